@@ -1,0 +1,109 @@
+package plan
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"sync"
+	"time"
+)
+
+// Status is the outcome of a check.
+type Status string
+
+const (
+	Pass Status = "pass"
+	Warn Status = "warn"
+	Fail Status = "fail"
+	Skip Status = "skip" // it can't be known from here; Got says why
+)
+
+// Check is one finding: one id, one subject, one rule.
+type Check struct {
+	ID      string `json:"id"`      // "mx.target"
+	Subject string `json:"subject"` // what was looked at: "nomeazienda.it MX mail.nomeazienda.it."
+	Status  Status `json:"status"`
+	Want    string `json:"want"` // literal
+	Got     string `json:"got"`  // literal; for Skip the reason
+	Hint    string `json:"hint"` // what to do next; empty only for Pass
+	Ref     string `json:"ref"`  // RFC section or other source
+}
+
+// Checker runs checks that share their look-ups.
+type Checker struct {
+	// Area is what `verify --only` selects by: "dns", "router" or "mail".
+	Area string
+	// IDs are the ids it answers for. Each appears at least once in what Run returns.
+	IDs []string
+	// Timeout bounds Run; zero means DefaultCheckTimeout.
+	Timeout time.Duration
+	// Run looks and reports. It does not return an error: what it could not find
+	// out is a Skip with the reason.
+	Run func(ctx context.Context) []Check
+}
+
+// DefaultCheckTimeout bounds a Checker that names no timeout of its own.
+const DefaultCheckTimeout = 20 * time.Second
+
+// RunChecks runs all checkers at once, each under its own deadline, and returns
+// the findings in the order of the checkers. A checker that overruns its deadline
+// is reported as Skip for each of its ids.
+func RunChecks(ctx context.Context, checkers []Checker) []Check {
+	found := make([][]Check, len(checkers))
+	var wg sync.WaitGroup
+	for i, c := range checkers {
+		wg.Go(func() { found[i] = runOne(ctx, c) })
+	}
+	wg.Wait()
+	return slices.Concat(found...)
+}
+
+func runOne(ctx context.Context, c Checker) []Check {
+	timeout := c.Timeout
+	if timeout == 0 {
+		timeout = DefaultCheckTimeout
+	}
+	ctx, cancel := context.WithTimeout(ctx, timeout)
+	defer cancel()
+	out := make(chan []Check, 1)
+	go func() { out <- c.Run(ctx) }()
+	select {
+	case checks := <-out:
+		return checks
+	case <-ctx.Done():
+	}
+	var late []Check
+	for _, id := range c.IDs {
+		late = append(late, Check{
+			ID: id, Status: Skip, Got: fmt.Sprintf("no answer within %v", timeout),
+			Hint: "run verify again; if it stays so, look at the network between here and what is checked",
+		})
+	}
+	return late
+}
+
+// Tally counts checks by status.
+type Tally struct {
+	Pass int `json:"pass"`
+	Warn int `json:"warn"`
+	Fail int `json:"fail"`
+	Skip int `json:"skip"`
+}
+
+// Count returns the tally of checks.
+func Count(checks []Check) Tally {
+	var t Tally
+	for _, c := range checks {
+		switch c.Status {
+		case Pass:
+			t.Pass++
+		case Warn:
+			t.Warn++
+		case Fail:
+			t.Fail++
+		default:
+			t.Skip++
+		}
+	}
+	return t
+}

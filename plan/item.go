@@ -1,0 +1,196 @@
+package plan
+
+import (
+	"context"
+	"slices"
+	"time"
+)
+
+// Key names one thing that mailpub can put in place. Names are canonical: what
+// is equal is spelt equal.
+//
+//	{"dns", "nomeazienda.it. MX"}           an RRset: owner name and type
+//	{"dns", "nomeazienda.it. TXT v=spf1"}   one record in an RRset shared with strangers
+//	{"forward", "tcp/25"}                   an external port of the router
+//	{"service", "hostname"}                 a setting of the mail service
+type Key struct{ Kind, Name string }
+
+// String returns the key as it is shown to people: "dns nomeazienda.it. MX".
+func (k Key) String() string { return k.Kind + " " + k.Name }
+
+// Compare orders keys by kind, then name.
+func (k Key) Compare(o Key) int {
+	if k.Kind != o.Kind {
+		return compare(k.Kind, o.Kind)
+	}
+	return compare(k.Name, o.Name)
+}
+
+func compare(a, b string) int {
+	switch {
+	case a < b:
+		return -1
+	case a > b:
+		return 1
+	}
+	return 0
+}
+
+// Stage is the place of a thing in the safe order. Things are put in place from
+// the lowest stage to the highest and taken away from the highest to the lowest,
+// so that nothing points at what is not there yet.
+type Stage int
+
+const (
+	StageService Stage = iota + 1 // the mail service
+	StageForward                  // the router's forwards
+	StageAddress                  // A and AAAA
+	StageRecord                   // TXT, PTR and everything else in DNS
+	StageMail                     // MX: from here on the world delivers
+)
+
+// Item is one thing, wanted or observed.
+type Item struct {
+	Key Key
+
+	// Lines is the canonical text, one value a line, in an order fixed by whoever
+	// makes it. Two items with equal lines are the same state. The rules for DNS
+	// text are in records.go, those for forwards and settings in wanted.go.
+	Lines []string
+
+	// The following are set on wanted items only.
+
+	Stage  Stage
+	Reason string // why it should be there, one line for people
+
+	// ByHand, when not empty, says that no driver can write this item and what a
+	// person has to do, as one or more lines. It may still be readable.
+	ByHand string
+
+	// Merge, when set, makes the wanted lines out of the observed ones, so that
+	// what strangers put into the same text stays (SPF). last is what mailpub wrote
+	// there before, if anything; both may be nil.
+	Merge func(observed, last []string) []string
+
+	// Lease is the lifetime to ask for, where the thing is only lent (a forward).
+	// Zero means that it stays until removed.
+	Lease time.Duration
+
+	// The following are set on observed items only.
+
+	// Unreadable says why the state is unknown. Lines then mean nothing.
+	Unreadable string
+
+	// Marked says that the thing itself bears this site's mark (a forward's
+	// description): it is ours even when the ledger has been lost.
+	Marked bool
+
+	// Expires is when the thing lapses if it is not renewed; zero when it does not
+	// or when that can't be seen.
+	Expires time.Time
+}
+
+// Action is what a Change does.
+type Action string
+
+const (
+	Create     Action = "create"
+	Update     Action = "update"
+	Delete     Action = "delete"
+	Manual     Action = "manual"     // only a person can do it
+	Unreadable Action = "unreadable" // the state is not known, so nothing can be decided
+)
+
+// Sign returns the mark that stands before a change in a printed plan.
+func (a Action) Sign() string {
+	switch a {
+	case Create:
+		return "+"
+	case Update:
+		return "~"
+	case Delete:
+		return "-"
+	case Manual:
+		return "!"
+	}
+	return "?"
+}
+
+// Grant is what a party gave for a limited time, as the driver reports it with
+// the change that obtained it. It is kept in the ledger.
+type Grant struct {
+	Lifetime time.Duration // as granted, not as asked for
+	At       time.Time
+	State    string // the driver's own note: a PCP nonce, a NAT-PMP epoch
+}
+
+// Expires returns when the grant lapses.
+func (g Grant) Expires() time.Time { return g.At.Add(g.Lifetime) }
+
+// Change is one difference and what to do about it. It is plain data: a plan is
+// saved as JSON and applied later.
+type Change struct {
+	Party  string // whose it is: "mail service", "router", "zone nomeazienda.it"
+	Key    Key
+	Action Action
+	Stage  Stage
+
+	// Adopt says that what is there now was not put there by mailpub. Such a change
+	// is carried out only with the administrator's consent.
+	Adopt bool
+
+	Before []string // observed text; nil when absent
+	After  []string // text to be; nil for Delete
+	Reason string
+
+	// Renew says that the text is right already and only the lease runs out.
+	Renew bool
+	// Lease is the lifetime to ask for; see Item.
+	Lease time.Duration
+	// Release says that the thing is no longer mailpub's once this is done.
+	Release bool
+	// Unseen marks a Manual change of which nobody can say whether it has been done.
+	Unseen bool
+
+	// Grant is set by the driver on the change it hands to done.
+	Grant *Grant
+}
+
+// Writes reports whether a driver has something to do for this change.
+func (c Change) Writes() bool {
+	return c.Action == Create || c.Action == Update || c.Action == Delete
+}
+
+// Driver reads and writes the things of one party: a DNS zone, a router, a mail
+// service. Implementations pass the suite in plan/plantest. They are not called
+// concurrently; they stop soon after ctx is done and put their own deadline on
+// every network step.
+type Driver interface {
+	// Kind is the kind of the keys this driver serves: "dns", "forward", "service".
+	Kind() string
+
+	// Read returns the observed item of each key that exists, in any order. What does not
+	// exist is left out; what can't be known is returned with Unreadable set. An error
+	// means that nothing could be read at all.
+	Read(ctx context.Context, keys []Key) ([]Item, error)
+
+	// Apply carries out one batch of changes that write (see Change.Writes). It reads
+	// again and compares with each change's Before: if anything differs it returns an
+	// error that wraps ErrStale and nothing is written. Then it writes, reads back
+	// what it wrote, and calls done once for each change, with a nil error only for what was
+	// seen to be in place. After the first failure it stops; changes it did not get
+	// to are not reported. The returned error is the first failure's.
+	// A driver that can write a batch atomically does.
+	Apply(ctx context.Context, batch []Change, done func(Change, error)) error
+}
+
+// Party is one of those that must agree for mail to arrive.
+type Party struct {
+	Name   string // unique; "mail service", "router", "zone nomeazienda.it"
+	Driver Driver
+	Wanted []Item
+}
+
+// EqualLines reports whether two canonical texts are the same state. Absent (nil)
+// and empty are the same.
+func EqualLines(a, b []string) bool { return slices.Equal(a, b) }
