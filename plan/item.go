@@ -1,8 +1,10 @@
 package plan
 
 import (
+	"cmp"
 	"context"
 	"slices"
+	"strings"
 	"time"
 )
 
@@ -20,20 +22,7 @@ func (k Key) String() string { return k.Kind + " " + k.Name }
 
 // Compare orders keys by kind, then name.
 func (k Key) Compare(o Key) int {
-	if k.Kind != o.Kind {
-		return compare(k.Kind, o.Kind)
-	}
-	return compare(k.Name, o.Name)
-}
-
-func compare(a, b string) int {
-	switch {
-	case a < b:
-		return -1
-	case a > b:
-		return 1
-	}
-	return 0
+	return cmp.Or(strings.Compare(k.Kind, o.Kind), strings.Compare(k.Name, o.Name))
 }
 
 // Stage is the place of a thing in the safe order. Things are put in place from
@@ -151,6 +140,9 @@ type Change struct {
 	Release bool
 	// Unseen marks a Manual change of which nobody can say whether it has been done.
 	Unseen bool
+
+	// Base is what mailpub itself wants in a merged text, for the ledger.
+	Base []string
 
 	// Grant is set by the driver on the change it hands to done.
 	Grant *Grant

@@ -1,0 +1,228 @@
+package plan
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+)
+
+// Difference is what Diff finds.
+type Difference struct {
+	Changes   []Change
+	Unchanged int
+
+	// Keep and Forget are for the ledger alone and write nothing elsewhere: things that are
+	// right already and become mailpub's, and entries whose thing is gone.
+	Keep   []Entry
+	Forget []Key
+}
+
+// Diff compares what is wanted of a party with what was observed there. It is a pure
+// function: it reads no clock and asks nobody. Changes come in no particular order.
+//
+// wanted and observed hold each key at most once. Entries of the ledger that belong
+// to this party and are no longer wanted are taken away, or put back to what was
+// there before; what is not in the ledger is never removed.
+func Diff(party string, wanted, observed []Item, ledger *Ledger, now time.Time) Difference {
+	var d Difference
+	seen := make(map[Key]int32, len(observed))
+	for i := range observed {
+		seen[observed[i].Key] = int32(i)
+	}
+	is := func(k Key) *Item {
+		if i, ok := seen[k]; ok {
+			return &observed[i]
+		}
+		return nil
+	}
+	want := make(map[Key]struct{}, min(len(wanted), ledger.Len()))
+	for i := range wanted {
+		w := &wanted[i]
+		e, known := ledger.entries[w.Key]
+		if known {
+			want[w.Key] = struct{}{}
+		}
+		d.wanted(party, w, is(w.Key), e, known, now)
+	}
+	for k, e := range ledger.entries {
+		if _, still := want[k]; !still && e.Party == party {
+			d.unwanted(e, is(k))
+		}
+	}
+	return d
+}
+
+// ours reports whether the observed text is mailpub's own.
+func (e Entry) ours(o *Item) bool {
+	return e.Text != nil && EqualLines(o.Lines, e.Text) || e.Pending != nil && EqualLines(o.Lines, e.Pending)
+}
+
+func (d *Difference) wanted(party string, w, o *Item, e Entry, known bool, now time.Time) {
+	c := Change{Party: party, Key: w.Key, Stage: w.Stage, After: w.Lines, Reason: w.Reason, Lease: w.Lease}
+	if o != nil && o.Unreadable == "" {
+		c.Before = o.Lines
+	}
+	if w.Merge != nil {
+		c.Base = w.Lines
+		c.After = w.Merge(c.Before, e.Base)
+	}
+	switch {
+	case o != nil && o.Unreadable != "" && w.ByHand != "":
+		c.Action, c.Unseen, c.Reason = Manual, true, w.ByHand
+	case o != nil && o.Unreadable != "":
+		c.Action, c.Reason = Unreadable, o.Unreadable
+	case EqualLines(c.Before, c.After):
+		d.inPlace(c, w, o, e, known, now)
+		return
+	case w.ByHand != "":
+		c.Action, c.Reason = Manual, w.ByHand
+	case o == nil:
+		c.Action = Create
+		if e.Text != nil {
+			c.Reason = "was put in place and is gone; " + w.Reason
+		}
+	default:
+		c.Action = Update
+		c.Adopt = !o.Marked && !e.ours(o)
+		if c.Adopt && e.Text != nil {
+			c.Reason = "somebody changed it since mailpub put it in place; " + w.Reason
+		}
+	}
+	d.Changes = append(d.Changes, c)
+}
+
+// inPlace handles what is as wanted: it may still have to be renewed, or be written
+// into the ledger.
+func (d *Difference) inPlace(c Change, w, o *Item, e Entry, known bool, now time.Time) {
+	if w.ByHand != "" { // a person's work, so never mailpub's to take away
+		d.Unchanged++
+		return
+	}
+	if left, lifetime, due := leaseDue(w, o, e, now); due {
+		c.Action, c.Renew = Update, true
+		c.Reason = fmt.Sprintf("%s left of a lease of %s", spell(left), spell(lifetime))
+		d.Changes = append(d.Changes, c)
+	} else {
+		d.Unchanged++
+	}
+	if known && EqualLines(e.Text, o.Lines) && e.Pending == nil && EqualLines(e.Base, c.Base) &&
+		e.Party == c.Party && e.Stage == c.Stage {
+		return
+	}
+	if !o.Marked && !(known && (e.Text != nil || EqualLines(e.Pending, o.Lines))) {
+		e.Prior = o.Lines
+	}
+	e.Key, e.Party, e.Stage, e.Text, e.Pending, e.Base = w.Key, c.Party, c.Stage, o.Lines, nil, c.Base
+	d.Keep = append(d.Keep, e)
+}
+
+// leaseDue reports whether half of the lease is gone. Some routers always list the
+// whole lease as what is left, so the ledger's account counts too.
+func leaseDue(w, o *Item, e Entry, now time.Time) (left, lifetime time.Duration, due bool) {
+	lifetime, expires := w.Lease, o.Expires
+	if g := e.Grant; g != nil && g.Lifetime > 0 {
+		lifetime = g.Lifetime
+		if expires.IsZero() || g.Expires().Before(expires) {
+			expires = g.Expires()
+		}
+	}
+	if lifetime <= 0 || expires.IsZero() {
+		return 0, 0, false
+	}
+	left = max(expires.Sub(now), 0)
+	return left, lifetime, left < lifetime/2
+}
+
+// spell writes a duration as people say it: "6 d 23 h", "59 min", "30 s".
+func spell(d time.Duration) string {
+	d = d.Round(time.Second)
+	var parts []string
+	for _, u := range []struct {
+		unit string
+		size time.Duration
+	}{{"d", 24 * time.Hour}, {"h", time.Hour}, {"min", time.Minute}, {"s", time.Second}} {
+		if n := d / u.size; n > 0 {
+			parts = append(parts, fmt.Sprintf("%d %s", n, u.unit))
+			d -= n * u.size
+		}
+	}
+	if len(parts) == 0 {
+		return "nothing"
+	}
+	return strings.Join(parts[:min(2, len(parts))], " ")
+}
+
+func (d *Difference) unwanted(e Entry, o *Item) {
+	c := Change{Party: e.Party, Key: e.Key, Stage: e.Stage, Release: true}
+	switch {
+	case o == nil || o.Unreadable == "" && e.Prior != nil && EqualLines(o.Lines, e.Prior):
+		d.Forget = append(d.Forget, e.Key)
+		return
+	case o.Unreadable != "":
+		c.Action, c.Reason = Unreadable, o.Unreadable
+	case !o.Marked && !e.ours(o) && e.Text == nil:
+		d.Forget = append(d.Forget, e.Key) // the write never happened
+		return
+	case !o.Marked && !e.ours(o):
+		c.Action, c.Before = Manual, o.Lines
+		c.Reason = "no longer wanted, but somebody changed it since mailpub put it in place: remove it if it is not theirs"
+	case e.Prior != nil:
+		c.Action, c.Before, c.After = Update, o.Lines, e.Prior
+		c.Reason = "no longer wanted: what was there before is put back"
+	default:
+		c.Action, c.Before = Delete, o.Lines
+		c.Reason = "no longer wanted"
+	}
+	d.Changes = append(d.Changes, c)
+}
+
+// sortChanges puts changes into the safe order: what is put in place, by stage from
+// the lowest; then what is taken away, by stage from the highest. Within a stage the
+// changes of a party stay together, so that they can be one batch.
+func sortChanges(changes []Change, parties []string) {
+	rank := make(map[string]int, len(parties))
+	for i, p := range parties {
+		rank[p] = i
+	}
+	slices.SortFunc(changes, func(a, b Change) int {
+		if a.Release != b.Release {
+			if b.Release {
+				return -1
+			}
+			return 1
+		}
+		sign := 1
+		if a.Release {
+			sign = -1
+		}
+		if a.Stage != b.Stage {
+			return sign * (int(a.Stage) - int(b.Stage))
+		}
+		if a.Party != b.Party {
+			return sign * (rank[a.Party] - rank[b.Party])
+		}
+		return natural(a.Key.Name, b.Key.Name)
+	})
+}
+
+// natural compares names so that "tcp/110" comes after "tcp/25".
+func natural(a, b string) int {
+	pa, na := trailingNumber(a)
+	pb, nb := trailingNumber(b)
+	if pa == pb && na != nb {
+		return na - nb
+	}
+	return strings.Compare(a, b)
+}
+
+func trailingNumber(s string) (prefix string, n int) {
+	i := len(s)
+	for i > 0 && s[i-1] >= '0' && s[i-1] <= '9' && len(s)-i < 9 {
+		i--
+	}
+	for _, c := range s[i:] {
+		n = n*10 + int(c-'0')
+	}
+	return s[:i], n
+}

@@ -1,0 +1,138 @@
+package plan
+
+import (
+	"encoding/json"
+	"fmt"
+	"maps"
+	"slices"
+	"time"
+)
+
+// LedgerFormat names the form of an encoded Ledger.
+const LedgerFormat = "mailpub/ledger/v1"
+
+// Entry is what the ledger knows of one thing that mailpub put in place.
+//
+// A text is mailpub's exactly when it equals Text or Pending: whatever else stands
+// there was put there by somebody else since, and is not touched without consent.
+type Entry struct {
+	Key   Key
+	Party string
+	Stage Stage
+
+	Text    []string // last written and seen in place; nil while the first write is under way
+	Pending []string // about to be written; nil when nothing is under way
+	Base    []string // what mailpub itself wanted in a merged text
+	Prior   []string // what was there before mailpub took it over; put back in the end
+	Grant   *Grant
+}
+
+// Ledger is the account of what mailpub put in place for one site. It is plain
+// memory; a Store keeps it. Not safe for concurrent use.
+type Ledger struct {
+	Site    string
+	entries map[Key]Entry
+}
+
+// NewLedger returns the empty ledger of a site.
+func NewLedger(site string) *Ledger { return &Ledger{Site: site, entries: map[Key]Entry{}} }
+
+// Store keeps a ledger. Save returns when the ledger is safe on disk, and either
+// replaces what was there as a whole or leaves it.
+type Store interface{ Save(*Ledger) error }
+
+// Get returns the entry of a key.
+func (l *Ledger) Get(k Key) (Entry, bool) {
+	e, ok := l.entries[k]
+	return e, ok
+}
+
+// Grant returns what was granted for a key, for drivers that can't read it back.
+func (l *Ledger) Grant(k Key) (Grant, bool) {
+	e := l.entries[k]
+	if e.Grant == nil {
+		return Grant{}, false
+	}
+	return *e.Grant, true
+}
+
+// Put adds or replaces an entry.
+func (l *Ledger) Put(e Entry) { l.entries[e.Key] = e }
+
+// Drop forgets a key.
+func (l *Ledger) Drop(k Key) { delete(l.entries, k) }
+
+// Len returns the number of entries.
+func (l *Ledger) Len() int { return len(l.entries) }
+
+// Entries returns all entries, sorted by key.
+func (l *Ledger) Entries() []Entry {
+	return slices.SortedFunc(maps.Values(l.entries), func(a, b Entry) int { return a.Key.Compare(b.Key) })
+}
+
+type entryJSON struct {
+	Kind    string     `json:"kind"`
+	Name    string     `json:"name"`
+	Party   string     `json:"party"`
+	Stage   Stage      `json:"stage"`
+	Text    []string   `json:"text,omitempty"`
+	Pending []string   `json:"pending,omitempty"`
+	Base    []string   `json:"base,omitempty"`
+	Prior   []string   `json:"prior,omitempty"`
+	Grant   *grantJSON `json:"grant,omitempty"`
+}
+
+type grantJSON struct {
+	Seconds int64     `json:"seconds"`
+	At      time.Time `json:"at"`
+	State   string    `json:"state,omitempty"`
+}
+
+type ledgerJSON struct {
+	Format  string      `json:"format"`
+	Site    string      `json:"site"`
+	Entries []entryJSON `json:"entries"`
+}
+
+// MarshalJSON encodes the ledger, entries sorted, so that equal ledgers are equal bytes.
+func (l *Ledger) MarshalJSON() ([]byte, error) {
+	out := ledgerJSON{Format: LedgerFormat, Site: l.Site, Entries: []entryJSON{}}
+	for _, e := range l.Entries() {
+		j := entryJSON{Kind: e.Key.Kind, Name: e.Key.Name, Party: e.Party, Stage: e.Stage,
+			Text: e.Text, Pending: e.Pending, Base: e.Base, Prior: e.Prior}
+		if g := e.Grant; g != nil {
+			j.Grant = &grantJSON{int64(g.Lifetime / time.Second), g.At.UTC(), g.State}
+		}
+		out.Entries = append(out.Entries, j)
+	}
+	return json.Marshal(out)
+}
+
+// UnmarshalJSON decodes a ledger. It fails on another format and on entries that
+// can't be right.
+func (l *Ledger) UnmarshalJSON(data []byte) error {
+	var in ledgerJSON
+	if err := json.Unmarshal(data, &in); err != nil {
+		return err
+	}
+	if in.Format != LedgerFormat {
+		return fmt.Errorf("format is %q, want %q", in.Format, LedgerFormat)
+	}
+	got := NewLedger(in.Site)
+	for i, j := range in.Entries {
+		k := Key{j.Kind, j.Name}
+		if j.Kind == "" || j.Name == "" || j.Text == nil && j.Pending == nil {
+			return fmt.Errorf("entry %d (%q) has no key or no text", i+1, k)
+		}
+		if _, twice := got.entries[k]; twice {
+			return fmt.Errorf("entry %d: %q is there twice", i+1, k)
+		}
+		e := Entry{Key: k, Party: j.Party, Stage: j.Stage, Text: j.Text, Pending: j.Pending, Base: j.Base, Prior: j.Prior}
+		if g := j.Grant; g != nil {
+			e.Grant = &Grant{time.Duration(g.Seconds) * time.Second, g.At, g.State}
+		}
+		got.entries[k] = e
+	}
+	*l = *got
+	return nil
+}

@@ -1,0 +1,192 @@
+package plan
+
+import (
+	"context"
+	"fmt"
+	"sync"
+	"time"
+)
+
+// Plan is the difference between a site as it should be and as it is.
+type Plan struct {
+	Site      string
+	Changes   []Change // in the order in which they are carried out
+	Unchanged int
+
+	// Failed names the parties that could not be read at all. Such a plan can be
+	// looked at but not carried out.
+	Failed []PartyError
+
+	keep   []Entry
+	forget []Key
+}
+
+// PartyError says why a party could not be read.
+type PartyError struct {
+	Party string
+	Err   error
+}
+
+func (e PartyError) Error() string { return e.Party + ": " + e.Err.Error() }
+func (e PartyError) Unwrap() error { return e.Err }
+
+// Make reads every party, all at the same time, and compares. With no Wanted items in
+// any party it is the plan that takes everything away again. A party that can't be
+// read is in Failed, and each thing of its is an Unreadable change. The error is ctx's.
+func Make(ctx context.Context, parties []Party, ledger *Ledger, now time.Time) (*Plan, error) {
+	diffs := make([]Difference, len(parties))
+	failed := make([]error, len(parties))
+	var wg sync.WaitGroup
+	for i, p := range parties {
+		keys := keysOf(p, ledger)
+		if len(keys) == 0 {
+			continue
+		}
+		wg.Go(func() {
+			observed, err := p.Driver.Read(ctx, keys)
+			if err != nil {
+				failed[i] = err
+				observed = unreadable(keys, err)
+			}
+			diffs[i] = Diff(p.Name, p.Wanted, observed, ledger, now)
+		})
+	}
+	wg.Wait()
+	if err := ctx.Err(); err != nil {
+		return nil, err
+	}
+	out := &Plan{Site: ledger.Site}
+	names := make([]string, len(parties))
+	wanted := map[Key]bool{}
+	for i, p := range parties {
+		names[i] = p.Name
+		if failed[i] != nil {
+			out.Failed = append(out.Failed, PartyError{p.Name, failed[i]})
+		}
+		for _, w := range p.Wanted {
+			wanted[w.Key] = true
+		}
+	}
+	for _, d := range append(diffs, orphans(parties, ledger)) {
+		out.add(d, wanted)
+	}
+	sortChanges(out.Changes, names)
+	return out, nil
+}
+
+// add takes up a party's difference. A key that moved to another party is not taken
+// away by the one that had it.
+func (p *Plan) add(d Difference, wanted map[Key]bool) {
+	for _, c := range d.Changes {
+		if !c.Release || !wanted[c.Key] {
+			p.Changes = append(p.Changes, c)
+		}
+	}
+	for _, k := range d.Forget {
+		if !wanted[k] {
+			p.forget = append(p.forget, k)
+		}
+	}
+	p.keep = append(p.keep, d.Keep...)
+	p.Unchanged += d.Unchanged
+}
+
+func keysOf(p Party, ledger *Ledger) []Key {
+	keys := make([]Key, 0, len(p.Wanted))
+	has := make(map[Key]bool, len(p.Wanted))
+	for _, w := range p.Wanted {
+		keys = append(keys, w.Key)
+		has[w.Key] = true
+	}
+	for k, e := range ledger.entries {
+		if e.Party == p.Name && !has[k] {
+			keys = append(keys, k)
+		}
+	}
+	return keys
+}
+
+func unreadable(keys []Key, err error) []Item {
+	items := make([]Item, len(keys))
+	for i, k := range keys {
+		items[i] = Item{Key: k, Unreadable: err.Error()}
+	}
+	return items
+}
+
+// orphans are things in the ledger whose party is no longer in the config, so that
+// nobody can take them away.
+func orphans(parties []Party, ledger *Ledger) (d Difference) {
+	there := map[string]bool{}
+	for _, p := range parties {
+		there[p.Name] = true
+	}
+	for k, e := range ledger.entries {
+		if !there[e.Party] {
+			d.Changes = append(d.Changes, Change{Party: e.Party, Key: k, Stage: e.Stage, Action: Unreadable, Release: true,
+				Reason: fmt.Sprintf("mailpub put it in place, but the config no longer has %s: put that back, then run destroy", e.Party)})
+		}
+	}
+	return d
+}
+
+// Summary counts changes by action, under the names of the JSON contract.
+type Summary struct {
+	Create     int `json:"create"`
+	Update     int `json:"update"`
+	Delete     int `json:"delete"`
+	Manual     int `json:"manual"`
+	Unreadable int `json:"unreadable"`
+	Unchanged  int `json:"unchanged"`
+}
+
+// Summary counts the plan's changes.
+func (p *Plan) Summary() Summary {
+	s := Summary{Unchanged: p.Unchanged}
+	for _, c := range p.Changes {
+		switch c.Action {
+		case Create:
+			s.Create++
+		case Update:
+			s.Update++
+		case Delete:
+			s.Delete++
+		case Manual:
+			s.Manual++
+		default:
+			s.Unreadable++
+		}
+	}
+	return s
+}
+
+// Differs reports whether anything is seen to be other than wanted. What nobody can
+// see (a forward entered by hand) does not count.
+func (p *Plan) Differs() bool {
+	for _, c := range p.Changes {
+		if c.Action != Unreadable && !c.Unseen {
+			return true
+		}
+	}
+	return len(p.Failed) > 0
+}
+
+// Writes returns the number of changes that a driver carries out.
+func (p *Plan) Writes() (n int) {
+	for _, c := range p.Changes {
+		if c.Writes() {
+			n++
+		}
+	}
+	return n
+}
+
+// Adoptions returns the changes that would overwrite or remove what others put in place.
+func (p *Plan) Adoptions() (cs []Change) {
+	for _, c := range p.Changes {
+		if c.Adopt && c.Writes() {
+			cs = append(cs, c)
+		}
+	}
+	return cs
+}

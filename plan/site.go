@@ -1,0 +1,271 @@
+package plan
+
+import (
+	"fmt"
+	"net/netip"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+)
+
+// Site is a mail server as it should be reachable from the Internet, after every
+// default has been filled in. Names are absolute (see FQDN).
+type Site struct {
+	Name     string
+	Host     string     // the mail host: MX target, PTR, banner
+	Address  netip.Addr // of the server on the LAN
+	Public   []netip.Addr
+	Domains  []Domain
+	Zones    []Zone
+	Forwards []Forward
+	Service  Service
+	Router   RouterKind
+	Lease    time.Duration // lifetime to ask the router for
+}
+
+// Domain is a mail domain.
+type Domain struct {
+	Name string
+	MX   []MX
+	SPF  SPF
+}
+
+// MX is one mail exchanger of a domain.
+type MX struct {
+	Host       string
+	Preference uint16 // lower is tried first (RFC 5321 section 5.1)
+}
+
+// Zone is a DNS zone whose records mailpub manages.
+type Zone struct {
+	Name   string
+	TTL    int  // seconds
+	ByHand bool // no provider: mailpub says what to enter and reads it over DNS
+}
+
+// Forward is a port of the public address that belongs to the mail server.
+type Forward struct {
+	Name     string
+	Proto    string // "tcp" or "udp"
+	Port     uint16 // outside
+	Internal uint16 // at Site.Address
+}
+
+// Key returns the forward's key: {"forward", "tcp/25"}.
+func (f Forward) Key() Key {
+	return Key{Kind: "forward", Name: f.Proto + "/" + strconv.Itoa(int(f.Port))}
+}
+
+// RouterKind says who enters the forwards.
+type RouterKind int
+
+const (
+	RouterProtocol RouterKind = iota // mailpub, by a protocol
+	RouterByHand                     // a person
+	RouterNone                       // nobody: the server has the public address itself
+)
+
+// Service is what the mail service must be set to.
+type Service struct {
+	Aliases []Alias
+	// ByHand says that no driver sets up this server: what it answers by SMTP is
+	// compared, and a person does the rest.
+	ByHand bool
+}
+
+// Alias delivers an address to a mailbox. An Address without "@" stands for that
+// local part in every domain, and alone (RFC 5321 section 4.5.1).
+type Alias struct{ Address, To string }
+
+// Expand returns the full addresses that an alias stands for in the given domains.
+// Domain parts come without the final dot, as mail addresses are written.
+func (a Alias) Expand(domains []Domain) []string {
+	if strings.Contains(a.Address, "@") {
+		return []string{strings.ToLower(a.Address)}
+	}
+	local := strings.ToLower(a.Address)
+	out := []string{local}
+	for _, d := range domains {
+		out = append(out, local+"@"+strings.TrimSuffix(d.Name, "."))
+	}
+	return out
+}
+
+// ZoneOf returns the zone that holds name: the longest one it lies within.
+func (s Site) ZoneOf(name string) (Zone, bool) {
+	best, found := Zone{}, false
+	for _, z := range s.Zones {
+		if Within(name, z.Name) && (!found || len(z.Name) > len(best.Name)) {
+			best, found = z, true
+		}
+	}
+	return best, found
+}
+
+// Wants is everything a Site asks for, sorted by who has to provide it.
+type Wants struct {
+	Service  []Item
+	Forwards []Item
+	Zones    map[string][]Item // by zone name; every zone of the Site has an entry
+	ByHand   []Item            // records in zones of other people: the PTR at the provider
+}
+
+// Wants computes what the site asks for. It fails when a name lies in none of the
+// site's zones.
+func (s Site) Wants() (Wants, error) {
+	w := Wants{Service: s.serviceItems(), Forwards: s.forwardItems(), Zones: map[string][]Item{}}
+	for _, z := range s.Zones {
+		w.Zones[z.Name] = nil
+	}
+	for _, r := range s.records() {
+		z, ok := s.ZoneOf(r.name)
+		if !ok && r.rrtype != "PTR" {
+			return Wants{}, fmt.Errorf("no zone holds %q, which needs its %s record", r.name, r.rrtype)
+		}
+		if !ok {
+			w.ByHand = append(w.ByHand, r.item(-1, s.ptrByHand(r)))
+			continue
+		}
+		ttl, byHand := z.TTL, ""
+		if z.ByHand {
+			ttl, byHand = -1, "enter it in zone "+z.Name
+		}
+		w.Zones[z.Name] = append(w.Zones[z.Name], r.item(ttl, byHand))
+	}
+	return w, nil
+}
+
+// record is a wanted RRset, or one narrowed TXT record, before it is given its TTL.
+type record struct {
+	name, rrtype, tag string
+	data              []string
+	stage             Stage
+	reason            string
+	merge             func(observed, last []string) []string
+}
+
+func (r record) item(ttl int, byHand string) Item {
+	it := Item{Key: DNSKey(r.name, r.rrtype), Stage: r.stage, Reason: r.reason, ByHand: byHand, Merge: r.merge}
+	if r.tag != "" {
+		it.Key, ttl = TaggedTXT(r.name, r.tag), -1
+	}
+	for _, d := range r.data {
+		it.Lines = append(it.Lines, RecordLine(d, ttl))
+	}
+	slices.Sort(it.Lines)
+	return it
+}
+
+func (s Site) records() []record {
+	var rs []record
+	for _, t := range []string{"A", "AAAA"} {
+		if data := s.addresses(t); data != nil {
+			rs = append(rs, record{name: s.Host, rrtype: t, data: data, stage: StageAddress,
+				reason: "the mail host is reached at its public address"})
+		}
+	}
+	rs = append(rs, spfRecord(s.Host, []string{"a"}, SPF{All: "fail"},
+		"bounces have no sender domain, so receivers check the mail host's own name (RFC 7208 section 2.4)"))
+	for _, a := range s.Public {
+		rs = append(rs, record{name: ReverseName(a), rrtype: "PTR", data: []string{s.Host}, stage: StageRecord,
+			reason: "receivers expect " + a.String() + " to be named " + strings.TrimSuffix(s.Host, ".")})
+	}
+	for _, d := range s.Domains {
+		terms := []string{"mx"}
+		for _, a := range s.Public {
+			terms = append(terms, addressTerm(a))
+		}
+		rs = append(rs, spfRecord(d.Name, terms, d.SPF, "only this server sends mail for the domain (RFC 7208)"))
+		mx := record{name: d.Name, rrtype: "MX", stage: StageMail, reason: "mail for the domain goes to the mail host"}
+		for _, m := range d.MX {
+			mx.data = append(mx.data, MXData(m.Preference, m.Host))
+		}
+		rs = append(rs, mx)
+	}
+	return rs
+}
+
+func (s Site) addresses(rrtype string) (data []string) {
+	for _, a := range s.Public {
+		if AddressType(a) == rrtype {
+			data = append(data, AddressData(a))
+		}
+	}
+	return data
+}
+
+func (s Site) ptrByHand(r record) string {
+	return fmt.Sprintf("ask the connectivity provider to point %s at %s", r.name, s.Host)
+}
+
+func (s Site) forwardItems() (items []Item) {
+	if s.Router == RouterNone {
+		return nil
+	}
+	for _, f := range s.Forwards {
+		target := netip.AddrPortFrom(s.Address, f.Internal).String()
+		it := Item{Key: f.Key(), Lines: []string{target}, Stage: StageForward, Lease: s.Lease,
+			Reason: f.Name + " is reached from outside"}
+		if s.Router == RouterByHand {
+			it.ByHand = fmt.Sprintf("forward %s port %d to %s in the router", f.Proto, f.Port, target)
+		}
+		items = append(items, it)
+	}
+	return items
+}
+
+func (s Site) serviceItems() (items []Item) {
+	host := strings.TrimSuffix(s.Host, ".")
+	add := func(name, line, reason, byHand string) {
+		it := Item{Key: Key{"service", name}, Lines: []string{line}, Stage: StageService, Reason: reason}
+		if s.Service.ByHand {
+			it.ByHand = byHand
+		}
+		items = append(items, it)
+	}
+	add("hostname", host, "banner, EHLO and PTR must agree", "set the server's own name to "+host)
+	for _, d := range s.Domains {
+		if name := strings.TrimSuffix(d.Name, "."); !s.Service.ByHand {
+			add("domain "+name, "served", "mail for the domain is accepted", "")
+		}
+	}
+	for _, a := range s.aliases() {
+		const reason = "every domain has a postmaster and an abuse address (RFC 2142, RFC 5321 section 4.5.1)"
+		why := reason
+		if local, _, _ := strings.Cut(a.Address, "@"); local != "postmaster" && local != "abuse" {
+			why = "declared in the config"
+		}
+		if s.Service.ByHand {
+			add("recipient "+a.Address, "accepted", why, "let the server accept "+a.Address+", delivered to "+a.To)
+		} else {
+			add("alias "+a.Address, a.To, why, "")
+		}
+	}
+	return items
+}
+
+// aliases returns the declared aliases by full address, completed with postmaster
+// and abuse of every domain, sorted. A declaration of the full address beats one of
+// the local part.
+func (s Site) aliases() []Alias {
+	to := map[string]string{}
+	for _, a := range slices.Concat([]Alias{{"postmaster", "postmaster"}, {"abuse", "postmaster"}}, s.Service.Aliases) {
+		if !strings.Contains(a.Address, "@") {
+			for _, full := range a.Expand(s.Domains) {
+				to[full] = a.To
+			}
+		}
+	}
+	for _, a := range s.Service.Aliases {
+		if strings.Contains(a.Address, "@") {
+			to[strings.ToLower(a.Address)] = a.To
+		}
+	}
+	out := make([]Alias, 0, len(to))
+	for full, box := range to {
+		out = append(out, Alias{full, box})
+	}
+	slices.SortFunc(out, func(a, b Alias) int { return strings.Compare(a.Address, b.Address) })
+	return out
+}

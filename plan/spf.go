@@ -1,0 +1,132 @@
+package plan
+
+import (
+	"cmp"
+	"net/netip"
+	"slices"
+	"strings"
+)
+
+// SPF is what a domain says about who may send for it, beyond its own server.
+type SPF struct {
+	Include []string // domains of others that send for this one
+	All     string   // "fail", "softfail", "neutral"; empty: fail, or what is there already
+}
+
+const spfTag = "v=spf1"
+
+var spfAll = map[string]string{"": "-all", "fail": "-all", "softfail": "~all", "neutral": "?all"}
+
+func addressTerm(a netip.Addr) string {
+	if a = a.Unmap(); a.Is4() {
+		return "ip4:" + a.String()
+	}
+	return "ip6:" + a.String()
+}
+
+// spfRecord returns the wanted SPF record of name. What others put into an existing
+// record stays in it.
+func spfRecord(name string, terms []string, s SPF, reason string) record {
+	terms = slices.Clone(terms)
+	for _, d := range s.Include {
+		terms = append(terms, "include:"+strings.TrimSuffix(strings.ToLower(d), "."))
+	}
+	all := spfAll[s.All]
+	merge := func(observed, last []string) []string {
+		return mergeSPF(observed, last, terms, all, s.All != "")
+	}
+	return record{name: name, rrtype: "TXT", tag: spfTag, stage: StageRecord, reason: reason, merge: merge,
+		data: []string{spfData(append(slices.Clone(terms), all))}}
+}
+
+func spfData(terms []string) string {
+	return TextData(strings.Join(append([]string{spfTag}, terms...), " "))
+}
+
+// mergeSPF returns the one record that holds the wanted terms and whatever others
+// have in the observed records. last is what mailpub itself wanted the last time:
+// of that, what is no longer wanted goes. An existing "all" or redirect stays unless
+// the config asks for another (explicit). Nothing is moved when all is there already.
+func mergeSPF(observed, last, wanted []string, all string, explicit bool) []string {
+	if len(observed) == 0 {
+		return []string{spfData(append(slices.Clone(wanted), all))}
+	}
+	ours, seen := spfTerms(last), spfTerms(observed)
+	var kept []string
+	var theirAll, redirect string
+	for _, t := range seen {
+		switch {
+		case isAll(t):
+			theirAll = cmp.Or(theirAll, t)
+		case isRedirect(t):
+			redirect = t
+		case slices.Contains(kept, t), slices.Contains(ours, t) && !slices.Contains(wanted, t):
+		default:
+			kept = append(kept, t)
+		}
+	}
+	var missing []string
+	for _, t := range wanted {
+		if !slices.Contains(kept, t) {
+			missing = append(missing, t)
+		}
+	}
+	// RFC 7208 section 6.1: a redirect is ignored where there is an "all", so adding
+	// one would silence it.
+	final := all
+	switch stale := slices.Contains(ours, theirAll) && theirAll != all; {
+	case explicit:
+	case theirAll != "" && !stale:
+		final = theirAll
+	case redirect != "":
+		final = redirect
+	}
+	terms := append(append(missing, kept...), final)
+	if len(observed) == 1 && len(terms) == len(seen) && len(missing) == 0 && terms[len(terms)-1] == seen[len(seen)-1] {
+		return slices.Clone(observed)
+	}
+	return []string{spfData(terms)}
+}
+
+// spfTerms returns the terms of SPF records in canonical text, in lower case, without
+// the version. A term that only says again what is the default is written the short way.
+func spfTerms(lines []string) (terms []string) {
+	for _, l := range lines {
+		text, err := Text(l)
+		if err != nil {
+			continue
+		}
+		for i, t := range strings.Fields(text) {
+			if i == 0 {
+				continue
+			}
+			terms = append(terms, canonicalTerm(t))
+		}
+	}
+	return terms
+}
+
+// canonicalTerm folds the case of a term's name and drops what RFC 7208 makes the
+// default: the qualifier "+" (section 4.6.2) and a full prefix length (section 5.6).
+// Macros keep their case: "%{S}" and "%{s}" differ (section 7.3).
+func canonicalTerm(t string) string {
+	if !strings.Contains(t, "%") {
+		t = strings.ToLower(t)
+	}
+	t = strings.TrimPrefix(t, "+")
+	if rest, ok := strings.CutPrefix(t, "ip4:"); ok {
+		return "ip4:" + strings.TrimSuffix(rest, "/32")
+	}
+	if rest, ok := strings.CutPrefix(t, "ip6:"); ok {
+		return "ip6:" + strings.TrimSuffix(rest, "/128")
+	}
+	return t
+}
+
+func isAll(t string) bool {
+	return strings.EqualFold(strings.TrimLeft(t, "+-~?"), "all")
+}
+
+func isRedirect(t string) bool {
+	return len(t) > 9 && strings.EqualFold(t[:9], "redirect=")
+}
