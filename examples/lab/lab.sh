@@ -1,0 +1,314 @@
+#!/bin/bash
+# A whole Internet in four network namespaces, to try mailpub on one machine (as root).
+#
+#   inet     2.2.2.1, 2.2.2.3, 2.2.2.4   the outside; BIND on 2.2.2.3 holds nomeazienda.it
+#   router   2.2.2.2 | 10.10.10.1        nftables, and miniupnpd for UPnP and NAT-PMP
+#   lan      10.10.10.10                 the mail server
+#   lan2     10.10.10.20                 a neighbour
+#
+#   lab.sh up                  make it
+#   lab.sh down                end what runs in it, and remove it
+#   lab.sh status              the hosts, their addresses, what runs
+#   lab.sh exec HOST CMD...    run a command on a host
+#   lab.sh key                 print the TSIG secret of the key "mailpub."
+#   lab.sh mappings            print what the router forwards
+#   lab.sh reboot              power-cycle the router's daemon: it forgets every mapping
+#
+# Environment, read by up:
+#   LAB=mailpub     name of the lab; labs of different names share nothing
+#   IGD=2           UPnP version of the router: 2 or 1; 0 starts no daemon
+#   UPNP=yes        NATPMP=yes        which protocols the router answers
+#   SECURE=yes      no: a host may map ports to another host
+#   DENY=           external ports the router refuses, as "1-1023"
+#   DOUBLE=         "100.64.0": the router's WAN is 100.64.0.2, behind a provider's NAT
+#                   (host isp) that has 2.2.2.2
+#   LIE=no          yes: with DOUBLE, the router claims 2.2.2.2 as its own
+#   SECOND=no       yes: host router2 (2.2.2.9) on a second network card of lan
+#
+# Every link has both ends inside this lab, so that nothing in it reaches the machine
+# or its network; `up` makes sure of it.
+set -u
+
+LAB=${LAB:-mailpub}
+STATE=/run/mailpub-lab/$LAB
+die() { echo "lab: $*" >&2; exit 1; }
+alive() { grep -qs '^State:[[:space:]]*[^ZX]' "/proc/$1/status"; }
+[[ $LAB =~ ^[a-z0-9][a-z0-9-]{0,30}$ ]] || die "bad name in LAB: '$LAB'"
+
+on() { local h=$1; shift; ip netns exec "$LAB-$h" "$@"; }   # run a command on a host
+net() { local h=$1; shift; ip -n "$LAB-$h" "$@"; }          # ip(8) on a host
+
+need() {
+  local missing=()
+  [ "$(id -u)" = 0 ] || die "must be root"
+  for c in ip ss nft miniupnpd named flock; do command -v "$c" >/dev/null || missing+=("$c"); done
+  [ ${#missing[@]} = 0 ] || die "missing ${missing[*]}: apt-get install --no-install-recommends iproute2 nftables miniupnpd-nftables bind9 bind9-dnsutils conntrack"
+}
+
+# host NAME: a namespace of its own. The lock is for labs made at the same time.
+host() {
+  flock /run/mailpub-lab/lock ip netns add "$LAB-$1" || die "host $1 can't be made"
+  echo "$1" >>"$STATE/hosts"
+  on "$1" sysctl -qw net.ipv6.conf.all.disable_ipv6=1 2>/dev/null
+  net "$1" link set lo up
+}
+
+# link HOST IF HOST IF: a cable. Both ends are born inside the lab.
+link() {
+  net "$1" link add "$2" type veth peer name "$4" netns "$LAB-$3" || die "no link between $1 and $3"
+  net "$1" link set "$2" up
+  net "$3" link set "$4" up
+}
+
+# switch HOST NAME PORT...: a bridge on a host, with the given interfaces in it
+switch() {
+  local h=$1 name=$2 p; shift 2
+  net "$h" link add "$name" type bridge forward_delay 0 stp_state 0 mcast_snooping 0
+  net "$h" link set "$name" up
+  for p; do net "$h" link set "$p" master "$name"; done
+}
+
+address() { net "$1" addr add "$3" dev "$2"; }
+
+# nat HOST WAN LAN: an ordinary home router
+nat() {
+  on "$1" sysctl -qw net.ipv4.ip_forward=1
+  on "$1" nft -f - <<NFT || die "nftables refused on $1"
+table inet filter {
+  chain miniupnpd { }
+  chain prerouting_miniupnpd { }
+  chain postrouting_miniupnpd { }
+  chain input {
+    type filter hook input priority filter; policy drop;
+    ct state established,related accept
+    iifname { "lo", "$3" } accept
+    meta l4proto icmp accept
+  }
+  chain forward {
+    type filter hook forward priority filter; policy drop;
+    ct state established,related accept
+    iifname "$3" accept
+    jump miniupnpd
+  }
+  chain prerouting {
+    type nat hook prerouting priority dstnat; policy accept;
+    jump prerouting_miniupnpd
+  }
+  chain postrouting {
+    type nat hook postrouting priority srcnat; policy accept;
+    jump postrouting_miniupnpd
+    oifname "$2" masquerade
+  }
+}
+NFT
+}
+
+# igd_config HOST WAN LAN: the configuration of its miniupnpd
+igd_config() {
+  local sum; sum=$(printf %s "$LAB-$1" | md5sum)
+  cat <<CONF
+ext_ifname=$2
+listening_ip=$3
+http_port=5000
+enable_upnp=$UPNP
+enable_natpmp=$NATPMP
+secure_mode=$SECURE
+system_uptime=no
+ipv6_disable=yes
+uuid=${sum:0:8}-${sum:8:4}-${sum:12:4}-${sum:16:4}-${sum:20:12}
+serial=$LAB-$1
+friendly_name=lab $1
+lease_file=$STATE/$1.leases
+minissdpdsocket=$STATE/no-minissdpd
+CONF
+  [ "$IGD" = 1 ] && echo force_igd_desc_v1=yes
+  [ "$LIE" = yes ] && echo ext_ip=2.2.2.2
+  [ -n "$DENY" ] && echo "deny $DENY 0.0.0.0/0 0-65535"
+  echo "allow 1-65535 10.0.0.0/8 1-65535"
+  echo "deny 0-65535 0.0.0.0/0 0-65535"
+}
+
+# daemon HOST NAME PORTS CMD...: start it and wait until it listens on one of PORTS
+daemon() {
+  local h=$1 name=$2 ports=$3 i; shift 3
+  setsid ip netns exec "$LAB-$h" "$@" </dev/null >>"$STATE/$name.log" 2>&1 &
+  local pid=$!
+  echo "$pid" >"$STATE/$name.pid"
+  for ((i = 0; i < 500; i++)); do
+    alive "$pid" || { tail -n 5 "$STATE/$name.log" >&2; die "$name ended at once"; }
+    on "$h" ss -Hlntu | grep -qE ":($ports) " && return
+    sleep 0.02
+  done
+  die "$name does not listen, see $STATE/$name.log"
+}
+
+crash() { # NAME
+  local pid i
+  pid=$(cat "$STATE/$1.pid" 2>/dev/null) || return 0
+  kill -KILL "$pid" 2>/dev/null
+  for ((i = 0; i < 500; i++)); do alive "$pid" || break; sleep 0.02; done
+  rm -f "$STATE/$1.pid"
+}
+
+igd_start() {
+  local port=5351; [ "$UPNP" = yes ] && port=5000
+  : >"$STATE/$1.leases"
+  daemon "$1" "$1" $port "$(command -v miniupnpd)" -d -f "$STATE/$1.conf" -P "$STATE/$1.upid"
+}
+
+igd() { # HOST WAN LAN
+  igd_config "$@" >"$STATE/$1.conf"
+  [ "$IGD" = 0 ] || [ "$UPNP$NATPMP" = nono ] || igd_start "$1"
+}
+
+# name_server: BIND with a directory it may write its journals to. Debian's AppArmor
+# profile lets it write below /var/cache/bind only.
+name_server() {
+  local dir=$STATE/bind
+  [ -d /var/cache/bind ] && dir=/var/cache/bind/mailpub-lab-$LAB
+  mkdir -p "$dir"; echo "$dir" >"$STATE/bind-dir"
+  (umask 077; head -c 32 /dev/urandom | base64 >"$STATE/key")
+  cat >"$dir/named.conf" <<CONF
+options {
+  directory "$dir";
+  listen-on { 2.2.2.3; };
+  listen-on-v6 { none; };
+  pid-file none;
+  session-keyfile none;
+  recursion no;
+  notify no;
+  dnssec-validation no;
+  allow-transfer { key "mailpub."; };
+};
+controls { };
+key "mailpub." { algorithm hmac-sha256; secret "$(cat "$STATE/key")"; };
+zone "nomeazienda.it" { type primary; file "nomeazienda.it"; allow-update { key "mailpub."; }; };
+zone "2.2.2.in-addr.arpa" { type primary; file "2.2.2.in-addr.arpa"; allow-update { key "mailpub."; }; };
+CONF
+  chmod 600 "$dir/named.conf"
+  cat >"$dir/nomeazienda.it" <<'ZONE'
+$TTL 3600
+@    SOA  ns hostmaster 1 3600 900 604800 300
+     NS   ns
+     TXT  "google-site-verification=of-somebody-else"
+ns   A    2.2.2.3
+www  A    2.2.2.4
+ZONE
+  cat >"$dir/2.2.2.in-addr.arpa" <<'ZONE'
+$TTL 3600
+@    SOA  ns.nomeazienda.it. hostmaster.nomeazienda.it. 1 3600 900 604800 300
+     NS   ns.nomeazienda.it.
+4    PTR  www.nomeazienda.it.
+ZONE
+  daemon inet named 53 "$(command -v named)" -g -n 1 -c "$dir/named.conf"
+}
+
+up() {
+  need
+  [ -e "$STATE" ] && die "lab '$LAB' is up already"
+  IGD=${IGD:-2} UPNP=${UPNP:-yes} NATPMP=${NATPMP:-yes} SECURE=${SECURE:-yes} DENY=${DENY:-}
+  DOUBLE=${DOUBLE:-} LIE=${LIE:-no} SECOND=${SECOND:-no}
+  mkdir -p "$STATE"; : >"$STATE/hosts"
+  for v in IGD UPNP NATPMP SECURE DENY DOUBLE LIE SECOND; do printf '%s=%q\n' $v "${!v}"; done >"$STATE/env"
+  trap 'echo "lab: not made, removing what there is of it" >&2; down >&2' EXIT
+
+  host inet; host router; host lan; host lan2
+  local wan=2.2.2.2/24 via=2.2.2.1
+  if [ -n "$DOUBLE" ]; then
+    wan=$DOUBLE.2/24 via=$DOUBLE.1
+    host isp
+    link inet w0 isp wan0; link isp lan0 router wan0
+    address isp wan0 2.2.2.2/24; address isp lan0 "$DOUBLE.1/24"
+    net isp route add default via 2.2.2.1
+    nat isp wan0 lan0
+  else
+    link inet w0 router wan0
+  fi
+  switch inet br0 w0
+  for a in 1 3 4; do address inet br0 "2.2.2.$a/24"; done
+
+  link router p1 lan eth0; link router p2 lan2 eth0
+  switch router lan0 p1 p2
+  address router wan0 "$wan"; address router lan0 10.10.10.1/24
+  address lan eth0 10.10.10.10/24; address lan2 eth0 10.10.10.20/24
+  net router route add default via "$via"
+  net lan route add default via 10.10.10.1
+  net lan2 route add default via 10.10.10.1
+  nat router wan0 lan0
+
+  if [ "$SECOND" = yes ]; then
+    host router2
+    link inet w1 router2 wan0; link router2 lan0 lan eth1
+    net inet link set w1 master br0
+    address router2 wan0 2.2.2.9/24; address router2 lan0 10.20.20.1/24
+    address lan eth1 10.20.20.10/24
+    net router2 route add default via 2.2.2.1
+    nat router2 wan0 lan0
+  fi
+
+  isolated || die "the lab is not isolated"
+  name_server
+  igd router wan0 lan0
+  [ "$SECOND" = yes ] && igd router2 wan0 lan0
+  trap - EXIT
+  echo "lab '$LAB' is up; the key of the zones: export MAILPUB_TSIG_KEY=\$(LAB=$LAB $0 key)"
+}
+
+# isolated: every interface of every host is the host's own or has its other end in
+# this lab, the outside has no way further out, and the machine has no link into it.
+isolated() {
+  local h line bad=0
+  while read -r h; do
+    while read -r line; do
+      case $line in
+        *": lo: "* | *": br0: "* | *": lan0: "*"bridge"* | *"link-netns $LAB-"*) ;;
+        *) echo "lab: $h has a link to elsewhere: $line" >&2; bad=1 ;;
+      esac
+    done < <(net "$h" -d -o link)
+  done <"$STATE/hosts"
+  [ -z "$(net inet route show default)" ] || { echo "lab: inet has a default route" >&2; bad=1; }
+  ip -o link | grep -q "link-netns $LAB-" && { echo "lab: the machine has a link into the lab" >&2; bad=1; }
+  return $bad
+}
+
+down() {
+  [ -d "$STATE" ] || { echo "lab '$LAB' is not up"; return 0; }
+  local h i pids sig=TERM
+  for ((i = 0; i < 200; i++)); do # the daemons, and whatever else was started on the hosts
+    pids=$(while read -r h; do ip netns pids "$LAB-$h" 2>/dev/null; done <"$STATE/hosts")
+    [ -n "$pids" ] || break
+    # shellcheck disable=SC2086
+    ((i % 50)) || { kill -$sig $pids 2>/dev/null; sig=KILL; }
+    sleep 0.02
+  done
+  while read -r h; do ip netns del "$LAB-$h" 2>/dev/null; done <"$STATE/hosts"
+  [ -e "$STATE/bind-dir" ] && rm -rf "$(cat "$STATE/bind-dir")"
+  rm -rf "$STATE"
+  echo "lab '$LAB' is down"
+}
+
+loaded() { [ -e "$STATE/env" ] || die "lab '$LAB' is not up"; . "$STATE/env"; }
+
+status() {
+  local h p
+  while read -r h; do
+    printf '%-8s %s\n' "$h" "$(net "$h" -br -4 addr | awk '$1 != "lo" { sub(/@.*/, "", $1); printf "%s", $1; for (i = 3; i <= NF; i++) printf " %s", $i; printf "  " }')"
+  done <"$STATE/hosts"
+  for p in "$STATE"/*.pid; do
+    [ -e "$p" ] && alive "$(cat "$p")" && printf '%-8s runs as process %s\n' "$(basename "$p" .pid)" "$(cat "$p")"
+  done
+  return 0
+}
+
+flush() { local c; for c in miniupnpd prerouting_miniupnpd postrouting_miniupnpd; do on router nft flush chain inet filter $c; done; }
+
+case ${1:-} in
+  up) up ;;
+  down) down ;;
+  status) loaded; status ;;
+  exec) loaded; shift; h=${1:?HOST}; shift; exec ip netns exec "$LAB-$h" "$@" ;;
+  key) loaded; cat "$STATE/key" ;;
+  mappings) loaded; on router nft list chain inet filter prerouting_miniupnpd | grep dnat || true ;;
+  reboot) loaded; crash router; flush; on router conntrack -F >/dev/null 2>&1; igd_start router ;;
+  *) sed -n '2,/^set -u/{/^set -u/d;s/^# \{0,1\}//;p}' "$0"; exit 2 ;;
+esac
