@@ -1,0 +1,134 @@
+package providers
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/libdns/libdns"
+)
+
+// client is what the backend uses of a libdns provider. SetRecords is not among it: it
+// replaces whole RRsets, strangers' records included.
+type client interface {
+	libdns.RecordGetter
+	libdns.RecordAppender
+	libdns.RecordDeleter
+}
+
+// replacer is a client that can turn one record into another without a moment in which
+// neither is there.
+type replacer interface {
+	ReplaceRecord(ctx context.Context, zone string, from, to libdns.Record) error
+}
+
+// libdnsBackend writes through a libdns provider, one record at a time: the interfaces
+// have neither transactions nor preconditions.
+type libdnsBackend struct {
+	zone    string // as the provider wants it
+	client  client
+	timeout time.Duration // of one call
+	escaped bool          // the client lists text escaped
+}
+
+func (b *libdnsBackend) list(ctx context.Context, _ []rrset) (listing, error) {
+	ctx, cancel := context.WithTimeout(ctx, b.timeout)
+	defer cancel()
+	recs, err := b.client.GetRecords(ctx, b.zone)
+	if err != nil {
+		return listing{}, err
+	}
+	l := newListing()
+	for _, rec := range recs {
+		l.add(fromLibdns(rec, b.zone, b.escaped))
+	}
+	return l, nil
+}
+
+func (b *libdnsBackend) write(ctx context.Context, edits []edit) error {
+	for _, e := range edits {
+		if err := b.one(ctx, e); err != nil {
+			return fmt.Errorf("%s: %w", e.rrset, err)
+		}
+	}
+	return nil
+}
+
+// one carries out one edit. What is there stays until its replacement is in place,
+// except where both can't be there at once: the same data with another TTL, and a
+// CNAME, of which a name has only one (RFC 1034 section 3.6.2).
+func (b *libdnsBackend) one(ctx context.Context, e edit) error {
+	gone, fresh := e.split()
+	if r, ok := b.client.(replacer); ok {
+		for len(gone) > 0 && len(fresh) > 0 {
+			i := counterpart(gone, fresh[0])
+			if err := b.replace(ctx, r, gone[i], fresh[0]); err != nil {
+				return err
+			}
+			gone = append(gone[:i:i], gone[i+1:]...)
+			fresh = fresh[1:]
+		}
+	}
+	for _, f := range fresh {
+		if i := counterpart(gone, f); i < len(gone) && (gone[i].sameData(f) || f.rrtype == "CNAME") {
+			if err := b.remove(ctx, gone[i]); err != nil {
+				return err
+			}
+			gone = append(gone[:i:i], gone[i+1:]...)
+		}
+		if err := b.append(ctx, f); err != nil {
+			return err
+		}
+	}
+	for _, g := range gone {
+		if err := b.remove(ctx, g); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// counterpart returns the index of the record that becomes r: the one with the same
+// data, else the first.
+func counterpart(gone []record, r record) int {
+	for i, g := range gone {
+		if g.sameData(r) {
+			return i
+		}
+	}
+	return 0
+}
+
+func (b *libdnsBackend) replace(ctx context.Context, client replacer, from, to record) error {
+	rec, err := to.toLibdns(b.zone)
+	if err != nil {
+		return err
+	}
+	ctx, cancel := context.WithTimeout(ctx, b.timeout)
+	defer cancel()
+	return client.ReplaceRecord(ctx, b.zone, from.listed, noted(rec, to))
+}
+
+func (b *libdnsBackend) append(ctx context.Context, r record) error {
+	rec, err := r.toLibdns(b.zone)
+	if err != nil {
+		return err
+	}
+	ctx, cancel := context.WithTimeout(ctx, b.timeout)
+	defer cancel()
+	_, err = b.client.AppendRecords(ctx, b.zone, []libdns.Record{noted(rec, r)})
+	return err
+}
+
+// remove deletes exactly what was listed. A record without data would stand for all
+// of its type, so it is refused (libdns.RecordDeleter).
+func (b *libdnsBackend) remove(ctx context.Context, r record) error {
+	if r.listed == nil || r.listed.RR().Data == "" || r.listed.RR().Type == "" {
+		return errors.New("a record to delete has no data, which would delete them all")
+	}
+	ctx, cancel := context.WithTimeout(ctx, b.timeout)
+	defer cancel()
+	_, err := b.client.DeleteRecords(ctx, b.zone, []libdns.Record{r.listed})
+	return err
+}

@@ -1,0 +1,267 @@
+package providers
+
+import (
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+
+	"github.com/libdns/libdns"
+	"github.com/miekg/dns"
+
+	"github.com/mailpub/mailpub/plan"
+)
+
+// rrset names an RRset: a canonical owner name and a type.
+type rrset struct{ name, rrtype string }
+
+func (s rrset) String() string { return s.name + " " + s.rrtype }
+
+// record is one DNS record in canonical form (see package plan for the text).
+type record struct {
+	rrset
+	data string
+	ttl  int    // seconds; -1 where it is not to be shown
+	note string // what else the provider says about it: "proxied"
+	bad  error  // why data is not canonical; such a record is carried along, never written
+
+	listed libdns.Record // as the provider listed it, nil for a new one
+}
+
+// line is the record's canonical text. A note makes it differ from any wanted text.
+func (r record) line() string {
+	l := plan.RecordLine(r.data, r.ttl)
+	if r.note != "" {
+		l += " " + r.note
+	}
+	return l
+}
+
+// sameData reports whether two records differ in nothing but TTL and note.
+func (r record) sameData(o record) bool { return r.rrset == o.rrset && r.data == o.data }
+
+func lines(rs []record) []string {
+	out := make([]string, len(rs))
+	for i, r := range rs {
+		out[i] = r.line()
+	}
+	slices.Sort(out)
+	return out
+}
+
+// parseLine is the reverse of line. ttl is used where the line has none. The data must
+// be canonical already, so that what is read back can be compared with it.
+func parseLine(set rrset, line string, ttl int) (record, error) {
+	r := record{rrset: set, ttl: ttl}
+	text, note := line, ""
+	if head, last, ok := cutLast(line, " "); ok && last == proxied && strings.Contains(head, " ttl ") {
+		text, note = head, last
+	}
+	data, own := plan.SplitRecordLine(text)
+	if own >= 0 {
+		r.ttl = own
+	}
+	r.data, r.note = data, note
+	rr, err := r.rr()
+	if err != nil {
+		return r, fmt.Errorf("%s: %w", set, err)
+	}
+	if want := canonicalData(rr); want != data {
+		return r, fmt.Errorf("%s: %q is not canonical, want %q", set, data, want)
+	}
+	return r, nil
+}
+
+func cutLast(s, sep string) (before, after string, found bool) {
+	i := strings.LastIndex(s, sep)
+	if i < 0 {
+		return s, "", false
+	}
+	return s[:i], s[i+len(sep):], true
+}
+
+// rr returns the record as it goes on the wire. Text is cut into strings of at most
+// 255 octets (RFC 1035 section 3.3).
+func (r record) rr() (dns.RR, error) {
+	ttl := uint32(max(r.ttl, 0))
+	if r.rrtype == "TXT" {
+		text, err := plan.Text(r.data)
+		if err != nil {
+			return nil, err
+		}
+		h := dns.RR_Header{Name: r.name, Rrtype: dns.TypeTXT, Class: dns.ClassINET, Ttl: ttl}
+		return &dns.TXT{Hdr: h, Txt: textStrings(text)}, nil
+	}
+	if _, ok := dns.StringToType[r.rrtype]; !ok {
+		return nil, fmt.Errorf("%q is no record type", r.rrtype)
+	}
+	if r.data == "" || strings.ContainsAny(r.data, "\r\n") {
+		return nil, fmt.Errorf("%q is no data of a %s record", r.data, r.rrtype)
+	}
+	rr, err := dns.NewRR(fmt.Sprintf("%s %d IN %s %s", r.name, ttl, r.rrtype, r.data))
+	if err != nil || rr == nil {
+		return nil, fmt.Errorf("%q is no data of a %s record", r.data, r.rrtype)
+	}
+	return rr, nil
+}
+
+// textStrings cuts text into the strings of a TXT record, escaped the way miekg/dns
+// keeps them. There is always one, if only an empty one.
+func textStrings(text string) []string {
+	var out []string
+	for {
+		n := min(len(text), 255)
+		quoted := plan.TextData(text[:n])
+		out = append(out, quoted[1:len(quoted)-1])
+		if text = text[n:]; text == "" {
+			return out
+		}
+	}
+}
+
+// fromRR returns the record of rr in canonical form.
+func fromRR(rr dns.RR) record {
+	h := rr.Header()
+	return record{
+		rrset: rrset{plan.FQDN(h.Name), dns.TypeToString[h.Rrtype]},
+		data:  canonicalData(rr),
+		ttl:   int(h.Ttl),
+	}
+}
+
+// canonicalData returns the data of rr in presentation format: names in lower case,
+// text as one quoted string, service parameters in the order of their keys.
+func canonicalData(rr dns.RR) string {
+	rr = dns.Copy(rr)
+	switch t := rr.(type) {
+	case *dns.TXT:
+		return plan.TextData(unescape(strings.Join(t.Txt, "")))
+	case *dns.RFC3597:
+		return fmt.Sprintf(`\# %d %s`, len(t.Rdata)/2, strings.ToLower(t.Rdata))
+	case *dns.MX:
+		lower(&t.Mx)
+	case *dns.NS:
+		lower(&t.Ns)
+	case *dns.CNAME:
+		lower(&t.Target)
+	case *dns.DNAME:
+		lower(&t.Target)
+	case *dns.PTR:
+		lower(&t.Ptr)
+	case *dns.SRV:
+		lower(&t.Target)
+	case *dns.SOA:
+		lower(&t.Ns, &t.Mbox)
+	case *dns.NAPTR:
+		lower(&t.Replacement)
+	case *dns.CAA:
+		lower(&t.Tag) // RFC 8659 section 4.1
+	case *dns.TLSA:
+		lower(&t.Certificate)
+	case *dns.SMIMEA:
+		lower(&t.Certificate)
+	case *dns.HTTPS:
+		canonicalService(&t.SVCB)
+	case *dns.SVCB:
+		canonicalService(t)
+	}
+	return strings.TrimPrefix(rr.String(), rr.Header().String())
+}
+
+func lower(names ...*string) {
+	for _, n := range names {
+		*n = strings.ToLower(*n)
+	}
+}
+
+func canonicalService(s *dns.SVCB) {
+	lower(&s.Target)
+	slices.SortFunc(s.Value, func(a, b dns.SVCBKeyValue) int { return int(a.Key()) - int(b.Key()) })
+}
+
+// unescape undoes the escapes of RFC 1035 section 5.1: \DDD for an octet, a backslash
+// before any other character for that character.
+func unescape(s string) string {
+	if !strings.Contains(s, `\`) {
+		return s
+	}
+	digit := func(c byte) bool { return '0' <= c && c <= '9' }
+	var b strings.Builder
+	for i := 0; i < len(s); i++ {
+		if s[i] != '\\' || i+1 == len(s) {
+			b.WriteByte(s[i])
+			continue
+		}
+		i++
+		if i+2 < len(s) && digit(s[i]) && digit(s[i+1]) && digit(s[i+2]) {
+			if n := int(s[i]-'0')*100 + int(s[i+1]-'0')*10 + int(s[i+2]-'0'); n < 256 {
+				b.WriteByte(byte(n))
+				i += 2
+				continue
+			}
+		}
+		b.WriteByte(s[i])
+	}
+	return b.String()
+}
+
+// fromLibdns returns a record that a libdns provider listed. Text is taken literally,
+// as the libdns contract has it, unless the provider hands it over escaped.
+func fromLibdns(rec libdns.Record, zone string, escaped bool) record {
+	in := rec.RR()
+	r := record{
+		rrset:  rrset{plan.FQDN(libdns.AbsoluteName(in.Name, plan.FQDN(zone))), strings.ToUpper(in.Type)},
+		data:   in.Data,
+		ttl:    int(in.TTL.Seconds()),
+		listed: rec,
+	}
+	if r.rrtype == "TXT" {
+		if escaped {
+			in.Data = unescape(in.Data)
+		}
+		r.data = plan.TextData(in.Data)
+		return r
+	}
+	rr, err := r.rr()
+	if err != nil {
+		r.bad = err
+		return r
+	}
+	r.data = canonicalData(rr)
+	return r
+}
+
+// toLibdns returns the record in the type that libdns has for it. The name is made relative
+// by whole labels: libdns.RelativeName would take "badexample.com" for "bad" in
+// "example.com".
+func (r record) toLibdns(zone string) (libdns.Record, error) {
+	if r.bad != nil {
+		return nil, r.bad
+	}
+	name, err := relative(r.name, zone)
+	if err != nil {
+		return nil, err
+	}
+	out := libdns.RR{Name: name, Type: r.rrtype, TTL: seconds(r.ttl), Data: r.data}
+	if r.rrtype == "TXT" {
+		if out.Data, err = plan.Text(r.data); err != nil {
+			return nil, err
+		}
+	}
+	return out.Parse()
+}
+
+var errOutside = errors.New("lies outside the zone")
+
+func relative(name, zone string) (string, error) {
+	name, zone = plan.FQDN(name), plan.FQDN(zone)
+	switch {
+	case name == zone:
+		return "@", nil
+	case !plan.Within(name, zone):
+		return "", fmt.Errorf("%q: %w %q", name, errOutside, zone)
+	case zone == ".":
+		return strings.TrimSuffix(name, "."), nil
+	}
+	return strings.TrimSuffix(name, "."+zone), nil
+}

@@ -1,0 +1,257 @@
+package providers
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net"
+	"net/netip"
+	"time"
+
+	"github.com/miekg/dns"
+
+	"github.com/mailpub/mailpub/plan"
+)
+
+// Resolver asks name servers. The zero value asks the system's. It caches nothing, so
+// what it says is what the server says now. Methods may be called concurrently.
+type Resolver struct {
+	// Servers are asked in turn until one answers: host or host:port (port 53).
+	Servers []string
+	// Timeout is the time one server has for one reply; zero is 2 s.
+	Timeout time.Duration
+	// Attempts is how often each server is asked over UDP; zero is 2.
+	Attempts int
+}
+
+// Answer is what a name server says. That it could not say is an error instead, never
+// an empty Answer.
+type Answer struct {
+	Status  Status
+	Records []Record // of the type asked for; empty unless Status is Found
+	Chain   []string // names that CNAMEs led through, the last one's owning Records
+	Server  string   // host:port that answered
+	// Authoritative says that the server holds the zone itself.
+	Authoritative bool
+	// Size is the length of the reply in octets, without EDNS.
+	Size int
+}
+
+// Record is one record of an Answer.
+type Record struct {
+	Name string // absolute, lower case
+	Data string // canonical text, see package plan
+	TTL  int    // seconds; at a resolver, what is left
+}
+
+// Status says what there is at a name.
+type Status int
+
+const (
+	Found  Status = iota
+	NoData        // the name exists, without such records
+	NoName        // the name does not exist (NXDOMAIN, RFC 8020)
+)
+
+func (s Status) String() string {
+	switch s {
+	case Found:
+		return "found"
+	case NoData:
+		return "no such record"
+	}
+	return "no such name"
+}
+
+// ServerError says that a server gave no usable reply: what is asked for is unknown.
+type ServerError struct {
+	Server string // host:port
+	Err    error
+}
+
+func (e ServerError) Error() string { return fmt.Sprintf("name server %s: %v", e.Server, e.Err) }
+func (e ServerError) Unwrap() error { return e.Err }
+
+// Data returns the records' data, sorted by the server's order.
+func (a Answer) Data() []string {
+	out := make([]string, len(a.Records))
+	for i, r := range a.Records {
+		out[i] = r.Data
+	}
+	return out
+}
+
+// Lookup asks the Resolver's servers for records of a type ("MX") and returns the first
+// answer. The error joins what every server had against it.
+func (r *Resolver) Lookup(ctx context.Context, name, rrtype string) (Answer, error) {
+	servers, err := r.servers()
+	if err != nil {
+		return Answer{}, err
+	}
+	var errs []error
+	for _, s := range servers {
+		a, err := r.ask(ctx, s, name, rrtype, true)
+		if err == nil {
+			return a, nil
+		}
+		if errs = append(errs, err); ctx.Err() != nil {
+			break
+		}
+	}
+	return Answer{}, errors.Join(errs...)
+}
+
+// Ask asks one server, host or host:port, for what it holds itself: it is not to ask
+// others in turn.
+func (r *Resolver) Ask(ctx context.Context, server, name, rrtype string) (Answer, error) {
+	addr, err := hostPort(server)
+	if err != nil {
+		return Answer{}, err
+	}
+	return r.ask(ctx, addr, name, rrtype, false)
+}
+
+// Addresses returns the A and AAAA records of a host; none when it has none.
+func (r *Resolver) Addresses(ctx context.Context, host string) ([]netip.Addr, error) {
+	var out []netip.Addr
+	for _, t := range []string{"A", "AAAA"} {
+		a, err := r.Lookup(ctx, host, t)
+		if err != nil {
+			return nil, err
+		}
+		out = append(out, a.addresses()...)
+	}
+	return out, nil
+}
+
+func (a Answer) addresses() (out []netip.Addr) {
+	for _, r := range a.Records {
+		if addr, err := netip.ParseAddr(r.Data); err == nil {
+			out = append(out, addr)
+		}
+	}
+	return out
+}
+
+func (r *Resolver) servers() ([]string, error) {
+	servers := r.Servers
+	if len(servers) == 0 {
+		var err error
+		if servers, err = systemServers(); err != nil {
+			return nil, fmt.Errorf("the system's name servers: %w", err)
+		}
+	}
+	out := make([]string, len(servers))
+	for i, s := range servers {
+		var err error
+		if out[i], err = hostPort(s); err != nil {
+			return nil, err
+		}
+	}
+	return out, nil
+}
+
+func (r *Resolver) ask(ctx context.Context, server, name, rrtype string, recurse bool) (Answer, error) {
+	qtype, ok := dns.StringToType[rrtype]
+	if !ok {
+		return Answer{}, fmt.Errorf("%q is no record type", rrtype)
+	}
+	if _, ok := dns.IsDomainName(name); !ok {
+		return Answer{}, fmt.Errorf("%q is no domain name", name)
+	}
+	m := new(dns.Msg).SetQuestion(plan.FQDN(name), qtype)
+	m.RecursionDesired = recurse
+	m.SetEdns0(1232, false) // fits where fragments are dropped (RFC 9715 section 3)
+	reply, err := r.exchange(ctx, m, server)
+	if err != nil {
+		return Answer{}, ServerError{server, err}
+	}
+	a, err := answerOf(reply, plan.FQDN(name), qtype)
+	if err != nil {
+		return Answer{}, ServerError{server, err}
+	}
+	a.Server = server
+	return a, nil
+}
+
+// exchange asks over UDP, again when there is no reply, and over TCP when the reply was
+// cut off (RFC 7766 section 5). A server that stumbles over EDNS is asked without
+// (RFC 6891 section 7).
+func (r *Resolver) exchange(ctx context.Context, m *dns.Msg, server string) (*dns.Msg, error) {
+	timeout, attempts := r.Timeout, r.Attempts
+	if timeout == 0 {
+		timeout = 2 * time.Second
+	}
+	if attempts == 0 {
+		attempts = 2
+	}
+	once := func(network string) (*dns.Msg, error) {
+		ctx, cancel := context.WithTimeout(ctx, timeout)
+		defer cancel()
+		reply, err := exchange(ctx, &dns.Client{Net: network, Timeout: timeout}, m, server)
+		if errors.Is(err, context.DeadlineExceeded) || isTimeout(err) {
+			err = fmt.Errorf("no reply within %v", timeout)
+		}
+		return reply, err
+	}
+	var reply *dns.Msg
+	var err error
+	for range attempts {
+		reply, err = once("udp")
+		if err == nil || ctx.Err() != nil {
+			break
+		}
+	}
+	switch {
+	case ctx.Err() != nil:
+		return nil, ctx.Err()
+	case err != nil:
+		return nil, err
+	case reply.Rcode == dns.RcodeFormatError && m.IsEdns0() != nil:
+		m.Extra = nil
+		return r.exchange(ctx, m, server)
+	case reply.Truncated:
+		return once("tcp")
+	}
+	return reply, nil
+}
+
+func isTimeout(err error) bool {
+	var n net.Error
+	return errors.As(err, &n) && n.Timeout()
+}
+
+// answerOf makes out what a reply says. REFUSED, SERVFAIL and referrals say nothing.
+func answerOf(reply *dns.Msg, name string, qtype uint16) (Answer, error) {
+	a := Answer{Authoritative: reply.Authoritative}
+	switch reply.Rcode {
+	case dns.RcodeSuccess, dns.RcodeNameError:
+	default:
+		return a, errors.New(dns.RcodeToString[reply.Rcode])
+	}
+	bare := *reply
+	bare.Extra, bare.Compress = nil, true
+	a.Size = bare.Len()
+	for range len(reply.Answer) {
+		alias := pick(reply.Answer, rrset{name, "CNAME"})
+		if len(alias) == 0 || qtype == dns.TypeCNAME {
+			break
+		}
+		name = plan.FQDN(alias[0].(*dns.CNAME).Target)
+		a.Chain = append(a.Chain, name)
+	}
+	for _, rr := range pick(reply.Answer, rrset{name, dns.TypeToString[qtype]}) {
+		c := fromRR(rr)
+		a.Records = append(a.Records, Record{c.name, c.data, c.ttl})
+	}
+	switch {
+	case len(a.Records) > 0:
+	case reply.Rcode == dns.RcodeNameError:
+		a.Status = NoName
+	case !reply.Authoritative && !reply.RecursionAvailable && len(a.Chain) == 0:
+		return a, errors.New("it is not authoritative for the name and does not resolve it")
+	default:
+		a.Status = NoData
+	}
+	return a, nil
+}

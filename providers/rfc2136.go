@@ -1,0 +1,228 @@
+package providers
+
+import (
+	"context"
+	"encoding/base64"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/libdns/rfc2136"
+	"github.com/miekg/dns"
+
+	"github.com/mailpub/mailpub/plan"
+)
+
+func rfc2136Provider() Provider {
+	return Provider{
+		Name:    "rfc2136",
+		Summary: "any name server with dynamic updates: BIND, Knot, PowerDNS, Windows with TSIG",
+		Settings: []Setting{
+			{Name: "server", Required: true, Help: "the zone's primary server, as host or host:port (port 53)"},
+			{Name: "key_name", Required: true, Help: "name of the TSIG key, as the server spells it"},
+			{Name: "key_alg", Default: "hmac-sha256", Help: "algorithm of the key: " + strings.Join(tsigAlgs(), ", ")},
+			{Name: "key", Required: true, Secret: true, Help: "secret of the key, in base64"},
+		},
+		Scopes: "the key may update the zone, and better transfer it too (AXFR)",
+		check:  checkRFC2136,
+		open:   openRFC2136,
+	}
+}
+
+func tsigAlgs() []string {
+	return []string{"hmac-sha256", "hmac-sha512", "hmac-sha384", "hmac-sha224", "hmac-sha1"}
+}
+
+func checkRFC2136(s map[string]string) (errs []SettingError) {
+	if v := s["server"]; v != "" {
+		if _, err := hostPort(v); err != nil {
+			errs = append(errs, SettingError{"server", err.Error(), `a host or host:port, such as "192.0.2.53:53"`})
+		}
+	}
+	if v := s["key_name"]; v != "" {
+		if _, ok := dns.IsDomainName(v); !ok || strings.ContainsAny(v, " \t:") {
+			errs = append(errs, SettingError{"key_name", fmt.Sprintf("%q is no key name", v), `a name such as "mailpub."`})
+		}
+	}
+	if v := strings.ToLower(strings.TrimSuffix(s["key_alg"], ".")); v != "" && !contains(tsigAlgs(), v) {
+		errs = append(errs, SettingError{"key_alg", fmt.Sprintf("unknown algorithm %q%s", v, didYouMean(v, tsigAlgs())),
+			"one of " + strings.Join(tsigAlgs(), ", ")})
+	}
+	return errs
+}
+
+// hostPort completes host or host:port with the port of DNS.
+func hostPort(s string) (string, error) {
+	host, port, err := net.SplitHostPort(s)
+	if err != nil {
+		host, port = strings.Trim(s, "[]"), "53"
+		if strings.Contains(host, ":") && net.ParseIP(host) == nil {
+			return "", fmt.Errorf("%q is neither host nor host:port", s)
+		}
+	}
+	if n, err := strconv.ParseUint(port, 10, 16); err != nil || n == 0 {
+		return "", fmt.Errorf("%q has no valid port", s)
+	}
+	if host == "" || strings.ContainsAny(host, " /") {
+		return "", fmt.Errorf("%q has no host", s)
+	}
+	return net.JoinHostPort(host, port), nil
+}
+
+func openRFC2136(o Options) (backend, error) {
+	server, err := hostPort(o.setting("server"))
+	if err != nil {
+		return nil, err
+	}
+	if _, err := base64.StdEncoding.DecodeString(o.setting("key")); err != nil {
+		return nil, errors.New(`setting "key": not base64; copy the secret as the server's key file has it`)
+	}
+	name := dns.CanonicalName(o.setting("key_name"))
+	alg := strings.ToLower(strings.TrimSuffix(o.setting("key_alg"), "."))
+	return &rfc2136Backend{
+		zone: o.Zone, server: server, log: o.Logger,
+		keyName: name, keyAlg: dns.Fqdn(alg), key: o.setting("key"),
+		lib:     &rfc2136.Provider{KeyName: name, KeyAlg: alg, Key: o.setting("key"), Server: server},
+		timeout: 5 * time.Second,
+	}, nil
+}
+
+// rfc2136Backend lists a zone by transfer, through libdns, and writes it with one
+// dynamic update that names what it relies on. libdns/rfc2136 has no prerequisites, and
+// it joins the strings of a TXT record, so that such a record can't be deleted exactly.
+type rfc2136Backend struct {
+	zone, server         string
+	keyName, keyAlg, key string
+	lib                  *rfc2136.Provider
+	timeout              time.Duration // of one exchange
+	log                  *slog.Logger
+	oneByOne             bool // a transfer was refused before
+}
+
+// list transfers the zone. Where the server does not allow that, or libdns can't
+// read something in the zone, the wanted names are asked for one by one.
+func (b *rfc2136Backend) list(ctx context.Context, sets []rrset) (listing, error) {
+	if b.oneByOne {
+		return b.ask(ctx, sets)
+	}
+	l, err := b.transfer(ctx)
+	if err == nil {
+		return l, nil
+	}
+	if ctx.Err() != nil {
+		return listing{}, ctx.Err()
+	}
+	if why := b.diagnose(ctx); why != nil {
+		return listing{}, why
+	}
+	b.log.Warn("no zone transfer; asking for the wanted names one by one", "zone", b.zone, "server", b.server, "err", err)
+	b.oneByOne = true
+	return b.ask(ctx, sets)
+}
+
+// transfer lists the zone through libdns, which after dialing does not look at ctx:
+// hence the goroutine, which ends within libdns' own deadline of 2 s a message.
+func (b *rfc2136Backend) transfer(ctx context.Context) (listing, error) {
+	type result struct {
+		l   listing
+		err error
+	}
+	out := make(chan result, 1)
+	go func() {
+		recs, err := b.lib.GetRecords(ctx, b.zone)
+		l := newListing()
+		for _, rec := range recs {
+			if r := fromLibdns(rec, b.zone, true); r.rrtype != "SOA" { // it comes twice
+				l.add(r)
+			}
+		}
+		out <- result{l, err}
+	}()
+	select {
+	case r := <-out:
+		return r.l, r.err
+	case <-ctx.Done():
+		return listing{}, ctx.Err()
+	}
+}
+
+// write sends one update for all edits. Its prerequisites are the RRsets as they were
+// (RFC 2136 section 2.4), so it is carried out whole on what the plan was made from,
+// or not at all.
+func (b *rfc2136Backend) write(ctx context.Context, edits []edit) error {
+	m := new(dns.Msg).SetUpdate(b.zone)
+	for _, e := range edits {
+		if err := b.addEdit(ctx, m, e); err != nil {
+			return err
+		}
+	}
+	reply, err := b.exchange(ctx, m)
+	if err != nil {
+		return err
+	}
+	return b.updateError(reply.Rcode)
+}
+
+func (b *rfc2136Backend) addEdit(ctx context.Context, m *dns.Msg, e edit) error {
+	var wire []dns.RR // as the server holds them, to the octet
+	bare := []dns.RR{&dns.ANY{Hdr: dns.RR_Header{Name: e.name, Rrtype: dns.StringToType[e.rrtype]}}}
+	if len(e.before) == 0 {
+		m.RRsetNotUsed(bare)
+	} else {
+		var err error
+		if wire, err = b.exact(ctx, e.rrset); err != nil {
+			return err
+		}
+		if is := fromRRs(wire); !plan.EqualLines(lines(is), lines(e.before)) {
+			return fmt.Errorf("%s: %w: the server answers %q, its zone transfer %q", e.rrset, plan.ErrStale, lines(is), lines(e.before))
+		}
+		m.Used(copies(wire))
+	}
+	gone, fresh := e.split()
+	if len(gone) > 0 && len(gone) == len(e.before) {
+		m.RemoveRRset(bare)
+	} else {
+		for _, rr := range copies(wire) {
+			if holdsData(gone, fromRR(rr)) {
+				m.Remove([]dns.RR{rr})
+			}
+		}
+	}
+	for _, r := range fresh {
+		rr, err := r.rr()
+		if err != nil {
+			return err
+		}
+		m.Insert([]dns.RR{rr})
+	}
+	return nil
+}
+
+func holdsData(rs []record, r record) bool {
+	for _, o := range rs {
+		if o.sameData(r) {
+			return true
+		}
+	}
+	return false
+}
+
+func copies(rrs []dns.RR) []dns.RR {
+	out := make([]dns.RR, len(rrs))
+	for i, rr := range rrs {
+		out[i] = dns.Copy(rr)
+	}
+	return out
+}
+
+func fromRRs(rrs []dns.RR) []record {
+	out := make([]record, len(rrs))
+	for i, rr := range rrs {
+		out[i] = fromRR(rr)
+	}
+	return out
+}

@@ -1,0 +1,234 @@
+package providers
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/mailpub/mailpub/plan"
+)
+
+// DefaultTTL is given to records where neither the plan nor an RRset that is there
+// already says otherwise.
+const DefaultTTL = time.Hour
+
+// Zone is the driver of one DNS zone (plan.Driver). It is made by Open.
+type Zone struct {
+	name    string
+	ttl     int
+	backend backend
+	log     *slog.Logger
+
+	// pauses are the waits before looking again when what was written is not seen yet:
+	// a provider's interface may be a moment behind itself.
+	pauses []time.Duration
+}
+
+// seconds is the TTL of a number of seconds.
+func seconds(n int) time.Duration { return time.Duration(n) * time.Second }
+
+// Kind implements plan.Driver: "dns".
+func (z *Zone) Kind() string { return "dns" }
+
+// Read implements plan.Driver. An item whose records can't be made out is Unreadable;
+// keys outside the zone are an error.
+func (z *Zone) Read(ctx context.Context, keys []plan.Key) ([]plan.Item, error) {
+	targets := make([]target, len(keys))
+	for i, k := range keys {
+		var err error
+		if targets[i], err = z.target(k); err != nil {
+			return nil, err
+		}
+	}
+	seen, err := z.list(ctx, targets)
+	if err != nil {
+		return nil, err
+	}
+	var items []plan.Item
+	for i, t := range targets {
+		if it := t.item(keys[i], seen); it.Unreadable != "" || len(it.Lines) > 0 {
+			items = append(items, it)
+		}
+	}
+	return items, nil
+}
+
+func (z *Zone) list(ctx context.Context, targets []target) (listing, error) {
+	var sets []rrset
+	for _, t := range targets {
+		if !slices.Contains(sets, t.rrset) {
+			sets = append(sets, t.rrset)
+		}
+	}
+	l, err := z.backend.list(ctx, sets)
+	if err != nil {
+		return l, fmt.Errorf("zone %s: %w", z.name, err)
+	}
+	return l, nil
+}
+
+// target is a parsed key.
+type target struct {
+	rrset
+	tag string // of one TXT record among others; empty for the whole RRset
+}
+
+func (z *Zone) target(k plan.Key) (target, error) {
+	name, rrtype, tag, err := plan.SplitDNSKey(k)
+	if err != nil {
+		return target{}, err
+	}
+	if !plan.Within(name, z.name) {
+		return target{}, fmt.Errorf("%s: %q %w %q", k, name, errOutside, z.name)
+	}
+	if tag != "" && rrtype != "TXT" {
+		return target{}, fmt.Errorf("%s: only TXT records are told apart by their first word", k)
+	}
+	return target{rrset{name, rrtype}, tag}, nil
+}
+
+// holds reports whether a record of the RRset is the key's: with a tag, text that begins
+// with it, followed by a space or nothing. "v=spf10" is no SPF record (RFC 7208 section 4.5).
+func (t target) holds(r record) bool {
+	if t.tag == "" {
+		return true
+	}
+	text, err := plan.Text(r.data)
+	if err != nil || len(text) < len(t.tag) || !strings.EqualFold(text[:len(t.tag)], t.tag) {
+		return false
+	}
+	return len(text) == len(t.tag) || text[len(t.tag)] == ' '
+}
+
+// item returns what was seen of a key. Without records its Lines are empty.
+func (t target) item(k plan.Key, seen listing) plan.Item {
+	it := plan.Item{Key: k, Unreadable: seen.unknown[t.rrset]}
+	var own []record
+	for _, r := range seen.sets[t.rrset] {
+		if !t.holds(r) {
+			continue
+		}
+		if r.bad != nil {
+			it.Unreadable = fmt.Sprintf("a record can't be understood: %v", r.bad)
+		}
+		if t.tag != "" {
+			r.ttl, r.note = -1, ""
+		}
+		own = append(own, r)
+	}
+	if it.Unreadable == "" {
+		it.Lines = lines(own)
+	}
+	return it
+}
+
+// Apply implements plan.Driver. Strangers' records in a shared RRset are not touched.
+// A batch is one atomic update where the provider knows such a thing; else the changes
+// are made one after the other. Where an update fails, the zone is read again to tell
+// what is in place all the same.
+func (z *Zone) Apply(ctx context.Context, batch []plan.Change, done func(plan.Change, error)) error {
+	if len(batch) == 0 {
+		return nil
+	}
+	targets := make([]target, len(batch))
+	for i, c := range batch {
+		var err error
+		if targets[i], err = z.target(c.Key); err != nil {
+			done(c, err)
+			return err
+		}
+	}
+	seen, err := z.list(ctx, targets)
+	if err != nil {
+		done(batch[0], err)
+		return err
+	}
+	edits, i, err := z.edits(batch, targets, seen)
+	if err != nil {
+		done(batch[i], err)
+		return err
+	}
+	var written error
+	if len(edits) > 0 {
+		written = z.backend.write(ctx, edits)
+		if written != nil {
+			written = fmt.Errorf("zone %s: %w", z.name, written)
+		}
+		if errors.Is(written, plan.ErrStale) || ctx.Err() != nil && written != nil {
+			done(batch[0], written)
+			return written
+		}
+	}
+	return z.prove(ctx, batch, targets, written, done)
+}
+
+// prove reads back and reports. written is the error of writing, if there was one: an
+// error does not mean that nothing was done, nor its absence that all was (name servers
+// drop a CNAME beside other data without a word, RFC 2136 section 3.4.2.2).
+func (z *Zone) prove(ctx context.Context, batch []plan.Change, targets []target, written error, done func(plan.Change, error)) error {
+	var seen listing
+	for try := 0; ; try++ {
+		var err error
+		if seen, err = z.list(ctx, targets); err != nil {
+			err = errors.Join(written, fmt.Errorf("written, but not read back: %w", err))
+			done(batch[0], err)
+			return err
+		}
+		if written != nil || try == len(z.pauses) || z.firstOpen(batch, targets, seen) < 0 {
+			break
+		}
+		if err := sleep(ctx, z.pauses[try]); err != nil {
+			break
+		}
+	}
+	open := z.firstOpen(batch, targets, seen)
+	for i, c := range batch {
+		if i != open {
+			done(c, nil)
+			continue
+		}
+		err := written
+		if err == nil {
+			is := targets[i].item(c.Key, seen)
+			err = fmt.Errorf("%s: written, but %s holds %q instead of %q", c.Key, z.name, is.Lines, c.After)
+		}
+		done(c, err)
+		return err
+	}
+	if written != nil {
+		z.log.Warn("dns update failed, but everything is in place", "zone", z.name, "err", written)
+	}
+	return nil
+}
+
+// firstOpen returns the index of the first change that is not in place, or -1.
+func (z *Zone) firstOpen(batch []plan.Change, targets []target, seen listing) int {
+	for i, c := range batch {
+		is := targets[i].item(c.Key, seen)
+		if is.Unreadable != "" || !plan.EqualLines(is.Lines, sorted(c.After)) {
+			return i
+		}
+	}
+	return -1
+}
+
+func sorted(s []string) []string {
+	s = slices.Clone(s)
+	slices.Sort(s)
+	return s
+}
+
+func sleep(ctx context.Context, d time.Duration) error {
+	t := time.NewTimer(d)
+	defer t.Stop()
+	select {
+	case <-t.C:
+		return nil
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+}
