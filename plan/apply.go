@@ -3,6 +3,7 @@ package plan
 import (
 	"context"
 	"fmt"
+	"slices"
 )
 
 // Gate is a condition that must hold before anything of its stage, or of a later
@@ -219,11 +220,19 @@ func (a *applier) pending(c Change) {
 	if c.Release && !known {
 		return
 	}
+	if e.Pending != nil && EqualLines(c.Before, e.Pending) {
+		e.Text = e.Pending // an earlier write that died before it was accounted for
+	}
 	if c.Adopt && e.Text == nil {
 		e.Prior = c.Before
 	}
 	if !c.Release {
 		e.Key, e.Party, e.Stage, e.Pending = c.Key, c.Party, c.Stage, c.After
+		for _, line := range c.Base { // until the write is seen, either may be what is there
+			if !slices.Contains(e.Base, line) {
+				e.Base = append(slices.Clip(e.Base), line)
+			}
+		}
 	}
 	a.ledger.Put(e)
 }

@@ -36,18 +36,25 @@ func Diff(party string, wanted, observed []Item, ledger *Ledger, now time.Time) 
 		}
 		return nil
 	}
-	want := make(map[Key]struct{}, min(len(wanted), ledger.Len()))
+	known := 0
 	for i := range wanted {
 		w := &wanted[i]
-		e, known := ledger.entries[w.Key]
-		if known {
-			want[w.Key] = struct{}{}
+		e := ledger.entries[w.Key]
+		if e != nil {
+			known++
 		}
-		d.wanted(party, w, is(w.Key), e, known, now)
+		d.wanted(party, w, is(w.Key), e, now)
+	}
+	if known == len(ledger.entries) {
+		return d
+	}
+	want := make(map[Key]struct{}, len(wanted))
+	for i := range wanted {
+		want[wanted[i].Key] = struct{}{}
 	}
 	for k, e := range ledger.entries {
 		if _, still := want[k]; !still && e.Party == party {
-			d.unwanted(e, is(k))
+			d.unwanted(*e, is(k))
 		}
 	}
 	return d
@@ -58,14 +65,28 @@ func (e Entry) ours(o *Item) bool {
 	return e.Text != nil && EqualLines(o.Lines, e.Text) || e.Pending != nil && EqualLines(o.Lines, e.Pending)
 }
 
-func (d *Difference) wanted(party string, w, o *Item, e Entry, known bool, now time.Time) {
+// settled reports whether the entry says already what there is to say of o.
+func (e *Entry) settled(party string, w, o *Item) bool {
+	return EqualLines(e.Text, o.Lines) && e.Pending == nil && e.Party == party && e.Stage == w.Stage
+}
+
+func (d *Difference) wanted(party string, w, o *Item, known *Entry, now time.Time) {
+	if known != nil && o != nil && w.Merge == nil && w.Lease == 0 && o.Unreadable == "" && w.ByHand == "" &&
+		EqualLines(w.Lines, o.Lines) && known.settled(party, w, o) {
+		d.Unchanged++ // nearly everything, nearly always
+		return
+	}
+	var e Entry
+	if known != nil {
+		e = *known
+	}
 	c := Change{Party: party, Key: w.Key, Stage: w.Stage, After: w.Lines, Reason: w.Reason, Lease: w.Lease}
 	if o != nil && o.Unreadable == "" {
 		c.Before = o.Lines
 	}
 	if w.Merge != nil {
 		c.Base = w.Lines
-		c.After = w.Merge(c.Before, e.Base)
+		c.After = w.Merge(c.Before, e.Base, e.Prior)
 	}
 	switch {
 	case o != nil && o.Unreadable != "" && w.ByHand != "":
@@ -73,7 +94,7 @@ func (d *Difference) wanted(party string, w, o *Item, e Entry, known bool, now t
 	case o != nil && o.Unreadable != "":
 		c.Action, c.Reason = Unreadable, o.Unreadable
 	case EqualLines(c.Before, c.After):
-		d.inPlace(c, w, o, e, known, now)
+		d.inPlace(c, w, o, e, known != nil, now)
 		return
 	case w.ByHand != "":
 		c.Action, c.Reason = Manual, w.ByHand
@@ -106,8 +127,7 @@ func (d *Difference) inPlace(c Change, w, o *Item, e Entry, known bool, now time
 	} else {
 		d.Unchanged++
 	}
-	if known && EqualLines(e.Text, o.Lines) && e.Pending == nil && EqualLines(e.Base, c.Base) &&
-		e.Party == c.Party && e.Stage == c.Stage {
+	if known && e.settled(c.Party, w, o) && EqualLines(e.Base, c.Base) {
 		return
 	}
 	if !o.Marked && !(known && (e.Text != nil || EqualLines(e.Pending, o.Lines))) {

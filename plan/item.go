@@ -56,10 +56,9 @@ type Item struct {
 	// person has to do, as one or more lines. It may still be readable.
 	ByHand string
 
-	// Merge, when set, makes the wanted lines out of the observed ones, so that
-	// what strangers put into the same text stays (SPF). last is what mailpub wrote
-	// there before, if anything; both may be nil.
-	Merge func(observed, last []string) []string
+	// Merge, when set, makes the wanted lines out of the observed ones, so that what
+	// strangers put into the same text stays (SPF). See the type.
+	Merge Merge
 
 	// Lease is the lifetime to ask for, where the thing is only lent (a forward).
 	// Zero means that it stays until removed.
@@ -78,6 +77,12 @@ type Item struct {
 	// or when that can't be seen.
 	Expires time.Time
 }
+
+// Merge returns the lines that hold what is wanted beside what others put there. Of
+// last, what mailpub itself wanted before, goes what is no longer wanted; but what was there
+// before mailpub came (prior) stays, whoever else wants it. Any of them may be nil.
+// It is idempotent: merging its own result changes nothing.
+type Merge func(observed, last, prior []string) []string
 
 // Action is what a Change does.
 type Action string

@@ -3,7 +3,6 @@ package plan
 import (
 	"encoding/json"
 	"fmt"
-	"maps"
 	"slices"
 	"time"
 )
@@ -31,11 +30,11 @@ type Entry struct {
 // memory; a Store keeps it. Not safe for concurrent use.
 type Ledger struct {
 	Site    string
-	entries map[Key]Entry
+	entries map[Key]*Entry
 }
 
 // NewLedger returns the empty ledger of a site.
-func NewLedger(site string) *Ledger { return &Ledger{Site: site, entries: map[Key]Entry{}} }
+func NewLedger(site string) *Ledger { return &Ledger{Site: site, entries: map[Key]*Entry{}} }
 
 // Store keeps a ledger. Save returns when the ledger is safe on disk, and either
 // replaces what was there as a whole or leaves it.
@@ -43,21 +42,22 @@ type Store interface{ Save(*Ledger) error }
 
 // Get returns the entry of a key.
 func (l *Ledger) Get(k Key) (Entry, bool) {
-	e, ok := l.entries[k]
-	return e, ok
+	if e := l.entries[k]; e != nil {
+		return *e, true
+	}
+	return Entry{}, false
 }
 
 // Grant returns what was granted for a key, for drivers that can't read it back.
 func (l *Ledger) Grant(k Key) (Grant, bool) {
-	e := l.entries[k]
-	if e.Grant == nil {
-		return Grant{}, false
+	if e := l.entries[k]; e != nil && e.Grant != nil {
+		return *e.Grant, true
 	}
-	return *e.Grant, true
+	return Grant{}, false
 }
 
 // Put adds or replaces an entry.
-func (l *Ledger) Put(e Entry) { l.entries[e.Key] = e }
+func (l *Ledger) Put(e Entry) { l.entries[e.Key] = &e }
 
 // Drop forgets a key.
 func (l *Ledger) Drop(k Key) { delete(l.entries, k) }
@@ -67,7 +67,12 @@ func (l *Ledger) Len() int { return len(l.entries) }
 
 // Entries returns all entries, sorted by key.
 func (l *Ledger) Entries() []Entry {
-	return slices.SortedFunc(maps.Values(l.entries), func(a, b Entry) int { return a.Key.Compare(b.Key) })
+	out := make([]Entry, 0, len(l.entries))
+	for _, e := range l.entries {
+		out = append(out, *e)
+	}
+	slices.SortFunc(out, func(a, b Entry) int { return a.Key.Compare(b.Key) })
+	return out
 }
 
 type entryJSON struct {
@@ -127,7 +132,7 @@ func (l *Ledger) UnmarshalJSON(data []byte) error {
 		if _, twice := got.entries[k]; twice {
 			return fmt.Errorf("entry %d: %q is there twice", i+1, k)
 		}
-		e := Entry{Key: k, Party: j.Party, Stage: j.Stage, Text: j.Text, Pending: j.Pending, Base: j.Base, Prior: j.Prior}
+		e := &Entry{Key: k, Party: j.Party, Stage: j.Stage, Text: j.Text, Pending: j.Pending, Base: j.Base, Prior: j.Prior}
 		if g := j.Grant; g != nil {
 			e.Grant = &Grant{time.Duration(g.Seconds) * time.Second, g.At, g.State}
 		}

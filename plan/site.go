@@ -142,7 +142,7 @@ type record struct {
 	data              []string
 	stage             Stage
 	reason            string
-	merge             func(observed, last []string) []string
+	merge             Merge
 }
 
 func (r record) item(ttl int, byHand string) Item {

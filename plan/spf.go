@@ -32,11 +32,17 @@ func spfRecord(name string, terms []string, s SPF, reason string) record {
 		terms = append(terms, "include:"+strings.TrimSuffix(strings.ToLower(d), "."))
 	}
 	all := spfAll[s.All]
-	merge := func(observed, last []string) []string {
-		return mergeSPF(observed, last, terms, all, s.All != "")
+	return record{name: name, rrtype: "TXT", tag: spfTag, stage: StageRecord, reason: reason,
+		merge: spfMerge(terms, all, s.All != ""),
+		data:  []string{spfData(append(slices.Clone(terms), all))}}
+}
+
+func spfMerge(wanted []string, all string, explicit bool) Merge {
+	return func(observed, last, prior []string) []string {
+		theirs := spfTerms(prior)
+		ours := slices.DeleteFunc(spfTerms(last), func(t string) bool { return slices.Contains(theirs, t) })
+		return mergeSPF(observed, ours, wanted, all, explicit)
 	}
-	return record{name: name, rrtype: "TXT", tag: spfTag, stage: StageRecord, reason: reason, merge: merge,
-		data: []string{spfData(append(slices.Clone(terms), all))}}
 }
 
 func spfData(terms []string) string {
@@ -44,14 +50,14 @@ func spfData(terms []string) string {
 }
 
 // mergeSPF returns the one record that holds the wanted terms and whatever others
-// have in the observed records. last is what mailpub itself wanted the last time:
-// of that, what is no longer wanted goes. An existing "all" or redirect stays unless
+// have in the observed records. ours are the terms that mailpub put in before: of those,
+// what is no longer wanted goes. An existing "all" or redirect stays unless
 // the config asks for another (explicit). Nothing is moved when all is there already.
-func mergeSPF(observed, last, wanted []string, all string, explicit bool) []string {
+func mergeSPF(observed, ours, wanted []string, all string, explicit bool) []string {
 	if len(observed) == 0 {
 		return []string{spfData(append(slices.Clone(wanted), all))}
 	}
-	ours, seen := spfTerms(last), spfTerms(observed)
+	seen := spfTerms(observed)
 	var kept []string
 	var theirAll, redirect string
 	for _, t := range seen {
@@ -81,7 +87,11 @@ func mergeSPF(observed, last, wanted []string, all string, explicit bool) []stri
 	case redirect != "":
 		final = redirect
 	}
-	terms := append(append(missing, kept...), final)
+	terms := append(missing, kept...)
+	if len(terms) == len(wanted) { // nobody else's terms: written afresh
+		terms = slices.Clone(wanted)
+	}
+	terms = append(terms, final)
 	if len(observed) == 1 && len(terms) == len(seen) && len(missing) == 0 && terms[len(terms)-1] == seen[len(seen)-1] {
 		return slices.Clone(observed)
 	}

@@ -1,0 +1,163 @@
+package ledger
+
+import (
+	"context"
+	"errors"
+	"os"
+	"path/filepath"
+	"runtime"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/mailpub/mailpub/plan"
+)
+
+func open(t *testing.T, dir string, wait time.Duration) (*File, *plan.Ledger, error) {
+	t.Helper()
+	f, l, err := Open(t.Context(), dir, "office", wait)
+	if err == nil {
+		t.Cleanup(func() { f.Close() })
+	}
+	return f, l, err
+}
+
+func entry() plan.Entry {
+	return plan.Entry{Key: plan.DNSKey("x.example", "A"), Party: "zone x.example", Stage: plan.StageAddress, Text: []string{"192.0.2.1 ttl 60"}}
+}
+
+func TestSaveAndOpenAgain(t *testing.T) {
+	dir := filepath.Join(t.TempDir(), "new", "state")
+	f, l, err := open(t, dir, 0)
+	if err != nil || l.Len() != 0 || l.Site != "office" {
+		t.Fatalf("a new ledger: %+v, %v", l, err)
+	}
+	l.Put(entry())
+	if err := f.Save(l); err != nil {
+		t.Fatal(err)
+	}
+	if err := f.Close(); err != nil {
+		t.Fatal(err)
+	}
+	_, l, err = open(t, dir, 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if e, ok := l.Get(entry().Key); !ok || !slices.Equal(e.Text, entry().Text) {
+		t.Errorf("came back as %+v", e)
+	}
+	names, err := filepath.Glob(filepath.Join(dir, ".*"))
+	if err != nil || len(names) != 0 {
+		t.Errorf("left behind: %q, %v", names, err)
+	}
+}
+
+func TestSecondProcessWaitsOrSaysWho(t *testing.T) {
+	dir := t.TempDir()
+	first, _, err := open(t, dir, 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, _, err = open(t, dir, 60*time.Millisecond)
+	if !errors.Is(err, ErrLocked) || !strings.Contains(err.Error(), "process ") {
+		t.Errorf("error %v, want ErrLocked with the holder", err)
+	}
+	got := make(chan error, 1)
+	go func() {
+		f, _, err := Open(context.Background(), dir, "office", time.Minute)
+		if err == nil {
+			err = f.Close()
+		}
+		got <- err
+	}()
+	first.Close()
+	if err := <-got; err != nil {
+		t.Errorf("the one that waited: %v", err)
+	}
+}
+
+func TestDamagedLedgerIsKept(t *testing.T) {
+	for name, text := range map[string]string{
+		"cut short":    `{"format":"mailpub/ledger/v1","site":"office","entr`,
+		"another site": `{"format":"mailpub/ledger/v1","site":"home","entries":[]}`,
+		"another form": `{"format":"mailpub/ledger/v2","site":"office","entries":[]}`,
+	} {
+		t.Run(name, func(t *testing.T) {
+			dir := t.TempDir()
+			path := Path(dir, "office")
+			if err := os.WriteFile(path, []byte(text), 0o600); err != nil {
+				t.Fatal(err)
+			}
+			for range 2 {
+				if _, _, err := open(t, dir, 0); err == nil || !strings.Contains(err.Error(), path) {
+					t.Fatalf("error %v, want one that names %s", err, path)
+				}
+			}
+			for _, p := range []string{path, path + ".damaged"} {
+				if data, err := os.ReadFile(p); err != nil || string(data) != text {
+					t.Errorf("%s holds %q, %v", p, data, err)
+				}
+			}
+		})
+	}
+}
+
+func TestSaveReplacesAsAWhole(t *testing.T) {
+	dir := t.TempDir()
+	f, l, err := open(t, dir, 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := f.Save(l); err != nil {
+		t.Fatal(err)
+	}
+	before, err := os.ReadFile(Path(dir, "office"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	// The new ledger can't be put in place: a directory stands where the file should be.
+	f.path = filepath.Join(dir, "taken")
+	if err := os.MkdirAll(filepath.Join(f.path, "full"), 0o700); err != nil {
+		t.Fatal(err)
+	}
+	l.Put(entry())
+	if err := f.Save(l); err == nil {
+		t.Error("Save over a directory did not fail")
+	}
+	after, err := os.ReadFile(Path(dir, "office"))
+	if err != nil || !slices.Equal(before, after) {
+		t.Errorf("the old ledger changed: %v", err)
+	}
+	if names, _ := filepath.Glob(filepath.Join(dir, ".*")); len(names) != 0 {
+		t.Errorf("left behind: %q", names)
+	}
+}
+
+func TestStateDirectoryThatCannotBeMade(t *testing.T) {
+	file := filepath.Join(t.TempDir(), "file")
+	if err := os.WriteFile(file, nil, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if _, _, err := open(t, filepath.Join(file, "state"), 0); err == nil || !strings.Contains(err.Error(), "state directory") {
+		t.Errorf("error %v", err)
+	}
+}
+
+func TestLedgerIsPrivate(t *testing.T) {
+	if runtime.GOOS == "windows" {
+		t.Skip("Windows has no permission bits")
+	}
+	dir := t.TempDir()
+	f, l, err := open(t, dir, 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := f.Save(l); err != nil {
+		t.Fatal(err)
+	}
+	info, err := os.Stat(Path(dir, "office"))
+	if err != nil || info.Mode().Perm() != 0o600 {
+		t.Errorf("mode %v, %v", info.Mode(), err)
+	}
+}

@@ -1,0 +1,116 @@
+package plan
+
+import (
+	"net/netip"
+	"strings"
+	"testing"
+	"time"
+)
+
+// nomeazienda is the site that must always work.
+func nomeazienda() Site {
+	s := Site{
+		Name: "nomeazienda", Host: "mail.nomeazienda.it.",
+		Address: netip.MustParseAddr("10.10.10.10"), Public: []netip.Addr{netip.MustParseAddr("2.2.2.2")},
+		Domains: []Domain{{Name: "nomeazienda.it.", MX: []MX{{"mail.nomeazienda.it.", 10}}}},
+		Zones:   []Zone{{Name: "nomeazienda.it.", TTL: 3600}},
+		Service: Service{Aliases: []Alias{{"postmaster", "mario"}, {"abuse@nomeazienda.it", "lucia"}}},
+		Lease:   time.Hour,
+	}
+	for name, port := range map[string]uint16{"smtp": 25, "pop3": 110, "imap": 143, "worldclient": 3000, "webadmin": 1000} {
+		s.Forwards = append(s.Forwards, Forward{name, "tcp", port, port})
+	}
+	return s
+}
+
+func flat(items []Item) map[string]string {
+	m := map[string]string{}
+	for _, it := range items {
+		m[it.Key.Name] = strings.Join(it.Lines, " | ")
+	}
+	return m
+}
+
+func compareMaps(t *testing.T, what string, got, want map[string]string) {
+	t.Helper()
+	for k, v := range want {
+		if got[k] != v {
+			t.Errorf("%s: %s is %q, want %q", what, k, got[k], v)
+		}
+		delete(got, k)
+	}
+	for k, v := range got {
+		t.Errorf("%s: %s is wanted too: %q", what, k, v)
+	}
+}
+
+func TestWants(t *testing.T) {
+	w, err := nomeazienda().Wants()
+	if err != nil {
+		t.Fatal(err)
+	}
+	compareMaps(t, "zone", flat(w.Zones["nomeazienda.it."]), map[string]string{
+		"mail.nomeazienda.it. A":          "2.2.2.2 ttl 3600",
+		"mail.nomeazienda.it. TXT v=spf1": `"v=spf1 a -all"`,
+		"nomeazienda.it. TXT v=spf1":      `"v=spf1 mx ip4:2.2.2.2 -all"`,
+		"nomeazienda.it. MX":              "10 mail.nomeazienda.it. ttl 3600",
+	})
+	compareMaps(t, "by hand", flat(w.ByHand), map[string]string{"2.2.2.2.in-addr.arpa. PTR": "mail.nomeazienda.it."})
+	compareMaps(t, "router", flat(w.Forwards), map[string]string{
+		"tcp/25": "10.10.10.10:25", "tcp/110": "10.10.10.10:110", "tcp/143": "10.10.10.10:143",
+		"tcp/3000": "10.10.10.10:3000", "tcp/1000": "10.10.10.10:1000",
+	})
+	compareMaps(t, "service", flat(w.Service), map[string]string{
+		"hostname": "mail.nomeazienda.it", "domain nomeazienda.it": "served",
+		"alias postmaster": "mario", "alias postmaster@nomeazienda.it": "mario",
+		"alias abuse": "postmaster", "alias abuse@nomeazienda.it": "lucia",
+	})
+}
+
+func TestWantsReverseZone(t *testing.T) {
+	s := nomeazienda()
+	s.Zones = append(s.Zones, Zone{Name: "2.2.2.in-addr.arpa.", TTL: 600})
+	w, err := s.Wants()
+	if err != nil {
+		t.Fatal(err)
+	}
+	compareMaps(t, "reverse zone", flat(w.Zones["2.2.2.in-addr.arpa."]),
+		map[string]string{"2.2.2.2.in-addr.arpa. PTR": "mail.nomeazienda.it. ttl 600"})
+	if len(w.ByHand) != 0 {
+		t.Errorf("by hand: %v", w.ByHand)
+	}
+}
+
+func TestWantsByHand(t *testing.T) {
+	s := nomeazienda()
+	s.Zones[0].ByHand, s.Router, s.Service.ByHand = true, RouterByHand, true
+	w, err := s.Wants()
+	if err != nil {
+		t.Fatal(err)
+	}
+	items := append(append(w.Zones["nomeazienda.it."], w.Forwards...), w.Service...)
+	for _, it := range items {
+		if it.ByHand == "" {
+			t.Errorf("%s says nothing about what to do by hand", it.Key)
+		}
+		if strings.Contains(strings.Join(it.Lines, ""), " ttl ") {
+			t.Errorf("%s asks a person for a TTL: %q", it.Key, it.Lines)
+		}
+	}
+}
+
+func TestWantsLongestZone(t *testing.T) {
+	s := nomeazienda()
+	s.Zones = append(s.Zones, Zone{Name: "mail.nomeazienda.it.", TTL: 60})
+	w, err := s.Wants()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got := flat(w.Zones["mail.nomeazienda.it."])["mail.nomeazienda.it. A"]; got != "2.2.2.2 ttl 60" {
+		t.Errorf("A in the zone of the host itself is %q", got)
+	}
+	s.Zones = s.Zones[1:]
+	if _, err := s.Wants(); err == nil || !strings.Contains(err.Error(), `"nomeazienda.it."`) {
+		t.Errorf("a domain without a zone: %v", err)
+	}
+}

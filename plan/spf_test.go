@@ -1,0 +1,63 @@
+package plan
+
+import (
+	"slices"
+	"testing"
+)
+
+func TestMergeSPF(t *testing.T) {
+	wanted := []string{"mx", "ip4:2.2.2.2"}
+	q := func(texts ...string) (lines []string) {
+		for _, text := range texts {
+			lines = append(lines, TextData(text))
+		}
+		return lines
+	}
+	for _, c := range []struct {
+		name           string
+		observed, last []string
+		prior          []string
+		all            string
+		explicit       bool
+		want           string
+	}{
+		{name: "nothing there", want: "v=spf1 mx ip4:2.2.2.2 -all"},
+		{name: "others' mechanisms stay", observed: q("v=spf1 include:_spf.example.net -all"),
+			want: "v=spf1 mx ip4:2.2.2.2 include:_spf.example.net -all"},
+		{name: "others' all stays", observed: q("v=spf1 a ~all"), want: "v=spf1 mx ip4:2.2.2.2 a ~all"},
+		{name: "but not against the config", observed: q("v=spf1 a ~all"), explicit: true, want: "v=spf1 mx ip4:2.2.2.2 a -all"},
+		{name: "all is there in another spelling and order", observed: q("V=SPF1 a +MX IP4:2.2.2.2/32 -ALL"),
+			want: "V=SPF1 a +MX IP4:2.2.2.2/32 -ALL"},
+		{name: "two records become one", observed: q("v=spf1 a -all", "v=spf1 include:x.example ~all"),
+			want: "v=spf1 mx ip4:2.2.2.2 a include:x.example -all"},
+		{name: "a redirect is not silenced", observed: q("v=spf1 redirect=_spf.example.net"),
+			want: "v=spf1 mx ip4:2.2.2.2 redirect=_spf.example.net"},
+		{name: "our old address goes", observed: q("v=spf1 mx ip4:2.2.2.1 include:x.example -all"),
+			last: q("v=spf1 mx ip4:2.2.2.1 -all"), want: "v=spf1 ip4:2.2.2.2 mx include:x.example -all"},
+		{name: "a record all our own is written afresh", observed: q("v=spf1 mx ip4:2.2.2.1 -all"),
+			last: q("v=spf1 mx ip4:2.2.2.1 -all"), want: "v=spf1 mx ip4:2.2.2.2 -all"},
+		{name: "what was there before us stays, though we wanted it too", observed: q("v=spf1 mx ip4:2.2.2.1 -all"),
+			last: q("v=spf1 mx ip4:2.2.2.1 -all"), prior: q("v=spf1 ip4:2.2.2.1 -all"), want: "v=spf1 ip4:2.2.2.2 mx ip4:2.2.2.1 -all"},
+		{name: "a stranger's address stays", observed: q("v=spf1 mx ip4:2.2.2.2 ip4:192.0.2.9 -all"),
+			last: q("v=spf1 mx ip4:2.2.2.2 -all"), want: "v=spf1 mx ip4:2.2.2.2 ip4:192.0.2.9 -all"},
+		{name: "our old all goes", observed: q("v=spf1 mx ip4:2.2.2.2 ~all"), last: q("v=spf1 mx ip4:2.2.2.2 ~all"),
+			want: "v=spf1 mx ip4:2.2.2.2 -all"},
+		{name: "a missing all is added", observed: q("v=spf1 mx ip4:2.2.2.2"), want: "v=spf1 mx ip4:2.2.2.2 -all"},
+		{name: "another qualifier is another term", observed: q("v=spf1 ?mx -all"), want: "v=spf1 mx ip4:2.2.2.2 ?mx -all"},
+		{name: "macros keep their case", observed: q("v=spf1 exists:%{S}.x.example -all"),
+			want: "v=spf1 mx ip4:2.2.2.2 exists:%{S}.x.example -all"},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			all := "-all"
+			merge := spfMerge(wanted, all, c.explicit)
+			got := merge(c.observed, c.last, c.prior)
+			if want := q(c.want); !slices.Equal(got, want) {
+				t.Fatalf("got  %s\nwant %s", got, want)
+			}
+			base := []string{spfData(append(slices.Clone(wanted), all))}
+			if again := merge(got, base, c.prior); !slices.Equal(got, again) {
+				t.Errorf("a second merge is not the same: %s", again)
+			}
+		})
+	}
+}
