@@ -215,6 +215,9 @@ func fromLibdns(rec libdns.Record, zone string, escaped bool) record {
 		ttl:    int(in.TTL.Seconds()),
 		listed: rec,
 	}
+	if n, ok := rec.(interface{ note() string }); ok {
+		r.note = n.note()
+	}
 	if r.rrtype == "TXT" {
 		if escaped {
 			in.Data = unescape(in.Data)

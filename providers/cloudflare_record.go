@@ -1,0 +1,135 @@
+package providers
+
+import (
+	"fmt"
+	"strings"
+
+	"github.com/libdns/libdns"
+	"github.com/miekg/dns"
+
+	"github.com/mailpub/mailpub/plan"
+)
+
+// proxied marks an address that Cloudflare answers with its own instead: mail does not
+// get through to it.
+const proxied = "proxied"
+
+// cloudflareRecord is a record as the API lists it.
+type cloudflareRecord struct {
+	ID       string `json:"id"`
+	Type     string `json:"type"`
+	Name     string `json:"name"`
+	Content  string `json:"content"`
+	Priority *int   `json:"priority"`
+	Proxied  bool   `json:"proxied"`
+	TTL      int    `json:"ttl"` // 1 stands for automatic, which proxied records always are
+	Data     struct {
+		Priority, Weight, Port int
+		Target                 string
+	} `json:"data"`
+}
+
+// RR implements libdns.Record. The API leaves out the final dot of names; text comes
+// quoted or bare, the priority of MX and SRV apart from the content.
+func (c cloudflareRecord) RR() libdns.RR {
+	data := c.Content
+	switch c.Type {
+	case "CNAME", "NS", "PTR":
+		data = plan.FQDN(data)
+	case "MX":
+		priority := 0
+		if c.Priority != nil {
+			priority = *c.Priority
+		}
+		data = fmt.Sprintf("%d %s", priority, plan.FQDN(data))
+	case "SRV":
+		data = fmt.Sprintf("%d %d %d %s", c.Data.Priority, c.Data.Weight, c.Data.Port, plan.FQDN(c.Data.Target))
+	case "TXT":
+		data = cloudflareText(data)
+	}
+	return libdns.RR{Name: plan.FQDN(c.Name), Type: c.Type, TTL: seconds(c.TTL), Data: data}
+}
+
+func (c cloudflareRecord) note() string {
+	if c.Proxied {
+		return proxied
+	}
+	return ""
+}
+
+// cloudflareText returns the text of a TXT record's content: one or more quoted
+// strings, or, as older records come, the bare text.
+func cloudflareText(content string) string {
+	if strings.HasPrefix(content, `"`) {
+		if rr, err := dns.NewRR(". TXT " + content); err == nil && rr != nil {
+			return unescape(strings.Join(rr.(*dns.TXT).Txt, ""))
+		}
+	}
+	return content
+}
+
+// noted hands a record's note to the client, where the record can have one.
+func noted(rec libdns.Record, r record) libdns.Record {
+	if a, ok := rec.(libdns.Address); ok && r.note != "" {
+		a.ProviderData = r.note
+		return a
+	}
+	return rec
+}
+
+// cloudflareBody returns the request that creates a record or turns another into it. The
+// types whose fields the API wants apart are sent so; it answers 400 to some of them
+// otherwise, whatever its manual says.
+func cloudflareBody(rec libdns.Record, zone string) (map[string]any, error) {
+	rr := rec.RR()
+	body := map[string]any{
+		"type": rr.Type,
+		"name": strings.TrimSuffix(libdns.AbsoluteName(rr.Name, zone), "."),
+		"ttl":  int(rr.TTL.Seconds()),
+	}
+	switch r := rec.(type) {
+	case libdns.Address:
+		body["content"], body["proxied"] = rr.Data, r.ProviderData == proxied
+	case libdns.CNAME:
+		body["content"], body["proxied"] = undotted(r.Target), false
+	case libdns.NS:
+		body["content"] = undotted(r.Target)
+	case libdns.MX:
+		body["content"], body["priority"] = undotted(r.Target), r.Preference
+	case libdns.TXT:
+		body["content"] = `"` + strings.Join(textStrings(r.Text), `" "`) + `"`
+	case libdns.SRV:
+		body["data"] = map[string]any{"priority": r.Priority, "weight": r.Weight, "port": r.Port, "target": undotted(r.Target)}
+	case libdns.CAA:
+		body["data"] = map[string]any{"flags": r.Flags, "tag": r.Tag, "value": r.Value}
+	default:
+		return rawBody(body, rr)
+	}
+	return body, nil
+}
+
+func rawBody(body map[string]any, rr libdns.RR) (map[string]any, error) {
+	switch rr.Type {
+	case "PTR":
+		body["content"] = undotted(rr.Data)
+	case "TLSA":
+		var usage, selector, matching int
+		var certificate string
+		if _, err := fmt.Sscan(rr.Data, &usage, &selector, &matching, &certificate); err != nil {
+			return nil, fmt.Errorf("%q is no data of a TLSA record", rr.Data)
+		}
+		body["data"] = map[string]any{"usage": usage, "selector": selector, "matching_type": matching, "certificate": certificate}
+	default:
+		return nil, fmt.Errorf("cloudflare: records of type %q are not written", rr.Type)
+	}
+	return body, nil
+}
+
+// undotted drops the final dot, but keeps the root, the target of a null MX (RFC 7505
+// section 3).
+func undotted(name string) string {
+	if name == "." {
+		return name
+	}
+	return strings.TrimSuffix(name, ".")
+}

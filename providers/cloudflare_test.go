@@ -1,0 +1,326 @@
+package providers
+
+import (
+	"net/http"
+	"slices"
+	"strings"
+	"sync/atomic"
+	"testing"
+
+	"github.com/libdns/libdns"
+
+	"github.com/mailpub/mailpub/plan"
+	"github.com/mailpub/mailpub/plan/plantest"
+	"github.com/mailpub/mailpub/providers/cloudflaretest"
+)
+
+const cfZone = "nomeazienda.it"
+
+func startAPI(t *testing.T) *cloudflaretest.API {
+	a := cloudflaretest.New(cfZone, "the-token")
+	t.Cleanup(a.Close)
+	a.Put(
+		cloudflaretest.Record{Type: "TXT", Name: cfZone, Content: "bare verification", TTL: 1},
+		cloudflaretest.Record{Type: "TXT", Name: cfZone, Content: `"v=spf10 is no SPF"`, TTL: 120},
+		cloudflaretest.Record{Type: "SRV", Name: "odd." + cfZone, Content: "0 25 odd.example", TTL: 1,
+			Data: map[string]any{"priority": 0, "weight": 0, "port": 25, "target": "odd.example"}},
+		cloudflaretest.Record{Type: "SVCB", Name: "svc." + cfZone, Content: "1 . alpn=h2", TTL: 1},
+	)
+	return a
+}
+
+func openCF(t *testing.T, a *cloudflaretest.API, token string) *Zone {
+	t.Helper()
+	d, err := Open("cloudflare", Options{Zone: cfZone, HTTPClient: a.Client(), Settings: map[string]string{"token": token}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	z := d.(*Zone)
+	z.pauses = nil
+	return z
+}
+
+func texts(rs []cloudflaretest.Record) (out []string) {
+	for _, r := range rs {
+		out = append(out, r.String())
+	}
+	return out
+}
+
+func TestCloudflare(t *testing.T) {
+	for _, noInfo := range []bool{false, true} {
+		plantest.Run(t, func(t *testing.T) plantest.Harness {
+			a := startAPI(t)
+			a.NoResultInfo = noInfo
+			return plantest.Harness{
+				Driver: openCF(t, a, "the-token"),
+				Items:  mailItems(),
+				Other:  []string{"2.2.2.3 ttl 300"},
+				Foreign: func(t *testing.T, k plan.Key, lines []string) {
+					name, rrtype, _, _ := plan.SplitDNSKey(k)
+					name = strings.TrimSuffix(name, ".")
+					a.Drop(name, rrtype)
+					for _, l := range lines {
+						data, ttl := plan.SplitRecordLine(l)
+						a.Put(cloudflaretest.Record{Type: rrtype, Name: name, Content: data, TTL: ttl})
+					}
+				},
+				Strangers: func(*testing.T) []string {
+					return slices.DeleteFunc(texts(a.Records()), func(s string) bool {
+						return strings.HasPrefix(s, "mail.") || strings.Contains(s, " MX ") || strings.Contains(s, `"v=spf1 `)
+					})
+				},
+			}
+		})
+	}
+}
+
+// change is one change of a table.
+type change struct {
+	key           plan.Key
+	before, after []string
+}
+
+func (c change) plan() plan.Change {
+	action := plan.Update
+	switch {
+	case c.before == nil:
+		action = plan.Create
+	case c.after == nil:
+		action = plan.Delete
+	}
+	return plan.Change{Key: c.key, Action: action, Before: c.before, After: c.after}
+}
+
+func applyAll(t *testing.T, d plan.Driver, cs ...change) error {
+	t.Helper()
+	var batch []plan.Change
+	for _, c := range cs {
+		batch = append(batch, c.plan())
+	}
+	return d.Apply(t.Context(), batch, func(c plan.Change, err error) {
+		if err != nil {
+			t.Logf("%v: %v", c.Key, err)
+		}
+	})
+}
+
+// Every way in which libdns/cloudflare v0.2.2 loses data, and a few of the API's own.
+func TestCloudflareKeepsData(t *testing.T) {
+	n := func(i int) *int { return &i }
+	long := "v=spf1 " + strings.Repeat("ip4:192.0.2.123 ", 30) + "-all"
+	tests := []struct {
+		name string
+		have []cloudflaretest.Record
+		change
+		want []string
+	}{
+		{"two records of a new name both stay", nil,
+			change{plan.DNSKey("a."+cfZone, "A"), nil, []string{"192.0.2.1 ttl 60", "192.0.2.2 ttl 60"}},
+			[]string{"a.nomeazienda.it 60 A 192.0.2.1", "a.nomeazienda.it 60 A 192.0.2.2"}},
+		{"one of two SRV records is deleted", []cloudflaretest.Record{
+			{Type: "SRV", Name: "_imap._tcp." + cfZone, Content: "1 143 a.example", TTL: 300, Data: map[string]any{"priority": 0, "weight": 1, "port": 143, "target": "a.example"}},
+			{Type: "SRV", Name: "_imap._tcp." + cfZone, Content: "1 143 b.example", TTL: 300, Data: map[string]any{"priority": 0, "weight": 1, "port": 143, "target": "b.example"}}},
+			change{plan.DNSKey("_imap._tcp."+cfZone, "SRV"), []string{"0 1 143 a.example. ttl 300", "0 1 143 b.example. ttl 300"}, []string{"0 1 143 b.example. ttl 300"}},
+			[]string{"_imap._tcp.nomeazienda.it 300 SRV 1 143 b.example"}},
+		{"SRV with priority and weight 0", nil,
+			change{plan.DNSKey("_pop3._tcp."+cfZone, "SRV"), nil, []string{"0 0 110 mail.nomeazienda.it. ttl 300"}},
+			[]string{"_pop3._tcp.nomeazienda.it 300 SRV 0 110 mail.nomeazienda.it priority 0"}},
+		{"an MX of another preference stays", []cloudflaretest.Record{
+			{Type: "MX", Name: cfZone, Content: "mx.example", Priority: n(10), TTL: 300},
+			{Type: "MX", Name: cfZone, Content: "mx.example", Priority: n(20), TTL: 300}},
+			change{plan.DNSKey(cfZone, "MX"), []string{"10 mx.example. ttl 300", "20 mx.example. ttl 300"}, []string{"20 mx.example. ttl 300"}},
+			[]string{"nomeazienda.it 300 MX mx.example priority 20"}},
+		{"MX with preference 0", nil,
+			change{plan.DNSKey(cfZone, "MX"), nil, []string{"0 mail.nomeazienda.it. ttl 300"}},
+			[]string{"nomeazienda.it 300 MX mail.nomeazienda.it priority 0"}},
+		{"null MX", nil,
+			change{plan.DNSKey("nomail."+cfZone, "MX"), nil, []string{"0 . ttl 300"}},
+			[]string{"nomail.nomeazienda.it 300 MX . priority 0"}},
+		{"TLSA with its fields", nil,
+			change{plan.DNSKey("_25._tcp.mail."+cfZone, "TLSA"), nil, []string{"3 1 1 " + strings.Repeat("ab", 32) + " ttl 300"}},
+			[]string{"_25._tcp.mail.nomeazienda.it 300 TLSA 3 1 1 " + strings.Repeat("ab", 32)}},
+		{"CAA", nil,
+			change{plan.DNSKey(cfZone, "CAA"), nil, []string{`0 issue "letsencrypt.org" ttl 300`}},
+			[]string{`nomeazienda.it 300 CAA 0 issue "letsencrypt.org"`}},
+		{"long text in pieces", nil,
+			change{plan.TaggedTXT(cfZone, "v=spf1"), nil, []string{plan.TextData(long)}},
+			[]string{`nomeazienda.it 1 TXT "` + long[:255] + `" "` + long[255:] + `"`}},
+		{"text with quotes", nil,
+			change{plan.DNSKey("q."+cfZone, "TXT"), nil, []string{`"a \"b\" \\ c" ttl 300`}},
+			[]string{`q.nomeazienda.it 300 TXT "a \"b\" \\ c"`}},
+		{"a proxied mail host is made an ordinary one, keeping its comment", []cloudflaretest.Record{
+			{Type: "A", Name: "mail." + cfZone, Content: "2.2.2.2", TTL: 1, Proxied: true, Comment: "do not touch"}},
+			change{plan.DNSKey("mail."+cfZone, "A"), []string{"2.2.2.2 ttl 1 proxied"}, []string{"2.2.2.2 ttl 300"}},
+			[]string{"mail.nomeazienda.it 300 A 2.2.2.2"}},
+		{"and back, where that is what was there before", []cloudflaretest.Record{
+			{Type: "A", Name: "mail." + cfZone, Content: "2.2.2.2", TTL: 300}},
+			change{plan.DNSKey("mail."+cfZone, "A"), []string{"2.2.2.2 ttl 300"}, []string{"2.2.2.2 ttl 1 proxied"}},
+			[]string{"mail.nomeazienda.it 1 A 2.2.2.2 proxied"}},
+		{"only the TTL changes", []cloudflaretest.Record{
+			{Type: "A", Name: "mail." + cfZone, Content: "2.2.2.2", TTL: 1}},
+			change{plan.DNSKey("mail."+cfZone, "A"), []string{"2.2.2.2 ttl 1"}, []string{"2.2.2.2 ttl 300"}},
+			[]string{"mail.nomeazienda.it 300 A 2.2.2.2"}},
+	}
+	for _, test := range tests {
+		t.Run(test.name, func(t *testing.T) {
+			a := startAPI(t)
+			before := texts(a.Records())
+			a.Put(test.have...)
+			if err := applyAll(t, openCF(t, a, "the-token"), test.change); err != nil {
+				t.Fatal(err)
+			}
+			want := append(slices.Clone(before), test.want...)
+			slices.Sort(want)
+			if got := texts(a.Records()); !slices.Equal(got, want) {
+				t.Errorf("the zone holds\n%s\nwant\n%s", strings.Join(got, "\n"), strings.Join(want, "\n"))
+			}
+			for _, r := range a.Records() {
+				if len(test.have) > 0 && test.have[0].Comment != "" && r.Name == test.have[0].Name && r.Comment != test.have[0].Comment {
+					t.Errorf("the comment became %q", r.Comment)
+				}
+			}
+		})
+	}
+}
+
+func TestCloudflarePages(t *testing.T) {
+	a := startAPI(t)
+	for i := range 250 {
+		a.Put(cloudflaretest.Record{Type: "A", Name: strings.Repeat("x", i%50+1) + "." + cfZone, Content: "192.0.2.1", TTL: 300})
+	}
+	a.Put(cloudflaretest.Record{Type: "A", Name: "last." + cfZone, Content: "192.0.2.9", TTL: 300})
+	for _, noInfo := range []bool{false, true} {
+		a.NoResultInfo = noInfo
+		items, err := openCF(t, a, "the-token").Read(t.Context(), []plan.Key{plan.DNSKey("last."+cfZone, "A")})
+		if err != nil || len(items) != 1 {
+			t.Errorf("without result_info %v: %v %v", noInfo, items, err)
+		}
+	}
+}
+
+func TestCloudflareErrors(t *testing.T) {
+	key := plan.DNSKey("mail."+cfZone, "A")
+	tests := []struct {
+		name, zone, token string
+		intercept         func(http.ResponseWriter, *http.Request) bool
+		want              string
+	}{
+		{"wrong token", cfZone, "wrong", nil, "HTTP 403: Invalid access token (code 9109); the token must be valid and have Zone:Read and DNS:Edit"},
+		{"unknown zone", "other.example", "the-token", nil, `the token sees 0 zones named "other.example", want 1`},
+		{"not JSON", cfZone, "the-token", func(w http.ResponseWriter, r *http.Request) bool {
+			_, _ = w.Write([]byte("<html>"))
+			return true
+		}, "a reply that is not JSON"},
+		{"a long rate limit", cfZone, "the-token", func(w http.ResponseWriter, r *http.Request) bool {
+			w.Header().Set("Retry-After", "300")
+			cloudflaretest.Refuse(w, http.StatusTooManyRequests, 10000, "Rate limited")
+			return true
+		}, "asks to wait 5m0s"},
+	}
+	for _, test := range tests {
+		t.Run(test.name, func(t *testing.T) {
+			a := startAPI(t)
+			a.Intercept = test.intercept
+			d, err := Open("cloudflare", Options{Zone: test.zone, HTTPClient: a.Client(), Settings: map[string]string{"token": test.token}})
+			if err != nil {
+				t.Fatal(err)
+			}
+			_, err = d.Read(t.Context(), []plan.Key{plan.DNSKey("mail."+test.zone, "A")})
+			if err == nil || !strings.Contains(err.Error(), test.want) {
+				t.Errorf("got %v, want ... %s ...", err, test.want)
+			}
+			if err != nil && strings.Contains(err.Error(), "the-token") {
+				t.Errorf("the error shows the token: %v", err)
+			}
+		})
+	}
+	t.Run("refused write", func(t *testing.T) {
+		a := startAPI(t)
+		a.Intercept = func(w http.ResponseWriter, r *http.Request) bool {
+			if r.Method == http.MethodPost {
+				cloudflaretest.Refuse(w, http.StatusForbidden, 10000, "Authentication error")
+			}
+			return r.Method == http.MethodPost
+		}
+		before := texts(a.Records())
+		err := applyAll(t, openCF(t, a, "the-token"), change{key, nil, []string{"2.2.2.2 ttl 300"}})
+		if err == nil || !strings.Contains(err.Error(), "Authentication error") {
+			t.Errorf("got %v", err)
+		}
+		if !slices.Equal(texts(a.Records()), before) {
+			t.Error("something was written")
+		}
+	})
+}
+
+// The rate limit is waited out, for writing too, and libdns/cloudflare is none the wiser.
+func TestCloudflareWaits(t *testing.T) {
+	a := startAPI(t)
+	var turned atomic.Int32
+	a.Intercept = func(w http.ResponseWriter, r *http.Request) bool {
+		if r.Method != http.MethodPost || turned.Add(1) > 2 {
+			return false
+		}
+		w.Header().Set("Retry-After", "0")
+		cloudflaretest.Refuse(w, http.StatusTooManyRequests, 10000, "Rate limited")
+		return true
+	}
+	if err := applyAll(t, openCF(t, a, "the-token"), change{plan.DNSKey("mail."+cfZone, "A"), nil, []string{"2.2.2.2 ttl 300"}}); err != nil {
+		t.Error(err)
+	}
+	if turned.Load() != 3 {
+		t.Errorf("%d requests to create, want 3", turned.Load())
+	}
+}
+
+// A batch that breaks off in the middle tells what is in place: the changes before.
+func TestCloudflareBreaksOff(t *testing.T) {
+	a := startAPI(t)
+	a.Intercept = func(w http.ResponseWriter, r *http.Request) bool {
+		if n := len(a.Requests()); r.Method == http.MethodPost && n > 0 && strings.Count(strings.Join(a.Requests(), "\n"), "POST") > 1 {
+			cloudflaretest.Refuse(w, http.StatusInternalServerError, 1, "Internal error")
+			return true
+		}
+		return false
+	}
+	var done []string
+	items := mailItems()
+	batch := []plan.Change{
+		change{items[0].Key, nil, items[0].Lines}.plan(),
+		change{items[4].Key, nil, items[4].Lines}.plan(),
+		change{items[2].Key, nil, items[2].Lines}.plan(),
+	}
+	err := openCF(t, a, "the-token").Apply(t.Context(), batch, func(c plan.Change, err error) {
+		done = append(done, c.Key.Name)
+		if (err == nil) != (c.Key == items[0].Key) {
+			t.Errorf("%v was reported with %v", c.Key, err)
+		}
+	})
+	if err == nil || !strings.Contains(err.Error(), "Internal error") || len(done) != 2 {
+		t.Errorf("got %v after %q", err, done)
+	}
+}
+
+func TestSentRight(t *testing.T) {
+	tests := []struct {
+		rec  libdns.Record
+		want bool
+	}{
+		{libdns.TXT{Text: "v=spf1 -all"}, true},
+		{libdns.TXT{Text: strings.Repeat("x", 256)}, false},
+		{libdns.TXT{Text: `say "hi"`}, false},
+		{libdns.TXT{Text: "tab\t"}, false},
+		{libdns.TXT{Text: "è"}, false},
+		{libdns.MX{Preference: 10, Target: "a."}, true},
+		{libdns.MX{Target: "a."}, false},
+		{libdns.MX{Preference: 10, Target: "."}, false},
+		{libdns.SRV{}, false},
+		{libdns.RR{Type: "TLSA"}, false},
+	}
+	for _, test := range tests {
+		if got := sentRight(test.rec); got != test.want {
+			t.Errorf("%#v: %v, want %v", test.rec, got, test.want)
+		}
+	}
+}
