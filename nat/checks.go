@@ -1,0 +1,198 @@
+package nat
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net/netip"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/mailpub/mailpub/plan"
+)
+
+// Facts is what the router's checks compare the router with. Functions that are nil
+// stand for what can't be known.
+type Facts struct {
+	// Open returns the router; see Open. It is called once.
+	Open func(context.Context) (*Router, error)
+	// Wanted are the forwards that should be there.
+	Wanted []plan.Item
+	// Owned reports whether the ledger has a forward as mailpub's own.
+	Owned func(plan.Key) bool
+	// Published returns the IPv4 addresses that DNS has for the mail host.
+	Published func(context.Context) ([]netip.Addr, error)
+	// Outside returns the public address from which this network is seen.
+	Outside func(context.Context) (netip.Addr, error)
+}
+
+// Checks returns the checks of the router: router.gateway, router.wan, router.address
+// and router.forward. They write nothing.
+func Checks(f Facts) []plan.Checker {
+	return []plan.Checker{{
+		Area: "router", Timeout: 45 * time.Second, Run: f.run,
+		IDs: []string{"router.gateway", "router.wan", "router.address", "router.forward"},
+	}}
+}
+
+func (f Facts) run(ctx context.Context) []plan.Check {
+	r, err := f.Open(ctx)
+	gateway := checkGateway(r, err)
+	if r == nil {
+		none := "no router to ask"
+		checks := []plan.Check{gateway,
+			skip("router.wan", "WAN address", none), skip("router.address", "public address", none)}
+		for _, w := range f.Wanted {
+			checks = append(checks, skip("router.forward", w.Key.Name, none))
+		}
+		if len(f.Wanted) == 0 {
+			checks = append(checks, skip("router.forward", "forwards", "none are wanted"))
+		}
+		return checks
+	}
+	wan, wanErr := r.WAN(ctx)
+	checks := []plan.Check{gateway, checkWAN(r, wan, wanErr), f.checkAddress(ctx, r, wan, wanErr)}
+	return append(checks, f.checkForwards(ctx, r)...)
+}
+
+func skip(id, subject, why string) plan.Check {
+	return plan.Check{ID: id, Subject: subject, Status: plan.Skip, Got: why, Hint: "see router.gateway"}
+}
+
+func checkGateway(r *Router, err error) plan.Check {
+	c := plan.Check{ID: "router.gateway", Subject: "router", Want: "one router that answers UPnP or NAT-PMP"}
+	switch {
+	case err == nil && r.Protocol() == "manual":
+		c.Status, c.Want, c.Got = plan.Warn, "a router set up by hand", "not asked, as the config says manual"
+		c.Hint = "keep the forwards as plan lists them; let router.protocol be auto if the router speaks UPnP or NAT-PMP"
+	case err == nil:
+		c.Status, c.Got = plan.Pass, r.Device()+"; "+r.Why()
+	case errors.Is(err, ErrNoRouter):
+		c.Status, c.Got = plan.Fail, err.Error()
+		c.Hint = "switch on UPnP or NAT-PMP in the router, or set router.protocol to manual and enter the forwards there"
+	case errors.Is(err, ErrSeveralRouters):
+		c.Status, c.Got = plan.Fail, err.Error()
+		c.Hint = "name the one that has the public address in router.url or router.interface"
+	default:
+		c.Status, c.Got, c.Hint = plan.Skip, err.Error(), "run verify again"
+	}
+	return c
+}
+
+func checkWAN(r *Router, wan netip.Addr, err error) plan.Check {
+	c := plan.Check{ID: "router.wan", Subject: "WAN address of " + r.Device(), Want: "a public address", Ref: "RFC 1918, RFC 6598"}
+	switch {
+	case err == nil:
+		c.Status, c.Got = plan.Pass, wan.String()
+	case errors.Is(err, ErrDoubleNAT):
+		c.Status, c.Got = plan.Fail, err.Error()
+		c.Hint = "the router is behind another one (double NAT): forward the ports there too or make it a bridge, or ask the provider for a public address"
+	default:
+		c.Status, c.Got, c.Hint = plan.Skip, err.Error(), "look up the WAN address in the router"
+	}
+	return c
+}
+
+// checkAddress compares the address that the router has with the one that the outside
+// sees and the one that DNS publishes.
+func (f Facts) checkAddress(ctx context.Context, r *Router, wan netip.Addr, wanErr error) plan.Check {
+	c := plan.Check{ID: "router.address", Subject: "public address", Want: "router = outside view = published"}
+	var got, missing []string
+	var known []netip.Addr
+	if wanErr == nil {
+		known = append(known, wan)
+		got = append(got, "router "+wan.String())
+	} else {
+		missing = append(missing, wanErr.Error())
+	}
+	if f.Outside == nil {
+		missing = append(missing, "no probe shows the outside view")
+	} else if a, err := f.Outside(ctx); err != nil {
+		missing = append(missing, "outside view: "+err.Error())
+	} else {
+		known = append(known, a.Unmap())
+		got = append(got, "outside view "+a.Unmap().String())
+	}
+	if f.Published == nil {
+		missing = append(missing, "the published address is not known")
+	} else if all, err := f.Published(ctx); err != nil {
+		missing = append(missing, "published: "+err.Error())
+	} else {
+		var texts []string
+		for _, a := range all {
+			texts = append(texts, a.Unmap().String())
+			known = append(known, a.Unmap())
+		}
+		got = append(got, "published "+strings.Join(texts, " and "))
+		if len(all) == 0 {
+			got[len(got)-1] = "published none"
+			known = append(known, netip.Addr{})
+		}
+	}
+	c.Got = strings.Join(append(got, missing...), "; ")
+	differ := slices.ContainsFunc(known, func(a netip.Addr) bool { return a != known[0] })
+	switch {
+	case differ:
+		c.Status = plan.Fail
+		c.Hint = "run apply if the router's address is the right one; if the outside sees another, the router is behind another NAT"
+	case len(known) < 2:
+		c.Status, c.Hint = plan.Skip, "set verify.probe, or compare with the address in the router"
+	default:
+		c.Status = plan.Pass // what is missing stands in Got
+	}
+	return c
+}
+
+func (f Facts) checkForwards(ctx context.Context, r *Router) []plan.Check {
+	if len(f.Wanted) == 0 {
+		return []plan.Check{skip("router.forward", "forwards", "none are wanted")}
+	}
+	keys := make([]plan.Key, len(f.Wanted))
+	for i, w := range f.Wanted {
+		keys[i] = w.Key
+	}
+	items, err := r.Read(ctx, keys)
+	found := map[plan.Key]plan.Item{}
+	for _, it := range items {
+		found[it.Key] = it
+	}
+	var checks []plan.Check
+	for _, w := range f.Wanted {
+		c := plan.Check{ID: "router.forward", Subject: w.Key.Name, Want: strings.Join(w.Lines, " ")}
+		if err != nil {
+			c.Status, c.Got, c.Hint = plan.Skip, err.Error(), "run verify again; if it stays so, restart the router"
+		} else {
+			it, ok := found[w.Key]
+			c.Status, c.Got, c.Hint = f.judge(r, w, it, ok)
+		}
+		checks = append(checks, c)
+	}
+	return checks
+}
+
+// judge compares one forward in the router with what is wanted.
+func (f Facts) judge(r *Router, want, is plan.Item, there bool) (status plan.Status, got, hint string) {
+	text := strings.Join(is.Lines, " ")
+	switch {
+	case !there:
+		return plan.Fail, "not in the router", "run apply"
+	case is.Unreadable != "":
+		return plan.Skip, is.Unreadable, "let a probe look from outside (port.outside)"
+	case !plan.EqualLines(is.Lines, want.Lines) && strings.HasSuffix(text, " disabled"):
+		return plan.Fail, text, "enable it in the router, or run apply"
+	case !plan.EqualLines(is.Lines, want.Lines):
+		return plan.Fail, text, "run apply --adopt to take it over, if nobody else needs it"
+	case !is.Marked && f.Owned != nil && !f.Owned(want.Key):
+		return plan.Fail, text + ", put there by somebody else", "run apply to take it up, so that it is renewed"
+	}
+	if g, ok := r.known(want.Key); ok && g.Lifetime > 0 && !is.Expires.IsZero() {
+		if left := is.Expires.Sub(r.now()); left < g.Lifetime/2 {
+			return plan.Warn, fmt.Sprintf("%s, for another %v of %v", text, left.Round(time.Second), g.Lifetime), "run apply, or let watch run, to renew it"
+		}
+	}
+	if r.Protocol() == "nat-pmp" {
+		return plan.Skip, "granted, and the router has not restarted since; NAT-PMP can't list what it maps", "let a probe look from outside (port.outside)"
+	}
+	return plan.Pass, text, ""
+}

@@ -1,0 +1,127 @@
+package nat
+
+import (
+	"context"
+	"fmt"
+	"net"
+	"net/netip"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/mailpub/mailpub/plan"
+)
+
+// Kind is the kind of the keys of forwards.
+const Kind = "forward"
+
+// device is one router, spoken to in one protocol. Every method puts its own deadline
+// on each step, and stops when ctx is done.
+type device interface {
+	protocol() string // "upnp", "nat-pmp", "manual"
+	String() string   // for people: what it calls itself and where it is
+
+	// wan returns the address that the router has outside; not valid where it tells none.
+	wan(ctx context.Context) (netip.Addr, error)
+
+	// read looks up ports. What is not mapped is left out. It fails when the router
+	// as a whole can't be read.
+	read(ctx context.Context, ports []port) ([]mapping, error)
+
+	// add maps a port, or renews the mapping. It may only return an error that wraps
+	// errNoAnswer where it is not known whether the router did it; the caller reads
+	// back in any case.
+	add(ctx context.Context, p port, to target, lease time.Duration) error
+
+	// remove takes a mapping away. That it is gone already is no error.
+	remove(ctx context.Context, p port, was target) error
+}
+
+// port is an external port.
+type port struct {
+	proto  string // "tcp" or "udp"
+	number uint16
+}
+
+func (p port) String() string { return p.proto + "/" + strconv.Itoa(int(p.number)) }
+
+func (p port) key() plan.Key { return plan.Key{Kind: Kind, Name: p.String()} }
+
+// parsePort reads the key of a forward: "tcp/25".
+func parsePort(k plan.Key) (port, error) {
+	proto, number, _ := strings.Cut(k.Name, "/")
+	n, err := strconv.ParseUint(number, 10, 16)
+	p := port{proto, uint16(n)}
+	if k.Kind != Kind || proto != "tcp" && proto != "udp" || err != nil || n == 0 || p.key() != k {
+		return port{}, fmt.Errorf("%q is no forward, want one such as %q", k.String(), Kind+" tcp/25")
+	}
+	return p, nil
+}
+
+// target is where a port leads.
+type target struct {
+	host     string // an address, or whatever else the router has there
+	port     uint16
+	disabled bool
+}
+
+// String returns the canonical text of a forward: "10.10.10.10:25", or
+// "10.10.10.10:25 disabled".
+func (t target) String() string {
+	s := net.JoinHostPort(t.host, strconv.Itoa(int(t.port)))
+	if t.disabled {
+		s += " disabled"
+	}
+	return s
+}
+
+// parseTarget is the reverse of String, for text that can be written to a router: the
+// host must be an IPv4 address.
+func parseTarget(lines []string) (target, error) {
+	if len(lines) != 1 {
+		return target{}, fmt.Errorf("a forward is one line, got %q", lines)
+	}
+	text, disabled := strings.CutSuffix(lines[0], " disabled")
+	ap, err := netip.ParseAddrPort(text)
+	if err != nil || !ap.Addr().Is4() || ap.Port() == 0 {
+		return target{}, fmt.Errorf("%q is no target of a forward, want one such as %q", lines[0], "10.10.10.10:25")
+	}
+	return target{ap.Addr().String(), ap.Port(), disabled}, nil
+}
+
+// mapping is what a router has for a port.
+type mapping struct {
+	port
+	to          target
+	description string
+	grant       plan.Grant // its Lifetime is what is left at At; 0: it does not lapse
+	unreadable  string     // why nothing else of this is known
+}
+
+func (m mapping) lines() []string { return []string{m.to.String()} }
+
+// mark is the description that tells a site's mappings from those of others: short,
+// because routers cut descriptions, and ASCII, because they garble everything else.
+func mark(site string) string {
+	clean := printable(site, 255)
+	if len(clean) > 20 {
+		sum := uint32(2166136261) // FNV-1a, so that two long names stay two
+		for i := range len(clean) {
+			sum = (sum ^ uint32(clean[i])) * 16777619
+		}
+		clean = fmt.Sprintf("%s-%04x", clean[:15], sum&0xffff)
+	}
+	return strings.TrimSpace("mailpub " + clean)
+}
+
+// printable returns the printable ASCII of s, at most n bytes, for text from a router
+// that is shown to people.
+func printable(s string, n int) string {
+	s = strings.Map(func(r rune) rune {
+		if r < ' ' || r > '~' {
+			return -1
+		}
+		return r
+	}, s)
+	return s[:min(len(s), n)]
+}

@@ -1,0 +1,84 @@
+package nat
+
+import (
+	"errors"
+	"fmt"
+	"net"
+	"net/netip"
+
+	sysgateway "github.com/jackpal/gateway"
+)
+
+// systemGateways returns the default gateways, as the system has them.
+func systemGateways() ([]netip.Addr, error) {
+	ips, err := sysgateway.DiscoverGateways()
+	if err != nil {
+		return nil, err
+	}
+	var all []netip.Addr
+	for _, ip := range ips {
+		if a, ok := netip.AddrFromSlice(ip); ok && !a.IsUnspecified() {
+			all = append(all, a.Unmap())
+		}
+	}
+	return all, nil
+}
+
+// gateway returns the gateway that the options mean, and what it is.
+func (o Options) gateway() (a netip.Addr, which string, err error) {
+	if o.Gateway.IsValid() {
+		return o.Gateway.Unmap(), "the gateway of the config", nil
+	}
+	all, err := o.Gateways()
+	if err != nil {
+		return a, "", fmt.Errorf("default gateway: %w", err)
+	}
+	if o.Interface == "" {
+		if len(all) == 0 {
+			return a, "", errors.New("this machine has no default gateway")
+		}
+		return all[0], "the default gateway", nil
+	}
+	nets, err := prefixes(o.Interface)
+	if err != nil {
+		return a, "", err
+	}
+	for _, g := range all {
+		for _, n := range nets {
+			if n.Contains(g) {
+				return g, "the default gateway", nil
+			}
+		}
+	}
+	return a, "", fmt.Errorf("no default gateway on interface %q", o.Interface)
+}
+
+// prefixes returns the IPv4 networks of an interface.
+func prefixes(name string) ([]netip.Prefix, error) {
+	i, err := net.InterfaceByName(name)
+	if err != nil {
+		return nil, fmt.Errorf("network interface %q: %w", name, err)
+	}
+	addrs, err := i.Addrs()
+	if err != nil {
+		return nil, fmt.Errorf("network interface %q: %w", name, err)
+	}
+	var all []netip.Prefix
+	for _, a := range addrs {
+		if p, err := netip.ParsePrefix(a.String()); err == nil && p.Addr().Is4() {
+			all = append(all, p)
+		}
+	}
+	return all, nil
+}
+
+// localAddr returns the address from which this machine speaks to another; not valid
+// when it can't. It sends nothing.
+func localAddr(host string) netip.Addr {
+	c, err := net.Dial("udp4", net.JoinHostPort(host, "9"))
+	if err != nil {
+		return netip.Addr{}
+	}
+	defer c.Close()
+	return c.LocalAddr().(*net.UDPAddr).AddrPort().Addr().Unmap()
+}

@@ -1,0 +1,235 @@
+package nat
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net/netip"
+	"strings"
+	"time"
+
+	natpmp "github.com/jackpal/go-nat-pmp"
+
+	"github.com/mailpub/mailpub/plan"
+)
+
+// pmp is a router spoken to by NAT-PMP (RFC 6886). The protocol can't list: what is
+// mapped is known from what was granted, as long as the grant lasts and the router has
+// not lost its state.
+type pmp struct {
+	gateway netip.Addr
+	local   netip.Addr // of this machine, as the router sees it
+	known   func(plan.Key) (plan.Grant, bool)
+	grants  map[port]plan.Grant // of this process; the zero Grant: removed
+	timeout time.Duration
+	now     func() time.Time
+}
+
+const (
+	pmpLease    = 2 * time.Hour // RFC 6886 section 3.3 recommends it
+	pmpResultNo = 2             // RFC 6886 section 3.5: not authorised
+	pmpNetwork  = 3             // no address outside
+)
+
+func (p *pmp) protocol() string { return "nat-pmp" }
+func (p *pmp) String() string   { return "router " + p.gateway.String() }
+
+// ask makes a request within the time-out of a step or what ctx leaves of it. The
+// library knows no context: when ctx ends early, its last attempt ends by itself.
+func ask[T any](ctx context.Context, p *pmp, f func(*natpmp.Client) (T, error)) (T, error) {
+	var none T
+	timeout := p.timeout
+	if d, ok := ctx.Deadline(); ok {
+		timeout = min(timeout, time.Until(d))
+	}
+	if ctx.Err() != nil || timeout <= 0 {
+		return none, context.Cause(ctx)
+	}
+	c := natpmp.NewClientWithLocalAndTimeout(p.gateway.AsSlice(), p.local.AsSlice(), timeout)
+	type answer struct {
+		got T
+		err error
+	}
+	answered := make(chan answer, 1)
+	go func() {
+		got, err := f(c)
+		answered <- answer{got, err}
+	}()
+	select {
+	case a := <-answered:
+		return a.got, pmpError(a.err)
+	case <-ctx.Done():
+		return none, fmt.Errorf("%w: %w", errNoAnswer, context.Cause(ctx))
+	}
+}
+
+// pmpError makes refusals of result codes, which the library hands on as text.
+func pmpError(err error) error {
+	if err == nil {
+		return nil
+	}
+	_, text, found := strings.Cut(err.Error(), "result code ")
+	var code int
+	if _, e := fmt.Sscan(text, &code); !found || e != nil {
+		return fmt.Errorf("%w: %w", errNoAnswer, err)
+	}
+	no := &refusal{code, "NAT-PMP result"}
+	switch code {
+	case pmpResultNo:
+		return fmt.Errorf("%w: %w", ErrRefused, no)
+	case pmpNetwork:
+		return fmt.Errorf("%w: %w", ErrDoubleNAT, no)
+	}
+	return no
+}
+
+// outside asks for the WAN address, which also tells the epoch.
+func (p *pmp) outside(ctx context.Context) (netip.Addr, uint32, error) {
+	got, err := ask(ctx, p, (*natpmp.Client).GetExternalAddress)
+	if err != nil {
+		return netip.Addr{}, 0, err
+	}
+	return netip.AddrFrom4(got.ExternalIPAddress), got.SecondsSinceStartOfEpoc, nil
+}
+
+func (p *pmp) wan(ctx context.Context) (netip.Addr, error) {
+	a, _, err := p.outside(ctx)
+	if errors.Is(err, ErrDoubleNAT) || err == nil && a.IsUnspecified() {
+		return netip.Addr{}, nil
+	}
+	return a, err
+}
+
+func (p *pmp) read(ctx context.Context, ports []port) (found []mapping, err error) {
+	_, epoch, err := p.outside(ctx)
+	if err != nil {
+		return nil, err
+	}
+	for _, q := range ports {
+		if g, n, ok := p.live(q, epoch); ok {
+			found = append(found, mapping{port: q, to: n.to, grant: g})
+		}
+	}
+	return found, nil
+}
+
+// live returns the grant of a port while it lasts.
+func (p *pmp) live(q port, epoch uint32) (plan.Grant, note, bool) {
+	g, ok := p.grants[q]
+	if !ok {
+		g, ok = p.known(q.key())
+	}
+	n, good := parseNote(g.State)
+	now := p.now()
+	if !ok || !good || n.gateway != p.gateway || !now.Before(g.Expires()) || rebooted(n.epoch, epoch, now.Sub(g.At)) {
+		return plan.Grant{}, note{}, false
+	}
+	return g, n, true
+}
+
+// rebooted reports whether a router's seconds since the start of its epoch tell that
+// it lost its state: they run at 7/8 of our clock or faster, less 2 seconds (RFC 6886
+// section 3.6).
+func rebooted(then, now uint32, elapsed time.Duration) bool {
+	expected := float64(then) + elapsed.Seconds()*7/8
+	return float64(now)+2 < expected
+}
+
+// note is what is kept of a grant beside its time: enough to know later whether the
+// router still has it.
+type note struct {
+	to      target
+	gateway netip.Addr
+	epoch   uint32
+}
+
+func (n note) String() string {
+	return fmt.Sprintf("nat-pmp to %s by %s epoch %d", n.to, n.gateway, n.epoch)
+}
+
+func parseNote(s string) (n note, ok bool) {
+	var to, gateway string
+	if _, err := fmt.Sscanf(s, "nat-pmp to %s by %s epoch %d", &to, &gateway, &n.epoch); err != nil {
+		return note{}, false
+	}
+	var err, err2 error
+	n.to, err = parseTarget([]string{to})
+	n.gateway, err2 = netip.ParseAddr(gateway)
+	return n, err == nil && err2 == nil
+}
+
+func (p *pmp) add(ctx context.Context, q port, to target, lease time.Duration) error {
+	if to.host != p.local.String() {
+		return fmt.Errorf("%w: nat-pmp can't map to %s, as this is %s: run mailpub on %s itself", ErrOtherHost, to.host, p.local, to.host)
+	}
+	if to.disabled {
+		return errors.New("nat-pmp knows no disabled mappings")
+	}
+	if lease <= 0 {
+		lease = pmpLease // a lifetime of 0 would delete (RFC 6886 section 3.4)
+	}
+	got, err := p.request(ctx, q.proto, to.port, q.number, lease)
+	if errors.Is(err, errNoAnswer) && !p.has(ctx, q) {
+		// Granted or not, nobody will know: give it back.
+		return errors.Join(err, p.release(ctx, q.proto, to.port))
+	}
+	if err != nil {
+		return err
+	}
+	if got.MappedExternalPort != q.number {
+		return p.neighbour(ctx, q, to, port{q.proto, got.MappedExternalPort}, got.SecondsSinceStartOfEpoc)
+	}
+	p.grants[q] = plan.Grant{
+		Lifetime: time.Duration(got.PortMappingLifetimeInSeconds) * time.Second, At: p.now(),
+		State: note{to, p.gateway, got.SecondsSinceStartOfEpoc}.String(),
+	}
+	return nil
+}
+
+func (p *pmp) has(ctx context.Context, q port) bool {
+	_, epoch, err := p.outside(context.WithoutCancel(ctx))
+	if err != nil {
+		return false
+	}
+	_, _, ok := p.live(q, epoch)
+	return ok
+}
+
+func (p *pmp) request(ctx context.Context, proto string, internal, external uint16, lease time.Duration) (*natpmp.AddPortMappingResult, error) {
+	got, err := ask(ctx, p, func(c *natpmp.Client) (*natpmp.AddPortMappingResult, error) {
+		return c.AddPortMapping(proto, int(internal), int(external), int(seconds(lease)))
+	})
+	if err == nil && got.InternalPort != internal {
+		err = fmt.Errorf("%w: the router answers for port %d inside, was asked for %d", errNoAnswer, got.InternalPort, internal)
+	}
+	return got, err
+}
+
+// neighbour deals with a router that granted another port than the one asked for, as
+// it does when that one is taken or not to be had (RFC 6886 section 3.3).
+func (p *pmp) neighbour(ctx context.Context, q port, to target, got port, epoch uint32) error {
+	if _, n, ok := p.live(got, epoch); ok && n.to == to {
+		return fmt.Errorf("%w: nat-pmp maps one port to each port inside, and %s leads to %s already", ErrConflict, got, to)
+	}
+	err := fmt.Errorf("%w: it is taken or not to be had, the router offers %s instead", ErrRefused, got)
+	if e := p.release(ctx, q.proto, to.port); e != nil {
+		return fmt.Errorf("%w; and %s could not be given back: %w", err, got, e)
+	}
+	return err
+}
+
+// release gives back whatever is mapped to an internal port of this host.
+func (p *pmp) release(ctx context.Context, proto string, internal uint16) error {
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), p.timeout)
+	defer cancel()
+	_, err := p.request(ctx, proto, internal, 0, 0)
+	return err
+}
+
+func (p *pmp) remove(ctx context.Context, q port, was target) error {
+	_, err := p.request(ctx, q.proto, was.port, 0, 0) // RFC 6886 section 3.4
+	if err == nil {
+		p.grants[q] = plan.Grant{}
+	}
+	return err
+}

@@ -1,0 +1,226 @@
+package nat
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"time"
+
+	"github.com/mailpub/mailpub/plan"
+)
+
+// Router is the plan.Driver of a router's forwards. Open makes it. It is not safe for
+// concurrent use.
+type Router struct {
+	device device
+	why    string
+	mark   string
+	known  func(plan.Key) (plan.Grant, bool)
+	log    *slog.Logger
+	now    func() time.Time
+}
+
+// settle is how long a router is asked for the outcome of a write that ctx no longer
+// allows to be awaited.
+const settle = 5 * time.Second
+
+// Protocol returns how the router is spoken to: "upnp", "nat-pmp" or "manual".
+func (r *Router) Protocol() string { return r.device.protocol() }
+
+// Why says in one line why this router and this protocol, and why not the others.
+func (r *Router) Why() string { return r.why }
+
+// Device returns what the router calls itself and where it is.
+func (r *Router) Device() string { return r.device.String() }
+
+// Kind implements plan.Driver.
+func (r *Router) Kind() string { return Kind }
+
+// Read implements plan.Driver. Each port costs a request; a router is never asked for
+// its whole list, which crashes some.
+func (r *Router) Read(ctx context.Context, keys []plan.Key) ([]plan.Item, error) {
+	ports := make([]port, len(keys))
+	for i, k := range keys {
+		var err error
+		if ports[i], err = parsePort(k); err != nil {
+			return nil, err
+		}
+	}
+	found, err := r.device.read(ctx, ports)
+	if err != nil {
+		return nil, fmt.Errorf("%s: %w", r.device, err)
+	}
+	items := make([]plan.Item, len(found))
+	for i, m := range found {
+		items[i] = plan.Item{Key: m.key(), Unreadable: m.unreadable}
+		if m.unreadable != "" {
+			continue
+		}
+		items[i].Lines = m.lines()
+		items[i].Marked = m.description == r.mark
+		if m.grant.Lifetime > 0 {
+			items[i].Expires = m.grant.Expires()
+		}
+	}
+	return items, nil
+}
+
+// Apply implements plan.Driver. No router knows batches: the changes are made one by
+// one, and the first failure ends it. A failed change leaves no stray mapping behind;
+// where even that can't be made sure, the error says so.
+func (r *Router) Apply(ctx context.Context, batch []plan.Change, done func(plan.Change, error)) error {
+	if c, err := r.stale(ctx, batch); err != nil {
+		done(c, err)
+		return err
+	}
+	for _, c := range batch {
+		err := ctx.Err()
+		if err == nil {
+			c, err = r.change(ctx, c)
+		}
+		if err != nil {
+			err = fmt.Errorf("%s: %s: %w", r.device, c.Key.Name, err)
+			r.log.Warn("forward failed", "key", c.Key.Name, "action", c.Action, "error", err)
+			done(c, err)
+			return err
+		}
+		r.log.Info("forward", "key", c.Key.Name, "action", c.Action, "to", c.After)
+		done(c, nil)
+	}
+	return nil
+}
+
+// stale returns the first change whose Before is not what the router has.
+func (r *Router) stale(ctx context.Context, batch []plan.Change) (plan.Change, error) {
+	keys := make([]plan.Key, len(batch))
+	for i, c := range batch {
+		keys[i] = c.Key
+	}
+	items, err := r.Read(ctx, keys)
+	if err != nil {
+		return batch[0], err
+	}
+	is := map[plan.Key]plan.Item{}
+	for _, it := range items {
+		is[it.Key] = it
+	}
+	for _, c := range batch {
+		it := is[c.Key]
+		if it.Unreadable != "" {
+			return c, fmt.Errorf("%s: %s can't be read: %s", r.device, c.Key.Name, it.Unreadable)
+		}
+		if !plan.EqualLines(it.Lines, c.Before) {
+			return c, fmt.Errorf("%s: %s: %w: is %q, was %q", r.device, c.Key.Name, plan.ErrStale, it.Lines, c.Before)
+		}
+	}
+	return plan.Change{}, nil
+}
+
+// change carries out one change and returns it with what was granted.
+func (r *Router) change(ctx context.Context, c plan.Change) (plan.Change, error) {
+	p, err := parsePort(c.Key)
+	if err != nil {
+		return c, err
+	}
+	if c.Action == plan.Delete {
+		was, err := r.look(ctx, p)
+		if err != nil || was == nil {
+			return c, err
+		}
+		return c, r.remove(ctx, p, was.to)
+	}
+	to, err := parseTarget(c.After)
+	if err != nil {
+		return c, err
+	}
+	err = r.device.add(ctx, p, to, c.Lease)
+	if errors.Is(err, ErrConflict) && c.Action == plan.Update {
+		// The text was compared and the change agreed to, so what is in the way may
+		// go; routers do not overwrite the mapping of another host.
+		err = r.replace(ctx, p, c, to)
+	}
+	m, err := r.prove(ctx, p, to, err, len(c.Before) == 0)
+	if err != nil {
+		return c, err
+	}
+	c.Grant = &m.grant
+	return c, nil
+}
+
+// replace takes away another host's mapping and puts ours there, or puts theirs back.
+func (r *Router) replace(ctx context.Context, p port, c plan.Change, to target) error {
+	was, err := parseTarget(c.Before)
+	if err != nil {
+		return err
+	}
+	if err := r.remove(ctx, p, was); err != nil {
+		return err
+	}
+	err = r.device.add(ctx, p, to, c.Lease)
+	if err != nil && !errors.Is(err, errNoAnswer) {
+		ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), settle)
+		defer cancel()
+		if back := r.device.add(ctx, p, was, c.Lease); back != nil {
+			return fmt.Errorf("%w; and the mapping to %s that was there could not be put back: %w", err, was, back)
+		}
+	}
+	return err
+}
+
+// prove reads back a mapping, whatever the router said about it: err is its answer.
+func (r *Router) prove(ctx context.Context, p port, to target, err error, fresh bool) (*mapping, error) {
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), settle)
+	defer cancel()
+	m, unread := r.look(ctx, p)
+	switch {
+	case unread != nil && err == nil:
+		return nil, fmt.Errorf("accepted, but it can't be read back: %w", unread)
+	case unread != nil:
+		return nil, fmt.Errorf("%w; whether it is mapped is not known: %w", err, unread)
+	case m != nil && m.to == to && (err == nil || errors.Is(err, errNoAnswer)):
+		return m, nil
+	}
+	if m == nil && err == nil {
+		err = errors.New("the router says that it mapped the port, but it did not")
+	} else if err == nil {
+		err = fmt.Errorf("the router says that it mapped the port, but it leads to %s", m.to)
+	}
+	if m != nil && fresh && m.description == r.mark {
+		if e := r.device.remove(ctx, p, m.to); e != nil {
+			return nil, fmt.Errorf("%w; and the mapping to %s could not be taken back: %w", err, m.to, e)
+		}
+	}
+	return nil, err
+}
+
+// remove takes a mapping away and makes sure that it is gone.
+func (r *Router) remove(ctx context.Context, p port, was target) error {
+	err := r.device.remove(ctx, p, was)
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), settle)
+	defer cancel()
+	m, unread := r.look(ctx, p)
+	switch {
+	case unread != nil && err == nil:
+		return fmt.Errorf("accepted, but it can't be read back: %w", unread)
+	case unread != nil:
+		return fmt.Errorf("%w; whether it is gone is not known: %w", err, unread)
+	case m == nil:
+		return nil
+	case err == nil:
+		return fmt.Errorf("the router says that it removed the mapping to %s, but it did not", m.to)
+	}
+	return err
+}
+
+// look returns what the router has for one port; nil when nothing.
+func (r *Router) look(ctx context.Context, p port) (*mapping, error) {
+	found, err := r.device.read(ctx, []port{p})
+	if err != nil || len(found) == 0 {
+		return nil, err
+	}
+	if found[0].unreadable != "" {
+		return nil, errors.New(found[0].unreadable)
+	}
+	return &found[0], nil
+}

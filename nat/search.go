@@ -1,0 +1,164 @@
+package nat
+
+import (
+	"bufio"
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"net"
+	"net/http"
+	"net/netip"
+	"net/url"
+	"strings"
+	"sync"
+	"time"
+
+	"golang.org/x/net/ipv4"
+)
+
+// igdType begins the search target of a router, which ends in its version.
+const igdType = "urn:schemas-upnp-org:device:InternetGatewayDevice:"
+
+// request is a search (UPnP Device Architecture 1.1, section 1.3.2). MX is the longest
+// that a device may take for its answer, in seconds, and 1 the least there is.
+func request(version int) []byte {
+	return fmt.Appendf(nil, "M-SEARCH * HTTP/1.1\r\nHOST: 239.255.255.250:1900\r\nMAN: \"ssdp:discover\"\r\nMX: 1\r\nST: %s%d\r\n\r\n", igdType, version)
+}
+
+// search asks for routers and hands the location of each one's description to found,
+// from several goroutines, as soon as it answers, until ctx is done. Each is handed on
+// once. It fails when nothing could be sent at all.
+func (o Options) search(ctx context.Context, found func(*url.URL)) error {
+	sockets, err := o.sockets()
+	if err != nil {
+		return err
+	}
+	to := net.UDPAddrFromAddrPort(netip.MustParseAddrPort("239.255.255.250:1900"))
+	if o.Search.IsValid() {
+		to = net.UDPAddrFromAddrPort(o.Search)
+	}
+	var mu sync.Mutex
+	seen := map[string]bool{}
+	var all sync.WaitGroup
+	defer all.Wait()
+	for _, s := range sockets {
+		stop := context.AfterFunc(ctx, func() { s.Close() })
+		defer stop()
+		defer s.Close()
+		all.Go(func() {
+			listen(s, func(u *url.URL) {
+				mu.Lock()
+				again := seen[u.String()] || len(seen) == 16 // more is no home network
+				seen[u.String()] = true
+				mu.Unlock()
+				if !again {
+					all.Go(func() { found(u) }) // one that stalls must not hold up the others
+				}
+			})
+		})
+	}
+	// Datagrams get lost, and a router may be busy.
+	for _, pause := range []time.Duration{0, 250 * time.Millisecond, 600 * time.Millisecond} {
+		select {
+		case <-time.After(pause):
+		case <-ctx.Done():
+			return nil
+		}
+		sent := false
+		for _, s := range sockets {
+			for version := 1; version <= 2; version++ {
+				_, e := s.WriteTo(request(version), to)
+				sent = sent || e == nil
+				err = errors.Join(err, e)
+			}
+		}
+		if !sent && pause == 0 && ctx.Err() == nil {
+			return fmt.Errorf("search: %w", err)
+		}
+	}
+	<-ctx.Done()
+	return nil
+}
+
+// sockets opens one socket for each network interface to search on. One that fails is
+// left out.
+func (o Options) sockets() ([]*net.UDPConn, error) {
+	if o.Search.IsValid() && !o.Search.Addr().IsMulticast() {
+		s, err := net.ListenUDP("udp4", nil)
+		return []*net.UDPConn{s}, err
+	}
+	all, err := net.Interfaces()
+	if err != nil {
+		return nil, err
+	}
+	var sockets []*net.UDPConn
+	for _, i := range all {
+		if o.Interface != "" && i.Name != o.Interface || i.Flags&net.FlagUp == 0 || i.Flags&net.FlagMulticast == 0 || i.Flags&net.FlagLoopback != 0 {
+			continue
+		}
+		nets, err := prefixes(i.Name)
+		if err != nil || len(nets) == 0 {
+			continue
+		}
+		s, err := net.ListenUDP("udp4", &net.UDPAddr{IP: nets[0].Addr().AsSlice()})
+		if err != nil {
+			o.Logger.Debug("no search on interface", "interface", i.Name, "error", err)
+			continue
+		}
+		if err := ipv4.NewPacketConn(s).SetMulticastInterface(&i); err != nil {
+			o.Logger.Debug("no multicast on interface", "interface", i.Name, "error", err)
+		}
+		sockets = append(sockets, s)
+	}
+	if len(sockets) == 0 && o.Interface != "" {
+		return nil, fmt.Errorf("network interface %q can't be searched: it is not there, not up, or has no IPv4 address", o.Interface)
+	}
+	if len(sockets) == 0 {
+		return nil, errors.New("no network interface to search on")
+	}
+	return sockets, nil
+}
+
+// listen hands on the answers that come to a socket until it is closed.
+func listen(s *net.UDPConn, found func(*url.URL)) {
+	buf := make([]byte, 4096)
+	for {
+		n, from, err := s.ReadFromUDPAddrPort(buf)
+		if errors.Is(err, net.ErrClosed) {
+			return
+		}
+		if err != nil {
+			continue // such as an ICMP error for what was sent before
+		}
+		if u, err := parseAnswer(buf[:n], from.Addr().Unmap()); err == nil {
+			found(u)
+		}
+	}
+}
+
+// parseAnswer returns the location that an answer to a search names. Only one on the
+// host that answers is taken: the answer of another could send us anywhere.
+func parseAnswer(datagram []byte, from netip.Addr) (*url.URL, error) {
+	resp, err := http.ReadResponse(bufio.NewReader(bytes.NewReader(datagram)), nil)
+	if err != nil {
+		return nil, err
+	}
+	resp.Body.Close()
+	if resp.StatusCode != http.StatusOK || !strings.HasPrefix(resp.Header.Get("St"), igdType) {
+		return nil, fmt.Errorf("not a router's answer: status %d, ST %q", resp.StatusCode, resp.Header.Get("St"))
+	}
+	return parseLocation(resp.Header.Get("Location"), from)
+}
+
+func parseLocation(s string, from netip.Addr) (*url.URL, error) {
+	u, err := url.Parse(s)
+	if err != nil {
+		return nil, fmt.Errorf("location %q: %w", s, err)
+	}
+	host, err := netip.ParseAddr(u.Hostname())
+	if u.Scheme != "http" || err != nil || host != from || u.User != nil {
+		return nil, fmt.Errorf("location %q: not on %s, which answers", s, from)
+	}
+	return u, nil
+}
