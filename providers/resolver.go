@@ -98,7 +98,7 @@ func (r *Resolver) Lookup(ctx context.Context, name, rrtype string) (Answer, err
 			break
 		}
 	}
-	return Answer{}, errors.Join(errs...)
+	return Answer{}, joined(errs)
 }
 
 // Ask asks one server, host or host:port, for what it holds itself: it is not to ask
@@ -190,7 +190,7 @@ func (r *Resolver) exchange(ctx context.Context, m *dns.Msg, server string) (*dn
 		defer cancel()
 		reply, err := exchange(ctx, &dns.Client{Net: network, Timeout: timeout}, m, server)
 		if errors.Is(err, context.DeadlineExceeded) || isTimeout(err) {
-			err = fmt.Errorf("no reply within %v", timeout)
+			err = silence(timeout)
 		}
 		return reply, err
 	}
@@ -215,6 +215,11 @@ func (r *Resolver) exchange(ctx context.Context, m *dns.Msg, server string) (*dn
 	}
 	return reply, nil
 }
+
+// silence is the error of a server that did not reply in time.
+type silence time.Duration
+
+func (s silence) Error() string { return fmt.Sprintf("no reply within %v", time.Duration(s)) }
 
 func isTimeout(err error) bool {
 	var n net.Error

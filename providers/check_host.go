@@ -1,0 +1,152 @@
+package providers
+
+import (
+	"fmt"
+	"net/netip"
+	"slices"
+	"strings"
+
+	"github.com/mailpub/mailpub/plan"
+)
+
+func (e *examiner) host() {
+	e.hostAddress("A")
+	e.hostAddress("AAAA")
+	if len(e.Public) == 0 {
+		e.skip("host.ptr", bare(e.Host), "the public address is not known", hintPublic)
+		e.skip("host.fcrdns", bare(e.Host), "the public address is not known", hintPublic)
+	}
+	for _, addr := range e.Public {
+		if addr = addr.Unmap(); addr.Is6() && !e.publishesIPv6() {
+			const why = "the mail host has no AAAA record, so nobody looks at its IPv6 address"
+			const hint = "publish the AAAA record, or set server.public.ipv6 to none"
+			e.skip("host.ptr", addr.String(), why, hint)
+			e.skip("host.fcrdns", addr.String(), why, hint)
+			continue
+		}
+		e.pointer(addr)
+		e.roundTrip(addr)
+	}
+}
+
+func (e *examiner) publishesIPv6() bool {
+	a, err := e.truth(e.ctx, e.Host, "AAAA")
+	return err == nil && a.Status == Found
+}
+
+// wanted returns the public addresses that belong in records of a type.
+func (e *examiner) wanted(rrtype string) (out []string) {
+	for _, a := range e.Public {
+		if plan.AddressType(a) == rrtype {
+			out = append(out, plan.AddressData(a))
+		}
+	}
+	return sorted(out)
+}
+
+// hostAddress checks the A or AAAA records of the mail host.
+func (e *examiner) hostAddress(rrtype string) {
+	want, known := e.wanted(rrtype), len(e.Public) > 0
+	if len(want) == 0 && (known || rrtype == "AAAA") {
+		a, err := e.truth(e.ctx, e.Host, rrtype)
+		if err == nil && a.Status != Found && len(a.Chain) == 0 {
+			return // not wanted, not there
+		}
+	}
+	r := rule{id: "host.a", subject: bare(e.Host) + " " + rrtype, name: e.Host, rrtype: rrtype,
+		want: strings.Join(want, ", "), ref: "RFC 5321 section 5.1"}
+	switch {
+	case !known:
+		r.want = "the public address"
+	case len(want) == 0:
+		r.want = "none"
+	}
+	r.judge = func(a Answer) verdict {
+		got := said(a)
+		switch private := firstPrivate(a); {
+		case len(a.Chain) > 0:
+			return fail("CNAME "+a.Chain[0], "replace the CNAME of "+bare(e.Host)+" by its own address records: an MX must not lead to an alias (RFC 2181 section 10.3)")
+		case a.Status != Found && rrtype == "AAAA":
+			return warn(got, "publish the AAAA record, or set server.public.ipv6 to none")
+		case a.Status != Found:
+			return fail(got, fmt.Sprintf("publish the %s record of %s; mailpub apply does", rrtype, bare(e.Host)))
+		case private != "":
+			return fail(got, private+" can't be reached from the Internet: publish the public address instead")
+		case !known:
+			return verdict{plan.Skip, "published is " + got + ", but the public address is not known", hintPublic}
+		case !slices.Equal(sorted(a.Data()), want):
+			return fail(got, fmt.Sprintf("the public address is %s: mailpub apply publishes it; if that is not so, set server.public",
+				strings.Join(e.publicText(), ", ")))
+		}
+		return pass(got)
+	}
+	e.examine(r)
+}
+
+func (e *examiner) publicText() (out []string) {
+	for _, a := range e.Public {
+		out = append(out, plan.AddressData(a))
+	}
+	return out
+}
+
+// firstPrivate returns the first address that is not reached from the Internet.
+func firstPrivate(a Answer) string {
+	cgnat := netip.MustParsePrefix("100.64.0.0/10") // RFC 6598
+	for _, addr := range a.addresses() {
+		if !addr.IsGlobalUnicast() || addr.IsPrivate() || cgnat.Contains(addr) {
+			return addr.String()
+		}
+	}
+	return ""
+}
+
+// pointer checks the PTR of a public address.
+func (e *examiner) pointer(addr netip.Addr) {
+	who := "whoever provides the connection"
+	hint := fmt.Sprintf("ask %s to point %s at %s, and at nothing else", who, bare(plan.ReverseName(addr)), bare(e.Host))
+	e.examine(rule{
+		id: "host.ptr", subject: addr.String(), want: e.Host, ref: "RFC 1912 section 2.1",
+		name: plan.ReverseName(addr), rrtype: "PTR",
+		judge: func(a Answer) verdict {
+			if a.Status == Found && len(a.Records) == 1 && a.Records[0].Data == e.Host {
+				return pass(e.Host)
+			}
+			return fail(said(a), hint)
+		},
+	})
+}
+
+// roundTrip checks that a name of the address's PTR leads back to it. It takes one of
+// several (RFC 8601 section 3).
+func (e *examiner) roundTrip(addr netip.Addr) {
+	c := plan.Check{ID: "host.fcrdns", Subject: addr.String(), Want: addr.String(), Ref: "RFC 8601 section 3"}
+	ptr, err := e.truth(e.ctx, plan.ReverseName(addr), "PTR")
+	if err != nil {
+		e.skip(c.ID, c.Subject, err.Error(), hintUnknown)
+		return
+	}
+	if ptr.Status != Found {
+		c.Status, c.Got, c.Hint = plan.Fail, "no PTR", "give the address a PTR first, see host.ptr"
+		e.add(c)
+		return
+	}
+	var got []string
+	for _, name := range ptr.Data() {
+		a, err := e.truth(e.ctx, name, plan.AddressType(addr))
+		if err != nil {
+			e.skip(c.ID, c.Subject, err.Error(), hintUnknown)
+			return
+		}
+		if slices.Contains(a.addresses(), addr) {
+			c.Status, c.Got = plan.Pass, bare(name)+" is "+said(a)
+			e.add(c)
+			return
+		}
+		got = append(got, bare(name)+": "+said(a))
+	}
+	c.Status, c.Got = plan.Fail, strings.Join(got, "; ")
+	c.Hint = fmt.Sprintf("the PTR of %s must be a name whose %s record is that address: correct whichever of the two is wrong",
+		addr, plan.AddressType(addr))
+	e.add(c)
+}

@@ -1,0 +1,163 @@
+package providers
+
+import (
+	"fmt"
+	"net/netip"
+	"slices"
+	"strconv"
+	"strings"
+
+	"github.com/mailpub/mailpub/plan"
+)
+
+func (e *examiner) mx() {
+	if len(e.Domains) == 0 {
+		for _, id := range []string{"mx.exists", "mx.expected", "mx.target"} {
+			e.skip(id, bare(e.Host), "no domains are configured", "add the mail domains to the config")
+		}
+	}
+	for _, d := range e.Domains {
+		e.mxExists(d)
+		e.mxExpected(d)
+		e.mxTargets(d)
+	}
+}
+
+// exchangers returns the MX records of an answer, the first to be tried first.
+func exchangers(a Answer) (out []plan.MX) {
+	for _, r := range a.Records {
+		preference, host, _ := strings.Cut(r.Data, " ")
+		n, _ := strconv.ParseUint(preference, 10, 16)
+		out = append(out, plan.MX{Host: host, Preference: uint16(n)})
+	}
+	slices.SortFunc(out, func(a, b plan.MX) int {
+		if a.Preference != b.Preference {
+			return int(a.Preference) - int(b.Preference)
+		}
+		return strings.Compare(a.Host, b.Host)
+	})
+	return out
+}
+
+func mxText(mxs []plan.MX) string {
+	var out []string
+	for _, m := range mxs {
+		out = append(out, plan.MXData(m.Preference, m.Host))
+	}
+	return strings.Join(out, ", ")
+}
+
+// refuses reports a null MX: the domain says that it takes no mail (RFC 7505 section 3).
+func refuses(mxs []plan.MX) bool {
+	return slices.ContainsFunc(mxs, func(m plan.MX) bool { return m.Host == "." })
+}
+
+func (e *examiner) mxExists(d plan.Domain) {
+	e.examine(rule{
+		id: "mx.exists", subject: bare(d.Name), want: mxText(d.MX), ref: "RFC 5321 section 5.1",
+		name: d.Name, rrtype: "MX",
+		judge: func(a Answer) verdict {
+			mxs := exchangers(a)
+			switch {
+			case len(mxs) == 0:
+				return fail(said(a), fmt.Sprintf("publish MX %s; mailpub apply does", mxText(d.MX)))
+			case refuses(mxs):
+				return fail(mxText(mxs), "remove the null MX: it tells the world that the domain takes no mail (RFC 7505)")
+			}
+			return pass(mxText(mxs))
+		},
+	})
+}
+
+func (e *examiner) mxExpected(d plan.Domain) {
+	e.examine(rule{
+		id: "mx.expected", subject: bare(d.Name), want: mxText(d.MX), ref: "RFC 5321 section 5.1",
+		name: d.Name, rrtype: "MX",
+		judge: func(a Answer) verdict { return expectMX(exchangers(a), d.MX) },
+	})
+}
+
+// expectMX compares the MX that are there with the wanted ones. What stands in front of
+// ours, or beside it, gets our mail.
+func expectMX(is, want []plan.MX) verdict {
+	got := mxText(is)
+	if len(is) == 0 {
+		return fail("none", "publish MX "+mxText(want)+"; mailpub apply does")
+	}
+	ours := func(host string) bool {
+		return slices.ContainsFunc(want, func(m plan.MX) bool { return plan.FQDN(m.Host) == host })
+	}
+	best, hosts := -1, map[string]int{}
+	for _, m := range is {
+		hosts[m.Host]++
+		if ours(m.Host) && best < 0 {
+			best = int(m.Preference)
+		}
+	}
+	for _, m := range want {
+		if hosts[plan.FQDN(m.Host)] == 0 {
+			return fail(got, fmt.Sprintf("%s is not among them: mailpub apply publishes it", bare(plan.FQDN(m.Host))))
+		}
+	}
+	for _, m := range is {
+		if !ours(m.Host) && int(m.Preference) <= best {
+			return fail(got, fmt.Sprintf("mail goes to %s before, or as often as, here: remove it, or give it a higher number than %d", bare(m.Host), best))
+		}
+	}
+	for _, m := range is {
+		if hosts[m.Host] > 1 {
+			return warn(got, fmt.Sprintf("%s is listed %d times: leave one", bare(m.Host), hosts[m.Host]))
+		}
+	}
+	return pass(got)
+}
+
+func (e *examiner) mxTargets(d plan.Domain) {
+	a, err := e.truth(e.ctx, d.Name, "MX")
+	if err != nil {
+		e.skip("mx.target", bare(d.Name), err.Error(), hintUnknown)
+		return
+	}
+	mxs := exchangers(a)
+	if len(mxs) == 0 || refuses(mxs) {
+		e.skip("mx.target", bare(d.Name), "it has no MX to look at", "see mx.exists")
+		return
+	}
+	var hosts []string
+	for _, m := range mxs {
+		if !slices.Contains(hosts, m.Host) {
+			hosts = append(hosts, m.Host)
+			e.mxTarget(d, m.Host)
+		}
+	}
+}
+
+func (e *examiner) mxTarget(d plan.Domain, host string) {
+	r := rule{
+		id: "mx.target", subject: bare(d.Name) + " MX " + host, want: "an address, no alias",
+		ref: "RFC 5321 section 5.1, RFC 2181 section 10.3", name: host, rrtype: "A",
+	}
+	if _, err := netip.ParseAddr(bare(host)); err == nil {
+		e.add(plan.Check{ID: r.id, Subject: r.subject, Want: r.want, Ref: r.ref, Status: plan.Fail,
+			Got:  "an IP address in place of a name",
+			Hint: "let the MX name a host, and give that host the address (RFC 1035 section 3.3.9)"})
+		return
+	}
+	r.judge = func(a Answer) verdict {
+		if len(a.Chain) > 0 {
+			return fail("CNAME "+a.Chain[0], "let the MX name "+bare(a.Chain[len(a.Chain)-1])+" itself, or give "+bare(host)+" its own address record")
+		}
+		if a.Status == Found {
+			return pass(said(a))
+		}
+		six, err := e.truth(e.ctx, host, "AAAA")
+		switch {
+		case err != nil:
+			return verdict{plan.Skip, "no A record; AAAA: " + err.Error(), hintUnknown}
+		case six.Status == Found:
+			return pass(said(six))
+		}
+		return fail(said(a), "give "+bare(host)+" an A record, or let the MX name a host that has one")
+	}
+	e.examine(r)
+}

@@ -1,0 +1,251 @@
+package providers
+
+import (
+	"errors"
+	"fmt"
+	"net"
+	"net/netip"
+	"slices"
+	"strings"
+
+	"blitiri.com.ar/go/spf"
+
+	"github.com/mailpub/mailpub/plan"
+)
+
+// spf checks the policy of each domain, and of the mail host, whose own name is checked
+// when a message has no sender (RFC 7208 section 2.4).
+func (e *examiner) spf() {
+	var names []string
+	for _, d := range e.Domains {
+		names = append(names, plan.FQDN(d.Name))
+	}
+	if !slices.Contains(names, e.Host) {
+		names = append(names, e.Host)
+	}
+	for _, name := range names {
+		e.spfSingle(name)
+		e.spfPass(name)
+		record, why := e.spfRecord(name)
+		if why != "" {
+			for _, id := range []string{"spf.syntax", "spf.all", "spf.size"} {
+				e.skip(id, bare(name), why, "see spf.single")
+			}
+			continue
+		}
+		e.spfSyntax(name, record)
+		e.spfAll(name, record)
+		e.spfSize(name, record)
+	}
+}
+
+// policies returns the SPF records of an answer. "v=spf10" is none (RFC 7208 section 4.5).
+func policies(a Answer) (out []string) {
+	t := target{tag: "v=spf1"}
+	for _, r := range a.Records {
+		if text, err := plan.Text(r.Data); err == nil && t.holds(record{data: r.Data}) {
+			out = append(out, text)
+		}
+	}
+	return out
+}
+
+// spfRecord returns the one SPF record of a name, or why it is not to be had.
+func (e *examiner) spfRecord(name string) (record, why string) {
+	a, err := e.truth(e.ctx, name, "TXT")
+	if err != nil {
+		return "", err.Error()
+	}
+	if ps := policies(a); len(ps) == 1 {
+		return ps[0], ""
+	} else {
+		return "", fmt.Sprintf("%d SPF records", len(ps))
+	}
+}
+
+func (e *examiner) spfSingle(name string) {
+	e.examine(rule{
+		id: "spf.single", subject: bare(name), want: "one record", ref: "RFC 7208 section 3.2",
+		name: name, rrtype: "TXT",
+		judge: func(a Answer) verdict {
+			switch ps := policies(a); len(ps) {
+			case 0:
+				return fail("none", "publish an SPF record for "+bare(name)+"; mailpub apply does")
+			case 1:
+				return pass(ps[0])
+			default:
+				return fail(strings.Join(ps, " and "), "leave one record, with the terms of all of them: with several, receivers reject the policy as a whole")
+			}
+		},
+	})
+}
+
+// spfPass evaluates the policy for each address that the server sends from.
+func (e *examiner) spfPass(name string) {
+	const id, ref = "spf.pass", "RFC 7208 section 4"
+	if len(e.Public) == 0 {
+		e.skip(id, bare(name), "the public address is not known", hintPublic)
+	}
+	for _, addr := range e.Public {
+		subject := addr.String() + " for " + bare(name)
+		if name == e.Host {
+			subject = addr.String() + " as " + bare(name)
+		}
+		if addr.Unmap().Is6() && !e.publishesIPv6() {
+			e.skip(id, subject, "the mail host has no AAAA record", "publish it, or set server.public.ipv6 to none")
+			continue
+		}
+		result, err := e.evaluate(addr, name)
+		c := plan.Check{ID: id, Subject: subject, Want: "pass", Got: string(result), Ref: ref}
+		switch result {
+		case spf.Pass:
+			c.Status, c.Got = plan.Pass, reasoned(result, err)
+		case spf.TempError:
+			c.Status, c.Got, c.Hint = plan.Skip, reasoned(result, err), hintUnknown
+		default:
+			c.Status, c.Got = plan.Fail, reasoned(result, err)
+			c.Hint = fmt.Sprintf("add %s to the SPF record of %s; mailpub apply does", addressTerm(addr), bare(name))
+		}
+		e.add(c)
+	}
+}
+
+func addressTerm(addr netip.Addr) string {
+	if plan.AddressType(addr) == "A" {
+		return "ip4:" + plan.AddressData(addr)
+	}
+	return "ip6:" + plan.AddressData(addr)
+}
+
+func reasoned(result spf.Result, err error) string {
+	if err == nil {
+		return string(result)
+	}
+	return fmt.Sprintf("%s (%v)", result, err)
+}
+
+// evaluate runs check_host for a sender at name, with the limits of RFC 7208 section 4.6.4:
+// 10 terms that look something up, 2 of them in vain.
+func (e *examiner) evaluate(addr netip.Addr, name string) (spf.Result, error) {
+	return spf.CheckHostWithSender(net.IP(addr.Unmap().AsSlice()), bare(e.Host), "postmaster@"+bare(name),
+		spf.WithContext(e.ctx), spf.WithResolver(spfResolver{e.lookups}))
+}
+
+// spfSyntax has the whole policy evaluated, by an address that no term matches, so that
+// every term and every limit is met. Terms behind "all" are never evaluated; they must be
+// well formed all the same (RFC 7208 section 4.6).
+func (e *examiner) spfSyntax(name, record string) {
+	c := plan.Check{ID: "spf.syntax", Subject: bare(name), Want: "no error", Status: plan.Pass, Got: record, Ref: "RFC 7208 section 4.6"}
+	unlikely := netip.MustParseAddr("203.0.113.253") // RFC 5737: nobody sends from here
+	result, err := e.evaluate(unlikely, name)
+	switch {
+	case result == spf.PermError:
+		c.Status, c.Got, c.Hint = plan.Fail, fmt.Sprintf("%v in %s", err, record), syntaxHint(err)
+	case result == spf.TempError:
+		c.Status, c.Got, c.Hint = plan.Skip, err.Error(), hintUnknown
+	default:
+		if term := unknownTerm(record); term != "" {
+			c.Status, c.Got = plan.Fail, fmt.Sprintf("unknown term %q in %s", term, record)
+			c.Hint = syntaxHint(spf.ErrUnknownField)
+		}
+	}
+	e.add(c)
+}
+
+func syntaxHint(err error) string {
+	switch {
+	case errors.Is(err, spf.ErrLookupLimitReached):
+		return "use fewer include, a, mx, ptr, exists and redirect terms, also in what is included: receivers stop at 10 and reject the policy (RFC 7208 section 4.6.4)"
+	case errors.Is(err, spf.ErrVoidLookupLimitReached):
+		return "remove the terms whose names do not exist or have no address: receivers stop at the third (RFC 7208 section 4.6.4)"
+	case errors.Is(err, spf.ErrNoResult):
+		return "a domain that is included or redirected to has no SPF record: correct its name or remove the term"
+	case errors.Is(err, spf.ErrMultipleRecords):
+		return "a domain that is included has several SPF records: tell its owner, or remove the include"
+	}
+	return "correct the record: receivers reject a policy with an error as a whole"
+}
+
+// unknownTerm returns the first term that RFC 7208 section 4.6.1 does not know.
+func unknownTerm(record string) string {
+	for i, term := range strings.Fields(record) {
+		name := strings.ToLower(strings.TrimLeft(term, "+-~?"))
+		if j := strings.IndexAny(name, ":/="); j >= 0 {
+			if name[j] == '=' && j > 0 {
+				continue // any modifier is allowed
+			}
+			name = name[:j]
+		}
+		mechanisms := []string{"all", "include", "a", "mx", "ptr", "ip4", "ip6", "exists"}
+		if i > 0 && !slices.Contains(mechanisms, name) {
+			return term
+		}
+	}
+	return ""
+}
+
+// spfAll looks at what happens to everybody else: the "all" term, here or where a
+// redirect leads.
+func (e *examiner) spfAll(name, record string) {
+	c := plan.Check{ID: "spf.all", Subject: bare(name), Want: "-all or ~all", Status: plan.Pass, Ref: "RFC 7208 section 5.1"}
+	for range 10 { // as many redirects as look-ups are allowed
+		all, redirect := lastWord(record)
+		if all == "" && redirect != "" && !strings.Contains(redirect, "%") {
+			next, why := e.spfRecord(redirect)
+			if why != "" {
+				e.skip(c.ID, c.Subject, "redirect to "+redirect+": "+why, "see that "+redirect+" has one SPF record")
+				return
+			}
+			record = next
+			continue
+		}
+		c.Got = all
+		switch {
+		case strings.HasPrefix(all, "-"), strings.HasPrefix(all, "~"):
+		case all == "?all":
+			c.Status, c.Hint = plan.Warn, "end the record with -all or ~all, when all senders are listed: ?all says nothing about forgeries"
+		case all == "":
+			c.Status, c.Got, c.Hint = plan.Fail, "none", "end the record with -all or ~all: without it everybody else is neutral"
+		default:
+			c.Status, c.Hint = plan.Fail, "end the record with -all or ~all: "+all+" lets the whole world send for "+bare(name)
+		}
+		e.add(c)
+		return
+	}
+	c.Status, c.Got, c.Hint = plan.Fail, "redirects without end", "redirect to a domain that has a policy of its own"
+	e.add(c)
+}
+
+// lastWord returns the record's "all" term in lower case, and its redirect, which counts
+// only without one (RFC 7208 section 6.1).
+func lastWord(record string) (all, redirect string) {
+	for _, term := range strings.Fields(record)[1:] {
+		low := strings.ToLower(term)
+		if all == "" && strings.TrimLeft(low, "+-~?") == "all" {
+			all = low
+		}
+		if to, ok := strings.CutPrefix(low, "redirect="); ok {
+			redirect = to
+		}
+	}
+	return all, redirect
+}
+
+// spfSize measures the record. The whole reply should fit into 512 octets, where nothing
+// can be cut off (RFC 7208 section 3.4).
+func (e *examiner) spfSize(name, record string) {
+	const limit, near = 512, 450
+	c := plan.Check{ID: "spf.size", Subject: bare(name), Want: fmt.Sprintf("at most %d octets", near), Status: plan.Pass,
+		Got: fmt.Sprintf("%d octets", len(record)), Ref: "RFC 7208 section 3.4"}
+	a, err := e.truth(e.ctx, name, "TXT")
+	switch {
+	case len(record) > limit:
+		c.Status, c.Hint = plan.Fail, "shorten the record: list networks instead of single addresses, or move terms into a name that is included"
+	case len(record) > near:
+		c.Status, c.Hint = plan.Warn, fmt.Sprintf("the record is close to %d octets: shorten it before adding to it", limit)
+	case err == nil && a.Size > limit:
+		c.Status, c.Got = plan.Warn, fmt.Sprintf("%d octets, but %d in the reply with all TXT records", len(record), a.Size)
+		c.Hint = "remove TXT records of " + bare(name) + " that nobody needs any more, such as old verifications"
+	}
+	e.add(c)
+}

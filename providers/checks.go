@@ -1,0 +1,171 @@
+package providers
+
+import (
+	"cmp"
+	"context"
+	"fmt"
+	"net/netip"
+	"slices"
+	"strings"
+
+	"github.com/mailpub/mailpub/plan"
+)
+
+// Facts is what the DNS checks compare with.
+type Facts struct {
+	Host    string        // the mail host
+	Names   []string      // further hosts that the machine itself must not map elsewhere
+	Public  []netip.Addr  // of the mail host; empty: not known, and what needs it is skipped
+	Domains []plan.Domain // with the MX that are wanted
+
+	// Resolver asks as the rest of the world does. Each of its servers is asked.
+	Resolver *Resolver
+	// Nameservers are the authoritative servers (host:port) of zones that are not to be
+	// found by delegation.
+	Nameservers map[string][]string
+	// HostsFile is the system's table of hosts; "" is where the system keeps it.
+	HostsFile string
+}
+
+// Checks returns the checks of what is published, area "dns". Each run looks anew.
+func Checks(f Facts) []plan.Checker {
+	f.Host = plan.FQDN(f.Host)
+	group := func(run func(*examiner), ids ...string) plan.Checker {
+		return plan.Checker{Area: "dns", IDs: ids, Run: func(ctx context.Context) []plan.Check {
+			e := &examiner{Facts: f, lookups: newLookups(f), ctx: ctx}
+			run(e)
+			return e.found
+		}}
+	}
+	return []plan.Checker{
+		group((*examiner).host, "host.a", "host.ptr", "host.fcrdns"),
+		group((*examiner).mx, "mx.exists", "mx.expected", "mx.target"),
+		group((*examiner).spf, "spf.single", "spf.syntax", "spf.pass", "spf.all", "spf.size"),
+		group((*examiner).hosts, "config.hosts"),
+	}
+}
+
+// examiner is one run of a group of checks.
+type examiner struct {
+	Facts
+	*lookups
+	ctx   context.Context // of the run, which is all the life an examiner has
+	found []plan.Check
+}
+
+func (e *examiner) add(c plan.Check) { e.found = append(e.found, c) }
+
+// skip reports that something can't be known.
+func (e *examiner) skip(id, subject, why, hint string) {
+	e.add(plan.Check{ID: id, Subject: subject, Status: plan.Skip, Got: why, Hint: hint})
+}
+
+const (
+	hintUnknown = "see that the name server is reachable from here, by UDP and TCP port 53, then run verify again"
+	hintPublic  = "give server.public in the config, or run verify where the public address can be found out"
+)
+
+// verdict is what a rule makes of one answer.
+type verdict struct {
+	status plan.Status
+	got    string
+	hint   string
+}
+
+func pass(got string) verdict       { return verdict{plan.Pass, got, ""} }
+func fail(got, hint string) verdict { return verdict{plan.Fail, got, hint} }
+func warn(got, hint string) verdict { return verdict{plan.Warn, got, hint} }
+
+// rule is a check before it is known how it comes out.
+type rule struct {
+	id, subject, want, ref string
+	name, rrtype           string
+	judge                  func(Answer) verdict
+}
+
+// examine asks everywhere and reports the worst of what is said. The authoritative
+// servers decide: where they are right and a resolver is not, that is a warning, for it
+// may still remember what was there before. A place that says nothing turns a pass into a
+// warning, and when no place says anything it is a skip.
+func (e *examiner) examine(r rule) {
+	c := plan.Check{ID: r.id, Subject: r.subject, Want: r.want, Ref: r.ref}
+	var silent []string
+	var at, cached *judged
+	for _, v := range e.everywhere(e.ctx, r.name, r.rrtype) {
+		if v.err != nil {
+			silent = append(silent, v.err.Error())
+			continue
+		}
+		j := &judged{r.judge(v.Answer), v}
+		if v.authoritative {
+			at = worse(at, j)
+		} else {
+			cached = worse(cached, j)
+		}
+	}
+	decisive := at
+	if at == nil {
+		decisive = cached
+	}
+	if decisive == nil {
+		e.skip(r.id, r.subject, strings.Join(silent, "; "), hintUnknown)
+		return
+	}
+	c.Status, c.Got, c.Hint = decisive.status, decisive.got, decisive.hint
+	if c.Status != plan.Pass {
+		c.Got += " (at " + decisive.server + ")"
+	}
+	switch {
+	case c.Status != plan.Pass:
+	case cached != nil && cached.status != plan.Pass:
+		c.Status, c.Got = plan.Warn, fmt.Sprintf("%s at the zone's own servers, but %s at %s", c.Got, cached.got, cached.server)
+		c.Hint = "a resolver may answer with what it remembers; run verify again once that has run out" + remembered(cached.Answer)
+	case len(silent) > 0:
+		c.Status, c.Got = plan.Warn, c.Got+"; not everywhere: "+strings.Join(silent, "; ")
+		c.Hint = hintUnknown
+	}
+	e.add(c)
+}
+
+type judged struct {
+	verdict
+	view
+}
+
+func worse(a, b *judged) *judged {
+	if a == nil || rank(b.status) > rank(a.status) {
+		return b
+	}
+	return a
+}
+
+func rank(s plan.Status) int {
+	return slices.Index([]plan.Status{plan.Pass, plan.Skip, plan.Warn, plan.Fail}, s)
+}
+
+func remembered(a Answer) string {
+	if len(a.Records) == 0 {
+		return ""
+	}
+	longest := slices.MaxFunc(a.Records, func(x, y Record) int { return cmp.Compare(x.TTL, y.TTL) })
+	return fmt.Sprintf(", at most %d s", longest.TTL)
+}
+
+// said is an answer in a few words.
+func said(a Answer) string {
+	switch {
+	case len(a.Chain) > 0 && a.Status != Found:
+		return "CNAME " + a.Chain[len(a.Chain)-1] + ", " + a.Status.String()
+	case a.Status != Found:
+		return a.Status.String()
+	}
+	return strings.Join(sorted(a.Data()), ", ")
+}
+
+// bare is a name as people write it.
+func bare(name string) string {
+	if name == "." {
+		return name
+	}
+	return strings.TrimSuffix(name, ".")
+}

@@ -1,0 +1,223 @@
+package providers
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"maps"
+	"net"
+	"slices"
+	"strings"
+	"sync"
+
+	"github.com/mailpub/mailpub/plan"
+)
+
+// lookups asks from several places and remembers the answers for the time of one run.
+// A server that did not answer once is not asked again: the others have the time.
+type lookups struct {
+	resolver    *Resolver
+	nameservers map[string][]string
+
+	mu    sync.Mutex
+	asked map[string]*asked
+	dead  map[string]error
+}
+
+type asked struct {
+	once   sync.Once
+	answer Answer
+	err    error
+}
+
+func newLookups(f Facts) *lookups {
+	l := &lookups{resolver: f.Resolver, nameservers: map[string][]string{}, asked: map[string]*asked{}, dead: map[string]error{}}
+	if l.resolver == nil {
+		l.resolver = &Resolver{}
+	}
+	for zone, servers := range f.Nameservers {
+		l.nameservers[plan.FQDN(zone)] = servers
+	}
+	return l
+}
+
+// place is somewhere to ask.
+type place struct {
+	server        string
+	authoritative bool
+}
+
+// view is what one place says.
+type view struct {
+	place
+	Answer
+	err error // the place could not be asked or did not say
+}
+
+// everywhere asks each authoritative server of the name and each resolver, all at once.
+func (l *lookups) everywhere(ctx context.Context, name, rrtype string) []view {
+	var places []place
+	var views []view
+	servers, err := l.authorities(ctx, name)
+	if err != nil {
+		views = append(views, view{err: err})
+	}
+	for _, s := range servers {
+		places = append(places, place{s, true})
+	}
+	resolvers, err := l.resolver.servers()
+	if err != nil {
+		views = append(views, view{err: err})
+	}
+	for _, s := range resolvers {
+		places = append(places, place{s, false})
+	}
+	found := make([]view, len(places))
+	var wg sync.WaitGroup
+	for i, p := range places {
+		wg.Go(func() {
+			a, err := l.ask(ctx, p, name, rrtype)
+			found[i] = view{p, a, err}
+		})
+	}
+	wg.Wait()
+	return append(views, found...)
+}
+
+// truth returns what the first authoritative server that answers says of a name, or, where
+// none does, what a resolver says.
+func (l *lookups) truth(ctx context.Context, name, rrtype string) (Answer, error) {
+	var errs []error
+	servers, err := l.authorities(ctx, name)
+	if err != nil {
+		errs = append(errs, err)
+	}
+	for _, s := range servers {
+		a, err := l.ask(ctx, place{s, true}, name, rrtype)
+		// An alias that leads out of the zone is the resolver's to follow.
+		if err == nil && (a.Status == Found || len(a.Chain) == 0) {
+			return a, nil
+		}
+		errs = append(errs, err)
+	}
+	a, err := l.resolve(ctx, name, rrtype)
+	if err != nil {
+		err = joined(append(errs, err))
+	}
+	return a, err
+}
+
+func (l *lookups) ask(ctx context.Context, p place, name, rrtype string) (Answer, error) {
+	name = plan.FQDN(name)
+	key := fmt.Sprint(p, name, rrtype)
+	l.mu.Lock()
+	if err := l.dead[p.server]; err != nil {
+		l.mu.Unlock()
+		return Answer{}, err
+	}
+	q := l.asked[key]
+	if q == nil {
+		q = &asked{}
+		l.asked[key] = q
+	}
+	l.mu.Unlock()
+	q.once.Do(func() {
+		addr, err := hostPort(p.server)
+		if err == nil {
+			q.answer, err = l.resolver.ask(ctx, addr, name, rrtype, !p.authoritative)
+		}
+		q.err = err
+		if errors.As(err, new(silence)) {
+			l.mu.Lock()
+			l.dead[p.server] = err
+			l.mu.Unlock()
+		}
+	})
+	return q.answer, q.err
+}
+
+// authorities returns the servers of the zone that holds name: those of the config, or
+// those that a resolver names. A server is asked at one address, IPv4 where it has one.
+func (l *lookups) authorities(ctx context.Context, name string) ([]string, error) {
+	name = plan.FQDN(name)
+	best := ""
+	for _, zone := range slices.Sorted(maps.Keys(l.nameservers)) {
+		if plan.Within(name, zone) && len(zone) > len(best) {
+			best = zone
+		}
+	}
+	if best != "" {
+		return l.nameservers[best], nil
+	}
+	zone, hosts, err := l.delegation(ctx, name)
+	if err != nil {
+		return nil, fmt.Errorf("the name servers of %s: %w", name, err)
+	}
+	var servers []string
+	for _, h := range hosts {
+		for _, t := range []string{"A", "AAAA"} {
+			a, err := l.resolve(ctx, h, t)
+			if err == nil && a.Status == Found {
+				servers = append(servers, net.JoinHostPort(a.Records[0].Data, "53"))
+				break
+			}
+		}
+	}
+	if len(servers) == 0 {
+		return nil, fmt.Errorf("no name server of %s has an address that can be found out", zone)
+	}
+	return servers, nil
+}
+
+// delegation returns the zone that holds name and the names of its servers.
+func (l *lookups) delegation(ctx context.Context, name string) (zone string, hosts []string, err error) {
+	for zone = name; zone != "." && zone != ""; {
+		a, err := l.resolve(ctx, zone, "NS")
+		if err != nil {
+			return "", nil, err
+		}
+		if a.Status == Found && len(a.Chain) == 0 {
+			return zone, a.Data(), nil
+		}
+		_, zone, _ = strings.Cut(zone, ".")
+	}
+	return "", nil, errors.New("nobody names any")
+}
+
+// resolve asks the resolvers alone.
+func (l *lookups) resolve(ctx context.Context, name, rrtype string) (Answer, error) {
+	servers, err := l.resolver.servers()
+	errs := []error{err}
+	for _, s := range servers {
+		a, err := l.ask(ctx, place{s, false}, name, rrtype)
+		if err == nil {
+			return a, nil
+		}
+		errs = append(errs, err)
+	}
+	return Answer{}, joined(errs)
+}
+
+// several are the errors of several servers, told on one line.
+type several []error
+
+func (s several) Error() string {
+	var said []string
+	for _, err := range s {
+		if text := err.Error(); !slices.Contains(said, text) {
+			said = append(said, text)
+		}
+	}
+	return strings.Join(said, "; ")
+}
+
+func (s several) Unwrap() []error { return s }
+
+// joined returns the errors that are not nil as one, or nil.
+func joined(errs []error) error {
+	errs = slices.DeleteFunc(errs, func(err error) bool { return err == nil })
+	if len(errs) == 0 {
+		return nil
+	}
+	return several(errs)
+}
