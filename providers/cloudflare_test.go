@@ -288,8 +288,8 @@ func TestCloudflareBreaksOff(t *testing.T) {
 	items := mailItems()
 	batch := []plan.Change{
 		change{items[0].Key, nil, items[0].Lines}.plan(),
-		change{items[4].Key, nil, items[4].Lines}.plan(),
 		change{items[2].Key, nil, items[2].Lines}.plan(),
+		change{items[3].Key, nil, items[3].Lines}.plan(),
 	}
 	err := openCF(t, a, "the-token").Apply(t.Context(), batch, func(c plan.Change, err error) {
 		done = append(done, c.Key.Name)

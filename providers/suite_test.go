@@ -74,9 +74,9 @@ func mailItems() []plan.Item {
 	return []plan.Item{
 		{Key: plan.DNSKey("mail."+testZone, "A"), Lines: []string{"2.2.2.2 ttl 300"}, Stage: plan.StageAddress},
 		{Key: plan.DNSKey("mail."+testZone, "AAAA"), Lines: []string{"2001:db8::2 ttl 300", "2001:db8::3 ttl 300"}, Stage: plan.StageAddress},
+		{Key: plan.DNSKey(testZone, "MX"), Lines: []string{"10 mail.nomeazienda.it. ttl 3600"}, Stage: plan.StageMail},
 		tagged(testZone, "v=spf1 mx ip4:2.2.2.2 -all"),
 		tagged("mail."+testZone, "v=spf1 a "+strings.Repeat("ip4:192.0.2.123 ", 30)+"-all"),
-		{Key: plan.DNSKey(testZone, "MX"), Lines: []string{"10 mail.nomeazienda.it. ttl 3600"}, Stage: plan.StageMail},
 	}
 }
 
