@@ -25,11 +25,8 @@ type pmp struct {
 	now     func() time.Time
 }
 
-const (
-	pmpLease    = 2 * time.Hour // RFC 6886 section 3.3 recommends it
-	pmpResultNo = 2             // RFC 6886 section 3.5: not authorised
-	pmpNetwork  = 3             // no address outside
-)
+// pmpLease is asked for where no lease is given (RFC 6886 section 3.3 recommends it).
+const pmpLease = 2 * time.Hour
 
 func (p *pmp) protocol() string { return "nat-pmp" }
 func (p *pmp) String() string   { return "router " + p.gateway.String() }
@@ -73,14 +70,17 @@ func pmpError(err error) error {
 	if _, e := fmt.Sscan(text, &code); !found || e != nil {
 		return fmt.Errorf("%w: %w", errNoAnswer, err)
 	}
-	no := &refusal{code, "NAT-PMP result"}
-	switch code {
-	case pmpResultNo:
-		return fmt.Errorf("%w: %w", ErrRefused, no)
-	case pmpNetwork:
-		return fmt.Errorf("%w: %w", ErrDoubleNAT, no)
+	switch code { // RFC 6886 section 3.5
+	case 1:
+		return &refusal{code, "unsupported version"}
+	case 2:
+		return fmt.Errorf("%w: %w", ErrRefused, &refusal{code, "not authorised"})
+	case 3: // it has no address outside, or none that it thinks public
+		return fmt.Errorf("%w: %w", ErrDoubleNAT, &refusal{code, "network failure"})
+	case 4:
+		return fmt.Errorf("%w: %w", ErrRefused, &refusal{code, "out of resources"})
 	}
-	return no
+	return &refusal{code, "no known reason"}
 }
 
 // outside asks for the WAN address, which also tells the epoch.
