@@ -114,7 +114,7 @@ type Wants struct {
 // Wants computes what the site asks for. It fails when a name lies in none of the
 // site's zones.
 func (s Site) Wants() (Wants, error) {
-	w := Wants{Service: s.serviceItems(), Forwards: s.forwardItems(), Zones: map[string][]Item{}}
+	w := Wants{Service: s.serviceItems(), Forwards: s.ForwardItems(), Zones: map[string][]Item{}}
 	for _, z := range s.Zones {
 		w.Zones[z.Name] = nil
 	}
@@ -199,7 +199,9 @@ func (s Site) ptrByHand(r record) string {
 	return fmt.Sprintf("ask the connectivity provider to point %s at %s", r.name, s.Host)
 }
 
-func (s Site) forwardItems() (items []Item) {
+// ForwardItems returns the forwards that the site asks for. They do not depend on its
+// public address.
+func (s Site) ForwardItems() (items []Item) {
 	if s.Router == RouterNone {
 		return nil
 	}

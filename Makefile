@@ -1,0 +1,40 @@
+# make test    everything; on Debian as root it installs the servers that the tests need
+# make demo    the whole story on this machine, without root or network
+# make lint    gofmt, go vet, staticcheck, and the builds for Windows and macOS
+# make bench   speed, as ratios to other programs and to floors
+# make fuzz    every fuzz target, FUZZTIME each
+# make build   ./mailpub
+
+GO       ?= go
+FUZZTIME ?= 30s
+
+.PHONY: test demo lint bench fuzz build setup
+
+build:
+	$(GO) build -trimpath -o mailpub ./cmd/mailpub
+
+test: setup lint
+	$(GO) test -race -shuffle=on -timeout 25m ./...
+
+setup:
+	@./.ci/setup
+
+lint:
+	@test -z "$$(gofmt -l .)" || { gofmt -l . ; echo 'not gofmt clean' ; exit 1 ; }
+	$(GO) vet ./...
+	$(GO) tool staticcheck ./...
+	GOOS=windows $(GO) vet ./...
+	GOOS=darwin $(GO) vet ./...
+
+demo:
+	$(GO) run ./cmd/mailpub demo
+
+bench: setup
+	$(GO) test -run '^$$' -bench . -benchtime 5x -timeout 30m ./...
+
+fuzz:
+	@for pkg in $$($(GO) list ./...) ; do \
+	  for f in $$($(GO) test -list '^Fuzz' $$pkg | grep '^Fuzz') ; do \
+	    echo "$$pkg $$f" ; $(GO) test -run '^$$' -fuzz "^$$f$$" -fuzztime $(FUZZTIME) $$pkg || exit 1 ; \
+	  done ; \
+	done

@@ -1,0 +1,207 @@
+package main
+
+import (
+	"bufio"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"strings"
+	"time"
+
+	"github.com/spf13/cobra"
+	"golang.org/x/term"
+
+	"github.com/mailpub/mailpub/cmd/mailpub/config"
+	"github.com/mailpub/mailpub/plan"
+	"github.com/mailpub/mailpub/plan/ledger"
+)
+
+// lockWait is how long a command waits for another mailpub on the same site.
+const lockWait = 10 * time.Second
+
+var (
+	errNotConfirmed = errors.New("not confirmed; nothing was done")
+	errNobodyToAsk  = errors.New("there is nobody to ask: standard input is no terminal")
+)
+
+// consent is what the administrator agreed to on the command line.
+type consent struct{ yes, adopt bool }
+
+func (c *consent) flags(cmd *cobra.Command) {
+	cmd.Flags().BoolVarP(&c.yes, "yes", "y", false, "do not ask")
+	cmd.Flags().BoolVar(&c.adopt, "adopt", false, "take over what mailpub did not put in place")
+}
+
+func (a *app) applyCommand() *cobra.Command {
+	var ok consent
+	cmd := &cobra.Command{
+		Use:   "apply [PLANFILE]",
+		Short: "bring about what the config wants",
+		Long: `Carries out the plan in the safe order: mail service, forwards, addresses, other
+records, and MX last, and that only when the mail host answers on the LAN. It stops at
+the first error, keeps account of what is done, and goes on from there the next time. A
+second apply does and writes nothing.
+
+With PLANFILE, as "plan -o" saved it, it carries out exactly that, and refuses when
+anything has changed since.
+
+What mailpub did not put in place is taken over only when you agree, at the prompt or
+with --adopt; "mailpub destroy" puts it back.
+
+Exit code: 0 when all is done, else 1.`,
+		Example: `  mailpub apply
+  mailpub apply plan.json
+  mailpub apply --yes --adopt      in a script`,
+		Args: cobra.MaximumNArgs(1),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			cfg, err := a.config()
+			if err != nil {
+				return err
+			}
+			var saved *plan.Saved
+			if len(args) == 1 {
+				s, err := loadPlan(args[0], cfg.Site)
+				if err != nil {
+					return err
+				}
+				saved, ok.yes = &s, true
+			}
+			return a.locked(cmd.Context(), cfg, func(f *ledger.File, l *plan.Ledger) error {
+				w, p, err := a.plan(cmd.Context(), cfg, l)
+				if err != nil {
+					return err
+				}
+				if saved != nil {
+					if err := saved.Stale(p); err != nil {
+						return err
+					}
+				}
+				return a.carryOut(cmd.Context(), w, p, f, ok)
+			})
+		},
+	}
+	ok.flags(cmd)
+	return cmd
+}
+
+// locked runs f while no other mailpub works on the site.
+func (a *app) locked(ctx context.Context, cfg *config.Config, f func(*ledger.File, *plan.Ledger) error) error {
+	file, l, err := ledger.Open(ctx, stateDir(cfg), cfg.Site, 0)
+	if errors.Is(err, ledger.ErrLocked) {
+		fmt.Fprintf(a.err, "waiting up to %v: %v\n", lockWait, err)
+		file, l, err = ledger.Open(ctx, stateDir(cfg), cfg.Site, lockWait)
+	}
+	if err != nil {
+		return err
+	}
+	defer file.Close()
+	return f(file, l)
+}
+
+// carryOut shows a plan, asks, and applies it.
+func (a *app) carryOut(ctx context.Context, w *world, p *plan.Plan, f *ledger.File, ok consent) error {
+	out := a.out
+	if a.json {
+		out = a.err
+	}
+	if !ok.yes && p.Writes() > 0 || len(p.Failed) > 0 || len(p.Adoptions()) > 0 && !ok.adopt {
+		a.showPlan(out, p, w)
+	}
+	if len(p.Failed) > 0 {
+		return p.Failed[0]
+	}
+	if p.Writes() > 0 {
+		if err := a.ask(ctx, p, &ok); err != nil {
+			return err
+		}
+	}
+	progress := a.progress(out, p.Changes)
+	err := plan.Apply(ctx, p, w.parties, w.ledger, f, plan.Options{Gates: w.gates(), Adopt: ok.adopt, Progress: progress.tell})
+	progress.end()
+	if err != nil {
+		return a.interrupted(err, progress)
+	}
+	a.finish(out, p, progress)
+	a.leftForYou(out, p)
+	if a.json {
+		return printJSON(a.out, p)
+	}
+	return nil
+}
+
+// interrupted adds how far it came.
+func (a *app) interrupted(err error, pr *progress) error {
+	if errors.Is(err, plan.ErrConsent) || pr.of == 0 {
+		return err
+	}
+	return fmt.Errorf("stopped after %d of %s: %w", pr.done, count(pr.of, "change"), err)
+}
+
+func (a *app) finish(out io.Writer, p *plan.Plan, pr *progress) {
+	switch {
+	case pr.done > 0:
+		fmt.Fprintf(out, "%s %s.\n", a.look.green("Done:"), count(pr.done, "change"))
+	case len(p.Changes) == 0:
+		fmt.Fprintln(out, a.sum(p))
+	default:
+		fmt.Fprintln(out, "Nothing that mailpub can do.")
+	}
+}
+
+// leftForYou shows what only a person can do.
+func (a *app) leftForYou(out io.Writer, p *plan.Plan) {
+	var left []plan.Change
+	for _, c := range p.Changes {
+		if !c.Writes() {
+			left = append(left, c)
+		}
+	}
+	if len(left) > 0 {
+		fmt.Fprintf(out, "\n%s\n", a.look.bold("left for you"))
+		a.showChanges(out, left)
+	}
+}
+
+// ask gets the administrator's word for the plan and, apart, for what it takes over.
+func (a *app) ask(ctx context.Context, p *plan.Plan, ok *consent) error {
+	if !ok.yes {
+		if err := a.confirm(ctx, fmt.Sprintf("Carry out %s?", count(p.Writes(), "change"))); err != nil {
+			return err
+		}
+	}
+	n := len(p.Adoptions())
+	if n == 0 || ok.adopt || ok.yes {
+		return nil
+	}
+	if err := a.confirm(ctx, fmt.Sprintf("%d of them take over what mailpub did not put in place. Take over?", n)); err != nil {
+		return err
+	}
+	ok.adopt = true
+	return nil
+}
+
+// confirm asks a question on the terminal; anything but yes is no. Ctrl-C is an answer.
+func (a *app) confirm(ctx context.Context, question string) error {
+	in, isFile := a.in.(*os.File)
+	if !isFile || !term.IsTerminal(int(in.Fd())) {
+		return errNobodyToAsk
+	}
+	fmt.Fprintf(a.err, "%s [y/N] ", a.look.bold(question))
+	answer := make(chan string, 1)
+	go func() {
+		line, _ := bufio.NewReader(in).ReadString('\n')
+		answer <- strings.ToLower(strings.TrimSpace(line))
+	}()
+	select {
+	case <-ctx.Done():
+		fmt.Fprintln(a.err)
+		return errNotConfirmed
+	case s := <-answer:
+		if s == "y" || s == "yes" {
+			return nil
+		}
+	}
+	return errNotConfirmed
+}

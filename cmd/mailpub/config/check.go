@@ -1,0 +1,317 @@
+package config
+
+import (
+	"fmt"
+	"net"
+	"net/netip"
+	"net/url"
+	"regexp"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	"golang.org/x/net/idna"
+
+	"github.com/mailpub/mailpub/plan"
+	"github.com/mailpub/mailpub/providers"
+)
+
+// checker collects the mistakes of a config whose fields all have the right type.
+type checker struct {
+	c   *Config
+	bad Errors
+}
+
+func (c *Config) check() Errors {
+	k := checker{c: c}
+	k.site()
+	k.server()
+	k.zones()
+	k.domains()
+	k.router()
+	k.service()
+	k.verify()
+	return k.bad
+}
+
+func (k *checker) add(path, format string, args ...any) {
+	k.bad = append(k.bad, Problem{File: k.c.File, Line: k.c.Lines.At(path), Field: path, Text: fmt.Sprintf(format, args...)})
+}
+
+var siteName = regexp.MustCompile(`^[a-z0-9][a-z0-9-]{0,30}$`)
+
+func (k *checker) site() {
+	if !siteName.MatchString(k.c.Site) {
+		k.add("site", "is %q, want a short name of small letters, digits and hyphens; it names the ledger", k.c.Site)
+	}
+}
+
+// name checks a host or domain name and returns it as it is written in DNS.
+func (k *checker) name(path, s string) string {
+	ascii, err := idna.Lookup.ToASCII(strings.TrimSuffix(s, "."))
+	switch {
+	case s == "":
+		k.add(path, "is missing, want a name like mail.example.org")
+	case err != nil || !hostName(ascii):
+		k.add(path, "%q is no name in DNS, want one like mail.example.org", s)
+	default:
+		return ascii
+	}
+	return ""
+}
+
+var label = regexp.MustCompile(`^[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?$`)
+
+// hostName follows RFC 1123 section 2.1; a mail name also has at least two labels, and
+// its last one is no number.
+func hostName(s string) bool {
+	labels := strings.Split(s, ".")
+	if len(s) > 253 || len(labels) < 2 {
+		return false
+	}
+	for _, l := range labels {
+		if !label.MatchString(l) {
+			return false
+		}
+	}
+	_, err := strconv.Atoi(labels[len(labels)-1])
+	return err != nil
+}
+
+func (k *checker) server() {
+	s := &k.c.Server
+	if name := k.name("server.hostname", s.Hostname); name != "" {
+		k.inZone("server.hostname", name)
+	}
+	if a, err := netip.ParseAddr(s.Address); err != nil || a.IsUnspecified() || a.IsMulticast() {
+		k.add("server.address", "%q is no address of a host, want the server's on the LAN, like 10.10.10.10", s.Address)
+	}
+	k.public("server.public.ipv4", s.Public.IPv4, netip.Addr.Is4)
+	k.public("server.public.ipv6", s.Public.IPv6, netip.Addr.Is6)
+	if s.Public.IPv6 == "auto" {
+		k.add("server.public.ipv6", "can't be found out yet, want none or the address")
+	}
+	if s.Public.IPv4 == "none" && s.Public.IPv6 == "none" {
+		k.add("server.public", "has no address at all, want ipv4: auto or the address")
+	}
+	if s.Public.IPv4 == "auto" && k.c.Router.RouterKind() != plan.RouterProtocol {
+		k.add("server.public.ipv4", "is auto, but router.protocol is %q and can't be asked: want the address", k.c.Router.Protocol)
+	}
+}
+
+// cgnat is the shared address space of carrier-grade NAT (RFC 6598).
+var cgnat = netip.MustParsePrefix("100.64.0.0/10")
+
+func (k *checker) public(path, s string, family func(netip.Addr) bool) {
+	if s == "auto" || s == "none" {
+		return
+	}
+	a, err := netip.ParseAddr(s)
+	switch {
+	case err != nil || !family(a):
+		k.add(path, "is %q, want auto, none or an address", s)
+	case a.IsPrivate() || a.IsLoopback() || !a.IsGlobalUnicast() || cgnat.Contains(a):
+		k.add(path, "%s can't be reached from the Internet, want the public address", s)
+	}
+}
+
+func (k *checker) inZone(path, name string) {
+	for _, z := range k.c.Zones {
+		if plan.Within(name, z.Name) {
+			return
+		}
+	}
+	k.add(path, "no zone holds %q, want one under zones (with provider: manual where mailpub can't write it)", name)
+}
+
+func (k *checker) domains() {
+	if len(k.c.Domains) == 0 {
+		k.add("domains", "is empty, want at least one mail domain")
+	}
+	seen := map[string]bool{}
+	for i, d := range k.c.Domains {
+		at := fmt.Sprintf("domains[%d]", i)
+		name := k.name(at+".name", d.Name)
+		if name == "" {
+			continue
+		}
+		if seen[name] {
+			k.add(at+".name", "%q is there twice", d.Name)
+		}
+		seen[name] = true
+		k.inZone(at+".name", name)
+		for j, m := range d.MX {
+			mx := fmt.Sprintf("%s.mx[%d]", at, j)
+			if _, written := k.c.Lines[mx]; written {
+				k.name(mx+".host", m.Host)
+			}
+			if m.Preference < 0 || m.Preference > 65535 {
+				k.add(mx+".preference", "is %d, want 0 to 65535", m.Preference)
+			}
+		}
+		for j, inc := range d.SPF.Include {
+			k.name(fmt.Sprintf("%s.spf.include[%d]", at, j), strings.ReplaceAll(inc, "_", "x"))
+		}
+		k.oneOf(at+".spf.all", d.SPF.All, "", "fail", "softfail", "neutral")
+	}
+}
+
+func (k *checker) oneOf(path, s string, words ...string) {
+	if !slices.Contains(words, s) {
+		known := slices.DeleteFunc(slices.Clone(words), func(w string) bool { return w == "" })
+		k.add(path, "is %q, %s", s, suggest(s, known))
+	}
+}
+
+func (k *checker) zones() {
+	seen := map[string]bool{}
+	for i := range k.c.Zones {
+		z := &k.c.Zones[i]
+		at := fmt.Sprintf("zones[%d]", i)
+		if z.Name = strings.ToLower(strings.TrimSuffix(z.Name, ".")); !zoneName(z.Name) {
+			k.add(at+".name", "%q is no name of a zone, want one like example.org or 2.0.192.in-addr.arpa", z.Name)
+		}
+		if seen[z.Name] {
+			k.add(at+".name", "%q is there twice", z.Name)
+		}
+		seen[z.Name] = true
+		if z.TTL < time.Second || z.TTL > 7*24*time.Hour || z.TTL%time.Second != 0 {
+			k.add(at+".ttl", "is %v, want whole seconds from 1s to 168h", z.TTL)
+		}
+		k.endpoints(at+".nameservers", z.Nameservers)
+		k.settings(at, *z)
+	}
+}
+
+// zoneName is wider than hostName: reverse zones have labels like "0/25" (RFC 2317)
+// and numbers.
+var zoneLabel = regexp.MustCompile(`^[a-z0-9_]([a-z0-9_/-]{0,61}[a-z0-9])?$`)
+
+func zoneName(s string) bool {
+	for _, l := range strings.Split(s, ".") {
+		if !zoneLabel.MatchString(l) {
+			return false
+		}
+	}
+	return len(s) <= 253
+}
+
+func (k *checker) settings(at string, z Zone) {
+	if _, ok := providers.Lookup(z.Provider); !ok {
+		var known []string
+		for _, p := range providers.All() {
+			known = append(known, p.Name)
+		}
+		k.oneOf(at+".provider", z.Provider, known...)
+		return
+	}
+	for _, e := range providers.CheckSettings(z.Provider, z.Settings) {
+		path := at + ".settings." + e.Setting
+		if e.Want != "" {
+			k.add(path, "%s, want %s", e.Problem, e.Want)
+		} else {
+			k.add(path, "%s", e.Problem)
+		}
+	}
+	p, _ := providers.Lookup(z.Provider)
+	for _, s := range p.Settings {
+		if v := z.Settings[s.Name]; s.Secret && v != "" && !IsReference(v) {
+			k.add(at+".settings."+s.Name, "holds the secret itself, want a reference to it: env:NAME, file:PATH or exec:COMMAND")
+		}
+	}
+}
+
+func (k *checker) router() {
+	r := k.c.Router
+	k.oneOf("router.protocol", r.Protocol, "auto", "upnp", "nat-pmp", "manual", "none")
+	if r.Lease < 2*time.Minute || r.Lease > 365*24*time.Hour {
+		k.add("router.lease", "is %v, want 2m to 8760h", r.Lease)
+	}
+	if r.URL != "" {
+		if u, err := url.Parse(r.URL); err != nil || u.Scheme != "http" || u.Host == "" {
+			k.add("router.url", "%q is no description of a UPnP router, want a URL like http://192.168.1.1:5000/rootDesc.xml", r.URL)
+		}
+	}
+	if r.Gateway != "" {
+		if _, err := netip.ParseAddr(r.Gateway); err != nil {
+			k.add("router.gateway", "%q is no address, want the router's on the LAN, like 192.168.1.1", r.Gateway)
+		}
+	}
+	taken := map[string]int{}
+	for i, f := range r.Forwards {
+		at := fmt.Sprintf("router.forwards[%d]", i)
+		if f.Name == "" {
+			k.add(at+".name", "is missing, want a word for it, like smtp")
+		}
+		k.oneOf(at+".proto", f.Proto, "tcp", "udp")
+		k.port(at+".port", f.Port)
+		k.port(at+".internal", f.Internal)
+		key := fmt.Sprintf("%s port %d", f.Proto, f.Port)
+		if first, twice := taken[key]; twice {
+			k.add(at+".port", "%s is forwarded already, by %q on line %d", key, r.Forwards[first].Name,
+				k.c.Lines.At(fmt.Sprintf("router.forwards[%d]", first)))
+			continue
+		}
+		taken[key] = i
+	}
+}
+
+func (k *checker) port(path string, n int) {
+	if n < 1 || n > 65535 {
+		k.add(path, "is %d, want a port from 1 to 65535", n)
+	}
+}
+
+var mailbox = regexp.MustCompile(`^[a-z0-9]([a-z0-9._+-]{0,62}[a-z0-9])?$`)
+
+func (k *checker) service() {
+	s := k.c.Service
+	k.oneOf("service.type", s.Type, "receiver", "manual")
+	if s.Listen != "" {
+		k.endpoints("service.listen", []string{s.Listen})
+	}
+	for i, a := range s.Aliases {
+		at := fmt.Sprintf("service.aliases[%d]", i)
+		local, domain, full := strings.Cut(strings.ToLower(a.Address), "@")
+		if !mailbox.MatchString(local) {
+			k.add(at+".address", "%q is no address, want postmaster or postmaster@example.org", a.Address)
+		} else if full && !slices.ContainsFunc(k.c.Domains, func(d Domain) bool { return plan.FQDN(d.Name) == plan.FQDN(domain) }) {
+			k.add(at+".address", "%q is not one of the domains", domain)
+		}
+		if !mailbox.MatchString(a.To) {
+			k.add(at+".to", "%q is no mailbox, want a name of small letters, digits, dots and hyphens, like mario", a.To)
+		}
+	}
+}
+
+func (k *checker) verify() {
+	k.endpoints("verify.resolvers", k.c.Verify.Resolvers)
+	for i, h := range k.c.Verify.Egress {
+		if host, _, err := net.SplitHostPort(h); err == nil {
+			h = host
+		}
+		if _, err := netip.ParseAddr(h); err != nil {
+			k.name(fmt.Sprintf("verify.egress[%d]", i), h)
+		}
+	}
+}
+
+// endpoints checks hosts with or without a port.
+func (k *checker) endpoints(path string, list []string) {
+	for i, s := range list {
+		at := path
+		if _, indexed := k.c.Lines[fmt.Sprintf("%s[%d]", path, i)]; indexed {
+			at = fmt.Sprintf("%s[%d]", path, i)
+		}
+		host, port := s, "53"
+		if h, p, err := net.SplitHostPort(s); err == nil {
+			host, port = h, p
+		}
+		n, err := strconv.Atoi(port)
+		_, isAddr := netip.ParseAddr(strings.Trim(host, "[]"))
+		if err != nil || n < 0 || n > 65535 || isAddr != nil && !hostName(strings.ToLower(host)) && host != "localhost" {
+			k.add(at, "%q is no host, want an address or a name, with :PORT where it is not the usual one", s)
+		}
+	}
+}

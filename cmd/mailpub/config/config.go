@@ -1,0 +1,174 @@
+// Package config loads a mailpub config file: YAML, TOML or JSON through viper, checked as a
+// whole, every mistake with its file, line, field and what was expected.
+//
+// It knows the file's form and what its values may be. It asks no network and
+// resolves no secret: loading the same file always gives the same Config.
+package config
+
+import (
+	"time"
+
+	"github.com/mailpub/mailpub/plan"
+)
+
+// Config is a config file as it is written, with defaults filled in.
+type Config struct {
+	Site    string   `mapstructure:"site"`
+	State   string   `mapstructure:"state"` // directory, relative to the config file
+	Server  Server   `mapstructure:"server"`
+	Domains []Domain `mapstructure:"domains"`
+	Zones   []Zone   `mapstructure:"zones"`
+	Router  Router   `mapstructure:"router"`
+	Service Service  `mapstructure:"service"`
+	Verify  Verify   `mapstructure:"verify"`
+
+	// File is the path that was loaded, as given; Lines knows where in it each field is.
+	File  string `mapstructure:"-"`
+	Lines Lines  `mapstructure:"-"`
+}
+
+// Server is the mail server.
+type Server struct {
+	Hostname string `mapstructure:"hostname"` // MX target, PTR, banner
+	Address  string `mapstructure:"address"`  // on the LAN
+	Public   Public `mapstructure:"public"`
+}
+
+// Public is how the server is seen from outside: "auto", "none" or an address.
+type Public struct {
+	IPv4 string `mapstructure:"ipv4"`
+	IPv6 string `mapstructure:"ipv6"`
+}
+
+// Domain is a mail domain.
+type Domain struct {
+	Name string `mapstructure:"name"`
+	MX   []MX   `mapstructure:"mx"`
+	SPF  SPF    `mapstructure:"spf"`
+}
+
+// MX is a mail exchanger.
+type MX struct {
+	Host       string `mapstructure:"host"`
+	Preference int    `mapstructure:"preference"`
+}
+
+// SPF says who else sends for the domain and what becomes of the rest.
+type SPF struct {
+	Include []string `mapstructure:"include"`
+	All     string   `mapstructure:"all"`
+}
+
+// Zone is a DNS zone and who serves it.
+type Zone struct {
+	Name        string            `mapstructure:"name"`
+	Provider    string            `mapstructure:"provider"`
+	TTL         time.Duration     `mapstructure:"ttl"`
+	Nameservers []string          `mapstructure:"nameservers"` // to verify at, instead of the zone's NS
+	Settings    map[string]string `mapstructure:"settings"`
+}
+
+// Router is the NAT router and what it forwards.
+type Router struct {
+	Protocol  string        `mapstructure:"protocol"`
+	Interface string        `mapstructure:"interface"`
+	URL       string        `mapstructure:"url"`     // of a UPnP description: no discovery
+	Gateway   string        `mapstructure:"gateway"` // address for NAT-PMP
+	Lease     time.Duration `mapstructure:"lease"`
+	Forwards  []Forward     `mapstructure:"forwards"`
+}
+
+// Forward is a port of the public address that belongs to the server.
+type Forward struct {
+	Name     string `mapstructure:"name"`
+	Port     int    `mapstructure:"port"`
+	Internal int    `mapstructure:"internal"`
+	Proto    string `mapstructure:"proto"`
+}
+
+// Service is the mail service.
+type Service struct {
+	Type    string  `mapstructure:"type"`
+	Aliases []Alias `mapstructure:"aliases"`
+	Maildir string  `mapstructure:"maildir"` // where the receiver stores, relative to the config file
+	Listen  string  `mapstructure:"listen"`  // where the receiver listens; by default server.address and the forward of port 25
+}
+
+// Alias delivers an address to a mailbox.
+type Alias struct {
+	Address string `mapstructure:"address"`
+	To      string `mapstructure:"to"`
+}
+
+// Verify says how the result is proved.
+type Verify struct {
+	Resolvers []string `mapstructure:"resolvers"`
+	Egress    []string `mapstructure:"egress"` // mail servers outside that port 25 is tried at
+	Hosts     string   `mapstructure:"hosts"`  // the hosts file
+}
+
+// Default values, as `mailpub help config` and the example say them.
+const (
+	defaultState   = ".mailpub"
+	defaultTTL     = time.Hour
+	defaultLease   = 7 * 24 * time.Hour
+	defaultMaildir = "mail"
+)
+
+func (c *Config) fillIn() {
+	set := func(s *string, v string) {
+		if *s == "" {
+			*s = v
+		}
+	}
+	set(&c.State, defaultState)
+	set(&c.Server.Public.IPv4, "auto")
+	set(&c.Server.Public.IPv6, "none")
+	for i := range c.Domains {
+		if len(c.Domains[i].MX) == 0 {
+			c.Domains[i].MX = []MX{{Host: c.Server.Hostname, Preference: 10}}
+		}
+	}
+	for i := range c.Zones {
+		if c.Zones[i].TTL == 0 {
+			c.Zones[i].TTL = defaultTTL
+		}
+	}
+	set(&c.Router.Protocol, "auto")
+	if c.Router.Lease == 0 {
+		c.Router.Lease = defaultLease
+	}
+	for i := range c.Router.Forwards {
+		f := &c.Router.Forwards[i]
+		set(&f.Proto, "tcp")
+		if f.Internal == 0 {
+			f.Internal = f.Port
+		}
+	}
+	set(&c.Service.Type, "receiver")
+	set(&c.Service.Maildir, defaultMaildir)
+}
+
+// SMTPPort returns the server's own port for SMTP: where outside port 25 is forwarded to.
+func (c *Config) SMTPPort() int {
+	for _, f := range c.Router.Forwards {
+		if f.Proto == "tcp" && f.Port == 25 {
+			return f.Internal
+		}
+	}
+	return 25
+}
+
+// Manual reports whether the zone's records are entered by a person.
+func (z Zone) Manual() bool { return z.Provider == "manual" }
+
+// RouterKind says who enters the forwards.
+func (r Router) RouterKind() plan.RouterKind {
+	switch r.Protocol {
+	case "manual":
+		return plan.RouterByHand
+	case "none":
+		return plan.RouterNone
+	}
+	return plan.RouterProtocol
+}

@@ -1,0 +1,231 @@
+package config
+
+import (
+	"net/netip"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/mailpub/mailpub/plan"
+)
+
+const good = `site: nomeazienda
+server:
+  hostname: mail.nomeazienda.it
+  address: 10.10.10.10
+  public: {ipv4: 2.2.2.2}
+domains:
+  - name: nomeazienda.it
+    spf: {include: [_spf.example.net], all: softfail}
+zones:
+  - name: nomeazienda.it
+    provider: rfc2136
+    ttl: 10m
+    settings: {server: "192.0.2.53:53", key_name: mailpub., key: "env:KEY"}
+router:
+  protocol: upnp
+  forwards:
+    - {name: smtp, port: 25, internal: 2525}
+    - {name: dns, port: 53, proto: udp}
+service:
+  aliases: [{address: postmaster, to: mario}]
+`
+
+func write(t *testing.T, name, text string) string {
+	t.Helper()
+	path := filepath.Join(t.TempDir(), name)
+	if err := os.WriteFile(path, []byte(text), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	return path
+}
+
+func TestLoad(t *testing.T) {
+	c, err := Load(write(t, "mailpub.yaml", good))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if c.State != ".mailpub" || c.Server.Public.IPv6 != "none" || c.Service.Type != "receiver" || c.Router.Lease != 168*time.Hour {
+		t.Errorf("defaults: %+v", c)
+	}
+	if m := c.Domains[0].MX; len(m) != 1 || m[0] != (MX{"mail.nomeazienda.it", 10}) {
+		t.Errorf("mx %+v", m)
+	}
+	if z := c.Zones[0]; z.TTL != 10*time.Minute || z.Settings["key"] != "env:KEY" {
+		t.Errorf("zone %+v", z)
+	}
+	if c.SMTPPort() != 2525 {
+		t.Errorf("SMTP port %d", c.SMTPPort())
+	}
+	s := c.PlanSite(netip.Addr{})
+	if s.Host != "mail.nomeazienda.it." || len(s.Public) != 1 || s.Forwards[1] != (plan.Forward{Name: "dns", Proto: "udp", Port: 53, Internal: 53}) {
+		t.Errorf("site %+v", s)
+	}
+}
+
+// The same site in each form gives the same config.
+func TestForms(t *testing.T) {
+	forms := map[string]string{
+		"a.yaml": "site: s\nserver: {hostname: m.x.org, address: 10.0.0.1, public: {ipv4: 2.2.2.2}}\n" +
+			"domains: [{name: x.org}]\nzones: [{name: x.org, provider: manual}]\n",
+		"a.json": `{"site":"s","server":{"hostname":"m.x.org","address":"10.0.0.1","public":{"ipv4":"2.2.2.2"}},` +
+			`"domains":[{"name":"x.org"}],"zones":[{"name":"x.org","provider":"manual"}]}`,
+		"a.toml": "site = \"s\"\n[server]\nhostname = \"m.x.org\"\naddress = \"10.0.0.1\"\npublic = {ipv4 = \"2.2.2.2\"}\n" +
+			"[[domains]]\nname = \"x.org\"\n[[zones]]\nname = \"x.org\"\nprovider = \"manual\"\n",
+	}
+	for name, text := range forms {
+		c, err := Load(write(t, name, text))
+		if err != nil {
+			t.Errorf("%s: %v", name, err)
+			continue
+		}
+		if c.Server.Hostname != "m.x.org" || c.Domains[0].Name != "x.org" || c.Zones[0].Provider != "manual" || c.Server.Public.IPv4 != "2.2.2.2" {
+			t.Errorf("%s: %+v", name, c)
+		}
+	}
+}
+
+// A domain's own dots and case do not take its settings away.
+func TestNamesStayWhole(t *testing.T) {
+	text := strings.ReplaceAll(good, "- name: nomeazienda.it", "- name: NomeAzienda.it")
+	c, err := Load(write(t, "a.yaml", text))
+	if err != nil {
+		t.Fatal(err)
+	}
+	w, err := c.PlanSite(netip.Addr{}).Wants()
+	if err != nil || len(w.Zones["nomeazienda.it."]) != 4 {
+		t.Errorf("%v, %v", w.Zones, err)
+	}
+}
+
+// Every mistake is said, with its line, its field and what was expected.
+func TestMistakes(t *testing.T) {
+	for _, c := range []struct {
+		name, old, new string
+		want           []string // "LINE: FIELD: words"
+	}{
+		{"unknown key", "  address: 10", "  adress: 10", []string{`4: server.adress: there is no such field; did you mean "address"?`, ""}},
+		{"unknown key without a value", "site: nomeazienda", "site: nomeazienda\nroutr:", []string{`2: routr: there is no such field; did you mean "router"?`}},
+		{"wrong type", "port: 25,", "port: [25],", []string{"17: router.forwards[0].port: is a list, want a number"}},
+		{"a number in quotes", "port: 25,", `port: "25",`, []string{"17: router.forwards[0].port: is text", "want a number"}},
+		{"text where a section belongs", "server:\n  hostname: mail.nomeazienda.it\n  address: 10.10.10.10\n  public: {ipv4: 2.2.2.2}", "server: mail",
+			[]string{"2: server: want a section of fields"}},
+		{"no name", "hostname: mail.nomeazienda.it", "hostname: mail_1", []string{`3: server.hostname: "mail_1" is no name in DNS`}},
+		{"no domain name", "- name: nomeazienda.it\n    spf", "- name: nome..it\n    spf", []string{`7: domains[0].name: "nome..it" is no name in DNS`}},
+		{"no zone for a host", "hostname: mail.nomeazienda.it", "hostname: mail.example.org",
+			[]string{`3: server.hostname: no zone holds "mail.example.org"`}},
+		{"overlapping forwards", "name: dns, port: 53, proto: udp", "name: again, port: 25",
+			[]string{`18: router.forwards[1].port: tcp port 25 is forwarded already, by "smtp" on line 17`}},
+		{"port out of range", "port: 53", "port: 70000", []string{"18: router.forwards[1].port: is 70000, want a port from 1 to 65535"}},
+		{"private public address", "ipv4: 2.2.2.2", "ipv4: 192.168.1.1", []string{"5: server.public.ipv4: 192.168.1.1 can't be reached from the Internet"}},
+		{"unknown provider", "provider: rfc2136", "provider: rfc2163", []string{`11: zones[0].provider: is "rfc2163", did you mean "rfc2136"?`}},
+		{"unknown provider setting", "key_name:", "keyname:", []string{"13: zones[0].settings.keyname:", "key_name"}},
+		{"the secret itself", `"env:KEY"`, `c2VjcmV0`, []string{"13: zones[0].settings.key: holds the secret itself, want a reference"}},
+		{"a time without a unit", "ttl: 10m", "ttl: 600", []string{"12: zones[0].ttl: want a time with its unit"}},
+		{"unknown word", "all: softfail", "all: soft", []string{`8: domains[0].spf.all: is "soft"`}},
+		{"alias of another domain", "address: postmaster", "address: a@example.org", []string{`20: service.aliases[0].address: "example.org" is not one of the domains`}},
+		{"mailbox that climbs", "to: mario", "to: ../mario", []string{`20: service.aliases[0].to: "../mario" is no mailbox`}},
+		{"no YAML", "domains:", "domains: [", []string{":"}},
+		{"a key twice", "site: nomeazienda", "site: nomeazienda\nsite: b", []string{"2: ", "already"}},
+		{"auto without a protocol", "protocol: upnp", "protocol: manual", nil},
+		{"empty", good, "", []string{"the file is empty"}},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			if !strings.Contains(good, c.old) {
+				t.Fatalf("the good config has no %q", c.old)
+			}
+			path := write(t, "site.yaml", strings.Replace(good, c.old, c.new, 1))
+			_, err := Load(path)
+			if (err == nil) != (c.want == nil) {
+				t.Fatalf("error %v", err)
+			}
+			for _, w := range c.want {
+				if strings.HasPrefix(w, "1") || strings.HasPrefix(w, "2") || len(w) > 1 && w[1] == ':' {
+					w = path + ":" + w
+				}
+				if !strings.Contains(err.Error(), w) {
+					t.Errorf("error is\n%v\nwant in it\n%s", err, w)
+				}
+			}
+			if err != nil && strings.Contains(err.Error(), "c2VjcmV0") {
+				t.Error("the error holds a secret")
+			}
+		})
+	}
+}
+
+func TestAllMistakesAtOnce(t *testing.T) {
+	text := strings.NewReplacer("address: 10.10.10.10", "address: ten", "port: 25,", "port: 0,", "all: softfail", "all: no").Replace(good)
+	_, err := Load(write(t, "a.yaml", text))
+	problems, ok := err.(Errors)
+	if !ok || len(problems) != 3 || problems[0].Line != 4 || problems[1].Line != 8 || problems[2].Line != 17 {
+		t.Errorf("got %v", err)
+	}
+}
+
+func TestLinesOfTOML(t *testing.T) {
+	path := write(t, "a.toml", `site = "s"
+[server]
+hostname = "m.x.org"
+address = "ten"
+[server.public]
+ipv4 = "2.2.2.2"
+[[domains]]
+name = "x.org"
+[[domains]]
+name = "y..org"
+spf = {include = [], al = "fail"}
+[[zones]]
+name = "x.org"
+provider = "manual"
+`)
+	_, err := Load(path)
+	if err == nil || !strings.Contains(err.Error(), path+`:11: domains[1].spf.al: there is no such field; did you mean "all"?`) {
+		t.Errorf("got %v", err)
+	}
+}
+
+func TestSecrets(t *testing.T) {
+	path := write(t, "a.yaml", good)
+	c, err := Load(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Setenv("KEY", "")
+	if _, err := c.ResolvedSettings(t.Context(), 0); err == nil || !strings.Contains(err.Error(), path+":13: zones[0].settings.key: env:KEY is empty") {
+		t.Errorf("an empty variable: %v", err)
+	}
+	os.Unsetenv("KEY")
+	if _, err := c.ResolvedSettings(t.Context(), 0); err == nil || !strings.Contains(err.Error(), "the environment has no KEY") {
+		t.Errorf("no variable: %v", err)
+	}
+	for ref, want := range map[string]string{"env:KEY": "from env", "file:key.txt": "from file", "exec:echo from command": "from command"} {
+		t.Setenv("KEY", "from env")
+		if err := os.WriteFile(c.Path("key.txt"), []byte("from file\n"), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		c.Zones[0].Settings["key"] = ref
+		got, err := c.ResolvedSettings(t.Context(), 0)
+		if err != nil || got["key"] != want {
+			t.Errorf("%s is %q, %v", ref, got["key"], err)
+		}
+		if c.Zones[0].Settings["key"] != ref {
+			t.Error("the config itself now holds the secret")
+		}
+	}
+}
+
+// The examples load, so that they can't rot.
+func TestExamples(t *testing.T) {
+	paths, err := filepath.Glob("../../../examples/*/*.yaml")
+	if err != nil || len(paths) == 0 {
+		t.Fatalf("no examples: %v", err)
+	}
+	for _, p := range paths {
+		if _, err := Load(p); err != nil {
+			t.Errorf("%v", err)
+		}
+	}
+}

@@ -1,0 +1,199 @@
+package config
+
+import (
+	"fmt"
+	"reflect"
+	"strings"
+
+	"github.com/pelletier/go-toml/v2/unstable"
+	"go.yaml.in/yaml/v3"
+)
+
+// Lines maps the path of each field of a config file, like "domains[0].name", to the
+// line it stands on, from 1. Paths are in lower case.
+type Lines map[string]int
+
+// At returns the line of a path, or of the nearest thing around it that is there.
+func (l Lines) At(path string) int {
+	for path != "" {
+		if n, ok := l[path]; ok {
+			return n
+		}
+		path = path[:max(strings.LastIndexAny(path, ".["), 0)]
+	}
+	return 0
+}
+
+// linesOf parses a config file only for where its fields are. JSON is read as the
+// YAML that it is.
+func linesOf(format string, data []byte) (Lines, error) {
+	lines := Lines{}
+	switch format {
+	case "toml":
+		return lines, lines.toml(data)
+	case "yaml", "json":
+		var doc yaml.Node
+		if err := yaml.Unmarshal(data, &doc); err != nil {
+			return nil, err
+		}
+		if len(doc.Content) == 0 {
+			return nil, fmt.Errorf("the file is empty")
+		}
+		return lines, lines.yaml("", doc.Content[0])
+	}
+	return nil, fmt.Errorf("want a file name that ends in .yaml, .toml or .json")
+}
+
+func (l Lines) yaml(path string, n *yaml.Node) error {
+	if n.Kind == yaml.AliasNode {
+		n = n.Alias
+	}
+	switch n.Kind {
+	case yaml.MappingNode:
+		for i := 0; i+1 < len(n.Content); i += 2 {
+			key := join(path, n.Content[i].Value)
+			if before, twice := l[key]; twice {
+				return fmt.Errorf("line %d: %q is there already, on line %d", n.Content[i].Line, key, before)
+			}
+			l[key] = n.Content[i].Line
+			if err := l.yaml(key, n.Content[i+1]); err != nil {
+				return err
+			}
+		}
+	case yaml.SequenceNode:
+		for i, e := range n.Content {
+			key := fmt.Sprintf("%s[%d]", path, i)
+			l[key] = e.Line
+			if err := l.yaml(key, e); err != nil {
+				return err
+			}
+		}
+	default:
+		if path == "" {
+			return fmt.Errorf("line %d: want fields like \"site: NAME\"", n.Line)
+		}
+	}
+	return nil
+}
+
+func (l Lines) toml(data []byte) error {
+	var p unstable.Parser
+	p.Reset(data)
+	table, arrays := "", map[string]int{}
+	for p.NextExpression() {
+		e := p.Expression()
+		switch e.Kind {
+		case unstable.Table:
+			table = l.tomlKey(&p, "", e, arrays)
+		case unstable.ArrayTable:
+			name := l.tomlKey(&p, "", e, arrays)
+			table = fmt.Sprintf("%s[%d]", name, arrays[name])
+			l[table] = l[name]
+			arrays[name]++
+		case unstable.KeyValue:
+			l.tomlValue(&p, l.tomlKey(&p, table, e, arrays), e.Value(), arrays)
+		}
+	}
+	return p.Error()
+}
+
+// tomlKey records the key of an expression and returns its path. Inside an array of
+// tables it is the last element's.
+func (l Lines) tomlKey(p *unstable.Parser, path string, e *unstable.Node, arrays map[string]int) string {
+	for it := e.Key(); it.Next(); {
+		key := it.Node()
+		path = join(path, string(key.Data))
+		if n := arrays[path]; n > 0 && !it.IsLast() {
+			path = fmt.Sprintf("%s[%d]", path, n-1)
+		}
+		l[path] = p.Shape(key.Raw).Start.Line
+	}
+	return path
+}
+
+func (l Lines) tomlValue(p *unstable.Parser, path string, v *unstable.Node, arrays map[string]int) {
+	switch v.Kind {
+	case unstable.InlineTable:
+		for it := v.Children(); it.Next(); {
+			kv := it.Node()
+			l.tomlValue(p, l.tomlKey(p, path, kv, arrays), kv.Value(), arrays)
+		}
+	case unstable.Array:
+		i := 0
+		for it := v.Children(); it.Next(); i++ {
+			key := fmt.Sprintf("%s[%d]", path, i)
+			l[key] = l[path]
+			l.tomlValue(p, key, it.Node(), arrays)
+		}
+	}
+}
+
+func join(path, key string) string {
+	key = strings.ToLower(key)
+	if path == "" {
+		return key
+	}
+	return path + "." + key
+}
+
+// typeAt returns the type that the config has at a path. ok is false when there is no
+// such field; known then lists the fields that are there instead.
+func typeAt(path string) (t reflect.Type, known []string, ok bool) {
+	t = reflect.TypeFor[Config]()
+	for _, step := range strings.Split(path, ".") {
+		name, index, _ := strings.Cut(step, "[")
+		switch t.Kind() {
+		case reflect.Map:
+			t = t.Elem()
+			continue
+		case reflect.Struct:
+		default:
+			return t, nil, true // a value where a section was expected: the decoder says so
+		}
+		found := false
+		known = nil
+		for i := range t.NumField() {
+			f := t.Field(i)
+			tag := f.Tag.Get("mapstructure")
+			if tag == name {
+				t, found = f.Type, true
+				break
+			}
+			if tag != "-" {
+				known = append(known, tag)
+			}
+		}
+		if !found {
+			return nil, known, false
+		}
+		for range strings.Count(index, "]") {
+			if t.Kind() != reflect.Slice {
+				return t, nil, true
+			}
+			t = t.Elem()
+		}
+	}
+	return t, nil, true
+}
+
+func kindAt(path string) string {
+	t, _, _ := typeAt(path)
+	return kindOf(t)
+}
+
+func unknownKeys(file string, lines Lines) (out Errors) {
+	for path, line := range lines {
+		if _, known, ok := typeAt(path); !ok {
+			if _, _, parent := typeAt(path[:max(strings.LastIndex(path, "."), 0)]); !parent && strings.Contains(path, ".") {
+				continue // the section around it is unknown already
+			}
+			key := path[strings.LastIndex(path, ".")+1:]
+			if strings.Contains(key, "[") {
+				continue
+			}
+			out = append(out, Problem{File: file, Line: line, Field: path,
+				Text: "there is no such field; " + suggest(key, known)})
+		}
+	}
+	return out
+}

@@ -1,0 +1,63 @@
+package config
+
+import (
+	"net/netip"
+	"strings"
+	"time"
+
+	"golang.org/x/net/idna"
+
+	"github.com/mailpub/mailpub/plan"
+)
+
+// PlanSite returns the site as plan knows it. ipv4 is the public address where the config
+// says auto; an invalid one means that it is not known.
+func (c *Config) PlanSite(ipv4 netip.Addr) plan.Site {
+	s := plan.Site{
+		Name:    c.Site,
+		Host:    fqdn(c.Server.Hostname),
+		Address: netip.MustParseAddr(c.Server.Address),
+		Public:  c.PublicAddresses(ipv4),
+		Router:  c.Router.RouterKind(),
+		Lease:   c.Router.Lease,
+		Service: plan.Service{ByHand: c.Service.Type == "manual"},
+	}
+	for _, d := range c.Domains {
+		pd := plan.Domain{Name: fqdn(d.Name), SPF: plan.SPF{Include: d.SPF.Include, All: d.SPF.All}}
+		for _, m := range d.MX {
+			pd.MX = append(pd.MX, plan.MX{Host: fqdn(m.Host), Preference: uint16(m.Preference)})
+		}
+		s.Domains = append(s.Domains, pd)
+	}
+	for _, z := range c.Zones {
+		s.Zones = append(s.Zones, plan.Zone{Name: plan.FQDN(z.Name), TTL: int(z.TTL / time.Second), ByHand: z.Manual()})
+	}
+	for _, f := range c.Router.Forwards {
+		s.Forwards = append(s.Forwards, plan.Forward{Name: f.Name, Proto: f.Proto, Port: uint16(f.Port), Internal: uint16(f.Internal)})
+	}
+	for _, a := range c.Service.Aliases {
+		s.Service.Aliases = append(s.Service.Aliases, plan.Alias{Address: strings.ToLower(a.Address), To: a.To})
+	}
+	return s
+}
+
+// PublicAddresses returns the addresses that the config gives, with auto in place of
+// ipv4: auto where it is valid.
+func (c *Config) PublicAddresses(auto netip.Addr) (out []netip.Addr) {
+	for _, s := range []string{c.Server.Public.IPv4, c.Server.Public.IPv6} {
+		if a, err := netip.ParseAddr(s); err == nil {
+			out = append(out, a)
+		} else if s == "auto" && auto.IsValid() {
+			out = append(out, auto)
+		}
+	}
+	return out
+}
+
+// fqdn returns a checked name as it is in DNS. Underscores, which idna refuses, stay.
+func fqdn(name string) string {
+	if ascii, err := idna.Lookup.ToASCII(strings.TrimSuffix(name, ".")); err == nil {
+		name = ascii
+	}
+	return plan.FQDN(name)
+}

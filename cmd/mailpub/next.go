@@ -1,0 +1,34 @@
+package main
+
+import (
+	"context"
+	"errors"
+
+	"github.com/mailpub/mailpub/nat"
+	"github.com/mailpub/mailpub/plan"
+	"github.com/mailpub/mailpub/plan/ledger"
+)
+
+// nextStep says in one line what to do about an error, where that is known.
+func nextStep(ctx context.Context, err error) string {
+	var gate plan.GateError
+	switch {
+	case errors.Is(err, context.Canceled) || ctx.Err() != nil:
+		return "what was done is in the ledger; run apply again to go on"
+	case errors.As(err, &gate):
+		return "start the mail server (the bundled one: mailpub receive), then run apply again; it goes on from here"
+	case errors.Is(err, plan.ErrConsent):
+		return "look at the lines marked \"not mailpub's\" and run apply --adopt to take them over; destroy puts them back"
+	case errors.Is(err, plan.ErrStale):
+		return "run plan again, look at it, and apply the new one"
+	case errors.Is(err, ledger.ErrLocked):
+		return "wait for it to end, or end it"
+	case errors.Is(err, errNobodyToAsk):
+		return "say --yes to carry out the plan without a question"
+	case errors.Is(err, errPublic):
+		return "set server.public.ipv4 to the address that the provider gave you"
+	case errors.Is(err, nat.ErrNoRouter):
+		return "switch UPnP or NAT-PMP on in the router, or set router.protocol: manual"
+	}
+	return ""
+}

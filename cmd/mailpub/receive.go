@@ -1,0 +1,106 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net"
+	"os"
+	"syscall"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"github.com/mailpub/mailpub/cmd/mailpub/config"
+	"github.com/mailpub/mailpub/mailsvc/receiver"
+)
+
+func (a *app) receiveCommand() *cobra.Command {
+	return &cobra.Command{
+		Use:   "receive",
+		Short: "run the bundled SMTP receiver",
+		Long: `Receives mail by SMTP for the domains of the config, and stores each message safely in a
+Maildir before it says so. It accepts postmaster and abuse of every domain and the
+declared aliases, and never relays. It prints one line for each message.
+
+It serves what "mailpub apply" set up, and takes up a later apply by itself. Before the first
+one it asks senders to come back later, so that nothing is lost. It listens at
+service.listen, by default the server's address and the port that 25 is forwarded to.`,
+		Example: "  mailpub receive\n  mailpub -c office.yaml receive",
+		Args:    cobra.NoArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			cfg, err := a.config()
+			if err != nil {
+				return err
+			}
+			if cfg.Service.Type != "receiver" {
+				return fmt.Errorf("service.type is %q, want receiver: another server receives the mail of this site", cfg.Service.Type)
+			}
+			listener, err := listen(cmd.Context(), cfg)
+			if err != nil {
+				return err
+			}
+			fmt.Fprintf(a.err, "receiving for %s at %s, mail goes to %s; Ctrl-C ends it\n",
+				cfg.Server.Hostname, listener.Addr(), cfg.Path(cfg.Service.Maildir))
+			server := a.receiver(cfg)
+			server.Delivered = func(m receiver.Message) {
+				fmt.Fprintf(a.out, "%s  %s  from <%s> for %s  %d bytes  %s\n", m.Time.Format(time.DateTime), clean(m.Remote), clean(m.From), clean(m.Recipients()), m.Size, m.Path)
+			}
+			return server.Serve(cmd.Context(), listener)
+		},
+	}
+}
+
+// receiver returns the bundled receiver as the config wants it.
+func (a *app) receiver(cfg *config.Config) *receiver.Server {
+	return &receiver.Server{
+		SettingsPath: settingsPath(cfg), Hostname: cfg.Server.Hostname, Maildir: cfg.Path(cfg.Service.Maildir), Logger: a.logger(),
+	}
+}
+
+// listen opens the receiver's port. The error says what to do about the usual causes.
+func listen(ctx context.Context, cfg *config.Config) (net.Listener, error) {
+	addr := cfg.Service.Listen
+	if addr == "" {
+		addr = net.JoinHostPort(cfg.Server.Address, fmt.Sprint(cfg.SMTPPort()))
+	}
+	var lc net.ListenConfig
+	l, err := lc.Listen(ctx, "tcp", addr)
+	switch {
+	case errors.Is(err, os.ErrPermission):
+		return nil, fmt.Errorf("%w (a port below 1024: run as root, or once: setcap cap_net_bind_service=+ep %s)", err, os.Args[0])
+	case errors.Is(err, syscall.EADDRNOTAVAIL):
+		return nil, fmt.Errorf("%w (no network card of %s has this address: run mailpub on the mail server, or set service.listen)", err, hostname())
+	case errors.Is(err, syscall.EADDRINUSE):
+		return nil, fmt.Errorf("%w (another mail server runs there; service.type says whose it is)", err)
+	}
+	return l, err
+}
+
+// standIn starts the receiver when it is the site's mail service and nothing listens
+// where it should. The function it returns ends it.
+func (a *app) standIn(ctx context.Context, w *world) (stop func(), err error) {
+	if w.cfg.Service.Type != "receiver" {
+		return func() {}, nil
+	}
+	d := net.Dialer{Timeout: 2 * time.Second}
+	if conn, err := d.DialContext(ctx, "tcp", w.smtpAddr()); err == nil {
+		conn.Close()
+		return func() {}, nil
+	}
+	listener, err := listen(ctx, w.cfg)
+	if err != nil {
+		a.logger().Info("no receiver was started for the checks", "error", err)
+		return func() {}, nil // the checks say that nothing answers
+	}
+	ctx, cancel := context.WithCancel(ctx)
+	done := make(chan error, 1)
+	go func() { done <- a.receiver(w.cfg).Serve(ctx, listener) }()
+	fmt.Fprintf(a.err, "nothing listens at %s: the bundled receiver stands in for the time of the checks\n", w.smtpAddr())
+	return func() {
+		cancel()
+		if err := <-done; err != nil {
+			a.logger().Info("receiver", "error", err)
+		}
+	}, nil
+}

@@ -1,0 +1,161 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"os"
+
+	"github.com/spf13/cobra"
+
+	"github.com/mailpub/mailpub/cmd/mailpub/config"
+)
+
+// Exit codes.
+const (
+	exitOK     = 0
+	exitFailed = 1 // it could not be done
+	exitDiffer = 2 // it was done, and the answer is no: a difference, a failed check
+)
+
+// differs is the error of a command that ran well and found a difference. What there is to
+// say has been printed already.
+type differs struct{}
+
+func (differs) Error() string { return "something differs" }
+
+// stdio is where a command reads and prints.
+type stdio struct {
+	in       io.Reader
+	out, err io.Writer
+}
+
+// app is one run of mailpub: its flags and where it prints.
+type app struct {
+	stdio
+	configFile string
+	json       bool
+	noColor    bool
+	verbose    bool
+	look       look
+	dress      *look // how to look whatever the stream is; nil for what fits the stream
+}
+
+// run executes one command line and returns the exit code.
+func run(ctx context.Context, args []string, io stdio) int {
+	a := &app{stdio: io}
+	return a.execute(ctx, args)
+}
+
+func (a *app) execute(ctx context.Context, args []string) int {
+	root := a.root()
+	root.SetArgs(args)
+	root.SetIn(a.in)
+	root.SetOut(a.out)
+	root.SetErr(a.err)
+	err := root.ExecuteContext(ctx)
+	if err == nil {
+		return exitOK
+	}
+	if errors.Is(err, differs{}) {
+		return exitDiffer
+	}
+	a.complain(ctx, err)
+	return exitFailed
+}
+
+const rootHelp = `mailpub makes a mail server behind a router reachable from the Internet.
+
+One file says how it should be: the mail host, its domains, the DNS zones, the
+router's forwards, the mail service. "mailpub plan" shows what differs, "mailpub
+apply" brings it about in a safe order, "mailpub verify" proves that mail arrives,
+and "mailpub drift" tells a scheduler when it no longer does.
+
+mailpub changes only what it put in place itself, and keeps account of that in a
+ledger beside the config. What was there before is never overwritten or removed
+without your consent, and is put back by "mailpub destroy".`
+
+func (a *app) root() *cobra.Command {
+	root := &cobra.Command{
+		Use:   "mailpub",
+		Short: "make a mail server behind a router reachable, and keep it so",
+		Long:  rootHelp,
+		Example: `  mailpub demo              see it all happen on this machine, without an account
+  mailpub plan              what would change, with ./mailpub.yaml
+  mailpub apply             bring it about
+  mailpub verify            prove it`,
+		SilenceErrors: true,
+		SilenceUsage:  true,
+		PersistentPreRunE: func(cmd *cobra.Command, _ []string) error {
+			a.look = lookOf(a.out, a.noColor)
+			if a.dress != nil {
+				a.look = *a.dress
+			}
+			return nil
+		},
+	}
+	f := root.PersistentFlags()
+	f.StringVarP(&a.configFile, "config", "c", "mailpub.yaml", "config `FILE` (.yaml, .toml or .json)")
+	f.BoolVar(&a.json, "json", false, "print JSON on standard output, and nothing else there")
+	f.BoolVar(&a.noColor, "no-color", false, "print without colour (so does the variable NO_COLOR)")
+	f.BoolVarP(&a.verbose, "verbose", "v", false, "log every step on standard error")
+	root.SetHelpCommandGroupID("more")
+	root.SetCompletionCommandGroupID("more")
+	root.AddGroup(
+		&cobra.Group{ID: "main", Title: "Publish:"},
+		&cobra.Group{ID: "serve", Title: "Serve and try:"},
+		&cobra.Group{ID: "more", Title: "About:"},
+	)
+	add := func(group string, cmds ...*cobra.Command) {
+		for _, c := range cmds {
+			c.GroupID = group
+			root.AddCommand(c)
+		}
+	}
+	add("main", a.planCommand(), a.applyCommand(), a.verifyCommand(), a.driftCommand(), a.destroyCommand())
+	add("serve", a.receiveCommand(), a.demoCommand())
+	add("more", a.providersCommand(), a.versionCommand())
+	return root
+}
+
+// config loads the config file.
+func (a *app) config() (*config.Config, error) { return config.Load(a.configFile) }
+
+// logger logs to standard error with -v, and otherwise nowhere.
+func (a *app) logger() *slog.Logger {
+	if !a.verbose {
+		return slog.New(slog.DiscardHandler)
+	}
+	return slog.New(slog.NewTextHandler(a.err, &slog.HandlerOptions{Level: slog.LevelDebug}))
+}
+
+// complain prints an error, and one line of what to do next where that is known.
+func (a *app) complain(ctx context.Context, err error) {
+	var problems config.Errors
+	if errors.As(err, &problems) {
+		fmt.Fprintln(a.err, clean(problems.Error()))
+		fmt.Fprintf(a.err, "mailpub: %s in %s; nothing was done\n", count(len(problems), "mistake"), a.configFile)
+		return
+	}
+	fmt.Fprintf(a.err, "mailpub: %s\n", clean(err.Error()))
+	if next := nextStep(ctx, err); next != "" {
+		fmt.Fprintf(a.err, "  next: %s\n", next)
+	}
+}
+
+func count(n int, what string) string {
+	if n == 1 {
+		return "1 " + what
+	}
+	return fmt.Sprintf("%d %ss", n, what)
+}
+
+func hostname() string {
+	name, err := os.Hostname()
+	if err != nil {
+		return "this machine"
+	}
+	return name
+}

@@ -1,0 +1,161 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"testing"
+
+	"github.com/rogpeppe/go-internal/testscript"
+
+	"github.com/mailpub/mailpub/plan"
+	"github.com/mailpub/mailpub/providers"
+)
+
+func TestMain(m *testing.M) {
+	testscript.Main(m, map[string]func(){"mailpub": main})
+}
+
+// TestScripts runs every script against a world of its own: the demo's name server and
+// router. The site's config is mailpub.yaml; a script that brings its own wins.
+func TestScripts(t *testing.T) {
+	testscript.Run(t, testscript.Params{
+		Dir: "testdata/script",
+		Setup: func(env *testscript.Env) error {
+			ctx, cancel := context.WithCancel(context.Background())
+			world, err := startOutside(ctx)
+			if err != nil {
+				cancel()
+				return err
+			}
+			env.Defer(func() { world.close(); cancel() })
+			env.Values["world"] = world
+			env.Setenv(demoKeyVariable, world.key)
+			env.Setenv("DNS", world.dns.Addr())
+			env.Setenv("SMTP_PORT", strconv.Itoa(world.ports["smtp"]))
+			config := filepath.Join(env.WorkDir, "mailpub.yaml")
+			if _, err := os.Stat(config); err == nil {
+				return nil
+			}
+			return os.WriteFile(config, []byte(world.config()), 0o600)
+		},
+		Cmds: map[string]func(*testscript.TestScript, bool, []string){
+			"code":    scriptCode,
+			"world":   scriptWorld,
+			"foreign": scriptForeign,
+			"forget":  scriptForget,
+			"deliver": scriptDeliver,
+			"ready":   scriptReady,
+			"replace": scriptReplace,
+		},
+	})
+}
+
+func worldOf(ts *testscript.TestScript) *outside { return ts.Value("world").(*outside) }
+
+// code N COMMAND...: the command exits with exactly N.
+func scriptCode(ts *testscript.TestScript, _ bool, args []string) {
+	want, err := strconv.Atoi(args[0])
+	ts.Check(err)
+	err = ts.Exec(args[1], args[2:]...)
+	got := 0
+	var exit *exec.ExitError
+	if errors.As(err, &exit) {
+		got = exit.ExitCode()
+	} else {
+		ts.Check(err)
+	}
+	if got != want {
+		ts.Fatalf("exit code %d, want %d", got, want)
+	}
+}
+
+// world FILE: writes the state of DNS and router into FILE.
+func scriptWorld(ts *testscript.TestScript, _ bool, args []string) {
+	ts.Check(os.WriteFile(ts.MkAbs(args[0]), []byte(worldOf(ts).state()), 0o600))
+}
+
+// foreign NAME TYPE LINE...: a stranger puts an RRset in place; without lines, takes it away.
+func scriptForeign(ts *testscript.TestScript, _ bool, args []string) {
+	ts.Check(worldOf(ts).foreign(context.Background(), plan.DNSKey(args[0], args[1]), args[2:]))
+}
+
+func (o *outside) foreign(ctx context.Context, key plan.Key, lines []string) error {
+	zone, err := providers.Open("rfc2136", providers.Options{Zone: "nomeazienda.it", Settings: map[string]string{
+		"server": o.dns.Addr(), "key_name": "mailpub.", "key": o.key,
+	}})
+	if err != nil {
+		return err
+	}
+	items, err := zone.Read(ctx, []plan.Key{key})
+	if err != nil {
+		return err
+	}
+	c := plan.Change{Key: key, Action: plan.Create, After: lines}
+	if len(items) > 0 {
+		c.Action, c.Before = plan.Update, items[0].Lines
+	}
+	if len(lines) == 0 {
+		c.Action, c.After = plan.Delete, nil
+	}
+	return zone.Apply(ctx, []plan.Change{c}, func(plan.Change, error) {})
+}
+
+// forget PORT|all: the router forgets a forward, or restarts.
+func scriptForget(ts *testscript.TestScript, _ bool, args []string) {
+	if args[0] == "all" {
+		worldOf(ts).router.Reboot()
+		return
+	}
+	port, err := strconv.ParseUint(args[0], 10, 16)
+	ts.Check(err)
+	worldOf(ts).router.Remove("tcp", uint16(port))
+}
+
+// deliver ADDRESS NONCE: a stranger's server delivers a message; "! deliver" if it can't.
+func scriptDeliver(ts *testscript.TestScript, neg bool, args []string) {
+	transcript, err := worldOf(ts).send(context.Background(), args[0], args[1])
+	ts.Logf("%s", transcript)
+	if (err != nil) != neg {
+		ts.Fatalf("deliver: %v", err)
+	}
+}
+
+// ready: waits until the receiver answers.
+func scriptReady(ts *testscript.TestScript, _ bool, _ []string) {
+	worldOf(ts).waitForReceiver(context.Background())
+}
+
+// replace OLD NEW FILE: edits a file, which must hold OLD.
+func scriptReplace(ts *testscript.TestScript, _ bool, args []string) {
+	text := ts.ReadFile(args[2])
+	if !strings.Contains(text, args[0]) {
+		ts.Fatalf("%s has no %q", args[2], args[0])
+	}
+	ts.Check(os.WriteFile(ts.MkAbs(args[2]), []byte(strings.ReplaceAll(text, args[0], args[1])), 0o600))
+}
+
+// The demo itself, as a user sees it.
+func TestDemo(t *testing.T) {
+	var out strings.Builder
+	code := run(t.Context(), []string{"demo"}, stdio{strings.NewReader(""), &out, &out})
+	if code != exitOK {
+		t.Fatalf("exit code %d\n%s", code, out.String())
+	}
+	for _, want := range []string{
+		"Plan: 16 to add.", "gate open: mail.nomeazienda.it answers", "Done: 16 changes.", "The message is in mail",
+		"Nothing to do: all 16 things are as wanted.", ", 0 failed,", "Done: 2 changes.", "as they were at the start",
+	} {
+		if !strings.Contains(out.String(), want) {
+			t.Errorf("the demo does not say %q", want)
+		}
+	}
+	if t.Failed() {
+		fmt.Println(out.String())
+	}
+}

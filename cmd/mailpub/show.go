@@ -1,0 +1,196 @@
+package main
+
+import (
+	"encoding/json"
+	"fmt"
+	"io"
+	"strings"
+
+	"github.com/mailpub/mailpub/plan"
+)
+
+// printJSON prints v, indented, with a final newline.
+func printJSON(w io.Writer, v any) error {
+	data, err := json.MarshalIndent(v, "", "  ")
+	if err != nil {
+		return err
+	}
+	_, err = fmt.Fprintf(w, "%s\n", data)
+	return err
+}
+
+// byHand is the group of what only a person can do, whosever it is.
+const byHand = "by hand"
+
+// showPlan prints a plan for people: a group for each party, what is to be done by hand
+// last, and the sum.
+func (a *app) showPlan(w io.Writer, p *plan.Plan, world *world) {
+	groups := map[string][]plan.Change{}
+	for _, c := range p.Changes {
+		name := c.Party
+		if c.Action == plan.Manual {
+			name = byHand
+		}
+		groups[name] = append(groups[name], c)
+	}
+	order := world.names()
+	for _, c := range p.Changes { // parties that left the config
+		if !contains(order, c.Party) {
+			order = append(order, c.Party)
+		}
+	}
+	for _, name := range append(order, byHand) {
+		if len(groups[name]) == 0 {
+			continue
+		}
+		fmt.Fprintf(w, "%s%s\n", a.look.bold(name), a.look.dim(world.about(name)))
+		a.showChanges(w, groups[name])
+		fmt.Fprintln(w)
+	}
+	fmt.Fprintln(w, a.sum(p))
+}
+
+func contains(list []string, s string) bool {
+	for _, e := range list {
+		if e == s {
+			return true
+		}
+	}
+	return false
+}
+
+func (a *app) showChanges(w io.Writer, changes []plan.Change) {
+	width := 0
+	for _, c := range changes {
+		width = max(width, min(len(c.Key.Name), 40))
+	}
+	reason := ""
+	for _, c := range changes {
+		fmt.Fprintf(w, "  %s\n", a.changeLine(c, width))
+		note := func(style func(string) string, text string) {
+			fmt.Fprintf(w, "      %s\n", style(wrap(clean(text), 6)))
+		}
+		if c.Before != nil && (c.Action == plan.Update || c.Action == plan.Manual) && !c.Renew {
+			note(a.look.dim, "now "+strings.Join(c.Before, ", "))
+		}
+		if c.Reason != reason { // said once for a run of changes that have it in common
+			note(a.look.dim, c.Reason)
+		}
+		reason = c.Reason
+		if c.Adopt {
+			note(a.look.yellow, "not mailpub's: apply takes it over only with your consent (--adopt)")
+		}
+	}
+}
+
+// changeLine is a change on one line: its sign, its name and what it becomes.
+func (a *app) changeLine(c plan.Change, width int) string {
+	text := strings.Join(c.After, ", ")
+	switch {
+	case c.Action == plan.Delete:
+		text = strings.Join(c.Before, ", ")
+	case c.Action == plan.Unreadable:
+		text = "not known"
+	case c.Renew:
+		text += "  renew"
+	}
+	return strings.TrimRight(fmt.Sprintf("%s %s  %s", a.sign(c.Action), pad(clean(c.Key.Name), width), clean(text)), " ")
+}
+
+func (a *app) sign(action plan.Action) string {
+	switch action {
+	case plan.Create:
+		return a.look.green(action.Sign())
+	case plan.Update:
+		return a.look.yellow(action.Sign())
+	case plan.Delete:
+		return a.look.red(action.Sign())
+	}
+	return a.look.blue(action.Sign())
+}
+
+// sum says in one line what a plan comes to.
+func (a *app) sum(p *plan.Plan) string {
+	s := p.Summary()
+	if !p.Differs() && s.Manual+s.Unreadable == 0 {
+		if s.Unchanged == 0 {
+			return a.look.green("Nothing to do: nothing here is mailpub's.")
+		}
+		return a.look.green(fmt.Sprintf("Nothing to do: all %d things are as wanted.", s.Unchanged))
+	}
+	var parts []string
+	for _, part := range []struct {
+		n    int
+		what string
+	}{{s.Create, "to add"}, {s.Update, "to change"}, {s.Delete, "to remove"}, {s.Manual, "by hand"},
+		{s.Unreadable, "not readable"}, {s.Unchanged, "as wanted"}} {
+		if part.n > 0 {
+			parts = append(parts, fmt.Sprintf("%d %s", part.n, part.what))
+		}
+	}
+	return a.look.bold("Plan: ") + strings.Join(parts, ", ") + "."
+}
+
+// showChecks prints findings for people: what is wrong first, what passed in one line.
+func (a *app) showChecks(w io.Writer, checks []plan.Check) {
+	for _, status := range []plan.Status{plan.Fail, plan.Warn, plan.Skip} {
+		for _, c := range checks {
+			if c.Status == status {
+				a.showCheck(w, c)
+			}
+		}
+	}
+	var passed []string
+	for _, c := range checks {
+		if c.Status == plan.Pass && !contains(passed, c.ID) {
+			passed = append(passed, c.ID)
+		}
+	}
+	if len(passed) > 0 {
+		fmt.Fprintf(w, "%s  %s\n", a.look.green("pass"), wrap(strings.Join(passed, " "), 6))
+	}
+	t := plan.Count(checks)
+	fmt.Fprintf(w, "\n%s %d passed, %d failed, %d warned, %d could not be known from here.\n",
+		a.look.bold("Verify:"), t.Pass, t.Fail, t.Warn, t.Skip)
+}
+
+func (a *app) showCheck(w io.Writer, c plan.Check) {
+	mark := a.look.blue("skip")
+	switch c.Status {
+	case plan.Fail:
+		mark = a.look.red("FAIL")
+	case plan.Warn:
+		mark = a.look.yellow("warn")
+	}
+	fmt.Fprintf(w, "%s  %s  %s\n", mark, a.look.bold(c.ID), clean(c.Subject))
+	line := func(what, text string) {
+		if text != "" {
+			fmt.Fprintf(w, "      %s %s\n", a.look.dim(what), wrap(clean(text), 11))
+		}
+	}
+	if c.Status != plan.Skip {
+		line("want", c.Want)
+		line("got ", c.Got)
+	} else {
+		line("why ", c.Got)
+	}
+	line("do  ", c.Hint)
+}
+
+// wrap breaks text at spaces so that lines, indented by n, stay within 100 columns.
+func wrap(text string, n int) string {
+	var b strings.Builder
+	column := n
+	for i, word := range strings.Fields(text) {
+		if column+1+len(word) > 100 && i > 0 {
+			b.WriteString("\n" + strings.Repeat(" ", n))
+			column = n
+		} else if i > 0 {
+			b.WriteByte(' ')
+			column++
+		}
+		b.WriteString(word)
+		column += len(word)
+	}
+	return b.String()
+}

@@ -1,0 +1,157 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"net"
+	"net/netip"
+	"slices"
+	"strconv"
+	"strings"
+
+	"github.com/spf13/cobra"
+
+	"github.com/mailpub/mailpub/mailsvc"
+	"github.com/mailpub/mailpub/nat"
+	"github.com/mailpub/mailpub/plan"
+	"github.com/mailpub/mailpub/plan/ledger"
+	"github.com/mailpub/mailpub/providers"
+)
+
+var areas = []string{"dns", "router", "mail"}
+
+func (a *app) verifyCommand() *cobra.Command {
+	var only []string
+	cmd := &cobra.Command{
+		Use:   "verify",
+		Short: "prove that mail arrives",
+		Long: `Runs the checks, each by another way than what it checks was written: DNS at the
+authoritative servers and the resolvers, the mail service by SMTP, the router by
+what it lists. What can't be known from here is "skip", with the reason.
+
+When the service is the bundled receiver and nothing listens there, verify starts it
+for the time of the checks.
+
+Exit code: 0 when no check fails, 2 when one does, 1 when they could not run.`,
+		Example: `  mailpub verify
+  mailpub verify --only dns,router
+  mailpub verify --json`,
+		Args: cobra.NoArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			for _, o := range only {
+				if !slices.Contains(areas, o) {
+					return fmt.Errorf("--only is %q, want some of %s", o, strings.Join(areas, ","))
+				}
+			}
+			cfg, err := a.config()
+			if err != nil {
+				return err
+			}
+			l, err := ledger.Read(stateDir(cfg), cfg.Site)
+			if err != nil {
+				return err
+			}
+			w, err := a.meet(cmd.Context(), cfg, l)
+			if err != nil {
+				return err
+			}
+			stop, err := a.standIn(cmd.Context(), w)
+			if err != nil {
+				return err
+			}
+			checks := plan.RunChecks(cmd.Context(), w.checkers(only))
+			stop()
+			return a.report(cmd.Context(), plan.Report{Site: cfg.Site, Checks: checks}, false)
+		},
+	}
+	cmd.Flags().StringSliceVar(&only, "only", nil, "run only the checks of these `AREAS`: dns, router, mail")
+	err := cmd.RegisterFlagCompletionFunc("only", cobra.FixedCompletions(areas, cobra.ShellCompDirectiveNoFileComp))
+	if err != nil {
+		panic(err) // the flag is defined on the line above
+	}
+	return cmd
+}
+
+// report prints a report, and tells whether it is good.
+func (a *app) report(ctx context.Context, r plan.Report, quiet bool) error {
+	if err := ctx.Err(); err != nil {
+		return err
+	}
+	bad := plan.Count(r.Checks).Fail > 0
+	for _, c := range r.Changes {
+		bad = bad || c.Action != plan.Unreadable && !c.Unseen
+	}
+	switch {
+	case a.json:
+		if err := printJSON(a.out, r); err != nil {
+			return err
+		}
+	case quiet:
+		a.showDrift(r)
+	default:
+		a.showChecks(a.out, r.Checks)
+	}
+	if bad {
+		return differs{}
+	}
+	return nil
+}
+
+// checkers wires the checks of every room to the site.
+func (w *world) checkers(only []string) (picked []plan.Checker) {
+	all := slices.Concat(mailsvc.Checks(w.mailFacts()), nat.Checks(w.routerFacts()), providers.Checks(w.dnsFacts()))
+	for _, c := range all {
+		if len(only) == 0 || slices.Contains(only, c.Area) {
+			picked = append(picked, c)
+		}
+	}
+	return picked
+}
+
+func (w *world) dnsFacts() providers.Facts {
+	f := providers.Facts{
+		Host: w.site.Host, Public: w.site.Public, Resolver: w.resolver,
+		Nameservers: map[string][]string{}, HostsFile: w.cfg.Verify.Hosts,
+	}
+	for _, d := range w.site.Domains {
+		f.Domains = append(f.Domains, providers.Domain{Name: d.Name, MX: d.MX})
+	}
+	for _, z := range w.cfg.Zones {
+		if len(z.Nameservers) > 0 {
+			f.Nameservers[plan.FQDN(z.Name)] = z.Nameservers
+		}
+	}
+	return f
+}
+
+func (w *world) routerFacts() nat.Facts {
+	return nat.Facts{
+		Open:      func(context.Context) (*nat.Router, error) { return w.router, w.routerErr },
+		Wanted:    w.site.ForwardItems(),
+		Published: func(ctx context.Context) ([]netip.Addr, error) { return w.resolver.Addresses(ctx, w.site.Host) },
+		Owned: func(k plan.Key) bool {
+			_, owned := w.ledger.Get(k)
+			return owned
+		},
+	}
+}
+
+func (w *world) mailFacts() mailsvc.Facts {
+	f := mailsvc.Facts{
+		Hostname: w.cfg.Server.Hostname, Addr: w.smtpAddr(), Egress: w.cfg.Verify.Egress,
+	}
+	if w.cfg.Service.Type == "receiver" {
+		f.Maildir = w.cfg.Path(w.cfg.Service.Maildir)
+	}
+	for _, d := range w.site.Domains {
+		f.Domains = append(f.Domains, strings.TrimSuffix(d.Name, "."))
+	}
+	for _, fw := range w.site.Forwards {
+		if fw.Proto == "tcp" {
+			f.Services = append(f.Services, mailsvc.Service{
+				Name: fw.Name, Addr: net.JoinHostPort(w.site.Address.String(), strconv.Itoa(int(fw.Internal))),
+			})
+		}
+	}
+	return f
+}
