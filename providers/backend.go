@@ -6,9 +6,8 @@ import (
 
 // backend is what Zone needs of a provider.
 type backend interface {
-	// list returns the records at the given RRsets, and at the same names the CNAME
-	// records. It may return more. The zone's whole content is read where that is the
-	// only way or the cheaper one.
+	// list returns the records of the given RRsets and any CNAME at the same names. It
+	// may return more.
 	list(ctx context.Context, sets []rrset) (listing, error)
 
 	// write carries out edits, in order. A backend that can does all of them or none. An
@@ -58,4 +57,14 @@ func (e edit) split() (gone, fresh []record) {
 		}
 	}
 	return gone, fresh
+}
+
+// owners returns the names of RRsets: of a whole zone, only what is at these is worth
+// understanding.
+func owners(sets []rrset) map[string]bool {
+	names := make(map[string]bool, len(sets))
+	for _, s := range sets {
+		names[s.name] = true
+	}
+	return names
 }

@@ -52,7 +52,7 @@ func refuses(mxs []plan.MX) bool {
 	return slices.ContainsFunc(mxs, func(m plan.MX) bool { return m.Host == "." })
 }
 
-func (e *examiner) mxExists(d plan.Domain) {
+func (e *examiner) mxExists(d Domain) {
 	e.examine(rule{
 		id: "mx.exists", subject: bare(d.Name), want: mxText(d.MX), ref: "RFC 5321 section 5.1",
 		name: d.Name, rrtype: "MX",
@@ -69,7 +69,7 @@ func (e *examiner) mxExists(d plan.Domain) {
 	})
 }
 
-func (e *examiner) mxExpected(d plan.Domain) {
+func (e *examiner) mxExpected(d Domain) {
 	e.examine(rule{
 		id: "mx.expected", subject: bare(d.Name), want: mxText(d.MX), ref: "RFC 5321 section 5.1",
 		name: d.Name, rrtype: "MX",
@@ -112,7 +112,7 @@ func expectMX(is, want []plan.MX) verdict {
 	return pass(got)
 }
 
-func (e *examiner) mxTargets(d plan.Domain) {
+func (e *examiner) mxTargets(d Domain) {
 	a, err := e.truth(e.ctx, d.Name, "MX")
 	if err != nil {
 		e.skip("mx.target", bare(d.Name), err.Error(), hintUnknown)
@@ -132,7 +132,7 @@ func (e *examiner) mxTargets(d plan.Domain) {
 	}
 }
 
-func (e *examiner) mxTarget(d plan.Domain, host string) {
+func (e *examiner) mxTarget(d Domain, host string) {
 	r := rule{
 		id: "mx.target", subject: bare(d.Name) + " MX " + host, want: "an address, no alias",
 		ref: "RFC 5321 section 5.1, RFC 2181 section 10.3", name: host, rrtype: "A",

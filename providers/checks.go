@@ -13,10 +13,10 @@ import (
 
 // Facts is what the DNS checks compare with.
 type Facts struct {
-	Host    string        // the mail host
-	Names   []string      // further hosts that the machine itself must not map elsewhere
-	Public  []netip.Addr  // of the mail host; empty: not known, and what needs it is skipped
-	Domains []plan.Domain // with the MX that are wanted
+	Host    string       // the mail host
+	Names   []string     // further hosts that the machine itself must not map elsewhere
+	Public  []netip.Addr // of the mail host; empty: not known, and what needs it is skipped
+	Domains []Domain
 
 	// Resolver asks as the rest of the world does. Each of its servers is asked.
 	Resolver *Resolver
@@ -25,6 +25,12 @@ type Facts struct {
 	Nameservers map[string][]string
 	// HostsFile is the system's table of hosts; "" is where the system keeps it.
 	HostsFile string
+}
+
+// Domain is a mail domain and the MX it is to have.
+type Domain struct {
+	Name string
+	MX   []plan.MX
 }
 
 // Checks returns the checks of what is published, area "dns". Each run looks anew.

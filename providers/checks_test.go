@@ -40,7 +40,7 @@ func siteFacts(servers ...string) Facts {
 	return Facts{
 		Host:    "mail.nomeazienda.it",
 		Public:  []netip.Addr{netip.MustParseAddr("2.2.2.2")},
-		Domains: []plan.Domain{{Name: testZone, MX: []plan.MX{{Host: "mail.nomeazienda.it.", Preference: 10}}}},
+		Domains: []Domain{{Name: testZone, MX: []plan.MX{{Host: "mail.nomeazienda.it.", Preference: 10}}}},
 		Resolver: &Resolver{
 			Servers: servers, Timeout: 500 * time.Millisecond, Attempts: 1,
 		},

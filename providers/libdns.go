@@ -7,6 +7,8 @@ import (
 	"time"
 
 	"github.com/libdns/libdns"
+
+	"github.com/mailpub/mailpub/plan"
 )
 
 // client is what the backend uses of a libdns provider. SetRecords is not among it: it
@@ -32,7 +34,7 @@ type libdnsBackend struct {
 	escaped bool          // the client lists text escaped
 }
 
-func (b *libdnsBackend) list(ctx context.Context, _ []rrset) (listing, error) {
+func (b *libdnsBackend) list(ctx context.Context, sets []rrset) (listing, error) {
 	ctx, cancel := context.WithTimeout(ctx, b.timeout)
 	defer cancel()
 	recs, err := b.client.GetRecords(ctx, b.zone)
@@ -40,14 +42,25 @@ func (b *libdnsBackend) list(ctx context.Context, _ []rrset) (listing, error) {
 		return listing{}, err
 	}
 	l := newListing()
-	for _, rec := range recs {
-		l.add(fromLibdns(rec, b.zone, b.escaped))
-	}
+	l.addLibdns(recs, b.zone, b.escaped, sets)
 	return l, nil
+}
+
+// addLibdns takes up what a libdns provider listed at the names of sets.
+func (l listing) addLibdns(recs []libdns.Record, zone string, escaped bool, sets []rrset) {
+	names := owners(sets)
+	for _, rec := range recs {
+		if names[plan.FQDN(libdns.AbsoluteName(rec.RR().Name, zone))] {
+			l.add(fromLibdns(rec, zone, escaped))
+		}
+	}
 }
 
 func (b *libdnsBackend) write(ctx context.Context, edits []edit) error {
 	for _, e := range edits {
+		if err := ctx.Err(); err != nil {
+			return err
+		}
 		if err := b.one(ctx, e); err != nil {
 			return fmt.Errorf("%s: %w", e.rrset, err)
 		}

@@ -102,7 +102,22 @@ func (r record) rr() (dns.RR, error) {
 	if err != nil || rr == nil {
 		return nil, fmt.Errorf("%q is no data of a %s record", r.data, r.rrtype)
 	}
+	if rr, err = overWire(rr); err != nil {
+		return nil, fmt.Errorf("%q is no data of a %s record: %w", r.data, r.rrtype, err)
+	}
 	return rr, nil
+}
+
+// overWire packs and unpacks, which fails on what can't be sent and leaves one spelling
+// of each octet.
+func overWire(rr dns.RR) (dns.RR, error) {
+	buf := make([]byte, dns.MaxMsgSize)
+	n, err := dns.PackRR(rr, buf, 0, nil, false)
+	if err != nil {
+		return nil, err
+	}
+	rr, _, err = dns.UnpackRR(buf[:n], 0)
+	return rr, err
 }
 
 // textStrings cuts text into the strings of a TXT record, escaped the way miekg/dns

@@ -229,6 +229,9 @@ func isTimeout(err error) bool {
 // answerOf makes out what a reply says. REFUSED, SERVFAIL and referrals say nothing.
 func answerOf(reply *dns.Msg, name string, qtype uint16) (Answer, error) {
 	a := Answer{Authoritative: reply.Authoritative}
+	if q := reply.Question; len(q) != 1 || plan.FQDN(q[0].Name) != name || q[0].Qtype != qtype {
+		return a, errors.New("the reply is to another question") // RFC 5452 section 9.1
+	}
 	switch reply.Rcode {
 	case dns.RcodeSuccess, dns.RcodeNameError:
 	default:

@@ -109,7 +109,7 @@ func (b *rfc2136Backend) list(ctx context.Context, sets []rrset) (listing, error
 	if b.oneByOne {
 		return b.ask(ctx, sets)
 	}
-	l, err := b.transfer(ctx)
+	l, err := b.transfer(ctx, sets)
 	if err == nil {
 		return l, nil
 	}
@@ -126,7 +126,7 @@ func (b *rfc2136Backend) list(ctx context.Context, sets []rrset) (listing, error
 
 // transfer lists the zone through libdns, which after dialing does not look at ctx:
 // hence the goroutine, which ends within libdns' own deadline of 2 s a message.
-func (b *rfc2136Backend) transfer(ctx context.Context) (listing, error) {
+func (b *rfc2136Backend) transfer(ctx context.Context, sets []rrset) (listing, error) {
 	type result struct {
 		l   listing
 		err error
@@ -135,11 +135,7 @@ func (b *rfc2136Backend) transfer(ctx context.Context) (listing, error) {
 	go func() {
 		recs, err := b.lib.GetRecords(ctx, b.zone)
 		l := newListing()
-		for _, rec := range recs {
-			if r := fromLibdns(rec, b.zone, true); r.rrtype != "SOA" { // it comes twice
-				l.add(r)
-			}
-		}
+		l.addLibdns(recs, b.zone, true, sets)
 		out <- result{l, err}
 	}()
 	select {

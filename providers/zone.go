@@ -143,6 +143,9 @@ func (z *Zone) Apply(ctx context.Context, batch []plan.Change, done func(plan.Ch
 		}
 	}
 	seen, err := z.list(ctx, targets)
+	if err == nil {
+		err = ctx.Err()
+	}
 	if err != nil {
 		done(batch[0], err)
 		return err

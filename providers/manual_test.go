@@ -1,0 +1,54 @@
+package providers
+
+import (
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/mailpub/mailpub/plan"
+)
+
+func TestManual(t *testing.T) {
+	server := serve(t, map[string]string{testZone: goodZone, reverseZone: goodReverse})
+	open := func(zone string, servers ...string) plan.Driver {
+		d, err := Open("manual", Options{Zone: zone, Resolver: &Resolver{Servers: servers, Timeout: time.Second, Attempts: 1}})
+		if err != nil {
+			t.Fatal(err)
+		}
+		return d
+	}
+	t.Run("what is published, without TTL", func(t *testing.T) {
+		items, err := open(".", server).Read(t.Context(), []plan.Key{
+			plan.DNSKey(testZone, "MX"), plan.TaggedTXT(testZone, "v=spf1"), plan.DNSKey("2."+reverseZone, "PTR"),
+			plan.DNSKey("mail."+testZone, "AAAA"), plan.DNSKey("none."+testZone, "A"), plan.DNSKey("alias."+testZone, "A"),
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+		want := map[string]string{
+			"nomeazienda.it. MX":         "10 mail.nomeazienda.it.",
+			"nomeazienda.it. TXT v=spf1": `"v=spf1 mx ip4:2.2.2.2 -all"`,
+			"2.2.2.2.in-addr.arpa. PTR":  "mail.nomeazienda.it.",
+		}
+		for _, it := range items {
+			if got := strings.Join(it.Lines, "|"); got != want[it.Key.Name] || it.Unreadable != "" {
+				t.Errorf("%v is %s %s", it.Key, got, it.Unreadable)
+			}
+		}
+		if len(items) != len(want) {
+			t.Errorf("%d items", len(items))
+		}
+	})
+	t.Run("no answer is not absence", func(t *testing.T) {
+		items, err := open("example.org", server).Read(t.Context(), []plan.Key{plan.DNSKey("example.org", "MX")})
+		if err != nil || len(items) != 1 || !strings.Contains(items[0].Unreadable, "REFUSED") {
+			t.Errorf("%+v %v", items, err)
+		}
+	})
+	t.Run("nothing is written", func(t *testing.T) {
+		err := applyAll(t, open(testZone, server), change{plan.DNSKey("x."+testZone, "A"), nil, []string{"192.0.2.1"}})
+		if err == nil || !strings.Contains(err.Error(), "by hand: nothing was written") {
+			t.Error(err)
+		}
+	})
+}

@@ -1,0 +1,175 @@
+package providers
+
+import (
+	"strings"
+	"testing"
+
+	"github.com/libdns/libdns"
+	"github.com/miekg/dns"
+
+	"github.com/mailpub/mailpub/plan"
+)
+
+func TestCanonicalData(t *testing.T) {
+	tests := []struct{ rrtype, in, want string }{
+		{"A", "192.0.2.1", "192.0.2.1"},
+		{"AAAA", "2001:0DB8:0:0::1", "2001:db8::1"},
+		{"MX", "10   Mail.NomeAzienda.IT.", "10 mail.nomeazienda.it."},
+		{"MX", "0 .", "0 ."},
+		{"CNAME", "WWW.example.", "www.example."},
+		{"PTR", "Mail.Example.", "mail.example."},
+		{"SRV", "0 1 143 IMAP.example.", "0 1 143 imap.example."},
+		{"CAA", `0 Issue "LetsEncrypt.org"`, `0 issue "LetsEncrypt.org"`},
+		{"TLSA", "3 1 1 ABCDEF", "3 1 1 abcdef"},
+		{"HTTPS", `1 . port=443 alpn="h3,h2"`, `1 . alpn="h3,h2" port="443"`},
+		{"TXT", `"a" "b"`, `"ab"`},
+		{"TXT", `plain`, `"plain"`},
+		{"TXT", `"q\"b\\ \195\168"`, `"q\"b\\ \195\168"`},
+		{"TXT", `""`, `""`},
+		{"TYPE65534", `\# 3 ABCDEF`, `\# 3 abcdef`},
+	}
+	for _, test := range tests {
+		rr, err := dns.NewRR("x. 60 IN " + test.rrtype + " " + test.in)
+		if err != nil {
+			t.Errorf("%s %s: %v", test.rrtype, test.in, err)
+			continue
+		}
+		if got := canonicalData(rr); got != test.want {
+			t.Errorf("%s %s is %s, want %s", test.rrtype, test.in, got, test.want)
+		}
+	}
+}
+
+func TestParseLine(t *testing.T) {
+	tests := []struct {
+		rrtype, line, err string
+		ttl               int
+		note              string
+	}{
+		{rrtype: "A", line: "2.2.2.2 ttl 300", ttl: 300},
+		{rrtype: "A", line: "2.2.2.2", ttl: 7},
+		{rrtype: "A", line: "2.2.2.2 ttl 1 proxied", ttl: 1, note: "proxied"},
+		{rrtype: "TXT", line: `"x ttl 5 proxied"`, ttl: 7},
+		{rrtype: "TXT", line: `"x" ttl 5`, ttl: 5},
+		{rrtype: "A", line: "2.2.2.2.2 ttl 300", err: `"2.2.2.2.2" is no data of a A record`},
+		{rrtype: "A", line: "", err: "is no data"},
+		{rrtype: "A", line: "2.2.2.2\n@ IN NS evil. ttl 300", err: "is no data"},
+		{rrtype: "A", line: "2.2.2.2 ; note ttl 300", err: "is not canonical"},
+		{rrtype: "MX", line: "10 Mail.example. ttl 300", err: `is not canonical, want "10 mail.example."`},
+		{rrtype: "TXT", line: `"a" "b" ttl 300`, err: "is not one quoted string"},
+		{rrtype: "NOTYPE", line: "x ttl 300", err: `"NOTYPE" is no record type`},
+	}
+	for _, test := range tests {
+		r, err := parseLine(rrset{"x.", test.rrtype}, test.line, 7)
+		if test.err != "" {
+			if err == nil || !strings.Contains(err.Error(), test.err) {
+				t.Errorf("%s %q: %v, want %s", test.rrtype, test.line, err, test.err)
+			}
+			continue
+		}
+		if err != nil || r.ttl != test.ttl || r.note != test.note {
+			t.Errorf("%s %q: %+v, %v", test.rrtype, test.line, r, err)
+		}
+	}
+}
+
+func TestRelative(t *testing.T) {
+	tests := []struct{ name, zone, want string }{
+		{"example.com.", "example.com", "@"},
+		{"WWW.example.com", "example.com.", "www"},
+		{"a.b.example.com.", "example.com.", "a.b"},
+		{"badexample.com.", "example.com.", ""}, // not "bad"
+		{"com.", "example.com.", ""},
+		{"example.", ".", "example"},
+	}
+	for _, test := range tests {
+		got, err := relative(test.name, test.zone)
+		if got != test.want || (err != nil) != (test.want == "") {
+			t.Errorf("%s in %s: %q %v", test.name, test.zone, got, err)
+		}
+	}
+}
+
+func TestFromLibdns(t *testing.T) {
+	tests := []struct {
+		rec     libdns.Record
+		escaped bool
+		want    string
+	}{
+		{libdns.TXT{Name: "@", Text: `say "hi" \000 è`}, false, `example.com. TXT "say \"hi\" \\000 \195\168"`},
+		{libdns.TXT{Name: "@", Text: `say \"hi\" \195\168`}, true, `example.com. TXT "say \"hi\" \195\168"`},
+		{libdns.RR{Name: "Mail", Type: "mx", Data: "10 A.example."}, false, "mail.example.com. MX 10 a.example."},
+		{libdns.RR{Name: "x.example.com.", Type: "A", Data: "192.0.2.1"}, false, "x.example.com. A 192.0.2.1"},
+	}
+	for _, test := range tests {
+		r := fromLibdns(test.rec, "example.com", test.escaped)
+		if got := r.rrset.String() + " " + r.data; got != test.want || r.bad != nil {
+			t.Errorf("%#v is %s (%v), want %s", test.rec, got, r.bad, test.want)
+		}
+	}
+	if r := fromLibdns(libdns.RR{Name: "x", Type: "A", Data: "nonsense"}, "example.com", false); r.bad == nil {
+		t.Error("nonsense was understood")
+	}
+}
+
+// Text comes back as it went, however it is cut and escaped on the way.
+func FuzzText(f *testing.F) {
+	for _, s := range []string{"", "v=spf1 -all", `quote " and \ and \000`, "tab\tnul\x00 è", strings.Repeat(`\"é`, 300)} {
+		f.Add(s)
+	}
+	f.Fuzz(func(t *testing.T, text string) {
+		r := record{rrset: rrset{"x.", "TXT"}, data: plan.TextData(text), ttl: 60}
+		rr, err := r.rr()
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, s := range rr.(*dns.TXT).Txt {
+			if len(unescape(s)) > 255 {
+				t.Errorf("a string of %d octets", len(unescape(s)))
+			}
+		}
+		sent, err := overWire(rr)
+		if err != nil {
+			t.Skip(err) // longer than a message can be
+		}
+		if back := fromRR(sent); !back.sameData(r) || back.ttl != r.ttl {
+			t.Errorf("%s came back as %s", r.line(), back.line())
+		}
+		if got := fromLibdns(libdns.TXT{Name: "x", Text: text}, ".", false).data; got != r.data {
+			t.Errorf("%s came through libdns as %s", r.data, got)
+		}
+	})
+}
+
+// Canonical text is the same after another round.
+func FuzzCanonical(f *testing.F) {
+	f.Add("A", "192.0.2.1")
+	f.Add("MX", "10 MAIL.example.")
+	f.Add("TXT", `"a b" c \"d\" \200`)
+	f.Add("CAA", `0 issue "a;b"`)
+	f.Add("SRV", `1 2 3 a\.b.example.`)
+	f.Add("HTTPS", `1 . port=443 alpn=h2`)
+	f.Add("TLSA", "3 1 1 ABCD")
+	f.Fuzz(func(t *testing.T, rrtype, data string) {
+		switch rrtype {
+		case "A", "AAAA", "MX", "TXT", "CAA", "SRV", "HTTPS", "TLSA", "PTR", "CNAME", "NS":
+		default:
+			t.Skip("not a type that mailpub writes")
+		}
+		rr, err := record{rrset: rrset{"x.", rrtype}, data: data, ttl: 60}.rr()
+		if err != nil {
+			t.Skip("no data of this type")
+		}
+		if caa, ok := rr.(*dns.CAA); ok && strings.Trim(strings.ToLower(caa.Tag), "abcdefghijklmnopqrstuvwxyz0123456789") != "" || ok && caa.Tag == "" {
+			t.Skip("no tag of RFC 8659 section 4.1")
+		}
+		first := fromRR(rr)
+		again, err := parseLine(first.rrset, first.line(), 60)
+		if err != nil {
+			t.Fatalf("%s: %v", first.line(), err)
+		}
+		if !again.sameData(first) {
+			t.Errorf("%s became %s", first.line(), again.line())
+		}
+	})
+}
