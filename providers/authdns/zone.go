@@ -68,18 +68,21 @@ func (z *zone) put(name string, rrtype uint16, rrs []dns.RR) {
 // the newcomer's TTL (RFC 2181 section 5.2, RFC 2136 section 3.4.2.2).
 func (z *zone) add(rr dns.RR) {
 	h := rr.Header()
-	var rrs []dns.RR
-	for _, old := range z.set(h.Name, h.Rrtype) {
-		if dns.IsDuplicate(old, rr) {
-			continue
+	rrs := slices.Clone(z.set(h.Name, h.Rrtype))
+	there := false
+	for i, old := range rrs {
+		switch {
+		case dns.IsDuplicate(old, rr):
+			rrs[i], there = rr, true
+		case old.Header().Ttl != h.Ttl:
+			rrs[i] = dns.Copy(old)
+			rrs[i].Header().Ttl = h.Ttl
 		}
-		if old.Header().Ttl != h.Ttl {
-			old = dns.Copy(old)
-			old.Header().Ttl = h.Ttl
-		}
-		rrs = append(rrs, old)
 	}
-	z.put(h.Name, h.Rrtype, append(rrs, rr))
+	if !there {
+		rrs = append(rrs, rr)
+	}
+	z.put(h.Name, h.Rrtype, rrs)
 }
 
 func (z *zone) soa() *dns.SOA { return z.set(z.origin, dns.TypeSOA)[0].(*dns.SOA) }
