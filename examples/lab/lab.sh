@@ -128,10 +128,14 @@ CONF
   echo "deny 0-65535 0.0.0.0/0 0-65535"
 }
 
-# daemon HOST NAME PORTS CMD...: start it and wait until it listens on one of PORTS
+# daemon HOST NAME PORTS CMD...: start it and wait until it listens on one of PORTS. It
+# sees neither the machine's syslog nor its console, which can be a slow serial line;
+# ip-netns(8) gives it mounts of its own.
 daemon() {
   local h=$1 name=$2 ports=$3 i; shift 3
-  setsid ip netns exec "$LAB-$h" "$@" </dev/null >>"$STATE/$name.log" 2>&1 &
+  setsid ip netns exec "$LAB-$h" sh -c '
+    for f in /dev/log /dev/console; do [ ! -e $f ] || mount --bind /dev/null $f; done
+    exec "$@"' sh "$@" </dev/null >>"$STATE/$name.log" 2>&1 &
   local pid=$!
   echo "$pid" >"$STATE/$name.pid"
   for ((i = 0; i < 500; i++)); do
