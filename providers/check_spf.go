@@ -102,6 +102,8 @@ func (e *examiner) spfPass(name string) {
 			c.Status, c.Got = plan.Pass, reasoned(result, err)
 		case spf.TempError:
 			c.Status, c.Got, c.Hint = plan.Skip, reasoned(result, err), hintUnknown
+		case spf.PermError:
+			c.Status, c.Got, c.Hint = plan.Fail, reasoned(result, err), "correct the policy, see spf.single and spf.syntax"
 		default:
 			c.Status, c.Got = plan.Fail, reasoned(result, err)
 			c.Hint = fmt.Sprintf("add %s to the SPF record of %s; mailpub apply does", addressTerm(addr), bare(name))
@@ -190,7 +192,11 @@ func (e *examiner) spfAll(name, record string) {
 	c := plan.Check{ID: "spf.all", Subject: bare(name), Want: "-all or ~all", Status: plan.Pass, Ref: "RFC 7208 section 5.1"}
 	for range 10 { // as many redirects as look-ups are allowed
 		all, redirect := lastWord(record)
-		if all == "" && redirect != "" && !strings.Contains(redirect, "%") {
+		if all == "" && strings.Contains(redirect, "%") {
+			e.skip(c.ID, c.Subject, "redirect to "+redirect+", which is another name for each sender", "see spf.pass")
+			return
+		}
+		if all == "" && redirect != "" {
 			next, why := e.spfRecord(redirect)
 			if why != "" {
 				e.skip(c.ID, c.Subject, "redirect to "+redirect+": "+why, "see that "+redirect+" has one SPF record")

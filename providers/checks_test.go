@@ -225,6 +225,10 @@ func TestChecks(t *testing.T) {
 			"spf.syntax nomeazienda.it": "fail: lookup limit reached",
 			"spf.all nomeazienda.it":    "fail: redirects without end",
 		}},
+		{name: "a redirect by macro", spoil: apexSPF, with: `@ IN TXT "v=spf1 mx redirect=%{d2}"`, want: map[string]string{
+			"spf.syntax nomeazienda.it": "fail: lookup limit reached",
+			"spf.all nomeazienda.it":    "skip: redirect to %{d2}",
+		}},
 		{name: "a long record", spoil: apexSPF, with: "@ IN TXT " + spf("v=spf1 mx "+long(28)+" -all"), want: map[string]string{
 			"spf.size nomeazienda.it": "warn: 462 octets",
 		}},

@@ -90,8 +90,9 @@ func keep(r record, own []record) record {
 	return r
 }
 
-// aliased refuses to put anything beside a CNAME, or a CNAME beside anything (RFC 1034
-// section 3.6.2). Name servers drop such a record silently.
+// aliased refuses to put anything beside a CNAME (RFC 1034 section 3.6.2): name servers
+// drop such a record without a word. The reverse, a CNAME beside what was not looked at,
+// comes out when it is read back.
 func aliased(set rrset, after map[rrset][]record, seen listing) error {
 	is := func(s rrset) []record {
 		if rs, changed := after[s]; changed {

@@ -72,7 +72,7 @@ type ServerError struct {
 func (e ServerError) Error() string { return fmt.Sprintf("name server %s: %v", e.Server, e.Err) }
 func (e ServerError) Unwrap() error { return e.Err }
 
-// Data returns the records' data, sorted by the server's order.
+// Data returns the records' data in the server's order.
 func (a Answer) Data() []string {
 	out := make([]string, len(a.Records))
 	for i, r := range a.Records {

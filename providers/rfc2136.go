@@ -20,7 +20,7 @@ import (
 func rfc2136Provider() Provider {
 	return Provider{
 		Name:    "rfc2136",
-		Summary: "any name server with dynamic updates: BIND, Knot, PowerDNS, Windows with TSIG",
+		Summary: "any name server that takes signed dynamic updates: BIND, Knot, PowerDNS",
 		Settings: []Setting{
 			{Name: "server", Required: true, Help: "the zone's primary server, as host or host:port (port 53)"},
 			{Name: "key_name", Required: true, Help: "name of the TSIG key, as the server spells it"},

@@ -177,7 +177,9 @@ func (z *Zone) prove(ctx context.Context, batch []plan.Change, targets []target,
 	for try := 0; ; try++ {
 		var err error
 		if seen, err = z.list(ctx, targets); err != nil {
-			err = errors.Join(written, fmt.Errorf("written, but not read back: %w", err))
+			if err = fmt.Errorf("not read back: %w", err); written != nil {
+				err = fmt.Errorf("%w; and %w", written, err)
+			}
 			done(batch[0], err)
 			return err
 		}
