@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"net"
 	"os"
+	"strings"
 	"syscall"
 	"time"
 
@@ -44,7 +45,8 @@ service.listen, by default the server's address and the port that 25 is forwarde
 				cfg.Server.Hostname, listener.Addr(), cfg.Path(cfg.Service.Maildir))
 			server := a.receiver(cfg)
 			server.Delivered = func(m receiver.Message) {
-				fmt.Fprintf(a.out, "%s  %s  from <%s> for %s  %d bytes  %s\n", m.Time.Format(time.DateTime), clean(m.Remote), clean(m.From), clean(m.Recipients()), m.Size, m.Path)
+				fmt.Fprintf(a.out, "%s  from <%s> at %s  for %s  %d bytes  %s\n", m.Time.Format(time.DateTime),
+					clean(m.From), clean(m.Remote), clean(strings.Join(m.To, ", ")), m.Size, strings.Join(m.Paths, ", "))
 			}
 			return server.Serve(cmd.Context(), listener)
 		},

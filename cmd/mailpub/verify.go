@@ -141,7 +141,7 @@ func (w *world) mailFacts() mailsvc.Facts {
 		Hostname: w.cfg.Server.Hostname, Addr: w.smtpAddr(), Egress: w.cfg.Verify.Egress,
 	}
 	if w.cfg.Service.Type == "receiver" {
-		f.Maildir = w.cfg.Path(w.cfg.Service.Maildir)
+		f.Maildir, f.Closed = w.cfg.Path(w.cfg.Service.Maildir), true
 	}
 	for _, d := range w.site.Domains {
 		f.Domains = append(f.Domains, strings.TrimSuffix(d.Name, "."))

@@ -22,6 +22,7 @@ import (
 	"github.com/gofrs/flock"
 
 	"github.com/mailpub/mailpub/plan"
+	"github.com/mailpub/mailpub/plan/durable"
 )
 
 // ErrLocked means that another process works on the same site.
@@ -84,7 +85,7 @@ func Read(dir, site string) (*plan.Ledger, error) {
 func damaged(path string, data []byte, cause error) error {
 	aside := path + ".damaged"
 	if _, err := os.Stat(aside); errors.Is(err, fs.ErrNotExist) {
-		if err := replace(aside, data); err != nil {
+		if err := durable.Replace(aside, data); err != nil {
 			return fmt.Errorf("ledger %s can't be read: %w (and no copy could be kept: %v)", path, cause, err)
 		}
 	}
@@ -138,37 +139,11 @@ func (f *File) Save(l *plan.Ledger) error {
 	if err != nil {
 		return err
 	}
-	return replace(f.path, append(data, '\n'))
+	return durable.Replace(f.path, append(data, '\n'))
 }
 
 // Close releases the lock.
 func (f *File) Close() error {
 	os.Remove(f.holderPath())
 	return f.lock.Unlock()
-}
-
-func replace(path string, data []byte) (err error) {
-	tmp, err := os.CreateTemp(filepath.Dir(path), "."+filepath.Base(path)+".*")
-	if err != nil {
-		return err
-	}
-	defer func() {
-		if err != nil {
-			tmp.Close()
-			os.Remove(tmp.Name())
-		}
-	}()
-	if _, err = tmp.Write(data); err != nil {
-		return err
-	}
-	if err = tmp.Sync(); err != nil {
-		return err
-	}
-	if err = tmp.Close(); err != nil {
-		return err
-	}
-	if err = os.Rename(tmp.Name(), path); err != nil {
-		return err
-	}
-	return syncDir(filepath.Dir(path))
 }

@@ -1,5 +1,5 @@
-package ledger
+package receiver
 
 // syncDir does nothing: on Windows a directory can't be synced, and NTFS journals
-// the rename.
+// names.
 func syncDir(string) error { return nil }

@@ -1,0 +1,298 @@
+package main
+
+import (
+	"bytes"
+	"context"
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"slices"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/mailpub/mailpub/examples/lab"
+)
+
+// siteInLab is the site of examples/lab, with mailpub run on its server.
+type siteInLab struct {
+	t   *testing.T
+	lab *lab.Lab
+	dir string
+	bin string
+}
+
+func newSiteInLab(t *testing.T, o lab.Options) *siteInLab {
+	s := &siteInLab{t: t, lab: lab.Up(t, o), dir: t.TempDir()}
+	self, err := os.Executable()
+	if err != nil {
+		t.Fatal(err)
+	}
+	s.bin = filepath.Join(s.dir, "mailpub") // by this name the test binary is mailpub
+	if err := os.Symlink(self, s.bin); err != nil {
+		t.Fatal(err)
+	}
+	config, err := os.ReadFile("../../examples/lab/mailpub.yaml")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := os.WriteFile(filepath.Join(s.dir, "mailpub.yaml"), config, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	return s
+}
+
+// on runs a command on a host and returns what it printed and its exit code.
+func (s *siteInLab) on(host string, args ...string) (stdout, stderr string, code int) {
+	s.t.Helper()
+	ctx, cancel := context.WithTimeout(s.t.Context(), 2*time.Minute)
+	defer cancel()
+	cmd := s.command(ctx, host, args...)
+	var out, errs bytes.Buffer
+	cmd.Stdout, cmd.Stderr = &out, &errs
+	if err := cmd.Run(); err != nil && cmd.ProcessState == nil {
+		s.t.Fatal(err)
+	}
+	return out.String(), errs.String(), cmd.ProcessState.ExitCode()
+}
+
+func (s *siteInLab) command(ctx context.Context, host string, args ...string) *exec.Cmd {
+	cmd := s.lab.Command(ctx, host, args...)
+	cmd.Dir = s.dir
+	cmd.Env = append(os.Environ(), "MAILPUB_TSIG_KEY="+s.lab.Key)
+	return cmd
+}
+
+// must runs a command that has to succeed.
+func (s *siteInLab) must(host string, args ...string) string {
+	s.t.Helper()
+	out, errs, code := s.on(host, args...)
+	if code != 0 {
+		s.t.Fatalf("%s: %q: exit code %d\n%s%s", host, args, code, out, errs)
+	}
+	return out
+}
+
+// mailpub runs mailpub on the server and expects an exit code.
+func (s *siteInLab) mailpub(want int, args ...string) string {
+	s.t.Helper()
+	out, errs, code := s.on("lan", append([]string{s.bin}, args...)...)
+	if code != want {
+		s.t.Fatalf("mailpub %q: exit code %d, want %d\n%s%s", args, code, want, out, errs)
+	}
+	return out
+}
+
+// background starts a command on a host; it ends with the test.
+func (s *siteInLab) background(host string, args ...string) {
+	s.t.Helper()
+	cmd := s.command(context.Background(), host, args...)
+	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
+	if err := cmd.Start(); err != nil {
+		s.t.Fatal(err)
+	}
+	s.t.Cleanup(func() {
+		syscall.Kill(-cmd.Process.Pid, syscall.SIGTERM)
+		cmd.Wait()
+	})
+}
+
+// services starts the receiver, and what stands in for the server's other ports.
+func (s *siteInLab) services() {
+	s.t.Helper()
+	s.background("lan", s.bin, "receive")
+	for port, greeting := range map[string]string{"110": "+OK ready", "143": "* OK ready", "3000": "", "1000": ""} {
+		s.background("lan", "socat", "TCP-LISTEN:"+port+",bind=10.10.10.10,reuseaddr,fork", "SYSTEM:echo "+greeting)
+	}
+	for _, port := range []string{"25", "110", "143", "3000", "1000"} {
+		s.eventually("something listens on "+port, func() bool {
+			_, _, code := s.on("lan", "socat", "-u", "OPEN:/dev/null", "TCP:10.10.10.10:"+port)
+			return code == 0
+		})
+	}
+}
+
+func (s *siteInLab) eventually(what string, ok func() bool) {
+	s.t.Helper()
+	for range 200 {
+		if ok() {
+			return
+		}
+		time.Sleep(50 * time.Millisecond)
+	}
+	s.t.Fatalf("not so within 10 s: %s", what)
+}
+
+// state is everything that mailpub could change outside of the server: the records of
+// both zones and the router's forwards.
+func (s *siteInLab) state() string {
+	s.t.Helper()
+	lines := append(s.lab.Zone(s.t, "nomeazienda.it"), s.lab.Zone(s.t, "2.2.2.in-addr.arpa")...)
+	for port, to := range s.lab.Mappings(s.t) {
+		lines = append(lines, fmt.Sprintf("%s -> %s", port, to))
+	}
+	slices.Sort(lines)
+	return strings.Join(lines, "\n")
+}
+
+// unchanged compares the state with an earlier one.
+func (s *siteInLab) unchanged(before string) {
+	s.t.Helper()
+	if after := s.state(); after != before {
+		s.t.Errorf("the world is not as it was:\n%s\nbefore:\n%s", after, before)
+	}
+	if !strings.Contains(before, "8080 -> ") || !strings.Contains(before, "TXT") {
+		s.t.Errorf("there was no stranger to be careful of:\n%s", before)
+	}
+}
+
+// strangersForward maps a port of the neighbour's, as a stranger would.
+func (s *siteInLab) strangersForward() {
+	s.t.Helper()
+	out := s.must("lan2", "upnpc", "-u", "http://10.10.10.1:5000/rootDesc.xml", "-e", "stranger", "-a", lab.Neighbour, "8080", "8080", "tcp")
+	if !strings.Contains(out, "is redirected to") {
+		s.t.Fatalf("the stranger's forward was not made:\n%s", out)
+	}
+}
+
+func has(t *testing.T, text string, words ...string) {
+	t.Helper()
+	for _, w := range words {
+		if !strings.Contains(text, w) {
+			t.Errorf("no %q in:\n%s", w, text)
+		}
+	}
+}
+
+// TestLabWalk is the life of a site on real servers: BIND, miniupnpd and nftables.
+func TestLabWalk(t *testing.T) {
+	s := newSiteInLab(t, lab.Options{})
+	s.strangersForward()
+	before := s.state()
+	s.services()
+
+	has(t, s.mailpub(exitDiffer, "plan", "--detailed-exitcode"), "Plan: 16 to add.", "nomeazienda.it. MX", "2.2.2.2.in-addr.arpa. PTR", "tcp/3000")
+	has(t, s.mailpub(exitOK, "apply", "--yes"), "Done: 16 changes.")
+	has(t, s.mailpub(exitOK, "plan", "--detailed-exitcode"), "Nothing to do: all 16 things are as wanted.")
+
+	s.send("nonce-first", "postmaster@nomeazienda.it")
+	has(t, s.mailpub(exitOK, "verify"), ", 0 failed,")
+	if out := s.mailpub(exitOK, "drift"); strings.Contains(out, "FAIL") {
+		t.Errorf("drift says:\n%s", out)
+	}
+
+	s.lab.Update(t, "update delete nomeazienda.it. MX")
+	s.lab.Reboot(t)
+	s.strangersForward()
+	out := s.mailpub(exitDiffer, "drift")
+	has(t, out, "dns nomeazienda.it. MX: was put in place and is gone", "forward tcp/25: was put in place and is gone")
+	has(t, s.mailpub(exitOK, "apply", "--yes"), "Done: 6 changes.")
+	s.mailpub(exitOK, "drift")
+	s.send("nonce-second", "abuse@nomeazienda.it")
+
+	s.mailpub(exitOK, "destroy", "--yes")
+	s.unchanged(before)
+}
+
+// send delivers a message from outside and finds it in the Maildir.
+func (s *siteInLab) send(nonce, to string) {
+	s.t.Helper()
+	s.must("inet", "swaks", "--server", lab.Public, "--port", "25", "--helo", "sender.example.org",
+		"--from", "someone@example.org", "--to", to, "--header", "Subject: "+nonce, "--timeout", "20s")
+	found := s.must("lan", "grep", "-rl", nonce, filepath.Join(s.dir, "mail"))
+	if n := strings.Count(found, "\n"); n != 1 || !strings.Contains(found, "/new/") {
+		s.t.Errorf("the message is there %d times:\n%s", n, found)
+	}
+}
+
+// TestLabKilled ends apply and destroy with SIGKILL at many moments. Whatever was done,
+// the next run goes on, and in the end nothing of a stranger's has changed.
+func TestLabKilled(t *testing.T) {
+	s := newSiteInLab(t, lab.Options{})
+	s.strangersForward()
+	before := s.state()
+	s.services()
+	for i := range 12 {
+		command := []string{"apply", "destroy"}[i%2]
+		for _, after := range []time.Duration{40, 90, 140, 200, 300} {
+			s.kill(time.Duration(i)*7*time.Millisecond+after*time.Millisecond, command, "--yes")
+		}
+	}
+	s.mailpub(exitOK, "apply", "--yes")
+	has(t, s.mailpub(exitOK, "plan", "--detailed-exitcode"), "Nothing to do: all 16 things are as wanted.")
+	s.mailpub(exitOK, "destroy", "--yes")
+	s.unchanged(before)
+}
+
+// kill runs mailpub and ends it the hard way after a while, unless it was faster.
+func (s *siteInLab) kill(after time.Duration, args ...string) {
+	s.t.Helper()
+	cmd := s.command(s.t.Context(), "lan", append([]string{s.bin}, args...)...)
+	var out bytes.Buffer
+	cmd.Stdout, cmd.Stderr = &out, &out
+	if err := cmd.Start(); err != nil {
+		s.t.Fatal(err)
+	}
+	timer := time.AfterFunc(after, func() { cmd.Process.Kill() })
+	defer timer.Stop()
+	if err := cmd.Wait(); err != nil && cmd.ProcessState.ExitCode() > 0 {
+		s.t.Fatalf("mailpub %q: %v\n%s", args, err, out.String())
+	}
+}
+
+// TestLabInterrupted is Ctrl-C in the middle of apply: it says how to go on, and can.
+func TestLabInterrupted(t *testing.T) {
+	s := newSiteInLab(t, lab.Options{})
+	s.services()
+	interrupted := false
+	for after := 300 * time.Millisecond; after > 0 && !interrupted; after -= 20 * time.Millisecond {
+		cmd := s.command(t.Context(), "lan", s.bin, "apply", "--yes")
+		var out bytes.Buffer
+		cmd.Stdout, cmd.Stderr = &out, &out
+		if err := cmd.Start(); err != nil {
+			t.Fatal(err)
+		}
+		time.AfterFunc(after, func() { cmd.Process.Signal(os.Interrupt) })
+		cmd.Wait()
+		if interrupted = cmd.ProcessState.ExitCode() == exitFailed; interrupted {
+			has(t, out.String(), "context canceled", "next: ")
+		} else if code := cmd.ProcessState.ExitCode(); code != exitOK {
+			t.Fatalf("exit code %d\n%s", code, out.String())
+		}
+		s.mailpub(exitOK, "apply", "--yes")
+		has(t, s.mailpub(exitOK, "plan", "--detailed-exitcode"), "Nothing to do")
+		s.mailpub(exitOK, "destroy", "--yes")
+	}
+	if !interrupted {
+		t.Error("no run was interrupted; nothing was tried")
+	}
+}
+
+// Two at once: the second waits for the first, or says who holds the site.
+func TestLabTwoAtOnce(t *testing.T) {
+	s := newSiteInLab(t, lab.Options{})
+	s.services()
+	results := make(chan string, 3)
+	for range 3 {
+		cmd := s.command(t.Context(), "lan", s.bin, "apply", "--yes")
+		go func() {
+			out, err := cmd.CombinedOutput()
+			results <- fmt.Sprintf("%v\n%s", err, out)
+		}()
+	}
+	done := 0
+	for range 3 {
+		r := <-results
+		if !strings.HasPrefix(r, "<nil>") {
+			t.Errorf("one failed: %s", r)
+		}
+		if strings.Contains(r, "Done: 16 changes.") {
+			done++
+		}
+	}
+	if done != 1 {
+		t.Errorf("%d runs did the work, want one", done)
+	}
+}

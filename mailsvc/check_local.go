@@ -1,0 +1,127 @@
+package mailsvc
+
+import (
+	"bytes"
+	"context"
+	"crypto/rand"
+	"fmt"
+	"os"
+	"path/filepath"
+	"strconv"
+	"time"
+
+	"github.com/mailpub/mailpub/plan"
+)
+
+// arrival is how long a delivered message may take to its mailbox.
+const arrival = 10 * time.Second
+
+// nonce returns a word that no message has had before.
+func nonce(now time.Time) string {
+	return strconv.FormatInt(now.UnixNano(), 36) + rand.Text()[:8]
+}
+
+// mailLocal sends a message on the LAN address and looks for it in the mailbox.
+func (f Facts) mailLocal(ctx context.Context) []plan.Check {
+	c := plan.Check{ID: "mail.local", Want: "the message arrives", Ref: "RFC 5321 section 3.3"}
+	if len(f.Domains) == 0 {
+		c.Status, c.Got, c.Hint = plan.Skip, "no domain is in the config", "put one under domains"
+		return single(c)
+	}
+	to := "postmaster@" + f.Domains[0]
+	c.Subject = to + " at " + f.Addr
+	d, err := hello(ctx, f.Dial, f.Addr)
+	if err != nil {
+		return single(f.silent(c, err))
+	}
+	defer d.close()
+	word := nonce(f.Now())
+	step, r, err := d.deliver(ctx, "<>", "<"+to+">", f.message(to, word))
+	switch {
+	case err != nil:
+		c.Status, c.Got, c.Hint = plan.Fail, step+": "+plainly(err), "the server breaks off: its log says why"
+	case r.Code/100 == 4:
+		c.Status, c.Got = plan.Skip, step+" was answered "+r.String()
+		c.Hint = "the server says \"later\": where that is greylisting, verify again in some minutes"
+	case !r.accepted():
+		c.Status, c.Got = plan.Fail, step+" was answered "+r.String()
+		c.Hint = "let the server accept " + to
+	case f.Maildir == "":
+		c.Status, c.Got = plan.Skip, "accepted ("+r.String()+"), but the mailbox can't be read from here"
+		c.Hint = "look for the subject \"mailpub test " + word + "\" in the mailbox of " + to
+	default:
+		c = f.found(ctx, c, word)
+	}
+	return single(c)
+}
+
+func (f Facts) message(to, word string) string {
+	now := f.Now()
+	return "From: mailpub verify <postmaster@" + helloName + ">\r\nTo: <" + to + ">\r\n" +
+		"Subject: mailpub test " + word + "\r\nDate: " + now.Format("Mon, 2 Jan 2006 15:04:05 -0700") + "\r\n" +
+		"Message-ID: <" + word + "@" + helloName + ">\r\nAuto-Submitted: auto-generated\r\n\r\n" +
+		"mailpub verify sent this message to see whether it arrives. It can be deleted."
+}
+
+// found looks for the message until it is there or arrival has passed. The test message is
+// removed once it was seen: nobody waits for it.
+func (f Facts) found(ctx context.Context, c plan.Check, word string) plan.Check {
+	ctx, cancel := context.WithTimeout(ctx, arrival)
+	defer cancel()
+	for {
+		path, err := search(f.Maildir, word)
+		if path != "" {
+			c.Status, c.Got = plan.Pass, "arrived in "+path
+			if err := os.Remove(path); err != nil {
+				c.Got += " (and could not be removed: " + err.Error() + ")"
+			}
+			return c
+		}
+		select {
+		case <-ctx.Done():
+			c.Status, c.Got = plan.Fail, fmt.Sprintf("accepted, but not in %s after %v", f.Maildir, arrival)
+			if err != nil {
+				c.Status, c.Got = plan.Skip, err.Error()
+			}
+			c.Hint = "see whether the server stores its mail there (service.maildir), and its log for where the message went"
+			return c
+		case <-time.After(100 * time.Millisecond):
+		}
+	}
+}
+
+// search returns the file below root/*/new whose beginning holds word.
+func search(root, word string) (string, error) {
+	files, err := filepath.Glob(filepath.Join(root, "*", "new", "*"))
+	if err != nil {
+		return "", err
+	}
+	if _, err := os.Stat(root); err != nil && !os.IsNotExist(err) {
+		return "", err
+	}
+	for i := len(files) - 1; i >= 0; i-- { // the newest last
+		head, err := headOf(files[i])
+		if err != nil && !os.IsNotExist(err) {
+			return "", err
+		}
+		if bytes.Contains(head, []byte(word)) {
+			return files[i], nil
+		}
+	}
+	return "", nil
+}
+
+// headOf returns the beginning of a file, where a message's subject is.
+func headOf(path string) ([]byte, error) {
+	f, err := os.Open(path)
+	if err != nil {
+		return nil, err
+	}
+	defer f.Close()
+	buf := make([]byte, 8<<10)
+	n, err := f.Read(buf)
+	if n > 0 {
+		err = nil
+	}
+	return buf[:n], err
+}

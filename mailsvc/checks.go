@@ -1,0 +1,191 @@
+package mailsvc
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net"
+	"strings"
+	"syscall"
+	"time"
+
+	"github.com/mailpub/mailpub/plan"
+)
+
+// Facts is what the checks compare the mail service with.
+type Facts struct {
+	Hostname string    // of the mail host, without a final dot
+	Addr     string    // host:port of its SMTP on the LAN
+	Domains  []string  // without final dots
+	Services []Service // every forward of TCP
+
+	// Maildir is where delivered messages can be looked for; "" when mailpub can't read
+	// the mailboxes.
+	Maildir string
+	// Closed says that the server trusts nobody for his address, as the bundled receiver
+	// does, so that what it accepts from the LAN it accepts from everywhere.
+	Closed bool
+	// Egress are mail servers elsewhere that port 25 is tried at: host or host:port.
+	Egress []string
+
+	Dial Dial             // nil dials
+	Now  func() time.Time // default time.Now
+}
+
+// Service is what listens behind a forward.
+type Service struct{ Name, Addr string }
+
+// Checks returns the checks of the mail service. Each opens connections of its own.
+func Checks(f Facts) []plan.Checker {
+	if f.Dial == nil {
+		f.Dial = (&net.Dialer{}).DialContext
+	}
+	if f.Now == nil {
+		f.Now = time.Now
+	}
+	one := func(area, id string, run func(context.Context) []plan.Check) plan.Checker {
+		return plan.Checker{Area: area, IDs: []string{id}, Timeout: time.Minute, Run: run}
+	}
+	return []plan.Checker{
+		one("router", "port.inside", f.portInside),
+		one("mail", "smtp.banner", f.banner),
+		one("mail", "account.postmaster", f.postmaster),
+		one("mail", "account.abuse", f.abuse),
+		one("mail", "relay.open", f.relayOpen),
+		one("mail", "relay.spoof", f.relaySpoof),
+		one("mail", "relay.recipient", f.relayRecipient),
+		one("mail", "mail.local", f.mailLocal),
+		one("router", "port.egress25", f.egress),
+	}
+}
+
+func single(c plan.Check) []plan.Check { return []plan.Check{c} }
+
+// portInside is the one check that fails when nothing listens; the others then skip.
+func (f Facts) portInside(ctx context.Context) (out []plan.Check) {
+	for _, s := range f.Services {
+		c := plan.Check{ID: "port.inside", Subject: s.Name + " at " + s.Addr, Status: plan.Pass, Want: "listens", Got: "listens"}
+		stepCtx, cancel := context.WithTimeout(ctx, 5*time.Second)
+		conn, err := f.Dial(stepCtx, "tcp", s.Addr)
+		cancel()
+		if err == nil {
+			conn.Close()
+		} else {
+			c.Status, c.Got = plan.Fail, plainly(err)
+			c.Hint = fmt.Sprintf("start the server's %s, or let it listen at %s; where it does so already, its own firewall is in the way", s.Name, s.Addr)
+		}
+		out = append(out, c)
+	}
+	if len(out) == 0 {
+		out = single(plan.Check{ID: "port.inside", Status: plan.Skip, Got: "no forward is in the config", Hint: "put the server's ports under router.forwards"})
+	}
+	return out
+}
+
+// plainly says a network error without the addresses that its reader knows.
+func plainly(err error) string {
+	switch {
+	case errors.Is(err, syscall.ECONNREFUSED):
+		return "connection refused: nothing listens"
+	case errors.Is(err, syscall.EHOSTUNREACH), errors.Is(err, syscall.ENETUNREACH):
+		return "no route to the host"
+	case errors.Is(err, context.DeadlineExceeded) || isTimeout(err):
+		return "no answer in time"
+	}
+	return err.Error()
+}
+
+func isTimeout(err error) bool {
+	var n net.Error
+	return errors.As(err, &n) && n.Timeout()
+}
+
+func (f Facts) banner(ctx context.Context) []plan.Check {
+	c := plan.Check{ID: "smtp.banner", Subject: f.Addr, Want: "220 " + f.Hostname, Ref: "RFC 5321 section 4.2"}
+	d, err := open(ctx, f.Dial, f.Addr)
+	if err != nil && isDialError(err) {
+		return single(f.silent(c, err))
+	}
+	if err != nil {
+		c.Status, c.Got = plan.Fail, plainly(err)
+		c.Hint = "something accepts the connection and says nothing: look at the mail server's log, and at what stands in front of it"
+		return single(c)
+	}
+	defer d.close()
+	c.Got = d.Greeting.String()
+	if d.Greeting.Code != 220 {
+		c.Status, c.Hint = plan.Fail, "the server answers, but takes no mail now: its log says why"
+		return single(c)
+	}
+	if d.Greeting.Name() != strings.ToLower(f.Hostname) {
+		c.Status, c.Hint = plan.Fail, "set the server's own name to "+f.Hostname+", or see whether this is another server"
+		return single(c)
+	}
+	if err := d.greet(ctx); err != nil {
+		c.Status, c.Got, c.Hint = plan.Fail, plainly(err), "the server does not answer EHLO: its log says why"
+		return single(c)
+	}
+	if d.Hello.Name() != strings.ToLower(f.Hostname) {
+		c.Status, c.Want, c.Got = plan.Fail, "EHLO answered by "+f.Hostname, d.Hello.String()
+		c.Hint, c.Ref = "set the server's own name to "+f.Hostname, "RFC 5321 section 4.1.1.1"
+		return single(c)
+	}
+	c.Status = plan.Pass
+	return single(c)
+}
+
+// isDialError reports whether there was no connection at all.
+func isDialError(err error) bool {
+	var op *net.OpError
+	return errors.As(err, &op) && op.Op == "dial"
+}
+
+// silent is what a check says when there is no server to ask: port.inside fails for it.
+func (f Facts) silent(c plan.Check, err error) plan.Check {
+	c.Status, c.Got = plan.Skip, fmt.Sprintf("no mail server answers at %s: %s", f.Addr, plainly(err))
+	c.Hint = "start the mail server first; see port.inside"
+	return c
+}
+
+// egress tries port 25 outwards.
+func (f Facts) egress(ctx context.Context) (out []plan.Check) {
+	if len(f.Egress) == 0 {
+		return single(plan.Check{ID: "port.egress25", Subject: "port 25 outwards", Status: plan.Skip, Want: "open",
+			Got: "no mail server to try is in the config", Hint: "name one outside, that you may ask, under verify.egress", Ref: "RFC 5321 section 4.5.4.2"})
+	}
+	for _, host := range f.Egress {
+		out = append(out, f.tryEgress(ctx, host))
+	}
+	return out
+}
+
+func (f Facts) tryEgress(ctx context.Context, host string) plan.Check {
+	name, port, err := net.SplitHostPort(host)
+	if err != nil {
+		name, port = host, "25"
+	}
+	c := plan.Check{ID: "port.egress25", Subject: "port 25 outwards, to " + host, Want: "220 from " + name}
+	d, err := open(ctx, f.Dial, net.JoinHostPort(name, port))
+	var dns *net.DNSError
+	switch {
+	case errors.As(err, &dns):
+		c.Status, c.Got, c.Hint = plan.Skip, "its name does not resolve: "+dns.Err, "look at this machine's resolver, or name another server under verify.egress"
+		return c
+	case err != nil:
+		c.Status, c.Got = plan.Fail, plainly(err)
+		c.Hint = "mail can't leave directly: ask the provider to open port 25 outwards, or send through a smart host"
+		return c
+	}
+	defer d.close()
+	c.Got = d.Greeting.String()
+	switch {
+	case d.Greeting.Code != 220:
+		c.Status, c.Hint = plan.Warn, "the server can be reached, but refuses this address: see whether it is on a block list"
+	case net.ParseIP(name) == nil && d.Greeting.Name() != strings.ToLower(strings.TrimSuffix(name, ".")):
+		c.Status = plan.Fail
+		c.Hint = "another server answers: a transparent proxy of the provider or router, or a firewall's mail inspection; switch it off"
+	default:
+		c.Status = plan.Pass
+	}
+	return c
+}

@@ -1,0 +1,10 @@
+// Package receiver is the SMTP receiver that comes with mailpub: it accepts mail for the
+// domains it serves, stores each message safely, and never relays.
+//
+// It knows SMTP and Maildir, and where its settings stand in a file. It knows nothing of
+// plans, DNS or routers, and imports nothing of mailpub's. It offers no
+// authentication, so nobody can send mail out through it.
+//
+// The protocol itself is emersion/go-smtp's; what that does otherwise than RFC 5321 is
+// put right on the connection (wire.go) and in the session (session.go).
+package receiver
