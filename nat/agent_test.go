@@ -36,6 +36,7 @@ func TestMain(m *testing.M) {
 // nothing of earlier ones but what Known says.
 type order struct {
 	Serve, Dial string // only this: serve, or connect to, an address
+	Floor       bool   // only this: see BenchmarkFiveForwards
 
 	Protocol, Interface, URL string
 	Gateway                  netip.Addr
@@ -81,6 +82,8 @@ func agent(text string) int {
 		err = serve(o.Serve)
 	case o.Dial != "":
 		err = dial(ctx, o.Dial)
+	case o.Floor:
+		err = floorRun(ctx)
 	default:
 		err = json.NewEncoder(os.Stdout).Encode(o.run(ctx))
 	}
@@ -192,7 +195,7 @@ func agentOn(ctx context.Context, tb testing.TB, l *lab.Lab, host string, o orde
 		tb.Fatal(err)
 	}
 	cmd := l.Command(ctx, host, self)
-	cmd.Env = append(os.Environ(), agentEnv+"="+string(text))
+	cmd.Env = append(os.Environ(), agentEnv+"="+string(text), "GORACE=atexit_sleep_ms=0") // else a second each under -race
 	return cmd
 }
 

@@ -47,7 +47,7 @@ func (f Facts) run(ctx context.Context) []plan.Check {
 			checks = append(checks, skip("router.forward", w.Key.Name, none))
 		}
 		if len(f.Wanted) == 0 {
-			checks = append(checks, skip("router.forward", "forwards", "none are wanted"))
+			checks = append(checks, noForwards())
 		}
 		return checks
 	}
@@ -57,11 +57,18 @@ func (f Facts) run(ctx context.Context) []plan.Check {
 }
 
 func skip(id, subject, why string) plan.Check {
-	return plan.Check{ID: id, Subject: subject, Status: plan.Skip, Got: why, Hint: "see router.gateway"}
+	return plan.Check{ID: id, Subject: subject, Status: plan.Skip, Got: why, Hint: "see router.gateway", Ref: forwardRef}
 }
 
+func noForwards() plan.Check {
+	return plan.Check{ID: "router.forward", Subject: "forwards", Status: plan.Skip, Got: "none are wanted",
+		Hint: "list the ports of the mail server in router.forwards", Ref: forwardRef}
+}
+
+const forwardRef = "UPnP IGD 1 and 2, RFC 6886"
+
 func checkGateway(r *Router, err error) plan.Check {
-	c := plan.Check{ID: "router.gateway", Subject: "router", Want: "one router that answers UPnP or NAT-PMP"}
+	c := plan.Check{ID: "router.gateway", Subject: "router", Want: "one router that answers UPnP or NAT-PMP", Ref: forwardRef}
 	switch {
 	case err == nil && r.Protocol() == "manual":
 		c.Status, c.Want, c.Got = plan.Warn, "a router set up by hand", "not asked, as the config says manual"
@@ -97,7 +104,7 @@ func checkWAN(r *Router, wan netip.Addr, err error) plan.Check {
 // checkAddress compares the address that the router has with the one that the outside
 // sees and the one that DNS publishes.
 func (f Facts) checkAddress(ctx context.Context, r *Router, wan netip.Addr, wanErr error) plan.Check {
-	c := plan.Check{ID: "router.address", Subject: "public address", Want: "router = outside view = published"}
+	c := plan.Check{ID: "router.address", Subject: "public address", Want: "router = outside view = published", Ref: "RFC 5321 section 5.1"}
 	var got, missing []string
 	var known []netip.Addr
 	if wanErr == nil {
@@ -146,7 +153,7 @@ func (f Facts) checkAddress(ctx context.Context, r *Router, wan netip.Addr, wanE
 
 func (f Facts) checkForwards(ctx context.Context, r *Router) []plan.Check {
 	if len(f.Wanted) == 0 {
-		return []plan.Check{skip("router.forward", "forwards", "none are wanted")}
+		return []plan.Check{noForwards()}
 	}
 	keys := make([]plan.Key, len(f.Wanted))
 	for i, w := range f.Wanted {
@@ -159,7 +166,7 @@ func (f Facts) checkForwards(ctx context.Context, r *Router) []plan.Check {
 	}
 	var checks []plan.Check
 	for _, w := range f.Wanted {
-		c := plan.Check{ID: "router.forward", Subject: w.Key.Name, Want: strings.Join(w.Lines, " ")}
+		c := plan.Check{ID: "router.forward", Subject: w.Key.Name, Want: strings.Join(w.Lines, " "), Ref: forwardRef}
 		if err != nil {
 			c.Status, c.Got, c.Hint = plan.Skip, err.Error(), "run verify again; if it stays so, restart the router"
 		} else {

@@ -28,9 +28,8 @@ type device interface {
 	// as a whole can't be read.
 	read(ctx context.Context, ports []port) ([]mapping, error)
 
-	// add maps a port, or renews the mapping. It may only return an error that wraps
-	// errNoAnswer where it is not known whether the router did it; the caller reads
-	// back in any case.
+	// add maps a port, or renews the mapping. The error wraps errNoAnswer where it is
+	// not known whether the router did it; the caller reads back in any case.
 	add(ctx context.Context, p port, to target, lease time.Duration) error
 
 	// remove takes a mapping away. That it is gone already is no error.
@@ -95,7 +94,7 @@ type mapping struct {
 	to          target
 	description string
 	grant       plan.Grant // its Lifetime is what is left at At; 0: it does not lapse
-	unreadable  string     // why nothing else of this is known
+	unread      error      // why nothing else of this is known
 }
 
 func (m mapping) lines() []string { return []string{m.to.String()} }

@@ -15,7 +15,7 @@ import (
 // openUPnP finds the one router that speaks UPnP: at the URL of the options, or by a
 // search, which ends at once when the default gateway answers.
 func openUPnP(ctx context.Context, o Options) (device, string, error) {
-	client := newClient(o.Timeout)
+	client := newClient()
 	if o.URL != "" {
 		u, err := url.Parse(o.URL)
 		if err != nil || u.Scheme != "http" || u.Host == "" {

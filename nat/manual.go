@@ -20,7 +20,7 @@ func (manual) wan(context.Context) (netip.Addr, error) {
 func (manual) read(_ context.Context, ports []port) ([]mapping, error) {
 	found := make([]mapping, len(ports))
 	for i, p := range ports {
-		found[i] = mapping{port: p, unreadable: "entered by hand in the router; proved by verify from outside"}
+		found[i] = mapping{port: p, unread: errors.New("entered by hand in the router; proved by verify from outside")}
 	}
 	return found, nil
 }

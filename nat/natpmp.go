@@ -102,6 +102,13 @@ func (p *pmp) wan(ctx context.Context) (netip.Addr, error) {
 
 func (p *pmp) read(ctx context.Context, ports []port) (found []mapping, err error) {
 	_, epoch, err := p.outside(ctx)
+	var no *refusal
+	if errors.As(err, &no) { // it answers, but tells no epoch
+		for _, q := range ports {
+			found = append(found, mapping{port: q, unread: err})
+		}
+		return found, nil
+	}
 	if err != nil {
 		return nil, err
 	}
@@ -171,7 +178,9 @@ func (p *pmp) add(ctx context.Context, q port, to target, lease time.Duration) e
 	got, err := p.request(ctx, q.proto, to.port, q.number, lease)
 	if errors.Is(err, errNoAnswer) && !p.has(ctx, q) {
 		// Granted or not, nobody will know: give it back.
-		return errors.Join(err, p.release(ctx, q.proto, to.port))
+		if e := p.release(ctx, q.proto, to.port); e != nil {
+			return fmt.Errorf("%w; and whether %s is mapped now is not known: %w", err, q, e)
+		}
 	}
 	if err != nil {
 		return err
@@ -187,7 +196,7 @@ func (p *pmp) add(ctx context.Context, q port, to target, lease time.Duration) e
 }
 
 func (p *pmp) has(ctx context.Context, q port) bool {
-	_, epoch, err := p.outside(context.WithoutCancel(ctx))
+	_, epoch, err := p.outside(ctx)
 	if err != nil {
 		return false
 	}
@@ -220,8 +229,6 @@ func (p *pmp) neighbour(ctx context.Context, q port, to target, got port, epoch 
 
 // release gives back whatever is mapped to an internal port of this host.
 func (p *pmp) release(ctx context.Context, proto string, internal uint16) error {
-	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), p.timeout)
-	defer cancel()
 	_, err := p.request(ctx, proto, internal, 0, 0)
 	return err
 }

@@ -5,8 +5,8 @@ import (
 	"fmt"
 )
 
-// Codes with which a UPnP router refuses (UPnP Device Architecture 1.1 section 3.2.2,
-// WANIPConnection:2 section 2.5).
+// Codes with which a UPnP router refuses (UPnP Device Architecture 1.1,
+// section 3.2, and the actions of WANIPConnection:2).
 const (
 	codeInvalidArgs   = 402
 	codeActionFailed  = 501

@@ -21,10 +21,6 @@ type Router struct {
 	now    func() time.Time
 }
 
-// settle is how long a router is asked for the outcome of a write that ctx no longer
-// allows to be awaited.
-const settle = 5 * time.Second
-
 // Protocol returns how the router is spoken to: "upnp", "nat-pmp" or "manual".
 func (r *Router) Protocol() string { return r.device.protocol() }
 
@@ -40,21 +36,15 @@ func (r *Router) Kind() string { return Kind }
 // Read implements plan.Driver. Each port costs a request; a router is never asked for
 // its whole list, which crashes some.
 func (r *Router) Read(ctx context.Context, keys []plan.Key) ([]plan.Item, error) {
-	ports := make([]port, len(keys))
-	for i, k := range keys {
-		var err error
-		if ports[i], err = parsePort(k); err != nil {
-			return nil, err
-		}
-	}
-	found, err := r.device.read(ctx, ports)
+	found, err := r.lookUp(ctx, keys)
 	if err != nil {
-		return nil, fmt.Errorf("%s: %w", r.device, err)
+		return nil, err
 	}
 	items := make([]plan.Item, len(found))
 	for i, m := range found {
-		items[i] = plan.Item{Key: m.key(), Unreadable: m.unreadable}
-		if m.unreadable != "" {
+		items[i].Key = m.key()
+		if m.unread != nil {
+			items[i].Unreadable = m.unread.Error()
 			continue
 		}
 		items[i].Lines = m.lines()
@@ -66,9 +56,26 @@ func (r *Router) Read(ctx context.Context, keys []plan.Key) ([]plan.Item, error)
 	return items, nil
 }
 
+func (r *Router) lookUp(ctx context.Context, keys []plan.Key) ([]mapping, error) {
+	ports := make([]port, len(keys))
+	for i, k := range keys {
+		var err error
+		if ports[i], err = parsePort(k); err != nil {
+			return nil, err
+		}
+	}
+	found, err := r.device.read(ctx, ports)
+	if err != nil {
+		return nil, fmt.Errorf("%s: %w", r.device, err)
+	}
+	return found, nil
+}
+
 // Apply implements plan.Driver. No router knows batches: the changes are made one by
-// one, and the first failure ends it. A failed change leaves no stray mapping behind;
-// where even that can't be made sure, the error says so.
+// one, and the first failure ends it. When ctx is done, the change under way is seen
+// through, within the time-outs of its requests, so that its outcome is known. A
+// failed change leaves no stray mapping behind; where that can't be made sure, the
+// error says so.
 func (r *Router) Apply(ctx context.Context, batch []plan.Change, done func(plan.Change, error)) error {
 	if c, err := r.stale(ctx, batch); err != nil {
 		done(c, err)
@@ -77,7 +84,7 @@ func (r *Router) Apply(ctx context.Context, batch []plan.Change, done func(plan.
 	for _, c := range batch {
 		err := ctx.Err()
 		if err == nil {
-			c, err = r.change(ctx, c)
+			c, err = r.change(context.WithoutCancel(ctx), c)
 		}
 		if err != nil {
 			err = fmt.Errorf("%s: %s: %w", r.device, c.Key.Name, err)
@@ -93,25 +100,31 @@ func (r *Router) Apply(ctx context.Context, batch []plan.Change, done func(plan.
 
 // stale returns the first change whose Before is not what the router has.
 func (r *Router) stale(ctx context.Context, batch []plan.Change) (plan.Change, error) {
+	if len(batch) == 0 {
+		return plan.Change{}, nil
+	}
 	keys := make([]plan.Key, len(batch))
 	for i, c := range batch {
 		keys[i] = c.Key
 	}
-	items, err := r.Read(ctx, keys)
+	found, err := r.lookUp(ctx, keys)
 	if err != nil {
 		return batch[0], err
 	}
-	is := map[plan.Key]plan.Item{}
-	for _, it := range items {
-		is[it.Key] = it
+	is := map[plan.Key]mapping{}
+	for _, m := range found {
+		is[m.key()] = m
 	}
 	for _, c := range batch {
-		it := is[c.Key]
-		if it.Unreadable != "" {
-			return c, fmt.Errorf("%s: %s can't be read: %s", r.device, c.Key.Name, it.Unreadable)
+		var lines []string
+		if m, there := is[c.Key]; there {
+			if m.unread != nil {
+				return c, fmt.Errorf("%s: %s can't be read: %w", r.device, c.Key.Name, m.unread)
+			}
+			lines = m.lines()
 		}
-		if !plan.EqualLines(it.Lines, c.Before) {
-			return c, fmt.Errorf("%s: %s: %w: is %q, was %q", r.device, c.Key.Name, plan.ErrStale, it.Lines, c.Before)
+		if !plan.EqualLines(lines, c.Before) {
+			return c, fmt.Errorf("%s: %s: %w: is %q, was %q", r.device, c.Key.Name, plan.ErrStale, lines, c.Before)
 		}
 	}
 	return plan.Change{}, nil
@@ -159,8 +172,6 @@ func (r *Router) replace(ctx context.Context, p port, c plan.Change, to target) 
 	}
 	err = r.device.add(ctx, p, to, c.Lease)
 	if err != nil && !errors.Is(err, errNoAnswer) {
-		ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), settle)
-		defer cancel()
 		if back := r.device.add(ctx, p, was, c.Lease); back != nil {
 			return fmt.Errorf("%w; and the mapping to %s that was there could not be put back: %w", err, was, back)
 		}
@@ -170,8 +181,6 @@ func (r *Router) replace(ctx context.Context, p port, c plan.Change, to target) 
 
 // prove reads back a mapping, whatever the router said about it: err is its answer.
 func (r *Router) prove(ctx context.Context, p port, to target, err error, fresh bool) (*mapping, error) {
-	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), settle)
-	defer cancel()
 	m, unread := r.look(ctx, p)
 	switch {
 	case unread != nil && err == nil:
@@ -197,8 +206,6 @@ func (r *Router) prove(ctx context.Context, p port, to target, err error, fresh 
 // remove takes a mapping away and makes sure that it is gone.
 func (r *Router) remove(ctx context.Context, p port, was target) error {
 	err := r.device.remove(ctx, p, was)
-	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), settle)
-	defer cancel()
 	m, unread := r.look(ctx, p)
 	switch {
 	case unread != nil && err == nil:
@@ -219,8 +226,8 @@ func (r *Router) look(ctx context.Context, p port) (*mapping, error) {
 	if err != nil || len(found) == 0 {
 		return nil, err
 	}
-	if found[0].unreadable != "" {
-		return nil, errors.New(found[0].unreadable)
+	if found[0].unread != nil {
+		return nil, found[0].unread
 	}
 	return &found[0], nil
 }

@@ -7,7 +7,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"net"
 	"net/http"
 	"net/url"
 	"strings"
@@ -22,15 +21,10 @@ const longest = 256 << 10
 // newClient returns the HTTP client for a router. It uses no proxy, whatever the
 // environment says: a proxy is never nearer to the router. It follows no redirect. It
 // keeps no connection: routers close them, and a request that then fails may have
-// been carried out.
-func newClient(timeout time.Duration) *http.Client {
+// been carried out. Time-outs are the requests' contexts'.
+func newClient() *http.Client {
 	return &http.Client{
-		Timeout: timeout,
-		Transport: lenient{&http.Transport{
-			DisableKeepAlives:     true,
-			DialContext:           (&net.Dialer{Timeout: timeout}).DialContext,
-			ResponseHeaderTimeout: timeout,
-		}},
+		Transport:     lenient{&http.Transport{DisableKeepAlives: true}},
 		CheckRedirect: func(*http.Request, []*http.Request) error { return errors.New("a router that redirects") },
 	}
 }

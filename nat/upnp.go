@@ -170,7 +170,7 @@ func (u *upnp) read(ctx context.Context, ports []port) (found []mapping, err err
 			} else {
 				answered = true
 			}
-			found = append(found, mapping{port: p, unreadable: err.Error()})
+			found = append(found, mapping{port: p, unread: err})
 		}
 	}
 	if silent != nil && !answered {
@@ -184,7 +184,7 @@ func (u *upnp) entry(ctx context.Context, p port) (*mapping, error) {
 	m := &mapping{port: p}
 	err := u.call(ctx, func(ctx context.Context) error {
 		internal, client, enabled, description, left, err := u.GetSpecificPortMappingEntryCtx(ctx, "", p.number, strings.ToUpper(p.proto))
-		m.to = target{host: printable(client, 60), port: internal, disabled: !enabled}
+		m.to = target{host: strings.TrimSpace(printable(client, 60)), port: internal, disabled: !enabled}
 		m.description = description
 		m.grant = plan.Grant{Lifetime: time.Duration(left) * time.Second, At: u.now(), State: u.protocol()}
 		return err
@@ -212,7 +212,7 @@ func (u *upnp) add(ctx context.Context, p port, to target, lease time.Duration) 
 	}
 	if lease != 0 && (no.code == codePermanentOnly || no.code == codeInvalidArgs) {
 		// Older routers know permanent mappings only, and not all of them the right
-		// word for it (WANIPConnection:1, section 2.4.16).
+		// word for it (WANIPConnection:1, AddPortMapping).
 		if err := put(0); err == nil || errors.Is(err, errNoAnswer) {
 			return err
 		}

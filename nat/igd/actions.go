@@ -18,7 +18,7 @@ const (
 	errWildcardPort   = 716
 	errConflict       = 718
 	errWildcardInside = 732
-	longestLease      = 604800 * time.Second // WANIPConnection:2, section 2.3.16
+	longestLease      = 604800 * time.Second // WANIPConnection:2, PortMappingLeaseDuration
 	permanent         = time.Duration(0)
 	statusConnected   = "Connected"
 )

@@ -98,7 +98,7 @@ func (d *Device) serveControl(w http.ResponseWriter, r *http.Request) {
 		response{xml.Name{Local: "u:" + call.Action + "Response"}, d.serviceType(), args}}))
 }
 
-// fail answers with a UPnP error (UPnP Device Architecture 1.1, section 3.2.5).
+// fail answers with a UPnP error (UPnP Device Architecture 1.1, section 3.2).
 func (d *Device) fail(w http.ResponseWriter, code int) {
 	type upnpError struct {
 		XMLName xml.Name `xml:"urn:schemas-upnp-org:control-1-0 UPnPError"`

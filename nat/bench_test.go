@@ -1,0 +1,97 @@
+package nat
+
+import (
+	"context"
+	"fmt"
+	"net/url"
+	"os/exec"
+	"strconv"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/mailpub/mailpub/examples/lab"
+)
+
+// BenchmarkFiveForwards puts five forwards in place from nothing on a real router:
+// process start, discovery, comparing, adding, reading back. It is measured against
+// upnpc, which does not compare or read back, and against the floor: the first answer
+// to a search and five bare requests, with nothing looked at.
+func BenchmarkFiveForwards(b *testing.B) {
+	l := lab.Up(b, lab.Options{})
+	if _, err := exec.LookPath("upnpc"); err != nil {
+		b.Skip("left out: no upnpc here; apt-get install --no-install-recommends miniupnpc")
+	}
+	var ours, floor, upnpc time.Duration
+	for b.Loop() {
+		ours += timed(b, l, agentOn(b.Context(), b, l, "lan", order{Apply: five()}))
+		floor += timed(b, l, agentOn(b.Context(), b, l, "lan", order{Floor: true}))
+		args := []string{"upnpc", "-r"}
+		for _, c := range five() {
+			args = append(args, strings.TrimPrefix(c.Key.Name, "tcp/"), "tcp")
+		}
+		upnpc += timed(b, l, l.Command(b.Context(), "lan", args...))
+	}
+	n := float64(b.N)
+	b.ReportMetric(0, "ns/op")
+	b.ReportMetric(ours.Seconds()*1e3/n, "ms/ours")
+	b.ReportMetric(floor.Seconds()*1e3/n, "ms/floor")
+	b.ReportMetric(upnpc.Seconds()*1e3/n, "ms/upnpc")
+	b.ReportMetric(ours.Seconds()/floor.Seconds(), "x-floor")
+	b.ReportMetric(upnpc.Seconds()/ours.Seconds(), "x-faster-than-upnpc")
+}
+
+// timed runs a command that must leave five forwards in the router, and takes them away.
+func timed(b *testing.B, l *lab.Lab, cmd *exec.Cmd) time.Duration {
+	b.Helper()
+	began := time.Now()
+	out, err := cmd.CombinedOutput()
+	took := time.Since(began)
+	if err != nil {
+		b.Fatalf("%v: %s", err, out)
+	}
+	if got := len(l.Mappings(b)); got != 5 {
+		b.Fatalf("%d forwards after %v: %s", got, cmd.Args, out)
+	}
+	for _, c := range five() {
+		args := []string{"upnpc", "-u", "http://" + lab.Router + ":5000/rootDesc.xml", "-d", strings.TrimPrefix(c.Key.Name, "tcp/"), "tcp"}
+		if out, err := l.Exec(b, "lan", args...); err != nil {
+			b.Fatalf("%v: %s", err, out)
+		}
+	}
+	return took
+}
+
+// floorRun searches, takes the first answer, and maps five ports without looking.
+func floorRun(ctx context.Context) error {
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
+	o := Options{Timeout: 5 * time.Second, Now: time.Now}
+	first := make(chan *url.URL, 16)
+	searching, stop := context.WithCancel(ctx)
+	defer stop()
+	failed := make(chan error, 1)
+	go func() { failed <- o.search(searching, func(u *url.URL) { first <- u }) }()
+	var location *url.URL
+	select {
+	case location = <-first:
+	case err := <-failed:
+		return fmt.Errorf("no answer: %w", err)
+	}
+	stop()
+	root, err := fetchDescription(ctx, location, newClient(), o.Timeout)
+	if err != nil {
+		return err
+	}
+	c := connections(root, location)[0]
+	for _, p := range five() {
+		n, err := strconv.ParseUint(strings.TrimPrefix(p.Key.Name, "tcp/"), 10, 16)
+		if err != nil {
+			return err
+		}
+		if err := c.AddPortMappingCtx(ctx, "", uint16(n), "TCP", uint16(n), lab.Server, true, "floor", 3600); err != nil {
+			return err
+		}
+	}
+	return nil
+}

@@ -1,0 +1,120 @@
+package nat
+
+import (
+	"net/netip"
+	"strings"
+	"testing"
+	"unicode/utf8"
+
+	"github.com/mailpub/mailpub/plan"
+)
+
+func TestParsePort(t *testing.T) {
+	for _, test := range []struct {
+		key  plan.Key
+		want string // "" for an error
+	}{
+		{plan.Key{Kind: "forward", Name: "tcp/25"}, "tcp/25"},
+		{plan.Key{Kind: "forward", Name: "udp/65535"}, "udp/65535"},
+		{plan.Key{Kind: "dns", Name: "tcp/25"}, ""},
+		{plan.Key{Kind: "forward", Name: "tcp/0"}, ""},
+		{plan.Key{Kind: "forward", Name: "tcp/65536"}, ""},
+		{plan.Key{Kind: "forward", Name: "tcp/025"}, ""},
+		{plan.Key{Kind: "forward", Name: "TCP/25"}, ""},
+		{plan.Key{Kind: "forward", Name: "sctp/25"}, ""},
+		{plan.Key{Kind: "forward", Name: "tcp"}, ""},
+		{plan.Key{Kind: "forward"}, ""},
+	} {
+		p, err := parsePort(test.key)
+		if err != nil && test.want != "" || err == nil && p.String() != test.want {
+			t.Errorf("%v is %v, %v; want %q", test.key, p, err, test.want)
+		}
+	}
+}
+
+func TestParseTarget(t *testing.T) {
+	for line, good := range map[string]bool{
+		"10.10.10.10:25": true, "10.10.10.10:25 disabled": true,
+		"10.10.10.10": false, "10.10.10.10:0": false, "mail:25": false, "[fd00::1]:25": false,
+		"10.10.10.10:25  disabled": false, "10.10.10.10:25 enabled": false, "": false,
+	} {
+		to, err := parseTarget([]string{line})
+		if (err == nil) != good || good && to.String() != line {
+			t.Errorf("%q is %v, %v", line, to, err)
+		}
+	}
+	if _, err := parseTarget([]string{"10.10.10.10:25", "10.10.10.10:26"}); err == nil {
+		t.Error("two lines are taken for one target")
+	}
+}
+
+func TestMark(t *testing.T) {
+	for site, want := range map[string]string{
+		"nomeazienda": "mailpub nomeazienda", "": "mailpub", "perché\n": "mailpub perch",
+		"exactly-twenty-chars": "mailpub exactly-twenty-chars",
+	} {
+		if got := mark(site); got != want {
+			t.Errorf("mark of %q is %q, want %q", site, got, want)
+		}
+	}
+	a, b := mark("a-very-long-name-of-a-site-1"), mark("a-very-long-name-of-a-site-2")
+	if a == b || len(a) > 28 {
+		t.Errorf("marks of long names: %q and %q", a, b)
+	}
+}
+
+func TestNotPublic(t *testing.T) {
+	for a, want := range map[string]string{
+		"2.2.2.2": "", "100.63.255.255": "", "100.128.0.0": "", "172.32.0.1": "", "11.0.0.1": "", "::ffff:2.2.2.2": "",
+		"10.1.2.3": "RFC 1918", "172.31.0.1": "RFC 1918", "192.168.1.1": "RFC 1918", "100.64.0.2": "RFC 6598",
+		"169.254.1.1": "RFC 3927", "203.0.113.7": "RFC 5737", "0.0.0.0": "RFC 1122", "224.0.0.1": "RFC 1112",
+		"255.255.255.255": "RFC 1112", "127.0.0.1": "loopback", "::ffff:10.0.0.1": "RFC 1918",
+	} {
+		got := notPublic(netip.MustParseAddr(a))
+		if (want == "") != (got == "") || !strings.Contains(got, want) {
+			t.Errorf("%s is %q, want %q", a, got, want)
+		}
+	}
+}
+
+func TestMend(t *testing.T) {
+	for in, want := range map[string]string{
+		"<a>b</a>": "<a>b</a>",
+		"\xef\xbb\xbf<?xml version=\"1.0\" encoding=\"ISO-8859-1\"?><a>caff\xe8</a>": "<a>caff?</a>",
+		"\r\n <?xml version='1.0'?>\n<a/>":                                           "\n<a/>",
+		"<a>\x00\x01b\t</a>":                                                         "<a>b\t</a>",
+		"<?xml no end":                                                               "<?xml no end",
+	} {
+		if got := string(mend([]byte(in))); got != want {
+			t.Errorf("%q becomes %q, want %q", in, got, want)
+		}
+	}
+}
+
+func FuzzMend(f *testing.F) {
+	f.Add([]byte("\xef\xbb\xbf<?xml version=\"1.0\" encoding=\"x\"?><root><device/></root>"))
+	f.Add([]byte("<root xmlns=\"urn:schemas-upnp-org:device-1-0\"><URLBase>http://x</URLBase><device><serviceList><service><controlURL>//y/z</controlURL></service></serviceList></device></root>"))
+	f.Fuzz(func(t *testing.T, body []byte) {
+		mended := mend(body)
+		if !utf8.Valid(mended) {
+			t.Errorf("%q is not UTF-8", mended)
+		}
+		root, err := parseDescription(mended, mustURL("http://10.10.10.1:5000/root"))
+		if err == nil && root == nil {
+			t.Error("neither a description nor an error")
+		}
+	})
+}
+
+func FuzzTarget(f *testing.F) {
+	f.Add("10.10.10.10:25 disabled")
+	f.Add("010.10.10.10:25")
+	f.Fuzz(func(t *testing.T, line string) {
+		if to, err := parseTarget([]string{line}); err == nil {
+			again, err := parseTarget([]string{to.String()})
+			if err != nil || again != to {
+				t.Errorf("%q is %v, which is %v, %v", line, to, again, err)
+			}
+		}
+	})
+}

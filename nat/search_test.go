@@ -1,0 +1,240 @@
+package nat
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net"
+	"net/http"
+	"net/http/httptest"
+	"net/netip"
+	"net/url"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/mailpub/mailpub/nat/igd"
+)
+
+func mustURL(s string) *url.URL {
+	u, err := url.Parse(s)
+	if err != nil {
+		panic(err)
+	}
+	return u
+}
+
+func answerOf(st, location string) string {
+	return fmt.Sprintf("HTTP/1.1 200 OK\r\nST: %s\r\nUSN: uuid:1::%s\r\nLOCATION: %s\r\n\r\n", st, st, location)
+}
+
+func TestParseAnswer(t *testing.T) {
+	const v1, at = igdType + "1", "http://10.10.10.1:5000/rootDesc.xml"
+	for name, test := range map[string]struct{ datagram, want string }{
+		"good":             {answerOf(v1, at), at},
+		"version 2":        {answerOf(igdType+"2", at), at},
+		"bare line feeds":  {strings.ReplaceAll(answerOf(v1, at), "\r", ""), at},
+		"lower case":       {"HTTP/1.1 200 OK\r\nst: " + v1 + "\r\nlocation: " + at + "\r\n\r\n", at},
+		"cut":              {answerOf(v1, at)[:40], ""},
+		"empty":            {"", ""},
+		"not found":        {strings.Replace(answerOf(v1, at), "200 OK", "404 Not Found", 1), ""},
+		"a printer":        {answerOf("urn:schemas-upnp-org:device:Printer:1", at), ""},
+		"no location":      {"HTTP/1.1 200 OK\r\nST: " + v1 + "\r\n\r\n", ""},
+		"another host":     {answerOf(v1, "http://10.10.10.66:5000/rootDesc.xml"), ""},
+		"a name":           {answerOf(v1, "http://router/rootDesc.xml"), ""},
+		"another scheme":   {answerOf(v1, "file://10.10.10.1/etc/passwd"), ""},
+		"with credentials": {answerOf(v1, "http://a:b@10.10.10.1/"), ""},
+		"a search":         {string(request(1)), ""},
+	} {
+		u, err := parseAnswer([]byte(test.datagram), netip.MustParseAddr("10.10.10.1"))
+		if err == nil && u.String() != test.want || err != nil && test.want != "" {
+			t.Errorf("%s: %v, %v; want %q", name, u, err, test.want)
+		}
+	}
+}
+
+func FuzzParseAnswer(f *testing.F) {
+	from := netip.MustParseAddr("10.10.10.1")
+	f.Add([]byte(answerOf(igdType+"1", "http://10.10.10.1:5000/rootDesc.xml")))
+	f.Add([]byte(answerOf(igdType+"1", "http://10.10.10.1:5000@evil/rootDesc.xml")))
+	f.Add(request(2))
+	f.Fuzz(func(t *testing.T, datagram []byte) {
+		u, err := parseAnswer(datagram, from)
+		if err == nil && (u.Hostname() != from.String() || u.Scheme != "http") {
+			t.Errorf("led to %q by %q", u, datagram)
+		}
+	})
+}
+
+// responder answers each search with what answers returns, one datagram each.
+func responder(t *testing.T, answers func(st string) []string) netip.AddrPort {
+	t.Helper()
+	s, err := net.ListenUDP("udp4", &net.UDPAddr{IP: net.IPv4(127, 0, 0, 1)})
+	if err != nil {
+		t.Fatal(err)
+	}
+	var wg sync.WaitGroup
+	wg.Go(func() {
+		buf := make([]byte, 2048)
+		for {
+			n, from, err := s.ReadFromUDPAddrPort(buf)
+			if err != nil {
+				return
+			}
+			_, st, _ := strings.Cut(string(buf[:n]), "\nST: ")
+			for _, a := range answers(strings.TrimSpace(st)) {
+				if _, err := s.WriteToUDPAddrPort([]byte(a), from); err != nil {
+					return
+				}
+			}
+		}
+	})
+	t.Cleanup(func() { s.Close(); wg.Wait() })
+	return s.LocalAddr().(*net.UDPAddr).AddrPort()
+}
+
+func noGateways() ([]netip.Addr, error) { return nil, errors.New("there is none in this test") }
+
+func loopbackGateway() ([]netip.Addr, error) {
+	return []netip.Addr{netip.MustParseAddr("127.0.0.1")}, nil
+}
+
+func device1(t *testing.T, cfg igd.Config) *igd.Device {
+	t.Helper()
+	if !cfg.External.IsValid() {
+		cfg.External = netip.MustParseAddr("2.2.2.2")
+	}
+	d, err := igd.Start(t.Context(), cfg)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { d.Close() })
+	return d
+}
+
+// The first good answer ends the search, whatever else comes before and with it.
+func TestSearchTakesTheFirstGoodAnswer(t *testing.T) {
+	d := device1(t, igd.Config{})
+	stalling := httptest.NewServer(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) { <-r.Context().Done() }))
+	defer stalling.Close()
+	to := responder(t, func(st string) []string {
+		return []string{"garbage", answerOf(st, "http://127.0.0.66/elsewhere"), answerOf(st, stalling.URL),
+			answerOf(st, d.URL()), answerOf(st, d.URL())}
+	})
+	ctx, cancel := context.WithTimeout(t.Context(), searchTime)
+	defer cancel()
+	r, err := Open(ctx, Options{Protocol: "upnp", Search: to, Gateways: loopbackGateway})
+	if err != nil {
+		t.Fatal(err)
+	}
+	has(t, "device", r.Device(), d.URL())
+	has(t, "why", r.Why(), "the default gateway 127.0.0.1 answers as WANIPConnection:2")
+}
+
+func TestSearchFails(t *testing.T) {
+	page := func(body string) string {
+		s := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { fmt.Fprint(w, body) }))
+		t.Cleanup(s.Close)
+		return s.URL
+	}
+	d, other := device1(t, igd.Config{Name: "one"}), device1(t, igd.Config{Name: "two"})
+	none := func(string) []string { return nil }
+	at := func(locations ...string) func(string) []string {
+		return func(st string) (all []string) {
+			for _, l := range locations {
+				all = append(all, answerOf(st, l))
+			}
+			return all
+		}
+	}
+	for _, test := range []struct {
+		name    string
+		answers func(string) []string
+		options Options
+		is      error
+		parts   []string
+	}{
+		{"silence", none, Options{}, ErrNoRouter, []string{"nobody answers a search within 2.5s"}},
+		{"no XML", at(page("hello")), Options{}, ErrNoRouter, []string{"not a device description"}},
+		{"a printer", at(page(`<root xmlns="urn:schemas-upnp-org:device-1-0"><device/></root>`)), Options{}, ErrNoRouter,
+			[]string{"no WANIPConnection or WANPPPConnection in it"}},
+		{"control on another host", at(page(`<root xmlns="urn:schemas-upnp-org:device-1-0"><device><serviceList><service>` +
+			`<serviceType>urn:schemas-upnp-org:service:WANIPConnection:1</serviceType><controlURL>http://192.0.2.1/x</controlURL>` +
+			`</service></serviceList></device></root>`)), Options{}, ErrNoRouter, []string{`"http://192.0.2.1/x", another host`}},
+		{"base on another host", at(page(`<root xmlns="urn:schemas-upnp-org:device-1-0"><URLBase>http://192.0.2.1/</URLBase><device><serviceList><service>` +
+			`<serviceType>urn:schemas-upnp-org:service:WANIPConnection:1</serviceType><controlURL>/x</controlURL>` +
+			`</service></serviceList></device></root>`)), Options{}, ErrNoRouter, []string{`"http://192.0.2.1/x", another host`}},
+		{"two routers", at(d.URL(), other.URL()), Options{}, ErrSeveralRouters,
+			[]string{`"one" at ` + d.URL(), `"two" at ` + other.URL(), "router.url or router.interface"}},
+		{"not the one wanted", at(d.URL()), Options{Gateway: netip.MustParseAddr("10.10.10.1")}, ErrNoRouter,
+			[]string{"is not the gateway of the config 10.10.10.1"}},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			t.Parallel()
+			o := test.options
+			o.Protocol, o.Gateways, o.Search = "upnp", noGateways, responder(t, test.answers)
+			_, err := Open(t.Context(), o)
+			if !errors.Is(err, test.is) {
+				t.Fatalf("got %v, want %v", err, test.is)
+			}
+			has(t, "error", err.Error(), test.parts...)
+		})
+	}
+}
+
+// A description may be endless, a base relative, and the one service WANPPPConnection.
+func TestDescriptions(t *testing.T) {
+	const ppp = `<?xml version="1.0" encoding="ISO-8859-1"?><root xmlns="urn:schemas-upnp-org:device-1-0"><URLBase>/</URLBase><device>` +
+		"<friendlyName>caff\xe8</friendlyName><deviceList><device><serviceList><service>" +
+		`<serviceType>urn:schemas-upnp-org:service:WANPPPConnection:1</serviceType><controlURL>ctl</controlURL>` +
+		`</service></serviceList></device></deviceList></device></root>`
+	mux := http.NewServeMux()
+	mux.HandleFunc("/ppp", func(w http.ResponseWriter, _ *http.Request) { fmt.Fprint(w, ppp) })
+	mux.HandleFunc("/endless", func(w http.ResponseWriter, r *http.Request) {
+		for r.Context().Err() == nil {
+			fmt.Fprint(w, strings.Repeat("<a>", 4096))
+		}
+	})
+	mux.HandleFunc("/away", func(w http.ResponseWriter, r *http.Request) {
+		http.Redirect(w, r, "http://192.0.2.1/", http.StatusFound)
+	})
+	s := httptest.NewServer(mux)
+	defer s.Close()
+	open := func(path string) (*Router, error) {
+		return Open(t.Context(), Options{URL: s.URL + path, Timeout: 2 * time.Second, Gateways: noGateways})
+	}
+	r, err := open("/ppp")
+	if err != nil {
+		t.Fatal(err)
+	}
+	has(t, "device", r.Device(), `router "caff?" at`)
+	has(t, "why", r.Why(), "WANPPPConnection:1")
+	if got := r.device.(*upnp).GetServiceClient().SOAPClient.EndpointURL.String(); got != s.URL+"/ctl" {
+		t.Errorf("controlled at %s", got)
+	}
+	for path, part := range map[string]string{"/endless": "more than 256 KB", "/away": "redirects", "/none": "404"} {
+		_, err := open(path)
+		if !errors.Is(err, ErrNoRouter) {
+			t.Fatalf("%s: %v", path, err)
+		}
+		has(t, path, err.Error(), part)
+	}
+	for _, bad := range []string{"10.10.10.1:5000", "https://10.10.10.1/", "http:///x"} {
+		if _, err := Open(t.Context(), Options{URL: bad}); err == nil || !strings.Contains(err.Error(), "no URL of a router's description") {
+			t.Errorf("%q: %v", bad, err)
+		}
+	}
+}
+
+func TestOpenStops(t *testing.T) {
+	ctx, cancel := context.WithCancel(t.Context())
+	to := responder(t, func(string) []string { cancel(); return nil })
+	_, err := Open(ctx, Options{Protocol: "upnp", Search: to, Gateways: noGateways})
+	if !errors.Is(err, context.Canceled) {
+		t.Errorf("a cancelled search ends with %v", err)
+	}
+	if _, err := Open(t.Context(), Options{Protocol: "igmp"}); err == nil || !strings.Contains(err.Error(), `unknown router protocol "igmp"`) {
+		t.Errorf("an unknown protocol: %v", err)
+	}
+}
