@@ -12,7 +12,14 @@ import (
 )
 
 func main() {
-	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
-	context.AfterFunc(ctx, stop) // a second Ctrl-C ends mailpub at once
-	os.Exit(run(ctx, os.Args[1:], stdio{os.Stdin, os.Stdout, os.Stderr}))
+	a := &app{stdio: stdio{os.Stdin, os.Stdout, os.Stderr}, stoppable: stoppable}
+	os.Exit(a.execute(context.Background(), os.Args[1:]))
+}
+
+// stoppable returns a context that Ctrl-C and SIGTERM end. A second one ends mailpub at
+// once. Listening for signals costs as much as all the rest of a short command.
+func stoppable(ctx context.Context) context.Context {
+	ctx, stop := signal.NotifyContext(ctx, os.Interrupt, syscall.SIGTERM)
+	context.AfterFunc(ctx, stop)
+	return ctx
 }

@@ -10,10 +10,10 @@ import (
 )
 
 // nextStep says in one line what to do about an error, where that is known.
-func nextStep(ctx context.Context, err error) string {
+func (a *app) nextStep(err error) string {
 	var gate plan.GateError
 	switch {
-	case errors.Is(err, context.Canceled) || ctx.Err() != nil:
+	case errors.Is(err, context.Canceled) || a.stopped != nil && a.stopped() != nil:
 		return "what was done is in the ledger; run apply again to go on"
 	case errors.As(err, &gate):
 		return "start the mail server (the bundled one: mailpub receive), then run apply again; it goes on from here"

@@ -41,14 +41,13 @@ type app struct {
 	verbose    bool
 	look       look
 	dress      *look // how to look whatever the stream is; nil for what fits the stream
+
+	// stoppable, where set, makes the context of commands that take their time.
+	stoppable func(context.Context) context.Context
+	stopped   func() error // not nil once somebody has stopped the command
 }
 
-// run executes one command line and returns the exit code.
-func run(ctx context.Context, args []string, io stdio) int {
-	a := &app{stdio: io}
-	return a.execute(ctx, args)
-}
-
+// execute runs one command line and returns the exit code.
 func (a *app) execute(ctx context.Context, args []string) int {
 	root := a.root()
 	root.SetArgs(args)
@@ -62,9 +61,16 @@ func (a *app) execute(ctx context.Context, args []string) int {
 	if errors.Is(err, differs{}) {
 		return exitDiffer
 	}
-	a.complain(ctx, err)
+	a.complain(err)
 	return exitFailed
 }
+
+// Groups of commands in the help.
+const (
+	groupPublish = "publish"
+	groupServe   = "serve"
+	groupAbout   = "about"
+)
 
 const rootHelp = `mailpub makes a mail server behind a router reachable from the Internet.
 
@@ -93,6 +99,10 @@ func (a *app) root() *cobra.Command {
 			if a.dress != nil {
 				a.look = *a.dress
 			}
+			if a.stoppable != nil && cmd.GroupID != groupAbout {
+				cmd.SetContext(a.stoppable(cmd.Context()))
+			}
+			a.stopped = cmd.Context().Err
 			return nil
 		},
 	}
@@ -101,12 +111,12 @@ func (a *app) root() *cobra.Command {
 	f.BoolVar(&a.json, "json", false, "print JSON on standard output, and nothing else there")
 	f.BoolVar(&a.noColor, "no-color", false, "print without colour (so does the variable NO_COLOR)")
 	f.BoolVarP(&a.verbose, "verbose", "v", false, "log every step on standard error")
-	root.SetHelpCommandGroupID("more")
-	root.SetCompletionCommandGroupID("more")
+	root.SetHelpCommandGroupID(groupAbout)
+	root.SetCompletionCommandGroupID(groupAbout)
 	root.AddGroup(
-		&cobra.Group{ID: "main", Title: "Publish:"},
-		&cobra.Group{ID: "serve", Title: "Serve and try:"},
-		&cobra.Group{ID: "more", Title: "About:"},
+		&cobra.Group{ID: groupPublish, Title: "Publish:"},
+		&cobra.Group{ID: groupServe, Title: "Serve and try:"},
+		&cobra.Group{ID: groupAbout, Title: "About:"},
 	)
 	add := func(group string, cmds ...*cobra.Command) {
 		for _, c := range cmds {
@@ -114,9 +124,9 @@ func (a *app) root() *cobra.Command {
 			root.AddCommand(c)
 		}
 	}
-	add("main", a.planCommand(), a.applyCommand(), a.verifyCommand(), a.driftCommand(), a.destroyCommand())
-	add("serve", a.receiveCommand(), a.demoCommand())
-	add("more", a.providersCommand(), a.versionCommand())
+	add(groupPublish, a.planCommand(), a.applyCommand(), a.verifyCommand(), a.driftCommand(), a.destroyCommand())
+	add(groupServe, a.receiveCommand(), a.demoCommand())
+	add(groupAbout, a.providersCommand(), a.versionCommand())
 	return root
 }
 
@@ -132,7 +142,7 @@ func (a *app) logger() *slog.Logger {
 }
 
 // complain prints an error, and one line of what to do next where that is known.
-func (a *app) complain(ctx context.Context, err error) {
+func (a *app) complain(err error) {
 	var problems config.Errors
 	if errors.As(err, &problems) {
 		fmt.Fprintln(a.err, clean(problems.Error()))
@@ -140,7 +150,7 @@ func (a *app) complain(ctx context.Context, err error) {
 		return
 	}
 	fmt.Fprintf(a.err, "mailpub: %s\n", clean(err.Error()))
-	if next := nextStep(ctx, err); next != "" {
+	if next := a.nextStep(err); next != "" {
 		fmt.Fprintf(a.err, "  next: %s\n", next)
 	}
 }

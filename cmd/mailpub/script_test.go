@@ -143,7 +143,8 @@ func scriptReplace(ts *testscript.TestScript, _ bool, args []string) {
 // The demo itself, as a user sees it.
 func TestDemo(t *testing.T) {
 	var out strings.Builder
-	code := run(t.Context(), []string{"demo"}, stdio{strings.NewReader(""), &out, &out})
+	a := &app{stdio: stdio{strings.NewReader(""), &out, &out}}
+	code := a.execute(t.Context(), []string{"demo"})
 	if code != exitOK {
 		t.Fatalf("exit code %d\n%s", code, out.String())
 	}

@@ -5,7 +5,6 @@ import (
 	"net"
 	"net/netip"
 	"net/url"
-	"regexp"
 	"slices"
 	"strconv"
 	"strings"
@@ -39,10 +38,8 @@ func (k *checker) add(path, format string, args ...any) {
 	k.bad = append(k.bad, Problem{File: k.c.File, Line: k.c.Lines.At(path), Field: path, Text: fmt.Sprintf(format, args...)})
 }
 
-var siteName = regexp.MustCompile(`^[a-z0-9][a-z0-9-]{0,30}$`)
-
 func (k *checker) site() {
-	if !siteName.MatchString(k.c.Site) {
+	if s := k.c.Site; !word(s, "-", 31) || s[0] == '-' {
 		k.add("site", "is %q, want a short name of small letters, digits and hyphens; it names the ledger", k.c.Site)
 	}
 }
@@ -61,7 +58,20 @@ func (k *checker) name(path, s string) string {
 	return ""
 }
 
-var label = regexp.MustCompile(`^[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?$`)
+// word reports whether s is 1 to most small letters, digits and octets of others.
+func word(s, others string, most int) bool {
+	for i := range len(s) {
+		if c := s[i]; !(c >= 'a' && c <= 'z' || c >= '0' && c <= '9') && strings.IndexByte(others, c) < 0 {
+			return false
+		}
+	}
+	return len(s) > 0 && len(s) <= most
+}
+
+// inner reports whether s is a word that neither begins nor ends with one of others.
+func inner(s, others string, most int) bool {
+	return word(s, others, most) && word(s[:1], "", 1) && word(s[len(s)-1:], "", 1)
+}
 
 // hostName follows RFC 1123 section 2.1; a mail name also has at least two labels, and
 // its last one is no number.
@@ -71,7 +81,7 @@ func hostName(s string) bool {
 		return false
 	}
 	for _, l := range labels {
-		if !label.MatchString(l) {
+		if !inner(l, "-", 63) {
 			return false
 		}
 	}
@@ -186,11 +196,9 @@ func (k *checker) zones() {
 
 // zoneName is wider than hostName: reverse zones have labels like "0/25" (RFC 2317)
 // and numbers.
-var zoneLabel = regexp.MustCompile(`^[a-z0-9_]([a-z0-9_/-]{0,61}[a-z0-9])?$`)
-
 func zoneName(s string) bool {
 	for _, l := range strings.Split(s, ".") {
-		if !zoneLabel.MatchString(l) {
+		if !inner(strings.TrimPrefix(l, "_"), "_/-", 63) {
 			return false
 		}
 	}
@@ -263,7 +271,7 @@ func (k *checker) port(path string, n int) {
 	}
 }
 
-var mailbox = regexp.MustCompile(`^[a-z0-9]([a-z0-9._+-]{0,62}[a-z0-9])?$`)
+func mailbox(s string) bool { return inner(s, "._+-", 64) }
 
 func (k *checker) service() {
 	s := k.c.Service
@@ -274,12 +282,12 @@ func (k *checker) service() {
 	for i, a := range s.Aliases {
 		at := fmt.Sprintf("service.aliases[%d]", i)
 		local, domain, full := strings.Cut(strings.ToLower(a.Address), "@")
-		if !mailbox.MatchString(local) {
+		if !mailbox(local) {
 			k.add(at+".address", "%q is no address, want postmaster or postmaster@example.org", a.Address)
 		} else if full && !slices.ContainsFunc(k.c.Domains, func(d Domain) bool { return plan.FQDN(d.Name) == plan.FQDN(domain) }) {
 			k.add(at+".address", "%q is not one of the domains", domain)
 		}
-		if !mailbox.MatchString(a.To) {
+		if !mailbox(a.To) {
 			k.add(at+".to", "%q is no mailbox, want a name of small letters, digits, dots and hyphens, like mario", a.To)
 		}
 	}

@@ -8,7 +8,6 @@ import (
 	"os"
 	"path/filepath"
 	"reflect"
-	"regexp"
 	"strconv"
 	"strings"
 	"time"
@@ -132,13 +131,11 @@ func kindOf(t reflect.Type) string {
 	return "a section of fields"
 }
 
-var lineNumber = regexp.MustCompile(`\bline (\d+)|\((\d+), \d+\)|\b(\d+):\d+`)
-
-// lineIn finds the line in a parser's own message.
+// lineIn finds the line in a parser's own message: "line 3: ...", "(3, 7): ...", "3:7: ...".
 func lineIn(err error) int {
-	m := lineNumber.FindStringSubmatch(err.Error())
-	for i := 1; i < len(m); i++ {
-		if n, e := strconv.Atoi(m[i]); e == nil {
+	fields := strings.FieldsFunc(err.Error(), func(r rune) bool { return strings.ContainsRune(" :(,)", r) })
+	for _, f := range fields {
+		if n, e := strconv.Atoi(f); e == nil {
 			return n
 		}
 	}

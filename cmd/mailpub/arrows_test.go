@@ -1,0 +1,142 @@
+package main
+
+import (
+	"go/parser"
+	"go/token"
+	"io/fs"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+)
+
+const module = "github.com/mailpub/mailpub/"
+
+// arrows says what each room may import of ours. What it lists holds for the folders
+// below it too, unless they are listed themselves.
+var arrows = map[string][]string{
+	"cmd":                      {"cmd/mailpub", "plan", "providers", "nat", "mailsvc"},
+	"plan":                     {},
+	"plan/plantest":            {"plan"},
+	"plan/ledger":              {"plan", "plan/durable"},
+	"plan/durable":             {},
+	"providers":                {"plan", "providers"},
+	"providers/authdns":        {},
+	"providers/cloudflaretest": {},
+	"nat":                      {"plan", "nat"},
+	"nat/igd":                  {},
+	"mailsvc":                  {"plan", "mailsvc"},
+	"mailsvc/receiver":         {},
+	"examples":                 {},
+}
+
+// owners are the rooms that alone may know a library.
+var owners = map[string]string{
+	"github.com/libdns/":             "providers",
+	"github.com/miekg/dns":           "providers",
+	"github.com/huin/goupnp":         "nat",
+	"github.com/jackpal/":            "nat",
+	"github.com/emersion/":           "mailsvc",
+	"github.com/spf13/":              "cmd",
+	"github.com/go-viper/":           "cmd",
+	"github.com/gofrs/flock":         "plan/ledger",
+	"blitiri.com.ar/go/spf":          "providers",
+	"github.com/pelletier/go-toml":   "cmd",
+	"go.yaml.in/yaml":                "cmd",
+	"golang.org/x/term":              "cmd",
+	"golang.org/x/net/idna":          "cmd",
+	"github.com/rogpeppe/":           "no room: tests only",
+	"pgregory.net/rapid":             "no room: tests only",
+	"go.uber.org/goleak":             "no room: tests only",
+	"github.com/google/go-cmp":       "no room: tests only",
+	"github.com/mailpub/mailpub/cmd": "cmd",
+}
+
+// TestArrows reads the imports of every file and fails on any that the design does not
+// have. Tests of a room may use the lab and the suites of others.
+func TestArrows(t *testing.T) {
+	files := 0
+	err := filepath.WalkDir("../..", func(path string, e fs.DirEntry, err error) error {
+		if err != nil || e.IsDir() || !strings.HasSuffix(path, ".go") || strings.HasSuffix(path, "_test.go") {
+			return err
+		}
+		files++
+		file, err := parser.ParseFile(token.NewFileSet(), path, nil, parser.ImportsOnly)
+		if err != nil {
+			return err
+		}
+		room := filepath.ToSlash(strings.TrimPrefix(filepath.Dir(path), filepath.FromSlash("../../")))
+		for _, i := range file.Imports {
+			if why := forbidden(room, strings.Trim(i.Path.Value, `"`)); why != "" {
+				t.Errorf("%s imports %s: %s", path, i.Path.Value, why)
+			}
+		}
+		return nil
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if files < 50 {
+		t.Errorf("only %d files were read", files)
+	}
+}
+
+// forbidden says why a room may not import a path; "" when it may.
+func forbidden(room, path string) string {
+	if ours, ok := strings.CutPrefix(path, module); ok {
+		if !slices.ContainsFunc(allowed(room), func(a string) bool { return under(ours, a) }) {
+			return "no arrow from " + room + " to " + ours
+		}
+		return ""
+	}
+	if under(room, "plan") && room != "plan/ledger" && strings.Contains(path, ".") {
+		return "plan imports the standard library only"
+	}
+	for library, owner := range owners {
+		if strings.HasPrefix(path, library) && !under(room, owner) {
+			return "only " + owner + " knows it"
+		}
+	}
+	return ""
+}
+
+// allowed returns the arrows of the nearest folder that lists any.
+func allowed(room string) []string {
+	for r := room; r != "."; r = filepath.ToSlash(filepath.Dir(r)) {
+		if a, ok := arrows[r]; ok {
+			return a
+		}
+	}
+	return nil
+}
+
+func under(path, folder string) bool {
+	return path == folder || strings.HasPrefix(path, folder+"/")
+}
+
+// The rule itself: what it must and must not let pass.
+func TestForbidden(t *testing.T) {
+	for _, c := range []struct {
+		room, path string
+		ok         bool
+	}{
+		{"nat", module + "plan", true},
+		{"nat", module + "providers", false},
+		{"providers", module + "nat/igd", false},
+		{"mailsvc", module + "mailsvc/receiver", true},
+		{"mailsvc/receiver", module + "plan", false},
+		{"plan", module + "cmd/mailpub/config", false},
+		{"plan", "github.com/gofrs/flock", false},
+		{"plan/ledger", "github.com/gofrs/flock", true},
+		{"plan", "encoding/json", true},
+		{"nat", "github.com/miekg/dns", false},
+		{"providers/authdns", "github.com/miekg/dns", true},
+		{"cmd/mailpub", module + "nat/igd", true},
+		{"mailsvc", "github.com/spf13/viper", false},
+		{"elsewhere", module + "plan", false},
+	} {
+		if why := forbidden(c.room, c.path); (why == "") != c.ok {
+			t.Errorf("from %s to %s: %q", c.room, c.path, why)
+		}
+	}
+}
