@@ -166,7 +166,7 @@ func (s Site) records() []record {
 		}
 	}
 	rs = append(rs, spfRecord(s.Host, []string{"a"}, SPF{All: "fail"},
-		"bounces have no sender domain, so receivers check the mail host's own name (RFC 7208 section 2.4)"))
+		"bounces are checked by the mail host's own name (RFC 7208 section 2.4)"))
 	for _, a := range s.Public {
 		rs = append(rs, record{name: ReverseName(a), rrtype: "PTR", data: []string{s.Host}, stage: StageRecord,
 			reason: "receivers expect " + a.String() + " to be named " + strings.TrimSuffix(s.Host, ".")})

@@ -3,6 +3,7 @@ package main
 import (
 	"fmt"
 	"io"
+	"strings"
 
 	"github.com/mailpub/mailpub/plan"
 )
@@ -20,7 +21,7 @@ type progress struct {
 func (a *app) progress(out io.Writer, changes []plan.Change) *progress {
 	p := &progress{a: a, out: out}
 	for _, c := range changes {
-		p.width = max(p.width, min(len(c.Key.Name), 40))
+		p.width = max(p.width, min(len(c.Key.Name), nameWidth))
 	}
 	return p
 }
@@ -31,7 +32,7 @@ func (p *progress) tell(e plan.Event) {
 		p.of = e.Of
 	}
 	at := look.dim(pad(fmt.Sprintf("%d/%d", e.N, e.Of), 2*len(fmt.Sprint(e.Of))+1))
-	what := p.a.changeLine(e.Change, p.width)
+	what := strings.TrimRight(p.a.changeLine(e.Change, p.width, 0), " ")
 	switch e.Phase {
 	case plan.Started:
 		if look.terminal {

@@ -80,29 +80,30 @@ func listen(ctx context.Context, cfg *config.Config) (net.Listener, error) {
 }
 
 // standIn starts the receiver when it is the site's mail service and nothing listens
-// where it should. The function it returns ends it.
-func (a *app) standIn(ctx context.Context, w *world) (stop func(), err error) {
+// where it should; stands says whether it did. stop ends it.
+func (a *app) standIn(ctx context.Context, w *world) (stop func(), stands bool) {
+	none := func() {}
 	if w.cfg.Service.Type != "receiver" {
-		return func() {}, nil
+		return none, false
 	}
 	d := net.Dialer{Timeout: 2 * time.Second}
 	if conn, err := d.DialContext(ctx, "tcp", w.smtpAddr()); err == nil {
 		conn.Close()
-		return func() {}, nil
+		return none, false
 	}
 	listener, err := listen(ctx, w.cfg)
-	if err != nil {
+	if err != nil { // the checks say that nothing answers
 		a.logger().Info("no receiver was started for the checks", "error", err)
-		return func() {}, nil // the checks say that nothing answers
+		return none, false
 	}
+	fmt.Fprintf(a.err, "nothing listens at %s: the bundled receiver stands in for the time of the checks\n", w.smtpAddr())
 	ctx, cancel := context.WithCancel(ctx)
 	done := make(chan error, 1)
 	go func() { done <- a.receiver(w.cfg).Serve(ctx, listener) }()
-	fmt.Fprintf(a.err, "nothing listens at %s: the bundled receiver stands in for the time of the checks\n", w.smtpAddr())
 	return func() {
 		cancel()
 		if err := <-done; err != nil {
 			a.logger().Info("receiver", "error", err)
 		}
-	}, nil
+	}, true
 }

@@ -25,6 +25,7 @@ const byHand = "by hand"
 // showPlan prints a plan for people: a group for each party, what is to be done by hand
 // last, and the sum.
 func (a *app) showPlan(w io.Writer, p *plan.Plan, world *world) {
+	fmt.Fprintf(w, "%s\n\n", world.headline())
 	groups := map[string][]plan.Change{}
 	for _, c := range p.Changes {
 		name := c.Party
@@ -43,7 +44,11 @@ func (a *app) showPlan(w io.Writer, p *plan.Plan, world *world) {
 		if len(groups[name]) == 0 {
 			continue
 		}
-		fmt.Fprintf(w, "%s%s\n", a.look.bold(name), a.look.dim(world.about(name)))
+		title := a.look.bold(name)
+		if about := world.about(name); about != "" {
+			title += "  " + a.look.dim(wrap(about, len(name)+2))
+		}
+		fmt.Fprintln(w, title)
 		a.showChanges(w, groups[name])
 		fmt.Fprintln(w)
 	}
@@ -59,24 +64,44 @@ func contains(list []string, s string) bool {
 	return false
 }
 
+// columns of the lists that are printed, and the width that a name or text has at most
+// before it pushes what follows.
+const (
+	lineWidth = 100
+	nameWidth = 40
+	textWidth = 34
+)
+
+// showChanges prints changes, a line each: sign, name, text, reason. A reason that does
+// not fit goes on a line of its own, and one that several have in common is said once.
 func (a *app) showChanges(w io.Writer, changes []plan.Change) {
-	width := 0
+	name, text := 0, 0
 	for _, c := range changes {
-		width = max(width, min(len(c.Key.Name), 40))
+		name = max(name, min(len(c.Key.Name), nameWidth))
+		text = max(text, min(len(textOf(c)), textWidth))
 	}
 	reason := ""
 	for _, c := range changes {
-		fmt.Fprintf(w, "  %s\n", a.changeLine(c, width))
+		line, why := a.changeLine(c, name, text), clean(c.Reason)
+		if why == reason {
+			why = ""
+		}
+		reason = clean(c.Reason)
+		used := 4 + max(name, len(c.Key.Name)) + 2 + max(text, len(textOf(c))) + 2
+		if why != "" && used+len(why) <= lineWidth {
+			line += "  " + a.look.dim(why)
+			why = ""
+		}
+		fmt.Fprintf(w, "  %s\n", strings.TrimRight(line, " "))
 		note := func(style func(string) string, text string) {
-			fmt.Fprintf(w, "      %s\n", style(wrap(clean(text), 6)))
+			if text != "" {
+				fmt.Fprintf(w, "      %s\n", style(wrap(clean(text), 6)))
+			}
 		}
 		if c.Before != nil && (c.Action == plan.Update || c.Action == plan.Manual) && !c.Renew {
 			note(a.look.dim, "now "+strings.Join(c.Before, ", "))
 		}
-		if c.Reason != reason { // said once for a run of changes that have it in common
-			note(a.look.dim, c.Reason)
-		}
-		reason = c.Reason
+		note(a.look.dim, why)
 		if c.Adopt {
 			note(a.look.yellow, "not mailpub's: apply takes it over only with your consent (--adopt)")
 		}
@@ -84,17 +109,21 @@ func (a *app) showChanges(w io.Writer, changes []plan.Change) {
 }
 
 // changeLine is a change on one line: its sign, its name and what it becomes.
-func (a *app) changeLine(c plan.Change, width int) string {
-	text := strings.Join(c.After, ", ")
+func (a *app) changeLine(c plan.Change, name, text int) string {
+	return fmt.Sprintf("%s %s  %s", a.sign(c.Action), pad(clean(c.Key.Name), name), pad(textOf(c), text))
+}
+
+// textOf is what a change puts in place, or takes away.
+func textOf(c plan.Change) string {
 	switch {
 	case c.Action == plan.Delete:
-		text = strings.Join(c.Before, ", ")
+		return clean(strings.Join(c.Before, ", "))
 	case c.Action == plan.Unreadable:
-		text = "not known"
+		return "not known"
 	case c.Renew:
-		text += "  renew"
+		return clean(strings.Join(c.After, ", ")) + "  renew"
 	}
-	return strings.TrimRight(fmt.Sprintf("%s %s  %s", a.sign(c.Action), pad(clean(c.Key.Name), width), clean(text)), " ")
+	return clean(strings.Join(c.After, ", "))
 }
 
 func (a *app) sign(action plan.Action) string {

@@ -55,12 +55,12 @@ Exit code: 0 when no check fails, 2 when one does, 1 when they could not run.`,
 			if err != nil {
 				return err
 			}
-			stop, err := a.standIn(cmd.Context(), w)
-			if err != nil {
-				return err
-			}
+			stop, stands := a.standIn(cmd.Context(), w)
 			checks := plan.RunChecks(cmd.Context(), w.checkers(only))
 			stop()
+			if stands {
+				ownUp(checks, w.smtpAddr())
+			}
 			return a.report(cmd.Context(), plan.Report{Site: cfg.Site, Checks: checks}, false)
 		},
 	}
@@ -70,6 +70,17 @@ Exit code: 0 when no check fails, 2 when one does, 1 when they could not run.`,
 		panic(err) // the flag is defined on the line above
 	}
 	return cmd
+}
+
+// ownUp says of the check that found a listener at addr that it was only the stand-in.
+func ownUp(checks []plan.Check, addr string) {
+	for i, c := range checks {
+		if c.ID == "port.inside" && c.Status == plan.Pass && strings.HasSuffix(c.Subject, " "+addr) {
+			checks[i].Status = plan.Warn
+			checks[i].Got = "only the receiver that stands in while verify runs"
+			checks[i].Hint = "nothing takes mail between checks: start mailpub receive, and let the system keep it running"
+		}
+	}
 }
 
 // report prints a report, and tells whether it is good.

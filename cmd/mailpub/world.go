@@ -153,6 +153,22 @@ func (a *app) plan(ctx context.Context, cfg *config.Config, ledger *plan.Ledger)
 	return w, p, err
 }
 
+// headline says in one line which site this is.
+func (w *world) headline() string {
+	public := "no public address known"
+	if len(w.site.Public) > 0 {
+		var all []string
+		for _, a := range w.site.Public {
+			all = append(all, a.String())
+		}
+		public = "public address " + strings.Join(all, ", ")
+	}
+	if w.cfg.Server.Public.IPv4 == "auto" && w.wan.IsValid() {
+		public += " (the router's)"
+	}
+	return fmt.Sprintf("%s: %s at %s, %s", w.cfg.Site, w.cfg.Server.Hostname, w.cfg.Server.Address, public)
+}
+
 // gates are what must hold before the world is sent here.
 func (w *world) gates() []plan.Gate {
 	addr := w.smtpAddr()
@@ -176,13 +192,13 @@ func (w *world) names() (names []string) {
 func (w *world) about(party string) string {
 	switch {
 	case party == routerParty && w.router != nil:
-		return "  " + clean(w.router.Why())
+		return clean(w.router.Why())
 	case party == serviceParty:
-		return "  " + w.cfg.Service.Type
+		return w.cfg.Service.Type
 	}
 	for _, z := range w.cfg.Zones {
 		if zoneParty(z.Name) == party {
-			return "  " + z.Provider
+			return z.Provider
 		}
 	}
 	return ""
