@@ -22,7 +22,7 @@ import (
 var testTime = time.Date(2026, 11, 23, 12, 0, 0, 0, time.UTC)
 
 // killed is what the process dies of.
-type killed struct{ step int }
+type killed struct{}
 
 // disk is a store that forgets nothing but what was not saved: the ledger is encoded,
 // as in a file.
