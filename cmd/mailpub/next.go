@@ -25,6 +25,16 @@ func (a *app) nextStep(err error) string {
 		return "wait for it to end, or end it"
 	case errors.Is(err, errNobodyToAsk):
 		return "say --yes to carry out the plan without a question"
+	case errors.Is(err, nat.ErrDoubleNAT):
+		return "forward the ports in the outer router too, or ask the provider for a public address; then set server.public.ipv4 to what is seen from outside"
+	case errors.Is(err, nat.ErrRefused):
+		return "allow low ports in the router's UPnP settings, or forward them there by hand and set router.protocol: manual"
+	case errors.Is(err, nat.ErrConflict):
+		return "remove the other forward in the router, or give this one another port"
+	case errors.Is(err, nat.ErrOtherHost):
+		return "run mailpub on the mail server itself, or forward the ports by hand and set router.protocol: manual"
+	case errors.Is(err, nat.ErrSeveralRouters):
+		return "set router.url or router.interface to the one that has the public address"
 	case errors.Is(err, errPublic):
 		return "set server.public.ipv4 to the address that the provider gave you"
 	case errors.Is(err, nat.ErrNoRouter):
