@@ -1,0 +1,38 @@
+package nat
+
+import (
+	"encoding/binary"
+	"fmt"
+	"net/netip"
+	"slices"
+	"strings"
+	"testing"
+)
+
+// word is an address as the kernel writes it on this machine.
+func word(a string) string {
+	raw := netip.MustParseAddr(a).As4()
+	return fmt.Sprintf("%08X", binary.NativeEndian.Uint32(raw[:]))
+}
+
+func TestParseRoutes(t *testing.T) {
+	const heading = "Iface\tDestination\tGateway \tFlags\tRefCnt\tUse\tMetric\tMask\t\tMTU\tWindow\tIRTT\n"
+	line := func(dest, via string, metric int, mask string) string {
+		return fmt.Sprintf("eth0\t%s\t%s\t0003\t0\t0\t%d\t%s\t0\t0\t0\n", dest, via, metric, mask)
+	}
+	const none = "00000000"
+	table := heading + line(none, word("192.168.2.1"), 600, none) + line(none, word("10.10.10.1"), 100, none) +
+		line(word("10.10.10.0"), none, 0, word("255.255.255.0")) + line(none, none, 5, none) +
+		line(none, word("10.8.0.1"), 1, word("128.0.0.0"))
+	got, err := parseRoutes(strings.NewReader(table))
+	want := []netip.Addr{netip.MustParseAddr("10.10.10.1"), netip.MustParseAddr("192.168.2.1")}
+	if err != nil || !slices.Equal(got, want) {
+		t.Errorf("got %v, %v, want %v", got, err, want)
+	}
+	if got, err := parseRoutes(strings.NewReader(heading)); err != nil || len(got) != 0 {
+		t.Errorf("without routes: %v, %v", got, err)
+	}
+	if _, err := parseRoutes(strings.NewReader(heading + line(none, "nonsense", 1, none))); err == nil {
+		t.Error("nonsense was taken")
+	}
+}
