@@ -15,13 +15,15 @@ import (
 // Facts is what the router's checks compare the router with. Functions that are nil
 // stand for what can't be known.
 type Facts struct {
-	// Open returns the router; see Open. It is called once.
+	// Open returns the router; see Open. It is called once. Neither a router nor an error
+	// means that there is none to ask: the server has the public address itself.
 	Open func(context.Context) (*Router, error)
 	// Wanted are the forwards that should be there.
 	Wanted []plan.Item
 	// Owned reports whether the ledger has a forward as mailpub's own.
 	Owned func(plan.Key) bool
-	// Published returns the IPv4 addresses that DNS has for the mail host.
+	// Published returns the addresses that DNS has for the mail host. Those of IPv6 do
+	// not matter here.
 	Published func(context.Context) ([]netip.Addr, error)
 	// Outside returns the public address from which this network is seen.
 	Outside func(context.Context) (netip.Addr, error)
@@ -70,6 +72,9 @@ const forwardRef = "UPnP IGD 1 and 2, RFC 6886"
 func checkGateway(r *Router, err error) plan.Check {
 	c := plan.Check{ID: "router.gateway", Subject: "router", Want: "one router that answers UPnP or NAT-PMP", Ref: forwardRef}
 	switch {
+	case err == nil && r == nil:
+		c.Status, c.Got = plan.Skip, "there is none, as the config says"
+		c.Hint = "set router.protocol to auto if the server is behind a router after all"
 	case err == nil && r.Protocol() == "manual":
 		c.Status, c.Want, c.Got = plan.Warn, "a router set up by hand", "not asked, as the config says manual"
 		c.Hint = "keep the forwards as plan lists them; let router.protocol be auto if the router speaks UPnP or NAT-PMP"
@@ -117,6 +122,8 @@ func (f Facts) checkAddress(ctx context.Context, r *Router, wan netip.Addr, wanE
 		missing = append(missing, "no probe shows the outside view")
 	} else if a, err := f.Outside(ctx); err != nil {
 		missing = append(missing, "outside view: "+err.Error())
+	} else if !a.Unmap().Is4() {
+		missing = append(missing, "outside view: "+a.String()+", not by IPv4")
 	} else {
 		known = append(known, a.Unmap())
 		got = append(got, "outside view "+a.Unmap().String())
@@ -128,14 +135,15 @@ func (f Facts) checkAddress(ctx context.Context, r *Router, wan netip.Addr, wanE
 	} else {
 		var texts []string
 		for _, a := range all {
-			texts = append(texts, a.Unmap().String())
-			known = append(known, a.Unmap())
+			if a = a.Unmap(); a.Is4() { // no NAT between here and IPv6
+				texts = append(texts, a.String())
+				known = append(known, a)
+			}
+		}
+		if len(texts) == 0 {
+			texts, known = []string{"none"}, append(known, netip.Addr{})
 		}
 		got = append(got, "published "+strings.Join(texts, " and "))
-		if len(all) == 0 {
-			got[len(got)-1] = "published none"
-			known = append(known, netip.Addr{})
-		}
 	}
 	c.Got = strings.Join(append(got, missing...), "; ")
 	differ := slices.ContainsFunc(known, func(a netip.Addr) bool { return a != known[0] })

@@ -122,6 +122,8 @@ func TestCheckAddress(t *testing.T) {
 		"behind another":    {Facts{Published: has("2.2.2.2"), Outside: sees("2.2.2.7")}, plan.Fail, "outside view 2.2.2.7"},
 		"probe fails":       {Facts{Published: has("2.2.2.2"), Outside: failing}, plan.Pass, "outside view: probe not reached"},
 		"all fail":          {Facts{Published: servfail, Outside: failing}, plan.Skip, "published: SERVFAIL"},
+		"IPv6 beside it":    {Facts{Published: has("2.2.2.2", "2001:db8::25"), Outside: sees("2001:db8::1")}, plan.Pass, "published 2.2.2.2; outside view: 2001:db8::1, not by IPv4"},
+		"IPv6 alone":        {Facts{Published: has("2001:db8::25")}, plan.Fail, "published none"},
 		"mapped form":       {Facts{Published: has("::ffff:2.2.2.2")}, plan.Pass, "published 2.2.2.2"},
 	} {
 		test.f.Open = opens(r)
@@ -143,6 +145,8 @@ func TestCheckGateway(t *testing.T) {
 	}
 	wantCheck(t, check(t, fails(ErrSeveralRouters)), "router.gateway router", plan.Fail, "several")
 	wantCheck(t, check(t, fails(context.Canceled)), "router.gateway router", plan.Skip, "canceled")
+
+	wantCheck(t, check(t, Facts{Wanted: wanted, Open: opens(nil)}), "router.gateway router", plan.Skip, "there is none")
 
 	manual, err := Open(t.Context(), Options{Protocol: "manual"})
 	if err != nil {

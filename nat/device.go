@@ -3,6 +3,7 @@ package nat
 import (
 	"context"
 	"fmt"
+	"hash/fnv"
 	"net"
 	"net/netip"
 	"strconv"
@@ -104,11 +105,9 @@ func (m mapping) lines() []string { return []string{m.to.String()} }
 func mark(site string) string {
 	clean := printable(site, 255)
 	if len(clean) > 20 {
-		sum := uint32(2166136261) // FNV-1a, so that two long names stay two
-		for i := range len(clean) {
-			sum = (sum ^ uint32(clean[i])) * 16777619
-		}
-		clean = fmt.Sprintf("%s-%04x", clean[:15], sum&0xffff)
+		sum := fnv.New32a() // so that two long names stay two
+		sum.Write([]byte(clean))
+		clean = fmt.Sprintf("%s-%04x", clean[:15], sum.Sum32()&0xffff)
 	}
 	return strings.TrimSpace("mailpub " + clean)
 }

@@ -173,7 +173,7 @@ func TestNoRouter(t *testing.T) {
 		has(t, protocol, rep.Open, parts...)
 	}
 	rep := on(t, l, "inet", order{Protocol: "nat-pmp"})
-	has(t, "without a default route", rep.Open, "no router answers: default gateway: ")
+	has(t, "without a default route", rep.Open, "no router answers: ", "default gateway")
 }
 
 func TestTwoRouters(t *testing.T) {

@@ -183,6 +183,59 @@ func TestSearchFails(t *testing.T) {
 	}
 }
 
+// A router that answers twice, under two locations, is one router.
+func TestSearchKnowsTheSame(t *testing.T) {
+	d := device1(t, igd.Config{})
+	to := responder(t, func(st string) []string { return []string{answerOf(st, d.URL()), answerOf(st, d.URL()+"?again")} })
+	if _, err := Open(t.Context(), Options{Protocol: "upnp", Search: to, Gateways: noGateways}); err != nil {
+		t.Error(err)
+	}
+}
+
+// A URL is a choice: nothing else is asked.
+func TestURLAsksNobodyElse(t *testing.T) {
+	d := device1(t, igd.Config{})
+	_, err := Open(t.Context(), Options{URL: d.URL(), Gateways: func() ([]netip.Addr, error) {
+		t.Error("the default gateway was looked up")
+		return loopbackGateway()
+	}})
+	if err != nil {
+		t.Error(err)
+	}
+}
+
+// Of several connections the one that is up is taken.
+func TestTakesTheConnectionThatIsUp(t *testing.T) {
+	service := func(kind string) string {
+		return `<service><serviceType>urn:schemas-upnp-org:service:` + kind + `:1</serviceType><controlURL>/` + kind + `</controlURL></service>`
+	}
+	status := func(kind, status string) string {
+		return `<s:Envelope xmlns:s="http://schemas.xmlsoap.org/soap/envelope/"><s:Body><u:GetStatusInfoResponse xmlns:u="urn:schemas-upnp-org:service:` + kind + `:1">` +
+			`<NewConnectionStatus>` + status + `</NewConnectionStatus><NewUptime>1</NewUptime></u:GetStatusInfoResponse></s:Body></s:Envelope>`
+	}
+	mux := http.NewServeMux()
+	mux.HandleFunc("GET /", func(w http.ResponseWriter, _ *http.Request) {
+		fmt.Fprint(w, `<root xmlns="urn:schemas-upnp-org:device-1-0"><device><serviceList>`+service("WANIPConnection")+service("WANPPPConnection")+`</serviceList></device></root>`)
+	})
+	up := "Connected"
+	mux.HandleFunc("POST /WANIPConnection", func(w http.ResponseWriter, _ *http.Request) {
+		fmt.Fprint(w, status("WANIPConnection", "Disconnected"))
+	})
+	mux.HandleFunc("POST /WANPPPConnection", func(w http.ResponseWriter, _ *http.Request) {
+		fmt.Fprint(w, status("WANPPPConnection", up))
+	})
+	s := httptest.NewServer(mux)
+	defer s.Close()
+	for _, test := range []struct{ status, want string }{{"Connected", "WANPPPConnection:1"}, {"Connecting", "WANIPConnection:1"}} {
+		up = test.status
+		r, err := Open(t.Context(), Options{URL: s.URL})
+		if err != nil {
+			t.Fatal(err)
+		}
+		has(t, "why when it is "+test.status, r.Why(), test.want)
+	}
+}
+
 // A description may be endless, a base relative, and the one service WANPPPConnection.
 func TestDescriptions(t *testing.T) {
 	const ppp = `<?xml version="1.0" encoding="ISO-8859-1"?><root xmlns="urn:schemas-upnp-org:device-1-0"><URLBase>/</URLBase><device>` +

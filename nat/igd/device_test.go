@@ -284,3 +284,23 @@ func TestCloseWithParent(t *testing.T) {
 		t.Error("the device still answers")
 	}
 }
+
+func TestStartFails(t *testing.T) {
+	taken := start(t, Config{}).web.Addr().String()
+	for _, bad := range []Config{{Version: 3}, {Listen: taken}, {SSDP: "nowhere"}} {
+		if d, err := Start(t.Context(), bad); err == nil {
+			d.Close()
+			t.Errorf("%+v starts", bad)
+		}
+	}
+}
+
+func FuzzParseCall(f *testing.F) {
+	f.Add(`<s:Envelope xmlns:s="http://schemas.xmlsoap.org/soap/envelope/"><s:Body><u:GetStatusInfo xmlns:u="x"><A>1</A></u:GetStatusInfo></s:Body></s:Envelope>`)
+	f.Add(`<Envelope/>`)
+	f.Fuzz(func(t *testing.T, body string) {
+		if _, c, err := parseCall(strings.NewReader(body)); err == nil && (c.Action == "" || c.Args == nil) {
+			t.Errorf("%q is taken for %+v", body, c)
+		}
+	})
+}
