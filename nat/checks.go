@@ -152,7 +152,7 @@ func (f Facts) checkAddress(ctx context.Context, r *Router, wan netip.Addr, wanE
 		c.Status = plan.Fail
 		c.Hint = "run apply if the router's address is the right one; if the outside sees another, the router is behind another NAT"
 	case len(known) < 2:
-		c.Status, c.Hint = plan.Skip, "set verify.probe, or compare with the address in the router"
+		c.Status, c.Hint = plan.Skip, "compare it with the address that a server outside sees"
 	default:
 		c.Status = plan.Pass // what is missing stands in Got
 	}
@@ -191,9 +191,9 @@ func (f Facts) judge(r *Router, want, is plan.Item, there bool) (status plan.Sta
 	text := strings.Join(is.Lines, " ")
 	switch {
 	case !there:
-		return plan.Fail, "not in the router", "run apply"
+		return plan.Fail, "not in the router", "mailpub apply puts it there"
 	case is.Unreadable != "":
-		return plan.Skip, is.Unreadable, "let a probe look from outside (port.outside)"
+		return plan.Skip, is.Unreadable, "look from outside: connect to the port of the public address"
 	case !plan.EqualLines(is.Lines, want.Lines) && strings.HasSuffix(text, " disabled"):
 		return plan.Fail, text, "enable it in the router, or run apply"
 	case !plan.EqualLines(is.Lines, want.Lines):
@@ -203,11 +203,11 @@ func (f Facts) judge(r *Router, want, is plan.Item, there bool) (status plan.Sta
 	}
 	if g, ok := r.known(want.Key); ok && g.Lifetime > 0 && !is.Expires.IsZero() {
 		if left := is.Expires.Sub(r.now()); left < g.Lifetime/2 {
-			return plan.Warn, fmt.Sprintf("%s, for another %v of %v", text, left.Round(time.Second), g.Lifetime), "run apply, or let watch run, to renew it"
+			return plan.Warn, fmt.Sprintf("%s, for another %v of %v", text, left.Round(time.Second), g.Lifetime), "mailpub apply renews it"
 		}
 	}
 	if r.Protocol() == "nat-pmp" {
-		return plan.Skip, "granted, and the router has not restarted since; NAT-PMP can't list what it maps", "let a probe look from outside (port.outside)"
+		return plan.Skip, "granted, and the router has not restarted since; NAT-PMP can't list what it maps", "look from outside: connect to the port of the public address"
 	}
 	return plan.Pass, text, ""
 }

@@ -15,7 +15,7 @@ import (
 // Options says which router to use and how. The zero value finds the router by
 // whatever protocol it answers.
 type Options struct {
-	Protocol string // "auto" (also ""), "upnp", "nat-pmp" or "manual"
+	Protocol string // "auto" (also ""), "upnp", "pcp", "nat-pmp" or "manual"
 
 	// These narrow down the router where several answer. URL is that of its UPnP
 	// description, and saves the search.
@@ -44,7 +44,7 @@ type Options struct {
 const (
 	searchTime = 2500 * time.Millisecond // for the first answer
 	pmpTime    = 2 * time.Second         // for an answer to NAT-PMP
-	upnpGrace  = 1200 * time.Millisecond // for UPnP, once NAT-PMP has answered
+	upnpGrace  = 1200 * time.Millisecond // for a better protocol, once one has answered
 	otherGrace = 600 * time.Millisecond  // for a second router, once one has answered that is not the gateway
 )
 
@@ -75,6 +75,8 @@ func Open(ctx context.Context, o Options) (*Router, error) {
 		d, why, err = openUPnP(ctx, o)
 	case "nat-pmp":
 		d, why, err = openPMP(ctx, o)
+	case "pcp":
+		d, why, err = openPCP(ctx, o)
 	case "auto", "":
 		open := openAny
 		if o.URL != "" { // a choice of UPnP
@@ -82,7 +84,7 @@ func Open(ctx context.Context, o Options) (*Router, error) {
 		}
 		d, why, err = open(ctx, o)
 	default:
-		err = fmt.Errorf("unknown router protocol %q, want auto, upnp, nat-pmp or manual", o.Protocol)
+		err = fmt.Errorf("unknown router protocol %q, want auto, upnp, pcp, nat-pmp or manual", o.Protocol)
 	}
 	if err != nil {
 		return nil, err
@@ -91,52 +93,99 @@ func Open(ctx context.Context, o Options) (*Router, error) {
 	return &Router{device: d, why: why, mark: mark(o.Site), known: o.Known, log: o.Logger, now: o.Now}, nil
 }
 
+// way is a protocol that auto tries.
+type way struct {
+	protocol string
+	open     func(context.Context, Options) (device, string, error)
+}
+
+// ways are the protocols in the order in which auto prefers them: first what can be read
+// back, then the younger protocol.
+func ways() []way {
+	return []way{{"upnp", openUPnP}, {"pcp", openPCP}, {"nat-pmp", openPMP}}
+}
+
 type opened struct {
+	rank   int
 	device device
 	why    string
 	err    error
 }
 
-// openAny asks in all protocols at once.
+// openAny asks in all protocols at once, and takes the best that answers. Once one has
+// answered, those before it have a while left.
 func openAny(ctx context.Context, o Options) (device, string, error) {
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
-	try := func(open func(context.Context, Options) (device, string, error)) <-chan opened {
-		c := make(chan opened, 1)
+	all := ways()
+	answers := make(chan opened, len(all))
+	for rank, w := range all {
 		go func() {
-			d, why, err := open(ctx, o)
-			c <- opened{d, why, err}
+			d, why, err := w.open(ctx, o)
+			answers <- opened{rank, d, why, err}
 		}()
-		return c
 	}
-	byUPnP, byPMP := try(openUPnP), try(openPMP)
-	var u, p *opened
+	got := make([]*opened, len(all))
 	var grace <-chan time.Time
 	for {
 		select {
-		case got := <-byUPnP:
-			u = &got
-		case got := <-byPMP:
-			p = &got
-			if got.err == nil {
+		case a := <-answers:
+			got[a.rank] = &a
+			if a.err == nil && grace == nil {
 				grace = time.After(upnpGrace)
 			}
 		case <-grace:
-			u = &opened{err: fmt.Errorf("nothing within %v", upnpGrace)}
+			for rank := range got {
+				if got[rank] == nil {
+					got[rank] = &opened{err: fmt.Errorf("nothing within %v", upnpGrace)}
+				}
+			}
 		case <-ctx.Done():
 			return nil, "", context.Cause(ctx)
 		}
-		switch {
-		case u != nil && u.err == nil:
-			return u.device, u.why + "; not nat-pmp, as that can't be read back", nil
-		case u != nil && p != nil && p.err == nil:
-			return p.device, p.why + "; not upnp: " + u.err.Error(), nil
-		case u != nil && p != nil && errors.Is(u.err, ErrSeveralRouters):
-			return nil, "", u.err
-		case u != nil && p != nil:
-			return nil, "", fmt.Errorf("%w: upnp: %w; nat-pmp: %w", ErrNoRouter, bare(u.err), bare(p.err))
+		if best, decided := settled(got); decided {
+			return conclude(all, got, best)
 		}
 	}
+}
+
+// settled returns the best of the answers, once nothing better can come; -1 for none.
+func settled(got []*opened) (best int, decided bool) {
+	for rank, a := range got {
+		if a == nil {
+			return -1, false
+		}
+		if a.err == nil {
+			return rank, true
+		}
+	}
+	return -1, true
+}
+
+// conclude says why a protocol was taken and why not the others, or why none was.
+func conclude(all []way, got []*opened, best int) (device, string, error) {
+	if best < 0 {
+		if errors.Is(got[0].err, ErrSeveralRouters) {
+			return nil, "", got[0].err
+		}
+		err := ErrNoRouter
+		for rank, w := range all {
+			sep := "; "
+			if rank == 0 {
+				sep = ": "
+			}
+			err = fmt.Errorf("%w%s%s: %w", err, sep, w.protocol, bare(got[rank].err))
+		}
+		return nil, "", err
+	}
+	why := got[best].why
+	for rank, w := range all[:best] {
+		why += fmt.Sprintf("; not %s: %v", w.protocol, got[rank].err)
+	}
+	if best == 0 {
+		why += "; not pcp or nat-pmp, as those can't be read back"
+	}
+	return got[best].device, why, nil
 }
 
 // bare takes ErrNoRouter off an error, so that it is not said twice.

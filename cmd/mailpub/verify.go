@@ -137,7 +137,12 @@ func (w *world) dnsFacts() providers.Facts {
 
 func (w *world) routerFacts() nat.Facts {
 	return nat.Facts{
-		Open:      func(context.Context) (*nat.Router, error) { return w.router, w.routerErr },
+		Open: func(context.Context) (*nat.Router, error) {
+			if w.site.Router == plan.RouterNone {
+				return nil, nil
+			}
+			return w.router, w.routerErr
+		},
 		Wanted:    w.site.ForwardItems(),
 		Published: func(ctx context.Context) ([]netip.Addr, error) { return w.resolver.Addresses(ctx, w.site.Host) },
 		Owned: func(k plan.Key) bool {
