@@ -5,6 +5,7 @@
 // plans, DNS or routers, and imports nothing of mailpub's. It offers no
 // authentication, so nobody can send mail out through it.
 //
-// The protocol itself is emersion/go-smtp's; what that does otherwise than RFC 5321 is
-// put right on the connection (wire.go) and in the session (session.go).
+// The protocol itself is emersion/go-smtp's. What that does otherwise than RFC 5321 is
+// put right on the connection: command.go reads commands, body.go messages, wire.go
+// replies. Whom mail is accepted from and for is decided in session.go.
 package receiver

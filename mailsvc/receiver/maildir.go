@@ -2,125 +2,150 @@ package receiver
 
 import (
 	"bufio"
-	"errors"
 	"fmt"
 	"io"
-	"os"
 	"path/filepath"
-	"strings"
 )
 
 // maildir is a directory of mailboxes, each in the Maildir layout: a message is written
 // in tmp, and appears in new as a whole.
-type maildir struct{ root string }
+type maildir struct {
+	disk disk
+	root string
+}
 
 // store writes one message into each of the mailboxes and returns the files and the
 // size. When it returns without an error every file and its name are on disk. When it
-// fails nothing is left in tmp.
+// fails no mailbox has the message, and nothing is left in tmp.
 func (m maildir) store(mailboxes []string, name string, header []byte, body io.Reader) (paths []string, size int64, err error) {
-	var files []*os.File
+	d := delivery{disk: m.disk}
 	defer func() {
-		for _, f := range files {
-			err = errors.Join(err, closed(f.Close()))
-			if err != nil {
-				os.Remove(f.Name())
-			}
+		if err != nil {
+			d.undo()
 		}
 	}()
-	var writers []io.Writer
 	for _, box := range mailboxes {
-		f, err := m.create(box, name)
-		if err != nil {
+		if err := m.prepare(box); err != nil {
 			return nil, 0, err
 		}
-		files, writers = append(files, f), append(writers, f)
-	}
-	w := bufio.NewWriterSize(io.MultiWriter(writers...), 64<<10)
-	if _, err := w.Write(header); err != nil {
-		return nil, 0, err
-	}
-	n, err := io.Copy(w, body)
-	if err != nil {
-		return nil, 0, err
-	}
-	if err := w.Flush(); err != nil {
-		return nil, 0, err
-	}
-	for _, f := range files {
-		if err := f.Sync(); err != nil {
+		if err := d.create(filepath.Join(m.root, box), name); err != nil {
 			return nil, 0, err
 		}
 	}
-	for _, f := range files {
-		path, err := publish(f)
-		if err != nil {
-			return nil, 0, err
-		}
-		paths = append(paths, path)
+	if size, err = d.write(header, body); err != nil {
+		return nil, 0, err
 	}
-	return paths, int64(len(header)) + n, nil
+	if err := d.publish(); err != nil {
+		return nil, 0, err
+	}
+	for _, c := range d.copies {
+		paths = append(paths, c.path)
+	}
+	return paths, size, nil
 }
 
-// closed forgives a file that publish has closed already.
-func closed(err error) error {
-	if errors.Is(err, os.ErrClosed) {
+// prepare makes a mailbox durably, if it is not there. Its tmp comes last, so that one with
+// a tmp is complete.
+func (m maildir) prepare(mailbox string) error {
+	if !isMailbox(mailbox) { // settings have been checked; this is where it matters
+		return fmt.Errorf("%q is no mailbox", mailbox)
+	}
+	box := filepath.Join(m.root, mailbox)
+	if m.disk.exists(filepath.Join(box, "tmp")) {
 		return nil
+	}
+	for _, sub := range []string{"cur", "new"} {
+		if err := m.disk.makeDir(filepath.Join(box, sub)); err != nil {
+			return err
+		}
+	}
+	for _, dir := range []string{filepath.Dir(m.root), m.root, box} {
+		if err := m.disk.syncDir(dir); err != nil {
+			return err
+		}
+	}
+	return m.disk.makeDir(filepath.Join(box, "tmp"))
+}
+
+// delivery is one message on its way to its mailboxes.
+type delivery struct {
+	disk   disk
+	copies []*mailCopy
+}
+
+// mailCopy is the message in one mailbox.
+type mailCopy struct {
+	file file   // nil once closed
+	path string // where it is: in tmp, then in new
+}
+
+func (d *delivery) create(box, name string) error {
+	path := filepath.Join(box, "tmp", name)
+	f, err := d.disk.create(path)
+	if err == nil {
+		d.copies = append(d.copies, &mailCopy{f, path})
 	}
 	return err
 }
 
-// create opens a new file in a mailbox's tmp, making the mailbox if need be.
-func (m maildir) create(mailbox, name string) (*os.File, error) {
-	if !mailboxName.MatchString(mailbox) {
-		return nil, fmt.Errorf("%q is no mailbox", mailbox)
+// write puts the message into every copy, and every copy on disk.
+func (d *delivery) write(header []byte, body io.Reader) (int64, error) {
+	var files []io.Writer
+	for _, c := range d.copies {
+		files = append(files, c.file)
 	}
-	box := filepath.Join(m.root, mailbox)
-	for _, sub := range []string{"cur", "new", "tmp"} {
-		dir := filepath.Join(box, sub)
-		if _, err := os.Stat(dir); err == nil {
-			continue
-		}
-		if err := os.MkdirAll(dir, 0o700); err != nil {
-			return nil, err
-		}
-		if err := syncDir(box); err != nil {
-			return nil, err
+	w := bufio.NewWriterSize(io.MultiWriter(files...), 32<<10)
+	if _, err := w.Write(header); err != nil {
+		return 0, err
+	}
+	n, err := io.Copy(w, body)
+	if err != nil {
+		return 0, err
+	}
+	if err := w.Flush(); err != nil {
+		return 0, err
+	}
+	for _, c := range d.copies {
+		if err := c.file.Sync(); err != nil {
+			return 0, err
 		}
 	}
-	return os.OpenFile(filepath.Join(box, "tmp", name), os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o600)
+	return int64(len(header)) + n, nil
 }
 
-// publish moves a written file from tmp to new, durably.
-func publish(f *os.File) (path string, err error) {
-	if err := f.Close(); err != nil { // Windows moves no open file
-		return "", err
+// publish moves the copies from tmp to new, durably.
+func (d *delivery) publish() error {
+	for _, c := range d.copies {
+		if err := c.close(); err != nil { // before the move: Windows moves no open file
+			return err
+		}
+		dir := filepath.Join(filepath.Dir(filepath.Dir(c.path)), "new")
+		path := filepath.Join(dir, filepath.Base(c.path))
+		if err := d.disk.rename(c.path, path); err != nil {
+			return err
+		}
+		c.path = path
+		if err := d.disk.syncDir(dir); err != nil {
+			return err
+		}
 	}
-	box := filepath.Dir(filepath.Dir(f.Name()))
-	path = filepath.Join(box, "new", filepath.Base(f.Name()))
-	if err := os.Rename(f.Name(), path); err != nil {
-		return "", err
-	}
-	return path, syncDir(filepath.Join(box, "new"))
+	return nil
 }
 
-// header returns what a receiving server puts on top of a message: the return path (RFC
-// 5321 section 4.4, once, at final delivery) and a trace line.
-func (m Message) header(hostname string, utf8 bool) []byte {
-	with := "ESMTP"
-	if utf8 {
-		with = "UTF8SMTP" // RFC 6531 section 4.3
+func (c *mailCopy) close() error {
+	if c.file == nil {
+		return nil
 	}
-	recipient := ""
-	if len(m.To) == 1 { // more would tell each of the others
-		recipient = "\r\n\tfor <" + m.To[0] + ">"
+	f := c.file
+	c.file = nil
+	return f.Close()
+}
+
+// undo takes every copy away, also one that is in new already: its sender is told to
+// come back, and should not have it delivered twice.
+func (d *delivery) undo() {
+	for _, c := range d.copies {
+		c.close()
+		d.disk.remove(c.path)
 	}
-	remote := m.Remote
-	if i := strings.LastIndex(remote, ":"); i > 0 {
-		remote = strings.Trim(remote[:i], "[]")
-	}
-	if strings.Contains(remote, ":") {
-		remote = "IPv6:" + remote
-	}
-	return fmt.Appendf(nil, "Return-Path: <%s>\r\nReceived: from %s ([%s])\r\n\tby %s with %s id %s%s;\r\n\t%s\r\n",
-		m.From, m.Helo, remote, hostname, with, m.ID, recipient, m.Time.Format("Mon, 2 Jan 2006 15:04:05 -0700"))
 }

@@ -2,9 +2,10 @@ package receiver
 
 import (
 	"context"
+	"crypto/rand"
+	"crypto/tls"
 	"errors"
 	"fmt"
-	"io"
 	"log/slog"
 	"net"
 	"os"
@@ -16,17 +17,22 @@ import (
 	"github.com/emersion/go-smtp"
 )
 
-// Server is the receiver. The fields are set before Serve and not changed after.
+// Server is the receiver. The fields are set before Serve and not changed after. A
+// Server serves once.
 type Server struct {
 	SettingsPath string // a file of Settings, re-read when it changes; need not be there yet
 	Hostname     string // of the greeting as long as there are no settings
 	Maildir      string // directory of the mailboxes
 
+	// TLS, when set, is offered by STARTTLS (RFC 3207).
+	TLS *tls.Config
+
 	MaxSize        int64         // octets of a message; default 50 MiB
 	MaxRecipients  int           // of a message; default 100, the least that RFC 5321 section 4.5.3.1.8 allows
 	MaxConnections int           // at the same time; default 200
-	IdleTimeout    time.Duration // default 5 min, as RFC 5321 section 4.5.3.2.7 wants
-	StopTimeout    time.Duration // for sessions to end when Serve stops; default 3 s
+	IdleTimeout    time.Duration // between commands or parts of a message; default 5 min (RFC 5321 section 4.5.3.2.7)
+	MessageTimeout time.Duration // for a whole message; default 1 h
+	StopTimeout    time.Duration // for messages under way to end when Serve stops; default 3 s
 
 	Logger    *slog.Logger     // default: discards
 	Now       func() time.Time // default time.Now
@@ -34,38 +40,53 @@ type Server struct {
 
 	settings source
 	maildir  maildir
+	host     string // this machine, in names of messages
+	run      string // this Serve, in names of messages
 	count    atomic.Uint64
 	telling  sync.Mutex
+	storing  sync.RWMutex // read-locked by each message being stored
 }
 
-// Serve receives on l until ctx is done, then lets sessions end for StopTimeout. It
-// closes l, and returns nil unless l fails. No goroutine of it is left.
+// Serve receives on l until ctx is done. Then sessions that wait for a command end at
+// once, and those with a message under way have StopTimeout for it. Serve closes l, and
+// returns nil unless l fails. No goroutine of it is left.
 func (s *Server) Serve(ctx context.Context, l net.Listener) error {
 	s.fillIn()
 	server := smtp.NewServer(smtp.BackendFunc(func(c *smtp.Conn) (smtp.Session, error) {
-		return &session{server: s, conn: c}, nil
+		return &session{server: s, wire: c.Conn().(*wire), conn: c}, nil
 	}))
-	server.Domain = s.hostname()
-	server.MaxMessageBytes = s.MaxSize
+	server.Domain = s.Hostname
 	server.MaxRecipients = s.MaxRecipients
+	server.MaxLineLength = 0 // wire bounds commands; messages have lines of any length
 	server.ReadTimeout, server.WriteTimeout = s.IdleTimeout, s.IdleTimeout
 	server.EnableSMTPUTF8 = true
+	server.AllowInsecureAuth = true // there is none: AUTH is answered 504, not "use TLS"
 	server.ErrorLog = slog.NewLogLogger(s.log().Handler(), slog.LevelDebug)
 
-	gate := &limitedListener{Listener: l, server: s, free: make(chan struct{}, s.MaxConnections)}
+	g := &gate{Listener: l, server: s, free: make(chan struct{}, s.MaxConnections), inside: map[*wire]bool{}}
 	ended := make(chan error, 1)
-	go func() { ended <- server.Serve(gate) }()
+	go func() { ended <- server.Serve(g) }()
 	var err error
 	select {
 	case err = <-ended:
 	case <-ctx.Done():
+		g.Close()
+		<-ended
 	}
-	stop, cancel := context.WithTimeout(context.Background(), s.StopTimeout)
-	defer cancel()
-	if server.Shutdown(stop) != nil {
-		gate.closeAll()
+	g.stop()
+	left := make(chan struct{})
+	go func() {
+		server.Shutdown(context.Background()) // returns once every session has ended
+		close(left)
+	}()
+	select {
+	case <-left:
+	case <-time.After(s.StopTimeout):
+		g.abort()
+		<-left
 	}
-	gate.wait()
+	s.storing.Lock() // a message that came by BDAT is stored beside its session
+	defer s.storing.Unlock()
 	if err == nil || errors.Is(err, net.ErrClosed) {
 		return nil
 	}
@@ -73,24 +94,38 @@ func (s *Server) Serve(ctx context.Context, l net.Listener) error {
 }
 
 func (s *Server) fillIn() {
-	if s.MaxSize == 0 {
-		s.MaxSize = 50 << 20
-	}
-	if s.MaxRecipients == 0 {
-		s.MaxRecipients = 100
-	}
-	if s.MaxConnections == 0 {
-		s.MaxConnections = 200
-	}
-	if s.IdleTimeout == 0 {
-		s.IdleTimeout = 5 * time.Minute
-	}
-	if s.StopTimeout == 0 {
-		s.StopTimeout = 3 * time.Second
+	fillIn(&s.MaxSize, 50<<20)
+	fillIn(&s.MaxRecipients, 100)
+	fillIn(&s.MaxConnections, 200)
+	fillIn(&s.IdleTimeout, 5*time.Minute)
+	fillIn(&s.MessageTimeout, time.Hour)
+	fillIn(&s.StopTimeout, 3*time.Second)
+	if s.maildir.disk == nil {
+		s.maildir.disk = osDisk{}
 	}
 	s.maildir.root = s.Maildir
 	s.settings.path = s.SettingsPath
 	s.settings.report = func(err error) { s.log().Error("settings", "error", err) }
+	host, err := os.Hostname()
+	if err != nil {
+		host = "localhost"
+	}
+	if s.Hostname == "" {
+		s.Hostname = host
+	}
+	s.host = strings.NewReplacer("/", "_", ":", "_", `\`, "_").Replace(host)
+	s.run = rand.Text()[:10]
+}
+
+// fillIn puts a default in the place of a limit that is not set.
+func fillIn[N int | int64 | time.Duration](field *N, value N) {
+	if *field <= 0 {
+		*field = value
+	}
+}
+
+func (s *Server) limits() limits {
+	return limits{size: s.MaxSize, idle: s.IdleTimeout, message: s.MessageTimeout}
 }
 
 func (s *Server) log() *slog.Logger {
@@ -116,80 +151,16 @@ func (s *Server) hostname() string {
 }
 
 func (s *Server) delivered(m Message) {
+	if s.Delivered == nil {
+		return
+	}
 	s.telling.Lock()
 	defer s.telling.Unlock()
 	s.Delivered(m)
 }
 
-// unique returns a file name that no other message of this Maildir has.
+// unique returns a file name that no other message of this Maildir has: time, process,
+// place in it, and a random word, since a container's processes all have number 1.
 func (s *Server) unique(now time.Time) string {
-	host, err := os.Hostname()
-	if err != nil {
-		host = "localhost"
-	}
-	host = strings.NewReplacer("/", "_", ":", "_", `\`, "_").Replace(host)
-	return fmt.Sprintf("%d.M%06dP%dQ%d.%s", now.Unix(), now.Nanosecond()/1000, os.Getpid(), s.count.Add(1), host)
+	return fmt.Sprintf("%d.M%06dP%dQ%dR%s.%s", now.Unix(), now.Nanosecond()/1000, os.Getpid(), s.count.Add(1), s.run, s.host)
 }
-
-// limitedListener accepts up to a number of connections at a time; a further one is told
-// to come back (421, RFC 5321 section 3.1) and closed.
-type limitedListener struct {
-	net.Listener
-	server *Server
-	free   chan struct{}
-
-	mu    sync.Mutex
-	conns map[*wire]struct{}
-	done  sync.WaitGroup
-}
-
-func (l *limitedListener) Accept() (net.Conn, error) {
-	for {
-		conn, err := l.Listener.Accept()
-		if err != nil {
-			return nil, err
-		}
-		select {
-		case l.free <- struct{}{}:
-		default:
-			l.server.log().Warn("too many connections", "remote", conn.RemoteAddr())
-			conn.SetWriteDeadline(time.Now().Add(time.Second))
-			io.WriteString(conn, "421 4.3.2 "+l.server.hostname()+" has too many connections, please come back later\r\n")
-			conn.Close()
-			continue
-		}
-		l.done.Add(1)
-		w := newWire(conn, l.server.hostname())
-		l.mu.Lock()
-		if l.conns == nil {
-			l.conns = map[*wire]struct{}{}
-		}
-		l.conns[w] = struct{}{}
-		l.mu.Unlock()
-		w.closed = func() {
-			l.mu.Lock()
-			delete(l.conns, w)
-			l.mu.Unlock()
-			<-l.free
-			l.done.Done()
-		}
-		return w, nil
-	}
-}
-
-// closeAll tells those still there that it is over (421), and closes them.
-func (l *limitedListener) closeAll() {
-	l.mu.Lock()
-	var left []*wire
-	for w := range l.conns {
-		left = append(left, w)
-	}
-	l.mu.Unlock()
-	for _, w := range left {
-		w.Conn.SetWriteDeadline(time.Now().Add(time.Second))
-		io.WriteString(w.Conn, "421 4.3.2 "+w.hostname+" is shutting down\r\n")
-		w.Close()
-	}
-}
-
-func (l *limitedListener) wait() { l.done.Wait() }

@@ -4,7 +4,7 @@ import (
 	"errors"
 	"io"
 	"slices"
-	"time"
+	"unicode/utf8"
 
 	"github.com/emersion/go-smtp"
 )
@@ -12,6 +12,7 @@ import (
 // Replies beyond go-smtp's own. Enhanced codes are those of RFC 3463.
 var (
 	errNotSetUp  = reply(451, smtp.EnhancedCode{4, 3, 0}, "not set up yet, please come back later")
+	errNested    = reply(503, smtp.EnhancedCode{5, 5, 1}, "MAIL was said already")
 	errSpoof     = reply(550, smtp.EnhancedCode{5, 7, 1}, "mail from our own domain needs authentication, which is not offered here")
 	errNoSender  = reply(550, smtp.EnhancedCode{5, 1, 0}, "no such sender here")
 	errRelay     = reply(554, smtp.EnhancedCode{5, 7, 1}, "relaying denied")
@@ -19,6 +20,7 @@ var (
 	errStorage   = reply(452, smtp.EnhancedCode{4, 3, 1}, "cannot store mail now, please come back later")
 	errUTF8      = reply(553, smtp.EnhancedCode{5, 6, 7}, "this address needs SMTPUTF8")
 	errLineEnds  = reply(550, smtp.EnhancedCode{5, 6, 0}, "bare CR, bare LF or NUL in the message")
+	errBrokenOff = reply(451, smtp.EnhancedCode{4, 4, 2}, "the message broke off")
 )
 
 func reply(code int, enhanced smtp.EnhancedCode, text string) *smtp.SMTPError {
@@ -31,15 +33,23 @@ type recipient struct{ address, mailbox string }
 // session is one mail transaction after another on one connection.
 type session struct {
 	server *Server
+	wire   *wire
 	conn   *smtp.Conn
-	from   string
-	utf8   bool
-	to     []recipient
+
+	begun bool // by MAIL
+	from  string
+	utf8  bool
+	to    []recipient
 }
 
 // Mail implements smtp.Session.
 func (s *session) Mail(from string, o *smtp.MailOptions) error {
-	if !o.UTF8 && !ascii(from) { // RFC 6531 section 3.4
+	switch {
+	case s.begun: // RFC 5321 section 4.1.4
+		return errNested
+	case o.Size > s.server.MaxSize: // RFC 1870 section 6.1
+		return smtp.ErrDataTooLarge
+	case !readable(from, o.UTF8):
 		return errUTF8
 	}
 	set, ok := s.server.settings.get()
@@ -52,13 +62,13 @@ func (s *session) Mail(from string, o *smtp.MailOptions) error {
 			return errNoSender
 		}
 	}
-	s.from, s.utf8 = from, o.UTF8
+	s.begun, s.from, s.utf8 = true, from, o.UTF8
 	return nil
 }
 
 // Rcpt implements smtp.Session.
 func (s *session) Rcpt(to string, _ *smtp.RcptOptions) error {
-	if !s.utf8 && !ascii(to) {
+	if !readable(to, s.utf8) {
 		return errUTF8
 	}
 	set, ok := s.server.settings.get()
@@ -66,6 +76,9 @@ func (s *session) Rcpt(to string, _ *smtp.RcptOptions) error {
 		return errNotSetUp
 	}
 	local, domain := splitAddress(to)
+	if domain == s.wire.hostname {
+		domain = set.Hostname // it may have changed since the greeting
+	}
 	if !set.local(domain) {
 		return errRelay // RFC 5321 section 3.6.2: no relaying for strangers
 	}
@@ -80,88 +93,102 @@ func (s *session) Rcpt(to string, _ *smtp.RcptOptions) error {
 // Data implements smtp.Session. It returns nil, which the client sees as 250, only when
 // the message is safe on disk.
 func (s *session) Data(r io.Reader) error {
-	m := Message{
-		Time: s.server.now(), Remote: s.conn.Conn().RemoteAddr().String(), Helo: s.conn.Hostname(), From: s.from,
-	}
-	var boxes []string
-	for _, rcpt := range s.to {
-		m.To = append(m.To, rcpt.address)
-		if !slices.Contains(boxes, rcpt.mailbox) {
-			boxes = append(boxes, rcpt.mailbox)
-		}
-	}
-	set, _ := s.server.settings.get()
-	m.ID = s.server.unique(m.Time)
-	body := &strictReader{r: r}
-	paths, size, err := s.server.maildir.store(boxes, m.ID, m.header(set.Hostname, s.utf8), body)
-	var protocol *smtp.SMTPError
+	s.server.storing.RLock()
+	defer s.server.storing.RUnlock()
+	m := s.message()
+	body := &strictReader{r: r, left: s.server.MaxSize}
+	var err error
+	m.Paths, m.Size, err = s.server.maildir.store(s.mailboxes(), m.ID, m.header(s.wire, s.utf8), body)
 	switch {
 	case err == nil:
-	case errors.As(err, &protocol):
-		return err
-	case body.err != nil: // the client went away
-		return err
+	case body.refused != nil:
+		return body.refused
+	case body.broken != nil:
+		s.server.log().Info("message broke off", "id", m.ID, "remote", m.Remote, "error", body.broken)
+		return errBrokenOff
 	default:
 		s.server.log().Error("message not stored", "id", m.ID, "error", err)
 		return errStorage
 	}
-	m.Paths, m.Size = paths, size
 	s.server.log().Info("message stored", "id", m.ID, "from", m.From, "to", m.To, "size", m.Size)
-	if s.server.Delivered != nil {
-		s.server.delivered(m)
-	}
+	s.server.delivered(m)
 	return nil
 }
 
+func (s *session) message() Message {
+	now := s.server.now()
+	m := Message{
+		ID: s.server.unique(now), Time: now, Remote: s.conn.Conn().RemoteAddr().String(),
+		Helo: s.conn.Hostname(), From: s.from,
+	}
+	for _, rcpt := range s.to {
+		m.To = append(m.To, rcpt.address)
+	}
+	return m
+}
+
+// mailboxes returns where the message goes, each once.
+func (s *session) mailboxes() (boxes []string) {
+	for _, rcpt := range s.to {
+		if !slices.Contains(boxes, rcpt.mailbox) {
+			boxes = append(boxes, rcpt.mailbox)
+		}
+	}
+	return boxes
+}
+
 // Reset implements smtp.Session.
-func (s *session) Reset() { s.from, s.utf8, s.to = "", false, nil }
+func (s *session) Reset() { s.begun, s.from, s.utf8, s.to = false, "", false, nil }
 
 // Logout implements smtp.Session.
 func (s *session) Logout() error { return nil }
 
-func ascii(s string) bool {
-	for i := range len(s) {
-		if s[i] > 127 {
+// readable reports whether an address is ASCII or, where SMTPUTF8 was asked for, UTF-8
+// (RFC 6531 sections 3.3 and 3.5).
+func readable(address string, utf8Asked bool) bool {
+	if utf8Asked {
+		return utf8.ValidString(address)
+	}
+	for i := range len(address) {
+		if address[i] >= utf8.RuneSelf {
 			return false
 		}
 	}
 	return true
 }
 
-// strictReader passes a message on and fails at a bare CR, a bare LF or a NUL. RFC 5321
-// section 2.3.8 allows CR and LF only together; servers that disagree on what
-// ends a line let one message be smuggled inside another.
+// strictReader passes a message on, up to a size, and fails at a bare CR, a bare LF or a NUL: see
+// body, which has seen to DATA already. What comes by BDAT is only seen here.
 type strictReader struct {
-	r   io.Reader
-	cr  bool  // the last octet was CR
-	err error // of r, other than its end
+	r    io.Reader
+	left int64 // octets allowed
+	cr   bool  // the last octet was CR
+
+	refused *smtp.SMTPError // why the message is not taken
+	broken  error           // why it ended before its end
 }
 
 func (s *strictReader) Read(p []byte) (int, error) {
 	n, err := s.r.Read(p)
 	for _, c := range p[:n] {
 		if s.cr != (c == '\n') || c == 0 {
-			return 0, errLineEnds
+			return 0, s.refuse(errLineEnds)
 		}
 		s.cr = c == '\r'
 	}
-	if err == io.EOF && s.cr {
-		return 0, errLineEnds
-	}
-	if err != nil && err != io.EOF {
-		s.err = err
+	s.left -= int64(n)
+	switch {
+	case s.left < 0: // RFC 1870 section 6.3
+		return 0, s.refuse(smtp.ErrDataTooLarge)
+	case err == io.EOF && s.cr:
+		return 0, s.refuse(errLineEnds)
+	case err != nil && !errors.Is(err, io.EOF):
+		s.broken = err
 	}
 	return n, err
 }
 
-// Message is what is told of a stored message.
-type Message struct {
-	ID     string
-	Time   time.Time
-	Remote string // address and port of the client
-	Helo   string
-	From   string   // envelope sender; "" is the null sender
-	To     []string // envelope recipients
-	Size   int64    // octets as stored, headers of the receiver included
-	Paths  []string // one file for each mailbox
+func (s *strictReader) refuse(why *smtp.SMTPError) error {
+	s.refused = why
+	return why
 }

@@ -1,17 +1,12 @@
 package receiver
 
 import (
-	"bytes"
 	"encoding/json"
-	"errors"
 	"fmt"
-	"io/fs"
-	"os"
-	"regexp"
+	"maps"
 	"slices"
 	"strings"
-	"sync"
-	"time"
+	"unicode/utf8"
 )
 
 // SettingsFormat names the form of a settings file.
@@ -28,33 +23,49 @@ type Settings struct {
 // DefaultMailbox is where postmaster and abuse go when no alias says otherwise.
 const DefaultMailbox = "postmaster"
 
-// mailboxName is what a mailbox may be called: one element of a path, never a hidden
-// one, never a way up.
-var mailboxName = regexp.MustCompile(`^[a-z0-9]([a-z0-9._+-]{0,62}[a-z0-9])?$`)
-
-// DecodeSettings reads settings. The error says where the JSON is wrong, or which value.
+// DecodeSettings reads settings, strictly: what it can't take is an error that says where
+// the JSON is wrong, or which value. It never fails on what Encode made of valid names.
 func DecodeSettings(data []byte) (Settings, error) {
 	var s Settings
-	dec := json.NewDecoder(bytes.NewReader(data))
-	dec.DisallowUnknownFields()
-	if err := dec.Decode(&s); err != nil {
-		return Settings{}, fmt.Errorf("line %d: %w", 1+bytes.Count(data[:min(int(dec.InputOffset()), len(data))], []byte("\n")), err)
+	if err := decodeStrictly(data, &s); err != nil {
+		return Settings{}, err
 	}
-	if s.Format != SettingsFormat {
-		return Settings{}, fmt.Errorf("format is %q, want %q", s.Format, SettingsFormat)
-	}
-	for address, mailbox := range s.Aliases {
-		if !mailboxName.MatchString(mailbox) {
-			return Settings{}, fmt.Errorf("alias %q: %q is no mailbox", address, mailbox)
-		}
+	if err := s.check(); err != nil {
+		return Settings{}, err
 	}
 	return s, nil
+}
+
+func (s Settings) check() error {
+	if s.Format != SettingsFormat {
+		return fmt.Errorf("format is %q, want %q", s.Format, SettingsFormat)
+	}
+	if s.Hostname != "" && !isDomain(s.Hostname) {
+		return fmt.Errorf("hostname %q is no name, want one like mail.example.com, in small letters", s.Hostname)
+	}
+	for i, d := range s.Domains {
+		if !isDomain(d) {
+			return fmt.Errorf("domains: %q is no name, want one like example.com, in small letters", d)
+		}
+		if slices.Contains(s.Domains[:i], d) {
+			return fmt.Errorf("domains: %q is there twice", d)
+		}
+	}
+	for _, address := range slices.Sorted(maps.Keys(s.Aliases)) {
+		if !isAlias(address) {
+			return fmt.Errorf("alias %q: want an address or a local part, in small letters", address)
+		}
+		if box := s.Aliases[address]; !isMailbox(box) {
+			return fmt.Errorf("alias %q: %q is no mailbox, want a name of small letters, digits and inner dots or hyphens", address, box)
+		}
+	}
+	return nil
 }
 
 // Encode is the reverse of DecodeSettings. Equal settings are equal bytes.
 func (s Settings) Encode() ([]byte, error) {
 	s.Format = SettingsFormat
-	slices.Sort(s.Domains)
+	s.Domains = slices.Sorted(slices.Values(s.Domains))
 	if s.Domains == nil {
 		s.Domains = []string{}
 	}
@@ -70,32 +81,37 @@ func (s Settings) serves(domain string) bool { return slices.Contains(s.Domains,
 
 // local reports whether an address of this domain is the site's own: of a served
 // domain, or of the mail host itself.
-func (s Settings) local(domain string) bool { return s.serves(domain) || domain == s.Hostname }
+func (s Settings) local(domain string) bool {
+	return domain != "" && (s.serves(domain) || domain == s.Hostname)
+}
 
 // mailbox returns where mail for local@domain goes. An alias of the full address is
 // first; then, in served domains, the mailboxes by their own names, and postmaster and
-// abuse in any case (RFC 5321 section 4.5.1, RFC 2142 section 5). At the mail host
+// abuse in any case (RFC 5321 section 4.5.1, RFC 2142 section 4). At the mail host
 // itself there is only what stands without a domain.
 func (s Settings) mailbox(local, domain string) (string, bool) {
 	if !s.local(domain) {
 		return "", false
 	}
-	if !s.serves(domain) {
-		return s.bare(local)
-	}
 	if box, ok := s.Aliases[local+"@"+domain]; ok {
 		return box, true
+	}
+	if box, ok := s.bare(local); ok || !s.serves(domain) {
+		return box, ok
 	}
 	for _, box := range s.Aliases {
 		if box == local {
 			return box, true
 		}
 	}
-	return s.bare(local)
+	return "", false
 }
 
 // bare returns where mail for an address without a domain goes.
 func (s Settings) bare(local string) (string, bool) {
+	if strings.Contains(local, "@") { // a quoted local part; the keys with "@" are full addresses
+		return "", false
+	}
 	if box, ok := s.Aliases[local]; ok {
 		return box, true
 	}
@@ -103,53 +119,6 @@ func (s Settings) bare(local string) (string, bool) {
 		return DefaultMailbox, true
 	}
 	return "", false
-}
-
-// source re-reads the settings file when it has changed. Settings that can't be read do
-// not replace those that could.
-type source struct {
-	path   string
-	report func(error)
-
-	mu      sync.Mutex
-	current Settings
-	loaded  bool
-	seen    fileState
-}
-
-type fileState struct {
-	size int64
-	time time.Time
-}
-
-// get returns the settings in force; ok is false as long as there never were any.
-func (s *source) get() (_ Settings, ok bool) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	info, err := os.Stat(s.path)
-	switch {
-	case errors.Is(err, fs.ErrNotExist):
-		s.current, s.loaded, s.seen = Settings{}, false, fileState{}
-		return Settings{}, false
-	case err != nil:
-		s.report(err)
-		return s.current, s.loaded
-	}
-	now := fileState{info.Size(), info.ModTime()}
-	if now == s.seen {
-		return s.current, s.loaded
-	}
-	data, err := os.ReadFile(s.path)
-	if err == nil {
-		var fresh Settings
-		if fresh, err = DecodeSettings(data); err == nil {
-			s.current, s.loaded, s.seen = fresh, true, now
-			return s.current, true
-		}
-	}
-	s.seen = now
-	s.report(fmt.Errorf("settings %s: %w", s.path, err))
-	return s.current, s.loaded
 }
 
 // splitAddress splits at the last "@", as a quoted local part may hold others, and folds
@@ -161,4 +130,34 @@ func splitAddress(address string) (local, domain string) {
 		return strings.ToLower(address), ""
 	}
 	return strings.ToLower(address[:i]), strings.ToLower(strings.TrimSuffix(address[i+1:], "."))
+}
+
+// isAlias reports whether mail can be for this address, full or of a local part alone.
+func isAlias(address string) bool {
+	local, domain := splitAddress(address)
+	if local == "" || len(local) > 64 || strings.Contains(local, "@") || !utf8.ValidString(local) ||
+		strings.ContainsFunc(local, func(r rune) bool { return r <= ' ' || r == 0x7f }) {
+		return false
+	}
+	if strings.Contains(address, "@") {
+		return address == local+"@"+domain && isDomain(domain)
+	}
+	return address == local
+}
+
+// isDomain reports whether name is a domain name in small letters, without a final dot
+// (RFC 1123 section 2.1; IDNA names in their ASCII form).
+func isDomain(name string) bool {
+	if len(name) > 253 {
+		return false
+	}
+	for label := range strings.SplitSeq(name, ".") {
+		if label == "" || len(label) > 63 || label[0] == '-' || label[len(label)-1] == '-' {
+			return false
+		}
+		if strings.Trim(label, "abcdefghijklmnopqrstuvwxyz0123456789-") != "" {
+			return false
+		}
+	}
+	return true
 }

@@ -2,12 +2,12 @@ package receiver
 
 import (
 	"bufio"
-	"bytes"
+	"crypto/tls"
 	"io"
 	"net"
 	"strconv"
-	"strings"
 	"sync"
+	"time"
 )
 
 // wire stands between the network and go-smtp, and puts right what that does otherwise
@@ -17,36 +17,61 @@ import (
 //   - the greeting has the name that the settings have now,
 //   - the reply to EHLO and HELO begins with our name, not the client's (section 4.1.1.1),
 //   - a SIZE too large for a number is too large, not bad syntax (RFC 1870 section 6.1),
-//   - a command that ends in a bare LF is refused (section 2.3.8), with the connection.
+//   - commands with control characters or ended by a bare LF are refused (section 2.3.8),
+//   - a message sent by BDAT that breaks off is not taken for a whole one,
+//   - a slow client has time for its message, but not for ever (section 4.5.3.2.5),
+//   - TLS begins here, so that all of this holds under it.
 //
 // It hands on one command line at a time, so that it always knows the reply to the one
-// before, and the octets of a message untouched.
+// before. Only stop and Close may be called while another method runs.
 type wire struct {
-	net.Conn
-	hostname string
-	in       *bufio.Reader
-	closed   func() // called once
-	once     sync.Once
+	net.Conn        // as accepted; deadlines are set on it
+	hostname string // what we call ourselves on this connection
+	limits
+	tls    *tls.Config // nil does not offer STARTTLS
+	closed func()      // called once
+	once   sync.Once
 
-	pending []byte // of a line, not handed on yet
-	verb    string // of the last command
-	reply   string // code of the last reply
-	octets  int64  // of BDAT, still to be handed on
-	tail    []byte // the last octets of DATA, to see its end
-	inData  bool
+	mu       sync.Mutex
+	stream   net.Conn // Conn, or TLS on it
+	waiting  bool     // for a command
+	stopping bool
+
+	in      *bufio.Reader // of stream
+	pending []byte        // not handed on yet
+	verb    string        // of the last command
+	reply   string        // code of the last reply
+	body    body          // the message that DATA brings
+	scratch []byte        // for cleaning it
+	dirty   bool          // it had line ends that servers disagree on
+	octets  int64         // of BDAT, still to come
+	until   time.Time     // when the message must be here
+	hello   string        // EHLO or HELO, since TLS
+	mute    bool          // the next reply answers a command that the client did not give
 }
 
-// maxCommand is the longest command line, with room beyond the 512 octets of RFC 5321
-// section 4.5.3.1.4 for extensions.
-const maxCommand = 2000
+// limits are what a client may take.
+type limits struct {
+	size    int64         // octets of a message
+	idle    time.Duration // between commands, and between parts of a message
+	message time.Duration // for a whole message
+}
 
-func newWire(conn net.Conn, hostname string) *wire {
-	return &wire{Conn: conn, hostname: hostname, in: bufio.NewReaderSize(conn, 4096)}
+const bufferSize = 8 << 10
+
+func newWire(conn net.Conn, hostname string, l limits, t *tls.Config) *wire {
+	return &wire{
+		Conn: conn, stream: conn, hostname: hostname, limits: l, tls: t,
+		in: bufio.NewReaderSize(conn, bufferSize),
+	}
 }
 
 // Close implements net.Conn.
 func (w *wire) Close() error {
-	err := w.Conn.Close()
+	w.mu.Lock()
+	stream := w.stream
+	w.mu.Unlock()
+	err := stream.Close()
 	w.once.Do(func() {
 		if w.closed != nil {
 			w.closed()
@@ -57,136 +82,157 @@ func (w *wire) Close() error {
 
 // Read implements net.Conn.
 func (w *wire) Read(p []byte) (int, error) {
-	if len(w.pending) == 0 {
+	for len(w.pending) == 0 {
+		var err error
 		switch {
 		case w.octets > 0:
-			n, err := w.in.Read(p[:min(int64(len(p)), w.octets)])
-			w.octets -= int64(n)
-			return n, err
-		case w.inData || w.verb == "DATA" && w.reply == "354":
-			return w.readData(p)
+			w.pending, err = w.readChunk()
+		case w.verb == "DATA" && w.reply == "354":
+			w.pending, err = w.readBody()
+		default:
+			w.pending, err = w.readCommand()
 		}
-		line, err := w.command()
 		if err != nil {
 			return 0, err
 		}
-		w.pending = line
 	}
 	n := copy(p, w.pending)
 	w.pending = w.pending[n:]
 	return n, nil
 }
 
-// endOfData is what ends a message, and nothing else (RFC 5321 section 4.1.1.4).
-var endOfData = []byte("\r\n.\r\n")
-
-// readData hands on the octets of a message up to what ends it, and not beyond: what
-// follows are commands.
-func (w *wire) readData(p []byte) (int, error) {
-	if !w.inData {
-		w.inData, w.tail = true, []byte("\r\n") // a message may be empty: ".CRLF" at once
-	}
-	if _, err := w.in.Peek(1); err != nil {
-		return 0, err
-	}
-	n := min(w.in.Buffered(), len(p))
-	part, err := w.in.Peek(n)
-	if err != nil {
-		return 0, err
-	}
-	seen := append(w.tail, part...)
-	if end := bytes.Index(seen, endOfData); end >= 0 {
-		n = end + len(endOfData) - len(w.tail)
-		w.inData, w.verb = false, ""
-	}
-	seen = seen[:len(w.tail)+n]
-	copy(p, part[:n])
-	w.tail = bytes.Clone(seen[max(0, len(seen)-len(endOfData)+1):])
-	return w.in.Discard(n)
-}
-
-// command reads one command line and returns it as go-smtp is to see it.
-func (w *wire) command() ([]byte, error) {
-	var line []byte
-	for {
-		part, err := w.in.ReadSlice('\n')
-		line = append(line, part...)
-		if err == nil || len(line) > maxCommand {
-			break
+// fill waits for octets of a message, and returns those that are there. The end of the
+// connection is an error: a message must not end by it.
+func (w *wire) fill() ([]byte, error) {
+	if w.in.Buffered() == 0 {
+		now := time.Now()
+		if w.until.IsZero() {
+			w.until = now.Add(w.message)
 		}
-		if err != bufio.ErrBufferFull {
+		deadline := now.Add(w.idle)
+		if w.until.Before(deadline) {
+			deadline = w.until
+		}
+		if err := w.SetReadDeadline(deadline); err != nil {
+			return nil, err
+		}
+		if _, err := w.in.Peek(1); err == io.EOF {
+			return nil, io.ErrUnexpectedEOF
+		} else if err != nil {
 			return nil, err
 		}
 	}
-	if len(line) > maxCommand {
-		return line, nil // go-smtp refuses it by its length
-	}
-	if !bytes.HasSuffix(line, []byte("\r\n")) {
-		io.WriteString(w.Conn, "500 5.5.2 lines end in CR LF\r\n")
-		return nil, io.EOF
-	}
-	text := string(line[:len(line)-2])
-	verb, rest, _ := strings.Cut(text, " ")
-	w.verb, w.reply = strings.ToUpper(strings.TrimSpace(verb)), ""
-	switch w.verb {
-	case "RCPT":
-		text = w.barePostmaster(text)
-	case "MAIL":
-		text = largeSize(text)
-	case "BDAT": // RFC 3030 section 2
-		if f := strings.Fields(rest); len(f) > 0 {
-			if n, err := strconv.ParseInt(f[0], 10, 63); err == nil {
-				w.octets = n
-			}
-		}
-	}
-	return []byte(text + "\r\n"), nil
+	return w.in.Peek(w.in.Buffered())
 }
 
-// barePostmaster gives postmaster without a domain the domain of the mail host.
-func (w *wire) barePostmaster(line string) string {
-	const path = "<postmaster>"
-	i := strings.Index(line, "<")
-	if i < 0 || len(line) < i+len(path) || !strings.EqualFold(line[i:i+len(path)], path) {
-		return line
+// readChunk hands on octets of BDAT as they are.
+func (w *wire) readChunk() ([]byte, error) {
+	part, err := w.fill()
+	if err != nil {
+		return nil, err
 	}
-	return line[:i] + "<postmaster@" + w.hostname + ">" + line[i+len(path):]
+	part = part[:min(int64(len(part)), w.octets)]
+	w.octets -= int64(len(part))
+	_, err = w.in.Discard(len(part))
+	return part, err
 }
 
-// largeSize writes a SIZE of more digits than go-smtp reads as the largest that it does.
-func largeSize(line string) string {
-	i := strings.Index(strings.ToUpper(line), " SIZE=")
-	if i < 0 {
-		return line
+// readBody hands on the octets of DATA up to the end of the message, and not beyond:
+// what follows are commands.
+func (w *wire) readBody() ([]byte, error) {
+	part, err := w.fill()
+	if err != nil {
+		return nil, err
 	}
-	value := line[i+6:]
-	if end := strings.IndexByte(value, ' '); end >= 0 {
-		value = value[:end]
+	clean, n, end := w.body.take(w.scratch[:0], part)
+	if end {
+		w.dirty = w.body.dirty
+		w.verb, w.body = "", body{}
 	}
-	if len(value) < 10 || strings.Trim(value, "0123456789") != "" {
-		return line
-	}
-	return strings.Replace(line, value, "4294967295", 1)
+	w.scratch = clean
+	_, err = w.in.Discard(n)
+	return clean, err
 }
 
 // Write implements net.Conn. go-smtp writes one reply line at a time.
 func (w *wire) Write(p []byte) (int, error) {
-	out := p
-	if len(p) >= 4 {
-		first := w.reply == ""
-		w.reply = string(p[:3])
-		if first && w.reply == "220" && w.verb == "" {
-			out = []byte("220 " + w.hostname + " ESMTP\r\n")
-		}
-		if first && w.reply == "250" && (w.verb == "EHLO" || w.verb == "HELO") {
-			out = []byte("250" + string(p[3]) + w.hostname + "\r\n")
-			if rest := bytes.IndexByte(p, '\n'); rest >= 0 {
-				out = append(out, p[rest+1:]...)
-			}
-		}
+	if w.mute || len(p) < len("250 ") {
+		w.mute = false
+		return len(p), nil
 	}
-	if _, err := w.Conn.Write(out); err != nil {
+	first := w.reply == ""
+	w.reply = string(p[:3])
+	if _, err := w.stream.Write(w.reword(p, first)); err != nil {
 		return 0, err
 	}
 	return len(p), nil
+}
+
+// reword returns a reply line as the client is to see it.
+func (w *wire) reword(line []byte, first bool) []byte {
+	hello := w.reply == "250" && (w.verb == "EHLO" || w.verb == "HELO")
+	code := string(line[:4])
+	switch {
+	case first && w.verb == "" && w.reply == "220":
+		return []byte("220 " + w.hostname + " ESMTP\r\n") // RFC 5321 section 4.2
+	case first && hello:
+		w.hello = w.verb
+		out := code + w.hostname + "\r\n"
+		if w.verb == "EHLO" && w.tls != nil && !w.secure() {
+			out += "250-STARTTLS\r\n"
+		}
+		return []byte(out)
+	case hello && string(line[4:]) == "SIZE\r\n":
+		return []byte(code + "SIZE " + strconv.FormatInt(w.size, 10) + "\r\n") // RFC 1870 section 4
+	}
+	return line
+}
+
+// say writes a reply of our own.
+func (w *wire) say(reply string) error {
+	if err := w.SetWriteDeadline(time.Now().Add(w.idle)); err != nil {
+		return err
+	}
+	_, err := io.WriteString(w.stream, reply+"\r\n")
+	return err
+}
+
+// leave writes a reply of our own and returns io.EOF, which ends the session.
+func (w *wire) leave(reply string) error {
+	w.say(reply)
+	return io.EOF
+}
+
+// secure reports whether TLS is on.
+func (w *wire) secure() bool {
+	_, on := w.stream.(*tls.Conn)
+	return on
+}
+
+// stop ends the session at its next command: at once when it waits for one.
+func (w *wire) stop() {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.stopping = true
+	if w.waiting {
+		w.SetReadDeadline(time.Now())
+	}
+}
+
+// wait says whether the session waits for a command, and returns whether it is to stop.
+func (w *wire) wait(waiting bool) (stopping bool) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.waiting = waiting
+	return w.stopping
+}
+
+// abort ends the session in the middle of whatever it does.
+func (w *wire) abort() {
+	w.mu.Lock()
+	stream := w.stream
+	w.mu.Unlock()
+	w.SetWriteDeadline(time.Now().Add(time.Second))
+	io.WriteString(stream, "421 4.3.2 "+w.hostname+" is shutting down\r\n")
+	w.Conn.Close()
 }

@@ -1,0 +1,104 @@
+package receiver
+
+import (
+	"fmt"
+	"net"
+	"path/filepath"
+	"strings"
+	"time"
+)
+
+// Message is what is told of a stored message.
+type Message struct {
+	ID     string
+	Time   time.Time
+	Remote string // address and port of the client
+	Helo   string
+	From   string   // envelope sender; "" is the null sender
+	To     []string // envelope recipients
+	Size   int64    // octets as stored, headers of the receiver included
+	Paths  []string // one file for each mailbox
+}
+
+// header returns what a receiving server puts on top of a message: the return path (RFC
+// 5321 section 4.4, once, at final delivery) and a trace line.
+func (m Message) header(w *wire, utf8 bool) []byte {
+	recipient := ""
+	if len(m.To) == 1 { // more would tell each of the others (RFC 5321 section 7.6)
+		recipient = "\r\n\tfor " + path(m.To[0])
+	}
+	return fmt.Appendf(nil, "Return-Path: %s\r\nReceived: from %s (%s)\r\n\tby %s with %s id %s%s;\r\n\t%s\r\n",
+		path(m.From), traceName(m.Helo), literal(m.Remote), w.hostname, protocol(w, utf8), m.ID, recipient,
+		m.Time.Format("Mon, 2 Jan 2006 15:04:05 -0700"))
+}
+
+// protocol is the word for how a message came (RFC 3848, RFC 6531 section 4.3).
+func protocol(w *wire, utf8 bool) string {
+	p := "SMTP"
+	if w.hello == "EHLO" {
+		p = "ESMTP"
+	}
+	if utf8 {
+		p = "UTF8SMTP"
+	}
+	if w.secure() {
+		p += "S"
+	}
+	return p
+}
+
+// path returns an address as it is written in SMTP: go-smtp takes the quotes off local
+// parts that need them (RFC 5321 section 4.1.2).
+func path(address string) string {
+	i := strings.LastIndex(address, "@")
+	if i < 0 {
+		return "<" + address + ">"
+	}
+	local := address[:i]
+	if strings.ContainsAny(local, " \t\"\\(),:;<>@[]") || local == "" || strings.Contains("."+local+".", "..") {
+		local = `"` + strings.NewReplacer(`\`, `\\`, `"`, `\"`).Replace(local) + `"`
+	}
+	return "<" + local + address[i:] + ">"
+}
+
+// literal returns the address of "address:port" as RFC 5321 section 4.1.3 writes it.
+func literal(remote string) string {
+	host, _, err := net.SplitHostPort(remote)
+	if err != nil {
+		return "[unknown]"
+	}
+	if strings.Contains(host, ":") {
+		host = "IPv6:" + host
+	}
+	return "[" + host + "]"
+}
+
+// traceName returns what a client calls itself, made fit for a header: whoever reads it must
+// not take part of it for something else.
+func traceName(helo string) string {
+	if len(helo) > 255 {
+		helo = helo[:255]
+	}
+	return strings.Map(func(r rune) rune {
+		if r < 128 && (r >= '0' && r <= '9' || r >= 'a' && r <= 'z' || r >= 'A' && r <= 'Z' || strings.ContainsRune(".-_:[]", r)) {
+			return r
+		}
+		return '?'
+	}, helo)
+}
+
+// isMailbox reports whether a mailbox may have this name: one element of a path, never a
+// hidden one, never a way up, and no device where the system has such (Windows: aux).
+func isMailbox(name string) bool {
+	if name == "" || len(name) > 64 {
+		return false
+	}
+	for i := range len(name) {
+		c := name[i]
+		inner := i > 0 && i < len(name)-1
+		if !(c >= 'a' && c <= 'z' || c >= '0' && c <= '9' || inner && strings.IndexByte("._+-", c) >= 0) {
+			return false
+		}
+	}
+	return filepath.IsLocal(name)
+}
