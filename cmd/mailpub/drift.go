@@ -6,7 +6,6 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/mailpub/mailpub/plan"
-	"github.com/mailpub/mailpub/plan/ledger"
 )
 
 func (a *app) driftCommand() *cobra.Command {
@@ -23,11 +22,7 @@ could not be found out.`,
   0 * * * *  mailpub -c /etc/mailpub/office.yaml drift     in a crontab: mail when it breaks`,
 		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			cfg, err := a.config()
-			if err != nil {
-				return err
-			}
-			l, err := ledger.Read(stateDir(cfg), cfg.Site)
+			cfg, l, err := a.site()
 			if err != nil {
 				return err
 			}

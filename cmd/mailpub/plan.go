@@ -20,6 +20,17 @@ func settingsPath(cfg *config.Config) string {
 	return filepath.Join(stateDir(cfg), cfg.Site+".receiver.json")
 }
 
+// site loads the config, and the ledger as it is now: nothing is locked, so it is for
+// commands that only look.
+func (a *app) site() (*config.Config, *plan.Ledger, error) {
+	cfg, err := a.config()
+	if err != nil {
+		return nil, nil, err
+	}
+	l, err := ledger.Read(stateDir(cfg), cfg.Site)
+	return cfg, l, err
+}
+
 func (a *app) planCommand() *cobra.Command {
 	var save string
 	var detailed bool
@@ -37,11 +48,7 @@ there is a difference.`,
   mailpub plan --detailed-exitcode --json >plan.json`,
 		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			cfg, err := a.config()
-			if err != nil {
-				return err
-			}
-			l, err := ledger.Read(stateDir(cfg), cfg.Site)
+			cfg, l, err := a.site()
 			if err != nil {
 				return err
 			}

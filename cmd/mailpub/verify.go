@@ -14,7 +14,6 @@ import (
 	"github.com/mailpub/mailpub/mailsvc"
 	"github.com/mailpub/mailpub/nat"
 	"github.com/mailpub/mailpub/plan"
-	"github.com/mailpub/mailpub/plan/ledger"
 	"github.com/mailpub/mailpub/providers"
 )
 
@@ -43,11 +42,7 @@ Exit code: 0 when no check fails, 2 when one does, 1 when they could not run.`,
 					return fmt.Errorf("--only is %q, want some of %s", o, strings.Join(areas, ","))
 				}
 			}
-			cfg, err := a.config()
-			if err != nil {
-				return err
-			}
-			l, err := ledger.Read(stateDir(cfg), cfg.Site)
+			cfg, l, err := a.site()
 			if err != nil {
 				return err
 			}

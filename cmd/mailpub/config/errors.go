@@ -4,6 +4,8 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+
+	"github.com/mailpub/mailpub/plan"
 )
 
 // Problem is one mistake in a config file.
@@ -46,38 +48,10 @@ func (e Errors) sorted() Errors {
 	return slices.Compact(e)
 }
 
-// Suggest returns "did you mean X?" when one of the known words is near, else all of
-// them.
+// suggest says "did you mean X?" when one of the known words is near, else all of them.
 func suggest(word string, known []string) string {
-	best, distance := "", 3
-	for _, k := range known {
-		if d := editDistance(word, k); d < distance {
-			best, distance = k, d
-		}
-	}
-	if best != "" {
+	if best := plan.Nearest(word, known); best != "" {
 		return fmt.Sprintf("did you mean %q?", best)
 	}
 	return "want one of " + strings.Join(known, ", ")
-}
-
-// editDistance is the Levenshtein distance of two short words.
-func editDistance(a, b string) int {
-	row := make([]int, len(b)+1)
-	for j := range row {
-		row[j] = j
-	}
-	for i := 1; i <= len(a); i++ {
-		diagonal := row[0]
-		row[0] = i
-		for j := 1; j <= len(b); j++ {
-			cost := diagonal
-			if a[i-1] != b[j-1] {
-				cost++
-			}
-			diagonal = row[j]
-			row[j] = min(cost, row[j]+1, row[j-1]+1)
-		}
-	}
-	return row[len(b)]
 }
