@@ -54,14 +54,11 @@ func (f Facts) relayRecipient(ctx context.Context) (out []plan.Check) {
 	return out
 }
 
-// try runs one transaction on a connection of its own.
+// try asks once, on a connection of its own.
 func (f Facts) try(ctx context.Context, from, to string) (mail, rcpt Reply, err error) {
-	d, err := hello(ctx, f.Dial, f.Addr)
-	if err != nil {
-		return mail, rcpt, err
-	}
-	defer d.close()
-	return d.transaction(ctx, from, to)
+	a := asker{dial: f.Dial, addr: f.Addr}
+	defer a.close()
+	return a.ask(ctx, from, to)
 }
 
 // judge handles what is the same for every check by RCPT: no server, a server that

@@ -17,7 +17,19 @@ const (
 )
 
 // form is one way to ask for relaying.
-type form struct{ from, to string }
+type form struct {
+	from, to string
+	ours     bool // the recipient ends in a domain of ours: a catch-all may take it
+	login    bool // after a login that fails
+}
+
+func (f form) String() string {
+	s := "MAIL FROM:" + f.from + " RCPT TO:" + f.to
+	if f.login {
+		s = "AUTH with a wrong password, " + s
+	}
+	return s
+}
 
 // relayForms are the ways in which servers were found to relay. In all of them the mail
 // would leave, were it accepted and sent.
@@ -39,8 +51,9 @@ func (f Facts) relayForms() (forms []form) {
 		"<>", "<" + u + "@" + d + ">", "<" + u + "@" + s + ">", "<" + u + "@" + ip + ">", "<" + u + ">",
 		"<" + u + "@localhost>", "<postmaster@" + local + ">", "<nosuch-" + u + "@" + local + ">",
 	} {
-		forms = append(forms, form{from, "<" + u + "@" + d + ">"})
+		forms = append(forms, form{from: from, to: "<" + u + "@" + d + ">"})
 	}
+	// The null sender, which every server must take: another could be refused for itself.
 	for _, to := range []string{
 		u + "%" + d + "@" + ip, u + "%" + d + "@" + s, `"` + u + "@" + d + `"`, `"` + u + "%" + d + `"`,
 		u + "@" + d + "@" + ip, `"` + u + "@" + d + `"@` + ip, u + "@" + d + "@" + s,
@@ -49,54 +62,46 @@ func (f Facts) relayForms() (forms []form) {
 		u + "%" + d + "@" + local, `"` + u + "@" + d + `"@` + local, `"` + d + "!" + u + `"@` + local,
 		u + "@[192.0.2.1]", u + "%" + d, "@" + foreign2 + ",@" + s + ":" + u + "@" + d, u + "@" + d + ".",
 	} {
-		forms = append(forms, form{"<" + u + "@" + foreign2 + ">", "<" + to + ">"})
+		forms = append(forms, form{from: "<>", to: "<" + to + ">", ours: strings.HasSuffix(to, "@"+local)})
 	}
-	return forms
+	return append(forms, form{from: "<>", to: "<" + u + "@" + d + ">", login: true})
 }
-
-// perConnection is after how many forms a new connection is made: servers slow down or
-// break off after some refusals.
-const perConnection = 4
 
 // relayOpen tries every form up to RCPT and takes it back: no message is ever sent.
 func (f Facts) relayOpen(ctx context.Context) []plan.Check {
 	c := plan.Check{ID: "relay.open", Subject: f.Addr, Want: "every form of relaying refused", Ref: "RFC 5321 section 7.1, RFC 2505"}
 	forms := f.relayForms()
-	var taken, later []string
-	var d *dialog
+	var taken, caught, later []string
+	a := asker{dial: f.Dial, addr: f.Addr}
+	defer a.close()
 	for i, form := range forms {
-		var err error
-		if d == nil {
-			if d, err = hello(ctx, f.Dial, f.Addr); err != nil && i == 0 {
-				return single(f.silent(c, err))
-			}
+		if form.login {
+			a.close()
+			a.login = true
 		}
-		var mail, rcpt Reply
-		if err == nil {
-			mail, rcpt, err = d.transaction(ctx, form.from, form.to)
+		mail, rcpt, err := a.ask(ctx, form.from, form.to)
+		if err != nil && i == 0 {
+			return single(f.silent(c, err))
 		}
-		what := fmt.Sprintf("MAIL FROM:%s RCPT TO:%s", form.from, form.to)
-		switch {
-		case mail.refused() || rcpt.refused():
-		case err == nil && mail.accepted() && rcpt.accepted():
-			taken = append(taken, what+": "+rcpt.String())
-		case err != nil:
-			later = append(later, what+": "+plainly(err))
+		switch r := decisive(mail, rcpt); {
+		case rcpt.refused(), mail.refused() && form.from != "<>":
+		case rcpt.accepted() && form.ours:
+			caught = append(caught, form.String()+": "+r.String())
+		case rcpt.accepted():
+			taken = append(taken, form.String()+": "+r.String())
+		case r.Code != 0:
+			later = append(later, form.String()+": "+r.String())
 		default:
-			later = append(later, what+": "+mail.String()+", "+rcpt.String())
+			later = append(later, form.String()+": "+plainly(err))
 		}
-		if d != nil && (err != nil || i%perConnection == perConnection-1) {
-			d.close()
-			d = nil
-		}
-	}
-	if d != nil {
-		d.close()
 	}
 	switch {
 	case len(taken) > 0:
-		c.Got = fmt.Sprintf("%d of %d accepted: %s", len(taken), len(forms), strings.Join(taken, "; "))
+		c.Got = fmt.Sprintf("%d of %d accepted: %s", len(taken), len(forms), some(taken))
 		c.Status, c.Hint = f.acceptedFromInside()
+	case len(caught) > 0:
+		c.Status, c.Got = plan.Warn, fmt.Sprintf("%d of %d accepted: %s", len(caught), len(forms), some(caught))
+		c.Hint = "they end in a domain of ours: a catch-all mailbox takes them (see relay.recipient), or the server sends them on; look where one went"
 	case len(later) > 0:
 		c.Status = plan.Skip
 		c.Got = fmt.Sprintf("%d of %d not decided, the others refused: %s", len(later), len(forms), later[0])
@@ -105,6 +110,15 @@ func (f Facts) relayOpen(ctx context.Context) []plan.Check {
 		c.Status, c.Got = plan.Pass, fmt.Sprintf("all %d forms refused", len(forms))
 	}
 	return single(c)
+}
+
+// some names the first few.
+func some(list []string) string {
+	const few = 5
+	if more := len(list) - few; more > 0 {
+		return fmt.Sprintf("%s; and %d more", strings.Join(list[:few], "; "), more)
+	}
+	return strings.Join(list, "; ")
 }
 
 // acceptedFromInside weighs what a server accepts from here. Most servers trust their
@@ -142,12 +156,4 @@ func (f Facts) relaySpoof(ctx context.Context) (out []plan.Check) {
 		}
 	}
 	return out
-}
-
-// decisive is the reply that ended a transaction.
-func decisive(mail, rcpt Reply) Reply {
-	if mail.accepted() {
-		return rcpt
-	}
-	return mail
 }

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"net"
 	"strings"
 	"syscall"
@@ -64,20 +65,24 @@ func single(c plan.Check) []plan.Check { return []plan.Check{c} }
 // portInside is the one check that fails when nothing listens; the others then skip.
 func (f Facts) portInside(ctx context.Context) (out []plan.Check) {
 	for _, s := range f.Services {
-		c := plan.Check{ID: "port.inside", Subject: s.Name + " at " + s.Addr, Status: plan.Pass, Want: "listens", Got: "listens"}
+		c := plan.Check{ID: "port.inside", Subject: s.Name + " at " + s.Addr, Status: plan.Pass, Want: "listens", Got: "listens", Ref: "RFC 9293 section 3.5"}
 		stepCtx, cancel := context.WithTimeout(ctx, 5*time.Second)
 		conn, err := f.Dial(stepCtx, "tcp", s.Addr)
 		cancel()
-		if err == nil {
+		switch {
+		case err == nil:
 			conn.Close()
-		} else {
+		case ctx.Err() != nil: // ours, not the server's
+			c.Status, c.Got, c.Hint = plan.Skip, plainly(ctx.Err()), "run verify again"
+		default:
 			c.Status, c.Got = plan.Fail, plainly(err)
 			c.Hint = fmt.Sprintf("start the server's %s, or let it listen at %s; where it does so already, its own firewall is in the way", s.Name, s.Addr)
 		}
 		out = append(out, c)
 	}
 	if len(out) == 0 {
-		out = single(plan.Check{ID: "port.inside", Status: plan.Skip, Got: "no forward is in the config", Hint: "put the server's ports under router.forwards"})
+		out = single(plan.Check{ID: "port.inside", Subject: "the server's ports", Status: plan.Skip, Want: "listens",
+			Got: "no forward is in the config", Hint: "put the server's ports under router.forwards", Ref: "RFC 9293 section 3.5"})
 	}
 	return out
 }
@@ -89,6 +94,10 @@ func plainly(err error) string {
 		return "connection refused: nothing listens"
 	case errors.Is(err, syscall.EHOSTUNREACH), errors.Is(err, syscall.ENETUNREACH):
 		return "no route to the host"
+	case errors.Is(err, io.EOF), errors.Is(err, syscall.ECONNRESET), errors.Is(err, syscall.EPIPE):
+		return "the connection was closed"
+	case errors.Is(err, context.Canceled):
+		return "interrupted"
 	case errors.Is(err, context.DeadlineExceeded) || isTimeout(err):
 		return "no answer in time"
 	}
@@ -103,7 +112,7 @@ func isTimeout(err error) bool {
 func (f Facts) banner(ctx context.Context) []plan.Check {
 	c := plan.Check{ID: "smtp.banner", Subject: f.Addr, Want: "220 " + f.Hostname, Ref: "RFC 5321 section 4.2"}
 	d, err := open(ctx, f.Dial, f.Addr)
-	if err != nil && isDialError(err) {
+	if err != nil && (isDialError(err) || ctx.Err() != nil) {
 		return single(f.silent(c, err))
 	}
 	if err != nil {
@@ -113,11 +122,15 @@ func (f Facts) banner(ctx context.Context) []plan.Check {
 	}
 	defer d.close()
 	c.Got = d.Greeting.String()
+	if d.Greeting.Code/100 == 4 {
+		c.Status, c.Hint = plan.Warn, "the server is busy or shutting down: verify again in some minutes"
+		return single(c)
+	}
 	if d.Greeting.Code != 220 {
 		c.Status, c.Hint = plan.Fail, "the server answers, but takes no mail now: its log says why"
 		return single(c)
 	}
-	if d.Greeting.Name() != strings.ToLower(f.Hostname) {
+	if d.Greeting.Name() != hostName(f.Hostname) {
 		c.Status, c.Hint = plan.Fail, "set the server's own name to "+f.Hostname+", or see whether this is another server"
 		return single(c)
 	}
@@ -125,7 +138,7 @@ func (f Facts) banner(ctx context.Context) []plan.Check {
 		c.Status, c.Got, c.Hint = plan.Fail, plainly(err), "the server does not answer EHLO: its log says why"
 		return single(c)
 	}
-	if d.Hello.Name() != strings.ToLower(f.Hostname) {
+	if d.Hello.Name() != hostName(f.Hostname) {
 		c.Status, c.Want, c.Got = plan.Fail, "EHLO answered by "+f.Hostname, d.Hello.String()
 		c.Hint, c.Ref = "set the server's own name to "+f.Hostname, "RFC 5321 section 4.1.1.1"
 		return single(c)
@@ -151,7 +164,7 @@ func (f Facts) silent(c plan.Check, err error) plan.Check {
 func (f Facts) egress(ctx context.Context) (out []plan.Check) {
 	if len(f.Egress) == 0 {
 		return single(plan.Check{ID: "port.egress25", Subject: "port 25 outwards", Status: plan.Skip, Want: "open",
-			Got: "no mail server to try is in the config", Hint: "name one outside, that you may ask, under verify.egress", Ref: "RFC 5321 section 4.5.4.2"})
+			Got: "no mail server to try is in the config", Hint: "name one outside, that you may ask, under verify.egress", Ref: "RFC 5321 section 3.1"})
 	}
 	for _, host := range f.Egress {
 		out = append(out, f.tryEgress(ctx, host))
@@ -162,14 +175,21 @@ func (f Facts) egress(ctx context.Context) (out []plan.Check) {
 func (f Facts) tryEgress(ctx context.Context, host string) plan.Check {
 	name, port, err := net.SplitHostPort(host)
 	if err != nil {
-		name, port = host, "25"
+		name, port = strings.Trim(host, "[]"), "25"
 	}
-	c := plan.Check{ID: "port.egress25", Subject: "port 25 outwards, to " + host, Want: "220 from " + name}
+	c := plan.Check{ID: "port.egress25", Subject: "port 25 outwards, to " + host, Want: "220 from " + name, Ref: "RFC 5321 section 3.1"}
 	d, err := open(ctx, f.Dial, net.JoinHostPort(name, port))
 	var dns *net.DNSError
 	switch {
 	case errors.As(err, &dns):
 		c.Status, c.Got, c.Hint = plan.Skip, "its name does not resolve: "+dns.Err, "look at this machine's resolver, or name another server under verify.egress"
+		return c
+	case err != nil && ctx.Err() != nil:
+		c.Status, c.Got, c.Hint = plan.Skip, plainly(ctx.Err()), "run verify again"
+		return c
+	case err != nil && !isDialError(err):
+		c.Status, c.Got = plan.Warn, plainly(err)
+		c.Hint = "the connection opens, but no mail server greets: something on the way may answer in its place, or the server is in trouble; try another under verify.egress"
 		return c
 	case err != nil:
 		c.Status, c.Got = plan.Fail, plainly(err)
@@ -181,7 +201,7 @@ func (f Facts) tryEgress(ctx context.Context, host string) plan.Check {
 	switch {
 	case d.Greeting.Code != 220:
 		c.Status, c.Hint = plan.Warn, "the server can be reached, but refuses this address: see whether it is on a block list"
-	case net.ParseIP(name) == nil && d.Greeting.Name() != strings.ToLower(strings.TrimSuffix(name, ".")):
+	case net.ParseIP(name) == nil && d.Greeting.Name() != hostName(name):
 		c.Status = plan.Fail
 		c.Hint = "another server answers: a transparent proxy of the provider or router, or a firewall's mail inspection; switch it off"
 	default:

@@ -53,8 +53,11 @@ func (r Reply) Name() string {
 		return ""
 	}
 	name, _, _ := strings.Cut(r.Lines[0], " ")
-	return strings.ToLower(strings.TrimSuffix(name, "."))
+	return hostName(name)
 }
+
+// hostName makes names comparable: case and a final dot don't count.
+func hostName(s string) string { return strings.ToLower(strings.TrimSuffix(s, ".")) }
 
 // dialog is a conversation with an SMTP server. Not safe for concurrent use.
 type dialog struct {
@@ -220,6 +223,9 @@ func (d *dialog) deliver(ctx context.Context, from, to, message string) (step st
 			return step, r, err
 		}
 	}
+	if r.Code != 354 { // RFC 5321 section 4.3.2
+		return step, r, fmt.Errorf("want 354, not %s", r)
+	}
 	if err = d.send(ctx, message+"\r\n.\r\n"); err != nil {
 		return "message", r, err
 	}
@@ -244,10 +250,11 @@ func Answers(ctx context.Context, dial Dial, addr, hostname string) error {
 		return fmt.Errorf("no mail server answers at %s: %w", addr, err)
 	}
 	defer d.close()
-	for what, r := range map[string]Reply{"greeting": d.Greeting, "answer to EHLO": d.Hello} {
-		if r.Name() != strings.ToLower(hostname) {
-			return fmt.Errorf("%s answers, but its %s is %q, want the name %s", addr, what, r, hostname)
-		}
+	switch name := hostName(hostname); {
+	case d.Greeting.Name() != name:
+		return fmt.Errorf("%s answers, but its greeting is %q, want the name %s", addr, d.Greeting, hostname)
+	case d.Hello.Name() != name:
+		return fmt.Errorf("%s answers, but its answer to EHLO is %q, want the name %s", addr, d.Hello, hostname)
 	}
 	return nil
 }

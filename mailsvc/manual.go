@@ -28,44 +28,41 @@ func (m *Manual) Kind() string { return Kind }
 // Read implements plan.Driver. What can't be asked, because nothing answers or the
 // answer is "later", is Unreadable.
 func (m *Manual) Read(ctx context.Context, keys []plan.Key) ([]plan.Item, error) {
-	d, err := hello(ctx, m.Dial, m.Addr)
-	if ctx.Err() != nil {
-		return nil, ctx.Err()
-	}
+	a := asker{dial: m.Dial, addr: m.Addr}
+	defer a.close()
 	var items []plan.Item
 	for _, k := range keys {
-		if err != nil {
-			items = append(items, plan.Item{Key: k, Unreadable: fmt.Sprintf("no mail server answers at %s: %v", m.Addr, err)})
-			continue
+		it, there := m.read(ctx, &a, k)
+		if ctx.Err() != nil {
+			return nil, ctx.Err()
 		}
-		if it, there := m.read(ctx, d, k); there {
+		if there {
 			items = append(items, it)
 		}
 	}
-	if err == nil {
-		d.close()
-	}
-	return items, ctx.Err()
+	return items, nil
 }
 
-func (m *Manual) read(ctx context.Context, d *dialog, k plan.Key) (plan.Item, bool) {
-	it := plan.Item{Key: k}
-	if k.Name == "hostname" {
-		it.Lines = []string{d.Greeting.Name()}
-		return it, true
-	}
-	address, ok := strings.CutPrefix(k.Name, "recipient ")
-	if !ok {
+func (m *Manual) read(ctx context.Context, a *asker, k plan.Key) (it plan.Item, there bool) {
+	it.Key = k
+	address, recipient := strings.CutPrefix(k.Name, "recipient ")
+	if !recipient && k.Name != "hostname" {
 		it.Unreadable = "can't be seen by SMTP"
 		return it, true
 	}
-	mail, rcpt, err := d.transaction(ctx, "<>", "<"+address+">")
+	var mail, rcpt Reply
+	err := a.open(ctx)
+	if err == nil && recipient {
+		mail, rcpt, err = a.ask(ctx, "<>", "<"+address+">")
+	}
 	switch {
 	case err != nil:
-		it.Unreadable = fmt.Sprintf("%s: %v", m.Addr, err)
-	case mail.accepted() && rcpt.accepted():
+		it.Unreadable = fmt.Sprintf("no mail server answers at %s: %s", m.Addr, plainly(err))
+	case !recipient:
+		it.Lines = []string{a.d.Greeting.Name()}
+	case rcpt.accepted():
 		it.Lines = []string{"accepted"}
-	case mail.accepted() && rcpt.refused():
+	case rcpt.refused():
 		return plan.Item{}, false
 	case mail.accepted():
 		it.Unreadable = "RCPT was answered " + rcpt.String()
@@ -78,6 +75,9 @@ func (m *Manual) read(ctx context.Context, d *dialog, k plan.Key) (plan.Item, bo
 // Apply implements plan.Driver. It always fails: plan makes by-hand changes of what
 // this server needs.
 func (m *Manual) Apply(_ context.Context, batch []plan.Change, done func(plan.Change, error)) error {
+	if len(batch) == 0 {
+		return nil
+	}
 	err := errors.New("the mail server is set up by hand")
 	done(batch[0], err)
 	return err

@@ -122,6 +122,9 @@ func (r *Receiver) Apply(ctx context.Context, batch []plan.Change, done func(pla
 		done(c, err)
 		return err
 	}
+	if len(batch) == 0 {
+		return nil
+	}
 	s, err := r.load()
 	if err != nil {
 		return fail(batch[0], err)
@@ -161,7 +164,7 @@ func (r *Receiver) save(s receiver.Settings) error {
 		if err := os.Remove(r.Path); err != nil && !errors.Is(err, fs.ErrNotExist) {
 			return fmt.Errorf("receiver settings: %w", err)
 		}
-		return nil
+		return durable.SyncDir(filepath.Dir(r.Path))
 	}
 	data, err := s.Encode()
 	if err != nil {
