@@ -9,7 +9,7 @@ type body struct {
 	inLine bool // something stands in this line
 	dot    bool // namely one dot, and nothing else
 	cr     bool // a CR is held back until what follows is seen
-	dirty  bool // something was replaced
+	dirty  bool // there was something to replace, or a NUL
 }
 
 // refused is what stands for an octet that may not be there.
@@ -34,7 +34,7 @@ func (b *body) take(dst, part []byte) (clean []byte, n int, end bool) {
 		switch c {
 		case '\r':
 			b.cr = true
-		case '\n':
+		case '\n', refused:
 			dst = b.refuse(dst)
 		default:
 			dst = b.put(dst, c)

@@ -319,7 +319,7 @@ func TestConnectionCap(t *testing.T) {
 }
 
 func TestIdleTimeout(t *testing.T) {
-	r := start(t, site, func(s *Server) { s.IdleTimeout = 50 * time.Millisecond })
+	r := start(t, site, func(s *Server) { s.IdleTimeout = 500 * time.Millisecond })
 	c := r.dial(t)
 	c.expect("421 4.4.2")
 	c.expect("")
@@ -346,8 +346,8 @@ func TestSlowMessage(t *testing.T) {
 		c.conn.Write([]byte(".\r\n"))
 		return c.reply()
 	}
-	r := start(t, site, func(s *Server) { s.IdleTimeout = 300 * time.Millisecond })
-	if got := drip(r.dial(t), 15); !strings.HasPrefix(got, "250") {
+	r := start(t, site, func(s *Server) { s.IdleTimeout = time.Second })
+	if got := drip(r.dial(t), 30); !strings.HasPrefix(got, "250") {
 		t.Errorf("a message that took longer than the idle timeout: %q", got)
 	}
 	r = start(t, site, func(s *Server) { s.IdleTimeout, s.MessageTimeout = time.Minute, 100*time.Millisecond })
