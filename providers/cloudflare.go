@@ -25,26 +25,18 @@ func cloudflareProvider() Provider {
 			{Name: "zone_token", Secret: true, Help: "token to find the zone with, where token itself may not"},
 		},
 		Scopes: "Zone:Read and DNS:Edit for the zone; with zone_token, that one needs Zone:Read and token DNS:Edit",
-		open:   openCloudflare,
+		Limits: Limits{MinTTL: time.Minute, MaxTTL: 24 * time.Hour, AutoTTL: 1,
+			Types: []string{"A", "AAAA", "CAA", "CNAME", "MX", "NS", "PTR", "SRV", "TLSA", "TXT"}},
+		open: openCloudflare,
 	}
 }
 
-// minCloudflareTTL is the shortest TTL that every plan of Cloudflare takes.
-const minCloudflareTTL = time.Minute
-
 func openCloudflare(o Options) (backend, error) {
-	if o.TTL < minCloudflareTTL {
-		return nil, fmt.Errorf("ttl %v: Cloudflare takes none under %v", o.TTL, minCloudflareTTL)
-	}
-	base := o.HTTPClient
-	if base == nil {
-		base = &http.Client{Timeout: 20 * time.Second}
-	}
-	polite := &politeClient{client: base, log: o.Logger}
+	polite := newPolite("cloudflare", o)
 	zone := strings.TrimSuffix(o.Zone, ".") // as the API spells it
 	c := &cloudflareClient{
 		http: polite, token: o.setting("token"), zoneToken: o.setting("zone_token"),
-		lib: &cloudflare.Provider{APIToken: o.setting("token"), ZoneToken: o.setting("zone_token"), HTTPClient: polite},
+		lib: &cloudflare.Provider{APIToken: o.setting("token"), ZoneToken: o.setting("zone_token"), HTTPClient: jsonOnly{polite}},
 	}
 	if c.zoneToken == "" {
 		c.zoneToken = c.token

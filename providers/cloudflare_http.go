@@ -6,11 +6,8 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
-	"log/slog"
 	"net/http"
-	"strconv"
 	"strings"
-	"time"
 )
 
 const cloudflareURL = "https://api.cloudflare.com/client/v4"
@@ -107,64 +104,24 @@ func (e apiError) Error() string {
 	return s
 }
 
-// politeClient waits when the API asks it to, and tries again what is safe to try
-// again: anything that was turned away by the rate limit, and reading. It implements
-// the HTTPClient of libdns/cloudflare too.
-type politeClient struct {
-	client *http.Client
-	log    *slog.Logger
-}
+// jsonOnly is the HTTP client of libdns/cloudflare, which says of a web page only that it
+// does not begin like JSON.
+type jsonOnly struct{ *politeClient }
 
-const (
-	maxTries = 4
-	maxWait  = 90 * time.Second // longer than this and a person should know
-)
-
-// Do sends the request. The reply of the last try is returned whatever its status.
-func (p *politeClient) Do(req *http.Request) (*http.Response, error) {
-	for try := 1; ; try++ {
-		resp, err := p.client.Do(req)
-		wait, again := retryAfter(req, resp, err, try)
-		if !again || try == maxTries || req.Context().Err() != nil {
-			return resp, err
-		}
-		if resp != nil {
-			_, _ = io.Copy(io.Discard, io.LimitReader(resp.Body, 1<<20))
-			resp.Body.Close()
-		}
-		if deadline, ok := req.Context().Deadline(); wait > maxWait || ok && time.Until(deadline) < wait {
-			return nil, fmt.Errorf("rate limited: the API asks to wait %v; run this again then", wait.Round(time.Second))
-		}
-		p.log.Warn("cloudflare: trying again", "wait", wait, "method", req.Method, "err", err)
-		if err := sleep(req.Context(), wait); err != nil {
-			return nil, err
-		}
-		if req.GetBody != nil {
-			if req.Body, err = req.GetBody(); err != nil {
-				return nil, err
-			}
-		}
+// Do sends the request. A web page is an error that tells its status.
+func (c jsonOnly) Do(req *http.Request) (*http.Response, error) {
+	resp, err := c.politeClient.Do(req)
+	if err != nil {
+		return nil, err
 	}
-}
-
-// retryAfter says whether and when to try again. Retry-After is seconds or a date (RFC 9110
-// section 10.2.3).
-func retryAfter(req *http.Request, resp *http.Response, err error, try int) (time.Duration, bool) {
-	backoff := time.Second << (try - 1)
-	switch {
-	case err != nil:
-		return backoff, req.Method == http.MethodGet
-	case resp.StatusCode == http.StatusTooManyRequests:
-	case resp.StatusCode >= 500 && req.Method == http.MethodGet:
-	default:
-		return 0, false
+	defer resp.Body.Close()
+	text, err := io.ReadAll(io.LimitReader(resp.Body, 16<<20))
+	if err != nil {
+		return nil, err
 	}
-	after := resp.Header.Get("Retry-After")
-	if n, err := strconv.Atoi(after); err == nil && n >= 0 {
-		return seconds(n), true
+	if !json.Valid(text) {
+		return nil, fmt.Errorf("HTTP %d: %s", resp.StatusCode, plain(text))
 	}
-	if at, err := http.ParseTime(after); err == nil {
-		return max(time.Until(at), 0), true
-	}
-	return backoff, true
+	resp.Body = io.NopCloser(bytes.NewReader(text))
+	return resp, nil
 }

@@ -1,17 +1,18 @@
 package providers
 
 import (
+	"fmt"
 	"net/http"
 	"slices"
+	"strconv"
 	"strings"
-	"sync/atomic"
 	"testing"
 
 	"github.com/libdns/libdns"
 
 	"github.com/mailpub/mailpub/plan"
-	"github.com/mailpub/mailpub/plan/plantest"
 	"github.com/mailpub/mailpub/providers/cloudflaretest"
+	"github.com/mailpub/mailpub/providers/providertest"
 )
 
 const cfZone = "nomeazienda.it"
@@ -49,29 +50,42 @@ func texts(rs []cloudflaretest.Record) (out []string) {
 
 func TestCloudflare(t *testing.T) {
 	for _, noInfo := range []bool{false, true} {
-		plantest.Run(t, func(t *testing.T) plantest.Harness {
-			a := startAPI(t)
-			a.NoResultInfo = noInfo
-			return plantest.Harness{
-				Driver: openCF(t, a, "the-token"),
-				Items:  mailItems(),
-				Other:  []string{"2.2.2.3 ttl 300"},
-				Foreign: func(t *testing.T, k plan.Key, lines []string) {
-					name, rrtype, _, _ := plan.SplitDNSKey(k)
-					name = strings.TrimSuffix(name, ".")
-					a.Drop(name, rrtype)
-					for _, l := range lines {
-						data, ttl := plan.SplitRecordLine(l)
-						a.Put(cloudflaretest.Record{Type: rrtype, Name: name, Content: data, TTL: ttl})
-					}
-				},
-				Strangers: func(*testing.T) []string {
-					return slices.DeleteFunc(texts(a.Records()), func(s string) bool {
-						return strings.HasPrefix(s, "mail.") || strings.Contains(s, " MX ") || strings.Contains(s, `"v=spf1 `)
-					})
-				},
-			}
+		t.Run(fmt.Sprint("without result_info ", noInfo), func(t *testing.T) {
+			providertest.Run(t, func(t *testing.T) *providertest.Harness { return cloudflareHarness(t, noInfo) })
 		})
+	}
+}
+
+func cloudflareHarness(t *testing.T, noInfo bool) *providertest.Harness {
+	a := startAPI(t)
+	a.NoResultInfo = noInfo
+	gate := providertest.NewGate(t, providertest.Before("http://api", a.Client().Transport))
+	return &providertest.Harness{
+		Zone: testZone, Web: gate, Secret: "the-token", LowTTL: 30,
+		Open: func(t *testing.T) plan.Driver {
+			z := openCF(t, a, "the-token")
+			z.backend.(*libdnsBackend).client.(*cloudflareClient).http.client = gate.Client()
+			return z
+		},
+		Put: func(t *testing.T, sets ...providertest.Set) {
+			for _, s := range sets {
+				name, rrtype, _ := strings.Cut(s.Key.Name, " ")
+				name, rrtype = strings.TrimSuffix(name, "."), strings.Fields(rrtype)[0]
+				a.Drop(name, rrtype)
+				for _, l := range s.Lines {
+					data, ttl := plan.SplitRecordLine(l)
+					r := cloudflaretest.Record{Type: rrtype, Name: name, Content: data, TTL: ttl}
+					if rrtype == "MX" {
+						p, host, _ := strings.Cut(data, " ")
+						n, _ := strconv.Atoi(p)
+						r.Priority, r.Content = &n, strings.TrimSuffix(host, ".")
+					}
+					a.Put(r)
+				}
+			}
+		},
+		Dump:    func(*testing.T) []string { return texts(a.Records()) },
+		Between: func(_ *testing.T, intrude func()) { gate.BeforeNth(1, providertest.Writes, intrude) },
 	}
 }
 
@@ -184,44 +198,17 @@ func TestCloudflareKeepsData(t *testing.T) {
 	}
 }
 
-func TestCloudflarePages(t *testing.T) {
-	a := startAPI(t)
-	for i := range 250 {
-		a.Put(cloudflaretest.Record{Type: "A", Name: strings.Repeat("x", i%50+1) + "." + cfZone, Content: "192.0.2.1", TTL: 300})
-	}
-	a.Put(cloudflaretest.Record{Type: "A", Name: "last." + cfZone, Content: "192.0.2.9", TTL: 300})
-	for _, noInfo := range []bool{false, true} {
-		a.NoResultInfo = noInfo
-		items, err := openCF(t, a, "the-token").Read(t.Context(), []plan.Key{plan.DNSKey("last."+cfZone, "A")})
-		if err != nil || len(items) != 1 {
-			t.Errorf("without result_info %v: %v %v", noInfo, items, err)
-		}
-	}
-}
-
 func TestCloudflareErrors(t *testing.T) {
 	key := plan.DNSKey("mail."+cfZone, "A")
 	tests := []struct {
-		name, zone, token string
-		intercept         func(http.ResponseWriter, *http.Request) bool
-		want              string
+		name, zone, token, want string
 	}{
-		{"wrong token", cfZone, "wrong", nil, "HTTP 403: Invalid access token (code 9109); the token must be valid and have Zone:Read and DNS:Edit"},
-		{"unknown zone", "other.example", "the-token", nil, `the token sees 0 zones named "other.example", want 1`},
-		{"not JSON", cfZone, "the-token", func(w http.ResponseWriter, r *http.Request) bool {
-			_, _ = w.Write([]byte("<html>"))
-			return true
-		}, "a reply that is not JSON"},
-		{"a long rate limit", cfZone, "the-token", func(w http.ResponseWriter, r *http.Request) bool {
-			w.Header().Set("Retry-After", "300")
-			cloudflaretest.Refuse(w, http.StatusTooManyRequests, 10000, "Rate limited")
-			return true
-		}, "asks to wait 5m0s"},
+		{"wrong token", cfZone, "wrong", "HTTP 403: Invalid access token (code 9109); the token must be valid and have Zone:Read and DNS:Edit"},
+		{"unknown zone", "other.example", "the-token", `the token sees 0 zones named "other.example", want 1`},
 	}
 	for _, test := range tests {
 		t.Run(test.name, func(t *testing.T) {
 			a := startAPI(t)
-			a.Intercept = test.intercept
 			d, err := Open("cloudflare", Options{Zone: test.zone, HTTPClient: a.Client(), Settings: map[string]string{"token": test.token}})
 			if err != nil {
 				t.Fatal(err)
@@ -252,26 +239,6 @@ func TestCloudflareErrors(t *testing.T) {
 			t.Error("something was written")
 		}
 	})
-}
-
-// The rate limit is waited out, for writing too, and libdns/cloudflare is none the wiser.
-func TestCloudflareWaits(t *testing.T) {
-	a := startAPI(t)
-	var turned atomic.Int32
-	a.Intercept = func(w http.ResponseWriter, r *http.Request) bool {
-		if r.Method != http.MethodPost || turned.Add(1) > 2 {
-			return false
-		}
-		w.Header().Set("Retry-After", "0")
-		cloudflaretest.Refuse(w, http.StatusTooManyRequests, 10000, "Rate limited")
-		return true
-	}
-	if err := applyAll(t, openCF(t, a, "the-token"), change{plan.DNSKey("mail."+cfZone, "A"), nil, []string{"2.2.2.2 ttl 300"}}); err != nil {
-		t.Error(err)
-	}
-	if turned.Load() != 3 {
-		t.Errorf("%d requests to create, want 3", turned.Load())
-	}
 }
 
 // A batch that breaks off in the middle tells what is in place: the changes before.

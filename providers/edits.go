@@ -27,6 +27,9 @@ func (z *Zone) edits(batch []plan.Change, targets []target, seen listing) ([]edi
 			after[t.rrset] = seen.sets[t.rrset]
 		}
 		next, err := z.merged(t, after[t.rrset], c.After)
+		if err == nil {
+			err = z.allowed(next, seen.sets[t.rrset])
+		}
 		if err != nil {
 			return nil, i, err
 		}

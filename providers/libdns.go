@@ -7,8 +7,6 @@ import (
 	"time"
 
 	"github.com/libdns/libdns"
-
-	"github.com/mailpub/mailpub/plan"
 )
 
 // client is what the backend uses of a libdns provider. SetRecords is not among it: it
@@ -50,7 +48,7 @@ func (b *libdnsBackend) list(ctx context.Context, sets []rrset) (listing, error)
 func (l listing) addLibdns(recs []libdns.Record, zone string, escaped bool, sets []rrset) {
 	names := owners(sets)
 	for _, rec := range recs {
-		if names[plan.FQDN(libdns.AbsoluteName(rec.RR().Name, zone))] {
+		if names[absolute(rec.RR().Name, zone)] {
 			l.add(fromLibdns(rec, zone, escaped))
 		}
 	}

@@ -17,6 +17,7 @@ type Provider struct {
 	Settings []Setting
 	Scopes   string // what the credentials must be allowed to do
 	Manual   bool   // writes nothing: a person enters the records
+	Limits   Limits
 
 	check func(settings map[string]string) []SettingError
 	open  func(o Options) (backend, error)
@@ -49,7 +50,7 @@ func (o Options) setting(name string) string { return o.Settings[name] }
 
 // All returns the providers, in the order of a list for people.
 func All() []Provider {
-	return []Provider{rfc2136Provider(), cloudflareProvider(), manualProvider()}
+	return []Provider{rfc2136Provider(), powerdnsProvider(), cloudflareProvider(), manualProvider()}
 }
 
 // Lookup returns the provider of that name.
@@ -86,12 +87,16 @@ func Open(name string, o Options) (plan.Driver, error) {
 	for _, e := range CheckSettings(name, o.Settings) {
 		return nil, fmt.Errorf("zone %s: %w", o.Zone, e)
 	}
+	if why := p.Limits.refuseTTL(o.TTL); why != "" {
+		return nil, fmt.Errorf("zone %s: ttl %v: %s %s", o.Zone, o.TTL, name, why)
+	}
 	b, err := p.open(o)
 	if err != nil {
 		return nil, fmt.Errorf("zone %s: %w", o.Zone, err)
 	}
 	return &Zone{
 		name: o.Zone, ttl: int(o.TTL.Seconds()), backend: b, log: o.Logger,
+		provider: name, limits: p.Limits,
 		pauses: []time.Duration{250 * time.Millisecond, time.Second},
 	}, nil
 }

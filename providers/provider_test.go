@@ -39,7 +39,7 @@ func TestCheckSettings(t *testing.T) {
 		{"cloudflare", "cloudflare", map[string]string{"token": "env:X"}, nil},
 		{"cloudflare without token", "cloudflare", map[string]string{"api_token": "env:X"}, []string{"token: missing", "api_token: unknown setting"}},
 		{"manual takes none", "manual", map[string]string{"server": "x"}, []string{"server: unknown setting; want no settings"}},
-		{"unknown provider", "cloudfare", nil, []string{`provider: unknown provider "cloudfare", did you mean "cloudflare"; want one of rfc2136, cloudflare, manual`}},
+		{"unknown provider", "cloudfare", nil, []string{`provider: unknown provider "cloudfare", did you mean "cloudflare"; want one of rfc2136, powerdns, cloudflare`}},
 	}
 	for _, test := range tests {
 		t.Run(test.name, func(t *testing.T) {
@@ -90,7 +90,7 @@ func TestOpenErrors(t *testing.T) {
 		{"manual", Options{}, "no zone given"},
 		{"rfc2136", Options{Zone: "example.org", Settings: map[string]string{"server": "ns", "key_name": "k", "key": "ß"}}, `setting "key": not base64`},
 		{"rfc2136", Options{Zone: "example.org"}, `zone example.org.: setting "server": missing`},
-		{"cloudflare", Options{Zone: "example.org", TTL: time.Second, Settings: map[string]string{"token": "x"}}, "Cloudflare takes none under 1m0s"},
+		{"cloudflare", Options{Zone: "example.org", TTL: time.Second, Settings: map[string]string{"token": "x"}}, "cloudflare takes none under 1m0s"},
 	}
 	for _, test := range tests {
 		if _, err := Open(test.provider, test.o); err == nil || !strings.Contains(err.Error(), test.want) {

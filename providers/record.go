@@ -225,7 +225,7 @@ func unescape(s string) string {
 func fromLibdns(rec libdns.Record, zone string, escaped bool) record {
 	in := rec.RR()
 	r := record{
-		rrset:  rrset{plan.FQDN(libdns.AbsoluteName(in.Name, plan.FQDN(zone))), strings.ToUpper(in.Type)},
+		rrset:  rrset{absolute(in.Name, zone), strings.ToUpper(in.Type)},
 		data:   in.Data,
 		ttl:    int(in.TTL.Seconds()),
 		listed: rec,
@@ -267,6 +267,17 @@ func (r record) toLibdns(zone string) (libdns.Record, error) {
 		}
 	}
 	return out.Parse()
+}
+
+// absolute is the reverse of relative, for what a libdns provider listed. Where a record's
+// name has other capitals than the zone's, libdns.RelativeName leaves it whole and takes only
+// the final dot, which makes it look like a relative one.
+func absolute(name, zone string) string {
+	zone = plan.FQDN(zone)
+	if full := plan.FQDN(name); name != full && strings.ToLower(name) != name && plan.Within(full, zone) {
+		return full
+	}
+	return plan.FQDN(libdns.AbsoluteName(name, zone))
 }
 
 var errOutside = errors.New("lies outside the zone")

@@ -179,9 +179,13 @@ func (b *rfc2136Backend) addEdit(ctx context.Context, m *dns.Msg, e edit) error 
 		m.Used(copies(wire))
 	}
 	gone, fresh := e.split()
-	if len(gone) > 0 && len(gone) == len(e.before) {
+	switch {
+	case e.rrtype == "CNAME" && len(fresh) > 0:
+		// A CNAME that is added takes the place of the one there (RFC 2136 section 3.4.2.2). Knot
+		// 3.2, in a signed zone, carries out taking away and drops the one added after it.
+	case len(gone) > 0 && len(gone) == len(e.before):
 		m.RemoveRRset(bare)
-	} else {
+	default:
 		for _, rr := range copies(wire) {
 			if holdsData(gone, fromRR(rr)) {
 				m.Remove([]dns.RR{rr})

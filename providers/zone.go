@@ -23,6 +23,9 @@ type Zone struct {
 	backend backend
 	log     *slog.Logger
 
+	provider string
+	limits   Limits
+
 	// pauses are the waits before looking again when what was written is not seen yet:
 	// a provider's interface may be a moment behind itself.
 	pauses []time.Duration

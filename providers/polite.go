@@ -1,0 +1,85 @@
+package providers
+
+import (
+	"fmt"
+	"io"
+	"log/slog"
+	"net/http"
+	"strconv"
+	"time"
+)
+
+// politeClient waits when the API asks it to, and tries again what is safe to try
+// again: anything that was turned away by the rate limit, and reading. It is an
+// http.RoundTripper too, for SDKs that want an http.Client.
+type politeClient struct {
+	api    string // the provider's name
+	client *http.Client
+	log    *slog.Logger
+}
+
+// newPolite returns a client over the one of o, or over one with a deadline of its own.
+func newPolite(api string, o Options) *politeClient {
+	client := o.HTTPClient
+	if client == nil {
+		client = &http.Client{Timeout: 20 * time.Second}
+	}
+	return &politeClient{api: api, client: client, log: o.Logger}
+}
+
+// RoundTrip implements http.RoundTripper.
+func (p *politeClient) RoundTrip(req *http.Request) (*http.Response, error) { return p.Do(req) }
+
+const (
+	maxTries = 4
+	maxWait  = 90 * time.Second // longer than this and a person should know
+)
+
+// Do sends the request. The reply of the last try is returned whatever its status.
+func (p *politeClient) Do(req *http.Request) (*http.Response, error) {
+	for try := 1; ; try++ {
+		resp, err := p.client.Do(req)
+		wait, again := retryAfter(req, resp, err, try)
+		if !again || try == maxTries || req.Context().Err() != nil {
+			return resp, err
+		}
+		if resp != nil {
+			_, _ = io.Copy(io.Discard, io.LimitReader(resp.Body, 1<<20))
+			resp.Body.Close()
+		}
+		if deadline, ok := req.Context().Deadline(); wait > maxWait || ok && time.Until(deadline) < wait {
+			return nil, fmt.Errorf("rate limited: the API asks to wait %v; run this again then", wait.Round(time.Second))
+		}
+		p.log.Warn("trying again", "provider", p.api, "wait", wait, "method", req.Method, "err", err)
+		if err := sleep(req.Context(), wait); err != nil {
+			return nil, err
+		}
+		if req.GetBody != nil {
+			if req.Body, err = req.GetBody(); err != nil {
+				return nil, err
+			}
+		}
+	}
+}
+
+// retryAfter says whether and when to try again. Retry-After is seconds or a date (RFC 9110
+// section 10.2.3).
+func retryAfter(req *http.Request, resp *http.Response, err error, try int) (time.Duration, bool) {
+	backoff := time.Second << (try - 1)
+	switch {
+	case err != nil:
+		return backoff, req.Method == http.MethodGet
+	case resp.StatusCode == http.StatusTooManyRequests:
+	case resp.StatusCode >= 500 && req.Method == http.MethodGet:
+	default:
+		return 0, false
+	}
+	after := resp.Header.Get("Retry-After")
+	if n, err := strconv.Atoi(after); err == nil && n >= 0 {
+		return seconds(n), true
+	}
+	if at, err := http.ParseTime(after); err == nil {
+		return max(time.Until(at), 0), true
+	}
+	return backoff, true
+}

@@ -1,0 +1,150 @@
+package providers
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net/http"
+	"net/url"
+	"strings"
+	"time"
+
+	"github.com/mailpub/mailpub/plan"
+)
+
+func powerdnsProvider() Provider {
+	return Provider{
+		Name:    "powerdns",
+		Summary: "PowerDNS, through the HTTP API of the authoritative server",
+		Settings: []Setting{
+			{Name: "url", Default: "http://127.0.0.1:8081", Help: "where the API listens; with https where it is not this machine"},
+			{Name: "key", Required: true, Secret: true, Help: "the server's api-key"},
+			{Name: "server_id", Default: "localhost", Help: "the server's name in the API"},
+		},
+		Scopes: "the api-key, which may do everything on the server; webserver-allow-from must include this machine",
+		Limits: Limits{OneTTL: true},
+		check: func(s map[string]string) (errs []SettingError) {
+			if v := s["url"]; v != "" {
+				if u, err := url.Parse(v); err != nil || u.Scheme != "http" && u.Scheme != "https" || u.Host == "" {
+					errs = append(errs, SettingError{"url", fmt.Sprintf("%q is no address of an API", v), `such as "http://127.0.0.1:8081"`})
+				}
+			}
+			return errs
+		},
+		open: openPowerDNS,
+	}
+}
+
+func openPowerDNS(o Options) (backend, error) {
+	p := &powerdnsAPI{
+		name: o.Zone, log: o.Logger,
+		zones: "/api/v1/servers/" + url.PathEscape(o.setting("server_id")) + "/zones",
+		web: webAPI{
+			name: "powerdns", base: strings.TrimSuffix(o.setting("url"), "/"),
+			header: [2]string{"X-API-Key", o.setting("key")},
+			client: newPolite("powerdns", o), timeout: 2 * time.Minute,
+		},
+	}
+	p.web.explain = func(status int) string {
+		switch status {
+		case http.StatusUnauthorized:
+			return `setting "key" must be the server's api-key`
+		case http.StatusForbidden:
+			return "the server's webserver-allow-from must include this machine"
+		}
+		return ""
+	}
+	return &rrsetBackend{api: p}, nil
+}
+
+// powerdnsAPI is one zone at PowerDNS. Comments and disabled records are strangers', and
+// a PATCH without comments leaves those that are there.
+type powerdnsAPI struct {
+	name  string // of the zone
+	zones string // path of the list of zones
+	web   webAPI
+	log   *slog.Logger
+	told  bool // about the serial
+}
+
+type powerdnsSet struct {
+	Name       string           `json:"name"`
+	Type       string           `json:"type"`
+	ChangeType string           `json:"changetype,omitempty"`
+	TTL        int              `json:"ttl"`
+	Records    []powerdnsRecord `json:"records"`
+}
+
+type powerdnsRecord struct {
+	Content  string `json:"content"`
+	Disabled bool   `json:"disabled"`
+}
+
+// path is the zone's. The API spells the slash of RFC 2317 zones "=2F".
+func (p *powerdnsAPI) path() string {
+	return p.zones + "/" + url.PathEscape(strings.ReplaceAll(p.name, "/", "=2F"))
+}
+
+func (p *powerdnsAPI) zone(ctx context.Context, _ []string) ([]apiSet, error) {
+	var reply struct {
+		Kind       string
+		SOAEditAPI string `json:"soa_edit_api"`
+		RRsets     []powerdnsSet
+	}
+	if _, err := p.web.call(ctx, http.MethodGet, p.path(), nil, &reply); err != nil {
+		if e := (webError{}); errors.As(err, &e) && e.status == http.StatusNotFound {
+			return nil, p.missing(ctx, err)
+		}
+		return nil, err
+	}
+	switch strings.ToLower(reply.Kind) {
+	case "slave", "secondary", "consumer":
+		return nil, fmt.Errorf("powerdns: zone %s is a secondary there, so what is written does not last: give its primary server", p.name)
+	}
+	if reply.SOAEditAPI == "" && !p.told {
+		p.told = true
+		p.log.Warn("the zone's SOA-EDIT-API is not set: its serial does not count changes made here, and secondaries miss them", "zone", p.name)
+	}
+	var sets []apiSet
+	for _, s := range reply.RRsets {
+		set := apiSet{rrset: rrset{plan.FQDN(s.Name), s.Type}, ttl: s.TTL}
+		for _, r := range s.Records {
+			set.values = append(set.values, apiValue{r.Content, r.Disabled})
+		}
+		sets = append(sets, set)
+	}
+	return sets, nil
+}
+
+// missing names the zone that was probably meant.
+func (p *powerdnsAPI) missing(ctx context.Context, why error) error {
+	var zones []struct{ Name string }
+	if _, err := p.web.call(ctx, http.MethodGet, p.zones, nil, &zones); err != nil {
+		return fmt.Errorf("%w; check url and server_id", why)
+	}
+	var known []string
+	for _, z := range zones {
+		known = append(known, z.Name)
+	}
+	return fmt.Errorf("powerdns: the server has no zone %s%s", p.name, nearestZone(p.name, known))
+}
+
+// put sends one PATCH, which is carried out whole or not at all.
+func (p *powerdnsAPI) put(ctx context.Context, sets []apiSet) error {
+	var body struct {
+		RRsets []powerdnsSet `json:"rrsets"`
+	}
+	for _, s := range sets {
+		out := powerdnsSet{Name: s.name, Type: s.rrtype, ChangeType: "REPLACE", TTL: s.ttl, Records: []powerdnsRecord{}}
+		if len(s.values) == 0 {
+			out.ChangeType = "DELETE"
+		}
+		for _, v := range s.values {
+			out.Records = append(out.Records, powerdnsRecord{v.text, v.off})
+		}
+		body.RRsets = append(body.RRsets, out)
+	}
+	_, err := p.web.call(ctx, http.MethodPatch, p.path(), body, nil)
+	return err
+}

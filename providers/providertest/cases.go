@@ -1,0 +1,264 @@
+package providertest
+
+import (
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/mailpub/mailpub/plan"
+)
+
+func cases() []testCase {
+	return []testCase{
+		{"every kind is read as it was written, and taken away without a trace", testKinds},
+		{"all kinds at once", testAllKinds},
+		{"one of several values", testOneOfSeveral},
+		{"another TTL", testTTL},
+		{"an alias that moves", testAliasMoves},
+		{"strangers in the same RRset stay", testSiblings},
+		{"strangers at the same name stay", testNeighbours},
+		{"capitals of strangers", testCapitals},
+		{"a large zone", testLarge},
+		{"a record that appears between reading and writing", testIntruder},
+		{"nothing beside an alias", testAlias},
+		{"names outside the zone", testOutside},
+		{"what the provider does not take is said before anything is written", testRefused},
+	}
+}
+
+func testKinds(t *testing.T, h *Harness) {
+	h.putTarget(t)
+	before := h.Dump(t)
+	for _, k := range h.kinds() {
+		t.Run(k.name, func(t *testing.T) {
+			must(t, h.Open(t), change(k.Key, nil, k.Lines))
+			h.expect(t, k.Key, k.Lines)
+			must(t, h.Open(t), change(k.Key, k.Lines, k.Lines)) // no perpetual difference
+			h.expect(t, k.Key, k.Lines)
+			must(t, h.Open(t), change(k.Key, k.Lines, nil))
+			h.expect(t, k.Key, nil)
+			h.unchanged(t, before)
+		})
+	}
+}
+
+func testAllKinds(t *testing.T, h *Harness) {
+	h.putTarget(t)
+	before := h.Dump(t)
+	var there, gone []plan.Change
+	var keys []plan.Key
+	for _, k := range h.kinds() {
+		there = append(there, change(k.Key, nil, k.Lines))
+		gone = append(gone, change(k.Key, k.Lines, nil))
+		keys = append(keys, k.Key)
+	}
+	must(t, h.Open(t), there...)
+	got := h.read(t, keys...)
+	for _, k := range h.kinds() {
+		if !slices.Equal(got[k.Key], k.Lines) {
+			t.Errorf("%s: %q, want %q", k.name, got[k.Key], k.Lines)
+		}
+	}
+	slices.Reverse(gone)
+	must(t, h.Open(t), gone...)
+	h.unchanged(t, before)
+}
+
+func testOneOfSeveral(t *testing.T, h *Harness) {
+	h.putTarget(t)
+	for _, k := range h.kinds() {
+		if len(k.Lines) < 2 {
+			continue
+		}
+		t.Run(k.name, func(t *testing.T) {
+			d := h.Open(t)
+			must(t, d, change(k.Key, nil, k.Lines))
+			for i := range k.Lines {
+				rest := slices.Delete(slices.Clone(k.Lines), i, i+1)
+				must(t, d, change(k.Key, k.Lines, rest))
+				h.expect(t, k.Key, rest)
+				must(t, d, change(k.Key, rest, k.Lines))
+				h.expect(t, k.Key, k.Lines)
+			}
+		})
+	}
+}
+
+func testTTL(t *testing.T, h *Harness) {
+	h.putTarget(t)
+	for _, k := range h.kinds() {
+		if _, _, tag, _ := plan.SplitDNSKey(k.Key); tag != "" {
+			continue
+		}
+		var other []string
+		for _, l := range k.Lines {
+			data, _ := plan.SplitRecordLine(l)
+			other = append(other, plan.RecordLine(data, h.OtherTTL))
+		}
+		slices.Sort(other)
+		t.Run(k.name, func(t *testing.T) {
+			d := h.Open(t)
+			must(t, d, change(k.Key, nil, k.Lines))
+			must(t, d, change(k.Key, k.Lines, other))
+			h.expect(t, k.Key, other)
+		})
+	}
+}
+
+func testAliasMoves(t *testing.T, h *Harness) {
+	key, d := plan.DNSKey("alias.suite."+h.Zone, "CNAME"), h.Open(t)
+	first, second := h.lines("one.example.net."), h.lines("two.example.net.")
+	must(t, d, change(key, nil, first))
+	must(t, d, change(key, first, second))
+	h.expect(t, key, second)
+}
+
+// Strangers' text beside our SPF: bare, with escapes, in another TTL, and almost SPF.
+func testSiblings(t *testing.T, h *Harness) {
+	strangers := []string{}
+	for _, s := range []string{"google-site-verification=abc", "v=spf10 is none", "MS=ms1234; x", strings.Repeat("long ", 80)} {
+		strangers = append(strangers, plan.RecordLine(plan.TextData(s), h.OtherTTL))
+	}
+	name := "suite." + h.Zone
+	h.Put(t, Set{plan.DNSKey(name, "TXT"), strangers})
+	before := h.Dump(t)
+	key := plan.TaggedTXT(name, "v=spf1")
+	first, second := []string{`"v=spf1 mx -all"`}, []string{`"v=spf1 mx ip4:2.2.2.2 -all"`}
+	for _, c := range []plan.Change{change(key, nil, first), change(key, first, second), change(key, second, nil)} {
+		must(t, h.Open(t), c)
+		h.expect(t, key, c.After)
+		after := h.Dump(t)
+		for _, l := range before {
+			if !slices.Contains(after, l) {
+				t.Errorf("%s: gone or changed: %s", c.Action, l)
+			}
+		}
+	}
+	h.unchanged(t, before)
+}
+
+func testNeighbours(t *testing.T, h *Harness) {
+	name := "suite." + h.Zone
+	h.Put(t, Set{plan.DNSKey(name, "TXT"), []string{plan.RecordLine(`"a stranger's"`, h.OtherTTL)}},
+		Set{plan.DNSKey(name, "MX"), []string{plan.RecordLine("5 elsewhere.example.", h.OtherTTL)}},
+		Set{plan.DNSKey("below."+name, "A"), []string{plan.RecordLine("192.0.2.77", h.OtherTTL)}})
+	before := h.Dump(t)
+	key := plan.DNSKey(name, "A")
+	for _, c := range []plan.Change{change(key, nil, h.lines("192.0.2.1")), change(key, h.lines("192.0.2.1"), h.lines("192.0.2.2")),
+		change(key, h.lines("192.0.2.2"), nil)} {
+		must(t, h.Open(t), c)
+	}
+	h.unchanged(t, before)
+}
+
+func testCapitals(t *testing.T, h *Harness) {
+	lower, upper := "suite."+h.Zone, "SUITE."+strings.ToUpper(h.Zone)
+	h.Put(t, Set{plan.Key{Kind: "dns", Name: upper + " MX"}, []string{plan.RecordLine("10 MAIL.Example.NET.", h.TTL)}})
+	key, was := plan.DNSKey(lower, "MX"), h.lines("10 mail.example.net.")
+	h.expect(t, key, was)
+	must(t, h.Open(t), change(key, was, h.lines("20 mail.example.net.")))
+	h.expect(t, key, h.lines("20 mail.example.net."))
+	must(t, h.Open(t), change(key, h.lines("20 mail.example.net."), nil))
+	h.expect(t, key, nil)
+}
+
+func testLarge(t *testing.T, h *Harness) {
+	var sets []Set
+	for i := range h.Large {
+		sets = append(sets, Set{plan.DNSKey(fmt.Sprintf("h%04d.suite.%s", i, h.Zone), "A"), h.lines(fmt.Sprintf("192.0.2.%d", i%250+1))})
+	}
+	h.Put(t, sets...)
+	before := h.Dump(t)
+	last := sets[len(sets)-1]
+	h.expect(t, last.Key, last.Lines)
+	h.expect(t, sets[0].Key, sets[0].Lines)
+	d := h.Open(t)
+	must(t, d, change(last.Key, last.Lines, h.lines("198.51.100.1")))
+	must(t, d, change(last.Key, h.lines("198.51.100.1"), last.Lines))
+	h.unchanged(t, before)
+}
+
+// What a stranger adds at the last moment is never lost without a word: the change is stale,
+// or the stranger's record is there afterwards.
+func testIntruder(t *testing.T, h *Harness) {
+	if h.Between == nil {
+		return
+	}
+	key := plan.TaggedTXT("suite."+h.Zone, "v=spf1")
+	stranger := plan.RecordLine(`"of the last moment"`, h.TTL)
+	h.Put(t, Set{plan.DNSKey("suite."+h.Zone, "TXT"), []string{plan.RecordLine(`"a stranger's"`, h.TTL)}})
+	came := false
+	h.Between(t, func() {
+		came = true
+		h.Put(t, Set{plan.DNSKey("suite."+h.Zone, "TXT"), []string{plan.RecordLine(`"a stranger's"`, h.TTL), stranger}})
+	})
+	err := apply(t, h.Open(t), change(key, nil, []string{`"v=spf1 -all"`}))
+	if !came {
+		t.Fatal("nobody came between")
+	}
+	got := h.read(t, plan.DNSKey("suite."+h.Zone, "TXT"))[plan.DNSKey("suite."+h.Zone, "TXT")]
+	ours := slices.Contains(got, plan.RecordLine(`"v=spf1 -all"`, h.TTL))
+	if !slices.Contains(got, stranger) || (err == nil) != ours || err != nil && !errors.Is(err, plan.ErrStale) {
+		t.Errorf("Apply returned %v, and the RRset is %q", err, got)
+	}
+}
+
+func testAlias(t *testing.T, h *Harness) {
+	h.Put(t, Set{plan.DNSKey("suite."+h.Zone, "CNAME"), h.lines("elsewhere.example.")})
+	before := h.Dump(t)
+	err := apply(t, h.Open(t), change(plan.DNSKey("suite."+h.Zone, "A"), nil, h.lines("2.2.2.2")))
+	if err == nil || !strings.Contains(err.Error(), "alias of elsewhere.example.") {
+		t.Errorf("A beside CNAME: %v", err)
+	}
+	h.unchanged(t, before)
+	h.Put(t, Set{plan.DNSKey("below.suite."+h.Zone, "A"), h.lines("192.0.2.1")})
+	before = h.Dump(t)
+	if err := apply(t, h.Open(t), change(plan.DNSKey("below.suite."+h.Zone, "CNAME"), nil, h.lines("elsewhere.example."))); err == nil {
+		t.Error("CNAME beside A: no error")
+	}
+	h.unchanged(t, before)
+}
+
+func testOutside(t *testing.T, h *Harness) {
+	key := plan.DNSKey("bad"+h.Zone, "A") // ends like the zone, but not at a label
+	if _, err := h.Open(t).Read(deadline(t), []plan.Key{key}); err == nil || !strings.Contains(err.Error(), "outside") {
+		t.Errorf("Read: %v", err)
+	}
+	if err := apply(t, h.Open(t), change(key, nil, h.lines("2.2.2.2"))); err == nil || !strings.Contains(err.Error(), "outside") {
+		t.Errorf("Apply: %v", err)
+	}
+}
+
+func testRefused(t *testing.T, h *Harness) {
+	var items []plan.Item
+	if h.LowTTL != 0 {
+		items = append(items, plan.Item{Key: plan.DNSKey("suite."+h.Zone, "A"), Lines: []string{plan.RecordLine("2.2.2.2", h.LowTTL)}})
+	}
+	all := *h
+	all.Without, all.Refused = nil, nil
+	for _, k := range all.kinds() {
+		_, rrtype, _, _ := plan.SplitDNSKey(k.Key)
+		if slices.Contains(h.Without, rrtype) || h.refused(k.Item) {
+			items = append(items, k.Item)
+		}
+	}
+	before := h.Dump(t)
+	fine := change(plan.DNSKey("fine.suite."+h.Zone, "A"), nil, h.lines("192.0.2.1"))
+	for _, it := range items {
+		d := h.Open(t)
+		if why := d.(interface{ Refuses(plan.Item) string }).Refuses(it); why == "" {
+			t.Errorf("%v %q is not refused beforehand", it.Key, it.Lines)
+		}
+		if err := apply(t, d, fine, change(it.Key, nil, it.Lines)); err == nil {
+			t.Errorf("%v %q was applied", it.Key, it.Lines)
+		}
+		h.unchanged(t, before)
+	}
+	for _, k := range h.kinds() {
+		if why := h.Open(t).(interface{ Refuses(plan.Item) string }).Refuses(k.Item); why != "" {
+			t.Errorf("%s is refused: %s", k.name, why)
+		}
+	}
+}

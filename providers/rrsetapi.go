@@ -1,0 +1,127 @@
+package providers
+
+import (
+	"context"
+	"fmt"
+	"strings"
+
+	"github.com/miekg/dns"
+
+	"github.com/mailpub/mailpub/plan"
+)
+
+// rrsetAPI is a provider that deals in whole RRsets.
+type rrsetAPI interface {
+	// zone returns every RRset of the zone, or at least those at the given names.
+	zone(ctx context.Context, names []string) ([]apiSet, error)
+	// put replaces RRsets, all or none of them. One without values is taken away.
+	put(ctx context.Context, sets []apiSet) error
+}
+
+// apiSet is an RRset as the interface has it.
+type apiSet struct {
+	rrset
+	ttl    int
+	values []apiValue
+}
+
+// apiValue is one record's data in presentation format, in the provider's spelling.
+type apiValue struct {
+	text string
+	off  bool // kept there but not served: never shown, always carried along
+}
+
+// rrsetBackend writes through an rrsetAPI. Replacing an RRset writes the strangers' records
+// in it too, so they go back in the provider's own spelling and order.
+type rrsetBackend struct{ api rrsetAPI }
+
+func (b *rrsetBackend) list(ctx context.Context, sets []rrset) (listing, error) {
+	names := sortedKeys(owners(sets))
+	found, err := b.api.zone(ctx, names)
+	if err != nil {
+		return listing{}, err
+	}
+	l, wanted := newListing(), owners(sets)
+	for _, s := range found {
+		if !wanted[s.name] {
+			continue
+		}
+		for _, v := range s.values {
+			if !v.off {
+				l.add(s.record(v))
+			}
+		}
+	}
+	return l, nil
+}
+
+// record returns a value in canonical form.
+func (s apiSet) record(v apiValue) record {
+	rr, err := dns.NewRR(fmt.Sprintf("%s %d IN %s %s", s.name, s.ttl, s.rrtype, v.text))
+	if err == nil && rr != nil {
+		if rr, err = overWire(rr); err == nil {
+			return fromRR(rr)
+		}
+	}
+	return record{rrset: s.rrset, data: v.text, ttl: s.ttl, bad: fmt.Errorf("%q is no data of a %s record", v.text, s.rrtype)}
+}
+
+// write replaces the RRsets of all edits at once. Such interfaces have no preconditions,
+// so what is there is looked at once more right before.
+func (b *rrsetBackend) write(ctx context.Context, edits []edit) error {
+	names := map[string]bool{}
+	for _, e := range edits {
+		names[e.name] = true
+	}
+	now, err := b.api.zone(ctx, sortedKeys(names))
+	if err != nil {
+		return err
+	}
+	var sets []apiSet
+	for _, e := range edits {
+		is := apiSet{rrset: e.rrset}
+		for _, s := range now {
+			if s.rrset == e.rrset {
+				is = s
+			}
+		}
+		set, err := is.edited(e)
+		if err != nil {
+			return err
+		}
+		sets = append(sets, set)
+	}
+	if err := ctx.Err(); err != nil {
+		return err
+	}
+	return b.api.put(ctx, sets)
+}
+
+// edited returns the RRset after an edit, made from what is there now.
+func (s apiSet) edited(e edit) (apiSet, error) {
+	var served []record
+	for _, v := range s.values {
+		if !v.off {
+			served = append(served, s.record(v))
+		}
+	}
+	if is := lines(served); !plan.EqualLines(is, lines(e.before)) {
+		return s, fmt.Errorf("%s: %w: it became %q between reading and writing", e.rrset, plan.ErrStale, is)
+	}
+	gone, fresh := e.split()
+	out := apiSet{rrset: e.rrset, ttl: s.ttl}
+	for _, v := range s.values {
+		if v.off || !holdsData(gone, s.record(v)) {
+			out.values = append(out.values, v)
+		}
+	}
+	for _, r := range fresh {
+		rr, err := r.rr()
+		if err != nil {
+			return out, err
+		}
+		out.ttl = r.ttl
+		out.values = append(out.values, apiValue{text: strings.TrimPrefix(rr.String(), rr.Header().String())})
+	}
+	return out, nil
+}
