@@ -61,7 +61,7 @@ func (s *siteInLab) on(host string, args ...string) (stdout, stderr string, code
 func (s *siteInLab) command(ctx context.Context, host string, args ...string) *exec.Cmd {
 	cmd := s.lab.Command(ctx, host, args...)
 	cmd.Dir = s.dir
-	cmd.Env = append(os.Environ(), "MAILPUB_TSIG_KEY="+s.lab.Key)
+	cmd.Env = append(os.Environ(), "MAILPUB_TSIG_KEY="+s.lab.Key, "GORACE="+quickExit)
 	return cmd
 }
 

@@ -21,6 +21,10 @@ func TestMain(m *testing.M) {
 	testscript.Main(m, map[string]func(){"mailpub": main})
 }
 
+// quickExit is for GORACE: a process under the race detector sleeps for a second at its
+// end, unless told otherwise.
+const quickExit = "atexit_sleep_ms=0"
+
 // TestScripts runs every script against a world of its own: the demo's name server and
 // router. The site's config is mailpub.yaml; a script that brings its own wins.
 func TestScripts(t *testing.T) {
@@ -36,6 +40,7 @@ func TestScripts(t *testing.T) {
 			env.Defer(func() { world.close(); cancel() })
 			env.Values["world"] = world
 			env.Setenv(demoKeyVariable, world.key)
+			env.Setenv("GORACE", quickExit)
 			env.Setenv("DNS", world.dns.Addr())
 			env.Setenv("SMTP_PORT", strconv.Itoa(world.ports["smtp"]))
 			config := filepath.Join(env.WorkDir, "mailpub.yaml")
