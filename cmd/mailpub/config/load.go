@@ -24,7 +24,7 @@ const delimiter = "::"
 func Load(path string) (*Config, error) {
 	data, err := os.ReadFile(path)
 	if errors.Is(err, fs.ErrNotExist) {
-		return nil, fmt.Errorf("no config file %s (examples/lab/mailpub.yaml shows one; -c names another)", path)
+		return nil, fmt.Errorf("no config file %s (mailpub help config shows one; -c names another)", path)
 	}
 	if err != nil {
 		return nil, fmt.Errorf("config: %w", err)

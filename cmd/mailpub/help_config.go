@@ -1,0 +1,68 @@
+package main
+
+import "github.com/spf13/cobra"
+
+const configHelp = `One file describes a site, in YAML, TOML or JSON, by its ending. It is ./mailpub.yaml
+unless -c names another. Paths in it are relative to it. Unknown fields are errors.
+
+site: nomeazienda                     names the ledger; small letters, digits, hyphens
+state: .mailpub                       directory of the ledger (this is the default)
+
+server:
+  hostname: mail.nomeazienda.it       MX target, PTR, banner
+  address: 10.10.10.10                of the mail server on the LAN
+  public:
+    ipv4: auto                        auto asks the router; or the address, or none
+    ipv6: none                        or the address
+
+domains:                              mail domains, one or more
+  - name: nomeazienda.it
+    mx: [{host: mail.nomeazienda.it, preference: 10}]       the default
+    spf: {include: [_spf.example.net], all: fail}           others that send for it; all is
+                                      fail, softfail or neutral, by default what is there
+                                      already, else fail
+
+zones:                                DNS zones that hold these names, the longest wins
+  - name: nomeazienda.it
+    provider: rfc2136                 "mailpub providers" lists them; manual: a person
+    ttl: 1h                           of new records; 1s to 168h
+    nameservers: ["192.0.2.53:53"]    to verify at, where not those that NS records name
+    settings:                         "mailpub providers NAME" lists them
+      server: "192.0.2.53:53"
+      key_name: mailpub.
+      key: "env:MAILPUB_TSIG_KEY"     secrets are references: env:NAME, file:PATH,
+                                      exec:COMMAND
+
+  The PTR of a public address goes into the reverse zone that is listed here, say
+  2.2.2.in-addr.arpa. Where there is none, plan says what to ask the provider for.
+
+router:
+  protocol: auto                      upnp, pcp, nat-pmp; manual: a person; none: the server
+                                      has the public address itself
+  interface: eth0                     where several routers answer: the one behind this
+  url: http://192.168.1.1:5000/rootDesc.xml                 or with this UPnP description
+  gateway: 192.168.1.1                for pcp and nat-pmp: not the default gateway
+  lease: 168h                         to ask for; apply renews what is half gone
+  forwards:
+    - name: smtp
+      port: 25                        outside
+      internal: 25                    at server.address; by default the same
+      proto: tcp                      or udp
+
+service:
+  type: receiver                      the bundled one; manual: any other mail server
+  aliases:                            postmaster and abuse are always there
+    - {address: postmaster, to: mario}                      in every domain, and alone
+    - {address: info@nomeazienda.it, to: lucia}
+  maildir: mail                       where the receiver keeps mail: mail/MAILBOX/new
+  listen: 10.10.10.10:25              by default server.address and the port of smtp
+
+verify:
+  resolvers: [192.0.2.53]             by default the system's
+  egress: [mx.example.net]            mail servers outside that port 25 is tried at
+  hosts: /etc/hosts                   by default the system's`
+
+// configTopic is a page of the help, no command.
+func configTopic() *cobra.Command {
+	return &cobra.Command{Use: "config", Short: "the config file, field by field", Long: configHelp}
+}
