@@ -50,7 +50,7 @@ func (o Options) setting(name string) string { return o.Settings[name] }
 
 // All returns the providers, in the order of a list for people.
 func All() []Provider {
-	return []Provider{rfc2136Provider(), powerdnsProvider(), cloudflareProvider(), manualProvider()}
+	return []Provider{rfc2136Provider(), powerdnsProvider(), cloudflareProvider(), desecProvider(), hetznerProvider(), manualProvider()}
 }
 
 // Lookup returns the provider of that name.

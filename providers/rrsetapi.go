@@ -41,6 +41,11 @@ func (b *rrsetBackend) list(ctx context.Context, sets []rrset) (listing, error) 
 	if err != nil {
 		return listing{}, err
 	}
+	return listed(found, sets), nil
+}
+
+// listed takes up what was found at the names of sets.
+func listed(found []apiSet, sets []rrset) listing {
 	l, wanted := newListing(), owners(sets)
 	for _, s := range found {
 		if !wanted[s.name] {
@@ -52,7 +57,27 @@ func (b *rrsetBackend) list(ctx context.Context, sets []rrset) (listing, error) 
 			}
 		}
 	}
-	return l, nil
+	return l
+}
+
+// find returns the RRset of that name and type, empty where there is none.
+func find(sets []apiSet, set rrset) apiSet {
+	for _, s := range sets {
+		if s.rrset == set {
+			return s
+		}
+	}
+	return apiSet{rrset: set}
+}
+
+// has reports whether a value is among the RRset's, in whatever spelling.
+func (s apiSet) has(v apiValue) bool {
+	for _, o := range s.values {
+		if s.record(o).data == s.record(v).data {
+			return true
+		}
+	}
+	return false
 }
 
 // record returns a value in canonical form.
@@ -79,13 +104,7 @@ func (b *rrsetBackend) write(ctx context.Context, edits []edit) error {
 	}
 	var sets []apiSet
 	for _, e := range edits {
-		is := apiSet{rrset: e.rrset}
-		for _, s := range now {
-			if s.rrset == e.rrset {
-				is = s
-			}
-		}
-		set, err := is.edited(e)
+		set, err := find(now, e.rrset).edited(e)
 		if err != nil {
 			return err
 		}

@@ -86,10 +86,14 @@ func plain(body []byte) string {
 	if strings.HasPrefix(text, "<") {
 		return "a web page instead of an answer: is this the address of the interface, or does a proxy stand before it?"
 	}
-	var reply struct{ Error, Detail, Message string }
+	var reply struct {
+		Error           any // PowerDNS says a string here, Hetzner an object
+		Detail, Message string
+	}
 	if json.Unmarshal(body, &reply) == nil {
-		for _, s := range []string{reply.Error, reply.Detail, reply.Message} {
-			if s != "" {
+		inner, _ := reply.Error.(map[string]any)
+		for _, s := range []any{reply.Error, inner["message"], reply.Detail, reply.Message} {
+			if s, ok := s.(string); ok && s != "" {
 				text = s
 			}
 		}

@@ -1,0 +1,109 @@
+package providers
+
+import (
+	"encoding/json"
+	"fmt"
+	"net/http"
+	"strconv"
+	"strings"
+	"testing"
+
+	"github.com/mailpub/mailpub/plan"
+	"github.com/mailpub/mailpub/providers/providertest"
+)
+
+// fakeDesec answers as deSEC's API is documented to.
+func fakeDesec(z *fakeZone) http.Handler {
+	domain := strings.TrimSuffix(z.name, ".")
+	mux := http.NewServeMux()
+	mux.HandleFunc("GET /api/v1/domains/{$}", func(w http.ResponseWriter, _ *http.Request) {
+		answer(w, http.StatusOK, []any{map[string]any{"name": domain, "minimum_ttl": 3600}})
+	})
+	mux.HandleFunc("GET /api/v1/domains/"+domain+"/rrsets/{$}", func(w http.ResponseWriter, r *http.Request) {
+		const size = 500
+		all := z.all()
+		if len(all) > size && !r.URL.Query().Has("cursor") {
+			answer(w, http.StatusBadRequest, map[string]string{"detail": "Pagination required."})
+			return
+		}
+		from, _ := strconv.Atoi(r.URL.Query().Get("cursor"))
+		to := min(from+size, len(all))
+		if to < len(all) {
+			here := "https://desec.io" + r.URL.Path
+			w.Header().Set("Link", fmt.Sprintf(`<%s?cursor=>; rel="first", <%s?cursor=%d>; rel="next"`, here, here, to))
+		}
+		page := []desecSet{}
+		for _, s := range all[from:to] {
+			sub := strings.TrimSuffix(strings.TrimSuffix(s.name, z.name), ".")
+			page = append(page, desecSet{sub, s.rrtype, s.ttl, spelt(s.values)})
+		}
+		answer(w, http.StatusOK, page)
+	})
+	mux.HandleFunc("PATCH /api/v1/domains/"+domain+"/rrsets/{$}", func(w http.ResponseWriter, r *http.Request) {
+		var sets []desecSet
+		if err := json.NewDecoder(r.Body).Decode(&sets); err != nil {
+			answer(w, http.StatusBadRequest, map[string]string{"detail": "JSON parse error"})
+			return
+		}
+		z.mu.Lock()
+		defer z.mu.Unlock()
+		for _, s := range sets {
+			if s.TTL < 3600 && len(s.Records) > 0 {
+				answer(w, http.StatusBadRequest, []any{map[string]any{"ttl": []string{"Ensure this value is greater than or equal to 3600."}}})
+				return
+			}
+			if why := z.refuse(desecName(z, s), s.Records); why != "" {
+				answer(w, http.StatusBadRequest, []any{map[string]any{"non_field_errors": []string{why}}})
+				return
+			}
+		}
+		for _, s := range sets {
+			z.locked(desecName(z, s), s.TTL, s.Records...)
+		}
+		answer(w, http.StatusOK, sets)
+	})
+	mux.HandleFunc("/", func(w http.ResponseWriter, _ *http.Request) {
+		answer(w, http.StatusNotFound, map[string]string{"detail": "Not found."})
+	})
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if r.Header.Get("Authorization") != "Token the-token" {
+			answer(w, http.StatusUnauthorized, map[string]string{"detail": "Invalid token."})
+			return
+		}
+		mux.ServeHTTP(w, r)
+	})
+}
+
+func desecName(z *fakeZone, s desecSet) rrset {
+	return rrset{plan.FQDN(strings.TrimPrefix(s.Subname+"."+z.name, ".")), s.Type}
+}
+
+func TestDesec(t *testing.T) {
+	providertest.Run(t, func(t *testing.T) *providertest.Harness {
+		z := newFakeZone()
+		h := webHarness(t, "desec", z, fakeDesec(z))
+		h.LowTTL = 300
+		h.Between = func(_ *testing.T, intrude func()) { h.Web.BeforeNth(2, providertest.Reads, intrude) }
+		return h
+	})
+	wrongAccess(t, "desec", providertest.NewGate(t, fakeDesec(newFakeZone())).Client(), "HTTP 401: Invalid token.; the token must be valid")
+}
+
+func TestNextQuery(t *testing.T) {
+	tests := []struct{ link, want string }{
+		{"", ""},
+		{`<https://desec.io/api/v1/x/?cursor=>; rel="first"`, ""},
+		{`<https://desec.io/api/v1/x/?cursor=>; rel="first", <https://desec.io/api/v1/x/?cursor=a%3D>; rel="next"`, "?cursor=a%3D"},
+		{`<https://elsewhere.example/steal?cursor=2>; rel="next"`, "?cursor=2"},
+		{`<https://desec.io/api/v1/x/>; rel="next"`, "error"},
+	}
+	for _, test := range tests {
+		got, err := nextQuery(http.Header{"Link": {test.link}})
+		if err != nil {
+			got = "error"
+		}
+		if got != test.want {
+			t.Errorf("%s: %q (%v), want %q", test.link, got, err, test.want)
+		}
+	}
+}
