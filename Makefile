@@ -11,7 +11,7 @@ FUZZTIME ?= 30s
 .PHONY: test demo lint bench fuzz build setup
 
 build:
-	$(GO) build -trimpath -o mailpub ./cmd/mailpub
+	CGO_ENABLED=0 $(GO) build -trimpath -ldflags '-s -w' -o mailpub ./cmd/mailpub
 
 test: setup lint
 	$(GO) test -race -shuffle=on -timeout 25m ./...

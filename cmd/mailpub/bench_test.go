@@ -10,11 +10,13 @@ import (
 	"github.com/mailpub/mailpub/examples/lab"
 )
 
-// build compiles a command as it is released.
+// build compiles a command as "make build" does.
 func build(b *testing.B, pkg string) string {
 	b.Helper()
 	bin := filepath.Join(b.TempDir(), "bin")
-	if out, err := exec.Command("go", "build", "-trimpath", "-ldflags", "-s -w", "-o", bin, pkg).CombinedOutput(); err != nil {
+	cmd := exec.Command("go", "build", "-trimpath", "-ldflags", "-s -w", "-o", bin, pkg)
+	cmd.Env = append(os.Environ(), "CGO_ENABLED=0")
+	if out, err := cmd.CombinedOutput(); err != nil {
 		b.Fatalf("go build: %v\n%s", err, out)
 	}
 	return bin
