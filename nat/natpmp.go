@@ -9,26 +9,18 @@ import (
 	"time"
 
 	natpmp "github.com/jackpal/go-nat-pmp"
-
-	"github.com/mailpub/mailpub/plan"
 )
 
-// pmp is a router spoken to by NAT-PMP (RFC 6886). The protocol can't list: what is
-// mapped is known from what was granted, as long as the grant lasts and the router has
-// not lost its state.
+// pmp is a router spoken to by NAT-PMP (RFC 6886). The protocol can't list; see grants.
 type pmp struct {
-	gateway netip.Addr
-	local   netip.Addr // of this machine, as the router sees it
-	known   func(plan.Key) (plan.Grant, bool)
-	grants  map[port]plan.Grant // of this process; the zero Grant: removed
+	grants
 	timeout time.Duration
-	now     func() time.Time
 }
 
 // pmpLease is asked for where no lease is given (RFC 6886 section 3.3 recommends it).
 const pmpLease = 2 * time.Hour
 
-func (p *pmp) protocol() string { return "nat-pmp" }
+func (p *pmp) protocol() string { return p.grants.protocol }
 func (p *pmp) String() string   { return "router " + p.gateway.String() }
 
 // ask makes a request within the time-out of a step or what ctx leaves of it. The
@@ -100,77 +92,14 @@ func (p *pmp) wan(ctx context.Context) (netip.Addr, error) {
 	return a, err
 }
 
-func (p *pmp) read(ctx context.Context, ports []port) (found []mapping, err error) {
+func (p *pmp) read(ctx context.Context, ports []port) ([]mapping, error) {
 	_, epoch, err := p.outside(ctx)
-	var no *refusal
-	if errors.As(err, &no) { // it answers, but tells no epoch
-		for _, q := range ports {
-			found = append(found, mapping{port: q, unread: err})
-		}
-		return found, nil
-	}
-	if err != nil {
-		return nil, err
-	}
-	for _, q := range ports {
-		if g, n, ok := p.live(q, epoch); ok {
-			found = append(found, mapping{port: q, to: n.to, grant: g})
-		}
-	}
-	return found, nil
-}
-
-// live returns the grant of a port while it lasts.
-func (p *pmp) live(q port, epoch uint32) (plan.Grant, note, bool) {
-	g, ok := p.grants[q]
-	if !ok {
-		g, ok = p.known(q.key())
-	}
-	n, good := parseNote(g.State)
-	now := p.now()
-	if !ok || !good || n.gateway != p.gateway || !now.Before(g.Expires()) || rebooted(n.epoch, epoch, now.Sub(g.At)) {
-		return plan.Grant{}, note{}, false
-	}
-	return g, n, true
-}
-
-// rebooted reports whether a router's seconds since the start of its epoch tell that
-// it lost its state: they run at 7/8 of our clock or faster, less 2 seconds (RFC 6886
-// section 3.6).
-func rebooted(then, now uint32, elapsed time.Duration) bool {
-	expected := float64(then) + elapsed.Seconds()*7/8
-	return float64(now)+2 < expected
-}
-
-// note is what is kept of a grant beside its time: enough to know later whether the
-// router still has it.
-type note struct {
-	to      target
-	gateway netip.Addr
-	epoch   uint32
-}
-
-func (n note) String() string {
-	return fmt.Sprintf("nat-pmp to %s by %s epoch %d", n.to, n.gateway, n.epoch)
-}
-
-func parseNote(s string) (n note, ok bool) {
-	var to, gateway string
-	if _, err := fmt.Sscanf(s, "nat-pmp to %s by %s epoch %d", &to, &gateway, &n.epoch); err != nil {
-		return note{}, false
-	}
-	var err, err2 error
-	n.to, err = parseTarget([]string{to})
-	n.gateway, err2 = netip.ParseAddr(gateway)
-	return n, err == nil && err2 == nil
+	return p.list(ports, epoch, err)
 }
 
 func (p *pmp) add(ctx context.Context, q port, to target, lease time.Duration) error {
-	if to.host != p.local.String() {
-		return fmt.Errorf("%w: nat-pmp can't map to %s, as this is %s: run mailpub on %s itself", ErrOtherHost, to.host, p.local, to.host)
-	}
-	if to.disabled {
-		return errors.New("nat-pmp knows no disabled mappings")
+	if err := p.may(to); err != nil {
+		return err
 	}
 	if lease <= 0 {
 		lease = pmpLease // a lifetime of 0 would delete (RFC 6886 section 3.4)
@@ -188,10 +117,7 @@ func (p *pmp) add(ctx context.Context, q port, to target, lease time.Duration) e
 	if got.MappedExternalPort != q.number {
 		return p.neighbour(ctx, q, to, port{q.proto, got.MappedExternalPort}, got.SecondsSinceStartOfEpoc)
 	}
-	p.grants[q] = plan.Grant{
-		Lifetime: time.Duration(got.PortMappingLifetimeInSeconds) * time.Second, At: p.now(),
-		State: note{to, p.gateway, got.SecondsSinceStartOfEpoc}.String(),
-	}
+	p.put(q, to, time.Duration(got.PortMappingLifetimeInSeconds)*time.Second, got.SecondsSinceStartOfEpoc, pcpNonce{})
 	return nil
 }
 
@@ -236,7 +162,7 @@ func (p *pmp) release(ctx context.Context, proto string, internal uint16) error 
 func (p *pmp) remove(ctx context.Context, q port, was target) error {
 	_, err := p.request(ctx, q.proto, was.port, 0, 0) // RFC 6886 section 3.4
 	if err == nil {
-		p.grants[q] = plan.Grant{}
+		p.drop(q)
 	}
 	return err
 }

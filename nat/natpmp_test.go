@@ -41,11 +41,17 @@ func TestRebooted(t *testing.T) {
 }
 
 func TestNote(t *testing.T) {
-	n := note{target{host: "10.10.10.10", port: 25}, netip.MustParseAddr("10.10.10.1"), 4711}
-	if got, ok := parseNote(n.String()); !ok || got != n {
-		t.Errorf("%q is %v, %v", n, got, ok)
+	n := note{"nat-pmp", target{host: "10.10.10.10", port: 25}, netip.MustParseAddr("10.10.10.1"), 4711, pcpNonce{}}
+	withNonce := n
+	withNonce.protocol, withNonce.nonce = "pcp", pcpNonce{1}
+	for _, n := range []note{n, withNonce} {
+		if got, ok := parseNote(n.String()); !ok || got != n {
+			t.Errorf("%q is %v, %v", n, got, ok)
+		}
 	}
-	for _, bad := range []string{"", "upnp", "nat-pmp to x by y epoch 1", "nat-pmp to 10.10.10.10:25 by 10.10.10.1 epoch -1", "nat-pmp to 10.10.10.10:25 by 10.10.10.1"} {
+	for _, bad := range []string{"", "upnp", "nat-pmp to x by y epoch 1", "nat-pmp to 10.10.10.10:25 by 10.10.10.1 epoch -1", "nat-pmp to 10.10.10.10:25 by 10.10.10.1",
+		"pcp to 10.10.10.10:25 by 10.10.10.1 epoch 1", "pcp to 10.10.10.10:25 by 10.10.10.1 epoch 1 nonce 00ff",
+		"nat-pmp to 10.10.10.10:25 by 10.10.10.1 epoch 1 nonce 0102030405060708090a0b0c"} {
 		if got, ok := parseNote(bad); ok {
 			t.Errorf("%q is taken for %v", bad, got)
 		}
@@ -253,7 +259,7 @@ func TestPMPKnown(t *testing.T) {
 	key := plan.Key{Kind: Kind, Name: "tcp/25"}
 	start := time.Date(2026, 11, 24, 0, 0, 0, 0, time.UTC)
 	to := target{host: "127.0.0.1", port: 25}
-	state := note{to, f.addr, 1000}.String()
+	state := note{"nat-pmp", to, f.addr, 1000, pcpNonce{}}.String()
 	for _, test := range []struct {
 		name  string
 		state string
@@ -266,7 +272,7 @@ func TestPMPKnown(t *testing.T) {
 		{"expired", state, time.Hour, 1000 + 3600, false},
 		{"rebooted", state, 30 * time.Minute, 12, false},
 		{"rebooted long ago", state, 30 * time.Minute, 1500, false},
-		{"another router", note{to, netip.MustParseAddr("10.10.10.1"), 1000}.String(), 0, 1000, false},
+		{"another router", note{"nat-pmp", to, netip.MustParseAddr("10.10.10.1"), 1000, pcpNonce{}}.String(), 0, 1000, false},
 		{"another protocol", "upnp", 0, 1000, false},
 	} {
 		f.set(func() { f.epoch = test.epoch })

@@ -208,10 +208,7 @@ func openPMP(ctx context.Context, o Options) (device, string, error) {
 	if err != nil {
 		return nil, "", &noRouter{err}
 	}
-	p := &pmp{
-		gateway: gateway, local: localAddr(gateway.String()), known: o.Known,
-		grants: map[port]plan.Grant{}, timeout: o.Timeout, now: o.Now,
-	}
+	p := &pmp{newGrants("nat-pmp", gateway, o), o.Timeout}
 	ctx, cancel := context.WithTimeoutCause(ctx, pmpTime, fmt.Errorf("nothing within %v", pmpTime))
 	defer cancel()
 	_, _, err = p.outside(ctx)

@@ -3,32 +3,25 @@ package nat
 import (
 	"context"
 	"crypto/rand"
-	"encoding/hex"
 	"errors"
 	"fmt"
 	"net"
 	"net/netip"
 	"time"
-
-	"github.com/mailpub/mailpub/plan"
 )
 
-// pcp is a router spoken to by PCP (RFC 6887). Like NAT-PMP it can't list; a mapping is
-// known from its grant, while that lasts and the router has not lost its state.
+// pcp is a router spoken to by PCP (RFC 6887). Like NAT-PMP it can't list; see grants.
 type pcp struct {
-	gateway netip.AddrPort
-	local   netip.Addr // of this host, as the router sees it
-	known   func(plan.Key) (plan.Grant, bool)
-	grants  map[port]plan.Grant // of this process; the zero Grant: removed
+	grants
+	server  netip.AddrPort
 	timeout time.Duration
-	now     func() time.Time
 	outside netip.Addr // learnt from a mapping
 }
 
 const pcpPort = 5351 // RFC 6887 section 19.1
 
-func (p *pcp) protocol() string { return "pcp" }
-func (p *pcp) String() string   { return "router " + p.gateway.Addr().String() }
+func (p *pcp) protocol() string { return p.grants.protocol }
+func (p *pcp) String() string   { return "router " + p.gateway.String() }
 
 // retransmit is how long the first answer is waited for; each further one twice as long.
 // RFC 6887 section 8.1.1 begins with 3 s, which nobody at a terminal waits for: on
@@ -43,7 +36,7 @@ func (p *pcp) exchange(ctx context.Context, request []byte) (pcpAnswer, error) {
 		end = d
 	}
 	// Connected, so that the kernel passes on the gateway's datagrams alone.
-	conn, err := net.DialUDP("udp", nil, net.UDPAddrFromAddrPort(p.gateway))
+	conn, err := net.DialUDP("udp", nil, net.UDPAddrFromAddrPort(p.server))
 	if err != nil {
 		return pcpAnswer{}, err
 	}
@@ -136,82 +129,14 @@ func newNonce() (n pcpNonce) {
 	return n
 }
 
-func (p *pcp) read(ctx context.Context, ports []port) (found []mapping, err error) {
+func (p *pcp) read(ctx context.Context, ports []port) ([]mapping, error) {
 	epoch, err := p.announce(ctx)
-	var no *refusal
-	if errors.As(err, &no) { // it answers, but tells no epoch
-		for _, q := range ports {
-			found = append(found, mapping{port: q, unread: err})
-		}
-		return found, nil
-	}
-	if err != nil {
-		return nil, err
-	}
-	for _, q := range ports {
-		if g, n, ok := p.live(q, epoch); ok {
-			found = append(found, mapping{port: q, to: n.to, grant: g})
-		}
-	}
-	return found, nil
-}
-
-// live returns the grant of a port while it lasts.
-func (p *pcp) live(q port, epoch uint32) (plan.Grant, pcpNote, bool) {
-	g, n, ok := p.granted(q)
-	now := p.now()
-	if !ok || !now.Before(g.Expires()) || rebooted(n.epoch, epoch, now.Sub(g.At)) {
-		return plan.Grant{}, pcpNote{}, false
-	}
-	return g, n, true
-}
-
-// granted returns what was granted for a port, whether or not it lasts.
-func (p *pcp) granted(q port) (plan.Grant, pcpNote, bool) {
-	g, ok := p.grants[q]
-	if !ok {
-		g, ok = p.known(q.key())
-	}
-	n, good := parsePCPNote(g.State)
-	return g, n, ok && good && n.gateway == p.gateway.Addr()
-}
-
-// pcpNote is what is kept of a grant beside its time: without the nonce it could be
-// renewed, but not be taken back.
-type pcpNote struct {
-	to      target
-	gateway netip.Addr
-	epoch   uint32
-	nonce   pcpNonce
-}
-
-func (n pcpNote) String() string {
-	return fmt.Sprintf("pcp to %s by %s epoch %d nonce %x", n.to, n.gateway, n.epoch, n.nonce[:])
-}
-
-func parsePCPNote(s string) (n pcpNote, ok bool) {
-	var to, gateway, nonce string
-	if _, err := fmt.Sscanf(s, "pcp to %s by %s epoch %d nonce %s", &to, &gateway, &n.epoch, &nonce); err != nil {
-		return pcpNote{}, false
-	}
-	raw, err := hex.DecodeString(nonce)
-	if err != nil || len(raw) != len(n.nonce) {
-		return pcpNote{}, false
-	}
-	copy(n.nonce[:], raw)
-	if n.to, err = parseTarget([]string{to}); err != nil {
-		return pcpNote{}, false
-	}
-	n.gateway, err = netip.ParseAddr(gateway)
-	return n, err == nil
+	return p.list(ports, epoch, err)
 }
 
 func (p *pcp) add(ctx context.Context, q port, to target, lease time.Duration) error {
-	if to.host != p.local.String() {
-		return fmt.Errorf("%w: pcp can't map to %s, as this is %s: run mailpub on %s itself", ErrOtherHost, to.host, p.local, to.host)
-	}
-	if to.disabled {
-		return errors.New("pcp knows no disabled mappings")
+	if err := p.may(to); err != nil {
+		return err
 	}
 	if lease <= 0 {
 		lease = pmpLease // a lifetime of 0 would delete
@@ -238,7 +163,7 @@ func (p *pcp) add(ctx context.Context, q port, to target, lease time.Duration) e
 		return err
 	}
 	p.outside = a.address
-	p.grants[q] = plan.Grant{Lifetime: a.lifetime, At: p.now(), State: pcpNote{to, p.gateway.Addr(), a.epoch, m.nonce}.String()}
+	p.put(q, to, a.lifetime, a.epoch, m.nonce)
 	return nil
 }
 
@@ -256,7 +181,7 @@ func (p *pcp) remove(ctx context.Context, q port, was target) error {
 	}
 	err := p.end(ctx, m)
 	if err == nil {
-		p.grants[q] = plan.Grant{}
+		p.drop(q)
 	}
 	return err
 }
@@ -266,10 +191,7 @@ func openPCP(ctx context.Context, o Options) (device, string, error) {
 	if err != nil {
 		return nil, "", &noRouter{err}
 	}
-	p := &pcp{
-		gateway: netip.AddrPortFrom(gateway, pcpPort), local: localAddr(gateway.String()), known: o.Known,
-		grants: map[port]plan.Grant{}, timeout: o.Timeout, now: o.Now,
-	}
+	p := &pcp{grants: newGrants("pcp", gateway, o), server: netip.AddrPortFrom(gateway, pcpPort), timeout: o.Timeout}
 	ctx, cancel := context.WithTimeoutCause(ctx, pmpTime, fmt.Errorf("nothing within %v", pmpTime))
 	defer cancel()
 	_, err = p.announce(ctx)

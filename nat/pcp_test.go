@@ -36,11 +36,9 @@ func pcpServer(t *testing.T, script func(request []byte) [][]byte) *pcp {
 			}
 		}
 	}()
-	return &pcp{
-		gateway: conn.LocalAddr().(*net.UDPAddr).AddrPort(), local: netip.MustParseAddr("127.0.0.1"),
-		known: func(plan.Key) (plan.Grant, bool) { return plan.Grant{}, false }, grants: map[port]plan.Grant{},
-		timeout: 700 * time.Millisecond, now: time.Now,
-	}
+	at := conn.LocalAddr().(*net.UDPAddr).AddrPort()
+	none := func(plan.Key) (plan.Grant, bool) { return plan.Grant{}, false }
+	return &pcp{grants: newGrants("pcp", at.Addr(), Options{Known: none, Now: time.Now}), server: at, timeout: 700 * time.Millisecond}
 }
 
 // reply is what a good router answers to a request: what was asked for, from 2.2.2.2.
@@ -149,7 +147,7 @@ func TestPCPFaults(t *testing.T) {
 			if c.is != nil && !errors.Is(err, c.is) || err != nil && !strings.Contains(err.Error(), c.says) {
 				t.Errorf("error %v, want %v and %q in it", err, c.is, c.says)
 			}
-			if _, granted := p.grants[q]; granted != (err == nil) {
+			if _, granted := p.made[q]; granted != (err == nil) {
 				t.Errorf("granted: %v", granted)
 			}
 			deletes := 0
@@ -180,8 +178,8 @@ func TestPCPNonce(t *testing.T) {
 		t.Fatal(err)
 	}
 	later := pcpServer(t, script)
-	later.gateway = first.gateway
-	later.known = func(k plan.Key) (plan.Grant, bool) { return first.grants[q], k == q.key() }
+	later.gateway, later.server = first.gateway, first.server
+	later.earlier = func(k plan.Key) (plan.Grant, bool) { return first.made[q], k == q.key() }
 	found, err := later.read(t.Context(), []port{q, {"tcp", 26}})
 	if err != nil || len(found) != 1 || found[0].to != to || found[0].grant.Lifetime != time.Hour {
 		t.Fatalf("a later run reads %+v, %v", found, err)
@@ -209,7 +207,7 @@ func TestPCPNonce(t *testing.T) {
 func TestPCPForgets(t *testing.T) {
 	p := pcpServer(t, func(r []byte) [][]byte { return [][]byte{reply(r)} }) // epoch 1000
 	state := func(gateway string, epoch uint32) string {
-		return pcpNote{target{host: "127.0.0.1", port: 25}, netip.MustParseAddr(gateway), epoch, pcpNonce{1}}.String()
+		return note{"pcp", target{host: "127.0.0.1", port: 25}, netip.MustParseAddr(gateway), epoch, pcpNonce{1}}.String()
 	}
 	for name, c := range map[string]struct {
 		g    plan.Grant
@@ -222,7 +220,7 @@ func TestPCPForgets(t *testing.T) {
 		"of NAT-PMP":      {plan.Grant{Lifetime: time.Hour, At: time.Now(), State: "nat-pmp to 127.0.0.1:25 by 127.0.0.1 epoch 999"}, 0},
 		"no state at all": {plan.Grant{Lifetime: time.Hour, At: time.Now()}, 0},
 	} {
-		p.known = func(plan.Key) (plan.Grant, bool) { return c.g, true }
+		p.earlier = func(plan.Key) (plan.Grant, bool) { return c.g, true }
 		if found, err := p.read(t.Context(), []port{{"tcp", 25}}); err != nil || len(found) != c.want {
 			t.Errorf("%s: %+v, %v", name, found, err)
 		}

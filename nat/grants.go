@@ -1,0 +1,139 @@
+package nat
+
+import (
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"net/netip"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/mailpub/mailpub/plan"
+)
+
+// grants is the account of what a router granted that can't list what it maps: a mapping
+// is there while its grant lasts and the router has not lost its state. It is what NAT-PMP
+// and PCP have in common.
+type grants struct {
+	protocol string
+	gateway  netip.Addr
+	local    netip.Addr // of this machine, as the router sees it
+	earlier  func(plan.Key) (plan.Grant, bool)
+	made     map[port]plan.Grant // of this process; the zero Grant: removed
+	now      func() time.Time
+}
+
+func newGrants(protocol string, gateway netip.Addr, o Options) grants {
+	return grants{protocol, gateway, localAddr(gateway.String()), o.Known, map[port]plan.Grant{}, o.Now}
+}
+
+// may says why a router that maps ports only to the host that asks can't lead to a target.
+func (g *grants) may(to target) error {
+	if to.host != g.local.String() {
+		return fmt.Errorf("%w: %s can't map to %s, as this is %s: run mailpub on %s itself", ErrOtherHost, g.protocol, to.host, g.local, to.host)
+	}
+	if to.disabled {
+		return fmt.Errorf("%s knows no disabled mappings", g.protocol)
+	}
+	return nil
+}
+
+// put writes down a grant.
+func (g *grants) put(q port, to target, lifetime time.Duration, epoch uint32, nonce pcpNonce) {
+	n := note{g.protocol, to, g.gateway, epoch, nonce}
+	g.made[q] = plan.Grant{Lifetime: lifetime, At: g.now(), State: n.String()}
+}
+
+// drop writes down that a mapping was given back.
+func (g *grants) drop(q port) { g.made[q] = plan.Grant{} }
+
+// granted returns what this router granted for a port, whether or not it lasts.
+func (g *grants) granted(q port) (plan.Grant, note, bool) {
+	got, ok := g.made[q]
+	if !ok {
+		got, ok = g.earlier(q.key())
+	}
+	n, good := parseNote(got.State)
+	return got, n, ok && good && n.protocol == g.protocol && n.gateway == g.gateway
+}
+
+// live returns the grant of a port while it lasts.
+func (g *grants) live(q port, epoch uint32) (plan.Grant, note, bool) {
+	got, n, ok := g.granted(q)
+	now := g.now()
+	if !ok || !now.Before(got.Expires()) || rebooted(n.epoch, epoch, now.Sub(got.At)) {
+		return plan.Grant{}, note{}, false
+	}
+	return got, n, true
+}
+
+// list returns what is mapped of some ports, by the epoch that the router tells, or by why
+// it tells none.
+func (g *grants) list(ports []port, epoch uint32, err error) (found []mapping, _ error) {
+	var no *refusal
+	refused := errors.As(err, &no) // it answers, but tells no epoch
+	if err != nil && !refused {
+		return nil, err
+	}
+	for _, q := range ports {
+		if refused {
+			found = append(found, mapping{port: q, unread: err})
+		} else if got, n, ok := g.live(q, epoch); ok {
+			found = append(found, mapping{port: q, to: n.to, grant: got})
+		}
+	}
+	return found, nil
+}
+
+// rebooted reports whether a router's seconds since the start of its epoch tell that
+// it lost its state: they run at 7/8 of our clock or faster, less 2 seconds (RFC 6886
+// section 3.6).
+func rebooted(then, now uint32, elapsed time.Duration) bool {
+	expected := float64(then) + elapsed.Seconds()*7/8
+	return float64(now)+2 < expected
+}
+
+// note is what is kept of a grant beside its time: enough to know later whether the
+// router still has it, and for PCP the nonce, without which a mapping could be renewed but
+// not be taken back.
+type note struct {
+	protocol string
+	to       target
+	gateway  netip.Addr
+	epoch    uint32
+	nonce    pcpNonce // zero with NAT-PMP
+}
+
+func (n note) String() string {
+	s := fmt.Sprintf("%s to %s by %s epoch %d", n.protocol, n.to, n.gateway, n.epoch)
+	if n.nonce != (pcpNonce{}) {
+		s += fmt.Sprintf(" nonce %x", n.nonce[:])
+	}
+	return s
+}
+
+func parseNote(s string) (n note, ok bool) {
+	f := strings.Fields(s)
+	if len(f) != 7 && len(f) != 9 || f[1] != "to" || f[3] != "by" || f[5] != "epoch" {
+		return note{}, false
+	}
+	n.protocol = f[0]
+	var errs [4]error
+	n.to, errs[0] = parseTarget([]string{f[2]})
+	n.gateway, errs[1] = netip.ParseAddr(f[4])
+	var epoch uint64
+	epoch, errs[2] = strconv.ParseUint(f[6], 10, 32)
+	n.epoch = uint32(epoch)
+	if len(f) == 9 {
+		var raw []byte
+		raw, errs[3] = hex.DecodeString(f[8])
+		if f[7] != "nonce" || len(raw) != copy(n.nonce[:], raw) || len(raw) != len(n.nonce) {
+			return note{}, false
+		}
+	}
+	if errors.Join(errs[:]...) != nil || (n.nonce == pcpNonce{}) != (n.protocol == "nat-pmp") {
+		return note{}, false
+	}
+	return n, true
+}
