@@ -38,6 +38,8 @@ func TestCheckSettings(t *testing.T) {
 		{"several at once", "rfc2136", map[string]string{"server": "ns:x", "key_alg": "rot13"}, []string{"key_name: missing", "key: missing", "server: ", "key_alg: "}},
 		{"cloudflare", "cloudflare", map[string]string{"token": "env:X"}, nil},
 		{"cloudflare without token", "cloudflare", map[string]string{"api_token": "env:X"}, []string{"token: missing", "api_token: unknown setting"}},
+		{"powerdns", "powerdns", map[string]string{"key": "env:X", "url": "https://ns.example:8081"}, nil},
+		{"powerdns at no address", "powerdns", map[string]string{"key": "env:X", "url": "ns.example:8081"}, []string{`url: "ns.example:8081" is no address of an API`}},
 		{"manual takes none", "manual", map[string]string{"server": "x"}, []string{"server: unknown setting; want no settings"}},
 		{"unknown provider", "cloudfare", nil, []string{`provider: unknown provider "cloudfare", did you mean "cloudflare"; want one of rfc2136, powerdns, cloudflare`}},
 	}
@@ -90,6 +92,7 @@ func TestOpenErrors(t *testing.T) {
 		{"manual", Options{}, "no zone given"},
 		{"rfc2136", Options{Zone: "example.org", Settings: map[string]string{"server": "ns", "key_name": "k", "key": "ß"}}, `setting "key": not base64`},
 		{"rfc2136", Options{Zone: "example.org"}, `zone example.org.: setting "server": missing`},
+		{"desec", Options{Zone: "example.org", TTL: time.Minute, Settings: map[string]string{"token": "x"}}, "ttl 1m0s: desec takes none under 1h0m0s"},
 		{"cloudflare", Options{Zone: "example.org", TTL: time.Second, Settings: map[string]string{"token": "x"}}, "cloudflare takes none under 1m0s"},
 	}
 	for _, test := range tests {

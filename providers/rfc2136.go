@@ -28,6 +28,7 @@ func rfc2136Provider() Provider {
 			{Name: "key", Required: true, Secret: true, Help: "secret of the key, in base64"},
 		},
 		Scopes: "the key may update the zone, and better transfer it too (AXFR)",
+		Limits: Limits{OneTTL: true},
 		check:  checkRFC2136,
 		open:   openRFC2136,
 	}
