@@ -61,9 +61,9 @@ func (f Facts) mailLocal(ctx context.Context) []plan.Check {
 
 func (f Facts) message(to, word string) string {
 	now := f.Now()
-	return "From: mailpub verify <postmaster@" + helloName + ">\r\nTo: <" + to + ">\r\n" +
+	return "From: mailpub verify <postmaster@" + noDomain + ">\r\nTo: <" + to + ">\r\n" +
 		"Subject: mailpub test " + word + "\r\nDate: " + now.Format("Mon, 2 Jan 2006 15:04:05 -0700") + "\r\n" +
-		"Message-ID: <" + word + "@" + helloName + ">\r\nAuto-Submitted: auto-generated\r\n\r\n" +
+		"Message-ID: <" + word + "@" + noDomain + ">\r\nAuto-Submitted: auto-generated\r\n\r\n" +
 		"mailpub verify sent this message to see whether it arrives. It can be deleted."
 }
 

@@ -7,6 +7,7 @@ import (
 	"io"
 	"net"
 	"strings"
+	"sync"
 	"syscall"
 	"time"
 
@@ -62,24 +63,32 @@ func Checks(f Facts) []plan.Checker {
 
 func single(c plan.Check) []plan.Check { return []plan.Check{c} }
 
-// portInside is the one check that fails when nothing listens; the others then skip.
-func (f Facts) portInside(ctx context.Context) (out []plan.Check) {
-	for _, s := range f.Services {
-		c := plan.Check{ID: "port.inside", Subject: s.Name + " at " + s.Addr, Status: plan.Pass, Want: "listens", Got: "listens", Ref: "RFC 9293 section 3.5"}
-		stepCtx, cancel := context.WithTimeout(ctx, 5*time.Second)
-		conn, err := f.Dial(stepCtx, "tcp", s.Addr)
-		cancel()
-		switch {
-		case err == nil:
-			conn.Close()
-		case ctx.Err() != nil: // ours, not the server's
-			c.Status, c.Got, c.Hint = plan.Skip, plainly(ctx.Err()), "run verify again"
-		default:
-			c.Status, c.Got = plan.Fail, plainly(err)
-			c.Hint = fmt.Sprintf("start the server's %s, or let it listen at %s; where it does so already, its own firewall is in the way", s.Name, s.Addr)
-		}
-		out = append(out, c)
+// listens connects to one port.
+func (f Facts) listens(ctx context.Context, s Service) plan.Check {
+	c := plan.Check{ID: "port.inside", Subject: s.Name + " at " + s.Addr, Status: plan.Pass, Want: "listens", Got: "listens", Ref: "RFC 9293 section 3.5"}
+	stepCtx, cancel := context.WithTimeout(ctx, 5*time.Second)
+	defer cancel()
+	conn, err := f.Dial(stepCtx, "tcp", s.Addr)
+	switch {
+	case err == nil:
+		conn.Close()
+	case ctx.Err() != nil: // ours, not the server's
+		c.Status, c.Got, c.Hint = plan.Skip, plainly(ctx.Err()), "run verify again"
+	default:
+		c.Status, c.Got = plan.Fail, plainly(err)
+		c.Hint = fmt.Sprintf("start the server's %s, or let it listen at %s; where it does so already, its own firewall is in the way", s.Name, s.Addr)
 	}
+	return c
+}
+
+// portInside is the one check that fails when nothing listens; the others then skip.
+func (f Facts) portInside(ctx context.Context) []plan.Check {
+	out := make([]plan.Check, len(f.Services))
+	var wg sync.WaitGroup
+	for i, s := range f.Services {
+		wg.Go(func() { out[i] = f.listens(ctx, s) })
+	}
+	wg.Wait()
 	if len(out) == 0 {
 		out = single(plan.Check{ID: "port.inside", Subject: "the server's ports", Status: plan.Skip, Want: "listens",
 			Got: "no forward is in the config", Hint: "put the server's ports under router.forwards", Ref: "RFC 9293 section 3.5"})

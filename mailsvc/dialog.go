@@ -25,8 +25,23 @@ const (
 // waits that long for a greeting does not call it working.
 const stepTimeout = 10 * time.Second
 
-// helloName is what the checks call themselves. It is a name that nobody has (RFC 6761).
-const helloName = "mailpub.invalid"
+// noDomain is the domain of what the checks write. It is a name that nobody has (RFC 6761).
+const noDomain = "mailpub.invalid"
+
+// helloName is what the checks call themselves: the address that they speak from, as
+// RFC 5321 section 4.1.3 has it for a host without a name. Servers refuse names that do
+// not resolve.
+func helloName(conn net.Conn) string {
+	local, ok := conn.LocalAddr().(*net.TCPAddr)
+	if !ok {
+		return noDomain
+	}
+	a := local.AddrPort().Addr().Unmap().WithZone("")
+	if a.Is6() {
+		return "[IPv6:" + a.String() + "]"
+	}
+	return "[" + a.String() + "]"
+}
 
 // Reply is what a server answered.
 type Reply struct {
@@ -88,7 +103,7 @@ func open(ctx context.Context, dial Dial, addr string) (*dialog, error) {
 
 // greet says EHLO.
 func (d *dialog) greet(ctx context.Context) (err error) {
-	d.Hello, err = d.say(ctx, "EHLO "+helloName)
+	d.Hello, err = d.say(ctx, "EHLO "+helloName(d.conn))
 	if err == nil && !d.Hello.accepted() {
 		err = fmt.Errorf("EHLO was answered %s", d.Hello)
 	}

@@ -224,7 +224,7 @@ func TestTransactionSendsNothing(t *testing.T) {
 		t.Errorf("%v, %v, %v", mail, rcpt, err)
 	}
 	d.close()
-	want := "EHLO mailpub.invalid|MAIL FROM:<>|RCPT TO:<mario@nomeazienda.it>|RSET|QUIT"
+	want := "EHLO [127.0.0.1]|MAIL FROM:<>|RCPT TO:<mario@nomeazienda.it>|RSET|QUIT"
 	if got := strings.Join(f.said(), "|"); got != want {
 		t.Errorf("said %s, want %s", got, want)
 	}

@@ -6,6 +6,7 @@ import (
 	"crypto/tls"
 	"io"
 	"math"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -32,6 +33,11 @@ func (w *wire) readCommand() ([]byte, error) {
 	text := string(line[:len(line)-2])
 	verb, rest, _ := strings.Cut(text, " ")
 	w.verb, w.reply, w.until = strings.ToUpper(verb), "", time.Time{}
+	if w.chunks && slices.Contains([]string{"RSET", "EHLO", "HELO", "STARTTLS"}, w.verb) {
+		// go-smtp would begin the next message beside the end of this one, and could
+		// answer the one with what became of the other.
+		return nil, w.leave("421 4.7.0 the message in chunks has no end")
+	}
 	switch w.verb {
 	case "STARTTLS":
 		if w.tls != nil {
@@ -49,7 +55,7 @@ func (w *wire) readCommand() ([]byte, error) {
 		if !ok {
 			return nil, w.leave("501 5.5.4 want BDAT SIZE or BDAT SIZE LAST")
 		}
-		w.octets = n
+		w.octets, w.chunks = n, len(strings.Fields(rest)) == 1 // no LAST
 	}
 	return []byte(text + "\r\n"), nil
 }

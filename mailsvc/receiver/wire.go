@@ -18,7 +18,8 @@ import (
 //   - the reply to EHLO and HELO begins with our name, not the client's (section 4.1.1.1),
 //   - a SIZE too large for a number is too large, not bad syntax (RFC 1870 section 6.1),
 //   - commands with control characters or ended by a bare LF are refused (section 2.3.8),
-//   - a message sent by BDAT that breaks off is not taken for a whole one,
+//   - a message sent by BDAT that breaks off is not taken for a whole one, and ends the
+//     session,
 //   - a slow client has time for its message, but not for ever (section 4.5.3.2.5),
 //   - TLS begins here, so that all of this holds under it.
 //
@@ -45,6 +46,7 @@ type wire struct {
 	scratch []byte        // for cleaning it
 	dirty   bool          // it had line ends that servers disagree on
 	octets  int64         // of BDAT, still to come
+	chunks  bool          // BDAT has begun a message and not ended it
 	until   time.Time     // when the message must be here
 	hello   string        // EHLO or HELO, since TLS
 	mute    bool          // the next reply answers a command that the client did not give
@@ -162,6 +164,9 @@ func (w *wire) Write(p []byte) (int, error) {
 	}
 	first := w.reply == ""
 	w.reply = string(p[:3])
+	if w.verb == "BDAT" && w.reply != "250" {
+		w.chunks = false
+	}
 	if _, err := w.stream.Write(w.reword(p, first)); err != nil {
 		return 0, err
 	}
