@@ -7,6 +7,7 @@ import (
 	"strings"
 	"sync"
 	"testing"
+	"time"
 
 	"go.uber.org/goleak"
 )
@@ -97,7 +98,13 @@ func (f *fake) serve(conn net.Conn) {
 		if answer == "" {
 			answer = good(line)
 		}
-		if answer == "-" || !say(answer) || line == "QUIT" {
+		if answer == "-" {
+			// Not before the client waits for it: a pipe whose other end is closed
+			// takes no deadline either, unlike a socket.
+			time.Sleep(time.Millisecond)
+			return
+		}
+		if !say(answer) || line == "QUIT" {
 			return
 		}
 		if answer == "354 go ahead" {
