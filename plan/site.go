@@ -165,8 +165,10 @@ func (s Site) records() []record {
 				reason: "the mail host is reached at its public address"})
 		}
 	}
-	rs = append(rs, spfRecord(s.Host, []string{"a"}, SPF{All: "fail"},
-		"bounces are checked by the mail host's own name (RFC 7208 section 2.4)"))
+	if !slices.ContainsFunc(s.Domains, func(d Domain) bool { return d.Name == s.Host }) {
+		rs = append(rs, spfRecord(s.Host, []string{"a"}, SPF{All: "fail"},
+			"bounces are checked by the mail host's own name (RFC 7208 section 2.4)"))
+	}
 	for _, a := range s.Public {
 		rs = append(rs, record{name: ReverseName(a), rrtype: "PTR", data: []string{s.Host}, stage: StageRecord,
 			reason: "receivers expect " + a.String() + " to be named " + strings.TrimSuffix(s.Host, ".")})

@@ -114,3 +114,21 @@ func TestWantsLongestZone(t *testing.T) {
 		t.Errorf("a domain without a zone: %v", err)
 	}
 }
+
+// A mail host that is a mail domain too has one SPF record, the domain's.
+func TestWantsHostIsDomain(t *testing.T) {
+	s := nomeazienda()
+	s.Host, s.Domains[0].MX[0].Host = "nomeazienda.it.", "nomeazienda.it."
+	w, err := s.Wants()
+	if err != nil {
+		t.Fatal(err)
+	}
+	compareMaps(t, "zone", flat(w.Zones["nomeazienda.it."]), map[string]string{
+		"nomeazienda.it. A":          "2.2.2.2 ttl 3600",
+		"nomeazienda.it. TXT v=spf1": `"v=spf1 mx ip4:2.2.2.2 -all"`,
+		"nomeazienda.it. MX":         "10 nomeazienda.it. ttl 3600",
+	})
+	if n := len(w.Zones["nomeazienda.it."]); n != 3 {
+		t.Errorf("%d items in the zone", n)
+	}
+}
