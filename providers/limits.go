@@ -26,10 +26,10 @@ func (l Limits) String() string {
 		said = append(said, "writes only "+strings.Join(l.Types, ", "))
 	}
 	if l.MinTTL > 0 {
-		said = append(said, fmt.Sprintf("no TTL under %v", l.MinTTL))
+		said = append(said, "no TTL under "+spell(l.MinTTL))
 	}
 	if l.MaxTTL > 0 {
-		said = append(said, fmt.Sprintf("no TTL over %v", l.MaxTTL))
+		said = append(said, "no TTL over "+spell(l.MaxTTL))
 	}
 	if l.ASCII {
 		said = append(said, "text in printable ASCII only")
@@ -43,13 +43,25 @@ func (l Limits) String() string {
 	return strings.Join(said, "; ")
 }
 
+// spell writes a duration without zeros at its end: "1h" and not "1h0m0s".
+func spell(d time.Duration) string {
+	s := d.String()
+	if strings.HasSuffix(s, "m0s") {
+		s = strings.TrimSuffix(s, "0s")
+	}
+	if strings.HasSuffix(s, "h0m") {
+		s = strings.TrimSuffix(s, "0m")
+	}
+	return s
+}
+
 // refuseTTL says why a TTL is not taken, or nothing.
 func (l Limits) refuseTTL(ttl time.Duration) string {
 	switch {
 	case ttl < l.MinTTL:
-		return fmt.Sprintf("takes none under %v", l.MinTTL)
+		return "takes none under " + spell(l.MinTTL)
 	case l.MaxTTL > 0 && ttl > l.MaxTTL:
-		return fmt.Sprintf("takes none over %v", l.MaxTTL)
+		return "takes none over " + spell(l.MaxTTL)
 	}
 	return ""
 }

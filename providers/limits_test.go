@@ -20,9 +20,9 @@ func TestRefuses(t *testing.T) {
 		{"no limits", Limits{}, "TLSA", []string{"3 1 1 ab ttl 0"}, ""},
 		{"within", strict, "A", []string{"192.0.2.1 ttl 60", "192.0.2.2 ttl 60"}, ""},
 		{"automatic", strict, "A", []string{"192.0.2.1 ttl 1"}, ""},
-		{"too short", strict, "A", []string{"192.0.2.1 ttl 59"}, "some does not take a TTL of 59 s: it takes none under 1m0s"},
-		{"zero is not automatic", Limits{MinTTL: time.Minute}, "A", []string{"192.0.2.1 ttl 0"}, "takes none under 1m0s"},
-		{"too long", strict, "A", []string{"192.0.2.1 ttl 3601"}, "takes none over 1h0m0s"},
+		{"too short", strict, "A", []string{"192.0.2.1 ttl 59"}, "some does not take a TTL of 59 s: it takes none under 1m"},
+		{"zero is not automatic", Limits{MinTTL: time.Minute}, "A", []string{"192.0.2.1 ttl 0"}, "takes none under 1m"},
+		{"too long", strict, "A", []string{"192.0.2.1 ttl 3601"}, "takes none over 1h"},
 		{"type", strict, "TLSA", []string{"3 1 1 ab ttl 60"}, "some takes no TLSA records"},
 		{"two TTLs", strict, "A", []string{"192.0.2.1 ttl 60", "192.0.2.2 ttl 61"}, "have one TTL, not 60 s and 61 s"},
 		{"UTF-8", strict, "TXT", []string{`"caff\195\168" ttl 60`}, "something else at octet 5"},
@@ -51,7 +51,8 @@ func TestLimitsAsText(t *testing.T) {
 		want   string
 	}{
 		{Limits{}, "none known"},
-		{Limits{MinTTL: time.Hour, MaxTTL: 24 * time.Hour}, "no TTL under 1h0m0s; no TTL over 24h0m0s"},
+		{Limits{MinTTL: time.Hour, MaxTTL: 24 * time.Hour}, "no TTL under 1h; no TTL over 24h"},
+		{Limits{MinTTL: 90 * time.Minute, MaxTTL: 10 * time.Second}, "no TTL under 1h30m; no TTL over 10s"},
 		{Limits{Types: []string{"A", "MX"}, ASCII: true}, "writes only A, MX; text in printable ASCII only"},
 	} {
 		if got := test.limits.String(); got != test.want {

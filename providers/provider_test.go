@@ -1,6 +1,8 @@
 package providers
 
 import (
+	"os"
+	"regexp"
 	"slices"
 	"strings"
 	"testing"
@@ -92,8 +94,8 @@ func TestOpenErrors(t *testing.T) {
 		{"manual", Options{}, "no zone given"},
 		{"rfc2136", Options{Zone: "example.org", Settings: map[string]string{"server": "ns", "key_name": "k", "key": "ß"}}, `setting "key": not base64`},
 		{"rfc2136", Options{Zone: "example.org"}, `zone example.org.: setting "server": missing`},
-		{"desec", Options{Zone: "example.org", TTL: time.Minute, Settings: map[string]string{"token": "x"}}, "ttl 1m0s: desec takes none under 1h0m0s"},
-		{"cloudflare", Options{Zone: "example.org", TTL: time.Second, Settings: map[string]string{"token": "x"}}, "cloudflare takes none under 1m0s"},
+		{"desec", Options{Zone: "example.org", TTL: time.Minute, Settings: map[string]string{"token": "x"}}, "ttl 1m0s: desec takes none under 1h"},
+		{"cloudflare", Options{Zone: "example.org", TTL: time.Second, Settings: map[string]string{"token": "x"}}, "cloudflare takes none under 1m"},
 	}
 	for _, test := range tests {
 		if _, err := Open(test.provider, test.o); err == nil || !strings.Contains(err.Error(), test.want) {
@@ -115,6 +117,23 @@ func TestKeysOutsideTheZone(t *testing.T) {
 		}
 		if _, err := z.Read(t.Context(), []plan.Key{k}); err == nil || strings.Contains(err.Error(), "127.0.0.1") {
 			t.Errorf("%v: %v", k, err)
+		}
+	}
+}
+
+// The page for people names every provider, and its limits as they are.
+func TestPage(t *testing.T) {
+	page, err := os.ReadFile("../docs/providers.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, p := range All() {
+		row := regexp.MustCompile("(?m)^\\| " + p.Name + " \\|.*$").FindString(string(page))
+		if !strings.Contains(row, "| "+p.Limits.String()+" |") {
+			t.Errorf("docs/providers.md has no row for %s with its limits, %q: %s", p.Name, p.Limits, row)
+		}
+		if !strings.Contains(string(page), "| "+p.Name+" | "+p.Scopes+" |") {
+			t.Errorf("docs/providers.md does not have the scopes of %s: %q", p.Name, p.Scopes)
 		}
 	}
 }

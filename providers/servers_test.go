@@ -18,8 +18,9 @@ import (
 
 // nameServer is a server that takes updates for many zones, all alike at the start.
 type nameServer struct {
-	addr  string
-	fresh func(t *testing.T) string // returns a zone that nobody has touched
+	addr    string
+	refuses bool                      // to let the driver's key transfer zones
+	fresh   func(t *testing.T) string // returns a zone that nobody has touched
 }
 
 // suiteZones is how many zones a server has: more than the suite has tests.
@@ -39,9 +40,16 @@ func takeZones() func(*testing.T) string {
 	}
 }
 
-// runUpdates runs the suite by dynamic updates. transfer says whether the driver's key
-// may transfer the zone; the key "reader." always may.
+// runUpdates runs the suite by dynamic updates. The key "reader." may transfer zones.
 func runUpdates(t *testing.T, s nameServer) {
+	zone := s.fresh(t)
+	first := openTest(t, s.addr, func(o *Options) { o.Zone = zone })
+	if _, err := first.Read(t.Context(), []plan.Key{plan.DNSKey(zone, "MX")}); err != nil {
+		t.Fatal(err)
+	}
+	if asks := first.backend.(*rfc2136Backend).oneByOne; asks != s.refuses {
+		t.Fatalf("the driver asks one by one: %v; the server refuses transfers: %v", asks, s.refuses)
+	}
 	reader := testKey()
 	reader.Name = "reader."
 	providertest.Run(t, func(t *testing.T) *providertest.Harness {
@@ -149,7 +157,7 @@ func TestBIND(t *testing.T) {
 		{"signed", `key "mailpub."; key "reader.";`, "dnssec-policy default; inline-signing no;"},
 	} {
 		t.Run(test.name, func(t *testing.T) {
-			runUpdates(t, nameServer{startBINDZones(t, test.transfer, test.signing), takeZones()})
+			runUpdates(t, nameServer{startBINDZones(t, test.transfer, test.signing), test.name == "without transfer", takeZones()})
 		})
 	}
 }
@@ -228,7 +236,7 @@ func TestKnot(t *testing.T) {
 			if !runServer(t, addr, suiteZone(suiteZones-1), path, "-c", filepath.Join(dir, "knot.conf")) {
 				t.Fatal("Knot did not come up")
 			}
-			runUpdates(t, nameServer{addr, takeZones()})
+			runUpdates(t, nameServer{addr, test.name == "without transfer", takeZones()})
 		})
 	}
 }
