@@ -181,6 +181,10 @@ func (p *Plan) Writes() (n int) {
 	return n
 }
 
+// TakesUp returns the number of things that are as wanted and that apply only writes
+// into the ledger.
+func (p *Plan) TakesUp() int { return len(p.keep) }
+
 // Adoptions returns the changes that would overwrite or remove what others put in place.
 func (p *Plan) Adoptions() (cs []Change) {
 	for _, c := range p.Changes {

@@ -143,6 +143,8 @@ func (a *app) finish(out io.Writer, p *plan.Plan, pr *progress) {
 	switch {
 	case pr.done > 0:
 		fmt.Fprintf(out, "%s %s.\n", a.look.green("Done:"), count(pr.done, "change"))
+	case len(p.Changes) == 0 && p.TakesUp() > 0:
+		fmt.Fprintf(out, "Nothing to write; %s taken into the ledger.\n", count(p.TakesUp(), "thing"))
 	case len(p.Changes) == 0:
 		fmt.Fprintln(out, a.sum(p))
 	default:

@@ -141,11 +141,16 @@ func (a *app) sign(action plan.Action) string {
 // sum says in one line what a plan comes to.
 func (a *app) sum(p *plan.Plan) string {
 	s := p.Summary()
-	if !p.Differs() && s.Manual+s.Unreadable == 0 {
-		if s.Unchanged == 0 {
-			return a.look.green("Nothing to do: nothing here is mailpub's.")
-		}
-		return a.look.green(fmt.Sprintf("Nothing to do: all %d things are as wanted.", s.Unchanged))
+	taken := ""
+	if n := p.TakesUp(); n > 0 {
+		taken = fmt.Sprintf(" Apply takes %d of them into the ledger.", n)
+	}
+	switch {
+	case p.Differs() || s.Manual+s.Unreadable > 0:
+	case s.Unchanged == 0:
+		return a.look.green("Nothing to do: nothing here is mailpub's.")
+	default:
+		return a.look.green(fmt.Sprintf("Nothing to do: all %d things are as wanted.", s.Unchanged)) + taken
 	}
 	var parts []string
 	for _, part := range []struct {
@@ -157,7 +162,7 @@ func (a *app) sum(p *plan.Plan) string {
 			parts = append(parts, fmt.Sprintf("%d %s", part.n, part.what))
 		}
 	}
-	return a.look.bold("Plan: ") + strings.Join(parts, ", ") + "."
+	return a.look.bold("Plan: ") + strings.Join(parts, ", ") + "." + taken
 }
 
 // showChecks prints findings for people: what is wrong first, what passed in one line.
