@@ -43,6 +43,7 @@ type order struct {
 	Known                    map[string]plan.Grant
 	Apply                    []plan.Change
 	Read                     []string
+	Script                   bool     // make the text for nft
 	Wanted                   []string // run the checks, with forwards of these ports to the server
 }
 
@@ -52,6 +53,7 @@ type report struct {
 	Kinds                  []string
 
 	Protocol, Why, Device string
+	Script                string
 	Address               netip.Addr
 	Grants                map[string]plan.Grant // of what was done
 	Items                 []item
@@ -129,6 +131,11 @@ func (o order) run(ctx context.Context) (rep report) {
 		}))
 	}
 	rep.Took = time.Since(began)
+	if o.Script {
+		rep.Script, err = r.Script(ctx)
+		rep.Read = kind(err)
+		return rep
+	}
 	var keys []plan.Key
 	for _, name := range o.Read {
 		keys = append(keys, plan.Key{Kind: Kind, Name: name})

@@ -179,7 +179,7 @@ func (f Facts) checkForwards(ctx context.Context, r *Router) []plan.Check {
 			c.Status, c.Got, c.Hint = plan.Skip, err.Error(), "run verify again; if it stays so, restart the router"
 		} else {
 			it, ok := found[w.Key]
-			c.Status, c.Got, c.Hint = f.judge(r, w, it, ok)
+			c.Status, c.Got, c.Hint = f.judge(ctx, r, w, it, ok)
 		}
 		checks = append(checks, c)
 	}
@@ -187,7 +187,7 @@ func (f Facts) checkForwards(ctx context.Context, r *Router) []plan.Check {
 }
 
 // judge compares one forward in the router with what is wanted.
-func (f Facts) judge(r *Router, want, is plan.Item, there bool) (status plan.Status, got, hint string) {
+func (f Facts) judge(ctx context.Context, r *Router, want, is plan.Item, there bool) (status plan.Status, got, hint string) {
 	text := strings.Join(is.Lines, " ")
 	switch {
 	case !there:
@@ -206,8 +206,14 @@ func (f Facts) judge(r *Router, want, is plan.Item, there bool) (status plan.Sta
 			return plan.Warn, fmt.Sprintf("%s, for another %v of %v", text, left.Round(time.Second), g.Lifetime), "mailpub apply renews it"
 		}
 	}
-	if r.Protocol() == "nat-pmp" {
-		return plan.Skip, "granted, and the router has not restarted since; NAT-PMP can't list what it maps", "look from outside: connect to the port of the public address"
+	if p := r.Protocol(); p == "nat-pmp" || p == "pcp" {
+		return plan.Skip, "granted, and the router has not restarted since; " + p + " can't list what it maps", "look from outside: connect to the port of the public address"
+	}
+	const open = "let its chain accept what was translated: nft insert rule TABLE CHAIN ct status dnat accept"
+	if what, err := r.obstacle(ctx, want.Key, is.Lines); what != "" {
+		return plan.Fail, text + ", but " + what, open
+	} else if err != nil {
+		return plan.Warn, text + ", but " + err.Error(), open + "; or connect from outside"
 	}
 	return plan.Pass, text, ""
 }

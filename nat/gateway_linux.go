@@ -13,10 +13,28 @@ import (
 	"strings"
 )
 
+// route is a default route.
+type route struct {
+	dev    string
+	via    netip.Addr // 0.0.0.0 for a link without a gateway, such as PPP
+	metric uint64
+}
+
 // systemGateways returns the IPv4 default gateways, the one that is used first. It reads
 // the kernel's table: the library that serves other systems brings a test framework
 // into every start.
 func systemGateways() ([]netip.Addr, error) {
+	routes, err := defaultRoutes()
+	var all []netip.Addr
+	for _, r := range routes {
+		if !r.via.IsUnspecified() {
+			all = append(all, r.via)
+		}
+	}
+	return all, err
+}
+
+func defaultRoutes() ([]route, error) {
 	f, err := os.Open("/proc/net/route")
 	if err != nil {
 		return nil, err
@@ -26,12 +44,9 @@ func systemGateways() ([]netip.Addr, error) {
 }
 
 // parseRoutes reads the form of /proc/net/route: fields by white space, addresses as
-// hexadecimal words in the byte order of the machine (proc(5)).
-func parseRoutes(r io.Reader) ([]netip.Addr, error) {
-	type route struct {
-		via    netip.Addr
-		metric uint64
-	}
+// hexadecimal words in the byte order of the machine (proc(5)). It returns the default
+// routes, the one that is used first at the beginning.
+func parseRoutes(r io.Reader) ([]route, error) {
 	var routes []route
 	lines := bufio.NewScanner(r)
 	for first := true; lines.Scan(); first = false {
@@ -44,17 +59,10 @@ func parseRoutes(r io.Reader) ([]netip.Addr, error) {
 		if err != nil || err2 != nil {
 			return nil, fmt.Errorf("route %q is in no known form", lines.Text())
 		}
-		if word == 0 {
-			continue // a link without a gateway
-		}
 		var raw [4]byte
 		binary.NativeEndian.PutUint32(raw[:], uint32(word))
-		routes = append(routes, route{netip.AddrFrom4(raw), metric})
+		routes = append(routes, route{f[0], netip.AddrFrom4(raw), metric})
 	}
 	slices.SortStableFunc(routes, func(a, b route) int { return cmp.Compare(a.metric, b.metric) })
-	var all []netip.Addr
-	for _, r := range routes {
-		all = append(all, r.via)
-	}
-	return all, lines.Err()
+	return routes, lines.Err()
 }

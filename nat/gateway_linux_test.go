@@ -25,7 +25,7 @@ func TestParseRoutes(t *testing.T) {
 		line(word("10.10.10.0"), none, 0, word("255.255.255.0")) + line(none, none, 5, none) +
 		line(none, word("10.8.0.1"), 1, word("128.0.0.0"))
 	got, err := parseRoutes(strings.NewReader(table))
-	want := []netip.Addr{netip.MustParseAddr("10.10.10.1"), netip.MustParseAddr("192.168.2.1")}
+	want := []route{{"eth0", netip.IPv4Unspecified(), 5}, {"eth0", netip.MustParseAddr("10.10.10.1"), 100}, {"eth0", netip.MustParseAddr("192.168.2.1"), 600}}
 	if err != nil || !slices.Equal(got, want) {
 		t.Errorf("got %v, %v, want %v", got, err, want)
 	}

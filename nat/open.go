@@ -15,10 +15,10 @@ import (
 // Options says which router to use and how. The zero value finds the router by
 // whatever protocol it answers.
 type Options struct {
-	Protocol string // "auto" (also ""), "upnp", "pcp", "nat-pmp" or "manual"
+	Protocol string // "auto" (also ""), "upnp", "pcp", "nat-pmp", "nftables" or "manual"
 
 	// These narrow down the router where several answer. URL is that of its UPnP
-	// description, and saves the search.
+	// description, and saves the search. With nftables Interface is the one of the WAN.
 	Interface string
 	URL       string
 	Gateway   netip.Addr // default: the system's default gateway
@@ -77,6 +77,8 @@ func Open(ctx context.Context, o Options) (*Router, error) {
 		d, why, err = openPMP(ctx, o)
 	case "pcp":
 		d, why, err = openPCP(ctx, o)
+	case "nftables":
+		d, why, err = openNFT(ctx, o)
 	case "auto", "":
 		open := openAny
 		if o.URL != "" { // a choice of UPnP
@@ -84,7 +86,7 @@ func Open(ctx context.Context, o Options) (*Router, error) {
 		}
 		d, why, err = open(ctx, o)
 	default:
-		err = fmt.Errorf("unknown router protocol %q, want auto, upnp, pcp, nat-pmp or manual", o.Protocol)
+		err = fmt.Errorf("unknown router protocol %q, want auto, upnp, pcp, nat-pmp, nftables or manual", o.Protocol)
 	}
 	if err != nil {
 		return nil, err

@@ -21,7 +21,7 @@ type Router struct {
 	now    func() time.Time
 }
 
-// Protocol returns how the router is spoken to: "upnp", "nat-pmp" or "manual".
+// Protocol returns how the router is spoken to: "upnp", "pcp", "nat-pmp", "nftables" or "manual".
 func (r *Router) Protocol() string { return r.device.protocol() }
 
 // Why says in one line why this router and this protocol, and why not the others.
@@ -230,4 +230,24 @@ func (r *Router) look(ctx context.Context, p port) (*mapping, error) {
 		return nil, found[0].unread
 	}
 	return &found[0], nil
+}
+
+// obstacle says what keeps a forward from working although it is there, where the device
+// can tell; its error, what may.
+func (r *Router) obstacle(ctx context.Context, k plan.Key, lines []string) (string, error) {
+	gate, ok := r.device.(interface {
+		obstacle(context.Context, port, target) (string, error)
+	})
+	if !ok {
+		return "", nil
+	}
+	p, err := parsePort(k)
+	if err != nil {
+		return "", err
+	}
+	to, err := parseTarget(lines)
+	if err != nil {
+		return "", err
+	}
+	return gate.obstacle(ctx, p, to)
 }

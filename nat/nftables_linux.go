@@ -1,0 +1,251 @@
+package nat
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net"
+	"net/netip"
+	"os"
+	"strings"
+	"time"
+
+	"github.com/google/nftables"
+
+	"github.com/mailpub/mailpub/plan"
+)
+
+// netfilter is the Linux router that mailpub runs on itself, spoken to by nftables. Its
+// forwards are rules in a table of mailpub's own, so that they survive when others load
+// their tables again, and strangers' tables are never written to. Only what comes in by the
+// WAN interface is translated: hairpin NAT stays as its owner made it.
+type netfilter struct {
+	wanDev string
+	mark   string
+	now    func() time.Time
+	// dial opens a connection to the kernel; of the network namespace that the process is in.
+	dial func() (*nftables.Conn, error)
+}
+
+// Of the table of our own. It comes just before the usual place of destination NAT, as the
+// first chain that translates a connection decides (nft(8), priorities).
+const (
+	nftTable    = "mailpub"
+	nftChain    = "prerouting"
+	nftPriority = nftables.ChainPriority(-110) // dstnat - 10
+)
+
+func openNFT(ctx context.Context, o Options) (device, string, error) {
+	dev, why := o.Interface, "as the config says"
+	if dev == "" {
+		routes, err := defaultRoutes()
+		if err != nil || len(routes) == 0 {
+			return nil, "", &noRouter{errors.Join(errors.New("this machine has no default route, and so no WAN interface"), err)}
+		}
+		dev, why = routes[0].dev, "which has the default route"
+	}
+	n := &netfilter{wanDev: dev, mark: mark(o.Site), now: o.Now, dial: func() (*nftables.Conn, error) { return nftables.New() }}
+	if _, err := net.InterfaceByName(dev); err != nil {
+		return nil, "", &noRouter{fmt.Errorf("network interface %q: %w", dev, err)}
+	}
+	if _, err := n.rules(ctx); errors.Is(err, os.ErrPermission) {
+		return nil, "", &noRouter{errors.New("nftables needs root, or CAP_NET_ADMIN")}
+	} else if err != nil {
+		return nil, "", &noRouter{err}
+	}
+	return n, fmt.Sprintf("nftables: this machine is the router, WAN is %s, %s", dev, why), nil
+}
+
+func (n *netfilter) protocol() string { return "nftables" }
+func (n *netfilter) String() string   { return "router by nftables on this machine, WAN " + n.wanDev }
+
+// wan returns the address of the WAN interface, the first that is public if there are several.
+func (n *netfilter) wan(context.Context) (first netip.Addr, err error) {
+	nets, err := prefixes(n.wanDev)
+	for _, p := range nets {
+		if notPublic(p.Addr()) == "" {
+			return p.Addr(), nil
+		}
+		if !first.IsValid() {
+			first = p.Addr()
+		}
+	}
+	return first, err
+}
+
+// read tells of each port which rule decides: the first one that translates it, in our
+// table or in another.
+func (n *netfilter) read(ctx context.Context, ports []port) (found []mapping, err error) {
+	rules, err := n.rules(ctx)
+	if err != nil {
+		return nil, err
+	}
+	for _, p := range ports {
+		if r := first(rules, p, n.counts); r != nil {
+			found = append(found, mapping{port: p, to: r.to, description: r.comment, grant: plan.Grant{At: n.now(), State: n.protocol()}})
+		}
+	}
+	return found, nil
+}
+
+// counts reports whether a rule is for what comes in by the WAN interface.
+func (n *netfilter) counts(r natRule) bool { return r.dev == "" || r.dev == n.wanDev }
+
+// strange reports whether it is so and somebody else's.
+func (n *netfilter) strange(r natRule) bool { return !r.own() && n.counts(r) }
+
+func first(rules []natRule, p port, good func(natRule) bool) *natRule {
+	for i, r := range rules {
+		if r.port == p && good(r) {
+			return &rules[i]
+		}
+	}
+	return nil
+}
+
+// add writes a rule into our table in place of the one for that port, as one transaction.
+// Where another table's rule leads there already, ours goes instead.
+func (n *netfilter) add(ctx context.Context, p port, to target, _ time.Duration) error {
+	host, err := netip.ParseAddr(to.host)
+	if err != nil || !host.Is4() {
+		return fmt.Errorf("%q is no IPv4 address", to.host)
+	}
+	if to.disabled {
+		return errors.New("nftables knows no disabled forwards")
+	}
+	rules, err := n.rules(ctx)
+	if err != nil {
+		return err
+	}
+	if theirs := first(rules, p, n.strange); theirs != nil && theirs.to == to {
+		return n.withdraw(ctx, rules, p)
+	}
+	conn, err := n.dial()
+	if err != nil {
+		return err
+	}
+	table := conn.AddTable(&nftables.Table{Name: nftTable, Family: nftables.TableFamilyIPv4})
+	priority := nftPriority
+	chain := conn.AddChain(&nftables.Chain{Name: nftChain, Table: table, Type: nftables.ChainTypeNAT,
+		Hooknum: nftables.ChainHookPrerouting, Priority: &priority})
+	drop(conn, rules, p)
+	conn.AddRule(&nftables.Rule{Table: table, Chain: chain, Exprs: translation(n.wanDev, p, host, to.port), UserData: comment(n.mark)})
+	return flush(conn)
+}
+
+// drop takes our rules for a port away, and returns how many of ours stay.
+func drop(conn *nftables.Conn, rules []natRule, p port) (left int) {
+	for _, r := range rules {
+		if r.own() && r.port == p {
+			_ = conn.DelRule(r.rule) // it fails without a handle, and what was read has one
+		} else if r.own() {
+			left++
+		}
+	}
+	return left
+}
+
+func (n *netfilter) remove(ctx context.Context, p port, _ target) error {
+	rules, err := n.rules(ctx)
+	if err != nil {
+		return err
+	}
+	if theirs := first(rules, p, n.strange); theirs != nil && first(rules, p, natRule.own) == nil {
+		return fmt.Errorf("%w: the rule stands in table %s, which is not mailpub's", ErrConflict, theirs.table())
+	}
+	return n.withdraw(ctx, rules, p)
+}
+
+// withdraw takes our rules for a port away, and the table with the last one.
+func (n *netfilter) withdraw(ctx context.Context, rules []natRule, p port) error {
+	if first(rules, p, natRule.own) == nil {
+		return nil
+	}
+	conn, err := n.dial()
+	if err != nil {
+		return err
+	}
+	if drop(conn, rules, p) == 0 && n.alone(ctx, rules) {
+		conn.DelTable(&nftables.Table{Name: nftTable, Family: nftables.TableFamilyIPv4})
+	}
+	return flush(conn)
+}
+
+// alone reports whether our table has nothing in it but the rules that were understood.
+func (n *netfilter) alone(ctx context.Context, understood []natRule) bool {
+	conn, err := n.dial()
+	if err != nil || ctx.Err() != nil {
+		return false
+	}
+	table := &nftables.Table{Name: nftTable, Family: nftables.TableFamilyIPv4}
+	chains, err := conn.ListChainsOfTableFamily(nftables.TableFamilyIPv4)
+	if err != nil {
+		return false
+	}
+	ours := 0
+	for _, r := range understood {
+		if r.own() {
+			ours++
+		}
+	}
+	for _, c := range chains {
+		if c.Table.Name != nftTable {
+			continue
+		}
+		rules, err := conn.GetRules(table, c)
+		if err != nil || c.Name != nftChain || len(rules) > ours {
+			return false
+		}
+	}
+	return true
+}
+
+// obstacle says what in this machine keeps a forward from working although it is there. Its
+// error says what may keep it, as far as can be told.
+func (n *netfilter) obstacle(ctx context.Context, p port, to target) (string, error) {
+	host, err := netip.ParseAddr(to.host)
+	if err != nil {
+		return "", err
+	}
+	conn, err := n.dial()
+	if err != nil {
+		return "", err
+	}
+	out, own := interfaceOf(host)
+	pk := packet{in: n.wanDev, out: out, to: netip.AddrPortFrom(host, to.port), udp: p.proto == "udp", dnat: true}
+	if own {
+		return blocked(ctx, conn, nftables.ChainHookInput, pk)
+	}
+	if on, err := os.ReadFile("/proc/sys/net/ipv4/ip_forward"); err == nil && strings.TrimSpace(string(on)) == "0" {
+		return "this machine forwards no packets (net.ipv4.ip_forward is 0)", nil
+	}
+	return blocked(ctx, conn, nftables.ChainHookForward, pk)
+}
+
+// interfaceOf returns the interface on whose network an address is, and whether the address
+// is this machine's own.
+func interfaceOf(a netip.Addr) (name string, own bool) {
+	all, err := net.Interfaces()
+	if err != nil {
+		return "", false
+	}
+	for _, i := range all {
+		nets, err := prefixes(i.Name)
+		if err != nil {
+			continue
+		}
+		for _, p := range nets {
+			if p.Contains(a) {
+				name, own = i.Name, own || p.Addr() == a
+			}
+		}
+	}
+	return name, own
+}
+
+func flush(conn *nftables.Conn) error {
+	if err := conn.Flush(); err != nil {
+		return fmt.Errorf("nftables: %w", err)
+	}
+	return nil
+}

@@ -1,0 +1,31 @@
+package nat
+
+import (
+	"context"
+	"fmt"
+	"strings"
+)
+
+// Script returns this site's and every other's forwards in mailpub's nftables table as text
+// for nft(8), to be loaded at boot: rules live in the kernel alone. Loading it twice is the
+// same as once. It fails with any protocol but nftables.
+func (r *Router) Script(ctx context.Context) (string, error) {
+	n, ok := r.device.(*netfilter)
+	if !ok {
+		return "", fmt.Errorf("the router is spoken to by %s: only rules of nftables have to be restored at boot", r.Protocol())
+	}
+	rules, err := n.rules(ctx)
+	if err != nil {
+		return "", err
+	}
+	var b strings.Builder
+	fmt.Fprintf(&b, "#!/usr/sbin/nft -f\n# The forwards of mailpub, as they are now.\ntable ip %s\ndelete table ip %s\n", nftTable, nftTable)
+	fmt.Fprintf(&b, "table ip %s {\n\tchain %s {\n\t\ttype nat hook prerouting priority %d; policy accept;\n", nftTable, nftChain, nftPriority)
+	for _, r := range rules {
+		if r.own() {
+			fmt.Fprintf(&b, "\t\tiifname %q %s dport %d dnat to %s comment %q\n", r.dev, r.proto, r.number, r.to, r.comment)
+		}
+	}
+	b.WriteString("\t}\n}\n")
+	return b.String(), nil
+}

@@ -1,0 +1,82 @@
+package nat
+
+import (
+	"encoding/binary"
+	"net"
+	"net/netip"
+
+	"github.com/google/nftables/expr"
+	"golang.org/x/sys/unix"
+)
+
+// packet is the first of a connection from outside, as a filter sees it.
+type packet struct {
+	in, out string // interfaces; "" where not known
+	to      netip.AddrPort
+	udp     bool
+	dnat    bool // the destination was translated
+}
+
+func (p packet) meta(key expr.MetaKey) []byte {
+	interfaceName := func(s string) []byte {
+		if s == "" {
+			return nil
+		}
+		return append([]byte(s), make([]byte, ifNameSize-min(len(s), ifNameSize))...)
+	}
+	switch key {
+	case expr.MetaKeyIIFNAME:
+		return interfaceName(p.in)
+	case expr.MetaKeyOIFNAME:
+		return interfaceName(p.out)
+	case expr.MetaKeyIIF:
+		return interfaceIndex(p.in)
+	case expr.MetaKeyOIF:
+		return interfaceIndex(p.out)
+	case expr.MetaKeyL4PROTO:
+		if p.udp {
+			return []byte{unix.IPPROTO_UDP}
+		}
+		return []byte{unix.IPPROTO_TCP}
+	case expr.MetaKeyNFPROTO:
+		return []byte{unix.NFPROTO_IPV4}
+	}
+	return nil
+}
+
+func interfaceIndex(name string) []byte {
+	i, err := net.InterfaceByName(name)
+	if err != nil {
+		return nil
+	}
+	return binary.NativeEndian.AppendUint32(nil, uint32(i.Index))
+}
+
+func (p packet) payload(e *expr.Payload) []byte {
+	switch {
+	case e.Base == expr.PayloadBaseTransportHeader && e.Offset == 2 && e.Len == 2:
+		return binary.BigEndian.AppendUint16(nil, p.to.Port())
+	case e.Base == expr.PayloadBaseNetworkHeader && e.Offset == 16 && e.Len <= 4:
+		return p.to.Addr().AsSlice()[:e.Len]
+	case e.Base == expr.PayloadBaseNetworkHeader && e.Offset == 12 && e.Len <= 4:
+		return []byte{9, 9, 9, 9}[:e.Len] // somebody outside, in no block that firewalls know
+	case e.Base == expr.PayloadBaseTransportHeader && e.Offset == 13 && e.Len == 1 && !p.udp:
+		return []byte{0x02} // SYN
+	case e.Base == expr.PayloadBaseNetworkHeader && e.Offset == 9 && e.Len == 1:
+		return p.meta(expr.MetaKeyL4PROTO)
+	}
+	return nil
+}
+
+func (p packet) ct(key expr.CtKey) []byte {
+	word := func(n uint32) []byte { return binary.NativeEndian.AppendUint32(nil, n) }
+	switch {
+	case key == expr.CtKeySTATE:
+		return word(expr.CtStateBitNEW)
+	case key == expr.CtKeySTATUS && p.dnat:
+		return word(1 << 5) // IPS_DST_NAT of linux/netfilter/nf_conntrack_common.h
+	case key == expr.CtKeySTATUS:
+		return word(0)
+	}
+	return nil
+}
