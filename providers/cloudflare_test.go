@@ -63,9 +63,7 @@ func cloudflareHarness(t *testing.T, noInfo bool) *providertest.Harness {
 	return &providertest.Harness{
 		Zone: testZone, Web: gate, Secret: "the-token", LowTTL: 30,
 		Open: func(t *testing.T) plan.Driver {
-			z := openCF(t, a, "the-token")
-			z.backend.(*libdnsBackend).client.(*cloudflareClient).http.client = gate.Client()
-			return z
+			return openWeb(t, "cloudflare", testZone, "the-token", gate.Client())
 		},
 		Put: func(t *testing.T, sets ...providertest.Set) {
 			for _, s := range sets {

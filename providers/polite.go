@@ -18,13 +18,15 @@ type politeClient struct {
 	log    *slog.Logger
 }
 
-// newPolite returns a client over the one of o, or over one with a deadline of its own.
+// newPolite returns a client over the one of o, or over one with a deadline of its own. It
+// follows no redirect: net/http would take the headers along, and with them a key.
 func newPolite(api string, o Options) *politeClient {
-	client := o.HTTPClient
-	if client == nil {
-		client = &http.Client{Timeout: 20 * time.Second}
+	client := http.Client{Timeout: 20 * time.Second}
+	if o.HTTPClient != nil {
+		client = *o.HTTPClient
 	}
-	return &politeClient{api: api, client: client, log: o.Logger}
+	client.CheckRedirect = func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }
+	return &politeClient{api: api, client: &client, log: o.Logger}
 }
 
 // RoundTrip implements http.RoundTripper.

@@ -52,6 +52,9 @@ func (a *webAPI) call(ctx context.Context, method, path string, body, result any
 	if err != nil {
 		return nil, fmt.Errorf("%s: %w", a.name, err)
 	}
+	if resp.StatusCode >= 300 && resp.StatusCode < 400 {
+		return nil, fmt.Errorf("%s: HTTP %d: the address leads on to %q, and a key is not sent there", a.name, resp.StatusCode, resp.Header.Get("Location"))
+	}
 	if resp.StatusCode >= 300 {
 		return nil, webError{a.name, resp.StatusCode, plain(text), a.explain(resp.StatusCode)}
 	}

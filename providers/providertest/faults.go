@@ -20,6 +20,7 @@ func webCases() []testCase {
 		{"a web page instead of an answer", testFault(http.StatusOK, "<!DOCTYPE html><html>log in</html>", "")},
 		{"a web page as an error", testFault(http.StatusForbidden, "<html>forbidden</html>", "403")},
 		{"half an answer", testFault(http.StatusOK, `{"result":[`, "")},
+		{"a redirect is not followed", testRedirect},
 		{"no answer", testTimeout},
 		{"a failure that was none", testFalseFailure},
 		{"a wrong token is told, and not shown", testFault(http.StatusUnauthorized, `{"message":"unauthorized"}`, "401")},
@@ -113,6 +114,23 @@ func testFault(status int, body, want string) func(*testing.T, *Harness) {
 		}
 		h.Web.Intercept(nil)
 		h.unchanged(t, before)
+	}
+}
+
+// A redirect could carry the token to anybody.
+func testRedirect(t *testing.T, h *Harness) {
+	k, _ := h.one()
+	h.Web.Intercept(func(w http.ResponseWriter, r *http.Request) bool {
+		http.Redirect(w, r, "https://elsewhere.example/collect", http.StatusTemporaryRedirect)
+		return true
+	})
+	if _, err := h.Open(t).Read(deadline(t), []plan.Key{k}); err == nil || !strings.Contains(err.Error(), "307") {
+		t.Errorf("got %v", err)
+	}
+	for _, r := range h.Web.Requests() {
+		if strings.Contains(r, "/collect") {
+			t.Error("the redirect was followed")
+		}
 	}
 }
 
