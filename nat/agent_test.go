@@ -43,6 +43,7 @@ type order struct {
 	Known                    map[string]plan.Grant
 	Apply                    []plan.Change
 	Read                     []string
+	Look                     bool     // at the ports of Wanted
 	Script                   bool     // make the text for nft
 	Wanted                   []string // run the checks, with forwards of these ports to the server
 }
@@ -54,6 +55,7 @@ type report struct {
 
 	Protocol, Why, Device string
 	Script                string
+	Looked                Report
 	Address               netip.Addr
 	Grants                map[string]plan.Grant // of what was done
 	Items                 []item
@@ -147,6 +149,16 @@ func (o order) run(ctx context.Context) (rep report) {
 	}
 	rep.Address, err = r.WAN(ctx)
 	rep.WAN = kind(err)
+	if o.Look {
+		var wanted []plan.Item
+		for _, p := range o.Wanted {
+			c := creation("tcp/"+p, lab.Server+":"+p)
+			wanted = append(wanted, plan.Item{Key: c.Key, Lines: c.After})
+		}
+		rep.Looked, err = r.Look(ctx, wanted)
+		rep.Read = kind(err)
+		return rep
+	}
 	if o.Wanted != nil {
 		facts := Facts{Open: func(context.Context) (*Router, error) { return r, nil }}
 		for _, p := range o.Wanted {

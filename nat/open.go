@@ -92,7 +92,7 @@ func Open(ctx context.Context, o Options) (*Router, error) {
 		return nil, err
 	}
 	o.Logger.Info("router", "protocol", d.protocol(), "device", d.String(), "why", why)
-	return &Router{device: d, why: why, mark: mark(o.Site), known: o.Known, log: o.Logger, now: o.Now}, nil
+	return &Router{device: d, why: why, mark: mark(o.Site), known: o.Known, log: o.Logger, now: o.Now, options: o}, nil
 }
 
 // way is a protocol that auto tries.

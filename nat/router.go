@@ -19,6 +19,8 @@ type Router struct {
 	known  func(plan.Key) (plan.Grant, bool)
 	log    *slog.Logger
 	now    func() time.Time
+
+	options Options // of Open, with every default
 }
 
 // Protocol returns how the router is spoken to: "upnp", "pcp", "nat-pmp", "nftables" or "manual".

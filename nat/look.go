@@ -1,0 +1,164 @@
+package nat
+
+import (
+	"context"
+	"net/netip"
+	"strings"
+	"time"
+
+	"github.com/mailpub/mailpub/plan"
+)
+
+// Report is what Look sees. It is plain data.
+type Report struct {
+	Device   string     `json:"device"`
+	Protocol string     `json:"protocol"` // the one that is used
+	Why      string     `json:"why"`
+	Spoken   []Spoken   `json:"protocols"` // each that a router was asked in
+	WAN      WANAddress `json:"wan"`
+	Forwards []Seen     `json:"forwards"` // in the order of what was wanted
+}
+
+// Spoken is what came of asking in one protocol.
+type Spoken struct {
+	Protocol string `json:"protocol"`
+	Version  string `json:"version,omitempty"` // as the protocol writes it; "" where it did not answer
+	Device   string `json:"device,omitempty"`
+	Silent   string `json:"silent,omitempty"` // why it is not to be had
+}
+
+// WANAddress is the address that the router has outside.
+type WANAddress struct {
+	Address netip.Addr `json:"address,omitzero"`
+	// Kind is "public", "private", "cgnat", "documentation", "other" or "unknown".
+	Kind string `json:"kind"`
+	Note string `json:"note,omitempty"` // what is the matter with it
+}
+
+// Seen is one port of the router.
+type Seen struct {
+	Name string `json:"name"` // "tcp/25"
+	Want string `json:"want,omitempty"`
+	Is   string `json:"is,omitempty"`
+	// Owner is "ours", "stranger", "nobody" or "unknown". Ours is what bears the site's
+	// mark or was granted to mailpub.
+	Owner       string    `json:"owner"`
+	Description string    `json:"description,omitempty"`
+	Expires     time.Time `json:"expires,omitzero"` // zero: it does not lapse, or that is not known
+	Note        string    `json:"note,omitempty"`   // what stands in the way
+}
+
+// Look tells what there is, at a glance. It reads only the ports that are wanted and writes
+// nothing, but for the mapping by which PCP tells an address (RFC 6887 section 11.6). What
+// could not be had is a note in the report; the error is ctx's alone.
+func (r *Router) Look(ctx context.Context, wanted []plan.Item) (Report, error) {
+	rep := Report{Device: r.Device(), Protocol: r.Protocol(), Why: r.Why(), Spoken: r.spoken(ctx)}
+	a, err := r.WAN(ctx)
+	rep.WAN = WANAddress{Address: a, Kind: kindOf(a)}
+	if err != nil {
+		rep.WAN.Note = err.Error()
+	}
+	for _, w := range wanted {
+		rep.Forwards = append(rep.Forwards, r.see(ctx, w))
+	}
+	if ctx.Err() != nil {
+		return rep, context.Cause(ctx)
+	}
+	return rep, nil
+}
+
+func (r *Router) see(ctx context.Context, w plan.Item) Seen {
+	s := Seen{Name: w.Key.Name, Want: strings.Join(w.Lines, " "), Owner: "unknown"}
+	p, err := parsePort(w.Key)
+	var m *mapping
+	if err == nil {
+		m, err = r.look(ctx, p)
+	}
+	switch {
+	case err != nil:
+		s.Note = err.Error()
+		return s
+	case m == nil:
+		s.Owner = "nobody"
+		return s
+	}
+	s.Is, s.Description, s.Owner = m.to.String(), printable(m.description, 60), "stranger"
+	if _, granted := r.known(w.Key); m.description == r.mark || m.description == "" && granted {
+		s.Owner = "ours"
+	}
+	if m.grant.Lifetime > 0 {
+		s.Expires = m.grant.Expires()
+	}
+	if what, err := r.obstacle(ctx, w.Key, m.lines()); err != nil {
+		s.Note = err.Error()
+	} else {
+		s.Note = what
+	}
+	return s
+}
+
+// spoken asks in every protocol at once. With nftables and by hand there is no other router
+// to ask than the one that is used.
+func (r *Router) spoken(ctx context.Context) []Spoken {
+	own := Spoken{Protocol: r.Protocol(), Version: r.version(), Device: r.Device()}
+	if own.Version == "" {
+		return []Spoken{own}
+	}
+	all := ways()
+	out := make([]Spoken, len(all))
+	done := make(chan int, len(all))
+	for i, w := range all {
+		out[i].Protocol = w.protocol
+		go func() {
+			defer func() { done <- i }()
+			if w.protocol == r.Protocol() {
+				out[i] = own
+				return
+			}
+			d, _, err := w.open(ctx, r.options)
+			if err != nil {
+				out[i].Silent = bare(err).Error()
+				return
+			}
+			out[i].Version, out[i].Device = (&Router{device: d}).version(), d.String()
+		}()
+	}
+	for range all {
+		<-done
+	}
+	return out
+}
+
+// version returns the version of the protocol that is spoken; "" for none.
+func (r *Router) version() string {
+	switch d := r.device.(type) {
+	case *upnp:
+		return d.service
+	case *pcp:
+		return "2" // RFC 6887 section 7.1
+	case *pmp:
+		return "0" // RFC 6886 section 3.1
+	}
+	return ""
+}
+
+// kindOf names the kind of an address that a router has outside.
+func kindOf(a netip.Addr) string {
+	what := ""
+	if a.IsValid() {
+		what = notPublic(a)
+	}
+	switch {
+	case !a.IsValid():
+		return "unknown"
+	case what == "":
+		return "public"
+	case strings.HasPrefix(what, "private"):
+		return "private"
+	case strings.HasPrefix(what, "shared"):
+		return "cgnat"
+	case strings.HasPrefix(what, "for documentation"):
+		return "documentation"
+	}
+	return "other"
+}
