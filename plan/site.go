@@ -14,21 +14,26 @@ import (
 type Site struct {
 	Name     string
 	Host     string     // the mail host: MX target, PTR, banner
+	CAA      []string   // who may issue certificates for the mail host; empty: not said
+	NoMail   []string   // names that neither send nor receive mail
 	Address  netip.Addr // of the server on the LAN
 	Public   []netip.Addr
 	Domains  []Domain
 	Zones    []Zone
 	Forwards []Forward
-	Service  Service
+	Service  MailService
 	Router   RouterKind
 	Lease    time.Duration // lifetime to ask the router for
 }
 
 // Domain is a mail domain.
 type Domain struct {
-	Name string
-	MX   []MX
-	SPF  SPF
+	Name     string
+	MX       []MX
+	SPF      SPF
+	DMARC    DMARC
+	TLSRPT   []string  // addresses or URIs that TLS reports go to; empty: no record
+	Services []Service // that clients find by SRV records
 }
 
 // MX is one mail exchanger of a domain.
@@ -66,8 +71,8 @@ const (
 	RouterNone                       // nobody: the server has the public address itself
 )
 
-// Service is what the mail service must be set to.
-type Service struct {
+// MailService is what the mail service must be set to.
+type MailService struct {
 	Aliases []Alias
 	// ByHand says that no driver sets up this server: what it answers by SMTP is
 	// compared, and a person does the rest.
@@ -184,8 +189,10 @@ func (s Site) records() []record {
 			mx.data = append(mx.data, MXData(m.Preference, m.Host))
 		}
 		rs = append(rs, mx)
+		rs = append(rs, d.policies()...)
+		rs = append(rs, d.services()...)
 	}
-	return rs
+	return append(append(rs, s.authorities()...), s.noMail()...)
 }
 
 func (s Site) addresses(rrtype string) (data []string) {

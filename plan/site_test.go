@@ -14,7 +14,7 @@ func nomeazienda() Site {
 		Address: netip.MustParseAddr("10.10.10.10"), Public: []netip.Addr{netip.MustParseAddr("2.2.2.2")},
 		Domains: []Domain{{Name: "nomeazienda.it.", MX: []MX{{"mail.nomeazienda.it.", 10}}}},
 		Zones:   []Zone{{Name: "nomeazienda.it.", TTL: 3600}},
-		Service: Service{Aliases: []Alias{{"postmaster", "mario"}, {"abuse@nomeazienda.it", "lucia"}}},
+		Service: MailService{Aliases: []Alias{{"postmaster", "mario"}, {"abuse@nomeazienda.it", "lucia"}}},
 		Lease:   time.Hour,
 	}
 	for name, port := range map[string]uint16{"smtp": 25, "pop3": 110, "imap": 143, "worldclient": 3000, "webadmin": 1000} {

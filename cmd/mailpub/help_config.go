@@ -14,6 +14,7 @@ server:
   public:
     ipv4: auto                        auto asks the router; or the address, or none
     ipv6: none                        or the address
+  caa: [letsencrypt.org]              who may issue its certificates; by default not said
 
 domains:                              mail domains, one or more
   - name: nomeazienda.it
@@ -21,6 +22,17 @@ domains:                              mail domains, one or more
     spf: {include: [_spf.example.net], all: fail}           others that send for it; all is
                                       fail, softfail or neutral, by default what is there
                                       already, else fail
+    dmarc:
+      policy: none                    or quarantine, reject; by default no record
+      rua: [reports@nomeazienda.it]   where reports go
+    tlsrpt: [reports@nomeazienda.it]  where TLS reports go; by default no record
+    services:                         that mail programs find by themselves (SRV)
+      - name: imaps                   or imap, pop3s, pop3, submissions, submission
+        host: mail.nomeazienda.it     the hostname by default; "." says that there is none
+        port: 993                     the service's own by default
+
+nomail: [www.nomeazienda.it]          names that neither send nor receive mail: null MX,
+                                      and an SPF record that lets nobody send
 
 zones:                                DNS zones that hold these names, the longest wins
   - name: nomeazienda.it

@@ -296,3 +296,27 @@ func TestLabTwoAtOnce(t *testing.T) {
 		t.Errorf("%d runs did the work, want one", done)
 	}
 }
+
+// TestLabEveryRecord has every kind of record on a real name server: what was applied is
+// what is planned, and all of it goes again.
+func TestLabEveryRecord(t *testing.T) {
+	s := newSiteInLab(t, lab.Options{})
+	s.strangersForward()
+	s.edit("  address: 10.10.10.10", "  address: 10.10.10.10\n  caa: [letsencrypt.org, ca.example.net]")
+	s.edit("domains:\n  - name: nomeazienda.it", `nomail: [www.nomeazienda.it]
+domains:
+  - name: nomeazienda.it
+    mx: [{host: mail.nomeazienda.it, preference: 10}, {host: mx2.example.net, preference: 20}]
+    spf: {include: [_spf.example.net], all: softfail}
+    dmarc: {policy: reject, rua: [dmarc@nomeazienda.it, mailto:reports@example.net]}
+    tlsrpt: [tls@nomeazienda.it]
+    services: [{name: imaps}, {name: submissions}, {name: pop3, host: "."}]`)
+	before := s.state()
+	s.services()
+	has(t, s.mailpub(exitOK, "apply", "--yes"), "Done: 24 changes.")
+	has(t, s.mailpub(exitOK, "plan", "--detailed-exitcode"), "Nothing to do: all 24 things are as wanted.")
+	has(t, s.state(), "v=DMARC1; p=reject; rua=mailto:dmarc@nomeazienda.it,mailto:reports@example.net", "0 1 465 mail.nomeazienda.it.",
+		"v=spf1 mx ip4:2.2.2.2 include:_spf.example.net ~all", `CAA 0 issue "letsencrypt.org"`, "MX 20 mx2.example.net.", "MX 0 .")
+	s.mailpub(exitOK, "destroy", "--yes")
+	s.unchanged(before)
+}

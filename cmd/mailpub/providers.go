@@ -42,6 +42,7 @@ type providerJSON struct {
 	Name     string        `json:"name"`
 	Summary  string        `json:"summary"`
 	Scopes   string        `json:"scopes,omitempty"`
+	Limits   string        `json:"limits,omitempty"`
 	Settings []settingJSON `json:"settings"`
 }
 
@@ -54,7 +55,7 @@ type settingJSON struct {
 }
 
 func providerData(p providers.Provider) providerJSON {
-	out := providerJSON{p.Name, p.Summary, p.Scopes, []settingJSON{}}
+	out := providerJSON{p.Name, p.Summary, p.Scopes, p.Limits.String(), []settingJSON{}}
 	for _, s := range p.Settings {
 		out.Settings = append(out.Settings, settingJSON{s.Name, s.Help, s.Default, s.Required, s.Secret})
 	}
@@ -83,6 +84,9 @@ func (a *app) showProvider(p providers.Provider) error {
 	fmt.Fprintf(a.out, "%s: %s\n", a.look.bold(p.Name), p.Summary)
 	if p.Scopes != "" {
 		fmt.Fprintf(a.out, "\nCredentials: %s\n", wrap(p.Scopes, 13))
+	}
+	if limits := p.Limits.String(); limits != "" {
+		fmt.Fprintf(a.out, "\nLimits: %s\n", wrap(limits, 8))
 	}
 	if len(p.Settings) > 0 {
 		fmt.Fprintln(a.out, "\nSettings:")

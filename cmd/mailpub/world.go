@@ -131,10 +131,24 @@ func (w *world) want() error {
 		case reverseParty:
 			w.parties[i].Wanted = wants.ByHand
 		default:
-			w.parties[i].Wanted = wants.Zones[plan.FQDN(strings.TrimPrefix(p.Name, "zone "))]
+			w.parties[i].Wanted = holdable(p.Driver, wants.Zones[plan.FQDN(strings.TrimPrefix(p.Name, "zone "))])
 		}
 	}
 	return nil
+}
+
+// holdable makes a person's work of what the zone's provider can't hold.
+func holdable(driver plan.Driver, items []plan.Item) []plan.Item {
+	limited, ok := driver.(interface{ Refuses(plan.Item) string })
+	if !ok {
+		return items
+	}
+	for i, it := range items {
+		if why := limited.Refuses(it); why != "" && it.ByHand == "" {
+			items[i].ByHand = why + ": enter it by hand, as far as the provider lets you"
+		}
+	}
+	return items
 }
 
 // plan makes the plan of the site as the config wants it.

@@ -2,6 +2,7 @@ package config
 
 import (
 	"fmt"
+	"maps"
 	"net"
 	"net/netip"
 	"net/url"
@@ -102,6 +103,9 @@ func (k *checker) server() {
 	if s.Public.IPv6 == "auto" {
 		k.add("server.public.ipv6", "can't be found out yet, want none or the address")
 	}
+	for i, ca := range s.CAA {
+		k.name(fmt.Sprintf("server.caa[%d]", i), ca)
+	}
 	if s.Public.IPv4 == "none" && s.Public.IPv6 == "none" {
 		k.add("server.public", "has no address at all, want ipv4: auto or the address")
 	}
@@ -164,7 +168,63 @@ func (k *checker) domains() {
 			k.name(fmt.Sprintf("%s.spf.include[%d]", at, j), strings.ReplaceAll(inc, "_", "x"))
 		}
 		k.oneOf(at+".spf.all", d.SPF.All, "", "fail", "softfail", "neutral")
+		k.policies(at, d)
 	}
+	for i, n := range k.c.NoMail {
+		at := fmt.Sprintf("nomail[%d]", i)
+		name := k.name(at, n)
+		if name == "" {
+			continue
+		}
+		k.inZone(at, name)
+		if seen[name] || plan.FQDN(name) == plan.FQDN(k.c.Server.Hostname) {
+			k.add(at, "%q does mail: it is a domain or the mail host", n)
+		}
+		seen[name] = true
+	}
+}
+
+// policies checks what a domain says beside MX and SPF.
+func (k *checker) policies(at string, d Domain) {
+	k.oneOf(at+".dmarc.policy", d.DMARC.Policy, "", "none", "quarantine", "reject")
+	if d.DMARC.Policy == "" && len(d.DMARC.RUA) > 0 {
+		k.add(at+".dmarc.policy", "is missing, want none, quarantine or reject")
+	}
+	for list, targets := range map[string][]string{".dmarc.rua": d.DMARC.RUA, ".tlsrpt": d.TLSRPT} {
+		for i, t := range targets {
+			if !reportTarget(t, list == ".tlsrpt") {
+				k.add(fmt.Sprintf("%s%s[%d]", at, list, i), "%q is nowhere to send reports, want an address like reports@example.org", t)
+			}
+		}
+	}
+	seen := map[string]bool{}
+	for i, s := range d.Services {
+		path := fmt.Sprintf("%s.services[%d]", at, i)
+		k.oneOf(path+".name", s.Name, slices.Sorted(maps.Keys(servicePorts()))...)
+		if seen[s.Name] {
+			k.add(path+".name", "%q is there twice", s.Name)
+		}
+		seen[s.Name] = true
+		k.port(path+".port", s.Port)
+		if _, written := k.c.Lines[path+".host"]; written && s.Host != "." {
+			k.name(path+".host", s.Host)
+		}
+	}
+}
+
+// reportTarget reports whether reports can go to t: an address, or a URI that has no
+// comma or exclamation mark, which would end it (RFC 7489 section 6.4). Only TLS reports
+// go over HTTPS (RFC 8460 section 3).
+func reportTarget(t string, https bool) bool {
+	if strings.ContainsAny(t, ",!; \"") {
+		return false
+	}
+	if https && strings.HasPrefix(t, "https://") {
+		u, err := url.Parse(t)
+		return err == nil && u.Host != ""
+	}
+	local, domain, ok := strings.Cut(strings.TrimPrefix(t, "mailto:"), "@")
+	return ok && local != "" && hostName(strings.ToLower(domain))
 }
 
 func (k *checker) oneOf(path, s string, words ...string) {

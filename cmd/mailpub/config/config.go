@@ -17,6 +17,7 @@ type Config struct {
 	State   string   `mapstructure:"state"` // directory, relative to the config file
 	Server  Server   `mapstructure:"server"`
 	Domains []Domain `mapstructure:"domains"`
+	NoMail  []string `mapstructure:"nomail"` // names that neither send nor receive mail
 	Zones   []Zone   `mapstructure:"zones"`
 	Router  Router   `mapstructure:"router"`
 	Service Service  `mapstructure:"service"`
@@ -29,9 +30,10 @@ type Config struct {
 
 // Server is the mail server.
 type Server struct {
-	Hostname string `mapstructure:"hostname"` // MX target, PTR, banner
-	Address  string `mapstructure:"address"`  // on the LAN
-	Public   Public `mapstructure:"public"`
+	Hostname string   `mapstructure:"hostname"` // MX target, PTR, banner
+	Address  string   `mapstructure:"address"`  // on the LAN
+	Public   Public   `mapstructure:"public"`
+	CAA      []string `mapstructure:"caa"` // who may issue its certificates
 }
 
 // Public is how the server is seen from outside: "auto", "none" or an address.
@@ -42,9 +44,30 @@ type Public struct {
 
 // Domain is a mail domain.
 type Domain struct {
+	Name     string        `mapstructure:"name"`
+	MX       []MX          `mapstructure:"mx"`
+	SPF      SPF           `mapstructure:"spf"`
+	DMARC    DMARC         `mapstructure:"dmarc"`
+	TLSRPT   []string      `mapstructure:"tlsrpt"`
+	Services []ServiceName `mapstructure:"services"`
+}
+
+// DMARC is what receivers are asked to do with forged mail.
+type DMARC struct {
+	Policy string   `mapstructure:"policy"`
+	RUA    []string `mapstructure:"rua"`
+}
+
+// ServiceName is a service that clients find by themselves.
+type ServiceName struct {
 	Name string `mapstructure:"name"`
-	MX   []MX   `mapstructure:"mx"`
-	SPF  SPF    `mapstructure:"spf"`
+	Host string `mapstructure:"host"`
+	Port int    `mapstructure:"port"`
+}
+
+// servicePorts are the services of RFC 6186 and RFC 8314, with their own ports.
+func servicePorts() map[string]int {
+	return map[string]int{"imaps": 993, "imap": 143, "pop3s": 995, "pop3": 110, "submissions": 465, "submission": 587}
 }
 
 // MX is a mail exchanger.
@@ -127,6 +150,13 @@ func (c *Config) fillIn() {
 	for i := range c.Domains {
 		if len(c.Domains[i].MX) == 0 {
 			c.Domains[i].MX = []MX{{Host: c.Server.Hostname, Preference: 10}}
+		}
+		for j := range c.Domains[i].Services {
+			s := &c.Domains[i].Services[j]
+			set(&s.Host, c.Server.Hostname)
+			if s.Port == 0 {
+				s.Port = servicePorts()[s.Name]
+			}
 		}
 	}
 	for i := range c.Zones {

@@ -20,14 +20,24 @@ func (c *Config) PlanSite(ipv4 netip.Addr) plan.Site {
 		Public:  c.PublicAddresses(ipv4),
 		Router:  c.Router.RouterKind(),
 		Lease:   c.Router.Lease,
-		Service: plan.Service{ByHand: c.Service.Type == "manual"},
+		CAA:     c.Server.CAA,
+		Service: plan.MailService{ByHand: c.Service.Type == "manual"},
 	}
 	for _, d := range c.Domains {
-		pd := plan.Domain{Name: fqdn(d.Name), SPF: plan.SPF{Include: d.SPF.Include, All: d.SPF.All}}
+		pd := plan.Domain{
+			Name: fqdn(d.Name), SPF: plan.SPF{Include: d.SPF.Include, All: d.SPF.All},
+			DMARC: plan.DMARC{Policy: d.DMARC.Policy, RUA: d.DMARC.RUA}, TLSRPT: d.TLSRPT,
+		}
+		for _, n := range d.Services {
+			pd.Services = append(pd.Services, plan.Service{Name: n.Name, Host: fqdn(n.Host), Port: uint16(n.Port)})
+		}
 		for _, m := range d.MX {
 			pd.MX = append(pd.MX, plan.MX{Host: fqdn(m.Host), Preference: uint16(m.Preference)})
 		}
 		s.Domains = append(s.Domains, pd)
+	}
+	for _, n := range c.NoMail {
+		s.NoMail = append(s.NoMail, fqdn(n))
 	}
 	for _, z := range c.Zones {
 		s.Zones = append(s.Zones, plan.Zone{Name: plan.FQDN(z.Name), TTL: int(z.TTL / time.Second), ByHand: z.Manual()})

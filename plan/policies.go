@@ -1,0 +1,80 @@
+package plan
+
+import (
+	"fmt"
+	"strings"
+)
+
+// DMARC is what receivers are asked to do with mail that fails SPF and DKIM (RFC 7489).
+type DMARC struct {
+	Policy string   // "none", "quarantine" or "reject"; empty: no record
+	RUA    []string // addresses or URIs that aggregate reports go to
+}
+
+// Service is one that clients of a domain find by its SRV record (RFC 6186, RFC 8314).
+type Service struct {
+	Name string // "imaps", "submissions", "pop3s", "imap", "pop3", "submission"
+	Host string // "." says that there is none
+	Port uint16
+}
+
+// policies are the domain's TXT records beside SPF. Each has a name of its own, so that the
+// whole RRset is mailpub's.
+func (d Domain) policies() (rs []record) {
+	if d.DMARC.Policy != "" {
+		text := "v=DMARC1; p=" + d.DMARC.Policy
+		if len(d.DMARC.RUA) > 0 {
+			text += "; rua=" + reportTargets(d.DMARC.RUA)
+		}
+		rs = append(rs, record{name: "_dmarc." + d.Name, rrtype: "TXT", data: []string{TextData(text)}, stage: StageRecord,
+			reason: "says what becomes of mail that is forged in the domain's name (RFC 7489)"})
+	}
+	if len(d.TLSRPT) > 0 {
+		text := "v=TLSRPTv1; rua=" + reportTargets(d.TLSRPT)
+		rs = append(rs, record{name: "_smtp._tls." + d.Name, rrtype: "TXT", data: []string{TextData(text)}, stage: StageRecord,
+			reason: "others report when they can't deliver under TLS (RFC 8460)"})
+	}
+	return rs
+}
+
+// reportTargets writes where reports go, as URIs: an address is a mailto one.
+func reportTargets(targets []string) string {
+	var uris []string
+	for _, t := range targets {
+		if !strings.Contains(t, ":") {
+			t = "mailto:" + t
+		}
+		uris = append(uris, t)
+	}
+	return strings.Join(uris, ",")
+}
+
+func (d Domain) services() (rs []record) {
+	for _, s := range d.Services {
+		rs = append(rs, record{name: "_" + s.Name + "._tcp." + d.Name, rrtype: "SRV", stage: StageRecord,
+			data: []string{fmt.Sprintf("0 1 %d %s", s.Port, FQDN(s.Host))}, reason: "clients find the server by themselves (RFC 6186)"})
+	}
+	return rs
+}
+
+func (s Site) authorities() []record {
+	if len(s.CAA) == 0 {
+		return nil
+	}
+	r := record{name: s.Host, rrtype: "CAA", stage: StageRecord, reason: "only these may issue certificates for the mail host (RFC 8659)"}
+	for _, ca := range s.CAA {
+		r.data = append(r.data, `0 issue "`+ca+`"`)
+	}
+	return []record{r}
+}
+
+// noMail says of names that no mail comes from or goes to them.
+func (s Site) noMail() (rs []record) {
+	for _, name := range s.NoMail {
+		rs = append(rs,
+			record{name: name, rrtype: "MX", data: []string{MXData(0, ".")}, stage: StageRecord, reason: "takes no mail (RFC 7505)"},
+			record{name: name, rrtype: "TXT", tag: spfTag, data: []string{spfData([]string{"-all"})}, stage: StageRecord,
+				reason: "sends no mail (RFC 7208)"})
+	}
+	return rs
+}
