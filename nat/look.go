@@ -97,11 +97,11 @@ func (r *Router) see(ctx context.Context, w plan.Item) Seen {
 	return s
 }
 
-// spoken asks in every protocol at once. With nftables and by hand there is no other router
-// to ask than the one that is used.
+// spoken asks in every protocol at once. With nftables, by hand, and where the config has
+// a URL and no gateway there is no other router to ask than the one that is used.
 func (r *Router) spoken(ctx context.Context) []Spoken {
 	own := Spoken{Protocol: r.Protocol(), Version: r.version(), Device: r.Device()}
-	if own.Version == "" {
+	if own.Version == "" || r.options.URL != "" && !r.options.Gateway.IsValid() {
 		return []Spoken{own}
 	}
 	all := ways()

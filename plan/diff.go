@@ -122,7 +122,7 @@ func (d *Difference) inPlace(c Change, w, o *Item, e Entry, known bool, now time
 	}
 	if left, lifetime, due := leaseDue(w, o, e, now); due {
 		c.Action, c.Renew = Update, true
-		c.Reason = fmt.Sprintf("%s left of a lease of %s", spell(left), spell(lifetime))
+		c.Reason = fmt.Sprintf("%s left of a lease of %s", Spell(left), Spell(lifetime))
 		d.Changes = append(d.Changes, c)
 	} else {
 		d.Unchanged++
@@ -154,8 +154,9 @@ func leaseDue(w, o *Item, e Entry, now time.Time) (left, lifetime time.Duration,
 	return left, lifetime, left < lifetime/2
 }
 
-// spell writes a duration as people say it: "6 d 23 h", "59 min", "30 s".
-func spell(d time.Duration) string {
+// Spell writes a duration as people say it, its two largest units: "6 d 23 h", "59 min",
+// "30 s".
+func Spell(d time.Duration) string {
 	d = d.Round(time.Second)
 	var parts []string
 	for _, u := range []struct {

@@ -49,9 +49,11 @@ zones:                                DNS zones that hold these names, the longe
   2.2.2.in-addr.arpa. Where there is none, plan says what to ask the provider for.
 
 router:
-  protocol: auto                      upnp, pcp, nat-pmp; manual: a person; none: the server
-                                      has the public address itself
-  interface: eth0                     where several routers answer: the one behind this
+  protocol: auto                      upnp, pcp, nat-pmp; nftables: mailpub runs on the
+                                      router, which is Linux; manual: a person; none: the
+                                      server has the public address itself
+  interface: eth0                     where several routers answer: the one behind this;
+                                      with nftables the router's own outside
   url: http://192.168.1.1:5000/rootDesc.xml                 or with this UPnP description
   gateway: 192.168.1.1                for pcp and nat-pmp: not the default gateway
   lease: 168h                         to ask for; apply renews what is half gone

@@ -115,7 +115,7 @@ func (a *app) root() *cobra.Command {
 	root.SetCompletionCommandGroupID(groupAbout)
 	root.AddGroup(
 		&cobra.Group{ID: groupPublish, Title: "Publish:"},
-		&cobra.Group{ID: groupServe, Title: "Serve and try:"},
+		&cobra.Group{ID: groupServe, Title: "Look, serve and try:"},
 		&cobra.Group{ID: groupAbout, Title: "About:"},
 	)
 	add := func(group string, cmds ...*cobra.Command) {
@@ -125,7 +125,7 @@ func (a *app) root() *cobra.Command {
 		}
 	}
 	add(groupPublish, a.planCommand(), a.applyCommand(), a.verifyCommand(), a.driftCommand(), a.destroyCommand())
-	add(groupServe, a.receiveCommand(), a.demoCommand())
+	add(groupServe, a.routerCommand(), a.receiveCommand(), a.demoCommand())
 	add(groupAbout, a.providersCommand(), a.versionCommand())
 	root.AddCommand(configTopic())
 	return root

@@ -292,7 +292,7 @@ func (k *checker) settings(at string, z Zone) {
 
 func (k *checker) router() {
 	r := k.c.Router
-	k.oneOf("router.protocol", r.Protocol, "auto", "upnp", "pcp", "nat-pmp", "manual", "none")
+	k.oneOf("router.protocol", r.Protocol, "auto", "upnp", "pcp", "nat-pmp", "nftables", "manual", "none")
 	if r.Lease < 2*time.Minute || r.Lease > 365*24*time.Hour {
 		k.add("router.lease", "is %v, want 2m to 8760h", r.Lease)
 	}
