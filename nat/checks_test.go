@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/mailpub/mailpub/nat/igd"
+	"github.com/mailpub/mailpub/nat/nattest"
 	"github.com/mailpub/mailpub/plan"
 )
 
@@ -163,7 +164,7 @@ func TestCheckGateway(t *testing.T) {
 
 // NAT-PMP can't be read, so that nothing passes; what is certainly gone fails.
 func TestCheckPMP(t *testing.T) {
-	f := newFakePMP(t)
+	f := nattest.Start(t)
 	r := openPMPAt(t, f, nil, nil)
 	to := r.device.(*pmp).local.String() + ":25"
 	if err := r.Apply(t.Context(), []plan.Change{creation("tcp/25", to)}, func(plan.Change, error) {}); err != nil {
@@ -171,6 +172,6 @@ func TestCheckPMP(t *testing.T) {
 	}
 	facts := Facts{Open: opens(r), Wanted: []plan.Item{forwardItem("tcp/25", to)}}
 	wantCheck(t, check(t, facts), "router.forward tcp/25", plan.Skip, "the router has not restarted since")
-	f.set(func() { f.epoch = 0 })
+	f.Set(func(s *nattest.State) { s.Epoch = 0 })
 	wantCheck(t, check(t, facts), "router.forward tcp/25", plan.Fail, "not in the router")
 }

@@ -5,7 +5,6 @@ import (
 	"errors"
 	"net/netip"
 	"strings"
-	"sync/atomic"
 	"testing"
 	"time"
 
@@ -36,122 +35,6 @@ func onAction(action string, f igd.Fault) func(igd.Call) igd.Fault {
 
 const lie = `<?xml version="1.0"?><s:Envelope xmlns:s="http://schemas.xmlsoap.org/soap/envelope/"><s:Body>` +
 	`<u:AddPortMappingResponse xmlns:u="urn:schemas-upnp-org:service:WANIPConnection:2"/></s:Body></s:Envelope>`
-
-// Each fault of a router in mapping a port: what is said of it, and what is left.
-func TestAddFaults(t *testing.T) {
-	stranger := igd.Mapping{Proto: "tcp", External: 25, Internal: netip.MustParseAddrPort("127.0.0.9:25"), Enabled: true}
-	for _, test := range []struct {
-		name  string
-		cfg   igd.Config
-		fault func(d *igd.Device) func(igd.Call) igd.Fault
-		to    string
-		is    error // nil: it succeeds
-		parts []string
-		left  string // what the router forwards from 25 in the end
-	}{
-		{name: "none", left: server},
-		{name: "the answer is lost", left: server,
-			fault: always(onAction("AddPortMapping", igd.Fault{Stall: time.Minute, Late: true}))},
-		{name: "half an answer", left: server,
-			fault: always(onAction("AddPortMapping", igd.Fault{Body: lie[:90], Late: true}))},
-		{name: "the request is lost", is: errNoAnswer, parts: []string{"tcp/25", "nothing within 1s"},
-			fault: always(onAction("AddPortMapping", igd.Fault{Stall: time.Minute}))},
-		{name: "500 without a body", is: errNoAnswer, parts: []string{"500"},
-			fault: always(onAction("AddPortMapping", igd.Fault{Status: 500}))},
-		{name: "garbage", is: errNoAnswer,
-			fault: always(onAction("AddPortMapping", igd.Fault{Body: "\xff\xfe<<garbage"}))},
-		{name: "a lie", is: errAny, parts: []string{"says that it mapped the port, but it did not"},
-			fault: always(onAction("AddPortMapping", igd.Fault{Body: lie}))},
-		{name: "it maps to another port", is: errAny, parts: []string{"but it leads to 127.0.0.1:26"},
-			fault: func(d *igd.Device) func(igd.Call) igd.Fault {
-				return func(c igd.Call) igd.Fault {
-					if c.Action != "AddPortMapping" {
-						return igd.Fault{}
-					}
-					_ = d.Set(igd.Mapping{Proto: "tcp", External: 25, Internal: netip.MustParseAddrPort("127.0.0.1:26"),
-						Description: "mailpub nomeazienda", Enabled: true})
-					return igd.Fault{Body: lie}
-				}
-			}},
-		{name: "somebody was quicker", is: ErrConflict, parts: []string{"it leads to 127.0.0.9:25", "718"}, left: "127.0.0.9:25",
-			fault: func(d *igd.Device) func(igd.Call) igd.Fault {
-				return func(c igd.Call) igd.Fault {
-					if c.Action == "AddPortMapping" {
-						_ = d.Set(stranger)
-					}
-					return igd.Fault{}
-				}
-			}},
-		{name: "not read back", is: errNoAnswer, parts: []string{"accepted, but it can't be read back"}, left: server,
-			fault: func(*igd.Device) func(igd.Call) igd.Fault {
-				var added atomic.Bool
-				return func(c igd.Call) igd.Fault {
-					if c.Action == "AddPortMapping" {
-						added.Store(true)
-					} else if added.Load() {
-						return igd.Fault{Status: 500}
-					}
-					return igd.Fault{}
-				}
-			}},
-		{name: "only permanent", cfg: igd.Config{Version: 1}, left: server, fault: always(permanentOnly(725))},
-		{name: "only permanent, another word", cfg: igd.Config{Version: 1}, left: server, fault: always(permanentOnly(402))},
-		{name: "bad arguments", is: errAny, parts: []string{"402"}, fault: always(onAction("AddPortMapping", igd.Fault{Code: 402}))},
-		{name: "low ports", is: ErrRefused, parts: []string{"606"}, fault: always(onAction("AddPortMapping", igd.Fault{Code: 606}))},
-		{name: "same port", to: "127.0.0.1:2525", is: ErrRefused, parts: []string{"not to 2525", "724"},
-			fault: always(onAction("AddPortMapping", igd.Fault{Code: 724}))},
-		{name: "full", is: ErrRefused, parts: []string{"no room", "728"}, fault: always(onAction("AddPortMapping", igd.Fault{Code: 728}))},
-		{name: "by other means", is: ErrConflict, parts: []string{"729"}, fault: always(onAction("AddPortMapping", igd.Fault{Code: 729}))},
-		{name: "an unknown code", is: errAny, parts: []string{"732"}, fault: always(onAction("AddPortMapping", igd.Fault{Code: 732}))},
-		{name: "another host", cfg: igd.Config{Secure: true}, to: "127.0.0.9:25", is: ErrOtherHost,
-			parts: []string{"run mailpub on 127.0.0.9 itself", "this is 127.0.0.1"}},
-		{name: "no target", to: "mail.nomeazienda.it:25", is: errAny, parts: []string{`"mail.nomeazienda.it:25" is no target`}},
-	} {
-		t.Run(test.name, func(t *testing.T) {
-			t.Parallel()
-			d := device1(t, test.cfg)
-			r := openURL(t, d)
-			if test.fault != nil {
-				d.Inject(test.fault(d))
-			}
-			to := server
-			if test.to != "" {
-				to = test.to
-			}
-			var reported []error
-			err := r.Apply(t.Context(), []plan.Change{creation("tcp/25", to), creation("tcp/110", "127.0.0.1:110")},
-				func(_ plan.Change, err error) { reported = append(reported, err) })
-			d.Inject(nil)
-			left := map[string]string{}
-			for _, m := range d.Mappings() {
-				left[port{m.Proto, m.External}.String()] = m.Internal.String()
-			}
-			if left["tcp/25"] != test.left {
-				t.Errorf("tcp/25 leads to %q, want %q", left["tcp/25"], test.left)
-			}
-			if test.is == nil {
-				if err != nil || len(reported) != 2 || left["tcp/110"] == "" {
-					t.Fatalf("got %v, %d reported, left %v", err, len(reported), left)
-				}
-				return
-			}
-			if err == nil || test.is != errAny && !errors.Is(err, test.is) {
-				t.Fatalf("got %v, want %v", err, test.is)
-			}
-			has(t, "error", err.Error(), append(test.parts, "tcp/25")...)
-			if len(reported) != 1 || reported[0] == nil || left["tcp/110"] != "" {
-				t.Errorf("after the first failure: %v reported, left %v", reported, left)
-			}
-		})
-	}
-}
-
-// errAny stands for an error that no caller tells from others.
-var errAny = errors.New("any")
-
-func always(f func(igd.Call) igd.Fault) func(*igd.Device) func(igd.Call) igd.Fault {
-	return func(*igd.Device) func(igd.Call) igd.Fault { return f }
-}
 
 func permanentOnly(code int) func(igd.Call) igd.Fault {
 	return func(c igd.Call) igd.Fault {

@@ -4,17 +4,16 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"net"
 	"net/http"
 	"net/http/httptest"
 	"net/netip"
 	"net/url"
 	"strings"
-	"sync"
 	"testing"
 	"time"
 
 	"github.com/mailpub/mailpub/nat/igd"
+	"github.com/mailpub/mailpub/nat/nattest"
 )
 
 func mustURL(s string) *url.URL {
@@ -25,26 +24,22 @@ func mustURL(s string) *url.URL {
 	return u
 }
 
-func answerOf(st, location string) string {
-	return fmt.Sprintf("HTTP/1.1 200 OK\r\nST: %s\r\nUSN: uuid:1::%s\r\nLOCATION: %s\r\n\r\n", st, st, location)
-}
-
 func TestParseAnswer(t *testing.T) {
 	const v1, at = igdType + "1", "http://10.10.10.1:5000/rootDesc.xml"
 	for name, test := range map[string]struct{ datagram, want string }{
-		"good":             {answerOf(v1, at), at},
-		"version 2":        {answerOf(igdType+"2", at), at},
-		"bare line feeds":  {strings.ReplaceAll(answerOf(v1, at), "\r", ""), at},
+		"good":             {nattest.Answer(v1, at), at},
+		"version 2":        {nattest.Answer(igdType+"2", at), at},
+		"bare line feeds":  {strings.ReplaceAll(nattest.Answer(v1, at), "\r", ""), at},
 		"lower case":       {"HTTP/1.1 200 OK\r\nst: " + v1 + "\r\nlocation: " + at + "\r\n\r\n", at},
-		"cut":              {answerOf(v1, at)[:40], ""},
+		"cut":              {nattest.Answer(v1, at)[:40], ""},
 		"empty":            {"", ""},
-		"not found":        {strings.Replace(answerOf(v1, at), "200 OK", "404 Not Found", 1), ""},
-		"a printer":        {answerOf("urn:schemas-upnp-org:device:Printer:1", at), ""},
+		"not found":        {strings.Replace(nattest.Answer(v1, at), "200 OK", "404 Not Found", 1), ""},
+		"a printer":        {nattest.Answer("urn:schemas-upnp-org:device:Printer:1", at), ""},
 		"no location":      {"HTTP/1.1 200 OK\r\nST: " + v1 + "\r\n\r\n", ""},
-		"another host":     {answerOf(v1, "http://10.10.10.66:5000/rootDesc.xml"), ""},
-		"a name":           {answerOf(v1, "http://router/rootDesc.xml"), ""},
-		"another scheme":   {answerOf(v1, "file://10.10.10.1/etc/passwd"), ""},
-		"with credentials": {answerOf(v1, "http://a:b@10.10.10.1/"), ""},
+		"another host":     {nattest.Answer(v1, "http://10.10.10.66:5000/rootDesc.xml"), ""},
+		"a name":           {nattest.Answer(v1, "http://router/rootDesc.xml"), ""},
+		"another scheme":   {nattest.Answer(v1, "file://10.10.10.1/etc/passwd"), ""},
+		"with credentials": {nattest.Answer(v1, "http://a:b@10.10.10.1/"), ""},
 		"a search":         {string(request(1)), ""},
 	} {
 		u, err := parseAnswer([]byte(test.datagram), netip.MustParseAddr("10.10.10.1"))
@@ -56,8 +51,8 @@ func TestParseAnswer(t *testing.T) {
 
 func FuzzParseAnswer(f *testing.F) {
 	from := netip.MustParseAddr("10.10.10.1")
-	f.Add([]byte(answerOf(igdType+"1", "http://10.10.10.1:5000/rootDesc.xml")))
-	f.Add([]byte(answerOf(igdType+"1", "http://10.10.10.1:5000@evil/rootDesc.xml")))
+	f.Add([]byte(nattest.Answer(igdType+"1", "http://10.10.10.1:5000/rootDesc.xml")))
+	f.Add([]byte(nattest.Answer(igdType+"1", "http://10.10.10.1:5000@evil/rootDesc.xml")))
 	f.Add(request(2))
 	f.Fuzz(func(t *testing.T, datagram []byte) {
 		u, err := parseAnswer(datagram, from)
@@ -65,33 +60,6 @@ func FuzzParseAnswer(f *testing.F) {
 			t.Errorf("led to %q by %q", u, datagram)
 		}
 	})
-}
-
-// responder answers each search with what answers returns, one datagram each.
-func responder(t *testing.T, answers func(st string) []string) netip.AddrPort {
-	t.Helper()
-	s, err := net.ListenUDP("udp4", &net.UDPAddr{IP: net.IPv4(127, 0, 0, 1)})
-	if err != nil {
-		t.Fatal(err)
-	}
-	var wg sync.WaitGroup
-	wg.Go(func() {
-		buf := make([]byte, 2048)
-		for {
-			n, from, err := s.ReadFromUDPAddrPort(buf)
-			if err != nil {
-				return
-			}
-			_, st, _ := strings.Cut(string(buf[:n]), "\nST: ")
-			for _, a := range answers(strings.TrimSpace(st)) {
-				if _, err := s.WriteToUDPAddrPort([]byte(a), from); err != nil {
-					return
-				}
-			}
-		}
-	})
-	t.Cleanup(func() { s.Close(); wg.Wait() })
-	return s.LocalAddr().(*net.UDPAddr).AddrPort()
 }
 
 func noGateways() ([]netip.Addr, error) { return nil, errors.New("there is none in this test") }
@@ -118,9 +86,9 @@ func TestSearchTakesTheFirstGoodAnswer(t *testing.T) {
 	d := device1(t, igd.Config{})
 	stalling := httptest.NewServer(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) { <-r.Context().Done() }))
 	defer stalling.Close()
-	to := responder(t, func(st string) []string {
-		return []string{"garbage", answerOf(st, "http://127.0.0.66/elsewhere"), answerOf(st, stalling.URL),
-			answerOf(st, d.URL()), answerOf(st, d.URL())}
+	to := nattest.Responder(t, func(st string) []string {
+		return []string{"garbage", nattest.Answer(st, "http://127.0.0.66/elsewhere"), nattest.Answer(st, stalling.URL),
+			nattest.Answer(st, d.URL()), nattest.Answer(st, d.URL())}
 	})
 	ctx, cancel := context.WithTimeout(t.Context(), searchTime)
 	defer cancel()
@@ -143,7 +111,7 @@ func TestSearchFails(t *testing.T) {
 	at := func(locations ...string) func(string) []string {
 		return func(st string) (all []string) {
 			for _, l := range locations {
-				all = append(all, answerOf(st, l))
+				all = append(all, nattest.Answer(st, l))
 			}
 			return all
 		}
@@ -173,7 +141,7 @@ func TestSearchFails(t *testing.T) {
 		t.Run(test.name, func(t *testing.T) {
 			t.Parallel()
 			o := test.options
-			o.Protocol, o.Gateways, o.Search = "upnp", noGateways, responder(t, test.answers)
+			o.Protocol, o.Gateways, o.Search = "upnp", noGateways, nattest.Responder(t, test.answers)
 			_, err := Open(t.Context(), o)
 			if !errors.Is(err, test.is) {
 				t.Fatalf("got %v, want %v", err, test.is)
@@ -186,7 +154,9 @@ func TestSearchFails(t *testing.T) {
 // A router that answers twice, under two locations, is one router.
 func TestSearchKnowsTheSame(t *testing.T) {
 	d := device1(t, igd.Config{})
-	to := responder(t, func(st string) []string { return []string{answerOf(st, d.URL()), answerOf(st, d.URL()+"?again")} })
+	to := nattest.Responder(t, func(st string) []string {
+		return []string{nattest.Answer(st, d.URL()), nattest.Answer(st, d.URL()+"?again")}
+	})
 	if _, err := Open(t.Context(), Options{Protocol: "upnp", Search: to, Gateways: noGateways}); err != nil {
 		t.Error(err)
 	}
@@ -282,7 +252,7 @@ func TestDescriptions(t *testing.T) {
 
 func TestOpenStops(t *testing.T) {
 	ctx, cancel := context.WithCancel(t.Context())
-	to := responder(t, func(string) []string { cancel(); return nil })
+	to := nattest.Responder(t, func(string) []string { cancel(); return nil })
 	_, err := Open(ctx, Options{Protocol: "upnp", Search: to, Gateways: noGateways})
 	if !errors.Is(err, context.Canceled) {
 		t.Errorf("a cancelled search ends with %v", err)
