@@ -44,6 +44,7 @@ type order struct {
 	Apply                    []plan.Change
 	Read                     []string
 	Look                     bool     // at the ports of Wanted
+	Firewall                 bool     // only this: look at the host's, for Wanted
 	Script                   bool     // make the text for nft
 	Wanted                   []string // run the checks, with forwards of these ports to the server
 }
@@ -56,6 +57,7 @@ type report struct {
 	Protocol, Why, Device string
 	Script                string
 	Looked                Report
+	Firewall              []Finding
 	Address               netip.Addr
 	Grants                map[string]plan.Grant // of what was done
 	Items                 []item
@@ -110,6 +112,15 @@ func (o order) run(ctx context.Context) (rep report) {
 			}
 		}
 		return err.Error()
+	}
+	if o.Firewall {
+		var wanted []plan.Item
+		for _, p := range o.Wanted {
+			c := creation("tcp/"+p, lab.Server+":"+p)
+			wanted = append(wanted, plan.Item{Key: c.Key, Lines: c.After})
+		}
+		rep.Firewall = Firewall(ctx, wanted)
+		return rep
 	}
 	rep.Grants = map[string]plan.Grant{}
 	began := time.Now()

@@ -4,12 +4,15 @@ import (
 	"bytes"
 	"cmp"
 	"context"
+	"encoding/binary"
 	"errors"
 	"fmt"
 	"slices"
 
 	"github.com/google/nftables"
 	"github.com/google/nftables/expr"
+	"github.com/mdlayher/netlink"
+	"golang.org/x/sys/unix"
 )
 
 // filter plays the kernel's rules for one packet. What it does not understand, above all
@@ -150,6 +153,8 @@ func (f *filter) rule(c *nftables.Chain, r *nftables.Rule) (v *expr.Verdict, sur
 				sure = false
 			case found == e.Invert:
 				return nil, true
+			case e.IsDestRegSet && to == nil: // a map to data
+				sure = false
 			case e.IsDestRegSet:
 				return to, sure
 			}
@@ -215,10 +220,33 @@ func (f *filter) lookup(c *nftables.Chain, e *expr.Lookup, value []byte) (found 
 		order := bytes.Compare(el.Key, value[:len(el.Key)])
 		switch {
 		case set.Interval && order <= 0:
-			found, to = !el.IntervalEnd, el.VerdictData
+			found, to = !el.IntervalEnd, verdictOf(el.Val)
 		case !set.Interval && order == 0 && len(el.Key) == len(value):
-			return true, el.VerdictData, true
+			return true, verdictOf(el.Val), true
 		}
 	}
 	return found, to, true
+}
+
+// verdictOf decodes what a verdict map leads to, which the library hands on as it came;
+// nil for other data (NFTA_VERDICT_CODE and NFTA_VERDICT_CHAIN of linux/netfilter/nf_tables.h).
+func verdictOf(value []byte) *expr.Verdict {
+	d, err := netlink.NewAttributeDecoder(value)
+	if err != nil {
+		return nil
+	}
+	d.ByteOrder = binary.BigEndian
+	var v *expr.Verdict
+	for d.Next() {
+		switch {
+		case d.Type() == unix.NFTA_VERDICT_CODE && len(d.Bytes()) == 4:
+			v = &expr.Verdict{Kind: expr.VerdictKind(int32(d.Uint32()))}
+		case d.Type() == unix.NFTA_VERDICT_CHAIN && v != nil:
+			v.Chain = d.String()
+		}
+	}
+	if d.Err() != nil {
+		return nil
+	}
+	return v
 }

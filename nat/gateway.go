@@ -55,6 +55,27 @@ func prefixes(name string) ([]netip.Prefix, error) {
 	return all, nil
 }
 
+// interfaceOf returns the interface on whose network an address is, and whether the address
+// is this machine's own.
+func interfaceOf(a netip.Addr) (name string, own bool) {
+	all, err := net.Interfaces()
+	if err != nil {
+		return "", false
+	}
+	for _, i := range all {
+		nets, err := prefixes(i.Name)
+		if err != nil {
+			continue
+		}
+		for _, p := range nets {
+			if p.Contains(a) {
+				name, own = i.Name, own || p.Addr() == a
+			}
+		}
+	}
+	return name, own
+}
+
 // localAddr returns the address from which this machine speaks to another; not valid
 // when it can't. It sends nothing.
 func localAddr(host string) netip.Addr {

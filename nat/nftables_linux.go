@@ -222,27 +222,6 @@ func (n *netfilter) obstacle(ctx context.Context, p port, to target) (string, er
 	return blocked(ctx, conn, nftables.ChainHookForward, pk)
 }
 
-// interfaceOf returns the interface on whose network an address is, and whether the address
-// is this machine's own.
-func interfaceOf(a netip.Addr) (name string, own bool) {
-	all, err := net.Interfaces()
-	if err != nil {
-		return "", false
-	}
-	for _, i := range all {
-		nets, err := prefixes(i.Name)
-		if err != nil {
-			continue
-		}
-		for _, p := range nets {
-			if p.Contains(a) {
-				name, own = i.Name, own || p.Addr() == a
-			}
-		}
-	}
-	return name, own
-}
-
 func flush(conn *nftables.Conn) error {
 	if err := conn.Flush(); err != nil {
 		return fmt.Errorf("nftables: %w", err)
