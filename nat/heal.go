@@ -1,0 +1,55 @@
+package nat
+
+import (
+	"context"
+	"errors"
+	"fmt"
+
+	"github.com/mailpub/mailpub/plan"
+)
+
+// Heal mends a forward that the router lists and that is dead all the same, which happens
+// when the router's packet filter was loaded again behind the back of its UPnP service: it
+// is taken away, put there anew and read back. Whether it is dead is the caller's to know,
+// by a connection from outside.
+//
+// Only what is mailpub's own is touched: what bears the site's mark, or was granted to it.
+// The new grant is for the ledger. Once begun it is seen through, as in Apply; where the
+// forward could not be put back the error says that it is gone, and apply puts it there.
+func (r *Router) Heal(ctx context.Context, k plan.Key) (plan.Grant, error) {
+	fail := func(err error) (plan.Grant, error) {
+		return plan.Grant{}, fmt.Errorf("%s: %s: %w", r.device, k.Name, err)
+	}
+	p, err := parsePort(k)
+	if err != nil {
+		return plan.Grant{}, err
+	}
+	m, err := r.look(ctx, p)
+	if err != nil {
+		return fail(err)
+	}
+	if m == nil {
+		return fail(errors.New("it is not in the router: apply puts it there"))
+	}
+	known, granted := r.known(k)
+	if m.description != r.mark && (m.description != "" || !granted) {
+		return fail(fmt.Errorf("%w: it leads to %s and was not put there by mailpub", ErrConflict, m.to))
+	}
+	lease := m.grant.Lifetime // what is left, where the whole is not known
+	if granted && lease > 0 && known.Lifetime > lease {
+		lease = known.Lifetime
+	}
+	if err := ctx.Err(); err != nil {
+		return fail(err)
+	}
+	ctx = context.WithoutCancel(ctx)
+	if err := r.remove(ctx, p, m.to); err != nil {
+		return fail(err)
+	}
+	made, err := r.prove(ctx, p, m.to, r.device.add(ctx, p, m.to, lease), true)
+	if err != nil {
+		return fail(fmt.Errorf("it was taken away and could not be put back, so that it is gone now: %w", err))
+	}
+	r.log.Info("forward healed", "key", k.Name, "to", m.to)
+	return made.grant, nil
+}
