@@ -18,14 +18,15 @@ import (
 
 // siteInLab is the site of examples/lab, with mailpub run on its server.
 type siteInLab struct {
-	t   *testing.T
-	lab *lab.Lab
-	dir string
-	bin string
+	t    *testing.T
+	lab  *lab.Lab
+	dir  string
+	bin  string
+	host string // where mailpub runs
 }
 
 func newSiteInLab(t *testing.T, o lab.Options) *siteInLab {
-	s := &siteInLab{t: t, lab: lab.Up(t, o), dir: t.TempDir()}
+	s := &siteInLab{t: t, lab: lab.Up(t, o), dir: t.TempDir(), host: "lan"}
 	self, err := os.Executable()
 	if err != nil {
 		t.Fatal(err)
@@ -75,10 +76,10 @@ func (s *siteInLab) must(host string, args ...string) string {
 	return out
 }
 
-// mailpub runs mailpub on the server and expects an exit code.
+// mailpub runs mailpub and expects an exit code.
 func (s *siteInLab) mailpub(want int, args ...string) string {
 	s.t.Helper()
-	out, errs, code := s.on("lan", append([]string{s.bin}, args...)...)
+	out, errs, code := s.on(s.host, append([]string{s.bin}, args...)...)
 	if code != want {
 		s.t.Fatalf("mailpub %q: exit code %d, want %d\n%s%s", args, code, want, out, errs)
 	}
