@@ -14,10 +14,10 @@ import (
 	"github.com/mailpub/mailpub/examples/lab"
 )
 
-// BenchmarkFiveForwards puts five forwards in place from nothing on a real router:
-// process start, discovery, comparing, adding, reading back. It is measured against
-// upnpc, which does not compare or read back, and against the floor: the first answer
-// to a search and five bare requests, with nothing looked at.
+// BenchmarkFiveForwards puts five forwards in place from nothing on a real router, in each
+// protocol: process start, discovery, comparing, adding, reading back. It is measured
+// against upnpc, which does not compare or read back, and against the floor of UPnP: the
+// first answer to a search and five bare requests, with nothing looked at.
 func BenchmarkFiveForwards(b *testing.B) {
 	l := lab.Up(b, lab.Options{})
 	if _, err := exec.LookPath("upnpc"); err != nil {
@@ -26,23 +26,42 @@ func BenchmarkFiveForwards(b *testing.B) {
 		}
 		b.Skip("left out: no upnpc here; apt-get install --no-install-recommends miniupnpc")
 	}
-	var ours, floor, upnpc time.Duration
-	for b.Loop() {
-		ours += timed(b, l, agentOn(b.Context(), b, l, "lan", order{Apply: five()}))
-		floor += timed(b, l, agentOn(b.Context(), b, l, "lan", order{Floor: true}))
-		args := []string{"upnpc", "-r"}
-		for _, c := range five() {
-			args = append(args, strings.TrimPrefix(c.Key.Name, "tcp/"), "tcp")
-		}
-		upnpc += timed(b, l, l.Command(b.Context(), "lan", args...))
+	for _, protocol := range []string{"auto", "nat-pmp", "pcp"} {
+		b.Run(protocol, func(b *testing.B) {
+			var ours, floor, upnpc time.Duration
+			for b.Loop() {
+				ours += timed(b, l, agentOn(b.Context(), b, l, "lan", order{Protocol: protocol, Apply: five()}))
+				floor += timed(b, l, agentOn(b.Context(), b, l, "lan", order{Floor: true}))
+				args := []string{"upnpc", "-r"}
+				for _, c := range five() {
+					args = append(args, strings.TrimPrefix(c.Key.Name, "tcp/"), "tcp")
+				}
+				upnpc += timed(b, l, l.Command(b.Context(), "lan", args...))
+			}
+			n := float64(b.N)
+			b.ReportMetric(0, "ns/op")
+			b.ReportMetric(ours.Seconds()*1e3/n, "ms/ours")
+			b.ReportMetric(floor.Seconds()*1e3/n, "ms/floor")
+			b.ReportMetric(upnpc.Seconds()*1e3/n, "ms/upnpc")
+			b.ReportMetric(ours.Seconds()/floor.Seconds(), "x-floor")
+			b.ReportMetric(upnpc.Seconds()/ours.Seconds(), "x-faster-than-upnpc")
+		})
 	}
-	n := float64(b.N)
+}
+
+// BenchmarkNoRouter is how long it takes to say that nobody answers, in all protocols.
+func BenchmarkNoRouter(b *testing.B) {
+	l := lab.Up(b, lab.Options{NoDaemon: true})
+	var took time.Duration
+	for b.Loop() {
+		rep := on(b, l, "lan", order{})
+		if len(rep.Kinds) != 1 || rep.Kinds[0] != "no router" {
+			b.Fatal(rep.Open)
+		}
+		took += rep.Took
+	}
 	b.ReportMetric(0, "ns/op")
-	b.ReportMetric(ours.Seconds()*1e3/n, "ms/ours")
-	b.ReportMetric(floor.Seconds()*1e3/n, "ms/floor")
-	b.ReportMetric(upnpc.Seconds()*1e3/n, "ms/upnpc")
-	b.ReportMetric(ours.Seconds()/floor.Seconds(), "x-floor")
-	b.ReportMetric(upnpc.Seconds()/ours.Seconds(), "x-faster-than-upnpc")
+	b.ReportMetric(took.Seconds()*1e3/float64(b.N), "ms/no-router")
 }
 
 // timed runs a command that must leave five forwards in the router, and takes them away.

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"net/netip"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -259,5 +260,28 @@ func TestManual(t *testing.T) {
 	}
 	if _, err := r.WAN(t.Context()); err == nil || errors.Is(err, ErrDoubleNAT) {
 		t.Errorf("WAN: %v", err)
+	}
+}
+
+// What a run asks of a router does not grow with what others have in it.
+func TestStrangersCostNothing(t *testing.T) {
+	asked := func(strangers int) int64 {
+		d := device1(t, igd.Config{})
+		for i := range strangers {
+			err := d.Set(igd.Mapping{Proto: "udp", External: uint16(20000 + i), Internal: netip.MustParseAddrPort("127.0.0.9:25"), Enabled: true})
+			if err != nil {
+				t.Fatal(err)
+			}
+		}
+		var n atomic.Int64
+		d.Inject(func(igd.Call) igd.Fault { n.Add(1); return igd.Fault{} })
+		r := openURL(t, d)
+		if err := r.Apply(t.Context(), []plan.Change{creation("tcp/25", server)}, func(plan.Change, error) {}); err != nil {
+			t.Fatal(err)
+		}
+		return n.Load()
+	}
+	if alone, among := asked(0), asked(1000); alone != among || alone == 0 {
+		t.Errorf("%d requests alone, %d among 1000 mappings", alone, among)
 	}
 }

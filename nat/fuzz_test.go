@@ -1,0 +1,86 @@
+package nat
+
+import (
+	"context"
+	"errors"
+	"io"
+	"net/http"
+	"net/netip"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/huin/goupnp/dcps/internetgateway2"
+)
+
+// canned answers every request with one body.
+type canned string
+
+func (c canned) RoundTrip(req *http.Request) (*http.Response, error) {
+	return &http.Response{StatusCode: http.StatusOK, Body: io.NopCloser(strings.NewReader(string(c))), Request: req}, nil
+}
+
+const descriptionSeed = `<?xml version="1.0"?><root xmlns="urn:schemas-upnp-org:device-1-0"><URLBase>http://10.10.10.1/</URLBase><device><friendlyName>r</friendlyName>` +
+	`<serviceList><service><serviceType>urn:schemas-upnp-org:service:WANIPConnection:2</serviceType><controlURL>/ctl</controlURL></service></serviceList></device></root>`
+
+// Whatever a router sends as its description and as an answer, nothing is asked of another
+// host and no text that comes out of it is longer or stranger than what people can be shown.
+func FuzzUPnP(f *testing.F) {
+	f.Add(descriptionSeed, lie)
+	f.Add("\xef\xbb\xbf"+descriptionSeed, `<s:Envelope xmlns:s="http://schemas.xmlsoap.org/soap/envelope/"><s:Body><s:Fault><faultcode>s:Client</faultcode><faultstring>UPnPError</faultstring>`+
+		`<detail><UPnPError xmlns="urn:schemas-upnp-org:control-1-0"><errorCode>714</errorCode></UPnPError></detail></s:Fault></s:Body></s:Envelope>`)
+	f.Add(strings.ReplaceAll(descriptionSeed, "/ctl", "http://192.0.2.1/"), "\x00")
+	location := mustURL("http://10.10.10.1:5000/rootDesc.xml")
+	f.Fuzz(func(t *testing.T, description, answer string) {
+		o := Options{Timeout: time.Second, Now: time.Now}
+		d, err := describe(context.Background(), location, &http.Client{Transport: lenient{canned(description)}}, o)
+		if err == nil {
+			if got := d.GetServiceClient().Service.ControlURL.URL; got.Hostname() != "10.10.10.1" || len(d.name) > 60 {
+				t.Errorf("%q controlled at %s", d.name, got.String())
+			}
+		}
+		root, err := parseDescription([]byte(descriptionSeed), location)
+		if err != nil {
+			t.Fatal(err)
+		}
+		clients, err := internetgateway2.NewWANIPConnection2ClientsFromRootDevice(root, location)
+		if err != nil {
+			t.Fatal(err)
+		}
+		clients[0].SOAPClient.HTTPClient = http.Client{Transport: lenient{canned(answer)}}
+		u := &upnp{connection: clients[0], location: location, timeout: time.Second, now: time.Now}
+		if m, err := u.entry(context.Background(), port{"tcp", 25}); err == nil && m != nil && len(m.to.host) > 60 {
+			t.Errorf("a host of %d bytes", len(m.to.host))
+		}
+		if a, err := u.wan(context.Background()); err != nil && a.IsValid() && !errors.Is(err, errNoAnswer) {
+			t.Errorf("both %v and %v", a, err)
+		}
+	})
+}
+
+// A note comes back as it was, or is no note.
+func FuzzNote(f *testing.F) {
+	to := target{host: "10.10.10.10", port: 25}
+	f.Add(note{"pcp", to, netip.MustParseAddr("10.10.10.1"), 7, pcpNonce{1}}.String())
+	f.Add(note{"nat-pmp", to, netip.MustParseAddr("10.10.10.1"), 7, pcpNonce{}}.String())
+	f.Fuzz(func(t *testing.T, s string) {
+		n, ok := parseNote(s)
+		if !ok {
+			return
+		}
+		if again, ok := parseNote(n.String()); !ok || again != n {
+			t.Errorf("%q is %v and then %v", s, n, again)
+		}
+	})
+}
+
+// The text of the library's errors carries the result code of NAT-PMP.
+func FuzzPMPError(f *testing.F) {
+	f.Add("Unknown result code 3")
+	f.Add("result code")
+	f.Fuzz(func(t *testing.T, s string) {
+		if err := pmpError(errors.New(s)); err == nil {
+			t.Errorf("%q is no error", s)
+		}
+	})
+}
