@@ -70,7 +70,7 @@ func noForwards() plan.Check {
 const forwardRef = "UPnP IGD 1 and 2, RFC 6886"
 
 func checkGateway(r *Router, err error) plan.Check {
-	c := plan.Check{ID: "router.gateway", Subject: "router", Want: "one router that answers UPnP or NAT-PMP", Ref: forwardRef}
+	c := plan.Check{ID: "router.gateway", Subject: "router", Want: "one router that answers UPnP, PCP or NAT-PMP", Ref: forwardRef}
 	switch {
 	case err == nil && r == nil:
 		c.Status, c.Got = plan.Skip, "there is none, as the config says"

@@ -62,7 +62,11 @@ func (g *grants) granted(q port) (plan.Grant, note, bool) {
 func (g *grants) live(q port, epoch uint32) (plan.Grant, note, bool) {
 	got, n, ok := g.granted(q)
 	now := g.now()
-	if !ok || !now.Before(got.Expires()) || rebooted(n.epoch, epoch, now.Sub(got.At)) {
+	lost := rebooted
+	if g.protocol == "pcp" {
+		lost = epochInvalid
+	}
+	if !ok || !now.Before(got.Expires()) || lost(n.epoch, epoch, now.Sub(got.At)) {
 		return plan.Grant{}, note{}, false
 	}
 	return got, n, true
@@ -92,6 +96,13 @@ func (g *grants) list(ports []port, epoch uint32, err error) (found []mapping, _
 func rebooted(then, now uint32, elapsed time.Duration) bool {
 	expected := float64(then) + elapsed.Seconds()*7/8
 	return float64(now)+2 < expected
+}
+
+// epochInvalid is the same for PCP, which also takes an epoch that runs ahead for a sign of
+// lost state: another router may have taken over (RFC 6887 section 8.5).
+func epochInvalid(then, now uint32, elapsed time.Duration) bool {
+	server, client := float64(now)-float64(then), elapsed.Seconds()
+	return server < -1 || client+2 < server-server/16 || server+2 < client-client/16
 }
 
 // note is what is kept of a grant beside its time: enough to know later whether the

@@ -95,8 +95,9 @@ func TestPCPForgets(t *testing.T) {
 		want int
 	}{
 		"it lasts":        {plan.Grant{Lifetime: time.Hour, At: time.Now(), State: state(p.gateway.String(), 999)}, 1},
+		"ran ahead":       {plan.Grant{Lifetime: time.Hour, At: time.Now(), State: state(p.gateway.String(), 10)}, 0},
 		"restarted":       {plan.Grant{Lifetime: time.Hour, At: time.Now(), State: state(p.gateway.String(), 2000)}, 0},
-		"its time is up":  {plan.Grant{Lifetime: time.Minute, At: time.Now().Add(-2 * time.Minute), State: state(p.gateway.String(), 900)}, 0},
+		"its time is up":  {plan.Grant{Lifetime: time.Minute, At: time.Now().Add(-2 * time.Minute), State: state(p.gateway.String(), 880)}, 0},
 		"another router":  {plan.Grant{Lifetime: time.Hour, At: time.Now(), State: state("127.0.0.2", 999)}, 0},
 		"of NAT-PMP":      {plan.Grant{Lifetime: time.Hour, At: time.Now(), State: "nat-pmp to 127.0.0.1:25 by 127.0.0.1 epoch 999"}, 0},
 		"no state at all": {plan.Grant{Lifetime: time.Hour, At: time.Now()}, 0},
@@ -104,6 +105,30 @@ func TestPCPForgets(t *testing.T) {
 		p.earlier = func(plan.Key) (plan.Grant, bool) { return c.g, true }
 		if found, err := p.read(t.Context(), []port{{"tcp", 25}}); err != nil || len(found) != c.want {
 			t.Errorf("%s: %+v, %v", name, found, err)
+		}
+	}
+}
+
+func TestEpochInvalid(t *testing.T) {
+	for _, test := range []struct {
+		then, now uint32
+		elapsed   time.Duration
+		want      bool
+	}{
+		{1000, 1000, 0, false},
+		{1000, 999, 0, false}, // back by a second
+		{1000, 998, 0, true},
+		{1000, 1100, 100 * time.Second, false},
+		{1000, 1092, 100 * time.Second, false}, // 93.75 - 2
+		{1000, 1091, 100 * time.Second, true},
+		{1000, 1108, 100 * time.Second, false}, // 102 is reached by 108.8
+		{1000, 1109, 100 * time.Second, true},
+		{1000, 0, time.Hour, true},
+		{0, 3600, time.Hour, false},
+		{1000, 5000, time.Second, true}, // another router, or another clock
+	} {
+		if got := epochInvalid(test.then, test.now, test.elapsed); got != test.want {
+			t.Errorf("from %d to %d in %v: %v", test.then, test.now, test.elapsed, got)
 		}
 	}
 }
