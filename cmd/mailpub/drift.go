@@ -31,6 +31,7 @@ could not be found out.`,
 				return err
 			}
 			checks := plan.RunChecks(cmd.Context(), w.checkers(nil))
+			w.firewall(cmd.Context(), checks)
 			found := a.report(cmd.Context(), plan.Report{Site: cfg.Site, Checks: checks, Changes: p.Changes, Drift: true}, true)
 			if len(p.Failed) > 0 && found == nil {
 				return p.Failed[0]

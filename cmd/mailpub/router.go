@@ -18,7 +18,8 @@ func (a *app) routerCommand() *cobra.Command {
 		Short: "look at the router: protocols, address, forwards and whose they are",
 		Long: `Shows what there is, at a glance: the device, the protocols it speaks, its address
 outside and what kind that is, and for each wanted port where it leads, whose it is and
-how long it lasts. It writes nothing.
+how long it lasts; and, on the mail server itself, whether its own firewall lets the
+outside in. It writes nothing.
 
 With --nft, where router.protocol is nftables, it prints the forwards as text for nft(8),
 to be restored at boot.
@@ -51,10 +52,15 @@ Exit code: 0, or 1 when no router answers.`,
 			if err != nil {
 				return err
 			}
+			walls := nat.Firewall(cmd.Context(), w.site.ForwardItems())
 			if a.json {
-				return printJSON(a.out, report)
+				return printJSON(a.out, struct {
+					nat.Report
+					Firewall []nat.Finding `json:"firewall"`
+				}{report, walls})
 			}
 			a.showRouter(report)
+			a.showFirewall(walls)
 			return nil
 		},
 	}
@@ -85,6 +91,16 @@ func (a *app) showRouter(r nat.Report) {
 	fmt.Fprintln(a.out)
 	for _, f := range r.Forwards {
 		a.showForward(f)
+	}
+}
+
+// showFirewall names the ports that this host's own firewall keeps the outside from.
+func (a *app) showFirewall(found []nat.Finding) {
+	for _, f := range found {
+		if f.State == "blocked" {
+			fmt.Fprintf(a.out, "\n%s %s: this host's firewall blocks it: %s\n      %s\n",
+				a.look.red("blocked"), f.Port, wrap(clean(f.Why), 6), a.look.dim(wrap(clean(f.Hint), 6)))
+		}
 	}
 }
 

@@ -56,6 +56,7 @@ Exit code: 0 when no check fails, 2 when one does, 1 when they could not run.`,
 			if stands {
 				ownUp(checks, w.smtpAddr())
 			}
+			w.firewall(cmd.Context(), checks)
 			return a.report(cmd.Context(), plan.Report{Site: cfg.Site, Checks: checks}, false)
 		},
 	}
@@ -74,6 +75,23 @@ func ownUp(checks []plan.Check, addr string) {
 			checks[i].Status = plan.Warn
 			checks[i].Got = "only the receiver that stands in while verify runs"
 			checks[i].Hint = "nothing takes mail between checks: start mailpub receive, and let the system keep it running"
+		}
+	}
+}
+
+// firewall says of ports that listen whether this host's own firewall keeps the outside
+// from them: a connection from here does not meet it.
+func (w *world) firewall(ctx context.Context, checks []plan.Check) {
+	wanted := w.site.ForwardItems()
+	for i, f := range nat.Firewall(ctx, wanted) {
+		if f.State != "blocked" {
+			continue
+		}
+		for j, c := range checks {
+			if c.ID == "port.inside" && c.Status == plan.Pass && strings.HasSuffix(c.Subject, " "+strings.Join(wanted[i].Lines, "")) {
+				checks[j].Status, checks[j].Hint = plan.Warn, f.Hint
+				checks[j].Got = "listens, but this host's firewall keeps the outside from it: " + f.Why
+			}
 		}
 	}
 }
