@@ -226,6 +226,9 @@ func TestRefused(t *testing.T) {
 		{"another host, NAT-PMP", lab.Options{}, "nat-pmp", creation("tcp/25", lab.Neighbour+":25"), "other host", []string{"run mailpub on 10.10.10.20 itself"}},
 		{"double NAT, UPnP", lab.Options{DoubleNAT: true}, "upnp", creation("tcp/25", lab.Server+":25"), "double NAT", []string{"501"}},
 		{"double NAT, NAT-PMP", lab.Options{DoubleNAT: true}, "nat-pmp", creation("tcp/25", lab.Server+":25"), "double NAT", []string{`3 "network failure"`}},
+		{"low ports, PCP", lab.Options{Deny: "1-1023"}, "pcp", creation("tcp/25", lab.Server+":25"), "refused", []string{"tcp/25"}},
+		{"another host, PCP", lab.Options{}, "pcp", creation("tcp/25", lab.Neighbour+":25"), "other host", []string{"run mailpub on 10.10.10.20 itself"}},
+		{"double NAT, PCP", lab.Options{DoubleNAT: true}, "pcp", creation("tcp/25", lab.Server+":25"), "double NAT", []string{"100.64.0.2", "carrier-grade NAT"}},
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			t.Parallel()
@@ -240,6 +243,21 @@ func TestRefused(t *testing.T) {
 			}
 			kernel(t, l, nil)
 		})
+	}
+}
+
+// A router behind another that claims the public address as its own: everything succeeds
+// and nothing arrives, which only the outside can tell.
+func TestLyingRouter(t *testing.T) {
+	t.Parallel()
+	l := lab.Up(t, lab.Options{DoubleNAT: true, Lie: true})
+	rep := on(t, l, "lan", order{Apply: five(), Read: []string{"tcp/25"}})
+	ok(t, rep)
+	if rep.Address != netip.MustParseAddr(lab.Public) || len(rep.Items) != 1 {
+		t.Errorf("WAN %s, read %s", rep.Address, text(rep.Items))
+	}
+	if out, err := agentOn(t.Context(), t, l, "inet", order{Dial: lab.Public + ":25"}).CombinedOutput(); err == nil {
+		t.Errorf("from outside port 25 answers: %s", out)
 	}
 }
 
