@@ -28,7 +28,7 @@ func TestLabFaults(t *testing.T) {
 		{
 			name: "no router, but the address is known", options: lab.Options{NoDaemon: true},
 			config: [2]string{"ipv4: auto", "ipv4: 2.2.2.2"}, command: []string{"apply", "--yes"}, code: exitFailed,
-			says: []string{"? tcp/25", "no router answers", "next: switch UPnP or NAT-PMP on in the router"},
+			says: []string{"? tcp/25", "no router answers", "next: switch UPnP, PCP or NAT-PMP on in the router"},
 		},
 		{
 			name: "low ports refused", options: lab.Options{Deny: "1-1023"}, command: []string{"apply", "--yes"}, code: exitFailed,

@@ -38,7 +38,7 @@ func (a *app) nextStep(err error) string {
 	case errors.Is(err, errPublic):
 		return "set server.public.ipv4 to the address that the provider gave you"
 	case errors.Is(err, nat.ErrNoRouter):
-		return "switch UPnP or NAT-PMP on in the router, or set router.protocol: manual"
+		return "switch UPnP, PCP or NAT-PMP on in the router, or set router.protocol: manual"
 	}
 	return ""
 }
