@@ -45,11 +45,15 @@ need() {
   [ ${#missing[@]} = 0 ] || die "missing ${missing[*]}: apt-get install --no-install-recommends iproute2 nftables miniupnpd-nftables bind9 bind9-dnsutils conntrack"
 }
 
+# set_kernel HOST NAME VALUE: a network setting of a host's kernel, by sysctl(8)'s files, as
+# the program itself is not on every machine.
+set_kernel() { on "$1" sh -c 'echo "$2" >"/proc/sys/net/$1"' sh "$2" "$3"; }
+
 # host NAME: a namespace of its own. The lock is for labs made at the same time.
 host() {
   flock /run/mailpub-lab/lock ip netns add "$LAB-$1" || die "host $1 can't be made"
   echo "$1" >>"$STATE/hosts"
-  on "$1" sysctl -qw net.ipv6.conf.all.disable_ipv6=1 2>/dev/null
+  set_kernel "$1" ipv6/conf/all/disable_ipv6 1 2>/dev/null # a kernel without IPv6 has no such file
   net "$1" link set lo up
 }
 
@@ -72,7 +76,7 @@ address() { net "$1" addr add "$3" dev "$2"; }
 
 # nat HOST WAN LAN: an ordinary home router
 nat() {
-  on "$1" sysctl -qw net.ipv4.ip_forward=1
+  set_kernel "$1" ipv4/ip_forward 1 || die "$1 can't be made to forward packets"
   on "$1" nft -f - <<NFT || die "nftables refused on $1"
 table inet filter {
   chain miniupnpd { }
