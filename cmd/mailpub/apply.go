@@ -121,7 +121,7 @@ func (a *app) carryOut(ctx context.Context, w *world, p *plan.Plan, f *ledger.Fi
 	err := plan.Apply(ctx, p, w.parties, w.ledger, f, plan.Options{Gates: w.gates(), Adopt: ok.adopt, Progress: progress.tell})
 	progress.end()
 	if err != nil {
-		return a.interrupted(err, progress)
+		return a.interrupted(ctx, err, progress)
 	}
 	a.finish(out, p, progress)
 	a.leftForYou(out, p)
@@ -131,8 +131,12 @@ func (a *app) carryOut(ctx context.Context, w *world, p *plan.Plan, f *ledger.Fi
 	return nil
 }
 
-// interrupted adds how far it came.
-func (a *app) interrupted(err error, pr *progress) error {
+// interrupted adds how far it came. When somebody stopped it, what the network said of
+// that is of no interest.
+func (a *app) interrupted(ctx context.Context, err error, pr *progress) error {
+	if ctx.Err() != nil {
+		return fmt.Errorf("interrupted after %s: %w", count(pr.done, "change"), ctx.Err())
+	}
 	if errors.Is(err, plan.ErrConsent) || pr.of == 0 {
 		return err
 	}

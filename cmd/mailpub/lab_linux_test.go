@@ -258,7 +258,7 @@ func TestLabInterrupted(t *testing.T) {
 		time.AfterFunc(after, func() { cmd.Process.Signal(os.Interrupt) })
 		cmd.Wait()
 		if interrupted = cmd.ProcessState.ExitCode() == exitFailed; interrupted {
-			has(t, out.String(), "context canceled", "next: ")
+			has(t, out.String(), "context canceled", "next: what was done is in the ledger")
 		} else if code := cmd.ProcessState.ExitCode(); code != exitOK {
 			t.Fatalf("exit code %d\n%s", code, out.String())
 		}
