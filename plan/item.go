@@ -158,6 +158,10 @@ func (c Change) Writes() bool {
 	return c.Action == Create || c.Action == Update || c.Action == Delete
 }
 
+// Differs reports whether something is seen to be other than wanted. What nobody can see
+// (a forward entered by hand) does not count.
+func (c Change) Differs() bool { return c.Action != Unreadable && !c.Unseen }
+
 // Driver reads and writes the things of one party: a DNS zone, a router, a mail
 // service. Implementations pass the suite in plan/plantest. They are not called
 // concurrently; they stop soon after ctx is done and put their own deadline on

@@ -3,6 +3,7 @@ package plan
 import (
 	"context"
 	"fmt"
+	"slices"
 	"sync"
 	"time"
 )
@@ -160,15 +161,9 @@ func (p *Plan) Summary() Summary {
 	return s
 }
 
-// Differs reports whether anything is seen to be other than wanted. What nobody can
-// see (a forward entered by hand) does not count.
+// Differs reports whether any change does, or a party could not be read.
 func (p *Plan) Differs() bool {
-	for _, c := range p.Changes {
-		if c.Action != Unreadable && !c.Unseen {
-			return true
-		}
-	}
-	return len(p.Failed) > 0
+	return len(p.Failed) > 0 || slices.ContainsFunc(p.Changes, Change.Differs)
 }
 
 // Writes returns the number of changes that a driver carries out.

@@ -30,8 +30,7 @@ could not be found out.`,
 			if err != nil {
 				return err
 			}
-			checks := plan.RunChecks(cmd.Context(), w.checkers(nil))
-			w.firewall(cmd.Context(), checks)
+			checks := w.check(cmd.Context(), nil)
 			found := a.report(cmd.Context(), plan.Report{Site: cfg.Site, Checks: checks, Changes: p.Changes, Drift: true}, true)
 			if len(p.Failed) > 0 && found == nil {
 				return p.Failed[0]

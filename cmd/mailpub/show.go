@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
+	"slices"
 	"strings"
 
 	"github.com/mailpub/mailpub/plan"
@@ -36,7 +37,7 @@ func (a *app) showPlan(w io.Writer, p *plan.Plan, world *world) {
 	}
 	order := world.names()
 	for _, c := range p.Changes { // parties that left the config
-		if !contains(order, c.Party) {
+		if !slices.Contains(order, c.Party) {
 			order = append(order, c.Party)
 		}
 	}
@@ -53,15 +54,6 @@ func (a *app) showPlan(w io.Writer, p *plan.Plan, world *world) {
 		fmt.Fprintln(w)
 	}
 	fmt.Fprintln(w, a.sum(p))
-}
-
-func contains(list []string, s string) bool {
-	for _, e := range list {
-		if e == s {
-			return true
-		}
-	}
-	return false
 }
 
 // columns of the lists that are printed, and the width that a name or text has at most
@@ -176,7 +168,7 @@ func (a *app) showChecks(w io.Writer, checks []plan.Check) {
 	}
 	var passed []string
 	for _, c := range checks {
-		if c.Status == plan.Pass && !contains(passed, c.ID) {
+		if c.Status == plan.Pass && !slices.Contains(passed, c.ID) {
 			passed = append(passed, c.ID)
 		}
 	}

@@ -266,7 +266,8 @@ func zoneName(s string) bool {
 }
 
 func (k *checker) settings(at string, z Zone) {
-	if _, ok := providers.Lookup(z.Provider); !ok {
+	p, ok := providers.Lookup(z.Provider)
+	if !ok {
 		var known []string
 		for _, p := range providers.All() {
 			known = append(known, p.Name)
@@ -282,7 +283,6 @@ func (k *checker) settings(at string, z Zone) {
 			k.add(path, "%s", e.Problem)
 		}
 	}
-	p, _ := providers.Lookup(z.Provider)
 	for _, s := range p.Settings {
 		if v := z.Settings[s.Name]; s.Secret && v != "" && !IsReference(v) {
 			k.add(at+".settings."+s.Name, "holds the secret itself, want a reference to it: env:NAME, file:PATH or exec:COMMAND")
