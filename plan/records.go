@@ -3,7 +3,6 @@ package plan
 import (
 	"fmt"
 	"net/netip"
-	"slices"
 	"strconv"
 	"strings"
 )
@@ -155,23 +154,4 @@ func Text(data string) (string, error) {
 		}
 	}
 	return b.String(), nil
-}
-
-// ReverseName returns the name under in-addr.arpa. or ip6.arpa. that holds the PTR of
-// an address (RFC 1035 section 3.5, RFC 3596 section 2.5).
-func ReverseName(a netip.Addr) string {
-	a = a.Unmap()
-	raw := a.AsSlice()
-	slices.Reverse(raw)
-	var b strings.Builder
-	if a.Is4() {
-		for _, o := range raw {
-			fmt.Fprintf(&b, "%d.", o)
-		}
-		return b.String() + "in-addr.arpa."
-	}
-	for _, o := range raw {
-		fmt.Fprintf(&b, "%x.%x.", o&15, o>>4)
-	}
-	return b.String() + "ip6.arpa."
 }

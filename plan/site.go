@@ -1,6 +1,7 @@
 package plan
 
 import (
+	"cmp"
 	"fmt"
 	"net/netip"
 	"slices"
@@ -16,6 +17,7 @@ type Site struct {
 	Host     string     // the mail host: MX target, PTR, banner
 	CAA      []string   // who may issue certificates for the mail host; empty: not said
 	NoMail   []string   // names that neither send nor receive mail
+	DANE     DANE       // the mail host's keys, as senders may find them in DNS
 	Address  netip.Addr // of the server on the LAN
 	Public   []netip.Addr
 	Domains  []Domain
@@ -32,8 +34,13 @@ type Domain struct {
 	MX       []MX
 	SPF      SPF
 	DMARC    DMARC
+	DKIM     []DKIM
+	MTASTS   MTASTS
 	TLSRPT   []string  // addresses or URIs that TLS reports go to; empty: no record
 	Services []Service // that clients find by SRV records
+
+	// Autoconfig is the host that tells mail programs their settings; empty: no such names.
+	Autoconfig string
 }
 
 // MX is one mail exchanger of a domain.
@@ -47,6 +54,10 @@ type Zone struct {
 	Name   string
 	TTL    int  // seconds
 	ByHand bool // no provider: mailpub says what to enter and reads it over DNS
+
+	// Unsigned says why the zone is not known to be signed with DNSSEC; empty: it is. TLSA
+	// records say nothing in a zone that is not (RFC 7672 section 2.2).
+	Unsigned string
 }
 
 // Forward is a port of the public address that belongs to the mail server.
@@ -114,6 +125,7 @@ type Wants struct {
 	Forwards []Item
 	Zones    map[string][]Item // by zone name; every zone of the Site has an entry
 	ByHand   []Item            // records in zones of other people: the PTR at the provider
+	Policies []Item            // texts that a web server has to serve (MTA-STS)
 }
 
 // Wants computes what the site asks for. It fails when a name lies in none of the
@@ -132,12 +144,16 @@ func (s Site) Wants() (Wants, error) {
 			w.ByHand = append(w.ByHand, r.item(-1, s.ptrByHand(r)))
 			continue
 		}
-		ttl, byHand := z.TTL, ""
-		if z.ByHand {
-			ttl, byHand = -1, "enter it in zone "+z.Name
+		ttl, byHand := z.TTL, r.hold
+		switch {
+		case z.ByHand:
+			ttl, byHand = -1, cmp.Or(byHand, "enter it in zone "+z.Name)
+		case r.rrtype == "TLSA" && z.Unsigned != "":
+			byHand = "not published: " + z.Unsigned
 		}
 		w.Zones[z.Name] = append(w.Zones[z.Name], r.item(ttl, byHand))
 	}
+	w.Policies = s.policyItems()
 	return w, nil
 }
 
@@ -148,6 +164,7 @@ type record struct {
 	stage             Stage
 	reason            string
 	merge             Merge
+	hold              string // why it can't be published as it is, and what a person has to do
 }
 
 func (r record) item(ttl int, byHand string) Item {
@@ -175,7 +192,7 @@ func (s Site) records() []record {
 			"bounces are checked by the mail host's own name (RFC 7208 section 2.4)"))
 	}
 	for _, a := range s.Public {
-		rs = append(rs, record{name: ReverseName(a), rrtype: "PTR", data: []string{s.Host}, stage: StageRecord,
+		rs = append(rs, record{name: s.pointerName(a), rrtype: "PTR", data: []string{s.Host}, stage: StageRecord,
 			reason: "receivers expect " + a.String() + " to be named " + strings.TrimSuffix(s.Host, ".")})
 	}
 	for _, d := range s.Domains {
@@ -189,10 +206,13 @@ func (s Site) records() []record {
 			mx.data = append(mx.data, MXData(m.Preference, m.Host))
 		}
 		rs = append(rs, mx)
+		rs = append(rs, d.signatures()...)
 		rs = append(rs, d.policies()...)
+		rs = append(rs, d.transportPolicy()...)
 		rs = append(rs, d.services()...)
+		rs = append(rs, d.autoconfig()...)
 	}
-	return append(append(rs, s.authorities()...), s.noMail()...)
+	return slices.Concat(rs, s.authorities(), s.keyRecords(), s.noMail())
 }
 
 func (s Site) addresses(rrtype string) (data []string) {

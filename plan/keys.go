@@ -1,0 +1,56 @@
+package plan
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+)
+
+// DKIM is a key that the domain's mail is signed with (RFC 6376).
+type DKIM struct {
+	Selector string
+	Text     string // the record with the public half; empty where there is no key yet
+	Missing  string // where Text is empty: what a person has to do
+}
+
+// DANE is what DNS says about the keys of the mail host (RFC 7672).
+type DANE struct {
+	Ports   []uint16
+	Digests []string // SHA-256 of each key in use or soon to be (SubjectPublicKeyInfo), hex
+	Missing string   // why a digest is not known, and what a person has to do
+}
+
+// signatures are the public halves of the keys that the domain's mail is signed with.
+func (d Domain) signatures() (rs []record) {
+	for _, k := range d.DKIM {
+		r := record{name: k.Selector + "._domainkey." + d.Name, rrtype: "TXT", stage: StageRecord, hold: k.Missing,
+			reason: "receivers check the signature of the domain's mail by this key (RFC 6376)"}
+		text := k.Text
+		if text == "" {
+			text = "v=DKIM1; p=(no key yet)"
+		}
+		r.data = []string{TextData(text)}
+		rs = append(rs, r)
+	}
+	return rs
+}
+
+// keyRecords are the TLSA records of the mail host: usage 3 (this very key, whoever signed
+// it), selector 1 (the key alone, so that a renewed certificate changes nothing), matching
+// type 1 (SHA-256), as RFC 7672 section 3.1.1 recommends.
+func (s Site) keyRecords() (rs []record) {
+	for _, port := range s.DANE.Ports {
+		r := record{name: fmt.Sprintf("_%d._tcp.%s", port, s.Host), rrtype: "TLSA", stage: StageRecord, hold: s.DANE.Missing,
+			reason: "senders that heed DANE deliver only to the holder of this key (RFC 7672)"}
+		for _, digest := range s.DANE.Digests {
+			if data := "3 1 1 " + strings.ToLower(digest); !slices.Contains(r.data, data) {
+				r.data = append(r.data, data)
+			}
+		}
+		if r.data == nil {
+			r.data = []string{"3 1 1 (not known)"}
+		}
+		rs = append(rs, r)
+	}
+	return rs
+}
