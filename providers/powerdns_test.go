@@ -283,9 +283,12 @@ func TestPowerDNSWritesAllOrNothing(t *testing.T) {
 	p := startPowerDNS(t)
 	zone := p.fresh(t, false)
 	before := p.dump(t, zone)
-	err := applyAll(t, openPowerDNSTest(t, p, func(o *Options) { o.Zone = zone }),
-		change{plan.DNSKey("fine."+zone, "A"), nil, []string{"192.0.2.1 ttl 600"}},
-		change{plan.DNSKey("web."+zone, "CNAME"), nil, []string{"www.example.net. ttl 600"}}) // beside an address
+	z := openPowerDNSTest(t, p, func(o *Options) { o.Zone = zone })
+	fine, beside := rrset{"fine." + zone, "A"}, rrset{"web." + zone, "CNAME"} // where there is an address
+	err := z.backend.write(t.Context(), []edit{
+		{rrset: fine, after: []record{{rrset: fine, data: "192.0.2.1", ttl: 600}}},
+		{rrset: beside, after: []record{{rrset: beside, data: "www.example.net.", ttl: 600}}},
+	})
 	if err == nil || !strings.Contains(err.Error(), "HTTP 422") {
 		t.Errorf("got %v", err)
 	}

@@ -63,8 +63,14 @@ func (z *Zone) Read(ctx context.Context, keys []plan.Key) ([]plan.Item, error) {
 func (z *Zone) list(ctx context.Context, targets []target) (listing, error) {
 	var sets []rrset
 	for _, t := range targets {
-		if !slices.Contains(sets, t.rrset) {
-			sets = append(sets, t.rrset)
+		wanted := []rrset{t.rrset}
+		if t.rrtype == "CNAME" {
+			wanted = append(wanted, besides(t.name)...)
+		}
+		for _, s := range wanted {
+			if !slices.Contains(sets, s) {
+				sets = append(sets, s)
+			}
 		}
 	}
 	l, err := z.backend.list(ctx, sets)
@@ -126,7 +132,35 @@ func (t target) item(k plan.Key, seen listing) plan.Item {
 	if it.Unreadable == "" {
 		it.Lines = lines(own)
 	}
+	if t.rrtype == "CNAME" && len(own) == 0 && it.Unreadable == "" {
+		it.Unreadable = inTheWay(t.name, seen)
+	}
 	return it
+}
+
+// besides are the RRsets that are looked at beside a CNAME: nothing else can stand at its
+// name (RFC 1034 section 3.6.2), and name servers drop it without a word where something
+// does.
+func besides(name string) (sets []rrset) {
+	for _, t := range []string{"A", "AAAA", "MX", "TXT"} {
+		sets = append(sets, rrset{name, t})
+	}
+	return sets
+}
+
+// inTheWay says what keeps a name from becoming an alias, or "".
+func inTheWay(name string, seen listing) string {
+	var there []string
+	for set, rs := range seen.sets {
+		if set.name == name && len(rs) > 0 && set.rrtype != "RRSIG" && set.rrtype != "NSEC" {
+			there = append(there, set.rrtype)
+		}
+	}
+	if there == nil {
+		return ""
+	}
+	return fmt.Sprintf("%s has other records (%s), and a CNAME can't stand beside them: remove those, or publish this under another name",
+		bare(name), strings.Join(sorted(there), ", "))
 }
 
 // Apply implements plan.Driver. Strangers' records in a shared RRset are not touched.

@@ -69,6 +69,11 @@ Exit code: 0 when all is done, else 1.`,
 				saved, ok.yes = &s, true
 			}
 			return a.locked(cmd.Context(), cfg, func(f *ledger.File, l *plan.Ledger) error {
+				if saved == nil { // a saved plan is carried out to the letter
+					if err := a.makeKeys(cfg); err != nil {
+						return err
+					}
+				}
 				w, p, err := a.plan(cmd.Context(), cfg, l)
 				if err != nil {
 					return err

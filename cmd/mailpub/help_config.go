@@ -15,6 +15,10 @@ server:
     ipv4: auto                        auto asks the router; or the address, or none
     ipv6: none                        or the address
   caa: [letsencrypt.org]              who may issue its certificates; by default not said
+  dane:                               TLSA records, in a zone that is signed (DNSSEC)
+    certificate: served               ask the server by STARTTLS; or a PEM file
+    next: next.pem                    certificate or key that comes into use next
+    ports: [25]                       the default
 
 domains:                              mail domains, one or more
   - name: nomeazienda.it
@@ -22,10 +26,21 @@ domains:                              mail domains, one or more
     spf: {include: [_spf.example.net], all: fail}           others that send for it; all is
                                       fail, softfail or neutral, by default what is there
                                       already, else fail
+    dkim:                             keys that its mail is signed with; apply makes them
+      - selector: m1
+        algorithm: rsa                the default, 2048 bits; or ed25519
+        file: dkim.pem                by default .mailpub/dkim/DOMAIN.SELECTOR.pem
     dmarc:
       policy: none                    or quarantine, reject; by default no record
       rua: [reports@nomeazienda.it]   where reports go
     tlsrpt: [reports@nomeazienda.it]  where TLS reports go; by default no record
+    mta_sts:                          senders deliver under TLS or not at all
+      mode: testing                   or enforce, none; by default no policy
+      max_age: 168h                   how long senders keep to it
+      mx: ["*.example.net"]           allowed beside the domain's own MX
+      host: mail.nomeazienda.it       serves the policy; the hostname by default, none:
+                                      the name mta-sts.nomeazienda.it is not mailpub's
+    autoconfig: mail.nomeazienda.it   host that tells mail programs their settings
     services:                         that mail programs find by themselves (SRV)
       - name: imaps                   or imap, pop3s, pop3, submissions, submission
         host: mail.nomeazienda.it     the hostname by default; "." says that there is none

@@ -5,11 +5,13 @@ import (
 	"errors"
 	"fmt"
 	"net/netip"
+	"slices"
 	"strings"
 	"time"
 
 	"github.com/mailpub/mailpub/cmd/mailpub/config"
 	"github.com/mailpub/mailpub/mailsvc"
+	"github.com/mailpub/mailpub/mailsvc/sts"
 	"github.com/mailpub/mailpub/nat"
 	"github.com/mailpub/mailpub/plan"
 	"github.com/mailpub/mailpub/providers"
@@ -20,6 +22,7 @@ const (
 	serviceParty = "mail service"
 	routerParty  = "router"
 	reverseParty = "reverse zone of the provider"
+	webParty     = "web server"
 )
 
 func zoneParty(zone string) string { return "zone " + strings.TrimSuffix(zone, ".") }
@@ -83,7 +86,25 @@ func (a *app) enter(ctx context.Context, w *world) error {
 		return err
 	}
 	w.parties = append(w.parties, plan.Party{Name: reverseParty, Driver: reverse})
+	if slices.ContainsFunc(w.site.Domains, func(d plan.Domain) bool { return d.Policy() != nil }) {
+		w.parties = append(w.parties, plan.Party{Name: webParty, Driver: &sts.Driver{Fetcher: w.policies()}})
+	}
+	if err := w.signing(); err != nil {
+		return err
+	}
+	w.certificates(ctx)
 	return nil
+}
+
+// policies fetches MTA-STS policies as the rest of the world does.
+func (w *world) policies() *sts.Fetcher {
+	return &sts.Fetcher{Lookup: func(ctx context.Context, host string) (list []string, err error) {
+		addrs, err := w.resolver.Addresses(ctx, host)
+		for _, a := range addrs {
+			list = append(list, a.String())
+		}
+		return list, err
+	}}
 }
 
 func (w *world) service() plan.Driver {
@@ -130,6 +151,8 @@ func (w *world) want() error {
 			w.parties[i].Wanted = wants.Forwards
 		case reverseParty:
 			w.parties[i].Wanted = wants.ByHand
+		case webParty:
+			w.parties[i].Wanted = wants.Policies
 		default:
 			w.parties[i].Wanted = holdable(p.Driver, wants.Zones[plan.FQDN(strings.TrimPrefix(p.Name, "zone "))])
 		}

@@ -106,6 +106,7 @@ func (k *checker) server() {
 	for i, ca := range s.CAA {
 		k.name(fmt.Sprintf("server.caa[%d]", i), ca)
 	}
+	k.dane()
 	if s.Public.IPv4 == "none" && s.Public.IPv6 == "none" {
 		k.add("server.public", "has no address at all, want ipv4: auto or the address")
 	}
@@ -169,6 +170,11 @@ func (k *checker) domains() {
 		}
 		k.oneOf(at+".spf.all", d.SPF.All, "", "fail", "softfail", "neutral")
 		k.policies(at, d)
+		k.dkim(at, d)
+		k.mtasts(at, d)
+		if d.Autoconfig != "" {
+			k.name(at+".autoconfig", d.Autoconfig)
+		}
 	}
 	for i, n := range k.c.NoMail {
 		at := fmt.Sprintf("nomail[%d]", i)

@@ -6,6 +6,8 @@
 package config
 
 import (
+	"path/filepath"
+	"strings"
 	"time"
 
 	"github.com/mailpub/mailpub/plan"
@@ -34,6 +36,14 @@ type Server struct {
 	Address  string   `mapstructure:"address"`  // on the LAN
 	Public   Public   `mapstructure:"public"`
 	CAA      []string `mapstructure:"caa"` // who may issue its certificates
+	DANE     DANE     `mapstructure:"dane"`
+}
+
+// DANE says where the keys are found that TLSA records are made of.
+type DANE struct {
+	Certificate string `mapstructure:"certificate"` // "served", or a PEM file, relative to the config file; "": no records
+	Next        string `mapstructure:"next"`        // a PEM file: what comes into use next
+	Ports       []int  `mapstructure:"ports"`
 }
 
 // Public is how the server is seen from outside: "auto", "none" or an address.
@@ -47,9 +57,28 @@ type Domain struct {
 	Name     string        `mapstructure:"name"`
 	MX       []MX          `mapstructure:"mx"`
 	SPF      SPF           `mapstructure:"spf"`
+	DKIM     []DKIM        `mapstructure:"dkim"`
 	DMARC    DMARC         `mapstructure:"dmarc"`
+	MTASTS   MTASTS        `mapstructure:"mta_sts"`
 	TLSRPT   []string      `mapstructure:"tlsrpt"`
 	Services []ServiceName `mapstructure:"services"`
+
+	Autoconfig string `mapstructure:"autoconfig"` // host that tells mail programs their settings
+}
+
+// DKIM is a key that the domain's mail is signed with.
+type DKIM struct {
+	Selector  string `mapstructure:"selector"`
+	Algorithm string `mapstructure:"algorithm"`
+	File      string `mapstructure:"file"` // PEM, relative to the config file; see DKIMPath
+}
+
+// MTASTS asks senders to deliver only under TLS.
+type MTASTS struct {
+	Mode   string        `mapstructure:"mode"`
+	MaxAge time.Duration `mapstructure:"max_age"`
+	MX     []string      `mapstructure:"mx"`   // allowed beside the domain's own
+	Host   string        `mapstructure:"host"` // serves the policy; "none": not mailpub's to publish
 }
 
 // DMARC is what receivers are asked to do with forged mail.
@@ -136,6 +165,7 @@ const (
 	defaultTTL     = time.Hour
 	defaultLease   = 7 * 24 * time.Hour
 	defaultMaildir = "mail"
+	defaultMaxAge  = 7 * 24 * time.Hour
 )
 
 func (c *Config) fillIn() {
@@ -147,9 +177,21 @@ func (c *Config) fillIn() {
 	set(&c.State, defaultState)
 	set(&c.Server.Public.IPv4, "auto")
 	set(&c.Server.Public.IPv6, "none")
+	if d := &c.Server.DANE; d.Certificate != "" && len(d.Ports) == 0 {
+		d.Ports = []int{25}
+	}
 	for i := range c.Domains {
 		if len(c.Domains[i].MX) == 0 {
 			c.Domains[i].MX = []MX{{Host: c.Server.Hostname, Preference: 10}}
+		}
+		for j := range c.Domains[i].DKIM {
+			set(&c.Domains[i].DKIM[j].Algorithm, "rsa")
+		}
+		if sts := &c.Domains[i].MTASTS; sts.Mode != "" {
+			set(&sts.Host, c.Server.Hostname)
+			if sts.MaxAge == 0 {
+				sts.MaxAge = defaultMaxAge
+			}
 		}
 		for j := range c.Domains[i].Services {
 			s := &c.Domains[i].Services[j]
@@ -187,6 +229,16 @@ func (c *Config) SMTPPort() int {
 		}
 	}
 	return 25
+}
+
+// DKIMPath returns the file of a key of a domain: by default in the state directory, by
+// domain and selector.
+func (c *Config) DKIMPath(d Domain, k DKIM) string {
+	if k.File != "" {
+		return c.Path(k.File)
+	}
+	name := strings.TrimSuffix(strings.ToLower(d.Name), ".") + "." + k.Selector + ".pem"
+	return filepath.Join(c.Path(c.State), "dkim", name)
 }
 
 // Manual reports whether the zone's records are entered by a person.

@@ -10,7 +10,7 @@ import (
 	"github.com/mailpub/mailpub/plan"
 )
 
-// PlanSite returns the site as plan knows it. ipv4 is the public address where the config
+// PlanSite returns the site as plan knows it, without what keys say: those are files. ipv4 is the public address where the config
 // says auto; an invalid one means that it is not known.
 func (c *Config) PlanSite(ipv4 netip.Addr) plan.Site {
 	s := plan.Site{
@@ -27,6 +27,23 @@ func (c *Config) PlanSite(ipv4 netip.Addr) plan.Site {
 		pd := plan.Domain{
 			Name: fqdn(d.Name), SPF: plan.SPF{Include: d.SPF.Include, All: d.SPF.All},
 			DMARC: plan.DMARC{Policy: d.DMARC.Policy, RUA: d.DMARC.RUA}, TLSRPT: d.TLSRPT,
+			MTASTS: plan.MTASTS{Mode: d.MTASTS.Mode, MaxAge: d.MTASTS.MaxAge},
+		}
+		if h := d.MTASTS.Host; h != "" && h != "none" {
+			pd.MTASTS.Host = fqdn(h)
+		}
+		for _, m := range d.MTASTS.MX {
+			host, wild := strings.CutPrefix(m, "*.")
+			if host = fqdn(host); wild {
+				host = "*." + host
+			}
+			pd.MTASTS.MX = append(pd.MTASTS.MX, host)
+		}
+		if d.Autoconfig != "" {
+			pd.Autoconfig = fqdn(d.Autoconfig)
+		}
+		for _, k := range d.DKIM {
+			pd.DKIM = append(pd.DKIM, plan.DKIM{Selector: k.Selector})
 		}
 		for _, n := range d.Services {
 			pd.Services = append(pd.Services, plan.Service{Name: n.Name, Host: fqdn(n.Host), Port: uint16(n.Port)})
@@ -35,6 +52,9 @@ func (c *Config) PlanSite(ipv4 netip.Addr) plan.Site {
 			pd.MX = append(pd.MX, plan.MX{Host: fqdn(m.Host), Preference: uint16(m.Preference)})
 		}
 		s.Domains = append(s.Domains, pd)
+	}
+	for _, p := range c.Server.DANE.Ports {
+		s.DANE.Ports = append(s.DANE.Ports, uint16(p))
 	}
 	for _, n := range c.NoMail {
 		s.NoMail = append(s.NoMail, fqdn(n))

@@ -1,0 +1,22 @@
+package providers
+
+import (
+	"context"
+	"fmt"
+
+	"github.com/mailpub/mailpub/plan"
+)
+
+// Unsigned says why a zone is not known to be signed with DNSSEC, in one line, or returns ""
+// where its own servers publish keys for it (DNSKEY, RFC 4034 section 2). Whether the parent
+// vouches for them is another question.
+func (f Facts) Unsigned(ctx context.Context, zone string) string {
+	a, err := newLookups(f).truth(ctx, plan.FQDN(zone), "DNSKEY")
+	switch {
+	case err != nil:
+		return "whether zone " + bare(zone) + " is signed can't be found out: " + err.Error()
+	case a.Status != Found:
+		return fmt.Sprintf("zone %s is not signed with DNSSEC, so nobody would heed it (RFC 7672 section 2.2): sign the zone first", bare(zone))
+	}
+	return ""
+}
