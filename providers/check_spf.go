@@ -41,7 +41,7 @@ func (e *examiner) spf() {
 
 // policies returns the SPF records of an answer. "v=spf10" is none (RFC 7208 section 4.5).
 func policies(a Answer) (out []string) {
-	t := target{tag: "v=spf1"}
+	t := target{tag: spfTag}
 	for _, r := range a.Records {
 		if text, err := plan.Text(r.Data); err == nil && t.holds(record{data: r.Data}) {
 			out = append(out, text)
@@ -130,16 +130,19 @@ func reasoned(result spf.Result, err error) string {
 // 10 terms that look something up, 2 of them in vain.
 func (e *examiner) evaluate(addr netip.Addr, name string) (spf.Result, error) {
 	return spf.CheckHostWithSender(net.IP(addr.Unmap().AsSlice()), bare(e.Host), "postmaster@"+bare(name),
-		spf.WithContext(e.ctx), spf.WithResolver(spfResolver{e.lookups}))
+		spf.WithContext(e.ctx), spf.WithResolver(spfResolver{lookups: e.lookups}))
 }
+
+// unlikelySender is an address that nobody sends from (RFC 5737), so that an evaluation goes
+// through the whole policy.
+var unlikelySender = netip.MustParseAddr("203.0.113.253")
 
 // spfSyntax has the whole policy evaluated, by an address that no term matches, so that
 // every term and every limit is met. Terms behind "all" are never evaluated; they must be
 // well formed all the same (RFC 7208 section 4.6).
 func (e *examiner) spfSyntax(name, record string) {
 	c := plan.Check{ID: "spf.syntax", Subject: bare(name), Want: "no error", Status: plan.Pass, Got: record, Ref: "RFC 7208 section 4.6"}
-	unlikely := netip.MustParseAddr("203.0.113.253") // RFC 5737: nobody sends from here
-	result, err := e.evaluate(unlikely, name)
+	result, err := e.evaluate(unlikelySender, name)
 	switch {
 	case result == spf.PermError:
 		c.Status, c.Got, c.Hint = plan.Fail, fmt.Sprintf("%v in %s", err, record), syntaxHint(err)

@@ -168,6 +168,15 @@ func TestAliasInTheWay(t *testing.T) {
 		if !slices.Equal(before, dump()) {
 			t.Error("something was written")
 		}
+		// Without a transfer of the zone nobody sees this one, and the server drops the CNAME
+		// without a word.
+		if err := applyAll(t, openTest(t, addr, nil), change{plan.DNSKey("_x._tcp."+testZone, "SRV"), nil, []string{"0 1 25 www.nomeazienda.it. ttl 300"}}); err != nil {
+			t.Fatal(err)
+		}
+		err = applyAll(t, openTest(t, addr, nil), change{plan.DNSKey("_x._tcp."+testZone, "CNAME"), nil, []string{"www.nomeazienda.it. ttl 300"}})
+		if err == nil || !strings.Contains(err.Error(), "written, but") && !strings.Contains(err.Error(), "other records (SRV)") {
+			t.Errorf("CNAME beside SRV: %v", err)
+		}
 	})
 }
 

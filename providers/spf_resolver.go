@@ -10,11 +10,21 @@ import (
 
 // spfResolver gives the SPF library its look-ups. The library knows an error by its being
 // a *net.DNSError and not wrapped: not found, or of a kind that may pass.
-type spfResolver struct{ *lookups }
+type spfResolver struct {
+	*lookups
+	planned map[rrset][]string // data of what is not published yet, in place of what is
+}
 
 func (r spfResolver) find(ctx context.Context, name, rrtype string) (Answer, error) {
 	if name == "." || name == "" { // the target of a null MX has nothing
 		return Answer{Status: NoName}, &net.DNSError{Err: NoName.String(), Name: name, IsNotFound: true}
+	}
+	if data, ok := r.planned[rrset{plan.FQDN(name), rrtype}]; ok {
+		a := Answer{}
+		for _, d := range data {
+			a.Records = append(a.Records, Record{Name: plan.FQDN(name), Data: d})
+		}
+		return a, nil
 	}
 	a, err := r.truth(ctx, name, rrtype)
 	switch {

@@ -124,7 +124,7 @@ func (a *app) root() *cobra.Command {
 			root.AddCommand(c)
 		}
 	}
-	add(groupPublish, a.planCommand(), a.applyCommand(), a.verifyCommand(), a.driftCommand(), a.destroyCommand())
+	add(groupPublish, a.planCommand(), a.applyCommand(), a.verifyCommand(), a.driftCommand(), a.destroyCommand(), a.requestCommand())
 	add(groupServe, a.routerCommand(), a.dkimCommand(), a.receiveCommand(), a.demoCommand())
 	add(groupAbout, a.providersCommand(), a.versionCommand())
 	root.AddCommand(configTopic())

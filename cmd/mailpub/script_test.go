@@ -57,6 +57,7 @@ func TestScripts(t *testing.T) {
 			"deliver": scriptDeliver,
 			"ready":   scriptReady,
 			"replace": scriptReplace,
+			"insert":  scriptInsert,
 		},
 	})
 }
@@ -143,6 +144,16 @@ func scriptReplace(ts *testscript.TestScript, _ bool, args []string) {
 		ts.Fatalf("%s has no %q", args[2], args[0])
 	}
 	ts.Check(os.WriteFile(ts.MkAbs(args[2]), []byte(strings.ReplaceAll(text, args[0], args[1])), 0o600))
+}
+
+// insert FILE LINE TARGET: puts the lines of FILE behind the first such line of TARGET.
+func scriptInsert(ts *testscript.TestScript, _ bool, args []string) {
+	before, after, found := strings.Cut(ts.ReadFile(args[2]), args[1]+"\n")
+	if !found {
+		ts.Fatalf("%s has no line %q", args[2], args[1])
+	}
+	text := before + args[1] + "\n" + ts.ReadFile(args[0]) + after
+	ts.Check(os.WriteFile(ts.MkAbs(args[2]), []byte(text), 0o600))
 }
 
 // The demo itself, as a user sees it.

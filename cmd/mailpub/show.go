@@ -105,8 +105,20 @@ func (a *app) changeLine(c plan.Change, name, text int) string {
 	return fmt.Sprintf("%s %s  %s", a.sign(c.Action), pad(clean(c.Key.Name), name), pad(textOf(c), text))
 }
 
-// textOf is what a change puts in place, or takes away.
+// longText is the length from which a text is shown without its middle: nobody reads a key.
+const longText = 160
+
+// textOf is what a change puts in place, or takes away, as it is shown. What a person has to
+// enter is shown whole.
 func textOf(c plan.Change) string {
+	text := wholeText(c)
+	if len(text) > longText && c.Action != plan.Manual {
+		text = text[:60] + "..." + text[len(text)-30:]
+	}
+	return text
+}
+
+func wholeText(c plan.Change) string {
 	switch {
 	case c.Action == plan.Delete:
 		return clean(strings.Join(c.Before, ", "))

@@ -187,6 +187,9 @@ func (a *app) plan(ctx context.Context, cfg *config.Config, ledger *plan.Ledger)
 		return nil, nil, err
 	}
 	p, err := plan.Make(ctx, w.parties, ledger, time.Now())
+	if err == nil {
+		w.dnsFacts().RefuseSPF(ctx, p.Changes)
+	}
 	return w, p, err
 }
 
