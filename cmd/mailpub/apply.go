@@ -36,6 +36,7 @@ func (c *consent) flags(cmd *cobra.Command) {
 
 func (a *app) applyCommand() *cobra.Command {
 	var ok consent
+	var wait time.Duration
 	cmd := &cobra.Command{
 		Use:   "apply [PLANFILE]",
 		Short: "bring about what the config wants",
@@ -43,6 +44,9 @@ func (a *app) applyCommand() *cobra.Command {
 records, and MX last, and that only when the mail host answers on the LAN. It stops at
 the first error, keeps account of what is done, and goes on from there the next time. A
 second apply does and writes nothing.
+
+What was written to DNS is then asked of every name server of the zone, until all say it,
+for as long as --wait.
 
 With PLANFILE, as "plan -o" saved it, it carries out exactly that, and refuses when
 anything has changed since.
@@ -68,14 +72,16 @@ Exit code: 0 when all is done, else 1.`,
 				}
 				saved, ok.yes = &s, true
 			}
-			return a.locked(cmd.Context(), cfg, func(f *ledger.File, l *plan.Ledger) error {
+			var written []plan.Change
+			var w *world
+			err = a.locked(cmd.Context(), cfg, func(f *ledger.File, l *plan.Ledger) error {
 				if saved == nil { // a saved plan is carried out to the letter
 					if err := a.makeKeys(cfg); err != nil {
 						return err
 					}
 				}
-				w, p, err := a.plan(cmd.Context(), cfg, l)
-				if err != nil {
+				var p *plan.Plan
+				if w, p, err = a.plan(cmd.Context(), cfg, l); err != nil {
 					return err
 				}
 				if saved != nil {
@@ -83,11 +89,17 @@ Exit code: 0 when all is done, else 1.`,
 						return err
 					}
 				}
+				written = p.Changes
 				return a.carryOut(cmd.Context(), w, p, f, ok)
 			})
+			if err == nil && wait > 0 { // the site is free for others meanwhile
+				a.settle(cmd.Context(), w, written, wait)
+			}
+			return err
 		},
 	}
 	ok.flags(cmd)
+	cmd.Flags().DurationVar(&wait, "wait", time.Minute, "how long to wait until all name servers agree; 0: do not ask them")
 	return cmd
 }
 

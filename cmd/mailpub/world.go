@@ -89,10 +89,6 @@ func (a *app) enter(ctx context.Context, w *world) error {
 	if slices.ContainsFunc(w.site.Domains, func(d plan.Domain) bool { return d.Policy() != nil }) {
 		w.parties = append(w.parties, plan.Party{Name: webParty, Driver: &sts.Driver{Fetcher: w.policies()}})
 	}
-	if err := w.signing(); err != nil {
-		return err
-	}
-	w.certificates(ctx)
 	return nil
 }
 
@@ -181,6 +177,10 @@ func (a *app) plan(ctx context.Context, cfg *config.Config, ledger *plan.Ledger)
 		err = a.enter(ctx, w)
 	}
 	if err == nil {
+		err = w.signing()
+	}
+	if err == nil {
+		w.certificates(ctx)
 		err = w.want()
 	}
 	if err != nil {
