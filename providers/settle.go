@@ -50,15 +50,20 @@ type expectation struct {
 	target
 	change plan.Change
 	data   []string
+	lines  []string // data with TTL, where nothing but the TTL was changed
 }
 
 // met reports whether an answer is as expected.
 func (x expectation) met(a Answer) bool {
-	var got []string
+	var got, lines []string
 	for _, r := range a.Records {
 		if x.holds(record{data: r.Data}) {
 			got = append(got, r.Data)
+			lines = append(lines, plan.RecordLine(r.Data, r.TTL))
 		}
+	}
+	if x.lines != nil && a.Authoritative {
+		return slices.Equal(sorted(lines), x.lines)
 	}
 	return slices.Equal(sorted(got), x.data)
 }
@@ -93,11 +98,10 @@ func expectations(changes []plan.Change) (xs []expectation) {
 			continue
 		}
 		x := expectation{target: target{rrset{name, rrtype}, tag}, change: c}
-		for _, l := range c.After {
-			data, _ := plan.SplitRecordLine(l)
-			x.data = append(x.data, data)
+		x.data = dataOf(c.After)
+		if slices.Equal(x.data, dataOf(c.Before)) {
+			x.lines = sorted(c.After)
 		}
-		x.data = sorted(x.data)
 		xs = append(xs, x)
 	}
 	if len(xs) <= settleMost {
@@ -108,6 +112,15 @@ func expectations(changes []plan.Change) (xs []expectation) {
 		picked[i] = xs[(i+1)*len(xs)/settleMost-1]
 	}
 	return picked
+}
+
+// dataOf returns the data of record lines, sorted.
+func dataOf(lines []string) (data []string) {
+	for _, l := range lines {
+		d, _ := plan.SplitRecordLine(l)
+		data = append(data, d)
+	}
+	return sorted(data)
 }
 
 // settling is one run of Settle.

@@ -20,12 +20,7 @@ func (f Facts) RefuseSPF(ctx context.Context, changes []plan.Change) {
 	planned := map[rrset][]string{}
 	for _, c := range changes {
 		if name, rrtype, tag, err := plan.SplitDNSKey(c.Key); err == nil && c.Writes() && (tag == "" || tag == spfTag) {
-			set := rrset{name, rrtype}
-			planned[set] = nil
-			for _, l := range c.After {
-				data, _ := plan.SplitRecordLine(l)
-				planned[set] = append(planned[set], data)
-			}
+			planned[rrset{name, rrtype}] = dataOf(c.After)
 		}
 	}
 	r := spfResolver{newLookups(f), planned}

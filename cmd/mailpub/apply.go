@@ -36,7 +36,8 @@ func (c *consent) flags(cmd *cobra.Command) {
 
 func (a *app) applyCommand() *cobra.Command {
 	var ok consent
-	var wait time.Duration
+	var wait, patience time.Duration
+	var cutover bool
 	cmd := &cobra.Command{
 		Use:   "apply [PLANFILE]",
 		Short: "bring about what the config wants",
@@ -51,6 +52,11 @@ for as long as --wait.
 With PLANFILE, as "plan -o" saved it, it carries out exactly that, and refuses when
 anything has changed since.
 
+With --cutover, where the address or the MX of a live domain changes: the TTL is lowered
+first, and the change waits until the old one has run out everywhere; then it is proved,
+and the TTL goes back up. Where that takes longer than --patience, apply says when to
+come back.
+
 What mailpub did not put in place is taken over only when you agree, at the prompt or
 with --adopt; "mailpub destroy" puts it back.
 
@@ -63,6 +69,15 @@ Exit code: 0 when all is done, else 1.`,
 			cfg, err := a.config()
 			if err != nil {
 				return err
+			}
+			if cutover && len(args) > 0 {
+				return errors.New("--cutover goes by the config, not by a saved plan")
+			}
+			if cutover {
+				if err := a.locked(cmd.Context(), cfg, func(*ledger.File, *plan.Ledger) error { return a.makeKeys(cfg) }); err != nil {
+					return err
+				}
+				return a.cutover(cmd.Context(), cfg, ok, wait, patience)
 			}
 			var saved *plan.Saved
 			if len(args) == 1 {
@@ -89,6 +104,9 @@ Exit code: 0 when all is done, else 1.`,
 						return err
 					}
 				}
+				if err := a.withoutMoving(cfg, p); err != nil {
+					return err
+				}
 				written = p.Changes
 				return a.carryOut(cmd.Context(), w, p, f, ok)
 			})
@@ -99,6 +117,8 @@ Exit code: 0 when all is done, else 1.`,
 		},
 	}
 	ok.flags(cmd)
+	cmd.Flags().BoolVar(&cutover, "cutover", false, "move live records without losing mail")
+	cmd.Flags().DurationVar(&patience, "patience", 10*time.Minute, "how long --cutover waits itself for the old TTL")
 	cmd.Flags().DurationVar(&wait, "wait", time.Minute, "how long to wait until all name servers agree; 0: do not ask them")
 	return cmd
 }

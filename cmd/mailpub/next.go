@@ -15,6 +15,8 @@ func (a *app) nextStep(err error) string {
 	switch {
 	case errors.Is(err, context.Canceled) || a.stopped != nil && a.stopped() != nil:
 		return "what was done is in the ledger; run apply again to go on"
+	case errors.Is(err, errStillOld), errors.Is(err, errNotMoved):
+		return "mend that, then run apply --cutover again; it goes on from here. To go back, put the old data into the config"
 	case errors.As(err, &gate):
 		return "start the mail server (the bundled one: mailpub receive), then run apply again; it goes on from here"
 	case errors.Is(err, plan.ErrConsent):

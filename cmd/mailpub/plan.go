@@ -65,6 +65,11 @@ there is a difference.`,
 				err = printJSON(a.out, p)
 			} else {
 				a.showPlan(a.out, p, w)
+				if moving, err := underWay(cfg); err != nil {
+					return err
+				} else if moving != nil {
+					fmt.Fprintf(a.out, "A cutover is under way; it goes on with: mailpub%s apply --cutover\n", a.configFlag())
+				}
 				if save != "" {
 					fmt.Fprintf(a.out, "Saved; carry out exactly this with: mailpub%s apply %s\n", a.configFlag(), save)
 				}

@@ -14,7 +14,7 @@ import (
 // settle waits until the world's name servers say what was written, and tells how long what
 // they said before can live on. That they do not agree in time is no failure of apply: all is
 // written.
-func (a *app) settle(ctx context.Context, w *world, changes []plan.Change, wait time.Duration) {
+func (a *app) settle(ctx context.Context, w *world, changes []plan.Change, wait time.Duration) (s providers.Settled) {
 	var written []plan.Change
 	for _, c := range changes {
 		if c.Key.Kind == "dns" && c.Writes() {
@@ -22,7 +22,7 @@ func (a *app) settle(ctx context.Context, w *world, changes []plan.Change, wait 
 		}
 	}
 	if len(written) == 0 {
-		return
+		return s
 	}
 	out := a.out
 	if a.json {
@@ -31,13 +31,14 @@ func (a *app) settle(ctx context.Context, w *world, changes []plan.Change, wait 
 	waiting, cancel := context.WithTimeout(ctx, wait)
 	defer cancel()
 	said := ""
-	s := w.dnsFacts().Settle(waiting, written, func(behind []providers.Behind) {
+	s = w.dnsFacts().Settle(waiting, written, func(behind []providers.Behind) {
 		if text := behindText(behind); text != said {
 			fmt.Fprintf(out, "waiting for %s\n", text)
 			said = text
 		}
 	})
 	a.showSettled(out, s)
+	return s
 }
 
 func behindText(behind []providers.Behind) string {
