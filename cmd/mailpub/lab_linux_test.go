@@ -3,7 +3,13 @@ package main
 import (
 	"bytes"
 	"context"
+	"crypto/ecdsa"
+	"crypto/elliptic"
+	"crypto/rand"
+	"crypto/x509"
+	"encoding/pem"
 	"fmt"
+	"math/big"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -298,26 +304,82 @@ func TestLabTwoAtOnce(t *testing.T) {
 	}
 }
 
-// TestLabEveryRecord has every kind of record on a real name server: what was applied is
-// what is planned, and all of it goes again.
+// TestLabEveryRecord has every kind of record on each real name server, plain and signed: what
+// was applied is what is planned, strangers' records are as they were, and all of it goes again.
 func TestLabEveryRecord(t *testing.T) {
-	s := newSiteInLab(t, lab.Options{})
+	for _, o := range []lab.Options{
+		{DNS: "bind"}, {DNS: "knot"}, {DNS: "powerdns"},
+		{DNS: "bind", Signed: true}, {DNS: "knot", Signed: true}, {DNS: "powerdns", Signed: true},
+	} {
+		name := o.DNS
+		if o.Signed {
+			name += " signed"
+		}
+		t.Run(name, func(t *testing.T) { everyRecord(t, o) })
+	}
+}
+
+func everyRecord(t *testing.T, o lab.Options) {
+	s := newSiteInLab(t, o)
 	s.strangersForward()
-	s.edit("  address: 10.10.10.10", "  address: 10.10.10.10\n  caa: [letsencrypt.org, ca.example.net]")
+	s.edit("  address: 10.10.10.10", "  address: 10.10.10.10\n  caa: [letsencrypt.org, ca.example.net]\n  dane: {certificate: cert.pem, next: next.pem, ports: [25, 587]}")
 	s.edit("domains:\n  - name: nomeazienda.it", `nomail: [www.nomeazienda.it]
 domains:
   - name: nomeazienda.it
     mx: [{host: mail.nomeazienda.it, preference: 10}, {host: mx2.example.net, preference: 20}]
-    spf: {include: [_spf.example.net], all: softfail}
+    spf: {include: [], all: softfail}
+    dkim: [{selector: m1}, {selector: m2, algorithm: ed25519}]
     dmarc: {policy: reject, rua: [dmarc@nomeazienda.it, mailto:reports@example.net]}
+    mta_sts: {mode: enforce, max_age: 24h, mx: ["*.example.net"]}
     tlsrpt: [tls@nomeazienda.it]
-    services: [{name: imaps}, {name: submissions}, {name: pop3, host: "."}]`)
+    services: [{name: imaps}, {name: submissions}, {name: pop3, host: "."}]
+    autoconfig: mail.nomeazienda.it`)
+	for _, name := range []string{"cert.pem", "next.pem"} {
+		s.certificate(name)
+	}
 	before := s.state()
 	s.services()
-	has(t, s.mailpub(exitOK, "apply", "--yes"), "Done: 24 changes.")
-	has(t, s.mailpub(exitOK, "plan", "--detailed-exitcode"), "Nothing to do: all 24 things are as wanted.")
-	has(t, s.state(), "v=DMARC1; p=reject; rua=mailto:dmarc@nomeazienda.it,mailto:reports@example.net", "0 1 465 mail.nomeazienda.it.",
-		"v=spf1 mx ip4:2.2.2.2 include:_spf.example.net ~all", `CAA 0 issue "letsencrypt.org"`, "MX 20 mx2.example.net.", "MX 0 .")
+	s.mailpub(exitOK, "apply", "--yes")
+	want := exitOK // that nobody can see the policy, which a web server has to serve, is no difference
+	if !o.Signed {
+		want = exitDiffer // TLSA records need a signed zone
+	}
+	out := s.mailpub(want, "plan", "--detailed-exitcode")
+	if strings.Contains(out, "\n  + ") || strings.Contains(out, "\n  ~ ") || strings.Contains(out, "\n  - ") {
+		t.Errorf("apply left something to do:\n%s", out)
+	}
+	has(t, out, "as wanted")
+	after := s.state()
+	has(t, after, "v=DMARC1; p=reject; rua=mailto:dmarc@nomeazienda.it,mailto:reports@example.net", "0 1 465 mail.nomeazienda.it.",
+		"v=spf1 mx ip4:2.2.2.2 ~all", `CAA 0 issue "letsencrypt.org"`, "MX 20 mx2.example.net.", "MX 0 .",
+		"m1._domainkey.nomeazienda.it. 3600 IN TXT", "k=ed25519; p=", "_mta-sts.nomeazienda.it. 3600 IN TXT",
+		"autoconfig.nomeazienda.it. 3600 IN CNAME mail.nomeazienda.it.", "_autodiscover._tcp.nomeazienda.it. 3600 IN SRV 0 1 443")
+	if got := strings.Count(after, " TLSA 3 1 1 "); o.Signed && got != 4 || !o.Signed && got != 0 {
+		t.Errorf("%d TLSA records in a zone that is signed: %v", got, o.Signed)
+	}
+	for l := range strings.Lines(before) {
+		if !strings.Contains(after, strings.TrimSuffix(l, "\n")) {
+			t.Errorf("of a stranger, and gone or changed: %s", l)
+		}
+	}
 	s.mailpub(exitOK, "destroy", "--yes")
 	s.unchanged(before)
+}
+
+// certificate writes a certificate of a new key.
+func (s *siteInLab) certificate(name string) {
+	s.t.Helper()
+	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
+	if err != nil {
+		s.t.Fatal(err)
+	}
+	template := &x509.Certificate{SerialNumber: big.NewInt(1), DNSNames: []string{"mail.nomeazienda.it"}, NotAfter: time.Now().Add(time.Hour)}
+	raw, err := x509.CreateCertificate(rand.Reader, template, template, &key.PublicKey, key)
+	if err != nil {
+		s.t.Fatal(err)
+	}
+	text := pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: raw})
+	if err := os.WriteFile(filepath.Join(s.dir, name), text, 0o600); err != nil {
+		s.t.Fatal(err)
+	}
 }

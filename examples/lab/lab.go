@@ -1,13 +1,15 @@
 // Package lab makes a small Internet in network namespaces for tests: a mail server's
-// host behind a real miniupnpd, a neighbour, and outside of it a real BIND that holds
+// host behind a real miniupnpd, a neighbour, and outside of it a real name server that holds
 // nomeazienda.it. lab.sh does the work and is for people too; its head describes the
 // hosts.
 //
 // The package knows nothing of mailpub. It needs root, Linux, and Debian's packages
-// miniupnpd-nftables, bind9, nftables and iproute2.
+// miniupnpd-nftables, bind9, nftables and iproute2, for Options.DNS also knot, or
+// pdns-server, pdns-backend-sqlite3 and sqlite3.
 package lab
 
 import (
+	"cmp"
 	"context"
 	_ "embed"
 	"fmt"
@@ -32,7 +34,7 @@ const (
 	Router     = "10.10.10.1"  // host router, inside
 	Public     = "2.2.2.2"     // host router, outside
 	Outside    = "2.2.2.1"     // host inet
-	NameServer = "2.2.2.3"     // host inet, BIND on port 53
+	NameServer = "2.2.2.3"     // host inet, port 53
 	Router2    = "10.20.20.1"  // host router2, inside, with Options.SecondRouter
 	KeyName    = "mailpub."    // of the TSIG key, hmac-sha256
 )
@@ -49,6 +51,8 @@ type Options struct {
 	DoubleNAT    bool   // the router's own WAN address is 100.64.0.2
 	Lie          bool   // with DoubleNAT: it claims 2.2.2.2 all the same
 	SecondRouter bool   // another router, on a second network card of lan
+	DNS          string // the name server: "bind" (also ""), "knot", "powerdns"
+	Signed       bool   // nomeazienda.it is signed
 }
 
 func (o Options) env() []string {
@@ -68,6 +72,7 @@ func (o Options) env() []string {
 	env := []string{
 		fmt.Sprintf("IGD=%d", igd), "UPNP=" + word(!o.NoUPnP), "NATPMP=" + word(!o.NoNATPMP), "SECURE=" + word(!o.Open),
 		"DENY=" + o.Deny, "LIE=" + word(o.Lie), "SECOND=" + word(o.SecondRouter), "DOUBLE=",
+		"DNS=" + cmp.Or(o.DNS, "bind"), "SIGNED=" + word(o.Signed),
 	}
 	if o.DoubleNAT {
 		env = append(env, "DOUBLE=100.64.0")
@@ -121,6 +126,7 @@ func Missing() string {
 		return "needs Linux and root"
 	}
 	for _, tool := range []struct{ cmd, pkg string }{
+		{"knotd", "knot"}, {"pdns_server", "pdns-server"}, {"sqlite3", "sqlite3"},
 		{"ip", "iproute2"}, {"ss", "iproute2"}, {"nft", "nftables"}, {"miniupnpd", "miniupnpd-nftables"}, {"named", "bind9"},
 	} {
 		if _, err := exec.LookPath(tool.cmd); err != nil {
@@ -201,8 +207,8 @@ func (l *Lab) Update(t testing.TB, lines ...string) {
 	}
 }
 
-// Zone returns a zone as BIND has it, by transfer: sorted lines in the form of dig,
-// without the SOA, whose serial moves with every change.
+// Zone returns a zone as the name server has it, by transfer: sorted lines in the form of dig,
+// without what moves with every change: the SOA, and signatures.
 func (l *Lab) Zone(t testing.TB, zone string) []string {
 	t.Helper()
 	out, err := l.Exec(t, "inet", "dig", "@"+NameServer, "-y", "hmac-sha256:"+KeyName+":"+l.Key,

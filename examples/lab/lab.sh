@@ -1,7 +1,7 @@
 #!/bin/bash
 # A whole Internet in four network namespaces, to try mailpub on one machine (as root).
 #
-#   inet     2.2.2.1, 2.2.2.3, 2.2.2.4   the outside; BIND on 2.2.2.3 holds nomeazienda.it
+#   inet     2.2.2.1, 2.2.2.3, 2.2.2.4   the outside; a name server on 2.2.2.3 holds nomeazienda.it
 #   router   2.2.2.2 | 10.10.10.1        nftables, and miniupnpd for UPnP and NAT-PMP
 #   lan      10.10.10.10                 the mail server
 #   lan2     10.10.10.20                 a neighbour
@@ -24,6 +24,8 @@
 #                   (host isp) that has 2.2.2.2
 #   LIE=no          yes: with DOUBLE, the router claims 2.2.2.2 as its own
 #   SECOND=no       yes: host router2 (2.2.2.9) on a second network card of lan
+#   DNS=bind        the name server: or knot, powerdns
+#   SIGNED=no       yes: nomeazienda.it is signed (DNSSEC)
 #
 # Every link has both ends inside this lab, so that nothing in it reaches the machine
 # or its network; `up` makes sure of it.
@@ -169,31 +171,14 @@ igd() { # HOST WAN LAN
   [ "$IGD" = 0 ] || [ "$UPNP$NATPMP" = nono ] || igd_start "$1"
 }
 
-# name_server: BIND with a directory it may write its journals to. Debian's AppArmor
-# profile lets it write below /var/cache/bind only.
+# name_server: the outside's DNS, with a directory that it may write to, and a key that may
+# update and transfer both zones.
 name_server() {
-  local dir=$STATE/bind
-  [ -d /var/cache/bind ] && dir=/var/cache/bind/mailpub-lab-$LAB
-  mkdir -p "$dir"; echo "$dir" >"$STATE/bind-dir"
+  local dir=$STATE/dns
+  # Debian's AppArmor profile lets BIND write below /var/cache/bind only.
+  [ "$DNS" = bind ] && [ -d /var/cache/bind ] && dir=/var/cache/bind/mailpub-lab-$LAB
+  mkdir -p "$dir"; echo "$dir" >"$STATE/dns-dir"
   (umask 077; head -c 32 /dev/urandom | base64 >"$STATE/key")
-  cat >"$dir/named.conf" <<CONF
-options {
-  directory "$dir";
-  listen-on { 2.2.2.3; };
-  listen-on-v6 { none; };
-  pid-file none;
-  session-keyfile none;
-  recursion no;
-  notify no;
-  dnssec-validation no;
-  allow-transfer { key "mailpub."; };
-};
-controls { };
-key "mailpub." { algorithm hmac-sha256; secret "$(cat "$STATE/key")"; };
-zone "nomeazienda.it" { type primary; file "nomeazienda.it"; allow-update { key "mailpub."; }; };
-zone "2.2.2.in-addr.arpa" { type primary; file "2.2.2.in-addr.arpa"; allow-update { key "mailpub."; }; };
-CONF
-  chmod 600 "$dir/named.conf"
   cat >"$dir/nomeazienda.it" <<'ZONE'
 $TTL 3600
 @    SOA  ns hostmaster 1 3600 900 604800 300
@@ -208,16 +193,95 @@ $TTL 3600
      NS   ns.nomeazienda.it.
 4    PTR  www.nomeazienda.it.
 ZONE
-  daemon inet named 53 "$(command -v named)" -g -n 1 -c "$dir/named.conf"
+  case $DNS in bind | knot | powerdns) "$DNS" "$dir" ;; *) die "bad name server in DNS: '$DNS'" ;; esac
+}
+
+bind() { # DIRECTORY
+  local signing=
+  [ "$SIGNED" = yes ] && signing="dnssec-policy default; inline-signing no;"
+  (umask 077; cat >"$1/named.conf") <<CONF
+options {
+  directory "$1";
+  listen-on { 2.2.2.3; };
+  listen-on-v6 { none; };
+  pid-file none;
+  session-keyfile none;
+  recursion no;
+  notify no;
+  dnssec-validation no;
+  allow-transfer { key "mailpub."; };
+};
+controls { };
+key "mailpub." { algorithm hmac-sha256; secret "$(cat "$STATE/key")"; };
+zone "nomeazienda.it" { type primary; file "nomeazienda.it"; allow-update { key "mailpub."; }; $signing };
+zone "2.2.2.in-addr.arpa" { type primary; file "2.2.2.in-addr.arpa"; allow-update { key "mailpub."; }; };
+CONF
+  daemon inet named 53 "$(command -v named)" -g -n 1 -c "$1/named.conf"
+}
+
+knot() { # DIRECTORY
+  local signing=off
+  [ "$SIGNED" = yes ] && signing=on
+  (umask 077; cat >"$1/knot.conf") <<CONF
+server:
+  rundir: "$1"
+  listen: 2.2.2.3@53
+database:
+  storage: "$1"
+key:
+  - id: mailpub.
+    algorithm: hmac-sha256
+    secret: "$(cat "$STATE/key")"
+acl:
+  - id: mailpub
+    key: mailpub.
+    action: [update, transfer]
+template:
+  - id: default
+    storage: "$1"
+    file: "%s"
+    acl: mailpub
+zone:
+  - domain: nomeazienda.it
+    dnssec-signing: $signing
+  - domain: 2.2.2.in-addr.arpa
+CONF
+  daemon inet knotd 53 "$(command -v knotd)" -c "$1/knot.conf"
+}
+
+powerdns() { # DIRECTORY
+  local zone
+  sqlite3 "$1/db" </usr/share/pdns-backend-sqlite3/schema/schema.sqlite3.sql
+  cat >"$1/pdns.conf" <<CONF
+launch=gsqlite3
+gsqlite3-database=$1/db
+gsqlite3-dnssec=yes
+local-address=2.2.2.3
+socket-dir=$1
+dnsupdate=yes
+allow-dnsupdate-from=0.0.0.0/0
+allow-axfr-ips=
+consistent-backends=yes
+zone-cache-refresh-interval=0
+CONF
+  pdns() { pdnsutil --config-dir="$1" "${@:2}" >>"$STATE/pdnsutil.log" 2>&1 || die "pdnsutil $2, see $STATE/pdnsutil.log"; }
+  pdns "$1" import-tsig-key mailpub. hmac-sha256 "$(cat "$STATE/key")"
+  for zone in nomeazienda.it 2.2.2.in-addr.arpa; do
+    pdns "$1" load-zone $zone "$1/$zone"
+    pdns "$1" set-meta $zone TSIG-ALLOW-AXFR mailpub.
+    pdns "$1" set-meta $zone TSIG-ALLOW-DNSUPDATE mailpub.
+  done
+  [ "$SIGNED" = yes ] && { pdns "$1" secure-zone nomeazienda.it; pdns "$1" rectify-zone nomeazienda.it; }
+  daemon inet pdns_server 53 "$(command -v pdns_server)" --config-dir="$1" --daemon=no --guardian=no
 }
 
 up() {
   need
   [ -e "$STATE" ] && die "lab '$LAB' is up already"
   IGD=${IGD:-2} UPNP=${UPNP:-yes} NATPMP=${NATPMP:-yes} SECURE=${SECURE:-yes} DENY=${DENY:-}
-  DOUBLE=${DOUBLE:-} LIE=${LIE:-no} SECOND=${SECOND:-no}
+  DOUBLE=${DOUBLE:-} LIE=${LIE:-no} SECOND=${SECOND:-no} DNS=${DNS:-bind} SIGNED=${SIGNED:-no}
   mkdir -p "$STATE"; : >"$STATE/hosts"
-  for v in IGD UPNP NATPMP SECURE DENY DOUBLE LIE SECOND; do printf '%s=%q\n' $v "${!v}"; done >"$STATE/env"
+  for v in IGD UPNP NATPMP SECURE DENY DOUBLE LIE SECOND DNS SIGNED; do printf '%s=%q\n' $v "${!v}"; done >"$STATE/env"
   trap 'echo "lab: not made, removing what there is of it" >&2; down >&2' EXIT
 
   host inet; host router; host lan; host lan2
@@ -290,7 +354,7 @@ down() {
     sleep 0.02
   done
   while read -r h; do ip netns del "$LAB-$h" 2>/dev/null; done <"$STATE/hosts"
-  [ -e "$STATE/bind-dir" ] && rm -rf "$(cat "$STATE/bind-dir")"
+  [ -e "$STATE/dns-dir" ] && rm -rf "$(cat "$STATE/dns-dir")"
   rm -rf "$STATE"
   echo "lab '$LAB' is down"
 }
