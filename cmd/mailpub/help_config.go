@@ -12,8 +12,13 @@ server:
   hostname: mail.nomeazienda.it       MX target, PTR, banner
   address: 10.10.10.10                of the mail server on the LAN
   public:
-    ipv4: auto                        auto asks the router; or the address, or none
-    ipv6: none                        or the address
+    ipv4: auto                        auto asks the router, and echo; or the address, or none
+    ipv6: none                        or the address; auto: the mail server's own, where
+                                      mailpub runs on it
+    echo: [opendns, google]           DNS services that tell which address they see, to
+                                      compare with; also cloudflare, or a question and whom
+                                      to ask it: "myip.example.org A 192.0.2.53". By default
+                                      nobody outside is asked
   caa: [letsencrypt.org]              who may issue its certificates; by default not said
   dane:                               TLSA records, in a zone that is signed (DNSSEC)
     certificate: served               ask the server by STARTTLS; or a PEM file

@@ -38,7 +38,7 @@ func (a *app) nextStep(err error) string {
 	case errors.Is(err, nat.ErrSeveralRouters):
 		return "set router.url or router.interface to the one that has the public address"
 	case errors.Is(err, errPublic):
-		return "set server.public.ipv4 to the address that the provider gave you"
+		return "set it to the address that the provider gave you"
 	case errors.Is(err, nat.ErrNoRouter):
 		return "switch UPnP, PCP or NAT-PMP on in the router, or set router.protocol: manual"
 	}

@@ -5,7 +5,6 @@ import (
 	"embed"
 	"fmt"
 	"io"
-	"net/netip"
 	"os"
 	"slices"
 	"strings"
@@ -180,7 +179,7 @@ func (a *app) openRequests(w *world, p *plan.Plan) {
 // requestPolicy prints a policy as it has to be served. RFC 8461 section 3.2 allows either
 // line end.
 func (a *app) requestPolicy(cfg *config.Config, domain string) error {
-	for _, d := range cfg.PlanSite(netip.Addr{}).Domains {
+	for _, d := range cfg.PlanSite().Domains {
 		if d.Name != plan.FQDN(domain) {
 			continue
 		}

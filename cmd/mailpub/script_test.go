@@ -58,6 +58,7 @@ func TestScripts(t *testing.T) {
 			"ready":   scriptReady,
 			"replace": scriptReplace,
 			"insert":  scriptInsert,
+			"expand":  scriptExpand,
 		},
 	})
 }
@@ -154,6 +155,11 @@ func scriptInsert(ts *testscript.TestScript, _ bool, args []string) {
 	}
 	text := before + args[1] + "\n" + ts.ReadFile(args[0]) + after
 	ts.Check(os.WriteFile(ts.MkAbs(args[2]), []byte(text), 0o600))
+}
+
+// expand NAME FILE: puts the value of an environment variable in the place of $NAME.
+func scriptExpand(ts *testscript.TestScript, _ bool, args []string) {
+	scriptReplace(ts, false, []string{"$" + args[0], ts.Getenv(args[0]), args[1]})
 }
 
 // The demo itself, as a user sees it.

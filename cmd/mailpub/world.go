@@ -2,7 +2,6 @@ package main
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"net/netip"
 	"slices"
@@ -37,11 +36,9 @@ type world struct {
 	wan      netip.Addr  // the router's own; invalid when it did not say
 
 	routerErr, wanErr error
+	public            []public // what was found out where the config says auto
 	parties           []plan.Party
 }
-
-// errPublic means that the public address was to be found out and could not be.
-var errPublic = errors.New("server.public.ipv4 is auto, and the router does not say the public address")
 
 // meet asks the router who it is. It fails only when ctx ends: a router that does not
 // answer is a finding, not the end.
@@ -57,10 +54,14 @@ func (a *app) meet(ctx context.Context, cfg *config.Config, ledger *plan.Ledger)
 	if cfg.Router.Gateway != "" {
 		o.Gateway = netip.MustParseAddr(cfg.Router.Gateway) // config has checked it
 	}
+	outside := make(chan []sighting, 1)
+	go func() { outside <- w.outside(ctx, false) }()
 	if w.router, w.routerErr = nat.Open(ctx, o); w.routerErr == nil && o.Protocol != "manual" {
 		w.wan, w.wanErr = w.router.WAN(ctx)
 	}
-	w.site = cfg.PlanSite(w.wan)
+	w.site = cfg.PlanSite()
+	w.findPublic(ctx, <-outside)
+	w.site.Public = cfg.PublicAddresses(w.auto()...)
 	return w, ctx.Err()
 }
 
@@ -128,12 +129,10 @@ func (s silent) Apply(context.Context, []plan.Change, func(plan.Change, error)) 
 
 // want fills in what the config asks of each party.
 func (w *world) want() error {
-	if len(w.site.Public) == 0 {
-		cause := w.routerErr
-		if cause == nil {
-			cause = w.wanErr
+	for _, p := range w.public {
+		if p.err != nil {
+			return p.err
 		}
-		return fmt.Errorf("%w: %w", errPublic, cause)
 	}
 	wants, err := w.site.Wants()
 	if err != nil {
@@ -203,8 +202,10 @@ func (w *world) headline() string {
 		}
 		public = "public address " + strings.Join(all, ", ")
 	}
-	if w.cfg.Server.Public.IPv4 == "auto" && w.wan.IsValid() {
-		public += " (the router's)"
+	for _, p := range w.public {
+		if p.err == nil {
+			public = strings.Replace(public, p.addr.String(), p.addr.String()+" ("+clean(p.sources())+")", 1)
+		}
 	}
 	return fmt.Sprintf("%s: %s at %s, %s", w.cfg.Site, w.cfg.Server.Hostname, w.cfg.Server.Address, public)
 }

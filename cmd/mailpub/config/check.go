@@ -100,8 +100,10 @@ func (k *checker) server() {
 	}
 	k.public("server.public.ipv4", s.Public.IPv4, netip.Addr.Is4)
 	k.public("server.public.ipv6", s.Public.IPv6, netip.Addr.Is6)
-	if s.Public.IPv6 == "auto" {
-		k.add("server.public.ipv6", "can't be found out yet, want none or the address")
+	for i, e := range s.Public.Echo {
+		if _, err := providers.ParseEcho(e); err != nil {
+			k.add(fmt.Sprintf("server.public.echo[%d]", i), "%v", err)
+		}
 	}
 	for i, ca := range s.CAA {
 		k.name(fmt.Sprintf("server.caa[%d]", i), ca)
@@ -110,8 +112,8 @@ func (k *checker) server() {
 	if s.Public.IPv4 == "none" && s.Public.IPv6 == "none" {
 		k.add("server.public", "has no address at all, want ipv4: auto or the address")
 	}
-	if s.Public.IPv4 == "auto" && k.c.Router.RouterKind() != plan.RouterProtocol {
-		k.add("server.public.ipv4", "is auto, but router.protocol is %q and can't be asked: want the address", k.c.Router.Protocol)
+	if s.Public.IPv4 == "auto" && k.c.Router.RouterKind() != plan.RouterProtocol && len(s.Public.Echo) == 0 {
+		k.add("server.public.ipv4", "is auto, but router.protocol is %q and can't be asked: want the address, or services to ask under server.public.echo", k.c.Router.Protocol)
 	}
 }
 

@@ -50,6 +50,8 @@ type DANE struct {
 type Public struct {
 	IPv4 string `mapstructure:"ipv4"`
 	IPv6 string `mapstructure:"ipv6"`
+
+	Echo []string `mapstructure:"echo"` // DNS services that say which address they see
 }
 
 // Domain is a mail domain.

@@ -2,6 +2,7 @@ package config
 
 import (
 	"net/netip"
+	"slices"
 	"strings"
 	"time"
 
@@ -10,14 +11,14 @@ import (
 	"github.com/mailpub/mailpub/plan"
 )
 
-// PlanSite returns the site as plan knows it, without what keys say: those are files. ipv4 is the public address where the config
-// says auto; an invalid one means that it is not known.
-func (c *Config) PlanSite(ipv4 netip.Addr) plan.Site {
+// PlanSite returns the site as plan knows it, without what keys say: those are files. auto
+// are the public addresses where the config says auto, as far as they are known.
+func (c *Config) PlanSite(auto ...netip.Addr) plan.Site {
 	s := plan.Site{
 		Name:    c.Site,
 		Host:    fqdn(c.Server.Hostname),
 		Address: netip.MustParseAddr(c.Server.Address),
-		Public:  c.PublicAddresses(ipv4),
+		Public:  c.PublicAddresses(auto...),
 		Router:  c.Router.RouterKind(),
 		Lease:   c.Router.Lease,
 		CAA:     c.Server.CAA,
@@ -71,14 +72,17 @@ func (c *Config) PlanSite(ipv4 netip.Addr) plan.Site {
 	return s
 }
 
-// PublicAddresses returns the addresses that the config gives, with auto in place of
-// ipv4: auto where it is valid.
-func (c *Config) PublicAddresses(auto netip.Addr) (out []netip.Addr) {
-	for _, s := range []string{c.Server.Public.IPv4, c.Server.Public.IPv6} {
-		if a, err := netip.ParseAddr(s); err == nil {
+// PublicAddresses returns the addresses that the config gives, IPv4 first. Where it says auto,
+// the one of that family among auto stands for it, if there is one.
+func (c *Config) PublicAddresses(auto ...netip.Addr) (out []netip.Addr) {
+	for _, f := range []struct {
+		text   string
+		family func(netip.Addr) bool
+	}{{c.Server.Public.IPv4, netip.Addr.Is4}, {c.Server.Public.IPv6, netip.Addr.Is6}} {
+		if a, err := netip.ParseAddr(f.text); err == nil {
 			out = append(out, a)
-		} else if s == "auto" && auto.IsValid() {
-			out = append(out, auto)
+		} else if i := slices.IndexFunc(auto, f.family); f.text == "auto" && i >= 0 {
+			out = append(out, auto[i])
 		}
 	}
 	return out
