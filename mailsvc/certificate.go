@@ -81,21 +81,20 @@ func publicKey(block *pem.Block) ([]byte, error) {
 	return x509.MarshalPKIXPublicKey(signer.Public())
 }
 
-// ServedKey returns the digest of the key that the server at addr proves by STARTTLS when it
-// is asked for host. Whether anybody trusts its certificate does not matter to DANE
-// (RFC 7672 section 3.1.1), nor here. dial may be nil.
-func ServedKey(ctx context.Context, dial Dial, addr, host string) (string, error) {
+// Served returns the certificates that the server at addr shows by STARTTLS when it is asked for
+// host, its own first. Whether anybody trusts them is not looked at. dial may be nil.
+func Served(ctx context.Context, dial Dial, addr, host string) ([]*x509.Certificate, error) {
 	d, err := hello(ctx, dial, addr)
 	if err != nil {
-		return "", err
+		return nil, err
 	}
 	defer d.close()
 	state, err := d.startTLS(ctx, host)
-	if err != nil {
-		return "", err
-	}
-	return digest(state.PeerCertificates[0].RawSubjectPublicKeyInfo), nil
+	return state.PeerCertificates, err
 }
+
+// CertificateDigest is KeyDigest for a certificate that was shown.
+func CertificateDigest(c *x509.Certificate) string { return digest(c.RawSubjectPublicKeyInfo) }
 
 // startTLS goes over to TLS (RFC 3207). It looks at the certificate without judging it:
 // that is the caller's.

@@ -92,7 +92,7 @@ func TestKeyDigest(t *testing.T) {
 }
 
 // A server whose certificate nobody trusts still shows its key.
-func TestServedKey(t *testing.T) {
+func TestServed(t *testing.T) {
 	key, cert := certified(t)
 	serve := func(offer string, after string) string {
 		l, err := net.Listen("tcp", "127.0.0.1:0")
@@ -124,16 +124,16 @@ func TestServedKey(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	got, err := ServedKey(context.Background(), nil, serve("STARTTLS", "220 go on\r\n"), "mail.nomeazienda.it")
-	if err != nil || got != digest(want) {
-		t.Errorf("%s, %v, want %s", got, err, digest(want))
+	got, err := Served(context.Background(), nil, serve("STARTTLS", "220 go on\r\n"), "mail.nomeazienda.it")
+	if err != nil || len(got) != 1 || CertificateDigest(got[0]) != digest(want) {
+		t.Errorf("%v, %v, want %s", got, err, digest(want))
 	}
 	for want, said := range map[string][2]string{
 		"not offer":  {"SIZE 10", ""},
 		"454":        {"STARTTLS", "454 not now\r\n"},
 		"before TLS": {"STARTTLS", "220 go on\r\n250 injected\r\n"},
 	} {
-		_, err := ServedKey(context.Background(), nil, serve(said[0], said[1]), "mail.nomeazienda.it")
+		_, err := Served(context.Background(), nil, serve(said[0], said[1]), "mail.nomeazienda.it")
 		if err == nil || !strings.Contains(err.Error(), want) {
 			t.Errorf("%s: %v", want, err)
 		}

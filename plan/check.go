@@ -27,6 +27,10 @@ type Check struct {
 	Got     string `json:"got"`  // literal; for Skip the reason
 	Hint    string `json:"hint"` // what to do next; empty only for Pass
 	Ref     string `json:"ref"`  // RFC section or other source
+
+	// Advice marks a Warn about what the config does not ask for: good to know once, no
+	// drift.
+	Advice bool `json:"-"`
 }
 
 // Checker runs checks that share their look-ups.

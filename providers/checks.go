@@ -25,12 +25,22 @@ type Facts struct {
 	Nameservers map[string][]string
 	// HostsFile is the system's table of hosts; "" is where the system keeps it.
 	HostsFile string
+
+	DANE   []uint16     // ports that the mail host is to have TLSA records for
+	Served Served       // asks the mail server for its certificates; nil: it is not asked
+	Owned  []plan.Entry // what mailpub put in place
 }
 
-// Domain is a mail domain and the MX it is to have.
+// Domain is a mail domain and what it is to have.
 type Domain struct {
-	Name string
-	MX   []plan.MX
+	Name       string
+	MX         []plan.MX
+	DKIM       []Selector
+	DMARC      bool   // it is to have a policy
+	PolicyID   string // of its MTA-STS policy; empty: it has none
+	TLSRPT     bool
+	Services   []plan.Service
+	Autoconfig string // host; empty: it has none
 }
 
 // Checks returns the checks of what is published, area "dns". Each run looks anew.
@@ -43,12 +53,33 @@ func Checks(f Facts) []plan.Checker {
 			return e.found
 		}}
 	}
-	return []plan.Checker{
+	checks := []plan.Checker{
 		group((*examiner).host, "host.a", "host.ptr", "host.fcrdns"),
 		group((*examiner).mx, "mx.exists", "mx.expected", "mx.target"),
 		group((*examiner).spf, "spf.single", "spf.syntax", "spf.pass", "spf.all", "spf.size"),
 		group((*examiner).hosts, "config.hosts"),
+		group((*examiner).dane, "dane.match"),
+		group((*examiner).caa, "caa.permits"),
 	}
+	if len(f.Domains) > 0 {
+		checks = append(checks,
+			group((*examiner).dmarc, "dmarc.single", "dmarc.syntax", "dmarc.policy", "dmarc.reports"),
+			group((*examiner).transport, "sts.record", "tlsrpt.record"))
+	}
+	any := func(has func(Domain) bool) bool { return slices.ContainsFunc(f.Domains, has) }
+	if any(func(d Domain) bool { return len(d.DKIM) > 0 }) {
+		checks = append(checks, group((*examiner).dkim, "dkim.record", "dkim.match"))
+	}
+	if any(func(d Domain) bool { return len(d.Services) > 0 }) {
+		checks = append(checks, group((*examiner).services, "srv.clients"))
+	}
+	if any(func(d Domain) bool { return d.Autoconfig != "" }) {
+		checks = append(checks, group((*examiner).autoconfigs, "autoconfig.served"))
+	}
+	if len(f.Owned) > 0 {
+		checks = append(checks, group((*examiner).owned, "dns.drift"))
+	}
+	return checks
 }
 
 // examiner is one run of a group of checks.

@@ -26,6 +26,7 @@ const goodZone = `$TTL 3600
 ns IN A 127.0.0.1
 mail IN A 2.2.2.2
 mail IN TXT "v=spf1 a -all"
+_dmarc IN TXT "v=DMARC1; p=reject"
 web IN A 192.0.2.80
 alias IN CNAME mail
 `
@@ -89,6 +90,14 @@ var allPass = []string{
 	"spf.all mail.nomeazienda.it: pass",
 	"spf.size mail.nomeazienda.it: pass",
 	"config.hosts mail.nomeazienda.it: pass",
+	"dane.match _25._tcp.mail.nomeazienda.it: pass",
+	"caa.permits mail.nomeazienda.it: pass",
+	"dmarc.single _dmarc.nomeazienda.it: pass",
+	"dmarc.syntax _dmarc.nomeazienda.it: pass",
+	"dmarc.policy _dmarc.nomeazienda.it: pass",
+	"dmarc.reports _dmarc.nomeazienda.it: pass",
+	"sts.record _mta-sts.nomeazienda.it: pass",
+	"tlsrpt.record _smtp._tls.nomeazienda.it: pass",
 }
 
 func TestChecks(t *testing.T) {

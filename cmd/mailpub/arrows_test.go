@@ -32,24 +32,28 @@ var arrows = map[string][]string{
 
 // owners are the rooms that alone may know a library.
 var owners = map[string]string{
-	"github.com/libdns/":             "providers",
-	"github.com/miekg/dns":           "providers",
-	"github.com/huin/goupnp":         "nat",
-	"github.com/jackpal/":            "nat",
-	"github.com/emersion/":           "mailsvc",
-	"github.com/spf13/":              "cmd",
-	"github.com/go-viper/":           "cmd",
-	"github.com/gofrs/flock":         "plan/ledger",
-	"blitiri.com.ar/go/spf":          "providers",
-	"github.com/pelletier/go-toml":   "cmd",
-	"go.yaml.in/yaml":                "cmd",
-	"golang.org/x/term":              "cmd",
-	"golang.org/x/net/idna":          "cmd",
-	"github.com/rogpeppe/":           "no room: tests only",
-	"pgregory.net/rapid":             "no room: tests only",
-	"go.uber.org/goleak":             "no room: tests only",
-	"github.com/google/go-cmp":       "no room: tests only",
-	"github.com/mailpub/mailpub/cmd": "cmd",
+	"github.com/libdns/":          "providers",
+	"github.com/miekg/dns":        "providers",
+	"github.com/huin/goupnp":      "nat",
+	"github.com/jackpal/":         "nat",
+	"github.com/emersion/go-smtp": "mailsvc",
+	"github.com/emersion/go-sasl": "mailsvc",
+	// Its dmarc reads a record, which is DNS, and judges a message, which is mail.
+	"github.com/emersion/go-msgauth/dkim":    "mailsvc",
+	"github.com/emersion/go-msgauth/authres": "mailsvc",
+	"github.com/spf13/":                      "cmd",
+	"github.com/go-viper/":                   "cmd",
+	"github.com/gofrs/flock":                 "plan/ledger",
+	"blitiri.com.ar/go/spf":                  "providers",
+	"github.com/pelletier/go-toml":           "cmd",
+	"go.yaml.in/yaml":                        "cmd",
+	"golang.org/x/term":                      "cmd",
+	"golang.org/x/net/idna":                  "cmd",
+	"github.com/rogpeppe/":                   "no room: tests only",
+	"pgregory.net/rapid":                     "no room: tests only",
+	"go.uber.org/goleak":                     "no room: tests only",
+	"github.com/google/go-cmp":               "no room: tests only",
+	"github.com/mailpub/mailpub/cmd":         "cmd",
 }
 
 // TestArrows reads the imports of every file and fails on any that the design does not
@@ -133,6 +137,8 @@ func TestForbidden(t *testing.T) {
 		{"providers/authdns", "github.com/miekg/dns", true},
 		{"cmd/mailpub", module + "nat/igd", true},
 		{"mailsvc", "github.com/spf13/viper", false},
+		{"providers", "github.com/emersion/go-msgauth/dkim", false},
+		{"providers", "github.com/emersion/go-msgauth/dmarc", true},
 		{"elsewhere", module + "plan", false},
 	} {
 		if why := forbidden(c.room, c.path); (why == "") != c.ok {

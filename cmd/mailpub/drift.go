@@ -53,6 +53,9 @@ func (a *app) showDrift(r plan.Report) {
 		case plan.Fail:
 			fmt.Fprintf(a.out, "%s %s: %s: got %s, want %s\n", a.look.red("FAIL"), c.ID, clean(c.Subject), clean(c.Got), clean(c.Want))
 		case plan.Warn:
+			if c.Advice {
+				continue
+			}
 			fmt.Fprintf(a.out, "%s %s: %s: got %s, want %s\n", a.look.yellow("warn"), c.ID, clean(c.Subject), clean(c.Got), clean(c.Want))
 		}
 	}

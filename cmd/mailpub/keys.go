@@ -2,8 +2,10 @@ package main
 
 import (
 	"context"
+	"crypto/x509"
 	"errors"
 	"fmt"
+	"net/netip"
 
 	"github.com/spf13/cobra"
 
@@ -12,6 +14,7 @@ import (
 	"github.com/mailpub/mailpub/mailsvc/dkim"
 	"github.com/mailpub/mailpub/plan"
 	"github.com/mailpub/mailpub/plan/ledger"
+	"github.com/mailpub/mailpub/providers"
 )
 
 // signing fills in what DNS is to say of the domains' DKIM keys.
@@ -96,11 +99,34 @@ func (w *world) digest(ctx context.Context, from string) (string, error) {
 	if from != servedCertificate {
 		return mailsvc.KeyDigest(w.cfg.Path(from))
 	}
-	digest, err := mailsvc.ServedKey(ctx, nil, w.smtpAddr(), w.cfg.Server.Hostname)
+	shown, err := mailsvc.Served(ctx, nil, w.smtpAddr(), w.cfg.Server.Hostname)
 	if err != nil {
-		err = fmt.Errorf("asked at %s: %w", w.smtpAddr(), err)
+		return "", fmt.Errorf("asked at %s: %w", w.smtpAddr(), err)
 	}
-	return digest, err
+	return mailsvc.CertificateDigest(shown[0]), nil
+}
+
+// shown returns the certificates that the mail server shows on a port, seen from outside.
+func (w *world) shown(ctx context.Context, port uint16) ([]*x509.Certificate, error) {
+	addr := w.smtpAddr()
+	for _, f := range w.site.Forwards {
+		if f.Proto == "tcp" && f.Port == port {
+			addr = netip.AddrPortFrom(w.site.Address, f.Internal).String()
+		}
+	}
+	return mailsvc.Served(ctx, nil, addr, w.cfg.Server.Hostname)
+}
+
+// selectors are the DKIM keys of a domain, as the checks need them.
+func (w *world) selectors(d config.Domain) (list []providers.Selector) {
+	for _, k := range d.DKIM {
+		s := providers.Selector{Name: k.Selector}
+		if key, err := readKey(w.cfg, d, k); err == nil {
+			s.Proves = key.SignedBy
+		}
+		list = append(list, s)
+	}
+	return list
 }
 
 type dkimJSON struct {

@@ -128,7 +128,7 @@ func (w *world) check(ctx context.Context, only []string) []plan.Check {
 
 // checkers wires the checks of every room to the site.
 func (w *world) checkers(only []string) (picked []plan.Checker) {
-	all := slices.Concat(mailsvc.Checks(w.mailFacts()), nat.Checks(w.routerFacts()), w.publicChecks(), providers.Checks(w.dnsFacts()))
+	all := slices.Concat(mailsvc.Checks(w.mailFacts()), nat.Checks(w.routerFacts()), w.publicChecks(), providers.Checks(w.published()), w.policies().Checks(w.site.Domains))
 	for _, c := range all {
 		if len(only) == 0 || slices.Contains(only, c.Area) {
 			picked = append(picked, c)
@@ -137,17 +137,32 @@ func (w *world) checkers(only []string) (picked []plan.Checker) {
 	return picked
 }
 
+// dnsFacts is what asking about the site's names takes.
 func (w *world) dnsFacts() providers.Facts {
-	f := providers.Facts{
-		Host: w.site.Host, Public: w.site.Public, Resolver: w.resolver,
-		Nameservers: map[string][]string{}, HostsFile: w.cfg.Verify.Hosts,
-	}
-	for _, d := range w.site.Domains {
-		f.Domains = append(f.Domains, providers.Domain{Name: d.Name, MX: d.MX})
-	}
+	f := providers.Facts{Host: w.site.Host, Public: w.site.Public, Resolver: w.resolver, Nameservers: map[string][]string{}}
 	for _, z := range w.cfg.Zones {
 		if len(z.Nameservers) > 0 {
 			f.Nameservers[plan.FQDN(z.Name)] = z.Nameservers
+		}
+	}
+	return f
+}
+
+// published is everything that should be found in DNS.
+func (w *world) published() providers.Facts {
+	f := w.dnsFacts()
+	f.HostsFile, f.DANE, f.Served = w.cfg.Verify.Hosts, w.site.DANE.Ports, w.shown
+	for i, d := range w.site.Domains {
+		pd := providers.Domain{Name: d.Name, MX: d.MX, DMARC: d.DMARC.Policy != "", TLSRPT: len(d.TLSRPT) > 0, Services: d.Services, Autoconfig: d.Autoconfig,
+			DKIM: w.selectors(w.cfg.Domains[i])}
+		if policy := d.Policy(); policy != nil {
+			pd.PolicyID = plan.PolicyID(policy)
+		}
+		f.Domains = append(f.Domains, pd)
+	}
+	for _, e := range w.ledger.Entries() {
+		if e.Key.Kind == "dns" {
+			f.Owned = append(f.Owned, e)
 		}
 	}
 	return f

@@ -123,3 +123,44 @@ func TestUnknown(t *testing.T) {
 		t.Errorf("no address: %+v, %v", items, err)
 	}
 }
+
+// The check and the gate before MX, by what is served.
+func TestServed(t *testing.T) {
+	policies := map[string]string{
+		"good.example":  "version: STSv1\nmode: enforce\nmx: mail.nomeazienda.it\nmax_age: 604800\n",
+		"old.example":   "version: STSv1\nmode: enforce\nmx: old.example.net\nmax_age: 604800\n",
+		"other.example": "version: STSv1\nmode: testing\nmx: old.example.net\nmax_age: 604800\n",
+	}
+	f := serve(t, func(w http.ResponseWriter, r *http.Request) {
+		text, ok := policies[strings.TrimPrefix(r.Host, "mta-sts.")]
+		if !ok {
+			http.NotFound(w, r)
+			return
+		}
+		w.Header().Set("Content-Type", "text/plain")
+		w.Write([]byte(text))
+	})
+	for domain, want := range map[string]struct {
+		check plan.Status
+		gate  string
+	}{
+		"good.example":   {plan.Pass, ""},
+		"old.example":    {plan.Fail, "keeps mail away from mail.nomeazienda.it"},
+		"other.example":  {plan.Fail, ""}, // a policy that is only tried out keeps nothing away
+		"absent.example": {plan.Fail, ""},
+	} {
+		d := plan.Domain{Name: domain + ".", MX: []plan.MX{{Host: "mail.nomeazienda.it.", Preference: 10}},
+			MTASTS: plan.MTASTS{Mode: "enforce", MaxAge: 7 * 24 * time.Hour}}
+		found := plan.RunChecks(t.Context(), f.Checks([]plan.Domain{d}))
+		if len(found) != 1 || found[0].Status != want.check || found[0].Status != plan.Pass && found[0].Hint == "" {
+			t.Errorf("%s: %+v", domain, found)
+		}
+		err := f.Gate(t.Context(), []plan.Domain{d})
+		if (err == nil) != (want.gate == "") || err != nil && !strings.Contains(err.Error(), want.gate) {
+			t.Errorf("%s: the gate says %v", domain, err)
+		}
+	}
+	if f.Checks([]plan.Domain{{Name: "plain.example."}}) != nil {
+		t.Error("a domain without a policy is checked")
+	}
+}

@@ -1,0 +1,83 @@
+package sts
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strings"
+
+	"github.com/mailpub/mailpub/plan"
+)
+
+// Checks returns the check of what is served for the domains that want a policy, area "dns".
+func (f *Fetcher) Checks(domains []plan.Domain) []plan.Checker {
+	var wanted []plan.Domain
+	for _, d := range domains {
+		if d.Policy() != nil {
+			wanted = append(wanted, d)
+		}
+	}
+	if wanted == nil {
+		return nil
+	}
+	return []plan.Checker{{Area: "dns", IDs: []string{"sts.policy"}, Run: func(ctx context.Context) (found []plan.Check) {
+		for _, d := range wanted {
+			found = append(found, f.check(ctx, d))
+		}
+		return found
+	}}}
+}
+
+func (f *Fetcher) check(ctx context.Context, d plan.Domain) plan.Check {
+	name := strings.TrimSuffix(d.Name, ".")
+	c := plan.Check{ID: "sts.policy", Subject: name, Status: plan.Pass, Ref: "RFC 8461 section 3.3", Want: strings.Join(d.Policy(), ", ")}
+	serve := fmt.Sprintf("serve what mailpub request policy %s prints", name)
+	p, err := f.Fetch(ctx, name)
+	c.Got = strings.Join(p.Lines, ", ")
+	switch {
+	case errors.Is(err, ErrNotServed):
+		c.Status, c.Got, c.Hint = plan.Fail, err.Error(), serve
+	case err != nil:
+		c.Status, c.Got, c.Hint = plan.Skip, err.Error(), "see that https://mta-sts."+name+" can be reached from here, with a certificate for that name, then run verify again"
+	case Excluded(p, d.MX) != "":
+		c.Status = plan.Fail
+		c.Hint = fmt.Sprintf("the policy keeps mail away from %s: %s", Excluded(p, d.MX), serve)
+	case !plan.EqualLines(p.Lines, d.Policy()):
+		c.Status, c.Hint = plan.Fail, serve
+	}
+	return c
+}
+
+// Excluded returns the first of a domain's mail exchangers that senders who heed the policy do
+// not deliver to, or "".
+func Excluded(p Policy, mx []plan.MX) string {
+	for _, m := range mx {
+		if !p.Allows(m.Host) {
+			return strings.TrimSuffix(m.Host, ".")
+		}
+	}
+	return ""
+}
+
+// Gate returns nil unless a policy that is served for one of the domains keeps mail away from
+// an exchanger that its MX is about to name: such mail would not arrive, for as long as senders
+// remember the policy. A policy that can't be fetched keeps nothing away.
+func (f *Fetcher) Gate(ctx context.Context, domains []plan.Domain) error {
+	failed := make(chan error, len(domains))
+	for _, d := range domains {
+		go func() {
+			p, err := f.Fetch(ctx, d.Name)
+			if host := Excluded(p, d.MX); err == nil && host != "" {
+				failed <- fmt.Errorf("the MTA-STS policy of %s, in force for %v, keeps mail away from %s: serve the one that mailpub request policy prints, or one that allows both, and wait until the old one has run out",
+					strings.TrimSuffix(d.Name, "."), p.MaxAge, host)
+				return
+			}
+			failed <- nil
+		}()
+	}
+	var errs []error
+	for range domains {
+		errs = append(errs, <-failed)
+	}
+	return errors.Join(errs...)
+}

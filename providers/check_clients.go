@@ -1,0 +1,81 @@
+package providers
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+
+	"github.com/mailpub/mailpub/plan"
+)
+
+// services checks what mail programs find by themselves.
+func (e *examiner) services() {
+	for _, d := range e.Domains {
+		for _, s := range d.Services {
+			e.service(d, s)
+		}
+	}
+}
+
+// autoconfigs checks the names by which mail programs ask for their settings.
+func (e *examiner) autoconfigs() {
+	for _, d := range e.Domains {
+		if d.Autoconfig != "" {
+			e.autoconfig("autoconfig."+plan.FQDN(d.Name), plan.FQDN(d.Autoconfig))
+			e.autoconfig("autodiscover."+plan.FQDN(d.Name), plan.FQDN(d.Autoconfig))
+		}
+	}
+}
+
+// service checks the SRV record of a service (RFC 6186), and that its host has an address.
+func (e *examiner) service(d Domain, s plan.Service) {
+	host := plan.FQDN(s.Host)
+	name := "_" + s.Name + "._tcp." + plan.FQDN(d.Name)
+	r := rule{id: "srv.clients", subject: bare(name), name: name, rrtype: "SRV", ref: "RFC 6186 section 3",
+		want: fmt.Sprintf("%s port %d", bare(host), s.Port)}
+	if host == "." {
+		r.want = "no such service"
+	}
+	r.judge = func(a Answer) verdict {
+		if len(a.Records) == 0 {
+			return fail(said(a), "publish the record; mailpub apply does")
+		}
+		for _, data := range a.Data() {
+			f := strings.Fields(data)
+			if f[3] != host || host != "." && f[2] != fmt.Sprint(s.Port) {
+				return fail(said(a), "mail programs are sent elsewhere: correct the record; mailpub apply does")
+			}
+		}
+		if host == "." {
+			return pass("no such service")
+		}
+		addrs, err := e.truth(e.ctx, host, "A")
+		if err == nil && addrs.Status != Found {
+			addrs, err = e.truth(e.ctx, host, "AAAA")
+		}
+		switch {
+		case err != nil:
+			return verdict{plan.Skip, err.Error(), hintUnknown}
+		case addrs.Status != Found:
+			return fail(bare(host)+" has no address", "give "+bare(host)+" an address record")
+		}
+		return pass(said(a))
+	}
+	e.examine(r)
+}
+
+// autoconfig checks that a name leads to the host that tells mail programs their settings.
+func (e *examiner) autoconfig(name, host string) {
+	e.examine(rule{id: "autoconfig.served", subject: bare(name), want: bare(host), ref: "draft-ietf-mailmaint-autoconfig",
+		name: name, rrtype: "A",
+		judge: func(a Answer) verdict {
+			if slices.Contains(a.Chain, host) {
+				return pass("an alias of " + bare(host))
+			}
+			ours, err := e.truth(e.ctx, host, "A")
+			if err == nil && a.Status == Found && slices.Equal(sorted(a.Data()), sorted(ours.Data())) {
+				return pass(said(a) + ", as " + bare(host))
+			}
+			return fail(said(a), "let the name lead to "+bare(host)+"; mailpub apply does")
+		}})
+}

@@ -1,0 +1,145 @@
+package providers
+
+import (
+	"fmt"
+	"strings"
+
+	"github.com/emersion/go-msgauth/dmarc"
+	"golang.org/x/net/publicsuffix"
+
+	"github.com/mailpub/mailpub/plan"
+)
+
+// dmarc checks what each domain says of mail that is forged in its name.
+func (e *examiner) dmarc() {
+	for _, d := range e.Domains {
+		name := "_dmarc." + plan.FQDN(d.Name)
+		e.dmarcSingle(name)
+		a, err := e.truth(e.ctx, name, "TXT")
+		records := dmarcRecords(a)
+		if err != nil || len(records) != 1 {
+			why := fmt.Sprintf("%d DMARC records", len(records))
+			if err != nil {
+				why = err.Error()
+			}
+			e.skip("dmarc.syntax", bare(name), why, "see dmarc.single")
+			e.dmarcPolicy(name, d)
+			e.skip("dmarc.reports", bare(name), why, "see dmarc.single")
+			continue
+		}
+		e.dmarcSyntax(name)
+		e.dmarcPolicy(name, d)
+		e.dmarcReports(name, plan.FQDN(d.Name), records[0])
+	}
+}
+
+// dmarcRecords returns the DMARC records of an answer; others at the name are passed over
+// (RFC 7489 section 6.6.3).
+func dmarcRecords(a Answer) (records []string) {
+	for _, t := range a.texts() {
+		if strings.HasPrefix(strings.ReplaceAll(t, " ", ""), "v=DMARC1") {
+			records = append(records, t)
+		}
+	}
+	return records
+}
+
+func (e *examiner) dmarcSingle(name string) {
+	e.examine(rule{
+		id: "dmarc.single", subject: bare(name), want: "at most one record", ref: "RFC 7489 section 6.6.3", name: name, rrtype: "TXT",
+		judge: func(a Answer) verdict {
+			records := dmarcRecords(a)
+			if len(records) > 1 {
+				return fail(strings.Join(records, " and "), "leave one record: with several there is no policy at all")
+			}
+			return pass(fmt.Sprintf("%d", len(records)))
+		},
+	})
+}
+
+func (e *examiner) dmarcSyntax(name string) {
+	e.examine(rule{
+		id: "dmarc.syntax", subject: bare(name), want: "no error", ref: "RFC 7489 section 6.3", name: name, rrtype: "TXT",
+		judge: func(a Answer) verdict {
+			records := dmarcRecords(a)
+			if len(records) != 1 {
+				return fail(fmt.Sprintf("%d records", len(records)), "see dmarc.single")
+			}
+			if _, err := dmarc.Parse(records[0]); err != nil {
+				return fail(fmt.Sprintf("%s: %s", strings.TrimPrefix(err.Error(), "dmarc: "), records[0]), "correct the record: receivers pass over one with an error")
+			}
+			return pass(records[0])
+		},
+	})
+}
+
+func (e *examiner) dmarcPolicy(name string, d Domain) {
+	first := len(e.found)
+	defer func() {
+		for i := range e.found[first:] {
+			e.found[first+i].Advice = !d.DMARC
+		}
+	}()
+	e.examine(rule{
+		id: "dmarc.policy", subject: bare(name), want: "quarantine or reject", ref: "RFC 7489 section 6.3", name: name, rrtype: "TXT",
+		judge: func(a Answer) verdict {
+			records := dmarcRecords(a)
+			if len(records) == 0 {
+				return warn("none", "publish a policy: domains: dmarc: {policy: none, rua: [...]} in the config first, to see who sends in the domain's name, then quarantine or reject")
+			}
+			policy := tagList(records[0])["p"]
+			if policy == "quarantine" || policy == "reject" {
+				return pass(policy)
+			}
+			return warn(shortened(policy), "when the reports show that all senders pass, set domains: dmarc: policy: to quarantine or reject")
+		},
+	})
+}
+
+// dmarcReports checks that those outside the domain that reports go to want them (RFC 7489
+// section 7.1).
+func (e *examiner) dmarcReports(name, domain, record string) {
+	c := plan.Check{ID: "dmarc.reports", Subject: bare(name), Want: "reports go to who wants them", Status: plan.Pass, Ref: "RFC 7489 section 7.1"}
+	tags := tagList(record)
+	var others []string
+	for _, uri := range strings.Split(tags["rua"]+","+tags["ruf"], ",") {
+		at := strings.LastIndex(uri, "@")
+		if at < 0 {
+			continue
+		}
+		host, _, _ := strings.Cut(strings.TrimSpace(uri[at+1:]), "!")
+		if organization(host) != organization(bare(domain)) {
+			others = append(others, strings.ToLower(host))
+		}
+	}
+	if others == nil {
+		c.Got = "none go outside the domain"
+		e.add(c)
+		return
+	}
+	for _, host := range others {
+		a, err := e.truth(e.ctx, bare(domain)+"._report._dmarc."+plan.FQDN(host), "TXT")
+		switch {
+		case err != nil:
+			e.skip(c.ID, c.Subject, err.Error(), hintUnknown)
+			return
+		case len(dmarcRecords(a)) == 0:
+			c.Status, c.Got = plan.Fail, host+" does not say that it takes them"
+			c.Hint = fmt.Sprintf(`ask %s to publish TXT "v=DMARC1" at %s._report._dmarc.%s, or send the reports to an address in the domain`, host, bare(domain), host)
+			e.add(c)
+			return
+		}
+	}
+	c.Got = strings.Join(others, ", ") + " takes them"
+	e.add(c)
+}
+
+// organization is the registered domain of a name (RFC 7489 section 3.2), or the name itself
+// where there is none.
+func organization(name string) string {
+	name = strings.ToLower(strings.TrimSuffix(name, "."))
+	if o, err := publicsuffix.EffectiveTLDPlusOne(name); err == nil {
+		return o
+	}
+	return name
+}

@@ -1,0 +1,64 @@
+package providers
+
+import (
+	"slices"
+	"strings"
+	"sync"
+
+	"github.com/mailpub/mailpub/plan"
+)
+
+// owned checks that each record that mailpub put in place is still what it was, at every
+// authoritative server. There may be very many, so several are asked about at once.
+func (e *examiner) owned() {
+	each := make([]*examiner, len(e.Owned))
+	tokens := make(chan struct{}, settleAtOnce)
+	var wg sync.WaitGroup
+	for i, entry := range e.Owned {
+		each[i] = &examiner{Facts: e.Facts, lookups: e.lookups, ctx: e.ctx}
+		tokens <- struct{}{}
+		wg.Go(func() {
+			each[i].drift(entry)
+			<-tokens
+		})
+	}
+	wg.Wait()
+	for _, one := range each {
+		e.found = append(e.found, one.found...)
+	}
+}
+
+func (e *examiner) drift(entry plan.Entry) {
+	name, rrtype, tag, err := plan.SplitDNSKey(entry.Key)
+	if err != nil || entry.Text == nil {
+		return
+	}
+	x := expectation{target: target{rrset{name, rrtype}, tag}, data: dataOf(entry.Text)}
+	e.examine(rule{
+		id: "dns.drift", subject: entry.Key.Name, want: strings.Join(x.data, ", "), ref: "the ledger", name: name, rrtype: rrtype,
+		judge: func(a Answer) verdict {
+			if x.met(a) {
+				return pass("as it was put in place")
+			}
+			return fail(x.got(a), "somebody changed it: mailpub plan shows how, and apply puts it back")
+		},
+	})
+}
+
+// got is what an answer says of an expectation, in a few words.
+func (x expectation) got(a Answer) string {
+	if x.tag == "" {
+		return said(a)
+	}
+	var got []string
+	for _, r := range a.Records {
+		if x.holds(record{data: r.Data}) {
+			got = append(got, r.Data)
+		}
+	}
+	if got == nil {
+		return "none"
+	}
+	slices.Sort(got)
+	return strings.Join(got, ", ")
+}

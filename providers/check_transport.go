@@ -1,0 +1,190 @@
+package providers
+
+import (
+	"context"
+	"crypto/x509"
+	"fmt"
+	"regexp"
+	"slices"
+	"strings"
+
+	"github.com/miekg/dns"
+
+	"github.com/mailpub/mailpub/plan"
+)
+
+// transport checks what the domain says about delivery under TLS: MTA-STS and TLS reports.
+func (e *examiner) transport() {
+	for _, d := range e.Domains {
+		e.stsRecord(d)
+		e.tlsReports(d)
+	}
+}
+
+// stsID is what RFC 8461 section 3.1 allows for the id of a policy.
+var stsID = regexp.MustCompile(`^[A-Za-z0-9]{1,32}$`)
+
+func (e *examiner) stsRecord(d Domain) {
+	name := "_mta-sts." + plan.FQDN(d.Name)
+	want := "none"
+	if d.PolicyID != "" {
+		want = "v=STSv1; id=" + d.PolicyID
+	}
+	e.examine(rule{
+		id: "sts.record", subject: bare(name), want: want, ref: "RFC 8461 section 3.1", name: name, rrtype: "TXT",
+		judge: func(a Answer) verdict {
+			var records []string
+			for _, t := range a.texts() {
+				if strings.HasPrefix(t, "v=STSv1") {
+					records = append(records, t)
+				}
+			}
+			switch {
+			case len(records) == 0 && d.PolicyID == "":
+				return pass("none")
+			case len(records) == 0:
+				return fail("none", "publish the record; mailpub apply does")
+			case len(records) > 1:
+				return fail(strings.Join(records, " and "), "leave one record: with several there is no policy at all")
+			}
+			switch id := tagList(records[0])["id"]; {
+			case !stsID.MatchString(id):
+				return fail(records[0], "the id has to be 1 to 32 letters and digits; mailpub apply publishes a right one")
+			case d.PolicyID == "":
+				return warn(records[0], "the config has no mta_sts for this domain: take the record away, or put its policy into the config")
+			case id != d.PolicyID:
+				return fail(records[0], "the policy has changed since, and senders keep to the old one until the id does; mailpub apply publishes the new one")
+			}
+			return pass(records[0])
+		},
+	})
+}
+
+func (e *examiner) tlsReports(d Domain) {
+	name := "_smtp._tls." + plan.FQDN(d.Name)
+	want := "at most one record"
+	if d.TLSRPT {
+		want = "one record"
+	}
+	e.examine(rule{
+		id: "tlsrpt.record", subject: bare(name), want: want, ref: "RFC 8460 section 3", name: name, rrtype: "TXT",
+		judge: func(a Answer) verdict {
+			var records []string
+			for _, t := range a.texts() {
+				if strings.HasPrefix(t, "v=TLSRPTv1") {
+					records = append(records, t)
+				}
+			}
+			switch {
+			case len(records) == 0 && d.TLSRPT:
+				return fail("none", "publish the record; mailpub apply does")
+			case len(records) == 0:
+				return pass("none")
+			case len(records) > 1:
+				return fail(strings.Join(records, " and "), "leave one record: with several nobody reports")
+			}
+			for _, uri := range strings.Split(tagList(records[0])["rua"], ",") {
+				if uri = strings.TrimSpace(uri); !strings.HasPrefix(uri, "mailto:") && !strings.HasPrefix(uri, "https://") {
+					return fail(records[0], "rua has to name where reports go, as mailto: or https: (RFC 8460 section 3)")
+				}
+			}
+			return pass(records[0])
+		},
+	})
+}
+
+// Served returns the certificates that the mail server shows on a port, its own first.
+type Served func(ctx context.Context, port uint16) ([]*x509.Certificate, error)
+
+// dane checks that what DNS says of the mail host's keys is what it shows: a TLSA record that
+// no certificate matches keeps the mail of every sender that heeds it away.
+func (e *examiner) dane() {
+	ports := e.DANE
+	if !slices.Contains(ports, 25) {
+		ports = append([]uint16{25}, ports...)
+	}
+	for _, port := range ports {
+		e.daneMatch(port, slices.Contains(e.DANE, port))
+	}
+}
+
+func (e *examiner) daneMatch(port uint16, wanted bool) {
+	name := fmt.Sprintf("_%d._tcp.%s", port, e.Host)
+	c := plan.Check{ID: "dane.match", Subject: bare(name), Want: "a record for the key in use", Status: plan.Pass, Ref: "RFC 7672 section 3"}
+	if !wanted {
+		c.Want = "none, or one for the key in use"
+	}
+	a, err := e.truth(e.ctx, name, "TLSA")
+	switch {
+	case err != nil:
+		e.skip(c.ID, c.Subject, err.Error(), hintUnknown)
+		return
+	case a.Status != Found && !wanted:
+		c.Got = said(a)
+		e.add(c)
+		return
+	case a.Status != Found:
+		c.Status, c.Got, c.Hint = plan.Fail, said(a), "publish the record; mailpub apply does where the zone is signed"
+		e.add(c)
+		return
+	}
+	if why := e.Unsigned(e.ctx, zoneAbove(e.lookups, e.ctx, name)); why != "" {
+		c.Status, c.Got, c.Hint = plan.Fail, strings.Join(a.Data(), ", ")+", and "+why, "sign the zone with DNSSEC, or remove the record"
+		e.add(c)
+		return
+	}
+	if e.Served == nil {
+		e.skip(c.ID, c.Subject, "the mail server was not asked for its certificate", "run verify where the mail server answers")
+		return
+	}
+	shown, err := e.Served(e.ctx, port)
+	if err != nil {
+		e.skip(c.ID, c.Subject, "the certificate in use is not known: "+err.Error(), "let the mail server answer and offer STARTTLS, then run verify again")
+		return
+	}
+	c.Got = strings.Join(a.Data(), ", ")
+	if !slices.ContainsFunc(a.Data(), func(data string) bool { return tlsaMatches(data, shown) }) {
+		c.Status = plan.Fail
+		c.Hint = "senders that heed DANE deliver no mail: publish a record for the key in use (mailpub apply), or put the former key back"
+	}
+	e.add(c)
+}
+
+// zoneAbove returns the zone that holds a name; the name itself where that can't be found out.
+func zoneAbove(l *lookups, ctx context.Context, name string) string {
+	best := ""
+	for zone := range l.nameservers {
+		if plan.Within(name, zone) && len(zone) > len(best) {
+			best = zone
+		}
+	}
+	if best != "" {
+		return best
+	}
+	if zone, _, err := l.delegation(ctx, name); err == nil {
+		return zone
+	}
+	return name
+}
+
+// tlsaMatches reports whether a TLSA record stands for a certificate that was shown: usage 3
+// for the server's own, usage 2 for any of its issuers that it shows along (RFC 7672 section
+// 3.1; usages 0 and 1 count for nothing in mail).
+func tlsaMatches(data string, shown []*x509.Certificate) bool {
+	rr, err := dns.NewRR(". TLSA " + data)
+	if err != nil {
+		return false
+	}
+	t := rr.(*dns.TLSA)
+	var fits []*x509.Certificate
+	switch {
+	case t.Usage == 3 && len(shown) > 0:
+		fits = shown[:1]
+	case t.Usage == 2:
+		fits = shown
+	}
+	return slices.ContainsFunc(fits, func(c *x509.Certificate) bool {
+		is, err := dns.CertificateToDANE(t.Selector, t.MatchingType, c)
+		return err == nil && strings.EqualFold(is, t.Certificate)
+	})
+}
