@@ -206,10 +206,17 @@ func (f Facts) judge(ctx context.Context, r *Router, want, is plan.Item, there b
 			return plan.Warn, fmt.Sprintf("%s, for another %v of %v", text, left.Round(time.Second), g.Lifetime), "mailpub apply renews it"
 		}
 	}
-	if p := r.Protocol(); p == "nat-pmp" || p == "pcp" {
+	at, _ := parsePort(want.Key) // it was read by it
+	switch p := r.of(at).protocol(); {
+	case p == "upnp" && at.six():
+		return plan.Skip, "granted, and the router knows its number; it does not tell where it leads", "look from outside: connect to the port of the address"
+	case p == "nat-pmp" || p == "pcp":
 		return plan.Skip, "granted, and the router has not restarted since; " + p + " can't list what it maps", "look from outside: connect to the port of the public address"
 	}
-	const open = "let its chain accept what was translated: nft insert rule TABLE CHAIN ct status dnat accept"
+	open := "let its chain accept what was translated: nft insert rule TABLE CHAIN ct status dnat accept"
+	if at.six() {
+		open = "let its chain accept what mailpub marks: " + holeAdvice
+	}
 	if what, err := r.obstacle(ctx, want.Key, is.Lines); what != "" {
 		return plan.Fail, text + ", but " + what, open
 	} else if err != nil {

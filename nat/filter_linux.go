@@ -41,10 +41,14 @@ func blocked(ctx context.Context, conn *nftables.Conn, hook *nftables.ChainHook,
 	if err != nil {
 		return "", fmt.Errorf("nftables: %w", err)
 	}
+	own := nftables.TableFamilyIPv4
+	if p.six() {
+		own = nftables.TableFamilyIPv6
+	}
 	base := slices.DeleteFunc(slices.Clone(chains), func(c *nftables.Chain) bool {
 		f := c.Table.Family
 		return c.Hooknum == nil || *c.Hooknum != *hook || c.Priority == nil || c.Type != nftables.ChainTypeFilter ||
-			f != nftables.TableFamilyIPv4 && f != nftables.TableFamilyINet
+			f != own && f != nftables.TableFamilyINet
 	})
 	slices.SortStableFunc(base, func(a, b *nftables.Chain) int { return cmp.Compare(*a.Priority, *b.Priority) })
 	unsure := ""

@@ -41,7 +41,7 @@ func Firewall(ctx context.Context, wanted []plan.Item) []Finding {
 		if dev, own := interfaceOf(host); !own {
 			f.Why, f.Hint = to.host+" is not this host", "run mailpub on the mail server"
 		} else {
-			f.State, f.Why, f.Hint = hostFirewall(ctx, dev, netip.AddrPortFrom(host, to.port), p.proto)
+			f.State, f.Why, f.Hint = hostFirewall(ctx, dev, netip.AddrPortFrom(host, to.port), p.transport())
 		}
 		found = append(found, f)
 	}

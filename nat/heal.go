@@ -18,7 +18,7 @@ import (
 // forward could not be put back the error says that it is gone, and apply puts it there.
 func (r *Router) Heal(ctx context.Context, k plan.Key) (plan.Grant, error) {
 	fail := func(err error) (plan.Grant, error) {
-		return plan.Grant{}, fmt.Errorf("%s: %s: %w", r.device, k.Name, err)
+		return plan.Grant{}, fmt.Errorf("%s: %s: %w", r.at(k), k.Name, err)
 	}
 	p, err := parsePort(k)
 	if err != nil {
@@ -46,7 +46,7 @@ func (r *Router) Heal(ctx context.Context, k plan.Key) (plan.Grant, error) {
 	if err := r.remove(ctx, p, m.to); err != nil {
 		return fail(err)
 	}
-	made, err := r.prove(ctx, p, m.to, r.device.add(ctx, p, m.to, lease), true)
+	made, err := r.prove(ctx, p, m.to, r.of(p).add(ctx, p, m.to, lease), true)
 	if err != nil {
 		return fail(fmt.Errorf("it was taken away and could not be put back, so that it is gone now: %w", err))
 	}

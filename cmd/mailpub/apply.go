@@ -135,7 +135,7 @@ func (a *app) carryOut(ctx context.Context, w *world, p *plan.Plan, f *ledger.Fi
 		}
 	}
 	progress := a.progress(out, p.Changes)
-	err := plan.Apply(ctx, p, w.parties, w.ledger, f, plan.Options{Gates: w.gates(), Adopt: ok.adopt, Progress: progress.tell})
+	err := plan.Apply(ctx, p, w.parties, w.ledger, f, plan.Options{Gates: w.gates(p), Adopt: ok.adopt, Progress: progress.tell})
 	progress.end()
 	if err != nil {
 		return a.interrupted(ctx, err, progress)

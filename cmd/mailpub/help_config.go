@@ -13,7 +13,7 @@ server:
   address: 10.10.10.10                of the mail server on the LAN
   public:
     ipv4: auto                        auto asks the router; or the address, or none
-    ipv6: none                        or the address
+    ipv6: none                        or the address, which is the server's own
   caa: [letsencrypt.org]              who may issue its certificates; by default not said
   dane:                               TLSA records, in a zone that is signed (DNSSEC)
     certificate: served               ask the server by STARTTLS; or a PEM file
@@ -71,6 +71,10 @@ router:
                                       with nftables the router's own outside
   url: http://192.168.1.1:5000/rootDesc.xml                 or with this UPnP description
   gateway: 192.168.1.1                for pcp and nat-pmp: not the default gateway
+  ipv6: pinholes                      opened for each forward, by pcp, or by upnp from port
+                                      1024; the AAAA record waits for all of them. open: IPv6
+                                      comes in anyway, or is let in by hand
+  gateway6: fe80::1%eth0              for pinholes by pcp: not the default gateway of IPv6
   lease: 168h                         to ask for; apply renews what is half gone
   forwards:
     - name: smtp

@@ -61,16 +61,21 @@ func TestLabProtocols(t *testing.T) {
 }
 
 // restart lets the router forget: its daemon is power-cycled, and where it is its own
-// daemon, its rules go as they do when it boots without them.
-func (s *siteInLab) restart() {
+// daemon, its rules go as they do when it boots without them. Then it returns the script that
+// has them.
+func (s *siteInLab) restart() (script string) {
 	s.t.Helper()
 	if s.host == "router" {
-		script := s.mailpub(exitOK, "router", "--nft")
+		script = s.mailpub(exitOK, "router", "--nft")
 		has(s.t, script, "table ip mailpub", "dport 25 dnat to 10.10.10.10:25")
 		s.must("router", "nft", "delete", "table", "ip", "mailpub")
-		return
+		if strings.Contains(script, "table ip6 mailpub") {
+			s.must("router", "nft", "delete", "table", "ip6", "mailpub")
+		}
+		return script
 	}
 	s.lab.Reboot(s.t)
+	return ""
 }
 
 // Behind two NATs nothing that the router does is seen from outside: verify names it, and

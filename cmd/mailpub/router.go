@@ -88,6 +88,9 @@ func (a *app) showRouter(r nat.Report) {
 	if r.WAN.Note != "" {
 		fmt.Fprintf(a.out, "            %s\n", a.look.yellow(wrap(clean(r.WAN.Note), 12)))
 	}
+	if r.Pinholes != "" {
+		fmt.Fprintf(a.out, "  %s  %s\n", pad("IPv6", 8), a.look.dim(wrap(clean(r.Pinholes), 12)))
+	}
 	fmt.Fprintln(a.out)
 	for _, f := range r.Forwards {
 		a.showForward(f)

@@ -138,8 +138,12 @@ func (w *world) checkers(only []string) (picked []plan.Checker) {
 }
 
 func (w *world) dnsFacts() providers.Facts {
+	public := w.site.Public
+	if len(w.site.Shut) > 0 { // not published by IPv6, on purpose
+		public = slices.DeleteFunc(slices.Clone(public), func(a netip.Addr) bool { return plan.AddressType(a) == "AAAA" })
+	}
 	f := providers.Facts{
-		Host: w.site.Host, Public: w.site.Public, Resolver: w.resolver,
+		Host: w.site.Host, Public: public, Resolver: w.resolver,
 		Nameservers: map[string][]string{}, HostsFile: w.cfg.Verify.Hosts,
 	}
 	for _, d := range w.site.Domains {
@@ -185,6 +189,9 @@ func (w *world) mailFacts() mailsvc.Facts {
 			f.Services = append(f.Services, mailsvc.Service{
 				Name: fw.Name, Addr: net.JoinHostPort(w.site.Address.String(), strconv.Itoa(int(fw.Internal))),
 			})
+		}
+		if six := w.site.IPv6(); fw.Proto == "tcp" && six.IsValid() && len(w.site.Shut) == 0 {
+			f.Services = append(f.Services, mailsvc.Service{Name: fw.Name, Addr: netip.AddrPortFrom(six, fw.Port).String()})
 		}
 	}
 	return f

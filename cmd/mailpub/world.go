@@ -54,6 +54,10 @@ func (a *app) meet(ctx context.Context, cfg *config.Config, ledger *plan.Ledger)
 	if cfg.Router.RouterKind() != plan.RouterProtocol {
 		o.Protocol = "manual"
 	}
+	if cfg.Router.Gateway6 != "" {
+		o.Gateway6 = netip.MustParseAddr(cfg.Router.Gateway6)
+	}
+	o.IPv6 = pinholeAddress(cfg, ledger)
 	if cfg.Router.Gateway != "" {
 		o.Gateway = netip.MustParseAddr(cfg.Router.Gateway) // config has checked it
 	}
@@ -61,7 +65,24 @@ func (a *app) meet(ctx context.Context, cfg *config.Config, ledger *plan.Ledger)
 		w.wan, w.wanErr = w.router.WAN(ctx)
 	}
 	w.site = cfg.PlanSite(w.wan)
+	if w.routerErr == nil {
+		w.site.Shut = w.router.Shut(ctx, w.site.ForwardItems())
+	}
 	return w, ctx.Err()
+}
+
+// pinholeAddress returns the address that pinholes lead to: the config's, or the one of
+// those that are in the ledger still, so that they can be taken away.
+func pinholeAddress(cfg *config.Config, ledger *plan.Ledger) netip.Addr {
+	if s := cfg.PlanSite(netip.Addr{}); s.IPv6().IsValid() && !s.OpenIPv6 {
+		return s.IPv6()
+	}
+	for _, e := range ledger.Entries() {
+		if ap, err := netip.ParseAddrPort(strings.Join(e.Text, "")); err == nil && e.Party == routerParty && ap.Addr().Is6() {
+			return ap.Addr()
+		}
+	}
+	return netip.Addr{}
 }
 
 // enter makes the drivers of every party. Secrets are resolved here, so it fails when
@@ -209,16 +230,23 @@ func (w *world) headline() string {
 	return fmt.Sprintf("%s: %s at %s, %s", w.cfg.Site, w.cfg.Server.Hostname, w.cfg.Server.Address, public)
 }
 
-// gates are what must hold before the world is sent here.
-func (w *world) gates() []plan.Gate {
-	addr := w.smtpAddr()
-	return []plan.Gate{{
-		Stage: plan.StageMail,
-		Name:  fmt.Sprintf("%s answers at %s", w.cfg.Server.Hostname, addr),
-		Check: func(ctx context.Context) error {
-			return mailsvc.Answers(ctx, nil, addr, w.cfg.Server.Hostname)
-		},
-	}}
+// gates are what must hold before the world is sent here: before the AAAA record, that the
+// server answers by IPv6, and before MX, that it does on the LAN.
+func (w *world) gates(p *plan.Plan) (gates []plan.Gate) {
+	answers := func(stage plan.Stage, addr string) {
+		gates = append(gates, plan.Gate{
+			Stage: stage,
+			Name:  fmt.Sprintf("%s answers at %s", w.cfg.Server.Hostname, addr),
+			Check: func(ctx context.Context) error {
+				return mailsvc.Answers(ctx, nil, addr, w.cfg.Server.Hostname)
+			},
+		})
+	}
+	if six := plan.DNSKey(w.site.Host, "AAAA"); slices.ContainsFunc(p.Changes, func(c plan.Change) bool { return c.Key == six && !c.Release }) {
+		answers(plan.StageAddress, netip.AddrPortFrom(w.site.IPv6(), 25).String())
+	}
+	answers(plan.StageMail, w.smtpAddr())
+	return gates
 }
 
 func (w *world) names() (names []string) {

@@ -27,14 +27,16 @@ var script []byte
 
 // Addresses in every lab.
 const (
-	Server     = "10.10.10.10" // host lan, the mail server
-	Neighbour  = "10.10.10.20" // host lan2
-	Router     = "10.10.10.1"  // host router, inside
-	Public     = "2.2.2.2"     // host router, outside
-	Outside    = "2.2.2.1"     // host inet
-	NameServer = "2.2.2.3"     // host inet, BIND on port 53
-	Router2    = "10.20.20.1"  // host router2, inside, with Options.SecondRouter
-	KeyName    = "mailpub."    // of the TSIG key, hmac-sha256
+	Server     = "10.10.10.10"     // host lan, the mail server
+	Neighbour  = "10.10.10.20"     // host lan2
+	Router     = "10.10.10.1"      // host router, inside
+	Public     = "2.2.2.2"         // host router, outside
+	Outside    = "2.2.2.1"         // host inet
+	NameServer = "2.2.2.3"         // host inet, BIND on port 53
+	Server6    = "2001:db8:10::10" // host lan, with Options.IPv6
+	Outside6   = "2001:db8:2::1"   // host inet
+	Router2    = "10.20.20.1"      // host router2, inside, with Options.SecondRouter
+	KeyName    = "mailpub."        // of the TSIG key, hmac-sha256
 )
 
 // Options chooses a lab. The zero value is a router that speaks IGD 2 and NAT-PMP and
@@ -48,6 +50,7 @@ type Options struct {
 	Deny         string // external ports the router refuses: "1-1023"
 	DoubleNAT    bool   // the router's own WAN address is 100.64.0.2
 	Lie          bool   // with DoubleNAT: it claims 2.2.2.2 all the same
+	IPv6         bool   // IPv6 as well, filtered by the router and not translated
 	SecondRouter bool   // another router, on a second network card of lan
 }
 
@@ -67,7 +70,7 @@ func (o Options) env() []string {
 	}
 	env := []string{
 		fmt.Sprintf("IGD=%d", igd), "UPNP=" + word(!o.NoUPnP), "NATPMP=" + word(!o.NoNATPMP), "SECURE=" + word(!o.Open),
-		"DENY=" + o.Deny, "LIE=" + word(o.Lie), "SECOND=" + word(o.SecondRouter), "DOUBLE=",
+		"DENY=" + o.Deny, "LIE=" + word(o.Lie), "SECOND=" + word(o.SecondRouter), "V6=" + word(o.IPv6), "DOUBLE=",
 	}
 	if o.DoubleNAT {
 		env = append(env, "DOUBLE=100.64.0")

@@ -14,14 +14,15 @@ import (
 // says auto; an invalid one means that it is not known.
 func (c *Config) PlanSite(ipv4 netip.Addr) plan.Site {
 	s := plan.Site{
-		Name:    c.Site,
-		Host:    fqdn(c.Server.Hostname),
-		Address: netip.MustParseAddr(c.Server.Address),
-		Public:  c.PublicAddresses(ipv4),
-		Router:  c.Router.RouterKind(),
-		Lease:   c.Router.Lease,
-		CAA:     c.Server.CAA,
-		Service: plan.MailService{ByHand: c.Service.Type == "manual"},
+		Name:     c.Site,
+		Host:     fqdn(c.Server.Hostname),
+		Address:  netip.MustParseAddr(c.Server.Address),
+		Public:   c.PublicAddresses(ipv4),
+		Router:   c.Router.RouterKind(),
+		Lease:    c.Router.Lease,
+		OpenIPv6: c.Router.IPv6 == "open",
+		CAA:      c.Server.CAA,
+		Service:  plan.MailService{ByHand: c.Service.Type == "manual"},
 	}
 	for _, d := range c.Domains {
 		pd := plan.Domain{
