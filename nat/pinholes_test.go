@@ -47,7 +47,7 @@ func TestPinholeByPCP(t *testing.T) {
 	if err != nil || len(items) != 2 || items[1].Lines[0] != "[::1]:25" || items[0].Lines[0] != server {
 		t.Errorf("a later run reads %+v, %v", items, err)
 	}
-	healed, err := open().Heal(t.Context(), six.Key)
+	healed, err := open().Heal(t.Context(), plan.Item{Key: six.Key, Lines: six.After})
 	if err != nil || len(box.Mapped()) != 1 {
 		t.Errorf("healed: %v, mapped %v", err, box.Mapped())
 	}

@@ -71,6 +71,8 @@ router:
                                       with nftables the router's own outside
   url: http://192.168.1.1:5000/rootDesc.xml                 or with this UPnP description
   gateway: 192.168.1.1                for pcp and nat-pmp: not the default gateway
+  behind_nat: false                   true: the router is behind another one, which forwards the
+                                      same ports to it; else apply stops before MX there
   ipv6: pinholes                      opened for each forward, by pcp, or by upnp from port
                                       1024; the AAAA record waits for all of them. open: IPv6
                                       comes in anyway, or is let in by hand

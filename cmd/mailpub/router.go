@@ -27,6 +27,7 @@ to be restored at boot.
 Exit code: 0, or 1 when no router answers.`,
 		Example: `  mailpub router
   mailpub router --json
+  mailpub router heal smtp
   mailpub router --nft >/etc/nftables.d/mailpub.nft`,
 		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
@@ -64,6 +65,7 @@ Exit code: 0, or 1 when no router answers.`,
 			return nil
 		},
 	}
+	cmd.AddCommand(a.healCommand())
 	cmd.Flags().BoolVar(&script, "nft", false, "print the forwards as text for nft(8)")
 	return cmd
 }

@@ -158,7 +158,12 @@ func (w *world) dnsFacts() providers.Facts {
 }
 
 func (w *world) routerFacts() nat.Facts {
+	var public netip.Addr
+	if a, err := netip.ParseAddr(w.cfg.Server.Public.IPv4); err == nil {
+		public = a
+	}
 	return nat.Facts{
+		Public: public, BehindNAT: w.cfg.Router.BehindNAT,
 		Open: func(context.Context) (*nat.Router, error) {
 			if w.site.Router == plan.RouterNone {
 				return nil, nil

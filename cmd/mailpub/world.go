@@ -64,7 +64,11 @@ func (a *app) meet(ctx context.Context, cfg *config.Config, ledger *plan.Ledger)
 	if w.router, w.routerErr = nat.Open(ctx, o); w.routerErr == nil && o.Protocol != "manual" {
 		w.wan, w.wanErr = w.router.WAN(ctx)
 	}
-	w.site = cfg.PlanSite(w.wan)
+	public := w.wan
+	if w.wanErr != nil { // an address behind another NAT is nothing to publish
+		public = netip.Addr{}
+	}
+	w.site = cfg.PlanSite(public)
 	if w.routerErr == nil {
 		w.site.Shut = w.router.Shut(ctx, w.site.ForwardItems())
 	}
@@ -245,8 +249,20 @@ func (w *world) gates(p *plan.Plan) (gates []plan.Gate) {
 	if six := plan.DNSKey(w.site.Host, "AAAA"); slices.ContainsFunc(p.Changes, func(c plan.Change) bool { return c.Key == six && !c.Release }) {
 		answers(plan.StageAddress, netip.AddrPortFrom(w.site.IPv6(), 25).String())
 	}
+	if errors.Is(w.wanErr, nat.ErrDoubleNAT) && !w.cfg.Router.BehindNAT {
+		gates = append(gates, plan.Gate{Stage: plan.StageMail, Name: "the router has a public address",
+			Check: func(context.Context) error { return w.bothAddresses() }})
+	}
 	answers(plan.StageMail, w.smtpAddr())
 	return gates
+}
+
+// bothAddresses is w.wanErr with the address that stands in front of the router's.
+func (w *world) bothAddresses() error {
+	if len(w.site.Public) == 0 || !w.site.Public[0].Is4() {
+		return w.wanErr
+	}
+	return fmt.Errorf("%w; the public address is %s, as the config says", w.wanErr, w.site.Public[0])
 }
 
 func (w *world) names() (names []string) {

@@ -48,7 +48,7 @@ type Options struct {
 	NoNATPMP     bool   // UPnP alone
 	Open         bool   // a host may map ports to another host
 	Deny         string // external ports the router refuses: "1-1023"
-	DoubleNAT    bool   // the router's own WAN address is 100.64.0.2
+	DoubleNAT    string // "100.64.0": its WAN address is 100.64.0.2, behind another router
 	Lie          bool   // with DoubleNAT: it claims 2.2.2.2 all the same
 	IPv6         bool   // IPv6 as well, filtered by the router and not translated
 	SecondRouter bool   // another router, on a second network card of lan
@@ -70,10 +70,7 @@ func (o Options) env() []string {
 	}
 	env := []string{
 		fmt.Sprintf("IGD=%d", igd), "UPNP=" + word(!o.NoUPnP), "NATPMP=" + word(!o.NoNATPMP), "SECURE=" + word(!o.Open),
-		"DENY=" + o.Deny, "LIE=" + word(o.Lie), "SECOND=" + word(o.SecondRouter), "V6=" + word(o.IPv6), "DOUBLE=",
-	}
-	if o.DoubleNAT {
-		env = append(env, "DOUBLE=100.64.0")
+		"DENY=" + o.Deny, "LIE=" + word(o.Lie), "SECOND=" + word(o.SecondRouter), "V6=" + word(o.IPv6), "DOUBLE=" + o.DoubleNAT,
 	}
 	return env
 }

@@ -124,10 +124,11 @@ type Zone struct {
 type Router struct {
 	Protocol  string        `mapstructure:"protocol"`
 	Interface string        `mapstructure:"interface"`
-	URL       string        `mapstructure:"url"`      // of a UPnP description: no discovery
-	Gateway   string        `mapstructure:"gateway"`  // address for NAT-PMP
-	IPv6      string        `mapstructure:"ipv6"`     // "pinholes" or "open"
-	Gateway6  string        `mapstructure:"gateway6"` // address for pinholes by PCP
+	URL       string        `mapstructure:"url"`        // of a UPnP description: no discovery
+	Gateway   string        `mapstructure:"gateway"`    // address for NAT-PMP
+	BehindNAT bool          `mapstructure:"behind_nat"` // another router in front forwards the ports too
+	IPv6      string        `mapstructure:"ipv6"`       // "pinholes" or "open"
+	Gateway6  string        `mapstructure:"gateway6"`   // address for pinholes by PCP
 	Lease     time.Duration `mapstructure:"lease"`
 	Forwards  []Forward     `mapstructure:"forwards"`
 }
