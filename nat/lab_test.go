@@ -339,6 +339,96 @@ func TestLeaseInRouter(t *testing.T) {
 	kernel(t, l, map[string]string{"110": lab.Server + ":110"})
 }
 
+// What miniupnpd announces of a restart, another address outside, and its end.
+func TestAnnouncements(t *testing.T) {
+	t.Parallel()
+	l := lab.Up(t, lab.Options{})
+	cmd := agentOn(t.Context(), t, l, "lan", order{Listen: true})
+	in, err := cmd.StdinPipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	out, err := cmd.StdoutPipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	lines := bufio.NewScanner(out)
+	for until := time.Now().Add(10 * time.Second); ; {
+		if groups, err := l.Exec(t, "lan", "cat", "/proc/net/udp"); err == nil && strings.Contains(groups, ":14E6 ") && strings.Contains(groups, ":076C ") {
+			break
+		}
+		if time.Now().After(until) {
+			t.Fatal("nobody listens")
+		}
+		time.Sleep(20 * time.Millisecond)
+	}
+	// Each may come with others, which a slow machine tells apart from it.
+	for _, step := range []struct {
+		do   func()
+		want Happening
+	}{
+		{func() { l.Reboot(t) }, Restarted},
+		{func() { l.SetWAN(t, "2.2.2.7/24") }, AddressChanged},
+		{func() { l.Goodbye(t) }, Gone},
+	} {
+		step.do()
+		for lines.Scan() && lines.Text() != string(step.want) {
+		}
+		if lines.Text() != string(step.want) {
+			t.Fatalf("it does not announce %q: %v", step.want, lines.Err())
+		}
+	}
+	in.Close()
+	if err := cmd.Wait(); err != nil {
+		t.Error(err)
+	}
+}
+
+// A router with another address outside keeps its forwards and says the new address.
+func TestWANChange(t *testing.T) {
+	t.Parallel()
+	for name, protocol := range map[string]string{"UPnP": "upnp", "NAT-PMP": "nat-pmp", "PCP": "pcp"} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			l := lab.Up(t, lab.Options{})
+			first := on(t, l, "lan", order{Protocol: protocol, Apply: five(), Read: []string{"tcp/25"}})
+			ok(t, first)
+			l.SetWAN(t, "2.2.2.7/24")
+			after := on(t, l, "lan", order{Protocol: protocol, Known: first.Grants, Read: []string{"tcp/25"}})
+			ok(t, after)
+			if after.Address != netip.MustParseAddr("2.2.2.7") || text(after.Items) != text(first.Items) {
+				t.Errorf("WAN %s, read %s", after.Address, text(after.Items))
+			}
+			l.SetWAN(t, "192.168.7.2/24")
+			private := on(t, l, "lan", order{Protocol: protocol, Known: first.Grants, Read: []string{"tcp/25"}})
+			if !slices.Contains(private.Kinds, "double NAT") || !strings.Contains(private.WAN, "192.168.7.2 is private") {
+				t.Errorf("with a private address: %v %s", private.Kinds, private.WAN)
+			}
+		})
+	}
+}
+
+// A router that takes its time is waited for, in every protocol, and is not asked too often.
+func TestSlowRouter(t *testing.T) {
+	t.Parallel()
+	for name, protocol := range map[string]string{"auto": "auto", "NAT-PMP": "nat-pmp", "PCP": "pcp"} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			l := lab.Up(t, lab.Options{})
+			l.Slow(t, 400*time.Millisecond)
+			rep := on(t, l, "lan", order{Protocol: protocol, Apply: five()[:2], Read: []string{"tcp/25", "tcp/110"}})
+			ok(t, rep)
+			if len(rep.Items) != 2 {
+				t.Errorf("read %s", text(rep.Items))
+			}
+			kernel(t, l, all(five()[:2]))
+		})
+	}
+}
+
 // The checks on a real router, well and unwell.
 func TestChecksInLab(t *testing.T) {
 	t.Parallel()

@@ -17,6 +17,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"regexp"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -130,17 +131,17 @@ func Missing() string {
 	return ""
 }
 
-func (l *Lab) run(command string) (string, error) {
+func (l *Lab) run(command ...string) (string, error) {
 	ctx, cancel := context.WithTimeout(context.Background(), 30*time.Second)
 	defer cancel()
-	cmd := exec.CommandContext(ctx, "bash", l.sh, command)
+	cmd := exec.CommandContext(ctx, "bash", append([]string{l.sh}, command...)...)
 	cmd.Env = l.env
 	// Not CombinedOutput: the daemons keep what they inherit open.
 	var out, errs strings.Builder
 	cmd.Stdout, cmd.Stderr = &out, &errs
 	cmd.WaitDelay = time.Second
 	if err := cmd.Run(); err != nil {
-		return "", fmt.Errorf("lab.sh %s: %w: %s", command, err, strings.TrimSpace(errs.String()))
+		return "", fmt.Errorf("lab.sh %q: %w: %s", command, err, strings.TrimSpace(errs.String()))
 	}
 	return out.String(), nil
 }
@@ -163,6 +164,58 @@ func (l *Lab) Exec(t testing.TB, host string, args ...string) (string, error) {
 func (l *Lab) Reboot(t testing.TB) {
 	t.Helper()
 	if _, err := l.run("reboot"); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// SetWAN gives the router another address outside: "2.2.2.7/24".
+func (l *Lab) SetWAN(t testing.TB, address string) {
+	t.Helper()
+	if _, err := l.run("wan", address); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// Slow makes the router's daemon slow until the test ends: it stands still for pause, again
+// and again, with a moment for work in between.
+func (l *Lab) Slow(t testing.TB, pause time.Duration) {
+	t.Helper()
+	text, err := os.ReadFile(filepath.Join("/run/mailpub-lab", l.Name, "router.pid"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	pid, err := strconv.Atoi(strings.TrimSpace(string(text)))
+	if err != nil {
+		t.Fatal(err)
+	}
+	process, err := os.FindProcess(pid)
+	if err != nil {
+		t.Fatal(err)
+	}
+	end, ended := make(chan struct{}), make(chan struct{})
+	go func() {
+		defer close(ended)
+		for {
+			_ = process.Signal(stopSignal)
+			select {
+			case <-time.After(pause):
+			case <-end:
+			}
+			_ = process.Signal(goOnSignal)
+			select {
+			case <-time.After(30 * time.Millisecond):
+			case <-end:
+				return
+			}
+		}
+	}()
+	t.Cleanup(func() { close(end); <-ended })
+}
+
+// Goodbye ends the router's daemon in good order, as when its service is switched off.
+func (l *Lab) Goodbye(t testing.TB) {
+	t.Helper()
+	if _, err := l.run("goodbye"); err != nil {
 		t.Fatal(err)
 	}
 }

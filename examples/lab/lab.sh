@@ -12,6 +12,8 @@
 #   lab.sh exec HOST CMD...    run a command on a host
 #   lab.sh key                 print the TSIG secret of the key "mailpub."
 #   lab.sh mappings            print what the router forwards
+#   lab.sh wan ADDRESS/LENGTH  give the router another address outside
+#   lab.sh goodbye             end the router's daemon in good order
 #   lab.sh reboot              power-cycle the router's daemon: it forgets every mapping
 #
 # Environment, read by up:
@@ -156,10 +158,10 @@ daemon() {
   die "$name does not listen, see $STATE/$name.log"
 }
 
-crash() { # NAME
+crash() { # NAME [SIGNAL]
   local pid i
   pid=$(cat "$STATE/$1.pid" 2>/dev/null) || return 0
-  kill -KILL "$pid" 2>/dev/null
+  kill -"${2:-KILL}" "$pid" 2>/dev/null
   for ((i = 0; i < 500; i++)); do alive "$pid" || break; sleep 0.02; done
   rm -f "$STATE/$1.pid"
 }
@@ -332,6 +334,13 @@ case ${1:-} in
   exec) loaded; shift; h=${1:?HOST}; shift; exec ip netns exec "$LAB-$h" "$@" ;;
   key) loaded; cat "$STATE/key" ;;
   mappings) loaded; on router nft list chain inet filter prerouting_miniupnpd | grep dnat || true ;;
+  wan)
+    loaded
+    set_kernel router ipv4/conf/wan0/promote_secondaries 1
+    net router -4 addr flush dev wan0
+    address router wan0 "${2:?ADDRESS/LENGTH}"
+    net router route replace default via 2.2.2.1 dev wan0 onlink ;;
+  goodbye) loaded; crash router TERM ;;
   reboot) loaded; crash router; flush; on router conntrack -F >/dev/null 2>&1; igd_start router ;;
   *) sed -n '2,/^set -u/{/^set -u/d;s/^# \{0,1\}//;p}' "$0"; exit 2 ;;
 esac

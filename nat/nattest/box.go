@@ -161,6 +161,21 @@ func (b *Box) grant(in inside, external uint16, nonce string, lifetime uint32) (
 	return external, true
 }
 
+// Announce sends datagrams from the box's address, as a router does to a group.
+func (b *Box) Announce(t testing.TB, to netip.AddrPort, datagrams ...[]byte) {
+	t.Helper()
+	s, err := net.DialUDP("udp", net.UDPAddrFromAddrPort(netip.AddrPortFrom(b.Addr, 0)), net.UDPAddrFromAddrPort(to))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer s.Close()
+	for _, d := range datagrams {
+		if _, err := s.Write(d); err != nil {
+			t.Fatal(err)
+		}
+	}
+}
+
 // Responder answers each search with what answers returns for its search target, one
 // datagram each, and returns where searches are to be sent.
 func Responder(t testing.TB, answers func(st string) []string) netip.AddrPort {
