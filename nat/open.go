@@ -131,7 +131,8 @@ type opened struct {
 }
 
 // openAny asks in all protocols at once, and takes the best that answers. Once one has
-// answered, those before it have a while left.
+// answered, those before it have a while left; UPnP has none where that is the gateway and
+// the gateway has nobody who listens to searches.
 func openAny(ctx context.Context, o Options) (device, string, error) {
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
@@ -144,6 +145,8 @@ func openAny(ctx context.Context, o Options) (device, string, error) {
 		}()
 	}
 	got := make([]*opened, len(all))
+	deaf := o.deaf(ctx)
+	var noUPnP error
 	var grace <-chan time.Time
 	for {
 		select {
@@ -152,6 +155,8 @@ func openAny(ctx context.Context, o Options) (device, string, error) {
 			if a.err == nil && grace == nil {
 				grace = time.After(upnpGrace)
 			}
+		case noUPnP = <-deaf:
+			deaf = nil
 		case <-grace:
 			for rank := range got {
 				if got[rank] == nil {
@@ -160,6 +165,9 @@ func openAny(ctx context.Context, o Options) (device, string, error) {
 			}
 		case <-ctx.Done():
 			return nil, "", context.Cause(ctx)
+		}
+		if noUPnP != nil && grace != nil && got[0] == nil {
+			got[0] = &opened{err: noUPnP}
 		}
 		if best, decided := settled(got); decided {
 			return conclude(all, got, best)

@@ -12,6 +12,7 @@ import (
 	"net/url"
 	"strings"
 	"sync"
+	"syscall"
 	"time"
 
 	"golang.org/x/net/ipv4"
@@ -19,6 +20,8 @@ import (
 
 // igdType begins the search target of a router, which ends in its version.
 const igdType = "urn:schemas-upnp-org:device:InternetGatewayDevice:"
+
+const ssdpPort = 1900
 
 // request is a search (UPnP Device Architecture 1.1, section 1.3.2). MX is the longest
 // that a device may take for its answer, in seconds, and 1 the least there is.
@@ -161,6 +164,33 @@ func receiveAll(s *net.UDPConn, take func(datagram []byte, from netip.Addr)) {
 		}
 		take(buf[:n], from.Addr().Unmap())
 	}
+}
+
+// deaf sends a search to the gateway alone. What comes from the channel is nil, or an error
+// that says for sure that nobody listens to searches there: it answers that the port is
+// closed (ICMP). That it answers nothing says nothing.
+func (o Options) deaf(ctx context.Context) <-chan error {
+	verdict := make(chan error, 1)
+	gateway, which, err := o.gateway()
+	if err != nil || o.Search.IsValid() {
+		return verdict
+	}
+	go func() {
+		c, err := net.DialUDP("udp4", nil, net.UDPAddrFromAddrPort(netip.AddrPortFrom(gateway, ssdpPort)))
+		if err != nil {
+			return
+		}
+		defer c.Close()
+		stop := context.AfterFunc(ctx, func() { c.SetDeadline(time.Now()) })
+		defer stop()
+		if _, err = c.Write(request(1)); err == nil {
+			_, err = c.Read(make([]byte, 1))
+		}
+		if errors.Is(err, syscall.ECONNREFUSED) {
+			verdict <- fmt.Errorf("%s %s has nobody who listens to searches", which, gateway)
+		}
+	}()
+	return verdict
 }
 
 // parseAnswer returns the location that an answer to a search names. Only one on the
