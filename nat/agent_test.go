@@ -121,6 +121,11 @@ func (o order) run(ctx context.Context) (rep report) {
 		for _, p := range o.Wanted {
 			c := creation("tcp/"+p, lab.Server+":"+p)
 			wanted = append(wanted, plan.Item{Key: c.Key, Lines: c.After})
+			if owns(netip.MustParseAddr(lab.Server6)) {
+				six := creation("tcp6/"+p, netip.MustParseAddr(lab.Server6).String())
+				six.After = []string{"[" + six.After[0] + "]:" + p}
+				wanted = append(wanted, plan.Item{Key: six.Key, Lines: six.After})
+			}
 		}
 		rep.Firewall = Firewall(ctx, wanted)
 		return rep
