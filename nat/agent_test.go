@@ -36,6 +36,7 @@ func TestMain(m *testing.M) {
 // nothing of earlier ones but what Known says.
 type order struct {
 	Serve, Dial string // only this: serve, or connect to, an address
+	Listen      bool   // only this: print what the router announces, until the input ends
 	Floor       bool   // only this: see BenchmarkFiveForwards
 
 	Protocol, Interface, URL string
@@ -88,6 +89,8 @@ func agent(text string) int {
 		err = serve(o.Serve)
 	case o.Dial != "":
 		err = dial(ctx, o.Dial)
+	case o.Listen:
+		err = hear(ctx)
 	case o.Floor:
 		err = floorRun(ctx)
 	default:
@@ -118,6 +121,11 @@ func (o order) run(ctx context.Context) (rep report) {
 		for _, p := range o.Wanted {
 			c := creation("tcp/"+p, lab.Server+":"+p)
 			wanted = append(wanted, plan.Item{Key: c.Key, Lines: c.After})
+			if owns(netip.MustParseAddr(lab.Server6)) {
+				six := creation("tcp6/"+p, netip.MustParseAddr(lab.Server6).String())
+				six.After = []string{"[" + six.After[0] + "]:" + p}
+				wanted = append(wanted, plan.Item{Key: six.Key, Lines: six.After})
+			}
 		}
 		rep.Firewall = Firewall(ctx, wanted)
 		return rep
@@ -200,6 +208,18 @@ func serve(address string) error {
 		fmt.Fprintf(c, "220 %s\n", c.RemoteAddr())
 		c.Close()
 	}
+}
+
+// hear prints the events of the default gateway, until its input ends.
+func hear(ctx context.Context) error {
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
+	go func() {
+		_, _ = io.Copy(io.Discard, os.Stdin)
+		cancel()
+	}()
+	l := Listener{Router: netip.MustParseAddr(lab.Router), Address: netip.MustParseAddr(lab.Public)}
+	return l.Run(ctx, func(e Event) { fmt.Println(e.What) })
 }
 
 func dial(ctx context.Context, address string) error {

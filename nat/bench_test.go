@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"github.com/mailpub/mailpub/examples/lab"
+	"github.com/mailpub/mailpub/plan"
 )
 
 // BenchmarkFiveForwards puts five forwards in place from nothing on a real router, in each
@@ -47,6 +48,60 @@ func BenchmarkFiveForwards(b *testing.B) {
 			b.ReportMetric(upnpc.Seconds()/ours.Seconds(), "x-faster-than-upnpc")
 		})
 	}
+}
+
+// BenchmarkStrangers is what five forwards cost among the mappings of others, against a
+// router that has none.
+func BenchmarkStrangers(b *testing.B) {
+	alone, among := lab.Up(b, lab.Options{}), lab.Up(b, lab.Options{})
+	var theirs []plan.Change
+	for n := range 150 {
+		to := fmt.Sprint(20000 + n)
+		theirs = append(theirs, creation("tcp/"+to, lab.Neighbour+":"+to))
+	}
+	if rep := on(b, among, "lan2", order{Protocol: "upnp", Apply: theirs}); rep.Apply != "" || len(among.Mappings(b)) != 150 {
+		b.Fatalf("%d mappings of others: %s", len(among.Mappings(b)), rep.Apply)
+	}
+	// The router itself takes longer the more it has: so bare requests, nothing looked at, too.
+	bare := func(l *lab.Lab) time.Duration {
+		began := time.Now()
+		if out, err := agentOn(b.Context(), b, l, "lan", order{Floor: true}).CombinedOutput(); err != nil {
+			b.Fatalf("%v: %s", err, out)
+		}
+		took := time.Since(began)
+		var back []plan.Change
+		for _, c := range five() {
+			back = append(back, deletion(c.Key.Name, c.After[0]))
+		}
+		if end := on(b, l, "lan", order{Protocol: "upnp", Apply: back}); end.Apply != "" {
+			b.Fatal(end.Apply)
+		}
+		return took
+	}
+	run := func(l *lab.Lab) time.Duration {
+		rep := on(b, l, "lan", order{Protocol: "upnp", Apply: five()})
+		var back []plan.Change
+		for _, c := range five() {
+			back = append(back, deletion(c.Key.Name, c.After[0]))
+		}
+		if end := on(b, l, "lan", order{Protocol: "upnp", Apply: back}); rep.Apply+end.Apply != "" {
+			b.Fatal(rep.Apply, end.Apply)
+		}
+		return rep.Took
+	}
+	var few, many, bareFew, bareMany time.Duration
+	for b.Loop() {
+		few += run(alone)
+		many += run(among)
+		bareFew += bare(alone)
+		bareMany += bare(among)
+	}
+	n := float64(b.N)
+	b.ReportMetric(0, "ns/op")
+	b.ReportMetric(few.Seconds()*1e3/n, "ms/alone")
+	b.ReportMetric(many.Seconds()*1e3/n, "ms/among-150")
+	b.ReportMetric(bareFew.Seconds()*1e3/n, "ms/floor-alone")
+	b.ReportMetric(bareMany.Seconds()*1e3/n, "ms/floor-among-150")
 }
 
 // BenchmarkNoRouter is how long it takes to say that nobody answers, in all protocols.

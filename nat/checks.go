@@ -25,6 +25,10 @@ type Facts struct {
 	// Published returns the addresses that DNS has for the mail host. Those of IPv6 do
 	// not matter here.
 	Published func(context.Context) ([]netip.Addr, error)
+	// Public is the address that the config gives; not valid where the router is asked.
+	Public netip.Addr
+	// BehindNAT says that the config knows of another router in front, which forwards too.
+	BehindNAT bool
 	// Outside returns the public address from which this network is seen.
 	Outside func(context.Context) (netip.Addr, error)
 }
@@ -54,7 +58,7 @@ func (f Facts) run(ctx context.Context) []plan.Check {
 		return checks
 	}
 	wan, wanErr := r.WAN(ctx)
-	checks := []plan.Check{gateway, checkWAN(r, wan, wanErr), f.checkAddress(ctx, r, wan, wanErr)}
+	checks := []plan.Check{gateway, f.checkWAN(ctx, r, wan, wanErr), f.checkAddress(ctx, r, wan, wanErr)}
 	return append(checks, f.checkForwards(ctx, r)...)
 }
 
@@ -92,18 +96,41 @@ func checkGateway(r *Router, err error) plan.Check {
 	return c
 }
 
-func checkWAN(r *Router, wan netip.Addr, err error) plan.Check {
+func (f Facts) checkWAN(ctx context.Context, r *Router, wan netip.Addr, err error) plan.Check {
 	c := plan.Check{ID: "router.wan", Subject: "WAN address of " + r.Device(), Want: "a public address", Ref: "RFC 1918, RFC 6598"}
 	switch {
 	case err == nil:
 		c.Status, c.Got = plan.Pass, wan.String()
+	case errors.Is(err, ErrDoubleNAT) && f.BehindNAT:
+		c.Status, c.Got, c.Want = plan.Pass, err.Error(), "an address behind another router, as the config says"
 	case errors.Is(err, ErrDoubleNAT):
-		c.Status, c.Got = plan.Fail, err.Error()
-		c.Hint = "the router is behind another one (double NAT): forward the ports there too or make it a bridge, or ask the provider for a public address"
+		c.Status, c.Got = plan.Fail, err.Error()+"; "+f.inFront(ctx)
+		c.Hint = "the router is behind another one (double NAT): forward the ports there too and set router.behind_nat, or make it a bridge, or ask the provider for a public address"
 	default:
 		c.Status, c.Got, c.Hint = plan.Skip, err.Error(), "look up the WAN address in the router"
 	}
 	return c
+}
+
+// inFront says which address the network has on the Internet, behind which the router is.
+func (f Facts) inFront(ctx context.Context) string {
+	if f.Outside != nil {
+		if a, err := f.Outside(ctx); err == nil {
+			return "from outside the network is seen at " + a.Unmap().String()
+		}
+	}
+	if f.Public.IsValid() {
+		return "the public address is " + f.Public.String() + ", as the config says"
+	}
+	if f.Published != nil {
+		all, err := f.Published(ctx)
+		for _, a := range all {
+			if a = a.Unmap(); err == nil && a.Is4() {
+				return "DNS has " + a.String() + " for the mail host"
+			}
+		}
+	}
+	return "the public address in front of it is not known from here"
 }
 
 // checkAddress compares the address that the router has with the one that the outside
@@ -206,10 +233,17 @@ func (f Facts) judge(ctx context.Context, r *Router, want, is plan.Item, there b
 			return plan.Warn, fmt.Sprintf("%s, for another %v of %v", text, left.Round(time.Second), g.Lifetime), "mailpub apply renews it"
 		}
 	}
-	if p := r.Protocol(); p == "nat-pmp" || p == "pcp" {
+	at, _ := parsePort(want.Key) // it was read by it
+	switch p := r.of(at).protocol(); {
+	case p == "upnp" && at.six():
+		return plan.Skip, "granted, and the router knows its number; it does not tell where it leads", "look from outside: connect to the port of the address"
+	case p == "nat-pmp" || p == "pcp":
 		return plan.Skip, "granted, and the router has not restarted since; " + p + " can't list what it maps", "look from outside: connect to the port of the public address"
 	}
-	const open = "let its chain accept what was translated: nft insert rule TABLE CHAIN ct status dnat accept"
+	open := "let its chain accept what was translated: nft insert rule TABLE CHAIN ct status dnat accept"
+	if at.six() {
+		open = "let its chain accept what mailpub marks: " + holeAdvice
+	}
 	if what, err := r.obstacle(ctx, want.Key, is.Lines); what != "" {
 		return plan.Fail, text + ", but " + what, open
 	} else if err != nil {

@@ -37,22 +37,31 @@ type device interface {
 	remove(ctx context.Context, p port, was target) error
 }
 
-// port is an external port.
+// port is an external port. With "tcp6" and "udp6" it is a pinhole: a port of the server's
+// own IPv6 address that the router lets through, which translates nothing. It is a forward
+// like any other, and not a kind of its own, since the same router grants it, in the same
+// batch and for a lease as well; the words are those of package net.
 type port struct {
-	proto  string // "tcp" or "udp"
+	proto  string // "tcp", "udp", "tcp6" or "udp6"
 	number uint16
 }
+
+// six reports whether it is a pinhole.
+func (p port) six() bool { return strings.HasSuffix(p.proto, "6") }
+
+// transport is "tcp" or "udp".
+func (p port) transport() string { return strings.TrimSuffix(p.proto, "6") }
 
 func (p port) String() string { return p.proto + "/" + strconv.Itoa(int(p.number)) }
 
 func (p port) key() plan.Key { return plan.Key{Kind: Kind, Name: p.String()} }
 
-// parsePort reads the key of a forward: "tcp/25".
+// parsePort reads the key of a forward: "tcp/25", or "tcp6/25" for a pinhole.
 func parsePort(k plan.Key) (port, error) {
 	proto, number, _ := strings.Cut(k.Name, "/")
 	n, err := strconv.ParseUint(number, 10, 16)
 	p := port{proto, uint16(n)}
-	if k.Kind != Kind || proto != "tcp" && proto != "udp" || err != nil || n == 0 || p.key() != k {
+	if k.Kind != Kind || p.transport() != "tcp" && p.transport() != "udp" || err != nil || n == 0 || p.key() != k {
 		return port{}, fmt.Errorf("%q is no forward, want one such as %q", k.String(), Kind+" tcp/25")
 	}
 	return p, nil
@@ -76,17 +85,33 @@ func (t target) String() string {
 }
 
 // parseTarget is the reverse of String, for text that can be written to a router: the
-// host must be an IPv4 address.
+// host must be an address.
 func parseTarget(lines []string) (target, error) {
 	if len(lines) != 1 {
 		return target{}, fmt.Errorf("a forward is one line, got %q", lines)
 	}
 	text, disabled := strings.CutSuffix(lines[0], " disabled")
 	ap, err := netip.ParseAddrPort(text)
-	if err != nil || !ap.Addr().Is4() || ap.Port() == 0 {
+	if err != nil || ap.Addr().Is4In6() || ap.Addr().Zone() != "" || ap.Port() == 0 {
 		return target{}, fmt.Errorf("%q is no target of a forward, want one such as %q", lines[0], "10.10.10.10:25")
 	}
 	return target{ap.Addr().String(), ap.Port(), disabled}, nil
+}
+
+// parseForward reads a key and where it should lead, which must be of one family; a
+// pinhole leads to the same port.
+func parseForward(k plan.Key, lines []string) (p port, to target, err error) {
+	if p, err = parsePort(k); err != nil {
+		return p, to, err
+	}
+	if to, err = parseTarget(lines); err != nil {
+		return p, to, err
+	}
+	six := strings.Contains(to.host, ":")
+	if six != p.six() || six && to.port != p.number {
+		return p, to, fmt.Errorf("%s can't lead to %s", p, to)
+	}
+	return p, to, nil
 }
 
 // mapping is what a router has for a port.

@@ -35,7 +35,7 @@ func TestParsePort(t *testing.T) {
 func TestParseTarget(t *testing.T) {
 	for line, good := range map[string]bool{
 		"10.10.10.10:25": true, "10.10.10.10:25 disabled": true,
-		"10.10.10.10": false, "10.10.10.10:0": false, "mail:25": false, "[fd00::1]:25": false,
+		"10.10.10.10": false, "10.10.10.10:0": false, "mail:25": false, "[fd00::1]:25": true, "[::ffff:10.0.0.1]:25": false, "[fe80::1%eth0]:25": false,
 		"10.10.10.10:25  disabled": false, "10.10.10.10:25 enabled": false, "": false,
 	} {
 		to, err := parseTarget([]string{line})

@@ -15,8 +15,8 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// filter plays the kernel's rules for one packet. What it does not understand, above all
-// what iptables wrote, makes the answer unsure, never wrong.
+// filter plays the kernel's rules for one packet. What it does not understand, such as most
+// extensions of iptables, makes the answer unsure, never wrong.
 type filter struct {
 	conn   *nftables.Conn
 	chains []*nftables.Chain
@@ -41,10 +41,14 @@ func blocked(ctx context.Context, conn *nftables.Conn, hook *nftables.ChainHook,
 	if err != nil {
 		return "", fmt.Errorf("nftables: %w", err)
 	}
+	own := nftables.TableFamilyIPv4
+	if p.six() {
+		own = nftables.TableFamilyIPv6
+	}
 	base := slices.DeleteFunc(slices.Clone(chains), func(c *nftables.Chain) bool {
 		f := c.Table.Family
 		return c.Hooknum == nil || *c.Hooknum != *hook || c.Priority == nil || c.Type != nftables.ChainTypeFilter ||
-			f != nftables.TableFamilyIPv4 && f != nftables.TableFamilyINet
+			f != own && f != nftables.TableFamilyINet
 	})
 	slices.SortStableFunc(base, func(a, b *nftables.Chain) int { return cmp.Compare(*a.Priority, *b.Priority) })
 	unsure := ""
@@ -158,6 +162,19 @@ func (f *filter) rule(c *nftables.Chain, r *nftables.Rule) (v *expr.Verdict, sur
 			case e.IsDestRegSet:
 				return to, sure
 			}
+		case *expr.Fib:
+			registers[e.Register] = f.packet.fib(e)
+		case *expr.Match:
+			if holds, known := f.packet.matches(c.Table.Family, e); !known {
+				sure = false
+			} else if !holds {
+				return nil, true
+			}
+		case *expr.Target:
+			if e.Name == "REJECT" {
+				return &expr.Verdict{Kind: expr.VerdictDrop}, sure
+			}
+			sure = sure && e.Name == "LOG"
 		case *expr.Verdict:
 			return e, sure
 		case *expr.Reject:

@@ -19,7 +19,8 @@ type Finding struct {
 // Firewall looks at the firewall of the host that it runs on, which should be the mail
 // server, for each forward. It changes nothing and sends nothing. On Linux it plays the
 // kernel's nftables rules of the input hook, in which firewalld's, ufw's and iptables-nft's
-// are, for a packet from outside; what it can't follow is unknown, never open. Not seen
+// are, for a packet from outside, and names ufw and firewalld; on Windows it asks PowerShell
+// for the rules of Defender Firewall. What it can't follow is unknown, never open. Not seen
 // are rules of iptables-legacy, of eBPF, of hooks before input, and firewalls of other
 // systems.
 func Firewall(ctx context.Context, wanted []plan.Item) []Finding {
@@ -41,7 +42,7 @@ func Firewall(ctx context.Context, wanted []plan.Item) []Finding {
 		if dev, own := interfaceOf(host); !own {
 			f.Why, f.Hint = to.host+" is not this host", "run mailpub on the mail server"
 		} else {
-			f.State, f.Why, f.Hint = hostFirewall(ctx, dev, netip.AddrPortFrom(host, to.port), p.proto)
+			f.State, f.Why, f.Hint = hostFirewall(ctx, dev, netip.AddrPortFrom(host, to.port), p.transport())
 		}
 		found = append(found, f)
 	}

@@ -55,6 +55,47 @@ func TestFirewall(t *testing.T) {
 	}
 }
 
+// What ufw and firewalld make is known for theirs, with their own remedy.
+func TestFirewallManagers(t *testing.T) {
+	t.Parallel()
+	l := lab.Up(t, lab.Options{NoDaemon: true, IPv6: true})
+	// ufw itself, with a configuration of its own: ip-netns(8) gives it mounts of its own.
+	out, err := l.Exec(t, "lan", "sh", "-ec", `d=$(mktemp -d); trap 'rm -rf "$d"' EXIT
+		cp -a /etc/ufw "$d/etc"; cp /etc/default/ufw "$d/default"
+		mount --bind "$d/etc" /etc/ufw; mount --bind "$d/default" /etc/default/ufw
+		ufw --force enable; ufw allow 25/tcp; umount /etc/ufw /etc/default/ufw`)
+	if err != nil {
+		t.Fatalf("ufw: %v\n%s", err, out)
+	}
+	look := func(who string, want map[string]string, parts ...string) {
+		t.Helper()
+		for _, f := range on(t, l, "lan", order{Firewall: true, Wanted: []string{"25", "110"}}).Firewall {
+			if f.State != want[f.Name] {
+				t.Errorf("%s: %+v, want %s", who, f, want[f.Name])
+			}
+			if f.State == "blocked" {
+				has(t, who, f.Why+"; "+f.Hint, parts...)
+			}
+		}
+	}
+	want := map[string]string{"tcp/25": "open", "tcp/110": "blocked", "tcp6/25": "open", "tcp6/110": "blocked"}
+	look("ufw", want, "ufw: the policy of chain ip", "ufw allow 110/tcp")
+	// The form of firewalld 1.3 with its public zone.
+	nft(t, l, "lan", `flush ruleset
+table inet firewalld {
+ chain filter_INPUT { type filter hook input priority filter + 10; policy accept;
+  ct state { established, related } accept; ct status dnat accept; iifname "lo" accept; ct state invalid drop
+  jump filter_INPUT_ZONES; reject with icmpx admin-prohibited; }
+ chain filter_INPUT_ZONES { goto filter_IN_public; }
+ chain filter_IN_public { jump filter_IN_public_deny; jump filter_IN_public_allow
+  meta l4proto { icmp, ipv6-icmp } accept; reject with icmpx admin-prohibited; }
+ chain filter_IN_public_deny { }
+ chain filter_IN_public_allow { tcp dport 22 accept; tcp dport 25 accept; }
+}
+`)
+	look("firewalld", want, "firewalld: rule ", "of chain inet firewalld filter_IN", "firewall-cmd --permanent --add-port=110/tcp")
+}
+
 func TestFirewallOfNothing(t *testing.T) {
 	for _, f := range Firewall(t.Context(), []plan.Item{{Key: plan.Key{Kind: "dns", Name: "x"}}, {Key: plan.Key{Kind: Kind, Name: "tcp/25"}}}) {
 		if f.State != "unknown" || f.Why == "" {

@@ -61,8 +61,9 @@ func FuzzUPnP(f *testing.F) {
 // A note comes back as it was, or is no note.
 func FuzzNote(f *testing.F) {
 	to := target{host: "10.10.10.10", port: 25}
-	f.Add(note{"pcp", to, netip.MustParseAddr("10.10.10.1"), 7, pcpNonce{1}}.String())
-	f.Add(note{"nat-pmp", to, netip.MustParseAddr("10.10.10.1"), 7, pcpNonce{}}.String())
+	f.Add(note{protocol: "pcp", to: to, gateway: netip.MustParseAddr("10.10.10.1"), epoch: 7, nonce: pcpNonce{1}}.String())
+	f.Add(note{protocol: "nat-pmp", to: to, gateway: netip.MustParseAddr("10.10.10.1"), epoch: 7}.String())
+	f.Add(note{protocol: "upnp", to: target{host: "2001:db8::25", port: 25}, gateway: netip.MustParseAddr("fe80::1%eth0"), epoch: 7, id: 3}.String())
 	f.Fuzz(func(t *testing.T, s string) {
 		n, ok := parseNote(s)
 		if !ok {

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"net"
 	"net/netip"
+	"slices"
 )
 
 // gateway returns the gateway that the options mean, and what it is.
@@ -36,8 +37,35 @@ func (o Options) gateway() (a netip.Addr, which string, err error) {
 	return a, "", fmt.Errorf("no default gateway on interface %q", o.Interface)
 }
 
+// gateway6 is the same for IPv6, where the address may be link-local, with its zone.
+func (o Options) gateway6() (a netip.Addr, which string, err error) {
+	if o.Gateway6.IsValid() {
+		return o.Gateway6, "the IPv6 gateway of the config", nil
+	}
+	all, err := o.Gateways6()
+	if err != nil {
+		return a, "", fmt.Errorf("default gateway of IPv6: %w", err)
+	}
+	if len(all) == 0 {
+		return a, "", errors.New("this machine has no default gateway of IPv6")
+	}
+	return all[0], "the default gateway", nil
+}
+
+// owns reports whether an address is this machine's.
+func owns(a netip.Addr) bool {
+	_, own := interfaceOf(a)
+	return own
+}
+
 // prefixes returns the IPv4 networks of an interface.
 func prefixes(name string) ([]netip.Prefix, error) {
+	all, err := networks(name)
+	return slices.DeleteFunc(all, func(p netip.Prefix) bool { return !p.Addr().Is4() }), err
+}
+
+// networks returns the networks of an interface.
+func networks(name string) ([]netip.Prefix, error) {
 	i, err := net.InterfaceByName(name)
 	if err != nil {
 		return nil, fmt.Errorf("network interface %q: %w", name, err)
@@ -48,7 +76,7 @@ func prefixes(name string) ([]netip.Prefix, error) {
 	}
 	var all []netip.Prefix
 	for _, a := range addrs {
-		if p, err := netip.ParsePrefix(a.String()); err == nil && p.Addr().Is4() {
+		if p, err := netip.ParsePrefix(a.String()); err == nil {
 			all = append(all, p)
 		}
 	}
@@ -63,7 +91,7 @@ func interfaceOf(a netip.Addr) (name string, own bool) {
 		return "", false
 	}
 	for _, i := range all {
-		nets, err := prefixes(i.Name)
+		nets, err := networks(i.Name)
 		if err != nil {
 			continue
 		}

@@ -4,6 +4,8 @@ import (
 	"bufio"
 	"cmp"
 	"encoding/binary"
+	"encoding/hex"
+	"errors"
 	"fmt"
 	"io"
 	"net/netip"
@@ -65,4 +67,50 @@ func parseRoutes(r io.Reader) ([]route, error) {
 	}
 	slices.SortStableFunc(routes, func(a, b route) int { return cmp.Compare(a.metric, b.metric) })
 	return routes, lines.Err()
+}
+
+// systemGateways6 is the same for IPv6.
+func systemGateways6() ([]netip.Addr, error) {
+	f, err := os.Open("/proc/net/ipv6_route")
+	if errors.Is(err, os.ErrNotExist) {
+		return nil, nil // a kernel without IPv6
+	}
+	if err != nil {
+		return nil, err
+	}
+	defer f.Close()
+	return parseRoutes6(f)
+}
+
+// parseRoutes6 reads the form of /proc/net/ipv6_route: destination, its length, source, its
+// length, next hop, metric, two counters, flags, interface, numbers in hexadecimal (inet6_rt_show
+// of the kernel). It returns the gateways of the default routes, the one that is used first
+// at the beginning.
+func parseRoutes6(r io.Reader) ([]netip.Addr, error) {
+	var routes []route
+	lines := bufio.NewScanner(r)
+	for lines.Scan() {
+		f := strings.Fields(lines.Text())
+		if len(f) < 10 || strings.Trim(f[0]+f[1], "0") != "" {
+			continue
+		}
+		raw, err := hex.DecodeString(f[4])
+		via, whole := netip.AddrFromSlice(raw)
+		metric, err2 := strconv.ParseUint(f[5], 16, 32)
+		if err != nil || err2 != nil || !whole || !via.Is6() {
+			return nil, fmt.Errorf("route %q is in no known form", lines.Text())
+		}
+		if via.IsLinkLocalUnicast() {
+			via = via.WithZone(f[9])
+		}
+		if !via.IsUnspecified() {
+			routes = append(routes, route{f[9], via, metric})
+		}
+	}
+	slices.SortStableFunc(routes, func(a, b route) int { return cmp.Compare(a.metric, b.metric) })
+	var all []netip.Addr
+	for _, r := range routes {
+		all = append(all, r.via)
+	}
+	return all, lines.Err()
 }

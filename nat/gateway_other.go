@@ -3,6 +3,7 @@
 package nat
 
 import (
+	"errors"
 	"net/netip"
 
 	sysgateway "github.com/jackpal/gateway"
@@ -21,4 +22,9 @@ func systemGateways() ([]netip.Addr, error) {
 		}
 	}
 	return all, nil
+}
+
+// systemGateways6 is for IPv6, of which the library knows nothing.
+func systemGateways6() ([]netip.Addr, error) {
+	return nil, errors.New("not found out on this system: name it in router.gateway6")
 }

@@ -24,8 +24,8 @@ type grants struct {
 	now      func() time.Time
 }
 
-func newGrants(protocol string, gateway netip.Addr, o Options) grants {
-	return grants{protocol, gateway, localAddr(gateway.String()), o.Known, map[port]plan.Grant{}, o.Now}
+func newGrants(protocol string, gateway, local netip.Addr, o Options) grants {
+	return grants{protocol, gateway, local, o.Known, map[port]plan.Grant{}, o.Now}
 }
 
 // may says why a router that maps ports only to the host that asks can't lead to a target.
@@ -39,9 +39,9 @@ func (g *grants) may(to target) error {
 	return nil
 }
 
-// put writes down a grant.
-func (g *grants) put(q port, to target, lifetime time.Duration, epoch uint32, nonce pcpNonce) {
-	n := note{g.protocol, to, g.gateway, epoch, nonce}
+// put writes down a grant. Its note needs no protocol, target and gateway.
+func (g *grants) put(q port, to target, lifetime time.Duration, n note) {
+	n.protocol, n.to, n.gateway = g.protocol, to, g.gateway
 	g.made[q] = plan.Grant{Lifetime: lifetime, At: g.now(), State: n.String()}
 }
 
@@ -113,38 +113,41 @@ type note struct {
 	to       target
 	gateway  netip.Addr
 	epoch    uint32
-	nonce    pcpNonce // zero with NAT-PMP
+	nonce    pcpNonce // of PCP
+	id       uint16   // of a pinhole by UPnP
 }
 
 func (n note) String() string {
 	s := fmt.Sprintf("%s to %s by %s epoch %d", n.protocol, n.to, n.gateway, n.epoch)
-	if n.nonce != (pcpNonce{}) {
+	switch n.protocol {
+	case "pcp":
 		s += fmt.Sprintf(" nonce %x", n.nonce[:])
+	case "upnp":
+		s += fmt.Sprintf(" id %d", n.id)
 	}
 	return s
 }
 
 func parseNote(s string) (n note, ok bool) {
 	f := strings.Fields(s)
-	if len(f) != 7 && len(f) != 9 || f[1] != "to" || f[3] != "by" || f[5] != "epoch" {
+	if len(f) < 7 || f[1] != "to" || f[3] != "by" || f[5] != "epoch" {
 		return note{}, false
 	}
 	n.protocol = f[0]
 	var errs [4]error
 	n.to, errs[0] = parseTarget([]string{f[2]})
 	n.gateway, errs[1] = netip.ParseAddr(f[4])
-	var epoch uint64
+	var epoch, id uint64
 	epoch, errs[2] = strconv.ParseUint(f[6], 10, 32)
-	n.epoch = uint32(epoch)
-	if len(f) == 9 {
-		var raw []byte
-		raw, errs[3] = hex.DecodeString(f[8])
-		if f[7] != "nonce" || len(raw) != copy(n.nonce[:], raw) || len(raw) != len(n.nonce) {
-			return note{}, false
-		}
-	}
-	if errors.Join(errs[:]...) != nil || (n.nonce == pcpNonce{}) != (n.protocol == "nat-pmp") {
+	switch tail := f[7:]; {
+	case n.protocol == "nat-pmp" && len(tail) == 0:
+	case n.protocol == "pcp" && len(tail) == 2 && tail[0] == "nonce" && len(tail[1]) == hex.EncodedLen(len(n.nonce)):
+		_, errs[3] = hex.Decode(n.nonce[:], []byte(tail[1]))
+	case n.protocol == "upnp" && len(tail) == 2 && tail[0] == "id":
+		id, errs[3] = strconv.ParseUint(tail[1], 10, 16)
+	default:
 		return note{}, false
 	}
-	return n, true
+	n.epoch, n.id = uint32(epoch), uint16(id)
+	return n, errors.Join(errs[:]...) == nil
 }

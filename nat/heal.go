@@ -13,12 +13,14 @@ import (
 // is taken away, put there anew and read back. Whether it is dead is the caller's to know,
 // by a connection from outside.
 //
-// Only what is mailpub's own is touched: what bears the site's mark, or was granted to it.
+// Only what is mailpub's own and leads where it should is touched: it bears the site's mark,
+// or was granted to it.
 // The new grant is for the ledger. Once begun it is seen through, as in Apply; where the
 // forward could not be put back the error says that it is gone, and apply puts it there.
-func (r *Router) Heal(ctx context.Context, k plan.Key) (plan.Grant, error) {
+func (r *Router) Heal(ctx context.Context, wanted plan.Item) (plan.Grant, error) {
+	k := wanted.Key
 	fail := func(err error) (plan.Grant, error) {
-		return plan.Grant{}, fmt.Errorf("%s: %s: %w", r.device, k.Name, err)
+		return plan.Grant{}, fmt.Errorf("%s: %s: %w", r.at(k), k.Name, err)
 	}
 	p, err := parsePort(k)
 	if err != nil {
@@ -30,6 +32,9 @@ func (r *Router) Heal(ctx context.Context, k plan.Key) (plan.Grant, error) {
 	}
 	if m == nil {
 		return fail(errors.New("it is not in the router: apply puts it there"))
+	}
+	if !plan.EqualLines(m.lines(), wanted.Lines) {
+		return fail(fmt.Errorf("%w: it leads to %s, and not to %q: apply mends it", ErrConflict, m.to, wanted.Lines))
 	}
 	known, granted := r.known(k)
 	if m.description != r.mark && (m.description != "" || !granted) {
@@ -46,7 +51,7 @@ func (r *Router) Heal(ctx context.Context, k plan.Key) (plan.Grant, error) {
 	if err := r.remove(ctx, p, m.to); err != nil {
 		return fail(err)
 	}
-	made, err := r.prove(ctx, p, m.to, r.device.add(ctx, p, m.to, lease), true)
+	made, err := r.prove(ctx, p, m.to, r.of(p).add(ctx, p, m.to, lease), true)
 	if err != nil {
 		return fail(fmt.Errorf("it was taken away and could not be put back, so that it is gone now: %w", err))
 	}

@@ -45,7 +45,9 @@ func TestHeal(t *testing.T) {
 		}
 	}
 	d.Inject(writes(false))
-	key := func(name string) plan.Key { return plan.Key{Kind: Kind, Name: name} }
+	key := func(name string) plan.Item {
+		return forwardItem(name, map[string]string{"tcp/25": server, "tcp/110": "127.0.0.9:110"}[name])
+	}
 	g, err := r.Heal(t.Context(), key("tcp/25"))
 	if err != nil || g.Lifetime < 59*time.Minute {
 		t.Errorf("healed: %+v, %v", g, err)
@@ -80,7 +82,7 @@ func TestHealByGrant(t *testing.T) {
 		if err := r.Apply(t.Context(), []plan.Change{c}, func(c plan.Change, _ error) { grants[c.Key] = *c.Grant }); err != nil {
 			t.Fatal(err)
 		}
-		g, err := r.Heal(t.Context(), c.Key)
+		g, err := r.Heal(t.Context(), plan.Item{Key: c.Key, Lines: c.After})
 		if err != nil || g.Lifetime != time.Hour || !slices.Equal(b.Mapped(), []string{"tcp/25 to 25"}) {
 			t.Errorf("%s: %+v, %v, mapped %v", protocol, g, err, b.Mapped())
 		}

@@ -16,7 +16,8 @@ type Report struct {
 	Why      string     `json:"why"`
 	Spoken   []Spoken   `json:"protocols"` // each that a router was asked in
 	WAN      WANAddress `json:"wan"`
-	Forwards []Seen     `json:"forwards"` // in the order of what was wanted
+	Pinholes string     `json:"pinholes,omitempty"` // how ports of the server's IPv6 address are opened, or why not
+	Forwards []Seen     `json:"forwards"`           // in the order of what was wanted
 }
 
 // Spoken is what came of asking in one protocol.
@@ -52,7 +53,7 @@ type Seen struct {
 // nothing, but for the mapping by which PCP tells an address (RFC 6887 section 11.6). What
 // could not be had is a note in the report; the error is ctx's alone.
 func (r *Router) Look(ctx context.Context, wanted []plan.Item) (Report, error) {
-	rep := Report{Device: r.Device(), Protocol: r.Protocol(), Why: r.Why(), Spoken: r.spoken(ctx)}
+	rep := Report{Device: r.Device(), Protocol: r.Protocol(), Why: r.Why(), Spoken: r.spoken(ctx), Pinholes: r.Pinholes()}
 	a, err := r.WAN(ctx)
 	rep.WAN = WANAddress{Address: a, Kind: kindOf(a)}
 	if err != nil {

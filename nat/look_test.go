@@ -102,7 +102,7 @@ func TestLookInLab(t *testing.T) {
 	if s := rep.Looked.Forwards; len(s) != 2 || s[0].Owner != "ours" || s[0].Expires.IsZero() || s[1].Owner != "nobody" {
 		t.Errorf("forwards %+v", s)
 	}
-	double := on(t, lab.Up(t, lab.Options{DoubleNAT: true, NoUPnP: true}), "lan", order{Wanted: []string{"25"}, Look: true})
+	double := on(t, lab.Up(t, lab.Options{DoubleNAT: "100.64.0", NoUPnP: true}), "lan", order{Wanted: []string{"25"}, Look: true})
 	if w := double.Looked.WAN; w.Kind != "cgnat" || w.Address != netip.MustParseAddr("100.64.0.2") || !strings.Contains(w.Note, "carrier-grade NAT") {
 		t.Errorf("behind a provider's NAT: %+v", w)
 	}

@@ -117,7 +117,7 @@ func (p *pmp) add(ctx context.Context, q port, to target, lease time.Duration) e
 	if got.MappedExternalPort != q.number {
 		return p.neighbour(ctx, q, to, port{q.proto, got.MappedExternalPort}, got.SecondsSinceStartOfEpoc)
 	}
-	p.put(q, to, time.Duration(got.PortMappingLifetimeInSeconds)*time.Second, got.SecondsSinceStartOfEpoc, pcpNonce{})
+	p.put(q, to, time.Duration(got.PortMappingLifetimeInSeconds)*time.Second, note{epoch: got.SecondsSinceStartOfEpoc})
 	return nil
 }
 

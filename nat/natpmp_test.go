@@ -35,7 +35,7 @@ func TestRebooted(t *testing.T) {
 }
 
 func TestNote(t *testing.T) {
-	n := note{"nat-pmp", target{host: "10.10.10.10", port: 25}, netip.MustParseAddr("10.10.10.1"), 4711, pcpNonce{}}
+	n := note{protocol: "nat-pmp", to: target{host: "10.10.10.10", port: 25}, gateway: netip.MustParseAddr("10.10.10.1"), epoch: 4711}
 	withNonce := n
 	withNonce.protocol, withNonce.nonce = "pcp", pcpNonce{1}
 	for _, n := range []note{n, withNonce} {
@@ -84,7 +84,7 @@ func TestPMPKnown(t *testing.T) {
 	key := plan.Key{Kind: Kind, Name: "tcp/25"}
 	start := time.Date(2026, 11, 24, 0, 0, 0, 0, time.UTC)
 	to := target{host: "127.0.0.1", port: 25}
-	state := note{"nat-pmp", to, f.Addr, 1000, pcpNonce{}}.String()
+	state := note{protocol: "nat-pmp", to: to, gateway: f.Addr, epoch: 1000}.String()
 	for _, test := range []struct {
 		name  string
 		state string
@@ -97,7 +97,7 @@ func TestPMPKnown(t *testing.T) {
 		{"expired", state, time.Hour, 1000 + 3600, false},
 		{"rebooted", state, 30 * time.Minute, 12, false},
 		{"rebooted long ago", state, 30 * time.Minute, 1500, false},
-		{"another router", note{"nat-pmp", to, netip.MustParseAddr("10.10.10.1"), 1000, pcpNonce{}}.String(), 0, 1000, false},
+		{"another router", note{protocol: "nat-pmp", to: to, gateway: netip.MustParseAddr("10.10.10.1"), epoch: 1000}.String(), 0, 1000, false},
 		{"another protocol", "upnp", 0, 1000, false},
 	} {
 		f.Set(func(s *nattest.State) { s.Epoch = test.epoch })

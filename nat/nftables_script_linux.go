@@ -18,6 +18,10 @@ func (r *Router) Script(ctx context.Context) (string, error) {
 	if err != nil {
 		return "", err
 	}
+	holes, err := n.holeScript(ctx)
+	if err != nil {
+		return "", err
+	}
 	var b strings.Builder
 	fmt.Fprintf(&b, "#!/usr/sbin/nft -f\n# The forwards of mailpub, as they are now.\ntable ip %s\ndelete table ip %s\n", nftTable, nftTable)
 	fmt.Fprintf(&b, "table ip %s {\n\tchain %s {\n\t\ttype nat hook prerouting priority %d; policy accept;\n", nftTable, nftChain, nftPriority)
@@ -25,6 +29,27 @@ func (r *Router) Script(ctx context.Context) (string, error) {
 		if r.own() {
 			fmt.Fprintf(&b, "\t\tiifname %q %s dport %d dnat to %s comment %q\n", r.dev, r.proto, r.number, r.to, r.comment)
 		}
+	}
+	b.WriteString("\t}\n}\n")
+	return b.String() + holes, nil
+}
+
+// holeScript is the same for pinholes; "" where there are none.
+func (n *netfilter) holeScript(ctx context.Context) (string, error) {
+	conn, err := n.dial()
+	if err != nil {
+		return "", err
+	}
+	holes, _, err := (&nftHoles{n}).list(ctx, conn)
+	if err != nil || len(holes) == 0 {
+		return "", err
+	}
+	var b strings.Builder
+	fmt.Fprintf(&b, "table ip6 %s\ndelete table ip6 %s\n", nftTable, nftTable)
+	fmt.Fprintf(&b, "table ip6 %s {\n\tchain %s {\n\t\ttype filter hook forward priority %d; policy accept;\n", nftTable, holeChain, holePriority)
+	for _, h := range holes {
+		fmt.Fprintf(&b, "\t\tiifname %q ip6 daddr %s %s dport %d meta mark set meta mark or %#x accept comment %q\n",
+			n.wanDev, h.to.host, h.transport(), h.number, holeMark, h.comment)
 	}
 	b.WriteString("\t}\n}\n")
 	return b.String(), nil

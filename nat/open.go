@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"log/slog"
 	"net/netip"
+	"sync"
 	"time"
 
 	"github.com/mailpub/mailpub/plan"
@@ -23,6 +24,10 @@ type Options struct {
 	URL       string
 	Gateway   netip.Addr // default: the system's default gateway
 
+	// IPv6 is the server's own address, for pinholes; not valid where none are wanted.
+	IPv6     netip.Addr
+	Gateway6 netip.Addr // default: the system's default gateway of IPv6
+
 	// Site is what this site's mappings are marked with.
 	Site string
 	// Known returns what was granted for a key in an earlier run; nil for nothing.
@@ -35,8 +40,8 @@ type Options struct {
 	// Search is where UPnP searches are sent; default 239.255.255.250:1900, on every
 	// network interface.
 	Search netip.AddrPort
-	// Gateways lists the system's default gateways; default: asks the system.
-	Gateways func() ([]netip.Addr, error)
+	// These list the system's default gateways; default: they ask the system.
+	Gateways, Gateways6 func() ([]netip.Addr, error)
 }
 
 // How long is waited in Open. The standard lets a device take a second for its answer
@@ -65,9 +70,24 @@ func Open(ctx context.Context, o Options) (*Router, error) {
 	if o.Gateways == nil {
 		o.Gateways = systemGateways
 	}
-	var d device
-	var why string
-	var err error
+	if o.Gateways6 == nil {
+		o.Gateways6 = systemGateways6
+	}
+	var byPCP opened // pinholes, asked for at the same time
+	var asked sync.WaitGroup
+	asked.Go(func() { byPCP.device, byPCP.why, byPCP.err = openPCP6(ctx, o) })
+	d, why, err := openDevice(ctx, o)
+	asked.Wait()
+	if err != nil {
+		return nil, err
+	}
+	r := &Router{device: d, why: why, mark: mark(o.Site), known: o.Known, log: o.Logger, now: o.Now, options: o}
+	r.holes = o.holes(ctx, d, byPCP)
+	o.Logger.Info("router", "protocol", d.protocol(), "device", d.String(), "why", why, "pinholes", r.holes.protocol())
+	return r, nil
+}
+
+func openDevice(ctx context.Context, o Options) (d device, why string, err error) {
 	switch o.Protocol {
 	case "manual":
 		d, why = manual{}, "manual: so says the config"
@@ -88,11 +108,7 @@ func Open(ctx context.Context, o Options) (*Router, error) {
 	default:
 		err = fmt.Errorf("unknown router protocol %q, want auto, upnp, pcp, nat-pmp, nftables or manual", o.Protocol)
 	}
-	if err != nil {
-		return nil, err
-	}
-	o.Logger.Info("router", "protocol", d.protocol(), "device", d.String(), "why", why)
-	return &Router{device: d, why: why, mark: mark(o.Site), known: o.Known, log: o.Logger, now: o.Now, options: o}, nil
+	return d, why, err
 }
 
 // way is a protocol that auto tries.
@@ -115,7 +131,8 @@ type opened struct {
 }
 
 // openAny asks in all protocols at once, and takes the best that answers. Once one has
-// answered, those before it have a while left.
+// answered, those before it have a while left; UPnP has none where that is the gateway and
+// the gateway has nobody who listens to searches.
 func openAny(ctx context.Context, o Options) (device, string, error) {
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
@@ -128,6 +145,8 @@ func openAny(ctx context.Context, o Options) (device, string, error) {
 		}()
 	}
 	got := make([]*opened, len(all))
+	deaf := o.deaf(ctx)
+	var noUPnP error
 	var grace <-chan time.Time
 	for {
 		select {
@@ -136,6 +155,8 @@ func openAny(ctx context.Context, o Options) (device, string, error) {
 			if a.err == nil && grace == nil {
 				grace = time.After(upnpGrace)
 			}
+		case noUPnP = <-deaf:
+			deaf = nil
 		case <-grace:
 			for rank := range got {
 				if got[rank] == nil {
@@ -144,6 +165,9 @@ func openAny(ctx context.Context, o Options) (device, string, error) {
 			}
 		case <-ctx.Done():
 			return nil, "", context.Cause(ctx)
+		}
+		if noUPnP != nil && grace != nil && got[0] == nil {
+			got[0] = &opened{err: noUPnP}
 		}
 		if best, decided := settled(got); decided {
 			return conclude(all, got, best)
@@ -210,7 +234,7 @@ func openPMP(ctx context.Context, o Options) (device, string, error) {
 	if err != nil {
 		return nil, "", &noRouter{err}
 	}
-	p := &pmp{newGrants("nat-pmp", gateway, o), o.Timeout}
+	p := &pmp{newGrants("nat-pmp", gateway, localAddr(gateway.String()), o), o.Timeout}
 	ctx, cancel := context.WithTimeoutCause(ctx, pmpTime, fmt.Errorf("nothing within %v", pmpTime))
 	defer cancel()
 	_, _, err = p.outside(ctx)

@@ -14,8 +14,11 @@ type packet struct {
 	in, out string // interfaces; "" where not known
 	to      netip.AddrPort
 	udp     bool
-	dnat    bool // the destination was translated
+	dnat    bool   // the destination was translated
+	mark    uint32 // that a rule before has set
 }
+
+func (p packet) six() bool { return p.to.Addr().Is6() }
 
 func (p packet) meta(key expr.MetaKey) []byte {
 	interfaceName := func(s string) []byte {
@@ -39,7 +42,12 @@ func (p packet) meta(key expr.MetaKey) []byte {
 		}
 		return []byte{unix.IPPROTO_TCP}
 	case expr.MetaKeyNFPROTO:
+		if p.six() {
+			return []byte{unix.NFPROTO_IPV6}
+		}
 		return []byte{unix.NFPROTO_IPV4}
+	case expr.MetaKeyMARK:
+		return binary.NativeEndian.AppendUint32(nil, p.mark)
 	}
 	return nil
 }
@@ -53,16 +61,23 @@ func interfaceIndex(name string) []byte {
 }
 
 func (p packet) payload(e *expr.Payload) []byte {
-	switch {
+	// Where the headers of IPv4 and of IPv6 have the protocol, the source and the destination
+	// (RFC 791 section 3.1, RFC 8200 section 3), and somebody outside, in no block that
+	// firewalls know.
+	size, proto, from, outside := uint32(4), uint32(9), uint32(12), netip.AddrFrom4([4]byte{9, 9, 9, 9})
+	if p.six() {
+		size, proto, from, outside = 16, 6, 8, netip.AddrFrom16([16]byte{0: 0x26, 1: 0x07, 15: 9})
+	}
+	switch network := e.Base == expr.PayloadBaseNetworkHeader; {
 	case e.Base == expr.PayloadBaseTransportHeader && e.Offset == 2 && e.Len == 2:
 		return binary.BigEndian.AppendUint16(nil, p.to.Port())
-	case e.Base == expr.PayloadBaseNetworkHeader && e.Offset == 16 && e.Len <= 4:
+	case network && e.Offset == from+size && e.Len <= size:
 		return p.to.Addr().AsSlice()[:e.Len]
-	case e.Base == expr.PayloadBaseNetworkHeader && e.Offset == 12 && e.Len <= 4:
-		return []byte{9, 9, 9, 9}[:e.Len] // somebody outside, in no block that firewalls know
+	case network && e.Offset == from && e.Len <= size:
+		return outside.AsSlice()[:e.Len]
 	case e.Base == expr.PayloadBaseTransportHeader && e.Offset == 13 && e.Len == 1 && !p.udp:
 		return []byte{0x02} // SYN
-	case e.Base == expr.PayloadBaseNetworkHeader && e.Offset == 9 && e.Len == 1:
+	case network && e.Offset == proto && e.Len == 1:
 		return p.meta(expr.MetaKeyL4PROTO)
 	}
 	return nil

@@ -36,9 +36,10 @@ func (p *pcp) exchange(ctx context.Context, request []byte) (pcpAnswer, error) {
 		end = d
 	}
 	// Connected, so that the kernel passes on the gateway's datagrams alone.
-	conn, err := net.DialUDP("udp", nil, net.UDPAddrFromAddrPort(p.server))
+	// Bound, as a pinhole is for the address that asks (RFC 6887 section 8.1).
+	conn, err := net.DialUDP("udp", net.UDPAddrFromAddrPort(netip.AddrPortFrom(p.local, 0)), net.UDPAddrFromAddrPort(p.server))
 	if err != nil {
-		return pcpAnswer{}, err
+		return pcpAnswer{}, fmt.Errorf("%w: %w", errNoAnswer, err)
 	}
 	defer conn.Close()
 	stop := context.AfterFunc(ctx, func() { conn.SetDeadline(time.Now()) })
@@ -52,7 +53,7 @@ func (p *pcp) exchange(ctx context.Context, request []byte) (pcpAnswer, error) {
 			return pcpAnswer{}, fmt.Errorf("%w within %v", errNoAnswer, p.timeout)
 		}
 		if _, err := conn.Write(request); err != nil {
-			return pcpAnswer{}, fmt.Errorf("%w: %w", errNoAnswer, err)
+			return pcpAnswer{}, fmt.Errorf("%w: %w", errNoAnswer, cause(err))
 		}
 		until := time.Now().Add(wait)
 		if end.Before(until) {
@@ -64,9 +65,18 @@ func (p *pcp) exchange(ctx context.Context, request []byte) (pcpAnswer, error) {
 		}
 		var timeout net.Error
 		if !errors.As(err, &timeout) || !timeout.Timeout() {
-			return pcpAnswer{}, fmt.Errorf("%w: %w", errNoAnswer, err)
+			return pcpAnswer{}, fmt.Errorf("%w: %w", errNoAnswer, cause(err))
 		}
 	}
+}
+
+// cause is an error of a socket without the addresses of its ends.
+func cause(err error) error {
+	var op *net.OpError
+	if errors.As(err, &op) {
+		return op.Err
+	}
+	return err
 }
 
 // receive returns the first datagram that answers a request.
@@ -141,7 +151,7 @@ func (p *pcp) add(ctx context.Context, q port, to target, lease time.Duration) e
 	if lease <= 0 {
 		lease = pmpLease // a lifetime of 0 would delete
 	}
-	m := mapRequest{client: p.local, nonce: newNonce(), proto: q.proto, internal: to.port, external: q.number, suggest: p.any(), lifetime: lease}
+	m := mapRequest{client: p.local, nonce: newNonce(), proto: q.transport(), internal: to.port, external: q.number, suggest: p.any(), lifetime: lease}
 	if _, n, ok := p.granted(q); ok && n.to == to {
 		m.nonce = n.nonce // a renewal
 	}
@@ -155,15 +165,18 @@ func (p *pcp) add(ctx context.Context, q port, to target, lease time.Duration) e
 		return err
 	case err != nil:
 		return err
-	case a.external != q.number:
+	case a.external != q.number, q.six() && a.address != p.local:
 		err := fmt.Errorf("%w: it is taken or not to be had, the router offers %s/%d instead", ErrRefused, q.proto, a.external)
+		if a.external == q.number { // it translates prefixes (RFC 6296)
+			err = fmt.Errorf("%w: outside it stands for %s and not for %s", ErrRefused, a.address, p.local)
+		}
 		if e := p.end(ctx, m); e != nil {
 			return fmt.Errorf("%w; and that could not be given back: %w", err, e)
 		}
 		return err
 	}
 	p.outside = a.address
-	p.put(q, to, a.lifetime, a.epoch, m.nonce)
+	p.put(q, to, a.lifetime, note{epoch: a.epoch, nonce: m.nonce})
 	return nil
 }
 
@@ -175,7 +188,7 @@ func (p *pcp) end(ctx context.Context, m mapRequest) error {
 }
 
 func (p *pcp) remove(ctx context.Context, q port, was target) error {
-	m := mapRequest{client: p.local, proto: q.proto, internal: was.port}
+	m := mapRequest{client: p.local, proto: q.transport(), internal: was.port}
 	if _, n, ok := p.granted(q); ok {
 		m.nonce = n.nonce
 	}
@@ -191,13 +204,18 @@ func openPCP(ctx context.Context, o Options) (device, string, error) {
 	if err != nil {
 		return nil, "", &noRouter{err}
 	}
-	p := &pcp{grants: newGrants("pcp", gateway, o), server: netip.AddrPortFrom(gateway, pcpPort), timeout: o.Timeout}
+	return meetPCP(ctx, o, netip.AddrPortFrom(gateway, pcpPort), localAddr(gateway.String()), which)
+}
+
+// meetPCP asks whether a server speaks PCP to this machine's address local.
+func meetPCP(ctx context.Context, o Options, server netip.AddrPort, local netip.Addr, which string) (device, string, error) {
+	p := &pcp{grants: newGrants("pcp", server.Addr(), local, o), server: server, timeout: o.Timeout}
 	ctx, cancel := context.WithTimeoutCause(ctx, pmpTime, fmt.Errorf("nothing within %v", pmpTime))
 	defer cancel()
-	_, err = p.announce(ctx)
+	_, err := p.announce(ctx)
 	var no *refusal
 	if err != nil && !(errors.As(err, &no) && no.code != codeVersion && no.code != codeUnsuppOpcode) {
-		return nil, "", &noRouter{fmt.Errorf("%s %s: %w", which, gateway, err)}
+		return nil, "", &noRouter{fmt.Errorf("%s %s: %w", which, server.Addr(), err)}
 	}
-	return p, fmt.Sprintf("pcp: %s %s answers", which, gateway), nil
+	return p, fmt.Sprintf("pcp: %s %s answers", which, server.Addr()), nil
 }

@@ -88,7 +88,7 @@ func TestPCPNonce(t *testing.T) {
 func TestPCPForgets(t *testing.T) {
 	p := openPCPAt(t, nattest.Start(t), nil) // epoch 1000
 	state := func(gateway string, epoch uint32) string {
-		return note{"pcp", target{host: "127.0.0.1", port: 25}, netip.MustParseAddr(gateway), epoch, pcpNonce{1}}.String()
+		return note{protocol: "pcp", to: target{host: "127.0.0.1", port: 25}, gateway: netip.MustParseAddr(gateway), epoch: epoch, nonce: pcpNonce{1}}.String()
 	}
 	for name, c := range map[string]struct {
 		g    plan.Grant

@@ -18,6 +18,9 @@ const (
 	codePermanentOnly = 725
 	codeNoPortMaps    = 728
 	codeOtherMeans    = 729
+
+	codePinholesOff   = 702 // WANIPv6FirewallControl:1 section 2.6
+	codeNoSuchPinhole = 704
 )
 
 // refusal is a router's no.

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"slices"
 	"time"
 
 	"github.com/mailpub/mailpub/plan"
@@ -14,6 +15,7 @@ import (
 // concurrent use.
 type Router struct {
 	device device
+	holes  device // for pinholes
 	why    string
 	mark   string
 	known  func(plan.Key) (plan.Grant, bool)
@@ -66,11 +68,33 @@ func (r *Router) lookUp(ctx context.Context, keys []plan.Key) ([]mapping, error)
 			return nil, err
 		}
 	}
-	found, err := r.device.read(ctx, ports)
-	if err != nil {
-		return nil, fmt.Errorf("%s: %w", r.device, err)
+	var found []mapping
+	for _, six := range []bool{false, true} {
+		mine := slices.DeleteFunc(slices.Clone(ports), func(p port) bool { return p.six() != six })
+		if len(mine) == 0 {
+			continue
+		}
+		d := r.of(mine[0])
+		got, err := d.read(ctx, mine)
+		if err != nil && !six {
+			return nil, fmt.Errorf("%s: %w", d, err)
+		}
+		for _, p := range mine {
+			if err != nil { // no reason to know nothing of the forwards
+				got = append(got, mapping{port: p, unread: fmt.Errorf("%s: %w", d, err)})
+			}
+		}
+		found = append(found, got...)
 	}
 	return found, nil
+}
+
+// of returns the device that a port is asked of.
+func (r *Router) of(p port) device {
+	if p.six() {
+		return r.holes
+	}
+	return r.device
 }
 
 // Apply implements plan.Driver. No router knows batches: the changes are made one by
@@ -89,7 +113,7 @@ func (r *Router) Apply(ctx context.Context, batch []plan.Change, done func(plan.
 			c, err = r.change(context.WithoutCancel(ctx), c)
 		}
 		if err != nil {
-			err = fmt.Errorf("%s: %s: %w", r.device, c.Key.Name, err)
+			err = fmt.Errorf("%s: %s: %w", r.at(c.Key), c.Key.Name, err)
 			r.log.Warn("forward failed", "key", c.Key.Name, "action", c.Action, "error", err)
 			done(c, err)
 			return err
@@ -121,35 +145,44 @@ func (r *Router) stale(ctx context.Context, batch []plan.Change) (plan.Change, e
 		var lines []string
 		if m, there := is[c.Key]; there {
 			if m.unread != nil {
-				return c, fmt.Errorf("%s: %s can't be read: %w", r.device, c.Key.Name, m.unread)
+				return c, fmt.Errorf("%s: %s can't be read: %w", r.at(c.Key), c.Key.Name, m.unread)
 			}
 			lines = m.lines()
 		}
 		if !plan.EqualLines(lines, c.Before) {
-			return c, fmt.Errorf("%s: %s: %w: is %q, was %q", r.device, c.Key.Name, plan.ErrStale, lines, c.Before)
+			return c, fmt.Errorf("%s: %s: %w: is %q, was %q", r.at(c.Key), c.Key.Name, plan.ErrStale, lines, c.Before)
 		}
 	}
 	return plan.Change{}, nil
 }
 
+// at names the device that a key is asked of.
+func (r *Router) at(k plan.Key) string {
+	p, err := parsePort(k)
+	if err != nil {
+		return r.device.String()
+	}
+	return r.of(p).String()
+}
+
 // change carries out one change and returns it with what was granted.
 func (r *Router) change(ctx context.Context, c plan.Change) (plan.Change, error) {
-	p, err := parsePort(c.Key)
-	if err != nil {
-		return c, err
-	}
 	if c.Action == plan.Delete {
+		p, err := parsePort(c.Key)
+		if err != nil {
+			return c, err
+		}
 		was, err := r.look(ctx, p)
 		if err != nil || was == nil {
 			return c, err
 		}
 		return c, r.remove(ctx, p, was.to)
 	}
-	to, err := parseTarget(c.After)
+	p, to, err := parseForward(c.Key, c.After)
 	if err != nil {
 		return c, err
 	}
-	err = r.device.add(ctx, p, to, c.Lease)
+	err = r.of(p).add(ctx, p, to, c.Lease)
 	if errors.Is(err, ErrConflict) && c.Action == plan.Update {
 		// The text was compared and the change agreed to, so what is in the way may
 		// go; routers do not overwrite the mapping of another host.
@@ -172,9 +205,9 @@ func (r *Router) replace(ctx context.Context, p port, c plan.Change, to target) 
 	if err := r.remove(ctx, p, was); err != nil {
 		return err
 	}
-	err = r.device.add(ctx, p, to, c.Lease)
+	err = r.of(p).add(ctx, p, to, c.Lease)
 	if err != nil && !errors.Is(err, errNoAnswer) {
-		if back := r.device.add(ctx, p, was, c.Lease); back != nil {
+		if back := r.of(p).add(ctx, p, was, c.Lease); back != nil {
 			return fmt.Errorf("%w; and the mapping to %s that was there could not be put back: %w", err, was, back)
 		}
 	}
@@ -198,7 +231,7 @@ func (r *Router) prove(ctx context.Context, p port, to target, err error, fresh 
 		err = fmt.Errorf("the router says that it mapped the port, but it leads to %s", m.to)
 	}
 	if m != nil && fresh && m.description == r.mark {
-		if e := r.device.remove(ctx, p, m.to); e != nil {
+		if e := r.of(p).remove(ctx, p, m.to); e != nil {
 			return nil, fmt.Errorf("%w; and the mapping to %s could not be taken back: %w", err, m.to, e)
 		}
 	}
@@ -207,7 +240,7 @@ func (r *Router) prove(ctx context.Context, p port, to target, err error, fresh 
 
 // remove takes a mapping away and makes sure that it is gone.
 func (r *Router) remove(ctx context.Context, p port, was target) error {
-	err := r.device.remove(ctx, p, was)
+	err := r.of(p).remove(ctx, p, was)
 	m, unread := r.look(ctx, p)
 	switch {
 	case unread != nil && err == nil:
@@ -224,7 +257,7 @@ func (r *Router) remove(ctx context.Context, p port, was target) error {
 
 // look returns what the router has for one port; nil when nothing.
 func (r *Router) look(ctx context.Context, p port) (*mapping, error) {
-	found, err := r.device.read(ctx, []port{p})
+	found, err := r.of(p).read(ctx, []port{p})
 	if err != nil || len(found) == 0 {
 		return nil, err
 	}
@@ -237,19 +270,15 @@ func (r *Router) look(ctx context.Context, p port) (*mapping, error) {
 // obstacle says what keeps a forward from working although it is there, where the device
 // can tell; its error, what may.
 func (r *Router) obstacle(ctx context.Context, k plan.Key, lines []string) (string, error) {
-	gate, ok := r.device.(interface {
+	p, to, err := parseForward(k, lines)
+	if err != nil {
+		return "", err
+	}
+	gate, ok := r.of(p).(interface {
 		obstacle(context.Context, port, target) (string, error)
 	})
 	if !ok {
 		return "", nil
-	}
-	p, err := parsePort(k)
-	if err != nil {
-		return "", err
-	}
-	to, err := parseTarget(lines)
-	if err != nil {
-		return "", err
 	}
 	return gate.obstacle(ctx, p, to)
 }

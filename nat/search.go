@@ -12,6 +12,7 @@ import (
 	"net/url"
 	"strings"
 	"sync"
+	"syscall"
 	"time"
 
 	"golang.org/x/net/ipv4"
@@ -19,6 +20,8 @@ import (
 
 // igdType begins the search target of a router, which ends in its version.
 const igdType = "urn:schemas-upnp-org:device:InternetGatewayDevice:"
+
+const ssdpPort = 1900
 
 // request is a search (UPnP Device Architecture 1.1, section 1.3.2). MX is the longest
 // that a device may take for its answer, in seconds, and 1 the least there is.
@@ -88,31 +91,21 @@ func (o Options) sockets() ([]*net.UDPConn, error) {
 		s, err := net.ListenUDP("udp4", nil)
 		return []*net.UDPConn{s}, err
 	}
-	all, err := net.Interfaces()
+	all, err := o.multicast()
 	if err != nil {
 		return nil, err
 	}
 	var sockets []*net.UDPConn
 	for _, i := range all {
-		if o.Interface != "" && i.Name != o.Interface || i.Flags&net.FlagUp == 0 || i.Flags&net.FlagMulticast == 0 || i.Flags&net.FlagLoopback != 0 {
-			continue
-		}
-		nets, err := prefixes(i.Name)
-		if err != nil || len(nets) == 0 {
-			continue
-		}
-		s, err := net.ListenUDP("udp4", &net.UDPAddr{IP: nets[0].Addr().AsSlice()})
+		s, err := net.ListenUDP("udp4", &net.UDPAddr{IP: i.addr.AsSlice()})
 		if err != nil {
 			o.Logger.Debug("no search on interface", "interface", i.Name, "error", err)
 			continue
 		}
-		if err := ipv4.NewPacketConn(s).SetMulticastInterface(&i); err != nil {
+		if err := ipv4.NewPacketConn(s).SetMulticastInterface(&i.Interface); err != nil {
 			o.Logger.Debug("no multicast on interface", "interface", i.Name, "error", err)
 		}
 		sockets = append(sockets, s)
-	}
-	if len(sockets) == 0 && o.Interface != "" {
-		return nil, fmt.Errorf("network interface %q can't be searched: it is not there, not up, or has no IPv4 address", o.Interface)
 	}
 	if len(sockets) == 0 {
 		return nil, errors.New("no network interface to search on")
@@ -120,8 +113,46 @@ func (o Options) sockets() ([]*net.UDPConn, error) {
 	return sockets, nil
 }
 
+// card is a network interface that has multicast, and its IPv4 address.
+type card struct {
+	net.Interface
+	addr netip.Addr
+}
+
+// multicast returns the cards on which routers may be, at least one.
+func (o Options) multicast() (cards []card, err error) {
+	all, err := net.Interfaces()
+	if err != nil {
+		return nil, err
+	}
+	for _, i := range all {
+		if o.Interface != "" && i.Name != o.Interface || i.Flags&net.FlagUp == 0 || i.Flags&net.FlagMulticast == 0 || i.Flags&net.FlagLoopback != 0 {
+			continue
+		}
+		if nets, err := prefixes(i.Name); err == nil && len(nets) > 0 {
+			cards = append(cards, card{i, nets[0].Addr()})
+		}
+	}
+	switch {
+	case len(cards) > 0:
+		return cards, nil
+	case o.Interface != "":
+		return nil, fmt.Errorf("network interface %q can't be searched: it is not there, not up, or has no IPv4 address", o.Interface)
+	}
+	return nil, errors.New("no network interface to search on")
+}
+
 // listen hands on the answers that come to a socket until it is closed.
 func listen(s *net.UDPConn, found func(*url.URL)) {
+	receiveAll(s, func(b []byte, from netip.Addr) {
+		if u, err := parseAnswer(b, from); err == nil {
+			found(u)
+		}
+	})
+}
+
+// receiveAll hands on the datagrams that come to a socket until it is closed.
+func receiveAll(s *net.UDPConn, take func(datagram []byte, from netip.Addr)) {
 	buf := make([]byte, 4096)
 	for {
 		n, from, err := s.ReadFromUDPAddrPort(buf)
@@ -131,10 +162,35 @@ func listen(s *net.UDPConn, found func(*url.URL)) {
 		if err != nil {
 			continue // such as an ICMP error for what was sent before
 		}
-		if u, err := parseAnswer(buf[:n], from.Addr().Unmap()); err == nil {
-			found(u)
-		}
+		take(buf[:n], from.Addr().Unmap())
 	}
+}
+
+// deaf sends a search to the gateway alone. What comes from the channel is nil, or an error
+// that says for sure that nobody listens to searches there: it answers that the port is
+// closed (ICMP). That it answers nothing says nothing.
+func (o Options) deaf(ctx context.Context) <-chan error {
+	verdict := make(chan error, 1)
+	gateway, which, err := o.gateway()
+	if err != nil || o.Search.IsValid() {
+		return verdict
+	}
+	go func() {
+		c, err := net.DialUDP("udp4", nil, net.UDPAddrFromAddrPort(netip.AddrPortFrom(gateway, ssdpPort)))
+		if err != nil {
+			return
+		}
+		defer c.Close()
+		stop := context.AfterFunc(ctx, func() { c.SetDeadline(time.Now()) })
+		defer stop()
+		if _, err = c.Write(request(1)); err == nil {
+			_, err = c.Read(make([]byte, 1))
+		}
+		if errors.Is(err, syscall.ECONNREFUSED) {
+			verdict <- fmt.Errorf("%s %s has nobody who listens to searches", which, gateway)
+		}
+	}()
+	return verdict
 }
 
 // parseAnswer returns the location that an answer to a search names. Only one on the

@@ -32,9 +32,10 @@ type connection interface {
 // upnp is a router spoken to by UPnP.
 type upnp struct {
 	connection
-	name     string     // what the device calls itself
-	service  string     // "WANIPConnection:2"
-	location *url.URL   // of its description
+	name     string   // what the device calls itself
+	service  string   // "WANIPConnection:2"
+	location *url.URL // of its description
+	root     *goupnp.RootDevice
 	udn      string     // its unique name
 	local    netip.Addr // of this machine, as the router sees it
 	mark     string
@@ -63,7 +64,7 @@ func describe(ctx context.Context, location *url.URL, client *http.Client, o Opt
 		return nil, fmt.Errorf("description at %s: no WANIPConnection or WANPPPConnection in it", location)
 	}
 	u := &upnp{
-		name: printable(root.Device.FriendlyName, 60), location: location, udn: root.Device.UDN,
+		name: printable(root.Device.FriendlyName, 60), location: location, root: root, udn: root.Device.UDN,
 		mark: mark(o.Site), timeout: o.Timeout, now: o.Now, local: localAddr(location.Hostname()),
 	}
 	for _, c := range all {

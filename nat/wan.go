@@ -16,12 +16,37 @@ func (r *Router) WAN(ctx context.Context) (netip.Addr, error) {
 		return netip.Addr{}, fmt.Errorf("%s: WAN address: %w", r.device, err)
 	}
 	if !a.IsValid() {
+		a = r.toldByPCP(ctx)
+	}
+	if !a.IsValid() {
 		return a, fmt.Errorf("%s: %w: it tells none, as routers do behind another router", r.device, ErrDoubleNAT)
 	}
 	if what := notPublic(a); what != "" {
 		return a, fmt.Errorf("%s: %w: %s is %s", r.device, ErrDoubleNAT, a, what)
 	}
 	return a, nil
+}
+
+// toldByPCP asks a router for its WAN address that has told none by another protocol: as one
+// behind another router, it names it in its refusal by PCP alone. Not valid where it
+// does not.
+func (r *Router) toldByPCP(ctx context.Context) netip.Addr {
+	var host netip.Addr
+	switch d := r.device.(type) {
+	case *upnp:
+		host = d.host()
+	case *pmp:
+		host = d.gateway
+	}
+	if !host.Is4() {
+		return netip.Addr{}
+	}
+	p, _, err := meetPCP(ctx, r.options, netip.AddrPortFrom(host, pcpPort), localAddr(host.String()), "the router")
+	if err != nil {
+		return netip.Addr{}
+	}
+	a, _ := p.wan(ctx) // without one, or with a note, it is as before
+	return a
 }
 
 // notPublic says what an address is that can't be reached from the Internet, or "".

@@ -14,6 +14,7 @@ import (
 //	{"dns", "nomeazienda.it. MX"}           an RRset: owner name and type
 //	{"dns", "nomeazienda.it. TXT v=spf1"}   one record in an RRset shared with strangers
 //	{"forward", "tcp/25"}                   an external port of the router
+//	{"forward", "tcp6/25"}                  a port of the server's own IPv6 address
 //	{"service", "hostname"}                 a setting of the mail service
 type Key struct{ Kind, Name string }
 

@@ -25,7 +25,12 @@ type Site struct {
 	Forwards []Forward
 	Service  MailService
 	Router   RouterKind
-	Lease    time.Duration // lifetime to ask the router for
+	// OpenIPv6 says that IPv6 comes in without pinholes.
+	OpenIPv6 bool
+	// Shut says of pinholes that can't be had why. While there are any, the mail host is not
+	// published by IPv6: a name has one set of addresses for all of its ports.
+	Shut  map[Key]string
+	Lease time.Duration // lifetime to ask the router for
 }
 
 // Domain is a mail domain.
@@ -71,6 +76,12 @@ type Forward struct {
 // Key returns the forward's key: {"forward", "tcp/25"}.
 func (f Forward) Key() Key {
 	return Key{Kind: "forward", Name: f.Proto + "/" + strconv.Itoa(int(f.Port))}
+}
+
+// Pinhole returns the key of what lets the same port pass to the server's own IPv6 address,
+// where nothing is translated: {"forward", "tcp6/25"}.
+func (f Forward) Pinhole() Key {
+	return Key{Kind: "forward", Name: f.Proto + "6/" + strconv.Itoa(int(f.Port))}
 }
 
 // RouterKind says who enters the forwards.
@@ -216,6 +227,9 @@ func (s Site) records() []record {
 }
 
 func (s Site) addresses(rrtype string) (data []string) {
+	if rrtype == "AAAA" && len(s.Shut) > 0 {
+		return nil
+	}
 	for _, a := range s.Public {
 		if AddressType(a) == rrtype {
 			data = append(data, AddressData(a))
@@ -243,7 +257,38 @@ func (s Site) ForwardItems() (items []Item) {
 		}
 		items = append(items, it)
 	}
+	return append(items, s.pinholeItems()...)
+}
+
+// pinholeItems returns the forwards by IPv6. The port outside is that of the server.
+func (s Site) pinholeItems() (items []Item) {
+	six := s.IPv6()
+	if !six.IsValid() || s.OpenIPv6 {
+		return nil
+	}
+	for _, f := range s.Forwards {
+		target := netip.AddrPortFrom(six, f.Port).String()
+		it := Item{Key: f.Pinhole(), Lines: []string{target}, Stage: StageForward, Lease: s.Lease,
+			Reason: f.Name + " is reached from outside by IPv6"}
+		if s.Router == RouterByHand {
+			it.ByHand = fmt.Sprintf("let %s port %d pass to %s in the router's firewall of IPv6", f.Proto, f.Port, six)
+		} else if why, shut := s.Shut[it.Key]; shut {
+			it.ByHand = fmt.Sprintf("%s. Until every port is open by IPv6, %s has no AAAA record; let them in by hand and set router.ipv6 to open",
+				why, strings.TrimSuffix(s.Host, "."))
+		}
+		items = append(items, it)
+	}
 	return items
+}
+
+// IPv6 returns the server's public IPv6 address, which is its own; not valid where it has none.
+func (s Site) IPv6() (six netip.Addr) {
+	for _, a := range s.Public {
+		if AddressType(a) == "AAAA" {
+			six = a
+		}
+	}
+	return six
 }
 
 func (s Site) serviceItems() (items []Item) {

@@ -14,6 +14,7 @@ import (
 	"golang.org/x/term"
 
 	"github.com/mailpub/mailpub/cmd/mailpub/config"
+	"github.com/mailpub/mailpub/nat"
 	"github.com/mailpub/mailpub/plan"
 	"github.com/mailpub/mailpub/plan/ledger"
 )
@@ -155,8 +156,11 @@ func (a *app) carryOut(ctx context.Context, w *world, p *plan.Plan, f *ledger.Fi
 		}
 	}
 	progress := a.progress(out, p.Changes)
-	err := plan.Apply(ctx, p, w.parties, w.ledger, f, plan.Options{Gates: w.gates(), Adopt: ok.adopt, Progress: progress.tell})
+	err := plan.Apply(ctx, p, w.parties, w.ledger, f, plan.Options{Gates: w.gates(p), Adopt: ok.adopt, Progress: progress.tell})
 	progress.end()
+	if errors.Is(err, nat.ErrDoubleNAT) && errors.Is(w.wanErr, nat.ErrDoubleNAT) && !errors.As(err, new(plan.GateError)) {
+		err = fmt.Errorf("%w; %w", err, w.bothAddresses())
+	}
 	if err != nil {
 		return a.interrupted(ctx, err, progress)
 	}

@@ -4,6 +4,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"strings"
 	"testing"
 	"time"
 
@@ -74,15 +75,42 @@ verify: {resolvers: [2.2.2.3]}
 // BenchmarkApplyForwards is a whole "mailpub apply" that finds the router and puts five
 // forwards in place, with everything else that apply looks at, against upnpc in turn.
 func BenchmarkApplyForwards(b *testing.B) {
-	l := lab.Up(b, lab.Options{})
 	if _, err := exec.LookPath("upnpc"); err != nil {
 		b.Skip("left out: no upnpc here; apt-get install --no-install-recommends miniupnpc")
 	}
-	dir, bin := b.TempDir(), build(b, ".")
-	config := filepath.Join(dir, "mailpub.yaml")
-	if err := os.WriteFile(config, []byte(forwardsOnly), 0o600); err != nil {
+	bin, l := build(b, "."), lab.Up(b, lab.Options{})
+	for _, protocol := range []string{"upnp", "pcp", "nat-pmp"} {
+		b.Run(protocol, func(b *testing.B) { benchApply(b, l, bin, protocol) })
+	}
+	b.Run("auto", func(b *testing.B) { benchApply(b, l, bin, "auto") })
+	// Where the router has no UPnP, upnpc has another to ask.
+	b.Run("auto without UPnP", func(b *testing.B) {
+		without := lab.Up(b, lab.Options{NoUPnP: true})
+		config := forwardsOf(b, "auto")
+		var ours time.Duration
+		for b.Loop() {
+			ours += took(b, without.Command(b.Context(), "lan", bin, "-c", config, "apply", "--yes"))
+			expectForwards(b, without, 5)
+			took(b, without.Command(b.Context(), "lan", bin, "-c", config, "destroy", "--yes"))
+		}
+		b.ReportMetric(0, "ns/op")
+		b.ReportMetric(ours.Seconds()*1e3/float64(b.N), "ms/apply")
+	})
+}
+
+// forwardsOf writes the config of forwardsOnly, in a directory of its own.
+func forwardsOf(b *testing.B, protocol string) string {
+	b.Helper()
+	config := filepath.Join(b.TempDir(), "mailpub.yaml")
+	text := strings.Replace(forwardsOnly, "router:\n", "router:\n  protocol: "+protocol+"\n", 1)
+	if err := os.WriteFile(config, []byte(text), 0o600); err != nil {
 		b.Fatal(err)
 	}
+	return config
+}
+
+func benchApply(b *testing.B, l *lab.Lab, bin, protocol string) {
+	config := forwardsOf(b, protocol)
 	mailpub := func(args ...string) *exec.Cmd {
 		return l.Command(b.Context(), "lan", append([]string{bin, "-c", config}, args...)...)
 	}

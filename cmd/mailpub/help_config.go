@@ -13,8 +13,8 @@ server:
   address: 10.10.10.10                of the mail server on the LAN
   public:
     ipv4: auto                        auto asks the router, and echo; or the address, or none
-    ipv6: none                        or the address; auto: the mail server's own, where
-                                      mailpub runs on it
+    ipv6: none                        or the address, which is the server's own; auto finds
+                                      it where mailpub runs on the server
     echo: [opendns, google]           DNS services that tell which address they see, to
                                       compare with; also cloudflare, or a question and whom
                                       to ask it: "myip.example.org A 192.0.2.53". By default
@@ -76,6 +76,12 @@ router:
                                       with nftables the router's own outside
   url: http://192.168.1.1:5000/rootDesc.xml                 or with this UPnP description
   gateway: 192.168.1.1                for pcp and nat-pmp: not the default gateway
+  behind_nat: false                   true: the router is behind another one, which forwards the
+                                      same ports to it; else apply stops before MX there
+  ipv6: pinholes                      opened for each forward, by pcp, or by upnp from port
+                                      1024; the AAAA record waits for all of them. open: IPv6
+                                      comes in anyway, or is let in by hand
+  gateway6: fe80::1%eth0              for pinholes by pcp: not the default gateway of IPv6
   lease: 168h                         to ask for; apply renews what is half gone
   forwards:
     - name: smtp

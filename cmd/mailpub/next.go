@@ -17,6 +17,8 @@ func (a *app) nextStep(err error) string {
 		return "what was done is in the ledger; run apply again to go on"
 	case errors.Is(err, errStillOld), errors.Is(err, errNotMoved):
 		return "mend that, then run apply --cutover again; it goes on from here. To go back, put the old data into the config"
+	case errors.Is(err, nat.ErrDoubleNAT):
+		return "forward the ports in the outer router too and set router.behind_nat, or ask the provider for a public address; server.public.ipv4 is what is seen from outside"
 	case errors.As(err, &gate):
 		return "start the mail server (the bundled one: mailpub receive), then run apply again; it goes on from here"
 	case errors.Is(err, plan.ErrConsent):
@@ -27,8 +29,6 @@ func (a *app) nextStep(err error) string {
 		return "wait for it to end, or end it"
 	case errors.Is(err, errNobodyToAsk):
 		return "say --yes to carry out the plan without a question"
-	case errors.Is(err, nat.ErrDoubleNAT):
-		return "forward the ports in the outer router too, or ask the provider for a public address; then set server.public.ipv4 to what is seen from outside"
 	case errors.Is(err, nat.ErrRefused):
 		return "allow low ports in the router's UPnP settings, or forward them there by hand and set router.protocol: manual"
 	case errors.Is(err, nat.ErrConflict):

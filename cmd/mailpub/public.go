@@ -143,7 +143,7 @@ func (w *world) outside(ctx context.Context, ipv6 bool) []sighting {
 func (w *world) findPublic(ctx context.Context, outside4 []sighting) {
 	if w.cfg.Server.Public.IPv4 == "auto" {
 		p := public{seen: outside4}
-		if w.cfg.Router.RouterKind() == plan.RouterProtocol {
+		if w.cfg.Router.RouterKind() == plan.RouterProtocol && !w.cfg.Router.BehindNAT {
 			err := w.routerErr
 			if err == nil {
 				err = w.wanErr

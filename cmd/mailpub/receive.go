@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"net"
+	"net/netip"
 	"os"
 	"strings"
 	"syscall"
@@ -26,7 +27,8 @@ declared aliases, and never relays. It prints one line for each message.
 
 It serves what "mailpub apply" set up, and takes up a later apply by itself. Before the first
 one it asks senders to come back later, so that nothing is lost. It listens at
-service.listen, by default the server's address and the port that 25 is forwarded to.`,
+service.listen, by default the server's address and the port that 25 is forwarded to,
+and port 25 of server.public.ipv6.`,
 		Example: "  mailpub receive\n  mailpub -c office.yaml receive",
 		Args:    cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
@@ -60,12 +62,32 @@ func (a *app) receiver(cfg *config.Config) *receiver.Server {
 	}
 }
 
-// listen opens the receiver's port. The error says what to do about the usual causes.
+// listen opens the receiver's ports: at its address on the LAN and, as nothing is translated
+// there, at port 25 of its public IPv6 address.
 func listen(ctx context.Context, cfg *config.Config) (net.Listener, error) {
-	addr := cfg.Service.Listen
-	if addr == "" {
-		addr = net.JoinHostPort(cfg.Server.Address, fmt.Sprint(cfg.SMTPPort()))
+	addrs := []string{cfg.Service.Listen}
+	if addrs[0] == "" {
+		addrs[0] = net.JoinHostPort(cfg.Server.Address, fmt.Sprint(cfg.SMTPPort()))
+		if six := cfg.PlanSite(netip.Addr{}).IPv6(); six.IsValid() {
+			addrs = append(addrs, netip.AddrPortFrom(six, 25).String())
+		}
 	}
+	var all []net.Listener
+	for _, addr := range addrs {
+		l, err := listenAt(ctx, addr)
+		if err != nil {
+			for _, open := range all {
+				open.Close()
+			}
+			return nil, err
+		}
+		all = append(all, l)
+	}
+	return join(all), nil
+}
+
+// listenAt opens a port. The error says what to do about the usual causes.
+func listenAt(ctx context.Context, addr string) (net.Listener, error) {
 	var lc net.ListenConfig
 	l, err := lc.Listen(ctx, "tcp", addr)
 	switch {

@@ -27,6 +27,7 @@ to be restored at boot.
 Exit code: 0, or 1 when no router answers.`,
 		Example: `  mailpub router
   mailpub router --json
+  mailpub router heal smtp
   mailpub router --nft >/etc/nftables.d/mailpub.nft`,
 		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
@@ -64,6 +65,7 @@ Exit code: 0, or 1 when no router answers.`,
 			return nil
 		},
 	}
+	cmd.AddCommand(a.healCommand())
 	cmd.Flags().BoolVar(&script, "nft", false, "print the forwards as text for nft(8)")
 	return cmd
 }
@@ -87,6 +89,9 @@ func (a *app) showRouter(r nat.Report) {
 	fmt.Fprintf(a.out, "  %s  %s, %s\n", pad("WAN", 8), address, r.WAN.Kind)
 	if r.WAN.Note != "" {
 		fmt.Fprintf(a.out, "            %s\n", a.look.yellow(wrap(clean(r.WAN.Note), 12)))
+	}
+	if r.Pinholes != "" {
+		fmt.Fprintf(a.out, "  %s  %s\n", pad("IPv6", 8), a.look.dim(wrap(clean(r.Pinholes), 12)))
 	}
 	fmt.Fprintln(a.out)
 	for _, f := range r.Forwards {

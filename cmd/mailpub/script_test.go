@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"net/netip"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -13,6 +14,7 @@ import (
 
 	"github.com/rogpeppe/go-internal/testscript"
 
+	"github.com/mailpub/mailpub/nat/igd"
 	"github.com/mailpub/mailpub/plan"
 	"github.com/mailpub/mailpub/providers"
 )
@@ -54,6 +56,8 @@ func TestScripts(t *testing.T) {
 			"world":   scriptWorld,
 			"foreign": scriptForeign,
 			"forget":  scriptForget,
+			"forward": scriptForward,
+			"wan":     scriptWAN,
 			"deliver": scriptDeliver,
 			"ready":   scriptReady,
 			"replace": scriptReplace,
@@ -124,6 +128,18 @@ func scriptForget(ts *testscript.TestScript, _ bool, args []string) {
 	worldOf(ts).router.Remove("tcp", uint16(port))
 }
 
+// forward PORT TO: a stranger maps a port.
+func scriptForward(ts *testscript.TestScript, _ bool, args []string) {
+	port, err := strconv.ParseUint(args[0], 10, 16)
+	ts.Check(err)
+	ts.Check(worldOf(ts).router.Set(igd.Mapping{Proto: "tcp", External: uint16(port), Internal: netip.MustParseAddrPort(args[1]), Enabled: true}))
+}
+
+// wan ADDRESS: the router gets another address outside.
+func scriptWAN(ts *testscript.TestScript, _ bool, args []string) {
+	worldOf(ts).router.SetExternal(netip.MustParseAddr(args[0]))
+}
+
 // deliver ADDRESS NONCE: a stranger's server delivers a message; "! deliver" if it can't.
 func scriptDeliver(ts *testscript.TestScript, neg bool, args []string) {
 	transcript, err := worldOf(ts).send(context.Background(), args[0], args[1])
@@ -138,13 +154,13 @@ func scriptReady(ts *testscript.TestScript, _ bool, _ []string) {
 	worldOf(ts).waitForReceiver(context.Background())
 }
 
-// replace OLD NEW FILE: edits a file, which must hold OLD.
+// replace OLD NEW FILE: edits a file, which must hold OLD. In NEW, \n is a line end.
 func scriptReplace(ts *testscript.TestScript, _ bool, args []string) {
 	text := ts.ReadFile(args[2])
 	if !strings.Contains(text, args[0]) {
 		ts.Fatalf("%s has no %q", args[2], args[0])
 	}
-	ts.Check(os.WriteFile(ts.MkAbs(args[2]), []byte(strings.ReplaceAll(text, args[0], args[1])), 0o600))
+	ts.Check(os.WriteFile(ts.MkAbs(args[2]), []byte(strings.ReplaceAll(text, args[0], strings.ReplaceAll(args[1], `\n`, "\n"))), 0o600))
 }
 
 // insert FILE LINE TARGET: puts the lines of FILE behind the first such line of TARGET.

@@ -139,7 +139,11 @@ func (w *world) checkers(only []string) (picked []plan.Checker) {
 
 // dnsFacts is what asking about the site's names takes.
 func (w *world) dnsFacts() providers.Facts {
-	f := providers.Facts{Host: w.site.Host, Public: w.site.Public, Resolver: w.resolver, Nameservers: map[string][]string{}}
+	public := w.site.Public
+	if len(w.site.Shut) > 0 { // not published by IPv6, on purpose
+		public = slices.DeleteFunc(slices.Clone(public), func(a netip.Addr) bool { return plan.AddressType(a) == "AAAA" })
+	}
+	f := providers.Facts{Host: w.site.Host, Public: public, Resolver: w.resolver, Nameservers: map[string][]string{}}
 	for _, z := range w.cfg.Zones {
 		if len(z.Nameservers) > 0 {
 			f.Nameservers[plan.FQDN(z.Name)] = z.Nameservers
@@ -169,7 +173,12 @@ func (w *world) published() providers.Facts {
 }
 
 func (w *world) routerFacts() nat.Facts {
+	var public netip.Addr
+	if a, err := netip.ParseAddr(w.cfg.Server.Public.IPv4); err == nil {
+		public = a
+	}
 	return nat.Facts{
+		Public: public, BehindNAT: w.cfg.Router.BehindNAT,
 		Open: func(context.Context) (*nat.Router, error) {
 			if w.site.Router == plan.RouterNone {
 				return nil, nil
@@ -200,6 +209,9 @@ func (w *world) mailFacts() mailsvc.Facts {
 			f.Services = append(f.Services, mailsvc.Service{
 				Name: fw.Name, Addr: net.JoinHostPort(w.site.Address.String(), strconv.Itoa(int(fw.Internal))),
 			})
+		}
+		if six := w.site.IPv6(); fw.Proto == "tcp" && six.IsValid() && len(w.site.Shut) == 0 {
+			f.Services = append(f.Services, mailsvc.Service{Name: fw.Name, Addr: netip.AddrPortFrom(six, fw.Port).String()})
 		}
 	}
 	return f

@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"net/netip"
 	"slices"
@@ -51,6 +52,10 @@ func (a *app) meet(ctx context.Context, cfg *config.Config, ledger *plan.Ledger)
 	if cfg.Router.RouterKind() != plan.RouterProtocol {
 		o.Protocol = "manual"
 	}
+	if cfg.Router.Gateway6 != "" {
+		o.Gateway6 = netip.MustParseAddr(cfg.Router.Gateway6)
+	}
+	o.IPv6 = pinholeAddress(cfg, ledger)
 	if cfg.Router.Gateway != "" {
 		o.Gateway = netip.MustParseAddr(cfg.Router.Gateway) // config has checked it
 	}
@@ -62,7 +67,24 @@ func (a *app) meet(ctx context.Context, cfg *config.Config, ledger *plan.Ledger)
 	w.site = cfg.PlanSite()
 	w.findPublic(ctx, <-outside)
 	w.site.Public = cfg.PublicAddresses(w.auto()...)
+	if w.routerErr == nil {
+		w.site.Shut = w.router.Shut(ctx, w.site.ForwardItems())
+	}
 	return w, ctx.Err()
+}
+
+// pinholeAddress returns the address that pinholes lead to: the config's, or the one of
+// those that are in the ledger still, so that they can be taken away.
+func pinholeAddress(cfg *config.Config, ledger *plan.Ledger) netip.Addr {
+	if s := cfg.PlanSite(netip.Addr{}); s.IPv6().IsValid() && !s.OpenIPv6 {
+		return s.IPv6()
+	}
+	for _, e := range ledger.Entries() {
+		if ap, err := netip.ParseAddrPort(strings.Join(e.Text, "")); err == nil && e.Party == routerParty && ap.Addr().Is6() {
+			return ap.Addr()
+		}
+	}
+	return netip.Addr{}
 }
 
 // enter makes the drivers of every party. Secrets are resolved here, so it fails when
@@ -210,16 +232,52 @@ func (w *world) headline() string {
 	return fmt.Sprintf("%s: %s at %s, %s", w.cfg.Site, w.cfg.Server.Hostname, w.cfg.Server.Address, public)
 }
 
-// gates are what must hold before the world is sent here.
-func (w *world) gates() []plan.Gate {
-	addr := w.smtpAddr()
-	return []plan.Gate{{
-		Stage: plan.StageMail,
-		Name:  fmt.Sprintf("%s answers at %s", w.cfg.Server.Hostname, addr),
-		Check: func(ctx context.Context) error {
-			return mailsvc.Answers(ctx, nil, addr, w.cfg.Server.Hostname)
-		},
-	}}
+// gates are what must hold before the world is sent here: before the AAAA record, that the
+// server answers by IPv6, and before MX, that it does on the LAN.
+func (w *world) gates(p *plan.Plan) (gates []plan.Gate) {
+	answers := func(stage plan.Stage, addr string) {
+		gates = append(gates, plan.Gate{
+			Stage: stage,
+			Name:  fmt.Sprintf("%s answers at %s", w.cfg.Server.Hostname, addr),
+			Check: func(ctx context.Context) error {
+				return mailsvc.Answers(ctx, nil, addr, w.cfg.Server.Hostname)
+			},
+		})
+	}
+	if six := plan.DNSKey(w.site.Host, "AAAA"); slices.ContainsFunc(p.Changes, func(c plan.Change) bool { return c.Key == six && !c.Release }) {
+		answers(plan.StageAddress, netip.AddrPortFrom(w.site.IPv6(), 25).String())
+	}
+	if errors.Is(w.wanErr, nat.ErrDoubleNAT) && !w.cfg.Router.BehindNAT {
+		gates = append(gates, plan.Gate{Stage: plan.StageMail, Name: "the router has a public address",
+			Check: func(context.Context) error { return w.bothAddresses() }})
+	}
+	answers(plan.StageMail, w.smtpAddr())
+	if moving := w.policyDomains(p); len(moving) > 0 {
+		gates = append(gates, plan.Gate{Stage: plan.StageMail, Name: "the MTA-STS policies that are served allow the new MX",
+			Check: func(ctx context.Context) error { return w.policies().Gate(ctx, moving) }})
+	}
+	return gates
+}
+
+// policyDomains are the domains that have an MX already and that the plan gives another one:
+// senders may remember an MTA-STS policy for them, made by whoever had their mail before.
+func (w *world) policyDomains(p *plan.Plan) (domains []plan.Domain) {
+	for _, d := range w.site.Domains {
+		mx := plan.DNSKey(d.Name, "MX")
+		if !slices.ContainsFunc(p.Changes, func(c plan.Change) bool { return c.Key == mx && c.Action == plan.Update && !c.Release }) {
+			continue
+		}
+		domains = append(domains, d)
+	}
+	return domains
+}
+
+// bothAddresses is w.wanErr with the address that stands in front of the router's.
+func (w *world) bothAddresses() error {
+	if len(w.site.Public) == 0 || !w.site.Public[0].Is4() {
+		return w.wanErr
+	}
+	return fmt.Errorf("%w; the public address is %s, as the config says", w.wanErr, w.site.Public[0])
 }
 
 func (w *world) names() (names []string) {

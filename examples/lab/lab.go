@@ -19,6 +19,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"regexp"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -29,14 +30,16 @@ var script []byte
 
 // Addresses in every lab.
 const (
-	Server     = "10.10.10.10" // host lan, the mail server
-	Neighbour  = "10.10.10.20" // host lan2
-	Router     = "10.10.10.1"  // host router, inside
-	Public     = "2.2.2.2"     // host router, outside
-	Outside    = "2.2.2.1"     // host inet
-	NameServer = "2.2.2.3"     // host inet, port 53
-	Router2    = "10.20.20.1"  // host router2, inside, with Options.SecondRouter
-	KeyName    = "mailpub."    // of the TSIG key, hmac-sha256
+	Server     = "10.10.10.10"     // host lan, the mail server
+	Neighbour  = "10.10.10.20"     // host lan2
+	Router     = "10.10.10.1"      // host router, inside
+	Public     = "2.2.2.2"         // host router, outside
+	Outside    = "2.2.2.1"         // host inet
+	NameServer = "2.2.2.3"         // host inet, port 53
+	Server6    = "2001:db8:10::10" // host lan, with Options.IPv6
+	Outside6   = "2001:db8:2::1"   // host inet
+	Router2    = "10.20.20.1"      // host router2, inside, with Options.SecondRouter
+	KeyName    = "mailpub."        // of the TSIG key, hmac-sha256
 )
 
 // Options chooses a lab. The zero value is a router that speaks IGD 2 and NAT-PMP and
@@ -48,8 +51,9 @@ type Options struct {
 	NoNATPMP     bool   // UPnP alone
 	Open         bool   // a host may map ports to another host
 	Deny         string // external ports the router refuses: "1-1023"
-	DoubleNAT    bool   // the router's own WAN address is 100.64.0.2
+	DoubleNAT    string // "100.64.0": its WAN address is 100.64.0.2, behind another router
 	Lie          bool   // with DoubleNAT: it claims 2.2.2.2 all the same
+	IPv6         bool   // IPv6 as well, filtered by the router and not translated
 	SecondRouter bool   // another router, on a second network card of lan
 	DNS          string // the name server: "bind" (also ""), "knot", "powerdns"
 	Signed       bool   // nomeazienda.it is signed
@@ -71,11 +75,8 @@ func (o Options) env() []string {
 	}
 	env := []string{
 		fmt.Sprintf("IGD=%d", igd), "UPNP=" + word(!o.NoUPnP), "NATPMP=" + word(!o.NoNATPMP), "SECURE=" + word(!o.Open),
-		"DENY=" + o.Deny, "LIE=" + word(o.Lie), "SECOND=" + word(o.SecondRouter), "DOUBLE=",
+		"DENY=" + o.Deny, "LIE=" + word(o.Lie), "SECOND=" + word(o.SecondRouter), "V6=" + word(o.IPv6), "DOUBLE=" + o.DoubleNAT,
 		"DNS=" + cmp.Or(o.DNS, "bind"), "SIGNED=" + word(o.Signed),
-	}
-	if o.DoubleNAT {
-		env = append(env, "DOUBLE=100.64.0")
 	}
 	return env
 }
@@ -136,17 +137,17 @@ func Missing() string {
 	return ""
 }
 
-func (l *Lab) run(command string) (string, error) {
+func (l *Lab) run(command ...string) (string, error) {
 	ctx, cancel := context.WithTimeout(context.Background(), 30*time.Second)
 	defer cancel()
-	cmd := exec.CommandContext(ctx, "bash", l.sh, command)
+	cmd := exec.CommandContext(ctx, "bash", append([]string{l.sh}, command...)...)
 	cmd.Env = l.env
 	// Not CombinedOutput: the daemons keep what they inherit open.
 	var out, errs strings.Builder
 	cmd.Stdout, cmd.Stderr = &out, &errs
 	cmd.WaitDelay = time.Second
 	if err := cmd.Run(); err != nil {
-		return "", fmt.Errorf("lab.sh %s: %w: %s", command, err, strings.TrimSpace(errs.String()))
+		return "", fmt.Errorf("lab.sh %q: %w: %s", command, err, strings.TrimSpace(errs.String()))
 	}
 	return out.String(), nil
 }
@@ -169,6 +170,58 @@ func (l *Lab) Exec(t testing.TB, host string, args ...string) (string, error) {
 func (l *Lab) Reboot(t testing.TB) {
 	t.Helper()
 	if _, err := l.run("reboot"); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// SetWAN gives the router another address outside: "2.2.2.7/24".
+func (l *Lab) SetWAN(t testing.TB, address string) {
+	t.Helper()
+	if _, err := l.run("wan", address); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// Slow makes the router's daemon slow until the test ends: it stands still for pause, again
+// and again, with a moment for work in between.
+func (l *Lab) Slow(t testing.TB, pause time.Duration) {
+	t.Helper()
+	text, err := os.ReadFile(filepath.Join("/run/mailpub-lab", l.Name, "router.pid"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	pid, err := strconv.Atoi(strings.TrimSpace(string(text)))
+	if err != nil {
+		t.Fatal(err)
+	}
+	process, err := os.FindProcess(pid)
+	if err != nil {
+		t.Fatal(err)
+	}
+	end, ended := make(chan struct{}), make(chan struct{})
+	go func() {
+		defer close(ended)
+		for {
+			_ = process.Signal(stopSignal)
+			select {
+			case <-time.After(pause):
+			case <-end:
+			}
+			_ = process.Signal(goOnSignal)
+			select {
+			case <-time.After(30 * time.Millisecond):
+			case <-end:
+				return
+			}
+		}
+	}()
+	t.Cleanup(func() { close(end); <-ended })
+}
+
+// Goodbye ends the router's daemon in good order, as when its service is switched off.
+func (l *Lab) Goodbye(t testing.TB) {
+	t.Helper()
+	if _, err := l.run("goodbye"); err != nil {
 		t.Fatal(err)
 	}
 }

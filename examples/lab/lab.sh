@@ -12,6 +12,8 @@
 #   lab.sh exec HOST CMD...    run a command on a host
 #   lab.sh key                 print the TSIG secret of the key "mailpub."
 #   lab.sh mappings            print what the router forwards
+#   lab.sh wan ADDRESS/LENGTH  give the router another address outside
+#   lab.sh goodbye             end the router's daemon in good order
 #   lab.sh reboot              power-cycle the router's daemon: it forgets every mapping
 #
 # Environment, read by up:
@@ -23,6 +25,8 @@
 #   DOUBLE=         "100.64.0": the router's WAN is 100.64.0.2, behind a provider's NAT
 #                   (host isp) that has 2.2.2.2
 #   LIE=no          yes: with DOUBLE, the router claims 2.2.2.2 as its own
+#   V6=no           yes: IPv6 as well, without NAT: inet 2001:db8:2::1, lan 2001:db8:10::10; the
+#                   router lets nothing in but through pinholes
 #   SECOND=no       yes: host router2 (2.2.2.9) on a second network card of lan
 #   DNS=bind        the name server: or knot, powerdns
 #   SIGNED=no       yes: nomeazienda.it is signed (DNSSEC)
@@ -55,7 +59,11 @@ set_kernel() { on "$1" sh -c 'echo "$2" >"/proc/sys/net/$1"' sh "$2" "$3"; }
 host() {
   flock /run/mailpub-lab/lock ip netns add "$LAB-$1" || die "host $1 can't be made"
   echo "$1" >>"$STATE/hosts"
-  set_kernel "$1" ipv6/conf/all/disable_ipv6 1 2>/dev/null # a kernel without IPv6 has no such file
+  if [ "$V6" = yes ]; then
+    for v in all default; do set_kernel "$1" ipv6/conf/$v/accept_dad 0; set_kernel "$1" ipv6/conf/$v/accept_ra 0; done
+  else
+    set_kernel "$1" ipv6/conf/all/disable_ipv6 1 2>/dev/null # a kernel without IPv6 has no such file
+  fi
   net "$1" link set lo up
 }
 
@@ -88,7 +96,7 @@ table inet filter {
     type filter hook input priority filter; policy drop;
     ct state established,related accept
     iifname { "lo", "$3" } accept
-    meta l4proto icmp accept
+    meta l4proto { icmp, ipv6-icmp } accept
   }
   chain forward {
     type filter hook forward priority filter; policy drop;
@@ -103,7 +111,7 @@ table inet filter {
   chain postrouting {
     type nat hook postrouting priority srcnat; policy accept;
     jump postrouting_miniupnpd
-    oifname "$2" masquerade
+    meta nfproto ipv4 oifname "$2" masquerade
   }
 }
 NFT
@@ -120,7 +128,6 @@ enable_upnp=$UPNP
 enable_natpmp=$NATPMP
 secure_mode=$SECURE
 system_uptime=no
-ipv6_disable=yes
 uuid=${sum:0:8}-${sum:8:4}-${sum:12:4}-${sum:16:4}-${sum:20:12}
 serial=$LAB-$1
 friendly_name=lab $1
@@ -128,6 +135,7 @@ lease_file=$STATE/$1.leases
 minissdpdsocket=$STATE/no-minissdpd
 CONF
   [ "$IGD" = 1 ] && echo force_igd_desc_v1=yes
+  [ "$V6" = yes ] && echo "lease_file6=$STATE/$1.leases6" || echo ipv6_disable=yes
   [ "$LIE" = yes ] && echo ext_ip=2.2.2.2
   [ -n "$DENY" ] && echo "deny $DENY 0.0.0.0/0 0-65535"
   echo "allow 1-65535 10.0.0.0/8 1-65535"
@@ -152,17 +160,17 @@ daemon() {
   die "$name does not listen, see $STATE/$name.log"
 }
 
-crash() { # NAME
+crash() { # NAME [SIGNAL]
   local pid i
   pid=$(cat "$STATE/$1.pid" 2>/dev/null) || return 0
-  kill -KILL "$pid" 2>/dev/null
+  kill -"${2:-KILL}" "$pid" 2>/dev/null
   for ((i = 0; i < 500; i++)); do alive "$pid" || break; sleep 0.02; done
   rm -f "$STATE/$1.pid"
 }
 
 igd_start() {
   local port=5351; [ "$UPNP" = yes ] && port=5000
-  : >"$STATE/$1.leases"
+  : >"$STATE/$1.leases"; : >"$STATE/$1.leases6"
   daemon "$1" "$1" $port "$(command -v miniupnpd)" -d -f "$STATE/$1.conf" -P "$STATE/$1.upid"
 }
 
@@ -279,9 +287,9 @@ up() {
   need
   [ -e "$STATE" ] && die "lab '$LAB' is up already"
   IGD=${IGD:-2} UPNP=${UPNP:-yes} NATPMP=${NATPMP:-yes} SECURE=${SECURE:-yes} DENY=${DENY:-}
-  DOUBLE=${DOUBLE:-} LIE=${LIE:-no} SECOND=${SECOND:-no} DNS=${DNS:-bind} SIGNED=${SIGNED:-no}
+  DOUBLE=${DOUBLE:-} LIE=${LIE:-no} SECOND=${SECOND:-no} V6=${V6:-no} DNS=${DNS:-bind} SIGNED=${SIGNED:-no}
   mkdir -p "$STATE"; : >"$STATE/hosts"
-  for v in IGD UPNP NATPMP SECURE DENY DOUBLE LIE SECOND DNS SIGNED; do printf '%s=%q\n' $v "${!v}"; done >"$STATE/env"
+  for v in IGD UPNP NATPMP SECURE DENY DOUBLE LIE SECOND V6 DNS SIGNED; do printf '%s=%q\n' $v "${!v}"; done >"$STATE/env"
   trap 'echo "lab: not made, removing what there is of it" >&2; down >&2' EXIT
 
   host inet; host router; host lan; host lan2
@@ -307,6 +315,15 @@ up() {
   net lan route add default via 10.10.10.1
   net lan2 route add default via 10.10.10.1
   nat router wan0 lan0
+  if [ "$V6" = yes ]; then
+    set_kernel router ipv6/conf/all/forwarding 1 || die "router can't be made to forward IPv6"
+    address inet br0 2001:db8:2::1/64; address router wan0 2001:db8:2::2/64
+    address router lan0 2001:db8:10::1/64; address lan eth0 2001:db8:10::10/64; address lan2 eth0 2001:db8:10::20/64
+    net inet -6 route add 2001:db8:10::/64 via 2001:db8:2::2
+    net router -6 route add default via 2001:db8:2::1
+    net lan -6 route add default via 2001:db8:10::1
+    net lan2 -6 route add default via 2001:db8:10::1
+  fi
 
   if [ "$SECOND" = yes ]; then
     host router2
@@ -338,7 +355,7 @@ isolated() {
       esac
     done < <(net "$h" -d -o link)
   done <"$STATE/hosts"
-  [ -z "$(net inet route show default)" ] || { echo "lab: inet has a default route" >&2; bad=1; }
+  [ -z "$(net inet route show default; net inet -6 route show default)" ] || { echo "lab: inet has a default route" >&2; bad=1; }
   ip -o link | grep -q "link-netns $LAB-" && { echo "lab: the machine has a link into the lab" >&2; bad=1; }
   return $bad
 }
@@ -381,6 +398,13 @@ case ${1:-} in
   exec) loaded; shift; h=${1:?HOST}; shift; exec ip netns exec "$LAB-$h" "$@" ;;
   key) loaded; cat "$STATE/key" ;;
   mappings) loaded; on router nft list chain inet filter prerouting_miniupnpd | grep dnat || true ;;
+  wan)
+    loaded
+    set_kernel router ipv4/conf/wan0/promote_secondaries 1
+    net router -4 addr flush dev wan0
+    address router wan0 "${2:?ADDRESS/LENGTH}"
+    net router route replace default via 2.2.2.1 dev wan0 onlink ;;
+  goodbye) loaded; crash router TERM ;;
   reboot) loaded; crash router; flush; on router conntrack -F >/dev/null 2>&1; igd_start router ;;
   *) sed -n '2,/^set -u/{/^set -u/d;s/^# \{0,1\}//;p}' "$0"; exit 2 ;;
 esac

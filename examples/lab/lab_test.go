@@ -14,7 +14,7 @@ import (
 func TestTwoAtOnce(t *testing.T) {
 	var names []string
 	t.Run("up", func(t *testing.T) {
-		one, two := Up(t, Options{}), Up(t, Options{IGD: 1, DoubleNAT: true, SecondRouter: true})
+		one, two := Up(t, Options{}), Up(t, Options{IGD: 1, DoubleNAT: "100.64.0", SecondRouter: true})
 		names = []string{one.Name, two.Name}
 		for _, l := range []*Lab{one, two} {
 			for _, host := range []string{"lan", "lan2", "router", "inet"} {

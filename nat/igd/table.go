@@ -97,6 +97,13 @@ func (d *Device) Set(m Mapping) error {
 	return d.put(port{upper(m.Proto), m.External}, m)
 }
 
+// SetExternal gives the router another WAN address, as a provider does.
+func (d *Device) SetExternal(a netip.Addr) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	d.cfg.External = a
+}
+
 // Remove takes a mapping away, whoever it belongs to.
 func (d *Device) Remove(proto string, external uint16) {
 	d.mu.Lock()

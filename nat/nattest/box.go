@@ -66,17 +66,32 @@ func Start(t testing.TB) *Box {
 		t.Skip("left out: needs Linux for many loopback addresses")
 	}
 	b := &Box{held: map[inside]held{}, state: State{External: netip.MustParseAddr("2.2.2.2"), Epoch: 1000}}
-	var s *net.UDPConn
-	var err error
 	for range 20 { // others take some at random too
 		b.Addr = netip.AddrFrom4([4]byte{127, 77, byte(rand.IntN(256)), byte(1 + rand.IntN(254))})
-		if s, err = net.ListenUDP("udp4", net.UDPAddrFromAddrPort(netip.AddrPortFrom(b.Addr, Port))); err == nil {
-			break
+		s, err := net.ListenUDP("udp4", net.UDPAddrFromAddrPort(netip.AddrPortFrom(b.Addr, Port)))
+		if err == nil {
+			answer(t, s, b.serve)
+			return b
 		}
 	}
+	t.Fatal("no loopback address is free")
+	return nil
+}
+
+// Start6 starts a box on ::1 and a port of its own, which makes pinholes to ::1 by PCP.
+func Start6(t testing.TB) (*Box, netip.AddrPort) {
+	t.Helper()
+	b := &Box{Addr: netip.IPv6Loopback(), held: map[inside]held{}, state: State{External: netip.IPv6Loopback(), Epoch: 1000}}
+	s, err := net.ListenUDP("udp6", net.UDPAddrFromAddrPort(netip.AddrPortFrom(b.Addr, 0)))
 	if err != nil {
 		t.Fatal(err)
 	}
+	return b, answer(t, s, b.serve)
+}
+
+// answer sends what answers returns for each datagram that comes to s, until the test
+// ends. It returns where that is.
+func answer(t testing.TB, s *net.UDPConn, answers func(datagram []byte) [][]byte) netip.AddrPort {
 	var all sync.WaitGroup
 	all.Go(func() {
 		buf := make([]byte, 2048)
@@ -85,13 +100,13 @@ func Start(t testing.TB) *Box {
 			if err != nil {
 				return
 			}
-			for _, a := range b.serve(append([]byte{}, buf[:n]...)) {
+			for _, a := range answers(append([]byte{}, buf[:n]...)) {
 				_, _ = s.WriteToUDPAddrPort(a, from)
 			}
 		}
 	})
 	t.Cleanup(func() { s.Close(); all.Wait() })
-	return b
+	return s.LocalAddr().(*net.UDPAddr).AddrPort()
 }
 
 // Set changes how the box is.
@@ -146,6 +161,21 @@ func (b *Box) grant(in inside, external uint16, nonce string, lifetime uint32) (
 	return external, true
 }
 
+// Announce sends datagrams from the box's address, as a router does to a group.
+func (b *Box) Announce(t testing.TB, to netip.AddrPort, datagrams ...[]byte) {
+	t.Helper()
+	s, err := net.DialUDP("udp", net.UDPAddrFromAddrPort(netip.AddrPortFrom(b.Addr, 0)), net.UDPAddrFromAddrPort(to))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer s.Close()
+	for _, d := range datagrams {
+		if _, err := s.Write(d); err != nil {
+			t.Fatal(err)
+		}
+	}
+}
+
 // Responder answers each search with what answers returns for its search target, one
 // datagram each, and returns where searches are to be sent.
 func Responder(t testing.TB, answers func(st string) []string) netip.AddrPort {
@@ -154,25 +184,14 @@ func Responder(t testing.TB, answers func(st string) []string) netip.AddrPort {
 	if err != nil {
 		t.Fatal(err)
 	}
-	var all sync.WaitGroup
-	all.Go(func() {
-		buf := make([]byte, 2048)
-		for {
-			n, from, err := s.ReadFromUDPAddrPort(buf)
-			if err != nil {
-				return
-			}
-			_, st, _ := strings.Cut(string(buf[:n]), "\nST: ")
-			st, _, _ = strings.Cut(st, "\r\n")
-			for _, a := range answers(st) {
-				if _, err := s.WriteToUDPAddrPort([]byte(a), from); err != nil {
-					return
-				}
-			}
+	return answer(t, s, func(datagram []byte) (all [][]byte) {
+		_, st, _ := strings.Cut(string(datagram), "\nST: ")
+		st, _, _ = strings.Cut(st, "\r\n")
+		for _, a := range answers(st) {
+			all = append(all, []byte(a))
 		}
+		return all
 	})
-	t.Cleanup(func() { s.Close(); all.Wait() })
-	return s.LocalAddr().(*net.UDPAddr).AddrPort()
 }
 
 // Answer is an answer to a search (UPnP Device Architecture 1.1, section 1.3.3).

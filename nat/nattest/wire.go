@@ -1,6 +1,10 @@
 package nattest
 
-import "encoding/binary"
+import (
+	"encoding/binary"
+	"fmt"
+	"net/netip"
+)
 
 // Offsets in a PCP message (RFC 6887 sections 7.1, 7.2 and 11.1), for scripts.
 const (
@@ -94,4 +98,30 @@ func (b *Box) pcp(q []byte) []byte {
 	}
 	binary.BigEndian.PutUint16(a[PCPExternal:], external)
 	return a
+}
+
+// PMPAnnouncement is what a router says by NAT-PMP after a restart and when its address has
+// changed (RFC 6886 section 3.2.1).
+func PMPAnnouncement(epoch uint32, external netip.Addr) []byte {
+	ip := external.As4()
+	return append(binary.BigEndian.AppendUint32([]byte{0, 0x80, 0, 0}, epoch), ip[:]...)
+}
+
+// PCPAnnouncement is what it says by PCP (RFC 6887 section 14.1.1).
+func PCPAnnouncement(epoch uint32) []byte {
+	a := make([]byte, pcpHeader)
+	a[0], a[1] = 2, 0x80
+	binary.BigEndian.PutUint32(a[PCPEpoch:], epoch)
+	return a
+}
+
+// Notice is what it says by SSDP: nts is "ssdp:alive", "ssdp:byebye" or "ssdp:update", more
+// further header lines (UPnP Device Architecture 1.1, section 1.2).
+func Notice(nts string, more ...string) []byte {
+	const kind = "urn:schemas-upnp-org:device:InternetGatewayDevice:1"
+	text := fmt.Sprintf("NOTIFY * HTTP/1.1\r\nHOST: 239.255.255.250:1900\r\nNT: %s\r\nNTS: %s\r\nUSN: uuid:1::%s\r\n", kind, nts, kind)
+	for _, line := range more {
+		text += line + "\r\n"
+	}
+	return []byte(text + "\r\n")
 }

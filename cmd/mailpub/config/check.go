@@ -309,10 +309,15 @@ func (k *checker) router() {
 			k.add("router.url", "%q is no description of a UPnP router, want a URL like http://192.168.1.1:5000/rootDesc.xml", r.URL)
 		}
 	}
-	if r.Gateway != "" {
-		if _, err := netip.ParseAddr(r.Gateway); err != nil {
-			k.add("router.gateway", "%q is no address, want the router's on the LAN, like 192.168.1.1", r.Gateway)
-		}
+	if a, err := netip.ParseAddr(r.Gateway); r.Gateway != "" && (err != nil || !a.Is4()) {
+		k.add("router.gateway", "%q is no IPv4 address, want the router's on the LAN, like 192.168.1.1", r.Gateway)
+	}
+	if p := k.c.Server.Public; r.BehindNAT && p.IPv4 == "auto" && len(p.Echo) == 0 {
+		k.add("router.behind_nat", "is true, but server.public.ipv4 is auto, which would be the router's: want the address that the outside sees, or services to ask for it under server.public.echo")
+	}
+	k.oneOf("router.ipv6", r.IPv6, "pinholes", "open")
+	if a, err := netip.ParseAddr(r.Gateway6); r.Gateway6 != "" && (err != nil || !a.Is6() || a.IsLinkLocalUnicast() && a.Zone() == "") {
+		k.add("router.gateway6", "%q is no IPv6 address of a router, want one like fe80::1%%eth0, with the network card where it begins with fe80", r.Gateway6)
 	}
 	taken := map[string]int{}
 	for i, f := range r.Forwards {

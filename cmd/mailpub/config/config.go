@@ -126,8 +126,11 @@ type Zone struct {
 type Router struct {
 	Protocol  string        `mapstructure:"protocol"`
 	Interface string        `mapstructure:"interface"`
-	URL       string        `mapstructure:"url"`     // of a UPnP description: no discovery
-	Gateway   string        `mapstructure:"gateway"` // address for NAT-PMP
+	URL       string        `mapstructure:"url"`        // of a UPnP description: no discovery
+	Gateway   string        `mapstructure:"gateway"`    // address for NAT-PMP
+	BehindNAT bool          `mapstructure:"behind_nat"` // another router in front forwards the ports too
+	IPv6      string        `mapstructure:"ipv6"`       // "pinholes" or "open"
+	Gateway6  string        `mapstructure:"gateway6"`   // address for pinholes by PCP
 	Lease     time.Duration `mapstructure:"lease"`
 	Forwards  []Forward     `mapstructure:"forwards"`
 }
@@ -209,6 +212,7 @@ func (c *Config) fillIn() {
 		}
 	}
 	set(&c.Router.Protocol, "auto")
+	set(&c.Router.IPv6, "pinholes")
 	if c.Router.Lease == 0 {
 		c.Router.Lease = defaultLease
 	}

@@ -15,14 +15,15 @@ import (
 // are the public addresses where the config says auto, as far as they are known.
 func (c *Config) PlanSite(auto ...netip.Addr) plan.Site {
 	s := plan.Site{
-		Name:    c.Site,
-		Host:    fqdn(c.Server.Hostname),
-		Address: netip.MustParseAddr(c.Server.Address),
-		Public:  c.PublicAddresses(auto...),
-		Router:  c.Router.RouterKind(),
-		Lease:   c.Router.Lease,
-		CAA:     c.Server.CAA,
-		Service: plan.MailService{ByHand: c.Service.Type == "manual"},
+		Name:     c.Site,
+		Host:     fqdn(c.Server.Hostname),
+		Address:  netip.MustParseAddr(c.Server.Address),
+		Public:   c.PublicAddresses(auto...),
+		Router:   c.Router.RouterKind(),
+		Lease:    c.Router.Lease,
+		OpenIPv6: c.Router.IPv6 == "open",
+		CAA:      c.Server.CAA,
+		Service:  plan.MailService{ByHand: c.Service.Type == "manual"},
 	}
 	for _, d := range c.Domains {
 		pd := plan.Domain{

@@ -1,0 +1,118 @@
+package nat
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net/netip"
+	"time"
+
+	"github.com/mailpub/mailpub/plan"
+)
+
+// errNoIPv6: the config wants no pinholes.
+var errNoIPv6 = errors.New("no IPv6 address of the server is known")
+
+// openPCP6 asks the gateway of IPv6 for PCP, the protocol of choice for pinholes: UPnP has
+// none for ports below 1024.
+func openPCP6(ctx context.Context, o Options) (device, string, error) {
+	switch {
+	case !o.IPv6.IsValid():
+		return nil, "", errNoIPv6
+	case o.Protocol == "manual" || o.Protocol == "nftables":
+		return nil, "", errors.New("not asked")
+	case o.URL != "" && !o.Gateway6.IsValid():
+		return nil, "", errors.New("not asked, as the config names a router by its URL")
+	case !owns(o.IPv6):
+		return nil, "", fmt.Errorf("%w: run mailpub on %s itself", ErrOtherHost, o.IPv6)
+	}
+	gateway, which, err := o.gateway6()
+	if err != nil {
+		return nil, "", err
+	}
+	return meetPCP(ctx, o, netip.AddrPortFrom(gateway, pcpPort), o.IPv6, which)
+}
+
+// holes returns the device for pinholes: that of the forwards where it makes them itself,
+// else PCP where it answers, else UPnP.
+func (o Options) holes(ctx context.Context, forwards device, byPCP opened) device {
+	switch d := forwards.(type) {
+	case manual:
+		return d
+	case interface{ pinholes() device }: // nftables
+		return d.pinholes()
+	}
+	switch {
+	case byPCP.err == nil:
+		return byPCP.device
+	case !o.IPv6.IsValid():
+		return &closed{errNoIPv6}
+	}
+	u, ok := forwards.(*upnp)
+	if !ok {
+		return &closed{fmt.Errorf("no pinholes by pcp: %w", bare(byPCP.err))}
+	}
+	h, err := u.pinholes(ctx, o)
+	if err != nil {
+		return &closed{fmt.Errorf("no pinholes by pcp: %w; by upnp: %w", bare(byPCP.err), err)}
+	}
+	h.notPCP = bare(byPCP.err)
+	return h
+}
+
+// holeAdvice is the administrator's rule for what nftables marks, see nftHoles.
+const holeAdvice = "nft insert rule TABLE CHAIN meta mark and 0x01000000 == 0x01000000 accept"
+
+// Shut says of each pinhole among the wanted ones that is not to be had why, so that
+// nobody is led there. One that was granted and lasts is not among them: that the router
+// says nothing just now takes nothing away. What comes in is not found out, and left out.
+func (r *Router) Shut(ctx context.Context, wanted []plan.Item) map[plan.Key]string {
+	shut := map[plan.Key]string{}
+	gate, ok := r.holes.(interface {
+		shut(context.Context, port, target) string
+	})
+	for _, w := range wanted {
+		p, to, err := parseForward(w.Key, w.Lines)
+		if !ok || err != nil || !p.six() {
+			continue
+		}
+		if g, granted := r.known(w.Key); granted && g.Lifetime > 0 && r.now().Before(g.Expires()) {
+			continue
+		}
+		if why := gate.shut(ctx, p, to); why != "" {
+			shut[w.Key] = why
+		}
+	}
+	return shut
+}
+
+// closed stands for a router that makes no pinholes.
+type closed struct{ why error }
+
+func (*closed) protocol() string { return "none" }
+func (c *closed) String() string { return "router without pinholes" }
+
+func (c *closed) wan(context.Context) (netip.Addr, error) { return netip.Addr{}, c.why }
+
+func (c *closed) shut(context.Context, port, target) string { return c.why.Error() }
+
+func (c *closed) read(context.Context, []port) ([]mapping, error)        { return nil, c.why }
+func (c *closed) add(context.Context, port, target, time.Duration) error { return c.why }
+func (c *closed) remove(context.Context, port, target) error             { return c.why }
+
+// Pinholes says in one line how pinholes are made, or why none can be; "" where no IPv6
+// address of the server is known.
+func (r *Router) Pinholes() string {
+	switch d := r.holes.(type) {
+	case *closed:
+		if errors.Is(d.why, errNoIPv6) {
+			return ""
+		}
+		return d.why.Error()
+	case manual:
+		return "pinholes by hand"
+	case *upnpHoles:
+		return fmt.Sprintf("pinholes by upnp, for ports from %d; not by pcp: %v", lowestPinhole, d.notPCP)
+	}
+	return fmt.Sprintf("pinholes by %s, %s", r.holes.protocol(), r.holes)
+}

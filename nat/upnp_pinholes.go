@@ -1,0 +1,186 @@
+package nat
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net"
+	"net/http"
+	"net/netip"
+	"net/url"
+	"time"
+
+	"github.com/huin/goupnp"
+	"github.com/huin/goupnp/dcps/internetgateway2"
+)
+
+// upnpHoles makes pinholes by UPnP (WANIPv6FirewallControl:1). It lists none: each has a
+// number, by which it can be asked for, so that grants has the rest. The numbers begin anew
+// when the router restarts, which the uptime of its connection tells, as an epoch would.
+type upnpHoles struct {
+	grants
+	*upnp
+	firewall *internetgateway2.WANIPv6FirewallControl1
+	notPCP   error // why it is not PCP
+}
+
+// Limits of the standard.
+const (
+	lowestPinhole  = 1024           // WANIPv6FirewallControl:1 section 2.6.5: below, a person must have signed in
+	longestPinhole = 24 * time.Hour // section 2.3.7, LeaseTime
+)
+
+func (h *upnpHoles) protocol() string { return h.grants.protocol }
+
+// pinholes finds the service of the router for pinholes. It is asked over IPv6, from the
+// server's own address, as routers make pinholes only for who asks.
+func (u *upnp) pinholes(ctx context.Context, o Options) (*upnpHoles, error) {
+	if !owns(o.IPv6) {
+		return nil, fmt.Errorf("%w: run mailpub on %s itself", ErrOtherHost, o.IPv6)
+	}
+	client := newClient()
+	client.Transport = lenient{&http.Transport{DisableKeepAlives: true, DialContext: (&net.Dialer{
+		LocalAddr: net.TCPAddrFromAddrPort(netip.AddrPortFrom(o.IPv6, 0))}).DialContext}}
+	root, location, err := u.over6(ctx, o, client)
+	if err != nil {
+		root, location, client = u.root, u.location, newClient() // better than not to ask
+	}
+	all, _ := internetgateway2.NewWANIPv6FirewallControl1ClientsFromRootDevice(root, location)
+	if len(all) == 0 {
+		return nil, errors.New("it has no WANIPv6FirewallControl")
+	}
+	h := &upnpHoles{grants: newGrants("upnp", u.host(), o.IPv6, o), upnp: u, firewall: all[0]}
+	if to := h.firewall.Service.ControlURL.URL; to.Hostname() != location.Hostname() || to.Scheme != "http" {
+		return nil, fmt.Errorf("it wants to be controlled at %q, another host", to.String())
+	}
+	h.firewall.SOAPClient.HTTPClient = *client
+	var on, may bool
+	err = u.call(ctx, func(ctx context.Context) (err error) {
+		on, may, err = h.firewall.GetFirewallStatusCtx(ctx)
+		return err
+	})
+	if err != nil {
+		return nil, fmt.Errorf("its firewall's status: %w", err)
+	}
+	if on && !may {
+		return nil, errors.New("its firewall allows no pinholes")
+	}
+	return h, nil
+}
+
+// over6 fetches the description once more, from the same port of the gateway's IPv6 address.
+func (u *upnp) over6(ctx context.Context, o Options, client *http.Client) (*goupnp.RootDevice, *url.URL, error) {
+	gateway, _, err := o.gateway6()
+	if err != nil {
+		return nil, nil, err
+	}
+	location := *u.location
+	location.Host = net.JoinHostPort(gateway.String(), u.location.Port())
+	if u.location.Port() == "" {
+		location.Host = "[" + gateway.String() + "]"
+	}
+	root, err := fetchDescription(ctx, &location, client, o.Timeout)
+	if err == nil && root.Device.UDN != u.udn {
+		err = fmt.Errorf("%s is another device", location.Host)
+	}
+	return root, &location, err
+}
+
+// shut says why a port is not to be had.
+func (h *upnpHoles) shut(_ context.Context, p port, _ target) string {
+	if p.number < lowestPinhole {
+		return fmt.Sprintf("no pinholes by pcp: %v; by upnp only for ports from %d", h.notPCP, lowestPinhole)
+	}
+	return ""
+}
+
+// epoch is the time that the router's connection has been up, in seconds.
+func (h *upnpHoles) epoch(ctx context.Context) (up uint32, err error) {
+	err = h.call(ctx, func(ctx context.Context) (err error) {
+		_, _, up, err = h.GetStatusInfoCtx(ctx)
+		return err
+	})
+	return up, err
+}
+
+func (h *upnpHoles) read(ctx context.Context, ports []port) ([]mapping, error) {
+	up, err := h.epoch(ctx)
+	granted, err := h.list(ports, up, err)
+	if err != nil {
+		return nil, err
+	}
+	var found []mapping
+	for _, p := range ports {
+		_, _, ours := h.granted(p)
+		if why := h.shut(ctx, p, target{}); why != "" && !ours { // somebody may have opened it by hand
+			found = append(found, mapping{port: p, unread: errors.New(why)})
+		}
+	}
+	for _, m := range granted {
+		_, n, _ := h.granted(m.port)
+		if m.unread == nil {
+			m.unread = h.call(ctx, func(ctx context.Context) error {
+				_, err := h.firewall.GetPinholePacketsCtx(ctx, n.id)
+				return err
+			})
+		}
+		var no *refusal
+		if errors.As(m.unread, &no) && no.code == codeNoSuchPinhole {
+			continue
+		}
+		found = append(found, m)
+	}
+	return found, nil
+}
+
+func (h *upnpHoles) add(ctx context.Context, q port, to target, lease time.Duration) error {
+	if err := h.may(to); err != nil {
+		return err
+	}
+	if lease <= 0 || lease > longestPinhole {
+		lease = longestPinhole
+	}
+	up, err := h.epoch(ctx)
+	if err != nil {
+		return err
+	}
+	if _, n, ok := h.live(q, up); ok && n.to == to {
+		err = h.call(ctx, func(ctx context.Context) error { return h.firewall.UpdatePinholeCtx(ctx, n.id, seconds(lease)) })
+		if err == nil {
+			h.put(q, to, lease, note{epoch: up, id: n.id})
+			return nil
+		}
+	}
+	var id uint16
+	err = h.call(ctx, func(ctx context.Context) (err error) {
+		id, err = h.firewall.AddPinholeCtx(ctx, "", 0, to.host, to.port, uint16(pcpProto(q.transport())), seconds(lease))
+		return err
+	})
+	var no *refusal
+	switch {
+	case errors.As(err, &no) && (no.code == codeNotAuthorized || no.code == codePinholesOff):
+		return fmt.Errorf("%w: %w", ErrRefused, no)
+	case errors.Is(err, errNoAnswer):
+		return fmt.Errorf("%w; if it was made all the same, it ends by itself within %v", err, lease)
+	case err != nil:
+		return err
+	}
+	h.put(q, to, lease, note{epoch: up, id: id})
+	return nil
+}
+
+func (h *upnpHoles) remove(ctx context.Context, q port, _ target) error {
+	_, n, ok := h.granted(q)
+	if !ok {
+		return nil
+	}
+	err := h.call(ctx, func(ctx context.Context) error { return h.firewall.DeletePinholeCtx(ctx, n.id) })
+	var no *refusal
+	if errors.As(err, &no) && no.code == codeNoSuchPinhole {
+		err = nil
+	}
+	if err == nil {
+		h.drop(q)
+	}
+	return err
+}
