@@ -95,6 +95,13 @@ service:
     - {address: postmaster, to: mario}                      in every domain, and alone
     - {address: info@nomeazienda.it, to: lucia}
   maildir: mail                       where the receiver keeps mail: mail/MAILBOX/new
+  tls:                                for STARTTLS; by default there is none
+    certificate: fullchain.pem        a PEM file, read again when it changes; or acme: made and
+                                      renewed by DNS-01, in the zone of the hostname
+    key: privkey.pem                  with a file
+    email: mario@nomeazienda.it       with acme: whom the authority warns
+    directory: https://acme.example.org/directory           not Let's Encrypt
+    roots: roots.pem                  who vouches for the directory, if not the system's
   listen: 10.10.10.10:25              by default server.address and the port of smtp
 
 verify:

@@ -138,31 +138,37 @@ func (w *world) outside(ctx context.Context, ipv6 bool) []sighting {
 	return seen
 }
 
-// findPublic finds out the addresses that the config leaves open. It is called once, after the
-// router was asked; outside4 is what the outside said meanwhile.
-func (w *world) findPublic(ctx context.Context, outside4 []sighting) {
-	if w.cfg.Server.Public.IPv4 == "auto" {
-		p := public{seen: outside4}
-		if w.cfg.Router.RouterKind() == plan.RouterProtocol && !w.cfg.Router.BehindNAT {
-			err := w.routerErr
-			if err == nil {
-				err = w.wanErr
-			}
-			p.seen = append([]sighting{{routerSource, w.wan, err}}, outside4...)
-			if errors.Is(err, nat.ErrDoubleNAT) { // what the outside sees leads to another router
-				p.err = fmt.Errorf("%s is auto, and %w: %w%s", p.field(), errPublic, err, alsoSeen(outside4))
-			}
-		}
-		if p.err == nil {
-			p.settle(explain4)
-		}
-		w.public = append(w.public, p)
+// findPublic4 finds out the IPv4 address where the config leaves it open. The router was asked
+// before; outside is what others saw meanwhile.
+func (w *world) findPublic4(outside []sighting) {
+	if w.cfg.Server.Public.IPv4 != "auto" {
+		return
 	}
-	if w.cfg.Server.Public.IPv6 == "auto" {
-		p := public{ipv6: true, seen: append(w.own6(), w.outside(ctx, true)...)}
-		p.settle(explain6)
-		w.public = append(w.public, p)
+	p := public{seen: outside}
+	if w.cfg.Router.RouterKind() == plan.RouterProtocol && !w.cfg.Router.BehindNAT {
+		err := w.routerErr
+		if err == nil {
+			err = w.wanErr
+		}
+		p.seen = append([]sighting{{routerSource, w.wan, err}}, outside...)
+		if errors.Is(err, nat.ErrDoubleNAT) { // what the outside sees leads to another router
+			p.err = fmt.Errorf("%s is auto, and %w: %w%s", p.field(), errPublic, err, alsoSeen(outside))
+		}
 	}
+	if p.err == nil {
+		p.settle(explain4)
+	}
+	w.public = append(w.public, p)
+}
+
+// findPublic6 does the same for IPv6, which no router translates: it is the server's own.
+func (w *world) findPublic6(ctx context.Context) {
+	if w.cfg.Server.Public.IPv6 != "auto" {
+		return
+	}
+	p := public{ipv6: true, seen: append(own6(w.cfg.Server.Address), w.outside(ctx, true)...)}
+	p.settle(explain6)
+	w.public = append(w.public, p)
 }
 
 func alsoSeen(outside []sighting) string {
@@ -184,9 +190,9 @@ func (w *world) auto() (found []netip.Addr) {
 	return found
 }
 
-// own6 returns the public IPv6 addresses of this machine, which must be the mail server: no
-// router translates them.
-func (w *world) own6() (seen []sighting) {
+// own6 returns the public IPv6 addresses of this machine, which must be the mail server: one of
+// its addresses is server.
+func own6(server string) (seen []sighting) {
 	const source = "this machine"
 	interfaces, err := net.InterfaceAddrs()
 	if err != nil {
@@ -199,14 +205,14 @@ func (w *world) own6() (seen []sighting) {
 			continue
 		}
 		a := prefix.Addr()
-		here = here || a.Unmap() == w.site.Address.Unmap()
+		here = here || a.Unmap().String() == server
 		if a.Is6() && !a.Is4In6() && a.IsGlobalUnicast() && !a.IsPrivate() {
 			seen = append(seen, sighting{source, a, nil})
 		}
 	}
 	switch {
 	case !here:
-		return []sighting{{source, netip.Addr{}, fmt.Errorf("it is not the mail server: none of its addresses is %s", w.site.Address)}}
+		return []sighting{{source, netip.Addr{}, fmt.Errorf("it is not the mail server: none of its addresses is %s", server)}}
 	case seen == nil:
 		return []sighting{{source, netip.Addr{}, errors.New("it has no public IPv6 address; set none")}}
 	}

@@ -15,6 +15,7 @@ import (
 
 	"github.com/mailpub/mailpub/cmd/mailpub/config"
 	"github.com/mailpub/mailpub/mailsvc/receiver"
+	"github.com/mailpub/mailpub/providers"
 )
 
 func (a *app) receiveCommand() *cobra.Command {
@@ -39,6 +40,11 @@ and port 25 of server.public.ipv6.`,
 			if cfg.Service.Type != "receiver" {
 				return fmt.Errorf("service.type is %q, want receiver: another server receives the mail of this site", cfg.Service.Type)
 			}
+			current, end, err := a.certificate(cmd.Context(), cfg)
+			if err != nil {
+				return err
+			}
+			defer end()
 			listener, err := listen(cmd.Context(), cfg)
 			if err != nil {
 				return err
@@ -46,6 +52,7 @@ and port 25 of server.public.ipv6.`,
 			fmt.Fprintf(a.err, "receiving for %s at %s, mail goes to %s; Ctrl-C ends it\n",
 				cfg.Server.Hostname, listener.Addr(), cfg.Path(cfg.Service.Maildir))
 			server := a.receiver(cfg)
+			server.TLS = current
 			server.Delivered = func(m receiver.Message) {
 				fmt.Fprintf(a.out, "%s  from <%s> at %s  for %s  %d bytes  %s\n", m.Time.Format(time.DateTime),
 					clean(m.From), clean(m.Remote), clean(strings.Join(m.To, ", ")), m.Size, strings.Join(m.Paths, ", "))
@@ -68,7 +75,9 @@ func listen(ctx context.Context, cfg *config.Config) (net.Listener, error) {
 	addrs := []string{cfg.Service.Listen}
 	if addrs[0] == "" {
 		addrs[0] = net.JoinHostPort(cfg.Server.Address, fmt.Sprint(cfg.SMTPPort()))
-		if six := cfg.PlanSite(netip.Addr{}).IPv6(); six.IsValid() {
+		w := &world{cfg: cfg, resolver: &providers.Resolver{Servers: cfg.Verify.Resolvers}}
+		w.findPublic6(ctx)
+		if six := cfg.PlanSite(w.auto()...).IPv6(); six.IsValid() {
 			addrs = append(addrs, netip.AddrPortFrom(six, 25).String())
 		}
 	}

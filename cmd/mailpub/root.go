@@ -142,6 +142,14 @@ func (a *app) logger() *slog.Logger {
 	return slog.New(slog.NewTextHandler(a.err, &slog.HandlerOptions{Level: slog.LevelDebug}))
 }
 
+// notices logs what an administrator should know to standard error, and every step with -v.
+func (a *app) notices() *slog.Logger {
+	if a.verbose {
+		return a.logger()
+	}
+	return slog.New(slog.NewTextHandler(a.err, nil))
+}
+
 // complain prints an error, and one line of what to do next where that is known.
 func (a *app) complain(err error) {
 	var problems config.Errors

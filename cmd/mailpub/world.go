@@ -55,7 +55,8 @@ func (a *app) meet(ctx context.Context, cfg *config.Config, ledger *plan.Ledger)
 	if cfg.Router.Gateway6 != "" {
 		o.Gateway6 = netip.MustParseAddr(cfg.Router.Gateway6)
 	}
-	o.IPv6 = pinholeAddress(cfg, ledger)
+	w.findPublic6(ctx)
+	o.IPv6 = pinholeAddress(cfg.PlanSite(w.auto()...), ledger)
 	if cfg.Router.Gateway != "" {
 		o.Gateway = netip.MustParseAddr(cfg.Router.Gateway) // config has checked it
 	}
@@ -64,9 +65,8 @@ func (a *app) meet(ctx context.Context, cfg *config.Config, ledger *plan.Ledger)
 	if w.router, w.routerErr = nat.Open(ctx, o); w.routerErr == nil && o.Protocol != "manual" {
 		w.wan, w.wanErr = w.router.WAN(ctx)
 	}
-	w.site = cfg.PlanSite()
-	w.findPublic(ctx, <-outside)
-	w.site.Public = cfg.PublicAddresses(w.auto()...)
+	w.findPublic4(<-outside)
+	w.site = cfg.PlanSite(w.auto()...)
 	if w.routerErr == nil {
 		w.site.Shut = w.router.Shut(ctx, w.site.ForwardItems())
 	}
@@ -75,8 +75,8 @@ func (a *app) meet(ctx context.Context, cfg *config.Config, ledger *plan.Ledger)
 
 // pinholeAddress returns the address that pinholes lead to: the config's, or the one of
 // those that are in the ledger still, so that they can be taken away.
-func pinholeAddress(cfg *config.Config, ledger *plan.Ledger) netip.Addr {
-	if s := cfg.PlanSite(netip.Addr{}); s.IPv6().IsValid() && !s.OpenIPv6 {
+func pinholeAddress(s plan.Site, ledger *plan.Ledger) netip.Addr {
+	if s.IPv6().IsValid() && !s.OpenIPv6 {
 		return s.IPv6()
 	}
 	for _, e := range ledger.Entries() {
@@ -92,13 +92,7 @@ func pinholeAddress(cfg *config.Config, ledger *plan.Ledger) netip.Addr {
 func (a *app) enter(ctx context.Context, w *world) error {
 	w.parties = []plan.Party{{Name: serviceParty, Driver: w.service()}, {Name: routerParty, Driver: w.routerDriver()}}
 	for i, z := range w.cfg.Zones {
-		settings, err := w.cfg.ResolvedSettings(ctx, i)
-		if err != nil {
-			return err
-		}
-		driver, err := providers.Open(z.Provider, providers.Options{
-			Zone: z.Name, TTL: z.TTL, Settings: settings, Resolver: w.resolver, Logger: a.logger(),
-		})
+		driver, err := a.zone(ctx, w, i)
 		if err != nil {
 			return err
 		}
@@ -113,6 +107,18 @@ func (a *app) enter(ctx context.Context, w *world) error {
 		w.parties = append(w.parties, plan.Party{Name: webParty, Driver: &sts.Driver{Fetcher: w.policies()}})
 	}
 	return nil
+}
+
+// zone makes the driver of a zone of the config. Its secrets are resolved here.
+func (a *app) zone(ctx context.Context, w *world, i int) (plan.Driver, error) {
+	z := w.cfg.Zones[i]
+	settings, err := w.cfg.ResolvedSettings(ctx, i)
+	if err != nil {
+		return nil, err
+	}
+	return providers.Open(z.Provider, providers.Options{
+		Zone: z.Name, TTL: z.TTL, Settings: settings, Resolver: w.resolver, Logger: a.logger(),
+	})
 }
 
 // policies fetches MTA-STS policies as the rest of the world does.

@@ -39,7 +39,7 @@ func (g *gate) Accept() (net.Conn, error) {
 }
 
 func (g *gate) enter(conn net.Conn) *wire {
-	w := newWire(conn, g.server.hostname(), g.server.limits(), g.server.TLS)
+	w := newWire(conn, g.server.hostname(), g.server.limits(), g.server.tls())
 	w.closed = func() {
 		g.mu.Lock()
 		delete(g.inside, w)

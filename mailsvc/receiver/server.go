@@ -24,8 +24,9 @@ type Server struct {
 	Hostname     string // of the greeting as long as there are no settings
 	Maildir      string // directory of the mailboxes
 
-	// TLS, when set, is offered by STARTTLS (RFC 3207).
-	TLS *tls.Config
+	// TLS returns what STARTTLS is offered with (RFC 3207); nil, the function or what it
+	// returns: not at all.
+	TLS func() *tls.Config
 
 	MaxSize        int64         // octets of a message; default 50 MiB
 	MaxRecipients  int           // of a message; default 100, the least that RFC 5321 section 4.5.3.1.8 allows
@@ -126,6 +127,13 @@ func fillIn[N int | int64 | time.Duration](field *N, value N) {
 
 func (s *Server) limits() limits {
 	return limits{size: s.MaxSize, idle: s.IdleTimeout, message: s.MessageTimeout}
+}
+
+func (s *Server) tls() *tls.Config {
+	if s.TLS == nil {
+		return nil
+	}
+	return s.TLS()
 }
 
 func (s *Server) log() *slog.Logger {

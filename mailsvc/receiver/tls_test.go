@@ -39,7 +39,7 @@ func selfSigned(t *testing.T) (*tls.Config, *x509.CertPool) {
 
 func TestStartTLS(t *testing.T) {
 	config, pool := selfSigned(t)
-	r := start(t, site, func(s *Server) { s.TLS = config })
+	r := start(t, site, func(s *Server) { s.TLS = func() *tls.Config { return config } })
 	c := r.dial(t)
 	if got := c.say("EHLO client.example", "250"); !strings.Contains(got, "\n250-STARTTLS\n") {
 		t.Errorf("EHLO is answered %q", got)
@@ -72,7 +72,7 @@ func TestStartTLS(t *testing.T) {
 // TestStartTLSInjection puts a command behind STARTTLS, to be taken for one under TLS.
 func TestStartTLSInjection(t *testing.T) {
 	config, _ := selfSigned(t)
-	r := start(t, site, func(s *Server) { s.TLS = config })
+	r := start(t, site, func(s *Server) { s.TLS = func() *tls.Config { return config } })
 	c := r.dial(t)
 	c.say("EHLO client.example", "250")
 	c.send("STARTTLS\r\nEHLO injected.example\r\n")
@@ -90,7 +90,7 @@ func TestStartTLSInjection(t *testing.T) {
 
 func TestStopUnderTLS(t *testing.T) {
 	config, pool := selfSigned(t)
-	r := start(t, site, func(s *Server) { s.TLS, s.StopTimeout = config, time.Hour })
+	r := start(t, site, func(s *Server) { s.TLS, s.StopTimeout = func() *tls.Config { return config }, time.Hour })
 	c := r.dial(t)
 	c.say("EHLO client.example", "250")
 	c.say("STARTTLS", "220")

@@ -352,6 +352,7 @@ func (k *checker) service() {
 	if s.Listen != "" {
 		k.endpoints("service.listen", []string{s.Listen})
 	}
+	k.tls()
 	for i, a := range s.Aliases {
 		at := fmt.Sprintf("service.aliases[%d]", i)
 		local, domain, full := strings.Cut(strings.ToLower(a.Address), "@")

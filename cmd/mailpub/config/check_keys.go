@@ -2,6 +2,7 @@ package config
 
 import (
 	"fmt"
+	"net/url"
 	"slices"
 	"strings"
 	"time"
@@ -66,4 +67,45 @@ func (k *checker) dane() {
 	for i, p := range d.Ports {
 		k.port(fmt.Sprintf("server.dane.ports[%d]", i), p)
 	}
+}
+
+func (k *checker) tls() {
+	t := k.c.Service.TLS
+	const at = "service.tls"
+	switch {
+	case t == TLS{}:
+		return
+	case k.c.Service.Type != "receiver":
+		k.add(at, "is for the bundled receiver, but service.type is %q", k.c.Service.Type)
+	case t.Certificate == "":
+		k.add(at+".certificate", `is missing, want a PEM file, or "acme" to have one made`)
+	case t.Certificate != ACME && t.Key == "":
+		k.add(at+".key", "is missing, want the PEM file with the certificate's private key")
+	case t.Certificate != ACME && (t.Email != "" || t.Directory != "" || t.Roots != ""):
+		k.add(at, "email, directory and roots are for certificate: acme, but it is %q", t.Certificate)
+	case t.Certificate != ACME:
+		return
+	case t.Key != "":
+		k.add(at+".key", "is not wanted with certificate: acme, which makes its own")
+	}
+	if t.Certificate != ACME {
+		return
+	}
+	if u, err := url.Parse(t.Directory); t.Directory != "" && (err != nil || u.Scheme != "https" || u.Host == "") {
+		k.add(at+".directory", "%q is no directory of an authority, want a URL like https://acme.example.org/directory", t.Directory)
+	}
+	if k.c.manualZoneOf(k.c.Server.Hostname) {
+		k.add(at+".certificate", "is acme, but mailpub can't write to the zone of %s, whose provider is manual", k.c.Server.Hostname)
+	}
+}
+
+// manualZoneOf reports whether the zone that holds a name is entered by a person.
+func (c *Config) manualZoneOf(name string) bool {
+	best := Zone{}
+	for _, z := range c.Zones {
+		if plan.Within(name, z.Name) && len(z.Name) > len(best.Name) {
+			best = z
+		}
+	}
+	return best.Manual()
 }

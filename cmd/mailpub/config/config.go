@@ -149,6 +149,19 @@ type Service struct {
 	Aliases []Alias `mapstructure:"aliases"`
 	Maildir string  `mapstructure:"maildir"` // where the receiver stores, relative to the config file
 	Listen  string  `mapstructure:"listen"`  // where the receiver listens; by default server.address and the forward of port 25
+	TLS     TLS     `mapstructure:"tls"`
+}
+
+// ACME stands in the place of a certificate's file where one is made and renewed by itself.
+const ACME = "acme"
+
+// TLS says which certificate the receiver shows.
+type TLS struct {
+	Certificate string `mapstructure:"certificate"` // a PEM file, relative to the config file, or ACME; "": no STARTTLS
+	Key         string `mapstructure:"key"`         // a PEM file
+	Email       string `mapstructure:"email"`       // that the authority warns
+	Directory   string `mapstructure:"directory"`   // URL; "": Let's Encrypt
+	Roots       string `mapstructure:"roots"`       // a PEM file: who vouches for the directory; "": the system's
 }
 
 // Alias delivers an address to a mailbox.
