@@ -7,9 +7,11 @@ import (
 	"crypto/elliptic"
 	"crypto/rand"
 	"crypto/x509"
+	"crypto/x509/pkix"
 	"encoding/pem"
 	"fmt"
 	"math/big"
+	"net"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -334,8 +336,8 @@ domains:
     tlsrpt: [tls@nomeazienda.it]
     services: [{name: imaps}, {name: submissions}, {name: pop3, host: "."}]
     autoconfig: mail.nomeazienda.it`)
-	for _, name := range []string{"cert.pem", "next.pem"} {
-		s.certificate(name)
+	for _, name := range []string{"cert", "next"} {
+		s.certificate(name, "mail.nomeazienda.it")
 	}
 	before := s.state()
 	s.services()
@@ -366,20 +368,31 @@ domains:
 	s.unchanged(before)
 }
 
-// certificate writes a certificate of a new key.
-func (s *siteInLab) certificate(name string) {
+// certificate writes a certificate of a new key, and the key.
+func (s *siteInLab) certificate(name, host string) {
 	s.t.Helper()
 	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
 	if err != nil {
 		s.t.Fatal(err)
 	}
-	template := &x509.Certificate{SerialNumber: big.NewInt(1), DNSNames: []string{"mail.nomeazienda.it"}, NotAfter: time.Now().Add(time.Hour)}
+	template := &x509.Certificate{SerialNumber: big.NewInt(1), Subject: pkix.Name{CommonName: host}, NotAfter: time.Now().Add(time.Hour),
+		IsCA: true, BasicConstraintsValid: true}
+	if ip := net.ParseIP(host); ip != nil {
+		template.IPAddresses = []net.IP{ip}
+	} else {
+		template.DNSNames = []string{host}
+	}
 	raw, err := x509.CreateCertificate(rand.Reader, template, template, &key.PublicKey, key)
 	if err != nil {
 		s.t.Fatal(err)
 	}
-	text := pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: raw})
-	if err := os.WriteFile(filepath.Join(s.dir, name), text, 0o600); err != nil {
+	private, err := x509.MarshalPKCS8PrivateKey(key)
+	if err != nil {
 		s.t.Fatal(err)
+	}
+	for ext, block := range map[string]*pem.Block{".pem": {Type: "CERTIFICATE", Bytes: raw}, ".key": {Type: "PRIVATE KEY", Bytes: private}} {
+		if err := os.WriteFile(filepath.Join(s.dir, name+ext), pem.EncodeToMemory(block), 0o600); err != nil {
+			s.t.Fatal(err)
+		}
 	}
 }

@@ -76,6 +76,8 @@ func FromACME(ctx context.Context, o Options) (*ACME, error) {
 	})
 	a.magic = certmagic.New(a.cache, certmagic.Config{
 		Storage: &certmagic.FileStorage{Path: o.Storage}, Logger: zap.NewNop(), OnEvent: a.listen(o),
+		// Senders that know of no SNI, or look for another name, get it too.
+		DefaultServerName: o.Host, FallbackServerName: o.Host,
 	})
 	a.magic.Issuers = []certmagic.Issuer{certmagic.NewACMEIssuer(a.magic, issuer)}
 	go func() {

@@ -7,6 +7,7 @@ import (
 	"crypto/tls"
 	"crypto/x509"
 	"fmt"
+	"io/fs"
 	"log/slog"
 	"os"
 	"sync"
@@ -25,7 +26,7 @@ type Files struct {
 
 	mu      sync.Mutex
 	current *tls.Certificate
-	seen    [2]time.Time // of the pair last read
+	seen    [2]fs.FileInfo // of the pair last read
 }
 
 // FromFiles reads a certificate with its chain and its private key, both PEM. It fails when they
@@ -38,20 +39,28 @@ func FromFiles(certificate, key string, log *slog.Logger) (*Files, error) {
 	return f, nil
 }
 
-// times are when the files were changed last.
-func (f *Files) times() (seen [2]time.Time, err error) {
+// look returns what the files are now.
+func (f *Files) look() (seen [2]fs.FileInfo, err error) {
 	for i, path := range []string{f.certificate, f.key} {
-		info, err := os.Stat(path)
-		if err != nil {
+		if seen[i], err = os.Stat(path); err != nil {
 			return seen, err
 		}
-		seen[i] = info.ModTime()
 	}
 	return seen, nil
 }
 
+// changed reports whether the files are others than those that were read.
+func (f *Files) changed(seen [2]fs.FileInfo) bool {
+	for i, now := range seen {
+		if was := f.seen[i]; !os.SameFile(was, now) || was.Size() != now.Size() || !was.ModTime().Equal(now.ModTime()) {
+			return true
+		}
+	}
+	return false
+}
+
 func (f *Files) load() error {
-	seen, err := f.times()
+	seen, err := f.look()
 	if err != nil {
 		return fmt.Errorf("certificate: %w", err)
 	}
@@ -68,8 +77,8 @@ func (f *Files) load() error {
 func (f *Files) get() *tls.Certificate {
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	seen, err := f.times()
-	if err == nil && seen != f.seen {
+	seen, err := f.look()
+	if err == nil && f.changed(seen) {
 		if err = f.load(); err == nil {
 			f.log.Info("certificate was read again", "file", f.certificate)
 		}
