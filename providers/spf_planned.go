@@ -23,7 +23,7 @@ func (f Facts) RefuseSPF(ctx context.Context, changes []plan.Change) {
 			planned[rrset{name, rrtype}] = dataOf(c.After)
 		}
 	}
-	r := spfResolver{newLookups(f), planned}
+	r := spfResolver{lookups: newLookups(f), planned: planned}
 	for i, c := range changes {
 		name, _, tag, err := plan.SplitDNSKey(c.Key)
 		if err != nil || tag != spfTag || !c.Writes() || c.After == nil {

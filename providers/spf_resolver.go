@@ -12,7 +12,8 @@ import (
 // a *net.DNSError and not wrapped: not found, or of a kind that may pass.
 type spfResolver struct {
 	*lookups
-	planned map[rrset][]string // data of what is not published yet, in place of what is
+	planned       map[rrset][]string // data of what is not published yet, in place of what is
+	resolversOnly bool               // not the zones' own servers
 }
 
 func (r spfResolver) find(ctx context.Context, name, rrtype string) (Answer, error) {
@@ -26,7 +27,11 @@ func (r spfResolver) find(ctx context.Context, name, rrtype string) (Answer, err
 		}
 		return a, nil
 	}
-	a, err := r.truth(ctx, name, rrtype)
+	ask := r.truth
+	if r.resolversOnly {
+		ask = r.resolve
+	}
+	a, err := ask(ctx, name, rrtype)
 	switch {
 	case err != nil:
 		return a, &net.DNSError{Err: err.Error(), Name: name, IsTemporary: true}

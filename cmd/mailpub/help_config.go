@@ -102,6 +102,8 @@ service:
     email: mario@nomeazienda.it       with acme: whom the authority warns
     directory: https://acme.example.org/directory           not Let's Encrypt
     roots: roots.pem                  who vouches for the directory, if not the system's
+  sender_checks: true                 the default: SPF, DKIM and DMARC are said on top of
+                                      each message (Authentication-Results)
   listen: 10.10.10.10:25              by default server.address and the port of smtp
 
 verify:

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"net"
 	"net/netip"
 	"os"
@@ -15,6 +16,7 @@ import (
 
 	"github.com/mailpub/mailpub/cmd/mailpub/config"
 	"github.com/mailpub/mailpub/mailsvc/receiver"
+	"github.com/mailpub/mailpub/mailsvc/sender"
 	"github.com/mailpub/mailpub/providers"
 )
 
@@ -53,6 +55,9 @@ and port 25 of server.public.ipv6.`,
 				cfg.Server.Hostname, listener.Addr(), cfg.Path(cfg.Service.Maildir))
 			server := a.receiver(cfg)
 			server.TLS = current
+			if *cfg.Service.SenderChecks {
+				server.Judge = judge(cfg)
+			}
 			server.Delivered = func(m receiver.Message) {
 				fmt.Fprintf(a.out, "%s  from <%s> at %s  for %s  %d bytes  %s\n", m.Time.Format(time.DateTime),
 					clean(m.From), clean(m.Remote), clean(strings.Join(m.To, ", ")), m.Size, strings.Join(m.Paths, ", "))
@@ -66,6 +71,23 @@ and port 25 of server.public.ipv6.`,
 func (a *app) receiver(cfg *config.Config) *receiver.Server {
 	return &receiver.Server{
 		SettingsPath: settingsPath(cfg), Hostname: cfg.Server.Hostname, Maildir: cfg.Path(cfg.Service.Maildir), Logger: a.logger(),
+	}
+}
+
+// judge says on top of each message who it is from.
+func judge(cfg *config.Config) func(context.Context, receiver.Message, io.ReadSeeker) (string, io.Reader, error) {
+	dns := providers.Senders{Resolver: &providers.Resolver{Servers: cfg.Verify.Resolvers}}
+	c := &sender.Checker{Host: cfg.Server.Hostname, SPF: dns.SPF, Texts: dns.Texts}
+	return func(ctx context.Context, m receiver.Message, message io.ReadSeeker) (string, io.Reader, error) {
+		e := sender.Envelope{Helo: m.Helo, From: m.From}
+		if remote, err := netip.ParseAddrPort(m.Remote); err == nil {
+			e.Remote = remote.Addr()
+		}
+		header, err := c.Results(ctx, e, message)
+		if err == nil {
+			_, err = message.Seek(0, io.SeekStart)
+		}
+		return header, sender.Without(c.Host, message), err
 	}
 }
 

@@ -18,17 +18,21 @@ type Message struct {
 	To     []string // envelope recipients
 	Size   int64    // octets as stored, headers of the receiver included
 	Paths  []string // one file for each mailbox
+
+	TLS     string // version and cipher; "" in the clear
+	Verdict string // header fields of the server's Judge
 }
 
 // header returns what a receiving server puts on top of a message: the return path (RFC
-// 5321 section 4.4, once, at final delivery) and a trace line.
+// 5321 section 4.4, once, at final delivery), what it found out about the sender, and a
+// trace line.
 func (m Message) header(w *wire, utf8 bool) []byte {
 	recipient := ""
 	if len(m.To) == 1 { // more would tell each of the others (RFC 5321 section 7.6)
 		recipient = "\r\n\tfor " + path(m.To[0])
 	}
-	return fmt.Appendf(nil, "Return-Path: %s\r\nReceived: from %s (%s)\r\n\tby %s with %s id %s%s;\r\n\t%s\r\n",
-		path(m.From), traceName(m.Helo), literal(m.Remote), w.hostname, protocol(w, utf8), m.ID, recipient,
+	return fmt.Appendf(nil, "Return-Path: %s\r\n%sReceived: from %s (%s)\r\n\tby %s with %s id %s%s;\r\n\t%s\r\n",
+		path(m.From), m.Verdict, traceName(m.Helo), literal(m.Remote), w.hostname, protocol(w, utf8), m.ID, recipient,
 		m.Time.Format("Mon, 2 Jan 2006 15:04:05 -0700"))
 }
 

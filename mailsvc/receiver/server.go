@@ -6,6 +6,7 @@ import (
 	"crypto/tls"
 	"errors"
 	"fmt"
+	"io"
 	"log/slog"
 	"net"
 	"os"
@@ -39,6 +40,12 @@ type Server struct {
 	Now       func() time.Time // default time.Now
 	Delivered func(Message)    // told of each stored message, one at a time; may be nil
 
+	// Judge, when set, looks at each message before it is stored. It returns header fields to
+	// put on top, each with its line end, and the message as it is to be stored, which it may
+	// make out of the one it is handed. It is called concurrently.
+	Judge func(ctx context.Context, m Message, message io.ReadSeeker) (header string, stored io.Reader, err error)
+
+	context  context.Context // of Serve
 	settings source
 	maildir  maildir
 	host     string // this machine, in names of messages
@@ -53,6 +60,7 @@ type Server struct {
 // returns nil unless l fails. No goroutine of it is left.
 func (s *Server) Serve(ctx context.Context, l net.Listener) error {
 	s.fillIn()
+	s.context = ctx
 	server := smtp.NewServer(smtp.BackendFunc(func(c *smtp.Conn) (smtp.Session, error) {
 		return &session{server: s, wire: c.Conn().(*wire), conn: c}, nil
 	}))

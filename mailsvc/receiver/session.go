@@ -97,8 +97,7 @@ func (s *session) Data(r io.Reader) error {
 	defer s.server.storing.RUnlock()
 	m := s.message()
 	body := &strictReader{r: r, left: s.server.MaxSize}
-	var err error
-	m.Paths, m.Size, err = s.server.maildir.store(s.mailboxes(), m.ID, m.header(s.wire, s.utf8), body)
+	err := s.store(&m, body)
 	switch {
 	case err == nil:
 	case body.refused != nil:
@@ -115,11 +114,27 @@ func (s *session) Data(r io.Reader) error {
 	return nil
 }
 
+// store puts the message into its mailboxes, with what the server's Judge has to say of it.
+func (s *session) store(m *Message, body io.Reader) (err error) {
+	if s.server.Judge != nil {
+		whole, err := spool(body, s.server.Maildir)
+		if err != nil {
+			return err
+		}
+		defer whole.close()
+		if m.Verdict, body, err = s.server.Judge(s.server.context, *m, whole); err != nil {
+			return err
+		}
+	}
+	m.Paths, m.Size, err = s.server.maildir.store(s.mailboxes(), m.ID, m.header(s.wire, s.utf8), body)
+	return err
+}
+
 func (s *session) message() Message {
 	now := s.server.now()
 	m := Message{
 		ID: s.server.unique(now), Time: now, Remote: s.conn.Conn().RemoteAddr().String(),
-		Helo: s.conn.Hostname(), From: s.from,
+		Helo: s.conn.Hostname(), From: s.from, TLS: s.wire.cipher(),
 	}
 	for _, rcpt := range s.to {
 		m.To = append(m.To, rcpt.address)

@@ -214,6 +214,16 @@ func (w *wire) secure() bool {
 	return on
 }
 
+// cipher returns the version and the cipher of TLS, "" in the clear.
+func (w *wire) cipher() string {
+	c, on := w.stream.(*tls.Conn)
+	if !on {
+		return ""
+	}
+	state := c.ConnectionState()
+	return tls.VersionName(state.Version) + " " + tls.CipherSuiteName(state.CipherSuite)
+}
+
 // stop ends the session at its next command: at once when it waits for one.
 func (w *wire) stop() {
 	w.mu.Lock()

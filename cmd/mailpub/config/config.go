@@ -150,6 +150,8 @@ type Service struct {
 	Maildir string  `mapstructure:"maildir"` // where the receiver stores, relative to the config file
 	Listen  string  `mapstructure:"listen"`  // where the receiver listens; by default server.address and the forward of port 25
 	TLS     TLS     `mapstructure:"tls"`
+
+	SenderChecks *bool `mapstructure:"sender_checks"` // SPF, DKIM and DMARC of what the receiver takes; by default true
 }
 
 // ACME stands in the place of a certificate's file where one is made and renewed by itself.
@@ -238,6 +240,9 @@ func (c *Config) fillIn() {
 	}
 	set(&c.Service.Type, "receiver")
 	set(&c.Service.Maildir, defaultMaildir)
+	if c.Service.SenderChecks == nil {
+		c.Service.SenderChecks = new(true)
+	}
 }
 
 // SMTPPort returns the server's own port for SMTP: where outside port 25 is forwarded to.
