@@ -25,8 +25,9 @@ type Facts struct {
 	// Published returns the addresses that DNS has for the mail host. Those of IPv6 do
 	// not matter here.
 	Published func(context.Context) ([]netip.Addr, error)
-	// Public is the address that the config gives; not valid where the router is asked.
-	Public netip.Addr
+	// Front says for people which public address the network has, as far as others than the
+	// router tell; "" where nobody does.
+	Front string
 	// BehindNAT says that the config knows of another router in front, which forwards too.
 	BehindNAT bool
 	// Outside returns the public address from which this network is seen.
@@ -119,8 +120,8 @@ func (f Facts) inFront(ctx context.Context) string {
 			return "from outside the network is seen at " + a.Unmap().String()
 		}
 	}
-	if f.Public.IsValid() {
-		return "the public address is " + f.Public.String() + ", as the config says"
+	if f.Front != "" {
+		return f.Front
 	}
 	if f.Published != nil {
 		all, err := f.Published(ctx)

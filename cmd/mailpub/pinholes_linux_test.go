@@ -52,6 +52,7 @@ func TestLabPinholes(t *testing.T) {
 		{"nftables", "nftables", lab.Options{IPv6: true, NoDaemon: true}, "router"},
 	} {
 		t.Run(c.name, func(t *testing.T) {
+			t.Parallel()
 			s := newSiteInLab(t, c.options)
 			s.host = c.host
 			s.ipv6()
@@ -122,6 +123,7 @@ func (s *siteInLab) restored(script string) {
 // UPnP makes no pinhole for a port below 1024: what it can make is made, and the mail host
 // has no AAAA record, unless the config says that IPv6 comes in.
 func TestLabPinholesByUPnP(t *testing.T) {
+	t.Parallel()
 	s := newSiteInLab(t, lab.Options{IPv6: true, NoNATPMP: true})
 	// This daemon speaks PCP over IPv6 even where NAT-PMP and PCP are switched off.
 	s.must("router", "nft", "insert", "rule", "inet", "filter", "input", "udp", "dport", "5351", "reject")

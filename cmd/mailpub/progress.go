@@ -52,7 +52,7 @@ func (p *progress) tell(e plan.Event) {
 		fmt.Fprintf(p.out, "%s %s\n", look.green("gate open:"), clean(e.Gate))
 	case plan.GateShut:
 		p.end()
-		fmt.Fprintf(p.out, "%s %s, so MX stays as it is\n", look.red("gate shut: not true that"), clean(e.Gate))
+		fmt.Fprintf(p.out, "%s %s, so the rest, MX among it, stays as it is\n", look.red("gate shut: not true that"), clean(e.Gate))
 	}
 }
 

@@ -24,6 +24,7 @@ func TestLabProtocols(t *testing.T) {
 		{"nftables", "nftables", "nftables", lab.Options{NoDaemon: true}, "router"},
 	} {
 		t.Run(c.name, func(t *testing.T) {
+			t.Parallel()
 			s := newSiteInLab(t, c.options)
 			s.host = c.host
 			s.edit("protocol: auto", "protocol: "+c.protocol)
@@ -89,6 +90,7 @@ func TestLabDoubleNAT(t *testing.T) {
 		{"PCP", "192.168.1.2", lab.Options{DoubleNAT: "192.168.1", NoUPnP: true}},
 	} {
 		t.Run(c.name, func(t *testing.T) {
+			t.Parallel()
 			s := newSiteInLab(t, c.options)
 			before := s.state()
 			s.edit("ipv4: auto", "ipv4: 2.2.2.2")

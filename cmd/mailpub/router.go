@@ -94,8 +94,12 @@ func (a *app) showRouter(r nat.Report) {
 		fmt.Fprintf(a.out, "  %s  %s\n", pad("IPv6", 8), a.look.dim(wrap(clean(r.Pinholes), 12)))
 	}
 	fmt.Fprintln(a.out)
+	name, is := 8, 20
 	for _, f := range r.Forwards {
-		a.showForward(f)
+		name, is = max(name, len(f.Name)), max(is, len(clean(f.Is)))
+	}
+	for _, f := range r.Forwards {
+		a.showForward(f, name, min(is, textWidth))
 	}
 }
 
@@ -110,7 +114,7 @@ func (a *app) showFirewall(found []nat.Finding) {
 }
 
 // showForward prints where one port leads, and whose that is.
-func (a *app) showForward(f nat.Seen) {
+func (a *app) showForward(f nat.Seen, nameWidth, isWidth int) {
 	is, owner := f.Is, a.look.green("ours")
 	switch f.Owner {
 	case "nobody":
@@ -127,7 +131,7 @@ func (a *app) showForward(f nat.Seen) {
 	if !f.Expires.IsZero() {
 		lasts = "  for another " + plan.Spell(time.Until(f.Expires))
 	}
-	fmt.Fprintf(a.out, "  %s  %s  %s%s\n", pad(f.Name, 8), pad(clean(is), 20), owner, a.look.dim(lasts))
+	fmt.Fprintf(a.out, "  %s  %s  %s%s\n", pad(f.Name, nameWidth), pad(clean(is), isWidth), owner, a.look.dim(lasts))
 	if f.Note != "" {
 		fmt.Fprintf(a.out, "            %s\n", a.look.yellow(wrap(clean(f.Note), 12)))
 	}

@@ -173,12 +173,8 @@ func (w *world) published() providers.Facts {
 }
 
 func (w *world) routerFacts() nat.Facts {
-	var public netip.Addr
-	if a, err := netip.ParseAddr(w.cfg.Server.Public.IPv4); err == nil {
-		public = a
-	}
 	return nat.Facts{
-		Public: public, BehindNAT: w.cfg.Router.BehindNAT,
+		Front: w.front(), BehindNAT: w.cfg.Router.BehindNAT,
 		Open: func(context.Context) (*nat.Router, error) {
 			if w.site.Router == plan.RouterNone {
 				return nil, nil

@@ -73,7 +73,7 @@ func (a *app) meet(ctx context.Context, cfg *config.Config, ledger *plan.Ledger)
 	return w, ctx.Err()
 }
 
-// pinholeAddress returns the address that pinholes lead to: the config's, or the one of
+// pinholeAddress returns the address that pinholes lead to: the server's, or the one of
 // those that are in the ledger still, so that they can be taken away.
 func pinholeAddress(s plan.Site, ledger *plan.Ledger) netip.Addr {
 	if s.IPv6().IsValid() && !s.OpenIPv6 {
@@ -280,10 +280,26 @@ func (w *world) policyDomains(p *plan.Plan) (domains []plan.Domain) {
 
 // bothAddresses is w.wanErr with the address that stands in front of the router's.
 func (w *world) bothAddresses() error {
-	if len(w.site.Public) == 0 || !w.site.Public[0].Is4() {
-		return w.wanErr
+	if front := w.front(); front != "" {
+		return fmt.Errorf("%w; %s", w.wanErr, front)
 	}
-	return fmt.Errorf("%w; the public address is %s, as the config says", w.wanErr, w.site.Public[0])
+	return w.wanErr
+}
+
+// front says which public IPv4 address the network has, as others than the router tell; "" where
+// nobody does.
+func (w *world) front() string {
+	if a, err := netip.ParseAddr(w.cfg.Server.Public.IPv4); err == nil {
+		return fmt.Sprintf("the public address is %s, as the config says", a)
+	}
+	for _, p := range w.public {
+		for _, s := range p.seen {
+			if !p.ipv6 && s.err == nil && s.source != routerSource {
+				return fmt.Sprintf("%s sees %s", s.source, s.addr)
+			}
+		}
+	}
+	return ""
 }
 
 func (w *world) names() (names []string) {
