@@ -3,10 +3,8 @@ package main
 import (
 	"context"
 	"fmt"
-	"net"
 	"net/netip"
 	"slices"
-	"strconv"
 	"strings"
 
 	"github.com/spf13/cobra"
@@ -142,6 +140,11 @@ func (w *world) dnsFacts() providers.Facts {
 		Host: w.site.Host, Public: w.site.Public, Resolver: w.resolver,
 		Nameservers: map[string][]string{}, HostsFile: w.cfg.Verify.Hosts,
 	}
+	for _, c := range w.site.Service.Collectors {
+		if _, err := netip.ParseAddr(c); err != nil {
+			f.Names = append(f.Names, c)
+		}
+	}
 	for _, d := range w.site.Domains {
 		f.Domains = append(f.Domains, providers.Domain{Name: d.Name, MX: d.MX})
 	}
@@ -168,24 +171,4 @@ func (w *world) routerFacts() nat.Facts {
 			return owned
 		},
 	}
-}
-
-func (w *world) mailFacts() mailsvc.Facts {
-	f := mailsvc.Facts{
-		Hostname: w.cfg.Server.Hostname, Addr: w.smtpAddr(), Egress: w.cfg.Verify.Egress,
-	}
-	if w.cfg.Service.Type == "receiver" {
-		f.Maildir, f.Closed = w.cfg.Path(w.cfg.Service.Maildir), true
-	}
-	for _, d := range w.site.Domains {
-		f.Domains = append(f.Domains, strings.TrimSuffix(d.Name, "."))
-	}
-	for _, fw := range w.site.Forwards {
-		if fw.Proto == "tcp" {
-			f.Services = append(f.Services, mailsvc.Service{
-				Name: fw.Name, Addr: net.JoinHostPort(w.site.Address.String(), strconv.Itoa(int(fw.Internal))),
-			})
-		}
-	}
-	return f
 }
