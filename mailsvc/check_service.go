@@ -20,7 +20,7 @@ func (f Facts) config(ctx context.Context) (out []plan.Check) {
 	}
 	for _, s := range settings {
 		if s.Need != plan.NeedDelivery {
-			out = append(out, s.check("service.config", "mailpub apply sets it; where mailpub plan shows no difference, something else overrides it"))
+			out = append(out, s.check("service.config", "mailpub plan shows it, and apply sets it; where plan does not, something else overrides it"))
 		}
 	}
 	for _, a := range f.Aliases {

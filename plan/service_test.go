@@ -10,7 +10,7 @@ func needs(s Site) map[string]string { return flat(s.ServiceItems()) }
 
 func TestDelivery(t *testing.T) {
 	for text, d := range map[string]Delivery{
-		"direct":                                    {},
+		"direct": {},
 		"direct, else through smtp.example.net:587": {SmartHost: "smtp.example.net:587"},
 		"all through smtp.example.net:587":          {SmartHost: "smtp.example.net:587", Always: true},
 	} {

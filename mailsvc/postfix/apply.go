@@ -1,12 +1,12 @@
 package postfix
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
 	"io/fs"
 	"os"
-	"path/filepath"
 	"strings"
 	"time"
 
@@ -66,10 +66,10 @@ func (d *Driver) carryOut(ctx context.Context, e *edit, up bool, batch []plan.Ch
 	}
 	running := d.running(ctx)
 	if up && !running {
-		return errors.New("Postfix is not running: start it first (systemctl start postfix), so that each change can be proved; postfix check says what keeps it from starting")
+		return errors.New("the server is not running: start it first (systemctl start postfix), so that each change can be proved; postfix check says what keeps it from starting")
 	}
 	if up && e.drop.changes() && !d.dovecotRuns(ctx) {
-		return errors.New("Dovecot is not running: start it first (systemctl start dovecot); without it Postfix would not answer at all")
+		return errors.New("dovecot is not running: start it first (systemctl start dovecot); without it Postfix would not answer at all")
 	}
 	if err := d.keepCopies(e); err != nil {
 		return err
@@ -111,10 +111,10 @@ func (d *Driver) writeDovecot(ctx context.Context, e *edit) error {
 	if err := e.drop.put(e.drop.new); err != nil {
 		return err
 	}
-	path := filepath.Join(e.s.effective["queue_directory"], socket)
+	path := e.s.socket()
 	listens, err := d.listens(ctx, path)
 	if err != nil {
-		return fmt.Errorf("Dovecot does not take its new configuration: %w", err)
+		return fmt.Errorf("%s is not taken by Dovecot: %w", e.drop.path, err)
 	}
 	if listens != (e.drop.new != nil) {
 		return fmt.Errorf("%s has no effect: %s does not include conf.d/*.conf, or another file overrides it", e.drop.path, d.Dovecot)
@@ -128,9 +128,9 @@ func (d *Driver) writeDovecot(ctx context.Context, e *edit) error {
 	if e.drop.new == nil {
 		return nil
 	}
-	return eventually(ctx, func() error {
+	return d.eventually(ctx, func(context.Context) error {
 		if _, err := os.Stat(path); err != nil {
-			return fmt.Errorf("Dovecot does not listen at %s: its log says why", path)
+			return fmt.Errorf("no socket %s: Dovecot was told to listen there, and its log says why it does not", path)
 		}
 		return nil
 	})
@@ -188,7 +188,7 @@ func (d *Driver) loadAndProve(ctx context.Context, restart bool) error {
 		return err
 	}
 	is := settings(out)
-	return eventually(ctx, func() error { return d.answers(ctx, is["myhostname"], is["inet_interfaces"]) })
+	return d.eventually(ctx, func(ctx context.Context) error { return d.answers(ctx, is["myhostname"], is["inet_interfaces"]) })
 }
 
 func (d *Driver) readBack(ctx context.Context, batch []plan.Change) error {
@@ -266,15 +266,12 @@ func (d *Driver) dropCopies(e *edit) {
 	}
 }
 
-// patience is how long a server may take to come up with what it was told.
-const patience = 20 * time.Second
-
-// eventually tries until it holds, or patience or ctx ends; then the last error is returned.
-func eventually(ctx context.Context, try func() error) error {
-	ctx, cancel := context.WithTimeout(ctx, patience)
+// eventually tries until it holds, or Patience or ctx ends; then the last error is returned.
+func (d *Driver) eventually(ctx context.Context, try func(context.Context) error) error {
+	ctx, cancel := context.WithTimeout(ctx, cmp.Or(d.Patience, 20*time.Second))
 	defer cancel()
 	for {
-		err := try()
+		err := try(ctx)
 		if err == nil {
 			return nil
 		}

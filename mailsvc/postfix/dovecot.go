@@ -32,11 +32,12 @@ func (d *Driver) listens(ctx context.Context, path string) (bool, error) {
 	return strings.Contains(out, "unix_listener "+path+" {"), nil
 }
 
-func (s *state) readListener() (lines []string, unknown string) {
+func (d *Driver) readListener(ctx context.Context, s *state) (lines []string, unknown string) {
+	listens, err := d.listens(ctx, s.socket())
 	switch {
-	case s.dovecot != nil:
-		return nil, s.dovecot.Error()
-	case s.listener:
+	case err != nil:
+		return nil, err.Error()
+	case listens:
 		return []string{socket}, ""
 	}
 	return nil, ""

@@ -23,6 +23,9 @@ type Driver struct {
 
 	Addr string // host:port of SMTP on the LAN
 
+	// Patience is how long a server may take to come up with what it was told; 0 is 20 s.
+	Patience time.Duration
+
 	Dial   mailsvc.Dial     // nil dials
 	Run    Run              // nil executes
 	Now    func() time.Time // nil is time.Now

@@ -121,10 +121,10 @@ func (e *edit) set(k plan.Key, lines []string) error {
 	case k.Name == dovecotKey:
 		e.drop.new = nil
 		if text != "" {
-			e.drop.new = []byte(dropInText(filepath.Join(e.s.effective["queue_directory"], socket)))
+			e.drop.new = []byte(dropInText(e.s.socket()))
 		}
 	default:
-		return fmt.Errorf("Postfix has no setting %q", k.Name)
+		return fmt.Errorf("%q is no setting of Postfix", k.Name)
 	}
 	return nil
 }

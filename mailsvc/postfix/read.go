@@ -24,8 +24,6 @@ type state struct {
 	before    []string          // tables that are asked before it
 	addresses map[string]string // of the table, as indexed
 	stale     bool              // the table's index is not of its source
-	listener  bool              // Dovecot listens for Postfix
-	dovecot   error             // why Dovecot can't be asked
 }
 
 // needed are the settings that reading needs expanded.
@@ -51,7 +49,6 @@ func (d *Driver) load(ctx context.Context) (*state, error) {
 	if err := d.readTable(ctx, s); err != nil {
 		return nil, err
 	}
-	s.listener, s.dovecot = d.listens(ctx, filepath.Join(s.effective["queue_directory"], socket))
 	return s, nil
 }
 
@@ -66,6 +63,9 @@ func settings(out string) map[string]string {
 	}
 	return all
 }
+
+// socket is where Postfix asks who may log in.
+func (s *state) socket() string { return filepath.Join(s.effective["queue_directory"], socket) }
 
 // overrides finds what master.cf sets for the service that takes mail: there main.cf counts
 // for nothing.
@@ -169,7 +169,7 @@ func (d *Driver) read(ctx context.Context, s *state, k plan.Key) (lines []string
 	case where == inTable:
 		return d.readAddress(ctx, s, name)
 	case k.Name == dovecotKey:
-		return s.readListener()
+		return d.readListener(ctx, s)
 	}
 	need, name := mailsvc.SplitNeed(k)
 	switch need {
