@@ -97,6 +97,7 @@ maillog_file = ROOT/log
 maillog_file_prefixes = ROOT
 CF
 sed -i "s#ROOT#$root#" postfix/main.cf
+touch -d '1 minute ago' postfix/main.cf # Postfix waits while the file is younger than a second
 postalias -c $root/postfix aliases
 cp -r /usr/share/dovecot/dovecot.conf /usr/share/dovecot/conf.d dovecot/
 printf 'mario:{PLAIN}correct horse:65534:65534::%%s\n' $root >users

@@ -152,10 +152,8 @@ func (d *Driver) index(ctx context.Context, table string, there bool) error {
 		_, err := d.run(ctx, "postmap", "-c", d.Dir, table)
 		return err
 	}
-	for _, ending := range []string{".db", ".lmdb", ".cdb"} {
-		if err := os.Remove(pathOf(table) + ending); err != nil && !errors.Is(err, fs.ErrNotExist) {
-			return err
-		}
+	if err := os.Remove(indexOf(table)); err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return err
 	}
 	return nil
 }

@@ -103,9 +103,11 @@ func (d *Driver) readTable(ctx context.Context, s *state) (err error) {
 		return err
 	}
 	written := parseTable(string(source))
-	out, err := d.run(ctx, "postmap", "-c", d.Dir, "-s", s.table)
-	if err != nil && len(written.parts) > 0 { // no index: postmap has not been run
-		s.stale = true
+	out := ""
+	if _, err := os.Stat(indexOf(s.table)); err == nil { // postmap takes a second to say that there is none
+		if out, err = d.run(ctx, "postmap", "-c", d.Dir, "-s", s.table); err != nil {
+			return err
+		}
 	}
 	for line := range strings.Lines(out) {
 		address, to, _ := strings.Cut(strings.TrimRight(line, "\n"), "\t")
@@ -130,6 +132,18 @@ func destinations(value string) string { return strings.Join(elements(value), ",
 func pathOf(table string) string {
 	_, path, _ := strings.Cut(table, ":")
 	return path
+}
+
+// indexOf is the file that postmap makes of a table's source.
+func indexOf(table string) string {
+	kind, path, _ := strings.Cut(table, ":")
+	switch kind {
+	case "lmdb", "cdb":
+		return path + "." + kind
+	case "dbm":
+		return path + ".pag"
+	}
+	return path + ".db"
 }
 
 // splitMain takes a key's name apart: "main.cf mydestination nomeazienda.it" is of
