@@ -19,7 +19,7 @@ func bundled(t *testing.T) (addr, maildir string) {
 	driver := &Receiver{Path: filepath.Join(dir, "settings.json")}
 	var batch []plan.Change
 	for name, text := range map[string]string{
-		"hostname": host, "domain nomeazienda.it": served, "alias postmaster": "mario",
+		"hostname": host, "domain nomeazienda.it": plan.Served, "alias postmaster": "mario",
 		"alias postmaster@nomeazienda.it": "mario", "alias abuse@nomeazienda.it": "mario",
 	} {
 		batch = append(batch, plan.Change{Key: key(name), Action: plan.Create, After: []string{text}})

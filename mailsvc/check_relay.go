@@ -138,22 +138,28 @@ func (f Facts) relaySpoof(ctx context.Context) (out []plan.Check) {
 			c := plan.Check{ID: "relay.spoof", Subject: fmt.Sprintf("from %s to %s, unauthenticated", from, to),
 				Want: "refused (5xx)", Ref: "RFC 6409 section 4.3, RFC 5321 section 7.1"}
 			mail, rcpt, err := f.try(ctx, "<"+from+">", "<"+to+">")
-			switch {
-			case err != nil:
-				c = f.silent(c, err)
-			case mail.refused() || rcpt.refused():
-				c.Status, c.Got = plan.Pass, decisive(mail, rcpt).String()
-			case mail.accepted() && rcpt.accepted():
-				c.Got = rcpt.String()
-				if c.Status, c.Hint = f.acceptedFromInside(); c.Status == plan.Fail {
-					c.Hint = "let the server take mail from its own domains only after authentication"
-				}
-			default:
-				c.Status, c.Got = plan.Skip, "not decided: "+decisive(mail, rcpt).String()
-				c.Hint = "the server says \"later\": verify again in some minutes"
-			}
-			out = append(out, c)
+			out = append(out, f.refusal(c, mail, rcpt, err, "let the server take mail from its own domains only after authentication"))
 		}
 	}
 	return out
+}
+
+// refusal judges a transaction that the server has to refuse. hint is what to do when it does
+// not.
+func (f Facts) refusal(c plan.Check, mail, rcpt Reply, err error, hint string) plan.Check {
+	switch {
+	case err != nil:
+		return f.silent(c, err)
+	case mail.refused() || rcpt.refused():
+		c.Status, c.Got = plan.Pass, decisive(mail, rcpt).String()
+	case mail.accepted() && rcpt.accepted():
+		c.Got = rcpt.String()
+		if c.Status, c.Hint = f.acceptedFromInside(); c.Status == plan.Fail {
+			c.Hint = hint
+		}
+	default:
+		c.Status, c.Got = plan.Skip, "not decided: "+decisive(mail, rcpt).String()
+		c.Hint = "the server says \"later\": verify again in some minutes"
+	}
+	return c
 }

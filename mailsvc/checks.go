@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"net"
+	"net/netip"
 	"strings"
 	"sync"
 	"syscall"
@@ -27,6 +28,20 @@ type Facts struct {
 	// Closed says that the server trusts nobody for his address, as the bundled receiver
 	// does, so that what it accepts from the LAN it accepts from everywhere.
 	Closed bool
+	// Inspect compares the server's own settings with what is needed, by another way than they
+	// were written; nil where there is none.
+	Inspect func(ctx context.Context) ([]Setting, error)
+	// Aliases are full addresses that must be accepted.
+	Aliases []string
+
+	// Sends says that mail leaves through the server, too.
+	Sends bool
+	// Collectors are hosts that the server fetches mail from, and Own the addresses that are
+	// this server itself, inside and outside. Lookup returns a host's addresses.
+	Collectors []string
+	Own        []netip.Addr
+	Lookup     func(ctx context.Context, host string) ([]netip.Addr, error)
+
 	// Egress are mail servers elsewhere that port 25 is tried at: host or host:port.
 	Egress []string
 
@@ -48,17 +63,28 @@ func Checks(f Facts) []plan.Checker {
 	one := func(area, id string, run func(context.Context) []plan.Check) plan.Checker {
 		return plan.Checker{Area: area, IDs: []string{id}, Timeout: time.Minute, Run: run}
 	}
-	return []plan.Checker{
+	all := []plan.Checker{
 		one("router", "port.inside", f.portInside),
 		one("mail", "smtp.banner", f.banner),
 		one("mail", "account.postmaster", f.postmaster),
 		one("mail", "account.abuse", f.abuse),
 		one("mail", "relay.open", f.relayOpen),
 		one("mail", "relay.spoof", f.relaySpoof),
+		one("mail", "relay.sender", f.relaySender),
 		one("mail", "relay.recipient", f.relayRecipient),
+		one("mail", "smtp.vrfy", f.vrfy),
+		one("mail", "smtp.smuggling", f.smuggle),
+		one("mail", "service.config", f.config),
 		one("mail", "mail.local", f.mailLocal),
 		one("router", "port.egress25", f.egress),
 	}
+	if f.Sends {
+		all = append(all, one("mail", "service.delivery", f.delivery))
+	}
+	if len(f.Collectors) > 0 {
+		all = append(all, one("mail", "service.collector", f.collectors))
+	}
+	return all
 }
 
 func single(c plan.Check) []plan.Check { return []plan.Check{c} }
@@ -96,6 +122,9 @@ func (f Facts) portInside(ctx context.Context) []plan.Check {
 	return out
 }
 
+// closed is said of a server that breaks off.
+const closed = "the connection was closed"
+
 // plainly says a network error without the addresses that its reader knows.
 func plainly(err error) string {
 	switch {
@@ -104,7 +133,7 @@ func plainly(err error) string {
 	case errors.Is(err, syscall.EHOSTUNREACH), errors.Is(err, syscall.ENETUNREACH):
 		return "no route to the host"
 	case errors.Is(err, io.EOF), errors.Is(err, syscall.ECONNRESET), errors.Is(err, syscall.EPIPE):
-		return "the connection was closed"
+		return closed
 	case errors.Is(err, context.Canceled):
 		return "interrupted"
 	case errors.Is(err, context.DeadlineExceeded) || isTimeout(err):

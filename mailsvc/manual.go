@@ -4,72 +4,163 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"strings"
 
 	"github.com/mailpub/mailpub/plan"
 )
 
-// Kind is the kind of the keys of the mail service.
-const Kind = "service"
-
-// Manual is a mail server that a person sets up. It implements plan.Driver: it observes
-// by SMTP what the server does, and writes nothing.
+// Manual is a mail server that a person sets up. It implements Server: it observes by SMTP
+// what the server does, and by the server's own commands what SMTP does not show; it
+// writes nothing.
 //
-// {"service", "hostname"} is the name in the greeting. {"service", "recipient
-// postmaster@nomeazienda.it"} is "accepted" when RCPT is.
+//	{"service", "hostname"}                             the name in the greeting
+//	{"service", "recipient postmaster@nomeazienda.it"}  accepted
+//	{"service", "relaying"}                             refused
 type Manual struct {
-	Addr string // host:port on the LAN
-	Dial Dial   // nil dials
+	Addr   string // host:port on the LAN
+	Domain string // one of its own, without a final dot; "": what needs one is not asked
+	Dial   Dial   // nil dials
+	Words  Words  // where this server has each setting; nil: any server
+
+	// Shown returns what the server's own commands say, by the names of needs; nil where
+	// there is none. It beats what SMTP shows.
+	Shown func(ctx context.Context) (map[string]Shown, error)
+}
+
+// Shown is what a command says about a need.
+type Shown struct {
+	Lines []string // nil: it is not so
+	Why   string   // why that is not known; Lines then mean nothing
 }
 
 // Kind implements plan.Driver.
 func (m *Manual) Kind() string { return Kind }
 
-// Read implements plan.Driver. What can't be asked, because nothing answers or the
-// answer is "later", is Unreadable.
+// Spell implements Server: everything is by hand.
+func (m *Manual) Spell(needs []plan.Item) []plan.Item { return m.Words.spell(needs) }
+
+// Read implements plan.Driver. What can't be asked, because nothing answers, the answer is
+// "later" or SMTP has no question for it, is Unreadable.
 func (m *Manual) Read(ctx context.Context, keys []plan.Key) ([]plan.Item, error) {
+	var shown map[string]Shown
+	if m.Shown != nil {
+		var err error
+		if shown, err = m.Shown(ctx); err != nil {
+			return nil, err
+		}
+	}
 	a := asker{dial: m.Dial, addr: m.Addr}
 	defer a.close()
 	var items []plan.Item
 	for _, k := range keys {
-		it, there := m.read(ctx, &a, k)
+		it := plan.Item{Key: k}
+		if s, ok := shown[k.Name]; ok {
+			it.Lines, it.Unreadable = s.Lines, s.Why
+		} else {
+			it.Lines, it.Unreadable = m.observe(ctx, &a, k)
+		}
 		if ctx.Err() != nil {
 			return nil, ctx.Err()
 		}
-		if there {
+		if it.Lines != nil || it.Unreadable != "" {
 			items = append(items, it)
 		}
 	}
 	return items, nil
 }
 
-func (m *Manual) read(ctx context.Context, a *asker, k plan.Key) (it plan.Item, there bool) {
-	it.Key = k
-	address, recipient := strings.CutPrefix(k.Name, "recipient ")
-	if !recipient && k.Name != "hostname" {
-		it.Unreadable = "can't be seen by SMTP"
-		return it, true
+// What can't be seen, and why.
+const (
+	notBySMTP = "can't be seen by SMTP"
+	trusted   = "accepted from here, which proves nothing: this machine may be in the server's trusted networks"
+)
+
+// observe asks by SMTP. What the server is seen not to do is nil without a reason.
+func (m *Manual) observe(ctx context.Context, a *asker, k plan.Key) (lines []string, unknown string) {
+	need, name := SplitNeed(k)
+	switch need {
+	case plan.NeedHostname, plan.NeedListen:
+		if err := a.open(ctx); err != nil {
+			return nil, m.silence(err)
+		}
+		if need == plan.NeedListen {
+			return []string{m.Addr}, ""
+		}
+		return []string{a.d.Greeting.Name()}, ""
+	case needRecipient:
+		return m.takes(ctx, a, name, accepted)
+	case plan.NeedDomain:
+		return m.takes(ctx, a, "postmaster@"+name, plan.Served)
+	case plan.NeedRelaying:
+		return m.refuses(ctx, a, "<>", "mailpub-relay-test@"+foreign, plan.Refused, trusted)
+	case plan.NeedVRFY:
+		return m.vrfy(ctx, a)
 	}
-	var mail, rcpt Reply
-	err := a.open(ctx)
-	if err == nil && recipient {
-		mail, rcpt, err = a.ask(ctx, "<>", "<"+address+">")
+	if m.Domain == "" {
+		return nil, notBySMTP
 	}
+	switch need {
+	case plan.NeedMailbox:
+		return m.takes(ctx, a, name+"@"+m.Domain, plan.Exists)
+	case plan.NeedRecipients:
+		return m.refuses(ctx, a, "<>", "mailpub-nobody@"+m.Domain, plan.KnownOnly, "")
+	case plan.NeedAccount:
+		return m.refuses(ctx, a, "<>", name+"@"+m.Domain, plan.Unreachable, "")
+	case plan.NeedSenders:
+		postmaster := "postmaster@" + m.Domain
+		return m.refuses(ctx, a, "<"+postmaster+">", postmaster, plan.Authenticated, trusted)
+	}
+	return nil, notBySMTP
+}
+
+func (m *Manual) silence(err error) string {
+	return fmt.Sprintf("no mail server answers at %s: %s", m.Addr, plainly(err))
+}
+
+// takes sees whether mail for an address is accepted.
+func (m *Manual) takes(ctx context.Context, a *asker, to, text string) (lines []string, unknown string) {
+	mail, rcpt, err := a.ask(ctx, "<>", "<"+to+">")
 	switch {
 	case err != nil:
-		it.Unreadable = fmt.Sprintf("no mail server answers at %s: %s", m.Addr, plainly(err))
-	case !recipient:
-		it.Lines = []string{a.d.Greeting.Name()}
+		return nil, m.silence(err)
 	case rcpt.accepted():
-		it.Lines = []string{"accepted"}
+		return []string{text}, ""
 	case rcpt.refused():
-		return plan.Item{}, false
-	case mail.accepted():
-		it.Unreadable = "RCPT was answered " + rcpt.String()
-	default:
-		it.Unreadable = "MAIL was answered " + mail.String()
+		return nil, ""
 	}
-	return it, true
+	return nil, undecided(mail, rcpt)
+}
+
+// refuses sees whether mail is refused. otherwise is why it proves nothing when it is not.
+func (m *Manual) refuses(ctx context.Context, a *asker, from, to, text, otherwise string) (lines []string, unknown string) {
+	mail, rcpt, err := a.ask(ctx, from, "<"+to+">")
+	switch {
+	case err != nil:
+		return nil, m.silence(err)
+	case rcpt.refused(), mail.refused() && from != "<>":
+		return []string{text}, ""
+	case rcpt.accepted():
+		return nil, otherwise
+	}
+	return nil, undecided(mail, rcpt)
+}
+
+func undecided(mail, rcpt Reply) string {
+	if mail.accepted() {
+		return "RCPT was answered " + rcpt.String()
+	}
+	return "MAIL was answered " + mail.String()
+}
+
+// vrfy sees whether the server tells known addresses from unknown ones.
+func (m *Manual) vrfy(ctx context.Context, a *asker) (lines []string, unknown string) {
+	tells, _, err := discloses(ctx, a, "postmaster", "mailpub-nobody")
+	switch {
+	case err != nil:
+		return nil, m.silence(err)
+	case tells:
+		return nil, ""
+	}
+	return []string{plan.Silent}, ""
 }
 
 // Apply implements plan.Driver. It always fails: plan makes by-hand changes of what

@@ -28,11 +28,17 @@ type Receiver struct {
 	Path string
 }
 
-// served is the text of a domain that mail is accepted for.
-const served = "served"
-
 // Kind implements plan.Driver.
 func (r *Receiver) Kind() string { return Kind }
+
+// Spell implements Server. What the receiver always does needs no setting: it relays for
+// nobody, knows no logins, sends nothing, and takes mail for those that it was told of.
+func (r *Receiver) Spell(needs []plan.Item) []plan.Item {
+	return slices.DeleteFunc(slices.Clone(needs), func(it plan.Item) bool {
+		need, _ := SplitNeed(it.Key)
+		return need != plan.NeedHostname && need != plan.NeedDomain && need != plan.NeedAlias
+	})
+}
 
 // Read implements plan.Driver. A file that is not there holds nothing; one that can't
 // be understood is an error, and stays as it is.
@@ -67,17 +73,17 @@ func (r *Receiver) load() (receiver.Settings, error) {
 
 // get returns the text of a key, nil when there is none.
 func get(s receiver.Settings, k plan.Key) []string {
-	what, name, _ := strings.Cut(k.Name, " ")
+	what, name := SplitNeed(k)
 	switch what {
-	case "hostname":
+	case plan.NeedHostname:
 		if s.Hostname != "" {
 			return []string{s.Hostname}
 		}
-	case "domain":
+	case plan.NeedDomain:
 		if slices.Contains(s.Domains, name) {
-			return []string{served}
+			return []string{plan.Served}
 		}
-	case "alias":
+	case plan.NeedAlias:
 		if box, ok := s.Aliases[name]; ok {
 			return []string{box}
 		}
@@ -91,18 +97,18 @@ func set(s *receiver.Settings, k plan.Key, lines []string) error {
 		return fmt.Errorf("%s: want one line, not %q", k, lines)
 	}
 	text := strings.Join(lines, "")
-	what, name, _ := strings.Cut(k.Name, " ")
+	what, name := SplitNeed(k)
 	switch what {
-	case "hostname":
+	case plan.NeedHostname:
 		s.Hostname = text
-	case "domain":
+	case plan.NeedDomain:
 		s.Domains = slices.DeleteFunc(s.Domains, func(d string) bool { return d == name })
-		if text == served {
+		if text == plan.Served {
 			s.Domains = append(s.Domains, name)
 		} else if text != "" {
-			return fmt.Errorf("%s: want %q, not %q", k, served, text)
+			return fmt.Errorf("%s: want %q, not %q", k, plan.Served, text)
 		}
-	case "alias":
+	case plan.NeedAlias:
 		if s.Aliases == nil {
 			s.Aliases = map[string]string{}
 		}

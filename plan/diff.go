@@ -93,6 +93,9 @@ func (d *Difference) wanted(party string, w, o *Item, known *Entry, now time.Tim
 		c.Action, c.Unseen, c.Reason = Manual, true, w.ByHand
 	case o != nil && o.Unreadable != "":
 		c.Action, c.Reason = Unreadable, o.Unreadable
+	case o == nil && len(c.After) == 0: // a merge that has nothing to add to nothing
+		d.Unchanged++
+		return
 	case EqualLines(c.Before, c.After):
 		d.inPlace(c, w, o, e, known != nil, now)
 		return

@@ -82,7 +82,8 @@ type Item struct {
 // Merge returns the lines that hold what is wanted beside what others put there. Of
 // last, what mailpub itself wanted before, goes what is no longer wanted; but what was there
 // before mailpub came (prior) stays, whoever else wants it. Any of them may be nil.
-// It is idempotent: merging its own result changes nothing.
+// It is idempotent: merging its own result changes nothing. Nothing may come of nothing: then
+// what is there without anybody's doing is as good as what is wanted.
 type Merge func(observed, last, prior []string) []string
 
 // Action is what a Change does.

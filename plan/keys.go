@@ -9,6 +9,7 @@ import (
 // DKIM is a key that the domain's mail is signed with (RFC 6376).
 type DKIM struct {
 	Selector string
+	File     string // of the private key, which the mail server signs with
 	Text     string // the record with the public half; empty where there is no key yet
 	Missing  string // where Text is empty: what a person has to do
 }

@@ -93,32 +93,6 @@ const (
 	RouterNone                       // nobody: the server has the public address itself
 )
 
-// MailService is what the mail service must be set to.
-type MailService struct {
-	Aliases []Alias
-	// ByHand says that no driver sets up this server: what it answers by SMTP is
-	// compared, and a person does the rest.
-	ByHand bool
-}
-
-// Alias delivers an address to a mailbox. An Address without "@" stands for that
-// local part in every domain, and alone (RFC 5321 section 4.5.1).
-type Alias struct{ Address, To string }
-
-// Expand returns the full addresses that an alias stands for in the given domains.
-// Domain parts come without the final dot, as mail addresses are written.
-func (a Alias) Expand(domains []Domain) []string {
-	if strings.Contains(a.Address, "@") {
-		return []string{strings.ToLower(a.Address)}
-	}
-	local := strings.ToLower(a.Address)
-	out := []string{local}
-	for _, d := range domains {
-		out = append(out, local+"@"+strings.TrimSuffix(d.Name, "."))
-	}
-	return out
-}
-
 // ZoneOf returns the zone that holds name: the longest one it lies within.
 func (s Site) ZoneOf(name string) (Zone, bool) {
 	best, found := Zone{}, false
@@ -132,7 +106,7 @@ func (s Site) ZoneOf(name string) (Zone, bool) {
 
 // Wants is everything a Site asks for, sorted by who has to provide it.
 type Wants struct {
-	Service  []Item
+	Service  []Item // in words for any mail server, see ServiceItems
 	Forwards []Item
 	Zones    map[string][]Item // by zone name; every zone of the Site has an entry
 	ByHand   []Item            // records in zones of other people: the PTR at the provider
@@ -142,7 +116,7 @@ type Wants struct {
 // Wants computes what the site asks for. It fails when a name lies in none of the
 // site's zones.
 func (s Site) Wants() (Wants, error) {
-	w := Wants{Service: s.serviceItems(), Forwards: s.ForwardItems(), Zones: map[string][]Item{}}
+	w := Wants{Service: s.ServiceItems(), Forwards: s.ForwardItems(), Zones: map[string][]Item{}}
 	for _, z := range s.Zones {
 		w.Zones[z.Name] = nil
 	}
@@ -211,7 +185,12 @@ func (s Site) records() []record {
 		for _, a := range s.Public {
 			terms = append(terms, addressTerm(a))
 		}
-		rs = append(rs, spfRecord(d.Name, terms, d.SPF, "only this server sends mail for the domain (RFC 7208)"))
+		spf, why := d.SPF, "only this server sends mail for the domain (RFC 7208)"
+		if s.Service.Delivery.SmartHost != "" {
+			spf.Include = spf.including(s.Service.Delivery.SPF)
+			why = "only this server and its smart host send mail for the domain (RFC 7208)"
+		}
+		rs = append(rs, spfRecord(d.Name, terms, spf, why))
 		mx := record{name: d.Name, rrtype: "MX", stage: StageMail, reason: "mail for the domain goes to the mail host"}
 		for _, m := range d.MX {
 			mx.data = append(mx.data, MXData(m.Preference, m.Host))
@@ -289,59 +268,4 @@ func (s Site) IPv6() (six netip.Addr) {
 		}
 	}
 	return six
-}
-
-func (s Site) serviceItems() (items []Item) {
-	host := strings.TrimSuffix(s.Host, ".")
-	add := func(name, line, reason, byHand string) {
-		it := Item{Key: Key{"service", name}, Lines: []string{line}, Stage: StageService, Reason: reason}
-		if s.Service.ByHand {
-			it.ByHand = byHand
-		}
-		items = append(items, it)
-	}
-	add("hostname", host, "banner, EHLO and PTR must agree", "set the server's own name to "+host)
-	for _, d := range s.Domains {
-		if name := strings.TrimSuffix(d.Name, "."); !s.Service.ByHand {
-			add("domain "+name, "served", "mail for the domain is accepted", "")
-		}
-	}
-	for _, a := range s.aliases() {
-		const reason = "every domain has a postmaster and an abuse address (RFC 2142, RFC 5321 section 4.5.1)"
-		why := reason
-		if local, _, _ := strings.Cut(a.Address, "@"); local != "postmaster" && local != "abuse" {
-			why = "declared in the config"
-		}
-		if s.Service.ByHand {
-			add("recipient "+a.Address, "accepted", why, "let the server accept "+a.Address+", delivered to "+a.To)
-		} else {
-			add("alias "+a.Address, a.To, why, "")
-		}
-	}
-	return items
-}
-
-// aliases returns the declared aliases by full address, completed with postmaster
-// and abuse of every domain, sorted. A declaration of the full address beats one of
-// the local part.
-func (s Site) aliases() []Alias {
-	to := map[string]string{}
-	for _, a := range slices.Concat([]Alias{{"postmaster", "postmaster"}, {"abuse", "postmaster"}}, s.Service.Aliases) {
-		if !strings.Contains(a.Address, "@") {
-			for _, full := range a.Expand(s.Domains) {
-				to[full] = a.To
-			}
-		}
-	}
-	for _, a := range s.Service.Aliases {
-		if strings.Contains(a.Address, "@") {
-			to[strings.ToLower(a.Address)] = a.To
-		}
-	}
-	out := make([]Alias, 0, len(to))
-	for full, box := range to {
-		out = append(out, Alias{full, box})
-	}
-	slices.SortFunc(out, func(a, b Alias) int { return strings.Compare(a.Address, b.Address) })
-	return out
 }

@@ -64,6 +64,9 @@ func TestWants(t *testing.T) {
 		"hostname": "mail.nomeazienda.it", "domain nomeazienda.it": "served",
 		"alias postmaster": "mario", "alias postmaster@nomeazienda.it": "mario",
 		"alias abuse": "postmaster", "alias abuse@nomeazienda.it": "lucia",
+		"mailbox mario": Exists, "mailbox postmaster": Exists, "mailbox lucia": Exists,
+		"listen": "10.10.10.10:25", "delivery": "direct", "relaying": Refused, "senders": Authenticated, "recipients": KnownOnly,
+		"account root": Unreachable, "account test": Unreachable, "line ends": StrictEnds, "vrfy": Silent, "passwords": StrongOnly,
 	})
 }
 
@@ -83,12 +86,12 @@ func TestWantsReverseZone(t *testing.T) {
 
 func TestWantsByHand(t *testing.T) {
 	s := nomeazienda()
-	s.Zones[0].ByHand, s.Router, s.Service.ByHand = true, RouterByHand, true
+	s.Zones[0].ByHand, s.Router = true, RouterByHand
 	w, err := s.Wants()
 	if err != nil {
 		t.Fatal(err)
 	}
-	items := append(append(w.Zones["nomeazienda.it."], w.Forwards...), w.Service...)
+	items := append(w.Zones["nomeazienda.it."], w.Forwards...)
 	for _, it := range items {
 		if it.ByHand == "" {
 			t.Errorf("%s says nothing about what to do by hand", it.Key)

@@ -13,6 +13,17 @@ type SPF struct {
 	All     string   // "fail", "softfail", "neutral"; empty: fail, or what is there already
 }
 
+// including returns the includes, with more of them, each once.
+func (s SPF) including(more []string) []string {
+	all := slices.Clone(s.Include)
+	for _, m := range more {
+		if !slices.ContainsFunc(all, func(d string) bool { return FQDN(d) == FQDN(m) }) {
+			all = append(all, m)
+		}
+	}
+	return all
+}
+
 const spfTag = "v=spf1"
 
 var spfAll = map[string]string{"": "-all", "fail": "-all", "softfail": "~all", "neutral": "?all"}

@@ -90,11 +90,27 @@ router:
       proto: tcp                      or udp
 
 service:
-  type: receiver                      the bundled one; manual: any other mail server
+  type: receiver                      the bundled one; postfix: mailpub sets it up; manual:
+                                      any other mail server, set up by a person
   aliases:                            postmaster and abuse are always there
     - {address: postmaster, to: mario}                      in every domain, and alone
     - {address: info@nomeazienda.it, to: lucia}
-  maildir: mail                       where the receiver keeps mail: mail/MAILBOX/new
+  delivery:
+    mode: direct                      fallback: directly, and where that fails through the
+                                      smart host; smart_host: all through it
+    smart_host: smtp.example.net:587
+    spf: [_spf.example.net]           whose SPF records list the smart host; the domains'
+                                      own records then include them
+  networks: [192.168.1.50/32]         that may send without a password, beside the server
+                                      itself; by default none
+  backup_for: [example.org]           domains of others that it is a backup MX of
+  collectors: [{host: pop.example.net}]                     that it fetches mail from
+  settings:                           of the type; these are the defaults of postfix:
+    config_directory: /etc/postfix
+    dovecot: /etc/dovecot/dovecot.conf
+    pam: /etc/pam.d/common-password
+  maildir: mail                       where mailboxes are: mail/MAILBOX/new; where the
+                                      receiver keeps them, by default mail
   tls:                                for STARTTLS; by default there is none
     certificate: fullchain.pem        a PEM file, read again when it changes; or acme: made and
                                       renewed by DNS-01, in the zone of the hostname
@@ -104,7 +120,8 @@ service:
     roots: roots.pem                  who vouches for the directory, if not the system's
   sender_checks: true                 the default: SPF, DKIM and DMARC are said on top of
                                       each message (Authentication-Results)
-  listen: 10.10.10.10:25              by default server.address and the port of smtp
+  listen: 10.10.10.10:25              of the receiver; by default server.address and the
+                                      port of smtp
 
 verify:
   resolvers: [192.0.2.53]             by default the system's

@@ -205,12 +205,16 @@ func TestLabWalk(t *testing.T) {
 	s.unchanged(before)
 }
 
-// send delivers a message from outside and finds it in the Maildir.
-func (s *siteInLab) send(nonce, to string) {
+// send delivers a message from outside and finds it in the Maildir, by default the receiver's.
+func (s *siteInLab) send(nonce, to string, maildir ...string) {
 	s.t.Helper()
 	s.must("inet", "swaks", "--server", lab.Public, "--port", "25", "--helo", "sender.example.org",
 		"--from", "someone@example.org", "--to", to, "--header", "Subject: "+nonce, "--timeout", "20s")
-	found := s.must("lan", "grep", "-rl", nonce, filepath.Join(s.dir, "mail"))
+	found := ""
+	s.eventually("the message is there", func() bool {
+		found, _, _ = s.on("lan", "grep", "-rl", nonce, append(maildir, filepath.Join(s.dir, "mail"))[0])
+		return strings.Contains(found, "/new/")
+	})
 	if n := strings.Count(found, "\n"); n != 1 || !strings.Contains(found, "/new/") {
 		s.t.Errorf("the message is there %d times:\n%s", n, found)
 	}

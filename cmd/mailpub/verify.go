@@ -3,10 +3,8 @@ package main
 import (
 	"context"
 	"fmt"
-	"net"
 	"net/netip"
 	"slices"
-	"strconv"
 	"strings"
 
 	"github.com/spf13/cobra"
@@ -155,6 +153,11 @@ func (w *world) dnsFacts() providers.Facts {
 // published is everything that should be found in DNS.
 func (w *world) published() providers.Facts {
 	f := w.dnsFacts()
+	for _, c := range w.site.Service.Collectors {
+		if _, err := netip.ParseAddr(c); err != nil {
+			f.Names = append(f.Names, c)
+		}
+	}
 	f.HostsFile, f.DANE, f.Served = w.cfg.Verify.Hosts, w.site.DANE.Ports, w.shown
 	for i, d := range w.site.Domains {
 		pd := providers.Domain{Name: d.Name, MX: d.MX, DMARC: d.DMARC.Policy != "", TLSRPT: len(d.TLSRPT) > 0, Services: d.Services, Autoconfig: d.Autoconfig,
@@ -188,27 +191,4 @@ func (w *world) routerFacts() nat.Facts {
 			return owned
 		},
 	}
-}
-
-func (w *world) mailFacts() mailsvc.Facts {
-	f := mailsvc.Facts{
-		Hostname: w.cfg.Server.Hostname, Addr: w.smtpAddr(), Egress: w.cfg.Verify.Egress,
-	}
-	if w.cfg.Service.Type == "receiver" {
-		f.Maildir, f.Closed = w.cfg.Path(w.cfg.Service.Maildir), true
-	}
-	for _, d := range w.site.Domains {
-		f.Domains = append(f.Domains, strings.TrimSuffix(d.Name, "."))
-	}
-	for _, fw := range w.site.Forwards {
-		if fw.Proto == "tcp" {
-			f.Services = append(f.Services, mailsvc.Service{
-				Name: fw.Name, Addr: net.JoinHostPort(w.site.Address.String(), strconv.Itoa(int(fw.Internal))),
-			})
-		}
-		if six := w.site.IPv6(); fw.Proto == "tcp" && six.IsValid() && len(w.site.Shut) == 0 {
-			f.Services = append(f.Services, mailsvc.Service{Name: fw.Name, Addr: netip.AddrPortFrom(six, fw.Port).String()})
-		}
-	}
-	return f
 }

@@ -33,6 +33,7 @@ type world struct {
 	site     plan.Site // complete once want has been called
 	ledger   *plan.Ledger
 	resolver *providers.Resolver
+	server   mailsvc.Server
 	router   *nat.Router // nil when routerErr is set
 	wan      netip.Addr  // the router's own; invalid when it did not say
 
@@ -70,6 +71,7 @@ func (a *app) meet(ctx context.Context, cfg *config.Config, ledger *plan.Ledger)
 	if w.routerErr == nil {
 		w.site.Shut = w.router.Shut(ctx, w.site.ForwardItems())
 	}
+	w.server = a.service(w)
 	return w, ctx.Err()
 }
 
@@ -90,7 +92,7 @@ func pinholeAddress(s plan.Site, ledger *plan.Ledger) netip.Addr {
 // enter makes the drivers of every party. Secrets are resolved here, so it fails when
 // one is not to be had.
 func (a *app) enter(ctx context.Context, w *world) error {
-	w.parties = []plan.Party{{Name: serviceParty, Driver: w.service()}, {Name: routerParty, Driver: w.routerDriver()}}
+	w.parties = []plan.Party{{Name: serviceParty, Driver: w.server}, {Name: routerParty, Driver: w.routerDriver()}}
 	for i, z := range w.cfg.Zones {
 		driver, err := a.zone(ctx, w, i)
 		if err != nil {
@@ -132,13 +134,6 @@ func (w *world) policies() *sts.Fetcher {
 	}}
 }
 
-func (w *world) service() plan.Driver {
-	if w.cfg.Service.Type == "manual" {
-		return &mailsvc.Manual{Addr: w.smtpAddr()}
-	}
-	return &mailsvc.Receiver{Path: settingsPath(w.cfg)}
-}
-
 func (w *world) routerDriver() plan.Driver {
 	if w.routerErr != nil {
 		return silent{w.routerErr}
@@ -169,7 +164,7 @@ func (w *world) want() error {
 	for i, p := range w.parties {
 		switch p.Name {
 		case serviceParty:
-			w.parties[i].Wanted = wants.Service
+			w.parties[i].Wanted = w.server.Spell(wants.Service)
 		case routerParty:
 			w.parties[i].Wanted = wants.Forwards
 		case reverseParty:

@@ -4,6 +4,7 @@ package durable
 
 import (
 	"errors"
+	"io/fs"
 	"os"
 	"path/filepath"
 )
@@ -13,11 +14,37 @@ import (
 // error the new text is on disk; when it fails the old file is as it was, and nothing
 // is left beside it.
 func Replace(path string, data []byte) error {
+	return replace(path, data, func(*os.File) error { return nil })
+}
+
+// ReplaceShared is Replace for a file that belongs to another program: it keeps the old
+// file's mode and owner, and writes through a symbolic link. A file that was not there yet
+// gets mode.
+func ReplaceShared(path string, data []byte, mode fs.FileMode) error {
+	if real, err := filepath.EvalSymlinks(path); err == nil {
+		path = real
+	}
+	old, err := os.Stat(path)
+	if err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return err
+	}
+	return replace(path, data, func(tmp *os.File) error {
+		if old == nil {
+			return tmp.Chmod(mode)
+		}
+		return errors.Join(keepOwner(tmp, old), tmp.Chmod(old.Mode().Perm()))
+	})
+}
+
+func replace(path string, data []byte, prepare func(*os.File) error) error {
 	tmp, err := os.CreateTemp(filepath.Dir(path), "."+filepath.Base(path)+".*")
 	if err != nil {
 		return err
 	}
 	_, err = tmp.Write(data)
+	if err == nil {
+		err = prepare(tmp)
+	}
 	if err == nil {
 		err = tmp.Sync()
 	}

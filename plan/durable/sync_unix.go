@@ -2,7 +2,11 @@
 
 package durable
 
-import "os"
+import (
+	"io/fs"
+	"os"
+	"syscall"
+)
 
 // SyncDir makes a rename in dir durable.
 func SyncDir(dir string) error {
@@ -12,4 +16,13 @@ func SyncDir(dir string) error {
 	}
 	defer d.Close()
 	return d.Sync()
+}
+
+// keepOwner gives f the owner and group of old.
+func keepOwner(f *os.File, old fs.FileInfo) error {
+	s, ok := old.Sys().(*syscall.Stat_t)
+	if !ok {
+		return nil
+	}
+	return f.Chown(int(s.Uid), int(s.Gid))
 }

@@ -344,29 +344,6 @@ func (k *checker) port(path string, n int) {
 	}
 }
 
-func mailbox(s string) bool { return inner(s, "._+-", 64) }
-
-func (k *checker) service() {
-	s := k.c.Service
-	k.oneOf("service.type", s.Type, "receiver", "manual")
-	if s.Listen != "" {
-		k.endpoints("service.listen", []string{s.Listen})
-	}
-	k.tls()
-	for i, a := range s.Aliases {
-		at := fmt.Sprintf("service.aliases[%d]", i)
-		local, domain, full := strings.Cut(strings.ToLower(a.Address), "@")
-		if !mailbox(local) {
-			k.add(at+".address", "%q is no address, want postmaster or postmaster@example.org", a.Address)
-		} else if full && !slices.ContainsFunc(k.c.Domains, func(d Domain) bool { return plan.FQDN(d.Name) == plan.FQDN(domain) }) {
-			k.add(at+".address", "%q is not one of the domains", domain)
-		}
-		if !mailbox(a.To) {
-			k.add(at+".to", "%q is no mailbox, want a name of small letters, digits, dots and hyphens, like mario", a.To)
-		}
-	}
-}
-
 func (k *checker) verify() {
 	k.endpoints("verify.resolvers", k.c.Verify.Resolvers)
 	for i, h := range k.c.Verify.Egress {

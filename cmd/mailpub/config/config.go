@@ -145,11 +145,16 @@ type Forward struct {
 
 // Service is the mail service.
 type Service struct {
-	Type    string  `mapstructure:"type"`
-	Aliases []Alias `mapstructure:"aliases"`
-	Maildir string  `mapstructure:"maildir"` // where the receiver stores, relative to the config file
-	Listen  string  `mapstructure:"listen"`  // where the receiver listens; by default server.address and the forward of port 25
-	TLS     TLS     `mapstructure:"tls"`
+	Type       string            `mapstructure:"type"`
+	Aliases    []Alias           `mapstructure:"aliases"`
+	Delivery   Delivery          `mapstructure:"delivery"`
+	Networks   []string          `mapstructure:"networks"`   // may send without a password
+	BackupFor  []string          `mapstructure:"backup_for"` // domains of others that it is a backup MX of
+	Collectors []Collector       `mapstructure:"collectors"`
+	Settings   map[string]string `mapstructure:"settings"` // of the server's type
+	Maildir    string            `mapstructure:"maildir"`  // where mailboxes are, MAILDIR/NAME/new, relative to the config file
+	Listen     string            `mapstructure:"listen"`   // where the receiver listens; by default server.address and the forward of port 25
+	TLS        TLS               `mapstructure:"tls"`
 
 	SenderChecks *bool `mapstructure:"sender_checks"` // SPF, DKIM and DMARC of what the receiver takes; by default true
 }
@@ -166,6 +171,18 @@ type TLS struct {
 	Roots       string `mapstructure:"roots"`       // a PEM file: who vouches for the directory; "": the system's
 }
 
+// Delivery is the way that mail takes out of the server.
+type Delivery struct {
+	Mode      string   `mapstructure:"mode"`
+	SmartHost string   `mapstructure:"smart_host"`
+	SPF       []string `mapstructure:"spf"` // domains whose SPF records list the smart host
+}
+
+// Collector is a host that the server fetches mail from.
+type Collector struct {
+	Host string `mapstructure:"host"`
+}
+
 // Alias delivers an address to a mailbox.
 type Alias struct {
 	Address string `mapstructure:"address"`
@@ -178,6 +195,13 @@ type Verify struct {
 	Egress    []string `mapstructure:"egress"` // mail servers outside that port 25 is tried at
 	Hosts     string   `mapstructure:"hosts"`  // the hosts file
 }
+
+// Values of service.delivery.mode.
+const (
+	DeliverDirect    = "direct"
+	DeliverElse      = "fallback"
+	DeliverSmartHost = "smart_host"
+)
 
 // Default values, as `mailpub help config` and the example say them.
 const (
@@ -239,9 +263,22 @@ func (c *Config) fillIn() {
 		}
 	}
 	set(&c.Service.Type, "receiver")
-	set(&c.Service.Maildir, defaultMaildir)
 	if c.Service.SenderChecks == nil {
 		c.Service.SenderChecks = new(true)
+	}
+	set(&c.Service.Delivery.Mode, DeliverDirect)
+	if c.Service.Type == "receiver" {
+		set(&c.Service.Maildir, defaultMaildir)
+	}
+	if t, ok := LookupServer(c.Service.Type); ok {
+		for _, f := range t.Settings {
+			if f.Default != "" && c.Service.Settings[f.Name] == "" {
+				if c.Service.Settings == nil {
+					c.Service.Settings = map[string]string{}
+				}
+				c.Service.Settings[f.Name] = f.Default
+			}
+		}
 	}
 }
 

@@ -23,7 +23,7 @@ func (c *Config) PlanSite(auto ...netip.Addr) plan.Site {
 		Lease:    c.Router.Lease,
 		OpenIPv6: c.Router.IPv6 == "open",
 		CAA:      c.Server.CAA,
-		Service:  plan.MailService{ByHand: c.Service.Type == "manual"},
+		Service:  c.mailService(),
 	}
 	for _, d := range c.Domains {
 		pd := plan.Domain{
@@ -45,7 +45,7 @@ func (c *Config) PlanSite(auto ...netip.Addr) plan.Site {
 			pd.Autoconfig = fqdn(d.Autoconfig)
 		}
 		for _, k := range d.DKIM {
-			pd.DKIM = append(pd.DKIM, plan.DKIM{Selector: k.Selector})
+			pd.DKIM = append(pd.DKIM, plan.DKIM{Selector: k.Selector, File: c.DKIMPath(d, k)})
 		}
 		for _, n := range d.Services {
 			pd.Services = append(pd.Services, plan.Service{Name: n.Name, Host: fqdn(n.Host), Port: uint16(n.Port)})
@@ -67,10 +67,29 @@ func (c *Config) PlanSite(auto ...netip.Addr) plan.Site {
 	for _, f := range c.Router.Forwards {
 		s.Forwards = append(s.Forwards, plan.Forward{Name: f.Name, Proto: f.Proto, Port: uint16(f.Port), Internal: uint16(f.Internal)})
 	}
-	for _, a := range c.Service.Aliases {
-		s.Service.Aliases = append(s.Service.Aliases, plan.Alias{Address: strings.ToLower(a.Address), To: a.To})
-	}
 	return s
+}
+
+func (c *Config) mailService() plan.MailService {
+	m := plan.MailService{
+		Port: uint16(c.SMTPPort()),
+		Delivery: plan.Delivery{
+			SmartHost: c.Service.Delivery.SmartHost, Always: c.Service.Delivery.Mode == DeliverSmartHost, SPF: c.Service.Delivery.SPF,
+		},
+	}
+	for _, n := range c.Service.Networks {
+		m.Networks = append(m.Networks, netip.MustParsePrefix(n).Masked()) // check has read it
+	}
+	for _, d := range c.Service.BackupFor {
+		m.PassesOn = append(m.PassesOn, strings.TrimSuffix(fqdn(d), "."))
+	}
+	for _, h := range c.Service.Collectors {
+		m.Collectors = append(m.Collectors, h.Host)
+	}
+	for _, a := range c.Service.Aliases {
+		m.Aliases = append(m.Aliases, plan.Alias{Address: strings.ToLower(a.Address), To: a.To})
+	}
+	return m
 }
 
 // PublicAddresses returns the addresses that the config gives, IPv4 first. Where it says auto,

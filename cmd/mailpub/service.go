@@ -1,0 +1,74 @@
+package main
+
+import (
+	"context"
+	"net"
+	"net/netip"
+	"slices"
+	"strconv"
+	"strings"
+
+	"github.com/mailpub/mailpub/mailsvc"
+	"github.com/mailpub/mailpub/mailsvc/postfix"
+	"github.com/mailpub/mailpub/plan"
+)
+
+// service makes the driver of the mail server.
+func (a *app) service(w *world) mailsvc.Server {
+	s := w.cfg.Service
+	switch s.Type {
+	case "postfix":
+		return &postfix.Driver{
+			Dir: s.Settings["config_directory"], Dovecot: s.Settings["dovecot"], PAM: s.Settings["pam"],
+			Addr: w.smtpAddr(), Logger: a.logger(),
+		}
+	case "manual":
+		return &mailsvc.Manual{Addr: w.smtpAddr(), Domain: w.domainNames()[0]}
+	}
+	return &mailsvc.Receiver{Path: settingsPath(w.cfg)}
+}
+
+// domainNames returns the mail domains as addresses have them.
+func (w *world) domainNames() (names []string) {
+	for _, d := range w.site.Domains {
+		names = append(names, strings.TrimSuffix(d.Name, "."))
+	}
+	return names
+}
+
+func (w *world) mailFacts() mailsvc.Facts {
+	f := mailsvc.Facts{
+		Hostname: w.cfg.Server.Hostname, Addr: w.smtpAddr(), Domains: w.domainNames(), Egress: w.cfg.Verify.Egress,
+		Sends: w.cfg.Service.Type != "receiver", Collectors: w.site.Service.Collectors,
+		Own: append([]netip.Addr{w.site.Address}, w.site.Public...), Lookup: w.resolver.Addresses,
+	}
+	needs := w.site.ServiceItems()
+	if w.cfg.Service.Maildir != "" {
+		f.Maildir = w.cfg.Path(w.cfg.Service.Maildir)
+	}
+	switch w.cfg.Service.Type {
+	case "receiver":
+		f.Closed = true
+	case "postfix":
+		f.Closed = !slices.ContainsFunc(w.site.Service.Networks, func(p netip.Prefix) bool { return p.Contains(w.site.Address) })
+	}
+	if i, ok := w.server.(mailsvc.Inspector); ok {
+		f.Inspect = func(ctx context.Context) ([]mailsvc.Setting, error) { return i.Inspect(ctx, needs) }
+	}
+	for _, it := range needs {
+		if need, name := mailsvc.SplitNeed(it.Key); need == plan.NeedAlias && strings.Contains(name, "@") {
+			f.Aliases = append(f.Aliases, name)
+		}
+	}
+	for _, fw := range w.site.Forwards {
+		if fw.Proto == "tcp" {
+			f.Services = append(f.Services, mailsvc.Service{
+				Name: fw.Name, Addr: net.JoinHostPort(w.site.Address.String(), strconv.Itoa(int(fw.Internal))),
+			})
+		}
+		if six := w.site.IPv6(); fw.Proto == "tcp" && six.IsValid() && len(w.site.Shut) == 0 {
+			f.Services = append(f.Services, mailsvc.Service{Name: fw.Name, Addr: netip.AddrPortFrom(six, fw.Port).String()})
+		}
+	}
+	return f
+}

@@ -1,0 +1,64 @@
+package postfix
+
+import (
+	"context"
+	"log/slog"
+	"path/filepath"
+	"time"
+
+	"github.com/mailpub/mailpub/mailsvc"
+)
+
+// Driver sets up a Postfix and its Dovecot on this machine. It implements mailsvc.Server and
+// mailsvc.Inspector. Writing needs root.
+//
+// A batch is done as a whole or not at all: it is written, checked with the servers' own
+// commands, loaded, and proved by SMTP; when any of that fails every file is put back as it
+// was and loaded again. Before the first write to a file a dated copy is put beside it; when
+// the file is again as the copy has it, the copy goes.
+type Driver struct {
+	// Dir is Postfix's config_directory, Dovecot dovecot.conf, and PAM the file that says which
+	// passwords may be chosen. Each is absolute; config says where Debian has them.
+	Dir, Dovecot, PAM string
+
+	Addr string // host:port of SMTP on the LAN
+
+	// Patience is how long a server may take to come up with what it was told; 0 is 20 s.
+	Patience time.Duration
+
+	Dial   mailsvc.Dial     // nil dials
+	Run    Run              // nil executes
+	Now    func() time.Time // nil is time.Now
+	Logger *slog.Logger     // nil discards
+}
+
+// Kind implements plan.Driver.
+func (d *Driver) Kind() string { return mailsvc.Kind }
+
+func (d *Driver) main() string { return filepath.Join(d.Dir, "main.cf") }
+
+// ownTable is the table of addresses where virtual_alias_maps names none that can be edited.
+func (d *Driver) ownTable() string { return "hash:" + filepath.Join(d.Dir, "virtual") }
+
+// dropIn is the one file that Dovecot is given.
+func (d *Driver) dropIn() string {
+	return filepath.Join(filepath.Dir(d.Dovecot), "conf.d", "99-mailpub.conf")
+}
+
+func (d *Driver) log() *slog.Logger {
+	if d.Logger == nil {
+		return slog.New(slog.DiscardHandler)
+	}
+	return d.Logger
+}
+
+func (d *Driver) now() time.Time {
+	if d.Now == nil {
+		return time.Now()
+	}
+	return d.Now()
+}
+
+func (d *Driver) postconf(ctx context.Context, args ...string) (string, error) {
+	return d.run(ctx, "postconf", append([]string{"-c", d.Dir}, args...)...)
+}

@@ -1,0 +1,201 @@
+package postfix
+
+import (
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+
+	"github.com/mailpub/mailpub/plan"
+	"github.com/mailpub/mailpub/plan/durable"
+)
+
+// file is a file as it is and as it is to be; nil is no file.
+type file struct {
+	path     string
+	old, new []byte
+}
+
+func (f *file) changes() bool {
+	return (f.old == nil) != (f.new == nil) || string(f.old) != string(f.new)
+}
+
+func open(path string) (*file, error) {
+	data, err := os.ReadFile(path)
+	if errors.Is(err, fs.ErrNotExist) {
+		return &file{path: path}, nil
+	}
+	if data == nil {
+		data = []byte{} // empty, but there
+	}
+	return &file{path: path, old: data, new: data}, err
+}
+
+// put makes the file what it is to be, or what it was.
+func (f *file) put(data []byte) error {
+	if data == nil {
+		if err := os.Remove(f.path); err != nil && !errors.Is(err, fs.ErrNotExist) {
+			return err
+		}
+		return durable.SyncDir(filepath.Dir(f.path))
+	}
+	return durable.ReplaceShared(f.path, data, 0o644)
+}
+
+// edit is a batch of changes as what becomes of the files.
+type edit struct {
+	s                     *state
+	main, addresses, drop *file
+	settings, table       *document
+	wasMain, wasTable     *document // as the dated copies have them
+	names, rows           []string  // of settings and addresses that change
+	restart               bool      // a reload does not do
+}
+
+// tableHead begins a table that mailpub made. There was none before, so that it needs no
+// copy, and goes with the last of its entries.
+const tableHead = "# Made by mailpub; after changes by hand run postmap.\n"
+
+// copySuffix stands between a file's name and the date of its copy.
+const copySuffix = ".before-mailpub-"
+
+// copyOf returns the newest copy of a file, "" when there is none.
+func copyOf(path string) string {
+	all, _ := filepath.Glob(path + copySuffix + "*")
+	if len(all) == 0 {
+		return ""
+	}
+	return slices.Max(all)
+}
+
+func (d *Driver) edit(s *state) (*edit, error) {
+	e := &edit{s: s}
+	var err error
+	for _, f := range []struct {
+		file **file
+		path string
+	}{{&e.main, d.main()}, {&e.addresses, pathOf(s.table)}, {&e.drop, d.dropIn()}} {
+		if *f.file, err = open(f.path); err != nil {
+			return nil, err
+		}
+	}
+	e.settings, e.table = parseMain(string(e.main.old)), parseTable(string(e.addresses.old))
+	if e.addresses.old == nil {
+		e.table = parseTable(tableHead)
+	}
+	if e.wasMain, err = copied(e.main, parseMain); err == nil {
+		e.wasTable, err = copied(e.addresses, parseTable)
+	}
+	return e, err
+}
+
+// copied parses the dated copy of a file, or where there is none the file itself.
+func copied(f *file, parse func(string) *document) (*document, error) {
+	path := copyOf(f.path)
+	if path == "" {
+		return parse(string(f.old)), nil
+	}
+	data, err := os.ReadFile(path)
+	return parse(string(data)), err
+}
+
+// set puts the text of a key in place; nil takes it out.
+func (e *edit) set(k plan.Key, lines []string) error {
+	if len(lines) > 1 || len(lines) == 1 && strings.ContainsAny(lines[0], "\r\n") {
+		return fmt.Errorf("%s: want one line, not %q", k, lines)
+	}
+	text := strings.Join(lines, "")
+	where, name, _ := strings.Cut(k.Name, " ")
+	switch {
+	case where == inMain:
+		domain, setting := splitMain(k.Name)
+		if domain != "" {
+			return e.setDomain(domain, text)
+		}
+		e.setMain(setting, text)
+	case where == inTable:
+		e.setAddress(name, text)
+	case k.Name == dovecotKey:
+		e.drop.new = nil
+		if text != "" {
+			e.drop.new = []byte(dropInText(e.s.socket()))
+		}
+	default:
+		return fmt.Errorf("%q is no setting of Postfix", k.Name)
+	}
+	return nil
+}
+
+func (e *edit) setMain(name, text string) {
+	e.names = append(e.names, name)
+	e.restart = e.restart || name == "inet_interfaces" || name == "inet_protocols"
+	if text == "" {
+		e.settings.remove(name)
+		return
+	}
+	e.settings.set(name, literal(text), strings.TrimRight(name+" = "+literal(text), " ")+"\n")
+}
+
+// setDomain puts a domain into mydestination, or takes it out. Where others have it served
+// in another class, it is there to stay.
+func (e *edit) setDomain(domain, text string) error {
+	const name = "mydestination"
+	if text != "" && text != plan.Served {
+		return fmt.Errorf("mydestination %s: want %q, not %q", domain, plan.Served, text)
+	}
+	value, ok := e.settings.get(name)
+	if !ok {
+		value = "$myhostname, localhost.$mydomain, localhost" // the default
+	}
+	list := slices.DeleteFunc(elements(value), func(s string) bool { return strings.EqualFold(s, domain) })
+	if text != "" {
+		list = append(list, domain)
+	}
+	was, had := e.wasMain.get(name)
+	if !had && slices.Equal(list, elements("$myhostname, localhost.$mydomain, localhost")) || had && was == "" && len(list) == 0 {
+		list = nil
+	}
+	if list == nil && !had {
+		e.setMain(name, "")
+		return nil
+	}
+	e.setMain(name, canonical(name, strings.Join(list, ", ")))
+	return nil
+}
+
+func (e *edit) setAddress(address, text string) {
+	e.rows = append(e.rows, address)
+	if text == "" {
+		e.table.remove(address)
+		return
+	}
+	e.table.set(address, text, address+"\t"+text+"\n")
+}
+
+// finish makes the new texts. What is again as the copy has it is spelt as there.
+func (e *edit) finish() {
+	for _, name := range e.names {
+		e.settings.restore(name, e.wasMain, func(a, b string) bool { return canonical(name, a) == canonical(name, b) })
+	}
+	for _, address := range e.rows {
+		e.table.restore(address, e.wasTable, func(a, b string) bool { return destinations(a) == destinations(b) })
+	}
+	e.main.new = []byte(whole(e.settings, e.wasMain))
+	if text := whole(e.table, e.wasTable); text != tableHead {
+		e.addresses.new = []byte(text)
+	} else {
+		e.addresses.new = nil
+	}
+}
+
+// whole prints a text; one that differs from an older one by nothing but the end of its last
+// line is that.
+func whole(d, was *document) string {
+	if text := d.String(); text != was.String()+"\n" {
+		return text
+	}
+	return was.String()
+}

@@ -1,0 +1,87 @@
+package postfix
+
+import (
+	"context"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"strings"
+
+	"github.com/mailpub/mailpub/mailsvc"
+	"github.com/mailpub/mailpub/plan"
+)
+
+// Inspect implements mailsvc.Inspector: not the files are read, but what the servers' own
+// commands say is in force, with every default and variable filled in.
+func (d *Driver) Inspect(ctx context.Context, needs []plan.Item) ([]mailsvc.Setting, error) {
+	var out []mailsvc.Setting
+	names := []string{"virtual_alias_maps", "queue_directory"}
+	wanted := d.spell(needs)
+	for _, it := range wanted {
+		if domain, name := splitMain(it.Key.Name); strings.HasPrefix(it.Key.Name, inMain) && domain == "" {
+			names = append(names, name)
+		}
+	}
+	printed, err := d.postconf(ctx, append([]string{"-x"}, names...)...)
+	if err != nil {
+		return nil, err
+	}
+	inForce := settings(printed)
+	state, err := d.load(ctx)
+	if err != nil {
+		return nil, err
+	}
+	for _, it := range wanted {
+		if it.ByHand == "" {
+			s := mailsvc.Setting{Need: it.need, Subject: it.Key.Name, Want: it.Lines[0]}
+			s.Got, s.Good = d.inForce(ctx, state, inForce, it.Item)
+			out = append(out, s)
+		}
+	}
+	return out, ctx.Err()
+}
+
+// inForce compares one item.
+func (d *Driver) inForce(ctx context.Context, s *state, all map[string]string, it plan.Item) (got string, good bool) {
+	where, name, _ := strings.Cut(it.Key.Name, " ")
+	switch {
+	case it.Key.Name == dovecotKey:
+		path := filepath.Join(all["queue_directory"], socket)
+		info, err := os.Stat(path)
+		if err != nil || info.Mode()&fs.ModeSocket == 0 {
+			return "no socket " + path, false
+		}
+		return socket, true
+	case where == inTable:
+		for _, t := range elements(all["virtual_alias_maps"]) {
+			to, err := d.query(ctx, t, name)
+			if err != nil {
+				return err.Error(), false
+			}
+			if to != "" {
+				return destinations(to), destinations(to) == it.Lines[0]
+			}
+		}
+		return "in no table", false
+	}
+	domain, name := splitMain(it.Key.Name)
+	if v, ok := s.override[name]; ok {
+		return fmt.Sprintf("%s, by master.cf", v), false
+	}
+	if domain != "" {
+		lines, unknown := d.readDomain(ctx, s, domain)
+		if lines == nil && unknown == "" {
+			unknown = "not served"
+		}
+		return strings.Join(lines, "") + unknown, lines != nil
+	}
+	got, ok := all[name]
+	if !ok {
+		return "this Postfix does not know it", false
+	}
+	if it.Merge != nil {
+		return got, plan.EqualLines(it.Merge([]string{got}, nil, nil), []string{got})
+	}
+	return got, got == it.Lines[0]
+}

@@ -1,0 +1,300 @@
+package postfix
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+
+	"github.com/mailpub/mailpub/mailsvc"
+	"github.com/mailpub/mailpub/plan"
+)
+
+// state is what was found: the settings of main.cf, what they come to, and the table of
+// addresses.
+type state struct {
+	set       map[string]string // main.cf, canonical
+	effective map[string]string // with defaults, and variables expanded; canonical
+	override  map[string]string // what master.cf sets for the SMTP service instead
+	table     string            // "hash:/etc/postfix/virtual"
+	before    []string          // tables that are asked before it
+	addresses map[string]string // of the table, as indexed
+	stale     bool              // the table's index is not of its source
+}
+
+// needed are the settings that reading needs expanded.
+var needed = []string{
+	"mydestination", "virtual_alias_domains", "virtual_alias_maps", "virtual_mailbox_domains", "virtual_mailbox_maps",
+	"local_recipient_maps", "queue_directory", "smtpd_sasl_auth_enable", "smtpd_sasl_type", "myhostname",
+}
+
+func (d *Driver) load(ctx context.Context) (*state, error) {
+	s := &state{override: map[string]string{}}
+	out, err := d.postconf(ctx, "-n")
+	if err != nil {
+		return nil, fmt.Errorf("%s can't be understood: %w", d.main(), err)
+	}
+	s.set = settings(out)
+	if out, err = d.postconf(ctx, append([]string{"-x"}, needed...)...); err != nil {
+		return nil, err
+	}
+	s.effective = settings(out)
+	if err := d.overrides(ctx, s); err != nil {
+		return nil, err
+	}
+	if err := d.readTable(ctx, s); err != nil {
+		return nil, err
+	}
+	return s, nil
+}
+
+// settings reads what postconf prints.
+func settings(out string) map[string]string {
+	all := map[string]string{}
+	for line := range strings.Lines(out) {
+		if name, value, ok := strings.Cut(line, "="); ok {
+			name = strings.TrimSpace(name)
+			all[name] = canonical(name, value)
+		}
+	}
+	return all
+}
+
+// socket is where Postfix asks who may log in.
+func (s *state) socket() string { return filepath.Join(s.effective["queue_directory"], socket) }
+
+// overrides finds what master.cf sets for the service that takes mail: there main.cf counts
+// for nothing.
+func (d *Driver) overrides(ctx context.Context, s *state) error {
+	out, err := d.postconf(ctx, "-P")
+	if err != nil {
+		return err
+	}
+	port := d.Addr[strings.LastIndex(d.Addr, ":")+1:]
+	for line := range strings.Lines(out) {
+		key, value, _ := strings.Cut(line, "=")
+		f := strings.Split(strings.TrimSpace(key), "/")
+		if len(f) != 3 {
+			continue
+		}
+		service := f[0][strings.LastIndex(f[0], ":")+1:]
+		if f[1] == "inet" && (service == port || service == "smtp" && port == "25") || f[1] == "pass" && service == "smtpd" {
+			s.override[f[2]] = strings.TrimSpace(value)
+		}
+	}
+	return nil
+}
+
+// readTable finds the table that addresses are written into, and reads its index.
+func (d *Driver) readTable(ctx context.Context, s *state) (err error) {
+	s.table, s.addresses = d.ownTable(), map[string]string{}
+	for i, t := range elements(s.effective["virtual_alias_maps"]) {
+		if isSource(t) {
+			s.table, s.before = t, elements(s.effective["virtual_alias_maps"])[:i]
+			break
+		}
+	}
+	source, err := os.ReadFile(pathOf(s.table))
+	if err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return err
+	}
+	written := parseTable(string(source))
+	out := ""
+	if _, err := os.Stat(indexOf(s.table)); err == nil { // postmap takes a second to say that there is none
+		if out, err = d.run(ctx, "postmap", "-c", d.Dir, "-s", s.table); err != nil {
+			return err
+		}
+	}
+	for line := range strings.Lines(out) {
+		address, to, _ := strings.Cut(strings.TrimRight(line, "\n"), "\t")
+		s.addresses[strings.ToLower(address)] = destinations(to)
+	}
+	count := 0
+	for _, p := range written.parts {
+		if p.name != "" && written.find(p.name) >= 0 {
+			count++
+			if value, _ := written.get(p.name); s.addresses[p.name] != destinations(value) {
+				s.stale = true
+			}
+		}
+	}
+	s.stale = s.stale || count == 0 && len(s.addresses) > 0
+	return nil
+}
+
+// destinations is the canonical text of where an address goes.
+func destinations(value string) string { return strings.Join(elements(value), ", ") }
+
+func pathOf(table string) string {
+	_, path, _ := strings.Cut(table, ":")
+	return path
+}
+
+// indexOf is the file that postmap makes of a table's source.
+func indexOf(table string) string {
+	kind, path, _ := strings.Cut(table, ":")
+	switch kind {
+	case "lmdb", "cdb":
+		return path + "." + kind
+	case "dbm":
+		return path + ".pag"
+	}
+	return path + ".db"
+}
+
+// splitMain takes a key's name apart: "main.cf mydestination nomeazienda.it" is of
+// mydestination, narrowed to a domain.
+func splitMain(name string) (narrowed, setting string) {
+	rest := strings.TrimPrefix(name, inMain+" ")
+	setting, narrowed, _ = strings.Cut(rest, " ")
+	return narrowed, setting
+}
+
+// Read implements plan.Driver.
+func (d *Driver) Read(ctx context.Context, keys []plan.Key) ([]plan.Item, error) {
+	s, err := d.load(ctx)
+	if err != nil {
+		return nil, err
+	}
+	var items []plan.Item
+	for _, k := range keys {
+		it := plan.Item{Key: k}
+		it.Lines, it.Unreadable = d.read(ctx, s, k)
+		if ctx.Err() != nil {
+			return nil, ctx.Err()
+		}
+		if it.Lines != nil || it.Unreadable != "" {
+			items = append(items, it)
+		}
+	}
+	return items, nil
+}
+
+// read returns the text of a key, nil where there is none.
+func (d *Driver) read(ctx context.Context, s *state, k plan.Key) (lines []string, unknown string) {
+	where, name, _ := strings.Cut(k.Name, " ")
+	switch {
+	case where == inMain:
+		return d.readSetting(ctx, s, k)
+	case where == inTable:
+		return d.readAddress(ctx, s, name)
+	case k.Name == dovecotKey:
+		return d.readListener(ctx, s)
+	}
+	need, name := mailsvc.SplitNeed(k)
+	switch need {
+	case plan.NeedMailbox:
+		return d.readMailbox(ctx, s, name)
+	case plan.NeedPasswords:
+		return d.readPasswords(ctx)
+	case plan.NeedCollector, plan.NeedSigning:
+		return nil, "Postfix does not say"
+	}
+	return nil, "not Postfix's: it was put in place for another service.type; set that again and run destroy"
+}
+
+func (d *Driver) readSetting(ctx context.Context, s *state, k plan.Key) (lines []string, unknown string) {
+	domain, name := splitMain(k.Name)
+	if v, ok := s.override[name]; ok {
+		return nil, fmt.Sprintf("%s sets it for the service that takes mail (-o %s=%s), so that main.cf does not count: take it out there",
+			filepath.Join(d.Dir, "master.cf"), name, v)
+	}
+	if strings.HasPrefix(name, "smtpd_sasl_") && s.effective["smtpd_sasl_auth_enable"] == "yes" && s.effective["smtpd_sasl_type"] != "dovecot" {
+		return nil, fmt.Sprintf("logins are by SASL of type %s, which mailpub leaves alone: see that users can log in", s.effective["smtpd_sasl_type"])
+	}
+	if domain != "" {
+		return d.readDomain(ctx, s, domain)
+	}
+	if v, ok := s.set[name]; ok {
+		return []string{v}, ""
+	}
+	return nil, ""
+}
+
+// readDomain sees whether any class of Postfix's takes mail for a domain: by its name, by a
+// variable, by a file of names or by a table.
+func (d *Driver) readDomain(ctx context.Context, s *state, domain string) (lines []string, unknown string) {
+	for _, class := range []string{"mydestination", "virtual_mailbox_domains", "virtual_alias_domains"} {
+		for _, e := range elements(s.effective[class]) {
+			in, err := d.holds(ctx, e, domain)
+			if err != nil {
+				return nil, fmt.Sprintf("%s: %v", class, err)
+			}
+			if in {
+				return []string{plan.Served}, ""
+			}
+		}
+	}
+	return nil, ""
+}
+
+func (d *Driver) holds(ctx context.Context, element, domain string) (bool, error) {
+	switch {
+	case strings.EqualFold(element, domain):
+		return true, nil
+	case strings.HasPrefix(element, "/"):
+		data, err := os.ReadFile(element)
+		return slices.Contains(strings.Fields(strings.ToLower(string(data))), domain), err
+	case strings.Contains(element, ":") && !strings.HasPrefix(element, "["):
+		out, err := d.query(ctx, element, domain)
+		return out != "", err
+	}
+	return false, nil
+}
+
+// query asks a table. postmap says no with the exit code 1 and silence.
+func (d *Driver) query(ctx context.Context, table, key string) (string, error) {
+	out, err := d.run(ctx, "postmap", "-c", d.Dir, "-q", key, strings.TrimPrefix(table, "proxy:"))
+	if silentNo(err) {
+		err = nil
+	}
+	return strings.TrimSpace(out), err
+}
+
+func (d *Driver) readAddress(ctx context.Context, s *state, address string) (lines []string, unknown string) {
+	if s.stale {
+		return nil, fmt.Sprintf("%s and its index do not agree: run postmap %s, or undo the edit", pathOf(s.table), s.table)
+	}
+	for _, t := range s.before {
+		out, err := d.query(ctx, t, address)
+		if err != nil {
+			return nil, err.Error()
+		}
+		if out != "" && destinations(out) != s.addresses[address] {
+			return nil, fmt.Sprintf("%s answers before %s and says %q: change it there", t, s.table, out)
+		}
+	}
+	if to, ok := s.addresses[address]; ok {
+		return []string{to}, ""
+	}
+	return nil, ""
+}
+
+// readMailbox sees whether there is somebody of that name to deliver to.
+func (d *Driver) readMailbox(ctx context.Context, s *state, name string) (lines []string, unknown string) {
+	for _, class := range []string{"local_recipient_maps", "virtual_mailbox_maps"} {
+		for _, t := range elements(s.effective[class]) {
+			keys := []string{name}
+			if class == "virtual_mailbox_maps" {
+				keys = nil
+				for _, domain := range elements(s.effective["virtual_mailbox_domains"]) {
+					keys = append(keys, name+"@"+domain)
+				}
+			}
+			for _, k := range keys {
+				out, err := d.query(ctx, t, k)
+				if err != nil {
+					return nil, err.Error()
+				}
+				if out != "" {
+					return []string{plan.Exists}, ""
+				}
+			}
+		}
+	}
+	return nil, ""
+}

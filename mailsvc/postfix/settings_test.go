@@ -1,0 +1,101 @@
+package postfix
+
+import (
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/mailpub/mailpub/plan"
+)
+
+func need(name string, lines ...string) plan.Item {
+	return plan.Item{Key: plan.Key{Kind: "service", Name: name}, Lines: lines, Stage: plan.StageService, Reason: "why"}
+}
+
+// spelt returns the one setting that a need comes to.
+func spelt(t *testing.T, name string, needs ...plan.Item) plan.Item {
+	t.Helper()
+	for _, it := range (&Driver{Dir: "/etc/postfix"}).Spell(needs) {
+		if it.Key.Name == name {
+			return it
+		}
+	}
+	t.Fatalf("%v has no %s", needs, name)
+	return plan.Item{}
+}
+
+// after is what becomes of an observed text; "" is nothing there, and nothing written.
+func after(it plan.Item, observed string, last ...string) string {
+	var is []string
+	if observed != "" {
+		is = []string{observed}
+	}
+	if it.Merge == nil {
+		return it.Lines[0]
+	}
+	to := it.Merge(is, last, nil)
+	if again := it.Merge(to, last, nil); !slices.Equal(again, to) {
+		return "not idempotent: " + strings.Join(again, "|")
+	}
+	return strings.Join(to, "|")
+}
+
+func TestSpell(t *testing.T) {
+	domains := []plan.Item{need("domain nomeazienda.it", plan.Served), need("domain b.it", plan.Served)}
+	senders := append(slices.Clone(domains), need("senders", plan.Authenticated))
+	const control = "permit_mynetworks, permit_sasl_authenticated, reject_unauth_destination"
+	const checks = "permit_mynetworks, reject_unlisted_sender, reject_unauthenticated_sender_login_mismatch"
+	for _, c := range []struct {
+		name           string
+		needs          []plan.Item
+		observed, want string
+	}{
+		{"main.cf myhostname", []plan.Item{need("hostname", "m.b.it")}, "x", "m.b.it"},
+		{"main.cf smtpd_banner", []plan.Item{need("hostname", "m.b.it")}, "", ""},
+		{"main.cf smtpd_banner", []plan.Item{need("hostname", "m.b.it")}, "$myhostname ready", "$myhostname ready"},
+		{"main.cf smtpd_banner", []plan.Item{need("hostname", "m.b.it")}, "mail.provider.example ESMTP", "$myhostname ESMTP"},
+		{"main.cf inet_interfaces", []plan.Item{need("listen", "10.10.10.10:25")}, "loopback-only", "all"},
+		{"main.cf inet_interfaces", []plan.Item{need("listen", "10.10.10.10:25")}, "127.0.0.1, 10.10.10.10", "127.0.0.1, 10.10.10.10"},
+		{"main.cf inet_protocols", []plan.Item{need("listen", "[fd00::1]:25")}, "ipv4", "all"},
+		{"main.cf myorigin", domains, "/etc/mailname", "nomeazienda.it"},
+		{"main.cf mydestination b.it", domains, "", plan.Served},
+		{"main.cf relayhost", []plan.Item{need("delivery", "direct")}, "", ""},
+		{"main.cf relayhost", []plan.Item{need("delivery", "direct")}, "[smtp.provider.example]", empty},
+		{"main.cf relayhost", []plan.Item{need("delivery", "all through smtp.b.it:587")}, "", "[smtp.b.it]:587"},
+		{"main.cf smtp_fallback_relay", []plan.Item{need("delivery", "all through smtp.b.it:587")}, "[x]:25", empty},
+		{"main.cf smtp_fallback_relay", []plan.Item{need("delivery", "direct, else through [fd00::1]:587")}, "", "[fd00::1]:587"},
+		{"main.cf default_transport", []plan.Item{need("delivery", "direct")}, "error", "smtp"},
+		{"main.cf default_transport", []plan.Item{need("delivery", "direct")}, "relay", "relay"},
+		{"main.cf mynetworks", []plan.Item{need("relaying", "refused", "trusts 192.168.1.0/24", "trusts fd00::/64")}, "0.0.0.0/0", loopback + ", 192.168.1.0/24, [fd00::]/64"},
+		{"main.cf relay_domains", []plan.Item{need("relaying", "refused", "passes on c.it")}, "", "c.it"},
+		{"main.cf relay_domains", []plan.Item{need("relaying", "refused")}, "everybody.example", empty},
+		{"main.cf smtpd_relay_restrictions", []plan.Item{need("relaying", "refused")}, "permit_mynetworks, defer_unauth_destination", control},
+		{"main.cf smtpd_relay_restrictions", []plan.Item{need("relaying", "refused")}, "permit_mynetworks, check_client_access hash:/x, reject_unauth_destination", control},
+		{"main.cf smtpd_relay_restrictions", []plan.Item{need("relaying", "refused")}, "reject_unknown_client_hostname, permit_mynetworks, reject_unauth_destination", "reject_unknown_client_hostname, permit_mynetworks, reject_unauth_destination"},
+		{"main.cf smtpd_sender_login_maps", senders, "hash:/theirs", "hash:/theirs, inline:{{@nomeazienda.it = mailpub}, {@b.it = mailpub}}"},
+		{"main.cf smtpd_sender_restrictions", senders, "permit_mynetworks, reject_unknown_sender_domain", checks + ", reject_unknown_sender_domain"},
+		{"main.cf smtpd_sasl_path", senders, "inet:127.0.0.1:12345", "inet:127.0.0.1:12345"},
+		{"main.cf local_recipient_maps", []plan.Item{need("recipients", plan.KnownOnly)}, empty, "proxy:unix:passwd.byname, $alias_maps"},
+		{"main.cf smtpd_recipient_restrictions", []plan.Item{need("account root", "x"), need("account test", "x")}, "reject_unauth_pipelining",
+			"permit_mynetworks, check_recipient_access inline:{{root@ = 550 5.1.1 User unknown}, {test@ = 550 5.1.1 User unknown}}, reject_unauth_pipelining"},
+		{"main.cf virtual_alias_maps", []plan.Item{need("alias abuse", "mario")}, "", "hash:/etc/postfix/virtual"},
+		{"main.cf virtual_alias_maps", []plan.Item{need("alias abuse", "mario")}, "ldap:/x, lmdb:/y", "ldap:/x, lmdb:/y"},
+		{"main.cf virtual_alias_maps", []plan.Item{need("alias abuse", "mario")}, "ldap:/x", "ldap:/x, hash:/etc/postfix/virtual"},
+		{"virtual abuse@b.it", []plan.Item{need("alias abuse@b.it", "mario")}, "", "mario"},
+		{"dovecot auth", senders, "", socket},
+	} {
+		if got := after(spelt(t, c.name, c.needs...), c.observed); got != c.want {
+			t.Errorf("%s: %q becomes %q, want %q", c.name, c.observed, got, c.want)
+		}
+	}
+	it := spelt(t, "main.cf smtpd_sender_login_maps", senders...)
+	was := "inline:{{@old.it = mailpub}}"
+	if got := after(it, was+", hash:/theirs", was); got != "hash:/theirs, "+it.Lines[0] {
+		t.Errorf("what was ours before stays: %q", got)
+	}
+	for _, by := range []string{"mailbox mario", "passwords", "collector m.b.it", "signing b.it"} {
+		if it := spelt(t, by, need(by, "x")); it.ByHand == "" || strings.Contains(it.ByHand, "{") {
+			t.Errorf("%s: %q", by, it.ByHand)
+		}
+	}
+}

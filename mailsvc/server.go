@@ -1,0 +1,46 @@
+package mailsvc
+
+import (
+	"context"
+	"strings"
+
+	"github.com/mailpub/mailpub/plan"
+)
+
+// Kind is the kind of the keys of the mail service.
+const Kind = "service"
+
+// Server is the driver of one kind of mail server.
+type Server interface {
+	plan.Driver
+
+	// Spell says what a site needs (plan.Site.ServiceItems) in this server's own settings. What
+	// the server does anyway is left out, what it can't be told is by hand. It asks nobody.
+	Spell(needs []plan.Item) []plan.Item
+}
+
+// Inspector is a Server whose settings can be read by another way than they are written.
+type Inspector interface {
+	// Inspect compares what is needed with what the server itself says is in force. An error
+	// means that it could not be asked.
+	Inspect(ctx context.Context, needs []plan.Item) ([]Setting, error)
+}
+
+// Setting is a need as a server has it in force.
+type Setting struct {
+	Need      string // "delivery"
+	Subject   string // the setting in the server's own words
+	Want, Got string
+	Good      bool
+}
+
+// SplitNeed returns the parts of a need's key: {"alias", "postmaster@nomeazienda.it"}.
+func SplitNeed(k plan.Key) (need, name string) {
+	for _, two := range []string{plan.NeedLineEnds} { // a need of two words has no name
+		if k.Name == two {
+			return two, ""
+		}
+	}
+	need, name, _ = strings.Cut(k.Name, " ")
+	return need, name
+}

@@ -1,0 +1,29 @@
+package smuggling
+
+import (
+	"slices"
+	"testing"
+)
+
+func TestForms(t *testing.T) {
+	forms := Forms()
+	seen := map[string]bool{"\r\n.\r\n": true} // the true end is no form
+	ends := 0
+	for _, f := range forms {
+		if seen[f.Text] || f.Name == "" {
+			t.Errorf("%q: %q is there twice", f.Name, f.Text)
+		}
+		seen[f.Text] = true
+		if f.HoldsEnd() {
+			ends++
+		}
+	}
+	if len(forms) != 48 || ends != 1 {
+		t.Errorf("%d forms, %d hold the true end", len(forms), ends)
+	}
+	for _, known := range []string{"\n.\n", "\n.\r\n", "\r\n.\n", "\r.\r", "\r\n.\r", "\r.\r\n", "\r\n.\r\r\n", "\r\r\n.\r\r\n"} {
+		if !slices.ContainsFunc(forms, func(f Form) bool { return f.Text == known }) {
+			t.Errorf("no %q", known)
+		}
+	}
+}

@@ -1,0 +1,66 @@
+package mailsvc
+
+import (
+	"strings"
+
+	"github.com/mailpub/mailpub/plan"
+)
+
+// Words say, for each need, where a person sets it. "{name}" stands for what the need is
+// about, "{text}" for what is wanted.
+type Words map[string]string
+
+// needRecipient is how the need of an alias looks from outside.
+const needRecipient = "recipient"
+
+// accepted is the text of a recipient that the server takes mail for.
+const accepted = "accepted"
+
+// anyServer are the words for a server that mailpub knows nothing of.
+func anyServer() Words {
+	return Words{
+		plan.NeedHostname:   "set the server's own name to {text}",
+		plan.NeedListen:     "let its SMTP listen at {text}",
+		plan.NeedDomain:     "let the server accept mail for {name}",
+		needRecipient:       "let the server accept {name}, delivered to {text}",
+		plan.NeedMailbox:    "create the mailbox {name}",
+		plan.NeedDelivery:   "set how mail leaves: {text}",
+		plan.NeedRelaying:   "refuse recipients of other domains to whoever has not logged in: {text}",
+		plan.NeedSenders:    "take mail from senders of its own domains, and from postmaster, abuse and webmaster, only after a login",
+		plan.NeedRecipients: "refuse unknown recipients and unknown senders of its own domains at once (550), with no catch-all mailbox",
+		plan.NeedAccount:    "let nobody reach or log in as {name}: remove the account, or give it a strong password",
+		plan.NeedLineEnds:   "let a message end only at CR LF . CR LF, and refuse or normalise bare CR and LF (SMTP smuggling)",
+		plan.NeedVRFY:       "switch VRFY and EXPN off",
+		plan.NeedPasswords:  "let the server refuse weak passwords",
+		plan.NeedCollector:  "let the collector poll {name} by its provider's address: the name is this server now",
+		plan.NeedSigning:    "let the server sign mail of {name}: {text}",
+	}
+}
+
+// Say returns the words for a need. Where a server has none of its own, those for any
+// server do.
+func (w Words) Say(need, name, text string) string {
+	words, ok := w[need]
+	if !ok {
+		words = anyServer()[need]
+	}
+	return strings.NewReplacer("{name}", name, "{text}", text).Replace(words)
+}
+
+// spell makes a person's work of every need.
+func (w Words) spell(needs []plan.Item) []plan.Item {
+	out := make([]plan.Item, 0, len(needs))
+	for _, it := range needs {
+		need, name := SplitNeed(it.Key)
+		text := strings.Join(it.Lines, ", ")
+		switch need { // what can't be seen by SMTP is only said
+		case plan.NeedAlias:
+			need, it.Key.Name, it.Lines = needRecipient, needRecipient+" "+name, []string{accepted}
+		case plan.NeedRelaying:
+			it.Lines = []string{plan.Refused}
+		}
+		it.ByHand = w.Say(need, name, text)
+		out = append(out, it)
+	}
+	return out
+}

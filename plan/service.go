@@ -1,0 +1,208 @@
+package plan
+
+import (
+	"cmp"
+	"fmt"
+	"net/netip"
+	"slices"
+	"strings"
+)
+
+// The canonical text of a mail service
+//
+// A key of kind "service" is one need of a site, in words that fit every mail server.
+// Whoever drives one says it in that server's own settings.
+//
+//	hostname                          mail.nomeazienda.it
+//	listen                            10.10.10.10:25
+//	domain nomeazienda.it             served
+//	alias postmaster@nomeazienda.it   mario
+//	mailbox mario                     exists
+//	delivery                          direct
+//	relaying                          refused
+const (
+	NeedHostname   = "hostname"
+	NeedListen     = "listen"
+	NeedDomain     = "domain"   // domain NAME
+	NeedAlias      = "alias"    // alias ADDRESS
+	NeedMailbox    = "mailbox"  // mailbox NAME
+	NeedDelivery   = "delivery" // see Delivery.String
+	NeedRelaying   = "relaying" // Refused, then a line for each exception
+	NeedSenders    = "senders"  // Authenticated
+	NeedRecipients = "recipients"
+	NeedAccount    = "account" // account NAME
+	NeedLineEnds   = "line ends"
+	NeedVRFY       = "vrfy"
+	NeedPasswords  = "passwords"
+	NeedCollector  = "collector" // collector HOST
+	NeedSigning    = "signing"   // signing DOMAIN
+)
+
+// Texts of needs that know no other.
+const (
+	Served        = "served"
+	Exists        = "exists"
+	Refused       = "refused"
+	Authenticated = "own domains only with a password"
+	KnownOnly     = "only those that exist"
+	Unreachable   = "not reachable"
+	StrictEnds    = "CR LF alone ends a line"
+	Silent        = "tells nobody who exists"
+	StrongOnly    = "weak ones are refused"
+	Elsewhere     = "polls its provider by address"
+)
+
+// Prefixes of the exceptions from Refused.
+const (
+	TrustsNetwork = "trusts "    // a network whose hosts send without a password
+	PassesOn      = "passes on " // a domain of others whose mail is taken and passed on
+)
+
+// MailService is what the mail service must be set to.
+type MailService struct {
+	Port       uint16 // of SMTP at Site.Address
+	Aliases    []Alias
+	Delivery   Delivery
+	Networks   []netip.Prefix // may send without a password, beside the server itself
+	PassesOn   []string       // domains of others that this server is a backup MX of
+	Collectors []string       // hosts that the server fetches mail from
+}
+
+// Alias delivers an address to a mailbox. An Address without "@" stands for that
+// local part in every domain, and alone (RFC 5321 section 4.5.1).
+type Alias struct{ Address, To string }
+
+// Expand returns the full addresses that an alias stands for in the given domains.
+// Domain parts come without the final dot, as mail addresses are written.
+func (a Alias) Expand(domains []Domain) []string {
+	if strings.Contains(a.Address, "@") {
+		return []string{strings.ToLower(a.Address)}
+	}
+	local := strings.ToLower(a.Address)
+	out := []string{local}
+	for _, d := range domains {
+		out = append(out, local+"@"+d.bare())
+	}
+	return out
+}
+
+func (d Domain) bare() string { return strings.TrimSuffix(d.Name, ".") }
+
+// Delivery is the way that mail takes out of the server.
+type Delivery struct {
+	SmartHost string   // host:port; empty: directly to each recipient's server
+	Always    bool     // through the smart host even where direct delivery would do
+	SPF       []string // domains whose SPF records list the smart host
+}
+
+// Ways out that need no smart host named, and what stands before its name.
+const (
+	Direct     = "direct"
+	ElseHost   = "direct, else through "
+	AlwaysHost = "all through "
+)
+
+// String returns the canonical text: "direct", "direct, else through HOST:PORT", "all
+// through HOST:PORT".
+func (d Delivery) String() string {
+	switch {
+	case d.SmartHost == "":
+		return Direct
+	case d.Always:
+		return AlwaysHost + d.SmartHost
+	}
+	return ElseHost + d.SmartHost
+}
+
+// ServiceItems returns what the site needs of any mail server.
+func (s Site) ServiceItems() (items []Item) {
+	add := func(reason, name string, lines ...string) {
+		items = append(items, Item{Key: Key{"service", name}, Lines: lines, Stage: StageService, Reason: reason})
+	}
+	host := strings.TrimSuffix(s.Host, ".")
+	port := cmp.Or(s.Service.Port, 25)
+	add("banner, EHLO and PTR must agree", NeedHostname, host)
+	add("the router forwards to it", NeedListen, netip.AddrPortFrom(s.Address, port).String())
+	for _, d := range s.Domains {
+		add("mail for the domain is accepted", NeedDomain+" "+d.bare(), Served)
+	}
+	boxes := map[string]bool{}
+	for _, a := range s.aliases() {
+		why := "declared in the config"
+		if local, _, _ := strings.Cut(a.Address, "@"); local == "postmaster" || local == "abuse" {
+			why = "every domain has a postmaster and an abuse address (RFC 2142, RFC 5321 section 4.5.1)"
+		}
+		add(why, NeedAlias+" "+a.Address, a.To)
+		if !boxes[a.To] {
+			boxes[a.To] = true
+			add("an alias delivers to it", NeedMailbox+" "+a.To, Exists)
+		}
+	}
+	add("the way that mail takes out, which SPF must agree with", NeedDelivery, s.Service.Delivery.String())
+	add("who relays for strangers is used for spam within hours (RFC 5321 section 7.1)", NeedRelaying, s.Service.relaying()...)
+	add("nobody else writes as one of us, least of all as postmaster (RFC 6409 section 4.3)", NeedSenders, Authenticated)
+	add("refused at once, mail for nobody makes no bounces to forged senders", NeedRecipients, KnownOnly)
+	for _, name := range []string{"root", "test"} {
+		if !s.declares(name) {
+			add("the names that attackers try first", NeedAccount+" "+name, Unreachable)
+		}
+	}
+	add("else one message can be smuggled inside another (RFC 5321 section 2.3.8)", NeedLineEnds, StrictEnds)
+	add("spammers ask for addresses (RFC 5321 section 7.3)", NeedVRFY, Silent)
+	add("a guessed password makes the server a relay", NeedPasswords, StrongOnly)
+	for _, c := range s.Service.Collectors {
+		if s.Host == FQDN(c) {
+			add("since mail comes here, the name "+c+" is this server itself", NeedCollector+" "+c, Elsewhere)
+		}
+	}
+	for _, d := range s.Domains {
+		for _, k := range d.DKIM {
+			add("receivers look for the signature (RFC 6376)", NeedSigning+" "+d.bare(), fmt.Sprintf("selector %s, key %s", k.Selector, k.File))
+		}
+	}
+	return items
+}
+
+// declares reports whether the config itself wants an address of that local part.
+func (s Site) declares(local string) bool {
+	return slices.ContainsFunc(s.Service.Aliases, func(a Alias) bool {
+		is, _, _ := strings.Cut(strings.ToLower(a.Address), "@")
+		return is == local
+	})
+}
+
+func (m MailService) relaying() []string {
+	lines := []string{Refused}
+	for _, n := range m.Networks {
+		lines = append(lines, TrustsNetwork+n.String())
+	}
+	for _, d := range m.PassesOn {
+		lines = append(lines, PassesOn+strings.TrimSuffix(d, "."))
+	}
+	return lines
+}
+
+// aliases returns the declared aliases by full address, completed with postmaster
+// and abuse of every domain, sorted. A declaration of the full address beats one of
+// the local part.
+func (s Site) aliases() []Alias {
+	to := map[string]string{}
+	for _, a := range slices.Concat([]Alias{{"postmaster", "postmaster"}, {"abuse", "postmaster"}}, s.Service.Aliases) {
+		if !strings.Contains(a.Address, "@") {
+			for _, full := range a.Expand(s.Domains) {
+				to[full] = a.To
+			}
+		}
+	}
+	for _, a := range s.Service.Aliases {
+		if strings.Contains(a.Address, "@") {
+			to[strings.ToLower(a.Address)] = a.To
+		}
+	}
+	out := make([]Alias, 0, len(to))
+	for full, box := range to {
+		out = append(out, Alias{full, box})
+	}
+	slices.SortFunc(out, func(a, b Alias) int { return strings.Compare(a.Address, b.Address) })
+	return out
+}
