@@ -96,12 +96,14 @@ func Served(ctx context.Context, dial Dial, addr, host string) ([]*x509.Certific
 // CertificateDigest is KeyDigest for a certificate that was shown.
 func CertificateDigest(c *x509.Certificate) string { return digest(c.RawSubjectPublicKeyInfo) }
 
+var errNoTLS = errors.New("the server does not offer STARTTLS")
+
 // startTLS goes over to TLS (RFC 3207). It looks at the certificate without judging it:
 // that is the caller's.
 func (d *dialog) startTLS(ctx context.Context, host string) (tls.ConnectionState, error) {
 	offered := slices.ContainsFunc(d.Hello.Lines, func(l string) bool { return strings.EqualFold(l, "STARTTLS") })
 	if !offered {
-		return tls.ConnectionState{}, errors.New("the server does not offer STARTTLS")
+		return tls.ConnectionState{}, errNoTLS
 	}
 	r, err := d.say(ctx, "STARTTLS")
 	if err != nil {

@@ -67,29 +67,38 @@ func (f Facts) message(to, word string) string {
 		"mailpub verify sent this message to see whether it arrives. It can be deleted."
 }
 
-// found looks for the message until it is there or arrival has passed. The test message is
-// removed once it was seen: nobody waits for it.
+// found looks for the message, and takes it away once it was seen: nobody waits for it.
 func (f Facts) found(ctx context.Context, c plan.Check, word string) plan.Check {
+	path, err := f.arrived(ctx, word)
+	switch {
+	case path != "":
+		c.Status, c.Got = plan.Pass, "arrived in "+path
+		if err := os.Remove(path); err != nil {
+			c.Got += " (and could not be removed: " + err.Error() + ")"
+		}
+		return c
+	case err != nil:
+		c.Status, c.Got = plan.Skip, err.Error()
+	default:
+		c.Status, c.Got = plan.Fail, fmt.Sprintf("accepted, but not in %s after %v", f.Maildir, arrival)
+	}
+	c.Hint = "see whether the server stores its mail there (service.maildir), and its log for where the message went"
+	return c
+}
+
+// arrived returns the file of the message with word, once it is there; none after arrival has
+// passed. The error says why nobody could look.
+func (f Facts) arrived(ctx context.Context, word string) (path string, err error) {
 	ctx, cancel := context.WithTimeout(ctx, arrival)
 	defer cancel()
 	seen := map[string]bool{}
 	for {
-		path, err := search(f.Maildir, word, seen)
-		if path != "" {
-			c.Status, c.Got = plan.Pass, "arrived in "+path
-			if err := os.Remove(path); err != nil {
-				c.Got += " (and could not be removed: " + err.Error() + ")"
-			}
-			return c
+		if path, err = search(f.Maildir, word, seen); path != "" {
+			return path, nil
 		}
 		select {
 		case <-ctx.Done():
-			c.Status, c.Got = plan.Fail, fmt.Sprintf("accepted, but not in %s after %v", f.Maildir, arrival)
-			if err != nil {
-				c.Status, c.Got = plan.Skip, err.Error()
-			}
-			c.Hint = "see whether the server stores its mail there (service.maildir), and its log for where the message went"
-			return c
+			return "", err
 		case <-time.After(100 * time.Millisecond):
 		}
 	}

@@ -32,3 +32,24 @@ func (s Senders) SPF(ctx context.Context, addr netip.Addr, helo, sender string) 
 func (s Senders) Texts(ctx context.Context, name string) ([]string, error) {
 	return s.resolver().LookupTXT(ctx, name)
 }
+
+// Exchangers returns the hosts that a domain's mail goes to, the first to be tried first; the
+// domain itself where it has no MX (RFC 5321 section 5.1), none where it takes no mail (RFC
+// 7505).
+func (s Senders) Exchangers(ctx context.Context, domain string) (hosts []string, err error) {
+	a, err := s.Resolver.Lookup(ctx, domain, "MX")
+	if err != nil {
+		return nil, err
+	}
+	mxs := exchangers(a)
+	if refuses(mxs) {
+		return nil, nil
+	}
+	if len(mxs) == 0 {
+		return []string{domain}, nil
+	}
+	for _, m := range mxs {
+		hosts = append(hosts, bare(m.Host))
+	}
+	return hosts, nil
+}

@@ -126,7 +126,12 @@ service:
 verify:
   resolvers: [192.0.2.53]             by default the system's
   egress: [mx.example.net]            mail servers outside that port 25 is tried at
-  hosts: /etc/hosts                   by default the system's`
+  hosts: /etc/hosts                   by default the system's
+  probe:                              a vantage outside, see "mailpub help probe"
+    url: https://probe.example.net:8443
+    token: "env:MAILPUB_PROBE_TOKEN"  a reference
+    fingerprint: 3f2a...              of the probe's own certificate, as it prints it; by
+                                      default the system decides whom it trusts`
 
 // configTopic is a page of the help, no command.
 func configTopic() *cobra.Command {

@@ -113,7 +113,7 @@ func (s *siteInLab) services() {
 	s.t.Helper()
 	s.background("lan", s.bin, "receive")
 	for port, greeting := range map[string]string{"110": "+OK ready", "143": "* OK ready", "3000": "", "1000": ""} {
-		s.background("lan", "socat", "TCP-LISTEN:"+port+",bind=10.10.10.10,reuseaddr,fork", "SYSTEM:echo "+greeting)
+		s.background("lan", "socat", "TCP-LISTEN:"+port+",bind=10.10.10.10,reuseaddr,fork", "SYSTEM:set -f; echo "+greeting)
 	}
 	for _, port := range []string{"25", "110", "143", "3000", "1000"} {
 		s.eventually("something listens on "+port, func() bool {

@@ -135,6 +135,11 @@ func (w *world) outside(ctx context.Context, ipv6 bool) []sighting {
 		})
 	}
 	wg.Wait()
+	for _, s := range w.fromProbe(ctx) {
+		if s.err != nil || s.addr.Is6() == ipv6 { // it sees only the family that it was asked by
+			seen = append(seen, s)
+		}
+	}
 	return seen
 }
 

@@ -125,7 +125,7 @@ func (a *app) root() *cobra.Command {
 		}
 	}
 	add(groupPublish, a.planCommand(), a.applyCommand(), a.verifyCommand(), a.driftCommand(), a.destroyCommand(), a.requestCommand())
-	add(groupServe, a.routerCommand(), a.dkimCommand(), a.receiveCommand(), a.demoCommand())
+	add(groupServe, a.routerCommand(), a.dkimCommand(), a.receiveCommand(), a.probeCommand(), a.demoCommand())
 	add(groupAbout, a.providersCommand(), a.versionCommand())
 	root.AddCommand(configTopic())
 	return root

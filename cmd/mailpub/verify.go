@@ -126,7 +126,7 @@ func (w *world) check(ctx context.Context, only []string) []plan.Check {
 
 // checkers wires the checks of every room to the site.
 func (w *world) checkers(only []string) (picked []plan.Checker) {
-	all := slices.Concat(mailsvc.Checks(w.mailFacts()), nat.Checks(w.routerFacts()), w.publicChecks(), providers.Checks(w.published()), w.policies().Checks(w.site.Domains))
+	all := slices.Concat(mailsvc.Checks(w.mailFacts()), nat.Checks(w.routerFacts()), w.outsideChecks(only), w.publicChecks(), providers.Checks(w.published()), w.policies().Checks(w.site.Domains))
 	for _, c := range all {
 		if len(only) == 0 || slices.Contains(only, c.Area) {
 			picked = append(picked, c)

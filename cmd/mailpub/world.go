@@ -11,6 +11,7 @@ import (
 
 	"github.com/mailpub/mailpub/cmd/mailpub/config"
 	"github.com/mailpub/mailpub/mailsvc"
+	"github.com/mailpub/mailpub/mailsvc/probe"
 	"github.com/mailpub/mailpub/mailsvc/sts"
 	"github.com/mailpub/mailpub/nat"
 	"github.com/mailpub/mailpub/plan"
@@ -40,6 +41,8 @@ type world struct {
 	routerErr, wanErr error
 	public            []public // what was found out where the config says auto
 	parties           []plan.Party
+
+	probe *probe.Client // nil without one
 }
 
 // meet asks the router who it is. It fails only when ctx ends: a router that does not
@@ -61,8 +64,18 @@ func (a *app) meet(ctx context.Context, cfg *config.Config, ledger *plan.Ledger)
 	if cfg.Router.Gateway != "" {
 		o.Gateway = netip.MustParseAddr(cfg.Router.Gateway) // config has checked it
 	}
+	var err error
+	if w.probe, err = probeClient(ctx, cfg); err != nil {
+		return nil, err
+	}
 	outside := make(chan []sighting, 1)
-	go func() { outside <- w.outside(ctx, false) }()
+	go func() {
+		if cfg.Server.Public.IPv4 != "auto" {
+			outside <- nil
+			return
+		}
+		outside <- w.outside(ctx, false)
+	}()
 	if w.router, w.routerErr = nat.Open(ctx, o); w.routerErr == nil && o.Protocol != "manual" {
 		w.wan, w.wanErr = w.router.WAN(ctx)
 	}
@@ -253,6 +266,9 @@ func (w *world) gates(p *plan.Plan) (gates []plan.Gate) {
 			Check: func(context.Context) error { return w.bothAddresses() }})
 	}
 	answers(plan.StageMail, w.smtpAddr())
+	if w.probe != nil {
+		gates = append(gates, plan.Gate{Stage: plan.StageMail, Name: w.cfg.Server.Hostname + " answers from outside", Check: w.answersOutside})
+	}
 	if moving := w.policyDomains(p); len(moving) > 0 {
 		gates = append(gates, plan.Gate{Stage: plan.StageMail, Name: "the MTA-STS policies that are served allow the new MX",
 			Check: func(ctx context.Context) error { return w.policies().Gate(ctx, moving) }})

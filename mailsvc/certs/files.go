@@ -4,8 +4,10 @@
 package certs
 
 import (
+	"crypto/sha256"
 	"crypto/tls"
 	"crypto/x509"
+	"encoding/hex"
 	"fmt"
 	"io/fs"
 	"log/slog"
@@ -109,4 +111,10 @@ func (f *Files) Problem(host string, now time.Time) string {
 		return fmt.Sprintf("%s is valid only from %s", f.certificate, leaf.NotBefore.Format(time.DateOnly))
 	}
 	return ""
+}
+
+// Fingerprint returns the SHA-256 of the certificate in hex.
+func (f *Files) Fingerprint() string {
+	sum := sha256.Sum256(f.get().Certificate[0])
+	return hex.EncodeToString(sum[:])
 }

@@ -194,6 +194,14 @@ type Verify struct {
 	Resolvers []string `mapstructure:"resolvers"`
 	Egress    []string `mapstructure:"egress"` // mail servers outside that port 25 is tried at
 	Hosts     string   `mapstructure:"hosts"`  // the hosts file
+	Probe     Probe    `mapstructure:"probe"`
+}
+
+// Probe is a vantage outside.
+type Probe struct {
+	URL         string `mapstructure:"url"`
+	Token       string `mapstructure:"token"`       // a reference
+	Fingerprint string `mapstructure:"fingerprint"` // SHA-256 of its certificate, in hex; "": the system's roots decide
 }
 
 // Values of service.delivery.mode.

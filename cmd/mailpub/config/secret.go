@@ -52,9 +52,25 @@ func (c *Config) ResolvedSettings(ctx context.Context, i int) (map[string]string
 	return out, nil
 }
 
-// resolve fetches what a reference names. Relative paths are relative to the config
-// file; one final newline is not part of a secret.
+// ProbeToken returns the token of the probe. The error is an Errors that names the field and
+// the reference, never the secret.
+func (c *Config) ProbeToken(ctx context.Context) (string, error) {
+	const path = "verify.probe.token"
+	token, err := c.resolve(ctx, c.Verify.Probe.Token)
+	if err != nil {
+		return "", Errors{{File: c.File, Line: c.Lines.At(path), Field: path, Text: err.Error()}}
+	}
+	return token, nil
+}
+
+// resolve is Resolve for references in the config: paths are relative to its file.
 func (c *Config) resolve(ctx context.Context, ref string) (string, error) {
+	return Resolve(ctx, ref, filepath.Dir(c.File))
+}
+
+// Resolve fetches what a reference names. Relative paths are relative to dir; one final newline
+// is not part of a secret.
+func Resolve(ctx context.Context, ref, dir string) (string, error) {
 	kind, what, _ := strings.Cut(ref, ":")
 	var secret string
 	switch kind {
@@ -65,7 +81,10 @@ func (c *Config) resolve(ctx context.Context, ref string) (string, error) {
 		}
 		secret = v
 	case "file":
-		data, err := os.ReadFile(c.Path(what))
+		if !filepath.IsAbs(what) {
+			what = filepath.Join(dir, what)
+		}
+		data, err := os.ReadFile(what)
 		if err != nil {
 			return "", fmt.Errorf("secret can't be read: %w", err)
 		}
@@ -75,7 +94,7 @@ func (c *Config) resolve(ctx context.Context, ref string) (string, error) {
 		defer cancel()
 		words := strings.Fields(what)
 		cmd := exec.CommandContext(ctx, words[0], words[1:]...)
-		cmd.Dir, cmd.Stderr = filepath.Dir(c.File), os.Stderr
+		cmd.Dir, cmd.Stderr = dir, os.Stderr
 		data, err := cmd.Output()
 		if err != nil {
 			return "", fmt.Errorf("command %q for the secret: %w", words[0], err)

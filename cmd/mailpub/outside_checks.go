@@ -1,0 +1,133 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"slices"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/mailpub/mailpub/mailsvc/probe"
+	"github.com/mailpub/mailpub/plan"
+)
+
+// Ids of what a probe may report. Anything else in its answer is not believed.
+var (
+	outsidePorts = []string{"port.outside", "port.undeclared"}
+	outsideMail  = []string{"smtp.banner", "smtp.starttls", "account.postmaster", "account.abuse", "relay.open", "relay.spoof", "relay.sender", "relay.recipient"}
+)
+
+// busyPause is how long a probe that wants to be asked later is left alone.
+const busyPause = 12 * time.Second
+
+// vantage is one look from outside, shared by the checks that need it.
+type vantage struct {
+	w       *world
+	message bool // have a message sent
+
+	once   sync.Once
+	answer probe.Answer
+	err    error
+}
+
+// look asks the probe, once; a second time where it wants to be asked later.
+func (v *vantage) look(ctx context.Context) (probe.Answer, error) {
+	v.once.Do(func() {
+		r := probe.Request{Hostname: strings.TrimSuffix(v.w.site.Host, "."), Message: v.message}
+		for _, f := range v.w.site.Forwards {
+			if f.Proto == "tcp" {
+				r.Ports = append(r.Ports, probe.Port{Name: f.Name, Number: f.Port})
+			}
+		}
+		if v.message {
+			r.Domains = v.w.domainNames()
+		}
+		v.answer, v.err = v.w.ask(ctx, r)
+	})
+	return v.answer, v.err
+}
+
+// ask asks the probe, and once more where it was busy.
+func (w *world) ask(ctx context.Context, r probe.Request) (probe.Answer, error) {
+	a, err := w.probe.Look(ctx, r)
+	if !errors.Is(err, probe.ErrBusy) {
+		return a, err
+	}
+	select {
+	case <-ctx.Done():
+		return a, err
+	case <-time.After(busyPause):
+		return w.probe.Look(ctx, r)
+	}
+}
+
+const hintProbe = "mailpub probe test tells whether the probe answers"
+
+// outsideChecks are the checks from the probe; none where the config has no probe.
+func (w *world) outsideChecks(only []string) []plan.Checker {
+	if w.probe == nil {
+		return nil
+	}
+	v := &vantage{w: w, message: len(only) == 0 || slices.Contains(only, "mail")}
+	timeout := 2*time.Minute + busyPause
+	return []plan.Checker{
+		{Area: "router", IDs: outsidePorts, Timeout: timeout, Run: func(ctx context.Context) []plan.Check {
+			return v.report(ctx, outsidePorts)
+		}},
+		{Area: "mail", IDs: []string{"mail.outside", "port.source"}, Timeout: timeout, Run: func(ctx context.Context) []plan.Check {
+			found := v.report(ctx, outsideMail)
+			if v.err != nil {
+				return v.unknown("mail.outside", "port.source")
+			}
+			return append(found, w.mailFacts().CheckMessage(ctx, w.domainNames()[0], v.answer.Hops, v.answer.Word, v.answer.From)...)
+		}},
+	}
+}
+
+// report returns what the probe found under some ids.
+func (v *vantage) report(ctx context.Context, ids []string) (found []plan.Check) {
+	answer, err := v.look(ctx)
+	if err != nil {
+		return v.unknown(ids...)
+	}
+	for _, c := range answer.Checks {
+		if slices.Contains(ids, c.ID) && slices.Contains([]plan.Status{plan.Pass, plan.Warn, plan.Fail, plan.Skip}, c.Status) {
+			if !strings.HasPrefix(c.ID, "port.") {
+				c.Subject += ", from outside"
+			}
+			found = append(found, c)
+		}
+	}
+	return found
+}
+
+func (v *vantage) unknown(ids ...string) (found []plan.Check) {
+	for _, id := range ids {
+		found = append(found, plan.Check{ID: id, Subject: "from outside", Status: plan.Skip, Got: v.err.Error(), Hint: hintProbe})
+	}
+	return found
+}
+
+// answersOutside is the gate before MX where there is a probe: the mail host answers outside.
+func (w *world) answersOutside(ctx context.Context) error {
+	answer, err := w.ask(ctx, probe.Request{Hostname: strings.TrimSuffix(w.site.Host, "."), Ports: []probe.Port{{Name: "smtp", Number: 25}}})
+	if err != nil {
+		return err
+	}
+	for _, c := range answer.Checks {
+		if c.ID == "port.outside" && c.Status != plan.Pass {
+			return errors.New(c.Subject + ", seen from outside: " + c.Got)
+		}
+	}
+	return nil
+}
+
+// fromProbe is what the probe sees of the public address.
+func (w *world) fromProbe(ctx context.Context) []sighting {
+	if w.probe == nil {
+		return nil
+	}
+	answer, err := w.ask(ctx, probe.Request{})
+	return []sighting{{"the probe", answer.Seen, err}}
+}

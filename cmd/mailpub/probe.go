@@ -1,0 +1,187 @@
+package main
+
+import (
+	"context"
+	"crypto/tls"
+	"errors"
+	"fmt"
+	"net"
+	"net/http"
+	"strings"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"github.com/mailpub/mailpub/cmd/mailpub/config"
+	"github.com/mailpub/mailpub/mailsvc/certs"
+	"github.com/mailpub/mailpub/mailsvc/probe"
+	"github.com/mailpub/mailpub/providers"
+)
+
+// minToken is the least length of a token, in characters.
+const minToken = 20
+
+// probeFlags is what the command line says of a probe.
+type probeFlags struct {
+	listen, certificate, key, state string
+	sites, resolvers                []string
+	pause                           time.Duration
+	perHour                         int
+}
+
+func (a *app) probeCommand() *cobra.Command {
+	cmd := &cobra.Command{
+		Use:   "probe",
+		Short: "the vantage outside: look at a mail server as a stranger meets it",
+		Long: `A probe runs on any small machine elsewhere. "mailpub verify" asks it to connect to the
+ports of the config, to send a message the way a stranger's server does, and to try what
+only a stranger can, such as relaying. It says which address it was asked from.`,
+	}
+	cmd.AddCommand(a.probeServeCommand(), a.probeTestCommand())
+	return cmd
+}
+
+func (a *app) probeServeCommand() *cobra.Command {
+	var f probeFlags
+	cmd := &cobra.Command{
+		Use:   "serve",
+		Short: "run a probe",
+		Long: `Serves a probe over HTTPS, for the sites whose tokens it is given. It looks only at the
+address that asks, never at a private one, one look at a time and not too often, and says
+nothing to it but commands of its own. Its log on standard error says who asked what.
+
+Without --certificate it makes one of its own and prints its fingerprint, for verify: probe:
+fingerprint: in the config of each site.`,
+		Example: `  mailpub probe serve --site office=env:OFFICE_TOKEN
+  mailpub probe serve --listen :443 --certificate cert.pem --key key.pem --site office=file:office.token`,
+		Args: cobra.NoArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error { return a.serveProbe(cmd.Context(), f) },
+	}
+	fl := cmd.Flags()
+	fl.StringVar(&f.listen, "listen", ":8443", "`ADDRESS:PORT` to serve at")
+	fl.StringArrayVar(&f.sites, "site", nil, "`NAME=REFERENCE` of a site and its token: env:NAME, file:PATH or exec:COMMAND")
+	fl.StringVar(&f.certificate, "certificate", "", "PEM `FILE` of the certificate with its chain")
+	fl.StringVar(&f.key, "key", "", "PEM `FILE` of its private key")
+	fl.StringVar(&f.state, "state", ".mailpub", "`DIRECTORY` of a certificate of its own")
+	fl.StringSliceVar(&f.resolvers, "resolver", nil, "name servers to ask; by default the system's")
+	fl.DurationVar(&f.pause, "pause", 10*time.Second, "between two looks at one address")
+	fl.IntVar(&f.perHour, "per-hour", 60, "looks for one site within an hour")
+	return cmd
+}
+
+func (a *app) serveProbe(ctx context.Context, f probeFlags) error {
+	tokens, err := tokensOf(ctx, f.sites)
+	if err != nil {
+		return err
+	}
+	own := f.certificate == ""
+	if own {
+		if f.certificate, f.key, err = certs.SelfSigned(f.state, "probe"); err != nil {
+			return err
+		}
+	}
+	log := a.notices()
+	files, err := certs.FromFiles(f.certificate, f.key, log)
+	if err != nil {
+		return err
+	}
+	dns := providers.Senders{Resolver: &providers.Resolver{Servers: f.resolvers}}
+	s := &probe.Server{Tokens: tokens, MX: dns.Exchangers, Addresses: dns.Resolver.Addresses, Pause: f.pause, PerHour: f.perHour, Logger: log}
+	l, err := listenAt(ctx, f.listen)
+	if err != nil {
+		return err
+	}
+	fmt.Fprintf(a.err, "probing for %s at https://%s; Ctrl-C ends it\n", count(len(tokens), "site"), l.Addr())
+	if own {
+		fmt.Fprintf(a.out, "fingerprint: %s\n", files.Fingerprint())
+	}
+	return serveUntil(ctx, s.HTTP(), tls.NewListener(l, files.Config()))
+}
+
+// serveUntil serves until ctx is done; requests under way then have a moment to end.
+func serveUntil(ctx context.Context, s *http.Server, l net.Listener) error {
+	stop := context.AfterFunc(ctx, func() {
+		ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), 3*time.Second)
+		defer cancel()
+		if s.Shutdown(ctx) != nil {
+			s.Close()
+		}
+	})
+	defer stop()
+	if err := s.Serve(l); !errors.Is(err, http.ErrServerClosed) {
+		return err
+	}
+	return nil
+}
+
+// tokensOf reads the tokens of --site flags.
+func tokensOf(ctx context.Context, sites []string) (map[string]string, error) {
+	if len(sites) == 0 {
+		return nil, errors.New("--site is missing, want NAME=REFERENCE for each site that may ask")
+	}
+	tokens := map[string]string{}
+	for _, s := range sites {
+		name, ref, ok := strings.Cut(s, "=")
+		if !ok || name == "" || !config.IsReference(ref) { // not quoted: it may be the token itself
+			return nil, errors.New("--site: want NAME=REFERENCE, the reference being env:NAME, file:PATH or exec:COMMAND, and never the token itself")
+		}
+		token, err := config.Resolve(ctx, ref, ".")
+		if err != nil {
+			return nil, fmt.Errorf("--site %s: %w", name, err)
+		}
+		if len(token) < minToken {
+			return nil, fmt.Errorf("--site %s: the token has %d characters, want at least %d, such as openssl rand -hex 20 prints", name, len(token), minToken)
+		}
+		if tokens[name] != "" {
+			return nil, fmt.Errorf("--site %s is there twice", name)
+		}
+		tokens[name] = token
+	}
+	return tokens, nil
+}
+
+func (a *app) probeTestCommand() *cobra.Command {
+	return &cobra.Command{
+		Use:     "test",
+		Short:   "see whether the config's probe answers",
+		Long:    "Asks the probe of the config which address it sees. It looks at nothing.",
+		Example: "  mailpub probe test",
+		Args:    cobra.NoArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			cfg, err := a.config()
+			if err != nil {
+				return err
+			}
+			client, err := probeClient(cmd.Context(), cfg)
+			if err != nil {
+				return err
+			}
+			if client == nil {
+				return fmt.Errorf("%s names no probe (verify: probe:)", cfg.File)
+			}
+			begin := time.Now()
+			answer, err := client.Look(cmd.Context(), probe.Request{})
+			if err != nil {
+				return err
+			}
+			if a.json {
+				return printJSON(a.out, answer)
+			}
+			_, err = fmt.Fprintf(a.out, "The probe answers after %v, and sees %s.\n", time.Since(begin).Round(time.Millisecond), answer.Seen)
+			return err
+		},
+	}
+}
+
+// probeClient returns the client of the config's probe; nil where there is none.
+func probeClient(ctx context.Context, cfg *config.Config) (*probe.Client, error) {
+	p := cfg.Verify.Probe
+	if p.URL == "" {
+		return nil, nil
+	}
+	token, err := cfg.ProbeToken(ctx)
+	if err != nil {
+		return nil, err
+	}
+	return &probe.Client{URL: p.URL, Token: token, Fingerprint: p.Fingerprint}, nil
+}
