@@ -333,7 +333,12 @@ func deliverTo(t *testing.T, root, box string) func(string) {
 	n := 0
 	return func(message string) {
 		n++
-		if err := os.WriteFile(filepath.Join(dir, fmt.Sprint(n)), []byte("Received: x\n"+message), 0o600); err != nil {
+		tmp := filepath.Join(root, fmt.Sprint(n)) // in new/ a message is whole
+		err := os.WriteFile(tmp, []byte("Received: x\n"+message), 0o600)
+		if err == nil {
+			err = os.Rename(tmp, filepath.Join(dir, fmt.Sprint(n)))
+		}
+		if err != nil {
 			t.Error(err)
 		}
 	}

@@ -10,11 +10,11 @@ import (
 // about, "{text}" for what is wanted.
 type Words map[string]string
 
-// needRecipient is how the need of an alias looks from outside.
-const needRecipient = "recipient"
+// NeedRecipient is how the need of an alias looks from outside.
+const NeedRecipient = "recipient"
 
-// accepted is the text of a recipient that the server takes mail for.
-const accepted = "accepted"
+// Accepted is the text of a recipient that the server takes mail for.
+const Accepted = "accepted"
 
 // anyServer are the words for a server that mailpub knows nothing of.
 func anyServer() Words {
@@ -22,7 +22,7 @@ func anyServer() Words {
 		plan.NeedHostname:   "set the server's own name to {text}",
 		plan.NeedListen:     "let its SMTP listen at {text}",
 		plan.NeedDomain:     "let the server accept mail for {name}",
-		needRecipient:       "let the server accept {name}, delivered to {text}",
+		NeedRecipient:       "let the server accept {name}, delivered to {text}",
 		plan.NeedMailbox:    "create the mailbox {name}",
 		plan.NeedDelivery:   "set how mail leaves: {text}",
 		plan.NeedRelaying:   "refuse recipients of other domains to whoever has not logged in: {text}",
@@ -55,7 +55,7 @@ func (w Words) spell(needs []plan.Item) []plan.Item {
 		text := strings.Join(it.Lines, ", ")
 		switch need { // what can't be seen by SMTP is only said
 		case plan.NeedAlias:
-			need, it.Key.Name, it.Lines = needRecipient, needRecipient+" "+name, []string{accepted}
+			need, it.Key.Name, it.Lines = NeedRecipient, NeedRecipient+" "+name, []string{Accepted}
 		case plan.NeedRelaying:
 			it.Lines = []string{plan.Refused}
 		}

@@ -208,7 +208,7 @@ func (d *Driver) readBack(ctx context.Context, batch []plan.Change) error {
 
 // rollBack puts every file back as it was, whatever was asked to stop meanwhile.
 func (d *Driver) rollBack(e *edit, running bool, cause error) error {
-	ctx, cancel := context.WithTimeout(context.Background(), commandTimeout)
+	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
 	defer cancel()
 	var err error
 	for _, f := range []*file{e.main, e.addresses, e.drop} {

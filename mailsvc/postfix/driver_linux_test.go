@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"github.com/mailpub/mailpub/examples/lab"
+	"github.com/mailpub/mailpub/mailsvc/command"
 	"github.com/mailpub/mailpub/plan"
 	"github.com/mailpub/mailpub/plan/plantest"
 )
@@ -60,9 +61,9 @@ func (w *world) age() {
 	os.Chtimes(filepath.Join(w.Dir, "main.cf"), old, old)
 }
 
-func (w *world) run(ctx context.Context, name string, args ...string) (string, error) {
+func (w *world) run(ctx context.Context, _, name string, args ...string) (string, error) {
 	w.age()
-	command := name + " " + strings.Join(args, " ")
+	line := name + " " + strings.Join(args, " ")
 	switch {
 	case name == "doveadm":
 		path := w.Root + "/spool/" + socket
@@ -72,12 +73,12 @@ func (w *world) run(ctx context.Context, name string, args ...string) (string, e
 		}
 		return "", os.WriteFile(path, nil, 0o600)
 	case name != "postfix":
-		return Execute(ctx, name, args...)
-	case strings.HasSuffix(command, " status"):
+		return command.Execute(ctx, "", name, args...)
+	case strings.HasSuffix(line, " status"):
 		if w.stopped {
 			return "", errors.New("the Postfix mail system is not running")
 		}
-	case strings.HasSuffix(command, " reload"), strings.HasSuffix(command, " start"):
+	case strings.HasSuffix(line, " reload"), strings.HasSuffix(line, " start"):
 		w.reloads++
 		err := w.fails
 		w.fails = nil
@@ -91,7 +92,7 @@ func (w *world) dial(ctx context.Context, _, _ string) (net.Conn, error) {
 	if w.mute {
 		return nil, errors.New("connection refused")
 	}
-	name, err := w.run(ctx, "postconf", "-c", w.Dir, "-xh", "myhostname")
+	name, err := w.run(ctx, "", "postconf", "-c", w.Dir, "-xh", "myhostname")
 	if err != nil {
 		return nil, err
 	}
@@ -125,7 +126,7 @@ func (w *world) write(t *testing.T, name, text string) {
 func (w *world) command(t *testing.T, name string, args ...string) {
 	t.Helper()
 	w.age()
-	if _, err := Execute(t.Context(), name, args...); err != nil {
+	if _, err := command.Execute(t.Context(), "", name, args...); err != nil {
 		t.Fatal(err)
 	}
 }
@@ -296,8 +297,11 @@ func TestUnreadable(t *testing.T) {
 	w.write(t, "main.cf", w.file(t, "main.cf")+"nonsense\n")
 	_, err := w.Read(t.Context(), []plan.Key{key("main.cf myhostname")})
 	wantError(t, err, "main.cf can't be understood", `missing '=' after attribute name: "nonsense"`)
-	_, err = Execute(t.Context(), "mailpub-no-such-command")
-	wantError(t, err, "postfix is not installed here", "apt-get install postfix")
+	w.Driver.Run = func(ctx context.Context, _, name string, _ ...string) (string, error) {
+		return command.Execute(ctx, "", "no-such-"+name)
+	}
+	_, err = w.Read(t.Context(), []plan.Key{key("main.cf myhostname")})
+	wantError(t, err, "postfix is not installed here: no no-such-postconf", "apt-get install postfix")
 }
 
 // Mailboxes, passwords and domains as Postfix and PAM see them.

@@ -52,6 +52,16 @@ func (c *Config) ResolvedSettings(ctx context.Context, i int) (map[string]string
 	return out, nil
 }
 
+// ServiceSecret returns the value of one of service.settings, its reference resolved.
+func (c *Config) ServiceSecret(ctx context.Context, name string) (string, error) {
+	secret, err := c.resolve(ctx, c.Service.Settings[name])
+	if err != nil {
+		path := "service.settings." + name
+		return "", Errors{{File: c.File, Line: c.Lines.At(path), Field: path, Text: err.Error()}}
+	}
+	return secret, nil
+}
+
 // resolve fetches what a reference names. Relative paths are relative to the config
 // file; one final newline is not part of a secret.
 func (c *Config) resolve(ctx context.Context, ref string) (string, error) {
