@@ -7,7 +7,7 @@ import (
 )
 
 // Words say, for each need, where a person sets it. "{name}" stands for what the need is
-// about, "{text}" for what is wanted.
+// about, "{text}" for what is wanted; of relaying that is the exceptions, in brackets.
 type Words map[string]string
 
 // NeedRecipient is how the need of an alias looks from outside.
@@ -25,7 +25,7 @@ func anyServer() Words {
 		NeedRecipient:       "let the server accept {name}, delivered to {text}",
 		plan.NeedMailbox:    "create the mailbox {name}",
 		plan.NeedDelivery:   "set how mail leaves: {text}",
-		plan.NeedRelaying:   "refuse recipients of other domains to whoever has not logged in: {text}",
+		plan.NeedRelaying:   "refuse recipients of other domains to whoever has not logged in{text}",
 		plan.NeedSenders:    "take mail from senders of its own domains, and from postmaster, abuse and webmaster, only after a login",
 		plan.NeedRecipients: "refuse unknown recipients and unknown senders of its own domains at once (550), with no catch-all mailbox",
 		plan.NeedAccount:    "let nobody reach or log in as {name}: remove the account, or give it a strong password",
@@ -55,8 +55,15 @@ func (w Words) spell(needs []plan.Item) []plan.Item {
 		text := strings.Join(it.Lines, ", ")
 		switch need { // what can't be seen by SMTP is only said
 		case plan.NeedAlias:
+			if name != "postmaster" && !strings.Contains(name, "@") {
+				continue // a server need not know it without a domain (RFC 5321 section 4.5.1)
+			}
 			need, it.Key.Name, it.Lines = NeedRecipient, NeedRecipient+" "+name, []string{Accepted}
 		case plan.NeedRelaying:
+			text = ""
+			if len(it.Lines) > 1 {
+				text = " (" + strings.Join(it.Lines[1:], ", ") + ")"
+			}
 			it.Lines = []string{plan.Refused}
 		}
 		it.ByHand = w.Say(need, name, text)

@@ -136,7 +136,7 @@ func words() mailsvc.Words {
 		mailsvc.NeedRecipient: "add {name} to /etc/aliases: {text}",
 		plan.NeedMailbox:      "create the account (adduser {name}), or an alias in /etc/aliases",
 		plan.NeedDelivery:     "dpkg-reconfigure exim4-config: {text} (dc_eximconfig_configtype internet or smarthost, dc_smarthost; fallback_hosts on the remote_smtp transport)",
-		plan.NeedRelaying:     "set dc_relay_nets and dc_relay_domains empty (hostlist relay_from_hosts, domainlist relay_to_domains): {text}",
+		plan.NeedRelaying:     "set dc_relay_nets and dc_relay_domains empty (hostlist relay_from_hosts, domainlist relay_to_domains){text}",
 		plan.NeedRecipients:   "keep require verify = recipient and deny !verify = sender in acl_smtp_rcpt",
 		plan.NeedSenders:      "in acl_smtp_rcpt, before any accept: deny !authenticated = * / sender_domains = +local_domains",
 		plan.NeedAccount:      "in acl_smtp_rcpt: deny local_parts = {name} / domains = +local_domains",

@@ -67,7 +67,7 @@ func words() mailsvc.Words {
 		plan.NeedMailbox:      "Accounts > Account Manager > New: {name}, with a strong password",
 		mailsvc.NeedRecipient: "Aliases: {name} = {text} (in every domain: Postmaster@* and abuse@*)",
 		plan.NeedDelivery:     `Setup > Default Domain & Servers > Delivery: {text} ("Send all outbound email directly to the recipient's mail server", or "Send all email directly first, and then to smart hosts if there are problems")`,
-		plan.NeedRelaying:     relay + `: "Do not allow message relaying"; {text}`,
+		plan.NeedRelaying:     relay + `: "Do not allow message relaying"{text}`,
 		plan.NeedRecipients: relay + `: "SMTP MAIL address must exist if it uses a local domain" and ` +
 			`"SMTP RCPT address must exist if it uses a local domain"`,
 		plan.NeedSenders:   `Aliases > Settings: "Mail from 'Postmaster,' 'abuse,' 'webmaster' requires authentication"; and SMTP authentication for senders of local domains`,
