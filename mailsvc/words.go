@@ -32,6 +32,7 @@ func anyServer() Words {
 		plan.NeedLineEnds:   "let a message end only at CR LF . CR LF, and refuse or normalise bare CR and LF (SMTP smuggling)",
 		plan.NeedVRFY:       "switch VRFY and EXPN off",
 		plan.NeedPasswords:  "let the server refuse weak passwords",
+		plan.NeedHosts:      "take {name} out of the server's hosts file, where that maps it elsewhere than DNS does",
 		plan.NeedCollector:  "let the collector poll {name} by its provider's address: the name is this server now",
 		plan.NeedSigning:    "let the server sign mail of {name}: {text}",
 	}

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"net/netip"
 	"path/filepath"
 	"strings"
 	"time"
@@ -26,6 +27,10 @@ type Driver struct {
 	Dir, Dovecot, PAM string
 
 	Addr string // host:port of SMTP on the LAN
+
+	// Hosts is this machine's hosts file, which must map the mail host to nothing but Public.
+	Hosts  string
+	Public []netip.Addr
 
 	// Patience is how long a server may take to come up with what it was told; 0 is 20 s.
 	Patience time.Duration

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"net"
+	"net/netip"
 	"os"
 	"path/filepath"
 	"strings"
@@ -33,10 +34,13 @@ func newWorld(t *testing.T) *world {
 	m := lab.InstallMailServer(t)
 	w := &world{MailServer: m}
 	w.Driver = &Driver{
-		Dir: m.Postfix, Dovecot: m.Dovecot, PAM: m.Root + "/common-password", Addr: "10.10.10.10:25", Run: w.run, Dial: w.dial,
+		Dir: m.Postfix, Dovecot: m.Dovecot, PAM: m.Root + "/common-password", Hosts: m.Root + "/hosts", Addr: "10.10.10.10:25", Run: w.run, Dial: w.dial,
 		Now: func() time.Time { return time.Date(2026, 11, 24, 12, 0, 0, 0, time.UTC) },
 	}
 	w.dovecot(t, true)
+	if err := os.WriteFile(w.Hosts, []byte(hostsText), 0o644); err != nil {
+		t.Fatal(err)
+	}
 	if err := os.MkdirAll(m.Root+"/spool/private", 0o755); err != nil {
 		t.Fatal(err)
 	}
@@ -231,6 +235,11 @@ func TestRollsBack(t *testing.T) {
 	wantError(t, w.change(t, "dovecot auth", socket), "dovecot is not running")
 	unchanged("Dovecot is stopped")
 	w.dovecot(t, true)
+	w.foreign(t, key("main.cf smtpd_sasl_type"), []string{"dovecot"})
+	w.foreign(t, key("main.cf smtpd_sasl_path"), []string{socket})
+	before = w.Files(t)
+	wantError(t, w.change(t, "main.cf smtpd_sasl_auth_enable", "yes"), "it would not answer at all", "private/auth: no such file", "install Dovecot")
+	unchanged("there is no socket of Dovecot's")
 
 	conf, err := os.ReadFile(w.Driver.Dovecot)
 	if err != nil {
@@ -340,6 +349,25 @@ func TestReads(t *testing.T) {
 	}
 	if got := read("passwords"); got != plan.StrongOnly {
 		t.Errorf("passwords: %q", got)
+	}
+}
+
+// The hosts file maps the mail host nowhere else, until all is as it was.
+func TestHostsFile(t *testing.T) {
+	w := newWorld(t)
+	w.Public = []netip.Addr{netip.MustParseAddr("2.2.2.2")}
+	if err := w.change(t, "hosts mail.nomeazienda.it", plan.NotElsewhere); err != nil {
+		t.Fatal(err)
+	}
+	if data, _ := os.ReadFile(w.Hosts); strings.Contains(string(data), "127.0.1.1\tmail.nomeazienda.it") || w.reloads != 0 {
+		t.Errorf("after %d reloads:\n%s", w.reloads, data)
+	}
+	if err := w.change(t, "hosts mail.nomeazienda.it", "127.0.1.1, 10.10.10.10"); err != nil {
+		t.Fatal(err)
+	}
+	data, _ := os.ReadFile(w.Hosts)
+	if copies, _ := filepath.Glob(w.Hosts + ".*"); string(data) != hostsText || len(copies) != 0 {
+		t.Errorf("copies %q of\n%s", copies, data)
 	}
 }
 

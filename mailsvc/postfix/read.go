@@ -192,6 +192,8 @@ func (d *Driver) read(ctx context.Context, s *state, k plan.Key) (lines []string
 		return d.readMailbox(ctx, s, name)
 	case plan.NeedPasswords:
 		return d.readPasswords(ctx)
+	case plan.NeedHosts:
+		return d.readHosts(name)
 	case plan.NeedCollector, plan.NeedSigning:
 		return nil, "Postfix does not say"
 	}
