@@ -62,7 +62,9 @@ func want(t *testing.T, c plan.Check, status plan.Status, got string) {
 
 func TestCheckersAreWhole(t *testing.T) {
 	areas := map[string]string{}
-	for _, c := range Checks(facts("127.0.0.1:25")) {
+	f := facts("127.0.0.1:25")
+	f.Sends, f.Collectors = true, []string{"pop.example.net"}
+	for _, c := range Checks(f) {
 		if len(c.IDs) != 1 {
 			t.Errorf("ids %q", c.IDs)
 		}
@@ -71,6 +73,7 @@ func TestCheckersAreWhole(t *testing.T) {
 	for id, area := range map[string]string{
 		"port.inside": "router", "port.egress25": "router", "smtp.banner": "mail", "account.postmaster": "mail", "account.abuse": "mail",
 		"relay.open": "mail", "relay.spoof": "mail", "relay.recipient": "mail", "mail.local": "mail",
+		"relay.sender": "mail", "smtp.vrfy": "mail", "smtp.smuggling": "mail", "service.config": "mail", "service.delivery": "mail", "service.collector": "mail",
 	} {
 		if areas[id] != area {
 			t.Errorf("%s is of area %q, want %q", id, areas[id], area)
@@ -79,7 +82,7 @@ func TestCheckersAreWhole(t *testing.T) {
 }
 
 // The ids of the checks that ask the mail server.
-var askers = []string{"smtp.banner", "account.postmaster", "account.abuse", "relay.open", "relay.spoof", "relay.recipient", "mail.local"}
+var askers = []string{"smtp.banner", "account.postmaster", "account.abuse", "relay.open", "relay.spoof", "relay.sender", "relay.recipient", "smtp.vrfy", "mail.local", "smtp.smuggling"}
 
 // Where nothing listens only port.inside fails.
 func TestNothingListens(t *testing.T) {
@@ -333,7 +336,12 @@ func deliverTo(t *testing.T, root, box string) func(string) {
 	n := 0
 	return func(message string) {
 		n++
-		if err := os.WriteFile(filepath.Join(dir, fmt.Sprint(n)), []byte("Received: x\n"+message), 0o600); err != nil {
+		tmp := filepath.Join(root, fmt.Sprint(n)) // in new/ a message is whole
+		err := os.WriteFile(tmp, []byte("Received: x\n"+message), 0o600)
+		if err == nil {
+			err = os.Rename(tmp, filepath.Join(dir, fmt.Sprint(n)))
+		}
+		if err != nil {
 			t.Error(err)
 		}
 	}

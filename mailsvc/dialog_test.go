@@ -101,7 +101,7 @@ func TestDialogFaults(t *testing.T) {
 		want   string
 	}{
 		{"says nothing", func(conn net.Conn) { io.Copy(io.Discard, conn); conn.Close() }, "timeout"},
-		{"closes at once", func(conn net.Conn) { conn.Close() }, "EOF"},
+		{"closes at once", func(conn net.Conn) { time.Sleep(time.Millisecond); conn.Close() }, "EOF"}, // see fake.serve
 		{"closes in a line", func(conn net.Conn) { io.WriteString(conn, "220 mail.nom"); conn.Close() }, "EOF"},
 		{"closes in a reply", func(conn net.Conn) { io.WriteString(conn, "220-mail\r\n"); conn.Close() }, "EOF"},
 		{"drips octets", drip("2", time.Second), "timeout"},

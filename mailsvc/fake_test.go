@@ -2,6 +2,7 @@ package mailsvc
 
 import (
 	"bufio"
+	"bytes"
 	"context"
 	"net"
 	"strings"
@@ -51,6 +52,8 @@ func good(line string) string {
 		return "354 go ahead"
 	case "QUIT":
 		return "221 bye"
+	case "VRFY", "EXPN":
+		return "252 2.5.0 who knows"
 	case "AUTH":
 		return "535 5.7.8 wrong"
 	}
@@ -74,6 +77,7 @@ func (f *fake) serve(conn net.Conn) {
 		return
 	}
 	in := bufio.NewScanner(conn)
+	in.Split(strictLines)
 	transactions := 0
 	for in.Scan() {
 		line := in.Text()
@@ -112,6 +116,9 @@ func (f *fake) serve(conn net.Conn) {
 			for in.Scan() && in.Text() != "." {
 				message = append(message, in.Text())
 			}
+			if in.Text() != "." {
+				return
+			}
 			if f.stored != nil {
 				f.stored(strings.Join(message, "\n"))
 			}
@@ -126,6 +133,14 @@ func (f *fake) serve(conn net.Conn) {
 			}
 		}
 	}
+}
+
+// strictLines ends a line at CR LF alone (RFC 5321 section 2.3.8).
+func strictLines(data []byte, _ bool) (advance int, line []byte, err error) {
+	if i := bytes.Index(data, []byte("\r\n")); i >= 0 {
+		return i + 2, data[:i], nil
+	}
+	return 0, nil, nil
 }
 
 func (f *fake) said() []string {

@@ -23,7 +23,7 @@ type Manual struct {
 
 	// Shown returns what the server's own commands say, by the names of needs; nil where
 	// there is none. It beats what SMTP shows.
-	Shown func(ctx context.Context) (map[string]Shown, error)
+	Shown func(ctx context.Context, keys []plan.Key) (map[string]Shown, error)
 }
 
 // Shown is what a command says about a need.
@@ -44,7 +44,7 @@ func (m *Manual) Read(ctx context.Context, keys []plan.Key) ([]plan.Item, error)
 	var shown map[string]Shown
 	if m.Shown != nil {
 		var err error
-		if shown, err = m.Shown(ctx); err != nil {
+		if shown, err = m.Shown(ctx, keys); err != nil {
 			return nil, err
 		}
 	}
@@ -86,8 +86,8 @@ func (m *Manual) observe(ctx context.Context, a *asker, k plan.Key) (lines []str
 			return []string{m.Addr}, ""
 		}
 		return []string{a.d.Greeting.Name()}, ""
-	case needRecipient:
-		return m.takes(ctx, a, name, accepted)
+	case NeedRecipient:
+		return m.takes(ctx, a, name, Accepted)
 	case plan.NeedDomain:
 		return m.takes(ctx, a, "postmaster@"+name, plan.Served)
 	case plan.NeedRelaying:

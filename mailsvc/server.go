@@ -36,10 +36,8 @@ type Setting struct {
 
 // SplitNeed returns the parts of a need's key: {"alias", "postmaster@nomeazienda.it"}.
 func SplitNeed(k plan.Key) (need, name string) {
-	for _, two := range []string{plan.NeedLineEnds} { // a need of two words has no name
-		if k.Name == two {
-			return two, ""
-		}
+	if k.Name == plan.NeedLineEnds { // two words, and no name
+		return k.Name, ""
 	}
 	need, name, _ = strings.Cut(k.Name, " ")
 	return need, name

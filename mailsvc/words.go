@@ -7,14 +7,14 @@ import (
 )
 
 // Words say, for each need, where a person sets it. "{name}" stands for what the need is
-// about, "{text}" for what is wanted.
+// about, "{text}" for what is wanted; of relaying that is the exceptions, in brackets.
 type Words map[string]string
 
-// needRecipient is how the need of an alias looks from outside.
-const needRecipient = "recipient"
+// NeedRecipient is how the need of an alias looks from outside.
+const NeedRecipient = "recipient"
 
-// accepted is the text of a recipient that the server takes mail for.
-const accepted = "accepted"
+// Accepted is the text of a recipient that the server takes mail for.
+const Accepted = "accepted"
 
 // anyServer are the words for a server that mailpub knows nothing of.
 func anyServer() Words {
@@ -22,16 +22,17 @@ func anyServer() Words {
 		plan.NeedHostname:   "set the server's own name to {text}",
 		plan.NeedListen:     "let its SMTP listen at {text}",
 		plan.NeedDomain:     "let the server accept mail for {name}",
-		needRecipient:       "let the server accept {name}, delivered to {text}",
+		NeedRecipient:       "let the server accept {name}, delivered to {text}",
 		plan.NeedMailbox:    "create the mailbox {name}",
 		plan.NeedDelivery:   "set how mail leaves: {text}",
-		plan.NeedRelaying:   "refuse recipients of other domains to whoever has not logged in: {text}",
+		plan.NeedRelaying:   "refuse recipients of other domains to whoever has not logged in{text}",
 		plan.NeedSenders:    "take mail from senders of its own domains, and from postmaster, abuse and webmaster, only after a login",
 		plan.NeedRecipients: "refuse unknown recipients and unknown senders of its own domains at once (550), with no catch-all mailbox",
 		plan.NeedAccount:    "let nobody reach or log in as {name}: remove the account, or give it a strong password",
 		plan.NeedLineEnds:   "let a message end only at CR LF . CR LF, and refuse or normalise bare CR and LF (SMTP smuggling)",
 		plan.NeedVRFY:       "switch VRFY and EXPN off",
 		plan.NeedPasswords:  "let the server refuse weak passwords",
+		plan.NeedHosts:      "take {name} out of the server's hosts file, where that maps it elsewhere than DNS does",
 		plan.NeedCollector:  "let the collector poll {name} by its provider's address: the name is this server now",
 		plan.NeedSigning:    "let the server sign mail of {name}: {text}",
 	}
@@ -55,8 +56,15 @@ func (w Words) spell(needs []plan.Item) []plan.Item {
 		text := strings.Join(it.Lines, ", ")
 		switch need { // what can't be seen by SMTP is only said
 		case plan.NeedAlias:
-			need, it.Key.Name, it.Lines = needRecipient, needRecipient+" "+name, []string{accepted}
+			if name != "postmaster" && !strings.Contains(name, "@") {
+				continue // a server need not know it without a domain (RFC 5321 section 4.5.1)
+			}
+			need, it.Key.Name, it.Lines = NeedRecipient, NeedRecipient+" "+name, []string{Accepted}
 		case plan.NeedRelaying:
+			text = ""
+			if len(it.Lines) > 1 {
+				text = " (" + strings.Join(it.Lines[1:], ", ") + ")"
+			}
 			it.Lines = []string{plan.Refused}
 		}
 		it.ByHand = w.Say(need, name, text)

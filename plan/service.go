@@ -34,6 +34,7 @@ const (
 	NeedLineEnds   = "line ends"
 	NeedVRFY       = "vrfy"
 	NeedPasswords  = "passwords"
+	NeedHosts      = "hosts"     // hosts NAME
 	NeedCollector  = "collector" // collector HOST
 	NeedSigning    = "signing"   // signing DOMAIN
 )
@@ -49,6 +50,7 @@ const (
 	StrictEnds    = "CR LF alone ends a line"
 	Silent        = "tells nobody who exists"
 	StrongOnly    = "weak ones are refused"
+	NotElsewhere  = "mapped nowhere else than in DNS"
 	Elsewhere     = "polls its provider by address"
 )
 
@@ -150,6 +152,7 @@ func (s Site) ServiceItems() (items []Item) {
 	add("else one message can be smuggled inside another (RFC 5321 section 2.3.8)", NeedLineEnds, StrictEnds)
 	add("spammers ask for addresses (RFC 5321 section 7.3)", NeedVRFY, Silent)
 	add("a guessed password makes the server a relay", NeedPasswords, StrongOnly)
+	add("programs on the server must go where the world goes", NeedHosts+" "+host, NotElsewhere)
 	for _, c := range s.Service.Collectors {
 		if s.Host == FQDN(c) {
 			add("since mail comes here, the name "+c+" is this server itself", NeedCollector+" "+c, Elsewhere)

@@ -67,6 +67,7 @@ func TestWants(t *testing.T) {
 		"mailbox mario": Exists, "mailbox postmaster": Exists, "mailbox lucia": Exists,
 		"listen": "10.10.10.10:25", "delivery": "direct", "relaying": Refused, "senders": Authenticated, "recipients": KnownOnly,
 		"account root": Unreachable, "account test": Unreachable, "line ends": StrictEnds, "vrfy": Silent, "passwords": StrongOnly,
+		"hosts mail.nomeazienda.it": NotElsewhere,
 	})
 }
 

@@ -90,8 +90,9 @@ router:
       proto: tcp                      or udp
 
 service:
-  type: receiver                      the bundled one; postfix: mailpub sets it up; manual:
-                                      any other mail server, set up by a person
+  type: receiver                      the bundled one; postfix: mailpub sets it up; mdaemon,
+                                      exim, opensmtpd, mox, maddy: mailpub looks, and says
+                                      where a person sets what; manual: any other
   aliases:                            postmaster and abuse are always there
     - {address: postmaster, to: mario}                      in every domain, and alone
     - {address: info@nomeazienda.it, to: lucia}
@@ -109,6 +110,11 @@ service:
     config_directory: /etc/postfix
     dovecot: /etc/dovecot/dovecot.conf
     pam: /etc/pam.d/common-password
+                                      and those of mdaemon, without which only SMTP tells:
+    # url: https://mail.nomeazienda.it:444/MdMgmtWS/
+    # user: admin@nomeazienda.it      a global administrator
+    # password: "env:MDAEMON_PASSWORD"
+    # fingerprint: 9f86d0...          SHA-256 of its certificate; or ca_file, or neither
   maildir: mail                       where mailboxes are: mail/MAILBOX/new; where the
                                       receiver keeps them, by default mail
   tls:                                for STARTTLS; by default there is none

@@ -93,7 +93,7 @@ func TestJSON(t *testing.T) {
 	}
 	for _, id := range strings.Fields(`host.a host.ptr host.fcrdns mx.exists mx.expected mx.target spf.single spf.syntax
 		spf.pass spf.all spf.size router.gateway router.wan router.address router.forward port.inside smtp.banner
-		account.postmaster account.abuse relay.open relay.spoof relay.recipient mail.local config.hosts port.egress25`) {
+		account.postmaster account.abuse relay.open relay.spoof relay.sender relay.recipient smtp.vrfy smtp.smuggling service.config mail.local config.hosts port.egress25`) {
 		if !slices.Contains(ids, id) {
 			t.Errorf("verify has no %s", id)
 		}

@@ -23,6 +23,9 @@ import (
 	"github.com/mailpub/mailpub/plan"
 )
 
+// hostsBefore is a hosts file as an installation leaves it that asked for the mail host's name.
+const hostsBefore = "127.0.0.1\tlocalhost\n127.0.1.1\tmail.nomeazienda.it mail\n"
+
 // newPostfixInLab is the lab's site with a real Postfix and Dovecot at 10.10.10.10.
 func newPostfixInLab(t *testing.T) (*siteInLab, *lab.MailServer) {
 	m := lab.InstallMailServer(t)
@@ -31,6 +34,11 @@ func newPostfixInLab(t *testing.T) (*siteInLab, *lab.MailServer) {
 	if err := os.WriteFile(pam, []byte("password requisite pam_pwquality.so retry=3\n"), 0o600); err != nil {
 		t.Fatal(err)
 	}
+	hosts := filepath.Join(s.dir, "hosts")
+	if err := os.WriteFile(hosts, []byte(hostsBefore), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	s.edit("  resolvers: [2.2.2.3]", "  resolvers: [2.2.2.3]\n  hosts: "+hosts)
 	s.edit("  type: receiver", `  type: postfix
   aliases: [{address: postmaster, to: mario}, {address: abuse, to: mario}]
   maildir: `+m.Maildir+`
@@ -105,12 +113,12 @@ func TestLabPostfix(t *testing.T) {
 	before, world := m.Files(t), s.state()
 
 	has(t, s.mailpub(exitDiffer, "plan", "--detailed-exitcode"), "~ main.cf myhostname", "now vm.localdomain",
-		"+ virtual postmaster@nomeazienda.it", "+ dovecot auth", "Plan: 26 to add, 3 to change, 13 as wanted.")
+		"+ virtual postmaster@nomeazienda.it", "+ dovecot auth", "~ hosts mail.nomeazienda.it", "now 127.0.1.1", "Plan: 26 to add, 4 to change, 13 as wanted.")
 	s.mailpub(exitFailed, "apply", "--yes") // Debian's own values are not overwritten without consent
 	sameFiles(t, m.Files(t), before)
 
-	has(t, s.mailpub(exitOK, "apply", "--yes", "--adopt"), "Done: 29 changes.")
-	has(t, s.mailpub(exitOK, "plan", "--detailed-exitcode"), "Nothing to do: all 42 things are as wanted.")
+	has(t, s.mailpub(exitOK, "apply", "--yes", "--adopt"), "Done: 30 changes.")
+	has(t, s.mailpub(exitOK, "plan", "--detailed-exitcode"), "Nothing to do: all 43 things are as wanted.")
 	applied := m.Files(t)
 	has(t, s.mailpub(exitOK, "apply", "--yes"), "Nothing to do")
 	sameFiles(t, m.Files(t), applied)
@@ -133,6 +141,9 @@ func TestLabPostfix(t *testing.T) {
 
 	s.mailpub(exitOK, "destroy", "--yes")
 	sameFiles(t, m.Files(t), before)
+	if hosts, err := os.ReadFile(filepath.Join(s.dir, "hosts")); err != nil || string(hosts) != hostsBefore {
+		t.Errorf("the hosts file is (%v)\n%s", err, hosts)
+	}
 	s.unchangedWorld(world)
 	if got := s.asks("lan", lab.Server, "x@example.org", "postmaster@nomeazienda.it"); got != "454" {
 		t.Errorf("the default Debian answers %s again, want 454", got)

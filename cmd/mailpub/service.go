@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"net"
 	"net/netip"
@@ -8,24 +9,54 @@ import (
 	"strconv"
 	"strings"
 
+	"github.com/mailpub/mailpub/cmd/mailpub/config"
 	"github.com/mailpub/mailpub/mailsvc"
+	"github.com/mailpub/mailpub/mailsvc/exim"
+	"github.com/mailpub/mailpub/mailsvc/mdaemon"
 	"github.com/mailpub/mailpub/mailsvc/postfix"
 	"github.com/mailpub/mailpub/plan"
 )
 
 // service makes the driver of the mail server.
 func (a *app) service(w *world) mailsvc.Server {
-	s := w.cfg.Service
+	s, domain := w.cfg.Service, w.domainNames()[0]
 	switch s.Type {
 	case "postfix":
 		return &postfix.Driver{
 			Dir: s.Settings["config_directory"], Dovecot: s.Settings["dovecot"], PAM: s.Settings["pam"],
-			Addr: w.smtpAddr(), Logger: a.logger(),
+			Addr: w.smtpAddr(), Hosts: cmp.Or(w.cfg.Verify.Hosts, "/etc/hosts"), Public: w.site.Public, Logger: a.logger(),
 		}
+	case "mdaemon":
+		return mdaemon.New(w.smtpAddr(), domain, mdaemonClient(w.cfg))
+	case "exim":
+		return exim.New(w.smtpAddr(), exim.Driver{Command: "exim4", Domain: domain})
+	case "opensmtpd":
+		return mailsvc.OpenSMTPD().Driver(w.smtpAddr(), domain, nil)
+	case "mox":
+		return mailsvc.Mox().Driver(w.smtpAddr(), domain, nil)
+	case "maddy":
+		return mailsvc.Maddy().Driver(w.smtpAddr(), domain, nil)
 	case "manual":
-		return &mailsvc.Manual{Addr: w.smtpAddr(), Domain: w.domainNames()[0]}
+		return &mailsvc.Manual{Addr: w.smtpAddr(), Domain: domain}
 	}
 	return &mailsvc.Receiver{Path: settingsPath(w.cfg)}
+}
+
+// mdaemonClient returns what asks MDaemon's XML API, nil where the config does not say where
+// that is.
+func mdaemonClient(cfg *config.Config) *mdaemon.Client {
+	s := cfg.Service.Settings
+	if s["url"] == "" {
+		return nil
+	}
+	c := &mdaemon.Client{
+		URL: s["url"], User: s["user"], Fingerprint: s["fingerprint"],
+		Password: func(ctx context.Context) (string, error) { return cfg.ServiceSecret(ctx, "password") },
+	}
+	if s["ca_file"] != "" {
+		c.CAFile = cfg.Path(s["ca_file"])
+	}
+	return c
 }
 
 // domainNames returns the mail domains as addresses have them.

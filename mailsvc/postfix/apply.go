@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io/fs"
 	"os"
+	"slices"
 	"strings"
 	"time"
 
@@ -42,7 +43,7 @@ func (d *Driver) Apply(ctx context.Context, batch []plan.Change, done func(plan.
 		return fail(batch[0], err)
 	}
 	for _, c := range batch {
-		if err := e.set(c.Key, c.After); err != nil {
+		if err := d.set(e, c.Key, c.After); err != nil {
 			return fail(c, err)
 		}
 	}
@@ -61,7 +62,7 @@ func (d *Driver) Apply(ctx context.Context, batch []plan.Change, done func(plan.
 
 // carryOut writes, loads and proves; or puts everything back.
 func (d *Driver) carryOut(ctx context.Context, e *edit, up bool, batch []plan.Change) error {
-	if !e.main.changes() && !e.addresses.changes() && !e.drop.changes() {
+	if !e.changes() {
 		return nil
 	}
 	running := d.running(ctx)
@@ -70,6 +71,9 @@ func (d *Driver) carryOut(ctx context.Context, e *edit, up bool, batch []plan.Ch
 	}
 	if up && e.drop.changes() && !d.dovecotRuns(ctx) {
 		return errors.New("dovecot is not running: start it first (systemctl start dovecot); without it Postfix would not answer at all")
+	}
+	if err := e.deaf(); up && err != nil {
+		return err
 	}
 	if err := d.keepCopies(e); err != nil {
 		return err
@@ -85,16 +89,31 @@ func (d *Driver) carryOut(ctx context.Context, e *edit, up bool, batch []plan.Ch
 	return nil
 }
 
+// deaf says that Postfix would ask Dovecot where nobody answers: then it does not even greet.
+func (e *edit) deaf() error {
+	asks, _ := e.settings.get("smtpd_sasl_auth_enable")
+	kind, _ := e.settings.get("smtpd_sasl_type")
+	path, _ := e.settings.get("smtpd_sasl_path")
+	if asks != "yes" || kind != "dovecot" || path != socket || e.drop.changes() {
+		return nil
+	}
+	if _, err := os.Stat(e.s.socket()); err != nil {
+		return fmt.Errorf("nobody would tell Postfix who may log in, and it would not answer at all: %w; install Dovecot (apt-get install dovecot-imapd) and start it", err)
+	}
+	return nil
+}
+
 // write puts the files in place in an order in which none refers to what is not there: going
 // up Dovecot is first to listen, going down it is the last to stop.
 func (d *Driver) write(ctx context.Context, e *edit, up, running bool) error {
 	steps := []func() error{
 		func() error { return d.writeDovecot(ctx, e) },
+		e.writeHosts,
 		func() error { return d.writeTable(ctx, e) },
 		func() error { return d.writeMain(ctx, e, running) },
 	}
 	if !up {
-		steps[0], steps[2] = steps[2], steps[0]
+		slices.Reverse(steps)
 	}
 	for _, step := range steps {
 		if err := step(); err != nil {
@@ -134,6 +153,13 @@ func (d *Driver) writeDovecot(ctx context.Context, e *edit) error {
 		}
 		return nil
 	})
+}
+
+func (e *edit) writeHosts() error {
+	if !e.hosts.changes() {
+		return nil
+	}
+	return e.hosts.put(e.hosts.new)
 }
 
 func (d *Driver) writeTable(ctx context.Context, e *edit) error {
@@ -208,10 +234,10 @@ func (d *Driver) readBack(ctx context.Context, batch []plan.Change) error {
 
 // rollBack puts every file back as it was, whatever was asked to stop meanwhile.
 func (d *Driver) rollBack(e *edit, running bool, cause error) error {
-	ctx, cancel := context.WithTimeout(context.Background(), commandTimeout)
+	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
 	defer cancel()
 	var err error
-	for _, f := range []*file{e.main, e.addresses, e.drop} {
+	for _, f := range e.files() {
 		if f.changes() {
 			err = errors.Join(err, f.put(f.old))
 		}
@@ -235,8 +261,8 @@ func (d *Driver) rollBack(e *edit, running bool, cause error) error {
 
 // keepCopies puts a dated copy beside each file that is about to be written for the first time.
 func (d *Driver) keepCopies(e *edit) error {
-	for _, f := range []*file{e.main, e.addresses} {
-		if !f.changes() || f.old == nil || strings.HasPrefix(string(f.old), tableHead) || copyOf(f.path) != "" {
+	for _, f := range e.files() {
+		if !f.changes() || f == e.drop || f.old == nil || strings.HasPrefix(string(f.old), tableHead) || copyOf(f.path) != "" {
 			continue
 		}
 		c := file{path: f.path + copySuffix + d.now().Format("2006-01-02")}
@@ -249,7 +275,7 @@ func (d *Driver) keepCopies(e *edit) error {
 
 // dropCopies removes the copies of files that are again as they were.
 func (d *Driver) dropCopies(e *edit) {
-	for _, f := range []*file{e.main, e.addresses} {
+	for _, f := range e.files() {
 		path := copyOf(f.path)
 		if path == "" {
 			continue

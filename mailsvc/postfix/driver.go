@@ -2,11 +2,16 @@ package postfix
 
 import (
 	"context"
+	"errors"
+	"fmt"
 	"log/slog"
+	"net/netip"
 	"path/filepath"
+	"strings"
 	"time"
 
 	"github.com/mailpub/mailpub/mailsvc"
+	"github.com/mailpub/mailpub/mailsvc/command"
 )
 
 // Driver sets up a Postfix and its Dovecot on this machine. It implements mailsvc.Server and
@@ -23,11 +28,15 @@ type Driver struct {
 
 	Addr string // host:port of SMTP on the LAN
 
+	// Hosts is this machine's hosts file, which must map the mail host to nothing but Public.
+	Hosts  string
+	Public []netip.Addr
+
 	// Patience is how long a server may take to come up with what it was told; 0 is 20 s.
 	Patience time.Duration
 
 	Dial   mailsvc.Dial     // nil dials
-	Run    Run              // nil executes
+	Run    command.Run      // nil executes
 	Now    func() time.Time // nil is time.Now
 	Logger *slog.Logger     // nil discards
 }
@@ -57,6 +66,22 @@ func (d *Driver) now() time.Time {
 		return time.Now()
 	}
 	return d.Now()
+}
+
+func (d *Driver) run(ctx context.Context, name string, args ...string) (string, error) {
+	run := d.Run
+	if run == nil {
+		run = command.Execute
+	}
+	out, err := run(ctx, "", name, args...)
+	if errors.Is(err, command.ErrMissing) {
+		server, pkg := "postfix", "postfix"
+		if strings.HasPrefix(name, "dove") {
+			server, pkg = "dovecot", "dovecot-core"
+		}
+		err = fmt.Errorf("%s is %w (apt-get install %s), or service.type should be another", server, err, pkg)
+	}
+	return out, err
 }
 
 func (d *Driver) postconf(ctx context.Context, args ...string) (string, error) {

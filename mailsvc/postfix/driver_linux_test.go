@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"net"
+	"net/netip"
 	"os"
 	"path/filepath"
 	"strings"
@@ -13,6 +14,7 @@ import (
 	"time"
 
 	"github.com/mailpub/mailpub/examples/lab"
+	"github.com/mailpub/mailpub/mailsvc/command"
 	"github.com/mailpub/mailpub/plan"
 	"github.com/mailpub/mailpub/plan/plantest"
 )
@@ -32,10 +34,13 @@ func newWorld(t *testing.T) *world {
 	m := lab.InstallMailServer(t)
 	w := &world{MailServer: m}
 	w.Driver = &Driver{
-		Dir: m.Postfix, Dovecot: m.Dovecot, PAM: m.Root + "/common-password", Addr: "10.10.10.10:25", Run: w.run, Dial: w.dial,
+		Dir: m.Postfix, Dovecot: m.Dovecot, PAM: m.Root + "/common-password", Hosts: m.Root + "/hosts", Addr: "10.10.10.10:25", Run: w.run, Dial: w.dial,
 		Now: func() time.Time { return time.Date(2026, 11, 24, 12, 0, 0, 0, time.UTC) },
 	}
 	w.dovecot(t, true)
+	if err := os.WriteFile(w.Hosts, []byte(hostsText), 0o644); err != nil {
+		t.Fatal(err)
+	}
 	if err := os.MkdirAll(m.Root+"/spool/private", 0o755); err != nil {
 		t.Fatal(err)
 	}
@@ -60,9 +65,9 @@ func (w *world) age() {
 	os.Chtimes(filepath.Join(w.Dir, "main.cf"), old, old)
 }
 
-func (w *world) run(ctx context.Context, name string, args ...string) (string, error) {
+func (w *world) run(ctx context.Context, _, name string, args ...string) (string, error) {
 	w.age()
-	command := name + " " + strings.Join(args, " ")
+	line := name + " " + strings.Join(args, " ")
 	switch {
 	case name == "doveadm":
 		path := w.Root + "/spool/" + socket
@@ -72,12 +77,12 @@ func (w *world) run(ctx context.Context, name string, args ...string) (string, e
 		}
 		return "", os.WriteFile(path, nil, 0o600)
 	case name != "postfix":
-		return Execute(ctx, name, args...)
-	case strings.HasSuffix(command, " status"):
+		return command.Execute(ctx, "", name, args...)
+	case strings.HasSuffix(line, " status"):
 		if w.stopped {
 			return "", errors.New("the Postfix mail system is not running")
 		}
-	case strings.HasSuffix(command, " reload"), strings.HasSuffix(command, " start"):
+	case strings.HasSuffix(line, " reload"), strings.HasSuffix(line, " start"):
 		w.reloads++
 		err := w.fails
 		w.fails = nil
@@ -91,7 +96,7 @@ func (w *world) dial(ctx context.Context, _, _ string) (net.Conn, error) {
 	if w.mute {
 		return nil, errors.New("connection refused")
 	}
-	name, err := w.run(ctx, "postconf", "-c", w.Dir, "-xh", "myhostname")
+	name, err := w.run(ctx, "", "postconf", "-c", w.Dir, "-xh", "myhostname")
 	if err != nil {
 		return nil, err
 	}
@@ -125,7 +130,7 @@ func (w *world) write(t *testing.T, name, text string) {
 func (w *world) command(t *testing.T, name string, args ...string) {
 	t.Helper()
 	w.age()
-	if _, err := Execute(t.Context(), name, args...); err != nil {
+	if _, err := command.Execute(t.Context(), "", name, args...); err != nil {
 		t.Fatal(err)
 	}
 }
@@ -230,6 +235,11 @@ func TestRollsBack(t *testing.T) {
 	wantError(t, w.change(t, "dovecot auth", socket), "dovecot is not running")
 	unchanged("Dovecot is stopped")
 	w.dovecot(t, true)
+	w.foreign(t, key("main.cf smtpd_sasl_type"), []string{"dovecot"})
+	w.foreign(t, key("main.cf smtpd_sasl_path"), []string{socket})
+	before = w.Files(t)
+	wantError(t, w.change(t, "main.cf smtpd_sasl_auth_enable", "yes"), "it would not answer at all", "private/auth: no such file", "install Dovecot")
+	unchanged("there is no socket of Dovecot's")
 
 	conf, err := os.ReadFile(w.Driver.Dovecot)
 	if err != nil {
@@ -296,8 +306,11 @@ func TestUnreadable(t *testing.T) {
 	w.write(t, "main.cf", w.file(t, "main.cf")+"nonsense\n")
 	_, err := w.Read(t.Context(), []plan.Key{key("main.cf myhostname")})
 	wantError(t, err, "main.cf can't be understood", `missing '=' after attribute name: "nonsense"`)
-	_, err = Execute(t.Context(), "mailpub-no-such-command")
-	wantError(t, err, "postfix is not installed here", "apt-get install postfix")
+	w.Driver.Run = func(ctx context.Context, _, name string, _ ...string) (string, error) {
+		return command.Execute(ctx, "", "no-such-"+name)
+	}
+	_, err = w.Read(t.Context(), []plan.Key{key("main.cf myhostname")})
+	wantError(t, err, "postfix is not installed here: no no-such-postconf", "apt-get install postfix")
 }
 
 // Mailboxes, passwords and domains as Postfix and PAM see them.
@@ -336,6 +349,25 @@ func TestReads(t *testing.T) {
 	}
 	if got := read("passwords"); got != plan.StrongOnly {
 		t.Errorf("passwords: %q", got)
+	}
+}
+
+// The hosts file maps the mail host nowhere else, until all is as it was.
+func TestHostsFile(t *testing.T) {
+	w := newWorld(t)
+	w.Public = []netip.Addr{netip.MustParseAddr("2.2.2.2")}
+	if err := w.change(t, "hosts mail.nomeazienda.it", plan.NotElsewhere); err != nil {
+		t.Fatal(err)
+	}
+	if data, _ := os.ReadFile(w.Hosts); strings.Contains(string(data), "127.0.1.1\tmail.nomeazienda.it") || w.reloads != 0 {
+		t.Errorf("after %d reloads:\n%s", w.reloads, data)
+	}
+	if err := w.change(t, "hosts mail.nomeazienda.it", "127.0.1.1, 10.10.10.10"); err != nil {
+		t.Fatal(err)
+	}
+	data, _ := os.ReadFile(w.Hosts)
+	if copies, _ := filepath.Glob(w.Hosts + ".*"); string(data) != hostsText || len(copies) != 0 {
+		t.Errorf("copies %q of\n%s", copies, data)
 	}
 }
 

@@ -49,6 +49,7 @@ func (f *file) put(data []byte) error {
 type edit struct {
 	s                     *state
 	main, addresses, drop *file
+	hosts                 *file
 	settings, table       *document
 	wasMain, wasTable     *document // as the dated copies have them
 	names, rows           []string  // of settings and addresses that change
@@ -58,6 +59,12 @@ type edit struct {
 // tableHead begins a table that mailpub made. There was none before, so that it needs no
 // copy, and goes with the last of its entries.
 const tableHead = "# Made by mailpub; after changes by hand run postmap.\n"
+
+// files are all that an edit may write.
+func (e *edit) files() []*file { return []*file{e.main, e.addresses, e.drop, e.hosts} }
+
+// changes reports whether any file is to be other than it is.
+func (e *edit) changes() bool { return slices.ContainsFunc(e.files(), (*file).changes) }
 
 // copySuffix stands between a file's name and the date of its copy.
 const copySuffix = ".before-mailpub-"
@@ -77,7 +84,7 @@ func (d *Driver) edit(s *state) (*edit, error) {
 	for _, f := range []struct {
 		file **file
 		path string
-	}{{&e.main, d.main()}, {&e.addresses, pathOf(s.table)}, {&e.drop, d.dropIn()}} {
+	}{{&e.main, d.main()}, {&e.addresses, pathOf(s.table)}, {&e.drop, d.dropIn()}, {&e.hosts, d.Hosts}} {
 		if *f.file, err = open(f.path); err != nil {
 			return nil, err
 		}
@@ -103,7 +110,7 @@ func copied(f *file, parse func(string) *document) (*document, error) {
 }
 
 // set puts the text of a key in place; nil takes it out.
-func (e *edit) set(k plan.Key, lines []string) error {
+func (d *Driver) set(e *edit, k plan.Key, lines []string) error {
 	if len(lines) > 1 || len(lines) == 1 && strings.ContainsAny(lines[0], "\r\n") {
 		return fmt.Errorf("%s: want one line, not %q", k, lines)
 	}
@@ -118,6 +125,8 @@ func (e *edit) set(k plan.Key, lines []string) error {
 		e.setMain(setting, text)
 	case where == inTable:
 		e.setAddress(name, text)
+	case where == plan.NeedHosts:
+		return d.setHosts(e, name, text)
 	case k.Name == dovecotKey:
 		e.drop.new = nil
 		if text != "" {

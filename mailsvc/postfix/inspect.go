@@ -53,6 +53,9 @@ func (d *Driver) inForce(ctx context.Context, s *state, all map[string]string, i
 			return "no socket " + path, false
 		}
 		return socket, true
+	case where == plan.NeedHosts: // config.hosts compares it with DNS
+		lines, unknown := d.readHosts(name)
+		return strings.Join(lines, "") + unknown, plan.EqualLines(lines, it.Lines)
 	case where == inTable:
 		for _, t := range elements(all["virtual_alias_maps"]) {
 			to, err := d.query(ctx, t, name)

@@ -11,6 +11,7 @@ import (
 	"strings"
 
 	"github.com/mailpub/mailpub/mailsvc"
+	"github.com/mailpub/mailpub/mailsvc/command"
 	"github.com/mailpub/mailpub/plan"
 )
 
@@ -191,6 +192,8 @@ func (d *Driver) read(ctx context.Context, s *state, k plan.Key) (lines []string
 		return d.readMailbox(ctx, s, name)
 	case plan.NeedPasswords:
 		return d.readPasswords(ctx)
+	case plan.NeedHosts:
+		return d.readHosts(name)
 	case plan.NeedCollector, plan.NeedSigning:
 		return nil, "Postfix does not say"
 	}
@@ -249,7 +252,7 @@ func (d *Driver) holds(ctx context.Context, element, domain string) (bool, error
 // query asks a table. postmap says no with the exit code 1 and silence.
 func (d *Driver) query(ctx context.Context, table, key string) (string, error) {
 	out, err := d.run(ctx, "postmap", "-c", d.Dir, "-q", key, strings.TrimPrefix(table, "proxy:"))
-	if silentNo(err) {
+	if command.SilentNo(err) {
 		err = nil
 	}
 	return strings.TrimSpace(out), err

@@ -17,6 +17,7 @@ import (
 //	main.cf mydestination nomeazienda.it  served
 //	virtual postmaster@nomeazienda.it     mario
 //	dovecot auth                          private/auth
+//	hosts mail.nomeazienda.it             mapped nowhere else than in DNS
 //
 // A list is one line with commas between. A domain is served when any class of Postfix takes
 // its mail; where none does, mydestination gets it.
@@ -91,6 +92,8 @@ func (d *Driver) spell(needs []plan.Item) []spelled {
 			s.exactly("smtpd_forbid_bare_newline", "normalize")
 		case plan.NeedVRFY:
 			s.exactly("disable_vrfy_command", "yes")
+		case plan.NeedHosts:
+			s.item(it.Key.Name, text)
 		default:
 			s.item(it.Key.Name, text).ByHand = words().Say(need, name, text)
 		}

@@ -1,9 +1,11 @@
 package config
 
 import (
+	"encoding/hex"
 	"fmt"
 	"net"
 	"net/netip"
+	"net/url"
 	"path/filepath"
 	"slices"
 	"strconv"
@@ -20,12 +22,11 @@ type ServerType struct {
 
 // ServerSetting is one of the fields under service.settings.
 type ServerSetting struct {
-	Name     string
-	Default  string
-	Want     string // what is expected, in words
-	Required bool
-	Secret   bool // a reference in the config, never the value
-	good     func(string) bool
+	Name    string
+	Default string
+	Want    string // what is expected, in words
+	Secret  bool   // a reference in the config, never the value
+	good    func(string) bool
 }
 
 // ServerTypes returns every kind of mail server, in the order of a list for people.
@@ -38,6 +39,14 @@ func ServerTypes() []ServerType {
 		{Name: "postfix", Settings: []ServerSetting{
 			file("config_directory", "/etc/postfix"), file("dovecot", "/etc/dovecot/dovecot.conf"), file("pam", "/etc/pam.d/common-password"),
 		}},
+		{Name: "mdaemon", Settings: []ServerSetting{
+			{Name: "url", Want: "the XML API's address, like https://mail.example.org:444/MdMgmtWS/", good: safeURL},
+			{Name: "user", Want: "the full address of a global administrator", good: func(s string) bool { return strings.Contains(s, "@") }},
+			{Name: "password", Want: "a reference to the password", Secret: true},
+			{Name: "ca_file", Want: "a file of certificates in PEM"},
+			{Name: "fingerprint", Want: "the SHA-256 of the server's certificate, 64 hex digits", good: isSHA256},
+		}},
+		{Name: "exim"}, {Name: "opensmtpd"}, {Name: "mox"}, {Name: "maddy"},
 		{Name: "manual"},
 	}
 }
@@ -50,6 +59,22 @@ func LookupServer(name string) (ServerType, bool) {
 		}
 	}
 	return ServerType{}, false
+}
+
+// safeURL reports whether s is a URL that a password may be sent to: encrypted, or on this
+// machine.
+func safeURL(s string) bool {
+	u, err := url.Parse(s)
+	if err != nil || u.Host == "" || u.User != nil {
+		return false
+	}
+	addr, err := netip.ParseAddr(u.Hostname())
+	return u.Scheme == "https" || u.Scheme == "http" && (u.Hostname() == "localhost" || err == nil && addr.IsLoopback())
+}
+
+func isSHA256(s string) bool {
+	raw, err := hex.DecodeString(strings.ReplaceAll(s, ":", ""))
+	return err == nil && len(raw) == 32
 }
 
 // mailbox reports whether s can be the local part of an address, and a directory of its own.
@@ -116,13 +141,18 @@ func (k *checker) serverType(s Service) {
 		known = append(known, f.Name)
 		at, v := "service.settings."+f.Name, s.Settings[f.Name]
 		switch {
-		case v == "" && f.Required:
-			k.add(at, "is missing, want %s", f.Want)
 		case v == "":
 		case f.Secret && !IsReference(v):
 			k.add(at, "holds the secret itself, want a reference to it: env:NAME, file:PATH or exec:COMMAND")
 		case f.good != nil && !f.good(v):
 			k.add(at, "is %q, want %s", v, f.Want)
+		}
+	}
+	if s.Type == "mdaemon" && s.Settings["url"] != "" { // without, only SMTP is asked
+		for _, name := range []string{"user", "password"} {
+			if s.Settings[name] == "" {
+				k.add("service.settings."+name, "is missing, want it beside url")
+			}
 		}
 	}
 	for name := range s.Settings {

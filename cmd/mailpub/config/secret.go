@@ -42,25 +42,33 @@ func (c *Config) ResolvedSettings(ctx context.Context, i int) (map[string]string
 		if !s.Secret || v == "" {
 			continue
 		}
-		secret, err := c.resolve(ctx, v)
+		secret, err := c.secret(ctx, fmt.Sprintf("zones[%d].settings.%s", i, s.Name), v)
 		if err != nil {
-			path := fmt.Sprintf("zones[%d].settings.%s", i, s.Name)
-			return nil, Errors{{File: c.File, Line: c.Lines.At(path), Field: path, Text: err.Error()}}
+			return nil, err
 		}
 		out[s.Name] = secret
 	}
 	return out, nil
 }
 
-// ProbeToken returns the token of the probe. The error is an Errors that names the field and
-// the reference, never the secret.
-func (c *Config) ProbeToken(ctx context.Context) (string, error) {
-	const path = "verify.probe.token"
-	token, err := c.resolve(ctx, c.Verify.Probe.Token)
+// secret fetches what a reference in a field names. The error is an Errors that names the field
+// and the reference, never the secret.
+func (c *Config) secret(ctx context.Context, path, ref string) (string, error) {
+	secret, err := c.resolve(ctx, ref)
 	if err != nil {
 		return "", Errors{{File: c.File, Line: c.Lines.At(path), Field: path, Text: err.Error()}}
 	}
-	return token, nil
+	return secret, nil
+}
+
+// ProbeToken returns the token of the probe.
+func (c *Config) ProbeToken(ctx context.Context) (string, error) {
+	return c.secret(ctx, "verify.probe.token", c.Verify.Probe.Token)
+}
+
+// ServiceSecret returns the value of one of service.settings, its reference resolved.
+func (c *Config) ServiceSecret(ctx context.Context, name string) (string, error) {
+	return c.secret(ctx, "service.settings."+name, c.Service.Settings[name])
 }
 
 // resolve is Resolve for references in the config: paths are relative to its file.

@@ -1,0 +1,111 @@
+// Package command runs the commands of mail servers, and says what went wrong in their own
+// words. It knows no server.
+package command
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"os/exec"
+	"regexp"
+	"strings"
+	"time"
+)
+
+// Run executes a command with input and returns what it printed. An error says what the
+// command said.
+type Run func(ctx context.Context, input, name string, args ...string) (stdout string, err error)
+
+// timeout bounds each command. A restart of a server takes seconds.
+const timeout = time.Minute
+
+// ErrMissing says that there is no such command on this machine.
+var ErrMissing = errors.New("not installed here")
+
+// Execute is the Run that executes, with a deadline and without another language than
+// English.
+func Execute(ctx context.Context, input, name string, args ...string) (string, error) {
+	ctx, cancel := context.WithTimeout(ctx, timeout)
+	defer cancel()
+	path, err := find(name)
+	if err != nil {
+		return "", err
+	}
+	cmd := exec.CommandContext(ctx, path, args...)
+	cmd.Env = append(cmd.Environ(), "LC_ALL=C")
+	cmd.WaitDelay = time.Second // daemons keep what they inherit open
+	var out, errs bytes.Buffer
+	cmd.Stdin, cmd.Stdout, cmd.Stderr = strings.NewReader(input), &out, &errs
+	err = cmd.Run()
+	if errors.Is(err, exec.ErrWaitDelay) {
+		err = nil
+	}
+	if err != nil {
+		if ctx.Err() != nil {
+			err = ctx.Err()
+		}
+		return out.String(), failed(name, err, errs.String())
+	}
+	return out.String(), nil
+}
+
+// find looks for a command where administrators' commands are, too: a path without sbin is
+// what cron has.
+func find(name string) (string, error) {
+	for _, candidate := range []string{name, "/usr/sbin/" + name, "/usr/local/sbin/" + name} {
+		if path, err := exec.LookPath(candidate); err == nil {
+			return path, nil
+		}
+	}
+	return "", fmt.Errorf("%w: no %s", ErrMissing, name)
+}
+
+// failure is a command that failed, and what it said about that.
+type failure struct {
+	name, text string
+	err        error
+}
+
+func (f failure) Error() string {
+	if f.text == "" {
+		return f.name + ": " + f.err.Error()
+	}
+	return f.name + ": " + f.text
+}
+
+func (f failure) Unwrap() error { return f.err }
+
+// SilentNo reports whether a command said no with its exit code 1, and nothing else.
+func SilentNo(err error) bool {
+	var f failure
+	var exit *exec.ExitError
+	return errors.As(err, &f) && f.text == "" && errors.As(f.err, &exit) && exit.ExitCode() == 1
+}
+
+// prefix is what Postfix's and Dovecot's commands put before a message.
+var prefix = regexp.MustCompile(`^(\S+: )?(fatal|error|Fatal|Error): |^doveconf: |^doveadm(\(\w*\))?: `)
+
+// failed says of a failed command what it said itself: the lines that speak of errors, else
+// the last one.
+func failed(name string, err error, stderr string) error {
+	var fatal []string
+	last := ""
+	for line := range strings.Lines(stderr) {
+		if line = strings.TrimSpace(line); line == "" {
+			continue
+		}
+		last = prefix.ReplaceAllString(line, "")
+		if n := len(fatal); n > 0 && strings.HasSuffix(fatal[n-1], ":") { // what it is about follows
+			fatal[n-1] += " " + last
+			continue
+		}
+		if lower := strings.ToLower(line); strings.Contains(lower, "fatal") || strings.Contains(lower, "error") {
+			fatal = append(fatal, last)
+		}
+	}
+	if len(fatal) > 0 {
+		last = strings.Join(fatal, "; ")
+	}
+	return failure{name, last, err}
+}

@@ -1,0 +1,147 @@
+// Package exim asks Exim what it is set to: by its own commands, which also play a session
+// with a client of any address, so that what a stranger would meet is seen from here. It
+// writes nothing.
+package exim
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"regexp"
+	"strings"
+
+	"github.com/mailpub/mailpub/mailsvc"
+	"github.com/mailpub/mailpub/mailsvc/command"
+	"github.com/mailpub/mailpub/plan"
+)
+
+// stranger is the address of the client that is played. It is nobody's (RFC 5737).
+const stranger = "192.0.2.1"
+
+// Driver asks an Exim on this machine. Where there is none, only SMTP tells.
+type Driver struct {
+	Command string      // "exim4" on Debian
+	Args    []string    // before its own, for tests
+	Domain  string      // one of its own
+	Run     command.Run // nil executes
+}
+
+// New returns the driver of an Exim at addr.
+func New(addr string, d Driver) *mailsvc.Manual {
+	if d.Run == nil {
+		d.Run = command.Execute
+	}
+	return &mailsvc.Manual{Addr: addr, Domain: d.Domain, Words: words(), Shown: d.shown}
+}
+
+func (d Driver) exim(ctx context.Context, input string, args ...string) (string, error) {
+	return d.Run(ctx, input, d.Command, append(append([]string{}, d.Args...), args...)...)
+}
+
+// question is what is asked in the played session about a need.
+type question struct {
+	name     string // of the need
+	from, to string
+	wanted   bool   // accepted is as it should be
+	text     string // then
+}
+
+func (d Driver) shown(ctx context.Context, keys []plan.Key) (map[string]mailsvc.Shown, error) {
+	name, err := d.exim(ctx, "", "-bP", "primary_hostname")
+	if errors.Is(err, command.ErrMissing) {
+		return nil, nil
+	}
+	if err != nil {
+		return nil, fmt.Errorf("configuration of Exim: %w", err)
+	}
+	found := map[string]mailsvc.Shown{}
+	if _, value, ok := strings.Cut(name, "="); ok {
+		found[plan.NeedHostname] = mailsvc.Shown{Lines: []string{strings.ToLower(strings.TrimSpace(value))}}
+	}
+	questions := d.questions(keys)
+	var session strings.Builder
+	session.WriteString("EHLO [" + stranger + "]\r\n")
+	for _, q := range questions {
+		session.WriteString("MAIL FROM:<" + q.from + ">\r\nRCPT TO:<" + q.to + ">\r\nRSET\r\n")
+	}
+	out, err := d.exim(ctx, session.String()+"QUIT\r\n", "-bh", stranger)
+	replies := codes(out)
+	if len(replies) < 2 {
+		if err == nil {
+			err = errors.New("exim -bh answers nothing")
+		}
+		return nil, err
+	}
+	for i, q := range questions {
+		at := 2 + 3*i // after the greeting and EHLO
+		if at+1 >= len(replies) {
+			break // it broke off: SMTP tells the rest
+		}
+		mail, rcpt := replies[at], replies[at+1]
+		switch {
+		case mail[0] == '5' && q.from != "", rcpt[0] == '5':
+			found[q.name] = verdict(!q.wanted, q.text)
+		case rcpt[0] == '2':
+			found[q.name] = verdict(q.wanted, q.text)
+		default:
+			found[q.name] = mailsvc.Shown{Why: "exim -bh answers " + rcpt}
+		}
+	}
+	return found, ctx.Err()
+}
+
+func verdict(good bool, text string) mailsvc.Shown {
+	if good {
+		return mailsvc.Shown{Lines: []string{text}}
+	}
+	return mailsvc.Shown{}
+}
+
+func (d Driver) questions(keys []plan.Key) (all []question) {
+	at := "@" + d.Domain
+	for _, k := range keys {
+		need, name := mailsvc.SplitNeed(k)
+		switch need {
+		case plan.NeedRelaying:
+			all = append(all, question{k.Name, "", "mailpub-relay-test@relay-test.invalid", false, plan.Refused})
+		case plan.NeedSenders:
+			all = append(all, question{k.Name, "postmaster" + at, "postmaster" + at, false, plan.Authenticated})
+		case plan.NeedRecipients:
+			all = append(all, question{k.Name, "", "mailpub-nobody" + at, false, plan.KnownOnly})
+		case plan.NeedAccount:
+			all = append(all, question{k.Name, "", name + at, false, plan.Unreachable})
+		case plan.NeedMailbox:
+			all = append(all, question{k.Name, "", name + at, true, plan.Exists})
+		case plan.NeedDomain:
+			all = append(all, question{k.Name, "", "postmaster@" + name, true, plan.Served})
+		case mailsvc.NeedRecipient:
+			all = append(all, question{k.Name, "", name, true, mailsvc.Accepted})
+		}
+	}
+	return all
+}
+
+// lastLine is the last line of a reply (RFC 5321 section 4.2.1).
+var lastLine = regexp.MustCompile(`(?m)^([2-5]\d\d)(?: [^\r\n]*)?\r?$`)
+
+// codes returns the replies of a played session, each by its last line.
+func codes(out string) []string { return lastLine.FindAllString(out, -1) }
+
+// words name the settings of Debian's Exim.
+func words() mailsvc.Words {
+	return mailsvc.Words{
+		plan.NeedHostname:     "set primary_hostname = {text} (Debian: MAIN_HARDCODE_PRIMARY_HOSTNAME), and smtp_banner to begin with it",
+		plan.NeedListen:       "set dc_local_interfaces in /etc/exim4/update-exim4.conf.conf so that it listens at {text}, and run update-exim4.conf",
+		plan.NeedDomain:       "add {name} to dc_other_hostnames in /etc/exim4/update-exim4.conf.conf (domainlist local_domains), and run update-exim4.conf",
+		mailsvc.NeedRecipient: "add {name} to /etc/aliases: {text}",
+		plan.NeedMailbox:      "create the account (adduser {name}), or an alias in /etc/aliases",
+		plan.NeedDelivery:     "dpkg-reconfigure exim4-config: {text} (dc_eximconfig_configtype internet or smarthost, dc_smarthost; fallback_hosts on the remote_smtp transport)",
+		plan.NeedRelaying:     "set dc_relay_nets and dc_relay_domains empty (hostlist relay_from_hosts, domainlist relay_to_domains){text}",
+		plan.NeedRecipients:   "keep require verify = recipient and deny !verify = sender in acl_smtp_rcpt",
+		plan.NeedSenders:      "in acl_smtp_rcpt, before any accept: deny !authenticated = * / sender_domains = +local_domains",
+		plan.NeedAccount:      "in acl_smtp_rcpt: deny local_parts = {name} / domains = +local_domains",
+		plan.NeedLineEnds:     "run Exim 4.97.1 or later, which takes CR LF alone for a line end once DATA began with it (CVE-2023-51766)",
+		plan.NeedVRFY:         "set no acl_smtp_vrfy and acl_smtp_expn",
+		plan.NeedSigning:      "set dkim_domain, dkim_selector and dkim_private_key on the remote_smtp transport for {name}: {text}",
+	}
+}

@@ -1,0 +1,83 @@
+package mailsvc
+
+import (
+	"context"
+	"errors"
+	"fmt"
+
+	"github.com/mailpub/mailpub/mailsvc/command"
+	"github.com/mailpub/mailpub/plan"
+)
+
+// Validated is a mail server whose command says whether its configuration is valid, and no
+// more. What it does is seen by SMTP.
+type Validated struct {
+	Name    string   // "OpenSMTPD"
+	Command []string // that says whether it is valid
+	Words   Words
+}
+
+// OpenSMTPD returns what is known of it (smtpd(8), smtpd.conf(5)).
+func OpenSMTPD() Validated {
+	return Validated{"OpenSMTPD", []string{"smtpd", "-n"}, Words{
+		plan.NeedHostname:   `smtpd.conf: listen on ... hostname "{text}"; and the same in /etc/mail/mailname`,
+		plan.NeedListen:     "smtpd.conf: listen on the address of {text}",
+		plan.NeedDomain:     `smtpd.conf: match from any for domain "{name}" action "local"`,
+		NeedRecipient:       "add {name} to the aliases or virtual table of its action: {text}; then smtpctl update table",
+		plan.NeedMailbox:    "create the account (adduser {name}), or an alias",
+		plan.NeedDelivery:   `smtpd.conf: {text} (action "outbound" relay, with host smtp+tls://... for a smart host)`,
+		plan.NeedRelaying:   "smtpd.conf: no match from any for any, but with auth{text}",
+		plan.NeedSenders:    `smtpd.conf: match !auth from any mail-from "@DOMAIN" for any reject, before the others, for each of its domains`,
+		plan.NeedRecipients: "smtpd.conf: no catch-all in the virtual table (a line that begins with @)",
+		plan.NeedSigning:    "smtpd.conf: filter with dkimsign for {name}: {text}",
+	}}
+}
+
+// Mox returns what is known of it (its command's help).
+func Mox() Validated {
+	return Validated{"mox", []string{"mox", "config", "test"}, Words{
+		plan.NeedHostname:   "mox.conf: Hostname: {text}, also of the listener",
+		plan.NeedListen:     "mox.conf: Listeners, public, IPs: the address of {text}, SMTP enabled",
+		plan.NeedDomain:     "mox config domain add {name} ACCOUNT",
+		NeedRecipient:       "mox config alias add {name} ADDRESS, or mox config address add {name} {text}",
+		plan.NeedMailbox:    "mox config account add {name} {name}@DOMAIN",
+		plan.NeedDelivery:   "domains.conf: Routes, and mox.conf: Transports: {text}",
+		plan.NeedRecipients: "domains.conf: no catch-all address (one without a local part)",
+		plan.NeedSigning:    "domains.conf: DKIM of {name}: {text}",
+	}}
+}
+
+// Maddy returns what is known of it (maddy.conf).
+func Maddy() Validated {
+	return Validated{"maddy", []string{"maddy", "verify-config"}, Words{
+		plan.NeedHostname:   "maddy.conf: $(hostname) = {text}",
+		plan.NeedListen:     "maddy.conf: smtp tcp://{text}",
+		plan.NeedDomain:     "maddy.conf: add {name} to $(local_domains)",
+		NeedRecipient:       "add {name}: {text} to /etc/maddy/aliases",
+		plan.NeedMailbox:    "maddy creds create {name}@DOMAIN, and maddy imap-acct create {name}@DOMAIN",
+		plan.NeedDelivery:   "maddy.conf: target.remote outbound_delivery, or target.smtp for a smart host: {text}",
+		plan.NeedRelaying:   "maddy.conf: in smtp, default_source: default_destination { reject 550 5.1.1 }{text}",
+		plan.NeedSenders:    "maddy.conf: in smtp: source $(local_domains) { reject 501 5.1.8 }",
+		plan.NeedRecipients: "maddy.conf: in smtp: destination $(local_domains) without a catch-all",
+		plan.NeedSigning:    "maddy.conf: modify { dkim $(primary_domain) $(local_domains) default } for {name}: {text}",
+	}}
+}
+
+// Driver returns the driver of such a server at addr. run is nil where the server is on this
+// machine. A configuration that is not valid is an error: what the server does now is not
+// what it does after its next start.
+func (v Validated) Driver(addr, domain string, run command.Run) *Manual {
+	if run == nil {
+		run = command.Execute
+	}
+	return &Manual{Addr: addr, Domain: domain, Words: v.Words, Shown: func(ctx context.Context, _ []plan.Key) (map[string]Shown, error) {
+		_, err := run(ctx, "", v.Command[0], v.Command[1:]...)
+		if errors.Is(err, command.ErrMissing) {
+			return nil, nil
+		}
+		if err != nil {
+			return nil, fmt.Errorf("configuration of %s is not valid: %w", v.Name, err)
+		}
+		return nil, nil
+	}}
+}
