@@ -182,7 +182,7 @@ func TestPowerDNS(t *testing.T) {
 					Put:  func(t *testing.T, sets ...providertest.Set) { p.put(t, zone, sets...) },
 					Dump: func(t *testing.T) []string { return p.dump(t, zone) },
 					// There are no preconditions: the last look is the one right before writing.
-					Between: func(_ *testing.T, intrude func()) { gate.BeforeNth(2, providertest.Reads, intrude) },
+					Between: func(_ *testing.T, intrude func()) { gate.BeforeNth(2, gate.Reads, intrude) },
 				}
 			})
 		})
@@ -245,7 +245,7 @@ func TestPowerDNSErrors(t *testing.T) {
 		{"another key", zone, [2]string{"key", "wrong-key"}, `HTTP 401: Unauthorized; setting "key" must be the server's api-key`},
 		{"a zone below", "mail." + zone, [2]string{}, fmt.Sprintf("give %q, which holds it", strings.TrimSuffix(zone, "."))},
 		{"a slip of the pen", "z91.example.", [2]string{}, "did you mean"},
-		{"no zone like it", "nomeazienda.it.", [2]string{}, "the server has no zone nomeazienda.it."},
+		{"no zone like it", "nomeazienda.it.", [2]string{}, "the server has no zone nomeazienda.it"},
 		{"another server id", zone, [2]string{"server_id", "elsewhere"}, "check url and server_id"},
 		{"a secondary", "second.example.", [2]string{}, "give its primary server"},
 		{"nobody listens", zone, [2]string{"url", "http://127.0.0.1:1"}, "connection refused"},

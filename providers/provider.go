@@ -50,7 +50,12 @@ func (o Options) setting(name string) string { return o.Settings[name] }
 
 // All returns the providers, in the order of a list for people.
 func All() []Provider {
-	return []Provider{rfc2136Provider(), powerdnsProvider(), cloudflareProvider(), desecProvider(), hetznerProvider(), manualProvider()}
+	return []Provider{
+		rfc2136Provider(), powerdnsProvider(),
+		cloudflareProvider(), desecProvider(), digitaloceanProvider(), heProvider(), hetznerProvider(), inwxProvider(),
+		ionosProvider(), ovhProvider(), porkbunProvider(), route53Provider(), scalewayProvider(),
+		manualProvider(),
+	}
 }
 
 // Lookup returns the provider of that name.
@@ -87,15 +92,19 @@ func Open(name string, o Options) (plan.Driver, error) {
 	for _, e := range CheckSettings(name, o.Settings) {
 		return nil, fmt.Errorf("zone %s: %w", o.Zone, e)
 	}
-	if why := p.Limits.refuseTTL(o.TTL); why != "" {
+	if why := p.Limits.RefuseTTL(o.TTL); why != "" {
 		return nil, fmt.Errorf("zone %s: ttl %v: %s %s", o.Zone, o.TTL, name, why)
 	}
 	b, err := p.open(o)
 	if err != nil {
 		return nil, fmt.Errorf("zone %s: %w", o.Zone, err)
 	}
+	ttl := int(o.TTL.Seconds())
+	if p.Limits.NoTTL {
+		ttl = -1
+	}
 	return &Zone{
-		name: o.Zone, ttl: int(o.TTL.Seconds()), backend: b, log: o.Logger,
+		name: o.Zone, ttl: ttl, backend: b, log: o.Logger,
 		provider: name, limits: p.Limits,
 		pauses: []time.Duration{250 * time.Millisecond, time.Second},
 	}, nil

@@ -25,7 +25,8 @@ type record struct {
 	note string // what else the provider says about it: "proxied"
 	bad  error  // why data is not canonical; such a record is carried along, never written
 
-	listed libdns.Record // as the provider listed it, nil for a new one
+	id     string        // of the record at the provider, where it has one
+	listed libdns.Record // as a libdns provider listed it, nil for a new one
 }
 
 // line is the record's canonical text. A note makes it differ from any wanted text.

@@ -25,6 +25,7 @@ type Zone struct {
 
 	provider string
 	limits   Limits
+	last     listing // what Read saw
 
 	// pauses are the waits before looking again when what was written is not seen yet:
 	// a provider's interface may be a moment behind itself.
@@ -51,6 +52,7 @@ func (z *Zone) Read(ctx context.Context, keys []plan.Key) ([]plan.Item, error) {
 	if err != nil {
 		return nil, err
 	}
+	z.last = seen
 	var items []plan.Item
 	for i, t := range targets {
 		if it := t.item(keys[i], seen); it.Unreadable != "" || len(it.Lines) > 0 {

@@ -197,6 +197,26 @@ func holdable(driver plan.Driver, items []plan.Item) []plan.Item {
 	return items
 }
 
+// feasible makes a person's work of changes that a zone's provider can't carry out, where that
+// depends on what is there.
+func (w *world) feasible(changes []plan.Change) {
+	limits := map[string]func(plan.Change) string{}
+	for _, p := range w.parties {
+		if l, ok := p.Driver.(interface{ RefusesChange(plan.Change) string }); ok {
+			limits[p.Name] = l.RefusesChange
+		}
+	}
+	for i, c := range changes {
+		refuses, ok := limits[c.Party]
+		if !ok || !c.Writes() {
+			continue
+		}
+		if why := refuses(c); why != "" {
+			changes[i].Action, changes[i].Reason = plan.Manual, why+": do it by hand, as far as the provider lets you"
+		}
+	}
+}
+
 // plan makes the plan of the site as the config wants it.
 func (a *app) plan(ctx context.Context, cfg *config.Config, ledger *plan.Ledger) (*world, *plan.Plan, error) {
 	w, err := a.meet(ctx, cfg, ledger)
@@ -215,6 +235,7 @@ func (a *app) plan(ctx context.Context, cfg *config.Config, ledger *plan.Ledger)
 	}
 	p, err := plan.Make(ctx, w.parties, ledger, time.Now())
 	if err == nil {
+		w.feasible(p.Changes)
 		w.dnsFacts().RefuseSPF(ctx, p.Changes)
 	}
 	return w, p, err
