@@ -15,6 +15,7 @@ import (
 
 	"github.com/mailpub/mailpub/plan"
 	"github.com/mailpub/mailpub/providers/providertest"
+	"github.com/mailpub/mailpub/providers/servertest"
 )
 
 const powerdnsKey = "the-api-key-of-the-tests"
@@ -52,15 +53,15 @@ type powerdns struct {
 
 func startPowerDNS(t *testing.T) *powerdns {
 	t.Helper()
-	path, sqlite, dir := program(t, "pdns_server"), program(t, "sqlite3"), t.TempDir()
+	path, sqlite, dir := servertest.Program(t, "pdns_server"), servertest.Program(t, "sqlite3"), t.TempDir()
 	schema := "/usr/share/pdns-backend-sqlite3/schema/schema.sqlite3.sql"
 	if out, err := exec.Command(sqlite, "-bail", filepath.Join(dir, "db"), ".read "+schema).CombinedOutput(); err != nil {
 		t.Fatalf("the database of PowerDNS: %v %s", err, out)
 	}
-	dns, web := freePort(t), freePort(t)
-	write(t, filepath.Join(dir, "pdns.conf"), fmt.Sprintf(powerdnsConfig, dir, dns, web, powerdnsKey))
+	dns, web := servertest.FreePort(t), servertest.FreePort(t)
+	servertest.Write(t, filepath.Join(dir, "pdns.conf"), fmt.Sprintf(powerdnsConfig, dir, dns, web, powerdnsKey))
 	p := &powerdns{addr: fmt.Sprintf("127.0.0.1:%d", dns), url: fmt.Sprintf("http://127.0.0.1:%d", web)}
-	if !runServer(t, p.addr, "", path, "--config-dir="+dir) {
+	if !servertest.Run(t, p.addr, "", path, "--config-dir="+dir) {
 		t.Fatal("PowerDNS did not come up")
 	}
 	for _, name := range []string{"mailpub", "reader"} {

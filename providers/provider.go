@@ -43,6 +43,7 @@ type Options struct {
 	// HTTPClient carries the calls of providers with a web interface. Nil is a client with
 	// a deadline of its own.
 	HTTPClient *http.Client
+	Pool       *Pool        // shared by zones at the same name server; nil: one for this zone
 	Logger     *slog.Logger // nil discards
 }
 
@@ -84,6 +85,9 @@ func Open(name string, o Options) (plan.Driver, error) {
 	}
 	if o.Resolver == nil {
 		o.Resolver = &Resolver{}
+	}
+	if o.Pool == nil {
+		o.Pool = &Pool{}
 	}
 	if o.TTL == 0 {
 		o.TTL = DefaultTTL

@@ -112,7 +112,7 @@ func (r record) rr() (dns.RR, error) {
 // overWire packs and unpacks, which fails on what can't be sent and leaves one spelling
 // of each octet.
 func overWire(rr dns.RR) (dns.RR, error) {
-	buf := make([]byte, dns.MaxMsgSize)
+	buf := make([]byte, dns.Len(rr)+1)
 	n, err := dns.PackRR(rr, buf, 0, nil, false)
 	if err != nil {
 		return nil, err

@@ -33,6 +33,7 @@ type world struct {
 	site     plan.Site // complete once want has been called
 	ledger   *plan.Ledger
 	resolver *providers.Resolver
+	pool     providers.Pool // what zones at the same name server share
 	router   *nat.Router // nil when routerErr is set
 	wan      netip.Addr  // the router's own; invalid when it did not say
 
@@ -117,7 +118,7 @@ func (a *app) zone(ctx context.Context, w *world, i int) (plan.Driver, error) {
 		return nil, err
 	}
 	return providers.Open(z.Provider, providers.Options{
-		Zone: z.Name, TTL: z.TTL, Settings: settings, Resolver: w.resolver, Logger: a.logger(),
+		Zone: z.Name, TTL: z.TTL, Settings: settings, Resolver: w.resolver, Pool: &w.pool, Logger: a.logger(),
 	})
 }
 
