@@ -5,7 +5,6 @@ import (
 	"strings"
 
 	"github.com/libdns/libdns"
-	"github.com/miekg/dns"
 
 	"github.com/mailpub/mailpub/plan"
 )
@@ -45,7 +44,7 @@ func (c cloudflareRecord) RR() libdns.RR {
 	case "SRV":
 		data = fmt.Sprintf("%d %d %d %s", c.Data.Priority, c.Data.Weight, c.Data.Port, plan.FQDN(c.Data.Target))
 	case "TXT":
-		data = cloudflareText(data)
+		data = anyText(data)
 	}
 	return libdns.RR{Name: plan.FQDN(c.Name), Type: c.Type, TTL: seconds(c.TTL), Data: data}
 }
@@ -55,17 +54,6 @@ func (c cloudflareRecord) note() string {
 		return proxied
 	}
 	return ""
-}
-
-// cloudflareText returns the text of a TXT record's content: one or more quoted
-// strings, or, as older records come, the bare text.
-func cloudflareText(content string) string {
-	if strings.HasPrefix(content, `"`) {
-		if rr, err := dns.NewRR(". TXT " + content); err == nil && rr != nil {
-			return unescape(strings.Join(rr.(*dns.TXT).Txt, ""))
-		}
-	}
-	return content
 }
 
 // noted hands a record's note to the client, where the record can have one.
@@ -97,7 +85,7 @@ func cloudflareBody(rec libdns.Record, zone string) (map[string]any, error) {
 	case libdns.MX:
 		body["content"], body["priority"] = undotted(r.Target), r.Preference
 	case libdns.TXT:
-		body["content"] = `"` + strings.Join(textStrings(r.Text), `" "`) + `"`
+		body["content"] = quoted(r.Text)
 	case libdns.SRV:
 		body["data"] = map[string]any{"priority": r.Priority, "weight": r.Weight, "port": r.Port, "target": undotted(r.Target)}
 	case libdns.CAA:
@@ -123,13 +111,4 @@ func rawBody(body map[string]any, rr libdns.RR) (map[string]any, error) {
 		return nil, fmt.Errorf("cloudflare: records of type %q are not written", rr.Type)
 	}
 	return body, nil
-}
-
-// undotted drops the final dot, but keeps the root, the target of a null MX (RFC 7505
-// section 3).
-func undotted(name string) string {
-	if name == "." {
-		return name
-	}
-	return strings.TrimSuffix(name, ".")
 }

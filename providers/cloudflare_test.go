@@ -83,7 +83,7 @@ func cloudflareHarness(t *testing.T, noInfo bool) *providertest.Harness {
 			}
 		},
 		Dump:    func(*testing.T) []string { return texts(a.Records()) },
-		Between: func(_ *testing.T, intrude func()) { gate.BeforeNth(1, providertest.Writes, intrude) },
+		Between: func(_ *testing.T, intrude func()) { gate.BeforeNth(1, gate.Writes, intrude) },
 	}
 }
 

@@ -2,14 +2,11 @@ package providers
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"net/http"
 	"net/url"
 	"strings"
 	"time"
-
-	"github.com/mailpub/mailpub/plan"
 )
 
 const desecURL = "https://desec.io/api/v1"
@@ -29,11 +26,7 @@ func desecProvider() Provider {
 // a short TTL without a word, gives up on a zone with text escaped in another way than
 // its own, and takes no http.Client, so no deadline either.
 func openDesec(o Options) (backend, error) {
-	d := &desecAPI{name: o.Zone, web: webAPI{
-		name: "desec", base: desecURL, header: [2]string{"Authorization", "Token " + o.setting("token")},
-		client: newPolite("desec", o), timeout: 2 * time.Minute,
-	}}
-	d.web.explain = func(status int) string {
+	web := newWebAPI("desec", desecURL, o, keyIn("Authorization", "Token "+o.setting("token")), func(status int) string {
 		switch status {
 		case http.StatusUnauthorized:
 			return "the token must be valid, and used from an address that it allows"
@@ -41,8 +34,8 @@ func openDesec(o Options) (backend, error) {
 			return "the token's policies must let it write the records of this domain"
 		}
 		return ""
-	}
-	return &rrsetBackend{api: d}, nil
+	})
+	return &rrsetBackend{api: &desecAPI{name: o.Zone, web: web}}, nil
 }
 
 // desecAPI is one domain at deSEC.
@@ -70,16 +63,13 @@ func (d *desecAPI) zone(ctx context.Context, _ []string) ([]apiSet, error) {
 		var page []desecSet
 		header, err := d.web.call(ctx, http.MethodGet, d.path()+query, nil, &page)
 		if err != nil {
-			if e := (webError{}); errors.As(err, &e) && e.status == http.StatusNotFound {
+			if refusedWith(err, http.StatusNotFound) {
 				return nil, d.missing(ctx, err)
 			}
 			return nil, err
 		}
 		for _, s := range page {
-			set := apiSet{rrset: rrset{plan.FQDN(d.name), s.Type}, ttl: s.TTL}
-			if s.Subname != "" {
-				set.name = plan.FQDN(s.Subname + "." + d.name)
-			}
+			set := apiSet{rrset: rrset{below(s.Subname, d.name), s.Type}, ttl: s.TTL}
 			for _, r := range s.Records {
 				set.values = append(set.values, apiValue{text: r})
 			}
@@ -114,20 +104,16 @@ func nextQuery(h http.Header) (string, error) {
 
 // missing names the domain that was probably meant.
 func (d *desecAPI) missing(ctx context.Context, why error) error {
-	var domains []struct{ Name string }
+	var domains []named
 	if _, err := d.web.call(ctx, http.MethodGet, "/domains/?cursor=", nil, &domains); err != nil {
 		return why
 	}
-	var known []string
-	for _, k := range domains {
-		known = append(known, k.Name)
-	}
-	return fmt.Errorf("desec: the account of this token has no domain %s%s", strings.TrimSuffix(d.name, "."), nearestZone(d.name, known))
+	return noZone("desec", "the account of this token", d.name, zoneNames(domains))
 }
 
 // put is one bulk request, which is carried out whole or not at all. An RRset without
 // records is one that is taken away.
-func (d *desecAPI) put(ctx context.Context, sets []apiSet) error {
+func (d *desecAPI) put(ctx context.Context, _, sets []apiSet) error {
 	var body []desecSet
 	for _, s := range sets {
 		name, err := relative(s.name, d.name)

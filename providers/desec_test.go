@@ -83,7 +83,7 @@ func TestDesec(t *testing.T) {
 		z := newFakeZone()
 		h := webHarness(t, "desec", z, fakeDesec(z))
 		h.LowTTL = 300
-		h.Between = func(_ *testing.T, intrude func()) { h.Web.BeforeNth(2, providertest.Reads, intrude) }
+		h.Between = func(_ *testing.T, intrude func()) { h.Web.BeforeNth(2, h.Web.Reads, intrude) }
 		return h
 	})
 	wrongAccess(t, "desec", providertest.NewGate(t, fakeDesec(newFakeZone())).Client(), "HTTP 401: Invalid token.; the token must be valid")

@@ -26,10 +26,7 @@ func (z *Zone) edits(batch []plan.Change, targets []target, seen listing) ([]edi
 			order = append(order, t.rrset)
 			after[t.rrset] = seen.sets[t.rrset]
 		}
-		next, err := z.merged(t, after[t.rrset], c.After)
-		if err == nil {
-			err = z.allowed(next, seen.sets[t.rrset])
-		}
+		next, err := z.next(t, seen.sets[t.rrset], after[t.rrset], c.After)
 		if err != nil {
 			return nil, i, err
 		}

@@ -55,6 +55,15 @@ func (z *fakeZone) locked(set rrset, ttl int, values ...string) {
 
 // refuse says why the zone can't hold an RRset: the rules that any name server has.
 func (z *fakeZone) refuse(set rrset, values []string) string {
+	var others []rrset
+	for _, s := range z.sets {
+		others = append(others, s.rrset)
+	}
+	return refuseRRset(set, values, others)
+}
+
+// refuseRRset says why there can't be an RRset of these values beside others.
+func refuseRRset(set rrset, values []string, others []rrset) string {
 	seen := map[string]bool{}
 	for _, v := range values {
 		rr, err := dns.NewRR(fmt.Sprintf("%s 60 IN %s %s", set.name, set.rrtype, v))
@@ -78,7 +87,7 @@ func (z *fakeZone) refuse(set rrset, values []string) string {
 	if set.rrtype == "CNAME" && len(values) > 1 {
 		return "a name has one CNAME"
 	}
-	for _, s := range z.sets {
+	for _, s := range others {
 		if len(values) > 0 && s.name == set.name && s.rrtype != set.rrtype && (s.rrtype == "CNAME" || set.rrtype == "CNAME") {
 			return "a CNAME stands alone"
 		}
@@ -114,20 +123,25 @@ func (z *fakeZone) dump(*testing.T) (out []string) {
 func (z *fakeZone) put(t *testing.T, sets ...providertest.Set) {
 	t.Helper()
 	for _, s := range sets {
-		f := strings.Fields(s.Key.Name)
-		var values []string
-		ttl := 0
-		for _, l := range s.Lines {
-			r := record{rrset: rrset{f[0], f[1]}}
-			r.data, ttl = plan.SplitRecordLine(l)
-			rr, err := r.rr()
-			if err != nil {
-				t.Fatal(err)
-			}
-			values = append(values, strings.TrimPrefix(rr.String(), rr.Header().String()))
-		}
-		z.set(rrset{plan.FQDN(f[0]), f[1]}, ttl, values...)
+		set, ttl, values := presented(t, s)
+		z.set(set, ttl, values...)
 	}
+}
+
+// presented returns a stranger's RRset in presentation format, with the capitals it came with.
+func presented(t *testing.T, s providertest.Set) (set rrset, ttl int, values []string) {
+	t.Helper()
+	f := strings.Fields(s.Key.Name)
+	for _, l := range s.Lines {
+		r := record{rrset: rrset{f[0], f[1]}}
+		r.data, ttl = plan.SplitRecordLine(l)
+		rr, err := r.rr()
+		if err != nil {
+			t.Fatal(err)
+		}
+		values = append(values, strings.TrimPrefix(rr.String(), rr.Header().String()))
+	}
+	return rrset{plan.FQDN(f[0]), f[1]}, ttl, values
 }
 
 func spelt(values []apiValue) []string {
@@ -157,13 +171,33 @@ func webHarness(t *testing.T, provider string, z *fakeZone, h http.Handler) *pro
 
 func openWeb(t *testing.T, provider, zone, token string, client *http.Client) *Zone {
 	t.Helper()
-	d, err := Open(provider, Options{Zone: zone, HTTPClient: client, Settings: map[string]string{"token": token}})
+	d, err := Open(provider, Options{Zone: zone, HTTPClient: client, Settings: settingsWith(t, provider, token)})
 	if err != nil {
 		t.Fatal(err)
 	}
 	zz := d.(*Zone)
 	zz.pauses = nil
 	return zz
+}
+
+// settingsWith gives every secret that a provider requires the same value, and every other
+// setting its own name.
+func settingsWith(t *testing.T, provider, token string) map[string]string {
+	t.Helper()
+	p, ok := Lookup(provider)
+	if !ok {
+		t.Fatalf("no provider %q", provider)
+	}
+	out := map[string]string{}
+	for _, s := range p.Settings {
+		switch {
+		case s.Required && s.Secret:
+			out[s.Name] = token
+		case s.Required:
+			out[s.Name] = s.Name
+		}
+	}
+	return out
 }
 
 // wrongAccess tries a token that is none and zones that are not there.

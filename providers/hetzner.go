@@ -8,8 +8,6 @@ import (
 	"net/url"
 	"strings"
 	"time"
-
-	"github.com/mailpub/mailpub/plan"
 )
 
 const hetznerURL = "https://api.hetzner.cloud/v1"
@@ -29,11 +27,7 @@ func hetznerProvider() Provider {
 // openHetzner speaks to the API itself: the vendor's SDK brings a metrics library that costs
 // every start of the program 2 to 3 ms.
 func openHetzner(o Options) (backend, error) {
-	h := &hetznerBackend{name: o.Zone, web: webAPI{
-		name: "hetzner", base: hetznerURL, header: [2]string{"Authorization", "Bearer " + o.setting("token")},
-		client: newPolite("hetzner", o), timeout: 2 * time.Minute,
-	}}
-	h.web.explain = func(status int) string {
+	web := newWebAPI("hetzner", hetznerURL, o, keyIn("Authorization", "Bearer "+o.setting("token")), func(status int) string {
 		switch status {
 		case http.StatusUnauthorized:
 			return "the token must be one of the Hetzner Console, not of the old DNS Console"
@@ -43,8 +37,8 @@ func openHetzner(o Options) (backend, error) {
 			return "another change of the zone is under way: run this again"
 		}
 		return ""
-	}
-	return h, nil
+	})
+	return &hetznerBackend{name: o.Zone, web: web}, nil
 }
 
 // hetznerBackend adds and removes single records of an RRset, so that others' stay whatever
@@ -76,7 +70,7 @@ func (h *hetznerBackend) defaults(ctx context.Context) error {
 		}
 	}
 	_, err := h.web.call(ctx, http.MethodGet, h.path(), nil, &reply)
-	if e := (webError{}); errors.As(err, &e) && e.status == http.StatusNotFound {
+	if refusedWith(err, http.StatusNotFound) {
 		return h.missing(ctx, err)
 	}
 	if err != nil {
@@ -93,15 +87,11 @@ func (h *hetznerBackend) defaults(ctx context.Context) error {
 }
 
 func (h *hetznerBackend) missing(ctx context.Context, why error) error {
-	var reply struct{ Zones []struct{ Name string } }
+	var reply struct{ Zones []named }
 	if _, err := h.web.call(ctx, http.MethodGet, "/zones?per_page=50", nil, &reply); err != nil {
 		return why
 	}
-	var known []string
-	for _, z := range reply.Zones {
-		known = append(known, z.Name)
-	}
-	return fmt.Errorf("hetzner: the project of this token has no zone %s%s", strings.TrimSuffix(h.name, "."), nearestZone(h.name, known))
+	return noZone("hetzner", "the project of this token", h.name, zoneNames(reply.Zones))
 }
 
 // sets returns every RRset of the zone.
@@ -130,10 +120,7 @@ func (h *hetznerBackend) sets(ctx context.Context) ([]apiSet, error) {
 			return nil, errors.New("hetzner: a list without the number of its next page: not the reply of this interface")
 		}
 		for _, s := range reply.RRsets {
-			set := apiSet{rrset: rrset{plan.FQDN(h.name), s.Type}, ttl: h.ttl}
-			if s.Name != "@" {
-				set.name = plan.FQDN(s.Name + "." + h.name)
-			}
+			set := apiSet{rrset: rrset{below(s.Name, h.name), s.Type}, ttl: h.ttl}
 			if s.TTL != nil {
 				set.ttl = *s.TTL
 			}

@@ -125,7 +125,7 @@ func TestHetzner(t *testing.T) {
 		z := newFakeZone()
 		h := webHarness(t, "hetzner", z, fakeHetzner(z))
 		h.LowTTL = 30
-		h.Between = func(_ *testing.T, intrude func()) { h.Web.BeforeNth(1, providertest.Writes, intrude) }
+		h.Between = func(_ *testing.T, intrude func()) { h.Web.BeforeNth(1, h.Web.Writes, intrude) }
 		return h
 	})
 	wrongAccess(t, "hetzner", providertest.NewGate(t, fakeHetzner(newFakeZone())).Client(), "HTTP 401: unable to authenticate; the token must be one of")
@@ -137,7 +137,7 @@ func TestHetznerActionFails(t *testing.T) {
 	gate := providertest.NewGate(t, fakeHetzner(z))
 	var once sync.Once
 	gate.Intercept(func(w http.ResponseWriter, r *http.Request) (answered bool) {
-		if providertest.Writes(r) {
+		if gate.Writes(r) {
 			once.Do(func() {
 				answered = true
 				answer(w, http.StatusCreated, map[string]any{"action": map[string]any{"id": 7, "status": "error", "error": map[string]any{"message": "zone is broken"}}})

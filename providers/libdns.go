@@ -3,7 +3,6 @@ package providers
 import (
 	"context"
 	"errors"
-	"fmt"
 	"time"
 
 	"github.com/libdns/libdns"
@@ -55,63 +54,14 @@ func (l listing) addLibdns(recs []libdns.Record, zone string, escaped bool, sets
 }
 
 func (b *libdnsBackend) write(ctx context.Context, edits []edit) error {
-	for _, e := range edits {
-		if err := ctx.Err(); err != nil {
-			return err
-		}
-		if err := b.one(ctx, e); err != nil {
-			return fmt.Errorf("%s: %w", e.rrset, err)
-		}
-	}
-	return nil
+	return writeRecords(ctx, b, edits)
 }
 
-// one carries out one edit. What is there stays until its replacement is in place,
-// except where both can't be there at once: the same data with another TTL, and a
-// CNAME, of which a name has only one (RFC 1034 section 3.6.2).
-func (b *libdnsBackend) one(ctx context.Context, e edit) error {
-	gone, fresh := e.split()
-	if r, ok := b.client.(replacer); ok {
-		for len(gone) > 0 && len(fresh) > 0 {
-			i := counterpart(gone, fresh[0])
-			if err := b.replace(ctx, r, gone[i], fresh[0]); err != nil {
-				return err
-			}
-			gone = append(gone[:i:i], gone[i+1:]...)
-			fresh = fresh[1:]
-		}
+func (b *libdnsBackend) replace(ctx context.Context, from, to record) error {
+	client, ok := b.client.(replacer)
+	if !ok {
+		return errNoReplace
 	}
-	for _, f := range fresh {
-		if i := counterpart(gone, f); i < len(gone) && (gone[i].sameData(f) || f.rrtype == "CNAME") {
-			if err := b.remove(ctx, gone[i]); err != nil {
-				return err
-			}
-			gone = append(gone[:i:i], gone[i+1:]...)
-		}
-		if err := b.append(ctx, f); err != nil {
-			return err
-		}
-	}
-	for _, g := range gone {
-		if err := b.remove(ctx, g); err != nil {
-			return err
-		}
-	}
-	return nil
-}
-
-// counterpart returns the index of the record that becomes r: the one with the same
-// data, else the first.
-func counterpart(gone []record, r record) int {
-	for i, g := range gone {
-		if g.sameData(r) {
-			return i
-		}
-	}
-	return 0
-}
-
-func (b *libdnsBackend) replace(ctx context.Context, client replacer, from, to record) error {
 	rec, err := to.toLibdns(b.zone)
 	if err != nil {
 		return err
@@ -121,7 +71,7 @@ func (b *libdnsBackend) replace(ctx context.Context, client replacer, from, to r
 	return client.ReplaceRecord(ctx, b.zone, from.listed, noted(rec, to))
 }
 
-func (b *libdnsBackend) append(ctx context.Context, r record) error {
+func (b *libdnsBackend) create(ctx context.Context, r record) error {
 	rec, err := r.toLibdns(b.zone)
 	if err != nil {
 		return err

@@ -17,6 +17,12 @@ type Limits struct {
 	OneTTL         bool          // the records of an RRset share one TTL (RFC 2181 section 5.2)
 	ASCII          bool          // text is printable ASCII only
 	NoText         string        // characters that text can't have
+	Trims          bool          // text loses spaces at its ends
+	MaxText        int           // octets of text, quotes and escapes included; 0: none known
+	NoNullMX       bool          // takes no MX that says "no mail" (RFC 7505)
+	NamesInCAA     bool          // the value of a CAA record is a domain name and nothing else
+	NoTTL          bool          // the TTL is chosen elsewhere and can't be written
+	UpdateOnly     bool          // changes the one record of a name and type; adds and removes none
 }
 
 // String returns the limits as one line for people, "none known" where there are none.
@@ -37,6 +43,24 @@ func (l Limits) String() string {
 	if l.NoText != "" {
 		said = append(said, fmt.Sprintf("no text with any of %s", l.NoText))
 	}
+	if l.Trims {
+		said = append(said, "no text that begins or ends with a space")
+	}
+	if l.MaxText > 0 {
+		said = append(said, fmt.Sprintf("no text over %d octets, quotes and escapes included", l.MaxText))
+	}
+	if l.NoNullMX {
+		said = append(said, "no null MX")
+	}
+	if l.NamesInCAA {
+		said = append(said, "no CAA record whose value is not a domain name")
+	}
+	if l.NoTTL {
+		said = append(said, "the TTL is not written")
+	}
+	if l.UpdateOnly {
+		said = append(said, "changes what is there, where a name has one record of the type; adds and removes nothing")
+	}
 	if said == nil {
 		return "none known"
 	}
@@ -55,8 +79,8 @@ func spell(d time.Duration) string {
 	return s
 }
 
-// refuseTTL says why a TTL is not taken, or nothing.
-func (l Limits) refuseTTL(ttl time.Duration) string {
+// RefuseTTL says why a TTL is not taken, in one line, or "".
+func (l Limits) RefuseTTL(ttl time.Duration) string {
 	switch {
 	case ttl < l.MinTTL:
 		return "takes none under " + spell(l.MinTTL)
@@ -72,13 +96,24 @@ func (l Limits) refuse(r record) string {
 		return fmt.Sprintf("takes no %s records", r.rrtype)
 	}
 	if r.ttl >= 0 && r.note == "" && (r.ttl == 0 || r.ttl != l.AutoTTL) {
-		if why := l.refuseTTL(seconds(r.ttl)); why != "" {
+		if why := l.RefuseTTL(seconds(r.ttl)); why != "" {
 			return fmt.Sprintf("does not take a TTL of %d s: it %s", r.ttl, why)
 		}
 	}
-	if r.rrtype != "TXT" {
-		return ""
+	switch {
+	case r.rrtype == "TXT":
+		return l.refuseText(r)
+	case r.rrtype == "MX" && l.NoNullMX && strings.HasSuffix(r.data, " ."):
+		return "takes no null MX"
+	case r.rrtype == "CAA" && l.NamesInCAA:
+		if _, value, _ := cutLast(r.data, " "); strings.ContainsAny(value, ";: \\") {
+			return fmt.Sprintf("takes only a domain name as the value of a CAA record, not %s", value)
+		}
 	}
+	return ""
+}
+
+func (l Limits) refuseText(r record) string {
 	text, err := plan.Text(r.data)
 	if err != nil {
 		return err.Error()
@@ -88,6 +123,12 @@ func (l Limits) refuse(r record) string {
 	}
 	if i := strings.IndexAny(text, l.NoText); i >= 0 {
 		return fmt.Sprintf("does not keep %q in text", text[i:i+1])
+	}
+	if l.Trims && strings.Trim(text, " ") != text {
+		return "does not keep the spaces at the ends of text"
+	}
+	if n := len(quoted(text)); l.MaxText > 0 && n > l.MaxText {
+		return fmt.Sprintf("takes no text over %d octets, quotes and escapes included, and this has %d", l.MaxText, n)
 	}
 	return ""
 }
@@ -111,6 +152,35 @@ func (z *Zone) Refuses(it plan.Item) string {
 		return err.Error()
 	}
 	return ""
+}
+
+// RefusesChange says why the provider can't carry out a change of what Read saw last, in one
+// line, or returns "" where it can: what Refuses knows of the item alone, and what follows
+// from the records beside it.
+func (z *Zone) RefusesChange(c plan.Change) string {
+	t, err := z.target(c.Key)
+	if err != nil {
+		return err.Error()
+	}
+	there := z.last.sets[t.rrset]
+	if _, err := z.next(t, there, there, c.After); err != nil {
+		return err.Error()
+	}
+	return ""
+}
+
+// next returns the RRset that holds what is wanted of a key, where the provider takes it.
+// There is what it holds now, set the same after earlier changes of a batch.
+func (z *Zone) next(t target, there, set []record, want []string) ([]record, error) {
+	rs, err := z.merged(t, set, want)
+	if err == nil {
+		err = z.allowed(rs, there)
+	}
+	if err == nil && z.limits.UpdateOnly && (len(rs) != 1 || len(there) != 1) {
+		err = fmt.Errorf("%s: %s only changes what is there, where a name has one record of the type; here are %d, and %d are wanted",
+			t.rrset, z.provider, len(there), len(rs))
+	}
+	return rs, err
 }
 
 // allowed refuses what the provider would not take or would change, before anything is

@@ -40,3 +40,18 @@ func nearestZone(zone string, known []string) string {
 	}
 	return didYouMean(strings.TrimSuffix(zone, "."), bare)
 }
+
+// noZone is the error for a zone that owner, the account or the server, does not have.
+func noZone(api, owner, zone string, known []string) error {
+	return fmt.Errorf("%s: %s has no zone %s%s", api, owner, strings.TrimSuffix(zone, "."), nearestZone(zone, known))
+}
+
+// named is what lists of zones have in common.
+type named struct{ Name string }
+
+func zoneNames(list []named) (out []string) {
+	for _, n := range list {
+		out = append(out, n.Name)
+	}
+	return out
+}

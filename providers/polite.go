@@ -1,6 +1,7 @@
 package providers
 
 import (
+	"context"
 	"fmt"
 	"io"
 	"log/slog"
@@ -25,9 +26,11 @@ func newPolite(api string, o Options) *politeClient {
 	if o.HTTPClient != nil {
 		client = *o.HTTPClient
 	}
-	client.CheckRedirect = func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }
+	client.CheckRedirect = noRedirect
 	return &politeClient{api: api, client: &client, log: o.Logger}
 }
+
+func noRedirect(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }
 
 // RoundTrip implements http.RoundTripper.
 func (p *politeClient) RoundTrip(req *http.Request) (*http.Response, error) { return p.Do(req) }
@@ -64,15 +67,25 @@ func (p *politeClient) Do(req *http.Request) (*http.Response, error) {
 	}
 }
 
+// reading marks ctx for a request that changes nothing although it is no GET, so that it may
+// be tried again.
+func reading(ctx context.Context) context.Context { return context.WithValue(ctx, readingKey{}, true) }
+
+type readingKey struct{}
+
+func reads(req *http.Request) bool {
+	return req.Method == http.MethodGet || req.Context().Value(readingKey{}) != nil
+}
+
 // retryAfter says whether and when to try again. Retry-After is seconds or a date (RFC 9110
 // section 10.2.3).
 func retryAfter(req *http.Request, resp *http.Response, err error, try int) (time.Duration, bool) {
 	backoff := time.Second << (try - 1)
 	switch {
 	case err != nil:
-		return backoff, req.Method == http.MethodGet
+		return backoff, reads(req)
 	case resp.StatusCode == http.StatusTooManyRequests:
-	case resp.StatusCode >= 500 && req.Method == http.MethodGet:
+	case resp.StatusCode >= 500 && reads(req):
 	default:
 		return 0, false
 	}

@@ -2,13 +2,11 @@ package providers
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"log/slog"
 	"net/http"
 	"net/url"
 	"strings"
-	"time"
 
 	"github.com/mailpub/mailpub/plan"
 )
@@ -37,16 +35,8 @@ func powerdnsProvider() Provider {
 }
 
 func openPowerDNS(o Options) (backend, error) {
-	p := &powerdnsAPI{
-		name: o.Zone, log: o.Logger,
-		zones: "/api/v1/servers/" + url.PathEscape(o.setting("server_id")) + "/zones",
-		web: webAPI{
-			name: "powerdns", base: strings.TrimSuffix(o.setting("url"), "/"),
-			header: [2]string{"X-API-Key", o.setting("key")},
-			client: newPolite("powerdns", o), timeout: 2 * time.Minute,
-		},
-	}
-	p.web.explain = func(status int) string {
+	base := strings.TrimSuffix(o.setting("url"), "/")
+	web := newWebAPI("powerdns", base, o, keyIn("X-API-Key", o.setting("key")), func(status int) string {
 		switch status {
 		case http.StatusUnauthorized:
 			return `setting "key" must be the server's api-key`
@@ -54,8 +44,9 @@ func openPowerDNS(o Options) (backend, error) {
 			return "the server's webserver-allow-from must include this machine"
 		}
 		return ""
-	}
-	return &rrsetBackend{api: p}, nil
+	})
+	zones := "/api/v1/servers/" + url.PathEscape(o.setting("server_id")) + "/zones"
+	return &rrsetBackend{api: &powerdnsAPI{name: o.Zone, zones: zones, web: web, log: o.Logger}}, nil
 }
 
 // powerdnsAPI is one zone at PowerDNS. Comments and disabled records are strangers', and
@@ -93,7 +84,7 @@ func (p *powerdnsAPI) zone(ctx context.Context, _ []string) ([]apiSet, error) {
 		RRsets     []powerdnsSet
 	}
 	if _, err := p.web.call(ctx, http.MethodGet, p.path(), nil, &reply); err != nil {
-		if e := (webError{}); errors.As(err, &e) && e.status == http.StatusNotFound {
+		if refusedWith(err, http.StatusNotFound) {
 			return nil, p.missing(ctx, err)
 		}
 		return nil, err
@@ -110,7 +101,7 @@ func (p *powerdnsAPI) zone(ctx context.Context, _ []string) ([]apiSet, error) {
 	for _, s := range reply.RRsets {
 		set := apiSet{rrset: rrset{plan.FQDN(s.Name), s.Type}, ttl: s.TTL}
 		for _, r := range s.Records {
-			set.values = append(set.values, apiValue{r.Content, r.Disabled})
+			set.values = append(set.values, apiValue{text: r.Content, off: r.Disabled})
 		}
 		sets = append(sets, set)
 	}
@@ -119,19 +110,15 @@ func (p *powerdnsAPI) zone(ctx context.Context, _ []string) ([]apiSet, error) {
 
 // missing names the zone that was probably meant.
 func (p *powerdnsAPI) missing(ctx context.Context, why error) error {
-	var zones []struct{ Name string }
+	var zones []named
 	if _, err := p.web.call(ctx, http.MethodGet, p.zones, nil, &zones); err != nil {
 		return fmt.Errorf("%w; check url and server_id", why)
 	}
-	var known []string
-	for _, z := range zones {
-		known = append(known, z.Name)
-	}
-	return fmt.Errorf("powerdns: the server has no zone %s%s", p.name, nearestZone(p.name, known))
+	return noZone("powerdns", "the server", p.name, zoneNames(zones))
 }
 
 // put sends one PATCH, which is carried out whole or not at all.
-func (p *powerdnsAPI) put(ctx context.Context, sets []apiSet) error {
+func (p *powerdnsAPI) put(ctx context.Context, _, sets []apiSet) error {
 	var body struct {
 		RRsets []powerdnsSet `json:"rrsets"`
 	}

@@ -15,6 +15,7 @@ import (
 
 	"github.com/mailpub/mailpub/plan"
 	"github.com/mailpub/mailpub/providers/providertest"
+	"github.com/mailpub/mailpub/providers/servertest"
 )
 
 const powerdnsKey = "the-api-key-of-the-tests"
@@ -52,15 +53,15 @@ type powerdns struct {
 
 func startPowerDNS(t *testing.T) *powerdns {
 	t.Helper()
-	path, sqlite, dir := program(t, "pdns_server"), program(t, "sqlite3"), t.TempDir()
+	path, sqlite, dir := servertest.Program(t, "pdns_server"), servertest.Program(t, "sqlite3"), t.TempDir()
 	schema := "/usr/share/pdns-backend-sqlite3/schema/schema.sqlite3.sql"
 	if out, err := exec.Command(sqlite, "-bail", filepath.Join(dir, "db"), ".read "+schema).CombinedOutput(); err != nil {
 		t.Fatalf("the database of PowerDNS: %v %s", err, out)
 	}
-	dns, web := freePort(t), freePort(t)
-	write(t, filepath.Join(dir, "pdns.conf"), fmt.Sprintf(powerdnsConfig, dir, dns, web, powerdnsKey))
+	dns, web := servertest.FreePort(t), servertest.FreePort(t)
+	servertest.Write(t, filepath.Join(dir, "pdns.conf"), fmt.Sprintf(powerdnsConfig, dir, dns, web, powerdnsKey))
 	p := &powerdns{addr: fmt.Sprintf("127.0.0.1:%d", dns), url: fmt.Sprintf("http://127.0.0.1:%d", web)}
-	if !runServer(t, p.addr, "", path, "--config-dir="+dir) {
+	if !servertest.Run(t, p.addr, "", path, "--config-dir="+dir) {
 		t.Fatal("PowerDNS did not come up")
 	}
 	for _, name := range []string{"mailpub", "reader"} {
@@ -182,7 +183,7 @@ func TestPowerDNS(t *testing.T) {
 					Put:  func(t *testing.T, sets ...providertest.Set) { p.put(t, zone, sets...) },
 					Dump: func(t *testing.T) []string { return p.dump(t, zone) },
 					// There are no preconditions: the last look is the one right before writing.
-					Between: func(_ *testing.T, intrude func()) { gate.BeforeNth(2, providertest.Reads, intrude) },
+					Between: func(_ *testing.T, intrude func()) { gate.BeforeNth(2, gate.Reads, intrude) },
 				}
 			})
 		})
@@ -245,7 +246,7 @@ func TestPowerDNSErrors(t *testing.T) {
 		{"another key", zone, [2]string{"key", "wrong-key"}, `HTTP 401: Unauthorized; setting "key" must be the server's api-key`},
 		{"a zone below", "mail." + zone, [2]string{}, fmt.Sprintf("give %q, which holds it", strings.TrimSuffix(zone, "."))},
 		{"a slip of the pen", "z91.example.", [2]string{}, "did you mean"},
-		{"no zone like it", "nomeazienda.it.", [2]string{}, "the server has no zone nomeazienda.it."},
+		{"no zone like it", "nomeazienda.it.", [2]string{}, "the server has no zone nomeazienda.it"},
 		{"another server id", zone, [2]string{"server_id", "elsewhere"}, "check url and server_id"},
 		{"a secondary", "second.example.", [2]string{}, "give its primary server"},
 		{"nobody listens", zone, [2]string{"url", "http://127.0.0.1:1"}, "connection refused"},

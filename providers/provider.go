@@ -43,6 +43,7 @@ type Options struct {
 	// HTTPClient carries the calls of providers with a web interface. Nil is a client with
 	// a deadline of its own.
 	HTTPClient *http.Client
+	Pool       *Pool        // shared by zones at the same name server; nil: one for this zone
 	Logger     *slog.Logger // nil discards
 }
 
@@ -50,7 +51,12 @@ func (o Options) setting(name string) string { return o.Settings[name] }
 
 // All returns the providers, in the order of a list for people.
 func All() []Provider {
-	return []Provider{rfc2136Provider(), powerdnsProvider(), cloudflareProvider(), desecProvider(), hetznerProvider(), manualProvider()}
+	return []Provider{
+		rfc2136Provider(), powerdnsProvider(),
+		cloudflareProvider(), desecProvider(), digitaloceanProvider(), heProvider(), hetznerProvider(), inwxProvider(),
+		ionosProvider(), ovhProvider(), porkbunProvider(), route53Provider(), scalewayProvider(),
+		manualProvider(),
+	}
 }
 
 // Lookup returns the provider of that name.
@@ -80,6 +86,9 @@ func Open(name string, o Options) (plan.Driver, error) {
 	if o.Resolver == nil {
 		o.Resolver = &Resolver{}
 	}
+	if o.Pool == nil {
+		o.Pool = &Pool{}
+	}
 	if o.TTL == 0 {
 		o.TTL = DefaultTTL
 	}
@@ -87,15 +96,19 @@ func Open(name string, o Options) (plan.Driver, error) {
 	for _, e := range CheckSettings(name, o.Settings) {
 		return nil, fmt.Errorf("zone %s: %w", o.Zone, e)
 	}
-	if why := p.Limits.refuseTTL(o.TTL); why != "" {
+	if why := p.Limits.RefuseTTL(o.TTL); why != "" {
 		return nil, fmt.Errorf("zone %s: ttl %v: %s %s", o.Zone, o.TTL, name, why)
 	}
 	b, err := p.open(o)
 	if err != nil {
 		return nil, fmt.Errorf("zone %s: %w", o.Zone, err)
 	}
+	ttl := int(o.TTL.Seconds())
+	if p.Limits.NoTTL {
+		ttl = -1
+	}
 	return &Zone{
-		name: o.Zone, ttl: int(o.TTL.Seconds()), backend: b, log: o.Logger,
+		name: o.Zone, ttl: ttl, backend: b, log: o.Logger,
 		provider: name, limits: p.Limits,
 		pauses: []time.Duration{250 * time.Millisecond, time.Second},
 	}, nil

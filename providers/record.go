@@ -25,7 +25,8 @@ type record struct {
 	note string // what else the provider says about it: "proxied"
 	bad  error  // why data is not canonical; such a record is carried along, never written
 
-	listed libdns.Record // as the provider listed it, nil for a new one
+	id     string        // of the record at the provider, where it has one
+	listed libdns.Record // as a libdns provider listed it, nil for a new one
 }
 
 // line is the record's canonical text. A note makes it differ from any wanted text.
@@ -111,7 +112,7 @@ func (r record) rr() (dns.RR, error) {
 // overWire packs and unpacks, which fails on what can't be sent and leaves one spelling
 // of each octet.
 func overWire(rr dns.RR) (dns.RR, error) {
-	buf := make([]byte, dns.MaxMsgSize)
+	buf := make([]byte, dns.Len(rr)+1)
 	n, err := dns.PackRR(rr, buf, 0, nil, false)
 	if err != nil {
 		return nil, err

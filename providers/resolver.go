@@ -174,6 +174,22 @@ func (r *Resolver) ask(ctx context.Context, server, name, rrtype string, recurse
 	return a, nil
 }
 
+// exchange is dns.Client.ExchangeContext, but it also ends when ctx is cancelled.
+func exchange(ctx context.Context, client *dns.Client, m *dns.Msg, server string) (*dns.Msg, error) {
+	conn, err := client.DialContext(ctx, server)
+	if err != nil {
+		return nil, err
+	}
+	defer conn.Close()
+	stop := context.AfterFunc(ctx, func() { _ = conn.SetDeadline(time.Unix(1, 0)) })
+	defer stop()
+	reply, _, err := client.ExchangeWithConnContext(ctx, m, conn)
+	if err != nil && ctx.Err() != nil {
+		return nil, ctx.Err()
+	}
+	return reply, err
+}
+
 // exchange asks over UDP, again when there is no reply, and over TCP when the reply was
 // cut off (RFC 7766 section 5). A server that stumbles over EDNS is asked without
 // (RFC 6891 section 7).

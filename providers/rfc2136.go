@@ -11,7 +11,6 @@ import (
 	"strings"
 	"time"
 
-	"github.com/libdns/rfc2136"
 	"github.com/miekg/dns"
 
 	"github.com/mailpub/mailpub/plan"
@@ -82,30 +81,32 @@ func openRFC2136(o Options) (backend, error) {
 	if _, err := base64.StdEncoding.DecodeString(o.setting("key")); err != nil {
 		return nil, errors.New(`setting "key": not base64; copy the secret as the server's key file has it`)
 	}
-	name := dns.CanonicalName(o.setting("key_name"))
-	alg := strings.ToLower(strings.TrimSuffix(o.setting("key_alg"), "."))
 	return &rfc2136Backend{
-		zone: o.Zone, server: server, log: o.Logger,
-		keyName: name, keyAlg: dns.Fqdn(alg), key: o.setting("key"),
-		lib:     &rfc2136.Provider{KeyName: name, KeyAlg: alg, Key: o.setting("key"), Server: server},
+		zone: o.Zone, server: o.Pool.server(server), log: o.Logger,
+		key: tsigKey{
+			name:   dns.CanonicalName(o.setting("key_name")),
+			alg:    dns.Fqdn(strings.ToLower(strings.TrimSuffix(o.setting("key_alg"), "."))),
+			secret: o.setting("key"),
+		},
 		timeout: 5 * time.Second,
 	}, nil
 }
 
-// rfc2136Backend lists a zone by transfer, through libdns, and writes it with one
-// dynamic update that names what it relies on. libdns/rfc2136 has no prerequisites, and
-// it joins the strings of a TXT record, so that such a record can't be deleted exactly.
+// rfc2136Backend lists a zone by transfer and writes it with one dynamic update that names
+// what it relies on. libdns/rfc2136 holds all of a zone in memory, gives up on it over one
+// record that libdns can't parse, joins the strings of a TXT record so that it can't be deleted
+// exactly, and has no prerequisites.
 type rfc2136Backend struct {
-	zone, server         string
-	keyName, keyAlg, key string
-	lib                  *rfc2136.Provider
-	timeout              time.Duration // of one exchange
-	log                  *slog.Logger
-	oneByOne             bool // a transfer was refused before
+	zone     string
+	server   *dnsServer
+	key      tsigKey
+	timeout  time.Duration // of one step of an exchange
+	log      *slog.Logger
+	oneByOne bool // a transfer was refused before
 }
 
-// list transfers the zone. Where the server does not allow that, or libdns can't
-// read something in the zone, the wanted names are asked for one by one.
+// list transfers the zone. Where the server does not allow that, the wanted names are asked
+// for one by one.
 func (b *rfc2136Backend) list(ctx context.Context, sets []rrset) (listing, error) {
 	if b.oneByOne {
 		return b.ask(ctx, sets)
@@ -120,31 +121,9 @@ func (b *rfc2136Backend) list(ctx context.Context, sets []rrset) (listing, error
 	if why := b.diagnose(ctx); why != nil {
 		return listing{}, why
 	}
-	b.log.Warn("no zone transfer; asking for the wanted names one by one", "zone", b.zone, "server", b.server, "err", err)
+	b.log.Warn("no zone transfer; asking for the wanted names one by one", "zone", b.zone, "server", b.server.addr, "err", err)
 	b.oneByOne = true
 	return b.ask(ctx, sets)
-}
-
-// transfer lists the zone through libdns, which after dialing does not look at ctx:
-// hence the goroutine, which ends within libdns' own deadline of 2 s a message.
-func (b *rfc2136Backend) transfer(ctx context.Context, sets []rrset) (listing, error) {
-	type result struct {
-		l   listing
-		err error
-	}
-	out := make(chan result, 1)
-	go func() {
-		recs, err := b.lib.GetRecords(ctx, b.zone)
-		l := newListing()
-		l.addLibdns(recs, b.zone, true, sets)
-		out <- result{l, err}
-	}()
-	select {
-	case r := <-out:
-		return r.l, r.err
-	case <-ctx.Done():
-		return listing{}, ctx.Err()
-	}
 }
 
 // write sends one update for all edits. Its prerequisites are the RRsets as they were
@@ -157,7 +136,7 @@ func (b *rfc2136Backend) write(ctx context.Context, edits []edit) error {
 			return err
 		}
 	}
-	reply, err := b.exchange(ctx, m)
+	reply, err := b.exchange(ctx, m, true)
 	if err != nil {
 		return err
 	}

@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"strings"
-	"time"
 
 	"github.com/miekg/dns"
 
@@ -13,59 +12,79 @@ import (
 )
 
 // exchange sends a signed message over TCP and returns the verified reply. The error
-// names the server and says what to do. A reply's code is the caller's to judge.
-func (b *rfc2136Backend) exchange(ctx context.Context, m *dns.Msg) (*dns.Msg, error) {
-	ctx, cancel := context.WithTimeout(ctx, b.timeout)
-	defer cancel()
-	m.SetTsig(b.keyName, b.keyAlg, 300, time.Now().Unix())
-	client := &dns.Client{Net: "tcp", Timeout: b.timeout, TsigSecret: map[string]string{b.keyName: b.key}}
-	reply, err := exchange(ctx, client, m, b.server)
-	if reply != nil {
-		if sig := reply.IsTsig(); sig != nil && sig.Error != dns.RcodeSuccess {
-			return nil, b.keyError(sig.Error)
-		}
+// names the server and says what to do. A reply's code is the caller's to judge. What is to
+// be sent once is never sent again, whatever becomes of it.
+func (b *rfc2136Backend) exchange(ctx context.Context, m *dns.Msg, once bool) (*dns.Msg, error) {
+	if _, err := b.server.enter(ctx); err != nil {
+		return nil, b.unreachable(err)
 	}
-	switch {
-	case errors.Is(err, dns.ErrSig), errors.Is(err, dns.ErrAuth), errors.Is(err, dns.ErrTime):
+	var reply *dns.Msg
+	err := b.server.on(ctx, b.timeout, once, func(c *line) error {
+		mac, err := c.send(m, b.key, b.timeout)
+		if err != nil {
+			return err
+		}
+		msg, err := c.receive(b.timeout)
+		if err != nil {
+			return err
+		}
+		reply = new(dns.Msg)
+		if err := reply.Unpack(msg); err != nil {
+			return err
+		}
+		if reply.Id != m.Id {
+			return dns.ErrId
+		}
+		return dns.TsigVerify(msg, b.key.secret, mac, false)
+	})
+	if reply == nil {
+		b.server.leave(outcomeOf(err), b.unreachable(err))
+		return nil, b.unreachable(err)
+	}
+	b.server.leave(answered, nil)
+	if sig := reply.IsTsig(); sig != nil && sig.Error != dns.RcodeSuccess {
+		return nil, b.keyError(sig.Error)
+	}
+	if err != nil {
 		return nil, fmt.Errorf("server %s: its reply is not signed with key %q (%w): something between here and there answers in its place",
-			b.server, b.keyName, err)
-	case err != nil:
-		return nil, fmt.Errorf("server %s does not answer: %w; check the address, and that TCP port 53 of it is reachable from here",
-			b.server, err)
+			b.server.addr, b.key.name, err)
 	}
 	return reply, nil
 }
 
-// exchange is dns.Client.ExchangeContext, but it also ends when ctx is cancelled.
-func exchange(ctx context.Context, client *dns.Client, m *dns.Msg, server string) (*dns.Msg, error) {
-	conn, err := client.DialContext(ctx, server)
-	if err != nil {
-		return nil, err
+// unreachable explains an error of the network.
+func (b *rfc2136Backend) unreachable(err error) error {
+	if errors.Is(err, context.Canceled) || errors.As(err, new(unreachable)) {
+		return err
 	}
-	defer conn.Close()
-	stop := context.AfterFunc(ctx, func() { _ = conn.SetDeadline(time.Unix(1, 0)) })
-	defer stop()
-	reply, _, err := client.ExchangeWithConnContext(ctx, m, conn)
-	if err != nil && ctx.Err() != nil {
-		return nil, ctx.Err()
-	}
-	return reply, err
+	return unreachable{b.server.addr, err}
 }
+
+type unreachable struct {
+	server string
+	err    error
+}
+
+func (u unreachable) Error() string {
+	return fmt.Sprintf("server %s does not answer: %v; check the address, and that TCP port 53 of it is reachable from here", u.server, u.err)
+}
+
+func (u unreachable) Unwrap() error { return u.err }
 
 // keyError explains the TSIG error of a refusal (RFC 8945 section 5.2).
 func (b *rfc2136Backend) keyError(code uint16) error {
-	alg := strings.TrimSuffix(b.keyAlg, ".")
+	alg := strings.TrimSuffix(b.key.alg, ".")
 	switch code {
 	case dns.RcodeBadKey:
 		return fmt.Errorf("server %s does not know key %q with %s: compare key_name and key_alg with the server's key",
-			b.server, b.keyName, alg)
+			b.server.addr, b.key.name, alg)
 	case dns.RcodeBadSig:
 		return fmt.Errorf("server %s knows key %q, but not with this secret: compare key and key_alg (%s) with the server's",
-			b.server, b.keyName, alg)
+			b.server.addr, b.key.name, alg)
 	case dns.RcodeBadTime:
-		return fmt.Errorf("server %s says that the clocks are more than 5 minutes apart: set the time here or there", b.server)
+		return fmt.Errorf("server %s says that the clocks are more than 5 minutes apart: set the time here or there", b.server.addr)
 	}
-	return fmt.Errorf("server %s rejects key %q: %s", b.server, b.keyName, dns.RcodeToString[int(code)])
+	return fmt.Errorf("server %s rejects key %q: %s", b.server.addr, b.key.name, dns.RcodeToString[int(code)])
 }
 
 // updateError explains the reply to an update (RFC 2136 section 2.2).
@@ -74,37 +93,37 @@ func (b *rfc2136Backend) updateError(code int) error {
 	case dns.RcodeSuccess:
 		return nil
 	case dns.RcodeNXRrset, dns.RcodeYXRrset, dns.RcodeYXDomain, dns.RcodeNameError:
-		return fmt.Errorf("server %s: %w: a record was changed between reading and writing", b.server, plan.ErrStale)
+		return fmt.Errorf("server %s: %w: a record was changed between reading and writing", b.server.addr, plan.ErrStale)
 	case dns.RcodeRefused:
 		return fmt.Errorf("server %s refuses the update: allow key %q to update zone %s (BIND: allow-update or update-policy); "+
-			"where that is so already, the server's log tells which record it objects to", b.server, b.keyName, b.zone)
+			"where that is so already, the server's log tells which record it objects to", b.server.addr, b.key.name, b.zone)
 	case dns.RcodeNotAuth:
-		return fmt.Errorf("server %s is not authoritative for zone %s: give the zone's primary server", b.server, b.zone)
+		return fmt.Errorf("server %s is not authoritative for zone %s: give the zone's primary server", b.server.addr, b.zone)
 	case dns.RcodeNotImplemented:
-		return fmt.Errorf("server %s does not do dynamic updates", b.server)
+		return fmt.Errorf("server %s does not do dynamic updates", b.server.addr)
 	case dns.RcodeServerFailure:
-		return fmt.Errorf("server %s could not carry out the update (SERVFAIL): its log says why, often a zone file or journal it may not write", b.server)
+		return fmt.Errorf("server %s could not carry out the update (SERVFAIL): its log says why, often a zone file or journal it may not write", b.server.addr)
 	}
-	return fmt.Errorf("server %s answers the update with %s", b.server, dns.RcodeToString[code])
+	return fmt.Errorf("server %s answers the update with %s", b.server.addr, dns.RcodeToString[code])
 }
 
 // diagnose finds out why nothing can be had from the server, by a signed query for the
 // zone's SOA. Nil means that the server, the key and the zone are all in order.
 func (b *rfc2136Backend) diagnose(ctx context.Context) error {
-	reply, err := b.exchange(ctx, new(dns.Msg).SetQuestion(b.zone, dns.TypeSOA))
+	reply, err := b.exchange(ctx, new(dns.Msg).SetQuestion(b.zone, dns.TypeSOA), false)
 	if err != nil {
 		return err
 	}
 	if len(pick(reply.Answer, rrset{b.zone, "SOA"})) == 0 || !reply.Authoritative {
 		return fmt.Errorf("server %s is not authoritative for zone %s (%s): check the zone's name, and give its primary server",
-			b.server, b.zone, dns.RcodeToString[reply.Rcode])
+			b.server.addr, b.zone, dns.RcodeToString[reply.Rcode])
 	}
 	return nil
 }
 
 // exact returns an RRset as the server holds it.
 func (b *rfc2136Backend) exact(ctx context.Context, set rrset) ([]dns.RR, error) {
-	reply, err := b.exchange(ctx, question(set))
+	reply, err := b.exchange(ctx, question(set), false)
 	if err != nil {
 		return nil, err
 	}
@@ -112,7 +131,7 @@ func (b *rfc2136Backend) exact(ctx context.Context, set rrset) ([]dns.RR, error)
 	case reply.Rcode == dns.RcodeNameError:
 		return nil, nil
 	case reply.Rcode != dns.RcodeSuccess:
-		return nil, fmt.Errorf("server %s answers the question for %s with %s", b.server, set, dns.RcodeToString[reply.Rcode])
+		return nil, fmt.Errorf("server %s answers the question for %s with %s", b.server.addr, set, dns.RcodeToString[reply.Rcode])
 	}
 	return pick(reply.Answer, set), nil
 }
@@ -155,7 +174,7 @@ func (b *rfc2136Backend) ask(ctx context.Context, sets []rrset) (listing, error)
 				return listing{}, err
 			} else if wild != "" {
 				l.unknown[set] = fmt.Sprintf("the wildcard %s answers for it, and server %s refuses a zone transfer, "+
-					"which would show what is really there: allow key %q to transfer zone %s", wild, b.server, b.keyName, b.zone)
+					"which would show what is really there: allow key %q to transfer zone %s", wild, b.server.addr, b.key.name, b.zone)
 			}
 		}
 	}

@@ -14,8 +14,9 @@ import (
 type rrsetAPI interface {
 	// zone returns every RRset of the zone, or at least those at the given names.
 	zone(ctx context.Context, names []string) ([]apiSet, error)
-	// put replaces RRsets, all or none of them. One without values is taken away.
-	put(ctx context.Context, sets []apiSet) error
+	// put replaces RRsets, each as it was by what is to be, all or none of them. One without
+	// values is taken away.
+	put(ctx context.Context, was, sets []apiSet) error
 }
 
 // apiSet is an RRset as the interface has it.
@@ -23,12 +24,14 @@ type apiSet struct {
 	rrset
 	ttl    int
 	values []apiValue
+	odd    string // why it can't be compared with anything, such as an answer that depends on who asks
 }
 
 // apiValue is one record's data in presentation format, in the provider's spelling.
 type apiValue struct {
 	text string
-	off  bool // kept there but not served: never shown, always carried along
+	raw  string // as the interface has it, where that is no presentation format
+	off  bool   // kept there but not served: never shown, always carried along
 }
 
 // rrsetBackend writes through an rrsetAPI. Replacing an RRset writes the strangers' records
@@ -50,6 +53,9 @@ func listed(found []apiSet, sets []rrset) listing {
 	for _, s := range found {
 		if !wanted[s.name] {
 			continue
+		}
+		if s.odd != "" {
+			l.unknown[s.rrset] = s.odd
 		}
 		for _, v := range s.values {
 			if !v.off {
@@ -81,14 +87,17 @@ func (s apiSet) has(v apiValue) bool {
 }
 
 // record returns a value in canonical form.
-func (s apiSet) record(v apiValue) record {
-	rr, err := dns.NewRR(fmt.Sprintf("%s %d IN %s %s", s.name, s.ttl, s.rrtype, v.text))
+func (s apiSet) record(v apiValue) record { return parseRecord(s.rrset, s.ttl, v.text) }
+
+// parseRecord returns the record of data in presentation format, marked where it is none.
+func parseRecord(set rrset, ttl int, text string) record {
+	rr, err := dns.NewRR(fmt.Sprintf("%s %d IN %s %s", set.name, ttl, set.rrtype, text))
 	if err == nil && rr != nil {
 		if rr, err = overWire(rr); err == nil {
 			return fromRR(rr)
 		}
 	}
-	return record{rrset: s.rrset, data: v.text, ttl: s.ttl, bad: fmt.Errorf("%q is no data of a %s record", v.text, s.rrtype)}
+	return record{rrset: set, data: text, ttl: ttl, bad: fmt.Errorf("%q is no data of a %s record", text, set.rrtype)}
 }
 
 // write replaces the RRsets of all edits at once. Such interfaces have no preconditions,
@@ -102,18 +111,17 @@ func (b *rrsetBackend) write(ctx context.Context, edits []edit) error {
 	if err != nil {
 		return err
 	}
-	var sets []apiSet
-	for _, e := range edits {
-		set, err := find(now, e.rrset).edited(e)
-		if err != nil {
+	was, sets := make([]apiSet, len(edits)), make([]apiSet, len(edits))
+	for i, e := range edits {
+		was[i] = find(now, e.rrset)
+		if sets[i], err = was[i].edited(e); err != nil {
 			return err
 		}
-		sets = append(sets, set)
 	}
 	if err := ctx.Err(); err != nil {
 		return err
 	}
-	return b.api.put(ctx, sets)
+	return b.api.put(ctx, was, sets)
 }
 
 // edited returns the RRset after an edit, made from what is there now.

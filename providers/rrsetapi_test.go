@@ -12,7 +12,7 @@ import (
 // it keeps its spelling and its place.
 func TestEdited(t *testing.T) {
 	set := rrset{"x." + testZone, "TXT"}
-	is := apiSet{set, 600, []apiValue{{text: `"b" "oth"`}, {text: `"off"`, off: true}, {text: `"caffè"`}}}
+	is := apiSet{rrset: set, ttl: 600, values: []apiValue{{text: `"b" "oth"`}, {text: `"off"`, off: true}, {text: `"caffè"`}}}
 	line := func(l string) record {
 		r, err := parseLine(set, l, 600)
 		if err != nil {

@@ -3,7 +3,6 @@ package providers
 import (
 	"context"
 	"fmt"
-	"os"
 	"path/filepath"
 	"strings"
 	"sync/atomic"
@@ -14,6 +13,7 @@ import (
 	"github.com/mailpub/mailpub/plan"
 	"github.com/mailpub/mailpub/providers/authdns"
 	"github.com/mailpub/mailpub/providers/providertest"
+	"github.com/mailpub/mailpub/providers/servertest"
 )
 
 // nameServer is a server that takes updates for many zones, all alike at the start.
@@ -164,26 +164,11 @@ func TestBIND(t *testing.T) {
 
 func startBINDZones(t *testing.T, transfer, signing string) string {
 	t.Helper()
-	path, dir, port := program(t, "named"), t.TempDir(), freePort(t)
-	conf := strings.Split(fmt.Sprintf(bindConfig, dir, port, filepath.Join(dir, "session.key"), testSecret, transfer), "zone ")[0]
+	zones := map[string]string{}
 	for i := range suiteZones {
-		zone := strings.TrimSuffix(suiteZone(i), ".")
-		write(t, filepath.Join(dir, zone), zoneText)
-		conf += fmt.Sprintf("zone %q { type primary; file %q; allow-update { key \"mailpub.\"; }; allow-transfer { %s }; %s };\n", zone, zone, transfer, signing)
+		zones[strings.TrimSuffix(suiteZone(i), ".")] = zoneText
 	}
-	write(t, filepath.Join(dir, "named.conf"), conf)
-	addr := fmt.Sprintf("127.0.0.1:%d", port)
-	if !runServer(t, addr, suiteZone(suiteZones-1), path, "-g", "-n", "1", "-c", filepath.Join(dir, "named.conf")) {
-		t.Fatal("BIND did not come up")
-	}
-	return addr
-}
-
-func write(t *testing.T, path, text string) {
-	t.Helper()
-	if err := os.WriteFile(path, []byte(text), 0o600); err != nil {
-		t.Fatal(err)
-	}
+	return servertest.BIND{Zones: zones, Secret: testSecret, Transfer: transfer, Signing: signing, Args: []string{"-n", "1"}}.Start(t)
 }
 
 const knotConfig = `
@@ -224,16 +209,16 @@ func TestKnot(t *testing.T) {
 		{"signed", "update, transfer", "on"},
 	} {
 		t.Run(test.name, func(t *testing.T) {
-			path, dir, port := program(t, "knotd"), t.TempDir(), freePort(t)
+			path, dir, port := servertest.Program(t, "knotd"), t.TempDir(), servertest.FreePort(t)
 			conf := fmt.Sprintf(knotConfig, dir, port, testSecret, test.may, test.signing)
 			for i := range suiteZones {
 				zone := suiteZone(i)
-				write(t, filepath.Join(dir, zone+"zone"), zoneText)
+				servertest.Write(t, filepath.Join(dir, zone+"zone"), zoneText)
 				conf += fmt.Sprintf("  - domain: %s\n    file: %szone\n", zone, zone)
 			}
-			write(t, filepath.Join(dir, "knot.conf"), conf)
+			servertest.Write(t, filepath.Join(dir, "knot.conf"), conf)
 			addr := fmt.Sprintf("127.0.0.1:%d", port)
-			if !runServer(t, addr, suiteZone(suiteZones-1), path, "-c", filepath.Join(dir, "knot.conf")) {
+			if !servertest.Run(t, addr, suiteZone(suiteZones-1), path, "-c", filepath.Join(dir, "knot.conf")) {
 				t.Fatal("Knot did not come up")
 			}
 			runUpdates(t, nameServer{addr, test.name == "without transfer", takeZones()})

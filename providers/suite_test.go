@@ -102,7 +102,7 @@ func update(t *testing.T, addr string, m *dns.Msg) {
 	t.Helper()
 	m.Compress = true
 	b := openTest(t, addr, nil).backend.(*rfc2136Backend)
-	reply, err := b.exchange(t.Context(), m)
+	reply, err := b.exchange(t.Context(), m, true)
 	if err != nil || reply.Rcode != dns.RcodeSuccess {
 		t.Fatalf("update: %v %v", reply, err)
 	}

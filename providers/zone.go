@@ -25,6 +25,7 @@ type Zone struct {
 
 	provider string
 	limits   Limits
+	last     listing // what Read saw
 
 	// pauses are the waits before looking again when what was written is not seen yet:
 	// a provider's interface may be a moment behind itself.
@@ -51,6 +52,7 @@ func (z *Zone) Read(ctx context.Context, keys []plan.Key) ([]plan.Item, error) {
 	if err != nil {
 		return nil, err
 	}
+	z.last = seen
 	var items []plan.Item
 	for i, t := range targets {
 		if it := t.item(keys[i], seen); it.Unreadable != "" || len(it.Lines) > 0 {
@@ -61,15 +63,19 @@ func (z *Zone) Read(ctx context.Context, keys []plan.Key) ([]plan.Item, error) {
 }
 
 func (z *Zone) list(ctx context.Context, targets []target) (listing, error) {
-	var sets []rrset
-	for _, t := range targets {
-		wanted := []rrset{t.rrset}
-		if t.rrtype == "CNAME" {
-			wanted = append(wanted, besides(t.name)...)
+	sets := make([]rrset, 0, len(targets))
+	has := make(map[rrset]bool, len(targets))
+	want := func(s rrset) {
+		if !has[s] {
+			has[s] = true
+			sets = append(sets, s)
 		}
-		for _, s := range wanted {
-			if !slices.Contains(sets, s) {
-				sets = append(sets, s)
+	}
+	for _, t := range targets {
+		want(t.rrset)
+		if t.rrtype == "CNAME" {
+			for _, s := range besides(t.name) {
+				want(s)
 			}
 		}
 	}

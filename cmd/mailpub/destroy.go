@@ -39,6 +39,7 @@ Exit code: 0 when all is gone, else 1.`,
 				if err != nil {
 					return err
 				}
+				w.feasible(p.Changes)
 				return a.carryOut(cmd.Context(), w, p, f, ok)
 			})
 		},

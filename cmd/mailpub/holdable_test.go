@@ -27,3 +27,24 @@ func TestHoldable(t *testing.T) {
 		t.Errorf("a driver without limits: %q", same[0].ByHand)
 	}
 }
+
+// What a provider can't do because of what is there, or is not, becomes a person's work too.
+func TestFeasible(t *testing.T) {
+	zone, err := providers.Open("he", providers.Options{Zone: "example.org", Settings: map[string]string{"key": "k"}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	w := &world{parties: []plan.Party{{Name: "zone example.org", Driver: zone}, {Name: "router", Driver: plantest.NewMemory("forward")}}}
+	changes := []plan.Change{
+		{Party: "zone example.org", Action: plan.Create, Key: plan.DNSKey("mail.example.org", "A"), After: []string{"192.0.2.1"}},
+		{Party: "router", Action: plan.Create, Key: plan.Key{Kind: "forward", Name: "tcp/25"}},
+		{Party: "zone example.org", Action: plan.Manual, Key: plan.DNSKey("example.org", "MX"), Reason: "said already"},
+	}
+	w.feasible(changes)
+	if c := changes[0]; c.Action != plan.Manual || !strings.Contains(c.Reason, "he only changes what is there") {
+		t.Errorf("%+v", c)
+	}
+	if changes[1].Action != plan.Create || changes[2].Reason != "said already" {
+		t.Errorf("%+v", changes[1:])
+	}
+}

@@ -64,10 +64,14 @@ func providerData(p providers.Provider) providerJSON {
 
 func (a *app) listProviders() error {
 	var list []providerJSON
+	width := 0
 	for _, p := range providers.All() {
 		list = append(list, providerData(p))
+		width = max(width, len(p.Name))
+	}
+	for _, p := range list {
 		if !a.json {
-			fmt.Fprintf(a.out, "%s  %s\n", a.look.bold(pad(p.Name, 11)), p.Summary)
+			fmt.Fprintf(a.out, "%s  %s\n", a.look.bold(pad(p.Name, width)), p.Summary)
 		}
 	}
 	if a.json {
@@ -91,6 +95,10 @@ func (a *app) showProvider(p providers.Provider) error {
 	if len(p.Settings) > 0 {
 		fmt.Fprintln(a.out, "\nSettings:")
 	}
+	width := 0
+	for _, s := range p.Settings {
+		width = max(width, len(s.Name))
+	}
 	for _, s := range p.Settings {
 		note := ""
 		switch {
@@ -103,7 +111,7 @@ func (a *app) showProvider(p providers.Provider) error {
 		case s.Default != "":
 			note = " (default " + s.Default + ")"
 		}
-		fmt.Fprintf(a.out, "  %s  %s\n", a.look.bold(pad(s.Name, 14)), wrap(s.Help+note, 18))
+		fmt.Fprintf(a.out, "  %s  %s\n", a.look.bold(pad(s.Name, width)), wrap(s.Help+note, width+4))
 	}
 	return nil
 }

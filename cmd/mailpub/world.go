@@ -35,8 +35,9 @@ type world struct {
 	ledger   *plan.Ledger
 	resolver *providers.Resolver
 	server   mailsvc.Server
-	router   *nat.Router // nil when routerErr is set
-	wan      netip.Addr  // the router's own; invalid when it did not say
+	pool     providers.Pool // what zones at the same name server share
+	router   *nat.Router    // nil when routerErr is set
+	wan      netip.Addr     // the router's own; invalid when it did not say
 
 	routerErr, wanErr error
 	public            []public // what was found out where the config says auto
@@ -132,7 +133,7 @@ func (a *app) zone(ctx context.Context, w *world, i int) (plan.Driver, error) {
 		return nil, err
 	}
 	return providers.Open(z.Provider, providers.Options{
-		Zone: z.Name, TTL: z.TTL, Settings: settings, Resolver: w.resolver, Logger: a.logger(),
+		Zone: z.Name, TTL: z.TTL, Settings: settings, Resolver: w.resolver, Pool: &w.pool, Logger: a.logger(),
 	})
 }
 
@@ -205,6 +206,26 @@ func holdable(driver plan.Driver, items []plan.Item) []plan.Item {
 	return items
 }
 
+// feasible makes a person's work of changes that a zone's provider can't carry out, where that
+// depends on what is there.
+func (w *world) feasible(changes []plan.Change) {
+	limits := map[string]func(plan.Change) string{}
+	for _, p := range w.parties {
+		if l, ok := p.Driver.(interface{ RefusesChange(plan.Change) string }); ok {
+			limits[p.Name] = l.RefusesChange
+		}
+	}
+	for i, c := range changes {
+		refuses, ok := limits[c.Party]
+		if !ok || !c.Writes() {
+			continue
+		}
+		if why := refuses(c); why != "" {
+			changes[i].Action, changes[i].Reason = plan.Manual, why+": do it by hand, as far as the provider lets you"
+		}
+	}
+}
+
 // plan makes the plan of the site as the config wants it.
 func (a *app) plan(ctx context.Context, cfg *config.Config, ledger *plan.Ledger) (*world, *plan.Plan, error) {
 	w, err := a.meet(ctx, cfg, ledger)
@@ -223,6 +244,7 @@ func (a *app) plan(ctx context.Context, cfg *config.Config, ledger *plan.Ledger)
 	}
 	p, err := plan.Make(ctx, w.parties, ledger, time.Now())
 	if err == nil {
+		w.feasible(p.Changes)
 		w.dnsFacts().RefuseSPF(ctx, p.Changes)
 	}
 	return w, p, err

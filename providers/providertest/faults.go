@@ -2,6 +2,7 @@ package providertest
 
 import (
 	"context"
+	"fmt"
 	"net/http"
 	"strings"
 	"sync/atomic"
@@ -23,6 +24,7 @@ func webCases() []testCase {
 		{"a redirect is not followed", testRedirect},
 		{"no answer", testTimeout},
 		{"a failure that was none", testFalseFailure},
+		{"down in the middle", testBreaksOff},
 		{"a wrong token is told, and not shown", testFault(http.StatusUnauthorized, `{"message":"unauthorized"}`, "401")},
 	}
 }
@@ -34,7 +36,7 @@ func (h *Harness) one() (plan.Key, plan.Change) {
 
 func testRateLimit(t *testing.T, h *Harness) {
 	k, c := h.one()
-	for _, kind := range []func(*http.Request) bool{Reads, Writes} {
+	for _, kind := range []func(*http.Request) bool{h.Web.Reads, h.Web.Writes} {
 		var turned atomic.Int32
 		h.Web.Intercept(func(w http.ResponseWriter, r *http.Request) bool {
 			if !kind(r) || turned.Add(1) > 2 {
@@ -87,7 +89,7 @@ func testFault(status int, body, want string) func(*testing.T, *Harness) {
 	return func(t *testing.T, h *Harness) {
 		k, c := h.one()
 		before := h.Dump(t)
-		for _, kind := range []func(*http.Request) bool{Reads, Writes} {
+		for i, kind := range []func(*http.Request) bool{h.Web.Reads, h.Web.Writes} {
 			h.Web.Intercept(func(w http.ResponseWriter, r *http.Request) bool {
 				if !kind(r) {
 					return false
@@ -97,8 +99,10 @@ func testFault(status int, body, want string) func(*testing.T, *Harness) {
 				_, _ = w.Write([]byte(body))
 				return true
 			})
-			_, err := h.Open(t).Read(deadline(t), []plan.Key{k})
-			if kind(&http.Request{Method: http.MethodPost}) {
+			var err error
+			if i == 0 {
+				_, err = h.Open(t).Read(deadline(t), []plan.Key{k})
+			} else {
 				err = apply(t, h.Open(t), c)
 			}
 			switch {
@@ -162,7 +166,7 @@ func testTimeout(t *testing.T, h *Harness) {
 func testFalseFailure(t *testing.T, h *Harness) {
 	k, c := h.one()
 	h.Web.Intercept(func(w http.ResponseWriter, r *http.Request) bool {
-		if !Writes(r) {
+		if !h.Web.Writes(r) {
 			return false
 		}
 		h.Web.handler.ServeHTTP(&lost{header: http.Header{}}, r)
@@ -174,6 +178,39 @@ func testFalseFailure(t *testing.T, h *Harness) {
 	}
 	h.Web.Intercept(nil)
 	h.expect(t, k, c.After)
+}
+
+// From the second write on the provider is down. What is reported as done is in place and
+// nothing else is; afterwards the rest can be done.
+func testBreaksOff(t *testing.T, h *Harness) {
+	var batch []plan.Change
+	for i := range 4 {
+		batch = append(batch, change(plan.DNSKey(fmt.Sprintf("b%d.suite.%s", i, h.Zone), "A"), nil, h.lines("192.0.2.1")))
+	}
+	var writes atomic.Int32
+	h.Web.Intercept(func(w http.ResponseWriter, r *http.Request) bool {
+		if !h.Web.Writes(r) || writes.Add(1) == 1 {
+			return false
+		}
+		http.Error(w, `{"message":"down"}`, http.StatusServiceUnavailable)
+		return true
+	})
+	done := map[plan.Key]bool{}
+	err := h.Open(t).Apply(deadline(t), batch, func(c plan.Change, err error) { done[c.Key] = err == nil })
+	if writes.Load() > 1 && err == nil {
+		t.Error("it was down, and Apply says nothing")
+	}
+	h.Web.Intercept(nil)
+	for _, c := range batch {
+		there := h.read(t, c.Key)[c.Key] != nil
+		if there != done[c.Key] {
+			t.Errorf("%v: in place %v, reported as done %v", c.Key, there, done[c.Key])
+		}
+		if !there {
+			must(t, h.Open(t), c)
+		}
+		h.expect(t, c.Key, c.After)
+	}
 }
 
 // lost is an answer that nobody gets.

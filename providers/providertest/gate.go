@@ -12,6 +12,9 @@ import (
 // Gate is an HTTP server on loopback that stands before a provider's web interface, real
 // or stand-in, and can answer in its place.
 type Gate struct {
+	// ReadOnly says of a request that is no GET that it only reads; nil: none does.
+	ReadOnly func(*http.Request) bool
+
 	server  *httptest.Server
 	handler http.Handler
 
@@ -24,8 +27,12 @@ type Gate struct {
 func NewGate(t *testing.T, h http.Handler) *Gate {
 	g := &Gate{handler: h}
 	g.server = httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		note := r.Method + " " + r.URL.Path
+		if g.Writes(r) {
+			note = "write: " + note
+		}
 		g.mu.Lock()
-		g.requests = append(g.requests, r.Method+" "+r.URL.Path)
+		g.requests = append(g.requests, note)
 		intercept := g.intercept
 		g.mu.Unlock()
 		if intercept == nil || !intercept(w, r) {
@@ -54,7 +61,8 @@ func (g *Gate) Intercept(f func(w http.ResponseWriter, r *http.Request) bool) {
 	g.intercept = f
 }
 
-// Requests returns the requests so far, as method and path, and forgets them.
+// Requests returns the requests so far, as method and path, and forgets them. Those that may
+// change something begin with "write: ".
 func (g *Gate) Requests() []string {
 	g.mu.Lock()
 	defer g.mu.Unlock()
@@ -95,6 +103,10 @@ func (g *Gate) BeforeNth(n int, is func(*http.Request) bool, f func()) {
 	})
 }
 
-// Reads and Writes tell requests apart by their method.
-func Reads(r *http.Request) bool  { return r.Method == http.MethodGet }
-func Writes(r *http.Request) bool { return r.Method != http.MethodGet && r.Method != http.MethodHead }
+// Reads reports whether a request changes nothing.
+func (g *Gate) Reads(r *http.Request) bool {
+	return r.Method == http.MethodGet || r.Method == http.MethodHead || g.ReadOnly != nil && g.ReadOnly(r)
+}
+
+// Writes reports whether a request may change something.
+func (g *Gate) Writes(r *http.Request) bool { return !g.Reads(r) }

@@ -34,6 +34,8 @@ type Harness struct {
 	Without []string
 	// Refused says which text the provider can't hold; nil: none.
 	Refused func(text string) bool
+	// RefusedData says which data of other types the provider can't hold; nil: none.
+	RefusedData func(rrtype, data string) bool
 
 	Large int // records of the large zone; 0 is 1,200
 

@@ -73,15 +73,15 @@ func (h *Harness) kinds() []kind {
 	})
 }
 
-// refused reports whether the harness says that the provider does not take the text.
+// refused reports whether the harness says that the provider does not take the item.
 func (h *Harness) refused(it plan.Item) bool {
 	_, rrtype, _, _ := plan.SplitDNSKey(it.Key)
-	if rrtype != "TXT" || h.Refused == nil {
-		return false
-	}
 	return slices.ContainsFunc(it.Lines, func(l string) bool {
 		data, _ := plan.SplitRecordLine(l)
+		if rrtype != "TXT" {
+			return h.RefusedData != nil && h.RefusedData(rrtype, data)
+		}
 		text, err := plan.Text(data)
-		return err == nil && h.Refused(text)
+		return err == nil && h.Refused != nil && h.Refused(text)
 	})
 }

@@ -283,6 +283,9 @@ func (k *checker) settings(at string, z Zone) {
 		k.oneOf(at+".provider", z.Provider, known...)
 		return
 	}
+	if why := p.Limits.RefuseTTL(z.TTL); why != "" && !p.Limits.NoTTL {
+		k.add(at+".ttl", "is %v, and %s %s", z.TTL, z.Provider, why)
+	}
 	for _, e := range providers.CheckSettings(z.Provider, z.Settings) {
 		path := at + ".settings." + e.Setting
 		if e.Want != "" {

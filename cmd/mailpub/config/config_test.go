@@ -125,6 +125,8 @@ func TestMistakes(t *testing.T) {
 		{"unknown provider setting", "key_name:", "keyname:", []string{"13: zones[0].settings.keyname:", "key_name"}},
 		{"the secret itself", `"env:KEY"`, `c2VjcmV0`, []string{"13: zones[0].settings.key: holds the secret itself, want a reference"}},
 		{"a time without a unit", "ttl: 10m", "ttl: 600", []string{"12: zones[0].ttl: want a time with its unit"}},
+		{"a TTL that the provider does not take", "provider: rfc2136\n    ttl: 10m\n    settings: {server: \"192.0.2.53:53\", key_name: mailpub., key: ",
+			"provider: desec\n    ttl: 10m\n    settings: {token: ", []string{"12: zones[0].ttl: is 10m0s, and desec takes none under 1h"}},
 		{"DMARC without a policy", "spf: {include", "dmarc: {rua: [a@x.org]}\n    spf: {include", []string{"8: domains[0].dmarc.policy: is missing"}},
 		{"DMARC reports to nowhere", "spf: {include", "dmarc: {policy: none, rua: [https://x.org/r]}\n    spf: {include",
 			[]string{`8: domains[0].dmarc.rua[0]: "https://x.org/r" is nowhere to send reports`}},

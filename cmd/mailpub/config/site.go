@@ -9,6 +9,7 @@ import (
 	"golang.org/x/net/idna"
 
 	"github.com/mailpub/mailpub/plan"
+	"github.com/mailpub/mailpub/providers"
 )
 
 // PlanSite returns the site as plan knows it, without what keys say: those are files. auto
@@ -62,7 +63,11 @@ func (c *Config) PlanSite(auto ...netip.Addr) plan.Site {
 		s.NoMail = append(s.NoMail, fqdn(n))
 	}
 	for _, z := range c.Zones {
-		s.Zones = append(s.Zones, plan.Zone{Name: plan.FQDN(z.Name), TTL: int(z.TTL / time.Second), ByHand: z.Manual()})
+		pz := plan.Zone{Name: plan.FQDN(z.Name), TTL: int(z.TTL / time.Second), ByHand: z.Manual()}
+		if p, ok := providers.Lookup(z.Provider); ok && p.Limits.NoTTL {
+			pz.TTL = -1
+		}
+		s.Zones = append(s.Zones, pz)
 	}
 	for _, f := range c.Router.Forwards {
 		s.Forwards = append(s.Forwards, plan.Forward{Name: f.Name, Proto: f.Proto, Port: uint16(f.Port), Internal: uint16(f.Internal)})

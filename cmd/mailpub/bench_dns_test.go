@@ -1,0 +1,226 @@
+package main
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"net"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/mailpub/mailpub/providers/servertest"
+)
+
+const benchSecret = "c2VjcmV0IG9mIHRoZSBiZW5jaG1hcmtzLCBub3QgYSBzZWNyZXQ="
+
+// siteOf is a site of n zones that serve ten records of mail each, or of one zone with
+// names that do no mail, two records each.
+type siteOf struct {
+	zones, nomail int
+	smtp          int // the mail server's port
+}
+
+func benchZone(i int) string { return fmt.Sprintf("z%04d.example", i) }
+
+func (s siteOf) config(server string) string {
+	var b strings.Builder
+	fmt.Fprintf(&b, `site: bench
+server: {hostname: mail.%s, address: 127.0.0.1, public: {ipv4: 2.2.2.2}}
+service: {type: manual}
+router: {protocol: none, forwards: [{name: smtp, port: 25, internal: %d}]}
+verify: {resolvers: ["%s"]}
+domains:
+`, benchZone(0), max(s.smtp, 1), server)
+	for i := range s.zones {
+		fmt.Fprintf(&b, "  - name: %s\n", benchZone(i))
+		fmt.Fprintf(&b, "    dmarc: {policy: reject, rua: [postmaster@%s]}\n    tlsrpt: [postmaster@%[1]s]\n    services:\n", benchZone(i))
+		for _, name := range []string{"imaps", "imap", "pop3s", "pop3", "submissions", "submission"} {
+			fmt.Fprintf(&b, "      - {name: %s}\n", name)
+		}
+	}
+	if s.nomail > 0 {
+		b.WriteString("nomail:\n")
+		for i := range s.nomail {
+			fmt.Fprintf(&b, "  - h%05d.%s\n", i, benchZone(0))
+		}
+	}
+	b.WriteString("zones:\n")
+	for i := range s.zones {
+		fmt.Fprintf(&b, "  - name: %s\n    provider: rfc2136\n    nameservers: [\"%s\"]\n    settings: {server: \"%[2]s\", key_name: mailpub., key: \"env:MAILPUB_TSIG_KEY\"}\n", benchZone(i), server)
+	}
+	return b.String()
+}
+
+// files are the zones as they should be, but for the names of which wrong says otherwise.
+func (s siteOf) files(nomail bool, wrong func(i int) bool) map[string]string {
+	out := map[string]string{}
+	for i := range s.zones {
+		var b strings.Builder
+		host := "mail." + benchZone(0) + "."
+		b.WriteString("$TTL 3600\n@ IN SOA ns hostmaster 1 3600 600 86400 300\n@ IN NS ns\nns IN A 127.0.0.1\n")
+		fmt.Fprintf(&b, "@ MX 10 %s\n@ TXT \"v=spf1 mx ip4:2.2.2.2 -all\"\n", host)
+		fmt.Fprintf(&b, "_dmarc TXT \"v=DMARC1; p=reject; rua=mailto:postmaster@%s\"\n_smtp._tls TXT \"v=TLSRPTv1; rua=mailto:postmaster@%[1]s\"\n", benchZone(i))
+		for name, port := range map[string]int{"imaps": 993, "imap": 143, "pop3s": 995, "pop3": 110, "submissions": 465, "submission": 587} {
+			fmt.Fprintf(&b, "_%s._tcp SRV 0 1 %d %s\n", name, port, host)
+		}
+		if i == 0 {
+			b.WriteString("mail A 2.2.2.2\nmail TXT \"v=spf1 a -all\"\n")
+			for j := range s.nomail {
+				if !nomail {
+					break
+				}
+				mx := "MX 0 ."
+				if wrong(j) {
+					mx = "MX 10 old.example.net."
+				}
+				fmt.Fprintf(&b, "h%05d %s\nh%05[1]d TXT \"v=spf1 -all\"\n", j, mx)
+			}
+		}
+		out[benchZone(i)] = b.String()
+	}
+	return out
+}
+
+// start runs BIND at its default limits and returns its address and the config's path.
+func (s siteOf) start(b *testing.B, files map[string]string) (server, config string) {
+	b.Helper()
+	server = servertest.BIND{Zones: files, Secret: benchSecret, Transfer: `key "mailpub.";`}.Start(b)
+	config = filepath.Join(b.TempDir(), "mailpub.yaml")
+	servertest.Write(b, config, s.config(server))
+	return server, config
+}
+
+// run is one process: how long it took, and how much memory at its most, in MiB.
+func run(b *testing.B, code int, name string, args ...string) (took time.Duration, peak float64, out string) {
+	b.Helper()
+	var said bytes.Buffer
+	cmd := exec.CommandContext(b.Context(), name, args...)
+	cmd.Env = append(os.Environ(), "MAILPUB_TSIG_KEY="+benchSecret)
+	cmd.Stdout, cmd.Stderr = &said, &said
+	start := time.Now()
+	err := cmd.Run()
+	took = time.Since(start)
+	if exit := (*exec.ExitError)(nil); err != nil && !errors.As(err, &exit) || cmd.ProcessState.ExitCode() != code {
+		text := said.String()
+		b.Fatalf("%s %q: %v\n%s", name, args, err, text[max(0, len(text)-2000):])
+	}
+	return took, float64(cmd.ProcessState.SysUsage().(*syscall.Rusage).Maxrss) / 1024, said.String()
+}
+
+// digAXFR transfers the zones one after the other in one process.
+func digAXFR(b *testing.B, server string, zones int) time.Duration {
+	b.Helper()
+	host, port, _ := net.SplitHostPort(server)
+	var batch strings.Builder
+	for i := range zones {
+		fmt.Fprintf(&batch, "%s AXFR\n", benchZone(i))
+	}
+	file := filepath.Join(b.TempDir(), "batch")
+	servertest.Write(b, file, batch.String())
+	took, _, out := run(b, 0, "dig", "@"+host, "-p", port, "-y", "hmac-sha256:mailpub.:"+benchSecret, "-f", file)
+	if n := strings.Count(out, ";; XFR size"); n != zones {
+		b.Fatalf("dig transferred %d of %d zones", n, zones)
+	}
+	return took
+}
+
+// BenchmarkDNSPlan is a whole "mailpub plan" of zones that are as they should be, against
+// "dig AXFR" of the same zones, in turn; and of one large zone of which a part differs.
+func BenchmarkDNSPlan(b *testing.B) {
+	for _, c := range []struct {
+		name    string
+		site    siteOf
+		differs int
+	}{
+		{"1x10", siteOf{zones: 1}, 0},
+		{"100x10", siteOf{zones: 100}, 0},
+		{"1000x10", siteOf{zones: 1000}, 0},
+		{"10000-100-differ", siteOf{zones: 1, nomail: 5000}, 100},
+	} {
+		b.Run(c.name, func(b *testing.B) {
+			server, config := c.site.start(b, c.site.files(true, func(i int) bool { return i%50 == 0 && i/50 < c.differs }))
+			bin := build(b, ".")
+			code := 0
+			if c.differs > 0 {
+				code = 2
+			}
+			var plan, dig time.Duration
+			var most float64
+			for b.Loop() {
+				took, peak, out := run(b, code, bin, "-c", config, "plan", "--detailed-exitcode")
+				if want := fmt.Sprintf("%d to change", c.differs); c.differs > 0 && !strings.Contains(out, want) {
+					b.Fatalf("not %q:\n%s", want, out[max(0, len(out)-500):])
+				}
+				plan, most = plan+took, max(most, peak)
+				dig += digAXFR(b, server, c.site.zones)
+			}
+			report(b, plan, dig, most, "plan")
+		})
+	}
+}
+
+// BenchmarkDNSApply is a whole "mailpub apply" of 1,000 new records in one zone, with
+// everything that apply asks and waits for, against "dig AXFR" of the zone afterwards.
+func BenchmarkDNSApply(b *testing.B) {
+	bin := build(b, ".")
+	var apply, dig time.Duration
+	var most float64
+	for b.Loop() {
+		b.StopTimer()
+		site := siteOf{zones: 1, nomail: 500, smtp: mailHost(b, "mail."+benchZone(0))}
+		server, config := site.start(b, site.files(false, nil))
+		b.StartTimer()
+		took, peak, out := run(b, 0, bin, "-c", config, "apply", "--yes")
+		if !strings.Contains(out, "Done: 1000 changes") {
+			b.Fatalf("not everything was applied:\n%s", out[max(0, len(out)-1000):])
+		}
+		apply, most = apply+took, max(most, peak)
+		dig += digAXFR(b, server, 1)
+	}
+	report(b, apply, dig, most, "apply")
+}
+
+func report(b *testing.B, ours, dig time.Duration, most float64, what string) {
+	n := float64(b.N)
+	b.ReportMetric(0, "ns/op")
+	b.ReportMetric(ours.Seconds()*1e3/n, "ms/"+what)
+	b.ReportMetric(dig.Seconds()*1e3/n, "ms/dig")
+	b.ReportMetric(ours.Seconds()/dig.Seconds(), "x-dig")
+	b.ReportMetric(most, "MiB")
+}
+
+// mailHost answers as a mail server does until somebody hangs up, and returns its port.
+func mailHost(b *testing.B, name string) int {
+	b.Helper()
+	l, err := new(net.ListenConfig).Listen(context.Background(), "tcp", "127.0.0.1:0")
+	if err != nil {
+		b.Fatal(err)
+	}
+	b.Cleanup(func() { l.Close() })
+	go func() {
+		for {
+			c, err := l.Accept()
+			if err != nil {
+				return
+			}
+			go func() {
+				defer c.Close()
+				fmt.Fprintf(c, "220 %s ESMTP\r\n", name)
+				buf := make([]byte, 512)
+				for {
+					if _, err := c.Read(buf); err != nil {
+						return
+					}
+					fmt.Fprintf(c, "250 %s\r\n", name)
+				}
+			}()
+		}
+	}()
+	return l.Addr().(*net.TCPAddr).Port
+}

@@ -1,0 +1,201 @@
+package providers
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net/http"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/digitalocean/godo"
+
+	"github.com/mailpub/mailpub/plan"
+)
+
+func digitaloceanProvider() Provider {
+	return Provider{
+		Name:     "digitalocean",
+		Summary:  "zones at DigitalOcean, through its API",
+		Settings: []Setting{{Name: "token", Required: true, Secret: true, Help: "personal access token"}},
+		Scopes:   "a token with domain:read, domain:create, domain:update and domain:delete",
+		Limits: Limits{MinTTL: 30 * time.Second, NoText: `\`, MaxText: 509, NoNullMX: true, NamesInCAA: true,
+			Types: []string{"A", "AAAA", "CAA", "CNAME", "MX", "NS", "SRV", "TXT"}},
+		open: openDigitalOcean,
+	}
+}
+
+func openDigitalOcean(o Options) (backend, error) {
+	polite := newPolite("digitalocean", o)
+	client := &http.Client{
+		Transport:     keyed{polite, keyIn("Authorization", "Bearer "+o.setting("token"))},
+		CheckRedirect: noRedirect,
+	}
+	return recordBackend{&digitaloceanAPI{zone: o.Zone, client: godo.NewClient(client), timeout: 2 * time.Minute}}, nil
+}
+
+// keyed puts credentials into every request of an SDK's client.
+type keyed struct {
+	next http.RoundTripper
+	auth func(*http.Request, []byte) error
+}
+
+// RoundTrip implements http.RoundTripper.
+func (k keyed) RoundTrip(req *http.Request) (*http.Response, error) {
+	req = req.Clone(req.Context())
+	if err := k.auth(req, nil); err != nil {
+		return nil, err
+	}
+	return k.next.RoundTrip(req)
+}
+
+// digitaloceanAPI is one domain at DigitalOcean.
+type digitaloceanAPI struct {
+	zone    string // absolute
+	client  *godo.Client
+	timeout time.Duration
+}
+
+func (d *digitaloceanAPI) domain() string { return strings.TrimSuffix(d.zone, ".") }
+
+// said turns an error of the SDK into one of this room: without the URL, and on one line.
+func (d *digitaloceanAPI) said(err error) error {
+	var refused *godo.ErrorResponse
+	if !errors.As(err, &refused) {
+		if err != nil {
+			err = fmt.Errorf("digitalocean: %w", err)
+		}
+		return err
+	}
+	e := webError{api: "digitalocean", status: refused.Response.StatusCode, text: plain([]byte(refused.Message))}
+	switch e.status {
+	case http.StatusUnauthorized:
+		e.hint = "the token must be valid"
+	case http.StatusForbidden:
+		e.hint = "the token must have domain:read, domain:create, domain:update and domain:delete"
+	}
+	return e
+}
+
+func (d *digitaloceanAPI) records(ctx context.Context, _ []string) ([]record, error) {
+	ctx, cancel := context.WithTimeout(ctx, d.timeout)
+	defer cancel()
+	var out []record
+	for page := 1; ; page++ {
+		list, resp, err := d.client.Domains.Records(ctx, d.domain(), &godo.ListOptions{Page: page, PerPage: 200})
+		if err = d.said(err); refusedWith(err, http.StatusNotFound) {
+			return nil, d.missing(ctx, err)
+		}
+		if err != nil {
+			return nil, err
+		}
+		for _, l := range list {
+			out = append(out, d.listed(l))
+		}
+		if resp.Links == nil || resp.Links.IsLastPage() {
+			return out, nil
+		}
+	}
+}
+
+// listed returns a record. Names come without their final dot, the zone's own as "@".
+func (d *digitaloceanAPI) listed(l godo.DomainRecord) record {
+	data, target := l.Data, plan.FQDN(l.Data)
+	if l.Data == "@" {
+		target = plan.FQDN(d.zone)
+	}
+	switch l.Type {
+	case "TXT":
+		data = quoted(l.Data)
+	case "CNAME", "NS":
+		data = target
+	case "MX":
+		data = fmt.Sprintf("%d %s", l.Priority, target)
+	case "SRV":
+		data = fmt.Sprintf("%d %d %d %s", l.Priority, l.Weight, l.Port, target)
+	case "CAA":
+		data = fmt.Sprintf("%d %s %s", l.Flags, l.Tag, quoted(l.Data))
+	}
+	r := parseRecord(rrset{below(l.Name, d.zone), l.Type}, l.TTL, data)
+	r.id = strconv.Itoa(l.ID)
+	return r
+}
+
+// missing names the domain that was probably meant.
+func (d *digitaloceanAPI) missing(ctx context.Context, why error) error {
+	list, _, err := d.client.Domains.List(ctx, &godo.ListOptions{PerPage: 200})
+	if err != nil {
+		return why
+	}
+	var known []string
+	for _, l := range list {
+		known = append(known, l.Name)
+	}
+	return noZone("digitalocean", "the account of this token", d.zone, known)
+}
+
+// body is the request for a record. The value of a CAA record is sent with a final dot,
+// which it is then listed without.
+func (d *digitaloceanAPI) body(r record) (*godo.DomainRecordEditRequest, error) {
+	name, err := relative(r.name, d.zone)
+	if err != nil {
+		return nil, err
+	}
+	out := &godo.DomainRecordEditRequest{Type: r.rrtype, Name: name, TTL: r.ttl, Data: r.data}
+	switch r.rrtype {
+	case "TXT":
+		out.Data, err = plan.Text(r.data)
+	case "MX":
+		_, err = fmt.Sscan(r.data, &out.Priority, &out.Data)
+	case "SRV":
+		_, err = fmt.Sscan(r.data, &out.Priority, &out.Weight, &out.Port, &out.Data)
+	case "CAA":
+		if _, err = fmt.Sscan(r.data, &out.Flags, &out.Tag, &out.Data); err == nil {
+			out.Data = strings.Trim(out.Data, `"`) + "."
+		}
+	}
+	return out, err
+}
+
+func (d *digitaloceanAPI) create(ctx context.Context, r record) error {
+	return d.edit(ctx, r, func(ctx context.Context, body *godo.DomainRecordEditRequest) error {
+		_, _, err := d.client.Domains.CreateRecord(ctx, d.domain(), body)
+		return err
+	})
+}
+
+func (d *digitaloceanAPI) replace(ctx context.Context, from, to record) error {
+	id, err := strconv.Atoi(from.id)
+	if err != nil {
+		return err
+	}
+	return d.edit(ctx, to, func(ctx context.Context, body *godo.DomainRecordEditRequest) error {
+		_, _, err := d.client.Domains.EditRecord(ctx, d.domain(), id, body)
+		return err
+	})
+}
+
+func (d *digitaloceanAPI) edit(ctx context.Context, r record, send func(context.Context, *godo.DomainRecordEditRequest) error) error {
+	body, err := d.body(r)
+	if err != nil {
+		return err
+	}
+	ctx, cancel := context.WithTimeout(ctx, d.timeout)
+	defer cancel()
+	return d.said(send(ctx, body))
+}
+
+func (d *digitaloceanAPI) remove(ctx context.Context, r record) error {
+	id, err := strconv.Atoi(r.id)
+	if err != nil {
+		return err
+	}
+	ctx, cancel := context.WithTimeout(ctx, d.timeout)
+	defer cancel()
+	_, err = d.client.Domains.DeleteRecord(ctx, d.domain(), id)
+	if err = d.said(err); refusedWith(err, http.StatusNotFound) {
+		return nil
+	}
+	return err
+}

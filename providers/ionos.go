@@ -1,0 +1,134 @@
+package providers
+
+import (
+	"context"
+	"net/http"
+	"net/url"
+	"time"
+
+	"github.com/mailpub/mailpub/plan"
+)
+
+const ionosURL = "https://api.hosting.ionos.com/dns/v1"
+
+func ionosProvider() Provider {
+	return Provider{
+		Name:    "ionos",
+		Summary: "zones of IONOS web hosting, through its DNS API (not the Cloud DNS)",
+		Settings: []Setting{
+			{Name: "api_key", Required: true, Secret: true, Help: "API key, as PREFIX.SECRET"},
+		},
+		Scopes: "an API key of the contract that holds the domain (developer.hosting.ionos.com)",
+		Limits: Limits{MinTTL: time.Minute,
+			Types: []string{"A", "AAAA", "CAA", "CNAME", "DS", "HTTPS", "MX", "NS", "SRV", "SSHFP", "SVCB", "TLSA", "TXT"}},
+		open: openIONOS,
+	}
+}
+
+// openIONOS speaks to the API itself: libdns/ionos sends no priority, deletes every record of a
+// name and type, gives up on a zone with text quoted in another way than Go's, takes no
+// http.Client, and says of a refusal only its status.
+func openIONOS(o Options) (backend, error) {
+	web := newWebAPI("ionos", ionosURL, o, keyIn("X-API-Key", o.setting("api_key")), func(status int) string {
+		if status == http.StatusUnauthorized || status == http.StatusForbidden {
+			return "the key must be PREFIX.SECRET, of the contract that holds the domain"
+		}
+		return ""
+	})
+	return recordBackend{&ionosAPI{zone: o.Zone, web: web, spelling: spelling{priority: true, undotted: true}}}, nil
+}
+
+// ionosAPI is one zone at IONOS.
+type ionosAPI struct {
+	zone string // absolute
+	web  webAPI
+	id   string // of the zone, once found
+	spelling
+}
+
+type ionosRecord struct {
+	ID       string `json:"id,omitempty"`
+	Name     string `json:"name,omitempty"`
+	Type     string `json:"type,omitempty"`
+	Content  string `json:"content"`
+	TTL      int    `json:"ttl"`
+	Prio     int    `json:"prio"`
+	Disabled bool   `json:"disabled"`
+}
+
+// path returns the zone's, looking it up the first time.
+func (i *ionosAPI) path(ctx context.Context) (string, error) {
+	if i.id == "" {
+		var zones []struct{ ID, Name string }
+		if _, err := i.web.call(ctx, http.MethodGet, "/zones", nil, &zones); err != nil {
+			return "", err
+		}
+		var known []string
+		for _, z := range zones {
+			known = append(known, z.Name)
+			if plan.FQDN(z.Name) == i.zone {
+				i.id = z.ID
+			}
+		}
+		if i.id == "" {
+			return "", noZone("ionos", "the contract of this key", i.zone, known)
+		}
+	}
+	return "/zones/" + url.PathEscape(i.id), nil
+}
+
+// records lists the zone. Records that are switched off are not served: they are left out,
+// and stay.
+func (i *ionosAPI) records(ctx context.Context, _ []string) ([]record, error) {
+	path, err := i.path(ctx)
+	if err != nil {
+		return nil, err
+	}
+	var reply struct{ Records []ionosRecord }
+	if _, err := i.web.call(ctx, http.MethodGet, path, nil, &reply); err != nil {
+		return nil, err
+	}
+	var out []record
+	for _, l := range reply.Records {
+		if l.Disabled {
+			continue
+		}
+		r := i.record(rrset{plan.FQDN(l.Name), l.Type}, l.TTL, l.Prio, l.Content)
+		r.id = l.ID
+		out = append(out, r)
+	}
+	return out, nil
+}
+
+func (i *ionosAPI) create(ctx context.Context, r record) error {
+	data, priority, err := i.spell(r)
+	if err != nil {
+		return err
+	}
+	body := []ionosRecord{{Name: undotted(r.name), Type: r.rrtype, Content: data, TTL: r.ttl, Prio: priority}}
+	return i.send(ctx, http.MethodPost, "/records", body)
+}
+
+func (i *ionosAPI) replace(ctx context.Context, from, to record) error {
+	data, priority, err := i.spell(to)
+	if err != nil {
+		return err
+	}
+	return i.send(ctx, http.MethodPut, "/records/"+url.PathEscape(from.id), ionosRecord{Content: data, TTL: to.ttl, Prio: priority})
+}
+
+func (i *ionosAPI) remove(ctx context.Context, r record) error {
+	err := i.send(ctx, http.MethodDelete, "/records/"+url.PathEscape(r.id), nil)
+	if refusedWith(err, http.StatusNotFound) {
+		return nil
+	}
+	return err
+}
+
+func (i *ionosAPI) send(ctx context.Context, method, path string, body any) error {
+	zone, err := i.path(ctx)
+	if err == nil {
+		_, err = i.web.call(ctx, method, zone+path, body, nil)
+	}
+	return err
+}

@@ -1,0 +1,158 @@
+package providers
+
+import (
+	"bytes"
+	"crypto/sha1"
+	"fmt"
+	"io"
+	"net/http"
+	"strconv"
+	"strings"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/mailpub/mailpub/plan"
+	"github.com/mailpub/mailpub/providers/providertest"
+)
+
+// fakeOVH answers as OVH's API is documented to: signed requests, lists of ids, types of its
+// own for mail's text, and nothing in service until the zone is refreshed.
+type fakeOVH struct {
+	z         *fakeRecords
+	ahead     time.Duration
+	refreshed atomic.Int32
+	mux       *http.ServeMux
+}
+
+func newFakeOVH(z *fakeRecords) *fakeOVH {
+	f := &fakeOVH{z: z, mux: http.NewServeMux(), ahead: -time.Hour}
+	const zones = "/1.0/domain/zone"
+	zone := zones + "/" + z.domain()
+	f.mux.HandleFunc("GET "+zones, func(w http.ResponseWriter, _ *http.Request) { answer(w, http.StatusOK, []string{z.domain()}) })
+	f.mux.HandleFunc("GET "+zone+"/record", func(w http.ResponseWriter, r *http.Request) {
+		ids := []int{}
+		for _, rec := range z.all() {
+			if strings.EqualFold(strings.TrimSuffix(z.relative(rec.name, ""), "."), r.URL.Query().Get("subDomain")) {
+				ids = append(ids, rec.id)
+			}
+		}
+		answer(w, http.StatusOK, ids)
+	})
+	f.mux.HandleFunc("GET "+zone+"/record/{id}", func(w http.ResponseWriter, r *http.Request) {
+		rec, ok := z.get(r.PathValue("id"))
+		if !ok {
+			ovhRefuse(w, http.StatusNotFound, "This service does not exist")
+			return
+		}
+		fieldType, target, ttl := rec.rrtype, rec.text, rec.ttl
+		if fieldType == "TXT" && strings.HasPrefix(bareText(target), "v=DMARC1") {
+			fieldType, target = "DMARC", bareText(target)
+		}
+		if ttl == 3600 {
+			ttl = 0 // the zone's
+		}
+		answer(w, http.StatusOK, map[string]any{"id": rec.id, "zone": z.domain(), "subDomain": strings.TrimSuffix(z.relative(rec.name, ""), "."),
+			"fieldType": fieldType, "target": target, "ttl": ttl})
+	})
+	f.mux.HandleFunc("POST "+zone+"/record", func(w http.ResponseWriter, r *http.Request) { f.store(w, r, fakeRecord{}) })
+	f.mux.HandleFunc("PUT "+zone+"/record/{id}", func(w http.ResponseWriter, r *http.Request) {
+		if rec, ok := z.get(r.PathValue("id")); ok {
+			f.store(w, r, rec)
+		} else {
+			ovhRefuse(w, http.StatusNotFound, "This service does not exist")
+		}
+	})
+	f.mux.HandleFunc("DELETE "+zone+"/record/{id}", func(w http.ResponseWriter, r *http.Request) {
+		if !z.drop(r.PathValue("id")) {
+			ovhRefuse(w, http.StatusNotFound, "This service does not exist")
+		}
+	})
+	f.mux.HandleFunc("POST "+zone+"/refresh", func(http.ResponseWriter, *http.Request) { f.refreshed.Add(1) })
+	f.mux.HandleFunc("/", func(w http.ResponseWriter, _ *http.Request) {
+		ovhRefuse(w, http.StatusNotFound, "This service does not exist")
+	})
+	return f
+}
+
+func ovhRefuse(w http.ResponseWriter, status int, message string) {
+	answer(w, status, map[string]string{"class": "Client::Error", "message": message})
+}
+
+func (f *fakeOVH) store(w http.ResponseWriter, r *http.Request, rec fakeRecord) {
+	var body struct {
+		FieldType, SubDomain, Target string
+		TTL                          int
+	}
+	if !decode(w, r, &body) {
+		return
+	}
+	switch {
+	case rec.id != 0 && body.FieldType != "":
+		ovhRefuse(w, http.StatusBadRequest, "Try to alter read-only properties: fieldType")
+		return
+	case body.TTL < 60:
+		ovhRefuse(w, http.StatusBadRequest, "Invalid ttl, minimum is 60")
+		return
+	case rec.id == 0:
+		rec.rrtype = body.FieldType
+	}
+	rec.name, rec.ttl, rec.text = plan.FQDN(strings.TrimPrefix(body.SubDomain+"."+f.z.name, ".")), body.TTL, body.Target
+	id, why := f.z.store(rec)
+	if why != "" {
+		ovhRefuse(w, http.StatusBadRequest, why)
+		return
+	}
+	answer(w, http.StatusOK, map[string]any{"id": id, "fieldType": rec.rrtype})
+}
+
+// ServeHTTP checks the signature.
+func (f *fakeOVH) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	now := time.Now().Add(f.ahead)
+	if r.URL.Path == "/1.0/auth/time" {
+		answer(w, http.StatusOK, now.Unix())
+		return
+	}
+	body, _ := io.ReadAll(r.Body)
+	r.Body = io.NopCloser(bytes.NewReader(body))
+	at := r.Header.Get("X-Ovh-Timestamp")
+	n, _ := strconv.ParseInt(at, 10, 64)
+	url := "https://eu.api.ovh.com" + r.URL.RequestURI()
+	sum := sha1.Sum([]byte(strings.Join([]string{"the-token", "the-token", r.Method, url, string(body), at}, "+")))
+	switch {
+	case r.Header.Get("X-Ovh-Application") != "application_key":
+		ovhRefuse(w, http.StatusForbidden, "This application key is invalid")
+	case r.Header.Get("X-Ovh-Consumer") != "the-token":
+		ovhRefuse(w, http.StatusForbidden, "This credential does not exist")
+	case now.Sub(time.Unix(n, 0)).Abs() > 30*time.Second:
+		ovhRefuse(w, http.StatusBadRequest, "Query out of time")
+	case r.Header.Get("X-Ovh-Signature") != fmt.Sprintf("$1$%x", sum):
+		ovhRefuse(w, http.StatusBadRequest, "Invalid signature")
+	default:
+		f.mux.ServeHTTP(w, r)
+	}
+}
+
+func TestOVH(t *testing.T) {
+	providertest.Run(t, func(t *testing.T) *providertest.Harness {
+		z := newFakeRecords()
+		h := recordHarness(t, "ovh", z, newFakeOVH(z))
+		h.LowTTL = 30
+		return h
+	})
+	wrongAccess(t, "ovh", providertest.NewGate(t, newFakeOVH(newFakeRecords())).Client(),
+		"HTTP 403: This credential does not exist; the three keys must belong together")
+}
+
+// What is written is put into service once, whatever the number of records.
+func TestOVHRefreshes(t *testing.T) {
+	f := newFakeOVH(newFakeRecords())
+	z := openWeb(t, "ovh", testZone, "the-token", providertest.NewGate(t, f).Client())
+	if err := applyAll(t, z, change{plan.DNSKey("a."+testZone, "A"), nil, []string{"192.0.2.1 ttl 300", "192.0.2.2 ttl 300"}},
+		change{plan.DNSKey("b."+testZone, "A"), nil, []string{"192.0.2.1 ttl 300"}}); err != nil {
+		t.Fatal(err)
+	}
+	if n := f.refreshed.Load(); n != 1 {
+		t.Errorf("%d refreshes, want 1", n)
+	}
+}
