@@ -100,6 +100,9 @@ sed -i "s#ROOT#$root#" postfix/main.cf
 touch -d '1 minute ago' postfix/main.cf # Postfix waits while the file is younger than a second
 postalias -c $root/postfix aliases
 cp -r /usr/share/dovecot/dovecot.conf /usr/share/dovecot/conf.d dovecot/
+# Debian links these two into /etc/dovecot/private, if ssl-cert was there before Dovecot.
+sed -i 's#/etc/dovecot/private/dovecot.pem#/etc/ssl/certs/ssl-cert-snakeoil.pem#
+s#/etc/dovecot/private/dovecot.key#/etc/ssl/private/ssl-cert-snakeoil.key#' dovecot/conf.d/10-ssl.conf
 printf 'mario:{PLAIN}correct horse:65534:65534::%%s\n' $root >users
 cat >dovecot/local.conf <<CF
 base_dir = $root/run
