@@ -26,6 +26,7 @@ type Facts struct {
 	// HostsFile is the system's table of hosts; "" is where the system keeps it.
 	HostsFile string
 
+	Zones  []string     // that mailpub or a person keeps
 	DANE   []uint16     // ports that the mail host is to have TLSA records for
 	Served Served       // asks the mail server for its certificates; nil: it is not asked
 	Owned  []plan.Entry // what mailpub put in place
@@ -75,6 +76,9 @@ func Checks(f Facts) []plan.Checker {
 	}
 	if any(func(d Domain) bool { return d.Autoconfig != "" }) {
 		checks = append(checks, group((*examiner).autoconfigs, "autoconfig.served"))
+	}
+	if len(f.Zones) > 0 {
+		checks = append(checks, group((*examiner).zones, "dns.zone", "dns.dnssec"))
 	}
 	if len(f.Owned) > 0 {
 		checks = append(checks, group((*examiner).owned, "dns.drift"))

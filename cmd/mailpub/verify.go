@@ -167,6 +167,9 @@ func (w *world) published() providers.Facts {
 		}
 		f.Domains = append(f.Domains, pd)
 	}
+	for _, z := range w.cfg.Zones {
+		f.Zones = append(f.Zones, z.Name)
+	}
 	for _, e := range w.ledger.Entries() {
 		if e.Key.Kind == "dns" {
 			f.Owned = append(f.Owned, e)

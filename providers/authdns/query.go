@@ -20,8 +20,9 @@ func (s *Server) zoneOf(name string) *zone {
 // maxChain bounds the CNAMEs followed in one answer, so that a loop ends.
 const maxChain = 8
 
-// answer fills in the reply to a query (RFC 1034 section 4.3.2).
-func (s *Server) answer(reply *dns.Msg, q dns.Question) {
+// answer fills in the reply to a query (RFC 1034 section 4.3.2). Signatures that the zone's
+// text has go along where they are asked for (RFC 4035 section 3.1.1); none are made.
+func (s *Server) answer(reply *dns.Msg, q dns.Question, signatures bool) {
 	z := s.zoneOf(q.Name)
 	if z == nil {
 		reply.Rcode = dns.RcodeRefused
@@ -43,6 +44,11 @@ func (s *Server) answer(reply *dns.Msg, q dns.Question) {
 		}
 		if len(rrs) > 0 {
 			reply.Answer = append(reply.Answer, renamed(rrs, name)...)
+			for _, rr := range sets[dns.TypeRRSIG] {
+				if signatures && rr.(*dns.RRSIG).TypeCovered == q.Qtype {
+					reply.Answer = append(reply.Answer, dns.Copy(rr))
+				}
+			}
 			return
 		}
 		if alias := sets[dns.TypeCNAME]; alias != nil {

@@ -199,7 +199,8 @@ func (s *Server) handle(w dns.ResponseWriter, req *dns.Msg) {
 			return
 		}
 	default:
-		s.answer(reply, q)
+		edns := req.IsEdns0()
+		s.answer(reply, q, edns != nil && edns.Do())
 	}
 	s.send(w, req, reply, signed)
 }
