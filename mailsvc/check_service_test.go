@@ -153,8 +153,8 @@ func splitter(ends ...string) func(net.Conn) {
 
 func TestSmugglingCheck(t *testing.T) {
 	f := facts(serve(t, splitter("\n.\r\n", "\n.\n")))
-	want(t, one(t, run(t, f, "smtp.smuggling"), ""), plan.Fail, "2 of 47 other forms end it too: LF dot CRLF (250 queued); LF dot LF (250 queued)")
-	want(t, one(t, run(t, facts(serve(t, splitter())), "smtp.smuggling"), ""), plan.Pass, "none of 47")
+	want(t, one(t, run(t, f, "smtp.smuggling"), ""), plan.Fail, "2 of 8 other forms end it too: LF dot CRLF (250 queued); LF dot LF (250 queued)")
+	want(t, one(t, run(t, facts(serve(t, splitter())), "smtp.smuggling"), ""), plan.Pass, "none of 8")
 	want(t, one(t, run(t, facts((&fake{reply: answers("DATA", "451 later")}).start(t)), "smtp.smuggling"), ""), plan.Skip, "DATA was answered 451 later")
 	for _, form := range smuggling.Forms() {
 		if form.HoldsEnd() != (form.Name == "CRCRLF dot CRLF") {

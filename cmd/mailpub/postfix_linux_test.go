@@ -246,7 +246,7 @@ func (s *siteInLab) smuggling() map[string]string {
 func smugglingAt(t *testing.T, dial mailsvc.Dial, addr string) map[string]string {
 	t.Helper()
 	does := map[string]string{}
-	for _, f := range mailsvc.TrySmuggling(t.Context(), dial, addr, "postmaster@nomeazienda.it") {
+	for _, f := range mailsvc.TrySmuggling(t.Context(), dial, addr, "postmaster@nomeazienda.it", smuggling.Forms()) {
 		switch {
 		case f.Err != nil:
 			t.Errorf("%s: %v", f.Form, f.Err)

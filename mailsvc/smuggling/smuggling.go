@@ -31,3 +31,10 @@ func Forms() (forms []Form) {
 	}
 	return forms
 }
+
+// Known reports whether the form is one of those that servers were seen to end a message at
+// (SEC Consult's "SMTP Smuggling", December 2023): CR or LF alone for a line end. The others
+// are for whoever writes a server.
+func (f Form) Known() bool {
+	return !strings.Contains(f.Text, "\r\r\n") && !strings.Contains(f.Text, "\n\r") && !strings.Contains(f.Text, "\x00")
+}

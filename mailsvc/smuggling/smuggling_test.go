@@ -8,7 +8,7 @@ import (
 func TestForms(t *testing.T) {
 	forms := Forms()
 	seen := map[string]bool{"\r\n.\r\n": true} // the true end is no form
-	ends := 0
+	ends, known := 0, 0
 	for _, f := range forms {
 		if seen[f.Text] || f.Name == "" {
 			t.Errorf("%q: %q is there twice", f.Name, f.Text)
@@ -17,9 +17,12 @@ func TestForms(t *testing.T) {
 		if f.HoldsEnd() {
 			ends++
 		}
+		if f.Known() {
+			known++
+		}
 	}
-	if len(forms) != 48 || ends != 1 {
-		t.Errorf("%d forms, %d hold the true end", len(forms), ends)
+	if len(forms) != 48 || ends != 1 || known != 8 {
+		t.Errorf("%d forms, %d hold the true end, %d are known", len(forms), ends, known)
 	}
 	for _, known := range []string{"\n.\n", "\n.\r\n", "\r\n.\n", "\r.\r", "\r\n.\r", "\r.\r\n", "\r\n.\r\r\n", "\r\r\n.\r\r\n"} {
 		if !slices.ContainsFunc(forms, func(f Form) bool { return f.Text == known }) {
