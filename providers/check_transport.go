@@ -33,12 +33,7 @@ func (e *examiner) stsRecord(d Domain) {
 	e.examine(rule{
 		id: "sts.record", subject: bare(name), want: want, ref: "RFC 8461 section 3.1", name: name, rrtype: "TXT",
 		judge: func(a Answer) verdict {
-			var records []string
-			for _, t := range a.texts() {
-				if strings.HasPrefix(t, "v=STSv1") {
-					records = append(records, t)
-				}
-			}
+			records := a.policies("v=STSv1")
 			switch {
 			case len(records) == 0 && d.PolicyID == "":
 				return pass("none")
@@ -69,12 +64,7 @@ func (e *examiner) tlsReports(d Domain) {
 	e.examine(rule{
 		id: "tlsrpt.record", subject: bare(name), want: want, ref: "RFC 8460 section 3", name: name, rrtype: "TXT",
 		judge: func(a Answer) verdict {
-			var records []string
-			for _, t := range a.texts() {
-				if strings.HasPrefix(t, "v=TLSRPTv1") {
-					records = append(records, t)
-				}
-			}
+			records := a.policies("v=TLSRPTv1")
 			switch {
 			case len(records) == 0 && d.TLSRPT:
 				return fail("none", "publish the record; mailpub apply does")
