@@ -2,13 +2,15 @@
 # make demo    the whole story on this machine, without root or network
 # make lint    gofmt, go vet, staticcheck, and the builds for Windows and macOS
 # make bench   speed, as ratios to other programs and to floors
+# make soak    kills the receiver under load, SOAK times
 # make fuzz    every fuzz target, FUZZTIME each
 # make build   ./mailpub
 
 GO       ?= go
 FUZZTIME ?= 30s
+SOAK     ?= 200
 
-.PHONY: test demo lint bench fuzz build setup
+.PHONY: test demo lint bench soak fuzz build setup
 
 build:
 	CGO_ENABLED=0 $(GO) build -trimpath -ldflags '-s -w' -o mailpub ./cmd/mailpub
@@ -31,6 +33,9 @@ demo:
 
 bench: setup
 	$(GO) test -run '^$$' -bench . -benchtime 5x -timeout 30m ./...
+
+soak:
+	MAILPUB_SOAK=$(SOAK) $(GO) test -run '^TestKilled$$' -count 1 -v -timeout 60m ./mailsvc/receiver
 
 fuzz:
 	@for pkg in $$($(GO) list ./...) ; do \

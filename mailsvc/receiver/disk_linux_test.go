@@ -33,9 +33,15 @@ func TestFullDisk(t *testing.T) {
 	c.message()
 	c.send("Subject: small\r\n\r\n.\r\n")
 	c.expect("250")
+	c.say("QUIT", "221")
+	if err := r.stop(); err != nil {
+		t.Error(err)
+	}
 	if err := syscall.Mount("", dir, "", syscall.MS_REMOUNT|syscall.MS_RDONLY, ""); err != nil {
 		t.Fatal(err)
 	}
+	r = start(t, site, func(s *Server) { s.Maildir = filepath.Join(dir, "mail") })
+	c = r.dial(t)
 	c.message()
 	c.send("Subject: small\r\n\r\n.\r\n")
 	c.expect("452 4.3.1")

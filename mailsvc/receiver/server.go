@@ -61,6 +61,11 @@ type Server struct {
 func (s *Server) Serve(ctx context.Context, l net.Listener) error {
 	s.fillIn()
 	s.context = ctx
+	if s.maildir.crashed() {
+		if err := s.maildir.open(); err != nil { // each message tries again, and is not taken before
+			s.log().Error("storing", "error", err)
+		}
+	}
 	server := smtp.NewServer(smtp.BackendFunc(func(c *smtp.Conn) (smtp.Session, error) {
 		return &session{server: s, wire: c.Conn().(*wire), conn: c}, nil
 	}))
@@ -96,6 +101,7 @@ func (s *Server) Serve(ctx context.Context, l net.Listener) error {
 	}
 	s.storing.Lock() // a message that came by BDAT is stored beside its session
 	defer s.storing.Unlock()
+	s.maildir.close()
 	if err == nil || errors.Is(err, net.ErrClosed) {
 		return nil
 	}
@@ -113,6 +119,10 @@ func (s *Server) fillIn() {
 		s.maildir.disk = osDisk{}
 	}
 	s.maildir.root = s.Maildir
+	s.maildir.failed = func(err error) { s.log().Warn("storing", "error", err) }
+	s.maildir.restored = func(name, mailbox string) {
+		s.log().Warn("message written again out of the commit log", "id", name, "mailbox", mailbox)
+	}
 	s.settings.path = s.SettingsPath
 	s.settings.report = func(err error) { s.log().Error("settings", "error", err) }
 	host, err := os.Hostname()

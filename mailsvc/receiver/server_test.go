@@ -89,6 +89,9 @@ func (r *running) stored(t testing.TB) (files []string) {
 		if os.IsNotExist(err) {
 			return nil
 		}
+		if err == nil && e.Name() == logDir {
+			return filepath.SkipDir
+		}
 		if err == nil && !e.IsDir() {
 			rel, _ := filepath.Rel(r.Server.Maildir, path)
 			files = append(files, filepath.ToSlash(rel))

@@ -84,7 +84,7 @@ func TestMailboxNames(t *testing.T) {
 			t.Errorf("%q is a mailbox", bad)
 		}
 		dir := t.TempDir()
-		m := maildir{disk: osDisk{}, root: filepath.Join(dir, "mail")}
+		m := &maildir{disk: osDisk{}, root: filepath.Join(dir, "mail")}
 		if _, _, err := m.store([]string{bad}, "name", nil, strings.NewReader("text")); err == nil {
 			t.Errorf("a message was stored in mailbox %q", bad)
 		}

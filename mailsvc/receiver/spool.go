@@ -10,6 +10,9 @@ import (
 // octets; a larger one goes to a file meanwhile.
 const spoolInMemory = 256 << 10
 
+// spoolPrefix begins the name of such a file.
+const spoolPrefix = ".spool-"
+
 // spooled is a message that can be read again.
 type spooled struct {
 	io.ReadSeeker
@@ -25,7 +28,7 @@ func spool(r io.Reader, dir string) (*spooled, error) {
 	case err != nil:
 		return nil, err
 	}
-	f, err := os.CreateTemp(dir, ".spool-*")
+	f, err := os.CreateTemp(dir, spoolPrefix+"*")
 	if err != nil {
 		return nil, err
 	}

@@ -6,6 +6,7 @@ import (
 	"io"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -150,6 +151,8 @@ type faulty struct {
 	mu   sync.Mutex
 	left int
 	hit  string
+
+	alone bool // where there is no commit log
 }
 
 var errNoSpace = errors.New("no space left on device")
@@ -164,6 +167,41 @@ func (d *faulty) step(what string) error {
 	}
 	return nil
 }
+
+func (d *faulty) groups() bool { return !d.alone && d.osDisk.groups() }
+func (d *faulty) lock(path string) (file, error) {
+	if err := d.step("lock"); err != nil {
+		return nil, err
+	}
+	return d.osDisk.lock(path)
+}
+func (d *faulty) list(dir string) ([]string, error) {
+	if err := d.step("list"); err != nil {
+		return nil, err
+	}
+	return d.osDisk.list(dir)
+}
+func (d *faulty) reserve(path string, n int64) (area, error) {
+	if err := d.step("reserve"); err != nil {
+		return nil, err
+	}
+	a, err := d.osDisk.reserve(path, n)
+	return &faultyArea{d, a}, err
+}
+
+type faultyArea struct {
+	disk *faulty
+	area
+}
+
+func (a *faultyArea) WriteAt(p []byte, at int64) (int, error) {
+	if err := a.disk.step("log write"); err != nil {
+		n, _ := a.area.WriteAt(p[:len(p)/2], at)
+		return n, err
+	}
+	return a.area.WriteAt(p, at)
+}
+func (a *faultyArea) Sync() error { return errors.Join(a.disk.step("log sync"), a.area.Sync()) }
 
 func (d *faulty) makeDir(path string) error {
 	return errors.Join(d.step("makeDir"), d.osDisk.makeDir(path))
@@ -203,55 +241,73 @@ func (f *faultyFile) Write(p []byte) (int, error) {
 func (f *faultyFile) Sync() error  { return errors.Join(f.disk.step("sync"), f.file.Sync()) }
 func (f *faultyFile) Close() error { return errors.Join(f.disk.step("close"), f.file.Close()) }
 
-// TestEveryDiskFault lets each step of storing fail in turn: the sender must be told to
-// come back, and find that nothing was stored; and the next time it is.
+// TestEveryDiskFault lets each step of storing fail in turn: either the message is stored in
+// spite of it, in both mailboxes, or the sender is told to come back, and finds that nothing was;
+// and the next time it is.
 func TestEveryDiskFault(t *testing.T) {
 	message := "Subject: x\r\n\r\n" + strings.Repeat("0123456789\r\n", 10000) + ".\r\n"
-	hit := map[string]int{}
-	for n := 1; ; n++ {
-		d := &faulty{left: n}
-		r := start(t, site, func(s *Server) { s.maildir.disk = d })
-		c := r.dial(t)
-		c.say("EHLO client.example", "250")
-		transaction := func() string {
-			c.say("MAIL FROM:<>", "250")
-			c.say("RCPT TO:<postmaster>", "250")
-			c.say("RCPT TO:<sales@nomeazienda.it>", "250")
-			c.say("DATA", "354")
-			c.send(message)
-			return c.reply()
-		}
-		first := transaction()
-		if d.hit == "" {
-			if !strings.HasPrefix(first, "250") {
-				t.Errorf("without a fault: %q", first)
+	for _, alone := range []bool{true, false} {
+		hit := map[string]int{}
+		for n := 1; ; n++ {
+			d := &faulty{left: n, alone: alone}
+			r := start(t, site, func(s *Server) { s.maildir.disk = d })
+			c := r.dial(t)
+			c.say("EHLO client.example", "250")
+			transaction := func() string {
+				c.say("MAIL FROM:<>", "250")
+				c.say("RCPT TO:<postmaster>", "250")
+				c.say("RCPT TO:<sales@nomeazienda.it>", "250")
+				c.say("DATA", "354")
+				c.send(message)
+				return c.reply()
 			}
-			break
+			first := transaction()
+			d.mu.Lock()
+			failed := d.hit
+			d.mu.Unlock()
+			if failed == "" {
+				if !strings.HasPrefix(first, "250") {
+					t.Errorf("without a fault: %q", first)
+				}
+				break
+			}
+			hit[failed]++
+			want := 0
+			if strings.HasPrefix(first, "250") {
+				want = 2
+			} else if !strings.HasPrefix(first, "452 4.3.1") {
+				t.Errorf("step %d, %s failed: %q", n, failed, first)
+			}
+			if got := r.stored(t); len(got) != want || len(r.delivered()) != want/2 {
+				t.Errorf("step %d, %s failed, %q is answered, and there is %q", n, failed, first, got)
+			}
+			if second := transaction(); !strings.HasPrefix(second, "250") {
+				t.Errorf("step %d, %s failed; the next time: %q", n, failed, second)
+			}
+			if got := r.stored(t); len(got) != want+2 {
+				t.Errorf("step %d, %s failed; the next time %q is stored", n, failed, got)
+			}
+			if inLog := slices.Contains([]string{"reserve", "log write", "log sync"}, failed); inLog && want == 0 {
+				t.Errorf("step %d, %s failed, and the message was not synced by itself", n, failed)
+			}
 		}
-		hit[d.hit]++
-		if !strings.HasPrefix(first, "452 4.3.1") {
-			t.Errorf("step %d, %s failed: %q", n, d.hit, first)
+		steps := []string{"makeDir", "create", "write", "close", "rename"}
+		if alone {
+			steps = append(steps, "sync", "syncDir")
+		} else if (osDisk{}).groups() {
+			steps = append(steps, "lock", "list", "reserve", "log write", "log sync")
 		}
-		if got := r.stored(t); len(got) != 0 || len(r.delivered()) != 0 {
-			t.Errorf("step %d, %s failed, and left %q", n, d.hit, got)
-		}
-		if second := transaction(); !strings.HasPrefix(second, "250") {
-			t.Errorf("step %d, %s failed; the next time: %q", n, d.hit, second)
-		}
-		if got := r.stored(t); len(got) != 2 {
-			t.Errorf("step %d, %s failed; the next time %q is stored", n, d.hit, got)
-		}
-	}
-	for _, step := range []string{"makeDir", "create", "write", "sync", "close", "rename", "syncDir"} {
-		if hit[step] == 0 {
-			t.Errorf("%s never failed: %v", step, hit)
+		for _, step := range steps {
+			if hit[step] == 0 {
+				t.Errorf("%s never failed: %v", step, hit)
+			}
 		}
 	}
 }
 
 // TestFileThatIsThere never overwrites a message, whatever the names.
 func TestFileThatIsThere(t *testing.T) {
-	m := maildir{disk: osDisk{}, root: filepath.Join(t.TempDir(), "mail")}
+	m := &maildir{disk: osDisk{}, root: filepath.Join(t.TempDir(), "mail")}
 	if err := m.prepare("mario"); err != nil {
 		t.Fatal(err)
 	}
