@@ -2,6 +2,7 @@ package plan
 
 import (
 	"fmt"
+	"iter"
 	"slices"
 	"strings"
 	"time"
@@ -25,6 +26,18 @@ type Difference struct {
 // to this party and are no longer wanted are taken away, or put back to what was
 // there before; what is not in the ledger is never removed.
 func Diff(party string, wanted, observed []Item, ledger *Ledger, now time.Time) Difference {
+	own := func(yield func(*Entry) bool) {
+		for _, e := range ledger.entries {
+			if e.Party == party && !yield(e) {
+				return
+			}
+		}
+	}
+	return diff(party, wanted, observed, ledger, own, len(ledger.entries), now)
+}
+
+// diff is Diff with the party's entries of the ledger, which are at most so many.
+func diff(party string, wanted, observed []Item, ledger *Ledger, own iter.Seq[*Entry], most int, now time.Time) Difference {
 	var d Difference
 	seen := make(map[Key]int32, len(observed))
 	for i := range observed {
@@ -40,21 +53,21 @@ func Diff(party string, wanted, observed []Item, ledger *Ledger, now time.Time) 
 	for i := range wanted {
 		w := &wanted[i]
 		e := ledger.entries[w.Key]
-		if e != nil {
+		if e != nil && e.Party == party {
 			known++
 		}
 		d.wanted(party, w, is(w.Key), e, now)
 	}
-	if known == len(ledger.entries) {
+	if known == most {
 		return d
 	}
 	want := make(map[Key]struct{}, len(wanted))
 	for i := range wanted {
 		want[wanted[i].Key] = struct{}{}
 	}
-	for k, e := range ledger.entries {
-		if _, still := want[k]; !still && e.Party == party {
-			d.unwanted(*e, is(k))
+	for e := range own {
+		if _, still := want[e.Key]; !still {
+			d.unwanted(*e, is(e.Key))
 		}
 	}
 	return d

@@ -65,6 +65,15 @@ func (l *Ledger) Drop(k Key) { delete(l.entries, k) }
 // Len returns the number of entries.
 func (l *Ledger) Len() int { return len(l.entries) }
 
+// byParty returns the entries of each party.
+func (l *Ledger) byParty() map[string][]*Entry {
+	out := map[string][]*Entry{}
+	for _, e := range l.entries {
+		out[e.Party] = append(out[e.Party], e)
+	}
+	return out
+}
+
 // Entries returns all entries, sorted by key.
 func (l *Ledger) Entries() []Entry {
 	out := make([]Entry, 0, len(l.entries))

@@ -38,8 +38,10 @@ func Make(ctx context.Context, parties []Party, ledger *Ledger, now time.Time) (
 	diffs := make([]Difference, len(parties))
 	failed := make([]error, len(parties))
 	var wg sync.WaitGroup
+	entries := ledger.byParty()
 	for i, p := range parties {
-		keys := keysOf(p, ledger)
+		own := entries[p.Name]
+		keys := keysOf(p, own)
 		if len(keys) == 0 {
 			continue
 		}
@@ -49,7 +51,7 @@ func Make(ctx context.Context, parties []Party, ledger *Ledger, now time.Time) (
 				failed[i] = err
 				observed = unreadable(keys, err)
 			}
-			diffs[i] = Diff(p.Name, p.Wanted, observed, ledger, now)
+			diffs[i] = diff(p.Name, p.Wanted, observed, ledger, slices.Values(own), len(own), now)
 		})
 	}
 	wg.Wait()
@@ -92,16 +94,17 @@ func (p *Plan) add(d Difference, wanted map[Key]bool) {
 	p.Unchanged += d.Unchanged
 }
 
-func keysOf(p Party, ledger *Ledger) []Key {
+// keysOf are the keys of what is wanted of a party, and of what the ledger has of it.
+func keysOf(p Party, entries []*Entry) []Key {
 	keys := make([]Key, 0, len(p.Wanted))
 	has := make(map[Key]bool, len(p.Wanted))
 	for _, w := range p.Wanted {
 		keys = append(keys, w.Key)
 		has[w.Key] = true
 	}
-	for k, e := range ledger.entries {
-		if e.Party == p.Name && !has[k] {
-			keys = append(keys, k)
+	for _, e := range entries {
+		if !has[e.Key] {
+			keys = append(keys, e.Key)
 		}
 	}
 	return keys

@@ -2,6 +2,7 @@ package plan
 
 import (
 	"fmt"
+	"iter"
 	"net/netip"
 	"strconv"
 	"strings"
@@ -49,13 +50,29 @@ func SplitDNSKey(k Key) (name, rrtype, tag string, err error) {
 
 // FQDN returns name in lower case with one final dot.
 func FQDN(name string) string {
-	return strings.ToLower(strings.TrimSuffix(name, ".")) + "."
+	if !strings.HasSuffix(name, ".") {
+		name += "."
+	}
+	return strings.ToLower(name)
 }
 
 // Within reports whether name is the zone's apex or below it, by whole labels.
 func Within(name, zone string) bool {
 	name, zone = FQDN(name), FQDN(zone)
-	return name == zone || zone == "." || strings.HasSuffix(name, "."+zone)
+	below, ok := strings.CutSuffix(name, zone)
+	return zone == "." || ok && (below == "" || below[len(below)-1] == '.')
+}
+
+// Enclosing returns name and every name above it, absolute, the root last.
+func Enclosing(name string) iter.Seq[string] {
+	return func(yield func(string) bool) {
+		for n := FQDN(name); n != "." && n != ""; _, n, _ = strings.Cut(n, ".") {
+			if !yield(n) {
+				return
+			}
+		}
+		yield(".")
+	}
 }
 
 // RecordLine returns the line of one record: its data and, unless ttl is negative,

@@ -94,14 +94,23 @@ const (
 )
 
 // ZoneOf returns the zone that holds name: the longest one it lies within.
-func (s Site) ZoneOf(name string) (Zone, bool) {
-	best, found := Zone{}, false
+func (s Site) ZoneOf(name string) (Zone, bool) { return zoneOf(s.zoneIndex(), name) }
+
+func (s Site) zoneIndex() map[string]Zone {
+	index := make(map[string]Zone, len(s.Zones))
 	for _, z := range s.Zones {
-		if Within(name, z.Name) && (!found || len(z.Name) > len(best.Name)) {
-			best, found = z, true
+		index[FQDN(z.Name)] = z
+	}
+	return index
+}
+
+func zoneOf(index map[string]Zone, name string) (Zone, bool) {
+	for n := range Enclosing(name) {
+		if z, ok := index[n]; ok {
+			return z, true
 		}
 	}
-	return best, found
+	return Zone{}, false
 }
 
 // Wants is everything a Site asks for, sorted by who has to provide it.
@@ -120,8 +129,9 @@ func (s Site) Wants() (Wants, error) {
 	for _, z := range s.Zones {
 		w.Zones[z.Name] = nil
 	}
+	index := s.zoneIndex()
 	for _, r := range s.records() {
-		z, ok := s.ZoneOf(r.name)
+		z, ok := zoneOf(index, r.name)
 		if !ok && r.rrtype != "PTR" {
 			return Wants{}, fmt.Errorf("no zone holds %q, which needs its %s record", r.name, r.rrtype)
 		}

@@ -8,7 +8,6 @@ import (
 	"net/url"
 	"strconv"
 	"strings"
-	"sync"
 	"time"
 )
 
@@ -131,7 +130,7 @@ func (v *ovhAPI) records(ctx context.Context, names []string) ([]record, error) 
 		return nil, err
 	}
 	var paths []string
-	err := v.each(ctx, names, func(ctx context.Context, name string) (func(), error) {
+	err := each(ctx, ovhAtOnce, names, func(ctx context.Context, name string) (func(), error) {
 		sub, err := relative(name, v.zone)
 		if err != nil {
 			return nil, err
@@ -149,7 +148,7 @@ func (v *ovhAPI) records(ctx context.Context, names []string) ([]record, error) 
 	}
 	var out []record
 	if err == nil {
-		err = v.each(ctx, paths, func(ctx context.Context, path string) (func(), error) {
+		err = each(ctx, ovhAtOnce, paths, func(ctx context.Context, path string) (func(), error) {
 			var l ovhRecord
 			_, err := v.web.call(ctx, http.MethodGet, path, nil, &l)
 			if refusedWith(err, http.StatusNotFound) { // gone meanwhile
@@ -174,41 +173,6 @@ func (v *ovhAPI) listed(l ovhRecord) record {
 	r := v.record(rrset{below(l.SubDomain, v.zone), l.FieldType}, l.TTL, 0, l.Target)
 	r.id = strconv.FormatInt(l.ID, 10)
 	return r
-}
-
-// each calls get for every one of list, a few at a time. What get returns is called one
-// after the other. It returns the first error.
-func (v *ovhAPI) each(ctx context.Context, list []string, get func(context.Context, string) (func(), error)) error {
-	ctx, cancel := context.WithCancel(ctx)
-	defer cancel()
-	var mu sync.Mutex
-	var wg sync.WaitGroup
-	var first error
-	slots := make(chan struct{}, ovhAtOnce)
-	for _, s := range list {
-		slots <- struct{}{}
-		wg.Go(func() {
-			defer func() { <-slots }()
-			if ctx.Err() != nil {
-				return
-			}
-			done, err := get(ctx, s)
-			mu.Lock()
-			defer mu.Unlock()
-			switch {
-			case err == nil:
-				done()
-			case first == nil:
-				first = err
-				cancel()
-			}
-		})
-	}
-	wg.Wait()
-	if first == nil {
-		first = ctx.Err()
-	}
-	return first
 }
 
 // missing names the zone that was probably meant.

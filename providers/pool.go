@@ -1,12 +1,14 @@
 package providers
 
 import (
+	"bufio"
 	"context"
 	"errors"
 	"fmt"
 	"io"
 	"net"
 	"sync"
+	"sync/atomic"
 	"syscall"
 	"time"
 
@@ -50,24 +52,30 @@ func (p *Pool) Close() {
 	}
 }
 
-// How much is asked of a server at a time: at first, and at most. BIND sends 10 zones at a
-// time (transfers-out), and lets 10 connections wait to be accepted (tcp-listen-queue).
+// How much is asked of a server at a time: at first, and at most. BIND sends 10 zones at a time
+// (transfers-out), and one that has just ended counts for a moment beside the next on the
+// same connection: hence half of that. It lets 10 connections wait to be accepted
+// (tcp-listen-queue).
 const (
 	firstAtOnce = 4
-	mostAtOnce  = 10
+	mostAtOnce  = 5
 )
 
 // dnsServer is one server. It is asked for more at a time while it answers, and for less
 // when it turns something away.
 type dnsServer struct {
-	addr string
+	addr        string
+	transferred atomic.Bool // a zone, at least once
+	forbids     atomic.Bool // to transfer a zone, at least once
 
 	mu       sync.Mutex
 	limit    int // how much may be under way
 	ceiling  int // how much limit may become: less than what was turned away
 	busy     int
-	streak   int // answers since limit changed
+	entries  ticket // so far
+	streak   int    // answers since limit changed
 	answered bool
+	refusals int   // of what was turned away
 	dead     error // why it never answered; then nobody else waits for it
 	waiting  []chan struct{}
 	idle     []*line
@@ -80,17 +88,21 @@ type line struct {
 	used bool // before
 }
 
-// enter waits until one more may be under way. alone says that nothing else is.
-func (s *dnsServer) enter(ctx context.Context) (alone bool, err error) {
+// ticket is what enter hands out to one that is alone: nothing else is under way, and nothing
+// will have been as long as nobody else enters. Else it is 0.
+type ticket int
+
+// enter waits until one more may be under way.
+func (s *dnsServer) enter(ctx context.Context) (ticket, error) {
 	s.mu.Lock()
 	if s.dead != nil && !s.answered {
 		defer s.mu.Unlock()
-		return false, s.dead
+		return 0, s.dead
 	}
 	if s.busy < s.limit && len(s.waiting) == 0 {
 		s.busy++
 		defer s.mu.Unlock()
-		return s.busy == 1, nil
+		return s.entered(), nil
 	}
 	turn := make(chan struct{})
 	s.waiting = append(s.waiting, turn)
@@ -102,22 +114,38 @@ func (s *dnsServer) enter(ctx context.Context) (alone bool, err error) {
 		if s.dead != nil && !s.answered {
 			s.busy--
 			s.wake()
-			return false, s.dead
+			return 0, s.dead
 		}
-		return s.busy == 1, nil
+		return s.entered(), nil
 	case <-ctx.Done():
 		s.mu.Lock()
 		defer s.mu.Unlock()
 		for i, w := range s.waiting {
 			if w == turn {
 				s.waiting = append(s.waiting[:i], s.waiting[i+1:]...)
-				return false, ctx.Err()
+				return 0, ctx.Err()
 			}
 		}
 		s.busy-- // the turn came all the same
 		s.wake()
-		return false, ctx.Err()
+		return 0, ctx.Err()
 	}
+}
+
+// entered is called with the lock held.
+func (s *dnsServer) entered() ticket {
+	s.entries++
+	if s.busy == 1 {
+		return s.entries
+	}
+	return 0
+}
+
+// alone reports whether the holder of a ticket was alone up to now.
+func (s *dnsServer) alone(t ticket) bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return t != 0 && t == s.entries
 }
 
 // outcome is what came of something that was under way.
@@ -148,11 +176,15 @@ func (s *dnsServer) leave(v outcome, err error) {
 	switch v {
 	case answered:
 		s.answered = true
-		if s.streak++; s.streak >= s.limit && s.limit < s.ceiling {
+		s.streak++
+		switch {
+		case s.limit < s.ceiling && s.streak >= s.limit:
 			s.limit, s.streak = s.limit+1, 0
+		case s.ceiling < mostAtOnce && s.streak >= 16*s.limit: // it may have more room by now
+			s.ceiling, s.streak = s.ceiling+1, 0
 		}
 	case turnedAway:
-		s.answered = true
+		s.answered, s.refusals = true, s.refusals+1
 		fallthrough
 	case fellSilent:
 		if s.dead == nil && v == fellSilent {
@@ -198,8 +230,17 @@ func (s *dnsServer) take(ctx context.Context, timeout time.Duration, fresh bool)
 	if err != nil {
 		return nil, err
 	}
+	conn.Conn = buffered{conn.Conn, bufio.NewReaderSize(conn.Conn, 4096)}
 	return &line{Conn: conn}, nil
 }
+
+// buffered reads a message's length and its beginning at once.
+type buffered struct {
+	net.Conn
+	r *bufio.Reader
+}
+
+func (b buffered) Read(p []byte) (int, error) { return b.r.Read(p) }
 
 func (s *dnsServer) put(l *line) {
 	l.used = true
@@ -223,6 +264,7 @@ func (s *dnsServer) on(ctx context.Context, timeout time.Duration, once bool, us
 			}
 			return err
 		}
+		used := l.used
 		stop := context.AfterFunc(ctx, func() { _ = l.SetDeadline(time.Unix(1, 0)) })
 		err = use(l)
 		if !stop() || err != nil {
@@ -233,7 +275,7 @@ func (s *dnsServer) on(ctx context.Context, timeout time.Duration, once bool, us
 		switch {
 		case err != nil && ctx.Err() != nil:
 			return ctx.Err()
-		case l.used && closed(err):
+		case used && closed(err):
 			continue
 		}
 		return err

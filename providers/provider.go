@@ -50,19 +50,26 @@ type Options struct {
 func (o Options) setting(name string) string { return o.Settings[name] }
 
 // All returns the providers, in the order of a list for people.
-func All() []Provider {
-	return []Provider{
-		rfc2136Provider(), powerdnsProvider(),
-		cloudflareProvider(), desecProvider(), digitaloceanProvider(), heProvider(), hetznerProvider(), inwxProvider(),
-		ionosProvider(), ovhProvider(), porkbunProvider(), route53Provider(), scalewayProvider(),
-		manualProvider(),
+func All() (all []Provider) {
+	for _, describe := range descriptions() {
+		all = append(all, describe())
+	}
+	return all
+}
+
+func descriptions() []func() Provider {
+	return []func() Provider{
+		rfc2136Provider, powerdnsProvider,
+		cloudflareProvider, desecProvider, digitaloceanProvider, heProvider, hetznerProvider, inwxProvider,
+		ionosProvider, ovhProvider, porkbunProvider, route53Provider, scalewayProvider,
+		manualProvider,
 	}
 }
 
 // Lookup returns the provider of that name.
 func Lookup(name string) (Provider, bool) {
-	for _, p := range All() {
-		if p.Name == name {
+	for _, describe := range descriptions() {
+		if p := describe(); p.Name == name {
 			return p, true
 		}
 	}

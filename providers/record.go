@@ -26,6 +26,7 @@ type record struct {
 	bad  error  // why data is not canonical; such a record is carried along, never written
 
 	id     string        // of the record at the provider, where it has one
+	wire   dns.RR        // as the server holds it, to the octet; nil where that is not known
 	listed libdns.Record // as a libdns provider listed it, nil for a new one
 }
 
@@ -142,6 +143,7 @@ func fromRR(rr dns.RR) record {
 		rrset: rrset{plan.FQDN(h.Name), dns.TypeToString[h.Rrtype]},
 		data:  canonicalData(rr),
 		ttl:   int(h.Ttl),
+		wire:  rr,
 	}
 }
 

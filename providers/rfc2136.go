@@ -7,13 +7,12 @@ import (
 	"fmt"
 	"log/slog"
 	"net"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
 
 	"github.com/miekg/dns"
-
-	"github.com/mailpub/mailpub/plan"
 )
 
 func rfc2136Provider() Provider {
@@ -123,19 +122,41 @@ func (b *rfc2136Backend) list(ctx context.Context, sets []rrset) (listing, error
 	}
 	b.log.Warn("no zone transfer; asking for the wanted names one by one", "zone", b.zone, "server", b.server.addr, "err", err)
 	b.oneByOne = true
+	b.server.forbids.Store(true)
 	return b.ask(ctx, sets)
 }
 
-// write sends one update for all edits. Its prerequisites are the RRsets as they were
-// (RFC 2136 section 2.4), so it is carried out whole on what the plan was made from,
-// or not at all.
+// maxUpdate is how large an update may become; a message has 65,535 octets, and some go to
+// its signature.
+const maxUpdate = 60_000
+
+// write sends one update for all edits, or a few where one would be too large. Its
+// prerequisites are the RRsets as they were (RFC 2136 section 2.4), so it is carried out whole
+// on what the plan was made from, or not at all.
 func (b *rfc2136Backend) write(ctx context.Context, edits []edit) error {
-	m := new(dns.Msg).SetUpdate(b.zone)
+	all, size := new(dns.Msg).SetUpdate(b.zone), 0
 	for _, e := range edits {
-		if err := b.addEdit(ctx, m, e); err != nil {
+		one := new(dns.Msg).SetUpdate(b.zone)
+		if err := addEdit(one, e); err != nil {
 			return err
 		}
+		n := 0
+		for _, rr := range slices.Concat(one.Answer, one.Ns) {
+			n += dns.Len(rr) - len(b.zone) + 2 // of the zone's name, a pointer is left
+		}
+		if size > 0 && size+n > maxUpdate {
+			if err := b.update(ctx, all); err != nil {
+				return err
+			}
+			all, size = new(dns.Msg).SetUpdate(b.zone), 0
+		}
+		all.Answer, all.Ns, size = append(all.Answer, one.Answer...), append(all.Ns, one.Ns...), size+n
 	}
+	return b.update(ctx, all)
+}
+
+func (b *rfc2136Backend) update(ctx context.Context, m *dns.Msg) error {
+	m.Compress = true
 	reply, err := b.exchange(ctx, m, true)
 	if err != nil {
 		return err
@@ -143,20 +164,16 @@ func (b *rfc2136Backend) write(ctx context.Context, edits []edit) error {
 	return b.updateError(reply.Rcode)
 }
 
-func (b *rfc2136Backend) addEdit(ctx context.Context, m *dns.Msg, e edit) error {
-	var wire []dns.RR // as the server holds them, to the octet
+func addEdit(m *dns.Msg, e edit) error {
 	bare := []dns.RR{&dns.ANY{Hdr: dns.RR_Header{Name: e.name, Rrtype: dns.StringToType[e.rrtype]}}}
 	if len(e.before) == 0 {
 		m.RRsetNotUsed(bare)
 	} else {
-		var err error
-		if wire, err = b.exact(ctx, e.rrset); err != nil {
+		there, err := wires(e.before)
+		if err != nil {
 			return err
 		}
-		if is := fromRRs(wire); !plan.EqualLines(lines(is), lines(e.before)) {
-			return fmt.Errorf("%s: %w: the server answers %q, its zone transfer %q", e.rrset, plan.ErrStale, lines(is), lines(e.before))
-		}
-		m.Used(copies(wire))
+		m.Used(there)
 	}
 	gone, fresh := e.split()
 	switch {
@@ -166,11 +183,11 @@ func (b *rfc2136Backend) addEdit(ctx context.Context, m *dns.Msg, e edit) error 
 	case len(gone) > 0 && len(gone) == len(e.before):
 		m.RemoveRRset(bare)
 	default:
-		for _, rr := range copies(wire) {
-			if holdsData(gone, fromRR(rr)) {
-				m.Remove([]dns.RR{rr})
-			}
+		rrs, err := wires(gone)
+		if err != nil {
+			return err
 		}
+		m.Remove(rrs)
 	}
 	for _, r := range fresh {
 		rr, err := r.rr()
@@ -182,6 +199,18 @@ func (b *rfc2136Backend) addEdit(ctx context.Context, m *dns.Msg, e edit) error 
 	return nil
 }
 
+// wires returns copies of records as the server holds them.
+func wires(rs []record) ([]dns.RR, error) {
+	out := make([]dns.RR, len(rs))
+	for i, r := range rs {
+		if r.wire == nil {
+			return nil, fmt.Errorf("%s: a record can't be understood: %v", r.rrset, r.bad)
+		}
+		out[i] = dns.Copy(r.wire)
+	}
+	return out, nil
+}
+
 func holdsData(rs []record, r record) bool {
 	for _, o := range rs {
 		if o.sameData(r) {
@@ -189,14 +218,6 @@ func holdsData(rs []record, r record) bool {
 		}
 	}
 	return false
-}
-
-func copies(rrs []dns.RR) []dns.RR {
-	out := make([]dns.RR, len(rrs))
-	for i, rr := range rrs {
-		out[i] = dns.Copy(rr)
-	}
-	return out
 }
 
 func fromRRs(rrs []dns.RR) []record {

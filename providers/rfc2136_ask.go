@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 
 	"github.com/miekg/dns"
@@ -54,8 +55,11 @@ func (b *rfc2136Backend) exchange(ctx context.Context, m *dns.Msg, once bool) (*
 
 // unreachable explains an error of the network.
 func (b *rfc2136Backend) unreachable(err error) error {
-	if errors.Is(err, context.Canceled) || errors.As(err, new(unreachable)) {
+	switch {
+	case err == nil || errors.Is(err, context.Canceled) || errors.As(err, new(unreachable)):
 		return err
+	case outcomeOf(err) != fellSilent:
+		return fmt.Errorf("server %s: %w", b.server.addr, err)
 	}
 	return unreachable{b.server.addr, err}
 }
@@ -152,33 +156,46 @@ func pick(rrs []dns.RR, set rrset) (out []dns.RR) {
 	return out
 }
 
-// ask lists RRsets by asking for each. An answer made from a wildcard looks like a record
-// of its own; where it may be one, the RRset is unknown.
+// ask lists RRsets by asking for each, a few at a time. An answer made from a wildcard looks
+// like a record of its own; where it may be one, the RRset is unknown.
 func (b *rfc2136Backend) ask(ctx context.Context, sets []rrset) (listing, error) {
-	l := newListing()
-	done := map[rrset]bool{}
+	at := map[string][]rrset{} // what was asked for at each name
 	for _, set := range sets {
-		for _, s := range []rrset{set, {set.name, "CNAME"}} {
-			if done[s] {
-				continue
-			}
-			done[s] = true
-			rrs, err := b.exact(ctx, s)
-			if err != nil {
-				return listing{}, err
-			}
-			for _, r := range fromRRs(rrs) {
-				l.add(r)
-			}
-			if wild, err := b.wildcard(ctx, s, l.sets[s]); err != nil {
-				return listing{}, err
-			} else if wild != "" {
-				l.unknown[set] = fmt.Sprintf("the wildcard %s answers for it, and server %s refuses a zone transfer, "+
-					"which would show what is really there: allow key %q to transfer zone %s", wild, b.server.addr, b.key.name, b.zone)
-			}
+		at[set.name] = append(at[set.name], set)
+	}
+	var questions []rrset
+	for name, own := range at {
+		questions = append(questions, own...)
+		if alias := (rrset{name, "CNAME"}); !slices.Contains(own, alias) {
+			questions = append(questions, alias)
 		}
 	}
-	return l, nil
+	l := newListing()
+	err := each(ctx, mostAtOnce, questions, func(ctx context.Context, set rrset) (func(), error) {
+		rrs, err := b.exact(ctx, set)
+		if err != nil {
+			return nil, err
+		}
+		found := fromRRs(rrs)
+		wild, err := b.wildcard(ctx, set, found)
+		return func() {
+			for _, r := range found {
+				l.add(r)
+			}
+			if wild == "" {
+				return
+			}
+			hidden := []rrset{set}
+			if set.rrtype == "CNAME" {
+				hidden = at[set.name]
+			}
+			for _, h := range hidden {
+				l.unknown[h] = fmt.Sprintf("the wildcard %s answers for it, and server %s refuses a zone transfer, "+
+					"which would show what is really there: allow key %q to transfer zone %s", wild, b.server.addr, b.key.name, b.zone)
+			}
+		}, err
+	})
+	return l, err
 }
 
 // wildcard returns the name of a wildcard that may have made rs (RFC 4592): one with

@@ -30,6 +30,7 @@ func (e refusedTransfer) full() bool {
 // way, and where a server that answered before fell fellSilent.
 const (
 	triesTurnedAway = 12
+	triesAlone      = 6 // a transfer that has just ended still counts for a moment
 	triesSilent     = 3
 )
 
@@ -37,20 +38,31 @@ const (
 // large the zone.
 func (b *rfc2136Backend) transfer(ctx context.Context, sets []rrset) (listing, error) {
 	wanted := owners(sets)
-	for try := 1; ; try++ {
-		l, alone, err := b.transferOnce(ctx, wanted)
+	var crowded, alone, silent int // tries that ended so
+	for {
+		l, lonely, err := b.transferOnce(ctx, wanted)
 		refused, again := refusedTransfer{}, false
 		switch {
+		case errors.As(err, &refused) && !refused.full():
+		case errors.As(err, &refused) && lonely:
+			alone++
+			most := triesAlone
+			if b.server.forbids.Load() {
+				most = 3
+			}
+			again = alone < most && b.server.transferred.Load()
 		case errors.As(err, &refused):
-			again = refused.full() && !alone && try < triesTurnedAway
+			crowded++
+			again = crowded < triesTurnedAway
 		case outcomeOf(err) == fellSilent:
-			again = b.server.hasAnswered() && try < triesSilent
+			silent++
+			again = silent < triesSilent && b.server.hasAnswered()
 		}
 		if !again {
 			return l, err
 		}
 		b.log.Debug("no zone transfer; trying again", "zone", b.zone, "server", b.server.addr, "err", err)
-		if err := sleep(ctx, 10*time.Millisecond<<min(try, 6)); err != nil {
+		if err := sleep(ctx, 10*time.Millisecond<<min(crowded+alone+silent, 6)); err != nil {
 			return listing{}, err
 		}
 	}
@@ -58,13 +70,18 @@ func (b *rfc2136Backend) transfer(ctx context.Context, sets []rrset) (listing, e
 
 // transferOnce also says whether nothing else was asked of the server meanwhile.
 func (b *rfc2136Backend) transferOnce(ctx context.Context, wanted map[string]bool) (l listing, alone bool, err error) {
-	if alone, err = b.server.enter(ctx); err != nil {
-		return listing{}, alone, b.unreachable(err)
+	ticket, err := b.server.enter(ctx)
+	if err != nil {
+		return listing{}, false, b.unreachable(err)
 	}
 	err = b.server.on(ctx, b.timeout, false, func(c *line) error {
 		l = newListing()
 		return b.axfr(c, l, wanted)
 	})
+	alone = b.server.alone(ticket)
+	if err == nil { // before the next one may begin
+		b.server.transferred.Store(true)
+	}
 	refused := refusedTransfer{}
 	if errors.As(err, &refused) && refused.full() {
 		b.server.leave(turnedAway, err)

@@ -36,8 +36,13 @@ func (a *app) showPlan(w io.Writer, p *plan.Plan, world *world) {
 		groups[name] = append(groups[name], c)
 	}
 	order := world.names()
+	known := make(map[string]bool, len(order))
+	for _, name := range order {
+		known[name] = true
+	}
 	for _, c := range p.Changes { // parties that left the config
-		if !slices.Contains(order, c.Party) {
+		if !known[c.Party] {
+			known[c.Party] = true
 			order = append(order, c.Party)
 		}
 	}

@@ -350,10 +350,8 @@ func (w *world) about(party string) string {
 	case party == serviceParty:
 		return w.cfg.Service.Type
 	}
-	for _, z := range w.cfg.Zones {
-		if zoneParty(z.Name) == party {
-			return z.Provider
-		}
+	if z, ok := w.cfg.ZoneOf(strings.TrimPrefix(party, "zone ")); ok && zoneParty(z.Name) == party {
+		return z.Provider
 	}
 	return ""
 }

@@ -70,7 +70,7 @@ func Read(dir, site string) (*plan.Ledger, error) {
 		return nil, fmt.Errorf("ledger: %w", err)
 	}
 	l := plan.NewLedger(site)
-	err = json.Unmarshal(data, l)
+	err = l.UnmarshalJSON(data)
 	if err == nil && l.Site != site {
 		err = fmt.Errorf("it is the ledger of site %q, not of %q", l.Site, site)
 	}

@@ -133,11 +133,25 @@ func (k *checker) public(path, s string, family func(netip.Addr) bool) {
 	}
 }
 
-func (k *checker) inZone(path, name string) {
-	for _, z := range k.c.Zones {
-		if plan.Within(name, z.Name) {
-			return
+// ZoneOf returns the zone that holds a name, the longest one.
+func (c *Config) ZoneOf(name string) (Zone, bool) {
+	if c.zoneAt == nil {
+		c.zoneAt = make(map[string]int, len(c.Zones))
+		for i, z := range c.Zones {
+			c.zoneAt[plan.FQDN(z.Name)] = i
 		}
+	}
+	for n := range plan.Enclosing(name) {
+		if i, ok := c.zoneAt[n]; ok {
+			return c.Zones[i], true
+		}
+	}
+	return Zone{}, false
+}
+
+func (k *checker) inZone(path, name string) {
+	if _, held := k.c.ZoneOf(name); held {
+		return
 	}
 	k.add(path, "no zone holds %q, want one under zones (with provider: manual where mailpub can't write it)", name)
 }

@@ -101,11 +101,6 @@ func (k *checker) tls() {
 
 // manualZoneOf reports whether the zone that holds a name is entered by a person.
 func (c *Config) manualZoneOf(name string) bool {
-	best := Zone{}
-	for _, z := range c.Zones {
-		if plan.Within(name, z.Name) && len(z.Name) > len(best.Name) {
-			best = z
-		}
-	}
-	return best.Manual()
+	holder, _ := c.ZoneOf(name)
+	return holder.Manual()
 }

@@ -28,6 +28,8 @@ type Config struct {
 	// File is the path that was loaded, as given; Lines knows where in it each field is.
 	File  string `mapstructure:"-"`
 	Lines Lines  `mapstructure:"-"`
+
+	zoneAt map[string]int // absolute name of each zone to its index
 }
 
 // Server is the mail server.

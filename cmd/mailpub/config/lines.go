@@ -3,6 +3,7 @@ package config
 import (
 	"fmt"
 	"reflect"
+	"strconv"
 	"strings"
 
 	"github.com/pelletier/go-toml/v2/unstable"
@@ -24,24 +25,28 @@ func (l Lines) At(path string) int {
 	return 0
 }
 
-// linesOf parses a config file only for where its fields are. JSON is read as the
-// YAML that it is.
-func linesOf(format string, data []byte) (Lines, error) {
-	lines := Lines{}
+// linesOf parses a config file for where its fields are, and returns what they hold as well
+// where that is at hand. JSON is read as the YAML that it is.
+func linesOf(format string, data []byte) (lines Lines, fields map[string]any, err error) {
+	lines = Lines{}
 	switch format {
 	case "toml":
-		return lines, lines.toml(data)
+		return lines, nil, lines.toml(data)
 	case "yaml", "json":
 		var doc yaml.Node
 		if err := yaml.Unmarshal(data, &doc); err != nil {
-			return nil, err
+			return nil, nil, err
 		}
 		if len(doc.Content) == 0 {
-			return nil, fmt.Errorf("the file is empty")
+			return nil, nil, fmt.Errorf("the file is empty")
 		}
-		return lines, lines.yaml("", doc.Content[0])
+		if err := lines.yaml("", doc.Content[0]); err != nil {
+			return nil, nil, err
+		}
+		err := doc.Decode(&fields)
+		return lines, fields, err
 	}
-	return nil, fmt.Errorf("want a file name that ends in .yaml, .toml or .json")
+	return nil, nil, fmt.Errorf("want a file name that ends in .yaml, .toml or .json")
 }
 
 func (l Lines) yaml(path string, n *yaml.Node) error {
@@ -62,7 +67,7 @@ func (l Lines) yaml(path string, n *yaml.Node) error {
 		}
 	case yaml.SequenceNode:
 		for i, e := range n.Content {
-			key := fmt.Sprintf("%s[%d]", path, i)
+			key := path + "[" + strconv.Itoa(i) + "]"
 			l[key] = e.Line
 			if err := l.yaml(key, e); err != nil {
 				return err
@@ -182,18 +187,41 @@ func kindAt(path string) string {
 }
 
 func unknownKeys(file string, lines Lines) (out Errors) {
+	known := map[string]bool{} // paths without their indices
 	for path, line := range lines {
-		if _, known, ok := typeAt(path); !ok {
-			if _, _, parent := typeAt(path[:max(strings.LastIndex(path, "."), 0)]); !parent && strings.Contains(path, ".") {
-				continue // the section around it is unknown already
-			}
-			key := path[strings.LastIndex(path, ".")+1:]
-			if strings.Contains(key, "[") {
-				continue
-			}
-			out = append(out, Problem{File: file, Line: line, Field: path,
-				Text: "there is no such field; " + suggest(key, known)})
+		general := withoutIndices(path)
+		if known[general] {
+			continue
 		}
+		_, fields, ok := typeAt(path)
+		if ok {
+			known[general] = true
+			continue
+		}
+		if _, _, parent := typeAt(path[:max(strings.LastIndex(path, "."), 0)]); !parent && strings.Contains(path, ".") {
+			continue // the section around it is unknown already
+		}
+		key := path[strings.LastIndex(path, ".")+1:]
+		if strings.Contains(key, "[") {
+			continue
+		}
+		out = append(out, Problem{File: file, Line: line, Field: path,
+			Text: "there is no such field; " + suggest(key, fields)})
 	}
 	return out
+}
+
+// withoutIndices returns "domains[].mx[].host" for "domains[2].mx[0].host".
+func withoutIndices(path string) string {
+	if !strings.Contains(path, "[") {
+		return path
+	}
+	var b strings.Builder
+	for i := 0; i < len(path); i++ {
+		b.WriteByte(path[i])
+		if path[i] == '[' {
+			i += max(strings.IndexByte(path[i:], ']')-1, 0)
+		}
+	}
+	return b.String()
 }

@@ -34,15 +34,11 @@ func Load(path string) (*Config, error) {
 		format = "yaml"
 	}
 	c := &Config{File: path}
-	if c.Lines, err = linesOf(format, data); err != nil {
+	v := viper.NewWithOptions(viper.KeyDelimiter(delimiter))
+	if c.Lines, err = read(v, format, data); err != nil {
 		return nil, Errors{{File: path, Line: lineIn(err), Text: strip(err)}}
 	}
 	problems := unknownKeys(path, c.Lines)
-	v := viper.NewWithOptions(viper.KeyDelimiter(delimiter))
-	v.SetConfigType(format)
-	if err := v.ReadConfig(bytes.NewReader(data)); err != nil {
-		return nil, Errors{{File: path, Line: lineIn(err), Text: strip(err)}}
-	}
 	if err := v.Unmarshal(c, strict); err != nil {
 		problems = append(problems, typeErrors(path, c.Lines, err)...)
 	}
@@ -54,6 +50,20 @@ func Load(path string) (*Config, error) {
 		return nil, problems.sorted()
 	}
 	return c, nil
+}
+
+// read hands a config file to viper, and says where in it the fields are. YAML and JSON are
+// parsed once for both.
+func read(v *viper.Viper, format string, data []byte) (Lines, error) {
+	lines, fields, err := linesOf(format, data)
+	switch {
+	case err != nil:
+		return nil, err
+	case fields != nil:
+		return lines, v.MergeConfigMap(fields)
+	}
+	v.SetConfigType(format)
+	return lines, v.ReadConfig(bytes.NewReader(data))
 }
 
 // strict makes a wrong type an error, where viper would bend it.
