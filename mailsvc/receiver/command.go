@@ -16,6 +16,19 @@ import (
 // section 4.5.3.1.4 for extensions.
 const maxCommand = 2000
 
+// maxBad is how many commands of a session may be refused for good: who goes on looks for
+// mailboxes that exist.
+const maxBad = 100
+
+// heard returns a command line as it may be told of: not what AUTH says, and not all of an endless one.
+func heard(line []byte) string {
+	text := strings.TrimRight(string(line[:min(len(line), maxCommand)]), "\r\n")
+	if len(text) >= 4 && strings.EqualFold(text[:4], "AUTH") {
+		return text[:4]
+	}
+	return text
+}
+
 // readCommand reads a command line and returns it as go-smtp is to see it; nothing when
 // it was answered here. What is refused for its form ends the session: nobody knows how
 // its sender goes on.
@@ -23,10 +36,14 @@ func (w *wire) readCommand() ([]byte, error) {
 	if w.dirty { // what follows may be part of the message for whoever passed it on
 		return nil, w.leave("421 4.7.0 please come back with lines that end in CR LF")
 	}
+	if w.bad > maxBad {
+		return nil, w.leave("421 4.7.0 too many commands that are refused")
+	}
 	line, err := w.readLine()
 	if err != nil {
 		return nil, err
 	}
+	w.command = heard(line)
 	if problem := malformed(line); problem != "" {
 		return nil, w.leave("500 5.5.2 " + problem)
 	}
@@ -119,6 +136,9 @@ func (w *wire) startTLS(argument string) ([]byte, error) {
 	w.mu.Unlock()
 	w.in.Reset(secure)
 	w.hello, w.mute = "", true
+	if w.secured != nil {
+		w.secured()
+	}
 	return []byte("RSET\r\n"), nil
 }
 

@@ -26,21 +26,36 @@ func (g *gate) Accept() (net.Conn, error) {
 		if err != nil {
 			return nil, err
 		}
+		if refusal := g.server.quotas.enter(conn.RemoteAddr(), time.Now()); refusal != "" {
+			g.refuse(conn, refusal)
+			continue
+		}
 		select {
 		case g.free <- struct{}{}:
 			return g.enter(conn), nil
 		default:
-			g.server.log().Warn("too many connections", "remote", conn.RemoteAddr())
-			conn.SetWriteDeadline(time.Now().Add(time.Second))
-			io.WriteString(conn, "421 4.3.2 "+g.server.hostname()+" has too many connections, please come back later\r\n")
-			conn.Close()
+			g.server.quotas.leave(conn.RemoteAddr())
+			g.refuse(conn, "421 4.3.2 "+g.server.hostname()+" has too many connections, please come back later")
 		}
 	}
 }
 
+// refuse answers in the place of a greeting. An empty socket takes so much without waiting.
+func (g *gate) refuse(conn net.Conn, reply string) {
+	conn.SetWriteDeadline(time.Now().Add(time.Second))
+	io.WriteString(conn, reply+"\r\n")
+	conn.Close()
+	g.server.refused(Refusal{Time: g.server.now(), Remote: conn.RemoteAddr().String(), Reply: reply})
+}
+
 func (g *gate) enter(conn net.Conn) *wire {
 	w := newWire(conn, g.server.hostname(), g.server.limits(), g.server.tls())
+	w.refused = func(r Refusal) { g.server.refused(r) }
+	w.secured = func() { g.server.counters.count(func(s *Stats) { s.TLS++ }) }
+	g.server.counters.count(func(s *Stats) { s.Connections++; s.Open++ })
 	w.closed = func() {
+		g.server.quotas.leave(conn.RemoteAddr())
+		g.server.counters.count(func(s *Stats) { s.Open-- })
 		g.mu.Lock()
 		delete(g.inside, w)
 		g.mu.Unlock()

@@ -10,14 +10,15 @@ import (
 
 // Message is what is told of a stored message.
 type Message struct {
-	ID     string
-	Time   time.Time
-	Remote string // address and port of the client
-	Helo   string
-	From   string   // envelope sender; "" is the null sender
-	To     []string // envelope recipients
-	Size   int64    // octets as stored, headers of the receiver included
-	Paths  []string // one file for each mailbox
+	ID        string
+	Time      time.Time
+	Remote    string // address and port of the client
+	Helo      string
+	From      string   // envelope sender; "" is the null sender
+	To        []string // envelope recipients
+	Size      int64    // octets as stored, headers of the receiver included
+	Paths     []string // one file for each mailbox
+	Mailboxes []string // in the same order
 
 	TLS     string // version and cipher; "" in the clear
 	Verdict string // header fields of the server's Judge

@@ -32,6 +32,8 @@ type Server struct {
 	MaxSize        int64         // octets of a message; default 50 MiB
 	MaxRecipients  int           // of a message; default 100, the least that RFC 5321 section 4.5.3.1.8 allows
 	MaxConnections int           // at the same time; default 200
+	MaxPerAddress  int           // of these, from one address outside the own network; default 50
+	MaxRate        int           // connections and further messages on them from such an address, a minute; default 300
 	IdleTimeout    time.Duration // between commands or parts of a message; default 5 min (RFC 5321 section 4.5.3.2.7)
 	MessageTimeout time.Duration // for a whole message; default 1 h
 	StopTimeout    time.Duration // for messages under way to end when Serve stops; default 3 s
@@ -39,6 +41,7 @@ type Server struct {
 	Logger    *slog.Logger     // default: discards
 	Now       func() time.Time // default time.Now
 	Delivered func(Message)    // told of each stored message, one at a time; may be nil
+	Refused   func(Refusal)    // told of each reply of 4xx and 5xx, one at a time with Delivered; may be nil
 
 	// Judge, when set, looks at each message before it is stored. It returns header fields to
 	// put on top, each with its line end, and the message as it is to be stored, which it may
@@ -53,6 +56,8 @@ type Server struct {
 	count    atomic.Uint64
 	telling  sync.Mutex
 	storing  sync.RWMutex // read-locked by each message being stored
+	quotas   quotas
+	counters counters
 }
 
 // Serve receives on l until ctx is done. Then sessions that wait for a command end at
@@ -67,7 +72,9 @@ func (s *Server) Serve(ctx context.Context, l net.Listener) error {
 		}
 	}
 	server := smtp.NewServer(smtp.BackendFunc(func(c *smtp.Conn) (smtp.Session, error) {
-		return &session{server: s, wire: c.Conn().(*wire), conn: c}, nil
+		session := &session{server: s, wire: c.Conn().(*wire), conn: c}
+		session.wire.session = session
+		return session, nil
 	}))
 	server.Domain = s.Hostname
 	server.MaxRecipients = s.MaxRecipients
@@ -112,6 +119,9 @@ func (s *Server) fillIn() {
 	fillIn(&s.MaxSize, 50<<20)
 	fillIn(&s.MaxRecipients, 100)
 	fillIn(&s.MaxConnections, 200)
+	fillIn(&s.MaxPerAddress, 50)
+	fillIn(&s.MaxRate, 300)
+	s.quotas.connections, s.quotas.rate = s.MaxPerAddress, s.MaxRate
 	fillIn(&s.IdleTimeout, 5*time.Minute)
 	fillIn(&s.MessageTimeout, time.Hour)
 	fillIn(&s.StopTimeout, 3*time.Second)
@@ -119,6 +129,7 @@ func (s *Server) fillIn() {
 		s.maildir.disk = osDisk{}
 	}
 	s.maildir.root = s.Maildir
+	s.maildir.synced = s.counters.synced
 	s.maildir.failed = func(err error) { s.log().Warn("storing", "error", err) }
 	s.maildir.restored = func(name, mailbox string) {
 		s.log().Warn("message written again out of the commit log", "id", name, "mailbox", mailbox)
@@ -177,6 +188,13 @@ func (s *Server) hostname() string {
 }
 
 func (s *Server) delivered(m Message) {
+	s.counters.count(func(c *Stats) {
+		c.Messages++
+		c.Octets += uint64(m.Size)
+		if m.TLS != "" {
+			c.MessagesTLS++
+		}
+	})
 	if s.Delivered == nil {
 		return
 	}

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"io"
 	"slices"
+	"time"
 	"unicode/utf8"
 
 	"github.com/emersion/go-smtp"
@@ -12,6 +13,7 @@ import (
 // Replies beyond go-smtp's own. Enhanced codes are those of RFC 3463.
 var (
 	errNotSetUp  = reply(451, smtp.EnhancedCode{4, 3, 0}, "not set up yet, please come back later")
+	errTooMuch   = reply(450, smtp.EnhancedCode{4, 7, 0}, "too many messages from your address in a minute, please come back later")
 	errNested    = reply(503, smtp.EnhancedCode{5, 5, 1}, "MAIL was said already")
 	errSpoof     = reply(550, smtp.EnhancedCode{5, 7, 1}, "mail from our own domain needs authentication, which is not offered here")
 	errNoSender  = reply(550, smtp.EnhancedCode{5, 1, 0}, "no such sender here")
@@ -37,6 +39,7 @@ type session struct {
 	conn   *smtp.Conn
 
 	begun bool // by MAIL
+	again bool // there was a message on this connection before
 	from  string
 	utf8  bool
 	to    []recipient
@@ -62,7 +65,10 @@ func (s *session) Mail(from string, o *smtp.MailOptions) error {
 			return errNoSender
 		}
 	}
-	s.begun, s.from, s.utf8 = true, from, o.UTF8
+	if s.again && !s.server.quotas.message(s.wire.RemoteAddr(), time.Now()) {
+		return errTooMuch
+	}
+	s.begun, s.again, s.from, s.utf8 = true, true, from, o.UTF8
 	return nil
 }
 
@@ -126,7 +132,7 @@ func (s *session) store(m *Message, body io.Reader) (err error) {
 			return err
 		}
 	}
-	m.Paths, m.Size, err = s.server.maildir.store(s.mailboxes(), m.ID, m.header(s.wire, s.utf8), body)
+	m.Paths, m.Size, err = s.server.maildir.store(m.Mailboxes, m.ID, m.header(s.wire, s.utf8), body)
 	return err
 }
 
@@ -134,7 +140,7 @@ func (s *session) message() Message {
 	now := s.server.now()
 	m := Message{
 		ID: s.server.unique(now), Time: now, Remote: s.conn.Conn().RemoteAddr().String(),
-		Helo: s.conn.Hostname(), From: s.from, TLS: s.wire.cipher(),
+		Helo: s.conn.Hostname(), From: s.from, TLS: s.wire.cipher(), Mailboxes: s.mailboxes(),
 	}
 	for _, rcpt := range s.to {
 		m.To = append(m.To, rcpt.address)

@@ -6,6 +6,7 @@ import (
 	"io"
 	"net"
 	"strconv"
+	"strings"
 	"sync"
 	"time"
 )
@@ -31,7 +32,12 @@ type wire struct {
 	limits
 	tls    *tls.Config // nil does not offer STARTTLS
 	closed func()      // called once
-	once   sync.Once
+
+	refused func(Refusal) // told of each reply of 4xx and 5xx
+	secured func()        // told when TLS has begun
+	session *session      // nil before EHLO
+
+	once sync.Once
 
 	mu       sync.Mutex
 	stream   net.Conn // Conn, or TLS on it
@@ -41,6 +47,8 @@ type wire struct {
 	in      *bufio.Reader // of stream
 	pending []byte        // not handed on yet
 	verb    string        // of the last command
+	command string        // the last command, for who is told of it
+	bad     int           // commands that were refused for good
 	reply   string        // code of the last reply
 	body    body          // the message that DATA brings
 	scratch []byte        // for cleaning it
@@ -167,6 +175,7 @@ func (w *wire) Write(p []byte) (int, error) {
 	if w.verb == "BDAT" && w.reply != "250" {
 		w.chunks = false
 	}
+	w.tell(p)
 	if _, err := w.stream.Write(w.reword(p, first)); err != nil {
 		return 0, err
 	}
@@ -193,8 +202,29 @@ func (w *wire) reword(line []byte, first bool) []byte {
 	return line
 }
 
+// tell tells of a reply that refuses something, and counts it.
+func (w *wire) tell(reply []byte) {
+	if reply[0] < '4' {
+		return
+	}
+	if reply[0] == '5' {
+		w.bad++
+	}
+	if w.refused == nil {
+		return
+	}
+	r := Refusal{
+		Time: time.Now(), Remote: w.RemoteAddr().String(), TLS: w.cipher(), Command: w.command, Reply: strings.TrimRight(string(reply), "\r\n"),
+	}
+	if s := w.session; s != nil {
+		r.Time, r.Helo, r.From = s.server.now(), s.conn.Hostname(), s.from
+	}
+	w.refused(r)
+}
+
 // say writes a reply of our own.
 func (w *wire) say(reply string) error {
+	w.tell([]byte(reply))
 	if err := w.SetWriteDeadline(time.Now().Add(w.idle)); err != nil {
 		return err
 	}
