@@ -102,6 +102,9 @@ func (f Facts) listens(ctx context.Context, s Service) plan.Check {
 		c.Status, c.Got, c.Hint = plan.Skip, plainly(ctx.Err()), "run verify again"
 	default:
 		c.Status, c.Got = plan.Fail, plainly(err)
+		if s.Addr == f.Addr {
+			c.Reason = plan.ReasonDown
+		}
 		c.Hint = fmt.Sprintf("start the server's %s, or let it listen at %s; where it does so already, its own firewall is in the way", s.Name, s.Addr)
 	}
 	return c
@@ -194,7 +197,7 @@ func isDialError(err error) bool {
 // silent is what a check says when there is no server to ask: port.inside fails for it.
 func (f Facts) silent(c plan.Check, err error) plan.Check {
 	c.Status, c.Got = plan.Skip, fmt.Sprintf("no mail server answers at %s: %s", f.Addr, plainly(err))
-	c.Hint = "start the mail server first; see port.inside"
+	c.Hint, c.Reason = "start the mail server first; see port.inside", plan.ReasonSilent
 	return c
 }
 

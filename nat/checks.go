@@ -64,7 +64,7 @@ func (f Facts) run(ctx context.Context) []plan.Check {
 }
 
 func skip(id, subject, why string) plan.Check {
-	return plan.Check{ID: id, Subject: subject, Status: plan.Skip, Got: why, Hint: "see router.gateway", Ref: forwardRef}
+	return plan.Check{ID: id, Subject: subject, Status: plan.Skip, Got: why, Hint: "see router.gateway", Ref: forwardRef, Reason: plan.ReasonSilent}
 }
 
 func noForwards() plan.Check {
@@ -208,6 +208,9 @@ func (f Facts) checkForwards(ctx context.Context, r *Router) []plan.Check {
 		} else {
 			it, ok := found[w.Key]
 			c.Status, c.Got, c.Hint = f.judge(ctx, r, w, it, ok)
+			if !ok && f.Owned != nil && f.Owned(w.Key) {
+				c.Reason, c.Got = plan.ReasonLost, "not in the router any more"
+			}
 		}
 		checks = append(checks, c)
 	}

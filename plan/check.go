@@ -31,6 +31,10 @@ type Check struct {
 	// Advice marks a Warn about what the config does not ask for: good to know once, no
 	// drift.
 	Advice bool `json:"-"`
+
+	Reason Reason `json:"-"`
+	// Cause is the id of the check that this one follows from; see Causes.
+	Cause string `json:"cause,omitempty"`
 }
 
 // Checker runs checks that share their look-ups.
@@ -39,6 +43,8 @@ type Checker struct {
 	Area string
 	// IDs are the ids it answers for. Each appears at least once in what Run returns.
 	IDs []string
+	// Also are further ids that Run may report.
+	Also []string
 	// Timeout bounds Run; zero means DefaultCheckTimeout.
 	Timeout time.Duration
 	// Run looks and reports. It does not return an error: what it could not find

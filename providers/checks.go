@@ -98,7 +98,11 @@ func (e *examiner) add(c plan.Check) { e.found = append(e.found, c) }
 
 // skip reports that something can't be known.
 func (e *examiner) skip(id, subject, why, hint string) {
-	e.add(plan.Check{ID: id, Subject: subject, Status: plan.Skip, Got: why, Hint: hint})
+	c := plan.Check{ID: id, Subject: subject, Status: plan.Skip, Got: why, Hint: hint}
+	if hint == hintUnknown {
+		c.Reason = plan.ReasonSilent
+	}
+	e.add(c)
 }
 
 const (

@@ -49,14 +49,13 @@ func (a *app) showDrift(r plan.Report) {
 		fmt.Fprintf(a.out, "%s %s: %s (%s)\n", a.sign(c.Action), clean(c.Key.String()), clean(c.Reason), clean(c.Party))
 	}
 	for _, c := range r.Checks {
-		switch c.Status {
-		case plan.Fail:
-			fmt.Fprintf(a.out, "%s %s: %s: got %s, want %s\n", a.look.red("FAIL"), c.ID, clean(c.Subject), clean(c.Got), clean(c.Want))
-		case plan.Warn:
-			if c.Advice {
-				continue
-			}
-			fmt.Fprintf(a.out, "%s %s: %s: got %s, want %s\n", a.look.yellow("warn"), c.ID, clean(c.Subject), clean(c.Got), clean(c.Want))
+		if c.Status != plan.Fail && (c.Status != plan.Warn || c.Advice) {
+			continue
 		}
+		because := ""
+		if c.Cause != "" {
+			because = " (because of " + c.Cause + ")"
+		}
+		fmt.Fprintf(a.out, "%s %s: %s: got %s, want %s%s\n", a.mark(c.Status), c.ID, clean(c.Subject), clean(c.Got), clean(c.Want), because)
 	}
 }

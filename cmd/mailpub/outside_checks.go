@@ -18,6 +18,9 @@ var (
 	outsideMail  = []string{"smtp.banner", "smtp.starttls", "account.postmaster", "account.abuse", "relay.open", "relay.spoof", "relay.sender", "relay.recipient"}
 )
 
+// messageIDs are the ids of what a message from the probe shows.
+func messageIDs() []string { return []string{"mail.outside", "port.source"} }
+
 // busyPause is how long a probe that wants to be asked later is left alone.
 const busyPause = 12 * time.Second
 
@@ -64,21 +67,24 @@ func (w *world) ask(ctx context.Context, r probe.Request) (probe.Answer, error) 
 
 const hintProbe = "mailpub probe test tells whether the probe answers"
 
-// outsideChecks are the checks from the probe; none where the config has no probe.
+// outsideChecks are the checks from the probe; none where the config has no probe. A message is
+// sent only where only, as in plan.Pick, asks for something that takes one.
 func (w *world) outsideChecks(only []string) []plan.Checker {
 	if w.probe == nil {
 		return nil
 	}
-	v := &vantage{w: w, message: len(only) == 0 || slices.Contains(only, "mail")}
+	v := &vantage{w: w, message: len(only) == 0 || slices.ContainsFunc(append(messageIDs(), outsideMail...), func(id string) bool {
+		return slices.Contains(only, id) || slices.Contains(only, "mail")
+	})}
 	timeout := 2*time.Minute + busyPause
 	return []plan.Checker{
 		{Area: "router", IDs: outsidePorts, Timeout: timeout, Run: func(ctx context.Context) []plan.Check {
 			return v.report(ctx, outsidePorts)
 		}},
-		{Area: "mail", IDs: []string{"mail.outside", "port.source"}, Timeout: timeout, Run: func(ctx context.Context) []plan.Check {
+		{Area: "mail", IDs: messageIDs(), Also: outsideMail, Timeout: timeout, Run: func(ctx context.Context) []plan.Check {
 			found := v.report(ctx, outsideMail)
 			if v.err != nil {
-				return v.unknown("mail.outside", "port.source")
+				return v.unknown(messageIDs()...)
 			}
 			return append(found, w.mailFacts().CheckMessage(ctx, w.domainNames()[0], v.answer.Hops, v.answer.Word, v.answer.From)...)
 		}},

@@ -174,52 +174,6 @@ func (a *app) sum(p *plan.Plan) string {
 	return a.look.bold("Plan: ") + strings.Join(parts, ", ") + "." + taken
 }
 
-// showChecks prints findings for people: what is wrong first, what passed in one line.
-func (a *app) showChecks(w io.Writer, checks []plan.Check) {
-	for _, status := range []plan.Status{plan.Fail, plan.Warn, plan.Skip} {
-		for _, c := range checks {
-			if c.Status == status {
-				a.showCheck(w, c)
-			}
-		}
-	}
-	var passed []string
-	for _, c := range checks {
-		if c.Status == plan.Pass && !slices.Contains(passed, c.ID) {
-			passed = append(passed, c.ID)
-		}
-	}
-	if len(passed) > 0 {
-		fmt.Fprintf(w, "%s  %s\n", a.look.green("pass"), wrap(strings.Join(passed, " "), 6))
-	}
-	t := plan.Count(checks)
-	fmt.Fprintf(w, "\n%s %d passed, %d failed, %d warned, %d could not be known from here.\n",
-		a.look.bold("Verify:"), t.Pass, t.Fail, t.Warn, t.Skip)
-}
-
-func (a *app) showCheck(w io.Writer, c plan.Check) {
-	mark := a.look.blue("skip")
-	switch c.Status {
-	case plan.Fail:
-		mark = a.look.red("FAIL")
-	case plan.Warn:
-		mark = a.look.yellow("warn")
-	}
-	fmt.Fprintf(w, "%s  %s  %s\n", mark, a.look.bold(c.ID), clean(c.Subject))
-	line := func(what, text string) {
-		if text != "" {
-			fmt.Fprintf(w, "      %s %s\n", a.look.dim(what), wrap(clean(text), 11))
-		}
-	}
-	if c.Status != plan.Skip {
-		line("want", c.Want)
-		line("got ", c.Got)
-	} else {
-		line("why ", c.Got)
-	}
-	line("do  ", c.Hint)
-}
-
 // wrap breaks text at spaces so that lines, indented by n, stay within 100 columns.
 func wrap(text string, n int) string {
 	var b strings.Builder

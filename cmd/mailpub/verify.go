@@ -2,23 +2,27 @@ package main
 
 import (
 	"context"
-	"fmt"
 	"net/netip"
 	"slices"
 	"strings"
 
 	"github.com/spf13/cobra"
 
+	"github.com/mailpub/mailpub/cmd/mailpub/explain"
 	"github.com/mailpub/mailpub/mailsvc"
 	"github.com/mailpub/mailpub/nat"
 	"github.com/mailpub/mailpub/plan"
 	"github.com/mailpub/mailpub/providers"
 )
 
-var areas = []string{"dns", "router", "mail"}
+// verifyFlags is what the command line says of verify.
+type verifyFlags struct {
+	only           []string
+	explain, junit string
+}
 
 func (a *app) verifyCommand() *cobra.Command {
-	var only []string
+	var f verifyFlags
 	cmd := &cobra.Command{
 		Use:   "verify",
 		Short: "prove that mail arrives",
@@ -26,43 +30,66 @@ func (a *app) verifyCommand() *cobra.Command {
 authoritative servers and the resolvers, the mail service by SMTP, the router by
 what it lists. What can't be known from here is "skip", with the reason.
 
+Where several checks fail for one reason, that comes first, and what follows from it
+below. --explain ID says what a check looks at, why it matters and how to mend it.
+
 When the service is the bundled receiver and nothing listens there, verify starts it
 for the time of the checks.
 
 Exit code: 0 when no check fails, 2 when one does, 1 when they could not run.`,
 		Example: `  mailpub verify
   mailpub verify --only dns,router
+  mailpub verify --only mx.target,router.forward
+  mailpub verify --explain host.ptr
+  mailpub verify --junit report.xml
   mailpub verify --json`,
 		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			for _, o := range only {
-				if !slices.Contains(areas, o) {
-					return fmt.Errorf("--only is %q, want some of %s", o, strings.Join(areas, ","))
-				}
+			if f.explain != "" {
+				return a.explain(f.explain)
 			}
-			cfg, l, err := a.site()
-			if err != nil {
-				return err
-			}
-			w, err := a.meet(cmd.Context(), cfg, l)
-			if err != nil {
-				return err
-			}
-			stop, stands := a.standIn(cmd.Context(), w)
-			checks := w.check(cmd.Context(), only)
-			stop()
-			if stands {
-				ownUp(checks, w.smtpAddr())
-			}
-			return a.report(cmd.Context(), plan.Report{Site: cfg.Site, Checks: checks}, false)
+			return a.verify(cmd.Context(), f)
 		},
 	}
-	cmd.Flags().StringSliceVar(&only, "only", nil, "run only the checks of these `AREAS`: dns, router, mail")
-	err := cmd.RegisterFlagCompletionFunc("only", cobra.FixedCompletions(areas, cobra.ShellCompDirectiveNoFileComp))
-	if err != nil {
-		panic(err) // the flag is defined on the line above
+	fl := cmd.Flags()
+	fl.StringSliceVar(&f.only, "only", nil, "run only the checks of these areas (dns, router, mail) or `IDS`")
+	fl.StringVar(&f.explain, "explain", "", "say what the check `ID` looks at, why, and how to mend it; run nothing")
+	fl.StringVar(&f.junit, "junit", "", "write the outcome to `FILE` too, as JUnit XML")
+	for name, words := range map[string][]string{"only": append(explain.Areas(), explain.IDs()...), "explain": explain.IDs()} {
+		if err := cmd.RegisterFlagCompletionFunc(name, cobra.FixedCompletions(words, cobra.ShellCompDirectiveNoFileComp)); err != nil {
+			panic(err) // the flags are defined above
+		}
 	}
 	return cmd
+}
+
+func (a *app) verify(ctx context.Context, f verifyFlags) error {
+	for _, word := range f.only {
+		if err := knownCheck("--only", word, explain.Areas()...); err != nil {
+			return err
+		}
+	}
+	cfg, l, err := a.site()
+	if err != nil {
+		return err
+	}
+	w, err := a.meet(ctx, cfg, l)
+	if err != nil {
+		return err
+	}
+	stop, stands := a.standIn(ctx, w)
+	checks := w.check(ctx, f.only)
+	stop()
+	if stands {
+		ownUp(checks, w.smtpAddr())
+	}
+	outcome := a.report(ctx, plan.Report{Site: cfg.Site, Checks: checks}, false)
+	if f.junit != "" && ctx.Err() == nil {
+		if err := writeJUnit(f.junit, cfg.Site, checks); err != nil {
+			return err
+		}
+	}
+	return outcome
 }
 
 // ownUp says of the check that found a listener at addr that it was only the stand-in,
@@ -72,6 +99,7 @@ func ownUp(checks []plan.Check, addr string) {
 		found := c.Status == plan.Pass || c.Status == plan.Warn
 		if c.ID == "port.inside" && found && strings.HasSuffix(c.Subject, " "+addr) {
 			checks[i].Status = plan.Warn
+			checks[i].Reason = plan.ReasonStandIn
 			checks[i].Got = "only the receiver that stands in while verify runs"
 			checks[i].Hint = "nothing takes mail between checks: start mailpub receive, and let the system keep it running"
 		}
@@ -100,6 +128,7 @@ func (a *app) report(ctx context.Context, r plan.Report, quiet bool) error {
 	if err := ctx.Err(); err != nil {
 		return err
 	}
+	plan.Causes(r.Checks) // each consequence says of what
 	bad := plan.Count(r.Checks).Fail > 0 || slices.ContainsFunc(r.Changes, plan.Change.Differs)
 	switch {
 	case a.json:
@@ -117,22 +146,25 @@ func (a *app) report(ctx context.Context, r plan.Report, quiet bool) error {
 	return nil
 }
 
-// check runs the checks of some areas, of all when only is empty.
+// check runs the checks of some areas and ids, all when only is empty.
 func (w *world) check(ctx context.Context, only []string) []plan.Check {
-	checks := plan.RunChecks(ctx, w.checkers(only))
+	checkers := w.checkers(only)
+	checks := plan.RunChecks(ctx, checkers)
 	w.firewall(ctx, checks)
+	for _, word := range only {
+		if explain.Area(word) == "" || slices.ContainsFunc(checkers, func(c plan.Checker) bool { return slices.Contains(slices.Concat(c.IDs, c.Also), word) }) {
+			continue
+		}
+		checks = append(checks, plan.Check{ID: word, Subject: w.cfg.Site, Status: plan.Skip, Got: "nothing in the config calls for it",
+			Hint: "mailpub verify --explain " + word + " says what it looks at"})
+	}
 	return checks
 }
 
 // checkers wires the checks of every room to the site.
-func (w *world) checkers(only []string) (picked []plan.Checker) {
+func (w *world) checkers(only []string) []plan.Checker {
 	all := slices.Concat(mailsvc.Checks(w.mailFacts()), nat.Checks(w.routerFacts()), w.outsideChecks(only), w.publicChecks(), providers.Checks(w.published()), w.policies().Checks(w.site.Domains))
-	for _, c := range all {
-		if len(only) == 0 || slices.Contains(only, c.Area) {
-			picked = append(picked, c)
-		}
-	}
-	return picked
+	return plan.Pick(all, only)
 }
 
 // dnsFacts is what asking about the site's names takes.

@@ -1,0 +1,124 @@
+package main
+
+import (
+	"cmp"
+	"fmt"
+	"io"
+	"slices"
+	"strings"
+
+	"github.com/mailpub/mailpub/cmd/mailpub/explain"
+	"github.com/mailpub/mailpub/plan"
+)
+
+// showChecks prints findings for people: first what others follow from, then what else is
+// wrong, and what passed in one line.
+func (a *app) showChecks(w io.Writer, checks []plan.Check) {
+	told := map[int]bool{}
+	first := "" // finding that is shown
+	for _, cause := range plan.Causes(checks) {
+		a.showCause(w, checks, cause)
+		first = cmp.Or(first, checks[cause.Check].ID)
+		for _, i := range append(cause.Consequences, cause.Check) {
+			told[i] = true
+		}
+	}
+	for _, status := range []plan.Status{plan.Fail, plan.Warn, plan.Skip} {
+		for i, c := range checks {
+			if c.Status == status && !told[i] {
+				a.showCheck(w, c)
+				first = cmp.Or(first, c.ID)
+			}
+		}
+	}
+	var passed []string
+	for _, c := range checks {
+		if c.Status == plan.Pass && !slices.Contains(passed, c.ID) {
+			passed = append(passed, c.ID)
+		}
+	}
+	if len(passed) > 0 {
+		fmt.Fprintf(w, "%s  %s\n", a.look.green("pass"), wrap(strings.Join(passed, " "), 6))
+	}
+	t := plan.Count(checks)
+	fmt.Fprintf(w, "\n%s %d passed, %d failed, %d warned, %d could not be known from here.\n",
+		a.look.bold("Verify:"), t.Pass, t.Fail, t.Warn, t.Skip)
+	if t.Fail > 0 {
+		fmt.Fprintf(w, "  next: mailpub verify --explain %s\n", first)
+	}
+}
+
+// showCause prints a cause, and a line for each of its consequences.
+func (a *app) showCause(w io.Writer, checks []plan.Check, cause plan.Cause) {
+	fmt.Fprintf(w, "%s %s\n", a.look.bold("cause:"), clean(cause.Says))
+	a.showCheck(w, checks[cause.Check])
+	for _, i := range cause.Consequences {
+		c := checks[i]
+		fmt.Fprintf(w, "      %s  %s  %s\n", a.mark(c.Status), c.ID, wrap(clean(c.Subject+": "+c.Got), 14+len(c.ID)))
+	}
+	fmt.Fprintln(w)
+}
+
+// mark is a status, in its colour.
+func (a *app) mark(s plan.Status) string {
+	switch s {
+	case plan.Fail:
+		return a.look.red("FAIL")
+	case plan.Warn:
+		return a.look.yellow("warn")
+	case plan.Pass:
+		return a.look.green("pass")
+	}
+	return a.look.blue("skip")
+}
+
+func (a *app) showCheck(w io.Writer, c plan.Check) {
+	fmt.Fprintf(w, "%s  %s  %s\n", a.mark(c.Status), a.look.bold(c.ID), clean(c.Subject))
+	line := func(what, text string) {
+		if text != "" {
+			fmt.Fprintf(w, "      %s %s\n", a.look.dim(what), wrap(clean(text), 11))
+		}
+	}
+	if c.Status != plan.Skip {
+		line("want", c.Want)
+		line("got ", c.Got)
+	} else {
+		line("why ", c.Got)
+	}
+	line("do  ", c.Hint)
+}
+
+// explain prints what there is to say about a check.
+func (a *app) explain(id string) error {
+	if err := knownCheck("--explain", id); err != nil {
+		return err
+	}
+	e, _ := explain.Lookup(id)
+	if a.json {
+		return printJSON(a.out, e)
+	}
+	fmt.Fprintf(a.out, "%s  %s\n", a.look.bold(e.ID), a.look.dim("area "+e.Area))
+	for _, part := range []struct{ title, text string }{{"looks at", e.Looks}, {"why", e.Why}, {"to mend", e.Mend}} {
+		fmt.Fprintf(a.out, "  %s %s\n", a.look.dim(pad(part.title, 8)), wrap(part.text, 11))
+	}
+	return nil
+}
+
+// knownCheck returns an error unless word is the id of a check or one of the further words that
+// a flag takes.
+func knownCheck(flag, word string, more ...string) error {
+	known := append(more, explain.IDs()...)
+	if slices.Contains(known, word) {
+		return nil
+	}
+	want := "the id of a check"
+	if len(more) > 0 {
+		want = "some of " + strings.Join(more, ",") + " or ids of checks"
+	}
+	if near := plan.Nearest(word, known); near != "" {
+		want += "; did you mean " + near + "?"
+	} else {
+		want += "; mailpub verify --json lists those of this site, docs/checks.md all"
+	}
+	return fmt.Errorf("%s is %q, want %s", flag, word, want)
+}

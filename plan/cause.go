@@ -1,0 +1,166 @@
+package plan
+
+import (
+	"slices"
+	"strings"
+)
+
+// Reason is why a check comes out as it does, where its checker knows that for certain: Causes
+// goes by it, and never by words meant for people.
+type Reason string
+
+const (
+	ReasonSilent  Reason = "silent"   // what had to be asked does not answer
+	ReasonDown    Reason = "down"     // the mail server itself does not listen
+	ReasonLost    Reason = "lost"     // mailpub put it there, and it is there no more
+	ReasonStandIn Reason = "stand-in" // something of mailpub's own answered in place of the real thing
+)
+
+// Cause is a finding that others follow from.
+type Cause struct {
+	Says         string // in a few words: "the router forgot its forwards (it restarted)"
+	Check        int    // index of the finding
+	Consequences []int  // indices of what follows from it, in their order
+}
+
+// Causes finds what several findings have in common. It writes the id of the cause into the
+// Cause of each consequence, in place, and returns the causes, the one to mend first in front.
+// A finding from which nothing follows is no cause, and no consequence has two.
+func Causes(checks []Check) (causes []Cause) {
+	for i := range checks {
+		checks[i].Cause = ""
+	}
+	leads := map[int]bool{}
+	for _, r := range causeRules() {
+		for i, c := range checks {
+			if c.Status == Pass || c.Cause != "" || leads[i] {
+				continue
+			}
+			says := r.says(c, checks)
+			if says == "" {
+				continue
+			}
+			cause := Cause{Says: says, Check: i}
+			for j, other := range checks {
+				if j == i || other.Status == Pass || other.Cause != "" || leads[j] || !r.explains(c, other, checks) {
+					continue
+				}
+				checks[j].Cause = c.ID
+				cause.Consequences = append(cause.Consequences, j)
+			}
+			if cause.Consequences != nil {
+				leads[i] = true
+				causes = append(causes, cause)
+			}
+		}
+	}
+	return causes
+}
+
+// causeRule is one way in which findings hang together.
+type causeRule struct {
+	says     func(c Check, all []Check) string // "" where c is no such cause
+	explains func(c, other Check, all []Check) bool
+}
+
+// causeRules go from the way in to the server, and end with DNS: what is further out explains more.
+func causeRules() []causeRule {
+	return []causeRule{
+		{failing("router.gateway", "no router answers"), func(_, o Check, _ []Check) bool {
+			return strings.HasPrefix(o.ID, "router.") && o.Reason == ReasonSilent || fromOutside(o)
+		}},
+		{failing("router.wan", "the router is behind another one (double NAT)"), func(_, o Check, _ []Check) bool {
+			return o.ID == "router.address" || fromOutside(o)
+		}},
+		{failing("router.address", "the public address is not the one that DNS has (it changed)"), func(_, o Check, _ []Check) bool {
+			return o.Status == Fail && (slices.Contains([]string{"router.address", "host.a", "host.ptr", "host.fcrdns", "spf.pass"}, o.ID) || fromOutside(o))
+		}},
+		{forgetful, func(_, o Check, _ []Check) bool {
+			return o.ID == "router.forward" && o.Reason == ReasonLost || fromOutside(o)
+		}},
+		{notLetIn, func(c, o Check, _ []Check) bool {
+			_, port, _ := strings.Cut(c.Subject, "/")
+			return o.ID == "port.outside" && strings.HasSuffix(o.Subject, ":"+port) || port == "25" && message(o)
+		}},
+		{reason("port.inside", ReasonStandIn, "the mail server does not run (only mailpub's stand-in answered)"), unheard},
+		{reason("port.inside", ReasonDown, "the mail server is down"), unheard},
+		{silentZone, func(c, o Check, _ []Check) bool {
+			return o.Status == Skip && o.Reason == ReasonSilent && within(o.Subject, c.Subject)
+		}},
+	}
+}
+
+func failing(id, says string) func(Check, []Check) string {
+	return func(c Check, _ []Check) string {
+		if c.ID == id && c.Status == Fail {
+			return says
+		}
+		return ""
+	}
+}
+
+func reason(id string, r Reason, says string) func(Check, []Check) string {
+	return func(c Check, _ []Check) string {
+		if c.ID == id && c.Reason == r {
+			return says
+		}
+		return ""
+	}
+}
+
+// message reports whether a check is of the message that is sent from outside.
+func message(c Check) bool { return c.ID == "mail.outside" || c.ID == "port.source" }
+
+// fromOutside reports whether a check needs that the server is reached from outside.
+func fromOutside(c Check) bool { return c.ID == "port.outside" || message(c) }
+
+// forgetful holds for a router that has none of the forwards that mailpub put there.
+func forgetful(c Check, all []Check) string {
+	if c.ID != "router.forward" || c.Reason != ReasonLost {
+		return ""
+	}
+	for _, o := range all {
+		if o.ID == "router.forward" && o.Reason != ReasonLost {
+			return ""
+		}
+	}
+	return "the router forgot its forwards (it restarted)"
+}
+
+// notLetIn holds for a single forward that is not as it should be.
+func notLetIn(c Check, _ []Check) string {
+	if c.ID != "router.forward" || c.Status != Fail {
+		return ""
+	}
+	return "the router does not let " + c.Subject + " through to the server"
+}
+
+// unheard is what follows where the mail server does not run: its dialogs, its other ports
+// unless some of them still listen, and what is reached through these.
+func unheard(_, o Check, all []Check) bool {
+	area, _, _ := strings.Cut(o.ID, ".")
+	switch {
+	case o.Reason == ReasonSilent && slices.Contains([]string{"smtp", "relay", "account", "service", "mail"}, area):
+		return true
+	case o.ID == "port.inside":
+		return o.Status == Fail && !slices.ContainsFunc(all, func(c Check) bool { return c.ID == o.ID && c.Status == Pass })
+	case o.ID == "port.outside":
+		name, _, _ := strings.Cut(o.Subject, " at ")
+		return !slices.ContainsFunc(all, func(c Check) bool {
+			return c.ID == "port.inside" && c.Status == Pass && strings.HasPrefix(c.Subject, name+" at ")
+		})
+	}
+	return message(o)
+}
+
+func silentZone(c Check, _ []Check) string {
+	if c.ID != "dns.zone" || c.Status != Skip {
+		return ""
+	}
+	return "no name server of " + c.Subject + " answers"
+}
+
+// within reports whether a word of a subject is a name in a zone.
+func within(subject, zone string) bool {
+	return slices.ContainsFunc(strings.Fields(subject), func(word string) bool { return Within(FQDN(word), FQDN(zone)) })
+}
