@@ -26,14 +26,9 @@ func desecProvider() Provider {
 // a short TTL without a word, gives up on a zone with text escaped in another way than
 // its own, and takes no http.Client, so no deadline either.
 func openDesec(o Options) (backend, error) {
-	web := newWebAPI("desec", desecURL, o, keyIn("Authorization", "Token "+o.setting("token")), func(status int) string {
-		switch status {
-		case http.StatusUnauthorized:
-			return "the token must be valid, and used from an address that it allows"
-		case http.StatusForbidden:
-			return "the token's policies must let it write the records of this domain"
-		}
-		return ""
+	web := newWebAPI("desec", desecURL, o, keyIn("Authorization", "Token "+o.setting("token")), map[int]string{
+		http.StatusUnauthorized: "the token must be valid, and used from an address that it allows",
+		http.StatusForbidden:    "the token's policies must let it write the records of this domain",
 	})
 	return &rrsetBackend{api: &desecAPI{name: o.Zone, web: web}}, nil
 }

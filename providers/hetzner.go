@@ -27,16 +27,10 @@ func hetznerProvider() Provider {
 // openHetzner speaks to the API itself: the vendor's SDK brings a metrics library that costs
 // every start of the program 2 to 3 ms.
 func openHetzner(o Options) (backend, error) {
-	web := newWebAPI("hetzner", hetznerURL, o, keyIn("Authorization", "Bearer "+o.setting("token")), func(status int) string {
-		switch status {
-		case http.StatusUnauthorized:
-			return "the token must be one of the Hetzner Console, not of the old DNS Console"
-		case http.StatusForbidden:
-			return "the token must have Read & Write"
-		case http.StatusLocked:
-			return "another change of the zone is under way: run this again"
-		}
-		return ""
+	web := newWebAPI("hetzner", hetznerURL, o, keyIn("Authorization", "Bearer "+o.setting("token")), map[int]string{
+		http.StatusUnauthorized: "the token must be one of the Hetzner Console, not of the old DNS Console",
+		http.StatusForbidden:    "the token must have Read & Write",
+		http.StatusLocked:       "another change of the zone is under way: run this again",
 	})
 	return &hetznerBackend{name: o.Zone, web: web}, nil
 }

@@ -29,11 +29,10 @@ func ionosProvider() Provider {
 // name and type, gives up on a zone with text quoted in another way than Go's, takes no
 // http.Client, and says of a refusal only its status.
 func openIONOS(o Options) (backend, error) {
-	web := newWebAPI("ionos", ionosURL, o, keyIn("X-API-Key", o.setting("api_key")), func(status int) string {
-		if status == http.StatusUnauthorized || status == http.StatusForbidden {
-			return "the key must be PREFIX.SECRET, of the contract that holds the domain"
-		}
-		return ""
+	const wrongKey = "the key must be PREFIX.SECRET, of the contract that holds the domain"
+	web := newWebAPI("ionos", ionosURL, o, keyIn("X-API-Key", o.setting("api_key")), map[int]string{
+		http.StatusUnauthorized: wrongKey,
+		http.StatusForbidden:    wrongKey,
 	})
 	return recordBackend{&ionosAPI{zone: o.Zone, web: web, spelling: spelling{priority: true, undotted: true}}}, nil
 }

@@ -57,14 +57,11 @@ func openOVH(o Options) (backend, error) {
 		return keyIn("X-Ovh-Application", o.setting("application_key"), "X-Ovh-Consumer", consumer,
 			"X-Ovh-Timestamp", at, "X-Ovh-Signature", fmt.Sprintf("$1$%x", sum))(req, payload)
 	}
-	v.web = newWebAPI("ovh", base, o, auth, func(status int) string {
-		switch status {
-		case http.StatusUnauthorized, http.StatusForbidden:
-			return "the three keys must belong together, and the consumer key have the rights that mailpub providers ovh lists"
-		case http.StatusBadRequest:
-			return "the three keys must belong together and to this endpoint"
-		}
-		return ""
+	const wrongKey = "the three keys must belong together, and the consumer key have the rights that mailpub providers ovh lists"
+	v.web = newWebAPI("ovh", base, o, auth, map[int]string{
+		http.StatusUnauthorized: wrongKey,
+		http.StatusForbidden:    wrongKey,
+		http.StatusBadRequest:   "the three keys must belong together and to this endpoint",
 	})
 	return &ovhBackend{recordBackend{v}}, nil
 }

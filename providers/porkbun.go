@@ -34,11 +34,11 @@ func porkbunProvider() Provider {
 // word, and takes neither an http.Client nor a context.
 func openPorkbun(o Options) (backend, error) {
 	auth := keyIn("X-API-Key", o.setting("api_key"), "X-Secret-API-Key", o.setting("secret_api_key"))
-	web := newWebAPI("porkbun", porkbunURL, o, auth, func(status int) string {
-		if status == http.StatusBadRequest || status == http.StatusUnauthorized || status == http.StatusForbidden {
-			return "the keys must be a pair, and API access switched on for the domain"
-		}
-		return ""
+	const wrongKey = "the keys must be a pair, and API access switched on for the domain"
+	web := newWebAPI("porkbun", porkbunURL, o, auth, map[int]string{
+		http.StatusBadRequest:   wrongKey,
+		http.StatusUnauthorized: wrongKey,
+		http.StatusForbidden:    wrongKey,
 	})
 	return recordBackend{&porkbunAPI{zone: o.Zone, web: web, spelling: spelling{priority: true, undotted: true, bare: true}}}, nil
 }

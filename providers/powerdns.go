@@ -36,14 +36,9 @@ func powerdnsProvider() Provider {
 
 func openPowerDNS(o Options) (backend, error) {
 	base := strings.TrimSuffix(o.setting("url"), "/")
-	web := newWebAPI("powerdns", base, o, keyIn("X-API-Key", o.setting("key")), func(status int) string {
-		switch status {
-		case http.StatusUnauthorized:
-			return `setting "key" must be the server's api-key`
-		case http.StatusForbidden:
-			return "the server's webserver-allow-from must include this machine"
-		}
-		return ""
+	web := newWebAPI("powerdns", base, o, keyIn("X-API-Key", o.setting("key")), map[int]string{
+		http.StatusUnauthorized: `setting "key" must be the server's api-key`,
+		http.StatusForbidden:    "the server's webserver-allow-from must include this machine",
 	})
 	zones := "/api/v1/servers/" + url.PathEscape(o.setting("server_id")) + "/zones"
 	return &rrsetBackend{api: &powerdnsAPI{name: o.Zone, zones: zones, web: web, log: o.Logger}}, nil

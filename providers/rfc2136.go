@@ -203,10 +203,17 @@ func addEdit(m *dns.Msg, e edit) error {
 func wires(rs []record) ([]dns.RR, error) {
 	out := make([]dns.RR, len(rs))
 	for i, r := range rs {
-		if r.wire == nil {
-			return nil, fmt.Errorf("%s: a record can't be understood: %v", r.rrset, r.bad)
+		if r.wire != nil {
+			out[i] = dns.Copy(r.wire)
+			continue
 		}
-		out[i] = dns.Copy(r.wire)
+		if r.bad != nil {
+			return nil, fmt.Errorf("%s: a record can't be understood: %w", r.rrset, r.bad)
+		}
+		var err error
+		if out[i], err = r.rr(); err != nil {
+			return nil, err
+		}
 	}
 	return out, nil
 }

@@ -47,11 +47,8 @@ func openRoute53(o Options) (backend, error) {
 		sum := sha256.Sum256(payload)
 		return signer.SignHTTP(req.Context(), key, req, fmt.Sprintf("%x", sum), "route53", "us-east-1", time.Now())
 	}
-	web := newWebAPI("route53", route53URL, o, auth, func(status int) string {
-		if status == http.StatusForbidden {
-			return "the key must be valid, the clock right, and its policy have the actions that mailpub providers route53 lists"
-		}
-		return ""
+	web := newWebAPI("route53", route53URL, o, auth, map[int]string{
+		http.StatusForbidden: "the key must be valid, the clock right, and its policy have the actions that mailpub providers route53 lists",
 	})
 	web.codec = &route53Codec
 	return &rrsetBackend{api: &route53API{name: o.Zone, id: o.setting("zone_id"), web: web}}, nil

@@ -27,11 +27,10 @@ func scalewayProvider() Provider {
 // openScaleway speaks to the API itself: libdns/scaleway lists the first 20 records of a
 // zone, does not look at its context, and asks for a zone to be made where there is none.
 func openScaleway(o Options) (backend, error) {
-	web := newWebAPI("scaleway", scalewayURL, o, keyIn("X-Auth-Token", o.setting("secret_key")), func(status int) string {
-		if status == http.StatusUnauthorized || status == http.StatusForbidden {
-			return "the key must have DomainsDNSFullAccess in the project that holds the zone"
-		}
-		return ""
+	const wrongKey = "the key must have DomainsDNSFullAccess in the project that holds the zone"
+	web := newWebAPI("scaleway", scalewayURL, o, keyIn("X-Auth-Token", o.setting("secret_key")), map[int]string{
+		http.StatusUnauthorized: wrongKey,
+		http.StatusForbidden:    wrongKey,
 	})
 	return &scalewayBackend{zone: o.Zone, web: web}, nil
 }

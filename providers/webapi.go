@@ -20,11 +20,9 @@ type webAPI struct {
 	client  *politeClient
 	timeout time.Duration // of one call, waiting for the rate limit included
 	// auth puts the credentials into a request; payload is its body. Nil: there are none.
-	auth func(req *http.Request, payload []byte) error
-	// explain says what to do about a status, in one line; nil or "" when there is nothing
-	// to add.
-	explain func(status int) string
-	codec   *codec // nil is JSON
+	auth  func(req *http.Request, payload []byte) error
+	hints map[int]string // what to do about a status, in one line
+	codec *codec         // nil is JSON
 }
 
 // codec is how an interface writes what it says.
@@ -38,8 +36,8 @@ type codec struct {
 var jsonCodec = codec{mime: "application/json", marshal: json.Marshal, unmarshal: json.Unmarshal}
 
 // newWebAPI returns the interface at base, with the client of o and the usual deadline.
-func newWebAPI(name, base string, o Options, auth func(*http.Request, []byte) error, explain func(int) string) webAPI {
-	return webAPI{name: name, base: base, client: newPolite(name, o), timeout: 2 * time.Minute, auth: auth, explain: explain}
+func newWebAPI(name, base string, o Options, auth func(*http.Request, []byte) error, hints map[int]string) webAPI {
+	return webAPI{name: name, base: base, client: newPolite(name, o), timeout: 2 * time.Minute, auth: auth, hints: hints}
 }
 
 // keyIn puts a key into a header: name, value, name, value ...
@@ -112,12 +110,9 @@ func (a *webAPI) request(ctx context.Context, codec *codec, method, path string,
 }
 
 func (a *webAPI) refused(codec *codec, status int, text []byte) error {
-	e := webError{api: a.name, status: status, text: plain(text)}
+	e := webError{api: a.name, status: status, text: plain(text), hint: a.hints[status]}
 	if codec.refusal != nil {
 		e.text = codec.refusal(text)
-	}
-	if a.explain != nil {
-		e.hint = a.explain(status)
 	}
 	return e
 }
