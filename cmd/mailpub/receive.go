@@ -194,7 +194,11 @@ func listenAt(ctx context.Context, addr string) (net.Listener, error) {
 	l, err := lc.Listen(ctx, "tcp", addr)
 	switch {
 	case errors.Is(err, os.ErrPermission):
-		return nil, fmt.Errorf("%w (a port below 1024: run as root, with service.user to go on as; or once: setcap cap_net_bind_service=+ep %s; or in the systemd unit: AmbientCapabilities=CAP_NET_BIND_SERVICE)", err, os.Args[0])
+		program, unknown := os.Executable()
+		if unknown != nil {
+			program = os.Args[0]
+		}
+		return nil, fmt.Errorf("%w (a port below 1024: run as root, with service.user to go on as; or once: setcap cap_net_bind_service=+ep %s; or in the systemd unit: AmbientCapabilities=CAP_NET_BIND_SERVICE)", err, program)
 	case errors.Is(err, syscall.EADDRNOTAVAIL):
 		return nil, fmt.Errorf("%w (no network card of %s has this address: run mailpub on the mail server, or set service.listen)", err, hostname())
 	case errors.Is(err, syscall.EADDRINUSE):
