@@ -124,6 +124,15 @@ service:
     email: mario@nomeazienda.it       with acme: whom the authority warns
     directory: https://acme.example.org/directory           not Let's Encrypt
     roots: roots.pem                  who vouches for the directory, if not the system's
+  limits:                             of the receiver; these are the defaults
+    size: 50M                         of a message: octets, or with K, M, G
+    recipients: 100                   of a message
+    connections: 200                  at the same time
+    per_address: 50                   of these, from one address outside the own network
+    rate: 300                         connections and messages a minute from such an address
+  journal: journal.jsonl              a line of JSON for each message and refusal; by default none
+  metrics: 127.0.0.1:9025             for Prometheus, at /metrics; by default none
+  user: mailpub                       that the receiver goes on as once its ports are open
   sender_checks: true                 the default: SPF, DKIM and DMARC are said on top of
                                       each message (Authentication-Results)
   listen: 10.10.10.10:25              of the receiver; by default server.address and the

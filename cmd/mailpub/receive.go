@@ -8,6 +8,7 @@ import (
 	"net"
 	"net/netip"
 	"os"
+	"path/filepath"
 	"strings"
 	"syscall"
 	"time"
@@ -42,35 +43,105 @@ and port 25 of server.public.ipv6.`,
 			if cfg.Service.Type != "receiver" {
 				return fmt.Errorf("service.type is %q, want receiver: another server receives the mail of this site", cfg.Service.Type)
 			}
-			current, end, err := a.certificate(cmd.Context(), cfg)
-			if err != nil {
-				return err
-			}
-			defer end()
-			listener, err := listen(cmd.Context(), cfg)
-			if err != nil {
-				return err
-			}
-			fmt.Fprintf(a.err, "receiving for %s at %s, mail goes to %s; Ctrl-C ends it\n",
-				cfg.Server.Hostname, listener.Addr(), cfg.Path(cfg.Service.Maildir))
-			server := a.receiver(cfg)
-			server.TLS = current
-			if *cfg.Service.SenderChecks {
-				server.Judge = judge(cfg)
-			}
-			server.Delivered = func(m receiver.Message) {
-				fmt.Fprintf(a.out, "%s  from <%s> at %s  for %s  %d bytes  %s\n", m.Time.Format(time.DateTime),
-					clean(m.From), clean(m.Remote), clean(strings.Join(m.To, ", ")), m.Size, strings.Join(m.Paths, ", "))
-			}
-			return server.Serve(cmd.Context(), listener)
+			return a.receive(cmd.Context(), cfg)
 		},
 	}
 }
 
+// receive opens the ports, gives up root's rights where it is to, and serves until ctx is done.
+func (a *app) receive(ctx context.Context, cfg *config.Config) error {
+	listener, err := listen(ctx, cfg)
+	if err != nil {
+		return err
+	}
+	defer listener.Close()
+	server := a.receiver(cfg)
+	if at := cfg.Service.Metrics; at != "" {
+		shown, err := listenAt(ctx, at)
+		if err != nil {
+			return fmt.Errorf("service.metrics: %w", err)
+		}
+		go func() {
+			if err := serveMetrics(ctx, shown, server.Stats); err != nil {
+				a.logger().Error("metrics", "error", err) // mail goes on
+			}
+		}()
+	}
+	if err := dropPrivileges(cfg); err != nil {
+		return err
+	}
+	current, end, err := a.certificate(ctx, cfg)
+	if err != nil {
+		return err
+	}
+	defer end()
+	server.TLS = current
+	if *cfg.Service.SenderChecks {
+		server.Judge = judge(cfg)
+	}
+	server.Delivered = func(m receiver.Message) {
+		fmt.Fprintf(a.out, "%s  from <%s> at %s  for %s  %d bytes  %s\n", m.Time.Format(time.DateTime),
+			clean(m.From), clean(m.Remote), clean(strings.Join(m.To, ", ")), m.Size, strings.Join(m.Paths, ", "))
+	}
+	if cfg.Service.Journal != "" {
+		j := newJournal(cfg.Path(cfg.Service.Journal), func(err error) { fmt.Fprintln(a.err, clean(err.Error())) })
+		defer j.close()
+		printed := server.Delivered
+		server.Delivered = func(m receiver.Message) { j.stored(m); printed(m) }
+		server.Refused = j.refused
+	}
+	fmt.Fprintf(a.err, "receiving for %s at %s, mail goes to %s; Ctrl-C ends it\n",
+		cfg.Server.Hostname, listener.Addr(), cfg.Path(cfg.Service.Maildir))
+	return server.Serve(ctx, listener)
+}
+
+// dropPrivileges goes on as service.user, and makes sure that this one can read and write all
+// that receiving needs.
+func dropPrivileges(cfg *config.Config) error {
+	if cfg.Service.User == "" {
+		return nil
+	}
+	u, err := lookupAccount(cfg.Service.User)
+	if err != nil {
+		return err
+	}
+	maildir, acme := cfg.Path(cfg.Service.Maildir), filepath.Join(stateDir(cfg), "acme")
+	own := []string{maildir}
+	if cfg.Service.TLS.Certificate == config.ACME {
+		own = append(own, acme)
+	}
+	for _, dir := range own {
+		if err := u.give(dir); err != nil {
+			return err
+		}
+	}
+	if err := u.become(); err != nil {
+		return err
+	}
+	read := []string{settingsPath(cfg)}
+	if t := cfg.Service.TLS; t.Certificate != "" && t.Certificate != config.ACME {
+		read = append(read, cfg.Path(t.Certificate), cfg.Path(t.Key))
+	}
+	for _, path := range read {
+		if err := u.canRead(path); err != nil {
+			return err
+		}
+	}
+	for _, dir := range own {
+		if err := u.canWrite(dir, 2); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
 // receiver returns the bundled receiver as the config wants it.
 func (a *app) receiver(cfg *config.Config) *receiver.Server {
+	l := cfg.Service.Limits
+	size, _ := config.Octets(l.Size) // config has checked it
 	return &receiver.Server{
 		SettingsPath: settingsPath(cfg), Hostname: cfg.Server.Hostname, Maildir: cfg.Path(cfg.Service.Maildir), Logger: a.logger(),
+		MaxSize: size, MaxRecipients: l.Recipients, MaxConnections: l.Connections, MaxPerAddress: l.PerAddress, MaxRate: l.Rate,
 	}
 }
 
@@ -123,7 +194,11 @@ func listenAt(ctx context.Context, addr string) (net.Listener, error) {
 	l, err := lc.Listen(ctx, "tcp", addr)
 	switch {
 	case errors.Is(err, os.ErrPermission):
-		return nil, fmt.Errorf("%w (a port below 1024: run as root, or once: setcap cap_net_bind_service=+ep %s)", err, os.Args[0])
+		program, unknown := os.Executable()
+		if unknown != nil {
+			program = os.Args[0]
+		}
+		return nil, fmt.Errorf("%w (a port below 1024: run as root, with service.user to go on as; or once: setcap cap_net_bind_service=+ep %s; or in the systemd unit: AmbientCapabilities=CAP_NET_BIND_SERVICE)", err, program)
 	case errors.Is(err, syscall.EADDRNOTAVAIL):
 		return nil, fmt.Errorf("%w (no network card of %s has this address: run mailpub on the mail server, or set service.listen)", err, hostname())
 	case errors.Is(err, syscall.EADDRINUSE):
@@ -144,6 +219,20 @@ func (a *app) standIn(ctx context.Context, w *world) (stop func(), stands bool) 
 		conn.Close()
 		return none, false
 	}
+	if user := w.cfg.Service.User; user != "" && os.Geteuid() == 0 {
+		fmt.Fprintf(a.err, "nothing listens at %s, and the bundled receiver does not stand in: it would leave files that %s can't use\n", w.smtpAddr(), clean(user))
+		return none, false
+	}
+	server := a.receiver(w.cfg)
+	if t := w.cfg.Service.TLS; t.Certificate != config.ACME { // nothing is ordered for the time of the checks
+		current, end, err := a.certificate(ctx, w.cfg)
+		if err != nil {
+			a.logger().Info("the receiver stands in without a certificate", "error", err)
+		} else {
+			defer end()
+			server.TLS = current
+		}
+	}
 	listener, err := listen(ctx, w.cfg)
 	if err != nil { // the checks say that nothing answers
 		a.logger().Info("no receiver was started for the checks", "error", err)
@@ -152,7 +241,7 @@ func (a *app) standIn(ctx context.Context, w *world) (stop func(), stands bool) 
 	fmt.Fprintf(a.err, "nothing listens at %s: the bundled receiver stands in for the time of the checks\n", w.smtpAddr())
 	ctx, cancel := context.WithCancel(ctx)
 	done := make(chan error, 1)
-	go func() { done <- a.receiver(w.cfg).Serve(ctx, listener) }()
+	go func() { done <- server.Serve(ctx, listener) }()
 	return func() {
 		cancel()
 		if err := <-done; err != nil {

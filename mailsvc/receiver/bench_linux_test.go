@@ -7,8 +7,10 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"strconv"
 	"strings"
 	"sync"
+	"syscall"
 	"testing"
 	"time"
 )
@@ -236,4 +238,71 @@ func waitFor(b *testing.B, addr string) {
 		time.Sleep(100 * time.Millisecond)
 	}
 	b.Fatalf("%s: %v", addr, err)
+}
+
+// BenchmarkIdle has a thousand clients that do nothing, each after EHLO: what the process holds in memory,
+// and what it computes meanwhile.
+func BenchmarkIdle(b *testing.B) {
+	const clients = 1000
+	var limit syscall.Rlimit
+	if err := syscall.Getrlimit(syscall.RLIMIT_NOFILE, &limit); err != nil || limit.Cur < 2*clients {
+		b.Skipf("left out: %d clients need as many open files, the limit is %d, %v", clients, limit.Cur, err)
+	}
+	c := startChild(b, b.TempDir())
+	for range clients {
+		conn, err := net.Dial("tcp", c.addr)
+		if err != nil {
+			b.Fatal(err)
+		}
+		defer conn.Close()
+		in := bufio.NewReader(conn)
+		fmt.Fprint(conn, "EHLO client.example\r\n")
+		for {
+			line, err := in.ReadString('\n')
+			if err != nil {
+				b.Fatal(err)
+			}
+			if strings.HasPrefix(line, "250 ") {
+				break
+			}
+		}
+	}
+	for b.Loop() {
+		before := c.ticks(b)
+		time.Sleep(time.Second)
+		b.ReportMetric(float64(c.ticks(b)-before)*10, "ms-cpu/s") // a tick is 1/100 s
+	}
+	b.ReportMetric(0, "ns/op")
+	b.ReportMetric(float64(c.status(b, "VmRSS"))/1024, "MiB")
+	b.ReportMetric(float64(c.status(b, "VmHWM"))/1024, "MiB-most")
+}
+
+// status returns a number of /proc/PID/status.
+func (c *child) status(b *testing.B, name string) (n int) {
+	b.Helper()
+	data, err := os.ReadFile(fmt.Sprintf("/proc/%d/status", c.cmd.Process.Pid))
+	if err != nil {
+		b.Fatal(err)
+	}
+	_, rest, _ := strings.Cut(string(data), name+":")
+	if _, err := fmt.Sscan(rest, &n); err != nil {
+		b.Fatalf("%s: %v", name, err)
+	}
+	return n
+}
+
+// ticks returns how long the process has computed so far.
+func (c *child) ticks(b *testing.B) int {
+	b.Helper()
+	data, err := os.ReadFile(fmt.Sprintf("/proc/%d/stat", c.cmd.Process.Pid))
+	if err != nil {
+		b.Fatal(err)
+	}
+	field := strings.Fields(string(data[strings.LastIndexByte(string(data), ')')+1:]))
+	user, err := strconv.Atoi(field[11])
+	system, bad := strconv.Atoi(field[12])
+	if err != nil || bad != nil {
+		b.Fatal(err, bad)
+	}
+	return user + system
 }

@@ -188,13 +188,6 @@ func (s *Server) hostname() string {
 }
 
 func (s *Server) delivered(m Message) {
-	s.counters.count(func(c *Stats) {
-		c.Messages++
-		c.Octets += uint64(m.Size)
-		if m.TLS != "" {
-			c.MessagesTLS++
-		}
-	})
 	if s.Delivered == nil {
 		return
 	}

@@ -102,8 +102,15 @@ func (s *session) Data(r io.Reader) error {
 	s.server.storing.RLock()
 	defer s.server.storing.RUnlock()
 	m := s.message()
+	err := s.take(&m, r)
+	s.server.ended(m, err)
+	return err
+}
+
+// take stores the message, or returns the reply that says why not.
+func (s *session) take(m *Message, r io.Reader) error {
 	body := &strictReader{r: r, left: s.server.MaxSize}
-	err := s.store(&m, body)
+	err := s.store(m, body)
 	switch {
 	case err == nil:
 	case body.refused != nil:
@@ -116,7 +123,7 @@ func (s *session) Data(r io.Reader) error {
 		return errStorage
 	}
 	s.server.log().Info("message stored", "id", m.ID, "from", m.From, "to", m.To, "size", m.Size)
-	s.server.delivered(m)
+	s.server.delivered(*m)
 	return nil
 }
 

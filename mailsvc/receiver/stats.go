@@ -1,9 +1,12 @@
 package receiver
 
 import (
+	"errors"
 	"maps"
 	"sync"
 	"time"
+
+	"github.com/emersion/go-smtp"
 )
 
 // Refusal is what is told of a reply of 4xx or 5xx.
@@ -32,14 +35,29 @@ func (r Refusal) Reason() string {
 	return r.Reply[:n]
 }
 
+// Outcome is what became of a message that came to its end.
+type Outcome string
+
+// Values of Outcome.
+const (
+	Stored   Outcome = "stored"
+	Deferred Outcome = "deferred" // 4xx: its sender is to come back
+	Refused  Outcome = "refused"  // 5xx
+)
+
+// Ended is how a message ended.
+type Ended struct {
+	Outcome Outcome
+	TLS     bool
+}
+
 // Stats are counts since Serve began.
 type Stats struct {
 	Connections uint64            // let in
 	Open        int64             // now
 	TLS         uint64            // handshakes that succeeded
-	Messages    uint64            // stored
-	MessagesTLS uint64            // of these, under TLS
-	Octets      uint64            // of these, as stored, counted once for each message
+	Messages    map[Ended]uint64  // that came to their end
+	Octets      uint64            // of those stored, counted once for each message
 	Refused     map[string]uint64 // replies of 4xx and 5xx by Refusal.Reason
 
 	Commits       uint64             // syncs of messages to disk, each for one message or several
@@ -83,9 +101,30 @@ func (s *Server) Stats() Stats {
 	s.counters.mu.Lock()
 	defer s.counters.mu.Unlock()
 	out := s.counters.Stats
-	out.Refused = maps.Clone(out.Refused)
+	out.Messages, out.Refused = maps.Clone(out.Messages), maps.Clone(out.Refused)
 	out.CommitWithin = maps.Clone(out.CommitWithin)
 	return out
+}
+
+// ended counts a message by its reply, nil for the 250.
+func (s *Server) ended(m Message, reply error) {
+	outcome := Stored
+	var refusal *smtp.SMTPError
+	if errors.As(reply, &refusal) {
+		outcome = Refused
+		if refusal.Code < 500 {
+			outcome = Deferred
+		}
+	}
+	s.counters.count(func(c *Stats) {
+		if c.Messages == nil {
+			c.Messages = map[Ended]uint64{}
+		}
+		c.Messages[Ended{outcome, m.TLS != ""}]++
+		if outcome == Stored {
+			c.Octets += uint64(m.Size)
+		}
+	})
 }
 
 // refused counts a refusal and tells of it.

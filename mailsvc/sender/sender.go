@@ -126,6 +126,28 @@ func (c *Checker) dkim(ctx context.Context, message io.Reader) (ids []identity, 
 	return ids, drain(message)
 }
 
+// Summary returns the results that a header of Results has: of several signatures that of the best.
+func Summary(header string) (spf, dkim, dmarc string) {
+	_, value, _ := strings.Cut(header, ":")
+	_, results, err := authres.Parse(strings.Join(strings.Fields(value), " "))
+	if err != nil {
+		return "", "", ""
+	}
+	for _, r := range results {
+		switch r := r.(type) {
+		case *authres.SPFResult:
+			spf = string(r.Value)
+		case *authres.DKIMResult:
+			if dkim == "" || r.Value == authres.ResultPass {
+				dkim = string(r.Value)
+			}
+		case *authres.DMARCResult:
+			dmarc = string(r.Value)
+		}
+	}
+	return spf, dkim, dmarc
+}
+
 func drain(r io.Reader) error {
 	_, err := io.Copy(io.Discard, r)
 	return err

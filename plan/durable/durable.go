@@ -12,9 +12,15 @@ import (
 // Replace puts data in the place of a file, readable by its owner alone: a temporary
 // file beside it, fsync, rename, fsync of the directory. When it returns without an
 // error the new text is on disk; when it fails the old file is as it was, and nothing
-// is left beside it.
+// is left beside it. What root writes in the directory of another user is that one's.
 func Replace(path string, data []byte) error {
-	return replace(path, data, func(*os.File) error { return nil })
+	return replace(path, data, func(tmp *os.File) error {
+		dir, err := os.Stat(filepath.Dir(path))
+		if err != nil || os.Geteuid() != 0 {
+			return err
+		}
+		return keepOwner(tmp, dir)
+	})
 }
 
 // ReplaceShared is Replace for a file that belongs to another program: it keeps the old

@@ -87,6 +87,7 @@ func (k *checker) service() {
 		k.endpoints("service.listen", []string{s.Listen})
 	}
 	k.tls()
+	k.receiver()
 	for i, a := range s.Aliases {
 		at := fmt.Sprintf("service.aliases[%d]", i)
 		local, domain, full := strings.Cut(strings.ToLower(a.Address), "@")

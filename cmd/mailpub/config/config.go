@@ -158,6 +158,11 @@ type Service struct {
 	Listen     string            `mapstructure:"listen"`   // where the receiver listens; by default server.address and the forward of port 25
 	TLS        TLS               `mapstructure:"tls"`
 
+	Limits  Limits `mapstructure:"limits"`
+	Journal string `mapstructure:"journal"` // a file of JSON lines: what the receiver took, and refused
+	Metrics string `mapstructure:"metrics"` // where Prometheus finds the receiver's
+	User    string `mapstructure:"user"`    // that the receiver runs as once its ports are open
+
 	SenderChecks *bool `mapstructure:"sender_checks"` // SPF, DKIM and DMARC of what the receiver takes; by default true
 }
 
@@ -279,6 +284,7 @@ func (c *Config) fillIn() {
 	set(&c.Service.Delivery.Mode, DeliverDirect)
 	if c.Service.Type == "receiver" {
 		set(&c.Service.Maildir, defaultMaildir)
+		c.Service.Limits.fillIn()
 	}
 	if t, ok := LookupServer(c.Service.Type); ok {
 		for _, f := range t.Settings {
