@@ -19,6 +19,8 @@ import (
 // at a time. Its zero value is ready; methods may be called concurrently. Idle connections are
 // closed by Close, or by the server.
 type Pool struct {
+	brief bool // connections are not kept: nobody will close them
+
 	mu      sync.Mutex
 	servers map[string]*dnsServer
 }
@@ -32,7 +34,7 @@ func (p *Pool) server(addr string) *dnsServer {
 	}
 	s := p.servers[addr]
 	if s == nil {
-		s = &dnsServer{addr: addr, limit: firstAtOnce, ceiling: mostAtOnce}
+		s = &dnsServer{addr: addr, brief: p.brief, limit: firstAtOnce, ceiling: mostAtOnce}
 		p.servers[addr] = s
 	}
 	return s
@@ -65,6 +67,7 @@ const (
 // when it turns something away.
 type dnsServer struct {
 	addr        string
+	brief       bool        // see Pool
 	transferred atomic.Bool // a zone, at least once
 	forbids     atomic.Bool // to transfer a zone, at least once
 
@@ -267,7 +270,7 @@ func (s *dnsServer) on(ctx context.Context, timeout time.Duration, once bool, us
 		used := l.used
 		stop := context.AfterFunc(ctx, func() { _ = l.SetDeadline(time.Unix(1, 0)) })
 		err = use(l)
-		if !stop() || err != nil {
+		if !stop() || err != nil || s.brief {
 			l.Close()
 		} else {
 			s.put(l)

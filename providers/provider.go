@@ -43,7 +43,7 @@ type Options struct {
 	// HTTPClient carries the calls of providers with a web interface. Nil is a client with
 	// a deadline of its own.
 	HTTPClient *http.Client
-	Pool       *Pool        // shared by zones at the same name server; nil: one for this zone
+	Pool       *Pool        // shared by zones at the same name server; nil: nothing is shared or kept
 	Logger     *slog.Logger // nil discards
 }
 
@@ -94,7 +94,7 @@ func Open(name string, o Options) (plan.Driver, error) {
 		o.Resolver = &Resolver{}
 	}
 	if o.Pool == nil {
-		o.Pool = &Pool{}
+		o.Pool = &Pool{brief: true}
 	}
 	if o.TTL == 0 {
 		o.TTL = DefaultTTL
