@@ -36,7 +36,7 @@ func (f Facts) CheckMessage(ctx context.Context, domain string, hops []Hop, word
 	if path, err := f.arrived(ctx, word); err == nil && path != "" {
 		source = judgeSource(source, path, from)
 	}
-	c = f.found(ctx, c, word)
+	c = f.found(ctx, c, word, true)
 	c.Got = said + "; " + c.Got
 	return []plan.Check{c, source}
 }

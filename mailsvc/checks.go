@@ -2,6 +2,7 @@ package mailsvc
 
 import (
 	"context"
+	"crypto/x509"
 	"errors"
 	"fmt"
 	"io"
@@ -45,6 +46,15 @@ type Facts struct {
 	// Egress are mail servers elsewhere that port 25 is tried at: host or host:port.
 	Egress []string
 
+	// Strict names what makes senders refuse a bad certificate ("MTA-STS", "DANE"); "" is nothing.
+	// Roots vouch for certificates; nil are the system's.
+	Strict string
+	Roots  *x509.CertPool
+
+	Backups  []Backup // MX hosts beside the mail host
+	Mailbox  *Mailbox // nil: none may be looked into
+	Accounts bool     // weak passwords may be tried, which a server may count as an attack
+
 	Dial Dial             // nil dials
 	Now  func() time.Time // default time.Now
 }
@@ -75,8 +85,19 @@ func Checks(f Facts) []plan.Checker {
 		one("mail", "smtp.vrfy", f.vrfy),
 		one("mail", "smtp.smuggling", f.smuggle),
 		one("mail", "service.config", f.config),
-		one("mail", "mail.local", f.mailLocal),
+		one("mail", "smtp.certificate", f.certificate),
 		one("router", "port.egress25", f.egress),
+	}
+	if f.Mailbox == nil {
+		all = append(all, one("mail", "mail.local", f.mailLocal))
+	} else {
+		all = append(all, plan.Checker{Area: "mail", IDs: []string{"mail.local", "mail.read"}, Timeout: time.Minute, Run: f.mailRead})
+	}
+	if f.Accounts {
+		all = append(all, one("mail", "account.weak", f.weak))
+	}
+	if len(f.Backups) > 0 {
+		all = append(all, one("mail", "mail.backup", f.backups))
 	}
 	if f.Sends {
 		all = append(all, one("mail", "service.delivery", f.delivery))

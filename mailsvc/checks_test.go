@@ -482,7 +482,7 @@ func TestChecksSurviveFaults(t *testing.T) {
 		"busy":          send("421 later\r\n"),
 	}
 	for name, handle := range faults {
-		for _, id := range askers[1:] {
+		for _, id := range append(askers[1:], "smtp.certificate") {
 			t.Run(name+"/"+id, func(t *testing.T) {
 				synctest.Test(t, func(t *testing.T) {
 					f := facts("mail:25")

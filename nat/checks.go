@@ -22,6 +22,8 @@ type Facts struct {
 	Wanted []plan.Item
 	// Owned reports whether the ledger has a forward as mailpub's own.
 	Owned func(plan.Key) bool
+	// Kept are the forwards that the ledger has, wanted or not.
+	Kept []plan.Key
 	// Published returns the addresses that DNS has for the mail host. Those of IPv6 do
 	// not matter here.
 	Published func(context.Context) ([]netip.Addr, error)
@@ -34,12 +36,12 @@ type Facts struct {
 	Outside func(context.Context) (netip.Addr, error)
 }
 
-// Checks returns the checks of the router: router.gateway, router.wan, router.address
-// and router.forward. They write nothing.
+// Checks returns the checks of the router: router.gateway, router.wan, router.address,
+// router.forward and router.stray. They write nothing.
 func Checks(f Facts) []plan.Checker {
 	return []plan.Checker{{
 		Area: "router", Timeout: 45 * time.Second, Run: f.run,
-		IDs: []string{"router.gateway", "router.wan", "router.address", "router.forward"},
+		IDs: []string{"router.gateway", "router.wan", "router.address", "router.forward", "router.stray"},
 	}}
 }
 
@@ -56,11 +58,11 @@ func (f Facts) run(ctx context.Context) []plan.Check {
 		if len(f.Wanted) == 0 {
 			checks = append(checks, noForwards())
 		}
-		return checks
+		return append(checks, skip("router.stray", "forwards that nobody wants", none))
 	}
 	wan, wanErr := r.WAN(ctx)
 	checks := []plan.Check{gateway, f.checkWAN(ctx, r, wan, wanErr), f.checkAddress(ctx, r, wan, wanErr)}
-	return append(checks, f.checkForwards(ctx, r)...)
+	return append(append(checks, f.checkForwards(ctx, r)...), f.checkStray(ctx, r))
 }
 
 func skip(id, subject, why string) plan.Check {

@@ -73,7 +73,7 @@ func causeRules() []causeRule {
 			return o.ID == "router.address" || fromOutside(o)
 		}},
 		{failing("router.address", "the public address is not the one that DNS has (it changed)"), func(_, o Check, _ []Check) bool {
-			return o.Status == Fail && (slices.Contains([]string{"router.address", "host.a", "host.ptr", "host.fcrdns", "spf.pass"}, o.ID) || fromOutside(o))
+			return o.Status == Fail && (slices.Contains([]string{"host.a", "host.ptr", "host.fcrdns", "spf.pass"}, o.ID) || fromOutside(o))
 		}},
 		{forgetful, func(_, o Check, _ []Check) bool {
 			return o.ID == "router.forward" && o.Reason == ReasonLost || fromOutside(o)

@@ -26,10 +26,14 @@ type Facts struct {
 	// HostsFile is the system's table of hosts; "" is where the system keeps it.
 	HostsFile string
 
-	Zones  []string     // that mailpub or a person keeps
+	Zones      []string // that mailpub or a person keeps
+	BlockLists []string // zones of DNS block lists to ask about Public
+
 	DANE   []uint16     // ports that the mail host is to have TLSA records for
 	Served Served       // asks the mail server for its certificates; nil: it is not asked
 	Owned  []plan.Entry // what mailpub put in place
+
+	port string // of name servers that are found by their names; "" is 53
 }
 
 // Domain is a mail domain and what it is to have.
@@ -78,7 +82,10 @@ func Checks(f Facts) []plan.Checker {
 		checks = append(checks, group((*examiner).autoconfigs, "autoconfig.served"))
 	}
 	if len(f.Zones) > 0 {
-		checks = append(checks, group((*examiner).zones, "dns.zone", "dns.dnssec"))
+		checks = append(checks, group((*examiner).zones, "dns.zone", "dns.dnssec"), group((*examiner).delegations, "dns.delegation"))
+	}
+	if len(f.BlockLists) > 0 {
+		checks = append(checks, group((*examiner).blocked, "list.dnsbl"))
 	}
 	if len(f.Owned) > 0 {
 		checks = append(checks, group((*examiner).owned, "dns.drift"))

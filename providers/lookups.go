@@ -1,6 +1,7 @@
 package providers
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -18,6 +19,7 @@ import (
 type lookups struct {
 	resolver    *Resolver
 	nameservers map[string][]string
+	nsPort      string // of name servers that are found by their names
 
 	mu    sync.Mutex
 	asked map[string]*asked
@@ -31,7 +33,7 @@ type asked struct {
 }
 
 func newLookups(f Facts) *lookups {
-	l := &lookups{resolver: f.Resolver, nameservers: map[string][]string{}, asked: map[string]*asked{}, dead: map[string]error{}}
+	l := &lookups{resolver: f.Resolver, nameservers: map[string][]string{}, nsPort: cmp.Or(f.port, "53"), asked: map[string]*asked{}, dead: map[string]error{}}
 	if l.resolver == nil {
 		l.resolver = &Resolver{}
 	}
@@ -158,7 +160,7 @@ func (l *lookups) authorities(ctx context.Context, name string) ([]string, error
 		for _, t := range []string{"A", "AAAA"} {
 			a, err := l.resolve(ctx, h, t)
 			if err == nil && a.Status == Found {
-				servers = append(servers, net.JoinHostPort(a.Records[0].Data, "53"))
+				servers = append(servers, net.JoinHostPort(a.Records[0].Data, l.nsPort))
 				break
 			}
 		}

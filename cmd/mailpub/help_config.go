@@ -142,6 +142,14 @@ verify:
   resolvers: [192.0.2.53]             by default the system's
   egress: [mx.example.net]            mail servers outside that port 25 is tried at
   hosts: /etc/hosts                   by default the system's
+  dnsbl: [zen.spamhaus.org]           block lists to ask about the public addresses; by default
+                                      none is asked
+  accounts: true                      try three logins that anybody guesses (account.weak); a
+                                      server may take that for an attack, so not by default
+  mailbox:                            to find the test message in, as its reader does
+    imap: 10.10.10.10:143             or pop3: 10.10.10.10:110, or both
+    user: mario                       who gets the postmaster's mail
+    password: "env:MARIO_PASSWORD"    a reference
   probe:                              a vantage outside, see "mailpub help probe"
     url: https://probe.example.net:8443
     token: "env:MAILPUB_PROBE_TOKEN"  a reference

@@ -73,6 +73,10 @@ func (w *world) mailFacts() mailsvc.Facts {
 		Sends: w.cfg.Service.Type != "receiver", Collectors: w.site.Service.Collectors,
 		Own: append([]netip.Addr{w.site.Address}, w.site.Public...), Lookup: w.resolver.Addresses,
 	}
+	f.Strict, f.Backups, f.Accounts = w.strict(), w.backups(), w.cfg.Verify.Accounts
+	if m := w.cfg.Verify.Mailbox; m.User != "" {
+		f.Mailbox = &mailsvc.Mailbox{IMAP: m.IMAP, POP3: m.POP3, User: m.User, Password: w.cfg.MailboxPassword}
+	}
 	needs := w.site.ServiceItems()
 	if w.cfg.Service.Maildir != "" {
 		f.Maildir = w.cfg.Path(w.cfg.Service.Maildir)
@@ -102,4 +106,27 @@ func (w *world) mailFacts() mailsvc.Facts {
 		}
 	}
 	return f
+}
+
+// strict names what makes senders refuse the mail host's certificate when it is not right.
+func (w *world) strict() string {
+	if slices.Contains(w.site.DANE.Ports, 25) {
+		return "DANE"
+	}
+	if slices.ContainsFunc(w.site.Domains, func(d plan.Domain) bool { return d.MTASTS.Mode == "enforce" }) {
+		return "MTA-STS"
+	}
+	return ""
+}
+
+// backups are the MX hosts of the domains that are not the mail host.
+func (w *world) backups() (list []mailsvc.Backup) {
+	for _, d := range w.site.Domains {
+		for _, mx := range d.MX {
+			if host := plan.FQDN(mx.Host); host != plan.FQDN(w.site.Host) && host != "." {
+				list = append(list, mailsvc.Backup{Host: strings.TrimSuffix(host, "."), Domain: strings.TrimSuffix(d.Name, ".")})
+			}
+		}
+	}
+	return list
 }

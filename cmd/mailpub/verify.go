@@ -190,6 +190,7 @@ func (w *world) published() providers.Facts {
 			f.Names = append(f.Names, c)
 		}
 	}
+	f.BlockLists = w.cfg.Verify.DNSBL
 	f.HostsFile, f.DANE, f.Served = w.cfg.Verify.Hosts, w.site.DANE.Ports, w.shown
 	for i, d := range w.site.Domains {
 		pd := providers.Domain{Name: d.Name, MX: d.MX, DMARC: d.DMARC.Policy != "", TLSRPT: len(d.TLSRPT) > 0, Services: d.Services, Autoconfig: d.Autoconfig,
@@ -211,6 +212,12 @@ func (w *world) published() providers.Facts {
 }
 
 func (w *world) routerFacts() nat.Facts {
+	var kept []plan.Key
+	for _, e := range w.ledger.Entries() {
+		if e.Key.Kind == nat.Kind {
+			kept = append(kept, e.Key)
+		}
+	}
 	return nat.Facts{
 		Front: w.front(), BehindNAT: w.cfg.Router.BehindNAT,
 		Open: func(context.Context) (*nat.Router, error) {
@@ -220,6 +227,7 @@ func (w *world) routerFacts() nat.Facts {
 			return w.router, w.routerErr
 		},
 		Wanted:    w.site.ForwardItems(),
+		Kept:      kept,
 		Published: func(ctx context.Context) ([]netip.Addr, error) { return w.resolver.Addresses(ctx, w.site.Host) },
 		Owned: func(k plan.Key) bool {
 			_, owned := w.ledger.Get(k)

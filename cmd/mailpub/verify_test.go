@@ -25,9 +25,9 @@ func everyChecker() []plan.Checker {
 	w.cfg.Server.Public = config.Public{IPv4: "auto", Echo: []string{"192.0.2.1"}}
 	policy := plan.Domain{Name: "nomeazienda.it.", MTASTS: plan.MTASTS{Mode: "enforce"}}
 	return slices.Concat(
-		mailsvc.Checks(mailsvc.Facts{Sends: true, Collectors: []string{"pop.example.net"}}),
+		mailsvc.Checks(mailsvc.Facts{Sends: true, Collectors: []string{"pop.example.net"}, Accounts: true, Backups: make([]mailsvc.Backup, 1), Mailbox: &mailsvc.Mailbox{}}),
 		nat.Checks(nat.Facts{}), w.outsideChecks(nil), w.publicChecks(),
-		providers.Checks(providers.Facts{Zones: []string{"nomeazienda.it"}, Owned: make([]plan.Entry, 1), Domains: []providers.Domain{{
+		providers.Checks(providers.Facts{Zones: []string{"nomeazienda.it"}, BlockLists: []string{"bl.example.net"}, Owned: make([]plan.Entry, 1), Domains: []providers.Domain{{
 			DKIM: make([]providers.Selector, 1), Services: make([]plan.Service, 1), Autoconfig: "autoconfig.nomeazienda.it"}}}),
 		(&sts.Fetcher{}).Checks([]plan.Domain{policy}))
 }

@@ -363,6 +363,10 @@ func (k *checker) port(path string, n int) {
 
 func (k *checker) verify() {
 	k.probe(k.c.Verify.Probe)
+	k.mailbox(k.c.Verify.Mailbox)
+	for i, list := range k.c.Verify.DNSBL {
+		k.name(fmt.Sprintf("verify.dnsbl[%d]", i), list)
+	}
 	k.endpoints("verify.resolvers", k.c.Verify.Resolvers)
 	for i, h := range k.c.Verify.Egress {
 		if host, _, err := net.SplitHostPort(h); err == nil {

@@ -202,6 +202,17 @@ type Verify struct {
 	Egress    []string `mapstructure:"egress"` // mail servers outside that port 25 is tried at
 	Hosts     string   `mapstructure:"hosts"`  // the hosts file
 	Probe     Probe    `mapstructure:"probe"`
+	Mailbox   Mailbox  `mapstructure:"mailbox"`
+	DNSBL     []string `mapstructure:"dnsbl"`    // block lists to ask about the public addresses
+	Accounts  bool     `mapstructure:"accounts"` // try a few weak passwords
+}
+
+// Mailbox is one that verify looks into: where the postmaster's mail goes.
+type Mailbox struct {
+	IMAP     string `mapstructure:"imap"` // host:port
+	POP3     string `mapstructure:"pop3"` // host:port
+	User     string `mapstructure:"user"`
+	Password string `mapstructure:"password"` // a reference
 }
 
 // Probe is a vantage outside.

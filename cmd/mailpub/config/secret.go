@@ -66,6 +66,11 @@ func (c *Config) ProbeToken(ctx context.Context) (string, error) {
 	return c.secret(ctx, "verify.probe.token", c.Verify.Probe.Token)
 }
 
+// MailboxPassword returns the password of the mailbox that verify looks into.
+func (c *Config) MailboxPassword(ctx context.Context) (string, error) {
+	return c.secret(ctx, "verify.mailbox.password", c.Verify.Mailbox.Password)
+}
+
 // ServiceSecret returns the value of one of service.settings, its reference resolved.
 func (c *Config) ServiceSecret(ctx context.Context, name string) (string, error) {
 	return c.secret(ctx, "service.settings."+name, c.Service.Settings[name])

@@ -1,0 +1,125 @@
+package mailsvc
+
+import (
+	"context"
+	"errors"
+	"net"
+	"net/netip"
+	"strings"
+	"testing"
+
+	"github.com/mailpub/mailpub/plan"
+)
+
+// The backup MX: asked by RCPT, and never sent anything.
+func TestBackup(t *testing.T) {
+	says := func(rules map[string]string) *fake {
+		return &fake{reply: func(line string) string {
+			for part, answer := range rules {
+				if strings.HasPrefix(line, "RCPT") && strings.Contains(line, part) {
+					return answer
+				}
+			}
+			return ""
+		}}
+	}
+	tests := []struct {
+		name   string
+		server *fake
+		status plan.Status
+		got    string
+	}{
+		{"knows its recipients", says(nil), plan.Pass, "550 5.1.1 no such user"},
+		{"relays", says(map[string]string{"relay-test": "250 ok"}), plan.Fail, "relays: 250 ok"},
+		{"takes all", says(map[string]string{"mailpub-nobody": "250 ok"}), plan.Fail, "unknown recipients: 250 ok"},
+		{"greylists", says(map[string]string{"mailpub-nobody": "451 later"}), plan.Skip, "not decided: 451 later"},
+		{"busy", &fake{greeting: "421 later"}, plan.Skip, "does not answer: greeting is 421"},
+		{"closes", &fake{greeting: "-"}, plan.Skip, "the connection was closed"},
+	}
+	for _, test := range tests {
+		t.Run(test.name, func(t *testing.T) {
+			at := test.server.start(t)
+			f := facts(nobody(t))
+			f.Backups = []Backup{{"mx2.example.net", "nomeazienda.it"}}
+			f.Lookup = func(context.Context, string) ([]netip.Addr, error) {
+				return []netip.Addr{netip.MustParseAddr("192.0.2.25")}, nil
+			}
+			f.Dial = func(ctx context.Context, network, addr string) (net.Conn, error) {
+				if addr != "192.0.2.25:25" {
+					t.Errorf("dials %s", addr)
+				}
+				return (&net.Dialer{}).DialContext(ctx, network, at)
+			}
+			want(t, one(t, run(t, f, "mail.backup"), "mx2.example.net for nomeazienda.it"), test.status, test.got)
+			for _, line := range test.server.said() {
+				if strings.HasPrefix(line, "DATA") || strings.HasPrefix(line, "BDAT") {
+					t.Error("a message was sent")
+				}
+			}
+		})
+	}
+	f := facts(nobody(t))
+	f.Backups = []Backup{{"mx2.example.net", "nomeazienda.it"}}
+	for _, lookup := range []func(context.Context, string) ([]netip.Addr, error){
+		func(context.Context, string) ([]netip.Addr, error) { return nil, errors.New("SERVFAIL") },
+		func(context.Context, string) ([]netip.Addr, error) { return nil, nil },
+	} {
+		f.Lookup = lookup
+		want(t, one(t, run(t, f, "mail.backup"), ""), plan.Skip, "")
+	}
+}
+
+func TestWeak(t *testing.T) {
+	const offer = "250-" + host + "\r\n250 AUTH LOGIN PLAIN"
+	auth := func(answers ...string) func(string) string {
+		n := 0
+		return func(line string) string {
+			if !strings.HasPrefix(line, "AUTH") {
+				return ""
+			}
+			n++
+			if n > len(answers) {
+				return "535 5.7.8 wrong"
+			}
+			return answers[n-1]
+		}
+	}
+	tests := []struct {
+		name   string
+		server *fake
+		status plan.Status
+		got    string
+		tries  int
+	}{
+		{"no AUTH", &fake{}, plan.Pass, "not offered", 0},
+		{"another mechanism", &fake{ehlo: "250-" + host + "\r\n250 AUTH CRAM-MD5"}, plan.Pass, "not offered", 0},
+		{"strong", &fake{ehlo: offer, reply: auth()}, plan.Pass, "535", 3},
+		{"root", &fake{ehlo: offer, reply: auth("235 welcome")}, plan.Fail, "root logs in", 1},
+		{"admin", &fake{ehlo: offer, reply: auth("535 no", "535 no", "235 welcome")}, plan.Fail, "admin logs in", 3},
+		{"has enough", &fake{ehlo: offer, reply: auth("535 no", "421 too many")}, plan.Pass, "breaks off after 1", 2},
+		{"closes", &fake{ehlo: offer, reply: auth("-")}, plan.Skip, "closed", 1},
+		{"can't tell", &fake{ehlo: offer, reply: auth("454 later")}, plan.Skip, "454 later", 1},
+	}
+	for _, test := range tests {
+		t.Run(test.name, func(t *testing.T) {
+			f := facts(test.server.start(t))
+			f.Accounts = true
+			c := one(t, run(t, f, "account.weak"), "")
+			want(t, c, test.status, test.got)
+			tries := 0
+			for _, line := range test.server.said() {
+				if strings.HasPrefix(line, "AUTH") {
+					tries++
+				}
+			}
+			if tries != test.tries {
+				t.Errorf("%d tries, want %d", tries, test.tries)
+			}
+		})
+	}
+	for _, c := range Checks(facts("mail:25")) {
+		if c.IDs[0] == "account.weak" {
+			t.Error("passwords are tried though nobody asked for it")
+		}
+	}
+}
