@@ -149,6 +149,9 @@ func (e *examiner) signed(servers []string, zone string, rrtype uint16) (set sig
 		m.RecursionDesired = false
 		m.SetEdns0(1232, true)
 		reply, err := e.resolver.exchange(e.ctx, m, addr)
+		if err == nil {
+			_, err = answerOf(reply, zone, rrtype) // a SERVFAIL says nothing, and no "unsigned"
+		}
 		if err != nil {
 			errs = append(errs, ServerError{addr, err})
 			continue
