@@ -46,7 +46,7 @@ type Facts struct {
 	// Egress are mail servers elsewhere that port 25 is tried at: host or host:port.
 	Egress []string
 
-	// Strict names what makes senders refuse a bad certificate ("MTA-STS", "DANE"); "" is nothing.
+	// Strict names what makes senders refuse a bad certificate ("MTA-STS"); "" is nothing.
 	// Roots vouch for certificates; nil are the system's.
 	Strict string
 	Roots  *x509.CertPool

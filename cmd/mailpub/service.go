@@ -108,11 +108,10 @@ func (w *world) mailFacts() mailsvc.Facts {
 	return f
 }
 
-// strict names what makes senders refuse the mail host's certificate when it is not right.
+// strict names what makes senders refuse the mail host's certificate when it is not right. DANE
+// does not: its records stand for the key alone, whoever signed the certificate and whatever it
+// names (RFC 7672 section 3.1.1).
 func (w *world) strict() string {
-	if slices.Contains(w.site.DANE.Ports, 25) {
-		return "DANE"
-	}
 	if slices.ContainsFunc(w.site.Domains, func(d plan.Domain) bool { return d.MTASTS.Mode == "enforce" }) {
 		return "MTA-STS"
 	}
