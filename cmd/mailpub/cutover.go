@@ -102,18 +102,15 @@ func (m *mover) run(ctx context.Context) (left time.Duration, err error) {
 	return 0, os.Remove(cutoverPath(m.cfg))
 }
 
-// step runs one step on a fresh plan while nobody else works on the site, and then waits for
-// the name servers.
+// step runs one step on a fresh plan while nobody else works on the site.
 func (m *mover) step(ctx context.Context, do func(context.Context, *world, *plan.Plan, *ledger.File) error) error {
-	var w *world
-	var p *plan.Plan
-	err := m.locked(ctx, m.cfg, func(f *ledger.File, l *plan.Ledger) (err error) {
-		if w, p, err = m.plan(ctx, m.cfg, l); err != nil {
+	return m.locked(ctx, m.cfg, func(f *ledger.File, l *plan.Ledger) error {
+		w, p, err := m.plan(ctx, m.cfg, l)
+		if err != nil {
 			return err
 		}
 		return do(ctx, w, p, f)
 	})
-	return err
 }
 
 func (m *mover) save() error {
