@@ -7,6 +7,7 @@ import (
 	"regexp"
 	"slices"
 	"strings"
+	"sync"
 
 	"github.com/mailpub/mailpub/plan"
 )
@@ -65,7 +66,9 @@ func hopHint(hop string) string {
 }
 
 // traced is the client's address in a trace field (RFC 5321 section 4.4).
-var traced = regexp.MustCompile(`(?is)^received: from [^\[]*\[(?:ipv6:)?([0-9a-f.:]+)\]`)
+var traced = sync.OnceValue(func() *regexp.Regexp {
+	return regexp.MustCompile(`(?is)^received: from [^\[]*\[(?:ipv6:)?([0-9a-f.:]+)\]`)
+})
 
 // judgeSource sees which client the server saw: where a router puts its own address in the place
 // of all, rules that go by addresses mean nothing.
@@ -77,7 +80,7 @@ func judgeSource(c plan.Check, path string, from []netip.Addr) plan.Check {
 	}
 	var seen netip.Addr
 	for _, field := range strings.SplitAfter(string(head), "\n") {
-		if m := traced.FindStringSubmatch(field); m != nil {
+		if m := traced().FindStringSubmatch(field); m != nil {
 			seen, _ = netip.ParseAddr(m[1])
 			break
 		}

@@ -132,7 +132,7 @@ func (l *Ledger) UnmarshalJSON(data []byte) error {
 	if in.Format != LedgerFormat {
 		return fmt.Errorf("format is %q, want %q", in.Format, LedgerFormat)
 	}
-	got := NewLedger(in.Site)
+	got := &Ledger{Site: in.Site, entries: make(map[Key]*Entry, len(in.Entries))}
 	for i, j := range in.Entries {
 		k := Key{j.Kind, j.Name}
 		if j.Kind == "" || j.Name == "" || j.Text == nil && j.Pending == nil {

@@ -68,13 +68,11 @@ func (s Site) authorities() []record {
 	return []record{r}
 }
 
-// noMail says of names that no mail comes from or goes to them.
-func (s Site) noMail() (rs []record) {
-	for _, name := range s.NoMail {
-		rs = append(rs,
-			record{name: name, rrtype: "MX", data: []string{MXData(0, ".")}, stage: StageRecord, reason: "takes no mail (RFC 7505)"},
-			record{name: name, rrtype: "TXT", tag: spfTag, data: []string{spfData([]string{"-all"})}, stage: StageRecord,
-				reason: "sends no mail (RFC 7208)"})
+// noMail says of a name that no mail comes from or goes to it.
+func noMail(name string) []record {
+	return []record{
+		{name: name, rrtype: "MX", data: []string{MXData(0, ".")}, stage: StageRecord, reason: "takes no mail (RFC 7505)"},
+		{name: name, rrtype: "TXT", tag: spfTag, data: []string{spfData([]string{"-all"})}, stage: StageRecord,
+			reason: "sends no mail (RFC 7208)"},
 	}
-	return rs
 }

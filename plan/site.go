@@ -3,6 +3,7 @@ package plan
 import (
 	"cmp"
 	"fmt"
+	"iter"
 	"net/netip"
 	"slices"
 	"strconv"
@@ -125,12 +126,13 @@ type Wants struct {
 // Wants computes what the site asks for. It fails when a name lies in none of the
 // site's zones.
 func (s Site) Wants() (Wants, error) {
-	w := Wants{Service: s.ServiceItems(), Forwards: s.ForwardItems(), Zones: map[string][]Item{}}
+	w := Wants{Service: s.ServiceItems(), Forwards: s.ForwardItems(), Zones: make(map[string][]Item, len(s.Zones))}
+	each := s.about()/max(len(s.Zones), 1) + 2
 	for _, z := range s.Zones {
-		w.Zones[z.Name] = nil
+		w.Zones[z.Name] = make([]Item, 0, each)
 	}
 	index := s.zoneIndex()
-	for _, r := range s.records() {
+	for r := range s.records() {
 		z, ok := zoneOf(index, r.name)
 		if !ok && r.rrtype != "PTR" {
 			return Wants{}, fmt.Errorf("no zone holds %q, which needs its %s record", r.name, r.rrtype)
@@ -174,8 +176,44 @@ func (r record) item(ttl int, byHand string) Item {
 	return it
 }
 
-func (s Site) records() []record {
-	var rs []record
+// records are the wanted ones. A large site has many, so they are made as they are taken.
+func (s Site) records() iter.Seq[record] {
+	return func(yield func(record) bool) {
+		for some := range s.batches() {
+			for _, r := range some {
+				if !yield(r) {
+					return
+				}
+			}
+		}
+	}
+}
+
+func (s Site) batches() iter.Seq[[]record] {
+	return func(yield func([]record) bool) {
+		if !yield(s.hostRecords()) {
+			return
+		}
+		for _, d := range s.Domains {
+			if !yield(s.domainRecords(d)) {
+				return
+			}
+		}
+		if !yield(s.authorities()) || !yield(s.keyRecords()) {
+			return
+		}
+		for _, name := range s.NoMail {
+			if !yield(noMail(name)) {
+				return
+			}
+		}
+	}
+}
+
+// about is how many records there are, roughly.
+func (s Site) about() int { return 16*len(s.Domains) + 2*len(s.NoMail) + 16 }
+
+func (s Site) hostRecords() (rs []record) {
 	for _, t := range []string{"A", "AAAA"} {
 		if data := s.addresses(t); data != nil {
 			rs = append(rs, record{name: s.Host, rrtype: t, data: data, stage: StageAddress,
@@ -190,29 +228,25 @@ func (s Site) records() []record {
 		rs = append(rs, record{name: s.pointerName(a), rrtype: "PTR", data: []string{s.Host}, stage: StageRecord,
 			reason: "receivers expect " + a.String() + " to be named " + strings.TrimSuffix(s.Host, ".")})
 	}
-	for _, d := range s.Domains {
-		terms := []string{"mx"}
-		for _, a := range s.Public {
-			terms = append(terms, addressTerm(a))
-		}
-		spf, why := d.SPF, "only this server sends mail for the domain (RFC 7208)"
-		if s.Service.Delivery.SmartHost != "" {
-			spf.Include = spf.including(s.Service.Delivery.SPF)
-			why = "only this server and its smart host send mail for the domain (RFC 7208)"
-		}
-		rs = append(rs, spfRecord(d.Name, terms, spf, why))
-		mx := record{name: d.Name, rrtype: "MX", stage: StageMail, reason: "mail for the domain goes to the mail host"}
-		for _, m := range d.MX {
-			mx.data = append(mx.data, MXData(m.Preference, m.Host))
-		}
-		rs = append(rs, mx)
-		rs = append(rs, d.signatures()...)
-		rs = append(rs, d.policies()...)
-		rs = append(rs, d.transportPolicy()...)
-		rs = append(rs, d.services()...)
-		rs = append(rs, d.autoconfig()...)
+	return rs
+}
+
+func (s Site) domainRecords(d Domain) []record {
+	terms := []string{"mx"}
+	for _, a := range s.Public {
+		terms = append(terms, addressTerm(a))
 	}
-	return slices.Concat(rs, s.authorities(), s.keyRecords(), s.noMail())
+	spf, why := d.SPF, "only this server sends mail for the domain (RFC 7208)"
+	if s.Service.Delivery.SmartHost != "" {
+		spf.Include = spf.including(s.Service.Delivery.SPF)
+		why = "only this server and its smart host send mail for the domain (RFC 7208)"
+	}
+	mx := record{name: d.Name, rrtype: "MX", stage: StageMail, reason: "mail for the domain goes to the mail host"}
+	for _, m := range d.MX {
+		mx.data = append(mx.data, MXData(m.Preference, m.Host))
+	}
+	return slices.Concat([]record{spfRecord(d.Name, terms, spf, why), mx},
+		d.signatures(), d.policies(), d.transportPolicy(), d.services(), d.autoconfig())
 }
 
 func (s Site) addresses(rrtype string) (data []string) {

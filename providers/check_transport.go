@@ -4,9 +4,9 @@ import (
 	"context"
 	"crypto/x509"
 	"fmt"
-	"regexp"
 	"slices"
 	"strings"
+	"unicode"
 
 	"github.com/miekg/dns"
 
@@ -21,8 +21,11 @@ func (e *examiner) transport() {
 	}
 }
 
-// stsID is what RFC 8461 section 3.1 allows for the id of a policy.
-var stsID = regexp.MustCompile(`^[A-Za-z0-9]{1,32}$`)
+// stsID reports whether RFC 8461 section 3.1 allows the id of a policy.
+func stsID(id string) bool {
+	other := func(c rune) bool { return c > unicode.MaxASCII || !unicode.IsLetter(c) && !unicode.IsDigit(c) }
+	return 0 < len(id) && len(id) <= 32 && !strings.ContainsFunc(id, other)
+}
 
 func (e *examiner) stsRecord(d Domain) {
 	name := "_mta-sts." + plan.FQDN(d.Name)
@@ -43,7 +46,7 @@ func (e *examiner) stsRecord(d Domain) {
 				return fail(strings.Join(records, " and "), "leave one record: with several there is no policy at all")
 			}
 			switch id := tagList(records[0])["id"]; {
-			case !stsID.MatchString(id):
+			case !stsID(id):
 				return fail(records[0], "the id has to be 1 to 32 letters and digits; mailpub apply publishes a right one")
 			case d.PolicyID == "":
 				return warn(records[0], "the config has no mta_sts for this domain: take the record away, or put its policy into the config")

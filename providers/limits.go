@@ -2,6 +2,7 @@ package providers
 
 import (
 	"fmt"
+	"reflect"
 	"slices"
 	"strings"
 	"time"
@@ -65,6 +66,12 @@ func (l Limits) String() string {
 		return "none known"
 	}
 	return strings.Join(said, "; ")
+}
+
+// none reports whether every record is taken as long as an RRset has one TTL.
+func (l Limits) none() bool {
+	l.OneTTL = false // an item has one
+	return reflect.ValueOf(l).IsZero()
 }
 
 // spell writes a duration without zeros at its end: "1h" and not "1h0m0s".
@@ -139,6 +146,9 @@ func (z *Zone) Refuses(it plan.Item) string {
 	t, err := z.target(it.Key)
 	if err != nil {
 		return err.Error()
+	}
+	if z.limits.none() {
+		return "" // what is no data at all, RefusesChange finds
 	}
 	var rs []record
 	for _, l := range it.Lines {

@@ -28,7 +28,7 @@ func TestRefuses(t *testing.T) {
 		{"UTF-8", strict, "TXT", []string{`"caff\195\168" ttl 60`}, "something else at octet 5"},
 		{"quotes", strict, "TXT", []string{`"say \"hi\"" ttl 60`}, `does not keep "\""`},
 		{"plain text", strict, "TXT", []string{`"v=spf1 -all; 100%" ttl 60`}, ""},
-		{"nonsense", Limits{}, "A", []string{"nonsense ttl 60"}, "is no data of a A record"},
+		{"nonsense", strict, "A", []string{"nonsense ttl 60"}, "is no data of a A record"},
 	}
 	for _, test := range tests {
 		t.Run(test.name, func(t *testing.T) {

@@ -150,12 +150,14 @@ func fromRR(rr dns.RR) record {
 // canonicalData returns the data of rr in presentation format: names in lower case,
 // text as one quoted string, service parameters in the order of their keys.
 func canonicalData(rr dns.RR) string {
-	rr = dns.Copy(rr)
 	switch t := rr.(type) {
 	case *dns.TXT:
 		return plan.TextData(unescape(strings.Join(t.Txt, "")))
 	case *dns.RFC3597:
 		return fmt.Sprintf(`\# %d %s`, len(t.Rdata)/2, strings.ToLower(t.Rdata))
+	}
+	rr = dns.Copy(rr)
+	switch t := rr.(type) {
 	case *dns.MX:
 		lower(&t.Mx)
 	case *dns.NS:

@@ -4,72 +4,49 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
+	"maps"
 	"net"
 	"net/http"
-	"strconv"
+	"slices"
 	"time"
 
-	"github.com/prometheus/client_golang/prometheus"
-	"github.com/prometheus/client_golang/prometheus/promhttp"
+	"github.com/VictoriaMetrics/metrics"
 
 	"github.com/mailpub/mailpub/mailsvc/receiver"
 )
 
-// metrics shows the receiver's counts as Prometheus reads them. It implements prometheus.Collector.
-type metrics struct {
-	stats func() receiver.Stats
-
-	connections, open, tls, messages, octets, refused, commits *prometheus.Desc
-}
-
-func newMetrics(stats func() receiver.Stats) *metrics {
-	desc := func(name, help string, labels ...string) *prometheus.Desc {
-		return prometheus.NewDesc("mailpub_receiver_"+name, help, labels, nil)
-	}
-	return &metrics{
-		stats:       stats,
-		connections: desc("connections_total", "Connections that were let in."),
-		open:        desc("connections_open", "Connections that are open now."),
-		tls:         desc("tls_handshakes_total", "STARTTLS that succeeded."),
-		messages:    desc("messages_total", "Messages that came to their end, by what became of them, and whether under TLS.", "outcome", "tls"),
-		octets:      desc("octets_total", "Octets of stored messages."),
-		refused:     desc("refused_total", "Replies of 4xx and 5xx, by code and enhanced code.", "reason"),
-		commits:     desc("commit_seconds", "Time that a sync to disk took, for one message or for several that waited."),
-	}
-}
-
-// Describe implements prometheus.Collector.
-func (m *metrics) Describe(to chan<- *prometheus.Desc) { prometheus.DescribeByCollect(m, to) }
-
-// Collect implements prometheus.Collector.
-func (m *metrics) Collect(to chan<- prometheus.Metric) {
-	s := m.stats()
-	count := func(d *prometheus.Desc, n uint64, labels ...string) {
-		to <- prometheus.MustNewConstMetric(d, prometheus.CounterValue, float64(n), labels...)
-	}
-	count(m.connections, s.Connections)
-	to <- prometheus.MustNewConstMetric(m.open, prometheus.GaugeValue, float64(s.Open))
-	count(m.tls, s.TLS)
+// writeMetrics writes the receiver's counts as Prometheus reads them (text format 0.0.4).
+func writeMetrics(w io.Writer, s receiver.Stats) {
+	const prefix = "mailpub_receiver_"
+	count := func(name string, n uint64) { metrics.WriteCounterUint64(w, prefix+name, n) }
+	count("connections_total", s.Connections)
+	metrics.WriteGaugeUint64(w, prefix+"connections_open", uint64(max(s.Open, 0)))
+	count("tls_handshakes_total", s.TLS)
 	for _, outcome := range []receiver.Outcome{receiver.Stored, receiver.Deferred, receiver.Refused} {
 		for _, tls := range []bool{false, true} {
-			count(m.messages, s.Messages[receiver.Ended{Outcome: outcome, TLS: tls}], string(outcome), strconv.FormatBool(tls))
+			count(fmt.Sprintf("messages_total{outcome=%q,tls=\"%t\"}", outcome, tls), s.Messages[receiver.Ended{Outcome: outcome, TLS: tls}])
 		}
 	}
-	count(m.octets, s.Octets)
-	for reason, n := range s.Refused {
-		count(m.refused, n, reason)
+	count("octets_total", s.Octets)
+	for _, reason := range slices.Sorted(maps.Keys(s.Refused)) {
+		count(fmt.Sprintf("refused_total{reason=%q}", reason), s.Refused[reason])
 	}
-	to <- prometheus.MustNewConstHistogram(m.commits, s.Commits, s.CommitSeconds, s.CommitWithin)
+	for _, seconds := range slices.Sorted(maps.Keys(s.CommitWithin)) {
+		count(fmt.Sprintf("commit_seconds_bucket{le=\"%g\"}", seconds), s.CommitWithin[seconds])
+	}
+	count(`commit_seconds_bucket{le="+Inf"}`, s.Commits)
+	metrics.WriteCounterFloat64(w, prefix+"commit_seconds_sum", s.CommitSeconds)
+	count("commit_seconds_count", s.Commits)
 }
 
 // serveMetrics shows metrics at /metrics of a listener until ctx is done.
 func serveMetrics(ctx context.Context, l net.Listener, stats func() receiver.Stats) error {
-	registry := prometheus.NewRegistry()
-	if err := registry.Register(newMetrics(stats)); err != nil {
-		return fmt.Errorf("metrics: %w", err)
-	}
 	mux := http.NewServeMux()
-	mux.Handle("GET /metrics", promhttp.HandlerFor(registry, promhttp.HandlerOpts{MaxRequestsInFlight: 4}))
+	mux.HandleFunc("GET /metrics", func(w http.ResponseWriter, _ *http.Request) {
+		w.Header().Set("Content-Type", "text/plain; version=0.0.4; charset=utf-8")
+		writeMetrics(w, stats())
+	})
 	server := &http.Server{
 		Handler: onlyHost(l.Addr().String(), mux), MaxHeaderBytes: 8 << 10,
 		ReadTimeout: 5 * time.Second, WriteTimeout: 10 * time.Second, IdleTimeout: 2 * time.Minute,

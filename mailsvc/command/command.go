@@ -10,6 +10,7 @@ import (
 	"os/exec"
 	"regexp"
 	"strings"
+	"sync"
 	"time"
 )
 
@@ -84,7 +85,9 @@ func SilentNo(err error) bool {
 }
 
 // prefix is what Postfix's and Dovecot's commands put before a message.
-var prefix = regexp.MustCompile(`^(\S+: )?(fatal|error|Fatal|Error): |^doveconf: |^doveadm(\(\w*\))?: `)
+var prefix = sync.OnceValue(func() *regexp.Regexp {
+	return regexp.MustCompile(`^(\S+: )?(fatal|error|Fatal|Error): |^doveconf: |^doveadm(\(\w*\))?: `)
+})
 
 // failed says of a failed command what it said itself: the lines that speak of errors, else
 // the last one.
@@ -95,7 +98,7 @@ func failed(name string, err error, stderr string) error {
 		if line = strings.TrimSpace(line); line == "" {
 			continue
 		}
-		last = prefix.ReplaceAllString(line, "")
+		last = prefix().ReplaceAllString(line, "")
 		if n := len(fatal); n > 0 && strings.HasSuffix(fatal[n-1], ":") { // what it is about follows
 			fatal[n-1] += " " + last
 			continue

@@ -9,6 +9,7 @@ import (
 	"fmt"
 	"regexp"
 	"strings"
+	"sync"
 
 	"github.com/mailpub/mailpub/mailsvc"
 	"github.com/mailpub/mailpub/mailsvc/command"
@@ -122,10 +123,10 @@ func (d Driver) questions(keys []plan.Key) (all []question) {
 }
 
 // lastLine is the last line of a reply (RFC 5321 section 4.2.1).
-var lastLine = regexp.MustCompile(`(?m)^([2-5]\d\d)(?: [^\r\n]*)?\r?$`)
+var lastLine = sync.OnceValue(func() *regexp.Regexp { return regexp.MustCompile(`(?m)^([2-5]\d\d)(?: [^\r\n]*)?\r?$`) })
 
 // codes returns the replies of a played session, each by its last line.
-func codes(out string) []string { return lastLine.FindAllString(out, -1) }
+func codes(out string) []string { return lastLine().FindAllString(out, -1) }
 
 // words name the settings of Debian's Exim.
 func words() mailsvc.Words {

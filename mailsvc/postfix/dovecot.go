@@ -6,6 +6,7 @@ import (
 	"path/filepath"
 	"regexp"
 	"strings"
+	"sync"
 
 	"github.com/mailpub/mailpub/plan"
 )
@@ -58,7 +59,9 @@ func (d *Driver) dovecotRuns(ctx context.Context) bool {
 }
 
 // strength are the PAM modules that refuse weak passwords.
-var strength = regexp.MustCompile(`(?m)^\s*password\s.*\bpam_(pwquality|passwdqc|cracklib)\.so`)
+var strength = sync.OnceValue(func() *regexp.Regexp {
+	return regexp.MustCompile(`(?m)^\s*password\s.*\bpam_(pwquality|passwdqc|cracklib)\.so`)
+})
 
 // readPasswords sees whether weak passwords are refused where they are chosen. Neither Postfix
 // nor Dovecot ever sees a password being chosen: where accounts are the system's, PAM does.
@@ -74,7 +77,7 @@ func (d *Driver) readPasswords(ctx context.Context) (lines []string, unknown str
 	if err != nil {
 		return nil, err.Error()
 	}
-	if strength.Match(rules) {
+	if strength().Match(rules) {
 		return []string{plan.StrongOnly}, ""
 	}
 	return nil, ""
