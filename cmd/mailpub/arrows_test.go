@@ -16,6 +16,7 @@ const module = "github.com/mailpub/mailpub/"
 // below it too, unless they are listed themselves.
 var arrows = map[string][]string{
 	"cmd":                      {"cmd/mailpub", "plan", "providers", "nat", "mailsvc"},
+	"cmd/mailpub/watch":        {"plan"},
 	"plan":                     {},
 	"plan/plantest":            {"plan"},
 	"plan/ledger":              {"plan", "plan/durable"},
