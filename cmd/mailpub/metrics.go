@@ -13,6 +13,7 @@ import (
 
 	"github.com/VictoriaMetrics/metrics"
 
+	"github.com/mailpub/mailpub/cmd/mailpub/page"
 	"github.com/mailpub/mailpub/mailsvc/receiver"
 )
 
@@ -48,7 +49,7 @@ func serveMetrics(ctx context.Context, l net.Listener, stats func() receiver.Sta
 		writeMetrics(w, stats())
 	})
 	server := &http.Server{
-		Handler: onlyHost(l.Addr().String(), mux), MaxHeaderBytes: 8 << 10,
+		Handler: page.OnlyHere(mux), MaxHeaderBytes: 8 << 10,
 		ReadTimeout: 5 * time.Second, WriteTimeout: 10 * time.Second, IdleTimeout: 2 * time.Minute,
 	}
 	stop := context.AfterFunc(ctx, func() { server.Close() })
@@ -57,17 +58,4 @@ func serveMetrics(ctx context.Context, l net.Listener, stats func() receiver.Sta
 		return fmt.Errorf("metrics: %w", err)
 	}
 	return nil
-}
-
-// onlyHost refuses what asks for another host: a browser that was led here under a name of
-// somebody else's (DNS rebinding).
-func onlyHost(addr string, h http.Handler) http.Handler {
-	_, port, _ := net.SplitHostPort(addr)
-	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		if r.Host != addr && r.Host != net.JoinHostPort("localhost", port) {
-			http.Error(w, "not a host of this server", http.StatusMisdirectedRequest)
-			return
-		}
-		h.ServeHTTP(w, r)
-	})
 }

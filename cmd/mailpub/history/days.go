@@ -1,0 +1,86 @@
+package history
+
+import (
+	"context"
+	"time"
+)
+
+// Day is how a site was on one day of the clock that the caller's times are in.
+type Day struct {
+	Start time.Time
+	In    map[State]time.Duration // how long in each state; Unknown is what is left of the day up to now
+}
+
+// Worst is the worst that is known of the day; Unknown where nobody looked.
+func (d Day) Worst() State {
+	for _, s := range []State{Bad, Uneasy, Good} {
+		if d.In[s] > 0 {
+			return s
+		}
+	}
+	return Unknown
+}
+
+// Well is the share of the known time in which mail arrived, from 0 to 1. known is false where
+// nobody looked.
+func (d Day) Well() (share float64, known bool) {
+	well := d.In[Good] + d.In[Uneasy]
+	all := well + d.In[Bad]
+	if all == 0 {
+		return 0, false
+	}
+	return float64(well) / float64(all), true
+}
+
+// Days returns the last n days, oldest first; the last one is today and ends now.
+func (s *Store) Days(ctx context.Context, site string, now time.Time, n int) ([]Day, error) {
+	year, month, day := now.Date()
+	days := make([]Day, n)
+	for i := range days { // AddDate and not 24 hours: two days of the year are not as long
+		days[i] = Day{Start: time.Date(year, month, day-(n-1)+i, 0, 0, 0, 0, now.Location()), In: map[State]time.Duration{}}
+	}
+	rows, err := s.db.QueryContext(ctx, `SELECT since, until, state FROM state WHERE site = ? AND until > ? ORDER BY since`, site, days[0].Start.Unix())
+	if err != nil {
+		return nil, s.failed(err)
+	}
+	defer rows.Close()
+	for rows.Next() {
+		var since, until int64
+		var state State
+		if err := rows.Scan(&since, &until, &state); err != nil {
+			return nil, s.failed(err)
+		}
+		spread(days, now, time.Unix(since, 0), time.Unix(until, 0), state)
+	}
+	for i, d := range days {
+		rest := end(days, i, now).Sub(d.Start)
+		for _, t := range d.In {
+			rest -= t
+		}
+		d.In[Unknown] += max(rest, 0)
+	}
+	return days, s.failed(rows.Err())
+}
+
+// spread adds a time in a state to the days on which it falls.
+func spread(days []Day, now, since, until time.Time, state State) {
+	for i, d := range days {
+		from, to := since, until
+		if from.Before(d.Start) {
+			from = d.Start
+		}
+		if e := end(days, i, now); to.After(e) {
+			to = e
+		}
+		if t := to.Sub(from); t > 0 {
+			d.In[state] += t
+		}
+	}
+}
+
+func end(days []Day, i int, now time.Time) time.Time {
+	if i+1 < len(days) {
+		return days[i+1].Start
+	}
+	return now
+}

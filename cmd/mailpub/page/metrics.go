@@ -1,0 +1,67 @@
+package page
+
+import (
+	"fmt"
+	"io"
+	"net/http"
+	"time"
+
+	"github.com/VictoriaMetrics/metrics"
+
+	"github.com/mailpub/mailpub/cmd/mailpub/explain"
+	"github.com/mailpub/mailpub/cmd/mailpub/history"
+	"github.com/mailpub/mailpub/plan"
+)
+
+func (s *Server) metrics(w http.ResponseWriter, _ *http.Request) {
+	w.Header().Set("Content-Type", "text/plain; version=0.0.4; charset=utf-8")
+	for _, site := range s.Sites() {
+		writeMetrics(w, site, time.Now())
+	}
+}
+
+// writeMetrics writes what is known of a site as Prometheus reads it (text format 0.0.4).
+func writeMetrics(w io.Writer, s Site, now time.Time) {
+	gauge := func(name, labels string, value float64) {
+		metrics.WriteGaugeFloat64(w, fmt.Sprintf("mailpub_%s{site=%q%s}", name, s.Site, labels), value)
+	}
+	state := s.State()
+	for _, is := range []history.State{history.Good, history.Uneasy, history.Bad, history.Unknown} {
+		one := 0.0
+		if is == state {
+			one = 1
+		}
+		gauge("state", fmt.Sprintf(`,state=%q`, healthOf(is)), one)
+	}
+	if s.Standby || s.Took == 0 {
+		return
+	}
+	gauge("last_look_timestamp_seconds", "", float64(s.At.UnixMilli())/1e3)
+	gauge("last_look_seconds", "", s.Took.Seconds())
+	worst := map[string]map[plan.Status]int{}
+	for _, c := range s.Report.Checks {
+		if worst[c.ID] == nil {
+			worst[c.ID] = map[plan.Status]int{}
+		}
+		worst[c.ID][c.Status]++
+	}
+	for _, id := range explain.IDs() {
+		for _, status := range []plan.Status{plan.Pass, plan.Warn, plan.Fail, plan.Skip} {
+			if worst[id] != nil {
+				gauge("checks", fmt.Sprintf(`,id=%q,status=%q`, id, status), float64(worst[id][status]))
+			}
+		}
+	}
+	differ := 0
+	for _, c := range s.Report.Changes {
+		if c.Differs() {
+			differ++
+		}
+	}
+	gauge("differences", "", float64(differ))
+	for _, l := range s.Leases {
+		if !l.Until.IsZero() {
+			gauge("lease_seconds", fmt.Sprintf(`,forward=%q`, l.Key.Name), l.Until.Sub(now).Seconds())
+		}
+	}
+}

@@ -1,0 +1,132 @@
+// Package page draws what is known of sites, for a browser: the way of the mail as a picture,
+// what is wrong on it and what to do, and how it was in the last weeks. It serves that as
+// read-only pages, and writes it as one file.
+//
+// It knows findings and no site: it asks nobody anything. Pages need nothing from elsewhere,
+// and no script but to stay up to date.
+package page
+
+import (
+	"cmp"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/mailpub/mailpub/cmd/mailpub/history"
+	"github.com/mailpub/mailpub/cmd/mailpub/watch"
+	"github.com/mailpub/mailpub/plan"
+)
+
+// Site is what a page shows of one site.
+type Site struct {
+	watch.Snapshot
+	Events []watch.Event // newest first
+	Days   []history.Day // oldest first; nil where there is no history
+}
+
+// State is how well a site is: Bad where something keeps mail from arriving or going out as it
+// should, Uneasy where something should be looked at, Unknown where nobody could look.
+func (s Site) State() history.State { return StateOf(s.Snapshot) }
+
+// StateOf is State for a snapshot.
+func StateOf(s watch.Snapshot) history.State {
+	t := plan.Count(s.Report.Checks)
+	switch {
+	case s.Standby || s.Took == 0 && s.Err == nil:
+		return history.Unknown
+	case t.Fail > 0:
+		return history.Bad
+	case s.Err != nil && t.Pass == 0:
+		return history.Unknown
+	case s.Err != nil || slices.ContainsFunc(s.Report.Checks, worrying) || slices.ContainsFunc(s.Report.Changes, plan.Change.Differs):
+		return history.Uneasy
+	}
+	return history.Good
+}
+
+// worrying reports whether a finding, short of a failure, asks for somebody to look.
+func worrying(c plan.Check) bool { return c.Status == plan.Warn && !c.Advice }
+
+// Headline says in one sentence how a site is.
+func (s Site) Headline() string {
+	checks := s.Report.Checks
+	switch s.State() {
+	case history.Bad:
+		i := slices.IndexFunc(checks, func(c plan.Check) bool { return c.Status == plan.Fail && c.Cause == "" })
+		for _, cause := range plan.Causes(slices.Clone(checks)) {
+			return upper(cause.Says) + "."
+		}
+		c := checks[max(i, 0)]
+		return c.ID + " fails: " + cmp.Or(c.Got, c.Subject) + "."
+	case history.Uneasy:
+		return "Mail arrives. Something should be looked at."
+	case history.Good:
+		return "All is as it should be."
+	}
+	switch {
+	case s.Standby:
+		return "Another mailpub watches this site; this one stands by."
+	case s.Err != nil:
+		return "It could not be found out: " + s.Err.Error() + "."
+	}
+	return "Nobody has looked yet."
+}
+
+func upper(s string) string { return strings.ToUpper(s[:min(1, len(s))]) + s[min(1, len(s)):] }
+
+// finding is a check with what follows from it.
+type finding struct {
+	plan.Check
+	Says    string // what it is the cause of, in a few words
+	Follows []plan.Check
+}
+
+// findings are the checks that did not pass, what others follow from first, each of the rest
+// worst first. Advice and what could not be known come apart.
+func findings(checks []plan.Check) (wrong, advice, unknown []finding) {
+	checks = slices.Clone(checks)
+	told := map[int]bool{}
+	for _, cause := range plan.Causes(checks) {
+		f := finding{Check: checks[cause.Check], Says: upper(cause.Says)}
+		told[cause.Check] = true
+		for _, i := range cause.Consequences {
+			f.Follows = append(f.Follows, checks[i])
+			told[i] = true
+		}
+		wrong = append(wrong, f)
+	}
+	for i, c := range checks {
+		if told[i] {
+			continue
+		}
+		switch {
+		case c.Status == plan.Fail || worrying(c):
+			wrong = append(wrong, finding{Check: c})
+		case c.Status == plan.Warn:
+			advice = append(advice, finding{Check: c})
+		case c.Status == plan.Skip:
+			unknown = append(unknown, finding{Check: c})
+		}
+	}
+	slices.SortStableFunc(wrong, func(a, b finding) int {
+		rank := func(f finding) int {
+			if f.Follows != nil {
+				return 0
+			}
+			return 1 + slices.Index([]plan.Status{plan.Fail, plan.Warn}, f.Status)
+		}
+		return rank(a) - rank(b)
+	})
+	return wrong, advice, unknown
+}
+
+// ago writes how long something is over, or is still to come, as people say it.
+func ago(d time.Duration) string {
+	switch d = d.Abs(); {
+	case d < time.Second:
+		return "now"
+	case d < time.Minute:
+		return d.Round(time.Second).String()
+	}
+	return plan.Spell(d)
+}

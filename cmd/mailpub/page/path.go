@@ -1,0 +1,176 @@
+package page
+
+import (
+	"cmp"
+	"fmt"
+	"slices"
+	"strings"
+
+	"github.com/mailpub/mailpub/plan"
+)
+
+// health is how a station of the way looks, as a class of the picture's style sheet too.
+type health string
+
+const (
+	well    health = "good"
+	uneasy  health = "warn"
+	broken  health = "bad"
+	follows health = "follows" // nothing is wrong here; what is wrong elsewhere keeps it from working
+	unknown health = "unknown"
+)
+
+// mark is what stands beside the colour, for those who can't tell colours apart.
+func (h health) mark() string {
+	switch h {
+	case well:
+		return "✓"
+	case uneasy:
+		return "!"
+	case broken:
+		return "✗"
+	case follows:
+		return "…"
+	}
+	return "?"
+}
+
+// words are mark for a screen reader.
+func (h health) words() string {
+	switch h {
+	case well:
+		return "well"
+	case uneasy:
+		return "to be looked at"
+	case broken:
+		return "broken"
+	case follows:
+		return "cut off"
+	}
+	return "not known"
+}
+
+// station is a place that a message comes by, coming in or going out.
+type station struct {
+	Name   string
+	Health health
+	Says   string // the first thing that is wrong here, or how many checks are well
+	More   string // the same at length
+}
+
+// way is the stations in the order in which a message passes them.
+type way struct {
+	Name     string
+	Stations []station
+}
+
+// ways returns the way in and the way out of a site.
+func (s Site) ways() (in, out way) {
+	in = way{"Mail comes in", []station{{Name: "Internet", Health: well, Says: "other mail servers"}}}
+	for _, part := range inwards() {
+		in.Stations = append(in.Stations, s.station(part))
+	}
+	out = way{"Mail goes out", nil}
+	for _, part := range outwards() {
+		out.Stations = append(out.Stations, s.station(part))
+	}
+	out.Stations = append(out.Stations, station{Name: "Internet", Health: well, Says: "other mail servers"})
+	return in.cut(), out.cut()
+}
+
+// cut marks what lies behind a broken station: a message does not come there.
+func (w way) cut() way {
+	i := slices.IndexFunc(w.Stations, func(s station) bool { return s.Health == broken })
+	if i < 0 {
+		return w
+	}
+	for j := i + 1; j < len(w.Stations); j++ {
+		if s := &w.Stations[j]; s.Health == well || s.Health == unknown {
+			s.Health = follows
+		}
+	}
+	return w
+}
+
+// part is a place on a way, and which checks speak of it, by id or by the word before the dot.
+type part struct {
+	name   string
+	checks []string
+	change func(plan.Change) bool // which differences are its own
+}
+
+// inwards are the parts that mail comes by on its way in, after the Internet.
+func inwards() []part {
+	return []part{
+		{"DNS", []string{"dns", "host.a", "mx", "sts", "dane", "caa", "config.hosts"}, func(c plan.Change) bool {
+			return c.Key.Kind == "dns" && inbound(c.Key)
+		}},
+		{"Router", []string{"router", "port.outside", "port.undeclared", "port.source"}, func(c plan.Change) bool { return c.Key.Kind == "forward" }},
+		{"Mail server", []string{"port.inside", "smtp", "relay", "account", "service.config"}, func(c plan.Change) bool { return c.Key.Kind == "service" }},
+		{"Mailbox", []string{"mail", "srv", "autoconfig"}, func(plan.Change) bool { return false }},
+	}
+}
+
+// outwards are those on its way out, before the Internet.
+func outwards() []part {
+	return []part{
+		{"Mail server", []string{"service.delivery", "service.collector"}, func(plan.Change) bool { return false }},
+		{"Router", []string{"port.egress25"}, func(plan.Change) bool { return false }},
+		{"Good name", []string{"spf", "dkim", "dmarc", "tlsrpt", "host.ptr", "host.fcrdns", "list"}, func(c plan.Change) bool {
+			return c.Key.Kind == "dns" && !inbound(c.Key)
+		}},
+	}
+}
+
+// inbound reports whether a DNS key is one by which mail finds its way in.
+func inbound(k plan.Key) bool {
+	_, rrtype, _, err := plan.SplitDNSKey(k)
+	return err == nil && rrtype != "TXT" && rrtype != "PTR"
+}
+
+func (p part) has(id string) bool {
+	area, _, _ := strings.Cut(id, ".")
+	return slices.Contains(p.checks, id) || slices.Contains(p.checks, area)
+}
+
+// station sums up what the checks and the plan say of a part.
+func (s Site) station(p part) station {
+	st := station{Name: p.name, Health: unknown, Says: "not looked at"}
+	passed := 0
+	rank := func(h health) int { return slices.Index([]health{unknown, well, follows, uneasy, broken}, h) }
+	take := func(h health, says, more string) {
+		if rank(h) > rank(st.Health) {
+			st.Health, st.Says, st.More = h, says, more
+		}
+	}
+	for _, c := range s.Report.Checks {
+		if !p.has(c.ID) {
+			continue
+		}
+		more := c.ID + " " + c.Subject + ": " + c.Got
+		switch {
+		case c.Status == plan.Pass:
+			passed++
+			take(well, "", "")
+		case c.Status == plan.Fail && c.Cause != "":
+			take(follows, "because of "+c.Cause, more)
+		case c.Status == plan.Fail:
+			take(broken, c.ID, more)
+		case worrying(c):
+			take(uneasy, c.ID, more)
+		}
+	}
+	for _, c := range s.Report.Changes {
+		if c.Differs() && p.change(c) {
+			take(uneasy, "differs from the config", c.Key.String()+": "+c.Reason)
+		}
+	}
+	if st.Health == well {
+		st.Says = fmt.Sprintf("%d checks pass", passed)
+		if passed == 1 {
+			st.Says = "1 check passes"
+		}
+	}
+	st.More = cmp.Or(st.More, st.Says)
+	return st
+}

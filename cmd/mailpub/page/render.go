@@ -1,0 +1,172 @@
+package page
+
+import (
+	"embed"
+	"fmt"
+	"html/template"
+	"io"
+	"slices"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/mailpub/mailpub/cmd/mailpub/history"
+	"github.com/mailpub/mailpub/cmd/mailpub/watch"
+	"github.com/mailpub/mailpub/plan"
+)
+
+//go:embed parts
+var parts embed.FS
+
+// part reads one of the parts, which are in the binary.
+func readPart(name string) string {
+	data, err := parts.ReadFile("parts/" + name)
+	if err != nil {
+		panic(err) // a name that is written in this package
+	}
+	return string(data)
+}
+
+// templates are parsed when a page is first asked for, and kept.
+var templates = sync.OnceValue(func() *template.Template {
+	return template.Must(template.New("").Funcs(template.FuncMap{
+		"plain": plain, "short": short, "spell": plan.Spell, "statusMark": statusMark, "eventClass": eventClass,
+		"less":   func(a, b int) int { return a - b },
+		"room":   func(width int) int { return (width - 24) / 7 }, // characters of the small font
+		"stamp":  func(t time.Time) string { return t.UTC().Format(time.RFC3339) },
+		"clock":  func(t time.Time) string { return t.Format("15:04:05") },
+		"moment": func(t time.Time) string { return t.Format("2 Jan 15:04:05") },
+	}).ParseFS(parts, "parts/*.tmpl"))
+})
+
+func statusMark(s plan.Status) string {
+	return map[plan.Status]health{plan.Pass: well, plan.Warn: uneasy, plan.Fail: broken}[s].mark()
+}
+
+// eventClass is how an event is coloured.
+func eventClass(k watch.Kind) health {
+	switch k {
+	case watch.Broke, watch.RepairFailed, watch.ConfigWrong, watch.RouterGone, watch.Flapping:
+		return broken
+	case watch.Healed, watch.Repaired, watch.Settled:
+		return well
+	}
+	return unknown
+}
+
+// sheet is one page, as the template has it.
+type sheet struct {
+	Title, Stamp, Version string
+	Live, Back            bool // served, and kept up to date; one of several
+	Style                 template.CSS
+	Script                template.JS
+	Site                  shown
+	Sites                 []shown // of an overview
+}
+
+// shown is a site, as the template has it.
+type shown struct {
+	Site                   Site
+	Class                  health
+	Facts, Next            string
+	Wide, Tall             picture
+	Wrong, Advice, Unknown []finding
+	Passed                 []plan.Check
+	Differs                []plan.Change
+	Leases                 []struct{ Name, Left string }
+	Days                   []struct {
+		Class health
+		Words string
+	}
+	Share string
+}
+
+// Mark is that of the site's health.
+func (s shown) Mark() string { return s.Class.mark() }
+
+func healthOf(s history.State) health {
+	return map[history.State]health{history.Good: well, history.Uneasy: uneasy, history.Bad: broken, history.Unknown: unknown}[s]
+}
+
+func show(s Site, now time.Time) shown {
+	v := shown{Site: s, Class: healthOf(s.State()), Facts: facts(s), Wide: s.wide(), Tall: s.tall()}
+	v.Wrong, v.Advice, v.Unknown = findings(s.Report.Checks)
+	for _, c := range s.Report.Checks {
+		if c.Status == plan.Pass {
+			v.Passed = append(v.Passed, c)
+		}
+	}
+	for _, c := range s.Report.Changes {
+		if c.Differs() || c.Action == plan.Manual {
+			v.Differs = append(v.Differs, c)
+		}
+	}
+	if !s.Next.IsZero() {
+		v.Next = s.Next.Format("15:04:05")
+	}
+	for _, l := range s.Leases {
+		left := "until it is taken away"
+		if !l.Until.IsZero() {
+			left = ago(l.Until.Sub(now)) + ", then it has to be renewed"
+			if l.Until.Before(now) {
+				left = "over since " + ago(now.Sub(l.Until))
+			}
+		}
+		v.Leases = append(v.Leases, struct{ Name, Left string }{l.Key.Name, left})
+	}
+	v.days(s.Days)
+	return v
+}
+
+// days fills in the last weeks, and the share of them in which mail arrived.
+func (v *shown) days(days []history.Day) {
+	if !slices.ContainsFunc(days, func(d history.Day) bool { return d.Worst() != history.Unknown }) {
+		return
+	}
+	var known, good time.Duration
+	for _, d := range days {
+		words := d.Start.Format("Mon 2 Jan") + ": nobody looked"
+		if share, ok := d.Well(); ok {
+			words = fmt.Sprintf("%s: well for %.4g %% of the time", d.Start.Format("Mon 2 Jan"), share*100)
+		}
+		v.Days = append(v.Days, struct {
+			Class health
+			Words string
+		}{healthOf(d.Worst()), words})
+		good += d.In[history.Good] + d.In[history.Uneasy]
+		known += d.In[history.Good] + d.In[history.Uneasy] + d.In[history.Bad]
+	}
+	v.Share = fmt.Sprintf("Mail could arrive for %.4g %% of the %s that were watched.", 100*float64(good)/float64(known), plan.Spell(known))
+}
+
+// facts says which site it is.
+func facts(s Site) string {
+	if s.Host == "" {
+		return s.File
+	}
+	text := fmt.Sprintf("%s at %s", s.Host, s.LAN)
+	var public []string
+	for _, a := range s.Public {
+		public = append(public, a.String())
+	}
+	if public != nil {
+		text += ", public address " + strings.Join(public, ", ")
+	}
+	return text
+}
+
+// Write writes the page of one site as a document that needs nothing else: for a ticket, or a
+// customer. Version is that of mailpub.
+func Write(w io.Writer, s Site, now time.Time, version string) error {
+	return sheet{Title: title(s), Version: version, Site: show(s, now)}.write(w)
+}
+
+func title(s Site) string {
+	return fmt.Sprintf("%s %s: %s", healthOf(s.State()).mark(), plain(s.Site), plain(s.Headline()))
+}
+
+func (p sheet) write(w io.Writer) error {
+	p.Style = template.CSS(readPart("page.css") + readPart("picture.css"))
+	p.Script = template.JS(readPart("live.js"))
+	return templates().ExecuteTemplate(w, "page", p)
+}
