@@ -73,7 +73,7 @@ func Open(ctx context.Context, path string) (*Store, error) {
 		return fail(err)
 	}
 	// WAL lets a report read while the daemon writes; a lost second at a power cut is no harm.
-	source := url.URL{Scheme: "file", Opaque: filepath.ToSlash(path),
+	source := url.URL{Scheme: "file", Opaque: (&url.URL{Path: filepath.ToSlash(path)}).EscapedPath(),
 		RawQuery: "_pragma=busy_timeout(2000)&_pragma=journal_mode(WAL)&_pragma=synchronous(NORMAL)&_pragma=auto_vacuum(INCREMENTAL)"}
 	db, err := sql.Open("sqlite", source.String())
 	if err != nil {

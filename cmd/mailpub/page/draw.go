@@ -60,7 +60,7 @@ func (l line) Head() struct{ X, Y, Angle int } {
 
 // Sizes of the picture, in its own units.
 const (
-	boxW, boxH = 164, 74
+	boxW, boxH = 164, 62
 	gapX, gapY = 44, 40
 	labelH     = 30
 	margin     = 8

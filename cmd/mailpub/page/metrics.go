@@ -16,7 +16,7 @@ import (
 func (s *Server) metrics(w http.ResponseWriter, _ *http.Request) {
 	w.Header().Set("Content-Type", "text/plain; version=0.0.4; charset=utf-8")
 	for _, site := range s.Sites() {
-		writeMetrics(w, site, time.Now())
+		writeMetrics(w, site, s.now())
 	}
 }
 

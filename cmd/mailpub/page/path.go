@@ -86,7 +86,7 @@ func (w way) cut() way {
 	}
 	for j := i + 1; j < len(w.Stations); j++ {
 		if s := &w.Stations[j]; s.Health == well || s.Health == unknown {
-			s.Health = follows
+			s.Health, s.Says = follows, "cut off"
 		}
 	}
 	return w
@@ -153,7 +153,7 @@ func (s Site) station(p part) station {
 			passed++
 			take(well, "", "")
 		case c.Status == plan.Fail && c.Cause != "":
-			take(follows, "because of "+c.Cause, more)
+			take(follows, "cut off", more)
 		case c.Status == plan.Fail:
 			take(broken, c.ID, more)
 		case worrying(c):

@@ -26,6 +26,8 @@ type Server struct {
 	Version string
 	// Health says what keeps the daemon from watching; nil: nothing does.
 	Health func() error
+	// Now tells the time; nil: time.Now.
+	Now func() time.Time
 
 	mu     sync.Mutex
 	sites  map[string]Site
@@ -51,6 +53,13 @@ func (s *Server) Show(site Site) { s.change(func() { s.sites[site.Site] = site }
 
 // Forget shows a site no longer.
 func (s *Server) Forget(name string) { s.change(func() { delete(s.sites, name) }) }
+
+func (s *Server) now() time.Time {
+	if s.Now != nil {
+		return s.Now()
+	}
+	return time.Now()
+}
 
 func (s *Server) change(how func()) {
 	s.mu.Lock()
@@ -125,10 +134,10 @@ func (s *Server) page(w http.ResponseWriter, r *http.Request, name string) {
 func (s *Server) draw(name string) ([]byte, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if d := s.drawn[name]; d.stamp == s.stamp && time.Since(d.at) < fresh {
+	now := s.now()
+	if d := s.drawn[name]; d.stamp == s.stamp && now.Sub(d.at).Abs() < fresh {
 		return d.body, nil
 	}
-	now := time.Now()
 	p := sheet{Version: s.Version, Live: true, Back: len(s.sites) > 1, Stamp: strconv.FormatInt(s.stamp, 10)}
 	site, known := s.sites[name]
 	if name == "" && len(s.sites) == 1 {

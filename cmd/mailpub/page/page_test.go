@@ -1,0 +1,200 @@
+package page
+
+import (
+	"encoding/xml"
+	"errors"
+	"io"
+	"net/netip"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/mailpub/mailpub/cmd/mailpub/history"
+	"github.com/mailpub/mailpub/cmd/mailpub/watch"
+	"github.com/mailpub/mailpub/plan"
+)
+
+var noon = time.Date(2026, 11, 24, 12, 0, 0, 0, time.UTC)
+
+// office is a site that is well.
+func office() Site {
+	pass := func(ids ...string) (checks []plan.Check) {
+		for _, id := range ids {
+			checks = append(checks, plan.Check{ID: id, Subject: "nomeazienda.it", Status: plan.Pass, Got: "as wanted"})
+		}
+		return checks
+	}
+	return Site{Snapshot: watch.Snapshot{
+		Site: "office", File: "/etc/mailpub/office.yaml", Host: "mail.nomeazienda.it", LAN: netip.MustParseAddr("10.10.10.10"),
+		Public: []netip.Addr{netip.MustParseAddr("2.2.2.2")}, At: noon.Add(-time.Minute), Took: 1300 * time.Millisecond, Next: noon.Add(14 * time.Minute),
+		Report: plan.Report{Site: "office", Checks: pass("mx.exists", "host.a", "router.forward", "port.inside", "smtp.banner", "mail.local", "spf.pass",
+			"host.ptr", "port.egress25", "service.delivery")},
+		Leases: []watch.Lease{{Key: plan.Key{Kind: "forward", Name: "tcp/25"}, Until: noon.Add(42 * time.Minute)}, {Key: plan.Key{Kind: "forward", Name: "tcp/110"}}},
+	}}
+}
+
+// set gives the check of an id another outcome.
+func set(s *Site, id string, change func(*plan.Check)) {
+	for i := range s.Report.Checks {
+		if c := &s.Report.Checks[i]; c.ID == id {
+			change(c)
+		}
+	}
+}
+
+// rebooted is the office after its router lost its forwards.
+func rebooted() Site {
+	s := office()
+	set(&s, "router.forward", func(c *plan.Check) {
+		c.Subject, c.Status, c.Want, c.Got = "tcp/25", plan.Fail, "10.10.10.10:25", "not there"
+		c.Hint, c.Reason = "mailpub apply puts it back", plan.ReasonLost
+	})
+	s.Report.Checks = append(s.Report.Checks, plan.Check{ID: "mail.outside", Subject: "postmaster@nomeazienda.it", Status: plan.Fail, Got: "2.2.2.2:25 refuses",
+		Want: "arrives", Hint: "see the hop"})
+	s.Report.Changes = []plan.Change{{Party: "router", Key: plan.Key{Kind: "forward", Name: "tcp/25"}, Action: plan.Create, Reason: "was put in place and is gone"}}
+	plan.Causes(s.Report.Checks)
+	return s
+}
+
+func TestState(t *testing.T) {
+	for _, c := range []struct {
+		name     string
+		change   func(*Site)
+		want     history.State
+		headline string
+	}{
+		{"well", func(*Site) {}, history.Good, "All is as it should be."},
+		{"advice", func(s *Site) { set(s, "host.a", func(c *plan.Check) { c.Status, c.Advice = plan.Warn, true }) }, history.Good, "All is as it should be."},
+		{"warning", func(s *Site) { set(s, "host.a", func(c *plan.Check) { c.Status = plan.Warn }) }, history.Uneasy, "Mail arrives. Something should be looked at."},
+		{"difference", func(s *Site) { s.Report.Changes = []plan.Change{{Action: plan.Create}} }, history.Uneasy, "Mail arrives. Something should be looked at."},
+		{"by hand, unseen", func(s *Site) { s.Report.Changes = []plan.Change{{Action: plan.Manual, Unseen: true}} }, history.Good, "All is as it should be."},
+		{"one failure", func(s *Site) {
+			set(s, "smtp.banner", func(c *plan.Check) { c.Status, c.Got = plan.Fail, "says localhost" })
+		}, history.Bad, "smtp.banner fails: says localhost."},
+		{"a cause", func(s *Site) { *s = rebooted() }, history.Bad, "The router forgot its forwards (it restarted)."},
+		{"not everything read", func(s *Site) { s.Err = errors.New("zone a: no answer") }, history.Uneasy, "Mail arrives. Something should be looked at."},
+		{"nothing read", func(s *Site) { s.Err, s.Report = errors.New("no answer"), plan.Report{} }, history.Unknown, "It could not be found out: no answer."},
+		{"standby", func(s *Site) { s.Standby = true }, history.Unknown, "Another mailpub watches this site; this one stands by."},
+		{"new", func(s *Site) { s.Took, s.Report = 0, plan.Report{} }, history.Unknown, "Nobody has looked yet."},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			s := office()
+			c.change(&s)
+			if got := s.State(); got != c.want {
+				t.Errorf("state %d, want %d", got, c.want)
+			}
+			if got := s.Headline(); got != c.headline {
+				t.Errorf("%q, want %q", got, c.headline)
+			}
+		})
+	}
+}
+
+// healths spells a way as one sign a station.
+func healths(w way) string {
+	var b strings.Builder
+	for _, s := range w.Stations {
+		b.WriteString(s.Health.mark())
+	}
+	return b.String()
+}
+
+func TestWays(t *testing.T) {
+	for _, c := range []struct {
+		name    string
+		site    func() Site
+		in, out string // DNS, router, server, mailbox after the Internet; server, router, name before it
+	}{
+		{"well", office, "✓✓✓✓✓", "✓✓✓✓"},
+		{"router rebooted", rebooted, "✓✓✗……", "✓✓✓✓"},
+		{"no PTR", func() Site {
+			s := office()
+			set(&s, "host.ptr", func(c *plan.Check) { c.Status, c.Got = plan.Fail, "none" })
+			return s
+		}, "✓✓✓✓✓", "✓✓✗…"},
+		{"SPF differs", func() Site {
+			s := office()
+			s.Report.Changes = []plan.Change{{Party: "zone nomeazienda.it", Key: plan.TaggedTXT("nomeazienda.it", "v=spf1"), Action: plan.Update}}
+			return s
+		}, "✓✓✓✓✓", "✓✓!✓"},
+		{"nobody looked", func() Site { return Site{Snapshot: watch.Snapshot{Site: "office"}} }, "✓????", "???✓"},
+	} {
+		in, out := c.site().ways()
+		if healths(in) != c.in || healths(out) != c.out {
+			t.Errorf("%s: in %s, want %s; out %s, want %s", c.name, healths(in), c.in, healths(out), c.out)
+		}
+	}
+}
+
+// Every check has one place in the picture.
+func TestEveryCheckHasItsPlace(t *testing.T) {
+	for _, id := range ids() {
+		var at []string
+		for _, p := range append(inwards(), outwards()...) {
+			if p.has(id) {
+				at = append(at, p.name)
+			}
+		}
+		if len(at) != 1 {
+			t.Errorf("%s stands at %q", id, at)
+		}
+	}
+}
+
+// The picture that stands alone is XML, whatever the world puts into it.
+func TestSVG(t *testing.T) {
+	s := rebooted()
+	set(&s, "smtp.banner", func(c *plan.Check) {
+		c.Status, c.Got = plan.Fail, "220 </title><script>alert(1)</script>\x1b[31m\x00 & \"quotes\" ünïcödé"
+	})
+	var b strings.Builder
+	if err := WriteSVG(&b, s); err != nil {
+		t.Fatal(err)
+	}
+	d := xml.NewDecoder(strings.NewReader(b.String()))
+	boxes := 0
+	for {
+		token, err := d.Token()
+		if errors.Is(err, io.EOF) {
+			break
+		}
+		if err != nil {
+			t.Fatalf("%v in\n%s", err, b.String())
+		}
+		if e, ok := token.(xml.StartElement); ok {
+			if e.Name.Local == "script" {
+				t.Error("a script came in")
+			}
+			if e.Name.Local == "rect" {
+				boxes++
+			}
+		}
+	}
+	if boxes != 9 {
+		t.Errorf("%d boxes", boxes)
+	}
+}
+
+func TestWrite(t *testing.T) {
+	s := rebooted()
+	s.Events = []watch.Event{{Site: "office", At: noon.Add(-time.Minute), Kind: watch.Broke, Text: "the router forgot its forwards <b>"}}
+	s.Days = []history.Day{{Start: noon.AddDate(0, 0, -1).Truncate(24 * time.Hour), In: map[history.State]time.Duration{history.Good: 18 * time.Hour, history.Bad: 6 * time.Hour}}}
+	var b strings.Builder
+	if err := Write(&b, s, noon, "1.2.3"); err != nil {
+		t.Fatal(err)
+	}
+	for _, want := range []string{
+		"<title>✗ office: The router forgot its forwards (it restarted).</title>", "mail.nomeazienda.it at 10.10.10.10, public address 2.2.2.2",
+		"<code>router.forward</code> tcp/25", "mailpub apply puts it back", "1 more follow from it", "42 min, then it has to be renewed", "until it is taken away",
+		"Mon 23 Nov: well for 75 % of the time", "Mail could arrive for 75 % of the 1 d that were watched.", "forgot its forwards &lt;b&gt;", "mailpub 1.2.3", "9 checks that pass",
+	} {
+		if !strings.Contains(b.String(), want) {
+			t.Errorf("no %q in the page", want)
+		}
+	}
+	for _, no := range []string{"<script", "http://", "https://", "src=", "/api/report"} {
+		if text := strings.ReplaceAll(b.String(), "http://www.w3.org/2000/svg", ""); strings.Contains(text, no) {
+			t.Errorf("%q is in a page that needs nothing from elsewhere", no)
+		}
+	}
+}
