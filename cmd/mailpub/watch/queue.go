@@ -11,7 +11,7 @@ import (
 const (
 	sendTime  = 30 * time.Second // for one try
 	queueMost = 100              // notices that wait; further ones push the oldest out
-	flushTime = 5 * time.Second  // at the end
+	flushTime = 5 * time.Second  // at the end of the daemon
 )
 
 // sendAgain is how long a channel is left alone after each failed try; after the last, the notice
@@ -124,11 +124,11 @@ func Try(ctx context.Context, c Channel, n Notice) error {
 	}
 }
 
-// close lets what waits go out for a moment, then ends.
-func (q *queues) close() {
+// close lets what waits go out for a while, then ends.
+func (q *queues) close(within time.Duration) {
 	done := make(chan struct{})
 	go func() { q.all.Wait(); close(done) }()
-	t := time.NewTimer(flushTime)
+	t := time.NewTimer(within)
 	defer t.Stop()
 	select {
 	case <-done:

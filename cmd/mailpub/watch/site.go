@@ -112,7 +112,7 @@ var ErrBusy = errors.New("another mailpub works on this site")
 
 // Signal is what the router announced.
 type Signal struct {
-	Kind Kind // RouterRestarted, RouterGone or AddressChanged
+	Kind Kind // RouterRestarted, RouterGone or AddressSeen
 	Text string
 }
 

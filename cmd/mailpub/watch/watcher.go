@@ -98,7 +98,7 @@ func (w *watcher) configure(c change) {
 
 // run watches until ctx is done.
 func (w *watcher) run(ctx context.Context) {
-	defer w.queues.close()
+	defer w.queues.close(flushTime)
 	release, ok := w.lead(ctx)
 	if !ok {
 		return
