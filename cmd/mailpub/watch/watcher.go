@@ -383,6 +383,7 @@ func (w *watcher) conclude(found Found, start time.Time) {
 		Site: w.site.Name, File: w.site.File, Host: w.site.Host, LAN: w.site.LAN, Public: found.Public,
 		At: start, Took: now.Sub(start), Next: w.next, Report: found.Report, Err: found.Err, Leases: found.Leases,
 	}
+	w.log.Debug("looked", "seconds", w.snapshot.Took.Seconds(), "broken", len(w.Known), "next", w.next.Format(time.DateTime), "error", found.Err)
 	w.seen()
 	w.save()
 }
