@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"net/netip"
 	"slices"
 	"time"
 
@@ -33,6 +34,20 @@ func (r *Router) Why() string { return r.why }
 
 // Device returns what the router calls itself and where it is.
 func (r *Router) Device() string { return r.device.String() }
+
+// Address returns the router's address on the LAN, which its announcements come from; not valid
+// where it is not known, or the router announces nothing.
+func (r *Router) Address() netip.Addr {
+	switch d := r.device.(type) {
+	case *upnp:
+		return d.host()
+	case *pmp:
+		return d.gateway
+	case *pcp:
+		return d.gateway
+	}
+	return netip.Addr{}
+}
 
 // Kind implements plan.Driver.
 func (r *Router) Kind() string { return Kind }

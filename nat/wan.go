@@ -31,14 +31,8 @@ func (r *Router) WAN(ctx context.Context) (netip.Addr, error) {
 // behind another router, it names it in its refusal by PCP alone. Not valid where it
 // does not.
 func (r *Router) toldByPCP(ctx context.Context) netip.Addr {
-	var host netip.Addr
-	switch d := r.device.(type) {
-	case *upnp:
-		host = d.host()
-	case *pmp:
-		host = d.gateway
-	}
-	if !host.Is4() {
+	host := r.Address()
+	if !host.Is4() || r.Protocol() == "pcp" {
 		return netip.Addr{}
 	}
 	p, _, err := meetPCP(ctx, r.options, netip.AddrPortFrom(host, pcpPort), localAddr(host.String()), "the router")

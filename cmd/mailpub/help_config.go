@@ -154,7 +154,26 @@ verify:
     url: https://probe.example.net:8443
     token: "env:MAILPUB_PROBE_TOKEN"  a reference
     fingerprint: 3f2a...              of the probe's own certificate, as it prints it; by
-                                      default the system decides whom it trusts`
+                                      default the system decides whom it trusts
+
+watch:                                what "mailpub watch" does, see there
+  every: 15m                          between two looks; this is the default
+  # cron: "*/15 6-22 * * *"           instead of every: minute, hour, day, month, weekday
+  jitter: 90s                         at most so much later, that many do not come at once;
+                                      by default a tenth of every, with cron none
+  repair: [router]                    what it mends by itself. router: renews leases and puts
+                                      its own forwards back (the default); address: DNS
+                                      follows the public address; dns, service: puts back
+                                      what it had written; []: nothing
+  address_changes_per_hour: 4         more are not followed; this is the default
+  address_confirm: 30s                how long a new address must stay where one source alone
+                                      tells it; this is the default
+  notify:                             whom it tells; try it with mailpub watch --test-notice
+    - url: "env:MAILPUB_NOTIFY"       a reference to a shoutrrr URL: mail, Slack, Telegram,
+                                      Discord, Gotify, ntfy and others
+    - webhook: https://example.org/hook                     gets JSON, by POST
+      secret: "env:MAILPUB_HOOK"      a reference: signs it (docs/watch.md)
+    - exec: [/usr/local/bin/tell, arg]                      gets the same on standard input`
 
 // configTopic is a page of the help, no command.
 func configTopic() *cobra.Command {

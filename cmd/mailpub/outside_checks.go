@@ -77,10 +77,14 @@ func (w *world) outsideChecks(only []string) []plan.Checker {
 		return slices.Contains(only, id) || slices.Contains(only, "mail")
 	})}
 	timeout := 2*time.Minute + busyPause
+	ports := plan.Checker{Area: "router", IDs: outsidePorts, Timeout: timeout, Run: func(ctx context.Context) []plan.Check {
+		return v.report(ctx, outsidePorts)
+	}}
+	if !v.message {
+		return []plan.Checker{ports}
+	}
 	return []plan.Checker{
-		{Area: "router", IDs: outsidePorts, Timeout: timeout, Run: func(ctx context.Context) []plan.Check {
-			return v.report(ctx, outsidePorts)
-		}},
+		ports,
 		{Area: "mail", IDs: messageIDs(), Also: outsideMail, Timeout: timeout, Run: func(ctx context.Context) []plan.Check {
 			found := v.report(ctx, outsideMail)
 			if v.err != nil {
@@ -91,6 +95,9 @@ func (w *world) outsideChecks(only []string) []plan.Checker {
 	}
 }
 
+// fromOutside ends the subject of what the probe found where others look too.
+const fromOutside = ", from outside"
+
 // report returns what the probe found under some ids.
 func (v *vantage) report(ctx context.Context, ids []string) (found []plan.Check) {
 	answer, err := v.look(ctx)
@@ -100,7 +107,7 @@ func (v *vantage) report(ctx context.Context, ids []string) (found []plan.Check)
 	for _, c := range answer.Checks {
 		if slices.Contains(ids, c.ID) && slices.Contains([]plan.Status{plan.Pass, plan.Warn, plan.Fail, plan.Skip}, c.Status) {
 			if !strings.HasPrefix(c.ID, "port.") {
-				c.Subject += ", from outside"
+				c.Subject += fromOutside
 			}
 			found = append(found, c)
 		}

@@ -40,7 +40,8 @@ type app struct {
 	noColor    bool
 	verbose    bool
 	look       look
-	dress      *look // how to look whatever the stream is; nil for what fits the stream
+	log        *slog.Logger // nil: standard error, with -v
+	dress      *look        // how to look whatever the stream is; nil for what fits the stream
 
 	// stoppable, where set, makes the context of commands that take their time.
 	stoppable func(context.Context) context.Context
@@ -125,7 +126,7 @@ func (a *app) root() *cobra.Command {
 		}
 	}
 	add(groupPublish, a.planCommand(), a.applyCommand(), a.verifyCommand(), a.driftCommand(), a.destroyCommand(), a.requestCommand())
-	add(groupServe, a.routerCommand(), a.dkimCommand(), a.receiveCommand(), a.probeCommand(), a.demoCommand())
+	add(groupServe, a.watchCommand(), a.routerCommand(), a.dkimCommand(), a.receiveCommand(), a.probeCommand(), a.demoCommand())
 	add(groupAbout, a.providersCommand(), a.versionCommand())
 	root.AddCommand(configTopic())
 	return root
@@ -136,6 +137,9 @@ func (a *app) config() (*config.Config, error) { return config.Load(a.configFile
 
 // logger logs to standard error with -v, and otherwise nowhere.
 func (a *app) logger() *slog.Logger {
+	if a.log != nil && a.verbose {
+		return a.log
+	}
 	if !a.verbose {
 		return slog.New(slog.DiscardHandler)
 	}

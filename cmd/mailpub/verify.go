@@ -161,10 +161,28 @@ func (w *world) check(ctx context.Context, only []string) []plan.Check {
 	return checks
 }
 
+// checkWithout runs all checks but some, and those that have the probe send a message.
+func (w *world) checkWithout(ctx context.Context, ids []string) []plan.Check {
+	var only []string
+	for _, id := range explain.IDs() {
+		if !slices.Contains(ids, id) {
+			only = append(only, id)
+		}
+	}
+	checks := plan.RunChecks(ctx, plan.Pick(w.allCheckers(outsidePorts), only))
+	w.firewall(ctx, checks)
+	return checks
+}
+
 // checkers wires the checks of every room to the site.
 func (w *world) checkers(only []string) []plan.Checker {
-	all := slices.Concat(mailsvc.Checks(w.mailFacts()), nat.Checks(w.routerFacts()), w.outsideChecks(only), w.publicChecks(), providers.Checks(w.published()), w.policies().Checks(w.site.Domains))
-	return plan.Pick(all, only)
+	return plan.Pick(w.allCheckers(only), only)
+}
+
+// allCheckers are those of every room; outside says which are to be had from the probe.
+func (w *world) allCheckers(outside []string) []plan.Checker {
+	return slices.Concat(mailsvc.Checks(w.mailFacts()), nat.Checks(w.routerFacts()), w.outsideChecks(outside), w.publicChecks(),
+		providers.Checks(w.published()), w.policies().Checks(w.site.Domains))
 }
 
 // dnsFacts is what asking about the site's names takes.

@@ -46,25 +46,11 @@ type world struct {
 	probe *probe.Client // nil without one
 }
 
-// meet asks the router who it is. It fails only when ctx ends: a router that does not
-// answer is a finding, not the end.
+// meet asks the router who it is, and the outside for the public address. It fails only when ctx
+// ends: a router that does not answer is a finding, not the end.
 func (a *app) meet(ctx context.Context, cfg *config.Config, ledger *plan.Ledger) (*world, error) {
-	w := &world{cfg: cfg, ledger: ledger, resolver: &providers.Resolver{Servers: cfg.Verify.Resolvers}}
-	o := nat.Options{
-		Protocol: cfg.Router.Protocol, Interface: cfg.Router.Interface, URL: cfg.Router.URL,
-		Site: cfg.Site, Known: ledger.Grant, Logger: a.logger(),
-	}
-	if cfg.Router.RouterKind() != plan.RouterProtocol {
-		o.Protocol = "manual"
-	}
-	if cfg.Router.Gateway6 != "" {
-		o.Gateway6 = netip.MustParseAddr(cfg.Router.Gateway6)
-	}
+	w := newWorld(cfg, ledger)
 	w.findPublic6(ctx)
-	o.IPv6 = pinholeAddress(cfg.PlanSite(w.auto()...), ledger)
-	if cfg.Router.Gateway != "" {
-		o.Gateway = netip.MustParseAddr(cfg.Router.Gateway) // config has checked it
-	}
 	var err error
 	if w.probe, err = probeClient(ctx, cfg); err != nil {
 		return nil, err
@@ -77,16 +63,44 @@ func (a *app) meet(ctx context.Context, cfg *config.Config, ledger *plan.Ledger)
 		}
 		outside <- w.outside(ctx, false)
 	}()
-	if w.router, w.routerErr = nat.Open(ctx, o); w.routerErr == nil && o.Protocol != "manual" {
+	if a.openRouter(ctx, w, pinholeAddress(cfg.PlanSite(w.auto()...), ledger)); w.router != nil && w.router.Protocol() != "manual" {
 		w.wan, w.wanErr = w.router.WAN(ctx)
 	}
 	w.findPublic4(<-outside)
 	w.site = cfg.PlanSite(w.auto()...)
+	w.shut(ctx)
+	w.server = a.service(w)
+	return w, ctx.Err()
+}
+
+func newWorld(cfg *config.Config, ledger *plan.Ledger) *world {
+	return &world{cfg: cfg, ledger: ledger, resolver: &providers.Resolver{Servers: cfg.Verify.Resolvers}}
+}
+
+// openRouter finds the router. six is where pinholes lead to.
+func (a *app) openRouter(ctx context.Context, w *world, six netip.Addr) {
+	r := w.cfg.Router
+	o := nat.Options{
+		Protocol: r.Protocol, Interface: r.Interface, URL: r.URL, IPv6: six,
+		Site: w.cfg.Site, Known: w.ledger.Grant, Logger: a.logger(),
+	}
+	if r.RouterKind() != plan.RouterProtocol {
+		o.Protocol = "manual"
+	}
+	if r.Gateway != "" {
+		o.Gateway = netip.MustParseAddr(r.Gateway) // config has checked both
+	}
+	if r.Gateway6 != "" {
+		o.Gateway6 = netip.MustParseAddr(r.Gateway6)
+	}
+	w.router, w.routerErr = nat.Open(ctx, o)
+}
+
+// shut finds the pinholes that can't be had.
+func (w *world) shut(ctx context.Context) {
 	if w.routerErr == nil {
 		w.site.Shut = w.router.Shut(ctx, w.site.ForwardItems())
 	}
-	w.server = a.service(w)
-	return w, ctx.Err()
 }
 
 // pinholeAddress returns the address that pinholes lead to: the server's, or the one of
@@ -229,9 +243,16 @@ func (w *world) feasible(changes []plan.Change) {
 // plan makes the plan of the site as the config wants it.
 func (a *app) plan(ctx context.Context, cfg *config.Config, ledger *plan.Ledger) (*world, *plan.Plan, error) {
 	w, err := a.meet(ctx, cfg, ledger)
-	if err == nil {
-		err = a.enter(ctx, w)
+	if err != nil {
+		return nil, nil, err
 	}
+	p, err := a.compare(ctx, w)
+	return w, p, err
+}
+
+// compare makes the plan of a site that was met.
+func (a *app) compare(ctx context.Context, w *world) (*plan.Plan, error) {
+	err := a.enter(ctx, w)
 	if err == nil {
 		err = w.signing()
 	}
@@ -240,14 +261,14 @@ func (a *app) plan(ctx context.Context, cfg *config.Config, ledger *plan.Ledger)
 		err = w.want()
 	}
 	if err != nil {
-		return nil, nil, err
+		return nil, err
 	}
-	p, err := plan.Make(ctx, w.parties, ledger, time.Now())
+	p, err := plan.Make(ctx, w.parties, w.ledger, time.Now())
 	if err == nil {
 		w.feasible(p.Changes)
 		w.dnsFacts().RefuseSPF(ctx, p.Changes)
 	}
-	return w, p, err
+	return p, err
 }
 
 // headline says in one line which site this is.

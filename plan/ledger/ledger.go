@@ -47,7 +47,7 @@ func Open(ctx context.Context, dir, site string, wait time.Duration) (*File, *pl
 	if err := os.MkdirAll(dir, 0o700); err != nil {
 		return nil, nil, fmt.Errorf("state directory: %w", err)
 	}
-	f := &File{path: Path(dir, site), lock: flock.New(filepath.Join(dir, site+".lock"), flock.SetPermissions(0o600))}
+	f := &File{path: Path(dir, site), lock: flock.New(lockPath(dir, site), flock.SetPermissions(0o600))}
 	if err := f.acquire(ctx, wait); err != nil {
 		return nil, nil, err
 	}
@@ -92,6 +92,22 @@ func damaged(path string, data []byte, cause error) error {
 	return fmt.Errorf("ledger %s can't be read: %w (a copy is kept in %s; restore a backup, or remove the ledger: "+
 		"the next plan then shows what is there, and apply takes it up)", path, cause, aside)
 }
+
+// Busy reports whether another process works on the site just now.
+func Busy(dir, site string) bool {
+	path := lockPath(dir, site)
+	if _, err := os.Stat(path); err != nil {
+		return false
+	}
+	lock := flock.New(path)
+	free, err := lock.TryRLock()
+	if free {
+		lock.Unlock()
+	}
+	return err == nil && !free
+}
+
+func lockPath(dir, site string) string { return filepath.Join(dir, site+".lock") }
 
 func (f *File) acquire(ctx context.Context, wait time.Duration) error {
 	ctx, cancel := context.WithTimeout(ctx, wait)

@@ -32,6 +32,7 @@ func (c *Config) check() Errors {
 	k.router()
 	k.service()
 	k.verify()
+	k.watch()
 	return k.bad
 }
 

@@ -24,6 +24,7 @@ type Config struct {
 	Router  Router   `mapstructure:"router"`
 	Service Service  `mapstructure:"service"`
 	Verify  Verify   `mapstructure:"verify"`
+	Watch   Watch    `mapstructure:"watch"`
 
 	// File is the path that was loaded, as given; Lines knows where in it each field is.
 	File  string `mapstructure:"-"`
@@ -288,6 +289,7 @@ func (c *Config) fillIn() {
 			f.Internal = f.Port
 		}
 	}
+	c.Watch.fillIn(func(field string) bool { _, ok := c.Lines[field]; return ok })
 	set(&c.Service.Type, "receiver")
 	if c.Service.SenderChecks == nil {
 		c.Service.SenderChecks = new(true)

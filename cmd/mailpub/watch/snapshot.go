@@ -53,6 +53,7 @@ const (
 	Flapping          Kind = "flapping"           // it comes and goes; there is silence until it rests
 	Settled           Kind = "settled"            // it has come to rest
 	RouterRestarted   Kind = "router-restarted"   // as the router announced
+	AddressSeen       Kind = "address-announced"  // the router announced another one; see AddressChanged
 	RouterGone        Kind = "router-gone"        // as it announced
 	Reloaded          Kind = "reloaded"           // the config changed
 	ConfigWrong       Kind = "config-wrong"       // the config changed, is wrong, and the former one holds
@@ -61,6 +62,7 @@ const (
 	StandingBy        Kind = "standing-by"        // another daemon watches the site
 	TookOver          Kind = "took-over"          // from another daemon that ended
 	ClockJumped       Kind = "clock-jumped"       // the system's
+	Test              Kind = "test"               // of a notice that was asked for
 	NoticeUndelivered Kind = "notice-undelivered" // a channel did not take it, after several tries
 )
 

@@ -1,0 +1,68 @@
+package watch
+
+import (
+	"net/netip"
+	"slices"
+	"time"
+)
+
+// following is what is known of a change of the public address that DNS has not followed yet,
+// and of those that it followed lately. Its JSON is what is remembered.
+type following struct {
+	Changes []time.Time `json:"changes,omitempty"` // when DNS followed, within the last hour
+
+	addrs []netip.Addr // the new addresses
+	since time.Time    // when they were seen first
+	held  bool         // and that was said
+}
+
+// verdict is what becomes of a changed address.
+type verdict struct {
+	write bool
+	again time.Time // when to look again; zero: at the next pass
+	held  bool      // too often; to be said once
+}
+
+// judge decides whether DNS may follow the public address that was found. Two sources that
+// agree are enough; where there is one alone, it has to say the same again after confirm.
+func (f *following) judge(found Found, p Policy, now time.Time) verdict {
+	if !slices.Equal(f.addrs, found.Public) {
+		f.addrs, f.since = slices.Clone(found.Public), now
+	}
+	f.Changes = slices.DeleteFunc(f.Changes, func(at time.Time) bool { return now.Sub(at) >= time.Hour })
+	if !agreed(found) && now.Sub(f.since) < p.Confirm {
+		return verdict{again: f.since.Add(p.Confirm)}
+	}
+	if len(f.Changes) >= p.ChangesPerHour {
+		first := !f.held
+		f.held = true
+		return verdict{held: first, again: f.Changes[0].Add(time.Hour)}
+	}
+	return verdict{write: true}
+}
+
+// followed notes that DNS has been written.
+func (f *following) followed(now time.Time) {
+	f.Changes = append(f.Changes, now)
+	f.settled()
+}
+
+// settled notes that DNS and the public address agree.
+func (f *following) settled() { f.addrs, f.held = nil, false }
+
+// agreed reports whether each address that was found out has two sources.
+func agreed(found Found) bool {
+	count := map[netip.Addr]map[string]bool{}
+	for _, s := range found.Sightings {
+		if count[s.Addr] == nil {
+			count[s.Addr] = map[string]bool{}
+		}
+		count[s.Addr][s.Source] = true
+	}
+	for _, sources := range count {
+		if len(sources) < 2 {
+			return false
+		}
+	}
+	return true
+}

@@ -1,0 +1,318 @@
+package watch
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"math/rand/v2"
+	"slices"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/mailpub/mailpub/plan"
+)
+
+// Daemon watches sites.
+type Daemon struct {
+	// Load reads the config files, all anew. wrong are those that can't be watched.
+	Load func(context.Context) (sites []Site, wrong []Wrong, err error)
+	// Observers are told what is seen; see Observer.
+	Observers []Observer
+	Logger    *slog.Logger // default: discards
+	// Passes is how many sites are looked at at once; default 4.
+	Passes int
+
+	// Beat is called every Every of Heartbeat, with a line for people, while all sites are
+	// watched; when one of them hangs, it is not. Nil: nobody asks.
+	Beat      func(status string)
+	Heartbeat time.Duration // default 10 s
+	// State is called when the daemon has begun ("ready"), begins to read its configs again
+	// ("reloading"; then "ready"), and ends ("stopping").
+	State func(string)
+
+	Now    func() time.Time    // the wall clock; default time.Now
+	Random func(n int64) int64 // below n; default math/rand
+
+	setUp   sync.Once
+	slots   chan struct{}
+	reloads chan bool // true: whatever the files say
+	sites   []*running
+
+	mu     sync.Mutex
+	states map[string]string // of each site: "well", "broken", "on standby"
+}
+
+// Wrong is a config file that can't be watched.
+type Wrong struct {
+	File string
+	Err  error
+}
+
+// running is a site with the goroutine that watches it.
+type running struct {
+	*watcher
+	of    Site // as it was loaded last
+	stop  context.CancelFunc
+	ended chan struct{}
+	wrong bool // its file is, and that was said
+}
+
+func (d *Daemon) prepare() {
+	d.setUp.Do(func() {
+		if d.Logger == nil {
+			d.Logger = slog.New(slog.DiscardHandler)
+		}
+		if d.Passes == 0 {
+			d.Passes = 4
+		}
+		if d.Heartbeat == 0 {
+			d.Heartbeat = 10 * time.Second
+		}
+		if d.Now == nil {
+			d.Now = time.Now
+		}
+		if d.Random == nil {
+			d.Random = rand.Int64N
+		}
+		d.slots = make(chan struct{}, d.Passes)
+		d.reloads = make(chan bool, 1)
+		d.states = map[string]string{}
+	})
+}
+
+// free gives back what slot gave.
+func (d *Daemon) free() { <-d.slots }
+
+// slot waits for the leave to look at a site; false when ctx is done before.
+func (d *Daemon) slot(ctx context.Context) bool {
+	select {
+	case d.slots <- struct{}{}:
+		return true
+	case <-ctx.Done():
+		return false
+	}
+}
+
+func (d *Daemon) seen(s Snapshot) {
+	state := "well"
+	switch {
+	case s.Standby:
+		state = "on standby"
+	case s.Err != nil || plan.Count(s.Report.Checks).Fail > 0 || slices.ContainsFunc(s.Report.Changes, plan.Change.Differs):
+		state = "broken"
+	}
+	d.mu.Lock()
+	d.states[s.Site] = state
+	d.mu.Unlock()
+	for _, o := range d.Observers {
+		o.Seen(s)
+	}
+}
+
+func (d *Daemon) state(s string) {
+	if d.State != nil {
+		d.State(s)
+	}
+}
+
+// Run watches until ctx is done, and returns nil then. It fails at once when there is nothing to
+// watch.
+func (d *Daemon) Run(ctx context.Context) error {
+	d.prepare()
+	sites, wrong, err := d.Load(ctx)
+	if err != nil {
+		return err
+	}
+	if len(sites) == 0 {
+		var all error
+		for _, f := range wrong {
+			all = errors.Join(all, f.Err)
+		}
+		if all == nil {
+			all = errors.New("there is no site to watch")
+		}
+		return all
+	}
+	d.apply(ctx, sites, wrong, false)
+	d.state("ready")
+	d.loop(ctx)
+	d.state("stopping")
+	for _, r := range d.sites {
+		r.stop()
+	}
+	for _, r := range d.sites {
+		<-r.ended
+	}
+	return nil
+}
+
+// Reload makes the daemon read its configs again, and take up every site anew.
+func (d *Daemon) Reload() { d.ask(true) }
+
+// Changed makes the daemon read its configs again a moment later: editors write in several
+// steps, and what was written twice is read once.
+func (d *Daemon) Changed() { d.ask(false) }
+
+func (d *Daemon) ask(all bool) {
+	d.prepare()
+	select {
+	case d.reloads <- all:
+	default:
+	}
+}
+
+// settleTime is how long the files must be left alone before they are read again.
+const settleTime = 500 * time.Millisecond
+
+func (d *Daemon) loop(ctx context.Context) {
+	beat := time.NewTicker(d.Heartbeat)
+	defer beat.Stop()
+	var settle <-chan time.Time
+	last, wall := time.Now(), d.Now().Round(0)
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case all := <-d.reloads:
+			if all {
+				settle = nil
+				d.reload(ctx, true)
+			} else {
+				settle = time.After(settleTime)
+			}
+		case <-settle:
+			settle = nil
+			d.reload(ctx, false)
+		case <-beat.C:
+			now, w := time.Now(), d.Now().Round(0)
+			if jump := w.Sub(wall) - now.Sub(last); jump > jumpFrom || jump < -jumpFrom {
+				for _, r := range d.sites {
+					r.tell(poke{jump: jump})
+				}
+			}
+			last, wall = now, w
+			d.beat()
+		}
+	}
+}
+
+// jumpFrom is the least that a clock is set by to be noticed: less than what leases allow for.
+const jumpFrom = 5 * time.Second
+
+// beat tells that all is alive, unless something hangs.
+func (d *Daemon) beat() {
+	for _, r := range d.sites {
+		if !r.alive() {
+			d.Logger.Error("a pass does not come to its end", "site", r.of.Name)
+			return
+		}
+	}
+	if d.Beat != nil {
+		d.Beat(d.status())
+	}
+}
+
+// status says in one line how the sites are.
+func (d *Daemon) status() string {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	count := map[string]int{}
+	for _, r := range d.sites {
+		if state, ok := d.states[r.of.Name]; ok {
+			count[state]++
+		}
+	}
+	sites := "1 site"
+	if n := len(d.sites); n != 1 {
+		sites = fmt.Sprintf("%d sites", n)
+	}
+	var parts []string
+	for _, state := range []string{"well", "broken", "on standby"} {
+		if count[state] > 0 {
+			parts = append(parts, fmt.Sprintf("%d %s", count[state], state))
+		}
+	}
+	if parts == nil {
+		return sites + ": looking"
+	}
+	return sites + ": " + strings.Join(parts, ", ")
+}
+
+func (d *Daemon) reload(ctx context.Context, all bool) {
+	d.state("reloading")
+	defer d.state("ready")
+	sites, wrong, err := d.Load(ctx)
+	if err != nil {
+		d.Logger.Error("the configs can't be read; all stays as it was", "error", err)
+		return
+	}
+	d.apply(ctx, sites, wrong, all)
+}
+
+// apply makes the running sites those that were loaded.
+func (d *Daemon) apply(ctx context.Context, sites []Site, wrong []Wrong, all bool) {
+	left := map[string]*running{}
+	for _, r := range d.sites {
+		left[r.of.Home] = r
+	}
+	d.sites = nil
+	homes := map[string]string{}
+	for _, s := range sites {
+		if first, twice := homes[s.Home]; twice {
+			wrong = append(wrong, Wrong{s.File, fmt.Errorf("%s: site %q is in %s already", s.File, s.Name, first)})
+			continue
+		}
+		homes[s.Home] = s.File
+		r := left[s.Home]
+		delete(left, s.Home)
+		if r == nil {
+			r = d.start(ctx, s)
+		} else if r.renew(s, all) {
+			r.of = s
+		}
+		d.sites = append(d.sites, r)
+	}
+	for _, f := range wrong {
+		d.Logger.Error("a config is wrong", "file", f.File, "error", f.Err)
+		for home, r := range left {
+			if r.of.File == f.File { // what it was holds
+				delete(left, home)
+				d.sites = append(d.sites, r)
+				if !r.wrong {
+					r.wrong = true
+					r.configure(change{wrong: f.Err})
+				}
+			}
+		}
+	}
+	for _, r := range left {
+		r.stop()
+		<-r.ended
+		r.happened(Event{Kind: Left, Text: "no longer watched: " + r.of.File})
+	}
+}
+
+// renew tells a running site that its config was read again, and reports whether it has to take
+// up a new one.
+func (r *running) renew(s Site, all bool) bool {
+	mended := r.wrong
+	r.wrong = false
+	if !all && !mended && s.Digest == r.of.Digest {
+		return false
+	}
+	r.configure(change{site: &s, mended: mended})
+	return true
+}
+
+func (d *Daemon) start(ctx context.Context, s Site) *running {
+	ctx, stop := context.WithCancel(ctx)
+	r := &running{watcher: newWatcher(d, s), of: s, stop: stop, ended: make(chan struct{})}
+	r.happened(Event{Kind: Joined, Text: "watched from now on: " + s.File})
+	go func() {
+		defer close(r.ended)
+		r.run(ctx)
+	}()
+	return r
+}

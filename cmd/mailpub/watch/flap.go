@@ -1,0 +1,84 @@
+package watch
+
+import (
+	"slices"
+	"time"
+)
+
+// What breaks flapsFrom times within flapWindow flaps; what keeps still for as long as that has
+// come to rest.
+const (
+	flapsFrom  = 3
+	flapWindow = time.Hour
+)
+
+// flaps is how often a thing broke lately. Its JSON is what is remembered.
+type flaps struct {
+	Breaks []time.Time `json:"breaks,omitempty"`
+	On     bool        `json:"on,omitempty"`
+	Last   time.Time   `json:"last,omitzero"` // when it changed last, while On
+}
+
+// rested is a thing that flapped and does no more.
+type rested struct {
+	subject string
+	broken  *trouble // nil: it is well
+}
+
+// damp takes out of the news what only goes on flapping.
+func (ts *troubles) damp(n *news, now time.Time) {
+	flapping := map[string]bool{}
+	quiet := func(t *trouble) bool { // of a flapping root, or that itself
+		f := ts.Flaps[t.root()]
+		return f != nil && f.On && !flapping[t.root()]
+	}
+	for _, t := range n.broke {
+		t.Told = true
+		if t.Under != "" {
+			continue
+		}
+		f := ts.Flaps[t.Subject]
+		if f == nil {
+			f = &flaps{}
+			ts.Flaps[t.Subject] = f
+		}
+		f.Breaks = slices.DeleteFunc(append(f.Breaks, now), func(at time.Time) bool { return now.Sub(at) >= flapWindow })
+		if f.On {
+			f.Last = now
+		} else if len(f.Breaks) >= flapsFrom {
+			f.On, f.Last = true, now
+			flapping[t.Subject] = true
+			n.flapping = append(n.flapping, t)
+		}
+	}
+	for _, t := range n.healed {
+		if f := ts.Flaps[t.Subject]; f != nil && f.On {
+			f.Last = now
+		}
+	}
+	n.broke = slices.DeleteFunc(n.broke, func(t *trouble) bool { return quiet(t) || flapping[t.root()] })
+	n.healed = slices.DeleteFunc(n.healed, quiet)
+	ts.rest(n, now)
+}
+
+// rest finds what has kept still long enough, and forgets what broke long ago.
+func (ts *troubles) rest(n *news, now time.Time) {
+	for _, subject := range sortedKeys(ts.Flaps) {
+		f := ts.Flaps[subject]
+		switch {
+		case f.On && now.Sub(f.Last) >= flapWindow:
+			n.settled = append(n.settled, rested{subject, ts.Known[subject]})
+			delete(ts.Flaps, subject)
+		case !f.On && now.Sub(f.Breaks[len(f.Breaks)-1]) >= flapWindow:
+			delete(ts.Flaps, subject)
+		}
+	}
+}
+
+// root is the subject that a trouble follows from, or its own.
+func (t *trouble) root() string {
+	if t.Under != "" {
+		return t.Under
+	}
+	return t.Subject
+}

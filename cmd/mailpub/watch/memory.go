@@ -1,0 +1,72 @@
+package watch
+
+import (
+	"bytes"
+	"encoding/json"
+	"time"
+)
+
+const memoryFormat = "mailpub/watch/v1"
+
+// memory is what the next process has to know, so that a restart is no news and no way around
+// the damping.
+type memory struct {
+	troubles
+	Address following
+
+	kept  []byte
+	again time.Time // when a changed address is to be looked at again
+}
+
+type memoryJSON struct {
+	Format  string            `json:"format"`
+	Broken  []*trouble        `json:"broken"`
+	Flaps   map[string]*flaps `json:"flaps,omitempty"`
+	Address following         `json:"address"`
+}
+
+// load takes up what is remembered. That it can't be read is no reason not to watch.
+func (w *watcher) load() {
+	w.memory = memory{troubles: troubles{Known: map[string]*trouble{}, Flaps: map[string]*flaps{}}}
+	if w.site.Memory == nil {
+		return
+	}
+	data, err := w.site.Memory.Load()
+	var m memoryJSON
+	if err == nil && data != nil {
+		err = json.Unmarshal(data, &m)
+	}
+	if err != nil || data != nil && m.Format != memoryFormat {
+		w.log.Warn("what the last watch kept can't be read; what is broken may be told again", "error", err)
+		return
+	}
+	for _, t := range m.Broken {
+		w.Known[t.Subject] = t
+	}
+	for subject, f := range m.Flaps {
+		if f.On || len(f.Breaks) > 0 {
+			w.Flaps[subject] = f
+		}
+	}
+	w.Address, w.kept = m.Address, data
+}
+
+// save keeps what changed.
+func (w *watcher) save() {
+	if w.site.Memory == nil {
+		return
+	}
+	m := memoryJSON{Format: memoryFormat, Broken: []*trouble{}, Flaps: w.Flaps, Address: w.Address}
+	for _, subject := range sortedKeys(w.Known) {
+		m.Broken = append(m.Broken, w.Known[subject])
+	}
+	data, err := json.Marshal(m)
+	if err != nil || bytes.Equal(data, w.kept) {
+		return
+	}
+	if err := w.site.Memory.Save(data); err != nil {
+		w.log.Warn("what is broken could not be kept for the next watch", "error", err)
+		return
+	}
+	w.kept = data
+}

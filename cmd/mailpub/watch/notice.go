@@ -1,0 +1,81 @@
+package watch
+
+import (
+	"context"
+	"fmt"
+	"strings"
+	"time"
+)
+
+// NoticeFormat names the form of a Notice in JSON.
+const NoticeFormat = "mailpub/notice/v1"
+
+// Notice is what somebody is told.
+type Notice struct {
+	Format string    `json:"format"`
+	Site   string    `json:"site"`
+	Host   string    `json:"host"`
+	At     time.Time `json:"at"`
+	Kind   Kind      `json:"kind"`
+	Title  string    `json:"title"` // one line
+	Text   string    `json:"text"`  // all of it, for people
+	Things []Thing   `json:"things,omitempty"`
+}
+
+// Thing is one of those that a notice is about.
+type Thing struct {
+	Subject string    `json:"subject"` // "router.forward tcp/25"
+	Got     string    `json:"got,omitempty"`
+	Want    string    `json:"want,omitempty"`
+	Hint    string    `json:"hint,omitempty"` // what to do
+	Cause   string    `json:"cause,omitempty"`
+	Since   time.Time `json:"since,omitzero"`
+	Seconds float64   `json:"seconds,omitempty"` // from Since until it was well again
+}
+
+// Channel takes notices to somebody.
+type Channel struct {
+	Name string // without any secret: "exec /usr/local/bin/tell"
+	Send func(context.Context, Notice) error
+}
+
+// mostThings is how many things the text of a notice lists.
+const mostThings = 12
+
+// write fills in the text from title and things.
+func (n *Notice) write(more ...string) {
+	n.Format = NoticeFormat
+	var b strings.Builder
+	fmt.Fprintf(&b, "%s\n", n.Title)
+	for i, t := range n.Things {
+		if i == mostThings {
+			fmt.Fprintf(&b, "and %d more\n", len(n.Things)-i)
+			break
+		}
+		fmt.Fprintf(&b, "- %s\n", t.line())
+		if t.Hint != "" && t.Seconds == 0 {
+			fmt.Fprintf(&b, "  %s\n", t.Hint)
+		}
+	}
+	for _, line := range more {
+		fmt.Fprintln(&b, line)
+	}
+	n.Text = strings.TrimSuffix(b.String(), "\n")
+}
+
+func (t Thing) line() string {
+	line := t.Subject
+	switch {
+	case t.Got != "" && t.Want != "":
+		line += ": got " + t.Got + ", want " + t.Want
+	case t.Got != "":
+		line += ": " + t.Got
+	}
+	if t.Cause != "" {
+		line += " (because of " + t.Cause + ")"
+	}
+	if t.Seconds > 0 {
+		line += fmt.Sprintf(", since %s, after %s", t.Since.Format(time.DateTime), spell(time.Duration(t.Seconds*float64(time.Second))))
+	}
+	return line
+}

@@ -1,0 +1,220 @@
+package watch
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/mailpub/mailpub/plan"
+)
+
+// order says what is to be repaired of what was found.
+func (w *watcher) order(found Found, now time.Time) Order {
+	o := Order{Kinds: w.mayMend(found.Mendable...)}
+	i := slices.Index(o.Kinds, Address)
+	if i < 0 {
+		if found.Err == nil && !slices.Contains(found.Mendable, Address) {
+			w.Address.settled()
+		}
+		return o
+	}
+	v := w.Address.judge(found, w.site.Policy, now)
+	w.again = v.again
+	if v.held {
+		e := w.happened(Event{Kind: AddressHeld, Text: fmt.Sprintf("the public address changed %d times within an hour, and is %s now; DNS is left as it is until %s",
+			len(w.Address.Changes), addresses(found.Public), v.again.Format(time.TimeOnly))})
+		w.notify(Notice{Kind: AddressHeld, Title: e.Text})
+	}
+	if v.write {
+		o.Address = found.Public
+	} else {
+		o.Kinds = slices.Delete(o.Kinds, i, i+1)
+	}
+	return o
+}
+
+// awaited reports whether a change of address is about to be followed, so that what it breaks is
+// no news of its own.
+func (w *watcher) awaited() bool { return w.Address.addrs != nil && !w.Address.held }
+
+// mend repairs. since is when it broke, and why says so in a few words; "" where the news of that
+// is out already. Where that failed, it is tried again soon.
+func (w *watcher) mend(ctx context.Context, o Order, since time.Time, why string) (Outcome, error) {
+	if len(o.Kinds) == 0 {
+		return Outcome{}, nil
+	}
+	out, err := w.repair(ctx, o)
+	if ctx.Err() != nil {
+		return out, err
+	}
+	if out.Leases != nil || !out.Renew.IsZero() {
+		w.leases(out.Leases, out.Renew)
+	}
+	if errors.Is(err, ErrBusy) {
+		w.log.Info("another mailpub works on the site; repairing later")
+		w.retry = w.d.Now().Add(busyPause)
+		return out, err
+	}
+	if why != "" {
+		w.lost(out, since, why)
+	}
+	w.done(o, out)
+	w.outcome(o, err)
+	return out, err
+}
+
+func (w *watcher) repair(ctx context.Context, o Order) (Outcome, error) {
+	defer w.busy(repairTime)()
+	ctx, cancel := context.WithTimeoutCause(ctx, repairTime, errors.New("it takes too long"))
+	defer cancel()
+	return w.site.Repair(ctx, o)
+}
+
+// lost tells of what was found to be gone before a pass could, as one thing.
+func (w *watcher) lost(out Outcome, since time.Time, why string) {
+	p := picture{broken: map[string]*trouble{}}
+	for _, c := range out.Found {
+		if !c.Renew {
+			p.add(troubleOf(c))
+		}
+	}
+	for i, subject := range p.order {
+		switch t := p.broken[subject]; {
+		case w.Known[subjectGateway] != nil:
+			t.Under = subjectGateway
+		case i == 0:
+			t.says = why
+		default:
+			t.Under = p.order[0]
+		}
+	}
+	w.news(w.take(p, since), Broke)
+}
+
+// done tells of what was put back.
+func (w *watcher) done(o Order, out Outcome) {
+	p := picture{well: map[string]bool{}}
+	var renewed, put []string
+	for _, c := range out.Done {
+		if c.Renew {
+			renewed = append(renewed, c.Key.Name)
+			continue
+		}
+		put = append(put, c.Key.Name)
+		p.well[subjectOf(c)] = true
+	}
+	if len(renewed) > 0 {
+		w.happened(Event{Kind: Renewed, Text: "leases renewed: " + strings.Join(renewed, ", ")})
+	}
+	if slices.Contains(o.Kinds, Address) && len(put) > 0 {
+		w.moved(o, out)
+		return
+	}
+	if len(put) > 0 {
+		w.log.Info("put back", "what", strings.Join(put, ", "))
+		w.news(w.take(p, w.d.Now()), Repaired)
+	}
+}
+
+// moved tells that DNS followed the public address, and of what is left for a person.
+func (w *watcher) moved(o Order, out Outcome) {
+	now := w.d.Now()
+	since := w.Address.since
+	w.Address.followed(now)
+	n := Notice{Kind: AddressChanged, Title: "the public address is " + addresses(o.Address) + " now; DNS follows it"}
+	var more []string
+	for _, c := range out.Found {
+		if c.Action == plan.Manual {
+			t := troubleOf(c)
+			t.Since, t.Told = now, true
+			w.Known[t.Subject] = t
+			n.Things = append(n.Things, t.thing(now, false))
+			more = append(more, "by hand: "+c.Reason)
+		}
+	}
+	for _, c := range out.Done {
+		n.Things = append(n.Things, Thing{Subject: subjectOf(c), Got: written(c), Since: since, Seconds: now.Sub(since).Seconds()})
+	}
+	n.write(more...)
+	w.happened(Event{Kind: AddressChanged, Subject: "router.address public address", Text: n.Title, Since: since, Took: now.Sub(since)})
+	w.notify(n)
+}
+
+func written(c plan.Change) string {
+	if c.Action == plan.Delete {
+		return "removed"
+	}
+	return strings.Join(c.After, ", ")
+}
+
+// outcome notes whether a repair came to its end.
+func (w *watcher) outcome(o Order, err error) {
+	subject := "repair " + strings.Join(o.Kinds, ", ")
+	now := w.d.Now()
+	if err == nil {
+		w.failures, w.retry = 0, time.Time{}
+		w.news(w.take(picture{well: map[string]bool{subject: true}}, now), Healed)
+		return
+	}
+	w.failures++
+	pause := firstRetry << min(w.failures-1, 20)
+	w.retry = now.Add(min(pause, later(now.Add(w.site.Schedule.Every), w.next).Sub(now)))
+	w.log.Warn("could not repair", "what", o.Kinds, "error", err, "again at", w.retry.Format(time.TimeOnly))
+	p := picture{broken: map[string]*trouble{}}
+	t := &trouble{Subject: subject, Got: err.Error(), soft: true}
+	if w.Known[subjectGateway] != nil {
+		t.Under = subjectGateway
+	}
+	p.add(t)
+	if w.failures == 1 {
+		w.happened(Event{Kind: RepairFailed, Subject: subject, Text: err.Error()})
+	}
+	w.news(w.take(p, now), Broke)
+}
+
+// digest draws the conclusions from a look.
+func (w *watcher) digest(found Found, by Kind) {
+	p := see(found)
+	for _, subject := range slices.Clone(p.order) {
+		if w.awaited() && ofAddress(subject) || strings.HasPrefix(subject, "router.address ") && w.recentlyMoved() {
+			p.drop(subject)
+		}
+	}
+	w.news(w.take(p, w.d.Now()), by)
+}
+
+// recentlyMoved reports whether resolvers may still have the old address.
+func (w *watcher) recentlyMoved() bool {
+	n := len(w.Address.Changes)
+	return n > 0 && w.d.Now().Sub(w.Address.Changes[n-1]) < time.Hour
+}
+
+// ofAddress reports whether a subject says nothing but that DNS has not followed the address yet.
+func ofAddress(subject string) bool {
+	id, what, _ := strings.Cut(subject, " ")
+	switch id {
+	case "router.address", "host.a", "host.ptr", "host.fcrdns", "spf.pass":
+		return true
+	case "dns.drift":
+		return slices.ContainsFunc([]string{" A", " AAAA", " PTR", " TXT v=spf1"}, func(end string) bool { return strings.HasSuffix(what, end) })
+	}
+	return false
+}
+
+// drop makes a picture know nothing of a subject.
+func (p *picture) drop(subject string) {
+	delete(p.broken, subject)
+	p.unknown[subject] = true
+	p.order = slices.DeleteFunc(p.order, func(s string) bool { return s == subject })
+}
+
+func addresses[T fmt.Stringer](list []T) string {
+	var all []string
+	for _, a := range list {
+		all = append(all, a.String())
+	}
+	return strings.Join(all, " and ")
+}

@@ -1,0 +1,89 @@
+package watch
+
+import (
+	"context"
+	"log/slog"
+	"sync"
+	"time"
+)
+
+// happened tells the observers and the log of an event.
+func (w *watcher) happened(e Event) Event { return w.d.happened(w.site.Name, &w.telling, e) }
+
+// happened tells of an event of a site, one at a time.
+func (d *Daemon) happened(site string, one *sync.Mutex, e Event) Event {
+	one.Lock()
+	defer one.Unlock()
+	e.Site, e.At = site, d.Now()
+	level := slog.LevelInfo
+	switch e.Kind {
+	case Broke, RepairFailed, AddressHeld, Flapping, ConfigWrong, NoticeUndelivered, RouterGone:
+		level = slog.LevelWarn
+	}
+	attrs := []any{"event", e.Kind}
+	if e.Subject != "" {
+		attrs = append(attrs, "subject", e.Subject)
+	}
+	if e.Took > 0 {
+		attrs = append(attrs, "seconds", e.Took.Seconds())
+	}
+	d.Logger.With("site", site).Log(context.Background(), level, e.Text, attrs...)
+	for _, o := range d.Observers {
+		o.Happened(e)
+	}
+	return e
+}
+
+// notify hands a notice to the channels.
+func (w *watcher) notify(n Notice) {
+	n.Site, n.Host, n.At = w.site.Name, w.site.Host, w.d.Now()
+	if n.Text == "" {
+		n.write()
+	}
+	w.queues.put(n)
+}
+
+// news tells what changed: an event for each thing, and one notice for all that broke, one for
+// all that is well again. by says whether it was repaired.
+func (w *watcher) news(n news, by Kind) {
+	if n.empty() {
+		return
+	}
+	now := w.d.Now()
+	if len(n.broke) > 0 {
+		notice := Notice{Kind: Broke, Title: "broken: " + title(n.broke)}
+		for _, t := range n.broke {
+			w.happened(Event{Kind: Broke, Subject: t.Subject, Text: t.Subject + ": " + t.Got, Since: t.Since})
+			notice.Things = append(notice.Things, t.thing(now, false))
+		}
+		w.notify(notice)
+	}
+	if len(n.healed) > 0 {
+		if by != Repaired {
+			by = Healed
+		}
+		notice := Notice{Kind: by, Title: map[Kind]string{Healed: "well again: ", Repaired: "repaired: "}[by] + title(n.healed)}
+		var took time.Duration
+		for _, t := range n.healed {
+			took = max(took, now.Sub(t.Since))
+			w.happened(Event{Kind: by, Subject: t.Subject, Text: t.Subject + " is well again", Since: t.Since, Took: now.Sub(t.Since)})
+			notice.Things = append(notice.Things, t.thing(now, true))
+		}
+		notice.Title += ", after " + spell(took)
+		w.notify(notice)
+	}
+	for _, t := range n.flapping {
+		text := t.Subject + " comes and goes; there is silence until it has kept still for " + spell(flapWindow)
+		w.happened(Event{Kind: Flapping, Subject: t.Subject, Text: text, Since: t.Since})
+		w.notify(Notice{Kind: Flapping, Title: "flapping: " + t.Subject, Things: []Thing{t.thing(now, false)}, Text: text})
+	}
+	for _, r := range n.settled {
+		text := r.subject + " has come to rest, and is well"
+		if r.broken != nil {
+			text = r.subject + " has come to rest, and is broken"
+		}
+		w.happened(Event{Kind: Settled, Subject: r.subject, Text: text})
+		w.notify(Notice{Kind: Settled, Title: text})
+	}
+	w.save()
+}

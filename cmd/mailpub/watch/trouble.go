@@ -1,0 +1,240 @@
+package watch
+
+import (
+	"fmt"
+	"maps"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/mailpub/mailpub/plan"
+)
+
+// trouble is one thing that is not as it should be. Its JSON is what is remembered.
+type trouble struct {
+	Subject string    `json:"subject"` // its key too
+	Since   time.Time `json:"since"`
+	Got     string    `json:"got,omitempty"`
+	Want    string    `json:"want,omitempty"`
+	Hint    string    `json:"hint,omitempty"`
+	Under   string    `json:"under,omitempty"` // the subject that it follows from
+	Told    bool      `json:"told,omitempty"`  // somebody was told, or would have been but for its flapping
+
+	says string // of a cause: in a few words
+	soft bool   // it may be gone in a moment
+}
+
+func (t *trouble) thing(now time.Time, healed bool) Thing {
+	th := Thing{Subject: t.Subject, Got: t.Got, Want: t.Want, Hint: t.Hint, Since: t.Since}
+	if id, _, ok := strings.Cut(t.Under, " "); ok {
+		th.Cause = id
+	}
+	if healed {
+		th.Seconds = now.Sub(t.Since).Seconds()
+		th.Got, th.Want, th.Hint, th.Cause = "", "", "", ""
+	}
+	return th
+}
+
+// Subjects that stand for no check.
+const (
+	subjectLook    = "look"
+	subjectGateway = "router.gateway router"
+)
+
+// subjectOf is how a change is called: as the check that sees the same.
+func subjectOf(c plan.Change) string {
+	id, ok := map[string]string{"forward": "router.forward", "dns": "dns.drift", "service": "service.config"}[c.Key.Kind]
+	if !ok {
+		id = c.Key.Kind
+	}
+	return id + " " + c.Key.Name
+}
+
+func troubleOf(c plan.Change) *trouble {
+	t := &trouble{Subject: subjectOf(c), Got: "none", Want: strings.Join(c.After, ", "), Hint: c.Reason}
+	if len(c.Before) > 0 {
+		t.Got = strings.Join(c.Before, ", ")
+	}
+	if t.Want == "" {
+		t.Want = "none"
+	}
+	return t
+}
+
+// picture is what a pass says of each subject: broken, well, or not known.
+type picture struct {
+	broken   map[string]*trouble
+	well     map[string]bool
+	unknown  map[string]bool
+	complete bool // what it does not name is no more
+	order    []string
+}
+
+// see makes a picture of what was found.
+func see(f Found) picture {
+	p := picture{broken: map[string]*trouble{}, well: map[string]bool{}, unknown: map[string]bool{}, complete: f.Err == nil && len(f.Unread) == 0}
+	for _, c := range f.Report.Checks {
+		subject := c.ID + " " + c.Subject
+		switch c.Status {
+		case plan.Fail:
+			p.add(&trouble{Subject: subject, Got: c.Got, Want: c.Want, Hint: c.Hint})
+		case plan.Skip:
+			p.unknown[subject] = true
+		default:
+			p.well[subject] = true
+		}
+	}
+	p.causes(f.Report.Checks)
+	for _, c := range f.Report.Changes {
+		switch {
+		case c.Action == plan.Unreadable:
+			p.unknown[subjectOf(c)] = true
+		case c.Differs():
+			p.add(troubleOf(c))
+		}
+	}
+	for _, e := range f.Unread {
+		p.add(&trouble{Subject: "read " + e.Party, Got: e.Err.Error(), Hint: "what it has can't be compared until it answers", soft: true})
+	}
+	if f.Err != nil {
+		p.add(&trouble{Subject: subjectLook, Got: f.Err.Error(), soft: true})
+	}
+	if p.broken[subjectGateway] != nil { // it takes all that the router would tell with it
+		for _, s := range []string{subjectLook, "read router"} {
+			if t := p.broken[s]; t != nil {
+				t.Under = subjectGateway
+			}
+		}
+	}
+	return p
+}
+
+func (p *picture) add(t *trouble) {
+	if p.broken[t.Subject] == nil {
+		p.broken[t.Subject] = t
+		p.order = append(p.order, t.Subject)
+	}
+}
+
+// causes notes what follows from what.
+func (p *picture) causes(checks []plan.Check) {
+	checks = slices.Clone(checks) // Causes writes to them
+	for _, cause := range plan.Causes(checks) {
+		lead := checks[cause.Check]
+		root := p.broken[lead.ID+" "+lead.Subject]
+		if root == nil {
+			continue
+		}
+		root.says = cause.Says
+		for _, i := range cause.Consequences {
+			if t := p.broken[checks[i].ID+" "+checks[i].Subject]; t != nil && t != root {
+				t.Under = root.Subject
+			}
+		}
+	}
+}
+
+// troubles are those of a site that are known.
+type troubles struct {
+	Known map[string]*trouble // by subject
+	Flaps map[string]*flaps
+}
+
+// news is what changed.
+type news struct {
+	broke, healed []*trouble // those that somebody is to be told of first in each
+	flapping      []*trouble // began to
+	settled       []rested   // came to rest
+}
+
+func (n news) empty() bool {
+	return len(n.broke)+len(n.healed)+len(n.flapping)+len(n.settled) == 0
+}
+
+// take compares a picture with what is known, and returns what is news. A soft trouble is news
+// when it is there the second time.
+func (ts *troubles) take(p picture, now time.Time) (n news) {
+	for _, subject := range p.order {
+		t, old := p.broken[subject], ts.Known[subject]
+		if old == nil {
+			t.Since = now
+			ts.Known[subject] = t
+			if t.soft {
+				continue
+			}
+		} else {
+			old.Got, old.Want, old.Hint, old.Under, old.says = t.Got, t.Want, t.Hint, t.Under, t.says
+			t = old
+		}
+		if t.Told || ts.covered(t) {
+			continue
+		}
+		n.broke = append(n.broke, t)
+	}
+	for _, subject := range sortedKeys(ts.Known) {
+		if p.broken[subject] != nil || p.unknown[subject] || !p.well[subject] && !p.complete {
+			continue
+		}
+		if t := ts.heal(subject); t.Told {
+			n.healed = append(n.healed, t)
+		}
+	}
+	ts.damp(&n, now)
+	return n
+}
+
+// heal forgets a trouble.
+func (ts *troubles) heal(subject string) *trouble {
+	t := ts.Known[subject]
+	delete(ts.Known, subject)
+	return t
+}
+
+// covered reports whether a trouble follows from one that somebody was told of before, and what
+// it follows from is still there.
+func (ts *troubles) covered(t *trouble) bool {
+	root := ts.Known[t.Under]
+	return t.Under != "" && root != nil && root.Told
+}
+
+// title says in one line what a list of troubles is.
+func title(list []*trouble) string {
+	t := list[0]
+	for _, other := range list {
+		if other.Under == "" && other.says != "" {
+			t = other
+			break
+		}
+	}
+	text := t.Subject
+	if t.says != "" {
+		text = t.says
+	} else if t.Subject == subjectLook {
+		text = "it can't be found out how it is"
+	}
+	if more := len(list) - 1; more > 0 {
+		text += fmt.Sprintf(", and %d more", more)
+	}
+	return text
+}
+
+func sortedKeys[V any](m map[string]V) []string { return slices.Sorted(maps.Keys(m)) }
+
+// spell writes a duration as people say it, with tenths of a second where it is short.
+func spell(d time.Duration) string {
+	if d < time.Minute {
+		return fmt.Sprintf("%.1f s", d.Seconds())
+	}
+	return plan.Spell(d)
+}
+
+// softly reports whether something may be gone in a moment, or else is news.
+func (ts *troubles) softly() bool {
+	for _, t := range ts.Known {
+		if t.soft && !t.Told && !ts.covered(t) {
+			return true
+		}
+	}
+	return false
+}

@@ -1,0 +1,36 @@
+package ledger
+
+import (
+	"context"
+	"fmt"
+	"os"
+	"path/filepath"
+	"time"
+
+	"github.com/gofrs/flock"
+)
+
+// leadAgain is how often a process that stands by tries to lead.
+const leadAgain = 500 * time.Millisecond
+
+// Lead makes this process the one that watches a site, and returns once it is. While another one
+// does it waits, until that ends or ctx is done; waiting is called first, with who that is. It
+// keeps no command from working on the site: that has the ledger's own lock.
+func Lead(ctx context.Context, dir, site string, waiting func(who string)) (release func(), err error) {
+	if err := os.MkdirAll(dir, 0o700); err != nil {
+		return nil, fmt.Errorf("state directory: %w", err)
+	}
+	f := &File{lock: flock.New(filepath.Join(dir, site+".watch.lock"), flock.SetPermissions(0o600))}
+	ok, err := f.lock.TryLock()
+	if err == nil && !ok {
+		waiting(f.holder())
+		ok, err = f.lock.TryLockContext(ctx, leadAgain)
+	}
+	if err != nil || !ok {
+		return nil, fmt.Errorf("lock %s: %w", f.lock.Path(), err)
+	}
+	if err := f.sign(); err != nil {
+		return nil, err
+	}
+	return func() { f.Close() }, nil
+}
