@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"log"
 	"maps"
 	"net"
 	"net/http"
@@ -48,14 +49,21 @@ func serveMetrics(ctx context.Context, l net.Listener, stats func() receiver.Sta
 		w.Header().Set("Content-Type", "text/plain; version=0.0.4; charset=utf-8")
 		writeMetrics(w, stats())
 	})
+	return serveHere(ctx, l, mux)
+}
+
+// serveHere serves read-only pages, to whoever reaches the listener by its address or one of
+// names, until ctx is done.
+func serveHere(ctx context.Context, l net.Listener, h http.Handler, names ...string) error {
 	server := &http.Server{
-		Handler: page.OnlyHere(mux), MaxHeaderBytes: 8 << 10,
+		Handler: page.OnlyHere(h, names...), MaxHeaderBytes: 8 << 10,
 		ReadTimeout: 5 * time.Second, WriteTimeout: 10 * time.Second, IdleTimeout: 2 * time.Minute,
+		ErrorLog: log.New(io.Discard, "", 0), // of what strangers send, nothing is worth a line
 	}
 	stop := context.AfterFunc(ctx, func() { server.Close() })
 	defer stop()
 	if err := server.Serve(l); !errors.Is(err, http.ErrServerClosed) {
-		return fmt.Errorf("metrics: %w", err)
+		return fmt.Errorf("page at %s: %w", l.Addr(), err)
 	}
 	return nil
 }

@@ -125,7 +125,7 @@ func (a *app) root() *cobra.Command {
 			root.AddCommand(c)
 		}
 	}
-	add(groupPublish, a.planCommand(), a.applyCommand(), a.verifyCommand(), a.driftCommand(), a.destroyCommand(), a.requestCommand())
+	add(groupPublish, a.planCommand(), a.applyCommand(), a.verifyCommand(), a.driftCommand(), a.reportCommand(), a.destroyCommand(), a.requestCommand())
 	add(groupServe, a.watchCommand(), a.routerCommand(), a.dkimCommand(), a.receiveCommand(), a.probeCommand(), a.demoCommand())
 	add(groupAbout, a.providersCommand(), a.versionCommand())
 	root.AddCommand(configTopic())

@@ -25,6 +25,8 @@ import (
 type watchFlags struct {
 	once, test bool
 	log        string
+	listen     string   // where the status page is
+	names      []string // by which it may be called, beside addresses
 	files      []string // and directories
 }
 
@@ -48,6 +50,7 @@ Exit code: 0 when stopped by a signal. With --once: 0 when all is well, 2 when
 something differs or fails, 1 when it could not be found out.`,
 		Example: `  mailpub watch
   mailpub watch /etc/mailpub/sites
+  mailpub watch --listen 127.0.0.1:8025
   mailpub watch --test-notice      tell everybody once, to see that it arrives
   mailpub watch --once             for a timer: look, mend, tell, and end`,
 		RunE: func(cmd *cobra.Command, args []string) error {
@@ -70,6 +73,8 @@ something differs or fails, 1 when it could not be found out.`,
 	fl := cmd.Flags()
 	fl.BoolVar(&f.once, "once", false, "look once, and end")
 	fl.BoolVar(&f.test, "test-notice", false, "send a notice to everybody that watch.notify names, and end")
+	fl.StringVar(&f.listen, "listen", "", "serve a status page at `ADDRESS`, like 127.0.0.1:8025; it only shows, to whoever reaches it")
+	fl.StringSliceVar(&f.names, "listen-names", nil, "host `NAMES` by which browsers may ask for the status page, beside addresses and localhost")
 	fl.StringVar(&f.log, "log", "text", "how to log on standard error: text, json, or to journald")
 	return cmd
 }
@@ -87,6 +92,11 @@ func (a *app) watch(ctx context.Context, f watchFlags, log *slog.Logger) error {
 	d := a.daemon(f, log)
 	system := newSystem(log)
 	d.State, d.Beat, d.Heartbeat = system.state, system.beat, system.heartbeat()
+	closeChronicle, err := a.chronicle(ctx, d, f, log)
+	if err != nil {
+		return err
+	}
+	defer closeChronicle()
 	changes, err := watchFiles(f.files, d.Changed)
 	if err != nil {
 		log.Warn("changes of files are not noticed by themselves; SIGHUP reads them", "error", err)
@@ -111,7 +121,14 @@ func (a *app) watch(ctx context.Context, f watchFlags, log *slog.Logger) error {
 
 // watchOnce looks at each site once.
 func (a *app) watchOnce(ctx context.Context, f watchFlags, log *slog.Logger) error {
-	seen, err := a.daemon(f, log).Once(ctx)
+	d := a.daemon(f, log)
+	f.listen = "" // it is over before anybody could look
+	closeChronicle, err := a.chronicle(ctx, d, f, log)
+	if err != nil {
+		return err
+	}
+	seen, err := d.Once(ctx)
+	closeChronicle()
 	var found error
 	for _, s := range seen {
 		if len(seen) > 1 && !a.json {
