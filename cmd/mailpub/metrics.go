@@ -10,9 +10,8 @@ import (
 	"net"
 	"net/http"
 	"slices"
+	"strconv"
 	"time"
-
-	"github.com/VictoriaMetrics/metrics"
 
 	"github.com/mailpub/mailpub/cmd/mailpub/page"
 	"github.com/mailpub/mailpub/mailsvc/receiver"
@@ -20,33 +19,34 @@ import (
 
 // writeMetrics writes the receiver's counts as Prometheus reads them (text format 0.0.4).
 func writeMetrics(w io.Writer, s receiver.Stats) {
-	const prefix = "mailpub_receiver_"
-	count := func(name string, n uint64) { metrics.WriteCounterUint64(w, prefix+name, n) }
-	count("connections_total", s.Connections)
-	metrics.WriteGaugeUint64(w, prefix+"connections_open", uint64(max(s.Open, 0)))
-	count("tls_handshakes_total", s.TLS)
+	sample := func(name string, value float64, labels ...string) {
+		page.Sample(w, "mailpub_receiver_"+name, value, labels...)
+	}
+	sample("connections_total", float64(s.Connections))
+	sample("connections_open", float64(s.Open))
+	sample("tls_handshakes_total", float64(s.TLS))
 	for _, outcome := range []receiver.Outcome{receiver.Stored, receiver.Deferred, receiver.Refused} {
 		for _, tls := range []bool{false, true} {
-			count(fmt.Sprintf("messages_total{outcome=%q,tls=\"%t\"}", outcome, tls), s.Messages[receiver.Ended{Outcome: outcome, TLS: tls}])
+			sample("messages_total", float64(s.Messages[receiver.Ended{Outcome: outcome, TLS: tls}]), "outcome", string(outcome), "tls", strconv.FormatBool(tls))
 		}
 	}
-	count("octets_total", s.Octets)
+	sample("octets_total", float64(s.Octets))
 	for _, reason := range slices.Sorted(maps.Keys(s.Refused)) {
-		count(fmt.Sprintf("refused_total{reason=%q}", reason), s.Refused[reason])
+		sample("refused_total", float64(s.Refused[reason]), "reason", reason)
 	}
 	for _, seconds := range slices.Sorted(maps.Keys(s.CommitWithin)) {
-		count(fmt.Sprintf("commit_seconds_bucket{le=\"%g\"}", seconds), s.CommitWithin[seconds])
+		sample("commit_seconds_bucket", float64(s.CommitWithin[seconds]), "le", fmt.Sprint(seconds))
 	}
-	count(`commit_seconds_bucket{le="+Inf"}`, s.Commits)
-	metrics.WriteCounterFloat64(w, prefix+"commit_seconds_sum", s.CommitSeconds)
-	count("commit_seconds_count", s.Commits)
+	sample("commit_seconds_bucket", float64(s.Commits), "le", "+Inf")
+	sample("commit_seconds_sum", s.CommitSeconds)
+	sample("commit_seconds_count", float64(s.Commits))
 }
 
 // serveMetrics shows metrics at /metrics of a listener until ctx is done.
 func serveMetrics(ctx context.Context, l net.Listener, stats func() receiver.Stats) error {
 	mux := http.NewServeMux()
 	mux.HandleFunc("GET /metrics", func(w http.ResponseWriter, _ *http.Request) {
-		w.Header().Set("Content-Type", "text/plain; version=0.0.4; charset=utf-8")
+		w.Header().Set("Content-Type", page.SampleType)
 		writeMetrics(w, stats())
 	})
 	return serveHere(ctx, l, mux)

@@ -1,12 +1,9 @@
 package page
 
 import (
-	"fmt"
 	"io"
 	"net/http"
 	"time"
-
-	"github.com/VictoriaMetrics/metrics"
 
 	"github.com/mailpub/mailpub/cmd/mailpub/explain"
 	"github.com/mailpub/mailpub/cmd/mailpub/history"
@@ -14,7 +11,7 @@ import (
 )
 
 func (s *Server) metrics(w http.ResponseWriter, _ *http.Request) {
-	w.Header().Set("Content-Type", "text/plain; version=0.0.4; charset=utf-8")
+	w.Header().Set("Content-Type", SampleType)
 	for _, site := range s.Sites() {
 		writeMetrics(w, site, s.now())
 	}
@@ -22,8 +19,8 @@ func (s *Server) metrics(w http.ResponseWriter, _ *http.Request) {
 
 // writeMetrics writes what is known of a site as Prometheus reads it (text format 0.0.4).
 func writeMetrics(w io.Writer, s Site, now time.Time) {
-	gauge := func(name, labels string, value float64) {
-		metrics.WriteGaugeFloat64(w, fmt.Sprintf("mailpub_%s{site=%q%s}", name, s.Site, labels), value)
+	gauge := func(name string, value float64, labels ...string) {
+		Sample(w, "mailpub_"+name, value, append([]string{"site", s.Site}, labels...)...)
 	}
 	state := s.State()
 	for _, is := range []history.State{history.Good, history.Uneasy, history.Bad, history.Unknown} {
@@ -31,13 +28,13 @@ func writeMetrics(w io.Writer, s Site, now time.Time) {
 		if is == state {
 			one = 1
 		}
-		gauge("state", fmt.Sprintf(`,state=%q`, healthOf(is)), one)
+		gauge("state", one, "state", string(healthOf(is)))
 	}
 	if s.Standby || s.Took == 0 {
 		return
 	}
-	gauge("last_look_timestamp_seconds", "", float64(s.At.UnixMilli())/1e3)
-	gauge("last_look_seconds", "", s.Took.Seconds())
+	gauge("last_look_timestamp_seconds", float64(s.At.UnixMilli())/1e3)
+	gauge("last_look_seconds", s.Took.Seconds())
 	worst := map[string]map[plan.Status]int{}
 	for _, c := range s.Report.Checks {
 		if worst[c.ID] == nil {
@@ -48,7 +45,7 @@ func writeMetrics(w io.Writer, s Site, now time.Time) {
 	for _, id := range explain.IDs() {
 		for _, status := range []plan.Status{plan.Pass, plan.Warn, plan.Fail, plan.Skip} {
 			if worst[id] != nil {
-				gauge("checks", fmt.Sprintf(`,id=%q,status=%q`, id, status), float64(worst[id][status]))
+				gauge("checks", float64(worst[id][status]), "id", id, "status", string(status))
 			}
 		}
 	}
@@ -58,10 +55,10 @@ func writeMetrics(w io.Writer, s Site, now time.Time) {
 			differ++
 		}
 	}
-	gauge("differences", "", float64(differ))
+	gauge("differences", float64(differ))
 	for _, l := range s.Leases {
 		if !l.Until.IsZero() {
-			gauge("lease_seconds", fmt.Sprintf(`,forward=%q`, l.Key.Name), l.Until.Sub(now).Seconds())
+			gauge("lease_seconds", l.Until.Sub(now).Seconds(), "forward", l.Key.Name)
 		}
 	}
 }
