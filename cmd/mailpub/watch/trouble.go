@@ -36,10 +36,11 @@ func (t *trouble) thing(now time.Time, healed bool) Thing {
 	return th
 }
 
-// Subjects that stand for no check.
+// Subjects that others follow from, or that stand for no check.
 const (
 	subjectLook    = "look"
 	subjectGateway = "router.gateway router"
+	subjectAddress = "router.address public address"
 )
 
 // subjectOf is how a change is called: as the check that sees the same.
@@ -198,25 +199,47 @@ func (ts *troubles) covered(t *trouble) bool {
 	return t.Under != "" && root != nil && root.Told
 }
 
-// title says in one line what a list of troubles is.
+// title says in one line what a list of troubles is: the cause with most consequences in front.
 func title(list []*trouble) string {
-	t := list[0]
-	for _, other := range list {
-		if other.Under == "" && other.says != "" {
-			t = other
-			break
+	count := map[string]int{}
+	for _, t := range list {
+		count[t.root()]++
+	}
+	first := list[0]
+	for _, t := range list {
+		if t.Under == "" && (first.Under != "" || count[t.Subject] > count[first.Subject]) {
+			first = t
 		}
 	}
-	text := t.Subject
-	if t.says != "" {
-		text = t.says
-	} else if t.Subject == subjectLook {
-		text = "it can't be found out how it is"
+	var more []string
+	for _, t := range list {
+		if t != first && t.root() != first.root() {
+			more = append(more, t.Subject)
+		}
 	}
-	if more := len(list) - 1; more > 0 {
-		text += fmt.Sprintf(", and %d more", more)
+	text := first.name()
+	if n := count[first.root()] - 1; n > 0 {
+		text += fmt.Sprintf(", and what follows from it (%d)", n)
+	}
+	switch len(more) {
+	case 0:
+	case 1:
+		text += "; " + more[0]
+	default:
+		text += fmt.Sprintf("; and %d other things", len(more))
 	}
 	return text
+}
+
+// name is what a trouble is called in a title.
+func (t *trouble) name() string {
+	switch {
+	case t.says != "":
+		return t.says
+	case t.Subject == subjectLook:
+		return "how it is can't be found out"
+	}
+	return t.Subject
 }
 
 func sortedKeys[V any](m map[string]V) []string { return slices.Sorted(maps.Keys(m)) }
