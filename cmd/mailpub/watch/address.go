@@ -11,7 +11,7 @@ import (
 type following struct {
 	Changes []time.Time `json:"changes,omitempty"` // when DNS followed, within the last hour
 
-	Held    bool        `json:"held,omitempty"`    // it changed too often, and that was said
+	Held bool `json:"held,omitempty"` // it changed too often, and that was said
 
 	addrs []netip.Addr // the new addresses
 	since time.Time    // when they were seen first

@@ -130,7 +130,9 @@ func TestSoft(t *testing.T) {
 		_, stop := start(t, f, nil)
 		defer stop()
 		time.Sleep(time.Minute)
-		silent := func() { f.found.Unread = []plan.PartyError{{Party: "zone nomeazienda.it", Err: errors.New("connection refused")}} }
+		silent := func() {
+			f.found.Unread = []plan.PartyError{{Party: "zone nomeazienda.it", Err: errors.New("connection refused")}}
+		}
 		f.set(silent)
 		time.Sleep(14*time.Minute + 10*time.Second)
 		f.set(f.well) // before the second look

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"log/slog"
 	"net/netip"
 	"strings"
 	"sync"
@@ -54,7 +55,9 @@ func (f *fake) set(change func()) {
 }
 
 // well makes everything as it should be.
-func (f *fake) well() { f.found = Found{Public: []netip.Addr{addrA}, Report: plan.Report{Checks: checks("")}} }
+func (f *fake) well() {
+	f.found = Found{Public: []netip.Addr{addrA}, Report: plan.Report{Checks: checks("")}}
+}
 
 // checks are those of a site of which some ids fail, and others, after a question mark, are not
 // known.
@@ -212,3 +215,5 @@ func forwards(ports ...string) (all []plan.Change) {
 	}
 	return all
 }
+
+func discard() *slog.Logger { return slog.New(slog.DiscardHandler) }

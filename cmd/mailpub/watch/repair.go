@@ -192,6 +192,11 @@ func (w *watcher) digest(found Found, by Kind) {
 			p.follows(subject)
 		}
 	}
+	for subject := range w.Known {
+		if behind && ofAddress(subject) && p.broken[subject] == nil { // of the address that DNS has: no matter now
+			p.drop(subject)
+		}
+	}
 	n := w.take(p, w.d.Now())
 	if w.Address.Held { // which was said
 		n.broke = slices.DeleteFunc(n.broke, func(t *trouble) bool { return t.root() == subjectAddress })
