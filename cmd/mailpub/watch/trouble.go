@@ -91,6 +91,7 @@ func see(f Found) picture {
 		switch {
 		case c.Action == plan.Unreadable:
 			p.unknown[subjectOf(c)] = true
+		case c.Renew: // it is as it should be, for now
 		case c.Differs():
 			p.add(troubleOf(c))
 		}
@@ -100,6 +101,14 @@ func see(f Found) picture {
 	}
 	if f.Err != nil {
 		p.add(&trouble{Subject: subjectLook, Got: f.Err.Error(), soft: true})
+	}
+	for _, a := range f.Public { // that a PTR record is missing is one thing
+		pointer := p.broken["dns.drift "+plan.ReverseName(a)+" PTR"]
+		for _, id := range []string{"host.ptr ", "host.fcrdns "} {
+			if t := p.broken[id+a.String()]; t != nil && pointer != nil {
+				t.Under = pointer.Subject
+			}
+		}
 	}
 	if p.broken[subjectGateway] != nil { // it takes all that the router would tell with it
 		for _, s := range []string{subjectLook, "read router"} {
