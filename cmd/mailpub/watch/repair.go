@@ -164,19 +164,21 @@ func (w *watcher) outcome(o Order, err error) {
 		w.news(w.take(picture{well: map[string]bool{subject: true}}, now), Healed)
 		return
 	}
-	w.failures++
-	pause := firstRetry << min(w.failures-1, 20)
-	w.retry = now.Add(min(pause, later(now.Add(w.site.Schedule.Every), w.next).Sub(now)))
-	w.log.Warn("could not repair", "what", o.Kinds, "error", err, "again at", w.retry.Format(time.TimeOnly))
-	p := picture{broken: map[string]*trouble{}}
+	if slices.Contains(o.Kinds, Router) { // the others come with the next pass
+		w.failures++
+		pause := firstRetry << min(w.failures-1, 20)
+		w.retry = now.Add(min(pause, later(now.Add(w.site.Schedule.Every), w.next).Sub(now)))
+	}
+	w.log.Warn("could not repair", "what", o.Kinds, "error", err)
 	t := &trouble{Subject: subject, Got: err.Error(), soft: true}
 	if w.Known[subjectGateway] != nil {
 		t.Under = subjectGateway
 	}
-	p.add(t)
-	if w.failures == 1 {
+	if w.Known[subject] == nil {
 		w.happened(Event{Kind: RepairFailed, Subject: subject, Text: err.Error()})
 	}
+	p := picture{broken: map[string]*trouble{}}
+	p.add(t)
 	w.news(w.take(p, now), Broke)
 }
 
