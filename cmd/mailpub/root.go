@@ -126,7 +126,7 @@ func (a *app) root() *cobra.Command {
 		}
 	}
 	add(groupPublish, a.planCommand(), a.applyCommand(), a.verifyCommand(), a.driftCommand(), a.destroyCommand(), a.requestCommand())
-	add(groupServe, a.watchCommand(), a.routerCommand(), a.dkimCommand(), a.receiveCommand(), a.probeCommand(), a.demoCommand())
+	add(groupServe, a.watchCommand(), a.serviceCommand(), a.routerCommand(), a.dkimCommand(), a.receiveCommand(), a.probeCommand(), a.demoCommand())
 	add(groupAbout, a.providersCommand(), a.versionCommand())
 	root.AddCommand(configTopic())
 	return root

@@ -25,6 +25,7 @@ import (
 type watchFlags struct {
 	once, test bool
 	log        string
+	service    string   // that the system started it as
 	files      []string // and directories
 }
 
@@ -54,22 +55,24 @@ something differs or fails, 1 when it could not be found out.`,
 			if f.files = args; len(args) == 0 {
 				f.files = []string{a.configFile}
 			}
-			log, err := a.watchLog(f.log)
-			if err != nil {
-				return err
-			}
 			switch {
 			case f.test:
 				return a.testNotice(cmd.Context(), f)
 			case f.once:
-				return a.watchOnce(cmd.Context(), f, log)
+				return a.watchOnce(cmd.Context(), f)
+			case f.service != "":
+				return a.asService(cmd.Context(), f.service, func(ctx context.Context) error { return a.watch(ctx, f) })
 			}
-			return a.watch(cmd.Context(), f, log)
+			return a.watch(cmd.Context(), f)
 		},
 	}
 	fl := cmd.Flags()
 	fl.BoolVar(&f.once, "once", false, "look once, and end")
 	fl.BoolVar(&f.test, "test-notice", false, "send a notice to everybody that watch.notify names, and end")
+	fl.StringVar(&f.service, "service", "", "run as the service `NAME` that the system started")
+	if err := fl.MarkHidden("service"); err != nil {
+		panic(err) // it is defined above
+	}
 	fl.StringVar(&f.log, "log", "text", "how to log on standard error: text, json, or to journald")
 	return cmd
 }
@@ -83,7 +86,11 @@ func (a *app) daemon(f watchFlags, log *slog.Logger) *watch.Daemon {
 }
 
 // watch watches until ctx is done.
-func (a *app) watch(ctx context.Context, f watchFlags, log *slog.Logger) error {
+func (a *app) watch(ctx context.Context, f watchFlags) error {
+	log, err := a.watchLog(f.log)
+	if err != nil {
+		return err
+	}
 	d := a.daemon(f, log)
 	system := newSystem(log)
 	d.State, d.Beat, d.Heartbeat = system.state, system.beat, system.heartbeat()
@@ -110,7 +117,11 @@ func (a *app) watch(ctx context.Context, f watchFlags, log *slog.Logger) error {
 }
 
 // watchOnce looks at each site once.
-func (a *app) watchOnce(ctx context.Context, f watchFlags, log *slog.Logger) error {
+func (a *app) watchOnce(ctx context.Context, f watchFlags) error {
+	log, err := a.watchLog(f.log)
+	if err != nil {
+		return err
+	}
 	seen, err := a.daemon(f, log).Once(ctx)
 	var found error
 	for _, s := range seen {
