@@ -78,7 +78,7 @@ const rootHelp = `mailpub makes a mail server behind a router reachable from the
 One file says how it should be: the mail host, its domains, the DNS zones, the
 router's forwards, the mail service. "mailpub plan" shows what differs, "mailpub
 apply" brings it about in a safe order, "mailpub verify" proves that mail arrives,
-and "mailpub drift" tells a scheduler when it no longer does.
+and "mailpub watch" keeps it so, and tells somebody when it no longer does.
 
 mailpub changes only what it put in place itself, and keeps account of that in a
 ledger beside the config. What was there before is never overwritten or removed
