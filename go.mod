@@ -20,6 +20,7 @@ require (
 	github.com/huin/goupnp v1.3.1
 	github.com/jackpal/gateway v1.1.1
 	github.com/jackpal/go-nat-pmp v1.1.0
+	github.com/kardianos/service v1.3.0
 	github.com/libdns/cloudflare v0.2.2
 	github.com/libdns/libdns v1.1.1
 	github.com/mdlayher/netlink v1.7.3-0.20250113171957-fbb4dce95f42

@@ -86,7 +86,7 @@ func (p *Plan) moves(host string, l *Ledger) map[netip.Addr]netip.Addr {
 	out := map[netip.Addr]netip.Addr{}
 	for _, c := range p.Changes {
 		e := l.entries[c.Key]
-		if e == nil || c.Release || c.Key != DNSKey(host, "A") && c.Key != DNSKey(host, "AAAA") {
+		if e == nil || c.Release || c.Action == Unreadable || c.Key != DNSKey(host, "A") && c.Key != DNSKey(host, "AAAA") {
 			continue
 		}
 		was, is := addressIn(e.Text), addressIn(c.After)

@@ -78,7 +78,7 @@ const rootHelp = `mailpub makes a mail server behind a router reachable from the
 One file says how it should be: the mail host, its domains, the DNS zones, the
 router's forwards, the mail service. "mailpub plan" shows what differs, "mailpub
 apply" brings it about in a safe order, "mailpub verify" proves that mail arrives,
-and "mailpub drift" tells a scheduler when it no longer does.
+and "mailpub watch" keeps it so, and tells somebody when it no longer does.
 
 mailpub changes only what it put in place itself, and keeps account of that in a
 ledger beside the config. What was there before is never overwritten or removed
@@ -126,7 +126,7 @@ func (a *app) root() *cobra.Command {
 		}
 	}
 	add(groupPublish, a.planCommand(), a.applyCommand(), a.verifyCommand(), a.driftCommand(), a.reportCommand(), a.destroyCommand(), a.requestCommand())
-	add(groupServe, a.watchCommand(), a.routerCommand(), a.dkimCommand(), a.receiveCommand(), a.probeCommand(), a.demoCommand())
+	add(groupServe, a.watchCommand(), a.serviceCommand(), a.routerCommand(), a.dkimCommand(), a.receiveCommand(), a.probeCommand(), a.demoCommand())
 	add(groupAbout, a.providersCommand(), a.versionCommand())
 	root.AddCommand(configTopic())
 	return root

@@ -27,6 +27,7 @@ type watchFlags struct {
 	log        string
 	listen     string   // where the status page is
 	names      []string // by which it may be called, beside addresses
+	service    string   // that the system started it as
 	files      []string // and directories
 }
 
@@ -57,17 +58,15 @@ something differs or fails, 1 when it could not be found out.`,
 			if f.files = args; len(args) == 0 {
 				f.files = []string{a.configFile}
 			}
-			log, err := a.watchLog(f.log)
-			if err != nil {
-				return err
-			}
 			switch {
 			case f.test:
 				return a.testNotice(cmd.Context(), f)
 			case f.once:
-				return a.watchOnce(cmd.Context(), f, log)
+				return a.watchOnce(cmd.Context(), f)
+			case f.service != "":
+				return a.asService(cmd.Context(), f.service, func(ctx context.Context) error { return a.watch(ctx, f) })
 			}
-			return a.watch(cmd.Context(), f, log)
+			return a.watch(cmd.Context(), f)
 		},
 	}
 	fl := cmd.Flags()
@@ -75,6 +74,10 @@ something differs or fails, 1 when it could not be found out.`,
 	fl.BoolVar(&f.test, "test-notice", false, "send a notice to everybody that watch.notify names, and end")
 	fl.StringVar(&f.listen, "listen", "", "serve a status page at `ADDRESS`, like 127.0.0.1:8025; it only shows, to whoever reaches it")
 	fl.StringSliceVar(&f.names, "listen-names", nil, "host `NAMES` by which browsers may ask for the status page, beside addresses and localhost")
+	fl.StringVar(&f.service, "service", "", "run as the service `NAME` that the system started")
+	if err := fl.MarkHidden("service"); err != nil {
+		panic(err) // it is defined above
+	}
 	fl.StringVar(&f.log, "log", "text", "how to log on standard error: text, json, or to journald")
 	return cmd
 }
@@ -88,7 +91,11 @@ func (a *app) daemon(f watchFlags, log *slog.Logger) *watch.Daemon {
 }
 
 // watch watches until ctx is done.
-func (a *app) watch(ctx context.Context, f watchFlags, log *slog.Logger) error {
+func (a *app) watch(ctx context.Context, f watchFlags) error {
+	log, err := a.watchLog(f.log)
+	if err != nil {
+		return err
+	}
 	d := a.daemon(f, log)
 	system := newSystem(log)
 	d.State, d.Beat, d.Heartbeat = system.state, system.beat, system.heartbeat()
@@ -120,7 +127,11 @@ func (a *app) watch(ctx context.Context, f watchFlags, log *slog.Logger) error {
 }
 
 // watchOnce looks at each site once.
-func (a *app) watchOnce(ctx context.Context, f watchFlags, log *slog.Logger) error {
+func (a *app) watchOnce(ctx context.Context, f watchFlags) error {
+	log, err := a.watchLog(f.log)
+	if err != nil {
+		return err
+	}
 	d := a.daemon(f, log)
 	f.listen = "" // it is over before anybody could look
 	closeChronicle, err := a.chronicle(ctx, d, f, log)

@@ -7,6 +7,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"regexp"
 	"strings"
 	"sync"
 	"syscall"
@@ -130,19 +131,149 @@ func (s *siteInLab) told(from int, want string) []watch.Notice {
 	return all[from:]
 }
 
-// TestLabWatch is a day in the life of a watched site.
+// look makes watch look again, and waits until it has.
+func (w *watching) look() {
+	w.s.t.Helper()
+	before := strings.Count(w.log.String(), "msg=looked")
+	_ = syscall.Kill(w.cmd.Process.Pid, syscall.SIGHUP)
+	w.says("msg=looked", before+1)
+}
+
+// reverseZone is that of the lab's config.
+const reverseZone = `  - name: 2.2.2.in-addr.arpa
+    provider: rfc2136
+    ttl: 1h
+    settings: {server: "2.2.2.3:53", key_name: mailpub., key_alg: hmac-sha256, key: "env:MAILPUB_TSIG_KEY"}
+`
+
+// TestLabWatch is a day in the life of a watched site: the PTR records are the provider's.
 func TestLabWatch(t *testing.T) {
 	s := newSiteInLab(t, lab.Options{})
-	s.tellInto("  repair: [router, address]\n  address_confirm: 2s\n  every: 1m\n")
+	s.tellInto("  repair: [router, address]\n  address_confirm: 2s\n")
+	s.edit(reverseZone, "")
+	s.lab.Update(t, "update add 2.2.2.2.in-addr.arpa. 3600 PTR mail.nomeazienda.it.")
 	s.services()
 	s.mailpub(exitOK, "apply", "--yes")
 	w := s.watch("-v")
-	s.eventually("a first look", func() bool { return strings.Contains(w.log.String(), "looked") })
-	before := s.state()
+	w.says("msg=looked", 1)
+	if all := s.notices(); len(all) > 0 {
+		t.Fatalf("nothing is the matter, and it tells:\n%s", all[0].Text)
+	}
 
 	// The router restarts: its forwards are back, and that is one notice and another one.
+	before := s.state()
 	s.lab.Reboot(t)
-	all := s.told(0, "broke repaired")
-	t.Logf("%s\n%s", all[0].Text, all[1].Text)
-	s.unchanged(before)
+	told := s.told(0, "broke repaired")
+	has(t, told[0].Title, "the router restarted and forgot its forwards")
+	if sec := told[1].Things[0].Seconds; sec <= 0 || sec > 20 || len(told[1].Things) != 5 {
+		t.Errorf("%d things, after %v s", len(told[1].Things), sec)
+	}
+	t.Logf("forwards back: %s", told[1].Title)
+	if after := s.state(); after != before {
+		t.Errorf("the world is not as it was:\n%s\nbefore:\n%s", after, before)
+	}
+	s.send("nonce-reboot", "postmaster@nomeazienda.it")
+
+	// The provider gives another address: A and SPF follow, the PTR is for a person, and mail arrives.
+	s.lab.SetWAN(t, "2.2.2.7/24")
+	moved := s.told(2, "changed-address")[0]
+	has(t, moved.Text, "the public address is 2.2.2.7 now", "by hand: ask the connectivity provider to point 7.2.2.2.in-addr.arpa.", "nomeazienda.it. TXT v=spf1")
+	has(t, s.state(), "mail.nomeazienda.it. 3600 IN A 2.2.2.7", `"v=spf1 mx ip4:2.2.2.7 -all"`)
+	if strings.Contains(s.state(), "ip4:2.2.2.2") {
+		t.Error("the old address is still in SPF")
+	}
+	s.sendTo("2.2.2.7", "nonce-moved", "postmaster@nomeazienda.it")
+	s.lab.Update(t, "update add 7.2.2.2.in-addr.arpa. 3600 PTR mail.nomeazienda.it.")
+	w.look()
+	s.told(3, "healed")
+
+	// Somebody changes a record: that is told, and not touched.
+	s.lab.Update(t, "update delete nomeazienda.it. MX", "update add nomeazienda.it. 3600 MX 5 elsewhere.example.")
+	w.look()
+	has(t, s.told(4, "broke")[0].Text, "elsewhere.example.")
+	has(t, s.state(), "MX 5 elsewhere.example.")
+	s.lab.Update(t, "update delete nomeazienda.it. MX", "update add nomeazienda.it. 3600 MX 10 mail.nomeazienda.it.")
+	w.look()
+	s.told(5, "healed")
+
+	// The name server is restarted: that may be seen, and is no news.
+	s.lab.StopDNS(t)
+	w.look()
+	s.lab.StartDNS(t)
+	w.look()
+	s.told(6, "")
+
+	// The leases are more than half over: they are renewed without a word.
+	w.end(syscall.SIGTERM)
+	s.ageLeases(5 * 24 * time.Hour)
+	w = s.watch("-v")
+	w.says("event=renewed", 1)
+	s.told(6, "")
+	has(t, s.mailpub(exitOK, "plan"), "Nothing to do")
+}
+
+// sendTo delivers a message at an address outside.
+func (s *siteInLab) sendTo(address, nonce, to string) {
+	s.t.Helper()
+	s.must("inet", "swaks", "--server", address, "--port", "25", "--helo", "sender.example.org", "--from", "someone@example.org",
+		"--to", to, "--header", "Subject: "+nonce, "--timeout", "20s")
+}
+
+// ageLeases makes the ledger believe that the leases were granted so long before.
+func (s *siteInLab) ageLeases(by time.Duration) {
+	s.t.Helper()
+	path := filepath.Join(s.dir, ".mailpub", "nomeazienda.ledger.json")
+	data, err := os.ReadFile(path)
+	if err != nil {
+		s.t.Fatal(err)
+	}
+	aged := regexp.MustCompile(`"at": "([^"]+)"`).ReplaceAllStringFunc(string(data), func(at string) string {
+		then, err := time.Parse(time.RFC3339Nano, strings.Split(at, `"`)[3])
+		if err != nil {
+			s.t.Fatal(err)
+		}
+		return fmt.Sprintf(`"at": %q`, then.Add(-by).Format(time.RFC3339Nano))
+	})
+	if aged == string(data) {
+		s.t.Fatal("the ledger has no leases")
+	}
+	if err := os.WriteFile(path, []byte(aged), 0o600); err != nil {
+		s.t.Fatal(err)
+	}
+}
+
+// TestLabWatchKilled ends watch in the middle of a repair, and lets another one take over.
+func TestLabWatchKilled(t *testing.T) {
+	s := newSiteInLab(t, lab.Options{})
+	s.tellInto("")
+	s.services()
+	s.mailpub(exitOK, "apply", "--yes")
+	before := s.state()
+	w := s.watch("-v")
+	w.says("msg=looked", 1)
+	// It dies after the first, third and fifth forward that it puts back, and begins anew.
+	for _, key := range []string{"key=tcp/25", "key=tcp/143", "key=tcp/3000"} {
+		s.lab.Reboot(t)
+		w.says(key, 1)
+		w.end(syscall.SIGKILL)
+		w = s.watch("-v")
+		w.says("msg=looked", 1)
+		if after := s.state(); after != before {
+			t.Fatalf("after its death at %s the world is not as it was:\n%s\nbefore:\n%s", key, after, before)
+		}
+	}
+	has(t, s.mailpub(exitOK, "plan"), "Nothing to do")
+
+	// Another one stands by, a person can apply meanwhile, and when the first one dies it leads.
+	second := s.watch("-v")
+	second.says("event=standing-by", 1)
+	has(t, s.mailpub(exitOK, "apply", "--yes"), "Nothing to do")
+	w.end(syscall.SIGKILL)
+	second.says("event=took-over", 1)
+	second.says("msg=looked", 1)
+	s.lab.Reboot(t)
+	second.says("put back", 1)
+	s.eventually("all is as it was", func() bool { return s.state() == before })
+	second.end(syscall.SIGTERM)
+	s.mailpub(exitOK, "destroy", "--yes")
 }

@@ -49,16 +49,15 @@ func (j *journald) Enabled(_ context.Context, l slog.Level) bool { return l >= j
 func (j *journald) Handle(_ context.Context, r slog.Record) error {
 	vars := map[string]string{"SYSLOG_IDENTIFIER": "mailpub"}
 	var more []string
-	add := func(a slog.Attr) bool {
-		name, value := j.group+a.Key, a.Value.Resolve().String()
+	add := func(name string, v slog.Value) {
+		value := v.Resolve().String()
 		vars["MAILPUB_"+field(name)] = value
 		more = append(more, name+"="+value)
-		return true
 	}
 	for _, a := range j.attrs {
-		add(a)
+		add(a.Key, a.Value)
 	}
-	r.Attrs(add)
+	r.Attrs(func(a slog.Attr) bool { add(j.group+a.Key, a.Value); return true })
 	message := r.Message
 	if len(more) > 0 {
 		message += " (" + strings.Join(more, " ") + ")"

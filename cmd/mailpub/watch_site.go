@@ -156,7 +156,7 @@ func mendable(p *plan.Plan, w *world) (kinds []string) {
 			kinds = append(kinds, kind)
 		}
 	}
-	if changes, err := p.Following(w.site.Host, w.ledger); len(changes) > 0 || err != nil {
+	if changes, err := p.Following(w.site.Host, w.ledger); err != nil || slices.ContainsFunc(changes, plan.Change.Writes) {
 		kinds = append(kinds, watch.Address)
 	}
 	return kinds

@@ -182,6 +182,19 @@ func (l *Lab) SetWAN(t testing.TB, address string) {
 	}
 }
 
+// StopDNS ends the name server in good order, and StartDNS starts it again with what it had.
+func (l *Lab) StopDNS(t testing.TB) { l.dns(t, "stop") }
+
+// StartDNS starts the name server that StopDNS ended.
+func (l *Lab) StartDNS(t testing.TB) { l.dns(t, "start") }
+
+func (l *Lab) dns(t testing.TB, what string) {
+	t.Helper()
+	if _, err := l.run("dns", what); err != nil {
+		t.Fatal(err)
+	}
+}
+
 // Slow makes the router's daemon slow until the test ends: it stands still for pause, again
 // and again, with a moment for work in between.
 func (l *Lab) Slow(t testing.TB, pause time.Duration) {

@@ -13,6 +13,7 @@
 #   lab.sh key                 print the TSIG secret of the key "mailpub."
 #   lab.sh mappings            print what the router forwards
 #   lab.sh wan ADDRESS/LENGTH  give the router another address outside
+#   lab.sh dns stop|start      end the name server, or start it again (bind alone)
 #   lab.sh goodbye             end the router's daemon in good order
 #   lab.sh reboot              power-cycle the router's daemon: it forgets every mapping
 #
@@ -224,8 +225,10 @@ key "mailpub." { algorithm hmac-sha256; secret "$(cat "$STATE/key")"; };
 zone "nomeazienda.it" { type primary; file "nomeazienda.it"; allow-update { key "mailpub."; }; $signing };
 zone "2.2.2.in-addr.arpa" { type primary; file "2.2.2.in-addr.arpa"; allow-update { key "mailpub."; }; };
 CONF
-  daemon inet named 53 "$(command -v named)" -g -n 1 -c "$1/named.conf"
+  bind_start "$1"
 }
+
+bind_start() { daemon inet named 53 "$(command -v named)" -g -n 1 -c "$1/named.conf"; } # DIRECTORY
 
 knot() { # DIRECTORY
   local signing=off
@@ -404,6 +407,14 @@ case ${1:-} in
     net router -4 addr flush dev wan0
     address router wan0 "${2:?ADDRESS/LENGTH}"
     net router route replace default via 2.2.2.1 dev wan0 onlink ;;
+  dns)
+    loaded
+    [ "$DNS" = bind ] || die "only bind can be stopped and started"
+    case ${2:-} in
+      stop) crash named TERM ;;
+      start) bind_start "$(cat "$STATE/dns-dir")" ;;
+      *) die "stop or start?" ;;
+    esac ;;
   goodbye) loaded; crash router TERM ;;
   reboot) loaded; crash router; flush; on router conntrack -F >/dev/null 2>&1; igd_start router ;;
   *) sed -n '2,/^set -u/{/^set -u/d;s/^# \{0,1\}//;p}' "$0"; exit 2 ;;

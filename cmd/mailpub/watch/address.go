@@ -11,9 +11,10 @@ import (
 type following struct {
 	Changes []time.Time `json:"changes,omitempty"` // when DNS followed, within the last hour
 
+	Held bool `json:"held,omitempty"` // it changed too often, and that was said
+
 	addrs []netip.Addr // the new addresses
 	since time.Time    // when they were seen first
-	held  bool         // and that was said
 }
 
 // verdict is what becomes of a changed address.
@@ -34,10 +35,11 @@ func (f *following) judge(found Found, p Policy, now time.Time) verdict {
 		return verdict{again: f.since.Add(p.Confirm)}
 	}
 	if len(f.Changes) >= p.ChangesPerHour {
-		first := !f.held
-		f.held = true
+		first := !f.Held
+		f.Held = true
 		return verdict{held: first, again: f.Changes[0].Add(time.Hour)}
 	}
+	f.Held = false
 	return verdict{write: true}
 }
 
@@ -48,7 +50,7 @@ func (f *following) followed(now time.Time) {
 }
 
 // settled notes that DNS and the public address agree.
-func (f *following) settled() { f.addrs, f.held = nil, false }
+func (f *following) settled() { f.addrs = nil }
 
 // agreed reports whether each address that was found out has two sources.
 func agreed(found Found) bool {

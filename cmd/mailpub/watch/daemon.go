@@ -100,7 +100,7 @@ func (d *Daemon) seen(s Snapshot) {
 	switch {
 	case s.Standby:
 		state = "on standby"
-	case s.Err != nil || plan.Count(s.Report.Checks).Fail > 0 || slices.ContainsFunc(s.Report.Changes, plan.Change.Differs):
+	case s.Err != nil || plan.Count(s.Report.Checks).Fail > 0 || slices.ContainsFunc(s.Report.Changes, func(c plan.Change) bool { return c.Differs() && !c.Renew }):
 		state = "broken"
 	}
 	d.mu.Lock()

@@ -53,7 +53,7 @@ func (n *Notice) write(more ...string) {
 			break
 		}
 		fmt.Fprintf(&b, "- %s\n", t.line())
-		if t.Hint != "" && t.Seconds == 0 {
+		if t.Hint != "" && t.Seconds == 0 && t.Cause == "" {
 			fmt.Fprintf(&b, "  %s\n", t.Hint)
 		}
 	}

@@ -51,7 +51,7 @@ func (d *Daemon) once(ctx context.Context, s Site) (Snapshot, error) {
 	w.load()
 	w.snapshot = Snapshot{Site: s.Name, File: s.File}
 	w.pass(ctx)
-	for w.snapshot.Took == 0 && ctx.Err() == nil { // somebody works on the site
+	for w.snapshot.At.IsZero() && ctx.Err() == nil { // somebody works on the site
 		sleep(ctx, w.next.Sub(d.Now()))
 		w.pass(ctx)
 	}

@@ -38,7 +38,7 @@ func (w *watcher) order(found Found, now time.Time) Order {
 
 // awaited reports whether a change of address is about to be followed, so that what it breaks is
 // no news of its own.
-func (w *watcher) awaited() bool { return w.Address.addrs != nil && !w.Address.held }
+func (w *watcher) awaited() bool { return w.Address.addrs != nil && !w.Address.Held }
 
 // mend repairs. since is when it broke, and why says so in a few words; "" where the news of that
 // is out already. Where that failed, it is tried again soon.
@@ -123,6 +123,11 @@ func (w *watcher) done(o Order, out Outcome) {
 func (w *watcher) moved(o Order, out Outcome) {
 	now := w.d.Now()
 	since := w.Address.since
+	for subject := range w.Known {
+		if ofAddress(subject) { // this notice says so
+			w.heal(subject)
+		}
+	}
 	w.Address.followed(now)
 	n := Notice{Kind: AddressChanged, Title: "the public address is " + addresses(o.Address) + " now; DNS follows it"}
 	var more []string
@@ -139,7 +144,7 @@ func (w *watcher) moved(o Order, out Outcome) {
 		n.Things = append(n.Things, Thing{Subject: subjectOf(c), Got: written(c), Since: since, Seconds: now.Sub(since).Seconds()})
 	}
 	n.write(more...)
-	w.happened(Event{Kind: AddressChanged, Subject: "router.address public address", Text: n.Title, Since: since, Took: now.Sub(since)})
+	w.happened(Event{Kind: AddressChanged, Subject: subjectAddress, Text: n.Title, Since: since, Took: now.Sub(since)})
 	w.notify(n)
 }
 
@@ -159,31 +164,57 @@ func (w *watcher) outcome(o Order, err error) {
 		w.news(w.take(picture{well: map[string]bool{subject: true}}, now), Healed)
 		return
 	}
-	w.failures++
-	pause := firstRetry << min(w.failures-1, 20)
-	w.retry = now.Add(min(pause, later(now.Add(w.site.Schedule.Every), w.next).Sub(now)))
-	w.log.Warn("could not repair", "what", o.Kinds, "error", err, "again at", w.retry.Format(time.TimeOnly))
-	p := picture{broken: map[string]*trouble{}}
+	if slices.Contains(o.Kinds, Router) { // the others come with the next pass
+		w.failures++
+		pause := firstRetry << min(w.failures-1, 20)
+		w.retry = now.Add(min(pause, later(now.Add(w.site.Schedule.Every), w.next).Sub(now)))
+	}
+	w.log.Warn("could not repair", "what", o.Kinds, "error", err)
 	t := &trouble{Subject: subject, Got: err.Error(), soft: true}
 	if w.Known[subjectGateway] != nil {
 		t.Under = subjectGateway
 	}
-	p.add(t)
-	if w.failures == 1 {
+	if w.Known[subject] == nil {
 		w.happened(Event{Kind: RepairFailed, Subject: subject, Text: err.Error()})
 	}
+	p := picture{broken: map[string]*trouble{}}
+	p.add(t)
 	w.news(w.take(p, now), Broke)
 }
 
 // digest draws the conclusions from a look.
 func (w *watcher) digest(found Found, by Kind) {
 	p := see(found)
+	behind := slices.Contains(found.Mendable, Address)
 	for _, subject := range slices.Clone(p.order) {
-		if w.awaited() && ofAddress(subject) || strings.HasPrefix(subject, "router.address ") && w.recentlyMoved() {
+		switch {
+		case behind && w.awaited() && ofAddress(subject), !behind && strings.HasPrefix(subject, "router.address ") && w.recentlyMoved():
+			p.drop(subject)
+		case behind && ofAddress(subject):
+			p.follows(subject)
+		}
+	}
+	for subject := range w.Known {
+		if behind && ofAddress(subject) && p.broken[subject] == nil { // of the address that DNS has: no matter now
 			p.drop(subject)
 		}
 	}
-	w.news(w.take(p, w.d.Now()), by)
+	n := w.take(p, w.d.Now())
+	if w.Address.Held { // which was said
+		n.broke = slices.DeleteFunc(n.broke, func(t *trouble) bool { return t.root() == subjectAddress })
+	}
+	w.news(n, by)
+}
+
+// follows puts a subject under the change of address.
+func (p *picture) follows(subject string) {
+	if p.broken[subjectAddress] == nil {
+		p.add(&trouble{Subject: subjectAddress, Got: "DNS has another one"})
+	}
+	p.broken[subjectAddress].says = "the public address is not the one that DNS has (it changed)"
+	if subject != subjectAddress {
+		p.broken[subject].Under = subjectAddress
+	}
 }
 
 // recentlyMoved reports whether resolvers may still have the old address.

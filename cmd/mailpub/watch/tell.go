@@ -3,6 +3,8 @@ package watch
 import (
 	"context"
 	"log/slog"
+	"slices"
+	"strings"
 	"sync"
 	"time"
 )
@@ -53,7 +55,9 @@ func (w *watcher) news(n news, by Kind) {
 	if len(n.broke) > 0 {
 		notice := Notice{Kind: Broke, Title: "broken: " + title(n.broke)}
 		for _, t := range n.broke {
-			w.happened(Event{Kind: Broke, Subject: t.Subject, Text: t.Subject + ": " + t.Got, Since: t.Since})
+			if t.Under == "" {
+				w.happened(Event{Kind: Broke, Subject: t.Subject, Text: t.name() + followers(n.broke, t) + ": " + t.Got, Since: t.Since})
+			}
 			notice.Things = append(notice.Things, t.thing(now, false))
 		}
 		w.notify(notice)
@@ -62,11 +66,13 @@ func (w *watcher) news(n news, by Kind) {
 		if by != Repaired {
 			by = Healed
 		}
-		notice := Notice{Kind: by, Title: map[Kind]string{Healed: "well again: ", Repaired: "repaired: "}[by] + title(n.healed)}
+		notice := Notice{Kind: by, Title: healed(n.healed, by)}
 		var took time.Duration
 		for _, t := range n.healed {
 			took = max(took, now.Sub(t.Since))
-			w.happened(Event{Kind: by, Subject: t.Subject, Text: t.Subject + " is well again", Since: t.Since, Took: now.Sub(t.Since)})
+			if t.Under == "" {
+				w.happened(Event{Kind: by, Subject: t.Subject, Text: healed([]*trouble{t}, by) + followers(n.healed, t), Since: t.Since, Took: now.Sub(t.Since)})
+			}
 			notice.Things = append(notice.Things, t.thing(now, true))
 		}
 		notice.Title += ", after " + spell(took)
@@ -86,4 +92,30 @@ func (w *watcher) news(n news, by Kind) {
 		w.notify(Notice{Kind: Settled, Title: text})
 	}
 	w.save()
+}
+
+// healed says in one line what is well again.
+func healed(list []*trouble, by Kind) string {
+	text := title(list)
+	switch {
+	case by == Repaired:
+		return "repaired: " + text
+	case slices.ContainsFunc(list, func(t *trouble) bool { return t.says != "" && strings.HasPrefix(text, t.says) }):
+		return "over: " + text // that no router answers is not well again
+	}
+	return "well again: " + text
+}
+
+// followers says in brackets what of a list follows from a trouble.
+func followers(list []*trouble, root *trouble) string {
+	var names []string
+	for _, t := range list {
+		if t.Under == root.Subject {
+			names = append(names, t.Subject)
+		}
+	}
+	if names == nil {
+		return ""
+	}
+	return " (and " + strings.Join(names, ", ") + ")"
 }

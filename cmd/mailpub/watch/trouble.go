@@ -36,10 +36,11 @@ func (t *trouble) thing(now time.Time, healed bool) Thing {
 	return th
 }
 
-// Subjects that stand for no check.
+// Subjects that others follow from, or that stand for no check.
 const (
 	subjectLook    = "look"
 	subjectGateway = "router.gateway router"
+	subjectAddress = "router.address public address"
 )
 
 // subjectOf is how a change is called: as the check that sees the same.
@@ -90,6 +91,7 @@ func see(f Found) picture {
 		switch {
 		case c.Action == plan.Unreadable:
 			p.unknown[subjectOf(c)] = true
+		case c.Renew: // it is as it should be, for now
 		case c.Differs():
 			p.add(troubleOf(c))
 		}
@@ -99,6 +101,14 @@ func see(f Found) picture {
 	}
 	if f.Err != nil {
 		p.add(&trouble{Subject: subjectLook, Got: f.Err.Error(), soft: true})
+	}
+	for _, a := range f.Public { // that a PTR record is missing is one thing
+		pointer := p.broken["dns.drift "+plan.ReverseName(a)+" PTR"]
+		for _, id := range []string{"host.ptr ", "host.fcrdns "} {
+			if t := p.broken[id+a.String()]; t != nil && pointer != nil {
+				t.Under = pointer.Subject
+			}
+		}
 	}
 	if p.broken[subjectGateway] != nil { // it takes all that the router would tell with it
 		for _, s := range []string{subjectLook, "read router"} {
@@ -198,25 +208,47 @@ func (ts *troubles) covered(t *trouble) bool {
 	return t.Under != "" && root != nil && root.Told
 }
 
-// title says in one line what a list of troubles is.
+// title says in one line what a list of troubles is: the cause with most consequences in front.
 func title(list []*trouble) string {
-	t := list[0]
-	for _, other := range list {
-		if other.Under == "" && other.says != "" {
-			t = other
-			break
+	count := map[string]int{}
+	for _, t := range list {
+		count[t.root()]++
+	}
+	first := list[0]
+	for _, t := range list {
+		if t.Under == "" && (first.Under != "" || count[t.Subject] > count[first.Subject]) {
+			first = t
 		}
 	}
-	text := t.Subject
-	if t.says != "" {
-		text = t.says
-	} else if t.Subject == subjectLook {
-		text = "it can't be found out how it is"
+	var more []string
+	for _, t := range list {
+		if t != first && t.root() != first.root() {
+			more = append(more, t.Subject)
+		}
 	}
-	if more := len(list) - 1; more > 0 {
-		text += fmt.Sprintf(", and %d more", more)
+	text := first.name()
+	if n := count[first.root()] - 1; n > 0 {
+		text += fmt.Sprintf(", and what follows from it (%d)", n)
+	}
+	switch len(more) {
+	case 0:
+	case 1:
+		text += "; " + more[0]
+	default:
+		text += fmt.Sprintf("; and %d other things", len(more))
 	}
 	return text
+}
+
+// name is what a trouble is called in a title.
+func (t *trouble) name() string {
+	switch {
+	case t.says != "":
+		return t.says
+	case t.Subject == subjectLook:
+		return "how it is can't be found out"
+	}
+	return t.Subject
 }
 
 func sortedKeys[V any](m map[string]V) []string { return slices.Sorted(maps.Keys(m)) }

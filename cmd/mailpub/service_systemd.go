@@ -1,0 +1,148 @@
+//go:build linux
+
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+
+	"github.com/mailpub/mailpub/cmd/mailpub/unit"
+	"github.com/mailpub/mailpub/plan/durable"
+)
+
+// unitDir is where an administrator's units are (systemd.unit(5)).
+const unitDir = "/etc/systemd/system"
+
+func (a *app) installService(ctx context.Context, o unit.Options, f serviceFlags) error {
+	files, start, err := units(o, f.timer)
+	if err != nil {
+		return err
+	}
+	if f.print {
+		a.printUnits(unitDir, files)
+		return nil
+	}
+	if err := hasSystemd(); err != nil {
+		return err
+	}
+	for _, u := range files {
+		if err := durable.ReplaceShared(filepath.Join(unitDir, u.Name), []byte(u.Text), 0o644); err != nil {
+			return fmt.Errorf("unit %s: %w", u.Name, err)
+		}
+	}
+	if _, err := systemctl(ctx, "daemon-reload"); err != nil {
+		return err
+	}
+	if _, err := systemctl(ctx, "enable", start); err != nil {
+		return err
+	}
+	if _, err := systemctl(ctx, "restart", start); err != nil {
+		return fmt.Errorf("%w; journalctl -u %s says why", err, start)
+	}
+	a.started(start, "See what it does with: journalctl -f -u "+strings.TrimSuffix(start, ".timer"))
+	return nil
+}
+
+// units are those to install, and the one to start.
+func units(o unit.Options, timer bool) (files []unit.File, start string, err error) {
+	if !timer {
+		f, err := unit.Watch(o)
+		return []unit.File{f}, f.Name, err
+	}
+	for _, c := range o.Configs {
+		if info, err := os.Stat(c); err == nil && info.IsDir() {
+			return nil, "", fmt.Errorf("%s is a directory, and drift looks at files: name them", c)
+		}
+	}
+	files, err = unit.Drift(o)
+	if err != nil {
+		return nil, "", err
+	}
+	return files, files[len(files)-1].Name, nil
+}
+
+// removeService removes all units of a name.
+func (a *app) removeService(ctx context.Context, f serviceFlags) error {
+	if err := hasSystemd(); err != nil {
+		return err
+	}
+	removed := 0
+	for _, name := range []string{f.name + ".service", f.name + "-drift.timer", f.name + "-drift.service"} {
+		path := filepath.Join(unitDir, name)
+		if _, err := os.Stat(path); errors.Is(err, fs.ErrNotExist) {
+			continue
+		}
+		if _, err := systemctl(ctx, "disable", "--now", name); err != nil {
+			return err
+		}
+		if err := os.Remove(path); err != nil {
+			return err
+		}
+		removed++
+	}
+	if removed == 0 {
+		return fmt.Errorf("%s: %w", f.name, errNoService)
+	}
+	if _, err := systemctl(ctx, "daemon-reload"); err != nil {
+		return err
+	}
+	fmt.Fprintf(a.out, "%s %s is stopped and removed; what mailpub put in place stays.\n", a.look.green("Done:"), f.name)
+	return nil
+}
+
+func (a *app) serviceStatus(ctx context.Context, f serviceFlags) error {
+	if err := hasSystemd(); err != nil {
+		return err
+	}
+	runs, installed := false, false
+	for _, name := range []string{f.name + ".service", f.name + "-drift.timer"} {
+		out, err := systemctl(ctx, "show", "--property=LoadState,ActiveState,SubState,StatusText", name)
+		if err != nil {
+			return err
+		}
+		is := map[string]string{}
+		for line := range strings.Lines(out) {
+			key, value, _ := strings.Cut(strings.TrimSpace(line), "=")
+			is[key] = value
+		}
+		if is["LoadState"] == "not-found" {
+			continue
+		}
+		installed, runs = true, runs || is["ActiveState"] == "active"
+		fmt.Fprintf(a.out, "%s: %s (%s)", name, is["ActiveState"], is["SubState"])
+		if is["StatusText"] != "" {
+			fmt.Fprintf(a.out, ": %s", clean(is["StatusText"]))
+		}
+		fmt.Fprintln(a.out)
+	}
+	switch {
+	case !installed:
+		return fmt.Errorf("%s: %w", f.name, errNoService)
+	case !runs:
+		return differs{}
+	}
+	return nil
+}
+
+// hasSystemd fails where the system was not started by systemd (sd_booted(3)).
+func hasSystemd() error {
+	if _, err := os.Stat("/run/systemd/system"); err != nil {
+		return errors.New("systemd does not run this system: install with --print shows the unit; have your system run \"mailpub watch\" in its own way")
+	}
+	return nil
+}
+
+func systemctl(ctx context.Context, args ...string) (string, error) {
+	cmd := exec.CommandContext(ctx, "systemctl", append([]string{"--no-pager"}, args...)...)
+	out, err := cmd.CombinedOutput()
+	if err != nil {
+		return "", fmt.Errorf("systemctl %s: %w: %s", strings.Join(args, " "), err, strings.TrimSpace(string(out)))
+	}
+	return string(out), nil
+}

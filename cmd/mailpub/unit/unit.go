@@ -1,0 +1,77 @@
+// Package unit writes the units by which systemd keeps mailpub running: a service that watches,
+// or a timer with a service that tells of drift. It installs none of them.
+package unit
+
+import (
+	"embed"
+	"path/filepath"
+	"slices"
+	"strings"
+	"text/template"
+)
+
+//go:embed *.tmpl
+var templates embed.FS
+
+// Options says what a unit is for.
+type Options struct {
+	Name     string   // of the unit, without an ending: "mailpub"
+	Program  string   // absolute path of mailpub
+	Configs  []string // absolute paths of config files, or of directories of them
+	Writable []string // absolute paths that mailpub writes to
+	User     string   // empty: root
+	NetAdmin bool     // nftables is set up by it
+}
+
+// File is one unit.
+type File struct{ Name, Text string }
+
+// Watch returns the service that watches.
+func Watch(o Options) (File, error) {
+	return render("watch.service.tmpl", o.Name+".service", o)
+}
+
+// Drift returns the service that tells once of drift, and the timer that starts it.
+func Drift(o Options) (files []File, err error) {
+	for _, f := range [][2]string{{"drift.service.tmpl", o.Name + "-drift.service"}, {"drift.timer.tmpl", o.Name + "-drift.timer"}} {
+		file, err := render(f[0], f[1], o)
+		if err != nil {
+			return nil, err
+		}
+		files = append(files, file)
+	}
+	return files, nil
+}
+
+func render(from, name string, o Options) (File, error) {
+	t, err := template.New(from).Funcs(template.FuncMap{"quote": quote, "home": home}).ParseFS(templates, "*.tmpl")
+	if err != nil {
+		return File{}, err
+	}
+	var b strings.Builder
+	err = t.ExecuteTemplate(&b, from, o)
+	return File{name, b.String()}, err
+}
+
+// quote writes a word of a unit's setting, as systemd reads it (systemd.syntax(7)): with
+// specifiers and variables as they stand.
+func quote(word string) string {
+	word = strings.NewReplacer("%", "%%", "$", "$$", `\`, `\\`, `"`, `\"`).Replace(word)
+	if strings.ContainsAny(word, " \t;'\"\\") {
+		return `"` + word + `"`
+	}
+	return word
+}
+
+// home says how much of people's home directories the service may see: nothing, unless a config
+// or the program lies there.
+func home(o Options) string {
+	for _, p := range slices.Concat(o.Configs, o.Writable, []string{o.Program}) {
+		for _, dir := range []string{"/home", "/root", "/run/user"} {
+			if strings.HasPrefix(filepath.Clean(p)+"/", dir+"/") {
+				return "read-only"
+			}
+		}
+	}
+	return "yes"
+}

@@ -1,0 +1,368 @@
+package watch
+
+import (
+	"context"
+	"errors"
+	"strings"
+	"sync"
+	"testing"
+	"testing/synctest"
+	"time"
+)
+
+// configs is what a daemon loads.
+type configs struct {
+	mu    sync.Mutex
+	sites []Site
+	wrong []Wrong
+}
+
+func (c *configs) set(sites []Site, wrong ...Wrong) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.sites, c.wrong = sites, wrong
+}
+
+func (c *configs) load(context.Context) ([]Site, []Wrong, error) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.sites, c.wrong, nil
+}
+
+// watchOver starts a daemon of configs.
+func watchOver(t *testing.T, f *fake, c *configs) (*Daemon, context.CancelFunc) {
+	return start(t, f, func(d *Daemon, _ *Site) { d.Load = c.load })
+}
+
+func TestReload(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		f, c := newFake(), &configs{}
+		site := f.site()
+		c.set([]Site{site})
+		d, stop := watchOver(t, f, c)
+		defer stop()
+		time.Sleep(time.Minute)
+		d.Changed() // a file was touched, and says the same
+		time.Sleep(time.Minute)
+		if len(f.looks) != 1 || f.happenings(Reloaded) != 0 {
+			t.Errorf("%d looks, %d reloads", len(f.looks), f.happenings(Reloaded))
+		}
+
+		wrong := Wrong{"site.yaml", errors.New(`site.yaml:3: server.address: "10.10.10" is no address`)}
+		c.set(nil, wrong)
+		d.Changed()
+		time.Sleep(time.Hour)
+		f.expect(t, "config-wrong")
+		if n := f.notices[0]; !strings.Contains(n.Text, "server.address") || !strings.Contains(n.Title, "the former one holds") {
+			t.Errorf("%+v", n)
+		}
+		if n := len(f.looks); n != 5 {
+			t.Errorf("%d looks: the former one does not hold", n)
+		}
+		d.Changed() // still wrong: that was said
+		time.Sleep(time.Minute)
+		f.expect(t, "config-wrong")
+
+		site.Digest, site.Schedule.Every = "2", time.Hour
+		c.set([]Site{site})
+		for range 5 { // an editor writes in several steps
+			d.Changed()
+			time.Sleep(100 * time.Millisecond)
+		}
+		time.Sleep(time.Minute)
+		f.expect(t, "config-wrong reloaded")
+		if n := f.happenings(Reloaded); n != 1 {
+			t.Errorf("%d reloads", n)
+		}
+		if next := f.last().Next.Sub(f.last().At); next != time.Hour {
+			t.Errorf("next after %v", next)
+		}
+
+		d.Reload() // SIGHUP takes up all anew, whatever the file says
+		time.Sleep(time.Minute)
+		if n := f.happenings(Reloaded); n != 2 {
+			t.Errorf("%d reloads", n)
+		}
+		f.expect(t, "config-wrong reloaded")
+	})
+}
+
+func TestSitesComeAndGo(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		one, two, c := newFake(), newFake(), &configs{}
+		first, second := one.site(), two.site()
+		second.Name, second.File, second.Home = "second", "second.yaml", "/state/second"
+		c.set([]Site{first})
+		d, stop := watchOver(t, one, c)
+		time.Sleep(time.Minute)
+		twin := second
+		twin.File = "twin.yaml"
+		c.set([]Site{first, second, twin}, Wrong{"third.yaml", errors.New("no site")})
+		d.Changed()
+		time.Sleep(time.Hour)
+		if len(two.looks) != 5 && len(two.looks) != 4 {
+			t.Errorf("%d looks at the second", len(two.looks))
+		}
+		c.set([]Site{first})
+		d.Changed()
+		time.Sleep(time.Minute)
+		before := len(two.looks)
+		time.Sleep(time.Hour)
+		if len(two.looks) != before || one.happenings(Left) != 1 || one.happenings(Joined) != 2 {
+			t.Errorf("%d looks, %d left, %d joined", len(two.looks)-before, one.happenings(Left), one.happenings(Joined))
+		}
+		c.set(nil)
+		d.Changed() // nothing left: it waits for what comes
+		time.Sleep(time.Minute)
+		c.set([]Site{first})
+		d.Changed()
+		time.Sleep(time.Minute)
+		if one.happenings(Joined) != 3 {
+			t.Errorf("%d joined", one.happenings(Joined))
+		}
+		stop()
+	})
+}
+
+func TestNothingToWatch(t *testing.T) {
+	for _, wrong := range [][]Wrong{nil, {{"site.yaml", errors.New("site.yaml:1: no such field")}}} {
+		d := &Daemon{Load: func(context.Context) ([]Site, []Wrong, error) { return nil, wrong, nil }}
+		if err := d.Run(t.Context()); err == nil || wrong != nil && err.Error() != wrong[0].Err.Error() {
+			t.Errorf("%v", err)
+		}
+	}
+}
+
+// A channel that hangs has its deadline, is tried again, given up, and holds up neither the
+// watching nor the other channels.
+func TestHangingChannel(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		f := newFake()
+		tries := 0
+		_, stop := start(t, f, func(_ *Daemon, s *Site) {
+			s.Schedule.Every = time.Minute
+			s.Channels = append([]Channel{{Name: "hangs", Send: func(ctx context.Context, _ Notice) error {
+				tries++
+				<-ctx.Done()
+				return ctx.Err()
+			}}}, s.Channels...)
+		})
+		defer stop()
+		time.Sleep(30 * time.Second)
+		f.set(func() { f.fails("mx.exists") })
+		time.Sleep(time.Hour)
+		f.expect(t, "broke")
+		if n := len(f.looks); n < 60 {
+			t.Errorf("%d looks in an hour", n)
+		}
+		if tries != 5 || f.happenings(NoticeUndelivered) != 1 {
+			t.Errorf("%d tries, given up %d times", tries, f.happenings(NoticeUndelivered))
+		}
+	})
+}
+
+// A channel that does not even keep to its context is left behind.
+func TestDeafChannel(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		let := make(chan struct{})
+		err := Try(t.Context(), Channel{Name: "deaf", Send: func(context.Context, Notice) error { <-let; return nil }}, Notice{})
+		if !errors.Is(err, context.DeadlineExceeded) {
+			t.Error(err)
+		}
+		close(let)
+	})
+}
+
+// Notices that nobody takes do not pile up without end, and the end of the daemon does not wait
+// for them for long.
+func TestManyNotices(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		f := newFake()
+		_, stop := start(t, f, func(_ *Daemon, s *Site) {
+			s.Channels = []Channel{{Name: "hangs", Send: func(ctx context.Context, _ Notice) error { <-ctx.Done(); return ctx.Err() }}}
+		})
+		time.Sleep(time.Second)
+		q := newQueues(discard())
+		q.use([]Channel{{Name: "hangs", Send: func(ctx context.Context, _ Notice) error { <-ctx.Done(); return ctx.Err() }}})
+		for range 10 * queueMost {
+			q.put(Notice{})
+		}
+		if n := len(q.to[0].waiting); n > queueMost {
+			t.Errorf("%d wait", n)
+		}
+		at := time.Now()
+		q.close(flushTime)
+		stop()
+		if d := time.Since(at); d > flushTime+time.Second {
+			t.Errorf("it took %v to end", d)
+		}
+	})
+}
+
+// The clock is set: what is due is not left for hours, and nothing runs wild.
+func TestClockJump(t *testing.T) {
+	for _, jump := range []time.Duration{6 * time.Hour, -6 * time.Hour} {
+		t.Run(jump.String(), func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				f := newFake()
+				var mu sync.Mutex
+				var off time.Duration
+				_, stop := start(t, f, func(d *Daemon, _ *Site) {
+					d.Now = func() time.Time { mu.Lock(); defer mu.Unlock(); return time.Now().Add(off) }
+				})
+				defer stop()
+				time.Sleep(5 * time.Minute)
+				mu.Lock()
+				off = jump
+				mu.Unlock()
+				time.Sleep(15 * time.Second)
+				if n := len(f.looks); n != 2 || f.happenings(ClockJumped) != 1 {
+					t.Errorf("%d looks, %d jumps", n, f.happenings(ClockJumped))
+				}
+				time.Sleep(time.Hour)
+				if n := len(f.looks); n != 6 && n != 5 {
+					t.Errorf("%d looks an hour later", n)
+				}
+			})
+		})
+	}
+}
+
+// A look that hangs for good keeps the sign of life from being given; nothing else does.
+func TestWatchdog(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		f := newFake()
+		var mu sync.Mutex
+		beats, said, states := 0, "", []string(nil)
+		hang := make(chan struct{})
+		_, stop := start(t, f, func(d *Daemon, _ *Site) {
+			d.Beat = func(status string) { mu.Lock(); defer mu.Unlock(); beats++; said = status }
+			d.State = func(s string) { states = append(states, s) }
+		})
+		time.Sleep(time.Hour)
+		if mu.Lock(); beats < 359 || said != "1 site: 1 well" {
+			t.Errorf("%d beats, %q", beats, said)
+		}
+		mu.Unlock()
+		f.set(func() { f.looking = func(context.Context) { <-hang } })
+		time.Sleep(30 * time.Minute)
+		mu.Lock()
+		before := beats
+		mu.Unlock()
+		time.Sleep(time.Hour)
+		if mu.Lock(); beats != before {
+			t.Errorf("%d beats while it hangs", beats-before)
+		}
+		mu.Unlock()
+		close(hang)
+		stop()
+		if got := strings.Join(states, " "); got != "ready stopping" {
+			t.Errorf("states %q", got)
+		}
+	})
+}
+
+// Two daemons: one leads, the other stands by, and takes over without telling all again.
+func TestTwoDaemons(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var lock sync.Mutex
+		lead := func(ctx context.Context, waiting func(string)) (func(), error) {
+			if lock.TryLock() {
+				return lock.Unlock, nil
+			}
+			waiting("process 1")
+			for ctx.Err() == nil {
+				if lock.TryLock() {
+					return lock.Unlock, nil
+				}
+				sleep(ctx, time.Second)
+			}
+			return nil, ctx.Err()
+		}
+		one, two := newFake(), newFake()
+		one.fails("mx.exists")
+		two.fails("mx.exists")
+		_, stopOne := start(t, one, func(_ *Daemon, s *Site) { s.Lead = lead })
+		time.Sleep(time.Second)
+		_, stopTwo := start(t, two, func(_ *Daemon, s *Site) { s.Lead, s.Memory = lead, one })
+		time.Sleep(time.Hour)
+		one.expect(t, "broke")
+		two.expect(t, "")
+		if len(two.looks) > 0 || !two.last().Standby || two.happenings(StandingBy) != 1 {
+			t.Errorf("%d looks, %+v", len(two.looks), two.last())
+		}
+		stopOne()
+		time.Sleep(time.Minute)
+		if len(two.looks) != 1 || two.last().Standby || two.happenings(TookOver) != 1 {
+			t.Errorf("%d looks, %+v", len(two.looks), two.last())
+		}
+		two.set(two.well)
+		time.Sleep(time.Hour)
+		two.expect(t, "healed")
+		stopTwo()
+	})
+}
+
+// A restart is no news, and no way around the damping.
+func TestMemory(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		m, stop := newMoving(t, func(p *Policy) { p.ChangesPerHour = 1 })
+		m.move(addrB, "the router", "opendns")
+		m.signals <- Signal{AddressSeen, ""}
+		time.Sleep(time.Minute)
+		stop()
+		saves := m.saves
+		m.move(addrA, "the router", "opendns")
+		_, stop = start(t, m.fake, func(_ *Daemon, s *Site) { s.Policy.Repair, s.Policy.ChangesPerHour = []string{Address}, 1 })
+		time.Sleep(30 * time.Minute)
+		m.expect(t, "changed-address held-address")
+		stop()
+		_, stop = start(t, m.fake, func(_ *Daemon, s *Site) { s.Policy.Repair, s.Policy.ChangesPerHour = []string{Address}, 1 })
+		time.Sleep(20 * time.Minute)
+		m.expect(t, "changed-address held-address")
+		stop()
+		if m.saves-saves > 4 {
+			t.Errorf("%d saves in an hour in which one thing happened", m.saves-saves)
+		}
+		m.set(func() { m.kept = []byte("{broken") })
+		_, stop = start(t, m.fake, nil)
+		time.Sleep(time.Minute)
+		stop()
+	})
+}
+
+func TestOnce(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		f := newFake()
+		f.fails("mx.exists")
+		once := func() []Snapshot {
+			d := &Daemon{Load: func(context.Context) ([]Site, []Wrong, error) { return []Site{f.site()}, nil, nil }, Observers: []Observer{f}}
+			seen, err := d.Once(t.Context())
+			if err != nil {
+				t.Fatal(err)
+			}
+			return seen
+		}
+		once()
+		once()
+		f.expect(t, "broke")
+		f.well()
+		if seen := once(); seen[0].Site != "nomeazienda" || len(seen[0].Report.Checks) == 0 {
+			t.Errorf("%+v", seen)
+		}
+		f.expect(t, "broke healed")
+
+		d := &Daemon{Load: func(context.Context) ([]Site, []Wrong, error) {
+			s := f.site()
+			s.Lead = func(ctx context.Context, waiting func(string)) (func(), error) {
+				waiting("process 7")
+				<-ctx.Done()
+				return nil, ctx.Err()
+			}
+			return []Site{s}, nil, nil
+		}}
+		if _, err := d.Once(t.Context()); err == nil || !strings.Contains(err.Error(), "watched already, by process 7") {
+			t.Error(err)
+		}
+	})
+}
