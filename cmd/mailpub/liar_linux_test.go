@@ -5,8 +5,42 @@ import (
 	"fmt"
 	"net"
 	"strings"
+	"sync"
+	"testing"
 	"time"
 )
+
+// liar is a mail server that is good but for what a scenario makes it say.
+type liar struct {
+	host string
+	mu   sync.Mutex
+	says func(line string) string // "" is what a good server says
+}
+
+// lie makes it say something else until the scenario ends.
+func (l *liar) lie(t *testing.T, says func(line string) string) {
+	set := func(f func(string) string) {
+		l.mu.Lock()
+		defer l.mu.Unlock()
+		l.says = f
+	}
+	set(says)
+	t.Cleanup(func() { set(nil) })
+}
+
+func (l *liar) serve(t *testing.T, listener net.Listener) {
+	var sessions sync.WaitGroup
+	go func() {
+		for {
+			conn, err := listener.Accept()
+			if err != nil {
+				return
+			}
+			sessions.Go(func() { l.session(conn) })
+		}
+	}()
+	t.Cleanup(func() { listener.Close(); sessions.Wait() })
+}
 
 // session is one conversation.
 func (l *liar) session(conn net.Conn) {
