@@ -81,8 +81,12 @@ func publicKey(block *pem.Block) ([]byte, error) {
 	return x509.MarshalPKIXPublicKey(signer.Public())
 }
 
+// ErrNoTLS says that a server does not offer STARTTLS.
+var ErrNoTLS = errors.New("the server does not offer STARTTLS")
+
 // Served returns the certificates that the server at addr shows by STARTTLS when it is asked for
-// host, its own first. Whether anybody trusts them is not looked at. dial may be nil.
+// host, its own first. Whether anybody trusts them is not looked at. Where there is no STARTTLS
+// the error is ErrNoTLS. dial may be nil.
 func Served(ctx context.Context, dial Dial, addr, host string) ([]*x509.Certificate, error) {
 	d, err := hello(ctx, dial, addr)
 	if err != nil {
@@ -96,14 +100,12 @@ func Served(ctx context.Context, dial Dial, addr, host string) ([]*x509.Certific
 // CertificateDigest is KeyDigest for a certificate that was shown.
 func CertificateDigest(c *x509.Certificate) string { return digest(c.RawSubjectPublicKeyInfo) }
 
-var errNoTLS = errors.New("the server does not offer STARTTLS")
-
 // startTLS goes over to TLS (RFC 3207). It looks at the certificate without judging it:
 // that is the caller's.
 func (d *dialog) startTLS(ctx context.Context, host string) (tls.ConnectionState, error) {
 	offered := slices.ContainsFunc(d.Hello.Lines, func(l string) bool { return strings.EqualFold(l, "STARTTLS") })
 	if !offered {
-		return tls.ConnectionState{}, errNoTLS
+		return tls.ConnectionState{}, ErrNoTLS
 	}
 	r, err := d.say(ctx, "STARTTLS")
 	if err != nil {

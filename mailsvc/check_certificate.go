@@ -21,7 +21,7 @@ func (f Facts) certificate(ctx context.Context) []plan.Check {
 	c := plan.Check{ID: "smtp.certificate", Subject: f.Addr, Want: "for " + f.Hostname + ", trusted, valid now", Ref: "RFC 6125 section 6, RFC 8461 section 4.2"}
 	shown, err := Served(ctx, f.Dial, f.Addr, f.Hostname)
 	switch {
-	case errors.Is(err, errNoTLS):
+	case errors.Is(err, ErrNoTLS):
 		c.Status, c.Got, c.Hint = plan.Skip, err.Error(), "give the server a certificate (the bundled receiver: service.tls)"
 		return single(c)
 	case err != nil:

@@ -34,7 +34,9 @@ func (f Facts) mailLocal(ctx context.Context) []plan.Check {
 		c.Hint = "look for the subject \"mailpub test " + word + "\" in the postmaster's mailbox, or give verify.mailbox"
 		return single(c)
 	}
-	return single(f.found(ctx, c, word, true))
+	c, path := f.found(ctx, c, word)
+	takeAway(&c, path)
+	return single(c)
 }
 
 // handIn sends a message on the LAN address. It passes, with the word in the message, where the
@@ -80,27 +82,30 @@ func (f Facts) message(to, word string) string {
 		"mailpub verify sent this message to see whether it arrives. It can be deleted."
 }
 
-// found looks for the message in the mailboxes' files. With remove it takes it away once it was
-// seen: nobody waits for it.
-func (f Facts) found(ctx context.Context, c plan.Check, word string, remove bool) plan.Check {
+// found looks for the message in the mailboxes' files, and returns which it is.
+func (f Facts) found(ctx context.Context, c plan.Check, word string) (_ plan.Check, path string) {
 	path, err := f.arrived(ctx, word)
 	switch {
 	case path != "":
 		c.Status, c.Got = plan.Pass, "arrived in "+path
-		if !remove {
-			return c
-		}
-		if err := os.Remove(path); err != nil {
-			c.Got += " (and could not be removed: " + err.Error() + ")"
-		}
-		return c
+		return c, path
 	case err != nil:
 		c.Status, c.Got = plan.Skip, err.Error()
 	default:
 		c.Status, c.Got = plan.Fail, fmt.Sprintf("accepted, but not in %s after %v", f.Maildir, arrival)
 	}
 	c.Hint = "see whether the server stores its mail there (service.maildir), and its log for where the message went"
-	return c
+	return c, ""
+}
+
+// takeAway removes the message once it was seen, if it was: nobody waits for it.
+func takeAway(c *plan.Check, path string) {
+	if path == "" {
+		return
+	}
+	if err := os.Remove(path); err != nil {
+		c.Got += " (and could not be removed: " + err.Error() + ")"
+	}
 }
 
 // arrived returns the file of the message with word, once it is there; none after arrival has

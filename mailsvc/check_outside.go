@@ -34,11 +34,12 @@ func (f Facts) CheckMessage(ctx context.Context, domain string, hops []Hop, word
 		c.Hint = `look for the subject "mailpub test ` + word + `" in the mailbox of postmaster@` + domain
 		return []plan.Check{c, source}
 	}
-	if path, err := f.arrived(ctx, word); err == nil && path != "" {
-		source = judgeSource(source, path, from)
-	}
-	c = f.found(ctx, c, word, true)
+	c, path := f.found(ctx, c, word)
 	c.Got = said + "; " + c.Got
+	if path != "" {
+		source = judgeSource(source, path, from)
+		takeAway(&c, path)
+	}
 	return []plan.Check{c, source}
 }
 
@@ -65,10 +66,26 @@ func hopHint(hop string) string {
 	return "the server refuses the message: see account.postmaster, and its log"
 }
 
-// traced is the client's address in a trace field (RFC 5321 section 4.4).
-var traced = sync.OnceValue(func() *regexp.Regexp {
-	return regexp.MustCompile(`(?is)^received: from [^\[]*\[(?:ipv6:)?([0-9a-f.:]+)\]`)
+// traced finds the client's address in a trace field: in brackets of its own behind what the
+// client called itself, which may be an address too (RFC 5321 section 4.4), or, as Exim writes
+// it, in front.
+var traced = sync.OnceValue(func() []*regexp.Regexp {
+	return []*regexp.Regexp{
+		regexp.MustCompile(`(?is)^received: from [^(;]*\((?:[^()\[\]]*\s)?\[(?:ipv6:)?([0-9a-f.:]+)\]`),
+		regexp.MustCompile(`(?is)^received: from [^\[]*\[(?:ipv6:)?([0-9a-f.:]+)\]`),
+	}
 })
+
+// client returns the client's address in a trace field, if it is one.
+func client(field string) (a netip.Addr, ok bool) {
+	for _, form := range traced() {
+		if m := form.FindStringSubmatch(field); m != nil {
+			a, _ = netip.ParseAddr(m[1])
+			return a, true
+		}
+	}
+	return a, false
+}
 
 // judgeSource sees which client the server saw: where a router puts its own address in the place
 // of all, rules that go by addresses mean nothing.
@@ -80,8 +97,8 @@ func judgeSource(c plan.Check, path string, from []netip.Addr) plan.Check {
 	}
 	var seen netip.Addr
 	for _, field := range strings.SplitAfter(string(head), "\n") {
-		if m := traced().FindStringSubmatch(field); m != nil {
-			seen, _ = netip.ParseAddr(m[1])
+		if a, is := client(field); is {
+			seen = a
 			break
 		}
 	}

@@ -12,8 +12,9 @@ import (
 // mailRead sends the message of mail.local and then fetches it as its reader would.
 func (f Facts) mailRead(ctx context.Context) []plan.Check {
 	local, word := f.handIn(ctx)
+	end := time.Now().Add(arrival)
 	if local.Status == plan.Pass && f.Maildir != "" {
-		local = f.found(ctx, local, word, false)
+		local, _ = f.found(ctx, local, word)
 	}
 	checks := single(local)
 	ways := []struct {
@@ -29,15 +30,15 @@ func (f Facts) mailRead(ctx context.Context) []plan.Check {
 		if word == "" {
 			c.Status, c.Got, c.Hint, c.Reason = plan.Skip, "no message was accepted", "see mail.local", local.Reason
 		} else {
-			c = f.fetch(ctx, c, word, last, way.look)
+			c = f.fetch(ctx, c, word, end, last, way.look)
 		}
 		checks = append(checks, c)
 	}
 	return checks
 }
 
-// fetch looks until the message is there, or arrival has passed.
-func (f Facts) fetch(ctx context.Context, c plan.Check, word string, remove bool,
+// fetch looks until the message is there, or it is later than end: at least once.
+func (f Facts) fetch(ctx context.Context, c plan.Check, word string, end time.Time, remove bool,
 	look func(ctx context.Context, user, password, word string, remove bool) (bool, error)) plan.Check {
 	password, err := f.Mailbox.Password(ctx)
 	if err == nil && strings.ContainsAny(f.Mailbox.User+password, "\r\n\x00") {
@@ -47,7 +48,7 @@ func (f Facts) fetch(ctx context.Context, c plan.Check, word string, remove bool
 		c.Status, c.Got, c.Hint = plan.Skip, err.Error(), "see verify.mailbox.password in the config"
 		return c
 	}
-	ctx, cancel := context.WithTimeout(ctx, arrival)
+	ctx, cancel := context.WithTimeout(ctx, max(time.Until(end), arrival/2))
 	defer cancel()
 	for looked := false; ; looked = true {
 		found, err := look(ctx, f.Mailbox.User, password, word, remove)
@@ -68,10 +69,12 @@ func (f Facts) fetch(ctx context.Context, c plan.Check, word string, remove bool
 		}
 		select {
 		case <-ctx.Done():
+		case <-time.After(min(500*time.Millisecond, time.Until(end))):
+		}
+		if ctx.Err() != nil || !time.Now().Before(end) {
 			c.Status, c.Got = plan.Fail, "not there after "+arrival.String()
 			c.Hint = "see which mailbox the postmaster's mail goes to, whether it is this user's, and whether a filter moved it"
 			return c
-		case <-time.After(500 * time.Millisecond):
 		}
 	}
 }

@@ -174,7 +174,7 @@ func TestMailRead(t *testing.T) {
 		synctest.Test(t, func(t *testing.T) {
 			m := &mailbox{messages: []string{"Subject: another"}}
 			f := Facts{Mailbox: &Mailbox{IMAP: "192.168.1.1:143", User: "mario", Password: secret(`se"cret`)}, Dial: piped(m.imap)}
-			c := f.fetch(t.Context(), plan.Check{}, "word", true, f.inIMAP)
+			c := f.fetch(t.Context(), plan.Check{}, "word", time.Now().Add(arrival), true, f.inIMAP)
 			want(t, c, plan.Fail, "not there after 10s")
 		})
 	})
@@ -218,7 +218,7 @@ func TestMailReadFaults(t *testing.T) {
 					Password: func(context.Context) (string, error) { return "secret", nil }}}
 				for _, look := range []func(context.Context, string, string, string, bool) (bool, error){f.inIMAP, f.inPOP3} {
 					began := time.Now()
-					c := f.fetch(t.Context(), plan.Check{}, "word", true, look)
+					c := f.fetch(t.Context(), plan.Check{}, "word", time.Now().Add(arrival), true, look)
 					if c.Status != plan.Fail && c.Status != plan.Skip || time.Since(began) > 2*stepTimeout {
 						t.Errorf("%+v after %v", c, time.Since(began))
 					}

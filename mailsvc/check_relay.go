@@ -99,6 +99,9 @@ func (f Facts) relayOpen(ctx context.Context) []plan.Check {
 	case len(taken) > 0:
 		c.Got = fmt.Sprintf("%d of %d accepted: %s", len(taken), len(forms), some(taken))
 		c.Status, c.Hint = f.acceptedFromInside()
+	case len(caught) > 0 && f.refusesUnknown(ctx):
+		c.Got = fmt.Sprintf("%d of %d accepted, of a server that refuses unknown recipients: %s", len(caught), len(forms), some(caught))
+		c.Status, c.Hint = f.acceptedFromInside()
 	case len(caught) > 0:
 		c.Status, c.Got = plan.Warn, fmt.Sprintf("%d of %d accepted: %s", len(caught), len(forms), some(caught))
 		c.Hint = "they end in a domain of ours: a catch-all mailbox takes them (see relay.recipient), or the server sends them on; look where one went"
@@ -110,6 +113,16 @@ func (f Facts) relayOpen(ctx context.Context) []plan.Check {
 		c.Status, c.Got = plan.Pass, fmt.Sprintf("all %d forms refused", len(forms))
 	}
 	return single(c)
+}
+
+// refusesUnknown reports whether the server refuses a recipient of ours that does not exist. Then
+// what it accepts in our domain beside its own mailboxes, it sends on.
+func (f Facts) refusesUnknown(ctx context.Context) bool {
+	if len(f.Domains) == 0 {
+		return false
+	}
+	_, rcpt, err := f.try(ctx, "<>", "<mailpub-nobody-"+nonce(f.Now())+"@"+f.Domains[0]+">")
+	return err == nil && rcpt.refused()
 }
 
 // some names the first few.

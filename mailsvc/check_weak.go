@@ -52,7 +52,7 @@ func (f Facts) weak(ctx context.Context) []plan.Check {
 var errNoAuth = errors.New("AUTH PLAIN is not offered")
 
 // guess tries each login on one connection, under TLS where there is any. Where the server
-// breaks off it has had enough, and is not asked again.
+// breaks off, or puts off after a refusal, it has had enough, and is not asked again.
 func (f Facts) guess(ctx context.Context, addr string) (said, opened string, err error) {
 	d, err := hello(ctx, f.Dial, addr)
 	if err != nil {
@@ -62,7 +62,7 @@ func (f Facts) guess(ctx context.Context, addr string) (said, opened string, err
 	if _, err = d.startTLS(ctx, f.Hostname); err == nil {
 		err = d.greet(ctx)
 	}
-	if err != nil && !errors.Is(err, errNoTLS) {
+	if err != nil && !errors.Is(err, ErrNoTLS) {
 		return "", "", err
 	}
 	if !d.offersPlain() {
@@ -73,7 +73,7 @@ func (f Facts) guess(ctx context.Context, addr string) (said, opened string, err
 		switch {
 		case err != nil && i == 0:
 			return "", "", err
-		case err != nil || r.Code == 421:
+		case err != nil || r.Code == 421 || r.Code/100 == 4 && i > 0:
 			return fmt.Sprintf("refused, and the server breaks off after %d", i), "", nil
 		case r.accepted(): // 235
 			return "", l[0], nil

@@ -93,8 +93,10 @@ func Checks(f Facts) []plan.Checker {
 	} else {
 		all = append(all, plan.Checker{Area: "mail", IDs: []string{"mail.local", "mail.read"}, Timeout: time.Minute, Run: f.mailRead})
 	}
-	if f.Accounts {
-		all = append(all, one("mail", "account.weak", f.weak))
+	if f.Accounts { // a server that counts failures would keep the mailbox's reader waiting too
+		weak := one("mail", "account.weak", f.weak)
+		weak.After = []string{"mail.read"}
+		all = append(all, weak)
 	}
 	if len(f.Backups) > 0 {
 		all = append(all, one("mail", "mail.backup", f.backups))
@@ -240,12 +242,13 @@ func (f Facts) tryEgress(ctx context.Context, host string) plan.Check {
 		name, port = strings.Trim(host, "[]"), "25"
 	}
 	c := plan.Check{ID: "port.egress25", Subject: "port 25 outwards, to " + host, Want: "220 from " + name, Ref: "RFC 5321 section 3.1"}
-	d, err := open(ctx, f.Dial, net.JoinHostPort(name, port))
-	var dns *net.DNSError
-	switch {
-	case errors.As(err, &dns):
-		c.Status, c.Got, c.Hint = plan.Skip, "its name does not resolve: "+dns.Err, "look at this machine's resolver, or name another server under verify.egress"
+	at, err := f.addresses(ctx, name)
+	if err != nil {
+		c.Status, c.Got, c.Hint = plan.Skip, "its name does not resolve: "+err.Error(), "see the resolvers of verify.resolvers, or name another server under verify.egress"
 		return c
+	}
+	d, err := open(ctx, f.Dial, net.JoinHostPort(at[0].String(), port))
+	switch {
 	case err != nil && ctx.Err() != nil:
 		c.Status, c.Got, c.Hint = plan.Skip, plainly(ctx.Err()), "run verify again"
 		return c

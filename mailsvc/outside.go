@@ -164,7 +164,7 @@ func (f Facts) startsTLS(ctx context.Context) []plan.Check {
 	switch {
 	case err == nil:
 		c.Status, c.Got = plan.Pass, tls.VersionName(state.Version)
-	case err == errNoTLS:
+	case err == ErrNoTLS:
 		c.Status, c.Got = plan.Warn, err.Error()
 		c.Hint = "give the server a certificate: mail to it goes over the wire in the clear (the bundled receiver: service.tls)"
 	default:
@@ -217,7 +217,7 @@ func (o Outside) Send(ctx context.Context, domain, word string) []Hop {
 	}
 	hop("banner", d.Greeting.String(), nil)
 	switch state, err := d.startTLS(ctx, o.Hostname); {
-	case err == errNoTLS:
+	case err == ErrNoTLS:
 		hop("TLS", "not offered", nil)
 	case err != nil:
 		hop("TLS", "", err)

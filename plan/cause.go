@@ -11,6 +11,7 @@ type Reason string
 
 const (
 	ReasonSilent  Reason = "silent"   // what had to be asked does not answer
+	ReasonPartly  Reason = "partly"   // one of several that had to be asked does not
 	ReasonDown    Reason = "down"     // the mail server itself does not listen
 	ReasonLost    Reason = "lost"     // mailpub put it there, and it is there no more
 	ReasonStandIn Reason = "stand-in" // something of mailpub's own answered in place of the real thing
@@ -84,9 +85,8 @@ func causeRules() []causeRule {
 		}},
 		{reason("port.inside", ReasonStandIn, "the mail server does not run (only mailpub's stand-in answered)"), unheard},
 		{reason("port.inside", ReasonDown, "the mail server is down"), unheard},
-		{silentZone, func(c, o Check, _ []Check) bool {
-			return o.Status == Skip && o.Reason == ReasonSilent && within(o.Subject, c.Subject)
-		}},
+		{reason("dns.zone", ReasonSilent, "no name server of %s answers"), unanswered},
+		{reason("dns.zone", ReasonPartly, "a name server of %s does not answer for it"), unanswered},
 	}
 }
 
@@ -99,10 +99,11 @@ func failing(id, says string) func(Check, []Check) string {
 	}
 }
 
+// reason holds for a check with a reason. In what it says %s is the subject.
 func reason(id string, r Reason, says string) func(Check, []Check) string {
 	return func(c Check, _ []Check) string {
 		if c.ID == id && c.Reason == r {
-			return says
+			return strings.Replace(says, "%s", c.Subject, 1)
 		}
 		return ""
 	}
@@ -153,11 +154,9 @@ func unheard(_, o Check, all []Check) bool {
 	return message(o)
 }
 
-func silentZone(c Check, _ []Check) string {
-	if c.ID != "dns.zone" || c.Status != Skip {
-		return ""
-	}
-	return "no name server of " + c.Subject + " answers"
+// unanswered is what can't be known, or not for sure, where servers of a zone do not answer.
+func unanswered(c, o Check, _ []Check) bool {
+	return o.Status != Fail && (o.Reason == ReasonSilent || o.Reason == ReasonPartly) && within(o.Subject, c.Subject)
 }
 
 // within reports whether a word of a subject is a name in a zone.

@@ -42,6 +42,8 @@ func TestCauses(t *testing.T) {
 			[]string{"the mail server does not run (only mailpub's stand-in answered): 1 3 4"}},
 		{"a silent zone", []Check{skip("dns.zone nomeazienda.it"), skip("mx.exists nomeazienda.it"), skip("spf.pass 2.2.2.2 as mail.nomeazienda.it"), skip("host.ptr 2.2.2.2"), skip("mx.exists altra-nomeazienda.it")},
 			[]string{"no name server of nomeazienda.it answers: 1 2"}},
+		{"a lame server", []Check{check(Fail, ReasonPartly, "dns.zone nomeazienda.it"), check(Warn, ReasonPartly, "mx.exists nomeazienda.it"), fail("mx.target nomeazienda.it MX x"), check(Warn, ReasonPartly, "mx.exists nomeazienda.example")},
+			[]string{"a name server of nomeazienda.it does not answer for it: 1"}},
 		{"two causes, each its own", []Check{check(Fail, ReasonDown, "port.inside smtp at 10.10.10.10:25"), skip("smtp.banner"), fail("router.gateway"), skip("router.wan"), smtpOut},
 			[]string{"no router answers: 3 4", "the mail server is down: 1"}},
 	} {

@@ -4,7 +4,6 @@ import (
 	"context"
 	"fmt"
 	"slices"
-	"sync"
 	"time"
 )
 
@@ -45,6 +44,9 @@ type Checker struct {
 	IDs []string
 	// Also are further ids that Run may report.
 	Also []string
+	// After are ids whose checkers have ended before this one begins, where they run at all:
+	// it would disturb them.
+	After []string
 	// Timeout bounds Run; zero means DefaultCheckTimeout.
 	Timeout time.Duration
 	// Run looks and reports. It does not return an error: what it could not find
@@ -55,16 +57,29 @@ type Checker struct {
 // DefaultCheckTimeout bounds a Checker that names no timeout of its own.
 const DefaultCheckTimeout = 20 * time.Second
 
-// RunChecks runs all checkers at once, each under its own deadline, and returns
-// the findings in the order of the checkers. A checker that overruns its deadline
+// RunChecks runs all checkers at once, but for what After says, each under its own deadline, and
+// returns the findings in the order of the checkers. A checker that overruns its deadline
 // is reported as Skip for each of its ids.
 func RunChecks(ctx context.Context, checkers []Checker) []Check {
 	found := make([][]Check, len(checkers))
-	var wg sync.WaitGroup
-	for i, c := range checkers {
-		wg.Go(func() { found[i] = runOne(ctx, c) })
+	ended := make([]chan struct{}, len(checkers))
+	for i := range ended {
+		ended[i] = make(chan struct{})
 	}
-	wg.Wait()
+	for i, c := range checkers {
+		go func() {
+			defer close(ended[i])
+			for j, other := range checkers {
+				if slices.ContainsFunc(other.IDs, func(id string) bool { return slices.Contains(c.After, id) }) {
+					<-ended[j]
+				}
+			}
+			found[i] = runOne(ctx, c)
+		}()
+	}
+	for _, e := range ended {
+		<-e
+	}
 	return slices.Concat(found...)
 }
 

@@ -41,3 +41,24 @@ func TestRunChecks(t *testing.T) {
 		time.Sleep(2 * time.Hour) // let the deaf one end
 	})
 }
+
+// What would disturb another check waits for it, where that runs at all.
+func TestRunChecksAfter(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var order string
+		run := func(id string, d time.Duration) func(context.Context) []Check {
+			return func(context.Context) []Check {
+				time.Sleep(d)
+				order += id
+				return []Check{{ID: id, Status: Pass}}
+			}
+		}
+		RunChecks(t.Context(), []Checker{
+			{IDs: []string{"a"}, After: []string{"b", "not run"}, Run: run("a", time.Second)},
+			{IDs: []string{"b"}, Run: run("b", 2*time.Second)},
+		})
+		if order != "ba" {
+			t.Errorf("they ended in the order %s, want b before a", order)
+		}
+	})
+}

@@ -21,8 +21,8 @@ func (e *examiner) hosts() {
 		file = hostsFile()
 	}
 	table, err := readHosts(file)
-	if errors.Is(err, fs.ErrNotExist) {
-		table, err = nil, nil // no table maps nothing
+	if errors.Is(err, fs.ErrNotExist) && e.HostsFile == "" {
+		table, err = nil, nil // a system without a table maps nothing
 	}
 	names := []string{e.Host}
 	for _, n := range e.Names {

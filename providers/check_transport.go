@@ -86,7 +86,8 @@ func (e *examiner) tlsReports(d Domain) {
 	})
 }
 
-// Served returns the certificates that the mail server shows on a port, its own first.
+// Served returns the certificates that the mail server shows on a port, its own first; none
+// where it answers and offers no TLS.
 type Served func(ctx context.Context, port uint16) ([]*x509.Certificate, error)
 
 // dane checks that what DNS says of the mail host's keys is what it shows: a TLSA record that
@@ -136,7 +137,10 @@ func (e *examiner) daneMatch(port uint16, wanted bool) {
 		return
 	}
 	c.Got = strings.Join(a.Data(), ", ")
-	if !slices.ContainsFunc(a.Data(), func(data string) bool { return tlsaMatches(data, shown) }) {
+	if len(shown) == 0 { // RFC 7672 section 2.2: who heeds the records delivers under TLS or not at all
+		c.Status, c.Got = plan.Fail, c.Got+", and the server offers no STARTTLS"
+		c.Hint = "senders that heed DANE deliver no mail: let the server offer STARTTLS, or remove the record"
+	} else if !slices.ContainsFunc(a.Data(), func(data string) bool { return tlsaMatches(data, shown) }) {
 		c.Status = plan.Fail
 		c.Hint = "senders that heed DANE deliver no mail: publish a record for the key in use (mailpub apply), or put the former key back"
 	}

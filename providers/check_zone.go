@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"maps"
+	"net"
 	"slices"
 	"strings"
 	"time"
@@ -18,6 +19,9 @@ func (e *examiner) zones() {
 	for _, zone := range e.Zones {
 		zone = plan.FQDN(zone)
 		servers, err := e.authorities(e.ctx, zone)
+		if err != nil { // a resolver can't tell whom nobody answers for; the parent can
+			servers, err = e.referred(zone, err)
+		}
 		if err != nil {
 			e.skip("dns.zone", bare(zone), err.Error(), hintUnknown)
 			e.skip("dns.dnssec", bare(zone), err.Error(), hintUnknown)
@@ -28,31 +32,39 @@ func (e *examiner) zones() {
 	}
 }
 
-// served asks every name server of a zone for its SOA.
+// served asks every name server of a zone for its SOA, and compares what they say.
 func (e *examiner) served(zone string, servers []string) {
 	c := plan.Check{ID: "dns.zone", Subject: bare(zone), Status: plan.Pass, Want: "every name server answers alike", Ref: "RFC 1034 section 4.2.2, RFC 2182"}
 	serials := map[string][]string{}
-	var silent, lame []string
+	var silent, lame, holding []string
 	for _, s := range servers {
 		a, err := e.ask(e.ctx, place{s, true}, zone, "SOA")
 		switch {
 		case err == nil && a.Authoritative && len(a.Records) == 1:
 			serial := strings.Fields(a.Records[0].Data)[2]
-			serials[serial] = append(serials[serial], s)
+			serials[serial], holding = append(serials[serial], s), append(holding, s)
 		case err != nil && !spoke(err):
 			silent = append(silent, err.Error())
 		default:
 			lame = append(lame, s)
 		}
 	}
+	differ := e.differ(zone, holding)
 	switch {
 	case len(lame) > 0:
-		c.Status, c.Got = plan.Fail, strings.Join(lame, ", ")+" answers, but does not hold the zone"
+		c.Status, c.Got, c.Reason = plan.Fail, strings.Join(lame, ", ")+" answers, but does not hold the zone", plan.ReasonPartly
 		c.Hint = "let that server serve the zone, or take it out of the zone's NS records and of those at the parent"
-	case len(serials) == 0:
-		c.Status, c.Got, c.Hint = plan.Skip, strings.Join(silent, "; "), hintUnknown
+	case len(holding) == 0 && e.online(zone):
+		c.Status, c.Got, c.Reason = plan.Fail, "none answers: "+strings.Join(silent, "; "), plan.ReasonSilent
+		c.Hint = "nobody finds the domain until one does: start the name servers, or have those corrected that the parent names (at the registrar)"
+	case len(holding) == 0:
+		c.Status, c.Got, c.Hint, c.Reason = plan.Skip, strings.Join(silent, "; "), hintUnknown, plan.ReasonSilent
+	case differ != "":
+		c.Status, c.Got = plan.Fail, differ
+		c.Hint = "who asks the wrong one gets the wrong answer: where a change is on its way to one of them, verify again soon; where it stays so, repair the transfer between them"
 	case len(silent) > 0:
-		c.Status, c.Got, c.Hint = plan.Warn, "not all answer: "+strings.Join(silent, "; "), "start that server, or take it out of the zone's NS records; "+hintUnknown
+		c.Status, c.Got, c.Reason = plan.Warn, "not all answer: "+strings.Join(silent, "; "), plan.ReasonPartly
+		c.Hint = "start that server, or take it out of the zone's NS records; " + hintUnknown
 	case len(serials) > 1:
 		var said []string
 		for _, serial := range slices.Sorted(maps.Keys(serials)) {
@@ -64,6 +76,65 @@ func (e *examiner) served(zone string, servers []string) {
 		c.Got = fmt.Sprintf("%d of them, with serial %s", len(servers), slices.Collect(maps.Keys(serials))[0])
 	}
 	e.add(c)
+}
+
+// differ says where servers that hold a zone do not agree on what mail needs of it, or "".
+func (e *examiner) differ(zone string, servers []string) string {
+	ask := []rrset{{zone, "NS"}}
+	for _, d := range e.Domains {
+		ask = append(ask, rrset{plan.FQDN(d.Name), "MX"}, rrset{plan.FQDN(d.Name), "TXT"})
+	}
+	ask = append(ask, rrset{e.Host, "A"}, rrset{e.Host, "AAAA"})
+	for _, q := range ask {
+		if !plan.Within(q.name, zone) {
+			continue
+		}
+		first, at := "", ""
+		for _, s := range servers {
+			a, err := e.ask(e.ctx, place{s, true}, q.name, q.rrtype)
+			switch now := said(a); {
+			case err != nil:
+			case at == "":
+				first, at = now, s
+			case now != first:
+				return fmt.Sprintf("%s %s is %s at %s, and %s at %s", bare(q.name), q.rrtype, shortened(first), at, shortened(now), s)
+			}
+		}
+	}
+	return ""
+}
+
+// online reports whether a resolver says anything about the world above a zone: then it is not
+// this machine's own network that is silent.
+func (e *examiner) online(zone string) bool {
+	_, parent, _ := strings.Cut(zone, ".")
+	_, err := e.resolve(e.ctx, plan.FQDN(parent), "NS")
+	return err == nil || spoke(err)
+}
+
+// referred returns the servers that the parent names for a zone, at the addresses it gives
+// along, or else that the world has. why is the error where that can't be found out either.
+func (e *examiner) referred(zone string, why error) ([]string, error) {
+	r, err := e.refers(zone)
+	if err != nil {
+		return nil, why
+	}
+	var servers []string
+	for _, host := range r.hosts {
+		addrs := r.glue[host]
+		if len(addrs) == 0 {
+			if a, err := e.resolve(e.ctx, host, "A"); err == nil {
+				addrs = a.Data()
+			}
+		}
+		if len(addrs) > 0 {
+			servers = append(servers, net.JoinHostPort(addrs[0], e.nsPort))
+		}
+	}
+	if servers == nil {
+		return nil, why
+	}
+	return servers, nil
 }
 
 // spoke reports whether a server said something, if only that it knows nothing.

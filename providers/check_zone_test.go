@@ -103,6 +103,7 @@ func zoneChecks(t *testing.T, f Facts) map[string]plan.Check {
 func TestZoneServed(t *testing.T) {
 	first := serve(t, map[string]string{testZone: goodZone})
 	later := serve(t, map[string]string{testZone: strings.Replace(goodZone, "hostmaster 1 ", "hostmaster 2 ", 1)})
+	moved := serve(t, map[string]string{testZone: strings.Replace(goodZone, "MX 10 mail", "MX 20 mail", 1)})
 	lame := serve(t, map[string]string{"elsewhere.example.": goodReverse})
 	gone := startDNS(t, func(c *authdns.Config) { c.Zones = map[string]string{} })
 	gone.Close()
@@ -115,7 +116,8 @@ func TestZoneServed(t *testing.T) {
 		"another state": {[]string{first, later}, plan.Warn, "serials differ: 1 at " + first + "; 2 at " + later},
 		"lame":          {[]string{first, lame}, plan.Fail, lame + " answers, but does not hold the zone"},
 		"one is gone":   {[]string{first, gone.Addr()}, plan.Warn, "not all answer"},
-		"all are gone":  {[]string{gone.Addr()}, plan.Skip, gone.Addr()},
+		"all are gone":  {[]string{gone.Addr()}, plan.Fail, "none answers: name server " + gone.Addr()},
+		"not alike":     {[]string{first, moved}, plan.Fail, "nomeazienda.it MX is 10 mail.nomeazienda.it. at " + first + ", and 20 mail.nomeazienda.it. at " + moved},
 	} {
 		t.Run(name, func(t *testing.T) {
 			f := siteFacts(first)

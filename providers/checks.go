@@ -174,7 +174,7 @@ func (e *examiner) examine(r rule) {
 		c.Hint = "a resolver may answer with what it remembers; run verify again once that has run out" + remembered(cached.Answer)
 	case len(silent) > 0:
 		c.Status, c.Got = plan.Warn, c.Got+"; not everywhere: "+strings.Join(silent, "; ")
-		c.Hint = hintUnknown
+		c.Hint, c.Reason = hintUnknown, plan.ReasonPartly
 	}
 	e.add(c)
 }

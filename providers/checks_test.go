@@ -46,7 +46,7 @@ func siteFacts(servers ...string) Facts {
 			Servers: servers, Timeout: 500 * time.Millisecond, Attempts: 1,
 		},
 		Nameservers: map[string][]string{testZone: servers, reverseZone: servers},
-		HostsFile:   "testdata/no-such-file",
+		HostsFile:   os.DevNull,
 	}
 }
 

@@ -106,7 +106,8 @@ func (w *world) digest(ctx context.Context, from string) (string, error) {
 	return mailsvc.CertificateDigest(shown[0]), nil
 }
 
-// shown returns the certificates that the mail server shows on a port, seen from outside.
+// shown returns the certificates that the mail server shows on a port, seen from outside; none
+// where it answers and offers no TLS.
 func (w *world) shown(ctx context.Context, port uint16) ([]*x509.Certificate, error) {
 	addr := w.smtpAddr()
 	for _, f := range w.site.Forwards {
@@ -114,7 +115,11 @@ func (w *world) shown(ctx context.Context, port uint16) ([]*x509.Certificate, er
 			addr = netip.AddrPortFrom(w.site.Address, f.Internal).String()
 		}
 	}
-	return mailsvc.Served(ctx, nil, addr, w.cfg.Server.Hostname)
+	shown, err := mailsvc.Served(ctx, nil, addr, w.cfg.Server.Hostname)
+	if errors.Is(err, mailsvc.ErrNoTLS) {
+		return nil, nil
+	}
+	return shown, err
 }
 
 // selectors are the DKIM keys of a domain, as the checks need them.

@@ -17,6 +17,7 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+	"sync"
 	"syscall"
 	"testing"
 	"time"
@@ -31,6 +32,7 @@ type siteInLab struct {
 	dir  string
 	bin  string
 	host string // where mailpub runs
+	env  []string
 }
 
 func newSiteInLab(t *testing.T, o lab.Options) *siteInLab {
@@ -70,7 +72,7 @@ func (s *siteInLab) on(host string, args ...string) (stdout, stderr string, code
 func (s *siteInLab) command(ctx context.Context, host string, args ...string) *exec.Cmd {
 	cmd := s.lab.Command(ctx, host, args...)
 	cmd.Dir = s.dir
-	cmd.Env = append(os.Environ(), "MAILPUB_TSIG_KEY="+s.lab.Key, "GORACE="+quickExit)
+	cmd.Env = append(append(os.Environ(), "MAILPUB_TSIG_KEY="+s.lab.Key, "GORACE="+quickExit), s.env...)
 	return cmd
 }
 
@@ -94,18 +96,20 @@ func (s *siteInLab) mailpub(want int, args ...string) string {
 	return out
 }
 
-// background starts a command on a host; it ends with the test.
-func (s *siteInLab) background(host string, args ...string) {
+// background starts a command on a host; it ends with the test, or before by stop.
+func (s *siteInLab) background(host string, args ...string) (stop func()) {
 	s.t.Helper()
 	cmd := s.command(context.Background(), host, args...)
 	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
 	if err := cmd.Start(); err != nil {
 		s.t.Fatal(err)
 	}
-	s.t.Cleanup(func() {
+	stop = sync.OnceFunc(func() {
 		syscall.Kill(-cmd.Process.Pid, syscall.SIGTERM)
 		cmd.Wait()
 	})
+	s.t.Cleanup(stop)
+	return stop
 }
 
 // services starts the receiver, and what stands in for the server's other ports.

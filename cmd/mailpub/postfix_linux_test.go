@@ -267,23 +267,30 @@ func smugglingAt(t *testing.T, dial mailsvc.Dial, addr string) map[string]string
 // bundledReceiver serves on loopback until the test ends.
 func bundledReceiver(t *testing.T) (addr string) {
 	t.Helper()
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	serveReceiver(t, l, "mail.nomeazienda.it", nil)
+	return l.Addr().String()
+}
+
+// serveReceiver serves nomeazienda.it on a listener until the test ends, as a host; with STARTTLS
+// where there is a config.
+func serveReceiver(t *testing.T, l net.Listener, host string, config *tls.Config) {
+	t.Helper()
 	dir := t.TempDir()
 	driver := &mailsvc.Receiver{Path: filepath.Join(dir, "settings.json")}
 	var batch []plan.Change
-	for name, text := range map[string]string{"hostname": "mail.nomeazienda.it", "domain nomeazienda.it": plan.Served, "alias postmaster@nomeazienda.it": "mario"} {
+	for name, text := range map[string]string{"hostname": host, "domain nomeazienda.it": plan.Served, "alias postmaster@nomeazienda.it": "mario"} {
 		batch = append(batch, plan.Change{Key: plan.Key{Kind: mailsvc.Kind, Name: name}, Action: plan.Create, After: []string{text}})
 	}
 	if err := driver.Apply(t.Context(), batch, func(plan.Change, error) {}); err != nil {
 		t.Fatal(err)
 	}
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	server := &receiver.Server{SettingsPath: driver.Path, Maildir: filepath.Join(dir, "mail")}
+	server := &receiver.Server{SettingsPath: driver.Path, Maildir: filepath.Join(dir, "mail"), TLS: func() *tls.Config { return config }}
 	ctx, cancel := context.WithCancel(context.Background())
 	ended := make(chan error, 1)
 	go func() { ended <- server.Serve(ctx, l) }()
 	t.Cleanup(func() { cancel(); <-ended })
-	return l.Addr().String()
 }

@@ -15,15 +15,15 @@ import (
 
 const probeToken = "a-token-for-the-lab-probe"
 
-// probe runs a probe outside and puts it into the config.
-func (s *siteInLab) probe() {
+// probe runs a probe outside, with further flags, and puts it into the config. It asks resolver.
+func (s *siteInLab) probe(resolver string, flags ...string) {
 	s.t.Helper()
 	if err := os.WriteFile(filepath.Join(s.dir, "probe.token"), []byte(probeToken+"\n"), 0o600); err != nil {
 		s.t.Fatal(err)
 	}
 	ctx, cancel := context.WithCancel(context.Background())
-	cmd := s.command(ctx, "inet", s.bin, "probe", "serve", "--listen", lab.Outside+":8443", "--site", "nomeazienda=file:probe.token",
-		"--state", filepath.Join(s.dir, "probe"), "--resolver", lab.NameServer, "--pause", "1s")
+	cmd := s.command(ctx, "inet", append([]string{s.bin, "probe", "serve", "--listen", lab.Outside + ":8443", "--site", "nomeazienda=file:probe.token",
+		"--state", filepath.Join(s.dir, "probe"), "--resolver", resolver, "--pause", "1s"}, flags...)...)
 	var out, log syncBuffer
 	cmd.Stdout, cmd.Stderr = &out, &log
 	if err := cmd.Start(); err != nil {
@@ -67,7 +67,7 @@ func (s *syncBuffer) String() string {
 // of port 25 gone, the router is the first finding; with the server down, MX does not move.
 func TestLabProbe(t *testing.T) {
 	s := newSiteInLab(t, lab.Options{})
-	s.probe()
+	s.probe(lab.NameServer)
 	has(t, s.mailpub(exitOK, "probe", "test"), "The probe answers after", "sees 2.2.2.2.")
 	s.services()
 	has(t, s.mailpub(exitOK, "plan"), "public address 2.2.2.2 (as the router, the probe say)")

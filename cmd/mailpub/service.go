@@ -24,7 +24,7 @@ func (a *app) service(w *world) mailsvc.Server {
 	case "postfix":
 		return &postfix.Driver{
 			Dir: s.Settings["config_directory"], Dovecot: s.Settings["dovecot"], PAM: s.Settings["pam"],
-			Addr: w.smtpAddr(), Hosts: cmp.Or(w.cfg.Verify.Hosts, "/etc/hosts"), Public: w.site.Public, Logger: a.logger(),
+			Addr: w.smtpAddr(), Hosts: cmp.Or(w.cfg.HostsFile(), "/etc/hosts"), Public: w.site.Public, Logger: a.logger(),
 		}
 	case "mdaemon":
 		return mdaemon.New(w.smtpAddr(), domain, mdaemonClient(w.cfg))

@@ -209,7 +209,7 @@ func (w *world) published() providers.Facts {
 		}
 	}
 	f.BlockLists = w.cfg.Verify.DNSBL
-	f.HostsFile, f.DANE, f.Served = w.cfg.Verify.Hosts, w.site.DANE.Ports, w.shown
+	f.HostsFile, f.DANE, f.Served = w.cfg.HostsFile(), w.site.DANE.Ports, w.shown
 	for i, d := range w.site.Domains {
 		pd := providers.Domain{Name: d.Name, MX: d.MX, DMARC: d.DMARC.Policy != "", TLSRPT: len(d.TLSRPT) > 0, Services: d.Services, Autoconfig: d.Autoconfig,
 			DKIM: w.selectors(w.cfg.Domains[i])}

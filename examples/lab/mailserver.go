@@ -109,6 +109,11 @@ base_dir = $root/run
 state_dir = $root/run
 log_path = $root/dovecot.log
 auth_failure_delay = 0
+service anvil {
+  unix_listener anvil-auth-penalty {
+    mode = 0
+  }
+}
 first_valid_uid = 1
 first_valid_gid = 1
 mail_location = maildir:$root/mail/%%u

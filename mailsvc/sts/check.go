@@ -2,6 +2,7 @@ package sts
 
 import (
 	"context"
+	"crypto/tls"
 	"errors"
 	"fmt"
 	"strings"
@@ -37,6 +38,9 @@ func (f *Fetcher) check(ctx context.Context, d plan.Domain) plan.Check {
 	switch {
 	case errors.Is(err, ErrNotServed):
 		c.Status, c.Got, c.Hint = plan.Fail, err.Error(), serve
+	case untrusted(err):
+		c.Status, c.Got = plan.Fail, err.Error()
+		c.Hint = "senders then go by no policy, or by the one they remember: give the web server a certificate of a public authority for mta-sts." + name
 	case err != nil:
 		c.Status, c.Got, c.Hint = plan.Skip, err.Error(), "see that https://mta-sts."+name+" can be reached from here, with a certificate for that name, then run verify again"
 	case Excluded(p, d.MX) != "":
@@ -46,6 +50,13 @@ func (f *Fetcher) check(ctx context.Context, d plan.Domain) plan.Check {
 		c.Status, c.Hint = plan.Fail, serve
 	}
 	return c
+}
+
+// untrusted reports whether the web server was reached, and showed a certificate that no sender
+// takes (RFC 8461 section 3.3).
+func untrusted(err error) bool {
+	var bad *tls.CertificateVerificationError
+	return errors.As(err, &bad)
 }
 
 // Excluded returns the first of a domain's mail exchangers that senders who heed the policy do

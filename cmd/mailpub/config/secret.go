@@ -127,3 +127,11 @@ func (c *Config) Path(p string) string {
 	}
 	return filepath.Join(filepath.Dir(c.File), p)
 }
+
+// HostsFile returns the hosts file that verify compares with DNS; "" is the system's.
+func (c *Config) HostsFile() string {
+	if c.Verify.Hosts == "" {
+		return ""
+	}
+	return c.Path(c.Verify.Hosts)
+}

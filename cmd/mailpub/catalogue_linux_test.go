@@ -1,0 +1,250 @@
+package main
+
+import (
+	"encoding/json"
+	"flag"
+	"fmt"
+	"os"
+	"slices"
+	"strings"
+	"sync"
+	"testing"
+
+	"github.com/mailpub/mailpub/cmd/mailpub/explain"
+	"github.com/mailpub/mailpub/plan"
+)
+
+var update = flag.Bool("update", false, "write what the tests found into the docs that show it")
+
+// scenario is one way in which a site can be wrong, made so for real, and what verify has to say
+// of it. Ids stand in one string, with spaces between. One that expects nothing wrong is a
+// clean relative of others: much like them, and right.
+type scenario struct {
+	name   string
+	fails  string // ids of which a check must fail
+	warns  string // ids of which a check must warn, and none fail
+	passes string // ids of which every check must pass
+	// Ids that may fail or warn as well, as they follow from the same. Whatever else fails or
+	// warns is a false alarm, unless verify itself says that one of these is its cause.
+	follows string
+
+	published // a site of its own, side by side with the others
+	lived     // the one that lives in the lab: broken, looked at, mended
+}
+
+// outcome is what became of a scenario.
+type outcome struct {
+	scenario
+	detected, missed, falseAlarms []string
+}
+
+// judge compares what verify found with what a scenario expects.
+func (s scenario) judge(checks []plan.Check) outcome {
+	o := outcome{scenario: s}
+	worst := map[string]plan.Status{}
+	passed := map[string]bool{}
+	for _, c := range checks {
+		if severity(c.Status) > severity(worst[c.ID]) || worst[c.ID] == "" {
+			worst[c.ID] = c.Status
+		}
+		passed[c.ID] = passed[c.ID] || c.Status == plan.Pass
+	}
+	expect := func(ids string, status plan.Status) {
+		for _, id := range strings.Fields(ids) {
+			if worst[id] == status {
+				o.detected = append(o.detected, id)
+			} else {
+				o.missed = append(o.missed, fmt.Sprintf("%s is %q, not %q", id, worst[id], status))
+			}
+		}
+	}
+	expect(s.fails, plan.Fail)
+	expect(s.warns, plan.Warn)
+	for _, id := range strings.Fields(s.passes) {
+		if worst[id] != plan.Pass {
+			o.missed = append(o.missed, fmt.Sprintf("%s is %q, not pass", id, worst[id]))
+		}
+	}
+	known := strings.Fields(s.fails + " " + s.warns + " " + s.follows + " " + s.passes)
+	for _, c := range checks {
+		if (c.Status == plan.Fail || c.Status == plan.Warn) && !slices.Contains(known, c.ID) && !slices.Contains(known, c.Cause) {
+			o.falseAlarms = append(o.falseAlarms, fmt.Sprintf("%s %s (%s): %s", c.ID, c.Status, c.Subject, c.Got))
+		}
+	}
+	return o
+}
+
+// severity orders statuses. A skip hides a pass, and nothing else.
+func severity(s plan.Status) int {
+	return slices.Index([]plan.Status{plan.Pass, plan.Skip, plan.Warn, plan.Fail}, s)
+}
+
+// look runs verify on a host with a config and returns what it found.
+func (s *siteInLab) look(t *testing.T, host, config string, only ...string) []plan.Check {
+	t.Helper()
+	args := []string{s.bin, "-c", config, "--json", "verify"}
+	if len(only) > 0 {
+		args = append(args, "--only", strings.Join(only, ","))
+	}
+	out, errs, code := s.on(host, args...)
+	var report struct{ Checks []plan.Check }
+	if err := json.Unmarshal([]byte(out), &report); err != nil || code == exitFailed {
+		t.Fatalf("%q: exit code %d, %v\n%s%s", args, code, err, out, errs)
+	}
+	return report.Checks
+}
+
+// catalogue collects what became of every scenario.
+type catalogue struct {
+	mu   sync.Mutex
+	done []outcome
+}
+
+// add judges a scenario, and says what is wrong with it.
+func (c *catalogue) add(t *testing.T, s scenario, checks []plan.Check) {
+	t.Helper()
+	o := s.judge(checks)
+	if o.missed != nil || o.falseAlarms != nil {
+		t.Errorf("missed: %q\nfalse alarms: %q", o.missed, o.falseAlarms)
+		for _, check := range checks {
+			if check.Status != plan.Pass || strings.Contains(s.fails+s.warns+s.passes, check.ID) {
+				t.Logf("%s %s %s: %s", check.Status, check.ID, check.Subject, check.Got)
+			}
+		}
+	}
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.done = append(c.done, o)
+}
+
+// everyScenario returns the catalogue, in its order.
+func everyScenario() []scenario {
+	return slices.Concat(hostScenarios(), mxScenarios(), spfScenarios(), zoneScenarios(), policyScenarios(), clientScenarios(),
+		routerScenarios(), portScenarios(), serverScenarios(), messageScenarios())
+}
+
+// TestCatalogue measures verify as one measures a detector: each misconfiguration has to be
+// found, and nothing else may be alleged.
+func TestCatalogue(t *testing.T) {
+	t.Parallel()
+	var c catalogue
+	all := everyScenario()
+	covered(t, all)
+	t.Run("all", func(t *testing.T) {
+		in := newInternet(t)
+		tw := in.found(t)
+		in.publish(t, all)
+		t.Run("published", func(t *testing.T) {
+			t.Parallel()
+			in.verifyPublished(t, &c, all)
+		})
+		t.Run("lived", func(t *testing.T) {
+			t.Parallel()
+			tw.open(t)
+			for _, s := range all {
+				if s.breaks != nil {
+					t.Run(s.name, func(t *testing.T) { tw.try(t, &c, s) })
+				}
+			}
+		})
+		for _, s := range all {
+			if s.apart != nil {
+				t.Run(s.name, func(t *testing.T) {
+					t.Parallel()
+					c.add(t, s, s.apart(t))
+				})
+			}
+		}
+	})
+	c.table(t, all)
+}
+
+// covered sees that every check has a scenario that it finds, and one in which it passes.
+func covered(t *testing.T, all []scenario) {
+	t.Helper()
+	names, bad, good := map[string]bool{}, "", ""
+	for _, s := range all {
+		if names[s.name] {
+			t.Errorf("%q is there twice", s.name)
+		}
+		names[s.name] = true
+		bad += s.fails + " " + s.warns + " "
+		good += s.passes + " "
+	}
+	for _, id := range explain.IDs() {
+		if !slices.Contains(strings.Fields(bad), id) {
+			t.Errorf("no scenario makes %s fail or warn", id)
+		}
+		if !slices.Contains(strings.Fields(good), id) {
+			t.Errorf("no scenario has %s pass", id)
+		}
+	}
+	for _, id := range strings.Fields(bad + good) {
+		if explain.Area(id) == "" {
+			t.Errorf("%q is no check", id)
+		}
+	}
+	if len(all) < 80 {
+		t.Errorf("%d scenarios, want at least 80", len(all))
+	}
+}
+
+// table prints the outcome, and compares it with what the docs say.
+func (c *catalogue) table(t *testing.T, all []scenario) {
+	t.Helper()
+	var b strings.Builder
+	var detected, missed, alarms, clean int
+	fmt.Fprintf(&b, "| scenario | detected | missed | false alarms |\n|---|---|---|---|\n")
+	for _, s := range all {
+		i := slices.IndexFunc(c.done, func(o outcome) bool { return o.name == s.name })
+		if i < 0 {
+			t.Errorf("%q was not tried", s.name)
+			continue
+		}
+		o := c.done[i]
+		found := strings.Join(o.detected, " ")
+		if s.fails+s.warns == "" {
+			found = "nothing, as it is right"
+			clean++
+		}
+		fmt.Fprintf(&b, "| %s | %s | %s | %s |\n", s.name, found, strings.Join(o.missed, "; "), strings.Join(o.falseAlarms, "; "))
+		detected, missed, alarms = detected+len(o.detected), missed+len(o.missed), alarms+len(o.falseAlarms)
+	}
+	total := fmt.Sprintf("%d scenarios, %d of them right: %d detected, %d missed, %d false alarms", len(all), clean, detected, missed, alarms)
+	fmt.Fprintf(&b, "\n%s.\n", total)
+	t.Logf("\n%s", b.String())
+	if !t.Failed() {
+		inDocs(t, "../../docs/catalogue.md", "<!-- table -->\n", b.String())
+	}
+}
+
+// inDocs compares the end of a file, after a mark, with what was found, or writes it there.
+func inDocs(t *testing.T, path, mark, found string) {
+	t.Helper()
+	data, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	head, is, marked := strings.Cut(string(data), mark)
+	switch {
+	case !marked:
+		t.Errorf("%s has no %q", path, mark)
+	case is == found:
+	case *update:
+		if err := os.WriteFile(path, []byte(head+mark+found), 0o644); err != nil {
+			t.Fatal(err)
+		}
+	default:
+		t.Errorf("%s does not say what was found; go test -run '^%s$' ./cmd/mailpub -update writes it", path, t.Name())
+	}
+}
+
+// lived is how a scenario breaks the site that lives in the lab.
+type lived struct {
+	only   string // what verify is asked for, beside the ids that are expected
+	breaks func(*town)
+	apart  func(*testing.T) []plan.Check // in a lab of its own
+}
+
+// hasSite reports whether a scenario has a site of its own, outside.
+func (s scenario) hasSite() bool { return s.breaks == nil && s.apart == nil }
