@@ -1,6 +1,7 @@
 package main
 
 import (
+	"bufio"
 	"context"
 	"errors"
 	"fmt"
@@ -44,7 +45,8 @@ type app struct {
 
 	// stoppable, where set, makes the context of commands that take their time.
 	stoppable func(context.Context) context.Context
-	stopped   func() error // not nil once somebody has stopped the command
+	typed     *bufio.Reader // of in, once somebody has been asked
+	stopped   func() error  // not nil once somebody has stopped the command
 }
 
 // execute runs one command line and returns the exit code.
@@ -67,6 +69,7 @@ func (a *app) execute(ctx context.Context, args []string) int {
 
 // Groups of commands in the help.
 const (
+	groupStart   = "start"
 	groupPublish = "publish"
 	groupServe   = "serve"
 	groupAbout   = "about"
@@ -89,6 +92,7 @@ func (a *app) root() *cobra.Command {
 		Short: "make a mail server behind a router reachable, and keep it so",
 		Long:  rootHelp,
 		Example: `  mailpub demo              see it all happen on this machine, without an account
+  mailpub init              look at what is there, and write ./mailpub.yaml
   mailpub plan              what would change, with ./mailpub.yaml
   mailpub apply             bring it about
   mailpub verify            prove it`,
@@ -114,8 +118,9 @@ func (a *app) root() *cobra.Command {
 	root.SetHelpCommandGroupID(groupAbout)
 	root.SetCompletionCommandGroupID(groupAbout)
 	root.AddGroup(
+		&cobra.Group{ID: groupStart, Title: "Begin:"},
 		&cobra.Group{ID: groupPublish, Title: "Publish:"},
-		&cobra.Group{ID: groupServe, Title: "Look, serve and try:"},
+		&cobra.Group{ID: groupServe, Title: "Look and serve:"},
 		&cobra.Group{ID: groupAbout, Title: "About:"},
 	)
 	add := func(group string, cmds ...*cobra.Command) {
@@ -124,8 +129,9 @@ func (a *app) root() *cobra.Command {
 			root.AddCommand(c)
 		}
 	}
+	add(groupStart, a.initCommand(), a.demoCommand())
 	add(groupPublish, a.planCommand(), a.applyCommand(), a.verifyCommand(), a.driftCommand(), a.destroyCommand(), a.requestCommand())
-	add(groupServe, a.routerCommand(), a.dkimCommand(), a.receiveCommand(), a.probeCommand(), a.demoCommand())
+	add(groupServe, a.routerCommand(), a.dkimCommand(), a.receiveCommand(), a.probeCommand())
 	add(groupAbout, a.providersCommand(), a.versionCommand())
 	root.AddCommand(configTopic())
 	return root

@@ -44,6 +44,7 @@ func TestScripts(t *testing.T) {
 			env.Setenv(demoKeyVariable, world.key)
 			env.Setenv("GORACE", quickExit)
 			env.Setenv("DNS", world.dns.Addr())
+			env.Setenv("ROUTER", world.router.URL())
 			env.Setenv("SMTP_PORT", strconv.Itoa(world.ports["smtp"]))
 			config := filepath.Join(env.WorkDir, "mailpub.yaml")
 			if _, err := os.Stat(config); err == nil {

@@ -96,8 +96,8 @@ func (k *checker) service() {
 		} else if full && !k.served(domain) {
 			k.add(at+".address", "%q is not one of the domains", domain)
 		}
-		if !mailbox(a.To) {
-			k.add(at+".to", "%q is no mailbox, want a name of small letters, digits, dots and hyphens, like mario", a.To)
+		if err := CheckMailbox(a.To); err != nil {
+			k.add(at+".to", "%v", err)
 		}
 	}
 	k.delivery(s.Delivery)

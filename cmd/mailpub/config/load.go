@@ -24,11 +24,16 @@ const delimiter = "::"
 func Load(path string) (*Config, error) {
 	data, err := os.ReadFile(path)
 	if errors.Is(err, fs.ErrNotExist) {
-		return nil, fmt.Errorf("no config file %s (mailpub help config shows one; -c names another)", path)
+		return nil, fmt.Errorf("no config file %s (mailpub init writes one; -c names another)", path)
 	}
 	if err != nil {
 		return nil, fmt.Errorf("config: %w", err)
 	}
+	return Parse(path, data)
+}
+
+// Parse is Load for the text of a file that is at path, or is to be.
+func Parse(path string, data []byte) (_ *Config, err error) {
 	format := strings.TrimPrefix(strings.ToLower(filepath.Ext(path)), ".")
 	if format == "yml" {
 		format = "yaml"

@@ -1,0 +1,43 @@
+package config
+
+import (
+	"fmt"
+	"strings"
+
+	"golang.org/x/net/idna"
+)
+
+// ASCII returns a name as it is written in DNS, in lower case and without its final dot. What is
+// no name comes back as it is.
+func ASCII(name string) string {
+	if ascii, err := idna.Lookup.ToASCII(strings.TrimSuffix(name, ".")); err == nil {
+		return ascii
+	}
+	return name
+}
+
+// CheckName returns an error unless s can be a host or a mail domain.
+func CheckName(s string) error {
+	if !hostName(ASCII(s)) {
+		return fmt.Errorf("%q is no name in DNS, want one like mail.example.org", s)
+	}
+	return nil
+}
+
+// CheckMailbox returns an error unless s can be the name of a mailbox.
+func CheckMailbox(s string) error {
+	if !mailbox(s) {
+		return fmt.Errorf("%q is no mailbox, want a name of small letters, digits, dots and hyphens, like mario", s)
+	}
+	return nil
+}
+
+// OneOf returns an error unless s is one of some words; it names the nearest of them.
+func OneOf(s string, words []string) error {
+	for _, w := range words {
+		if s == w {
+			return nil
+		}
+	}
+	return fmt.Errorf("%q is not known; %s", s, suggest(s, words))
+}
