@@ -116,7 +116,7 @@ func describeDomain(d scout.Domain) string {
 			has = append(has, what)
 		}
 	}
-	slices.Sort(has[1:])
+	slices.Sort(has[max(1, len(d.MX)):])
 	return "it has " + strings.Join(has, ", ")
 }
 

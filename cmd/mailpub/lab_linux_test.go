@@ -31,6 +31,8 @@ type siteInLab struct {
 	dir  string
 	bin  string
 	host string // where mailpub runs
+
+	enter []string // what mailpub is run by, where the host is another than the lab's; see fresh
 }
 
 func newSiteInLab(t *testing.T, o lab.Options) *siteInLab {
@@ -87,7 +89,7 @@ func (s *siteInLab) must(host string, args ...string) string {
 // mailpub runs mailpub and expects an exit code.
 func (s *siteInLab) mailpub(want int, args ...string) string {
 	s.t.Helper()
-	out, errs, code := s.on(s.host, append([]string{s.bin}, args...)...)
+	out, errs, code := s.on(s.host, slices.Concat(s.enter, []string{s.bin}, args)...)
 	if code != want {
 		s.t.Fatalf("mailpub %q: exit code %d, want %d\n%s%s", args, code, want, out, errs)
 	}

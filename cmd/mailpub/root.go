@@ -129,7 +129,7 @@ func (a *app) root() *cobra.Command {
 			root.AddCommand(c)
 		}
 	}
-	add(groupStart, a.initCommand(), a.demoCommand())
+	add(groupStart, a.initCommand(), a.importCommand(), a.demoCommand())
 	add(groupPublish, a.planCommand(), a.applyCommand(), a.verifyCommand(), a.driftCommand(), a.destroyCommand(), a.requestCommand())
 	add(groupServe, a.routerCommand(), a.dkimCommand(), a.receiveCommand(), a.probeCommand())
 	add(groupAbout, a.providersCommand(), a.versionCommand())

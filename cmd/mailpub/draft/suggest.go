@@ -64,7 +64,7 @@ func Suggest(f scout.Found, c Choices) Choices {
 		c.Provider = provider(first.Zone)
 	}
 	c.Settings = settings(c.Provider, first.Zone, c.Settings, c.Nameservers)
-	if len(c.Ports) == 0 {
+	if len(c.Ports) == 0 || c.Existing {
 		c.Ports = ports(f, c)
 	}
 	if c.Postmaster == "" && c.Service != "postfix" { // there a mailbox is an account, which must exist
@@ -195,13 +195,17 @@ func settings(name string, z scout.Zone, given map[string]string, nameservers []
 // ports are those to forward: SMTP, and what else is served. Of what exists, those that the
 // router forwards already.
 func ports(f scout.Found, c Choices) (list []scout.Port) {
-	if c.Existing && len(f.Router.Forwards) > 0 {
+	if c.Existing {
+		list = slices.Clone(c.Ports)
 		for _, s := range f.Router.Forwards {
-			if p, ok := forwarded(s, c.Address); ok {
+			p, ok := forwarded(s, c.Address)
+			if ok && !slices.ContainsFunc(list, func(have scout.Port) bool { return have.Number == p.Number }) {
 				list = append(list, p)
 			}
 		}
-		return list
+		if len(list) > 0 {
+			return list
+		}
 	}
 	for _, p := range scout.Ports(nil) {
 		if p.Number == 25 || slices.ContainsFunc(f.Server.Listens, func(l scout.Port) bool { return l.Number == p.Number }) {
