@@ -132,7 +132,7 @@ func (a *app) root() *cobra.Command {
 	add(groupStart, a.initCommand(), a.importCommand(), a.demoCommand())
 	add(groupPublish, a.planCommand(), a.applyCommand(), a.verifyCommand(), a.driftCommand(), a.destroyCommand(), a.requestCommand())
 	add(groupServe, a.routerCommand(), a.dkimCommand(), a.receiveCommand(), a.probeCommand())
-	add(groupAbout, a.providersCommand(), a.versionCommand())
+	add(groupAbout, a.explainCommand(), a.providersCommand(), a.schemaCommand(), a.versionCommand())
 	root.AddCommand(configTopic())
 	return root
 }

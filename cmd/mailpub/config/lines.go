@@ -181,6 +181,32 @@ func typeAt(path string) (t reflect.Type, known []string, ok bool) {
 	return t, nil, true
 }
 
+// FieldKind says what a field takes, by its path without indices: "a number", "a list", "a section
+// of fields"; "" where there is no such field.
+func FieldKind(path string) string {
+	t := reflect.TypeFor[Config]()
+	for name := range strings.SplitSeq(path, ".") {
+		for t.Kind() == reflect.Slice {
+			t = t.Elem()
+		}
+		if t.Kind() == reflect.Map {
+			return kindOf(t.Elem())
+		}
+		if t.Kind() != reflect.Struct {
+			return ""
+		}
+		f, ok := t.FieldByNameFunc(func(field string) bool {
+			f, _ := t.FieldByName(field)
+			return f.Tag.Get("mapstructure") == name
+		})
+		if !ok {
+			return ""
+		}
+		t = f.Type
+	}
+	return kindOf(t)
+}
+
 func kindAt(path string) string {
 	t, _, _ := typeAt(path)
 	return kindOf(t)
