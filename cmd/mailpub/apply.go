@@ -56,7 +56,8 @@ Exit code: 0 when all is done, else 1.`,
 		Example: `  mailpub apply
   mailpub apply plan.json
   mailpub apply --yes --adopt      in a script`,
-		Args: cobra.MaximumNArgs(1),
+		Args:              cobra.MaximumNArgs(1),
+		ValidArgsFunction: cobra.FixedCompletions([]string{"json"}, cobra.ShellCompDirectiveFilterFileExt),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			cfg, err := a.config()
 			if err != nil {

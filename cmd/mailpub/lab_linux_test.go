@@ -168,15 +168,6 @@ func (s *siteInLab) strangersForward() {
 	}
 }
 
-func has(t *testing.T, text string, words ...string) {
-	t.Helper()
-	for _, w := range words {
-		if !strings.Contains(text, w) {
-			t.Errorf("no %q in:\n%s", w, text)
-		}
-	}
-}
-
 // TestLabWalk is the life of a site on real servers: BIND, miniupnpd and nftables.
 func TestLabWalk(t *testing.T) {
 	s := newSiteInLab(t, lab.Options{})

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
+	"net/http"
 	"os"
 
 	"github.com/spf13/cobra"
@@ -45,6 +46,7 @@ type app struct {
 
 	// stoppable, where set, makes the context of commands that take their time.
 	stoppable func(context.Context) context.Context
+	http      *http.Client  // carries the calls of DNS providers; nil for one of their own
 	typed     *bufio.Reader // of in, once somebody has been asked
 	stopped   func() error  // not nil once somebody has stopped the command
 }
@@ -112,6 +114,9 @@ func (a *app) root() *cobra.Command {
 	}
 	f := root.PersistentFlags()
 	f.StringVarP(&a.configFile, "config", "c", "mailpub.yaml", "config `FILE` (.yaml, .toml or .json)")
+	if err := root.MarkPersistentFlagFilename("config", "yaml", "yml", "toml", "json"); err != nil {
+		panic(err) // the flag is defined above
+	}
 	f.BoolVar(&a.json, "json", false, "print JSON on standard output, and nothing else there")
 	f.BoolVar(&a.noColor, "no-color", false, "print without colour (so does the variable NO_COLOR)")
 	f.BoolVarP(&a.verbose, "verbose", "v", false, "log every step on standard error")

@@ -199,3 +199,12 @@ func TestDemo(t *testing.T) {
 		fmt.Println(out.String())
 	}
 }
+
+func has(t *testing.T, text string, words ...string) {
+	t.Helper()
+	for _, w := range words {
+		if !strings.Contains(text, w) {
+			t.Errorf("no %q in:\n%s", w, text)
+		}
+	}
+}

@@ -35,7 +35,8 @@ func (c *Config) check() Errors {
 }
 
 func (k *checker) add(path, format string, args ...any) {
-	k.bad = append(k.bad, Problem{File: k.c.File, Line: k.c.Lines.At(path), Field: path, Text: fmt.Sprintf(format, args...)})
+	file, line := k.c.at(path)
+	k.bad = append(k.bad, Problem{File: file, Line: line, Field: path, Text: fmt.Sprintf(format, args...)})
 }
 
 func (k *checker) site() {
@@ -173,7 +174,7 @@ func (k *checker) domains() {
 		k.inZone(at+".name", name)
 		for j, m := range d.MX {
 			mx := fmt.Sprintf("%s.mx[%d]", at, j)
-			if _, written := k.c.Lines[mx]; written {
+			if k.c.written(mx) {
 				k.name(mx+".host", m.Host)
 			}
 			if m.Preference < 0 || m.Preference > 65535 {
@@ -227,7 +228,7 @@ func (k *checker) policies(at string, d Domain) {
 		}
 		seen[s.Name] = true
 		k.port(path+".port", s.Port)
-		if _, written := k.c.Lines[path+".host"]; written && s.Host != "." {
+		if k.c.written(path+".host") && s.Host != "." {
 			k.name(path+".host", s.Host)
 		}
 	}
@@ -396,7 +397,7 @@ func (k *checker) probe(p Probe) {
 func (k *checker) endpoints(path string, list []string) {
 	for i, s := range list {
 		at := path
-		if _, indexed := k.c.Lines[fmt.Sprintf("%s[%d]", path, i)]; indexed {
+		if k.c.written(fmt.Sprintf("%s[%d]", path, i)) {
 			at = fmt.Sprintf("%s[%d]", path, i)
 		}
 		host, port := s, "53"

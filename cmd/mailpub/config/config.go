@@ -15,19 +15,22 @@ import (
 
 // Config is a config file as it is written, with defaults filled in.
 type Config struct {
-	Site    string   `mapstructure:"site"`
-	State   string   `mapstructure:"state"` // directory, relative to the config file
-	Server  Server   `mapstructure:"server"`
-	Domains []Domain `mapstructure:"domains"`
-	NoMail  []string `mapstructure:"nomail"` // names that neither send nor receive mail
-	Zones   []Zone   `mapstructure:"zones"`
-	Router  Router   `mapstructure:"router"`
-	Service Service  `mapstructure:"service"`
-	Verify  Verify   `mapstructure:"verify"`
+	Site     string   `mapstructure:"site"`
+	Defaults string   `mapstructure:"defaults"` // a file beneath this one, relative to it
+	State    string   `mapstructure:"state"`    // directory, relative to the config file
+	Server   Server   `mapstructure:"server"`
+	Domains  []Domain `mapstructure:"domains"`
+	NoMail   []string `mapstructure:"nomail"` // names that neither send nor receive mail
+	Zones    []Zone   `mapstructure:"zones"`
+	Router   Router   `mapstructure:"router"`
+	Service  Service  `mapstructure:"service"`
+	Verify   Verify   `mapstructure:"verify"`
 
 	// File is the path that was loaded, as given; Lines knows where in it each field is.
 	File  string `mapstructure:"-"`
 	Lines Lines  `mapstructure:"-"`
+
+	beneath *file // of defaults; nil for none
 
 	zoneAt map[string]int // absolute name of each zone to its index
 }
