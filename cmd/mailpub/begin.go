@@ -14,6 +14,7 @@ import (
 
 	"github.com/mailpub/mailpub/cmd/mailpub/config"
 	"github.com/mailpub/mailpub/cmd/mailpub/draft"
+	"github.com/mailpub/mailpub/cmd/mailpub/schema"
 	"github.com/mailpub/mailpub/cmd/mailpub/scout"
 	"github.com/mailpub/mailpub/plan/durable"
 	"github.com/mailpub/mailpub/providers"
@@ -116,7 +117,10 @@ func (b *beginning) look(ctx context.Context, domains []string) error {
 func (b *beginning) write() (*config.Config, error) {
 	a := b.app
 	d := draft.From(b.found, b.choices)
-	d.How = "mailpub " + b.command
+	d.How, d.Schema = "mailpub "+b.command, schema.ID
+	if b.packaged() {
+		d.State, d.Maildir = stateOfPackage, stateOfPackage+"/mail"
+	}
 	text, err := d.YAML()
 	if err != nil {
 		return nil, err
@@ -137,6 +141,18 @@ func (b *beginning) write() (*config.Config, error) {
 		return nil, fmt.Errorf("the config was not written: %w", err)
 	}
 	return cfg, nil
+}
+
+// stateOfPackage is where the .deb and .rpm keep ledger and mail, of configs under /etc.
+const stateOfPackage = "/var/lib/mailpub"
+
+func (b *beginning) packaged() bool {
+	path, err := filepath.Abs(b.app.configFile)
+	if err != nil || !strings.HasPrefix(path, "/etc/") {
+		return false
+	}
+	_, err = os.Stat(stateOfPackage)
+	return err == nil
 }
 
 // unset names the variables of the environment that the config refers to and that are not set.
@@ -178,7 +194,11 @@ func (b *beginning) steps(cfg *config.Config) {
 
 // receiverHere reports whether the bundled receiver of a site has been set up beside the config.
 func (a *app) receiverHere(site string) bool {
-	_, err := os.Stat(settingsPath(&config.Config{File: a.configFile, State: ".mailpub", Site: site}))
+	state := config.DefaultState
+	if b := (beginning{app: a}); b.packaged() {
+		state = stateOfPackage
+	}
+	_, err := os.Stat(settingsPath(&config.Config{File: a.configFile, State: state, Site: site}))
 	return err == nil
 }
 

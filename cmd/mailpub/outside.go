@@ -46,7 +46,9 @@ const demoReverseZone = `$TTL 3600
 
 var demoZones = map[string]string{"nomeazienda.it.": demoZone, "2.2.2.in-addr.arpa.": demoReverseZone}
 
-func startOutside(ctx context.Context) (o *outside, err error) { return startOutsideWith(ctx, demoZones) }
+func startOutside(ctx context.Context) (o *outside, err error) {
+	return startOutsideWith(ctx, demoZones)
+}
 
 // startOutsideWith is startOutside with other zones.
 func startOutsideWith(ctx context.Context, zones map[string]string) (o *outside, err error) {

@@ -138,7 +138,7 @@ func (a *app) root() *cobra.Command {
 	add(groupPublish, a.planCommand(), a.applyCommand(), a.verifyCommand(), a.driftCommand(), a.destroyCommand(), a.requestCommand())
 	add(groupServe, a.routerCommand(), a.dkimCommand(), a.receiveCommand(), a.probeCommand())
 	add(groupAbout, a.explainCommand(), a.providersCommand(), a.schemaCommand(), a.versionCommand())
-	root.AddCommand(configTopic())
+	root.AddCommand(configTopic(), a.manCommand())
 	return root
 }
 

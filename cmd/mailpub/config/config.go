@@ -232,9 +232,11 @@ const (
 	DeliverSmartHost = "smart_host"
 )
 
+// DefaultState is the directory of the ledger, beside the config.
+const DefaultState = ".mailpub"
+
 // Default values, as `mailpub help config` and the example say them.
 const (
-	defaultState   = ".mailpub"
 	defaultTTL     = time.Hour
 	defaultLease   = 7 * 24 * time.Hour
 	defaultMaildir = "mail"
@@ -247,7 +249,7 @@ func (c *Config) fillIn() {
 			*s = v
 		}
 	}
-	set(&c.State, defaultState)
+	set(&c.State, DefaultState)
 	set(&c.Server.Public.IPv4, "auto")
 	set(&c.Server.Public.IPv6, "none")
 	if d := &c.Server.DANE; d.Certificate != "" && len(d.Ports) == 0 {

@@ -19,6 +19,8 @@ type Draft struct {
 	How    string // the command that wrote it
 
 	Site     string
+	State    string // directory of the ledger; "" for the default, beside the config
+	Maildir  string // where mailboxes are; "" for the default
 	Hostname string
 	Address  netip.Addr
 	Public4  Noted // "auto", "none" or an address
