@@ -59,7 +59,7 @@ func generated(t *testing.T, path string, want []byte) {
 		t.Fatal(err)
 	}
 	if !bytes.Equal(got, want) {
-		t.Errorf("%s is not what the code makes: go test ./cmd/mailpub -run %s -update", path, t.Name())
+		t.Errorf("%s is not what the code makes: make docs", path)
 	}
 }
 
