@@ -7,6 +7,7 @@ import (
 	"strings"
 
 	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
 
 	"github.com/mailpub/mailpub/cmd/mailpub/config"
 	"github.com/mailpub/mailpub/cmd/mailpub/explain"
@@ -102,6 +103,39 @@ func (a *app) explainKey(word string) error {
 		paths = append(paths, k.Path)
 	}
 	return fmt.Errorf("several fields are called %q: %s", word, strings.Join(paths, ", "))
+}
+
+// explicable is the first field among mistakes that there is something to say about, without its
+// indices; "" for none.
+func explicable(problems config.Errors) string {
+	keys := explain.Keys(configHelp)
+	for _, p := range problems {
+		path := index.ReplaceAllString(p.Field, "")
+		if slices.ContainsFunc(keys, func(k explain.Key) bool { return k.Path == path && k.Text != "" }) {
+			return path
+		}
+	}
+	return ""
+}
+
+// wrongFlag is the error of a flag that a command does not take, with the one that was probably
+// meant.
+func wrongFlag(cmd *cobra.Command, err error) error {
+	name, unknown := strings.CutPrefix(err.Error(), "unknown flag: --")
+	if !unknown {
+		return fmt.Errorf("%w; %s --help lists the flags", err, cmd.CommandPath())
+	}
+	var known []string
+	cmd.Flags().VisitAll(func(f *pflag.Flag) { known = append(known, f.Name) })
+	if best := plan.Nearest(name, known); best != "" {
+		return fmt.Errorf("%w; did you mean --%s?", err, best)
+	}
+	for _, k := range known { // a beginning
+		if len(name) > 2 && strings.HasPrefix(k, name) {
+			return fmt.Errorf("%w; did you mean --%s?", err, k)
+		}
+	}
+	return fmt.Errorf("%w; %s --help lists the flags", err, cmd.CommandPath())
 }
 
 // didYouMean names the known word that is nearest to one; where none is, how to see them all. Of a

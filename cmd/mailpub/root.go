@@ -112,6 +112,7 @@ func (a *app) root() *cobra.Command {
 			return nil
 		},
 	}
+	root.SetFlagErrorFunc(wrongFlag)
 	f := root.PersistentFlags()
 	f.StringVarP(&a.configFile, "config", "c", "mailpub.yaml", "config `FILE` (.yaml, .toml or .json)")
 	if err := root.MarkPersistentFlagFilename("config", "yaml", "yml", "toml", "json"); err != nil {
@@ -167,6 +168,9 @@ func (a *app) complain(err error) {
 	if errors.As(err, &problems) {
 		fmt.Fprintln(a.err, clean(problems.Error()))
 		fmt.Fprintf(a.err, "mailpub: %s in %s; nothing was done\n", count(len(problems), "mistake"), a.configFile)
+		if key := explicable(problems); key != "" {
+			fmt.Fprintf(a.err, "  next: mailpub explain %s\n", key)
+		}
 		return
 	}
 	fmt.Fprintf(a.err, "mailpub: %s\n", clean(err.Error()))
