@@ -5,12 +5,14 @@
 # make soak    kills the receiver under load, SOAK times
 # make fuzz    every fuzz target, FUZZTIME each
 # make build   ./mailpub
+# make packages   archives, .deb, .rpm, SBOMs and checksums for every system, in dist
+# make docs    what is generated under docs and examples
 
 GO       ?= go
 FUZZTIME ?= 30s
 SOAK     ?= 200
 
-.PHONY: test demo lint bench soak fuzz build setup
+.PHONY: test demo lint bench soak fuzz build setup packages docs
 
 build:
 	CGO_ENABLED=0 $(GO) build -trimpath -ldflags '-s -w' -o mailpub ./cmd/mailpub
@@ -27,6 +29,13 @@ lint:
 	$(GO) tool staticcheck ./...
 	GOOS=windows $(GO) vet ./...
 	GOOS=darwin $(GO) vet ./...
+
+packages:
+	@./.ci/packages
+
+docs:
+	$(GO) test ./cmd/mailpub -run '^Test(SchemaFile|Reference)$$' -update
+	$(GO) test ./cmd/mailpub/explain -run '^TestDoc$$' -update
 
 demo:
 	$(GO) run ./cmd/mailpub demo

@@ -55,7 +55,7 @@ type Seen struct {
 func (r *Router) Look(ctx context.Context, wanted []plan.Item) (Report, error) {
 	rep := Report{Device: r.Device(), Protocol: r.Protocol(), Why: r.Why(), Spoken: r.spoken(ctx), Pinholes: r.Pinholes()}
 	a, err := r.WAN(ctx)
-	rep.WAN = WANAddress{Address: a, Kind: kindOf(a)}
+	rep.WAN = WANAddress{Address: a, Kind: KindOf(a)}
 	if err != nil {
 		rep.WAN.Note = err.Error()
 	}
@@ -143,8 +143,8 @@ func (r *Router) version() string {
 	return ""
 }
 
-// kindOf names the kind of an address that a router has outside.
-func kindOf(a netip.Addr) string {
+// KindOf names the kind of an address that a router has outside.
+func KindOf(a netip.Addr) string {
 	what := ""
 	if a.IsValid() {
 		what = notPublic(a)

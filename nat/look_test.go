@@ -16,11 +16,11 @@ func TestKindOf(t *testing.T) {
 		"2.2.2.2": "public", "192.168.1.2": "private", "10.0.0.1": "private", "172.31.0.1": "private", "100.64.0.2": "cgnat",
 		"203.0.113.9": "documentation", "169.254.1.1": "other", "127.0.0.1": "other", "240.0.0.1": "other", "::ffff:10.0.0.1": "private",
 	} {
-		if got := kindOf(netip.MustParseAddr(a)); got != want {
+		if got := KindOf(netip.MustParseAddr(a)); got != want {
 			t.Errorf("%s is %s, want %s", a, got, want)
 		}
 	}
-	if got := kindOf(netip.Addr{}); got != "unknown" {
+	if got := KindOf(netip.Addr{}); got != "unknown" {
 		t.Errorf("no address is %s", got)
 	}
 }

@@ -18,8 +18,9 @@ import (
 
 func cloudflareProvider() Provider {
 	return Provider{
-		Name:    "cloudflare",
-		Summary: "zones at Cloudflare, through its API",
+		Name:        "cloudflare",
+		Summary:     "zones at Cloudflare, through its API",
+		NameServers: []string{"*.ns.cloudflare.com"},
 		Settings: []Setting{
 			{Name: "token", Required: true, Secret: true, Help: "API token (not the global API key)"},
 			{Name: "zone_token", Secret: true, Help: "token to find the zone with, where token itself may not"},

@@ -13,12 +13,13 @@ const desecURL = "https://desec.io/api/v1"
 
 func desecProvider() Provider {
 	return Provider{
-		Name:     "desec",
-		Summary:  "zones at deSEC (desec.io), through its API",
-		Settings: []Setting{{Name: "token", Required: true, Secret: true, Help: "API token"}},
-		Scopes:   "a token that may write the zone's records; with token policies, one for the domain with write permission. No right to manage tokens",
-		Limits:   Limits{MinTTL: time.Hour, MaxTTL: 24 * time.Hour, OneTTL: true},
-		open:     openDesec,
+		Name:        "desec",
+		Summary:     "zones at deSEC (desec.io), through its API",
+		NameServers: []string{"*.desec.io", "*.desec.org"},
+		Settings:    []Setting{{Name: "token", Required: true, Secret: true, Help: "API token"}},
+		Scopes:      "a token that may write the zone's records; with token policies, one for the domain with write permission. No right to manage tokens",
+		Limits:      Limits{MinTTL: time.Hour, MaxTTL: 24 * time.Hour, OneTTL: true},
+		open:        openDesec,
 	}
 }
 

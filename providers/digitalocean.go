@@ -16,10 +16,11 @@ import (
 
 func digitaloceanProvider() Provider {
 	return Provider{
-		Name:     "digitalocean",
-		Summary:  "zones at DigitalOcean, through its API",
-		Settings: []Setting{{Name: "token", Required: true, Secret: true, Help: "personal access token"}},
-		Scopes:   "a token with domain:read, domain:create, domain:update and domain:delete",
+		Name:        "digitalocean",
+		Summary:     "zones at DigitalOcean, through its API",
+		NameServers: []string{"*.digitalocean.com"},
+		Settings:    []Setting{{Name: "token", Required: true, Secret: true, Help: "personal access token"}},
+		Scopes:      "a token with domain:read, domain:create, domain:update and domain:delete",
 		Limits: Limits{MinTTL: 30 * time.Second, NoText: `\`, MaxText: 509, NoNullMX: true, NamesInCAA: true,
 			Types: []string{"A", "AAAA", "CAA", "CNAME", "MX", "NS", "SRV", "TXT"}},
 		open: openDigitalOcean,

@@ -15,8 +15,9 @@ const heURL = "https://dyn.dns.he.net"
 
 func heProvider() Provider {
 	return Provider{
-		Name:    "he",
-		Summary: "Hurricane Electric (dns.he.net): changes dynamic records that are there already",
+		Name:        "he",
+		Summary:     "Hurricane Electric (dns.he.net): changes dynamic records that are there already",
+		NameServers: []string{"*.he.net"},
 		Settings: []Setting{
 			{Name: "key", Required: true, Secret: true, Help: "DDNS key, the same for each of the records"},
 			{Name: "server", Default: "ns1.he.net", Help: "the name server to read the zone from, as host or host:port (port 53)"},

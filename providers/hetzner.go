@@ -14,10 +14,11 @@ const hetznerURL = "https://api.hetzner.cloud/v1"
 
 func hetznerProvider() Provider {
 	return Provider{
-		Name:     "hetzner",
-		Summary:  "zones in the Hetzner Console, through the Cloud API (not the old dns.hetzner.com)",
-		Settings: []Setting{{Name: "token", Required: true, Secret: true, Help: "API token of the project that holds the zone"}},
-		Scopes:   "a token of the project, with Read & Write",
+		Name:        "hetzner",
+		Summary:     "zones in the Hetzner Console, through the Cloud API (not the old dns.hetzner.com)",
+		NameServers: []string{"*.ns.hetzner.com", "*.ns.hetzner.de"},
+		Settings:    []Setting{{Name: "token", Required: true, Secret: true, Help: "API token of the project that holds the zone"}},
+		Scopes:      "a token of the project, with Read & Write",
 		Limits: Limits{MinTTL: time.Minute, OneTTL: true,
 			Types: []string{"A", "AAAA", "CAA", "CNAME", "HTTPS", "MX", "NS", "PTR", "SRV", "SVCB", "TLSA", "TXT"}},
 		open: openHetzner,

@@ -21,8 +21,9 @@ const inwxURL = "https://api.domrobot.com"
 
 func inwxProvider() Provider {
 	return Provider{
-		Name:    "inwx",
-		Summary: "zones at INWX, through its JSON-RPC API",
+		Name:        "inwx",
+		Summary:     "zones at INWX, through its JSON-RPC API",
+		NameServers: []string{"*.inwx.de", "*.inwx.eu", "*.inwx.com", "*.inwx.net"},
 		Settings: []Setting{
 			{Name: "user", Required: true, Help: "name of the account"},
 			{Name: "password", Required: true, Secret: true, Help: "its password"},

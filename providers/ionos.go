@@ -13,8 +13,9 @@ const ionosURL = "https://api.hosting.ionos.com/dns/v1"
 
 func ionosProvider() Provider {
 	return Provider{
-		Name:    "ionos",
-		Summary: "zones of IONOS web hosting, through its DNS API (not the Cloud DNS)",
+		Name:        "ionos",
+		Summary:     "zones of IONOS web hosting, through its DNS API (not the Cloud DNS)",
+		NameServers: []string{"*.ui-dns.com", "*.ui-dns.org", "*.ui-dns.de", "*.ui-dns.biz"},
 		Settings: []Setting{
 			{Name: "api_key", Required: true, Secret: true, Help: "API key, as PREFIX.SECRET"},
 		},

@@ -14,8 +14,9 @@ import (
 func ovhProvider() Provider {
 	endpoints := sortedKeys(ovhURLs())
 	return Provider{
-		Name:    "ovh",
-		Summary: "zones at OVHcloud, through its API",
+		Name:        "ovh",
+		Summary:     "zones at OVHcloud, through its API",
+		NameServers: []string{"*.ovh.net", "*.ovh.ca", "*.anycast.me"},
 		Settings: []Setting{
 			{Name: "endpoint", Default: "ovh-eu", Help: "where the account is: " + strings.Join(endpoints, ", ")},
 			{Name: "application_key", Required: true, Help: "application key"},

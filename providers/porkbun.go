@@ -16,8 +16,9 @@ const porkbunURL = "https://api.porkbun.com/api/json/v3"
 
 func porkbunProvider() Provider {
 	return Provider{
-		Name:    "porkbun",
-		Summary: "zones at Porkbun, through its API",
+		Name:        "porkbun",
+		Summary:     "zones at Porkbun, through its API",
+		NameServers: []string{"*.porkbun.com"},
 		Settings: []Setting{
 			{Name: "api_key", Required: true, Secret: true, Help: "API key (pk1_...)"},
 			{Name: "secret_api_key", Required: true, Secret: true, Help: "secret API key (sk1_...)"},

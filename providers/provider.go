@@ -12,12 +12,14 @@ import (
 
 // Provider is a way to write a zone.
 type Provider struct {
-	Name     string
-	Summary  string // one line for a list
-	Settings []Setting
-	Scopes   string // what the credentials must be allowed to do
-	Manual   bool   // writes nothing: a person enters the records
-	Limits   Limits
+	Name    string
+	Summary string // one line for a list
+	// NameServers are what its name servers are called, "*" standing for any part of a name.
+	NameServers []string
+	Settings    []Setting
+	Scopes      string // what the credentials must be allowed to do
+	Manual      bool   // writes nothing: a person enters the records
+	Limits      Limits
 
 	check func(settings map[string]string) []SettingError
 	open  func(o Options) (backend, error)

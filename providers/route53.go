@@ -19,8 +19,9 @@ const route53URL = "https://route53.amazonaws.com/2013-04-01"
 
 func route53Provider() Provider {
 	return Provider{
-		Name:    "route53",
-		Summary: "hosted zones of Amazon Route 53",
+		Name:        "route53",
+		Summary:     "hosted zones of Amazon Route 53",
+		NameServers: []string{"*.awsdns-*.com", "*.awsdns-*.net", "*.awsdns-*.org", "*.awsdns-*.co.uk"},
 		Settings: []Setting{
 			{Name: "access_key_id", Required: true, Help: "access key id (AKIA...)"},
 			{Name: "secret_access_key", Required: true, Secret: true, Help: "its secret access key"},

@@ -14,10 +14,11 @@ const scalewayURL = "https://api.scaleway.com/domain/v2beta1"
 
 func scalewayProvider() Provider {
 	return Provider{
-		Name:     "scaleway",
-		Summary:  "zones at Scaleway Domains and DNS, through its API",
-		Settings: []Setting{{Name: "secret_key", Required: true, Secret: true, Help: "secret key of an API key"}},
-		Scopes:   "an API key with DomainsDNSFullAccess in the project that holds the zone",
+		Name:        "scaleway",
+		Summary:     "zones at Scaleway Domains and DNS, through its API",
+		NameServers: []string{"*.dom.scw.cloud"},
+		Settings:    []Setting{{Name: "secret_key", Required: true, Secret: true, Help: "secret key of an API key"}},
+		Scopes:      "an API key with DomainsDNSFullAccess in the project that holds the zone",
 		Limits: Limits{MinTTL: time.Minute,
 			Types: []string{"A", "AAAA", "CAA", "CNAME", "DS", "HTTPS", "MX", "NS", "PTR", "SRV", "SSHFP", "SVCB", "TLSA", "TXT"}},
 		open: openScaleway,

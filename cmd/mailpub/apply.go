@@ -1,17 +1,13 @@
 package main
 
 import (
-	"bufio"
 	"context"
 	"errors"
 	"fmt"
 	"io"
-	"os"
-	"strings"
 	"time"
 
 	"github.com/spf13/cobra"
-	"golang.org/x/term"
 
 	"github.com/mailpub/mailpub/cmd/mailpub/config"
 	"github.com/mailpub/mailpub/nat"
@@ -21,11 +17,6 @@ import (
 
 // lockWait is how long a command waits for another mailpub on the same site.
 const lockWait = 10 * time.Second
-
-var (
-	errNotConfirmed = errors.New("not confirmed; nothing was done")
-	errNobodyToAsk  = errors.New("there is nobody to ask: standard input is no terminal")
-)
 
 // consent is what the administrator agreed to on the command line.
 type consent struct{ yes, adopt bool }
@@ -65,7 +56,8 @@ Exit code: 0 when all is done, else 1.`,
 		Example: `  mailpub apply
   mailpub apply plan.json
   mailpub apply --yes --adopt      in a script`,
-		Args: cobra.MaximumNArgs(1),
+		Args:              cobra.MaximumNArgs(1),
+		ValidArgsFunction: cobra.FixedCompletions([]string{"json"}, cobra.ShellCompDirectiveFilterFileExt),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			cfg, err := a.config()
 			if err != nil {
@@ -227,28 +219,4 @@ func (a *app) ask(ctx context.Context, p *plan.Plan, ok *consent) error {
 	}
 	ok.adopt = true
 	return nil
-}
-
-// confirm asks a question on the terminal; anything but yes is no. Ctrl-C is an answer.
-func (a *app) confirm(ctx context.Context, question string) error {
-	in, isFile := a.in.(*os.File)
-	if !isFile || !term.IsTerminal(int(in.Fd())) {
-		return errNobodyToAsk
-	}
-	fmt.Fprintf(a.err, "%s [y/N] ", a.look.bold(question))
-	answer := make(chan string, 1)
-	go func() {
-		line, _ := bufio.NewReader(in).ReadString('\n')
-		answer <- strings.ToLower(strings.TrimSpace(line))
-	}()
-	select {
-	case <-ctx.Done():
-		fmt.Fprintln(a.err)
-		return errNotConfirmed
-	case s := <-answer:
-		if s == "y" || s == "yes" {
-			return nil
-		}
-	}
-	return errNotConfirmed
 }

@@ -2,7 +2,6 @@ package main
 
 import (
 	"encoding/json"
-	"flag"
 	"fmt"
 	"os"
 	"slices"
@@ -13,8 +12,6 @@ import (
 	"github.com/mailpub/mailpub/cmd/mailpub/explain"
 	"github.com/mailpub/mailpub/plan"
 )
-
-var update = flag.Bool("update", false, "write what the tests found into the docs that show it")
 
 // scenario is one way in which a site can be wrong, made so for real, and what verify has to say
 // of it. Ids stand in one string, with spaces between. One that expects nothing wrong is a

@@ -6,6 +6,8 @@ const configHelp = `One file describes a site, in YAML, TOML or JSON, by its end
 unless -c names another. Paths in it are relative to it. Unknown fields are errors.
 
 site: nomeazienda                     names the ledger; small letters, digits, hyphens
+defaults: ../defaults.yaml            what this file does not say; sections are merged, lists are
+                                      taken whole. For sites that have much in common
 state: .mailpub                       directory of the ledger (this is the default)
 
 server:

@@ -33,6 +33,8 @@ type siteInLab struct {
 	bin  string
 	host string // where mailpub runs
 	env  []string
+
+	enter []string // what mailpub is run by, where the host is another than the lab's; see fresh
 }
 
 func newSiteInLab(t *testing.T, o lab.Options) *siteInLab {
@@ -89,7 +91,7 @@ func (s *siteInLab) must(host string, args ...string) string {
 // mailpub runs mailpub and expects an exit code.
 func (s *siteInLab) mailpub(want int, args ...string) string {
 	s.t.Helper()
-	out, errs, code := s.on(s.host, append([]string{s.bin}, args...)...)
+	out, errs, code := s.on(s.host, slices.Concat(s.enter, []string{s.bin}, args)...)
 	if code != want {
 		s.t.Fatalf("mailpub %q: exit code %d, want %d\n%s%s", args, code, want, out, errs)
 	}
@@ -167,15 +169,6 @@ func (s *siteInLab) strangersForward() {
 	out := s.must("lan2", "upnpc", "-u", "http://10.10.10.1:5000/rootDesc.xml", "-e", "stranger", "-a", lab.Neighbour, "8080", "8080", "tcp")
 	if !strings.Contains(out, "is redirected to") {
 		s.t.Fatalf("the stranger's forward was not made:\n%s", out)
-	}
-}
-
-func has(t *testing.T, text string, words ...string) {
-	t.Helper()
-	for _, w := range words {
-		if !strings.Contains(text, w) {
-			t.Errorf("no %q in:\n%s", w, text)
-		}
 	}
 }
 

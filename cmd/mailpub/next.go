@@ -23,6 +23,8 @@ func (a *app) nextStep(err error) string {
 		return "start the mail server (the bundled one: mailpub receive), then run apply again; it goes on from here"
 	case errors.Is(err, plan.ErrConsent):
 		return "look at the lines marked \"not mailpub's\" and run apply --adopt to take them over; destroy puts them back"
+	case errors.Is(err, errNotAsFound):
+		return "change the config until the plan is empty, or run apply --adopt to bring about what it says; destroy puts things back"
 	case errors.Is(err, plan.ErrStale):
 		return "run plan again, look at it, and apply the new one"
 	case errors.Is(err, ledger.ErrLocked):

@@ -47,6 +47,11 @@ const demoReverseZone = `$TTL 3600
 var demoZones = map[string]string{"nomeazienda.it.": demoZone, "2.2.2.in-addr.arpa.": demoReverseZone}
 
 func startOutside(ctx context.Context) (o *outside, err error) {
+	return startOutsideWith(ctx, demoZones)
+}
+
+// startOutsideWith is startOutside with other zones.
+func startOutsideWith(ctx context.Context, zones map[string]string) (o *outside, err error) {
 	o = &outside{ports: map[string]int{}}
 	defer func() {
 		if err != nil {
@@ -59,7 +64,7 @@ func startOutside(ctx context.Context) (o *outside, err error) {
 	}
 	o.key = base64.StdEncoding.EncodeToString(secret)
 	o.dns, err = authdns.Start(ctx, authdns.Config{
-		Zones: demoZones,
+		Zones: zones,
 		Key:   authdns.Key{Name: "mailpub.", Alg: "hmac-sha256", Secret: o.key},
 	})
 	if err != nil {

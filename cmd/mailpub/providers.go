@@ -5,6 +5,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/mailpub/mailpub/cmd/mailpub/config"
 	"github.com/mailpub/mailpub/providers"
 )
 
@@ -24,11 +25,18 @@ reference, never the secret: env:NAME, file:PATH or exec:COMMAND.`,
 			}
 			p, ok := providers.Lookup(args[0])
 			if !ok {
-				return fmt.Errorf("no provider is called %q; mailpub providers lists them", args[0])
+				return fmt.Errorf("provider %w", config.OneOf(args[0], providerNames()))
 			}
 			return a.showProvider(p)
 		},
 	}
+}
+
+func providerNames() (names []string) {
+	for _, p := range providers.All() {
+		names = append(names, p.Name)
+	}
+	return names
 }
 
 func completeProviders(*cobra.Command, []string, string) (names []cobra.Completion, _ cobra.ShellCompDirective) {

@@ -1,11 +1,13 @@
 package main
 
 import (
+	"bufio"
 	"context"
 	"errors"
 	"fmt"
 	"io"
 	"log/slog"
+	"net/http"
 	"os"
 
 	"github.com/spf13/cobra"
@@ -45,7 +47,9 @@ type app struct {
 
 	// stoppable, where set, makes the context of commands that take their time.
 	stoppable func(context.Context) context.Context
-	stopped   func() error // not nil once somebody has stopped the command
+	http      *http.Client  // carries the calls of DNS providers; nil for one of their own
+	typed     *bufio.Reader // of in, once somebody has been asked
+	stopped   func() error  // not nil once somebody has stopped the command
 }
 
 // execute runs one command line and returns the exit code.
@@ -68,6 +72,7 @@ func (a *app) execute(ctx context.Context, args []string) int {
 
 // Groups of commands in the help.
 const (
+	groupStart   = "start"
 	groupPublish = "publish"
 	groupServe   = "serve"
 	groupAbout   = "about"
@@ -90,6 +95,7 @@ func (a *app) root() *cobra.Command {
 		Short: "make a mail server behind a router reachable, and keep it so",
 		Long:  rootHelp,
 		Example: `  mailpub demo              see it all happen on this machine, without an account
+  mailpub init              look at what is there, and write ./mailpub.yaml
   mailpub plan              what would change, with ./mailpub.yaml
   mailpub apply             bring it about
   mailpub verify            prove it`,
@@ -107,16 +113,21 @@ func (a *app) root() *cobra.Command {
 			return nil
 		},
 	}
+	root.SetFlagErrorFunc(wrongFlag)
 	f := root.PersistentFlags()
 	f.StringVarP(&a.configFile, "config", "c", "mailpub.yaml", "config `FILE` (.yaml, .toml or .json)")
+	if err := root.MarkPersistentFlagFilename("config", "yaml", "yml", "toml", "json"); err != nil {
+		panic(err) // the flag is defined above
+	}
 	f.BoolVar(&a.json, "json", false, "print JSON on standard output, and nothing else there")
 	f.BoolVar(&a.noColor, "no-color", false, "print without colour (so does the variable NO_COLOR)")
 	f.BoolVarP(&a.verbose, "verbose", "v", false, "log every step on standard error")
 	root.SetHelpCommandGroupID(groupAbout)
 	root.SetCompletionCommandGroupID(groupAbout)
 	root.AddGroup(
+		&cobra.Group{ID: groupStart, Title: "Begin:"},
 		&cobra.Group{ID: groupPublish, Title: "Publish:"},
-		&cobra.Group{ID: groupServe, Title: "Look, serve and try:"},
+		&cobra.Group{ID: groupServe, Title: "Look and serve:"},
 		&cobra.Group{ID: groupAbout, Title: "About:"},
 	)
 	add := func(group string, cmds ...*cobra.Command) {
@@ -125,10 +136,11 @@ func (a *app) root() *cobra.Command {
 			root.AddCommand(c)
 		}
 	}
-	add(groupPublish, a.planCommand(), a.applyCommand(), a.verifyCommand(), a.driftCommand(), a.reportCommand(), a.destroyCommand(), a.requestCommand())
-	add(groupServe, a.watchCommand(), a.serviceCommand(), a.routerCommand(), a.dkimCommand(), a.receiveCommand(), a.probeCommand(), a.demoCommand())
-	add(groupAbout, a.providersCommand(), a.versionCommand())
-	root.AddCommand(configTopic())
+	add(groupStart, a.initCommand(), a.importCommand(), a.demoCommand())
+	add(groupPublish, a.planCommand(), a.applyCommand(), a.verifyCommand(), a.driftCommand(), a.destroyCommand(), a.requestCommand())
+	add(groupServe, a.watchCommand(), a.serviceCommand(), a.reportCommand(), a.routerCommand(), a.dkimCommand(), a.receiveCommand(), a.probeCommand())
+	add(groupAbout, a.explainCommand(), a.providersCommand(), a.schemaCommand(), a.versionCommand())
+	root.AddCommand(configTopic(), a.manCommand())
 	return root
 }
 
@@ -160,6 +172,9 @@ func (a *app) complain(err error) {
 	if errors.As(err, &problems) {
 		fmt.Fprintln(a.err, clean(problems.Error()))
 		fmt.Fprintf(a.err, "mailpub: %s in %s; nothing was done\n", count(len(problems), "mistake"), a.configFile)
+		if key := explicable(problems); key != "" {
+			fmt.Fprintf(a.err, "  next: mailpub explain %s\n", key)
+		}
 		return
 	}
 	fmt.Fprintf(a.err, "mailpub: %s\n", clean(err.Error()))

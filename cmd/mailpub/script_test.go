@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"errors"
+	"flag"
 	"fmt"
 	"net/netip"
 	"os"
@@ -18,6 +19,9 @@ import (
 	"github.com/mailpub/mailpub/plan"
 	"github.com/mailpub/mailpub/providers"
 )
+
+// update has tests write anew what is made from the code, or recorded, and kept in the repository.
+var update = flag.Bool("update", false, "write the files that the tests hold against the code")
 
 func TestMain(m *testing.M) {
 	testscript.Main(m, map[string]func(){"mailpub": main})
@@ -44,6 +48,7 @@ func TestScripts(t *testing.T) {
 			env.Setenv(demoKeyVariable, world.key)
 			env.Setenv("GORACE", quickExit)
 			env.Setenv("DNS", world.dns.Addr())
+			env.Setenv("ROUTER", world.router.URL())
 			env.Setenv("SMTP_PORT", strconv.Itoa(world.ports["smtp"]))
 			config := filepath.Join(env.WorkDir, "mailpub.yaml")
 			if _, err := os.Stat(config); err == nil {
@@ -196,5 +201,14 @@ func TestDemo(t *testing.T) {
 	}
 	if t.Failed() {
 		fmt.Println(out.String())
+	}
+}
+
+func has(t *testing.T, text string, words ...string) {
+	t.Helper()
+	for _, w := range words {
+		if !strings.Contains(text, w) {
+			t.Errorf("no %q in:\n%s", w, text)
+		}
 	}
 }

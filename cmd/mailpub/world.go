@@ -147,7 +147,7 @@ func (a *app) zone(ctx context.Context, w *world, i int) (plan.Driver, error) {
 		return nil, err
 	}
 	return providers.Open(z.Provider, providers.Options{
-		Zone: z.Name, TTL: z.TTL, Settings: settings, Resolver: w.resolver, Pool: &w.pool, Logger: a.logger(),
+		Zone: z.Name, TTL: z.TTL, Settings: settings, Resolver: w.resolver, Pool: &w.pool, HTTPClient: a.http, Logger: a.logger(),
 	})
 }
 

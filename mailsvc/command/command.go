@@ -29,7 +29,7 @@ var ErrMissing = errors.New("not installed here")
 func Execute(ctx context.Context, input, name string, args ...string) (string, error) {
 	ctx, cancel := context.WithTimeout(ctx, timeout)
 	defer cancel()
-	path, err := find(name)
+	path, err := Find(name)
 	if err != nil {
 		return "", err
 	}
@@ -51,9 +51,9 @@ func Execute(ctx context.Context, input, name string, args ...string) (string, e
 	return out.String(), nil
 }
 
-// find looks for a command where administrators' commands are, too: a path without sbin is
+// Find looks for a command where administrators' commands are, too: a path without sbin is
 // what cron has.
-func find(name string) (string, error) {
+func Find(name string) (string, error) {
 	for _, candidate := range []string{name, "/usr/sbin/" + name, "/usr/local/sbin/" + name} {
 		if path, err := exec.LookPath(candidate); err == nil {
 			return path, nil

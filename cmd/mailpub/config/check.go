@@ -2,7 +2,6 @@ package config
 
 import (
 	"fmt"
-	"maps"
 	"net"
 	"net/netip"
 	"net/url"
@@ -37,7 +36,8 @@ func (c *Config) check() Errors {
 }
 
 func (k *checker) add(path, format string, args ...any) {
-	k.bad = append(k.bad, Problem{File: k.c.File, Line: k.c.Lines.At(path), Field: path, Text: fmt.Sprintf(format, args...)})
+	file, line := k.c.at(path)
+	k.bad = append(k.bad, Problem{File: file, Line: line, Field: path, Text: fmt.Sprintf(format, args...)})
 }
 
 func (k *checker) site() {
@@ -175,7 +175,7 @@ func (k *checker) domains() {
 		k.inZone(at+".name", name)
 		for j, m := range d.MX {
 			mx := fmt.Sprintf("%s.mx[%d]", at, j)
-			if _, written := k.c.Lines[mx]; written {
+			if k.c.written(mx) {
 				k.name(mx+".host", m.Host)
 			}
 			if m.Preference < 0 || m.Preference > 65535 {
@@ -185,7 +185,7 @@ func (k *checker) domains() {
 		for j, inc := range d.SPF.Include {
 			k.name(fmt.Sprintf("%s.spf.include[%d]", at, j), strings.ReplaceAll(inc, "_", "x"))
 		}
-		k.oneOf(at+".spf.all", d.SPF.All, "", "fail", "softfail", "neutral")
+		k.word("domains.spf.all", at+".spf.all", d.SPF.All, "")
 		k.policies(at, d)
 		k.dkim(at, d)
 		k.mtasts(at, d)
@@ -209,7 +209,7 @@ func (k *checker) domains() {
 
 // policies checks what a domain says beside MX and SPF.
 func (k *checker) policies(at string, d Domain) {
-	k.oneOf(at+".dmarc.policy", d.DMARC.Policy, "", "none", "quarantine", "reject")
+	k.word("domains.dmarc.policy", at+".dmarc.policy", d.DMARC.Policy, "")
 	if d.DMARC.Policy == "" && len(d.DMARC.RUA) > 0 {
 		k.add(at+".dmarc.policy", "is missing, want none, quarantine or reject")
 	}
@@ -223,13 +223,13 @@ func (k *checker) policies(at string, d Domain) {
 	seen := map[string]bool{}
 	for i, s := range d.Services {
 		path := fmt.Sprintf("%s.services[%d]", at, i)
-		k.oneOf(path+".name", s.Name, slices.Sorted(maps.Keys(servicePorts()))...)
+		k.word("domains.services.name", path+".name", s.Name)
 		if seen[s.Name] {
 			k.add(path+".name", "%q is there twice", s.Name)
 		}
 		seen[s.Name] = true
 		k.port(path+".port", s.Port)
-		if _, written := k.c.Lines[path+".host"]; written && s.Host != "." {
+		if k.c.written(path+".host") && s.Host != "." {
 			k.name(path+".host", s.Host)
 		}
 	}
@@ -250,10 +250,10 @@ func reportTarget(t string, https bool) bool {
 	return ok && local != "" && hostName(strings.ToLower(domain))
 }
 
-func (k *checker) oneOf(path, s string, words ...string) {
-	if !slices.Contains(words, s) {
-		known := slices.DeleteFunc(slices.Clone(words), func(w string) bool { return w == "" })
-		k.add(path, "is %q, %s", s, suggest(s, known))
+// word checks a field that is one of a few words (see Words), or one of others.
+func (k *checker) word(field, path, s string, others ...string) {
+	if words := Words(field); !slices.Contains(words, s) && !slices.Contains(others, s) {
+		k.add(path, "is %q, %s", s, suggest(s, words))
 	}
 }
 
@@ -291,11 +291,7 @@ func zoneName(s string) bool {
 func (k *checker) settings(at string, z Zone) {
 	p, ok := providers.Lookup(z.Provider)
 	if !ok {
-		var known []string
-		for _, p := range providers.All() {
-			known = append(known, p.Name)
-		}
-		k.oneOf(at+".provider", z.Provider, known...)
+		k.word("zones.provider", at+".provider", z.Provider)
 		return
 	}
 	if why := p.Limits.RefuseTTL(z.TTL); why != "" && !p.Limits.NoTTL {
@@ -318,7 +314,7 @@ func (k *checker) settings(at string, z Zone) {
 
 func (k *checker) router() {
 	r := k.c.Router
-	k.oneOf("router.protocol", r.Protocol, "auto", "upnp", "pcp", "nat-pmp", "nftables", "manual", "none")
+	k.word("router.protocol", "router.protocol", r.Protocol)
 	if r.Lease < 2*time.Minute || r.Lease > 365*24*time.Hour {
 		k.add("router.lease", "is %v, want 2m to 8760h", r.Lease)
 	}
@@ -333,7 +329,7 @@ func (k *checker) router() {
 	if p := k.c.Server.Public; r.BehindNAT && p.IPv4 == "auto" && len(p.Echo) == 0 {
 		k.add("router.behind_nat", "is true, but server.public.ipv4 is auto, which would be the router's: want the address that the outside sees, or services to ask for it under server.public.echo")
 	}
-	k.oneOf("router.ipv6", r.IPv6, "pinholes", "open")
+	k.word("router.ipv6", "router.ipv6", r.IPv6)
 	if a, err := netip.ParseAddr(r.Gateway6); r.Gateway6 != "" && (err != nil || !a.Is6() || a.IsLinkLocalUnicast() && a.Zone() == "") {
 		k.add("router.gateway6", "%q is no IPv6 address of a router, want one like fe80::1%%eth0, with the network card where it begins with fe80", r.Gateway6)
 	}
@@ -343,7 +339,7 @@ func (k *checker) router() {
 		if f.Name == "" {
 			k.add(at+".name", "is missing, want a word for it, like smtp")
 		}
-		k.oneOf(at+".proto", f.Proto, "tcp", "udp")
+		k.word("router.forwards.proto", at+".proto", f.Proto)
 		k.port(at+".port", f.Port)
 		k.port(at+".internal", f.Internal)
 		key := fmt.Sprintf("%s port %d", f.Proto, f.Port)
@@ -402,7 +398,7 @@ func (k *checker) probe(p Probe) {
 func (k *checker) endpoints(path string, list []string) {
 	for i, s := range list {
 		at := path
-		if _, indexed := k.c.Lines[fmt.Sprintf("%s[%d]", path, i)]; indexed {
+		if k.c.written(fmt.Sprintf("%s[%d]", path, i)) {
 			at = fmt.Sprintf("%s[%d]", path, i)
 		}
 		host, port := s, "53"

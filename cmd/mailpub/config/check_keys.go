@@ -23,7 +23,7 @@ func (k *checker) dkim(at string, d Domain) {
 			k.add(path+".selector", "%q is there twice", s)
 		}
 		seen[key.Selector] = true
-		k.oneOf(path+".algorithm", key.Algorithm, "rsa", "ed25519")
+		k.word("domains.dkim.algorithm", path+".algorithm", key.Algorithm)
 	}
 }
 
@@ -43,7 +43,7 @@ func (k *checker) mtasts(at string, d Domain) {
 		}
 		return
 	}
-	k.oneOf(at+".mode", s.Mode, "testing", "enforce", "none")
+	k.word("domains.mta_sts.mode", at+".mode", s.Mode)
 	if s.MaxAge < time.Minute || s.MaxAge > 31557600*time.Second || s.MaxAge%time.Second != 0 { // RFC 8461 section 3.2
 		k.add(at+".max_age", "is %v, want 1m to 8766h", s.MaxAge)
 	}

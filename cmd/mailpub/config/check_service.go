@@ -96,8 +96,8 @@ func (k *checker) service() {
 		} else if full && !k.served(domain) {
 			k.add(at+".address", "%q is not one of the domains", domain)
 		}
-		if !mailbox(a.To) {
-			k.add(at+".to", "%q is no mailbox, want a name of small letters, digits, dots and hyphens, like mario", a.To)
+		if err := CheckMailbox(a.To); err != nil {
+			k.add(at+".to", "%v", err)
 		}
 	}
 	k.delivery(s.Delivery)
@@ -130,12 +130,9 @@ func (k *checker) served(domain string) bool {
 // serverType checks the type and the settings that it knows.
 func (k *checker) serverType(s Service) {
 	t, ok := LookupServer(s.Type)
-	var types, known []string
-	for _, t := range ServerTypes() {
-		types = append(types, t.Name)
-	}
+	var known []string
 	if !ok {
-		k.oneOf("service.type", s.Type, types...)
+		k.word("service.type", "service.type", s.Type)
 		return
 	}
 	for _, f := range t.Settings {
@@ -171,7 +168,7 @@ func (k *checker) serverType(s Service) {
 // delivery checks the way out. Mail that leaves through a smart host fails SPF unless the
 // domains say so.
 func (k *checker) delivery(d Delivery) {
-	k.oneOf("service.delivery.mode", d.Mode, DeliverDirect, DeliverElse, DeliverSmartHost)
+	k.word("service.delivery.mode", "service.delivery.mode", d.Mode)
 	for i, s := range d.SPF {
 		k.name(fmt.Sprintf("service.delivery.spf[%d]", i), strings.ReplaceAll(s, "_", "x"))
 	}

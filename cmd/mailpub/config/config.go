@@ -15,20 +15,23 @@ import (
 
 // Config is a config file as it is written, with defaults filled in.
 type Config struct {
-	Site    string   `mapstructure:"site"`
-	State   string   `mapstructure:"state"` // directory, relative to the config file
-	Server  Server   `mapstructure:"server"`
-	Domains []Domain `mapstructure:"domains"`
-	NoMail  []string `mapstructure:"nomail"` // names that neither send nor receive mail
-	Zones   []Zone   `mapstructure:"zones"`
-	Router  Router   `mapstructure:"router"`
-	Service Service  `mapstructure:"service"`
-	Verify  Verify   `mapstructure:"verify"`
-	Watch   Watch    `mapstructure:"watch"`
+	Site     string   `mapstructure:"site"`
+	Defaults string   `mapstructure:"defaults"` // a file beneath this one, relative to it
+	State    string   `mapstructure:"state"`    // directory, relative to the config file
+	Server   Server   `mapstructure:"server"`
+	Domains  []Domain `mapstructure:"domains"`
+	NoMail   []string `mapstructure:"nomail"` // names that neither send nor receive mail
+	Zones    []Zone   `mapstructure:"zones"`
+	Router   Router   `mapstructure:"router"`
+	Service  Service  `mapstructure:"service"`
+	Verify   Verify   `mapstructure:"verify"`
+	Watch    Watch    `mapstructure:"watch"`
 
 	// File is the path that was loaded, as given; Lines knows where in it each field is.
 	File  string `mapstructure:"-"`
 	Lines Lines  `mapstructure:"-"`
+
+	beneath *file // of defaults; nil for none
 
 	zoneAt map[string]int // absolute name of each zone to its index
 }
@@ -230,9 +233,11 @@ const (
 	DeliverSmartHost = "smart_host"
 )
 
+// DefaultState is the directory of the ledger, beside the config.
+const DefaultState = ".mailpub"
+
 // Default values, as `mailpub help config` and the example say them.
 const (
-	defaultState   = ".mailpub"
 	defaultTTL     = time.Hour
 	defaultLease   = 7 * 24 * time.Hour
 	defaultMaildir = "mail"
@@ -245,7 +250,7 @@ func (c *Config) fillIn() {
 			*s = v
 		}
 	}
-	set(&c.State, defaultState)
+	set(&c.State, DefaultState)
 	set(&c.Server.Public.IPv4, "auto")
 	set(&c.Server.Public.IPv6, "none")
 	if d := &c.Server.DANE; d.Certificate != "" && len(d.Ports) == 0 {

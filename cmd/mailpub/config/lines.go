@@ -15,14 +15,17 @@ import (
 type Lines map[string]int
 
 // At returns the line of a path, or of the nearest thing around it that is there.
-func (l Lines) At(path string) int {
+func (l Lines) At(path string) int { return l[l.nearest(path)] }
+
+// nearest returns a path, or that of the nearest thing around it that is there; "" for none.
+func (l Lines) nearest(path string) string {
 	for path != "" {
-		if n, ok := l[path]; ok {
-			return n
+		if _, ok := l[path]; ok {
+			return path
 		}
 		path = path[:max(strings.LastIndexAny(path, ".["), 0)]
 	}
-	return 0
+	return ""
 }
 
 // linesOf parses a config file for where its fields are, and returns what they hold as well
@@ -179,6 +182,53 @@ func typeAt(path string) (t reflect.Type, known []string, ok bool) {
 		}
 	}
 	return t, nil, true
+}
+
+// FieldKind says what a field takes, by its path without indices: "a number", "a list", "a section
+// of fields"; "" where there is no such field.
+func FieldKind(path string) string {
+	t := reflect.TypeFor[Config]()
+	for name := range strings.SplitSeq(path, ".") {
+		for t.Kind() == reflect.Slice {
+			t = t.Elem()
+		}
+		if t.Kind() == reflect.Map {
+			return kindOf(t.Elem())
+		}
+		if t.Kind() != reflect.Struct {
+			return ""
+		}
+		f, ok := t.FieldByNameFunc(func(field string) bool {
+			f, _ := t.FieldByName(field)
+			return f.Tag.Get("mapstructure") == name
+		})
+		if !ok {
+			return ""
+		}
+		t = f.Type
+	}
+	return kindOf(t)
+}
+
+// Fields returns the path of every field that a config can have, without indices.
+func Fields() []string { return fieldsOf(reflect.TypeFor[Config](), "") }
+
+func fieldsOf(t reflect.Type, path string) (paths []string) {
+	for t.Kind() == reflect.Slice {
+		t = t.Elem()
+	}
+	if t.Kind() != reflect.Struct {
+		return nil
+	}
+	for i := range t.NumField() {
+		tag := t.Field(i).Tag.Get("mapstructure")
+		if tag == "" || tag == "-" {
+			continue
+		}
+		below := join(path, tag)
+		paths = append(append(paths, below), fieldsOf(t.Field(i).Type, below)...)
+	}
+	return paths
 }
 
 func kindAt(path string) string {

@@ -24,23 +24,39 @@ const delimiter = "::"
 func Load(path string) (*Config, error) {
 	data, err := os.ReadFile(path)
 	if errors.Is(err, fs.ErrNotExist) {
-		return nil, fmt.Errorf("no config file %s (mailpub help config shows one; -c names another)", path)
+		return nil, fmt.Errorf("no config file %s (mailpub init writes one; -c names another)", path)
 	}
 	if err != nil {
 		return nil, fmt.Errorf("config: %w", err)
 	}
-	format := strings.TrimPrefix(strings.ToLower(filepath.Ext(path)), ".")
-	if format == "yml" {
-		format = "yaml"
+	return Parse(path, data)
+}
+
+// Parse is Load for the text of a file that is at path, or is to be.
+func Parse(path string, data []byte) (_ *Config, err error) {
+	own, err := readFile(path, data)
+	if err != nil {
+		return nil, err
 	}
-	c := &Config{File: path}
+	c := &Config{File: path, Lines: own.lines}
 	v := viper.NewWithOptions(viper.KeyDelimiter(delimiter))
-	if c.Lines, err = read(v, format, data); err != nil {
-		return nil, Errors{{File: path, Line: lineIn(err), Text: strip(err)}}
+	problems := unknownKeys(path, own.lines)
+	if name := own.text("defaults"); name != "" {
+		beneath, err := readDefaults(c.Path(name))
+		if err != nil {
+			return nil, c.inDefaults(name, err)
+		}
+		c.beneath = &beneath
+		problems = append(problems, unknownKeys(beneath.path, beneath.lines)...)
+		if err := v.MergeConfigMap(beneath.fields); err != nil {
+			return nil, err
+		}
 	}
-	problems := unknownKeys(path, c.Lines)
+	if err := v.MergeConfigMap(own.fields); err != nil {
+		return nil, err
+	}
 	if err := v.Unmarshal(c, strict); err != nil {
-		problems = append(problems, typeErrors(path, c.Lines, err)...)
+		problems = append(problems, c.typeErrors(err)...)
 	}
 	if len(problems) == 0 {
 		c.fillIn()
@@ -52,18 +68,88 @@ func Load(path string) (*Config, error) {
 	return c, nil
 }
 
-// read hands a config file to viper, and says where in it the fields are. YAML and JSON are
-// parsed once for both.
-func read(v *viper.Viper, format string, data []byte) (Lines, error) {
-	lines, fields, err := linesOf(format, data)
-	switch {
-	case err != nil:
-		return nil, err
-	case fields != nil:
-		return lines, v.MergeConfigMap(fields)
+// file is a config file as it was read.
+type file struct {
+	path   string
+	lines  Lines
+	fields map[string]any
+}
+
+// readFile parses a file for what it holds and where in it that is. The error is an Errors.
+func readFile(path string, data []byte) (f file, err error) {
+	format := strings.TrimPrefix(strings.ToLower(filepath.Ext(path)), ".")
+	if format == "yml" {
+		format = "yaml"
 	}
-	v.SetConfigType(format)
-	return lines, v.ReadConfig(bytes.NewReader(data))
+	f.path = path
+	if f.lines, f.fields, err = linesOf(format, data); err == nil && f.fields == nil { // TOML
+		v := viper.NewWithOptions(viper.KeyDelimiter(delimiter))
+		v.SetConfigType(format)
+		err = v.ReadConfig(bytes.NewReader(data))
+		f.fields = v.AllSettings()
+	}
+	if err != nil {
+		return f, Errors{{File: path, Line: lineIn(err), Text: strip(err)}}
+	}
+	return f, nil
+}
+
+// text returns the text of a field at the top, however its name is spelt; "" where there is none.
+func (f file) text(name string) string {
+	for key, v := range f.fields {
+		if s, ok := v.(string); ok && strings.EqualFold(key, name) {
+			return s
+		}
+	}
+	return ""
+}
+
+// readDefaults reads the file that defaults names.
+func readDefaults(path string) (f file, err error) {
+	data, err := os.ReadFile(path)
+	if err == nil {
+		f, err = readFile(path, data)
+	}
+	if line, further := f.lines["defaults"]; err == nil && further {
+		return f, Errors{{File: path, Line: line, Field: "defaults", Text: "is a file of defaults itself, which names no further one"}}
+	}
+	return f, err
+}
+
+// written reports whether a field stands in the config, or in the file of defaults.
+func (c *Config) written(path string) bool {
+	file, _ := c.at(path)
+	lines := c.Lines
+	if file != c.File {
+		lines = c.beneath.lines
+	}
+	_, ok := lines[path]
+	return ok
+}
+
+// inDefaults is an error of the file that defaults names, as the config's.
+func (c *Config) inDefaults(name string, err error) Errors {
+	var theirs Errors
+	if errors.As(err, &theirs) {
+		return theirs
+	}
+	if errors.Is(err, fs.ErrNotExist) {
+		err = fmt.Errorf("there is no file %q, want one with what several configs have in common, relative to this one", name)
+	}
+	return Errors{{File: c.File, Line: c.Lines.At("defaults"), Field: "defaults", Text: err.Error()}}
+}
+
+// at returns where a field is: in the config, or in the file of defaults beneath it. What is in
+// neither is said of the config.
+func (c *Config) at(path string) (file string, line int) {
+	list, _, _ := strings.Cut(path, "[")
+	if _, own := c.Lines[list]; c.beneath != nil && (!own || list == path) { // lists are taken whole
+		own, theirs := c.Lines.nearest(path), c.beneath.lines.nearest(path)
+		if len(theirs) > len(own) {
+			return c.beneath.path, c.beneath.lines[theirs]
+		}
+	}
+	return c.File, c.Lines.At(path)
 }
 
 // strict makes a wrong type an error, where viper would bend it.
@@ -89,28 +175,29 @@ func durations(from, to reflect.Type, value any) (any, error) {
 }
 
 // typeErrors spells out what viper's decoder found wrong, one Problem a field.
-func typeErrors(file string, lines Lines, err error) (out Errors) {
+func (c *Config) typeErrors(err error) (out Errors) {
 	if many, ok := err.(interface{ Unwrap() []error }); ok {
 		for _, e := range many.Unwrap() {
-			out = append(out, typeErrors(file, lines, e)...)
+			out = append(out, c.typeErrors(e)...)
 		}
 		return out
 	}
 	var field *mapstructure.DecodeError
 	if !errors.As(err, &field) {
-		return Errors{{File: file, Text: err.Error()}}
+		return Errors{{File: c.File, Text: err.Error()}}
 	}
 	inner := field.Unwrap()
 	if nested := errors.Unwrap(err); nested != nil {
 		if _, ok := nested.(interface{ Unwrap() []error }); ok {
-			return typeErrors(file, lines, nested)
+			return c.typeErrors(nested)
 		}
 		if errors.As(nested, new(*mapstructure.DecodeError)) {
-			return typeErrors(file, lines, nested)
+			return c.typeErrors(nested)
 		}
 	}
 	path := strings.ToLower(field.Name())
-	p := Problem{File: file, Line: lines.At(path), Field: path, Text: inner.Error()}
+	p := Problem{Field: path, Text: inner.Error()}
+	p.File, p.Line = c.at(path)
 	var wrong *mapstructure.UnconvertibleTypeError
 	if errors.As(inner, &wrong) {
 		p.Text = fmt.Sprintf("is %s, want %s", kindOf(reflect.TypeOf(wrong.Value)), kindOf(wrong.Expected.Type()))
@@ -125,6 +212,8 @@ func kindOf(t reflect.Type) string {
 	switch {
 	case t == nil:
 		return "empty"
+	case t.Kind() == reflect.Pointer:
+		return kindOf(t.Elem())
 	case t == reflect.TypeFor[time.Duration]():
 		return "a time like 1h"
 	}

@@ -18,7 +18,7 @@ type Watch struct {
 	Cron   string        `mapstructure:"cron"`  // instead: five fields, as in a crontab
 	Jitter time.Duration `mapstructure:"jitter"`
 
-	Repair []string `mapstructure:"repair"` // of what it may mend by itself; see RepairKinds
+	Repair []string `mapstructure:"repair"` // of what it may mend by itself; see Words
 
 	AddressChanges int           `mapstructure:"address_changes_per_hour"`
 	AddressConfirm time.Duration `mapstructure:"address_confirm"` // where one source alone tells the address
@@ -33,9 +33,6 @@ type Notify struct {
 	Secret  string   `mapstructure:"secret"` // of the webhook: a reference
 	Exec    []string `mapstructure:"exec"`   // a program and its arguments
 }
-
-// RepairKinds are the words of watch.repair.
-func RepairKinds() []string { return []string{"router", "address", "dns", "service"} }
 
 const (
 	defaultEvery          = 15 * time.Minute
@@ -94,7 +91,7 @@ func (k *checker) watch() {
 	}
 	for i, kind := range w.Repair {
 		at := fmt.Sprintf("watch.repair[%d]", i)
-		k.oneOf(at, kind, RepairKinds()...)
+		k.word("watch.repair", at, kind)
 		if slices.Contains(w.Repair[:i], kind) {
 			k.add(at, "%q is there twice", kind)
 		}

@@ -1,0 +1,292 @@
+package draft
+
+import (
+	"fmt"
+	"maps"
+	"net/netip"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/mailpub/mailpub/cmd/mailpub/scout"
+	"github.com/mailpub/mailpub/nat"
+	"github.com/mailpub/mailpub/plan"
+	"github.com/mailpub/mailpub/providers"
+)
+
+// From makes a draft of what was found and decided. Every choice must be made: see Suggest.
+func From(f scout.Found, c Choices) Draft {
+	d := Draft{
+		Site: c.Site, Hostname: c.Hostname, Address: c.Address, Resolvers: c.Resolvers, Egress: c.Egress,
+		Public4: Noted{c.Public, publicNote(f, c)}, Public6: Noted{"none", ""},
+		Protocol: Noted{c.Protocol, routerNote(f, c)}, URL: c.URL, Gateway: c.Gateway,
+		Service: Noted{c.Service, serviceNote(f.Server, c)}, Postmaster: c.Postmaster,
+	}
+	if f.Router.WAN.Kind != "public" && f.Router.Silent == "" && c.Public != "auto" {
+		d.BehindNAT = c.Existing // of something new, a person first has to see to it
+	}
+	if six := f.Machine.IPv6; six.IsValid() && f.Server.Here {
+		d.Public6.Note = fmt.Sprintf("auto publishes this machine's own, now %s", six)
+	}
+	for _, found := range f.DNS.Domains {
+		d.Domains = append(d.Domains, domain(found, c))
+	}
+	d.zones(f, c)
+	d.forwards(c)
+	if c.Existing {
+		d.existing(f)
+	}
+	return d
+}
+
+func publicNote(f scout.Found, c Choices) string {
+	wan := f.Router.WAN
+	switch {
+	case c.Public == "auto":
+		return fmt.Sprintf("asked of the router each time, now %s", wan.Address)
+	case wan.Kind == "private" || wan.Kind == "cgnat":
+		return fmt.Sprintf("the router itself has %s, so there is another one in front", wan.Address)
+	}
+	return "as seen from the Internet"
+}
+
+func routerNote(f scout.Found, c Choices) string {
+	switch {
+	case c.Protocol == "manual":
+		return "forwards are entered by hand: plan lists them"
+	case c.Protocol == "none":
+		return "the server has the public address itself"
+	case f.Router.Silent == "":
+		return fmt.Sprintf("%s answers here", f.Router.Protocol)
+	}
+	return ""
+}
+
+func serviceNote(s scout.Server, c Choices) string {
+	switch {
+	case c.Service == "receiver":
+		return "the bundled one: mailpub receive; or postfix, mdaemon, exim, ..."
+	case s.Greeting != "":
+		return fmt.Sprintf("port 25 greets %q", short(s.Greeting, 40))
+	}
+	return ""
+}
+
+func short(s string, n int) string {
+	if len(s) > n {
+		return s[:n] + "..."
+	}
+	return s
+}
+
+// domain describes a mail domain: of something new only its name, of what exists all that mailpub
+// writes itself.
+func domain(found scout.Domain, c Choices) Domain {
+	d := Domain{Name: found.Name}
+	if !c.Existing {
+		return d
+	}
+	if len(found.MX) != 1 || found.MX[0] != (scout.MX{Host: c.Hostname, Preference: 10}) {
+		for _, m := range found.MX {
+			d.MX = append(d.MX, MX(m))
+		}
+	}
+	d.Include, d.All = spf(found.SPF)
+	d.DMARC, d.RUA = dmarc(found.DMARC)
+	if tags, ok := tagged(found.TLSRPT, "v=tlsrptv1"); ok && len(tags) == 1 && tags["rua"] != "" {
+		d.TLSRPT = targets(tags["rua"])
+	}
+	for _, s := range found.Services {
+		d.Services = append(d.Services, Service(s))
+	}
+	d.Autoconfig = found.Autoconfig
+	return d
+}
+
+// spf reads who else sends, and what becomes of the rest. Other terms stay in the record whatever
+// the config says.
+func spf(record string) (include []string, all string) {
+	for _, t := range strings.Fields(strings.ToLower(record)) {
+		switch {
+		case strings.HasPrefix(strings.TrimPrefix(t, "+"), "include:") && !strings.Contains(t, "%"):
+			include = append(include, t[strings.Index(t, ":")+1:])
+		case t == "-all":
+			all = "fail"
+		case t == "~all":
+			all = "softfail"
+		case t == "?all":
+			all = "neutral"
+		}
+	}
+	return include, all
+}
+
+// dmarc reads a record of the kind that mailpub writes; one that says more is left alone.
+func dmarc(record string) (policy string, rua []string) {
+	tags, ok := tagged(record, "v=dmarc1")
+	for tag := range tags {
+		ok = ok && (tag == "p" || tag == "rua")
+	}
+	if !ok || !slices.Contains([]string{"none", "quarantine", "reject"}, tags["p"]) {
+		return "", nil
+	}
+	return tags["p"], targets(tags["rua"])
+}
+
+// tagged reads "v=...; tag=value; ...".
+func tagged(record, version string) (tags map[string]string, ok bool) {
+	tags = map[string]string{}
+	for i, part := range strings.Split(strings.TrimSuffix(strings.TrimSpace(record), ";"), ";") {
+		part = strings.TrimSpace(part)
+		if i == 0 {
+			ok = strings.EqualFold(part, version)
+			continue
+		}
+		tag, value, _ := strings.Cut(part, "=")
+		tags[strings.TrimSpace(tag)] = strings.TrimSpace(value)
+	}
+	return tags, ok
+}
+
+func targets(uris string) (list []string) {
+	for _, u := range strings.Split(uris, ",") {
+		if u = strings.TrimPrefix(strings.TrimSpace(u), "mailto:"); u != "" {
+			list = append(list, u)
+		}
+	}
+	return list
+}
+
+// zones lists the zones that hold the site's names, each once.
+func (d *Draft) zones(f scout.Found, c Choices) {
+	first := scout.Zone{}
+	add := func(z scout.Zone, fallback string) {
+		name := z.Name
+		if name == "" {
+			name = fallback
+		}
+		if name == "" || slices.ContainsFunc(d.Zones, func(have Zone) bool { return have.Name == name }) {
+			return
+		}
+		z.Name = name
+		out := Zone{Name: name, Nameservers: c.Nameservers, Provider: Noted{provider(z), zoneNote(z)}}
+		values := settings(out.Provider.Value, z, nil, c.Nameservers)
+		if len(d.Zones) == 0 {
+			first = z
+		}
+		if len(d.Zones) == 0 || len(z.Nameservers) > 0 && slices.Equal(z.Nameservers, first.Nameservers) {
+			out.Provider.Value, values = c.Provider, c.Settings
+		}
+		out.Settings = inOrder(out.Provider.Value, values)
+		d.Zones = append(d.Zones, out)
+	}
+	for _, dom := range f.DNS.Domains {
+		add(dom.Zone, dom.Name)
+	}
+	held := func(name string) bool {
+		return slices.ContainsFunc(d.Zones, func(z Zone) bool { return plan.Within(name, z.Name) })
+	}
+	if host := f.DNS.Host; host.Name == c.Hostname && host.Zone.Name != "" || !held(c.Hostname) {
+		add(host.Zone, scout.DomainOf(c.Hostname))
+	}
+	// The reverse zone is the site's own where the same name servers hold it.
+	if r := f.DNS.Reverse.Zone; r.Name != "" && slices.Equal(r.Nameservers, first.Nameservers) && c.Provider != "manual" {
+		add(r, "")
+	}
+	if c.Existing {
+		d.lifetimes(f)
+	}
+}
+
+// lifetimes gives zones the TTL that their MX records have.
+func (d *Draft) lifetimes(f scout.Found) {
+	for _, dom := range f.DNS.Domains {
+		for i := range d.Zones {
+			if d.Zones[i].Name == dom.Zone.Name && dom.TTL > 0 && dom.TTL != int(time.Hour/time.Second) {
+				d.Zones[i].TTL = time.Duration(dom.TTL) * time.Second
+			}
+		}
+	}
+}
+
+func zoneNote(z scout.Zone) string {
+	switch {
+	case len(z.Nameservers) == 0:
+		return "mailpub providers lists them"
+	case z.Host.Provider == "manual":
+		return fmt.Sprintf("at %s, which mailpub has no driver for", z.Host.Name)
+	}
+	return "name server " + z.Nameservers[0]
+}
+
+// inOrder puts settings into the order in which the provider lists them.
+func inOrder(name string, values map[string]string) (out []Setting) {
+	p, _ := providers.Lookup(name)
+	for _, s := range p.Settings {
+		if v := values[s.Name]; v != "" {
+			out = append(out, Setting{s.Name, v})
+		}
+	}
+	for _, k := range slices.Sorted(maps.Keys(values)) {
+		if !slices.ContainsFunc(out, func(s Setting) bool { return s.Name == k }) {
+			out = append(out, Setting{k, values[k]})
+		}
+	}
+	return out
+}
+
+// forwarded returns the port that the router forwards to the server.
+func forwarded(s nat.Seen, server netip.Addr) (p scout.Port, ok bool) {
+	proto, number, _ := strings.Cut(s.Name, "/")
+	port, err := strconv.ParseUint(number, 10, 16)
+	to, err2 := netip.ParseAddrPort(s.Is)
+	if err != nil || err2 != nil || proto != "tcp" || to.Addr() != server {
+		return p, false
+	}
+	p.Number = uint16(port)
+	if to.Port() != p.Number {
+		p.Internal = to.Port()
+	}
+	return p, true
+}
+
+// forwards lists the ports that were chosen. Ports that are usual and were not stay as comments.
+func (d *Draft) forwards(c Choices) {
+	for _, p := range scout.Ports(c.Ports) {
+		i := slices.IndexFunc(c.Ports, func(chosen scout.Port) bool { return chosen.Number == p.Number })
+		switch {
+		case i >= 0:
+			d.Forwards = append(d.Forwards, Forward{Name: p.Name, Port: int(p.Number), Internal: int(c.Ports[i].Internal)})
+		case c.Service == "receiver" || c.Service != "mdaemon" && (p.Number == 1000 || p.Number > 995):
+		default:
+			d.Shown = append(d.Shown, fmt.Sprintf("{name: %s, port: %d}", p.Name, p.Number))
+		}
+	}
+}
+
+// existing takes up what else there is, and says what is left alone.
+func (d *Draft) existing(f scout.Found) {
+	if f.DNS.Host.Name == d.Hostname {
+		d.CAA = f.DNS.Host.CAA
+		for _, a := range f.DNS.Host.Addresses {
+			if a.Is6() {
+				d.Public6, d.OpenIPv6 = Noted{a.String(), "as DNS has it"}, true
+			}
+		}
+		if ports := f.DNS.Host.TLSA; len(ports) > 0 {
+			d.Left = append(d.Left, fmt.Sprintf("TLSA records of %s for ports %s: server.dane makes and keeps them.", d.Hostname, strings.Trim(fmt.Sprint(ports), "[]")))
+		}
+	}
+	for _, dom := range f.DNS.Domains {
+		if policy, _ := dmarc(dom.DMARC); dom.DMARC != "" && policy == "" {
+			d.Left = append(d.Left, fmt.Sprintf("DMARC of %s, %q: it says more than domains.dmarc can.", dom.Name, dom.DMARC))
+		}
+		if dom.MTASTS != "" {
+			d.Left = append(d.Left, fmt.Sprintf("MTA-STS of %s: domains.mta_sts publishes a policy and its record.", dom.Name))
+		}
+		if len(dom.Selectors) > 0 {
+			d.Left = append(d.Left, fmt.Sprintf("DKIM of %s, selector %s: domains.dkim takes it up with its private key.", dom.Name, strings.Join(dom.Selectors, ", ")))
+		}
+	}
+}

@@ -1,0 +1,39 @@
+package main
+
+import (
+	"github.com/spf13/cobra"
+
+	"github.com/mailpub/mailpub/cmd/mailpub/explain"
+	"github.com/mailpub/mailpub/cmd/mailpub/schema"
+)
+
+func (a *app) schemaCommand() *cobra.Command {
+	return &cobra.Command{
+		Use:   "schema",
+		Short: "print the JSON Schema of the config, for editors",
+		Long: `Prints the JSON Schema of the config file, made from what loads it. Editors that know YAML
+complete fields and mark mistakes by it, when the file begins with
+
+  # yaml-language-server: $schema=mailpub.schema.json
+
+It can't say everything: "mailpub plan" checks the rest.`,
+		Example: "  mailpub schema >mailpub.schema.json",
+		Args:    cobra.NoArgs,
+		RunE: func(*cobra.Command, []string) error {
+			text, err := configSchema()
+			if err == nil {
+				_, err = a.out.Write(text)
+			}
+			return err
+		},
+	}
+}
+
+// configSchema is the schema, with what the help page says of each field.
+func configSchema() ([]byte, error) {
+	about := map[string]string{}
+	for _, k := range explain.Keys(configHelp) {
+		about[k.Path] = k.Text
+	}
+	return schema.Generate(func(path string) string { return about[path] })
+}

@@ -1,0 +1,120 @@
+package scout
+
+import (
+	"context"
+	"net"
+	"net/netip"
+	"os"
+	"os/user"
+	"slices"
+	"strings"
+	"time"
+
+	"golang.org/x/net/publicsuffix"
+)
+
+// Machine is the one that mailpub runs on.
+type Machine struct {
+	Name    string     `json:"name,omitempty"` // its name in DNS, "mail.nomeazienda.it"; "" where it has none
+	Domain  string     `json:"domain,omitempty"`
+	Address netip.Addr `json:"address,omitzero"` // by which it goes out
+	Others  []string   `json:"others,omitempty"` // its other IPv4 addresses
+	IPv6    netip.Addr `json:"ipv6,omitzero"`    // a public one
+	User    string     `json:"user,omitempty"`   // who sits at it; "" for root and for services
+}
+
+// ThisMachine says what this machine is called and where it is. It asks the hosts file and the
+// system's resolver for its own name, and sends nothing else.
+func ThisMachine(ctx context.Context) Machine {
+	var m Machine
+	m.addresses()
+	m.User = person()
+	names := []string{}
+	if name, err := os.Hostname(); err == nil {
+		names = append(names, name)
+	}
+	ctx, cancel := context.WithTimeout(ctx, time.Second)
+	defer cancel()
+	for _, a := range []string{"127.0.1.1", m.Address.String()} { // Debian maps the name to 127.0.1.1
+		if more, err := net.DefaultResolver.LookupAddr(ctx, a); err == nil {
+			names = append(names, more...)
+		}
+	}
+	for _, n := range names {
+		if n = strings.ToLower(strings.TrimSuffix(n, ".")); public(n) {
+			m.Name, m.Domain = n, DomainOf(n)
+			break
+		}
+	}
+	return m
+}
+
+// public reports whether a name can be one of the Internet's: it lies in a domain that somebody
+// registered, and not in one of those that home routers make up.
+func public(name string) bool {
+	for _, local := range []string{"local", "localdomain", "lan", "home", "internal", "box", "arpa", "test", "example", "invalid", "localhost"} {
+		if strings.HasSuffix(name, "."+local) {
+			return false
+		}
+	}
+	_, icann := publicsuffix.PublicSuffix(name)
+	_, err := publicsuffix.EffectiveTLDPlusOne(name)
+	return icann && err == nil
+}
+
+// DomainOf returns the registered domain that a name lies in; "" where there is none.
+func DomainOf(name string) string {
+	d, err := publicsuffix.EffectiveTLDPlusOne(name)
+	if err != nil {
+		return ""
+	}
+	return d
+}
+
+func (m *Machine) addresses() {
+	// Nothing is sent: a UDP socket that is connected only picks its route.
+	if c, err := net.Dial("udp4", "192.0.2.1:9"); err == nil {
+		m.Address = c.LocalAddr().(*net.UDPAddr).AddrPort().Addr().Unmap()
+		c.Close()
+	}
+	all, err := net.InterfaceAddrs()
+	if err != nil {
+		return
+	}
+	for _, i := range all {
+		p, err := netip.ParsePrefix(i.String())
+		if err != nil || p.Addr().IsLoopback() || p.Addr().IsLinkLocalUnicast() {
+			continue
+		}
+		switch a := p.Addr().Unmap(); {
+		case a.Is6():
+			if !a.IsPrivate() && !m.IPv6.IsValid() {
+				m.IPv6 = a
+			}
+		case !m.Address.IsValid():
+			m.Address = a
+		case a != m.Address && !slices.Contains(m.Others, a.String()):
+			m.Others = append(m.Others, a.String())
+		}
+	}
+}
+
+// person is the name of whoever runs mailpub, also by sudo, in a form that a mailbox can have.
+func person() string {
+	name := os.Getenv("SUDO_USER")
+	if name == "" {
+		if u, err := user.Current(); err == nil {
+			name = u.Username
+		}
+	}
+	name = strings.ToLower(name[strings.LastIndex(name, `\`)+1:]) // DOMAIN\name on Windows
+	for i := range len(name) {
+		if c := name[i]; !(c >= 'a' && c <= 'z' || c >= '0' && c <= '9') {
+			return ""
+		}
+	}
+	if slices.Contains([]string{"root", "administrator", "system", "nobody"}, name) {
+		return ""
+	}
+	return name
+}

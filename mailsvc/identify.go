@@ -1,0 +1,71 @@
+package mailsvc
+
+import (
+	"context"
+	"os"
+	"strings"
+
+	"github.com/mailpub/mailpub/mailsvc/command"
+)
+
+// Trace is how a kind of mail server is known: by what it says, and by what is installed.
+type Trace struct {
+	Type     string   // as service.type in the config has it
+	Greeting string   // a word of its greeting
+	Commands []string // that it brings along
+	Files    []string // that it brings along, where it has no command
+}
+
+// Traces returns how each kind of mail server is known that mailpub has a driver for. The
+// greetings are those of their own defaults; an administrator may have changed them.
+func Traces() []Trace {
+	return []Trace{
+		{Type: "postfix", Greeting: "Postfix", Commands: []string{"postconf"}},
+		{Type: "mdaemon", Greeting: "MDaemon", Files: []string{`C:\MDaemon\App\MDaemon.exe`, `C:\Program Files\MDaemon Technologies\MDaemon\App\MDaemon.exe`}},
+		{Type: "exim", Greeting: "Exim", Commands: []string{"exim4", "exim"}},
+		{Type: "opensmtpd", Greeting: "OpenSMTPD", Commands: []string{"smtpctl"}},
+		{Type: "maddy", Commands: []string{"maddy"}},
+		{Type: "mox", Greeting: "mox", Commands: []string{"mox"}},
+	}
+}
+
+// Greeting connects to an SMTP server and returns what it says first. dial may be nil.
+func Greeting(ctx context.Context, dial Dial, addr string) (Reply, error) {
+	d, err := open(ctx, dial, addr)
+	if err != nil {
+		return Reply{}, err
+	}
+	defer d.close()
+	return d.Greeting, nil
+}
+
+// Kind returns the kind of server that greets so; "" where the greeting does not say.
+func (r Reply) Kind() string {
+	text := " " + strings.Join(r.Lines, " ") + " "
+	for _, t := range Traces() {
+		if t.Greeting != "" && strings.Contains(text, " "+t.Greeting+" ") {
+			return t.Type
+		}
+	}
+	return ""
+}
+
+// Installed returns the kinds of mail servers that are installed on this machine, running or
+// not. It runs none of them.
+func Installed() (types []string) {
+	for _, t := range Traces() {
+		for _, c := range t.Commands {
+			if _, err := command.Find(c); err == nil {
+				types = append(types, t.Type)
+				break
+			}
+		}
+		for _, f := range t.Files {
+			if _, err := os.Stat(f); err == nil {
+				types = append(types, t.Type)
+				break
+			}
+		}
+	}
+	return types
+}

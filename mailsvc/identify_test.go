@@ -1,0 +1,36 @@
+package mailsvc
+
+import (
+	"os"
+	"path/filepath"
+	"slices"
+	"testing"
+)
+
+func TestKind(t *testing.T) {
+	for greeting, want := range map[string]string{
+		"mail.example.org ESMTP Postfix (Debian/GNU)":                                    "postfix",
+		"mail.example.org ESMTP Exim 4.96 Tue, 24 Nov 2026 18:00:00 +0000":               "exim",
+		"mail.example.org ESMTP MDaemon 24.0.0; Tue, 24 Nov 2026 18:00:00 +0000":         "mdaemon",
+		"mail.example.org ESMTP OpenSMTPD":                                               "opensmtpd",
+		"mail.example.org ESMTP":                                                         "",
+		"postfix.example.org ESMTP ready":                                                "",
+		"mx.example.org Microsoft ESMTP MAIL Service ready at Tue, 24 Nov 2026 18:00:00": "",
+	} {
+		if got := (Reply{Code: 220, Lines: []string{greeting}}).Kind(); got != want {
+			t.Errorf("%q: %q, want %q", greeting, got, want)
+		}
+	}
+}
+
+func TestInstalled(t *testing.T) {
+	dir := t.TempDir()
+	t.Setenv("PATH", dir)
+	before := Installed()
+	if err := os.WriteFile(filepath.Join(dir, "mox"), []byte("#!/bin/sh\n"), 0o755); err != nil {
+		t.Fatal(err)
+	}
+	if got := Installed(); !slices.Contains(got, "mox") || slices.Contains(before, "mox") {
+		t.Errorf("before %v, then %v", before, got)
+	}
+}
