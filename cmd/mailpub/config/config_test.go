@@ -265,19 +265,6 @@ func TestSecrets(t *testing.T) {
 	}
 }
 
-// The examples load, so that they can't rot.
-func TestExamples(t *testing.T) {
-	paths, err := filepath.Glob("../../../examples/*/*.yaml")
-	if err != nil || len(paths) == 0 {
-		t.Fatalf("no examples: %v", err)
-	}
-	for _, p := range paths {
-		if _, err := Load(p); err != nil {
-			t.Errorf("%v", err)
-		}
-	}
-}
-
 // Every field of the config is in the help.
 func TestEveryFieldIsKnown(t *testing.T) {
 	var walk func(reflect.Type, string) []string
