@@ -19,7 +19,7 @@ const (
 	rootServer   = "2.2.2.10" // BIND: the root, "it", "example", "in-addr.arpa"
 	firstServer  = "2.2.2.11" // BIND: the scenarios' zones
 	secondServer = "2.2.2.12" // Knot: the same
-	resolver     = "2.2.2.13" // BIND: asks the others, and remembers nothing
+	resolver     = "2.2.2.13" // BIND: asks the others, and remembers for a second
 	closedServer = "2.2.2.14" // where no name server is
 )
 
@@ -96,7 +96,7 @@ func (in *internet) startNames(t *testing.T, first, second map[string]string) {
 	in.knot(t, second)
 	hints := filepath.Join(in.names, "hints")
 	in.write(hints, ". 300 NS ns.registry.example.\nns.registry.example. 300 A "+rootServer+"\n")
-	in.bind(t, "resolver", resolver, "recursion yes; max-cache-ttl 0; max-ncache-ttl 0; qname-minimization off;",
+	in.bind(t, "resolver", resolver, "recursion yes; max-cache-ttl 1; max-ncache-ttl 1; qname-minimization off;",
 		fmt.Sprintf("zone \".\" { type hint; file %q; };\n", hints), nil)
 	for _, server := range []string{rootServer, firstServer, secondServer, resolver} {
 		in.eventually("a name server at "+server, func() bool {
