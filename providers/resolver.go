@@ -159,14 +159,15 @@ func (r *Resolver) ask(ctx context.Context, server, name, rrtype string, recurse
 	if _, ok := dns.IsDomainName(name); !ok {
 		return Answer{}, fmt.Errorf("%q is no domain name", name)
 	}
-	m := new(dns.Msg).SetQuestion(plan.FQDN(name), qtype)
+	name = canonical(name)
+	m := new(dns.Msg).SetQuestion(name, qtype)
 	m.RecursionDesired = recurse
 	m.SetEdns0(1232, false) // fits where fragments are dropped (RFC 9715 section 3)
 	reply, err := r.exchange(ctx, m, server)
 	if err != nil {
 		return Answer{}, ServerError{server, err}
 	}
-	a, err := answerOf(reply, plan.FQDN(name), qtype)
+	a, err := answerOf(reply, name, qtype)
 	if err != nil {
 		return Answer{}, ServerError{server, err}
 	}
@@ -240,6 +241,17 @@ func (s silence) Error() string { return fmt.Sprintf("no reply within %v", time.
 func isTimeout(err error) bool {
 	var n net.Error
 	return errors.As(err, &n) && n.Timeout()
+}
+
+// canonical is an absolute name as replies have it: octets can be escaped in several ways.
+func canonical(name string) string {
+	var wire [256]byte
+	if n, err := dns.PackDomainName(plan.FQDN(name), wire[:], 0, nil, false); err == nil {
+		if same, _, err := dns.UnpackDomainName(wire[:n], 0); err == nil {
+			return plan.FQDN(same)
+		}
+	}
+	return plan.FQDN(name)
 }
 
 // answerOf makes out what a reply says. REFUSED, SERVFAIL and referrals say nothing.

@@ -81,6 +81,7 @@ type town struct {
 	banners *atomic.Int32
 	web     func() // ends what listens on port 3000
 	home    *town  // the one that outlives scenarios
+	stale   bool   // Postfix does not go by its settings yet
 }
 
 func (in *internet) found(t *testing.T) *town {
@@ -161,6 +162,9 @@ func (tw *town) in(t *testing.T) *town {
 func (tw *town) try(t *testing.T, c *catalogue, s scenario) {
 	here := tw.in(t)
 	s.breaks(here)
+	if tw.stale { // what the last one changed is put back, and Postfix does not know yet
+		tw.reload()
+	}
 	config := filepath.Join(tw.dir, "mailpub.yaml")
 	if s.config != nil {
 		text, err := os.ReadFile(config)
@@ -192,7 +196,7 @@ func (tw *town) postfix(settings ...string) {
 	}
 	tw.t.Cleanup(func() {
 		tw.home.write(main, string(before))
-		tw.home.reload()
+		tw.home.stale = true
 	})
 	tw.set(settings...)
 	tw.reload()
@@ -217,6 +221,7 @@ func (tw *town) set(settings ...string) {
 func (tw *town) reload() {
 	tw.t.Helper()
 	tw.set()
+	tw.home.stale = false
 	n := fmt.Sprintf(" ESMTP %d", tw.banners.Add(1))
 	now := strings.TrimSpace(tw.must("lan", "postconf", "-c", tw.mail.Postfix, "-h", "smtpd_banner"))
 	name, _, _ := strings.Cut(now, " ")
@@ -238,7 +243,7 @@ func (tw *town) reload() {
 func (tw *town) shows(c *tls.Certificate) {
 	tw.t.Cleanup(func() {
 		tw.home.show(tw.ca.issue(tw.key, "mail.nomeazienda.it"))
-		tw.home.reload()
+		tw.home.stale = true
 	})
 	tw.show(c)
 	tw.reload()
