@@ -226,8 +226,8 @@ func (e *examiner) spfSize(name, record string) {
 		c.Status, c.Hint = plan.Fail, "shorten the record: list networks instead of single addresses, or move terms into a name that is included"
 	case len(record) > near:
 		c.Status, c.Hint = plan.Warn, fmt.Sprintf("the record is close to %d octets: shorten it before adding to it", limit)
-	case err == nil && a.Size > limit:
-		c.Status, c.Got = plan.Warn, fmt.Sprintf("%d octets, but %d in the reply with all TXT records", len(record), a.Size)
+	case err == nil && a.Size() > limit:
+		c.Status, c.Got = plan.Warn, fmt.Sprintf("%d octets, but %d in the reply with all TXT records", len(record), a.Size())
 		c.Hint = "remove TXT records of " + bare(name) + " that nobody needs any more, such as old verifications"
 	}
 	e.add(c)

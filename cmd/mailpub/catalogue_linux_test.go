@@ -83,7 +83,7 @@ func severity(s plan.Status) int {
 }
 
 // look runs verify on a host with a config and returns what it found.
-func (s *siteInLab) look(t *testing.T, host, config string, only ...string) []plan.Check {
+func (s *siteInLab) look(t testing.TB, host, config string, only ...string) []plan.Check {
 	t.Helper()
 	args := []string{s.bin, "-c", config, "--json", "verify"}
 	if len(only) > 0 {
@@ -98,7 +98,7 @@ func (s *siteInLab) look(t *testing.T, host, config string, only ...string) []pl
 }
 
 // read runs the whole of verify as a person does, and returns what that sees too.
-func (s *siteInLab) read(t *testing.T, host, config string) (text string, checks []plan.Check) {
+func (s *siteInLab) read(t testing.TB, host, config string) (text string, checks []plan.Check) {
 	t.Helper()
 	xmlFile := filepath.Join(s.dir, "report.xml")
 	text, errs, code := s.on(host, s.bin, "-c", config, "verify", "--junit", xmlFile)

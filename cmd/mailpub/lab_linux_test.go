@@ -27,7 +27,7 @@ import (
 
 // siteInLab is the site of examples/lab, with mailpub run on its server.
 type siteInLab struct {
-	t    *testing.T
+	t    testing.TB
 	lab  *lab.Lab
 	dir  string
 	bin  string
@@ -35,7 +35,7 @@ type siteInLab struct {
 	env  []string
 }
 
-func newSiteInLab(t *testing.T, o lab.Options) *siteInLab {
+func newSiteInLab(t testing.TB, o lab.Options) *siteInLab {
 	s := &siteInLab{t: t, lab: lab.Up(t, o), dir: t.TempDir(), host: "lan"}
 	self, err := os.Executable()
 	if err != nil {
@@ -170,7 +170,7 @@ func (s *siteInLab) strangersForward() {
 	}
 }
 
-func has(t *testing.T, text string, words ...string) {
+func has(t testing.TB, text string, words ...string) {
 	t.Helper()
 	for _, w := range words {
 		if !strings.Contains(text, w) {

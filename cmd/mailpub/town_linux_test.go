@@ -84,7 +84,7 @@ type town struct {
 	stale   bool   // Postfix does not go by its settings yet
 }
 
-func (in *internet) found(t *testing.T) *town {
+func (in *internet) found(t testing.TB) *town {
 	tw := &town{internet: in, mail: lab.InstallMailServer(t), banners: new(atomic.Int32)}
 	tw.home = tw
 	for _, a := range []string{backupServer, egressServer, popServer, strangersHost} {
@@ -106,7 +106,7 @@ func (in *internet) found(t *testing.T) *town {
 }
 
 // open starts everything of the town, and has mailpub bring the site about.
-func (tw *town) open(t *testing.T) {
+func (tw *town) open(t testing.TB) {
 	pam := filepath.Join(tw.dir, "common-password")
 	tw.write(pam, "password requisite pam_pwquality.so retry=3\n")
 	tw.write(filepath.Join(tw.dir, "hosts"), "127.0.0.1 localhost\n")
@@ -151,7 +151,7 @@ func (tw *town) show(c *tls.Certificate) {
 }
 
 // in returns the town for a scenario: what it starts and changes ends with t.
-func (tw *town) in(t *testing.T) *town {
+func (tw *town) in(t testing.TB) *town {
 	site, in, here := *tw.siteInLab, *tw.internet, *tw
 	site.t = t
 	in.siteInLab, here.internet = &site, &in
