@@ -14,6 +14,7 @@ const (
 	ReasonMute    Reason = "mute"     // the mail server did not show its certificate
 	ReasonPartly  Reason = "partly"   // one of several that had to be asked does not
 	ReasonDown    Reason = "down"     // the mail server itself does not listen
+	ReasonAbsent  Reason = "absent"   // there is none at all, as before the first apply
 	ReasonAstray  Reason = "astray"   // DNS led somewhere else
 	ReasonLost    Reason = "lost"     // mailpub put it there, and it is there no more
 	ReasonStandIn Reason = "stand-in" // something of mailpub's own answered in place of the real thing
@@ -74,6 +75,9 @@ func causeRules() []causeRule {
 		}},
 		{failing("router.wan", "the router is behind another one (double NAT)"), func(_, o Check, _ []Check) bool {
 			return o.ID == "router.address" || fromOutside(o)
+		}},
+		{reason("router.address", ReasonAbsent, "DNS has no address of the mail host"), func(_, o Check, _ []Check) bool {
+			return o.Status == Fail && slices.Contains([]string{"host.a", "host.fcrdns", "spf.pass"}, o.ID) || fromOutside(o)
 		}},
 		{failing("router.address", "the public address is not the one that DNS has (it changed)"), func(_, o Check, _ []Check) bool {
 			return o.Status == Fail && slices.Contains([]string{"host.a", "host.ptr", "host.fcrdns", "spf.pass"}, o.ID) || fromOutside(o)

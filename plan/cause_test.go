@@ -34,6 +34,8 @@ func TestCauses(t *testing.T) {
 			[]string{"the router is behind another one (double NAT): 1 3"}},
 		{"the address changed", []Check{fail("router.address"), fail("host.a mail.nomeazienda.it A"), fail("host.ptr 2.2.2.9"), fail("spf.pass 2.2.2.9"), fail("dkim.record x"), arrives},
 			[]string{"the public address is not the one that DNS has (it changed): 1 2 3 5"}},
+		{"nothing is published yet", []Check{check(Fail, ReasonAbsent, "router.address"), fail("host.a mail.nomeazienda.it A"), fail("host.ptr 2.2.2.9"), fail("mx.exists nomeazienda.it")},
+			[]string{"DNS has no address of the mail host: 1"}},
 		{"the server is down", []Check{check(Fail, ReasonDown, "port.inside smtp at 10.10.10.10:25"), fail("port.inside imap at 10.10.10.10:143"), skip("smtp.banner"), skip("relay.open"), smtpOut, skip("host.a x")},
 			[]string{"the mail server is down: 1 2 3 4"}},
 		{"only SMTP is down", []Check{check(Fail, ReasonDown, "port.inside smtp at 10.10.10.10:25"), pass("port.inside imap at 10.10.10.10:143"), fail("port.inside pop3 at 10.10.10.10:110"), skip("smtp.banner"), fail("port.outside imap at :143")},

@@ -119,7 +119,7 @@ func TestOpenSPF(t *testing.T) {
 		}
 		for hops := 0; len(rrs) == 1 && rrs[0].Header().Rrtype == dns.TypeCNAME && m.Question[0].Qtype != dns.TypeCNAME && hops < 10; hops++ {
 			reply.Answer = append(reply.Answer, rrs...)
-			rrs, there, _ = section.Load().answers(dns.Question{Name: rrs[0].(*dns.CNAME).Target, Qtype: m.Question[0].Qtype})
+			rrs, _, _ = section.Load().answers(dns.Question{Name: rrs[0].(*dns.CNAME).Target, Qtype: m.Question[0].Qtype})
 		}
 		reply.Answer = append(reply.Answer, rrs...)
 		w.WriteMsg(reply)
