@@ -84,13 +84,6 @@ func portScenarios() []scenario {
 		{name: "forward listed but dead", fails: "port.outside mail.outside", passes: "router.forward", lived: lived{only: "router", breaks: func(tw *town) {
 			tw.filter("router", "chain dead { type filter hook forward priority -10; iifname wan0 tcp dport 25 "+reject)
 		}}},
-		{name: "forward listed but dead, and a hairpin that answers", fails: "port.outside mail.outside", passes: "router.forward", lived: lived{only: "router", breaks: func(tw *town) {
-			tw.hairpin("tcp dport 25 dnat ip to " + lab.Server + ":25")
-			tw.filter("router", "chain dead { type filter hook forward priority -10; iifname wan0 tcp dport 25 "+reject)
-		}}},
-		{name: "no way to the public address from inside", passes: "port.outside mail.outside router.forward", lived: lived{only: "router", breaks: func(tw *town) {
-			tw.filter("router", "chain hairpin { type filter hook prerouting priority -310; iifname lan0 ip daddr "+lab.Public+" tcp dport 25 drop; }")
-		}}},
 		{name: "the server's firewall drops the outside", fails: "port.outside", warns: "port.inside", lived: lived{only: "router", breaks: func(tw *town) {
 			tw.filter("lan", "chain guard { type filter hook input priority 0; iifname eth0 tcp dport 3000 "+reject)
 		}}},
@@ -120,19 +113,6 @@ func portScenarios() []scenario {
 			tw.filter("router", "chain isp { type nat hook prerouting priority -110; iifname lan0 tcp dport 25 dnat ip to "+strangersHost+":25; }")
 		}}},
 	}
-}
-
-// hairpin has the router lead its own machines to the server when they connect to the public
-// address, by a rule for their packets, until the scenario ends.
-func (tw *town) hairpin(rule string) {
-	tw.t.Helper()
-	tw.must("router", "nft", "add table inet hairpin; add chain inet hairpin in { type nat hook prerouting priority -110; }; add chain inet hairpin out { type nat hook postrouting priority 90; };"+
-		" add rule inet hairpin in iifname lan0 ip daddr "+lab.Public+" "+rule+"; add rule inet hairpin out iifname lan0 oifname lan0 masquerade")
-	tw.t.Cleanup(func() { tw.home.must("router", "nft", "delete", "table", "inet", "hairpin") })
-	tw.eventually("the hairpin answers", func() bool {
-		_, _, code := tw.on("lan", "socat", "-u", "OPEN:/dev/null", "TCP:"+lab.Public+":25")
-		return code == 0
-	})
 }
 
 // dialogs are the checks of what the server says, which take no message to its mailbox.
