@@ -24,6 +24,9 @@ func (f Facts) CheckMessage(ctx context.Context, domain string, hops []Hop, word
 		if !h.OK {
 			c.Status, c.Got = plan.Fail, strings.Join(append(way, h.Name+": "+h.Said), "; ")
 			c.Hint = hopHint(h.Name)
+			if h.Name == "MX" || h.Name == "address" {
+				c.Reason = plan.ReasonAstray
+			}
 			return []plan.Check{c, source}
 		}
 		way = append(way, h.Name+" "+h.Said)

@@ -127,7 +127,7 @@ func (f Facts) refusesUnknown(ctx context.Context) bool {
 
 // some names the first few.
 func some(list []string) string {
-	const few = 5
+	const few = 2
 	if more := len(list) - few; more > 0 {
 		return fmt.Sprintf("%s; and %d more", strings.Join(list[:few], "; "), more)
 	}

@@ -172,12 +172,15 @@ func (f Facts) checkAddress(ctx context.Context, r *Router, wan netip.Addr, wanE
 		}
 		if len(texts) == 0 {
 			texts, known = []string{"none"}, append(known, netip.Addr{})
+			c.Reason = plan.ReasonAbsent
 		}
 		got = append(got, "published "+strings.Join(texts, " and "))
 	}
 	c.Got = strings.Join(append(got, missing...), "; ")
 	differ := slices.ContainsFunc(known, func(a netip.Addr) bool { return a != known[0] })
 	switch {
+	case differ && c.Reason == plan.ReasonAbsent:
+		c.Status, c.Hint = plan.Fail, "mailpub apply publishes the address"
 	case differ:
 		c.Status = plan.Fail
 		c.Hint = "run apply if the router's address is the right one; if the outside sees another, the router is behind another NAT"

@@ -11,8 +11,11 @@ type Reason string
 
 const (
 	ReasonSilent  Reason = "silent"   // what had to be asked does not answer
+	ReasonMute    Reason = "mute"     // the mail server did not show its certificate
 	ReasonPartly  Reason = "partly"   // one of several that had to be asked does not
 	ReasonDown    Reason = "down"     // the mail server itself does not listen
+	ReasonAbsent  Reason = "absent"   // there is none at all, as before the first apply
+	ReasonAstray  Reason = "astray"   // DNS led somewhere else
 	ReasonLost    Reason = "lost"     // mailpub put it there, and it is there no more
 	ReasonStandIn Reason = "stand-in" // something of mailpub's own answered in place of the real thing
 )
@@ -73,8 +76,11 @@ func causeRules() []causeRule {
 		{failing("router.wan", "the router is behind another one (double NAT)"), func(_, o Check, _ []Check) bool {
 			return o.ID == "router.address" || fromOutside(o)
 		}},
+		{reason("router.address", ReasonAbsent, "DNS has no address of the mail host"), func(_, o Check, _ []Check) bool {
+			return o.Status == Fail && slices.Contains([]string{"host.a", "host.fcrdns", "spf.pass"}, o.ID) || fromOutside(o)
+		}},
 		{failing("router.address", "the public address is not the one that DNS has (it changed)"), func(_, o Check, _ []Check) bool {
-			return o.Status == Fail && (slices.Contains([]string{"host.a", "host.ptr", "host.fcrdns", "spf.pass"}, o.ID) || fromOutside(o))
+			return o.Status == Fail && slices.Contains([]string{"host.a", "host.ptr", "host.fcrdns", "spf.pass"}, o.ID) || fromOutside(o)
 		}},
 		{forgetful, func(_, o Check, _ []Check) bool {
 			return o.ID == "router.forward" && o.Reason == ReasonLost || fromOutside(o)
@@ -85,6 +91,9 @@ func causeRules() []causeRule {
 		}},
 		{reason("port.inside", ReasonStandIn, "the mail server does not run (only mailpub's stand-in answered)"), unheard},
 		{reason("port.inside", ReasonDown, "the mail server is down"), unheard},
+		{failing("mx.expected", "the MX records lead mail elsewhere"), func(c, o Check, all []Check) bool {
+			return o.ID == "dns.drift" && o.Subject == DNSKey(c.Subject, "MX").Name || o.Reason == ReasonAstray || o.ID == "port.source" && astray(all)
+		}},
 		{reason("dns.zone", ReasonSilent, "no name server of %s answers"), unanswered},
 		{reason("dns.zone", ReasonPartly, "a name server of %s does not answer for it"), unanswered},
 	}
@@ -115,6 +124,11 @@ func message(c Check) bool { return c.ID == "mail.outside" || c.ID == "port.sour
 // fromOutside reports whether a check needs that the server is reached from outside.
 func fromOutside(c Check) bool { return c.ID == "port.outside" || message(c) }
 
+// astray reports whether the message from outside was led elsewhere.
+func astray(all []Check) bool {
+	return slices.ContainsFunc(all, func(c Check) bool { return c.Reason == ReasonAstray })
+}
+
 // forgetful holds for a router that has none of the forwards that mailpub put there.
 func forgetful(c Check, all []Check) string {
 	if c.ID != "router.forward" || c.Reason != ReasonLost {
@@ -142,6 +156,8 @@ func unheard(_, o Check, all []Check) bool {
 	area, _, _ := strings.Cut(o.ID, ".")
 	switch {
 	case o.Reason == ReasonSilent && slices.Contains([]string{"smtp", "relay", "account", "service", "mail"}, area):
+		return true
+	case o.Reason == ReasonMute:
 		return true
 	case o.ID == "port.inside":
 		return o.Status == Fail && !slices.ContainsFunc(all, func(c Check) bool { return c.ID == o.ID && c.Status == Pass })

@@ -53,7 +53,7 @@ func (e *examiner) caa() {
 	}
 	shown, err := e.Served(e.ctx, 25)
 	if err != nil {
-		e.skip(c.ID, c.Subject, "the certificate in use is not known: "+err.Error(), "let the mail server answer and offer STARTTLS, then run verify again")
+		e.unseen(c, err)
 		return
 	}
 	who := issuerName(shown)
@@ -66,6 +66,13 @@ func (e *examiner) caa() {
 	if !permits(records, who) {
 		c.Status, c.Hint = plan.Fail, fmt.Sprintf("the next certificate of %s will be refused: add it to server.caa, or to the CAA records of %s", who, bare(at))
 	}
+	e.add(c)
+}
+
+// unseen reports that the mail server's certificate can't be had.
+func (e *examiner) unseen(c plan.Check, err error) {
+	c.Status, c.Got, c.Reason = plan.Skip, "the certificate in use is not known: "+err.Error(), plan.ReasonMute
+	c.Hint = "let the mail server answer and offer STARTTLS, then run verify again"
 	e.add(c)
 }
 

@@ -133,7 +133,7 @@ func (e *examiner) daneMatch(port uint16, wanted bool) {
 	}
 	shown, err := e.Served(e.ctx, port)
 	if err != nil {
-		e.skip(c.ID, c.Subject, "the certificate in use is not known: "+err.Error(), "let the mail server answer and offer STARTTLS, then run verify again")
+		e.unseen(c, err)
 		return
 	}
 	c.Got = strings.Join(a.Data(), ", ")

@@ -156,9 +156,11 @@ func (l *lookups) authorities(ctx context.Context, name string) ([]string, error
 		return nil, fmt.Errorf("the name servers of %s: %w", name, err)
 	}
 	var servers []string
+	errs := []error{fmt.Errorf("no name server of %s has an address that can be found out", zone)}
 	for _, h := range hosts {
 		for _, t := range []string{"A", "AAAA"} {
 			a, err := l.resolve(ctx, h, t)
+			errs = append(errs, err)
 			if err == nil && a.Status == Found {
 				servers = append(servers, net.JoinHostPort(a.Records[0].Data, l.nsPort))
 				break
@@ -166,7 +168,7 @@ func (l *lookups) authorities(ctx context.Context, name string) ([]string, error
 		}
 	}
 	if len(servers) == 0 {
-		return nil, fmt.Errorf("no name server of %s has an address that can be found out", zone)
+		return nil, joined(errs)
 	}
 	return servers, nil
 }

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"net"
 	"net/netip"
+	"strings"
 	"time"
 
 	"github.com/miekg/dns"
@@ -22,6 +23,8 @@ type Resolver struct {
 	Timeout time.Duration
 	// Attempts is how often each server is asked over UDP; zero is 2.
 	Attempts int
+
+	kept sockets
 }
 
 // Answer is what a name server says. That it could not say is an error instead, never
@@ -33,8 +36,18 @@ type Answer struct {
 	Server  string   // host:port that answered
 	// Authoritative says that the server holds the zone itself.
 	Authoritative bool
-	// Size is the length of the reply in octets, without EDNS.
-	Size int
+
+	reply *dns.Msg
+}
+
+// Size is the length of the reply in octets, without EDNS.
+func (a Answer) Size() int {
+	if a.reply == nil {
+		return 0
+	}
+	bare := *a.reply
+	bare.Extra, bare.Compress = nil, true
+	return bare.Len()
 }
 
 // Record is one record of an Answer.
@@ -159,14 +172,15 @@ func (r *Resolver) ask(ctx context.Context, server, name, rrtype string, recurse
 	if _, ok := dns.IsDomainName(name); !ok {
 		return Answer{}, fmt.Errorf("%q is no domain name", name)
 	}
-	m := new(dns.Msg).SetQuestion(plan.FQDN(name), qtype)
+	name = canonical(name)
+	m := new(dns.Msg).SetQuestion(name, qtype)
 	m.RecursionDesired = recurse
 	m.SetEdns0(1232, false) // fits where fragments are dropped (RFC 9715 section 3)
 	reply, err := r.exchange(ctx, m, server)
 	if err != nil {
 		return Answer{}, ServerError{server, err}
 	}
-	a, err := answerOf(reply, plan.FQDN(name), qtype)
+	a, err := answerOf(reply, name, qtype)
 	if err != nil {
 		return Answer{}, ServerError{server, err}
 	}
@@ -201,10 +215,7 @@ func (r *Resolver) exchange(ctx context.Context, m *dns.Msg, server string) (*dn
 	if attempts == 0 {
 		attempts = 2
 	}
-	once := func(network string) (*dns.Msg, error) {
-		ctx, cancel := context.WithTimeout(ctx, timeout)
-		defer cancel()
-		reply, err := exchange(ctx, &dns.Client{Net: network, Timeout: timeout}, m, server)
+	silent := func(reply *dns.Msg, err error) (*dns.Msg, error) {
 		if errors.Is(err, context.DeadlineExceeded) || isTimeout(err) {
 			err = silence(timeout)
 		}
@@ -213,7 +224,7 @@ func (r *Resolver) exchange(ctx context.Context, m *dns.Msg, server string) (*dn
 	var reply *dns.Msg
 	var err error
 	for range attempts {
-		reply, err = once("udp")
+		reply, err = silent(r.udp(ctx, m, server, timeout))
 		if err == nil || ctx.Err() != nil {
 			break
 		}
@@ -227,7 +238,9 @@ func (r *Resolver) exchange(ctx context.Context, m *dns.Msg, server string) (*dn
 		m.Extra = nil
 		return r.exchange(ctx, m, server)
 	case reply.Truncated:
-		return once("tcp")
+		ctx, cancel := context.WithTimeout(ctx, timeout)
+		defer cancel()
+		return silent(exchange(ctx, &dns.Client{Net: "tcp", Timeout: timeout}, m, server))
 	}
 	return reply, nil
 }
@@ -242,9 +255,23 @@ func isTimeout(err error) bool {
 	return errors.As(err, &n) && n.Timeout()
 }
 
+// canonical is an absolute name as replies have it: octets can be escaped in several ways.
+func canonical(name string) string {
+	if name = plan.FQDN(name); strings.Trim(name, "abcdefghijklmnopqrstuvwxyz0123456789-_.") == "" {
+		return name
+	}
+	var wire [256]byte
+	if n, err := dns.PackDomainName(plan.FQDN(name), wire[:], 0, nil, false); err == nil {
+		if same, _, err := dns.UnpackDomainName(wire[:n], 0); err == nil {
+			return plan.FQDN(same)
+		}
+	}
+	return plan.FQDN(name)
+}
+
 // answerOf makes out what a reply says. REFUSED, SERVFAIL and referrals say nothing.
 func answerOf(reply *dns.Msg, name string, qtype uint16) (Answer, error) {
-	a := Answer{Authoritative: reply.Authoritative}
+	a := Answer{Authoritative: reply.Authoritative, reply: reply}
 	if q := reply.Question; len(q) != 1 || plan.FQDN(q[0].Name) != name || q[0].Qtype != qtype {
 		return a, errors.New("the reply is to another question") // RFC 5452 section 9.1
 	}
@@ -253,9 +280,6 @@ func answerOf(reply *dns.Msg, name string, qtype uint16) (Answer, error) {
 	default:
 		return a, errors.New(dns.RcodeToString[reply.Rcode])
 	}
-	bare := *reply
-	bare.Extra, bare.Compress = nil, true
-	a.Size = bare.Len()
 	for range len(reply.Answer) {
 		alias := pick(reply.Answer, rrset{name, "CNAME"})
 		if len(alias) == 0 || qtype == dns.TypeCNAME {

@@ -2,10 +2,7 @@ package providers
 
 import (
 	"context"
-	"net"
 	"net/netip"
-
-	"blitiri.com.ar/go/spf"
 )
 
 // Senders answers what a receiver asks of DNS about who sends it a message. It asks the
@@ -23,7 +20,7 @@ func (s Senders) SPF(ctx context.Context, addr netip.Addr, helo, sender string) 
 	if sender == "" {
 		sender = "postmaster@" + helo
 	}
-	result, err := spf.CheckHostWithSender(net.IP(addr.Unmap().AsSlice()), helo, sender, spf.WithContext(ctx), spf.WithResolver(s.resolver()))
+	result, err := s.resolver().checkHost(ctx, addr, helo, sender)
 	return string(result), err
 }
 

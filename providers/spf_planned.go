@@ -3,7 +3,6 @@ package providers
 import (
 	"context"
 	"fmt"
-	"net"
 
 	"blitiri.com.ar/go/spf"
 
@@ -29,11 +28,7 @@ func (f Facts) RefuseSPF(ctx context.Context, changes []plan.Change) {
 		if err != nil || tag != spfTag || !c.Writes() || c.After == nil {
 			continue
 		}
-		result, err := spf.CheckHostWithSender(net.IP(unlikelySender.AsSlice()), bare(f.Host), "postmaster@"+bare(name),
-			spf.WithContext(ctx), spf.WithResolver(r))
-		if text, _ := plan.Text(c.After[0]); unknownTerm(text) != "" && result != spf.PermError {
-			result, err = spf.PermError, fmt.Errorf("%q is no term", unknownTerm(text))
-		}
+		result, err := r.checkHost(ctx, unlikelySender, bare(f.Host), "postmaster@"+bare(name))
 		if result == spf.PermError {
 			changes[i].Action, changes[i].Adopt = plan.Manual, false
 			changes[i].Reason = fmt.Sprintf("not written, as receivers would reject it (%v): %s", err, syntaxHint(err))

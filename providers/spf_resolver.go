@@ -2,8 +2,15 @@ package providers
 
 import (
 	"context"
+	"fmt"
 	"net"
 	"net/netip"
+	"regexp"
+	"slices"
+	"strings"
+
+	"blitiri.com.ar/go/spf"
+	"github.com/miekg/dns"
 
 	"github.com/mailpub/mailpub/plan"
 )
@@ -14,10 +21,30 @@ type spfResolver struct {
 	*lookups
 	planned       map[rrset][]string // data of what is not published yet, in place of what is
 	resolversOnly bool               // not the zones' own servers
+	problem       *string            // of the first record that is malformed
+	client        netip.Addr         // that the policy is evaluated for
+}
+
+// errMalformed is the error of a record that is no SPF record by its grammar.
+type errMalformed string
+
+func (e errMalformed) Error() string { return string(e) }
+
+// checkHost evaluates whether an address may send for a sender, by the rules of RFC 7208 section
+// 4, with its limits: 10 terms that look something up, 2 of them in vain. The error says why the
+// result is what it is.
+func (r spfResolver) checkHost(ctx context.Context, addr netip.Addr, helo, sender string) (spf.Result, error) {
+	r.problem, r.client = new(string), addr.Unmap()
+	result, err := spf.CheckHostWithSender(net.IP(addr.Unmap().AsSlice()), helo, sender, spf.WithContext(ctx), spf.WithResolver(r))
+	if *r.problem != "" && result == spf.PermError {
+		err = errMalformed(*r.problem)
+	}
+	return result, err
 }
 
 func (r spfResolver) find(ctx context.Context, name, rrtype string) (Answer, error) {
-	if name == "." || name == "" { // the target of a null MX has nothing
+	name = spelled(strings.ReplaceAll(name, slash, "/"))
+	if _, ok := dns.IsDomainName(name); !ok || name == "." { // nothing can be there; "." is the target of a null MX
 		return Answer{Status: NoName}, &net.DNSError{Err: NoName.String(), Name: name, IsNotFound: true}
 	}
 	if data, ok := r.planned[rrset{plan.FQDN(name), rrtype}]; ok {
@@ -47,13 +74,58 @@ func (r spfResolver) LookupTXT(ctx context.Context, name string) ([]string, erro
 	if err != nil {
 		return nil, err
 	}
-	var out []string
-	for _, data := range a.Data() {
-		if text, err := plan.Text(data); err == nil {
-			out = append(out, text)
-		}
+	out, problem := checked(a.texts())
+	if r.problem != nil && *r.problem == "" {
+		*r.problem = problem
+	}
+	for i, text := range out {
+		out[i] = r.expandP(ctx, name, text)
 	}
 	return out, nil
+}
+
+var macroP = regexp.MustCompile(`%\{[pP]\}`)
+
+// expandP puts the client's validated name in the place of the macro that asks for it, which the
+// library does not know (RFC 7208 section 7.3): the domain itself, or one below it, or any.
+func (r spfResolver) expandP(ctx context.Context, domain, text string) string {
+	if !r.client.IsValid() || !strings.HasPrefix(strings.ToLower(text), spfTag) || !macroP.MatchString(text) {
+		return text
+	}
+	const unknown = "unknown"
+	best := unknown
+	ptr, err := r.find(ctx, plan.ReverseName(r.client), "PTR")
+	names := ptr.Data()
+	for _, name := range names[:min(len(names), 10)] { // section 4.6.4
+		a, err := r.find(ctx, name, plan.AddressType(r.client))
+		if err != nil || !slices.Contains(a.addresses(), r.client) {
+			continue
+		}
+		if within := plan.Within(plan.FQDN(name), plan.FQDN(domain)); within || best == unknown {
+			best = bare(name)
+			if within {
+				break
+			}
+		}
+	}
+	if err != nil {
+		best = unknown
+	}
+	return macroP.ReplaceAllLiteralString(text, best)
+}
+
+// spelled is a name, which macros may have put anything into, as DNS writes names.
+func spelled(name string) string {
+	var b strings.Builder
+	for i := range len(name) {
+		switch c := name[i]; {
+		case c == '.' || c == '-' || c == '_' || '0' <= c && c <= '9' || 'a' <= c && c <= 'z' || 'A' <= c && c <= 'Z':
+			b.WriteByte(c)
+		default:
+			fmt.Fprintf(&b, "\\%03d", c)
+		}
+	}
+	return b.String()
 }
 
 // LookupMX returns the mail exchangers of a name.

@@ -2,8 +2,11 @@ package main
 
 import (
 	"encoding/json"
+	"encoding/xml"
 	"fmt"
 	"os"
+	"path/filepath"
+	"regexp"
 	"slices"
 	"strings"
 	"sync"
@@ -77,7 +80,7 @@ func severity(s plan.Status) int {
 }
 
 // look runs verify on a host with a config and returns what it found.
-func (s *siteInLab) look(t *testing.T, host, config string, only ...string) []plan.Check {
+func (s *siteInLab) look(t testing.TB, host, config string, only ...string) []plan.Check {
 	t.Helper()
 	args := []string{s.bin, "-c", config, "--json", "verify"}
 	if len(only) > 0 {
@@ -91,10 +94,46 @@ func (s *siteInLab) look(t *testing.T, host, config string, only ...string) []pl
 	return report.Checks
 }
 
+// read runs the whole of verify as a person does, and returns what that sees too.
+func (s *siteInLab) read(t testing.TB, host, config string) (text string, checks []plan.Check) {
+	t.Helper()
+	xmlFile := filepath.Join(s.dir, "report.xml")
+	text, errs, code := s.on(host, s.bin, "-c", config, "verify", "--junit", xmlFile)
+	if code == exitFailed {
+		t.Fatalf("verify: %s%s", text, errs)
+	}
+	data, err := os.ReadFile(xmlFile)
+	var report junitReport
+	if err == nil {
+		err = xml.Unmarshal(data, &report)
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, suite := range report.Suites {
+		for _, one := range suite.Cases {
+			c := plan.Check{ID: one.Class, Subject: strings.TrimPrefix(one.Name, one.Class+" "), Status: plan.Pass, Got: one.Out}
+			switch {
+			case one.Failure != nil:
+				c.Status, c.Got = plan.Fail, one.Failure.Message
+				_, c.Cause, _ = strings.Cut(strings.TrimSpace(one.Failure.Text), "because of: ")
+			case one.Skipped != nil:
+				c.Status, c.Got = plan.Skip, one.Skipped.Message
+			case one.Out != "":
+				c.Status = plan.Warn
+				_, c.Cause, _ = strings.Cut(strings.TrimSpace(one.Out), "because of: ")
+			}
+			checks = append(checks, c)
+		}
+	}
+	return text, checks
+}
+
 // catalogue collects what became of every scenario.
 type catalogue struct {
 	mu   sync.Mutex
 	done []outcome
+	seen map[string]string // what a person sees, by scenario, where the docs show it
 }
 
 // add judges a scenario, and says what is wrong with it.
@@ -124,7 +163,7 @@ func everyScenario() []scenario {
 // found, and nothing else may be alleged.
 func TestCatalogue(t *testing.T) {
 	t.Parallel()
-	var c catalogue
+	c := catalogue{seen: map[string]string{}}
 	all := everyScenario()
 	covered(t, all)
 	t.Run("all", func(t *testing.T) {
@@ -154,6 +193,7 @@ func TestCatalogue(t *testing.T) {
 		}
 	})
 	c.table(t, all)
+	c.examples(t, all)
 }
 
 // covered sees that every check has a scenario that it finds, and one in which it passes.
@@ -239,9 +279,48 @@ func inDocs(t *testing.T, path, mark, found string) {
 // lived is how a scenario breaks the site that lives in the lab.
 type lived struct {
 	only   string // what verify is asked for, beside the ids that are expected
+	shows  bool   // the docs show all that verify says
 	breaks func(*town)
 	apart  func(*testing.T) []plan.Check // in a lab of its own
 }
 
 // hasSite reports whether a scenario has a site of its own, outside.
 func (s scenario) hasSite() bool { return s.breaks == nil && s.apart == nil }
+
+// examples compares what a person sees with what docs/verify.md shows.
+func (c *catalogue) examples(t *testing.T, all []scenario) {
+	t.Helper()
+	var b strings.Builder
+	for _, s := range all {
+		if s.shows {
+			fmt.Fprintf(&b, "\n## %s%s\n\n```\n$ mailpub verify\n%s```\n", strings.ToUpper(s.name[:1]), s.name[1:], steady(c.seen[s.name]))
+		}
+	}
+	if !t.Failed() {
+		inDocs(t, "../../docs/verify.md", "<!-- examples -->\n", b.String())
+	}
+}
+
+// steady puts words in place of what is different each time, and breaks lines anew.
+func steady(text string) string {
+	for _, change := range [][2]string{
+		{`\n {7,}`, " "},
+		{`/tmp/mpmail\d+/mail/(\S+)/new/[^\s;,]+`, "/home/$1/Maildir/new/1764000000.M1P1.mail"},
+		{`/tmp/[^\s:]*/hosts`, "/etc/hosts"},
+		{`queued as [0-9A-F]+`, "queued as 4F2A19C0"},
+		{`ESMTP \d+`, "ESMTP"},
+	} {
+		text = regexp.MustCompile(change[0]).ReplaceAllString(text, change[1])
+	}
+	begin := regexp.MustCompile(`^( {6}(?:want|got |do  |why ) | {6}(?:FAIL|warn)  \S+  | {6}skip  |pass  )`)
+	var b strings.Builder
+	for line := range strings.Lines(text) {
+		head := begin.FindString(line)
+		if head == "" {
+			b.WriteString(line)
+			continue
+		}
+		b.WriteString(head + wrap(line[len(head):], len(head)) + "\n")
+	}
+	return b.String()
+}

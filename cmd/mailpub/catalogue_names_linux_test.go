@@ -1,5 +1,10 @@
 package main
 
+import (
+	"fmt"
+	"strings"
+)
+
 // What can be wrong with the mail host's own names.
 func hostScenarios() []scenario {
 	return []scenario{
@@ -31,6 +36,15 @@ func hostScenarios() []scenario {
 	}
 }
 
+// manyRecords are 39 more MX and many octets of strangers' TXT.
+func manyRecords() (edits []string) {
+	for i := range 39 {
+		edits = append(edits, fmt.Sprintf("+ @ MX 50 m%d", i), fmt.Sprintf("+ m%d A 2.2.2.4", i),
+			fmt.Sprintf("+ @ TXT \"stranger%d=%s\"", i, strings.Repeat("x", 230)))
+	}
+	return edits
+}
+
 func mxScenarios() []scenario {
 	return []scenario{
 		{name: "no MX", fails: "mx.exists mx.expected", follows: "spf.syntax", published: published{zone: []string{"- @ MX"}}},
@@ -45,6 +59,9 @@ func mxScenarios() []scenario {
 		{name: "the old provider's MX beside ours", fails: "mx.expected", published: published{
 			zone: []string{"+ @ MX 10 www"}}},
 		{name: "a stranger's MX behind ours", passes: "mx.expected mx.target mx.exists", published: published{zone: []string{"+ @ MX 50 www"}}},
+		{name: "a domain with 40 MX and 10,000 octets of TXT", warns: "spf.size", passes: "mx.exists mx.target mx.expected spf.single spf.syntax spf.pass", published: published{
+			zone: append([]string{"- @ TXT", `+ @ TXT "v=spf1 ip4:{A} -all"`}, manyRecords()...)}},
+		{name: "40 MX and SPF that asks for them", fails: "spf.syntax spf.pass", warns: "spf.size", published: published{zone: manyRecords()}},
 		{name: "our MX twice", warns: "mx.expected", published: published{zone: []string{"+ @ MX 20 mail"}}},
 	}
 }

@@ -19,7 +19,7 @@ const (
 	rootServer   = "2.2.2.10" // BIND: the root, "it", "example", "in-addr.arpa"
 	firstServer  = "2.2.2.11" // BIND: the scenarios' zones
 	secondServer = "2.2.2.12" // Knot: the same
-	resolver     = "2.2.2.13" // BIND: asks the others, and remembers nothing
+	resolver     = "2.2.2.13" // BIND: asks the others, and remembers for a second
 	closedServer = "2.2.2.14" // where no name server is
 )
 
@@ -38,7 +38,7 @@ type internet struct {
 }
 
 // newInternet makes a lab with all of that, but for what the scenarios publish.
-func newInternet(t *testing.T) *internet {
+func newInternet(t testing.TB) *internet {
 	in := &internet{siteInLab: newSiteInLab(t, lab.Options{Open: true, Signed: true}), parents: map[string]*strings.Builder{},
 		sites: map[string]*publishedSite{}, served: map[string]string{}, shows: map[string]*tls.Certificate{}}
 	in.ca = newIssuer(t, "Let's Encrypt") // a name that CAA records know
@@ -86,7 +86,7 @@ const zoneHead = "$TTL 300\n@ SOA ns.registry.example. hostmaster.registry.examp
 
 // startNames starts the name servers. Zones and their texts are those of the two servers that
 // hold the scenarios' zones.
-func (in *internet) startNames(t *testing.T, first, second map[string]string) {
+func (in *internet) startNames(t testing.TB, first, second map[string]string) {
 	root := map[string]string{".": zoneHead + "@ NS ns.registry.example.\nit. NS ns.registry.example.\nexample. NS ns.registry.example.\nin-addr.arpa. NS ns.registry.example.\nns.registry.example. A " + rootServer + "\n"}
 	for zone, lines := range in.parents {
 		root[zone] = zoneHead + lines.String()
@@ -96,7 +96,7 @@ func (in *internet) startNames(t *testing.T, first, second map[string]string) {
 	in.knot(t, second)
 	hints := filepath.Join(in.names, "hints")
 	in.write(hints, ". 300 NS ns.registry.example.\nns.registry.example. 300 A "+rootServer+"\n")
-	in.bind(t, "resolver", resolver, "recursion yes; max-cache-ttl 0; max-ncache-ttl 0; qname-minimization off;",
+	in.bind(t, "resolver", resolver, "recursion yes; max-cache-ttl 1; max-ncache-ttl 1; qname-minimization off;",
 		fmt.Sprintf("zone \".\" { type hint; file %q; };\n", hints), nil)
 	for _, server := range []string{rootServer, firstServer, secondServer, resolver} {
 		in.eventually("a name server at "+server, func() bool {
@@ -107,7 +107,7 @@ func (in *internet) startNames(t *testing.T, first, second map[string]string) {
 }
 
 // bind starts BIND with options, further clauses of its configuration, and zones.
-func (in *internet) bind(t *testing.T, name, address, options, clauses string, zones map[string]string) {
+func (in *internet) bind(t testing.TB, name, address, options, clauses string, zones map[string]string) {
 	t.Helper()
 	dir := filepath.Join(in.names, name)
 	if err := os.Mkdir(dir, 0o755); err != nil {
@@ -132,7 +132,7 @@ controls { };
 }
 
 // knot starts Knot with zones.
-func (in *internet) knot(t *testing.T, zones map[string]string) {
+func (in *internet) knot(t testing.TB, zones map[string]string) {
 	t.Helper()
 	dir := t.TempDir()
 	conf := fmt.Sprintf("server:\n  rundir: %q\n  listen: %s@53\n  udp-workers: 1\n  tcp-workers: 1\n  background-workers: 1\ndatabase:\n  storage: %[1]q\nlog:\n  - target: stderr\n    any: error\nzone:\n", dir, secondServer)
@@ -155,7 +155,7 @@ func (in *internet) certificate(hello *tls.ClientHelloInfo) (*tls.Certificate, e
 
 // serveShown serves what shows certificates: mail at 2.2.2.1 port 2525, and the policies of
 // MTA-STS over HTTPS.
-func (in *internet) serveShown(t *testing.T) {
+func (in *internet) serveShown(t testing.TB) {
 	config := &tls.Config{GetCertificate: in.certificate}
 	serveReceiver(t, in.lab.Listen(t, "inet", lab.Outside+":2525"), "mail.nomeazienda.it", config)
 	web := &http.Server{TLSConfig: config, Handler: http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {

@@ -27,7 +27,7 @@ import (
 
 // siteInLab is the site of examples/lab, with mailpub run on its server.
 type siteInLab struct {
-	t    *testing.T
+	t    testing.TB
 	lab  *lab.Lab
 	dir  string
 	bin  string
@@ -37,7 +37,7 @@ type siteInLab struct {
 	enter []string // what mailpub is run by, where the host is another than the lab's; see fresh
 }
 
-func newSiteInLab(t *testing.T, o lab.Options) *siteInLab {
+func newSiteInLab(t testing.TB, o lab.Options) *siteInLab {
 	s := &siteInLab{t: t, lab: lab.Up(t, o), dir: t.TempDir(), host: "lan"}
 	self, err := os.Executable()
 	if err != nil {

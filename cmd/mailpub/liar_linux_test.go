@@ -18,7 +18,7 @@ type liar struct {
 }
 
 // lie makes it say something else until the scenario ends.
-func (l *liar) lie(t *testing.T, says func(line string) string) {
+func (l *liar) lie(t testing.TB, says func(line string) string) {
 	set := func(f func(string) string) {
 		l.mu.Lock()
 		defer l.mu.Unlock()
@@ -28,7 +28,7 @@ func (l *liar) lie(t *testing.T, says func(line string) string) {
 	t.Cleanup(func() { set(nil) })
 }
 
-func (l *liar) serve(t *testing.T, listener net.Listener) {
+func (l *liar) serve(t testing.TB, listener net.Listener) {
 	var sessions sync.WaitGroup
 	go func() {
 		for {

@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"errors"
+	"net/netip"
 	"slices"
 	"strings"
 	"sync"
@@ -136,11 +137,31 @@ func (w *world) answersOutside(ctx context.Context) error {
 	return nil
 }
 
+const probeSource = "the probe"
+
 // fromProbe is what the probe sees of the public address.
 func (w *world) fromProbe(ctx context.Context) []sighting {
 	if w.probe == nil {
 		return nil
 	}
 	answer, err := w.ask(ctx, probe.Request{})
-	return []sighting{{"the probe", answer.Seen, err}}
+	return []sighting{{probeSource, answer.Seen, err}}
+}
+
+// seenOutside returns what tells the address that the probe sees; nil without a probe.
+func (w *world) seenOutside() func(context.Context) (netip.Addr, error) {
+	if w.probe == nil {
+		return nil
+	}
+	return func(ctx context.Context) (netip.Addr, error) {
+		for _, p := range w.public { // it was asked already
+			for _, s := range p.seen {
+				if s.source == probeSource && !p.ipv6 {
+					return s.addr, s.err
+				}
+			}
+		}
+		answer, err := w.ask(ctx, probe.Request{})
+		return answer.Seen, err
+	}
 }

@@ -243,7 +243,7 @@ func (s *siteInLab) smuggling() map[string]string {
 }
 
 // smugglingAt says what a server does with each false end.
-func smugglingAt(t *testing.T, dial mailsvc.Dial, addr string) map[string]string {
+func smugglingAt(t testing.TB, dial mailsvc.Dial, addr string) map[string]string {
 	t.Helper()
 	does := map[string]string{}
 	for _, f := range mailsvc.TrySmuggling(t.Context(), dial, addr, "postmaster@nomeazienda.it", smuggling.Forms()) {
@@ -277,7 +277,7 @@ func bundledReceiver(t *testing.T) (addr string) {
 
 // serveReceiver serves nomeazienda.it on a listener until the test ends, as a host; with STARTTLS
 // where there is a config.
-func serveReceiver(t *testing.T, l net.Listener, host string, config *tls.Config) {
+func serveReceiver(t testing.TB, l net.Listener, host string, config *tls.Config) {
 	t.Helper()
 	dir := t.TempDir()
 	driver := &mailsvc.Receiver{Path: filepath.Join(dir, "settings.json")}

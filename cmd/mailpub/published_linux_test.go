@@ -125,7 +125,7 @@ func (site *publishedSite) text(serial int, lines []string) string {
 }
 
 // publish makes the sites of all scenarios that have one, and starts what serves them.
-func (in *internet) publish(t *testing.T, all []scenario) {
+func (in *internet) publish(t testing.TB, all []scenario) {
 	key, err := dkim.Make(filepath.Join(in.dir, "dkim.pem"), dkim.RSA)
 	if err != nil {
 		t.Fatal(err)
@@ -167,7 +167,7 @@ func (in *internet) publish(t *testing.T, all []scenario) {
 }
 
 // configure writes the files of a site.
-func (in *internet) configure(t *testing.T, site *publishedSite) {
+func (in *internet) configure(t testing.TB, site *publishedSite) {
 	t.Helper()
 	if err := os.Mkdir(site.dir, 0o755); err != nil {
 		t.Fatal(err)
@@ -181,7 +181,7 @@ func (in *internet) configure(t *testing.T, site *publishedSite) {
 }
 
 // edited returns a config after edits, each "old => new".
-func edited(t *testing.T, config string, edits []string) string {
+func edited(t testing.TB, config string, edits []string) string {
 	t.Helper()
 	for _, e := range edits {
 		old, text, _ := strings.Cut(e, " => ")
@@ -194,7 +194,7 @@ func edited(t *testing.T, config string, edits []string) string {
 }
 
 // sign signs a site's zone, with BIND's own tools.
-func (in *internet) sign(t *testing.T, site *publishedSite, zones map[string]string, parent *[]string) {
+func (in *internet) sign(t testing.TB, site *publishedSite, zones map[string]string, parent *[]string) {
 	t.Helper()
 	dir := t.TempDir()
 	run := func(name string, args ...string) string {

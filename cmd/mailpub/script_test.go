@@ -204,7 +204,7 @@ func TestDemo(t *testing.T) {
 	}
 }
 
-func has(t *testing.T, text string, words ...string) {
+func has(t testing.TB, text string, words ...string) {
 	t.Helper()
 	for _, w := range words {
 		if !strings.Contains(text, w) {

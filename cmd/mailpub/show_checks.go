@@ -31,13 +31,7 @@ func (a *app) showChecks(w io.Writer, checks []plan.Check) {
 			}
 		}
 	}
-	var passed []string
-	for _, c := range checks {
-		if c.Status == plan.Pass && !slices.Contains(passed, c.ID) {
-			passed = append(passed, c.ID)
-		}
-	}
-	if len(passed) > 0 {
+	if passed := allPassed(checks); len(passed) > 0 {
 		fmt.Fprintf(w, "%s  %s\n", a.look.green("pass"), wrap(strings.Join(passed, " "), 6))
 	}
 	t := plan.Count(checks)
@@ -48,13 +42,44 @@ func (a *app) showChecks(w io.Writer, checks []plan.Check) {
 	}
 }
 
-// showCause prints a cause, and a line for each of its consequences.
+// allPassed returns the ids of which every check passed.
+func allPassed(checks []plan.Check) (passed []string) {
+	for _, c := range checks {
+		other := func(o plan.Check) bool { return o.ID == c.ID && o.Status != plan.Pass }
+		if !slices.Contains(passed, c.ID) && !slices.ContainsFunc(checks, other) {
+			passed = append(passed, c.ID)
+		}
+	}
+	return passed
+}
+
+// showCause prints a cause, and below it what follows: in a line those that say the same, and in
+// one all that can't be known because of it.
 func (a *app) showCause(w io.Writer, checks []plan.Check, cause plan.Cause) {
 	fmt.Fprintf(w, "%s %s\n", a.look.bold("cause:"), clean(cause.Says))
 	a.showCheck(w, checks[cause.Check])
+	var unknown []string
+	told := map[int]bool{}
 	for _, i := range cause.Consequences {
 		c := checks[i]
-		fmt.Fprintf(w, "      %s  %s  %s\n", a.mark(c.Status), c.ID, wrap(clean(c.Subject+": "+c.Got), 14+len(c.ID)))
+		if c.Status == plan.Skip {
+			if !slices.Contains(unknown, c.ID) {
+				unknown = append(unknown, c.ID)
+			}
+			continue
+		}
+		var subjects []string
+		for _, j := range cause.Consequences {
+			if o := checks[j]; !told[j] && o.ID == c.ID && o.Status == c.Status && o.Got == c.Got {
+				subjects, told[j] = append(subjects, o.Subject), true
+			}
+		}
+		if subjects != nil {
+			fmt.Fprintf(w, "      %s  %s  %s\n", a.mark(c.Status), c.ID, wrap(clean(strings.Join(subjects, ", ")+": "+c.Got), 14+len(c.ID)))
+		}
+	}
+	if unknown != nil {
+		fmt.Fprintf(w, "      %s  %s\n", a.mark(plan.Skip), wrap("not to be known until then: "+strings.Join(unknown, " "), 12))
 	}
 	fmt.Fprintln(w)
 }

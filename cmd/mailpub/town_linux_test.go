@@ -81,9 +81,10 @@ type town struct {
 	banners *atomic.Int32
 	web     func() // ends what listens on port 3000
 	home    *town  // the one that outlives scenarios
+	stale   bool   // Postfix does not go by its settings yet
 }
 
-func (in *internet) found(t *testing.T) *town {
+func (in *internet) found(t testing.TB) *town {
 	tw := &town{internet: in, mail: lab.InstallMailServer(t), banners: new(atomic.Int32)}
 	tw.home = tw
 	for _, a := range []string{backupServer, egressServer, popServer, strangersHost} {
@@ -105,7 +106,7 @@ func (in *internet) found(t *testing.T) *town {
 }
 
 // open starts everything of the town, and has mailpub bring the site about.
-func (tw *town) open(t *testing.T) {
+func (tw *town) open(t testing.TB) {
 	pam := filepath.Join(tw.dir, "common-password")
 	tw.write(pam, "password requisite pam_pwquality.so retry=3\n")
 	tw.write(filepath.Join(tw.dir, "hosts"), "127.0.0.1 localhost\n")
@@ -150,7 +151,7 @@ func (tw *town) show(c *tls.Certificate) {
 }
 
 // in returns the town for a scenario: what it starts and changes ends with t.
-func (tw *town) in(t *testing.T) *town {
+func (tw *town) in(t testing.TB) *town {
 	site, in, here := *tw.siteInLab, *tw.internet, *tw
 	site.t = t
 	in.siteInLab, here.internet = &site, &in
@@ -161,6 +162,9 @@ func (tw *town) in(t *testing.T) *town {
 func (tw *town) try(t *testing.T, c *catalogue, s scenario) {
 	here := tw.in(t)
 	s.breaks(here)
+	if tw.stale { // what the last one changed is put back, and Postfix does not know yet
+		tw.reload()
+	}
 	config := filepath.Join(tw.dir, "mailpub.yaml")
 	if s.config != nil {
 		text, err := os.ReadFile(config)
@@ -169,6 +173,14 @@ func (tw *town) try(t *testing.T, c *catalogue, s scenario) {
 		}
 		config = filepath.Join(tw.dir, "other.yaml")
 		tw.write(config, edited(t, string(text), s.config))
+	}
+	if s.shows {
+		text, checks := here.read(t, "lan", config)
+		c.mu.Lock()
+		c.seen[s.name] = text
+		c.mu.Unlock()
+		c.add(t, s, checks)
+		return
 	}
 	only := strings.Fields(s.fails + " " + s.warns + " " + s.passes + " " + s.only)
 	c.add(t, s, here.siteInLab.look(t, "lan", config, only...))
@@ -184,7 +196,7 @@ func (tw *town) postfix(settings ...string) {
 	}
 	tw.t.Cleanup(func() {
 		tw.home.write(main, string(before))
-		tw.home.reload()
+		tw.home.stale = true
 	})
 	tw.set(settings...)
 	tw.reload()
@@ -209,6 +221,7 @@ func (tw *town) set(settings ...string) {
 func (tw *town) reload() {
 	tw.t.Helper()
 	tw.set()
+	tw.home.stale = false
 	n := fmt.Sprintf(" ESMTP %d", tw.banners.Add(1))
 	now := strings.TrimSpace(tw.must("lan", "postconf", "-c", tw.mail.Postfix, "-h", "smtpd_banner"))
 	name, _, _ := strings.Cut(now, " ")
@@ -230,7 +243,7 @@ func (tw *town) reload() {
 func (tw *town) shows(c *tls.Certificate) {
 	tw.t.Cleanup(func() {
 		tw.home.show(tw.ca.issue(tw.key, "mail.nomeazienda.it"))
-		tw.home.reload()
+		tw.home.stale = true
 	})
 	tw.show(c)
 	tw.reload()
@@ -247,8 +260,12 @@ func (tw *town) filter(host string, chains ...string) {
 // record changes the zone by the lines of nsupdate, and back by others when the scenario ends.
 func (tw *town) record(change, back []string) {
 	tw.t.Helper()
-	tw.lab.Update(tw.t, change...)
-	tw.t.Cleanup(func() { tw.lab.Update(tw.home.t, back...) })
+	update := func(lines []string) {
+		tw.lab.Update(tw.home.t, lines...)
+		time.Sleep(1100 * time.Millisecond) // as long as the resolver remembers
+	}
+	update(change)
+	tw.t.Cleanup(func() { update(back) })
 }
 
 const routerURL = "http://" + lab.Router + ":5000/rootDesc.xml"

@@ -246,6 +246,7 @@ func (w *world) routerFacts() nat.Facts {
 		},
 		Wanted:    w.site.ForwardItems(),
 		Kept:      kept,
+		Outside:   w.seenOutside(),
 		Published: func(ctx context.Context) ([]netip.Addr, error) { return w.resolver.Addresses(ctx, w.site.Host) },
 		Owned: func(k plan.Key) bool {
 			_, owned := w.ledger.Get(k)

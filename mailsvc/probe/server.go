@@ -82,6 +82,7 @@ func (s *Server) fillIn() {
 
 // HTTP returns a server that bounds what a client may take: slow, large and idle requests.
 func (s *Server) HTTP() *http.Server {
+	s.once.Do(s.fillIn)
 	return &http.Server{Handler: s, ReadHeaderTimeout: 5 * time.Second, ReadTimeout: 10 * time.Second, WriteTimeout: callTimeout,
 		IdleTimeout: 30 * time.Second, MaxHeaderBytes: 8 << 10, ErrorLog: slog.NewLogLogger(s.Logger.Handler(), slog.LevelDebug)}
 }
