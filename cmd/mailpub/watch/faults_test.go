@@ -188,9 +188,11 @@ func TestManyNotices(t *testing.T) {
 		for range 10 * queueMost {
 			q.put(Notice{})
 		}
+		q.mu.Lock()
 		if n := len(q.to[0].waiting); n > queueMost {
 			t.Errorf("%d wait", n)
 		}
+		q.mu.Unlock()
 		at := time.Now()
 		q.close(flushTime)
 		stop()
