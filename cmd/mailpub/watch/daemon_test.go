@@ -234,6 +234,81 @@ func TestRouterGoneForADay(t *testing.T) {
 	})
 }
 
+// A router that comes back without a word is found all the same, long before the next pass.
+func TestRouterBackWithoutAWord(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		f := newFake()
+		_, stop := start(t, f, nil)
+		defer stop()
+		pass(14 * time.Minute)
+		f.set(func() {
+			f.fails("router.gateway,?router.forward,?port.outside")
+			f.mend = func(Order) (Outcome, error) { return Outcome{}, errSilent }
+		})
+		pass(3 * time.Minute)
+		f.expect(t, "broke")
+		lost := forwards("25", "110")
+		f.set(func() {
+			f.well()
+			f.mend = func(Order) (Outcome, error) { return Outcome{Found: lost, Done: lost}, nil }
+		})
+		pass(3 * time.Minute)
+		f.expect(t, "broke healed")
+	})
+}
+
+// What nobody can say for hours makes the passes come no faster.
+func TestNobodyKnows(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		f := newFake()
+		_, stop := start(t, f, nil)
+		defer stop()
+		pass(time.Minute)
+		f.set(func() { f.found.Unread = []plan.PartyError{{Party: "zone nomeazienda.it", Err: errSilent}} })
+		pass(14*time.Minute + time.Second)
+		f.set(func() { f.found.Unread, f.found.Err = nil, errors.New("no network") })
+		pass(6 * time.Hour)
+		if n := len(f.view().looks); n > 30 {
+			t.Errorf("%d looks in 6 hours", n)
+		}
+		f.expect(t, "broke")
+	})
+}
+
+// A repair that fails again and again is told once, and once that it is over.
+func TestRepairFails(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		f := newFake()
+		_, stop := start(t, f, func(_ *Daemon, s *Site) { s.Policy.Repair = []string{DNS} })
+		defer stop()
+		pass(time.Minute)
+		f.set(func() {
+			f.fails("mx.exists")
+			f.found.Mendable = []string{DNS, Router}
+			f.mend = func(Order) (Outcome, error) { return Outcome{}, errors.New("zone nomeazienda.it: REFUSED") }
+		})
+		pass(5 * time.Hour)
+		f.expect(t, "broke broke")
+		if n := f.view().notices[1]; !strings.Contains(n.Text, "REFUSED") {
+			t.Error(n.Text)
+		}
+		if n := len(f.view().looks); n > 30 {
+			t.Errorf("%d looks in 5 hours", n)
+		}
+		f.set(f.well)
+		pass(time.Hour)
+		f.expect(t, "broke broke healed")
+	})
+}
+
+func TestNoticeIsText(t *testing.T) {
+	n := Notice{Title: "broken: \x1b[31mred\r\nBcc: x", Text: "one\ntwo\x07\u202e", Things: []Thing{{Got: "a\x00b"}}}
+	n.clean()
+	if n.Title != "broken: ?[31mred??Bcc: x" || n.Text != "one\ntwo??" || n.Things[0].Got != "a?b" {
+		t.Errorf("%+v", n)
+	}
+}
+
 func TestLeases(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		f := newFake()

@@ -157,7 +157,7 @@ func written(c plan.Change) string {
 
 // outcome notes whether a repair came to its end.
 func (w *watcher) outcome(o Order, err error) {
-	subject := "repair " + strings.Join(o.Kinds, ", ")
+	const subject = subjectRepair
 	now := w.d.Now()
 	if err == nil {
 		w.failures, w.retry = 0, time.Time{}
@@ -185,6 +185,9 @@ func (w *watcher) outcome(o Order, err error) {
 // digest draws the conclusions from a look.
 func (w *watcher) digest(found Found, by Kind) {
 	p := see(found)
+	if len(found.Mendable) > 0 { // whether it can be is seen afterwards
+		p.unknown[subjectRepair] = true
+	}
 	behind := slices.Contains(found.Mendable, Address)
 	for _, subject := range slices.Clone(p.order) {
 		switch {

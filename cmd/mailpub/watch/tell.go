@@ -42,6 +42,7 @@ func (w *watcher) notify(n Notice) {
 	if n.Text == "" {
 		n.write()
 	}
+	n.clean()
 	w.queues.put(n)
 }
 

@@ -39,6 +39,7 @@ func (t *trouble) thing(now time.Time, healed bool) Thing {
 // Subjects that others follow from, or that stand for no check.
 const (
 	subjectLook    = "look"
+	subjectRepair  = "repair"
 	subjectGateway = "router.gateway router"
 	subjectAddress = "router.address public address"
 )
@@ -183,6 +184,9 @@ func (ts *troubles) take(p picture, now time.Time) (n news) {
 		n.broke = append(n.broke, t)
 	}
 	for _, subject := range sortedKeys(ts.Known) {
+		if p.unknown != nil && p.broken[subject] == nil { // a whole picture, and it is not in it: no hurry
+			ts.Known[subject].soft = false
+		}
 		if p.broken[subject] != nil || p.unknown[subject] || !p.well[subject] && !p.complete {
 			continue
 		}

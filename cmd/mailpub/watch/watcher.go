@@ -60,6 +60,7 @@ type watcher struct {
 	failures  int
 	lastPass  time.Time
 	busySince time.Time
+	relook    bool // the next pass comes soon, as something may be gone by then
 }
 
 func newWatcher(d *Daemon, site Site) *watcher {
@@ -242,7 +243,10 @@ func (w *watcher) wait(ctx context.Context) {
 		}
 		if due(w.retry, now) || due(w.renew, now) {
 			w.retry, w.renew = time.Time{}, time.Time{}
-			w.mend(ctx, Order{Kinds: w.mayMend(Router)}, now, "")
+			failed := w.failures
+			if _, err := w.mend(ctx, Order{Kinds: w.mayMend(Router)}, now, "the router forgot its forwards"); err == nil && failed > 0 {
+				w.soon(w.d.Now()) // it is back
+			}
 		}
 	}
 }
@@ -371,8 +375,11 @@ func (w *watcher) conclude(found Found, start time.Time) {
 	w.leases(found.Leases, found.Renew)
 	now := w.d.Now()
 	w.next = later(w.next, now.Add(w.site.Schedule.Every/10))
-	if w.softly() {
+	if w.relook = w.softly() && !w.relook; w.relook {
 		w.soon(now.Add(softPause))
+	}
+	if w.Known[subjectGateway] != nil && w.retry.IsZero() && len(w.mayMend(Router)) > 0 {
+		w.retry = now.Add(firstRetry) // many routers do not say that they are back
 	}
 	if !w.again.IsZero() {
 		w.soon(later(w.again, now.Add(time.Second)))
