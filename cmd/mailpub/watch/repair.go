@@ -38,7 +38,7 @@ func (w *watcher) order(found Found, now time.Time) Order {
 
 // awaited reports whether a change of address is about to be followed, so that what it breaks is
 // no news of its own.
-func (w *watcher) awaited() bool { return w.Address.addrs != nil && !w.Address.Held }
+func (w *watcher) awaited() bool { return w.Address.Addrs != nil && !w.Address.Held }
 
 // mend repairs. since is when it broke, and why says so in a few words; "" where the news of that
 // is out already. Where that failed, it is tried again soon.
@@ -122,7 +122,7 @@ func (w *watcher) done(o Order, out Outcome) {
 // moved tells that DNS followed the public address, and of what is left for a person.
 func (w *watcher) moved(o Order, out Outcome) {
 	now := w.d.Now()
-	since := w.Address.since
+	since := w.Address.Since
 	for subject := range w.Known {
 		if ofAddress(subject) { // this notice says so
 			w.heal(subject)

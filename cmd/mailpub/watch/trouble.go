@@ -61,6 +61,12 @@ func troubleOf(c plan.Change) *trouble {
 	if t.Want == "" {
 		t.Want = "none"
 	}
+	switch {
+	case c.Adopt:
+		t.Hint += "; mailpub apply --adopt takes it over"
+	case c.Writes():
+		t.Hint += "; mailpub apply does it"
+	}
 	return t
 }
 
