@@ -74,7 +74,7 @@ func newMoving(t *testing.T, policy func(*Policy)) (*moving, context.CancelFunc)
 		all := m.changes()
 		m.published = o.Address[0]
 		m.see()
-		return Outcome{Found: all, Done: all[:2]}, nil
+		return Outcome{Found: all, Done: all[:2], Moved: all}, nil
 	}
 	_, stop := start(t, m.fake, func(_ *Daemon, s *Site) {
 		s.Policy.Repair = []string{Router, Address}

@@ -257,6 +257,8 @@ func (t *trouble) name() string {
 		return t.says
 	case t.Subject == subjectLook:
 		return "how it is can't be found out"
+	case t.Subject == subjectRepair:
+		return "what it may mend it can't"
 	}
 	return t.Subject
 }
