@@ -188,7 +188,7 @@ func TestRestart(t *testing.T) {
 		f.signals <- Signal{RouterRestarted, "its epoch is 0"}
 		pass(2 * time.Second)
 		f.expect(t, "broke repaired")
-		if n := f.view().notices[1]; n.Things[0].Seconds != 0.3 || !strings.Contains(n.Title, "after 0.3 s") || !strings.Contains(n.Title, "the router restarted and forgot its forwards") {
+		if n := f.view().notices[1]; n.Things[0].Seconds != 0.3 || !strings.Contains(n.Title, "after 300 ms") || !strings.Contains(n.Title, "the router restarted and forgot its forwards") {
 			t.Errorf("%+v", n)
 		}
 		if len(f.view().looks) != 2 {

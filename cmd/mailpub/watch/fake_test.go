@@ -39,6 +39,7 @@ type fake struct {
 	kept      []byte
 	saves     int
 	busy      bool
+	full      bool // the disk
 }
 
 func newFake() *fake {
@@ -127,6 +128,9 @@ func (f *fake) Load() ([]byte, error) { f.mu.Lock(); defer f.mu.Unlock(); return
 func (f *fake) Save(b []byte) error {
 	f.mu.Lock()
 	defer f.mu.Unlock()
+	if f.full {
+		return errors.New("no space left on device")
+	}
 	f.kept, f.saves = b, f.saves+1
 	return nil
 }

@@ -334,6 +334,36 @@ func TestMemory(t *testing.T) {
 	})
 }
 
+// A disk that is full keeps nothing, and keeps nobody from watching; that it can't be made sure
+// who leads is told.
+func TestFullDisk(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		f := newFake()
+		f.full = true
+		var full atomic.Bool
+		full.Store(true)
+		_, stop := start(t, f, func(_ *Daemon, s *Site) {
+			s.Lead = func(context.Context, func(string)) (func(), error) {
+				if full.Load() {
+					return nil, errors.New("lock: no space left on device")
+				}
+				return func() {}, nil
+			}
+		})
+		defer stop()
+		pass(10 * time.Minute)
+		f.expect(t, "broke")
+		full.Store(false)
+		pass(time.Hour)
+		f.expect(t, "broke healed")
+		f.set(func() { f.fails("mx.exists") })
+		pass(time.Hour)
+		f.set(f.well)
+		pass(time.Hour)
+		f.expect(t, "broke healed broke healed")
+	})
+}
+
 func TestOnce(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		f := newFake()

@@ -5,52 +5,65 @@ import (
 	"time"
 )
 
-// lead waits until no other daemon watches the site; false when ctx is done before.
+// led is what comes of trying to lead.
+type led struct {
+	release func()
+	err     error
+}
+
+// lead waits until no other daemon watches the site; false when ctx is done before. That it can't
+// be made sure of is told once: the site is not watched then.
 func (w *watcher) lead(ctx context.Context) (release func(), ok bool) {
 	if w.site.Lead == nil {
 		return func() {}, true
 	}
-	type led struct {
-		release func()
-		err     error
-	}
-	for {
-		answer, waiting := make(chan led, 1), make(chan string, 1)
-		lead := w.site.Lead
-		go func() {
-			release, err := lead(ctx, func(who string) { waiting <- who })
-			answer <- led{release, err}
-		}()
-		waited, got := false, false
-		var l led
-		for !got {
-			select {
-			case who := <-waiting:
-				waited = true
-				w.happened(Event{Kind: StandingBy, Text: "standing by, as " + who + " watches it"})
-				w.snapshot = Snapshot{Site: w.site.Name, File: w.site.File, Host: w.site.Host, LAN: w.site.LAN, At: w.d.Now(), Standby: true}
-				w.seen()
-			case l = <-answer:
-				got = true
-			case <-w.pokes:
-			case c := <-w.changes:
-				if c.site != nil {
-					w.adopt(*c.site)
-				}
-			}
-		}
+	for failed := false; ; failed = true {
+		l := w.tryToLead(ctx)
 		switch {
-		case l.err == nil && waited:
-			w.happened(Event{Kind: TookOver, Text: "took over: the other one ended"})
+		case l.err == nil && failed:
+			e := w.happened(Event{Kind: Healed, Subject: subjectLead, Text: "it is watched again"})
+			w.notify(Notice{Kind: Healed, Title: e.Text})
 			return l.release, true
 		case l.err == nil:
 			return l.release, true
 		case ctx.Err() != nil:
 			return nil, false
+		case !failed:
+			e := w.happened(Event{Kind: Broke, Subject: subjectLead, Text: "it is not watched, as nobody can say whether another mailpub does: " + l.err.Error()})
+			w.notify(Notice{Kind: Broke, Title: e.Text})
 		}
-		w.log.Error("can't make sure that nobody else watches the site", "error", l.err)
 		if !sleep(ctx, time.Minute) {
 			return nil, false
+		}
+	}
+}
+
+// tryToLead stands by as long as another daemon leads.
+func (w *watcher) tryToLead(ctx context.Context) led {
+	answer, waiting := make(chan led, 1), make(chan string, 1)
+	lead := w.site.Lead
+	go func() {
+		release, err := lead(ctx, func(who string) { waiting <- who })
+		answer <- led{release, err}
+	}()
+	waited := false
+	for {
+		select {
+		case who := <-waiting:
+			waited = true
+			w.happened(Event{Kind: StandingBy, Text: "standing by, as " + who + " watches it"})
+			w.snapshot = Snapshot{Site: w.site.Name, File: w.site.File, Host: w.site.Host, LAN: w.site.LAN, At: w.d.Now(), Standby: true}
+			w.seen()
+		case l := <-answer:
+			if waited && l.err == nil {
+				w.happened(Event{Kind: TookOver, Text: "took over: the other one ended"})
+			}
+			return l
+		case <-w.pokes:
+		case c := <-w.changes:
+			if c.site != nil {
+				w.adopt(*c.site)
+			}
 		}
 	}
 }

@@ -38,6 +38,7 @@ func (t *trouble) thing(now time.Time, healed bool) Thing {
 
 // Subjects that others follow from, or that stand for no check.
 const (
+	subjectLead    = "lead"
 	subjectLook    = "look"
 	subjectRepair  = "repair"
 	subjectGateway = "router.gateway router"
@@ -237,8 +238,10 @@ func title(list []*trouble) string {
 		}
 	}
 	text := first.name()
-	if n := count[first.root()] - 1; n > 0 {
-		text += fmt.Sprintf(", and what follows from it (%d)", n)
+	if n := count[first.root()]; n > 1 && alike(list, first.root()) {
+		text += fmt.Sprintf(" (%d)", n) // five forwards
+	} else if n > 1 {
+		text += fmt.Sprintf(", and what follows from it (%d)", n-1)
 	}
 	switch len(more) {
 	case 0:
@@ -248,6 +251,12 @@ func title(list []*trouble) string {
 		text += fmt.Sprintf("; and %d other things", len(more))
 	}
 	return text
+}
+
+// alike reports whether what follows from a root is the same as that: one check of several things.
+func alike(list []*trouble, root string) bool {
+	id, _, _ := strings.Cut(root, " ")
+	return !slices.ContainsFunc(list, func(t *trouble) bool { return t.root() == root && !strings.HasPrefix(t.Subject, id+" ") })
 }
 
 // name is what a trouble is called in a title.
@@ -265,8 +274,11 @@ func (t *trouble) name() string {
 
 func sortedKeys[V any](m map[string]V) []string { return slices.Sorted(maps.Keys(m)) }
 
-// spell writes a duration as people say it, with tenths of a second where it is short.
+// spell writes a duration as people say it, exactly where it is short.
 func spell(d time.Duration) string {
+	if d < time.Second {
+		return fmt.Sprintf("%d ms", d.Milliseconds())
+	}
 	if d < time.Minute {
 		return fmt.Sprintf("%.1f s", d.Seconds())
 	}
