@@ -51,11 +51,10 @@ func (a *app) watchSite(ctx context.Context, cfg *config.Config, digest string) 
 	if err != nil {
 		return watch.Site{}, err
 	}
-	address := cfg.PlanSite().Address
-	w := cfg.Watch
+	site, w := cfg.PlanSite(), cfg.Watch
 	return watch.Site{
 		Name: cfg.Site, File: cfg.File, Home: filepath.Join(home, cfg.Site), Digest: digest,
-		Host: strings.TrimSuffix(cfg.PlanSite().Host, "."), LAN: address,
+		Host: strings.TrimSuffix(site.Host, "."), LAN: site.Address,
 		Schedule: watch.Schedule{Every: w.Every, Jitter: w.Jitter, Cron: w.Times()},
 		Policy:   watch.Policy{Repair: w.Repair, ChangesPerHour: w.AddressChanges, Confirm: w.AddressConfirm},
 		Channels: channels,

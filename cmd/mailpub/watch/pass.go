@@ -3,6 +3,7 @@ package watch
 import (
 	"context"
 	"errors"
+	"log/slog"
 	"slices"
 	"time"
 )
@@ -99,11 +100,11 @@ func (w *watcher) pass(ctx context.Context) {
 			w.digest(found, Repaired)
 		}
 	}
-	w.conclude(found, start)
+	w.conclude(ctx, found, start)
 }
 
 // conclude shows what a pass found in the end.
-func (w *watcher) conclude(found Found, start time.Time) {
+func (w *watcher) conclude(ctx context.Context, found Found, start time.Time) {
 	w.leases(found.Leases, found.Renew)
 	now := w.d.Now()
 	w.next = later(w.next, now.Add(w.site.Schedule.Every/10))
@@ -122,7 +123,11 @@ func (w *watcher) conclude(found Found, start time.Time) {
 		Site: w.site.Name, File: w.site.File, Host: w.site.Host, LAN: w.site.LAN, Public: found.Public,
 		At: start, Took: now.Sub(start), Next: w.next, Report: found.Report, Err: found.Err, Leases: found.Leases,
 	}
-	w.log.Debug("looked", "seconds", w.snapshot.Took.Seconds(), "broken", len(w.Known), "next", w.next.Format(time.DateTime), "error", found.Err)
+	level := slog.LevelDebug
+	if n := len(w.Known); w.broken == nil || *w.broken != n {
+		level, w.broken = slog.LevelInfo, &n
+	}
+	w.log.Log(ctx, level, "looked", "seconds", w.snapshot.Took.Seconds(), "broken", len(w.Known), "next", w.next.Format(time.DateTime), "error", found.Err)
 	w.seen()
 	w.save()
 }

@@ -116,7 +116,7 @@ func (w *watcher) done(o Order, out Outcome) {
 		w.moved(o, out.Moved)
 	}
 	if len(put) > 0 {
-		w.log.Info("put back", "what", strings.Join(put, ", "))
+		w.log.Warn("put back", "what", strings.Join(put, ", "))
 		w.news(w.take(p, w.d.Now()), Repaired)
 	}
 }

@@ -19,7 +19,7 @@ func (d *Daemon) happened(site string, one *sync.Mutex, e Event) Event {
 	e.Site, e.At = site, d.Now()
 	level := slog.LevelInfo
 	switch e.Kind {
-	case Broke, RepairFailed, AddressHeld, Flapping, ConfigWrong, NoticeUndelivered, RouterGone:
+	case Broke, RepairFailed, AddressChanged, AddressHeld, Flapping, ConfigWrong, NoticeUndelivered, RouterGone:
 		level = slog.LevelWarn
 	}
 	attrs := []any{"event", e.Kind}

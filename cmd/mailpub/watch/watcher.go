@@ -58,6 +58,7 @@ type watcher struct {
 	failures  int
 	lastPass  time.Time
 	busySince time.Time
+	broken    *int // how many things were when that was logged last; nil: never
 	relook    bool // the next pass comes soon, as something may be gone by then
 }
 
