@@ -42,31 +42,35 @@ var ErrUnsettled = errors.New("DNS can't follow the public address by itself")
 
 // Following returns the changes by which DNS follows the site's public address, and nothing else:
 // the mail host's A and AAAA records, the addresses in SPF records, the PTR records, and what is
-// to be done by hand for these. There are none unless an address record is in the ledger and the
-// address in it is another one now. The error wraps ErrUnsettled and names what stands against
-// it: all of it is written together, or nothing.
+// to be done by hand for these. There are none unless one of those is in the ledger with another
+// address than it is to have, so that it also finds what is left where the last time broke off
+// between two zones. The error wraps ErrUnsettled and names what stands against it: all of it is
+// written, or nothing.
 func (p *Plan) Following(host string, l *Ledger) ([]Change, error) {
 	moves := p.moves(host, l)
-	if len(moves) == 0 {
-		return nil, nil
+	pointers := l.pointers()
+	isPointer := func(c Change) bool {
+		return slices.ContainsFunc(pointers, func(text []string) bool { return EqualLines(text, c.After) })
 	}
-	pointer := l.pointers()
 	var out []Change
+	moved := len(moves) > 0
 	for _, c := range p.Changes {
 		name, rrtype, _ := strings.Cut(c.Key.Name, " ")
 		e := l.entries[c.Key]
-		var follows bool
+		follows := c.Action == Manual
+		address := FQDN(name) == FQDN(host) && (rrtype == "A" || rrtype == "AAAA")
 		switch {
-		case c.Key.Kind != "dns" || c.Action == Unreadable:
+		case c.Key.Kind == "dns" && address && (c.Action == Unreadable || e == nil && !follows):
+			return nil, nil // it is not known, or not published by mailpub: nothing to follow
+		case c.Key.Kind != "dns" || c.Action == Unreadable || l.Restores(c):
 			continue
-		case FQDN(name) == FQDN(host) && (rrtype == "A" || rrtype == "AAAA"):
-			follows = c.Action == Manual || e != nil && EqualLines(movedAddress(e.Text, moves), c.After)
+		case address:
+			follows = follows || e != nil && EqualLines(movedAddress(e.Text, moves), c.After)
 		case rrtype == "TXT "+spfTag:
-			follows = c.Action == Manual || e != nil && slices.Equal(movedSPF(e.Text, moves), movedSPF(c.After, nil))
-		case rrtype == "PTR" && c.Release:
-			follows = c.Action == Manual || e != nil
+			follows = follows || e != nil && slices.Equal(movedSPF(e.Text, moves), movedSPF(c.After, nil))
 		case rrtype == "PTR":
-			follows = c.Action == Manual || slices.ContainsFunc(pointer, func(text []string) bool { return EqualLines(text, c.After) })
+			follows = follows || c.Release && e != nil || !c.Release && isPointer(c)
+			moved = moved || !c.Release && e == nil && c.Writes() && isPointer(c)
 		default:
 			continue
 		}
@@ -78,23 +82,51 @@ func (p *Plan) Following(host string, l *Ledger) ([]Change, error) {
 		}
 		out = append(out, c)
 	}
+	if !moved {
+		return nil, nil
+	}
 	return out, nil
 }
 
-// moves are the mail host's addresses in the ledger that are to be others, each with that.
+// moves are the addresses in the ledger's address and SPF records that are to be others, each
+// with that.
 func (p *Plan) moves(host string, l *Ledger) map[netip.Addr]netip.Addr {
 	out := map[netip.Addr]netip.Addr{}
 	for _, c := range p.Changes {
 		e := l.entries[c.Key]
-		if e == nil || c.Release || c.Action == Unreadable || c.Key != DNSKey(host, "A") && c.Key != DNSKey(host, "AAAA") {
+		if e == nil || c.Release || c.Action == Unreadable || c.Key.Kind != "dns" {
 			continue
 		}
-		was, is := addressIn(e.Text), addressIn(c.After)
-		if was.IsValid() && is.IsValid() && was != is {
+		var was, is netip.Addr
+		switch {
+		case c.Key == DNSKey(host, "A") || c.Key == DNSKey(host, "AAAA"):
+			was, is = addressIn(e.Text), addressIn(c.After)
+		case strings.HasSuffix(c.Key.Name, " TXT "+spfTag):
+			was, is = onlyIn(e.Text, c.After), onlyIn(c.After, e.Text)
+		}
+		if was.IsValid() && is.IsValid() && was != is && was.Is4() == is.Is4() {
 			out[was] = is
 		}
 	}
 	return out
+}
+
+// onlyIn is the address that one SPF record names and another one does not, where there is just
+// one such.
+func onlyIn(lines, other []string) (only netip.Addr) {
+	others := spfTerms(other)
+	for _, t := range spfTerms(lines) {
+		_, text, _ := strings.Cut(t, ":")
+		a, err := netip.ParseAddr(text)
+		if err != nil || slices.Contains(others, t) {
+			continue
+		}
+		if only.IsValid() {
+			return netip.Addr{}
+		}
+		only = a
+	}
+	return only
 }
 
 // addressIn is the address of a record's only line.

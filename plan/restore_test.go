@@ -98,6 +98,9 @@ func TestFollowing(t *testing.T) {
 				c.After = []string{`"v=spf1 ip4:2.2.2.7 include:_spf.example.net mx ~all"`}
 			})}, 2, ""},
 		{"the host has another name", all, []plan.Change{a, with(ptr, func(c *plan.Change) { c.After = []string{"mx.nomeazienda.it. ttl 3600"} })}, 0, "PTR differs by more"},
+		{"it broke off before the other zone's SPF", all, []plan.Change{spf}, 1, ""},
+		{"it broke off before the PTR", all, []plan.Change{ptr, old}, 2, ""},
+		{"only the old PTR is left", all, []plan.Change{old}, 0, ""},
 		{"nobody can see A", all, []plan.Change{with(a, func(c *plan.Change) { c.Action = plan.Unreadable }), spf}, 0, ""},
 	} {
 		got, err := (&plan.Plan{Changes: c.changes}).Following(host, ledgerOf(c.ledger...))

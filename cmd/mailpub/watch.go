@@ -92,7 +92,7 @@ func (a *app) daemon(f watchFlags, log *slog.Logger) *watch.Daemon {
 
 // watch watches until ctx is done.
 func (a *app) watch(ctx context.Context, f watchFlags) error {
-	log, err := a.watchLog(f.log)
+	log, err := a.watchLog(f.log, slog.LevelInfo)
 	if err != nil {
 		return err
 	}
@@ -128,7 +128,7 @@ func (a *app) watch(ctx context.Context, f watchFlags) error {
 
 // watchOnce looks at each site once.
 func (a *app) watchOnce(ctx context.Context, f watchFlags) error {
-	log, err := a.watchLog(f.log)
+	log, err := a.watchLog(f.log, slog.LevelWarn) // silence where nothing is the matter
 	if err != nil {
 		return err
 	}

@@ -10,9 +10,10 @@ import (
 	sdjournal "github.com/coreos/go-systemd/v22/journal"
 )
 
-// watchLog makes the daemon's log, which the rooms write to as well with -v.
-func (a *app) watchLog(form string) (*slog.Logger, error) {
-	o := &slog.HandlerOptions{Level: slog.LevelInfo}
+// watchLog makes the daemon's log, of what is at least of a level, and with -v of everything, what
+// the rooms write too.
+func (a *app) watchLog(form string, from slog.Level) (*slog.Logger, error) {
+	o := &slog.HandlerOptions{Level: from}
 	if a.verbose {
 		o.Level = slog.LevelDebug
 	}

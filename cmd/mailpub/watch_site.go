@@ -51,11 +51,10 @@ func (a *app) watchSite(ctx context.Context, cfg *config.Config, digest string) 
 	if err != nil {
 		return watch.Site{}, err
 	}
-	address := cfg.PlanSite().Address
-	w := cfg.Watch
+	site, w := cfg.PlanSite(), cfg.Watch
 	return watch.Site{
 		Name: cfg.Site, File: cfg.File, Home: filepath.Join(home, cfg.Site), Digest: digest,
-		Host: strings.TrimSuffix(cfg.PlanSite().Host, "."), LAN: address,
+		Host: strings.TrimSuffix(site.Host, "."), LAN: site.Address,
 		Schedule: watch.Schedule{Every: w.Every, Jitter: w.Jitter, Cron: w.Times()},
 		Policy:   watch.Policy{Repair: w.Repair, ChangesPerHour: w.AddressChanges, Confirm: w.AddressConfirm},
 		Channels: channels,
@@ -254,9 +253,19 @@ func (s *watched) repairRest(ctx context.Context, l *plan.Ledger, file *ledger.F
 	follows := func(c plan.Change) bool {
 		return slices.ContainsFunc(following, func(f plan.Change) bool { return f.Key == c.Key })
 	}
-	return s.carryOut(ctx, w, p.Only(l, func(c plan.Change) bool {
+	before := len(out.Done)
+	err = s.carryOut(ctx, w, p.Only(l, func(c plan.Change) bool {
 		return follows(c) || slices.ContainsFunc(kinds, func(k string) bool { return restores(l, k, c) })
 	}), file, out)
+	for _, c := range out.Done[before:] {
+		if follows(c) {
+			out.Moved = append(out.Moved, c)
+		}
+	}
+	if len(out.Moved) > 0 {
+		out.Moved = append(out.Moved, slices.DeleteFunc(following, func(c plan.Change) bool { return c.Action != plan.Manual })...)
+	}
+	return err
 }
 
 // carryOut applies a plan that was cut down to repairs.

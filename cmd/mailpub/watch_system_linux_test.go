@@ -176,7 +176,7 @@ func TestJournald(t *testing.T) {
 	}
 	var out bytes.Buffer
 	a := &app{stdio: stdio{nil, &out, &out}}
-	if _, err := a.watchLog("journald"); !sdjournal.Enabled() && err == nil {
+	if _, err := a.watchLog("journald", slog.LevelInfo); !sdjournal.Enabled() && err == nil {
 		t.Error("there is no journald, and it is logged to")
 	}
 }

@@ -13,8 +13,8 @@ type following struct {
 
 	Held bool `json:"held,omitempty"` // it changed too often, and that was said
 
-	addrs []netip.Addr // the new addresses
-	since time.Time    // when they were seen first
+	Addrs []netip.Addr `json:"addrs,omitempty"` // the new addresses
+	Since time.Time    `json:"since,omitzero"`  // when they were seen first
 }
 
 // verdict is what becomes of a changed address.
@@ -27,12 +27,12 @@ type verdict struct {
 // judge decides whether DNS may follow the public address that was found. Two sources that
 // agree are enough; where there is one alone, it has to say the same again after confirm.
 func (f *following) judge(found Found, p Policy, now time.Time) verdict {
-	if !slices.Equal(f.addrs, found.Public) {
-		f.addrs, f.since = slices.Clone(found.Public), now
+	if !slices.Equal(f.Addrs, found.Public) {
+		f.Addrs, f.Since = slices.Clone(found.Public), now
 	}
 	f.Changes = slices.DeleteFunc(f.Changes, func(at time.Time) bool { return now.Sub(at) >= time.Hour })
-	if !agreed(found) && now.Sub(f.since) < p.Confirm {
-		return verdict{again: f.since.Add(p.Confirm)}
+	if !agreed(found) && now.Sub(f.Since) < p.Confirm {
+		return verdict{again: f.Since.Add(p.Confirm)}
 	}
 	if len(f.Changes) >= p.ChangesPerHour {
 		first := !f.Held
@@ -50,7 +50,7 @@ func (f *following) followed(now time.Time) {
 }
 
 // settled notes that DNS and the public address agree.
-func (f *following) settled() { f.addrs = nil }
+func (f *following) settled() { f.Addrs, f.Since = nil, time.Time{} }
 
 // agreed reports whether each address that was found out has two sources.
 func agreed(found Found) bool {

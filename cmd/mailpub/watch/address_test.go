@@ -18,6 +18,13 @@ type moving struct {
 	published netip.Addr
 }
 
+// where is the address that DNS has.
+func (m *moving) where() netip.Addr {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	return m.published
+}
+
 // move gives the site another address, as so many sources tell.
 func (m *moving) move(to netip.Addr, sources ...string) {
 	m.set(func() {
@@ -67,7 +74,7 @@ func newMoving(t *testing.T, policy func(*Policy)) (*moving, context.CancelFunc)
 		all := m.changes()
 		m.published = o.Address[0]
 		m.see()
-		return Outcome{Found: all, Done: all[:2]}, nil
+		return Outcome{Found: all, Done: all[:2], Moved: all}, nil
 	}
 	_, stop := start(t, m.fake, func(_ *Daemon, s *Site) {
 		s.Policy.Repair = []string{Router, Address}
@@ -75,7 +82,7 @@ func newMoving(t *testing.T, policy func(*Policy)) (*moving, context.CancelFunc)
 			policy(&s.Policy)
 		}
 	})
-	time.Sleep(time.Minute)
+	pass(time.Minute)
 	return m, stop
 }
 
@@ -86,22 +93,22 @@ func TestAddressOfTwo(t *testing.T) {
 		defer stop()
 		m.move(addrB, "the router", "opendns")
 		m.signals <- Signal{AddressSeen, "its address outside is 2.2.2.7"}
-		time.Sleep(time.Second)
+		pass(time.Second)
 		m.expect(t, "changed-address")
-		n := m.notices[0]
+		n := m.view().notices[0]
 		for _, want := range []string{"the public address is 2.2.2.7 now; DNS follows it", "dns.drift nomeazienda.it. TXT v=spf1: v=spf1 mx ip4:2.2.2.7 -all", "dns.drift 7.2.2.2.in-addr.arpa. PTR", "by hand: ask the connectivity provider"} {
 			if !strings.Contains(n.Text, want) {
 				t.Errorf("no %q in:\n%s", want, n.Text)
 			}
 		}
-		time.Sleep(2 * time.Hour)
+		pass(2 * time.Hour)
 		m.expect(t, "changed-address")
 		m.set(m.well) // the provider did it
 		m.set(func() { m.found.Public = []netip.Addr{addrB} })
-		time.Sleep(time.Hour)
+		pass(time.Hour)
 		m.expect(t, "changed-address healed")
-		if len(m.orders) != 1 {
-			t.Errorf("%d orders", len(m.orders))
+		if len(m.view().orders) != 1 {
+			t.Errorf("%d orders", len(m.view().orders))
 		}
 	})
 }
@@ -113,24 +120,24 @@ func TestAddressOfOne(t *testing.T) {
 		defer stop()
 		m.move(addrB, "the router")
 		m.signals <- Signal{AddressSeen, ""}
-		time.Sleep(20 * time.Second)
+		pass(20 * time.Second)
 		m.expect(t, "")
 		third := netip.MustParseAddr("2.2.2.8")
 		m.move(third, "the router") // it was not the last word
 		m.signals <- Signal{AddressSeen, ""}
-		time.Sleep(29 * time.Second)
+		pass(29 * time.Second)
 		m.expect(t, "")
-		time.Sleep(3 * time.Second)
+		pass(3 * time.Second)
 		m.expect(t, "changed-address")
-		if m.published != third {
-			t.Errorf("published %s", m.published)
+		if m.where() != third {
+			t.Errorf("published %s", m.where())
 		}
 		m.move(addrB, "the router")
 		m.signals <- Signal{AddressSeen, ""}
-		time.Sleep(5 * time.Second)
+		pass(5 * time.Second)
 		m.move(third, "the router") // and back, before anything was written: that is no news at all
 		m.signals <- Signal{AddressSeen, ""}
-		time.Sleep(time.Hour)
+		pass(time.Hour)
 		m.expect(t, "changed-address")
 	})
 }
@@ -145,15 +152,15 @@ func TestAddressTooOften(t *testing.T) {
 			last = map[netip.Addr]netip.Addr{addrA: addrB, addrB: addrA}[last]
 			m.move(last, "the router", "opendns")
 			m.signals <- Signal{AddressSeen, ""}
-			time.Sleep(time.Minute)
+			pass(time.Minute)
 		}
 		m.expect(t, "changed-address changed-address held-address healed")
-		if m.published != addrA || last != addrB {
-			t.Errorf("published %s, is %s", m.published, last)
+		if m.where() != addrA || last != addrB {
+			t.Errorf("published %s, is %s", m.where(), last)
 		}
-		time.Sleep(time.Hour) // and follows when an hour is over
-		if m.published != addrB {
-			t.Errorf("published %s", m.published)
+		pass(time.Hour) // and follows when an hour is over
+		if m.where() != addrB {
+			t.Errorf("published %s", m.where())
 		}
 		m.expect(t, "changed-address changed-address held-address healed changed-address")
 	})
@@ -166,12 +173,12 @@ func TestAddressWithoutLeave(t *testing.T) {
 		defer stop()
 		m.move(addrB, "the router", "opendns")
 		m.signals <- Signal{AddressSeen, ""}
-		time.Sleep(time.Hour)
+		pass(time.Hour)
 		m.expect(t, "broke")
-		if len(m.orders) > 0 {
-			t.Errorf("%+v", m.orders)
+		if len(m.view().orders) > 0 {
+			t.Errorf("%+v", m.view().orders)
 		}
-		if title := m.notices[0].Title; !strings.HasPrefix(title, "broken: the public address is not the one that DNS has (it changed)") {
+		if title := m.view().notices[0].Title; !strings.HasPrefix(title, "broken: the public address is not the one that DNS has (it changed)") {
 			t.Error(title)
 		}
 	})

@@ -258,13 +258,13 @@ func (d *Daemon) apply(ctx context.Context, sites []Site, wrong []Wrong, all boo
 		left[r.of.Home] = r
 	}
 	d.sites = nil
-	homes := map[string]string{}
+	first := map[string]string{} // name of a site to its file
 	for _, s := range sites {
-		if first, twice := homes[s.Home]; twice {
-			wrong = append(wrong, Wrong{s.File, fmt.Errorf("%s: site %q is in %s already", s.File, s.Name, first)})
+		if file, twice := first[s.Name]; twice {
+			wrong = append(wrong, Wrong{s.File, fmt.Errorf("%s: site %q is in %s already, want a name of its own", s.File, s.Name, file)})
 			continue
 		}
-		homes[s.Home] = s.File
+		first[s.Name] = s.File
 		r := left[s.Home]
 		delete(left, s.Home)
 		if r == nil {
@@ -299,7 +299,7 @@ func (d *Daemon) apply(ctx context.Context, sites []Site, wrong []Wrong, all boo
 func (r *running) renew(s Site, all bool) bool {
 	mended := r.wrong
 	r.wrong = false
-	if !all && !mended && s.Digest == r.of.Digest {
+	if !all && !mended && s.Digest == r.of.Digest && s.File == r.of.File {
 		return false
 	}
 	r.configure(change{site: &s, mended: mended})

@@ -35,10 +35,10 @@ func TestSchedule(t *testing.T) {
 						return c.random
 					}
 				})
-				time.Sleep(time.Hour + time.Second)
+				pass(time.Hour + time.Second)
 				stop()
 				var got []time.Duration
-				for _, at := range f.looks {
+				for _, at := range f.view().looks {
 					got = append(got, at.Sub(f.start))
 				}
 				if !slices.Equal(got[:len(c.want)], c.want) {
@@ -62,9 +62,9 @@ func TestSlowPass(t *testing.T) {
 		f := newFake()
 		f.looking = func(context.Context) { time.Sleep(4 * time.Minute) }
 		_, stop := start(t, f, func(_ *Daemon, s *Site) { s.Schedule.Every = time.Minute })
-		time.Sleep(time.Hour)
+		pass(time.Hour)
 		stop()
-		if n := len(f.looks); n < 10 || n > 16 {
+		if n := len(f.view().looks); n < 10 || n > 16 {
 			t.Errorf("%d looks in an hour", n)
 		}
 	})
@@ -75,28 +75,28 @@ func TestTransitions(t *testing.T) {
 		f := newFake()
 		_, stop := start(t, f, nil)
 		defer stop()
-		time.Sleep(20 * time.Minute)
+		pass(20 * time.Minute)
 		f.expect(t, "")
 
 		f.set(func() { f.fails("mx.exists") })
-		time.Sleep(3 * time.Hour)
+		pass(3 * time.Hour)
 		f.expect(t, "broke")
-		if n := f.notices[0]; n.Title != "broken: mx.exists nomeazienda.it" || !strings.Contains(n.Text, "got not well, want well") || !strings.Contains(n.Text, "mend it") ||
+		if n := f.view().notices[0]; n.Title != "broken: mx.exists nomeazienda.it" || !strings.Contains(n.Text, "got not well, want well") || !strings.Contains(n.Text, "mend it") ||
 			n.Site != "nomeazienda" || n.Format != NoticeFormat {
 			t.Errorf("%+v", n)
 		}
 		f.set(func() { f.fails("?mx.exists") }) // nobody knows: neither
-		time.Sleep(time.Hour)
+		pass(time.Hour)
 		f.expect(t, "broke")
 		f.set(f.well)
-		time.Sleep(time.Hour)
+		pass(time.Hour)
 		f.expect(t, "broke healed")
-		n := f.notices[1]
+		n := f.view().notices[1]
 		if n.Things[0].Seconds != (4*time.Hour).Seconds() || !strings.Contains(n.Title, "well again: mx.exists nomeazienda.it, after 4 h") {
 			t.Errorf("%+v", n)
 		}
 		if f.happenings(Broke) != 1 || f.happenings(Healed) != 1 {
-			t.Errorf("events %+v", f.events)
+			t.Errorf("events %+v", f.view().events)
 		}
 	})
 }
@@ -107,18 +107,18 @@ func TestConsequences(t *testing.T) {
 		f := newFake()
 		_, stop := start(t, f, nil)
 		defer stop()
-		time.Sleep(time.Minute)
+		pass(time.Minute)
 		f.set(func() { f.fails("router.gateway,?router.forward,?port.outside") })
-		time.Sleep(time.Hour)
+		pass(time.Hour)
 		f.expect(t, "broke")
 		f.set(func() { f.fails("router.gateway,?router.forward,port.outside") })
-		time.Sleep(time.Hour)
+		pass(time.Hour)
 		f.expect(t, "broke")
 		f.set(func() { f.fails("port.outside") }) // it has stayed when its cause is gone
-		time.Sleep(time.Hour)
+		pass(time.Hour)
 		f.expect(t, "broke broke healed")
 		f.set(f.well)
-		time.Sleep(time.Hour)
+		pass(time.Hour)
 		f.expect(t, "broke broke healed healed")
 	})
 }
@@ -129,20 +129,20 @@ func TestSoft(t *testing.T) {
 		f := newFake()
 		_, stop := start(t, f, nil)
 		defer stop()
-		time.Sleep(time.Minute)
+		pass(time.Minute)
 		silent := func() {
 			f.found.Unread = []plan.PartyError{{Party: "zone nomeazienda.it", Err: errors.New("connection refused")}}
 		}
 		f.set(silent)
-		time.Sleep(14*time.Minute + 10*time.Second)
+		pass(14*time.Minute + 10*time.Second)
 		f.set(f.well) // before the second look
-		time.Sleep(time.Hour)
+		pass(time.Hour)
 		f.expect(t, "")
 		f.set(silent)
-		time.Sleep(time.Hour)
+		pass(time.Hour)
 		f.expect(t, "broke")
 		f.set(f.well)
-		time.Sleep(time.Hour)
+		pass(time.Hour)
 		f.expect(t, "broke healed")
 	})
 }
@@ -152,21 +152,21 @@ func TestFlapping(t *testing.T) {
 		f := newFake()
 		_, stop := start(t, f, func(_ *Daemon, s *Site) { s.Schedule.Every = time.Minute })
 		defer stop()
-		time.Sleep(30 * time.Second)
+		pass(30 * time.Second)
 		for range 20 {
 			f.set(func() { f.fails("mx.exists") })
-			time.Sleep(2 * time.Minute)
+			pass(2 * time.Minute)
 			f.set(f.well)
-			time.Sleep(2 * time.Minute)
+			pass(2 * time.Minute)
 		}
 		f.expect(t, "broke healed broke healed flapping")
-		time.Sleep(3 * time.Hour)
+		pass(3 * time.Hour)
 		f.expect(t, "broke healed broke healed flapping settled")
-		if n := f.notices[5]; !strings.Contains(n.Text, "mx.exists nomeazienda.it has come to rest, and is well") {
+		if n := f.view().notices[5]; !strings.Contains(n.Text, "mx.exists nomeazienda.it has come to rest, and is well") {
 			t.Error(n.Text)
 		}
 		f.set(func() { f.fails("mx.exists") }) // and from now on it is as before
-		time.Sleep(2 * time.Minute)
+		pass(2 * time.Minute)
 		f.expect(t, "broke healed broke healed flapping settled broke")
 	})
 }
@@ -177,7 +177,7 @@ func TestRestart(t *testing.T) {
 		f := newFake()
 		_, stop := start(t, f, nil)
 		defer stop()
-		time.Sleep(time.Minute)
+		pass(time.Minute)
 		f.set(func() {
 			f.mend = func(Order) (Outcome, error) {
 				time.Sleep(300 * time.Millisecond)
@@ -186,13 +186,13 @@ func TestRestart(t *testing.T) {
 			}
 		})
 		f.signals <- Signal{RouterRestarted, "its epoch is 0"}
-		time.Sleep(2 * time.Second)
+		pass(2 * time.Second)
 		f.expect(t, "broke repaired")
-		if n := f.notices[1]; n.Things[0].Seconds != 0.3 || !strings.Contains(n.Title, "after 0.3 s") || !strings.Contains(n.Title, "the router restarted and forgot its forwards") {
+		if n := f.view().notices[1]; n.Things[0].Seconds != 0.3 || !strings.Contains(n.Title, "after 300 ms") || !strings.Contains(n.Title, "the router restarted and forgot its forwards") {
 			t.Errorf("%+v", n)
 		}
-		if len(f.looks) != 2 {
-			t.Errorf("%d looks", len(f.looks))
+		if len(f.view().looks) != 2 {
+			t.Errorf("%d looks", len(f.view().looks))
 		}
 	})
 }
@@ -203,7 +203,7 @@ func TestRouterGoneForADay(t *testing.T) {
 		f := newFake()
 		_, stop := start(t, f, nil)
 		defer stop()
-		time.Sleep(time.Minute)
+		pass(time.Minute)
 		f.set(func() {
 			f.fails("router.gateway,?router.forward,?port.outside")
 			f.found.Err = errors.New("server.public.ipv4 is auto, and the public address can't be found out")
@@ -212,12 +212,12 @@ func TestRouterGoneForADay(t *testing.T) {
 		})
 		f.signals <- Signal{RouterGone, "it says goodbye"}
 		f.signals <- Signal{RouterRestarted, "and is back, but not quite"}
-		time.Sleep(24 * time.Hour)
+		pass(24 * time.Hour)
 		f.expect(t, "broke")
-		if n := len(f.looks); n > 110 {
+		if n := len(f.view().looks); n > 110 {
 			t.Errorf("%d looks in a day", n)
 		}
-		if n := len(f.orders); n < 12 || n > 120 {
+		if n := len(f.view().orders); n < 12 || n > 120 {
 			t.Errorf("%d tries in a day", n)
 		}
 		lost := forwards("25", "110")
@@ -226,12 +226,87 @@ func TestRouterGoneForADay(t *testing.T) {
 			f.mend = func(Order) (Outcome, error) { return Outcome{Found: lost, Done: lost}, nil }
 		})
 		f.signals <- Signal{RouterRestarted, "its epoch is 0"}
-		time.Sleep(time.Minute)
+		pass(time.Minute)
 		f.expect(t, "broke healed")
-		if n := f.notices[1]; n.Title != "over: no router answers, after 1 d" || n.Things[0].Seconds < 86000 {
+		if n := f.view().notices[1]; !strings.HasPrefix(n.Title, "over: no router answers, after 1 d") || n.Things[0].Seconds < 86000 {
 			t.Errorf("%+v", n)
 		}
 	})
+}
+
+// A router that comes back without a word is found all the same, long before the next pass.
+func TestRouterBackWithoutAWord(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		f := newFake()
+		_, stop := start(t, f, nil)
+		defer stop()
+		pass(14 * time.Minute)
+		f.set(func() {
+			f.fails("router.gateway,?router.forward,?port.outside")
+			f.mend = func(Order) (Outcome, error) { return Outcome{}, errSilent }
+		})
+		pass(3 * time.Minute)
+		f.expect(t, "broke")
+		lost := forwards("25", "110")
+		f.set(func() {
+			f.well()
+			f.mend = func(Order) (Outcome, error) { return Outcome{Found: lost, Done: lost}, nil }
+		})
+		pass(3 * time.Minute)
+		f.expect(t, "broke healed")
+	})
+}
+
+// What nobody can say for hours makes the passes come no faster.
+func TestNobodyKnows(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		f := newFake()
+		_, stop := start(t, f, nil)
+		defer stop()
+		pass(time.Minute)
+		f.set(func() { f.found.Unread = []plan.PartyError{{Party: "zone nomeazienda.it", Err: errSilent}} })
+		pass(14*time.Minute + time.Second)
+		f.set(func() { f.found.Unread, f.found.Err = nil, errors.New("no network") })
+		pass(6 * time.Hour)
+		if n := len(f.view().looks); n > 30 {
+			t.Errorf("%d looks in 6 hours", n)
+		}
+		f.expect(t, "broke")
+	})
+}
+
+// A repair that fails again and again is told once, and once that it is over.
+func TestRepairFails(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		f := newFake()
+		_, stop := start(t, f, func(_ *Daemon, s *Site) { s.Policy.Repair = []string{DNS} })
+		defer stop()
+		pass(time.Minute)
+		f.set(func() {
+			f.fails("mx.exists")
+			f.found.Mendable = []string{DNS, Router}
+			f.mend = func(Order) (Outcome, error) { return Outcome{}, errors.New("zone nomeazienda.it: REFUSED") }
+		})
+		pass(5 * time.Hour)
+		f.expect(t, "broke broke")
+		if n := f.view().notices[1]; !strings.Contains(n.Text, "REFUSED") {
+			t.Error(n.Text)
+		}
+		if n := len(f.view().looks); n > 30 {
+			t.Errorf("%d looks in 5 hours", n)
+		}
+		f.set(f.well)
+		pass(time.Hour)
+		f.expect(t, "broke broke healed")
+	})
+}
+
+func TestNoticeIsText(t *testing.T) {
+	n := Notice{Title: "broken: \x1b[31mred\r\nBcc: x", Text: "one\ntwo\x07\u202e", Things: []Thing{{Got: "a\x00b"}}}
+	n.clean()
+	if n.Title != "broken: ?[31mred??Bcc: x" || n.Text != "one\ntwo??" || n.Things[0].Got != "a?b" {
+		t.Errorf("%+v", n)
+	}
 }
 
 func TestLeases(t *testing.T) {
@@ -251,24 +326,24 @@ func TestLeases(t *testing.T) {
 		}
 		_, stop := start(t, f, nil)
 		defer stop()
-		time.Sleep(time.Hour)
-		if n := len(f.orders); n < 56 || n > 60 {
+		pass(time.Hour)
+		if n := len(f.view().orders); n < 56 || n > 60 {
 			t.Errorf("%d renewals in an hour of leases of two minutes", n)
 		}
-		if len(f.looks) != 5 && len(f.looks) != 4 {
-			t.Errorf("%d looks", len(f.looks))
+		if len(f.view().looks) != 5 && len(f.view().looks) != 4 {
+			t.Errorf("%d looks", len(f.view().looks))
 		}
 		f.expect(t, "")
-		if f.happenings(Renewed) != len(f.orders) {
+		if f.happenings(Renewed) != len(f.view().orders) {
 			t.Errorf("%d events", f.happenings(Renewed))
 		}
 
 		// A router that refuses: tried again soon and then less often, and told once.
 		f.set(func() { f.mend = func(Order) (Outcome, error) { return Outcome{}, errors.New("606 not authorised") } })
-		before := len(f.orders)
-		time.Sleep(10 * time.Minute)
+		before := len(f.view().orders)
+		pass(10 * time.Minute)
 		f.expect(t, "broke")
-		if n := len(f.orders) - before; n < 5 || n > 15 {
+		if n := len(f.view().orders) - before; n < 5 || n > 15 {
 			t.Errorf("%d tries in 10 minutes", n)
 		}
 	})
@@ -282,8 +357,8 @@ func TestShortLease(t *testing.T) {
 		f.mend = func(Order) (Outcome, error) { return Outcome{Renew: time.Now().Add(time.Second)}, nil }
 		_, stop := start(t, f, nil)
 		defer stop()
-		time.Sleep(10 * time.Minute)
-		if n := len(f.orders); n > 61 {
+		pass(10 * time.Minute)
+		if n := len(f.view().orders); n > 61 {
 			t.Errorf("%d renewals in 10 minutes", n)
 		}
 	})
@@ -297,11 +372,11 @@ func TestPolicy(t *testing.T) {
 		f.fails("router.forward,mx.exists")
 		_, stop := start(t, f, func(_ *Daemon, s *Site) { s.Policy.Repair = nil })
 		defer stop()
-		time.Sleep(30 * time.Second)
+		pass(30 * time.Second)
 		f.signals <- Signal{RouterRestarted, "its epoch is 0"}
-		time.Sleep(2 * time.Hour)
-		if len(f.orders) > 0 {
-			t.Errorf("ordered %+v", f.orders)
+		pass(2 * time.Hour)
+		if len(f.view().orders) > 0 {
+			t.Errorf("ordered %+v", f.view().orders)
 		}
 		f.expect(t, "broke")
 	})
@@ -313,7 +388,7 @@ func TestRepairInPass(t *testing.T) {
 		f := newFake()
 		_, stop := start(t, f, nil)
 		defer stop()
-		time.Sleep(time.Minute)
+		pass(time.Minute)
 		lost := forwards("25", "110")
 		f.set(func() {
 			f.fails("router.forward")
@@ -323,10 +398,10 @@ func TestRepairInPass(t *testing.T) {
 				return Outcome{Found: lost, Done: lost}, nil
 			}
 		})
-		time.Sleep(20 * time.Minute)
+		pass(20 * time.Minute)
 		f.expect(t, "broke repaired")
-		if o := f.orders[0]; !slices.Equal(o.Kinds, []string{Router}) || len(f.orders) != 1 {
-			t.Errorf("%+v", f.orders)
+		if o := f.view().orders[0]; !slices.Equal(o.Kinds, []string{Router}) || len(f.view().orders) != 1 {
+			t.Errorf("%+v", f.view().orders)
 		}
 		if s := f.last(); plan.Count(s.Report.Checks).Fail > 0 || !s.Report.Drift || s.Report.Site != "nomeazienda" {
 			t.Errorf("%+v", s)
@@ -340,18 +415,18 @@ func TestBusy(t *testing.T) {
 		f := newFake()
 		_, stop := start(t, f, nil)
 		defer stop()
-		time.Sleep(14 * time.Minute)
+		pass(14 * time.Minute)
 		f.set(func() { f.busy = true; f.fails("mx.exists") })
-		time.Sleep(2 * time.Minute)
+		pass(2 * time.Minute)
 		f.expect(t, "")
 		f.set(func() { f.busy = false; f.well() })
-		time.Sleep(time.Minute)
+		pass(time.Minute)
 		f.expect(t, "")
-		if len(f.looks) != 2 {
-			t.Errorf("%d looks", len(f.looks))
+		if len(f.view().looks) != 2 {
+			t.Errorf("%d looks", len(f.view().looks))
 		}
 		f.set(func() { f.busy = true; f.fails("mx.exists") }) // somebody forgot a prompt
-		time.Sleep(time.Hour)
+		pass(time.Hour)
 		f.expect(t, "broke")
 	})
 }

@@ -9,6 +9,7 @@ import (
 	"strings"
 	"sync"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/mailpub/mailpub/plan"
@@ -28,9 +29,8 @@ type fake struct {
 	looks   []time.Time
 	looking func(ctx context.Context) // during a look
 
-	orders  []Order
-	ordered []time.Time
-	mend    func(Order) (Outcome, error)
+	orders []Order
+	mend   func(Order) (Outcome, error)
 
 	notices   []Notice
 	events    []Event
@@ -39,6 +39,7 @@ type fake struct {
 	kept      []byte
 	saves     int
 	busy      bool
+	full      bool // the disk
 }
 
 func newFake() *fake {
@@ -102,7 +103,7 @@ func (f *fake) site() Site {
 		Repair: func(_ context.Context, o Order) (Outcome, error) {
 			f.mu.Lock()
 			defer f.mu.Unlock()
-			f.orders, f.ordered = append(f.orders, o), append(f.ordered, time.Now())
+			f.orders = append(f.orders, o)
 			if f.mend == nil {
 				return Outcome{}, nil
 			}
@@ -127,11 +128,29 @@ func (f *fake) Load() ([]byte, error) { f.mu.Lock(); defer f.mu.Unlock(); return
 func (f *fake) Save(b []byte) error {
 	f.mu.Lock()
 	defer f.mu.Unlock()
+	if f.full {
+		return errors.New("no space left on device")
+	}
 	f.kept, f.saves = b, f.saves+1
 	return nil
 }
 func (f *fake) Seen(s Snapshot)  { f.set(func() { f.snapshots = append(f.snapshots, s) }) }
 func (f *fake) Happened(e Event) { f.set(func() { f.events = append(f.events, e) }) }
+
+// view is what came of it so far.
+type view struct {
+	looks   []time.Time
+	orders  []Order
+	notices []Notice
+	events  []Event
+	saves   int
+}
+
+func (f *fake) view() view {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	return view{f.looks, f.orders, f.notices, f.events, f.saves}
+}
 
 // told are the kinds of the notices so far.
 func (f *fake) told() string {
@@ -217,3 +236,9 @@ func forwards(ports ...string) (all []plan.Change) {
 }
 
 func discard() *slog.Logger { return slog.New(slog.DiscardHandler) }
+
+// pass lets time pass, until nothing is left to do in it.
+func pass(d time.Duration) {
+	time.Sleep(d)
+	synctest.Wait()
+}

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -41,35 +42,35 @@ func TestReload(t *testing.T) {
 		c.set([]Site{site})
 		d, stop := watchOver(t, f, c)
 		defer stop()
-		time.Sleep(time.Minute)
+		pass(time.Minute)
 		d.Changed() // a file was touched, and says the same
-		time.Sleep(time.Minute)
-		if len(f.looks) != 1 || f.happenings(Reloaded) != 0 {
-			t.Errorf("%d looks, %d reloads", len(f.looks), f.happenings(Reloaded))
+		pass(time.Minute)
+		if len(f.view().looks) != 1 || f.happenings(Reloaded) != 0 {
+			t.Errorf("%d looks, %d reloads", len(f.view().looks), f.happenings(Reloaded))
 		}
 
 		wrong := Wrong{"site.yaml", errors.New(`site.yaml:3: server.address: "10.10.10" is no address`)}
 		c.set(nil, wrong)
 		d.Changed()
-		time.Sleep(time.Hour)
+		pass(time.Hour)
 		f.expect(t, "config-wrong")
-		if n := f.notices[0]; !strings.Contains(n.Text, "server.address") || !strings.Contains(n.Title, "the former one holds") {
+		if n := f.view().notices[0]; !strings.Contains(n.Text, "server.address") || !strings.Contains(n.Title, "the former one holds") {
 			t.Errorf("%+v", n)
 		}
-		if n := len(f.looks); n != 5 {
+		if n := len(f.view().looks); n != 5 {
 			t.Errorf("%d looks: the former one does not hold", n)
 		}
 		d.Changed() // still wrong: that was said
-		time.Sleep(time.Minute)
+		pass(time.Minute)
 		f.expect(t, "config-wrong")
 
 		site.Digest, site.Schedule.Every = "2", time.Hour
 		c.set([]Site{site})
 		for range 5 { // an editor writes in several steps
 			d.Changed()
-			time.Sleep(100 * time.Millisecond)
+			pass(100 * time.Millisecond)
 		}
-		time.Sleep(time.Minute)
+		pass(time.Minute)
 		f.expect(t, "config-wrong reloaded")
 		if n := f.happenings(Reloaded); n != 1 {
 			t.Errorf("%d reloads", n)
@@ -79,7 +80,7 @@ func TestReload(t *testing.T) {
 		}
 
 		d.Reload() // SIGHUP takes up all anew, whatever the file says
-		time.Sleep(time.Minute)
+		pass(time.Minute)
 		if n := f.happenings(Reloaded); n != 2 {
 			t.Errorf("%d reloads", n)
 		}
@@ -94,29 +95,29 @@ func TestSitesComeAndGo(t *testing.T) {
 		second.Name, second.File, second.Home = "second", "second.yaml", "/state/second"
 		c.set([]Site{first})
 		d, stop := watchOver(t, one, c)
-		time.Sleep(time.Minute)
+		pass(time.Minute)
 		twin := second
 		twin.File = "twin.yaml"
 		c.set([]Site{first, second, twin}, Wrong{"third.yaml", errors.New("no site")})
 		d.Changed()
-		time.Sleep(time.Hour)
-		if len(two.looks) != 5 && len(two.looks) != 4 {
-			t.Errorf("%d looks at the second", len(two.looks))
+		pass(time.Hour)
+		if len(two.view().looks) != 5 && len(two.view().looks) != 4 {
+			t.Errorf("%d looks at the second", len(two.view().looks))
 		}
 		c.set([]Site{first})
 		d.Changed()
-		time.Sleep(time.Minute)
-		before := len(two.looks)
-		time.Sleep(time.Hour)
-		if len(two.looks) != before || one.happenings(Left) != 1 || one.happenings(Joined) != 2 {
-			t.Errorf("%d looks, %d left, %d joined", len(two.looks)-before, one.happenings(Left), one.happenings(Joined))
+		pass(time.Minute)
+		before := len(two.view().looks)
+		pass(time.Hour)
+		if len(two.view().looks) != before || one.happenings(Left) != 1 || one.happenings(Joined) != 2 {
+			t.Errorf("%d looks, %d left, %d joined", len(two.view().looks)-before, one.happenings(Left), one.happenings(Joined))
 		}
 		c.set(nil)
 		d.Changed() // nothing left: it waits for what comes
-		time.Sleep(time.Minute)
+		pass(time.Minute)
 		c.set([]Site{first})
 		d.Changed()
-		time.Sleep(time.Minute)
+		pass(time.Minute)
 		if one.happenings(Joined) != 3 {
 			t.Errorf("%d joined", one.happenings(Joined))
 		}
@@ -138,25 +139,25 @@ func TestNothingToWatch(t *testing.T) {
 func TestHangingChannel(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		f := newFake()
-		tries := 0
+		var tries atomic.Int32
 		_, stop := start(t, f, func(_ *Daemon, s *Site) {
 			s.Schedule.Every = time.Minute
 			s.Channels = append([]Channel{{Name: "hangs", Send: func(ctx context.Context, _ Notice) error {
-				tries++
+				tries.Add(1)
 				<-ctx.Done()
 				return ctx.Err()
 			}}}, s.Channels...)
 		})
 		defer stop()
-		time.Sleep(30 * time.Second)
+		pass(30 * time.Second)
 		f.set(func() { f.fails("mx.exists") })
-		time.Sleep(time.Hour)
+		pass(time.Hour)
 		f.expect(t, "broke")
-		if n := len(f.looks); n < 60 {
+		if n := len(f.view().looks); n < 60 {
 			t.Errorf("%d looks in an hour", n)
 		}
-		if tries != 5 || f.happenings(NoticeUndelivered) != 1 {
-			t.Errorf("%d tries, given up %d times", tries, f.happenings(NoticeUndelivered))
+		if tries.Load() != 5 || f.happenings(NoticeUndelivered) != 1 {
+			t.Errorf("%d tries, given up %d times", tries.Load(), f.happenings(NoticeUndelivered))
 		}
 	})
 }
@@ -181,15 +182,17 @@ func TestManyNotices(t *testing.T) {
 		_, stop := start(t, f, func(_ *Daemon, s *Site) {
 			s.Channels = []Channel{{Name: "hangs", Send: func(ctx context.Context, _ Notice) error { <-ctx.Done(); return ctx.Err() }}}
 		})
-		time.Sleep(time.Second)
+		pass(time.Second)
 		q := newQueues(discard())
 		q.use([]Channel{{Name: "hangs", Send: func(ctx context.Context, _ Notice) error { <-ctx.Done(); return ctx.Err() }}})
 		for range 10 * queueMost {
 			q.put(Notice{})
 		}
+		q.mu.Lock()
 		if n := len(q.to[0].waiting); n > queueMost {
 			t.Errorf("%d wait", n)
 		}
+		q.mu.Unlock()
 		at := time.Now()
 		q.close(flushTime)
 		stop()
@@ -211,16 +214,16 @@ func TestClockJump(t *testing.T) {
 					d.Now = func() time.Time { mu.Lock(); defer mu.Unlock(); return time.Now().Add(off) }
 				})
 				defer stop()
-				time.Sleep(5 * time.Minute)
+				pass(5 * time.Minute)
 				mu.Lock()
 				off = jump
 				mu.Unlock()
-				time.Sleep(15 * time.Second)
-				if n := len(f.looks); n != 2 || f.happenings(ClockJumped) != 1 {
+				pass(15 * time.Second)
+				if n := len(f.view().looks); n != 2 || f.happenings(ClockJumped) != 1 {
 					t.Errorf("%d looks, %d jumps", n, f.happenings(ClockJumped))
 				}
-				time.Sleep(time.Hour)
-				if n := len(f.looks); n != 6 && n != 5 {
+				pass(time.Hour)
+				if n := len(f.view().looks); n != 6 && n != 5 {
 					t.Errorf("%d looks an hour later", n)
 				}
 			})
@@ -239,17 +242,17 @@ func TestWatchdog(t *testing.T) {
 			d.Beat = func(status string) { mu.Lock(); defer mu.Unlock(); beats++; said = status }
 			d.State = func(s string) { states = append(states, s) }
 		})
-		time.Sleep(time.Hour)
+		pass(time.Hour)
 		if mu.Lock(); beats < 359 || said != "1 site: 1 well" {
 			t.Errorf("%d beats, %q", beats, said)
 		}
 		mu.Unlock()
 		f.set(func() { f.looking = func(context.Context) { <-hang } })
-		time.Sleep(30 * time.Minute)
+		pass(30 * time.Minute)
 		mu.Lock()
 		before := beats
 		mu.Unlock()
-		time.Sleep(time.Hour)
+		pass(time.Hour)
 		if mu.Lock(); beats != before {
 			t.Errorf("%d beats while it hangs", beats-before)
 		}
@@ -283,21 +286,21 @@ func TestTwoDaemons(t *testing.T) {
 		one.fails("mx.exists")
 		two.fails("mx.exists")
 		_, stopOne := start(t, one, func(_ *Daemon, s *Site) { s.Lead = lead })
-		time.Sleep(time.Second)
+		pass(time.Second)
 		_, stopTwo := start(t, two, func(_ *Daemon, s *Site) { s.Lead, s.Memory = lead, one })
-		time.Sleep(time.Hour)
+		pass(time.Hour)
 		one.expect(t, "broke")
 		two.expect(t, "")
-		if len(two.looks) > 0 || !two.last().Standby || two.happenings(StandingBy) != 1 {
-			t.Errorf("%d looks, %+v", len(two.looks), two.last())
+		if len(two.view().looks) > 0 || !two.last().Standby || two.happenings(StandingBy) != 1 {
+			t.Errorf("%d looks, %+v", len(two.view().looks), two.last())
 		}
 		stopOne()
-		time.Sleep(time.Minute)
-		if len(two.looks) != 1 || two.last().Standby || two.happenings(TookOver) != 1 {
-			t.Errorf("%d looks, %+v", len(two.looks), two.last())
+		pass(time.Minute)
+		if len(two.view().looks) != 1 || two.last().Standby || two.happenings(TookOver) != 1 {
+			t.Errorf("%d looks, %+v", len(two.view().looks), two.last())
 		}
 		two.set(two.well)
-		time.Sleep(time.Hour)
+		pass(time.Hour)
 		two.expect(t, "healed")
 		stopTwo()
 	})
@@ -309,25 +312,55 @@ func TestMemory(t *testing.T) {
 		m, stop := newMoving(t, func(p *Policy) { p.ChangesPerHour = 1 })
 		m.move(addrB, "the router", "opendns")
 		m.signals <- Signal{AddressSeen, ""}
-		time.Sleep(time.Minute)
+		pass(time.Minute)
 		stop()
-		saves := m.saves
+		saves := m.view().saves
 		m.move(addrA, "the router", "opendns")
 		_, stop = start(t, m.fake, func(_ *Daemon, s *Site) { s.Policy.Repair, s.Policy.ChangesPerHour = []string{Address}, 1 })
-		time.Sleep(30 * time.Minute)
+		pass(30 * time.Minute)
 		m.expect(t, "changed-address held-address")
 		stop()
 		_, stop = start(t, m.fake, func(_ *Daemon, s *Site) { s.Policy.Repair, s.Policy.ChangesPerHour = []string{Address}, 1 })
-		time.Sleep(20 * time.Minute)
+		pass(20 * time.Minute)
 		m.expect(t, "changed-address held-address")
 		stop()
-		if m.saves-saves > 4 {
-			t.Errorf("%d saves in an hour in which one thing happened", m.saves-saves)
+		if m.view().saves-saves > 4 {
+			t.Errorf("%d saves in an hour in which one thing happened", m.view().saves-saves)
 		}
 		m.set(func() { m.kept = []byte("{broken") })
 		_, stop = start(t, m.fake, nil)
-		time.Sleep(time.Minute)
+		pass(time.Minute)
 		stop()
+	})
+}
+
+// A disk that is full keeps nothing, and keeps nobody from watching; that it can't be made sure
+// who leads is told.
+func TestFullDisk(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		f := newFake()
+		f.full = true
+		var full atomic.Bool
+		full.Store(true)
+		_, stop := start(t, f, func(_ *Daemon, s *Site) {
+			s.Lead = func(context.Context, func(string)) (func(), error) {
+				if full.Load() {
+					return nil, errors.New("lock: no space left on device")
+				}
+				return func() {}, nil
+			}
+		})
+		defer stop()
+		pass(10 * time.Minute)
+		f.expect(t, "broke")
+		full.Store(false)
+		pass(time.Hour)
+		f.expect(t, "broke healed")
+		f.set(func() { f.fails("mx.exists") })
+		pass(time.Hour)
+		f.set(f.well)
+		pass(time.Hour)
+		f.expect(t, "broke healed broke healed")
 	})
 }
 

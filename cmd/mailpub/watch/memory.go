@@ -14,8 +14,9 @@ type memory struct {
 	troubles
 	Address following
 
-	kept  []byte
-	again time.Time // when a changed address is to be looked at again
+	kept    []byte
+	unsaved bool      // and that was logged
+	again   time.Time // when a changed address is to be looked at again
 }
 
 type memoryJSON struct {
@@ -65,8 +66,11 @@ func (w *watcher) save() {
 		return
 	}
 	if err := w.site.Memory.Save(data); err != nil {
-		w.log.Warn("what is broken could not be kept for the next watch", "error", err)
+		if !w.unsaved {
+			w.log.Warn("what is broken could not be kept for the next watch; watching goes on", "error", err)
+		}
+		w.unsaved = true
 		return
 	}
-	w.kept = data
+	w.kept, w.unsaved = data, false
 }

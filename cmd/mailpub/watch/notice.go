@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"strings"
 	"time"
+	"unicode"
 )
 
 // NoticeFormat names the form of a Notice in JSON.
@@ -61,6 +62,27 @@ func (n *Notice) write(more ...string) {
 		fmt.Fprintln(&b, line)
 	}
 	n.Text = strings.TrimSuffix(b.String(), "\n")
+}
+
+// clean takes out of a notice what could be more than text where it is shown: it holds what name
+// servers and mail servers said.
+func (n *Notice) clean() {
+	line := func(s string) string {
+		return strings.Map(func(r rune) rune {
+			if unicode.IsControl(r) || !unicode.IsPrint(r) && r != ' ' {
+				return '?'
+			}
+			return r
+		}, s)
+	}
+	lines := strings.Split(n.Text, "\n")
+	for i, l := range lines {
+		lines[i] = line(l)
+	}
+	n.Title, n.Text = line(n.Title), strings.Join(lines, "\n")
+	for i, t := range n.Things {
+		n.Things[i].Subject, n.Things[i].Got, n.Things[i].Want, n.Things[i].Hint = line(t.Subject), line(t.Got), line(t.Want), line(t.Hint)
+	}
 }
 
 func (t Thing) line() string {

@@ -38,7 +38,7 @@ func (w *watcher) order(found Found, now time.Time) Order {
 
 // awaited reports whether a change of address is about to be followed, so that what it breaks is
 // no news of its own.
-func (w *watcher) awaited() bool { return w.Address.addrs != nil && !w.Address.Held }
+func (w *watcher) awaited() bool { return w.Address.Addrs != nil && !w.Address.Held }
 
 // mend repairs. since is when it broke, and why says so in a few words; "" where the news of that
 // is out already. Where that failed, it is tried again soon.
@@ -56,6 +56,7 @@ func (w *watcher) mend(ctx context.Context, o Order, since time.Time, why string
 	if errors.Is(err, ErrBusy) {
 		w.log.Info("another mailpub works on the site; repairing later")
 		w.retry = w.d.Now().Add(busyPause)
+		w.again = w.retry // what is no repair of the router comes with a pass
 		return out, err
 	}
 	if why != "" {
@@ -103,26 +104,27 @@ func (w *watcher) done(o Order, out Outcome) {
 			renewed = append(renewed, c.Key.Name)
 			continue
 		}
-		put = append(put, c.Key.Name)
-		p.well[subjectOf(c)] = true
+		if !slices.ContainsFunc(out.Moved, func(m plan.Change) bool { return m.Key == c.Key }) {
+			put = append(put, c.Key.Name)
+			p.well[subjectOf(c)] = true
+		}
 	}
 	if len(renewed) > 0 {
 		w.happened(Event{Kind: Renewed, Text: "leases renewed: " + strings.Join(renewed, ", ")})
 	}
-	if slices.Contains(o.Kinds, Address) && len(put) > 0 {
-		w.moved(o, out)
-		return
+	if len(out.Moved) > 0 {
+		w.moved(o, out.Moved)
 	}
 	if len(put) > 0 {
-		w.log.Info("put back", "what", strings.Join(put, ", "))
+		w.log.Warn("put back", "what", strings.Join(put, ", "))
 		w.news(w.take(p, w.d.Now()), Repaired)
 	}
 }
 
 // moved tells that DNS followed the public address, and of what is left for a person.
-func (w *watcher) moved(o Order, out Outcome) {
+func (w *watcher) moved(o Order, changes []plan.Change) {
 	now := w.d.Now()
-	since := w.Address.since
+	since := w.Address.Since
 	for subject := range w.Known {
 		if ofAddress(subject) { // this notice says so
 			w.heal(subject)
@@ -131,17 +133,16 @@ func (w *watcher) moved(o Order, out Outcome) {
 	w.Address.followed(now)
 	n := Notice{Kind: AddressChanged, Title: "the public address is " + addresses(o.Address) + " now; DNS follows it"}
 	var more []string
-	for _, c := range out.Found {
-		if c.Action == plan.Manual {
-			t := troubleOf(c)
-			t.Since, t.Told = now, true
-			w.Known[t.Subject] = t
-			n.Things = append(n.Things, t.thing(now, false))
-			more = append(more, "by hand: "+c.Reason)
+	for _, c := range changes {
+		if c.Action != plan.Manual {
+			n.Things = append(n.Things, Thing{Subject: subjectOf(c), Got: written(c), Since: since, Seconds: now.Sub(since).Seconds()})
+			continue
 		}
-	}
-	for _, c := range out.Done {
-		n.Things = append(n.Things, Thing{Subject: subjectOf(c), Got: written(c), Since: since, Seconds: now.Sub(since).Seconds()})
+		t := troubleOf(c)
+		t.Since, t.Told = now, true
+		w.Known[t.Subject] = t
+		n.Things = append(n.Things, t.thing(now, false))
+		more = append(more, "by hand: "+c.Reason)
 	}
 	n.write(more...)
 	w.happened(Event{Kind: AddressChanged, Subject: subjectAddress, Text: n.Title, Since: since, Took: now.Sub(since)})
@@ -157,7 +158,7 @@ func written(c plan.Change) string {
 
 // outcome notes whether a repair came to its end.
 func (w *watcher) outcome(o Order, err error) {
-	subject := "repair " + strings.Join(o.Kinds, ", ")
+	const subject = subjectRepair
 	now := w.d.Now()
 	if err == nil {
 		w.failures, w.retry = 0, time.Time{}
@@ -185,6 +186,9 @@ func (w *watcher) outcome(o Order, err error) {
 // digest draws the conclusions from a look.
 func (w *watcher) digest(found Found, by Kind) {
 	p := see(found)
+	if len(found.Mendable) > 0 { // whether it can be is seen afterwards
+		p.unknown[subjectRepair] = true
+	}
 	behind := slices.Contains(found.Mendable, Address)
 	for _, subject := range slices.Clone(p.order) {
 		switch {

@@ -103,6 +103,7 @@ type Order struct {
 type Outcome struct {
 	Found  []plan.Change // what was to be put back
 	Done   []plan.Change // what was
+	Moved  []plan.Change // of these, what makes DNS follow the address; and what of that is left to be done by hand
 	Leases []Lease       // of all forwards afterwards
 	Renew  time.Time
 }

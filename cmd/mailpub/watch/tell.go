@@ -19,7 +19,7 @@ func (d *Daemon) happened(site string, one *sync.Mutex, e Event) Event {
 	e.Site, e.At = site, d.Now()
 	level := slog.LevelInfo
 	switch e.Kind {
-	case Broke, RepairFailed, AddressHeld, Flapping, ConfigWrong, NoticeUndelivered, RouterGone:
+	case Broke, RepairFailed, AddressChanged, AddressHeld, Flapping, ConfigWrong, NoticeUndelivered, RouterGone:
 		level = slog.LevelWarn
 	}
 	attrs := []any{"event", e.Kind}
@@ -42,6 +42,7 @@ func (w *watcher) notify(n Notice) {
 	if n.Text == "" {
 		n.write()
 	}
+	n.clean()
 	w.queues.put(n)
 }
 
@@ -56,7 +57,7 @@ func (w *watcher) news(n news, by Kind) {
 		notice := Notice{Kind: Broke, Title: "broken: " + title(n.broke)}
 		for _, t := range n.broke {
 			if t.Under == "" {
-				w.happened(Event{Kind: Broke, Subject: t.Subject, Text: t.name() + followers(n.broke, t) + ": " + t.Got, Since: t.Since})
+				w.happened(Event{Kind: Broke, Subject: t.Subject, Text: broken(t, n.broke), Since: t.Since})
 			}
 			notice.Things = append(notice.Things, t.thing(now, false))
 		}
@@ -92,6 +93,15 @@ func (w *watcher) news(n news, by Kind) {
 		w.notify(Notice{Kind: Settled, Title: text})
 	}
 	w.save()
+}
+
+// broken says in one line what broke: the cause, with what follows from it in a list, or as it was
+// seen.
+func broken(t *trouble, list []*trouble) string {
+	if more := followers(list, t); more != "" {
+		return t.name() + more
+	}
+	return t.name() + ": " + strings.TrimPrefix(t.Got, t.name()+": ")
 }
 
 // healed says in one line what is well again.

@@ -38,7 +38,9 @@ func (t *trouble) thing(now time.Time, healed bool) Thing {
 
 // Subjects that others follow from, or that stand for no check.
 const (
+	subjectLead    = "lead"
 	subjectLook    = "look"
+	subjectRepair  = "repair"
 	subjectGateway = "router.gateway router"
 	subjectAddress = "router.address public address"
 )
@@ -59,6 +61,12 @@ func troubleOf(c plan.Change) *trouble {
 	}
 	if t.Want == "" {
 		t.Want = "none"
+	}
+	switch {
+	case c.Adopt:
+		t.Hint += "; mailpub apply --adopt takes it over"
+	case c.Writes():
+		t.Hint += "; mailpub apply does it"
 	}
 	return t
 }
@@ -183,6 +191,9 @@ func (ts *troubles) take(p picture, now time.Time) (n news) {
 		n.broke = append(n.broke, t)
 	}
 	for _, subject := range sortedKeys(ts.Known) {
+		if p.unknown != nil && p.broken[subject] == nil { // a whole picture, and it is not in it: no hurry
+			ts.Known[subject].soft = false
+		}
 		if p.broken[subject] != nil || p.unknown[subject] || !p.well[subject] && !p.complete {
 			continue
 		}
@@ -227,8 +238,10 @@ func title(list []*trouble) string {
 		}
 	}
 	text := first.name()
-	if n := count[first.root()] - 1; n > 0 {
-		text += fmt.Sprintf(", and what follows from it (%d)", n)
+	if n := count[first.root()]; n > 1 && alike(list, first.root()) {
+		text += fmt.Sprintf(" (%d)", n) // five forwards
+	} else if n > 1 {
+		text += fmt.Sprintf(", and what follows from it (%d)", n-1)
 	}
 	switch len(more) {
 	case 0:
@@ -240,6 +253,12 @@ func title(list []*trouble) string {
 	return text
 }
 
+// alike reports whether what follows from a root is the same as that: one check of several things.
+func alike(list []*trouble, root string) bool {
+	id, _, _ := strings.Cut(root, " ")
+	return !slices.ContainsFunc(list, func(t *trouble) bool { return t.root() == root && !strings.HasPrefix(t.Subject, id+" ") })
+}
+
 // name is what a trouble is called in a title.
 func (t *trouble) name() string {
 	switch {
@@ -247,14 +266,19 @@ func (t *trouble) name() string {
 		return t.says
 	case t.Subject == subjectLook:
 		return "how it is can't be found out"
+	case t.Subject == subjectRepair:
+		return "what it may mend it can't"
 	}
 	return t.Subject
 }
 
 func sortedKeys[V any](m map[string]V) []string { return slices.Sorted(maps.Keys(m)) }
 
-// spell writes a duration as people say it, with tenths of a second where it is short.
+// spell writes a duration as people say it, exactly where it is short.
 func spell(d time.Duration) string {
+	if d < time.Second {
+		return fmt.Sprintf("%d ms", d.Milliseconds())
+	}
 	if d < time.Minute {
 		return fmt.Sprintf("%.1f s", d.Seconds())
 	}

@@ -2,9 +2,7 @@ package watch
 
 import (
 	"context"
-	"errors"
 	"log/slog"
-	"slices"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -60,6 +58,8 @@ type watcher struct {
 	failures  int
 	lastPass  time.Time
 	busySince time.Time
+	broken    *int // how many things were when that was logged last; nil: never
+	relook    bool // the next pass comes soon, as something may be gone by then
 }
 
 func newWatcher(d *Daemon, site Site) *watcher {
@@ -113,110 +113,6 @@ func (w *watcher) run(ctx context.Context) {
 	}
 }
 
-// lead waits until no other daemon watches the site; false when ctx is done before.
-func (w *watcher) lead(ctx context.Context) (release func(), ok bool) {
-	if w.site.Lead == nil {
-		return func() {}, true
-	}
-	type led struct {
-		release func()
-		err     error
-	}
-	for {
-		answer, waiting := make(chan led, 1), make(chan string, 1)
-		lead := w.site.Lead
-		go func() {
-			release, err := lead(ctx, func(who string) { waiting <- who })
-			answer <- led{release, err}
-		}()
-		waited, got := false, false
-		var l led
-		for !got {
-			select {
-			case who := <-waiting:
-				waited = true
-				w.happened(Event{Kind: StandingBy, Text: "standing by, as " + who + " watches it"})
-				w.snapshot = Snapshot{Site: w.site.Name, File: w.site.File, Host: w.site.Host, LAN: w.site.LAN, At: w.d.Now(), Standby: true}
-				w.seen()
-			case l = <-answer:
-				got = true
-			case <-w.pokes:
-			case c := <-w.changes:
-				if c.site != nil {
-					w.adopt(*c.site)
-				}
-			}
-		}
-		switch {
-		case l.err == nil && waited:
-			w.happened(Event{Kind: TookOver, Text: "took over: the other one ended"})
-			return l.release, true
-		case l.err == nil:
-			return l.release, true
-		case ctx.Err() != nil:
-			return nil, false
-		}
-		w.log.Error("can't make sure that nobody else watches the site", "error", l.err)
-		if !sleep(ctx, time.Minute) {
-			return nil, false
-		}
-	}
-}
-
-// sleep waits, and reports whether ctx is not done.
-func sleep(ctx context.Context, d time.Duration) bool {
-	t := time.NewTimer(d)
-	defer t.Stop()
-	select {
-	case <-ctx.Done():
-		return false
-	case <-t.C:
-		return true
-	}
-}
-
-// listen hears the router from now on, and no more as it was before.
-func (w *watcher) listen(ctx context.Context) {
-	if w.unlisten != nil {
-		w.unlisten()
-	}
-	ctx, cancel := context.WithCancel(ctx)
-	done := make(chan struct{})
-	hear, log := w.site.Listen, w.log
-	go func() {
-		defer close(done)
-		for pause := time.Minute; hear != nil && ctx.Err() == nil; pause = min(2*pause, time.Hour) {
-			err := hear(ctx, func(s Signal) { w.tell(poke{signal: &s, at: w.d.Now()}) })
-			if err != nil && ctx.Err() == nil {
-				log.Warn("the router is not heard", "error", err, "again in", pause)
-			}
-			sleep(ctx, pause)
-		}
-	}()
-	w.unlisten = func() { cancel(); <-done }
-}
-
-// seen shows the snapshot.
-func (w *watcher) seen() {
-	w.telling.Lock()
-	defer w.telling.Unlock()
-	w.d.seen(w.snapshot)
-}
-
-// busy notes that something is under way that has to end within d; the returned function, that
-// it has.
-func (w *watcher) busy(d time.Duration) (done func()) {
-	at := time.Now().Add(d + graceTime)
-	w.stuck.Store(&at)
-	return func() { w.stuck.Store(nil) }
-}
-
-// alive reports whether nothing hangs.
-func (w *watcher) alive() bool {
-	at := w.stuck.Load()
-	return at == nil || time.Now().Before(*at)
-}
-
 // wait sleeps until something is to be done, and does what is no pass.
 func (w *watcher) wait(ctx context.Context) {
 	for ctx.Err() == nil {
@@ -242,7 +138,10 @@ func (w *watcher) wait(ctx context.Context) {
 		}
 		if due(w.retry, now) || due(w.renew, now) {
 			w.retry, w.renew = time.Time{}, time.Time{}
-			w.mend(ctx, Order{Kinds: w.mayMend(Router)}, now, "")
+			failed := w.failures
+			if _, err := w.mend(ctx, Order{Kinds: w.mayMend(Router)}, now, "the router forgot its forwards"); err == nil && failed > 0 {
+				w.soon(w.d.Now()) // it is back
+			}
 		}
 	}
 }
@@ -289,109 +188,5 @@ func (w *watcher) changed(ctx context.Context, c change) {
 	e := w.happened(Event{Kind: Reloaded, Subject: w.site.File, Text: "the config was read again"})
 	if c.mended {
 		w.notify(Notice{Kind: Reloaded, Title: "the config " + w.site.File + " is right again", Text: e.Text})
-	}
-}
-
-func later(a, b time.Time) time.Time {
-	if b.After(a) {
-		return b
-	}
-	return a
-}
-
-// mayMend returns those of some kinds that the policy allows.
-func (w *watcher) mayMend(kinds ...string) (may []string) {
-	for _, k := range kinds {
-		if slices.Contains(w.site.Policy.Repair, k) {
-			may = append(may, k)
-		}
-	}
-	return may
-}
-
-// look looks at the site, within its time.
-func (w *watcher) look(ctx context.Context) Found {
-	defer w.busy(passTime)()
-	ctx, cancel := context.WithTimeoutCause(ctx, passTime, errors.New("it takes too long"))
-	defer cancel()
-	return w.site.Look(ctx)
-}
-
-// occupied reports whether somebody else works on the site, so that what is seen just now would
-// be half of something. That is borne for a while only.
-func (w *watcher) occupied(now time.Time) bool {
-	if w.site.Busy == nil || !w.site.Busy() {
-		w.busySince = time.Time{}
-		return false
-	}
-	if w.busySince.IsZero() {
-		w.busySince = now
-	}
-	return now.Sub(w.busySince) < busyMost
-}
-
-// pass looks at the site, tells what is news, and repairs what it may.
-func (w *watcher) pass(ctx context.Context) {
-	if !w.d.slot(ctx) {
-		return
-	}
-	defer w.d.free()
-	start := w.d.Now()
-	w.next = w.site.Schedule.after(start, w.d.Random)
-	w.lastPass = start
-	if w.occupied(start) {
-		w.next = start.Add(busyPause)
-		return
-	}
-	found := w.look(ctx)
-	if ctx.Err() != nil {
-		return
-	}
-	if w.occupied(w.d.Now()) {
-		w.next = w.d.Now().Add(busyPause)
-		return
-	}
-	order := w.order(found, w.d.Now())
-	w.digest(found, Healed)
-	if len(order.Kinds) > 0 {
-		out, err := w.mend(ctx, order, start, "")
-		if err == nil && len(out.Done) > 0 || slices.Contains(order.Kinds, Address) {
-			found = w.look(ctx)
-			if ctx.Err() != nil {
-				return
-			}
-			w.digest(found, Repaired)
-		}
-	}
-	w.conclude(found, start)
-}
-
-// conclude shows what a pass found in the end.
-func (w *watcher) conclude(found Found, start time.Time) {
-	w.leases(found.Leases, found.Renew)
-	now := w.d.Now()
-	w.next = later(w.next, now.Add(w.site.Schedule.Every/10))
-	if w.softly() {
-		w.soon(now.Add(softPause))
-	}
-	if !w.again.IsZero() {
-		w.soon(later(w.again, now.Add(time.Second)))
-		w.again = time.Time{}
-	}
-	found.Report.Site, found.Report.Drift = w.site.Name, true
-	w.snapshot = Snapshot{
-		Site: w.site.Name, File: w.site.File, Host: w.site.Host, LAN: w.site.LAN, Public: found.Public,
-		At: start, Took: now.Sub(start), Next: w.next, Report: found.Report, Err: found.Err, Leases: found.Leases,
-	}
-	w.log.Debug("looked", "seconds", w.snapshot.Took.Seconds(), "broken", len(w.Known), "next", w.next.Format(time.DateTime), "error", found.Err)
-	w.seen()
-	w.save()
-}
-
-// leases notes when the next one has to be renewed.
-func (w *watcher) leases(_ []Lease, renew time.Time) {
-	w.renew = time.Time{}
-	if len(w.mayMend(Router)) > 0 && !renew.IsZero() {
-		w.renew = later(renew, w.d.Now().Add(renewPause))
 	}
 }
