@@ -190,6 +190,7 @@ func (b *beginning) steps(cfg *config.Config) {
 	}
 	line("apply", "brings it about, MX last")
 	line("verify", "proves it")
+	line("service install", "keeps it so: watch, as a service")
 }
 
 // receiverHere reports whether the bundled receiver of a site has been set up beside the config.

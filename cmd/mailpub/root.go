@@ -140,7 +140,7 @@ func (a *app) root() *cobra.Command {
 	add(groupPublish, a.planCommand(), a.applyCommand(), a.verifyCommand(), a.driftCommand(), a.destroyCommand(), a.requestCommand())
 	add(groupServe, a.watchCommand(), a.serviceCommand(), a.reportCommand(), a.routerCommand(), a.dkimCommand(), a.receiveCommand(), a.probeCommand())
 	add(groupAbout, a.explainCommand(), a.providersCommand(), a.schemaCommand(), a.versionCommand())
-	root.AddCommand(configTopic(), a.manCommand())
+	root.AddCommand(configTopic(), a.manCommand(), a.unitsCommand())
 	return root
 }
 

@@ -294,7 +294,7 @@ func (c *Config) fillIn() {
 			f.Internal = f.Port
 		}
 	}
-	c.Watch.fillIn(func(field string) bool { _, ok := c.Lines[field]; return ok })
+	c.Watch.fillIn(c.written)
 	set(&c.Service.Type, "receiver")
 	if c.Service.SenderChecks == nil {
 		c.Service.SenderChecks = new(true)

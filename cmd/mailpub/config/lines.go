@@ -167,7 +167,7 @@ func typeAt(path string) (t reflect.Type, known []string, ok bool) {
 				t, found = f.Type, true
 				break
 			}
-			if tag != "-" {
+			if tag != "" && tag != "-" {
 				known = append(known, tag)
 			}
 		}
