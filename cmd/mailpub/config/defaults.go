@@ -1,6 +1,7 @@
 package config
 
 import (
+	"cmp"
 	"time"
 )
 
@@ -28,25 +29,7 @@ func (c *Config) fillIn() {
 		d.Ports = []int{25}
 	}
 	for i := range c.Domains {
-		if len(c.Domains[i].MX) == 0 {
-			c.Domains[i].MX = []MX{{Host: c.Server.Hostname, Preference: 10}}
-		}
-		for j := range c.Domains[i].DKIM {
-			set(&c.Domains[i].DKIM[j].Algorithm, "rsa")
-		}
-		if sts := &c.Domains[i].MTASTS; sts.Mode != "" {
-			set(&sts.Host, c.Server.Hostname)
-			if sts.MaxAge == 0 {
-				sts.MaxAge = defaultMaxAge
-			}
-		}
-		for j := range c.Domains[i].Services {
-			s := &c.Domains[i].Services[j]
-			set(&s.Host, c.Server.Hostname)
-			if s.Port == 0 {
-				s.Port = servicePorts()[s.Name]
-			}
-		}
+		c.Domains[i].fillIn(c.Server.Hostname)
 	}
 	for i := range c.Zones {
 		if c.Zones[i].TTL == 0 {
@@ -84,5 +67,24 @@ func (c *Config) fillIn() {
 				c.Service.Settings[f.Name] = f.Default
 			}
 		}
+	}
+}
+
+// fillIn sets the defaults of a domain whose mail host is host.
+func (d *Domain) fillIn(host string) {
+	if len(d.MX) == 0 {
+		d.MX = []MX{{Host: host, Preference: 10}}
+	}
+	for i := range d.DKIM {
+		d.DKIM[i].Algorithm = cmp.Or(d.DKIM[i].Algorithm, "rsa")
+	}
+	if sts := &d.MTASTS; sts.Mode != "" {
+		sts.Host = cmp.Or(sts.Host, host)
+		sts.MaxAge = cmp.Or(sts.MaxAge, defaultMaxAge)
+	}
+	for i := range d.Services {
+		s := &d.Services[i]
+		s.Host = cmp.Or(s.Host, host)
+		s.Port = cmp.Or(s.Port, servicePorts()[s.Name])
 	}
 }

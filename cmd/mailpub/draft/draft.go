@@ -35,6 +35,7 @@ type Draft struct {
 	Gateway  string
 	BehindNAT,
 	OpenIPv6 bool
+	Front    string // what is to be done about another router in front; "" where there is none
 	Forwards []Forward
 	Shown    []string // ports that are not forwarded, as comments
 
