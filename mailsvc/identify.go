@@ -14,13 +14,14 @@ type Trace struct {
 	Greeting string   // a word of its greeting
 	Commands []string // that it brings along
 	Files    []string // that it brings along, where it has no command
+	Config   string   // without which it does nothing; "" where that is not known
 }
 
 // Traces returns how each kind of mail server is known that mailpub has a driver for. The
 // greetings are those of their own defaults; an administrator may have changed them.
 func Traces() []Trace {
 	return []Trace{
-		{Type: "postfix", Greeting: "Postfix", Commands: []string{"postconf"}},
+		{Type: "postfix", Greeting: "Postfix", Commands: []string{"postconf"}, Config: "/etc/postfix/main.cf"},
 		{Type: "mdaemon", Greeting: "MDaemon", Files: []string{`C:\MDaemon\App\MDaemon.exe`, `C:\Program Files\MDaemon Technologies\MDaemon\App\MDaemon.exe`}},
 		{Type: "exim", Greeting: "Exim", Commands: []string{"exim4", "exim"}},
 		{Type: "opensmtpd", Greeting: "OpenSMTPD", Commands: []string{"smtpctl"}},
@@ -50,10 +51,13 @@ func (r Reply) Kind() string {
 	return ""
 }
 
-// Installed returns the kinds of mail servers that are installed on this machine, running or
-// not. It runs none of them.
+// Installed returns the kinds of mail servers that are installed on this machine and set up,
+// running or not. It runs none of them.
 func Installed() (types []string) {
 	for _, t := range Traces() {
+		if _, err := os.Stat(t.Config); t.Config != "" && err != nil {
+			continue
+		}
 		for _, c := range t.Commands {
 			if _, err := command.Find(c); err == nil {
 				types = append(types, t.Type)

@@ -190,6 +190,18 @@ func Spell(d time.Duration) string {
 	return strings.Join(parts[:min(2, len(parts))], " ")
 }
 
+// Unit writes a duration as a config has it, without zeros at its end: "1h" and not "1h0m0s".
+func Unit(d time.Duration) string {
+	s := d.String()
+	if strings.HasSuffix(s, "m0s") {
+		s = strings.TrimSuffix(s, "0s")
+	}
+	if strings.HasSuffix(s, "h0m") {
+		s = strings.TrimSuffix(s, "0m")
+	}
+	return s
+}
+
 func (d *Difference) unwanted(e Entry, o *Item) {
 	c := Change{Party: e.Party, Key: e.Key, Stage: e.Stage, Release: true}
 	switch {

@@ -33,10 +33,10 @@ func (l Limits) String() string {
 		said = append(said, "writes only "+strings.Join(l.Types, ", "))
 	}
 	if l.MinTTL > 0 {
-		said = append(said, "no TTL under "+spell(l.MinTTL))
+		said = append(said, "no TTL under "+plan.Unit(l.MinTTL))
 	}
 	if l.MaxTTL > 0 {
-		said = append(said, "no TTL over "+spell(l.MaxTTL))
+		said = append(said, "no TTL over "+plan.Unit(l.MaxTTL))
 	}
 	if l.ASCII {
 		said = append(said, "text in printable ASCII only")
@@ -74,25 +74,13 @@ func (l Limits) none() bool {
 	return reflect.ValueOf(l).IsZero()
 }
 
-// spell writes a duration without zeros at its end: "1h" and not "1h0m0s".
-func spell(d time.Duration) string {
-	s := d.String()
-	if strings.HasSuffix(s, "m0s") {
-		s = strings.TrimSuffix(s, "0s")
-	}
-	if strings.HasSuffix(s, "h0m") {
-		s = strings.TrimSuffix(s, "0m")
-	}
-	return s
-}
-
 // RefuseTTL says why a TTL is not taken, in one line, or "".
 func (l Limits) RefuseTTL(ttl time.Duration) string {
 	switch {
 	case ttl < l.MinTTL:
-		return "takes none under " + spell(l.MinTTL)
+		return "takes none under " + plan.Unit(l.MinTTL)
 	case l.MaxTTL > 0 && ttl > l.MaxTTL:
-		return "takes none over " + spell(l.MaxTTL)
+		return "takes none over " + plan.Unit(l.MaxTTL)
 	}
 	return ""
 }

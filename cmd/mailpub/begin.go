@@ -47,13 +47,14 @@ func (b *beginning) flags(cmd *cobra.Command) {
 	f.StringToStringVar(&b.settings, "set", nil, "a setting of the provider, `KEY=VALUE`; secrets as references")
 	f.StringSliceVar(&c.Nameservers, "nameserver", nil, "`HOST` to ask, instead of those of the zone")
 	f.StringSliceVar(&c.Resolvers, "resolver", nil, "`HOST` that resolves names, instead of the system's")
-	f.StringVar(&c.Protocol, "protocol", "", "of the router: auto, upnp, pcp, nat-pmp, nftables, manual, none")
+	f.StringVar(&c.Protocol, "protocol", "", "`PROTOCOL` of the router: auto, upnp, pcp, nat-pmp, nftables, manual, none")
 	f.StringVar(&c.URL, "router-url", "", "`URL` of the router's UPnP description, instead of a search")
 	f.StringVar(&c.Gateway, "gateway", "", "`ADDRESS` of the router for PCP and NAT-PMP")
 	f.StringVar(&c.Service, "service", "", "`TYPE` of the mail server: receiver, postfix, mdaemon, manual, ...")
 	f.StringVar(&c.Postmaster, "postmaster", "", "`MAILBOX` that gets the mail for postmaster and abuse")
 	f.StringSliceVar(&b.ports, "port", nil, "`PORT` to forward, or PORT:INSIDE; 25 and what the server listens on by default")
 	f.StringSliceVar(&c.Egress, "egress", nil, "mail server `HOST` outside at which to try port 25 outwards; nobody is asked by default")
+	f.Lookup("set").DefValue = "" // none, which "[]" does not say
 	complete := map[string]cobra.CompletionFunc{"provider": completeProviders, "service": cobra.FixedCompletions(serverNames(), cobra.ShellCompDirectiveNoFileComp),
 		"protocol": cobra.FixedCompletions([]string{"auto", "upnp", "pcp", "nat-pmp", "nftables", "manual", "none"}, cobra.ShellCompDirectiveNoFileComp)}
 	for name, words := range complete {
@@ -190,6 +191,7 @@ func (b *beginning) steps(cfg *config.Config) {
 	}
 	line("apply", "brings it about, MX last")
 	line("verify", "proves it")
+	line("service install", "keeps it so: watch, as a service")
 }
 
 // receiverHere reports whether the bundled receiver of a site has been set up beside the config.

@@ -71,7 +71,10 @@ func TestDocs(t *testing.T) {
 				inCode = !inCode
 				continue
 			}
-			code := inCode || strings.HasPrefix(line, "    ") || !strings.HasSuffix(path, ".md")
+			code := inCode || strings.HasPrefix(line, "    ")
+			if !strings.HasSuffix(path, ".md") {
+				code = strings.HasPrefix(line, "#   ")
+			}
 			for _, words := range commandLines(line, code) {
 				lines++
 				err := parses(words)

@@ -78,7 +78,7 @@ func (a *app) showFoundRouter(line func(string, string, ...any), r scout.Router)
 	}
 	line("router", "%s; it speaks %s", strings.TrimPrefix(r.Device, "router "), strings.Join(spoken, ", "))
 	if r.WAN.Note != "" {
-		line("", "%s", r.WAN.Note)
+		line("", "%s", strings.TrimPrefix(r.WAN.Note, r.Device+": "))
 	} else {
 		line("", "its address outside is %s, %s", known(r.WAN.Address.IsValid(), r.WAN.Address.String()), r.WAN.Kind)
 	}

@@ -104,7 +104,7 @@ func (b *beginning) decide(ctx context.Context) (err error) {
 		c.Address, _ = netip.ParseAddr(b.address)
 	}
 	if draft.Suggest(b.found, *c).Public == "" {
-		ask("Public IPv4 address", "--public", &c.Public, func(draft.Choices) string { return "" }, rightAddress)
+		ask("Public IPv4 address, as the Internet sees it", "--public ADDRESS, as the Internet sees it", &c.Public, func(draft.Choices) string { return "" }, rightAddress)
 	}
 	ask("Who serves the DNS zone", "--provider", &c.Provider, func(s draft.Choices) string { return s.Provider }, rightProvider)
 	if p, ok := providers.Lookup(c.Provider); ok && err == nil {

@@ -66,6 +66,11 @@ func TestPackage(t *testing.T) {
 		}
 	}
 
+	// The binary needs nothing around it, as in a container image from scratch.
+	scratch := t.TempDir()
+	onThisMachine(t, nil, "cp", "/usr/bin/mailpub", scratch)
+	has(t, onThisMachine(t, nil, "chroot", scratch, "/mailpub", "version"), "mailpub ")
+
 	onThisMachine(t, nil, "dpkg", "-i", debs[1])
 	has(t, onThisMachine(t, nil, "dpkg-query", "-W", "-f", "${Version} ${Status}", "mailpub"), "1.0.1 install ok installed")
 	if _, err := os.Stat("/etc/mailpub/mailpub.yaml"); err != nil {

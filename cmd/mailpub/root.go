@@ -66,7 +66,7 @@ func (a *app) execute(ctx context.Context, args []string) int {
 	if errors.Is(err, differs{}) {
 		return exitDiffer
 	}
-	a.complain(err)
+	a.complain(wrongCommand(root, err))
 	return exitFailed
 }
 
@@ -122,7 +122,6 @@ func (a *app) root() *cobra.Command {
 	f.BoolVar(&a.json, "json", false, "print JSON on standard output, and nothing else there")
 	f.BoolVar(&a.noColor, "no-color", false, "print without colour (so does the variable NO_COLOR)")
 	f.BoolVarP(&a.verbose, "verbose", "v", false, "log every step on standard error")
-	root.SetHelpCommandGroupID(groupAbout)
 	root.SetCompletionCommandGroupID(groupAbout)
 	root.AddGroup(
 		&cobra.Group{ID: groupStart, Title: "Begin:"},
@@ -140,7 +139,8 @@ func (a *app) root() *cobra.Command {
 	add(groupPublish, a.planCommand(), a.applyCommand(), a.verifyCommand(), a.driftCommand(), a.destroyCommand(), a.requestCommand())
 	add(groupServe, a.watchCommand(), a.serviceCommand(), a.reportCommand(), a.routerCommand(), a.dkimCommand(), a.receiveCommand(), a.probeCommand())
 	add(groupAbout, a.explainCommand(), a.providersCommand(), a.schemaCommand(), a.versionCommand())
-	root.AddCommand(configTopic(), a.manCommand())
+	root.AddCommand(configTopic(), a.manCommand(), a.unitsCommand())
+	helpful(root)
 	return root
 }
 

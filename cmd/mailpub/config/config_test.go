@@ -4,7 +4,6 @@ import (
 	"net/netip"
 	"os"
 	"path/filepath"
-	"reflect"
 	"strings"
 	"testing"
 	"time"
@@ -261,35 +260,6 @@ func TestSecrets(t *testing.T) {
 		}
 		if c.Zones[0].Settings["key"] != ref {
 			t.Error("the config itself now holds the secret")
-		}
-	}
-}
-
-// Every field of the config is in the help.
-func TestEveryFieldIsKnown(t *testing.T) {
-	var walk func(reflect.Type, string) []string
-	walk = func(typ reflect.Type, path string) (all []string) {
-		if typ.Kind() == reflect.Slice {
-			typ = typ.Elem()
-		}
-		if typ.Kind() != reflect.Struct {
-			return []string{path}
-		}
-		for i := range typ.NumField() {
-			if tag := typ.Field(i).Tag.Get("mapstructure"); tag != "-" {
-				all = append(all, walk(typ.Field(i).Type, path+"."+tag)...)
-			}
-		}
-		return all
-	}
-	help, err := os.ReadFile("../help_config.go")
-	if err != nil {
-		t.Fatal(err)
-	}
-	for _, path := range walk(reflect.TypeFor[Config](), "") {
-		name := path[strings.LastIndex(path, ".")+1:]
-		if !strings.Contains(string(help), name+":") {
-			t.Errorf("help config does not have %s", path)
 		}
 	}
 }

@@ -11,6 +11,8 @@ import (
 	"time"
 
 	"go.yaml.in/yaml/v3"
+
+	"github.com/mailpub/mailpub/plan"
 )
 
 // Draft is what a config is to say. Notes stand as comments beside a value.
@@ -35,6 +37,7 @@ type Draft struct {
 	Gateway  string
 	BehindNAT,
 	OpenIPv6 bool
+	Front    string // what is to be done about another router in front; "" where there is none
 	Forwards []Forward
 	Shown    []string // ports that are not forwarded, as comments
 
@@ -103,7 +106,7 @@ var text string
 // YAML returns the file.
 func (d Draft) YAML() ([]byte, error) {
 	t, err := template.New("mailpub.yaml").Funcs(template.FuncMap{
-		"q": scalar, "list": flowList, "settings": flowMap, "comment": comment, "ttl": ttl, "beside": beside,
+		"q": scalar, "list": flowList, "settings": flowMap, "comment": comment, "ttl": plan.Unit, "beside": beside,
 	}).Parse(text)
 	if err != nil {
 		return nil, err
@@ -184,15 +187,4 @@ func comment(indent int, text string) string {
 	}
 	lines = append(lines, line)
 	return strings.Repeat(" ", indent) + "# " + strings.Join(lines, "\n"+strings.Repeat(" ", indent)+"# ")
-}
-
-func ttl(d time.Duration) string {
-	s := d.String()
-	if strings.HasSuffix(s, "m0s") {
-		s = strings.TrimSuffix(s, "0s")
-	}
-	if strings.HasSuffix(s, "h0m") {
-		s = strings.TrimSuffix(s, "0m")
-	}
-	return s
 }

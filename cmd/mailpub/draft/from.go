@@ -25,6 +25,9 @@ func From(f scout.Found, c Choices) Draft {
 	}
 	if f.Router.WAN.Kind != "public" && f.Router.Silent == "" && c.Public != "auto" {
 		d.BehindNAT = c.Existing // of something new, a person first has to see to it
+		if !c.Existing && c.Protocol != "none" && c.Protocol != "manual" {
+			d.Front = fmt.Sprintf("Once the router in front forwards the same ports to this one (%s), say so; until then apply stops before MX.", f.Router.WAN.Address)
+		}
 	}
 	if six := f.Machine.IPv6; six.IsValid() && f.Server.Here {
 		d.Public6.Note = fmt.Sprintf("auto publishes this machine's own, now %s", six)

@@ -2,13 +2,13 @@ package scout
 
 import (
 	"context"
+	"errors"
 	"net"
 	"net/netip"
 	"os"
 	"os/user"
 	"slices"
 	"strings"
-	"time"
 
 	"golang.org/x/net/publicsuffix"
 )
@@ -23,8 +23,8 @@ type Machine struct {
 	User    string     `json:"user,omitempty"`   // who sits at it; "" for root and for services
 }
 
-// ThisMachine says what this machine is called and where it is. It asks the hosts file and the
-// system's resolver for its own name, and sends nothing else.
+// ThisMachine says what this machine is called and where it is. It sends nothing: its name is that
+// of the system, or what the hosts file has for its address.
 func ThisMachine(ctx context.Context) Machine {
 	var m Machine
 	m.addresses()
@@ -33,10 +33,11 @@ func ThisMachine(ctx context.Context) Machine {
 	if name, err := os.Hostname(); err == nil {
 		names = append(names, name)
 	}
-	ctx, cancel := context.WithTimeout(ctx, time.Second)
-	defer cancel()
+	hosts := net.Resolver{PreferGo: true, Dial: func(context.Context, string, string) (net.Conn, error) {
+		return nil, errors.New("nobody is asked")
+	}}
 	for _, a := range []string{"127.0.1.1", m.Address.String()} { // Debian maps the name to 127.0.1.1
-		if more, err := net.DefaultResolver.LookupAddr(ctx, a); err == nil {
+		if more, err := hosts.LookupAddr(ctx, a); err == nil {
 			names = append(names, more...)
 		}
 	}

@@ -21,6 +21,7 @@ type Options struct {
 	Writable []string // absolute paths that mailpub writes to
 	User     string   // empty: root
 	NetAdmin bool     // nftables is set up by it
+	LowPorts bool     // it listens at port 25
 }
 
 // File is one unit.
@@ -43,8 +44,14 @@ func Drift(o Options) (files []File, err error) {
 	return files, nil
 }
 
+// Receive returns the service that runs the bundled receiver of one config, as soon as that is there.
+func Receive(o Options) (File, error) {
+	o.LowPorts = true
+	return render("receive.service.tmpl", o.Name+"-receive.service", o)
+}
+
 func render(from, name string, o Options) (File, error) {
-	t, err := template.New(from).Funcs(template.FuncMap{"quote": quote, "home": home}).ParseFS(templates, "*.tmpl")
+	t, err := template.New(from).Funcs(template.FuncMap{"quote": quote, "path": path, "home": home}).ParseFS(templates, "*.tmpl")
 	if err != nil {
 		return File{}, err
 	}
@@ -62,6 +69,9 @@ func quote(word string) string {
 	}
 	return word
 }
+
+// path writes a path for a setting that takes one, whole: only specifiers are to be kept from it.
+func path(p string) string { return strings.ReplaceAll(p, "%", "%%") }
 
 // home says how much of people's home directories the service may see: nothing, unless a config
 // or the program lies there.

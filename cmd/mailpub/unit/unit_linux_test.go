@@ -39,7 +39,12 @@ func write(t *testing.T, o Options) (dir string, names []string) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	for _, f := range append(drift, watch) {
+	o.Configs = o.Configs[:1]
+	receive, err := Receive(o)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, f := range append(drift, watch, receive) {
 		if err := os.WriteFile(filepath.Join(dir, f.Name), []byte(f.Text), 0o644); err != nil {
 			t.Fatal(err)
 		}
