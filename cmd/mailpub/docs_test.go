@@ -65,12 +65,17 @@ var lacking = regexp.MustCompile(`received 0$`)
 func TestDocs(t *testing.T) {
 	lines := 0
 	for path, text := range pages(t) {
-		inCode := false
+		inCode, prompted := false, false
 		for n, line := range strings.Split(text, "\n") {
 			if strings.HasPrefix(strings.TrimSpace(line), "```") {
-				inCode = !inCode
+				inCode, prompted = !inCode, false
 				continue
 			}
+			prompt := inCode && strings.HasPrefix(line, "$ ")
+			if prompted && !prompt {
+				continue // what the command printed
+			}
+			prompted = prompted || prompt
 			code := inCode || strings.HasPrefix(line, "    ")
 			if !strings.HasSuffix(path, ".md") {
 				code = strings.HasPrefix(line, "#   ")
