@@ -42,6 +42,33 @@ func ReplaceShared(path string, data []byte, mode fs.FileMode) error {
 	})
 }
 
+// MkdirAll is os.MkdirAll for directories that their owner alone may read. What root makes in the
+// directory of another user is that one's.
+func MkdirAll(dir string) error {
+	if _, err := os.Stat(dir); err == nil {
+		return os.MkdirAll(dir, 0o700) // which says that it is no directory
+	}
+	if up := filepath.Dir(dir); up != dir {
+		if err := MkdirAll(up); err != nil {
+			return err
+		}
+	}
+	if err := os.Mkdir(dir, 0o700); err != nil && !errors.Is(err, fs.ErrExist) {
+		return err
+	}
+	return Inherit(dir)
+}
+
+// Inherit gives a file or directory that is root's, in the directory of another user, to that one,
+// so that what root's commands leave there stands in no service's way. It follows no symbolic
+// link, leaves files of several names alone, and does nothing unless root calls it.
+func Inherit(path string) error {
+	if os.Geteuid() != 0 {
+		return nil
+	}
+	return inherit(path)
+}
+
 func replace(path string, data []byte, prepare func(*os.File) error) error {
 	tmp, err := os.CreateTemp(filepath.Dir(path), "."+filepath.Base(path)+".*")
 	if err != nil {

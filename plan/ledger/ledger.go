@@ -44,7 +44,7 @@ func Path(dir, site string) string { return filepath.Join(dir, site+".ledger.jso
 // an empty one. A file that can't be read as a ledger is an error: it is copied aside
 // once, and stays as it is.
 func Open(ctx context.Context, dir, site string, wait time.Duration) (*File, *plan.Ledger, error) {
-	if err := os.MkdirAll(dir, 0o700); err != nil {
+	if err := durable.MkdirAll(dir); err != nil {
 		return nil, nil, fmt.Errorf("state directory: %w", err)
 	}
 	f := &File{path: Path(dir, site), lock: flock.New(lockPath(dir, site), flock.SetPermissions(0o600))}
@@ -129,15 +129,29 @@ func (f *File) acquire(ctx context.Context, wait time.Duration) error {
 // holderPath is a file of its own, because a locked file can't be read on Windows.
 func (f *File) holderPath() string { return f.lock.Path() + ".holder" }
 
-// sign notes who holds the lock, for whoever has to wait.
+// sign notes who holds the lock, for whoever has to wait. What root leaves must not keep out a
+// service that runs as the directory's owner.
 func (f *File) sign() error {
 	host, _ := os.Hostname()
 	note := fmt.Sprintf("process %d on %s since %s", os.Getpid(), host, time.Now().Format(time.DateTime))
-	if err := os.WriteFile(f.holderPath(), []byte(note), 0o600); err != nil {
+	if err := errors.Join(durable.Inherit(f.lock.Path()), writeAnew(f.holderPath(), note)); err != nil {
 		f.lock.Unlock()
 		return fmt.Errorf("lock: %w", err)
 	}
 	return nil
+}
+
+// writeAnew writes a file in the place of one that another user may have left.
+func writeAnew(path, text string) error {
+	if err := os.Remove(path); err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return err
+	}
+	file, err := os.OpenFile(path, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o600)
+	if err != nil {
+		return err
+	}
+	_, err = file.WriteString(text)
+	return errors.Join(err, file.Close(), durable.Inherit(path))
 }
 
 func (f *File) holder() string {
