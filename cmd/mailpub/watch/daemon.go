@@ -137,6 +137,7 @@ func (d *Daemon) Run(ctx context.Context) error {
 	}
 	d.apply(ctx, sites, wrong, false)
 	d.state("ready")
+	d.beat()
 	d.loop(ctx)
 	d.state("stopping")
 	for _, r := range d.sites {
