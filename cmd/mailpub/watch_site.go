@@ -196,8 +196,8 @@ func (s *watched) verify(ctx context.Context, w *world) []plan.Check {
 
 // leases lists the forwards of a ledger, and when the first of them has to be renewed.
 func leases(l *plan.Ledger) (all []watch.Lease, renew time.Time) {
-	for _, e := range l.Entries() {
-		if e.Key.Kind != nat.Kind || e.Text == nil {
+	for _, e := range l.Of(nat.Kind) {
+		if e.Text == nil {
 			continue
 		}
 		lease := watch.Lease{Key: e.Key}

@@ -108,8 +108,8 @@ func pinholeAddress(s plan.Site, ledger *plan.Ledger) netip.Addr {
 	if s.IPv6().IsValid() && !s.OpenIPv6 {
 		return s.IPv6()
 	}
-	for _, e := range ledger.Entries() {
-		if ap, err := netip.ParseAddrPort(strings.Join(e.Text, "")); err == nil && e.Party == routerParty && ap.Addr().Is6() {
+	for _, e := range ledger.Of(nat.Kind) {
+		if ap, err := netip.ParseAddrPort(strings.Join(e.Text, "")); err == nil && ap.Addr().Is6() {
 			return ap.Addr()
 		}
 	}
