@@ -1,6 +1,7 @@
 package plan
 
 import (
+	"bytes"
 	"encoding/json"
 	"fmt"
 	"slices"
@@ -76,9 +77,20 @@ func (l *Ledger) byParty() map[string][]*Entry {
 
 // Entries returns all entries, sorted by key.
 func (l *Ledger) Entries() []Entry {
-	out := make([]Entry, 0, len(l.entries))
-	for _, e := range l.entries {
-		out = append(out, *e)
+	return l.sorted(make([]Entry, 0, len(l.entries)), func(Key) bool { return true })
+}
+
+// Of returns the entries of a kind, sorted by key.
+func (l *Ledger) Of(kind string) []Entry {
+	return l.sorted(nil, func(k Key) bool { return k.Kind == kind })
+}
+
+// sorted appends the entries that match to out, which is empty.
+func (l *Ledger) sorted(out []Entry, match func(Key) bool) []Entry {
+	for k, e := range l.entries {
+		if match(k) {
+			out = append(out, *e)
+		}
 	}
 	slices.SortFunc(out, func(a, b Entry) int { return a.Key.Compare(b.Key) })
 	return out
@@ -125,7 +137,7 @@ func (l *Ledger) MarshalJSON() ([]byte, error) {
 // UnmarshalJSON decodes a ledger. It fails on another format and on entries that
 // can't be right.
 func (l *Ledger) UnmarshalJSON(data []byte) error {
-	var in ledgerJSON
+	in := ledgerJSON{Entries: make([]entryJSON, 0, bytes.Count(data, []byte(`"kind":`)))}
 	if err := json.Unmarshal(data, &in); err != nil {
 		return err
 	}

@@ -221,20 +221,14 @@ func (w *world) published() providers.Facts {
 	for _, z := range w.cfg.Zones {
 		f.Zones = append(f.Zones, z.Name)
 	}
-	for _, e := range w.ledger.Entries() {
-		if e.Key.Kind == "dns" {
-			f.Owned = append(f.Owned, e)
-		}
-	}
+	f.Owned = w.ledger.Of("dns")
 	return f
 }
 
 func (w *world) routerFacts() nat.Facts {
 	var kept []plan.Key
-	for _, e := range w.ledger.Entries() {
-		if e.Key.Kind == nat.Kind {
-			kept = append(kept, e.Key)
-		}
+	for _, e := range w.ledger.Of(nat.Kind) {
+		kept = append(kept, e.Key)
 	}
 	return nat.Facts{
 		Front: w.front(), BehindNAT: w.cfg.Router.BehindNAT,

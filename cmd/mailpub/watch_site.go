@@ -194,100 +194,10 @@ func (s *watched) verify(ctx context.Context, w *world) []plan.Check {
 	return append(w.checkWithout(ctx, ids), s.messages...)
 }
 
-// repair puts back what was ordered, under the lock.
-func (s *watched) repair(ctx context.Context, o watch.Order) (out watch.Outcome, err error) {
-	file, l, err := ledger.Open(ctx, stateDir(s.cfg), s.cfg.Site, 0)
-	if errors.Is(err, ledger.ErrLocked) {
-		return out, watch.ErrBusy
-	}
-	if err != nil {
-		return out, err
-	}
-	defer file.Close()
-	rest := slices.DeleteFunc(slices.Clone(o.Kinds), func(k string) bool { return k == watch.Router })
-	if len(rest) < len(o.Kinds) { // at once, whatever the others have
-		err = s.repairRouter(ctx, l, file, &out)
-	}
-	if len(rest) > 0 {
-		err = errors.Join(err, s.repairRest(ctx, l, file, rest, o.Address, &out))
-	}
-	out.Leases, out.Renew = leases(l)
-	return out, err
-}
-
-// repairRouter asks nobody but the router.
-func (s *watched) repairRouter(ctx context.Context, l *plan.Ledger, file *ledger.File, out *watch.Outcome) error {
-	w := newWorld(s.cfg, l)
-	six := pinholeAddress(s.cfg.PlanSite(), l)
-	s.a.openRouter(ctx, w, six)
-	if w.routerErr != nil {
-		return w.routerErr
-	}
-	w.site = s.cfg.PlanSite(six)
-	w.shut(ctx)
-	w.parties = []plan.Party{{Name: routerParty, Driver: w.router, Wanted: w.site.ForwardItems()}}
-	p, err := plan.Make(ctx, w.parties, l, time.Now())
-	if err != nil {
-		return err
-	}
-	return s.carryOut(ctx, w, p.Only(l, func(c plan.Change) bool { return restores(l, watch.Router, c) }), file, out)
-}
-
-// errMoved means that the public address is not the one any more that DNS was to follow.
-var errMoved = errors.New("the public address changed again meanwhile")
-
-func (s *watched) repairRest(ctx context.Context, l *plan.Ledger, file *ledger.File, kinds []string, agreed []netip.Addr, out *watch.Outcome) error {
-	w, p, err := s.a.plan(ctx, s.cfg, l)
-	if err != nil {
-		return err
-	}
-	var following []plan.Change
-	if slices.Contains(kinds, watch.Address) {
-		if !slices.Equal(w.site.Public, agreed) {
-			return fmt.Errorf("%w: it is %v, and %v was agreed on", errMoved, w.site.Public, agreed)
-		}
-		if following, err = p.Following(w.site.Host, l); err != nil {
-			return err
-		}
-	}
-	follows := func(c plan.Change) bool {
-		return slices.ContainsFunc(following, func(f plan.Change) bool { return f.Key == c.Key })
-	}
-	before := len(out.Done)
-	err = s.carryOut(ctx, w, p.Only(l, func(c plan.Change) bool {
-		return follows(c) || slices.ContainsFunc(kinds, func(k string) bool { return restores(l, k, c) })
-	}), file, out)
-	for _, c := range out.Done[before:] {
-		if follows(c) {
-			out.Moved = append(out.Moved, c)
-		}
-	}
-	if len(out.Moved) > 0 {
-		out.Moved = append(out.Moved, slices.DeleteFunc(following, func(c plan.Change) bool { return c.Action != plan.Manual })...)
-	}
-	return err
-}
-
-// carryOut applies a plan that was cut down to repairs.
-func (s *watched) carryOut(ctx context.Context, w *world, p *plan.Plan, file *ledger.File, out *watch.Outcome) error {
-	out.Found = append(out.Found, p.Changes...)
-	touched := func(e plan.PartyError) bool {
-		return !slices.ContainsFunc(p.Changes, func(c plan.Change) bool { return c.Party == e.Party && c.Writes() })
-	}
-	if p.Writes() > 0 { // a party that can't be read is no reason to leave the others
-		p.Failed = slices.DeleteFunc(p.Failed, touched)
-	}
-	return plan.Apply(ctx, p, w.parties, w.ledger, file, plan.Options{Gates: w.gates(p), Progress: func(e plan.Event) {
-		if e.Phase == plan.Done {
-			out.Done = append(out.Done, e.Change)
-		}
-	}})
-}
-
 // leases lists the forwards of a ledger, and when the first of them has to be renewed.
 func leases(l *plan.Ledger) (all []watch.Lease, renew time.Time) {
-	for _, e := range l.Entries() {
-		if e.Key.Kind != nat.Kind || e.Text == nil {
+	for _, e := range l.Of(nat.Kind) {
+		if e.Text == nil {
 			continue
 		}
 		lease := watch.Lease{Key: e.Key}

@@ -71,10 +71,7 @@ func TestSlowPass(t *testing.T) {
 }
 
 func TestTransitions(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		f := newFake()
-		_, stop := start(t, f, nil)
-		defer stop()
+	watched(t, nil, func(t *testing.T, f *fake) {
 		pass(20 * time.Minute)
 		f.expect(t, "")
 
@@ -103,10 +100,7 @@ func TestTransitions(t *testing.T) {
 
 // What follows from one cause is one notice, and no more when it comes later.
 func TestConsequences(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		f := newFake()
-		_, stop := start(t, f, nil)
-		defer stop()
+	watched(t, nil, func(t *testing.T, f *fake) {
 		pass(time.Minute)
 		f.set(func() { f.fails("router.gateway,?router.forward,?port.outside") })
 		pass(time.Hour)
@@ -125,10 +119,7 @@ func TestConsequences(t *testing.T) {
 
 // What could not be read once may be there a moment later, and is no news then.
 func TestSoft(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		f := newFake()
-		_, stop := start(t, f, nil)
-		defer stop()
+	watched(t, nil, func(t *testing.T, f *fake) {
 		pass(time.Minute)
 		silent := func() {
 			f.found.Unread = []plan.PartyError{{Party: "zone nomeazienda.it", Err: errors.New("connection refused")}}
@@ -148,10 +139,7 @@ func TestSoft(t *testing.T) {
 }
 
 func TestFlapping(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		f := newFake()
-		_, stop := start(t, f, func(_ *Daemon, s *Site) { s.Schedule.Every = time.Minute })
-		defer stop()
+	watched(t, func(_ *Daemon, s *Site) { s.Schedule.Every = time.Minute }, func(t *testing.T, f *fake) {
 		pass(30 * time.Second)
 		for range 20 {
 			f.set(func() { f.fails("mx.exists") })
@@ -173,10 +161,7 @@ func TestFlapping(t *testing.T) {
 
 // The router restarts and says so: its forwards are back at once.
 func TestRestart(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		f := newFake()
-		_, stop := start(t, f, nil)
-		defer stop()
+	watched(t, nil, func(t *testing.T, f *fake) {
 		pass(time.Minute)
 		f.set(func() {
 			f.mend = func(Order) (Outcome, error) {
@@ -199,10 +184,7 @@ func TestRestart(t *testing.T) {
 
 // The router is gone for a day: one notice, and fewer and fewer tries; one when it is back.
 func TestRouterGoneForADay(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		f := newFake()
-		_, stop := start(t, f, nil)
-		defer stop()
+	watched(t, nil, func(t *testing.T, f *fake) {
 		pass(time.Minute)
 		f.set(func() {
 			f.fails("router.gateway,?router.forward,?port.outside")
@@ -236,10 +218,7 @@ func TestRouterGoneForADay(t *testing.T) {
 
 // A router that comes back without a word is found all the same, long before the next pass.
 func TestRouterBackWithoutAWord(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		f := newFake()
-		_, stop := start(t, f, nil)
-		defer stop()
+	watched(t, nil, func(t *testing.T, f *fake) {
 		pass(14 * time.Minute)
 		f.set(func() {
 			f.fails("router.gateway,?router.forward,?port.outside")
@@ -259,10 +238,7 @@ func TestRouterBackWithoutAWord(t *testing.T) {
 
 // What nobody can say for hours makes the passes come no faster.
 func TestNobodyKnows(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		f := newFake()
-		_, stop := start(t, f, nil)
-		defer stop()
+	watched(t, nil, func(t *testing.T, f *fake) {
 		pass(time.Minute)
 		f.set(func() { f.found.Unread = []plan.PartyError{{Party: "zone nomeazienda.it", Err: errSilent}} })
 		pass(14*time.Minute + time.Second)
@@ -277,10 +253,7 @@ func TestNobodyKnows(t *testing.T) {
 
 // A repair that fails again and again is told once, and once that it is over.
 func TestRepairFails(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		f := newFake()
-		_, stop := start(t, f, func(_ *Daemon, s *Site) { s.Policy.Repair = []string{DNS} })
-		defer stop()
+	watched(t, func(_ *Daemon, s *Site) { s.Policy.Repair = []string{DNS} }, func(t *testing.T, f *fake) {
 		pass(time.Minute)
 		f.set(func() {
 			f.fails("mx.exists")
@@ -384,10 +357,7 @@ func TestPolicy(t *testing.T) {
 
 // What a pass finds and may mend is one notice of the trouble and one of its end.
 func TestRepairInPass(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		f := newFake()
-		_, stop := start(t, f, nil)
-		defer stop()
+	watched(t, nil, func(t *testing.T, f *fake) {
 		pass(time.Minute)
 		lost := forwards("25", "110")
 		f.set(func() {
@@ -411,10 +381,7 @@ func TestRepairInPass(t *testing.T) {
 
 // While somebody applies by hand there is half of something to be seen, which is no news.
 func TestBusy(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		f := newFake()
-		_, stop := start(t, f, nil)
-		defer stop()
+	watched(t, nil, func(t *testing.T, f *fake) {
 		pass(14 * time.Minute)
 		f.set(func() { f.busy = true; f.fails("mx.exists") })
 		pass(2 * time.Minute)

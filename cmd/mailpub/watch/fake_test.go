@@ -225,6 +225,17 @@ func start(t *testing.T, f *fake, change func(*Daemon, *Site)) (*Daemon, context
 	}
 }
 
+// watched is a test, in virtual time, of a daemon of one site that is well at first.
+func watched(t *testing.T, change func(*Daemon, *Site), test func(*testing.T, *fake)) {
+	t.Helper()
+	synctest.Test(t, func(t *testing.T) {
+		f := newFake()
+		_, stop := start(t, f, change)
+		defer stop()
+		test(t, f)
+	})
+}
+
 var errSilent = errors.New("no router answers")
 
 // forwards are changes that put forwards back.
