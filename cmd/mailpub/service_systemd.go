@@ -121,7 +121,7 @@ func (a *app) serviceStatus(ctx context.Context, f serviceFlags) error {
 		}
 		installed, runs = true, runs || is["ActiveState"] == "active"
 		fmt.Fprintf(a.out, "%s: %s (%s)", name, is["ActiveState"], is["SubState"])
-		if is["StatusText"] != "" {
+		if is["StatusText"] != "" && is["ActiveState"] == "active" { // else it is what it said last
 			fmt.Fprintf(a.out, ": %s", clean(is["StatusText"]))
 		}
 		fmt.Fprintln(a.out)
