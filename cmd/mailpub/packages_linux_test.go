@@ -56,6 +56,10 @@ func (p packages) rpm() (old, new string) {
 	return filepath.Join(p.old, "mailpub-1.0.0-1.x86_64.rpm"), filepath.Join(p.new, "mailpub-1.0.1-1.x86_64.rpm")
 }
 
+func (p packages) image() string {
+	return filepath.Join(p.old, "mailpub_1.0.0_linux_amd64.image.tar.gz")
+}
+
 // makePackages makes those of one version twice, in two clones, of the same bytes; and those of the next.
 func makePackages(t *testing.T) packages {
 	t.Helper()
@@ -65,11 +69,11 @@ func makePackages(t *testing.T) packages {
 		t.Helper()
 		onThisMachine(t, []string{"OUT=" + out, "VERSION=" + version, "TARGETS=linux/amd64", "FORMATS=" + formats, "GOFLAGS="}, "nice", clone+"/.ci/packages")
 	}
-	const all = "archive deb rpm sbom"
+	const all = "archive deb rpm image sbom"
 	build(clones[0], p.old, "1.0.0", all)
 	build(clones[1], filepath.Join(out, "two"), "1.0.0", all)
 	build(clones[1], p.new, "1.0.1", "deb rpm")
-	if sums := onThisMachine(t, nil, "sh", "-c", `cd "$0" && sha256sum --check SHA256SUMS`, p.old); strings.Count(sums, ": OK") != 4 {
+	if sums := onThisMachine(t, nil, "sh", "-c", `cd "$0" && sha256sum --check SHA256SUMS`, p.old); strings.Count(sums, ": OK") != 5 {
 		t.Errorf("checksums: %s", sums)
 	}
 	if out, err := exec.Command("diff", "-rq", p.old, filepath.Join(out, "two")).CombinedOutput(); err != nil {
@@ -98,7 +102,7 @@ func (s *underSystemd) unseen(args ...string) string {
 // debAlone installs, upgrades, removes and purges the .deb where no systemd runs.
 func (s *underSystemd) debAlone(old, next string) {
 	s.unseen("dpkg", "-i", old)
-	has(s, s.unseen("mailpub", "version"), "mailpub ")
+	has(s, s.unseen("mailpub", "version"), "mailpub 1.0.0 ")
 	has(s, s.sh("MANPAGER=cat COLUMNS=100 man mailpub"), "makes a mail server behind a router")
 	has(s, s.sh("MANPAGER=cat COLUMNS=120 man 5 mailpub.yaml"), "names the ledger")
 	has(s, s.run("getent", "passwd", "mailpub"), "/usr/sbin/nologin")
@@ -112,10 +116,6 @@ func (s *underSystemd) debAlone(old, next string) {
 		s.Errorf("the units: %s", out)
 	}
 
-	// The binary needs nothing around it, as in a container image from scratch.
-	s.sh("mkdir /srv/scratch; cp /usr/bin/mailpub /srv/scratch")
-	has(s, s.run("chroot", "/srv/scratch", "/mailpub", "version"), "mailpub ")
-
 	s.unseen("dpkg", "-i", next)
 	has(s, s.run("dpkg-query", "-W", "-f", "${Version} ${Status}", "mailpub"), "1.0.1 install ok installed")
 	s.run("test", "-e", "/etc/mailpub/mailpub.yaml")
@@ -128,6 +128,13 @@ func (s *underSystemd) debAlone(old, next string) {
 	s.unseen("dpkg", "--purge", "mailpub")
 	s.nothingIsLeft()
 	s.sh("! getent passwd mailpub; ! getent group mailpub")
+}
+
+// image is what a container image from scratch is made of: the program, which needs nothing around it.
+func (s *underSystemd) image(tar string) {
+	s.sh("mkdir /srv/image; tar -C /srv/image -xpf " + tar)
+	has(s, s.run("chroot", "--userspec=65532:65532", "/srv/image", "/mailpub", "version"), "mailpub 1.0.0 ")
+	has(s, s.sh("cd /srv/image; stat -c '%n %u %a' * | sort"), "etc 0 755\nmailpub 0 755\nsite 65532 755\ntmp 0 1777\n")
 }
 
 // nothingIsLeft sees that no file of a package is.

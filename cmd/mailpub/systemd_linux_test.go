@@ -116,6 +116,7 @@ func packageUnderSystemd(t *testing.T, p packages) {
 		name string
 		does func(*underSystemd)
 	}{
+		{"image", func(s *underSystemd) { s.image(s.copies(p.image())) }},
 		{"alone", func(s *underSystemd) { s.debAlone(oldDeb, nextDeb) }},
 		{"begin", func(s *underSystemd) { s.begin(oldDeb) }}, {"receive", (*underSystemd).receives}, {"watch", (*underSystemd).watches},
 		{"drift", (*underSystemd).drifts}, {"watchdog", (*underSystemd).hangs}, {"service", (*underSystemd).installs},
