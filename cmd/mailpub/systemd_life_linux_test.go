@@ -8,6 +8,33 @@ import (
 	"github.com/mailpub/mailpub/examples/lab"
 )
 
+// byTheBook runs the receiver without a package, as docs/receiver.md says.
+func (s *underSystemd) byTheBook() {
+	page, err := os.ReadFile("../../docs/receiver.md")
+	if err != nil {
+		s.Fatal(err)
+	}
+	between := func(from, to string) (lines string) {
+		_, text, _ := strings.Cut(string(page), from)
+		text, _, found := strings.Cut(from+text, to)
+		if !found {
+			s.Fatalf("docs/receiver.md does not say what stands between %q and %q", from, to)
+		}
+		for line := range strings.Lines(text) {
+			lines += strings.TrimPrefix(line, "    ")
+		}
+		return lines
+	}
+	s.sh("cp /srv/image/mailpub /usr/local/bin; mkdir /etc/mailpub")
+	s.run("mailpub", "-c", "/etc/mailpub/mailpub.yaml", "init", "--yes", "--protocol", "manual", "--resolver", "127.0.0.1:1",
+		"--public", "2.2.2.2", "--address", "10.10.10.10", "--service", "receiver", "--provider", "manual", "nomeazienda.it")
+	s.sh("cd /etc/mailpub\n" + between("    adduser", "\n\n") + "\nchown mailpub mailpub.yaml")
+	s.m.Put(s.T, "/etc/systemd/system/receiver.service", []byte(between("    [Unit]", "Or once")), 0o644)
+	s.sh("systemctl daemon-reload; systemctl start receiver")
+	s.eventually("port 25", func() bool { return strings.Contains(s.run("ss", "-Hltn"), "10.10.10.10:25 ") })
+	s.sh("systemctl stop receiver; rm /etc/systemd/system/receiver.service /usr/local/bin/mailpub; rm -r /etc/mailpub; userdel mailpub; systemctl daemon-reload")
+}
+
 // installs makes services of mailpub's own beside those of the package, and takes them away.
 func (s *underSystemd) installs() {
 	has(s, s.fails("mailpub", "service", "remove"), "/lib/systemd/system/mailpub.service, of a package", "systemctl disable --now mailpub")

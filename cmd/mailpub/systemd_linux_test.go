@@ -107,6 +107,7 @@ func packageUnderSystemd(t *testing.T, p packages) {
 	// These two would take longer than all the rest: man-db's index, and Postfix at each reload of systemd.
 	s.run("rm", "-f", "/var/lib/man-db/auto-update")
 	s.run("mv", postfixGenerator, "/srv/")
+	s.sh("dpkg --purge mailpub 2>/dev/null; rm -rf /etc/mailpub /var/lib/mailpub") // where this machine has it
 	oldDeb, nextDeb := p.deb()
 	oldRPM, nextRPM := p.rpm()
 	for _, path := range []*string{&oldDeb, &nextDeb, &oldRPM, &nextRPM} {
@@ -117,6 +118,7 @@ func packageUnderSystemd(t *testing.T, p packages) {
 		does func(*underSystemd)
 	}{
 		{"image", func(s *underSystemd) { s.image(s.copies(p.image())) }},
+		{"docs", (*underSystemd).byTheBook},
 		{"alone", func(s *underSystemd) { s.debAlone(oldDeb, nextDeb) }},
 		{"begin", func(s *underSystemd) { s.begin(oldDeb) }}, {"receive", (*underSystemd).receives}, {"watch", (*underSystemd).watches},
 		{"drift", (*underSystemd).drifts}, {"watchdog", (*underSystemd).hangs}, {"service", (*underSystemd).installs},
