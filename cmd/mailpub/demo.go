@@ -255,6 +255,6 @@ func (d *demo) compare(context.Context) error {
 	}
 	d.heading("The zones and the router are as they were at the start:")
 	fmt.Fprintln(d.out, indent(d.outside.before))
-	d.say("That was the demo. On your own site: write mailpub.yaml, then mailpub plan.")
+	d.say("That was the demo. On your own mail server: mailpub init, then mailpub plan.")
 	return nil
 }
