@@ -8,6 +8,7 @@ import (
 	"io"
 	"net"
 	"net/netip"
+	"slices"
 	"strings"
 	"sync"
 	"syscall"
@@ -245,6 +246,11 @@ func (f Facts) tryEgress(ctx context.Context, host string) plan.Check {
 	at, err := f.addresses(ctx, name)
 	if err != nil {
 		c.Status, c.Got, c.Hint = plan.Skip, "its name does not resolve: "+err.Error(), "see the resolvers of verify.resolvers, or name another server under verify.egress"
+		return c
+	}
+	if slices.Contains(f.Own, at[0].Unmap()) { // what answers there says nothing of the way out
+		c.Status, c.Got = plan.Skip, fmt.Sprintf("%s is this site's own address: a connection from here does not go out", at[0])
+		c.Hint = "name a mail server elsewhere, that you may ask, under verify.egress"
 		return c
 	}
 	d, err := open(ctx, f.Dial, net.JoinHostPort(at[0].String(), port))

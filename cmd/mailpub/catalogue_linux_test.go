@@ -24,6 +24,7 @@ type scenario struct {
 	fails  string // ids of which a check must fail
 	warns  string // ids of which a check must warn, and none fail
 	passes string // ids of which every check must pass
+	skips  string // ids of which no check may say more than that it can't be known
 	// Ids that may fail or warn as well, as they follow from the same. Whatever else fails or
 	// warns is a false alarm, unless verify itself says that one of these is its cause.
 	follows string
@@ -63,6 +64,11 @@ func (s scenario) judge(checks []plan.Check) outcome {
 	for _, id := range strings.Fields(s.passes) {
 		if worst[id] != plan.Pass {
 			o.missed = append(o.missed, fmt.Sprintf("%s is %q, not pass", id, worst[id]))
+		}
+	}
+	for _, id := range strings.Fields(s.skips) {
+		if worst[id] != plan.Skip || passed[id] {
+			o.missed = append(o.missed, fmt.Sprintf("%s is %q, not skip alone", id, worst[id]))
 		}
 	}
 	known := strings.Fields(s.fails + " " + s.warns + " " + s.follows + " " + s.passes)
@@ -199,7 +205,7 @@ func TestCatalogue(t *testing.T) {
 // covered sees that every check has a scenario that it finds, and one in which it passes.
 func covered(t *testing.T, all []scenario) {
 	t.Helper()
-	names, bad, good := map[string]bool{}, "", ""
+	names, bad, good, skipped := map[string]bool{}, "", "", ""
 	for _, s := range all {
 		if names[s.name] {
 			t.Errorf("%q is there twice", s.name)
@@ -207,6 +213,7 @@ func covered(t *testing.T, all []scenario) {
 		names[s.name] = true
 		bad += s.fails + " " + s.warns + " "
 		good += s.passes + " "
+		skipped += s.skips + " "
 	}
 	for _, id := range explain.IDs() {
 		if !slices.Contains(strings.Fields(bad), id) {
@@ -216,7 +223,7 @@ func covered(t *testing.T, all []scenario) {
 			t.Errorf("no scenario has %s pass", id)
 		}
 	}
-	for _, id := range strings.Fields(bad + good) {
+	for _, id := range strings.Fields(bad + good + skipped) {
 		if explain.Area(id) == "" {
 			t.Errorf("%q is no check", id)
 		}
@@ -240,7 +247,10 @@ func (c *catalogue) table(t *testing.T, all []scenario) {
 		}
 		o := c.done[i]
 		found := strings.Join(o.detected, " ")
-		if s.fails+s.warns == "" {
+		switch {
+		case s.skips != "":
+			found = "nothing, as it can't be known: " + s.skips
+		case s.fails+s.warns == "":
 			found = "nothing, as it is right"
 			clean++
 		}

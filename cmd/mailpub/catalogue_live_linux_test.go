@@ -1,7 +1,9 @@
 package main
 
 import (
+	"crypto/tls"
 	"crypto/x509"
+	"net/http"
 	"os"
 	"path/filepath"
 	"strings"
@@ -78,11 +80,42 @@ func routerScenarios() []scenario {
 	}
 }
 
+// withoutProbe takes the probe out of the town's config.
+var withoutProbe = []string{"  probe: { => # probe: {"}
+
 func portScenarios() []scenario {
 	reject := "reject with tcp reset; }"
 	return []scenario{
 		{name: "forward listed but dead", fails: "port.outside mail.outside", passes: "router.forward", lived: lived{only: "router", breaks: func(tw *town) {
 			tw.filter("router", "chain dead { type filter hook forward priority -10; iifname wan0 tcp dport 25 "+reject)
+		}}},
+		{name: "forward listed but dead, and a hairpin that answers", fails: "port.outside mail.outside", passes: "router.forward", lived: lived{only: "router", breaks: func(tw *town) {
+			tw.hairpin("25", lab.Server)
+			tw.filter("router", "chain dead { type filter hook forward priority -10; iifname wan0 tcp dport 25 "+reject)
+		}}},
+		{name: "the same, and no probe to see it", skips: "port.outside mail.outside", passes: "router.forward port.inside",
+			published: published{config: withoutProbe}, lived: lived{only: "router", breaks: func(tw *town) {
+				tw.hairpin("25", lab.Server)
+				tw.filter("router", "chain dead { type filter hook forward priority -10; iifname wan0 tcp dport 25 "+reject)
+			}}},
+		{name: "no way to the public address from inside", passes: "port.outside mail.outside router.forward", lived: lived{only: "router", breaks: func(tw *town) {
+			tw.filter("router", "chain hairpin { type filter hook prerouting priority -310; iifname lan0 ip daddr "+lab.Public+" tcp dport 25 drop; }")
+			if tw.reached("25") {
+				tw.t.Error("the public address is reached from inside")
+			}
+		}}},
+		{name: "port 25 outwards tried at the own address", skips: "port.egress25",
+			published: published{config: []string{"[mx.example] => [mail.nomeazienda.it]"}}, lived: lived{breaks: func(tw *town) {
+				tw.hairpin("25", lab.Server)
+			}}},
+		{name: "MTA-STS at the own address, where the router itself answers inside", skips: "sts.policy", lived: lived{breaks: func(tw *town) {
+			page := tw.lab.Listen(tw.t, "router", lab.Public+":443")
+			go http.Serve(tls.NewListener(page, &tls.Config{Certificates: []tls.Certificate{*tw.stranger.issue(tw.key, "router.lan")}}), http.NotFoundHandler())
+			tw.record([]string{"update delete mta-sts.nomeazienda.it. CNAME", "update add mta-sts.nomeazienda.it. 60 A " + lab.Public},
+				[]string{"update delete mta-sts.nomeazienda.it. A", "update add mta-sts.nomeazienda.it. 3600 CNAME web.example."})
+			if !tw.reached("443") {
+				tw.t.Error("nothing answers at the public address")
+			}
 		}}},
 		{name: "the server's firewall drops the outside", fails: "port.outside", warns: "port.inside", lived: lived{only: "router", breaks: func(tw *town) {
 			tw.filter("lan", "chain guard { type filter hook input priority 0; iifname eth0 tcp dport 3000 "+reject)

@@ -182,7 +182,7 @@ func (tw *town) try(t *testing.T, c *catalogue, s scenario) {
 		c.add(t, s, checks)
 		return
 	}
-	only := strings.Fields(s.fails + " " + s.warns + " " + s.passes + " " + s.only)
+	only := strings.Fields(s.fails + " " + s.warns + " " + s.passes + " " + s.skips + " " + s.only)
 	c.add(t, s, here.siteInLab.look(t, "lan", config, only...))
 }
 
@@ -255,6 +255,24 @@ func (tw *town) filter(host string, chains ...string) {
 	rules := "table inet broken {\n" + strings.Join(chains, "\n") + "\n}\n"
 	tw.must(host, "sh", "-c", "printf %s \"$1\" | nft -f -", "sh", rules)
 	tw.t.Cleanup(func() { tw.home.must(host, "nft", "delete", "table", "inet", "broken") })
+}
+
+// hairpin has the router lead its own machines to a host inside when they connect to a port of the
+// public address, until the scenario ends. Without rules for that, the router itself answers them.
+func (tw *town) hairpin(port, to string) {
+	tw.t.Helper()
+	tw.must("router", "nft", "add table inet hairpin; add chain inet hairpin in { type nat hook prerouting priority -110; };"+
+		" add chain inet hairpin out { type nat hook postrouting priority 90; };"+
+		" add rule inet hairpin in iifname lan0 ip daddr "+lab.Public+" tcp dport "+port+" dnat ip to "+to+
+		"; add rule inet hairpin out iifname lan0 oifname lan0 masquerade")
+	tw.t.Cleanup(func() { tw.home.must("router", "nft", "delete", "table", "inet", "hairpin") })
+	tw.eventually("the hairpin answers", func() bool { return tw.reached(port) })
+}
+
+// reached reports whether a port of the public address is reached from inside.
+func (tw *town) reached(port string) bool {
+	_, _, code := tw.on("lan", "socat", "-u", "OPEN:/dev/null", "TCP:"+lab.Public+":"+port+",connect-timeout=1")
+	return code == 0
 }
 
 // record changes the zone by the lines of nsupdate, and back by others when the scenario ends.

@@ -153,7 +153,13 @@ func (a *app) zone(ctx context.Context, w *world, i int) (plan.Driver, error) {
 
 // policies fetches MTA-STS policies as the rest of the world does.
 func (w *world) policies() *sts.Fetcher {
-	return &sts.Fetcher{Lookup: func(ctx context.Context, host string) (list []string, err error) {
+	var own []string
+	for _, a := range w.site.Public {
+		if w.site.Router != plan.RouterNone && a.Is4() { // nobody translates IPv6
+			own = append(own, a.String())
+		}
+	}
+	return &sts.Fetcher{Own: own, Lookup: func(ctx context.Context, host string) (list []string, err error) {
 		addrs, err := w.resolver.Addresses(ctx, host)
 		for _, a := range addrs {
 			list = append(list, a.String())

@@ -11,7 +11,10 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"net"
 	"net/http"
+	"net/http/httptrace"
+	"net/netip"
 	"strings"
 	"time"
 )
@@ -21,6 +24,10 @@ const maxAnswer = 4 << 20
 
 // ErrBusy says that the probe wants to be asked later.
 var ErrBusy = errors.New("the probe wants to be asked later")
+
+// ErrInside says that the probe is behind the public address that it should look at. What it sees by
+// way of the router there (hairpin) is not what strangers see.
+var ErrInside = errors.New("the probe is not outside")
 
 // Client asks a probe. Safe for concurrent use.
 type Client struct {
@@ -47,6 +54,8 @@ func (c *Client) Look(ctx context.Context, r Request) (Answer, error) {
 	}
 	request.Header.Set("Authorization", "Bearer "+c.Token)
 	request.Header.Set("Content-Type", "application/json")
+	var at net.Addr
+	request = request.WithContext(httptrace.WithClientTrace(ctx, &httptrace.ClientTrace{GotConn: func(i httptrace.GotConnInfo) { at = i.Conn.RemoteAddr() }}))
 	client := http.Client{Transport: c.transport(), CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }}
 	response, err := client.Do(request)
 	if err != nil {
@@ -57,7 +66,11 @@ func (c *Client) Look(ctx context.Context, r Request) (Answer, error) {
 	if err != nil {
 		return Answer{}, fmt.Errorf("probe %s: %w", c.URL, err)
 	}
-	return read(c.URL, response.StatusCode, text)
+	a, err := read(c.URL, response.StatusCode, text)
+	if to, _ := netip.ParseAddrPort(at.String()); err == nil && to.Addr().Unmap() == a.Seen.Unmap() {
+		return Answer{}, fmt.Errorf("probe %s: %w: it has the address %s itself", c.URL, ErrInside, a.Seen)
+	}
+	return a, err
 }
 
 func read(url string, status int, text []byte) (a Answer, err error) {
