@@ -6,7 +6,6 @@ import (
 	"net/http"
 	"os"
 	"path/filepath"
-	"strings"
 	"testing"
 	"time"
 
@@ -128,7 +127,7 @@ func portScenarios() []scenario {
 			tw.must("lan", "postfix", "-c", tw.mail.Postfix, "stop")
 			tw.t.Cleanup(func() {
 				tw.home.must("lan", "sh", "-c", "postfix -c "+tw.mail.Postfix+" start >/dev/null 2>&1 </dev/null")
-				tw.home.reload()
+				tw.home.reload(tw.mail)
 			})
 		}}},
 		{name: "a port of administration open to the world", warns: "port.undeclared", lived: lived{only: "router", breaks: func(tw *town) {
@@ -201,15 +200,8 @@ func serverScenarios() []scenario {
 }
 
 func messageScenarios() []scenario {
-	accepts := func(part string) lived {
-		return lived{only: "port.egress25", breaks: func(tw *town) {
-			tw.backup.lie(tw.t, func(line string) string {
-				if strings.HasPrefix(line, "RCPT") && strings.Contains(line, part) {
-					return "250 2.1.5 ok"
-				}
-				return ""
-			})
-		}}
+	backup := func(settings ...string) lived {
+		return lived{only: "port.egress25", breaks: func(tw *town) { tw.change(tw.backup, settings...) }}
 	}
 	return []scenario{
 		{name: "mail that is accepted and not delivered", fails: "mail.local mail.read mail.outside", lived: lived{only: "port.source", breaks: func(tw *town) {
@@ -226,8 +218,11 @@ func messageScenarios() []scenario {
 			tw.record([]string{"update delete _smtp._tls.nomeazienda.it. TXT", `update add _smtp._tls.nomeazienda.it. 3600 TXT "v=TLSRPTv1; rua=mailto:x@nomeazienda.it"`},
 				[]string{"update delete _smtp._tls.nomeazienda.it. TXT", `update add _smtp._tls.nomeazienda.it. 3600 TXT "v=TLSRPTv1; rua=mailto:postmaster@nomeazienda.it"`})
 		}}},
-		{name: "backup MX that relays", fails: "mail.backup", lived: accepts(".invalid")},
-		{name: "backup MX that takes mail for unknown recipients", fails: "mail.backup", lived: accepts("@nomeazienda.it")},
+		{name: "backup MX that relays for networks that are not its own", fails: "mail.backup", lived: backup("mynetworks=127.0.0.0/8, 2.2.2.0/24")},
+		{name: "backup MX without a list of recipients", fails: "mail.backup", lived: backup("relay_recipient_maps=")},
+		{name: "backup MX without a list, which asks the mail host who is there", passes: "mail.backup", lived: backup("relay_recipient_maps=",
+			"transport_maps=inline:{{nomeazienda.it = smtp:[2.2.2.2]}}", "smtpd_recipient_restrictions=reject_unverified_recipient",
+			"unverified_recipient_reject_code=550", "address_verify_poll_delay=1s")},
 	}
 }
 
