@@ -48,7 +48,7 @@ func (f Facts) backup(ctx context.Context, b Backup) plan.Check {
 		said := decisive(mail, rcpt)
 		switch {
 		case err != nil:
-			return unknown(fmt.Sprintf("%s does not answer: %s", addr, plainly(err)), unreached)
+			return unknown(fmt.Sprintf("%s does not answer: %s", addr, fromAfar(err)), unreached)
 		case mail.accepted() && rcpt.accepted():
 			c.Status, c.Got, c.Hint = plan.Fail, question.bad+said.String(), question.hint
 			return c

@@ -169,6 +169,14 @@ func plainly(err error) string {
 	return err.Error()
 }
 
+// fromAfar is plainly where routers are on the way: what refuses may be one of them, or a provider.
+func fromAfar(err error) string {
+	if errors.Is(err, syscall.ECONNREFUSED) {
+		return "connection refused"
+	}
+	return plainly(err)
+}
+
 func isTimeout(err error) bool {
 	var n net.Error
 	return errors.As(err, &n) && n.Timeout()
@@ -263,7 +271,7 @@ func (f Facts) tryEgress(ctx context.Context, host string) plan.Check {
 		c.Hint = "the connection opens, but no mail server greets: something on the way may answer in its place, or the server is in trouble; try another under verify.egress"
 		return c
 	case err != nil:
-		c.Status, c.Got = plan.Fail, plainly(err)
+		c.Status, c.Got = plan.Fail, fromAfar(err)
 		c.Hint = "mail can't leave directly: ask the provider to open port 25 outwards, or send through a smart host"
 		return c
 	}

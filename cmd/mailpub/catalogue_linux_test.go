@@ -331,7 +331,7 @@ func steady(text string) string {
 			b.WriteString(line)
 			continue
 		}
-		b.WriteString(head + wrap(line[len(head):], len(head)) + "\n")
+		b.WriteString(head + look{}.wrap(line[len(head):], len(head)) + "\n")
 	}
 	return b.String()
 }

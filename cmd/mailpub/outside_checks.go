@@ -66,7 +66,7 @@ func (w *world) ask(ctx context.Context, r probe.Request) (probe.Answer, error) 
 	}
 }
 
-const hintProbe = "mailpub probe test tells whether the probe answers"
+const hintProbe = "see that mailpub probe serve runs there, and that its port can be reached; mailpub probe test tells when it answers"
 
 // unseen are the checks that can't be known without a probe: what answers at the public address from
 // inside, or does not, is the router's doing, and not what strangers meet.

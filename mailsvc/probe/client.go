@@ -15,6 +15,7 @@ import (
 	"net/http"
 	"net/http/httptrace"
 	"net/netip"
+	"net/url"
 	"strings"
 	"time"
 )
@@ -59,7 +60,10 @@ func (c *Client) Look(ctx context.Context, r Request) (Answer, error) {
 	client := http.Client{Transport: c.transport(), CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }}
 	response, err := client.Do(request)
 	if err != nil {
-		return Answer{}, fmt.Errorf("probe: %w", err)
+		if post := (*url.Error)(nil); errors.As(err, &post) { // which says the whole address once more
+			err = post.Err
+		}
+		return Answer{}, fmt.Errorf("probe %s: %w", c.URL, err)
 	}
 	defer response.Body.Close()
 	text, err := io.ReadAll(io.LimitReader(response.Body, maxAnswer))
@@ -73,21 +77,21 @@ func (c *Client) Look(ctx context.Context, r Request) (Answer, error) {
 	return a, err
 }
 
-func read(url string, status int, text []byte) (a Answer, err error) {
+func read(at string, status int, text []byte) (a Answer, err error) {
 	var no struct{ Format, Error string }
 	if err := json.Unmarshal(text, &no); err != nil || no.Format != Format {
-		return a, fmt.Errorf("probe %s: what answers is no probe (HTTP %d)", url, status)
+		return a, fmt.Errorf("probe %s: what answers is no probe (HTTP %d)", at, status)
 	}
 	switch {
 	case status == http.StatusTooManyRequests:
-		return a, fmt.Errorf("probe %s: %w: %s", url, ErrBusy, no.Error)
+		return a, fmt.Errorf("probe %s: %w: %s", at, ErrBusy, no.Error)
 	case status == http.StatusUnauthorized:
-		return a, fmt.Errorf("probe %s: it does not know this token", url)
+		return a, fmt.Errorf("probe %s: it does not know this token", at)
 	case status != http.StatusOK:
-		return a, fmt.Errorf("probe %s: %s", url, no.Error)
+		return a, fmt.Errorf("probe %s: %s", at, no.Error)
 	}
 	if err := json.Unmarshal(text, &a); err != nil {
-		return a, fmt.Errorf("probe %s: %w", url, err)
+		return a, fmt.Errorf("probe %s: %w", at, err)
 	}
 	return a, nil
 }
