@@ -73,7 +73,7 @@ const hintProbe = "see that mailpub probe serve runs there, and that its port ca
 func unseen() []plan.Checker {
 	one := func(area, id, subject, why, hint string) plan.Checker {
 		return plan.Checker{Area: area, IDs: []string{id}, Run: func(context.Context) []plan.Check {
-			return []plan.Check{{ID: id, Subject: subject, Status: plan.Skip, Got: why, Hint: hint}}
+			return []plan.Check{{ID: id, Subject: subject, Status: plan.Skip, Got: why, Hint: hint, Reason: plan.ReasonUnseen}}
 		}}
 	}
 	return []plan.Checker{
@@ -133,7 +133,7 @@ func (v *vantage) report(ctx context.Context, ids []string) (found []plan.Check)
 
 func (v *vantage) unknown(ids ...string) (found []plan.Check) {
 	for _, id := range ids {
-		found = append(found, plan.Check{ID: id, Subject: "from outside", Status: plan.Skip, Got: v.err.Error(), Hint: hintProbe})
+		found = append(found, plan.Check{ID: id, Subject: "from outside", Status: plan.Skip, Got: v.err.Error(), Hint: hintProbe, Reason: plan.ReasonUnseen})
 	}
 	return found
 }
