@@ -23,6 +23,9 @@ type Facts struct {
 	// Nameservers are the authoritative servers (host:port) of zones that are not to be
 	// found by delegation.
 	Nameservers map[string][]string
+	// Own are addresses that this network has outside, behind a router that translates. A name
+	// server there is not judged by what answers, or does not, from inside.
+	Own []netip.Addr
 	// HostsFile is the system's table of hosts; "" is where the system keeps it.
 	HostsFile string
 

@@ -116,6 +116,10 @@ func portScenarios() []scenario {
 				tw.t.Error("nothing answers at the public address")
 			}
 		}}},
+		{name: "a name server at the own address, which does not answer inside", skips: "dns.zone", passes: "mx.exists", lived: lived{breaks: func(tw *town) {
+			tw.record([]string{"update add nomeazienda.it. 3600 NS ns2.nomeazienda.it.", "update add ns2.nomeazienda.it. 60 A " + lab.Public},
+				[]string{"update delete nomeazienda.it. NS ns2.nomeazienda.it.", "update delete ns2.nomeazienda.it. A"})
+		}}},
 		{name: "the server's firewall drops the outside", fails: "port.outside", warns: "port.inside", lived: lived{only: "router", breaks: func(tw *town) {
 			tw.filter("lan", "chain guard { type filter hook input priority 0; iifname eth0 tcp dport 3000 "+reject)
 		}}},

@@ -217,6 +217,7 @@ func (w *world) dnsFacts() providers.Facts {
 // published is everything that should be found in DNS.
 func (w *world) published() providers.Facts {
 	f := w.dnsFacts()
+	f.Own = w.behindRouter()
 	for _, c := range w.site.Service.Collectors {
 		if _, err := netip.ParseAddr(c); err != nil {
 			f.Names = append(f.Names, c)
