@@ -8,6 +8,7 @@ import (
 	"io"
 	"net"
 	"net/netip"
+	"slices"
 	"strings"
 	"sync"
 	"syscall"
@@ -168,6 +169,14 @@ func plainly(err error) string {
 	return err.Error()
 }
 
+// fromAfar is plainly where routers are on the way: what refuses may be one of them, or a provider.
+func fromAfar(err error) string {
+	if errors.Is(err, syscall.ECONNREFUSED) {
+		return "connection refused"
+	}
+	return plainly(err)
+}
+
 func isTimeout(err error) bool {
 	var n net.Error
 	return errors.As(err, &n) && n.Timeout()
@@ -247,6 +256,11 @@ func (f Facts) tryEgress(ctx context.Context, host string) plan.Check {
 		c.Status, c.Got, c.Hint = plan.Skip, "its name does not resolve: "+err.Error(), "see the resolvers of verify.resolvers, or name another server under verify.egress"
 		return c
 	}
+	if slices.Contains(f.Own, at[0].Unmap()) { // what answers there says nothing of the way out
+		c.Status, c.Got = plan.Skip, fmt.Sprintf("%s is this site's own address: a connection from here does not go out", at[0])
+		c.Hint = "name a mail server elsewhere, that you may ask, under verify.egress"
+		return c
+	}
 	d, err := open(ctx, f.Dial, net.JoinHostPort(at[0].String(), port))
 	switch {
 	case err != nil && ctx.Err() != nil:
@@ -257,7 +271,7 @@ func (f Facts) tryEgress(ctx context.Context, host string) plan.Check {
 		c.Hint = "the connection opens, but no mail server greets: something on the way may answer in its place, or the server is in trouble; try another under verify.egress"
 		return c
 	case err != nil:
-		c.Status, c.Got = plan.Fail, plainly(err)
+		c.Status, c.Got = plan.Fail, fromAfar(err)
 		c.Hint = "mail can't leave directly: ask the provider to open port 25 outwards, or send through a smart host"
 		return c
 	}

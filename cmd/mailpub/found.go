@@ -12,7 +12,7 @@ import (
 // showFound prints what was found, a few lines for each party.
 func (a *app) showFound(w io.Writer, f scout.Found) {
 	line := func(what, format string, args ...any) {
-		fmt.Fprintf(w, "  %s  %s\n", a.look.bold(pad(what, 8)), wrap(clean(fmt.Sprintf(format, args...)), 12))
+		fmt.Fprintf(w, "  %s  %s\n", a.look.bold(pad(what, 8)), a.look.wrap(clean(fmt.Sprintf(format, args...)), 12))
 	}
 	m := f.Machine
 	name := m.Name

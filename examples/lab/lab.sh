@@ -75,9 +75,12 @@ link() {
   net "$3" link set "$4" up
 }
 
-# switch HOST NAME PORT...: a bridge on a host, with the given interfaces in it
+# switch HOST NAME PORT...: a bridge on a host, with the given interfaces in it. It switches and does
+# no more: a kernel with br_netfilter hands its frames to the rules for packets, and then sends what
+# they translate back by the port that it came from, which drops it.
 switch() {
   local h=$1 name=$2 p; shift 2
+  for p in iptables ip6tables arptables; do set_kernel "$h" bridge/bridge-nf-call-$p 0 2>/dev/null; done
   net "$h" link add "$name" type bridge forward_delay 0 stp_state 0 mcast_snooping 0
   net "$h" link set "$name" up
   for p; do net "$h" link set "$p" master "$name"; done
