@@ -20,7 +20,7 @@ func lookOf(w io.Writer, noColor bool) look {
 	f, ok := w.(*os.File)
 	terminal := ok && term.IsTerminal(int(f.Fd()))
 	_, unwanted := os.LookupEnv("NO_COLOR")
-	return look{terminal: terminal, color: terminal && !noColor && !unwanted && os.Getenv("TERM") != "dumb"}
+	return look{terminal: terminal, color: terminal && !noColor && !unwanted && os.Getenv("TERM") != "dumb" && understandsColours(f)}
 }
 
 func (l look) paint(code, s string) string {

@@ -18,6 +18,7 @@ import (
 	"github.com/mailpub/mailpub/cmd/mailpub/config"
 	"github.com/mailpub/mailpub/mailsvc/receiver"
 	"github.com/mailpub/mailpub/mailsvc/sender"
+	"github.com/mailpub/mailpub/plan/durable"
 	"github.com/mailpub/mailpub/providers"
 )
 
@@ -89,6 +90,9 @@ func (a *app) receive(ctx context.Context, cfg *config.Config) error {
 		printed := server.Delivered
 		server.Delivered = func(m receiver.Message) { j.stored(m); printed(m) }
 		server.Refused = j.refused
+	}
+	if err := durable.MakePrivate(cfg.Path(cfg.Service.Maildir)); err != nil {
+		return fmt.Errorf("service.maildir: %w", err)
 	}
 	fmt.Fprintf(a.err, "receiving for %s at %s, mail goes to %s; Ctrl-C ends it\n",
 		cfg.Server.Hostname, listener.Addr(), cfg.Path(cfg.Service.Maildir))
@@ -192,19 +196,34 @@ func listen(ctx context.Context, cfg *config.Config) (net.Listener, error) {
 func listenAt(ctx context.Context, addr string) (net.Listener, error) {
 	var lc net.ListenConfig
 	l, err := lc.Listen(ctx, "tcp", addr)
+	if hint := listenHint(err); hint != "" {
+		return nil, fmt.Errorf("%w (%s)", err, hint)
+	}
+	return l, err
+}
+
+// Numbers of Windows (winsock2.h), whose errors are none of syscall's names there; no other system
+// has numbers like these.
+const wsaAccess, wsaAddrInUse, wsaAddrNotAvailable = syscall.Errno(10013), syscall.Errno(10048), syscall.Errno(10049)
+
+// listenHint says what to do about a port that can't be opened, "" where nobody knows.
+func listenHint(err error) string {
 	switch {
+	case errors.Is(err, wsaAccess):
+		return "another program has the port for itself, or Windows keeps it back: netstat -abno, and netsh interface ipv4 show excludedportrange tcp"
 	case errors.Is(err, os.ErrPermission):
 		program, unknown := os.Executable()
 		if unknown != nil {
 			program = os.Args[0]
 		}
-		return nil, fmt.Errorf("%w (a port below 1024: run as root, with service.user to go on as; or once: setcap cap_net_bind_service=+ep %s; or in the systemd unit: AmbientCapabilities=CAP_NET_BIND_SERVICE)", err, program)
-	case errors.Is(err, syscall.EADDRNOTAVAIL):
-		return nil, fmt.Errorf("%w (no network card of %s has this address: run mailpub on the mail server, or set service.listen)", err, hostname())
-	case errors.Is(err, syscall.EADDRINUSE):
-		return nil, fmt.Errorf("%w (another mail server runs there; service.type says whose it is)", err)
+		return "a port below 1024: run as root, with service.user to go on as; or once: setcap cap_net_bind_service=+ep " + program +
+			"; or in the systemd unit: AmbientCapabilities=CAP_NET_BIND_SERVICE"
+	case errors.Is(err, syscall.EADDRNOTAVAIL), errors.Is(err, wsaAddrNotAvailable):
+		return fmt.Sprintf("no network card of %s has this address: run mailpub on the mail server, or set service.listen", hostname())
+	case errors.Is(err, syscall.EADDRINUSE), errors.Is(err, wsaAddrInUse):
+		return "another mail server runs there; service.type says whose it is"
 	}
-	return l, err
+	return ""
 }
 
 // standIn starts the receiver when it is the site's mail service and nothing listens

@@ -13,6 +13,7 @@ import (
 
 	"github.com/mailpub/mailpub/cmd/mailpub/config"
 	"github.com/mailpub/mailpub/cmd/mailpub/unit"
+	"github.com/mailpub/mailpub/plan/durable"
 )
 
 // serviceFlags is what the command line says of service.
@@ -104,7 +105,7 @@ func (a *app) unitOptions(f serviceFlags, paths []string) (o unit.Options, err e
 			return o, err
 		}
 		if !f.print { // a unit can write only to what is there
-			if err := os.MkdirAll(stateDir(cfg), 0o700); err != nil {
+			if err := durable.MakePrivate(stateDir(cfg)); err != nil {
 				return o, fmt.Errorf("state directory: %w", err)
 			}
 		}

@@ -1,0 +1,39 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"net"
+	"os"
+	"syscall"
+	"testing"
+)
+
+// Where the demo's world can't be made, that is an error and nothing is left of it.
+func TestOutsideThatFails(t *testing.T) {
+	world, err := startOutsideWith(t.Context(), map[string]string{"nomeazienda.it.": "@ A no address\n"})
+	if err == nil || world != nil {
+		t.Errorf("%v, %v", world, err)
+	}
+	ctx, cancel := context.WithCancel(t.Context())
+	cancel()
+	if world, err := startOutside(ctx); err == nil {
+		world.close()
+	}
+}
+
+// What keeps a port shut is known by the numbers of Unix and by those of Windows.
+func TestListenHint(t *testing.T) {
+	for err, want := range map[syscall.Errno]string{
+		syscall.EACCES: "setcap", syscall.EADDRINUSE: "another mail server", syscall.EADDRNOTAVAIL: "no network card",
+		10048: "another mail server", 10049: "no network card", 10013: "excludedportrange",
+	} {
+		has(t, listenHint(&net.OpError{Op: "listen", Net: "tcp", Err: os.NewSyscallError("bind", err)}), want)
+	}
+	if hint := listenHint(errors.New("something else")); hint != "" {
+		t.Error(hint)
+	}
+	if hint := listenHint(nil); hint != "" {
+		t.Error(hint)
+	}
+}
