@@ -31,7 +31,8 @@ func (a *app) serviceCommand() *cobra.Command {
 Type=notify and a watchdog; of Windows; or of launchd on macOS. With --timer it is, under
 systemd, "mailpub drift" every 15 minutes instead, which fails when something is wrong.
 
-Secrets that the config names as env:NAME stand in /etc/mailpub/environment under systemd.`,
+Secrets that the config names as env:NAME stand in /etc/mailpub/environment under systemd. On
+Windows a service sees no variable of yours: let the config name a file, as file:PATH.`,
 		Example: `  mailpub service install --print                what it would install
   mailpub service install /etc/mailpub/sites
   mailpub service status

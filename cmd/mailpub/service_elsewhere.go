@@ -35,13 +35,19 @@ func (a *app) installService(_ context.Context, o unit.Options, f serviceFlags) 
 	}
 	s, err := systemService(f.name, &program{}, o)
 	if err == nil {
+		if _, e := s.Status(); !errors.Is(e, service.ErrNotInstalled) {
+			return fmt.Errorf("service %s is installed already: mailpub service remove --name %[1]s takes it away, --name installs another beside it", f.name)
+		}
 		err = s.Install()
+	}
+	if err == nil {
+		err = restartOnFailure(f.name)
 	}
 	if err == nil {
 		err = s.Start()
 	}
 	if err != nil {
-		return err
+		return fmt.Errorf("service %s: %w%s", f.name, err, adviceOn(err))
 	}
 	a.started(f.name, "It logs to the system's log.")
 	return nil
@@ -57,7 +63,7 @@ func (a *app) removeService(_ context.Context, f serviceFlags) error {
 	}
 	_ = s.Stop() // it may not run
 	if err := s.Uninstall(); err != nil {
-		return err
+		return fmt.Errorf("service %s: %w%s", f.name, err, adviceOn(err))
 	}
 	fmt.Fprintf(a.out, "%s %s is stopped and removed; what mailpub put in place stays.\n", a.look.green("Done:"), f.name)
 	return nil
