@@ -6,6 +6,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"runtime"
 	"strings"
 
 	"github.com/kardianos/service"
@@ -30,7 +31,11 @@ func (a *app) installService(_ context.Context, o unit.Options, f serviceFlags) 
 		return errors.New("--timer is for systemd alone: have your system's scheduler run \"mailpub drift\"")
 	}
 	if f.print {
-		fmt.Fprintf(a.out, "service %s of %s: %s watch --service %s %s\n", f.name, service.Platform(), o.Program, f.name, strings.Join(o.Configs, " "))
+		line := []string{shellWord(o.Program, runtime.GOOS), "watch", "--service", f.name}
+		for _, c := range o.Configs {
+			line = append(line, shellWord(c, runtime.GOOS))
+		}
+		fmt.Fprintf(a.out, "service %s of %s: %s\n", f.name, service.Platform(), strings.Join(line, " "))
 		return nil
 	}
 	s, err := systemService(f.name, &program{}, o)
