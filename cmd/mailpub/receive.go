@@ -9,6 +9,7 @@ import (
 	"net/netip"
 	"os"
 	"path/filepath"
+	"runtime"
 	"strings"
 	"syscall"
 	"time"
@@ -194,12 +195,28 @@ func listen(ctx context.Context, cfg *config.Config) (net.Listener, error) {
 
 // listenAt opens a port. The error says what to do about the usual causes.
 func listenAt(ctx context.Context, addr string) (net.Listener, error) {
+	if runtime.GOOS == "windows" && answers(ctx, addr) {
+		return nil, fmt.Errorf("listen tcp %s: a server answers there already, and Windows would let mailpub take its mail away (service.type says whose it is)", addr)
+	}
 	var lc net.ListenConfig
 	l, err := lc.Listen(ctx, "tcp", addr)
 	if hint := listenHint(err); hint != "" {
 		return nil, fmt.Errorf("%w (%s)", err, hint)
 	}
 	return l, err
+}
+
+// answers reports whether something accepts connections at an address. On Windows one program can
+// listen at an address of a port that another one has at all addresses, without an error for either.
+func answers(ctx context.Context, addr string) bool {
+	ctx, cancel := context.WithTimeout(ctx, time.Second)
+	defer cancel()
+	conn, err := (&net.Dialer{}).DialContext(ctx, "tcp", addr)
+	if err != nil {
+		return false
+	}
+	conn.Close()
+	return true
 }
 
 // Numbers of Windows (winsock2.h), whose errors are none of syscall's names there; no other system

@@ -53,3 +53,18 @@ func TestShellWord(t *testing.T) {
 		}
 	}
 }
+
+// A port where something listens already is told from a free one.
+func TestAnswers(t *testing.T) {
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if !answers(t.Context(), l.Addr().String()) {
+		t.Error("nothing answers where something listens")
+	}
+	l.Close()
+	if answers(t.Context(), l.Addr().String()) {
+		t.Error("something answers where nothing listens")
+	}
+}
