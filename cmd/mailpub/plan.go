@@ -6,8 +6,6 @@ import (
 	"os"
 	"path/filepath"
 	"runtime"
-	"strings"
-	"unicode"
 
 	"github.com/spf13/cobra"
 
@@ -99,24 +97,6 @@ func (a *app) configFlag() string {
 		return ""
 	}
 	return " -c " + shellWord(a.configFile, runtime.GOOS)
-}
-
-// shellWord is a word of a command line as a shell takes it, of Windows or of Unix.
-func shellWord(s, system string) string {
-	plain := "/._-:+,@%="
-	if system == "windows" {
-		plain += `\`
-	}
-	odd := func(r rune) bool {
-		return !unicode.IsLetter(r) && !unicode.IsDigit(r) && !strings.ContainsRune(plain, r)
-	}
-	switch {
-	case s != "" && !strings.ContainsFunc(s, odd):
-		return s
-	case system == "windows": // where no file name has a quotation mark
-		return `"` + s + `"`
-	}
-	return "'" + strings.ReplaceAll(s, "'", `'\''`) + "'"
 }
 
 func savePlan(path string, p *plan.Plan) error {
