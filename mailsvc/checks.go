@@ -5,13 +5,11 @@ import (
 	"crypto/x509"
 	"errors"
 	"fmt"
-	"io"
 	"net"
 	"net/netip"
 	"slices"
 	"strings"
 	"sync"
-	"syscall"
 	"time"
 
 	"github.com/mailpub/mailpub/plan"
@@ -147,39 +145,6 @@ func (f Facts) portInside(ctx context.Context) []plan.Check {
 			Got: "no forward is in the config", Hint: "put the server's ports under router.forwards", Ref: "RFC 9293 section 3.5"})
 	}
 	return out
-}
-
-// closed is said of a server that breaks off.
-const closed = "the connection was closed"
-
-// plainly says a network error without the addresses that its reader knows.
-func plainly(err error) string {
-	switch {
-	case errors.Is(err, syscall.ECONNREFUSED):
-		return "connection refused: nothing listens"
-	case errors.Is(err, syscall.EHOSTUNREACH), errors.Is(err, syscall.ENETUNREACH):
-		return "no route to the host"
-	case errors.Is(err, io.EOF), errors.Is(err, syscall.ECONNRESET), errors.Is(err, syscall.EPIPE):
-		return closed
-	case errors.Is(err, context.Canceled):
-		return "interrupted"
-	case errors.Is(err, context.DeadlineExceeded) || isTimeout(err):
-		return "no answer in time"
-	}
-	return err.Error()
-}
-
-// fromAfar is plainly where routers are on the way: what refuses may be one of them, or a provider.
-func fromAfar(err error) string {
-	if errors.Is(err, syscall.ECONNREFUSED) {
-		return "connection refused"
-	}
-	return plainly(err)
-}
-
-func isTimeout(err error) bool {
-	var n net.Error
-	return errors.As(err, &n) && n.Timeout()
 }
 
 func (f Facts) banner(ctx context.Context) []plan.Check {

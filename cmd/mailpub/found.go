@@ -86,6 +86,9 @@ func (a *app) showFoundRouter(line func(string, string, ...any), r scout.Router)
 	for _, f := range r.Forwards {
 		ports = append(ports, f.Name+" to "+f.Is)
 	}
+	if r.Protocol == "pcp" || r.Protocol == "nat-pmp" {
+		line("", "what it forwards it can't say: %s lists nothing", r.Protocol)
+	}
 	if len(ports) > 0 {
 		line("", "of mail's ports it forwards %s", strings.Join(ports, ", "))
 	}

@@ -28,7 +28,7 @@ func lookOf(w io.Writer, noColor bool) look {
 	f, ok := w.(*os.File)
 	terminal := ok && term.IsTerminal(int(f.Fd()))
 	_, unwanted := os.LookupEnv("NO_COLOR")
-	l := look{terminal: terminal, color: terminal && !noColor && !unwanted && os.Getenv("TERM") != "dumb"}
+	l := look{terminal: terminal, color: terminal && !noColor && !unwanted && os.Getenv("TERM") != "dumb" && understandsColours(f)}
 	if terminal {
 		if width, _, err := term.GetSize(int(f.Fd())); err == nil && width > 0 {
 			l.columns = min(max(width, narrowest), widest)

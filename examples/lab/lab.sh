@@ -23,6 +23,7 @@
 #   UPNP=yes        NATPMP=yes        which protocols the router answers
 #   SECURE=yes      no: a host may map ports to another host
 #   DENY=           external ports the router refuses, as "1-1023"
+#   LEASE=          the longest lease that the router grants by PCP, in seconds
 #   DOUBLE=         "100.64.0": the router's WAN is 100.64.0.2, behind a provider's NAT
 #                   (host isp) that has 2.2.2.2
 #   LIE=no          yes: with DOUBLE, the router claims 2.2.2.2 as its own
@@ -141,6 +142,7 @@ CONF
   [ "$IGD" = 1 ] && echo force_igd_desc_v1=yes
   [ "$V6" = yes ] && echo "lease_file6=$STATE/$1.leases6" || echo ipv6_disable=yes
   [ "$LIE" = yes ] && echo ext_ip=2.2.2.2
+  [ -n "$LEASE" ] && printf 'min_lifetime=1\nmax_lifetime=%s\n' "$LEASE"
   [ -n "$DENY" ] && echo "deny $DENY 0.0.0.0/0 0-65535"
   echo "allow 1-65535 10.0.0.0/8 1-65535"
   echo "deny 0-65535 0.0.0.0/0 0-65535"
@@ -292,10 +294,10 @@ CONF
 up() {
   need
   [ -e "$STATE" ] && die "lab '$LAB' is up already"
-  IGD=${IGD:-2} UPNP=${UPNP:-yes} NATPMP=${NATPMP:-yes} SECURE=${SECURE:-yes} DENY=${DENY:-}
+  IGD=${IGD:-2} UPNP=${UPNP:-yes} NATPMP=${NATPMP:-yes} SECURE=${SECURE:-yes} DENY=${DENY:-} LEASE=${LEASE:-}
   DOUBLE=${DOUBLE:-} LIE=${LIE:-no} SECOND=${SECOND:-no} V6=${V6:-no} DNS=${DNS:-bind} SIGNED=${SIGNED:-no}
   mkdir -p "$STATE"; : >"$STATE/hosts"
-  for v in IGD UPNP NATPMP SECURE DENY DOUBLE LIE SECOND V6 DNS SIGNED; do printf '%s=%q\n' $v "${!v}"; done >"$STATE/env"
+  for v in IGD UPNP NATPMP SECURE DENY LEASE DOUBLE LIE SECOND V6 DNS SIGNED; do printf '%s=%q\n' $v "${!v}"; done >"$STATE/env"
   trap 'echo "lab: not made, removing what there is of it" >&2; down >&2' EXIT
 
   host inet; host router; host lan; host lan2

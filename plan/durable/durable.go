@@ -9,7 +9,8 @@ import (
 	"path/filepath"
 )
 
-// Replace puts data in the place of a file, readable by its owner alone: a temporary
+// Replace puts data in the place of a file, readable by its owner alone (on Windows by those
+// who may read what is in its directory, see MakePrivate): a temporary
 // file beside it, fsync, rename, fsync of the directory. When it returns without an
 // error the new text is on disk; when it fails the old file is as it was, and nothing
 // is left beside it. What root writes in the directory of another user is that one's.
@@ -56,7 +57,7 @@ func replace(path string, data []byte, prepare func(*os.File) error) error {
 	}
 	err = errors.Join(err, tmp.Close())
 	if err == nil {
-		err = os.Rename(tmp.Name(), path)
+		err = rename(tmp.Name(), path)
 	}
 	if err != nil {
 		os.Remove(tmp.Name())
