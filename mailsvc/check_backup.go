@@ -48,12 +48,12 @@ func (f Facts) backup(ctx context.Context, b Backup) plan.Check {
 		said := decisive(mail, rcpt)
 		switch {
 		case err != nil:
-			return unknown(fmt.Sprintf("%s does not answer: %s", addr, plainly(err)), unreached)
+			return unknown(fmt.Sprintf("%s does not answer: %s", addr, fromAfar(err)), unreached)
 		case mail.accepted() && rcpt.accepted():
 			c.Status, c.Got, c.Hint = plan.Fail, question.bad+said.String(), question.hint
 			return c
 		case !said.refused():
-			return unknown("not decided: "+said.String(), "the server says \"later\": verify again in some minutes")
+			return unknown("not decided: "+said.String(), "the server says \"later\": verify again in some minutes; where it says so for good, have it refuse for good (Postfix: reject_unauth_destination in the place of defer_unauth_destination)")
 		}
 		c.Got = said.String()
 	}

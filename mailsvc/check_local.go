@@ -10,6 +10,7 @@ import (
 	"os"
 	"path/filepath"
 	"strconv"
+	"strings"
 	"time"
 
 	"github.com/mailpub/mailpub/plan"
@@ -34,8 +35,8 @@ func (f Facts) mailLocal(ctx context.Context) []plan.Check {
 		c.Hint = "look for the subject \"mailpub test " + word + "\" in the postmaster's mailbox, or give verify.mailbox"
 		return single(c)
 	}
-	c, path := f.found(ctx, c, word)
-	takeAway(&c, path)
+	c, m := f.found(ctx, c, word)
+	f.takeAway(&c, m, word)
 	return single(c)
 }
 
@@ -82,80 +83,107 @@ func (f Facts) message(to, word string) string {
 		"mailpub verify sent this message to see whether it arrives. It can be deleted."
 }
 
-// found looks for the message in the mailboxes' files, and returns which it is.
-func (f Facts) found(ctx context.Context, c plan.Check, word string) (_ plan.Check, path string) {
-	path, err := f.arrived(ctx, word)
+// delivered is a message in a mailbox; its path is "" where there is none.
+type delivered struct {
+	path string
+	head []byte // its beginning
+}
+
+// found looks for the message in the mailboxes' files, and returns it.
+func (f Facts) found(ctx context.Context, c plan.Check, word string) (plan.Check, delivered) {
+	m, err := f.arrived(ctx, word)
 	switch {
-	case path != "":
-		c.Status, c.Got = plan.Pass, "arrived in "+path
-		return c, path
+	case m.path != "":
+		c.Status, c.Got = plan.Pass, "arrived in "+m.path
+		return c, m
 	case err != nil:
 		c.Status, c.Got = plan.Skip, err.Error()
 	default:
 		c.Status, c.Got = plan.Fail, fmt.Sprintf("accepted, but not in %s after %v", f.Maildir, arrival)
 	}
 	c.Hint = "see whether the server stores its mail there (service.maildir), and its log for where the message went"
-	return c, ""
+	return c, delivered{}
 }
 
 // takeAway removes the message once it was seen, if it was: nobody waits for it.
-func takeAway(c *plan.Check, path string) {
-	if path == "" {
+func (f Facts) takeAway(c *plan.Check, m delivered, word string) {
+	if m.path == "" {
 		return
 	}
-	if err := os.Remove(path); err != nil {
+	err := os.Remove(m.path)
+	if os.IsNotExist(err) { // a mail program has seen it, which renames it, or took it away itself
+		if m, err = search(f.Maildir, word, time.Now().Add(-recent), map[string]bool{}); m.path != "" {
+			err = os.Remove(m.path)
+		}
+	}
+	if err != nil && !os.IsNotExist(err) {
 		c.Got += " (and could not be removed: " + err.Error() + ")"
 	}
 }
 
-// arrived returns the file of the message with word, once it is there; none after arrival has
+// recent is how old a file may be that a message which was just sent is looked for in. The clocks of
+// a file server may be a little off.
+const recent = 10 * time.Minute
+
+// arrived returns the message with word, once it is there; none after arrival has
 // passed. The error says why nobody could look.
-func (f Facts) arrived(ctx context.Context, word string) (path string, err error) {
+func (f Facts) arrived(ctx context.Context, word string) (m delivered, err error) {
 	ctx, cancel := context.WithTimeout(ctx, arrival)
 	defer cancel()
-	seen := map[string]bool{}
+	seen, since := map[string]bool{}, time.Now().Add(-recent)
 	for {
-		if path, err = search(f.Maildir, word, seen); path != "" {
-			return path, nil
+		if m, err = search(f.Maildir, word, since, seen); m.path != "" {
+			return m, nil
 		}
 		select {
 		case <-ctx.Done():
-			return "", err
+			return delivered{}, err
 		case <-time.After(100 * time.Millisecond):
 		}
 	}
 }
 
-// search returns the file below root/*/new whose beginning holds word. Files are read
-// once: seen remembers them. What can't be read is an error only when the file is not found elsewhere.
-func search(root, word string, seen map[string]bool) (found string, err error) {
+// search returns the message below root/*/new or root/*/cur, not older than since, whose beginning
+// holds word. A mail program that is connected moves what comes in from new to cur at once, and
+// renames it there when its flags change. Files are read once: seen remembers them by what stays
+// of their names. What can't be read is an error only when the message is not found elsewhere.
+func search(root, word string, since time.Time, seen map[string]bool) (found delivered, err error) {
 	boxes, err := os.ReadDir(root)
 	if os.IsNotExist(err) {
-		return "", nil
+		return found, nil
 	}
 	for _, box := range boxes {
-		dir := filepath.Join(root, box.Name(), "new")
-		files, fault := os.ReadDir(dir)
-		if fault != nil && box.IsDir() && !os.IsNotExist(fault) {
-			err = fault
-		}
-		for _, file := range files {
-			path := filepath.Join(dir, file.Name())
-			if seen[path] {
-				continue
-			}
-			head, fault := headOf(path)
-			switch {
-			case fault == nil && bytes.Contains(head, []byte(word)):
-				return path, nil
-			case fault == nil:
-				seen[path] = true
-			case !os.IsNotExist(fault):
+		for _, sub := range []string{"new", "cur"} { // in the order in which it moves
+			dir := filepath.Join(root, box.Name(), sub)
+			files, fault := os.ReadDir(dir)
+			if fault != nil && box.IsDir() && !os.IsNotExist(fault) {
 				err = fault
+			}
+			for _, file := range files {
+				unique, _, _ := strings.Cut(file.Name(), ":")
+				if key := filepath.Join(box.Name(), unique); !seen[key] {
+					head, fault := headSince(dir, file, since)
+					if fault == nil && bytes.Contains(head, []byte(word)) {
+						return delivered{filepath.Join(dir, file.Name()), head}, nil
+					}
+					seen[key] = fault == nil
+					if fault != nil && !os.IsNotExist(fault) {
+						err = fault
+					}
+				}
 			}
 		}
 	}
-	return "", err
+	return found, err
+}
+
+// headSince returns the beginning of a file, nothing of an older one.
+func headSince(dir string, file os.DirEntry, since time.Time) ([]byte, error) {
+	info, err := file.Info()
+	if err != nil || info.ModTime().Before(since) {
+		return nil, err
+	}
+	return headOf(filepath.Join(dir, file.Name()))
 }
 
 // headOf returns the beginning of a file, where a message's subject is.

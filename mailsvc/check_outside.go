@@ -37,11 +37,11 @@ func (f Facts) CheckMessage(ctx context.Context, domain string, hops []Hop, word
 		c.Hint = `look for the subject "mailpub test ` + word + `" in the mailbox of postmaster@` + domain
 		return []plan.Check{c, source}
 	}
-	c, path := f.found(ctx, c, word)
+	c, m := f.found(ctx, c, word)
 	c.Got = said + "; " + c.Got
-	if path != "" {
-		source = judgeSource(source, path, from)
-		takeAway(&c, path)
+	if m.path != "" {
+		source = judgeSource(source, m.head, from)
+		f.takeAway(&c, m, word)
 	}
 	return []plan.Check{c, source}
 }
@@ -92,12 +92,7 @@ func client(field string) (a netip.Addr, ok bool) {
 
 // judgeSource sees which client the server saw: where a router puts its own address in the place
 // of all, rules that go by addresses mean nothing.
-func judgeSource(c plan.Check, path string, from []netip.Addr) plan.Check {
-	head, err := headOf(path)
-	if err != nil {
-		c.Got = err.Error()
-		return c
-	}
+func judgeSource(c plan.Check, head []byte, from []netip.Addr) plan.Check {
 	var seen netip.Addr
 	for _, field := range strings.SplitAfter(string(head), "\n") {
 		if a, is := client(field); is {

@@ -8,6 +8,7 @@ import (
 	"net"
 	"slices"
 	"strings"
+	"sync"
 
 	"github.com/mailpub/mailpub/plan"
 )
@@ -51,38 +52,59 @@ func (f Facts) weak(ctx context.Context) []plan.Check {
 
 var errNoAuth = errors.New("AUTH PLAIN is not offered")
 
-// guess tries each login on one connection, under TLS where there is any. Where the server
-// breaks off, or puts off after a refusal, it has had enough, and is not asked again.
+// guess tries the logins, each on a connection of its own and all at once: servers keep whoever
+// failed waiting for a while, and the next one from there longer. Where the server answers at least one
+// login and puts off or breaks off the others, it has had enough, and is not asked again.
 func (f Facts) guess(ctx context.Context, addr string) (said, opened string, err error) {
+	logins := weakLogins()
+	replies, errs := make([]Reply, len(logins)), make([]error, len(logins))
+	var wg sync.WaitGroup
+	for i, l := range logins {
+		wg.Go(func() { replies[i], errs[i] = f.login(ctx, addr, l[0], l[1]) })
+	}
+	wg.Wait()
+	refused := 0
+	for i, r := range replies {
+		switch {
+		case errors.Is(errs[i], errNoAuth):
+			return "", "", errNoAuth
+		case errs[i] != nil:
+			err = errs[i]
+		case r.accepted(): // 235
+			return "", logins[i][0], nil
+		case r.Code/100 == 4:
+			err = fmt.Errorf("AUTH was answered %s", r)
+		default:
+			refused++
+			said = r.String()
+		}
+	}
+	switch {
+	case refused == 0:
+		return "", "", err
+	case err != nil:
+		return fmt.Sprintf("refused, and the server breaks off after %d", refused), "", nil
+	}
+	return said, "", nil
+}
+
+// login tries one login, under TLS where there is any.
+func (f Facts) login(ctx context.Context, addr, user, password string) (Reply, error) {
 	d, err := hello(ctx, f.Dial, addr)
 	if err != nil {
-		return "", "", err
+		return Reply{}, err
 	}
 	defer d.close()
 	if _, err = d.startTLS(ctx, f.Hostname); err == nil {
 		err = d.greet(ctx)
 	}
 	if err != nil && !errors.Is(err, ErrNoTLS) {
-		return "", "", err
+		return Reply{}, err
 	}
 	if !d.offersPlain() {
-		return "", "", errNoAuth
+		return Reply{}, errNoAuth
 	}
-	for i, l := range weakLogins() {
-		r, err := d.say(ctx, "AUTH PLAIN "+base64.StdEncoding.EncodeToString([]byte("\x00"+l[0]+"\x00"+l[1])))
-		switch {
-		case err != nil && i == 0:
-			return "", "", err
-		case err != nil || r.Code == 421 || r.Code/100 == 4 && i > 0:
-			return fmt.Sprintf("refused, and the server breaks off after %d", i), "", nil
-		case r.accepted(): // 235
-			return "", l[0], nil
-		case r.Code/100 == 4:
-			return "", "", fmt.Errorf("AUTH was answered %s", r)
-		}
-		said = r.String()
-	}
-	return said, "", nil
+	return d.say(ctx, "AUTH PLAIN "+base64.StdEncoding.EncodeToString([]byte("\x00"+user+"\x00"+password)))
 }
 
 // offersPlain reports whether the answer to EHLO has AUTH PLAIN (RFC 4954 section 3, RFC 4616).

@@ -5,12 +5,11 @@ import (
 	"crypto/x509"
 	"errors"
 	"fmt"
-	"io"
 	"net"
 	"net/netip"
+	"slices"
 	"strings"
 	"sync"
-	"syscall"
 	"time"
 
 	"github.com/mailpub/mailpub/plan"
@@ -148,31 +147,6 @@ func (f Facts) portInside(ctx context.Context) []plan.Check {
 	return out
 }
 
-// closed is said of a server that breaks off.
-const closed = "the connection was closed"
-
-// plainly says a network error without the addresses that its reader knows.
-func plainly(err error) string {
-	switch {
-	case errors.Is(err, syscall.ECONNREFUSED):
-		return "connection refused: nothing listens"
-	case errors.Is(err, syscall.EHOSTUNREACH), errors.Is(err, syscall.ENETUNREACH):
-		return "no route to the host"
-	case errors.Is(err, io.EOF), errors.Is(err, syscall.ECONNRESET), errors.Is(err, syscall.EPIPE):
-		return closed
-	case errors.Is(err, context.Canceled):
-		return "interrupted"
-	case errors.Is(err, context.DeadlineExceeded) || isTimeout(err):
-		return "no answer in time"
-	}
-	return err.Error()
-}
-
-func isTimeout(err error) bool {
-	var n net.Error
-	return errors.As(err, &n) && n.Timeout()
-}
-
 func (f Facts) banner(ctx context.Context) []plan.Check {
 	c := plan.Check{ID: "smtp.banner", Subject: f.Addr, Want: "220 " + f.Hostname, Ref: "RFC 5321 section 4.2"}
 	d, err := open(ctx, f.Dial, f.Addr)
@@ -247,6 +221,11 @@ func (f Facts) tryEgress(ctx context.Context, host string) plan.Check {
 		c.Status, c.Got, c.Hint = plan.Skip, "its name does not resolve: "+err.Error(), "see the resolvers of verify.resolvers, or name another server under verify.egress"
 		return c
 	}
+	if slices.Contains(f.Own, at[0].Unmap()) { // what answers there says nothing of the way out
+		c.Status, c.Got = plan.Skip, fmt.Sprintf("%s is this site's own address: a connection from here does not go out", at[0])
+		c.Hint = "name a mail server elsewhere, that you may ask, under verify.egress"
+		return c
+	}
 	d, err := open(ctx, f.Dial, net.JoinHostPort(at[0].String(), port))
 	switch {
 	case err != nil && ctx.Err() != nil:
@@ -257,7 +236,7 @@ func (f Facts) tryEgress(ctx context.Context, host string) plan.Check {
 		c.Hint = "the connection opens, but no mail server greets: something on the way may answer in its place, or the server is in trouble; try another under verify.egress"
 		return c
 	case err != nil:
-		c.Status, c.Got = plan.Fail, plainly(err)
+		c.Status, c.Got = plan.Fail, fromAfar(err)
 		c.Hint = "mail can't leave directly: ask the provider to open port 25 outwards, or send through a smart host"
 		return c
 	}

@@ -2,12 +2,14 @@ package mailsvc
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"net"
 	"net/netip"
 	"os"
 	"path/filepath"
+	"runtime"
 	"slices"
 	"strings"
 	"testing"
@@ -348,7 +350,11 @@ func deliverTo(t *testing.T, root, box string) func(string) {
 
 func TestMailLocal(t *testing.T) {
 	t.Run("arrives", func(t *testing.T) {
-		root := filepath.Join(t.TempDir(), "odd [1]*?")
+		odd := "odd [1]*?"
+		if runtime.GOOS == "windows" { // where no name has the last two
+			odd = "odd [1]"
+		}
+		root := filepath.Join(t.TempDir(), odd)
 		store := deliverTo(t, root, "mario")
 		store("Subject: a stranger's\n\nhello")
 		f := facts((&fake{stored: store}).start(t))
@@ -357,6 +363,43 @@ func TestMailLocal(t *testing.T) {
 		want(t, c, plan.Pass, "arrived in "+filepath.Join(root, "mario", "new"))
 		if left, _ := os.ReadDir(filepath.Join(root, "mario", "new")); len(left) != 1 || left[0].Name() != "1" {
 			t.Errorf("%v is left", left)
+		}
+	})
+	t.Run("is seen by a mail program first", func(t *testing.T) {
+		root := t.TempDir()
+		store := deliverTo(t, root, "mario")
+		cur := filepath.Join(root, "mario", "cur")
+		if err := os.Mkdir(cur, 0o700); err != nil {
+			t.Fatal(err)
+		}
+		f := facts((&fake{stored: func(m string) {
+			store(m)
+			if err := os.Rename(filepath.Join(root, "mario", "new", "1"), filepath.Join(cur, "1:2,")); err != nil {
+				t.Error(err)
+			}
+		}}).start(t))
+		f.Maildir = root
+		want(t, one(t, run(t, f, "mail.local"), ""), plan.Pass, "arrived in "+cur)
+		if left, _ := os.ReadDir(cur); len(left) != 0 {
+			t.Errorf("%v is left", left)
+		}
+	})
+	t.Run("is renamed before it is removed", func(t *testing.T) {
+		root := t.TempDir()
+		store := deliverTo(t, root, "mario")
+		f, cur := Facts{Maildir: root}, filepath.Join(root, "mario", "cur")
+		store("Subject: mailpub test nonce")
+		m, err := f.arrived(t.Context(), "nonce")
+		if err == nil {
+			err = errors.Join(os.Mkdir(cur, 0o700), os.Rename(m.path, filepath.Join(cur, "1:2,S")))
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
+		c := plan.Check{Got: "arrived"}
+		f.takeAway(&c, m, "nonce")
+		if left, _ := os.ReadDir(cur); len(left) != 0 || c.Got != "arrived" {
+			t.Errorf("%v is left, %q", left, c.Got)
 		}
 	})
 	for _, test := range []struct {
@@ -433,6 +476,8 @@ func TestEgress(t *testing.T) {
 		{"refuses us", "mx.example.org", (&fake{greeting: "554 listed"}).serve, nil, plan.Warn, "554 listed"},
 		{"no greeting", "mx.example.org", (&fake{greeting: "-"}).serve, nil, plan.Warn, "the connection was closed"},
 		{"blocked", "mx.example.org", nil, &net.OpError{Op: "dial", Err: os.ErrDeadlineExceeded}, plan.Fail, "no answer in time"},
+		{"our own name", "mail.nomeazienda.it", (&fake{}).serve, nil, plan.Skip, "2.2.2.2 is this site's own address"},
+		{"our own address", "10.10.10.10:25", (&fake{}).serve, nil, plan.Skip, "10.10.10.10 is this site's own address"},
 		{"no such name", "gone.example.org", nil, nil, plan.Skip, "does not resolve"},
 	}
 	for _, test := range tests {
@@ -441,11 +486,13 @@ func TestEgress(t *testing.T) {
 				f := facts("127.0.0.1:25")
 				f.Egress = []string{test.target}
 				f.Lookup = func(_ context.Context, name string) ([]netip.Addr, error) {
-					if name != "mx.example.org" {
+					addr := map[string]string{"mx.example.org": "192.0.2.25", "mail.nomeazienda.it": "2.2.2.2"}[name]
+					if addr == "" {
 						return nil, nil
 					}
-					return []netip.Addr{netip.MustParseAddr("192.0.2.25")}, nil
+					return []netip.Addr{netip.MustParseAddr(addr)}, nil
 				}
+				f.Own = []netip.Addr{netip.MustParseAddr("10.10.10.10"), netip.MustParseAddr("2.2.2.2")}
 				f.Dial = func(_ context.Context, _, addr string) (net.Conn, error) {
 					if _, port, err := net.SplitHostPort(addr); err != nil || port != "25" && port != "2525" {
 						t.Errorf("dialled %s", addr)

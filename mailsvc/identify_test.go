@@ -3,6 +3,7 @@ package mailsvc
 import (
 	"os"
 	"path/filepath"
+	"runtime"
 	"slices"
 	"testing"
 )
@@ -27,7 +28,11 @@ func TestInstalled(t *testing.T) {
 	dir := t.TempDir()
 	t.Setenv("PATH", dir)
 	before := Installed()
-	if err := os.WriteFile(filepath.Join(dir, "mox"), []byte("#!/bin/sh\n"), 0o755); err != nil {
+	program := "mox"
+	if runtime.GOOS == "windows" {
+		program += ".exe"
+	}
+	if err := os.WriteFile(filepath.Join(dir, program), []byte("#!/bin/sh\n"), 0o755); err != nil {
 		t.Fatal(err)
 	}
 	if got := Installed(); !slices.Contains(got, "mox") || slices.Contains(before, "mox") {

@@ -88,7 +88,7 @@ func (o Outside) open(ctx context.Context, s Service) plan.Check {
 	defer cancel()
 	conn, err := o.Dial(stepCtx, "tcp", s.Addr)
 	if err != nil {
-		c.Status, c.Got = plan.Fail, plainly(err)
+		c.Status, c.Got = plan.Fail, fromAfar(err)
 		c.Hint = "it is not reached from outside: see router.forward and port.inside; where both pass, the provider or another router in front keeps it away"
 		return c
 	}
@@ -193,7 +193,7 @@ func (o Outside) Send(ctx context.Context, domain, word string) []Hop {
 	var hops []Hop
 	hop := func(name, said string, err error) bool {
 		if err != nil {
-			said = plainly(err)
+			said = fromAfar(err)
 		}
 		hops = append(hops, Hop{name, err == nil, said})
 		return err == nil

@@ -179,7 +179,7 @@ func (r *Receiver) save(s receiver.Settings) error {
 	if _, err := receiver.DecodeSettings(data); err != nil { // what it could not read, it is not given
 		return fmt.Errorf("receiver settings: %w", err)
 	}
-	if err := durable.MkdirAll(filepath.Dir(r.Path)); err != nil {
+	if err := durable.MakePrivate(filepath.Dir(r.Path)); err != nil {
 		return fmt.Errorf("receiver settings: %w", err)
 	}
 	if err := durable.Replace(r.Path, data); err != nil {

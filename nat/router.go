@@ -49,6 +49,23 @@ func (r *Router) Address() netip.Addr {
 	return netip.Addr{}
 }
 
+// Lists reports whether the router can say what it maps of a key, whoever mapped it. NAT-PMP and
+// PCP can't (RFC 6886 section 3.3 and RFC 6887 section 11 know requests alone), and UPnP lists
+// no pinholes: there only what was granted to this account is known.
+func (r *Router) Lists(k plan.Key) bool {
+	p, err := parsePort(k)
+	if err != nil {
+		return false
+	}
+	switch r.of(p).protocol() {
+	case "pcp", "nat-pmp":
+		return false
+	case "upnp":
+		return !p.six()
+	}
+	return true
+}
+
 // Kind implements plan.Driver.
 func (r *Router) Kind() string { return Kind }
 

@@ -17,6 +17,7 @@ const (
 	ReasonAbsent  Reason = "absent"   // there is none at all, as before the first apply
 	ReasonAstray  Reason = "astray"   // DNS led somewhere else
 	ReasonLost    Reason = "lost"     // mailpub put it there, and it is there no more
+	ReasonUnseen  Reason = "unseen"   // nobody looks from outside; nothing that is mended here alters that
 	ReasonStandIn Reason = "stand-in" // something of mailpub's own answered in place of the real thing
 )
 
@@ -46,7 +47,7 @@ func Causes(checks []Check) (causes []Cause) {
 			}
 			cause := Cause{Says: says, Check: i}
 			for j, other := range checks {
-				if j == i || other.Status == Pass || other.Cause != "" || leads[j] || !r.explains(c, other, checks) {
+				if j == i || other.Status == Pass || other.Reason == ReasonUnseen || other.Cause != "" || leads[j] || !r.explains(c, other, checks) {
 					continue
 				}
 				checks[j].Cause = c.ID

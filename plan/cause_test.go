@@ -27,6 +27,8 @@ func TestCauses(t *testing.T) {
 			[]string{"no router answers: 1 2 3"}},
 		{"the router restarted", []Check{pass("router.gateway"), check(Fail, ReasonLost, "router.forward tcp/25"), check(Fail, ReasonLost, "router.forward tcp/143"), smtpOut, arrives},
 			[]string{"the router forgot its forwards (it restarted): 2 3 4"}},
+		{"the router restarted, and nobody looks from outside", []Check{check(Fail, ReasonLost, "router.forward tcp/25"), check(Fail, ReasonLost, "router.forward tcp/143"), check(Skip, ReasonUnseen, "port.outside every forward"), check(Skip, ReasonUnseen, "mail.outside a message")},
+			[]string{"the router forgot its forwards (it restarted): 1"}},
 		{"one forward is gone", []Check{check(Fail, ReasonLost, "router.forward tcp/25"), pass("router.forward tcp/143"), smtpOut, fail("port.outside imap at :143"), arrives},
 			[]string{"the router does not let tcp/25 through to the server: 2 4"}},
 		{"one forward leads elsewhere, which others don't need", []Check{fail("router.forward tcp/143"), pass("router.forward tcp/25"), smtpOut, arrives}, nil},

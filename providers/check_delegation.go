@@ -149,7 +149,7 @@ func (e *examiner) wrongGlue(zone string, parent referral) (wrong []string) {
 func (e *examiner) lame(zone string, hosts []string) (lame []string) {
 	for _, host := range hosts {
 		a, err := e.truth(e.ctx, host, "A")
-		if err != nil || a.Status != Found {
+		if err != nil || a.Status != Found || e.isOwn(a.Records[0].Data) {
 			continue
 		}
 		soa, err := e.ask(e.ctx, place{net.JoinHostPort(a.Records[0].Data, e.nsPort), true}, zone, "SOA")

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"maps"
 	"net"
+	"net/netip"
 	"slices"
 	"strings"
 	"time"
@@ -36,8 +37,12 @@ func (e *examiner) zones() {
 func (e *examiner) served(zone string, servers []string) {
 	c := plan.Check{ID: "dns.zone", Subject: bare(zone), Status: plan.Pass, Want: "every name server answers alike", Ref: "RFC 1034 section 4.2.2, RFC 2182"}
 	serials := map[string][]string{}
-	var silent, lame, holding []string
+	var silent, lame, holding, own []string
 	for _, s := range servers {
+		if e.isOwn(s) {
+			own = append(own, s)
+			continue
+		}
 		a, err := e.ask(e.ctx, place{s, true}, zone, "SOA")
 		switch {
 		case err == nil && a.Authoritative && len(a.Records) == 1:
@@ -54,6 +59,8 @@ func (e *examiner) served(zone string, servers []string) {
 	case len(lame) > 0:
 		c.Status, c.Got, c.Reason = plan.Fail, strings.Join(lame, ", ")+" answers, but does not hold the zone", plan.ReasonPartly
 		c.Hint = "let that server serve the zone, or take it out of the zone's NS records and of those at the parent"
+	case len(holding) == 0 && len(own) > 0:
+		e.inside(&c, own)
 	case len(holding) == 0 && e.online(zone):
 		c.Status, c.Got, c.Reason = plan.Fail, "none answers: "+strings.Join(silent, "; "), plan.ReasonSilent
 		c.Hint = "nobody finds the domain until one does: start the name servers, or have those corrected that the parent names (at the registrar)"
@@ -72,10 +79,29 @@ func (e *examiner) served(zone string, servers []string) {
 		}
 		c.Status, c.Got = plan.Warn, "serials differ: "+strings.Join(said, "; ")
 		c.Hint = "a change is on its way from one server to the other; where it stays so, the transfer between them fails"
+	case len(own) > 0:
+		e.inside(&c, own)
 	default:
 		c.Got = fmt.Sprintf("%d of them, with serial %s", len(servers), slices.Collect(maps.Keys(serials))[0])
 	}
 	e.add(c)
+}
+
+// isOwn reports whether a server is at an address that this network has outside.
+func (e *examiner) isOwn(server string) bool {
+	host, _, err := net.SplitHostPort(server)
+	if err != nil {
+		host = server
+	}
+	a, err := netip.ParseAddr(host)
+	return err == nil && slices.Contains(e.Own, a.Unmap())
+}
+
+// inside says of a zone that some of its servers can't be judged from inside.
+func (e *examiner) inside(c *plan.Check, own []string) {
+	c.Status, c.Reason = plan.Skip, plan.ReasonUnseen
+	c.Got = strings.Join(own, ", ") + " is at this network's own public address: what answers there from inside, or does not, proves nothing"
+	c.Hint = "ask it from elsewhere: dig @SERVER " + c.Subject + " SOA; or list the zone's servers by their addresses inside in its nameservers"
 }
 
 // differ says where servers that hold a zone do not agree on what mail needs of it, or "".

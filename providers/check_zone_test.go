@@ -2,6 +2,7 @@ package providers
 
 import (
 	"crypto"
+	"net/netip"
 	"strings"
 	"testing"
 	"time"
@@ -124,6 +125,10 @@ func TestZoneServed(t *testing.T) {
 			f.Zones, f.Nameservers = []string{testZone}, map[string][]string{testZone: test.servers}
 			if c := zoneChecks(t, f)["dns.zone"]; c.Status != test.status || !strings.Contains(c.Got, test.want) {
 				t.Errorf("%s: %s, want %s: %s", c.Status, c.Got, test.status, test.want)
+			}
+			f.Own = []netip.Addr{netip.MustParseAddr("127.0.0.1")} // and nothing can be told of any of them
+			if c := zoneChecks(t, f)["dns.zone"]; c.Status != plan.Skip || !strings.Contains(c.Got, "own public address") {
+				t.Errorf("at the own address: %s: %s", c.Status, c.Got)
 			}
 		})
 	}

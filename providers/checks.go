@@ -23,6 +23,9 @@ type Facts struct {
 	// Nameservers are the authoritative servers (host:port) of zones that are not to be
 	// found by delegation.
 	Nameservers map[string][]string
+	// Own are addresses that this network has outside, behind a router that translates. That a name
+	// server there answers from inside, or does not, says nothing of what the world meets.
+	Own []netip.Addr
 	// HostsFile is the system's table of hosts; "" is where the system keeps it.
 	HostsFile string
 
@@ -141,10 +144,14 @@ type rule struct {
 // warning, and when no place says anything it is a skip.
 func (e *examiner) examine(r rule) {
 	c := plan.Check{ID: r.id, Subject: r.subject, Want: r.want, Ref: r.ref}
-	var silent []string
+	var silent, inside []string
 	var at, cached *judged
 	for _, v := range e.everywhere(e.ctx, r.name, r.rrtype) {
-		if v.err != nil {
+		switch {
+		case v.err != nil && v.authoritative && e.isOwn(v.server):
+			inside = append(inside, v.err.Error())
+			continue
+		case v.err != nil:
 			silent = append(silent, v.err.Error())
 			continue
 		}
@@ -160,7 +167,7 @@ func (e *examiner) examine(r rule) {
 		decisive = cached
 	}
 	if decisive == nil {
-		e.skip(r.id, r.subject, strings.Join(silent, "; "), hintUnknown)
+		e.skip(r.id, r.subject, strings.Join(append(silent, inside...), "; "), hintUnknown)
 		return
 	}
 	c.Status, c.Got, c.Hint = decisive.status, decisive.got, decisive.hint

@@ -285,10 +285,14 @@ func (s *dnsServer) on(ctx context.Context, timeout time.Duration, once bool, us
 	}
 }
 
+// Numbers of Windows (winsock2.h), whose errors are none of syscall's names there; no other system
+// has numbers like these.
+const wsaAborted, wsaReset = syscall.Errno(10053), syscall.Errno(10054)
+
 // closed reports whether the other side has closed the connection.
 func closed(err error) bool {
 	return errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF) || errors.Is(err, net.ErrClosed) ||
-		errors.Is(err, syscall.ECONNRESET) || errors.Is(err, syscall.EPIPE)
+		errors.Is(err, syscall.ECONNRESET) || errors.Is(err, syscall.EPIPE) || errors.Is(err, wsaReset) || errors.Is(err, wsaAborted)
 }
 
 // tsigKey signs messages (RFC 8945).

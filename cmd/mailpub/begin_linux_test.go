@@ -3,6 +3,7 @@ package main
 import (
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 
@@ -60,11 +61,10 @@ func TestLabFirstMinutes(t *testing.T) {
 	s.mailpub(exitOK, "destroy", "--yes")
 }
 
-// TestLabImport sets a site up as people do without mailpub, with nsupdate and upnpc: the config
-// that import makes of it has an empty plan.
-func TestLabImport(t *testing.T) {
-	s := newSiteInLab(t, lab.Options{})
-	s.fresh()
+// setUpByHand sets up what a site has without mailpub, but for its forwards.
+func (s *siteInLab) setUpByHand() {
+	t := s.t
+	t.Helper()
 	// The server is the bundled one; how it was set up is forgotten.
 	config := "site: nomeazienda\nserver: {hostname: mail.nomeazienda.it, address: 10.10.10.10, public: {ipv4: 2.2.2.2}}\n" +
 		"domains: [{name: nomeazienda.it}]\nzones: [{name: nomeazienda.it, provider: manual}]\nrouter: {protocol: manual}\n"
@@ -84,6 +84,14 @@ func TestLabImport(t *testing.T) {
 		`update add nomeazienda.it. 300 TXT "v=spf1 mx ip4:2.2.2.2 include:_spf.example.net ~all"`, `update add mail.nomeazienda.it. 300 TXT "v=spf1 a -all"`,
 		`update add _dmarc.nomeazienda.it. 300 TXT "v=DMARC1; p=none"`)
 	s.lab.Update(t, "zone 2.2.2.in-addr.arpa", "update add 2.2.2.2.in-addr.arpa. 3600 PTR mail.nomeazienda.it.")
+}
+
+// TestLabImport sets a site up as people do without mailpub, with nsupdate and upnpc: the config
+// that import makes of it has an empty plan.
+func TestLabImport(t *testing.T) {
+	s := newSiteInLab(t, lab.Options{})
+	s.fresh()
+	s.setUpByHand()
 	for _, port := range []string{"25", "143"} {
 		s.must("lan", "upnpc", "-u", "http://10.10.10.1:5000/rootDesc.xml", "-e", "by hand", "-a", lab.Server, port, port, "tcp")
 	}
@@ -102,5 +110,58 @@ func TestLabImport(t *testing.T) {
 	has(t, string(text), "ttl: 5m", "policy: none", "include: [_spf.example.net]", "{name: imap, port: 143}")
 	if strings.Contains(string(text), "8080") {
 		t.Errorf("a stranger's forward is in the config:\n%s", text)
+	}
+}
+
+// TestLabImportUnseen is the same behind a router that lists nothing: import says which forwards it could not
+// see, and --adopt has the router confirm those that another program made. One that leads to another
+// machine is refused, stays as it is, and is for a person.
+func TestLabImportUnseen(t *testing.T) {
+	for _, protocol := range []string{"pcp", "nat-pmp"} {
+		t.Run(protocol, func(t *testing.T) {
+			t.Parallel()
+			s := newSiteInLab(t, lab.Options{NoUPnP: true})
+			s.fresh()
+			s.setUpByHand()
+			s.must("lan", "natpmpc", "-g", lab.Router, "-a", "25", "25", "tcp", "3600")
+			before := s.state()
+			has(t, before, "25 -> 10.10.10.10:25")
+
+			command := []string{"import", "nomeazienda.it", "--protocol", protocol, "--force"}
+			out, errs, code := s.on(s.host, slices.Concat(s.enter, []string{s.bin}, command)...)
+			if code != exitOK {
+				t.Fatalf("exit code %d\n%s%s", code, out, errs)
+			}
+			has(t, out, "what it forwards it can't say: "+protocol+" lists nothing", "+ tcp/25", "Plan: 1 to add, ")
+			plainly := strings.Join(strings.Fields(errs), " ")
+			has(t, plainly, "Not seen: tcp/25. The router speaks "+protocol+", which can't list what it forwards", "import --adopt, asks the router for each", "router.protocol: manual")
+			if after := s.state(); after != before {
+				t.Errorf("import wrote:\n%s\nbefore:\n%s", after, before)
+			}
+
+			has(t, s.mailpub(exitOK, append(command, "--adopt")...), "1/1 ok  + tcp/25")
+			if after := s.state(); after != before {
+				t.Errorf("the world is not as it was:\n%s\nbefore:\n%s", after, before)
+			}
+			has(t, s.mailpub(exitOK, "plan", "--detailed-exitcode"), "Nothing to do: all ")
+			s.mailpub(exitOK, "destroy", "--yes")
+			if after := s.state(); after != before {
+				t.Errorf("destroy took away what was there:\n%s\nbefore:\n%s", after, before)
+			}
+
+			// The neighbour has the port.
+			s.lab.Reboot(t)
+			s.must("lan2", "natpmpc", "-g", lab.Router, "-a", "25", "25", "tcp", "3600")
+			before = s.state()
+			has(t, before, "25 -> 10.10.10.20:25")
+			out, errs, code = s.on(s.host, slices.Concat(s.enter, []string{s.bin}, command, []string{"--adopt"})...)
+			if code != exitFailed {
+				t.Fatalf("exit code %d\n%s%s", code, out, errs)
+			}
+			has(t, errs, "tcp/25", "the router does not confirm it, so it is by hand")
+			if after := s.state(); after != before {
+				t.Errorf("the world is not as it was:\n%s\nbefore:\n%s", after, before)
+			}
+		})
 	}
 }

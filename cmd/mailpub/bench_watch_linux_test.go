@@ -23,16 +23,22 @@ import (
 
 // BenchmarkWatchReboot is a router that restarts under "mailpub watch": from the moment that it
 // answers again until its five forwards are back, each read back. The floor is the time until its
-// first announcement and five bare requests, nothing looked at, to the same router.
+// first announcement and five bare requests, nothing looked at, to the same router. Beside it, in the same
+// rounds, a router of its own restarts for which only upnpc is run, the moment that it answers again;
+// how long a crontab waits before that is arithmetic.
 func BenchmarkWatchReboot(b *testing.B) {
+	if _, err := exec.LookPath("upnpc"); err != nil {
+		b.Skip("left out: no upnpc here; apt-get install --no-install-recommends miniupnpc")
+	}
 	l, bin := lab.Up(b, lab.Options{}), build(b, ".")
+	beside := lab.Up(b, lab.Options{})
 	config := forwardsOf(b, "auto")
 	took(b, l.Command(b.Context(), "lan", bin, "-c", config, "apply", "--yes"))
 	said := &logged{}
 	cmd := l.Command(context.Background(), "lan", bin, "-c", config, "-v", "watch")
 	cmd.Stdout, cmd.Stderr = said, said
 	start(b, cmd, said, "msg=looked", 1)
-	var back, floor []float64
+	var back, floor, upnpc []float64
 	for i := 1; b.Loop(); i++ {
 		time.Sleep(11 * time.Second) // what is announced within 10 s is one restart
 		from := len(said.String())
@@ -49,12 +55,30 @@ func BenchmarkWatchReboot(b *testing.B) {
 		expectForwards(b, l, 5)
 		back = append(back, slices.MaxFunc(mended, time.Time.Compare).Sub(up).Seconds()*1e3)
 		floor = append(floor, max(heard.Sub(up).Seconds()*1e3, 0)+bareAdds(b, l))
+		upnpc = append(upnpc, upnpcAfter(b, beside))
 	}
 	b.ReportMetric(0, "ns/op")
 	b.ReportMetric(median(back), "ms/back-median")
 	b.ReportMetric(slices.Max(back), "ms/back-worst")
 	b.ReportMetric(median(floor), "ms/floor-median")
 	b.ReportMetric(median(back)/median(floor), "x-floor")
+	b.ReportMetric(median(upnpc), "ms/upnpc-median")
+	b.ReportMetric(slices.Max(upnpc), "ms/upnpc-worst")
+}
+
+// upnpcAfter restarts a router and returns how long upnpc then takes to put five forwards there, in ms, begun
+// the moment that the router answers again.
+func upnpcAfter(b *testing.B, l *lab.Lab) float64 {
+	b.Helper()
+	answers := make(chan time.Time, 1)
+	go func() { answers <- answersAgain(l) }()
+	l.Reboot(b)
+	up := <-answers
+	expectForwards(b, l, 0)
+	took(b, l.Command(b.Context(), "lan", "upnpc", "-r", "25", "tcp", "110", "tcp", "143", "tcp", "3000", "tcp", "1000", "tcp"))
+	ms := time.Since(up).Seconds() * 1e3
+	expectForwards(b, l, 5)
+	return ms
 }
 
 // start starts a process that ends with the benchmark, and waits until it has said something.

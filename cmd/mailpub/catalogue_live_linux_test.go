@@ -1,10 +1,11 @@
 package main
 
 import (
+	"crypto/tls"
 	"crypto/x509"
+	"net/http"
 	"os"
 	"path/filepath"
-	"strings"
 	"testing"
 	"time"
 
@@ -78,11 +79,46 @@ func routerScenarios() []scenario {
 	}
 }
 
+// withoutProbe takes the probe out of the town's config.
+var withoutProbe = []string{"  probe: { => # probe: {"}
+
 func portScenarios() []scenario {
 	reject := "reject with tcp reset; }"
 	return []scenario{
 		{name: "forward listed but dead", fails: "port.outside mail.outside", passes: "router.forward", lived: lived{only: "router", breaks: func(tw *town) {
 			tw.filter("router", "chain dead { type filter hook forward priority -10; iifname wan0 tcp dport 25 "+reject)
+		}}},
+		{name: "forward listed but dead, and a hairpin that answers", fails: "port.outside mail.outside", passes: "router.forward", lived: lived{only: "router", breaks: func(tw *town) {
+			tw.hairpin("25", lab.Server)
+			tw.filter("router", "chain dead { type filter hook forward priority -10; iifname wan0 tcp dport 25 "+reject)
+		}}},
+		{name: "the same, and no probe to see it", skips: "port.outside mail.outside", passes: "router.forward port.inside",
+			published: published{config: withoutProbe}, lived: lived{only: "router", breaks: func(tw *town) {
+				tw.hairpin("25", lab.Server)
+				tw.filter("router", "chain dead { type filter hook forward priority -10; iifname wan0 tcp dport 25 "+reject)
+			}}},
+		{name: "no way to the public address from inside", passes: "port.outside mail.outside router.forward", lived: lived{only: "router", breaks: func(tw *town) {
+			tw.filter("router", "chain hairpin { type filter hook prerouting priority -310; iifname lan0 ip daddr "+lab.Public+" tcp dport 25 drop; }")
+			if tw.reached("25") {
+				tw.t.Error("the public address is reached from inside")
+			}
+		}}},
+		{name: "port 25 outwards tried at the own address", skips: "port.egress25",
+			published: published{config: []string{"[mx.example] => [mail.nomeazienda.it]"}}, lived: lived{breaks: func(tw *town) {
+				tw.hairpin("25", lab.Server)
+			}}},
+		{name: "MTA-STS at the own address, where the router itself answers inside", skips: "sts.policy", lived: lived{breaks: func(tw *town) {
+			page := tw.lab.Listen(tw.t, "router", lab.Public+":443")
+			go http.Serve(tls.NewListener(page, &tls.Config{Certificates: []tls.Certificate{*tw.stranger.issue(tw.key, "router.lan")}}), http.NotFoundHandler())
+			tw.record([]string{"update delete mta-sts.nomeazienda.it. CNAME", "update add mta-sts.nomeazienda.it. 60 A " + lab.Public},
+				[]string{"update delete mta-sts.nomeazienda.it. A", "update add mta-sts.nomeazienda.it. 3600 CNAME web.example."})
+			if !tw.reached("443") {
+				tw.t.Error("nothing answers at the public address")
+			}
+		}}},
+		{name: "a name server at the own address, which does not answer inside", skips: "dns.zone", passes: "mx.exists", lived: lived{breaks: func(tw *town) {
+			tw.record([]string{"update add nomeazienda.it. 3600 NS ns2.nomeazienda.it.", "update add ns2.nomeazienda.it. 60 A " + lab.Public},
+				[]string{"update delete nomeazienda.it. NS ns2.nomeazienda.it.", "update delete ns2.nomeazienda.it. A"})
 		}}},
 		{name: "the server's firewall drops the outside", fails: "port.outside", warns: "port.inside", lived: lived{only: "router", breaks: func(tw *town) {
 			tw.filter("lan", "chain guard { type filter hook input priority 0; iifname eth0 tcp dport 3000 "+reject)
@@ -95,7 +131,7 @@ func portScenarios() []scenario {
 			tw.must("lan", "postfix", "-c", tw.mail.Postfix, "stop")
 			tw.t.Cleanup(func() {
 				tw.home.must("lan", "sh", "-c", "postfix -c "+tw.mail.Postfix+" start >/dev/null 2>&1 </dev/null")
-				tw.home.reload()
+				tw.home.reload(tw.mail)
 			})
 		}}},
 		{name: "a port of administration open to the world", warns: "port.undeclared", lived: lived{only: "router", breaks: func(tw *town) {
@@ -168,15 +204,8 @@ func serverScenarios() []scenario {
 }
 
 func messageScenarios() []scenario {
-	accepts := func(part string) lived {
-		return lived{only: "port.egress25", breaks: func(tw *town) {
-			tw.backup.lie(tw.t, func(line string) string {
-				if strings.HasPrefix(line, "RCPT") && strings.Contains(line, part) {
-					return "250 2.1.5 ok"
-				}
-				return ""
-			})
-		}}
+	backup := func(settings ...string) lived {
+		return lived{only: "port.egress25", breaks: func(tw *town) { tw.change(tw.backup, settings...) }}
 	}
 	return []scenario{
 		{name: "mail that is accepted and not delivered", fails: "mail.local mail.read mail.outside", lived: lived{only: "port.source", breaks: func(tw *town) {
@@ -193,8 +222,11 @@ func messageScenarios() []scenario {
 			tw.record([]string{"update delete _smtp._tls.nomeazienda.it. TXT", `update add _smtp._tls.nomeazienda.it. 3600 TXT "v=TLSRPTv1; rua=mailto:x@nomeazienda.it"`},
 				[]string{"update delete _smtp._tls.nomeazienda.it. TXT", `update add _smtp._tls.nomeazienda.it. 3600 TXT "v=TLSRPTv1; rua=mailto:postmaster@nomeazienda.it"`})
 		}}},
-		{name: "backup MX that relays", fails: "mail.backup", lived: accepts(".invalid")},
-		{name: "backup MX that takes mail for unknown recipients", fails: "mail.backup", lived: accepts("@nomeazienda.it")},
+		{name: "backup MX that relays for networks that are not its own", fails: "mail.backup", lived: backup("mynetworks=127.0.0.0/8, 2.2.2.0/24")},
+		{name: "backup MX without a list of recipients", fails: "mail.backup", lived: backup("relay_recipient_maps=")},
+		{name: "backup MX without a list, which asks the mail host who is there", passes: "mail.backup", lived: backup("relay_recipient_maps=",
+			"transport_maps=inline:{{nomeazienda.it = smtp:[2.2.2.2]}}", "smtpd_recipient_restrictions=reject_unverified_recipient",
+			"unverified_recipient_reject_code=550", "address_verify_poll_delay=1s")},
 	}
 }
 

@@ -28,7 +28,7 @@ func pages(t *testing.T) map[string]string {
 		if err != nil {
 			t.Fatal(err)
 		}
-		found[filepath.ToSlash(strings.TrimPrefix(path, "../../"))] = string(text)
+		found[strings.TrimPrefix(filepath.ToSlash(path), "../../")] = string(text)
 	}
 	for _, top := range []string{"README.md", "CONTRIBUTING.md", "SECURITY.md", "nfpm.yaml", "Containerfile"} {
 		add("../../" + top)

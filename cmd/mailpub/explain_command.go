@@ -58,7 +58,7 @@ func (a *app) listExplained() error {
 		for ; i < len(keys) && section(keys[i].Path) == first; i++ {
 			names = append(names, strings.TrimPrefix(keys[i].Path, first+"."))
 		}
-		fmt.Fprintf(a.out, "  %s  %s\n", pad(first, 8), wrap(strings.Join(names, " "), 12))
+		fmt.Fprintf(a.out, "  %s  %s\n", pad(first, 8), a.look.wrap(strings.Join(names, " "), 12))
 	}
 	fmt.Fprintf(a.out, "\n%s\n", a.look.bold("checks"))
 	for _, area := range explain.Areas() {
@@ -68,7 +68,7 @@ func (a *app) listExplained() error {
 				ids = append(ids, e.ID)
 			}
 		}
-		fmt.Fprintf(a.out, "  %s  %s\n", pad(area, 8), wrap(strings.Join(ids, " "), 12))
+		fmt.Fprintf(a.out, "  %s  %s\n", pad(area, 8), a.look.wrap(strings.Join(ids, " "), 12))
 	}
 	_, err := fmt.Fprintln(a.out, "\nmailpub explain NAME says what one of them is.")
 	return err
@@ -165,7 +165,7 @@ func (a *app) showKey(k explain.Key, keys []explain.Key) error {
 	fmt.Fprintf(a.out, "%s  %s\n", a.look.bold(k.Path), a.look.dim(config.FieldKind(k.Path)))
 	line := func(title, text string) {
 		if text != "" {
-			fmt.Fprintf(a.out, "  %s %s\n", a.look.dim(pad(title, 8)), wrap(text, 11))
+			fmt.Fprintf(a.out, "  %s %s\n", a.look.dim(pad(title, 8)), a.look.wrap(text, 11))
 		}
 	}
 	line("is", k.Text)

@@ -12,7 +12,7 @@ import (
 // showFound prints what was found, a few lines for each party.
 func (a *app) showFound(w io.Writer, f scout.Found) {
 	line := func(what, format string, args ...any) {
-		fmt.Fprintf(w, "  %s  %s\n", a.look.bold(pad(what, 8)), wrap(clean(fmt.Sprintf(format, args...)), 12))
+		fmt.Fprintf(w, "  %s  %s\n", a.look.bold(pad(what, 8)), a.look.wrap(clean(fmt.Sprintf(format, args...)), 12))
 	}
 	m := f.Machine
 	name := m.Name
@@ -85,6 +85,9 @@ func (a *app) showFoundRouter(line func(string, string, ...any), r scout.Router)
 	var ports []string
 	for _, f := range r.Forwards {
 		ports = append(ports, f.Name+" to "+f.Is)
+	}
+	if r.Protocol == "pcp" || r.Protocol == "nat-pmp" {
+		line("", "what it forwards it can't say: %s lists nothing", r.Protocol)
 	}
 	if len(ports) > 0 {
 		line("", "of mail's ports it forwards %s", strings.Join(ports, ", "))

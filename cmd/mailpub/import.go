@@ -27,7 +27,9 @@ mailpub would do differently. Nothing but the config is written.
 
 With --adopt, and only where the plan has nothing to write, what is there is taken into
 the ledger: from then on "mailpub drift" tells when it changes. "mailpub destroy" leaves
-standing what was right when mailpub came.
+standing what was right when mailpub came. A router that speaks NAT-PMP or PCP alone can't
+list what it forwards: there import names the forwards that it could not see, and --adopt has
+the router confirm them.
 
 Where several domains share the server, name them all; the first one's MX is the mail
 host, unless --hostname names it. Settings that DNS does not tell have flags, and are not
@@ -119,23 +121,29 @@ func (b *beginning) compare(ctx context.Context, cfg *config.Config, adopt bool)
 		}
 		fmt.Fprintln(out)
 		a.showPlan(out, p, w)
+		hidden := unlisted(w, p)
 		switch {
 		case len(p.Failed) > 0:
 			return p.Failed[0]
 		case !adopt:
-			b.advise(p)
+			a.tellUnlisted(w, hidden)
+			b.advise(p, len(hidden))
 			return nil
-		case p.Writes() > 0:
+		case p.Writes() > len(hidden):
+			a.tellUnlisted(w, hidden)
 			return errNotAsFound
+		case len(hidden) > 0:
+			return a.haveConfirmed(ctx, w, p, f, hidden)
 		}
 		return a.carryOut(ctx, w, p, f, consent{yes: true})
 	})
 }
 
-// advise says what to do with the plan.
-func (b *beginning) advise(p *plan.Plan) {
+// advise says what to do with the plan, of which some things could not be seen.
+func (b *beginning) advise(p *plan.Plan, hidden int) {
 	a := b.app
 	switch {
+	case hidden > 0 && p.Writes() == hidden: // which was said
 	case p.Writes() > 0:
 		fmt.Fprintf(a.err, "\nThe lines above are what mailpub would change. Where one is not wanted, change the config;\nthen: mailpub%s apply --adopt\n", a.configFlag())
 	case p.TakesUp() > 0:

@@ -131,13 +131,13 @@ func (s *siteInLab) services() {
 
 func (s *siteInLab) eventually(what string, ok func() bool) {
 	s.t.Helper()
-	for range 200 {
+	const patience = 30 * time.Second // the machine may be busy
+	for end := time.Now().Add(patience); time.Now().Before(end); time.Sleep(50 * time.Millisecond) {
 		if ok() {
 			return
 		}
-		time.Sleep(50 * time.Millisecond)
 	}
-	s.t.Fatalf("not so within 10 s: %s", what)
+	s.t.Fatalf("not so within %v: %s", patience, what)
 }
 
 // state is everything that mailpub could change outside of the server: the records of

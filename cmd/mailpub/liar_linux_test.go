@@ -10,23 +10,8 @@ import (
 	"time"
 )
 
-// liar is a mail server that is good but for what a scenario makes it say.
-type liar struct {
-	host string
-	mu   sync.Mutex
-	says func(line string) string // "" is what a good server says
-}
-
-// lie makes it say something else until the scenario ends.
-func (l *liar) lie(t testing.TB, says func(line string) string) {
-	set := func(f func(string) string) {
-		l.mu.Lock()
-		defer l.mu.Unlock()
-		l.says = f
-	}
-	set(says)
-	t.Cleanup(func() { set(nil) })
-}
+// liar is a mail server that is not the one it stands for, and takes mail for nobody.
+type liar struct{ host string }
 
 func (l *liar) serve(t testing.TB, listener net.Listener) {
 	var sessions sync.WaitGroup
@@ -47,14 +32,6 @@ func (l *liar) session(conn net.Conn) {
 	defer conn.Close()
 	conn.SetDeadline(time.Now().Add(30 * time.Second))
 	answer := func(line string) string {
-		l.mu.Lock()
-		says := l.says
-		l.mu.Unlock()
-		if says != nil {
-			if a := says(line); a != "" {
-				return a
-			}
-		}
 		verb, _, _ := strings.Cut(line, " ")
 		switch strings.ToUpper(verb) {
 		case "":

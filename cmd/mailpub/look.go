@@ -13,14 +13,28 @@ import (
 type look struct {
 	terminal bool
 	color    bool
+	columns  int // that text is wrapped at; zero is widest
 }
+
+// Columns of text: lines get no longer, as nobody reads such, and no shorter, as a narrow terminal
+// would show little else than indents.
+const (
+	widest    = 100
+	narrowest = 50
+)
 
 // lookOf returns the look for a stream. NO_COLOR (no-color.org) and TERM=dumb are kept to.
 func lookOf(w io.Writer, noColor bool) look {
 	f, ok := w.(*os.File)
 	terminal := ok && term.IsTerminal(int(f.Fd()))
 	_, unwanted := os.LookupEnv("NO_COLOR")
-	return look{terminal: terminal, color: terminal && !noColor && !unwanted && os.Getenv("TERM") != "dumb"}
+	l := look{terminal: terminal, color: terminal && !noColor && !unwanted && os.Getenv("TERM") != "dumb" && understandsColours(f)}
+	if terminal {
+		if width, _, err := term.GetSize(int(f.Fd())); err == nil && width > 0 {
+			l.columns = min(max(width, narrowest), widest)
+		}
+	}
+	return l
 }
 
 func (l look) paint(code, s string) string {

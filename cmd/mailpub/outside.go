@@ -51,8 +51,8 @@ func startOutside(ctx context.Context) (o *outside, err error) {
 }
 
 // startOutsideWith is startOutside with other zones.
-func startOutsideWith(ctx context.Context, zones map[string]string) (o *outside, err error) {
-	o = &outside{ports: map[string]int{}}
+func startOutsideWith(ctx context.Context, zones map[string]string) (_ *outside, err error) {
+	o := &outside{ports: map[string]int{}}
 	defer func() {
 		if err != nil {
 			o.close()

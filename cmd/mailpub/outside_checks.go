@@ -66,13 +66,28 @@ func (w *world) ask(ctx context.Context, r probe.Request) (probe.Answer, error) 
 	}
 }
 
-const hintProbe = "mailpub probe test tells whether the probe answers"
+const hintProbe = "see that mailpub probe serve runs there, and that its port can be reached; mailpub probe test tells when it answers"
 
-// outsideChecks are the checks from the probe; none where the config has no probe. A message is
-// sent only where only, as in plan.Pick, asks for something that takes one.
+// unseen are the checks that can't be known without a probe: what answers at the public address from
+// inside, or does not, is the router's doing, and not what strangers meet.
+func unseen() []plan.Checker {
+	one := func(area, id, subject, why, hint string) plan.Checker {
+		return plan.Checker{Area: area, IDs: []string{id}, Run: func(context.Context) []plan.Check {
+			return []plan.Check{{ID: id, Subject: subject, Status: plan.Skip, Got: why, Hint: hint, Reason: plan.ReasonUnseen}}
+		}}
+	}
+	return []plan.Checker{
+		one("router", "port.outside", "every forward", "no probe is in the config, and from inside nothing shows whether a port is open outside",
+			"run mailpub probe serve on a machine elsewhere and name it under verify.probe (docs/probe.md)"),
+		one("mail", "mail.outside", "a message from outside", "no probe is in the config to send one", "see port.outside; or send one from a mailbox elsewhere"),
+	}
+}
+
+// outsideChecks are the checks from the probe; where the config has none, that this can't be
+// known. A message is sent only where only, as in plan.Pick, asks for something that takes one.
 func (w *world) outsideChecks(only []string) []plan.Checker {
 	if w.probe == nil {
-		return nil
+		return unseen()
 	}
 	v := &vantage{w: w, message: len(only) == 0 || slices.ContainsFunc(append(messageIDs(), outsideMail...), func(id string) bool {
 		return slices.Contains(only, id) || slices.Contains(only, "mail")
@@ -118,7 +133,7 @@ func (v *vantage) report(ctx context.Context, ids []string) (found []plan.Check)
 
 func (v *vantage) unknown(ids ...string) (found []plan.Check) {
 	for _, id := range ids {
-		found = append(found, plan.Check{ID: id, Subject: "from outside", Status: plan.Skip, Got: v.err.Error(), Hint: hintProbe})
+		found = append(found, plan.Check{ID: id, Subject: "from outside", Status: plan.Skip, Got: v.err.Error(), Hint: hintProbe, Reason: plan.ReasonUnseen})
 	}
 	return found
 }

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"runtime"
 
 	"github.com/spf13/cobra"
 
@@ -95,7 +96,7 @@ func (a *app) configFlag() string {
 	if a.configFile == "mailpub.yaml" {
 		return ""
 	}
-	return " -c " + a.configFile
+	return " -c " + shellWord(a.configFile, runtime.GOOS)
 }
 
 func savePlan(path string, p *plan.Plan) error {

@@ -95,10 +95,10 @@ func (a *app) showProvider(p providers.Provider) error {
 	}
 	fmt.Fprintf(a.out, "%s: %s\n", a.look.bold(p.Name), p.Summary)
 	if p.Scopes != "" {
-		fmt.Fprintf(a.out, "\nCredentials: %s\n", wrap(p.Scopes, 13))
+		fmt.Fprintf(a.out, "\nCredentials: %s\n", a.look.wrap(p.Scopes, 13))
 	}
 	if limits := p.Limits.String(); limits != "" {
-		fmt.Fprintf(a.out, "\nLimits: %s\n", wrap(limits, 8))
+		fmt.Fprintf(a.out, "\nLimits: %s\n", a.look.wrap(limits, 8))
 	}
 	if len(p.Settings) > 0 {
 		fmt.Fprintln(a.out, "\nSettings:")
@@ -119,7 +119,7 @@ func (a *app) showProvider(p providers.Provider) error {
 		case s.Default != "":
 			note = " (default " + s.Default + ")"
 		}
-		fmt.Fprintf(a.out, "  %s  %s\n", a.look.bold(pad(s.Name, width)), wrap(s.Help+note, width+4))
+		fmt.Fprintf(a.out, "  %s  %s\n", a.look.bold(pad(s.Name, width)), a.look.wrap(s.Help+note, width+4))
 	}
 	return nil
 }

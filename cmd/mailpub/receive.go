@@ -2,7 +2,6 @@ package main
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"io"
 	"net"
@@ -10,7 +9,6 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
-	"syscall"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -18,6 +16,7 @@ import (
 	"github.com/mailpub/mailpub/cmd/mailpub/config"
 	"github.com/mailpub/mailpub/mailsvc/receiver"
 	"github.com/mailpub/mailpub/mailsvc/sender"
+	"github.com/mailpub/mailpub/plan/durable"
 	"github.com/mailpub/mailpub/providers"
 )
 
@@ -90,6 +89,9 @@ func (a *app) receive(ctx context.Context, cfg *config.Config) error {
 		server.Delivered = func(m receiver.Message) { j.stored(m); printed(m) }
 		server.Refused = j.refused
 	}
+	if err := durable.MakePrivate(cfg.Path(cfg.Service.Maildir)); err != nil {
+		return fmt.Errorf("service.maildir: %w", err)
+	}
 	fmt.Fprintf(a.err, "receiving for %s at %s, mail goes to %s; Ctrl-C ends it\n",
 		cfg.Server.Hostname, listener.Addr(), cfg.Path(cfg.Service.Maildir))
 	return server.Serve(ctx, listener)
@@ -160,51 +162,6 @@ func judge(cfg *config.Config) func(context.Context, receiver.Message, io.ReadSe
 		}
 		return header, sender.Without(c.Host, message), err
 	}
-}
-
-// listen opens the receiver's ports: at its address on the LAN and, as nothing is translated
-// there, at port 25 of its public IPv6 address.
-func listen(ctx context.Context, cfg *config.Config) (net.Listener, error) {
-	addrs := []string{cfg.Service.Listen}
-	if addrs[0] == "" {
-		addrs[0] = net.JoinHostPort(cfg.Server.Address, fmt.Sprint(cfg.SMTPPort()))
-		w := &world{cfg: cfg, resolver: &providers.Resolver{Servers: cfg.Verify.Resolvers}}
-		w.findPublic6(ctx)
-		if six := cfg.PlanSite(w.auto()...).IPv6(); six.IsValid() {
-			addrs = append(addrs, netip.AddrPortFrom(six, 25).String())
-		}
-	}
-	var all []net.Listener
-	for _, addr := range addrs {
-		l, err := listenAt(ctx, addr)
-		if err != nil {
-			for _, open := range all {
-				open.Close()
-			}
-			return nil, err
-		}
-		all = append(all, l)
-	}
-	return join(all), nil
-}
-
-// listenAt opens a port. The error says what to do about the usual causes.
-func listenAt(ctx context.Context, addr string) (net.Listener, error) {
-	var lc net.ListenConfig
-	l, err := lc.Listen(ctx, "tcp", addr)
-	switch {
-	case errors.Is(err, os.ErrPermission):
-		program, unknown := os.Executable()
-		if unknown != nil {
-			program = os.Args[0]
-		}
-		return nil, fmt.Errorf("%w (a port below 1024: run as root, with service.user to go on as; or once: setcap cap_net_bind_service=+ep %s; or in the systemd unit: AmbientCapabilities=CAP_NET_BIND_SERVICE)", err, program)
-	case errors.Is(err, syscall.EADDRNOTAVAIL):
-		return nil, fmt.Errorf("%w (no network card of %s has this address: run mailpub on the mail server, or set service.listen)", err, hostname())
-	case errors.Is(err, syscall.EADDRINUSE):
-		return nil, fmt.Errorf("%w (another mail server runs there; service.type says whose it is)", err)
-	}
-	return l, err
 }
 
 // standIn starts the receiver when it is the site's mail service and nothing listens

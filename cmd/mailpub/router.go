@@ -71,11 +71,11 @@ Exit code: 0, or 1 when no router answers.`,
 }
 
 func (a *app) showRouter(r nat.Report) {
-	fmt.Fprintf(a.out, "%s\n  %s\n\n", a.look.bold(clean(r.Device)), a.look.dim(wrap(clean(r.Why), 2)))
+	fmt.Fprintf(a.out, "%s\n  %s\n\n", a.look.bold(clean(r.Device)), a.look.dim(a.look.wrap(clean(r.Why), 2)))
 	for _, s := range r.Spoken {
 		switch {
 		case s.Silent != "":
-			fmt.Fprintf(a.out, "  %s  %s\n", pad(s.Protocol, 8), a.look.dim(wrap("no: "+clean(s.Silent), 12)))
+			fmt.Fprintf(a.out, "  %s  %s\n", pad(s.Protocol, 8), a.look.dim(a.look.wrap("no: "+clean(s.Silent), 12)))
 		case s.Protocol == r.Protocol:
 			fmt.Fprintf(a.out, "  %s  %s\n", pad(s.Protocol, 8), a.look.green("in use")+" "+clean(s.Version))
 		default:
@@ -88,10 +88,10 @@ func (a *app) showRouter(r nat.Report) {
 	}
 	fmt.Fprintf(a.out, "  %s  %s, %s\n", pad("WAN", 8), address, r.WAN.Kind)
 	if r.WAN.Note != "" {
-		fmt.Fprintf(a.out, "            %s\n", a.look.yellow(wrap(clean(r.WAN.Note), 12)))
+		fmt.Fprintf(a.out, "            %s\n", a.look.yellow(a.look.wrap(clean(r.WAN.Note), 12)))
 	}
 	if r.Pinholes != "" {
-		fmt.Fprintf(a.out, "  %s  %s\n", pad("IPv6", 8), a.look.dim(wrap(clean(r.Pinholes), 12)))
+		fmt.Fprintf(a.out, "  %s  %s\n", pad("IPv6", 8), a.look.dim(a.look.wrap(clean(r.Pinholes), 12)))
 	}
 	fmt.Fprintln(a.out)
 	name, is := 8, 20
@@ -108,7 +108,7 @@ func (a *app) showFirewall(found []nat.Finding) {
 	for _, f := range found {
 		if f.State == "blocked" {
 			fmt.Fprintf(a.out, "\n%s %s: this host's firewall blocks it: %s\n      %s\n",
-				a.look.red("blocked"), f.Port, wrap(clean(f.Why), 6), a.look.dim(wrap(clean(f.Hint), 6)))
+				a.look.red("blocked"), f.Port, a.look.wrap(clean(f.Why), 6), a.look.dim(a.look.wrap(clean(f.Hint), 6)))
 		}
 	}
 }
@@ -133,6 +133,6 @@ func (a *app) showForward(f nat.Seen, nameWidth, isWidth int) {
 	}
 	fmt.Fprintf(a.out, "  %s  %s  %s%s\n", pad(f.Name, nameWidth), pad(clean(is), isWidth), owner, a.look.dim(lasts))
 	if f.Note != "" {
-		fmt.Fprintf(a.out, "            %s\n", a.look.yellow(wrap(clean(f.Note), 12)))
+		fmt.Fprintf(a.out, "            %s\n", a.look.yellow(a.look.wrap(clean(f.Note), 12)))
 	}
 }

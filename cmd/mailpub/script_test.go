@@ -9,6 +9,8 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"regexp"
+	"slices"
 	"strconv"
 	"strings"
 	"testing"
@@ -57,17 +59,19 @@ func TestScripts(t *testing.T) {
 			return os.WriteFile(config, []byte(world.config()), 0o600)
 		},
 		Cmds: map[string]func(*testscript.TestScript, bool, []string){
-			"code":    scriptCode,
-			"world":   scriptWorld,
-			"foreign": scriptForeign,
-			"forget":  scriptForget,
-			"forward": scriptForward,
-			"wan":     scriptWAN,
-			"deliver": scriptDeliver,
-			"ready":   scriptReady,
-			"replace": scriptReplace,
-			"insert":  scriptInsert,
-			"expand":  scriptExpand,
+			"code":       scriptCode,
+			"world":      scriptWorld,
+			"foreign":    scriptForeign,
+			"forget":     scriptForget,
+			"forward":    scriptForward,
+			"wan":        scriptWAN,
+			"deliver":    scriptDeliver,
+			"ready":      scriptReady,
+			"replace":    scriptReplace,
+			"insert":     scriptInsert,
+			"expand":     scriptExpand,
+			"stored":     scriptStored,
+			"long-since": scriptLongSince,
 		},
 	})
 }
@@ -181,6 +185,30 @@ func scriptInsert(ts *testscript.TestScript, _ bool, args []string) {
 // expand NAME FILE: puts the value of an environment variable in the place of $NAME.
 func scriptExpand(ts *testscript.TestScript, _ bool, args []string) {
 	scriptReplace(ts, false, []string{"$" + args[0], ts.Getenv(args[0]), args[1]})
+}
+
+// stored TEXT: a message that holds it is in mario's mailbox; "! stored" if in nobody's.
+func scriptStored(ts *testscript.TestScript, neg bool, args []string) {
+	pattern := "mail/mario/new/*"
+	if neg {
+		pattern = "mail/*/*/*"
+	}
+	messages, err := filepath.Glob(ts.MkAbs(pattern))
+	ts.Check(err)
+	found := slices.ContainsFunc(messages, func(path string) bool { return strings.Contains(ts.ReadFile(path), args[0]) })
+	if found == neg {
+		ts.Fatalf("of %d messages in %s: one holds %q: %t", len(messages), pattern, args[0], found)
+	}
+}
+
+// long-since FILE: what FILE says to be so since a time has been so for years.
+func scriptLongSince(ts *testscript.TestScript, _ bool, args []string) {
+	old := ts.ReadFile(args[0])
+	text := regexp.MustCompile(`"since": "[^"]*"`).ReplaceAllString(old, `"since": "2020-01-01T00:00:00Z"`)
+	if text == old {
+		ts.Fatalf("%s says nothing of since when", args[0])
+	}
+	ts.Check(os.WriteFile(ts.MkAbs(args[0]), []byte(text), 0o600))
 }
 
 // The demo itself, as a user sees it.

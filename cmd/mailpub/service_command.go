@@ -30,7 +30,8 @@ func (a *app) serviceCommand() *cobra.Command {
 Type=notify and a watchdog; of Windows; or of launchd on macOS. With --timer it is, under
 systemd, "mailpub drift" every 15 minutes instead, which fails when something is wrong.
 
-Secrets that the config names as env:NAME stand in /etc/mailpub/environment under systemd.`,
+Secrets that the config names as env:NAME stand in /etc/mailpub/environment under systemd. On
+Windows a service sees no variable of yours: let the config name a file, as file:PATH.`,
 		Example: `  mailpub service install --print                what it would install
   mailpub service install /etc/mailpub/sites
   mailpub service status
@@ -104,7 +105,7 @@ func (a *app) unitOptions(f serviceFlags, paths []string) (o unit.Options, err e
 			return o, err
 		}
 		if !f.print { // a unit can write only to what is there
-			if err := durable.MkdirAll(stateDir(cfg)); err != nil {
+			if err := durable.MakePrivate(stateDir(cfg)); err != nil {
 				return o, fmt.Errorf("state directory: %w", err)
 			}
 		}

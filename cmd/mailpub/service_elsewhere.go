@@ -6,6 +6,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"runtime"
 	"strings"
 
 	"github.com/kardianos/service"
@@ -30,18 +31,28 @@ func (a *app) installService(_ context.Context, o unit.Options, f serviceFlags) 
 		return errors.New("--timer is for systemd alone: have your system's scheduler run \"mailpub drift\"")
 	}
 	if f.print {
-		fmt.Fprintf(a.out, "service %s of %s: %s watch --service %s %s\n", f.name, service.Platform(), o.Program, f.name, strings.Join(o.Configs, " "))
+		line := []string{shellWord(o.Program, runtime.GOOS), "watch", "--service", f.name}
+		for _, c := range o.Configs {
+			line = append(line, shellWord(c, runtime.GOOS))
+		}
+		fmt.Fprintf(a.out, "service %s of %s: %s\n", f.name, service.Platform(), strings.Join(line, " "))
 		return nil
 	}
 	s, err := systemService(f.name, &program{}, o)
 	if err == nil {
+		if _, e := s.Status(); !errors.Is(e, service.ErrNotInstalled) {
+			return fmt.Errorf("service %s is installed already: mailpub service remove --name %[1]s takes it away, --name installs another beside it", f.name)
+		}
 		err = s.Install()
+	}
+	if err == nil {
+		err = restartOnFailure(f.name)
 	}
 	if err == nil {
 		err = s.Start()
 	}
 	if err != nil {
-		return err
+		return fmt.Errorf("service %s: %w%s", f.name, err, adviceOn(err))
 	}
 	a.started(f.name, "It logs to the system's log.")
 	return nil
@@ -57,7 +68,7 @@ func (a *app) removeService(_ context.Context, f serviceFlags) error {
 	}
 	_ = s.Stop() // it may not run
 	if err := s.Uninstall(); err != nil {
-		return err
+		return fmt.Errorf("service %s: %w%s", f.name, err, adviceOn(err))
 	}
 	fmt.Fprintf(a.out, "%s %s is stopped and removed; what mailpub put in place stays.\n", a.look.green("Done:"), f.name)
 	return nil

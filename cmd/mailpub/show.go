@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"encoding/json"
 	"fmt"
 	"io"
@@ -51,7 +52,7 @@ func (a *app) showPlan(w io.Writer, p *plan.Plan, world *world) {
 		}
 		title := a.look.bold(name)
 		if about := world.about(name); about != "" {
-			title += "  " + a.look.dim(wrap(about, len(name)+2))
+			title += "  " + a.look.dim(a.look.wrap(about, len(name)+2))
 		}
 		fmt.Fprintln(w, title)
 		a.showChanges(w, groups[name])
@@ -91,7 +92,7 @@ func (a *app) showChanges(w io.Writer, changes []plan.Change) {
 		fmt.Fprintf(w, "  %s\n", strings.TrimRight(line, " "))
 		note := func(style func(string) string, text string) {
 			if text != "" {
-				fmt.Fprintf(w, "      %s\n", style(wrap(clean(text), 6)))
+				fmt.Fprintf(w, "      %s\n", style(a.look.wrap(clean(text), 6)))
 			}
 		}
 		if c.Before != nil && (c.Action == plan.Update || c.Action == plan.Manual) && !c.Renew {
@@ -173,12 +174,12 @@ func (a *app) sum(p *plan.Plan) string {
 	return a.look.bold("Plan: ") + strings.Join(parts, ", ") + "." + taken
 }
 
-// wrap breaks text at spaces so that lines, indented by n, stay within 100 columns.
-func wrap(text string, n int) string {
+// wrap breaks text at spaces so that lines, indented by n, stay within the look's columns.
+func (l look) wrap(text string, n int) string {
 	var b strings.Builder
-	column := n
+	column, width := n, cmp.Or(l.columns, widest)
 	for i, word := range strings.Fields(text) {
-		if column+1+len(word) > 100 && i > 0 {
+		if column+1+len([]rune(word)) > width && i > 0 {
 			b.WriteString("\n" + strings.Repeat(" ", n))
 			column = n
 		} else if i > 0 {
@@ -186,7 +187,7 @@ func wrap(text string, n int) string {
 			column++
 		}
 		b.WriteString(word)
-		column += len(word)
+		column += len([]rune(word))
 	}
 	return b.String()
 }

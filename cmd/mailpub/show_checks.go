@@ -23,16 +23,21 @@ func (a *app) showChecks(w io.Writer, checks []plan.Check) {
 			told[i] = true
 		}
 	}
+	loose := false
 	for _, status := range []plan.Status{plan.Fail, plan.Warn, plan.Skip} {
 		for i, c := range checks {
 			if c.Status == status && !told[i] {
+				first, loose = cmp.Or(first, c.ID), true
+				c.ID = sameSkip(checks, i, told)
 				a.showCheck(w, c)
-				first = cmp.Or(first, c.ID)
 			}
 		}
 	}
 	if passed := allPassed(checks); len(passed) > 0 {
-		fmt.Fprintf(w, "%s  %s\n", a.look.green("pass"), wrap(strings.Join(passed, " "), 6))
+		if loose {
+			fmt.Fprintln(w)
+		}
+		fmt.Fprintf(w, "%s  %s\n", a.look.green("pass"), a.look.wrap(strings.Join(passed, " "), 6))
 	}
 	t := plan.Count(checks)
 	fmt.Fprintf(w, "\n%s %d passed, %d failed, %d warned, %d could not be known from here.\n",
@@ -40,6 +45,20 @@ func (a *app) showChecks(w io.Writer, checks []plan.Check) {
 	if t.Fail > 0 {
 		fmt.Fprintf(w, "  next: mailpub verify --explain %s\n", first)
 	}
+}
+
+// sameSkip returns the id of a check, and with it those of the later ones that can't be known for the
+// same reason. These are told then.
+func sameSkip(checks []plan.Check, i int, told map[int]bool) string {
+	c := checks[i]
+	ids := []string{c.ID}
+	for j := i + 1; c.Status == plan.Skip && j < len(checks); j++ {
+		o := checks[j]
+		if o.Status == plan.Skip && !told[j] && o.Subject == c.Subject && o.Got == c.Got && o.Hint == c.Hint {
+			ids, told[j] = append(ids, o.ID), true
+		}
+	}
+	return strings.Join(ids, " ")
 }
 
 // allPassed returns the ids of which every check passed.
@@ -75,11 +94,11 @@ func (a *app) showCause(w io.Writer, checks []plan.Check, cause plan.Cause) {
 			}
 		}
 		if subjects != nil {
-			fmt.Fprintf(w, "      %s  %s  %s\n", a.mark(c.Status), c.ID, wrap(clean(strings.Join(subjects, ", ")+": "+c.Got), 14+len(c.ID)))
+			fmt.Fprintf(w, "      %s  %s  %s\n", a.mark(c.Status), c.ID, a.look.wrap(clean(strings.Join(subjects, ", ")+": "+c.Got), 14+len(c.ID)))
 		}
 	}
 	if unknown != nil {
-		fmt.Fprintf(w, "      %s  %s\n", a.mark(plan.Skip), wrap("not to be known until then: "+strings.Join(unknown, " "), 12))
+		fmt.Fprintf(w, "      %s  %s\n", a.mark(plan.Skip), a.look.wrap("not to be known until then: "+strings.Join(unknown, " "), 12))
 	}
 	fmt.Fprintln(w)
 }
@@ -101,7 +120,7 @@ func (a *app) showCheck(w io.Writer, c plan.Check) {
 	fmt.Fprintf(w, "%s  %s  %s\n", a.mark(c.Status), a.look.bold(c.ID), clean(c.Subject))
 	line := func(what, text string) {
 		if text != "" {
-			fmt.Fprintf(w, "      %s %s\n", a.look.dim(what), wrap(clean(text), 11))
+			fmt.Fprintf(w, "      %s %s\n", a.look.dim(what), a.look.wrap(clean(text), 11))
 		}
 	}
 	if c.Status != plan.Skip {
@@ -124,7 +143,7 @@ func (a *app) explain(id string) error {
 	}
 	fmt.Fprintf(a.out, "%s  %s\n", a.look.bold(e.ID), a.look.dim("area "+e.Area))
 	for _, part := range []struct{ title, text string }{{"looks at", e.Looks}, {"why", e.Why}, {"to mend", e.Mend}} {
-		fmt.Fprintf(a.out, "  %s %s\n", a.look.dim(pad(part.title, 8)), wrap(part.text, 11))
+		fmt.Fprintf(a.out, "  %s %s\n", a.look.dim(pad(part.title, 8)), a.look.wrap(part.text, 11))
 	}
 	return nil
 }

@@ -1,10 +1,8 @@
 package main
 
 import (
-	"bufio"
 	"crypto/tls"
 	"encoding/pem"
-	"fmt"
 	"os"
 	"path/filepath"
 	"strings"
@@ -75,17 +73,18 @@ verify:
 // miniupnpd, BIND and a probe outside, and who else takes part in mail.
 type town struct {
 	*internet
-	mail    *lab.MailServer
-	backup  *liar
-	mailbox string // the file of Dovecot's users
+	mail    *postfixOf
+	backup  *postfixOf // the second MX, of somebody else's
+	mailbox string     // the file of Dovecot's users
 	banners *atomic.Int32
 	web     func() // ends what listens on port 3000
 	home    *town  // the one that outlives scenarios
-	stale   bool   // Postfix does not go by its settings yet
 }
 
 func (in *internet) found(t testing.TB) *town {
-	tw := &town{internet: in, mail: lab.InstallMailServer(t), banners: new(atomic.Int32)}
+	tw := &town{internet: in, banners: new(atomic.Int32),
+		mail:   &postfixOf{MailServer: lab.InstallMailServer(t), host: "lan", addr: lab.Server},
+		backup: &postfixOf{MailServer: lab.InstallMailServer(t), host: "inet", addr: backupServer}}
 	tw.home = tw
 	for _, a := range []string{backupServer, egressServer, popServer, strangersHost} {
 		in.must("inet", "ip", "addr", "add", a+"/24", "dev", "br0")
@@ -120,8 +119,7 @@ func (tw *town) open(t testing.TB) {
 	// Its users alone: the system's own are asked by PAM, which takes 2 s for every refusal.
 	tw.must("lan", "sed", "-i", "s/^!include auth-system/#&/", filepath.Dir(tw.mail.Dovecot)+"/conf.d/10-auth.conf")
 	tw.mail.Start(t, tw.lab, "lan")
-	tw.backup = &liar{host: "backup.example"}
-	tw.backup.serve(t, tw.lab.Listen(t, "inet", backupServer+":25"))
+	tw.openBackup(t)
 	serveReceiver(t, tw.lab.Listen(t, "inet", egressServer+":25"), "mx.example", nil)
 	tw.web = tw.listens("3000")
 	tw.listens("1000")
@@ -162,8 +160,10 @@ func (tw *town) in(t testing.TB) *town {
 func (tw *town) try(t *testing.T, c *catalogue, s scenario) {
 	here := tw.in(t)
 	s.breaks(here)
-	if tw.stale { // what the last one changed is put back, and Postfix does not know yet
-		tw.reload()
+	for _, p := range []*postfixOf{tw.mail, tw.backup} {
+		if p.stale { // what the last one changed is put back, and Postfix does not know yet
+			tw.reload(p)
+		}
 	}
 	config := filepath.Join(tw.dir, "mailpub.yaml")
 	if s.config != nil {
@@ -182,71 +182,18 @@ func (tw *town) try(t *testing.T, c *catalogue, s scenario) {
 		c.add(t, s, checks)
 		return
 	}
-	only := strings.Fields(s.fails + " " + s.warns + " " + s.passes + " " + s.only)
+	only := strings.Fields(s.fails + " " + s.warns + " " + s.passes + " " + s.skips + " " + s.only)
 	c.add(t, s, here.siteInLab.look(t, "lan", config, only...))
-}
-
-// postfix changes settings, each "name=value", until the scenario ends.
-func (tw *town) postfix(settings ...string) {
-	tw.t.Helper()
-	main := filepath.Join(tw.mail.Postfix, "main.cf")
-	before, err := os.ReadFile(main)
-	if err != nil {
-		tw.t.Fatal(err)
-	}
-	tw.t.Cleanup(func() {
-		tw.home.write(main, string(before))
-		tw.home.stale = true
-	})
-	tw.set(settings...)
-	tw.reload()
-}
-
-// set writes settings of Postfix, and makes the file look old: its programs wait while it is
-// younger than a second.
-func (tw *town) set(settings ...string) {
-	tw.t.Helper()
-	main := filepath.Join(tw.mail.Postfix, "main.cf")
-	old := time.Now().Add(-time.Minute)
-	if len(settings) > 0 {
-		tw.must("lan", append([]string{"postconf", "-c", tw.mail.Postfix, "-e"}, settings...)...)
-	}
-	if err := os.Chtimes(main, old, old); err != nil {
-		tw.t.Fatal(err)
-	}
-}
-
-// reload has Postfix read its settings, and returns when it goes by them: the end of its greeting
-// tells.
-func (tw *town) reload() {
-	tw.t.Helper()
-	tw.set()
-	tw.home.stale = false
-	n := fmt.Sprintf(" ESMTP %d", tw.banners.Add(1))
-	now := strings.TrimSpace(tw.must("lan", "postconf", "-c", tw.mail.Postfix, "-h", "smtpd_banner"))
-	name, _, _ := strings.Cut(now, " ")
-	tw.set("smtpd_banner=" + name + n)
-	tw.must("lan", "postfix", "-c", tw.mail.Postfix, "reload")
-	tw.eventually("Postfix has read its settings", func() bool {
-		conn, err := tw.lab.Dial("lan")(tw.t.Context(), "tcp", lab.Server+":25")
-		if err != nil {
-			return false
-		}
-		defer conn.Close()
-		conn.SetDeadline(time.Now().Add(5 * time.Second))
-		greeting, _ := bufio.NewReader(conn).ReadString('\n')
-		return strings.HasSuffix(strings.TrimSpace(greeting), n)
-	})
 }
 
 // shows has the mail server show another certificate until the scenario ends.
 func (tw *town) shows(c *tls.Certificate) {
 	tw.t.Cleanup(func() {
 		tw.home.show(tw.ca.issue(tw.key, "mail.nomeazienda.it"))
-		tw.home.stale = true
+		tw.mail.stale = true
 	})
 	tw.show(c)
-	tw.reload()
+	tw.reload(tw.mail)
 }
 
 // filter adds an nftables ruleset to a host until the scenario ends: chains of a table.
@@ -255,6 +202,24 @@ func (tw *town) filter(host string, chains ...string) {
 	rules := "table inet broken {\n" + strings.Join(chains, "\n") + "\n}\n"
 	tw.must(host, "sh", "-c", "printf %s \"$1\" | nft -f -", "sh", rules)
 	tw.t.Cleanup(func() { tw.home.must(host, "nft", "delete", "table", "inet", "broken") })
+}
+
+// hairpin has the router lead its own machines to a host inside when they connect to a port of the
+// public address, until the scenario ends. Without rules for that, the router itself answers them.
+func (tw *town) hairpin(port, to string) {
+	tw.t.Helper()
+	tw.must("router", "nft", "add table inet hairpin; add chain inet hairpin in { type nat hook prerouting priority -110; };"+
+		" add chain inet hairpin out { type nat hook postrouting priority 90; };"+
+		" add rule inet hairpin in iifname lan0 ip daddr "+lab.Public+" tcp dport "+port+" dnat ip to "+to+
+		"; add rule inet hairpin out iifname lan0 oifname lan0 masquerade")
+	tw.t.Cleanup(func() { tw.home.must("router", "nft", "delete", "table", "inet", "hairpin") })
+	tw.eventually("the hairpin answers", func() bool { return tw.reached(port) })
+}
+
+// reached reports whether a port of the public address is reached from inside.
+func (tw *town) reached(port string) bool {
+	_, _, code := tw.on("lan", "socat", "-u", "OPEN:/dev/null", "TCP:"+lab.Public+":"+port+",connect-timeout=1")
+	return code == 0
 }
 
 // record changes the zone by the lines of nsupdate, and back by others when the scenario ends.

@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"fmt"
 	"net/netip"
 	"slices"
 	"strings"
@@ -28,13 +29,14 @@ func (a *app) verifyCommand() *cobra.Command {
 		Short: "prove that mail arrives",
 		Long: `Runs the checks, each by another way than what it checks was written: DNS at the
 authoritative servers and the resolvers, the mail service by SMTP, the router by
-what it lists. What can't be known from here is "skip", with the reason.
+what it lists, and all of it from outside where the config names a probe. What
+can't be known from here is "skip", with the reason.
 
-Where several checks fail for one reason, that comes first, and what follows from it
-below. --explain ID says what a check looks at, why it matters and how to mend it.
+Where several checks fail for one reason, that comes first, and what follows from
+it below. --explain ID says what a check looks at, why, and how to mend it.
 
-When the service is the bundled receiver and nothing listens there, verify starts it
-for the time of the checks.
+When the service is the bundled receiver and nothing listens there, verify starts
+it for the time of the checks.
 
 Exit code: 0 when no check fails, 2 when one does, 1 when they could not run.`,
 		Example: `  mailpub verify
@@ -78,7 +80,9 @@ func (a *app) verify(ctx context.Context, f verifyFlags) error {
 		return err
 	}
 	stop, stands := a.standIn(ctx, w)
+	looked := a.looking()
 	checks := w.check(ctx, f.only)
+	looked()
 	stop()
 	if stands {
 		ownUp(checks, w.smtpAddr())
@@ -90,6 +94,16 @@ func (a *app) verify(ctx context.Context, f verifyFlags) error {
 		}
 	}
 	return outcome
+}
+
+// looking says on a terminal that checks run: where something does not answer, that takes its time.
+// The line goes when what it returns is called.
+func (a *app) looking() (done func()) {
+	if a.json || !a.look.terminal {
+		return func() {}
+	}
+	fmt.Fprint(a.out, a.look.dim("looking ..."))
+	return func() { fmt.Fprint(a.out, "\r\x1b[K") }
 }
 
 // ownUp says of the check that found a listener at addr that it was only the stand-in,
@@ -203,6 +217,7 @@ func (w *world) dnsFacts() providers.Facts {
 // published is everything that should be found in DNS.
 func (w *world) published() providers.Facts {
 	f := w.dnsFacts()
+	f.Own = w.behindRouter()
 	for _, c := range w.site.Service.Collectors {
 		if _, err := netip.ParseAddr(c); err != nil {
 			f.Names = append(f.Names, c)

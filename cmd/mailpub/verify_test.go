@@ -98,6 +98,54 @@ func TestKnownCheck(t *testing.T) {
 	}
 }
 
+// What can't be known for one reason is said once.
+func TestShowSkips(t *testing.T) {
+	var out strings.Builder
+	a := &app{stdio: stdio{out: &out}}
+	gone := plan.Check{Subject: "from outside", Status: plan.Skip, Got: "probe https://probe.example.net:8443: connection refused", Hint: "see"}
+	var checks []plan.Check
+	for _, id := range []string{"port.outside", "host.a", "port.undeclared", "mail.outside"} {
+		c := gone
+		if c.ID = id; id == "host.a" {
+			c = plan.Check{ID: id, Subject: "mail.nomeazienda.it A", Status: plan.Pass}
+		}
+		checks = append(checks, c)
+	}
+	a.showChecks(&out, append(checks, plan.Check{ID: "mail.read", Subject: "mario", Status: plan.Skip, Got: "connection refused", Hint: "see"}))
+	want := `skip  port.outside port.undeclared mail.outside  from outside
+      why  probe https://probe.example.net:8443: connection refused
+      do   see
+skip  mail.read  mario
+      why  connection refused
+      do   see
+
+pass  host.a
+
+Verify: 1 passed, 0 failed, 0 warned, 4 could not be known from here.
+`
+	if out.String() != want {
+		t.Errorf("%s\nwant\n%s", out.String(), want)
+	}
+}
+
+// Text is wrapped at the terminal's width, by what is seen and not by octets.
+func TestWrap(t *testing.T) {
+	for _, test := range []struct {
+		columns, indent int
+		text, want      string
+	}{
+		{0, 6, strings.Repeat("word ", 30), strings.Repeat("word ", 18) + "word\n      " + strings.Repeat("word ", 10) + "word"},
+		{20, 6, "port.inside smtp.banner", "port.inside\n      smtp.banner"},
+		{20, 6, "perché così", "perché così"},
+		{20, 6, "perché cosìà più", "perché cosìà\n      più"},
+		{20, 6, "one-word-that-is-longer-than-a-line after", "one-word-that-is-longer-than-a-line\n      after"},
+	} {
+		if got := (look{columns: test.columns}).wrap(test.text, test.indent); got != test.want {
+			t.Errorf("%d, %d: %q, want %q", test.columns, test.indent, got, test.want)
+		}
+	}
+}
+
 // What others follow from is named first, and its consequences are indented below it.
 func TestShowCauses(t *testing.T) {
 	var out strings.Builder

@@ -7,7 +7,6 @@ import (
 	"io/fs"
 	"net/netip"
 	"net/url"
-	"os"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -101,7 +100,7 @@ func channels(ctx context.Context, cfg *config.Config) (all []watch.Channel, err
 type memory string
 
 func (m memory) Load() ([]byte, error) {
-	data, err := os.ReadFile(string(m))
+	data, err := durable.Read(string(m))
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil, nil
 	}

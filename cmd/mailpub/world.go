@@ -150,9 +150,23 @@ func (a *app) zone(ctx context.Context, w *world, i int) (plan.Driver, error) {
 	})
 }
 
+// behindRouter returns the public addresses that a router translates. From inside they lead to the
+// router, or by it (hairpin) to where it pleases, and not the way that strangers come. Nobody translates
+// IPv6.
+func (w *world) behindRouter() []netip.Addr {
+	if w.site.Router == plan.RouterNone {
+		return nil
+	}
+	return slices.DeleteFunc(slices.Clone(w.site.Public), func(a netip.Addr) bool { return !a.Unmap().Is4() })
+}
+
 // policies fetches MTA-STS policies as the rest of the world does.
 func (w *world) policies() *sts.Fetcher {
-	return &sts.Fetcher{Lookup: func(ctx context.Context, host string) (list []string, err error) {
+	var own []string
+	for _, a := range w.behindRouter() {
+		own = append(own, a.String())
+	}
+	return &sts.Fetcher{Own: own, Lookup: func(ctx context.Context, host string) (list []string, err error) {
 		addrs, err := w.resolver.Addresses(ctx, host)
 		for _, a := range addrs {
 			list = append(list, a.String())

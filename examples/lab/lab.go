@@ -51,6 +51,7 @@ type Options struct {
 	NoNATPMP     bool   // UPnP alone
 	Open         bool   // a host may map ports to another host
 	Deny         string // external ports the router refuses: "1-1023"
+	Lease        int    // the longest lease that the router grants by PCP, in seconds; 0 is its own idea
 	DoubleNAT    string // "100.64.0": its WAN address is 100.64.0.2, behind another router
 	Lie          bool   // with DoubleNAT: it claims 2.2.2.2 all the same
 	IPv6         bool   // IPv6 as well, filtered by the router and not translated
@@ -73,9 +74,13 @@ func (o Options) env() []string {
 	if o.NoDaemon {
 		igd = 0
 	}
+	lease := ""
+	if o.Lease > 0 {
+		lease = strconv.Itoa(o.Lease)
+	}
 	env := []string{
 		fmt.Sprintf("IGD=%d", igd), "UPNP=" + word(!o.NoUPnP), "NATPMP=" + word(!o.NoNATPMP), "SECURE=" + word(!o.Open),
-		"DENY=" + o.Deny, "LIE=" + word(o.Lie), "SECOND=" + word(o.SecondRouter), "V6=" + word(o.IPv6), "DOUBLE=" + o.DoubleNAT,
+		"DENY=" + o.Deny, "LEASE=" + lease, "LIE=" + word(o.Lie), "SECOND=" + word(o.SecondRouter), "V6=" + word(o.IPv6), "DOUBLE=" + o.DoubleNAT,
 		"DNS=" + cmp.Or(o.DNS, "bind"), "SIGNED=" + word(o.Signed),
 	}
 	return env

@@ -23,6 +23,7 @@
 #   UPNP=yes        NATPMP=yes        which protocols the router answers
 #   SECURE=yes      no: a host may map ports to another host
 #   DENY=           external ports the router refuses, as "1-1023"
+#   LEASE=          the longest lease that the router grants by PCP, in seconds
 #   DOUBLE=         "100.64.0": the router's WAN is 100.64.0.2, behind a provider's NAT
 #                   (host isp) that has 2.2.2.2
 #   LIE=no          yes: with DOUBLE, the router claims 2.2.2.2 as its own
@@ -75,9 +76,12 @@ link() {
   net "$3" link set "$4" up
 }
 
-# switch HOST NAME PORT...: a bridge on a host, with the given interfaces in it
+# switch HOST NAME PORT...: a bridge on a host, with the given interfaces in it. It switches and does
+# no more: a kernel with br_netfilter hands its frames to the rules for packets, and then sends what
+# they translate back by the port that it came from, which drops it.
 switch() {
   local h=$1 name=$2 p; shift 2
+  for p in iptables ip6tables arptables; do set_kernel "$h" bridge/bridge-nf-call-$p 0 2>/dev/null; done
   net "$h" link add "$name" type bridge forward_delay 0 stp_state 0 mcast_snooping 0
   net "$h" link set "$name" up
   for p; do net "$h" link set "$p" master "$name"; done
@@ -138,6 +142,7 @@ CONF
   [ "$IGD" = 1 ] && echo force_igd_desc_v1=yes
   [ "$V6" = yes ] && echo "lease_file6=$STATE/$1.leases6" || echo ipv6_disable=yes
   [ "$LIE" = yes ] && echo ext_ip=2.2.2.2
+  [ -n "$LEASE" ] && printf 'min_lifetime=1\nmax_lifetime=%s\n' "$LEASE"
   [ -n "$DENY" ] && echo "deny $DENY 0.0.0.0/0 0-65535"
   echo "allow 1-65535 10.0.0.0/8 1-65535"
   echo "deny 0-65535 0.0.0.0/0 0-65535"
@@ -289,10 +294,10 @@ CONF
 up() {
   need
   [ -e "$STATE" ] && die "lab '$LAB' is up already"
-  IGD=${IGD:-2} UPNP=${UPNP:-yes} NATPMP=${NATPMP:-yes} SECURE=${SECURE:-yes} DENY=${DENY:-}
+  IGD=${IGD:-2} UPNP=${UPNP:-yes} NATPMP=${NATPMP:-yes} SECURE=${SECURE:-yes} DENY=${DENY:-} LEASE=${LEASE:-}
   DOUBLE=${DOUBLE:-} LIE=${LIE:-no} SECOND=${SECOND:-no} V6=${V6:-no} DNS=${DNS:-bind} SIGNED=${SIGNED:-no}
   mkdir -p "$STATE"; : >"$STATE/hosts"
-  for v in IGD UPNP NATPMP SECURE DENY DOUBLE LIE SECOND V6 DNS SIGNED; do printf '%s=%q\n' $v "${!v}"; done >"$STATE/env"
+  for v in IGD UPNP NATPMP SECURE DENY LEASE DOUBLE LIE SECOND V6 DNS SIGNED; do printf '%s=%q\n' $v "${!v}"; done >"$STATE/env"
   trap 'echo "lab: not made, removing what there is of it" >&2; down >&2' EXIT
 
   host inet; host router; host lan; host lan2

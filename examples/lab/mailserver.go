@@ -131,14 +131,21 @@ CF
 // Start runs Dovecot and Postfix on a host of a lab until the test ends.
 func (m *MailServer) Start(t testing.TB, l *Lab, host string) {
 	t.Helper()
-	t.Cleanup(func() {
-		m.run(t, l, host, "doveadm", "-c", m.Dovecot, "stop")
-		m.run(t, l, host, "postfix", "-c", m.Postfix, "stop")
-	})
-	for _, args := range [][]string{{"dovecot", "-c", m.Dovecot}, {"postfix", "-c", m.Postfix, "start"}} {
-		if out, err := m.run(t, l, host, args...); err != nil {
-			t.Fatalf("%q: %v: %s", args, err, out)
-		}
+	m.begin(t, l, host, []string{"dovecot", "-c", m.Dovecot}, []string{"doveadm", "-c", m.Dovecot, "stop"})
+	m.StartPostfix(t, l, host)
+}
+
+// StartPostfix runs Postfix alone on a host of a lab until the test ends.
+func (m *MailServer) StartPostfix(t testing.TB, l *Lab, host string) {
+	t.Helper()
+	m.begin(t, l, host, []string{"postfix", "-c", m.Postfix, "start"}, []string{"postfix", "-c", m.Postfix, "stop"})
+}
+
+func (m *MailServer) begin(t testing.TB, l *Lab, host string, start, stop []string) {
+	t.Helper()
+	t.Cleanup(func() { m.run(t, l, host, stop...) })
+	if out, err := m.run(t, l, host, start...); err != nil {
+		t.Fatalf("%q: %v: %s", start, err, out)
 	}
 }
 

@@ -53,7 +53,7 @@ func SelfSigned(dir, name string) (certificate, key string, err error) {
 	if err != nil {
 		return "", "", err
 	}
-	if err := durable.MkdirAll(dir); err != nil {
+	if err := durable.MakePrivate(dir); err != nil {
 		return "", "", err
 	}
 	if err := durable.Replace(key, pem.EncodeToMemory(&pem.Block{Type: "PRIVATE KEY", Bytes: private})); err != nil {

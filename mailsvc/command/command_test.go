@@ -3,12 +3,16 @@ package command
 import (
 	"context"
 	"errors"
+	"runtime"
 	"strings"
 	"testing"
 	"time"
 )
 
 func TestExecute(t *testing.T) {
+	if runtime.GOOS == "windows" {
+		t.Skip("left out: the programs of mail servers that are asked are Unix's")
+	}
 	for _, c := range []struct{ script, out, err string }{
 		{"cat; echo $LC_ALL", "inputC\n", ""},
 		{"echo 'sh: fatal: no such file' >&2; echo later >&2; exit 1", "", "sh: no such file"},

@@ -54,7 +54,7 @@ func Make(path, algorithm string) (Key, error) {
 	if err != nil {
 		return Key{}, fmt.Errorf("DKIM key %s: %w", path, err)
 	}
-	if err := durable.MkdirAll(filepath.Dir(path)); err != nil {
+	if err := durable.MakePrivate(filepath.Dir(path)); err != nil {
 		return Key{}, fmt.Errorf("DKIM key: %w", err)
 	}
 	block := pem.EncodeToMemory(&pem.Block{Type: "PRIVATE KEY", Bytes: der})

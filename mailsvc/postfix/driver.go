@@ -6,7 +6,7 @@ import (
 	"fmt"
 	"log/slog"
 	"net/netip"
-	"path/filepath"
+	"path"
 	"strings"
 	"time"
 
@@ -44,14 +44,14 @@ type Driver struct {
 // Kind implements plan.Driver.
 func (d *Driver) Kind() string { return mailsvc.Kind }
 
-func (d *Driver) main() string { return filepath.Join(d.Dir, "main.cf") }
+func (d *Driver) main() string { return path.Join(d.Dir, "main.cf") }
 
 // ownTable is the table of addresses where virtual_alias_maps names none that can be edited.
-func (d *Driver) ownTable() string { return "hash:" + filepath.Join(d.Dir, "virtual") }
+func (d *Driver) ownTable() string { return "hash:" + path.Join(d.Dir, "virtual") }
 
 // dropIn is the one file that Dovecot is given.
 func (d *Driver) dropIn() string {
-	return filepath.Join(filepath.Dir(d.Dovecot), "conf.d", "99-mailpub.conf")
+	return path.Join(path.Dir(d.Dovecot), "conf.d", "99-mailpub.conf")
 }
 
 func (d *Driver) log() *slog.Logger {

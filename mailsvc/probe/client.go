@@ -11,7 +11,11 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"net"
 	"net/http"
+	"net/http/httptrace"
+	"net/netip"
+	"net/url"
 	"strings"
 	"time"
 )
@@ -21,6 +25,10 @@ const maxAnswer = 4 << 20
 
 // ErrBusy says that the probe wants to be asked later.
 var ErrBusy = errors.New("the probe wants to be asked later")
+
+// ErrInside says that the probe is behind the public address that it should look at. What it sees by
+// way of the router there (hairpin) is not what strangers see.
+var ErrInside = errors.New("the probe is not outside")
 
 // Client asks a probe. Safe for concurrent use.
 type Client struct {
@@ -47,34 +55,43 @@ func (c *Client) Look(ctx context.Context, r Request) (Answer, error) {
 	}
 	request.Header.Set("Authorization", "Bearer "+c.Token)
 	request.Header.Set("Content-Type", "application/json")
+	var at net.Addr
+	request = request.WithContext(httptrace.WithClientTrace(ctx, &httptrace.ClientTrace{GotConn: func(i httptrace.GotConnInfo) { at = i.Conn.RemoteAddr() }}))
 	client := http.Client{Transport: c.transport(), CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }}
 	response, err := client.Do(request)
 	if err != nil {
-		return Answer{}, fmt.Errorf("probe: %w", err)
+		if post := (*url.Error)(nil); errors.As(err, &post) { // which says the whole address once more
+			err = post.Err
+		}
+		return Answer{}, fmt.Errorf("probe %s: %w", c.URL, err)
 	}
 	defer response.Body.Close()
 	text, err := io.ReadAll(io.LimitReader(response.Body, maxAnswer))
 	if err != nil {
 		return Answer{}, fmt.Errorf("probe %s: %w", c.URL, err)
 	}
-	return read(c.URL, response.StatusCode, text)
+	a, err := read(c.URL, response.StatusCode, text)
+	if to, _ := netip.ParseAddrPort(at.String()); err == nil && to.Addr().Unmap() == a.Seen.Unmap() {
+		return Answer{}, fmt.Errorf("probe %s: %w: it has the address %s itself", c.URL, ErrInside, a.Seen)
+	}
+	return a, err
 }
 
-func read(url string, status int, text []byte) (a Answer, err error) {
+func read(at string, status int, text []byte) (a Answer, err error) {
 	var no struct{ Format, Error string }
 	if err := json.Unmarshal(text, &no); err != nil || no.Format != Format {
-		return a, fmt.Errorf("probe %s: what answers is no probe (HTTP %d)", url, status)
+		return a, fmt.Errorf("probe %s: what answers is no probe (HTTP %d)", at, status)
 	}
 	switch {
 	case status == http.StatusTooManyRequests:
-		return a, fmt.Errorf("probe %s: %w: %s", url, ErrBusy, no.Error)
+		return a, fmt.Errorf("probe %s: %w: %s", at, ErrBusy, no.Error)
 	case status == http.StatusUnauthorized:
-		return a, fmt.Errorf("probe %s: it does not know this token", url)
+		return a, fmt.Errorf("probe %s: it does not know this token", at)
 	case status != http.StatusOK:
-		return a, fmt.Errorf("probe %s: %s", url, no.Error)
+		return a, fmt.Errorf("probe %s: %s", at, no.Error)
 	}
 	if err := json.Unmarshal(text, &a); err != nil {
-		return a, fmt.Errorf("probe %s: %w", url, err)
+		return a, fmt.Errorf("probe %s: %w", at, err)
 	}
 	return a, nil
 }

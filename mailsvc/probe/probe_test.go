@@ -295,11 +295,21 @@ func TestRate(t *testing.T) {
 func TestClient(t *testing.T) {
 	o := newOutside(t)
 	o.Allowed = func(netip.Addr) string { return "" }
-	s := httptest.NewTLSServer(o)
+	inside := true
+	s := httptest.NewTLSServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if !inside {
+			r.RemoteAddr = "2.2.2.2:4242"
+		}
+		o.ServeHTTP(w, r)
+	}))
 	defer s.Close()
 	c := &Client{URL: s.URL, Token: token, Fingerprint: Fingerprint(s.Certificate())}
+	if a, err := c.Look(t.Context(), Request{}); !errors.Is(err, ErrInside) || a.Seen.IsValid() {
+		t.Errorf("a probe at the address that it should look at: %+v, %v", a, err)
+	}
+	inside = false
 	a, err := c.Look(t.Context(), Request{})
-	if err != nil || a.Seen != netip.MustParseAddr("127.0.0.1") {
+	if err != nil || a.Seen != netip.MustParseAddr("2.2.2.2") {
 		t.Fatalf("%+v, %v", a, err)
 	}
 	c.Fingerprint = strings.ToUpper(c.Fingerprint[:2]) + ":" + c.Fingerprint[2:]

@@ -83,6 +83,9 @@ func takeStored(t *testing.T, maildir string) map[string]int {
 			if err != nil {
 				t.Fatal(err)
 			}
+			if sub == "tmp" && !(osDisk{}).groups() { // nobody reads it there, and nobody knows that it is nobody's
+				continue
+			}
 			_, body, _ := strings.Cut(string(data), "Subject: ")
 			subject, _, _ := strings.Cut(body, "\r\n")
 			if "Subject: "+body != numbered(subject) || sub == "tmp" {
@@ -108,6 +111,7 @@ func sendUntilCut(t *testing.T, addr, client string, progress *atomic.Int64) (ac
 		return nil
 	}
 	defer conn.Close()
+	conn.SetDeadline(time.Now().Add(time.Minute)) // not every system ends the connections of a process that is killed
 	in := bufio.NewReader(conn)
 	say := func(text string) bool {
 		if _, err := conn.Write([]byte(text)); err != nil {

@@ -5,6 +5,7 @@ import (
 	"crypto/tls"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 
 	"github.com/mailpub/mailpub/plan"
@@ -35,6 +36,14 @@ func (f *Fetcher) check(ctx context.Context, d plan.Domain) plan.Check {
 	serve := fmt.Sprintf("serve what mailpub request policy %s prints", name)
 	p, err := f.Fetch(ctx, name)
 	c.Got = strings.Join(p.Lines, ", ")
+	if own := f.own(ctx, "mta-sts."+name); own != "" {
+		if err != nil {
+			c.Got = err.Error()
+		}
+		c.Status, c.Got = plan.Skip, fmt.Sprintf("mta-sts.%s is %s, the public address of this network: what answers there from inside (%s) proves nothing", name, own, c.Got)
+		c.Hint = fmt.Sprintf("look from elsewhere: curl https://mta-sts.%s/.well-known/mta-sts.txt", name)
+		return c
+	}
 	switch {
 	case errors.Is(err, ErrNotServed):
 		c.Status, c.Got, c.Hint = plan.Fail, err.Error(), serve
@@ -50,6 +59,20 @@ func (f *Fetcher) check(ctx context.Context, d plan.Domain) plan.Check {
 		c.Status, c.Hint = plan.Fail, serve
 	}
 	return c
+}
+
+// own returns the address of a host that is this network's own, or "".
+func (f *Fetcher) own(ctx context.Context, host string) string {
+	if f.Lookup == nil || len(f.Own) == 0 {
+		return ""
+	}
+	addrs, err := f.Lookup(ctx, host)
+	for _, a := range addrs {
+		if err == nil && slices.Contains(f.Own, a) {
+			return a
+		}
+	}
+	return ""
 }
 
 // untrusted reports whether the web server was reached, and showed a certificate that no sender

@@ -111,6 +111,10 @@ type Fetcher struct {
 	Lookup func(ctx context.Context, host string) ([]string, error)
 	// Transport carries the requests; nil is one that uses Lookup and the system's roots.
 	Transport http.RoundTripper
+	// Own are addresses that this network has outside. From inside, what answers there may be the
+	// router itself, or the right server by another way than strangers come: no proof of
+	// anything, so that Checks says so and no more.
+	Own []string
 }
 
 // Fetch gets the policy of a domain. An error that wraps ErrNotServed means that the web

@@ -160,6 +160,15 @@ func TestServed(t *testing.T) {
 			t.Errorf("%s: the gate says %v", domain, err)
 		}
 	}
+	// What answers at the own address from inside proves nothing, be it right or wrong.
+	f.Lookup, f.Own = func(context.Context, string) ([]string, error) { return []string{"2.2.2.2"}, nil }, []string{"2.2.2.2"}
+	for domain, says := range map[string]string{"good.example": "version: STSv1", "absent.example": "404"} {
+		d := plan.Domain{Name: domain + ".", MTASTS: plan.MTASTS{Mode: "enforce", MaxAge: time.Hour}}
+		found := plan.RunChecks(t.Context(), f.Checks([]plan.Domain{d}))
+		if len(found) != 1 || found[0].Status != plan.Skip || !strings.Contains(found[0].Got, says) || found[0].Hint == "" {
+			t.Errorf("%s at the own address: %+v", domain, found)
+		}
+	}
 	if f.Checks([]plan.Domain{{Name: "plain.example."}}) != nil {
 		t.Error("a domain without a policy is checked")
 	}

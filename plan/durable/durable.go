@@ -9,7 +9,8 @@ import (
 	"path/filepath"
 )
 
-// Replace puts data in the place of a file, readable by its owner alone: a temporary
+// Replace puts data in the place of a file, readable by its owner alone (on Windows by those
+// who may read what is in its directory, see MakePrivate): a temporary
 // file beside it, fsync, rename, fsync of the directory. When it returns without an
 // error the new text is on disk; when it fails the old file is as it was, and nothing
 // is left beside it. What root writes in the directory of another user is that one's.
@@ -42,23 +43,6 @@ func ReplaceShared(path string, data []byte, mode fs.FileMode) error {
 	})
 }
 
-// MkdirAll is os.MkdirAll for directories that their owner alone may read. What root makes in the
-// directory of another user is that one's.
-func MkdirAll(dir string) error {
-	if _, err := os.Stat(dir); err == nil {
-		return os.MkdirAll(dir, 0o700) // which says that it is no directory
-	}
-	if up := filepath.Dir(dir); up != dir {
-		if err := MkdirAll(up); err != nil {
-			return err
-		}
-	}
-	if err := os.Mkdir(dir, 0o700); err != nil && !errors.Is(err, fs.ErrExist) {
-		return err
-	}
-	return Inherit(dir)
-}
-
 // Inherit gives a file or directory that is root's, in the directory of another user, to that one,
 // so that what root's commands leave there stands in no service's way. It follows no symbolic
 // link, leaves files of several names alone, and does nothing unless root calls it.
@@ -83,7 +67,7 @@ func replace(path string, data []byte, prepare func(*os.File) error) error {
 	}
 	err = errors.Join(err, tmp.Close())
 	if err == nil {
-		err = os.Rename(tmp.Name(), path)
+		err = rename(tmp.Name(), path)
 	}
 	if err != nil {
 		os.Remove(tmp.Name())

@@ -39,10 +39,10 @@ func owner(t *testing.T, path string) uint32 {
 }
 
 // What root makes in the directory of another user is that one's, however deep.
-func TestMkdirAll(t *testing.T) {
+func TestMakePrivateOfAnother(t *testing.T) {
 	dir := someonesDir(t)
 	for range 2 {
-		if err := MkdirAll(filepath.Join(dir, "a", "b")); err != nil {
+		if err := MakePrivate(filepath.Join(dir, "a", "b")); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -56,7 +56,7 @@ func TestMkdirAll(t *testing.T) {
 		t.Fatal(err)
 	}
 	for _, path := range []string{file, filepath.Join(file, "below")} {
-		if err := MkdirAll(path); !errors.Is(err, syscall.ENOTDIR) {
+		if err := MakePrivate(path); !errors.Is(err, syscall.ENOTDIR) {
 			t.Errorf("%s: %v", path, err)
 		}
 	}

@@ -19,6 +19,12 @@ func SyncDir(dir string) error {
 	return d.Sync()
 }
 
+// rename replaces a file that others may have open: they go on with the old one.
+func rename(from, to string) error { return os.Rename(from, to) }
+
+// Read is os.ReadFile for what Replace writes.
+func Read(path string) ([]byte, error) { return os.ReadFile(path) }
+
 // keepOwner gives f the owner and group of old.
 func keepOwner(f *os.File, old fs.FileInfo) error {
 	s, ok := old.Sys().(*syscall.Stat_t)

@@ -18,7 +18,7 @@ const leadAgain = 500 * time.Millisecond
 // does it waits, until that ends or ctx is done; waiting is called first, with who that is. It
 // keeps no command from working on the site: that has the ledger's own lock.
 func Lead(ctx context.Context, dir, site string, waiting func(who string)) (release func(), err error) {
-	if err := durable.MkdirAll(dir); err != nil {
+	if err := durable.MakePrivate(dir); err != nil {
 		return nil, fmt.Errorf("state directory: %w", err)
 	}
 	f := &File{lock: flock.New(filepath.Join(dir, site+".watch.lock"), flock.SetPermissions(0o600))}

@@ -44,7 +44,7 @@ func Path(dir, site string) string { return filepath.Join(dir, site+".ledger.jso
 // an empty one. A file that can't be read as a ledger is an error: it is copied aside
 // once, and stays as it is.
 func Open(ctx context.Context, dir, site string, wait time.Duration) (*File, *plan.Ledger, error) {
-	if err := durable.MkdirAll(dir); err != nil {
+	if err := durable.MakePrivate(dir); err != nil {
 		return nil, nil, fmt.Errorf("state directory: %w", err)
 	}
 	f := &File{path: Path(dir, site), lock: flock.New(lockPath(dir, site), flock.SetPermissions(0o600))}
@@ -62,7 +62,7 @@ func Open(ctx context.Context, dir, site string, wait time.Duration) (*File, *pl
 // Read reads the ledger of a site without locking it, for commands that only look.
 func Read(dir, site string) (*plan.Ledger, error) {
 	path := Path(dir, site)
-	data, err := os.ReadFile(path)
+	data, err := durable.Read(path)
 	if errors.Is(err, fs.ErrNotExist) {
 		return plan.NewLedger(site), nil
 	}
@@ -141,10 +141,11 @@ func (f *File) sign() error {
 	return nil
 }
 
-// writeAnew writes a file in the place of one that another user may have left.
+// writeAnew writes a file in the place of one that another user may have left. One that a reader has
+// open on Windows can't be removed, but written.
 func writeAnew(path, text string) error {
 	if err := os.Remove(path); err != nil && !errors.Is(err, fs.ErrNotExist) {
-		return err
+		return os.WriteFile(path, []byte(text), 0o600)
 	}
 	file, err := os.OpenFile(path, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o600)
 	if err != nil {

@@ -6,7 +6,7 @@ import (
 	"net"
 	"net/netip"
 	"net/url"
-	"path/filepath"
+	"path"
 	"slices"
 	"strconv"
 	"strings"
@@ -31,8 +31,9 @@ type ServerSetting struct {
 
 // ServerTypes returns every kind of mail server, in the order of a list for people.
 func ServerTypes() []ServerType {
+	// Of a Unix server, wherever the config is looked at.
 	file := func(name, debian string) ServerSetting {
-		return ServerSetting{Name: name, Default: debian, Want: "an absolute path", good: filepath.IsAbs}
+		return ServerSetting{Name: name, Default: debian, Want: "an absolute path", good: path.IsAbs}
 	}
 	return []ServerType{
 		{Name: "receiver"},

@@ -1,12 +1,15 @@
 package config
 
 import (
+	"encoding/binary"
 	"net/netip"
 	"os"
 	"path/filepath"
+	"runtime"
 	"strings"
 	"testing"
 	"time"
+	"unicode/utf16"
 
 	"github.com/mailpub/mailpub/plan"
 )
@@ -102,6 +105,10 @@ func TestNamesStayWhole(t *testing.T) {
 
 // Every mistake is said, with its line, its field and what was expected.
 func TestMistakes(t *testing.T) {
+	wrongUser := `20: service.user: "mail:mail" is no user`
+	if runtime.GOOS == "windows" {
+		wrongUser = "20: service.user: is for Unix"
+	}
 	for _, c := range []struct {
 		name, old, new string
 		want           []string // "LINE: FIELD: words"
@@ -157,7 +164,7 @@ func TestMistakes(t *testing.T) {
 		{"metrics without a port", "aliases:", "metrics: 127.0.0.1\n  aliases:", []string{`20: service.metrics: is "127.0.0.1", want an address and a port`}},
 		{"metrics for everybody", "aliases:", "metrics: 0.0.0.0:9025\n  aliases:", []string{`20: service.metrics: "0.0.0.0:9025" would show them to the Internet`}},
 		{"metrics outside", "aliases:", "metrics: 2.2.2.2:9025\n  aliases:", []string{`20: service.metrics: "2.2.2.2:9025" would show them`}},
-		{"a user and a group", "aliases:", "user: mail:mail\n  aliases:", []string{`20: service.user: "mail:mail" is no user`}},
+		{"a user and a group", "aliases:", "user: mail:mail\n  aliases:", []string{wrongUser}},
 		{"a mailbox without a server", "site: nomeazienda", "verify: {mailbox: {user: mario, password: \"env:P\"}}\nsite: nomeazienda", []string{"1: verify.mailbox: names no server"}},
 		{"a mailbox without a port", "site: nomeazienda", "verify: {mailbox: {imap: 10.10.10.10, user: mario, password: \"env:P\"}}\nsite: nomeazienda",
 			[]string{`1: verify.mailbox.imap: is "10.10.10.10", want HOST:PORT`}},
@@ -248,7 +255,11 @@ func TestSecrets(t *testing.T) {
 	if _, err := c.ResolvedSettings(t.Context(), 0); err == nil || !strings.Contains(err.Error(), "the environment has no KEY") {
 		t.Errorf("no variable: %v", err)
 	}
-	for ref, want := range map[string]string{"env:KEY": "from env", "file:key.txt": "from file", "exec:echo from command": "from command"} {
+	echo := "exec:echo from command"
+	if runtime.GOOS == "windows" { // where a shell alone can do that
+		echo = "exec:cmd.exe /c echo from command"
+	}
+	for ref, want := range map[string]string{"env:KEY": "from env", "file:key.txt": "from file", echo: "from command"} {
 		t.Setenv("KEY", "from env")
 		if err := os.WriteFile(c.Path("key.txt"), []byte("from file\n"), 0o600); err != nil {
 			t.Fatal(err)
@@ -260,6 +271,56 @@ func TestSecrets(t *testing.T) {
 		}
 		if c.Zones[0].Settings["key"] != ref {
 			t.Error("the config itself now holds the secret")
+		}
+	}
+}
+
+// A file that an editor or a shell of Windows wrote holds the same secret.
+func TestSecretsFromWindows(t *testing.T) {
+	dir := t.TempDir()
+	for name, data := range map[string]string{
+		"Notepad":               "\xef\xbb\xbfs3cret\r\n",
+		"Windows PowerShell":    "\xff\xfes\x003\x00c\x00r\x00e\x00t\x00\r\x00\n\x00",
+		"the other way round":   "\xfe\xff\x00s\x003\x00c\x00r\x00e\x00t",
+		"PowerShell 7, or Unix": "s3cret\r\n",
+		"an odd octet":          "\xff\xfes\x003\x00c\x00r\x00e\x00t\x00!",
+	} {
+		if err := os.WriteFile(filepath.Join(dir, "key"), []byte(data), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		if got, err := Resolve(t.Context(), "file:key", dir); err != nil || got != "s3cret" {
+			t.Errorf("%s: %q, %v", name, got, err)
+		}
+	}
+	if err := os.WriteFile(filepath.Join(dir, "key"), []byte("\xff\xfe"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if got, err := Resolve(t.Context(), "file:key", dir); err == nil {
+		t.Errorf("nothing but a mark is %q", got)
+	}
+}
+
+// A config is read alike with the line ends and the marks of Windows.
+func TestLoadFromWindows(t *testing.T) {
+	crlf := strings.ReplaceAll(good, "\n", "\r\n")
+	var wide []byte
+	for _, u := range utf16.Encode([]rune(crlf)) {
+		wide = binary.LittleEndian.AppendUint16(wide, u)
+	}
+	const toml = "site = 'nomeazienda'\r\n[server]\r\nhostname = 'mail.nomeazienda.it'\r\n"
+	for name, file := range map[string]string{
+		"crlf.yaml": crlf, "bom.yaml": "\xef\xbb\xbf" + crlf, "utf16.yaml": "\xff\xfe" + string(wide),
+		"bom.toml": "\xef\xbb\xbf" + toml,
+	} {
+		c, err := Load(write(t, name, file))
+		if strings.HasSuffix(name, ".toml") { // it says too little, and is read all the same
+			if err == nil || strings.Contains(err.Error(), "site") || !strings.Contains(err.Error(), "server.address") {
+				t.Errorf("%s: %v", name, err)
+			}
+			continue
+		}
+		if err != nil || c.Site != "nomeazienda" || c.Server.Hostname != "mail.nomeazienda.it" {
+			t.Errorf("%s: %v", name, err)
 		}
 	}
 }

@@ -81,7 +81,7 @@ func readFile(path string, data []byte) (f file, err error) {
 	if format == "yml" {
 		format = "yaml"
 	}
-	f.path = path
+	f.path, data = path, []byte(text(data))
 	if f.lines, f.fields, err = linesOf(format, data); err == nil && f.fields == nil { // TOML
 		v := viper.NewWithOptions(viper.KeyDelimiter(delimiter))
 		v.SetConfigType(format)

@@ -1,14 +1,18 @@
 package config
 
 import (
+	"bytes"
 	"context"
+	"encoding/binary"
 	"errors"
 	"fmt"
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strings"
 	"time"
+	"unicode/utf16"
 
 	"github.com/mailpub/mailpub/providers"
 )
@@ -101,7 +105,7 @@ func Resolve(ctx context.Context, ref, dir string) (string, error) {
 		if err != nil {
 			return "", fmt.Errorf("secret can't be read: %w", err)
 		}
-		secret = string(data)
+		secret = text(data)
 	case "exec":
 		ctx, cancel := context.WithTimeout(ctx, commandTimeout)
 		defer cancel()
@@ -118,6 +122,29 @@ func Resolve(ctx context.Context, ref, dir string) (string, error) {
 		return "", errors.New(ref + " is empty, want the secret")
 	}
 	return secret, nil
+}
+
+// text is what a file says that an editor or a shell of Windows may have written: with a byte
+// order mark, or in UTF-16, as "..." > FILE of Windows PowerShell does.
+func text(data []byte) string {
+	var order binary.ByteOrder
+	switch {
+	case bytes.HasPrefix(data, []byte("\xef\xbb\xbf")):
+		return string(data[3:])
+	case bytes.HasPrefix(data, []byte("\xff\xfe")):
+		order = binary.LittleEndian
+	case bytes.HasPrefix(data, []byte("\xfe\xff")):
+		order = binary.BigEndian
+	default:
+		return string(data)
+	}
+	var units []uint16
+	for pair := range slices.Chunk(data[2:], 2) {
+		if len(pair) == 2 {
+			units = append(units, order.Uint16(pair))
+		}
+	}
+	return string(utf16.Decode(units))
 }
 
 // Path returns a path of the config as seen from the working directory.

@@ -20,7 +20,7 @@ func delivery() []Entry {
 			"Spammers prefer the backup, since it knows least; its bounces hit the innocent.",
 			"Give it the list of recipients, close it to others, or take it out: senders wait for days without it."},
 		{"mail.outside", "mail",
-			"One message from the probe, by MX, address, SMTP and TLS, as a stranger's server sends it. The first hop that fails is named.",
+			"One message from the probe, by MX, address, SMTP and TLS, as a stranger's server sends it. The first hop that fails is named. Without a probe it can't be known.",
 			"This is the question itself: does mail arrive.",
 			"Mend the hop that is named; the later ones can't be known before."},
 	}

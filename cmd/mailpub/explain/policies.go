@@ -24,7 +24,7 @@ func policies() []Entry {
 			"Senders keep to the policy they remember until the id in the record changes, even where it has become wrong.",
 			"Run mailpub apply."},
 		{"sts.policy", "dns",
-			"The MTA-STS policy as it is served over HTTPS. It fails where it is not, where it differs from the config, or leaves an MX out.",
+			"The MTA-STS policy as it is served over HTTPS. It fails where it is not, where it differs from the config, or leaves an MX out. Where its name leads to this site's own address it can't be known from inside.",
 			"Senders that heed it deliver nothing to an MX that it does not name.",
 			"Serve what mailpub request policy prints, at https://mta-sts.DOMAIN/.well-known/mta-sts.txt, with a certificate for that name."},
 		{"tlsrpt.record", "dns",

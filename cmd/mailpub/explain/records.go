@@ -8,7 +8,7 @@ func records() []Entry {
 			"Programs here then connect to another machine than the rest of the world, and what they tell about the server is not true outside.",
 			"Remove the line from the hosts file, or correct its address."},
 		{"dns.zone", "dns",
-			"The SOA, and what mail needs, of each zone at each of its name servers. It fails where none answers, where one answers without holding the zone, and where they answer differently; it warns where one is silent or the serials alone differ.",
+			"The SOA, and what mail needs, of each zone at each of its name servers. It fails where none answers, where one answers without holding the zone, and where they answer differently; it warns where one is silent or the serials alone differ. One at this site's own public address can't be judged from inside.",
 			"Who happens to ask the server that is behind or knows nothing gets old records or none: mail then fails for some, and now and then.",
 			"Repair the transfer to that server, or take it out of the NS records, in the zone and at the parent."},
 		{"dns.delegation", "dns",

@@ -64,7 +64,7 @@ CREATE INDEX IF NOT EXISTS event_of ON event (site, at);
 // that is no SQLite database, or a broken one, is an error that names it; it stays as it is.
 func Open(ctx context.Context, path string) (*Store, error) {
 	fail := func(err error) (*Store, error) { return nil, fmt.Errorf("history %s: %w", path, err) }
-	if err := durable.MkdirAll(filepath.Dir(path)); err != nil {
+	if err := durable.MakePrivate(filepath.Dir(path)); err != nil {
 		return fail(err)
 	}
 	f, err := os.OpenFile(path, os.O_RDWR|os.O_CREATE, 0o600)

@@ -18,26 +18,29 @@ import (
 // "smtp://user:password@host:587/?fromAddress=a@b&toAddresses=c@d" or "ntfy://ntfy.sh/topic". The
 // error of a URL that is none holds nothing of it but its scheme.
 //
-// shoutrrr does not know contexts: while a message hangs the channel refuses further ones.
+// shoutrrr does not know contexts, and its own time limit leaves a goroutine behind for good at each
+// message that takes longer. So the service is called without it, and what may hang at a time is bounded.
 func Service(raw string) (watch.Channel, error) {
 	scheme, _, _ := strings.Cut(raw, ":")
-	router, err := shoutrrr.NewSender(log.New(io.Discard, "", 0), raw)
-	if err != nil {
+	fail := func(err error) (watch.Channel, error) {
 		return watch.Channel{}, fmt.Errorf("no URL of a service that can be told: %w", bare(err, secretsOf(raw)...))
 	}
-	free := make(chan struct{}, 1)
-	return watch.Channel{Name: scheme, Send: func(_ context.Context, n watch.Notice) error {
-		select {
-		case free <- struct{}{}:
-			defer func() { <-free }()
-		default:
-			return errors.New("the message before hangs")
+	router, err := shoutrrr.NewSender(log.New(io.Discard, "", 0))
+	if err != nil {
+		return fail(err)
+	}
+	service, err := router.Locate(raw)
+	if err != nil {
+		return fail(err)
+	}
+	a := &attempts{}
+	return watch.Channel{Name: scheme, Send: func(ctx context.Context, n watch.Notice) error {
+		err := a.do(ctx, func() error {
+			return service.Send(n.Text, &types.Params{"title": "mailpub " + n.Site + ": " + n.Title})
+		})
+		if err == nil || ctx.Err() != nil || errors.Is(err, errHangs) {
+			return err
 		}
-		for _, err := range router.Send(n.Text, &types.Params{"title": "mailpub " + n.Site + ": " + n.Title}) {
-			if err != nil {
-				return bare(err, secretsOf(raw)...)
-			}
-		}
-		return nil
+		return bare(err, secretsOf(raw)...)
 	}}, nil
 }

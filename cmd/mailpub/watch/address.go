@@ -3,6 +3,7 @@ package watch
 import (
 	"net/netip"
 	"slices"
+	"strings"
 	"time"
 )
 
@@ -51,6 +52,25 @@ func (f *following) followed(now time.Time) {
 
 // settled notes that DNS and the public address agree.
 func (f *following) settled() { f.Addrs, f.Since = nil, time.Time{} }
+
+// disputed reports whether sources name different addresses of one family.
+func disputed(seen []Sighting) bool {
+	return slices.ContainsFunc(seen, func(a Sighting) bool {
+		return slices.ContainsFunc(seen, func(b Sighting) bool { return a.Addr != b.Addr && a.Addr.Is4() == b.Addr.Is4() })
+	})
+}
+
+// dispute says that the sources of the public address do not agree, which is why no more could be
+// found out, and what the checks saw of that with it.
+func (p *picture) dispute(err error) {
+	for subject, t := range p.broken {
+		if strings.HasPrefix(subject, "router.address ") {
+			t.Under = subjectSources
+		}
+	}
+	p.add(&trouble{Subject: subjectSources, Got: err.Error(), Hint: "DNS is left as it is until they agree",
+		says: "the sources of the public address do not agree"})
+}
 
 // agreed reports whether each address that was found out has two sources.
 func agreed(found Found) bool {

@@ -2,6 +2,7 @@ package watch
 
 import (
 	"context"
+	"errors"
 	"net/netip"
 	"slices"
 	"strings"
@@ -109,6 +110,44 @@ func TestAddressOfTwo(t *testing.T) {
 		m.expect(t, "changed-address healed")
 		if len(m.view().orders) != 1 {
 			t.Errorf("%d orders", len(m.view().orders))
+		}
+	})
+}
+
+// Sources that do not agree are not followed, for days; that is one notice with what each says, and one
+// when they do.
+func TestAddressDisputed(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		m, stop := newMoving(t, nil)
+		defer stop()
+		m.set(func() {
+			m.found.Err = errors.New("the router says 2.2.2.7, opendns says 2.2.2.2")
+			m.found.Sightings = []Sighting{{"the router", addrB}, {"opendns", addrA}, {"this machine", netip.MustParseAddr("2001:db8::25")}}
+			m.found.Public = nil
+			m.found.Report.Checks = append(m.found.Report.Checks, plan.Check{ID: "router.address", Subject: "as seen from outside", Status: plan.Fail, Got: "they differ"})
+		})
+		m.signals <- Signal{AddressSeen, ""}
+		pass(48 * time.Hour)
+		m.expect(t, "broke")
+		for _, want := range []string{"the sources of the public address do not agree", "the router says 2.2.2.7, opendns says 2.2.2.2", "until they agree"} {
+			if n := m.view().notices[0]; !strings.Contains(n.Text, want) {
+				t.Errorf("no %q in:\n%s", want, n.Text)
+			}
+		}
+		if orders := m.view().orders; len(orders) != 0 {
+			t.Errorf("ordered %v", orders)
+		}
+		m.set(m.well)
+		m.set(func() { m.found.Err = nil })
+		m.move(addrB, "the router", "opendns")
+		m.signals <- Signal{AddressSeen, ""}
+		pass(time.Minute)
+		m.set(m.well)
+		m.set(func() { m.found.Public = []netip.Addr{addrB} })
+		pass(time.Hour)
+		m.expect(t, "broke healed changed-address healed")
+		if orders := m.view().orders; len(orders) != 1 {
+			t.Errorf("ordered %v", orders)
 		}
 	})
 }

@@ -43,6 +43,7 @@ const (
 	subjectRepair  = "repair"
 	subjectGateway = "router.gateway router"
 	subjectAddress = "router.address public address"
+	subjectSources = "address sources"
 )
 
 // subjectOf is how a change is called: as the check that sees the same.
@@ -107,7 +108,10 @@ func see(f Found) picture {
 	for _, e := range f.Unread {
 		p.add(&trouble{Subject: "read " + e.Party, Got: e.Err.Error(), Hint: "what it has can't be compared until it answers", soft: true})
 	}
-	if f.Err != nil {
+	switch {
+	case f.Err != nil && disputed(f.Sightings):
+		p.dispute(f.Err)
+	case f.Err != nil:
 		p.add(&trouble{Subject: subjectLook, Got: f.Err.Error(), soft: true})
 	}
 	for _, a := range f.Public { // that a PTR record is missing is one thing
