@@ -18,15 +18,20 @@ func TestServiceConfig(t *testing.T) {
 	want(t, one(t, run(t, f, "service.config"), ""), plan.Skip, "can't be read from here")
 	f.Aliases = []string{"abuse@nomeazienda.it", "sales@nomeazienda.it"}
 	f.Inspect = func(context.Context) ([]Setting, error) {
-		return []Setting{{"hostname", "main.cf myhostname", host, host, true}, {"vrfy", "main.cf disable_vrfy_command", "yes", "no", false},
-			{"delivery", "main.cf relayhost", empty, "[x]", false}}, nil
+		return []Setting{
+			{Need: "hostname", Subject: "main.cf myhostname", Want: host, Got: host, Good: true},
+			{Need: "vrfy", Subject: "main.cf disable_vrfy_command", Want: "yes", Got: "no"},
+			{Need: "delivery", Subject: "main.cf relayhost", Want: empty, Got: "[x]"},
+			{Need: "logins", Subject: "dovecot auth", Want: "private/auth", Got: "stat: permission denied", Unknown: true},
+		}, nil
 	}
 	found := run(t, f, "service.config")
 	want(t, one(t, found, "myhostname"), plan.Pass, host)
 	want(t, one(t, found, "disable_vrfy"), plan.Fail, "no")
+	want(t, one(t, found, "dovecot auth"), plan.Skip, "permission denied")
 	want(t, one(t, found, "alias abuse"), plan.Pass, "250")
 	want(t, one(t, found, "alias sales"), plan.Fail, "550")
-	if len(found) != 4 {
+	if len(found) != 5 {
 		t.Errorf("%+v", found)
 	}
 	f.Sends = true

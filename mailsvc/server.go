@@ -32,6 +32,7 @@ type Setting struct {
 	Subject   string // the setting in the server's own words
 	Want, Got string
 	Good      bool
+	Unknown   bool // it can't be seen, for the reason in Got
 }
 
 // SplitNeed returns the parts of a need's key: {"alias", "postmaster@nomeazienda.it"}.

@@ -7,7 +7,6 @@ import (
 	"net/netip"
 	"os"
 	"path/filepath"
-	"runtime"
 	"strings"
 
 	"github.com/spf13/cobra"
@@ -120,7 +119,7 @@ func (b *beginning) write() (*config.Config, error) {
 	d := draft.From(b.found, b.choices)
 	d.How, d.Schema = "mailpub "+b.command, schema.ID
 	if b.packaged() {
-		d.State, d.Maildir = stateOfPackage, stateOfPackage+"/mail"
+		d.State, d.Maildir, d.User = stateOfPackage, stateOfPackage+"/mail", userOfPackage
 	}
 	text, err := d.YAML()
 	if err != nil {
@@ -142,56 +141,6 @@ func (b *beginning) write() (*config.Config, error) {
 		return nil, fmt.Errorf("the config was not written: %w", err)
 	}
 	return cfg, nil
-}
-
-// stateOfPackage is where the .deb and .rpm keep ledger and mail, of configs under /etc.
-const stateOfPackage = "/var/lib/mailpub"
-
-func (b *beginning) packaged() bool {
-	path, err := filepath.Abs(b.app.configFile)
-	if err != nil || !strings.HasPrefix(path, "/etc/") {
-		return false
-	}
-	_, err = os.Stat(stateOfPackage)
-	return err == nil
-}
-
-// unset names the variables of the environment that the config refers to and that are not set.
-func unset(cfg *config.Config) (names []string) {
-	for _, z := range cfg.Zones {
-		p, _ := providers.Lookup(z.Provider)
-		for _, s := range p.Settings {
-			name, ok := strings.CutPrefix(z.Settings[s.Name], "env:")
-			if _, there := os.LookupEnv(name); ok && s.Secret && !there && !strings.Contains(" "+strings.Join(names, " ")+" ", " "+name+" ") {
-				names = append(names, name)
-			}
-		}
-	}
-	return names
-}
-
-// steps says how it goes on: what to type next, in order.
-func (b *beginning) steps(cfg *config.Config) {
-	a := b.app
-	w := a.out
-	fmt.Fprintf(w, "\nWrote %s. Next:\n", a.look.bold(a.configFile))
-	for _, name := range unset(cfg) {
-		set := "export " + name + "=..."
-		if runtime.GOOS == "windows" {
-			set = `$env:` + name + ` = "..."`
-		}
-		fmt.Fprintf(w, "  %s %s\n", pad(set, 36), a.look.dim("the secret, which the config only refers to"))
-	}
-	line := func(command, why string) {
-		fmt.Fprintf(w, "  %s %s\n", pad("mailpub"+a.configFlag()+" "+command, 36), a.look.dim(why))
-	}
-	line("plan", "shows what would change; it writes nothing")
-	if cfg.Service.Type == "receiver" {
-		line("receive", "the mail server: in another terminal, or as a service")
-	}
-	line("apply", "brings it about, MX last")
-	line("verify", "proves it")
-	line("service install", "keeps it so: watch, as a service")
 }
 
 // receiverHere reports whether the bundled receiver of a site has been set up beside the config.

@@ -12,6 +12,7 @@ import (
 )
 
 func main() {
+	bringRoots()
 	a := &app{stdio: stdio{os.Stdin, os.Stdout, os.Stderr}, stoppable: stoppable}
 	os.Exit(a.execute(context.Background(), os.Args[1:]))
 }

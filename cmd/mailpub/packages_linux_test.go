@@ -2,12 +2,14 @@ package main
 
 import (
 	"bytes"
-	"crypto/sha256"
+	"cmp"
 	"os"
 	"os/exec"
 	"path/filepath"
 	"strings"
 	"testing"
+
+	"github.com/mailpub/mailpub/examples/lab"
 )
 
 // onThisMachine runs a command on the machine itself, and expects it to succeed.
@@ -22,106 +24,133 @@ func onThisMachine(t *testing.T, env []string, args ...string) string {
 	return string(out)
 }
 
-// TestPackage makes the .deb twice, of the same bytes, and installs, upgrades, removes and purges
-// it on this machine, which is only done where that was asked for.
-func TestPackage(t *testing.T) {
-	if os.Getenv("MAILPUB_LAB") != "require" {
-		t.Skip("left out: it installs a package on this machine; MAILPUB_LAB=require does it")
-	}
-	if _, err := os.Stat("/usr/bin/mailpub"); err == nil || exec.Command("id", "mailpub").Run() == nil {
-		t.Fatal("mailpub is installed here, or its user is there: not taken away for a test")
-	}
-	dir := t.TempDir()
-	var debs [2]string
-	for i, version := range []string{"1.0.0", "1.0.1"} {
-		out := filepath.Join(dir, version)
-		onThisMachine(t, []string{"OUT=" + out, "VERSION=" + version, "TARGETS=linux/amd64", "FORMATS=deb sbom", "GOFLAGS="}, "nice", ".ci/packages")
-		debs[i] = filepath.Join(out, "mailpub_"+version+"_amd64.deb")
-		if sums := onThisMachine(t, nil, "sh", "-c", `cd "$0" && sha256sum --check SHA256SUMS`, out); strings.Count(sums, ": OK") != 2 {
-			t.Errorf("checksums of the package and its SBOM: %s", sums)
+// cloned is a clone of the repository as it is now, what is not committed yet included.
+func cloned(t *testing.T) string {
+	t.Helper()
+	dir := filepath.Join(t.TempDir(), "mailpub")
+	onThisMachine(t, nil, "git", "clone", "-q", "--shared", ".", dir)
+	for name := range strings.SplitSeq(onThisMachine(t, nil, "git", "ls-files", "-z", "--modified", "--others", "--exclude-standard"), "\x00") {
+		to := filepath.Join(dir, name)
+		_, err := os.Lstat(filepath.Join("../..", name))
+		switch {
+		case name == "":
+		case err != nil: // it was removed
+			if err := os.Remove(to); err != nil {
+				t.Fatal(err)
+			}
+		default:
+			onThisMachine(t, nil, "mkdir", "-p", filepath.Dir(to))
+			onThisMachine(t, nil, "cp", "-a", name, to)
 		}
 	}
-	if sbom, err := os.ReadFile(filepath.Join(dir, "1.0.0", "mailpub_1.0.0_linux_amd64.sbom.json")); err != nil || !bytes.Contains(sbom, []byte("pkg:golang/github.com/spf13/cobra@")) {
+	return dir
+}
+
+// packages are where those of two versions are.
+type packages struct{ old, new string }
+
+func (p packages) deb() (old, new string) {
+	return filepath.Join(p.old, "mailpub_1.0.0_amd64.deb"), filepath.Join(p.new, "mailpub_1.0.1_amd64.deb")
+}
+
+func (p packages) rpm() (old, new string) {
+	return filepath.Join(p.old, "mailpub-1.0.0-1.x86_64.rpm"), filepath.Join(p.new, "mailpub-1.0.1-1.x86_64.rpm")
+}
+
+func (p packages) image() string {
+	return filepath.Join(p.old, "mailpub_1.0.0_linux_amd64.image.tar.gz")
+}
+
+// makePackages makes those of one version twice, in two clones, of the same bytes; and those of the next.
+func makePackages(t *testing.T) packages {
+	t.Helper()
+	clones, out := [2]string{cloned(t), cloned(t)}, t.TempDir()
+	p := packages{filepath.Join(out, "one"), filepath.Join(out, "next")}
+	build := func(clone, out, version, formats string) {
+		t.Helper()
+		onThisMachine(t, []string{"OUT=" + out, "VERSION=" + version, "TARGETS=linux/amd64", "FORMATS=" + formats, "GOFLAGS="}, "nice", clone+"/.ci/packages")
+	}
+	const all = "archive deb rpm image sbom"
+	build(clones[0], p.old, "1.0.0", all)
+	build(clones[1], filepath.Join(out, "two"), "1.0.0", all)
+	build(clones[1], p.new, "1.0.1", "deb rpm")
+	if sums := onThisMachine(t, nil, "sh", "-c", `cd "$0" && sha256sum --check SHA256SUMS`, p.old); strings.Count(sums, ": OK") != 5 {
+		t.Errorf("checksums: %s", sums)
+	}
+	if out, err := exec.Command("diff", "-rq", p.old, filepath.Join(out, "two")).CombinedOutput(); err != nil {
+		t.Errorf("two builds of one commit: %v\n%s", err, out)
+	}
+	if sbom, err := os.ReadFile(filepath.Join(p.old, "mailpub_1.0.0_linux_amd64.sbom.json")); err != nil || !bytes.Contains(sbom, []byte("pkg:golang/github.com/spf13/cobra@")) {
 		t.Errorf("the SBOM does not name what is in it: %v", err)
 	}
-	if filesOf(t, debs[0]) != filesOf(t, debs[1]) {
-		t.Error("two builds of one commit made different files")
-	}
-	t.Cleanup(func() { exec.Command("dpkg", "--purge", "mailpub").Run() })
+	return p
+}
 
-	onThisMachine(t, nil, "dpkg", "-i", debs[0])
-	has(t, onThisMachine(t, nil, "/usr/bin/mailpub", "version"), "mailpub ")
-	has(t, onThisMachine(t, []string{"MANPAGER=cat", "COLUMNS=100"}, "man", "mailpub"), "makes a mail server behind a router")
-	has(t, onThisMachine(t, []string{"MANPAGER=cat", "COLUMNS=120"}, "man", "5", "mailpub.yaml"), "names the ledger")
-	has(t, onThisMachine(t, nil, "getent", "passwd", "mailpub"), "/usr/sbin/nologin")
-	has(t, onThisMachine(t, nil, "stat", "-c", "%U %a", "/etc/mailpub", "/var/lib/mailpub"), "mailpub 750\nmailpub 750\n")
-	has(t, onThisMachine(t, nil, "bash", "-c", ". /usr/share/bash-completion/completions/mailpub && complete -p mailpub"), "__start_mailpub")
-	has(t, onThisMachine(t, nil, "/usr/bin/mailpub", "-c", "/etc/mailpub/mailpub.yaml", "init", "--yes", "--protocol", "manual", "--resolver", "127.0.0.1:1",
+// TestPackage makes the packages, and installs, upgrades and removes them on a machine of the lab's.
+func TestPackage(t *testing.T) {
+	missing := cmp.Or(lab.MissingMachine(), lab.MissingMailServer())
+	for _, command := range []string{"git", "rpm", "dpkg", "man", "swaks"} {
+		if _, err := exec.LookPath(command); err != nil {
+			missing = cmp.Or(missing, "no "+command+" here")
+		}
+	}
+	switch {
+	case missing != "" && os.Getenv("MAILPUB_LAB") == "require":
+		t.Fatalf("packages can't be tried: %s", missing)
+	case missing != "":
+		t.Skipf("left out: packages can't be tried: %s", missing)
+	}
+	packageUnderSystemd(t, makePackages(t))
+}
+
+// unseen runs a command that sees no systemd, as in a container or in a chroot.
+func (s *underSystemd) unseen(args ...string) string {
+	s.Helper()
+	return s.run(append([]string{"unshare", "--mount", "sh", "-c", `mount -t tmpfs none /run/systemd && exec "$@"`, "sh"}, args...)...)
+}
+
+// debAlone installs, upgrades, removes and purges the .deb where no systemd runs.
+func (s *underSystemd) debAlone(old, next string) {
+	s.unseen("dpkg", "-i", old)
+	has(s, s.unseen("mailpub", "version"), "mailpub 1.0.0 ")
+	has(s, s.sh("MANPAGER=cat COLUMNS=100 man mailpub"), "makes a mail server behind a router")
+	has(s, s.sh("MANPAGER=cat COLUMNS=120 man 5 mailpub.yaml"), "names the ledger")
+	has(s, s.run("getent", "passwd", "mailpub"), "/usr/sbin/nologin")
+	has(s, s.run("stat", "-c", "%U %a", "/etc/mailpub", "/var/lib/mailpub"), "mailpub 750\nmailpub 750\n")
+	has(s, s.run("bash", "-c", ". /usr/share/bash-completion/completions/mailpub && complete -p mailpub"), "__start_mailpub")
+	has(s, s.unseen("mailpub", "-c", "/etc/mailpub/mailpub.yaml", "init", "--yes", "--protocol", "manual", "--resolver", "127.0.0.1:1",
 		"--public", "2.2.2.2", "--address", "127.0.0.1", "--service", "receiver", "--provider", "manual", "nomeazienda.it"), "Wrote /etc/mailpub/mailpub.yaml")
-	has(t, onThisMachine(t, nil, "stat", "-c", "%U %a", "/etc/mailpub/mailpub.yaml"), "mailpub 600\n")
-	has(t, onThisMachine(t, nil, "cat", "/etc/mailpub/mailpub.yaml"), "state: /var/lib/mailpub ", "maildir: /var/lib/mailpub/mail ")
-	for _, unit := range glob(t, "/usr/lib/systemd/system/mailpub*.service") {
-		if out, err := exec.Command("systemd-analyze", "verify", unit).CombinedOutput(); err != nil || bytes.Contains(out, []byte("mailpub")) {
-			t.Errorf("%s: %v\n%s", unit, err, out)
-		}
+	has(s, s.run("stat", "-c", "%U %a", "/etc/mailpub/mailpub.yaml"), "mailpub 600\n")
+	has(s, s.run("cat", "/etc/mailpub/mailpub.yaml"), "state: /var/lib/mailpub ", "maildir: /var/lib/mailpub/mail ")
+	if out := s.sh("systemd-analyze verify /usr/lib/systemd/system/mailpub*.service /usr/lib/systemd/system/mailpub*.timer"); strings.Contains(out, "mailpub") {
+		s.Errorf("the units: %s", out)
 	}
 
-	// The binary needs nothing around it, as in a container image from scratch.
-	scratch := t.TempDir()
-	onThisMachine(t, nil, "cp", "/usr/bin/mailpub", scratch)
-	has(t, onThisMachine(t, nil, "chroot", scratch, "/mailpub", "version"), "mailpub ")
-
-	onThisMachine(t, nil, "dpkg", "-i", debs[1])
-	has(t, onThisMachine(t, nil, "dpkg-query", "-W", "-f", "${Version} ${Status}", "mailpub"), "1.0.1 install ok installed")
-	if _, err := os.Stat("/etc/mailpub/mailpub.yaml"); err != nil {
-		t.Errorf("the upgrade took the config away: %v", err)
-	}
-
-	if err := os.MkdirAll("/var/lib/mailpub/mail/mario/new", 0o700); err != nil {
-		t.Fatal(err)
-	}
-	const message = "/var/lib/mailpub/mail/mario/new/1.host"
-	if err := os.WriteFile(message, []byte("Subject: kept\r\n\r\n"), 0o600); err != nil {
-		t.Fatal(err)
-	}
-	onThisMachine(t, nil, "dpkg", "--remove", "mailpub")
-	if _, err := os.Stat("/etc/mailpub/mailpub.yaml"); err != nil {
-		t.Errorf("removing took the config away: %v", err)
-	}
-	has(t, onThisMachine(t, nil, "dpkg", "--purge", "mailpub"), "there is mail in /var/lib/mailpub, which stays")
-	if _, err := os.Stat(message); err != nil {
-		t.Errorf("purging took mail away: %v", err)
-	}
-	if err := os.RemoveAll("/var/lib/mailpub"); err != nil {
-		t.Fatal(err)
-	}
-	onThisMachine(t, nil, "dpkg", "-i", debs[1])
-	onThisMachine(t, nil, "dpkg", "--purge", "mailpub")
-	for _, path := range append(glob(t, "/usr/lib/systemd/system/mailpub*"), "/usr/bin/mailpub", "/etc/mailpub", "/var/lib/mailpub", "/usr/share/doc/mailpub", "/usr/share/mailpub") {
-		if _, err := os.Lstat(path); err == nil {
-			t.Errorf("%s is left after purging", path)
-		}
-	}
-	if exec.Command("id", "mailpub").Run() == nil {
-		t.Error("the user mailpub is left after purging")
-	}
+	s.unseen("dpkg", "-i", next)
+	has(s, s.run("dpkg-query", "-W", "-f", "${Version} ${Status}", "mailpub"), "1.0.1 install ok installed")
+	s.run("test", "-e", "/etc/mailpub/mailpub.yaml")
+	s.sh("mkdir -p /var/lib/mailpub/mail/mario/new; echo Subject: kept >/var/lib/mailpub/mail/mario/new/1.host")
+	s.unseen("dpkg", "--remove", "mailpub")
+	s.run("test", "-e", "/etc/mailpub/mailpub.yaml")
+	has(s, s.unseen("dpkg", "--purge", "mailpub"), "there is mail in /var/lib/mailpub, which stays")
+	s.sh("test -e /var/lib/mailpub/mail/mario/new/1.host; rm -r /var/lib/mailpub")
+	s.unseen("dpkg", "-i", next)
+	s.unseen("dpkg", "--purge", "mailpub")
+	s.nothingIsLeft()
+	s.sh("! getent passwd mailpub; ! getent group mailpub")
 }
 
-func glob(t *testing.T, pattern string) []string {
-	t.Helper()
-	found, err := filepath.Glob(pattern)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return found
+// image is what a container image from scratch is made of: the program, which needs nothing around it.
+func (s *underSystemd) image(tar string) {
+	s.sh("mkdir /srv/image; tar -C /srv/image -xpf " + tar)
+	has(s, s.run("chroot", "--userspec=65532:65532", "/srv/image", "/mailpub", "version"), "mailpub 1.0.0 ")
+	has(s, s.sh("cd /srv/image; stat -c '%n %u %a' * | sort"), "etc 0 755\nmailpub 0 755\nsite 65532 755\ntmp 0 1777\n")
 }
 
-// filesOf is the digest of what a package unpacks.
-func filesOf(t *testing.T, deb string) [32]byte {
-	t.Helper()
-	out, err := exec.CommandContext(t.Context(), "dpkg-deb", "--fsys-tarfile", deb).Output()
-	if err != nil {
-		t.Fatal(err)
+// nothingIsLeft sees that no file of a package is.
+func (s *underSystemd) nothingIsLeft() {
+	s.Helper()
+	if left := s.sh("find /usr /var/lib/mailpub /etc/systemd -name '*mailpub*' 2>/dev/null || true"); left != "" {
+		s.Errorf("left: %s", left)
 	}
-	return sha256.Sum256(out)
 }

@@ -40,6 +40,7 @@ type app struct {
 	configFile string
 	json       bool
 	noColor    bool
+	manySites  bool // of which drift looks at: each line says of which it is
 	verbose    bool
 	look       look
 	log        *slog.Logger // nil: standard error, with -v

@@ -1,7 +1,6 @@
 package main
 
 import (
-	"cmp"
 	"errors"
 	"fmt"
 	"os"
@@ -88,7 +87,7 @@ func (a *app) unitOptions(f serviceFlags, paths []string) (o unit.Options, err e
 		return o, err
 	}
 	if len(files) == 0 {
-		return o, errors.New("there is no *.yaml in it")
+		return o, errNoSites
 	}
 	for _, p := range paths {
 		abs, err := filepath.Abs(p)
@@ -110,6 +109,7 @@ func (a *app) unitOptions(f serviceFlags, paths []string) (o unit.Options, err e
 				return o, fmt.Errorf("state directory: %w", err)
 			}
 		}
+		o.MailServer = o.MailServer || mendsPostfix(cfg)
 		o.NetAdmin = o.NetAdmin || cfg.Router.Protocol == "nftables"
 		if o.Writable, err = addWritable(o.Writable, cfg); err != nil {
 			return o, err
@@ -125,8 +125,9 @@ func addWritable(dirs []string, cfg *config.Config) ([]string, error) {
 	if cfg.Service.Maildir != "" { // it takes its own test message away again
 		more = append(more, cfg.Path(cfg.Service.Maildir))
 	}
-	if slices.Contains(cfg.Watch.Repair, "service") && cfg.Service.Type == "postfix" {
-		more = append(more, cmp.Or(cfg.Service.Settings["config_directory"], "/etc/postfix"))
+	if mendsPostfix(cfg) { // not the hosts file: a name in it is somebody else's work, and left
+		s := cfg.Service.Settings
+		more = append(more, s["config_directory"], filepath.Join(filepath.Dir(s["dovecot"]), "conf.d"))
 	}
 	for _, dir := range more {
 		abs, err := filepath.Abs(dir)
@@ -140,6 +141,11 @@ func addWritable(dirs []string, cfg *config.Config) ([]string, error) {
 	return dirs, nil
 }
 
+// mendsPostfix reports whether watch puts back settings of Postfix and of its Dovecot.
+func mendsPostfix(cfg *config.Config) bool {
+	return cfg.Service.Type == "postfix" && slices.Contains(cfg.Watch.Repair, "service")
+}
+
 // printUnits shows what would be installed where.
 func (a *app) printUnits(dir string, files []unit.File) {
 	for i, f := range files {
@@ -149,6 +155,9 @@ func (a *app) printUnits(dir string, files []unit.File) {
 		fmt.Fprintf(a.out, "# %s\n%s", filepath.Join(dir, f.Name), f.Text)
 	}
 }
+
+// errNoSites means that directories hold no config.
+var errNoSites = errors.New("there is no *.yaml in it")
 
 // errNoService means that there is none of the name.
 var errNoService = errors.New("no such service is installed")

@@ -55,11 +55,6 @@ func units(o unit.Options, timer bool) (files []unit.File, start string, err err
 		f, err := unit.Watch(o)
 		return []unit.File{f}, f.Name, err
 	}
-	for _, c := range o.Configs {
-		if info, err := os.Stat(c); err == nil && info.IsDir() {
-			return nil, "", fmt.Errorf("%s is a directory, and drift looks at files: name them", c)
-		}
-	}
 	files, err = unit.Drift(o)
 	if err != nil {
 		return nil, "", err
@@ -84,16 +79,26 @@ func (a *app) removeService(ctx context.Context, f serviceFlags) error {
 		if err := os.Remove(path); err != nil {
 			return err
 		}
+		_, _ = systemctl(ctx, "reset-failed", name) // else what failed is listed for ever; most did not
 		removed++
 	}
 	if removed == 0 {
-		return fmt.Errorf("%s: %w", f.name, errNoService)
+		return notOurs(ctx, f.name)
 	}
 	if _, err := systemctl(ctx, "daemon-reload"); err != nil {
 		return err
 	}
 	fmt.Fprintf(a.out, "%s %s is stopped and removed; what mailpub put in place stays.\n", a.look.green("Done:"), f.name)
 	return nil
+}
+
+// notOurs is the error of removing a service that mailpub did not install.
+func notOurs(ctx context.Context, name string) error {
+	out, err := systemctl(ctx, "show", "--property=FragmentPath", "--value", name+".service")
+	if path := strings.TrimSpace(out); err == nil && path != "" {
+		return fmt.Errorf("%s: mailpub did not install it: it is %s, of a package; systemctl disable --now %[1]s stops it", name, path)
+	}
+	return fmt.Errorf("%s: %w", name, errNoService)
 }
 
 func (a *app) serviceStatus(ctx context.Context, f serviceFlags) error {
@@ -116,7 +121,7 @@ func (a *app) serviceStatus(ctx context.Context, f serviceFlags) error {
 		}
 		installed, runs = true, runs || is["ActiveState"] == "active"
 		fmt.Fprintf(a.out, "%s: %s (%s)", name, is["ActiveState"], is["SubState"])
-		if is["StatusText"] != "" {
+		if is["StatusText"] != "" && is["ActiveState"] == "active" { // else it is what it said last
 			fmt.Fprintf(a.out, ": %s", clean(is["StatusText"]))
 		}
 		fmt.Fprintln(a.out)

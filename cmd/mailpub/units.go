@@ -41,7 +41,7 @@ mailpub-drift.timer, which only tells, and mailpub-receive.service, for the site
 func packagedUnits() ([]unit.File, error) {
 	o := unit.Options{
 		Name: "mailpub", Program: "/usr/bin/mailpub", Configs: []string{"/etc/mailpub/mailpub.yaml"},
-		Writable: []string{stateOfPackage, "/etc/mailpub"}, User: "mailpub",
+		Writable: []string{stateOfPackage, "/etc/mailpub"}, User: userOfPackage,
 	}
 	files, err := unit.Drift(o)
 	if err != nil {

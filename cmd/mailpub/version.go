@@ -26,6 +26,10 @@ func (a *app) versionCommand() *cobra.Command {
 	}
 }
 
+// release is the version of the package that this program comes in; .ci/packages sets it (go build
+// -ldflags -X). Others know theirs from the module or the repository that they were built of.
+var release string
+
 // buildInfo is what is known of this program.
 type buildInfo struct {
 	Version string `json:"version"`
@@ -40,7 +44,10 @@ func version() buildInfo {
 	if !ok {
 		return v
 	}
-	if info.Main.Version != "" && info.Main.Version != "(devel)" {
+	switch {
+	case release != "":
+		v.Version = release
+	case info.Main.Version != "" && info.Main.Version != "(devel)":
 		v.Version = info.Main.Version
 	}
 	for _, s := range info.Settings {

@@ -147,7 +147,7 @@ func (d *Driver) writeDovecot(ctx context.Context, e *edit) error {
 	if e.drop.new == nil {
 		return nil
 	}
-	return d.eventually(ctx, func(context.Context) error {
+	return d.eventually(ctx, d.patience(), func(context.Context) error {
 		if _, err := os.Stat(path); err != nil {
 			return fmt.Errorf("no socket %s: Dovecot was told to listen there, and its log says why it does not", path)
 		}
@@ -202,7 +202,9 @@ func (d *Driver) writeMain(ctx context.Context, e *edit, running bool) error {
 	return d.loadAndProve(ctx, e.restart)
 }
 
-// loadAndProve lets Postfix take up its files, and sees that it answers as what it now is.
+// loadAndProve lets Postfix take up its files, and sees that it answers as what it now is. After
+// smtpd has failed, as it does without Dovecot, master lets a minute pass before it tries again,
+// reloaded or not (service_throttle_time in master(8)); only a restart ends that.
 func (d *Driver) loadAndProve(ctx context.Context, restart bool) error {
 	if err := d.reload(ctx, restart); err != nil {
 		return err
@@ -212,7 +214,17 @@ func (d *Driver) loadAndProve(ctx context.Context, restart bool) error {
 		return err
 	}
 	is := settings(out)
-	return d.eventually(ctx, func(ctx context.Context) error { return d.answers(ctx, is["myhostname"], is["inet_interfaces"]) })
+	answers := func(ctx context.Context) error { return d.answers(ctx, is["myhostname"], is["inet_interfaces"]) }
+	if restart {
+		return d.eventually(ctx, d.patience(), answers)
+	}
+	if d.eventually(ctx, d.patience()/4, answers) == nil {
+		return nil
+	}
+	if err := d.reload(ctx, true); err != nil {
+		return err
+	}
+	return d.eventually(ctx, d.patience(), answers)
 }
 
 func (d *Driver) readBack(ctx context.Context, batch []plan.Change) error {
@@ -290,9 +302,11 @@ func (d *Driver) dropCopies(e *edit) {
 	}
 }
 
-// eventually tries until it holds, or Patience or ctx ends; then the last error is returned.
-func (d *Driver) eventually(ctx context.Context, try func(context.Context) error) error {
-	ctx, cancel := context.WithTimeout(ctx, cmp.Or(d.Patience, 20*time.Second))
+func (d *Driver) patience() time.Duration { return cmp.Or(d.Patience, 20*time.Second) }
+
+// eventually tries until it holds, or so much time or ctx ends; then the last error is returned.
+func (d *Driver) eventually(ctx context.Context, within time.Duration, try func(context.Context) error) error {
+	ctx, cancel := context.WithTimeout(ctx, within)
 	defer cancel()
 	for {
 		err := try(ctx)

@@ -27,6 +27,7 @@ type world struct {
 	stopped bool  // Postfix
 	fails   error // the next reload does
 	mute    bool  // nothing answers by SMTP
+	paused  bool  // nor does it until Postfix is started anew
 	reloads int
 }
 
@@ -84,6 +85,9 @@ func (w *world) run(ctx context.Context, _, name string, args ...string) (string
 		}
 	case strings.HasSuffix(line, " reload"), strings.HasSuffix(line, " start"):
 		w.reloads++
+		if strings.HasSuffix(line, " start") {
+			w.paused = false
+		}
 		err := w.fails
 		w.fails = nil
 		return "", err
@@ -93,7 +97,7 @@ func (w *world) run(ctx context.Context, _, name string, args ...string) (string
 
 // dial connects to a server that says its name and nothing else.
 func (w *world) dial(ctx context.Context, _, _ string) (net.Conn, error) {
-	if w.mute {
+	if w.mute || w.paused {
 		return nil, errors.New("connection refused")
 	}
 	name, err := w.run(ctx, "", "postconf", "-c", w.Dir, "-xh", "myhostname")
@@ -264,6 +268,15 @@ func TestRollbackThatFails(t *testing.T) {
 	wantError(t, err, "no mail server answers", "putting everything back failed")
 	if w.file(t, "main.cf") != before || w.file(t, "main.cf.before-mailpub-2026-11-24") != before {
 		t.Error("main.cf or its copy is not as it was")
+	}
+}
+
+// A server that pauses after smtpd has failed answers when it is started anew, which a reload does not do.
+func TestPaused(t *testing.T) {
+	w := newWorld(t)
+	w.paused, w.Patience = true, 2*time.Second
+	if err := w.change(t, "main.cf disable_vrfy_command", "yes"); err != nil || w.reloads != 2 {
+		t.Errorf("%v, after %d reloads and starts", err, w.reloads)
 	}
 }
 

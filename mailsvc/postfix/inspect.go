@@ -2,6 +2,7 @@ package postfix
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"io/fs"
 	"os"
@@ -35,24 +36,34 @@ func (d *Driver) Inspect(ctx context.Context, needs []plan.Item) ([]mailsvc.Sett
 	for _, it := range wanted {
 		if it.ByHand == "" {
 			s := mailsvc.Setting{Need: it.need, Subject: it.Key.Name, Want: it.Lines[0]}
-			s.Got, s.Good = d.inForce(ctx, state, inForce, it.Item)
+			if it.Key.Name == dovecotKey {
+				s.Got, s.Good, s.Unknown = listening(filepath.Join(inForce["queue_directory"], socket))
+			} else {
+				s.Got, s.Good = d.inForce(ctx, state, inForce, it.Item)
+			}
 			out = append(out, s)
 		}
 	}
 	return out, ctx.Err()
 }
 
+// listening reports whether somebody made a socket at path. Postfix's queue is closed to all but
+// root and its own users.
+func listening(path string) (got string, good, unknown bool) {
+	info, err := os.Stat(path)
+	switch {
+	case errors.Is(err, fs.ErrPermission):
+		return err.Error(), false, true
+	case err != nil || info.Mode()&fs.ModeSocket == 0:
+		return "no socket " + path, false, false
+	}
+	return socket, true, false
+}
+
 // inForce compares one item.
 func (d *Driver) inForce(ctx context.Context, s *state, all map[string]string, it plan.Item) (got string, good bool) {
 	where, name, _ := strings.Cut(it.Key.Name, " ")
 	switch {
-	case it.Key.Name == dovecotKey:
-		path := filepath.Join(all["queue_directory"], socket)
-		info, err := os.Stat(path)
-		if err != nil || info.Mode()&fs.ModeSocket == 0 {
-			return "no socket " + path, false
-		}
-		return socket, true
 	case where == plan.NeedHosts: // config.hosts compares it with DNS
 		lines, unknown := d.readHosts(name)
 		return strings.Join(lines, "") + unknown, plan.EqualLines(lines, it.Lines)

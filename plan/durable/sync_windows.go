@@ -15,6 +15,8 @@ func SyncDir(string) error { return nil }
 // keepOwner does nothing: a new file takes its owner and rights from its directory.
 func keepOwner(*os.File, fs.FileInfo) error { return nil }
 
+func inherit(string) error { return nil }
+
 // patience is how long another process may keep a file open that is to be replaced.
 const patience = 2 * time.Second
 

@@ -129,15 +129,30 @@ func (f *File) acquire(ctx context.Context, wait time.Duration) error {
 // holderPath is a file of its own, because a locked file can't be read on Windows.
 func (f *File) holderPath() string { return f.lock.Path() + ".holder" }
 
-// sign notes who holds the lock, for whoever has to wait.
+// sign notes who holds the lock, for whoever has to wait. What root leaves must not keep out a
+// service that runs as the directory's owner.
 func (f *File) sign() error {
 	host, _ := os.Hostname()
 	note := fmt.Sprintf("process %d on %s since %s", os.Getpid(), host, time.Now().Format(time.DateTime))
-	if err := os.WriteFile(f.holderPath(), []byte(note), 0o600); err != nil {
+	if err := errors.Join(durable.Inherit(f.lock.Path()), writeAnew(f.holderPath(), note)); err != nil {
 		f.lock.Unlock()
 		return fmt.Errorf("lock: %w", err)
 	}
 	return nil
+}
+
+// writeAnew writes a file in the place of one that another user may have left. One that a reader has
+// open on Windows can't be removed, but written.
+func writeAnew(path, text string) error {
+	if err := os.Remove(path); err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return os.WriteFile(path, []byte(text), 0o600)
+	}
+	file, err := os.OpenFile(path, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o600)
+	if err != nil {
+		return err
+	}
+	_, err = file.WriteString(text)
+	return errors.Join(err, file.Close(), durable.Inherit(path))
 }
 
 func (f *File) holder() string {

@@ -23,6 +23,7 @@ type Draft struct {
 	Site     string
 	State    string // directory of the ledger; "" for the default, beside the config
 	Maildir  string // where mailboxes are; "" for the default
+	User     string // whom the receiver goes on as; "" for whoever starts it
 	Hostname string
 	Address  netip.Addr
 	Public4  Noted // "auto", "none" or an address

@@ -8,6 +8,7 @@ package history
 import (
 	"context"
 	"database/sql"
+	"errors"
 	"fmt"
 	"net/url"
 	"os"
@@ -70,7 +71,7 @@ func Open(ctx context.Context, path string) (*Store, error) {
 	if err != nil {
 		return fail(err)
 	}
-	if err := f.Close(); err != nil {
+	if err := errors.Join(f.Close(), durable.Inherit(path)); err != nil {
 		return fail(err)
 	}
 	// WAL lets a report read while the daemon writes; a lost second at a power cut is no harm.

@@ -22,6 +22,9 @@ type Options struct {
 	User     string   // empty: root
 	NetAdmin bool     // nftables is set up by it
 	LowPorts bool     // it listens at port 25
+
+	// MailServer says that it puts back settings of a mail server, with that one's own commands.
+	MailServer bool
 }
 
 // File is one unit.

@@ -57,7 +57,7 @@ func write(t *testing.T, o Options) (dir string, names []string) {
 func TestUnits(t *testing.T) {
 	for _, o := range []Options{
 		{Name: "mailpub", Configs: []string{"/etc/mailpub/mailpub.yaml"}, Writable: []string{"/etc/mailpub/.mailpub"}},
-		{Name: "mailpub", Configs: []string{"/etc/mailpub/sites"}, Writable: []string{"/etc/mailpub/sites"}, NetAdmin: true},
+		{Name: "mailpub", Configs: []string{"/etc/mailpub/sites"}, Writable: []string{"/etc/mailpub/sites"}, NetAdmin: true, MailServer: true},
 		{Name: "mailpub", Configs: []string{"/home/mario/100% mail/$HOME \"x\".yaml"}, Writable: []string{"/home/mario/100% mail/.mailpub"}, User: "daemon"},
 	} {
 		_, names := write(t, o)

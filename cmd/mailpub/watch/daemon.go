@@ -24,8 +24,8 @@ type Daemon struct {
 	// Passes is how many sites are looked at at once; default 4.
 	Passes int
 
-	// Beat is called every Every of Heartbeat, with a line for people, while all sites are
-	// watched; when one of them hangs, it is not. Nil: nobody asks.
+	// Beat is called every Heartbeat, and when a site is other than it was, with a line for people,
+	// while all sites are watched; when one of them hangs, it is not. Nil: nobody asks.
 	Beat      func(status string)
 	Heartbeat time.Duration // default 10 s
 	// State is called when the daemon has begun ("ready"), begins to read its configs again
@@ -37,7 +37,8 @@ type Daemon struct {
 
 	setUp   sync.Once
 	slots   chan struct{}
-	reloads chan bool // true: whatever the files say
+	reloads chan bool     // true: whatever the files say
+	news    chan struct{} // a site is other than it was
 	sites   []*running
 
 	mu     sync.Mutex
@@ -78,6 +79,7 @@ func (d *Daemon) prepare() {
 		}
 		d.slots = make(chan struct{}, d.Passes)
 		d.reloads = make(chan bool, 1)
+		d.news = make(chan struct{}, 1)
 		d.states = map[string]string{}
 	})
 }
@@ -104,8 +106,15 @@ func (d *Daemon) seen(s Snapshot) {
 		state = "broken"
 	}
 	d.mu.Lock()
+	other := d.states[s.Site] != state
 	d.states[s.Site] = state
 	d.mu.Unlock()
+	if other {
+		select {
+		case d.news <- struct{}{}:
+		default:
+		}
+	}
 	for _, o := range d.Observers {
 		o.Seen(s)
 	}
@@ -137,6 +146,7 @@ func (d *Daemon) Run(ctx context.Context) error {
 	}
 	d.apply(ctx, sites, wrong, false)
 	d.state("ready")
+	d.beat()
 	d.loop(ctx)
 	d.state("stopping")
 	for _, r := range d.sites {
@@ -185,6 +195,8 @@ func (d *Daemon) loop(ctx context.Context) {
 		case <-settle:
 			settle = nil
 			d.reload(ctx, false)
+		case <-d.news:
+			d.beat()
 		case <-beat.C:
 			now, w := time.Now(), d.Now().Round(0)
 			if jump := w.Sub(wall) - now.Sub(last); jump > jumpFrom || jump < -jumpFrom {

@@ -1,6 +1,7 @@
 package watch
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"strings"
@@ -236,15 +237,20 @@ func TestWatchdog(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		f := newFake()
 		var mu sync.Mutex
-		beats, said, states := 0, "", []string(nil)
+		beats, first, said, states := 0, "", "", []string(nil)
 		hang := make(chan struct{})
 		_, stop := start(t, f, func(d *Daemon, _ *Site) {
-			d.Beat = func(status string) { mu.Lock(); defer mu.Unlock(); beats++; said = status }
+			d.Beat = func(status string) {
+				mu.Lock()
+				defer mu.Unlock()
+				beats++
+				said, first = status, cmp.Or(first, status)
+			}
 			d.State = func(s string) { states = append(states, s) }
 		})
 		pass(time.Hour)
-		if mu.Lock(); beats < 359 || said != "1 site: 1 well" {
-			t.Errorf("%d beats, %q", beats, said)
+		if mu.Lock(); beats < 360 || first != "1 site: looking" || said != "1 site: 1 well" {
+			t.Errorf("%d beats, %q, %q", beats, first, said)
 		}
 		mu.Unlock()
 		f.set(func() { f.looking = func(context.Context) { <-hang } })

@@ -127,7 +127,11 @@ func (w *watcher) conclude(ctx context.Context, found Found, start time.Time) {
 	if n := len(w.Known); w.broken == nil || *w.broken != n {
 		level, w.broken = slog.LevelInfo, &n
 	}
-	w.log.Log(ctx, level, "looked", "seconds", w.snapshot.Took.Seconds(), "broken", len(w.Known), "next", w.next.Format(time.DateTime), "error", found.Err)
+	attrs := []any{"seconds", w.snapshot.Took.Seconds(), "broken", len(w.Known), "next", w.next.Format(time.DateTime)}
+	if found.Err != nil {
+		attrs = append(attrs, "error", found.Err)
+	}
+	w.log.Log(ctx, level, "looked", attrs...)
 	w.seen()
 	w.save()
 }
