@@ -6,6 +6,7 @@ import (
 	"os"
 	"path/filepath"
 	"runtime"
+	"sync"
 
 	"github.com/spf13/cobra"
 
@@ -22,14 +23,27 @@ func settingsPath(cfg *config.Config) string {
 }
 
 // site loads the config, and the ledger as it is now: nothing is locked, so it is for
-// commands that only look.
+// commands that only look. The ledger is read while the config is checked, as both take their
+// time where there are many records.
 func (a *app) site() (*config.Config, *plan.Ledger, error) {
-	cfg, err := a.config()
+	read, err := config.Read(a.configFile)
 	if err != nil {
 		return nil, nil, err
 	}
-	l, err := ledger.Read(stateDir(cfg), cfg.Site)
-	return cfg, l, err
+	var l *plan.Ledger
+	var unread error
+	var reading sync.WaitGroup
+	dir, site := read.Ledger()
+	reading.Go(func() { l, unread = ledger.Read(dir, site) })
+	cfg, err := read.Check()
+	reading.Wait()
+	if err != nil {
+		return nil, nil, err
+	}
+	if dir != stateDir(cfg) || site != cfg.Site {
+		l, unread = ledger.Read(stateDir(cfg), cfg.Site)
+	}
+	return cfg, l, unread
 }
 
 func (a *app) planCommand() *cobra.Command {

@@ -34,10 +34,13 @@ func (k *checker) add(path, format string, args ...any) {
 }
 
 func (k *checker) site() {
-	if s := k.c.Site; !word(s, "-", 31) || s[0] == '-' {
+	if !siteName(k.c.Site) {
 		k.add("site", "is %q, want a short name of small letters, digits and hyphens; it names the ledger", k.c.Site)
 	}
 }
+
+// siteName reports whether a site can be called so: files are named after it.
+func siteName(s string) bool { return word(s, "-", 31) && s[0] != '-' }
 
 // word checks a field that is one of a few words (see Words), or one of others.
 func (k *checker) word(field, path, s string, others ...string) {

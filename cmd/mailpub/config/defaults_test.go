@@ -77,3 +77,36 @@ func TestDefaultsMistakes(t *testing.T) {
 		t.Errorf("no file: %v", err)
 	}
 }
+
+// Where the ledger is can be said before a config is checked, and is what the checked one says.
+func TestLedger(t *testing.T) {
+	for _, c := range []struct{ name, own, common, dir, site string }{
+		{"both by default", "", "", "bianchi/.mailpub", "bianchi"},
+		{"a state directory of its own", "state: kept\n", "state: common\n", "bianchi/kept", "bianchi"},
+		{"one of the defaults, with capitals", "", "State: common\n", "bianchi/common", "bianchi"},
+		{"a name that is none", "Site: ../rossi\n", "", "bianchi/.mailpub", ""},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			own := strings.Replace(customer, "site: bianchi\n", "", 1) + c.own
+			if !strings.Contains(own, "Site: ") {
+				own += "site: bianchi\n"
+			}
+			top := writeAll(t, map[string]string{"bianchi/mailpub.yaml": own, "common.yaml": "server: {public: {ipv4: 2.2.2.2}}\n" + c.common})
+			u, err := Read(filepath.Join(top, "bianchi/mailpub.yaml"))
+			if err != nil {
+				t.Fatal(err)
+			}
+			dir, site := u.Ledger()
+			if want := filepath.Join(top, c.dir); dir != want || site != c.site {
+				t.Errorf("%s, %q; want %s, %q", dir, site, want, c.site)
+			}
+			checked, err := u.Check()
+			if (err == nil) != (site != "") {
+				t.Fatal(err)
+			}
+			if err == nil && (checked.Path(checked.State) != dir || checked.Site != site) {
+				t.Errorf("the checked config says %s, %q", checked.Path(checked.State), checked.Site)
+			}
+		})
+	}
+}

@@ -2,13 +2,13 @@ package config
 
 import (
 	"bytes"
+	"cmp"
 	"errors"
 	"fmt"
 	"io/fs"
 	"os"
 	"path/filepath"
 	"reflect"
-	"strconv"
 	"strings"
 	"time"
 
@@ -22,6 +22,30 @@ const delimiter = "::"
 // Load reads and checks a config file. The error is an Errors with every mistake that
 // was found, or says why the file can't be read.
 func Load(path string) (*Config, error) {
+	u, err := Read(path)
+	if err != nil {
+		return nil, err
+	}
+	return u.Check()
+}
+
+// Parse is Load for the text of a file that is at path, or is to be.
+func Parse(path string, data []byte) (*Config, error) {
+	u, err := parse(path, data)
+	if err != nil {
+		return nil, err
+	}
+	return u.Check()
+}
+
+// Unchecked is a config whose files were read, and of which nobody knows yet whether it is right.
+type Unchecked struct {
+	config *Config
+	files  []file // the one of defaults, if any, beneath the config's own
+}
+
+// Read is the first half of Load.
+func Read(path string) (*Unchecked, error) {
 	data, err := os.ReadFile(path)
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil, fmt.Errorf("no config file %s (mailpub init writes one; -c names another)", path)
@@ -29,31 +53,50 @@ func Load(path string) (*Config, error) {
 	if err != nil {
 		return nil, fmt.Errorf("config: %w", err)
 	}
-	return Parse(path, data)
+	return parse(path, data)
 }
 
-// Parse is Load for the text of a file that is at path, or is to be.
-func Parse(path string, data []byte) (_ *Config, err error) {
+func parse(path string, data []byte) (*Unchecked, error) {
 	own, err := readFile(path, data)
 	if err != nil {
 		return nil, err
 	}
 	c := &Config{File: path, Lines: own.lines}
+	name := own.text("defaults")
+	if name == "" {
+		return &Unchecked{c, []file{own}}, nil
+	}
+	beneath, err := readDefaults(c.Path(name))
+	if err != nil {
+		return nil, c.inDefaults(name, err)
+	}
+	c.beneath = &beneath
+	return &Unchecked{c, []file{beneath, own}}, nil
+}
+
+// Ledger returns the state directory and the name of the site, as they stand in the files. Check
+// may come to others, or find a mistake in them; what is no name is "".
+func (u *Unchecked) Ledger() (dir, site string) {
+	dir = DefaultState
+	for _, f := range u.files {
+		dir, site = cmp.Or(f.text("state"), dir), cmp.Or(f.text("site"), site)
+	}
+	if !siteName(site) {
+		site = ""
+	}
+	return u.config.Path(dir), site
+}
+
+// Check is the second half of Load. It may be called once.
+func (u *Unchecked) Check() (*Config, error) {
+	c := u.config
 	v := viper.NewWithOptions(viper.KeyDelimiter(delimiter))
-	problems := unknownKeys(path, own.lines)
-	if name := own.text("defaults"); name != "" {
-		beneath, err := readDefaults(c.Path(name))
-		if err != nil {
-			return nil, c.inDefaults(name, err)
-		}
-		c.beneath = &beneath
-		problems = append(problems, unknownKeys(beneath.path, beneath.lines)...)
-		if err := v.MergeConfigMap(beneath.fields); err != nil {
+	var problems Errors
+	for _, f := range u.files {
+		problems = append(problems, unknownKeys(f.path, f.lines)...)
+		if err := v.MergeConfigMap(f.fields); err != nil {
 			return nil, err
 		}
-	}
-	if err := v.MergeConfigMap(own.fields); err != nil {
-		return nil, err
 	}
 	if err := v.Unmarshal(c, strict); err != nil {
 		problems = append(problems, c.typeErrors(err)...)
@@ -172,83 +215,4 @@ func durations(from, to reflect.Type, value any) (any, error) {
 		return nil, fmt.Errorf("%q is no time: want a number with its unit, like 30m, 1h or 168h", text)
 	}
 	return d, nil
-}
-
-// typeErrors spells out what viper's decoder found wrong, one Problem a field.
-func (c *Config) typeErrors(err error) (out Errors) {
-	if many, ok := err.(interface{ Unwrap() []error }); ok {
-		for _, e := range many.Unwrap() {
-			out = append(out, c.typeErrors(e)...)
-		}
-		return out
-	}
-	var field *mapstructure.DecodeError
-	if !errors.As(err, &field) {
-		return Errors{{File: c.File, Text: err.Error()}}
-	}
-	inner := field.Unwrap()
-	if nested := errors.Unwrap(err); nested != nil {
-		if _, ok := nested.(interface{ Unwrap() []error }); ok {
-			return c.typeErrors(nested)
-		}
-		if errors.As(nested, new(*mapstructure.DecodeError)) {
-			return c.typeErrors(nested)
-		}
-	}
-	path := strings.ToLower(field.Name())
-	p := Problem{Field: path, Text: inner.Error()}
-	p.File, p.Line = c.at(path)
-	var wrong *mapstructure.UnconvertibleTypeError
-	if errors.As(inner, &wrong) {
-		p.Text = fmt.Sprintf("is %s, want %s", kindOf(reflect.TypeOf(wrong.Value)), kindOf(wrong.Expected.Type()))
-	} else if strings.Contains(p.Text, "source data must be") || strings.Contains(p.Text, "expected a map") {
-		p.Text = "want " + kindAt(path)
-	}
-	return Errors{p}
-}
-
-// kindOf names a type in the words of someone who writes a config.
-func kindOf(t reflect.Type) string {
-	switch {
-	case t == nil:
-		return "empty"
-	case t.Kind() == reflect.Pointer:
-		return kindOf(t.Elem())
-	case t == reflect.TypeFor[time.Duration]():
-		return "a time like 1h"
-	}
-	switch t.Kind() {
-	case reflect.String:
-		return "text (in quotes where it looks like a number)"
-	case reflect.Bool:
-		return "true or false"
-	case reflect.Int, reflect.Int64, reflect.Float64, reflect.Uint64:
-		return "a number"
-	case reflect.Slice:
-		return "a list"
-	}
-	return "a section of fields"
-}
-
-// lineIn finds the line in a parser's own message: "line 3: ...", "(3, 7): ...", "3:7: ...".
-func lineIn(err error) int {
-	fields := strings.FieldsFunc(err.Error(), func(r rune) bool { return strings.ContainsRune(" :(,)", r) })
-	for _, f := range fields {
-		if n, e := strconv.Atoi(f); e == nil {
-			return n
-		}
-	}
-	return 0
-}
-
-// strip takes the parser's name and line off its message: both are said already.
-func strip(err error) string {
-	text := strings.TrimPrefix(err.Error(), "While parsing config: ")
-	for _, p := range []string{"yaml: ", "toml: "} {
-		text = strings.TrimPrefix(text, p)
-	}
-	if i := strings.Index(text, ": "); i > 0 && strings.HasPrefix(text, "line ") {
-		text = text[i+2:]
-	}
-	return strings.Join(strings.Fields(text), " ")
 }
