@@ -46,27 +46,27 @@ func (b *beginning) steps(cfg *config.Config) {
 	type row struct{ command, why string }
 	var rows []row
 	add := func(command, why string) { rows = append(rows, row{command, why}) }
-	mailpub := "mailpub" + a.configFlag() + " "
+	mailpub, packaged := "mailpub"+a.configFlag()+" ", b.packaged()
 	for _, name := range unset(cfg) {
 		set := "export " + name + "=..."
 		if runtime.GOOS == "windows" {
 			set = `$env:` + name + ` = "..."`
 		}
 		add(set, "the secret, which the config only refers to")
-		if b.packaged() {
+		if packaged {
 			add("echo "+name+"=... >>/etc/mailpub/environment", "the same, for the services")
 		}
 	}
 	add(mailpub+"plan", "shows what would change; it writes nothing")
 	switch {
-	case cfg.Service.Type == "receiver" && b.packaged():
+	case cfg.Service.Type == "receiver" && packaged:
 		add("systemctl enable --now mailpub-receive", "the mail server")
 	case cfg.Service.Type == "receiver":
 		add(mailpub+"receive", "the mail server: in another terminal, or as a service")
 	}
 	add(mailpub+"apply", "brings it about, MX last")
 	add(mailpub+"verify", "proves it")
-	if b.packaged() && !needsRoot(cfg) {
+	if packaged && !needsRoot(cfg) {
 		add("systemctl enable --now mailpub", "keeps it so: watch, as a service")
 	} else {
 		add(mailpub+"service install", "keeps it so: watch, as a service")

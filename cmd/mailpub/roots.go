@@ -10,8 +10,9 @@ import (
 )
 
 // placesOfRoots are where crypto/x509 looks for the certificates that a Linux system trusts
-// (root_linux.go there).
+// (root_linux.go there). Debian's file comes first, so that one look is enough there.
 var placesOfRoots = []string{
+	"etc/ssl/certs/ca-certificates.crt",
 	"etc/ssl/certs", "etc/pki/tls/certs", "etc/ssl/ca-bundle.pem", "etc/pki/tls/cacert.pem",
 	"etc/pki/ca-trust/extracted/pem/tls-ca-bundle.pem", "etc/ssl/cert.pem",
 }
