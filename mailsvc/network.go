@@ -22,14 +22,12 @@ var (
 
 // plainly says a network error without the addresses that its reader knows.
 func plainly(err error) string {
-	var number syscall.Errno
-	errors.As(err, &number)
 	switch {
-	case slices.Contains(refusals, number):
+	case oneOf(err, refusals):
 		return "connection refused: nothing listens"
-	case slices.Contains(unreachable, number):
+	case oneOf(err, unreachable):
 		return "no route to the host"
-	case errors.Is(err, io.EOF), slices.Contains(breaks, number):
+	case errors.Is(err, io.EOF), oneOf(err, breaks):
 		return closed
 	case errors.Is(err, context.Canceled):
 		return "interrupted"
@@ -41,11 +39,16 @@ func plainly(err error) string {
 
 // fromAfar is plainly where routers are on the way: what refuses may be one of them, or a provider.
 func fromAfar(err error) string {
-	var number syscall.Errno
-	if errors.As(err, &number) && slices.Contains(refusals, number) {
+	if oneOf(err, refusals) {
 		return "connection refused"
 	}
 	return plainly(err)
+}
+
+// oneOf reports whether an error is the system's, with one of these numbers.
+func oneOf(err error, numbers []syscall.Errno) bool {
+	var number syscall.Errno
+	return errors.As(err, &number) && slices.Contains(numbers, number)
 }
 
 func isTimeout(err error) bool {
