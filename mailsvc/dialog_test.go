@@ -71,28 +71,6 @@ func FuzzParseReply(f *testing.F) {
 	})
 }
 
-// send returns a handler that says s and waits for the client to go.
-func send(s string) func(net.Conn) {
-	return func(conn net.Conn) {
-		defer conn.Close()
-		io.WriteString(conn, s)
-		io.Copy(io.Discard, conn)
-	}
-}
-
-// drip says one piece after another, forever.
-func drip(piece string, each time.Duration) func(net.Conn) {
-	return func(conn net.Conn) {
-		defer conn.Close()
-		for {
-			if _, err := io.WriteString(conn, piece); err != nil {
-				return
-			}
-			time.Sleep(each)
-		}
-	}
-}
-
 // Every fault ends the dialog with what happened, in bounded time and memory.
 func TestDialogFaults(t *testing.T) {
 	tests := []struct {
