@@ -12,6 +12,7 @@ import (
 
 	"github.com/mailpub/mailpub/mailsvc/smuggling"
 	"github.com/mailpub/mailpub/plan"
+	"github.com/mailpub/mailpub/plan/sockerr"
 )
 
 // How a false end of a message is tried: so many at once, and so long is the silence after
@@ -116,7 +117,7 @@ func tryEnd(ctx context.Context, dial Dial, addr, to, end string) (splits bool, 
 		return r.accepted(), r.String(), nil
 	case ctx.Err() != nil:
 		return false, "", ctx.Err()
-	case isTimeout(err) || errors.Is(err, context.DeadlineExceeded):
+	case sockerr.Timeout(err) || errors.Is(err, context.DeadlineExceeded):
 		return false, "", nil
 	case plainly(err) == closed: // it breaks off
 		return false, closed, nil

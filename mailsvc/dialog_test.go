@@ -9,6 +9,8 @@ import (
 	"testing"
 	"testing/synctest"
 	"time"
+
+	"github.com/mailpub/mailpub/plan/sockerr"
 )
 
 func TestParseReply(t *testing.T) {
@@ -124,7 +126,7 @@ func TestDialogCancelled(t *testing.T) {
 		ctx, cancel := context.WithTimeout(t.Context(), 3*time.Second)
 		defer cancel()
 		began := time.Now()
-		if _, err := hello(ctx, piped(drip("220-wait\r\n", time.Second)), "mail:25"); !isTimeout(err) {
+		if _, err := hello(ctx, piped(drip("220-wait\r\n", time.Second)), "mail:25"); !sockerr.Timeout(err) {
 			t.Errorf("error is %v", err)
 		}
 		if took := time.Since(began); took != 3*time.Second {
