@@ -103,7 +103,7 @@ func TestFollowing(t *testing.T) {
 		{"only the old PTR is left", all, []plan.Change{old}, 0, ""},
 		{"nobody can see A", all, []plan.Change{with(a, func(c *plan.Change) { c.Action = plan.Unreadable }), spf}, 0, ""},
 	} {
-		got, err := (&plan.Plan{Changes: c.changes}).Following(host, ledgerOf(c.ledger...))
+		got, err := plan.Following(&plan.Plan{Changes: c.changes}, host, ledgerOf(c.ledger...))
 		if len(got) != c.want || (err == nil) != (c.err == "") || err != nil && (!strings.Contains(err.Error(), c.err) || !errors.Is(err, plan.ErrUnsettled)) {
 			t.Errorf("%s: %d changes, %v; want %d, %q", c.name, len(got), err, c.want, c.err)
 		}

@@ -60,26 +60,3 @@ func TestServiceNeeds(t *testing.T) {
 		}
 	}
 }
-
-// A merge that wants nothing where nothing is leaves it so; what stands in the way goes.
-func TestMergeToNothing(t *testing.T) {
-	fine := func(observed, _, _ []string) []string {
-		if len(observed) == 0 || observed[0] == "fine" {
-			return observed
-		}
-		return []string{"fine"}
-	}
-	k := Key{"service", "x"}
-	wanted := []Item{{Key: k, Lines: []string{"fine"}, Merge: fine}}
-	for _, c := range []struct {
-		observed []Item
-		changes  int
-	}{
-		{nil, 0}, {[]Item{{Key: k, Lines: []string{"fine"}}}, 0}, {[]Item{{Key: k, Lines: []string{"bad"}}}, 1},
-	} {
-		d := Diff("p", wanted, c.observed, NewLedger("s"), now)
-		if len(d.Changes) != c.changes || d.Unchanged != 1-c.changes {
-			t.Errorf("%+v: %d changes, %d unchanged", c.observed, len(d.Changes), d.Unchanged)
-		}
-	}
-}

@@ -65,7 +65,7 @@ func (s *watched) repairRest(ctx context.Context, l *plan.Ledger, file *ledger.F
 		if !slices.Equal(w.site.Public, agreed) {
 			return fmt.Errorf("%w: it is %v, and %v was agreed on", errMoved, w.site.Public, agreed)
 		}
-		if following, err = p.Following(w.site.Host, l); err != nil {
+		if following, err = plan.Following(p, w.site.Host, l); err != nil {
 			return err
 		}
 	}

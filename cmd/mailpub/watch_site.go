@@ -154,7 +154,7 @@ func mendable(p *plan.Plan, w *world) (kinds []string) {
 			kinds = append(kinds, kind)
 		}
 	}
-	if changes, err := p.Following(w.site.Host, w.ledger); err != nil || slices.ContainsFunc(changes, plan.Change.Writes) {
+	if changes, err := plan.Following(p, w.site.Host, w.ledger); err != nil || slices.ContainsFunc(changes, plan.Change.Writes) {
 		kinds = append(kinds, watch.Address)
 	}
 	return kinds
