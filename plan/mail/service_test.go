@@ -1,12 +1,14 @@
-package plan
+package mail
 
 import (
 	"net/netip"
 	"strings"
 	"testing"
+
+	"github.com/mailpub/mailpub/plan"
 )
 
-func needs(s Site) map[string]string { return flat(s.ServiceItems()) }
+func needs(s Spec) map[string]string { return flat(s.ServiceItems()) }
 
 func TestDelivery(t *testing.T) {
 	for text, d := range map[string]Delivery{
@@ -21,7 +23,7 @@ func TestDelivery(t *testing.T) {
 		if got := needs(s)[NeedDelivery]; got != text {
 			t.Errorf("%+v is %q, want %q", d, got, text)
 		}
-		w, err := s.Wants()
+		w, err := s.Desired()
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -55,7 +57,7 @@ func TestServiceNeeds(t *testing.T) {
 		}
 	}
 	for _, it := range s.ServiceItems() {
-		if it.Reason == "" || it.Stage != StageService || len(it.Lines) == 0 || it.ByHand != "" || strings.Contains(it.Key.Name, "it. ") {
+		if it.Reason == "" || it.Stage != plan.StageService || len(it.Lines) == 0 || it.ByHand != "" || strings.Contains(it.Key.Name, "it. ") {
 			t.Errorf("%+v", it)
 		}
 	}

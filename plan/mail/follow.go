@@ -1,4 +1,4 @@
-package plan
+package mail
 
 import (
 	"errors"
@@ -6,6 +6,8 @@ import (
 	"net/netip"
 	"slices"
 	"strings"
+
+	"github.com/mailpub/mailpub/plan"
 )
 
 // ErrUnsettled means that DNS can't follow the public address by itself, as that would carry out
@@ -18,26 +20,26 @@ var ErrUnsettled = errors.New("DNS can't follow the public address by itself")
 // address than it is to have, so that it also finds what is left where the last time broke off
 // between two zones. The error wraps ErrUnsettled and names what stands against it: all of it is
 // written, or nothing.
-func Following(p *Plan, host string, l *Ledger) ([]Change, error) {
+func Following(p *plan.Plan, host string, l *plan.Ledger) ([]plan.Change, error) {
 	moves := movesIn(p, host, l)
 	pointers := pointersIn(l)
-	isPointer := func(c Change) bool {
-		return slices.ContainsFunc(pointers, func(text []string) bool { return EqualLines(text, c.After) })
+	isPointer := func(c plan.Change) bool {
+		return slices.ContainsFunc(pointers, func(text []string) bool { return plan.EqualLines(text, c.After) })
 	}
-	var out []Change
+	var out []plan.Change
 	moved := len(moves) > 0
 	for _, c := range p.Changes {
 		name, rrtype, _ := strings.Cut(c.Key.Name, " ")
 		e, known := l.Get(c.Key)
-		follows := c.Action == Manual
+		follows := c.Action == plan.Manual
 		address := FQDN(name) == FQDN(host) && (rrtype == "A" || rrtype == "AAAA")
 		switch {
-		case c.Key.Kind == "dns" && address && (c.Action == Unreadable || !known && !follows):
+		case c.Key.Kind == "dns" && address && (c.Action == plan.Unreadable || !known && !follows):
 			return nil, nil // it is not known, or not published by mailpub: nothing to follow
-		case c.Key.Kind != "dns" || c.Action == Unreadable || l.Restores(c):
+		case c.Key.Kind != "dns" || c.Action == plan.Unreadable || l.Restores(c):
 			continue
 		case address:
-			follows = follows || known && EqualLines(movedAddress(e.Text, moves), c.After)
+			follows = follows || known && plan.EqualLines(movedAddress(e.Text, moves), c.After)
 		case rrtype == "TXT "+spfTag:
 			follows = follows || known && slices.Equal(movedSPF(e.Text, moves), movedSPF(c.After, nil))
 		case rrtype == "PTR":
@@ -62,11 +64,11 @@ func Following(p *Plan, host string, l *Ledger) ([]Change, error) {
 
 // movesIn are the addresses in the ledger's address and SPF records that are to be others, each
 // with that.
-func movesIn(p *Plan, host string, l *Ledger) map[netip.Addr]netip.Addr {
+func movesIn(p *plan.Plan, host string, l *plan.Ledger) map[netip.Addr]netip.Addr {
 	out := map[netip.Addr]netip.Addr{}
 	for _, c := range p.Changes {
 		e, known := l.Get(c.Key)
-		if !known || c.Release || c.Action == Unreadable || c.Key.Kind != "dns" {
+		if !known || c.Release || c.Action == plan.Unreadable || c.Key.Kind != "dns" {
 			continue
 		}
 		var was, is netip.Addr
@@ -112,7 +114,7 @@ func addressIn(lines []string) netip.Addr {
 }
 
 // pointersIn are the texts of the PTR records that the ledger has.
-func pointersIn(l *Ledger) (texts [][]string) {
+func pointersIn(l *plan.Ledger) (texts [][]string) {
 	for _, e := range l.Of("dns") {
 		if strings.HasSuffix(e.Key.Name, " PTR") {
 			texts = append(texts, e.Text)
