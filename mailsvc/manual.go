@@ -80,13 +80,14 @@ func (m *Manual) observe(ctx context.Context, a *asker, k plan.Key) (lines []str
 	need, name := SplitNeed(k)
 	switch need {
 	case mail.NeedHostname, mail.NeedListen:
-		if err := a.open(ctx); err != nil {
+		greeting, err := a.greeting(ctx)
+		if err != nil {
 			return nil, m.silence(err)
 		}
 		if need == mail.NeedListen {
 			return []string{m.Addr}, ""
 		}
-		return []string{a.d.Greeting.Name()}, ""
+		return []string{greeting.Name()}, ""
 	case NeedRecipient:
 		return m.takes(ctx, a, name, Accepted)
 	case mail.NeedDomain:
@@ -154,7 +155,7 @@ func undecided(mail, rcpt Reply) string {
 
 // vrfy sees whether the server tells known addresses from unknown ones.
 func (m *Manual) vrfy(ctx context.Context, a *asker) (lines []string, unknown string) {
-	tells, _, err := discloses(ctx, a, "postmaster", "mailpub-nobody")
+	tells, _, err := a.discloses(ctx, "postmaster", "mailpub-nobody")
 	switch {
 	case err != nil:
 		return nil, m.silence(err)

@@ -267,13 +267,3 @@ func TestManual(t *testing.T) {
 		}
 	})
 }
-
-// answers returns a reply function that changes the answer to one verb.
-func answers(verb, answer string) func(string) string {
-	return func(line string) string {
-		if strings.HasPrefix(line, verb) {
-			return answer
-		}
-		return ""
-	}
-}

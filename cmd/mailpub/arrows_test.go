@@ -22,6 +22,8 @@ var arrows = map[string][]string{
 	"plan/plantest":            {"plan"},
 	"plan/ledger":              {"plan", "plan/durable"},
 	"plan/durable":             {},
+	"plan/netaddr":             {},
+	"plan/sockerr":             {},
 	"providers":                {"plan", "providers"},
 	"providers/authdns":        {},
 	"providers/cloudflaretest": {},
