@@ -10,6 +10,7 @@ import (
 
 	"github.com/mailpub/mailpub/mailsvc/receiver"
 	"github.com/mailpub/mailpub/plan"
+	"github.com/mailpub/mailpub/plan/mail"
 )
 
 func serviceKey(name string) plan.Key { return plan.Key{Kind: Kind, Name: name} }
@@ -21,7 +22,7 @@ func bundled(t *testing.T) (addr, maildir string) {
 	driver := &Receiver{Path: filepath.Join(dir, "settings.json")}
 	var batch []plan.Change
 	for name, text := range map[string]string{
-		"hostname": host, "domain nomeazienda.it": plan.Served, "alias postmaster": "mario",
+		"hostname": host, "domain nomeazienda.it": mail.Served, "alias postmaster": "mario",
 		"alias postmaster@nomeazienda.it": "mario", "alias abuse@nomeazienda.it": "mario",
 	} {
 		batch = append(batch, plan.Change{Key: serviceKey(name), Action: plan.Create, After: []string{text}})

@@ -6,6 +6,7 @@ import (
 	"testing"
 
 	"github.com/mailpub/mailpub/plan"
+	"github.com/mailpub/mailpub/plan/mail"
 )
 
 // What a server by hand is seen to do of each need.
@@ -43,8 +44,8 @@ func TestManualNeeds(t *testing.T) {
 		reply func(string) string
 		want  []string
 	}{
-		{off, []string{"ADDR", plan.Served, plan.Exists, "", plan.Refused, plan.Authenticated, plan.KnownOnly, plan.Unreachable, plan.Silent, notBySMTP, notBySMTP, notBySMTP}},
-		{open, []string{"ADDR", plan.Served, plan.Exists, plan.Exists, trusted, trusted, "", "", "", notBySMTP, notBySMTP, notBySMTP}},
+		{off, []string{"ADDR", mail.Served, mail.Exists, "", mail.Refused, mail.Authenticated, mail.KnownOnly, mail.Unreachable, mail.Silent, notBySMTP, notBySMTP, notBySMTP}},
+		{open, []string{"ADDR", mail.Served, mail.Exists, mail.Exists, trusted, trusted, "", "", "", notBySMTP, notBySMTP, notBySMTP}},
 	} {
 		got := read(&fake{reply: c.reply})
 		for i, n := range names {
@@ -58,8 +59,8 @@ func TestManualNeeds(t *testing.T) {
 // Every need of a site is said in words, for any server; and for the receiver only what it
 // has settings for.
 func TestSpell(t *testing.T) {
-	site := plan.Site{Host: "mail.nomeazienda.it.", Address: netip.MustParseAddr("10.10.10.10"), Domains: []plan.Domain{{Name: "nomeazienda.it."}},
-		Service: plan.MailService{Collectors: []string{"mail.nomeazienda.it"}}}
+	site := mail.Spec{Host: "mail.nomeazienda.it.", Address: netip.MustParseAddr("10.10.10.10"), Domains: []mail.Domain{{Name: "nomeazienda.it."}},
+		Service: mail.MailService{Collectors: []string{"mail.nomeazienda.it"}}}
 	needs := site.ServiceItems()
 	for _, it := range (&Manual{}).Spell(needs) {
 		if it.ByHand == "" || strings.ContainsAny(it.ByHand, "{}") {

@@ -8,6 +8,7 @@ import (
 	"strings"
 
 	"github.com/mailpub/mailpub/plan"
+	"github.com/mailpub/mailpub/plan/mail"
 )
 
 func (e *examiner) mx() {
@@ -24,13 +25,13 @@ func (e *examiner) mx() {
 }
 
 // exchangers returns the MX records of an answer, the first to be tried first.
-func exchangers(a Answer) (out []plan.MX) {
+func exchangers(a Answer) (out []mail.MX) {
 	for _, r := range a.Records {
 		preference, host, _ := strings.Cut(r.Data, " ")
 		n, _ := strconv.ParseUint(preference, 10, 16)
-		out = append(out, plan.MX{Host: host, Preference: uint16(n)})
+		out = append(out, mail.MX{Host: host, Preference: uint16(n)})
 	}
-	slices.SortFunc(out, func(a, b plan.MX) int {
+	slices.SortFunc(out, func(a, b mail.MX) int {
 		if a.Preference != b.Preference {
 			return int(a.Preference) - int(b.Preference)
 		}
@@ -39,17 +40,17 @@ func exchangers(a Answer) (out []plan.MX) {
 	return out
 }
 
-func mxText(mxs []plan.MX) string {
+func mxText(mxs []mail.MX) string {
 	var out []string
 	for _, m := range mxs {
-		out = append(out, plan.MXData(m.Preference, m.Host))
+		out = append(out, mail.MXData(m.Preference, m.Host))
 	}
 	return strings.Join(out, ", ")
 }
 
 // refuses reports a null MX: the domain says that it takes no mail (RFC 7505 section 3).
-func refuses(mxs []plan.MX) bool {
-	return slices.ContainsFunc(mxs, func(m plan.MX) bool { return m.Host == "." })
+func refuses(mxs []mail.MX) bool {
+	return slices.ContainsFunc(mxs, func(m mail.MX) bool { return m.Host == "." })
 }
 
 func (e *examiner) mxExists(d Domain) {
@@ -79,13 +80,13 @@ func (e *examiner) mxExpected(d Domain) {
 
 // expectMX compares the MX that are there with the wanted ones. What stands in front of
 // ours, or beside it, gets our mail.
-func expectMX(is, want []plan.MX) verdict {
+func expectMX(is, want []mail.MX) verdict {
 	got := mxText(is)
 	if len(is) == 0 {
 		return fail("none", "publish MX "+mxText(want)+"; mailpub apply does")
 	}
 	ours := func(host string) bool {
-		return slices.ContainsFunc(want, func(m plan.MX) bool { return plan.FQDN(m.Host) == host })
+		return slices.ContainsFunc(want, func(m mail.MX) bool { return mail.FQDN(m.Host) == host })
 	}
 	best, hosts := -1, map[string]int{}
 	for _, m := range is {
@@ -95,8 +96,8 @@ func expectMX(is, want []plan.MX) verdict {
 		}
 	}
 	for _, m := range want {
-		if hosts[plan.FQDN(m.Host)] == 0 {
-			return fail(got, fmt.Sprintf("%s is not among them: mailpub apply publishes it", bare(plan.FQDN(m.Host))))
+		if hosts[mail.FQDN(m.Host)] == 0 {
+			return fail(got, fmt.Sprintf("%s is not among them: mailpub apply publishes it", bare(mail.FQDN(m.Host))))
 		}
 	}
 	for _, m := range is {

@@ -10,6 +10,7 @@ import (
 	"blitiri.com.ar/go/spf"
 
 	"github.com/mailpub/mailpub/plan"
+	"github.com/mailpub/mailpub/plan/mail"
 )
 
 // spf checks the policy of each domain, and of the mail host, whose own name is checked
@@ -17,7 +18,7 @@ import (
 func (e *examiner) spf() {
 	var names []string
 	for _, d := range e.Domains {
-		names = append(names, plan.FQDN(d.Name))
+		names = append(names, mail.FQDN(d.Name))
 	}
 	if !slices.Contains(names, e.Host) {
 		names = append(names, e.Host)
@@ -42,7 +43,7 @@ func (e *examiner) spf() {
 func policies(a Answer) (out []string) {
 	t := target{tag: spfTag}
 	for _, r := range a.Records {
-		if text, err := plan.Text(r.Data); err == nil && t.holds(record{data: r.Data}) {
+		if text, err := mail.Text(r.Data); err == nil && t.holds(record{data: r.Data}) {
 			out = append(out, text)
 		}
 	}
@@ -112,10 +113,10 @@ func (e *examiner) spfPass(name string) {
 }
 
 func addressTerm(addr netip.Addr) string {
-	if plan.AddressType(addr) == "A" {
-		return "ip4:" + plan.AddressData(addr)
+	if mail.AddressType(addr) == "A" {
+		return "ip4:" + mail.AddressData(addr)
 	}
-	return "ip6:" + plan.AddressData(addr)
+	return "ip6:" + mail.AddressData(addr)
 }
 
 func reasoned(result spf.Result, err error) string {

@@ -11,7 +11,7 @@ import (
 	"strings"
 	"sync"
 
-	"github.com/mailpub/mailpub/plan"
+	"github.com/mailpub/mailpub/plan/mail"
 )
 
 // lookups asks from several places and remembers the answers for the time of one run.
@@ -38,7 +38,7 @@ func newLookups(f Facts) *lookups {
 		l.resolver = &Resolver{}
 	}
 	for zone, servers := range f.Nameservers {
-		l.nameservers[plan.FQDN(zone)] = servers
+		l.nameservers[mail.FQDN(zone)] = servers
 	}
 	return l
 }
@@ -110,7 +110,7 @@ func (l *lookups) truth(ctx context.Context, name, rrtype string) (Answer, error
 }
 
 func (l *lookups) ask(ctx context.Context, p place, name, rrtype string) (Answer, error) {
-	name = plan.FQDN(name)
+	name = mail.FQDN(name)
 	key := fmt.Sprint(p, name, rrtype)
 	l.mu.Lock()
 	if err := l.dead[p.server]; err != nil {
@@ -141,10 +141,10 @@ func (l *lookups) ask(ctx context.Context, p place, name, rrtype string) (Answer
 // authorities returns the servers of the zone that holds name: those of the config, or
 // those that a resolver names. A server is asked at one address, IPv4 where it has one.
 func (l *lookups) authorities(ctx context.Context, name string) ([]string, error) {
-	name = plan.FQDN(name)
+	name = mail.FQDN(name)
 	best := ""
 	for _, zone := range slices.Sorted(maps.Keys(l.nameservers)) {
-		if plan.Within(name, zone) && len(zone) > len(best) {
+		if mail.Within(name, zone) && len(zone) > len(best) {
 			best = zone
 		}
 	}

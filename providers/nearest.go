@@ -7,6 +7,7 @@ import (
 	"strings"
 
 	"github.com/mailpub/mailpub/plan"
+	"github.com/mailpub/mailpub/plan/mail"
 )
 
 func contains(list []string, s string) bool { return slices.Contains(list, s) }
@@ -27,7 +28,7 @@ func didYouMean(name string, known []string) string {
 func nearestZone(zone string, known []string) string {
 	holder := ""
 	for _, k := range known {
-		if plan.Within(zone, k) && len(k) > len(holder) {
+		if mail.Within(zone, k) && len(k) > len(holder) {
 			holder = k
 		}
 	}

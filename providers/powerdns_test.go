@@ -14,6 +14,7 @@ import (
 	"testing"
 
 	"github.com/mailpub/mailpub/plan"
+	"github.com/mailpub/mailpub/plan/mail"
 	"github.com/mailpub/mailpub/providers/providertest"
 	"github.com/mailpub/mailpub/providers/servertest"
 )
@@ -143,7 +144,7 @@ func (p *powerdns) put(t *testing.T, zone string, sets ...providertest.Set) {
 		records, ttl := []map[string]any{}, 0
 		for _, l := range s.Lines {
 			r := record{rrset: rrset{name, rrtype}}
-			r.data, ttl = plan.SplitRecordLine(l)
+			r.data, ttl = mail.SplitRecordLine(l)
 			rr, err := r.rr()
 			if err != nil {
 				t.Fatal(err)
@@ -218,7 +219,7 @@ func TestPowerDNSKeepsWhatIsNotServed(t *testing.T) {
 		"records":  []any{map[string]any{"content": "192.0.2.66", "disabled": true}, map[string]any{"content": "192.0.2.1", "disabled": false}},
 		"comments": []any{map[string]any{"content": "ask Anna first", "account": "anna"}},
 	}}}, nil)
-	key := plan.DNSKey(name, "A")
+	key := mail.DNSKey(name, "A")
 	open := func() *Zone { return openPowerDNSTest(t, p, func(o *Options) { o.Zone = zone }) }
 	for _, c := range []change{
 		{key, []string{"192.0.2.1 ttl 600"}, []string{"192.0.2.2 ttl 600"}},
@@ -260,7 +261,7 @@ func TestPowerDNSErrors(t *testing.T) {
 				}
 				o.HTTPClient = &http.Client{Transport: onceOnly{}}
 			})
-			_, err := z.Read(t.Context(), []plan.Key{plan.DNSKey("x."+test.zone, "A")})
+			_, err := z.Read(t.Context(), []plan.Key{mail.DNSKey("x."+test.zone, "A")})
 			if err == nil || !strings.Contains(err.Error(), test.want) || strings.Contains(err.Error(), "wrong-key") {
 				t.Errorf("got %v, want ... %s ...", err, test.want)
 			}
@@ -303,7 +304,7 @@ func TestPowerDNSClasslessReverseZone(t *testing.T) {
 	p := startPowerDNS(t)
 	const zone = "0/25.2.0.192.in-addr.arpa."
 	p.call(t, "POST", "/zones", map[string]any{"name": zone, "kind": "Native", "nameservers": []string{"ns.example.net."}}, nil)
-	key := plan.DNSKey("2."+zone, "PTR")
+	key := mail.DNSKey("2."+zone, "PTR")
 	if err := applyAll(t, openPowerDNSTest(t, p, func(o *Options) { o.Zone = zone }), change{key, nil, []string{"mail.nomeazienda.it. ttl 600"}}); err != nil {
 		t.Error(err)
 	}

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/mailpub/mailpub/plan"
+	"github.com/mailpub/mailpub/plan/mail"
 )
 
 // Provider is a way to write a zone.
@@ -88,7 +89,7 @@ func Open(name string, o Options) (plan.Driver, error) {
 	if o.Zone == "" {
 		return nil, fmt.Errorf("provider %s: no zone given", name)
 	}
-	o.Zone = plan.FQDN(o.Zone)
+	o.Zone = mail.FQDN(o.Zone)
 	if o.Logger == nil {
 		o.Logger = slog.New(slog.DiscardHandler)
 	}

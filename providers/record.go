@@ -9,7 +9,7 @@ import (
 	"github.com/libdns/libdns"
 	"github.com/miekg/dns"
 
-	"github.com/mailpub/mailpub/plan"
+	"github.com/mailpub/mailpub/plan/mail"
 )
 
 // rrset names an RRset: a canonical owner name and a type.
@@ -32,7 +32,7 @@ type record struct {
 
 // line is the record's canonical text. A note makes it differ from any wanted text.
 func (r record) line() string {
-	l := plan.RecordLine(r.data, r.ttl)
+	l := mail.RecordLine(r.data, r.ttl)
 	if r.note != "" {
 		l += " " + r.note
 	}
@@ -59,7 +59,7 @@ func parseLine(set rrset, line string, ttl int) (record, error) {
 	if head, last, ok := cutLast(line, " "); ok && last == proxied && strings.Contains(head, " ttl ") {
 		text, note = head, last
 	}
-	data, own := plan.SplitRecordLine(text)
+	data, own := mail.SplitRecordLine(text)
 	if own >= 0 {
 		r.ttl = own
 	}
@@ -87,7 +87,7 @@ func cutLast(s, sep string) (before, after string, found bool) {
 func (r record) rr() (dns.RR, error) {
 	ttl := uint32(max(r.ttl, 0))
 	if r.rrtype == "TXT" {
-		text, err := plan.Text(r.data)
+		text, err := mail.Text(r.data)
 		if err != nil {
 			return nil, err
 		}
@@ -128,7 +128,7 @@ func textStrings(text string) []string {
 	var out []string
 	for {
 		n := min(len(text), 255)
-		quoted := plan.TextData(text[:n])
+		quoted := mail.TextData(text[:n])
 		out = append(out, quoted[1:len(quoted)-1])
 		if text = text[n:]; text == "" {
 			return out
@@ -140,7 +140,7 @@ func textStrings(text string) []string {
 func fromRR(rr dns.RR) record {
 	h := rr.Header()
 	return record{
-		rrset: rrset{plan.FQDN(h.Name), dns.TypeToString[h.Rrtype]},
+		rrset: rrset{mail.FQDN(h.Name), dns.TypeToString[h.Rrtype]},
 		data:  canonicalData(rr),
 		ttl:   int(h.Ttl),
 		wire:  rr,
@@ -152,7 +152,7 @@ func fromRR(rr dns.RR) record {
 func canonicalData(rr dns.RR) string {
 	switch t := rr.(type) {
 	case *dns.TXT:
-		return plan.TextData(unescape(strings.Join(t.Txt, "")))
+		return mail.TextData(unescape(strings.Join(t.Txt, "")))
 	case *dns.RFC3597:
 		return fmt.Sprintf(`\# %d %s`, len(t.Rdata)/2, strings.ToLower(t.Rdata))
 	}
@@ -242,7 +242,7 @@ func fromLibdns(rec libdns.Record, zone string, escaped bool) record {
 		if escaped {
 			in.Data = unescape(in.Data)
 		}
-		r.data = plan.TextData(in.Data)
+		r.data = mail.TextData(in.Data)
 		return r
 	}
 	rr, err := r.rr()
@@ -267,7 +267,7 @@ func (r record) toLibdns(zone string) (libdns.Record, error) {
 	}
 	out := libdns.RR{Name: name, Type: r.rrtype, TTL: seconds(r.ttl), Data: r.data}
 	if r.rrtype == "TXT" {
-		if out.Data, err = plan.Text(r.data); err != nil {
+		if out.Data, err = mail.Text(r.data); err != nil {
 			return nil, err
 		}
 	}
@@ -278,21 +278,21 @@ func (r record) toLibdns(zone string) (libdns.Record, error) {
 // name has other capitals than the zone's, libdns.RelativeName leaves it whole and takes only
 // the final dot, which makes it look like a relative one.
 func absolute(name, zone string) string {
-	zone = plan.FQDN(zone)
-	if full := plan.FQDN(name); name != full && strings.ToLower(name) != name && plan.Within(full, zone) {
+	zone = mail.FQDN(zone)
+	if full := mail.FQDN(name); name != full && strings.ToLower(name) != name && mail.Within(full, zone) {
 		return full
 	}
-	return plan.FQDN(libdns.AbsoluteName(name, zone))
+	return mail.FQDN(libdns.AbsoluteName(name, zone))
 }
 
 var errOutside = errors.New("lies outside the zone")
 
 func relative(name, zone string) (string, error) {
-	name, zone = plan.FQDN(name), plan.FQDN(zone)
+	name, zone = mail.FQDN(name), mail.FQDN(zone)
 	switch {
 	case name == zone:
 		return "@", nil
-	case !plan.Within(name, zone):
+	case !mail.Within(name, zone):
 		return "", fmt.Errorf("%q: %w %q", name, errOutside, zone)
 	case zone == ".":
 		return strings.TrimSuffix(name, "."), nil

@@ -10,6 +10,7 @@ import (
 	"github.com/miekg/dns"
 
 	"github.com/mailpub/mailpub/plan"
+	"github.com/mailpub/mailpub/plan/mail"
 )
 
 // exchange sends a signed message over TCP and returns the verified reply. The error
@@ -149,7 +150,7 @@ func question(set rrset) *dns.Msg {
 // pick returns the records of an RRset, leaving out what a CNAME led to.
 func pick(rrs []dns.RR, set rrset) (out []dns.RR) {
 	for _, rr := range rrs {
-		if h := rr.Header(); plan.FQDN(h.Name) == set.name && h.Rrtype == dns.StringToType[set.rrtype] {
+		if h := rr.Header(); mail.FQDN(h.Name) == set.name && h.Rrtype == dns.StringToType[set.rrtype] {
 			out = append(out, rr)
 		}
 	}

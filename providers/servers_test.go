@@ -11,6 +11,7 @@ import (
 	"github.com/miekg/dns"
 
 	"github.com/mailpub/mailpub/plan"
+	"github.com/mailpub/mailpub/plan/mail"
 	"github.com/mailpub/mailpub/providers/authdns"
 	"github.com/mailpub/mailpub/providers/providertest"
 	"github.com/mailpub/mailpub/providers/servertest"
@@ -44,7 +45,7 @@ func takeZones() func(*testing.T) string {
 func runUpdates(t *testing.T, s nameServer) {
 	zone := s.fresh(t)
 	first := openTest(t, s.addr, func(o *Options) { o.Zone = zone })
-	if _, err := first.Read(t.Context(), []plan.Key{plan.DNSKey(zone, "MX")}); err != nil {
+	if _, err := first.Read(t.Context(), []plan.Key{mail.DNSKey(zone, "MX")}); err != nil {
 		t.Fatal(err)
 	}
 	if asks := first.backend.(*rfc2136Backend).oneByOne; asks != s.refuses {
@@ -102,7 +103,7 @@ func strangersUpdate(t *testing.T, zone string, sets []providertest.Set) *dns.Ms
 		f := strings.Fields(s.Key.Name)
 		m.RemoveRRset([]dns.RR{&dns.ANY{Hdr: dns.RR_Header{Name: f[0], Rrtype: dns.StringToType[f[1]]}}})
 		for _, l := range s.Lines {
-			data, ttl := plan.SplitRecordLine(l)
+			data, ttl := mail.SplitRecordLine(l)
 			rr, err := record{rrset: rrset{f[0], f[1]}, data: data, ttl: ttl}.rr()
 			if err != nil {
 				t.Fatal(err)

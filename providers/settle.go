@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/mailpub/mailpub/plan"
+	"github.com/mailpub/mailpub/plan/mail"
 )
 
 const (
@@ -59,7 +60,7 @@ func (x expectation) met(a Answer) bool {
 	for _, r := range a.Records {
 		if x.holds(record{data: r.Data}) {
 			got = append(got, r.Data)
-			lines = append(lines, plan.RecordLine(r.Data, r.TTL))
+			lines = append(lines, mail.RecordLine(r.Data, r.TTL))
 		}
 	}
 	if x.lines != nil && a.Authoritative {
@@ -93,7 +94,7 @@ func (f Facts) Settle(ctx context.Context, changes []plan.Change, tell func(behi
 
 func expectations(changes []plan.Change) (xs []expectation) {
 	for _, c := range changes {
-		name, rrtype, tag, err := plan.SplitDNSKey(c.Key)
+		name, rrtype, tag, err := mail.SplitDNSKey(c.Key)
 		if err != nil || !c.Writes() {
 			continue
 		}
@@ -117,7 +118,7 @@ func expectations(changes []plan.Change) (xs []expectation) {
 // dataOf returns the data of record lines, sorted.
 func dataOf(lines []string) (data []string) {
 	for _, l := range lines {
-		d, _ := plan.SplitRecordLine(l)
+		d, _ := mail.SplitRecordLine(l)
 		data = append(data, d)
 	}
 	return sorted(data)
@@ -248,7 +249,7 @@ func (s *settling) old(ctx context.Context) (longest time.Duration) {
 	zones := map[string]bool{}
 	for _, x := range s.expected {
 		for _, l := range x.change.Before {
-			if _, ttl := plan.SplitRecordLine(l); ttl > 0 {
+			if _, ttl := mail.SplitRecordLine(l); ttl > 0 {
 				longest = max(longest, seconds(ttl))
 			}
 		}

@@ -7,6 +7,7 @@ import (
 	"blitiri.com.ar/go/spf"
 
 	"github.com/mailpub/mailpub/plan"
+	"github.com/mailpub/mailpub/plan/mail"
 )
 
 const spfTag = "v=spf1"
@@ -18,13 +19,13 @@ const spfTag = "v=spf1"
 func (f Facts) RefuseSPF(ctx context.Context, changes []plan.Change) {
 	planned := map[rrset][]string{}
 	for _, c := range changes {
-		if name, rrtype, tag, err := plan.SplitDNSKey(c.Key); err == nil && c.Writes() && (tag == "" || tag == spfTag) {
+		if name, rrtype, tag, err := mail.SplitDNSKey(c.Key); err == nil && c.Writes() && (tag == "" || tag == spfTag) {
 			planned[rrset{name, rrtype}] = dataOf(c.After)
 		}
 	}
 	r := spfResolver{lookups: newLookups(f), planned: planned}
 	for i, c := range changes {
-		name, _, tag, err := plan.SplitDNSKey(c.Key)
+		name, _, tag, err := mail.SplitDNSKey(c.Key)
 		if err != nil || tag != spfTag || !c.Writes() || c.After == nil {
 			continue
 		}

@@ -7,6 +7,7 @@ import (
 	"github.com/miekg/dns"
 
 	"github.com/mailpub/mailpub/plan"
+	"github.com/mailpub/mailpub/plan/mail"
 	"github.com/mailpub/mailpub/providers/authdns"
 )
 
@@ -67,12 +68,12 @@ func openTest(t *testing.T, server string, change func(*Options)) *Zone {
 
 func mailItems() []plan.Item {
 	tagged := func(name, text string) plan.Item {
-		return plan.Item{Key: plan.TaggedTXT(name, "v=spf1"), Lines: []string{plan.TextData(text)}, Stage: plan.StageRecord}
+		return plan.Item{Key: mail.TaggedTXT(name, "v=spf1"), Lines: []string{mail.TextData(text)}, Stage: plan.StageRecord}
 	}
 	return []plan.Item{
-		{Key: plan.DNSKey("mail."+testZone, "A"), Lines: []string{"2.2.2.2 ttl 300"}, Stage: plan.StageAddress},
-		{Key: plan.DNSKey("mail."+testZone, "AAAA"), Lines: []string{"2001:db8::2 ttl 300", "2001:db8::3 ttl 300"}, Stage: plan.StageAddress},
-		{Key: plan.DNSKey(testZone, "MX"), Lines: []string{"10 mail.nomeazienda.it. ttl 3600"}, Stage: plan.StageMail},
+		{Key: mail.DNSKey("mail."+testZone, "A"), Lines: []string{"2.2.2.2 ttl 300"}, Stage: plan.StageAddress},
+		{Key: mail.DNSKey("mail."+testZone, "AAAA"), Lines: []string{"2001:db8::2 ttl 300", "2001:db8::3 ttl 300"}, Stage: plan.StageAddress},
+		{Key: mail.DNSKey(testZone, "MX"), Lines: []string{"10 mail.nomeazienda.it. ttl 3600"}, Stage: plan.StageMail},
 		tagged(testZone, "v=spf1 mx ip4:2.2.2.2 -all"),
 		tagged("mail."+testZone, "v=spf1 a "+strings.Repeat("ip4:192.0.2.123 ", 30)+"-all"),
 	}
@@ -81,7 +82,7 @@ func mailItems() []plan.Item {
 // foreign writes an RRset as somebody else would: by an update without prerequisites.
 func foreign(t *testing.T, addr string, k plan.Key, want []string) {
 	t.Helper()
-	name, rrtype, _, err := plan.SplitDNSKey(k)
+	name, rrtype, _, err := mail.SplitDNSKey(k)
 	if err != nil {
 		t.Fatal(err)
 	}

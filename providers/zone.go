@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/mailpub/mailpub/plan"
+	"github.com/mailpub/mailpub/plan/mail"
 )
 
 // DefaultTTL is given to records where neither the plan nor an RRset that is there
@@ -93,11 +94,11 @@ type target struct {
 }
 
 func (z *Zone) target(k plan.Key) (target, error) {
-	name, rrtype, tag, err := plan.SplitDNSKey(k)
+	name, rrtype, tag, err := mail.SplitDNSKey(k)
 	if err != nil {
 		return target{}, err
 	}
-	if !plan.Within(name, z.name) {
+	if !mail.Within(name, z.name) {
 		return target{}, fmt.Errorf("%s: %q %w %q", k, name, errOutside, z.name)
 	}
 	if tag != "" && rrtype != "TXT" {
@@ -112,7 +113,7 @@ func (t target) holds(r record) bool {
 	if t.tag == "" {
 		return true
 	}
-	text, err := plan.Text(r.data)
+	text, err := mail.Text(r.data)
 	if err != nil || len(text) < len(t.tag) || !strings.EqualFold(text[:len(t.tag)], t.tag) {
 		return false
 	}

@@ -18,6 +18,7 @@ var arrows = map[string][]string{
 	"cmd":                      {"cmd/mailpub", "plan", "providers", "nat", "mailsvc"},
 	"cmd/mailpub/watch":        {"plan"},
 	"plan":                     {},
+	"plan/mail":                {"plan"},
 	"plan/plantest":            {"plan"},
 	"plan/ledger":              {"plan", "plan/durable"},
 	"plan/durable":             {},
