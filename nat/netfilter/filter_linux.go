@@ -1,4 +1,4 @@
-package nat
+package netfilter
 
 import (
 	"bytes"
@@ -20,7 +20,7 @@ import (
 type filter struct {
 	conn   *nftables.Conn
 	chains []*nftables.Chain
-	packet packet
+	packet Packet
 	doubt  bool // a rule that was not understood could have let it through
 	steps  int
 }
@@ -31,9 +31,9 @@ type outcome struct {
 	where   string           // the rule or policy that decided
 }
 
-// blocked says what in the kernel's rules keeps a packet from passing a hook, or "". It
+// Blocked says what in the kernel's rules keeps a packet from passing a hook, or "". It
 // fails where nothing was found and something was not understood.
-func blocked(ctx context.Context, conn *nftables.Conn, hook *nftables.ChainHook, p packet) (string, error) {
+func Blocked(ctx context.Context, conn *nftables.Conn, hook *nftables.ChainHook, p Packet) (string, error) {
 	if err := ctx.Err(); err != nil {
 		return "", err
 	}
@@ -56,7 +56,7 @@ func blocked(ctx context.Context, conn *nftables.Conn, hook *nftables.ChainHook,
 		f := &filter{conn: conn, chains: chains, packet: p}
 		got := f.chain(c)
 		if got.verdict == expr.VerdictContinue && c.Policy != nil && *c.Policy == nftables.ChainPolicyDrop {
-			got = outcome{expr.VerdictDrop, "the policy of chain " + name(c)}
+			got = outcome{expr.VerdictDrop, "the policy of chain " + ChainName(c)}
 		}
 		switch {
 		case got.verdict == expr.VerdictDrop && !f.doubt:
@@ -71,8 +71,8 @@ func blocked(ctx context.Context, conn *nftables.Conn, hook *nftables.ChainHook,
 	return "", nil
 }
 
-// family returns the name of a family as nft(8) writes it.
-func family(f nftables.TableFamily) string {
+// Family returns the name of a family as nft(8) writes it.
+func Family(f nftables.TableFamily) string {
 	switch f {
 	case nftables.TableFamilyIPv4:
 		return "ip"
@@ -84,8 +84,8 @@ func family(f nftables.TableFamily) string {
 	return fmt.Sprintf("family %d", f)
 }
 
-func name(c *nftables.Chain) string {
-	return fmt.Sprintf("%s %s %s", family(c.Table.Family), c.Table.Name, c.Name)
+func ChainName(c *nftables.Chain) string {
+	return fmt.Sprintf("%s %s %s", Family(c.Table.Family), c.Table.Name, c.Name)
 }
 
 // chain plays the rules of a chain.
@@ -100,7 +100,7 @@ func (f *filter) chain(c *nftables.Chain) outcome {
 		if v == nil {
 			continue
 		}
-		got := outcome{v.Kind, fmt.Sprintf("rule %d of chain %s", i+1, name(c))}
+		got := outcome{v.Kind, fmt.Sprintf("rule %d of chain %s", i+1, ChainName(c))}
 		if v.Kind == expr.VerdictJump || v.Kind == expr.VerdictGoto {
 			i := slices.IndexFunc(f.chains, func(o *nftables.Chain) bool {
 				return o.Name == v.Chain && o.Table.Name == c.Table.Name && o.Table.Family == c.Table.Family

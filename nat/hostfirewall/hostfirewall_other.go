@@ -1,6 +1,6 @@
 //go:build !linux && !windows
 
-package nat
+package hostfirewall
 
 import (
 	"context"

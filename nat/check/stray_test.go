@@ -1,9 +1,11 @@
-package nat
+package check
 
 import (
 	"net/netip"
 	"testing"
 
+	"github.com/mailpub/mailpub/nat"
+	"github.com/mailpub/mailpub/nat/forward"
 	"github.com/mailpub/mailpub/nat/igd"
 	"github.com/mailpub/mailpub/plan"
 )
@@ -25,14 +27,14 @@ func TestStray(t *testing.T) {
 
 	set(144, "mailpub nomeazienda")
 	wantCheck(t, check(t, f), subject, plan.Fail, "tcp/144 to 127.0.0.1:144")
-	f.Kept = []plan.Key{{Kind: Kind, Name: "tcp/8080"}, {Kind: Kind, Name: "tcp/25"}, {Kind: Kind, Name: "tcp/9090"}}
+	f.Kept = []plan.Key{{Kind: forward.Kind, Name: "tcp/8080"}, {Kind: forward.Kind, Name: "tcp/25"}, {Kind: forward.Kind, Name: "tcp/9090"}}
 	wantCheck(t, check(t, f), subject, plan.Fail, "tcp/8080 to 127.0.0.1:8080, tcp/144 to 127.0.0.1:144")
 
 	d.Inject(func(igd.Call) igd.Fault { return igd.Fault{Status: 500} })
 	wantCheck(t, check(t, f), subject, plan.Skip, "no usable answer")
 	f.Open = opens(nil)
 	wantCheck(t, check(t, f), subject, plan.Skip, "no router")
-	manual, err := Open(t.Context(), Options{Protocol: "manual"})
+	manual, err := nat.Open(t.Context(), nat.Options{Protocol: "manual"})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -1,4 +1,4 @@
-package nat
+package netfilter
 
 import (
 	"encoding/binary"
@@ -19,7 +19,7 @@ const (
 )
 
 // matches reports whether an extension matches the packet, where that is known.
-func (p packet) matches(family nftables.TableFamily, e *expr.Match) (holds, known bool) {
+func (p Packet) matches(family nftables.TableFamily, e *expr.Match) (holds, known bool) {
 	if e.Info == nil {
 		return false, false
 	}
@@ -27,10 +27,10 @@ func (p packet) matches(family nftables.TableFamily, e *expr.Match) (holds, know
 	case *xt.Comment:
 		return true, true
 	case *xt.Tcp:
-		return !p.udp && within(p.to.Port(), i.DstPorts) != (i.InvFlags&xt.TcpInvDestPorts != 0),
+		return !p.UDP && within(p.To.Port(), i.DstPorts) != (i.InvFlags&xt.TcpInvDestPorts != 0),
 			anyPort(i.SrcPorts) && i.FlagsMask == 0 && i.Option == 0
 	case *xt.Udp:
-		return p.udp && within(p.to.Port(), i.DstPorts) != (i.InvFlags&xt.UdpInvDestPorts != 0), anyPort(i.SrcPorts)
+		return p.UDP && within(p.To.Port(), i.DstPorts) != (i.InvFlags&xt.UdpInvDestPorts != 0), anyPort(i.SrcPorts)
 	case *xt.ConntrackMtinfo1:
 		return conntrack(i.ConntrackMtinfoBase, uint16(i.StateMask))
 	case *xt.ConntrackMtinfo2:
@@ -38,7 +38,7 @@ func (p packet) matches(family nftables.TableFamily, e *expr.Match) (holds, know
 	case *xt.ConntrackMtinfo3:
 		return conntrack(i.ConntrackMtinfoBase, i.StateMask)
 	case *xt.AddrTypeV1:
-		return i.Dest&xtLocal != 0, i.Source == 0 && i.Flags == 0 && p.out == "" && !p.dnat
+		return i.Dest&xtLocal != 0, i.Source == 0 && i.Flags == 0 && p.Out == "" && !p.DNAT
 	}
 	return false, false
 }
@@ -51,8 +51,8 @@ func conntrack(i xt.ConntrackMtinfoBase, states uint16) (holds, known bool) {
 }
 
 // fib is what the routes say of the packet: to a host's own filter, its destination is local.
-func (p packet) fib(e *expr.Fib) []byte {
-	if !e.ResultADDRTYPE || !e.FlagDADDR || p.out != "" {
+func (p Packet) fib(e *expr.Fib) []byte {
+	if !e.ResultADDRTYPE || !e.FlagDADDR || p.Out != "" {
 		return nil
 	}
 	return binary.NativeEndian.AppendUint32(nil, unix.RTN_LOCAL)

@@ -1,4 +1,4 @@
-package nat
+package hostfirewall
 
 import (
 	"context"
@@ -10,6 +10,8 @@ import (
 	"strings"
 
 	"github.com/google/nftables"
+
+	"github.com/mailpub/mailpub/nat/netfilter"
 )
 
 // hostFirewall plays the rules for a packet to a port of this host.
@@ -19,7 +21,7 @@ func hostFirewall(ctx context.Context, dev string, to netip.AddrPort, proto stri
 	if err != nil {
 		return "unknown", err.Error(), "run mailpub as root"
 	}
-	why, err = blocked(ctx, conn, nftables.ChainHookInput, packet{in: dev, to: to, udp: proto == "udp"})
+	why, err = netfilter.Blocked(ctx, conn, nftables.ChainHookInput, netfilter.Packet{In: dev, To: to, UDP: proto == "udp"})
 	switch {
 	case errors.Is(err, os.ErrPermission):
 		return "unknown", "only root may read the firewall's rules", "run mailpub as root"
@@ -49,7 +51,7 @@ func manager(chains []*nftables.Chain, why string) string {
 		return "firewalld"
 	}
 	ufw := slices.ContainsFunc(chains, func(c *nftables.Chain) bool {
-		return (c.Name == "ufw-user-input" || c.Name == "ufw6-user-input") && strings.Contains(why, " "+family(c.Table.Family)+" "+c.Table.Name+" ")
+		return (c.Name == "ufw-user-input" || c.Name == "ufw6-user-input") && strings.Contains(why, " "+netfilter.Family(c.Table.Family)+" "+c.Table.Name+" ")
 	})
 	if ufw {
 		return "ufw"

@@ -1,4 +1,4 @@
-package nat
+package gateway
 
 import (
 	"bufio"
@@ -17,16 +17,16 @@ import (
 
 // route is a default route.
 type route struct {
-	dev    string
+	Dev    string
 	via    netip.Addr // 0.0.0.0 for a link without a gateway, such as PPP
 	metric uint64
 }
 
-// systemGateways returns the IPv4 default gateways, the one that is used first. It reads
+// Default returns the IPv4 default gateways, the one that is used first. It reads
 // the kernel's table: the library that serves other systems brings a test framework
 // into every start.
-func systemGateways() ([]netip.Addr, error) {
-	routes, err := defaultRoutes()
+func Default() ([]netip.Addr, error) {
+	routes, err := DefaultRoutes()
 	var all []netip.Addr
 	for _, r := range routes {
 		if !r.via.IsUnspecified() {
@@ -36,7 +36,7 @@ func systemGateways() ([]netip.Addr, error) {
 	return all, err
 }
 
-func defaultRoutes() ([]route, error) {
+func DefaultRoutes() ([]route, error) {
 	f, err := os.Open("/proc/net/route")
 	if err != nil {
 		return nil, err
@@ -69,8 +69,8 @@ func parseRoutes(r io.Reader) ([]route, error) {
 	return routes, lines.Err()
 }
 
-// systemGateways6 is the same for IPv6.
-func systemGateways6() ([]netip.Addr, error) {
+// Default6 is the same for IPv6.
+func Default6() ([]netip.Addr, error) {
 	f, err := os.Open("/proc/net/ipv6_route")
 	if errors.Is(err, os.ErrNotExist) {
 		return nil, nil // a kernel without IPv6

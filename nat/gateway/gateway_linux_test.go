@@ -1,4 +1,4 @@
-package nat
+package gateway
 
 import (
 	"encoding/binary"

@@ -1,4 +1,4 @@
-package nat
+package netfilter
 
 import (
 	"encoding/binary"
@@ -9,35 +9,35 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// packet is the first of a connection from outside, as a filter sees it.
-type packet struct {
-	in, out string // interfaces; "" where not known
-	to      netip.AddrPort
-	udp     bool
-	dnat    bool   // the destination was translated
-	mark    uint32 // that a rule before has set
+// Packet is the first of a connection from outside, as a filter sees it.
+type Packet struct {
+	In, Out string // interfaces; "" where not known
+	To      netip.AddrPort
+	UDP     bool
+	DNAT    bool   // the destination was translated
+	Mark    uint32 // that a rule before has set
 }
 
-func (p packet) isIPv6() bool { return p.to.Addr().Is6() }
+func (p Packet) isIPv6() bool { return p.To.Addr().Is6() }
 
-func (p packet) meta(key expr.MetaKey) []byte {
+func (p Packet) meta(key expr.MetaKey) []byte {
 	interfaceName := func(s string) []byte {
 		if s == "" {
 			return nil
 		}
-		return append([]byte(s), make([]byte, ifNameSize-min(len(s), ifNameSize))...)
+		return append([]byte(s), make([]byte, IfNameSize-min(len(s), IfNameSize))...)
 	}
 	switch key {
 	case expr.MetaKeyIIFNAME:
-		return interfaceName(p.in)
+		return interfaceName(p.In)
 	case expr.MetaKeyOIFNAME:
-		return interfaceName(p.out)
+		return interfaceName(p.Out)
 	case expr.MetaKeyIIF:
-		return interfaceIndex(p.in)
+		return interfaceIndex(p.In)
 	case expr.MetaKeyOIF:
-		return interfaceIndex(p.out)
+		return interfaceIndex(p.Out)
 	case expr.MetaKeyL4PROTO:
-		if p.udp {
+		if p.UDP {
 			return []byte{unix.IPPROTO_UDP}
 		}
 		return []byte{unix.IPPROTO_TCP}
@@ -47,7 +47,7 @@ func (p packet) meta(key expr.MetaKey) []byte {
 		}
 		return []byte{unix.NFPROTO_IPV4}
 	case expr.MetaKeyMARK:
-		return binary.NativeEndian.AppendUint32(nil, p.mark)
+		return binary.NativeEndian.AppendUint32(nil, p.Mark)
 	}
 	return nil
 }
@@ -60,7 +60,7 @@ func interfaceIndex(name string) []byte {
 	return binary.NativeEndian.AppendUint32(nil, uint32(i.Index))
 }
 
-func (p packet) payload(e *expr.Payload) []byte {
+func (p Packet) payload(e *expr.Payload) []byte {
 	// Where the headers of IPv4 and of IPv6 have the protocol, the source and the destination
 	// (RFC 791 section 3.1, RFC 8200 section 3), and somebody outside, in no block that
 	// firewalls know.
@@ -70,12 +70,12 @@ func (p packet) payload(e *expr.Payload) []byte {
 	}
 	switch network := e.Base == expr.PayloadBaseNetworkHeader; {
 	case e.Base == expr.PayloadBaseTransportHeader && e.Offset == 2 && e.Len == 2:
-		return binary.BigEndian.AppendUint16(nil, p.to.Port())
+		return binary.BigEndian.AppendUint16(nil, p.To.Port())
 	case network && e.Offset == from+size && e.Len <= size:
-		return p.to.Addr().AsSlice()[:e.Len]
+		return p.To.Addr().AsSlice()[:e.Len]
 	case network && e.Offset == from && e.Len <= size:
 		return outside.AsSlice()[:e.Len]
-	case e.Base == expr.PayloadBaseTransportHeader && e.Offset == 13 && e.Len == 1 && !p.udp:
+	case e.Base == expr.PayloadBaseTransportHeader && e.Offset == 13 && e.Len == 1 && !p.UDP:
 		return []byte{0x02} // SYN
 	case network && e.Offset == proto && e.Len == 1:
 		return p.meta(expr.MetaKeyL4PROTO)
@@ -83,12 +83,12 @@ func (p packet) payload(e *expr.Payload) []byte {
 	return nil
 }
 
-func (p packet) ct(key expr.CtKey) []byte {
+func (p Packet) ct(key expr.CtKey) []byte {
 	word := func(n uint32) []byte { return binary.NativeEndian.AppendUint32(nil, n) }
 	switch {
 	case key == expr.CtKeySTATE:
 		return word(expr.CtStateBitNEW)
-	case key == expr.CtKeySTATUS && p.dnat:
+	case key == expr.CtKeySTATUS && p.DNAT:
 		return word(1 << 5) // IPS_DST_NAT of linux/netfilter/nf_conntrack_common.h
 	case key == expr.CtKeySTATUS:
 		return word(0)
@@ -96,4 +96,4 @@ func (p packet) ct(key expr.CtKey) []byte {
 	return nil
 }
 
-const ifNameSize = 16 // IFNAMSIZ of linux/if.h
+const IfNameSize = 16 // IFNAMSIZ of linux/if.h

@@ -1,9 +1,11 @@
-package nat
+package hostfirewall
 
 import (
 	"context"
 	"net/netip"
 
+	"github.com/mailpub/mailpub/nat/forward"
+	"github.com/mailpub/mailpub/nat/gateway"
 	"github.com/mailpub/mailpub/plan"
 )
 
@@ -23,26 +25,26 @@ type Finding struct {
 // for the rules of Defender Firewall. What it can't follow is unknown, never open. Not seen
 // are rules of iptables-legacy, of eBPF, of hooks before input, and firewalls of other
 // systems.
-func Firewall(ctx context.Context, wanted []plan.Item) []Finding {
+func Inspect(ctx context.Context, wanted []plan.Item) []Finding {
 	found := make([]Finding, 0, len(wanted))
 	for _, w := range wanted {
 		f := Finding{Name: w.Key.Name, State: "unknown"}
-		p, err := parsePort(w.Key)
-		var to target
+		p, err := forward.ParsePort(w.Key)
+		var to forward.Target
 		if err == nil {
-			to, err = parseTarget(w.Lines)
+			to, err = forward.ParseTarget(w.Lines)
 		}
 		if err != nil {
 			f.Why = err.Error()
 			found = append(found, f)
 			continue
 		}
-		f.Port = port{p.proto, to.port}.String()
-		host := netip.MustParseAddr(to.host) // parseTarget has seen to it
-		if dev, own := interfaceOf(host); !own {
-			f.Why, f.Hint = to.host+" is not this host", "run mailpub on the mail server"
+		f.Port = forward.Port{Proto: p.Proto, Number: to.Port}.String()
+		host := netip.MustParseAddr(to.Host) // parseTarget has seen to it
+		if dev, own := gateway.InterfaceOf(host); !own {
+			f.Why, f.Hint = to.Host+" is not this host", "run mailpub on the mail server"
 		} else {
-			f.State, f.Why, f.Hint = hostFirewall(ctx, dev, netip.AddrPortFrom(host, to.port), p.transport())
+			f.State, f.Why, f.Hint = hostFirewall(ctx, dev, netip.AddrPortFrom(host, to.Port), p.Transport())
 		}
 		found = append(found, f)
 	}

@@ -1,6 +1,6 @@
 //go:build !linux
 
-package nat
+package gateway
 
 import (
 	"errors"
@@ -9,8 +9,8 @@ import (
 	sysgateway "github.com/jackpal/gateway"
 )
 
-// systemGateways returns the default gateways, as the system has them.
-func systemGateways() ([]netip.Addr, error) {
+// Default returns the default gateways, as the system has them.
+func Default() ([]netip.Addr, error) {
 	ips, err := sysgateway.DiscoverGateways()
 	if err != nil {
 		return nil, err
@@ -24,7 +24,7 @@ func systemGateways() ([]netip.Addr, error) {
 	return all, nil
 }
 
-// systemGateways6 is for IPv6, of which the library knows nothing.
-func systemGateways6() ([]netip.Addr, error) {
+// Default6 is for IPv6, of which the library knows nothing.
+func Default6() ([]netip.Addr, error) {
 	return nil, errors.New("not found out on this system: name it in router.gateway6")
 }

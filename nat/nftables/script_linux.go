@@ -1,4 +1,4 @@
-package nat
+package nftables
 
 import (
 	"context"
@@ -6,9 +6,9 @@ import (
 	"strings"
 )
 
-// script returns every site's forwards in mailpub's table as text for nft(8), to be loaded at
+// Script returns every site's forwards in mailpub's table as text for nft(8), to be loaded at
 // boot: rules live in the kernel alone. Loading it twice is the same as once.
-func (n *netfilter) script(ctx context.Context) (string, error) {
+func (n *Router) Script(ctx context.Context) (string, error) {
 	rules, err := n.rules(ctx)
 	if err != nil {
 		return "", err
@@ -22,7 +22,7 @@ func (n *netfilter) script(ctx context.Context) (string, error) {
 	fmt.Fprintf(&b, "table ip %s {\n\tchain %s {\n\t\ttype nat hook prerouting priority %d; policy accept;\n", nftTable, nftChain, nftPriority)
 	for _, r := range rules {
 		if r.own() {
-			fmt.Fprintf(&b, "\t\tiifname %q %s dport %d dnat to %s comment %q\n", r.dev, r.proto, r.number, r.to, r.comment)
+			fmt.Fprintf(&b, "\t\tiifname %q %s dport %d dnat to %s comment %q\n", r.dev, r.Proto, r.Number, r.to, r.comment)
 		}
 	}
 	b.WriteString("\t}\n}\n")
@@ -30,12 +30,12 @@ func (n *netfilter) script(ctx context.Context) (string, error) {
 }
 
 // holeScript is the same for pinholes; "" where there are none.
-func (n *netfilter) holeScript(ctx context.Context) (string, error) {
+func (n *Router) holeScript(ctx context.Context) (string, error) {
 	conn, err := n.dial()
 	if err != nil {
 		return "", err
 	}
-	holes, _, err := (&nftHoles{n}).list(ctx, conn)
+	holes, _, err := (&Pinholes{n}).list(ctx, conn)
 	if err != nil || len(holes) == 0 {
 		return "", err
 	}
@@ -44,7 +44,7 @@ func (n *netfilter) holeScript(ctx context.Context) (string, error) {
 	fmt.Fprintf(&b, "table ip6 %s {\n\tchain %s {\n\t\ttype filter hook forward priority %d; policy accept;\n", nftTable, holeChain, holePriority)
 	for _, h := range holes {
 		fmt.Fprintf(&b, "\t\tiifname %q ip6 daddr %s %s dport %d meta mark set meta mark or %#x accept comment %q\n",
-			n.wanDev, h.to.host, h.transport(), h.number, holeMark, h.comment)
+			n.wanDev, h.to.Host, h.Transport(), h.Number, holeMark, h.comment)
 	}
 	b.WriteString("\t}\n}\n")
 	return b.String(), nil

@@ -1,4 +1,4 @@
-package nat
+package nftables
 
 import (
 	"bytes"
@@ -12,12 +12,16 @@ import (
 	"github.com/google/nftables"
 	"github.com/google/nftables/expr"
 	"golang.org/x/sys/unix"
+
+	"github.com/mailpub/mailpub/nat/forward"
+	"github.com/mailpub/mailpub/nat/gateway"
+	"github.com/mailpub/mailpub/nat/netfilter"
 )
 
 // natRule is a rule that leads one port to one place.
 type natRule struct {
-	port
-	to       target
+	forward.Port
+	to       forward.Target
 	dev      string     // the interface that it is for; "" for any
 	at       netip.Addr // the address that it is for; not valid for any
 	comment  string
@@ -29,13 +33,15 @@ func (r natRule) own() bool {
 	return r.rule.Table.Name == nftTable && r.rule.Table.Family == nftables.TableFamilyIPv4
 }
 
-func (r natRule) table() string { return family(r.rule.Table.Family) + " " + r.rule.Table.Name }
+func (r natRule) table() string {
+	return netfilter.Family(r.rule.Table.Family) + " " + r.rule.Table.Name
+}
 
 // rules returns the rules that lead a port of the WAN somewhere, in the order in which the
 // kernel asks them. It knows the plain form, "tcp dport 25 dnat to ADDRESS:PORT" with or
 // without an interface or the router's own address; maps, sets, ranges and rules written
 // by iptables are not seen.
-func (n *netfilter) rules(ctx context.Context) (found []natRule, err error) {
+func (n *Router) rules(ctx context.Context) (found []natRule, err error) {
 	if err := ctx.Err(); err != nil {
 		return nil, err
 	}
@@ -48,7 +54,7 @@ func (n *netfilter) rules(ctx context.Context) (found []natRule, err error) {
 		return nil, fmt.Errorf("nftables: %w", err)
 	}
 	var here []netip.Addr
-	nets, _ := prefixes(n.wanDev) // without addresses, rules for one are another's
+	nets, _ := gateway.Networks4(n.wanDev) // without addresses, rules for one are another's
 	for _, p := range nets {
 		here = append(here, p.Addr())
 	}
@@ -64,7 +70,7 @@ func (n *netfilter) rules(ctx context.Context) (found []natRule, err error) {
 			}
 			rules, err := conn.GetRules(c.Table, c)
 			if err != nil {
-				return nil, fmt.Errorf("nftables: chain %s of table %s %s: %w", c.Name, family(f), c.Table.Name, err)
+				return nil, fmt.Errorf("nftables: chain %s of table %s %s: %w", c.Name, netfilter.Family(f), c.Table.Name, err)
 			}
 			for _, r := range rules {
 				if t, ok := parseTranslation(r.Exprs); ok && (!t.at.IsValid() || slices.Contains(here, t.at)) {
@@ -80,12 +86,12 @@ func (n *netfilter) rules(ctx context.Context) (found []natRule, err error) {
 }
 
 // translation is the rule: iifname DEV tcp dport PORT dnat to HOST:INSIDE.
-func translation(dev string, p port, host netip.Addr, inside uint16) []expr.Any {
+func translation(dev string, p forward.Port, host netip.Addr, inside uint16) []expr.Any {
 	proto := byte(unix.IPPROTO_TCP)
-	if p.proto == "udp" {
+	if p.Proto == "udp" {
 		proto = unix.IPPROTO_UDP
 	}
-	name := make([]byte, ifNameSize)
+	name := make([]byte, netfilter.IfNameSize)
 	copy(name, dev)
 	return []expr.Any{
 		&expr.Meta{Key: expr.MetaKeyIIFNAME, Register: 1},
@@ -93,7 +99,7 @@ func translation(dev string, p port, host netip.Addr, inside uint16) []expr.Any 
 		&expr.Meta{Key: expr.MetaKeyL4PROTO, Register: 1},
 		&expr.Cmp{Op: expr.CmpOpEq, Register: 1, Data: []byte{proto}},
 		&expr.Payload{DestRegister: 1, Base: expr.PayloadBaseTransportHeader, Offset: 2, Len: 2},
-		&expr.Cmp{Op: expr.CmpOpEq, Register: 1, Data: binary.BigEndian.AppendUint16(nil, p.number)},
+		&expr.Cmp{Op: expr.CmpOpEq, Register: 1, Data: binary.BigEndian.AppendUint16(nil, p.Number)},
 		&expr.Immediate{Register: 1, Data: host.AsSlice()},
 		&expr.Immediate{Register: 2, Data: binary.BigEndian.AppendUint16(nil, inside)},
 		&expr.NAT{Type: expr.NATTypeDestNAT, Family: unix.NFPROTO_IPV4, RegAddrMin: 1, RegProtoMin: 2},
@@ -116,14 +122,14 @@ func parseTranslation(exprs []expr.Any) (r natRule, ok bool) {
 			data[e.Register] = e.Data
 		case *expr.NAT:
 			host, good := netip.AddrFromSlice(data[e.RegAddrMin])
-			if e.Type != expr.NATTypeDestNAT || !good || !host.Is4() || r.number == 0 || r.proto == "" {
+			if e.Type != expr.NATTypeDestNAT || !good || !host.Is4() || r.Number == 0 || r.Proto == "" {
 				return r, false
 			}
-			if r.to = (target{host: host.String(), port: r.number}); e.RegProtoMin != 0 {
+			if r.to = (forward.Target{Host: host.String(), Port: r.Number}); e.RegProtoMin != 0 {
 				if len(data[e.RegProtoMin]) != 2 {
 					return r, false
 				}
-				r.to.port = binary.BigEndian.Uint16(data[e.RegProtoMin])
+				r.to.Port = binary.BigEndian.Uint16(data[e.RegProtoMin])
 			}
 			return r, true
 		case *expr.Counter, *expr.Log:
@@ -142,16 +148,16 @@ func (r *natRule) compare(loaded expr.Any, data []byte) bool {
 		case l.Key == expr.MetaKeyIIFNAME:
 			r.dev = string(bytes.TrimRight(data, "\x00"))
 		case l.Key == expr.MetaKeyL4PROTO && bytes.Equal(data, []byte{unix.IPPROTO_TCP}):
-			r.proto = "tcp"
+			r.Proto = "tcp"
 		case l.Key == expr.MetaKeyL4PROTO && bytes.Equal(data, []byte{unix.IPPROTO_UDP}):
-			r.proto = "udp"
+			r.Proto = "udp"
 		default:
 			return l.Key == expr.MetaKeyNFPROTO && bytes.Equal(data, []byte{unix.NFPROTO_IPV4})
 		}
 		return true
 	case *expr.Payload:
 		if l.Base == expr.PayloadBaseTransportHeader && l.Offset == 2 && len(data) == 2 {
-			r.number = binary.BigEndian.Uint16(data)
+			r.Number = binary.BigEndian.Uint16(data)
 			return true
 		}
 		a, ok := netip.AddrFromSlice(data)
@@ -173,7 +179,7 @@ func parseComment(data []byte) string {
 	for len(data) >= 2 && len(data) >= 2+int(data[1]) {
 		value := data[2 : 2+int(data[1])]
 		if data[0] == 0 {
-			return printable(string(bytes.TrimRight(value, "\x00")), 127)
+			return forward.Printable(string(bytes.TrimRight(value, "\x00")), 127)
 		}
 		data = data[2+len(value):]
 	}

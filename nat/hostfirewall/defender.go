@@ -1,4 +1,4 @@
-package nat
+package hostfirewall
 
 import (
 	"bytes"
@@ -7,6 +7,8 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+
+	"github.com/mailpub/mailpub/nat/forward"
 )
 
 // defender is the answer to the query of firewall_windows.go. The numbers are those of the MSFT_NetFirewall classes of WMI.
@@ -93,9 +95,9 @@ func (d defender) judge(dev, proto string, port uint16) (state, why, hint string
 		switch only, out := d.narrow(r.InstanceID); {
 		case out:
 		case only != "":
-			doubt = fmt.Sprintf("rule %q is for %s alone", printable(r.DisplayName, 60), only)
+			doubt = fmt.Sprintf("rule %q is for %s alone", forward.Printable(r.DisplayName, 60), only)
 		case r.Action == defenderBlock:
-			return "blocked", fmt.Sprintf("Windows Defender Firewall: rule %q blocks it", printable(r.DisplayName, 60)), "disable that rule, then: " + hint
+			return "blocked", fmt.Sprintf("Windows Defender Firewall: rule %q blocks it", forward.Printable(r.DisplayName, 60)), "disable that rule, then: " + hint
 		case r.Action == defenderAllow:
 			allowed = true
 		}
@@ -136,7 +138,7 @@ func (d defender) covers(id, proto string, port uint16) bool {
 func (d defender) narrow(id string) (only string, out bool) {
 	for _, f := range d.Programs {
 		if f.InstanceID == id && f.Program != "" && f.Program != "Any" {
-			only = printable(f.Program, 120)
+			only = forward.Printable(f.Program, 120)
 		}
 	}
 	for _, f := range d.Addresses {
@@ -146,7 +148,7 @@ func (d defender) narrow(id string) (only string, out bool) {
 		if slices.Equal(f.RemoteAddress, words{"LocalSubnet"}) {
 			return "", true
 		}
-		only = printable(strings.Join(f.RemoteAddress, ", "), 120)
+		only = forward.Printable(strings.Join(f.RemoteAddress, ", "), 120)
 	}
 	return only, false
 }

@@ -1,4 +1,4 @@
-package nat
+package nftables
 
 import (
 	"context"
@@ -13,14 +13,17 @@ import (
 	"github.com/google/nftables/expr"
 	"golang.org/x/sys/unix"
 
+	"github.com/mailpub/mailpub/nat/forward"
+	"github.com/mailpub/mailpub/nat/gateway"
+	"github.com/mailpub/mailpub/nat/netfilter"
 	"github.com/mailpub/mailpub/plan"
 )
 
-// nftHoles makes pinholes on the Linux router that mailpub runs on. A chain can't accept what
+// Pinholes makes pinholes on the Linux router that mailpub runs on. A chain can't accept what
 // another one drops, and strangers' tables are never written to: so each rule, in a table
 // of mailpub's own, accepts a port and marks its packets, which one rule of the
 // administrator's lets through for good. Where nothing else filters, that needs no rule.
-type nftHoles struct{ *netfilter }
+type Pinholes struct{ *Router }
 
 // Of the table of pinholes. It comes just before the usual place of filters, which then see
 // the mark.
@@ -30,7 +33,7 @@ const (
 	holeMark     = uint32(0x01000000)          // one bit of the packet's mark, which few others use
 )
 
-func (n *netfilter) pinholes() *nftHoles { return &nftHoles{n} }
+func (n *Router) Pinholes() *Pinholes { return &Pinholes{n} }
 
 func holeTable() *nftables.Table {
 	return &nftables.Table{Name: nftTable, Family: nftables.TableFamilyIPv6}
@@ -38,15 +41,15 @@ func holeTable() *nftables.Table {
 
 // hole is a rule for a pinhole.
 type hole struct {
-	port
-	to      target
+	forward.Port
+	to      forward.Target
 	comment string
 	rule    *nftables.Rule
 }
 
 // list returns the rules of our table, those that were understood, and how many others
 // there are; nothing where there is no table.
-func (h *nftHoles) list(ctx context.Context, conn *nftables.Conn) (holes []hole, others int, err error) {
+func (h *Pinholes) list(ctx context.Context, conn *nftables.Conn) (holes []hole, others int, err error) {
 	if err := ctx.Err(); err != nil {
 		return nil, 0, err
 	}
@@ -60,7 +63,7 @@ func (h *nftHoles) list(ctx context.Context, conn *nftables.Conn) (holes []hole,
 		}
 		rules, err := conn.GetRules(c.Table, c)
 		if err != nil {
-			return nil, 0, fmt.Errorf("nftables: chain %s: %w", name(c), err)
+			return nil, 0, fmt.Errorf("nftables: chain %s: %w", netfilter.ChainName(c), err)
 		}
 		for _, r := range rules {
 			r.Table = c.Table
@@ -79,11 +82,11 @@ func (h *nftHoles) list(ctx context.Context, conn *nftables.Conn) (holes []hole,
 
 // passage is the rule: iifname DEV ip6 daddr HOST tcp dport PORT meta mark set meta mark or
 // MARK accept.
-func passage(dev string, p port, host netip.Addr) []expr.Any {
-	name := make([]byte, ifNameSize)
+func passage(dev string, p forward.Port, host netip.Addr) []expr.Any {
+	name := make([]byte, netfilter.IfNameSize)
 	copy(name, dev)
 	proto := byte(unix.IPPROTO_TCP)
-	if p.transport() == "udp" {
+	if p.Transport() == "udp" {
 		proto = unix.IPPROTO_UDP
 	}
 	keep, set := make([]byte, 4), make([]byte, 4)
@@ -97,7 +100,7 @@ func passage(dev string, p port, host netip.Addr) []expr.Any {
 		&expr.Meta{Key: expr.MetaKeyL4PROTO, Register: 1},
 		&expr.Cmp{Op: expr.CmpOpEq, Register: 1, Data: []byte{proto}},
 		&expr.Payload{DestRegister: 1, Base: expr.PayloadBaseTransportHeader, Offset: 2, Len: 2},
-		&expr.Cmp{Op: expr.CmpOpEq, Register: 1, Data: binary.BigEndian.AppendUint16(nil, p.number)},
+		&expr.Cmp{Op: expr.CmpOpEq, Register: 1, Data: binary.BigEndian.AppendUint16(nil, p.Number)},
 		&expr.Meta{Key: expr.MetaKeyMARK, Register: 1},
 		&expr.Bitwise{SourceRegister: 1, DestRegister: 1, Len: 4, Mask: keep, Xor: set},
 		&expr.Meta{Key: expr.MetaKeyMARK, SourceRegister: true, Register: 1},
@@ -117,24 +120,24 @@ func parseHole(r *nftables.Rule) (h hole, ok bool) {
 			switch l := loaded.(type) {
 			case *expr.Meta:
 				if l.Key == expr.MetaKeyL4PROTO && len(e.Data) == 1 {
-					h.proto = map[byte]string{unix.IPPROTO_TCP: "tcp6", unix.IPPROTO_UDP: "udp6"}[e.Data[0]]
+					h.Proto = map[byte]string{unix.IPPROTO_TCP: "tcp6", unix.IPPROTO_UDP: "udp6"}[e.Data[0]]
 				}
 			case *expr.Payload:
 				if l.Base == expr.PayloadBaseTransportHeader && len(e.Data) == 2 {
-					h.number = binary.BigEndian.Uint16(e.Data)
+					h.Number = binary.BigEndian.Uint16(e.Data)
 				} else if a, good := netip.AddrFromSlice(e.Data); good && l.Offset == 24 {
-					h.to.host = a.String()
+					h.to.Host = a.String()
 				}
 			}
 		case *expr.Verdict:
 			accepts = e.Kind == expr.VerdictAccept
 		}
 	}
-	h.to.port, h.comment, h.rule = h.number, parseComment(r.UserData), r
-	return h, accepts && h.proto != "" && h.number != 0 && h.to.host != ""
+	h.to.Port, h.comment, h.rule = h.Number, parseComment(r.UserData), r
+	return h, accepts && h.Proto != "" && h.Number != 0 && h.to.Host != ""
 }
 
-func (h *nftHoles) read(ctx context.Context, ports []port) (found []mapping, err error) {
+func (h *Pinholes) Read(ctx context.Context, ports []forward.Port) (found []forward.Mapping, err error) {
 	conn, err := h.dial()
 	if err != nil {
 		return nil, err
@@ -145,8 +148,8 @@ func (h *nftHoles) read(ctx context.Context, ports []port) (found []mapping, err
 	}
 	for _, p := range ports {
 		for _, o := range holes {
-			if o.port == p {
-				found = append(found, mapping{port: p, to: o.to, description: o.comment, grant: plan.Grant{At: h.now(), State: h.protocol()}})
+			if o.Port == p {
+				found = append(found, forward.Mapping{Port: p, To: o.to, Description: o.comment, Grant: plan.Grant{At: h.now(), State: h.Protocol()}})
 				break
 			}
 		}
@@ -154,8 +157,8 @@ func (h *nftHoles) read(ctx context.Context, ports []port) (found []mapping, err
 	return found, nil
 }
 
-func (h *nftHoles) add(ctx context.Context, p port, to target, _ time.Duration) error {
-	host, err := netip.ParseAddr(to.host)
+func (h *Pinholes) Add(ctx context.Context, p forward.Port, to forward.Target, _ time.Duration) error {
+	host, err := netip.ParseAddr(to.Host)
 	if err != nil {
 		return err
 	}
@@ -177,9 +180,9 @@ func (h *nftHoles) add(ctx context.Context, p port, to target, _ time.Duration) 
 }
 
 // drop takes our rules for a port away, and returns how many stay.
-func (h *nftHoles) drop(conn *nftables.Conn, holes []hole, p port) (left int) {
+func (h *Pinholes) drop(conn *nftables.Conn, holes []hole, p forward.Port) (left int) {
 	for _, o := range holes {
-		if o.port == p {
+		if o.Port == p {
 			_ = conn.DelRule(o.rule) // it fails without a handle, and what was read has one
 		} else {
 			left++
@@ -188,8 +191,8 @@ func (h *nftHoles) drop(conn *nftables.Conn, holes []hole, p port) (left int) {
 	return left
 }
 
-// remove takes a pinhole away, and the table with the last one.
-func (h *nftHoles) remove(ctx context.Context, p port, _ target) error {
+// Remove takes a pinhole away, and the table with the last one.
+func (h *Pinholes) Remove(ctx context.Context, p forward.Port, _ forward.Target) error {
 	conn, err := h.dial()
 	if err != nil {
 		return err
@@ -204,9 +207,9 @@ func (h *nftHoles) remove(ctx context.Context, p port, _ target) error {
 	return flush(conn)
 }
 
-// obstacle says what in this machine keeps a pinhole from working.
-func (h *nftHoles) obstacle(ctx context.Context, p port, to target) (string, error) {
-	host, err := netip.ParseAddr(to.host)
+// Obstacle says what in this machine keeps a pinhole from working.
+func (h *Pinholes) Obstacle(ctx context.Context, p forward.Port, to forward.Target) (string, error) {
+	host, err := netip.ParseAddr(to.Host)
 	if err != nil {
 		return "", err
 	}
@@ -217,14 +220,14 @@ func (h *nftHoles) obstacle(ctx context.Context, p port, to target) (string, err
 	if err != nil {
 		return "", err
 	}
-	out, _ := interfaceOf(host)
-	return blocked(ctx, conn, nftables.ChainHookForward, packet{in: h.wanDev, out: out,
-		to: netip.AddrPortFrom(host, to.port), udp: p.transport() == "udp", mark: holeMark})
+	out, _ := gateway.InterfaceOf(host)
+	return netfilter.Blocked(ctx, conn, nftables.ChainHookForward, netfilter.Packet{In: h.wanDev, Out: out,
+		To: netip.AddrPortFrom(host, to.Port), UDP: p.Transport() == "udp", Mark: holeMark})
 }
 
-// shut says what keeps a pinhole from working, as far as that is sure.
-func (h *nftHoles) shut(ctx context.Context, p port, to target) string {
-	what, err := h.obstacle(ctx, p, to)
+// Blocked says what keeps a pinhole from working, as far as that is sure.
+func (h *Pinholes) Blocked(ctx context.Context, p forward.Port, to forward.Target) string {
+	what, err := h.Obstacle(ctx, p, to)
 	if what == "" || err != nil {
 		return ""
 	}

@@ -1,4 +1,4 @@
-package nat
+package check
 
 import (
 	"context"
@@ -6,6 +6,8 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/mailpub/mailpub/nat"
+	"github.com/mailpub/mailpub/nat/forward"
 	"github.com/mailpub/mailpub/plan"
 )
 
@@ -13,7 +15,7 @@ import (
 // any with our mark at a port beside a wanted one, where a router may put a mapping when the
 // wanted port is taken (RFC 6886 section 3.3). The router's whole list is never asked for; see
 // Router.Read.
-func (f Facts) checkStray(ctx context.Context, r *Router) plan.Check {
+func (f Facts) checkStray(ctx context.Context, r *nat.Router) plan.Check {
 	c := plan.Check{ID: "router.stray", Subject: "forwards that nobody wants", Status: plan.Pass, Want: "none of ours", Got: "none", Ref: forwardRef}
 	keys := f.besides()
 	if p := r.Protocol(); len(keys) == 0 || p == "manual" {
@@ -53,13 +55,13 @@ func (f Facts) besides() (keys []plan.Key) {
 		add(k)
 	}
 	for _, w := range f.Wanted {
-		p, err := parsePort(w.Key)
-		if err != nil || p.six() { // a pinhole has no other number than the server's
+		p, err := forward.ParsePort(w.Key)
+		if err != nil || p.Pinhole() { // a pinhole has no other number than the server's
 			continue
 		}
-		for _, n := range []int{int(p.number) - 1, int(p.number) + 1} {
+		for _, n := range []int{int(p.Number) - 1, int(p.Number) + 1} {
 			if n > 0 && n < 1<<16 {
-				add(plan.Key{Kind: Kind, Name: fmt.Sprintf("%s/%d", p.proto, n)})
+				add(plan.Key{Kind: forward.Kind, Name: fmt.Sprintf("%s/%d", p.Proto, n)})
 			}
 		}
 	}

@@ -1,4 +1,4 @@
-package nat
+package check
 
 import (
 	"context"
@@ -11,6 +11,8 @@ import (
 	"testing"
 	"time"
 
+	"github.com/mailpub/mailpub/nat"
+	"github.com/mailpub/mailpub/nat/forward"
 	"github.com/mailpub/mailpub/nat/igd"
 	"github.com/mailpub/mailpub/nat/nattest"
 	"github.com/mailpub/mailpub/plan"
@@ -36,9 +38,9 @@ func startDevice(t *testing.T, cfg igd.Config) *igd.Device {
 	return d
 }
 
-func openRouter(t *testing.T, d *igd.Device) *Router {
+func openRouter(t *testing.T, d *igd.Device) *nat.Router {
 	t.Helper()
-	r, err := Open(t.Context(), Options{URL: d.URL(), Site: "nomeazienda", Timeout: time.Second})
+	r, err := nat.Open(t.Context(), nat.Options{URL: d.URL(), Site: "nomeazienda", Timeout: time.Second})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -46,14 +48,14 @@ func openRouter(t *testing.T, d *igd.Device) *Router {
 }
 
 func wantedItem(name, to string) plan.Item {
-	return plan.Item{Key: plan.Key{Kind: Kind, Name: name}, Lines: []string{to}, Lease: time.Hour}
+	return plan.Item{Key: plan.Key{Kind: forward.Kind, Name: name}, Lines: []string{to}, Lease: time.Hour}
 }
 
 // check runs the checks and returns them by id and subject. It holds all of them to
 // the rules: no id that was not announced, no finding without what to do next.
 func check(t *testing.T, f Facts) map[string]plan.Check {
 	t.Helper()
-	checkers := Checks(f)
+	checkers := Checkers(f)
 	found := map[string]plan.Check{}
 	for _, c := range plan.RunChecks(t.Context(), checkers) {
 		if !slices.Contains(checkers[0].IDs, c.ID) || c.Subject == "" || c.Ref == "" || c.Got == "" {
@@ -79,8 +81,8 @@ func wantCheck(t *testing.T, found map[string]plan.Check, key string, status pla
 	}
 }
 
-func opens(r *Router) func(context.Context) (*Router, error) {
-	return func(context.Context) (*Router, error) { return r, nil }
+func opens(r *nat.Router) func(context.Context) (*nat.Router, error) {
+	return func(context.Context) (*nat.Router, error) { return r, nil }
 }
 
 func TestCheckForwards(t *testing.T) {
@@ -99,7 +101,7 @@ func TestCheckForwards(t *testing.T) {
 	set(143, "127.0.0.1:143", ours, false)
 	set(1000, "127.0.0.1:1000", "theirs", true)
 	set(2000, "127.0.0.1:2000", ours, true)
-	r, err := Open(t.Context(), Options{URL: d.URL(), Site: "nomeazienda", Timeout: time.Second, Known: func(k plan.Key) (plan.Grant, bool) {
+	r, err := nat.Open(t.Context(), nat.Options{URL: d.URL(), Site: "nomeazienda", Timeout: time.Second, Known: func(k plan.Key) (plan.Grant, bool) {
 		return plan.Grant{Lifetime: time.Hour, At: time.Now().Add(-31 * time.Minute)}, k.Name == "tcp/2000"
 	}})
 	if err != nil {
@@ -166,19 +168,19 @@ func TestCheckAddress(t *testing.T) {
 func TestCheckGateway(t *testing.T) {
 	wanted := []plan.Item{wantedItem("tcp/25", "127.0.0.1:25")}
 	fails := func(err error) Facts {
-		return Facts{Wanted: wanted, Open: func(context.Context) (*Router, error) { return nil, err }}
+		return Facts{Wanted: wanted, Open: func(context.Context) (*nat.Router, error) { return nil, err }}
 	}
-	found := check(t, fails(fmt.Errorf("%w: silence", ErrNoRouter)))
+	found := check(t, fails(fmt.Errorf("%w: silence", nat.ErrNoRouter)))
 	wantCheck(t, found, "router.gateway router", plan.Fail, "no router answers: silence")
 	for _, key := range []string{"router.wan WAN address", "router.address public address", "router.forward tcp/25"} {
 		wantCheck(t, found, key, plan.Skip, "no router to ask")
 	}
-	wantCheck(t, check(t, fails(ErrSeveralRouters)), "router.gateway router", plan.Fail, "several")
+	wantCheck(t, check(t, fails(nat.ErrSeveralRouters)), "router.gateway router", plan.Fail, "several")
 	wantCheck(t, check(t, fails(context.Canceled)), "router.gateway router", plan.Skip, "canceled")
 
 	wantCheck(t, check(t, Facts{Wanted: wanted, Open: opens(nil)}), "router.gateway router", plan.Skip, "there is none")
 
-	manual, err := Open(t.Context(), Options{Protocol: "manual"})
+	manual, err := nat.Open(t.Context(), nat.Options{Protocol: "manual"})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -194,12 +196,12 @@ func TestCheckGateway(t *testing.T) {
 // NAT-PMP can't be read, so that nothing passes; what is certainly gone fails.
 func TestCheckPMP(t *testing.T) {
 	f := nattest.Start(t)
-	r, err := Open(t.Context(), Options{Protocol: "nat-pmp", Gateway: f.Addr, Timeout: time.Second})
+	r, err := nat.Open(t.Context(), nat.Options{Protocol: "nat-pmp", Gateway: f.Addr, Timeout: time.Second})
 	if err != nil {
 		t.Fatal(err)
 	}
 	to := "127.0.0.1:25"
-	change := plan.Change{Key: plan.Key{Kind: Kind, Name: "tcp/25"}, Action: plan.Create, After: []string{to}, Lease: time.Hour}
+	change := plan.Change{Key: plan.Key{Kind: forward.Kind, Name: "tcp/25"}, Action: plan.Create, After: []string{to}, Lease: time.Hour}
 	if err := r.Apply(t.Context(), []plan.Change{change}, func(plan.Change, error) {}); err != nil {
 		t.Fatal(err)
 	}

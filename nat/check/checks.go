@@ -1,4 +1,4 @@
-package nat
+package check
 
 import (
 	"context"
@@ -9,6 +9,9 @@ import (
 	"strings"
 	"time"
 
+	"github.com/mailpub/mailpub/nat"
+	"github.com/mailpub/mailpub/nat/forward"
+	"github.com/mailpub/mailpub/nat/nftables"
 	"github.com/mailpub/mailpub/plan"
 )
 
@@ -17,7 +20,7 @@ import (
 type Facts struct {
 	// Open returns the router; see Open. It is called once. Neither a router nor an error
 	// means that there is none to ask: the server has the public address itself.
-	Open func(context.Context) (*Router, error)
+	Open func(context.Context) (*nat.Router, error)
 	// Wanted are the forwards that should be there.
 	Wanted []plan.Item
 	// Owned reports whether the ledger has a forward as mailpub's own.
@@ -38,7 +41,7 @@ type Facts struct {
 
 // Checks returns the checks of the router: router.gateway, router.wan, router.address,
 // router.forward and router.stray. They write nothing.
-func Checks(f Facts) []plan.Checker {
+func Checkers(f Facts) []plan.Checker {
 	return []plan.Checker{{
 		Area: "router", Timeout: 45 * time.Second, Run: f.run,
 		IDs: []string{"router.gateway", "router.wan", "router.address", "router.forward", "router.stray"},
@@ -76,7 +79,7 @@ func noForwards() plan.Check {
 
 const forwardRef = "UPnP IGD 1 and 2, RFC 6886"
 
-func checkGateway(r *Router, err error) plan.Check {
+func checkGateway(r *nat.Router, err error) plan.Check {
 	c := plan.Check{ID: "router.gateway", Subject: "router", Want: "one router that answers UPnP, PCP or NAT-PMP", Ref: forwardRef}
 	switch {
 	case err == nil && r == nil:
@@ -87,10 +90,10 @@ func checkGateway(r *Router, err error) plan.Check {
 		c.Hint = "keep the forwards as plan lists them; let router.protocol be auto if the router speaks UPnP or NAT-PMP"
 	case err == nil:
 		c.Status, c.Got = plan.Pass, r.Device()+"; "+r.Why()
-	case errors.Is(err, ErrNoRouter):
+	case errors.Is(err, nat.ErrNoRouter):
 		c.Status, c.Got = plan.Fail, err.Error()
 		c.Hint = "switch on UPnP or NAT-PMP in the router, or set router.protocol to manual and enter the forwards there"
-	case errors.Is(err, ErrSeveralRouters):
+	case errors.Is(err, nat.ErrSeveralRouters):
 		c.Status, c.Got = plan.Fail, err.Error()
 		c.Hint = "name the one that has the public address in router.url or router.interface"
 	default:
@@ -99,14 +102,14 @@ func checkGateway(r *Router, err error) plan.Check {
 	return c
 }
 
-func (f Facts) checkWAN(ctx context.Context, r *Router, wan netip.Addr, err error) plan.Check {
+func (f Facts) checkWAN(ctx context.Context, r *nat.Router, wan netip.Addr, err error) plan.Check {
 	c := plan.Check{ID: "router.wan", Subject: "WAN address of " + r.Device(), Want: "a public address", Ref: "RFC 1918, RFC 6598"}
 	switch {
 	case err == nil:
 		c.Status, c.Got = plan.Pass, wan.String()
-	case errors.Is(err, ErrDoubleNAT) && f.BehindNAT:
+	case errors.Is(err, nat.ErrDoubleNAT) && f.BehindNAT:
 		c.Status, c.Got, c.Want = plan.Pass, err.Error(), "an address behind another router, as the config says"
-	case errors.Is(err, ErrDoubleNAT):
+	case errors.Is(err, nat.ErrDoubleNAT):
 		c.Status, c.Got = plan.Fail, err.Error()+"; "+f.inFront(ctx)
 		c.Hint = "the router is behind another one (double NAT): forward the ports there too and set router.behind_nat, or make it a bridge, or ask the provider for a public address"
 	default:
@@ -138,7 +141,7 @@ func (f Facts) inFront(ctx context.Context) string {
 
 // checkAddress compares the address that the router has with the one that the outside
 // sees and the one that DNS publishes.
-func (f Facts) checkAddress(ctx context.Context, r *Router, wan netip.Addr, wanErr error) plan.Check {
+func (f Facts) checkAddress(ctx context.Context, r *nat.Router, wan netip.Addr, wanErr error) plan.Check {
 	c := plan.Check{ID: "router.address", Subject: "public address", Want: "router = outside view = published", Ref: "RFC 5321 section 5.1"}
 	var got, missing []string
 	var known []netip.Addr
@@ -192,7 +195,7 @@ func (f Facts) checkAddress(ctx context.Context, r *Router, wan netip.Addr, wanE
 	return c
 }
 
-func (f Facts) checkForwards(ctx context.Context, r *Router) []plan.Check {
+func (f Facts) checkForwards(ctx context.Context, r *nat.Router) []plan.Check {
 	if len(f.Wanted) == 0 {
 		return []plan.Check{noForwards()}
 	}
@@ -223,7 +226,7 @@ func (f Facts) checkForwards(ctx context.Context, r *Router) []plan.Check {
 }
 
 // judge compares one forward in the router with what is wanted.
-func (f Facts) judge(ctx context.Context, r *Router, want, is plan.Item, there bool) (status plan.Status, got, hint string) {
+func (f Facts) judge(ctx context.Context, r *nat.Router, want, is plan.Item, there bool) (status plan.Status, got, hint string) {
 	text := strings.Join(is.Lines, " ")
 	switch {
 	case !there:
@@ -240,16 +243,16 @@ func (f Facts) judge(ctx context.Context, r *Router, want, is plan.Item, there b
 	if left, whole, ok := r.Lease(is); ok && left < whole/2 {
 		return plan.Warn, fmt.Sprintf("%s, for another %v of %v", text, left.Round(time.Second), whole), "mailpub apply renews it"
 	}
-	at, _ := parsePort(want.Key) // it was read by it
+	at, _ := forward.ParsePort(want.Key) // it was read by it
 	switch p := r.ProtocolOf(want.Key); {
-	case p == "upnp" && at.six():
+	case p == "upnp" && at.Pinhole():
 		return plan.Skip, "granted, and the router knows its number; it does not tell where it leads", "look from outside: connect to the port of the address"
 	case p == "nat-pmp" || p == "pcp":
 		return plan.Skip, "granted, and the router has not restarted since; " + p + " can't list what it maps", "look from outside: connect to the port of the public address"
 	}
 	open := "let its chain accept what was translated: nft insert rule TABLE CHAIN ct status dnat accept"
-	if at.six() {
-		open = "let its chain accept what mailpub marks: " + PinholeAdvice
+	if at.Pinhole() {
+		open = "let its chain accept what mailpub marks: " + nftables.PinholeAdvice
 	}
 	if what, err := r.Obstacle(ctx, want.Key, is.Lines); what != "" {
 		return plan.Fail, text + ", but " + what, open

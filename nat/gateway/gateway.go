@@ -1,4 +1,4 @@
-package nat
+package gateway
 
 import (
 	"fmt"
@@ -7,14 +7,14 @@ import (
 	"slices"
 )
 
-// owns reports whether an address is this machine's.
-func owns(a netip.Addr) bool {
-	_, own := interfaceOf(a)
+// IsLocal reports whether an address is this machine's.
+func IsLocal(a netip.Addr) bool {
+	_, own := InterfaceOf(a)
 	return own
 }
 
-// prefixes returns the IPv4 networks of an interface.
-func prefixes(name string) ([]netip.Prefix, error) {
+// Networks4 returns the IPv4 networks of an interface.
+func Networks4(name string) ([]netip.Prefix, error) {
 	all, err := networks(name)
 	return slices.DeleteFunc(all, func(p netip.Prefix) bool { return !p.Addr().Is4() }), err
 }
@@ -38,9 +38,9 @@ func networks(name string) ([]netip.Prefix, error) {
 	return all, nil
 }
 
-// interfaceOf returns the interface on whose network an address is, and whether the address
+// InterfaceOf returns the interface on whose network an address is, and whether the address
 // is this machine's own.
-func interfaceOf(a netip.Addr) (name string, own bool) {
+func InterfaceOf(a netip.Addr) (name string, own bool) {
 	all, err := net.Interfaces()
 	if err != nil {
 		return "", false
@@ -59,9 +59,9 @@ func interfaceOf(a netip.Addr) (name string, own bool) {
 	return name, own
 }
 
-// localAddr returns the address from which this machine speaks to another; not valid
+// SourceAddr returns the address from which this machine speaks to another; not valid
 // when it can't. It sends nothing.
-func localAddr(host string) netip.Addr {
+func SourceAddr(host string) netip.Addr {
 	c, err := net.Dial("udp4", net.JoinHostPort(host, "9"))
 	if err != nil {
 		return netip.Addr{}

@@ -1,4 +1,4 @@
-package nat
+package nftables
 
 // PinholeAdvice is the administrator's rule that lets through the packets of pinholes, which
 // are marked.
