@@ -73,7 +73,7 @@ func (e *examiner) autoconfig(name, host string) {
 				return pass("an alias of " + bare(host))
 			}
 			ours, err := e.truth(e.ctx, host, "A")
-			if err == nil && a.Status == Found && slices.Equal(sorted(a.Data()), sorted(ours.Data())) {
+			if err == nil && a.Status == Found && slices.Equal(slices.Sorted(slices.Values(a.Data())), slices.Sorted(slices.Values(ours.Data()))) {
 				return pass(said(a) + ", as " + bare(host))
 			}
 			return fail(said(a), "let the name lead to "+bare(host)+"; mailpub apply does")

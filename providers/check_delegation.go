@@ -43,7 +43,7 @@ func (e *examiner) delegated(zone string) {
 	}
 	c.Got = strings.Join(parent.hosts, ", ")
 	wrong := e.wrongGlue(zone, parent)
-	hosts := sorted(own.Data())
+	hosts := slices.Sorted(slices.Values(own.Data()))
 	missing := without(parent.hosts, hosts)
 	switch lame := e.lame(zone, parent.hosts); {
 	case len(lame) > 0:
@@ -112,7 +112,7 @@ func (e *examiner) referral(ctx context.Context, server, zone string) (r referra
 			r.glue[plan.FQDN(rr.Hdr.Name)] = append(r.glue[plan.FQDN(rr.Hdr.Name)], rr.AAAA.String())
 		}
 	}
-	if r.hosts = sorted(r.hosts); len(r.hosts) == 0 {
+	if r.hosts = slices.Sorted(slices.Values(r.hosts)); len(r.hosts) == 0 {
 		return r, ServerError{addr, fmt.Errorf("the parent does not delegate %s (%s)", bare(zone), dns.RcodeToString[reply.Rcode])}
 	}
 	return r, nil

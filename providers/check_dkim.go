@@ -47,16 +47,6 @@ func (e *examiner) dkimRecord(name string) {
 	})
 }
 
-// texts returns the texts of an answer's TXT records.
-func (a Answer) texts() (texts []string) {
-	for _, r := range a.Records {
-		if t, err := plan.Text(r.Data); err == nil {
-			texts = append(texts, t)
-		}
-	}
-	return texts
-}
-
 // keyProblem says what is wrong with the record of a key, or returns "".
 func keyProblem(text string) string {
 	tags := tagList(text)

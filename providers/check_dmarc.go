@@ -16,7 +16,7 @@ func (e *examiner) dmarc() {
 		name := "_dmarc." + plan.FQDN(d.Name)
 		e.dmarcSingle(name)
 		a, err := e.truth(e.ctx, name, "TXT")
-		records := a.policies(dmarcVersion)
+		records := versioned(a, dmarcVersion)
 		if err == nil && records == nil { // nothing to be wrong with; dmarc.policy says what is missing
 			for _, id := range []string{"dmarc.syntax", "dmarc.reports"} {
 				e.add(plan.Check{ID: id, Subject: bare(name), Status: plan.Pass, Want: "no error", Got: "no record", Ref: "RFC 7489 section 6.3"})
@@ -43,22 +43,11 @@ func (e *examiner) dmarc() {
 // dmarcVersion begins a DMARC record.
 const dmarcVersion = "v=DMARC1"
 
-// policies returns the texts of an answer that are of a version; others at the name are passed
-// over, as receivers do (RFC 7489 section 6.6.3, RFC 8461 section 3.1, RFC 8460 section 3).
-func (a Answer) policies(version string) (records []string) {
-	for _, t := range a.texts() {
-		if strings.HasPrefix(strings.ReplaceAll(t, " ", ""), version) {
-			records = append(records, t)
-		}
-	}
-	return records
-}
-
 func (e *examiner) dmarcSingle(name string) {
 	e.examine(rule{
 		id: "dmarc.single", subject: bare(name), want: "at most one record", ref: "RFC 7489 section 6.6.3", name: name, rrtype: "TXT",
 		judge: func(a Answer) verdict {
-			records := a.policies(dmarcVersion)
+			records := versioned(a, dmarcVersion)
 			if len(records) > 1 {
 				return fail(strings.Join(records, " and "), "leave one record: with several there is no policy at all")
 			}
@@ -71,7 +60,7 @@ func (e *examiner) dmarcSyntax(name string) {
 	e.examine(rule{
 		id: "dmarc.syntax", subject: bare(name), want: "no error", ref: "RFC 7489 section 6.3", name: name, rrtype: "TXT",
 		judge: func(a Answer) verdict {
-			records := a.policies(dmarcVersion)
+			records := versioned(a, dmarcVersion)
 			if len(records) != 1 {
 				return fail(fmt.Sprintf("%d records", len(records)), "see dmarc.single")
 			}
@@ -93,7 +82,7 @@ func (e *examiner) dmarcPolicy(name string, d Domain) {
 	e.examine(rule{
 		id: "dmarc.policy", subject: bare(name), want: "quarantine or reject", ref: "RFC 7489 section 6.3", name: name, rrtype: "TXT",
 		judge: func(a Answer) verdict {
-			records := a.policies(dmarcVersion)
+			records := versioned(a, dmarcVersion)
 			if len(records) == 0 {
 				return warn("none", "publish a policy: domains: dmarc: {policy: none, rua: [...]} in the config first, to see who sends in the domain's name, then quarantine or reject")
 			}
@@ -133,7 +122,7 @@ func (e *examiner) dmarcReports(name, domain, record string) {
 		case err != nil:
 			e.skip(c.ID, c.Subject, err.Error(), hintUnknown)
 			return
-		case len(a.policies(dmarcVersion)) == 0:
+		case len(versioned(a, dmarcVersion)) == 0:
 			c.Status, c.Got = plan.Fail, host+" does not say that it takes them"
 			c.Hint = fmt.Sprintf(`ask %s to publish TXT "v=DMARC1" at %s._report._dmarc.%s, or send the reports to an address in the domain`, host, bare(domain), host)
 			e.add(c)
@@ -152,4 +141,15 @@ func organization(name string) string {
 		return o
 	}
 	return name
+}
+
+// versioned returns the texts of an answer that are of a version; others at the name are passed
+// over, as receivers do (RFC 7489 section 6.6.3, RFC 8461 section 3.1, RFC 8460 section 3).
+func versioned(a Answer, version string) (records []string) {
+	for _, t := range a.texts() {
+		if strings.HasPrefix(strings.ReplaceAll(t, " ", ""), version) {
+			records = append(records, t)
+		}
+	}
+	return records
 }

@@ -41,7 +41,7 @@ func (e *examiner) wanted(rrtype string) (out []string) {
 			out = append(out, plan.AddressData(a))
 		}
 	}
-	return sorted(out)
+	return slices.Sorted(slices.Values(out))
 }
 
 // hostAddress checks the A or AAAA records of the mail host.
@@ -74,7 +74,7 @@ func (e *examiner) hostAddress(rrtype string) {
 			return fail(got, private+" can't be reached from the Internet: publish the public address instead")
 		case !known:
 			return verdict{plan.Skip, "published is " + got + ", but the public address is not known", hintPublic}
-		case !slices.Equal(sorted(a.Data()), want):
+		case !slices.Equal(slices.Sorted(slices.Values(a.Data())), want):
 			return fail(got, fmt.Sprintf("the public address is %s: mailpub apply publishes it; if that is not so, set server.public",
 				strings.Join(e.publicText(), ", ")))
 		}

@@ -4,7 +4,6 @@ import (
 	"fmt"
 	"net/netip"
 	"slices"
-	"strconv"
 	"strings"
 
 	"github.com/mailpub/mailpub/plan"
@@ -23,22 +22,6 @@ func (e *examiner) mx() {
 	}
 }
 
-// exchangers returns the MX records of an answer, the first to be tried first.
-func exchangers(a Answer) (out []plan.MX) {
-	for _, r := range a.Records {
-		preference, host, _ := strings.Cut(r.Data, " ")
-		n, _ := strconv.ParseUint(preference, 10, 16)
-		out = append(out, plan.MX{Host: host, Preference: uint16(n)})
-	}
-	slices.SortFunc(out, func(a, b plan.MX) int {
-		if a.Preference != b.Preference {
-			return int(a.Preference) - int(b.Preference)
-		}
-		return strings.Compare(a.Host, b.Host)
-	})
-	return out
-}
-
 func mxText(mxs []plan.MX) string {
 	var out []string
 	for _, m := range mxs {
@@ -47,21 +30,16 @@ func mxText(mxs []plan.MX) string {
 	return strings.Join(out, ", ")
 }
 
-// refuses reports a null MX: the domain says that it takes no mail (RFC 7505 section 3).
-func refuses(mxs []plan.MX) bool {
-	return slices.ContainsFunc(mxs, func(m plan.MX) bool { return m.Host == "." })
-}
-
 func (e *examiner) mxExists(d Domain) {
 	e.examine(rule{
 		id: "mx.exists", subject: bare(d.Name), want: mxText(d.MX), ref: "RFC 5321 section 5.1",
 		name: d.Name, rrtype: "MX",
 		judge: func(a Answer) verdict {
-			mxs := exchangers(a)
+			mxs := a.exchangers()
 			switch {
 			case len(mxs) == 0:
 				return fail(said(a), fmt.Sprintf("publish MX %s; mailpub apply does", mxText(d.MX)))
-			case refuses(mxs):
+			case refusesMail(mxs):
 				return fail(mxText(mxs), "remove the null MX: it tells the world that the domain takes no mail (RFC 7505)")
 			}
 			return pass(mxText(mxs))
@@ -73,7 +51,7 @@ func (e *examiner) mxExpected(d Domain) {
 	e.examine(rule{
 		id: "mx.expected", subject: bare(d.Name), want: mxText(d.MX), ref: "RFC 5321 section 5.1",
 		name: d.Name, rrtype: "MX",
-		judge: func(a Answer) verdict { return expectMX(exchangers(a), d.MX) },
+		judge: func(a Answer) verdict { return expectMX(a.exchangers(), d.MX) },
 	})
 }
 
@@ -118,8 +96,8 @@ func (e *examiner) mxTargets(d Domain) {
 		e.skip("mx.target", bare(d.Name), err.Error(), hintUnknown)
 		return
 	}
-	mxs := exchangers(a)
-	if len(mxs) == 0 || refuses(mxs) {
+	mxs := a.exchangers()
+	if len(mxs) == 0 || refusesMail(mxs) {
 		e.skip("mx.target", bare(d.Name), "it has no MX to look at", "see mx.exists")
 		return
 	}

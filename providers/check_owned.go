@@ -3,26 +3,25 @@ package providers
 import (
 	"slices"
 	"strings"
-	"sync"
 
 	"github.com/mailpub/mailpub/plan"
+	"golang.org/x/sync/errgroup"
 )
 
 // owned checks that each record that mailpub put in place is still what it was, at every
 // authoritative server. There may be very many, so several are asked about at once.
 func (e *examiner) owned() {
 	each := make([]*examiner, len(e.Owned))
-	tokens := make(chan struct{}, settleAtOnce)
-	var wg sync.WaitGroup
+	var group errgroup.Group
+	group.SetLimit(settleAtOnce)
 	for i, entry := range e.Owned {
 		each[i] = &examiner{Facts: e.Facts, lookups: e.lookups, ctx: e.ctx}
-		tokens <- struct{}{}
-		wg.Go(func() {
+		group.Go(func() error {
 			each[i].drift(entry)
-			<-tokens
+			return nil
 		})
 	}
-	wg.Wait()
+	_ = group.Wait()
 	for _, one := range each {
 		e.found = append(e.found, one.found...)
 	}

@@ -7,8 +7,6 @@ import (
 	"slices"
 	"strings"
 
-	"blitiri.com.ar/go/spf"
-
 	"github.com/mailpub/mailpub/plan"
 )
 
@@ -38,24 +36,13 @@ func (e *examiner) spf() {
 	}
 }
 
-// policies returns the SPF records of an answer. "v=spf10" is none (RFC 7208 section 4.5).
-func policies(a Answer) (out []string) {
-	t := target{tag: spfTag}
-	for _, r := range a.Records {
-		if text, err := plan.Text(r.Data); err == nil && t.holds(record{data: r.Data}) {
-			out = append(out, text)
-		}
-	}
-	return out
-}
-
 // spfRecord returns the one SPF record of a name, or why it is not to be had.
 func (e *examiner) spfRecord(name string) (record, why string) {
 	a, err := e.truth(e.ctx, name, "TXT")
 	if err != nil {
 		return "", err.Error()
 	}
-	if ps := policies(a); len(ps) == 1 {
+	if ps := spfPolicies(a); len(ps) == 1 {
 		return ps[0], ""
 	} else {
 		return "", fmt.Sprintf("%d SPF records", len(ps))
@@ -67,7 +54,7 @@ func (e *examiner) spfSingle(name string) {
 		id: "spf.single", subject: bare(name), want: "one record", ref: "RFC 7208 section 3.2",
 		name: name, rrtype: "TXT",
 		judge: func(a Answer) verdict {
-			switch ps := policies(a); len(ps) {
+			switch ps := spfPolicies(a); len(ps) {
 			case 0:
 				return fail("none", "publish an SPF record for "+bare(name)+"; mailpub apply does")
 			case 1:
@@ -97,11 +84,11 @@ func (e *examiner) spfPass(name string) {
 		result, err := e.evaluate(addr, name)
 		c := plan.Check{ID: id, Subject: subject, Want: "pass", Got: string(result), Ref: ref}
 		switch result {
-		case spf.Pass:
+		case Pass:
 			c.Status, c.Got = plan.Pass, reasoned(result, err)
-		case spf.TempError:
+		case TempError:
 			c.Status, c.Got, c.Hint = plan.Skip, reasoned(result, err), hintUnknown
-		case spf.PermError:
+		case PermError:
 			c.Status, c.Got, c.Hint = plan.Fail, reasoned(result, err), "correct the policy, see spf.single and spf.syntax"
 		default:
 			c.Status, c.Got = plan.Fail, reasoned(result, err)
@@ -118,7 +105,7 @@ func addressTerm(addr netip.Addr) string {
 	return "ip6:" + plan.AddressData(addr)
 }
 
-func reasoned(result spf.Result, err error) string {
+func reasoned(result Result, err error) string {
 	if err == nil {
 		return string(result)
 	}
@@ -126,41 +113,23 @@ func reasoned(result spf.Result, err error) string {
 }
 
 // evaluate runs check_host for a sender at name.
-func (e *examiner) evaluate(addr netip.Addr, name string) (spf.Result, error) {
-	return spfResolver{lookups: e.lookups}.checkHost(e.ctx, addr, bare(e.Host), "postmaster@"+bare(name))
+func (e *examiner) evaluate(addr netip.Addr, name string) (Result, error) {
+	return evaluateSPF(e.ctx, e.lookups, addr, bare(e.Host), "postmaster@"+bare(name))
 }
-
-// unlikelySender is an address that nobody sends from (RFC 5737), so that an evaluation goes
-// through the whole policy.
-var unlikelySender = netip.MustParseAddr("203.0.113.253")
 
 // spfSyntax has the whole policy evaluated, by an address that no term matches, so that
 // every term and every limit is met.
 func (e *examiner) spfSyntax(name, record string) {
 	c := plan.Check{ID: "spf.syntax", Subject: bare(name), Want: "no error", Status: plan.Pass, Got: record, Ref: "RFC 7208 section 4.6"}
 	switch result, err := e.evaluate(unlikelySender, name); {
-	case result == spf.PermError && errors.As(err, new(errMalformed)): // it quotes the record, which may be an included one
+	case result == PermError && errors.As(err, new(errMalformed)): // it quotes the record, which may be an included one
 		c.Status, c.Got, c.Hint = plan.Fail, err.Error(), syntaxHint(err)
-	case result == spf.PermError:
+	case result == PermError:
 		c.Status, c.Got, c.Hint = plan.Fail, fmt.Sprintf("%v in %s", err, record), syntaxHint(err)
-	case result == spf.TempError:
+	case result == TempError:
 		c.Status, c.Got, c.Hint = plan.Skip, err.Error(), hintUnknown
 	}
 	e.add(c)
-}
-
-func syntaxHint(err error) string {
-	switch {
-	case errors.Is(err, spf.ErrLookupLimitReached):
-		return "use fewer include, a, mx, ptr, exists and redirect terms, also in what is included: receivers stop at 10 and reject the policy (RFC 7208 section 4.6.4)"
-	case errors.Is(err, spf.ErrVoidLookupLimitReached):
-		return "remove the terms whose names do not exist or have no address: receivers stop at the third (RFC 7208 section 4.6.4)"
-	case errors.Is(err, spf.ErrNoResult):
-		return "a domain that is included or redirected to has no SPF record: correct its name or remove the term"
-	case errors.Is(err, spf.ErrMultipleRecords):
-		return "a domain that is included has several SPF records: tell its owner, or remove the include"
-	}
-	return "correct the record: receivers reject a policy with an error as a whole"
 }
 
 // spfAll looks at what happens to everybody else: the "all" term, here or where a
@@ -197,21 +166,6 @@ func (e *examiner) spfAll(name, record string) {
 	}
 	c.Status, c.Got, c.Hint = plan.Fail, "redirects without end", "redirect to a domain that has a policy of its own"
 	e.add(c)
-}
-
-// lastWord returns the record's "all" term in lower case, and its redirect, which counts
-// only without one (RFC 7208 section 6.1).
-func lastWord(record string) (all, redirect string) {
-	for _, term := range strings.Fields(record)[1:] {
-		low := strings.ToLower(term)
-		if all == "" && strings.TrimLeft(low, "+-~?") == "all" {
-			all = low
-		}
-		if to, ok := strings.CutPrefix(low, "redirect="); ok {
-			redirect = to
-		}
-	}
-	return all, redirect
 }
 
 // spfSize measures the record. The whole reply should fit into 512 octets, where nothing

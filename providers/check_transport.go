@@ -36,7 +36,7 @@ func (e *examiner) stsRecord(d Domain) {
 	e.examine(rule{
 		id: "sts.record", subject: bare(name), want: want, ref: "RFC 8461 section 3.1", name: name, rrtype: "TXT",
 		judge: func(a Answer) verdict {
-			records := a.policies("v=STSv1")
+			records := versioned(a, "v=STSv1")
 			switch {
 			case len(records) == 0 && d.PolicyID == "":
 				return pass("none")
@@ -67,7 +67,7 @@ func (e *examiner) tlsReports(d Domain) {
 	e.examine(rule{
 		id: "tlsrpt.record", subject: bare(name), want: want, ref: "RFC 8460 section 3", name: name, rrtype: "TXT",
 		judge: func(a Answer) verdict {
-			records := a.policies("v=TLSRPTv1")
+			records := versioned(a, "v=TLSRPTv1")
 			switch {
 			case len(records) == 0 && d.TLSRPT:
 				return fail("none", "publish the record; mailpub apply does")
@@ -122,7 +122,7 @@ func (e *examiner) daneMatch(port uint16, wanted bool) {
 		e.add(c)
 		return
 	}
-	if why := e.Unsigned(e.ctx, zoneAbove(e.lookups, e.ctx, name)); why != "" {
+	if why := e.Unsigned(e.ctx, e.zoneAbove(e.ctx, name)); why != "" {
 		c.Status, c.Got, c.Hint = plan.Fail, strings.Join(a.Data(), ", ")+", and "+why, "sign the zone with DNSSEC, or remove the record"
 		e.add(c)
 		return
@@ -145,23 +145,6 @@ func (e *examiner) daneMatch(port uint16, wanted bool) {
 		c.Hint = "senders that heed DANE deliver no mail: publish a record for the key in use (mailpub apply), or put the former key back"
 	}
 	e.add(c)
-}
-
-// zoneAbove returns the zone that holds a name; the name itself where that can't be found out.
-func zoneAbove(l *lookups, ctx context.Context, name string) string {
-	best := ""
-	for zone := range l.nameservers {
-		if plan.Within(name, zone) && len(zone) > len(best) {
-			best = zone
-		}
-	}
-	if best != "" {
-		return best
-	}
-	if zone, _, err := l.delegation(ctx, name); err == nil {
-		return zone
-	}
-	return name
 }
 
 // tlsaMatches reports whether a TLSA record stands for a certificate that was shown: usage 3

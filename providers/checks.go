@@ -56,7 +56,7 @@ func Checks(f Facts) []plan.Checker {
 	f.Host = plan.FQDN(f.Host)
 	group := func(run func(*examiner), ids ...string) plan.Checker {
 		return plan.Checker{Area: "dns", IDs: ids, Run: func(ctx context.Context) []plan.Check {
-			e := &examiner{Facts: f, lookups: newLookups(f), ctx: ctx}
+			e := &examiner{Facts: f, lookups: f.lookups(), ctx: ctx}
 			run(e)
 			return e.found
 		}}
@@ -218,13 +218,8 @@ func said(a Answer) string {
 	case a.Status != Found:
 		return a.Status.String()
 	}
-	return strings.Join(sorted(a.Data()), ", ")
+	return strings.Join(slices.Sorted(slices.Values(a.Data())), ", ")
 }
 
-// bare is a name as people write it.
-func bare(name string) string {
-	if name == "." {
-		return name
-	}
-	return strings.TrimSuffix(name, ".")
-}
+// lookups returns what asks for these facts; it has no answers yet.
+func (f Facts) lookups() *lookups { return newLookups(f.Resolver, f.Nameservers, f.port) }

@@ -11,31 +11,7 @@ import (
 	"time"
 
 	"github.com/mailpub/mailpub/plan"
-	"github.com/mailpub/mailpub/providers/authdns"
 )
-
-const reverseZone = "2.2.2.in-addr.arpa."
-
-// goodZone is what mailpub publishes; the tests spoil one line of it at a time.
-const goodZone = `$TTL 3600
-@ IN SOA ns hostmaster 1 3600 600 86400 300
-@ IN NS ns
-@ IN MX 10 mail
-@ IN TXT "v=spf1 mx ip4:2.2.2.2 -all"
-@ IN TXT "v=spf10 is none"
-ns IN A 127.0.0.1
-mail IN A 2.2.2.2
-mail IN TXT "v=spf1 a -all"
-_dmarc IN TXT "v=DMARC1; p=reject"
-web IN A 192.0.2.80
-alias IN CNAME mail
-`
-
-const goodReverse = `$TTL 3600
-@ IN SOA ns.nomeazienda.it. hostmaster 1 3600 600 86400 300
-@ IN NS ns.nomeazienda.it.
-2 IN PTR mail.nomeazienda.it.
-`
 
 func siteFacts(servers ...string) Facts {
 	return Facts{
@@ -48,11 +24,6 @@ func siteFacts(servers ...string) Facts {
 		Nameservers: map[string][]string{testZone: servers, reverseZone: servers},
 		HostsFile:   os.DevNull,
 	}
-}
-
-func serve(t *testing.T, zones map[string]string) string {
-	t.Helper()
-	return startDNS(t, func(c *authdns.Config) { c.Zones = zones }).Addr()
 }
 
 // wellFormed checks what holds for every finding.
@@ -290,13 +261,6 @@ func TestChecksWithoutPublicAddress(t *testing.T) {
 			t.Errorf("%s %s is %s: %s", c.ID, c.Subject, c.Status, c.Got)
 		}
 	}
-}
-
-// silent returns an address where nobody answers: a socket that only listens.
-func silent(t *testing.T) string {
-	t.Helper()
-	s := serve(t, map[string]string{"elsewhere.example.": strings.ReplaceAll(goodZone, "mail IN A 2.2.2.2\n", "")})
-	return s // it refuses what it is not authoritative for
 }
 
 func TestChecksKnowWhatTheyDoNotKnow(t *testing.T) {

@@ -49,20 +49,12 @@ func (c cloudflareRecord) RR() libdns.RR {
 	return libdns.RR{Name: plan.FQDN(c.Name), Type: c.Type, TTL: seconds(c.TTL), Data: data}
 }
 
-func (c cloudflareRecord) note() string {
+// Note says what else there is to a record.
+func (c cloudflareRecord) Note() string {
 	if c.Proxied {
 		return proxied
 	}
 	return ""
-}
-
-// noted hands a record's note to the client, where the record can have one.
-func noted(rec libdns.Record, r record) libdns.Record {
-	if a, ok := rec.(libdns.Address); ok && r.note != "" {
-		a.ProviderData = r.note
-		return a
-	}
-	return rec
 }
 
 // cloudflareBody returns the request that creates a record or turns another into it. The

@@ -32,11 +32,10 @@ func startAPI(t *testing.T) *cloudflaretest.API {
 
 func openCF(t *testing.T, a *cloudflaretest.API, token string) *Zone {
 	t.Helper()
-	d, err := Open("cloudflare", Options{Zone: cfZone, HTTPClient: a.Client(), Settings: map[string]string{"token": token}})
+	z, err := openZone(cloudflareProvider(), Options{Zone: cfZone, HTTPClient: a.Client(), Settings: map[string]string{"token": token}})
 	if err != nil {
 		t.Fatal(err)
 	}
-	z := d.(*Zone)
 	z.pauses = nil
 	return z
 }
@@ -63,7 +62,7 @@ func cloudflareHarness(t *testing.T, noInfo bool) *providertest.Harness {
 	return &providertest.Harness{
 		Zone: testZone, Web: gate, Secret: "the-token", LowTTL: 30,
 		Open: func(t *testing.T) plan.Driver {
-			return openWeb(t, "cloudflare", testZone, "the-token", gate.Client())
+			return openWeb(t, cloudflareProvider(), testZone, "the-token", gate.Client())
 		},
 		Put: func(t *testing.T, sets ...providertest.Set) {
 			for _, s := range sets {
@@ -85,36 +84,6 @@ func cloudflareHarness(t *testing.T, noInfo bool) *providertest.Harness {
 		Dump:    func(*testing.T) []string { return texts(a.Records()) },
 		Between: func(_ *testing.T, intrude func()) { gate.BeforeNth(1, gate.Writes, intrude) },
 	}
-}
-
-// change is one change of a table.
-type change struct {
-	key           plan.Key
-	before, after []string
-}
-
-func (c change) plan() plan.Change {
-	action := plan.Update
-	switch {
-	case c.before == nil:
-		action = plan.Create
-	case c.after == nil:
-		action = plan.Delete
-	}
-	return plan.Change{Key: c.key, Action: action, Before: c.before, After: c.after}
-}
-
-func applyAll(t *testing.T, d plan.Driver, cs ...change) error {
-	t.Helper()
-	var batch []plan.Change
-	for _, c := range cs {
-		batch = append(batch, c.plan())
-	}
-	return d.Apply(t.Context(), batch, func(c plan.Change, err error) {
-		if err != nil {
-			t.Logf("%v: %v", c.Key, err)
-		}
-	})
 }
 
 // Every way in which libdns/cloudflare v0.2.2 loses data, and a few of the API's own.
@@ -207,11 +176,11 @@ func TestCloudflareErrors(t *testing.T) {
 	for _, test := range tests {
 		t.Run(test.name, func(t *testing.T) {
 			a := startAPI(t)
-			d, err := Open("cloudflare", Options{Zone: test.zone, HTTPClient: a.Client(), Settings: map[string]string{"token": test.token}})
+			z, err := openZone(cloudflareProvider(), Options{Zone: test.zone, HTTPClient: a.Client(), Settings: map[string]string{"token": test.token}})
 			if err != nil {
 				t.Fatal(err)
 			}
-			_, err = d.Read(t.Context(), []plan.Key{plan.DNSKey("mail."+test.zone, "A")})
+			_, err = z.Read(t.Context(), []plan.Key{plan.DNSKey("mail."+test.zone, "A")})
 			if err == nil || !strings.Contains(err.Error(), test.want) {
 				t.Errorf("got %v, want ... %s ...", err, test.want)
 			}

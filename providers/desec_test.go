@@ -81,12 +81,12 @@ func desecName(z *fakeZone, s desecSet) rrset {
 func TestDesec(t *testing.T) {
 	providertest.Run(t, func(t *testing.T) *providertest.Harness {
 		z := newFakeZone()
-		h := webHarness(t, "desec", z, fakeDesec(z))
+		h := webHarness(t, desecProvider(), z, fakeDesec(z))
 		h.LowTTL = 300
 		h.Between = func(_ *testing.T, intrude func()) { h.Web.BeforeNth(2, h.Web.Reads, intrude) }
 		return h
 	})
-	wrongAccess(t, "desec", providertest.NewGate(t, fakeDesec(newFakeZone())).Client(), "HTTP 401: Invalid token.; the token must be valid")
+	wrongAccess(t, desecProvider(), providertest.NewGate(t, fakeDesec(newFakeZone())).Client(), "HTTP 401: Invalid token.; the token must be valid")
 }
 
 func TestNextQuery(t *testing.T) {

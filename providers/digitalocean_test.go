@@ -135,7 +135,7 @@ func fakeDigitalOcean(z *fakeRecords) http.Handler {
 func TestDigitalOcean(t *testing.T) {
 	providertest.Run(t, func(t *testing.T) *providertest.Harness {
 		z := newFakeRecords()
-		h := recordHarness(t, "digitalocean", z, fakeDigitalOcean(z))
+		h := recordHarness(t, digitaloceanProvider(), z, fakeDigitalOcean(z))
 		h.LowTTL, h.Without = 20, []string{"PTR", "TLSA"}
 		h.Refused = func(text string) bool { return strings.Contains(text, `\`) || len(quoted(text)) > 509 }
 		h.RefusedData = func(rrtype, data string) bool {
@@ -143,13 +143,13 @@ func TestDigitalOcean(t *testing.T) {
 		}
 		return h
 	})
-	wrongAccess(t, "digitalocean", providertest.NewGate(t, fakeDigitalOcean(newFakeRecords())).Client(),
+	wrongAccess(t, digitaloceanProvider(), providertest.NewGate(t, fakeDigitalOcean(newFakeRecords())).Client(),
 		"HTTP 401: Unable to authenticate you; the token must be valid")
 }
 
 // Mail's own target is the zone itself, which is listed as "@".
 func TestDigitalOceanApexTarget(t *testing.T) {
-	z := openWeb(t, "digitalocean", testZone, "the-token", providertest.NewGate(t, fakeDigitalOcean(newFakeRecords())).Client())
+	z := openWeb(t, digitaloceanProvider(), testZone, "the-token", providertest.NewGate(t, fakeDigitalOcean(newFakeRecords())).Client())
 	lines := []string{"10 nomeazienda.it. ttl 300"}
 	if err := applyAll(t, z, change{plan.DNSKey(testZone, "MX"), nil, lines}); err != nil {
 		t.Error(err)

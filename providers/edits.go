@@ -2,6 +2,7 @@ package providers
 
 import (
 	"fmt"
+	"slices"
 
 	"github.com/mailpub/mailpub/plan"
 )
@@ -10,11 +11,11 @@ import (
 // batch's order. On an error it also returns the index of the change that is to blame.
 func (z *Zone) edits(batch []plan.Change, targets []target, seen listing) ([]edit, int, error) {
 	for i, c := range batch {
-		is := targets[i].item(c.Key, seen)
+		is := itemOf(targets[i], c.Key, seen)
 		switch {
 		case is.Unreadable != "":
 			return nil, i, fmt.Errorf("%s: %s", c.Key, is.Unreadable)
-		case !plan.EqualLines(is.Lines, sorted(c.Before)):
+		case !plan.EqualLines(is.Lines, slices.Sorted(slices.Values(c.Before))):
 			return nil, i, fmt.Errorf("%s: %w: is %q, was %q", c.Key, plan.ErrStale, is.Lines, c.Before)
 		}
 	}

@@ -187,7 +187,7 @@ func withoutDot(text string) string {
 }
 
 // recordHarness is the suite's harness for a provider with one secret over a stand-in.
-func recordHarness(t *testing.T, provider string, z *fakeRecords, h http.Handler) *providertest.Harness {
+func recordHarness(t *testing.T, provider Provider, z *fakeRecords, h http.Handler) *providertest.Harness {
 	gate := providertest.NewGate(t, h)
 	return &providertest.Harness{
 		Zone: z.name, Web: gate, Secret: "the-token",

@@ -160,7 +160,7 @@ func answer(w http.ResponseWriter, status int, body any) {
 }
 
 // webHarness is the suite's harness for a provider with one token over a fake.
-func webHarness(t *testing.T, provider string, z *fakeZone, h http.Handler) *providertest.Harness {
+func webHarness(t *testing.T, provider Provider, z *fakeZone, h http.Handler) *providertest.Harness {
 	gate := providertest.NewGate(t, h)
 	return &providertest.Harness{
 		Zone: z.name, Web: gate, Secret: "the-token",
@@ -169,27 +169,21 @@ func webHarness(t *testing.T, provider string, z *fakeZone, h http.Handler) *pro
 	}
 }
 
-func openWeb(t *testing.T, provider, zone, token string, client *http.Client) *Zone {
+func openWeb(t *testing.T, provider Provider, zone, token string, client *http.Client) *Zone {
 	t.Helper()
-	d, err := Open(provider, Options{Zone: zone, HTTPClient: client, Settings: settingsWith(t, provider, token)})
+	z, err := openZone(provider, Options{Zone: zone, HTTPClient: client, Settings: settingsWith(provider, token)})
 	if err != nil {
 		t.Fatal(err)
 	}
-	zz := d.(*Zone)
-	zz.pauses = nil
-	return zz
+	z.pauses = nil
+	return z
 }
 
 // settingsWith gives every secret that a provider requires the same value, and every other
 // setting its own name.
-func settingsWith(t *testing.T, provider, token string) map[string]string {
-	t.Helper()
-	p, ok := Lookup(provider)
-	if !ok {
-		t.Fatalf("no provider %q", provider)
-	}
+func settingsWith(provider Provider, token string) map[string]string {
 	out := map[string]string{}
-	for _, s := range p.Settings {
+	for _, s := range provider.Settings {
 		switch {
 		case s.Required && s.Secret:
 			out[s.Name] = token
@@ -201,7 +195,7 @@ func settingsWith(t *testing.T, provider, token string) map[string]string {
 }
 
 // wrongAccess tries a token that is none and zones that are not there.
-func wrongAccess(t *testing.T, provider string, client *http.Client, tokenError string) {
+func wrongAccess(t *testing.T, provider Provider, client *http.Client, tokenError string) {
 	for _, test := range []struct{ name, zone, token, want string }{
 		{"wrong token", testZone, "wrong-token", tokenError},
 		{"a zone below", "mail." + testZone, "the-token", `give "nomeazienda.it", which holds it`},

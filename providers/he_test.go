@@ -55,11 +55,10 @@ func openHETest(t *testing.T, say string) (*Zone, *fakeHE, *providertest.Gate) {
 	})
 	f := &fakeHE{t: t, dns: s, say: say}
 	gate := providertest.NewGate(t, f)
-	d, err := Open("he", Options{Zone: testZone, HTTPClient: gate.Client(), Settings: map[string]string{"key": "the-token", "server": s.Addr()}})
+	z, err := openZone(heProvider(), Options{Zone: testZone, HTTPClient: gate.Client(), Settings: map[string]string{"key": "the-token", "server": s.Addr()}})
 	if err != nil {
 		t.Fatal(err)
 	}
-	z := d.(*Zone)
 	z.pauses = nil
 	return z, f, gate
 }

@@ -123,12 +123,12 @@ func fakeHetzner(z *fakeZone) http.Handler {
 func TestHetzner(t *testing.T) {
 	providertest.Run(t, func(t *testing.T) *providertest.Harness {
 		z := newFakeZone()
-		h := webHarness(t, "hetzner", z, fakeHetzner(z))
+		h := webHarness(t, hetznerProvider(), z, fakeHetzner(z))
 		h.LowTTL = 30
 		h.Between = func(_ *testing.T, intrude func()) { h.Web.BeforeNth(1, h.Web.Writes, intrude) }
 		return h
 	})
-	wrongAccess(t, "hetzner", providertest.NewGate(t, fakeHetzner(newFakeZone())).Client(), "HTTP 401: unable to authenticate; the token must be one of")
+	wrongAccess(t, hetznerProvider(), providertest.NewGate(t, fakeHetzner(newFakeZone())).Client(), "HTTP 401: unable to authenticate; the token must be one of")
 }
 
 // A change that fails after it was accepted is told with its reason.
@@ -145,7 +145,7 @@ func TestHetznerActionFails(t *testing.T) {
 		}
 		return answered
 	})
-	err := applyAll(t, openWeb(t, "hetzner", testZone, "the-token", gate.Client()),
+	err := applyAll(t, openWeb(t, hetznerProvider(), testZone, "the-token", gate.Client()),
 		change{plan.DNSKey("x."+testZone, "A"), nil, []string{"192.0.2.1 ttl 300"}})
 	if err == nil || !strings.Contains(err.Error(), "zone is broken") {
 		t.Error(err)

@@ -143,13 +143,13 @@ func TestINWX(t *testing.T) {
 	}
 	providertest.Run(t, func(t *testing.T) *providertest.Harness {
 		z := newFakeRecords()
-		h := recordHarness(t, "inwx", z, newFakeINWX(z))
+		h := recordHarness(t, inwxProvider(), z, newFakeINWX(z))
 		h.Web.ReadOnly = inwxReads
 		h.LowTTL = 60
 		h.Refused = func(text string) bool { return strings.Trim(text, " ") != text || strings.Contains(text, "`") }
 		return h
 	})
-	wrongAccess(t, "inwx", gate(t, newFakeRecords()).Client(), "Authentication error (code 2200); check user and password")
+	wrongAccess(t, inwxProvider(), gate(t, newFakeRecords()).Client(), "Authentication error (code 2200); check user and password")
 }
 
 func TestINWXSession(t *testing.T) {
@@ -157,12 +157,12 @@ func TestINWXSession(t *testing.T) {
 	f.totp = []byte("12345678901234567890")
 	client := providertest.NewGate(t, f).Client()
 	open := func(secret string) *Zone {
-		d, err := Open("inwx", Options{Zone: testZone, HTTPClient: client, Settings: map[string]string{
+		d, err := openZone(inwxProvider(), Options{Zone: testZone, HTTPClient: client, Settings: map[string]string{
 			"user": "user", "password": "the-token", "totp_secret": secret}})
 		if err != nil {
 			t.Fatal(err)
 		}
-		return d.(*Zone)
+		return d
 	}
 	keys := []plan.Key{plan.DNSKey(testZone, "MX")}
 	if _, err := open("").Read(t.Context(), keys); err == nil || !strings.Contains(err.Error(), "wants a second factor (GOOGLE-AUTH): give totp_secret") {

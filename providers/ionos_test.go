@@ -94,18 +94,18 @@ func fakeIONOS(z *fakeRecords) http.Handler {
 func TestIONOS(t *testing.T) {
 	providertest.Run(t, func(t *testing.T) *providertest.Harness {
 		z := newFakeRecords()
-		h := recordHarness(t, "ionos", z, fakeIONOS(z))
+		h := recordHarness(t, ionosProvider(), z, fakeIONOS(z))
 		h.LowTTL, h.Without = 30, []string{"PTR"}
 		return h
 	})
-	wrongAccess(t, "ionos", providertest.NewGate(t, fakeIONOS(newFakeRecords())).Client(),
+	wrongAccess(t, ionosProvider(), providertest.NewGate(t, fakeIONOS(newFakeRecords())).Client(),
 		"HTTP 401: The customer is not authorized to do this operation.; the key must be PREFIX.SECRET")
 }
 
 // A record that is switched off does not stand in the way of one that is served.
 func TestIONOSDisabled(t *testing.T) {
 	z := newFakeRecords()
-	d := openWeb(t, "ionos", testZone, "the-token", providertest.NewGate(t, fakeIONOS(z)).Client())
+	d := openWeb(t, ionosProvider(), testZone, "the-token", providertest.NewGate(t, fakeIONOS(z)).Client())
 	if err := applyAll(t, d, change{plan.DNSKey("off."+testZone, "A"), nil, []string{"192.0.2.1 ttl 300"}}); err != nil {
 		t.Error(err)
 	}

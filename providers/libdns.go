@@ -39,18 +39,13 @@ func (b *libdnsBackend) list(ctx context.Context, sets []rrset) (listing, error)
 		return listing{}, err
 	}
 	l := newListing()
-	l.addLibdns(recs, b.zone, b.escaped, sets)
-	return l, nil
-}
-
-// addLibdns takes up what a libdns provider listed at the names of sets.
-func (l listing) addLibdns(recs []libdns.Record, zone string, escaped bool, sets []rrset) {
 	names := owners(sets)
 	for _, rec := range recs {
-		if names[absolute(rec.RR().Name, zone)] {
-			l.add(fromLibdns(rec, zone, escaped))
+		if names[absolute(rec.RR().Name, b.zone)] { // what stands elsewhere need not be understood
+			l.add(fromLibdns(rec, b.zone, b.escaped))
 		}
 	}
+	return l, nil
 }
 
 func (b *libdnsBackend) write(ctx context.Context, edits []edit) error {
@@ -62,17 +57,21 @@ func (b *libdnsBackend) replace(ctx context.Context, from, to record) error {
 	if !ok {
 		return errNoReplace
 	}
-	rec, err := to.toLibdns(b.zone)
+	rec, err := toLibdns(to, b.zone)
 	if err != nil {
 		return err
 	}
 	ctx, cancel := context.WithTimeout(ctx, b.timeout)
 	defer cancel()
-	return client.ReplaceRecord(ctx, b.zone, from.listed, noted(rec, to))
+	listed, ok := from.listed.(libdns.Record)
+	if !ok {
+		return errNoID
+	}
+	return client.ReplaceRecord(ctx, b.zone, listed, noted(rec, to))
 }
 
 func (b *libdnsBackend) create(ctx context.Context, r record) error {
-	rec, err := r.toLibdns(b.zone)
+	rec, err := toLibdns(r, b.zone)
 	if err != nil {
 		return err
 	}
@@ -85,11 +84,12 @@ func (b *libdnsBackend) create(ctx context.Context, r record) error {
 // remove deletes exactly what was listed. A record without data would stand for all
 // of its type, so it is refused (libdns.RecordDeleter).
 func (b *libdnsBackend) remove(ctx context.Context, r record) error {
-	if r.listed == nil || r.listed.RR().Data == "" || r.listed.RR().Type == "" {
+	listed, ok := r.listed.(libdns.Record)
+	if !ok || listed.RR().Data == "" || listed.RR().Type == "" {
 		return errors.New("a record to delete has no data, which would delete them all")
 	}
 	ctx, cancel := context.WithTimeout(ctx, b.timeout)
 	defer cancel()
-	_, err := b.client.DeleteRecords(ctx, b.zone, []libdns.Record{r.listed})
+	_, err := b.client.DeleteRecords(ctx, b.zone, []libdns.Record{listed})
 	return err
 }

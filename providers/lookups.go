@@ -32,12 +32,21 @@ type asked struct {
 	err    error
 }
 
-func newLookups(f Facts) *lookups {
-	l := &lookups{resolver: f.Resolver, nameservers: map[string][]string{}, nsPort: cmp.Or(f.port, "53"), asked: map[string]*asked{}, dead: map[string]error{}}
+// newLookups returns lookups that go through a resolver, nil for the system's. nameservers are
+// those of zones, host or host:port, that are not to be found by delegation; port is where those
+// are asked that are, "" for 53.
+func newLookups(r *Resolver, nameservers map[string][]string, port string) *lookups {
+	l := &lookups{
+		resolver:    r,
+		nameservers: map[string][]string{},
+		nsPort:      cmp.Or(port, "53"),
+		asked:       map[string]*asked{},
+		dead:        map[string]error{},
+	}
 	if l.resolver == nil {
 		l.resolver = &Resolver{}
 	}
-	for zone, servers := range f.Nameservers {
+	for zone, servers := range nameservers {
 		l.nameservers[plan.FQDN(zone)] = servers
 	}
 	return l
@@ -202,26 +211,19 @@ func (l *lookups) resolve(ctx context.Context, name, rrtype string) (Answer, err
 	return Answer{}, joined(errs)
 }
 
-// several are the errors of several servers, told on one line.
-type several []error
-
-func (s several) Error() string {
-	var said []string
-	for _, err := range s {
-		if text := err.Error(); !slices.Contains(said, text) {
-			said = append(said, text)
+// zoneAbove returns the zone that holds a name; the name itself where that can't be found out.
+func (l *lookups) zoneAbove(ctx context.Context, name string) string {
+	best := ""
+	for zone := range l.nameservers {
+		if plan.Within(name, zone) && len(zone) > len(best) {
+			best = zone
 		}
 	}
-	return strings.Join(said, "; ")
-}
-
-func (s several) Unwrap() []error { return s }
-
-// joined returns the errors that are not nil as one, or nil.
-func joined(errs []error) error {
-	errs = slices.DeleteFunc(errs, func(err error) bool { return err == nil })
-	if len(errs) == 0 {
-		return nil
+	if best != "" {
+		return best
 	}
-	return several(errs)
+	if zone, _, err := l.delegation(ctx, name); err == nil {
+		return zone
+	}
+	return name
 }

@@ -11,7 +11,7 @@ import (
 func TestManual(t *testing.T) {
 	server := serve(t, map[string]string{testZone: goodZone, reverseZone: goodReverse})
 	open := func(zone string, servers ...string) plan.Driver {
-		d, err := Open("manual", Options{Zone: zone, Resolver: &Resolver{Servers: servers, Timeout: time.Second, Attempts: 1}})
+		d, err := openZone(manualProvider(), Options{Zone: zone, Resolver: &Resolver{Servers: servers, Timeout: time.Second, Attempts: 1}})
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -4,15 +4,20 @@ import (
 	"context"
 	"crypto/sha1"
 	"fmt"
+	"maps"
 	"net/http"
 	"net/url"
+	"slices"
 	"strconv"
 	"strings"
+	"sync"
 	"time"
+
+	"golang.org/x/sync/errgroup"
 )
 
 func ovhProvider() Provider {
-	endpoints := sortedKeys(ovhURLs())
+	endpoints := slices.Sorted(maps.Keys(ovhURLs()))
 	return Provider{
 		Name:        "ovh",
 		Summary:     "zones at OVHcloud, through its API",
@@ -27,7 +32,7 @@ func ovhProvider() Provider {
 		Limits: Limits{MinTTL: time.Minute,
 			Types: []string{"A", "AAAA", "CAA", "CNAME", "HTTPS", "MX", "NS", "PTR", "SRV", "SSHFP", "SVCB", "TLSA", "TXT"}},
 		check: func(s map[string]string) (errs []SettingError) {
-			if e := s["endpoint"]; e != "" && !contains(endpoints, e) {
+			if e := s["endpoint"]; e != "" && !slices.Contains(endpoints, e) {
 				errs = append(errs, SettingError{"endpoint", fmt.Sprintf("unknown endpoint %q%s", e, didYouMean(e, endpoints)),
 					"one of " + strings.Join(endpoints, ", ")})
 			}
@@ -127,35 +132,64 @@ func (v *ovhAPI) records(ctx context.Context, names []string) ([]record, error) 
 	if err := v.clock(ctx); err != nil {
 		return nil, err
 	}
-	var paths []string
-	err := each(ctx, ovhAtOnce, names, func(ctx context.Context, name string) (func(), error) {
-		sub, err := relative(name, v.zone)
-		if err != nil {
-			return nil, err
-		}
-		var ids []int64
-		_, err = v.web.call(ctx, http.MethodGet, v.path()+"/record?subDomain="+url.QueryEscape(strings.TrimPrefix(sub, "@")), nil, &ids)
-		return func() {
-			for _, id := range ids {
-				paths = append(paths, fmt.Sprintf("%s/record/%d", v.path(), id))
-			}
-		}, err
-	})
+	paths, err := v.paths(ctx, names)
 	if refusedWith(err, http.StatusNotFound) {
 		return nil, v.missing(ctx, err)
 	}
+	if err != nil {
+		return nil, err
+	}
+	var mu sync.Mutex
 	var out []record
-	if err == nil {
-		err = each(ctx, ovhAtOnce, paths, func(ctx context.Context, path string) (func(), error) {
+	group, ctx := errgroup.WithContext(ctx)
+	group.SetLimit(ovhAtOnce)
+	for _, path := range paths {
+		group.Go(func() error {
 			var l ovhRecord
 			_, err := v.web.call(ctx, http.MethodGet, path, nil, &l)
 			if refusedWith(err, http.StatusNotFound) { // gone meanwhile
-				return func() {}, nil
+				return nil
 			}
-			return func() { out = append(out, v.listed(l)) }, err
+			if err != nil {
+				return err
+			}
+			mu.Lock()
+			defer mu.Unlock()
+			out = append(out, v.listed(l))
+			return nil
 		})
 	}
+	err = group.Wait()
 	return out, err
+}
+
+// paths asks for the ids of the records at names, and returns the records' paths.
+func (v *ovhAPI) paths(ctx context.Context, names []string) ([]string, error) {
+	var mu sync.Mutex
+	var paths []string
+	group, ctx := errgroup.WithContext(ctx)
+	group.SetLimit(ovhAtOnce)
+	for _, name := range names {
+		group.Go(func() error {
+			sub, err := relative(name, v.zone)
+			if err != nil {
+				return err
+			}
+			var ids []int64
+			query := "/record?subDomain=" + url.QueryEscape(strings.TrimPrefix(sub, "@"))
+			if _, err := v.web.call(ctx, http.MethodGet, v.path()+query, nil, &ids); err != nil {
+				return err
+			}
+			mu.Lock()
+			defer mu.Unlock()
+			for _, id := range ids {
+				paths = append(paths, fmt.Sprintf("%s/record/%d", v.path(), id))
+			}
+			return nil
+		})
+	}
+	err := group.Wait()
+	return paths, err
 }
 
 // listed returns a record. Mail's own text has types of its own here, that are TXT in DNS; a TTL of 0

@@ -136,18 +136,18 @@ func (f *fakeOVH) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 func TestOVH(t *testing.T) {
 	providertest.Run(t, func(t *testing.T) *providertest.Harness {
 		z := newFakeRecords()
-		h := recordHarness(t, "ovh", z, newFakeOVH(z))
+		h := recordHarness(t, ovhProvider(), z, newFakeOVH(z))
 		h.LowTTL = 30
 		return h
 	})
-	wrongAccess(t, "ovh", providertest.NewGate(t, newFakeOVH(newFakeRecords())).Client(),
+	wrongAccess(t, ovhProvider(), providertest.NewGate(t, newFakeOVH(newFakeRecords())).Client(),
 		"HTTP 403: This credential does not exist; the three keys must belong together")
 }
 
 // What is written is put into service once, whatever the number of records.
 func TestOVHRefreshes(t *testing.T) {
 	f := newFakeOVH(newFakeRecords())
-	z := openWeb(t, "ovh", testZone, "the-token", providertest.NewGate(t, f).Client())
+	z := openWeb(t, ovhProvider(), testZone, "the-token", providertest.NewGate(t, f).Client())
 	if err := applyAll(t, z, change{plan.DNSKey("a."+testZone, "A"), nil, []string{"192.0.2.1 ttl 300", "192.0.2.2 ttl 300"}},
 		change{plan.DNSKey("b."+testZone, "A"), nil, []string{"192.0.2.1 ttl 300"}}); err != nil {
 		t.Fatal(err)

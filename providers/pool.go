@@ -25,6 +25,17 @@ type Pool struct {
 	servers map[string]*dnsServer
 }
 
+type poolKey struct{}
+
+// poolOf returns the pool of zones that share it; one of its own, that keeps nothing, where they
+// share nothing.
+func poolOf(s *Shared) *Pool {
+	if s == nil {
+		return &Pool{brief: true}
+	}
+	return SharedBy(s, poolKey{}, func() *Pool { return &Pool{} })
+}
+
 // server returns what is shared of host:port.
 func (p *Pool) server(addr string) *dnsServer {
 	p.mu.Lock()

@@ -24,14 +24,14 @@ import (
 // readAll reads many zones at once over one pool. No zone may fail, nor do without a transfer.
 func readAll(t *testing.T, addr string, zones []string) *Pool {
 	t.Helper()
-	pool := &Pool{}
-	t.Cleanup(pool.Close)
+	shared := &Shared{}
+	t.Cleanup(shared.Close)
 	var wg sync.WaitGroup
 	for _, zone := range zones {
 		wg.Go(func() {
 			var log bytes.Buffer
 			z := openTest(t, addr, func(o *Options) {
-				o.Zone, o.Pool = zone, pool
+				o.Zone, o.Shared = zone, shared
 				o.Logger = slog.New(slog.NewTextHandler(&log, &slog.HandlerOptions{Level: slog.LevelDebug}))
 			})
 			items, err := z.Read(t.Context(), []plan.Key{plan.DNSKey("web."+zone, "A")})
@@ -44,7 +44,7 @@ func readAll(t *testing.T, addr string, zones []string) *Pool {
 		})
 	}
 	wg.Wait()
-	return pool
+	return poolOf(shared)
 }
 
 // Many zones at once, on BIND at its default limits and at very small ones: it refuses what is
@@ -79,12 +79,12 @@ func TestUnreachableOnce(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer silent.Close()
-	pool := &Pool{}
+	shared := &Shared{}
 	var wg sync.WaitGroup
 	start := time.Now()
 	for i := range 100 {
 		wg.Go(func() {
-			z := openTest(t, silent.Addr().String(), func(o *Options) { o.Zone, o.Pool = fmt.Sprintf("m%d.example", i), pool })
+			z := openTest(t, silent.Addr().String(), func(o *Options) { o.Zone, o.Shared = fmt.Sprintf("m%d.example", i), shared })
 			z.backend.(*rfc2136Backend).timeout = time.Second
 			_, err := z.Read(t.Context(), []plan.Key{plan.DNSKey("a."+z.name, "A")})
 			if err == nil || !strings.Contains(err.Error(), "does not answer") {
@@ -101,14 +101,14 @@ func TestUnreachableOnce(t *testing.T) {
 // An idle connection that the server has closed is no failure.
 func TestIdleConnectionClosed(t *testing.T) {
 	s := startDNS(t, nil)
-	pool := &Pool{}
-	defer pool.Close()
-	z := openTest(t, s.Addr(), func(o *Options) { o.Pool = pool })
+	shared := &Shared{}
+	defer shared.Close()
+	z := openTest(t, s.Addr(), func(o *Options) { o.Shared = shared })
 	for range 2 {
 		if _, err := z.Read(t.Context(), []plan.Key{plan.DNSKey("web."+testZone, "A")}); err != nil {
 			t.Fatal(err)
 		}
-		for _, l := range pool.server(s.Addr()).idle {
+		for _, l := range poolOf(shared).server(s.Addr()).idle {
 			_ = l.Conn.Conn.Close()
 		}
 	}

@@ -94,11 +94,11 @@ func fakePorkbun(z *fakeRecords) http.Handler {
 func TestPorkbun(t *testing.T) {
 	providertest.Run(t, func(t *testing.T) *providertest.Harness {
 		z := newFakeRecords()
-		h := recordHarness(t, "porkbun", z, fakePorkbun(z))
+		h := recordHarness(t, porkbunProvider(), z, fakePorkbun(z))
 		h.LowTTL, h.Without = 300, []string{"PTR"}
 		h.Refused = func(text string) bool { return strings.Trim(text, " ") != text }
 		h.Web.ReadOnly = func(r *http.Request) bool { return strings.HasSuffix(r.URL.Path, "/listAll") }
 		return h
 	})
-	wrongAccess(t, "porkbun", providertest.NewGate(t, fakePorkbun(newFakeRecords())).Client(), "HTTP 400: Invalid API key. (001); the keys must be a pair, and API access")
+	wrongAccess(t, porkbunProvider(), providertest.NewGate(t, fakePorkbun(newFakeRecords())).Client(), "HTTP 400: Invalid API key. (001); the keys must be a pair, and API access")
 }

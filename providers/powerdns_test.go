@@ -159,11 +159,10 @@ func openPowerDNSTest(t *testing.T, p *powerdns, change func(*Options)) *Zone {
 	t.Helper()
 	o := Options{Settings: map[string]string{"url": p.url, "key": powerdnsKey}}
 	change(&o)
-	d, err := Open("powerdns", o)
+	z, err := openZone(powerdnsProvider(), o)
 	if err != nil {
 		t.Fatal(err)
 	}
-	z := d.(*Zone)
 	z.pauses = nil
 	return z
 }

@@ -1,12 +1,11 @@
 package providers
 
 import (
-	"errors"
 	"fmt"
 	"slices"
 	"strings"
+	"time"
 
-	"github.com/libdns/libdns"
 	"github.com/miekg/dns"
 
 	"github.com/mailpub/mailpub/plan"
@@ -25,9 +24,9 @@ type record struct {
 	note string // what else the provider says about it: "proxied"
 	bad  error  // why data is not canonical; such a record is carried along, never written
 
-	id     string        // of the record at the provider, where it has one
-	wire   dns.RR        // as the server holds it, to the octet; nil where that is not known
-	listed libdns.Record // as a libdns provider listed it, nil for a new one
+	id     string // of the record at the provider, where it has one
+	wire   dns.RR // as the server holds it, to the octet; nil where that is not known
+	listed any    // as the provider's client listed it, nil for a new one
 }
 
 // line is the record's canonical text. A note makes it differ from any wanted text.
@@ -56,8 +55,10 @@ func lines(rs []record) []string {
 func parseLine(set rrset, line string, ttl int) (record, error) {
 	r := record{rrset: set, ttl: ttl}
 	text, note := line, ""
-	if head, last, ok := cutLast(line, " "); ok && last == proxied && strings.Contains(head, " ttl ") {
-		text, note = head, last
+	if head, last, ok := cutLast(line, " "); ok && isNote(last) {
+		if _, ttl := plan.SplitRecordLine(head); ttl >= 0 {
+			text, note = head, last
+		}
 	}
 	data, own := plan.SplitRecordLine(text)
 	if own >= 0 {
@@ -72,6 +73,12 @@ func parseLine(set rrset, line string, ttl int) (record, error) {
 		return r, fmt.Errorf("%s: %q is not canonical, want %q", set, data, want)
 	}
 	return r, nil
+}
+
+// isNote reports whether the last word of a line can be a note: a word of small letters, which no
+// data with a TTL behind it ends in.
+func isNote(word string) bool {
+	return word != "" && strings.Trim(word, "abcdefghijklmnopqrstuvwxyz") == ""
 }
 
 func cutLast(s, sep string) (before, after string, found bool) {
@@ -225,77 +232,43 @@ func unescape(s string) string {
 	return b.String()
 }
 
-// fromLibdns returns a record that a libdns provider listed. Text is taken literally,
-// as the libdns contract has it, unless the provider hands it over escaped.
-func fromLibdns(rec libdns.Record, zone string, escaped bool) record {
-	in := rec.RR()
-	r := record{
-		rrset:  rrset{absolute(in.Name, zone), strings.ToUpper(in.Type)},
-		data:   in.Data,
-		ttl:    int(in.TTL.Seconds()),
-		listed: rec,
-	}
-	if n, ok := rec.(interface{ note() string }); ok {
-		r.note = n.note()
-	}
-	if r.rrtype == "TXT" {
-		if escaped {
-			in.Data = unescape(in.Data)
-		}
-		r.data = plan.TextData(in.Data)
-		return r
-	}
-	rr, err := r.rr()
-	if err != nil {
-		r.bad = err
-		return r
-	}
-	r.data = canonicalData(rr)
-	return r
-}
-
-// toLibdns returns the record in the type that libdns has for it. The name is made relative
-// by whole labels: libdns.RelativeName would take "badexample.com" for "bad" in
-// "example.com".
-func (r record) toLibdns(zone string) (libdns.Record, error) {
-	if r.bad != nil {
-		return nil, r.bad
-	}
-	name, err := relative(r.name, zone)
-	if err != nil {
-		return nil, err
-	}
-	out := libdns.RR{Name: name, Type: r.rrtype, TTL: seconds(r.ttl), Data: r.data}
-	if r.rrtype == "TXT" {
-		if out.Data, err = plan.Text(r.data); err != nil {
-			return nil, err
+// parseRecord returns the record of data in presentation format, marked where it is none.
+func parseRecord(set rrset, ttl int, text string) record {
+	rr, err := dns.NewRR(fmt.Sprintf("%s %d IN %s %s", set.name, ttl, set.rrtype, text))
+	if err == nil && rr != nil {
+		if rr, err = overWire(rr); err == nil {
+			return fromRR(rr)
 		}
 	}
-	return out.Parse()
+	return record{rrset: set, data: text, ttl: ttl, bad: fmt.Errorf("%q is no data of a %s record", text, set.rrtype)}
 }
 
-// absolute is the reverse of relative, for what a libdns provider listed. Where a record's
-// name has other capitals than the zone's, libdns.RelativeName leaves it whole and takes only
-// the final dot, which makes it look like a relative one.
-func absolute(name, zone string) string {
-	zone = plan.FQDN(zone)
-	if full := plan.FQDN(name); name != full && strings.ToLower(name) != name && plan.Within(full, zone) {
-		return full
+func holdsData(rs []record, r record) bool {
+	for _, o := range rs {
+		if o.sameData(r) {
+			return true
+		}
 	}
-	return plan.FQDN(libdns.AbsoluteName(name, zone))
+	return false
 }
 
-var errOutside = errors.New("lies outside the zone")
-
-func relative(name, zone string) (string, error) {
-	name, zone = plan.FQDN(name), plan.FQDN(zone)
-	switch {
-	case name == zone:
-		return "@", nil
-	case !plan.Within(name, zone):
-		return "", fmt.Errorf("%q: %w %q", name, errOutside, zone)
-	case zone == ".":
-		return strings.TrimSuffix(name, "."), nil
+func fromRRs(rrs []dns.RR) []record {
+	out := make([]record, len(rrs))
+	for i, rr := range rrs {
+		out[i] = fromRR(rr)
 	}
-	return strings.TrimSuffix(name, "."+zone), nil
+	return out
 }
+
+// pick returns the records of an RRset, leaving out what a CNAME led to.
+func pick(rrs []dns.RR, set rrset) (out []dns.RR) {
+	for _, rr := range rrs {
+		if h := rr.Header(); plan.FQDN(h.Name) == set.name && h.Rrtype == dns.StringToType[set.rrtype] {
+			out = append(out, rr)
+		}
+	}
+	return out
+}
+
+// seconds is the TTL of a number of seconds.
+func seconds(n int) time.Duration { return time.Duration(n) * time.Second }

@@ -4,6 +4,8 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
+	"slices"
 )
 
 // recordWriter changes single records. What each does to the others of the RRset: nothing.
@@ -98,7 +100,7 @@ type recordBackend struct{ recordAPI }
 
 func (b recordBackend) list(ctx context.Context, sets []rrset) (listing, error) {
 	wanted := owners(sets)
-	found, err := b.records(ctx, sortedKeys(wanted))
+	found, err := b.records(ctx, slices.Sorted(maps.Keys(wanted)))
 	if err != nil {
 		return listing{}, err
 	}

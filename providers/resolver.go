@@ -303,3 +303,13 @@ func answerOf(reply *dns.Msg, name string, qtype uint16) (Answer, error) {
 	}
 	return a, nil
 }
+
+// texts returns the texts of an answer's TXT records.
+func (a Answer) texts() (texts []string) {
+	for _, r := range a.Records {
+		if t, err := plan.Text(r.Data); err == nil {
+			texts = append(texts, t)
+		}
+	}
+	return texts
+}

@@ -6,9 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
-	"net"
 	"slices"
-	"strconv"
 	"strings"
 	"time"
 
@@ -47,29 +45,11 @@ func checkRFC2136(s map[string]string) (errs []SettingError) {
 			errs = append(errs, SettingError{"key_name", fmt.Sprintf("%q is no key name", v), `a name such as "mailpub."`})
 		}
 	}
-	if v := strings.ToLower(strings.TrimSuffix(s["key_alg"], ".")); v != "" && !contains(tsigAlgs(), v) {
+	if v := strings.ToLower(strings.TrimSuffix(s["key_alg"], ".")); v != "" && !slices.Contains(tsigAlgs(), v) {
 		errs = append(errs, SettingError{"key_alg", fmt.Sprintf("unknown algorithm %q%s", v, didYouMean(v, tsigAlgs())),
 			"one of " + strings.Join(tsigAlgs(), ", ")})
 	}
 	return errs
-}
-
-// hostPort completes host or host:port with the port of DNS.
-func hostPort(s string) (string, error) {
-	host, port, err := net.SplitHostPort(s)
-	if err != nil {
-		host, port = strings.Trim(s, "[]"), "53"
-		if strings.Contains(host, ":") && net.ParseIP(host) == nil {
-			return "", fmt.Errorf("%q is neither host nor host:port", s)
-		}
-	}
-	if n, err := strconv.ParseUint(port, 10, 16); err != nil || n == 0 {
-		return "", fmt.Errorf("%q has no valid port", s)
-	}
-	if host == "" || strings.ContainsAny(host, " /") {
-		return "", fmt.Errorf("%q has no host", s)
-	}
-	return net.JoinHostPort(host, port), nil
 }
 
 func openRFC2136(o Options) (backend, error) {
@@ -81,7 +61,7 @@ func openRFC2136(o Options) (backend, error) {
 		return nil, errors.New(`setting "key": not base64; copy the secret as the server's key file has it`)
 	}
 	return &rfc2136Backend{
-		zone: o.Zone, server: o.Pool.server(server), log: o.Logger,
+		zone: o.Zone, server: poolOf(o.Shared).server(server), log: o.Logger,
 		key: tsigKey{
 			name:   dns.CanonicalName(o.setting("key_name")),
 			alg:    dns.Fqdn(strings.ToLower(strings.TrimSuffix(o.setting("key_alg"), "."))),
@@ -216,21 +196,4 @@ func wires(rs []record) ([]dns.RR, error) {
 		}
 	}
 	return out, nil
-}
-
-func holdsData(rs []record, r record) bool {
-	for _, o := range rs {
-		if o.sameData(r) {
-			return true
-		}
-	}
-	return false
-}
-
-func fromRRs(rrs []dns.RR) []record {
-	out := make([]record, len(rrs))
-	for i, rr := range rrs {
-		out[i] = fromRR(rr)
-	}
-	return out
 }

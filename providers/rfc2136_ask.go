@@ -6,8 +6,10 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+	"sync"
 
 	"github.com/miekg/dns"
+	"golang.org/x/sync/errgroup"
 
 	"github.com/mailpub/mailpub/plan"
 )
@@ -146,16 +148,6 @@ func question(set rrset) *dns.Msg {
 	return m
 }
 
-// pick returns the records of an RRset, leaving out what a CNAME led to.
-func pick(rrs []dns.RR, set rrset) (out []dns.RR) {
-	for _, rr := range rrs {
-		if h := rr.Header(); plan.FQDN(h.Name) == set.name && h.Rrtype == dns.StringToType[set.rrtype] {
-			out = append(out, rr)
-		}
-	}
-	return out
-}
-
 // ask lists RRsets by asking for each, a few at a time. An answer made from a wildcard looks
 // like a record of its own; where it may be one, the RRset is unknown.
 func (b *rfc2136Backend) ask(ctx context.Context, sets []rrset) (listing, error) {
@@ -171,19 +163,27 @@ func (b *rfc2136Backend) ask(ctx context.Context, sets []rrset) (listing, error)
 		}
 	}
 	l := newListing()
-	err := each(ctx, mostAtOnce, questions, func(ctx context.Context, set rrset) (func(), error) {
-		rrs, err := b.exact(ctx, set)
-		if err != nil {
-			return nil, err
-		}
-		found := fromRRs(rrs)
-		wild, err := b.wildcard(ctx, set, found)
-		return func() {
+	var mu sync.Mutex
+	group, ctx := errgroup.WithContext(ctx)
+	group.SetLimit(mostAtOnce)
+	for _, set := range questions {
+		group.Go(func() error {
+			rrs, err := b.exact(ctx, set)
+			if err != nil {
+				return err
+			}
+			found := fromRRs(rrs)
+			wild, err := b.wildcard(ctx, set, found)
+			if err != nil {
+				return err
+			}
+			mu.Lock()
+			defer mu.Unlock()
 			for _, r := range found {
 				l.add(r)
 			}
 			if wild == "" {
-				return
+				return nil
 			}
 			hidden := []rrset{set}
 			if set.rrtype == "CNAME" {
@@ -193,9 +193,10 @@ func (b *rfc2136Backend) ask(ctx context.Context, sets []rrset) (listing, error)
 				l.unknown[h] = fmt.Sprintf("the wildcard %s answers for it, and server %s refuses a zone transfer, "+
 					"which would show what is really there: allow key %q to transfer zone %s", wild, b.server.addr, b.key.name, b.zone)
 			}
-		}, err
-	})
-	return l, err
+			return nil
+		})
+	}
+	return l, group.Wait()
 }
 
 // wildcard returns the name of a wildcard that may have made rs (RFC 4592): one with

@@ -217,7 +217,7 @@ func (f *fakeRoute53) put(t *testing.T, sets ...providertest.Set) {
 
 func route53Harness(t *testing.T) *providertest.Harness {
 	f := newFakeRoute53()
-	h := webHarness(t, "route53", f.fakeZone, f)
+	h := webHarness(t, route53Provider(), f.fakeZone, f)
 	h.Put = f.put
 	h.Between = func(_ *testing.T, intrude func()) { h.Web.BeforeNth(1, h.Web.Writes, intrude) }
 	return h
@@ -226,7 +226,7 @@ func route53Harness(t *testing.T) *providertest.Harness {
 func TestRoute53(t *testing.T) {
 	providertest.Run(t, route53Harness)
 	f := newFakeRoute53()
-	wrongAccess(t, "route53", providertest.NewGate(t, f).Client(), "HTTP 403: SignatureDoesNotMatch")
+	wrongAccess(t, route53Provider(), providertest.NewGate(t, f).Client(), "HTTP 403: SignatureDoesNotMatch")
 }
 
 // Several public zones may have one name: only a person knows which one is in use.
@@ -235,13 +235,13 @@ func TestRoute53Ambiguous(t *testing.T) {
 	f.zones = append(f.zones, fakeHostedZone{testZone, "ZOTHER", false})
 	client := providertest.NewGate(t, f).Client()
 	keys := []plan.Key{plan.DNSKey(testZone, "MX")}
-	_, err := openWeb(t, "route53", testZone, "the-token", client).Read(t.Context(), keys)
+	_, err := openWeb(t, route53Provider(), testZone, "the-token", client).Read(t.Context(), keys)
 	if err == nil || !strings.Contains(err.Error(), "as zone_id, of Z1PA6795UKMFR9, ZOTHER") {
 		t.Errorf("two zones: %v", err)
 	}
-	settings := settingsWith(t, "route53", "the-token")
+	settings := settingsWith(route53Provider(), "the-token")
 	settings["zone_id"] = "Z1PA6795UKMFR9"
-	d, err := Open("route53", Options{Zone: testZone, HTTPClient: client, Settings: settings})
+	d, err := openZone(route53Provider(), Options{Zone: testZone, HTTPClient: client, Settings: settings})
 	if err == nil {
 		_, err = d.Read(t.Context(), keys)
 	}
@@ -256,7 +256,7 @@ func TestRoute53Odd(t *testing.T) {
 	f.extra = `<ResourceRecordSet><Name>mail.nomeazienda.it.</Name><Type>A</Type><AliasTarget><HostedZoneId>Z2</HostedZoneId><DNSName>lb.example.net.</DNSName></AliasTarget></ResourceRecordSet>` +
 		`<ResourceRecordSet><Name>w.nomeazienda.it.</Name><Type>A</Type><SetIdentifier>one</SetIdentifier><Weight>1</Weight><TTL>60</TTL><ResourceRecords><ResourceRecord><Value>192.0.2.1</Value></ResourceRecord></ResourceRecords></ResourceRecordSet>`
 	gate := providertest.NewGate(t, f)
-	d := openWeb(t, "route53", testZone, "the-token", gate.Client())
+	d := openWeb(t, route53Provider(), testZone, "the-token", gate.Client())
 	for name, want := range map[string]string{"mail.": "an alias record of Route 53, to lb.example.net.", "w.": "by a routing policy"} {
 		key := plan.DNSKey(name+testZone, "A")
 		items, err := d.Read(t.Context(), []plan.Key{key})
@@ -284,7 +284,7 @@ func TestRoute53Throttled(t *testing.T) {
 		}
 		return false
 	})
-	if _, err := openWeb(t, "route53", testZone, "the-token", gate.Client()).Read(t.Context(), []plan.Key{plan.DNSKey(testZone, "MX")}); err != nil {
+	if _, err := openWeb(t, route53Provider(), testZone, "the-token", gate.Client()).Read(t.Context(), []plan.Key{plan.DNSKey(testZone, "MX")}); err != nil {
 		t.Error(err)
 	}
 }
@@ -297,7 +297,7 @@ func TestRoute53LargeBatch(t *testing.T) {
 	for i := range 1200 {
 		changes = append(changes, change{plan.DNSKey(fmt.Sprintf("n%d.%s", i, testZone), "A"), nil, []string{"192.0.2.1 ttl 60"}})
 	}
-	if err := applyAll(t, openWeb(t, "route53", testZone, "the-token", gate.Client()), changes...); err != nil {
+	if err := applyAll(t, openWeb(t, route53Provider(), testZone, "the-token", gate.Client()), changes...); err != nil {
 		t.Fatal(err)
 	}
 	writes := slices.DeleteFunc(gate.Requests(), func(r string) bool { return !strings.HasPrefix(r, "write: ") })
@@ -311,7 +311,7 @@ func TestRoute53Stale(t *testing.T) {
 	gate := providertest.NewGate(t, f)
 	key := plan.DNSKey("x."+testZone, "A")
 	gate.BeforeNth(1, gate.Writes, func() { f.set(rrset{"x." + testZone, "A"}, 60, "192.0.2.9") })
-	err := applyAll(t, openWeb(t, "route53", testZone, "the-token", gate.Client()), change{key, nil, []string{"192.0.2.1 ttl 60"}})
+	err := applyAll(t, openWeb(t, route53Provider(), testZone, "the-token", gate.Client()), change{key, nil, []string{"192.0.2.1 ttl 60"}})
 	if !errors.Is(err, plan.ErrStale) {
 		t.Errorf("got %v", err)
 	}

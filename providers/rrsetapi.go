@@ -3,9 +3,9 @@ package providers
 import (
 	"context"
 	"fmt"
+	"maps"
+	"slices"
 	"strings"
-
-	"github.com/miekg/dns"
 
 	"github.com/mailpub/mailpub/plan"
 )
@@ -39,7 +39,7 @@ type apiValue struct {
 type rrsetBackend struct{ api rrsetAPI }
 
 func (b *rrsetBackend) list(ctx context.Context, sets []rrset) (listing, error) {
-	names := sortedKeys(owners(sets))
+	names := slices.Sorted(maps.Keys(owners(sets)))
 	found, err := b.api.zone(ctx, names)
 	if err != nil {
 		return listing{}, err
@@ -89,17 +89,6 @@ func (s apiSet) has(v apiValue) bool {
 // record returns a value in canonical form.
 func (s apiSet) record(v apiValue) record { return parseRecord(s.rrset, s.ttl, v.text) }
 
-// parseRecord returns the record of data in presentation format, marked where it is none.
-func parseRecord(set rrset, ttl int, text string) record {
-	rr, err := dns.NewRR(fmt.Sprintf("%s %d IN %s %s", set.name, ttl, set.rrtype, text))
-	if err == nil && rr != nil {
-		if rr, err = overWire(rr); err == nil {
-			return fromRR(rr)
-		}
-	}
-	return record{rrset: set, data: text, ttl: ttl, bad: fmt.Errorf("%q is no data of a %s record", text, set.rrtype)}
-}
-
 // write replaces the RRsets of all edits at once. Such interfaces have no preconditions,
 // so what is there is looked at once more right before.
 func (b *rrsetBackend) write(ctx context.Context, edits []edit) error {
@@ -107,7 +96,7 @@ func (b *rrsetBackend) write(ctx context.Context, edits []edit) error {
 	for _, e := range edits {
 		names[e.name] = true
 	}
-	now, err := b.api.zone(ctx, sortedKeys(names))
+	now, err := b.api.zone(ctx, slices.Sorted(maps.Keys(names)))
 	if err != nil {
 		return err
 	}

@@ -105,11 +105,11 @@ func fakeScaleway(z *fakeRecords) http.Handler {
 func TestScaleway(t *testing.T) {
 	providertest.Run(t, func(t *testing.T) *providertest.Harness {
 		z := newFakeRecords()
-		h := recordHarness(t, "scaleway", z, fakeScaleway(z))
+		h := recordHarness(t, scalewayProvider(), z, fakeScaleway(z))
 		h.LowTTL = 30
 		return h
 	})
-	wrongAccess(t, "scaleway", providertest.NewGate(t, fakeScaleway(newFakeRecords())).Client(),
+	wrongAccess(t, scalewayProvider(), providertest.NewGate(t, fakeScaleway(newFakeRecords())).Client(),
 		"HTTP 401: authentication is denied; the key must have DomainsDNSFullAccess")
 }
 
@@ -123,7 +123,7 @@ func TestScalewayGeoIP(t *testing.T) {
 		}
 		return gate.Reads(r)
 	})
-	d := openWeb(t, "scaleway", testZone, "the-token", gate.Client())
+	d := openWeb(t, scalewayProvider(), testZone, "the-token", gate.Client())
 	items, err := d.Read(t.Context(), []plan.Key{plan.DNSKey("mail."+testZone, "A")})
 	if err != nil || len(items) != 1 || !strings.Contains(items[0].Unreadable, "depends on who asks") {
 		t.Errorf("%+v %v", items, err)

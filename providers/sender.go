@@ -10,7 +10,7 @@ import (
 type Senders struct{ Resolver *Resolver }
 
 func (s Senders) resolver() spfResolver {
-	return spfResolver{lookups: newLookups(Facts{Resolver: s.Resolver}), resolversOnly: true}
+	return spfResolver{lookups: newLookups(s.Resolver, nil, ""), resolversOnly: true}
 }
 
 // SPF evaluates whether an address may send for a sender; where that is empty, for the name in
@@ -38,8 +38,8 @@ func (s Senders) Exchangers(ctx context.Context, domain string) (hosts []string,
 	if err != nil {
 		return nil, err
 	}
-	mxs := exchangers(a)
-	if refuses(mxs) {
+	mxs := a.exchangers()
+	if refusesMail(mxs) {
 		return nil, nil
 	}
 	if len(mxs) == 0 {

@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/mailpub/mailpub/plan"
+	"golang.org/x/sync/errgroup"
 )
 
 const (
@@ -63,9 +64,9 @@ func (x expectation) met(a Answer) bool {
 		}
 	}
 	if x.lines != nil && a.Authoritative {
-		return slices.Equal(sorted(lines), x.lines)
+		return slices.Equal(slices.Sorted(slices.Values(lines)), x.lines)
 	}
-	return slices.Equal(sorted(got), x.data)
+	return slices.Equal(slices.Sorted(slices.Values(got)), x.data)
 }
 
 // Settle asks every authoritative server of changes that were just written, again and again
@@ -73,7 +74,7 @@ func (x expectation) met(a Answer) bool {
 // nil, hears after each round which servers are still behind. A server that does not answer
 // is not waited for.
 func (f Facts) Settle(ctx context.Context, changes []plan.Change, tell func(behind []Behind)) Settled {
-	s := settling{lookups: newLookups(f), expected: expectations(changes), servers: map[string][]expectation{}, silent: map[string]error{}}
+	s := settling{lookups: f.lookups(), expected: expectations(changes), servers: map[string][]expectation{}, silent: map[string]error{}}
 	s.find(ctx)
 	pauses := settlePauses()
 	for round := 0; len(s.servers) > 0; round++ {
@@ -100,7 +101,7 @@ func expectations(changes []plan.Change) (xs []expectation) {
 		x := expectation{target: target{rrset{name, rrtype}, tag}, change: c}
 		x.data = dataOf(c.After)
 		if slices.Equal(x.data, dataOf(c.Before)) {
-			x.lines = sorted(c.After)
+			x.lines = slices.Sorted(slices.Values(c.After))
 		}
 		xs = append(xs, x)
 	}
@@ -120,7 +121,7 @@ func dataOf(lines []string) (data []string) {
 		d, _ := plan.SplitRecordLine(l)
 		data = append(data, d)
 	}
-	return sorted(data)
+	return slices.Sorted(slices.Values(data))
 }
 
 // settling is one run of Settle.
@@ -151,19 +152,17 @@ func (s *settling) find(ctx context.Context) {
 // round asks each server about what it has not said yet.
 func (s *settling) round(ctx context.Context) {
 	s.behind = nil
-	var wg sync.WaitGroup
-	tokens := make(chan struct{}, settleAtOnce)
+	var group errgroup.Group
+	group.SetLimit(settleAtOnce)
 	open := map[string][]expectation{}
 	for server, xs := range s.servers {
 		for _, x := range xs {
-			tokens <- struct{}{}
-			wg.Go(func() {
-				defer func() { <-tokens }()
+			group.Go(func() error {
 				s.mu.Lock()
 				gone := s.silent[server] != nil
 				s.mu.Unlock()
 				if gone {
-					return
+					return nil
 				}
 				a, err := s.resolver.Ask(ctx, server, x.name, x.rrtype)
 				s.mu.Lock()
@@ -173,10 +172,11 @@ func (s *settling) round(ctx context.Context) {
 				} else if err != nil || !x.met(a) {
 					open[server] = append(open[server], x)
 				}
+				return nil
 			})
 		}
 	}
-	wg.Wait()
+	_ = group.Wait()
 	for server := range s.servers {
 		switch xs := open[server]; {
 		case s.silent[server] != nil:
@@ -197,7 +197,7 @@ func (s *settling) round(ctx context.Context) {
 }
 
 func (s *settling) result(ctx context.Context) Settled {
-	out := Settled{Agree: sorted(s.agree), Behind: s.behind}
+	out := Settled{Agree: slices.Sorted(slices.Values(s.agree)), Behind: s.behind}
 	for _, err := range s.silent {
 		out.Silent = append(out.Silent, err)
 	}

@@ -11,7 +11,7 @@ import (
 // where its own servers publish keys for it (DNSKEY, RFC 4034 section 2). Whether the parent
 // vouches for them is another question.
 func (f Facts) Unsigned(ctx context.Context, zone string) string {
-	a, err := newLookups(f).truth(ctx, plan.FQDN(zone), "DNSKEY")
+	a, err := f.lookups().truth(ctx, plan.FQDN(zone), "DNSKEY")
 	switch {
 	case err != nil:
 		return "whether zone " + bare(zone) + " is signed can't be found out: " + err.Error()
@@ -19,4 +19,9 @@ func (f Facts) Unsigned(ctx context.Context, zone string) string {
 		return fmt.Sprintf("zone %s is not signed with DNSSEC, so nobody would heed it (RFC 7672 section 2.2): sign the zone first", bare(zone))
 	}
 	return ""
+}
+
+// RefuseSPF makes a person's work of SPF records in changes that receivers would reject.
+func (f Facts) RefuseSPF(ctx context.Context, changes []plan.Change) {
+	refuseSPF(ctx, f.lookups(), f.Host, changes)
 }

@@ -96,11 +96,3 @@ func anyText(content string) string {
 	}
 	return content
 }
-
-// below returns the absolute name of what an interface calls "", "@" or "www" in a zone.
-func below(name, zone string) string {
-	if name == "" || name == "@" {
-		return plan.FQDN(zone)
-	}
-	return plan.FQDN(name + "." + zone)
-}

@@ -135,7 +135,7 @@ func (r spfResolver) LookupMX(ctx context.Context, name string) ([]*net.MX, erro
 		return nil, err
 	}
 	var out []*net.MX
-	for _, m := range exchangers(a) {
+	for _, m := range a.exchangers() {
 		out = append(out, &net.MX{Host: m.Host, Pref: m.Preference})
 	}
 	return out, nil
@@ -167,4 +167,20 @@ func (r spfResolver) LookupAddr(ctx context.Context, addr string) ([]string, err
 		return nil, err
 	}
 	return a.Data(), nil
+}
+
+// Result is what a policy says of a sender (RFC 7208 section 2.6).
+type Result = spf.Result
+
+// Results that a caller may ask for.
+const (
+	Pass      = spf.Pass
+	TempError = spf.TempError
+	PermError = spf.PermError
+)
+
+// evaluateSPF evaluates whether an address may send for a sender, by what the zones' own servers
+// publish. The error says why the result is what it is.
+func evaluateSPF(ctx context.Context, l *lookups, addr netip.Addr, helo, sender string) (Result, error) {
+	return spfResolver{lookups: l}.checkHost(ctx, addr, helo, sender)
 }

@@ -13,11 +13,11 @@ type Survey struct{ l *lookups }
 // NewSurvey returns a Survey that finds name servers through a resolver; where nameservers
 // (host or host:port) are given, it asks those for every name.
 func NewSurvey(r *Resolver, nameservers []string) *Survey {
-	f := Facts{Resolver: r}
+	all := map[string][]string{}
 	if len(nameservers) > 0 {
-		f.Nameservers = map[string][]string{".": nameservers}
+		all["."] = nameservers
 	}
-	return &Survey{newLookups(f)}
+	return &Survey{newLookups(r, all, "")}
 }
 
 // Ask returns what the first name server that answers has of a name, or a resolver where none

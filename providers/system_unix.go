@@ -9,9 +9,6 @@ import (
 	"github.com/miekg/dns"
 )
 
-// hostsFile is where the system keeps its own table of hosts.
-func hostsFile() string { return "/etc/hosts" }
-
 // systemServers returns the name servers that the system asks, as host:port.
 func systemServers() ([]string, error) {
 	c, err := dns.ClientConfigFromFile("/etc/resolv.conf")

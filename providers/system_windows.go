@@ -4,17 +4,11 @@ import (
 	"errors"
 	"net"
 	"os"
-	"path/filepath"
 	"slices"
 	"unsafe"
 
 	"golang.org/x/sys/windows"
 )
-
-// hostsFile is where the system keeps its own table of hosts.
-func hostsFile() string {
-	return filepath.Join(os.Getenv("SystemRoot"), "System32", "drivers", "etc", "hosts")
-}
 
 // systemServers returns the name servers of the adapters that are up, as host:port.
 func systemServers() ([]string, error) {

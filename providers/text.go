@@ -52,7 +52,7 @@ func (z *Zone) changeText(ctx context.Context, name string, edit func([]string, 
 			c.After = c.Before
 			return c, nil
 		}
-		if c.After = sorted(edit(slices.Clone(c.Before), ttl)); len(c.After) == 0 {
+		if c.After = slices.Sorted(slices.Values(edit(slices.Clone(c.Before), ttl))); len(c.After) == 0 {
 			c.Action, c.After = plan.Delete, nil
 		}
 		err = z.Apply(ctx, []plan.Change{c}, func(plan.Change, error) {})

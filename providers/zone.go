@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"log/slog"
 	"slices"
-	"strings"
 	"time"
 
 	"github.com/mailpub/mailpub/plan"
@@ -32,9 +31,6 @@ type Zone struct {
 	pauses []time.Duration
 }
 
-// seconds is the TTL of a number of seconds.
-func seconds(n int) time.Duration { return time.Duration(n) * time.Second }
-
 // Kind implements plan.Driver: "dns".
 func (z *Zone) Kind() string { return "dns" }
 
@@ -55,7 +51,7 @@ func (z *Zone) Read(ctx context.Context, keys []plan.Key) ([]plan.Item, error) {
 	z.last = seen
 	var items []plan.Item
 	for i, t := range targets {
-		if it := t.item(keys[i], seen); it.Unreadable != "" || len(it.Lines) > 0 {
+		if it := itemOf(t, keys[i], seen); it.Unreadable != "" || len(it.Lines) > 0 {
 			items = append(items, it)
 		}
 	}
@@ -86,12 +82,6 @@ func (z *Zone) list(ctx context.Context, targets []target) (listing, error) {
 	return l, nil
 }
 
-// target is a parsed key.
-type target struct {
-	rrset
-	tag string // of one TXT record among others; empty for the whole RRset
-}
-
 func (z *Zone) target(k plan.Key) (target, error) {
 	name, rrtype, tag, err := plan.SplitDNSKey(k)
 	if err != nil {
@@ -104,69 +94,6 @@ func (z *Zone) target(k plan.Key) (target, error) {
 		return target{}, fmt.Errorf("%s: only TXT records are told apart by their first word", k)
 	}
 	return target{rrset{name, rrtype}, tag}, nil
-}
-
-// holds reports whether a record of the RRset is the key's: with a tag, text that begins
-// with it, followed by a space or nothing. "v=spf10" is no SPF record (RFC 7208 section 4.5).
-func (t target) holds(r record) bool {
-	if t.tag == "" {
-		return true
-	}
-	text, err := plan.Text(r.data)
-	if err != nil || len(text) < len(t.tag) || !strings.EqualFold(text[:len(t.tag)], t.tag) {
-		return false
-	}
-	return len(text) == len(t.tag) || text[len(t.tag)] == ' '
-}
-
-// item returns what was seen of a key. Without records its Lines are empty.
-func (t target) item(k plan.Key, seen listing) plan.Item {
-	it := plan.Item{Key: k, Unreadable: seen.unknown[t.rrset]}
-	var own []record
-	for _, r := range seen.sets[t.rrset] {
-		if !t.holds(r) {
-			continue
-		}
-		if r.bad != nil {
-			it.Unreadable = fmt.Sprintf("a record can't be understood: %v", r.bad)
-		}
-		if t.tag != "" {
-			r.ttl, r.note = -1, ""
-		}
-		own = append(own, r)
-	}
-	if it.Unreadable == "" {
-		it.Lines = lines(own)
-	}
-	if t.rrtype == "CNAME" && len(own) == 0 && it.Unreadable == "" {
-		it.Unreadable = inTheWay(t.name, seen)
-	}
-	return it
-}
-
-// besides are the RRsets that are looked at beside a CNAME: nothing else can stand at its
-// name (RFC 1034 section 3.6.2), and name servers drop it without a word where something
-// does.
-func besides(name string) (sets []rrset) {
-	for _, t := range []string{"A", "AAAA", "MX", "TXT"} {
-		sets = append(sets, rrset{name, t})
-	}
-	return sets
-}
-
-// inTheWay says what keeps a name from becoming an alias, or "".
-func inTheWay(name string, seen listing) string {
-	var there []string
-	for set, rs := range seen.sets {
-		if set.name == name && len(rs) > 0 && set.rrtype != "RRSIG" && set.rrtype != "NSEC" {
-			there = append(there, set.rrtype)
-		}
-	}
-	if there == nil {
-		return ""
-	}
-	return fmt.Sprintf("%s has other records (%s), and a CNAME can't stand beside them: remove those, or publish this under another name",
-		bare(name), strings.Join(sorted(there), ", "))
 }
 
 // Apply implements plan.Driver. Strangers' records in a shared RRset are not touched.
@@ -241,7 +168,7 @@ func (z *Zone) prove(ctx context.Context, batch []plan.Change, targets []target,
 		}
 		err := written
 		if err == nil {
-			is := targets[i].item(c.Key, seen)
+			is := itemOf(targets[i], c.Key, seen)
 			err = fmt.Errorf("%s: written, but %s holds %q instead of %q", c.Key, z.name, is.Lines, c.After)
 		}
 		done(c, err)
@@ -256,18 +183,12 @@ func (z *Zone) prove(ctx context.Context, batch []plan.Change, targets []target,
 // firstOpen returns the index of the first change that is not in place, or -1.
 func (z *Zone) firstOpen(batch []plan.Change, targets []target, seen listing) int {
 	for i, c := range batch {
-		is := targets[i].item(c.Key, seen)
-		if is.Unreadable != "" || !plan.EqualLines(is.Lines, sorted(c.After)) {
+		is := itemOf(targets[i], c.Key, seen)
+		if is.Unreadable != "" || !plan.EqualLines(is.Lines, slices.Sorted(slices.Values(c.After))) {
 			return i
 		}
 	}
 	return -1
-}
-
-func sorted(s []string) []string {
-	s = slices.Clone(s)
-	slices.Sort(s)
-	return s
 }
 
 func sleep(ctx context.Context, d time.Duration) error {

@@ -34,7 +34,7 @@ type world struct {
 	ledger   *plan.Ledger
 	resolver *providers.Resolver
 	server   mailsvc.Server
-	pool     providers.Pool // what zones at the same name server share
+	shared   providers.Shared // what zones at the same name server share
 	router   *nat.Router    // nil when routerErr is set
 	wan      netip.Addr     // the router's own; invalid when it did not say
 
@@ -146,7 +146,7 @@ func (a *app) zone(ctx context.Context, w *world, i int) (plan.Driver, error) {
 		return nil, err
 	}
 	return providers.Open(z.Provider, providers.Options{
-		Zone: z.Name, TTL: z.TTL, Settings: settings, Resolver: w.resolver, Pool: &w.pool, HTTPClient: a.http, Logger: a.logger(),
+		Zone: z.Name, TTL: z.TTL, Settings: settings, Resolver: w.resolver, Shared: &w.shared, HTTPClient: a.http, Logger: a.logger(),
 	})
 }
 

@@ -1,0 +1,30 @@
+package providers
+
+import (
+	"slices"
+	"strconv"
+	"strings"
+
+	"github.com/mailpub/mailpub/plan"
+)
+
+// exchangers returns the MX records of an answer, the first to be tried first.
+func (a Answer) exchangers() (out []plan.MX) {
+	for _, r := range a.Records {
+		preference, host, _ := strings.Cut(r.Data, " ")
+		n, _ := strconv.ParseUint(preference, 10, 16)
+		out = append(out, plan.MX{Host: host, Preference: uint16(n)})
+	}
+	slices.SortFunc(out, func(a, b plan.MX) int {
+		if a.Preference != b.Preference {
+			return int(a.Preference) - int(b.Preference)
+		}
+		return strings.Compare(a.Host, b.Host)
+	})
+	return out
+}
+
+// refusesMail reports a null MX: the domain says that it takes no mail (RFC 7505 section 3).
+func refusesMail(mxs []plan.MX) bool {
+	return slices.ContainsFunc(mxs, func(m plan.MX) bool { return m.Host == "." })
+}

@@ -1,0 +1,40 @@
+package providers
+
+import (
+	"errors"
+	"fmt"
+	"strings"
+
+	"github.com/mailpub/mailpub/plan"
+)
+
+var errOutside = errors.New("lies outside the zone")
+
+func relative(name, zone string) (string, error) {
+	name, zone = plan.FQDN(name), plan.FQDN(zone)
+	switch {
+	case name == zone:
+		return "@", nil
+	case !plan.Within(name, zone):
+		return "", fmt.Errorf("%q: %w %q", name, errOutside, zone)
+	case zone == ".":
+		return strings.TrimSuffix(name, "."), nil
+	}
+	return strings.TrimSuffix(name, "."+zone), nil
+}
+
+// below returns the absolute name of what an interface calls "", "@" or "www" in a zone.
+func below(name, zone string) string {
+	if name == "" || name == "@" {
+		return plan.FQDN(zone)
+	}
+	return plan.FQDN(name + "." + zone)
+}
+
+// bare is a name as people write it.
+func bare(name string) string {
+	if name == "." {
+		return name
+	}
+	return strings.TrimSuffix(name, ".")
+}
