@@ -97,9 +97,9 @@ func (e *examiner) dmarcPolicy(name string, d Domain) {
 
 // dmarcReports checks that those outside the domain that reports go to want them (RFC 7489
 // section 7.1).
-func (e *examiner) dmarcReports(name, domain, record string) {
+func (e *examiner) dmarcReports(name, domain, text string) {
 	c := plan.Check{ID: "dmarc.reports", Subject: bare(name), Want: "reports go to who wants them", Status: plan.Pass, Ref: "RFC 7489 section 7.1"}
-	tags := tagList(record)
+	tags := tagList(text)
 	var others []string
 	for _, uri := range strings.Split(tags["rua"]+","+tags["ruf"], ",") {
 		at := strings.LastIndex(uri, "@")

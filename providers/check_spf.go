@@ -23,21 +23,21 @@ func (e *examiner) spf() {
 	for _, name := range names {
 		e.spfSingle(name)
 		e.spfPass(name)
-		record, why := e.spfRecord(name)
+		text, why := e.spfRecord(name)
 		if why != "" {
 			for _, id := range []string{"spf.syntax", "spf.all", "spf.size"} {
 				e.skip(id, bare(name), why, "see spf.single")
 			}
 			continue
 		}
-		e.spfSyntax(name, record)
-		e.spfAll(name, record)
-		e.spfSize(name, record)
+		e.spfSyntax(name, text)
+		e.spfAll(name, text)
+		e.spfSize(name, text)
 	}
 }
 
 // spfRecord returns the one SPF record of a name, or why it is not to be had.
-func (e *examiner) spfRecord(name string) (record, why string) {
+func (e *examiner) spfRecord(name string) (text, why string) {
 	a, err := e.truth(e.ctx, name, "TXT")
 	if err != nil {
 		return "", err.Error()
@@ -119,13 +119,13 @@ func (e *examiner) evaluate(addr netip.Addr, name string) (Result, error) {
 
 // spfSyntax has the whole policy evaluated, by an address that no term matches, so that
 // every term and every limit is met.
-func (e *examiner) spfSyntax(name, record string) {
-	c := plan.Check{ID: "spf.syntax", Subject: bare(name), Want: "no error", Status: plan.Pass, Got: record, Ref: "RFC 7208 section 4.6"}
+func (e *examiner) spfSyntax(name, text string) {
+	c := plan.Check{ID: "spf.syntax", Subject: bare(name), Want: "no error", Status: plan.Pass, Got: text, Ref: "RFC 7208 section 4.6"}
 	switch result, err := e.evaluate(unlikelySender, name); {
 	case result == PermError && errors.As(err, new(errMalformed)): // it quotes the record, which may be an included one
 		c.Status, c.Got, c.Hint = plan.Fail, err.Error(), syntaxHint(err)
 	case result == PermError:
-		c.Status, c.Got, c.Hint = plan.Fail, fmt.Sprintf("%v in %s", err, record), syntaxHint(err)
+		c.Status, c.Got, c.Hint = plan.Fail, fmt.Sprintf("%v in %s", err, text), syntaxHint(err)
 	case result == TempError:
 		c.Status, c.Got, c.Hint = plan.Skip, err.Error(), hintUnknown
 	}
@@ -134,10 +134,10 @@ func (e *examiner) spfSyntax(name, record string) {
 
 // spfAll looks at what happens to everybody else: the "all" term, here or where a
 // redirect leads.
-func (e *examiner) spfAll(name, record string) {
+func (e *examiner) spfAll(name, text string) {
 	c := plan.Check{ID: "spf.all", Subject: bare(name), Want: "-all or ~all", Status: plan.Pass, Ref: "RFC 7208 section 5.1"}
 	for range 10 { // as many redirects as look-ups are allowed
-		all, redirect := lastWord(record)
+		all, redirect := lastWord(text)
 		if all == "" && strings.Contains(redirect, "%") {
 			e.skip(c.ID, c.Subject, "redirect to "+redirect+", which is another name for each sender", "see spf.pass")
 			return
@@ -148,7 +148,7 @@ func (e *examiner) spfAll(name, record string) {
 				e.skip(c.ID, c.Subject, "redirect to "+redirect+": "+why, "see that "+redirect+" has one SPF record")
 				return
 			}
-			record = next
+			text = next
 			continue
 		}
 		c.Got = all
@@ -170,18 +170,18 @@ func (e *examiner) spfAll(name, record string) {
 
 // spfSize measures the record. The whole reply should fit into 512 octets, where nothing
 // can be cut off (RFC 7208 section 3.4).
-func (e *examiner) spfSize(name, record string) {
+func (e *examiner) spfSize(name, text string) {
 	const limit, near = 512, 450
 	c := plan.Check{ID: "spf.size", Subject: bare(name), Want: fmt.Sprintf("at most %d octets", near), Status: plan.Pass,
-		Got: fmt.Sprintf("%d octets", len(record)), Ref: "RFC 7208 section 3.4"}
+		Got: fmt.Sprintf("%d octets", len(text)), Ref: "RFC 7208 section 3.4"}
 	a, err := e.truth(e.ctx, name, "TXT")
 	switch {
-	case len(record) > limit:
+	case len(text) > limit:
 		c.Status, c.Hint = plan.Fail, "shorten the record: list networks instead of single addresses, or move terms into a name that is included"
-	case len(record) > near:
+	case len(text) > near:
 		c.Status, c.Hint = plan.Warn, fmt.Sprintf("the record is close to %d octets: shorten it before adding to it", limit)
 	case err == nil && a.Size() > limit:
-		c.Status, c.Got = plan.Warn, fmt.Sprintf("%d octets, but %d in the reply with all TXT records", len(record), a.Size())
+		c.Status, c.Got = plan.Warn, fmt.Sprintf("%d octets, but %d in the reply with all TXT records", len(text), a.Size())
 		c.Hint = "remove TXT records of " + bare(name) + " that nobody needs any more, such as old verifications"
 	}
 	e.add(c)

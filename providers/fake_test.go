@@ -169,9 +169,9 @@ func webHarness(t *testing.T, provider Provider, z *fakeZone, h http.Handler) *p
 	}
 }
 
-func openWeb(t *testing.T, provider Provider, zone, token string, client *http.Client) *Zone {
+func openWeb(t *testing.T, provider Provider, name, token string, client *http.Client) *Zone {
 	t.Helper()
-	z, err := openZone(provider, Options{Zone: zone, HTTPClient: client, Settings: settingsWith(provider, token)})
+	z, err := openZone(provider, Options{Zone: name, HTTPClient: client, Settings: settingsWith(provider, token)})
 	if err != nil {
 		t.Fatal(err)
 	}

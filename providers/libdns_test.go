@@ -3,7 +3,6 @@ package providers
 import (
 	"context"
 	"errors"
-	"log/slog"
 	"slices"
 	"strings"
 	"testing"
@@ -62,10 +61,15 @@ func (s *shelf) DeleteRecords(_ context.Context, _ string, recs []libdns.Record)
 }
 
 func shelfZone(s *shelf) *Zone {
-	return &Zone{
-		name: testZone, ttl: 3600, log: slog.New(slog.DiscardHandler), pauses: []time.Duration{time.Second, time.Minute},
-		backend: &libdnsBackend{zone: strings.TrimSuffix(testZone, "."), client: s, timeout: time.Minute},
+	p := Provider{Name: "some", open: func(Options) (backend, error) {
+		return &libdnsBackend{zone: strings.TrimSuffix(testZone, "."), client: s, timeout: time.Minute}, nil
+	}}
+	z, err := openZone(p, Options{Zone: testZone})
+	if err != nil {
+		panic(err)
 	}
+	z.pauses = []time.Duration{time.Second, time.Minute}
+	return z
 }
 
 func TestAnyLibdnsProvider(t *testing.T) {

@@ -10,8 +10,8 @@ import (
 
 func TestManual(t *testing.T) {
 	server := serve(t, map[string]string{testZone: goodZone, reverseZone: goodReverse})
-	open := func(zone string, servers ...string) plan.Driver {
-		d, err := openZone(manualProvider(), Options{Zone: zone, Resolver: &Resolver{Servers: servers, Timeout: time.Second, Attempts: 1}})
+	open := func(name string, servers ...string) plan.Driver {
+		d, err := openZone(manualProvider(), Options{Zone: name, Resolver: &Resolver{Servers: servers, Timeout: time.Second, Attempts: 1}})
 		if err != nil {
 			t.Fatal(err)
 		}

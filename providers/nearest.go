@@ -8,10 +8,10 @@ import (
 )
 
 // nearestZone is didYouMean for zones: the one that holds the name comes first.
-func nearestZone(zone string, known []string) string {
+func nearestZone(name string, known []string) string {
 	holder := ""
 	for _, k := range known {
-		if plan.Within(zone, k) && len(k) > len(holder) {
+		if plan.Within(name, k) && len(k) > len(holder) {
 			holder = k
 		}
 	}
@@ -22,7 +22,7 @@ func nearestZone(zone string, known []string) string {
 	for i, k := range known {
 		bare[i] = strings.TrimSuffix(k, ".")
 	}
-	return didYouMean(strings.TrimSuffix(zone, "."), bare)
+	return didYouMean(strings.TrimSuffix(name, "."), bare)
 }
 
 // noZone is the error for a zone that owner, the account or the server, does not have.

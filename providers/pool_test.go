@@ -27,19 +27,19 @@ func readAll(t *testing.T, addr string, zones []string) *Pool {
 	shared := &Shared{}
 	t.Cleanup(shared.Close)
 	var wg sync.WaitGroup
-	for _, zone := range zones {
+	for _, name := range zones {
 		wg.Go(func() {
 			var log bytes.Buffer
 			z := openTest(t, addr, func(o *Options) {
-				o.Zone, o.Shared = zone, shared
+				o.Zone, o.Shared = name, shared
 				o.Logger = slog.New(slog.NewTextHandler(&log, &slog.HandlerOptions{Level: slog.LevelDebug}))
 			})
-			items, err := z.Read(t.Context(), []plan.Key{plan.DNSKey("web."+zone, "A")})
+			items, err := z.Read(t.Context(), []plan.Key{plan.DNSKey("web."+name, "A")})
 			if err != nil || len(items) != 1 {
-				t.Errorf("%s: %v %v", zone, items, err)
+				t.Errorf("%s: %v %v", name, items, err)
 			}
 			if z.backend.(*rfc2136Backend).oneByOne {
-				t.Errorf("%s was not transferred:\n%s", zone, log.String())
+				t.Errorf("%s was not transferred:\n%s", name, log.String())
 			}
 		})
 	}

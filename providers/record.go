@@ -272,3 +272,12 @@ func pick(rrs []dns.RR, set rrset) (out []dns.RR) {
 
 // seconds is the TTL of a number of seconds.
 func seconds(n int) time.Duration { return time.Duration(n) * time.Second }
+
+// dataOf returns the data of record lines, sorted.
+func dataOf(lines []string) (data []string) {
+	for _, l := range lines {
+		d, _ := plan.SplitRecordLine(l)
+		data = append(data, d)
+	}
+	return slices.Sorted(slices.Values(data))
+}

@@ -26,8 +26,6 @@ type nameServer struct {
 // suiteZones is how many zones a server has: more than the suite has tests.
 const suiteZones = 60
 
-func suiteZone(i int) string { return fmt.Sprintf("z%02d.example.", i) }
-
 // takeZones hands out the zones of a server one by one.
 func takeZones() func(*testing.T) string {
 	var next atomic.Int32
@@ -42,9 +40,9 @@ func takeZones() func(*testing.T) string {
 
 // runUpdates runs the suite by dynamic updates. The key "reader." may transfer zones.
 func runUpdates(t *testing.T, s nameServer) {
-	zone := s.fresh(t)
-	first := openTest(t, s.addr, func(o *Options) { o.Zone = zone })
-	if _, err := first.Read(t.Context(), []plan.Key{plan.DNSKey(zone, "MX")}); err != nil {
+	name := s.fresh(t)
+	first := openTest(t, s.addr, func(o *Options) { o.Zone = name })
+	if _, err := first.Read(t.Context(), []plan.Key{plan.DNSKey(name, "MX")}); err != nil {
 		t.Fatal(err)
 	}
 	if asks := first.backend.(*rfc2136Backend).oneByOne; asks != s.refuses {
@@ -53,19 +51,19 @@ func runUpdates(t *testing.T, s nameServer) {
 	reader := testKey()
 	reader.Name = "reader."
 	providertest.Run(t, func(t *testing.T) *providertest.Harness {
-		zone := s.fresh(t)
-		open := func(t *testing.T) *Zone { return openTest(t, s.addr, func(o *Options) { o.Zone = zone }) }
+		name := s.fresh(t)
+		open := func(t *testing.T) *Zone { return openTest(t, s.addr, func(o *Options) { o.Zone = name }) }
 		h := &providertest.Harness{
-			Zone: zone, Secret: testSecret,
+			Zone: name, Secret: testSecret,
 			Open: func(t *testing.T) plan.Driver { return open(t) },
 			Put: func(t *testing.T, sets ...providertest.Set) {
 				for len(sets) > 0 {
 					n := min(len(sets), 400)
-					update(t, s.addr, strangersUpdate(t, zone, sets[:n]))
+					update(t, s.addr, strangersUpdate(t, name, sets[:n]))
 					sets = sets[n:]
 				}
 			},
-			Dump: func(t *testing.T) []string { return transferredZone(t, s.addr, zone, reader) },
+			Dump: func(t *testing.T) []string { return transferredZone(t, s.addr, name, reader) },
 		}
 		h.Between = func(t *testing.T, intrude func()) {
 			before := h.Open
@@ -95,9 +93,9 @@ func (b *intruded) write(ctx context.Context, edits []edit) error {
 }
 
 // strangersUpdate replaces whole RRsets, without prerequisites.
-func strangersUpdate(t *testing.T, zone string, sets []providertest.Set) *dns.Msg {
+func strangersUpdate(t *testing.T, name string, sets []providertest.Set) *dns.Msg {
 	t.Helper()
-	m := new(dns.Msg).SetUpdate(zone)
+	m := new(dns.Msg).SetUpdate(name)
 	for _, s := range sets {
 		f := strings.Fields(s.Key.Name)
 		m.RemoveRRset([]dns.RR{&dns.ANY{Hdr: dns.RR_Header{Name: f[0], Rrtype: dns.StringToType[f[1]]}}})
@@ -132,20 +130,20 @@ func TestEmbedded(t *testing.T) {
 func runEmbedded(t *testing.T, s *authdns.Server) {
 	fresh := takeZones()
 	providertest.Run(t, func(t *testing.T) *providertest.Harness {
-		zone := fresh(t)
+		name := fresh(t)
 		return &providertest.Harness{
-			Zone: zone, Secret: testSecret,
+			Zone: name, Secret: testSecret,
 			Open: func(t *testing.T) plan.Driver {
-				return openTest(t, s.Addr(), func(o *Options) { o.Zone = zone })
+				return openTest(t, s.Addr(), func(o *Options) { o.Zone = name })
 			},
 			Put: func(t *testing.T, sets ...providertest.Set) {
 				for len(sets) > 0 {
 					n := min(len(sets), 400)
-					update(t, s.Addr(), strangersUpdate(t, zone, sets[:n]))
+					update(t, s.Addr(), strangersUpdate(t, name, sets[:n]))
 					sets = sets[n:]
 				}
 			},
-			Dump: func(*testing.T) []string { return s.Dump(zone) },
+			Dump: func(*testing.T) []string { return s.Dump(name) },
 		}
 	})
 }

@@ -79,14 +79,15 @@ func (f Facts) Settle(ctx context.Context, changes []plan.Change, tell func(behi
 	pauses := settlePauses()
 	for round := 0; len(s.servers) > 0; round++ {
 		s.round(ctx)
-		if len(s.behind) == 0 || ctx.Err() != nil {
+		if len(s.behind) == 0 || ctx.Err() != nil { // the last round is what is told
 			break
 		}
 		if tell != nil {
 			tell(s.behind)
 		}
-		if sleep(ctx, pauses[min(round, len(pauses)-1)]) != nil {
-			break
+		select {
+		case <-time.After(pauses[min(round, len(pauses)-1)]):
+		case <-ctx.Done():
 		}
 	}
 	return s.result(context.WithoutCancel(ctx))
@@ -113,15 +114,6 @@ func expectations(changes []plan.Change) (xs []expectation) {
 		picked[i] = xs[(i+1)*len(xs)/settleMost-1]
 	}
 	return picked
-}
-
-// dataOf returns the data of record lines, sorted.
-func dataOf(lines []string) (data []string) {
-	for _, l := range lines {
-		d, _ := plan.SplitRecordLine(l)
-		data = append(data, d)
-	}
-	return slices.Sorted(slices.Values(data))
 }
 
 // settling is one run of Settle.

@@ -44,7 +44,7 @@ func (z *Zone) Read(ctx context.Context, keys []plan.Key) ([]plan.Item, error) {
 			return nil, err
 		}
 	}
-	seen, err := z.list(ctx, targets)
+	seen, err := z.readSets(ctx, targets)
 	if err != nil {
 		return nil, err
 	}
@@ -58,7 +58,7 @@ func (z *Zone) Read(ctx context.Context, keys []plan.Key) ([]plan.Item, error) {
 	return items, nil
 }
 
-func (z *Zone) list(ctx context.Context, targets []target) (listing, error) {
+func (z *Zone) readSets(ctx context.Context, targets []target) (listing, error) {
 	sets := make([]rrset, 0, len(targets))
 	has := make(map[rrset]bool, len(targets))
 	want := func(s rrset) {
@@ -112,7 +112,7 @@ func (z *Zone) Apply(ctx context.Context, batch []plan.Change, done func(plan.Ch
 			return err
 		}
 	}
-	seen, err := z.list(ctx, targets)
+	seen, err := z.readSets(ctx, targets)
 	if err == nil {
 		err = ctx.Err()
 	}
@@ -146,7 +146,7 @@ func (z *Zone) prove(ctx context.Context, batch []plan.Change, targets []target,
 	var seen listing
 	for try := 0; ; try++ {
 		var err error
-		if seen, err = z.list(ctx, targets); err != nil {
+		if seen, err = z.readSets(ctx, targets); err != nil {
 			if err = fmt.Errorf("not read back: %w", err); written != nil {
 				err = fmt.Errorf("%w; and %w", written, err)
 			}

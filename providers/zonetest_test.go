@@ -1,6 +1,7 @@
 package providers
 
 import (
+	"fmt"
 	"strings"
 	"testing"
 	"time"
@@ -158,3 +159,5 @@ func applyAll(t *testing.T, d plan.Driver, cs ...change) error {
 		}
 	})
 }
+
+func suiteZone(i int) string { return fmt.Sprintf("z%02d.example.", i) }

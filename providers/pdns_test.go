@@ -1,0 +1,156 @@
+package providers
+
+import (
+	"bytes"
+	"encoding/json"
+	"fmt"
+	"io"
+	"net/http"
+	"os/exec"
+	"path/filepath"
+	"slices"
+	"strings"
+	"sync/atomic"
+	"testing"
+
+	"github.com/mailpub/mailpub/plan"
+	"github.com/mailpub/mailpub/providers/providertest"
+	"github.com/mailpub/mailpub/providers/servertest"
+)
+
+const powerdnsKey = "the-api-key-of-the-tests"
+
+const powerdnsConfig = `launch=gsqlite3
+gsqlite3-database=%[1]s/db
+gsqlite3-dnssec=yes
+socket-dir=%[1]s
+local-address=127.0.0.1
+local-port=%[2]d
+guardian=no
+daemon=no
+disable-syslog=yes
+loglevel=3
+webserver=yes
+webserver-address=127.0.0.1
+webserver-port=%[3]d
+api=yes
+api-key=%[4]s
+dnsupdate=yes
+allow-dnsupdate-from=127.0.0.0/8
+allow-axfr-ips=
+security-poll-suffix=
+cache-ttl=0
+query-cache-ttl=0
+negquery-cache-ttl=0
+zone-cache-refresh-interval=0
+`
+
+// powerdns is a real server with its database in a temporary directory.
+type powerdns struct {
+	addr, url string
+	next      atomic.Int32
+}
+
+func startPowerDNS(t *testing.T) *powerdns {
+	t.Helper()
+	path, sqlite, dir := servertest.Program(t, "pdns_server"), servertest.Program(t, "sqlite3"), t.TempDir()
+	schema := "/usr/share/pdns-backend-sqlite3/schema/schema.sqlite3.sql"
+	if out, err := exec.Command(sqlite, "-bail", filepath.Join(dir, "db"), ".read "+schema).CombinedOutput(); err != nil {
+		t.Fatalf("the database of PowerDNS: %v %s", err, out)
+	}
+	dns, web := servertest.FreePort(t), servertest.FreePort(t)
+	servertest.Write(t, filepath.Join(dir, "pdns.conf"), fmt.Sprintf(powerdnsConfig, dir, dns, web, powerdnsKey))
+	p := &powerdns{addr: fmt.Sprintf("127.0.0.1:%d", dns), url: fmt.Sprintf("http://127.0.0.1:%d", web)}
+	if !servertest.Run(t, p.addr, "", path, "--config-dir="+dir) {
+		t.Fatal("PowerDNS did not come up")
+	}
+	for _, name := range []string{"mailpub", "reader"} {
+		p.call(t, "POST", "/tsigkeys", map[string]any{"name": name, "algorithm": "hmac-sha256", "key": testSecret}, nil)
+	}
+	return p
+}
+
+// call speaks to the API as somebody else would.
+func (p *powerdns) call(t *testing.T, method, path string, body, result any) {
+	t.Helper()
+	text, err := json.Marshal(body)
+	if err != nil {
+		t.Fatal(err)
+	}
+	req, err := http.NewRequestWithContext(t.Context(), method, p.url+"/api/v1/servers/localhost"+path, bytes.NewReader(text))
+	if err != nil {
+		t.Fatal(err)
+	}
+	req.Header.Set("X-API-Key", powerdnsKey)
+	req.Header.Set("Content-Type", "application/json")
+	resp, err := http.DefaultClient.Do(req)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer resp.Body.Close()
+	reply, err := io.ReadAll(resp.Body)
+	if err != nil || resp.StatusCode >= 300 {
+		t.Fatalf("PowerDNS: %s %s: HTTP %d %s %v", method, path, resp.StatusCode, reply, err)
+	}
+	if result != nil {
+		if err := json.Unmarshal(reply, result); err != nil {
+			t.Fatal(err)
+		}
+	}
+}
+
+// fresh makes a zone. The keys in transfer may transfer it; "mailpub" may update it.
+func (p *powerdns) fresh(t *testing.T, signed bool, transfer ...string) string {
+	t.Helper()
+	zone := suiteZone(int(p.next.Add(1)))
+	p.call(t, "POST", "/zones", map[string]any{"name": zone, "kind": "Native", "dnssec": signed, "soa_edit_api": "INCREASE",
+		"master_tsig_key_ids": transfer, "zone": "$ORIGIN " + zone + "\n" + strings.ReplaceAll(zoneText, "IN SOA ns hostmaster 1", "IN SOA ns hostmaster 1")}, nil)
+	p.call(t, "POST", "/zones/"+zone+"/metadata", map[string]any{"kind": "TSIG-ALLOW-DNSUPDATE", "metadata": []string{"mailpub"}}, nil)
+	return zone
+}
+
+type powerdnsDump struct {
+	Name, Type string
+	TTL        int
+	Records    []struct {
+		Content  string
+		Disabled bool
+	}
+	Comments []struct{ Content, Account string }
+}
+
+func (p *powerdns) dump(t *testing.T, zone string) (out []string) {
+	t.Helper()
+	var reply struct{ RRsets []powerdnsDump }
+	p.call(t, "GET", "/zones/"+zone, nil, &reply)
+	for _, s := range reply.RRsets {
+		for _, r := range s.Records {
+			if s.Type != "SOA" {
+				out = append(out, fmt.Sprintf("%s %d %s %s %v %v", s.Name, s.TTL, s.Type, r.Content, r.Disabled, s.Comments))
+			}
+		}
+	}
+	slices.Sort(out)
+	return out
+}
+
+func (p *powerdns) put(t *testing.T, zone string, sets ...providertest.Set) {
+	t.Helper()
+	var rrsets []map[string]any
+	for _, s := range sets {
+		name, rrtype, _ := strings.Cut(s.Key.Name, " ")
+		rrtype, _, _ = strings.Cut(rrtype, " ")
+		records, ttl := []map[string]any{}, 0
+		for _, l := range s.Lines {
+			r := record{rrset: rrset{name, rrtype}}
+			r.data, ttl = plan.SplitRecordLine(l)
+			rr, err := r.rr()
+			if err != nil {
+				t.Fatal(err)
+			}
+			records = append(records, map[string]any{"content": strings.TrimPrefix(rr.String(), rr.Header().String()), "disabled": false})
+		}
+		rrsets = append(rrsets, map[string]any{"name": name, "type": rrtype, "ttl": ttl, "changetype": "REPLACE", "records": records})
+	}
+	p.call(t, "PATCH", "/zones/"+zone, map[string]any{"rrsets": rrsets}, nil)
+}
