@@ -105,7 +105,10 @@ func TestOpenErrors(t *testing.T) {
 }
 
 func TestKeysOutsideTheZone(t *testing.T) {
-	z := openTest(t, "127.0.0.1:1", nil)
+	z, err := Open("rfc2136", Options{Zone: testZone, Settings: map[string]string{"server": "127.0.0.1:1", "key_name": "mailpub.", "key": testSecret}})
+	if err != nil {
+		t.Fatal(err)
+	}
 	for _, k := range []plan.Key{
 		plan.DNSKey("badnomeazienda.it", "A"),
 		plan.DNSKey("it", "MX"),

@@ -39,8 +39,15 @@ func TestEdited(t *testing.T) {
 		switch {
 		case test.stale != errors.Is(err, plan.ErrStale), !test.stale && err != nil:
 			t.Errorf("%s: %v", test.name, err)
-		case err == nil && !slices.Equal(spelt(got.values), test.want):
-			t.Errorf("%s: %q, want %q", test.name, spelt(got.values), test.want)
+		case err == nil && !slices.Equal(valuesOf(got), test.want):
+			t.Errorf("%s: %q, want %q", test.name, valuesOf(got), test.want)
 		}
 	}
+}
+
+func valuesOf(s apiSet) (out []string) {
+	for _, v := range s.values {
+		out = append(out, v.text)
+	}
+	return out
 }

@@ -32,7 +32,7 @@ func TestSettle(t *testing.T) {
 		written(testZone, "MX", nil, []string{"10 mail." + testZone + " ttl 300"}),
 	}
 	put := func(s *authdns.Server) {
-		err := applyAll(t, openTest(t, s.Addr(), nil),
+		err := applyAll(t, openUpdates(t, s.Addr()),
 			change{plan.DNSKey("mail."+testZone, "A"), nil, []string{"2.2.2.2 ttl 300"}},
 			change{plan.DNSKey(testZone, "MX"), nil, []string{"10 mail." + testZone + " ttl 300"}})
 		if err != nil {
@@ -78,7 +78,7 @@ func TestSettleRemembered(t *testing.T) {
 	now, then := startDNS(t, nothing), startDNS(t, nothing)
 	key := plan.TaggedTXT(testZone, "v=spf1")
 	for server, text := range map[*authdns.Server]string{now: `"v=spf1 mx -all"`, then: `"v=spf1 -all"`} {
-		if err := applyAll(t, openTest(t, server.Addr(), nil), change{key, nil, []string{text}}); err != nil {
+		if err := applyAll(t, openUpdates(t, server.Addr()), change{key, nil, []string{text}}); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -104,3 +104,17 @@ func TestSettlePicks(t *testing.T) {
 }
 
 func nothing(*authdns.Config) {}
+
+// openUpdates returns the driver of the zone of the tests at a server that takes updates.
+func openUpdates(t *testing.T, server string) *Zone {
+	t.Helper()
+	z, err := openZone(rfc2136Provider(), Options{Zone: testZone, Settings: map[string]string{
+		"server":   server,
+		"key_name": "mailpub.",
+		"key":      testSecret,
+	}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return z
+}
