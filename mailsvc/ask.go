@@ -3,7 +3,12 @@ package mailsvc
 import (
 	"context"
 	"encoding/base64"
+	"fmt"
 )
+
+// foreign is the domain of the recipients with which relaying is tried. It belongs to nobody
+// (RFC 2606, RFC 6761), so that nothing could be delivered there.
+const foreign = "relay-test.invalid"
 
 // perConnection is after how many questions a new connection is made: servers slow down
 // or break off after some refusals.
@@ -28,7 +33,7 @@ func (a *asker) ask(ctx context.Context, from, to string) (mail, rcpt Reply, err
 			a.close()
 		}
 		fresh := a.d == nil
-		if err = a.open(ctx); err != nil {
+		if err = a.connect(ctx); err != nil {
 			return mail, rcpt, err
 		}
 		a.used++
@@ -46,8 +51,16 @@ func (a *asker) ask(ctx context.Context, from, to string) (mail, rcpt Reply, err
 	}
 }
 
-// open makes a connection where there is none.
-func (a *asker) open(ctx context.Context) (err error) {
+// greeting returns what the server says first.
+func (a *asker) greeting(ctx context.Context) (Reply, error) {
+	if err := a.connect(ctx); err != nil {
+		return Reply{}, err
+	}
+	return a.d.Greeting, nil
+}
+
+// connect makes a connection if there is none.
+func (a *asker) connect(ctx context.Context) (err error) {
 	if a.d != nil {
 		return nil
 	}
@@ -78,4 +91,30 @@ func decisive(mail, rcpt Reply) Reply {
 		return rcpt
 	}
 	return mail
+}
+
+// Discloses asks VRFY about an address that is known and one that is not, and EXPN. Servers
+// that answer both alike tell nothing (RFC 5321 section 7.3).
+func (a *asker) discloses(ctx context.Context, known, unknown string) (tells bool, said string, err error) {
+	for _, verb := range []string{"VRFY", "EXPN"} {
+		var replies [2]Reply
+		for i, name := range []string{known, unknown} {
+			if err = a.connect(ctx); err == nil {
+				replies[i], err = a.d.say(ctx, verb+" "+name)
+			}
+			if err != nil {
+				a.close()
+				return false, "", err
+			}
+		}
+		// 252 is "cannot say": only that and a refusal tell nothing.
+		code := replies[0].Code
+		if code == replies[1].Code && (code == 252 || replies[0].refused()) {
+			continue
+		}
+		if replies[0].accepted() {
+			return true, fmt.Sprintf("%s %s: %s; %s %s: %s", verb, known, replies[0], verb, unknown, replies[1]), nil
+		}
+	}
+	return false, "VRFY and EXPN tell nothing", nil
 }

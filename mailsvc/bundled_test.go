@@ -10,7 +10,10 @@ import (
 
 	"github.com/mailpub/mailpub/mailsvc/receiver"
 	"github.com/mailpub/mailpub/plan"
+	"github.com/mailpub/mailpub/plan/mail"
 )
+
+func serviceKey(name string) plan.Key { return plan.Key{Kind: Kind, Name: name} }
 
 // bundled starts the receiver that comes with mailpub, as a plan has set it up.
 func bundled(t *testing.T) (addr, maildir string) {
@@ -19,10 +22,10 @@ func bundled(t *testing.T) (addr, maildir string) {
 	driver := &Receiver{Path: filepath.Join(dir, "settings.json")}
 	var batch []plan.Change
 	for name, text := range map[string]string{
-		"hostname": host, "domain nomeazienda.it": plan.Served, "alias postmaster": "mario",
+		"hostname": host, "domain nomeazienda.it": mail.Served, "alias postmaster": "mario",
 		"alias postmaster@nomeazienda.it": "mario", "alias abuse@nomeazienda.it": "mario",
 	} {
-		batch = append(batch, plan.Change{Key: key(name), Action: plan.Create, After: []string{text}})
+		batch = append(batch, plan.Change{Key: serviceKey(name), Action: plan.Create, After: []string{text}})
 	}
 	if err := driver.Apply(t.Context(), batch, func(plan.Change, error) {}); err != nil {
 		t.Fatal(err)
@@ -57,7 +60,7 @@ func TestBundledReceiverPasses(t *testing.T) {
 	if err := Answers(t.Context(), nil, addr, host); err != nil {
 		t.Error(err)
 	}
-	items, err := (&Manual{Addr: addr}).Read(t.Context(), []plan.Key{key("hostname"), key("recipient postmaster"), key("recipient nobody@nomeazienda.it")})
+	items, err := (&Manual{Addr: addr}).Read(t.Context(), []plan.Key{serviceKey("hostname"), serviceKey("recipient postmaster"), serviceKey("recipient nobody@nomeazienda.it")})
 	if err != nil || len(items) != 2 {
 		t.Errorf("observed %v, %v", items, err)
 	}

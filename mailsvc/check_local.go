@@ -14,6 +14,7 @@ import (
 	"time"
 
 	"github.com/mailpub/mailpub/plan"
+	"github.com/mailpub/mailpub/plan/sockerr"
 )
 
 // arrival is how long a delivered message may take to its mailbox.
@@ -58,7 +59,7 @@ func (f Facts) handIn(ctx context.Context) (c plan.Check, word string) {
 	word = nonce(f.Now())
 	step, r, err := d.deliver(ctx, "<>", "<"+to+">", f.message(to, word))
 	switch {
-	case err != nil && (isTimeout(err) || ctx.Err() != nil):
+	case err != nil && (sockerr.Timeout(err) || ctx.Err() != nil):
 		c.Status, c.Got, c.Hint = plan.Skip, step+": "+plainly(err), "the server is too slow to tell: verify again, and look at its log"
 	case err != nil:
 		c.Status, c.Got, c.Hint = plan.Fail, step+": "+plainly(err), "the server breaks off: its log says why"

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/mailpub/mailpub/plan"
+	"github.com/mailpub/mailpub/plan/sockerr"
 )
 
 // mailRead sends the message of mail.local and then fetches it as its reader would.
@@ -59,8 +60,8 @@ func (f Facts) fetch(ctx context.Context, c plan.Check, word string, end time.Ti
 				c.Got += " (and could not be removed: " + plainly(err) + ")"
 			}
 			return c
-		case err != nil && looked && (ctx.Err() != nil || isTimeout(err)): // the last look was cut short
-		case err != nil && (isDialError(err) || isTimeout(err) || ctx.Err() != nil):
+		case err != nil && looked && (ctx.Err() != nil || sockerr.Timeout(err)): // the last look was cut short
+		case err != nil && (isDialError(err) || sockerr.Timeout(err) || ctx.Err() != nil):
 			c.Status, c.Got, c.Hint = plan.Skip, plainly(err), "let the server answer there; see port.inside"
 			return c
 		case err != nil:

@@ -9,12 +9,8 @@ import (
 	"github.com/mailpub/mailpub/plan"
 )
 
-// The foreign domains of the relay forms. They belong to nobody (RFC 2606, RFC 6761), so
-// that nothing could be delivered there.
-const (
-	foreign  = "relay-test.invalid"
-	foreign2 = "relay-test-2.invalid"
-)
+// foreign2 is a second foreign domain, for source routes.
+const foreign2 = "relay-test-2.invalid"
 
 // form is one way to ask for relaying.
 type form struct {

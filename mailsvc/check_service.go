@@ -8,6 +8,7 @@ import (
 	"strings"
 
 	"github.com/mailpub/mailpub/plan"
+	"github.com/mailpub/mailpub/plan/mail"
 )
 
 // config compares every managed setting with what the server itself says is in force, and
@@ -19,7 +20,7 @@ func (f Facts) config(ctx context.Context) (out []plan.Check) {
 			Got: err.Error(), Hint: "let mailpub run the server's own commands, as an administrator on its machine", Ref: "the server's own commands"})
 	}
 	for _, s := range settings {
-		if s.Need != plan.NeedDelivery {
+		if s.Need != mail.NeedDelivery {
 			out = append(out, s.check("service.config", "mailpub plan shows it, and apply sets it; where plan does not, something else overrides it"))
 		}
 	}
@@ -61,7 +62,7 @@ func (s Setting) check(id, hint string) plan.Check {
 func (f Facts) delivery(ctx context.Context) (out []plan.Check) {
 	settings, err := f.inspected(ctx)
 	for _, s := range settings {
-		if s.Need == plan.NeedDelivery {
+		if s.Need == mail.NeedDelivery {
 			out = append(out, s.check("service.delivery", "mailpub apply sets it: mail that leaves another way fails SPF"))
 		}
 	}

@@ -6,11 +6,13 @@ import (
 	"fmt"
 	"slices"
 	"strings"
-	"sync"
 	"time"
+
+	"golang.org/x/sync/errgroup"
 
 	"github.com/mailpub/mailpub/mailsvc/smuggling"
 	"github.com/mailpub/mailpub/plan"
+	"github.com/mailpub/mailpub/plan/sockerr"
 )
 
 // How a false end of a message is tried: so many at once, and so long is the silence after
@@ -69,17 +71,16 @@ type Smuggled struct {
 func TrySmuggling(ctx context.Context, dial Dial, addr, to string, forms []smuggling.Form) []Smuggled {
 	forms = slices.DeleteFunc(slices.Clone(forms), smuggling.Form.HoldsEnd) // which a server rightly ends at
 	out := make([]Smuggled, len(forms))
-	slots := make(chan struct{}, smugglers)
-	var wg sync.WaitGroup
+	var tries errgroup.Group
+	tries.SetLimit(smugglers)
 	for i, form := range forms {
-		wg.Go(func() {
-			slots <- struct{}{}
-			defer func() { <-slots }()
+		tries.Go(func() error {
 			out[i] = Smuggled{Form: form.Name}
 			out[i].Splits, out[i].Said, out[i].Err = tryEnd(ctx, dial, addr, to, form.Text)
+			return nil
 		})
 	}
-	wg.Wait()
+	_ = tries.Wait() // each error is in its own result
 	return out
 }
 
@@ -90,7 +91,7 @@ func tryEnd(ctx context.Context, dial Dial, addr, to, end string) (splits bool, 
 	if err != nil {
 		return false, "", err
 	}
-	defer d.conn.Close() // not QUIT, which would be text of the message
+	defer d.drop() // not QUIT, which would be text of the message
 	began := time.Now()
 	for _, step := range []string{"MAIL FROM:<>", "RCPT TO:<" + to + ">", "DATA"} {
 		r, err := d.say(ctx, step)
@@ -116,7 +117,7 @@ func tryEnd(ctx context.Context, dial Dial, addr, to, end string) (splits bool, 
 		return r.accepted(), r.String(), nil
 	case ctx.Err() != nil:
 		return false, "", ctx.Err()
-	case isTimeout(err) || errors.Is(err, context.DeadlineExceeded):
+	case sockerr.Timeout(err) || errors.Is(err, context.DeadlineExceeded):
 		return false, "", nil
 	case plainly(err) == closed: // it breaks off
 		return false, closed, nil

@@ -6,8 +6,6 @@ import (
 	"errors"
 	"fmt"
 	"net"
-	"slices"
-	"strings"
 	"sync"
 
 	"github.com/mailpub/mailpub/plan"
@@ -105,12 +103,4 @@ func (f Facts) login(ctx context.Context, addr, user, password string) (Reply, e
 		return Reply{}, errNoAuth
 	}
 	return d.say(ctx, "AUTH PLAIN "+base64.StdEncoding.EncodeToString([]byte("\x00"+user+"\x00"+password)))
-}
-
-// offersPlain reports whether the answer to EHLO has AUTH PLAIN (RFC 4954 section 3, RFC 4616).
-func (d *dialog) offersPlain() bool {
-	return slices.ContainsFunc(d.Hello.Lines, func(l string) bool {
-		words := strings.Fields(strings.ToUpper(strings.Replace(l, "=", " ", 1)))
-		return len(words) > 1 && words[0] == "AUTH" && slices.Contains(words, "PLAIN")
-	})
 }

@@ -3,7 +3,6 @@ package mailsvc
 import (
 	"context"
 	"crypto/x509"
-	"errors"
 	"fmt"
 	"net"
 	"net/netip"
@@ -183,12 +182,6 @@ func (f Facts) banner(ctx context.Context) []plan.Check {
 	}
 	c.Status = plan.Pass
 	return single(c)
-}
-
-// isDialError reports whether there was no connection at all.
-func isDialError(err error) bool {
-	var op *net.OpError
-	return errors.As(err, &op) && op.Op == "dial"
 }
 
 // silent is what a check says when there is no server to ask: port.inside fails for it.

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"net"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -248,6 +249,17 @@ func (d *dialog) deliver(ctx context.Context, from, to, message string) (step st
 	return "message", r, err
 }
 
+// offersPlain reports whether the answer to EHLO has AUTH PLAIN (RFC 4954 section 3, RFC 4616).
+func (d *dialog) offersPlain() bool {
+	return slices.ContainsFunc(d.Hello.Lines, func(l string) bool {
+		words := strings.Fields(strings.ToUpper(strings.Replace(l, "=", " ", 1)))
+		return len(words) > 1 && words[0] == "AUTH" && slices.Contains(words, "PLAIN")
+	})
+}
+
+// drop closes the connection without QUIT, in the middle of whatever was said.
+func (d *dialog) drop() { d.conn.Close() }
+
 // close takes leave, without waiting for long, and closes the connection.
 func (d *dialog) close() {
 	d.conn.SetDeadline(time.Now().Add(time.Second))
@@ -255,6 +267,16 @@ func (d *dialog) close() {
 		d.in.ReadSlice('\n')
 	}
 	d.conn.Close()
+}
+
+// Greeting connects to an SMTP server and returns what it says first. dial may be nil.
+func Greeting(ctx context.Context, dial Dial, addr string) (Reply, error) {
+	d, err := open(ctx, dial, addr)
+	if err != nil {
+		return Reply{}, err
+	}
+	defer d.close()
+	return d.Greeting, nil
 }
 
 // Answers is the gate before MX: it returns nil when something answers at addr as the mail

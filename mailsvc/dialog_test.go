@@ -9,6 +9,8 @@ import (
 	"testing"
 	"testing/synctest"
 	"time"
+
+	"github.com/mailpub/mailpub/plan/sockerr"
 )
 
 func TestParseReply(t *testing.T) {
@@ -71,28 +73,6 @@ func FuzzParseReply(f *testing.F) {
 	})
 }
 
-// send returns a handler that says s and waits for the client to go.
-func send(s string) func(net.Conn) {
-	return func(conn net.Conn) {
-		defer conn.Close()
-		io.WriteString(conn, s)
-		io.Copy(io.Discard, conn)
-	}
-}
-
-// drip says one piece after another, forever.
-func drip(piece string, each time.Duration) func(net.Conn) {
-	return func(conn net.Conn) {
-		defer conn.Close()
-		for {
-			if _, err := io.WriteString(conn, piece); err != nil {
-				return
-			}
-			time.Sleep(each)
-		}
-	}
-}
-
 // Every fault ends the dialog with what happened, in bounded time and memory.
 func TestDialogFaults(t *testing.T) {
 	tests := []struct {
@@ -146,7 +126,7 @@ func TestDialogCancelled(t *testing.T) {
 		ctx, cancel := context.WithTimeout(t.Context(), 3*time.Second)
 		defer cancel()
 		began := time.Now()
-		if _, err := hello(ctx, piped(drip("220-wait\r\n", time.Second)), "mail:25"); !isTimeout(err) {
+		if _, err := hello(ctx, piped(drip("220-wait\r\n", time.Second)), "mail:25"); !sockerr.Timeout(err) {
 			t.Errorf("error is %v", err)
 		}
 		if took := time.Since(began); took != 3*time.Second {

@@ -4,16 +4,13 @@ import (
 	"bufio"
 	"bytes"
 	"context"
+	"io"
 	"net"
 	"strings"
 	"sync"
 	"testing"
 	"time"
-
-	"go.uber.org/goleak"
 )
-
-func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
 const host = "mail.nomeazienda.it"
 
@@ -191,10 +188,42 @@ func nobody(t *testing.T) string {
 }
 
 // piped connects to handle without a network, for tests in which time is not real.
-func piped(handle func(net.Conn)) Dial {
+func piped(handle func(net.Conn)) func(context.Context, string, string) (net.Conn, error) {
 	return func(context.Context, string, string) (net.Conn, error) {
 		ours, theirs := net.Pipe()
 		go handle(theirs)
 		return ours, nil
+	}
+}
+
+// answers returns a reply function that changes the answer to one verb.
+func answers(verb, answer string) func(string) string {
+	return func(line string) string {
+		if strings.HasPrefix(line, verb) {
+			return answer
+		}
+		return ""
+	}
+}
+
+// send returns a handler that says s and waits for the client to go.
+func send(s string) func(net.Conn) {
+	return func(conn net.Conn) {
+		defer conn.Close()
+		io.WriteString(conn, s)
+		io.Copy(io.Discard, conn)
+	}
+}
+
+// drip says one piece after another, forever.
+func drip(piece string, each time.Duration) func(net.Conn) {
+	return func(conn net.Conn) {
+		defer conn.Close()
+		for {
+			if _, err := io.WriteString(conn, piece); err != nil {
+				return
+			}
+			time.Sleep(each)
+		}
 	}
 }

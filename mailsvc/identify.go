@@ -1,7 +1,6 @@
 package mailsvc
 
 import (
-	"context"
 	"os"
 	"strings"
 
@@ -30,19 +29,9 @@ func Traces() []Trace {
 	}
 }
 
-// Greeting connects to an SMTP server and returns what it says first. dial may be nil.
-func Greeting(ctx context.Context, dial Dial, addr string) (Reply, error) {
-	d, err := open(ctx, dial, addr)
-	if err != nil {
-		return Reply{}, err
-	}
-	defer d.close()
-	return d.Greeting, nil
-}
-
-// Kind returns the kind of server that greets so; "" where the greeting does not say.
-func (r Reply) Kind() string {
-	text := " " + strings.Join(r.Lines, " ") + " "
+// TypeOf returns the type of the server that sent a greeting; "" if the greeting does not tell.
+func TypeOf(greeting Reply) string {
+	text := " " + strings.Join(greeting.Lines, " ") + " "
 	for _, t := range Traces() {
 		if t.Greeting != "" && strings.Contains(text, " "+t.Greeting+" ") {
 			return t.Type

@@ -8,7 +8,7 @@ import (
 	"testing"
 )
 
-func TestKind(t *testing.T) {
+func TestTypeOf(t *testing.T) {
 	for greeting, want := range map[string]string{
 		"mail.example.org ESMTP Postfix (Debian/GNU)":                                    "postfix",
 		"mail.example.org ESMTP Exim 4.96 Tue, 24 Nov 2026 18:00:00 +0000":               "exim",
@@ -18,7 +18,7 @@ func TestKind(t *testing.T) {
 		"postfix.example.org ESMTP ready":                                                "",
 		"mx.example.org Microsoft ESMTP MAIL Service ready at Tue, 24 Nov 2026 18:00:00": "",
 	} {
-		if got := (Reply{Code: 220, Lines: []string{greeting}}).Kind(); got != want {
+		if got := TypeOf(Reply{Code: 220, Lines: []string{greeting}}); got != want {
 			t.Errorf("%q: %q, want %q", greeting, got, want)
 		}
 	}

@@ -6,6 +6,7 @@ import (
 	"fmt"
 
 	"github.com/mailpub/mailpub/plan"
+	"github.com/mailpub/mailpub/plan/mail"
 )
 
 // Manual is a mail server that a person sets up. It implements Server: it observes by SMTP
@@ -78,36 +79,37 @@ const (
 func (m *Manual) observe(ctx context.Context, a *asker, k plan.Key) (lines []string, unknown string) {
 	need, name := SplitNeed(k)
 	switch need {
-	case plan.NeedHostname, plan.NeedListen:
-		if err := a.open(ctx); err != nil {
+	case mail.NeedHostname, mail.NeedListen:
+		greeting, err := a.greeting(ctx)
+		if err != nil {
 			return nil, m.silence(err)
 		}
-		if need == plan.NeedListen {
+		if need == mail.NeedListen {
 			return []string{m.Addr}, ""
 		}
-		return []string{a.d.Greeting.Name()}, ""
+		return []string{greeting.Name()}, ""
 	case NeedRecipient:
 		return m.takes(ctx, a, name, Accepted)
-	case plan.NeedDomain:
-		return m.takes(ctx, a, "postmaster@"+name, plan.Served)
-	case plan.NeedRelaying:
-		return m.refuses(ctx, a, "<>", "mailpub-relay-test@"+foreign, plan.Refused, trusted)
-	case plan.NeedVRFY:
+	case mail.NeedDomain:
+		return m.takes(ctx, a, "postmaster@"+name, mail.Served)
+	case mail.NeedRelaying:
+		return m.refuses(ctx, a, "<>", "mailpub-relay-test@"+foreign, mail.Refused, trusted)
+	case mail.NeedVRFY:
 		return m.vrfy(ctx, a)
 	}
 	if m.Domain == "" {
 		return nil, notBySMTP
 	}
 	switch need {
-	case plan.NeedMailbox:
-		return m.takes(ctx, a, name+"@"+m.Domain, plan.Exists)
-	case plan.NeedRecipients:
-		return m.refuses(ctx, a, "<>", "mailpub-nobody@"+m.Domain, plan.KnownOnly, "")
-	case plan.NeedAccount:
-		return m.refuses(ctx, a, "<>", name+"@"+m.Domain, plan.Unreachable, "")
-	case plan.NeedSenders:
+	case mail.NeedMailbox:
+		return m.takes(ctx, a, name+"@"+m.Domain, mail.Exists)
+	case mail.NeedRecipients:
+		return m.refuses(ctx, a, "<>", "mailpub-nobody@"+m.Domain, mail.KnownOnly, "")
+	case mail.NeedAccount:
+		return m.refuses(ctx, a, "<>", name+"@"+m.Domain, mail.Unreachable, "")
+	case mail.NeedSenders:
 		postmaster := "postmaster@" + m.Domain
-		return m.refuses(ctx, a, "<"+postmaster+">", postmaster, plan.Authenticated, trusted)
+		return m.refuses(ctx, a, "<"+postmaster+">", postmaster, mail.Authenticated, trusted)
 	}
 	return nil, notBySMTP
 }
@@ -153,14 +155,14 @@ func undecided(mail, rcpt Reply) string {
 
 // vrfy sees whether the server tells known addresses from unknown ones.
 func (m *Manual) vrfy(ctx context.Context, a *asker) (lines []string, unknown string) {
-	tells, _, err := discloses(ctx, a, "postmaster", "mailpub-nobody")
+	tells, _, err := a.discloses(ctx, "postmaster", "mailpub-nobody")
 	switch {
 	case err != nil:
 		return nil, m.silence(err)
 	case tells:
 		return nil, ""
 	}
-	return []string{plan.Silent}, ""
+	return []string{mail.Silent}, ""
 }
 
 // Apply implements plan.Driver. It always fails: plan makes by-hand changes of what

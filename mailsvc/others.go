@@ -7,6 +7,7 @@ import (
 
 	"github.com/mailpub/mailpub/mailsvc/command"
 	"github.com/mailpub/mailpub/plan"
+	"github.com/mailpub/mailpub/plan/mail"
 )
 
 // Validated is a mail server whose command says whether its configuration is valid, and no
@@ -20,46 +21,46 @@ type Validated struct {
 // OpenSMTPD returns what is known of it (smtpd(8), smtpd.conf(5)).
 func OpenSMTPD() Validated {
 	return Validated{"OpenSMTPD", []string{"smtpd", "-n"}, Words{
-		plan.NeedHostname:   `smtpd.conf: listen on ... hostname "{text}"; and the same in /etc/mail/mailname`,
-		plan.NeedListen:     "smtpd.conf: listen on the address of {text}",
-		plan.NeedDomain:     `smtpd.conf: match from any for domain "{name}" action "local"`,
+		mail.NeedHostname:   `smtpd.conf: listen on ... hostname "{text}"; and the same in /etc/mail/mailname`,
+		mail.NeedListen:     "smtpd.conf: listen on the address of {text}",
+		mail.NeedDomain:     `smtpd.conf: match from any for domain "{name}" action "local"`,
 		NeedRecipient:       "add {name} to the aliases or virtual table of its action: {text}; then smtpctl update table",
-		plan.NeedMailbox:    "create the account (adduser {name}), or an alias",
-		plan.NeedDelivery:   `smtpd.conf: {text} (action "outbound" relay, with host smtp+tls://... for a smart host)`,
-		plan.NeedRelaying:   "smtpd.conf: no match from any for any, but with auth{text}",
-		plan.NeedSenders:    `smtpd.conf: match !auth from any mail-from "@DOMAIN" for any reject, before the others, for each of its domains`,
-		plan.NeedRecipients: "smtpd.conf: no catch-all in the virtual table (a line that begins with @)",
-		plan.NeedSigning:    "smtpd.conf: filter with dkimsign for {name}: {text}",
+		mail.NeedMailbox:    "create the account (adduser {name}), or an alias",
+		mail.NeedDelivery:   `smtpd.conf: {text} (action "outbound" relay, with host smtp+tls://... for a smart host)`,
+		mail.NeedRelaying:   "smtpd.conf: no match from any for any, but with auth{text}",
+		mail.NeedSenders:    `smtpd.conf: match !auth from any mail-from "@DOMAIN" for any reject, before the others, for each of its domains`,
+		mail.NeedRecipients: "smtpd.conf: no catch-all in the virtual table (a line that begins with @)",
+		mail.NeedSigning:    "smtpd.conf: filter with dkimsign for {name}: {text}",
 	}}
 }
 
 // Mox returns what is known of it (its command's help).
 func Mox() Validated {
 	return Validated{"mox", []string{"mox", "config", "test"}, Words{
-		plan.NeedHostname:   "mox.conf: Hostname: {text}, also of the listener",
-		plan.NeedListen:     "mox.conf: Listeners, public, IPs: the address of {text}, SMTP enabled",
-		plan.NeedDomain:     "mox config domain add {name} ACCOUNT",
+		mail.NeedHostname:   "mox.conf: Hostname: {text}, also of the listener",
+		mail.NeedListen:     "mox.conf: Listeners, public, IPs: the address of {text}, SMTP enabled",
+		mail.NeedDomain:     "mox config domain add {name} ACCOUNT",
 		NeedRecipient:       "mox config alias add {name} ADDRESS, or mox config address add {name} {text}",
-		plan.NeedMailbox:    "mox config account add {name} {name}@DOMAIN",
-		plan.NeedDelivery:   "domains.conf: Routes, and mox.conf: Transports: {text}",
-		plan.NeedRecipients: "domains.conf: no catch-all address (one without a local part)",
-		plan.NeedSigning:    "domains.conf: DKIM of {name}: {text}",
+		mail.NeedMailbox:    "mox config account add {name} {name}@DOMAIN",
+		mail.NeedDelivery:   "domains.conf: Routes, and mox.conf: Transports: {text}",
+		mail.NeedRecipients: "domains.conf: no catch-all address (one without a local part)",
+		mail.NeedSigning:    "domains.conf: DKIM of {name}: {text}",
 	}}
 }
 
 // Maddy returns what is known of it (maddy.conf).
 func Maddy() Validated {
 	return Validated{"maddy", []string{"maddy", "verify-config"}, Words{
-		plan.NeedHostname:   "maddy.conf: $(hostname) = {text}",
-		plan.NeedListen:     "maddy.conf: smtp tcp://{text}",
-		plan.NeedDomain:     "maddy.conf: add {name} to $(local_domains)",
+		mail.NeedHostname:   "maddy.conf: $(hostname) = {text}",
+		mail.NeedListen:     "maddy.conf: smtp tcp://{text}",
+		mail.NeedDomain:     "maddy.conf: add {name} to $(local_domains)",
 		NeedRecipient:       "add {name}: {text} to /etc/maddy/aliases",
-		plan.NeedMailbox:    "maddy creds create {name}@DOMAIN, and maddy imap-acct create {name}@DOMAIN",
-		plan.NeedDelivery:   "maddy.conf: target.remote outbound_delivery, or target.smtp for a smart host: {text}",
-		plan.NeedRelaying:   "maddy.conf: in smtp, default_source: default_destination { reject 550 5.1.1 }{text}",
-		plan.NeedSenders:    "maddy.conf: in smtp: source $(local_domains) { reject 501 5.1.8 }",
-		plan.NeedRecipients: "maddy.conf: in smtp: destination $(local_domains) without a catch-all",
-		plan.NeedSigning:    "maddy.conf: modify { dkim $(primary_domain) $(local_domains) default } for {name}: {text}",
+		mail.NeedMailbox:    "maddy creds create {name}@DOMAIN, and maddy imap-acct create {name}@DOMAIN",
+		mail.NeedDelivery:   "maddy.conf: target.remote outbound_delivery, or target.smtp for a smart host: {text}",
+		mail.NeedRelaying:   "maddy.conf: in smtp, default_source: default_destination { reject 550 5.1.1 }{text}",
+		mail.NeedSenders:    "maddy.conf: in smtp: source $(local_domains) { reject 501 5.1.8 }",
+		mail.NeedRecipients: "maddy.conf: in smtp: destination $(local_domains) without a catch-all",
+		mail.NeedSigning:    "maddy.conf: modify { dkim $(primary_domain) $(local_domains) default } for {name}: {text}",
 	}}
 }
 

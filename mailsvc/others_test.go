@@ -10,6 +10,7 @@ import (
 
 	"github.com/mailpub/mailpub/mailsvc/command"
 	"github.com/mailpub/mailpub/plan"
+	"github.com/mailpub/mailpub/plan/mail"
 )
 
 // The servers that only say whether their configuration is valid: what they do is seen by
@@ -33,7 +34,7 @@ func TestValidated(t *testing.T) {
 					return "", c.err
 				})
 				needs := []plan.Item{{Key: key("hostname"), Lines: []string{host}}, {Key: key("alias abuse@nomeazienda.it"), Lines: []string{"mario"}},
-					{Key: key("relaying"), Lines: []string{plan.Refused, "trusts 10.0.0.0/8"}}, {Key: key("signing nomeazienda.it"), Lines: []string{"selector s1"}}}
+					{Key: key("relaying"), Lines: []string{mail.Refused, "trusts 10.0.0.0/8"}}, {Key: key("signing nomeazienda.it"), Lines: []string{"selector s1"}}}
 				var keys []plan.Key
 				for _, it := range driver.Spell(needs) {
 					keys = append(keys, it.Key)
@@ -51,7 +52,7 @@ func TestValidated(t *testing.T) {
 					}
 					continue
 				}
-				if err != nil || len(items) != 4 || items[0].Lines[0] != host || items[1].Lines[0] != Accepted || items[2].Lines[0] != plan.Refused || items[3].Unreadable == "" {
+				if err != nil || len(items) != 4 || items[0].Lines[0] != host || items[1].Lines[0] != Accepted || items[2].Lines[0] != mail.Refused || items[3].Unreadable == "" {
 					t.Errorf("%s: %+v, %v", c.name, items, err)
 				}
 			}

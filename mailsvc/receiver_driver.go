@@ -13,6 +13,7 @@ import (
 	"github.com/mailpub/mailpub/mailsvc/receiver"
 	"github.com/mailpub/mailpub/plan"
 	"github.com/mailpub/mailpub/plan/durable"
+	"github.com/mailpub/mailpub/plan/mail"
 )
 
 // Receiver is the bundled receiver's settings file. It implements plan.Driver; the
@@ -36,7 +37,7 @@ func (r *Receiver) Kind() string { return Kind }
 func (r *Receiver) Spell(needs []plan.Item) []plan.Item {
 	return slices.DeleteFunc(slices.Clone(needs), func(it plan.Item) bool {
 		need, _ := SplitNeed(it.Key)
-		return need != plan.NeedHostname && need != plan.NeedDomain && need != plan.NeedAlias
+		return need != mail.NeedHostname && need != mail.NeedDomain && need != mail.NeedAlias
 	})
 }
 
@@ -75,15 +76,15 @@ func (r *Receiver) load() (receiver.Settings, error) {
 func get(s receiver.Settings, k plan.Key) []string {
 	what, name := SplitNeed(k)
 	switch what {
-	case plan.NeedHostname:
+	case mail.NeedHostname:
 		if s.Hostname != "" {
 			return []string{s.Hostname}
 		}
-	case plan.NeedDomain:
+	case mail.NeedDomain:
 		if slices.Contains(s.Domains, name) {
-			return []string{plan.Served}
+			return []string{mail.Served}
 		}
-	case plan.NeedAlias:
+	case mail.NeedAlias:
 		if box, ok := s.Aliases[name]; ok {
 			return []string{box}
 		}
@@ -99,16 +100,16 @@ func set(s *receiver.Settings, k plan.Key, lines []string) error {
 	text := strings.Join(lines, "")
 	what, name := SplitNeed(k)
 	switch what {
-	case plan.NeedHostname:
+	case mail.NeedHostname:
 		s.Hostname = text
-	case plan.NeedDomain:
+	case mail.NeedDomain:
 		s.Domains = slices.DeleteFunc(s.Domains, func(d string) bool { return d == name })
-		if text == plan.Served {
+		if text == mail.Served {
 			s.Domains = append(s.Domains, name)
 		} else if text != "" {
-			return fmt.Errorf("%s: want %q, not %q", k, plan.Served, text)
+			return fmt.Errorf("%s: want %q, not %q", k, mail.Served, text)
 		}
-	case plan.NeedAlias:
+	case mail.NeedAlias:
 		if s.Aliases == nil {
 			s.Aliases = map[string]string{}
 		}

@@ -10,6 +10,7 @@ import (
 
 	"github.com/mailpub/mailpub/mailsvc/receiver"
 	"github.com/mailpub/mailpub/plan"
+	"github.com/mailpub/mailpub/plan/mail"
 	"github.com/mailpub/mailpub/plan/plantest"
 )
 
@@ -44,7 +45,7 @@ func TestReceiverConforms(t *testing.T) {
 				{Key: key("alias postmaster@nomeazienda.it"), Lines: []string{"mario"}},
 				{Key: key("alias postmaster"), Lines: []string{"mario"}},
 				{Key: key("hostname"), Lines: []string{host}},
-				{Key: key("domain nomeazienda.it"), Lines: []string{plan.Served}},
+				{Key: key("domain nomeazienda.it"), Lines: []string{mail.Served}},
 			},
 			Other: []string{"luigi"},
 			Foreign: func(t *testing.T, k plan.Key, lines []string) {
@@ -140,7 +141,7 @@ func TestReceiverRefuses(t *testing.T) {
 			path := filepath.Join(t.TempDir(), "s.json")
 			edit(t, path, func(s *receiver.Settings) { s.Hostname = host })
 			before, _ := os.ReadFile(path)
-			batch := []plan.Change{{Key: key("domain nomeazienda.it"), After: []string{plan.Served}}, test.change}
+			batch := []plan.Change{{Key: key("domain nomeazienda.it"), After: []string{mail.Served}}, test.change}
 			err := (&Receiver{Path: path}).Apply(t.Context(), batch, func(c plan.Change, err error) {
 				if err == nil {
 					t.Errorf("%v is reported as done", c.Key)
@@ -265,14 +266,4 @@ func TestManual(t *testing.T) {
 			t.Errorf("%v, %d reported, said %q", err, reported, f.said())
 		}
 	})
-}
-
-// answers returns a reply function that changes the answer to one verb.
-func answers(verb, answer string) func(string) string {
-	return func(line string) string {
-		if strings.HasPrefix(line, verb) {
-			return answer
-		}
-		return ""
-	}
 }

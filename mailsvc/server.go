@@ -5,6 +5,7 @@ import (
 	"strings"
 
 	"github.com/mailpub/mailpub/plan"
+	"github.com/mailpub/mailpub/plan/mail"
 )
 
 // Kind is the kind of the keys of the mail service.
@@ -37,7 +38,7 @@ type Setting struct {
 
 // SplitNeed returns the parts of a need's key: {"alias", "postmaster@nomeazienda.it"}.
 func SplitNeed(k plan.Key) (need, name string) {
-	if k.Name == plan.NeedLineEnds { // two words, and no name
+	if k.Name == mail.NeedLineEnds { // two words, and no name
 		return k.Name, ""
 	}
 	need, name, _ = strings.Cut(k.Name, " ")

@@ -4,6 +4,7 @@ import (
 	"strings"
 
 	"github.com/mailpub/mailpub/plan"
+	"github.com/mailpub/mailpub/plan/mail"
 )
 
 // Words say, for each need, where a person sets it. "{name}" stands for what the need is
@@ -19,22 +20,22 @@ const Accepted = "accepted"
 // anyServer are the words for a server that mailpub knows nothing of.
 func anyServer() Words {
 	return Words{
-		plan.NeedHostname:   "set the server's own name to {text}",
-		plan.NeedListen:     "let its SMTP listen at {text}",
-		plan.NeedDomain:     "let the server accept mail for {name}",
+		mail.NeedHostname:   "set the server's own name to {text}",
+		mail.NeedListen:     "let its SMTP listen at {text}",
+		mail.NeedDomain:     "let the server accept mail for {name}",
 		NeedRecipient:       "let the server accept {name}, delivered to {text}",
-		plan.NeedMailbox:    "create the mailbox {name}",
-		plan.NeedDelivery:   "set how mail leaves: {text}",
-		plan.NeedRelaying:   "refuse recipients of other domains to whoever has not logged in{text}",
-		plan.NeedSenders:    "take mail from senders of its own domains, and from postmaster, abuse and webmaster, only after a login",
-		plan.NeedRecipients: "refuse unknown recipients and unknown senders of its own domains at once (550), with no catch-all mailbox",
-		plan.NeedAccount:    "let nobody reach or log in as {name}: remove the account, or give it a strong password",
-		plan.NeedLineEnds:   "let a message end only at CR LF . CR LF, and refuse or normalise bare CR and LF (SMTP smuggling)",
-		plan.NeedVRFY:       "switch VRFY and EXPN off",
-		plan.NeedPasswords:  "let the server refuse weak passwords",
-		plan.NeedHosts:      "take {name} out of the server's hosts file, where that maps it elsewhere than DNS does",
-		plan.NeedCollector:  "let the collector poll {name} by its provider's address: the name is this server now",
-		plan.NeedSigning:    "let the server sign mail of {name}: {text}",
+		mail.NeedMailbox:    "create the mailbox {name}",
+		mail.NeedDelivery:   "set how mail leaves: {text}",
+		mail.NeedRelaying:   "refuse recipients of other domains to whoever has not logged in{text}",
+		mail.NeedSenders:    "take mail from senders of its own domains, and from postmaster, abuse and webmaster, only after a login",
+		mail.NeedRecipients: "refuse unknown recipients and unknown senders of its own domains at once (550), with no catch-all mailbox",
+		mail.NeedAccount:    "let nobody reach or log in as {name}: remove the account, or give it a strong password",
+		mail.NeedLineEnds:   "let a message end only at CR LF . CR LF, and refuse or normalise bare CR and LF (SMTP smuggling)",
+		mail.NeedVRFY:       "switch VRFY and EXPN off",
+		mail.NeedPasswords:  "let the server refuse weak passwords",
+		mail.NeedHosts:      "take {name} out of the server's hosts file, where that maps it elsewhere than DNS does",
+		mail.NeedCollector:  "let the collector poll {name} by its provider's address: the name is this server now",
+		mail.NeedSigning:    "let the server sign mail of {name}: {text}",
 	}
 }
 
@@ -55,17 +56,17 @@ func (w Words) spell(needs []plan.Item) []plan.Item {
 		need, name := SplitNeed(it.Key)
 		text := strings.Join(it.Lines, ", ")
 		switch need { // what can't be seen by SMTP is only said
-		case plan.NeedAlias:
+		case mail.NeedAlias:
 			if name != "postmaster" && !strings.Contains(name, "@") {
 				continue // a server need not know it without a domain (RFC 5321 section 4.5.1)
 			}
 			need, it.Key.Name, it.Lines = NeedRecipient, NeedRecipient+" "+name, []string{Accepted}
-		case plan.NeedRelaying:
+		case mail.NeedRelaying:
 			text = ""
 			if len(it.Lines) > 1 {
 				text = " (" + strings.Join(it.Lines[1:], ", ") + ")"
 			}
-			it.Lines = []string{plan.Refused}
+			it.Lines = []string{mail.Refused}
 		}
 		it.ByHand = w.Say(need, name, text)
 		out = append(out, it)

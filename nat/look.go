@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/mailpub/mailpub/plan"
+	"github.com/mailpub/mailpub/plan/netaddr"
 )
 
 // Report is what Look sees. It is plain data.
@@ -145,21 +146,14 @@ func (r *Router) version() string {
 
 // KindOf names the kind of an address that a router has outside.
 func KindOf(a netip.Addr) string {
-	what := ""
-	if a.IsValid() {
-		what = notPublic(a)
-	}
-	switch {
-	case !a.IsValid():
+	if !a.IsValid() {
 		return "unknown"
-	case what == "":
+	}
+	switch kind := netaddr.KindOf(a); kind {
+	case netaddr.Public:
 		return "public"
-	case strings.HasPrefix(what, "private"):
-		return "private"
-	case strings.HasPrefix(what, "shared"):
-		return "cgnat"
-	case strings.HasPrefix(what, "for documentation"):
-		return "documentation"
+	case netaddr.Private, netaddr.Shared, netaddr.Documentation:
+		return string(kind)
 	}
 	return "other"
 }

@@ -13,6 +13,7 @@ import (
 	"github.com/google/nftables"
 
 	"github.com/mailpub/mailpub/plan"
+	"github.com/mailpub/mailpub/plan/netaddr"
 )
 
 // netfilter is the Linux router that mailpub runs on itself, spoken to by nftables. Its
@@ -63,7 +64,7 @@ func (n *netfilter) String() string   { return "router by nftables on this machi
 func (n *netfilter) wan(context.Context) (first netip.Addr, err error) {
 	nets, err := prefixes(n.wanDev)
 	for _, p := range nets {
-		if notPublic(p.Addr()) == "" {
+		if netaddr.NotPublic(p.Addr()) == "" {
 			return p.Addr(), nil
 		}
 		if !first.IsValid() {

@@ -7,6 +7,8 @@ import (
 	"fmt"
 	"net/netip"
 	"time"
+
+	"github.com/mailpub/mailpub/plan/netaddr"
 )
 
 // The Port Control Protocol on the wire (RFC 6887).
@@ -165,8 +167,8 @@ func (a pcpAnswer) err() error {
 		return fmt.Errorf("%w: %w", ErrRefused, no)
 	case codeNetworkFail, codeNoResources:
 		// miniupnpd says the latter when its WAN address is not public, and tells which.
-		if a.address.IsValid() && !a.address.IsUnspecified() && notPublic(a.address) != "" {
-			return fmt.Errorf("%w: its address outside is %s, %s: %w", ErrDoubleNAT, a.address, notPublic(a.address), no)
+		if a.address.IsValid() && !a.address.IsUnspecified() && netaddr.NotPublic(a.address) != "" {
+			return fmt.Errorf("%w: its address outside is %s, %s: %w", ErrDoubleNAT, a.address, netaddr.NotPublic(a.address), no)
 		}
 		return fmt.Errorf("%w: %w", ErrRefused, no)
 	case codeMismatch:

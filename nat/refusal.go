@@ -3,6 +3,8 @@ package nat
 import (
 	"context"
 	"fmt"
+
+	"github.com/mailpub/mailpub/plan/netaddr"
 )
 
 // Codes with which a UPnP router refuses (UPnP Device Architecture 1.1,
@@ -56,7 +58,7 @@ func (u *upnp) explain(ctx context.Context, p port, to target, no *refusal) erro
 	case codeNoPortMaps:
 		return fmt.Errorf("%w: it has no room for another mapping: %w", ErrRefused, no)
 	case codeActionFailed:
-		if a, err := u.wan(ctx); err == nil && (!a.IsValid() || notPublic(a) != "") {
+		if a, err := u.wan(ctx); err == nil && (!a.IsValid() || netaddr.NotPublic(a) != "") {
 			return fmt.Errorf("%w: %w", ErrDoubleNAT, no)
 		}
 	}

@@ -12,9 +12,9 @@ import (
 	"net/url"
 	"strings"
 	"sync"
-	"syscall"
 	"time"
 
+	"github.com/mailpub/mailpub/plan/sockerr"
 	"golang.org/x/net/ipv4"
 )
 
@@ -186,7 +186,7 @@ func (o Options) deaf(ctx context.Context) <-chan error {
 		if _, err = c.Write(request(1)); err == nil {
 			_, err = c.Read(make([]byte, 1))
 		}
-		if errors.Is(err, syscall.ECONNREFUSED) {
+		if sockerr.Refused(err) {
 			verdict <- fmt.Errorf("%s %s has nobody who listens to searches", which, gateway)
 		}
 	}()

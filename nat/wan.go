@@ -4,6 +4,8 @@ import (
 	"context"
 	"fmt"
 	"net/netip"
+
+	"github.com/mailpub/mailpub/plan/netaddr"
 )
 
 // WAN returns the address that the router itself has outside. When that is not a
@@ -21,7 +23,7 @@ func (r *Router) WAN(ctx context.Context) (netip.Addr, error) {
 	if !a.IsValid() {
 		return a, fmt.Errorf("%s: %w: it tells none, as routers do behind another router", r.device, ErrDoubleNAT)
 	}
-	if what := notPublic(a); what != "" {
+	if what := netaddr.NotPublic(a); what != "" {
 		return a, fmt.Errorf("%s: %w: %s is %s", r.device, ErrDoubleNAT, a, what)
 	}
 	return a, nil
@@ -41,28 +43,4 @@ func (r *Router) toldByPCP(ctx context.Context) netip.Addr {
 	}
 	a, _ := p.wan(ctx) // without one, or with a note, it is as before
 	return a
-}
-
-// notPublic says what an address is that can't be reached from the Internet, or "".
-func notPublic(a netip.Addr) string {
-	for _, block := range []struct{ prefix, what string }{
-		{"10.0.0.0/8", "private (RFC 1918)"},
-		{"172.16.0.0/12", "private (RFC 1918)"},
-		{"192.168.0.0/16", "private (RFC 1918)"},
-		{"100.64.0.0/10", "shared by a provider's customers, carrier-grade NAT (RFC 6598)"},
-		{"127.0.0.0/8", "loopback"},
-		{"169.254.0.0/16", "link-local: the router got no address (RFC 3927)"},
-		{"0.0.0.0/8", "none (RFC 1122 section 3.2.1.3)"},
-		{"192.0.0.0/24", "reserved (RFC 6890)"},
-		{"192.0.2.0/24", "for documentation (RFC 5737)"},
-		{"198.51.100.0/24", "for documentation (RFC 5737)"},
-		{"203.0.113.0/24", "for documentation (RFC 5737)"},
-		{"198.18.0.0/15", "for benchmarks (RFC 2544)"},
-		{"224.0.0.0/3", "multicast or reserved (RFC 1112)"},
-	} {
-		if netip.MustParsePrefix(block.prefix).Contains(a.Unmap()) {
-			return block.what
-		}
-	}
-	return ""
 }

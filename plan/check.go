@@ -17,6 +17,22 @@ const (
 	Skip Status = "skip" // it can't be known from here; Got says why
 )
 
+// Reason is why a check comes out as it does, where its checker knows that for certain: Causes
+// goes by it, and never by words meant for people.
+type Reason string
+
+const (
+	ReasonSilent  Reason = "silent"   // what had to be asked does not answer
+	ReasonMute    Reason = "mute"     // the mail server did not show its certificate
+	ReasonPartly  Reason = "partly"   // one of several that had to be asked does not
+	ReasonDown    Reason = "down"     // the mail server itself does not listen
+	ReasonAbsent  Reason = "absent"   // there is none at all, as before the first apply
+	ReasonAstray  Reason = "astray"   // DNS led somewhere else
+	ReasonLost    Reason = "lost"     // mailpub put it there, and it is there no more
+	ReasonUnseen  Reason = "unseen"   // nobody looks from outside; nothing that is mended here alters that
+	ReasonStandIn Reason = "stand-in" // something of mailpub's own answered in place of the real thing
+)
+
 // Check is one finding: one id, one subject, one rule.
 type Check struct {
 	ID      string `json:"id"`      // "mx.target"

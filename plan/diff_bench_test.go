@@ -48,7 +48,7 @@ func BenchmarkDiff(b *testing.B) {
 func world(n int) (wanted, observed []Item, ledger *Ledger) {
 	ledger = NewLedger("bench")
 	for i := range n {
-		k := DNSKey(fmt.Sprintf("host%07d.example.org", (i*7919)%n), "A")
+		k := Key{"dns", fmt.Sprintf("host%07d.example.org. A", (i*7919)%n)}
 		lines := []string{fmt.Sprintf("192.0.2.%d ttl 3600", i%256)}
 		is := lines
 		if i%100 == 0 {

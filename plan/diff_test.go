@@ -11,7 +11,7 @@ var now = time.Date(2026, 11, 23, 12, 0, 0, 0, time.UTC)
 // TestDiff says, case by case, what becomes of one thing. A text is written as one
 // line; "" is absent.
 func TestDiff(t *testing.T) {
-	key := DNSKey("a.example", "A")
+	key := Key{"dns", "a.example. A"}
 	lines := func(s string) []string {
 		if s == "" {
 			return nil
@@ -197,6 +197,29 @@ func TestOrder(t *testing.T) {
 	for i := range want {
 		if got[i].Key != want[i].Key || got[i].Party != want[i].Party {
 			t.Errorf("place %d is %s of %s, want %s of %s", i, got[i].Key, got[i].Party, want[i].Key, want[i].Party)
+		}
+	}
+}
+
+// A merge that wants nothing where nothing is leaves it so; what stands in the way goes.
+func TestMergeToNothing(t *testing.T) {
+	fine := func(observed, _, _ []string) []string {
+		if len(observed) == 0 || observed[0] == "fine" {
+			return observed
+		}
+		return []string{"fine"}
+	}
+	k := Key{"service", "x"}
+	wanted := []Item{{Key: k, Lines: []string{"fine"}, Merge: fine}}
+	for _, c := range []struct {
+		observed []Item
+		changes  int
+	}{
+		{nil, 0}, {[]Item{{Key: k, Lines: []string{"fine"}}}, 0}, {[]Item{{Key: k, Lines: []string{"bad"}}}, 1},
+	} {
+		d := Diff("p", wanted, c.observed, NewLedger("s"), now)
+		if len(d.Changes) != c.changes || d.Unchanged != 1-c.changes {
+			t.Errorf("%+v: %d changes, %d unchanged", c.observed, len(d.Changes), d.Unchanged)
 		}
 	}
 }

@@ -44,8 +44,8 @@ type Item struct {
 	Key Key
 
 	// Lines is the canonical text, one value a line, in an order fixed by whoever
-	// makes it. Two items with equal lines are the same state. The rules for DNS
-	// text are in records.go, those for forwards and settings in wanted.go.
+	// makes it. Two items with equal lines are the same state. The texts that
+	// mail needs are described in package plan/mail.
 	Lines []string
 
 	// The following are set on wanted items only.

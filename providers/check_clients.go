@@ -6,6 +6,7 @@ import (
 	"strings"
 
 	"github.com/mailpub/mailpub/plan"
+	"github.com/mailpub/mailpub/plan/mail"
 )
 
 // services checks what mail programs find by themselves.
@@ -21,16 +22,16 @@ func (e *examiner) services() {
 func (e *examiner) autoconfigs() {
 	for _, d := range e.Domains {
 		if d.Autoconfig != "" {
-			e.autoconfig("autoconfig."+plan.FQDN(d.Name), plan.FQDN(d.Autoconfig))
-			e.autoconfig("autodiscover."+plan.FQDN(d.Name), plan.FQDN(d.Autoconfig))
+			e.autoconfig("autoconfig."+mail.FQDN(d.Name), mail.FQDN(d.Autoconfig))
+			e.autoconfig("autodiscover."+mail.FQDN(d.Name), mail.FQDN(d.Autoconfig))
 		}
 	}
 }
 
 // service checks the SRV record of a service (RFC 6186), and that its host has an address.
-func (e *examiner) service(d Domain, s plan.Service) {
-	host := plan.FQDN(s.Host)
-	name := "_" + s.Name + "._tcp." + plan.FQDN(d.Name)
+func (e *examiner) service(d Domain, s mail.Service) {
+	host := mail.FQDN(s.Host)
+	name := "_" + s.Name + "._tcp." + mail.FQDN(d.Name)
 	r := rule{id: "srv.clients", subject: bare(name), name: name, rrtype: "SRV", ref: "RFC 6186 section 3",
 		want: fmt.Sprintf("%s port %d", bare(host), s.Port)}
 	if host == "." {

@@ -10,12 +10,13 @@ import (
 	"github.com/miekg/dns"
 
 	"github.com/mailpub/mailpub/plan"
+	"github.com/mailpub/mailpub/plan/mail"
 )
 
 // delegations compares what the parent says of each zone's name servers with what the zone says.
 func (e *examiner) delegations() {
 	for _, zone := range e.Zones {
-		e.delegated(plan.FQDN(zone))
+		e.delegated(mail.FQDN(zone))
 	}
 }
 
@@ -69,7 +70,7 @@ func without(list, other []string) []string {
 // refers asks the parent's servers, in turn, whom they refer to.
 func (e *examiner) refers(zone string) (referral, error) {
 	_, parent, _ := strings.Cut(zone, ".")
-	servers, err := e.authorities(e.ctx, plan.FQDN(parent))
+	servers, err := e.authorities(e.ctx, mail.FQDN(parent))
 	if err != nil {
 		return referral{}, err
 	}
@@ -100,16 +101,16 @@ func (e *examiner) referral(ctx context.Context, server, zone string) (r referra
 	}
 	r = referral{server: addr, glue: map[string][]string{}}
 	for _, rr := range slices.Concat(reply.Answer, reply.Ns) {
-		if ns, ok := rr.(*dns.NS); ok && plan.FQDN(ns.Hdr.Name) == zone {
-			r.hosts = append(r.hosts, plan.FQDN(ns.Ns))
+		if ns, ok := rr.(*dns.NS); ok && mail.FQDN(ns.Hdr.Name) == zone {
+			r.hosts = append(r.hosts, mail.FQDN(ns.Ns))
 		}
 	}
 	for _, rr := range reply.Extra {
 		switch rr := rr.(type) {
 		case *dns.A:
-			r.glue[plan.FQDN(rr.Hdr.Name)] = append(r.glue[plan.FQDN(rr.Hdr.Name)], rr.A.String())
+			r.glue[mail.FQDN(rr.Hdr.Name)] = append(r.glue[mail.FQDN(rr.Hdr.Name)], rr.A.String())
 		case *dns.AAAA:
-			r.glue[plan.FQDN(rr.Hdr.Name)] = append(r.glue[plan.FQDN(rr.Hdr.Name)], rr.AAAA.String())
+			r.glue[mail.FQDN(rr.Hdr.Name)] = append(r.glue[mail.FQDN(rr.Hdr.Name)], rr.AAAA.String())
 		}
 	}
 	if r.hosts = slices.Sorted(slices.Values(r.hosts)); len(r.hosts) == 0 {
@@ -121,7 +122,7 @@ func (e *examiner) referral(ctx context.Context, server, zone string) (r referra
 // wrongGlue says where an address that the parent gives along is not one that the zone has.
 func (e *examiner) wrongGlue(zone string, parent referral) (wrong []string) {
 	for _, host := range parent.hosts {
-		if !plan.Within(host, zone) {
+		if !mail.Within(host, zone) {
 			continue // nobody uses glue for a name that the zone does not hold
 		}
 		var has []string

@@ -5,7 +5,7 @@ import (
 	"fmt"
 	"strings"
 
-	"github.com/mailpub/mailpub/plan"
+	"github.com/mailpub/mailpub/plan/mail"
 )
 
 // Selector is a DKIM key that a domain signs with, as the checks need to know it.
@@ -20,7 +20,7 @@ type Selector struct {
 func (e *examiner) dkim() {
 	for _, d := range e.Domains {
 		for _, s := range d.DKIM {
-			name := s.Name + "._domainkey." + plan.FQDN(d.Name)
+			name := s.Name + "._domainkey." + mail.FQDN(d.Name)
 			e.dkimRecord(name)
 			e.dkimMatch(name, s)
 		}

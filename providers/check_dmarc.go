@@ -8,12 +8,13 @@ import (
 	"golang.org/x/net/publicsuffix"
 
 	"github.com/mailpub/mailpub/plan"
+	"github.com/mailpub/mailpub/plan/mail"
 )
 
 // dmarc checks what each domain says of mail that is forged in its name.
 func (e *examiner) dmarc() {
 	for _, d := range e.Domains {
-		name := "_dmarc." + plan.FQDN(d.Name)
+		name := "_dmarc." + mail.FQDN(d.Name)
 		e.dmarcSingle(name)
 		a, err := e.truth(e.ctx, name, "TXT")
 		records := versioned(a, dmarcVersion)
@@ -36,7 +37,7 @@ func (e *examiner) dmarc() {
 		}
 		e.dmarcSyntax(name)
 		e.dmarcPolicy(name, d)
-		e.dmarcReports(name, plan.FQDN(d.Name), records[0])
+		e.dmarcReports(name, mail.FQDN(d.Name), records[0])
 	}
 }
 
@@ -117,7 +118,7 @@ func (e *examiner) dmarcReports(name, domain, text string) {
 		return
 	}
 	for _, host := range others {
-		a, err := e.truth(e.ctx, bare(domain)+"._report._dmarc."+plan.FQDN(host), "TXT")
+		a, err := e.truth(e.ctx, bare(domain)+"._report._dmarc."+mail.FQDN(host), "TXT")
 		switch {
 		case err != nil:
 			e.skip(c.ID, c.Subject, err.Error(), hintUnknown)

@@ -7,6 +7,7 @@ import (
 	"strings"
 
 	"github.com/mailpub/mailpub/plan"
+	"github.com/mailpub/mailpub/plan/mail"
 )
 
 func (e *examiner) host() {
@@ -37,8 +38,8 @@ func (e *examiner) publishesIPv6() bool {
 // wanted returns the public addresses that belong in records of a type.
 func (e *examiner) wanted(rrtype string) (out []string) {
 	for _, a := range e.Public {
-		if plan.AddressType(a) == rrtype {
-			out = append(out, plan.AddressData(a))
+		if mail.AddressType(a) == rrtype {
+			out = append(out, mail.AddressData(a))
 		}
 	}
 	return slices.Sorted(slices.Values(out))
@@ -85,7 +86,7 @@ func (e *examiner) hostAddress(rrtype string) {
 
 func (e *examiner) publicText() (out []string) {
 	for _, a := range e.Public {
-		out = append(out, plan.AddressData(a))
+		out = append(out, mail.AddressData(a))
 	}
 	return out
 }
@@ -104,10 +105,10 @@ func firstPrivate(a Answer) string {
 // pointer checks the PTR of a public address.
 func (e *examiner) pointer(addr netip.Addr) {
 	who := "whoever provides the connection"
-	hint := fmt.Sprintf("ask %s to point %s at %s, and at nothing else", who, bare(plan.ReverseName(addr)), bare(e.Host))
+	hint := fmt.Sprintf("ask %s to point %s at %s, and at nothing else", who, bare(mail.ReverseName(addr)), bare(e.Host))
 	e.examine(rule{
 		id: "host.ptr", subject: addr.String(), want: e.Host, ref: "RFC 1912 section 2.1",
-		name: plan.ReverseName(addr), rrtype: "PTR",
+		name: mail.ReverseName(addr), rrtype: "PTR",
 		judge: func(a Answer) verdict {
 			if a.Status == Found && len(a.Records) == 1 && a.Records[0].Data == e.Host {
 				return pass(e.Host)
@@ -121,7 +122,7 @@ func (e *examiner) pointer(addr netip.Addr) {
 // several (RFC 8601 section 3).
 func (e *examiner) roundTrip(addr netip.Addr) {
 	c := plan.Check{ID: "host.fcrdns", Subject: addr.String(), Want: addr.String(), Ref: "RFC 8601 section 3"}
-	ptr, err := e.truth(e.ctx, plan.ReverseName(addr), "PTR")
+	ptr, err := e.truth(e.ctx, mail.ReverseName(addr), "PTR")
 	if err != nil {
 		e.skip(c.ID, c.Subject, err.Error(), hintUnknown)
 		return
@@ -133,7 +134,7 @@ func (e *examiner) roundTrip(addr netip.Addr) {
 	}
 	var got []string
 	for _, name := range ptr.Data() {
-		a, err := e.truth(e.ctx, name, plan.AddressType(addr))
+		a, err := e.truth(e.ctx, name, mail.AddressType(addr))
 		if err != nil {
 			e.skip(c.ID, c.Subject, err.Error(), hintUnknown)
 			return
@@ -147,6 +148,6 @@ func (e *examiner) roundTrip(addr netip.Addr) {
 	}
 	c.Status, c.Got = plan.Fail, strings.Join(got, "; ")
 	c.Hint = fmt.Sprintf("the PTR of %s must be a name whose %s record is that address: correct whichever of the two is wrong",
-		addr, plan.AddressType(addr))
+		addr, mail.AddressType(addr))
 	e.add(c)
 }

@@ -11,6 +11,7 @@ import (
 	"strings"
 
 	"github.com/mailpub/mailpub/plan"
+	"github.com/mailpub/mailpub/plan/mail"
 )
 
 // hosts compares the machine's own table of hosts with DNS: a mapping forgotten there
@@ -26,7 +27,7 @@ func (e *examiner) hosts() {
 	}
 	names := []string{e.Host}
 	for _, n := range e.Names {
-		if n = plan.FQDN(n); !slices.Contains(names, n) {
+		if n = mail.FQDN(n); !slices.Contains(names, n) {
 			names = append(names, n)
 		}
 	}
@@ -48,7 +49,7 @@ func (e *examiner) hosts() {
 func (e *examiner) compareHosts(c *plan.Check, name string, mapped []netip.Addr, file string) {
 	c.Status, c.Got = plan.Pass, fmt.Sprint("mapped to ", mapped[0])
 	for _, addr := range mapped {
-		a, err := e.truth(e.ctx, name, plan.AddressType(addr))
+		a, err := e.truth(e.ctx, name, mail.AddressType(addr))
 		if err != nil {
 			c.Status, c.Got, c.Hint = plan.Skip, fmt.Sprintf("mapped to %s; DNS: %v", addr, err), hintUnknown
 			return
@@ -81,7 +82,7 @@ func readHosts(file string) (map[string][]netip.Addr, error) {
 			continue // the system ignores such a line too
 		}
 		for _, name := range fields[1:] {
-			name = plan.FQDN(name)
+			name = mail.FQDN(name)
 			table[name] = append(table[name], addr.Unmap())
 		}
 	}

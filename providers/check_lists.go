@@ -6,6 +6,7 @@ import (
 	"strings"
 
 	"github.com/mailpub/mailpub/plan"
+	"github.com/mailpub/mailpub/plan/mail"
 )
 
 // blocked asks each block list about each public address (RFC 5782).
@@ -15,7 +16,7 @@ func (e *examiner) blocked() {
 			e.skip("list.dnsbl", bare(list), "the public address is not known", hintPublic)
 		}
 		for _, addr := range e.Public {
-			e.listed(plan.FQDN(list), addr.Unmap())
+			e.listed(mail.FQDN(list), addr.Unmap())
 		}
 	}
 }
@@ -56,6 +57,6 @@ func (e *examiner) listed(list string, addr netip.Addr) {
 // listName is an address as block lists have it: as in reverse zones, without their root
 // (RFC 5782 sections 2.1 and 2.4).
 func listName(addr netip.Addr) string {
-	name := strings.TrimSuffix(plan.ReverseName(addr), ".arpa.")
+	name := strings.TrimSuffix(mail.ReverseName(addr), ".arpa.")
 	return strings.TrimSuffix(strings.TrimSuffix(name, ".in-addr"), ".ip6")
 }

@@ -7,6 +7,7 @@ import (
 	"strings"
 
 	"github.com/mailpub/mailpub/plan"
+	"github.com/mailpub/mailpub/plan/mail"
 )
 
 func (e *examiner) mx() {
@@ -22,10 +23,10 @@ func (e *examiner) mx() {
 	}
 }
 
-func mxText(mxs []plan.MX) string {
+func mxText(mxs []mail.MX) string {
 	var out []string
 	for _, m := range mxs {
-		out = append(out, plan.MXData(m.Preference, m.Host))
+		out = append(out, mail.MXData(m.Preference, m.Host))
 	}
 	return strings.Join(out, ", ")
 }
@@ -57,13 +58,13 @@ func (e *examiner) mxExpected(d Domain) {
 
 // expectMX compares the MX that are there with the wanted ones. What stands in front of
 // ours, or beside it, gets our mail.
-func expectMX(is, want []plan.MX) verdict {
+func expectMX(is, want []mail.MX) verdict {
 	got := mxText(is)
 	if len(is) == 0 {
 		return fail("none", "publish MX "+mxText(want)+"; mailpub apply does")
 	}
 	ours := func(host string) bool {
-		return slices.ContainsFunc(want, func(m plan.MX) bool { return plan.FQDN(m.Host) == host })
+		return slices.ContainsFunc(want, func(m mail.MX) bool { return mail.FQDN(m.Host) == host })
 	}
 	best, hosts := -1, map[string]int{}
 	for _, m := range is {
@@ -73,8 +74,8 @@ func expectMX(is, want []plan.MX) verdict {
 		}
 	}
 	for _, m := range want {
-		if hosts[plan.FQDN(m.Host)] == 0 {
-			return fail(got, fmt.Sprintf("%s is not among them: mailpub apply publishes it", bare(plan.FQDN(m.Host))))
+		if hosts[mail.FQDN(m.Host)] == 0 {
+			return fail(got, fmt.Sprintf("%s is not among them: mailpub apply publishes it", bare(mail.FQDN(m.Host))))
 		}
 	}
 	for _, m := range is {

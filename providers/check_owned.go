@@ -4,8 +4,10 @@ import (
 	"slices"
 	"strings"
 
-	"github.com/mailpub/mailpub/plan"
 	"golang.org/x/sync/errgroup"
+
+	"github.com/mailpub/mailpub/plan"
+	"github.com/mailpub/mailpub/plan/mail"
 )
 
 // owned checks that each record that mailpub put in place is still what it was, at every
@@ -28,7 +30,7 @@ func (e *examiner) owned() {
 }
 
 func (e *examiner) drift(entry plan.Entry) {
-	name, rrtype, tag, err := plan.SplitDNSKey(entry.Key)
+	name, rrtype, tag, err := mail.SplitDNSKey(entry.Key)
 	if err != nil || entry.Text == nil {
 		return
 	}

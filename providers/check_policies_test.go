@@ -16,6 +16,7 @@ import (
 	"testing"
 
 	"github.com/mailpub/mailpub/plan"
+	"github.com/mailpub/mailpub/plan/mail"
 )
 
 // issued is a certificate for the mail host, of an authority of that name.
@@ -55,13 +56,13 @@ func TestPolicyChecks(t *testing.T) {
 	sel := func(f *Facts) { f.Domains[0].DKIM = []Selector{{"m1", proves}} }
 	dane := func(f *Facts) { f.DANE = []uint16{25} }
 	imaps := func(f *Facts) {
-		f.Domains[0].Services = []plan.Service{{Name: "imaps", Host: "mail.nomeazienda.it.", Port: 993}}
+		f.Domains[0].Services = []mail.Service{{Name: "imaps", Host: "mail.nomeazienda.it.", Port: 993}}
 	}
-	noPOP := func(f *Facts) { f.Domains[0].Services = []plan.Service{{Name: "pop3s", Host: ".", Port: 995}} }
+	noPOP := func(f *Facts) { f.Domains[0].Services = []mail.Service{{Name: "pop3s", Host: ".", Port: 995}} }
 	auto := func(f *Facts) { f.Domains[0].Autoconfig = "mail.nomeazienda.it" }
 	sts := func(f *Facts) { f.Domains[0].PolicyID = "abc123" }
 	owned := func(f *Facts) {
-		f.Owned = []plan.Entry{{Key: plan.TaggedTXT(testZone, "v=spf1"), Text: []string{`"v=spf1 mx ip4:2.2.2.2 -all"`}}}
+		f.Owned = []plan.Entry{{Key: mail.TaggedTXT(testZone, "v=spf1"), Text: []string{`"v=spf1 mx ip4:2.2.2.2 -all"`}}}
 	}
 	for _, test := range []struct {
 		name, zone string

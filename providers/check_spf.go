@@ -8,6 +8,7 @@ import (
 	"strings"
 
 	"github.com/mailpub/mailpub/plan"
+	"github.com/mailpub/mailpub/plan/mail"
 )
 
 // spf checks the policy of each domain, and of the mail host, whose own name is checked
@@ -15,7 +16,7 @@ import (
 func (e *examiner) spf() {
 	var names []string
 	for _, d := range e.Domains {
-		names = append(names, plan.FQDN(d.Name))
+		names = append(names, mail.FQDN(d.Name))
 	}
 	if !slices.Contains(names, e.Host) {
 		names = append(names, e.Host)
@@ -99,10 +100,10 @@ func (e *examiner) spfPass(name string) {
 }
 
 func addressTerm(addr netip.Addr) string {
-	if plan.AddressType(addr) == "A" {
-		return "ip4:" + plan.AddressData(addr)
+	if mail.AddressType(addr) == "A" {
+		return "ip4:" + mail.AddressData(addr)
 	}
-	return "ip6:" + plan.AddressData(addr)
+	return "ip6:" + mail.AddressData(addr)
 }
 
 func reasoned(result Result, err error) string {

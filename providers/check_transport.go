@@ -11,6 +11,7 @@ import (
 	"github.com/miekg/dns"
 
 	"github.com/mailpub/mailpub/plan"
+	"github.com/mailpub/mailpub/plan/mail"
 )
 
 // transport checks what the domain says about delivery under TLS: MTA-STS and TLS reports.
@@ -28,7 +29,7 @@ func stsID(id string) bool {
 }
 
 func (e *examiner) stsRecord(d Domain) {
-	name := "_mta-sts." + plan.FQDN(d.Name)
+	name := "_mta-sts." + mail.FQDN(d.Name)
 	want := "none"
 	if d.PolicyID != "" {
 		want = "v=STSv1; id=" + d.PolicyID
@@ -59,7 +60,7 @@ func (e *examiner) stsRecord(d Domain) {
 }
 
 func (e *examiner) tlsReports(d Domain) {
-	name := "_smtp._tls." + plan.FQDN(d.Name)
+	name := "_smtp._tls." + mail.FQDN(d.Name)
 	want := "at most one record"
 	if d.TLSRPT {
 		want = "one record"

@@ -13,12 +13,13 @@ import (
 	"github.com/miekg/dns"
 
 	"github.com/mailpub/mailpub/plan"
+	"github.com/mailpub/mailpub/plan/mail"
 )
 
 // zones checks that each zone is served, and that its signatures hold.
 func (e *examiner) zones() {
 	for _, zone := range e.Zones {
-		zone = plan.FQDN(zone)
+		zone = mail.FQDN(zone)
 		servers, err := e.authorities(e.ctx, zone)
 		if err != nil { // a resolver can't tell whom nobody answers for; the parent can
 			servers, err = e.referred(zone, err)
@@ -108,11 +109,11 @@ func (e *examiner) inside(c *plan.Check, own []string) {
 func (e *examiner) differ(zone string, servers []string) string {
 	ask := []rrset{{zone, "NS"}}
 	for _, d := range e.Domains {
-		ask = append(ask, rrset{plan.FQDN(d.Name), "MX"}, rrset{plan.FQDN(d.Name), "TXT"})
+		ask = append(ask, rrset{mail.FQDN(d.Name), "MX"}, rrset{mail.FQDN(d.Name), "TXT"})
 	}
 	ask = append(ask, rrset{e.Host, "A"}, rrset{e.Host, "AAAA"})
 	for _, q := range ask {
-		if !plan.Within(q.name, zone) {
+		if !mail.Within(q.name, zone) {
 			continue
 		}
 		first, at := "", ""
@@ -134,7 +135,7 @@ func (e *examiner) differ(zone string, servers []string) string {
 // this machine's own network that is silent.
 func (e *examiner) online(zone string) bool {
 	_, parent, _ := strings.Cut(zone, ".")
-	_, err := e.resolve(e.ctx, plan.FQDN(parent), "NS")
+	_, err := e.resolve(e.ctx, mail.FQDN(parent), "NS")
 	return err == nil || spoke(err)
 }
 
@@ -258,7 +259,7 @@ func (e *examiner) signed(servers []string, zone string, rrtype uint16) (set sig
 				if sig.TypeCovered == rrtype {
 					set.sigs = append(set.sigs, sig)
 				}
-			} else if rr.Header().Rrtype == rrtype && plan.FQDN(rr.Header().Name) == zone {
+			} else if rr.Header().Rrtype == rrtype && mail.FQDN(rr.Header().Name) == zone {
 				set.rrs = append(set.rrs, rr)
 			}
 		}

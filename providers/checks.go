@@ -9,6 +9,7 @@ import (
 	"strings"
 
 	"github.com/mailpub/mailpub/plan"
+	"github.com/mailpub/mailpub/plan/mail"
 )
 
 // Facts is what the DNS checks compare with.
@@ -42,18 +43,18 @@ type Facts struct {
 // Domain is a mail domain and what it is to have.
 type Domain struct {
 	Name       string
-	MX         []plan.MX
+	MX         []mail.MX
 	DKIM       []Selector
 	DMARC      bool   // it is to have a policy
 	PolicyID   string // of its MTA-STS policy; empty: it has none
 	TLSRPT     bool
-	Services   []plan.Service
+	Services   []mail.Service
 	Autoconfig string // host; empty: it has none
 }
 
 // Checks returns the checks of what is published, area "dns". Each run looks anew.
 func Checks(f Facts) []plan.Checker {
-	f.Host = plan.FQDN(f.Host)
+	f.Host = mail.FQDN(f.Host)
 	group := func(run func(*examiner), ids ...string) plan.Checker {
 		return plan.Checker{Area: "dns", IDs: ids, Run: func(ctx context.Context) []plan.Check {
 			e := &examiner{Facts: f, lookups: f.lookups(), ctx: ctx}

@@ -11,13 +11,14 @@ import (
 	"time"
 
 	"github.com/mailpub/mailpub/plan"
+	"github.com/mailpub/mailpub/plan/mail"
 )
 
 func siteFacts(servers ...string) Facts {
 	return Facts{
 		Host:    "mail.nomeazienda.it",
 		Public:  []netip.Addr{netip.MustParseAddr("2.2.2.2")},
-		Domains: []Domain{{Name: testZone, MX: []plan.MX{{Host: "mail.nomeazienda.it.", Preference: 10}}}},
+		Domains: []Domain{{Name: testZone, MX: []mail.MX{{Host: "mail.nomeazienda.it.", Preference: 10}}}},
 		Resolver: &Resolver{
 			Servers: servers, Timeout: 500 * time.Millisecond, Attempts: 1,
 		},

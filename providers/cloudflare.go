@@ -13,7 +13,7 @@ import (
 	"github.com/libdns/cloudflare"
 	"github.com/libdns/libdns"
 
-	"github.com/mailpub/mailpub/plan"
+	"github.com/mailpub/mailpub/plan/mail"
 )
 
 func cloudflareProvider() Provider {
@@ -177,7 +177,7 @@ func (c *cloudflareClient) records(ctx context.Context, zone string) (string, er
 		if _, err := c.call(ctx, http.MethodGet, "/zones?"+q.Encode(), c.zoneToken, nil, &zones); err != nil {
 			return "", err
 		}
-		if len(zones) != 1 || plan.FQDN(zones[0].Name) != plan.FQDN(zone) {
+		if len(zones) != 1 || mail.FQDN(zones[0].Name) != mail.FQDN(zone) {
 			return "", fmt.Errorf("cloudflare: the token sees %d zones named %q, want 1: check the name, and that the token's zone resources include it",
 				len(zones), zone)
 		}

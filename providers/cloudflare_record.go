@@ -6,7 +6,7 @@ import (
 
 	"github.com/libdns/libdns"
 
-	"github.com/mailpub/mailpub/plan"
+	"github.com/mailpub/mailpub/plan/mail"
 )
 
 // proxied marks an address that Cloudflare answers with its own instead: mail does not
@@ -34,19 +34,19 @@ func (c cloudflareRecord) RR() libdns.RR {
 	data := c.Content
 	switch c.Type {
 	case "CNAME", "NS", "PTR":
-		data = plan.FQDN(data)
+		data = mail.FQDN(data)
 	case "MX":
 		priority := 0
 		if c.Priority != nil {
 			priority = *c.Priority
 		}
-		data = fmt.Sprintf("%d %s", priority, plan.FQDN(data))
+		data = fmt.Sprintf("%d %s", priority, mail.FQDN(data))
 	case "SRV":
-		data = fmt.Sprintf("%d %d %d %s", c.Data.Priority, c.Data.Weight, c.Data.Port, plan.FQDN(c.Data.Target))
+		data = fmt.Sprintf("%d %d %d %s", c.Data.Priority, c.Data.Weight, c.Data.Port, mail.FQDN(c.Data.Target))
 	case "TXT":
 		data = anyText(data)
 	}
-	return libdns.RR{Name: plan.FQDN(c.Name), Type: c.Type, TTL: seconds(c.TTL), Data: data}
+	return libdns.RR{Name: mail.FQDN(c.Name), Type: c.Type, TTL: seconds(c.TTL), Data: data}
 }
 
 // Note says what else there is to a record.

@@ -11,6 +11,7 @@ import (
 	"github.com/libdns/libdns"
 
 	"github.com/mailpub/mailpub/plan"
+	"github.com/mailpub/mailpub/plan/mail"
 	"github.com/mailpub/mailpub/providers/cloudflaretest"
 	"github.com/mailpub/mailpub/providers/providertest"
 )
@@ -70,7 +71,7 @@ func cloudflareHarness(t *testing.T, noInfo bool) *providertest.Harness {
 				name, rrtype = strings.TrimSuffix(name, "."), strings.Fields(rrtype)[0]
 				a.Drop(name, rrtype)
 				for _, l := range s.Lines {
-					data, ttl := plan.SplitRecordLine(l)
+					data, ttl := mail.SplitRecordLine(l)
 					r := cloudflaretest.Record{Type: rrtype, Name: name, Content: data, TTL: ttl}
 					if rrtype == "MX" {
 						p, host, _ := strings.Cut(data, " ")
@@ -97,50 +98,50 @@ func TestCloudflareKeepsData(t *testing.T) {
 		want []string
 	}{
 		{"two records of a new name both stay", nil,
-			change{plan.DNSKey("a."+cfZone, "A"), nil, []string{"192.0.2.1 ttl 60", "192.0.2.2 ttl 60"}},
+			change{mail.DNSKey("a."+cfZone, "A"), nil, []string{"192.0.2.1 ttl 60", "192.0.2.2 ttl 60"}},
 			[]string{"a.nomeazienda.it 60 A 192.0.2.1", "a.nomeazienda.it 60 A 192.0.2.2"}},
 		{"one of two SRV records is deleted", []cloudflaretest.Record{
 			{Type: "SRV", Name: "_imap._tcp." + cfZone, Content: "1 143 a.example", TTL: 300, Data: map[string]any{"priority": 0, "weight": 1, "port": 143, "target": "a.example"}},
 			{Type: "SRV", Name: "_imap._tcp." + cfZone, Content: "1 143 b.example", TTL: 300, Data: map[string]any{"priority": 0, "weight": 1, "port": 143, "target": "b.example"}}},
-			change{plan.DNSKey("_imap._tcp."+cfZone, "SRV"), []string{"0 1 143 a.example. ttl 300", "0 1 143 b.example. ttl 300"}, []string{"0 1 143 b.example. ttl 300"}},
+			change{mail.DNSKey("_imap._tcp."+cfZone, "SRV"), []string{"0 1 143 a.example. ttl 300", "0 1 143 b.example. ttl 300"}, []string{"0 1 143 b.example. ttl 300"}},
 			[]string{"_imap._tcp.nomeazienda.it 300 SRV 1 143 b.example"}},
 		{"SRV with priority and weight 0", nil,
-			change{plan.DNSKey("_pop3._tcp."+cfZone, "SRV"), nil, []string{"0 0 110 mail.nomeazienda.it. ttl 300"}},
+			change{mail.DNSKey("_pop3._tcp."+cfZone, "SRV"), nil, []string{"0 0 110 mail.nomeazienda.it. ttl 300"}},
 			[]string{"_pop3._tcp.nomeazienda.it 300 SRV 0 110 mail.nomeazienda.it priority 0"}},
 		{"an MX of another preference stays", []cloudflaretest.Record{
 			{Type: "MX", Name: cfZone, Content: "mx.example", Priority: n(10), TTL: 300},
 			{Type: "MX", Name: cfZone, Content: "mx.example", Priority: n(20), TTL: 300}},
-			change{plan.DNSKey(cfZone, "MX"), []string{"10 mx.example. ttl 300", "20 mx.example. ttl 300"}, []string{"20 mx.example. ttl 300"}},
+			change{mail.DNSKey(cfZone, "MX"), []string{"10 mx.example. ttl 300", "20 mx.example. ttl 300"}, []string{"20 mx.example. ttl 300"}},
 			[]string{"nomeazienda.it 300 MX mx.example priority 20"}},
 		{"MX with preference 0", nil,
-			change{plan.DNSKey(cfZone, "MX"), nil, []string{"0 mail.nomeazienda.it. ttl 300"}},
+			change{mail.DNSKey(cfZone, "MX"), nil, []string{"0 mail.nomeazienda.it. ttl 300"}},
 			[]string{"nomeazienda.it 300 MX mail.nomeazienda.it priority 0"}},
 		{"null MX", nil,
-			change{plan.DNSKey("nomail."+cfZone, "MX"), nil, []string{"0 . ttl 300"}},
+			change{mail.DNSKey("nomail."+cfZone, "MX"), nil, []string{"0 . ttl 300"}},
 			[]string{"nomail.nomeazienda.it 300 MX . priority 0"}},
 		{"TLSA with its fields", nil,
-			change{plan.DNSKey("_25._tcp.mail."+cfZone, "TLSA"), nil, []string{"3 1 1 " + strings.Repeat("ab", 32) + " ttl 300"}},
+			change{mail.DNSKey("_25._tcp.mail."+cfZone, "TLSA"), nil, []string{"3 1 1 " + strings.Repeat("ab", 32) + " ttl 300"}},
 			[]string{"_25._tcp.mail.nomeazienda.it 300 TLSA 3 1 1 " + strings.Repeat("ab", 32)}},
 		{"CAA", nil,
-			change{plan.DNSKey(cfZone, "CAA"), nil, []string{`0 issue "letsencrypt.org" ttl 300`}},
+			change{mail.DNSKey(cfZone, "CAA"), nil, []string{`0 issue "letsencrypt.org" ttl 300`}},
 			[]string{`nomeazienda.it 300 CAA 0 issue "letsencrypt.org"`}},
 		{"long text in pieces", nil,
-			change{plan.TaggedTXT(cfZone, "v=spf1"), nil, []string{plan.TextData(long)}},
+			change{mail.TaggedTXT(cfZone, "v=spf1"), nil, []string{mail.TextData(long)}},
 			[]string{`nomeazienda.it 1 TXT "` + long[:255] + `" "` + long[255:] + `"`}},
 		{"text with quotes", nil,
-			change{plan.DNSKey("q."+cfZone, "TXT"), nil, []string{`"a \"b\" \\ c" ttl 300`}},
+			change{mail.DNSKey("q."+cfZone, "TXT"), nil, []string{`"a \"b\" \\ c" ttl 300`}},
 			[]string{`q.nomeazienda.it 300 TXT "a \"b\" \\ c"`}},
 		{"a proxied mail host is made an ordinary one, keeping its comment", []cloudflaretest.Record{
 			{Type: "A", Name: "mail." + cfZone, Content: "2.2.2.2", TTL: 1, Proxied: true, Comment: "do not touch"}},
-			change{plan.DNSKey("mail."+cfZone, "A"), []string{"2.2.2.2 ttl 1 proxied"}, []string{"2.2.2.2 ttl 300"}},
+			change{mail.DNSKey("mail."+cfZone, "A"), []string{"2.2.2.2 ttl 1 proxied"}, []string{"2.2.2.2 ttl 300"}},
 			[]string{"mail.nomeazienda.it 300 A 2.2.2.2"}},
 		{"and back, where that is what was there before", []cloudflaretest.Record{
 			{Type: "A", Name: "mail." + cfZone, Content: "2.2.2.2", TTL: 300}},
-			change{plan.DNSKey("mail."+cfZone, "A"), []string{"2.2.2.2 ttl 300"}, []string{"2.2.2.2 ttl 1 proxied"}},
+			change{mail.DNSKey("mail."+cfZone, "A"), []string{"2.2.2.2 ttl 300"}, []string{"2.2.2.2 ttl 1 proxied"}},
 			[]string{"mail.nomeazienda.it 1 A 2.2.2.2 proxied"}},
 		{"only the TTL changes", []cloudflaretest.Record{
 			{Type: "A", Name: "mail." + cfZone, Content: "2.2.2.2", TTL: 1}},
-			change{plan.DNSKey("mail."+cfZone, "A"), []string{"2.2.2.2 ttl 1"}, []string{"2.2.2.2 ttl 300"}},
+			change{mail.DNSKey("mail."+cfZone, "A"), []string{"2.2.2.2 ttl 1"}, []string{"2.2.2.2 ttl 300"}},
 			[]string{"mail.nomeazienda.it 300 A 2.2.2.2"}},
 	}
 	for _, test := range tests {
@@ -166,7 +167,7 @@ func TestCloudflareKeepsData(t *testing.T) {
 }
 
 func TestCloudflareErrors(t *testing.T) {
-	key := plan.DNSKey("mail."+cfZone, "A")
+	key := mail.DNSKey("mail."+cfZone, "A")
 	tests := []struct {
 		name, zone, token, want string
 	}{
@@ -180,7 +181,7 @@ func TestCloudflareErrors(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			_, err = z.Read(t.Context(), []plan.Key{plan.DNSKey("mail."+test.zone, "A")})
+			_, err = z.Read(t.Context(), []plan.Key{mail.DNSKey("mail."+test.zone, "A")})
 			if err == nil || !strings.Contains(err.Error(), test.want) {
 				t.Errorf("got %v, want ... %s ...", err, test.want)
 			}

@@ -8,7 +8,7 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/mailpub/mailpub/plan"
+	"github.com/mailpub/mailpub/plan/mail"
 	"github.com/mailpub/mailpub/providers/providertest"
 )
 
@@ -75,7 +75,7 @@ func fakeDesec(z *fakeZone) http.Handler {
 }
 
 func desecName(z *fakeZone, s desecSet) rrset {
-	return rrset{plan.FQDN(strings.TrimPrefix(s.Subname+"."+z.name, ".")), s.Type}
+	return rrset{mail.FQDN(strings.TrimPrefix(s.Subname+"."+z.name, ".")), s.Type}
 }
 
 func TestDesec(t *testing.T) {

@@ -11,7 +11,7 @@ import (
 
 	"github.com/digitalocean/godo"
 
-	"github.com/mailpub/mailpub/plan"
+	"github.com/mailpub/mailpub/plan/mail"
 )
 
 func digitaloceanProvider() Provider {
@@ -102,9 +102,9 @@ func (d *digitaloceanAPI) records(ctx context.Context, _ []string) ([]record, er
 
 // listed returns a record. Names come without their final dot, the zone's own as "@".
 func (d *digitaloceanAPI) listed(l godo.DomainRecord) record {
-	data, target := l.Data, plan.FQDN(l.Data)
+	data, target := l.Data, mail.FQDN(l.Data)
 	if l.Data == "@" {
-		target = plan.FQDN(d.zone)
+		target = mail.FQDN(d.zone)
 	}
 	switch l.Type {
 	case "TXT":
@@ -146,7 +146,7 @@ func (d *digitaloceanAPI) body(r record) (*godo.DomainRecordEditRequest, error) 
 	out := &godo.DomainRecordEditRequest{Type: r.rrtype, Name: name, TTL: r.ttl, Data: r.data}
 	switch r.rrtype {
 	case "TXT":
-		out.Data, err = plan.Text(r.data)
+		out.Data, err = mail.Text(r.data)
 	case "MX":
 		_, err = fmt.Sscan(r.data, &out.Priority, &out.Data)
 	case "SRV":

@@ -6,7 +6,7 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/mailpub/mailpub/plan"
+	"github.com/mailpub/mailpub/plan/mail"
 	"github.com/mailpub/mailpub/providers/providertest"
 )
 
@@ -69,7 +69,7 @@ func fakeDigitalOcean(z *fakeRecords) http.Handler {
 		if !decode(w, r, &b) {
 			return
 		}
-		rec.rrset, rec.ttl, rec.text = rrset{plan.FQDN(strings.TrimPrefix(b.Name+"."+z.name, "@.")), b.Type}, b.TTL, b.Data
+		rec.rrset, rec.ttl, rec.text = rrset{mail.FQDN(strings.TrimPrefix(b.Name+"."+z.name, "@.")), b.Type}, b.TTL, b.Data
 		dotted := strings.HasSuffix(b.Data, ".")
 		why := ""
 		switch b.Type {
@@ -151,7 +151,7 @@ func TestDigitalOcean(t *testing.T) {
 func TestDigitalOceanApexTarget(t *testing.T) {
 	z := openWeb(t, digitaloceanProvider(), testZone, "the-token", providertest.NewGate(t, fakeDigitalOcean(newFakeRecords())).Client())
 	lines := []string{"10 nomeazienda.it. ttl 300"}
-	if err := applyAll(t, z, change{plan.DNSKey(testZone, "MX"), nil, lines}); err != nil {
+	if err := applyAll(t, z, change{mail.DNSKey(testZone, "MX"), nil, lines}); err != nil {
 		t.Error(err)
 	}
 }

@@ -9,7 +9,7 @@ import (
 
 	"github.com/miekg/dns"
 
-	"github.com/mailpub/mailpub/plan"
+	"github.com/mailpub/mailpub/plan/mail"
 )
 
 // Echo is a DNS service that answers with the address that it was asked from.
@@ -54,7 +54,7 @@ func ParseEcho(text string) (Echo, error) {
 	if err != nil {
 		return Echo{}, bad
 	}
-	e := Echo{Name: f[0] + " at " + f[2], question: plan.FQDN(f[0]), class: dns.ClassINET}
+	e := Echo{Name: f[0] + " at " + f[2], question: mail.FQDN(f[0]), class: dns.ClassINET}
 	by := 0
 	if at.Addr().Is6() {
 		by = 1

@@ -13,6 +13,7 @@ import (
 	"github.com/miekg/dns"
 
 	"github.com/mailpub/mailpub/plan"
+	"github.com/mailpub/mailpub/plan/mail"
 	"github.com/mailpub/mailpub/providers/providertest"
 )
 
@@ -67,17 +68,17 @@ func (z *fakeRecords) index(id string) int {
 
 // refuse says why the zone can't hold a record; with its id it takes the place of another.
 func (z *fakeRecords) refuse(r fakeRecord) string {
-	if !plan.Within(r.name, z.name) {
+	if !mail.Within(r.name, z.name) {
 		return fmt.Sprintf("%q is not in the zone", r.name)
 	}
 	values, others := []string{r.text}, []rrset{}
 	for _, o := range z.recs {
 		switch {
 		case o.id == r.id:
-		case plan.FQDN(o.name) == r.name && o.rrtype == r.rrtype:
+		case mail.FQDN(o.name) == r.name && o.rrtype == r.rrtype:
 			values = append(values, o.text)
 		default:
-			others = append(others, rrset{plan.FQDN(o.name), o.rrtype})
+			others = append(others, rrset{mail.FQDN(o.name), o.rrtype})
 		}
 	}
 	return refuseRRset(r.rrset, values, others)

@@ -12,6 +12,7 @@ import (
 	"github.com/miekg/dns"
 
 	"github.com/mailpub/mailpub/plan"
+	"github.com/mailpub/mailpub/plan/mail"
 	"github.com/mailpub/mailpub/providers/providertest"
 )
 
@@ -134,14 +135,14 @@ func presented(t *testing.T, s providertest.Set) (set rrset, ttl int, values []s
 	f := strings.Fields(s.Key.Name)
 	for _, l := range s.Lines {
 		r := record{rrset: rrset{f[0], f[1]}}
-		r.data, ttl = plan.SplitRecordLine(l)
+		r.data, ttl = mail.SplitRecordLine(l)
 		rr, err := r.rr()
 		if err != nil {
 			t.Fatal(err)
 		}
 		values = append(values, strings.TrimPrefix(rr.String(), rr.Header().String()))
 	}
-	return rrset{plan.FQDN(f[0]), f[1]}, ttl, values
+	return rrset{mail.FQDN(f[0]), f[1]}, ttl, values
 }
 
 func spelt(values []apiValue) []string {
@@ -204,7 +205,7 @@ func wrongAccess(t *testing.T, provider Provider, client *http.Client, tokenErro
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			z := openWeb(t, provider, test.zone, test.token, client)
-			_, err := z.Read(t.Context(), []plan.Key{plan.DNSKey("x."+test.zone, "A")})
+			_, err := z.Read(t.Context(), []plan.Key{mail.DNSKey("x."+test.zone, "A")})
 			if err == nil || !strings.Contains(err.Error(), test.want) || strings.Contains(err.Error(), "-token") {
 				t.Errorf("got %v, want ... %s ...", err, test.want)
 			}

@@ -8,7 +8,7 @@ import (
 	"net/url"
 	"strings"
 
-	"github.com/mailpub/mailpub/plan"
+	"github.com/mailpub/mailpub/plan/mail"
 )
 
 const heURL = "https://dyn.dns.he.net"
@@ -88,7 +88,7 @@ func (h *heBackend) update(ctx context.Context, after []record) error {
 	r := after[0]
 	form := url.Values{"hostname": {undotted(r.name)}, "password": {h.key}, "myip": {r.data}}
 	if r.rrtype == "TXT" {
-		text, err := plan.Text(r.data)
+		text, err := mail.Text(r.data)
 		if err != nil {
 			return err
 		}

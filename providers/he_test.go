@@ -9,6 +9,7 @@ import (
 	"github.com/miekg/dns"
 
 	"github.com/mailpub/mailpub/plan"
+	"github.com/mailpub/mailpub/plan/mail"
 	"github.com/mailpub/mailpub/providers/authdns"
 	"github.com/mailpub/mailpub/providers/providertest"
 )
@@ -67,9 +68,9 @@ func TestHE(t *testing.T) {
 	z, f, _ := openHETest(t, "")
 	long := "v=spf1 " + strings.Repeat("ip4:192.0.2.123 ", 30) + "-all"
 	for _, c := range []change{
-		{plan.DNSKey("mail."+testZone, "A"), []string{"192.0.2.1"}, []string{"2.2.2.2"}},
-		{plan.TaggedTXT("mail."+testZone, "v=spf1"), []string{`"v=spf1 -all"`}, []string{`"v=spf1 a -all"`}},
-		{plan.DNSKey("mail."+testZone, "TXT"), []string{`"v=spf1 a -all"`}, []string{plan.TextData(long)}},
+		{mail.DNSKey("mail."+testZone, "A"), []string{"192.0.2.1"}, []string{"2.2.2.2"}},
+		{mail.TaggedTXT("mail."+testZone, "v=spf1"), []string{`"v=spf1 -all"`}, []string{`"v=spf1 a -all"`}},
+		{mail.DNSKey("mail."+testZone, "TXT"), []string{`"v=spf1 a -all"`}, []string{mail.TextData(long)}},
 	} {
 		before := f.dns.Dump(testZone)
 		if _, err := z.Read(t.Context(), []plan.Key{c.key}); err != nil {
@@ -92,11 +93,11 @@ func TestHERefuses(t *testing.T) {
 	z, f, gate := openHETest(t, "")
 	before := f.dns.Dump(testZone)
 	for _, c := range []change{
-		{plan.DNSKey("new."+testZone, "A"), nil, []string{"2.2.2.2"}},
-		{plan.DNSKey("mail."+testZone, "A"), []string{"192.0.2.1"}, nil},
-		{plan.DNSKey("mail."+testZone, "A"), []string{"192.0.2.1"}, []string{"2.2.2.2", "2.2.2.3"}},
-		{plan.DNSKey("two."+testZone, "A"), []string{"192.0.2.1", "192.0.2.2"}, []string{"2.2.2.2"}},
-		{plan.TaggedTXT(testZone, "v=spf1"), nil, []string{`"v=spf1 -all"`}},
+		{mail.DNSKey("new."+testZone, "A"), nil, []string{"2.2.2.2"}},
+		{mail.DNSKey("mail."+testZone, "A"), []string{"192.0.2.1"}, nil},
+		{mail.DNSKey("mail."+testZone, "A"), []string{"192.0.2.1"}, []string{"2.2.2.2", "2.2.2.3"}},
+		{mail.DNSKey("two."+testZone, "A"), []string{"192.0.2.1", "192.0.2.2"}, []string{"2.2.2.2"}},
+		{mail.TaggedTXT(testZone, "v=spf1"), nil, []string{`"v=spf1 -all"`}},
 	} {
 		if _, err := z.Read(t.Context(), []plan.Key{c.key}); err != nil {
 			t.Fatal(err)
@@ -108,7 +109,7 @@ func TestHERefuses(t *testing.T) {
 			t.Errorf("%v was carried out", c.key)
 		}
 	}
-	if why := z.Refuses(plan.Item{Key: plan.DNSKey(testZone, "MX"), Lines: []string{"10 mail.nomeazienda.it."}}); !strings.Contains(why, "takes no MX records") {
+	if why := z.Refuses(plan.Item{Key: mail.DNSKey(testZone, "MX"), Lines: []string{"10 mail.nomeazienda.it."}}); !strings.Contains(why, "takes no MX records") {
 		t.Errorf("MX: %q", why)
 	}
 	if len(gate.Requests()) > 0 || len(f.dns.Dump(testZone)) != len(before) {
@@ -127,7 +128,7 @@ func TestHEAnswers(t *testing.T) {
 		"something else !": "something else !",
 	} {
 		z, _, _ := openHETest(t, say)
-		err := applyAll(t, z, change{plan.DNSKey("mail."+testZone, "A"), []string{"192.0.2.1"}, []string{"2.2.2.2"}})
+		err := applyAll(t, z, change{mail.DNSKey("mail."+testZone, "A"), []string{"192.0.2.1"}, []string{"2.2.2.2"}})
 		if err == nil || !strings.Contains(err.Error(), want) || strings.Contains(err.Error(), "the-token") {
 			t.Errorf("%s: %v, want ... %s ...", say, err, want)
 		}

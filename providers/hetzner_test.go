@@ -9,7 +9,7 @@ import (
 	"sync"
 	"testing"
 
-	"github.com/mailpub/mailpub/plan"
+	"github.com/mailpub/mailpub/plan/mail"
 	"github.com/mailpub/mailpub/providers/providertest"
 )
 
@@ -65,7 +65,7 @@ func fakeHetzner(z *fakeZone) http.Handler {
 		}
 		set := rrset{z.name, r.PathValue("type")}
 		if n := r.PathValue("name"); n != "@" {
-			set.name = plan.FQDN(n + "." + z.name)
+			set.name = mail.FQDN(n + "." + z.name)
 		}
 		z.mu.Lock()
 		defer z.mu.Unlock()
@@ -146,7 +146,7 @@ func TestHetznerActionFails(t *testing.T) {
 		return answered
 	})
 	err := applyAll(t, openWeb(t, hetznerProvider(), testZone, "the-token", gate.Client()),
-		change{plan.DNSKey("x."+testZone, "A"), nil, []string{"192.0.2.1 ttl 300"}})
+		change{mail.DNSKey("x."+testZone, "A"), nil, []string{"192.0.2.1 ttl 300"}})
 	if err == nil || !strings.Contains(err.Error(), "zone is broken") {
 		t.Error(err)
 	}

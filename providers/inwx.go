@@ -14,7 +14,7 @@ import (
 	"strings"
 	"time"
 
-	"github.com/mailpub/mailpub/plan"
+	"github.com/mailpub/mailpub/plan/mail"
 )
 
 const inwxURL = "https://api.domrobot.com"
@@ -176,7 +176,7 @@ func (i *inwxAPI) records(ctx context.Context, _ []string) ([]record, error) {
 	}
 	var out []record
 	for _, l := range reply.Record {
-		r := i.record(rrset{plan.FQDN(l.Name), l.Type}, int(l.TTL), int(l.Prio), l.Content)
+		r := i.record(rrset{mail.FQDN(l.Name), l.Type}, int(l.TTL), int(l.Prio), l.Content)
 		r.id = string(l.ID)
 		out = append(out, r)
 	}

@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"github.com/mailpub/mailpub/plan"
+	"github.com/mailpub/mailpub/plan/mail"
 	"github.com/mailpub/mailpub/providers/providertest"
 )
 
@@ -102,17 +103,17 @@ func (f *fakeINWX) records(method string, p inwxParams, reply func(int, string, 
 	case p.TTL < 300:
 		reply(2004, "Parameter value range error", nil)
 	default:
-		rec := fakeRecord{id: old.id, rrset: rrset{plan.FQDN(strings.TrimPrefix(p.Name+"."+f.z.name, ".")), p.Type}, ttl: p.TTL, text: p.Content}
+		rec := fakeRecord{id: old.id, rrset: rrset{mail.FQDN(strings.TrimPrefix(p.Name+"."+f.z.name, ".")), p.Type}, ttl: p.TTL, text: p.Content}
 		switch {
 		case p.Type == "TXT":
 			rec.text = strings.TrimSuffix(p.Content, ` "`) // spaces at the end are lost
 		case p.Type == "MX" && known && p.Prio == 0:
 			prio, _ := apart("MX", old.text)
-			rec.text = strconv.Itoa(prio) + " " + plan.FQDN(p.Content)
+			rec.text = strconv.Itoa(prio) + " " + mail.FQDN(p.Content)
 		case p.Type == "MX" || p.Type == "SRV":
-			rec.text = strconv.Itoa(p.Prio) + " " + plan.FQDN(p.Content)
+			rec.text = strconv.Itoa(p.Prio) + " " + mail.FQDN(p.Content)
 		case p.Type == "CNAME" || p.Type == "NS" || p.Type == "PTR":
-			rec.text = plan.FQDN(p.Content)
+			rec.text = mail.FQDN(p.Content)
 		}
 		stored, why := f.z.store(rec)
 		if why != "" {
@@ -164,7 +165,7 @@ func TestINWXSession(t *testing.T) {
 		}
 		return d
 	}
-	keys := []plan.Key{plan.DNSKey(testZone, "MX")}
+	keys := []plan.Key{mail.DNSKey(testZone, "MX")}
 	if _, err := open("").Read(t.Context(), keys); err == nil || !strings.Contains(err.Error(), "wants a second factor (GOOGLE-AUTH): give totp_secret") {
 		t.Errorf("without the second factor: %v", err)
 	}

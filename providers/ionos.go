@@ -6,7 +6,7 @@ import (
 	"net/url"
 	"time"
 
-	"github.com/mailpub/mailpub/plan"
+	"github.com/mailpub/mailpub/plan/mail"
 )
 
 const ionosURL = "https://api.hosting.ionos.com/dns/v1"
@@ -66,7 +66,7 @@ func (i *ionosAPI) path(ctx context.Context) (string, error) {
 		var known []string
 		for _, z := range zones {
 			known = append(known, z.Name)
-			if plan.FQDN(z.Name) == i.zone {
+			if mail.FQDN(z.Name) == i.zone {
 				i.id = z.ID
 			}
 		}
@@ -93,7 +93,7 @@ func (i *ionosAPI) records(ctx context.Context, _ []string) ([]record, error) {
 		if l.Disabled {
 			continue
 		}
-		r := i.record(rrset{plan.FQDN(l.Name), l.Type}, l.TTL, l.Prio, l.Content)
+		r := i.record(rrset{mail.FQDN(l.Name), l.Type}, l.TTL, l.Prio, l.Content)
 		r.id = l.ID
 		out = append(out, r)
 	}

@@ -6,7 +6,7 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/mailpub/mailpub/plan"
+	"github.com/mailpub/mailpub/plan/mail"
 	"github.com/mailpub/mailpub/providers/providertest"
 )
 
@@ -42,9 +42,9 @@ func fakeIONOS(z *fakeRecords) http.Handler {
 		rec.ttl, rec.text = b.TTL, b.Content
 		switch rec.rrtype {
 		case "MX", "SRV":
-			rec.text = strconv.Itoa(b.Prio) + " " + plan.FQDN(b.Content)
+			rec.text = strconv.Itoa(b.Prio) + " " + mail.FQDN(b.Content)
 		case "CNAME", "NS":
-			rec.text = plan.FQDN(b.Content)
+			rec.text = mail.FQDN(b.Content)
 		}
 		if b.TTL < 60 {
 			refuse(w, http.StatusBadRequest, "INVALID_DATA", "The ttl is invalid: minimum 60")
@@ -106,7 +106,7 @@ func TestIONOS(t *testing.T) {
 func TestIONOSDisabled(t *testing.T) {
 	z := newFakeRecords()
 	d := openWeb(t, ionosProvider(), testZone, "the-token", providertest.NewGate(t, fakeIONOS(z)).Client())
-	if err := applyAll(t, d, change{plan.DNSKey("off."+testZone, "A"), nil, []string{"192.0.2.1 ttl 300"}}); err != nil {
+	if err := applyAll(t, d, change{mail.DNSKey("off."+testZone, "A"), nil, []string{"192.0.2.1 ttl 300"}}); err != nil {
 		t.Error(err)
 	}
 }

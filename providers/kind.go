@@ -9,7 +9,7 @@ import (
 	"strings"
 	"time"
 
-	"github.com/mailpub/mailpub/plan"
+	"github.com/mailpub/mailpub/plan/mail"
 )
 
 // Provider is a way to write a zone.
@@ -85,7 +85,7 @@ func openZone(p Provider, o Options) (*Zone, error) {
 	if o.Zone == "" {
 		return nil, fmt.Errorf("provider %s: no zone given", p.Name)
 	}
-	o.Zone = plan.FQDN(o.Zone)
+	o.Zone = mail.FQDN(o.Zone)
 	if o.Logger == nil {
 		o.Logger = slog.New(slog.DiscardHandler)
 	}

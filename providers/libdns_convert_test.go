@@ -5,7 +5,8 @@ import (
 	"testing"
 
 	"github.com/libdns/libdns"
-	"github.com/mailpub/mailpub/plan"
+
+	"github.com/mailpub/mailpub/plan/mail"
 )
 
 func TestFromLibdns(t *testing.T) {
@@ -36,7 +37,7 @@ func FuzzLibdnsText(f *testing.F) {
 		f.Add(s)
 	}
 	f.Fuzz(func(t *testing.T, text string) {
-		want := plan.TextData(text)
+		want := mail.TextData(text)
 		if got := fromLibdns(libdns.TXT{Name: "x", Text: text}, ".", false).data; got != want {
 			t.Errorf("%s came through libdns as %s", want, got)
 		}

@@ -12,6 +12,7 @@ import (
 	"github.com/libdns/libdns"
 
 	"github.com/mailpub/mailpub/plan"
+	"github.com/mailpub/mailpub/plan/mail"
 	"github.com/mailpub/mailpub/plan/plantest"
 )
 
@@ -82,7 +83,7 @@ func TestAnyLibdnsProvider(t *testing.T) {
 			Foreign: func(t *testing.T, k plan.Key, lines []string) {
 				s.recs = slices.DeleteFunc(s.recs, func(r libdns.RR) bool { return r.Name == "mail" && r.Type == "A" })
 				for _, l := range lines {
-					data, ttl := plan.SplitRecordLine(l)
+					data, ttl := mail.SplitRecordLine(l)
 					s.recs = append(s.recs, libdns.RR{Name: "mail", Type: "A", Data: data, TTL: seconds(ttl)})
 				}
 			},
@@ -119,7 +120,7 @@ func TestOrderOfWrites(t *testing.T) {
 	for _, test := range tests {
 		t.Run(test.name, func(t *testing.T) {
 			s := &shelf{recs: test.have}
-			if err := applyAll(t, shelfZone(s), change{plan.DNSKey("x."+testZone, test.rrtype), test.before, test.after}); err != nil {
+			if err := applyAll(t, shelfZone(s), change{mail.DNSKey("x."+testZone, test.rrtype), test.before, test.after}); err != nil {
 				t.Fatal(err)
 			}
 			if got := strings.Join(s.log, " "); got != test.want {
@@ -134,7 +135,7 @@ func TestReadBackWaits(t *testing.T) {
 	for _, late := range []time.Duration{30 * time.Second, time.Hour} {
 		synctest.Test(t, func(t *testing.T) {
 			start := time.Now()
-			err := applyAll(t, shelfZone(&shelf{late: late}), change{plan.DNSKey("x."+testZone, "A"), nil, []string{"192.0.2.1 ttl 60"}})
+			err := applyAll(t, shelfZone(&shelf{late: late}), change{mail.DNSKey("x."+testZone, "A"), nil, []string{"192.0.2.1 ttl 60"}})
 			if (err == nil) != (late < time.Minute) || time.Since(start) > 2*time.Minute {
 				t.Errorf("%v behind: %v after %v", late, err, time.Since(start))
 			}
@@ -148,7 +149,7 @@ func TestReadBackStops(t *testing.T) {
 		ctx, cancel := context.WithTimeout(t.Context(), 10*time.Second)
 		defer cancel()
 		start := time.Now()
-		c := change{plan.DNSKey("x."+testZone, "A"), nil, []string{"192.0.2.1 ttl 60"}}.plan()
+		c := change{mail.DNSKey("x."+testZone, "A"), nil, []string{"192.0.2.1 ttl 60"}}.plan()
 		err := shelfZone(&shelf{late: time.Hour}).Apply(ctx, []plan.Change{c}, func(plan.Change, error) {})
 		if err == nil || time.Since(start) > 11*time.Second {
 			t.Errorf("%v after %v", err, time.Since(start))

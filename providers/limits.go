@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/mailpub/mailpub/plan"
+	"github.com/mailpub/mailpub/plan/mail"
 )
 
 // Limits are what a provider does not take, as data. The zero value has none.
@@ -109,7 +110,7 @@ func (l Limits) refuse(r record) string {
 }
 
 func (l Limits) refuseText(r record) string {
-	text, err := plan.Text(r.data)
+	text, err := mail.Text(r.data)
 	if err != nil {
 		return err.Error()
 	}

@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"github.com/mailpub/mailpub/plan"
+	"github.com/mailpub/mailpub/plan/mail"
 )
 
 func TestRefuses(t *testing.T) {
@@ -33,14 +34,14 @@ func TestRefuses(t *testing.T) {
 	for _, test := range tests {
 		t.Run(test.name, func(t *testing.T) {
 			z := &Zone{name: testZone, ttl: 3600, provider: "some", limits: test.limits}
-			got := z.Refuses(plan.Item{Key: plan.DNSKey("x."+testZone, test.rrtype), Lines: test.lines})
+			got := z.Refuses(plan.Item{Key: mail.DNSKey("x."+testZone, test.rrtype), Lines: test.lines})
 			if (got == "") != (test.want == "") || !strings.Contains(got, test.want) {
 				t.Errorf("%q, want ... %s ...", got, test.want)
 			}
 		})
 	}
 	z := &Zone{name: testZone, ttl: 3600}
-	if got := z.Refuses(plan.Item{Key: plan.DNSKey("x.example.org", "A"), Lines: []string{"192.0.2.1"}}); !strings.Contains(got, "outside") {
+	if got := z.Refuses(plan.Item{Key: mail.DNSKey("x.example.org", "A"), Lines: []string{"192.0.2.1"}}); !strings.Contains(got, "outside") {
 		t.Errorf("outside the zone: %q", got)
 	}
 }

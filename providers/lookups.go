@@ -11,7 +11,7 @@ import (
 	"strings"
 	"sync"
 
-	"github.com/mailpub/mailpub/plan"
+	"github.com/mailpub/mailpub/plan/mail"
 )
 
 // lookups asks from several places and remembers the answers for the time of one run.
@@ -47,7 +47,7 @@ func newLookups(r *Resolver, nameservers map[string][]string, port string) *look
 		l.resolver = &Resolver{}
 	}
 	for zone, servers := range nameservers {
-		l.nameservers[plan.FQDN(zone)] = servers
+		l.nameservers[mail.FQDN(zone)] = servers
 	}
 	return l
 }
@@ -119,7 +119,7 @@ func (l *lookups) truth(ctx context.Context, name, rrtype string) (Answer, error
 }
 
 func (l *lookups) ask(ctx context.Context, p place, name, rrtype string) (Answer, error) {
-	name = plan.FQDN(name)
+	name = mail.FQDN(name)
 	key := fmt.Sprint(p, name, rrtype)
 	l.mu.Lock()
 	if err := l.dead[p.server]; err != nil {
@@ -150,10 +150,10 @@ func (l *lookups) ask(ctx context.Context, p place, name, rrtype string) (Answer
 // authorities returns the servers of the zone that holds name: those of the config, or
 // those that a resolver names. A server is asked at one address, IPv4 where it has one.
 func (l *lookups) authorities(ctx context.Context, name string) ([]string, error) {
-	name = plan.FQDN(name)
+	name = mail.FQDN(name)
 	best := ""
 	for _, zone := range slices.Sorted(maps.Keys(l.nameservers)) {
-		if plan.Within(name, zone) && len(zone) > len(best) {
+		if mail.Within(name, zone) && len(zone) > len(best) {
 			best = zone
 		}
 	}
@@ -215,7 +215,7 @@ func (l *lookups) resolve(ctx context.Context, name, rrtype string) (Answer, err
 func (l *lookups) zoneAbove(ctx context.Context, name string) string {
 	best := ""
 	for zone := range l.nameservers {
-		if plan.Within(name, zone) && len(zone) > len(best) {
+		if mail.Within(name, zone) && len(zone) > len(best) {
 			best = zone
 		}
 	}

@@ -5,7 +5,7 @@ import (
 	"errors"
 	"sync"
 
-	"github.com/mailpub/mailpub/plan"
+	"github.com/mailpub/mailpub/plan/mail"
 )
 
 func manualProvider() Provider {
@@ -40,7 +40,7 @@ func (b *manualBackend) list(ctx context.Context, sets []rrset) (listing, error)
 				return
 			}
 			for _, r := range a.Records {
-				if plan.FQDN(r.Name) == set.name {
+				if mail.FQDN(r.Name) == set.name {
 					l.add(record{rrset: set, data: r.Data, ttl: -1})
 				}
 			}

@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"github.com/mailpub/mailpub/plan"
+	"github.com/mailpub/mailpub/plan/mail"
 )
 
 func TestManual(t *testing.T) {
@@ -19,8 +20,8 @@ func TestManual(t *testing.T) {
 	}
 	t.Run("what is published, without TTL", func(t *testing.T) {
 		items, err := open(".", server).Read(t.Context(), []plan.Key{
-			plan.DNSKey(testZone, "MX"), plan.TaggedTXT(testZone, "v=spf1"), plan.DNSKey("2."+reverseZone, "PTR"),
-			plan.DNSKey("mail."+testZone, "AAAA"), plan.DNSKey("none."+testZone, "A"), plan.DNSKey("alias."+testZone, "A"),
+			mail.DNSKey(testZone, "MX"), mail.TaggedTXT(testZone, "v=spf1"), mail.DNSKey("2."+reverseZone, "PTR"),
+			mail.DNSKey("mail."+testZone, "AAAA"), mail.DNSKey("none."+testZone, "A"), mail.DNSKey("alias."+testZone, "A"),
 		})
 		if err != nil {
 			t.Fatal(err)
@@ -40,13 +41,13 @@ func TestManual(t *testing.T) {
 		}
 	})
 	t.Run("no answer is not absence", func(t *testing.T) {
-		items, err := open("example.org", server).Read(t.Context(), []plan.Key{plan.DNSKey("example.org", "MX")})
+		items, err := open("example.org", server).Read(t.Context(), []plan.Key{mail.DNSKey("example.org", "MX")})
 		if err != nil || len(items) != 1 || !strings.Contains(items[0].Unreadable, "REFUSED") {
 			t.Errorf("%+v %v", items, err)
 		}
 	})
 	t.Run("nothing is written", func(t *testing.T) {
-		err := applyAll(t, open(testZone, server), change{plan.DNSKey("x."+testZone, "A"), nil, []string{"192.0.2.1"}})
+		err := applyAll(t, open(testZone, server), change{mail.DNSKey("x."+testZone, "A"), nil, []string{"192.0.2.1"}})
 		if err == nil || !strings.Contains(err.Error(), "by hand: nothing was written") {
 			t.Error(err)
 		}

@@ -5,17 +5,17 @@ import (
 	"strconv"
 	"strings"
 
-	"github.com/mailpub/mailpub/plan"
+	"github.com/mailpub/mailpub/plan/mail"
 )
 
 // exchangers returns the MX records of an answer, the first to be tried first.
-func (a Answer) exchangers() (out []plan.MX) {
+func (a Answer) exchangers() (out []mail.MX) {
 	for _, r := range a.Records {
 		preference, host, _ := strings.Cut(r.Data, " ")
 		n, _ := strconv.ParseUint(preference, 10, 16)
-		out = append(out, plan.MX{Host: host, Preference: uint16(n)})
+		out = append(out, mail.MX{Host: host, Preference: uint16(n)})
 	}
-	slices.SortFunc(out, func(a, b plan.MX) int {
+	slices.SortFunc(out, func(a, b mail.MX) int {
 		if a.Preference != b.Preference {
 			return int(a.Preference) - int(b.Preference)
 		}
@@ -25,6 +25,6 @@ func (a Answer) exchangers() (out []plan.MX) {
 }
 
 // refusesMail reports a null MX: the domain says that it takes no mail (RFC 7505 section 3).
-func refusesMail(mxs []plan.MX) bool {
-	return slices.ContainsFunc(mxs, func(m plan.MX) bool { return m.Host == "." })
+func refusesMail(mxs []mail.MX) bool {
+	return slices.ContainsFunc(mxs, func(m mail.MX) bool { return m.Host == "." })
 }

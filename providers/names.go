@@ -5,17 +5,17 @@ import (
 	"fmt"
 	"strings"
 
-	"github.com/mailpub/mailpub/plan"
+	"github.com/mailpub/mailpub/plan/mail"
 )
 
 var errOutside = errors.New("lies outside the zone")
 
 func relative(name, zone string) (string, error) {
-	name, zone = plan.FQDN(name), plan.FQDN(zone)
+	name, zone = mail.FQDN(name), mail.FQDN(zone)
 	switch {
 	case name == zone:
 		return "@", nil
-	case !plan.Within(name, zone):
+	case !mail.Within(name, zone):
 		return "", fmt.Errorf("%q: %w %q", name, errOutside, zone)
 	case zone == ".":
 		return strings.TrimSuffix(name, "."), nil
@@ -26,9 +26,9 @@ func relative(name, zone string) (string, error) {
 // below returns the absolute name of what an interface calls "", "@" or "www" in a zone.
 func below(name, zone string) string {
 	if name == "" || name == "@" {
-		return plan.FQDN(zone)
+		return mail.FQDN(zone)
 	}
-	return plan.FQDN(name + "." + zone)
+	return mail.FQDN(name + "." + zone)
 }
 
 // bare is a name as people write it.

@@ -4,14 +4,14 @@ import (
 	"fmt"
 	"strings"
 
-	"github.com/mailpub/mailpub/plan"
+	"github.com/mailpub/mailpub/plan/mail"
 )
 
 // nearestZone is didYouMean for zones: the one that holds the name comes first.
 func nearestZone(name string, known []string) string {
 	holder := ""
 	for _, k := range known {
-		if plan.Within(name, k) && len(k) > len(holder) {
+		if mail.Within(name, k) && len(k) > len(holder) {
 			holder = k
 		}
 	}

@@ -12,7 +12,7 @@ import (
 	"testing"
 	"time"
 
-	"github.com/mailpub/mailpub/plan"
+	"github.com/mailpub/mailpub/plan/mail"
 	"github.com/mailpub/mailpub/providers/providertest"
 )
 
@@ -97,7 +97,7 @@ func (f *fakeOVH) store(w http.ResponseWriter, r *http.Request, rec fakeRecord) 
 	case rec.id == 0:
 		rec.rrtype = body.FieldType
 	}
-	rec.name, rec.ttl, rec.text = plan.FQDN(strings.TrimPrefix(body.SubDomain+"."+f.z.name, ".")), body.TTL, body.Target
+	rec.name, rec.ttl, rec.text = mail.FQDN(strings.TrimPrefix(body.SubDomain+"."+f.z.name, ".")), body.TTL, body.Target
 	id, why := f.z.store(rec)
 	if why != "" {
 		ovhRefuse(w, http.StatusBadRequest, why)
@@ -148,8 +148,8 @@ func TestOVH(t *testing.T) {
 func TestOVHRefreshes(t *testing.T) {
 	f := newFakeOVH(newFakeRecords())
 	z := openWeb(t, ovhProvider(), testZone, "the-token", providertest.NewGate(t, f).Client())
-	if err := applyAll(t, z, change{plan.DNSKey("a."+testZone, "A"), nil, []string{"192.0.2.1 ttl 300", "192.0.2.2 ttl 300"}},
-		change{plan.DNSKey("b."+testZone, "A"), nil, []string{"192.0.2.1 ttl 300"}}); err != nil {
+	if err := applyAll(t, z, change{mail.DNSKey("a."+testZone, "A"), nil, []string{"192.0.2.1 ttl 300", "192.0.2.2 ttl 300"}},
+		change{mail.DNSKey("b."+testZone, "A"), nil, []string{"192.0.2.1 ttl 300"}}); err != nil {
 		t.Fatal(err)
 	}
 	if n := f.refreshed.Load(); n != 1 {

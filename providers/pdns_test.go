@@ -13,7 +13,7 @@ import (
 	"sync/atomic"
 	"testing"
 
-	"github.com/mailpub/mailpub/plan"
+	"github.com/mailpub/mailpub/plan/mail"
 	"github.com/mailpub/mailpub/providers/providertest"
 	"github.com/mailpub/mailpub/providers/servertest"
 )
@@ -143,7 +143,7 @@ func (p *powerdns) put(t *testing.T, zone string, sets ...providertest.Set) {
 		records, ttl := []map[string]any{}, 0
 		for _, l := range s.Lines {
 			r := record{rrset: rrset{name, rrtype}}
-			r.data, ttl = plan.SplitRecordLine(l)
+			r.data, ttl = mail.SplitRecordLine(l)
 			rr, err := r.rr()
 			if err != nil {
 				t.Fatal(err)

@@ -5,13 +5,12 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io"
 	"net"
 	"sync"
 	"sync/atomic"
-	"syscall"
 	"time"
 
+	"github.com/mailpub/mailpub/plan/sockerr"
 	"github.com/miekg/dns"
 )
 
@@ -177,7 +176,7 @@ func outcomeOf(err error) outcome {
 	if errors.Is(err, context.Canceled) {
 		return givenUp
 	}
-	if err != nil && (closed(err) || errors.As(err, new(net.Error)) || errors.Is(err, context.DeadlineExceeded)) {
+	if err != nil && (sockerr.Closed(err) || errors.As(err, new(net.Error)) || errors.Is(err, context.DeadlineExceeded)) {
 		return fellSilent
 	}
 	return answered
@@ -289,21 +288,11 @@ func (s *dnsServer) on(ctx context.Context, timeout time.Duration, once bool, us
 		switch {
 		case err != nil && ctx.Err() != nil:
 			return ctx.Err()
-		case used && closed(err):
+		case used && sockerr.Closed(err):
 			continue
 		}
 		return err
 	}
-}
-
-// Numbers of Windows (winsock2.h), whose errors are none of syscall's names there; no other system
-// has numbers like these.
-const wsaAborted, wsaReset = syscall.Errno(10053), syscall.Errno(10054)
-
-// closed reports whether the other side has closed the connection.
-func closed(err error) bool {
-	return errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF) || errors.Is(err, net.ErrClosed) ||
-		errors.Is(err, syscall.ECONNRESET) || errors.Is(err, syscall.EPIPE) || errors.Is(err, wsaReset) || errors.Is(err, wsaAborted)
 }
 
 // tsigKey signs messages (RFC 8945).

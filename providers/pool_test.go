@@ -17,6 +17,7 @@ import (
 	"github.com/miekg/dns"
 
 	"github.com/mailpub/mailpub/plan"
+	"github.com/mailpub/mailpub/plan/mail"
 	"github.com/mailpub/mailpub/providers/authdns"
 	"github.com/mailpub/mailpub/providers/servertest"
 )
@@ -34,7 +35,7 @@ func readAll(t *testing.T, addr string, zones []string) *Pool {
 				o.Zone, o.Shared = name, shared
 				o.Logger = slog.New(slog.NewTextHandler(&log, &slog.HandlerOptions{Level: slog.LevelDebug}))
 			})
-			items, err := z.Read(t.Context(), []plan.Key{plan.DNSKey("web."+name, "A")})
+			items, err := z.Read(t.Context(), []plan.Key{mail.DNSKey("web."+name, "A")})
 			if err != nil || len(items) != 1 {
 				t.Errorf("%s: %v %v", name, items, err)
 			}
@@ -86,7 +87,7 @@ func TestUnreachableOnce(t *testing.T) {
 		wg.Go(func() {
 			z := openTest(t, silent.Addr().String(), func(o *Options) { o.Zone, o.Shared = fmt.Sprintf("m%d.example", i), shared })
 			z.backend.(*rfc2136Backend).timeout = time.Second
-			_, err := z.Read(t.Context(), []plan.Key{plan.DNSKey("a."+z.name, "A")})
+			_, err := z.Read(t.Context(), []plan.Key{mail.DNSKey("a."+z.name, "A")})
 			if err == nil || !strings.Contains(err.Error(), "does not answer") {
 				t.Errorf("%s: %v", z.name, err)
 			}
@@ -105,7 +106,7 @@ func TestIdleConnectionClosed(t *testing.T) {
 	defer shared.Close()
 	z := openTest(t, s.Addr(), func(o *Options) { o.Shared = shared })
 	for range 2 {
-		if _, err := z.Read(t.Context(), []plan.Key{plan.DNSKey("web."+testZone, "A")}); err != nil {
+		if _, err := z.Read(t.Context(), []plan.Key{mail.DNSKey("web."+testZone, "A")}); err != nil {
 			t.Fatal(err)
 		}
 		for _, l := range poolOf(shared).server(s.Addr()).idle {
@@ -228,7 +229,7 @@ func TestLargeBatch(t *testing.T) {
 	s := startDNS(t, func(c *authdns.Config) {})
 	var changes []change
 	for i := range 3000 {
-		changes = append(changes, change{plan.DNSKey(fmt.Sprintf("n%d.%s", i, testZone), "A"), nil, []string{"192.0.2.1 ttl 60"}})
+		changes = append(changes, change{mail.DNSKey(fmt.Sprintf("n%d.%s", i, testZone), "A"), nil, []string{"192.0.2.1 ttl 60"}})
 	}
 	if err := applyAll(t, openTest(t, s.Addr(), nil), changes...); err != nil {
 		t.Fatal(err)

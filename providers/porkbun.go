@@ -9,7 +9,7 @@ import (
 	"strings"
 	"time"
 
-	"github.com/mailpub/mailpub/plan"
+	"github.com/mailpub/mailpub/plan/mail"
 )
 
 const porkbunURL = "https://api.porkbun.com/api/json/v3"
@@ -85,7 +85,7 @@ func (p *porkbunAPI) records(ctx context.Context, _ []string) ([]record, error) 
 	}
 	var out []record
 	for _, l := range list {
-		r := p.record(rrset{plan.FQDN(l.Name), l.Type}, int(l.TTL), int(l.Prio), l.Content)
+		r := p.record(rrset{mail.FQDN(l.Name), l.Type}, int(l.TTL), int(l.Prio), l.Content)
 		r.id = l.ID
 		out = append(out, r)
 	}
@@ -104,7 +104,7 @@ func (p *porkbunAPI) missing(ctx context.Context, why error) error {
 	}
 	var known []string
 	for _, d := range reply.Domains {
-		if plan.FQDN(d.Domain) == p.zone {
+		if mail.FQDN(d.Domain) == p.zone {
 			return why
 		}
 		known = append(known, d.Domain)

@@ -6,7 +6,7 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/mailpub/mailpub/plan"
+	"github.com/mailpub/mailpub/plan/mail"
 	"github.com/mailpub/mailpub/providers/providertest"
 )
 
@@ -57,14 +57,14 @@ func fakePorkbun(z *fakeRecords) http.Handler {
 		rec := fakeRecord{id: id, rrset: rrset{strings.TrimPrefix(body.Name+"."+z.name, "."), body.Type}, ttl: ttl, text: body.Content}
 		switch rec.rrtype {
 		case "TXT":
-			rec.text = plan.TextData(strings.Trim(body.Content, " "))
+			rec.text = mail.TextData(strings.Trim(body.Content, " "))
 			if text := strings.Trim(body.Content, " "); len(text) > 255 {
 				rec.text = quoted(text)
 			}
 		case "MX", "SRV":
-			rec.text = body.Prio + " " + plan.FQDN(body.Content)
+			rec.text = body.Prio + " " + mail.FQDN(body.Content)
 		case "CNAME", "NS":
-			rec.text = plan.FQDN(body.Content)
+			rec.text = mail.FQDN(body.Content)
 		}
 		stored, why := z.store(rec)
 		if why != "" {

@@ -8,7 +8,7 @@ import (
 	"net/url"
 	"strings"
 
-	"github.com/mailpub/mailpub/plan"
+	"github.com/mailpub/mailpub/plan/mail"
 )
 
 func powerdnsProvider() Provider {
@@ -94,7 +94,7 @@ func (p *powerdnsAPI) zone(ctx context.Context, _ []string) ([]apiSet, error) {
 	}
 	var sets []apiSet
 	for _, s := range reply.RRsets {
-		set := apiSet{rrset: rrset{plan.FQDN(s.Name), s.Type}, ttl: s.TTL}
+		set := apiSet{rrset: rrset{mail.FQDN(s.Name), s.Type}, ttl: s.TTL}
 		for _, r := range s.Records {
 			set.values = append(set.values, apiValue{text: r.Content, off: r.Disabled})
 		}

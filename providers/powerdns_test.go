@@ -9,6 +9,7 @@ import (
 	"testing"
 
 	"github.com/mailpub/mailpub/plan"
+	"github.com/mailpub/mailpub/plan/mail"
 	"github.com/mailpub/mailpub/providers/providertest"
 )
 
@@ -56,7 +57,7 @@ func TestPowerDNSKeepsWhatIsNotServed(t *testing.T) {
 		"records":  []any{map[string]any{"content": "192.0.2.66", "disabled": true}, map[string]any{"content": "192.0.2.1", "disabled": false}},
 		"comments": []any{map[string]any{"content": "ask Anna first", "account": "anna"}},
 	}}}, nil)
-	key := plan.DNSKey(name, "A")
+	key := mail.DNSKey(name, "A")
 	open := func() *Zone { return openPowerDNSTest(t, p, func(o *Options) { o.Zone = apex }) }
 	for _, c := range []change{
 		{key, []string{"192.0.2.1 ttl 600"}, []string{"192.0.2.2 ttl 600"}},
@@ -98,7 +99,7 @@ func TestPowerDNSErrors(t *testing.T) {
 				}
 				o.HTTPClient = &http.Client{Transport: onceOnly{}}
 			})
-			_, err := z.Read(t.Context(), []plan.Key{plan.DNSKey("x."+test.zone, "A")})
+			_, err := z.Read(t.Context(), []plan.Key{mail.DNSKey("x."+test.zone, "A")})
 			if err == nil || !strings.Contains(err.Error(), test.want) || strings.Contains(err.Error(), "wrong-key") {
 				t.Errorf("got %v, want ... %s ...", err, test.want)
 			}
@@ -141,7 +142,7 @@ func TestPowerDNSClasslessReverseZone(t *testing.T) {
 	p := startPowerDNS(t)
 	const reverse = "0/25.2.0.192.in-addr.arpa."
 	p.call(t, "POST", "/zones", map[string]any{"name": reverse, "kind": "Native", "nameservers": []string{"ns.example.net."}}, nil)
-	key := plan.DNSKey("2."+reverse, "PTR")
+	key := mail.DNSKey("2."+reverse, "PTR")
 	if err := applyAll(t, openPowerDNSTest(t, p, func(o *Options) { o.Zone = reverse }), change{key, nil, []string{"mail.nomeazienda.it. ttl 600"}}); err != nil {
 		t.Error(err)
 	}

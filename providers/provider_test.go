@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/mailpub/mailpub/plan"
+	"github.com/mailpub/mailpub/plan/mail"
 )
 
 func TestCheckSettings(t *testing.T) {
@@ -110,10 +111,10 @@ func TestKeysOutsideTheZone(t *testing.T) {
 		t.Fatal(err)
 	}
 	for _, k := range []plan.Key{
-		plan.DNSKey("badnomeazienda.it", "A"),
-		plan.DNSKey("it", "MX"),
+		mail.DNSKey("badnomeazienda.it", "A"),
+		mail.DNSKey("it", "MX"),
 		{Kind: "forward", Name: "tcp/25"},
-		plan.TaggedTXT(testZone, "v=spf1"),
+		mail.TaggedTXT(testZone, "v=spf1"),
 	} {
 		if k.Name == "nomeazienda.it. TXT v=spf1" {
 			k.Name = "nomeazienda.it. MX v=spf1"

@@ -8,7 +8,7 @@ import (
 
 	"github.com/miekg/dns"
 
-	"github.com/mailpub/mailpub/plan"
+	"github.com/mailpub/mailpub/plan/mail"
 )
 
 // rrset names an RRset: a canonical owner name and a type.
@@ -31,7 +31,7 @@ type record struct {
 
 // line is the record's canonical text. A note makes it differ from any wanted text.
 func (r record) line() string {
-	l := plan.RecordLine(r.data, r.ttl)
+	l := mail.RecordLine(r.data, r.ttl)
 	if r.note != "" {
 		l += " " + r.note
 	}
@@ -56,11 +56,11 @@ func parseLine(set rrset, line string, ttl int) (record, error) {
 	r := record{rrset: set, ttl: ttl}
 	text, note := line, ""
 	if head, last, ok := cutLast(line, " "); ok && isNote(last) {
-		if _, ttl := plan.SplitRecordLine(head); ttl >= 0 {
+		if _, ttl := mail.SplitRecordLine(head); ttl >= 0 {
 			text, note = head, last
 		}
 	}
-	data, own := plan.SplitRecordLine(text)
+	data, own := mail.SplitRecordLine(text)
 	if own >= 0 {
 		r.ttl = own
 	}
@@ -94,7 +94,7 @@ func cutLast(s, sep string) (before, after string, found bool) {
 func (r record) rr() (dns.RR, error) {
 	ttl := uint32(max(r.ttl, 0))
 	if r.rrtype == "TXT" {
-		text, err := plan.Text(r.data)
+		text, err := mail.Text(r.data)
 		if err != nil {
 			return nil, err
 		}
@@ -135,7 +135,7 @@ func textStrings(text string) []string {
 	var out []string
 	for {
 		n := min(len(text), 255)
-		quoted := plan.TextData(text[:n])
+		quoted := mail.TextData(text[:n])
 		out = append(out, quoted[1:len(quoted)-1])
 		if text = text[n:]; text == "" {
 			return out
@@ -147,7 +147,7 @@ func textStrings(text string) []string {
 func fromRR(rr dns.RR) record {
 	h := rr.Header()
 	return record{
-		rrset: rrset{plan.FQDN(h.Name), dns.TypeToString[h.Rrtype]},
+		rrset: rrset{mail.FQDN(h.Name), dns.TypeToString[h.Rrtype]},
 		data:  canonicalData(rr),
 		ttl:   int(h.Ttl),
 		wire:  rr,
@@ -159,7 +159,7 @@ func fromRR(rr dns.RR) record {
 func canonicalData(rr dns.RR) string {
 	switch t := rr.(type) {
 	case *dns.TXT:
-		return plan.TextData(unescape(strings.Join(t.Txt, "")))
+		return mail.TextData(unescape(strings.Join(t.Txt, "")))
 	case *dns.RFC3597:
 		return fmt.Sprintf(`\# %d %s`, len(t.Rdata)/2, strings.ToLower(t.Rdata))
 	}
@@ -263,7 +263,7 @@ func fromRRs(rrs []dns.RR) []record {
 // pick returns the records of an RRset, leaving out what a CNAME led to.
 func pick(rrs []dns.RR, set rrset) (out []dns.RR) {
 	for _, rr := range rrs {
-		if h := rr.Header(); plan.FQDN(h.Name) == set.name && h.Rrtype == dns.StringToType[set.rrtype] {
+		if h := rr.Header(); mail.FQDN(h.Name) == set.name && h.Rrtype == dns.StringToType[set.rrtype] {
 			out = append(out, rr)
 		}
 	}
@@ -276,7 +276,7 @@ func seconds(n int) time.Duration { return time.Duration(n) * time.Second }
 // dataOf returns the data of record lines, sorted.
 func dataOf(lines []string) (data []string) {
 	for _, l := range lines {
-		d, _ := plan.SplitRecordLine(l)
+		d, _ := mail.SplitRecordLine(l)
 		data = append(data, d)
 	}
 	return slices.Sorted(slices.Values(data))

@@ -4,7 +4,8 @@ import (
 	"strings"
 
 	"github.com/libdns/libdns"
-	"github.com/mailpub/mailpub/plan"
+
+	"github.com/mailpub/mailpub/plan/mail"
 )
 
 // fromLibdns returns a record that a libdns provider listed. Text is taken literally,
@@ -24,7 +25,7 @@ func fromLibdns(rec libdns.Record, zone string, escaped bool) record {
 		if escaped {
 			in.Data = unescape(in.Data)
 		}
-		r.data = plan.TextData(in.Data)
+		r.data = mail.TextData(in.Data)
 		return r
 	}
 	rr, err := r.rr()
@@ -49,7 +50,7 @@ func toLibdns(r record, zone string) (libdns.Record, error) {
 	}
 	out := libdns.RR{Name: name, Type: r.rrtype, TTL: seconds(r.ttl), Data: r.data}
 	if r.rrtype == "TXT" {
-		if out.Data, err = plan.Text(r.data); err != nil {
+		if out.Data, err = mail.Text(r.data); err != nil {
 			return nil, err
 		}
 	}
@@ -60,11 +61,11 @@ func toLibdns(r record, zone string) (libdns.Record, error) {
 // name has other capitals than the zone's, libdns.RelativeName leaves it whole and takes only
 // the final dot, which makes it look like a relative one.
 func absolute(name, zone string) string {
-	zone = plan.FQDN(zone)
-	if full := plan.FQDN(name); name != full && strings.ToLower(name) != name && plan.Within(full, zone) {
+	zone = mail.FQDN(zone)
+	if full := mail.FQDN(name); name != full && strings.ToLower(name) != name && mail.Within(full, zone) {
 		return full
 	}
-	return plan.FQDN(libdns.AbsoluteName(name, zone))
+	return mail.FQDN(libdns.AbsoluteName(name, zone))
 }
 
 // noted hands a record's note to the client, where the record can have one.

@@ -6,7 +6,7 @@ import (
 
 	"github.com/miekg/dns"
 
-	"github.com/mailpub/mailpub/plan"
+	"github.com/mailpub/mailpub/plan/mail"
 )
 
 func TestCanonicalData(t *testing.T) {
@@ -95,7 +95,7 @@ func FuzzText(f *testing.F) {
 		f.Add(s)
 	}
 	f.Fuzz(func(t *testing.T, text string) {
-		r := record{rrset: rrset{"x.", "TXT"}, data: plan.TextData(text), ttl: 60}
+		r := record{rrset: rrset{"x.", "TXT"}, data: mail.TextData(text), ttl: 60}
 		rr, err := r.rr()
 		if err != nil {
 			t.Fatal(err)

@@ -11,7 +11,7 @@ import (
 
 	"github.com/miekg/dns"
 
-	"github.com/mailpub/mailpub/plan"
+	"github.com/mailpub/mailpub/plan/mail"
 )
 
 // Resolver asks name servers. The zero value asks the system's. It caches nothing, so
@@ -257,22 +257,22 @@ func isTimeout(err error) bool {
 
 // canonical is an absolute name as replies have it: octets can be escaped in several ways.
 func canonical(name string) string {
-	if name = plan.FQDN(name); strings.Trim(name, "abcdefghijklmnopqrstuvwxyz0123456789-_.") == "" {
+	if name = mail.FQDN(name); strings.Trim(name, "abcdefghijklmnopqrstuvwxyz0123456789-_.") == "" {
 		return name
 	}
 	var wire [256]byte
-	if n, err := dns.PackDomainName(plan.FQDN(name), wire[:], 0, nil, false); err == nil {
+	if n, err := dns.PackDomainName(mail.FQDN(name), wire[:], 0, nil, false); err == nil {
 		if same, _, err := dns.UnpackDomainName(wire[:n], 0); err == nil {
-			return plan.FQDN(same)
+			return mail.FQDN(same)
 		}
 	}
-	return plan.FQDN(name)
+	return mail.FQDN(name)
 }
 
 // answerOf makes out what a reply says. REFUSED, SERVFAIL and referrals say nothing.
 func answerOf(reply *dns.Msg, name string, qtype uint16) (Answer, error) {
 	a := Answer{Authoritative: reply.Authoritative, reply: reply}
-	if q := reply.Question; len(q) != 1 || plan.FQDN(q[0].Name) != name || q[0].Qtype != qtype {
+	if q := reply.Question; len(q) != 1 || mail.FQDN(q[0].Name) != name || q[0].Qtype != qtype {
 		return a, errors.New("the reply is to another question") // RFC 5452 section 9.1
 	}
 	switch reply.Rcode {
@@ -285,7 +285,7 @@ func answerOf(reply *dns.Msg, name string, qtype uint16) (Answer, error) {
 		if len(alias) == 0 || qtype == dns.TypeCNAME {
 			break
 		}
-		name = plan.FQDN(alias[0].(*dns.CNAME).Target)
+		name = mail.FQDN(alias[0].(*dns.CNAME).Target)
 		a.Chain = append(a.Chain, name)
 	}
 	for _, rr := range pick(reply.Answer, rrset{name, dns.TypeToString[qtype]}) {
@@ -307,7 +307,7 @@ func answerOf(reply *dns.Msg, name string, qtype uint16) (Answer, error) {
 // texts returns the texts of an answer's TXT records.
 func (a Answer) texts() (texts []string) {
 	for _, r := range a.Records {
-		if t, err := plan.Text(r.Data); err == nil {
+		if t, err := mail.Text(r.Data); err == nil {
 			texts = append(texts, t)
 		}
 	}

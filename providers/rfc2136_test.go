@@ -12,6 +12,7 @@ import (
 	"github.com/miekg/dns"
 
 	"github.com/mailpub/mailpub/plan"
+	"github.com/mailpub/mailpub/plan/mail"
 	"github.com/mailpub/mailpub/providers/authdns"
 )
 
@@ -39,7 +40,7 @@ func onBoth(t *testing.T, run func(t *testing.T, addr string, dump func() []stri
 func TestTextOfStrangersStays(t *testing.T) {
 	onBoth(t, func(t *testing.T, addr string, dump func() []string) {
 		before := dump()
-		key := plan.TaggedTXT(testZone, "v=spf1")
+		key := mail.TaggedTXT(testZone, "v=spf1")
 		first, second := []string{`"v=spf1 mx -all"`}, []string{`"v=spf1 mx ip4:2.2.2.2 -all"`}
 		for _, c := range []change{{key, nil, first}, {key, first, second}, {key, second, nil}} {
 			if err := applyAll(t, openTest(t, addr, nil), c); err != nil {
@@ -66,7 +67,7 @@ func TestOddText(t *testing.T) {
 			Txt: []string{"V=SPF1", ` ip4:192.0.2.1 \195\168 `, `\"x\\y\" -all`},
 		}})
 		update(t, addr, m)
-		key := plan.TaggedTXT("odd."+testZone, "v=spf1")
+		key := mail.TaggedTXT("odd."+testZone, "v=spf1")
 		z := openTest(t, addr, nil)
 		items, err := z.Read(t.Context(), []plan.Key{key})
 		want := []string{`"V=SPF1 ip4:192.0.2.1 \195\168 \"x\\y\" -all"`}
@@ -117,7 +118,7 @@ func TestStaleAtTheServer(t *testing.T) {
 		b := openTest(t, addr, nil).backend
 		set := rrset{"mail." + testZone, "A"}
 		after, _ := parseLine(set, "2.2.2.2 ttl 300", 300)
-		foreign(t, addr, plan.DNSKey(set.name, "A"), []string{"192.0.2.66 ttl 300"})
+		foreign(t, addr, mail.DNSKey(set.name, "A"), []string{"192.0.2.66 ttl 300"})
 		before := dump()
 		err := b.write(t.Context(), []edit{{rrset: set, after: []record{after}}})
 		if !errors.Is(err, plan.ErrStale) {
@@ -138,7 +139,7 @@ func TestStaleAtTheServer(t *testing.T) {
 func TestWildcard(t *testing.T) {
 	onBoth(t, func(t *testing.T, addr string, _ func() []string) {
 		z := openTest(t, addr, nil)
-		items, err := z.Read(t.Context(), []plan.Key{plan.DNSKey("mail.apps."+testZone, "A"), plan.DNSKey("*.apps."+testZone, "A")})
+		items, err := z.Read(t.Context(), []plan.Key{mail.DNSKey("mail.apps."+testZone, "A"), mail.DNSKey("*.apps."+testZone, "A")})
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -156,12 +157,12 @@ func TestWildcard(t *testing.T) {
 func TestAliasInTheWay(t *testing.T) {
 	onBoth(t, func(t *testing.T, addr string, dump func() []string) {
 		before := dump()
-		err := applyAll(t, openTest(t, addr, nil), change{plan.DNSKey("www."+testZone, "A"), nil, []string{"2.2.2.2 ttl 300"}})
+		err := applyAll(t, openTest(t, addr, nil), change{mail.DNSKey("www."+testZone, "A"), nil, []string{"2.2.2.2 ttl 300"}})
 		if err == nil || !strings.Contains(err.Error(), "alias of web.nomeazienda.it. (CNAME)") {
 			t.Errorf("A beside CNAME: %v", err)
 		}
 		// The server would drop this one without a word.
-		err = applyAll(t, openTest(t, addr, nil), change{plan.DNSKey("web."+testZone, "CNAME"), nil, []string{"www.nomeazienda.it. ttl 300"}})
+		err = applyAll(t, openTest(t, addr, nil), change{mail.DNSKey("web."+testZone, "CNAME"), nil, []string{"www.nomeazienda.it. ttl 300"}})
 		if err == nil || !strings.Contains(err.Error(), "web.nomeazienda.it has other records (A)") {
 			t.Errorf("CNAME beside A: %v", err)
 		}
@@ -170,10 +171,10 @@ func TestAliasInTheWay(t *testing.T) {
 		}
 		// Without a transfer of the zone nobody sees this one, and the server drops the CNAME
 		// without a word.
-		if err := applyAll(t, openTest(t, addr, nil), change{plan.DNSKey("_x._tcp."+testZone, "SRV"), nil, []string{"0 1 25 www.nomeazienda.it. ttl 300"}}); err != nil {
+		if err := applyAll(t, openTest(t, addr, nil), change{mail.DNSKey("_x._tcp."+testZone, "SRV"), nil, []string{"0 1 25 www.nomeazienda.it. ttl 300"}}); err != nil {
 			t.Fatal(err)
 		}
-		err = applyAll(t, openTest(t, addr, nil), change{plan.DNSKey("_x._tcp."+testZone, "CNAME"), nil, []string{"www.nomeazienda.it. ttl 300"}})
+		err = applyAll(t, openTest(t, addr, nil), change{mail.DNSKey("_x._tcp."+testZone, "CNAME"), nil, []string{"www.nomeazienda.it. ttl 300"}})
 		if err == nil || !strings.Contains(err.Error(), "written, but") && !strings.Contains(err.Error(), "other records (SRV)") {
 			t.Errorf("CNAME beside SRV: %v", err)
 		}
@@ -197,7 +198,7 @@ func TestRFC2136Errors(t *testing.T) {
 		for _, test := range tests {
 			t.Run(test.name, func(t *testing.T) {
 				z := openTest(t, addr, test.change)
-				_, err := z.Read(t.Context(), []plan.Key{plan.DNSKey("mail."+z.name, "A")})
+				_, err := z.Read(t.Context(), []plan.Key{mail.DNSKey("mail."+z.name, "A")})
 				if err == nil || !strings.Contains(err.Error(), test.want) {
 					t.Errorf("got %v, want ... %s ...", err, test.want)
 				}
@@ -213,7 +214,7 @@ func TestRFC2136Errors(t *testing.T) {
 func TestRefusedUpdate(t *testing.T) {
 	addr := startBIND(t, `key "mailpub."; key "reader.";`)
 	z := openTest(t, addr, func(o *Options) { o.Settings["key_name"] = "reader" })
-	err := applyAll(t, z, change{plan.DNSKey("mail."+testZone, "A"), nil, []string{"2.2.2.2 ttl 300"}})
+	err := applyAll(t, z, change{mail.DNSKey("mail."+testZone, "A"), nil, []string{"2.2.2.2 ttl 300"}})
 	if err == nil || !strings.Contains(err.Error(), `allow key "reader." to update zone nomeazienda.it.`) {
 		t.Error(err)
 	}
@@ -225,7 +226,7 @@ func TestOddRecords(t *testing.T) {
 		c.Zones = map[string]string{testZone: zoneText + "svcb IN SVCB 1 . alpn=h2\nmail 300 IN A 2.2.2.2\n"}
 	})
 	z := openTest(t, s.Addr(), nil)
-	items, err := z.Read(t.Context(), []plan.Key{plan.DNSKey("mail."+testZone, "A")})
+	items, err := z.Read(t.Context(), []plan.Key{mail.DNSKey("mail."+testZone, "A")})
 	if err != nil || len(items) != 1 || !slices.Equal(items[0].Lines, []string{"2.2.2.2 ttl 300"}) {
 		t.Errorf("%v %v", items, err)
 	}
@@ -243,7 +244,7 @@ func TestSilentServer(t *testing.T) {
 	defer silent.Close()
 	z := openTest(t, silent.Addr().String(), nil)
 	z.backend.(*rfc2136Backend).timeout = 100 * time.Millisecond
-	_, err = z.Read(t.Context(), []plan.Key{plan.DNSKey(testZone, "MX")})
+	_, err = z.Read(t.Context(), []plan.Key{mail.DNSKey(testZone, "MX")})
 	if err == nil || !strings.Contains(err.Error(), "does not answer") {
 		t.Error(err)
 	}
@@ -266,7 +267,7 @@ func TestCancelled(t *testing.T) {
 			defer c.Close()
 		}
 	}()
-	if _, err := z.Read(ctx, []plan.Key{plan.DNSKey(testZone, "MX")}); !errors.Is(err, context.Canceled) {
+	if _, err := z.Read(ctx, []plan.Key{mail.DNSKey(testZone, "MX")}); !errors.Is(err, context.Canceled) {
 		t.Errorf("Read returned %v", err)
 	}
 }

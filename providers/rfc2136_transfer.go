@@ -10,7 +10,7 @@ import (
 
 	"github.com/miekg/dns"
 
-	"github.com/mailpub/mailpub/plan"
+	"github.com/mailpub/mailpub/plan/mail"
 )
 
 // refusedTransfer is a transfer that the server does not make, by its code.
@@ -196,7 +196,7 @@ func (x *axfr) record(msg []byte, off int) (next int, err error) {
 	}
 	rr, _, err := dns.UnpackRR(msg, off)
 	if err != nil {
-		x.into.add(record{rrset: rrset{plan.FQDN(name), dns.TypeToString[rrtype]}, bad: err})
+		x.into.add(record{rrset: rrset{mail.FQDN(name), dns.TypeToString[rrtype]}, bad: err})
 		return next, nil
 	}
 	x.into.add(fromRR(rr))

@@ -13,6 +13,7 @@ import (
 	v4 "github.com/aws/aws-sdk-go-v2/aws/signer/v4"
 
 	"github.com/mailpub/mailpub/plan"
+	"github.com/mailpub/mailpub/plan/mail"
 )
 
 const route53URL = "https://route53.amazonaws.com/2013-04-01"
@@ -98,7 +99,7 @@ func (r *route53API) path(ctx context.Context) (string, error) {
 		}
 		var ids []string
 		for _, z := range reply.Zones {
-			if plan.FQDN(z.Name) == r.name && !z.Private {
+			if mail.FQDN(z.Name) == r.name && !z.Private {
 				ids = append(ids, strings.TrimPrefix(z.ID, "/hostedzone/"))
 			}
 		}

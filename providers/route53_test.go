@@ -18,6 +18,7 @@ import (
 	v4 "github.com/aws/aws-sdk-go-v2/aws/signer/v4"
 
 	"github.com/mailpub/mailpub/plan"
+	"github.com/mailpub/mailpub/plan/mail"
 	"github.com/mailpub/mailpub/providers/providertest"
 )
 
@@ -169,7 +170,7 @@ func (f *fakeRoute53) change(w http.ResponseWriter, r *http.Request) {
 func (f *fakeRoute53) one(action string, set rrset, ttl int, values []string) string {
 	there := apiSet{}
 	for _, s := range f.sets {
-		if plan.FQDN(s.name) == set.name && s.rrtype == set.rrtype {
+		if mail.FQDN(s.name) == set.name && s.rrtype == set.rrtype {
 			there = s
 		}
 	}
@@ -206,7 +207,7 @@ func (f *fakeRoute53) put(t *testing.T, sets ...providertest.Set) {
 	for _, s := range sets {
 		set, ttl, values := presented(t, s)
 		f.mu.Lock()
-		f.sets = slices.DeleteFunc(f.sets, func(o apiSet) bool { return plan.FQDN(o.name) == set.name && o.rrtype == set.rrtype })
+		f.sets = slices.DeleteFunc(f.sets, func(o apiSet) bool { return mail.FQDN(o.name) == set.name && o.rrtype == set.rrtype })
 		f.mu.Unlock()
 		for i, v := range values {
 			values[i] = recoded(v, 10, func(c byte) string { return fmt.Sprintf(`\%03o`, c) })
@@ -234,7 +235,7 @@ func TestRoute53Ambiguous(t *testing.T) {
 	f := newFakeRoute53()
 	f.zones = append(f.zones, fakeHostedZone{testZone, "ZOTHER", false})
 	client := providertest.NewGate(t, f).Client()
-	keys := []plan.Key{plan.DNSKey(testZone, "MX")}
+	keys := []plan.Key{mail.DNSKey(testZone, "MX")}
 	_, err := openWeb(t, route53Provider(), testZone, "the-token", client).Read(t.Context(), keys)
 	if err == nil || !strings.Contains(err.Error(), "as zone_id, of Z1PA6795UKMFR9, ZOTHER") {
 		t.Errorf("two zones: %v", err)
@@ -258,7 +259,7 @@ func TestRoute53Odd(t *testing.T) {
 	gate := providertest.NewGate(t, f)
 	d := openWeb(t, route53Provider(), testZone, "the-token", gate.Client())
 	for name, want := range map[string]string{"mail.": "an alias record of Route 53, to lb.example.net.", "w.": "by a routing policy"} {
-		key := plan.DNSKey(name+testZone, "A")
+		key := mail.DNSKey(name+testZone, "A")
 		items, err := d.Read(t.Context(), []plan.Key{key})
 		if err != nil || len(items) != 1 || !strings.Contains(items[0].Unreadable, want) {
 			t.Errorf("%s: %+v %v", name, items, err)
@@ -284,7 +285,7 @@ func TestRoute53Throttled(t *testing.T) {
 		}
 		return false
 	})
-	if _, err := openWeb(t, route53Provider(), testZone, "the-token", gate.Client()).Read(t.Context(), []plan.Key{plan.DNSKey(testZone, "MX")}); err != nil {
+	if _, err := openWeb(t, route53Provider(), testZone, "the-token", gate.Client()).Read(t.Context(), []plan.Key{mail.DNSKey(testZone, "MX")}); err != nil {
 		t.Error(err)
 	}
 }
@@ -295,7 +296,7 @@ func TestRoute53LargeBatch(t *testing.T) {
 	gate := providertest.NewGate(t, f)
 	var changes []change
 	for i := range 1200 {
-		changes = append(changes, change{plan.DNSKey(fmt.Sprintf("n%d.%s", i, testZone), "A"), nil, []string{"192.0.2.1 ttl 60"}})
+		changes = append(changes, change{mail.DNSKey(fmt.Sprintf("n%d.%s", i, testZone), "A"), nil, []string{"192.0.2.1 ttl 60"}})
 	}
 	if err := applyAll(t, openWeb(t, route53Provider(), testZone, "the-token", gate.Client()), changes...); err != nil {
 		t.Fatal(err)
@@ -309,7 +310,7 @@ func TestRoute53LargeBatch(t *testing.T) {
 func TestRoute53Stale(t *testing.T) {
 	f := newFakeRoute53()
 	gate := providertest.NewGate(t, f)
-	key := plan.DNSKey("x."+testZone, "A")
+	key := mail.DNSKey("x."+testZone, "A")
 	gate.BeforeNth(1, gate.Writes, func() { f.set(rrset{"x." + testZone, "A"}, 60, "192.0.2.9") })
 	err := applyAll(t, openWeb(t, route53Provider(), testZone, "the-token", gate.Client()), change{key, nil, []string{"192.0.2.1 ttl 60"}})
 	if !errors.Is(err, plan.ErrStale) {

@@ -6,7 +6,7 @@ import (
 	"strconv"
 	"strings"
 
-	"github.com/mailpub/mailpub/plan"
+	"github.com/mailpub/mailpub/plan/mail"
 )
 
 var route53Codec = codec{mime: "application/xml", marshal: xml.Marshal, unmarshal: xml.Unmarshal, refusal: route53Refusal}
@@ -64,7 +64,7 @@ type route53Set struct {
 }
 
 func (s route53Set) apiSet() apiSet {
-	out := apiSet{rrset: rrset{plan.FQDN(octalToDecimal(s.Name, unescape)), s.Type}, ttl: s.TTL}
+	out := apiSet{rrset: rrset{mail.FQDN(octalToDecimal(s.Name, unescape)), s.Type}, ttl: s.TTL}
 	switch {
 	case s.Alias != nil:
 		out.odd = fmt.Sprintf("an alias record of Route 53, to %s, answers for it: remove that first", oneLine(s.Alias.DNSName))

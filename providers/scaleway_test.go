@@ -8,6 +8,7 @@ import (
 	"testing"
 
 	"github.com/mailpub/mailpub/plan"
+	"github.com/mailpub/mailpub/plan/mail"
 	"github.com/mailpub/mailpub/providers/providertest"
 )
 
@@ -76,7 +77,7 @@ func fakeScaleway(z *fakeRecords) http.Handler {
 				continue
 			}
 			for _, b := range c.Add.Records {
-				rec := fakeRecord{rrset: rrset{plan.FQDN(strings.TrimPrefix(b.Name+"."+z.name, ".")), b.Type}, ttl: b.TTL, text: b.Data}
+				rec := fakeRecord{rrset: rrset{mail.FQDN(strings.TrimPrefix(b.Name+"."+z.name, ".")), b.Type}, ttl: b.TTL, text: b.Data}
 				if b.TTL < 60 {
 					back("ttl must be at least 60")
 					return
@@ -124,11 +125,11 @@ func TestScalewayGeoIP(t *testing.T) {
 		return gate.Reads(r)
 	})
 	d := openWeb(t, scalewayProvider(), testZone, "the-token", gate.Client())
-	items, err := d.Read(t.Context(), []plan.Key{plan.DNSKey("mail."+testZone, "A")})
+	items, err := d.Read(t.Context(), []plan.Key{mail.DNSKey("mail."+testZone, "A")})
 	if err != nil || len(items) != 1 || !strings.Contains(items[0].Unreadable, "depends on who asks") {
 		t.Errorf("%+v %v", items, err)
 	}
-	if err := applyAll(t, d, change{plan.DNSKey("mail."+testZone, "A"), []string{"192.0.2.1 ttl 60"}, []string{"192.0.2.2 ttl 60"}}); err == nil {
+	if err := applyAll(t, d, change{mail.DNSKey("mail."+testZone, "A"), []string{"192.0.2.1 ttl 60"}, []string{"192.0.2.2 ttl 60"}}); err == nil {
 		t.Error("it was written")
 	}
 	if slices.ContainsFunc(gate.Requests(), func(r string) bool { return strings.HasPrefix(r, "write: ") }) {

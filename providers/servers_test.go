@@ -11,6 +11,7 @@ import (
 	"github.com/miekg/dns"
 
 	"github.com/mailpub/mailpub/plan"
+	"github.com/mailpub/mailpub/plan/mail"
 	"github.com/mailpub/mailpub/providers/authdns"
 	"github.com/mailpub/mailpub/providers/providertest"
 	"github.com/mailpub/mailpub/providers/servertest"
@@ -42,7 +43,7 @@ func takeZones() func(*testing.T) string {
 func runUpdates(t *testing.T, s nameServer) {
 	name := s.fresh(t)
 	first := openTest(t, s.addr, func(o *Options) { o.Zone = name })
-	if _, err := first.Read(t.Context(), []plan.Key{plan.DNSKey(name, "MX")}); err != nil {
+	if _, err := first.Read(t.Context(), []plan.Key{mail.DNSKey(name, "MX")}); err != nil {
 		t.Fatal(err)
 	}
 	if asks := first.backend.(*rfc2136Backend).oneByOne; asks != s.refuses {
@@ -100,7 +101,7 @@ func strangersUpdate(t *testing.T, name string, sets []providertest.Set) *dns.Ms
 		f := strings.Fields(s.Key.Name)
 		m.RemoveRRset([]dns.RR{&dns.ANY{Hdr: dns.RR_Header{Name: f[0], Rrtype: dns.StringToType[f[1]]}}})
 		for _, l := range s.Lines {
-			data, ttl := plan.SplitRecordLine(l)
+			data, ttl := mail.SplitRecordLine(l)
 			rr, err := record{rrset: rrset{f[0], f[1]}, data: data, ttl: ttl}.rr()
 			if err != nil {
 				t.Fatal(err)

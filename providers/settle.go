@@ -9,8 +9,10 @@ import (
 	"sync"
 	"time"
 
-	"github.com/mailpub/mailpub/plan"
 	"golang.org/x/sync/errgroup"
+
+	"github.com/mailpub/mailpub/plan"
+	"github.com/mailpub/mailpub/plan/mail"
 )
 
 const (
@@ -60,7 +62,7 @@ func (x expectation) met(a Answer) bool {
 	for _, r := range a.Records {
 		if x.holds(record{data: r.Data}) {
 			got = append(got, r.Data)
-			lines = append(lines, plan.RecordLine(r.Data, r.TTL))
+			lines = append(lines, mail.RecordLine(r.Data, r.TTL))
 		}
 	}
 	if x.lines != nil && a.Authoritative {
@@ -95,7 +97,7 @@ func (f Facts) Settle(ctx context.Context, changes []plan.Change, tell func(behi
 
 func expectations(changes []plan.Change) (xs []expectation) {
 	for _, c := range changes {
-		name, rrtype, tag, err := plan.SplitDNSKey(c.Key)
+		name, rrtype, tag, err := mail.SplitDNSKey(c.Key)
 		if err != nil || !c.Writes() {
 			continue
 		}
@@ -240,7 +242,7 @@ func (s *settling) old(ctx context.Context) (longest time.Duration) {
 	zones := map[string]bool{}
 	for _, x := range s.expected {
 		for _, l := range x.change.Before {
-			if _, ttl := plan.SplitRecordLine(l); ttl > 0 {
+			if _, ttl := mail.SplitRecordLine(l); ttl > 0 {
 				longest = max(longest, seconds(ttl))
 			}
 		}

@@ -7,12 +7,13 @@ import (
 	"time"
 
 	"github.com/mailpub/mailpub/plan"
+	"github.com/mailpub/mailpub/plan/mail"
 	"github.com/mailpub/mailpub/providers/authdns"
 )
 
 // written is a change that was made, as Settle is handed it.
 func written(name, rrtype string, before, after []string) plan.Change {
-	c := plan.Change{Key: plan.DNSKey(name, rrtype), Action: plan.Update, Before: before, After: after}
+	c := plan.Change{Key: mail.DNSKey(name, rrtype), Action: plan.Update, Before: before, After: after}
 	if before == nil {
 		c.Action = plan.Create
 	}
@@ -33,8 +34,8 @@ func TestSettle(t *testing.T) {
 	}
 	put := func(s *authdns.Server) {
 		err := applyAll(t, openUpdates(t, s.Addr()),
-			change{plan.DNSKey("mail."+testZone, "A"), nil, []string{"2.2.2.2 ttl 300"}},
-			change{plan.DNSKey(testZone, "MX"), nil, []string{"10 mail." + testZone + " ttl 300"}})
+			change{mail.DNSKey("mail."+testZone, "A"), nil, []string{"2.2.2.2 ttl 300"}},
+			change{mail.DNSKey(testZone, "MX"), nil, []string{"10 mail." + testZone + " ttl 300"}})
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -67,7 +68,7 @@ func TestSettleEnds(t *testing.T) {
 	ctx, cancel := context.WithTimeout(t.Context(), 300*time.Millisecond)
 	defer cancel()
 	s := f.Settle(ctx, []plan.Change{written(testZone, "MX", nil, []string{"10 mail." + testZone + " ttl 300"})}, nil)
-	if len(s.Agree) != 0 || len(s.Behind) != 1 || s.Behind[0].Key != plan.DNSKey(testZone, "MX") {
+	if len(s.Agree) != 0 || len(s.Behind) != 1 || s.Behind[0].Key != mail.DNSKey(testZone, "MX") {
 		t.Errorf("%+v", s)
 	}
 }
@@ -76,7 +77,7 @@ func TestSettleEnds(t *testing.T) {
 // narrowed key does not count.
 func TestSettleRemembered(t *testing.T) {
 	now, then := startDNS(t, nothing), startDNS(t, nothing)
-	key := plan.TaggedTXT(testZone, "v=spf1")
+	key := mail.TaggedTXT(testZone, "v=spf1")
 	for server, text := range map[*authdns.Server]string{now: `"v=spf1 mx -all"`, then: `"v=spf1 -all"`} {
 		if err := applyAll(t, openUpdates(t, server.Addr()), change{key, nil, []string{text}}); err != nil {
 			t.Fatal(err)

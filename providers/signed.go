@@ -5,13 +5,14 @@ import (
 	"fmt"
 
 	"github.com/mailpub/mailpub/plan"
+	"github.com/mailpub/mailpub/plan/mail"
 )
 
 // Unsigned says why a zone is not known to be signed with DNSSEC, in one line, or returns ""
 // where its own servers publish keys for it (DNSKEY, RFC 4034 section 2). Whether the parent
 // vouches for them is another question.
 func (f Facts) Unsigned(ctx context.Context, zone string) string {
-	a, err := f.lookups().truth(ctx, plan.FQDN(zone), "DNSKEY")
+	a, err := f.lookups().truth(ctx, mail.FQDN(zone), "DNSKEY")
 	switch {
 	case err != nil:
 		return "whether zone " + bare(zone) + " is signed can't be found out: " + err.Error()

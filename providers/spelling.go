@@ -6,7 +6,7 @@ import (
 
 	"github.com/miekg/dns"
 
-	"github.com/mailpub/mailpub/plan"
+	"github.com/mailpub/mailpub/plan/mail"
 )
 
 // spelling is how an interface writes the data of a record where it differs from a zone
@@ -20,7 +20,7 @@ type spelling struct {
 // spell returns the data as the interface writes it.
 func (s spelling) spell(r record) (data string, priority int, err error) {
 	if r.rrtype == "TXT" {
-		text, err := plan.Text(r.data)
+		text, err := mail.Text(r.data)
 		if !s.bare {
 			text = quoted(text)
 		}
@@ -46,10 +46,10 @@ func (s spelling) record(set rrset, ttl, priority int, data string) record {
 		if !s.bare {
 			data = anyText(data)
 		}
-		return record{rrset: set, ttl: ttl, data: plan.TextData(data)}
+		return record{rrset: set, ttl: ttl, data: mail.TextData(data)}
 	}
 	if s.undotted && endsInName(set.rrtype) {
-		data = onLast(data, plan.FQDN)
+		data = onLast(data, mail.FQDN)
 	}
 	if s.priority && (set.rrtype == "MX" || set.rrtype == "SRV") {
 		data = strconv.Itoa(priority) + " " + data

@@ -9,6 +9,7 @@ import (
 	"blitiri.com.ar/go/spf"
 
 	"github.com/mailpub/mailpub/plan"
+	"github.com/mailpub/mailpub/plan/mail"
 )
 
 // refuseSPF looks at the SPF records that changes are about to write, as receivers would look
@@ -18,13 +19,13 @@ import (
 func refuseSPF(ctx context.Context, l *lookups, host string, changes []plan.Change) {
 	planned := map[rrset][]string{}
 	for _, c := range changes {
-		if name, rrtype, tag, err := plan.SplitDNSKey(c.Key); err == nil && c.Writes() && (tag == "" || tag == spfTag) {
+		if name, rrtype, tag, err := mail.SplitDNSKey(c.Key); err == nil && c.Writes() && (tag == "" || tag == spfTag) {
 			planned[rrset{name, rrtype}] = dataOf(c.After)
 		}
 	}
 	r := spfResolver{lookups: l, planned: planned}
 	for i, c := range changes {
-		name, _, tag, err := plan.SplitDNSKey(c.Key)
+		name, _, tag, err := mail.SplitDNSKey(c.Key)
 		if err != nil || tag != spfTag || !c.Writes() || c.After == nil {
 			continue
 		}

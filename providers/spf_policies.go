@@ -3,14 +3,14 @@ package providers
 import (
 	"strings"
 
-	"github.com/mailpub/mailpub/plan"
+	"github.com/mailpub/mailpub/plan/mail"
 )
 
 // spfPolicies returns the SPF records of an answer. "v=spf10" is none (RFC 7208 section 4.5).
 func spfPolicies(a Answer) (out []string) {
 	t := target{tag: spfTag}
 	for _, r := range a.Records {
-		if text, err := plan.Text(r.Data); err == nil && t.holds(record{data: r.Data}) {
+		if text, err := mail.Text(r.Data); err == nil && t.holds(record{data: r.Data}) {
 			out = append(out, text)
 		}
 	}

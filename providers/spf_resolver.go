@@ -12,7 +12,7 @@ import (
 	"blitiri.com.ar/go/spf"
 	"github.com/miekg/dns"
 
-	"github.com/mailpub/mailpub/plan"
+	"github.com/mailpub/mailpub/plan/mail"
 )
 
 // spfResolver gives the SPF library its look-ups. The library knows an error by its being
@@ -47,10 +47,10 @@ func (r spfResolver) find(ctx context.Context, name, rrtype string) (Answer, err
 	if _, ok := dns.IsDomainName(name); !ok || name == "." { // nothing can be there; "." is the target of a null MX
 		return Answer{Status: NoName}, &net.DNSError{Err: NoName.String(), Name: name, IsNotFound: true}
 	}
-	if data, ok := r.planned[rrset{plan.FQDN(name), rrtype}]; ok {
+	if data, ok := r.planned[rrset{mail.FQDN(name), rrtype}]; ok {
 		a := Answer{}
 		for _, d := range data {
-			a.Records = append(a.Records, Record{Name: plan.FQDN(name), Data: d})
+			a.Records = append(a.Records, Record{Name: mail.FQDN(name), Data: d})
 		}
 		return a, nil
 	}
@@ -94,14 +94,14 @@ func (r spfResolver) expandP(ctx context.Context, domain, text string) string {
 	}
 	const unknown = "unknown"
 	best := unknown
-	ptr, err := r.find(ctx, plan.ReverseName(r.client), "PTR")
+	ptr, err := r.find(ctx, mail.ReverseName(r.client), "PTR")
 	names := ptr.Data()
 	for _, name := range names[:min(len(names), 10)] { // section 4.6.4
-		a, err := r.find(ctx, name, plan.AddressType(r.client))
+		a, err := r.find(ctx, name, mail.AddressType(r.client))
 		if err != nil || !slices.Contains(a.addresses(), r.client) {
 			continue
 		}
-		if within := plan.Within(plan.FQDN(name), plan.FQDN(domain)); within || best == unknown {
+		if within := mail.Within(mail.FQDN(name), mail.FQDN(domain)); within || best == unknown {
 			best = bare(name)
 			if within {
 				break
@@ -162,7 +162,7 @@ func (r spfResolver) LookupAddr(ctx context.Context, addr string) ([]string, err
 	if err != nil {
 		return nil, &net.DNSError{Err: err.Error(), Name: addr}
 	}
-	a, err := r.find(ctx, plan.ReverseName(ip), "PTR")
+	a, err := r.find(ctx, mail.ReverseName(ip), "PTR")
 	if err != nil {
 		return nil, err
 	}

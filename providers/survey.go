@@ -3,7 +3,7 @@ package providers
 import (
 	"context"
 
-	"github.com/mailpub/mailpub/plan"
+	"github.com/mailpub/mailpub/plan/mail"
 )
 
 // Survey asks what is published, at the name servers that hold it, and remembers the answers.
@@ -28,7 +28,7 @@ func (s *Survey) Ask(ctx context.Context, name, rrtype string) (Answer, error) {
 
 // Zone returns the zone that holds a name, absolute, and the names of its servers.
 func (s *Survey) Zone(ctx context.Context, name string) (zone string, nameservers []string, err error) {
-	return s.l.delegation(ctx, plan.FQDN(name))
+	return s.l.delegation(ctx, mail.FQDN(name))
 }
 
 // Servers returns where the servers of the zone that holds a name are asked: host:port.

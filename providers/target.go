@@ -3,7 +3,7 @@ package providers
 import (
 	"strings"
 
-	"github.com/mailpub/mailpub/plan"
+	"github.com/mailpub/mailpub/plan/mail"
 )
 
 // target is a parsed key.
@@ -18,7 +18,7 @@ func (t target) holds(r record) bool {
 	if t.tag == "" {
 		return true
 	}
-	text, err := plan.Text(r.data)
+	text, err := mail.Text(r.data)
 	if err != nil || len(text) < len(t.tag) || !strings.EqualFold(text[:len(t.tag)], t.tag) {
 		return false
 	}

@@ -7,6 +7,7 @@ import (
 	"slices"
 
 	"github.com/mailpub/mailpub/plan"
+	"github.com/mailpub/mailpub/plan/mail"
 )
 
 // AddText puts one text beside what is at a name already, and RemoveText takes it away again.
@@ -14,7 +15,7 @@ import (
 // ledger keeps. Where the text is as wanted, nothing is written.
 func (z *Zone) AddText(ctx context.Context, name, text string) (plan.Change, error) {
 	return z.changeText(ctx, name, func(lines []string, ttl int) []string {
-		return append(lines, plan.RecordLine(plan.TextData(text), ttl))
+		return append(lines, mail.RecordLine(mail.TextData(text), ttl))
 	}, text, true)
 }
 
@@ -26,14 +27,14 @@ func (z *Zone) RemoveText(ctx context.Context, name, text string) (plan.Change, 
 }
 
 func isText(line, text string) bool {
-	data, _ := plan.SplitRecordLine(line)
-	return data == plan.TextData(text)
+	data, _ := mail.SplitRecordLine(line)
+	return data == mail.TextData(text)
 }
 
 // changeText reads a TXT RRset and writes what edit makes of it. Where somebody was faster it
 // looks again, a few times: two of our own may be at work on one name.
 func (z *Zone) changeText(ctx context.Context, name string, edit func([]string, int) []string, text string, wanted bool) (plan.Change, error) {
-	key := plan.DNSKey(name, "TXT")
+	key := mail.DNSKey(name, "TXT")
 	for try := 0; ; try++ {
 		items, err := z.Read(ctx, []plan.Key{key})
 		if err != nil {
@@ -46,7 +47,7 @@ func (z *Zone) changeText(ctx context.Context, name string, edit func([]string, 
 				return c, fmt.Errorf("%s: %s", key, items[0].Unreadable)
 			}
 			c.Action, c.Before = plan.Update, items[0].Lines
-			_, ttl = plan.SplitRecordLine(c.Before[0])
+			_, ttl = mail.SplitRecordLine(c.Before[0])
 		}
 		if slices.ContainsFunc(c.Before, func(l string) bool { return isText(l, text) }) == wanted {
 			c.After = c.Before

@@ -5,13 +5,14 @@ import (
 	"testing"
 
 	"github.com/mailpub/mailpub/plan"
+	"github.com/mailpub/mailpub/plan/mail"
 )
 
 func TestTextComesAndGoes(t *testing.T) {
 	s := startDNS(t, nil)
 	z := openTest(t, s.Addr(), nil)
 	name := "_acme-challenge." + testZone
-	key := plan.DNSKey(name, "TXT")
+	key := mail.DNSKey(name, "TXT")
 	is := func(want ...string) {
 		t.Helper()
 		items, err := z.Read(t.Context(), []plan.Key{key})

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/mailpub/mailpub/plan"
+	"github.com/mailpub/mailpub/plan/mail"
 )
 
 // DefaultTTL is given to records where neither the plan nor an RRset that is there
@@ -83,11 +84,11 @@ func (z *Zone) readSets(ctx context.Context, targets []target) (listing, error) 
 }
 
 func (z *Zone) target(k plan.Key) (target, error) {
-	name, rrtype, tag, err := plan.SplitDNSKey(k)
+	name, rrtype, tag, err := mail.SplitDNSKey(k)
 	if err != nil {
 		return target{}, err
 	}
-	if !plan.Within(name, z.name) {
+	if !mail.Within(name, z.name) {
 		return target{}, fmt.Errorf("%s: %q %w %q", k, name, errOutside, z.name)
 	}
 	if tag != "" && rrtype != "TXT" {

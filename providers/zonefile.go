@@ -6,13 +6,14 @@ import (
 	"time"
 
 	"github.com/mailpub/mailpub/plan"
+	"github.com/mailpub/mailpub/plan/mail"
 )
 
 // ZoneFile returns the records of an item as lines of a zone file (RFC 1035 section 5.1):
 // absolute owner name, TTL, class, type, data, text cut into strings of at most 255 octets.
 // ttl is used where a line has none. It fails on what is no record.
 func ZoneFile(k plan.Key, lines []string, ttl time.Duration) ([]string, error) {
-	name, rrtype, _, err := plan.SplitDNSKey(k)
+	name, rrtype, _, err := mail.SplitDNSKey(k)
 	if err != nil {
 		return nil, err
 	}

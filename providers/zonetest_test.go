@@ -6,9 +6,11 @@ import (
 	"testing"
 	"time"
 
-	"github.com/mailpub/mailpub/plan"
-	"github.com/mailpub/mailpub/providers/authdns"
 	"github.com/miekg/dns"
+
+	"github.com/mailpub/mailpub/plan"
+	"github.com/mailpub/mailpub/plan/mail"
+	"github.com/mailpub/mailpub/providers/authdns"
 )
 
 // update sends an update that is signed with the key of the tests.
@@ -87,12 +89,12 @@ func startDNS(t *testing.T, change func(*authdns.Config)) *authdns.Server {
 
 func mailItems() []plan.Item {
 	tagged := func(name, text string) plan.Item {
-		return plan.Item{Key: plan.TaggedTXT(name, "v=spf1"), Lines: []string{plan.TextData(text)}, Stage: plan.StageRecord}
+		return plan.Item{Key: mail.TaggedTXT(name, "v=spf1"), Lines: []string{mail.TextData(text)}, Stage: plan.StageRecord}
 	}
 	return []plan.Item{
-		{Key: plan.DNSKey("mail."+testZone, "A"), Lines: []string{"2.2.2.2 ttl 300"}, Stage: plan.StageAddress},
-		{Key: plan.DNSKey("mail."+testZone, "AAAA"), Lines: []string{"2001:db8::2 ttl 300", "2001:db8::3 ttl 300"}, Stage: plan.StageAddress},
-		{Key: plan.DNSKey(testZone, "MX"), Lines: []string{"10 mail.nomeazienda.it. ttl 3600"}, Stage: plan.StageMail},
+		{Key: mail.DNSKey("mail."+testZone, "A"), Lines: []string{"2.2.2.2 ttl 300"}, Stage: plan.StageAddress},
+		{Key: mail.DNSKey("mail."+testZone, "AAAA"), Lines: []string{"2001:db8::2 ttl 300", "2001:db8::3 ttl 300"}, Stage: plan.StageAddress},
+		{Key: mail.DNSKey(testZone, "MX"), Lines: []string{"10 mail.nomeazienda.it. ttl 3600"}, Stage: plan.StageMail},
 		tagged(testZone, "v=spf1 mx ip4:2.2.2.2 -all"),
 		tagged("mail."+testZone, "v=spf1 a "+strings.Repeat("ip4:192.0.2.123 ", 30)+"-all"),
 	}
@@ -101,7 +103,7 @@ func mailItems() []plan.Item {
 // foreign writes an RRset as somebody else would: by an update without prerequisites.
 func foreign(t *testing.T, addr string, k plan.Key, want []string) {
 	t.Helper()
-	name, rrtype, _, err := plan.SplitDNSKey(k)
+	name, rrtype, _, err := mail.SplitDNSKey(k)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -11,6 +11,7 @@ import (
 	"github.com/mailpub/mailpub/cmd/mailpub/config"
 	"github.com/mailpub/mailpub/mailsvc/certs"
 	"github.com/mailpub/mailpub/plan"
+	"github.com/mailpub/mailpub/plan/mail"
 	"github.com/mailpub/mailpub/providers"
 )
 
@@ -68,7 +69,7 @@ func (a *app) certificate(ctx context.Context, cfg *config.Config) (current func
 func (a *app) acme(ctx context.Context, cfg *config.Config) (func() *tls.Config, func(), error) {
 	w := &world{cfg: cfg, site: cfg.PlanSite(), resolver: &providers.Resolver{Servers: cfg.Verify.Resolvers}}
 	holder, _ := w.site.ZoneOf(w.site.Host) // config has checked that there is one
-	i := slices.IndexFunc(cfg.Zones, func(z config.Zone) bool { return plan.FQDN(z.Name) == holder.Name })
+	i := slices.IndexFunc(cfg.Zones, func(z config.Zone) bool { return mail.FQDN(z.Name) == holder.Name })
 	driver, err := a.zone(ctx, w, i)
 	if err != nil {
 		return nil, nil, err

@@ -16,6 +16,7 @@ import (
 	"github.com/mailpub/mailpub/plan"
 	"github.com/mailpub/mailpub/plan/durable"
 	"github.com/mailpub/mailpub/plan/ledger"
+	"github.com/mailpub/mailpub/plan/mail"
 )
 
 var (
@@ -34,7 +35,7 @@ type mover struct {
 	wait time.Duration // for name servers to agree
 
 	patience time.Duration // how long it waits itself for the old TTL to run out
-	state    *plan.Cutover // nil before the first step and after the last
+	state    *mail.Cutover // nil before the first step and after the last
 }
 
 func cutoverPath(cfg *config.Config) string {
@@ -42,7 +43,7 @@ func cutoverPath(cfg *config.Config) string {
 }
 
 // underWay returns the cutover that the site is in the middle of; nil when there is none.
-func underWay(cfg *config.Config) (*plan.Cutover, error) {
+func underWay(cfg *config.Config) (*mail.Cutover, error) {
 	data, err := os.ReadFile(cutoverPath(cfg))
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil, nil
@@ -50,7 +51,7 @@ func underWay(cfg *config.Config) (*plan.Cutover, error) {
 	if err != nil {
 		return nil, err
 	}
-	c, err := plan.DecodeCutover(data, cfg.Site)
+	c, err := mail.DecodeCutover(data, cfg.Site)
 	if err != nil {
 		return nil, fmt.Errorf("%s: %w", cutoverPath(cfg), err)
 	}
@@ -73,7 +74,7 @@ func (a *app) cutover(ctx context.Context, cfg *config.Config, ok consent, wait,
 		if left > 0 {
 			status = "waiting"
 		}
-		err = printJSON(a.out, map[string]any{"format": plan.CutoverFormat, "site": cfg.Site, "status": status, "seconds": int(left / time.Second)})
+		err = printJSON(a.out, map[string]any{"format": mail.CutoverFormat, "site": cfg.Site, "status": status, "seconds": int(left / time.Second)})
 	}
 	return err
 }
@@ -123,7 +124,7 @@ func (m *mover) save() error {
 
 // lower carries out everything but the move itself, and lowers the TTL of what will move.
 func (m *mover) lower(ctx context.Context, w *world, p *plan.Plan, f *ledger.File) error {
-	movers := plan.Movers(p.Changes)
+	movers := mail.Movers(p.Changes)
 	if len(movers) == 0 && m.state == nil {
 		fmt.Fprintln(m.out, "Nothing that is live moves; this is an ordinary apply.")
 		if err := m.carryOut(ctx, w, p, f, m.ok); err != nil {
@@ -141,9 +142,9 @@ func (m *mover) lower(ctx context.Context, w *world, p *plan.Plan, f *ledger.Fil
 	}
 	var lower []plan.Change
 	if m.state == nil {
-		m.state, lower = plan.NewCutover(m.cfg.Site, movers, lowTTL(w, movers))
+		m.state, lower = mail.NewCutover(m.cfg.Site, movers, lowTTL(w, movers))
 	} else { // the last run died here
-		_, lower = plan.NewCutover(m.cfg.Site, movers, m.state.TTL)
+		_, lower = mail.NewCutover(m.cfg.Site, movers, m.state.TTL)
 	}
 	m.say("1. Lowering the TTL of %s to %s, and doing all that does not move.", m.moving(), plan.Spell(time.Duration(m.state.TTL)*time.Second))
 	first := *p
@@ -164,7 +165,7 @@ func (m *mover) lower(ctx context.Context, w *world, p *plan.Plan, f *ledger.Fil
 }
 
 // replaced returns changes with what moves taken out and lower in its place.
-func replaced(changes []plan.Change, c *plan.Cutover, lower []plan.Change) (out []plan.Change) {
+func replaced(changes []plan.Change, c *mail.Cutover, lower []plan.Change) (out []plan.Change) {
 	for _, ch := range changes {
 		if !c.Holds(ch.Key) {
 			out = append(out, ch)
@@ -180,7 +181,7 @@ func replaced(changes []plan.Change, c *plan.Cutover, lower []plan.Change) (out 
 // lowTTL returns the lowest usual TTL that every zone with something to move takes.
 func lowTTL(w *world, movers []plan.Change) int {
 	for _, ttl := range []int{60, 120, 300, 600, 3600} {
-		_, lower := plan.NewCutover("", movers, ttl)
+		_, lower := mail.NewCutover("", movers, ttl)
 		refused := slices.ContainsFunc(lower, func(c plan.Change) bool {
 			i := slices.IndexFunc(w.parties, func(p plan.Party) bool { return p.Name == c.Party })
 			limited, ok := w.parties[i].Driver.(interface{ Refuses(plan.Item) string })

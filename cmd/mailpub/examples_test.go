@@ -16,7 +16,7 @@ import (
 
 	"github.com/mailpub/mailpub/cmd/mailpub/config"
 	"github.com/mailpub/mailpub/cmd/mailpub/explain"
-	"github.com/mailpub/mailpub/plan"
+	"github.com/mailpub/mailpub/plan/mail"
 	"github.com/mailpub/mailpub/providers/cloudflaretest"
 )
 
@@ -182,7 +182,7 @@ func planExample(t *testing.T, path string, cfg *config.Config) {
 	a.execute(t.Context(), []string{"-c", file, "plan"})
 	has(t, stdout.String(), "Plan: ", cfg.Server.Hostname+". A ", "127.0.0.1:25 ")
 	for _, d := range cfg.Domains {
-		has(t, stdout.String(), plan.FQDN(d.Name)+" MX ", plan.FQDN(d.Name)+" TXT v=spf1")
+		has(t, stdout.String(), mail.FQDN(d.Name)+" MX ", mail.FQDN(d.Name)+" TXT v=spf1")
 	}
 	for _, f := range cfg.Router.Forwards {
 		has(t, stdout.String(), f.Proto+"/"+strconv.Itoa(f.Port)+" ")
@@ -227,7 +227,7 @@ func lead(fields map[string]any, world *outside) {
 func zonesOf(cfg *config.Config) map[string]string {
 	zones := map[string]string{}
 	for _, z := range cfg.Zones {
-		zones[plan.FQDN(z.Name)] = demoReverseZone
+		zones[mail.FQDN(z.Name)] = demoReverseZone
 	}
 	return zones
 }

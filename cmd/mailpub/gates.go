@@ -10,6 +10,7 @@ import (
 	"github.com/mailpub/mailpub/mailsvc"
 	"github.com/mailpub/mailpub/nat"
 	"github.com/mailpub/mailpub/plan"
+	"github.com/mailpub/mailpub/plan/mail"
 )
 
 // gates are what must hold before the world is sent here: before the AAAA record, that the
@@ -24,7 +25,7 @@ func (w *world) gates(p *plan.Plan) (gates []plan.Gate) {
 			},
 		})
 	}
-	if six := plan.DNSKey(w.site.Host, "AAAA"); slices.ContainsFunc(p.Changes, func(c plan.Change) bool { return c.Key == six && !c.Release }) {
+	if six := mail.DNSKey(w.site.Host, "AAAA"); slices.ContainsFunc(p.Changes, func(c plan.Change) bool { return c.Key == six && !c.Release }) {
 		answers(plan.StageAddress, netip.AddrPortFrom(w.site.IPv6(), 25).String())
 	}
 	if errors.Is(w.wanErr, nat.ErrDoubleNAT) && !w.cfg.Router.BehindNAT {
@@ -44,9 +45,9 @@ func (w *world) gates(p *plan.Plan) (gates []plan.Gate) {
 
 // policyDomains are the domains that have an MX already and that the plan gives another one:
 // senders may remember an MTA-STS policy for them, made by whoever had their mail before.
-func (w *world) policyDomains(p *plan.Plan) (domains []plan.Domain) {
+func (w *world) policyDomains(p *plan.Plan) (domains []mail.Domain) {
 	for _, d := range w.site.Domains {
-		mx := plan.DNSKey(d.Name, "MX")
+		mx := mail.DNSKey(d.Name, "MX")
 		if !slices.ContainsFunc(p.Changes, func(c plan.Change) bool { return c.Key == mx && c.Action == plan.Update && !c.Release }) {
 			continue
 		}

@@ -5,6 +5,7 @@ import (
 	"testing"
 
 	"github.com/mailpub/mailpub/plan"
+	"github.com/mailpub/mailpub/plan/mail"
 	"github.com/mailpub/mailpub/plan/plantest"
 	"github.com/mailpub/mailpub/providers"
 )
@@ -16,8 +17,8 @@ func TestHoldable(t *testing.T) {
 		t.Fatal(err)
 	}
 	items := []plan.Item{
-		{Key: plan.DNSKey("mail.example.org", "A"), Lines: []string{"192.0.2.1 ttl 3600"}},
-		{Key: plan.DNSKey("mail.example.org", "MX"), Lines: []string{"10 mail.example.org. ttl 5"}}, // a TTL below its least
+		{Key: mail.DNSKey("mail.example.org", "A"), Lines: []string{"192.0.2.1 ttl 3600"}},
+		{Key: mail.DNSKey("mail.example.org", "MX"), Lines: []string{"10 mail.example.org. ttl 5"}}, // a TTL below its least
 	}
 	got := holdable(zone, items)
 	if got[0].ByHand != "" || !strings.Contains(got[1].ByHand, "by hand") {
@@ -36,9 +37,9 @@ func TestFeasible(t *testing.T) {
 	}
 	w := &world{parties: []plan.Party{{Name: "zone example.org", Driver: zone}, {Name: "router", Driver: plantest.NewMemory("forward")}}}
 	changes := []plan.Change{
-		{Party: "zone example.org", Action: plan.Create, Key: plan.DNSKey("mail.example.org", "A"), After: []string{"192.0.2.1"}},
+		{Party: "zone example.org", Action: plan.Create, Key: mail.DNSKey("mail.example.org", "A"), After: []string{"192.0.2.1"}},
 		{Party: "router", Action: plan.Create, Key: plan.Key{Kind: "forward", Name: "tcp/25"}},
-		{Party: "zone example.org", Action: plan.Manual, Key: plan.DNSKey("example.org", "MX"), Reason: "said already"},
+		{Party: "zone example.org", Action: plan.Manual, Key: mail.DNSKey("example.org", "MX"), Reason: "said already"},
 	}
 	w.feasible(changes)
 	if c := changes[0]; c.Action != plan.Manual || !strings.Contains(c.Reason, "he only changes what is there") {

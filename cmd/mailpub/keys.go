@@ -14,6 +14,7 @@ import (
 	"github.com/mailpub/mailpub/mailsvc/dkim"
 	"github.com/mailpub/mailpub/plan"
 	"github.com/mailpub/mailpub/plan/ledger"
+	"github.com/mailpub/mailpub/plan/mail"
 	"github.com/mailpub/mailpub/providers"
 )
 
@@ -86,7 +87,7 @@ func (w *world) certificates(ctx context.Context) {
 		w.site.DANE.Digests = append(w.site.DANE.Digests, digest)
 	}
 	for i, z := range w.site.Zones {
-		if plan.Within(w.site.Host, z.Name) {
+		if mail.Within(w.site.Host, z.Name) {
 			w.site.Zones[i].Unsigned = w.dnsFacts().Unsigned(ctx, z.Name)
 		}
 	}

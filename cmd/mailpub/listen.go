@@ -8,10 +8,10 @@ import (
 	"net/netip"
 	"os"
 	"runtime"
-	"syscall"
 	"time"
 
 	"github.com/mailpub/mailpub/cmd/mailpub/config"
+	"github.com/mailpub/mailpub/plan/sockerr"
 	"github.com/mailpub/mailpub/providers"
 )
 
@@ -67,14 +67,10 @@ func answers(ctx context.Context, addr string) bool {
 	return true
 }
 
-// Numbers of Windows (winsock2.h), whose errors are none of syscall's names there; no other system
-// has numbers like these.
-const wsaAccess, wsaAddrInUse, wsaAddrNotAvailable = syscall.Errno(10013), syscall.Errno(10048), syscall.Errno(10049)
-
 // listenHint says what to do about a port that can't be opened, "" where nobody knows.
 func listenHint(err error) string {
 	switch {
-	case errors.Is(err, wsaAccess):
+	case sockerr.Excluded(err):
 		return "another program has the port for itself, or Windows keeps it back: netstat -abno, and netsh interface ipv4 show excludedportrange tcp"
 	case errors.Is(err, os.ErrPermission):
 		program, unknown := os.Executable()
@@ -83,9 +79,9 @@ func listenHint(err error) string {
 		}
 		return "a port below 1024: run as root, with service.user to go on as; or once: setcap cap_net_bind_service=+ep " + program +
 			"; or in the systemd unit: AmbientCapabilities=CAP_NET_BIND_SERVICE"
-	case errors.Is(err, syscall.EADDRNOTAVAIL), errors.Is(err, wsaAddrNotAvailable):
+	case sockerr.NotLocal(err):
 		return fmt.Sprintf("no network card of %s has this address: run mailpub on the mail server, or set service.listen", hostname())
-	case errors.Is(err, syscall.EADDRINUSE), errors.Is(err, wsaAddrInUse):
+	case sockerr.InUse(err):
 		return "another mail server runs there; service.type says whose it is"
 	}
 	return ""

@@ -14,6 +14,7 @@ import (
 
 	"github.com/mailpub/mailpub/nat/igd"
 	"github.com/mailpub/mailpub/plan"
+	"github.com/mailpub/mailpub/plan/mail"
 	"github.com/mailpub/mailpub/providers"
 	"github.com/mailpub/mailpub/providers/authdns"
 )
@@ -203,7 +204,7 @@ func (o *outside) send(ctx context.Context, to, nonce string) (transcript string
 	note := func(format string, args ...any) { fmt.Fprintf(&b, format+"\n", args...) }
 	domain := to[strings.LastIndex(to, "@")+1:]
 	resolver := &providers.Resolver{Servers: []string{o.dns.Addr()}}
-	mx, err := resolver.Lookup(ctx, plan.FQDN(domain), "MX")
+	mx, err := resolver.Lookup(ctx, mail.FQDN(domain), "MX")
 	if err != nil || len(mx.Records) == 0 {
 		return b.String(), fmt.Errorf("no MX of %s: %w", domain, errors.Join(err))
 	}
@@ -267,7 +268,7 @@ func (o *outside) sabotage(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	key := plan.DNSKey("nomeazienda.it", "MX")
+	key := mail.DNSKey("nomeazienda.it", "MX")
 	items, err := zone.Read(ctx, []plan.Key{key})
 	if err != nil || len(items) == 0 {
 		return fmt.Errorf("no MX to delete: %w", errors.Join(err))

@@ -21,6 +21,7 @@ import (
 	"github.com/mailpub/mailpub/mailsvc/receiver"
 	"github.com/mailpub/mailpub/mailsvc/smuggling"
 	"github.com/mailpub/mailpub/plan"
+	"github.com/mailpub/mailpub/plan/mail"
 )
 
 // hostsBefore is a hosts file as an installation leaves it that asked for the mail host's name.
@@ -282,7 +283,7 @@ func serveReceiver(t testing.TB, l net.Listener, host string, config *tls.Config
 	dir := t.TempDir()
 	driver := &mailsvc.Receiver{Path: filepath.Join(dir, "settings.json")}
 	var batch []plan.Change
-	for name, text := range map[string]string{"hostname": host, "domain nomeazienda.it": plan.Served, "alias postmaster@nomeazienda.it": "mario"} {
+	for name, text := range map[string]string{"hostname": host, "domain nomeazienda.it": mail.Served, "alias postmaster@nomeazienda.it": "mario"} {
 		batch = append(batch, plan.Change{Key: plan.Key{Kind: mailsvc.Kind, Name: name}, Action: plan.Create, After: []string{text}})
 	}
 	if err := driver.Apply(t.Context(), batch, func(plan.Change, error) {}); err != nil {

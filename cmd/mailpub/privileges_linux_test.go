@@ -18,6 +18,7 @@ import (
 
 	"github.com/mailpub/mailpub/mailsvc"
 	"github.com/mailpub/mailpub/plan"
+	"github.com/mailpub/mailpub/plan/mail"
 )
 
 const userConfig = `site: nomeazienda
@@ -87,7 +88,7 @@ func (u *asUser) apply(owner int) {
 	}
 	driver := &mailsvc.Receiver{Path: u.dir + "/.mailpub/nomeazienda.receiver.json"}
 	err := driver.Apply(u.t.Context(), []plan.Change{
-		{Key: plan.Key{Kind: mailsvc.Kind, Name: "domain nomeazienda.it"}, Action: plan.Create, After: []string{plan.Served}},
+		{Key: plan.Key{Kind: mailsvc.Kind, Name: "domain nomeazienda.it"}, Action: plan.Create, After: []string{mail.Served}},
 		{Key: plan.Key{Kind: mailsvc.Kind, Name: "alias postmaster"}, Action: plan.Create, After: []string{"mario"}},
 	}, func(plan.Change, error) {})
 	if err != nil {

@@ -12,6 +12,7 @@ import (
 
 	"github.com/mailpub/mailpub/nat"
 	"github.com/mailpub/mailpub/plan"
+	"github.com/mailpub/mailpub/plan/mail"
 	"github.com/mailpub/mailpub/providers"
 )
 
@@ -150,7 +151,7 @@ func (w *world) findPublic4(outside []sighting) {
 		return
 	}
 	p := public{seen: outside}
-	if w.cfg.Router.RouterKind() == plan.RouterProtocol && !w.cfg.Router.BehindNAT {
+	if w.cfg.Router.RouterKind() == mail.RouterProtocol && !w.cfg.Router.BehindNAT {
 		err := w.routerErr
 		if err == nil {
 			err = w.wanErr

@@ -14,7 +14,7 @@ import (
 
 	"github.com/mailpub/mailpub/examples/lab"
 	"github.com/mailpub/mailpub/mailsvc/dkim"
-	"github.com/mailpub/mailpub/plan"
+	"github.com/mailpub/mailpub/plan/mail"
 )
 
 // published is what differs in a scenario's site from one that is as it should be. Edits of
@@ -89,9 +89,9 @@ type publishedSite struct {
 
 func (in *internet) newSite(n int, s scenario, key string) *publishedSite {
 	site := &publishedSite{scenario: s, domain: fmt.Sprintf("s%02d.it", n), address: netip.AddrFrom4([4]byte{2, 2, 3, byte(n)}), dir: filepath.Join(in.dir, fmt.Sprint("s", n))}
-	policy := plan.Domain{Name: site.domain + ".", MX: []plan.MX{{Host: "mail." + site.domain + "."}}, MTASTS: plan.MTASTS{Mode: "enforce", MaxAge: 7 * 24 * time.Hour}}.Policy()
+	policy := mail.Domain{Name: site.domain + ".", MX: []mail.MX{{Host: "mail." + site.domain + "."}}, MTASTS: mail.MTASTS{Mode: "enforce", MaxAge: 7 * 24 * time.Hour}}.Policy()
 	site.words = strings.NewReplacer("{D}", site.domain, "{A}", site.address.String(), "{R}", fmt.Sprintf("%d.3.2.2", n),
-		"{KEY}", in.key.digest, "{DKIM}", `"`+key[:200]+`" "`+key[200:]+`"`, "{ID}", plan.PolicyID(policy))
+		"{KEY}", in.key.digest, "{DKIM}", `"`+key[:200]+`" "`+key[200:]+`"`, "{ID}", mail.PolicyID(policy))
 	switch s.policy {
 	case "":
 		in.served[site.domain] = strings.Join(policy, "\r\n") + "\r\n"

@@ -14,6 +14,7 @@ import (
 
 	"github.com/mailpub/mailpub/cmd/mailpub/config"
 	"github.com/mailpub/mailpub/plan"
+	"github.com/mailpub/mailpub/plan/mail"
 	"github.com/mailpub/mailpub/providers"
 )
 
@@ -180,7 +181,7 @@ func (a *app) openRequests(w *world, p *plan.Plan) {
 // line end.
 func (a *app) requestPolicy(cfg *config.Config, domain string) error {
 	for _, d := range cfg.PlanSite().Domains {
-		if d.Name != plan.FQDN(domain) {
+		if d.Name != mail.FQDN(domain) {
 			continue
 		}
 		policy := d.Policy()
@@ -205,7 +206,7 @@ func (a *app) requestPointers(ctx context.Context, w *world, r request) error {
 	published, err := w.resolver.Addresses(ctx, w.site.Host)
 	letter.Resolves = err == nil
 	for _, addr := range w.site.Public {
-		letter.Pointers = append(letter.Pointers, pointer{addr.String(), plan.ReverseName(addr)})
+		letter.Pointers = append(letter.Pointers, pointer{addr.String(), mail.ReverseName(addr)})
 		letter.Resolves = letter.Resolves && slices.Contains(published, addr)
 	}
 	return a.writeLetter("ptr", r.lang, letter)
@@ -221,7 +222,7 @@ func (a *app) writeLetter(subject, lang string, data any) error {
 
 // requestZone prints the records that a zone lacks, in the form that was asked for.
 func (a *app) requestZone(w *world, p *plan.Plan, zone string, r request) error {
-	i := slices.IndexFunc(w.cfg.Zones, func(z config.Zone) bool { return plan.FQDN(z.Name) == plan.FQDN(zone) })
+	i := slices.IndexFunc(w.cfg.Zones, func(z config.Zone) bool { return mail.FQDN(z.Name) == mail.FQDN(zone) })
 	if i < 0 {
 		return fmt.Errorf("%q is not one of the zones in the config, want %s", zone, strings.Join(zoneNames(w.cfg), " or "))
 	}
@@ -256,7 +257,7 @@ type asked struct {
 // is set.
 func zoneRecords(w *world, p *plan.Plan, z config.Zone, all bool) (out asked, err error) {
 	add := func(k plan.Key, lines []string) error {
-		name, rrtype, _, err := plan.SplitDNSKey(k)
+		name, rrtype, _, err := mail.SplitDNSKey(k)
 		if err != nil {
 			return err
 		}
@@ -266,7 +267,7 @@ func zoneRecords(w *world, p *plan.Plan, z config.Zone, all bool) (out asked, er
 		}
 		out.lines = append(out.lines, file...)
 		for _, l := range lines {
-			data, _ := plan.SplitRecordLine(l)
+			data, _ := mail.SplitRecordLine(l)
 			out.rows = append(out.rows, []string{name, rrtype, plan.Spell(z.TTL), data})
 		}
 		return nil

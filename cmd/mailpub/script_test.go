@@ -19,6 +19,7 @@ import (
 
 	"github.com/mailpub/mailpub/nat/igd"
 	"github.com/mailpub/mailpub/plan"
+	"github.com/mailpub/mailpub/plan/mail"
 	"github.com/mailpub/mailpub/providers"
 )
 
@@ -102,7 +103,7 @@ func scriptWorld(ts *testscript.TestScript, _ bool, args []string) {
 
 // foreign NAME TYPE LINE...: a stranger puts an RRset in place; without lines, takes it away.
 func scriptForeign(ts *testscript.TestScript, _ bool, args []string) {
-	ts.Check(worldOf(ts).foreign(context.Background(), plan.DNSKey(args[0], args[1]), args[2:]))
+	ts.Check(worldOf(ts).foreign(context.Background(), mail.DNSKey(args[0], args[1]), args[2:]))
 }
 
 func (o *outside) foreign(ctx context.Context, key plan.Key, lines []string) error {

@@ -14,7 +14,7 @@ import (
 	"github.com/mailpub/mailpub/mailsvc/exim"
 	"github.com/mailpub/mailpub/mailsvc/mdaemon"
 	"github.com/mailpub/mailpub/mailsvc/postfix"
-	"github.com/mailpub/mailpub/plan"
+	"github.com/mailpub/mailpub/plan/mail"
 )
 
 // service makes the driver of the mail server.
@@ -91,7 +91,7 @@ func (w *world) mailFacts() mailsvc.Facts {
 		f.Inspect = func(ctx context.Context) ([]mailsvc.Setting, error) { return i.Inspect(ctx, needs) }
 	}
 	for _, it := range needs {
-		if need, name := mailsvc.SplitNeed(it.Key); need == plan.NeedAlias && strings.Contains(name, "@") {
+		if need, name := mailsvc.SplitNeed(it.Key); need == mail.NeedAlias && strings.Contains(name, "@") {
 			f.Aliases = append(f.Aliases, name)
 		}
 	}
@@ -112,7 +112,7 @@ func (w *world) mailFacts() mailsvc.Facts {
 // does not: its records stand for the key alone, whoever signed the certificate and whatever it
 // names (RFC 7672 section 3.1.1).
 func (w *world) strict() string {
-	if slices.ContainsFunc(w.site.Domains, func(d plan.Domain) bool { return d.MTASTS.Mode == "enforce" }) {
+	if slices.ContainsFunc(w.site.Domains, func(d mail.Domain) bool { return d.MTASTS.Mode == "enforce" }) {
 		return "MTA-STS"
 	}
 	return ""
@@ -122,7 +122,7 @@ func (w *world) strict() string {
 func (w *world) backups() (list []mailsvc.Backup) {
 	for _, d := range w.site.Domains {
 		for _, mx := range d.MX {
-			if host := plan.FQDN(mx.Host); host != plan.FQDN(w.site.Host) && host != "." {
+			if host := mail.FQDN(mx.Host); host != mail.FQDN(w.site.Host) && host != "." {
 				list = append(list, mailsvc.Backup{Host: strings.TrimSuffix(host, "."), Domain: strings.TrimSuffix(d.Name, ".")})
 			}
 		}

@@ -9,6 +9,7 @@ import (
 
 	"github.com/mailpub/mailpub/cmd/mailpub/explain"
 	"github.com/mailpub/mailpub/plan"
+	"github.com/mailpub/mailpub/plan/mail"
 )
 
 // showChecks prints findings for people: first what others follow from, then what else is
@@ -16,7 +17,7 @@ import (
 func (a *app) showChecks(w io.Writer, checks []plan.Check) {
 	told := map[int]bool{}
 	first := "" // finding that is shown
-	for _, cause := range plan.Causes(checks) {
+	for _, cause := range mail.Causes(checks) {
 		a.showCause(w, checks, cause)
 		first = cmp.Or(first, checks[cause.Check].ID)
 		for _, i := range append(cause.Consequences, cause.Check) {
@@ -74,7 +75,7 @@ func allPassed(checks []plan.Check) (passed []string) {
 
 // showCause prints a cause, and below it what follows: in a line those that say the same, and in
 // one all that can't be known because of it.
-func (a *app) showCause(w io.Writer, checks []plan.Check, cause plan.Cause) {
+func (a *app) showCause(w io.Writer, checks []plan.Check, cause mail.Cause) {
 	fmt.Fprintf(w, "%s %s\n", a.look.bold("cause:"), clean(cause.Says))
 	a.showCheck(w, checks[cause.Check])
 	var unknown []string

@@ -11,7 +11,7 @@ import (
 	"time"
 
 	"github.com/mailpub/mailpub/examples/lab"
-	"github.com/mailpub/mailpub/plan"
+	"github.com/mailpub/mailpub/plan/mail"
 )
 
 // Hosts outside that the whole site deals with.
@@ -99,7 +99,7 @@ func (in *internet) found(t testing.TB) *town {
 		return ok
 	})
 	in.lab.Update(t, "update add pop.nomeazienda.it 60 A "+popServer)
-	policy := plan.Domain{MX: []plan.MX{{Host: "mail.nomeazienda.it."}, {Host: "backup.example."}}, MTASTS: plan.MTASTS{Mode: "enforce", MaxAge: 7 * 24 * time.Hour}}.Policy()
+	policy := mail.Domain{MX: []mail.MX{{Host: "mail.nomeazienda.it."}, {Host: "backup.example."}}, MTASTS: mail.MTASTS{Mode: "enforce", MaxAge: 7 * 24 * time.Hour}}.Policy()
 	in.served["nomeazienda.it"] = strings.Join(policy, "\n") + "\n"
 	return tw
 }

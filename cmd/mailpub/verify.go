@@ -13,6 +13,7 @@ import (
 	"github.com/mailpub/mailpub/mailsvc"
 	"github.com/mailpub/mailpub/nat"
 	"github.com/mailpub/mailpub/plan"
+	"github.com/mailpub/mailpub/plan/mail"
 	"github.com/mailpub/mailpub/providers"
 )
 
@@ -142,7 +143,7 @@ func (a *app) report(ctx context.Context, r plan.Report, quiet bool) error {
 	if err := ctx.Err(); err != nil {
 		return err
 	}
-	plan.Causes(r.Checks) // each consequence says of what
+	mail.Causes(r.Checks) // each consequence says of what
 	bad := plan.Count(r.Checks).Fail > 0 || slices.ContainsFunc(r.Changes, plan.Change.Differs)
 	switch {
 	case a.json:
@@ -203,12 +204,12 @@ func (w *world) allCheckers(outside []string) []plan.Checker {
 func (w *world) dnsFacts() providers.Facts {
 	public := w.site.Public
 	if len(w.site.Shut) > 0 { // not published by IPv6, on purpose
-		public = slices.DeleteFunc(slices.Clone(public), func(a netip.Addr) bool { return plan.AddressType(a) == "AAAA" })
+		public = slices.DeleteFunc(slices.Clone(public), func(a netip.Addr) bool { return mail.AddressType(a) == "AAAA" })
 	}
 	f := providers.Facts{Host: w.site.Host, Public: public, Resolver: w.resolver, Nameservers: map[string][]string{}}
 	for _, z := range w.cfg.Zones {
 		if len(z.Nameservers) > 0 {
-			f.Nameservers[plan.FQDN(z.Name)] = z.Nameservers
+			f.Nameservers[mail.FQDN(z.Name)] = z.Nameservers
 		}
 	}
 	return f
@@ -229,7 +230,7 @@ func (w *world) published() providers.Facts {
 		pd := providers.Domain{Name: d.Name, MX: d.MX, DMARC: d.DMARC.Policy != "", TLSRPT: len(d.TLSRPT) > 0, Services: d.Services, Autoconfig: d.Autoconfig,
 			DKIM: w.selectors(w.cfg.Domains[i])}
 		if policy := d.Policy(); policy != nil {
-			pd.PolicyID = plan.PolicyID(policy)
+			pd.PolicyID = mail.PolicyID(policy)
 		}
 		f.Domains = append(f.Domains, pd)
 	}
@@ -248,7 +249,7 @@ func (w *world) routerFacts() nat.Facts {
 	return nat.Facts{
 		Front: w.front(), BehindNAT: w.cfg.Router.BehindNAT,
 		Open: func(context.Context) (*nat.Router, error) {
-			if w.site.Router == plan.RouterNone {
+			if w.site.Router == mail.RouterNone {
 				return nil, nil
 			}
 			return w.router, w.routerErr

@@ -16,6 +16,7 @@ import (
 	"github.com/mailpub/mailpub/mailsvc/sts"
 	"github.com/mailpub/mailpub/nat"
 	"github.com/mailpub/mailpub/plan"
+	"github.com/mailpub/mailpub/plan/mail"
 	"github.com/mailpub/mailpub/providers"
 )
 
@@ -23,13 +24,13 @@ import (
 func everyChecker() []plan.Checker {
 	w := &world{cfg: &config.Config{}, probe: &probe.Client{}, wan: netip.MustParseAddr("2.2.2.2")}
 	w.cfg.Server.Public = config.Public{IPv4: "auto", Echo: []string{"192.0.2.1"}}
-	policy := plan.Domain{Name: "nomeazienda.it.", MTASTS: plan.MTASTS{Mode: "enforce"}}
+	policy := mail.Domain{Name: "nomeazienda.it.", MTASTS: mail.MTASTS{Mode: "enforce"}}
 	return slices.Concat(
 		mailsvc.Checks(mailsvc.Facts{Sends: true, Collectors: []string{"pop.example.net"}, Accounts: true, Backups: make([]mailsvc.Backup, 1), Mailbox: &mailsvc.Mailbox{}}),
 		nat.Checks(nat.Facts{}), w.outsideChecks(nil), w.publicChecks(),
 		providers.Checks(providers.Facts{Zones: []string{"nomeazienda.it"}, BlockLists: []string{"bl.example.net"}, Owned: make([]plan.Entry, 1), Domains: []providers.Domain{{
-			DKIM: make([]providers.Selector, 1), Services: make([]plan.Service, 1), Autoconfig: "autoconfig.nomeazienda.it"}}}),
-		(&sts.Fetcher{}).Checks([]plan.Domain{policy}))
+			DKIM: make([]providers.Selector, 1), Services: make([]mail.Service, 1), Autoconfig: "autoconfig.nomeazienda.it"}}}),
+		(&sts.Fetcher{}).Checks([]mail.Domain{policy}))
 }
 
 // Every check that can be reported is explained, in its area, and nothing else is.

@@ -11,6 +11,7 @@ import (
 	"github.com/mailpub/mailpub/cmd/mailpub/watch"
 	"github.com/mailpub/mailpub/plan"
 	"github.com/mailpub/mailpub/plan/ledger"
+	"github.com/mailpub/mailpub/plan/mail"
 )
 
 // repair puts back what was ordered, under the lock.
@@ -65,7 +66,7 @@ func (s *watched) repairRest(ctx context.Context, l *plan.Ledger, file *ledger.F
 		if !slices.Equal(w.site.Public, agreed) {
 			return fmt.Errorf("%w: it is %v, and %v was agreed on", errMoved, w.site.Public, agreed)
 		}
-		if following, err = p.Following(w.site.Host, l); err != nil {
+		if following, err = mail.Following(p, w.site.Host, l); err != nil {
 			return err
 		}
 	}

@@ -19,6 +19,7 @@ import (
 	"github.com/mailpub/mailpub/plan"
 	"github.com/mailpub/mailpub/plan/durable"
 	"github.com/mailpub/mailpub/plan/ledger"
+	"github.com/mailpub/mailpub/plan/mail"
 )
 
 // watched is one site of the daemon: what it looks at and repairs, wired to the rooms.
@@ -143,7 +144,7 @@ func (s *watched) survey(ctx context.Context, l *plan.Ledger, f *watch.Found) er
 		f.Mendable = mendable(p, w)
 	}
 	f.Report.Checks = s.verify(ctx, w)
-	plan.Causes(f.Report.Checks)
+	mail.Causes(f.Report.Checks)
 	return err
 }
 
@@ -154,7 +155,7 @@ func mendable(p *plan.Plan, w *world) (kinds []string) {
 			kinds = append(kinds, kind)
 		}
 	}
-	if changes, err := p.Following(w.site.Host, w.ledger); err != nil || slices.ContainsFunc(changes, plan.Change.Writes) {
+	if changes, err := mail.Following(p, w.site.Host, w.ledger); err != nil || slices.ContainsFunc(changes, plan.Change.Writes) {
 		kinds = append(kinds, watch.Address)
 	}
 	return kinds
@@ -222,7 +223,7 @@ func (s *watched) hear(w *world) {
 	if u, err := url.Parse(s.cfg.Router.URL); err == nil && !h.router.IsValid() {
 		h.router, _ = netip.ParseAddr(u.Hostname())
 	}
-	h.none = h.none || h.router.IsLoopback() || s.cfg.Router.RouterKind() != plan.RouterProtocol
+	h.none = h.none || h.router.IsLoopback() || s.cfg.Router.RouterKind() != mail.RouterProtocol
 	select {
 	case <-s.router:
 	default:

@@ -14,6 +14,7 @@ import (
 	"github.com/mailpub/mailpub/mailsvc/sts"
 	"github.com/mailpub/mailpub/nat"
 	"github.com/mailpub/mailpub/plan"
+	"github.com/mailpub/mailpub/plan/mail"
 	"github.com/mailpub/mailpub/providers"
 )
 
@@ -30,7 +31,7 @@ func zoneParty(zone string) string { return "zone " + strings.TrimSuffix(zone, "
 // world is a site with everything that can be asked or written for it.
 type world struct {
 	cfg      *config.Config
-	site     plan.Site // complete once want has been called
+	site     mail.Spec // complete once want has been called
 	ledger   *plan.Ledger
 	resolver *providers.Resolver
 	server   mailsvc.Server
@@ -83,7 +84,7 @@ func (a *app) openRouter(ctx context.Context, w *world, six netip.Addr) {
 		Protocol: r.Protocol, Interface: r.Interface, URL: r.URL, IPv6: six,
 		Site: w.cfg.Site, Known: w.ledger.Grant, Logger: a.logger(),
 	}
-	if r.RouterKind() != plan.RouterProtocol {
+	if r.RouterKind() != mail.RouterProtocol {
 		o.Protocol = "manual"
 	}
 	if r.Gateway != "" {
@@ -104,7 +105,7 @@ func (w *world) shut(ctx context.Context) {
 
 // pinholeAddress returns the address that pinholes lead to: the server's, or the one of
 // those that are in the ledger still, so that they can be taken away.
-func pinholeAddress(s plan.Site, ledger *plan.Ledger) netip.Addr {
+func pinholeAddress(s mail.Spec, ledger *plan.Ledger) netip.Addr {
 	if s.IPv6().IsValid() && !s.OpenIPv6 {
 		return s.IPv6()
 	}
@@ -132,7 +133,7 @@ func (a *app) enter(ctx context.Context, w *world) error {
 		return err
 	}
 	w.parties = append(w.parties, plan.Party{Name: reverseParty, Driver: reverse})
-	if slices.ContainsFunc(w.site.Domains, func(d plan.Domain) bool { return d.Policy() != nil }) {
+	if slices.ContainsFunc(w.site.Domains, func(d mail.Domain) bool { return d.Policy() != nil }) {
 		w.parties = append(w.parties, plan.Party{Name: webParty, Driver: &sts.Driver{Fetcher: w.policies()}})
 	}
 	return nil
@@ -154,7 +155,7 @@ func (a *app) zone(ctx context.Context, w *world, i int) (plan.Driver, error) {
 // router, or by it (hairpin) to where it pleases, and not the way that strangers come. Nobody translates
 // IPv6.
 func (w *world) behindRouter() []netip.Addr {
-	if w.site.Router == plan.RouterNone {
+	if w.site.Router == mail.RouterNone {
 		return nil
 	}
 	return slices.DeleteFunc(slices.Clone(w.site.Public), func(a netip.Addr) bool { return !a.Unmap().Is4() })
@@ -198,7 +199,7 @@ func (w *world) want() error {
 			return p.err
 		}
 	}
-	wants, err := w.site.Wants()
+	wants, err := w.site.Desired()
 	if err != nil {
 		return err
 	}
@@ -213,7 +214,7 @@ func (w *world) want() error {
 		case webParty:
 			w.parties[i].Wanted = wants.Policies
 		default:
-			w.parties[i].Wanted = holdable(p.Driver, wants.Zones[plan.FQDN(strings.TrimPrefix(p.Name, "zone "))])
+			w.parties[i].Wanted = holdable(p.Driver, wants.Zones[mail.FQDN(strings.TrimPrefix(p.Name, "zone "))])
 		}
 	}
 	return nil

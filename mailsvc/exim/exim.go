@@ -14,6 +14,7 @@ import (
 	"github.com/mailpub/mailpub/mailsvc"
 	"github.com/mailpub/mailpub/mailsvc/command"
 	"github.com/mailpub/mailpub/plan"
+	"github.com/mailpub/mailpub/plan/mail"
 )
 
 // stranger is the address of the client that is played. It is nobody's (RFC 5737).
@@ -57,7 +58,7 @@ func (d Driver) shown(ctx context.Context, keys []plan.Key) (map[string]mailsvc.
 	}
 	found := map[string]mailsvc.Shown{}
 	if _, value, ok := strings.Cut(name, "="); ok {
-		found[plan.NeedHostname] = mailsvc.Shown{Lines: []string{strings.ToLower(strings.TrimSpace(value))}}
+		found[mail.NeedHostname] = mailsvc.Shown{Lines: []string{strings.ToLower(strings.TrimSpace(value))}}
 	}
 	questions := d.questions(keys)
 	var session strings.Builder
@@ -103,18 +104,18 @@ func (d Driver) questions(keys []plan.Key) (all []question) {
 	for _, k := range keys {
 		need, name := mailsvc.SplitNeed(k)
 		switch need {
-		case plan.NeedRelaying:
-			all = append(all, question{k.Name, "", "mailpub-relay-test@relay-test.invalid", false, plan.Refused})
-		case plan.NeedSenders:
-			all = append(all, question{k.Name, "postmaster" + at, "postmaster" + at, false, plan.Authenticated})
-		case plan.NeedRecipients:
-			all = append(all, question{k.Name, "", "mailpub-nobody" + at, false, plan.KnownOnly})
-		case plan.NeedAccount:
-			all = append(all, question{k.Name, "", name + at, false, plan.Unreachable})
-		case plan.NeedMailbox:
-			all = append(all, question{k.Name, "", name + at, true, plan.Exists})
-		case plan.NeedDomain:
-			all = append(all, question{k.Name, "", "postmaster@" + name, true, plan.Served})
+		case mail.NeedRelaying:
+			all = append(all, question{k.Name, "", "mailpub-relay-test@relay-test.invalid", false, mail.Refused})
+		case mail.NeedSenders:
+			all = append(all, question{k.Name, "postmaster" + at, "postmaster" + at, false, mail.Authenticated})
+		case mail.NeedRecipients:
+			all = append(all, question{k.Name, "", "mailpub-nobody" + at, false, mail.KnownOnly})
+		case mail.NeedAccount:
+			all = append(all, question{k.Name, "", name + at, false, mail.Unreachable})
+		case mail.NeedMailbox:
+			all = append(all, question{k.Name, "", name + at, true, mail.Exists})
+		case mail.NeedDomain:
+			all = append(all, question{k.Name, "", "postmaster@" + name, true, mail.Served})
 		case mailsvc.NeedRecipient:
 			all = append(all, question{k.Name, "", name, true, mailsvc.Accepted})
 		}
@@ -131,18 +132,18 @@ func codes(out string) []string { return lastLine().FindAllString(out, -1) }
 // words name the settings of Debian's Exim.
 func words() mailsvc.Words {
 	return mailsvc.Words{
-		plan.NeedHostname:     "set primary_hostname = {text} (Debian: MAIN_HARDCODE_PRIMARY_HOSTNAME), and smtp_banner to begin with it",
-		plan.NeedListen:       "set dc_local_interfaces in /etc/exim4/update-exim4.conf.conf so that it listens at {text}, and run update-exim4.conf",
-		plan.NeedDomain:       "add {name} to dc_other_hostnames in /etc/exim4/update-exim4.conf.conf (domainlist local_domains), and run update-exim4.conf",
+		mail.NeedHostname:     "set primary_hostname = {text} (Debian: MAIN_HARDCODE_PRIMARY_HOSTNAME), and smtp_banner to begin with it",
+		mail.NeedListen:       "set dc_local_interfaces in /etc/exim4/update-exim4.conf.conf so that it listens at {text}, and run update-exim4.conf",
+		mail.NeedDomain:       "add {name} to dc_other_hostnames in /etc/exim4/update-exim4.conf.conf (domainlist local_domains), and run update-exim4.conf",
 		mailsvc.NeedRecipient: "add {name} to /etc/aliases: {text}",
-		plan.NeedMailbox:      "create the account (adduser {name}), or an alias in /etc/aliases",
-		plan.NeedDelivery:     "dpkg-reconfigure exim4-config: {text} (dc_eximconfig_configtype internet or smarthost, dc_smarthost; fallback_hosts on the remote_smtp transport)",
-		plan.NeedRelaying:     "set dc_relay_nets and dc_relay_domains empty (hostlist relay_from_hosts, domainlist relay_to_domains){text}",
-		plan.NeedRecipients:   "keep require verify = recipient and deny !verify = sender in acl_smtp_rcpt",
-		plan.NeedSenders:      "in acl_smtp_rcpt, before any accept: deny !authenticated = * / sender_domains = +local_domains",
-		plan.NeedAccount:      "in acl_smtp_rcpt: deny local_parts = {name} / domains = +local_domains",
-		plan.NeedLineEnds:     "run Exim 4.97.1 or later, which takes CR LF alone for a line end once DATA began with it (CVE-2023-51766)",
-		plan.NeedVRFY:         "set no acl_smtp_vrfy and acl_smtp_expn",
-		plan.NeedSigning:      "set dkim_domain, dkim_selector and dkim_private_key on the remote_smtp transport for {name}: {text}",
+		mail.NeedMailbox:      "create the account (adduser {name}), or an alias in /etc/aliases",
+		mail.NeedDelivery:     "dpkg-reconfigure exim4-config: {text} (dc_eximconfig_configtype internet or smarthost, dc_smarthost; fallback_hosts on the remote_smtp transport)",
+		mail.NeedRelaying:     "set dc_relay_nets and dc_relay_domains empty (hostlist relay_from_hosts, domainlist relay_to_domains){text}",
+		mail.NeedRecipients:   "keep require verify = recipient and deny !verify = sender in acl_smtp_rcpt",
+		mail.NeedSenders:      "in acl_smtp_rcpt, before any accept: deny !authenticated = * / sender_domains = +local_domains",
+		mail.NeedAccount:      "in acl_smtp_rcpt: deny local_parts = {name} / domains = +local_domains",
+		mail.NeedLineEnds:     "run Exim 4.97.1 or later, which takes CR LF alone for a line end once DATA began with it (CVE-2023-51766)",
+		mail.NeedVRFY:         "set no acl_smtp_vrfy and acl_smtp_expn",
+		mail.NeedSigning:      "set dkim_domain, dkim_selector and dkim_private_key on the remote_smtp transport for {name}: {text}",
 	}
 }

@@ -10,6 +10,7 @@ import (
 	"github.com/mailpub/mailpub/mailsvc"
 	"github.com/mailpub/mailpub/mailsvc/command"
 	"github.com/mailpub/mailpub/plan"
+	"github.com/mailpub/mailpub/plan/mail"
 )
 
 // binary is where .ci/setup unpacks Debian's Exim, which can't be installed beside Postfix.
@@ -91,10 +92,10 @@ func TestRealExim(t *testing.T) {
 		name, from, to string
 		want           []string // by name; "" is seen not to be so
 	}{
-		{"as wanted", "", "", []string{"mail.nomeazienda.it", plan.Refused, plan.Authenticated, plan.KnownOnly, plan.Unreachable, plan.Exists, "",
-			plan.Served, "", mailsvc.Accepted, ""}},
-		{"open", "acl_rcpt:\n", "acl_rcpt:\n  accept\n", []string{"mail.nomeazienda.it", "", "", "", "", plan.Exists, plan.Exists,
-			plan.Served, plan.Served, mailsvc.Accepted, mailsvc.Accepted}},
+		{"as wanted", "", "", []string{"mail.nomeazienda.it", mail.Refused, mail.Authenticated, mail.KnownOnly, mail.Unreachable, mail.Exists, "",
+			mail.Served, "", mailsvc.Accepted, ""}},
+		{"open", "acl_rcpt:\n", "acl_rcpt:\n  accept\n", []string{"mail.nomeazienda.it", "", "", "", "", mail.Exists, mail.Exists,
+			mail.Served, mail.Served, mailsvc.Accepted, mailsvc.Accepted}},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			text := configuration

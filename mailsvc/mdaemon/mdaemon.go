@@ -10,6 +10,7 @@ import (
 
 	"github.com/mailpub/mailpub/mailsvc"
 	"github.com/mailpub/mailpub/plan"
+	"github.com/mailpub/mailpub/plan/mail"
 )
 
 // New returns the driver of an MDaemon at addr. client may be nil: then only SMTP tells.
@@ -38,11 +39,11 @@ func shown(ctx context.Context, c *Client, domain string, keys []plan.Key) (map[
 		var a Answer
 		text := ""
 		switch need, name := mailsvc.SplitNeed(k); need {
-		case plan.NeedDomain:
-			text = plan.Served
+		case mail.NeedDomain:
+			text = mail.Served
 			a, err = c.GetDomainInfo(ctx, name)
-		case plan.NeedMailbox:
-			text = plan.Exists
+		case mail.NeedMailbox:
+			text = mail.Exists
 			a, err = c.GetUserInfo(ctx, domain, name)
 		default:
 			continue
@@ -61,19 +62,19 @@ func shown(ctx context.Context, c *Client, domain string, keys []plan.Key) (map[
 func words() mailsvc.Words {
 	const relay = "Security > Security Settings > Relay Control"
 	return mailsvc.Words{
-		plan.NeedHostname:     "Setup > Domain Manager > Host Name & IP: SMTP host name {text}",
-		plan.NeedListen:       "Setup > Default Domain & Servers: let SMTP listen at {text}",
-		plan.NeedDomain:       "Setup > Domain Manager > New domain: {name}",
-		plan.NeedMailbox:      "Accounts > Account Manager > New: {name}, with a strong password",
+		mail.NeedHostname:     "Setup > Domain Manager > Host Name & IP: SMTP host name {text}",
+		mail.NeedListen:       "Setup > Default Domain & Servers: let SMTP listen at {text}",
+		mail.NeedDomain:       "Setup > Domain Manager > New domain: {name}",
+		mail.NeedMailbox:      "Accounts > Account Manager > New: {name}, with a strong password",
 		mailsvc.NeedRecipient: "Aliases: {name} = {text} (in every domain: Postmaster@* and abuse@*)",
-		plan.NeedDelivery:     `Setup > Default Domain & Servers > Delivery: {text} ("Send all outbound email directly to the recipient's mail server", or "Send all email directly first, and then to smart hosts if there are problems")`,
-		plan.NeedRelaying:     relay + `: "Do not allow message relaying"{text}`,
-		plan.NeedRecipients: relay + `: "SMTP MAIL address must exist if it uses a local domain" and ` +
+		mail.NeedDelivery:     `Setup > Default Domain & Servers > Delivery: {text} ("Send all outbound email directly to the recipient's mail server", or "Send all email directly first, and then to smart hosts if there are problems")`,
+		mail.NeedRelaying:     relay + `: "Do not allow message relaying"{text}`,
+		mail.NeedRecipients: relay + `: "SMTP MAIL address must exist if it uses a local domain" and ` +
 			`"SMTP RCPT address must exist if it uses a local domain"`,
-		plan.NeedSenders:   `Aliases > Settings: "Mail from 'Postmaster,' 'abuse,' 'webmaster' requires authentication"; and SMTP authentication for senders of local domains`,
-		plan.NeedAccount:   "Accounts > Account Manager: remove {name}, or let every account authenticate and give it a strong password",
-		plan.NeedPasswords: "Accounts > Account Settings > Passwords: require strong passwords",
-		plan.NeedCollector: "MultiPOP and DomainPOP: let them poll {name} by its provider's address, since the name is this server now",
-		plan.NeedSigning:   "Security > Security Settings > DKIM Signing: sign mail of {name}, {text}",
+		mail.NeedSenders:   `Aliases > Settings: "Mail from 'Postmaster,' 'abuse,' 'webmaster' requires authentication"; and SMTP authentication for senders of local domains`,
+		mail.NeedAccount:   "Accounts > Account Manager: remove {name}, or let every account authenticate and give it a strong password",
+		mail.NeedPasswords: "Accounts > Account Settings > Passwords: require strong passwords",
+		mail.NeedCollector: "MultiPOP and DomainPOP: let them poll {name} by its provider's address, since the name is this server now",
+		mail.NeedSigning:   "Security > Security Settings > DKIM Signing: sign mail of {name}, {text}",
 	}
 }

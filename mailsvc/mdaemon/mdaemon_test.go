@@ -19,6 +19,7 @@ import (
 
 	"github.com/mailpub/mailpub/mailsvc"
 	"github.com/mailpub/mailpub/plan"
+	"github.com/mailpub/mailpub/plan/mail"
 )
 
 const user, password = "admin@nomeazienda.it", "s3cret & more"
@@ -93,7 +94,7 @@ func TestShown(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if len(got) != 2 || !slices.Equal(got["domain nomeazienda.it"].Lines, []string{plan.Served}) || !slices.Equal(got["mailbox mario"].Lines, []string{plan.Exists}) {
+	if len(got) != 2 || !slices.Equal(got["domain nomeazienda.it"].Lines, []string{mail.Served}) || !slices.Equal(got["mailbox mario"].Lines, []string{mail.Exists}) {
 		t.Errorf("%+v", got)
 	}
 	want := []string{"GetVersionInfo", "GetDomainInfo @nomeazienda.it", "GetDomainInfo @other.it", "GetUserInfo mario@nomeazienda.it", "GetUserInfo <anna>@nomeazienda.it"}

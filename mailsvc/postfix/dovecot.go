@@ -8,7 +8,7 @@ import (
 	"strings"
 	"sync"
 
-	"github.com/mailpub/mailpub/plan"
+	"github.com/mailpub/mailpub/plan/mail"
 )
 
 // dropInText lets Dovecot answer Postfix, and nobody else, who may log in.
@@ -78,7 +78,7 @@ func (d *Driver) readPasswords(ctx context.Context) (lines []string, unknown str
 		return nil, err.Error()
 	}
 	if strength().Match(rules) {
-		return []string{plan.StrongOnly}, ""
+		return []string{mail.StrongOnly}, ""
 	}
 	return nil, ""
 }

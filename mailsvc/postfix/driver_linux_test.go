@@ -16,6 +16,7 @@ import (
 	"github.com/mailpub/mailpub/examples/lab"
 	"github.com/mailpub/mailpub/mailsvc/command"
 	"github.com/mailpub/mailpub/plan"
+	"github.com/mailpub/mailpub/plan/mail"
 	"github.com/mailpub/mailpub/plan/plantest"
 )
 
@@ -168,7 +169,7 @@ func TestConforms(t *testing.T) {
 			Items: []plan.Item{
 				{Key: key("main.cf smtp_fallback_relay"), Lines: []string{"[smtp.example.net]:587"}},
 				{Key: key("main.cf disable_vrfy_command"), Lines: []string{"yes"}},
-				{Key: key("main.cf mydestination nomeazienda.it"), Lines: []string{plan.Served}},
+				{Key: key("main.cf mydestination nomeazienda.it"), Lines: []string{mail.Served}},
 				{Key: key("virtual abuse@nomeazienda.it"), Lines: []string{"mario"}},
 				{Key: key("dovecot auth"), Lines: []string{socket}},
 			},
@@ -348,9 +349,9 @@ func TestReads(t *testing.T) {
 		t.Fatal(err)
 	}
 	for name, want := range map[string]string{
-		"main.cf mydestination vm.localdomain": plan.Served, "main.cf mydestination d.it": plan.Served,
-		"main.cf mydestination v.it": plan.Served, "main.cf mydestination w.it": plan.Served, "main.cf mydestination no.it": "",
-		"mailbox mario": plan.Exists, "mailbox root": plan.Exists, "mailbox anna": plan.Exists, "mailbox nosuch": "",
+		"main.cf mydestination vm.localdomain": mail.Served, "main.cf mydestination d.it": mail.Served,
+		"main.cf mydestination v.it": mail.Served, "main.cf mydestination w.it": mail.Served, "main.cf mydestination no.it": "",
+		"mailbox mario": mail.Exists, "mailbox root": mail.Exists, "mailbox anna": mail.Exists, "mailbox nosuch": "",
 		"main.cf relayhost": empty, "main.cf smtp_fallback_relay": "", "passwords": "", "dovecot auth": "",
 	} {
 		if got := read(name); got != want {
@@ -360,7 +361,7 @@ func TestReads(t *testing.T) {
 	if err := os.WriteFile(w.PAM, []byte("password requisite pam_pwquality.so retry=3\n"), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	if got := read("passwords"); got != plan.StrongOnly {
+	if got := read("passwords"); got != mail.StrongOnly {
 		t.Errorf("passwords: %q", got)
 	}
 }
@@ -369,7 +370,7 @@ func TestReads(t *testing.T) {
 func TestHostsFile(t *testing.T) {
 	w := newWorld(t)
 	w.Public = []netip.Addr{netip.MustParseAddr("2.2.2.2")}
-	if err := w.change(t, "hosts mail.nomeazienda.it", plan.NotElsewhere); err != nil {
+	if err := w.change(t, "hosts mail.nomeazienda.it", mail.NotElsewhere); err != nil {
 		t.Fatal(err)
 	}
 	if data, _ := os.ReadFile(w.Hosts); strings.Contains(string(data), "127.0.1.1\tmail.nomeazienda.it") || w.reloads != 0 {
@@ -398,7 +399,7 @@ func TestCopies(t *testing.T) {
 	w.write(t, "main.cf", strings.NewReplacer("myhostname = ", "myhostname=", "mydestination = $myhostname, vm,", "mydestination = $myhostname,\n# why\n\tvm").Replace(before))
 	before = w.file(t, "main.cf")
 	must(w.change(t, "main.cf myhostname", "mail.nomeazienda.it"))
-	must(w.change(t, "main.cf mydestination nomeazienda.it", plan.Served))
+	must(w.change(t, "main.cf mydestination nomeazienda.it", mail.Served))
 	w.Driver.Now = func() time.Time { return time.Date(2027, 1, 1, 0, 0, 0, 0, time.UTC) }
 	must(w.change(t, "main.cf disable_vrfy_command", "yes"))
 	if copies, _ := filepath.Glob(w.Dir + "/main.cf.before-*"); len(copies) != 1 || w.file(t, filepath.Base(copies[0])) != before {

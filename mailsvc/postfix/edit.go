@@ -11,6 +11,7 @@ import (
 
 	"github.com/mailpub/mailpub/plan"
 	"github.com/mailpub/mailpub/plan/durable"
+	"github.com/mailpub/mailpub/plan/mail"
 )
 
 // file is a file as it is and as it is to be; nil is no file.
@@ -125,7 +126,7 @@ func (d *Driver) set(e *edit, k plan.Key, lines []string) error {
 		e.setMain(setting, text)
 	case where == inTable:
 		e.setAddress(name, text)
-	case where == plan.NeedHosts:
+	case where == mail.NeedHosts:
 		return d.setHosts(e, name, text)
 	case k.Name == dovecotKey:
 		e.drop.new = nil
@@ -152,8 +153,8 @@ func (e *edit) setMain(name, text string) {
 // in another class, it is there to stay.
 func (e *edit) setDomain(domain, text string) error {
 	const name = "mydestination"
-	if text != "" && text != plan.Served {
-		return fmt.Errorf("mydestination %s: want %q, not %q", domain, plan.Served, text)
+	if text != "" && text != mail.Served {
+		return fmt.Errorf("mydestination %s: want %q, not %q", domain, mail.Served, text)
 	}
 	value, ok := e.settings.get(name)
 	if !ok {

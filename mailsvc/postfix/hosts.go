@@ -5,7 +5,7 @@ import (
 	"slices"
 	"strings"
 
-	"github.com/mailpub/mailpub/plan"
+	"github.com/mailpub/mailpub/plan/mail"
 )
 
 // hostsLine takes a line of the hosts file apart (hosts(5)); ok is false for comments and
@@ -79,7 +79,7 @@ func (d *Driver) readHosts(name string) (lines []string, unknown string) {
 	if addrs := d.elsewhere(string(f.old), name); len(addrs) > 0 {
 		return []string{strings.Join(addrs, ", ")}, ""
 	}
-	return []string{plan.NotElsewhere}, ""
+	return []string{mail.NotElsewhere}, ""
 }
 
 // setHosts makes the hosts file of an edit map a name as a text says.
@@ -92,7 +92,7 @@ func (d *Driver) setHosts(e *edit, name, text string) error {
 		}
 		copied = f.old
 	}
-	if text == plan.NotElsewhere {
+	if text == mail.NotElsewhere {
 		e.hosts.new = []byte(d.unmap(string(e.hosts.new), name))
 	} else {
 		e.hosts.new = []byte(d.remap(string(e.hosts.new), string(copied), name, elements(text)))

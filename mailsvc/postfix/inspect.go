@@ -11,6 +11,7 @@ import (
 
 	"github.com/mailpub/mailpub/mailsvc"
 	"github.com/mailpub/mailpub/plan"
+	"github.com/mailpub/mailpub/plan/mail"
 )
 
 // Inspect implements mailsvc.Inspector: not the files are read, but what the servers' own
@@ -64,7 +65,7 @@ func listening(path string) (got string, good, unknown bool) {
 func (d *Driver) inForce(ctx context.Context, s *state, all map[string]string, it plan.Item) (got string, good bool) {
 	where, name, _ := strings.Cut(it.Key.Name, " ")
 	switch {
-	case where == plan.NeedHosts: // config.hosts compares it with DNS
+	case where == mail.NeedHosts: // config.hosts compares it with DNS
 		lines, unknown := d.readHosts(name)
 		return strings.Join(lines, "") + unknown, plan.EqualLines(lines, it.Lines)
 	case where == inTable:

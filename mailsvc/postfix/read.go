@@ -13,6 +13,7 @@ import (
 	"github.com/mailpub/mailpub/mailsvc"
 	"github.com/mailpub/mailpub/mailsvc/command"
 	"github.com/mailpub/mailpub/plan"
+	"github.com/mailpub/mailpub/plan/mail"
 )
 
 // state is what was found: the settings of main.cf, what they come to, and the table of
@@ -188,13 +189,13 @@ func (d *Driver) read(ctx context.Context, s *state, k plan.Key) (lines []string
 	}
 	need, name := mailsvc.SplitNeed(k)
 	switch need {
-	case plan.NeedMailbox:
+	case mail.NeedMailbox:
 		return d.readMailbox(ctx, s, name)
-	case plan.NeedPasswords:
+	case mail.NeedPasswords:
 		return d.readPasswords(ctx)
-	case plan.NeedHosts:
+	case mail.NeedHosts:
 		return d.readHosts(name)
-	case plan.NeedCollector, plan.NeedSigning:
+	case mail.NeedCollector, mail.NeedSigning:
 		return nil, "Postfix does not say"
 	}
 	return nil, "not Postfix's: it was put in place for another service.type; set that again and run destroy"
@@ -228,7 +229,7 @@ func (d *Driver) readDomain(ctx context.Context, s *state, domain string) (lines
 				return nil, fmt.Sprintf("%s: %v", class, err)
 			}
 			if in {
-				return []string{plan.Served}, ""
+				return []string{mail.Served}, ""
 			}
 		}
 	}
@@ -294,7 +295,7 @@ func (d *Driver) readMailbox(ctx context.Context, s *state, name string) (lines 
 					return nil, err.Error()
 				}
 				if out != "" {
-					return []string{plan.Exists}, ""
+					return []string{mail.Exists}, ""
 				}
 			}
 		}

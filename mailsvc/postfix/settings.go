@@ -8,6 +8,7 @@ import (
 
 	"github.com/mailpub/mailpub/mailsvc"
 	"github.com/mailpub/mailpub/plan"
+	"github.com/mailpub/mailpub/plan/mail"
 )
 
 // The canonical text of Postfix and Dovecot
@@ -61,38 +62,38 @@ func (d *Driver) spell(needs []plan.Item) []spelled {
 		s.need = it
 		text := it.Lines[0]
 		switch need {
-		case plan.NeedHostname:
+		case mail.NeedHostname:
 			s.hostname(text)
-		case plan.NeedListen:
+		case mail.NeedListen:
 			s.listen(text)
-		case plan.NeedDomain:
+		case mail.NeedDomain:
 			if it.Key == all[need][0].Key {
 				s.exactly("myorigin", name)
 			}
-			s.item(inMain+" mydestination "+name, plan.Served)
-		case plan.NeedAlias:
+			s.item(inMain+" mydestination "+name, mail.Served)
+		case mail.NeedAlias:
 			if it.Key == all[need][0].Key {
 				s.add("virtual_alias_maps", s.table, keepTable(s.table))
 			}
 			s.item(inTable+" "+name, text)
-		case plan.NeedDelivery:
+		case mail.NeedDelivery:
 			s.delivery(text)
-		case plan.NeedRelaying:
+		case mail.NeedRelaying:
 			s.relaying(it.Lines)
-		case plan.NeedSenders:
-			s.senders(all[plan.NeedDomain])
-		case plan.NeedRecipients:
+		case mail.NeedSenders:
+			s.senders(all[mail.NeedDomain])
+		case mail.NeedRecipients:
 			s.unless("smtpd_reject_unlisted_recipient", "yes", is("yes"))
 			s.unless("local_recipient_maps", "proxy:unix:passwd.byname, $alias_maps", func(v string) bool { return v != empty })
-		case plan.NeedAccount:
+		case mail.NeedAccount:
 			if it.Key == all[need][0].Key {
 				s.accounts(all[need])
 			}
-		case plan.NeedLineEnds:
+		case mail.NeedLineEnds:
 			s.exactly("smtpd_forbid_bare_newline", "normalize")
-		case plan.NeedVRFY:
+		case mail.NeedVRFY:
 			s.exactly("disable_vrfy_command", "yes")
-		case plan.NeedHosts:
+		case mail.NeedHosts:
 			s.item(it.Key.Name, text)
 		default:
 			s.item(it.Key.Name, text).ByHand = words().Say(need, name, text)
@@ -183,9 +184,9 @@ func (s *speller) listen(text string) {
 
 func (s *speller) delivery(text string) {
 	relay, fallback := empty, empty
-	if host, ok := strings.CutPrefix(text, plan.AlwaysHost); ok {
+	if host, ok := strings.CutPrefix(text, mail.AlwaysHost); ok {
 		relay = nextHop(host)
-	} else if host, ok := strings.CutPrefix(text, plan.ElseHost); ok {
+	} else if host, ok := strings.CutPrefix(text, mail.ElseHost); ok {
 		fallback = nextHop(host)
 	}
 	s.emptyOr("relayhost", relay)
@@ -214,14 +215,14 @@ func nextHop(hostPort string) string {
 func (s *speller) relaying(lines []string) {
 	trusted, others := elements(loopback), []string{}
 	for _, l := range lines {
-		if n, ok := strings.CutPrefix(l, plan.TrustsNetwork); ok {
+		if n, ok := strings.CutPrefix(l, mail.TrustsNetwork); ok {
 			p := netip.MustParsePrefix(n)
 			if p.Addr().Is6() {
 				n = fmt.Sprintf("[%s]/%d", p.Addr(), p.Bits())
 			}
 			trusted = append(trusted, n)
 		}
-		if d, ok := strings.CutPrefix(l, plan.PassesOn); ok {
+		if d, ok := strings.CutPrefix(l, mail.PassesOn); ok {
 			others = append(others, d)
 		}
 	}

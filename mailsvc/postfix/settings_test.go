@@ -6,6 +6,7 @@ import (
 	"testing"
 
 	"github.com/mailpub/mailpub/plan"
+	"github.com/mailpub/mailpub/plan/mail"
 )
 
 func need(name string, lines ...string) plan.Item {
@@ -41,8 +42,8 @@ func after(it plan.Item, observed string, last ...string) string {
 }
 
 func TestSpell(t *testing.T) {
-	domains := []plan.Item{need("domain nomeazienda.it", plan.Served), need("domain b.it", plan.Served)}
-	senders := append(slices.Clone(domains), need("senders", plan.Authenticated))
+	domains := []plan.Item{need("domain nomeazienda.it", mail.Served), need("domain b.it", mail.Served)}
+	senders := append(slices.Clone(domains), need("senders", mail.Authenticated))
 	const control = "permit_mynetworks, permit_sasl_authenticated, reject_unauth_destination"
 	const checks = "permit_mynetworks, reject_unlisted_sender, reject_unauthenticated_sender_login_mismatch"
 	for _, c := range []struct {
@@ -58,7 +59,7 @@ func TestSpell(t *testing.T) {
 		{"main.cf inet_interfaces", []plan.Item{need("listen", "10.10.10.10:25")}, "127.0.0.1, 10.10.10.10", "127.0.0.1, 10.10.10.10"},
 		{"main.cf inet_protocols", []plan.Item{need("listen", "[fd00::1]:25")}, "ipv4", "all"},
 		{"main.cf myorigin", domains, "/etc/mailname", "nomeazienda.it"},
-		{"main.cf mydestination b.it", domains, "", plan.Served},
+		{"main.cf mydestination b.it", domains, "", mail.Served},
 		{"main.cf relayhost", []plan.Item{need("delivery", "direct")}, "", ""},
 		{"main.cf relayhost", []plan.Item{need("delivery", "direct")}, "[smtp.provider.example]", empty},
 		{"main.cf relayhost", []plan.Item{need("delivery", "all through smtp.b.it:587")}, "", "[smtp.b.it]:587"},
@@ -75,7 +76,7 @@ func TestSpell(t *testing.T) {
 		{"main.cf smtpd_sender_login_maps", senders, "hash:/theirs", "hash:/theirs, inline:{{@nomeazienda.it = mailpub}, {@b.it = mailpub}}"},
 		{"main.cf smtpd_sender_restrictions", senders, "permit_mynetworks, reject_unknown_sender_domain", checks + ", reject_unknown_sender_domain"},
 		{"main.cf smtpd_sasl_path", senders, "inet:127.0.0.1:12345", "inet:127.0.0.1:12345"},
-		{"main.cf local_recipient_maps", []plan.Item{need("recipients", plan.KnownOnly)}, empty, "proxy:unix:passwd.byname, $alias_maps"},
+		{"main.cf local_recipient_maps", []plan.Item{need("recipients", mail.KnownOnly)}, empty, "proxy:unix:passwd.byname, $alias_maps"},
 		{"main.cf smtpd_recipient_restrictions", []plan.Item{need("account root", "x"), need("account test", "x")}, "reject_unauth_pipelining",
 			"permit_mynetworks, check_recipient_access inline:{{root@ = 550 5.1.1 User unknown}, {test@ = 550 5.1.1 User unknown}}, reject_unauth_pipelining"},
 		{"main.cf virtual_alias_maps", []plan.Item{need("alias abuse", "mario")}, "", "hash:/etc/postfix/virtual"},

@@ -2,15 +2,15 @@ package postfix
 
 import (
 	"github.com/mailpub/mailpub/mailsvc"
-	"github.com/mailpub/mailpub/plan"
+	"github.com/mailpub/mailpub/plan/mail"
 )
 
 // words are what a person has to do beside Postfix.
 func words() mailsvc.Words {
 	return mailsvc.Words{
-		plan.NeedMailbox:   "create the account (adduser {name}), or give {name} an alias in /etc/aliases and run newaliases",
-		plan.NeedPasswords: "let PAM refuse weak passwords: apt-get install libpam-pwquality",
-		plan.NeedCollector: "let fetchmail or getmail poll {name} by its provider's address: the name is this server now",
-		plan.NeedSigning:   "let a milter sign (opendkim or rspamd; smtpd_milters and non_smtpd_milters in main.cf): {text}",
+		mail.NeedMailbox:   "create the account (adduser {name}), or give {name} an alias in /etc/aliases and run newaliases",
+		mail.NeedPasswords: "let PAM refuse weak passwords: apt-get install libpam-pwquality",
+		mail.NeedCollector: "let fetchmail or getmail poll {name} by its provider's address: the name is this server now",
+		mail.NeedSigning:   "let a milter sign (opendkim or rspamd; smtpd_milters and non_smtpd_milters in main.cf): {text}",
 	}
 }

@@ -84,24 +84,3 @@ func isName(s string) bool {
 		return l == "" || len(l) > 63 || l[0] == '-' || l[len(l)-1] == '-' || strings.Trim(l, "abcdefghijklmnopqrstuvwxyz0123456789-") != ""
 	})
 }
-
-// notPublic says what an address is that no probe looks at, or "". IPv4 in IPv6's clothes is
-// IPv4.
-func notPublic(a netip.Addr) string {
-	a = a.Unmap()
-	for prefix, what := range map[string]string{
-		"0.0.0.0/8": "none", "10.0.0.0/8": "private", "100.64.0.0/10": "shared by a provider's customers", "127.0.0.0/8": "loopback",
-		"169.254.0.0/16": "link-local", "172.16.0.0/12": "private", "192.0.0.0/24": "reserved", "192.168.0.0/16": "private",
-		"198.18.0.0/15": "for benchmarks", "224.0.0.0/3": "multicast or reserved",
-		"::/96": "IPv4 in other clothes", "64:ff9b::/96": "translated (NAT64)", "64:ff9b:1::/48": "translated (NAT64)", "2002::/16": "6to4",
-		"fc00::/7": "private", "fe80::/10": "link-local", "ff00::/8": "multicast",
-	} {
-		if netip.MustParsePrefix(prefix).Contains(a) {
-			return what
-		}
-	}
-	if !a.IsValid() || a.Zone() != "" {
-		return "none"
-	}
-	return ""
-}

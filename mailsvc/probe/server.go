@@ -17,6 +17,7 @@ import (
 	"time"
 
 	"github.com/mailpub/mailpub/mailsvc"
+	"github.com/mailpub/mailpub/plan/netaddr"
 )
 
 // runTimeout bounds one look, and callTimeout a whole request.
@@ -66,7 +67,7 @@ func (s *Server) fillIn() {
 		s.AtOnce = 8
 	}
 	if s.Allowed == nil {
-		s.Allowed = notPublic
+		s.Allowed = netaddr.NotPublic
 	}
 	if s.Dial == nil {
 		s.Dial = (&net.Dialer{}).DialContext

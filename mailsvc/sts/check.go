@@ -9,11 +9,12 @@ import (
 	"strings"
 
 	"github.com/mailpub/mailpub/plan"
+	"github.com/mailpub/mailpub/plan/mail"
 )
 
 // Checks returns the check of what is served for the domains that want a policy, area "dns".
-func (f *Fetcher) Checks(domains []plan.Domain) []plan.Checker {
-	var wanted []plan.Domain
+func (f *Fetcher) Checks(domains []mail.Domain) []plan.Checker {
+	var wanted []mail.Domain
 	for _, d := range domains {
 		if d.Policy() != nil {
 			wanted = append(wanted, d)
@@ -30,7 +31,7 @@ func (f *Fetcher) Checks(domains []plan.Domain) []plan.Checker {
 	}}}
 }
 
-func (f *Fetcher) check(ctx context.Context, d plan.Domain) plan.Check {
+func (f *Fetcher) check(ctx context.Context, d mail.Domain) plan.Check {
 	name := strings.TrimSuffix(d.Name, ".")
 	c := plan.Check{ID: "sts.policy", Subject: name, Status: plan.Pass, Ref: "RFC 8461 section 3.3", Want: strings.Join(d.Policy(), ", ")}
 	serve := fmt.Sprintf("serve what mailpub request policy %s prints", name)
@@ -84,7 +85,7 @@ func untrusted(err error) bool {
 
 // Excluded returns the first of a domain's mail exchangers that senders who heed the policy do
 // not deliver to, or "".
-func Excluded(p Policy, mx []plan.MX) string {
+func Excluded(p Policy, mx []mail.MX) string {
 	for _, m := range mx {
 		if !p.Allows(m.Host) {
 			return strings.TrimSuffix(m.Host, ".")
@@ -96,7 +97,7 @@ func Excluded(p Policy, mx []plan.MX) string {
 // Gate returns nil unless a policy that is served for one of the domains keeps mail away from
 // an exchanger that its MX is about to name: such mail would not arrive, for as long as senders
 // remember the policy. A policy that can't be fetched keeps nothing away.
-func (f *Fetcher) Gate(ctx context.Context, domains []plan.Domain) error {
+func (f *Fetcher) Gate(ctx context.Context, domains []mail.Domain) error {
 	failed := make(chan error, len(domains))
 	for _, d := range domains {
 		go func() {

@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/mailpub/mailpub/plan"
+	"github.com/mailpub/mailpub/plan/mail"
 )
 
 func TestParse(t *testing.T) {
@@ -49,8 +50,8 @@ func TestParse(t *testing.T) {
 
 // The text that plan asks for is what Parse makes of it once it is served.
 func TestRoundTrip(t *testing.T) {
-	d := plan.Domain{Name: "example.org.", MX: []plan.MX{{Host: "mail.example.org.", Preference: 10}},
-		MTASTS: plan.MTASTS{Mode: "testing", MX: []string{"*.example.net"}, MaxAge: time.Hour}}
+	d := mail.Domain{Name: "example.org.", MX: []mail.MX{{Host: "mail.example.org.", Preference: 10}},
+		MTASTS: mail.MTASTS{Mode: "testing", MX: []string{"*.example.net"}, MaxAge: time.Hour}}
 	p, err := Parse(strings.Join(d.Policy(), "\r\n"))
 	if err != nil || !plan.EqualLines(p.Lines, d.Policy()) {
 		t.Errorf("%q, %v, want %q", p.Lines, err, d.Policy())
@@ -99,7 +100,7 @@ func TestRead(t *testing.T) {
 			t.Errorf("%s: %v, want %q", domain, err, want)
 		}
 	}
-	items, err := d.Read(t.Context(), []plan.Key{plan.PolicyKey("good.example."), plan.PolicyKey("absent.example")})
+	items, err := d.Read(t.Context(), []plan.Key{mail.PolicyKey("good.example."), mail.PolicyKey("absent.example")})
 	if err != nil || len(items) != 1 || items[0].Key.Name != "mta-sts.good.example" || len(items[0].Lines) != 3 {
 		t.Errorf("read %+v, %v", items, err)
 	}
@@ -113,12 +114,12 @@ func TestUnknown(t *testing.T) {
 	f := serve(t, func(http.ResponseWriter, *http.Request) {})
 	f.Transport.(*http.Transport).TLSClientConfig.ServerName = ""
 	d := &Driver{Fetcher: f}
-	items, err := d.Read(t.Context(), []plan.Key{plan.PolicyKey("good.example")})
+	items, err := d.Read(t.Context(), []plan.Key{mail.PolicyKey("good.example")})
 	if err != nil || len(items) != 1 || !strings.Contains(items[0].Unreadable, "certificate") {
 		t.Errorf("another's certificate: %+v, %v", items, err)
 	}
 	d = &Driver{Fetcher: &Fetcher{Lookup: func(context.Context, string) ([]string, error) { return nil, nil }}}
-	items, err = d.Read(t.Context(), []plan.Key{plan.PolicyKey("good.example")})
+	items, err = d.Read(t.Context(), []plan.Key{mail.PolicyKey("good.example")})
 	if err != nil || len(items) != 1 || !strings.Contains(items[0].Unreadable, "mta-sts.good.example has no address") {
 		t.Errorf("no address: %+v, %v", items, err)
 	}
@@ -149,13 +150,13 @@ func TestServed(t *testing.T) {
 		"other.example":  {plan.Fail, ""}, // a policy that is only tried out keeps nothing away
 		"absent.example": {plan.Fail, ""},
 	} {
-		d := plan.Domain{Name: domain + ".", MX: []plan.MX{{Host: "mail.nomeazienda.it.", Preference: 10}},
-			MTASTS: plan.MTASTS{Mode: "enforce", MaxAge: 7 * 24 * time.Hour}}
-		found := plan.RunChecks(t.Context(), f.Checks([]plan.Domain{d}))
+		d := mail.Domain{Name: domain + ".", MX: []mail.MX{{Host: "mail.nomeazienda.it.", Preference: 10}},
+			MTASTS: mail.MTASTS{Mode: "enforce", MaxAge: 7 * 24 * time.Hour}}
+		found := plan.RunChecks(t.Context(), f.Checks([]mail.Domain{d}))
 		if len(found) != 1 || found[0].Status != want.check || found[0].Status != plan.Pass && found[0].Hint == "" {
 			t.Errorf("%s: %+v", domain, found)
 		}
-		err := f.Gate(t.Context(), []plan.Domain{d})
+		err := f.Gate(t.Context(), []mail.Domain{d})
 		if (err == nil) != (want.gate == "") || err != nil && !strings.Contains(err.Error(), want.gate) {
 			t.Errorf("%s: the gate says %v", domain, err)
 		}
@@ -163,13 +164,13 @@ func TestServed(t *testing.T) {
 	// What answers at the own address from inside proves nothing, be it right or wrong.
 	f.Lookup, f.Own = func(context.Context, string) ([]string, error) { return []string{"2.2.2.2"}, nil }, []string{"2.2.2.2"}
 	for domain, says := range map[string]string{"good.example": "version: STSv1", "absent.example": "404"} {
-		d := plan.Domain{Name: domain + ".", MTASTS: plan.MTASTS{Mode: "enforce", MaxAge: time.Hour}}
-		found := plan.RunChecks(t.Context(), f.Checks([]plan.Domain{d}))
+		d := mail.Domain{Name: domain + ".", MTASTS: mail.MTASTS{Mode: "enforce", MaxAge: time.Hour}}
+		found := plan.RunChecks(t.Context(), f.Checks([]mail.Domain{d}))
 		if len(found) != 1 || found[0].Status != plan.Skip || !strings.Contains(found[0].Got, says) || found[0].Hint == "" {
 			t.Errorf("%s at the own address: %+v", domain, found)
 		}
 	}
-	if f.Checks([]plan.Domain{{Name: "plain.example."}}) != nil {
+	if f.Checks([]mail.Domain{{Name: "plain.example."}}) != nil {
 		t.Error("a domain without a policy is checked")
 	}
 }

@@ -7,6 +7,7 @@ import (
 	"testing"
 
 	"github.com/mailpub/mailpub/plan"
+	"github.com/mailpub/mailpub/plan/mail"
 )
 
 func cases() []testCase {
@@ -89,13 +90,13 @@ func testOneOfSeveral(t *testing.T, h *Harness) {
 func testTTL(t *testing.T, h *Harness) {
 	h.putTarget(t)
 	for _, k := range h.kinds() {
-		if _, _, tag, _ := plan.SplitDNSKey(k.Key); tag != "" {
+		if _, _, tag, _ := mail.SplitDNSKey(k.Key); tag != "" {
 			continue
 		}
 		var other []string
 		for _, l := range k.Lines {
-			data, _ := plan.SplitRecordLine(l)
-			other = append(other, plan.RecordLine(data, h.OtherTTL))
+			data, _ := mail.SplitRecordLine(l)
+			other = append(other, mail.RecordLine(data, h.OtherTTL))
 		}
 		slices.Sort(other)
 		t.Run(k.name, func(t *testing.T) {
@@ -108,7 +109,7 @@ func testTTL(t *testing.T, h *Harness) {
 }
 
 func testAliasMoves(t *testing.T, h *Harness) {
-	key, d := plan.DNSKey("alias.suite."+h.Zone, "CNAME"), h.Open(t)
+	key, d := mail.DNSKey("alias.suite."+h.Zone, "CNAME"), h.Open(t)
 	first, second := h.lines("one.example.net."), h.lines("two.example.net.")
 	must(t, d, change(key, nil, first))
 	must(t, d, change(key, first, second))
@@ -119,12 +120,12 @@ func testAliasMoves(t *testing.T, h *Harness) {
 func testSiblings(t *testing.T, h *Harness) {
 	strangers := []string{}
 	for _, s := range []string{"google-site-verification=abc", "v=spf10 is none", "MS=ms1234; x", strings.Repeat("long ", 80)} {
-		strangers = append(strangers, plan.RecordLine(plan.TextData(s), h.OtherTTL))
+		strangers = append(strangers, mail.RecordLine(mail.TextData(s), h.OtherTTL))
 	}
 	name := "suite." + h.Zone
-	h.Put(t, Set{plan.DNSKey(name, "TXT"), strangers})
+	h.Put(t, Set{mail.DNSKey(name, "TXT"), strangers})
 	before := h.Dump(t)
-	key := plan.TaggedTXT(name, "v=spf1")
+	key := mail.TaggedTXT(name, "v=spf1")
 	first, second := []string{`"v=spf1 mx -all"`}, []string{`"v=spf1 mx ip4:2.2.2.2 -all"`}
 	for _, c := range []plan.Change{change(key, nil, first), change(key, first, second), change(key, second, nil)} {
 		must(t, h.Open(t), c)
@@ -141,11 +142,11 @@ func testSiblings(t *testing.T, h *Harness) {
 
 func testNeighbours(t *testing.T, h *Harness) {
 	name := "suite." + h.Zone
-	h.Put(t, Set{plan.DNSKey(name, "TXT"), []string{plan.RecordLine(`"a stranger's"`, h.OtherTTL)}},
-		Set{plan.DNSKey(name, "MX"), []string{plan.RecordLine("5 elsewhere.example.", h.OtherTTL)}},
-		Set{plan.DNSKey("below."+name, "A"), []string{plan.RecordLine("192.0.2.77", h.OtherTTL)}})
+	h.Put(t, Set{mail.DNSKey(name, "TXT"), []string{mail.RecordLine(`"a stranger's"`, h.OtherTTL)}},
+		Set{mail.DNSKey(name, "MX"), []string{mail.RecordLine("5 elsewhere.example.", h.OtherTTL)}},
+		Set{mail.DNSKey("below."+name, "A"), []string{mail.RecordLine("192.0.2.77", h.OtherTTL)}})
 	before := h.Dump(t)
-	key := plan.DNSKey(name, "A")
+	key := mail.DNSKey(name, "A")
 	for _, c := range []plan.Change{change(key, nil, h.lines("192.0.2.1")), change(key, h.lines("192.0.2.1"), h.lines("192.0.2.2")),
 		change(key, h.lines("192.0.2.2"), nil)} {
 		must(t, h.Open(t), c)
@@ -155,8 +156,8 @@ func testNeighbours(t *testing.T, h *Harness) {
 
 func testCapitals(t *testing.T, h *Harness) {
 	lower, upper := "suite."+h.Zone, "SUITE."+strings.ToUpper(h.Zone)
-	h.Put(t, Set{plan.Key{Kind: "dns", Name: upper + " MX"}, []string{plan.RecordLine("10 MAIL.Example.NET.", h.TTL)}})
-	key, was := plan.DNSKey(lower, "MX"), h.lines("10 mail.example.net.")
+	h.Put(t, Set{plan.Key{Kind: "dns", Name: upper + " MX"}, []string{mail.RecordLine("10 MAIL.Example.NET.", h.TTL)}})
+	key, was := mail.DNSKey(lower, "MX"), h.lines("10 mail.example.net.")
 	h.expect(t, key, was)
 	must(t, h.Open(t), change(key, was, h.lines("20 mail.example.net.")))
 	h.expect(t, key, h.lines("20 mail.example.net."))
@@ -167,7 +168,7 @@ func testCapitals(t *testing.T, h *Harness) {
 func testLarge(t *testing.T, h *Harness) {
 	var sets []Set
 	for i := range h.Large {
-		sets = append(sets, Set{plan.DNSKey(fmt.Sprintf("h%04d.suite.%s", i, h.Zone), "A"), h.lines(fmt.Sprintf("192.0.2.%d", i%250+1))})
+		sets = append(sets, Set{mail.DNSKey(fmt.Sprintf("h%04d.suite.%s", i, h.Zone), "A"), h.lines(fmt.Sprintf("192.0.2.%d", i%250+1))})
 	}
 	h.Put(t, sets...)
 	before := h.Dump(t)

@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/mailpub/mailpub/plan"
+	"github.com/mailpub/mailpub/plan/mail"
 )
 
 func webCases() []testCase {
@@ -30,7 +31,7 @@ func webCases() []testCase {
 }
 
 func (h *Harness) one() (plan.Key, plan.Change) {
-	k := plan.DNSKey("fault.suite."+h.Zone, "A")
+	k := mail.DNSKey("fault.suite."+h.Zone, "A")
 	return k, change(k, nil, h.lines("192.0.2.1"))
 }
 
@@ -185,7 +186,7 @@ func testFalseFailure(t *testing.T, h *Harness) {
 func testBreaksOff(t *testing.T, h *Harness) {
 	var batch []plan.Change
 	for i := range 4 {
-		batch = append(batch, change(plan.DNSKey(fmt.Sprintf("b%d.suite.%s", i, h.Zone), "A"), nil, h.lines("192.0.2.1")))
+		batch = append(batch, change(mail.DNSKey(fmt.Sprintf("b%d.suite.%s", i, h.Zone), "A"), nil, h.lines("192.0.2.1")))
 	}
 	var writes atomic.Int32
 	h.Web.Intercept(func(w http.ResponseWriter, r *http.Request) bool {

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/mailpub/mailpub/plan"
+	"github.com/mailpub/mailpub/plan/mail"
 	"github.com/mailpub/mailpub/plan/plantest"
 )
 
@@ -90,10 +91,10 @@ type testCase struct {
 // plain is the harness of plan/plantest. Its strangers are the zone as it was.
 func (h *Harness) plain(t *testing.T) plantest.Harness {
 	items := []plan.Item{
-		{Key: plan.DNSKey("mail."+h.Zone, "A"), Lines: h.lines("2.2.2.2"), Stage: plan.StageAddress},
-		{Key: plan.DNSKey("mail."+h.Zone, "AAAA"), Lines: h.lines("2001:db8::2", "2001:db8::3"), Stage: plan.StageAddress},
-		{Key: plan.DNSKey(h.Zone, "MX"), Lines: h.lines("10 mail." + h.Zone), Stage: plan.StageMail},
-		{Key: plan.TaggedTXT(h.Zone, "v=spf1"), Lines: []string{plan.TextData("v=spf1 mx ip4:2.2.2.2 -all")}, Stage: plan.StageRecord},
+		{Key: mail.DNSKey("mail."+h.Zone, "A"), Lines: h.lines("2.2.2.2"), Stage: plan.StageAddress},
+		{Key: mail.DNSKey("mail."+h.Zone, "AAAA"), Lines: h.lines("2001:db8::2", "2001:db8::3"), Stage: plan.StageAddress},
+		{Key: mail.DNSKey(h.Zone, "MX"), Lines: h.lines("10 mail." + h.Zone), Stage: plan.StageMail},
+		{Key: mail.TaggedTXT(h.Zone, "v=spf1"), Lines: []string{mail.TextData("v=spf1 mx ip4:2.2.2.2 -all")}, Stage: plan.StageRecord},
 	}
 	start := h.Dump(t)
 	return plantest.Harness{
@@ -108,7 +109,7 @@ func (h *Harness) plain(t *testing.T) plantest.Harness {
 // lines are the canonical lines of values with the harness' TTL.
 func (h *Harness) lines(values ...string) (out []string) {
 	for _, v := range values {
-		out = append(out, plan.RecordLine(v, h.TTL))
+		out = append(out, mail.RecordLine(v, h.TTL))
 	}
 	slices.Sort(out)
 	return out

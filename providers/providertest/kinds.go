@@ -6,6 +6,7 @@ import (
 	"testing"
 
 	"github.com/mailpub/mailpub/plan"
+	"github.com/mailpub/mailpub/plan/mail"
 )
 
 // kind is one thing that is published for mail.
@@ -19,16 +20,16 @@ func target(zone string) string { return "target.suite." + zone }
 
 // putTarget gives the target its address.
 func (h *Harness) putTarget(t *testing.T) {
-	h.Put(t, Set{plan.DNSKey(target(h.Zone), "A"), h.lines("192.0.2.25")})
+	h.Put(t, Set{mail.DNSKey(target(h.Zone), "A"), h.lines("192.0.2.25")})
 }
 
 // kinds are all of them, each at names of its own or in an RRset of its own.
 func (h *Harness) kinds() []kind {
 	z, target := h.Zone, target(h.Zone)
 	set := func(name, rrtype string, values ...string) plan.Item {
-		return plan.Item{Key: plan.DNSKey(name, rrtype), Lines: h.lines(values...)}
+		return plan.Item{Key: mail.DNSKey(name, rrtype), Lines: h.lines(values...)}
 	}
-	text := func(name, text string) plan.Item { return set(name, "TXT", plan.TextData(text)) }
+	text := func(name, text string) plan.Item { return set(name, "TXT", mail.TextData(text)) }
 	key := strings.Repeat("MIIBIjANBgkqhkiG9w0BAQEFAAOCAQ8A", 13)[:392]
 	all := []kind{
 		{"address", set("mail."+z, "A", "2.2.2.2")},
@@ -37,7 +38,7 @@ func (h *Harness) kinds() []kind {
 		{"MX and backup MX at the apex", set(z, "MX", "10 "+target, "20 backup.example.net.")},
 		{"MX of preference 0", set("zero."+z, "MX", "0 "+target)},
 		{"null MX", set("nomail."+z, "MX", "0 .")},
-		{"SPF at the apex", plan.Item{Key: plan.TaggedTXT(z, "v=spf1"), Lines: []string{plan.TextData("v=spf1 mx ip4:2.2.2.2 include:_spf.example.net -all")}}},
+		{"SPF at the apex", plan.Item{Key: mail.TaggedTXT(z, "v=spf1"), Lines: []string{mail.TextData("v=spf1 mx ip4:2.2.2.2 include:_spf.example.net -all")}}},
 		{"SPF of a host", text("mail."+z, "v=spf1 a -all")},
 		{"DKIM with RSA-2048", text("s1._domainkey."+z, "v=DKIM1; k=rsa; p="+key)},
 		{"DKIM with Ed25519", text("s2._domainkey."+z, "v=DKIM1; k=ed25519; p=11qYAYKxCrfVS/7TyWQHOg7hcvPapiMlrwIaaPcHURo=")},
@@ -68,20 +69,20 @@ func (h *Harness) kinds() []kind {
 		{"capitals in text", text("capitals."+z, "MixedCase=Yes")},
 	}
 	return slices.DeleteFunc(all, func(k kind) bool {
-		_, rrtype, _, _ := plan.SplitDNSKey(k.Key)
+		_, rrtype, _, _ := mail.SplitDNSKey(k.Key)
 		return slices.Contains(h.Without, rrtype) || h.refused(k.Item)
 	})
 }
 
 // refused reports whether the harness says that the provider does not take the item.
 func (h *Harness) refused(it plan.Item) bool {
-	_, rrtype, _, _ := plan.SplitDNSKey(it.Key)
+	_, rrtype, _, _ := mail.SplitDNSKey(it.Key)
 	return slices.ContainsFunc(it.Lines, func(l string) bool {
-		data, _ := plan.SplitRecordLine(l)
+		data, _ := mail.SplitRecordLine(l)
 		if rrtype != "TXT" {
 			return h.RefusedData != nil && h.RefusedData(rrtype, data)
 		}
-		text, err := plan.Text(data)
+		text, err := mail.Text(data)
 		return err == nil && h.Refused != nil && h.Refused(text)
 	})
 }

@@ -7,6 +7,7 @@ import (
 	"testing"
 
 	"github.com/mailpub/mailpub/plan"
+	"github.com/mailpub/mailpub/plan/mail"
 )
 
 // What a stranger adds at the last moment is never lost without a word: the change is stale,
@@ -15,20 +16,20 @@ func testIntruder(t *testing.T, h *Harness) {
 	if h.Between == nil {
 		return
 	}
-	key := plan.TaggedTXT("suite."+h.Zone, "v=spf1")
-	stranger := plan.RecordLine(`"of the last moment"`, h.TTL)
-	h.Put(t, Set{plan.DNSKey("suite."+h.Zone, "TXT"), []string{plan.RecordLine(`"a stranger's"`, h.TTL)}})
+	key := mail.TaggedTXT("suite."+h.Zone, "v=spf1")
+	stranger := mail.RecordLine(`"of the last moment"`, h.TTL)
+	h.Put(t, Set{mail.DNSKey("suite."+h.Zone, "TXT"), []string{mail.RecordLine(`"a stranger's"`, h.TTL)}})
 	came := false
 	h.Between(t, func() {
 		came = true
-		h.Put(t, Set{plan.DNSKey("suite."+h.Zone, "TXT"), []string{plan.RecordLine(`"a stranger's"`, h.TTL), stranger}})
+		h.Put(t, Set{mail.DNSKey("suite."+h.Zone, "TXT"), []string{mail.RecordLine(`"a stranger's"`, h.TTL), stranger}})
 	})
 	err := apply(t, h.Open(t), change(key, nil, []string{`"v=spf1 -all"`}))
 	if !came {
 		t.Fatal("nobody came between")
 	}
-	got := h.read(t, plan.DNSKey("suite."+h.Zone, "TXT"))[plan.DNSKey("suite."+h.Zone, "TXT")]
-	ours := slices.Contains(got, plan.RecordLine(`"v=spf1 -all"`, h.TTL))
+	got := h.read(t, mail.DNSKey("suite."+h.Zone, "TXT"))[mail.DNSKey("suite."+h.Zone, "TXT")]
+	ours := slices.Contains(got, mail.RecordLine(`"v=spf1 -all"`, h.TTL))
 	if !slices.Contains(got, stranger) || (err == nil) != ours || err != nil && !errors.Is(err, plan.ErrStale) {
 		t.Errorf("Apply returned %v, and the RRset is %q", err, got)
 	}
@@ -39,7 +40,7 @@ func testOvertaken(t *testing.T, h *Harness) {
 	if h.Between == nil {
 		return
 	}
-	key := plan.DNSKey("suite."+h.Zone, "A")
+	key := mail.DNSKey("suite."+h.Zone, "A")
 	h.Put(t, Set{key, h.lines("192.0.2.1")})
 	stranger := h.lines("192.0.2.66")
 	h.Between(t, func() { h.Put(t, Set{key, stranger}) })
@@ -51,23 +52,23 @@ func testOvertaken(t *testing.T, h *Harness) {
 }
 
 func testAlias(t *testing.T, h *Harness) {
-	h.Put(t, Set{plan.DNSKey("suite."+h.Zone, "CNAME"), h.lines("elsewhere.example.")})
+	h.Put(t, Set{mail.DNSKey("suite."+h.Zone, "CNAME"), h.lines("elsewhere.example.")})
 	before := h.Dump(t)
-	err := apply(t, h.Open(t), change(plan.DNSKey("suite."+h.Zone, "A"), nil, h.lines("2.2.2.2")))
+	err := apply(t, h.Open(t), change(mail.DNSKey("suite."+h.Zone, "A"), nil, h.lines("2.2.2.2")))
 	if err == nil || !strings.Contains(err.Error(), "alias of elsewhere.example.") {
 		t.Errorf("A beside CNAME: %v", err)
 	}
 	h.unchanged(t, before)
-	h.Put(t, Set{plan.DNSKey("below.suite."+h.Zone, "A"), h.lines("192.0.2.1")})
+	h.Put(t, Set{mail.DNSKey("below.suite."+h.Zone, "A"), h.lines("192.0.2.1")})
 	before = h.Dump(t)
-	if err := apply(t, h.Open(t), change(plan.DNSKey("below.suite."+h.Zone, "CNAME"), nil, h.lines("elsewhere.example."))); err == nil {
+	if err := apply(t, h.Open(t), change(mail.DNSKey("below.suite."+h.Zone, "CNAME"), nil, h.lines("elsewhere.example."))); err == nil {
 		t.Error("CNAME beside A: no error")
 	}
 	h.unchanged(t, before)
 }
 
 func testOutside(t *testing.T, h *Harness) {
-	key := plan.DNSKey("bad"+h.Zone, "A") // ends like the zone, but not at a label
+	key := mail.DNSKey("bad"+h.Zone, "A") // ends like the zone, but not at a label
 	if _, err := h.Open(t).Read(deadline(t), []plan.Key{key}); err == nil || !strings.Contains(err.Error(), "outside") {
 		t.Errorf("Read: %v", err)
 	}
@@ -79,18 +80,18 @@ func testOutside(t *testing.T, h *Harness) {
 func testRefused(t *testing.T, h *Harness) {
 	var items []plan.Item
 	if h.LowTTL != 0 {
-		items = append(items, plan.Item{Key: plan.DNSKey("suite."+h.Zone, "A"), Lines: []string{plan.RecordLine("2.2.2.2", h.LowTTL)}})
+		items = append(items, plan.Item{Key: mail.DNSKey("suite."+h.Zone, "A"), Lines: []string{mail.RecordLine("2.2.2.2", h.LowTTL)}})
 	}
 	all := *h
 	all.Without, all.Refused, all.RefusedData = nil, nil, nil
 	for _, k := range all.kinds() {
-		_, rrtype, _, _ := plan.SplitDNSKey(k.Key)
+		_, rrtype, _, _ := mail.SplitDNSKey(k.Key)
 		if slices.Contains(h.Without, rrtype) || h.refused(k.Item) {
 			items = append(items, k.Item)
 		}
 	}
 	before := h.Dump(t)
-	fine := change(plan.DNSKey("fine.suite."+h.Zone, "A"), nil, h.lines("192.0.2.1"))
+	fine := change(mail.DNSKey("fine.suite."+h.Zone, "A"), nil, h.lines("192.0.2.1"))
 	for _, it := range items {
 		d := h.Open(t)
 		if why := d.(interface{ Refuses(plan.Item) string }).Refuses(it); why == "" {

@@ -5,7 +5,7 @@ import (
 	"net/url"
 	"strings"
 
-	"github.com/mailpub/mailpub/plan"
+	"github.com/mailpub/mailpub/plan/mail"
 )
 
 func (k *checker) domains() {
@@ -51,7 +51,7 @@ func (k *checker) domains() {
 			continue
 		}
 		k.inZone(at, name)
-		if seen[name] || plan.FQDN(name) == plan.FQDN(k.c.Server.Hostname) {
+		if seen[name] || mail.FQDN(name) == mail.FQDN(k.c.Server.Hostname) {
 			k.add(at, "%q does mail: it is a domain or the mail host", n)
 		}
 		seen[name] = true

@@ -7,7 +7,7 @@ import (
 	"strings"
 	"time"
 
-	"github.com/mailpub/mailpub/plan"
+	"github.com/mailpub/mailpub/plan/mail"
 )
 
 func (k *checker) dkim(at string, d Domain) {
@@ -53,7 +53,7 @@ func (k *checker) mtasts(at string, d Domain) {
 	for i, m := range s.MX {
 		k.name(fmt.Sprintf("%s.mx[%d]", at, i), strings.TrimPrefix(m, "*."))
 	}
-	here := func(m MX) bool { return plan.FQDN(m.Host) == plan.FQDN(k.c.Server.Hostname) }
+	here := func(m MX) bool { return mail.FQDN(m.Host) == mail.FQDN(k.c.Server.Hostname) }
 	if !slices.ContainsFunc(d.MX, here) {
 		k.add(at, "the mail of %s does not come here: none of its mx is %s, so its policy is not this server's to make", d.Name, k.c.Server.Hostname)
 	}

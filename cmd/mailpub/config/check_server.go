@@ -4,7 +4,7 @@ import (
 	"fmt"
 	"net/netip"
 
-	"github.com/mailpub/mailpub/plan"
+	"github.com/mailpub/mailpub/plan/mail"
 	"github.com/mailpub/mailpub/providers"
 )
 
@@ -30,7 +30,7 @@ func (k *checker) server() {
 	if s.Public.IPv4 == "none" && s.Public.IPv6 == "none" {
 		k.add("server.public", "has no address at all, want ipv4: auto or the address")
 	}
-	if s.Public.IPv4 == "auto" && k.c.Router.RouterKind() != plan.RouterProtocol && len(s.Public.Echo) == 0 {
+	if s.Public.IPv4 == "auto" && k.c.Router.RouterKind() != mail.RouterProtocol && len(s.Public.Echo) == 0 {
 		k.add("server.public.ipv4", "is auto, but router.protocol is %q and can't be asked: want the address, or services to ask under server.public.echo", k.c.Router.Protocol)
 	}
 }

@@ -11,7 +11,7 @@ import (
 	"strconv"
 	"strings"
 
-	"github.com/mailpub/mailpub/plan"
+	"github.com/mailpub/mailpub/plan/mail"
 )
 
 // ServerType is a kind of mail server that service.type can name.
@@ -125,7 +125,7 @@ func (k *checker) service() {
 }
 
 func (k *checker) served(domain string) bool {
-	return slices.ContainsFunc(k.c.Domains, func(d Domain) bool { return plan.FQDN(d.Name) == plan.FQDN(domain) })
+	return slices.ContainsFunc(k.c.Domains, func(d Domain) bool { return mail.FQDN(d.Name) == mail.FQDN(domain) })
 }
 
 // serverType checks the type and the settings that it knows.

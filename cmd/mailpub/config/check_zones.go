@@ -5,7 +5,7 @@ import (
 	"strings"
 	"time"
 
-	"github.com/mailpub/mailpub/plan"
+	"github.com/mailpub/mailpub/plan/mail"
 	"github.com/mailpub/mailpub/providers"
 )
 
@@ -58,10 +58,10 @@ func (c *Config) ZoneOf(name string) (Zone, bool) {
 	if c.zoneAt == nil {
 		c.zoneAt = make(map[string]int, len(c.Zones))
 		for i, z := range c.Zones {
-			c.zoneAt[plan.FQDN(z.Name)] = i
+			c.zoneAt[mail.FQDN(z.Name)] = i
 		}
 	}
-	for n := range plan.Enclosing(name) {
+	for n := range mail.Enclosing(name) {
 		if i, ok := c.zoneAt[n]; ok {
 			return c.Zones[i], true
 		}

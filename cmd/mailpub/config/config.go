@@ -10,7 +10,7 @@ import (
 	"strings"
 	"time"
 
-	"github.com/mailpub/mailpub/plan"
+	"github.com/mailpub/mailpub/plan/mail"
 )
 
 // Config is a config file as it is written, with defaults filled in.
@@ -257,12 +257,12 @@ func (c *Config) DKIMPath(d Domain, k DKIM) string {
 func (z Zone) Manual() bool { return z.Provider == "manual" }
 
 // RouterKind says who enters the forwards.
-func (r Router) RouterKind() plan.RouterKind {
+func (r Router) RouterKind() mail.RouterKind {
 	switch r.Protocol {
 	case "manual":
-		return plan.RouterByHand
+		return mail.RouterByHand
 	case "none":
-		return plan.RouterNone
+		return mail.RouterNone
 	}
-	return plan.RouterProtocol
+	return mail.RouterProtocol
 }

@@ -11,7 +11,7 @@ import (
 	"time"
 	"unicode/utf16"
 
-	"github.com/mailpub/mailpub/plan"
+	"github.com/mailpub/mailpub/plan/mail"
 )
 
 const good = `site: nomeazienda
@@ -63,7 +63,7 @@ func TestLoad(t *testing.T) {
 		t.Errorf("SMTP port %d", c.SMTPPort())
 	}
 	s := c.PlanSite(netip.Addr{})
-	if s.Host != "mail.nomeazienda.it." || len(s.Public) != 1 || s.Forwards[1] != (plan.Forward{Name: "dns", Proto: "udp", Port: 53, Internal: 53}) {
+	if s.Host != "mail.nomeazienda.it." || len(s.Public) != 1 || s.Forwards[1] != (mail.Forward{Name: "dns", Proto: "udp", Port: 53, Internal: 53}) {
 		t.Errorf("site %+v", s)
 	}
 }
@@ -97,7 +97,7 @@ func TestNamesStayWhole(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	w, err := c.PlanSite(netip.Addr{}).Wants()
+	w, err := c.PlanSite(netip.Addr{}).Desired()
 	if err != nil || len(w.Zones["nomeazienda.it."]) != 4 {
 		t.Errorf("%v, %v", w.Zones, err)
 	}

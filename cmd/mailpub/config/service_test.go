@@ -5,7 +5,7 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/mailpub/mailpub/plan"
+	"github.com/mailpub/mailpub/plan/mail"
 )
 
 // withService is the good config with more under service.
@@ -27,7 +27,7 @@ func TestService(t *testing.T) {
 	}
 	m := c.PlanSite(netip.Addr{}).Service
 	if m.Port != 2525 || m.Delivery.String() != "direct, else through smtp.example.net:587" || m.Networks[0].String() != "192.168.1.0/24" ||
-		m.PassesOn[0] != "example.org" || m.Collectors[0] != "pop.example.net" || m.Aliases[0] != (plan.Alias{Address: "postmaster", To: "mario"}) {
+		m.PassesOn[0] != "example.org" || m.Collectors[0] != "pop.example.net" || m.Aliases[0] != (mail.Alias{Address: "postmaster", To: "mario"}) {
 		t.Errorf("%+v", m)
 	}
 	if s := c.Service.Settings; s["config_directory"] != "/etc/postfix" || s["dovecot"] != "/opt/dovecot.conf" || s["pam"] == "" || c.Service.Maildir != "" {

@@ -8,14 +8,14 @@ import (
 
 	"golang.org/x/net/idna"
 
-	"github.com/mailpub/mailpub/plan"
+	"github.com/mailpub/mailpub/plan/mail"
 	"github.com/mailpub/mailpub/providers"
 )
 
 // PlanSite returns the site as plan knows it, without what keys say: those are files. auto
 // are the public addresses where the config says auto, as far as they are known.
-func (c *Config) PlanSite(auto ...netip.Addr) plan.Site {
-	s := plan.Site{
+func (c *Config) PlanSite(auto ...netip.Addr) mail.Spec {
+	s := mail.Spec{
 		Name:     c.Site,
 		Host:     fqdn(c.Server.Hostname),
 		Address:  netip.MustParseAddr(c.Server.Address),
@@ -27,10 +27,10 @@ func (c *Config) PlanSite(auto ...netip.Addr) plan.Site {
 		Service:  c.mailService(),
 	}
 	for _, d := range c.Domains {
-		pd := plan.Domain{
-			Name: fqdn(d.Name), SPF: plan.SPF{Include: d.SPF.Include, All: d.SPF.All},
-			DMARC: plan.DMARC{Policy: d.DMARC.Policy, RUA: d.DMARC.RUA}, TLSRPT: d.TLSRPT,
-			MTASTS: plan.MTASTS{Mode: d.MTASTS.Mode, MaxAge: d.MTASTS.MaxAge},
+		pd := mail.Domain{
+			Name: fqdn(d.Name), SPF: mail.SPF{Include: d.SPF.Include, All: d.SPF.All},
+			DMARC: mail.DMARC{Policy: d.DMARC.Policy, RUA: d.DMARC.RUA}, TLSRPT: d.TLSRPT,
+			MTASTS: mail.MTASTS{Mode: d.MTASTS.Mode, MaxAge: d.MTASTS.MaxAge},
 		}
 		if h := d.MTASTS.Host; h != "" && h != "none" {
 			pd.MTASTS.Host = fqdn(h)
@@ -46,13 +46,13 @@ func (c *Config) PlanSite(auto ...netip.Addr) plan.Site {
 			pd.Autoconfig = fqdn(d.Autoconfig)
 		}
 		for _, k := range d.DKIM {
-			pd.DKIM = append(pd.DKIM, plan.DKIM{Selector: k.Selector, File: c.DKIMPath(d, k)})
+			pd.DKIM = append(pd.DKIM, mail.DKIM{Selector: k.Selector, File: c.DKIMPath(d, k)})
 		}
 		for _, n := range d.Services {
-			pd.Services = append(pd.Services, plan.Service{Name: n.Name, Host: fqdn(n.Host), Port: uint16(n.Port)})
+			pd.Services = append(pd.Services, mail.Service{Name: n.Name, Host: fqdn(n.Host), Port: uint16(n.Port)})
 		}
 		for _, m := range d.MX {
-			pd.MX = append(pd.MX, plan.MX{Host: fqdn(m.Host), Preference: uint16(m.Preference)})
+			pd.MX = append(pd.MX, mail.MX{Host: fqdn(m.Host), Preference: uint16(m.Preference)})
 		}
 		s.Domains = append(s.Domains, pd)
 	}
@@ -63,22 +63,22 @@ func (c *Config) PlanSite(auto ...netip.Addr) plan.Site {
 		s.NoMail = append(s.NoMail, fqdn(n))
 	}
 	for _, z := range c.Zones {
-		pz := plan.Zone{Name: plan.FQDN(z.Name), TTL: int(z.TTL / time.Second), ByHand: z.Manual()}
+		pz := mail.Zone{Name: mail.FQDN(z.Name), TTL: int(z.TTL / time.Second), ByHand: z.Manual()}
 		if p, ok := providers.Lookup(z.Provider); ok && p.Limits.NoTTL {
 			pz.TTL = -1
 		}
 		s.Zones = append(s.Zones, pz)
 	}
 	for _, f := range c.Router.Forwards {
-		s.Forwards = append(s.Forwards, plan.Forward{Name: f.Name, Proto: f.Proto, Port: uint16(f.Port), Internal: uint16(f.Internal)})
+		s.Forwards = append(s.Forwards, mail.Forward{Name: f.Name, Proto: f.Proto, Port: uint16(f.Port), Internal: uint16(f.Internal)})
 	}
 	return s
 }
 
-func (c *Config) mailService() plan.MailService {
-	m := plan.MailService{
+func (c *Config) mailService() mail.MailService {
+	m := mail.MailService{
 		Port: uint16(c.SMTPPort()),
-		Delivery: plan.Delivery{
+		Delivery: mail.Delivery{
 			SmartHost: c.Service.Delivery.SmartHost, Always: c.Service.Delivery.Mode == DeliverSmartHost, SPF: c.Service.Delivery.SPF,
 		},
 	}
@@ -92,7 +92,7 @@ func (c *Config) mailService() plan.MailService {
 		m.Collectors = append(m.Collectors, h.Host)
 	}
 	for _, a := range c.Service.Aliases {
-		m.Aliases = append(m.Aliases, plan.Alias{Address: strings.ToLower(a.Address), To: a.To})
+		m.Aliases = append(m.Aliases, mail.Alias{Address: strings.ToLower(a.Address), To: a.To})
 	}
 	return m
 }
@@ -118,5 +118,5 @@ func fqdn(name string) string {
 	if ascii, err := idna.Lookup.ToASCII(strings.TrimSuffix(name, ".")); err == nil {
 		name = ascii
 	}
-	return plan.FQDN(name)
+	return mail.FQDN(name)
 }

@@ -11,7 +11,7 @@ import (
 
 	"github.com/mailpub/mailpub/cmd/mailpub/scout"
 	"github.com/mailpub/mailpub/nat"
-	"github.com/mailpub/mailpub/plan"
+	"github.com/mailpub/mailpub/plan/mail"
 	"github.com/mailpub/mailpub/providers"
 )
 
@@ -188,7 +188,7 @@ func (d *Draft) zones(f scout.Found, c Choices) {
 		add(dom.Zone, dom.Name)
 	}
 	held := func(name string) bool {
-		return slices.ContainsFunc(d.Zones, func(z Zone) bool { return plan.Within(name, z.Name) })
+		return slices.ContainsFunc(d.Zones, func(z Zone) bool { return mail.Within(name, z.Name) })
 	}
 	if host := f.DNS.Host; host.Name == c.Hostname && host.Zone.Name != "" || !held(c.Hostname) {
 		add(host.Zone, scout.DomainOf(c.Hostname))

@@ -15,6 +15,7 @@ import (
 	"github.com/mailpub/mailpub/cmd/mailpub/history"
 	"github.com/mailpub/mailpub/cmd/mailpub/watch"
 	"github.com/mailpub/mailpub/plan"
+	"github.com/mailpub/mailpub/plan/mail"
 )
 
 // Site is what a page shows of one site.
@@ -53,7 +54,7 @@ func (s Site) Headline() string {
 	switch s.State() {
 	case history.Bad:
 		i := slices.IndexFunc(checks, func(c plan.Check) bool { return c.Status == plan.Fail && c.Cause == "" })
-		for _, cause := range plan.Causes(slices.Clone(checks)) {
+		for _, cause := range mail.Causes(slices.Clone(checks)) {
 			return upper(cause.Says) + "."
 		}
 		c := checks[max(i, 0)]
@@ -86,7 +87,7 @@ type finding struct {
 func findings(checks []plan.Check) (wrong, advice, unknown []finding) {
 	checks = slices.Clone(checks)
 	told := map[int]bool{}
-	for _, cause := range plan.Causes(checks) {
+	for _, cause := range mail.Causes(checks) {
 		f := finding{Check: checks[cause.Check], Says: upper(cause.Says)}
 		told[cause.Check] = true
 		for _, i := range cause.Consequences {

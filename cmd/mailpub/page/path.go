@@ -7,6 +7,7 @@ import (
 	"strings"
 
 	"github.com/mailpub/mailpub/plan"
+	"github.com/mailpub/mailpub/plan/mail"
 )
 
 // health is how a station of the way looks, as a class of the picture's style sheet too.
@@ -124,7 +125,7 @@ func outwards() []part {
 
 // inbound reports whether a DNS key is one by which mail finds its way in.
 func inbound(k plan.Key) bool {
-	_, rrtype, _, err := plan.SplitDNSKey(k)
+	_, rrtype, _, err := mail.SplitDNSKey(k)
 	return err == nil && rrtype != "TXT" && rrtype != "PTR"
 }
 

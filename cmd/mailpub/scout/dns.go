@@ -10,7 +10,7 @@ import (
 
 	"golang.org/x/net/publicsuffix"
 
-	"github.com/mailpub/mailpub/plan"
+	"github.com/mailpub/mailpub/plan/mail"
 	"github.com/mailpub/mailpub/providers"
 )
 
@@ -197,7 +197,7 @@ func text(ctx context.Context, s *providers.Survey, name, tag string) (found str
 		return ""
 	}
 	for _, r := range a.Records {
-		t, err := plan.Text(r.Data)
+		t, err := mail.Text(r.Data)
 		if err != nil || !strings.HasPrefix(strings.ToLower(t), strings.ToLower(tag)) {
 			continue
 		}
@@ -256,7 +256,7 @@ func issuers(records []string) (who []string) {
 
 // reverse asks what the public address is called.
 func (d *DNS) reverse(ctx context.Context, s *providers.Survey, a netip.Addr) {
-	name := plan.ReverseName(a)
+	name := mail.ReverseName(a)
 	if ptr, err := s.Ask(ctx, name, "PTR"); err == nil {
 		for _, r := range ptr.Records {
 			d.Reverse.Names = append(d.Reverse.Names, strings.TrimSuffix(r.Data, "."))

@@ -11,6 +11,7 @@ import (
 
 	"github.com/mailpub/mailpub/nat"
 	"github.com/mailpub/mailpub/plan"
+	"github.com/mailpub/mailpub/plan/mail"
 	"github.com/mailpub/mailpub/providers"
 )
 
@@ -93,7 +94,7 @@ func lookAtRouter(ctx context.Context, o Options) Router {
 	}
 	var wanted []plan.Item
 	for _, p := range Ports(o.Ports) {
-		f := plan.Forward{Name: p.Name, Proto: "tcp", Port: p.Number}
+		f := mail.Forward{Name: p.Name, Proto: "tcp", Port: p.Number}
 		wanted = append(wanted, plan.Item{Key: f.Key(), Lines: []string{netip.AddrPortFrom(o.Address, p.Inside()).String()}})
 	}
 	if r.Protocol() == "manual" {

@@ -102,7 +102,7 @@ func (s *Server) greet(ctx context.Context, at string) {
 		s.Silent = err.Error()
 		return
 	}
-	s.Greeting, s.Name, s.Kind = r.String(), r.Name(), r.Kind()
+	s.Greeting, s.Name, s.Kind = r.String(), r.Name(), mailsvc.TypeOf(r)
 }
 
 // Egress is a mail server outside at which port 25 was tried.

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/mailpub/mailpub/plan"
+	"github.com/mailpub/mailpub/plan/mail"
 )
 
 // trouble is one thing that is not as it should be. Its JSON is what is remembered.
@@ -115,7 +116,7 @@ func see(f Found) picture {
 		p.add(&trouble{Subject: subjectLook, Got: f.Err.Error(), soft: true})
 	}
 	for _, a := range f.Public { // that a PTR record is missing is one thing
-		pointer := p.broken["dns.drift "+plan.ReverseName(a)+" PTR"]
+		pointer := p.broken["dns.drift "+mail.ReverseName(a)+" PTR"]
 		for _, id := range []string{"host.ptr ", "host.fcrdns "} {
 			if t := p.broken[id+a.String()]; t != nil && pointer != nil {
 				t.Under = pointer.Subject
@@ -142,7 +143,7 @@ func (p *picture) add(t *trouble) {
 // causes notes what follows from what.
 func (p *picture) causes(checks []plan.Check) {
 	checks = slices.Clone(checks) // Causes writes to them
-	for _, cause := range plan.Causes(checks) {
+	for _, cause := range mail.Causes(checks) {
 		lead := checks[cause.Check]
 		root := p.broken[lead.ID+" "+lead.Subject]
 		if root == nil {

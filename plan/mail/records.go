@@ -1,4 +1,4 @@
-package plan
+package mail
 
 import (
 	"fmt"
@@ -6,6 +6,8 @@ import (
 	"net/netip"
 	"strconv"
 	"strings"
+
+	"github.com/mailpub/mailpub/plan"
 )
 
 // The canonical text of DNS
@@ -26,18 +28,18 @@ import (
 // sorted. Text data is one quoted string however it is split on the wire.
 
 // DNSKey returns the key of an RRset. The name may lack its final dot.
-func DNSKey(name, rrtype string) Key {
-	return Key{Kind: "dns", Name: FQDN(name) + " " + rrtype}
+func DNSKey(name, rrtype string) plan.Key {
+	return plan.Key{Kind: "dns", Name: FQDN(name) + " " + rrtype}
 }
 
 // TaggedTXT returns the key of the TXT record at name that begins with tag.
-func TaggedTXT(name, tag string) Key {
-	return Key{Kind: "dns", Name: FQDN(name) + " TXT " + tag}
+func TaggedTXT(name, tag string) plan.Key {
+	return plan.Key{Kind: "dns", Name: FQDN(name) + " TXT " + tag}
 }
 
 // SplitDNSKey returns the parts of a dns key: owner name, type and, on a narrowed
 // key, the tag. It fails on a key of another form.
-func SplitDNSKey(k Key) (name, rrtype, tag string, err error) {
+func SplitDNSKey(k plan.Key) (name, rrtype, tag string, err error) {
 	f := strings.SplitN(k.Name, " ", 3)
 	if k.Kind != "dns" || len(f) < 2 || !strings.HasSuffix(f[0], ".") {
 		return "", "", "", fmt.Errorf("%q is no dns key: want an absolute name and a type", k)

@@ -1,9 +1,11 @@
-package plan
+package mail
 
 import (
 	"fmt"
 	"slices"
 	"strings"
+
+	"github.com/mailpub/mailpub/plan"
 )
 
 // DKIM is a key that the domain's mail is signed with (RFC 6376).
@@ -24,7 +26,7 @@ type DANE struct {
 // signatures are the public halves of the keys that the domain's mail is signed with.
 func (d Domain) signatures() (rs []record) {
 	for _, k := range d.DKIM {
-		r := record{name: k.Selector + "._domainkey." + d.Name, rrtype: "TXT", stage: StageRecord, hold: k.Missing,
+		r := record{name: k.Selector + "._domainkey." + d.Name, rrtype: "TXT", stage: plan.StageRecord, hold: k.Missing,
 			reason: "receivers check the signature of the domain's mail by this key (RFC 6376)"}
 		text := k.Text
 		if text == "" {
@@ -39,9 +41,9 @@ func (d Domain) signatures() (rs []record) {
 // keyRecords are the TLSA records of the mail host: usage 3 (this very key, whoever signed
 // it), selector 1 (the key alone, so that a renewed certificate changes nothing), matching
 // type 1 (SHA-256), as RFC 7672 section 3.1.1 recommends.
-func (s Site) keyRecords() (rs []record) {
+func (s Spec) keyRecords() (rs []record) {
 	for _, port := range s.DANE.Ports {
-		r := record{name: fmt.Sprintf("_%d._tcp.%s", port, s.Host), rrtype: "TLSA", stage: StageRecord, hold: s.DANE.Missing,
+		r := record{name: fmt.Sprintf("_%d._tcp.%s", port, s.Host), rrtype: "TLSA", stage: plan.StageRecord, hold: s.DANE.Missing,
 			reason: "senders that heed DANE deliver only to the holder of this key (RFC 7672)"}
 		for _, digest := range s.DANE.Digests {
 			if data := "3 1 1 " + strings.ToLower(digest); !slices.Contains(r.data, data) {

@@ -1,8 +1,10 @@
-package plan
+package mail
 
 import (
 	"fmt"
 	"strings"
+
+	"github.com/mailpub/mailpub/plan"
 )
 
 // DMARC is what receivers are asked to do with mail that fails SPF and DKIM (RFC 7489).
@@ -26,12 +28,12 @@ func (d Domain) policies() (rs []record) {
 		if len(d.DMARC.RUA) > 0 {
 			text += "; rua=" + reportTargets(d.DMARC.RUA)
 		}
-		rs = append(rs, record{name: "_dmarc." + d.Name, rrtype: "TXT", data: []string{TextData(text)}, stage: StageRecord,
+		rs = append(rs, record{name: "_dmarc." + d.Name, rrtype: "TXT", data: []string{TextData(text)}, stage: plan.StageRecord,
 			reason: "says what becomes of mail that is forged in the domain's name (RFC 7489)"})
 	}
 	if len(d.TLSRPT) > 0 {
 		text := "v=TLSRPTv1; rua=" + reportTargets(d.TLSRPT)
-		rs = append(rs, record{name: "_smtp._tls." + d.Name, rrtype: "TXT", data: []string{TextData(text)}, stage: StageRecord,
+		rs = append(rs, record{name: "_smtp._tls." + d.Name, rrtype: "TXT", data: []string{TextData(text)}, stage: plan.StageRecord,
 			reason: "others report when they can't deliver under TLS (RFC 8460)"})
 	}
 	return rs
@@ -51,17 +53,17 @@ func reportTargets(targets []string) string {
 
 func (d Domain) services() (rs []record) {
 	for _, s := range d.Services {
-		rs = append(rs, record{name: "_" + s.Name + "._tcp." + d.Name, rrtype: "SRV", stage: StageRecord,
+		rs = append(rs, record{name: "_" + s.Name + "._tcp." + d.Name, rrtype: "SRV", stage: plan.StageRecord,
 			data: []string{fmt.Sprintf("0 1 %d %s", s.Port, FQDN(s.Host))}, reason: "clients find the server by themselves (RFC 6186)"})
 	}
 	return rs
 }
 
-func (s Site) authorities() []record {
+func (s Spec) authorities() []record {
 	if len(s.CAA) == 0 {
 		return nil
 	}
-	r := record{name: s.Host, rrtype: "CAA", stage: StageRecord, reason: "only these may issue certificates for the mail host (RFC 8659)"}
+	r := record{name: s.Host, rrtype: "CAA", stage: plan.StageRecord, reason: "only these may issue certificates for the mail host (RFC 8659)"}
 	for _, ca := range s.CAA {
 		r.data = append(r.data, `0 issue "`+ca+`"`)
 	}
@@ -71,8 +73,8 @@ func (s Site) authorities() []record {
 // noMail says of a name that no mail comes from or goes to it.
 func noMail(name string) []record {
 	return []record{
-		{name: name, rrtype: "MX", data: []string{MXData(0, ".")}, stage: StageRecord, reason: "takes no mail (RFC 7505)"},
-		{name: name, rrtype: "TXT", tag: spfTag, data: []string{spfData([]string{"-all"})}, stage: StageRecord,
+		{name: name, rrtype: "MX", data: []string{MXData(0, ".")}, stage: plan.StageRecord, reason: "takes no mail (RFC 7505)"},
+		{name: name, rrtype: "TXT", tag: spfTag, data: []string{spfData([]string{"-all"})}, stage: plan.StageRecord,
 			reason: "sends no mail (RFC 7208)"},
 	}
 }

@@ -1,4 +1,4 @@
-package plan_test
+package mail_test
 
 import (
 	"errors"
@@ -6,6 +6,7 @@ import (
 	"testing"
 
 	"github.com/mailpub/mailpub/plan"
+	"github.com/mailpub/mailpub/plan/mail"
 )
 
 const dnsParty = "zone nomeazienda.it"
@@ -103,8 +104,8 @@ func TestFollowing(t *testing.T) {
 		{"only the old PTR is left", all, []plan.Change{old}, 0, ""},
 		{"nobody can see A", all, []plan.Change{with(a, func(c *plan.Change) { c.Action = plan.Unreadable }), spf}, 0, ""},
 	} {
-		got, err := (&plan.Plan{Changes: c.changes}).Following(host, ledgerOf(c.ledger...))
-		if len(got) != c.want || (err == nil) != (c.err == "") || err != nil && (!strings.Contains(err.Error(), c.err) || !errors.Is(err, plan.ErrUnsettled)) {
+		got, err := mail.Following(&plan.Plan{Changes: c.changes}, host, ledgerOf(c.ledger...))
+		if len(got) != c.want || (err == nil) != (c.err == "") || err != nil && (!strings.Contains(err.Error(), c.err) || !errors.Is(err, mail.ErrUnsettled)) {
 			t.Errorf("%s: %d changes, %v; want %d, %q", c.name, len(got), err, c.want, c.err)
 		}
 	}

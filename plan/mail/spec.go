@@ -1,4 +1,4 @@
-package plan
+package mail
 
 import (
 	"cmp"
@@ -9,11 +9,13 @@ import (
 	"strconv"
 	"strings"
 	"time"
+
+	"github.com/mailpub/mailpub/plan"
 )
 
-// Site is a mail server as it should be reachable from the Internet, after every
+// Spec is a mail server as it should be reachable from the Internet, after every
 // default has been filled in. Names are absolute (see FQDN).
-type Site struct {
+type Spec struct {
 	Name     string
 	Host     string     // the mail host: MX target, PTR, banner
 	CAA      []string   // who may issue certificates for the mail host; empty: not said
@@ -30,7 +32,7 @@ type Site struct {
 	OpenIPv6 bool
 	// Shut says of pinholes that can't be had why. While there are any, the mail host is not
 	// published by IPv6: a name has one set of addresses for all of its ports.
-	Shut  map[Key]string
+	Shut  map[plan.Key]string
 	Lease time.Duration // lifetime to ask the router for
 }
 
@@ -75,14 +77,14 @@ type Forward struct {
 }
 
 // Key returns the forward's key: {"forward", "tcp/25"}.
-func (f Forward) Key() Key {
-	return Key{Kind: "forward", Name: f.Proto + "/" + strconv.Itoa(int(f.Port))}
+func (f Forward) Key() plan.Key {
+	return plan.Key{Kind: "forward", Name: f.Proto + "/" + strconv.Itoa(int(f.Port))}
 }
 
 // Pinhole returns the key of what lets the same port pass to the server's own IPv6 address,
 // where nothing is translated: {"forward", "tcp6/25"}.
-func (f Forward) Pinhole() Key {
-	return Key{Kind: "forward", Name: f.Proto + "6/" + strconv.Itoa(int(f.Port))}
+func (f Forward) Pinhole() plan.Key {
+	return plan.Key{Kind: "forward", Name: f.Proto + "6/" + strconv.Itoa(int(f.Port))}
 }
 
 // RouterKind says who enters the forwards.
@@ -95,9 +97,9 @@ const (
 )
 
 // ZoneOf returns the zone that holds name: the longest one it lies within.
-func (s Site) ZoneOf(name string) (Zone, bool) { return zoneOf(s.zoneIndex(), name) }
+func (s Spec) ZoneOf(name string) (Zone, bool) { return zoneOf(s.zoneIndex(), name) }
 
-func (s Site) zoneIndex() map[string]Zone {
+func (s Spec) zoneIndex() map[string]Zone {
 	index := make(map[string]Zone, len(s.Zones))
 	for _, z := range s.Zones {
 		index[FQDN(z.Name)] = z
@@ -114,28 +116,28 @@ func zoneOf(index map[string]Zone, name string) (Zone, bool) {
 	return Zone{}, false
 }
 
-// Wants is everything a Site asks for, sorted by who has to provide it.
-type Wants struct {
-	Service  []Item // in words for any mail server, see ServiceItems
-	Forwards []Item
-	Zones    map[string][]Item // by zone name; every zone of the Site has an entry
-	ByHand   []Item            // records in zones of other people: the PTR at the provider
-	Policies []Item            // texts that a web server has to serve (MTA-STS)
+// Desired is everything a Spec asks for, sorted by who has to provide it.
+type Desired struct {
+	Service  []plan.Item // in words for any mail server, see ServiceItems
+	Forwards []plan.Item
+	Zones    map[string][]plan.Item // by zone name; every zone of the Site has an entry
+	ByHand   []plan.Item            // records in zones of other people: the PTR at the provider
+	Policies []plan.Item            // texts that a web server has to serve (MTA-STS)
 }
 
-// Wants computes what the site asks for. It fails when a name lies in none of the
+// Desired computes what the site asks for. It fails when a name lies in none of the
 // site's zones.
-func (s Site) Wants() (Wants, error) {
-	w := Wants{Service: s.ServiceItems(), Forwards: s.ForwardItems(), Zones: make(map[string][]Item, len(s.Zones))}
+func (s Spec) Desired() (Desired, error) {
+	w := Desired{Service: s.ServiceItems(), Forwards: s.ForwardItems(), Zones: make(map[string][]plan.Item, len(s.Zones))}
 	each := s.about()/max(len(s.Zones), 1) + 2
 	for _, z := range s.Zones {
-		w.Zones[z.Name] = make([]Item, 0, each)
+		w.Zones[z.Name] = make([]plan.Item, 0, each)
 	}
 	index := s.zoneIndex()
 	for r := range s.records() {
 		z, ok := zoneOf(index, r.name)
 		if !ok && r.rrtype != "PTR" {
-			return Wants{}, fmt.Errorf("no zone holds %q, which needs its %s record", r.name, r.rrtype)
+			return Desired{}, fmt.Errorf("no zone holds %q, which needs its %s record", r.name, r.rrtype)
 		}
 		if !ok {
 			w.ByHand = append(w.ByHand, r.item(-1, s.ptrByHand(r)))
@@ -158,14 +160,14 @@ func (s Site) Wants() (Wants, error) {
 type record struct {
 	name, rrtype, tag string
 	data              []string
-	stage             Stage
+	stage             plan.Stage
 	reason            string
-	merge             Merge
+	merge             plan.Merge
 	hold              string // why it can't be published as it is, and what a person has to do
 }
 
-func (r record) item(ttl int, byHand string) Item {
-	it := Item{Key: DNSKey(r.name, r.rrtype), Stage: r.stage, Reason: r.reason, ByHand: byHand, Merge: r.merge}
+func (r record) item(ttl int, byHand string) plan.Item {
+	it := plan.Item{Key: DNSKey(r.name, r.rrtype), Stage: r.stage, Reason: r.reason, ByHand: byHand, Merge: r.merge}
 	if r.tag != "" {
 		it.Key, ttl = TaggedTXT(r.name, r.tag), -1
 	}
@@ -177,7 +179,7 @@ func (r record) item(ttl int, byHand string) Item {
 }
 
 // records are the wanted ones. A large site has many, so they are made as they are taken.
-func (s Site) records() iter.Seq[record] {
+func (s Spec) records() iter.Seq[record] {
 	return func(yield func(record) bool) {
 		for some := range s.batches() {
 			for _, r := range some {
@@ -189,7 +191,7 @@ func (s Site) records() iter.Seq[record] {
 	}
 }
 
-func (s Site) batches() iter.Seq[[]record] {
+func (s Spec) batches() iter.Seq[[]record] {
 	return func(yield func([]record) bool) {
 		if !yield(s.hostRecords()) {
 			return
@@ -211,12 +213,12 @@ func (s Site) batches() iter.Seq[[]record] {
 }
 
 // about is how many records there are, roughly.
-func (s Site) about() int { return 16*len(s.Domains) + 2*len(s.NoMail) + 16 }
+func (s Spec) about() int { return 16*len(s.Domains) + 2*len(s.NoMail) + 16 }
 
-func (s Site) hostRecords() (rs []record) {
+func (s Spec) hostRecords() (rs []record) {
 	for _, t := range []string{"A", "AAAA"} {
 		if data := s.addresses(t); data != nil {
-			rs = append(rs, record{name: s.Host, rrtype: t, data: data, stage: StageAddress,
+			rs = append(rs, record{name: s.Host, rrtype: t, data: data, stage: plan.StageAddress,
 				reason: "the mail host is reached at its public address"})
 		}
 	}
@@ -225,13 +227,13 @@ func (s Site) hostRecords() (rs []record) {
 			"bounces are checked by the mail host's own name (RFC 7208 section 2.4)"))
 	}
 	for _, a := range s.Public {
-		rs = append(rs, record{name: s.pointerName(a), rrtype: "PTR", data: []string{s.Host}, stage: StageRecord,
+		rs = append(rs, record{name: s.pointerName(a), rrtype: "PTR", data: []string{s.Host}, stage: plan.StageRecord,
 			reason: "receivers expect " + a.String() + " to be named " + strings.TrimSuffix(s.Host, ".")})
 	}
 	return rs
 }
 
-func (s Site) domainRecords(d Domain) []record {
+func (s Spec) domainRecords(d Domain) []record {
 	terms := []string{"mx"}
 	for _, a := range s.Public {
 		terms = append(terms, addressTerm(a))
@@ -241,7 +243,7 @@ func (s Site) domainRecords(d Domain) []record {
 		spf.Include = spf.including(s.Service.Delivery.SPF)
 		why = "only this server and its smart host send mail for the domain (RFC 7208)"
 	}
-	mx := record{name: d.Name, rrtype: "MX", stage: StageMail, reason: "mail for the domain goes to the mail host"}
+	mx := record{name: d.Name, rrtype: "MX", stage: plan.StageMail, reason: "mail for the domain goes to the mail host"}
 	for _, m := range d.MX {
 		mx.data = append(mx.data, MXData(m.Preference, m.Host))
 	}
@@ -249,7 +251,7 @@ func (s Site) domainRecords(d Domain) []record {
 		d.signatures(), d.policies(), d.transportPolicy(), d.services(), d.autoconfig())
 }
 
-func (s Site) addresses(rrtype string) (data []string) {
+func (s Spec) addresses(rrtype string) (data []string) {
 	if rrtype == "AAAA" && len(s.Shut) > 0 {
 		return nil
 	}
@@ -261,19 +263,19 @@ func (s Site) addresses(rrtype string) (data []string) {
 	return data
 }
 
-func (s Site) ptrByHand(r record) string {
+func (s Spec) ptrByHand(r record) string {
 	return fmt.Sprintf("ask the connectivity provider to point %s at %s", r.name, s.Host)
 }
 
 // ForwardItems returns the forwards that the site asks for. They do not depend on its
 // public address.
-func (s Site) ForwardItems() (items []Item) {
+func (s Spec) ForwardItems() (items []plan.Item) {
 	if s.Router == RouterNone {
 		return nil
 	}
 	for _, f := range s.Forwards {
 		target := netip.AddrPortFrom(s.Address, f.Internal).String()
-		it := Item{Key: f.Key(), Lines: []string{target}, Stage: StageForward, Lease: s.Lease,
+		it := plan.Item{Key: f.Key(), Lines: []string{target}, Stage: plan.StageForward, Lease: s.Lease,
 			Reason: f.Name + " is reached from outside"}
 		if s.Router == RouterByHand {
 			it.ByHand = fmt.Sprintf("forward %s port %d to %s in the router", f.Proto, f.Port, target)
@@ -284,14 +286,14 @@ func (s Site) ForwardItems() (items []Item) {
 }
 
 // pinholeItems returns the forwards by IPv6. The port outside is that of the server.
-func (s Site) pinholeItems() (items []Item) {
+func (s Spec) pinholeItems() (items []plan.Item) {
 	six := s.IPv6()
 	if !six.IsValid() || s.OpenIPv6 {
 		return nil
 	}
 	for _, f := range s.Forwards {
 		target := netip.AddrPortFrom(six, f.Port).String()
-		it := Item{Key: f.Pinhole(), Lines: []string{target}, Stage: StageForward, Lease: s.Lease,
+		it := plan.Item{Key: f.Pinhole(), Lines: []string{target}, Stage: plan.StageForward, Lease: s.Lease,
 			Reason: f.Name + " is reached from outside by IPv6"}
 		if s.Router == RouterByHand {
 			it.ByHand = fmt.Sprintf("let %s port %d pass to %s in the router's firewall of IPv6", f.Proto, f.Port, six)
@@ -305,7 +307,7 @@ func (s Site) pinholeItems() (items []Item) {
 }
 
 // IPv6 returns the server's public IPv6 address, which is its own; not valid where it has none.
-func (s Site) IPv6() (six netip.Addr) {
+func (s Spec) IPv6() (six netip.Addr) {
 	for _, a := range s.Public {
 		if AddressType(a) == "AAAA" {
 			six = a

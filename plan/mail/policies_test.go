@@ -1,6 +1,10 @@
-package plan
+package mail
 
-import "testing"
+import (
+	"testing"
+
+	"github.com/mailpub/mailpub/plan"
+)
 
 func TestWantsPolicies(t *testing.T) {
 	s := nomeazienda()
@@ -10,7 +14,7 @@ func TestWantsPolicies(t *testing.T) {
 	d.DMARC = DMARC{Policy: "quarantine", RUA: []string{"dmarc@nomeazienda.it", "mailto:x@example.net"}}
 	d.TLSRPT = []string{"tls@nomeazienda.it", "https://example.net/tls"}
 	d.Services = []Service{{"imaps", "mail.nomeazienda.it.", 993}, {"pop3", ".", 0}}
-	w, err := s.Wants()
+	w, err := s.Desired()
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -37,7 +41,7 @@ func TestWantsPolicies(t *testing.T) {
 		t.Errorf("%s is wanted too: %s", name, text)
 	}
 	for _, it := range w.Zones["nomeazienda.it."] {
-		if it.Reason == "" || it.Key.Name != "nomeazienda.it. MX" && it.Stage >= StageMail {
+		if it.Reason == "" || it.Key.Name != "nomeazienda.it. MX" && it.Stage >= plan.StageMail {
 			t.Errorf("%s: stage %d, reason %q", it.Key, it.Stage, it.Reason)
 		}
 	}

@@ -1,4 +1,4 @@
-package plan
+package mail
 
 import (
 	"net/netip"
@@ -6,6 +6,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"github.com/mailpub/mailpub/plan"
 )
 
 // A PTR goes into the zone that holds it: the usual one, or a classless one (RFC 2317).
@@ -21,7 +23,7 @@ func TestPointerName(t *testing.T) {
 		{"2.2.2.2", "0/20.2.2.2.in-addr.arpa.", "2.2.2.2.in-addr.arpa."},     // more than a network
 		{"2001:db8::2", "0/25.2.2.2.in-addr.arpa.", ReverseName(netip.MustParseAddr("2001:db8::2"))},
 	} {
-		s := Site{Zones: []Zone{{Name: "nomeazienda.it."}, {Name: test.zone}}}
+		s := Spec{Zones: []Zone{{Name: "nomeazienda.it."}, {Name: test.zone}}}
 		if got := s.pointerName(netip.MustParseAddr(test.address)); got != test.want {
 			t.Errorf("%s with %s: %s, want %s", test.address, test.zone, got, test.want)
 		}
@@ -29,8 +31,8 @@ func TestPointerName(t *testing.T) {
 }
 
 // everything is a site that asks for every record.
-func everything() Site {
-	return Site{
+func everything() Spec {
+	return Spec{
 		Name: "s", Host: "mail.nomeazienda.it.", Address: netip.MustParseAddr("10.10.10.10"), Public: []netip.Addr{netip.MustParseAddr("2.2.2.2")},
 		Zones: []Zone{{Name: "nomeazienda.it.", TTL: 60}},
 		DANE:  DANE{Ports: []uint16{25}, Digests: []string{"AB", "cd", "ab"}},
@@ -45,11 +47,11 @@ func everything() Site {
 
 func TestEverythingIsWanted(t *testing.T) {
 	s := everything()
-	w, err := s.Wants()
+	w, err := s.Desired()
 	if err != nil {
 		t.Fatal(err)
 	}
-	got := map[string]Item{}
+	got := map[string]plan.Item{}
 	for _, it := range w.Zones["nomeazienda.it."] {
 		if it.Reason == "" {
 			t.Errorf("%s: nobody says why", it.Key)
@@ -85,16 +87,16 @@ func TestEverythingIsWanted(t *testing.T) {
 func TestHeldBack(t *testing.T) {
 	s := everything()
 	s.Zones[0].Unsigned = "the zone is not signed"
-	w, err := s.Wants()
+	w, err := s.Desired()
 	if err != nil {
 		t.Fatal(err)
 	}
-	i := slices.IndexFunc(w.Zones["nomeazienda.it."], func(it Item) bool { return strings.HasSuffix(it.Key.Name, " TLSA") })
+	i := slices.IndexFunc(w.Zones["nomeazienda.it."], func(it plan.Item) bool { return strings.HasSuffix(it.Key.Name, " TLSA") })
 	if it := w.Zones["nomeazienda.it."][i]; it.ByHand != "not published: the zone is not signed" {
 		t.Errorf("TLSA in an unsigned zone: %+v", it)
 	}
 	s.DANE.Digests, s.DANE.Missing = nil, "the server does not answer"
-	if w, err = s.Wants(); err != nil {
+	if w, err = s.Desired(); err != nil {
 		t.Fatal(err)
 	}
 	if it := w.Zones["nomeazienda.it."][i]; it.ByHand == "" {
@@ -102,7 +104,7 @@ func TestHeldBack(t *testing.T) {
 	}
 	d := &s.Domains[0]
 	d.MTASTS, d.Autoconfig, d.DKIM, s.DANE = MTASTS{}, "", nil, DANE{}
-	if w, err = s.Wants(); err != nil || w.Policies != nil {
+	if w, err = s.Desired(); err != nil || w.Policies != nil {
 		t.Fatal(err, w.Policies)
 	}
 	for _, it := range w.Zones["nomeazienda.it."] {

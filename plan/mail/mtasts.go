@@ -1,4 +1,4 @@
-package plan
+package mail
 
 import (
 	"crypto/sha256"
@@ -6,6 +6,8 @@ import (
 	"fmt"
 	"strings"
 	"time"
+
+	"github.com/mailpub/mailpub/plan"
 )
 
 // MTASTS asks senders to deliver to the domain only under TLS, and only to the hosts that
@@ -57,28 +59,28 @@ func (d Domain) transportPolicy() (rs []record) {
 		return nil
 	}
 	if h := d.MTASTS.Host; h != "" {
-		rs = append(rs, record{name: "mta-sts." + d.Name, rrtype: "CNAME", data: []string{FQDN(h)}, stage: StageRecord,
+		rs = append(rs, record{name: "mta-sts." + d.Name, rrtype: "CNAME", data: []string{FQDN(h)}, stage: plan.StageRecord,
 			reason: "senders fetch the policy for delivery under TLS from here (RFC 8461 section 3.3)"})
 	}
-	return append(rs, record{name: "_mta-sts." + d.Name, rrtype: "TXT", stage: StageRecord,
+	return append(rs, record{name: "_mta-sts." + d.Name, rrtype: "TXT", stage: plan.StageRecord,
 		data:   []string{TextData("v=STSv1; id=" + PolicyID(policy))},
 		reason: "tells senders that there is a policy for delivery under TLS, and when it changed (RFC 8461)"})
 }
 
 // PolicyKey is the key of the MTA-STS policy of a domain.
-func PolicyKey(domain string) Key {
-	return Key{Kind: "policy", Name: "mta-sts." + strings.TrimSuffix(FQDN(domain), ".")}
+func PolicyKey(domain string) plan.Key {
+	return plan.Key{Kind: "policy", Name: "mta-sts." + strings.TrimSuffix(FQDN(domain), ".")}
 }
 
 // policyItems are the policies as a web server has to serve them.
-func (s Site) policyItems() (items []Item) {
+func (s Spec) policyItems() (items []plan.Item) {
 	for _, d := range s.Domains {
 		policy := d.Policy()
 		if policy == nil {
 			continue
 		}
 		name := strings.TrimSuffix(d.Name, ".")
-		items = append(items, Item{Key: PolicyKey(d.Name), Lines: policy, Stage: StageRecord,
+		items = append(items, plan.Item{Key: PolicyKey(d.Name), Lines: policy, Stage: plan.StageRecord,
 			Reason: "senders deliver under TLS to these hosts only (RFC 8461)",
 			ByHand: fmt.Sprintf("serve this text at https://mta-sts.%s/.well-known/mta-sts.txt; mailpub request policy %s prints it", name, name)})
 	}
@@ -93,9 +95,9 @@ func (d Domain) autoconfig() (rs []record) {
 	}
 	host := FQDN(d.Autoconfig)
 	for _, name := range []string{"autoconfig.", "autodiscover."} {
-		rs = append(rs, record{name: name + d.Name, rrtype: "CNAME", data: []string{host}, stage: StageRecord,
+		rs = append(rs, record{name: name + d.Name, rrtype: "CNAME", data: []string{host}, stage: plan.StageRecord,
 			reason: "mail programs ask here for the domain's settings"})
 	}
-	return append(rs, record{name: "_autodiscover._tcp." + d.Name, rrtype: "SRV", data: []string{"0 1 443 " + host}, stage: StageRecord,
+	return append(rs, record{name: "_autodiscover._tcp." + d.Name, rrtype: "SRV", data: []string{"0 1 443 " + host}, stage: plan.StageRecord,
 		reason: "Outlook asks there for the domain's settings"})
 }

@@ -1,4 +1,4 @@
-package plan
+package mail
 
 import (
 	"cmp"
@@ -6,6 +6,8 @@ import (
 	"net/netip"
 	"slices"
 	"strings"
+
+	"github.com/mailpub/mailpub/plan"
 )
 
 // The canonical text of a mail service
@@ -117,9 +119,9 @@ func (d Delivery) String() string {
 }
 
 // ServiceItems returns what the site needs of any mail server.
-func (s Site) ServiceItems() (items []Item) {
+func (s Spec) ServiceItems() (items []plan.Item) {
 	add := func(reason, name string, lines ...string) {
-		items = append(items, Item{Key: Key{"service", name}, Lines: lines, Stage: StageService, Reason: reason})
+		items = append(items, plan.Item{Key: plan.Key{Kind: "service", Name: name}, Lines: lines, Stage: plan.StageService, Reason: reason})
 	}
 	host := strings.TrimSuffix(s.Host, ".")
 	port := cmp.Or(s.Service.Port, 25)
@@ -167,7 +169,7 @@ func (s Site) ServiceItems() (items []Item) {
 }
 
 // declares reports whether the config itself wants an address of that local part.
-func (s Site) declares(local string) bool {
+func (s Spec) declares(local string) bool {
 	return slices.ContainsFunc(s.Service.Aliases, func(a Alias) bool {
 		is, _, _ := strings.Cut(strings.ToLower(a.Address), "@")
 		return is == local
@@ -188,7 +190,7 @@ func (m MailService) relaying() []string {
 // aliases returns the declared aliases by full address, completed with postmaster
 // and abuse of every domain, sorted. A declaration of the full address beats one of
 // the local part.
-func (s Site) aliases() []Alias {
+func (s Spec) aliases() []Alias {
 	to := map[string]string{}
 	for _, a := range slices.Concat([]Alias{{"postmaster", "postmaster"}, {"abuse", "postmaster"}}, s.Service.Aliases) {
 		if !strings.Contains(a.Address, "@") {

@@ -1,24 +1,26 @@
-package plan
+package mail
 
 import (
 	"encoding/json"
 	"testing"
 	"time"
+
+	"github.com/mailpub/mailpub/plan"
 )
 
 func TestCutover(t *testing.T) {
-	update := func(name, rrtype string, before, after []string) Change {
-		return Change{Party: "zone z.", Key: DNSKey(name, rrtype), Action: Update, Before: before, After: after}
+	update := func(name, rrtype string, before, after []string) plan.Change {
+		return plan.Change{Party: "zone z.", Key: DNSKey(name, rrtype), Action: plan.Update, Before: before, After: after}
 	}
 	a := update("mail.z", "A", []string{"192.0.2.1 ttl 3600"}, []string{"2.2.2.2 ttl 7200"})
 	mx := update("z", "MX", []string{"10 old. ttl 60", "20 old2. ttl 60"}, []string{"10 mail.z. ttl 3600"})
-	changes := []Change{
+	changes := []plan.Change{
 		a, mx,
 		update("other.z", "A", []string{"192.0.2.9 ttl 60"}, []string{"192.0.2.9 ttl 3600"}), // only the TTL
 		update("z", "CAA", []string{`0 issue "x" ttl 60`}, []string{`0 issue "y" ttl 60`}),
-		{Key: DNSKey("new.z", "A"), Action: Create, After: []string{"2.2.2.2 ttl 3600"}},
-		{Key: DNSKey("gone.z", "A"), Action: Update, Release: true, Before: []string{"2.2.2.2 ttl 1"}, After: []string{"192.0.2.1 ttl 1"}},
-		{Key: Key{"forward", "tcp/25"}, Action: Update, Before: []string{"a"}, After: []string{"b"}},
+		{Key: DNSKey("new.z", "A"), Action: plan.Create, After: []string{"2.2.2.2 ttl 3600"}},
+		{Key: DNSKey("gone.z", "A"), Action: plan.Update, Release: true, Before: []string{"2.2.2.2 ttl 1"}, After: []string{"192.0.2.1 ttl 1"}},
+		{Key: plan.Key{Kind: "forward", Name: "tcp/25"}, Action: plan.Update, Before: []string{"a"}, After: []string{"b"}},
 	}
 	movers := Movers(changes)
 	if len(movers) != 2 || movers[0].Key != a.Key || movers[1].Key != mx.Key {
@@ -43,7 +45,7 @@ func TestCutover(t *testing.T) {
 		t.Error("the plan itself was changed")
 	}
 	// After the move only the TTL differs, and that is held.
-	done := []Change{update("mail.z", "A", []string{"2.2.2.2 ttl 60"}, []string{"2.2.2.2 ttl 7200"})}
+	done := []plan.Change{update("mail.z", "A", []string{"2.2.2.2 ttl 60"}, []string{"2.2.2.2 ttl 7200"})}
 	if held := c.Hold(done); len(held) != 0 {
 		t.Errorf("held: %+v", held)
 	}

@@ -1,12 +1,14 @@
-package plan
+package mail
 
 import (
 	"net/netip"
 	"strings"
 	"testing"
+
+	"github.com/mailpub/mailpub/plan"
 )
 
-func needs(s Site) map[string]string { return flat(s.ServiceItems()) }
+func needs(s Spec) map[string]string { return flat(s.ServiceItems()) }
 
 func TestDelivery(t *testing.T) {
 	for text, d := range map[string]Delivery{
@@ -21,7 +23,7 @@ func TestDelivery(t *testing.T) {
 		if got := needs(s)[NeedDelivery]; got != text {
 			t.Errorf("%+v is %q, want %q", d, got, text)
 		}
-		w, err := s.Wants()
+		w, err := s.Desired()
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -55,31 +57,8 @@ func TestServiceNeeds(t *testing.T) {
 		}
 	}
 	for _, it := range s.ServiceItems() {
-		if it.Reason == "" || it.Stage != StageService || len(it.Lines) == 0 || it.ByHand != "" || strings.Contains(it.Key.Name, "it. ") {
+		if it.Reason == "" || it.Stage != plan.StageService || len(it.Lines) == 0 || it.ByHand != "" || strings.Contains(it.Key.Name, "it. ") {
 			t.Errorf("%+v", it)
-		}
-	}
-}
-
-// A merge that wants nothing where nothing is leaves it so; what stands in the way goes.
-func TestMergeToNothing(t *testing.T) {
-	fine := func(observed, _, _ []string) []string {
-		if len(observed) == 0 || observed[0] == "fine" {
-			return observed
-		}
-		return []string{"fine"}
-	}
-	k := Key{"service", "x"}
-	wanted := []Item{{Key: k, Lines: []string{"fine"}, Merge: fine}}
-	for _, c := range []struct {
-		observed []Item
-		changes  int
-	}{
-		{nil, 0}, {[]Item{{Key: k, Lines: []string{"fine"}}}, 0}, {[]Item{{Key: k, Lines: []string{"bad"}}}, 1},
-	} {
-		d := Diff("p", wanted, c.observed, NewLedger("s"), now)
-		if len(d.Changes) != c.changes || d.Unchanged != 1-c.changes {
-			t.Errorf("%+v: %d changes, %d unchanged", c.observed, len(d.Changes), d.Unchanged)
 		}
 	}
 }

@@ -1,8 +1,10 @@
-package plan
+package mail
 
 import (
 	"net/netip"
 	"testing"
+
+	"github.com/mailpub/mailpub/plan"
 )
 
 func TestTextData(t *testing.T) {
@@ -82,7 +84,7 @@ func TestKeysAndLines(t *testing.T) {
 	if name != "nomeazienda.it." || typ != "TXT" || tag != "v=spf1" || err != nil {
 		t.Errorf("SplitDNSKey(%q) = %q, %q, %q, %v", k, name, typ, tag, err)
 	}
-	for _, bad := range []Key{{"forward", "tcp/25"}, {"dns", "x."}, {"dns", "x MX"}} {
+	for _, bad := range []plan.Key{{Kind: "forward", Name: "tcp/25"}, {Kind: "dns", Name: "x."}, {Kind: "dns", Name: "x MX"}} {
 		if _, _, _, err := SplitDNSKey(bad); err == nil {
 			t.Errorf("SplitDNSKey(%q) did not fail", bad)
 		}

@@ -1,15 +1,17 @@
-package plan
+package mail
 
 import (
 	"net/netip"
 	"strings"
 	"testing"
 	"time"
+
+	"github.com/mailpub/mailpub/plan"
 )
 
 // nomeazienda is the site that must always work.
-func nomeazienda() Site {
-	s := Site{
+func nomeazienda() Spec {
+	s := Spec{
 		Name: "nomeazienda", Host: "mail.nomeazienda.it.",
 		Address: netip.MustParseAddr("10.10.10.10"), Public: []netip.Addr{netip.MustParseAddr("2.2.2.2")},
 		Domains: []Domain{{Name: "nomeazienda.it.", MX: []MX{{"mail.nomeazienda.it.", 10}}}},
@@ -23,7 +25,7 @@ func nomeazienda() Site {
 	return s
 }
 
-func flat(items []Item) map[string]string {
+func flat(items []plan.Item) map[string]string {
 	m := map[string]string{}
 	for _, it := range items {
 		m[it.Key.Name] = strings.Join(it.Lines, " | ")
@@ -45,7 +47,7 @@ func compareMaps(t *testing.T, what string, got, want map[string]string) {
 }
 
 func TestWants(t *testing.T) {
-	w, err := nomeazienda().Wants()
+	w, err := nomeazienda().Desired()
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -74,7 +76,7 @@ func TestWants(t *testing.T) {
 func TestWantsReverseZone(t *testing.T) {
 	s := nomeazienda()
 	s.Zones = append(s.Zones, Zone{Name: "2.2.2.in-addr.arpa.", TTL: 600})
-	w, err := s.Wants()
+	w, err := s.Desired()
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -88,7 +90,7 @@ func TestWantsReverseZone(t *testing.T) {
 func TestWantsByHand(t *testing.T) {
 	s := nomeazienda()
 	s.Zones[0].ByHand, s.Router = true, RouterByHand
-	w, err := s.Wants()
+	w, err := s.Desired()
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -106,7 +108,7 @@ func TestWantsByHand(t *testing.T) {
 func TestWantsLongestZone(t *testing.T) {
 	s := nomeazienda()
 	s.Zones = append(s.Zones, Zone{Name: "mail.nomeazienda.it.", TTL: 60})
-	w, err := s.Wants()
+	w, err := s.Desired()
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -114,7 +116,7 @@ func TestWantsLongestZone(t *testing.T) {
 		t.Errorf("A in the zone of the host itself is %q", got)
 	}
 	s.Zones = s.Zones[1:]
-	if _, err := s.Wants(); err == nil || !strings.Contains(err.Error(), `"nomeazienda.it."`) {
+	if _, err := s.Desired(); err == nil || !strings.Contains(err.Error(), `"nomeazienda.it."`) {
 		t.Errorf("a domain without a zone: %v", err)
 	}
 }
@@ -123,7 +125,7 @@ func TestWantsLongestZone(t *testing.T) {
 func TestWantsHostIsDomain(t *testing.T) {
 	s := nomeazienda()
 	s.Host, s.Domains[0].MX[0].Host = "nomeazienda.it.", "nomeazienda.it."
-	w, err := s.Wants()
+	w, err := s.Desired()
 	if err != nil {
 		t.Fatal(err)
 	}

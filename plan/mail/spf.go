@@ -1,10 +1,12 @@
-package plan
+package mail
 
 import (
 	"cmp"
 	"net/netip"
 	"slices"
 	"strings"
+
+	"github.com/mailpub/mailpub/plan"
 )
 
 // SPF is what a domain says about who may send for it, beyond its own server.
@@ -43,12 +45,12 @@ func spfRecord(name string, terms []string, s SPF, reason string) record {
 		terms = append(terms, "include:"+strings.TrimSuffix(strings.ToLower(d), "."))
 	}
 	all := spfAll[s.All]
-	return record{name: name, rrtype: "TXT", tag: spfTag, stage: StageRecord, reason: reason,
+	return record{name: name, rrtype: "TXT", tag: spfTag, stage: plan.StageRecord, reason: reason,
 		merge: spfMerge(terms, all, s.All != ""),
 		data:  []string{spfData(append(slices.Clone(terms), all))}}
 }
 
-func spfMerge(wanted []string, all string, explicit bool) Merge {
+func spfMerge(wanted []string, all string, explicit bool) plan.Merge {
 	return func(observed, last, prior []string) []string {
 		theirs := spfTerms(prior)
 		ours := slices.DeleteFunc(spfTerms(last), func(t string) bool { return slices.Contains(theirs, t) })

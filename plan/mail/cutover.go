@@ -1,10 +1,12 @@
-package plan
+package mail
 
 import (
 	"encoding/json"
 	"fmt"
 	"slices"
 	"time"
+
+	"github.com/mailpub/mailpub/plan"
 )
 
 // CutoverFormat names the form of an encoded Cutover.
@@ -28,7 +30,7 @@ type Moving struct {
 }
 
 // Key returns the RRset's key.
-func (m Moving) Key() Key { return Key{m.Kind, m.Name} }
+func (m Moving) Key() plan.Key { return plan.Key{Kind: m.Kind, Name: m.Name} }
 
 // Until is when nobody remembers the old records any more; zero while the TTL is not lowered
 // everywhere.
@@ -44,7 +46,7 @@ func (c *Cutover) Until() time.Time {
 }
 
 // Holds reports whether the key is one of those that move.
-func (c *Cutover) Holds(k Key) bool {
+func (c *Cutover) Holds(k plan.Key) bool {
 	return slices.ContainsFunc(c.Moving, func(m Moving) bool { return m.Key() == k })
 }
 
@@ -65,10 +67,10 @@ func DecodeCutover(data []byte, site string) (*Cutover, error) {
 
 // Movers returns the changes that give live addresses or mail exchangers other data: what
 // resolvers remember of those leads to the old place.
-func Movers(changes []Change) (movers []Change) {
+func Movers(changes []plan.Change) (movers []plan.Change) {
 	for _, c := range changes {
 		_, rrtype, _, err := SplitDNSKey(c.Key)
-		if err != nil || c.Action != Update || c.Release {
+		if err != nil || c.Action != plan.Update || c.Release {
 			continue
 		}
 		if (rrtype == "A" || rrtype == "AAAA" || rrtype == "MX") && !slices.Equal(withTTL(c.Before, -1), withTTL(c.After, -1)) {
@@ -80,9 +82,9 @@ func Movers(changes []Change) (movers []Change) {
 
 // NewCutover returns the account of moving movers with a lower TTL in seconds, and the changes
 // that lower it; no changes where no TTL is higher.
-func NewCutover(site string, movers []Change, ttl int) (*Cutover, []Change) {
+func NewCutover(site string, movers []plan.Change, ttl int) (*Cutover, []plan.Change) {
 	c := &Cutover{Format: CutoverFormat, Site: site, TTL: ttl}
-	var lower []Change
+	var lower []plan.Change
 	for _, m := range movers {
 		old := 0
 		for _, l := range m.Before {
@@ -99,14 +101,14 @@ func NewCutover(site string, movers []Change, ttl int) (*Cutover, []Change) {
 }
 
 // Hold returns the changes with the moving ones kept at the lower TTL.
-func (c *Cutover) Hold(changes []Change) []Change {
+func (c *Cutover) Hold(changes []plan.Change) []plan.Change {
 	out := slices.Clone(changes)
 	for i, ch := range out {
 		if c.Holds(ch.Key) && ch.After != nil && !ch.Release {
 			out[i].After = withTTL(ch.After, c.TTL)
 		}
 	}
-	return slices.DeleteFunc(out, func(ch Change) bool { return ch.Writes() && !ch.Renew && EqualLines(ch.Before, ch.After) })
+	return slices.DeleteFunc(out, func(ch plan.Change) bool { return ch.Writes() && !ch.Renew && plan.EqualLines(ch.Before, ch.After) })
 }
 
 // withTTL returns record lines with another TTL, sorted as they were made; none when ttl is

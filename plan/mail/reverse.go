@@ -1,4 +1,4 @@
-package plan
+package mail
 
 import (
 	"fmt"
@@ -31,7 +31,7 @@ func ReverseName(a netip.Addr) string {
 // zones is a classless one for the address, as a provider delegates fewer than 256
 // addresses, it lies in there (RFC 2317 section 4); the provider's own zone then has a
 // CNAME to it.
-func (s Site) pointerName(a netip.Addr) string {
+func (s Spec) pointerName(a netip.Addr) string {
 	name := ReverseName(a)
 	if a = a.Unmap(); !a.Is4() {
 		return name
