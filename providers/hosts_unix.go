@@ -1,6 +1,0 @@
-//go:build !windows
-
-package providers
-
-// hostsFile is where the system keeps its own table of hosts.
-func hostsFile() string { return "/etc/hosts" }
