@@ -68,9 +68,9 @@ func Apply(ctx context.Context, p *Plan, parties []Party, ledger *Ledger, store 
 	if n := len(p.Adoptions()); n > 0 && !o.Adopt {
 		return fmt.Errorf("%w: %d of the changes", ErrConsent, n)
 	}
-	a := applier{ledger: ledger, store: store, options: o, of: p.Writes(), drivers: map[string]Driver{}}
+	a := applier{ledger: ledger, store: store, options: o, of: p.Writes(), drivers: map[Target]Driver{}}
 	for _, party := range parties {
-		a.drivers[party.Name] = party.Driver
+		a.drivers[party.Target] = party.Driver
 	}
 	if err := a.bookkeeping(p); err != nil {
 		return err
@@ -90,7 +90,7 @@ type applier struct {
 	ledger  *Ledger
 	store   Store
 	options Options
-	drivers map[string]Driver
+	drivers map[Target]Driver
 	n, of   int
 	open    int // gates passed so far, by index
 }
@@ -138,7 +138,7 @@ func (a *applier) batches(changes []Change) (out [][]Change) {
 		}
 		if n := len(out); n > 0 {
 			last := out[n-1][len(out[n-1])-1]
-			if last.Party == c.Party && last.Release == c.Release && a.gatesUpTo(last) == a.gatesUpTo(c) {
+			if last.Target == c.Target && last.Release == c.Release && a.gatesUpTo(last) == a.gatesUpTo(c) {
 				out[n-1] = append(out[n-1], c)
 				continue
 			}
@@ -180,9 +180,9 @@ func (a *applier) batch(ctx context.Context, batch []Change) error {
 	if err := ctx.Err(); err != nil {
 		return err
 	}
-	driver := a.drivers[batch[0].Party]
+	driver := a.drivers[batch[0].Target]
 	if driver == nil {
-		return fmt.Errorf("%s: %s is in the plan, but the config has no such party", batch[0].Party, batch[0].Key)
+		return fmt.Errorf("%s: %s is in the plan, but the config has no such party", batch[0].Target, batch[0].Key)
 	}
 	for _, c := range batch {
 		a.pending(c)
@@ -207,10 +207,10 @@ func (a *applier) batch(ctx context.Context, batch []Change) error {
 		err = saved
 	}
 	if err != nil {
-		return fmt.Errorf("%s: %w", batch[0].Party, err)
+		return fmt.Errorf("%s: %w", batch[0].Target, err)
 	}
 	if a.n-first != len(batch) {
-		return fmt.Errorf("%s: the driver reported %d of %d changes", batch[0].Party, a.n-first, len(batch))
+		return fmt.Errorf("%s: the driver reported %d of %d changes", batch[0].Target, a.n-first, len(batch))
 	}
 	return nil
 }
@@ -227,7 +227,7 @@ func (a *applier) pending(c Change) {
 		e.Prior = c.Before
 	}
 	if !c.Release {
-		e.Key, e.Party, e.Stage, e.Pending = c.Key, c.Party, c.Stage, c.After
+		e.Key, e.Target, e.Stage, e.Pending = c.Key, c.Target, c.Stage, c.After
 		for _, line := range c.Base { // until the write is seen, either may be what is there
 			if !slices.Contains(e.Base, line) {
 				e.Base = append(slices.Clip(e.Base), line)

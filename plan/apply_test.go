@@ -34,8 +34,8 @@ type site struct {
 func newSite() *site {
 	s := &site{router: plantest.NewMemory("forward"), zone: plantest.NewMemory("dns"), ledger: plan.NewLedger("s"), store: &saver{}}
 	s.parties = []plan.Party{
-		{Name: "router", Driver: s.router, Wanted: []plan.Item{item("forward", "tcp/25", "10.0.0.1:25", plan.StageForward)}},
-		{Name: "zone x", Driver: s.zone, Wanted: []plan.Item{
+		{Target: plan.ParseTarget("router"), Driver: s.router, Wanted: []plan.Item{item("forward", "tcp/25", "10.0.0.1:25", plan.StageForward)}},
+		{Target: plan.ParseTarget("zone x"), Driver: s.zone, Wanted: []plan.Item{
 			item("dns", "x. MX", "10 mail.x. ttl 60", plan.StageMail),
 			item("dns", "mail.x. A", "192.0.2.1 ttl 60", plan.StageAddress),
 		}},
@@ -156,7 +156,7 @@ func TestUnreadableParty(t *testing.T) {
 		t.Errorf("summary %+v", got)
 	}
 	var which plan.PartyError
-	if err := s.apply(t, plan.Options{}); !errors.As(err, &which) || which.Party != "router" || s.zone.Wrote != 0 {
+	if err := s.apply(t, plan.Options{}); !errors.As(err, &which) || which.Target.Kind != "router" || s.zone.Wrote != 0 {
 		t.Errorf("error %v, %d writes", err, s.zone.Wrote)
 	}
 }
@@ -176,7 +176,7 @@ func TestPartyThatLeftTheConfig(t *testing.T) {
 	if err := s.apply(t, plan.Options{}); err != nil {
 		t.Fatal(err)
 	}
-	s.parties = append(s.parties, plan.Party{Name: "zone y", Driver: s.zone, Wanted: s.parties[1].Wanted})
+	s.parties = append(s.parties, plan.Party{Target: plan.ParseTarget("zone y"), Driver: s.zone, Wanted: s.parties[1].Wanted})
 	s.parties[1].Wanted = nil
 	if err := s.apply(t, plan.Options{}); err != nil || s.zone.Wrote != 2 || len(s.zone.Snapshot()) != 2 {
 		t.Errorf("%v, %d writes, zone %v", err, s.zone.Wrote, s.zone.Snapshot())

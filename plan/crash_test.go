@@ -73,7 +73,7 @@ func newLand() *land {
 		m := plantest.NewMemory(kind)
 		m.Interrupt = l.step
 		l.drivers = append(l.drivers, m)
-		l.parties = append(l.parties, plan.Party{Name: "the " + kind, Driver: m})
+		l.parties = append(l.parties, plan.Party{Target: plan.ParseTarget("the " + kind), Driver: m})
 	}
 	return l
 }
@@ -212,7 +212,7 @@ func (l *land) expectWanted(t *rapid.T, before []map[plan.Key][]string) {
 			}
 		}
 		if got := l.drivers[i].Snapshot(); !reflect.DeepEqual(got, want) {
-			t.Fatalf("%s:\ngot  %v\nwant %v\nledger %s", p.Name, got, want, l.disk.data)
+			t.Fatalf("%s:\ngot  %v\nwant %v\nledger %s", p.Target.String(), got, want, l.disk.data)
 		}
 	}
 	saves, writes := l.disk.saves, l.writes()

@@ -25,10 +25,10 @@ type Difference struct {
 // wanted and observed hold each key at most once. Entries of the ledger that belong
 // to this party and are no longer wanted are taken away, or put back to what was
 // there before; what is not in the ledger is never removed.
-func Diff(party string, wanted, observed []Item, ledger *Ledger, now time.Time) Difference {
+func Diff(party Target, wanted, observed []Item, ledger *Ledger, now time.Time) Difference {
 	own := func(yield func(*Entry) bool) {
 		for _, e := range ledger.entries {
-			if e.Party == party && !yield(e) {
+			if e.Target == party && !yield(e) {
 				return
 			}
 		}
@@ -37,7 +37,7 @@ func Diff(party string, wanted, observed []Item, ledger *Ledger, now time.Time) 
 }
 
 // diff is Diff with the party's entries of the ledger, which are at most so many.
-func diff(party string, wanted, observed []Item, ledger *Ledger, own iter.Seq[*Entry], most int, now time.Time) Difference {
+func diff(party Target, wanted, observed []Item, ledger *Ledger, own iter.Seq[*Entry], most int, now time.Time) Difference {
 	var d Difference
 	seen := make(map[Key]int32, len(observed))
 	for i := range observed {
@@ -53,7 +53,7 @@ func diff(party string, wanted, observed []Item, ledger *Ledger, own iter.Seq[*E
 	for i := range wanted {
 		w := &wanted[i]
 		e := ledger.entries[w.Key]
-		if e != nil && e.Party == party {
+		if e != nil && e.Target == party {
 			known++
 		}
 		d.wanted(party, w, is(w.Key), e, now)
@@ -79,11 +79,11 @@ func (e Entry) ours(o *Item) bool {
 }
 
 // settled reports whether the entry says already what there is to say of o.
-func (e *Entry) settled(party string, w, o *Item) bool {
-	return EqualLines(e.Text, o.Lines) && e.Pending == nil && e.Party == party && e.Stage == w.Stage
+func (e *Entry) settled(party Target, w, o *Item) bool {
+	return EqualLines(e.Text, o.Lines) && e.Pending == nil && e.Target == party && e.Stage == w.Stage
 }
 
-func (d *Difference) wanted(party string, w, o *Item, known *Entry, now time.Time) {
+func (d *Difference) wanted(party Target, w, o *Item, known *Entry, now time.Time) {
 	if known != nil && o != nil && w.Merge == nil && w.Lease == 0 && o.Unreadable == "" && w.ByHand == "" &&
 		EqualLines(w.Lines, o.Lines) && known.settled(party, w, o) {
 		d.Unchanged++ // nearly everything, nearly always
@@ -93,7 +93,7 @@ func (d *Difference) wanted(party string, w, o *Item, known *Entry, now time.Tim
 	if known != nil {
 		e = *known
 	}
-	c := Change{Party: party, Key: w.Key, Stage: w.Stage, After: w.Lines, Reason: w.Reason, Lease: w.Lease}
+	c := Change{Target: party, Key: w.Key, Stage: w.Stage, After: w.Lines, Reason: w.Reason, Lease: w.Lease}
 	if o != nil && o.Unreadable == "" {
 		c.Before = o.Lines
 	}
@@ -143,13 +143,13 @@ func (d *Difference) inPlace(c Change, w, o *Item, e Entry, known bool, now time
 	} else {
 		d.Unchanged++
 	}
-	if known && e.settled(c.Party, w, o) && EqualLines(e.Base, c.Base) {
+	if known && e.settled(c.Target, w, o) && EqualLines(e.Base, c.Base) {
 		return
 	}
 	if !o.Marked && !(known && (e.Text != nil || EqualLines(e.Pending, o.Lines))) {
 		e.Prior = o.Lines
 	}
-	e.Key, e.Party, e.Stage, e.Text, e.Pending, e.Base = w.Key, c.Party, c.Stage, o.Lines, nil, c.Base
+	e.Key, e.Target, e.Stage, e.Text, e.Pending, e.Base = w.Key, c.Target, c.Stage, o.Lines, nil, c.Base
 	d.Keep = append(d.Keep, e)
 }
 
@@ -203,7 +203,7 @@ func Unit(d time.Duration) string {
 }
 
 func (d *Difference) unwanted(e Entry, o *Item) {
-	c := Change{Party: e.Party, Key: e.Key, Stage: e.Stage, Release: true}
+	c := Change{Target: e.Target, Key: e.Key, Stage: e.Stage, Release: true}
 	switch {
 	case o == nil || o.Unreadable == "" && e.Prior != nil && EqualLines(o.Lines, e.Prior):
 		d.Forget = append(d.Forget, e.Key)
@@ -229,8 +229,8 @@ func (d *Difference) unwanted(e Entry, o *Item) {
 // sortChanges puts changes into the safe order: what is put in place, by stage from
 // the lowest; then what is taken away, by stage from the highest. Within a stage the
 // changes of a party stay together, so that they can be one batch.
-func sortChanges(changes []Change, parties []string) {
-	rank := make(map[string]int, len(parties))
+func sortChanges(changes []Change, parties []Target) {
+	rank := make(map[Target]int, len(parties))
 	for i, p := range parties {
 		rank[p] = i
 	}
@@ -248,8 +248,8 @@ func sortChanges(changes []Change, parties []string) {
 		if a.Stage != b.Stage {
 			return sign * (int(a.Stage) - int(b.Stage))
 		}
-		if a.Party != b.Party {
-			return sign * (rank[a.Party] - rank[b.Party])
+		if a.Target != b.Target {
+			return sign * (rank[a.Target] - rank[b.Target])
 		}
 		return natural(a.Key.Name, b.Key.Name)
 	})

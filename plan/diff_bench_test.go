@@ -21,7 +21,7 @@ func BenchmarkDiff(b *testing.B) {
 			runtime.ReadMemStats(&before)
 			for b.Loop() {
 				start := time.Now()
-				d := Diff("zone", wanted, observed, ledger, now)
+				d := Diff(Target{Kind: "zone"}, wanted, observed, ledger, now)
 				ours += time.Since(start)
 				if len(d.Changes) != n/100 || d.Unchanged != n-n/100 {
 					b.Fatalf("%d changes, %d unchanged", len(d.Changes), d.Unchanged)
@@ -56,7 +56,7 @@ func world(n int) (wanted, observed []Item, ledger *Ledger) {
 		}
 		wanted = append(wanted, Item{Key: k, Lines: lines, Stage: StageAddress})
 		observed = append(observed, Item{Key: k, Lines: is})
-		ledger.Put(Entry{Key: k, Party: "zone", Stage: StageAddress, Text: is})
+		ledger.Put(Entry{Key: k, Target: ParseTarget("zone"), Stage: StageAddress, Text: is})
 	}
 	slices.SortFunc(observed, func(a, b Item) int { return strings.Compare(a.Lines[0], b.Lines[0]) })
 	return wanted, observed, ledger

@@ -73,7 +73,7 @@ func TestDiff(t *testing.T) {
 		t.Run(c.name, func(t *testing.T) {
 			ledger := NewLedger("s")
 			if e := c.entry; e != nil {
-				ledger.Put(Entry{Key: key, Party: "p", Stage: StageAddress,
+				ledger.Put(Entry{Key: key, Target: ParseTarget("p"), Stage: StageAddress,
 					Text: lines(e.text), Pending: lines(e.pending), Prior: lines(e.prior)})
 			}
 			var wanted, observed []Item
@@ -83,7 +83,7 @@ func TestDiff(t *testing.T) {
 			if c.observed != "" || c.unreadable != "" {
 				observed = []Item{{Key: key, Lines: lines(c.observed), Unreadable: c.unreadable, Marked: c.marked}}
 			}
-			d := Diff("p", wanted, observed, ledger, now)
+			d := Diff(Target{Kind: "p"}, wanted, observed, ledger, now)
 
 			if c.action == "" && len(d.Changes) != 0 {
 				t.Fatalf("changes: %+v", d.Changes)
@@ -111,7 +111,7 @@ func TestDiff(t *testing.T) {
 			}
 			if k := c.keep; k != nil {
 				e := d.Keep[0]
-				if strings.Join(e.Text, "") != k.text || e.Pending != nil || strings.Join(e.Prior, "") != k.prior || e.Party != "p" {
+				if strings.Join(e.Text, "") != k.text || e.Pending != nil || strings.Join(e.Prior, "") != k.prior || e.Target.Kind != "p" {
 					t.Errorf("keeps %+v", e)
 				}
 			}
@@ -144,7 +144,7 @@ func TestLeases(t *testing.T) {
 			ledger := NewLedger("s")
 			target := []string{"10.10.10.10:25"}
 			if c.granted > 0 {
-				ledger.Put(Entry{Key: key, Party: "router", Stage: StageForward, Text: target,
+				ledger.Put(Entry{Key: key, Target: ParseTarget("router"), Stage: StageForward, Text: target,
 					Grant: &Grant{Lifetime: c.granted, At: now.Add(-c.age)}})
 			}
 			o := Item{Key: key, Lines: target, Marked: true}
@@ -152,7 +152,7 @@ func TestLeases(t *testing.T) {
 				o.Expires = now.Add(c.observed)
 			}
 			w := Item{Key: key, Lines: target, Stage: StageForward, Lease: 2 * time.Hour}
-			d := Diff("router", []Item{w}, []Item{o}, ledger, now)
+			d := Diff(Target{Kind: "router"}, []Item{w}, []Item{o}, ledger, now)
 			if c.renew == "" {
 				if len(d.Changes) != 0 || d.Unchanged != 1 {
 					t.Errorf("got %+v", d.Changes)
@@ -168,7 +168,7 @@ func TestLeases(t *testing.T) {
 
 func TestOrder(t *testing.T) {
 	ups := func(stage Stage, party, name string) Change {
-		return Change{Party: party, Key: Key{"k", name}, Stage: stage, Action: Create}
+		return Change{Target: Target{Kind: party}, Key: Key{"k", name}, Stage: stage, Action: Create}
 	}
 	down := func(stage Stage, party, name string) Change {
 		c := ups(stage, party, name)
@@ -193,10 +193,10 @@ func TestOrder(t *testing.T) {
 		j := (i*7 + 3) % len(got)
 		got[i], got[j] = got[j], got[i]
 	}
-	sortChanges(got, []string{"mail service", "router", "zone a", "zone b"})
+	sortChanges(got, []Target{{Kind: "mail service"}, {Kind: "router"}, {Kind: "zone a"}, {Kind: "zone b"}})
 	for i := range want {
-		if got[i].Key != want[i].Key || got[i].Party != want[i].Party {
-			t.Errorf("place %d is %s of %s, want %s of %s", i, got[i].Key, got[i].Party, want[i].Key, want[i].Party)
+		if got[i].Key != want[i].Key || got[i].Target != want[i].Target {
+			t.Errorf("place %d is %s of %s, want %s of %s", i, got[i].Key, got[i].Target, want[i].Key, want[i].Target)
 		}
 	}
 }
@@ -217,7 +217,7 @@ func TestMergeToNothing(t *testing.T) {
 	}{
 		{nil, 0}, {[]Item{{Key: k, Lines: []string{"fine"}}}, 0}, {[]Item{{Key: k, Lines: []string{"bad"}}}, 1},
 	} {
-		d := Diff("p", wanted, c.observed, NewLedger("s"), now)
+		d := Diff(Target{Kind: "p"}, wanted, c.observed, NewLedger("s"), now)
 		if len(d.Changes) != c.changes || d.Unchanged != 1-c.changes {
 			t.Errorf("%+v: %d changes, %d unchanged", c.observed, len(d.Changes), d.Unchanged)
 		}

@@ -27,7 +27,7 @@ type changeJSON struct {
 	After  []string `json:"after"`
 	Reason string   `json:"reason"`
 
-	Party   string   `json:"party"`
+	Target  Target   `json:"party"`
 	Stage   Stage    `json:"stage"`
 	Renew   bool     `json:"renew,omitempty"`
 	Lease   int64    `json:"lease_seconds,omitempty"`
@@ -41,7 +41,7 @@ func (c Change) MarshalJSON() ([]byte, error) {
 	return json.Marshal(changeJSON{
 		Kind: c.Key.Kind, Name: c.Key.Name, Action: c.Action, Adopt: c.Adopt,
 		Before: append([]string{}, c.Before...), After: append([]string{}, c.After...), Reason: c.Reason,
-		Party: c.Party, Stage: c.Stage, Renew: c.Renew, Lease: int64(c.Lease / time.Second),
+		Target: c.Target, Stage: c.Stage, Renew: c.Renew, Lease: int64(c.Lease / time.Second),
 		Release: c.Release, Unseen: c.Unseen, Base: c.Base,
 	})
 }
@@ -55,7 +55,7 @@ func (c *Change) UnmarshalJSON(data []byte) error {
 	*c = Change{
 		Key: Key{j.Kind, j.Name}, Action: j.Action, Adopt: j.Adopt, Reason: j.Reason,
 		Before: slices.Clip(j.Before), After: slices.Clip(j.After),
-		Party: j.Party, Stage: j.Stage, Renew: j.Renew, Lease: time.Duration(j.Lease) * time.Second,
+		Target: j.Target, Stage: j.Stage, Renew: j.Renew, Lease: time.Duration(j.Lease) * time.Second,
 		Release: j.Release, Unseen: j.Unseen, Base: j.Base,
 	}
 	return nil

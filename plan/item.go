@@ -126,7 +126,7 @@ func (g Grant) Expires() time.Time { return g.At.Add(g.Lifetime) }
 // Change is one difference and what to do about it. It is plain data: a plan is
 // saved as JSON and applied later.
 type Change struct {
-	Party  string // whose it is: "mail service", "router", "zone nomeazienda.it"
+	Target Target // whose it is
 	Key    Key
 	Action Action
 	Stage  Stage
@@ -187,9 +187,21 @@ type Driver interface {
 	Apply(ctx context.Context, batch []Change, done func(Change, error)) error
 }
 
+// Limiter is a Driver that can't hold every item.
+type Limiter interface {
+	// Refuses says why an item can't be held, whatever is there now; "" when it can.
+	Refuses(Item) string
+}
+
+// ChangeLimiter is a Driver that can't carry out every change, depending on what is there.
+type ChangeLimiter interface {
+	// RefusesChange says why a change can't be carried out; "" when it can.
+	RefusesChange(Change) string
+}
+
 // Party is one of those that must agree for mail to arrive.
 type Party struct {
-	Name   string // unique; "mail service", "router", "zone nomeazienda.it"
+	Target Target // unique
 	Driver Driver
 	Wanted []Item
 }

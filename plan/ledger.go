@@ -16,9 +16,9 @@ const LedgerFormat = "mailpub/ledger/v1"
 // A text is mailpub's exactly when it equals Text or Pending: whatever else stands
 // there was put there by somebody else since, and is not touched without consent.
 type Entry struct {
-	Key   Key
-	Party string
-	Stage Stage
+	Key    Key
+	Target Target
+	Stage  Stage
 
 	Text    []string // last written and seen in place; nil while the first write is under way
 	Pending []string // about to be written; nil when nothing is under way
@@ -67,10 +67,10 @@ func (l *Ledger) Drop(k Key) { delete(l.entries, k) }
 func (l *Ledger) Len() int { return len(l.entries) }
 
 // byParty returns the entries of each party.
-func (l *Ledger) byParty() map[string][]*Entry {
-	out := map[string][]*Entry{}
+func (l *Ledger) byParty() map[Target][]*Entry {
+	out := map[Target][]*Entry{}
 	for _, e := range l.entries {
-		out[e.Party] = append(out[e.Party], e)
+		out[e.Target] = append(out[e.Target], e)
 	}
 	return out
 }
@@ -99,7 +99,7 @@ func (l *Ledger) sorted(out []Entry, match func(Key) bool) []Entry {
 type entryJSON struct {
 	Kind    string     `json:"kind"`
 	Name    string     `json:"name"`
-	Party   string     `json:"party"`
+	Target  Target     `json:"party"`
 	Stage   Stage      `json:"stage"`
 	Text    []string   `json:"text,omitempty"`
 	Pending []string   `json:"pending,omitempty"`
@@ -124,7 +124,7 @@ type ledgerJSON struct {
 func (l *Ledger) MarshalJSON() ([]byte, error) {
 	out := ledgerJSON{Format: LedgerFormat, Site: l.Site, Entries: []entryJSON{}}
 	for _, e := range l.Entries() {
-		j := entryJSON{Kind: e.Key.Kind, Name: e.Key.Name, Party: e.Party, Stage: e.Stage,
+		j := entryJSON{Kind: e.Key.Kind, Name: e.Key.Name, Target: e.Target, Stage: e.Stage,
 			Text: e.Text, Pending: e.Pending, Base: e.Base, Prior: e.Prior}
 		if g := e.Grant; g != nil {
 			j.Grant = &grantJSON{int64(g.Lifetime / time.Second), g.At.UTC(), g.State}
@@ -153,7 +153,7 @@ func (l *Ledger) UnmarshalJSON(data []byte) error {
 		if _, twice := got.entries[k]; twice {
 			return fmt.Errorf("entry %d: %q is there twice", i+1, k)
 		}
-		e := &Entry{Key: k, Party: j.Party, Stage: j.Stage, Text: j.Text, Pending: j.Pending, Base: j.Base, Prior: j.Prior}
+		e := &Entry{Key: k, Target: j.Target, Stage: j.Stage, Text: j.Text, Pending: j.Pending, Base: j.Base, Prior: j.Prior}
 		if g := j.Grant; g != nil {
 			e.Grant = &Grant{time.Duration(g.Seconds) * time.Second, g.At, g.State}
 		}

@@ -10,9 +10,9 @@ import (
 
 func TestLedgerRoundTrip(t *testing.T) {
 	l := NewLedger("nomeazienda")
-	l.Put(Entry{Key: Key{"forward", "tcp/25"}, Party: "router", Stage: StageForward, Text: []string{"10.10.10.10:25"},
+	l.Put(Entry{Key: Key{"forward", "tcp/25"}, Target: ParseTarget("router"), Stage: StageForward, Text: []string{"10.10.10.10:25"},
 		Grant: &Grant{Lifetime: time.Hour, At: now, State: "epoch 7"}})
-	l.Put(Entry{Key: Key{"dns", "x.example. MX"}, Party: "zone x.example", Stage: StageMail,
+	l.Put(Entry{Key: Key{"dns", "x.example. MX"}, Target: ParseTarget("zone x.example"), Stage: StageMail,
 		Pending: []string{"10 x.example. ttl 60"}, Prior: []string{"0 . ttl 60"}, Base: []string{"b"}})
 	data, err := json.Marshal(l)
 	if err != nil {
@@ -51,8 +51,8 @@ func TestLedgerRefuses(t *testing.T) {
 
 func TestSavedPlan(t *testing.T) {
 	p := &Plan{Site: "s", Unchanged: 2, Changes: []Change{
-		{Party: "router", Key: Key{"forward", "tcp/25"}, Action: Create, Stage: StageForward, After: []string{"10.0.0.1:25"}, Lease: time.Hour},
-		{Party: "zone x", Key: Key{"dns", "x.example. TXT"}, Action: Update, Adopt: true, Stage: StageRecord,
+		{Target: ParseTarget("router"), Key: Key{"forward", "tcp/25"}, Action: Create, Stage: StageForward, After: []string{"10.0.0.1:25"}, Lease: time.Hour},
+		{Target: ParseTarget("zone x"), Key: Key{"dns", "x.example. TXT"}, Action: Update, Adopt: true, Stage: StageRecord,
 			Before: []string{`"<a> & b"`}, After: []string{`"c"`}, Reason: "because"},
 	}}
 	data, err := json.MarshalIndent(p, "", "  ")

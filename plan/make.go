@@ -24,11 +24,11 @@ type Plan struct {
 
 // PartyError says why a party could not be read.
 type PartyError struct {
-	Party string
-	Err   error
+	Target Target
+	Err    error
 }
 
-func (e PartyError) Error() string { return e.Party + ": " + e.Err.Error() }
+func (e PartyError) Error() string { return e.Target.String() + ": " + e.Err.Error() }
 func (e PartyError) Unwrap() error { return e.Err }
 
 // Make reads every party, all at the same time, and compares. With no Wanted items in
@@ -40,7 +40,7 @@ func Make(ctx context.Context, parties []Party, ledger *Ledger, now time.Time) (
 	var wg sync.WaitGroup
 	entries := ledger.byParty()
 	for i, p := range parties {
-		own := entries[p.Name]
+		own := entries[p.Target]
 		keys := keysOf(p, own)
 		if len(keys) == 0 {
 			continue
@@ -51,7 +51,7 @@ func Make(ctx context.Context, parties []Party, ledger *Ledger, now time.Time) (
 				failed[i] = err
 				observed = unreadable(keys, err)
 			}
-			diffs[i] = diff(p.Name, p.Wanted, observed, ledger, slices.Values(own), len(own), now)
+			diffs[i] = diff(p.Target, p.Wanted, observed, ledger, slices.Values(own), len(own), now)
 		})
 	}
 	wg.Wait()
@@ -59,12 +59,12 @@ func Make(ctx context.Context, parties []Party, ledger *Ledger, now time.Time) (
 		return nil, err
 	}
 	out := &Plan{Site: ledger.Site}
-	names := make([]string, len(parties))
+	order := make([]Target, len(parties))
 	wanted := map[Key]bool{}
 	for i, p := range parties {
-		names[i] = p.Name
+		order[i] = p.Target
 		if failed[i] != nil {
-			out.Failed = append(out.Failed, PartyError{p.Name, failed[i]})
+			out.Failed = append(out.Failed, PartyError{p.Target, failed[i]})
 		}
 		for _, w := range p.Wanted {
 			wanted[w.Key] = true
@@ -73,7 +73,7 @@ func Make(ctx context.Context, parties []Party, ledger *Ledger, now time.Time) (
 	for _, d := range append(diffs, orphans(parties, ledger)) {
 		out.add(d, wanted)
 	}
-	sortChanges(out.Changes, names)
+	sortChanges(out.Changes, order)
 	return out, nil
 }
 
@@ -121,14 +121,14 @@ func unreadable(keys []Key, err error) []Item {
 // orphans are things in the ledger whose party is no longer in the config, so that
 // nobody can take them away.
 func orphans(parties []Party, ledger *Ledger) (d Difference) {
-	there := map[string]bool{}
+	there := map[Target]bool{}
 	for _, p := range parties {
-		there[p.Name] = true
+		there[p.Target] = true
 	}
 	for k, e := range ledger.entries {
-		if !there[e.Party] {
-			d.Changes = append(d.Changes, Change{Party: e.Party, Key: k, Stage: e.Stage, Action: Unreadable, Release: true,
-				Reason: fmt.Sprintf("mailpub put it in place, but the config no longer has %s: put that back, then run destroy", e.Party)})
+		if !there[e.Target] {
+			d.Changes = append(d.Changes, Change{Target: e.Target, Key: k, Stage: e.Stage, Action: Unreadable, Release: true,
+				Reason: fmt.Sprintf("mailpub put it in place, but the config no longer has %s: put that back, then run destroy", e.Target)})
 		}
 	}
 	return d

@@ -183,8 +183,8 @@ func lowTTL(w *world, movers []plan.Change) int {
 	for _, ttl := range []int{60, 120, 300, 600, 3600} {
 		_, lower := mail.NewCutover("", movers, ttl)
 		refused := slices.ContainsFunc(lower, func(c plan.Change) bool {
-			i := slices.IndexFunc(w.parties, func(p plan.Party) bool { return p.Name == c.Party })
-			limited, ok := w.parties[i].Driver.(interface{ Refuses(plan.Item) string })
+			i := slices.IndexFunc(w.parties, func(p plan.Party) bool { return p.Target == c.Target })
+			limited, ok := w.parties[i].Driver.(plan.Limiter)
 			return ok && limited.Refuses(plan.Item{Key: c.Key, Lines: c.After}) != ""
 		})
 		if !refused {

@@ -97,7 +97,7 @@ func (a *app) showDrift(r plan.Report) {
 		if c.Unseen {
 			continue
 		}
-		fmt.Fprintf(a.out, "%s%s %s: %s (%s)\n", site, a.sign(c.Action), clean(c.Key.String()), clean(c.Reason), clean(c.Party))
+		fmt.Fprintf(a.out, "%s%s %s: %s (%s)\n", site, a.sign(c.Action), clean(c.Key.String()), clean(c.Reason), clean(c.Target.String()))
 	}
 	for _, c := range r.Checks {
 		if c.Status != plan.Fail && (c.Status != plan.Warn || c.Advice) {

@@ -36,11 +36,11 @@ func TestFeasible(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	w := &world{parties: []plan.Party{{Name: "zone example.org", Driver: zone}, {Name: "router", Driver: plantest.NewMemory("forward")}}}
+	w := &world{parties: []plan.Party{{Target: plan.ParseTarget("zone example.org"), Driver: zone}, {Target: plan.ParseTarget("router"), Driver: plantest.NewMemory("forward")}}}
 	changes := []plan.Change{
-		{Party: "zone example.org", Action: plan.Create, Key: mail.DNSKey("mail.example.org", "A"), After: []string{"192.0.2.1"}},
-		{Party: "router", Action: plan.Create, Key: plan.Key{Kind: "forward", Name: "tcp/25"}},
-		{Party: "zone example.org", Action: plan.Manual, Key: mail.DNSKey("example.org", "MX"), Reason: "said already"},
+		{Target: plan.ParseTarget("zone example.org"), Action: plan.Create, Key: mail.DNSKey("mail.example.org", "A"), After: []string{"192.0.2.1"}},
+		{Target: plan.ParseTarget("router"), Action: plan.Create, Key: plan.Key{Kind: "forward", Name: "tcp/25"}},
+		{Target: plan.ParseTarget("zone example.org"), Action: plan.Manual, Key: mail.DNSKey("example.org", "MX"), Reason: "said already"},
 	}
 	w.feasible(changes)
 	if c := changes[0]; c.Action != plan.Manual || !strings.Contains(c.Reason, "he only changes what is there") {

@@ -156,7 +156,7 @@ func jsonPage(t *testing.T) string {
 		out.Write(data)
 		fmt.Fprintf(&b, "\n## %s\n\n%s\n\n```json\n%s\n```\n", title, text, out.String())
 	}
-	change := plan.Change{Party: "zone nomeazienda.it", Key: mail.DNSKey("nomeazienda.it", "MX"), Action: plan.Create, Stage: plan.StageMail,
+	change := plan.Change{Target: plan.ParseTarget("zone nomeazienda.it"), Key: mail.DNSKey("nomeazienda.it", "MX"), Action: plan.Create, Stage: plan.StageMail,
 		After: []string{"10 mail.nomeazienda.it. ttl 3600"}, Reason: "mail for the domain goes to the mail host"}
 	check := plan.Check{ID: "mx.expected", Subject: "nomeazienda.it", Status: plan.Fail, Want: "10 mail.nomeazienda.it.", Got: "none", Hint: "run mailpub apply", Ref: "RFC 5321 section 5.1"}
 	show("mailpub plan, apply, destroy", "`action` is create, update, delete, manual or unreadable; `before` and `after` are the canonical text, a value a line.\n"+

@@ -148,27 +148,27 @@ func zoneNames(cfg *config.Config) (names []string) {
 
 // openRequests lists what only other people can do.
 func (a *app) openRequests(w *world, p *plan.Plan) {
-	open := map[string][]plan.Change{}
+	open := map[plan.Target][]plan.Change{}
 	for _, c := range p.Changes {
 		if c.Action == plan.Manual {
-			open[c.Party] = append(open[c.Party], c)
+			open[c.Target] = append(open[c.Target], c)
 		}
 	}
-	for _, party := range w.names() {
-		changes := open[party]
+	for _, t := range w.targets() {
+		changes := open[t]
 		if len(changes) == 0 {
 			continue
 		}
 		command := ""
-		switch zone, isZone := strings.CutPrefix(party, "zone "); {
-		case party == reverseParty:
+		switch t.Kind {
+		case mail.TargetReverse:
 			command = "mailpub request ptr"
-		case isZone:
-			command = "mailpub request zone " + zone
-		case party == webParty:
+		case plan.TargetZone:
+			command = "mailpub request zone " + t.Name
+		case mail.TargetWeb:
 			command = "mailpub request policy " + strings.TrimPrefix(changes[0].Key.Name, "mta-sts.")
 		}
-		fmt.Fprintf(a.out, "%s  %s\n", a.look.bold(party), a.look.dim(command))
+		fmt.Fprintf(a.out, "%s  %s\n", a.look.bold(t.String()), a.look.dim(command))
 		a.showChanges(a.out, changes)
 		fmt.Fprintln(a.out)
 	}
@@ -276,7 +276,7 @@ func zoneRecords(w *world, p *plan.Plan, z config.Zone, all bool) (out asked, er
 	for _, c := range p.Changes {
 		differs[c.Key] = c
 	}
-	i := slices.IndexFunc(w.parties, func(p plan.Party) bool { return p.Name == zoneParty(z.Name) })
+	i := slices.IndexFunc(w.parties, func(p plan.Party) bool { return p.Target == mail.ZoneTarget(z.Name) })
 	for _, it := range w.parties[i].Wanted {
 		c, open := differs[it.Key]
 		if !open && !all || it.Lines == nil {

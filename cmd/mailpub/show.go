@@ -20,42 +20,40 @@ func printJSON(w io.Writer, v any) error {
 	return err
 }
 
-// byHand is the group of what only a person can do, whosever it is.
-const byHand = "by hand"
-
 // showPlan prints a plan for people: a group for each party, what is to be done by hand
 // last, and the sum.
 func (a *app) showPlan(w io.Writer, p *plan.Plan, world *world) {
 	fmt.Fprintf(w, "%s\n\n", world.headline())
-	groups := map[string][]plan.Change{}
+	byHand := plan.Target{Kind: "by hand"} // what only a person can do, of all targets
+	groups := map[plan.Target][]plan.Change{}
 	for _, c := range p.Changes {
-		name := c.Party
+		t := c.Target
 		if c.Action == plan.Manual {
-			name = byHand
+			t = byHand
 		}
-		groups[name] = append(groups[name], c)
+		groups[t] = append(groups[t], c)
 	}
-	order := world.names()
-	known := make(map[string]bool, len(order))
-	for _, name := range order {
-		known[name] = true
+	order := world.targets()
+	known := make(map[plan.Target]bool, len(order))
+	for _, t := range order {
+		known[t] = true
 	}
 	for _, c := range p.Changes { // parties that left the config
-		if !known[c.Party] {
-			known[c.Party] = true
-			order = append(order, c.Party)
+		if !known[c.Target] {
+			known[c.Target] = true
+			order = append(order, c.Target)
 		}
 	}
-	for _, name := range append(order, byHand) {
-		if len(groups[name]) == 0 {
+	for _, t := range append(order, byHand) {
+		if len(groups[t]) == 0 {
 			continue
 		}
-		title := a.look.bold(name)
-		if about := world.about(name); about != "" {
-			title += "  " + a.look.dim(a.look.wrap(about, len(name)+2))
+		title := a.look.bold(t.String())
+		if about := world.about(t); about != "" {
+			title += "  " + a.look.dim(a.look.wrap(about, len(t.String())+2))
 		}
 		fmt.Fprintln(w, title)
-		a.showChanges(w, groups[name])
+		a.showChanges(w, groups[t])
 		fmt.Fprintln(w)
 	}
 	fmt.Fprintln(w, a.sum(p))

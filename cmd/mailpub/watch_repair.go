@@ -45,7 +45,7 @@ func (s *watched) repairRouter(ctx context.Context, l *plan.Ledger, file *ledger
 	}
 	w.site = s.cfg.PlanSite(six)
 	w.shut(ctx)
-	w.parties = []plan.Party{{Name: routerParty, Driver: w.router, Wanted: w.site.ForwardItems()}}
+	w.parties = []plan.Party{{Target: plan.Target{Kind: mail.TargetRouter}, Driver: w.router, Wanted: w.site.ForwardItems()}}
 	p, err := plan.Make(ctx, w.parties, l, time.Now())
 	if err != nil {
 		return err
@@ -92,7 +92,7 @@ func (s *watched) repairRest(ctx context.Context, l *plan.Ledger, file *ledger.F
 func (s *watched) carryOut(ctx context.Context, w *world, p *plan.Plan, file *ledger.File, out *watch.Outcome) error {
 	out.Found = append(out.Found, p.Changes...)
 	touched := func(e plan.PartyError) bool {
-		return !slices.ContainsFunc(p.Changes, func(c plan.Change) bool { return c.Party == e.Party && c.Writes() })
+		return !slices.ContainsFunc(p.Changes, func(c plan.Change) bool { return c.Target == e.Target && c.Writes() })
 	}
 	if p.Writes() > 0 { // a party that can't be read is no reason to leave the others
 		p.Failed = slices.DeleteFunc(p.Failed, touched)

@@ -21,14 +21,7 @@ import (
 )
 
 // Names of the parties, as plan, ledger and output have them.
-const (
-	serviceParty = "mail service"
-	routerParty  = "router"
-	reverseParty = "reverse zone of the provider"
-	webParty     = "web server"
-)
-
-func zoneParty(zone string) string { return "zone " + strings.TrimSuffix(zone, ".") }
+const ()
 
 // world is a site with everything that can be asked or written for it.
 type world struct {
@@ -122,21 +115,24 @@ func pinholeAddress(s mail.Spec, ledger *plan.Ledger) netip.Addr {
 // enter makes the drivers of every party. Secrets are resolved here, so it fails when
 // one is not to be had.
 func (a *app) enter(ctx context.Context, w *world) error {
-	w.parties = []plan.Party{{Name: serviceParty, Driver: w.server}, {Name: routerParty, Driver: w.routerDriver()}}
+	w.parties = []plan.Party{
+		{Target: plan.Target{Kind: mail.TargetService}, Driver: w.server},
+		{Target: plan.Target{Kind: mail.TargetRouter}, Driver: w.routerDriver()},
+	}
 	for i, z := range w.cfg.Zones {
 		driver, err := a.zone(ctx, w, i)
 		if err != nil {
 			return err
 		}
-		w.parties = append(w.parties, plan.Party{Name: zoneParty(z.Name), Driver: driver})
+		w.parties = append(w.parties, plan.Party{Target: mail.ZoneTarget(z.Name), Driver: driver})
 	}
 	reverse, err := providers.Open("manual", zone.Options{Zone: ".", Resolver: w.resolver})
 	if err != nil {
 		return err
 	}
-	w.parties = append(w.parties, plan.Party{Name: reverseParty, Driver: reverse})
+	w.parties = append(w.parties, plan.Party{Target: plan.Target{Kind: mail.TargetReverse}, Driver: reverse})
 	if slices.ContainsFunc(w.site.Domains, func(d mail.Domain) bool { return d.Policy() != nil }) {
-		w.parties = append(w.parties, plan.Party{Name: webParty, Driver: &sts.Driver{Fetcher: w.policies()}})
+		w.parties = append(w.parties, plan.Party{Target: plan.Target{Kind: mail.TargetWeb}, Driver: &sts.Driver{Fetcher: w.policies()}})
 	}
 	return nil
 }
@@ -206,17 +202,17 @@ func (w *world) want() error {
 		return err
 	}
 	for i, p := range w.parties {
-		switch p.Name {
-		case serviceParty:
+		switch p.Target.Kind {
+		case mail.TargetService:
 			w.parties[i].Wanted = w.server.Spell(wants.Service)
-		case routerParty:
+		case mail.TargetRouter:
 			w.parties[i].Wanted = wants.Forwards
-		case reverseParty:
+		case mail.TargetReverse:
 			w.parties[i].Wanted = wants.ByHand
-		case webParty:
+		case mail.TargetWeb:
 			w.parties[i].Wanted = wants.Policies
 		default:
-			w.parties[i].Wanted = holdable(p.Driver, wants.Zones[mail.FQDN(strings.TrimPrefix(p.Name, "zone "))])
+			w.parties[i].Wanted = holdable(p.Driver, wants.Zones[mail.FQDN(p.Target.Name)])
 		}
 	}
 	return nil
@@ -224,7 +220,7 @@ func (w *world) want() error {
 
 // holdable makes a person's work of what the zone's provider can't hold.
 func holdable(driver plan.Driver, items []plan.Item) []plan.Item {
-	limited, ok := driver.(interface{ Refuses(plan.Item) string })
+	limited, ok := driver.(plan.Limiter)
 	if !ok {
 		return items
 	}
@@ -239,14 +235,14 @@ func holdable(driver plan.Driver, items []plan.Item) []plan.Item {
 // feasible makes a person's work of changes that a zone's provider can't carry out, where that
 // depends on what is there.
 func (w *world) feasible(changes []plan.Change) {
-	limits := map[string]func(plan.Change) string{}
+	limits := map[plan.Target]func(plan.Change) string{}
 	for _, p := range w.parties {
-		if l, ok := p.Driver.(interface{ RefusesChange(plan.Change) string }); ok {
-			limits[p.Name] = l.RefusesChange
+		if l, ok := p.Driver.(plan.ChangeLimiter); ok {
+			limits[p.Target] = l.RefusesChange
 		}
 	}
 	for i, c := range changes {
-		refuses, ok := limits[c.Party]
+		refuses, ok := limits[c.Target]
 		if !ok || !c.Writes() {
 			continue
 		}
@@ -305,22 +301,22 @@ func (w *world) headline() string {
 	return fmt.Sprintf("%s: %s at %s, %s", w.cfg.Site, w.cfg.Server.Hostname, w.cfg.Server.Address, public)
 }
 
-func (w *world) names() (names []string) {
+func (w *world) targets() (targets []plan.Target) {
 	for _, p := range w.parties {
-		names = append(names, p.Name)
+		targets = append(targets, p.Target)
 	}
-	return names
+	return targets
 }
 
-// about is what stands behind a party's name in a printed plan.
-func (w *world) about(party string) string {
+// about is what stands behind a target in a printed plan.
+func (w *world) about(t plan.Target) string {
 	switch {
-	case party == routerParty && w.router != nil:
+	case t.Kind == mail.TargetRouter && w.router != nil:
 		return clean(w.router.Why())
-	case party == serviceParty:
+	case t.Kind == mail.TargetService:
 		return w.cfg.Service.Type
 	}
-	if z, ok := w.cfg.ZoneOf(strings.TrimPrefix(party, "zone ")); ok && zoneParty(z.Name) == party {
+	if z, ok := w.cfg.ZoneOf(t.Name); ok && mail.ZoneTarget(z.Name) == t {
 		return z.Provider
 	}
 	return ""

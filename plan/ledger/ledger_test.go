@@ -25,7 +25,7 @@ func open(t *testing.T, dir string, wait time.Duration) (*File, *plan.Ledger, er
 }
 
 func entry() plan.Entry {
-	return plan.Entry{Key: mail.DNSKey("x.example", "A"), Party: "zone x.example", Stage: plan.StageAddress, Text: []string{"192.0.2.1 ttl 60"}}
+	return plan.Entry{Key: mail.DNSKey("x.example", "A"), Target: plan.ParseTarget("zone x.example"), Stage: plan.StageAddress, Text: []string{"192.0.2.1 ttl 60"}}
 }
 
 func TestSaveAndOpenAgain(t *testing.T) {

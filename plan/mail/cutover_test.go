@@ -10,7 +10,7 @@ import (
 
 func TestCutover(t *testing.T) {
 	update := func(name, rrtype string, before, after []string) plan.Change {
-		return plan.Change{Party: "zone z.", Key: DNSKey(name, rrtype), Action: plan.Update, Before: before, After: after}
+		return plan.Change{Target: plan.ParseTarget("zone z."), Key: DNSKey(name, rrtype), Action: plan.Update, Before: before, After: after}
 	}
 	a := update("mail.z", "A", []string{"192.0.2.1 ttl 3600"}, []string{"2.2.2.2 ttl 7200"})
 	mx := update("z", "MX", []string{"10 old. ttl 60", "20 old2. ttl 60"}, []string{"10 mail.z. ttl 3600"})

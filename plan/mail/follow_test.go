@@ -9,21 +9,19 @@ import (
 	"github.com/mailpub/mailpub/plan/mail"
 )
 
-const dnsParty = "zone nomeazienda.it"
-
 // ledgerOf has entries of DNS and forwards, each "kind name = text".
 func ledgerOf(lines ...string) *plan.Ledger {
 	l := plan.NewLedger("nomeazienda")
 	for _, line := range lines {
 		key, text, _ := strings.Cut(line, " = ")
 		kind, name, _ := strings.Cut(key, " ")
-		l.Put(plan.Entry{Key: plan.Key{Kind: kind, Name: name}, Party: dnsParty, Text: []string{text}})
+		l.Put(plan.Entry{Key: plan.Key{Kind: kind, Name: name}, Target: mail.ZoneTarget("nomeazienda.it"), Text: []string{text}})
 	}
 	return l
 }
 
 func dnsChange(action plan.Action, name, before, after string) plan.Change {
-	c := plan.Change{Party: dnsParty, Key: plan.Key{Kind: "dns", Name: name}, Action: action}
+	c := plan.Change{Target: mail.ZoneTarget("nomeazienda.it"), Key: plan.Key{Kind: "dns", Name: name}, Action: action}
 	if before != "" {
 		c.Before = []string{before}
 	}

@@ -94,7 +94,7 @@ func testRefused(t *testing.T, h *Harness) {
 	fine := change(mail.DNSKey("fine.suite."+h.Zone, "A"), nil, h.lines("192.0.2.1"))
 	for _, it := range items {
 		d := h.Open(t)
-		if why := d.(interface{ Refuses(plan.Item) string }).Refuses(it); why == "" {
+		if why := d.(plan.Limiter).Refuses(it); why == "" {
 			t.Errorf("%v %q is not refused beforehand", it.Key, it.Lines)
 		}
 		if h.Web != nil {
@@ -113,7 +113,7 @@ func testRefused(t *testing.T, h *Harness) {
 		h.unchanged(t, before)
 	}
 	for _, k := range h.kinds() {
-		if why := h.Open(t).(interface{ Refuses(plan.Item) string }).Refuses(k.Item); why != "" {
+		if why := h.Open(t).(plan.Limiter).Refuses(k.Item); why != "" {
 			t.Errorf("%s is refused: %s", k.name, why)
 		}
 	}

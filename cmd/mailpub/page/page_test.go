@@ -52,7 +52,7 @@ func rebooted() Site {
 	})
 	s.Report.Checks = append(s.Report.Checks, plan.Check{ID: "mail.outside", Subject: "postmaster@nomeazienda.it", Status: plan.Fail, Got: "2.2.2.2:25 refuses",
 		Want: "arrives", Hint: "see the hop"})
-	s.Report.Changes = []plan.Change{{Party: "router", Key: plan.Key{Kind: "forward", Name: "tcp/25"}, Action: plan.Create, Reason: "was put in place and is gone"}}
+	s.Report.Changes = []plan.Change{{Target: plan.ParseTarget("router"), Key: plan.Key{Kind: "forward", Name: "tcp/25"}, Action: plan.Create, Reason: "was put in place and is gone"}}
 	mail.Causes(s.Report.Checks)
 	return s
 }
@@ -115,7 +115,7 @@ func TestWays(t *testing.T) {
 		}, "✓✓✓✓✓", "✓✓✗…"},
 		{"SPF differs", func() Site {
 			s := office()
-			s.Report.Changes = []plan.Change{{Party: "zone nomeazienda.it", Key: mail.TaggedTXT("nomeazienda.it", "v=spf1"), Action: plan.Update}}
+			s.Report.Changes = []plan.Change{{Target: plan.ParseTarget("zone nomeazienda.it"), Key: mail.TaggedTXT("nomeazienda.it", "v=spf1"), Action: plan.Update}}
 			return s
 		}, "✓✓✓✓✓", "✓✓!✓"},
 		{"nobody looked", func() Site { return Site{Snapshot: watch.Snapshot{Site: "office"}} }, "✓????", "???✓"},

@@ -53,7 +53,7 @@ func (m *moving) see() {
 func (m *moving) changes() []plan.Change {
 	to := m.found.Public[0].String()
 	change := func(name, text string, action plan.Action) plan.Change {
-		return plan.Change{Party: "zone nomeazienda.it", Key: plan.Key{Kind: "dns", Name: name}, Action: action, After: []string{text}, Before: []string{"as before"},
+		return plan.Change{Target: plan.ParseTarget("zone nomeazienda.it"), Key: plan.Key{Kind: "dns", Name: name}, Action: action, After: []string{text}, Before: []string{"as before"},
 			Reason: "ask the connectivity provider to point it"}
 	}
 	all := []plan.Change{

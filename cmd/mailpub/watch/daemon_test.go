@@ -122,7 +122,7 @@ func TestSoft(t *testing.T) {
 	watched(t, nil, func(t *testing.T, f *fake) {
 		pass(time.Minute)
 		silent := func() {
-			f.found.Unread = []plan.PartyError{{Party: "zone nomeazienda.it", Err: errors.New("connection refused")}}
+			f.found.Unread = []plan.PartyError{{Target: plan.ParseTarget("zone nomeazienda.it"), Err: errors.New("connection refused")}}
 		}
 		f.set(silent)
 		pass(14*time.Minute + 10*time.Second)
@@ -189,7 +189,7 @@ func TestRouterGoneForADay(t *testing.T) {
 		f.set(func() {
 			f.fails("router.gateway,?router.forward,?port.outside")
 			f.found.Err = errors.New("server.public.ipv4 is auto, and the public address can't be found out")
-			f.found.Unread = []plan.PartyError{{Party: "router", Err: errSilent}}
+			f.found.Unread = []plan.PartyError{{Target: plan.ParseTarget("router"), Err: errSilent}}
 			f.mend = func(Order) (Outcome, error) { return Outcome{}, errSilent }
 		})
 		f.signals <- Signal{RouterGone, "it says goodbye"}
@@ -240,7 +240,9 @@ func TestRouterBackWithoutAWord(t *testing.T) {
 func TestNobodyKnows(t *testing.T) {
 	watched(t, nil, func(t *testing.T, f *fake) {
 		pass(time.Minute)
-		f.set(func() { f.found.Unread = []plan.PartyError{{Party: "zone nomeazienda.it", Err: errSilent}} })
+		f.set(func() {
+			f.found.Unread = []plan.PartyError{{Target: plan.ParseTarget("zone nomeazienda.it"), Err: errSilent}}
+		})
 		pass(14*time.Minute + time.Second)
 		f.set(func() { f.found.Unread, f.found.Err = nil, errors.New("no network") })
 		pass(6 * time.Hour)

@@ -241,7 +241,7 @@ var errSilent = errors.New("no router answers")
 // forwards are changes that put forwards back.
 func forwards(ports ...string) (all []plan.Change) {
 	for _, p := range ports {
-		all = append(all, plan.Change{Party: "router", Key: plan.Key{Kind: "forward", Name: "tcp/" + p}, Action: plan.Create, After: []string{"10.10.10.10:" + p}})
+		all = append(all, plan.Change{Target: plan.ParseTarget("router"), Key: plan.Key{Kind: "forward", Name: "tcp/" + p}, Action: plan.Create, After: []string{"10.10.10.10:" + p}})
 	}
 	return all
 }

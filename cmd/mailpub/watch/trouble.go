@@ -107,7 +107,7 @@ func see(f Found) picture {
 		}
 	}
 	for _, e := range f.Unread {
-		p.add(&trouble{Subject: "read " + e.Party, Got: e.Err.Error(), Hint: "what it has can't be compared until it answers", soft: true})
+		p.add(&trouble{Subject: "read " + e.Target.String(), Got: e.Err.Error(), Hint: "what it has can't be compared until it answers", soft: true})
 	}
 	switch {
 	case f.Err != nil && disputed(f.Sightings):
