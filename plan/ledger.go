@@ -38,7 +38,8 @@ type Ledger struct {
 func NewLedger(site string) *Ledger { return &Ledger{Site: site, entries: map[Key]*Entry{}} }
 
 // Store keeps a ledger. Save returns when the ledger is safe on disk, and either
-// replaces what was there as a whole or leaves it.
+// replaces what was there as a whole or leaves it. A save under a lock that was lost
+// meanwhile wraps ErrLockLost and saves nothing.
 type Store interface{ Save(*Ledger) error }
 
 // Get returns the entry of a key.

@@ -67,7 +67,7 @@ Exit code: 0 when all is done, else 1.`,
 				return errors.New("--cutover goes by the config, not by a saved plan")
 			}
 			if cutover {
-				if err := a.locked(cmd.Context(), cfg, func(*ledger.File, *plan.Ledger) error { return a.makeKeys(cfg) }); err != nil {
+				if err := a.locked(cmd.Context(), cfg, func(plan.Lock, *plan.Ledger) error { return a.makeKeys(cfg) }); err != nil {
 					return err
 				}
 				return a.cutover(cmd.Context(), cfg, ok, wait, patience)
@@ -82,7 +82,7 @@ Exit code: 0 when all is done, else 1.`,
 			}
 			var written []plan.Change
 			var w *world
-			err = a.locked(cmd.Context(), cfg, func(f *ledger.File, l *plan.Ledger) error {
+			err = a.locked(cmd.Context(), cfg, func(f plan.Lock, l *plan.Ledger) error {
 				if saved == nil { // a saved plan is carried out to the letter
 					if err := a.makeKeys(cfg); err != nil {
 						return err
@@ -117,21 +117,22 @@ Exit code: 0 when all is done, else 1.`,
 }
 
 // locked runs f while no other mailpub works on the site.
-func (a *app) locked(ctx context.Context, cfg *config.Config, f func(*ledger.File, *plan.Ledger) error) error {
-	file, l, err := ledger.Open(ctx, stateDir(cfg), cfg.Site, 0)
-	if errors.Is(err, ledger.ErrLocked) {
+func (a *app) locked(ctx context.Context, cfg *config.Config, f func(plan.Lock, *plan.Ledger) error) error {
+	backend := ledger.Files{Dir: stateDir(cfg), Site: cfg.Site}
+	lock, err := backend.Lock(ctx, 0)
+	if errors.Is(err, plan.ErrLocked) {
 		fmt.Fprintf(a.err, "waiting up to %v: %v\n", lockWait, err)
-		file, l, err = ledger.Open(ctx, stateDir(cfg), cfg.Site, lockWait)
+		lock, err = backend.Lock(ctx, lockWait)
 	}
 	if err != nil {
 		return err
 	}
-	defer file.Close()
-	return f(file, l)
+	defer lock.Unlock()
+	return f(lock, lock.Ledger())
 }
 
 // carryOut shows a plan, asks, and applies it.
-func (a *app) carryOut(ctx context.Context, w *world, p *plan.Plan, f *ledger.File, ok consent) error {
+func (a *app) carryOut(ctx context.Context, w *world, p *plan.Plan, f plan.Lock, ok consent) error {
 	out := a.out
 	if a.json {
 		out = a.err

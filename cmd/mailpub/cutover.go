@@ -15,7 +15,6 @@ import (
 	"github.com/mailpub/mailpub/cmd/mailpub/config"
 	"github.com/mailpub/mailpub/plan"
 	"github.com/mailpub/mailpub/plan/durable"
-	"github.com/mailpub/mailpub/plan/ledger"
 	"github.com/mailpub/mailpub/plan/mail"
 )
 
@@ -104,8 +103,8 @@ func (m *mover) run(ctx context.Context) (left time.Duration, err error) {
 }
 
 // step runs one step on a fresh plan while nobody else works on the site.
-func (m *mover) step(ctx context.Context, do func(context.Context, *world, *plan.Plan, *ledger.File) error) error {
-	return m.locked(ctx, m.cfg, func(f *ledger.File, l *plan.Ledger) error {
+func (m *mover) step(ctx context.Context, do func(context.Context, *world, *plan.Plan, plan.Lock) error) error {
+	return m.locked(ctx, m.cfg, func(f plan.Lock, l *plan.Ledger) error {
 		w, p, err := m.plan(ctx, m.cfg, l)
 		if err != nil {
 			return err
@@ -123,7 +122,7 @@ func (m *mover) save() error {
 }
 
 // lower carries out everything but the move itself, and lowers the TTL of what will move.
-func (m *mover) lower(ctx context.Context, w *world, p *plan.Plan, f *ledger.File) error {
+func (m *mover) lower(ctx context.Context, w *world, p *plan.Plan, f plan.Lock) error {
 	movers := mail.Movers(p.Changes)
 	if len(movers) == 0 && m.state == nil {
 		fmt.Fprintln(m.out, "Nothing that is live moves; this is an ordinary apply.")
@@ -216,7 +215,7 @@ func (m *mover) waitOut(ctx context.Context) (time.Duration, error) {
 }
 
 // change moves the records, still with the lower TTL, and has it proved.
-func (m *mover) change(ctx context.Context, w *world, p *plan.Plan, f *ledger.File) error {
+func (m *mover) change(ctx context.Context, w *world, p *plan.Plan, f plan.Lock) error {
 	m.say("3. Moving %s.", m.moving())
 	moved := *p
 	moved.Changes = m.state.Hold(p.Changes)
@@ -236,7 +235,7 @@ func (m *mover) change(ctx context.Context, w *world, p *plan.Plan, f *ledger.Fi
 }
 
 // restore gives the records the TTL that the config wants.
-func (m *mover) restore(ctx context.Context, w *world, p *plan.Plan, f *ledger.File) error {
+func (m *mover) restore(ctx context.Context, w *world, p *plan.Plan, f plan.Lock) error {
 	m.say("4. Restoring the TTL.")
 	if err := m.carryOut(ctx, w, p, f, m.ok); err != nil {
 		return err

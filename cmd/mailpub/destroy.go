@@ -6,7 +6,6 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/mailpub/mailpub/plan"
-	"github.com/mailpub/mailpub/plan/ledger"
 )
 
 func (a *app) destroyCommand() *cobra.Command {
@@ -27,7 +26,7 @@ Exit code: 0 when all is gone, else 1.`,
 			if err != nil {
 				return err
 			}
-			return a.locked(cmd.Context(), cfg, func(f *ledger.File, l *plan.Ledger) error {
+			return a.locked(cmd.Context(), cfg, func(f plan.Lock, l *plan.Ledger) error {
 				w, err := a.meet(cmd.Context(), cfg, l)
 				if err != nil {
 					return err

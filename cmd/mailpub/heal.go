@@ -9,7 +9,6 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/mailpub/mailpub/plan"
-	"github.com/mailpub/mailpub/plan/ledger"
 )
 
 func (a *app) healCommand() *cobra.Command {
@@ -31,7 +30,7 @@ Exit code: 0 when it is there again, else 1.`,
 			if err != nil {
 				return err
 			}
-			return a.locked(cmd.Context(), cfg, func(f *ledger.File, l *plan.Ledger) error {
+			return a.locked(cmd.Context(), cfg, func(f plan.Lock, l *plan.Ledger) error {
 				w, err := a.meet(cmd.Context(), cfg, l)
 				if err == nil {
 					err = w.routerErr
@@ -78,7 +77,7 @@ func (w *world) forwardsCalled(name string) (called []plan.Item, err error) {
 
 // heal heals forwards one by one. The ledger keeps each new grant; a process that dies in
 // between leaves a forward that plan finds gone.
-func (a *app) heal(ctx context.Context, w *world, f *ledger.File, called []plan.Item) error {
+func (a *app) heal(ctx context.Context, w *world, f plan.Lock, called []plan.Item) error {
 	for _, it := range called {
 		grant, err := w.router.Heal(ctx, it)
 		if e, known := w.ledger.Get(it.Key); known {

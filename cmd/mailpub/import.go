@@ -11,7 +11,6 @@ import (
 	"github.com/mailpub/mailpub/cmd/mailpub/config"
 	"github.com/mailpub/mailpub/cmd/mailpub/draft"
 	"github.com/mailpub/mailpub/plan"
-	"github.com/mailpub/mailpub/plan/ledger"
 )
 
 func (a *app) importCommand() *cobra.Command {
@@ -110,7 +109,7 @@ func (b *beginning) compare(ctx context.Context, cfg *config.Config, adopt bool)
 		}
 		return nil
 	}
-	return a.locked(ctx, cfg, func(f *ledger.File, l *plan.Ledger) error {
+	return a.locked(ctx, cfg, func(f plan.Lock, l *plan.Ledger) error {
 		w, p, err := a.plan(ctx, cfg, l)
 		if err != nil {
 			return err

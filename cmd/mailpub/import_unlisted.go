@@ -8,7 +8,6 @@ import (
 
 	"github.com/mailpub/mailpub/nat"
 	"github.com/mailpub/mailpub/plan"
-	"github.com/mailpub/mailpub/plan/ledger"
 )
 
 // unlisted are the forwards that a plan would make on a router that can't say whether it has them.
@@ -46,7 +45,7 @@ func (a *app) tellUnlisted(w *world, list []plan.Change) {
 // haveConfirmed has the router confirm forwards that it can't list, and takes everything else into the
 // ledger. Whether they were there before nobody can tell, so they count as if they had been:
 // destroy leaves them, and they end with their leases.
-func (a *app) haveConfirmed(ctx context.Context, w *world, p *plan.Plan, f *ledger.File, list []plan.Change) error {
+func (a *app) haveConfirmed(ctx context.Context, w *world, p *plan.Plan, f plan.Lock, list []plan.Change) error {
 	err := a.carryOut(ctx, w, p, f, consent{yes: true})
 	kept := 0
 	for _, c := range list {

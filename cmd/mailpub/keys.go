@@ -13,7 +13,6 @@ import (
 	"github.com/mailpub/mailpub/mailsvc"
 	"github.com/mailpub/mailpub/mailsvc/dkim"
 	"github.com/mailpub/mailpub/plan"
-	"github.com/mailpub/mailpub/plan/ledger"
 	"github.com/mailpub/mailpub/plan/mail"
 	"github.com/mailpub/mailpub/providers/dnscheck"
 )
@@ -164,7 +163,7 @@ the first one away some days later, when no mail signed with it is under way.`,
 				return err
 			}
 			if make {
-				err = a.locked(cmd.Context(), cfg, func(*ledger.File, *plan.Ledger) error { return a.makeKeys(cfg) })
+				err = a.locked(cmd.Context(), cfg, func(plan.Lock, *plan.Ledger) error { return a.makeKeys(cfg) })
 				if err != nil {
 					return err
 				}

@@ -6,7 +6,6 @@ import (
 
 	"github.com/mailpub/mailpub/nat"
 	"github.com/mailpub/mailpub/plan"
-	"github.com/mailpub/mailpub/plan/ledger"
 )
 
 // nextStep says in one line what to do about an error, where that is known.
@@ -27,7 +26,7 @@ func (a *app) nextStep(err error) string {
 		return "change the config until the plan is empty, or run apply --adopt to bring about what it says; destroy puts things back"
 	case errors.Is(err, plan.ErrStale):
 		return "run plan again, look at it, and apply the new one"
-	case errors.Is(err, ledger.ErrLocked):
+	case errors.Is(err, plan.ErrLocked):
 		return "wait for it to end, or end it"
 	case errors.Is(err, errNobodyToAsk):
 		return "say --yes to carry out the plan without a question"

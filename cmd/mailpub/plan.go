@@ -1,6 +1,7 @@
 package main
 
 import (
+	"context"
 	"encoding/json"
 	"fmt"
 	"os"
@@ -34,14 +35,14 @@ func (a *app) site() (*config.Config, *plan.Ledger, error) {
 	var unread error
 	var reading sync.WaitGroup
 	dir, site := read.Ledger()
-	reading.Go(func() { l, unread = ledger.Read(dir, site) })
+	reading.Go(func() { l, unread = ledger.Files{Dir: dir, Site: site}.Read(context.Background()) })
 	cfg, err := read.Check()
 	reading.Wait()
 	if err != nil {
 		return nil, nil, err
 	}
 	if dir != stateDir(cfg) || site != cfg.Site {
-		l, unread = ledger.Read(stateDir(cfg), cfg.Site)
+		l, unread = ledger.Files{Dir: stateDir(cfg), Site: cfg.Site}.Read(context.Background())
 	}
 	return cfg, l, unread
 }

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"context"
 	"syscall"
 	"testing"
 	"time"
@@ -14,7 +15,7 @@ import (
 // grants are what the router granted of the forwards, as the ledger has it.
 func (s *siteInLab) grants() map[plan.Key]plan.Grant {
 	s.t.Helper()
-	l, err := ledger.Read(s.dir+"/.mailpub", "nomeazienda")
+	l, err := ledger.Files{Dir: s.dir + "/.mailpub", Site: "nomeazienda"}.Read(context.Background())
 	if err != nil {
 		s.t.Fatal(err)
 	}

@@ -16,14 +16,15 @@ import (
 
 // repair puts back what was ordered, under the lock.
 func (s *watched) repair(ctx context.Context, o watch.Order) (out watch.Outcome, err error) {
-	file, l, err := ledger.Open(ctx, stateDir(s.cfg), s.cfg.Site, 0)
-	if errors.Is(err, ledger.ErrLocked) {
+	file, err := ledger.Files{Dir: stateDir(s.cfg), Site: s.cfg.Site}.Lock(ctx, 0)
+	if errors.Is(err, plan.ErrLocked) {
 		return out, watch.ErrBusy
 	}
 	if err != nil {
 		return out, err
 	}
-	defer file.Close()
+	defer file.Unlock()
+	l := file.Ledger()
 	rest := slices.DeleteFunc(slices.Clone(o.Kinds), func(k string) bool { return k == watch.Router })
 	if len(rest) < len(o.Kinds) { // at once, whatever the others have
 		err = s.repairRouter(ctx, l, file, &out)
@@ -36,7 +37,7 @@ func (s *watched) repair(ctx context.Context, o watch.Order) (out watch.Outcome,
 }
 
 // repairRouter asks nobody but the router.
-func (s *watched) repairRouter(ctx context.Context, l *plan.Ledger, file *ledger.File, out *watch.Outcome) error {
+func (s *watched) repairRouter(ctx context.Context, l *plan.Ledger, file plan.Lock, out *watch.Outcome) error {
 	w := newWorld(s.cfg, l)
 	six := pinholeAddress(s.cfg.PlanSite(), l)
 	s.a.openRouter(ctx, w, six)
@@ -56,7 +57,7 @@ func (s *watched) repairRouter(ctx context.Context, l *plan.Ledger, file *ledger
 // errMoved means that the public address is not the one any more that DNS was to follow.
 var errMoved = errors.New("the public address changed again meanwhile")
 
-func (s *watched) repairRest(ctx context.Context, l *plan.Ledger, file *ledger.File, kinds []string, agreed []netip.Addr, out *watch.Outcome) error {
+func (s *watched) repairRest(ctx context.Context, l *plan.Ledger, file plan.Lock, kinds []string, agreed []netip.Addr, out *watch.Outcome) error {
 	w, p, err := s.a.plan(ctx, s.cfg, l)
 	if err != nil {
 		return err
@@ -89,7 +90,7 @@ func (s *watched) repairRest(ctx context.Context, l *plan.Ledger, file *ledger.F
 }
 
 // carryOut applies a plan that was cut down to repairs.
-func (s *watched) carryOut(ctx context.Context, w *world, p *plan.Plan, file *ledger.File, out *watch.Outcome) error {
+func (s *watched) carryOut(ctx context.Context, w *world, p *plan.Plan, file plan.Lock, out *watch.Outcome) error {
 	out.Found = append(out.Found, p.Changes...)
 	touched := func(e plan.PartyError) bool {
 		return !slices.ContainsFunc(p.Changes, func(c plan.Change) bool { return c.Target == e.Target && c.Writes() })

@@ -62,7 +62,7 @@ func (a *app) watchSite(ctx context.Context, cfg *config.Config, digest string) 
 		Lead: func(ctx context.Context, waiting func(string)) (func(), error) {
 			return ledger.Lead(ctx, dir, cfg.Site, waiting)
 		},
-		Busy:   func() bool { return ledger.Busy(dir, cfg.Site) },
+		Busy:   func() bool { return ledger.Files{Dir: dir, Site: cfg.Site}.Locked(context.Background()) },
 		Memory: memory(filepath.Join(dir, cfg.Site+".watch.json")),
 	}, nil
 }
@@ -113,7 +113,7 @@ func (m memory) Save(data []byte) error { return durable.Replace(string(m), appe
 // look plans and verifies, and goes as far as it can.
 func (s *watched) look(ctx context.Context) (f watch.Found) {
 	f.Report.Site = s.cfg.Site
-	l, err := ledger.Read(stateDir(s.cfg), s.cfg.Site)
+	l, err := ledger.Files{Dir: stateDir(s.cfg), Site: s.cfg.Site}.Read(ctx)
 	if err == nil {
 		err = s.survey(ctx, l, &f)
 	}

@@ -6,8 +6,6 @@ import (
 	"path/filepath"
 	"time"
 
-	"github.com/gofrs/flock"
-
 	"github.com/mailpub/mailpub/plan/durable"
 )
 
@@ -21,17 +19,18 @@ func Lead(ctx context.Context, dir, site string, waiting func(who string)) (rele
 	if err := durable.MakePrivate(dir); err != nil {
 		return nil, fmt.Errorf("state directory: %w", err)
 	}
-	f := &File{lock: flock.New(filepath.Join(dir, site+".watch.lock"), flock.SetPermissions(0o600))}
-	ok, err := f.lock.TryLock()
+	path := filepath.Join(dir, site+".watch.lock")
+	h := &holding{newFlock(path)}
+	ok, err := h.flock.TryLock()
 	if err == nil && !ok {
-		waiting(f.holder())
-		ok, err = f.lock.TryLockContext(ctx, leadAgain)
+		waiting(holder(path))
+		ok, err = h.flock.TryLockContext(ctx, leadAgain)
 	}
 	if err != nil || !ok {
-		return nil, fmt.Errorf("lock %s: %w", f.lock.Path(), err)
+		return nil, fmt.Errorf("lock %s: %w", path, err)
 	}
-	if err := f.sign(); err != nil {
+	if err := h.sign(); err != nil {
 		return nil, err
 	}
-	return func() { f.Close() }, nil
+	return func() { h.release() }, nil
 }

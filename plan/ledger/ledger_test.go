@@ -13,15 +13,32 @@ import (
 
 	"github.com/mailpub/mailpub/plan"
 	"github.com/mailpub/mailpub/plan/mail"
+	"github.com/mailpub/mailpub/plan/plantest"
 )
 
-func open(t *testing.T, dir string, wait time.Duration) (*File, *plan.Ledger, error) {
+// The files pass the suite of every backend. Removing the lock file takes a lock away.
+func TestBackend(t *testing.T) {
+	plantest.RunBackend(t, func(t *testing.T) plantest.Backends {
+		dir := filepath.Join(t.TempDir(), "new", "state")
+		return plantest.Backends{
+			Open: func(_ *testing.T, site string) plan.Backend { return Files{Dir: dir, Site: site} },
+			Steal: func(t *testing.T, site string) {
+				if err := os.Remove(Files{Dir: dir, Site: site}.lockPath()); err != nil {
+					t.Fatal(err)
+				}
+			},
+		}
+	})
+}
+
+func open(t *testing.T, dir string, wait time.Duration) (plan.Lock, *plan.Ledger, error) {
 	t.Helper()
-	f, l, err := Open(t.Context(), dir, "office", wait)
-	if err == nil {
-		t.Cleanup(func() { f.Close() })
+	f, err := Files{Dir: dir, Site: "office"}.Lock(t.Context(), wait)
+	if err != nil {
+		return nil, nil, err
 	}
-	return f, l, err
+	t.Cleanup(func() { f.Unlock() })
+	return f, f.Ledger(), nil
 }
 
 func entry() plan.Entry {
@@ -38,7 +55,7 @@ func TestSaveAndOpenAgain(t *testing.T) {
 	if err := f.Save(l); err != nil {
 		t.Fatal(err)
 	}
-	if err := f.Close(); err != nil {
+	if err := f.Unlock(); err != nil {
 		t.Fatal(err)
 	}
 	_, l, err = open(t, dir, 0)
@@ -61,18 +78,18 @@ func TestSecondProcessWaitsOrSaysWho(t *testing.T) {
 		t.Fatal(err)
 	}
 	_, _, err = open(t, dir, 60*time.Millisecond)
-	if !errors.Is(err, ErrLocked) || !strings.Contains(err.Error(), "process ") {
+	if !errors.Is(err, plan.ErrLocked) || !strings.Contains(err.Error(), "process ") {
 		t.Errorf("error %v, want ErrLocked with the holder", err)
 	}
 	got := make(chan error, 1)
 	go func() {
-		f, _, err := Open(context.Background(), dir, "office", time.Minute)
+		f, err := Files{Dir: dir, Site: "office"}.Lock(context.Background(), time.Minute)
 		if err == nil {
-			err = f.Close()
+			err = f.Unlock()
 		}
 		got <- err
 	}()
-	first.Close()
+	first.Unlock()
 	if err := <-got; err != nil {
 		t.Errorf("the one that waited: %v", err)
 	}
@@ -118,8 +135,9 @@ func TestSaveReplacesAsAWhole(t *testing.T) {
 		t.Fatal(err)
 	}
 	// The new ledger can't be put in place: a directory stands where the file should be.
-	f.path = filepath.Join(dir, "taken")
-	if err := os.MkdirAll(filepath.Join(f.path, "full"), 0o700); err != nil {
+	taken := filepath.Join(dir, "taken")
+	f.(*lock).path = taken
+	if err := os.MkdirAll(filepath.Join(taken, "full"), 0o700); err != nil {
 		t.Fatal(err)
 	}
 	l.Put(entry())

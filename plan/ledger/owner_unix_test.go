@@ -24,17 +24,17 @@ func TestRootLeavesNothingOfItsOwn(t *testing.T) {
 		t.Fatal(err)
 	}
 	state := filepath.Join(dir, "state")
-	f, l, err := Open(t.Context(), state, "office", 0)
+	f, err := Files{Dir: state, Site: "office"}.Lock(t.Context(), 0)
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer f.Close()
+	defer f.Unlock()
 	release, err := Lead(t.Context(), state, "office", func(string) {})
 	if err != nil {
 		t.Fatal(err)
 	}
 	defer release()
-	if err := f.Save(l); err != nil {
+	if err := f.Save(f.Ledger()); err != nil {
 		t.Fatal(err)
 	}
 	left, err := filepath.Glob(filepath.Join(state, "*"))

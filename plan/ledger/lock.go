@@ -1,0 +1,128 @@
+package ledger
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/gofrs/flock"
+
+	"github.com/mailpub/mailpub/plan"
+	"github.com/mailpub/mailpub/plan/durable"
+)
+
+// retry is how often a process that waits for a ledger's lock tries to get it.
+const retry = 50 * time.Millisecond
+
+// holding is a lock file that this process holds.
+type holding struct{ flock *flock.Flock }
+
+func newFlock(path string) *flock.Flock { return flock.New(path, flock.SetPermissions(0o600)) }
+
+// acquire takes the lock of a file, which is made if need be. While another process holds it, it
+// waits until wait has passed or ctx is done.
+func acquire(ctx context.Context, path string, wait time.Duration) (*holding, error) {
+	h := &holding{newFlock(path)}
+	ctx, cancel := context.WithTimeout(ctx, wait)
+	defer cancel()
+	ok, err := h.flock.TryLock()
+	if err == nil && !ok && wait > 0 {
+		ok, err = h.flock.TryLockContext(ctx, retry)
+	}
+	switch {
+	case ok:
+		return h, h.sign()
+	case err == nil || errors.Is(err, context.DeadlineExceeded):
+		return nil, plan.LockedError{Holder: holder(path)}
+	default:
+		return nil, fmt.Errorf("lock %s: %w", path, err)
+	}
+}
+
+// isHeld reports whether another process holds the lock of a file.
+func isHeld(path string) bool {
+	if _, err := os.Stat(path); err != nil {
+		return false
+	}
+	f := flock.New(path)
+	free, err := f.TryRLock()
+	if free {
+		f.Unlock()
+	}
+	return err == nil && !free
+}
+
+// check fails where the lock is given back, or where its file is another one by now, so that
+// somebody else may hold that.
+func (h *holding) check() error {
+	if !h.flock.Locked() {
+		return plan.ErrLockLost
+	}
+	own, err := h.flock.Stat()
+	if err != nil {
+		return fmt.Errorf("%w: %w", plan.ErrLockLost, err)
+	}
+	there, err := os.Stat(h.flock.Path())
+	if err != nil {
+		return fmt.Errorf("%w: %w", plan.ErrLockLost, err)
+	}
+	if !os.SameFile(own, there) {
+		return fmt.Errorf("%w: %s was replaced", plan.ErrLockLost, h.flock.Path())
+	}
+	return nil
+}
+
+// release gives the lock back.
+func (h *holding) release() error {
+	if !h.flock.Locked() {
+		return nil
+	}
+	if h.check() == nil {
+		os.Remove(holderPath(h.flock.Path()))
+	}
+	return h.flock.Unlock()
+}
+
+// holderPath is a file of its own, because a locked file can't be read on Windows.
+func holderPath(lock string) string { return lock + ".holder" }
+
+// sign notes who holds the lock, for whoever has to wait. What root leaves must not keep out a
+// service that runs as the directory's owner. Where it fails, the lock is given back.
+func (h *holding) sign() error {
+	path := h.flock.Path()
+	host, _ := os.Hostname()
+	note := fmt.Sprintf("process %d on %s since %s", os.Getpid(), host, time.Now().Format(time.DateTime))
+	if err := errors.Join(durable.Inherit(path), writeAnew(holderPath(path), note)); err != nil {
+		h.flock.Unlock()
+		return fmt.Errorf("lock: %w", err)
+	}
+	return nil
+}
+
+// writeAnew writes a file in the place of one that another user may have left. One that a reader has
+// open on Windows can't be removed, but written.
+func writeAnew(path, text string) error {
+	if err := os.Remove(path); err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return os.WriteFile(path, []byte(text), 0o600)
+	}
+	file, err := os.OpenFile(path, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o600)
+	if err != nil {
+		return err
+	}
+	_, err = file.WriteString(text)
+	return errors.Join(err, file.Close(), durable.Inherit(path))
+}
+
+// holder is who holds the lock of a file, as that one noted it.
+func holder(lock string) string {
+	note, err := os.ReadFile(holderPath(lock))
+	if err != nil || len(note) == 0 {
+		return "lock " + strconv.Quote(lock) + " is held"
+	}
+	return strings.TrimSpace(string(note))
+}
