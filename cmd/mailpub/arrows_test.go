@@ -54,6 +54,10 @@ var arrows = map[string][]string{
 	"nat":                      {"plan", "nat"},
 	"nat/igd":                  {},
 	"mailsvc":                  {"plan", "mailsvc"},
+	"mailsvc/smtpclient":       {"plan/sockerr"},
+	"mailsvc/smtptest":         {},
+	"mailsvc/smuggling":        {},
+	"mailsvc/check":            {"plan", "mailsvc", "mailsvc/smtpclient", "mailsvc/smuggling"},
 	"mailsvc/receiver":         {},
 	"examples":                 {},
 }

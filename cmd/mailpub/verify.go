@@ -10,7 +10,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/mailpub/mailpub/cmd/mailpub/explain"
-	"github.com/mailpub/mailpub/mailsvc"
+	"github.com/mailpub/mailpub/mailsvc/check"
 	"github.com/mailpub/mailpub/nat"
 	"github.com/mailpub/mailpub/plan"
 	"github.com/mailpub/mailpub/plan/mail"
@@ -196,7 +196,7 @@ func (w *world) checkers(only []string) []plan.Checker {
 
 // allCheckers are those of every room; outside says which are to be had from the probe.
 func (w *world) allCheckers(outside []string) []plan.Checker {
-	return slices.Concat(mailsvc.Checks(w.mailFacts()), nat.Checks(w.routerFacts()), w.outsideChecks(outside), w.publicChecks(),
+	return slices.Concat(check.Checkers(w.mailFacts()), nat.Checks(w.routerFacts()), w.outsideChecks(outside), w.publicChecks(),
 		dnscheck.Checks(w.published()), w.policies().Checks(w.site.Domains))
 }
 
