@@ -14,7 +14,7 @@ import (
 	"github.com/mailpub/mailpub/mailsvc/smtpclient"
 	"github.com/mailpub/mailpub/plan"
 	"github.com/mailpub/mailpub/plan/mail"
-	"github.com/mailpub/mailpub/providers"
+	"github.com/mailpub/mailpub/providers/dnscheck"
 )
 
 // signing fills in what DNS is to say of the domains' DKIM keys.
@@ -123,9 +123,9 @@ func (w *world) shown(ctx context.Context, port uint16) ([]*x509.Certificate, er
 }
 
 // selectors are the DKIM keys of a domain, as the checks need them.
-func (w *world) selectors(d config.Domain) (list []providers.Selector) {
+func (w *world) selectors(d config.Domain) (list []dnscheck.Selector) {
 	for _, k := range d.DKIM {
-		s := providers.Selector{Name: k.Selector}
+		s := dnscheck.Selector{Name: k.Selector}
 		if key, err := readKey(w.cfg, d, k); err == nil {
 			s.Proves = key.SignedBy
 		}

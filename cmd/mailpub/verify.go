@@ -17,7 +17,7 @@ import (
 	"github.com/mailpub/mailpub/nat/hostfirewall"
 	"github.com/mailpub/mailpub/plan"
 	"github.com/mailpub/mailpub/plan/mail"
-	"github.com/mailpub/mailpub/providers"
+	"github.com/mailpub/mailpub/providers/dnscheck"
 )
 
 // verifyFlags is what the command line says of verify.
@@ -200,16 +200,16 @@ func (w *world) checkers(only []string) []plan.Checker {
 // allCheckers are those of every room; outside says which are to be had from the probe.
 func (w *world) allCheckers(outside []string) []plan.Checker {
 	return slices.Concat(check.Checkers(w.mailFacts()), routercheck.Checkers(w.routerFacts()), w.outsideChecks(outside), w.publicChecks(),
-		providers.Checks(w.published()), w.policies().Checks(w.site.Domains))
+		dnscheck.Checks(w.published()), w.policies().Checks(w.site.Domains))
 }
 
 // dnsFacts is what asking about the site's names takes.
-func (w *world) dnsFacts() providers.Facts {
+func (w *world) dnsFacts() dnscheck.Facts {
 	public := w.site.Public
 	if len(w.site.Shut) > 0 { // not published by IPv6, on purpose
 		public = slices.DeleteFunc(slices.Clone(public), func(a netip.Addr) bool { return mail.AddressType(a) == "AAAA" })
 	}
-	f := providers.Facts{Host: w.site.Host, Public: public, Resolver: w.resolver, Nameservers: map[string][]string{}}
+	f := dnscheck.Facts{Host: w.site.Host, Public: public, Resolver: w.resolver, Nameservers: map[string][]string{}}
 	for _, z := range w.cfg.Zones {
 		if len(z.Nameservers) > 0 {
 			f.Nameservers[mail.FQDN(z.Name)] = z.Nameservers
@@ -219,7 +219,7 @@ func (w *world) dnsFacts() providers.Facts {
 }
 
 // published is everything that should be found in DNS.
-func (w *world) published() providers.Facts {
+func (w *world) published() dnscheck.Facts {
 	f := w.dnsFacts()
 	f.Own = w.behindRouter()
 	for _, c := range w.site.Service.Collectors {
@@ -230,7 +230,7 @@ func (w *world) published() providers.Facts {
 	f.BlockLists = w.cfg.Verify.DNSBL
 	f.HostsFile, f.DANE, f.Served = w.cfg.HostsFile(), w.site.DANE.Ports, w.shown
 	for i, d := range w.site.Domains {
-		pd := providers.Domain{Name: d.Name, MX: d.MX, DMARC: d.DMARC.Policy != "", TLSRPT: len(d.TLSRPT) > 0, Services: d.Services, Autoconfig: d.Autoconfig,
+		pd := dnscheck.Domain{Name: d.Name, MX: d.MX, DMARC: d.DMARC.Policy != "", TLSRPT: len(d.TLSRPT) > 0, Services: d.Services, Autoconfig: d.Autoconfig,
 			DKIM: w.selectors(w.cfg.Domains[i])}
 		if policy := d.Policy(); policy != nil {
 			pd.PolicyID = mail.PolicyID(policy)

@@ -17,7 +17,7 @@ import (
 	routercheck "github.com/mailpub/mailpub/nat/check"
 	"github.com/mailpub/mailpub/plan"
 	"github.com/mailpub/mailpub/plan/mail"
-	"github.com/mailpub/mailpub/providers"
+	"github.com/mailpub/mailpub/providers/dnscheck"
 )
 
 // everyChecker returns the checkers of a site that calls for all of them.
@@ -28,8 +28,8 @@ func everyChecker() []plan.Checker {
 	return slices.Concat(
 		check.Checkers(check.Facts{Sends: true, Collectors: []string{"pop.example.net"}, Accounts: true, Backups: make([]check.Backup, 1), Mailbox: &check.Mailbox{}}),
 		routercheck.Checkers(routercheck.Facts{}), w.outsideChecks(nil), w.publicChecks(),
-		providers.Checks(providers.Facts{Zones: []string{"nomeazienda.it"}, BlockLists: []string{"bl.example.net"}, Owned: make([]plan.Entry, 1), Domains: []providers.Domain{{
-			DKIM: make([]providers.Selector, 1), Services: make([]mail.Service, 1), Autoconfig: "autoconfig.nomeazienda.it"}}}),
+		dnscheck.Checks(dnscheck.Facts{Zones: []string{"nomeazienda.it"}, BlockLists: []string{"bl.example.net"}, Owned: make([]plan.Entry, 1), Domains: []dnscheck.Domain{{
+			DKIM: make([]dnscheck.Selector, 1), Services: make([]mail.Service, 1), Autoconfig: "autoconfig.nomeazienda.it"}}}),
 		(&sts.Fetcher{}).Checks([]mail.Domain{policy}))
 }
 
