@@ -1,7 +1,7 @@
-// Package mailsvc is the room of the mail service: it sets up mail servers, and is the
-// only writer of their files; it holds SMTP dialogs with them, for the gate before MX
-// and for the checks.
+// Package mailsvc is the drivers of mail servers: it says what a site needs in each server's
+// own settings, reads them, and is the only writer of their files.
 //
-// It knows SMTP and the servers' settings. It knows nothing of DNS or routers: who asks
-// says which address, which domains, which ports.
+// It knows the servers' settings. It does not know how to check them from the network (check)
+// or how to speak SMTP (smtpclient), and nothing of DNS or routers: who calls says which
+// address, which domains, which ports.
 package mailsvc

@@ -5,6 +5,7 @@ import (
 	"strings"
 
 	"github.com/mailpub/mailpub/mailsvc/command"
+	"github.com/mailpub/mailpub/mailsvc/smtpclient"
 )
 
 // Trace is how a kind of mail server is known: by what it says, and by what is installed.
@@ -30,7 +31,7 @@ func Traces() []Trace {
 }
 
 // TypeOf returns the type of the server that sent a greeting; "" if the greeting does not tell.
-func TypeOf(greeting Reply) string {
+func TypeOf(greeting smtpclient.Reply) string {
 	text := " " + strings.Join(greeting.Lines, " ") + " "
 	for _, t := range Traces() {
 		if t.Greeting != "" && strings.Contains(text, " "+t.Greeting+" ") {

@@ -6,6 +6,8 @@ import (
 	"runtime"
 	"slices"
 	"testing"
+
+	"github.com/mailpub/mailpub/mailsvc/smtpclient"
 )
 
 func TestTypeOf(t *testing.T) {
@@ -18,7 +20,7 @@ func TestTypeOf(t *testing.T) {
 		"postfix.example.org ESMTP ready":                                                "",
 		"mx.example.org Microsoft ESMTP MAIL Service ready at Tue, 24 Nov 2026 18:00:00": "",
 	} {
-		if got := TypeOf(Reply{Code: 220, Lines: []string{greeting}}); got != want {
+		if got := TypeOf(smtpclient.Reply{Code: 220, Lines: []string{greeting}}); got != want {
 			t.Errorf("%q: %q, want %q", greeting, got, want)
 		}
 	}

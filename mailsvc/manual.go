@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 
+	"github.com/mailpub/mailpub/mailsvc/smtpclient"
 	"github.com/mailpub/mailpub/plan"
 	"github.com/mailpub/mailpub/plan/mail"
 )
@@ -17,10 +18,10 @@ import (
 //	{"service", "recipient postmaster@nomeazienda.it"}  accepted
 //	{"service", "relaying"}                             refused
 type Manual struct {
-	Addr   string // host:port on the LAN
-	Domain string // one of its own, without a final dot; "": what needs one is not asked
-	Dial   Dial   // nil dials
-	Words  Words  // where this server has each setting; nil: any server
+	Addr   string          // host:port on the LAN
+	Domain string          // one of its own, without a final dot; "": what needs one is not asked
+	Dial   smtpclient.Dial // nil dials
+	Words  Words           // where this server has each setting; nil: any server
 
 	// Shown returns what the server's own commands say, by the names of needs; nil where
 	// there is none. It beats what SMTP shows.
@@ -49,8 +50,8 @@ func (m *Manual) Read(ctx context.Context, keys []plan.Key) ([]plan.Item, error)
 			return nil, err
 		}
 	}
-	a := asker{dial: m.Dial, addr: m.Addr}
-	defer a.close()
+	a := smtpclient.Prober{Dial: m.Dial, Addr: m.Addr}
+	defer a.Close()
 	var items []plan.Item
 	for _, k := range keys {
 		it := plan.Item{Key: k}
@@ -76,11 +77,11 @@ const (
 )
 
 // observe asks by SMTP. What the server is seen not to do is nil without a reason.
-func (m *Manual) observe(ctx context.Context, a *asker, k plan.Key) (lines []string, unknown string) {
+func (m *Manual) observe(ctx context.Context, a *smtpclient.Prober, k plan.Key) (lines []string, unknown string) {
 	need, name := SplitNeed(k)
 	switch need {
 	case mail.NeedHostname, mail.NeedListen:
-		greeting, err := a.greeting(ctx)
+		greeting, err := a.Greeting(ctx)
 		if err != nil {
 			return nil, m.silence(err)
 		}
@@ -93,7 +94,7 @@ func (m *Manual) observe(ctx context.Context, a *asker, k plan.Key) (lines []str
 	case mail.NeedDomain:
 		return m.takes(ctx, a, "postmaster@"+name, mail.Served)
 	case mail.NeedRelaying:
-		return m.refuses(ctx, a, "<>", "mailpub-relay-test@"+foreign, mail.Refused, trusted)
+		return m.refuses(ctx, a, "<>", "mailpub-relay-test@"+smtpclient.RelayTestDomain, mail.Refused, trusted)
 	case mail.NeedVRFY:
 		return m.vrfy(ctx, a)
 	}
@@ -115,47 +116,47 @@ func (m *Manual) observe(ctx context.Context, a *asker, k plan.Key) (lines []str
 }
 
 func (m *Manual) silence(err error) string {
-	return fmt.Sprintf("no mail server answers at %s: %s", m.Addr, plainly(err))
+	return fmt.Sprintf("no mail server answers at %s: %s", m.Addr, smtpclient.ErrorText(err))
 }
 
 // takes sees whether mail for an address is accepted.
-func (m *Manual) takes(ctx context.Context, a *asker, to, text string) (lines []string, unknown string) {
-	mail, rcpt, err := a.ask(ctx, "<>", "<"+to+">")
+func (m *Manual) takes(ctx context.Context, a *smtpclient.Prober, to, text string) (lines []string, unknown string) {
+	mail, rcpt, err := a.Ask(ctx, "<>", "<"+to+">")
 	switch {
 	case err != nil:
 		return nil, m.silence(err)
-	case rcpt.accepted():
+	case rcpt.Accepted():
 		return []string{text}, ""
-	case rcpt.refused():
+	case rcpt.Refused():
 		return nil, ""
 	}
 	return nil, undecided(mail, rcpt)
 }
 
 // refuses sees whether mail is refused. otherwise is why it proves nothing when it is not.
-func (m *Manual) refuses(ctx context.Context, a *asker, from, to, text, otherwise string) (lines []string, unknown string) {
-	mail, rcpt, err := a.ask(ctx, from, "<"+to+">")
+func (m *Manual) refuses(ctx context.Context, a *smtpclient.Prober, from, to, text, otherwise string) (lines []string, unknown string) {
+	mail, rcpt, err := a.Ask(ctx, from, "<"+to+">")
 	switch {
 	case err != nil:
 		return nil, m.silence(err)
-	case rcpt.refused(), mail.refused() && from != "<>":
+	case rcpt.Refused(), mail.Refused() && from != "<>":
 		return []string{text}, ""
-	case rcpt.accepted():
+	case rcpt.Accepted():
 		return nil, otherwise
 	}
 	return nil, undecided(mail, rcpt)
 }
 
-func undecided(mail, rcpt Reply) string {
-	if mail.accepted() {
+func undecided(mail, rcpt smtpclient.Reply) string {
+	if mail.Accepted() {
 		return "RCPT was answered " + rcpt.String()
 	}
 	return "MAIL was answered " + mail.String()
 }
 
 // vrfy sees whether the server tells known addresses from unknown ones.
-func (m *Manual) vrfy(ctx context.Context, a *asker) (lines []string, unknown string) {
-	tells, _, err := a.discloses(ctx, "postmaster", "mailpub-nobody")
+func (m *Manual) vrfy(ctx context.Context, a *smtpclient.Prober) (lines []string, unknown string) {
+	tells, _, err := a.Discloses(ctx, "postmaster", "mailpub-nobody")
 	switch {
 	case err != nil:
 		return nil, m.silence(err)

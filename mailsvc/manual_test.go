@@ -5,6 +5,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/mailpub/mailpub/mailsvc/smtptest"
 	"github.com/mailpub/mailpub/plan"
 	"github.com/mailpub/mailpub/plan/mail"
 )
@@ -12,8 +13,8 @@ import (
 // What a server by hand is seen to do of each need.
 func TestManualNeeds(t *testing.T) {
 	names := []string{"listen", "domain nomeazienda.it", "mailbox mario", "mailbox anna", "relaying", "senders", "recipients", "account root", "vrfy", "delivery", "passwords", "line ends"}
-	read := func(f *fake) map[string]string {
-		m := &Manual{Addr: f.start(t), Domain: "nomeazienda.it"}
+	read := func(f *smtptest.Server) map[string]string {
+		m := &Manual{Addr: f.Start(t), Domain: "nomeazienda.it"}
 		var keys []plan.Key
 		for _, n := range names {
 			keys = append(keys, key(n))
@@ -47,7 +48,7 @@ func TestManualNeeds(t *testing.T) {
 		{off, []string{"ADDR", mail.Served, mail.Exists, "", mail.Refused, mail.Authenticated, mail.KnownOnly, mail.Unreachable, mail.Silent, notBySMTP, notBySMTP, notBySMTP}},
 		{open, []string{"ADDR", mail.Served, mail.Exists, mail.Exists, trusted, trusted, "", "", "", notBySMTP, notBySMTP, notBySMTP}},
 	} {
-		got := read(&fake{reply: c.reply})
+		got := read(&smtptest.Server{Reply: c.reply})
 		for i, n := range names {
 			if got[n] != c.want[i] {
 				t.Errorf("%s is %q, want %q", n, got[n], c.want[i])

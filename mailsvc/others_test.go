@@ -9,6 +9,7 @@ import (
 	"testing"
 
 	"github.com/mailpub/mailpub/mailsvc/command"
+	"github.com/mailpub/mailpub/mailsvc/smtptest"
 	"github.com/mailpub/mailpub/plan"
 	"github.com/mailpub/mailpub/plan/mail"
 )
@@ -16,7 +17,7 @@ import (
 // The servers that only say whether their configuration is valid: what they do is seen by
 // SMTP; what is not valid is an error; where the command is not, only SMTP tells.
 func TestValidated(t *testing.T) {
-	addr := (&fake{}).start(t)
+	addr := (&smtptest.Server{}).Start(t)
 	for _, v := range []Validated{OpenSMTPD(), Mox(), Maddy()} {
 		t.Run(v.Name, func(t *testing.T) {
 			for _, c := range []struct {
@@ -33,7 +34,7 @@ func TestValidated(t *testing.T) {
 					said = strings.Join(append([]string{name}, args...), " ")
 					return "", c.err
 				})
-				needs := []plan.Item{{Key: key("hostname"), Lines: []string{host}}, {Key: key("alias abuse@nomeazienda.it"), Lines: []string{"mario"}},
+				needs := []plan.Item{{Key: key("hostname"), Lines: []string{smtptest.Host}}, {Key: key("alias abuse@nomeazienda.it"), Lines: []string{"mario"}},
 					{Key: key("relaying"), Lines: []string{mail.Refused, "trusts 10.0.0.0/8"}}, {Key: key("signing nomeazienda.it"), Lines: []string{"selector s1"}}}
 				var keys []plan.Key
 				for _, it := range driver.Spell(needs) {
@@ -52,7 +53,7 @@ func TestValidated(t *testing.T) {
 					}
 					continue
 				}
-				if err != nil || len(items) != 4 || items[0].Lines[0] != host || items[1].Lines[0] != Accepted || items[2].Lines[0] != mail.Refused || items[3].Unreadable == "" {
+				if err != nil || len(items) != 4 || items[0].Lines[0] != smtptest.Host || items[1].Lines[0] != Accepted || items[2].Lines[0] != mail.Refused || items[3].Unreadable == "" {
 					t.Errorf("%s: %+v, %v", c.name, items, err)
 				}
 			}
@@ -80,7 +81,7 @@ func TestRealOpenSMTPD(t *testing.T) {
 		if err := os.WriteFile(conf, []byte(text), 0o644); err != nil {
 			t.Fatal(err)
 		}
-		_, err := v.Driver((&fake{}).start(t), "nomeazienda.it", nil).Read(t.Context(), []plan.Key{key("hostname")})
+		_, err := v.Driver((&smtptest.Server{}).Start(t), "nomeazienda.it", nil).Read(t.Context(), []plan.Key{key("hostname")})
 		if want == "" && err != nil || want != "" && (err == nil || !strings.Contains(err.Error(), want) || !strings.Contains(err.Error(), "syntax error")) {
 			t.Errorf("%s: %v", text, err)
 		}

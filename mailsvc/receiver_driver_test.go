@@ -9,6 +9,7 @@ import (
 	"testing"
 
 	"github.com/mailpub/mailpub/mailsvc/receiver"
+	"github.com/mailpub/mailpub/mailsvc/smtptest"
 	"github.com/mailpub/mailpub/plan"
 	"github.com/mailpub/mailpub/plan/mail"
 	"github.com/mailpub/mailpub/plan/plantest"
@@ -44,7 +45,7 @@ func TestReceiverConforms(t *testing.T) {
 			Items: []plan.Item{
 				{Key: key("alias postmaster@nomeazienda.it"), Lines: []string{"mario"}},
 				{Key: key("alias postmaster"), Lines: []string{"mario"}},
-				{Key: key("hostname"), Lines: []string{host}},
+				{Key: key("hostname"), Lines: []string{smtptest.Host}},
 				{Key: key("domain nomeazienda.it"), Lines: []string{mail.Served}},
 			},
 			Other: []string{"luigi"},
@@ -107,7 +108,7 @@ func TestReceiverKeepsBrokenFiles(t *testing.T) {
 				t.Errorf("Read: %v, want %s and the file", err, test.want)
 			}
 			reported := 0
-			change := plan.Change{Key: key("hostname"), Action: plan.Create, After: []string{host}}
+			change := plan.Change{Key: key("hostname"), Action: plan.Create, After: []string{smtptest.Host}}
 			if err := r.Apply(t.Context(), []plan.Change{change}, func(_ plan.Change, err error) {
 				reported++
 				if err == nil {
@@ -139,7 +140,7 @@ func TestReceiverRefuses(t *testing.T) {
 	for _, test := range tests {
 		t.Run(test.name, func(t *testing.T) {
 			path := filepath.Join(t.TempDir(), "s.json")
-			edit(t, path, func(s *receiver.Settings) { s.Hostname = host })
+			edit(t, path, func(s *receiver.Settings) { s.Hostname = smtptest.Host })
 			before, _ := os.ReadFile(path)
 			batch := []plan.Change{{Key: key("domain nomeazienda.it"), After: []string{mail.Served}}, test.change}
 			err := (&Receiver{Path: path}).Apply(t.Context(), batch, func(c plan.Change, err error) {
@@ -164,7 +165,7 @@ func TestReceiverUnwritable(t *testing.T) {
 		t.Fatal(err)
 	}
 	r := &Receiver{Path: filepath.Join(obstacle, "s.json")} // below a file, so not even root can
-	change := plan.Change{Key: key("hostname"), Action: plan.Create, After: []string{host}}
+	change := plan.Change{Key: key("hostname"), Action: plan.Create, After: []string{smtptest.Host}}
 	failed := 0
 	err := r.Apply(t.Context(), []plan.Change{change}, func(_ plan.Change, err error) {
 		if err != nil {
@@ -180,8 +181,8 @@ func TestReceiverUnwritable(t *testing.T) {
 func TestReceiverRemovesItsFile(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "s.json")
 	r := &Receiver{Path: path}
-	edit(t, path, func(s *receiver.Settings) { s.Hostname = host })
-	gone := []plan.Change{{Key: key("hostname"), Action: plan.Delete, Before: []string{host}}}
+	edit(t, path, func(s *receiver.Settings) { s.Hostname = smtptest.Host })
+	gone := []plan.Change{{Key: key("hostname"), Action: plan.Delete, Before: []string{smtptest.Host}}}
 	if err := r.Apply(t.Context(), gone, func(plan.Change, error) {}); err != nil {
 		t.Fatal(err)
 	}
@@ -207,34 +208,34 @@ func TestManual(t *testing.T) {
 	}
 	tests := []struct {
 		name string
-		fake *fake
+		fake *smtptest.Server
 		want []string // an item each: its name, then its lines or "?" and why
 	}{
-		{"good", &fake{}, []string{
-			"hostname: " + host, "recipient postmaster@nomeazienda.it: accepted", "recipient postmaster: accepted",
+		{"good", &smtptest.Server{}, []string{
+			"hostname: " + smtptest.Host, "recipient postmaster@nomeazienda.it: accepted", "recipient postmaster: accepted",
 			"alias postmaster: ?can't be seen by SMTP"}},
-		{"breaks off at every second transaction", &fake{quits: 2}, []string{
-			"hostname: " + host, "recipient postmaster@nomeazienda.it: accepted", "recipient postmaster: accepted",
+		{"breaks off at every second transaction", &smtptest.Server{Quits: 2}, []string{
+			"hostname: " + smtptest.Host, "recipient postmaster@nomeazienda.it: accepted", "recipient postmaster: accepted",
 			"alias postmaster: ?can't be seen by SMTP"}},
-		{"greylists", &fake{reply: answers("RCPT", "450 4.7.1 later")}, []string{
-			"hostname: " + host, "recipient postmaster@nomeazienda.it: ?RCPT was answered 450", "recipient postmaster: ?RCPT was answered 450",
+		{"greylists", &smtptest.Server{Reply: smtptest.Answer("RCPT", "450 4.7.1 later")}, []string{
+			"hostname: " + smtptest.Host, "recipient postmaster@nomeazienda.it: ?RCPT was answered 450", "recipient postmaster: ?RCPT was answered 450",
 			"recipient nobody@nomeazienda.it: ?RCPT was answered 450", "alias postmaster: ?can't be seen by SMTP"}},
-		{"takes no null sender", &fake{reply: answers("MAIL", "550 no")}, []string{
-			"hostname: " + host, "recipient postmaster@nomeazienda.it: ?MAIL was answered 550", "recipient postmaster: ?MAIL was answered 550",
+		{"takes no null sender", &smtptest.Server{Reply: smtptest.Answer("MAIL", "550 no")}, []string{
+			"hostname: " + smtptest.Host, "recipient postmaster@nomeazienda.it: ?MAIL was answered 550", "recipient postmaster: ?MAIL was answered 550",
 			"recipient nobody@nomeazienda.it: ?MAIL was answered 550", "alias postmaster: ?can't be seen by SMTP"}},
-		{"breaks off at RCPT", &fake{reply: answers("RCPT", "-")}, []string{
-			"hostname: " + host, "recipient postmaster@nomeazienda.it: ?no mail server answers", "recipient postmaster: ?no mail server answers",
+		{"breaks off at RCPT", &smtptest.Server{Reply: smtptest.Answer("RCPT", "-")}, []string{
+			"hostname: " + smtptest.Host, "recipient postmaster@nomeazienda.it: ?no mail server answers", "recipient postmaster: ?no mail server answers",
 			"recipient nobody@nomeazienda.it: ?no mail server answers", "alias postmaster: ?can't be seen by SMTP"}},
-		{"breaks off after RCPT", &fake{reply: answers("RSET", "-")}, []string{
-			"hostname: " + host, "recipient postmaster@nomeazienda.it: accepted", "recipient postmaster: accepted",
+		{"breaks off after RCPT", &smtptest.Server{Reply: smtptest.Answer("RSET", "-")}, []string{
+			"hostname: " + smtptest.Host, "recipient postmaster@nomeazienda.it: accepted", "recipient postmaster: accepted",
 			"alias postmaster: ?can't be seen by SMTP"}},
-		{"refuses", &fake{greeting: "554 no"}, []string{
+		{"refuses", &smtptest.Server{Greeting: "554 no"}, []string{
 			"hostname: ?no mail server answers", "recipient postmaster@nomeazienda.it: ?no mail server answers", "recipient postmaster: ?no mail server answers",
 			"recipient nobody@nomeazienda.it: ?no mail server answers", "alias postmaster: ?can't be seen by SMTP"}},
 	}
 	for _, test := range tests {
 		t.Run(test.name, func(t *testing.T) {
-			items, err := (&Manual{Addr: test.fake.start(t)}).Read(t.Context(), keys)
+			items, err := (&Manual{Addr: test.fake.Start(t)}).Read(t.Context(), keys)
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -249,21 +250,21 @@ func TestManual(t *testing.T) {
 			if !slices.EqualFunc(got, test.want, strings.HasPrefix) {
 				t.Errorf("read\n%s\nwant\n%s", strings.Join(got, "\n"), strings.Join(test.want, "\n"))
 			}
-			if slices.Contains(test.fake.said(), "DATA") {
+			if slices.Contains(test.fake.Said(), "DATA") {
 				t.Error("a message was sent")
 			}
 		})
 	}
 	t.Run("writes nothing", func(t *testing.T) {
-		f := &fake{}
+		f := &smtptest.Server{}
 		reported := 0
-		err := (&Manual{Addr: f.start(t)}).Apply(t.Context(), []plan.Change{{Key: keys[0]}, {Key: keys[1]}}, func(_ plan.Change, err error) {
+		err := (&Manual{Addr: f.Start(t)}).Apply(t.Context(), []plan.Change{{Key: keys[0]}, {Key: keys[1]}}, func(_ plan.Change, err error) {
 			if reported++; err == nil {
 				t.Error("reported as done")
 			}
 		})
-		if err == nil || errors.Is(err, plan.ErrStale) || reported != 1 || len(f.said()) != 0 {
-			t.Errorf("%v, %d reported, said %q", err, reported, f.said())
+		if err == nil || errors.Is(err, plan.ErrStale) || reported != 1 || len(f.Said()) != 0 {
+			t.Errorf("%v, %d reported, said %q", err, reported, f.Said())
 		}
 	})
 }

@@ -47,7 +47,7 @@ type order struct {
 	Look                     bool     // at the ports of Wanted
 	Firewall                 bool     // only this: look at the host's, for Wanted
 	Script                   bool     // make the text for nft
-	Wanted                   []string // run the checks, with forwards of these ports to the server
+	Wanted                   []string // forwards of these ports to the server
 }
 
 // report is what came of it.
@@ -62,7 +62,6 @@ type report struct {
 	Address               netip.Addr
 	Grants                map[string]plan.Grant // of what was done
 	Items                 []item
-	Checks                []plan.Check
 	Took                  time.Duration // from before Open to after Apply
 }
 
@@ -177,14 +176,6 @@ func (o order) run(ctx context.Context) (rep report) {
 		rep.Looked, err = r.Look(ctx, wanted)
 		rep.Read = kind(err)
 		return rep
-	}
-	if o.Wanted != nil {
-		facts := Facts{Open: func(context.Context) (*Router, error) { return r, nil }}
-		for _, p := range o.Wanted {
-			c := creation("tcp/"+p, lab.Server+":"+p)
-			facts.Wanted = append(facts.Wanted, plan.Item{Key: c.Key, Lines: c.After})
-		}
-		rep.Checks = plan.RunChecks(ctx, Checks(facts))
 	}
 	return rep
 }

@@ -9,7 +9,7 @@ import (
 )
 
 func TestStray(t *testing.T) {
-	d := device1(t, igd.Config{})
+	d := startDevice(t, igd.Config{})
 	set := func(p uint16, description string) {
 		t.Helper()
 		if err := d.Set(igd.Mapping{Proto: "tcp", External: p, Internal: netip.AddrPortFrom(netip.MustParseAddr("127.0.0.1"), p), Description: description, Enabled: true}); err != nil {
@@ -20,7 +20,7 @@ func TestStray(t *testing.T) {
 	set(25, "mailpub nomeazienda")
 	set(26, "theirs")                // beside a wanted one, but of somebody else
 	set(8080, "mailpub nomeazienda") // far from any
-	f := Facts{Open: opens(openURL(t, d)), Wanted: []plan.Item{forwardItem("tcp/25", "127.0.0.1:25"), forwardItem("tcp/143", "127.0.0.1:143")}}
+	f := Facts{Open: opens(openRouter(t, d)), Wanted: []plan.Item{wantedItem("tcp/25", "127.0.0.1:25"), wantedItem("tcp/143", "127.0.0.1:143")}}
 	wantCheck(t, check(t, f), subject, plan.Pass, "none")
 
 	set(144, "mailpub nomeazienda")
@@ -32,14 +32,18 @@ func TestStray(t *testing.T) {
 	wantCheck(t, check(t, f), subject, plan.Skip, "no usable answer")
 	f.Open = opens(nil)
 	wantCheck(t, check(t, f), subject, plan.Skip, "no router")
-	f.Open = opens(&Router{device: manual{}})
+	manual, err := Open(t.Context(), Options{Protocol: "manual"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	f.Open = opens(manual)
 	f.Wanted = nil
 	wantCheck(t, check(t, f), subject, plan.Skip, "nothing that the router could be asked for")
 }
 
 // A forward that mailpub put there and that is gone is told from one that never was.
 func TestLostForward(t *testing.T) {
-	f := Facts{Open: opens(openURL(t, device1(t, igd.Config{}))), Wanted: []plan.Item{forwardItem("tcp/25", "127.0.0.1:25"), forwardItem("tcp/143", "127.0.0.1:143")},
+	f := Facts{Open: opens(openRouter(t, startDevice(t, igd.Config{}))), Wanted: []plan.Item{wantedItem("tcp/25", "127.0.0.1:25"), wantedItem("tcp/143", "127.0.0.1:143")},
 		Owned: func(k plan.Key) bool { return k.Name == "tcp/25" }}
 	found := check(t, f)
 	wantCheck(t, found, "router.forward tcp/25", plan.Fail, "not in the router any more")

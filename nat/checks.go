@@ -237,13 +237,11 @@ func (f Facts) judge(ctx context.Context, r *Router, want, is plan.Item, there b
 	case !is.Marked && f.Owned != nil && !f.Owned(want.Key):
 		return plan.Fail, text + ", put there by somebody else", "run apply to take it up, so that it is renewed"
 	}
-	if g, ok := r.known(want.Key); ok && g.Lifetime > 0 && !is.Expires.IsZero() {
-		if left := is.Expires.Sub(r.now()); left < g.Lifetime/2 {
-			return plan.Warn, fmt.Sprintf("%s, for another %v of %v", text, left.Round(time.Second), g.Lifetime), "mailpub apply renews it"
-		}
+	if left, whole, ok := r.Lease(is); ok && left < whole/2 {
+		return plan.Warn, fmt.Sprintf("%s, for another %v of %v", text, left.Round(time.Second), whole), "mailpub apply renews it"
 	}
 	at, _ := parsePort(want.Key) // it was read by it
-	switch p := r.of(at).protocol(); {
+	switch p := r.ProtocolOf(want.Key); {
 	case p == "upnp" && at.six():
 		return plan.Skip, "granted, and the router knows its number; it does not tell where it leads", "look from outside: connect to the port of the address"
 	case p == "nat-pmp" || p == "pcp":
@@ -251,9 +249,9 @@ func (f Facts) judge(ctx context.Context, r *Router, want, is plan.Item, there b
 	}
 	open := "let its chain accept what was translated: nft insert rule TABLE CHAIN ct status dnat accept"
 	if at.six() {
-		open = "let its chain accept what mailpub marks: " + holeAdvice
+		open = "let its chain accept what mailpub marks: " + PinholeAdvice
 	}
-	if what, err := r.obstacle(ctx, want.Key, is.Lines); what != "" {
+	if what, err := r.Obstacle(ctx, want.Key, is.Lines); what != "" {
 		return plan.Fail, text + ", but " + what, open
 	} else if err != nil {
 		return plan.Warn, text + ", but " + err.Error(), open + "; or connect from outside"

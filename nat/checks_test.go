@@ -3,6 +3,7 @@ package nat
 import (
 	"context"
 	"errors"
+	"fmt"
 	"maps"
 	"net/netip"
 	"slices"
@@ -20,6 +21,32 @@ func addresses(texts ...string) (all []netip.Addr) {
 		all = append(all, netip.MustParseAddr(s))
 	}
 	return all
+}
+
+func startDevice(t *testing.T, cfg igd.Config) *igd.Device {
+	t.Helper()
+	if !cfg.External.IsValid() {
+		cfg.External = netip.MustParseAddr("2.2.2.2")
+	}
+	d, err := igd.Start(t.Context(), cfg)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { d.Close() })
+	return d
+}
+
+func openRouter(t *testing.T, d *igd.Device) *Router {
+	t.Helper()
+	r, err := Open(t.Context(), Options{URL: d.URL(), Site: "nomeazienda", Timeout: time.Second})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return r
+}
+
+func wantedItem(name, to string) plan.Item {
+	return plan.Item{Key: plan.Key{Kind: Kind, Name: name}, Lines: []string{to}, Lease: time.Hour}
 }
 
 // check runs the checks and returns them by id and subject. It holds all of them to
@@ -57,7 +84,7 @@ func opens(r *Router) func(context.Context) (*Router, error) {
 }
 
 func TestCheckForwards(t *testing.T) {
-	d := device1(t, igd.Config{})
+	d := startDevice(t, igd.Config{})
 	set := func(p uint16, to, description string, enabled bool) {
 		t.Helper()
 		m := igd.Mapping{Proto: "tcp", External: p, Internal: netip.MustParseAddrPort(to), Description: description, Enabled: enabled,
@@ -72,13 +99,15 @@ func TestCheckForwards(t *testing.T) {
 	set(143, "127.0.0.1:143", ours, false)
 	set(1000, "127.0.0.1:1000", "theirs", true)
 	set(2000, "127.0.0.1:2000", ours, true)
-	r := openURL(t, d)
-	r.known = func(k plan.Key) (plan.Grant, bool) {
+	r, err := Open(t.Context(), Options{URL: d.URL(), Site: "nomeazienda", Timeout: time.Second, Known: func(k plan.Key) (plan.Grant, bool) {
 		return plan.Grant{Lifetime: time.Hour, At: time.Now().Add(-31 * time.Minute)}, k.Name == "tcp/2000"
+	}})
+	if err != nil {
+		t.Fatal(err)
 	}
 	f := Facts{Open: opens(r), Owned: func(plan.Key) bool { return false }}
 	for _, name := range []string{"tcp/25", "tcp/110", "tcp/143", "tcp/1000", "tcp/2000", "tcp/3000"} {
-		f.Wanted = append(f.Wanted, forwardItem(name, "127.0.0.1:"+strings.TrimPrefix(name, "tcp/")))
+		f.Wanted = append(f.Wanted, wantedItem(name, "127.0.0.1:"+strings.TrimPrefix(name, "tcp/")))
 	}
 	found := check(t, f)
 	wantCheck(t, found, "router.gateway router", plan.Pass, `router "mailpub demo router"`)
@@ -101,7 +130,7 @@ func TestCheckForwards(t *testing.T) {
 }
 
 func TestCheckAddress(t *testing.T) {
-	r := openURL(t, device1(t, igd.Config{}))
+	r := openRouter(t, startDevice(t, igd.Config{}))
 	sees := func(a string) func(context.Context) (netip.Addr, error) {
 		return func(context.Context) (netip.Addr, error) { return netip.MustParseAddr(a), nil }
 	}
@@ -135,11 +164,11 @@ func TestCheckAddress(t *testing.T) {
 }
 
 func TestCheckGateway(t *testing.T) {
-	wanted := []plan.Item{forwardItem("tcp/25", server)}
+	wanted := []plan.Item{wantedItem("tcp/25", "127.0.0.1:25")}
 	fails := func(err error) Facts {
 		return Facts{Wanted: wanted, Open: func(context.Context) (*Router, error) { return nil, err }}
 	}
-	found := check(t, fails(&noRouter{errors.New("silence")}))
+	found := check(t, fails(fmt.Errorf("%w: silence", ErrNoRouter)))
 	wantCheck(t, found, "router.gateway router", plan.Fail, "no router answers: silence")
 	for _, key := range []string{"router.wan WAN address", "router.address public address", "router.forward tcp/25"} {
 		wantCheck(t, found, key, plan.Skip, "no router to ask")
@@ -158,19 +187,23 @@ func TestCheckGateway(t *testing.T) {
 	wantCheck(t, found, "router.wan WAN address", plan.Skip, "set up by hand")
 	wantCheck(t, found, "router.forward tcp/25", plan.Skip, "entered by hand")
 
-	behind := openURL(t, device1(t, igd.Config{External: netip.MustParseAddr("100.64.0.2")}))
+	behind := openRouter(t, startDevice(t, igd.Config{External: netip.MustParseAddr("100.64.0.2")}))
 	wantCheck(t, check(t, Facts{Open: opens(behind)}), "router.wan WAN address", plan.Fail, "100.64.0.2 is shared by a provider's customers")
 }
 
 // NAT-PMP can't be read, so that nothing passes; what is certainly gone fails.
 func TestCheckPMP(t *testing.T) {
 	f := nattest.Start(t)
-	r := openPMPAt(t, f, nil, nil)
-	to := r.device.(*pmp).local.String() + ":25"
-	if err := r.Apply(t.Context(), []plan.Change{creation("tcp/25", to)}, func(plan.Change, error) {}); err != nil {
+	r, err := Open(t.Context(), Options{Protocol: "nat-pmp", Gateway: f.Addr, Timeout: time.Second})
+	if err != nil {
 		t.Fatal(err)
 	}
-	facts := Facts{Open: opens(r), Wanted: []plan.Item{forwardItem("tcp/25", to)}}
+	to := "127.0.0.1:25"
+	change := plan.Change{Key: plan.Key{Kind: Kind, Name: "tcp/25"}, Action: plan.Create, After: []string{to}, Lease: time.Hour}
+	if err := r.Apply(t.Context(), []plan.Change{change}, func(plan.Change, error) {}); err != nil {
+		t.Fatal(err)
+	}
+	facts := Facts{Open: opens(r), Wanted: []plan.Item{wantedItem("tcp/25", to)}}
 	wantCheck(t, check(t, facts), "router.forward tcp/25", plan.Skip, "the router has not restarted since")
 	f.Set(func(s *nattest.State) { s.Epoch = 0 })
 	wantCheck(t, check(t, facts), "router.forward tcp/25", plan.Fail, "not in the router")

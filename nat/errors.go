@@ -16,7 +16,7 @@ var (
 	ErrRefused = errors.New("the router refuses this port")
 
 	// ErrConflict: the port is mapped to something else.
-	ErrConflict = errors.New("the port is taken")
+	ErrConflict = errConflict
 
 	// ErrOtherHost: the router maps ports only to the host that asks for them.
 	ErrOtherHost = errors.New("the router maps ports only to the host that asks")
@@ -29,3 +29,18 @@ var (
 	// been done all the same.
 	errNoAnswer = errors.New("no usable answer")
 )
+
+// bare takes ErrNoRouter off an error, so that it is not said twice.
+func bare(err error) error {
+	var n *noRouter
+	if errors.As(err, &n) {
+		return n.reason
+	}
+	return err
+}
+
+// noRouter is ErrNoRouter with the reason.
+type noRouter struct{ reason error }
+
+func (n *noRouter) Error() string   { return ErrNoRouter.Error() + ": " + n.reason.Error() }
+func (n *noRouter) Unwrap() []error { return []error{ErrNoRouter, n.reason} }

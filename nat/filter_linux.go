@@ -42,7 +42,7 @@ func blocked(ctx context.Context, conn *nftables.Conn, hook *nftables.ChainHook,
 		return "", fmt.Errorf("nftables: %w", err)
 	}
 	own := nftables.TableFamilyIPv4
-	if p.six() {
+	if p.isIPv6() {
 		own = nftables.TableFamilyIPv6
 	}
 	base := slices.DeleteFunc(slices.Clone(chains), func(c *nftables.Chain) bool {
@@ -69,6 +69,19 @@ func blocked(ctx context.Context, conn *nftables.Conn, hook *nftables.ChainHook,
 		return "", errors.New(unsure)
 	}
 	return "", nil
+}
+
+// family returns the name of a family as nft(8) writes it.
+func family(f nftables.TableFamily) string {
+	switch f {
+	case nftables.TableFamilyIPv4:
+		return "ip"
+	case nftables.TableFamilyIPv6:
+		return "ip6"
+	case nftables.TableFamilyINet:
+		return "inet"
+	}
+	return fmt.Sprintf("family %d", f)
 }
 
 func name(c *nftables.Chain) string {

@@ -48,7 +48,7 @@ func (r *Router) Heal(ctx context.Context, wanted plan.Item) (plan.Grant, error)
 		return fail(err)
 	}
 	ctx = context.WithoutCancel(ctx)
-	if err := r.remove(ctx, p, m.to); err != nil {
+	if err := r.removeAndCheck(ctx, p, m.to); err != nil {
 		return fail(err)
 	}
 	made, err := r.prove(ctx, p, m.to, r.of(p).add(ctx, p, m.to, lease), true)

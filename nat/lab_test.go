@@ -428,23 +428,3 @@ func TestSlowRouter(t *testing.T) {
 		})
 	}
 }
-
-// The checks on a real router, well and unwell.
-func TestChecksInLab(t *testing.T) {
-	t.Parallel()
-	l := lab.Up(t, lab.Options{})
-	rep := on(t, l, "lan", order{Apply: five()[:4], Wanted: []string{"25", "1000"}})
-	ok(t, rep)
-	got := map[string]plan.Status{}
-	for _, c := range rep.Checks {
-		got[c.ID+" "+c.Subject] = c.Status
-	}
-	for key, want := range map[string]plan.Status{
-		"router.gateway router": plan.Pass, "router.address public address": plan.Skip,
-		"router.forward tcp/25": plan.Pass, "router.forward tcp/1000": plan.Fail,
-	} {
-		if got[key] != want {
-			t.Errorf("%s is %q, want %q; all: %v", key, got[key], want, got)
-		}
-	}
-}

@@ -91,7 +91,7 @@ func (r *Router) see(ctx context.Context, w plan.Item) Seen {
 	if m.grant.Lifetime > 0 {
 		s.Expires = m.grant.Expires()
 	}
-	if what, err := r.obstacle(ctx, w.Key, m.lines()); err != nil {
+	if what, err := r.Obstacle(ctx, w.Key, m.lines()); err != nil {
 		s.Note = err.Error()
 	} else {
 		s.Note = what

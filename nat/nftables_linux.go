@@ -36,23 +36,26 @@ const (
 	nftPriority = nftables.ChainPriority(-110) // dstnat - 10
 )
 
-func openNFT(ctx context.Context, o Options) (device, string, error) {
-	dev, why := o.Interface, "as the config says"
+// openTables makes sure that this machine's rules can be read. dev is the interface of the
+// WAN; "" is the one with the default route. mark describes the rules that it writes. why says
+// in one line what was chosen.
+func openTables(ctx context.Context, dev, mark string, now func() time.Time) (n *netfilter, why string, err error) {
+	why = "as the config says"
 	if dev == "" {
 		routes, err := defaultRoutes()
 		if err != nil || len(routes) == 0 {
-			return nil, "", &noRouter{errors.Join(errors.New("this machine has no default route, and so no WAN interface"), err)}
+			return nil, "", errors.Join(errors.New("this machine has no default route, and so no WAN interface"), err)
 		}
 		dev, why = routes[0].dev, "which has the default route"
 	}
-	n := &netfilter{wanDev: dev, mark: mark(o.Site), now: o.Now, dial: func() (*nftables.Conn, error) { return nftables.New() }}
+	n = &netfilter{wanDev: dev, mark: mark, now: now, dial: func() (*nftables.Conn, error) { return nftables.New() }}
 	if _, err := net.InterfaceByName(dev); err != nil {
-		return nil, "", &noRouter{fmt.Errorf("network interface %q: %w", dev, err)}
+		return nil, "", fmt.Errorf("network interface %q: %w", dev, err)
 	}
 	if _, err := n.rules(ctx); errors.Is(err, os.ErrPermission) {
-		return nil, "", &noRouter{errors.New("nftables needs root, or CAP_NET_ADMIN")}
+		return nil, "", errors.New("nftables needs root, or CAP_NET_ADMIN")
 	} else if err != nil {
-		return nil, "", &noRouter{err}
+		return nil, "", err
 	}
 	return n, fmt.Sprintf("nftables: this machine is the router, WAN is %s, %s", dev, why), nil
 }
@@ -152,7 +155,7 @@ func (n *netfilter) remove(ctx context.Context, p port, _ target) error {
 		return err
 	}
 	if theirs := first(rules, p, n.strange); theirs != nil && first(rules, p, natRule.own) == nil {
-		return fmt.Errorf("%w: the rule stands in table %s, which is not mailpub's", ErrConflict, theirs.table())
+		return fmt.Errorf("%w: the rule stands in table %s, which is not mailpub's", errConflict, theirs.table())
 	}
 	return n.withdraw(ctx, rules, p)
 }

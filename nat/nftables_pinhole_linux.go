@@ -30,7 +30,7 @@ const (
 	holeMark     = uint32(0x01000000)          // one bit of the packet's mark, which few others use
 )
 
-func (n *netfilter) pinholes() device { return &nftHoles{n} }
+func (n *netfilter) pinholes() *nftHoles { return &nftHoles{n} }
 
 func holeTable() *nftables.Table {
 	return &nftables.Table{Name: nftTable, Family: nftables.TableFamilyIPv6}
@@ -82,6 +82,10 @@ func (h *nftHoles) list(ctx context.Context, conn *nftables.Conn) (holes []hole,
 func passage(dev string, p port, host netip.Addr) []expr.Any {
 	name := make([]byte, ifNameSize)
 	copy(name, dev)
+	proto := byte(unix.IPPROTO_TCP)
+	if p.transport() == "udp" {
+		proto = unix.IPPROTO_UDP
+	}
 	keep, set := make([]byte, 4), make([]byte, 4)
 	binary.NativeEndian.PutUint32(keep, ^holeMark)
 	binary.NativeEndian.PutUint32(set, holeMark)
@@ -91,7 +95,7 @@ func passage(dev string, p port, host netip.Addr) []expr.Any {
 		&expr.Payload{DestRegister: 1, Base: expr.PayloadBaseNetworkHeader, Offset: 24, Len: 16},
 		&expr.Cmp{Op: expr.CmpOpEq, Register: 1, Data: host.AsSlice()},
 		&expr.Meta{Key: expr.MetaKeyL4PROTO, Register: 1},
-		&expr.Cmp{Op: expr.CmpOpEq, Register: 1, Data: []byte{pcpProto(p.transport())}},
+		&expr.Cmp{Op: expr.CmpOpEq, Register: 1, Data: []byte{proto}},
 		&expr.Payload{DestRegister: 1, Base: expr.PayloadBaseTransportHeader, Offset: 2, Len: 2},
 		&expr.Cmp{Op: expr.CmpOpEq, Register: 1, Data: binary.BigEndian.AppendUint16(nil, p.number)},
 		&expr.Meta{Key: expr.MetaKeyMARK, Register: 1},
@@ -224,5 +228,5 @@ func (h *nftHoles) shut(ctx context.Context, p port, to target) string {
 	if what == "" || err != nil {
 		return ""
 	}
-	return what + "; let its chain accept what mailpub marks: " + holeAdvice
+	return what + "; let its chain accept what mailpub marks: " + PinholeAdvice
 }

@@ -31,18 +31,6 @@ func (r natRule) own() bool {
 
 func (r natRule) table() string { return family(r.rule.Table.Family) + " " + r.rule.Table.Name }
 
-func family(f nftables.TableFamily) string {
-	switch f {
-	case nftables.TableFamilyIPv4:
-		return "ip"
-	case nftables.TableFamilyIPv6:
-		return "ip6"
-	case nftables.TableFamilyINet:
-		return "inet"
-	}
-	return fmt.Sprintf("family %d", f)
-}
-
 // rules returns the rules that lead a port of the WAN somewhere, in the order in which the
 // kernel asks them. It knows the plain form, "tcp dport 25 dnat to ADDRESS:PORT" with or
 // without an interface or the router's own address; maps, sets, ranges and rules written
@@ -90,8 +78,6 @@ func (n *netfilter) rules(ctx context.Context) (found []natRule, err error) {
 	slices.SortStableFunc(found, func(a, b natRule) int { return cmp.Compare(a.priority, b.priority) })
 	return found, nil
 }
-
-const ifNameSize = 16 // IFNAMSIZ of linux/if.h
 
 // translation is the rule: iifname DEV tcp dport PORT dnat to HOST:INSIDE.
 func translation(dev string, p port, host netip.Addr, inside uint16) []expr.Any {

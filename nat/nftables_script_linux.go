@@ -6,14 +6,9 @@ import (
 	"strings"
 )
 
-// Script returns this site's and every other's forwards in mailpub's nftables table as text
-// for nft(8), to be loaded at boot: rules live in the kernel alone. Loading it twice is the
-// same as once. It fails with any protocol but nftables.
-func (r *Router) Script(ctx context.Context) (string, error) {
-	n, ok := r.device.(*netfilter)
-	if !ok {
-		return "", fmt.Errorf("the router is spoken to by %s: only rules of nftables have to be restored at boot", r.Protocol())
-	}
+// script returns every site's forwards in mailpub's table as text for nft(8), to be loaded at
+// boot: rules live in the kernel alone. Loading it twice is the same as once.
+func (n *netfilter) script(ctx context.Context) (string, error) {
 	rules, err := n.rules(ctx)
 	if err != nil {
 		return "", err

@@ -214,33 +214,18 @@ func conclude(all []way, got []*opened, best int) (device, string, error) {
 	return got[best].device, why, nil
 }
 
-// bare takes ErrNoRouter off an error, so that it is not said twice.
-func bare(err error) error {
-	var n *noRouter
-	if errors.As(err, &n) {
-		return n.reason
-	}
-	return err
-}
-
-// noRouter is ErrNoRouter with the reason.
-type noRouter struct{ reason error }
-
-func (n *noRouter) Error() string   { return ErrNoRouter.Error() + ": " + n.reason.Error() }
-func (n *noRouter) Unwrap() []error { return []error{ErrNoRouter, n.reason} }
-
 func openPMP(ctx context.Context, o Options) (device, string, error) {
-	gateway, which, err := o.gateway()
+	at, which, err := o.gateway()
 	if err != nil {
 		return nil, "", &noRouter{err}
 	}
-	p := &pmp{newGrants("nat-pmp", gateway, localAddr(gateway.String()), o), o.Timeout}
+	p := &pmp{newGrants("nat-pmp", at, localAddr(at.String()), o), o.Timeout}
 	ctx, cancel := context.WithTimeoutCause(ctx, pmpTime, fmt.Errorf("nothing within %v", pmpTime))
 	defer cancel()
 	_, _, err = p.outside(ctx)
 	var no *refusal
 	if err != nil && !errors.As(err, &no) { // a refusal is an answer
-		return nil, "", &noRouter{fmt.Errorf("%s %s: %w", which, gateway, err)}
+		return nil, "", &noRouter{fmt.Errorf("%s %s: %w", which, at, err)}
 	}
-	return p, fmt.Sprintf("nat-pmp: %s %s answers", which, gateway), nil
+	return p, fmt.Sprintf("nat-pmp: %s %s answers", which, at), nil
 }

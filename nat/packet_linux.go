@@ -18,7 +18,7 @@ type packet struct {
 	mark    uint32 // that a rule before has set
 }
 
-func (p packet) six() bool { return p.to.Addr().Is6() }
+func (p packet) isIPv6() bool { return p.to.Addr().Is6() }
 
 func (p packet) meta(key expr.MetaKey) []byte {
 	interfaceName := func(s string) []byte {
@@ -42,7 +42,7 @@ func (p packet) meta(key expr.MetaKey) []byte {
 		}
 		return []byte{unix.IPPROTO_TCP}
 	case expr.MetaKeyNFPROTO:
-		if p.six() {
+		if p.isIPv6() {
 			return []byte{unix.NFPROTO_IPV6}
 		}
 		return []byte{unix.NFPROTO_IPV4}
@@ -65,7 +65,7 @@ func (p packet) payload(e *expr.Payload) []byte {
 	// (RFC 791 section 3.1, RFC 8200 section 3), and somebody outside, in no block that
 	// firewalls know.
 	size, proto, from, outside := uint32(4), uint32(9), uint32(12), netip.AddrFrom4([4]byte{9, 9, 9, 9})
-	if p.six() {
+	if p.isIPv6() {
 		size, proto, from, outside = 16, 6, 8, netip.AddrFrom16([16]byte{0: 0x26, 1: 0x07, 15: 9})
 	}
 	switch network := e.Base == expr.PayloadBaseNetworkHeader; {
@@ -95,3 +95,5 @@ func (p packet) ct(key expr.CtKey) []byte {
 	}
 	return nil
 }
+
+const ifNameSize = 16 // IFNAMSIZ of linux/if.h

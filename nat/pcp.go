@@ -200,11 +200,11 @@ func (p *pcp) remove(ctx context.Context, q port, was target) error {
 }
 
 func openPCP(ctx context.Context, o Options) (device, string, error) {
-	gateway, which, err := o.gateway()
+	at, which, err := o.gateway()
 	if err != nil {
 		return nil, "", &noRouter{err}
 	}
-	return meetPCP(ctx, o, netip.AddrPortFrom(gateway, pcpPort), localAddr(gateway.String()), which)
+	return meetPCP(ctx, o, netip.AddrPortFrom(at, pcpPort), localAddr(at.String()), which)
 }
 
 // meetPCP asks whether a server speaks PCP to this machine's address local.

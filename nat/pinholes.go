@@ -39,7 +39,7 @@ func (o Options) holes(ctx context.Context, forwards device, byPCP opened) devic
 	switch d := forwards.(type) {
 	case manual:
 		return d
-	case interface{ pinholes() device }: // nftables
+	case *netfilter:
 		return d.pinholes()
 	}
 	switch {
@@ -59,9 +59,6 @@ func (o Options) holes(ctx context.Context, forwards device, byPCP opened) devic
 	h.notPCP = bare(byPCP.err)
 	return h
 }
-
-// holeAdvice is the administrator's rule for what nftables marks, see nftHoles.
-const holeAdvice = "nft insert rule TABLE CHAIN meta mark and 0x01000000 == 0x01000000 accept"
 
 // Shut says of each pinhole among the wanted ones that is not to be had why, so that
 // nobody is led there. One that was granted and lasts is not among them: that the router

@@ -208,7 +208,7 @@ func (r *Router) change(ctx context.Context, c plan.Change) (plan.Change, error)
 		if err != nil || was == nil {
 			return c, err
 		}
-		return c, r.remove(ctx, p, was.to)
+		return c, r.removeAndCheck(ctx, p, was.to)
 	}
 	p, to, err := parseForward(c.Key, c.After)
 	if err != nil {
@@ -234,7 +234,7 @@ func (r *Router) replace(ctx context.Context, p port, c plan.Change, to target) 
 	if err != nil {
 		return err
 	}
-	if err := r.remove(ctx, p, was); err != nil {
+	if err := r.removeAndCheck(ctx, p, was); err != nil {
 		return err
 	}
 	err = r.of(p).add(ctx, p, to, c.Lease)
@@ -270,8 +270,8 @@ func (r *Router) prove(ctx context.Context, p port, to target, err error, fresh 
 	return nil, err
 }
 
-// remove takes a mapping away and makes sure that it is gone.
-func (r *Router) remove(ctx context.Context, p port, was target) error {
+// removeAndCheck takes a mapping away and makes sure that it is gone.
+func (r *Router) removeAndCheck(ctx context.Context, p port, was target) error {
 	err := r.of(p).remove(ctx, p, was)
 	m, unread := r.look(ctx, p)
 	switch {
@@ -299,9 +299,30 @@ func (r *Router) look(ctx context.Context, p port) (*mapping, error) {
 	return &found[0], nil
 }
 
-// obstacle says what keeps a forward from working although it is there, where the device
+// ProtocolOf returns the protocol that a key is asked in; see Protocol. Pinholes may have
+// another one than forwards.
+func (r *Router) ProtocolOf(k plan.Key) string {
+	p, err := parsePort(k)
+	if err != nil {
+		return r.device.protocol()
+	}
+	return r.of(p).protocol()
+}
+
+// Lease returns what is left of the lease of an item that was read, and how long the whole
+// one was when it was granted. ok is false where the item does not lapse or nothing is known
+// of a grant.
+func (r *Router) Lease(it plan.Item) (left, whole time.Duration, ok bool) {
+	g, granted := r.known(it.Key)
+	if !granted || g.Lifetime <= 0 || it.Expires.IsZero() {
+		return 0, 0, false
+	}
+	return it.Expires.Sub(r.now()), g.Lifetime, true
+}
+
+// Obstacle says what keeps a forward from working although it is there, where the device
 // can tell; its error, what may.
-func (r *Router) obstacle(ctx context.Context, k plan.Key, lines []string) (string, error) {
+func (r *Router) Obstacle(ctx context.Context, k plan.Key, lines []string) (string, error) {
 	p, to, err := parseForward(k, lines)
 	if err != nil {
 		return "", err

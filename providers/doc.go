@@ -1,9 +1,9 @@
-// Package providers is the DNS room: it reads and writes the zones in which a mail
-// server is published, asks name servers what they answer, and checks that answer.
+// Package providers is the list of DNS providers: which there are, what settings each takes, and
+// who runs a zone's name servers. Open returns the driver of a zone at one of them.
 //
-// It is the only room that knows libdns and miekg/dns. A provider is one file and one
-// line in All. What all of them have in common is in Zone, the driver: canonical text,
-// comparing with what the plan was made from, writing the least, and reading back.
-// What is wanted, who owns what and in which order things are done is package plan's
-// business.
+// It knows no protocol and writes nothing itself. What all providers share is package zone; each
+// provider is a folder of its own, written with package webapi where it has a web interface.
+// Package record is the text of records, resolver asks name servers, spf evaluates senders, and
+// dnscheck checks what is published. What is wanted, who owns what and in which order things are
+// done is package plan's business.
 package providers

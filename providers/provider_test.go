@@ -10,6 +10,8 @@ import (
 
 	"github.com/mailpub/mailpub/plan"
 	"github.com/mailpub/mailpub/plan/mail"
+	"github.com/mailpub/mailpub/providers/zone"
+	"github.com/mailpub/mailpub/providers/zonetest"
 )
 
 func TestCheckSettings(t *testing.T) {
@@ -53,7 +55,7 @@ func TestCheckSettings(t *testing.T) {
 				t.Errorf("got %q, want %q", errs, test.want)
 			}
 			for _, want := range test.want {
-				if !slices.ContainsFunc(errs, func(e SettingError) bool {
+				if !slices.ContainsFunc(errs, func(e zone.SettingError) bool {
 					return strings.Contains(e.Setting+": "+e.Problem+"; want "+e.Want, want) && e.Want != ""
 				}) {
 					t.Errorf("got %q, want ... %s ...", errs, want)
@@ -78,7 +80,7 @@ func TestAll(t *testing.T) {
 				settings[s.Name] = "c2VjcmV0"
 			}
 		}
-		d, err := Open(p.Name, Options{Zone: "Example.ORG", Settings: settings})
+		d, err := Open(p.Name, zone.Options{Zone: "Example.ORG", Settings: settings})
 		if err != nil || d.Kind() != "dns" {
 			t.Errorf("%s: %v %v", p.Name, d, err)
 		}
@@ -88,15 +90,15 @@ func TestAll(t *testing.T) {
 func TestOpenErrors(t *testing.T) {
 	tests := []struct {
 		provider string
-		o        Options
+		o        zone.Options
 		want     string
 	}{
-		{"rfc2163", Options{Zone: "example.org"}, `unknown provider "rfc2163", did you mean "rfc2136"`},
-		{"manual", Options{}, "no zone given"},
-		{"rfc2136", Options{Zone: "example.org", Settings: map[string]string{"server": "ns", "key_name": "k", "key": "ß"}}, `setting "key": not base64`},
-		{"rfc2136", Options{Zone: "example.org"}, `zone example.org.: setting "server": missing`},
-		{"desec", Options{Zone: "example.org", TTL: time.Minute, Settings: map[string]string{"token": "x"}}, "ttl 1m0s: desec takes none under 1h"},
-		{"cloudflare", Options{Zone: "example.org", TTL: time.Second, Settings: map[string]string{"token": "x"}}, "cloudflare takes none under 1m"},
+		{"rfc2163", zone.Options{Zone: "example.org"}, `unknown provider "rfc2163", did you mean "rfc2136"`},
+		{"manual", zone.Options{}, "no zone given"},
+		{"rfc2136", zone.Options{Zone: "example.org", Settings: map[string]string{"server": "ns", "key_name": "k", "key": "ß"}}, `setting "key": not base64`},
+		{"rfc2136", zone.Options{Zone: "example.org"}, `zone example.org.: setting "server": missing`},
+		{"desec", zone.Options{Zone: "example.org", TTL: time.Minute, Settings: map[string]string{"token": "x"}}, "ttl 1m0s: desec takes none under 1h"},
+		{"cloudflare", zone.Options{Zone: "example.org", TTL: time.Second, Settings: map[string]string{"token": "x"}}, "cloudflare takes none under 1m"},
 	}
 	for _, test := range tests {
 		if _, err := Open(test.provider, test.o); err == nil || !strings.Contains(err.Error(), test.want) {
@@ -106,12 +108,15 @@ func TestOpenErrors(t *testing.T) {
 }
 
 func TestKeysOutsideTheZone(t *testing.T) {
-	z := openTest(t, "127.0.0.1:1", nil)
+	z, err := Open("rfc2136", zone.Options{Zone: zonetest.Zone, Settings: map[string]string{"server": "127.0.0.1:1", "key_name": "mailpub.", "key": zonetest.Secret}})
+	if err != nil {
+		t.Fatal(err)
+	}
 	for _, k := range []plan.Key{
 		mail.DNSKey("badnomeazienda.it", "A"),
 		mail.DNSKey("it", "MX"),
 		{Kind: "forward", Name: "tcp/25"},
-		mail.TaggedTXT(testZone, "v=spf1"),
+		mail.TaggedTXT(zonetest.Zone, "v=spf1"),
 	} {
 		if k.Name == "nomeazienda.it. TXT v=spf1" {
 			k.Name = "nomeazienda.it. MX v=spf1"

@@ -16,7 +16,7 @@ import (
 	"github.com/mailpub/mailpub/cmd/mailpub/schema"
 	"github.com/mailpub/mailpub/cmd/mailpub/scout"
 	"github.com/mailpub/mailpub/plan/durable"
-	"github.com/mailpub/mailpub/providers"
+	"github.com/mailpub/mailpub/providers/resolver"
 )
 
 // beginning is what init and import have in common: they look, and write a config file.
@@ -90,7 +90,7 @@ func (b *beginning) look(ctx context.Context, domains []string) error {
 	c := &b.choices
 	o := scout.Options{
 		Domains: domains, Host: c.Hostname, Address: c.Address,
-		Resolver: &providers.Resolver{Servers: c.Resolvers}, Nameservers: c.Nameservers, Egress: c.Egress,
+		Resolver: &resolver.Resolver{Servers: c.Resolvers}, Nameservers: c.Nameservers, Egress: c.Egress,
 		NoRouter: c.Protocol == "manual" || c.Protocol == "none",
 	}
 	o.Router.Protocol, o.Router.URL, o.Router.Logger = c.Protocol, c.URL, b.app.logger()

@@ -12,7 +12,8 @@ import (
 	"github.com/mailpub/mailpub/mailsvc/certs"
 	"github.com/mailpub/mailpub/plan"
 	"github.com/mailpub/mailpub/plan/mail"
-	"github.com/mailpub/mailpub/providers"
+	"github.com/mailpub/mailpub/providers/resolver"
+	"github.com/mailpub/mailpub/providers/zone"
 )
 
 // challengeWait is how long the name servers have to agree on the answer to a challenge.
@@ -21,7 +22,7 @@ const challengeWait = 2 * time.Minute
 // prover answers ACME challenges in a zone of the site.
 type prover struct {
 	w    *world
-	zone *providers.Zone
+	zone *zone.Zone
 }
 
 // Publish implements certs.Prover.
@@ -67,7 +68,7 @@ func (a *app) certificate(ctx context.Context, cfg *config.Config) (current func
 }
 
 func (a *app) acme(ctx context.Context, cfg *config.Config) (func() *tls.Config, func(), error) {
-	w := &world{cfg: cfg, site: cfg.PlanSite(), resolver: &providers.Resolver{Servers: cfg.Verify.Resolvers}}
+	w := &world{cfg: cfg, site: cfg.PlanSite(), resolver: &resolver.Resolver{Servers: cfg.Verify.Resolvers}}
 	holder, _ := w.site.ZoneOf(w.site.Host) // config has checked that there is one
 	i := slices.IndexFunc(cfg.Zones, func(z config.Zone) bool { return mail.FQDN(z.Name) == holder.Name })
 	driver, err := a.zone(ctx, w, i)
@@ -77,7 +78,7 @@ func (a *app) acme(ctx context.Context, cfg *config.Config) (func() *tls.Config,
 	t := cfg.Service.TLS
 	o := certs.Options{
 		Host: cfg.Server.Hostname, Directory: t.Directory, Email: t.Email, Storage: filepath.Join(stateDir(cfg), "acme"),
-		Prover: prover{w, driver.(*providers.Zone)}, Logger: a.notices(),
+		Prover: prover{w, driver.(*zone.Zone)}, Logger: a.notices(),
 	}
 	if t.Roots != "" {
 		o.Roots = cfg.Path(t.Roots)

@@ -7,7 +7,7 @@ import (
 	"net/netip"
 	"slices"
 
-	"github.com/mailpub/mailpub/mailsvc"
+	"github.com/mailpub/mailpub/mailsvc/smtpclient"
 	"github.com/mailpub/mailpub/nat"
 	"github.com/mailpub/mailpub/plan"
 	"github.com/mailpub/mailpub/plan/mail"
@@ -21,7 +21,7 @@ func (w *world) gates(p *plan.Plan) (gates []plan.Gate) {
 			Stage: stage,
 			Name:  fmt.Sprintf("%s answers at %s", w.cfg.Server.Hostname, addr),
 			Check: func(ctx context.Context) error {
-				return mailsvc.Answers(ctx, nil, addr, w.cfg.Server.Hostname)
+				return smtpclient.Answers(ctx, nil, addr, w.cfg.Server.Hostname)
 			},
 		})
 	}

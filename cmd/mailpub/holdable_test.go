@@ -8,11 +8,12 @@ import (
 	"github.com/mailpub/mailpub/plan/mail"
 	"github.com/mailpub/mailpub/plan/plantest"
 	"github.com/mailpub/mailpub/providers"
+	"github.com/mailpub/mailpub/providers/zone"
 )
 
 // What a provider can't hold becomes a person's work, and the rest does not.
 func TestHoldable(t *testing.T) {
-	zone, err := providers.Open("desec", providers.Options{Zone: "example.org", Settings: map[string]string{"token": "t"}})
+	zone, err := providers.Open("desec", zone.Options{Zone: "example.org", Settings: map[string]string{"token": "t"}})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -31,7 +32,7 @@ func TestHoldable(t *testing.T) {
 
 // What a provider can't do because of what is there, or is not, becomes a person's work too.
 func TestFeasible(t *testing.T) {
-	zone, err := providers.Open("he", providers.Options{Zone: "example.org", Settings: map[string]string{"key": "k"}})
+	zone, err := providers.Open("he", zone.Options{Zone: "example.org", Settings: map[string]string{"key": "k"}})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -15,6 +15,7 @@ import (
 	"github.com/mailpub/mailpub/cmd/mailpub/draft"
 	"github.com/mailpub/mailpub/cmd/mailpub/scout"
 	"github.com/mailpub/mailpub/providers"
+	"github.com/mailpub/mailpub/providers/zone"
 )
 
 func (a *app) initCommand() *cobra.Command {
@@ -130,7 +131,7 @@ func (b *beginning) decide(ctx context.Context) (err error) {
 }
 
 // decideSettings asks for the settings of the provider that have no default of their own.
-func (b *beginning) decideSettings(ctx context.Context, p providers.Provider) error {
+func (b *beginning) decideSettings(ctx context.Context, p zone.Provider) error {
 	c := &b.choices
 	suggested := draft.Suggest(b.found, *c).Settings
 	if c.Settings == nil {

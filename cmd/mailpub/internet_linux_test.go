@@ -19,7 +19,7 @@ const (
 	rootServer   = "2.2.2.10" // BIND: the root, "it", "example", "in-addr.arpa"
 	firstServer  = "2.2.2.11" // BIND: the scenarios' zones
 	secondServer = "2.2.2.12" // Knot: the same
-	resolver     = "2.2.2.13" // BIND: asks the others, and remembers for a second
+	labResolver  = "2.2.2.13" // BIND: asks the others, and remembers for a second
 	closedServer = "2.2.2.14" // where no name server is
 )
 
@@ -46,7 +46,7 @@ func newInternet(t testing.TB) *internet {
 	roots := filepath.Join(in.dir, "roots.pem")
 	in.write(roots, string(in.ca.pem))
 	in.env = []string{"SSL_CERT_FILE=" + roots, "SSL_CERT_DIR=" + in.dir + "/none"}
-	for _, a := range []string{rootServer, firstServer, secondServer, resolver, closedServer} {
+	for _, a := range []string{rootServer, firstServer, secondServer, labResolver, closedServer} {
 		in.must("inet", "ip", "addr", "add", a+"/24", "dev", "br0")
 	}
 	in.names = t.TempDir()
@@ -96,9 +96,9 @@ func (in *internet) startNames(t testing.TB, first, second map[string]string) {
 	in.knot(t, second)
 	hints := filepath.Join(in.names, "hints")
 	in.write(hints, ". 300 NS ns.registry.example.\nns.registry.example. 300 A "+rootServer+"\n")
-	in.bind(t, "resolver", resolver, "recursion yes; max-cache-ttl 1; max-ncache-ttl 1; qname-minimization off;",
+	in.bind(t, "resolver", labResolver, "recursion yes; max-cache-ttl 1; max-ncache-ttl 1; qname-minimization off;",
 		fmt.Sprintf("zone \".\" { type hint; file %q; };\n", hints), nil)
-	for _, server := range []string{rootServer, firstServer, secondServer, resolver} {
+	for _, server := range []string{rootServer, firstServer, secondServer, labResolver} {
 		in.eventually("a name server at "+server, func() bool {
 			_, _, code := in.on("inet", "dig", "+tries=1", "+time=1", "@"+server, "it", "SOA")
 			return code == 0

@@ -10,11 +10,11 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/mailpub/mailpub/cmd/mailpub/config"
-	"github.com/mailpub/mailpub/mailsvc"
 	"github.com/mailpub/mailpub/mailsvc/dkim"
+	"github.com/mailpub/mailpub/mailsvc/smtpclient"
 	"github.com/mailpub/mailpub/plan"
 	"github.com/mailpub/mailpub/plan/mail"
-	"github.com/mailpub/mailpub/providers"
+	"github.com/mailpub/mailpub/providers/dnscheck"
 )
 
 // signing fills in what DNS is to say of the domains' DKIM keys.
@@ -97,13 +97,13 @@ const servedCertificate = "served"
 
 func (w *world) digest(ctx context.Context, from string) (string, error) {
 	if from != servedCertificate {
-		return mailsvc.KeyDigest(w.cfg.Path(from))
+		return smtpclient.KeyDigest(w.cfg.Path(from))
 	}
-	shown, err := mailsvc.Served(ctx, nil, w.smtpAddr(), w.cfg.Server.Hostname)
+	shown, err := smtpclient.Served(ctx, nil, w.smtpAddr(), w.cfg.Server.Hostname)
 	if err != nil {
 		return "", fmt.Errorf("asked at %s: %w", w.smtpAddr(), err)
 	}
-	return mailsvc.CertificateDigest(shown[0]), nil
+	return smtpclient.CertificateDigest(shown[0]), nil
 }
 
 // shown returns the certificates that the mail server shows on a port, seen from outside; none
@@ -115,17 +115,17 @@ func (w *world) shown(ctx context.Context, port uint16) ([]*x509.Certificate, er
 			addr = netip.AddrPortFrom(w.site.Address, f.Internal).String()
 		}
 	}
-	shown, err := mailsvc.Served(ctx, nil, addr, w.cfg.Server.Hostname)
-	if errors.Is(err, mailsvc.ErrNoTLS) {
+	shown, err := smtpclient.Served(ctx, nil, addr, w.cfg.Server.Hostname)
+	if errors.Is(err, smtpclient.ErrNoTLS) {
 		return nil, nil
 	}
 	return shown, err
 }
 
 // selectors are the DKIM keys of a domain, as the checks need them.
-func (w *world) selectors(d config.Domain) (list []providers.Selector) {
+func (w *world) selectors(d config.Domain) (list []dnscheck.Selector) {
 	for _, k := range d.DKIM {
-		s := providers.Selector{Name: k.Selector}
+		s := dnscheck.Selector{Name: k.Selector}
 		if key, err := readKey(w.cfg, d, k); err == nil {
 			s.Proves = key.SignedBy
 		}

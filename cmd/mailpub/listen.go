@@ -12,7 +12,7 @@ import (
 
 	"github.com/mailpub/mailpub/cmd/mailpub/config"
 	"github.com/mailpub/mailpub/plan/sockerr"
-	"github.com/mailpub/mailpub/providers"
+	"github.com/mailpub/mailpub/providers/resolver"
 )
 
 // listen opens the receiver's ports: at its address on the LAN and, as nothing is translated
@@ -21,7 +21,7 @@ func listen(ctx context.Context, cfg *config.Config) (net.Listener, error) {
 	addrs := []string{cfg.Service.Listen}
 	if addrs[0] == "" {
 		addrs[0] = net.JoinHostPort(cfg.Server.Address, fmt.Sprint(cfg.SMTPPort()))
-		w := &world{cfg: cfg, resolver: &providers.Resolver{Servers: cfg.Verify.Resolvers}}
+		w := &world{cfg: cfg, resolver: &resolver.Resolver{Servers: cfg.Verify.Resolvers}}
 		w.findPublic6(ctx)
 		if six := cfg.PlanSite(w.auto()...).IPv6(); six.IsValid() {
 			addrs = append(addrs, netip.AddrPortFrom(six, 25).String())

@@ -17,6 +17,8 @@ import (
 	"github.com/mailpub/mailpub/plan/mail"
 	"github.com/mailpub/mailpub/providers"
 	"github.com/mailpub/mailpub/providers/authdns"
+	"github.com/mailpub/mailpub/providers/resolver"
+	"github.com/mailpub/mailpub/providers/zone"
 )
 
 const demoKeyVariable = "MAILPUB_TSIG_KEY"
@@ -203,7 +205,7 @@ func (o *outside) send(ctx context.Context, to, nonce string) (transcript string
 	var b strings.Builder
 	note := func(format string, args ...any) { fmt.Fprintf(&b, format+"\n", args...) }
 	domain := to[strings.LastIndex(to, "@")+1:]
-	resolver := &providers.Resolver{Servers: []string{o.dns.Addr()}}
+	resolver := &resolver.Resolver{Servers: []string{o.dns.Addr()}}
 	mx, err := resolver.Lookup(ctx, mail.FQDN(domain), "MX")
 	if err != nil || len(mx.Records) == 0 {
 		return b.String(), fmt.Errorf("no MX of %s: %w", domain, errors.Join(err))
@@ -262,7 +264,7 @@ func deliver(conn net.Conn, host, to, nonce string, failed *error) string {
 // sabotage deletes the MX record with a key of its own right, as somebody with access to
 // the zone would, and takes the forward of port 143 from the router.
 func (o *outside) sabotage(ctx context.Context) error {
-	zone, err := providers.Open("rfc2136", providers.Options{Zone: "nomeazienda.it", Settings: map[string]string{
+	zone, err := providers.Open("rfc2136", zone.Options{Zone: "nomeazienda.it", Settings: map[string]string{
 		"server": o.dns.Addr(), "key_name": "mailpub.", "key": o.key,
 	}})
 	if err != nil {

@@ -18,7 +18,9 @@ import (
 
 	"github.com/mailpub/mailpub/examples/lab"
 	"github.com/mailpub/mailpub/mailsvc"
+	"github.com/mailpub/mailpub/mailsvc/check"
 	"github.com/mailpub/mailpub/mailsvc/receiver"
+	"github.com/mailpub/mailpub/mailsvc/smtpclient"
 	"github.com/mailpub/mailpub/mailsvc/smuggling"
 	"github.com/mailpub/mailpub/plan"
 	"github.com/mailpub/mailpub/plan/mail"
@@ -244,10 +246,10 @@ func (s *siteInLab) smuggling() map[string]string {
 }
 
 // smugglingAt says what a server does with each false end.
-func smugglingAt(t testing.TB, dial mailsvc.Dial, addr string) map[string]string {
+func smugglingAt(t testing.TB, dial smtpclient.Dial, addr string) map[string]string {
 	t.Helper()
 	does := map[string]string{}
-	for _, f := range mailsvc.TrySmuggling(t.Context(), dial, addr, "postmaster@nomeazienda.it", smuggling.Forms()) {
+	for _, f := range check.TrySmuggling(t.Context(), dial, addr, "postmaster@nomeazienda.it", smuggling.Forms()) {
 		switch {
 		case f.Err != nil:
 			t.Errorf("%s: %v", f.Form, f.Err)

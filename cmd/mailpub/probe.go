@@ -15,7 +15,8 @@ import (
 	"github.com/mailpub/mailpub/cmd/mailpub/config"
 	"github.com/mailpub/mailpub/mailsvc/certs"
 	"github.com/mailpub/mailpub/mailsvc/probe"
-	"github.com/mailpub/mailpub/providers"
+	"github.com/mailpub/mailpub/providers/resolver"
+	"github.com/mailpub/mailpub/providers/spf"
 )
 
 // minToken is the least length of a token, in characters.
@@ -85,7 +86,7 @@ func (a *app) serveProbe(ctx context.Context, f probeFlags) error {
 	if err != nil {
 		return err
 	}
-	dns := providers.Senders{Resolver: &providers.Resolver{Servers: f.resolvers}}
+	dns := spf.Senders{Resolver: &resolver.Resolver{Servers: f.resolvers}}
 	s := &probe.Server{Tokens: tokens, MX: dns.Exchangers, Addresses: dns.Resolver.Addresses, Pause: f.pause, PerHour: f.perHour, Logger: log}
 	l, err := listenAt(ctx, f.listen)
 	if err != nil {

@@ -7,6 +7,7 @@ import (
 
 	"github.com/mailpub/mailpub/cmd/mailpub/config"
 	"github.com/mailpub/mailpub/providers"
+	"github.com/mailpub/mailpub/providers/zone"
 )
 
 func (a *app) providersCommand() *cobra.Command {
@@ -62,7 +63,7 @@ type settingJSON struct {
 	Secret   bool   `json:"secret"`
 }
 
-func providerData(p providers.Provider) providerJSON {
+func providerData(p zone.Provider) providerJSON {
 	out := providerJSON{p.Name, p.Summary, p.Scopes, p.Limits.String(), []settingJSON{}}
 	for _, s := range p.Settings {
 		out.Settings = append(out.Settings, settingJSON{s.Name, s.Help, s.Default, s.Required, s.Secret})
@@ -89,7 +90,7 @@ func (a *app) listProviders() error {
 	return err
 }
 
-func (a *app) showProvider(p providers.Provider) error {
+func (a *app) showProvider(p zone.Provider) error {
 	if a.json {
 		return printJSON(a.out, providerData(p))
 	}

@@ -13,7 +13,7 @@ import (
 	"github.com/mailpub/mailpub/nat"
 	"github.com/mailpub/mailpub/plan"
 	"github.com/mailpub/mailpub/plan/mail"
-	"github.com/mailpub/mailpub/providers"
+	"github.com/mailpub/mailpub/providers/resolver"
 )
 
 // errPublic means that a public address was to be found out and could not be.
@@ -115,9 +115,9 @@ func explain6([]sighting) string {
 }
 
 // echoes are the DNS services that the config lets mailpub ask.
-func (w *world) echoes(ipv6 bool) (list []providers.Echo) {
+func (w *world) echoes(ipv6 bool) (list []resolver.Echo) {
 	for _, text := range w.cfg.Server.Public.Echo {
-		if e, err := providers.ParseEcho(text); err == nil && e.Asks(ipv6) { // config has checked it
+		if e, err := resolver.ParseEcho(text); err == nil && e.Asks(ipv6) { // config has checked it
 			list = append(list, e)
 		}
 	}

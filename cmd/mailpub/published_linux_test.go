@@ -63,7 +63,7 @@ zones:
 router: {protocol: none, forwards: [{name: smtp, port: 25, internal: 2525}]}
 service: {type: manual}
 verify:
-  resolvers: [` + resolver + `]
+  resolvers: [` + labResolver + `]
   hosts: hosts
   dnsbl: [bl.example]
 `

@@ -17,7 +17,8 @@ import (
 	"github.com/mailpub/mailpub/mailsvc/receiver"
 	"github.com/mailpub/mailpub/mailsvc/sender"
 	"github.com/mailpub/mailpub/plan/durable"
-	"github.com/mailpub/mailpub/providers"
+	"github.com/mailpub/mailpub/providers/resolver"
+	"github.com/mailpub/mailpub/providers/spf"
 )
 
 func (a *app) receiveCommand() *cobra.Command {
@@ -149,7 +150,7 @@ func (a *app) receiver(cfg *config.Config) *receiver.Server {
 
 // judge says on top of each message who it is from.
 func judge(cfg *config.Config) func(context.Context, receiver.Message, io.ReadSeeker) (string, io.Reader, error) {
-	dns := providers.Senders{Resolver: &providers.Resolver{Servers: cfg.Verify.Resolvers}}
+	dns := spf.Senders{Resolver: &resolver.Resolver{Servers: cfg.Verify.Resolvers}}
 	c := &sender.Checker{Host: cfg.Server.Hostname, SPF: dns.SPF, Texts: dns.Texts}
 	return func(ctx context.Context, m receiver.Message, message io.ReadSeeker) (string, io.Reader, error) {
 		e := sender.Envelope{Helo: m.Helo, From: m.From}

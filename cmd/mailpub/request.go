@@ -15,7 +15,7 @@ import (
 	"github.com/mailpub/mailpub/cmd/mailpub/config"
 	"github.com/mailpub/mailpub/plan"
 	"github.com/mailpub/mailpub/plan/mail"
-	"github.com/mailpub/mailpub/providers"
+	"github.com/mailpub/mailpub/providers/record"
 )
 
 // letters are the texts of what is asked of other people, by subject and language.
@@ -261,7 +261,7 @@ func zoneRecords(w *world, p *plan.Plan, z config.Zone, all bool) (out asked, er
 		if err != nil {
 			return err
 		}
-		file, err := providers.ZoneFile(k, lines, z.TTL)
+		file, err := record.ZoneFile(k, lines, z.TTL)
 		if err != nil {
 			return err
 		}
@@ -290,7 +290,7 @@ func zoneRecords(w *world, p *plan.Plan, z config.Zone, all bool) (out asked, er
 			continue // a key that is not known yet: no record
 		}
 		if open && c.Before != nil {
-			removed, err := providers.ZoneFile(it.Key, c.Before, z.TTL)
+			removed, err := record.ZoneFile(it.Key, c.Before, z.TTL)
 			if err != nil {
 				return out, err
 			}

@@ -21,6 +21,7 @@ import (
 	"github.com/mailpub/mailpub/plan"
 	"github.com/mailpub/mailpub/plan/mail"
 	"github.com/mailpub/mailpub/providers"
+	"github.com/mailpub/mailpub/providers/zone"
 )
 
 // update has tests write anew what is made from the code, or recorded, and kept in the repository.
@@ -107,7 +108,7 @@ func scriptForeign(ts *testscript.TestScript, _ bool, args []string) {
 }
 
 func (o *outside) foreign(ctx context.Context, key plan.Key, lines []string) error {
-	zone, err := providers.Open("rfc2136", providers.Options{Zone: "nomeazienda.it", Settings: map[string]string{
+	zone, err := providers.Open("rfc2136", zone.Options{Zone: "nomeazienda.it", Settings: map[string]string{
 		"server": o.dns.Addr(), "key_name": "mailpub.", "key": o.key,
 	}})
 	if err != nil {

@@ -11,6 +11,7 @@ import (
 
 	"github.com/mailpub/mailpub/cmd/mailpub/config"
 	"github.com/mailpub/mailpub/mailsvc"
+	"github.com/mailpub/mailpub/mailsvc/check"
 	"github.com/mailpub/mailpub/mailsvc/exim"
 	"github.com/mailpub/mailpub/mailsvc/mdaemon"
 	"github.com/mailpub/mailpub/mailsvc/postfix"
@@ -67,15 +68,15 @@ func (w *world) domainNames() (names []string) {
 	return names
 }
 
-func (w *world) mailFacts() mailsvc.Facts {
-	f := mailsvc.Facts{
+func (w *world) mailFacts() check.Facts {
+	f := check.Facts{
 		Hostname: w.cfg.Server.Hostname, Addr: w.smtpAddr(), Domains: w.domainNames(), Egress: w.cfg.Verify.Egress,
 		Sends: w.cfg.Service.Type != "receiver", Collectors: w.site.Service.Collectors,
 		Own: append([]netip.Addr{w.site.Address}, w.site.Public...), Lookup: w.resolver.Addresses,
 	}
 	f.Strict, f.Backups, f.Accounts = w.strict(), w.backups(), w.cfg.Verify.Accounts
 	if m := w.cfg.Verify.Mailbox; m.User != "" {
-		f.Mailbox = &mailsvc.Mailbox{IMAP: m.IMAP, POP3: m.POP3, User: m.User, Password: w.cfg.MailboxPassword}
+		f.Mailbox = &check.Mailbox{IMAP: m.IMAP, POP3: m.POP3, User: m.User, Password: w.cfg.MailboxPassword}
 	}
 	needs := w.site.ServiceItems()
 	if w.cfg.Service.Maildir != "" {
@@ -97,12 +98,12 @@ func (w *world) mailFacts() mailsvc.Facts {
 	}
 	for _, fw := range w.site.Forwards {
 		if fw.Proto == "tcp" {
-			f.Services = append(f.Services, mailsvc.Service{
+			f.Services = append(f.Services, check.Service{
 				Name: fw.Name, Addr: net.JoinHostPort(w.site.Address.String(), strconv.Itoa(int(fw.Internal))),
 			})
 		}
 		if six := w.site.IPv6(); fw.Proto == "tcp" && six.IsValid() && len(w.site.Shut) == 0 {
-			f.Services = append(f.Services, mailsvc.Service{Name: fw.Name, Addr: netip.AddrPortFrom(six, fw.Port).String()})
+			f.Services = append(f.Services, check.Service{Name: fw.Name, Addr: netip.AddrPortFrom(six, fw.Port).String()})
 		}
 	}
 	return f
@@ -119,11 +120,11 @@ func (w *world) strict() string {
 }
 
 // backups are the MX hosts of the domains that are not the mail host.
-func (w *world) backups() (list []mailsvc.Backup) {
+func (w *world) backups() (list []check.Backup) {
 	for _, d := range w.site.Domains {
 		for _, mx := range d.MX {
 			if host := mail.FQDN(mx.Host); host != mail.FQDN(w.site.Host) && host != "." {
-				list = append(list, mailsvc.Backup{Host: strings.TrimSuffix(host, "."), Domain: strings.TrimSuffix(d.Name, ".")})
+				list = append(list, check.Backup{Host: strings.TrimSuffix(host, "."), Domain: strings.TrimSuffix(d.Name, ".")})
 			}
 		}
 	}

@@ -8,13 +8,13 @@ import (
 	"time"
 
 	"github.com/mailpub/mailpub/plan"
-	"github.com/mailpub/mailpub/providers"
+	"github.com/mailpub/mailpub/providers/dnscheck"
 )
 
 // settle waits until the world's name servers say what was written, and tells how long what
 // they said before can live on. That they do not agree in time is no failure of apply: all is
 // written.
-func (a *app) settle(ctx context.Context, w *world, changes []plan.Change, wait time.Duration) (s providers.Settled) {
+func (a *app) settle(ctx context.Context, w *world, changes []plan.Change, wait time.Duration) (s dnscheck.Settled) {
 	var written []plan.Change
 	for _, c := range changes {
 		if c.Key.Kind == "dns" && c.Writes() {
@@ -31,7 +31,7 @@ func (a *app) settle(ctx context.Context, w *world, changes []plan.Change, wait 
 	waiting, cancel := context.WithTimeout(ctx, wait)
 	defer cancel()
 	said := ""
-	s = w.dnsFacts().Settle(waiting, written, func(behind []providers.Behind) {
+	s = w.dnsFacts().Settle(waiting, written, func(behind []dnscheck.Behind) {
 		if text := behindText(behind); text != said {
 			fmt.Fprintf(out, "waiting for %s\n", text)
 			said = text
@@ -41,7 +41,7 @@ func (a *app) settle(ctx context.Context, w *world, changes []plan.Change, wait 
 	return s
 }
 
-func behindText(behind []providers.Behind) string {
+func behindText(behind []dnscheck.Behind) string {
 	var servers []string
 	for _, b := range behind {
 		servers = append(servers, clean(b.Server))
@@ -49,7 +49,7 @@ func behindText(behind []providers.Behind) string {
 	return fmt.Sprintf("%s: it still says something else of %s", strings.Join(servers, ", "), clean(behind[0].Key.Name))
 }
 
-func (a *app) showSettled(out io.Writer, s providers.Settled) {
+func (a *app) showSettled(out io.Writer, s dnscheck.Settled) {
 	switch n := len(s.Agree); {
 	case len(s.Behind) > 0:
 		fmt.Fprintf(out, "%s not everywhere yet: %s. mailpub verify tells when it is.\n", a.look.yellow("DNS:"), behindText(s.Behind))

@@ -61,7 +61,7 @@ service:
   maildir: MAILDIR
   settings: {config_directory: POSTFIX, dovecot: DOVECOT, pam: PAM}
 verify:
-  resolvers: [` + resolver + `]
+  resolvers: [` + labResolver + `]
   egress: [mx.example]
   hosts: hosts
   dnsbl: [bl.example]
@@ -124,7 +124,7 @@ func (tw *town) open(t testing.TB) {
 	tw.web = tw.listens("3000")
 	tw.listens("1000")
 	refuseQuickly(tw.siteInLab, "router")
-	tw.probe(resolver, "--pause", "1ms", "--per-hour", "100000")
+	tw.probe(labResolver, "--pause", "1ms", "--per-hour", "100000")
 	tw.mailpub(exitOK, "apply", "--yes", "--adopt")
 }
 

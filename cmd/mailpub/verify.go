@@ -10,11 +10,11 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/mailpub/mailpub/cmd/mailpub/explain"
-	"github.com/mailpub/mailpub/mailsvc"
+	"github.com/mailpub/mailpub/mailsvc/check"
 	"github.com/mailpub/mailpub/nat"
 	"github.com/mailpub/mailpub/plan"
 	"github.com/mailpub/mailpub/plan/mail"
-	"github.com/mailpub/mailpub/providers"
+	"github.com/mailpub/mailpub/providers/dnscheck"
 )
 
 // verifyFlags is what the command line says of verify.
@@ -196,17 +196,17 @@ func (w *world) checkers(only []string) []plan.Checker {
 
 // allCheckers are those of every room; outside says which are to be had from the probe.
 func (w *world) allCheckers(outside []string) []plan.Checker {
-	return slices.Concat(mailsvc.Checks(w.mailFacts()), nat.Checks(w.routerFacts()), w.outsideChecks(outside), w.publicChecks(),
-		providers.Checks(w.published()), w.policies().Checks(w.site.Domains))
+	return slices.Concat(check.Checkers(w.mailFacts()), nat.Checks(w.routerFacts()), w.outsideChecks(outside), w.publicChecks(),
+		dnscheck.Checks(w.published()), w.policies().Checks(w.site.Domains))
 }
 
 // dnsFacts is what asking about the site's names takes.
-func (w *world) dnsFacts() providers.Facts {
+func (w *world) dnsFacts() dnscheck.Facts {
 	public := w.site.Public
 	if len(w.site.Shut) > 0 { // not published by IPv6, on purpose
 		public = slices.DeleteFunc(slices.Clone(public), func(a netip.Addr) bool { return mail.AddressType(a) == "AAAA" })
 	}
-	f := providers.Facts{Host: w.site.Host, Public: public, Resolver: w.resolver, Nameservers: map[string][]string{}}
+	f := dnscheck.Facts{Host: w.site.Host, Public: public, Resolver: w.resolver, Nameservers: map[string][]string{}}
 	for _, z := range w.cfg.Zones {
 		if len(z.Nameservers) > 0 {
 			f.Nameservers[mail.FQDN(z.Name)] = z.Nameservers
@@ -216,7 +216,7 @@ func (w *world) dnsFacts() providers.Facts {
 }
 
 // published is everything that should be found in DNS.
-func (w *world) published() providers.Facts {
+func (w *world) published() dnscheck.Facts {
 	f := w.dnsFacts()
 	f.Own = w.behindRouter()
 	for _, c := range w.site.Service.Collectors {
@@ -227,7 +227,7 @@ func (w *world) published() providers.Facts {
 	f.BlockLists = w.cfg.Verify.DNSBL
 	f.HostsFile, f.DANE, f.Served = w.cfg.HostsFile(), w.site.DANE.Ports, w.shown
 	for i, d := range w.site.Domains {
-		pd := providers.Domain{Name: d.Name, MX: d.MX, DMARC: d.DMARC.Policy != "", TLSRPT: len(d.TLSRPT) > 0, Services: d.Services, Autoconfig: d.Autoconfig,
+		pd := dnscheck.Domain{Name: d.Name, MX: d.MX, DMARC: d.DMARC.Policy != "", TLSRPT: len(d.TLSRPT) > 0, Services: d.Services, Autoconfig: d.Autoconfig,
 			DKIM: w.selectors(w.cfg.Domains[i])}
 		if policy := d.Policy(); policy != nil {
 			pd.PolicyID = mail.PolicyID(policy)

@@ -104,7 +104,7 @@ func (in *internet) brokenResolvers(t *testing.T) (faults []fault) {
 		address := fmt.Sprintf("%s:%d", brokenServer, 5301+i)
 		conn := in.lab.ListenPacket(t, "inet", address)
 		go answerPackets(conn, r.answer)
-		faults = append(faults, fault{name: r.name, only: records, says: r.says, within: time.Minute, config: []string{"[" + resolver + "] => [\"" + address + "\"]"}})
+		faults = append(faults, fault{name: r.name, only: records, says: r.says, within: time.Minute, config: []string{"[" + labResolver + "] => [\"" + address + "\"]"}})
 	}
 	// One that lies is told from the zone's own servers, which decide.
 	address := brokenServer + ":5310"
@@ -119,7 +119,7 @@ func (in *internet) brokenResolvers(t *testing.T) (faults []fault) {
 	})
 	return append(faults, fault{name: "a resolver that lies", only: "host.a mx.exists mx.target spf.single", says: "9.9.9.9", within: time.Minute,
 		passes: []string{"host.a", "mx.target"}, // no AAAA record; any address will do
-		config: []string{"[" + resolver + "] => [\"" + address + "\"]", "provider: manual} => provider: manual, nameservers: [\"" + firstServer + "\"]}"}})
+		config: []string{"[" + labResolver + "] => [\"" + address + "\"]", "provider: manual} => provider: manual, nameservers: [\"" + firstServer + "\"]}"}})
 }
 
 // header is a reply without records to a query, with flags and a code.

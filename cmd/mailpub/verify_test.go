@@ -11,13 +11,13 @@ import (
 
 	"github.com/mailpub/mailpub/cmd/mailpub/config"
 	"github.com/mailpub/mailpub/cmd/mailpub/explain"
-	"github.com/mailpub/mailpub/mailsvc"
+	"github.com/mailpub/mailpub/mailsvc/check"
 	"github.com/mailpub/mailpub/mailsvc/probe"
 	"github.com/mailpub/mailpub/mailsvc/sts"
 	"github.com/mailpub/mailpub/nat"
 	"github.com/mailpub/mailpub/plan"
 	"github.com/mailpub/mailpub/plan/mail"
-	"github.com/mailpub/mailpub/providers"
+	"github.com/mailpub/mailpub/providers/dnscheck"
 )
 
 // everyChecker returns the checkers of a site that calls for all of them.
@@ -26,10 +26,10 @@ func everyChecker() []plan.Checker {
 	w.cfg.Server.Public = config.Public{IPv4: "auto", Echo: []string{"192.0.2.1"}}
 	policy := mail.Domain{Name: "nomeazienda.it.", MTASTS: mail.MTASTS{Mode: "enforce"}}
 	return slices.Concat(
-		mailsvc.Checks(mailsvc.Facts{Sends: true, Collectors: []string{"pop.example.net"}, Accounts: true, Backups: make([]mailsvc.Backup, 1), Mailbox: &mailsvc.Mailbox{}}),
+		check.Checkers(check.Facts{Sends: true, Collectors: []string{"pop.example.net"}, Accounts: true, Backups: make([]check.Backup, 1), Mailbox: &check.Mailbox{}}),
 		nat.Checks(nat.Facts{}), w.outsideChecks(nil), w.publicChecks(),
-		providers.Checks(providers.Facts{Zones: []string{"nomeazienda.it"}, BlockLists: []string{"bl.example.net"}, Owned: make([]plan.Entry, 1), Domains: []providers.Domain{{
-			DKIM: make([]providers.Selector, 1), Services: make([]mail.Service, 1), Autoconfig: "autoconfig.nomeazienda.it"}}}),
+		dnscheck.Checks(dnscheck.Facts{Zones: []string{"nomeazienda.it"}, BlockLists: []string{"bl.example.net"}, Owned: make([]plan.Entry, 1), Domains: []dnscheck.Domain{{
+			DKIM: make([]dnscheck.Selector, 1), Services: make([]mail.Service, 1), Autoconfig: "autoconfig.nomeazienda.it"}}}),
 		(&sts.Fetcher{}).Checks([]mail.Domain{policy}))
 }
 

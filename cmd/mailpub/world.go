@@ -16,6 +16,8 @@ import (
 	"github.com/mailpub/mailpub/plan"
 	"github.com/mailpub/mailpub/plan/mail"
 	"github.com/mailpub/mailpub/providers"
+	"github.com/mailpub/mailpub/providers/resolver"
+	"github.com/mailpub/mailpub/providers/zone"
 )
 
 // Names of the parties, as plan, ledger and output have them.
@@ -26,11 +28,11 @@ type world struct {
 	cfg      *config.Config
 	site     mail.Spec // complete once want has been called
 	ledger   *plan.Ledger
-	resolver *providers.Resolver
+	resolver *resolver.Resolver
 	server   mailsvc.Server
-	pool     providers.Pool // what zones at the same name server share
-	router   *nat.Router    // nil when routerErr is set
-	wan      netip.Addr     // the router's own; invalid when it did not say
+	shared   zone.Shared // what zones at the same name server share
+	router   *nat.Router // nil when routerErr is set
+	wan      netip.Addr  // the router's own; invalid when it did not say
 
 	routerErr, wanErr error
 	public            []public // what was found out where the config says auto
@@ -67,7 +69,7 @@ func (a *app) meet(ctx context.Context, cfg *config.Config, ledger *plan.Ledger)
 }
 
 func newWorld(cfg *config.Config, ledger *plan.Ledger) *world {
-	return &world{cfg: cfg, ledger: ledger, resolver: &providers.Resolver{Servers: cfg.Verify.Resolvers}}
+	return &world{cfg: cfg, ledger: ledger, resolver: &resolver.Resolver{Servers: cfg.Verify.Resolvers}}
 }
 
 // openRouter finds the router. six is where pinholes lead to.
@@ -124,7 +126,7 @@ func (a *app) enter(ctx context.Context, w *world) error {
 		}
 		w.parties = append(w.parties, plan.Party{Target: mail.ZoneTarget(z.Name), Driver: driver})
 	}
-	reverse, err := providers.Open("manual", providers.Options{Zone: ".", Resolver: w.resolver})
+	reverse, err := providers.Open("manual", zone.Options{Zone: ".", Resolver: w.resolver})
 	if err != nil {
 		return err
 	}
@@ -142,8 +144,8 @@ func (a *app) zone(ctx context.Context, w *world, i int) (plan.Driver, error) {
 	if err != nil {
 		return nil, err
 	}
-	return providers.Open(z.Provider, providers.Options{
-		Zone: z.Name, TTL: z.TTL, Settings: settings, Resolver: w.resolver, Pool: &w.pool, HTTPClient: a.http, Logger: a.logger(),
+	return providers.Open(z.Provider, zone.Options{
+		Zone: z.Name, TTL: z.TTL, Settings: settings, Resolver: w.resolver, Shared: &w.shared, HTTPClient: a.http, Logger: a.logger(),
 	})
 }
 

@@ -7,7 +7,7 @@ import (
 	"slices"
 	"strings"
 
-	"github.com/mailpub/mailpub/mailsvc"
+	"github.com/mailpub/mailpub/mailsvc/smtpclient"
 )
 
 // running reports whether Postfix's master is there.
@@ -50,5 +50,5 @@ func (d *Driver) answers(ctx context.Context, hostname, interfaces string) error
 	default:
 		host = strings.Trim(list[0], "[]")
 	}
-	return mailsvc.Answers(ctx, d.Dial, net.JoinHostPort(host, port), hostname)
+	return smtpclient.Answers(ctx, d.Dial, net.JoinHostPort(host, port), hostname)
 }

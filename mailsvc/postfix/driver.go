@@ -12,6 +12,7 @@ import (
 
 	"github.com/mailpub/mailpub/mailsvc"
 	"github.com/mailpub/mailpub/mailsvc/command"
+	"github.com/mailpub/mailpub/mailsvc/smtpclient"
 )
 
 // Driver sets up a Postfix and its Dovecot on this machine. It implements mailsvc.Server and
@@ -35,7 +36,7 @@ type Driver struct {
 	// Patience is how long a server may take to come up with what it was told; 0 is 20 s.
 	Patience time.Duration
 
-	Dial   mailsvc.Dial     // nil dials
+	Dial   smtpclient.Dial  // nil dials
 	Run    command.Run      // nil executes
 	Now    func() time.Time // nil is time.Now
 	Logger *slog.Logger     // nil discards

@@ -13,7 +13,7 @@ import (
 	"slices"
 	"strings"
 
-	"github.com/mailpub/mailpub/mailsvc"
+	"github.com/mailpub/mailpub/mailsvc/check"
 	"github.com/mailpub/mailpub/plan"
 )
 
@@ -46,12 +46,12 @@ type Port struct {
 
 // Answer is what the probe saw.
 type Answer struct {
-	Format string        `json:"format"`
-	Seen   netip.Addr    `json:"seen"` // the address that asked
-	From   []netip.Addr  `json:"from"` // the probe's own, that a server may have seen
-	Checks []plan.Check  `json:"checks,omitempty"`
-	Hops   []mailsvc.Hop `json:"hops,omitempty"` // of the message
-	Word   string        `json:"word,omitempty"` // that the message has in its subject
+	Format string       `json:"format"`
+	Seen   netip.Addr   `json:"seen"` // the address that asked
+	From   []netip.Addr `json:"from"` // the probe's own, that a server may have seen
+	Checks []plan.Check `json:"checks,omitempty"`
+	Hops   []check.Hop  `json:"hops,omitempty"` // of the message
+	Word   string       `json:"word,omitempty"` // that the message has in its subject
 }
 
 // check says what a request lacks. Of what it holds nothing is sent on that is no name.

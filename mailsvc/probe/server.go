@@ -16,7 +16,8 @@ import (
 	"sync"
 	"time"
 
-	"github.com/mailpub/mailpub/mailsvc"
+	"github.com/mailpub/mailpub/mailsvc/check"
+	"github.com/mailpub/mailpub/mailsvc/smtpclient"
 	"github.com/mailpub/mailpub/plan/netaddr"
 )
 
@@ -43,7 +44,7 @@ type Server struct {
 	// Allowed says why an address is not looked at, or ""; nil takes every public one.
 	Allowed func(netip.Addr) string
 
-	Dial   mailsvc.Dial // nil dials
+	Dial   smtpclient.Dial // nil dials
 	Now    func() time.Time
 	Logger *slog.Logger
 
@@ -231,11 +232,11 @@ func (s *Server) enter(site string, target netip.Addr) (leave func(), err error)
 
 // look looks at the target. Names that do not lead to it are not spoken to it.
 func (s *Server) look(ctx context.Context, req Request, a *Answer) {
-	o := mailsvc.Outside{Target: a.Seen, Hostname: req.Hostname, Dial: s.only(a.Seen), Now: s.Now}
+	o := check.Outside{Target: a.Seen, Hostname: req.Hostname, Dial: s.only(a.Seen), Now: s.Now}
 	for _, p := range req.Ports {
-		o.Ports = append(o.Ports, mailsvc.Service{Name: p.Name, Addr: netip.AddrPortFrom(a.Seen, p.Number).String()})
+		o.Ports = append(o.Ports, check.Service{Name: p.Name, Addr: netip.AddrPortFrom(a.Seen, p.Number).String()})
 	}
-	var first []mailsvc.Hop
+	var first []check.Hop
 	for i, d := range req.Domains {
 		hops, leads := s.leads(ctx, d, a.Seen)
 		if leads {
@@ -245,7 +246,7 @@ func (s *Server) look(ctx context.Context, req Request, a *Answer) {
 			first = hops
 		}
 	}
-	a.Checks = mailsvc.CheckOutside(ctx, o)
+	a.Checks = check.FromOutside(ctx, o)
 	if !req.Message {
 		return
 	}
@@ -257,7 +258,7 @@ func (s *Server) look(ctx context.Context, req Request, a *Answer) {
 }
 
 // only connects to one address, whatever it is asked for.
-func (s *Server) only(target netip.Addr) mailsvc.Dial {
+func (s *Server) only(target netip.Addr) smtpclient.Dial {
 	return func(ctx context.Context, network, address string) (net.Conn, error) {
 		to, err := netip.ParseAddrPort(address)
 		if err != nil || to.Addr() != target {
@@ -269,18 +270,18 @@ func (s *Server) only(target netip.Addr) mailsvc.Dial {
 
 // leads follows a domain's mail to its first exchanger, as a sender does, and reports whether it
 // comes to target.
-func (s *Server) leads(ctx context.Context, domain string, target netip.Addr) (hops []mailsvc.Hop, leads bool) {
+func (s *Server) leads(ctx context.Context, domain string, target netip.Addr) (hops []check.Hop, leads bool) {
 	hosts, err := s.MX(ctx, domain)
 	if err != nil || len(hosts) == 0 {
 		said := "none"
 		if err != nil {
 			said = err.Error()
 		}
-		return append(hops, mailsvc.Hop{Name: "MX", Said: said}), false
+		return append(hops, check.Hop{Name: "MX", Said: said}), false
 	}
-	hops = append(hops, mailsvc.Hop{Name: "MX", OK: true, Said: strings.Join(hosts, ", ")})
+	hops = append(hops, check.Hop{Name: "MX", OK: true, Said: strings.Join(hosts, ", ")})
 	addrs, err := s.Addresses(ctx, hosts[0])
-	hop := mailsvc.Hop{Name: "address", Said: fmt.Sprintf("%s has no address", hosts[0])}
+	hop := check.Hop{Name: "address", Said: fmt.Sprintf("%s has no address", hosts[0])}
 	if err != nil {
 		hop.Said = err.Error()
 	}

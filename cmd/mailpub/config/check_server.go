@@ -5,7 +5,7 @@ import (
 	"net/netip"
 
 	"github.com/mailpub/mailpub/plan/mail"
-	"github.com/mailpub/mailpub/providers"
+	"github.com/mailpub/mailpub/providers/resolver"
 )
 
 func (k *checker) server() {
@@ -19,7 +19,7 @@ func (k *checker) server() {
 	k.public("server.public.ipv4", s.Public.IPv4, netip.Addr.Is4)
 	k.public("server.public.ipv6", s.Public.IPv6, netip.Addr.Is6)
 	for i, e := range s.Public.Echo {
-		if _, err := providers.ParseEcho(e); err != nil {
+		if _, err := resolver.ParseEcho(e); err != nil {
 			k.add(fmt.Sprintf("server.public.echo[%d]", i), "%v", err)
 		}
 	}

@@ -12,6 +12,7 @@ import (
 
 	"github.com/mailpub/mailpub/plan/mail"
 	"github.com/mailpub/mailpub/providers"
+	"github.com/mailpub/mailpub/providers/resolver"
 )
 
 // DNS is what is published.
@@ -79,7 +80,7 @@ func selectors() []string {
 	return []string{"default", "dkim", "mail", "m1", "s1", "s2", "k1", "key1", "mx", "selector1", "selector2", "google", "mdaemon"}
 }
 
-func survey(o Options) *providers.Survey { return providers.NewSurvey(o.Resolver, o.Nameservers) }
+func survey(o Options) *resolver.Survey { return resolver.NewSurvey(o.Resolver, o.Nameservers) }
 
 func lookAtDNS(ctx context.Context, o Options) DNS {
 	s := survey(o)
@@ -99,7 +100,7 @@ func lookAtDNS(ctx context.Context, o Options) DNS {
 	return d
 }
 
-func zoneOf(ctx context.Context, s *providers.Survey, name string) (z Zone) {
+func zoneOf(ctx context.Context, s *resolver.Survey, name string) (z Zone) {
 	zone, servers, err := s.Zone(ctx, name)
 	if err != nil {
 		z.Silent = err.Error()
@@ -120,7 +121,7 @@ func zoneOf(ctx context.Context, s *providers.Survey, name string) (z Zone) {
 	return z
 }
 
-func domain(ctx context.Context, s *providers.Survey, name string) Domain {
+func domain(ctx context.Context, s *resolver.Survey, name string) Domain {
 	d := Domain{Name: name, Zone: zoneOf(ctx, s, name)}
 	if d.Zone.Name == "" {
 		return d
@@ -149,7 +150,7 @@ func domain(ctx context.Context, s *providers.Survey, name string) Domain {
 	return d
 }
 
-func (d *Domain) exchangers(ctx context.Context, s *providers.Survey) {
+func (d *Domain) exchangers(ctx context.Context, s *resolver.Survey) {
 	a, err := s.Ask(ctx, d.Name, "MX")
 	if err != nil {
 		return
@@ -165,7 +166,7 @@ func (d *Domain) exchangers(ctx context.Context, s *providers.Survey) {
 }
 
 // services asks for the SRV records that mailpub writes; one that says more is left out.
-func (d *Domain) services(ctx context.Context, s *providers.Survey) {
+func (d *Domain) services(ctx context.Context, s *resolver.Survey) {
 	for _, name := range []string{"imaps", "imap", "pop3s", "pop3", "submissions", "submission"} {
 		a, err := s.Ask(ctx, "_"+name+"._tcp."+d.Name, "SRV")
 		if err != nil || len(a.Records) != 1 {
@@ -191,7 +192,7 @@ func undotted(name string) string {
 
 // text returns the one TXT record at a name that begins with tag; "" where there is none, or
 // several.
-func text(ctx context.Context, s *providers.Survey, name, tag string) (found string) {
+func text(ctx context.Context, s *resolver.Survey, name, tag string) (found string) {
 	a, err := s.Ask(ctx, name, "TXT")
 	if err != nil {
 		return ""
@@ -209,7 +210,7 @@ func text(ctx context.Context, s *providers.Survey, name, tag string) (found str
 	return found
 }
 
-func alias(ctx context.Context, s *providers.Survey, name string) string {
+func alias(ctx context.Context, s *resolver.Survey, name string) string {
 	a, err := s.Ask(ctx, name, "CNAME")
 	if err != nil || len(a.Records) != 1 {
 		return ""
@@ -217,7 +218,7 @@ func alias(ctx context.Context, s *providers.Survey, name string) string {
 	return strings.TrimSuffix(a.Records[0].Data, ".")
 }
 
-func mailHost(ctx context.Context, s *providers.Survey, name string) Host {
+func mailHost(ctx context.Context, s *resolver.Survey, name string) Host {
 	h := Host{Name: name, Zone: zoneOf(ctx, s, name), Alias: alias(ctx, s, name)}
 	for _, t := range []string{"A", "AAAA"} {
 		a, err := s.Ask(ctx, name, t)
@@ -255,7 +256,7 @@ func issuers(records []string) (who []string) {
 }
 
 // reverse asks what the public address is called.
-func (d *DNS) reverse(ctx context.Context, s *providers.Survey, a netip.Addr) {
+func (d *DNS) reverse(ctx context.Context, s *resolver.Survey, a netip.Addr) {
 	name := mail.ReverseName(a)
 	if ptr, err := s.Ask(ctx, name, "PTR"); err == nil {
 		for _, r := range ptr.Records {

@@ -12,7 +12,7 @@ import (
 	"github.com/mailpub/mailpub/nat"
 	"github.com/mailpub/mailpub/plan"
 	"github.com/mailpub/mailpub/plan/mail"
-	"github.com/mailpub/mailpub/providers"
+	"github.com/mailpub/mailpub/providers/resolver"
 )
 
 // Options say where to look.
@@ -24,7 +24,7 @@ type Options struct {
 
 	Router      nat.Options
 	NoRouter    bool // none is asked
-	Resolver    *providers.Resolver
+	Resolver    *resolver.Resolver
 	Nameservers []string // to ask instead of those of the zones
 	Egress      []string // mail servers outside at which port 25 is tried; empty: nobody is
 }

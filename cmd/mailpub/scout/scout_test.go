@@ -8,8 +8,8 @@ import (
 	"testing"
 
 	"github.com/mailpub/mailpub/nat"
-	"github.com/mailpub/mailpub/providers"
 	"github.com/mailpub/mailpub/providers/authdns"
+	"github.com/mailpub/mailpub/providers/resolver"
 )
 
 const zone = `$TTL 600
@@ -58,7 +58,7 @@ func TestLook(t *testing.T) {
 	f, err := Look(t.Context(), Options{
 		Domains: []string{"nomeazienda.it", "nobody.nomeazienda.it"}, Address: netip.MustParseAddr("127.0.0.1"), NoRouter: true,
 		Ports:    []Port{{Number: 25, Internal: inside}},
-		Resolver: &providers.Resolver{Servers: []string{dns.Addr()}}, Nameservers: []string{dns.Addr()}, Egress: []string{l.Addr().String(), "127.0.0.1:1"},
+		Resolver: &resolver.Resolver{Servers: []string{dns.Addr()}}, Nameservers: []string{dns.Addr()}, Egress: []string{l.Addr().String(), "127.0.0.1:1"},
 	})
 	if err != nil {
 		t.Fatal(err)

@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"github.com/mailpub/mailpub/mailsvc"
+	"github.com/mailpub/mailpub/mailsvc/smtpclient"
 )
 
 // Port is one that mail servers serve.
@@ -97,7 +98,7 @@ func lookAtServer(ctx context.Context, o Options) Server {
 
 // greet reads the greeting at port 25.
 func (s *Server) greet(ctx context.Context, at string) {
-	r, err := mailsvc.Greeting(ctx, nil, at)
+	r, err := smtpclient.Greeting(ctx, nil, at)
 	if err != nil {
 		s.Silent = err.Error()
 		return
@@ -122,7 +123,7 @@ func lookOut(ctx context.Context, servers []string) []Egress {
 				at = net.JoinHostPort(server, strconv.Itoa(25))
 			}
 			out[i].Server = server
-			if r, err := mailsvc.Greeting(ctx, nil, at); err != nil {
+			if r, err := smtpclient.Greeting(ctx, nil, at); err != nil {
 				out[i].Silent = err.Error()
 			} else {
 				out[i].Says = r.String()

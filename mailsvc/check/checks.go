@@ -1,0 +1,250 @@
+package check
+
+import (
+	"context"
+	"crypto/x509"
+	"fmt"
+	"net"
+	"net/netip"
+	"slices"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/mailpub/mailpub/mailsvc"
+	"github.com/mailpub/mailpub/mailsvc/smtpclient"
+	"github.com/mailpub/mailpub/plan"
+)
+
+// Facts is what the checks compare the mail service with.
+type Facts struct {
+	Hostname string    // of the mail host, without a final dot
+	Addr     string    // host:port of its SMTP on the LAN
+	Domains  []string  // without final dots
+	Services []Service // every forward of TCP
+
+	// Maildir is where delivered messages can be looked for; "" when mailpub can't read
+	// the mailboxes.
+	Maildir string
+	// Closed says that the server trusts nobody for his address, as the bundled receiver
+	// does, so that what it accepts from the LAN it accepts from everywhere.
+	Closed bool
+	// Inspect compares the server's own settings with what is needed, by another way than they
+	// were written; nil where there is none.
+	Inspect func(ctx context.Context) ([]mailsvc.Setting, error)
+	// Aliases are full addresses that must be accepted.
+	Aliases []string
+
+	// Sends says that mail leaves through the server, too.
+	Sends bool
+	// Collectors are hosts that the server fetches mail from, and Own the addresses that are
+	// this server itself, inside and outside. Lookup returns a host's addresses.
+	Collectors []string
+	Own        []netip.Addr
+	Lookup     func(ctx context.Context, host string) ([]netip.Addr, error)
+
+	// Egress are mail servers elsewhere that port 25 is tried at: host or host:port.
+	Egress []string
+
+	// Strict names what makes senders refuse a bad certificate ("MTA-STS"); "" is nothing.
+	// Roots vouch for certificates; nil are the system's.
+	Strict string
+	Roots  *x509.CertPool
+
+	Backups  []Backup // MX hosts beside the mail host
+	Mailbox  *Mailbox // nil: none may be looked into
+	Accounts bool     // weak passwords may be tried, which a server may count as an attack
+
+	Dial smtpclient.Dial  // nil dials
+	Now  func() time.Time // default time.Now
+}
+
+// Service is what listens behind a forward.
+type Service struct{ Name, Addr string }
+
+// Checks returns the checks of the mail service. Each opens connections of its own.
+func Checkers(f Facts) []plan.Checker {
+	if f.Dial == nil {
+		f.Dial = (&net.Dialer{}).DialContext
+	}
+	if f.Now == nil {
+		f.Now = time.Now
+	}
+	one := func(area, id string, run func(context.Context) []plan.Check) plan.Checker {
+		return plan.Checker{Area: area, IDs: []string{id}, Timeout: time.Minute, Run: run}
+	}
+	all := []plan.Checker{
+		one("router", "port.inside", f.portInside),
+		one("mail", "smtp.banner", f.banner),
+		one("mail", "account.postmaster", f.postmaster),
+		one("mail", "account.abuse", f.abuse),
+		one("mail", "relay.open", f.relayOpen),
+		one("mail", "relay.spoof", f.relaySpoof),
+		one("mail", "relay.sender", f.relaySender),
+		one("mail", "relay.recipient", f.relayRecipient),
+		one("mail", "smtp.vrfy", f.vrfy),
+		one("mail", "smtp.smuggling", f.smuggle),
+		one("mail", "service.config", f.config),
+		one("mail", "smtp.certificate", f.certificate),
+		one("router", "port.egress25", f.egress),
+	}
+	if f.Mailbox == nil {
+		all = append(all, one("mail", "mail.local", f.mailLocal))
+	} else {
+		all = append(all, plan.Checker{Area: "mail", IDs: []string{"mail.local", "mail.read"}, Timeout: time.Minute, Run: f.mailRead})
+	}
+	if f.Accounts { // a server that counts failures would keep the mailbox's reader waiting too
+		weak := one("mail", "account.weak", f.weak)
+		weak.After = []string{"mail.read"}
+		all = append(all, weak)
+	}
+	if len(f.Backups) > 0 {
+		all = append(all, one("mail", "mail.backup", f.backups))
+	}
+	if f.Sends {
+		all = append(all, one("mail", "service.delivery", f.delivery))
+	}
+	if len(f.Collectors) > 0 {
+		all = append(all, one("mail", "service.collector", f.collectors))
+	}
+	return all
+}
+
+func single(c plan.Check) []plan.Check { return []plan.Check{c} }
+
+// listens connects to one port.
+func (f Facts) listens(ctx context.Context, s Service) plan.Check {
+	c := plan.Check{ID: "port.inside", Subject: s.Name + " at " + s.Addr, Status: plan.Pass, Want: "listens", Got: "listens", Ref: "RFC 9293 section 3.5"}
+	stepCtx, cancel := context.WithTimeout(ctx, 5*time.Second)
+	defer cancel()
+	conn, err := f.Dial(stepCtx, "tcp", s.Addr)
+	switch {
+	case err == nil:
+		conn.Close()
+	case ctx.Err() != nil: // ours, not the server's
+		c.Status, c.Got, c.Hint = plan.Skip, smtpclient.ErrorText(ctx.Err()), "run verify again"
+	default:
+		c.Status, c.Got = plan.Fail, smtpclient.ErrorText(err)
+		if s.Addr == f.Addr {
+			c.Reason = plan.ReasonDown
+		}
+		c.Hint = fmt.Sprintf("start the server's %s, or let it listen at %s; where it does so already, its own firewall is in the way", s.Name, s.Addr)
+	}
+	return c
+}
+
+// portInside is the one check that fails when nothing listens; the others then skip.
+func (f Facts) portInside(ctx context.Context) []plan.Check {
+	out := make([]plan.Check, len(f.Services))
+	var wg sync.WaitGroup
+	for i, s := range f.Services {
+		wg.Go(func() { out[i] = f.listens(ctx, s) })
+	}
+	wg.Wait()
+	if len(out) == 0 {
+		out = single(plan.Check{ID: "port.inside", Subject: "the server's ports", Status: plan.Skip, Want: "listens",
+			Got: "no forward is in the config", Hint: "put the server's ports under router.forwards", Ref: "RFC 9293 section 3.5"})
+	}
+	return out
+}
+
+func (f Facts) banner(ctx context.Context) []plan.Check {
+	c := plan.Check{ID: "smtp.banner", Subject: f.Addr, Want: "220 " + f.Hostname, Ref: "RFC 5321 section 4.2"}
+	d, err := smtpclient.Connect(ctx, f.Dial, f.Addr)
+	if err != nil && (smtpclient.IsDialError(err) || ctx.Err() != nil) {
+		return single(f.silent(c, err))
+	}
+	if err != nil {
+		c.Status, c.Got = plan.Fail, smtpclient.ErrorText(err)
+		c.Hint = "something accepts the connection and says nothing: look at the mail server's log, and at what stands in front of it"
+		return single(c)
+	}
+	defer d.Close()
+	c.Got = d.Greeting.String()
+	if d.Greeting.Code/100 == 4 {
+		c.Status, c.Hint = plan.Warn, "the server is busy or shutting down: verify again in some minutes"
+		return single(c)
+	}
+	if d.Greeting.Code != 220 {
+		c.Status, c.Hint = plan.Fail, "the server answers, but takes no mail now: its log says why"
+		return single(c)
+	}
+	if d.Greeting.Name() != smtpclient.CanonicalHost(f.Hostname) {
+		c.Status, c.Hint = plan.Fail, "set the server's own name to "+f.Hostname+", or see whether this is another server"
+		return single(c)
+	}
+	if err := d.Greet(ctx); err != nil {
+		c.Status, c.Got, c.Hint = plan.Fail, smtpclient.ErrorText(err), "the server does not answer EHLO: its log says why"
+		return single(c)
+	}
+	if d.Hello.Name() != smtpclient.CanonicalHost(f.Hostname) {
+		c.Status, c.Want, c.Got = plan.Fail, "EHLO answered by "+f.Hostname, d.Hello.String()
+		c.Hint, c.Ref = "set the server's own name to "+f.Hostname, "RFC 5321 section 4.1.1.1"
+		return single(c)
+	}
+	c.Status = plan.Pass
+	return single(c)
+}
+
+// silent is what a check says when there is no server to ask: port.inside fails for it.
+func (f Facts) silent(c plan.Check, err error) plan.Check {
+	c.Status, c.Got = plan.Skip, fmt.Sprintf("no mail server answers at %s: %s", f.Addr, smtpclient.ErrorText(err))
+	c.Hint, c.Reason = "start the mail server first; see port.inside", plan.ReasonSilent
+	return c
+}
+
+// egress tries port 25 outwards.
+func (f Facts) egress(ctx context.Context) (out []plan.Check) {
+	if len(f.Egress) == 0 {
+		return single(plan.Check{ID: "port.egress25", Subject: "port 25 outwards", Status: plan.Skip, Want: "open",
+			Got: "no mail server to try is in the config", Hint: "name one outside, that you may ask, under verify.egress", Ref: "RFC 5321 section 3.1"})
+	}
+	for _, host := range f.Egress {
+		out = append(out, f.tryEgress(ctx, host))
+	}
+	return out
+}
+
+func (f Facts) tryEgress(ctx context.Context, host string) plan.Check {
+	name, port, err := net.SplitHostPort(host)
+	if err != nil {
+		name, port = strings.Trim(host, "[]"), "25"
+	}
+	c := plan.Check{ID: "port.egress25", Subject: "port 25 outwards, to " + host, Want: "220 from " + name, Ref: "RFC 5321 section 3.1"}
+	at, err := f.addresses(ctx, name)
+	if err != nil {
+		c.Status, c.Got, c.Hint = plan.Skip, "its name does not resolve: "+err.Error(), "see the resolvers of verify.resolvers, or name another server under verify.egress"
+		return c
+	}
+	if slices.Contains(f.Own, at[0].Unmap()) { // what answers there says nothing of the way out
+		c.Status, c.Got = plan.Skip, fmt.Sprintf("%s is this site's own address: a connection from here does not go out", at[0])
+		c.Hint = "name a mail server elsewhere, that you may ask, under verify.egress"
+		return c
+	}
+	d, err := smtpclient.Connect(ctx, f.Dial, net.JoinHostPort(at[0].String(), port))
+	switch {
+	case err != nil && ctx.Err() != nil:
+		c.Status, c.Got, c.Hint = plan.Skip, smtpclient.ErrorText(ctx.Err()), "run verify again"
+		return c
+	case err != nil && !smtpclient.IsDialError(err):
+		c.Status, c.Got = plan.Warn, smtpclient.ErrorText(err)
+		c.Hint = "the connection opens, but no mail server greets: something on the way may answer in its place, or the server is in trouble; try another under verify.egress"
+		return c
+	case err != nil:
+		c.Status, c.Got = plan.Fail, smtpclient.RemoteErrorText(err)
+		c.Hint = "mail can't leave directly: ask the provider to open port 25 outwards, or send through a smart host"
+		return c
+	}
+	defer d.Close()
+	c.Got = d.Greeting.String()
+	switch {
+	case d.Greeting.Code != 220:
+		c.Status, c.Hint = plan.Warn, "the server can be reached, but refuses this address: see whether it is on a block list"
+	case net.ParseIP(name) == nil && d.Greeting.Name() != smtpclient.CanonicalHost(name):
+		c.Status = plan.Fail
+		c.Hint = "another server answers: a transparent proxy of the provider or router, or a firewall's mail inspection; switch it off"
+	default:
+		c.Status = plan.Pass
+	}
+	return c
+}

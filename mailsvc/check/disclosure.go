@@ -1,0 +1,40 @@
+package check
+
+import (
+	"context"
+
+	"github.com/mailpub/mailpub/mailsvc/smtpclient"
+	"github.com/mailpub/mailpub/plan"
+)
+
+// vrfy sees that the server does not tell who exists.
+func (f Facts) vrfy(ctx context.Context) []plan.Check {
+	c := plan.Check{ID: "smtp.vrfy", Subject: f.Addr, Want: "VRFY and EXPN disclose nothing", Ref: "RFC 5321 section 7.3"}
+	a := smtpclient.Prober{Dial: f.Dial, Addr: f.Addr}
+	defer a.Close()
+	known := "postmaster"
+	if len(f.Domains) > 0 {
+		known += "@" + f.Domains[0]
+	}
+	tells, said, err := a.Discloses(ctx, known, "mailpub-nobody")
+	switch {
+	case err != nil:
+		return single(f.silent(c, err))
+	case tells:
+		c.Status, c.Got, c.Hint = plan.Warn, said, "switch VRFY and EXPN off in the server: they tell spammers which addresses exist"
+	default:
+		c.Status, c.Got = plan.Pass, said
+	}
+	return single(c)
+}
+
+// relaySender sees that a sender of our own domain must exist.
+func (f Facts) relaySender(ctx context.Context) (out []plan.Check) {
+	for _, d := range f.Domains {
+		from := "mailpub-nobody-" + nonce(f.Now()) + "@" + d
+		c := plan.Check{ID: "relay.sender", Subject: "unknown sender at " + d, Want: "refused (550)", Ref: "RFC 5321 section 3.3"}
+		mail, rcpt, err := f.try(ctx, "<"+from+">", "<postmaster@"+d+">")
+		out = append(out, f.refusal(c, mail, rcpt, err, "let the server refuse senders of its own domains that do not exist"))
+	}
+	return out
+}

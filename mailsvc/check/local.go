@@ -1,0 +1,204 @@
+package check
+
+import (
+	"bytes"
+	"context"
+	"crypto/rand"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/mailpub/mailpub/mailsvc/smtpclient"
+	"github.com/mailpub/mailpub/plan"
+	"github.com/mailpub/mailpub/plan/sockerr"
+)
+
+// arrival is how long a delivered message may take to its mailbox.
+const arrival = 10 * time.Second
+
+// nonce returns a word that no message has had before.
+func nonce(now time.Time) string {
+	return strconv.FormatInt(now.UnixNano(), 36) + rand.Text()[:8]
+}
+
+// mailLocal sends a message on the LAN address and looks for it in the mailbox.
+func (f Facts) mailLocal(ctx context.Context) []plan.Check {
+	c, word := f.handIn(ctx)
+	if c.Status != plan.Pass {
+		return single(c)
+	}
+	if f.Maildir == "" {
+		c.Status, c.Got = plan.Skip, c.Got+", but the mailbox can't be read from here"
+		c.Hint = "look for the subject \"mailpub test " + word + "\" in the postmaster's mailbox, or give verify.mailbox"
+		return single(c)
+	}
+	c, m := f.found(ctx, c, word)
+	f.takeAway(&c, m, word)
+	return single(c)
+}
+
+// handIn sends a message on the LAN address. It passes, with the word in the message, where the
+// server accepts it.
+func (f Facts) handIn(ctx context.Context) (c plan.Check, word string) {
+	c = plan.Check{ID: "mail.local", Subject: "the postmaster", Want: "the message arrives", Ref: "RFC 5321 section 3.3"}
+	if len(f.Domains) == 0 {
+		c.Status, c.Got, c.Hint = plan.Skip, "no domain is in the config", "put one under domains"
+		return c, ""
+	}
+	to := "postmaster@" + f.Domains[0]
+	c.Subject = to + " at " + f.Addr
+	d, err := smtpclient.Hello(ctx, f.Dial, f.Addr)
+	if err != nil {
+		return f.silent(c, err), ""
+	}
+	defer d.Close()
+	word = nonce(f.Now())
+	step, r, err := d.Deliver(ctx, "<>", "<"+to+">", f.message(to, word))
+	switch {
+	case err != nil && (sockerr.Timeout(err) || ctx.Err() != nil):
+		c.Status, c.Got, c.Hint = plan.Skip, step+": "+smtpclient.ErrorText(err), "the server is too slow to tell: verify again, and look at its log"
+	case err != nil:
+		c.Status, c.Got, c.Hint = plan.Fail, step+": "+smtpclient.ErrorText(err), "the server breaks off: its log says why"
+	case r.Code/100 == 4:
+		c.Status, c.Got = plan.Skip, step+" was answered "+r.String()
+		c.Hint = "the server says \"later\": where that is greylisting, verify again in some minutes"
+	case !r.Accepted():
+		c.Status, c.Got = plan.Fail, step+" was answered "+r.String()
+		c.Hint = "let the server accept " + to
+	default:
+		c.Status, c.Got = plan.Pass, "accepted ("+r.String()+")"
+		return c, word
+	}
+	return c, ""
+}
+
+func (f Facts) message(to, word string) string {
+	now := f.Now()
+	return "From: mailpub verify <postmaster@" + smtpclient.InvalidDomain + ">\r\nTo: <" + to + ">\r\n" +
+		"Subject: mailpub test " + word + "\r\nDate: " + now.Format("Mon, 2 Jan 2006 15:04:05 -0700") + "\r\n" +
+		"Message-ID: <" + word + "@" + smtpclient.InvalidDomain + ">\r\nAuto-Submitted: auto-generated\r\n\r\n" +
+		"mailpub verify sent this message to see whether it arrives. It can be deleted."
+}
+
+// delivered is a message in a mailbox; its path is "" where there is none.
+type delivered struct {
+	path string
+	head []byte // its beginning
+}
+
+// found looks for the message in the mailboxes' files, and returns it.
+func (f Facts) found(ctx context.Context, c plan.Check, word string) (plan.Check, delivered) {
+	m, err := f.arrived(ctx, word)
+	switch {
+	case m.path != "":
+		c.Status, c.Got = plan.Pass, "arrived in "+m.path
+		return c, m
+	case err != nil:
+		c.Status, c.Got = plan.Skip, err.Error()
+	default:
+		c.Status, c.Got = plan.Fail, fmt.Sprintf("accepted, but not in %s after %v", f.Maildir, arrival)
+	}
+	c.Hint = "see whether the server stores its mail there (service.maildir), and its log for where the message went"
+	return c, delivered{}
+}
+
+// takeAway removes the message once it was seen, if it was: nobody waits for it.
+func (f Facts) takeAway(c *plan.Check, m delivered, word string) {
+	if m.path == "" {
+		return
+	}
+	err := os.Remove(m.path)
+	if os.IsNotExist(err) { // a mail program has seen it, which renames it, or took it away itself
+		if m, err = search(f.Maildir, word, time.Now().Add(-recent), map[string]bool{}); m.path != "" {
+			err = os.Remove(m.path)
+		}
+	}
+	if err != nil && !os.IsNotExist(err) {
+		c.Got += " (and could not be removed: " + err.Error() + ")"
+	}
+}
+
+// recent is how old a file may be that a message which was just sent is looked for in. The clocks of
+// a file server may be a little off.
+const recent = 10 * time.Minute
+
+// arrived returns the message with word, once it is there; none after arrival has
+// passed. The error says why nobody could look.
+func (f Facts) arrived(ctx context.Context, word string) (m delivered, err error) {
+	ctx, cancel := context.WithTimeout(ctx, arrival)
+	defer cancel()
+	seen, since := map[string]bool{}, time.Now().Add(-recent)
+	for {
+		if m, err = search(f.Maildir, word, since, seen); m.path != "" {
+			return m, nil
+		}
+		select {
+		case <-ctx.Done():
+			return delivered{}, err
+		case <-time.After(100 * time.Millisecond):
+		}
+	}
+}
+
+// search returns the message below root/*/new or root/*/cur, not older than since, whose beginning
+// holds word. A mail program that is connected moves what comes in from new to cur at once, and
+// renames it there when its flags change. Files are read once: seen remembers them by what stays
+// of their names. What can't be read is an error only when the message is not found elsewhere.
+func search(root, word string, since time.Time, seen map[string]bool) (found delivered, err error) {
+	boxes, err := os.ReadDir(root)
+	if os.IsNotExist(err) {
+		return found, nil
+	}
+	for _, box := range boxes {
+		for _, sub := range []string{"new", "cur"} { // in the order in which it moves
+			dir := filepath.Join(root, box.Name(), sub)
+			files, fault := os.ReadDir(dir)
+			if fault != nil && box.IsDir() && !os.IsNotExist(fault) {
+				err = fault
+			}
+			for _, file := range files {
+				unique, _, _ := strings.Cut(file.Name(), ":")
+				if key := filepath.Join(box.Name(), unique); !seen[key] {
+					head, fault := headSince(dir, file, since)
+					if fault == nil && bytes.Contains(head, []byte(word)) {
+						return delivered{filepath.Join(dir, file.Name()), head}, nil
+					}
+					seen[key] = fault == nil
+					if fault != nil && !os.IsNotExist(fault) {
+						err = fault
+					}
+				}
+			}
+		}
+	}
+	return found, err
+}
+
+// headSince returns the beginning of a file, nothing of an older one.
+func headSince(dir string, file os.DirEntry, since time.Time) ([]byte, error) {
+	info, err := file.Info()
+	if err != nil || info.ModTime().Before(since) {
+		return nil, err
+	}
+	return headOf(filepath.Join(dir, file.Name()))
+}
+
+// headOf returns the beginning of a file, where a message's subject is.
+func headOf(path string) ([]byte, error) {
+	f, err := os.Open(path)
+	if err != nil {
+		return nil, err
+	}
+	defer f.Close()
+	buf := make([]byte, 8<<10)
+	n, err := io.ReadFull(f, buf)
+	if errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF) {
+		err = nil
+	}
+	return buf[:n], err
+}

@@ -1,0 +1,175 @@
+package check
+
+import (
+	"context"
+	"fmt"
+	"net"
+	"strings"
+
+	"github.com/mailpub/mailpub/mailsvc/smtpclient"
+	"github.com/mailpub/mailpub/plan"
+)
+
+// foreign2 is a second foreign domain, for source routes.
+const foreign2 = "relay-test-2.invalid"
+
+// form is one way to ask for relaying.
+type form struct {
+	from, to string
+	ours     bool // the recipient ends in a domain of ours: a catch-all may take it
+	login    bool // after a login that fails
+}
+
+func (f form) String() string {
+	s := "MAIL FROM:" + f.from + " RCPT TO:" + f.to
+	if f.login {
+		s = "AUTH with a wrong password, " + s
+	}
+	return s
+}
+
+// relayForms are the ways in which servers were found to relay. In all of them the mail
+// would leave, were it accepted and sent.
+func (f Facts) relayForms() (forms []form) {
+	host, _, err := net.SplitHostPort(f.Addr)
+	if err != nil {
+		host = f.Addr
+	}
+	ip := "[" + host + "]"
+	if strings.Contains(host, ":") {
+		ip = "[IPv6:" + host + "]"
+	}
+	s, local := f.Hostname, f.Hostname
+	if len(f.Domains) > 0 {
+		local = f.Domains[0]
+	}
+	const d, u = smtpclient.RelayTestDomain, "mailpub-relay-test"
+	for _, from := range []string{
+		"<>", "<" + u + "@" + d + ">", "<" + u + "@" + s + ">", "<" + u + "@" + ip + ">", "<" + u + ">",
+		"<" + u + "@localhost>", "<postmaster@" + local + ">", "<nosuch-" + u + "@" + local + ">",
+	} {
+		forms = append(forms, form{from: from, to: "<" + u + "@" + d + ">"})
+	}
+	// The null sender, which every server must take: another could be refused for itself.
+	for _, to := range []string{
+		u + "%" + d + "@" + ip, u + "%" + d + "@" + s, `"` + u + "@" + d + `"`, `"` + u + "%" + d + `"`,
+		u + "@" + d + "@" + ip, `"` + u + "@" + d + `"@` + ip, u + "@" + d + "@" + s,
+		"@" + ip + ":" + u + "@" + d, "@" + s + ":" + u + "@" + d,
+		d + "!" + u, d + "!" + u + "@" + ip, d + "!" + u + "@" + s,
+		u + "%" + d + "@" + local, `"` + u + "@" + d + `"@` + local, `"` + d + "!" + u + `"@` + local,
+		u + "@[192.0.2.1]", u + "%" + d, "@" + foreign2 + ",@" + s + ":" + u + "@" + d, u + "@" + d + ".",
+	} {
+		forms = append(forms, form{from: "<>", to: "<" + to + ">", ours: strings.HasSuffix(to, "@"+local)})
+	}
+	return append(forms, form{from: "<>", to: "<" + u + "@" + d + ">", login: true})
+}
+
+// relayOpen tries every form up to RCPT and takes it back: no message is ever sent.
+func (f Facts) relayOpen(ctx context.Context) []plan.Check {
+	c := plan.Check{ID: "relay.open", Subject: f.Addr, Want: "every form of relaying refused", Ref: "RFC 5321 section 7.1, RFC 2505"}
+	forms := f.relayForms()
+	var taken, caught, later []string
+	a := smtpclient.Prober{Dial: f.Dial, Addr: f.Addr}
+	defer a.Close()
+	for i, form := range forms {
+		if form.login {
+			a.Close()
+			a.WrongLogin = true
+		}
+		mail, rcpt, err := a.Ask(ctx, form.from, form.to)
+		if err != nil && i == 0 {
+			return single(f.silent(c, err))
+		}
+		switch r := smtpclient.Decisive(mail, rcpt); {
+		case rcpt.Refused(), mail.Refused() && form.from != "<>":
+		case rcpt.Accepted() && form.ours:
+			caught = append(caught, form.String()+": "+r.String())
+		case rcpt.Accepted():
+			taken = append(taken, form.String()+": "+r.String())
+		case r.Code != 0:
+			later = append(later, form.String()+": "+r.String())
+		default:
+			later = append(later, form.String()+": "+smtpclient.ErrorText(err))
+		}
+	}
+	switch {
+	case len(taken) > 0:
+		c.Got = fmt.Sprintf("%d of %d accepted: %s", len(taken), len(forms), some(taken))
+		c.Status, c.Hint = f.acceptedFromInside()
+	case len(caught) > 0 && f.refusesUnknown(ctx):
+		c.Got = fmt.Sprintf("%d of %d accepted, of a server that refuses unknown recipients: %s", len(caught), len(forms), some(caught))
+		c.Status, c.Hint = f.acceptedFromInside()
+	case len(caught) > 0:
+		c.Status, c.Got = plan.Warn, fmt.Sprintf("%d of %d accepted: %s", len(caught), len(forms), some(caught))
+		c.Hint = "they end in a domain of ours: a catch-all mailbox takes them (see relay.recipient), or the server sends them on; look where one went"
+	case len(later) > 0:
+		c.Status = plan.Skip
+		c.Got = fmt.Sprintf("%d of %d not decided, the others refused: %s", len(later), len(forms), later[0])
+		c.Hint = "the server says \"later\" or breaks off: verify again in some minutes"
+	default:
+		c.Status, c.Got = plan.Pass, fmt.Sprintf("all %d forms refused", len(forms))
+	}
+	return single(c)
+}
+
+// refusesUnknown reports whether the server refuses a recipient of ours that does not exist. Then
+// what it accepts in our domain beside its own mailboxes, it sends on.
+func (f Facts) refusesUnknown(ctx context.Context) bool {
+	if len(f.Domains) == 0 {
+		return false
+	}
+	_, rcpt, err := f.try(ctx, "<>", "<mailpub-nobody-"+nonce(f.Now())+"@"+f.Domains[0]+">")
+	return err == nil && rcpt.Refused()
+}
+
+// some names the first few.
+func some(list []string) string {
+	const few = 2
+	if more := len(list) - few; more > 0 {
+		return fmt.Sprintf("%s; and %d more", strings.Join(list[:few], "; "), more)
+	}
+	return strings.Join(list, "; ")
+}
+
+// acceptedFromInside weighs what a server accepts from here. Most servers trust their
+// own network, so it proves nothing about strangers, unless the server trusts nobody.
+func (f Facts) acceptedFromInside() (plan.Status, string) {
+	if f.Closed {
+		return plan.Fail, "the server relays for strangers: it must refuse recipients of other domains"
+	}
+	return plan.Warn, "only a candidate: this machine may be in the server's trusted networks; keep those to 127.0.0.0/8, and try again from outside"
+}
+
+// relaySpoof sees that a sender of one's own domain must authenticate.
+func (f Facts) relaySpoof(ctx context.Context) (out []plan.Check) {
+	for _, domain := range f.Domains {
+		for _, to := range []string{"postmaster@" + domain, "mailpub-relay-test@" + smtpclient.RelayTestDomain} {
+			from := "postmaster@" + domain
+			c := plan.Check{ID: "relay.spoof", Subject: fmt.Sprintf("from %s to %s, unauthenticated", from, to),
+				Want: "refused (5xx)", Ref: "RFC 6409 section 4.3, RFC 5321 section 7.1"}
+			mail, rcpt, err := f.try(ctx, "<"+from+">", "<"+to+">")
+			out = append(out, f.refusal(c, mail, rcpt, err, "let the server take mail from its own domains only after authentication"))
+		}
+	}
+	return out
+}
+
+// refusal judges a transaction that the server has to refuse. hint is what to do when it does
+// not.
+func (f Facts) refusal(c plan.Check, mail, rcpt smtpclient.Reply, err error, hint string) plan.Check {
+	switch {
+	case err != nil:
+		return f.silent(c, err)
+	case mail.Refused() || rcpt.Refused():
+		c.Status, c.Got = plan.Pass, smtpclient.Decisive(mail, rcpt).String()
+	case mail.Accepted() && rcpt.Accepted():
+		c.Got = rcpt.String()
+		if c.Status, c.Hint = f.acceptedFromInside(); c.Status == plan.Fail {
+			c.Hint = hint
+		}
+	default:
+		c.Status, c.Got = plan.Skip, "not decided: "+smtpclient.Decisive(mail, rcpt).String()
+		c.Hint = "the server says \"later\": verify again in some minutes"
+	}
+	return c
+}

@@ -1,0 +1,297 @@
+package smtpclient
+
+import (
+	"bufio"
+	"context"
+	"errors"
+	"fmt"
+	"net"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+)
+
+// Dial connects to a server; net.Dialer.DialContext is one.
+type Dial func(ctx context.Context, network, address string) (net.Conn, error)
+
+// Limits of what a server may say. RFC 5321 section 4.5.3.1.5 allows 512 octets a reply line;
+// some greetings are longer.
+const (
+	maxReplyLine  = 4096
+	maxReplyLines = 100
+)
+
+// StepTimeout bounds each step of a dialog. RFC 5321 section 4.5.3.2 gives minutes; who
+// waits that long for a greeting does not call it working.
+const StepTimeout = 10 * time.Second
+
+// InvalidDomain is the domain of what the checks write. It is a name that nobody has (RFC 6761).
+const InvalidDomain = "mailpub.invalid"
+
+// helloName is what the checks call themselves: the address that they speak from, as
+// RFC 5321 section 4.1.3 has it for a host without a name. Servers refuse names that do
+// not resolve.
+func helloName(conn net.Conn) string {
+	local, ok := conn.LocalAddr().(*net.TCPAddr)
+	if !ok {
+		return InvalidDomain
+	}
+	a := local.AddrPort().Addr().Unmap().WithZone("")
+	if a.Is6() {
+		return "[IPv6:" + a.String() + "]"
+	}
+	return "[" + a.String() + "]"
+}
+
+// Reply is what a server answered.
+type Reply struct {
+	Code  int
+	Lines []string // text without the codes
+}
+
+// String returns the reply on one line, shortened.
+func (r Reply) String() string {
+	text := strings.Join(r.Lines, " / ")
+	if len(text) > 200 {
+		text = text[:200] + "..."
+	}
+	return strconv.Itoa(r.Code) + " " + text
+}
+
+func (r Reply) Accepted() bool { return r.Code/100 == 2 }
+func (r Reply) Refused() bool  { return r.Code/100 == 5 }
+
+// Name returns the first word of the reply: in a greeting and in the answer to EHLO the
+// server's own name (RFC 5321 sections 4.2 and 4.1.1.1).
+func (r Reply) Name() string {
+	if len(r.Lines) == 0 {
+		return ""
+	}
+	name, _, _ := strings.Cut(r.Lines[0], " ")
+	return CanonicalHost(name)
+}
+
+// CanonicalHost makes names comparable: case and a final dot don't count.
+func CanonicalHost(s string) string { return strings.ToLower(strings.TrimSuffix(s, ".")) }
+
+// Conn is a conversation with an SMTP server. Not safe for concurrent use.
+type Conn struct {
+	conn     net.Conn
+	in       *bufio.Reader
+	Greeting Reply
+	Hello    Reply // to EHLO; zero before
+}
+
+// Connect connects and reads the greeting. An error means that there was none.
+func Connect(ctx context.Context, dial Dial, addr string) (*Conn, error) {
+	if dial == nil {
+		dial = (&net.Dialer{}).DialContext
+	}
+	stepCtx, cancel := context.WithTimeout(ctx, StepTimeout)
+	defer cancel()
+	conn, err := dial(stepCtx, "tcp", addr)
+	if err != nil {
+		return nil, err
+	}
+	d := &Conn{conn: conn, in: bufio.NewReaderSize(conn, maxReplyLine)}
+	if d.Greeting, err = d.ReadReply(ctx); err != nil {
+		conn.Close()
+		return nil, fmt.Errorf("no greeting: %w", err)
+	}
+	return d, nil
+}
+
+// Greet says EHLO.
+func (d *Conn) Greet(ctx context.Context) (err error) {
+	d.Hello, err = d.Command(ctx, "EHLO "+helloName(d.conn))
+	if err == nil && !d.Hello.Accepted() {
+		err = fmt.Errorf("EHLO was answered %s", d.Hello)
+	}
+	return err
+}
+
+// Hello opens a dialog and says EHLO.
+func Hello(ctx context.Context, dial Dial, addr string) (*Conn, error) {
+	d, err := Connect(ctx, dial, addr)
+	if err != nil {
+		return nil, err
+	}
+	if d.Greeting.Code != 220 {
+		err = fmt.Errorf("greeting is %s", d.Greeting)
+	} else {
+		err = d.Greet(ctx)
+	}
+	if err != nil {
+		d.Close()
+		return nil, err
+	}
+	return d, nil
+}
+
+// Command sends one command and reads the reply.
+func (d *Conn) Command(ctx context.Context, line string) (Reply, error) {
+	if strings.ContainsAny(line, "\r\n") {
+		return Reply{}, fmt.Errorf("command %q has a line end in it", line)
+	}
+	if err := d.Send(ctx, line+"\r\n"); err != nil {
+		return Reply{}, err
+	}
+	return d.ReadReply(ctx)
+}
+
+func (d *Conn) Send(ctx context.Context, text string) error {
+	if err := d.conn.SetWriteDeadline(Deadline(ctx)); err != nil {
+		return err
+	}
+	_, err := d.conn.Write([]byte(text))
+	return err
+}
+
+// Deadline is the deadline of one step.
+func Deadline(ctx context.Context) time.Time {
+	step := time.Now().Add(StepTimeout)
+	if end, ok := ctx.Deadline(); ok && end.Before(step) {
+		return end
+	}
+	return step
+}
+
+// ReadReply reads one reply, all its lines under one deadline.
+func (d *Conn) ReadReply(ctx context.Context) (Reply, error) {
+	if err := d.conn.SetReadDeadline(Deadline(ctx)); err != nil {
+		return Reply{}, err
+	}
+	stop := context.AfterFunc(ctx, func() { d.conn.SetReadDeadline(time.Now()) })
+	defer stop()
+	var r Reply
+	for len(r.Lines) < maxReplyLines {
+		line, err := d.line()
+		if err != nil {
+			return Reply{}, err
+		}
+		code, text, more, err := parseReply(line)
+		if err != nil {
+			return Reply{}, err
+		}
+		if r.Code != 0 && code != r.Code {
+			return Reply{}, fmt.Errorf("reply changes its code from %d to %d", r.Code, code)
+		}
+		r.Code, r.Lines = code, append(r.Lines, text)
+		if !more {
+			return r, nil
+		}
+	}
+	return Reply{}, fmt.Errorf("reply has more than %d lines", maxReplyLines)
+}
+
+func (d *Conn) line() (string, error) {
+	line, err := d.in.ReadSlice('\n')
+	switch {
+	case errors.Is(err, bufio.ErrBufferFull):
+		return "", fmt.Errorf("reply line is longer than %d octets", maxReplyLine)
+	case err != nil:
+		return "", err
+	}
+	return strings.TrimRight(string(line), "\r\n"), nil
+}
+
+// parseReply takes a reply line apart (RFC 5321 section 4.2).
+func parseReply(line string) (code int, text string, more bool, err error) {
+	if len(line) < 3 {
+		return 0, "", false, fmt.Errorf("%q is no SMTP reply", Shorten(line))
+	}
+	code, err = strconv.Atoi(line[:3])
+	if err != nil || code < 200 || code > 599 || len(line) > 3 && line[3] != ' ' && line[3] != '-' {
+		return 0, "", false, fmt.Errorf("%q is no SMTP reply", Shorten(line))
+	}
+	if len(line) > 4 {
+		text = line[4:]
+	}
+	return code, text, len(line) > 3 && line[3] == '-', nil
+}
+
+func Shorten(s string) string {
+	if len(s) > 60 {
+		return s[:60] + "..."
+	}
+	return s
+}
+
+// transaction says MAIL and RCPT, and takes it back with RSET. No message is sent.
+func (d *Conn) transaction(ctx context.Context, from, to string) (mail, rcpt Reply, err error) {
+	if mail, err = d.Command(ctx, "MAIL FROM:"+from); err != nil {
+		return mail, rcpt, err
+	}
+	if mail.Accepted() {
+		if rcpt, err = d.Command(ctx, "RCPT TO:"+to); err != nil {
+			return mail, rcpt, err
+		}
+	}
+	_, err = d.Command(ctx, "RSET")
+	return mail, rcpt, err
+}
+
+// Deliver sends a message. The reply is that of the step that decided.
+func (d *Conn) Deliver(ctx context.Context, from, to, message string) (step string, r Reply, err error) {
+	for _, step = range []string{"MAIL FROM:" + from, "RCPT TO:" + to, "DATA"} {
+		if r, err = d.Command(ctx, step); err != nil || r.Code/100 > 3 {
+			return step, r, err
+		}
+	}
+	if r.Code != 354 { // RFC 5321 section 4.3.2
+		return step, r, fmt.Errorf("want 354, not %s", r)
+	}
+	if err = d.Send(ctx, message+"\r\n.\r\n"); err != nil {
+		return "message", r, err
+	}
+	r, err = d.ReadReply(ctx)
+	return "message", r, err
+}
+
+// OffersPlain reports whether the answer to EHLO has AUTH PLAIN (RFC 4954 section 3, RFC 4616).
+func (d *Conn) OffersPlain() bool {
+	return slices.ContainsFunc(d.Hello.Lines, func(l string) bool {
+		words := strings.Fields(strings.ToUpper(strings.Replace(l, "=", " ", 1)))
+		return len(words) > 1 && words[0] == "AUTH" && slices.Contains(words, "PLAIN")
+	})
+}
+
+// Drop closes the connection without QUIT, in the middle of whatever was said.
+func (d *Conn) Drop() { d.conn.Close() }
+
+// Close takes leave, without waiting for long, and closes the connection.
+func (d *Conn) Close() {
+	d.conn.SetDeadline(time.Now().Add(time.Second))
+	if _, err := d.conn.Write([]byte("QUIT\r\n")); err == nil {
+		d.in.ReadSlice('\n')
+	}
+	d.conn.Close()
+}
+
+// Greeting connects to an SMTP server and returns what it says first. dial may be nil.
+func Greeting(ctx context.Context, dial Dial, addr string) (Reply, error) {
+	d, err := Connect(ctx, dial, addr)
+	if err != nil {
+		return Reply{}, err
+	}
+	defer d.Close()
+	return d.Greeting, nil
+}
+
+// Answers is the gate before MX: it returns nil when something answers at addr as the mail
+// host, by greeting and EHLO. dial may be nil.
+func Answers(ctx context.Context, dial Dial, addr, hostname string) error {
+	d, err := Hello(ctx, dial, addr)
+	if err != nil {
+		return fmt.Errorf("no mail server answers at %s: %w", addr, err)
+	}
+	defer d.Close()
+	switch name := CanonicalHost(hostname); {
+	case d.Greeting.Name() != name:
+		return fmt.Errorf("%s answers, but its greeting is %q, want the name %s", addr, d.Greeting, hostname)
+	case d.Hello.Name() != name:
+		return fmt.Errorf("%s answers, but its answer to EHLO is %q, want the name %s", addr, d.Hello, hostname)
+	}
+	return nil
+}

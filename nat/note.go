@@ -1,0 +1,57 @@
+package nat
+
+import (
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"net/netip"
+	"strconv"
+	"strings"
+)
+
+// note is what is kept of a grant beside its time: enough to know later whether the
+// router still has it, and for PCP the nonce, without which a mapping could be renewed but
+// not be taken back.
+type note struct {
+	protocol string
+	to       target
+	gateway  netip.Addr
+	epoch    uint32
+	nonce    pcpNonce // of PCP
+	id       uint16   // of a pinhole by UPnP
+}
+
+func (n note) String() string {
+	s := fmt.Sprintf("%s to %s by %s epoch %d", n.protocol, n.to, n.gateway, n.epoch)
+	switch n.protocol {
+	case "pcp":
+		s += fmt.Sprintf(" nonce %x", n.nonce[:])
+	case "upnp":
+		s += fmt.Sprintf(" id %d", n.id)
+	}
+	return s
+}
+
+func parseNote(s string) (n note, ok bool) {
+	f := strings.Fields(s)
+	if len(f) < 7 || f[1] != "to" || f[3] != "by" || f[5] != "epoch" {
+		return note{}, false
+	}
+	n.protocol = f[0]
+	var errs [4]error
+	n.to, errs[0] = parseTarget([]string{f[2]})
+	n.gateway, errs[1] = netip.ParseAddr(f[4])
+	var epoch, id uint64
+	epoch, errs[2] = strconv.ParseUint(f[6], 10, 32)
+	switch tail := f[7:]; {
+	case n.protocol == "nat-pmp" && len(tail) == 0:
+	case n.protocol == "pcp" && len(tail) == 2 && tail[0] == "nonce" && len(tail[1]) == hex.EncodedLen(len(n.nonce)):
+		_, errs[3] = hex.Decode(n.nonce[:], []byte(tail[1]))
+	case n.protocol == "upnp" && len(tail) == 2 && tail[0] == "id":
+		id, errs[3] = strconv.ParseUint(tail[1], 10, 16)
+	default:
+		return note{}, false
+	}
+	n.epoch, n.id = uint32(epoch), uint16(id)
+	return n, errors.Join(errs[:]...) == nil
+}

@@ -1,0 +1,229 @@
+package dnscheck
+
+import (
+	"cmp"
+	"context"
+	"fmt"
+	"net/netip"
+	"slices"
+	"strings"
+
+	"github.com/mailpub/mailpub/plan"
+	"github.com/mailpub/mailpub/plan/mail"
+	"github.com/mailpub/mailpub/providers/resolver"
+)
+
+// Facts is what the DNS checks compare with.
+type Facts struct {
+	Host    string       // the mail host
+	Names   []string     // further hosts that the machine itself must not map elsewhere
+	Public  []netip.Addr // of the mail host; empty: not known, and what needs it is skipped
+	Domains []Domain
+
+	// Resolver asks as the rest of the world does. Each of its servers is asked.
+	Resolver *resolver.Resolver
+	// Nameservers are the authoritative servers (host:port) of zones that are not to be
+	// found by delegation.
+	Nameservers map[string][]string
+	// Own are addresses that this network has outside, behind a router that translates. That a name
+	// server there answers from inside, or does not, says nothing of what the world meets.
+	Own []netip.Addr
+	// HostsFile is the system's table of hosts; "" is where the system keeps it.
+	HostsFile string
+
+	Zones      []string // that mailpub or a person keeps
+	BlockLists []string // zones of DNS block lists to ask about Public
+
+	DANE   []uint16     // ports that the mail host is to have TLSA records for
+	Served Served       // asks the mail server for its certificates; nil: it is not asked
+	Owned  []plan.Entry // what mailpub put in place
+
+	port string // of name servers that are found by their names; "" is 53
+}
+
+// Domain is a mail domain and what it is to have.
+type Domain struct {
+	Name       string
+	MX         []mail.MX
+	DKIM       []Selector
+	DMARC      bool   // it is to have a policy
+	PolicyID   string // of its MTA-STS policy; empty: it has none
+	TLSRPT     bool
+	Services   []mail.Service
+	Autoconfig string // host; empty: it has none
+}
+
+// Checks returns the checks of what is published, area "dns". Each run looks anew.
+func Checks(f Facts) []plan.Checker {
+	f.Host = mail.FQDN(f.Host)
+	group := func(run func(*checkRun), ids ...string) plan.Checker {
+		return plan.Checker{Area: "dns", IDs: ids, Run: func(ctx context.Context) []plan.Check {
+			e := &checkRun{Facts: f, QueryCache: f.lookups(), ctx: ctx}
+			run(e)
+			return e.found
+		}}
+	}
+	checks := []plan.Checker{
+		group((*checkRun).host, "host.a", "host.ptr", "host.fcrdns"),
+		group((*checkRun).mx, "mx.exists", "mx.expected", "mx.target"),
+		group((*checkRun).spf, "spf.single", "spf.syntax", "spf.pass", "spf.all", "spf.size"),
+		group((*checkRun).hosts, "config.hosts"),
+		group((*checkRun).dane, "dane.match"),
+		group((*checkRun).caa, "caa.permits"),
+	}
+	if len(f.Domains) > 0 {
+		checks = append(checks,
+			group((*checkRun).dmarc, "dmarc.single", "dmarc.syntax", "dmarc.policy", "dmarc.reports"),
+			group((*checkRun).transport, "sts.record", "tlsrpt.record"))
+	}
+	any := func(has func(Domain) bool) bool { return slices.ContainsFunc(f.Domains, has) }
+	if any(func(d Domain) bool { return len(d.DKIM) > 0 }) {
+		checks = append(checks, group((*checkRun).dkim, "dkim.record", "dkim.match"))
+	}
+	if any(func(d Domain) bool { return len(d.Services) > 0 }) {
+		checks = append(checks, group((*checkRun).services, "srv.clients"))
+	}
+	if any(func(d Domain) bool { return d.Autoconfig != "" }) {
+		checks = append(checks, group((*checkRun).autoconfigs, "autoconfig.served"))
+	}
+	if len(f.Zones) > 0 {
+		checks = append(checks, group((*checkRun).zones, "dns.zone", "dns.dnssec"), group((*checkRun).delegations, "dns.delegation"))
+	}
+	if len(f.BlockLists) > 0 {
+		checks = append(checks, group((*checkRun).blocked, "list.dnsbl"))
+	}
+	if len(f.Owned) > 0 {
+		checks = append(checks, group((*checkRun).owned, "dns.drift"))
+	}
+	return checks
+}
+
+// examiner is one run of a group of checks.
+type checkRun struct {
+	Facts
+	*resolver.QueryCache
+	ctx   context.Context // of the run, which is all the life an examiner has
+	found []plan.Check
+}
+
+func (e *checkRun) Add(c plan.Check) { e.found = append(e.found, c) }
+
+// skip reports that something can't be known.
+func (e *checkRun) skip(id, subject, why, hint string) {
+	c := plan.Check{ID: id, Subject: subject, Status: plan.Skip, Got: why, Hint: hint}
+	if hint == hintUnknown {
+		c.Reason = plan.ReasonSilent
+	}
+	e.Add(c)
+}
+
+const (
+	hintUnknown = "see that the name server is reachable from here, by UDP and TCP port 53, then run verify again"
+	hintPublic  = "give server.public in the config, or run verify where the public address can be found out"
+)
+
+// verdict is what a rule makes of one answer.
+type verdict struct {
+	status plan.Status
+	got    string
+	hint   string
+}
+
+func pass(got string) verdict       { return verdict{plan.Pass, got, ""} }
+func fail(got, hint string) verdict { return verdict{plan.Fail, got, hint} }
+func warn(got, hint string) verdict { return verdict{plan.Warn, got, hint} }
+
+// rule is a check before it is known how it comes out.
+type rule struct {
+	id, subject, want, ref string
+	name, rrtype           string
+	judge                  func(resolver.Answer) verdict
+}
+
+// examine asks everywhere and reports the worst of what is said. The authoritative
+// servers decide: where they are right and a resolver is not, that is a warning, for it
+// may still remember what was there before. A place that says nothing turns a pass into a
+// warning, and when no place says anything it is a skip.
+func (e *checkRun) examine(r rule) {
+	c := plan.Check{ID: r.id, Subject: r.subject, Want: r.want, Ref: r.ref}
+	var silent, inside []string
+	var at, cached *judged
+	for _, v := range e.AskAll(e.ctx, r.name, r.rrtype) {
+		switch {
+		case v.Err != nil && v.Authority && e.isOwn(v.Addr):
+			inside = append(inside, v.Err.Error())
+			continue
+		case v.Err != nil:
+			silent = append(silent, v.Err.Error())
+			continue
+		}
+		j := &judged{r.judge(v.Answer), v}
+		if v.Authority {
+			at = worse(at, j)
+		} else {
+			cached = worse(cached, j)
+		}
+	}
+	decisive := at
+	if at == nil {
+		decisive = cached
+	}
+	if decisive == nil {
+		e.skip(r.id, r.subject, strings.Join(append(silent, inside...), "; "), hintUnknown)
+		return
+	}
+	c.Status, c.Got, c.Hint = decisive.status, decisive.got, decisive.hint
+	if c.Status != plan.Pass {
+		c.Got += " (at " + decisive.Addr + ")"
+	}
+	switch {
+	case c.Status != plan.Pass:
+	case cached != nil && cached.status != plan.Pass:
+		c.Status, c.Got = plan.Warn, fmt.Sprintf("%s at the zone's own servers, but %s at %s", c.Got, cached.got, cached.Addr)
+		c.Hint = "a resolver may answer with what it remembers; run verify again once that has run out" + remembered(cached.Answer)
+	case len(silent) > 0:
+		c.Status, c.Got = plan.Warn, c.Got+"; not everywhere: "+strings.Join(silent, "; ")
+		c.Hint, c.Reason = hintUnknown, plan.ReasonPartly
+	}
+	e.Add(c)
+}
+
+type judged struct {
+	verdict
+	resolver.SourceAnswer
+}
+
+func worse(a, b *judged) *judged {
+	if a == nil || rank(b.status) > rank(a.status) {
+		return b
+	}
+	return a
+}
+
+func rank(s plan.Status) int {
+	return slices.Index([]plan.Status{plan.Pass, plan.Skip, plan.Warn, plan.Fail}, s)
+}
+
+func remembered(a resolver.Answer) string {
+	if len(a.Records) == 0 {
+		return ""
+	}
+	longest := slices.MaxFunc(a.Records, func(x, y resolver.Record) int { return cmp.Compare(x.TTL, y.TTL) })
+	return fmt.Sprintf(", at most %d s", longest.TTL)
+}
+
+// said is an answer in a few words.
+func said(a resolver.Answer) string {
+	switch {
+	case len(a.Chain) > 0 && a.Status != resolver.Found:
+		return "CNAME " + a.Chain[len(a.Chain)-1] + ", " + a.Status.String()
+	case a.Status != resolver.Found:
+		return a.Status.String()
+	}
+	return strings.Join(slices.Sorted(slices.Values(a.Data())), ", ")
+}
+
+// lookups returns what asks for these facts; it has no answers yet.
+func (f Facts) lookups() *resolver.QueryCache {
+	return resolver.NewQueryCache(f.Resolver, f.Nameservers, f.port)
+}

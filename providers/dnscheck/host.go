@@ -1,0 +1,155 @@
+package dnscheck
+
+import (
+	"fmt"
+	"net/netip"
+	"slices"
+	"strings"
+
+	"github.com/mailpub/mailpub/plan"
+	"github.com/mailpub/mailpub/plan/mail"
+	"github.com/mailpub/mailpub/providers/record"
+	"github.com/mailpub/mailpub/providers/resolver"
+)
+
+func (e *checkRun) host() {
+	e.hostAddress("A")
+	e.hostAddress("AAAA")
+	if len(e.Public) == 0 {
+		e.skip("host.ptr", record.Bare(e.Host), "the public address is not known", hintPublic)
+		e.skip("host.fcrdns", record.Bare(e.Host), "the public address is not known", hintPublic)
+	}
+	for _, addr := range e.Public {
+		if addr = addr.Unmap(); addr.Is6() && !e.publishesIPv6() {
+			const why = "the mail host has no AAAA record, so nobody looks at its IPv6 address"
+			const hint = "publish the AAAA record, or set server.public.ipv6 to none"
+			e.skip("host.ptr", addr.String(), why, hint)
+			e.skip("host.fcrdns", addr.String(), why, hint)
+			continue
+		}
+		e.pointer(addr)
+		e.roundTrip(addr)
+	}
+}
+
+func (e *checkRun) publishesIPv6() bool {
+	a, err := e.Authoritative(e.ctx, e.Host, "AAAA")
+	return err == nil && a.Status == resolver.Found
+}
+
+// wanted returns the public addresses that belong in records of a type.
+func (e *checkRun) wanted(rrtype string) (out []string) {
+	for _, a := range e.Public {
+		if mail.AddressType(a) == rrtype {
+			out = append(out, mail.AddressData(a))
+		}
+	}
+	return slices.Sorted(slices.Values(out))
+}
+
+// hostAddress checks the A or AAAA records of the mail host.
+func (e *checkRun) hostAddress(rrtype string) {
+	want, known := e.wanted(rrtype), len(e.Public) > 0
+	if len(want) == 0 && (known || rrtype == "AAAA") {
+		a, err := e.Authoritative(e.ctx, e.Host, rrtype)
+		if err == nil && a.Status != resolver.Found && len(a.Chain) == 0 {
+			return // not wanted, not there
+		}
+	}
+	r := rule{id: "host.a", subject: record.Bare(e.Host) + " " + rrtype, name: e.Host, rrtype: rrtype,
+		want: strings.Join(want, ", "), ref: "RFC 5321 section 5.1"}
+	switch {
+	case !known:
+		r.want = "the public address"
+	case len(want) == 0:
+		r.want = "none"
+	}
+	r.judge = func(a resolver.Answer) verdict {
+		got := said(a)
+		switch private := firstPrivate(a); {
+		case len(a.Chain) > 0:
+			return fail("CNAME "+a.Chain[0], "replace the CNAME of "+record.Bare(e.Host)+" by its own address records: an MX must not lead to an alias (RFC 2181 section 10.3)")
+		case a.Status != resolver.Found && rrtype == "AAAA":
+			return warn(got, "publish the AAAA record, or set server.public.ipv6 to none")
+		case a.Status != resolver.Found:
+			return fail(got, fmt.Sprintf("publish the %s record of %s; mailpub apply does", rrtype, record.Bare(e.Host)))
+		case private != "":
+			return fail(got, private+" can't be reached from the Internet: publish the public address instead")
+		case !known:
+			return verdict{plan.Skip, "published is " + got + ", but the public address is not known", hintPublic}
+		case !slices.Equal(slices.Sorted(slices.Values(a.Data())), want):
+			return fail(got, fmt.Sprintf("the public address is %s: mailpub apply publishes it; if that is not so, set server.public",
+				strings.Join(e.publicText(), ", ")))
+		}
+		return pass(got)
+	}
+	e.examine(r)
+}
+
+func (e *checkRun) publicText() (out []string) {
+	for _, a := range e.Public {
+		out = append(out, mail.AddressData(a))
+	}
+	return out
+}
+
+// firstPrivate returns the first address that is not reached from the Internet.
+func firstPrivate(a resolver.Answer) string {
+	cgnat := netip.MustParsePrefix("100.64.0.0/10") // RFC 6598
+	for _, addr := range a.Addresses() {
+		if !addr.IsGlobalUnicast() || addr.IsPrivate() || cgnat.Contains(addr) {
+			return addr.String()
+		}
+	}
+	return ""
+}
+
+// pointer checks the PTR of a public address.
+func (e *checkRun) pointer(addr netip.Addr) {
+	who := "whoever provides the connection"
+	hint := fmt.Sprintf("ask %s to point %s at %s, and at nothing else", who, record.Bare(mail.ReverseName(addr)), record.Bare(e.Host))
+	e.examine(rule{
+		id: "host.ptr", subject: addr.String(), want: e.Host, ref: "RFC 1912 section 2.1",
+		name: mail.ReverseName(addr), rrtype: "PTR",
+		judge: func(a resolver.Answer) verdict {
+			if a.Status == resolver.Found && len(a.Records) == 1 && a.Records[0].Data == e.Host {
+				return pass(e.Host)
+			}
+			return fail(said(a), hint)
+		},
+	})
+}
+
+// roundTrip checks that a name of the address's PTR leads back to it. It takes one of
+// several (RFC 8601 section 3).
+func (e *checkRun) roundTrip(addr netip.Addr) {
+	c := plan.Check{ID: "host.fcrdns", Subject: addr.String(), Want: addr.String(), Ref: "RFC 8601 section 3"}
+	ptr, err := e.Authoritative(e.ctx, mail.ReverseName(addr), "PTR")
+	if err != nil {
+		e.skip(c.ID, c.Subject, err.Error(), hintUnknown)
+		return
+	}
+	if ptr.Status != resolver.Found {
+		c.Status, c.Got, c.Hint = plan.Fail, "no PTR", "give the address a PTR first, see host.ptr"
+		e.Add(c)
+		return
+	}
+	var got []string
+	for _, name := range ptr.Data() {
+		a, err := e.Authoritative(e.ctx, name, mail.AddressType(addr))
+		if err != nil {
+			e.skip(c.ID, c.Subject, err.Error(), hintUnknown)
+			return
+		}
+		if slices.Contains(a.Addresses(), addr) {
+			c.Status, c.Got = plan.Pass, record.Bare(name)+" is "+said(a)
+			e.Add(c)
+			return
+		}
+		got = append(got, record.Bare(name)+": "+said(a))
+	}
+	c.Status, c.Got = plan.Fail, strings.Join(got, "; ")
+	c.Hint = fmt.Sprintf("the PTR of %s must be a name whose %s record is that address: correct whichever of the two is wrong",
+		addr, mail.AddressType(addr))
+	e.Add(c)
+}

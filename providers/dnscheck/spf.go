@@ -1,0 +1,192 @@
+package dnscheck
+
+import (
+	"errors"
+	"fmt"
+	"net/netip"
+	"slices"
+	"strings"
+
+	"github.com/mailpub/mailpub/plan"
+	"github.com/mailpub/mailpub/plan/mail"
+	"github.com/mailpub/mailpub/providers/record"
+	"github.com/mailpub/mailpub/providers/resolver"
+	"github.com/mailpub/mailpub/providers/spf"
+)
+
+// spf checks the policy of each domain, and of the mail host, whose own name is checked
+// when a message has no sender (RFC 7208 section 2.4).
+func (e *checkRun) spf() {
+	var names []string
+	for _, d := range e.Domains {
+		names = append(names, mail.FQDN(d.Name))
+	}
+	if !slices.Contains(names, e.Host) {
+		names = append(names, e.Host)
+	}
+	for _, name := range names {
+		e.spfSingle(name)
+		e.spfPass(name)
+		text, why := e.spfRecord(name)
+		if why != "" {
+			for _, id := range []string{"spf.syntax", "spf.all", "spf.size"} {
+				e.skip(id, record.Bare(name), why, "see spf.single")
+			}
+			continue
+		}
+		e.spfSyntax(name, text)
+		e.spfAll(name, text)
+		e.spfSize(name, text)
+	}
+}
+
+// spfRecord returns the one SPF record of a name, or why it is not to be had.
+func (e *checkRun) spfRecord(name string) (text, why string) {
+	a, err := e.Authoritative(e.ctx, name, "TXT")
+	if err != nil {
+		return "", err.Error()
+	}
+	if ps := spf.Records(a); len(ps) == 1 {
+		return ps[0], ""
+	} else {
+		return "", fmt.Sprintf("%d SPF records", len(ps))
+	}
+}
+
+func (e *checkRun) spfSingle(name string) {
+	e.examine(rule{
+		id: "spf.single", subject: record.Bare(name), want: "one record", ref: "RFC 7208 section 3.2",
+		name: name, rrtype: "TXT",
+		judge: func(a resolver.Answer) verdict {
+			switch ps := spf.Records(a); len(ps) {
+			case 0:
+				return fail("none", "publish an SPF record for "+record.Bare(name)+"; mailpub apply does")
+			case 1:
+				return pass(ps[0])
+			default:
+				return fail(strings.Join(ps, " and "), "leave one record, with the terms of all of them: with several, receivers reject the policy as a whole")
+			}
+		},
+	})
+}
+
+// spfPass evaluates the policy for each address that the server sends from.
+func (e *checkRun) spfPass(name string) {
+	const id, ref = "spf.pass", "RFC 7208 section 4"
+	if len(e.Public) == 0 {
+		e.skip(id, record.Bare(name), "the public address is not known", hintPublic)
+	}
+	for _, addr := range e.Public {
+		subject := addr.String() + " for " + record.Bare(name)
+		if name == e.Host {
+			subject = addr.String() + " as " + record.Bare(name)
+		}
+		if addr.Unmap().Is6() && !e.publishesIPv6() {
+			e.skip(id, subject, "the mail host has no AAAA record", "publish it, or set server.public.ipv6 to none")
+			continue
+		}
+		result, err := e.evaluate(addr, name)
+		c := plan.Check{ID: id, Subject: subject, Want: "pass", Got: string(result), Ref: ref}
+		switch result {
+		case spf.Pass:
+			c.Status, c.Got = plan.Pass, reasoned(result, err)
+		case spf.TempError:
+			c.Status, c.Got, c.Hint = plan.Skip, reasoned(result, err), hintUnknown
+		case spf.PermError:
+			c.Status, c.Got, c.Hint = plan.Fail, reasoned(result, err), "correct the policy, see spf.single and spf.syntax"
+		default:
+			c.Status, c.Got = plan.Fail, reasoned(result, err)
+			c.Hint = fmt.Sprintf("add %s to the SPF record of %s; mailpub apply does", addressTerm(addr), record.Bare(name))
+		}
+		e.Add(c)
+	}
+}
+
+func addressTerm(addr netip.Addr) string {
+	if mail.AddressType(addr) == "A" {
+		return "ip4:" + mail.AddressData(addr)
+	}
+	return "ip6:" + mail.AddressData(addr)
+}
+
+func reasoned(result spf.Result, err error) string {
+	if err == nil {
+		return string(result)
+	}
+	return fmt.Sprintf("%s (%v)", result, err)
+}
+
+// evaluate runs check_host for a sender at name.
+func (e *checkRun) evaluate(addr netip.Addr, name string) (spf.Result, error) {
+	return spf.Evaluate(e.ctx, e.QueryCache, addr, record.Bare(e.Host), "postmaster@"+record.Bare(name))
+}
+
+// spfSyntax has the whole policy evaluated, by an address that no term matches, so that
+// every term and every limit is met.
+func (e *checkRun) spfSyntax(name, text string) {
+	c := plan.Check{ID: "spf.syntax", Subject: record.Bare(name), Want: "no error", Status: plan.Pass, Got: text, Ref: "RFC 7208 section 4.6"}
+	switch result, err := e.evaluate(spf.UnlikelySender, name); {
+	case result == spf.PermError && errors.As(err, new(spf.MalformedError)): // it quotes the record, which may be an included one
+		c.Status, c.Got, c.Hint = plan.Fail, err.Error(), spf.SyntaxHint(err)
+	case result == spf.PermError:
+		c.Status, c.Got, c.Hint = plan.Fail, fmt.Sprintf("%v in %s", err, text), spf.SyntaxHint(err)
+	case result == spf.TempError:
+		c.Status, c.Got, c.Hint = plan.Skip, err.Error(), hintUnknown
+	}
+	e.Add(c)
+}
+
+// spfAll looks at what happens to everybody else: the "all" term, here or where a
+// redirect leads.
+func (e *checkRun) spfAll(name, text string) {
+	c := plan.Check{ID: "spf.all", Subject: record.Bare(name), Want: "-all or ~all", Status: plan.Pass, Ref: "RFC 7208 section 5.1"}
+	for range 10 { // as many redirects as look-ups are allowed
+		all, redirect := spf.LastTerms(text)
+		if all == "" && strings.Contains(redirect, "%") {
+			e.skip(c.ID, c.Subject, "redirect to "+redirect+", which is another name for each sender", "see spf.pass")
+			return
+		}
+		if all == "" && redirect != "" {
+			next, why := e.spfRecord(redirect)
+			if why != "" {
+				e.skip(c.ID, c.Subject, "redirect to "+redirect+": "+why, "see that "+redirect+" has one SPF record")
+				return
+			}
+			text = next
+			continue
+		}
+		c.Got = all
+		switch {
+		case strings.HasPrefix(all, "-"), strings.HasPrefix(all, "~"):
+		case all == "?all":
+			c.Status, c.Hint = plan.Warn, "end the record with -all or ~all, when all senders are listed: ?all says nothing about forgeries"
+		case all == "":
+			c.Status, c.Got, c.Hint = plan.Fail, "none", "end the record with -all or ~all: without it everybody else is neutral"
+		default:
+			c.Status, c.Hint = plan.Fail, "end the record with -all or ~all: "+all+" lets the whole world send for "+record.Bare(name)
+		}
+		e.Add(c)
+		return
+	}
+	c.Status, c.Got, c.Hint = plan.Fail, "redirects without end", "redirect to a domain that has a policy of its own"
+	e.Add(c)
+}
+
+// spfSize measures the record. The whole reply should fit into 512 octets, where nothing
+// can be cut off (RFC 7208 section 3.4).
+func (e *checkRun) spfSize(name, text string) {
+	const limit, near = 512, 450
+	c := plan.Check{ID: "spf.size", Subject: record.Bare(name), Want: fmt.Sprintf("at most %d octets", near), Status: plan.Pass,
+		Got: fmt.Sprintf("%d octets", len(text)), Ref: "RFC 7208 section 3.4"}
+	a, err := e.Authoritative(e.ctx, name, "TXT")
+	switch {
+	case len(text) > limit:
+		c.Status, c.Hint = plan.Fail, "shorten the record: list networks instead of single addresses, or move terms into a name that is included"
+	case len(text) > near:
+		c.Status, c.Hint = plan.Warn, fmt.Sprintf("the record is close to %d octets: shorten it before adding to it", limit)
+	case err == nil && a.Size() > limit:
+		c.Status, c.Got = plan.Warn, fmt.Sprintf("%d octets, but %d in the reply with all TXT records", len(text), a.Size())
+		c.Hint = "remove TXT records of " + record.Bare(name) + " that nobody needs any more, such as old verifications"
+	}
+	e.Add(c)
+}

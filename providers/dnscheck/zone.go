@@ -1,0 +1,314 @@
+package dnscheck
+
+import (
+	"errors"
+	"fmt"
+	"maps"
+	"net"
+	"net/netip"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/miekg/dns"
+
+	"github.com/mailpub/mailpub/plan"
+	"github.com/mailpub/mailpub/plan/mail"
+	"github.com/mailpub/mailpub/providers/record"
+	"github.com/mailpub/mailpub/providers/resolver"
+)
+
+// zones checks that each zone is served, and that its signatures hold.
+func (e *checkRun) zones() {
+	for _, zone := range e.Zones {
+		zone = mail.FQDN(zone)
+		servers, err := e.NameServers(e.ctx, zone)
+		if err != nil { // a resolver can't tell whom nobody answers for; the parent can
+			servers, err = e.referred(zone, err)
+		}
+		if err != nil {
+			e.skip("dns.zone", record.Bare(zone), err.Error(), hintUnknown)
+			e.skip("dns.dnssec", record.Bare(zone), err.Error(), hintUnknown)
+			continue
+		}
+		e.served(zone, servers)
+		e.dnssec(zone, servers)
+	}
+}
+
+// served asks every name server of a zone for its SOA, and compares what they say.
+func (e *checkRun) served(zone string, servers []string) {
+	c := plan.Check{ID: "dns.zone", Subject: record.Bare(zone), Status: plan.Pass, Want: "every name server answers alike", Ref: "RFC 1034 section 4.2.2, RFC 2182"}
+	serials := map[string][]string{}
+	var silent, lame, holding, own []string
+	for _, s := range servers {
+		if e.isOwn(s) {
+			own = append(own, s)
+			continue
+		}
+		a, err := e.Ask(e.ctx, resolver.Source{Addr: s, Authority: true}, zone, "SOA")
+		switch {
+		case err == nil && a.Authoritative && len(a.Records) == 1:
+			serial := strings.Fields(a.Records[0].Data)[2]
+			serials[serial], holding = append(serials[serial], s), append(holding, s)
+		case err != nil && !spoke(err):
+			silent = append(silent, err.Error())
+		default:
+			lame = append(lame, s)
+		}
+	}
+	differ := e.differ(zone, holding)
+	switch {
+	case len(lame) > 0:
+		c.Status, c.Got, c.Reason = plan.Fail, strings.Join(lame, ", ")+" answers, but does not hold the zone", plan.ReasonPartly
+		c.Hint = "let that server serve the zone, or take it out of the zone's NS records and of those at the parent"
+	case len(holding) == 0 && len(own) > 0:
+		e.inside(&c, own)
+	case len(holding) == 0 && e.online(zone):
+		c.Status, c.Got, c.Reason = plan.Fail, "none answers: "+strings.Join(silent, "; "), plan.ReasonSilent
+		c.Hint = "nobody finds the domain until one does: start the name servers, or have those corrected that the parent names (at the registrar)"
+	case len(holding) == 0:
+		c.Status, c.Got, c.Hint, c.Reason = plan.Skip, strings.Join(silent, "; "), hintUnknown, plan.ReasonSilent
+	case differ != "":
+		c.Status, c.Got = plan.Fail, differ
+		c.Hint = "who asks the wrong one gets the wrong answer: where a change is on its way to one of them, verify again soon; where it stays so, repair the transfer between them"
+	case len(silent) > 0:
+		c.Status, c.Got, c.Reason = plan.Warn, "not all answer: "+strings.Join(silent, "; "), plan.ReasonPartly
+		c.Hint = "start that server, or take it out of the zone's NS records; " + hintUnknown
+	case len(serials) > 1:
+		var said []string
+		for _, serial := range slices.Sorted(maps.Keys(serials)) {
+			said = append(said, serial+" at "+strings.Join(serials[serial], ", "))
+		}
+		c.Status, c.Got = plan.Warn, "serials differ: "+strings.Join(said, "; ")
+		c.Hint = "a change is on its way from one server to the other; where it stays so, the transfer between them fails"
+	case len(own) > 0:
+		e.inside(&c, own)
+	default:
+		c.Got = fmt.Sprintf("%d of them, with serial %s", len(servers), slices.Collect(maps.Keys(serials))[0])
+	}
+	e.Add(c)
+}
+
+// isOwn reports whether a server is at an address that this network has outside.
+func (e *checkRun) isOwn(server string) bool {
+	host, _, err := net.SplitHostPort(server)
+	if err != nil {
+		host = server
+	}
+	a, err := netip.ParseAddr(host)
+	return err == nil && slices.Contains(e.Own, a.Unmap())
+}
+
+// inside says of a zone that some of its servers can't be judged from inside.
+func (e *checkRun) inside(c *plan.Check, own []string) {
+	c.Status, c.Reason = plan.Skip, plan.ReasonUnseen
+	c.Got = strings.Join(own, ", ") + " is at this network's own public address: what answers there from inside, or does not, proves nothing"
+	c.Hint = "ask it from elsewhere: dig @SERVER " + c.Subject + " SOA; or list the zone's servers by their addresses inside in its nameservers"
+}
+
+// differ says where servers that hold a zone do not agree on what mail needs of it, or "".
+func (e *checkRun) differ(zone string, servers []string) string {
+	ask := []record.RRset{{Name: zone, Type: "NS"}}
+	for _, d := range e.Domains {
+		ask = append(ask, record.RRset{Name: mail.FQDN(d.Name), Type: "MX"}, record.RRset{Name: mail.FQDN(d.Name), Type: "TXT"})
+	}
+	ask = append(ask, record.RRset{Name: e.Host, Type: "A"}, record.RRset{Name: e.Host, Type: "AAAA"})
+	for _, q := range ask {
+		if !mail.Within(q.Name, zone) {
+			continue
+		}
+		first, at := "", ""
+		for _, s := range servers {
+			a, err := e.Ask(e.ctx, resolver.Source{Addr: s, Authority: true}, q.Name, q.Type)
+			switch now := said(a); {
+			case err != nil:
+			case at == "":
+				first, at = now, s
+			case now != first:
+				return fmt.Sprintf("%s %s is %s at %s, and %s at %s", record.Bare(q.Name), q.Type, shortened(first), at, shortened(now), s)
+			}
+		}
+	}
+	return ""
+}
+
+// online reports whether a resolver says anything about the world above a zone: then it is not
+// this machine's own network that is silent.
+func (e *checkRun) online(zone string) bool {
+	_, parent, _ := strings.Cut(zone, ".")
+	_, err := e.Resolve(e.ctx, mail.FQDN(parent), "NS")
+	return err == nil || spoke(err)
+}
+
+// referred returns the servers that the parent names for a zone, at the addresses it gives
+// along, or else that the world has. why is the error where that can't be found out either.
+func (e *checkRun) referred(zone string, why error) ([]string, error) {
+	r, err := e.refers(zone)
+	if err != nil {
+		return nil, why
+	}
+	var servers []string
+	for _, host := range r.hosts {
+		addrs := r.glue[host]
+		if len(addrs) == 0 {
+			if a, err := e.Resolve(e.ctx, host, "A"); err == nil {
+				addrs = a.Data()
+			}
+		}
+		if len(addrs) > 0 {
+			servers = append(servers, net.JoinHostPort(addrs[0], e.NSPort))
+		}
+	}
+	if servers == nil {
+		return nil, why
+	}
+	return servers, nil
+}
+
+// spoke reports whether a server said something, if only that it knows nothing.
+func spoke(err error) bool {
+	var s resolver.ServerError
+	return errors.As(err, &s) && (strings.Contains(s.Err.Error(), dns.RcodeToString[dns.RcodeRefused]) || strings.Contains(s.Err.Error(), "not authoritative") ||
+		strings.Contains(s.Err.Error(), "NOTAUTH"))
+}
+
+// dnssec checks the signatures of a zone as a validating resolver does, from the DS at the
+// parent downwards. An unsigned zone has nothing to be wrong.
+func (e *checkRun) dnssec(zone string, servers []string) {
+	c := plan.Check{ID: "dns.dnssec", Subject: record.Bare(zone), Status: plan.Pass, Want: "unsigned, or signatures that hold", Ref: "RFC 4035 section 5"}
+	keys, err := e.signed(servers, zone, dns.TypeDNSKEY)
+	if err != nil {
+		e.skip(c.ID, c.Subject, err.Error(), hintUnknown)
+		return
+	}
+	ds, err := e.Resolve(e.ctx, zone, "DS")
+	if err != nil && len(keys.rrs) > 0 { // a resolver that validates answers SERVFAIL when it is bogus
+		c.Status, c.Got, c.Hint = plan.Warn, "the DS at the parent can't be had: "+err.Error(), hintUnknown
+		e.Add(c)
+		return
+	}
+	switch {
+	case len(keys.rrs) == 0 && len(ds.Records) == 0:
+		c.Got = "unsigned"
+		e.Add(c)
+		return
+	case len(keys.rrs) == 0:
+		c.Status, c.Got = plan.Fail, "the parent has a DS, but the zone has no keys"
+		c.Hint = "whoever validates can't resolve the zone at all: have the DS removed at the registrar, or sign the zone again"
+		e.Add(c)
+		return
+	}
+	problem := keys.problem(keys.rrs, time.Now())
+	for _, t := range []uint16{dns.TypeSOA, dns.TypeMX} {
+		if problem != "" {
+			break
+		}
+		set, err := e.signed(servers, zone, t)
+		if err != nil {
+			e.skip(c.ID, c.Subject, err.Error(), hintUnknown)
+			return
+		}
+		if len(set.rrs) > 0 {
+			problem = set.problem(keys.rrs, time.Now())
+		}
+	}
+	switch {
+	case problem != "":
+		c.Status, c.Got = plan.Fail, problem
+		c.Hint = "whoever validates can't resolve the zone: sign it again, and see that its clock and its signing run"
+	case len(ds.Records) == 0:
+		c.Status, c.Got = plan.Warn, "signed, but the parent has no DS"
+		c.Hint = "nobody validates the zone, and nobody heeds its TLSA records: give the DS to the registrar"
+		c.Advice = true
+	case !vouched(keys.rrs, ds):
+		c.Status, c.Got = plan.Fail, "no key of the zone is one that the parent's DS stands for"
+		c.Hint = "whoever validates can't resolve the zone at all: give the DS of the present key to the registrar"
+	default:
+		c.Got = fmt.Sprintf("signed, with %d keys", len(keys.rrs))
+	}
+	e.Add(c)
+}
+
+// signedSet is an RRset with its signatures.
+type signedSet struct {
+	rrs  []dns.RR
+	sigs []*dns.RRSIG
+}
+
+// signed asks the first server that answers for an RRset with its signatures.
+func (e *checkRun) signed(servers []string, zone string, rrtype uint16) (set signedSet, err error) {
+	var errs []error
+	for _, s := range servers {
+		addr, err := resolver.HostPort(s)
+		if err != nil {
+			errs = append(errs, err)
+			continue
+		}
+		m := new(dns.Msg).SetQuestion(zone, rrtype)
+		m.RecursionDesired = false
+		m.SetEdns0(1232, true)
+		reply, err := e.Via.Exchange(e.ctx, m, addr)
+		if err == nil {
+			_, err = resolver.AnswerOf(reply, zone, rrtype) // a SERVFAIL says nothing, and no "unsigned"
+		}
+		if err != nil {
+			errs = append(errs, resolver.ServerError{Server: addr, Err: err})
+			continue
+		}
+		for _, rr := range reply.Answer {
+			if sig, ok := rr.(*dns.RRSIG); ok {
+				if sig.TypeCovered == rrtype {
+					set.sigs = append(set.sigs, sig)
+				}
+			} else if rr.Header().Rrtype == rrtype && mail.FQDN(rr.Header().Name) == zone {
+				set.rrs = append(set.rrs, rr)
+			}
+		}
+		return set, nil
+	}
+	return set, resolver.JoinErrors(errs)
+}
+
+// problem says why no signature of the set is one that a key made and that is valid now, or "".
+func (s signedSet) problem(keys []dns.RR, now time.Time) string {
+	what := dns.TypeToString[s.rrs[0].Header().Rrtype]
+	if len(s.sigs) == 0 {
+		return "the " + what + " records have no signature"
+	}
+	why := ""
+	for _, sig := range s.sigs {
+		if !sig.ValidityPeriod(now) {
+			why = fmt.Sprintf("the signature of %s is valid from %s to %s", what, dns.TimeToString(sig.Inception), dns.TimeToString(sig.Expiration))
+			continue
+		}
+		for _, rr := range keys {
+			key := rr.(*dns.DNSKEY)
+			if key.KeyTag() == sig.KeyTag && sig.Verify(key, s.rrs) == nil {
+				return ""
+			}
+		}
+		if why == "" {
+			why = fmt.Sprintf("the signature of %s is of no key of the zone", what)
+		}
+	}
+	return why
+}
+
+// vouched reports whether a DS at the parent stands for one of the keys (RFC 4034 section 5).
+func vouched(keys []dns.RR, ds resolver.Answer) bool {
+	for _, rr := range keys {
+		key := rr.(*dns.DNSKEY)
+		for _, r := range ds.Records {
+			is, err := dns.NewRR(r.Name + " DS " + r.Data)
+			if err != nil {
+				continue
+			}
+			d := is.(*dns.DS)
+			if own := key.ToDS(d.DigestType); own != nil && own.KeyTag == d.KeyTag && strings.EqualFold(own.Digest, d.Digest) {
+				return true
+			}
+		}
+	}
+	return false
+}

@@ -1,0 +1,59 @@
+// Package manual reads zones that a person enters: over DNS, without writing anything.
+package manual
+
+import (
+	"context"
+	"errors"
+	"sync"
+
+	"github.com/mailpub/mailpub/plan/mail"
+	"github.com/mailpub/mailpub/providers/record"
+	"github.com/mailpub/mailpub/providers/resolver"
+	"github.com/mailpub/mailpub/providers/zone"
+)
+
+func Provider() zone.Provider {
+	return zone.Provider{
+		Name:    "manual",
+		Summary: "no interface: mailpub says what to enter and reads it over DNS",
+		Scopes:  "none",
+		Manual:  true,
+		Connect: func(o zone.Options) (zone.Backend, error) {
+			return &Backend{Resolver: o.Resolver}, nil
+		},
+	}
+}
+
+// manualBackend knows a zone only by what is published. Its records have no TTL: at a
+// resolver that counts down, and it is the person's to choose.
+type Backend struct{ Resolver *resolver.Resolver }
+
+// list asks for each RRset, all at once. A question without an answer leaves that RRset
+// unknown; it never makes it absent.
+func (b *Backend) List(ctx context.Context, sets []record.RRset) (zone.Listing, error) {
+	l := zone.NewListing()
+	var mu sync.Mutex
+	var wg sync.WaitGroup
+	for _, set := range sets {
+		wg.Go(func() {
+			a, err := b.Resolver.Lookup(ctx, set.Name, set.Type)
+			mu.Lock()
+			defer mu.Unlock()
+			if err != nil {
+				l.Unknown[set] = "not known: " + err.Error()
+				return
+			}
+			for _, r := range a.Records {
+				if mail.FQDN(r.Name) == set.Name {
+					l.Add(record.Record{RRset: set, Data: r.Data, TTL: -1})
+				}
+			}
+		})
+	}
+	wg.Wait()
+	return l, ctx.Err()
+}
+
+func (b *Backend) Write(context.Context, []zone.Edit) error {
+	return errors.New("this zone is entered by hand: nothing was written")
+}

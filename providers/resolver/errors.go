@@ -1,0 +1,30 @@
+package resolver
+
+import (
+	"slices"
+	"strings"
+)
+
+// several are the errors of several servers, told on one line.
+type errorList []error
+
+func (s errorList) Error() string {
+	var said []string
+	for _, err := range s {
+		if text := err.Error(); !slices.Contains(said, text) {
+			said = append(said, text)
+		}
+	}
+	return strings.Join(said, "; ")
+}
+
+func (s errorList) Unwrap() []error { return s }
+
+// joined returns the errors that are not nil as one, or nil.
+func JoinErrors(errs []error) error {
+	errs = slices.DeleteFunc(errs, func(err error) bool { return err == nil })
+	if len(errs) == 0 {
+		return nil
+	}
+	return errorList(errs)
+}

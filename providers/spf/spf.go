@@ -1,0 +1,188 @@
+package spf
+
+import (
+	"context"
+	"fmt"
+	"net"
+	"net/netip"
+	"regexp"
+	"slices"
+	"strings"
+
+	"blitiri.com.ar/go/spf"
+	"github.com/miekg/dns"
+
+	"github.com/mailpub/mailpub/plan/mail"
+	"github.com/mailpub/mailpub/providers/record"
+	"github.com/mailpub/mailpub/providers/resolver"
+)
+
+// spfResolver gives the SPF library its look-ups. The library knows an error by its being
+// a *net.DNSError and not wrapped: not found, or of a kind that may pass.
+type libraryResolver struct {
+	*resolver.QueryCache
+	planned       map[record.RRset][]string // data of what is not published yet, in place of what is
+	resolversOnly bool                      // not the zones' own servers
+	problem       *string                   // of the first record that is malformed
+	client        netip.Addr                // that the policy is evaluated for
+}
+
+// errMalformed is the error of a record that is no SPF record by its grammar.
+type MalformedError string
+
+func (e MalformedError) Error() string { return string(e) }
+
+// checkHost evaluates whether an address may send for a sender, by the rules of RFC 7208 section
+// 4, with its limits: 10 terms that look something up, 2 of them in vain. The error says why the
+// result is what it is.
+func (r libraryResolver) checkHost(ctx context.Context, addr netip.Addr, helo, sender string) (spf.Result, error) {
+	r.problem, r.client = new(string), addr.Unmap()
+	result, err := spf.CheckHostWithSender(net.IP(addr.Unmap().AsSlice()), helo, sender, spf.WithContext(ctx), spf.WithResolver(r))
+	if *r.problem != "" && result == spf.PermError {
+		err = MalformedError(*r.problem)
+	}
+	return result, err
+}
+
+func (r libraryResolver) find(ctx context.Context, name, rrtype string) (resolver.Answer, error) {
+	name = spelled(strings.ReplaceAll(name, slash, "/"))
+	if _, ok := dns.IsDomainName(name); !ok || name == "." { // nothing can be there; "." is the target of a null MX
+		return resolver.Answer{Status: resolver.NoName}, &net.DNSError{Err: resolver.NoName.String(), Name: name, IsNotFound: true}
+	}
+	if data, ok := r.planned[record.RRset{Name: mail.FQDN(name), Type: rrtype}]; ok {
+		a := resolver.Answer{}
+		for _, d := range data {
+			a.Records = append(a.Records, resolver.Record{Name: mail.FQDN(name), Data: d})
+		}
+		return a, nil
+	}
+	ask := r.Authoritative
+	if r.resolversOnly {
+		ask = r.Resolve
+	}
+	a, err := ask(ctx, name, rrtype)
+	switch {
+	case err != nil:
+		return a, &net.DNSError{Err: err.Error(), Name: name, IsTemporary: true}
+	case a.Status == resolver.NoName:
+		return a, &net.DNSError{Err: a.Status.String(), Name: name, IsNotFound: true}
+	}
+	return a, nil
+}
+
+// LookupTXT returns the texts at a name.
+func (r libraryResolver) LookupTXT(ctx context.Context, name string) ([]string, error) {
+	a, err := r.find(ctx, name, "TXT")
+	if err != nil {
+		return nil, err
+	}
+	out, problem := checked(a.Texts())
+	if r.problem != nil && *r.problem == "" {
+		*r.problem = problem
+	}
+	for i, text := range out {
+		out[i] = r.expandP(ctx, name, text)
+	}
+	return out, nil
+}
+
+var macroP = regexp.MustCompile(`%\{[pP]\}`)
+
+// expandP puts the client's validated name in the place of the macro that asks for it, which the
+// library does not know (RFC 7208 section 7.3): the domain itself, or one below it, or any.
+func (r libraryResolver) expandP(ctx context.Context, domain, text string) string {
+	if !r.client.IsValid() || !strings.HasPrefix(strings.ToLower(text), Tag) || !macroP.MatchString(text) {
+		return text
+	}
+	const unknown = "unknown"
+	best := unknown
+	ptr, err := r.find(ctx, mail.ReverseName(r.client), "PTR")
+	names := ptr.Data()
+	for _, name := range names[:min(len(names), 10)] { // section 4.6.4
+		a, err := r.find(ctx, name, mail.AddressType(r.client))
+		if err != nil || !slices.Contains(a.Addresses(), r.client) {
+			continue
+		}
+		if within := mail.Within(mail.FQDN(name), mail.FQDN(domain)); within || best == unknown {
+			best = record.Bare(name)
+			if within {
+				break
+			}
+		}
+	}
+	if err != nil {
+		best = unknown
+	}
+	return macroP.ReplaceAllLiteralString(text, best)
+}
+
+// spelled is a name, which macros may have put anything into, as DNS writes names.
+func spelled(name string) string {
+	var b strings.Builder
+	for i := range len(name) {
+		switch c := name[i]; {
+		case c == '.' || c == '-' || c == '_' || '0' <= c && c <= '9' || 'a' <= c && c <= 'z' || 'A' <= c && c <= 'Z':
+			b.WriteByte(c)
+		default:
+			fmt.Fprintf(&b, "\\%03d", c)
+		}
+	}
+	return b.String()
+}
+
+// LookupMX returns the mail exchangers of a name.
+func (r libraryResolver) LookupMX(ctx context.Context, name string) ([]*net.MX, error) {
+	a, err := r.find(ctx, name, "MX")
+	if err != nil {
+		return nil, err
+	}
+	var out []*net.MX
+	for _, m := range a.Exchangers() {
+		out = append(out, &net.MX{Host: m.Host, Pref: m.Preference})
+	}
+	return out, nil
+}
+
+// LookupIPAddr returns the addresses of a host.
+func (r libraryResolver) LookupIPAddr(ctx context.Context, host string) ([]net.IPAddr, error) {
+	var out []net.IPAddr
+	for _, t := range []string{"A", "AAAA"} {
+		a, err := r.find(ctx, host, t)
+		if err != nil {
+			return nil, err
+		}
+		for _, addr := range a.Addresses() {
+			out = append(out, net.IPAddr{IP: addr.AsSlice()})
+		}
+	}
+	return out, nil
+}
+
+// LookupAddr returns the names of an address.
+func (r libraryResolver) LookupAddr(ctx context.Context, addr string) ([]string, error) {
+	ip, err := netip.ParseAddr(addr)
+	if err != nil {
+		return nil, &net.DNSError{Err: err.Error(), Name: addr}
+	}
+	a, err := r.find(ctx, mail.ReverseName(ip), "PTR")
+	if err != nil {
+		return nil, err
+	}
+	return a.Data(), nil
+}
+
+// Result is what a policy says of a sender (RFC 7208 section 2.6).
+type Result = spf.Result
+
+// Results that a caller may ask for.
+const (
+	Pass      = spf.Pass
+	TempError = spf.TempError
+	PermError = spf.PermError
+)
+
+// evaluateSPF evaluates whether an address may send for a sender, by what the zones' own servers
+// publish. The error says why the result is what it is.
+func Evaluate(ctx context.Context, l *resolver.QueryCache, addr netip.Addr, helo, sender string) (Result, error) {
+	return libraryResolver{QueryCache: l}.checkHost(ctx, addr, helo, sender)
+}

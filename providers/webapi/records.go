@@ -1,0 +1,137 @@
+package webapi
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"maps"
+	"slices"
+
+	"github.com/mailpub/mailpub/providers/record"
+	"github.com/mailpub/mailpub/providers/zone"
+)
+
+// recordWriter changes single records. What each does to the others of the RRset: nothing.
+type RecordWriter interface {
+	Create(ctx context.Context, r record.Record) error
+	// replace turns one record into another without a moment in which neither is there;
+	// errNoReplace says that it can't.
+	Replace(ctx context.Context, from, to record.Record) error
+	// remove takes a record away. One that is gone already is no error.
+	Remove(ctx context.Context, r record.Record) error
+}
+
+var ErrNoID = errors.New("a record without an id can't be told from its neighbours")
+
+var ErrNoReplace = errors.New("records can't be replaced")
+
+// writeRecords carries out edits one record after the other: such interfaces have neither
+// transactions nor preconditions.
+func writeRecords(ctx context.Context, w RecordWriter, edits []zone.Edit) error {
+	for _, e := range edits {
+		if err := writeEdit(ctx, w, e); err != nil {
+			return fmt.Errorf("%s: %w", e.RRset, err)
+		}
+	}
+	return nil
+}
+
+// writeEdit carries out one edit. What is there stays until its replacement is in place,
+// except where both can't be there at once: the same data with another TTL, and a
+// CNAME, of which a name has only one (RFC 1034 section 3.6.2).
+func writeEdit(ctx context.Context, w RecordWriter, e zone.Edit) error {
+	gone, fresh := e.Split()
+	for _, f := range fresh {
+		if err := ctx.Err(); err != nil {
+			return err
+		}
+		if len(gone) > 0 {
+			i := counterpart(gone, f)
+			old := gone[i]
+			err := w.Replace(ctx, old, f)
+			same := old.SameData(f) || f.Type == "CNAME"
+			if err == nil || errors.Is(err, ErrNoReplace) && same {
+				gone = append(gone[:i:i], gone[i+1:]...)
+			}
+			if err == nil {
+				continue
+			}
+			if !errors.Is(err, ErrNoReplace) {
+				return err
+			}
+			if same {
+				if err := w.Remove(ctx, old); err != nil {
+					return err
+				}
+			}
+		}
+		if err := w.Create(ctx, f); err != nil {
+			return err
+		}
+	}
+	for _, g := range gone {
+		if err := ctx.Err(); err != nil {
+			return err
+		}
+		if err := w.Remove(ctx, g); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// counterpart returns the index of the record that becomes r: the one with the same
+// data, else the first.
+func counterpart(gone []record.Record, r record.Record) int {
+	for i, g := range gone {
+		if g.SameData(r) {
+			return i
+		}
+	}
+	return 0
+}
+
+// recordAPI is a provider that deals in single records, each with an id.
+type RecordAPI interface {
+	RecordWriter
+	// records returns the zone's records, or at least those at the given names.
+	Records(ctx context.Context, names []string) ([]record.Record, error)
+}
+
+// recordBackend writes through a recordAPI.
+type RecordBackend struct{ RecordAPI }
+
+func (b RecordBackend) List(ctx context.Context, sets []record.RRset) (zone.Listing, error) {
+	wanted := zone.Owners(sets)
+	found, err := b.Records(ctx, slices.Sorted(maps.Keys(wanted)))
+	if err != nil {
+		return zone.Listing{}, err
+	}
+	l := zone.NewListing()
+	for _, r := range found {
+		if wanted[r.Name] {
+			l.Add(r)
+		}
+	}
+	return l, nil
+}
+
+// replace and remove go by the id: without one a record can't be told from its neighbours.
+
+func (b RecordBackend) Replace(ctx context.Context, from, to record.Record) error {
+	if from.ID == "" {
+		return ErrNoID
+	}
+	return b.RecordAPI.Replace(ctx, from, to)
+}
+
+func (b RecordBackend) Remove(ctx context.Context, r record.Record) error {
+	if r.ID == "" {
+		return ErrNoID
+	}
+	return b.RecordAPI.Remove(ctx, r)
+}
+
+func (b RecordBackend) Write(ctx context.Context, edits []zone.Edit) error {
+	return writeRecords(ctx, b, edits)
+}
