@@ -216,6 +216,9 @@ func (a *applier) batch(ctx context.Context, batch []Change) error {
 }
 
 func (a *applier) pending(c Change) {
+	if c.Passing {
+		return
+	}
 	e, known := a.ledger.Get(c.Key)
 	if c.Release && !known {
 		return
@@ -238,6 +241,9 @@ func (a *applier) pending(c Change) {
 }
 
 func (a *applier) done(c Change) {
+	if c.Passing {
+		return
+	}
 	if c.Release {
 		a.ledger.Drop(c.Key)
 		return

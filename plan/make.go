@@ -37,15 +37,23 @@ func (e PartyError) Unwrap() error { return e.Err }
 func Make(ctx context.Context, parties []Party, ledger *Ledger, now time.Time) (*Plan, error) {
 	diffs := make([]Difference, len(parties))
 	failed := make([]error, len(parties))
+	unfinished := make([][]Change, len(parties))
 	var wg sync.WaitGroup
 	entries := ledger.byParty()
 	for i, p := range parties {
 		own := entries[p.Target]
 		keys := keysOf(p, own)
-		if len(keys) == 0 {
+		resumer, canResume := p.Driver.(Resumer)
+		if len(keys) == 0 && !canResume {
 			continue
 		}
 		wg.Go(func() {
+			if canResume {
+				unfinished[i] = resumer.Unfinished(ctx)
+			}
+			if len(keys) == 0 {
+				return
+			}
 			observed, err := p.Driver.Read(ctx, keys)
 			if err != nil {
 				failed[i] = err
@@ -68,6 +76,10 @@ func Make(ctx context.Context, parties []Party, ledger *Ledger, now time.Time) (
 		}
 		for _, w := range p.Wanted {
 			wanted[w.Key] = true
+		}
+		for _, c := range unfinished[i] {
+			c.Target, c.Passing = p.Target, true
+			out.Changes = append(out.Changes, c)
 		}
 	}
 	for _, d := range append(diffs, orphans(parties, ledger)) {

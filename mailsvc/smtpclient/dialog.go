@@ -249,6 +249,14 @@ func (d *Conn) Deliver(ctx context.Context, from, to, message string) (step stri
 	return "message", r, err
 }
 
+// Offers reports whether the answer to EHLO has a keyword, "AUTH".
+func (d *Conn) Offers(keyword string) bool {
+	return slices.ContainsFunc(d.Hello.Lines, func(l string) bool {
+		words := strings.Fields(strings.Replace(l, "=", " ", 1))
+		return len(words) > 0 && strings.EqualFold(words[0], keyword)
+	})
+}
+
 // OffersPlain reports whether the answer to EHLO has AUTH PLAIN (RFC 4954 section 3, RFC 4616).
 func (d *Conn) OffersPlain() bool {
 	return slices.ContainsFunc(d.Hello.Lines, func(l string) bool {
