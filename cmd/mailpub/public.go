@@ -13,6 +13,7 @@ import (
 	"github.com/mailpub/mailpub/nat"
 	"github.com/mailpub/mailpub/plan"
 	"github.com/mailpub/mailpub/plan/mail"
+	"github.com/mailpub/mailpub/plan/netaddr"
 	"github.com/mailpub/mailpub/providers/resolver"
 )
 
@@ -41,12 +42,17 @@ func (p public) field() string {
 	return "server.public.ipv4"
 }
 
-// settle takes the address that all sources agree on. That they do not is never settled by a
-// guess; why says what it may mean.
+// settle takes the address that all sources that answer agree on. That they do not is never
+// settled by a guess; why says what it may mean. An address that no person may write into the
+// config is no answer.
 func (p *public) settle(why func([]sighting) string) {
 	var said []string
 	var failed []error
-	for _, s := range p.seen {
+	for i := range p.seen {
+		s := &p.seen[i]
+		if kind := netaddr.Unreachable(s.addr); s.err == nil && kind != "" {
+			s.err = fmt.Errorf("%s says %s, which can't be reached from the Internet: %s", s.source, s.addr, kind)
+		}
 		switch {
 		case s.err != nil:
 			failed = append(failed, s.err)
@@ -64,22 +70,9 @@ func (p *public) settle(why func([]sighting) string) {
 	case p.err != nil:
 		p.addr, p.err = netip.Addr{}, fmt.Errorf("%w: %s: %s", p.err, strings.Join(said, ", "), why(p.seen))
 	case !p.addr.IsValid():
-		p.err = fmt.Errorf("%s is auto, and %w: %w", p.field(), errPublic, several(failed))
+		p.err = fmt.Errorf("%s is auto, and %w: %w", p.field(), errPublic, resolver.JoinErrors(failed))
 	}
 }
-
-// several are errors told on one line.
-type several []error
-
-func (s several) Error() string {
-	var said []string
-	for _, err := range s {
-		said = append(said, err.Error())
-	}
-	return strings.Join(said, "; ")
-}
-
-func (s several) Unwrap() []error { return s }
 
 // sources says in brackets who knows the address.
 func (p public) sources() string {
@@ -92,7 +85,23 @@ func (p public) sources() string {
 	if len(names) == 1 && names[0] == routerSource {
 		return "the router's"
 	}
-	return "as " + strings.Join(names, ", ") + " " + map[bool]string{true: "says", false: "say"}[len(names) == 1]
+	text := "as " + strings.Join(names, ", ") + " " + map[bool]string{true: "says", false: "say"}[len(names) == 1]
+	return text + p.unheard()
+}
+
+// unheard names the sources that did not say an address, the router excepted: what it has to say,
+// the router's own checks tell.
+func (p public) unheard() string {
+	var names []string
+	for _, s := range p.seen {
+		if s.err != nil && s.source != routerSource {
+			names = append(names, s.source)
+		}
+	}
+	if names == nil {
+		return ""
+	}
+	return "; no answer from " + strings.Join(names, ", ")
 }
 
 const routerSource = "the router"
@@ -235,16 +244,21 @@ func (w *world) publicChecks() []plan.Checker {
 		c := plan.Check{ID: "router.address", Subject: "as seen from outside", Status: plan.Pass, Ref: "RFC 6269 section 13"}
 		p := public{seen: append([]sighting{{routerSource, w.wan, w.wanErr}}, w.outside(ctx, false)...)}
 		c.Want = "all the same"
-		var said []string
+		p.settle(explain4)
+		var said, failed []string
 		for _, s := range p.seen {
 			if s.err == nil {
 				said = append(said, s.source+": "+s.addr.String())
+			} else {
+				failed = append(failed, s.err.Error())
 			}
 		}
 		c.Got = strings.Join(said, ", ")
-		switch p.settle(explain4); {
+		switch {
 		case len(said) < 2:
-			c.Status, c.Got, c.Hint = plan.Skip, "only one source answers: "+c.Got, "see that the echo services in server.public.echo can be asked from here, by UDP port 53"
+			c.Status = plan.Skip
+			c.Got = "only one source answers: " + strings.Join(append(said, failed...), "; ")
+			c.Hint = "see that the echo services in server.public.echo can be asked from here, by UDP port 53"
 		case p.err != nil:
 			c.Status, c.Hint = plan.Fail, explain4(p.seen)
 		}

@@ -8,6 +8,7 @@ import (
 
 	"github.com/mailpub/mailpub/plan"
 	"github.com/mailpub/mailpub/plan/mail"
+	"github.com/mailpub/mailpub/plan/netaddr"
 	"github.com/mailpub/mailpub/providers/record"
 	"github.com/mailpub/mailpub/providers/resolver"
 )
@@ -95,9 +96,8 @@ func (e *checkRun) publicText() (out []string) {
 
 // firstPrivate returns the first address that is not reached from the Internet.
 func firstPrivate(a resolver.Answer) string {
-	cgnat := netip.MustParsePrefix("100.64.0.0/10") // RFC 6598
 	for _, addr := range a.Addresses() {
-		if !addr.IsGlobalUnicast() || addr.IsPrivate() || cgnat.Contains(addr) {
+		if netaddr.Unreachable(addr) != "" {
 			return addr.String()
 		}
 	}
