@@ -131,7 +131,7 @@ func (e *checkRun) roundTrip(addr netip.Addr) {
 	}
 	if ptr.Status != resolver.Found {
 		c.Status, c.Got, c.Hint = plan.Fail, "no PTR", "give the address a PTR first, see host.ptr"
-		e.Add(c)
+		e.add(c)
 		return
 	}
 	var got []string
@@ -143,7 +143,7 @@ func (e *checkRun) roundTrip(addr netip.Addr) {
 		}
 		if slices.Contains(a.Addresses(), addr) {
 			c.Status, c.Got = plan.Pass, record.Bare(name)+" is "+said(a)
-			e.Add(c)
+			e.add(c)
 			return
 		}
 		got = append(got, record.Bare(name)+": "+said(a))
@@ -151,5 +151,5 @@ func (e *checkRun) roundTrip(addr netip.Addr) {
 	c.Status, c.Got = plan.Fail, strings.Join(got, "; ")
 	c.Hint = fmt.Sprintf("the PTR of %s must be a name whose %s record is that address: correct whichever of the two is wrong",
 		addr, mail.AddressType(addr))
-	e.Add(c)
+	e.add(c)
 }

@@ -24,11 +24,11 @@ func Provider() zone.Provider {
 	}
 }
 
-// manualBackend knows a zone only by what is published. Its records have no TTL: at a
+// Backend knows a zone only by what is published. Its records have no TTL: at a
 // resolver that counts down, and it is the person's to choose.
 type Backend struct{ Resolver *resolver.Resolver }
 
-// list asks for each RRset, all at once. A question without an answer leaves that RRset
+// List asks for each RRset, all at once. A question without an answer leaves that RRset
 // unknown; it never makes it absent.
 func (b *Backend) List(ctx context.Context, sets []record.RRset) (zone.Listing, error) {
 	l := zone.NewListing()

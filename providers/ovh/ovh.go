@@ -131,7 +131,7 @@ func (v *ovhAPI) clock(ctx context.Context) error {
 // ovhAtOnce is how many requests are under way at a time.
 const ovhAtOnce = 5
 
-// records fetches the records of the given names, each in a request of its own: the
+// Records fetches the records of the given names, each in a request of its own: the
 // interface has no other way.
 func (v *ovhAPI) Records(ctx context.Context, names []string) ([]record.Record, error) {
 	if err := v.clock(ctx); err != nil {
@@ -240,7 +240,7 @@ func (v *ovhAPI) Create(ctx context.Context, r record.Record) error {
 	return err
 }
 
-// replace leaves out the type, which can't be changed and may be one of mail's own.
+// Replace leaves out the type, which can't be changed and may be one of mail's own.
 func (v *ovhAPI) Replace(ctx context.Context, from, to record.Record) error {
 	body, err := v.body(to)
 	if err != nil {

@@ -16,7 +16,7 @@ import (
 	"github.com/mailpub/mailpub/providers/zone"
 )
 
-// exchange sends a signed message over TCP and returns the verified reply. The error
+// Exchange sends a signed message over TCP and returns the verified reply. The error
 // names the server and says what to do. A reply's code is the caller's to judge. What is to
 // be sent once is never sent again, whatever becomes of it.
 func (b *backend) Exchange(ctx context.Context, m *dns.Msg, once bool) (*dns.Msg, error) {
@@ -150,7 +150,7 @@ func question(set record.RRset) *dns.Msg {
 	return m
 }
 
-// ask lists RRsets by asking for each, a few at a time. An answer made from a wildcard looks
+// Query lists RRsets by asking for each, a few at a time. An answer made from a wildcard looks
 // like a record of its own; where it may be one, the RRset is unknown.
 func (b *backend) Query(ctx context.Context, sets []record.RRset) (zone.Listing, error) {
 	at := map[string][]record.RRset{} // what was asked for at each name

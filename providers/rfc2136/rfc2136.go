@@ -77,7 +77,7 @@ func openRFC2136(o zone.Options) (zone.Backend, error) {
 	}, nil
 }
 
-// rfc2136Backend lists a zone by transfer and writes it with one dynamic update that names
+// backend lists a zone by transfer and writes it with one dynamic update that names
 // what it relies on. libdns/rfc2136 holds all of a zone in memory, gives up on it over one
 // record that libdns can't parse, joins the strings of a TXT record so that it can't be deleted
 // exactly, and has no prerequisites.
@@ -116,7 +116,7 @@ func (b *backend) List(ctx context.Context, sets []record.RRset) (zone.Listing, 
 // its signature.
 const maxUpdate = 60_000
 
-// write sends one update for all edits, or a few where one would be too large. Its
+// Write sends one update for all edits, or a few where one would be too large. Its
 // prerequisites are the RRsets as they were (RFC 2136 section 2.4), so it is carried out whole
 // on what the plan was made from, or not at all.
 func (b *backend) Write(ctx context.Context, edits []zone.Edit) error {

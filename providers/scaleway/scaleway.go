@@ -129,7 +129,7 @@ func (s *scalewayBackend) missing(ctx context.Context, why error) error {
 	return webapi.NoZone("scaleway", "the project of this key", s.zone, known)
 }
 
-// write sends one request. What goes is named by its id, so strangers' records stay.
+// Write sends one request. What goes is named by its id, so strangers' records stay.
 func (s *scalewayBackend) Write(ctx context.Context, edits []zone.Edit) error {
 	type ids struct {
 		ID string `json:"id"`

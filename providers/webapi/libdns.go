@@ -25,7 +25,7 @@ type replacer interface {
 	ReplaceRecord(ctx context.Context, zone string, from, to libdns.Record) error
 }
 
-// libdnsBackend writes through a libdns provider, one record at a time: the interfaces
+// LibdnsBackend writes through a libdns provider, one record at a time: the interfaces
 // have neither transactions nor preconditions.
 type LibdnsBackend struct {
 	Zone    string // as the provider wants it
@@ -84,7 +84,7 @@ func (b *LibdnsBackend) Create(ctx context.Context, r record.Record) error {
 	return err
 }
 
-// remove deletes exactly what was listed. A record without data would stand for all
+// Remove deletes exactly what was listed. A record without data would stand for all
 // of its type, so it is refused (libdns.RecordDeleter).
 func (b *LibdnsBackend) Remove(ctx context.Context, r record.Record) error {
 	listed, ok := r.Listed.(libdns.Record)

@@ -11,7 +11,7 @@ import (
 	"github.com/mailpub/mailpub/providers/zone"
 )
 
-// recordWriter changes single records. What each does to the others of the RRset: nothing.
+// RecordWriter changes single records. What each does to the others of the RRset: nothing.
 type RecordWriter interface {
 	Create(ctx context.Context, r record.Record) error
 	// replace turns one record into another without a moment in which neither is there;
@@ -91,14 +91,14 @@ func counterpart(gone []record.Record, r record.Record) int {
 	return 0
 }
 
-// recordAPI is a provider that deals in single records, each with an id.
+// RecordAPI is a provider that deals in single records, each with an id.
 type RecordAPI interface {
 	RecordWriter
 	// records returns the zone's records, or at least those at the given names.
 	Records(ctx context.Context, names []string) ([]record.Record, error)
 }
 
-// recordBackend writes through a recordAPI.
+// RecordBackend writes through a recordAPI.
 type RecordBackend struct{ RecordAPI }
 
 func (b RecordBackend) List(ctx context.Context, sets []record.RRset) (zone.Listing, error) {

@@ -6,7 +6,7 @@ import (
 	"github.com/mailpub/mailpub/providers/record"
 )
 
-// backend is what Zone needs of a provider.
+// Backend is what Zone needs of a provider.
 type Backend interface {
 	// list returns the records of the given RRsets and any CNAME at the same names. It
 	// may return more.
@@ -18,7 +18,7 @@ type Backend interface {
 	Write(ctx context.Context, edits []Edit) error
 }
 
-// listing is what a backend saw.
+// Listing is what a backend saw.
 type Listing struct {
 	Sets map[record.RRset][]record.Record
 	// unknown says of RRsets why they could not be made out.
@@ -31,13 +31,13 @@ func NewListing() Listing {
 
 func (l Listing) Add(r record.Record) { l.Sets[r.RRset] = append(l.Sets[r.RRset], r) }
 
-// edit changes one RRset.
+// Edit changes one RRset.
 type Edit struct {
 	record.RRset
 	Before, After []record.Record
 }
 
-// split returns the records to take away and to put in place, leaving alone what is
+// Split returns the records to take away and to put in place, leaving alone what is
 // in both.
 func (e Edit) Split() (gone, fresh []record.Record) {
 	used := make([]bool, len(e.Before))
@@ -61,7 +61,7 @@ func (e Edit) Split() (gone, fresh []record.Record) {
 	return gone, fresh
 }
 
-// owners returns the names of RRsets: of a whole zone, only what is at these is worth
+// Owners returns the names of RRsets: of a whole zone, only what is at these is worth
 // understanding.
 func Owners(sets []record.RRset) map[string]bool {
 	names := make(map[string]bool, len(sets))

@@ -87,7 +87,7 @@ func (l Limits) RefuseTTL(ttl time.Duration) string {
 	return ""
 }
 
-// refuse says why a record is not taken, or nothing.
+// Refuse says why a record is not taken, or nothing.
 func (l Limits) Refuse(r record.Record) string {
 	if l.Types != nil && !slices.Contains(l.Types, r.Type) {
 		return fmt.Sprintf("takes no %s records", r.Type)

@@ -80,7 +80,7 @@ func (e SettingError) Error() string {
 	return fmt.Sprintf("setting %q: %s; want %s", e.Setting, e.Problem, e.Want)
 }
 
-// openZone returns the driver of a zone at a provider. It asks nobody: what is wrong with the
+// Open returns the driver of a zone at a provider. It asks nobody: what is wrong with the
 // settings is said here, what is wrong with the server or the account by the first Read.
 func Open(p Provider, o Options) (*Zone, error) {
 	if o.Zone == "" {
@@ -118,7 +118,7 @@ func Open(p Provider, o Options) (*Zone, error) {
 	}, nil
 }
 
-// checkSettings says everything that is wrong with settings, without asking anybody. The values
+// CheckSettings says everything that is wrong with settings, without asking anybody. The values
 // of secret settings are not judged: they may be references.
 func (p Provider) CheckSettings(settings map[string]string) (errs []SettingError) {
 	var known []string
