@@ -74,7 +74,7 @@ func openOVH(o zone.Options) (zone.Backend, error) {
 		http.StatusForbidden:    wrongKey,
 		http.StatusBadRequest:   "the three keys must belong together and to this endpoint",
 	})
-	return &ovhBackend{webapi.RecordBackend{RecordAPI: v}}, nil
+	return &ovhBackend{RecordBackend: webapi.RecordBackend{RecordAPI: v, PerName: true}}, nil
 }
 
 // ovhBackend puts what was written into service, with one call for all of it.

@@ -68,9 +68,15 @@ func (s *scalewayBackend) path() string {
 	return "/dns-zones/" + url.PathEscape(strings.TrimSuffix(s.zone, "."))
 }
 
+// List implements zone.Backend.
 func (s *scalewayBackend) List(ctx context.Context, sets []record.RRset) (zone.Listing, error) {
+	return s.ListAround(ctx, sets, nil)
+}
+
+// ListAround implements zone.AroundLister.
+func (s *scalewayBackend) ListAround(ctx context.Context, sets []record.RRset, around []string) (zone.Listing, error) {
 	const size = 1000
-	l, wanted := zone.NewListing(), zone.Owners(sets)
+	l, wanted := zone.NewListing(), zone.Owners(sets, around...)
 	for page, seen := 1, 0; ; page++ {
 		var reply struct {
 			Total   *int `json:"total_count"`

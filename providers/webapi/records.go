@@ -98,17 +98,30 @@ type RecordAPI interface {
 	Records(ctx context.Context, names []string) ([]record.Record, error)
 }
 
-// RecordBackend writes through a recordAPI.
-type RecordBackend struct{ RecordAPI }
+// RecordBackend writes through a RecordAPI.
+type RecordBackend struct {
+	RecordAPI
+	PerName bool // every name costs a request: only what is asked for is read
+}
 
+// List implements zone.Backend.
 func (b RecordBackend) List(ctx context.Context, sets []record.RRset) (zone.Listing, error) {
-	wanted := zone.Owners(sets)
+	return b.ListAround(ctx, sets, nil)
+}
+
+// ListAround implements zone.AroundLister.
+func (b RecordBackend) ListAround(ctx context.Context, sets []record.RRset, around []string) (zone.Listing, error) {
+	if b.PerName {
+		around = nil
+	}
+	wanted := zone.Owners(sets, around...)
 	found, err := b.Records(ctx, slices.Sorted(maps.Keys(wanted)))
 	if err != nil {
 		return zone.Listing{}, err
 	}
 	l := zone.NewListing()
 	for _, r := range found {
+		l.SawBelow(r.Name, wanted)
 		if wanted[r.Name] {
 			l.Add(r)
 		}

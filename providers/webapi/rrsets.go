@@ -40,19 +40,26 @@ type Value struct {
 // in it too, so they go back in the provider's own spelling and order.
 type RRsetBackend struct{ API RRsetAPI }
 
+// List implements zone.Backend.
 func (b *RRsetBackend) List(ctx context.Context, sets []record.RRset) (zone.Listing, error) {
-	names := slices.Sorted(maps.Keys(zone.Owners(sets)))
+	return b.ListAround(ctx, sets, nil)
+}
+
+// ListAround implements zone.AroundLister.
+func (b *RRsetBackend) ListAround(ctx context.Context, sets []record.RRset, around []string) (zone.Listing, error) {
+	names := slices.Sorted(maps.Keys(zone.Owners(sets, around...)))
 	found, err := b.API.RRsets(ctx, names)
 	if err != nil {
 		return zone.Listing{}, err
 	}
-	return Listed(found, sets), nil
+	return Listed(found, sets, around...), nil
 }
 
-// Listed takes up what was found at the names of sets.
-func Listed(found []Set, sets []record.RRset) zone.Listing {
-	l, wanted := zone.NewListing(), zone.Owners(sets)
+// Listed takes up what was found at the names of sets and at those around.
+func Listed(found []Set, sets []record.RRset, around ...string) zone.Listing {
+	l, wanted := zone.NewListing(), zone.Owners(sets, around...)
 	for _, s := range found {
+		l.SawBelow(s.Name, wanted)
 		if !wanted[s.Name] {
 			continue
 		}

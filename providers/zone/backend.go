@@ -2,6 +2,7 @@ package zone
 
 import (
 	"context"
+	"strings"
 
 	"github.com/mailpub/mailpub/providers/record"
 )
@@ -18,15 +19,23 @@ type Backend interface {
 	Write(ctx context.Context, edits []Edit) error
 }
 
+// AroundLister is a Backend that reads whole zones, so that further names cost nothing.
+type AroundLister interface {
+	// ListAround is List that also returns what is at the names around.
+	ListAround(ctx context.Context, sets []record.RRset, around []string) (Listing, error)
+}
+
 // Listing is what a backend saw.
 type Listing struct {
 	Sets map[record.RRset][]record.Record
 	// unknown says of RRsets why they could not be made out.
 	Unknown map[record.RRset]string
+	// Parents are the names asked for that have others below them, where a backend sees that.
+	Parents map[string]bool
 }
 
 func NewListing() Listing {
-	return Listing{Sets: map[record.RRset][]record.Record{}, Unknown: map[record.RRset]string{}}
+	return Listing{Sets: map[record.RRset][]record.Record{}, Unknown: map[record.RRset]string{}, Parents: map[string]bool{}}
 }
 
 func (l Listing) Add(r record.Record) { l.Sets[r.RRset] = append(l.Sets[r.RRset], r) }
@@ -63,10 +72,27 @@ func (e Edit) Split() (gone, fresh []record.Record) {
 
 // Owners returns the names of RRsets: of a whole zone, only what is at these is worth
 // understanding.
-func Owners(sets []record.RRset) map[string]bool {
-	names := make(map[string]bool, len(sets))
+func Owners(sets []record.RRset, around ...string) map[string]bool {
+	names := make(map[string]bool, len(sets)+len(around))
 	for _, s := range sets {
 		names[s.Name] = true
 	}
+	for _, name := range around {
+		names[name] = true
+	}
 	return names
+}
+
+// SawBelow notes that a zone has a name, for those above it that are wanted.
+func (l Listing) SawBelow(name string, wanted map[string]bool) {
+	for {
+		_, above, ok := strings.Cut(name, ".")
+		if !ok || above == "" || l.Parents[above] {
+			return
+		}
+		if wanted[above] {
+			l.Parents[above] = true
+		}
+		name = above
+	}
 }

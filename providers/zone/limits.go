@@ -162,6 +162,9 @@ func (z *Zone) RefusesChange(c plan.Change) string {
 	if err != nil {
 		return err.Error()
 	}
+	if why := z.aliasWildcard(t.Name); why != "" && c.Before == nil {
+		return why
+	}
 	there := z.last.Sets[t.RRset]
 	if _, err := z.next(t, there, there, c.After); err != nil {
 		return err.Error()

@@ -113,7 +113,7 @@ func Open(p Provider, o Options) (*Zone, error) {
 	}
 	return &Zone{
 		Name: o.Zone, ttl: ttl, Backend: b, log: o.Logger,
-		provider: p.Name, limits: p.Limits,
+		provider: p.Name, limits: p.Limits, resolver: o.Resolver,
 		Pauses: []time.Duration{250 * time.Millisecond, time.Second},
 	}, nil
 }
