@@ -18,6 +18,9 @@ import (
 	"go.uber.org/goleak"
 
 	"github.com/mailpub/mailpub/examples/lab"
+	"github.com/mailpub/mailpub/nat/forward"
+	"github.com/mailpub/mailpub/nat/gateway"
+	"github.com/mailpub/mailpub/nat/hostfirewall"
 	"github.com/mailpub/mailpub/plan"
 )
 
@@ -58,7 +61,7 @@ type report struct {
 	Protocol, Why, Device string
 	Script                string
 	Looked                Report
-	Firewall              []Finding
+	Firewall              []hostfirewall.Finding
 	Address               netip.Addr
 	Grants                map[string]plan.Grant // of what was done
 	Items                 []item
@@ -120,13 +123,13 @@ func (o order) run(ctx context.Context) (rep report) {
 		for _, p := range o.Wanted {
 			c := creation("tcp/"+p, lab.Server+":"+p)
 			wanted = append(wanted, plan.Item{Key: c.Key, Lines: c.After})
-			if owns(netip.MustParseAddr(lab.Server6)) {
+			if gateway.IsLocal(netip.MustParseAddr(lab.Server6)) {
 				six := creation("tcp6/"+p, netip.MustParseAddr(lab.Server6).String())
 				six.After = []string{"[" + six.After[0] + "]:" + p}
 				wanted = append(wanted, plan.Item{Key: six.Key, Lines: six.After})
 			}
 		}
-		rep.Firewall = Firewall(ctx, wanted)
+		rep.Firewall = hostfirewall.Inspect(ctx, wanted)
 		return rep
 	}
 	rep.Grants = map[string]plan.Grant{}
@@ -158,7 +161,7 @@ func (o order) run(ctx context.Context) (rep report) {
 	}
 	var keys []plan.Key
 	for _, name := range o.Read {
-		keys = append(keys, plan.Key{Kind: Kind, Name: name})
+		keys = append(keys, plan.Key{Kind: forward.Kind, Name: name})
 	}
 	items, err := r.Read(ctx, keys)
 	rep.Read = kind(err)
@@ -257,15 +260,15 @@ func on(tb testing.TB, l *lab.Lab, host string, o order) (rep report) {
 }
 
 func creation(name, to string) plan.Change {
-	return plan.Change{Key: plan.Key{Kind: Kind, Name: name}, Action: plan.Create, After: []string{to}, Lease: time.Hour}
+	return plan.Change{Key: plan.Key{Kind: forward.Kind, Name: name}, Action: plan.Create, After: []string{to}, Lease: time.Hour}
 }
 
 func deletion(name, was string) plan.Change {
-	return plan.Change{Key: plan.Key{Kind: Kind, Name: name}, Action: plan.Delete, Before: []string{was}, Release: true}
+	return plan.Change{Key: plan.Key{Kind: forward.Kind, Name: name}, Action: plan.Delete, Before: []string{was}, Release: true}
 }
 
 func takeover(name, was, to string) plan.Change {
-	return plan.Change{Key: plan.Key{Kind: Kind, Name: name}, Action: plan.Update, Adopt: true, Before: []string{was}, After: []string{to}, Lease: time.Hour}
+	return plan.Change{Key: plan.Key{Kind: forward.Kind, Name: name}, Action: plan.Update, Adopt: true, Before: []string{was}, After: []string{to}, Lease: time.Hour}
 }
 
 func five() (batch []plan.Change) {

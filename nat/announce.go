@@ -11,6 +11,8 @@ import (
 	"strconv"
 	"strings"
 	"time"
+
+	"github.com/mailpub/mailpub/nat/forward"
 )
 
 // Event is something that a router announced by itself.
@@ -135,7 +137,7 @@ func parseNotice(b []byte) (n notice, err error) {
 	}
 	if id != "" {
 		if n.boot, err = strconv.ParseUint(id, 10, 31); err != nil {
-			return n, fmt.Errorf("boot id %q", printable(id, 20))
+			return n, fmt.Errorf("boot id %q", forward.Printable(id, 20))
 		}
 	}
 	return n, nil

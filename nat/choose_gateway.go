@@ -4,6 +4,8 @@ import (
 	"errors"
 	"fmt"
 	"net/netip"
+
+	"github.com/mailpub/mailpub/nat/gateway"
 )
 
 // gateway returns the gateway that the options mean, and what it is.
@@ -21,7 +23,7 @@ func (o Options) gateway() (a netip.Addr, which string, err error) {
 		}
 		return all[0], "the default gateway", nil
 	}
-	nets, err := prefixes(o.Interface)
+	nets, err := gateway.Networks4(o.Interface)
 	if err != nil {
 		return a, "", err
 	}

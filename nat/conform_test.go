@@ -10,13 +10,14 @@ import (
 	"time"
 
 	"github.com/mailpub/mailpub/examples/lab"
+	"github.com/mailpub/mailpub/nat/forward"
 	"github.com/mailpub/mailpub/nat/igd"
 	"github.com/mailpub/mailpub/plan"
 	"github.com/mailpub/mailpub/plan/plantest"
 )
 
 func forwardItem(name, to string) plan.Item {
-	return plan.Item{Key: plan.Key{Kind: Kind, Name: name}, Lines: []string{to}, Lease: time.Hour}
+	return plan.Item{Key: plan.Key{Kind: forward.Kind, Name: name}, Lines: []string{to}, Lease: time.Hour}
 }
 
 func TestConformance(t *testing.T) {
@@ -32,20 +33,20 @@ func TestConformance(t *testing.T) {
 				return plantest.Harness{
 					Driver: openURL(t, d), Items: items, Other: []string{"127.0.0.9:2525 disabled"},
 					Foreign: func(t *testing.T, k plan.Key, lines []string) {
-						p, err := parsePort(k)
+						p, err := forward.ParsePort(k)
 						if err != nil {
 							t.Fatal(err)
 						}
 						if lines == nil {
-							d.Remove(p.proto, p.number)
+							d.Remove(p.Proto, p.Number)
 							return
 						}
-						to, err := parseTarget(lines)
+						to, err := forward.ParseTarget(lines)
 						if err != nil {
 							t.Fatal(err)
 						}
-						err = d.Set(igd.Mapping{Proto: p.proto, External: p.number, Enabled: !to.disabled, Description: "somebody's",
-							Internal: netip.AddrPortFrom(netip.MustParseAddr(to.host), to.port)})
+						err = d.Set(igd.Mapping{Proto: p.Proto, External: p.Number, Enabled: !to.Disabled, Description: "somebody's",
+							Internal: netip.AddrPortFrom(netip.MustParseAddr(to.Host), to.Port)})
 						if err != nil {
 							t.Fatal(err)
 						}
@@ -99,47 +100,47 @@ func TestConformanceInside(t *testing.T) {
 		return r
 	}
 	items := []plan.Item{forwardItem("tcp/25", lab.Server+":25"), forwardItem("tcp/110", lab.Server+":110"), forwardItem("udp/25", lab.Server+":25")}
-	theirs := target{host: lab.Neighbour, port: 80}
+	theirs := forward.Target{Host: lab.Neighbour, Port: 80}
 	t.Run("the router", func(t *testing.T) {
 		plantest.Run(t, func(t *testing.T) plantest.Harness {
 			stranger := open(t, "somebody").device
 			for _, it := range items {
-				p, err := parsePort(it.Key)
+				p, err := forward.ParsePort(it.Key)
 				if err != nil {
 					t.Fatal(err)
 				}
-				if err := stranger.remove(t.Context(), p, theirs); err != nil {
+				if err := stranger.Remove(t.Context(), p, theirs); err != nil {
 					t.Fatal(err)
 				}
 			}
-			if err := stranger.add(t.Context(), port{"tcp", 8080}, theirs, time.Hour); err != nil {
+			if err := stranger.Add(t.Context(), forward.Port{Proto: "tcp", Number: 8080}, theirs, time.Hour); err != nil {
 				t.Fatal(err)
 			}
 			return plantest.Harness{
 				Driver: open(t, "nomeazienda"), Items: items, Other: []string{lab.Neighbour + ":2525"},
 				Foreign: func(t *testing.T, k plan.Key, lines []string) {
-					p, err := parsePort(k)
+					p, err := forward.ParsePort(k)
 					if err != nil {
 						t.Fatal(err)
 					}
 					if lines == nil {
-						err = stranger.remove(t.Context(), p, theirs)
-					} else if to, e := parseTarget(lines); e != nil {
+						err = stranger.Remove(t.Context(), p, theirs)
+					} else if to, e := forward.ParseTarget(lines); e != nil {
 						err = e
 					} else {
-						err = stranger.add(t.Context(), p, to, time.Hour)
+						err = stranger.Add(t.Context(), p, to, time.Hour)
 					}
 					if err != nil {
 						t.Fatal(err)
 					}
 				},
 				Strangers: func(t *testing.T) (all []string) {
-					found, err := stranger.read(t.Context(), []port{{"tcp", 8080}})
+					found, err := stranger.Read(t.Context(), []forward.Port{{Proto: "tcp", Number: 8080}})
 					if err != nil {
 						t.Fatal(err)
 					}
 					for _, m := range found {
-						all = append(all, fmt.Sprint(m.port, m.lines(), m.description))
+						all = append(all, fmt.Sprint(m.Port, m.Lines(), m.Description))
 					}
 					slices.Sort(all)
 					return all

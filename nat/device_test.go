@@ -4,6 +4,7 @@ import (
 	"testing"
 	"unicode/utf8"
 
+	"github.com/mailpub/mailpub/nat/forward"
 	"github.com/mailpub/mailpub/plan"
 )
 
@@ -23,7 +24,7 @@ func TestParsePort(t *testing.T) {
 		{plan.Key{Kind: "forward", Name: "tcp"}, ""},
 		{plan.Key{Kind: "forward"}, ""},
 	} {
-		p, err := parsePort(test.key)
+		p, err := forward.ParsePort(test.key)
 		if err != nil && test.want != "" || err == nil && p.String() != test.want {
 			t.Errorf("%v is %v, %v; want %q", test.key, p, err, test.want)
 		}
@@ -36,12 +37,12 @@ func TestParseTarget(t *testing.T) {
 		"10.10.10.10": false, "10.10.10.10:0": false, "mail:25": false, "[fd00::1]:25": true, "[::ffff:10.0.0.1]:25": false, "[fe80::1%eth0]:25": false,
 		"10.10.10.10:25  disabled": false, "10.10.10.10:25 enabled": false, "": false,
 	} {
-		to, err := parseTarget([]string{line})
+		to, err := forward.ParseTarget([]string{line})
 		if (err == nil) != good || good && to.String() != line {
 			t.Errorf("%q is %v, %v", line, to, err)
 		}
 	}
-	if _, err := parseTarget([]string{"10.10.10.10:25", "10.10.10.10:26"}); err == nil {
+	if _, err := forward.ParseTarget([]string{"10.10.10.10:25", "10.10.10.10:26"}); err == nil {
 		t.Error("two lines are taken for one target")
 	}
 }
@@ -51,11 +52,11 @@ func TestMark(t *testing.T) {
 		"nomeazienda": "mailpub nomeazienda", "": "mailpub", "perché\n": "mailpub perch",
 		"exactly-twenty-chars": "mailpub exactly-twenty-chars",
 	} {
-		if got := mark(site); got != want {
+		if got := forward.Mark(site); got != want {
 			t.Errorf("mark of %q is %q, want %q", site, got, want)
 		}
 	}
-	a, b := mark("a-very-long-name-of-a-site-1"), mark("a-very-long-name-of-a-site-2")
+	a, b := forward.Mark("a-very-long-name-of-a-site-1"), forward.Mark("a-very-long-name-of-a-site-2")
 	if a == b || len(a) > 28 {
 		t.Errorf("marks of long names: %q and %q", a, b)
 	}
@@ -94,8 +95,8 @@ func FuzzTarget(f *testing.F) {
 	f.Add("10.10.10.10:25 disabled")
 	f.Add("010.10.10.10:25")
 	f.Fuzz(func(t *testing.T, line string) {
-		if to, err := parseTarget([]string{line}); err == nil {
-			again, err := parseTarget([]string{to.String()})
+		if to, err := forward.ParseTarget([]string{line}); err == nil {
+			again, err := forward.ParseTarget([]string{to.String()})
 			if err != nil || again != to {
 				t.Errorf("%q is %v, which is %v, %v", line, to, again, err)
 			}

@@ -1,6 +1,10 @@
 package nat
 
-import "errors"
+import (
+	"errors"
+
+	"github.com/mailpub/mailpub/nat/forward"
+)
 
 // What callers tell apart. The errors that wrap these name the router, the port and
 // the reason.
@@ -16,7 +20,7 @@ var (
 	ErrRefused = errors.New("the router refuses this port")
 
 	// ErrConflict: the port is mapped to something else.
-	ErrConflict = errConflict
+	ErrConflict = forward.ErrConflict
 
 	// ErrOtherHost: the router maps ports only to the host that asks for them.
 	ErrOtherHost = errors.New("the router maps ports only to the host that asks")

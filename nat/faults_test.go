@@ -9,6 +9,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/mailpub/mailpub/nat/forward"
 	"github.com/mailpub/mailpub/nat/igd"
 	"github.com/mailpub/mailpub/plan"
 )
@@ -58,7 +59,7 @@ func TestPermanentGrant(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	items, err := r.Read(t.Context(), []plan.Key{{Kind: Kind, Name: "tcp/25"}})
+	items, err := r.Read(t.Context(), []plan.Key{{Kind: forward.Kind, Name: "tcp/25"}})
 	if err != nil || len(items) != 1 || !items[0].Expires.IsZero() {
 		t.Errorf("read %+v, %v", items, err)
 	}
@@ -153,7 +154,7 @@ func TestReadFaults(t *testing.T) {
 	r := openURL(t, d)
 	var keys []plan.Key
 	for _, name := range []string{"tcp/25", "tcp/110", "udp/25", "tcp/143"} {
-		keys = append(keys, plan.Key{Kind: Kind, Name: name})
+		keys = append(keys, plan.Key{Kind: forward.Kind, Name: name})
 	}
 	read := func() string {
 		t.Helper()
@@ -250,7 +251,7 @@ func TestManual(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	items, err := r.Read(t.Context(), []plan.Key{{Kind: Kind, Name: "tcp/25"}})
+	items, err := r.Read(t.Context(), []plan.Key{{Kind: forward.Kind, Name: "tcp/25"}})
 	if err != nil || len(items) != 1 || !strings.HasPrefix(items[0].Unreadable, "entered by hand") || items[0].Lines != nil {
 		t.Errorf("read %+v, %v", items, err)
 	}

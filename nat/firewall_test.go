@@ -5,6 +5,8 @@ import (
 	"testing"
 
 	"github.com/mailpub/mailpub/examples/lab"
+	"github.com/mailpub/mailpub/nat/forward"
+	"github.com/mailpub/mailpub/nat/hostfirewall"
 	"github.com/mailpub/mailpub/plan"
 )
 
@@ -97,7 +99,7 @@ table inet firewalld {
 }
 
 func TestFirewallOfNothing(t *testing.T) {
-	for _, f := range Firewall(t.Context(), []plan.Item{{Key: plan.Key{Kind: "dns", Name: "x"}}, {Key: plan.Key{Kind: Kind, Name: "tcp/25"}}}) {
+	for _, f := range hostfirewall.Inspect(t.Context(), []plan.Item{{Key: plan.Key{Kind: "dns", Name: "x"}}, {Key: plan.Key{Kind: forward.Kind, Name: "tcp/25"}}}) {
 		if f.State != "unknown" || f.Why == "" {
 			t.Errorf("%+v", f)
 		}

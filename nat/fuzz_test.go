@@ -11,6 +11,8 @@ import (
 	"time"
 
 	"github.com/huin/goupnp/dcps/internetgateway2"
+
+	"github.com/mailpub/mailpub/nat/forward"
 )
 
 // canned answers every request with one body.
@@ -49,10 +51,10 @@ func FuzzUPnP(f *testing.F) {
 		}
 		clients[0].SOAPClient.HTTPClient = http.Client{Transport: lenient{canned(answer)}}
 		u := &upnp{connection: clients[0], location: location, timeout: time.Second, now: time.Now}
-		if m, err := u.entry(context.Background(), port{"tcp", 25}); err == nil && m != nil && len(m.to.host) > 60 {
-			t.Errorf("a host of %d bytes", len(m.to.host))
+		if m, err := u.entry(context.Background(), forward.Port{Proto: "tcp", Number: 25}); err == nil && m != nil && len(m.To.Host) > 60 {
+			t.Errorf("a host of %d bytes", len(m.To.Host))
 		}
-		if a, err := u.wan(context.Background()); err != nil && a.IsValid() && !errors.Is(err, errNoAnswer) {
+		if a, err := u.WAN(context.Background()); err != nil && a.IsValid() && !errors.Is(err, errNoAnswer) {
 			t.Errorf("both %v and %v", a, err)
 		}
 	})
@@ -60,10 +62,10 @@ func FuzzUPnP(f *testing.F) {
 
 // A note comes back as it was, or is no note.
 func FuzzNote(f *testing.F) {
-	to := target{host: "10.10.10.10", port: 25}
+	to := forward.Target{Host: "10.10.10.10", Port: 25}
 	f.Add(note{protocol: "pcp", to: to, gateway: netip.MustParseAddr("10.10.10.1"), epoch: 7, nonce: pcpNonce{1}}.String())
 	f.Add(note{protocol: "nat-pmp", to: to, gateway: netip.MustParseAddr("10.10.10.1"), epoch: 7}.String())
-	f.Add(note{protocol: "upnp", to: target{host: "2001:db8::25", port: 25}, gateway: netip.MustParseAddr("fe80::1%eth0"), epoch: 7, id: 3}.String())
+	f.Add(note{protocol: "upnp", to: forward.Target{Host: "2001:db8::25", Port: 25}, gateway: netip.MustParseAddr("fe80::1%eth0"), epoch: 7, id: 3}.String())
 	f.Fuzz(func(t *testing.T, s string) {
 		n, ok := parseNote(s)
 		if !ok {

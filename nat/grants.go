@@ -6,6 +6,7 @@ import (
 	"net/netip"
 	"time"
 
+	"github.com/mailpub/mailpub/nat/forward"
 	"github.com/mailpub/mailpub/plan"
 )
 
@@ -17,46 +18,46 @@ type grants struct {
 	gateway  netip.Addr
 	local    netip.Addr // of this machine, as the router sees it
 	earlier  func(plan.Key) (plan.Grant, bool)
-	made     map[port]plan.Grant // of this process; the zero Grant: removed
+	made     map[forward.Port]plan.Grant // of this process; the zero Grant: removed
 	now      func() time.Time
 }
 
 func newGrants(protocol string, gateway, local netip.Addr, o Options) grants {
-	return grants{protocol, gateway, local, o.Known, map[port]plan.Grant{}, o.Now}
+	return grants{protocol, gateway, local, o.Known, map[forward.Port]plan.Grant{}, o.Now}
 }
 
 // may says why a router that maps ports only to the host that asks can't lead to a target.
-func (g *grants) may(to target) error {
-	if to.host != g.local.String() {
-		return fmt.Errorf("%w: %s can't map to %s, as this is %s: run mailpub on %s itself", ErrOtherHost, g.protocol, to.host, g.local, to.host)
+func (g *grants) may(to forward.Target) error {
+	if to.Host != g.local.String() {
+		return fmt.Errorf("%w: %s can't map to %s, as this is %s: run mailpub on %s itself", ErrOtherHost, g.protocol, to.Host, g.local, to.Host)
 	}
-	if to.disabled {
+	if to.Disabled {
 		return fmt.Errorf("%s knows no disabled mappings", g.protocol)
 	}
 	return nil
 }
 
 // put writes down a grant. Its note needs no protocol, target and gateway.
-func (g *grants) put(q port, to target, lifetime time.Duration, n note) {
+func (g *grants) put(q forward.Port, to forward.Target, lifetime time.Duration, n note) {
 	n.protocol, n.to, n.gateway = g.protocol, to, g.gateway
 	g.made[q] = plan.Grant{Lifetime: lifetime, At: g.now(), State: n.String()}
 }
 
 // drop writes down that a mapping was given back.
-func (g *grants) drop(q port) { g.made[q] = plan.Grant{} }
+func (g *grants) drop(q forward.Port) { g.made[q] = plan.Grant{} }
 
 // granted returns what this router granted for a port, whether or not it lasts.
-func (g *grants) granted(q port) (plan.Grant, note, bool) {
+func (g *grants) granted(q forward.Port) (plan.Grant, note, bool) {
 	got, ok := g.made[q]
 	if !ok {
-		got, ok = g.earlier(q.key())
+		got, ok = g.earlier(q.Key())
 	}
 	n, good := parseNote(got.State)
 	return got, n, ok && good && n.protocol == g.protocol && n.gateway == g.gateway
 }
 
 // live returns the grant of a port while it lasts.
-func (g *grants) live(q port, epoch uint32) (plan.Grant, note, bool) {
+func (g *grants) live(q forward.Port, epoch uint32) (plan.Grant, note, bool) {
 	got, n, ok := g.granted(q)
 	now := g.now()
 	lost := rebooted
@@ -71,7 +72,7 @@ func (g *grants) live(q port, epoch uint32) (plan.Grant, note, bool) {
 
 // list returns what is mapped of some ports, by the epoch that the router tells, or by why
 // it tells none.
-func (g *grants) list(ports []port, epoch uint32, err error) (found []mapping, _ error) {
+func (g *grants) list(ports []forward.Port, epoch uint32, err error) (found []forward.Mapping, _ error) {
 	var no *refusal
 	refused := errors.As(err, &no) // it answers, but tells no epoch
 	if err != nil && !refused {
@@ -79,9 +80,9 @@ func (g *grants) list(ports []port, epoch uint32, err error) (found []mapping, _
 	}
 	for _, q := range ports {
 		if refused {
-			found = append(found, mapping{port: q, unread: err})
+			found = append(found, forward.Mapping{Port: q, Unread: err})
 		} else if got, n, ok := g.live(q, epoch); ok {
-			found = append(found, mapping{port: q, to: n.to, grant: got})
+			found = append(found, forward.Mapping{Port: q, To: n.to, Grant: got})
 		}
 	}
 	return found, nil

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 
+	"github.com/mailpub/mailpub/nat/forward"
 	"github.com/mailpub/mailpub/plan"
 )
 
@@ -22,7 +23,7 @@ func (r *Router) Heal(ctx context.Context, wanted plan.Item) (plan.Grant, error)
 	fail := func(err error) (plan.Grant, error) {
 		return plan.Grant{}, fmt.Errorf("%s: %s: %w", r.at(k), k.Name, err)
 	}
-	p, err := parsePort(k)
+	p, err := forward.ParsePort(k)
 	if err != nil {
 		return plan.Grant{}, err
 	}
@@ -33,14 +34,14 @@ func (r *Router) Heal(ctx context.Context, wanted plan.Item) (plan.Grant, error)
 	if m == nil {
 		return fail(errors.New("it is not in the router: apply puts it there"))
 	}
-	if !plan.EqualLines(m.lines(), wanted.Lines) {
-		return fail(fmt.Errorf("%w: it leads to %s, and not to %q: apply mends it", ErrConflict, m.to, wanted.Lines))
+	if !plan.EqualLines(m.Lines(), wanted.Lines) {
+		return fail(fmt.Errorf("%w: it leads to %s, and not to %q: apply mends it", ErrConflict, m.To, wanted.Lines))
 	}
 	known, granted := r.known(k)
-	if m.description != r.mark && (m.description != "" || !granted) {
-		return fail(fmt.Errorf("%w: it leads to %s and was not put there by mailpub", ErrConflict, m.to))
+	if m.Description != r.mark && (m.Description != "" || !granted) {
+		return fail(fmt.Errorf("%w: it leads to %s and was not put there by mailpub", ErrConflict, m.To))
 	}
-	lease := m.grant.Lifetime // what is left, where the whole is not known
+	lease := m.Grant.Lifetime // what is left, where the whole is not known
 	if granted && lease > 0 && known.Lifetime > lease {
 		lease = known.Lifetime
 	}
@@ -48,13 +49,13 @@ func (r *Router) Heal(ctx context.Context, wanted plan.Item) (plan.Grant, error)
 		return fail(err)
 	}
 	ctx = context.WithoutCancel(ctx)
-	if err := r.removeAndCheck(ctx, p, m.to); err != nil {
+	if err := r.removeAndCheck(ctx, p, m.To); err != nil {
 		return fail(err)
 	}
-	made, err := r.prove(ctx, p, m.to, r.of(p).add(ctx, p, m.to, lease), true)
+	made, err := r.prove(ctx, p, m.To, r.of(p).Add(ctx, p, m.To, lease), true)
 	if err != nil {
 		return fail(fmt.Errorf("it was taken away and could not be put back, so that it is gone now: %w", err))
 	}
-	r.log.Info("forward healed", "key", k.Name, "to", m.to)
-	return made.grant, nil
+	r.log.Info("forward healed", "key", k.Name, "to", m.To)
+	return made.Grant, nil
 }

@@ -6,6 +6,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/mailpub/mailpub/nat/forward"
 	"github.com/mailpub/mailpub/plan"
 	"github.com/mailpub/mailpub/plan/netaddr"
 )
@@ -71,8 +72,8 @@ func (r *Router) Look(ctx context.Context, wanted []plan.Item) (Report, error) {
 
 func (r *Router) see(ctx context.Context, w plan.Item) Seen {
 	s := Seen{Name: w.Key.Name, Want: strings.Join(w.Lines, " "), Owner: "unknown"}
-	p, err := parsePort(w.Key)
-	var m *mapping
+	p, err := forward.ParsePort(w.Key)
+	var m *forward.Mapping
 	if err == nil {
 		m, err = r.look(ctx, p)
 	}
@@ -84,14 +85,14 @@ func (r *Router) see(ctx context.Context, w plan.Item) Seen {
 		s.Owner = "nobody"
 		return s
 	}
-	s.Is, s.Description, s.Owner = m.to.String(), printable(m.description, 60), "stranger"
-	if _, granted := r.known(w.Key); m.description == r.mark || m.description == "" && granted {
+	s.Is, s.Description, s.Owner = m.To.String(), forward.Printable(m.Description, 60), "stranger"
+	if _, granted := r.known(w.Key); m.Description == r.mark || m.Description == "" && granted {
 		s.Owner = "ours"
 	}
-	if m.grant.Lifetime > 0 {
-		s.Expires = m.grant.Expires()
+	if m.Grant.Lifetime > 0 {
+		s.Expires = m.Grant.Expires()
 	}
-	if what, err := r.Obstacle(ctx, w.Key, m.lines()); err != nil {
+	if what, err := r.Obstacle(ctx, w.Key, m.Lines()); err != nil {
 		s.Note = err.Error()
 	} else {
 		s.Note = what

@@ -9,6 +9,8 @@ import (
 	"time"
 
 	natpmp "github.com/jackpal/go-nat-pmp"
+
+	"github.com/mailpub/mailpub/nat/forward"
 )
 
 // pmp is a router spoken to by NAT-PMP (RFC 6886). The protocol can't list; see grants.
@@ -20,7 +22,7 @@ type pmp struct {
 // pmpLease is asked for where no lease is given (RFC 6886 section 3.3 recommends it).
 const pmpLease = 2 * time.Hour
 
-func (p *pmp) protocol() string { return p.grants.protocol }
+func (p *pmp) Protocol() string { return p.grants.protocol }
 func (p *pmp) String() string   { return "router " + p.gateway.String() }
 
 // ask makes a request within the time-out of a step or what ctx leaves of it. The
@@ -84,7 +86,7 @@ func (p *pmp) outside(ctx context.Context) (netip.Addr, uint32, error) {
 	return netip.AddrFrom4(got.ExternalIPAddress), got.SecondsSinceStartOfEpoc, nil
 }
 
-func (p *pmp) wan(ctx context.Context) (netip.Addr, error) {
+func (p *pmp) WAN(ctx context.Context) (netip.Addr, error) {
 	a, _, err := p.outside(ctx)
 	if errors.Is(err, ErrDoubleNAT) || err == nil && a.IsUnspecified() {
 		return netip.Addr{}, nil
@@ -92,36 +94,36 @@ func (p *pmp) wan(ctx context.Context) (netip.Addr, error) {
 	return a, err
 }
 
-func (p *pmp) read(ctx context.Context, ports []port) ([]mapping, error) {
+func (p *pmp) Read(ctx context.Context, ports []forward.Port) ([]forward.Mapping, error) {
 	_, epoch, err := p.outside(ctx)
 	return p.list(ports, epoch, err)
 }
 
-func (p *pmp) add(ctx context.Context, q port, to target, lease time.Duration) error {
+func (p *pmp) Add(ctx context.Context, q forward.Port, to forward.Target, lease time.Duration) error {
 	if err := p.may(to); err != nil {
 		return err
 	}
 	if lease <= 0 {
 		lease = pmpLease // a lifetime of 0 would delete (RFC 6886 section 3.4)
 	}
-	got, err := p.request(ctx, q.proto, to.port, q.number, lease)
+	got, err := p.request(ctx, q.Proto, to.Port, q.Number, lease)
 	if errors.Is(err, errNoAnswer) && !p.has(ctx, q) {
 		// Granted or not, nobody will know: give it back.
-		if e := p.release(ctx, q.proto, to.port); e != nil {
+		if e := p.release(ctx, q.Proto, to.Port); e != nil {
 			return fmt.Errorf("%w; and whether %s is mapped now is not known: %w", err, q, e)
 		}
 	}
 	if err != nil {
 		return err
 	}
-	if got.MappedExternalPort != q.number {
-		return p.neighbour(ctx, q, to, port{q.proto, got.MappedExternalPort}, got.SecondsSinceStartOfEpoc)
+	if got.MappedExternalPort != q.Number {
+		return p.neighbour(ctx, q, to, forward.Port{Proto: q.Proto, Number: got.MappedExternalPort}, got.SecondsSinceStartOfEpoc)
 	}
 	p.put(q, to, time.Duration(got.PortMappingLifetimeInSeconds)*time.Second, note{epoch: got.SecondsSinceStartOfEpoc})
 	return nil
 }
 
-func (p *pmp) has(ctx context.Context, q port) bool {
+func (p *pmp) has(ctx context.Context, q forward.Port) bool {
 	_, epoch, err := p.outside(ctx)
 	if err != nil {
 		return false
@@ -142,12 +144,12 @@ func (p *pmp) request(ctx context.Context, proto string, internal, external uint
 
 // neighbour deals with a router that granted another port than the one asked for, as
 // it does when that one is taken or not to be had (RFC 6886 section 3.3).
-func (p *pmp) neighbour(ctx context.Context, q port, to target, got port, epoch uint32) error {
+func (p *pmp) neighbour(ctx context.Context, q forward.Port, to forward.Target, got forward.Port, epoch uint32) error {
 	if _, n, ok := p.live(got, epoch); ok && n.to == to {
 		return fmt.Errorf("%w: nat-pmp maps one port to each port inside, and %s leads to %s already", ErrConflict, got, to)
 	}
 	err := fmt.Errorf("%w: it is taken or not to be had, the router offers %s instead", ErrRefused, got)
-	if e := p.release(ctx, q.proto, to.port); e != nil {
+	if e := p.release(ctx, q.Proto, to.Port); e != nil {
 		return fmt.Errorf("%w; and %s could not be given back: %w", err, got, e)
 	}
 	return err
@@ -159,8 +161,8 @@ func (p *pmp) release(ctx context.Context, proto string, internal uint16) error 
 	return err
 }
 
-func (p *pmp) remove(ctx context.Context, q port, was target) error {
-	_, err := p.request(ctx, q.proto, was.port, 0, 0) // RFC 6886 section 3.4
+func (p *pmp) Remove(ctx context.Context, q forward.Port, was forward.Target) error {
+	_, err := p.request(ctx, q.Proto, was.Port, 0, 0) // RFC 6886 section 3.4
 	if err == nil {
 		p.drop(q)
 	}

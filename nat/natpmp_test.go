@@ -7,6 +7,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/mailpub/mailpub/nat/forward"
 	"github.com/mailpub/mailpub/nat/nattest"
 	"github.com/mailpub/mailpub/plan"
 )
@@ -35,7 +36,7 @@ func TestRebooted(t *testing.T) {
 }
 
 func TestNote(t *testing.T) {
-	n := note{protocol: "nat-pmp", to: target{host: "10.10.10.10", port: 25}, gateway: netip.MustParseAddr("10.10.10.1"), epoch: 4711}
+	n := note{protocol: "nat-pmp", to: forward.Target{Host: "10.10.10.10", Port: 25}, gateway: netip.MustParseAddr("10.10.10.1"), epoch: 4711}
 	withNonce := n
 	withNonce.protocol, withNonce.nonce = "pcp", pcpNonce{1}
 	for _, n := range []note{n, withNonce} {
@@ -81,9 +82,9 @@ func TestPMPOnePortInside(t *testing.T) {
 // and only at the router that granted it.
 func TestPMPKnown(t *testing.T) {
 	f := nattest.Start(t)
-	key := plan.Key{Kind: Kind, Name: "tcp/25"}
+	key := plan.Key{Kind: forward.Kind, Name: "tcp/25"}
 	start := time.Date(2026, 11, 24, 0, 0, 0, 0, time.UTC)
-	to := target{host: "127.0.0.1", port: 25}
+	to := forward.Target{Host: "127.0.0.1", Port: 25}
 	state := note{protocol: "nat-pmp", to: to, gateway: f.Addr, epoch: 1000}.String()
 	for _, test := range []struct {
 		name  string
@@ -103,7 +104,7 @@ func TestPMPKnown(t *testing.T) {
 		f.Set(func(s *nattest.State) { s.Epoch = test.epoch })
 		known := map[plan.Key]plan.Grant{key: {Lifetime: time.Hour, At: start, State: test.state}}
 		r := openPMPAt(t, f, known, func() time.Time { return start.Add(test.after) })
-		items, err := r.Read(t.Context(), []plan.Key{key, {Kind: Kind, Name: "tcp/110"}})
+		items, err := r.Read(t.Context(), []plan.Key{key, {Kind: forward.Kind, Name: "tcp/110"}})
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -9,6 +9,7 @@ import (
 	"testing"
 
 	"github.com/mailpub/mailpub/examples/lab"
+	"github.com/mailpub/mailpub/nat/forward"
 	"github.com/mailpub/mailpub/plan"
 	"github.com/mailpub/mailpub/plan/plantest"
 )
@@ -177,16 +178,16 @@ func TestNFTablesConformanceInside(t *testing.T) {
 		other := open(t, "somebody").device
 		put := func(t *testing.T, k plan.Key, lines []string) {
 			t.Helper()
-			p, err := parsePort(k)
+			p, err := forward.ParsePort(k)
 			if err != nil {
 				t.Fatal(err)
 			}
 			if lines == nil {
-				err = other.remove(context.Background(), p, target{})
-			} else if to, e := parseTarget(lines); e != nil {
+				err = other.Remove(context.Background(), p, forward.Target{})
+			} else if to, e := forward.ParseTarget(lines); e != nil {
 				err = e
 			} else {
-				err = other.add(context.Background(), p, to, 0)
+				err = other.Add(context.Background(), p, to, 0)
 			}
 			if err != nil {
 				t.Fatal(err)
@@ -195,15 +196,15 @@ func TestNFTablesConformanceInside(t *testing.T) {
 		for _, it := range items {
 			put(t, it.Key, nil)
 		}
-		put(t, plan.Key{Kind: Kind, Name: "tcp/8080"}, []string{lab.Neighbour + ":80"})
+		put(t, plan.Key{Kind: forward.Kind, Name: "tcp/8080"}, []string{lab.Neighbour + ":80"})
 		return plantest.Harness{
 			Driver: open(t, "nomeazienda"), Items: items, Other: []string{lab.Neighbour + ":2525"}, Foreign: put,
 			Strangers: func(t *testing.T) []string {
-				found, err := other.read(t.Context(), []port{{"tcp", 8080}})
+				found, err := other.Read(t.Context(), []forward.Port{{Proto: "tcp", Number: 8080}})
 				if err != nil || len(found) != 1 {
 					t.Fatal(found, err)
 				}
-				return []string{found[0].to.String(), found[0].description}
+				return []string{found[0].To.String(), found[0].Description}
 			},
 		}
 	})

@@ -7,6 +7,8 @@ import (
 	"net/netip"
 	"strconv"
 	"strings"
+
+	"github.com/mailpub/mailpub/nat/forward"
 )
 
 // note is what is kept of a grant beside its time: enough to know later whether the
@@ -14,7 +16,7 @@ import (
 // not be taken back.
 type note struct {
 	protocol string
-	to       target
+	to       forward.Target
 	gateway  netip.Addr
 	epoch    uint32
 	nonce    pcpNonce // of PCP
@@ -39,7 +41,7 @@ func parseNote(s string) (n note, ok bool) {
 	}
 	n.protocol = f[0]
 	var errs [4]error
-	n.to, errs[0] = parseTarget([]string{f[2]})
+	n.to, errs[0] = forward.ParseTarget([]string{f[2]})
 	n.gateway, errs[1] = netip.ParseAddr(f[4])
 	var epoch, id uint64
 	epoch, errs[2] = strconv.ParseUint(f[6], 10, 32)

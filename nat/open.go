@@ -10,6 +10,8 @@ import (
 	"sync"
 	"time"
 
+	"github.com/mailpub/mailpub/nat/forward"
+	"github.com/mailpub/mailpub/nat/gateway"
 	"github.com/mailpub/mailpub/plan"
 )
 
@@ -68,10 +70,10 @@ func Open(ctx context.Context, o Options) (*Router, error) {
 		o.Known = func(plan.Key) (plan.Grant, bool) { return plan.Grant{}, false }
 	}
 	if o.Gateways == nil {
-		o.Gateways = systemGateways
+		o.Gateways = gateway.Default
 	}
 	if o.Gateways6 == nil {
-		o.Gateways6 = systemGateways6
+		o.Gateways6 = gateway.Default6
 	}
 	var byPCP opened // pinholes, asked for at the same time
 	var asked sync.WaitGroup
@@ -81,9 +83,9 @@ func Open(ctx context.Context, o Options) (*Router, error) {
 	if err != nil {
 		return nil, err
 	}
-	r := &Router{device: d, why: why, mark: mark(o.Site), known: o.Known, log: o.Logger, now: o.Now, options: o}
+	r := &Router{device: d, why: why, mark: forward.Mark(o.Site), known: o.Known, log: o.Logger, now: o.Now, options: o}
 	r.holes = o.holes(ctx, d, byPCP)
-	o.Logger.Info("router", "protocol", d.protocol(), "device", d.String(), "why", why, "pinholes", r.holes.protocol())
+	o.Logger.Info("router", "protocol", d.Protocol(), "device", d.String(), "why", why, "pinholes", r.holes.Protocol())
 	return r, nil
 }
 
@@ -219,7 +221,7 @@ func openPMP(ctx context.Context, o Options) (device, string, error) {
 	if err != nil {
 		return nil, "", &noRouter{err}
 	}
-	p := &pmp{newGrants("nat-pmp", at, localAddr(at.String()), o), o.Timeout}
+	p := &pmp{newGrants("nat-pmp", at, gateway.SourceAddr(at.String()), o), o.Timeout}
 	ctx, cancel := context.WithTimeoutCause(ctx, pmpTime, fmt.Errorf("nothing within %v", pmpTime))
 	defer cancel()
 	_, _, err = p.outside(ctx)

@@ -8,6 +8,9 @@ import (
 	"net"
 	"net/netip"
 	"time"
+
+	"github.com/mailpub/mailpub/nat/forward"
+	"github.com/mailpub/mailpub/nat/gateway"
 )
 
 // pcp is a router spoken to by PCP (RFC 6887). Like NAT-PMP it can't list; see grants.
@@ -20,7 +23,7 @@ type pcp struct {
 
 const pcpPort = 5351 // RFC 6887 section 19.1
 
-func (p *pcp) protocol() string { return p.grants.protocol }
+func (p *pcp) Protocol() string { return p.grants.protocol }
 func (p *pcp) String() string   { return "router " + p.gateway.String() }
 
 // retransmit is how long the first answer is waited for; each further one twice as long.
@@ -104,9 +107,9 @@ func (p *pcp) announce(ctx context.Context) (uint32, error) {
 // discard is the port that a mapping is made for when only the address is of interest.
 const discard = 9
 
-// wan learns the external address by a mapping of the discard port for two minutes, as
+// WAN learns the external address by a mapping of the discard port for two minutes, as
 // RFC 6887 section 11.6 has it, and gives that back at once.
-func (p *pcp) wan(ctx context.Context) (netip.Addr, error) {
+func (p *pcp) WAN(ctx context.Context) (netip.Addr, error) {
 	if p.outside.IsValid() {
 		return p.outside, nil
 	}
@@ -139,19 +142,19 @@ func newNonce() (n pcpNonce) {
 	return n
 }
 
-func (p *pcp) read(ctx context.Context, ports []port) ([]mapping, error) {
+func (p *pcp) Read(ctx context.Context, ports []forward.Port) ([]forward.Mapping, error) {
 	epoch, err := p.announce(ctx)
 	return p.list(ports, epoch, err)
 }
 
-func (p *pcp) add(ctx context.Context, q port, to target, lease time.Duration) error {
+func (p *pcp) Add(ctx context.Context, q forward.Port, to forward.Target, lease time.Duration) error {
 	if err := p.may(to); err != nil {
 		return err
 	}
 	if lease <= 0 {
 		lease = pmpLease // a lifetime of 0 would delete
 	}
-	m := mapRequest{client: p.local, nonce: newNonce(), proto: q.transport(), internal: to.port, external: q.number, suggest: p.any(), lifetime: lease}
+	m := mapRequest{client: p.local, nonce: newNonce(), proto: q.Transport(), internal: to.Port, external: q.Number, suggest: p.any(), lifetime: lease}
 	if _, n, ok := p.granted(q); ok && n.to == to {
 		m.nonce = n.nonce // a renewal
 	}
@@ -165,9 +168,9 @@ func (p *pcp) add(ctx context.Context, q port, to target, lease time.Duration) e
 		return err
 	case err != nil:
 		return err
-	case a.external != q.number, q.six() && a.address != p.local:
-		err := fmt.Errorf("%w: it is taken or not to be had, the router offers %s/%d instead", ErrRefused, q.proto, a.external)
-		if a.external == q.number { // it translates prefixes (RFC 6296)
+	case a.external != q.Number, q.Pinhole() && a.address != p.local:
+		err := fmt.Errorf("%w: it is taken or not to be had, the router offers %s/%d instead", ErrRefused, q.Proto, a.external)
+		if a.external == q.Number { // it translates prefixes (RFC 6296)
 			err = fmt.Errorf("%w: outside it stands for %s and not for %s", ErrRefused, a.address, p.local)
 		}
 		if e := p.end(ctx, m); e != nil {
@@ -187,8 +190,8 @@ func (p *pcp) end(ctx context.Context, m mapRequest) error {
 	return err
 }
 
-func (p *pcp) remove(ctx context.Context, q port, was target) error {
-	m := mapRequest{client: p.local, proto: q.transport(), internal: was.port}
+func (p *pcp) Remove(ctx context.Context, q forward.Port, was forward.Target) error {
+	m := mapRequest{client: p.local, proto: q.Transport(), internal: was.Port}
 	if _, n, ok := p.granted(q); ok {
 		m.nonce = n.nonce
 	}
@@ -204,7 +207,7 @@ func openPCP(ctx context.Context, o Options) (device, string, error) {
 	if err != nil {
 		return nil, "", &noRouter{err}
 	}
-	return meetPCP(ctx, o, netip.AddrPortFrom(at, pcpPort), localAddr(at.String()), which)
+	return meetPCP(ctx, o, netip.AddrPortFrom(at, pcpPort), gateway.SourceAddr(at.String()), which)
 }
 
 // meetPCP asks whether a server speaks PCP to this machine's address local.

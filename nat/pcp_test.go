@@ -9,6 +9,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/mailpub/mailpub/nat/forward"
 	"github.com/mailpub/mailpub/nat/nattest"
 	"github.com/mailpub/mailpub/plan"
 )
@@ -55,20 +56,20 @@ func TestPCPNonce(t *testing.T) {
 		}
 	}
 	first := openPCPAt(t, box, seen)
-	q, to := port{"tcp", 25}, target{host: "127.0.0.1", port: 25}
-	if err := first.add(t.Context(), q, to, time.Hour); err != nil {
+	q, to := forward.Port{Proto: "tcp", Number: 25}, forward.Target{Host: "127.0.0.1", Port: 25}
+	if err := first.Add(t.Context(), q, to, time.Hour); err != nil {
 		t.Fatal(err)
 	}
 	later := openPCPAt(t, box, seen)
-	later.earlier = func(k plan.Key) (plan.Grant, bool) { return first.made[q], k == q.key() }
-	found, err := later.read(t.Context(), []port{q, {"tcp", 26}})
-	if err != nil || len(found) != 1 || found[0].to != to || found[0].grant.Lifetime != time.Hour {
+	later.earlier = func(k plan.Key) (plan.Grant, bool) { return first.made[q], k == q.Key() }
+	found, err := later.Read(t.Context(), []forward.Port{q, {Proto: "tcp", Number: 26}})
+	if err != nil || len(found) != 1 || found[0].To != to || found[0].Grant.Lifetime != time.Hour {
 		t.Fatalf("a later run reads %+v, %v", found, err)
 	}
-	if err := later.add(t.Context(), q, to, time.Hour); err != nil {
+	if err := later.Add(t.Context(), q, to, time.Hour); err != nil {
 		t.Fatal(err)
 	}
-	if err := later.remove(t.Context(), q, to); err != nil {
+	if err := later.Remove(t.Context(), q, to); err != nil {
 		t.Fatal(err)
 	}
 	var nonces []string
@@ -78,7 +79,7 @@ func TestPCPNonce(t *testing.T) {
 	if len(nonces) != 3 || nonces[0] != nonces[1] || nonces[1] != nonces[2] || nonces[0] == strings.Repeat("\x00", 12) {
 		t.Errorf("nonces %x", nonces)
 	}
-	if found, err := later.read(t.Context(), []port{q}); err != nil || len(found) != 0 {
+	if found, err := later.Read(t.Context(), []forward.Port{q}); err != nil || len(found) != 0 {
 		t.Errorf("after the delete: %+v, %v", found, err)
 	}
 }
@@ -88,7 +89,7 @@ func TestPCPNonce(t *testing.T) {
 func TestPCPForgets(t *testing.T) {
 	p := openPCPAt(t, nattest.Start(t), nil) // epoch 1000
 	state := func(gateway string, epoch uint32) string {
-		return note{protocol: "pcp", to: target{host: "127.0.0.1", port: 25}, gateway: netip.MustParseAddr(gateway), epoch: epoch, nonce: pcpNonce{1}}.String()
+		return note{protocol: "pcp", to: forward.Target{Host: "127.0.0.1", Port: 25}, gateway: netip.MustParseAddr(gateway), epoch: epoch, nonce: pcpNonce{1}}.String()
 	}
 	for name, c := range map[string]struct {
 		g    plan.Grant
@@ -103,7 +104,7 @@ func TestPCPForgets(t *testing.T) {
 		"no state at all": {plan.Grant{Lifetime: time.Hour, At: time.Now()}, 0},
 	} {
 		p.earlier = func(plan.Key) (plan.Grant, bool) { return c.g, true }
-		if found, err := p.read(t.Context(), []port{{"tcp", 25}}); err != nil || len(found) != c.want {
+		if found, err := p.Read(t.Context(), []forward.Port{{Proto: "tcp", Number: 25}}); err != nil || len(found) != c.want {
 			t.Errorf("%s: %+v, %v", name, found, err)
 		}
 	}
@@ -138,7 +139,7 @@ func TestPCPAddress(t *testing.T) {
 	asked := make(chan uint32, 10)
 	p := openPCPAt(t, nattest.Start(t), func(r []byte) { asked <- binary.BigEndian.Uint32(r[4:]) })
 	for range 2 {
-		if a, err := p.wan(t.Context()); err != nil || a != netip.MustParseAddr("2.2.2.2") {
+		if a, err := p.WAN(t.Context()); err != nil || a != netip.MustParseAddr("2.2.2.2") {
 			t.Errorf("WAN address %v, %v", a, err)
 		}
 	}

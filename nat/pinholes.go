@@ -7,6 +7,9 @@ import (
 	"net/netip"
 	"time"
 
+	"github.com/mailpub/mailpub/nat/forward"
+	"github.com/mailpub/mailpub/nat/gateway"
+	"github.com/mailpub/mailpub/nat/nftables"
 	"github.com/mailpub/mailpub/plan"
 )
 
@@ -23,7 +26,7 @@ func openPCP6(ctx context.Context, o Options) (device, string, error) {
 		return nil, "", errors.New("not asked")
 	case o.URL != "" && !o.Gateway6.IsValid():
 		return nil, "", errors.New("not asked, as the config names a router by its URL")
-	case !owns(o.IPv6):
+	case !gateway.IsLocal(o.IPv6):
 		return nil, "", fmt.Errorf("%w: run mailpub on %s itself", ErrOtherHost, o.IPv6)
 	}
 	gateway, which, err := o.gateway6()
@@ -39,8 +42,8 @@ func (o Options) holes(ctx context.Context, forwards device, byPCP opened) devic
 	switch d := forwards.(type) {
 	case manual:
 		return d
-	case *netfilter:
-		return d.pinholes()
+	case *nftables.Router:
+		return d.Pinholes()
 	}
 	switch {
 	case byPCP.err == nil:
@@ -52,7 +55,7 @@ func (o Options) holes(ctx context.Context, forwards device, byPCP opened) devic
 	if !ok {
 		return &closed{fmt.Errorf("no pinholes by pcp: %w", bare(byPCP.err))}
 	}
-	h, err := u.pinholes(ctx, o)
+	h, err := u.Pinholes(ctx, o)
 	if err != nil {
 		return &closed{fmt.Errorf("no pinholes by pcp: %w; by upnp: %w", bare(byPCP.err), err)}
 	}
@@ -66,17 +69,17 @@ func (o Options) holes(ctx context.Context, forwards device, byPCP opened) devic
 func (r *Router) Shut(ctx context.Context, wanted []plan.Item) map[plan.Key]string {
 	shut := map[plan.Key]string{}
 	gate, ok := r.holes.(interface {
-		shut(context.Context, port, target) string
+		Blocked(context.Context, forward.Port, forward.Target) string
 	})
 	for _, w := range wanted {
-		p, to, err := parseForward(w.Key, w.Lines)
-		if !ok || err != nil || !p.six() {
+		p, to, err := forward.Parse(w.Key, w.Lines)
+		if !ok || err != nil || !p.Pinhole() {
 			continue
 		}
 		if g, granted := r.known(w.Key); granted && g.Lifetime > 0 && r.now().Before(g.Expires()) {
 			continue
 		}
-		if why := gate.shut(ctx, p, to); why != "" {
+		if why := gate.Blocked(ctx, p, to); why != "" {
 			shut[w.Key] = why
 		}
 	}
@@ -86,16 +89,18 @@ func (r *Router) Shut(ctx context.Context, wanted []plan.Item) map[plan.Key]stri
 // closed stands for a router that makes no pinholes.
 type closed struct{ why error }
 
-func (*closed) protocol() string { return "none" }
+func (*closed) Protocol() string { return "none" }
 func (c *closed) String() string { return "router without pinholes" }
 
-func (c *closed) wan(context.Context) (netip.Addr, error) { return netip.Addr{}, c.why }
+func (c *closed) WAN(context.Context) (netip.Addr, error) { return netip.Addr{}, c.why }
 
-func (c *closed) shut(context.Context, port, target) string { return c.why.Error() }
+func (c *closed) Blocked(context.Context, forward.Port, forward.Target) string { return c.why.Error() }
 
-func (c *closed) read(context.Context, []port) ([]mapping, error)        { return nil, c.why }
-func (c *closed) add(context.Context, port, target, time.Duration) error { return c.why }
-func (c *closed) remove(context.Context, port, target) error             { return c.why }
+func (c *closed) Read(context.Context, []forward.Port) ([]forward.Mapping, error) { return nil, c.why }
+func (c *closed) Add(context.Context, forward.Port, forward.Target, time.Duration) error {
+	return c.why
+}
+func (c *closed) Remove(context.Context, forward.Port, forward.Target) error { return c.why }
 
 // Pinholes says in one line how pinholes are made, or why none can be; "" where no IPv6
 // address of the server is known.
@@ -111,5 +116,5 @@ func (r *Router) Pinholes() string {
 	case *upnpHoles:
 		return fmt.Sprintf("pinholes by upnp, for ports from %d; not by pcp: %v", lowestPinhole, d.notPCP)
 	}
-	return fmt.Sprintf("pinholes by %s, %s", r.holes.protocol(), r.holes)
+	return fmt.Sprintf("pinholes by %s, %s", r.holes.Protocol(), r.holes)
 }

@@ -7,6 +7,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/mailpub/mailpub/nat/forward"
 	"github.com/mailpub/mailpub/nat/igd"
 	"github.com/mailpub/mailpub/nat/nattest"
 	"github.com/mailpub/mailpub/plan"
@@ -43,7 +44,7 @@ func TestPinholeByPCP(t *testing.T) {
 	if got := box.Mapped(); !slices.Equal(got, []string{"tcp/25 to 25"}) || grants[six.Key].Lifetime != time.Hour {
 		t.Errorf("mapped %v, granted %+v", got, grants[six.Key])
 	}
-	items, err := open().Read(t.Context(), []plan.Key{six.Key, batch[0].Key, {Kind: Kind, Name: "tcp6/26"}})
+	items, err := open().Read(t.Context(), []plan.Key{six.Key, batch[0].Key, {Kind: forward.Kind, Name: "tcp6/26"}})
 	if err != nil || len(items) != 2 || items[1].Lines[0] != "[::1]:25" || items[0].Lines[0] != server {
 		t.Errorf("a later run reads %+v, %v", items, err)
 	}

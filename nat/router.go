@@ -9,6 +9,7 @@ import (
 	"slices"
 	"time"
 
+	"github.com/mailpub/mailpub/nat/forward"
 	"github.com/mailpub/mailpub/plan"
 )
 
@@ -27,7 +28,7 @@ type Router struct {
 }
 
 // Protocol returns how the router is spoken to: "upnp", "pcp", "nat-pmp", "nftables" or "manual".
-func (r *Router) Protocol() string { return r.device.protocol() }
+func (r *Router) Protocol() string { return r.device.Protocol() }
 
 // Why says in one line why this router and this protocol, and why not the others.
 func (r *Router) Why() string { return r.why }
@@ -53,21 +54,21 @@ func (r *Router) Address() netip.Addr {
 // PCP can't (RFC 6886 section 3.3 and RFC 6887 section 11 know requests alone), and UPnP lists
 // no pinholes: there only what was granted to this account is known.
 func (r *Router) Lists(k plan.Key) bool {
-	p, err := parsePort(k)
+	p, err := forward.ParsePort(k)
 	if err != nil {
 		return false
 	}
-	switch r.of(p).protocol() {
+	switch r.of(p).Protocol() {
 	case "pcp", "nat-pmp":
 		return false
 	case "upnp":
-		return !p.six()
+		return !p.Pinhole()
 	}
 	return true
 }
 
 // Kind implements plan.Driver.
-func (r *Router) Kind() string { return Kind }
+func (r *Router) Kind() string { return forward.Kind }
 
 // Read implements plan.Driver. Each port costs a request; a router is never asked for
 // its whole list, which crashes some.
@@ -78,42 +79,42 @@ func (r *Router) Read(ctx context.Context, keys []plan.Key) ([]plan.Item, error)
 	}
 	items := make([]plan.Item, len(found))
 	for i, m := range found {
-		items[i].Key = m.key()
-		if m.unread != nil {
-			items[i].Unreadable = m.unread.Error()
+		items[i].Key = m.Key()
+		if m.Unread != nil {
+			items[i].Unreadable = m.Unread.Error()
 			continue
 		}
-		items[i].Lines = m.lines()
-		items[i].Marked = m.description == r.mark
-		if m.grant.Lifetime > 0 {
-			items[i].Expires = m.grant.Expires()
+		items[i].Lines = m.Lines()
+		items[i].Marked = m.Description == r.mark
+		if m.Grant.Lifetime > 0 {
+			items[i].Expires = m.Grant.Expires()
 		}
 	}
 	return items, nil
 }
 
-func (r *Router) lookUp(ctx context.Context, keys []plan.Key) ([]mapping, error) {
-	ports := make([]port, len(keys))
+func (r *Router) lookUp(ctx context.Context, keys []plan.Key) ([]forward.Mapping, error) {
+	ports := make([]forward.Port, len(keys))
 	for i, k := range keys {
 		var err error
-		if ports[i], err = parsePort(k); err != nil {
+		if ports[i], err = forward.ParsePort(k); err != nil {
 			return nil, err
 		}
 	}
-	var found []mapping
+	var found []forward.Mapping
 	for _, six := range []bool{false, true} {
-		mine := slices.DeleteFunc(slices.Clone(ports), func(p port) bool { return p.six() != six })
+		mine := slices.DeleteFunc(slices.Clone(ports), func(p forward.Port) bool { return p.Pinhole() != six })
 		if len(mine) == 0 {
 			continue
 		}
 		d := r.of(mine[0])
-		got, err := d.read(ctx, mine)
+		got, err := d.Read(ctx, mine)
 		if err != nil && !six {
 			return nil, fmt.Errorf("%s: %w", d, err)
 		}
 		for _, p := range mine {
 			if err != nil { // no reason to know nothing of the forwards
-				got = append(got, mapping{port: p, unread: fmt.Errorf("%s: %w", d, err)})
+				got = append(got, forward.Mapping{Port: p, Unread: fmt.Errorf("%s: %w", d, err)})
 			}
 		}
 		found = append(found, got...)
@@ -122,8 +123,8 @@ func (r *Router) lookUp(ctx context.Context, keys []plan.Key) ([]mapping, error)
 }
 
 // of returns the device that a port is asked of.
-func (r *Router) of(p port) device {
-	if p.six() {
+func (r *Router) of(p forward.Port) device {
+	if p.Pinhole() {
 		return r.holes
 	}
 	return r.device
@@ -169,17 +170,17 @@ func (r *Router) stale(ctx context.Context, batch []plan.Change) (plan.Change, e
 	if err != nil {
 		return batch[0], err
 	}
-	is := map[plan.Key]mapping{}
+	is := map[plan.Key]forward.Mapping{}
 	for _, m := range found {
-		is[m.key()] = m
+		is[m.Key()] = m
 	}
 	for _, c := range batch {
 		var lines []string
 		if m, there := is[c.Key]; there {
-			if m.unread != nil {
-				return c, fmt.Errorf("%s: %s can't be read: %w", r.at(c.Key), c.Key.Name, m.unread)
+			if m.Unread != nil {
+				return c, fmt.Errorf("%s: %s can't be read: %w", r.at(c.Key), c.Key.Name, m.Unread)
 			}
-			lines = m.lines()
+			lines = m.Lines()
 		}
 		if !plan.EqualLines(lines, c.Before) {
 			return c, fmt.Errorf("%s: %s: %w: is %q, was %q", r.at(c.Key), c.Key.Name, plan.ErrStale, lines, c.Before)
@@ -190,7 +191,7 @@ func (r *Router) stale(ctx context.Context, batch []plan.Change) (plan.Change, e
 
 // at names the device that a key is asked of.
 func (r *Router) at(k plan.Key) string {
-	p, err := parsePort(k)
+	p, err := forward.ParsePort(k)
 	if err != nil {
 		return r.device.String()
 	}
@@ -200,7 +201,7 @@ func (r *Router) at(k plan.Key) string {
 // change carries out one change and returns it with what was granted.
 func (r *Router) change(ctx context.Context, c plan.Change) (plan.Change, error) {
 	if c.Action == plan.Delete {
-		p, err := parsePort(c.Key)
+		p, err := forward.ParsePort(c.Key)
 		if err != nil {
 			return c, err
 		}
@@ -208,13 +209,13 @@ func (r *Router) change(ctx context.Context, c plan.Change) (plan.Change, error)
 		if err != nil || was == nil {
 			return c, err
 		}
-		return c, r.removeAndCheck(ctx, p, was.to)
+		return c, r.removeAndCheck(ctx, p, was.To)
 	}
-	p, to, err := parseForward(c.Key, c.After)
+	p, to, err := forward.Parse(c.Key, c.After)
 	if err != nil {
 		return c, err
 	}
-	err = r.of(p).add(ctx, p, to, c.Lease)
+	err = r.of(p).Add(ctx, p, to, c.Lease)
 	if errors.Is(err, ErrConflict) && c.Action == plan.Update {
 		// The text was compared and the change agreed to, so what is in the way may
 		// go; routers do not overwrite the mapping of another host.
@@ -224,22 +225,22 @@ func (r *Router) change(ctx context.Context, c plan.Change) (plan.Change, error)
 	if err != nil {
 		return c, err
 	}
-	c.Grant = &m.grant
+	c.Grant = &m.Grant
 	return c, nil
 }
 
 // replace takes away another host's mapping and puts ours there, or puts theirs back.
-func (r *Router) replace(ctx context.Context, p port, c plan.Change, to target) error {
-	was, err := parseTarget(c.Before)
+func (r *Router) replace(ctx context.Context, p forward.Port, c plan.Change, to forward.Target) error {
+	was, err := forward.ParseTarget(c.Before)
 	if err != nil {
 		return err
 	}
 	if err := r.removeAndCheck(ctx, p, was); err != nil {
 		return err
 	}
-	err = r.of(p).add(ctx, p, to, c.Lease)
+	err = r.of(p).Add(ctx, p, to, c.Lease)
 	if err != nil && !errors.Is(err, errNoAnswer) {
-		if back := r.of(p).add(ctx, p, was, c.Lease); back != nil {
+		if back := r.of(p).Add(ctx, p, was, c.Lease); back != nil {
 			return fmt.Errorf("%w; and the mapping to %s that was there could not be put back: %w", err, was, back)
 		}
 	}
@@ -247,32 +248,32 @@ func (r *Router) replace(ctx context.Context, p port, c plan.Change, to target) 
 }
 
 // prove reads back a mapping, whatever the router said about it: err is its answer.
-func (r *Router) prove(ctx context.Context, p port, to target, err error, fresh bool) (*mapping, error) {
+func (r *Router) prove(ctx context.Context, p forward.Port, to forward.Target, err error, fresh bool) (*forward.Mapping, error) {
 	m, unread := r.look(ctx, p)
 	switch {
 	case unread != nil && err == nil:
 		return nil, fmt.Errorf("accepted, but it can't be read back: %w", unread)
 	case unread != nil:
 		return nil, fmt.Errorf("%w; whether it is mapped is not known: %w", err, unread)
-	case m != nil && m.to == to && (err == nil || errors.Is(err, errNoAnswer)):
+	case m != nil && m.To == to && (err == nil || errors.Is(err, errNoAnswer)):
 		return m, nil
 	}
 	if m == nil && err == nil {
 		err = errors.New("the router says that it mapped the port, but it did not")
 	} else if err == nil {
-		err = fmt.Errorf("the router says that it mapped the port, but it leads to %s", m.to)
+		err = fmt.Errorf("the router says that it mapped the port, but it leads to %s", m.To)
 	}
-	if m != nil && fresh && m.description == r.mark {
-		if e := r.of(p).remove(ctx, p, m.to); e != nil {
-			return nil, fmt.Errorf("%w; and the mapping to %s could not be taken back: %w", err, m.to, e)
+	if m != nil && fresh && m.Description == r.mark {
+		if e := r.of(p).Remove(ctx, p, m.To); e != nil {
+			return nil, fmt.Errorf("%w; and the mapping to %s could not be taken back: %w", err, m.To, e)
 		}
 	}
 	return nil, err
 }
 
 // removeAndCheck takes a mapping away and makes sure that it is gone.
-func (r *Router) removeAndCheck(ctx context.Context, p port, was target) error {
-	err := r.of(p).remove(ctx, p, was)
+func (r *Router) removeAndCheck(ctx context.Context, p forward.Port, was forward.Target) error {
+	err := r.of(p).Remove(ctx, p, was)
 	m, unread := r.look(ctx, p)
 	switch {
 	case unread != nil && err == nil:
@@ -282,19 +283,19 @@ func (r *Router) removeAndCheck(ctx context.Context, p port, was target) error {
 	case m == nil:
 		return nil
 	case err == nil:
-		return fmt.Errorf("the router says that it removed the mapping to %s, but it did not", m.to)
+		return fmt.Errorf("the router says that it removed the mapping to %s, but it did not", m.To)
 	}
 	return err
 }
 
 // look returns what the router has for one port; nil when nothing.
-func (r *Router) look(ctx context.Context, p port) (*mapping, error) {
-	found, err := r.of(p).read(ctx, []port{p})
+func (r *Router) look(ctx context.Context, p forward.Port) (*forward.Mapping, error) {
+	found, err := r.of(p).Read(ctx, []forward.Port{p})
 	if err != nil || len(found) == 0 {
 		return nil, err
 	}
-	if found[0].unread != nil {
-		return nil, found[0].unread
+	if found[0].Unread != nil {
+		return nil, found[0].Unread
 	}
 	return &found[0], nil
 }
@@ -302,11 +303,11 @@ func (r *Router) look(ctx context.Context, p port) (*mapping, error) {
 // ProtocolOf returns the protocol that a key is asked in; see Protocol. Pinholes may have
 // another one than forwards.
 func (r *Router) ProtocolOf(k plan.Key) string {
-	p, err := parsePort(k)
+	p, err := forward.ParsePort(k)
 	if err != nil {
-		return r.device.protocol()
+		return r.device.Protocol()
 	}
-	return r.of(p).protocol()
+	return r.of(p).Protocol()
 }
 
 // Lease returns what is left of the lease of an item that was read, and how long the whole
@@ -323,15 +324,15 @@ func (r *Router) Lease(it plan.Item) (left, whole time.Duration, ok bool) {
 // Obstacle says what keeps a forward from working although it is there, where the device
 // can tell; its error, what may.
 func (r *Router) Obstacle(ctx context.Context, k plan.Key, lines []string) (string, error) {
-	p, to, err := parseForward(k, lines)
+	p, to, err := forward.Parse(k, lines)
 	if err != nil {
 		return "", err
 	}
 	gate, ok := r.of(p).(interface {
-		obstacle(context.Context, port, target) (string, error)
+		Obstacle(context.Context, forward.Port, forward.Target) (string, error)
 	})
 	if !ok {
 		return "", nil
 	}
-	return gate.obstacle(ctx, p, to)
+	return gate.Obstacle(ctx, p, to)
 }

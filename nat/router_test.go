@@ -3,6 +3,7 @@ package nat
 import (
 	"testing"
 
+	"github.com/mailpub/mailpub/nat/forward"
 	"github.com/mailpub/mailpub/plan"
 )
 
@@ -22,7 +23,7 @@ func TestLists(t *testing.T) {
 	} {
 		r := &Router{device: c.device, holes: c.holes}
 		for name, want := range map[string]bool{"tcp/25": c.four, "udp/53": c.four, "tcp6/25": c.six, "nothing": false} {
-			if got := r.Lists(plan.Key{Kind: Kind, Name: name}); got != want {
+			if got := r.Lists(plan.Key{Kind: forward.Kind, Name: name}); got != want {
 				t.Errorf("%s lists %s: %t, want %t", c.name, name, got, want)
 			}
 		}

@@ -14,8 +14,10 @@ import (
 	"sync"
 	"time"
 
-	"github.com/mailpub/mailpub/plan/sockerr"
 	"golang.org/x/net/ipv4"
+
+	"github.com/mailpub/mailpub/nat/gateway"
+	"github.com/mailpub/mailpub/plan/sockerr"
 )
 
 // igdType begins the search target of a router, which ends in its version.
@@ -129,7 +131,7 @@ func (o Options) multicast() (cards []card, err error) {
 		if o.Interface != "" && i.Name != o.Interface || i.Flags&net.FlagUp == 0 || i.Flags&net.FlagMulticast == 0 || i.Flags&net.FlagLoopback != 0 {
 			continue
 		}
-		if nets, err := prefixes(i.Name); err == nil && len(nets) > 0 {
+		if nets, err := gateway.Networks4(i.Name); err == nil && len(nets) > 0 {
 			cards = append(cards, card{i, nets[0].Addr()})
 		}
 	}

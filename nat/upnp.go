@@ -15,6 +15,8 @@ import (
 	"github.com/huin/goupnp/dcps/internetgateway2"
 	"github.com/huin/goupnp/soap"
 
+	"github.com/mailpub/mailpub/nat/forward"
+	"github.com/mailpub/mailpub/nat/gateway"
 	"github.com/mailpub/mailpub/plan"
 )
 
@@ -43,7 +45,7 @@ type upnp struct {
 	now      func() time.Time
 }
 
-func (u *upnp) protocol() string { return "upnp" }
+func (u *upnp) Protocol() string { return "upnp" }
 
 func (u *upnp) String() string { return fmt.Sprintf("router %q at %s", u.name, u.location) }
 
@@ -64,8 +66,8 @@ func describe(ctx context.Context, location *url.URL, client *http.Client, o Opt
 		return nil, fmt.Errorf("description at %s: no WANIPConnection or WANPPPConnection in it", location)
 	}
 	u := &upnp{
-		name: printable(root.Device.FriendlyName, 60), location: location, root: root, udn: root.Device.UDN,
-		mark: mark(o.Site), timeout: o.Timeout, now: o.Now, local: localAddr(location.Hostname()),
+		name: forward.Printable(root.Device.FriendlyName, 60), location: location, root: root, udn: root.Device.UDN,
+		mark: forward.Mark(o.Site), timeout: o.Timeout, now: o.Now, local: gateway.SourceAddr(location.Hostname()),
 	}
 	for _, c := range all {
 		s := c.GetServiceClient()
@@ -125,7 +127,7 @@ func (u *upnp) call(ctx context.Context, f func(context.Context) error) error {
 	var fault *soap.SOAPFaultError
 	if errors.As(err, &fault) {
 		e := fault.Detail.UPnPError
-		return &refusal{e.Errorcode, printable(e.ErrorDescription, 80)}
+		return &refusal{e.Errorcode, forward.Printable(e.ErrorDescription, 80)}
 	}
 	if ctx.Err() != nil {
 		err = context.Cause(ctx)
@@ -133,7 +135,7 @@ func (u *upnp) call(ctx context.Context, f func(context.Context) error) error {
 	return fmt.Errorf("%w: %w", errNoAnswer, err)
 }
 
-func (u *upnp) wan(ctx context.Context) (a netip.Addr, err error) {
+func (u *upnp) WAN(ctx context.Context) (a netip.Addr, err error) {
 	var text string
 	err = u.call(ctx, func(ctx context.Context) (err error) {
 		text, err = u.GetExternalIPAddressCtx(ctx)
@@ -143,16 +145,16 @@ func (u *upnp) wan(ctx context.Context) (a netip.Addr, err error) {
 		return netip.Addr{}, err
 	}
 	if a, err = netip.ParseAddr(text); err != nil {
-		return a, fmt.Errorf("%q is no address", printable(text, 60))
+		return a, fmt.Errorf("%q is no address", forward.Printable(text, 60))
 	}
 	return a.Unmap(), nil
 }
 
-func (u *upnp) read(ctx context.Context, ports []port) (found []mapping, err error) {
+func (u *upnp) Read(ctx context.Context, ports []forward.Port) (found []forward.Mapping, err error) {
 	var silent error // once the router has fallen silent it is not asked again
 	answered := false
 	for _, p := range ports {
-		var m *mapping
+		var m *forward.Mapping
 		if err = silent; err == nil {
 			m, err = u.entry(ctx, p)
 		}
@@ -171,7 +173,7 @@ func (u *upnp) read(ctx context.Context, ports []port) (found []mapping, err err
 			} else {
 				answered = true
 			}
-			found = append(found, mapping{port: p, unread: err})
+			found = append(found, forward.Mapping{Port: p, Unread: err})
 		}
 	}
 	if silent != nil && !answered {
@@ -181,13 +183,13 @@ func (u *upnp) read(ctx context.Context, ports []port) (found []mapping, err err
 }
 
 // entry looks up one port; nil when it is not mapped.
-func (u *upnp) entry(ctx context.Context, p port) (*mapping, error) {
-	m := &mapping{port: p}
+func (u *upnp) entry(ctx context.Context, p forward.Port) (*forward.Mapping, error) {
+	m := &forward.Mapping{Port: p}
 	err := u.call(ctx, func(ctx context.Context) error {
-		internal, client, enabled, description, left, err := u.GetSpecificPortMappingEntryCtx(ctx, "", p.number, strings.ToUpper(p.proto))
-		m.to = target{host: strings.TrimSpace(printable(client, 60)), port: internal, disabled: !enabled}
-		m.description = description
-		m.grant = plan.Grant{Lifetime: time.Duration(left) * time.Second, At: u.now(), State: u.protocol()}
+		internal, client, enabled, description, left, err := u.GetSpecificPortMappingEntryCtx(ctx, "", p.Number, strings.ToUpper(p.Proto))
+		m.To = forward.Target{Host: strings.TrimSpace(forward.Printable(client, 60)), Port: internal, Disabled: !enabled}
+		m.Description = description
+		m.Grant = plan.Grant{Lifetime: time.Duration(left) * time.Second, At: u.now(), State: u.Protocol()}
 		return err
 	})
 	var no *refusal
@@ -200,10 +202,10 @@ func (u *upnp) entry(ctx context.Context, p port) (*mapping, error) {
 	return m, nil
 }
 
-func (u *upnp) add(ctx context.Context, p port, to target, lease time.Duration) error {
+func (u *upnp) Add(ctx context.Context, p forward.Port, to forward.Target, lease time.Duration) error {
 	put := func(lease time.Duration) error {
 		return u.call(ctx, func(ctx context.Context) error {
-			return u.AddPortMappingCtx(ctx, "", p.number, strings.ToUpper(p.proto), to.port, to.host, !to.disabled, u.mark, seconds(lease))
+			return u.AddPortMappingCtx(ctx, "", p.Number, strings.ToUpper(p.Proto), to.Port, to.Host, !to.Disabled, u.mark, seconds(lease))
 		})
 	}
 	err := put(lease)
@@ -221,9 +223,9 @@ func (u *upnp) add(ctx context.Context, p port, to target, lease time.Duration) 
 	return u.explain(ctx, p, to, no)
 }
 
-func (u *upnp) remove(ctx context.Context, p port, was target) error {
+func (u *upnp) Remove(ctx context.Context, p forward.Port, was forward.Target) error {
 	err := u.call(ctx, func(ctx context.Context) error {
-		return u.DeletePortMappingCtx(ctx, "", p.number, strings.ToUpper(p.proto))
+		return u.DeletePortMappingCtx(ctx, "", p.Number, strings.ToUpper(p.Proto))
 	})
 	var no *refusal
 	switch {
@@ -231,8 +233,8 @@ func (u *upnp) remove(ctx context.Context, p port, was target) error {
 		return err
 	case no.code == codeNoSuchEntry:
 		return nil
-	case no.code == codeNotAuthorized && u.local.IsValid() && was.host != u.local.String():
-		return fmt.Errorf("%w: the mapping belongs to %s, and this is %s: %w", ErrOtherHost, was.host, u.local, no)
+	case no.code == codeNotAuthorized && u.local.IsValid() && was.Host != u.local.String():
+		return fmt.Errorf("%w: the mapping belongs to %s, and this is %s: %w", ErrOtherHost, was.Host, u.local, no)
 	}
 	return no
 }

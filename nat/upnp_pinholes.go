@@ -12,6 +12,9 @@ import (
 
 	"github.com/huin/goupnp"
 	"github.com/huin/goupnp/dcps/internetgateway2"
+
+	"github.com/mailpub/mailpub/nat/forward"
+	"github.com/mailpub/mailpub/nat/gateway"
 )
 
 // upnpHoles makes pinholes by UPnP (WANIPv6FirewallControl:1). It lists none: each has a
@@ -30,12 +33,12 @@ const (
 	longestPinhole = 24 * time.Hour // section 2.3.7, LeaseTime
 )
 
-func (h *upnpHoles) protocol() string { return h.grants.protocol }
+func (h *upnpHoles) Protocol() string { return h.grants.protocol }
 
-// pinholes finds the service of the router for pinholes. It is asked over IPv6, from the
+// Pinholes finds the service of the router for pinholes. It is asked over IPv6, from the
 // server's own address, as routers make pinholes only for who asks.
-func (u *upnp) pinholes(ctx context.Context, o Options) (*upnpHoles, error) {
-	if !owns(o.IPv6) {
+func (u *upnp) Pinholes(ctx context.Context, o Options) (*upnpHoles, error) {
+	if !gateway.IsLocal(o.IPv6) {
 		return nil, fmt.Errorf("%w: run mailpub on %s itself", ErrOtherHost, o.IPv6)
 	}
 	client := newClient()
@@ -86,9 +89,9 @@ func (u *upnp) over6(ctx context.Context, o Options, client *http.Client) (*goup
 	return root, &location, err
 }
 
-// shut says why a port is not to be had.
-func (h *upnpHoles) shut(_ context.Context, p port, _ target) string {
-	if p.number < lowestPinhole {
+// Blocked says why a port is not to be had.
+func (h *upnpHoles) Blocked(_ context.Context, p forward.Port, _ forward.Target) string {
+	if p.Number < lowestPinhole {
 		return fmt.Sprintf("no pinholes by pcp: %v; by upnp only for ports from %d", h.notPCP, lowestPinhole)
 	}
 	return ""
@@ -103,29 +106,29 @@ func (h *upnpHoles) epoch(ctx context.Context) (up uint32, err error) {
 	return up, err
 }
 
-func (h *upnpHoles) read(ctx context.Context, ports []port) ([]mapping, error) {
+func (h *upnpHoles) Read(ctx context.Context, ports []forward.Port) ([]forward.Mapping, error) {
 	up, err := h.epoch(ctx)
 	granted, err := h.list(ports, up, err)
 	if err != nil {
 		return nil, err
 	}
-	var found []mapping
+	var found []forward.Mapping
 	for _, p := range ports {
 		_, _, ours := h.granted(p)
-		if why := h.shut(ctx, p, target{}); why != "" && !ours { // somebody may have opened it by hand
-			found = append(found, mapping{port: p, unread: errors.New(why)})
+		if why := h.Blocked(ctx, p, forward.Target{}); why != "" && !ours { // somebody may have opened it by hand
+			found = append(found, forward.Mapping{Port: p, Unread: errors.New(why)})
 		}
 	}
 	for _, m := range granted {
-		_, n, _ := h.granted(m.port)
-		if m.unread == nil {
-			m.unread = h.call(ctx, func(ctx context.Context) error {
+		_, n, _ := h.granted(m.Port)
+		if m.Unread == nil {
+			m.Unread = h.call(ctx, func(ctx context.Context) error {
 				_, err := h.firewall.GetPinholePacketsCtx(ctx, n.id)
 				return err
 			})
 		}
 		var no *refusal
-		if errors.As(m.unread, &no) && no.code == codeNoSuchPinhole {
+		if errors.As(m.Unread, &no) && no.code == codeNoSuchPinhole {
 			continue
 		}
 		found = append(found, m)
@@ -133,7 +136,7 @@ func (h *upnpHoles) read(ctx context.Context, ports []port) ([]mapping, error) {
 	return found, nil
 }
 
-func (h *upnpHoles) add(ctx context.Context, q port, to target, lease time.Duration) error {
+func (h *upnpHoles) Add(ctx context.Context, q forward.Port, to forward.Target, lease time.Duration) error {
 	if err := h.may(to); err != nil {
 		return err
 	}
@@ -153,7 +156,7 @@ func (h *upnpHoles) add(ctx context.Context, q port, to target, lease time.Durat
 	}
 	var id uint16
 	err = h.call(ctx, func(ctx context.Context) (err error) {
-		id, err = h.firewall.AddPinholeCtx(ctx, "", 0, to.host, to.port, uint16(pcpProto(q.transport())), seconds(lease))
+		id, err = h.firewall.AddPinholeCtx(ctx, "", 0, to.Host, to.Port, uint16(pcpProto(q.Transport())), seconds(lease))
 		return err
 	})
 	var no *refusal
@@ -169,7 +172,7 @@ func (h *upnpHoles) add(ctx context.Context, q port, to target, lease time.Durat
 	return nil
 }
 
-func (h *upnpHoles) remove(ctx context.Context, q port, _ target) error {
+func (h *upnpHoles) Remove(ctx context.Context, q forward.Port, _ forward.Target) error {
 	_, n, ok := h.granted(q)
 	if !ok {
 		return nil

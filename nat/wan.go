@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"net/netip"
 
+	"github.com/mailpub/mailpub/nat/gateway"
 	"github.com/mailpub/mailpub/plan/netaddr"
 )
 
@@ -13,7 +14,7 @@ import (
 // the router tells it, is returned as well. Routers that have no public address often
 // tell none at all.
 func (r *Router) WAN(ctx context.Context) (netip.Addr, error) {
-	a, err := r.device.wan(ctx)
+	a, err := r.device.WAN(ctx)
 	if err != nil {
 		return netip.Addr{}, fmt.Errorf("%s: WAN address: %w", r.device, err)
 	}
@@ -37,10 +38,10 @@ func (r *Router) toldByPCP(ctx context.Context) netip.Addr {
 	if !host.Is4() || r.Protocol() == "pcp" {
 		return netip.Addr{}
 	}
-	p, _, err := meetPCP(ctx, r.options, netip.AddrPortFrom(host, pcpPort), localAddr(host.String()), "the router")
+	p, _, err := meetPCP(ctx, r.options, netip.AddrPortFrom(host, pcpPort), gateway.SourceAddr(host.String()), "the router")
 	if err != nil {
 		return netip.Addr{}
 	}
-	a, _ := p.wan(ctx) // without one, or with a note, it is as before
+	a, _ := p.WAN(ctx) // without one, or with a note, it is as before
 	return a
 }

@@ -7,13 +7,14 @@ import (
 	"strings"
 
 	"github.com/mailpub/mailpub/nat"
+	"github.com/mailpub/mailpub/nat/forward"
 	"github.com/mailpub/mailpub/plan"
 )
 
 // unlisted are the forwards that a plan would make on a router that can't say whether it has them.
 func unlisted(w *world, p *plan.Plan) (list []plan.Change) {
 	for _, c := range p.Changes {
-		if c.Action == plan.Create && c.Key.Kind == nat.Kind && w.router != nil && !w.router.Lists(c.Key) {
+		if c.Action == plan.Create && c.Key.Kind == forward.Kind && w.router != nil && !w.router.Lists(c.Key) {
 			list = append(list, c)
 		}
 	}

@@ -8,6 +8,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/mailpub/mailpub/nat"
+	"github.com/mailpub/mailpub/nat/hostfirewall"
 	"github.com/mailpub/mailpub/plan"
 )
 
@@ -53,11 +54,11 @@ Exit code: 0, or 1 when no router answers.`,
 			if err != nil {
 				return err
 			}
-			walls := nat.Firewall(cmd.Context(), w.site.ForwardItems())
+			walls := hostfirewall.Inspect(cmd.Context(), w.site.ForwardItems())
 			if a.json {
 				return printJSON(a.out, struct {
 					nat.Report
-					Firewall []nat.Finding `json:"firewall"`
+					Firewall []hostfirewall.Finding `json:"firewall"`
 				}{report, walls})
 			}
 			a.showRouter(report)
@@ -104,7 +105,7 @@ func (a *app) showRouter(r nat.Report) {
 }
 
 // showFirewall names the ports that this host's own firewall keeps the outside from.
-func (a *app) showFirewall(found []nat.Finding) {
+func (a *app) showFirewall(found []hostfirewall.Finding) {
 	for _, f := range found {
 		if f.State == "blocked" {
 			fmt.Fprintf(a.out, "\n%s %s: this host's firewall blocks it: %s\n      %s\n",

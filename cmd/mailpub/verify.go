@@ -12,6 +12,9 @@ import (
 	"github.com/mailpub/mailpub/cmd/mailpub/explain"
 	"github.com/mailpub/mailpub/mailsvc/check"
 	"github.com/mailpub/mailpub/nat"
+	routercheck "github.com/mailpub/mailpub/nat/check"
+	"github.com/mailpub/mailpub/nat/forward"
+	"github.com/mailpub/mailpub/nat/hostfirewall"
 	"github.com/mailpub/mailpub/plan"
 	"github.com/mailpub/mailpub/plan/mail"
 	"github.com/mailpub/mailpub/providers/dnscheck"
@@ -125,7 +128,7 @@ func ownUp(checks []plan.Check, addr string) {
 // from them: a connection from here does not meet it.
 func (w *world) firewall(ctx context.Context, checks []plan.Check) {
 	wanted := w.site.ForwardItems()
-	for i, f := range nat.Firewall(ctx, wanted) {
+	for i, f := range hostfirewall.Inspect(ctx, wanted) {
 		if f.State != "blocked" {
 			continue
 		}
@@ -196,7 +199,7 @@ func (w *world) checkers(only []string) []plan.Checker {
 
 // allCheckers are those of every room; outside says which are to be had from the probe.
 func (w *world) allCheckers(outside []string) []plan.Checker {
-	return slices.Concat(check.Checkers(w.mailFacts()), nat.Checks(w.routerFacts()), w.outsideChecks(outside), w.publicChecks(),
+	return slices.Concat(check.Checkers(w.mailFacts()), routercheck.Checkers(w.routerFacts()), w.outsideChecks(outside), w.publicChecks(),
 		dnscheck.Checks(w.published()), w.policies().Checks(w.site.Domains))
 }
 
@@ -241,12 +244,12 @@ func (w *world) published() dnscheck.Facts {
 	return f
 }
 
-func (w *world) routerFacts() nat.Facts {
+func (w *world) routerFacts() routercheck.Facts {
 	var kept []plan.Key
-	for _, e := range w.ledger.Of(nat.Kind) {
+	for _, e := range w.ledger.Of(forward.Kind) {
 		kept = append(kept, e.Key)
 	}
-	return nat.Facts{
+	return routercheck.Facts{
 		Front: w.front(), BehindNAT: w.cfg.Router.BehindNAT,
 		Open: func(context.Context) (*nat.Router, error) {
 			if w.site.Router == mail.RouterNone {

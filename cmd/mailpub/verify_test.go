@@ -14,7 +14,7 @@ import (
 	"github.com/mailpub/mailpub/mailsvc/check"
 	"github.com/mailpub/mailpub/mailsvc/probe"
 	"github.com/mailpub/mailpub/mailsvc/sts"
-	"github.com/mailpub/mailpub/nat"
+	routercheck "github.com/mailpub/mailpub/nat/check"
 	"github.com/mailpub/mailpub/plan"
 	"github.com/mailpub/mailpub/plan/mail"
 	"github.com/mailpub/mailpub/providers/dnscheck"
@@ -27,7 +27,7 @@ func everyChecker() []plan.Checker {
 	policy := mail.Domain{Name: "nomeazienda.it.", MTASTS: mail.MTASTS{Mode: "enforce"}}
 	return slices.Concat(
 		check.Checkers(check.Facts{Sends: true, Collectors: []string{"pop.example.net"}, Accounts: true, Backups: make([]check.Backup, 1), Mailbox: &check.Mailbox{}}),
-		nat.Checks(nat.Facts{}), w.outsideChecks(nil), w.publicChecks(),
+		routercheck.Checkers(routercheck.Facts{}), w.outsideChecks(nil), w.publicChecks(),
 		dnscheck.Checks(dnscheck.Facts{Zones: []string{"nomeazienda.it"}, BlockLists: []string{"bl.example.net"}, Owned: make([]plan.Entry, 1), Domains: []dnscheck.Domain{{
 			DKIM: make([]dnscheck.Selector, 1), Services: make([]mail.Service, 1), Autoconfig: "autoconfig.nomeazienda.it"}}}),
 		(&sts.Fetcher{}).Checks([]mail.Domain{policy}))

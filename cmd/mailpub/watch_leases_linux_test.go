@@ -7,7 +7,7 @@ import (
 	"time"
 
 	"github.com/mailpub/mailpub/examples/lab"
-	"github.com/mailpub/mailpub/nat"
+	"github.com/mailpub/mailpub/nat/forward"
 	"github.com/mailpub/mailpub/plan"
 	"github.com/mailpub/mailpub/plan/ledger"
 )
@@ -21,7 +21,7 @@ func (s *siteInLab) grants() map[plan.Key]plan.Grant {
 	}
 	all := map[plan.Key]plan.Grant{}
 	for _, e := range l.Entries() {
-		if e.Key.Kind == nat.Kind && e.Grant != nil {
+		if e.Key.Kind == forward.Kind && e.Grant != nil {
 			all[e.Key] = *e.Grant
 		}
 	}

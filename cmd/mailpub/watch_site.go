@@ -16,6 +16,7 @@ import (
 	"github.com/mailpub/mailpub/cmd/mailpub/notify"
 	"github.com/mailpub/mailpub/cmd/mailpub/watch"
 	"github.com/mailpub/mailpub/nat"
+	"github.com/mailpub/mailpub/nat/forward"
 	"github.com/mailpub/mailpub/plan"
 	"github.com/mailpub/mailpub/plan/durable"
 	"github.com/mailpub/mailpub/plan/ledger"
@@ -163,7 +164,7 @@ func mendable(p *plan.Plan, w *world) (kinds []string) {
 
 // restores reports whether a change is a repair of a kind.
 func restores(l *plan.Ledger, kind string, c plan.Change) bool {
-	of := map[string]string{watch.Router: nat.Kind, watch.DNS: "dns", watch.Service: "service"}
+	of := map[string]string{watch.Router: forward.Kind, watch.DNS: "dns", watch.Service: "service"}
 	return c.Key.Kind == of[kind] && l.Restores(c)
 }
 
@@ -196,7 +197,7 @@ func (s *watched) verify(ctx context.Context, w *world) []plan.Check {
 
 // leases lists the forwards of a ledger, and when the first of them has to be renewed.
 func leases(l *plan.Ledger) (all []watch.Lease, renew time.Time) {
-	for _, e := range l.Of(nat.Kind) {
+	for _, e := range l.Of(forward.Kind) {
 		if e.Text == nil {
 			continue
 		}

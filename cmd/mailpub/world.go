@@ -13,6 +13,7 @@ import (
 	"github.com/mailpub/mailpub/mailsvc/probe"
 	"github.com/mailpub/mailpub/mailsvc/sts"
 	"github.com/mailpub/mailpub/nat"
+	"github.com/mailpub/mailpub/nat/forward"
 	"github.com/mailpub/mailpub/plan"
 	"github.com/mailpub/mailpub/plan/mail"
 	"github.com/mailpub/mailpub/providers"
@@ -104,7 +105,7 @@ func pinholeAddress(s mail.Spec, ledger *plan.Ledger) netip.Addr {
 	if s.IPv6().IsValid() && !s.OpenIPv6 {
 		return s.IPv6()
 	}
-	for _, e := range ledger.Of(nat.Kind) {
+	for _, e := range ledger.Of(forward.Kind) {
 		if ap, err := netip.ParseAddrPort(strings.Join(e.Text, "")); err == nil && ap.Addr().Is6() {
 			return ap.Addr()
 		}

@@ -12,6 +12,7 @@ import (
 	"go.uber.org/goleak"
 
 	"github.com/mailpub/mailpub/nat"
+	"github.com/mailpub/mailpub/nat/forward"
 	"github.com/mailpub/mailpub/nat/igd"
 	"github.com/mailpub/mailpub/nat/nattest"
 	"github.com/mailpub/mailpub/plan"
@@ -141,5 +142,5 @@ func (r *routers) left() []string {
 }
 
 func creation(name, to string) plan.Change {
-	return plan.Change{Key: plan.Key{Kind: nat.Kind, Name: name}, Action: plan.Create, After: []string{to}, Lease: time.Hour}
+	return plan.Change{Key: plan.Key{Kind: forward.Kind, Name: name}, Action: plan.Create, After: []string{to}, Lease: time.Hour}
 }

@@ -1,0 +1,69 @@
+package check
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"strings"
+
+	"github.com/mailpub/mailpub/nat"
+	"github.com/mailpub/mailpub/nat/forward"
+	"github.com/mailpub/mailpub/plan"
+)
+
+// checkStray looks for forwards of ours that nobody wants: those that the ledger has still, and
+// any with our mark at a port beside a wanted one, where a router may put a mapping when the
+// wanted port is taken (RFC 6886 section 3.3). The router's whole list is never asked for; see
+// Router.Read.
+func (f Facts) checkStray(ctx context.Context, r *nat.Router) plan.Check {
+	c := plan.Check{ID: "router.stray", Subject: "forwards that nobody wants", Status: plan.Pass, Want: "none of ours", Got: "none", Ref: forwardRef}
+	keys := f.besides()
+	if p := r.Protocol(); len(keys) == 0 || p == "manual" {
+		c.Status, c.Got, c.Hint = plan.Skip, "there is nothing that the router could be asked for", "look through its forwards by hand"
+		return c
+	}
+	items, err := r.Read(ctx, keys)
+	if err != nil {
+		c.Status, c.Got, c.Hint = plan.Skip, err.Error(), "run verify again; if it stays so, restart the router"
+		return c
+	}
+	var stray []string
+	for _, it := range items {
+		if it.Unreadable == "" && (it.Marked || slices.Contains(f.Kept, it.Key)) {
+			stray = append(stray, fmt.Sprintf("%s to %s", it.Key.Name, strings.Join(it.Lines, " ")))
+		}
+	}
+	if len(stray) > 0 {
+		c.Status, c.Got = plan.Fail, strings.Join(stray, ", ")
+		c.Hint = "a port of the server is open that nobody asked for: mailpub apply removes those of the ledger, remove others in the router"
+	}
+	return c
+}
+
+// besides returns the keys at which a forward of ours might be though it is not wanted.
+func (f Facts) besides() (keys []plan.Key) {
+	wanted := map[plan.Key]bool{}
+	for _, w := range f.Wanted {
+		wanted[w.Key] = true
+	}
+	add := func(k plan.Key) {
+		if !wanted[k] && !slices.Contains(keys, k) {
+			keys = append(keys, k)
+		}
+	}
+	for _, k := range f.Kept {
+		add(k)
+	}
+	for _, w := range f.Wanted {
+		p, err := forward.ParsePort(w.Key)
+		if err != nil || p.Pinhole() { // a pinhole has no other number than the server's
+			continue
+		}
+		for _, n := range []int{int(p.Number) - 1, int(p.Number) + 1} {
+			if n > 0 && n < 1<<16 {
+				add(plan.Key{Kind: forward.Kind, Name: fmt.Sprintf("%s/%d", p.Proto, n)})
+			}
+		}
+	}
+	return keys
+}

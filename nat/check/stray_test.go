@@ -1,0 +1,56 @@
+package check
+
+import (
+	"net/netip"
+	"testing"
+
+	"github.com/mailpub/mailpub/nat"
+	"github.com/mailpub/mailpub/nat/forward"
+	"github.com/mailpub/mailpub/nat/igd"
+	"github.com/mailpub/mailpub/plan"
+)
+
+func TestStray(t *testing.T) {
+	d := startDevice(t, igd.Config{})
+	set := func(p uint16, description string) {
+		t.Helper()
+		if err := d.Set(igd.Mapping{Proto: "tcp", External: p, Internal: netip.AddrPortFrom(netip.MustParseAddr("127.0.0.1"), p), Description: description, Enabled: true}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	const subject = "router.stray forwards that nobody wants"
+	set(25, "mailpub nomeazienda")
+	set(26, "theirs")                // beside a wanted one, but of somebody else
+	set(8080, "mailpub nomeazienda") // far from any
+	f := Facts{Open: opens(openRouter(t, d)), Wanted: []plan.Item{wantedItem("tcp/25", "127.0.0.1:25"), wantedItem("tcp/143", "127.0.0.1:143")}}
+	wantCheck(t, check(t, f), subject, plan.Pass, "none")
+
+	set(144, "mailpub nomeazienda")
+	wantCheck(t, check(t, f), subject, plan.Fail, "tcp/144 to 127.0.0.1:144")
+	f.Kept = []plan.Key{{Kind: forward.Kind, Name: "tcp/8080"}, {Kind: forward.Kind, Name: "tcp/25"}, {Kind: forward.Kind, Name: "tcp/9090"}}
+	wantCheck(t, check(t, f), subject, plan.Fail, "tcp/8080 to 127.0.0.1:8080, tcp/144 to 127.0.0.1:144")
+
+	d.Inject(func(igd.Call) igd.Fault { return igd.Fault{Status: 500} })
+	wantCheck(t, check(t, f), subject, plan.Skip, "no usable answer")
+	f.Open = opens(nil)
+	wantCheck(t, check(t, f), subject, plan.Skip, "no router")
+	manual, err := nat.Open(t.Context(), nat.Options{Protocol: "manual"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	f.Open = opens(manual)
+	f.Wanted = nil
+	wantCheck(t, check(t, f), subject, plan.Skip, "nothing that the router could be asked for")
+}
+
+// A forward that mailpub put there and that is gone is told from one that never was.
+func TestLostForward(t *testing.T) {
+	f := Facts{Open: opens(openRouter(t, startDevice(t, igd.Config{}))), Wanted: []plan.Item{wantedItem("tcp/25", "127.0.0.1:25"), wantedItem("tcp/143", "127.0.0.1:143")},
+		Owned: func(k plan.Key) bool { return k.Name == "tcp/25" }}
+	found := check(t, f)
+	wantCheck(t, found, "router.forward tcp/25", plan.Fail, "not in the router any more")
+	wantCheck(t, found, "router.forward tcp/143", plan.Fail, "not in the router")
+	if found["router.forward tcp/25"].Reason != plan.ReasonLost || found["router.forward tcp/143"].Reason != "" {
+		t.Errorf("%+v", found)
+	}
+}
