@@ -131,7 +131,7 @@ func (a *app) request(ctx context.Context, r request, args []string) error {
 	}
 	switch what {
 	case "ptr":
-		return a.requestPointers(ctx, w, r)
+		return a.requestPointers(ctx, w, p, r)
 	case "zone":
 		return a.requestZone(w, p, name, r)
 	}
@@ -197,7 +197,9 @@ func (a *app) requestPolicy(cfg *config.Config, domain string) error {
 // pointer is a PTR to ask for.
 type pointer struct{ Address, Name string }
 
-func (a *app) requestPointers(ctx context.Context, w *world, r request) error {
+// requestPointers prints a letter to whoever holds the reverse names. One that is as it should be is
+// not asked for.
+func (a *app) requestPointers(ctx context.Context, w *world, p *plan.Plan, r request) error {
 	letter := struct {
 		Host     string
 		Pointers []pointer
@@ -205,9 +207,24 @@ func (a *app) requestPointers(ctx context.Context, w *world, r request) error {
 	}{Host: strings.TrimSuffix(w.site.Host, ".")}
 	published, err := w.resolver.Addresses(ctx, w.site.Host)
 	letter.Resolves = err == nil
+	open := map[string]bool{}
+	for _, c := range p.Changes {
+		open[c.Key.Name] = true
+	}
 	for _, addr := range w.site.Public {
-		letter.Pointers = append(letter.Pointers, pointer{addr.String(), mail.ReverseName(addr)})
+		name := mail.ReverseName(addr)
+		if !r.all && !open[mail.DNSKey(name, "PTR").Name] {
+			continue
+		}
+		if end := w.site.Pointers[addr.Unmap()]; end != "" {
+			name = end
+		}
+		letter.Pointers = append(letter.Pointers, pointer{addr.String(), name})
 		letter.Resolves = letter.Resolves && slices.Contains(published, addr)
+	}
+	if len(letter.Pointers) == 0 {
+		fmt.Fprintln(a.err, "Nothing to ask for: every PTR is as it should be (--all prints the letter anyway).")
+		return nil
 	}
 	return a.writeLetter("ptr", r.lang, letter)
 }

@@ -64,6 +64,7 @@ func (a *app) meet(ctx context.Context, cfg *config.Config, ledger *plan.Ledger)
 	}
 	w.findPublic4(<-outside)
 	w.site = cfg.PlanSite(w.auto()...)
+	w.pointers(ctx)
 	w.shut(ctx)
 	w.server = a.service(w)
 	return w, ctx.Err()
@@ -146,7 +147,7 @@ func (a *app) zone(ctx context.Context, w *world, i int) (plan.Driver, error) {
 		return nil, err
 	}
 	return providers.Open(z.Provider, zone.Options{
-		Zone: z.Name, TTL: z.TTL, Settings: settings, Resolver: w.resolver, Shared: &w.shared, HTTPClient: a.http, Logger: a.logger(),
+		Zone: z.Name, TTL: z.TTL, Settings: settings, Resolver: w.resolver, Nameservers: z.Nameservers, Shared: &w.shared, HTTPClient: a.http, Logger: a.logger(),
 	})
 }
 

@@ -30,6 +30,8 @@ type Listing struct {
 	Sets map[record.RRset][]record.Record
 	// unknown says of RRsets why they could not be made out.
 	Unknown map[record.RRset]string
+	// Asked says that what is Unknown is a question that was not answered.
+	Asked bool
 	// Parents are the names asked for that have others below them, where a backend sees that.
 	Parents map[string]bool
 }

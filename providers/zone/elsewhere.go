@@ -32,15 +32,16 @@ func (z *Zone) around(sets []record.RRset) (names []string) {
 	seen := map[string]bool{}
 	for _, s := range sets {
 		for at := range mail.Enclosing(s.Name) {
-			if at == z.Name {
-				break
-			}
 			if seen[at] {
 				break
 			}
 			seen[at] = true
+			names = append(names, at)
+			if at == z.Name {
+				break
+			}
 			_, above, _ := strings.Cut(at, ".")
-			names = append(names, at, "*."+above)
+			names = append(names, "*."+above)
 		}
 	}
 	return names
@@ -49,7 +50,12 @@ func (z *Zone) around(sets []record.RRset) (names []string) {
 // away says why a name of the zone is not served by it, and so where what is there is kept; ""
 // where it is.
 func away(zone string, t record.Target, seen Listing) string {
-	if alias := seen.Sets[record.RRset{Name: t.Name, Type: "CNAME"}]; len(alias) > 0 && t.Type != "CNAME" {
+	alias := seen.Sets[record.RRset{Name: t.Name, Type: "CNAME"}]
+	switch {
+	case len(alias) == 0 || t.Type == "CNAME":
+	case t.Type == "PTR":
+		return fmt.Sprintf("%s is an alias of %s (RFC 2317): whoever holds that zone sets it", record.Bare(t.Name), record.Bare(alias[0].Data))
+	default:
 		return fmt.Sprintf("%s is an alias of %s (CNAME), and nothing can stand beside that: what is there is kept there; "+
 			"to have it here, remove the CNAME", record.Bare(t.Name), record.Bare(alias[0].Data))
 	}
@@ -91,7 +97,7 @@ func (z *Zone) elsewhere(ctx context.Context, targets []record.Target, keys []pl
 			continue
 		}
 		if cache == nil {
-			cache = resolver.NewQueryCache(z.resolver, nil, "")
+			cache = resolver.NewQueryCache(z.resolver, z.nameservers, "")
 		}
 		items[i] = published(ctx, cache, t, keys[i], why)
 	}

@@ -45,11 +45,22 @@ type Options struct {
 
 	// Resolver asks what is published; used by manual. Nil asks the system's servers.
 	Resolver *resolver.Resolver
+	// Nameservers are the zone's authoritative servers, host:port, where they are not to be
+	// found by delegation.
+	Nameservers []string
 	// HTTPClient carries the calls of providers with a web interface. Nil is a client with
 	// a deadline of its own.
 	HTTPClient *http.Client
 	Shared     *Shared      // with the other zones of a run; nil: nothing is shared or kept
 	Logger     *slog.Logger // nil discards
+}
+
+// Servers are the Nameservers by the zone's name, nil where there are none.
+func (o Options) Servers() map[string][]string {
+	if len(o.Nameservers) == 0 {
+		return nil
+	}
+	return map[string][]string{o.Zone: o.Nameservers}
 }
 
 func (o Options) Setting(name string) string { return o.Settings[name] }
@@ -113,7 +124,7 @@ func Open(p Provider, o Options) (*Zone, error) {
 	}
 	return &Zone{
 		Name: o.Zone, ttl: ttl, Backend: b, log: o.Logger,
-		provider: p.Name, limits: p.Limits, resolver: o.Resolver,
+		provider: p.Name, limits: p.Limits, resolver: o.Resolver, nameservers: o.Servers(),
 		Pauses: []time.Duration{250 * time.Millisecond, time.Second},
 	}, nil
 }

@@ -30,7 +30,8 @@ type Zone struct {
 	last     Listing // what Read saw
 
 	// resolver asks where what is in the zone leads to.
-	resolver *resolver.Resolver
+	resolver    *resolver.Resolver
+	nameservers map[string][]string
 
 	// Pauses are the waits before looking again when what was written is not seen yet:
 	// a provider's interface may be a moment behind itself.
