@@ -49,14 +49,14 @@ func (b *Backend) List(ctx context.Context, sets []record.RRset) (zone.Listing, 
 				return
 			}
 			if len(a.Chain) > 0 && set.Type != "CNAME" { // kept elsewhere, which package zone tells
-				alias := record.Record{RRset: record.RRset{Name: set.Name, Type: "CNAME"}, Data: a.Chain[0], TTL: -1}
-				if !record.HoldsData(l.Sets[alias.RRset], alias) {
-					l.Add(alias)
-				}
-				return
+				set.Type = "CNAME"
+				a.Records = []resolver.Record{{Data: a.Chain[0]}}
 			}
 			for _, r := range a.Records {
-				l.Add(record.Record{RRset: set, Data: r.Data, TTL: -1})
+				found := record.Record{RRset: set, Data: r.Data, TTL: -1}
+				if !record.HoldsData(l.Sets[set], found) { // an alias answers several questions
+					l.Add(found)
+				}
 			}
 		})
 	}
