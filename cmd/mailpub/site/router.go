@@ -2,6 +2,7 @@ package site
 
 import (
 	"context"
+	"log/slog"
 	"net/netip"
 	"strings"
 
@@ -21,7 +22,7 @@ type router struct {
 }
 
 // openRouter finds the router. six is where pinholes lead to.
-func openRouter(ctx context.Context, cfg *config.Config, l *plan.Ledger, six netip.Addr, o Options) (r router) {
+func openRouter(ctx context.Context, cfg *config.Config, l *plan.Ledger, six netip.Addr, log *slog.Logger) (r router) {
 	c := cfg.Router
 	options := nat.Options{
 		Protocol:  c.Protocol,
@@ -30,7 +31,7 @@ func openRouter(ctx context.Context, cfg *config.Config, l *plan.Ledger, six net
 		IPv6:      six,
 		Site:      cfg.Site,
 		Known:     l.Grant,
-		Logger:    o.logger(),
+		Logger:    log,
 	}
 	if c.RouterKind() != mail.RouterProtocol {
 		options.Protocol = "manual"
