@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"io/fs"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"slices"
 	"strconv"
@@ -15,7 +16,9 @@ import (
 	"go.yaml.in/yaml/v3"
 
 	"github.com/mailpub/mailpub/cmd/mailpub/config"
+	"github.com/mailpub/mailpub/cmd/mailpub/demo"
 	"github.com/mailpub/mailpub/cmd/mailpub/explain"
+	"github.com/mailpub/mailpub/plan"
 	"github.com/mailpub/mailpub/plan/mail"
 	"github.com/mailpub/mailpub/providers/cloudflaretest"
 )
@@ -139,46 +142,10 @@ func TestExamples(t *testing.T) {
 
 // planExample plans a copy of an example whose outside world is embedded.
 func planExample(t *testing.T, path string, cfg *config.Config) {
-	var fields map[string]any
-	text, err := os.ReadFile(path)
-	if err == nil {
-		err = yaml.Unmarshal(text, &fields)
-	}
-	if err != nil {
-		t.Fatal(err)
-	}
-	world, err := startOutsideWith(t.Context(), zonesOf(cfg))
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer world.close()
-	cloud := cloudflaretest.New(cfg.Zones[0].Name, "the-token")
-	defer cloud.Close()
-	t.Setenv(demoKeyVariable, world.key)
-	t.Setenv("MAILPUB_CLOUDFLARE_TOKEN", "the-token")
-	t.Setenv("MDAEMON_PASSWORD", "secret")
-	lead(fields, world)
-	dir := t.TempDir()
-	out, err := yaml.Marshal(fields)
-	if err != nil {
-		t.Fatal(err)
-	}
-	file := filepath.Join(dir, "site", "mailpub.yaml")
-	err = os.Mkdir(filepath.Dir(file), 0o755)
-	if err == nil {
-		err = os.WriteFile(file, out, 0o600)
-	}
-	if err == nil && cfg.Defaults != "" {
-		var shared []byte
-		if shared, err = os.ReadFile(cfg.Path(cfg.Defaults)); err == nil {
-			err = os.WriteFile(filepath.Join(dir, "defaults.yaml"), shared, 0o600)
-		}
-	}
-	if err != nil {
-		t.Fatal(err)
-	}
+	file, cloud := embeddedExample(t, path, cfg)
 	var stdout, stderr bytes.Buffer
-	a := &app{stdio: stdio{strings.NewReader(""), &stdout, &stderr}, http: cloud.Client()}
+	a := newApp(strings.NewReader(""), &stdout, &stderr)
+	a.http = cloud.Client()
 	a.execute(t.Context(), []string{"-c", file, "plan"})
 	has(t, stdout.String(), "Plan: ", cfg.Server.Hostname+". A ", "127.0.0.1:25 ")
 	for _, d := range cfg.Domains {
@@ -192,8 +159,82 @@ func planExample(t *testing.T, path string, cfg *config.Config) {
 	}
 }
 
+// embeddedExample writes a copy of an example whose outside world is embedded, and starts that.
+func embeddedExample(t *testing.T, path string, cfg *config.Config) (file string, cloud *cloudflaretest.API) {
+	var fields map[string]any
+	text, err := os.ReadFile(path)
+	if err == nil {
+		err = yaml.Unmarshal(text, &fields)
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	world, err := demo.StartWith(t.Context(), zonesOf(cfg))
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(world.Close)
+	cloud = cloudflaretest.New(cfg.Zones[0].Name, "the-token")
+	t.Cleanup(cloud.Close)
+	t.Setenv(demo.KeyVariable, world.Key)
+	t.Setenv("MAILPUB_CLOUDFLARE_TOKEN", "the-token")
+	t.Setenv("MDAEMON_PASSWORD", "secret")
+	lead(fields, world)
+	dir := t.TempDir()
+	out, err := yaml.Marshal(fields)
+	if err != nil {
+		t.Fatal(err)
+	}
+	file = filepath.Join(dir, "site", "mailpub.yaml")
+	err = os.Mkdir(filepath.Dir(file), 0o755)
+	if err == nil {
+		err = os.WriteFile(file, out, 0o600)
+	}
+	if err == nil && cfg.Defaults != "" {
+		var shared []byte
+		if shared, err = os.ReadFile(cfg.Path(cfg.Defaults)); err == nil {
+			err = os.WriteFile(filepath.Join(dir, "defaults.yaml"), shared, 0o600)
+		}
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	return file, cloud
+}
+
+// TestEmbed builds and runs examples/embed, which uses mailpub as a library, on a copy of
+// examples/office.
+func TestEmbed(t *testing.T) {
+	path := filepath.Join(examplesDir, "office", "mailpub.yaml")
+	cfg, err := config.Load(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	file, _ := embeddedExample(t, path, cfg)
+	program := filepath.Join(t.TempDir(), "embed")
+	if out, err := exec.Command("go", "build", "-o", program, examplesDir+"/embed").CombinedOutput(); err != nil {
+		t.Fatalf("%v\n%s", err, out)
+	}
+	out, err := exec.Command(program, file).Output()
+	if err != nil {
+		t.Fatalf("%v\n%s", err, out)
+	}
+
+	saved, err := plan.DecodeSaved(out)
+	if err != nil {
+		t.Fatalf("%v\n%s", err, out)
+	}
+	keys := map[string]bool{}
+	for _, c := range saved.Changes {
+		keys[c.Key.Name] = true
+	}
+	if saved.Site != "nomeazienda" || !keys["mail.nomeazienda.it. A"] || !keys["nomeazienda.it. MX"] || !keys["tcp/25"] {
+		t.Errorf("the plan of %q:\n%s", saved.Site, out)
+	}
+}
+
 // lead leads a config to the embedded world.
-func lead(fields map[string]any, world *outside) {
+func lead(fields map[string]any, world *demo.Internet) {
 	section := func(name string) map[string]any {
 		s, ok := fields[name].(map[string]any)
 		if !ok {
@@ -203,31 +244,36 @@ func lead(fields map[string]any, world *outside) {
 		return s
 	}
 	section("server")["address"] = "127.0.0.1"
-	section("verify")["resolvers"] = []string{world.dns.Addr()}
+	section("verify")["resolvers"] = []string{world.DNS.Addr()}
 	section("verify")["dnsbl"] = []string{}
 	if r := section("router"); r["protocol"] != "manual" {
 		delete(r, "protocol")
 		delete(r, "interface")
-		r["url"] = world.router.URL()
+		r["url"] = world.Router.URL()
 	}
 	if s, ok := section("service")["settings"].(map[string]any); ok && s["url"] != nil {
 		s["url"] = "https://127.0.0.1:1/"
 	}
 	for _, z := range fields["zones"].([]any) {
 		zone := z.(map[string]any)
-		zone["nameservers"] = []string{world.dns.Addr()}
+		zone["nameservers"] = []string{world.DNS.Addr()}
 		if p := zone["provider"]; p != "cloudflare" && p != "manual" {
 			zone["provider"] = "rfc2136"
-			zone["settings"] = map[string]string{"server": world.dns.Addr(), "key_name": "mailpub.", "key": "env:" + demoKeyVariable}
+			zone["settings"] = map[string]string{"server": world.DNS.Addr(), "key_name": "mailpub.", "key": "env:" + demo.KeyVariable}
 		}
 	}
 }
+
+const emptyZone = `$TTL 3600
+@    SOA  ns.nomeazienda.it. hostmaster.nomeazienda.it. 1 7200 900 1209600 300
+@    NS   ns.nomeazienda.it.
+`
 
 // zonesOf are empty zones of the names that a config has.
 func zonesOf(cfg *config.Config) map[string]string {
 	zones := map[string]string{}
 	for _, z := range cfg.Zones {
-		zones[mail.FQDN(z.Name)] = demoReverseZone
+		zones[mail.FQDN(z.Name)] = emptyZone
 	}
 	return zones
 }

@@ -342,6 +342,9 @@ func (d *Driver) readBack(ctx context.Context, batch []plan.Change) error {
 		return err
 	}
 	for _, c := range batch {
+		if c.Key == unfinishedKey { // it is ended when all is proved
+			continue
+		}
 		is, unknown := d.read(ctx, back, c.Key)
 		if unknown != "" {
 			return fmt.Errorf("%s: can't be read back: %s", c.Key, unknown)
