@@ -59,6 +59,9 @@ type Facts struct {
 	Now  func() time.Time // default time.Now
 }
 
+// checkTimeout bounds one check: a server may hold its greeting back for a minute.
+const checkTimeout = 3 * time.Minute
+
 // Service is what listens behind a forward.
 type Service struct{ Name, Addr string }
 
@@ -71,11 +74,12 @@ func Checkers(f Facts) []plan.Checker {
 		f.Now = time.Now
 	}
 	one := func(area, id string, run func(context.Context) []plan.Check) plan.Checker {
-		return plan.Checker{Area: area, IDs: []string{id}, Timeout: time.Minute, Run: run}
+		return plan.Checker{Area: area, IDs: []string{id}, Timeout: checkTimeout, Run: run}
 	}
 	all := []plan.Checker{
 		one("router", "port.inside", f.portInside),
 		one("mail", "smtp.banner", f.banner),
+		one("mail", "smtp.refusing", f.refusing),
 		one("mail", "account.postmaster", f.postmaster),
 		one("mail", "account.abuse", f.abuse),
 		one("mail", "relay.open", f.relayOpen),
@@ -91,7 +95,7 @@ func Checkers(f Facts) []plan.Checker {
 	if f.Mailbox == nil {
 		all = append(all, one("mail", "mail.local", f.mailLocal))
 	} else {
-		all = append(all, plan.Checker{Area: "mail", IDs: []string{"mail.local", "mail.read"}, Timeout: time.Minute, Run: f.mailRead})
+		all = append(all, plan.Checker{Area: "mail", IDs: []string{"mail.local", "mail.read"}, Timeout: checkTimeout, Run: f.mailRead})
 	}
 	if f.Accounts { // a server that counts failures would keep the mailbox's reader waiting too
 		weak := one("mail", "account.weak", f.weak)

@@ -236,6 +236,9 @@ func (s *speller) relaying(lines []string) {
 		}
 	}
 	s.add("mynetworks", strings.Join(trusted, ", "), narrowed(trusted))
+	if len(trusted) > len(elements(loopback)) { // by default they may end lines as they like, and smuggle
+		s.exactly("smtpd_forbid_bare_newline_exclusions", empty)
+	}
 	if len(others) > 0 {
 		s.merged("relay_domains", strings.Join(others, ", "))
 	}
