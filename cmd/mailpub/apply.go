@@ -4,32 +4,28 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io"
+	"strings"
 	"time"
 
 	"github.com/spf13/cobra"
 
 	"github.com/mailpub/mailpub/cmd/mailpub/config"
-	"github.com/mailpub/mailpub/nat"
+	"github.com/mailpub/mailpub/cmd/mailpub/site"
+	"github.com/mailpub/mailpub/cmd/mailpub/term"
 	"github.com/mailpub/mailpub/plan"
-	"github.com/mailpub/mailpub/plan/ledger"
+	"github.com/mailpub/mailpub/plan/mail"
 )
 
-// lockWait is how long a command waits for another mailpub on the same site.
-const lockWait = 10 * time.Second
-
-// consent is what the administrator agreed to on the command line.
-type consent struct{ yes, adopt bool }
-
-func (c *consent) flags(cmd *cobra.Command) {
-	cmd.Flags().BoolVarP(&c.yes, "yes", "y", false, "do not ask")
-	cmd.Flags().BoolVar(&c.adopt, "adopt", false, "take over what mailpub did not put in place")
+// applyFlags is what the command line says of apply.
+type applyFlags struct {
+	file           string // a saved plan; "" for none
+	yes, adopt     bool
+	cutover        bool
+	wait, patience time.Duration
 }
 
-func (a *app) applyCommand() *cobra.Command {
-	var ok consent
-	var wait, patience time.Duration
-	var cutover bool
+func applyCommand(a *app) *cobra.Command {
+	var f applyFlags
 	cmd := &cobra.Command{
 		Use:   "apply [PLANFILE]",
 		Short: "bring about what the config wants",
@@ -59,165 +55,131 @@ Exit code: 0 when all is done, else 1.`,
 		Args:              cobra.MaximumNArgs(1),
 		ValidArgsFunction: cobra.FixedCompletions([]string{"json"}, cobra.ShellCompDirectiveFilterFileExt),
 		RunE: func(cmd *cobra.Command, args []string) error {
-			cfg, err := a.config()
-			if err != nil {
-				return err
-			}
-			if cutover && len(args) > 0 {
-				return errors.New("--cutover goes by the config, not by a saved plan")
-			}
-			if cutover {
-				if err := a.locked(cmd.Context(), cfg, func(plan.Lock, *plan.Ledger) error { return a.makeKeys(cfg) }); err != nil {
-					return err
-				}
-				return a.cutover(cmd.Context(), cfg, ok, wait, patience)
-			}
-			var saved *plan.Saved
-			if len(args) == 1 {
-				s, err := loadPlan(args[0], cfg.Site)
-				if err != nil {
-					return err
-				}
-				saved, ok.yes = &s, true
-			}
-			var written []plan.Change
-			var w *world
-			err = a.locked(cmd.Context(), cfg, func(f plan.Lock, l *plan.Ledger) error {
-				if saved == nil { // a saved plan is carried out to the letter
-					if err := a.makeKeys(cfg); err != nil {
-						return err
-					}
-				}
-				var p *plan.Plan
-				if w, p, err = a.plan(cmd.Context(), cfg, l); err != nil {
-					return err
-				}
-				if saved != nil {
-					if err := saved.Stale(p); err != nil {
-						return err
-					}
-				}
-				if err := a.withoutMoving(cfg, p); err != nil {
-					return err
-				}
-				written = p.Changes
-				return a.carryOut(cmd.Context(), w, p, f, ok)
-			})
-			if err == nil && wait > 0 { // the site is free for others meanwhile
-				a.settle(cmd.Context(), w, written, wait)
-			}
-			return err
+			f.file = strings.Join(args, "")
+			return apply(cmd.Context(), a, f)
 		},
 	}
-	ok.flags(cmd)
-	cmd.Flags().BoolVar(&cutover, "cutover", false, "move live records without losing mail")
-	cmd.Flags().DurationVar(&patience, "patience", 10*time.Minute, "how long --cutover waits itself for the old TTL")
-	cmd.Flags().DurationVar(&wait, "wait", time.Minute, "how long to wait until all name servers agree; 0: do not ask them")
+	fl := cmd.Flags()
+	fl.BoolVarP(&f.yes, "yes", "y", false, "do not ask")
+	fl.BoolVar(&f.adopt, "adopt", false, "take over what mailpub did not put in place")
+	fl.BoolVar(&f.cutover, "cutover", false, "move live records without losing mail")
+	fl.DurationVar(&f.patience, "patience", 10*time.Minute, "how long --cutover waits itself for the old TTL")
+	fl.DurationVar(&f.wait, "wait", time.Minute, "how long to wait until all name servers agree; 0: do not ask them")
 	return cmd
 }
 
-// locked runs f while no other mailpub works on the site.
-func (a *app) locked(ctx context.Context, cfg *config.Config, f func(plan.Lock, *plan.Ledger) error) error {
-	backend := ledger.Files{Dir: stateDir(cfg), Site: cfg.Site}
-	lock, err := backend.Lock(ctx, 0)
-	if errors.Is(err, plan.ErrLocked) {
-		fmt.Fprintf(a.err, "waiting up to %v: %v\n", lockWait, err)
-		lock, err = backend.Lock(ctx, lockWait)
-	}
+// apply carries out the plan of the config, or the one that was saved.
+func apply(ctx context.Context, a *app, f applyFlags) error {
+	cfg, err := a.config()
 	if err != nil {
 		return err
 	}
-	defer lock.Unlock()
-	return f(lock, lock.Ledger())
-}
-
-// carryOut shows a plan, asks, and applies it.
-func (a *app) carryOut(ctx context.Context, w *world, p *plan.Plan, f plan.Lock, ok consent) error {
-	out := a.out
-	if a.json {
-		out = a.err
-	}
-	if !ok.yes && p.Writes() > 0 || len(p.Failed) > 0 || len(p.Adoptions()) > 0 && !ok.adopt {
-		a.showPlan(out, p, w)
-	}
-	if len(p.Failed) > 0 {
-		return p.Failed[0]
-	}
-	if p.Writes() > 0 {
-		if err := a.ask(ctx, p, &ok); err != nil {
-			return err
-		}
-	}
-	progress := a.progress(out, p.Changes)
-	err := plan.Apply(ctx, p, w.parties, w.ledger, f, plan.Options{Gates: w.gates(p), Adopt: ok.adopt, Progress: progress.tell})
-	progress.end()
-	if errors.Is(err, nat.ErrDoubleNAT) && errors.Is(w.wanErr, nat.ErrDoubleNAT) && !errors.As(err, new(plan.GateError)) {
-		err = fmt.Errorf("%w; %w", err, w.bothAddresses())
-	}
-	if err != nil {
-		return a.interrupted(ctx, err, progress)
-	}
-	a.finish(out, p, progress)
-	a.leftForYou(out, p)
-	if a.json {
-		return printJSON(a.out, p)
-	}
-	return nil
-}
-
-// interrupted adds how far it came. When somebody stopped it, what the network said of
-// that is of no interest.
-func (a *app) interrupted(ctx context.Context, err error, pr *progress) error {
-	if ctx.Err() != nil {
-		return fmt.Errorf("interrupted after %s: %w", count(pr.done, "change"), ctx.Err())
-	}
-	if errors.Is(err, plan.ErrConsent) || pr.of == 0 {
-		return err
-	}
-	return fmt.Errorf("stopped after %d of %s: %w", pr.done, count(pr.of, "change"), err)
-}
-
-func (a *app) finish(out io.Writer, p *plan.Plan, pr *progress) {
+	consent := &term.Consent{UI: a.ui, Yes: f.yes, Adopt: f.adopt}
 	switch {
-	case pr.done > 0:
-		fmt.Fprintf(out, "%s %s.\n", a.look.green("Done:"), count(pr.done, "change"))
-	case len(p.Changes) == 0 && p.TakesUp() > 0:
-		fmt.Fprintf(out, "Nothing to write; %s taken into the ledger.\n", count(p.TakesUp(), "thing"))
-	case len(p.Changes) == 0:
-		fmt.Fprintln(out, a.sum(p))
-	default:
-		fmt.Fprintln(out, "Nothing that mailpub can do.")
+	case f.cutover && f.file != "":
+		return errors.New("--cutover goes by the config, not by a saved plan")
+	case f.cutover:
+		return cutover(ctx, a, cfg, f)
 	}
-}
 
-// leftForYou shows what only a person can do.
-func (a *app) leftForYou(out io.Writer, p *plan.Plan) {
-	var left []plan.Change
-	for _, c := range p.Changes {
-		if !c.Writes() {
-			left = append(left, c)
-		}
-	}
-	if len(left) > 0 {
-		fmt.Fprintf(out, "\n%s\n", a.look.bold("left for you"))
-		a.showChanges(out, left)
-	}
-}
-
-// ask gets the administrator's word for the plan and, apart, for what it takes over.
-func (a *app) ask(ctx context.Context, p *plan.Plan, ok *consent) error {
-	if !ok.yes {
-		if err := a.confirm(ctx, fmt.Sprintf("Carry out %s?", count(p.Writes(), "change"))); err != nil {
+	var saved *plan.Saved
+	if f.file != "" {
+		p, err := loadPlan(f.file, cfg.Site)
+		if err != nil {
 			return err
 		}
+		saved = &p
+		consent.Yes = true
 	}
-	n := len(p.Adoptions())
-	if n == 0 || ok.adopt || ok.yes {
-		return nil
-	}
-	if err := a.confirm(ctx, fmt.Sprintf("%d of them take over what mailpub did not put in place. Take over?", n)); err != nil {
+	p, err := carryOut(ctx, a, cfg, saved, consent)
+	if err != nil {
 		return err
 	}
-	ok.adopt = true
+	if f.wait > 0 { // the site is free for others meanwhile
+		p.Site.WaitPropagated(ctx, p.Changes, f.wait)
+	}
 	return nil
+}
+
+// carryOut makes the plan, has it approved, and applies it, under the site's lock.
+func carryOut(ctx context.Context, a *app, cfg *config.Config, saved *plan.Saved, consent *term.Consent) (*site.Plan, error) {
+	lock, err := site.NewLock(ctx, cfg, a.site())
+	if err != nil {
+		return nil, err
+	}
+	defer lock.Close()
+	if saved == nil { // a saved plan is carried out to the letter
+		if err := lock.MakeKeys(); err != nil {
+			return nil, err
+		}
+	}
+	s, err := lock.Open(ctx)
+	if err != nil {
+		return nil, err
+	}
+	p, err := s.Plan(ctx)
+	if err != nil {
+		return nil, err
+	}
+	if saved != nil {
+		if err := saved.Stale(p.Plan); err != nil {
+			return nil, err
+		}
+	}
+	held, err := p.WithoutCutover()
+	if err != nil {
+		return nil, err
+	}
+	if held > 0 {
+		fmt.Fprintf(a.ui.Err, "a cutover is under way: %s left to mailpub%s apply --cutover\n", term.Count(held, "change"), a.ui.ConfigFlag())
+	}
+	return p, approveAndApply(ctx, a.ui, p, consent)
+}
+
+// approveAndApply asks about a plan where that is needed, and applies it.
+func approveAndApply(ctx context.Context, u *term.UI, p *site.Plan, consent *term.Consent) error {
+	adopt, err := consent.Approve(ctx, p)
+	if err != nil {
+		return err
+	}
+	if err := p.Site.Apply(ctx, p, adopt); err != nil {
+		return err
+	}
+	if u.JSON {
+		return u.PrintJSON(p.Plan)
+	}
+	return nil
+}
+
+// cutover moves live records. With --json what it tells is progress, on standard error.
+func cutover(ctx context.Context, a *app, cfg *config.Config, f applyFlags) error {
+	u := *a.ui
+	if u.JSON {
+		u.JSON = false
+		u.Out = u.Err
+	}
+	o := a.site()
+	o.Event = u.Events()
+	if err := makeKeys(ctx, cfg, o); err != nil {
+		return err
+	}
+	left, err := site.Cutover(ctx, cfg, o, site.CutoverOptions{
+		Consent:  &term.Consent{UI: &u, Yes: f.yes, Adopt: f.adopt},
+		Wait:     f.wait,
+		Patience: f.patience,
+	})
+	if err != nil || !a.ui.JSON {
+		return err
+	}
+
+	status := "done"
+	if left > 0 {
+		status = "waiting"
+	}
+	return a.ui.PrintJSON(map[string]any{
+		"format":  mail.CutoverFormat,
+		"site":    cfg.Site,
+		"status":  status,
+		"seconds": int(left / time.Second),
+	})
 }

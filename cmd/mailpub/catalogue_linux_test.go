@@ -13,6 +13,7 @@ import (
 	"testing"
 
 	"github.com/mailpub/mailpub/cmd/mailpub/explain"
+	"github.com/mailpub/mailpub/cmd/mailpub/term"
 	"github.com/mailpub/mailpub/plan"
 )
 
@@ -107,7 +108,7 @@ func (s *siteInLab) read(t testing.TB, host, config string) (text string, checks
 		t.Fatalf("verify: %s%s", text, errs)
 	}
 	data, err := os.ReadFile(xmlFile)
-	var report junitReport
+	var report term.JUnitReport
 	if err == nil {
 		err = xml.Unmarshal(data, &report)
 	}
@@ -329,7 +330,7 @@ func steady(text string) string {
 			b.WriteString(line)
 			continue
 		}
-		b.WriteString(head + look{}.wrap(line[len(head):], len(head)) + "\n")
+		b.WriteString(head + term.Style{}.Wrap(line[len(head):], len(head)) + "\n")
 	}
 	return b.String()
 }

@@ -1,15 +1,14 @@
 package main
 
 import (
-	"time"
-
 	"github.com/spf13/cobra"
 
-	"github.com/mailpub/mailpub/plan"
+	"github.com/mailpub/mailpub/cmd/mailpub/site"
+	"github.com/mailpub/mailpub/cmd/mailpub/term"
 )
 
-func (a *app) destroyCommand() *cobra.Command {
-	var ok consent
+func destroyCommand(a *app) *cobra.Command {
+	var yes bool
 	cmd := &cobra.Command{
 		Use:   "destroy",
 		Short: "take away what mailpub put in place",
@@ -20,29 +19,28 @@ is deleted.
 
 Exit code: 0 when all is gone, else 1.`,
 		Example: "  mailpub destroy\n  mailpub destroy --yes",
-		Args:    cobra.NoArgs,
+		Args:    noArguments,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			cfg, err := a.config()
 			if err != nil {
 				return err
 			}
-			return a.locked(cmd.Context(), cfg, func(f plan.Lock, l *plan.Ledger) error {
-				w, err := a.meet(cmd.Context(), cfg, l)
-				if err != nil {
-					return err
-				}
-				if err := a.enter(cmd.Context(), w); err != nil {
-					return err
-				}
-				p, err := plan.Make(cmd.Context(), w.parties, l, time.Now())
-				if err != nil {
-					return err
-				}
-				w.feasible(p.Changes)
-				return a.carryOut(cmd.Context(), w, p, f, ok)
-			})
+			lock, err := site.NewLock(cmd.Context(), cfg, a.site())
+			if err != nil {
+				return err
+			}
+			defer lock.Close()
+			s, err := lock.Open(cmd.Context())
+			if err != nil {
+				return err
+			}
+			p, err := s.PlanRemoval(cmd.Context())
+			if err != nil {
+				return err
+			}
+			return approveAndApply(cmd.Context(), a.ui, p, &term.Consent{UI: a.ui, Yes: yes})
 		},
 	}
-	cmd.Flags().BoolVarP(&ok.yes, "yes", "y", false, "do not ask")
+	cmd.Flags().BoolVarP(&yes, "yes", "y", false, "do not ask")
 	return cmd
 }

@@ -17,6 +17,7 @@ import (
 
 	"github.com/mailpub/mailpub/cmd/mailpub/config"
 	"github.com/mailpub/mailpub/cmd/mailpub/explain"
+	"github.com/mailpub/mailpub/cmd/mailpub/setup"
 )
 
 // pages are the texts that people read, by their paths from the top.
@@ -134,7 +135,7 @@ func isCommand(text string) bool {
 	if strings.HasPrefix(first, "-") {
 		return true
 	}
-	for _, c := range (&app{}).root().Commands() {
+	for _, c := range rootCommand(newApp(nil, io.Discard, io.Discard)).Commands() {
 		if c.Name() == first {
 			return true
 		}
@@ -172,7 +173,7 @@ func shellWords(s string) (words []string) {
 
 // parses is what mailpub makes of its arguments before it does anything.
 func parses(words []string) error {
-	root := (&app{}).root()
+	root := rootCommand(newApp(nil, io.Discard, io.Discard))
 	root.InitDefaultHelpCmd()
 	root.InitDefaultCompletionCmd("bash")
 	if i := slices.Index([]string{"help COMMAND", "completion SHELL"}, strings.Join(words, " ")); i >= 0 {
@@ -206,7 +207,7 @@ func namesKnown(cmd *cobra.Command) error {
 	if placeholder(arg) {
 		arg = ""
 	}
-	silent := &app{stdio: stdio{nil, io.Discard, io.Discard}}
+	silent := newApp(nil, io.Discard, io.Discard)
 	switch cmd.Name() {
 	case "verify":
 		only, err := cmd.Flags().GetStringSlice("only")
@@ -221,11 +222,11 @@ func namesKnown(cmd *cobra.Command) error {
 		return err
 	case "explain":
 		if explain.Area(arg) == "" && arg != "" {
-			return silent.explainKey(arg)
+			return explainField(silent.ui, arg)
 		}
 	case "providers":
 		if arg != "" {
-			return config.OneOf(arg, providerNames())
+			return config.OneOf(arg, setup.ProviderNames())
 		}
 	}
 	return nil

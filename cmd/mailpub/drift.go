@@ -2,15 +2,18 @@ package main
 
 import (
 	"context"
-	"errors"
 	"fmt"
+	"slices"
 
 	"github.com/spf13/cobra"
 
+	"github.com/mailpub/mailpub/cmd/mailpub/fleet"
+	"github.com/mailpub/mailpub/cmd/mailpub/term"
 	"github.com/mailpub/mailpub/plan"
+	"github.com/mailpub/mailpub/plan/mail"
 )
 
-func (a *app) driftCommand() *cobra.Command {
+func driftCommand(a *app) *cobra.Command {
 	return &cobra.Command{
 		Use:   "drift [FILE|DIR]...",
 		Short: "tell a scheduler whether all is still as it should be",
@@ -25,88 +28,61 @@ could not be found out of every site.`,
   mailpub drift /etc/mailpub/sites
   0 * * * *  mailpub -c /etc/mailpub/office.yaml drift     in a crontab: mail when it breaks`,
 		RunE: func(cmd *cobra.Command, args []string) error {
-			if len(args) == 0 {
-				return a.drift(cmd.Context())
+			files := []string{a.ui.ConfigFile}
+			if len(args) > 0 {
+				var err error
+				if files, err = fleet.Files(args); err != nil {
+					return err
+				}
+				if len(files) == 0 {
+					return fleet.ErrNoSites
+				}
 			}
-			files, err := siteFiles(args)
-			if err != nil {
-				return err
-			}
-			if len(files) == 0 {
-				return errNoSites
-			}
-			return a.driftOf(cmd.Context(), files)
+			return drift(cmd.Context(), a, files, len(args) > 0)
 		},
 	}
 }
 
-// driftOf looks at several sites. One that can't be looked at keeps nobody from the others: what is
-// wrong with it is said, and the last of these errors is returned.
-func (a *app) driftOf(ctx context.Context, files []string) (failed error) {
-	var found error
-	var of string // the file that failed
-	a.manySites = len(files) > 1
-	for _, file := range files {
-		a.configFile = file
-		err := a.drift(ctx)
-		if err == nil {
-			continue
+// drift looks at some sites, prints what each is not as it should be in, and fails where that is
+// anything. Errors name their file where named is set.
+func drift(ctx context.Context, a *app, files []string, named bool) (err error) {
+	fleet.Drift(ctx, files, a.site(), func(r fleet.DriftResult) {
+		differs := false
+		failed := r.Err
+		if failed == nil {
+			differs, failed = showDrift(a.ui, r.Drift.Report, len(files) > 1)
 		}
-		if errors.Is(err, differs{}) {
-			found = err
-			continue
+		if failed == nil && !differs && len(r.Drift.Failed) > 0 {
+			failed = r.Drift.Failed[0]
 		}
-		if failed != nil {
-			a.configFile = of
-			a.complain(failed)
+
+		switch {
+		case failed != nil:
+			if named {
+				failed = fmt.Errorf("%s: %w", r.File, failed)
+			}
+			u := *a.ui
+			u.ConfigFile = r.File
+			term.Complain(&u, failed, documentedField)
+			err = errReported
+		case differs && err == nil:
+			err = errDifference
 		}
-		failed, of = fmt.Errorf("%s: %w", file, err), file
-	}
-	if failed != nil {
-		a.configFile = of
-		return failed
-	}
-	return found
+	})
+	return err
 }
 
-// drift looks at the site of the config file.
-func (a *app) drift(ctx context.Context) error {
-	cfg, l, err := a.site()
-	if err != nil {
-		return err
+// showDrift prints what is not as it should be, and reports whether that is anything.
+func showDrift(u *term.UI, r plan.Report, several bool) (differs bool, err error) {
+	mail.Causes(r.Checks) // each consequence says of what
+	differs = plan.Count(r.Checks).Fail > 0 || slices.ContainsFunc(r.Changes, plan.Change.Differs)
+	if u.JSON {
+		return differs, u.PrintJSON(r)
 	}
-	w, p, err := a.plan(ctx, cfg, l)
-	if err != nil {
-		return err
+	prefix := ""
+	if several {
+		prefix = r.Site + ": "
 	}
-	checks := w.check(ctx, nil)
-	found := a.report(ctx, plan.Report{Site: cfg.Site, Checks: checks, Changes: p.Changes, Drift: true}, true)
-	if len(p.Failed) > 0 && found == nil {
-		return p.Failed[0]
-	}
-	return found
-}
-
-// showDrift prints one line for each thing that differs or fails.
-func (a *app) showDrift(r plan.Report) {
-	site := ""
-	if a.manySites {
-		site = r.Site + ": "
-	}
-	for _, c := range r.Changes {
-		if c.Unseen {
-			continue
-		}
-		fmt.Fprintf(a.out, "%s%s %s: %s (%s)\n", site, a.sign(c.Action), clean(c.Key.String()), clean(c.Reason), clean(c.Target.String()))
-	}
-	for _, c := range r.Checks {
-		if c.Status != plan.Fail && (c.Status != plan.Warn || c.Advice) {
-			continue
-		}
-		because := ""
-		if c.Cause != "" {
-			because = " (because of " + c.Cause + ")"
-		}
-		fmt.Fprintf(a.out, "%s%s %s: %s: got %s, want %s%s\n", site, a.mark(c.Status), c.ID, clean(c.Subject), clean(c.Got), clean(c.Want), because)
-	}
+	term.ShowDrift(u, r, prefix)
+	return differs, nil
 }

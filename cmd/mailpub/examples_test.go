@@ -15,6 +15,7 @@ import (
 	"go.yaml.in/yaml/v3"
 
 	"github.com/mailpub/mailpub/cmd/mailpub/config"
+	"github.com/mailpub/mailpub/cmd/mailpub/demo"
 	"github.com/mailpub/mailpub/cmd/mailpub/explain"
 	"github.com/mailpub/mailpub/plan/mail"
 	"github.com/mailpub/mailpub/providers/cloudflaretest"
@@ -147,14 +148,14 @@ func planExample(t *testing.T, path string, cfg *config.Config) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	world, err := startOutsideWith(t.Context(), zonesOf(cfg))
+	world, err := demo.StartWith(t.Context(), zonesOf(cfg))
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer world.close()
+	defer world.Close()
 	cloud := cloudflaretest.New(cfg.Zones[0].Name, "the-token")
 	defer cloud.Close()
-	t.Setenv(demoKeyVariable, world.key)
+	t.Setenv(demo.KeyVariable, world.Key)
 	t.Setenv("MAILPUB_CLOUDFLARE_TOKEN", "the-token")
 	t.Setenv("MDAEMON_PASSWORD", "secret")
 	lead(fields, world)
@@ -178,7 +179,8 @@ func planExample(t *testing.T, path string, cfg *config.Config) {
 		t.Fatal(err)
 	}
 	var stdout, stderr bytes.Buffer
-	a := &app{stdio: stdio{strings.NewReader(""), &stdout, &stderr}, http: cloud.Client()}
+	a := newApp(strings.NewReader(""), &stdout, &stderr)
+	a.http = cloud.Client()
 	a.execute(t.Context(), []string{"-c", file, "plan"})
 	has(t, stdout.String(), "Plan: ", cfg.Server.Hostname+". A ", "127.0.0.1:25 ")
 	for _, d := range cfg.Domains {
@@ -193,7 +195,7 @@ func planExample(t *testing.T, path string, cfg *config.Config) {
 }
 
 // lead leads a config to the embedded world.
-func lead(fields map[string]any, world *outside) {
+func lead(fields map[string]any, world *demo.Internet) {
 	section := func(name string) map[string]any {
 		s, ok := fields[name].(map[string]any)
 		if !ok {
@@ -203,31 +205,36 @@ func lead(fields map[string]any, world *outside) {
 		return s
 	}
 	section("server")["address"] = "127.0.0.1"
-	section("verify")["resolvers"] = []string{world.dns.Addr()}
+	section("verify")["resolvers"] = []string{world.DNS.Addr()}
 	section("verify")["dnsbl"] = []string{}
 	if r := section("router"); r["protocol"] != "manual" {
 		delete(r, "protocol")
 		delete(r, "interface")
-		r["url"] = world.router.URL()
+		r["url"] = world.Router.URL()
 	}
 	if s, ok := section("service")["settings"].(map[string]any); ok && s["url"] != nil {
 		s["url"] = "https://127.0.0.1:1/"
 	}
 	for _, z := range fields["zones"].([]any) {
 		zone := z.(map[string]any)
-		zone["nameservers"] = []string{world.dns.Addr()}
+		zone["nameservers"] = []string{world.DNS.Addr()}
 		if p := zone["provider"]; p != "cloudflare" && p != "manual" {
 			zone["provider"] = "rfc2136"
-			zone["settings"] = map[string]string{"server": world.dns.Addr(), "key_name": "mailpub.", "key": "env:" + demoKeyVariable}
+			zone["settings"] = map[string]string{"server": world.DNS.Addr(), "key_name": "mailpub.", "key": "env:" + demo.KeyVariable}
 		}
 	}
 }
+
+const emptyZone = `$TTL 3600
+@    SOA  ns.nomeazienda.it. hostmaster.nomeazienda.it. 1 7200 900 1209600 300
+@    NS   ns.nomeazienda.it.
+`
 
 // zonesOf are empty zones of the names that a config has.
 func zonesOf(cfg *config.Config) map[string]string {
 	zones := map[string]string{}
 	for _, z := range cfg.Zones {
-		zones[mail.FQDN(z.Name)] = demoReverseZone
+		zones[mail.FQDN(z.Name)] = emptyZone
 	}
 	return zones
 }

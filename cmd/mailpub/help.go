@@ -1,18 +1,20 @@
 package main
 
 import (
+	"errors"
 	"fmt"
 	"strings"
 
 	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
 
 	"github.com/mailpub/mailpub/plan"
 )
 
-// helpful puts mailpub's own words in the place of what cobra brings along: the help of commands
-// and topics, and the scripts for shells.
-func helpful(root *cobra.Command) {
-	root.DisableSuggestions = true // see wrongCommand
+// customizeHelp replaces cobra's own words: the help of commands and topics, and the scripts for
+// shells.
+func customizeHelp(root *cobra.Command) {
+	root.DisableSuggestions = true // see unknownCommand
 	root.SetHelpCommand(&cobra.Command{
 		Use:     "help [COMMAND | TOPIC]",
 		Short:   "say what a command does, or a topic is about",
@@ -34,10 +36,10 @@ func helpful(root *cobra.Command) {
 		RunE: func(_ *cobra.Command, args []string) error {
 			about, rest, err := root.Find(args)
 			if err != nil {
-				return err
+				return unknownCommand(root, args, err)
 			}
 			if len(rest) > 0 {
-				return fmt.Errorf("unknown command %q for %q", rest[0], about.CommandPath())
+				return noSuchCommand(about, rest[0])
 			}
 			about.InitDefaultHelpFlag()
 			return about.Help()
@@ -51,17 +53,32 @@ func helpful(root *cobra.Command) {
 	}
 }
 
-// wrongCommand adds to cobra's error about a command that there is not the one that was probably
+// unknownCommand replaces cobra's error about a command that does not exist by one with the command
+// that was probably meant.
+func unknownCommand(root *cobra.Command, args []string, err error) error {
+	about, rest, notFound := root.Find(args)
+	if notFound == nil {
+		return err
+	}
+	about.FParseErrWhitelist.UnknownFlags = true
+	if about.ParseFlags(rest) != nil || about.Flags().NArg() == 0 {
+		return err
+	}
+	return noSuchCommand(about, about.Flags().Arg(0))
+}
+
+// noArguments is for commands that take none: a word behind them was meant as a command.
+func noArguments(cmd *cobra.Command, args []string) error {
+	if len(args) > 0 {
+		return noSuchCommand(cmd, args[0])
+	}
+	return nil
+}
+
+// noSuchCommand is the error about a command that about does not have, with the one that was probably
 // meant, or where they are listed.
-func wrongCommand(root *cobra.Command, err error) error {
-	var name, path string
-	if n, _ := fmt.Sscanf(err.Error(), "unknown command %q for %q", &name, &path); n != 2 {
-		return err
-	}
-	about, _, found := root.Find(strings.Fields(path)[1:])
-	if found != nil {
-		return err
-	}
+func noSuchCommand(about *cobra.Command, name string) error {
+	path := about.CommandPath()
 	var known []string
 	for _, c := range about.Commands() {
 		if !c.Hidden {
@@ -69,7 +86,28 @@ func wrongCommand(root *cobra.Command, err error) error {
 		}
 	}
 	if best := plan.Nearest(name, known); best != "" {
-		return fmt.Errorf("%w; did you mean %q?", err, path+" "+best)
+		return fmt.Errorf("unknown command %q for %q; did you mean %q?", name, path, path+" "+best)
 	}
-	return fmt.Errorf("%w; mailpub help%s lists them", err, strings.TrimPrefix(path, "mailpub"))
+	return fmt.Errorf("unknown command %q for %q; mailpub help%s lists them", name, path, strings.TrimPrefix(path, "mailpub"))
+}
+
+// unknownFlag is the error of a flag that a command does not take, with the one that was probably
+// meant.
+func unknownFlag(cmd *cobra.Command, err error) error {
+	var unknown *pflag.NotExistError
+	if !errors.As(err, &unknown) || unknown.GetSpecifiedShortnames() != "" {
+		return fmt.Errorf("%w; %s --help lists the flags", err, cmd.CommandPath())
+	}
+	name := unknown.GetSpecifiedName()
+	var known []string
+	cmd.Flags().VisitAll(func(f *pflag.Flag) { known = append(known, f.Name) })
+	if best := plan.Nearest(name, known); best != "" {
+		return fmt.Errorf("%w; did you mean --%s?", err, best)
+	}
+	for _, k := range known { // a beginning
+		if len(name) > 2 && strings.HasPrefix(k, name) {
+			return fmt.Errorf("%w; did you mean --%s?", err, k)
+		}
+	}
+	return fmt.Errorf("%w; %s --help lists the flags", err, cmd.CommandPath())
 }

@@ -128,7 +128,7 @@ service:
     roots: roots.pem                  who vouches for the directory, if not the system's
   limits:                             of the receiver; these are the defaults
     size: 50M                         of a message: octets, or with K, M, G
-    recipients: 100                   of a message
+    recipients: 1000                  of a message
     connections: 200                  at the same time
     per_address: 50                   of these, from one address outside the own network
     rate: 300                         connections and messages a minute from such an address

@@ -1,25 +1,15 @@
 package main
 
 import (
-	"cmp"
-	"context"
-	"errors"
-	"fmt"
-	"net/netip"
-	"strconv"
 	"strings"
 
 	"github.com/spf13/cobra"
 
-	"github.com/mailpub/mailpub/cmd/mailpub/config"
-	"github.com/mailpub/mailpub/cmd/mailpub/draft"
-	"github.com/mailpub/mailpub/cmd/mailpub/scout"
-	"github.com/mailpub/mailpub/providers"
-	"github.com/mailpub/mailpub/providers/zone"
+	"github.com/mailpub/mailpub/cmd/mailpub/setup"
 )
 
-func (a *app) initCommand() *cobra.Command {
-	b := &beginning{}
+func initCommand(a *app) *cobra.Command {
+	o := &setup.Options{}
 	cmd := &cobra.Command{
 		Use:   "init [DOMAIN]",
 		Short: "look at what is there, ask what can't be seen, and write a config",
@@ -41,165 +31,52 @@ Exit code: 0 when the config is written, else 1.`,
   mailpub init nomeazienda.it --print`,
 		Args: cobra.MaximumNArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
-			if err := b.prepare(a); err != nil {
-				return err
-			}
-			return b.init(cmd.Context(), strings.Join(args, ""))
+			return setup.Init(cmd.Context(), a.setup(*o), strings.Join(args, ""))
 		},
 	}
-	b.flags(cmd)
+	setupFlags(cmd, o)
 	return cmd
 }
 
-func (b *beginning) init(ctx context.Context, given string) error {
-	domain, err := b.asking.ask(ctx, "Mail domain", "DOMAIN", given, scout.ThisMachine(ctx).Domain, config.CheckName)
-	if err == nil && domain != "" {
-		err = config.CheckName(domain)
-	}
-	if err == nil && domain == "" {
-		err = b.asking.settled()
-	}
-	if err != nil {
-		return err
-	}
-	domain = config.ASCII(domain)
-	b.command = "init " + domain
-	if err := b.look(ctx, []string{domain}); err != nil {
-		return err
-	}
-	if err := b.decide(ctx); err != nil {
-		return err
-	}
-	cfg, err := b.write()
-	switch {
-	case err != nil || b.print:
-		return err
-	case b.app.json:
-		return b.printFound()
-	}
-	b.steps(cfg)
-	return nil
+// setup returns what init and import are run with.
+func (a *app) setup(o setup.Options) setup.Options {
+	o.UI = a.ui
+	o.Logger = a.logger()
+	o.Site = a.site()
+	return o
 }
 
-// printFound prints what was found, for programs.
-func (b *beginning) printFound() error {
-	return printJSON(b.app.out, struct {
-		Format string `json:"format"`
-		File   string `json:"file"`
-		scout.Found
-	}{"mailpub/found/v1", b.app.configFile, b.found})
-}
-
-// decide asks what can't be seen. Everything that was found is a default.
-func (b *beginning) decide(ctx context.Context) (err error) {
-	c := &b.choices
-	c.Receiver = b.app.receiverHere(draft.Suggest(b.found, *c).Site)
-	ask := func(text, flag string, value *string, found func(draft.Choices) string, wrong func(string) error) {
-		if err == nil {
-			*value, err = b.asking.ask(ctx, text, flag, *value, found(draft.Suggest(b.found, *c)), wrong)
+// setupFlags are those that init and import have in common.
+func setupFlags(cmd *cobra.Command, o *setup.Options) {
+	f, c := cmd.Flags(), &o.Choices
+	f.BoolVarP(&o.Yes, "yes", "y", false, "do not ask: take what was found")
+	f.BoolVar(&o.Force, "force", false, "replace a config file that is there")
+	f.BoolVar(&o.Print, "print", false, "print the config instead of writing it")
+	f.StringVar(&c.Site, "site", "", "`NAME` of the site")
+	f.StringVar(&c.Hostname, "hostname", "", "`NAME` of the mail host")
+	f.StringVar(&o.Address, "address", "", "`ADDRESS` of the mail server on the LAN; this machine's by default")
+	f.StringVar(&c.Public, "public", "", "public IPv4 `ADDRESS`, auto or none")
+	f.StringVar(&c.Provider, "provider", "", "`NAME` of who serves the zone (mailpub providers)")
+	f.StringToStringVar(&o.Settings, "set", nil, "a setting of the provider, `KEY=VALUE`; secrets as references")
+	f.StringSliceVar(&c.Nameservers, "nameserver", nil, "`HOST` to ask, instead of those of the zone")
+	f.StringSliceVar(&c.Resolvers, "resolver", nil, "`HOST` that resolves names, instead of the system's")
+	f.StringVar(&c.Protocol, "protocol", "", "`PROTOCOL` of the router: auto, upnp, pcp, nat-pmp, nftables, manual, none")
+	f.StringVar(&c.URL, "router-url", "", "`URL` of the router's UPnP description, instead of a search")
+	f.StringVar(&c.Gateway, "gateway", "", "`ADDRESS` of the router for PCP and NAT-PMP")
+	f.StringVar(&c.Service, "service", "", "`TYPE` of the mail server: receiver, postfix, mdaemon, manual, ...")
+	f.StringVar(&c.Postmaster, "postmaster", "", "`MAILBOX` that gets the mail for postmaster and abuse")
+	f.StringSliceVar(&o.Ports, "port", nil, "`PORT` to forward, or PORT:INSIDE; 25 and what the server listens on by default")
+	f.StringSliceVar(&c.Egress, "egress", nil, "mail server `HOST` outside at which to try port 25 outwards; nobody is asked by default")
+	f.Lookup("set").DefValue = "" // none, which "[]" does not say
+	protocols := []string{"auto", "upnp", "pcp", "nat-pmp", "nftables", "manual", "none"}
+	complete := map[string]cobra.CompletionFunc{
+		"provider": completeProviders,
+		"service":  cobra.FixedCompletions(setup.ServerNames(), cobra.ShellCompDirectiveNoFileComp),
+		"protocol": cobra.FixedCompletions(protocols, cobra.ShellCompDirectiveNoFileComp),
+	}
+	for name, words := range complete {
+		if err := cmd.RegisterFlagCompletionFunc(name, words); err != nil {
+			panic(err) // the flags are defined above
 		}
 	}
-	ask("Name of the mail host", "--hostname", &c.Hostname, func(s draft.Choices) string { return s.Hostname }, config.CheckName)
-	if s := draft.Suggest(b.found, *c); !s.Address.IsValid() {
-		ask("Address of the mail server on the LAN", "--address", &b.address, func(draft.Choices) string { return "" }, rightAddress)
-		c.Address, _ = netip.ParseAddr(b.address)
-	}
-	if draft.Suggest(b.found, *c).Public == "" {
-		ask("Public IPv4 address, as the Internet sees it", "--public ADDRESS, as the Internet sees it", &c.Public, func(draft.Choices) string { return "" }, rightAddress)
-	}
-	ask("Who serves the DNS zone", "--provider", &c.Provider, func(s draft.Choices) string { return s.Provider }, rightProvider)
-	if p, ok := providers.Lookup(c.Provider); ok && err == nil {
-		err = b.decideSettings(ctx, p)
-	}
-	if s := b.found.Server; s.Kind == "" && s.Greeting != "" || len(s.Installed) > 1 { // else it is plain
-		ask("Mail server", "--service", &c.Service, func(s draft.Choices) string { return s.Service }, rightServer)
-	}
-	var numbers string
-	if len(c.Ports) > 0 {
-		numbers = "given"
-	}
-	ask("Ports to forward to it", "--port", &numbers, func(s draft.Choices) string { return portList(s.Ports) }, func(s string) error { _, err := readPorts(s); return err })
-	if err == nil && numbers != "given" {
-		c.Ports, err = readPorts(numbers)
-	}
-	ask("Mailbox for postmaster's mail", "--postmaster", &c.Postmaster, func(s draft.Choices) string { return cmp.Or(s.Postmaster, "postmaster") }, config.CheckMailbox)
-	if err == nil {
-		err = b.asking.settled()
-	}
-	*c = draft.Suggest(b.found, *c)
-	return err
-}
-
-// decideSettings asks for the settings of the provider that have no default of their own.
-func (b *beginning) decideSettings(ctx context.Context, p zone.Provider) error {
-	c := &b.choices
-	suggested := draft.Suggest(b.found, *c).Settings
-	if c.Settings == nil {
-		c.Settings = map[string]string{}
-	}
-	for _, s := range p.Settings {
-		if !s.Required {
-			continue
-		}
-		text := fmt.Sprintf("%s: %s", p.Name, s.Help)
-		wrong := func(string) error { return nil }
-		if s.Secret {
-			text += ", as a reference"
-			wrong = func(v string) error {
-				if config.IsReference(v) {
-					return nil
-				}
-				return errors.New("want env:NAME, file:PATH or exec:COMMAND, so that the secret is not in the config")
-			}
-		}
-		v, err := b.asking.ask(ctx, text, "--set "+s.Name+"=...", c.Settings[s.Name], suggested[s.Name], wrong)
-		if err != nil {
-			return err
-		}
-		c.Settings[s.Name] = v
-	}
-	return nil
-}
-
-func rightAddress(s string) error {
-	if _, err := netip.ParseAddr(s); err != nil {
-		return fmt.Errorf("%q is no address, want one like 10.10.10.10", s)
-	}
-	return nil
-}
-
-func rightProvider(s string) error { return config.OneOf(s, providerNames()) }
-
-func portList(ports []scout.Port) string {
-	var words []string
-	for _, p := range ports {
-		word := strconv.Itoa(int(p.Number))
-		if p.Internal != 0 {
-			word += ":" + strconv.Itoa(int(p.Internal))
-		}
-		words = append(words, word)
-	}
-	return strings.Join(words, " ")
-}
-
-// readPorts reads ports with spaces or commas between them, each with ":INSIDE" behind it where
-// the server's own is another.
-func readPorts(s string) (ports []scout.Port, err error) {
-	for _, w := range strings.FieldsFunc(s, func(r rune) bool { return r == ' ' || r == ',' }) {
-		outside, inside, two := strings.Cut(w, ":")
-		n, err := strconv.ParseUint(outside, 10, 16)
-		internal := n
-		if two && err == nil {
-			internal, err = strconv.ParseUint(inside, 10, 16)
-		}
-		if err != nil || n == 0 || internal == 0 {
-			return nil, fmt.Errorf("%q is no port, want numbers from 1 to 65535, like 25 143, or 25:2525 where the server has another", w)
-		}
-		p := scout.Port{Number: uint16(n)}
-		if internal != n {
-			p.Internal = uint16(internal)
-		}
-		ports = append(ports, p)
-	}
-	return ports, nil
 }

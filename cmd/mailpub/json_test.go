@@ -7,6 +7,8 @@ import (
 	"slices"
 	"strings"
 	"testing"
+
+	"github.com/mailpub/mailpub/cmd/mailpub/demo"
 )
 
 // asJSON runs mailpub --json in the demo's world and decodes what is on standard output,
@@ -14,7 +16,7 @@ import (
 func asJSON(t *testing.T, code int, args ...string) map[string]any {
 	t.Helper()
 	var out, errs bytes.Buffer
-	a := &app{stdio: stdio{strings.NewReader(""), &out, &errs}}
+	a := newApp(strings.NewReader(""), &out, &errs)
 	if got := a.execute(t.Context(), append([]string{"--json"}, args...)); got != code {
 		t.Fatalf("%q: exit code %d, want %d\n%s%s", args, got, code, out.String(), errs.String())
 	}
@@ -46,14 +48,14 @@ func keys(t *testing.T, what string, object any, want ...string) map[string]any 
 
 // TestJSON holds what --json prints to the contract that scripts rely on.
 func TestJSON(t *testing.T) {
-	world, err := startOutside(t.Context())
+	world, err := demo.Start(t.Context())
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer world.close()
+	defer world.Close()
 	t.Chdir(t.TempDir())
-	t.Setenv(demoKeyVariable, world.key)
-	if err := os.WriteFile("mailpub.yaml", []byte(world.config()), 0o600); err != nil {
+	t.Setenv(demo.KeyVariable, world.Key)
+	if err := os.WriteFile("mailpub.yaml", []byte(world.Config()), 0o600); err != nil {
 		t.Fatal(err)
 	}
 

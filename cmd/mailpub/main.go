@@ -1,7 +1,9 @@
 // Command mailpub makes a mail server behind a router reachable from the Internet,
 // proves that mail arrives, and keeps it so.
 //
-// This room wires the others and is the only one that prints.
+// Package main is the command line: a file for each command, with its flags, one call, one
+// presentation and the exit code. What a site is and what can be done with it is in site, how it
+// looks on a terminal in term.
 package main
 
 import (
@@ -12,14 +14,15 @@ import (
 )
 
 func main() {
-	bringRoots()
-	a := &app{stdio: stdio{os.Stdin, os.Stdout, os.Stderr}, stoppable: stoppable}
+	useFallbackRoots()
+	a := newApp(os.Stdin, os.Stdout, os.Stderr)
+	a.withSignals = withSignals
 	os.Exit(a.execute(context.Background(), os.Args[1:]))
 }
 
-// stoppable returns a context that Ctrl-C and SIGTERM end. A second one ends mailpub at
+// withSignals returns a context that Ctrl-C and SIGTERM end. A second one ends mailpub at
 // once. Listening for signals costs as much as all the rest of a short command.
-func stoppable(ctx context.Context) context.Context {
+func withSignals(ctx context.Context) context.Context {
 	ctx, stop := signal.NotifyContext(ctx, os.Interrupt, syscall.SIGTERM)
 	context.AfterFunc(ctx, stop)
 	return ctx

@@ -13,7 +13,7 @@ import (
 )
 
 // manCommand is for those who make packages, so that no list shows it.
-func (a *app) manCommand() *cobra.Command {
+func manCommand(a *app) *cobra.Command {
 	return &cobra.Command{
 		Use:    "man DIR",
 		Short:  "write the manual pages into a directory",

@@ -15,6 +15,7 @@ import (
 	"go.yaml.in/yaml/v3"
 
 	"github.com/mailpub/mailpub/cmd/mailpub/page"
+	"github.com/mailpub/mailpub/cmd/mailpub/receive"
 	"github.com/mailpub/mailpub/cmd/mailpub/watch"
 	"github.com/mailpub/mailpub/mailsvc/receiver"
 	"github.com/mailpub/mailpub/plan"
@@ -24,7 +25,7 @@ import (
 // name nor a label.
 func TestMetricsExamples(t *testing.T) {
 	var shown strings.Builder
-	writeMetrics(&shown, receiver.Stats{Refused: map[string]uint64{"550 5.1.1": 1}})
+	receive.WriteMetrics(&shown, receiver.Stats{Refused: map[string]uint64{"550 5.1.1": 1}})
 	pages := page.NewServer("test")
 	pages.Show(page.Site{Snapshot: watch.Snapshot{
 		Site: "office", Took: time.Second, Report: plan.Report{Checks: []plan.Check{{ID: "mx.exists", Status: plan.Pass}}},

@@ -5,49 +5,15 @@ import (
 	"encoding/json"
 	"fmt"
 	"os"
-	"path/filepath"
-	"runtime"
-	"sync"
 
 	"github.com/spf13/cobra"
 
-	"github.com/mailpub/mailpub/cmd/mailpub/config"
+	"github.com/mailpub/mailpub/cmd/mailpub/site"
+	"github.com/mailpub/mailpub/cmd/mailpub/term"
 	"github.com/mailpub/mailpub/plan"
-	"github.com/mailpub/mailpub/plan/ledger"
 )
 
-func stateDir(cfg *config.Config) string { return cfg.Path(cfg.State) }
-
-// settingsPath is where apply leaves what the bundled receiver serves.
-func settingsPath(cfg *config.Config) string {
-	return filepath.Join(stateDir(cfg), cfg.Site+".receiver.json")
-}
-
-// site loads the config, and the ledger as it is now: nothing is locked, so it is for
-// commands that only look. The ledger is read while the config is checked, as both take their
-// time where there are many records.
-func (a *app) site() (*config.Config, *plan.Ledger, error) {
-	read, err := config.Read(a.configFile)
-	if err != nil {
-		return nil, nil, err
-	}
-	var l *plan.Ledger
-	var unread error
-	var reading sync.WaitGroup
-	dir, site := read.Ledger()
-	reading.Go(func() { l, unread = ledger.Files{Dir: dir, Site: site}.Read(context.Background()) })
-	cfg, err := read.Check()
-	reading.Wait()
-	if err != nil {
-		return nil, nil, err
-	}
-	if dir != stateDir(cfg) || site != cfg.Site {
-		l, unread = ledger.Files{Dir: stateDir(cfg), Site: cfg.Site}.Read(context.Background())
-	}
-	return cfg, l, unread
-}
-
-func (a *app) planCommand() *cobra.Command {
+func planCommand(a *app) *cobra.Command {
 	var save string
 	var detailed bool
 	cmd := &cobra.Command{
@@ -62,41 +28,25 @@ there is a difference.`,
 		Example: `  mailpub plan
   mailpub plan -o plan.json && mailpub apply plan.json
   mailpub plan --detailed-exitcode --json >plan.json`,
-		Args: cobra.NoArgs,
+		Args: noArguments,
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			cfg, l, err := a.site()
-			if err != nil {
-				return err
-			}
-			w, p, err := a.plan(cmd.Context(), cfg, l)
+			p, err := makePlan(cmd.Context(), a)
 			if err != nil {
 				return err
 			}
 			if save != "" {
-				if err := savePlan(save, p); err != nil {
+				if err := savePlan(save, p.Plan); err != nil {
 					return err
 				}
 			}
-			if a.json {
-				err = printJSON(a.out, p)
-			} else {
-				a.showPlan(a.out, p, w)
-				if moving, err := underWay(cfg); err != nil {
-					return err
-				} else if moving != nil {
-					fmt.Fprintf(a.out, "A cutover is under way; it goes on with: mailpub%s apply --cutover\n", a.configFlag())
-				}
-				if save != "" {
-					fmt.Fprintf(a.out, "Saved; carry out exactly this with: mailpub%s apply %s\n", a.configFlag(), save)
-				}
+			if err := showPlan(a.ui, p, save); err != nil {
+				return err
 			}
 			switch {
-			case err != nil:
-				return err
 			case len(p.Failed) > 0:
 				return p.Failed[0]
 			case detailed && p.Differs():
-				return differs{}
+				return errDifference
 			}
 			return nil
 		},
@@ -106,12 +56,31 @@ there is a difference.`,
 	return cmd
 }
 
-// configFlag is " -c FILE" where the config is not the default one.
-func (a *app) configFlag() string {
-	if a.configFile == "mailpub.yaml" {
-		return ""
+func makePlan(ctx context.Context, a *app) (*site.Plan, error) {
+	s, err := site.OpenFile(ctx, a.ui.ConfigFile, a.site())
+	if err != nil {
+		return nil, err
 	}
-	return " -c " + shellWord(a.configFile, runtime.GOOS)
+	return s.Plan(ctx)
+}
+
+// showPlan prints a plan that was saved to a file, "" where it was not.
+func showPlan(u *term.UI, p *site.Plan, saved string) error {
+	if u.JSON {
+		return u.PrintJSON(p.Plan)
+	}
+	term.ShowPlan(u, p)
+	moving, err := site.CutoverUnderWay(p.Site.Config())
+	if err != nil {
+		return err
+	}
+	if moving != nil {
+		fmt.Fprintf(u.Out, "A cutover is under way; it goes on with: mailpub%s apply --cutover\n", u.ConfigFlag())
+	}
+	if saved != "" {
+		fmt.Fprintf(u.Out, "Saved; carry out exactly this with: mailpub%s apply %s\n", u.ConfigFlag(), saved)
+	}
+	return nil
 }
 
 func savePlan(path string, p *plan.Plan) error {
@@ -126,7 +95,7 @@ func savePlan(path string, p *plan.Plan) error {
 }
 
 // loadPlan reads a saved plan and makes sure that it is of this site.
-func loadPlan(path, site string) (plan.Saved, error) {
+func loadPlan(path, name string) (plan.Saved, error) {
 	data, err := os.ReadFile(path)
 	if err != nil {
 		return plan.Saved{}, fmt.Errorf("saved plan: %w", err)
@@ -135,8 +104,8 @@ func loadPlan(path, site string) (plan.Saved, error) {
 	if err != nil {
 		return plan.Saved{}, fmt.Errorf("saved plan %s: %w", path, err)
 	}
-	if saved.Site != site {
-		return plan.Saved{}, fmt.Errorf("saved plan %s is for site %q, the config is for %q", path, saved.Site, site)
+	if saved.Site != name {
+		return plan.Saved{}, fmt.Errorf("saved plan %s is for site %q, the config is for %q", path, saved.Site, name)
 	}
 	return saved, nil
 }

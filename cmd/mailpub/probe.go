@@ -13,6 +13,9 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/mailpub/mailpub/cmd/mailpub/config"
+	"github.com/mailpub/mailpub/cmd/mailpub/receive"
+	"github.com/mailpub/mailpub/cmd/mailpub/site"
+	"github.com/mailpub/mailpub/cmd/mailpub/term"
 	"github.com/mailpub/mailpub/mailsvc/certs"
 	"github.com/mailpub/mailpub/mailsvc/probe"
 	"github.com/mailpub/mailpub/providers/resolver"
@@ -30,7 +33,7 @@ type probeFlags struct {
 	perHour                         int
 }
 
-func (a *app) probeCommand() *cobra.Command {
+func probeCommand(a *app) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "probe",
 		Short: "the vantage outside: look at a mail server as a stranger meets it",
@@ -38,11 +41,11 @@ func (a *app) probeCommand() *cobra.Command {
 ports of the config, to send a message the way a stranger's server does, and to try what
 only a stranger can, such as relaying. It says which address it was asked from.`,
 	}
-	cmd.AddCommand(a.probeServeCommand(), a.probeTestCommand())
+	cmd.AddCommand(probeServeCommand(a), probeTestCommand(a))
 	return cmd
 }
 
-func (a *app) probeServeCommand() *cobra.Command {
+func probeServeCommand(a *app) *cobra.Command {
 	var f probeFlags
 	cmd := &cobra.Command{
 		Use:   "serve",
@@ -55,8 +58,8 @@ Without --certificate it makes one of its own and prints its fingerprint, for ve
 fingerprint: in the config of each site.`,
 		Example: `  mailpub probe serve --site office=env:OFFICE_TOKEN
   mailpub probe serve --listen :443 --certificate cert.pem --key key.pem --site office=file:office.token`,
-		Args: cobra.NoArgs,
-		RunE: func(cmd *cobra.Command, _ []string) error { return a.serveProbe(cmd.Context(), f) },
+		Args: noArguments,
+		RunE: func(cmd *cobra.Command, _ []string) error { return serveProbe(cmd.Context(), a, f) },
 	}
 	fl := cmd.Flags()
 	fl.StringVar(&f.listen, "listen", ":8443", "`ADDRESS:PORT` to serve at")
@@ -70,7 +73,7 @@ fingerprint: in the config of each site.`,
 	return cmd
 }
 
-func (a *app) serveProbe(ctx context.Context, f probeFlags) error {
+func serveProbe(ctx context.Context, a *app, f probeFlags) error {
 	tokens, err := tokensOf(ctx, f.sites)
 	if err != nil {
 		return err
@@ -88,13 +91,13 @@ func (a *app) serveProbe(ctx context.Context, f probeFlags) error {
 	}
 	dns := spf.Senders{Resolver: &resolver.Resolver{Servers: f.resolvers}}
 	s := &probe.Server{Tokens: tokens, MX: dns.Exchangers, Addresses: dns.Resolver.Addresses, Pause: f.pause, PerHour: f.perHour, Logger: log}
-	l, err := listenAt(ctx, f.listen)
+	l, err := receive.Listen(ctx, f.listen)
 	if err != nil {
 		return err
 	}
-	fmt.Fprintf(a.err, "probing for %s at https://%s; Ctrl-C ends it\n", count(len(tokens), "site"), l.Addr())
+	fmt.Fprintf(a.ui.Err, "probing for %s at https://%s; Ctrl-C ends it\n", term.Count(len(tokens), "site"), l.Addr())
 	if own {
-		fmt.Fprintf(a.out, "fingerprint: %s\n", files.Fingerprint())
+		fmt.Fprintf(a.ui.Out, "fingerprint: %s\n", files.Fingerprint())
 	}
 	return serveUntil(ctx, s.HTTP(), tls.NewListener(l, files.Config()))
 }
@@ -141,19 +144,19 @@ func tokensOf(ctx context.Context, sites []string) (map[string]string, error) {
 	return tokens, nil
 }
 
-func (a *app) probeTestCommand() *cobra.Command {
+func probeTestCommand(a *app) *cobra.Command {
 	return &cobra.Command{
 		Use:     "test",
 		Short:   "see whether the config's probe answers",
 		Long:    "Asks the probe of the config which address it sees. It looks at nothing.",
 		Example: "  mailpub probe test",
-		Args:    cobra.NoArgs,
+		Args:    noArguments,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			cfg, err := a.config()
 			if err != nil {
 				return err
 			}
-			client, err := probeClient(cmd.Context(), cfg)
+			client, err := site.NewProbe(cmd.Context(), cfg)
 			if err != nil {
 				return err
 			}
@@ -165,24 +168,11 @@ func (a *app) probeTestCommand() *cobra.Command {
 			if err != nil {
 				return err
 			}
-			if a.json {
-				return printJSON(a.out, answer)
+			if a.ui.JSON {
+				return a.ui.PrintJSON(answer)
 			}
-			_, err = fmt.Fprintf(a.out, "The probe answers after %v, and sees %s.\n", time.Since(begin).Round(time.Millisecond), answer.Seen)
+			_, err = fmt.Fprintf(a.ui.Out, "The probe answers after %v, and sees %s.\n", time.Since(begin).Round(time.Millisecond), answer.Seen)
 			return err
 		},
 	}
-}
-
-// probeClient returns the client of the config's probe; nil where there is none.
-func probeClient(ctx context.Context, cfg *config.Config) (*probe.Client, error) {
-	p := cfg.Verify.Probe
-	if p.URL == "" {
-		return nil, nil
-	}
-	token, err := cfg.ProbeToken(ctx)
-	if err != nil {
-		return nil, err
-	}
-	return &probe.Client{URL: p.URL, Token: token, Fingerprint: p.Fingerprint}, nil
 }

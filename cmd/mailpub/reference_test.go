@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"encoding/json"
 	"fmt"
+	"io"
 	"net/netip"
 	"path/filepath"
 	"regexp"
@@ -15,6 +16,7 @@ import (
 	"github.com/mailpub/mailpub/cmd/mailpub/config"
 	"github.com/mailpub/mailpub/cmd/mailpub/explain"
 	"github.com/mailpub/mailpub/cmd/mailpub/scout"
+	"github.com/mailpub/mailpub/cmd/mailpub/term"
 	"github.com/mailpub/mailpub/nat"
 	"github.com/mailpub/mailpub/plan"
 	"github.com/mailpub/mailpub/plan/mail"
@@ -47,7 +49,7 @@ func commands() (all []*cobra.Command) {
 			walk(sub)
 		}
 	}
-	root := (&app{}).root()
+	root := rootCommand(newApp(nil, io.Discard, io.Discard))
 	root.InitDefaultCompletionCmd()
 	walk(root)
 	return all
@@ -171,6 +173,6 @@ func jsonPage(t *testing.T) string {
 		Server: scout.Server{Address: netip.MustParseAddr("10.10.10.10"), Here: true, Silent: "connection refused"},
 	})
 	p, _ := providers.Lookup("desec")
-	show("mailpub providers NAME", "Without a name, a list of these.", providerData(p))
+	show("mailpub providers NAME", "Without a name, a list of these.", term.ProviderData(p))
 	return b.String()
 }

@@ -17,10 +17,10 @@ var placesOfRoots = []string{
 	"etc/pki/ca-trust/extracted/pem/tls-ca-bundle.pem", "etc/ssl/cert.pem",
 }
 
-// bringRoots lets Mozilla's roots count where the system has none: in a container image from
+// useFallbackRoots lets Mozilla's roots count where the system has none: in a container image from
 // scratch, or on a bare router. What the system has counts alone. To read them takes 3 ms, so that
 // it is not done for nothing.
-func bringRoots() {
+func useFallbackRoots() {
 	if runtime.GOOS == "linux" && !hasRoots(os.DirFS("/")) {
 		x509.SetFallbackRoots(mozillaRoots())
 	}

@@ -7,7 +7,7 @@ import (
 	"github.com/mailpub/mailpub/cmd/mailpub/schema"
 )
 
-func (a *app) schemaCommand() *cobra.Command {
+func schemaCommand(a *app) *cobra.Command {
 	return &cobra.Command{
 		Use:   "schema",
 		Short: "print the JSON Schema of the config, for editors",
@@ -18,11 +18,11 @@ complete fields and mark mistakes by it, when the file begins with
 
 It can't say everything: "mailpub plan" checks the rest.`,
 		Example: "  mailpub schema >mailpub.schema.json",
-		Args:    cobra.NoArgs,
+		Args:    noArguments,
 		RunE: func(*cobra.Command, []string) error {
 			text, err := configSchema()
 			if err == nil {
-				_, err = a.out.Write(text)
+				_, err = a.ui.Out.Write(text)
 			}
 			return err
 		},

@@ -17,6 +17,7 @@ import (
 
 	"github.com/rogpeppe/go-internal/testscript"
 
+	"github.com/mailpub/mailpub/cmd/mailpub/demo"
 	"github.com/mailpub/mailpub/nat/igd"
 	"github.com/mailpub/mailpub/plan"
 	"github.com/mailpub/mailpub/plan/mail"
@@ -42,23 +43,23 @@ func TestScripts(t *testing.T) {
 		Dir: "testdata/script",
 		Setup: func(env *testscript.Env) error {
 			ctx, cancel := context.WithCancel(context.Background())
-			world, err := startOutside(ctx)
+			world, err := demo.Start(ctx)
 			if err != nil {
 				cancel()
 				return err
 			}
-			env.Defer(func() { world.close(); cancel() })
+			env.Defer(func() { world.Close(); cancel() })
 			env.Values["world"] = world
-			env.Setenv(demoKeyVariable, world.key)
+			env.Setenv(demo.KeyVariable, world.Key)
 			env.Setenv("GORACE", quickExit)
-			env.Setenv("DNS", world.dns.Addr())
-			env.Setenv("ROUTER", world.router.URL())
-			env.Setenv("SMTP_PORT", strconv.Itoa(world.ports["smtp"]))
+			env.Setenv("DNS", world.DNS.Addr())
+			env.Setenv("ROUTER", world.Router.URL())
+			env.Setenv("SMTP_PORT", strconv.Itoa(world.Ports["smtp"]))
 			config := filepath.Join(env.WorkDir, "mailpub.yaml")
 			if _, err := os.Stat(config); err == nil {
 				return nil
 			}
-			return os.WriteFile(config, []byte(world.config()), 0o600)
+			return os.WriteFile(config, []byte(world.Config()), 0o600)
 		},
 		Cmds: map[string]func(*testscript.TestScript, bool, []string){
 			"code":       scriptCode,
@@ -78,7 +79,7 @@ func TestScripts(t *testing.T) {
 	})
 }
 
-func worldOf(ts *testscript.TestScript) *outside { return ts.Value("world").(*outside) }
+func worldOf(ts *testscript.TestScript) *demo.Internet { return ts.Value("world").(*demo.Internet) }
 
 // code N COMMAND...: the command exits with exactly N.
 func scriptCode(ts *testscript.TestScript, _ bool, args []string) {
@@ -99,17 +100,17 @@ func scriptCode(ts *testscript.TestScript, _ bool, args []string) {
 
 // world FILE: writes the state of DNS and router into FILE.
 func scriptWorld(ts *testscript.TestScript, _ bool, args []string) {
-	ts.Check(os.WriteFile(ts.MkAbs(args[0]), []byte(worldOf(ts).state()), 0o600))
+	ts.Check(os.WriteFile(ts.MkAbs(args[0]), []byte(worldOf(ts).State()), 0o600))
 }
 
 // foreign NAME TYPE LINE...: a stranger puts an RRset in place; without lines, takes it away.
 func scriptForeign(ts *testscript.TestScript, _ bool, args []string) {
-	ts.Check(worldOf(ts).foreign(context.Background(), mail.DNSKey(args[0], args[1]), args[2:]))
+	ts.Check(putForeign(context.Background(), worldOf(ts), mail.DNSKey(args[0], args[1]), args[2:]))
 }
 
-func (o *outside) foreign(ctx context.Context, key plan.Key, lines []string) error {
+func putForeign(ctx context.Context, world *demo.Internet, key plan.Key, lines []string) error {
 	zone, err := providers.Open("rfc2136", zone.Options{Zone: "nomeazienda.it", Settings: map[string]string{
-		"server": o.dns.Addr(), "key_name": "mailpub.", "key": o.key,
+		"server": world.DNS.Addr(), "key_name": "mailpub.", "key": world.Key,
 	}})
 	if err != nil {
 		return err
@@ -131,29 +132,29 @@ func (o *outside) foreign(ctx context.Context, key plan.Key, lines []string) err
 // forget PORT|all: the router forgets a forward, or restarts.
 func scriptForget(ts *testscript.TestScript, _ bool, args []string) {
 	if args[0] == "all" {
-		worldOf(ts).router.Reboot()
+		worldOf(ts).Router.Reboot()
 		return
 	}
 	port, err := strconv.ParseUint(args[0], 10, 16)
 	ts.Check(err)
-	worldOf(ts).router.Remove("tcp", uint16(port))
+	worldOf(ts).Router.Remove("tcp", uint16(port))
 }
 
 // forward PORT TO: a stranger maps a port.
 func scriptForward(ts *testscript.TestScript, _ bool, args []string) {
 	port, err := strconv.ParseUint(args[0], 10, 16)
 	ts.Check(err)
-	ts.Check(worldOf(ts).router.Set(igd.Mapping{Proto: "tcp", External: uint16(port), Internal: netip.MustParseAddrPort(args[1]), Enabled: true}))
+	ts.Check(worldOf(ts).Router.Set(igd.Mapping{Proto: "tcp", External: uint16(port), Internal: netip.MustParseAddrPort(args[1]), Enabled: true}))
 }
 
 // wan ADDRESS: the router gets another address outside.
 func scriptWAN(ts *testscript.TestScript, _ bool, args []string) {
-	worldOf(ts).router.SetExternal(netip.MustParseAddr(args[0]))
+	worldOf(ts).Router.SetExternal(netip.MustParseAddr(args[0]))
 }
 
 // deliver ADDRESS NONCE: a stranger's server delivers a message; "! deliver" if it can't.
 func scriptDeliver(ts *testscript.TestScript, neg bool, args []string) {
-	transcript, err := worldOf(ts).send(context.Background(), args[0], args[1])
+	transcript, err := worldOf(ts).Send(context.Background(), args[0], args[1])
 	ts.Logf("%s", transcript)
 	if (err != nil) != neg {
 		ts.Fatalf("deliver: %v", err)
@@ -162,7 +163,7 @@ func scriptDeliver(ts *testscript.TestScript, neg bool, args []string) {
 
 // ready: waits until the receiver answers.
 func scriptReady(ts *testscript.TestScript, _ bool, _ []string) {
-	worldOf(ts).waitForReceiver(context.Background())
+	worldOf(ts).WaitForReceiver(context.Background())
 }
 
 // replace OLD NEW FILE: edits a file, which must hold OLD. In NEW, \n is a line end.
@@ -216,7 +217,7 @@ func scriptLongSince(ts *testscript.TestScript, _ bool, args []string) {
 // The demo itself, as a user sees it.
 func TestDemo(t *testing.T) {
 	var out strings.Builder
-	a := &app{stdio: stdio{strings.NewReader(""), &out, &out}}
+	a := newApp(strings.NewReader(""), &out, &out)
 	code := a.execute(t.Context(), []string{"demo"})
 	if code != exitOK {
 		t.Fatalf("exit code %d\n%s", code, out.String())

@@ -10,7 +10,7 @@ import (
 )
 
 // unitsCommand is for those who make packages, so that no list shows it.
-func (a *app) unitsCommand() *cobra.Command {
+func unitsCommand(a *app) *cobra.Command {
 	return &cobra.Command{
 		Use:    "units DIR",
 		Short:  "write the units of a package into a directory",
@@ -21,7 +21,7 @@ mailpub-drift.timer, which only tells, and mailpub-receive.service, for the site
 		Example: "  mailpub units /usr/lib/systemd/system",
 		Args:    cobra.ExactArgs(1),
 		RunE: func(_ *cobra.Command, args []string) error {
-			files, err := packagedUnits()
+			files, err := unit.Packaged()
 			if err != nil {
 				return err
 			}
@@ -36,23 +36,4 @@ mailpub-drift.timer, which only tells, and mailpub-receive.service, for the site
 			return nil
 		},
 	}
-}
-
-func packagedUnits() ([]unit.File, error) {
-	o := unit.Options{
-		Name: "mailpub", Program: "/usr/bin/mailpub", Configs: []string{"/etc/mailpub/mailpub.yaml"},
-		Writable: []string{stateOfPackage, "/etc/mailpub"}, User: userOfPackage,
-	}
-	files, err := unit.Drift(o)
-	if err != nil {
-		return nil, err
-	}
-	for _, make := range []func(unit.Options) (unit.File, error){unit.Watch, unit.Receive} {
-		f, err := make(o)
-		if err != nil {
-			return nil, err
-		}
-		files = append(files, f)
-	}
-	return files, nil
 }

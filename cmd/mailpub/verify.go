@@ -3,21 +3,16 @@ package main
 import (
 	"context"
 	"fmt"
-	"net/netip"
 	"slices"
 	"strings"
 
 	"github.com/spf13/cobra"
 
 	"github.com/mailpub/mailpub/cmd/mailpub/explain"
-	"github.com/mailpub/mailpub/mailsvc/check"
-	"github.com/mailpub/mailpub/nat"
-	routercheck "github.com/mailpub/mailpub/nat/check"
-	"github.com/mailpub/mailpub/nat/forward"
-	"github.com/mailpub/mailpub/nat/hostfirewall"
+	"github.com/mailpub/mailpub/cmd/mailpub/site"
+	"github.com/mailpub/mailpub/cmd/mailpub/term"
 	"github.com/mailpub/mailpub/plan"
 	"github.com/mailpub/mailpub/plan/mail"
-	"github.com/mailpub/mailpub/providers/dnscheck"
 )
 
 // verifyFlags is what the command line says of verify.
@@ -26,7 +21,7 @@ type verifyFlags struct {
 	explain, junit string
 }
 
-func (a *app) verifyCommand() *cobra.Command {
+func verifyCommand(a *app) *cobra.Command {
 	var f verifyFlags
 	cmd := &cobra.Command{
 		Use:   "verify",
@@ -49,12 +44,16 @@ Exit code: 0 when no check fails, 2 when one does, 1 when they could not run.`,
   mailpub verify --explain host.ptr
   mailpub verify --junit report.xml
   mailpub verify --json`,
-		Args: cobra.NoArgs,
+		Args: noArguments,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			if f.explain != "" {
-				return a.explain(f.explain)
+				if err := knownCheck("--explain", f.explain); err != nil {
+					return err
+				}
+				check, _ := explain.Lookup(f.explain)
+				return term.ShowCheckHelp(a.ui, check)
 			}
-			return a.verify(cmd.Context(), f)
+			return verify(cmd.Context(), a, f)
 		},
 	}
 	fl := cmd.Flags()
@@ -69,201 +68,52 @@ Exit code: 0 when no check fails, 2 when one does, 1 when they could not run.`,
 	return cmd
 }
 
-func (a *app) verify(ctx context.Context, f verifyFlags) error {
+// verify runs the checks, prints what they found, and fails where one failed.
+func verify(ctx context.Context, a *app, f verifyFlags) error {
 	for _, word := range f.only {
 		if err := knownCheck("--only", word, explain.Areas()...); err != nil {
 			return err
 		}
 	}
-	cfg, l, err := a.site()
+	s, err := site.OpenFile(ctx, a.ui.ConfigFile, a.site())
 	if err != nil {
 		return err
 	}
-	w, err := a.meet(ctx, cfg, l)
-	if err != nil {
-		return err
-	}
-	stop, stands := a.standIn(ctx, w)
-	looked := a.looking()
-	checks := w.check(ctx, f.only)
-	looked()
-	stop()
-	if stands {
-		ownUp(checks, w.smtpAddr())
-	}
-	outcome := a.report(ctx, plan.Report{Site: cfg.Site, Checks: checks}, false)
-	if f.junit != "" && ctx.Err() == nil {
-		if err := writeJUnit(f.junit, cfg.Site, checks); err != nil {
-			return err
-		}
-	}
-	return outcome
-}
-
-// looking says on a terminal that checks run: where something does not answer, that takes its time.
-// The line goes when what it returns is called.
-func (a *app) looking() (done func()) {
-	if a.json || !a.look.terminal {
-		return func() {}
-	}
-	fmt.Fprint(a.out, a.look.dim("looking ..."))
-	return func() { fmt.Fprint(a.out, "\r\x1b[K") }
-}
-
-// ownUp says of the check that found a listener at addr that it was only the stand-in,
-// whatever the firewall does with it.
-func ownUp(checks []plan.Check, addr string) {
-	for i, c := range checks {
-		found := c.Status == plan.Pass || c.Status == plan.Warn
-		if c.ID == "port.inside" && found && strings.HasSuffix(c.Subject, " "+addr) {
-			checks[i].Status = plan.Warn
-			checks[i].Reason = plan.ReasonStandIn
-			checks[i].Got = "only the receiver that stands in while verify runs"
-			checks[i].Hint = "nothing takes mail between checks: start mailpub receive, and let the system keep it running"
-		}
-	}
-}
-
-// firewall says of ports that listen whether this host's own firewall keeps the outside
-// from them: a connection from here does not meet it.
-func (w *world) firewall(ctx context.Context, checks []plan.Check) {
-	wanted := w.site.ForwardItems()
-	for i, f := range hostfirewall.Inspect(ctx, wanted) {
-		if f.State != "blocked" {
-			continue
-		}
-		for j, c := range checks {
-			if c.ID == "port.inside" && c.Status == plan.Pass && strings.HasSuffix(c.Subject, " "+strings.Join(wanted[i].Lines, "")) {
-				checks[j].Status, checks[j].Hint = plan.Warn, f.Hint
-				checks[j].Got = "listens, but this host's firewall keeps the outside from it: " + f.Why
-			}
-		}
-	}
-}
-
-// report prints a report, and tells whether it is good.
-func (a *app) report(ctx context.Context, r plan.Report, quiet bool) error {
+	checks := s.Verify(ctx, f.only)
 	if err := ctx.Err(); err != nil {
 		return err
 	}
-	mail.Causes(r.Checks) // each consequence says of what
-	bad := plan.Count(r.Checks).Fail > 0 || slices.ContainsFunc(r.Changes, plan.Change.Differs)
-	switch {
-	case a.json:
-		if err := printJSON(a.out, r); err != nil {
-			return err
-		}
-	case quiet:
-		a.showDrift(r)
-	default:
-		a.showChecks(a.out, r.Checks)
+
+	mail.Causes(checks) // each consequence says of what
+	if a.ui.JSON {
+		err = a.ui.PrintJSON(plan.Report{Site: s.Config().Site, Checks: checks})
+	} else {
+		term.ShowChecks(a.ui, checks)
 	}
-	if bad {
-		return differs{}
+	if err == nil && f.junit != "" {
+		err = term.WriteJUnit(f.junit, s.Config().Site, checks)
 	}
-	return nil
+	if err == nil && plan.Count(checks).Fail > 0 {
+		err = errDifference
+	}
+	return err
 }
 
-// check runs the checks of some areas and ids, all when only is empty.
-func (w *world) check(ctx context.Context, only []string) []plan.Check {
-	checkers := w.checkers(only)
-	checks := plan.RunChecks(ctx, checkers)
-	w.firewall(ctx, checks)
-	for _, word := range only {
-		if explain.Area(word) == "" || slices.ContainsFunc(checkers, func(c plan.Checker) bool { return slices.Contains(slices.Concat(c.IDs, c.Also), word) }) {
-			continue
-		}
-		checks = append(checks, plan.Check{ID: word, Subject: w.cfg.Site, Status: plan.Skip, Got: "nothing in the config calls for it",
-			Hint: "mailpub verify --explain " + word + " says what it looks at"})
+// knownCheck returns an error unless word is the id of a check or one of the further words that
+// a flag takes.
+func knownCheck(flag, word string, more ...string) error {
+	known := append(more, explain.IDs()...)
+	if slices.Contains(known, word) {
+		return nil
 	}
-	return checks
-}
-
-// checkWithout runs all checks but some, and those that have the probe send a message.
-func (w *world) checkWithout(ctx context.Context, ids []string) []plan.Check {
-	var only []string
-	for _, id := range explain.IDs() {
-		if !slices.Contains(ids, id) {
-			only = append(only, id)
-		}
+	want := "the id of a check"
+	if len(more) > 0 {
+		want = "some of " + strings.Join(more, ",") + " or ids of checks"
 	}
-	checks := plan.RunChecks(ctx, plan.Pick(w.allCheckers(outsidePorts), only))
-	w.firewall(ctx, checks)
-	return checks
-}
-
-// checkers wires the checks of every room to the site.
-func (w *world) checkers(only []string) []plan.Checker {
-	return plan.Pick(w.allCheckers(only), only)
-}
-
-// allCheckers are those of every room; outside says which are to be had from the probe.
-func (w *world) allCheckers(outside []string) []plan.Checker {
-	return slices.Concat(check.Checkers(w.mailFacts()), routercheck.Checkers(w.routerFacts()), w.outsideChecks(outside), w.publicChecks(),
-		dnscheck.Checks(w.published()), w.policies().Checks(w.site.Domains))
-}
-
-// dnsFacts is what asking about the site's names takes.
-func (w *world) dnsFacts() dnscheck.Facts {
-	public := w.site.Public
-	if len(w.site.Shut) > 0 { // not published by IPv6, on purpose
-		public = slices.DeleteFunc(slices.Clone(public), func(a netip.Addr) bool { return mail.AddressType(a) == "AAAA" })
+	if near := plan.Nearest(word, known); near != "" {
+		want += "; did you mean " + near + "?"
+	} else {
+		want += "; mailpub verify --json lists those of this site, docs/checks.md all"
 	}
-	f := dnscheck.Facts{Host: w.site.Host, Public: public, Resolver: w.resolver, Nameservers: map[string][]string{}}
-	for _, z := range w.cfg.Zones {
-		if len(z.Nameservers) > 0 {
-			f.Nameservers[mail.FQDN(z.Name)] = z.Nameservers
-		}
-	}
-	return f
-}
-
-// published is everything that should be found in DNS.
-func (w *world) published() dnscheck.Facts {
-	f := w.dnsFacts()
-	f.Own = w.behindRouter()
-	for _, c := range w.site.Service.Collectors {
-		if _, err := netip.ParseAddr(c); err != nil {
-			f.Names = append(f.Names, c)
-		}
-	}
-	f.BlockLists = w.cfg.Verify.DNSBL
-	f.HostsFile, f.DANE, f.Served = w.cfg.HostsFile(), w.site.DANE.Ports, w.shown
-	for i, d := range w.site.Domains {
-		pd := dnscheck.Domain{Name: d.Name, MX: d.MX, DMARC: d.DMARC.Policy != "", TLSRPT: len(d.TLSRPT) > 0, Services: d.Services, Autoconfig: d.Autoconfig,
-			DKIM: w.selectors(w.cfg.Domains[i])}
-		if policy := d.Policy(); policy != nil {
-			pd.PolicyID = mail.PolicyID(policy)
-		}
-		f.Domains = append(f.Domains, pd)
-	}
-	for _, z := range w.cfg.Zones {
-		f.Zones = append(f.Zones, z.Name)
-	}
-	f.Owned = w.ledger.Of("dns")
-	return f
-}
-
-func (w *world) routerFacts() routercheck.Facts {
-	var kept []plan.Key
-	for _, e := range w.ledger.Of(forward.Kind) {
-		kept = append(kept, e.Key)
-	}
-	return routercheck.Facts{
-		Front: w.front(), BehindNAT: w.cfg.Router.BehindNAT,
-		Open: func(context.Context) (*nat.Router, error) {
-			if w.site.Router == mail.RouterNone {
-				return nil, nil
-			}
-			return w.router, w.routerErr
-		},
-		Wanted:    w.site.ForwardItems(),
-		Kept:      kept,
-		Outside:   w.seenOutside(),
-		Published: func(ctx context.Context) ([]netip.Addr, error) { return w.resolver.Addresses(ctx, w.site.Host) },
-		Owned: func(k plan.Key) bool {
-			_, owned := w.ledger.Get(k)
-			return owned
-		},
-	}
+	return fmt.Errorf("%s is %q, want %s", flag, word, want)
 }

@@ -8,19 +8,19 @@ import (
 	"github.com/spf13/cobra"
 )
 
-func (a *app) versionCommand() *cobra.Command {
+func versionCommand(a *app) *cobra.Command {
 	return &cobra.Command{
 		Use:     "version",
 		Short:   "print the version",
 		Long:    "Prints the version of mailpub, what it was built with and for.",
 		Example: "  mailpub version\n  mailpub version --json",
-		Args:    cobra.NoArgs,
+		Args:    noArguments,
 		RunE: func(*cobra.Command, []string) error {
 			v := version()
-			if a.json {
-				return printJSON(a.out, v)
+			if a.ui.JSON {
+				return a.ui.PrintJSON(v)
 			}
-			_, err := fmt.Fprintf(a.out, "mailpub %s (%s, %s)\n", v.Version, v.Go, v.System)
+			_, err := fmt.Fprintf(a.ui.Out, "mailpub %s (%s, %s)\n", v.Version, v.Go, v.System)
 			return err
 		},
 	}

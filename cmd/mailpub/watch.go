@@ -2,23 +2,16 @@ package main
 
 import (
 	"context"
-	"crypto/sha256"
-	"encoding/hex"
 	"errors"
 	"fmt"
-	"io/fs"
 	"log/slog"
-	"os"
-	"os/signal"
-	"path/filepath"
-	"slices"
 	"strings"
-	"time"
 
 	"github.com/spf13/cobra"
 
-	"github.com/mailpub/mailpub/cmd/mailpub/config"
-	"github.com/mailpub/mailpub/cmd/mailpub/watch"
+	"github.com/mailpub/mailpub/cmd/mailpub/fleet"
+	"github.com/mailpub/mailpub/cmd/mailpub/service"
+	"github.com/mailpub/mailpub/cmd/mailpub/term"
 )
 
 // watchFlags is what the command line says of watch.
@@ -31,7 +24,7 @@ type watchFlags struct {
 	files      []string // and directories
 }
 
-func (a *app) watchCommand() *cobra.Command {
+func watchCommand(a *app) *cobra.Command {
 	var f watchFlags
 	cmd := &cobra.Command{
 		Use:   "watch [FILE|DIR]...",
@@ -56,17 +49,17 @@ something differs or fails, 1 when it could not be found out.`,
   mailpub watch --once             for a timer: look, mend, tell, and end`,
 		RunE: func(cmd *cobra.Command, args []string) error {
 			if f.files = args; len(args) == 0 {
-				f.files = []string{a.configFile}
+				f.files = []string{a.ui.ConfigFile}
 			}
 			switch {
 			case f.test:
-				return a.testNotice(cmd.Context(), f)
+				return testNotices(cmd.Context(), a, f)
 			case f.once:
-				return a.watchOnce(cmd.Context(), f)
+				return watchOnce(cmd.Context(), a, f)
 			case f.service != "":
-				return a.asService(cmd.Context(), f.service, func(ctx context.Context) error { return a.watch(ctx, f) })
+				return service.Run(cmd.Context(), a.ui, f.service, func(ctx context.Context) error { return watchSites(ctx, a, f) })
 			}
-			return a.watch(cmd.Context(), f)
+			return watchSites(cmd.Context(), a, f)
 		},
 	}
 	fl := cmd.Flags()
@@ -82,72 +75,60 @@ something differs or fails, 1 when it could not be found out.`,
 	return cmd
 }
 
-// daemon is what watches the sites of some files.
-func (a *app) daemon(f watchFlags, log *slog.Logger) *watch.Daemon {
-	return &watch.Daemon{
-		Load:   func(ctx context.Context) ([]watch.Site, []watch.Wrong, error) { return a.loadSites(ctx, f.files) },
-		Logger: log,
+// fleetOptions are what sites are watched with. The log has what is at least of a level and, with
+// -v, everything, what the packages below log too.
+func (a *app) fleetOptions(f watchFlags, level slog.Level) (fleet.Options, error) {
+	if a.verbose {
+		level = slog.LevelDebug
 	}
+	log, err := fleet.NewLog(f.log, level, a.ui.Err)
+	if err != nil {
+		return fleet.Options{}, err
+	}
+	o := fleet.Options{
+		Paths:       f.files,
+		Site:        a.site(),
+		Log:         log,
+		Listen:      f.listen,
+		ListenNames: f.names,
+		Version:     version().Version,
+	}
+	if a.verbose {
+		o.Site.Logger = log
+	}
+	return o, nil
 }
 
-// watch watches until ctx is done.
-func (a *app) watch(ctx context.Context, f watchFlags) error {
-	log, err := a.watchLog(f.log, slog.LevelInfo)
+// watchSites watches until ctx is done.
+func watchSites(ctx context.Context, a *app, f watchFlags) error {
+	o, err := a.fleetOptions(f, slog.LevelInfo)
 	if err != nil {
 		return err
 	}
-	d := a.daemon(f, log)
-	system := newSystem(log)
-	d.State, d.Beat, d.Heartbeat = system.state, system.beat, system.heartbeat()
-	closeChronicle, err := a.chronicle(ctx, d, f, log)
-	if err != nil {
-		return err
-	}
-	defer closeChronicle()
-	changes, err := watchFiles(f.files, d.Changed)
-	if err != nil {
-		log.Warn("changes of files are not noticed by themselves; SIGHUP reads them", "error", err)
-	} else {
-		defer changes.Close()
-	}
-	hangups := make(chan os.Signal, 1)
-	onHangup(hangups)
-	defer signal.Stop(hangups)
-	go func() {
-		for {
-			select {
-			case <-ctx.Done():
-				return
-			case <-hangups:
-				d.Reload()
-			}
-		}
-	}()
-	return d.Run(ctx)
+	return fleet.Watch(ctx, o)
 }
 
-// watchOnce looks at each site once.
-func (a *app) watchOnce(ctx context.Context, f watchFlags) error {
-	log, err := a.watchLog(f.log, slog.LevelWarn) // silence where nothing is the matter
+// watchOnce looks at each site once, and prints what is not as it should be.
+func watchOnce(ctx context.Context, a *app, f watchFlags) error {
+	o, err := a.fleetOptions(f, slog.LevelWarn) // nothing where nothing is the matter
 	if err != nil {
 		return err
 	}
-	d := a.daemon(f, log)
-	f.listen = "" // it is over before anybody could look
-	closeChronicle, err := a.chronicle(ctx, d, f, log)
-	if err != nil {
-		return err
+	seen, err := fleet.Once(ctx, o)
+	if stopped := ctx.Err(); stopped != nil && err == nil {
+		return stopped
 	}
-	seen, err := d.Once(ctx)
-	closeChronicle()
 	var found error
 	for _, s := range seen {
-		if len(seen) > 1 && !a.json {
-			fmt.Fprintf(a.out, "%s\n", a.look.bold(s.Site))
+		if len(seen) > 1 && !a.ui.JSON {
+			fmt.Fprintf(a.ui.Out, "%s\n", a.ui.Bold(s.Site))
 		}
 		err = errors.Join(err, s.Err)
-		if e := a.report(ctx, s.Report, true); e != nil {
-			found = e
+		differs, failed := showDrift(a.ui, s.Report, false)
+		if failed != nil {
+			found = failed
+		} else if differs {
+			found = errDifference
 		}
 	}
 	if err != nil {
@@ -156,83 +137,25 @@ func (a *app) watchOnce(ctx context.Context, f watchFlags) error {
 	return found
 }
 
-// testNotice tells everybody something that is no matter.
-func (a *app) testNotice(ctx context.Context, f watchFlags) error {
-	sites, wrong, err := a.loadSites(ctx, f.files)
-	for _, w := range wrong {
-		err = errors.Join(err, w.Err)
-	}
-	if err != nil {
-		return err
-	}
-	told, failed := 0, 0
-	for _, s := range sites {
-		for _, c := range s.Channels {
-			told++
-			if err := watch.Try(ctx, c, watch.TestNotice(s, time.Now())); err != nil {
-				failed++
-				fmt.Fprintf(a.out, "%s %s: %s: %s\n", a.look.red("NO "), s.Name, clean(c.Name), clean(err.Error()))
-				continue
-			}
-			fmt.Fprintf(a.out, "%s %s: %s took it\n", a.look.green("ok "), s.Name, clean(c.Name))
+// testNotices sends a test notice to every channel.
+func testNotices(ctx context.Context, a *app, f watchFlags) error {
+	sent, failed := 0, 0
+	err := fleet.TestNotices(ctx, f.files, a.site(), func(site, channel string, err error) {
+		sent++
+		if err != nil {
+			failed++
+			fmt.Fprintf(a.ui.Out, "%s %s: %s: %s\n", a.ui.Red("NO "), site, term.Clean(channel), term.Clean(err.Error()))
+			return
 		}
-	}
+		fmt.Fprintf(a.ui.Out, "%s %s: %s took it\n", a.ui.Green("ok "), site, term.Clean(channel))
+	})
 	switch {
-	case told == 0:
+	case err != nil:
+		return err
+	case sent == 0:
 		return errors.New("nobody is to be told: watch.notify is empty in " + strings.Join(f.files, ", "))
 	case failed > 0:
-		return fmt.Errorf("%d of %s did not take it", failed, count(told, "channel"))
+		return fmt.Errorf("%d of %s did not take it", failed, term.Count(sent, "channel"))
 	}
 	return nil
-}
-
-// siteFiles are the config files that some files and directories stand for.
-func siteFiles(paths []string) (files []string, err error) {
-	for _, p := range paths {
-		info, err := os.Stat(p)
-		if errors.Is(err, fs.ErrNotExist) {
-			files = append(files, p) // config.Load says what to do
-			continue
-		}
-		if err != nil {
-			return nil, err
-		}
-		if !info.IsDir() {
-			files = append(files, p)
-			continue
-		}
-		found, err := filepath.Glob(filepath.Join(p, "*.yaml"))
-		if err != nil {
-			return nil, err
-		}
-		files = append(files, found...)
-	}
-	slices.Sort(files)
-	return slices.Compact(files), nil
-}
-
-// loadSites reads the config files.
-func (a *app) loadSites(ctx context.Context, paths []string) (sites []watch.Site, wrong []watch.Wrong, err error) {
-	files, err := siteFiles(paths)
-	if err != nil {
-		return nil, nil, err
-	}
-	for _, file := range files {
-		data, err := os.ReadFile(file)
-		var cfg *config.Config
-		if err == nil || errors.Is(err, fs.ErrNotExist) {
-			cfg, err = config.Load(file)
-		}
-		var site watch.Site
-		if err == nil {
-			sum := sha256.Sum256(data)
-			site, err = a.watchSite(ctx, cfg, hex.EncodeToString(sum[:]))
-		}
-		if err != nil {
-			wrong = append(wrong, watch.Wrong{File: file, Err: err})
-			continue
-		}
-		sites = append(sites, site)
-	}
-	return sites, wrong, nil
 }

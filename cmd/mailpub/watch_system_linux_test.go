@@ -1,9 +1,7 @@
 package main
 
 import (
-	"bytes"
 	"errors"
-	"log/slog"
 	"net"
 	"os"
 	"os/exec"
@@ -14,9 +12,7 @@ import (
 	"testing"
 	"time"
 
-	sdjournal "github.com/coreos/go-systemd/v22/journal"
-
-	"github.com/mailpub/mailpub/cmd/mailpub/watch"
+	"github.com/mailpub/mailpub/cmd/mailpub/demo"
 )
 
 // systemd stands in for the service manager: it hears what it is told.
@@ -68,11 +64,11 @@ func (s *systemd) hears(text string, times int) {
 // What systemd is told, and what a config that changes does: the daemon as a process, with the
 // demo's router and name server.
 func TestWatchUnderSystemd(t *testing.T) {
-	world, err := startOutside(t.Context())
+	world, err := demo.Start(t.Context())
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer world.close()
+	defer world.Close()
 	dir, manager := t.TempDir(), newSystemd(t)
 	self, err := os.Executable()
 	if err != nil {
@@ -80,12 +76,12 @@ func TestWatchUnderSystemd(t *testing.T) {
 	}
 	bin, sites := filepath.Join(dir, "mailpub"), filepath.Join(dir, "sites")
 	config, notices := filepath.Join(sites, "nomeazienda.yaml"), filepath.Join(dir, "notices")
-	text := strings.Replace(world.config(), "site: nomeazienda\n", "site: nomeazienda\nwatch:\n  notify: [{exec: [sh, -c, \"cat >>"+notices+"\"]}]\n", 1)
+	text := strings.Replace(world.Config(), "site: nomeazienda\n", "site: nomeazienda\nwatch:\n  notify: [{exec: [sh, -c, \"cat >>"+notices+"\"]}]\n", 1)
 	if err := errors.Join(os.Symlink(self, bin), os.Mkdir(sites, 0o700), os.WriteFile(config, []byte(text), 0o600)); err != nil {
 		t.Fatal(err)
 	}
 	cmd := exec.Command(bin, "watch", "--log", "json", "-v", sites)
-	cmd.Env = append(os.Environ(), demoKeyVariable+"="+world.key, "GORACE="+quickExit, "NOTIFY_SOCKET="+manager.path, "WATCHDOG_USEC=600000")
+	cmd.Env = append(os.Environ(), demo.KeyVariable+"="+world.Key, "GORACE="+quickExit, "NOTIFY_SOCKET="+manager.path, "WATCHDOG_USEC=600000")
 	said := &logged{}
 	cmd.Stdout, cmd.Stderr = said, said
 	if err := cmd.Start(); err != nil {
@@ -133,7 +129,7 @@ func TestWatchUnderSystemd(t *testing.T) {
 	eventually("and that it is right again", `"kind":"reloaded"`, told)
 
 	// Another site joins, and goes again.
-	second := strings.Replace(world.config(), "site: nomeazienda\n", "site: second\n", 1)
+	second := strings.Replace(world.Config(), "site: nomeazienda\n", "site: second\n", 1)
 	replace(filepath.Join(sites, "second.yaml"), second)
 	eventually("the second joins", `"site":"second","event":"joined"`, said.String)
 	if err := os.Remove(filepath.Join(sites, "second.yaml")); err != nil {
@@ -152,31 +148,7 @@ func TestWatchUnderSystemd(t *testing.T) {
 	if err := cmd.Wait(); err != nil {
 		t.Errorf("stopped by a signal: %v", err)
 	}
-	if strings.Contains(said.String()+told(), world.key) {
+	if strings.Contains(said.String()+told(), world.Key) {
 		t.Error("the log or a notice holds the secret")
-	}
-}
-
-// Each attribute is a field of the journal, and the message has what a person needs.
-func TestJournald(t *testing.T) {
-	var message string
-	var vars map[string]string
-	var prio sdjournal.Priority
-	log := slog.New(&journald{level: slog.LevelInfo, send: func(m string, p sdjournal.Priority, v map[string]string) error {
-		message, prio, vars = m, p, v
-		return nil
-	}})
-	log.With("site", "nomeazienda").WithGroup("router").Warn("gone", "event", watch.RouterGone, "wan-address", "2.2.2.2")
-	if message != "gone (site=nomeazienda router.event=router-gone router.wan-address=2.2.2.2)" || prio != sdjournal.PriWarning ||
-		vars["MAILPUB_SITE"] != "nomeazienda" || vars["MAILPUB_ROUTER_WAN_ADDRESS"] != "2.2.2.2" || vars["SYSLOG_IDENTIFIER"] != "mailpub" {
-		t.Errorf("%q %v %v", message, prio, vars)
-	}
-	if log.Debug("more"); message == "more" {
-		t.Error("debug is logged")
-	}
-	var out bytes.Buffer
-	a := &app{stdio: stdio{nil, &out, &out}}
-	if _, err := a.watchLog("journald", slog.LevelInfo); !sdjournal.Enabled() && err == nil {
-		t.Error("there is no journald, and it is logged to")
 	}
 }

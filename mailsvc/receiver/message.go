@@ -27,33 +27,33 @@ type Message struct {
 // header returns what a receiving server puts on top of a message: the return path (RFC
 // 5321 section 4.4, once, at final delivery), what it found out about the sender, and a
 // trace line.
-func (m Message) header(w *wire, utf8 bool) []byte {
+func (m Message) header(c *conn) []byte {
 	recipient := ""
 	if len(m.To) == 1 { // more would tell each of the others (RFC 5321 section 7.6)
 		recipient = "\r\n\tfor " + path(m.To[0])
 	}
 	return fmt.Appendf(nil, "Return-Path: %s\r\n%sReceived: from %s (%s)\r\n\tby %s with %s id %s%s;\r\n\t%s\r\n",
-		path(m.From), m.Verdict, traceName(m.Helo), literal(m.Remote), w.hostname, protocol(w, utf8), m.ID, recipient,
+		path(m.From), m.Verdict, traceName(m.Helo), literal(m.Remote), c.hostname, protocol(c), m.ID, recipient,
 		m.Time.Format("Mon, 2 Jan 2006 15:04:05 -0700"))
 }
 
 // protocol is the word for how a message came (RFC 3848, RFC 6531 section 4.3).
-func protocol(w *wire, utf8 bool) string {
+func protocol(c *conn) string {
 	p := "SMTP"
-	if w.hello == "EHLO" {
+	if c.extended {
 		p = "ESMTP"
 	}
-	if utf8 {
+	if c.utf8 {
 		p = "UTF8SMTP"
 	}
-	if w.secure() {
+	if c.secure() {
 		p += "S"
 	}
 	return p
 }
 
-// path returns an address as it is written in SMTP: go-smtp takes the quotes off local
-// parts that need them (RFC 5321 section 4.1.2).
+// path returns an address as it is written in SMTP, with quotes around a local part that needs
+// them (RFC 5321 section 4.1.2).
 func path(address string) string {
 	i := strings.LastIndex(address, "@")
 	if i < 0 {

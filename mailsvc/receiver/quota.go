@@ -36,67 +36,96 @@ func ownNetwork(a netip.Addr) bool {
 	return a.IsLoopback() || a.IsPrivate() || a.IsLinkLocalUnicast()
 }
 
-// party returns what is counted as one sender: an IPv4 address or, as each customer has that many, a
-// /64 of IPv6. ok is false where nothing is counted.
-func (q *quotas) party(remote net.Addr) (p netip.Prefix, ok bool) {
-	ap, err := netip.ParseAddrPort(remote.String())
-	if err != nil {
-		return p, false
+// wider is how many times the connections of one sender all of a /56 of IPv6 may have, which many
+// providers give to one customer.
+const wider = 2
+
+// sender names who a connection is counted for, exempt or not.
+func (q *quotas) sender(remote net.Addr) string {
+	addr, ok := address(remote)
+	if !ok {
+		return remote.String()
 	}
-	addr := ap.Addr().Unmap().WithZone("")
+	return prefix(addr, 64).String()
+}
+
+// prefix is an IPv4 address, or so many bits of an IPv6 one.
+func prefix(addr netip.Addr, bits int) netip.Prefix {
+	if addr.Is4() {
+		bits = 32
+	}
+	p, _ := addr.Prefix(bits)
+	return p
+}
+
+func address(remote net.Addr) (addr netip.Addr, ok bool) {
+	ap, err := netip.ParseAddrPort(remote.String())
+	return ap.Addr().Unmap().WithZone(""), err == nil
+}
+
+// counted returns what is counted as one sender: an IPv4 address or, as each customer has that many,
+// a /64 of IPv6; then what is counted beside it, the /56 around that. There is nothing where nothing
+// is counted.
+func (q *quotas) counted(remote net.Addr) (senders []netip.Prefix) {
+	addr, ok := address(remote)
+	if !ok {
+		return nil
+	}
 	exempt := q.exempt
 	if exempt == nil {
 		exempt = ownNetwork
 	}
 	if exempt(addr) {
-		return p, false
+		return nil
 	}
-	bits := 32
+	senders = []netip.Prefix{prefix(addr, 64)}
 	if addr.Is6() {
-		bits = 64
+		senders = append(senders, prefix(addr, 56))
 	}
-	p, err = addr.Prefix(bits)
-	return p, err == nil
+	return senders
 }
 
 // enter counts a connection in, and returns what to refuse it with, or "".
 func (q *quotas) enter(remote net.Addr, now time.Time) (refusal string) {
-	p, ok := q.party(remote)
-	if !ok {
-		return ""
-	}
+	senders := q.counted(remote)
 	q.mu.Lock()
 	defer q.mu.Unlock()
-	one := q.of(p)
-	one.last = now
-	switch {
-	case one.open >= q.connections:
-		return "421 4.7.0 too many connections from your address, please come back later"
-	case !one.bucket.AllowN(now, 1):
+	most := q.connections
+	for _, p := range senders {
+		one := q.of(p)
+		one.last = now
+		if one.open >= most {
+			return "421 4.7.0 too many connections from your address, please come back later"
+		}
+		most *= wider
+	}
+	if len(senders) > 0 && !q.of(senders[0]).bucket.AllowN(now, 1) {
 		return "421 4.7.0 too many connections from your address in a minute, please come back later"
 	}
-	one.open++
+	for _, p := range senders {
+		q.of(p).open++
+	}
 	return ""
 }
 
 // leave counts a connection out that enter let in.
 func (q *quotas) leave(remote net.Addr) {
-	if p, ok := q.party(remote); ok {
-		q.mu.Lock()
-		defer q.mu.Unlock()
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	for _, p := range q.counted(remote) {
 		q.of(p).open--
 	}
 }
 
 // message counts one more message on a connection; false when it is too much.
 func (q *quotas) message(remote net.Addr, now time.Time) bool {
-	p, ok := q.party(remote)
-	if !ok {
+	senders := q.counted(remote)
+	if len(senders) == 0 {
 		return true
 	}
 	q.mu.Lock()
 	defer q.mu.Unlock()
-	one := q.of(p)
+	one := q.of(senders[0])
 	one.last = now
 	return one.bucket.AllowN(now, 1)
 }

@@ -14,8 +14,6 @@ import (
 	"sync"
 	"sync/atomic"
 	"time"
-
-	"github.com/emersion/go-smtp"
 )
 
 // Server is the receiver. The fields are set before Serve and not changed after. A
@@ -29,13 +27,18 @@ type Server struct {
 	// returns: not at all.
 	TLS func() *tls.Config
 
+	// MinTLS is the lowest version of TLS that is taken, as in package crypto/tls; default
+	// TLS 1.2.
+	MinTLS uint16
+
 	MaxSize        int64         // octets of a message; default 50 MiB
-	MaxRecipients  int           // of a message; default 100, the least that RFC 5321 section 4.5.3.1.8 allows
+	MaxRecipients  int           // of a message; default 1000; RFC 5321 section 4.5.3.1.8 allows no less than 100
 	MaxConnections int           // at the same time; default 200
 	MaxPerAddress  int           // of these, from one address outside the own network; default 50
 	MaxRate        int           // connections and further messages on them from such an address, a minute; default 300
 	IdleTimeout    time.Duration // between commands or parts of a message; default 5 min (RFC 5321 section 4.5.3.2.7)
 	MessageTimeout time.Duration // for a whole message; default 1 h
+	SessionTimeout time.Duration // without a message; default 15 min
 	StopTimeout    time.Duration // for messages under way to end when Serve stops; default 3 s
 
 	Logger    *slog.Logger     // default: discards
@@ -54,10 +57,14 @@ type Server struct {
 	host     string // this machine, in names of messages
 	run      string // this Serve, in names of messages
 	count    atomic.Uint64
+	door     *door
 	telling  sync.Mutex
 	storing  sync.RWMutex // read-locked by each message being stored
 	quotas   quotas
 	counters counters
+
+	tlsMu             sync.Mutex
+	tlsGiven, tlsUsed *tls.Config
 }
 
 // Serve receives on l until ctx is done. Then sessions that wait for a command end at
@@ -71,43 +78,28 @@ func (s *Server) Serve(ctx context.Context, l net.Listener) error {
 			s.log().Error("storing", "error", err)
 		}
 	}
-	server := smtp.NewServer(smtp.BackendFunc(func(c *smtp.Conn) (smtp.Session, error) {
-		session := &session{server: s, wire: c.Conn().(*wire), conn: c}
-		session.wire.session = session
-		return session, nil
-	}))
-	server.Domain = s.Hostname
-	server.MaxRecipients = s.MaxRecipients
-	server.MaxLineLength = 0 // wire bounds commands; messages have lines of any length
-	server.ReadTimeout, server.WriteTimeout = s.IdleTimeout, s.IdleTimeout
-	server.EnableSMTPUTF8 = true
-	server.AllowInsecureAuth = true // there is none: AUTH is answered 504, not "use TLS"
-	server.ErrorLog = slog.NewLogLogger(s.log().Handler(), slog.LevelDebug)
-
-	g := &gate{Listener: l, server: s, free: make(chan struct{}, s.MaxConnections), inside: map[*wire]bool{}}
+	s.door = newDoor(s)
 	ended := make(chan error, 1)
-	go func() { ended <- server.Serve(g) }()
+	go func() { ended <- s.accept(ctx, l) }()
 	var err error
 	select {
 	case err = <-ended:
 	case <-ctx.Done():
-		g.Close()
+		l.Close()
 		<-ended
 	}
-	g.stop()
+	s.door.stop()
 	left := make(chan struct{})
 	go func() {
-		server.Shutdown(context.Background()) // returns once every session has ended
+		s.door.gone.Wait()
 		close(left)
 	}()
 	select {
 	case <-left:
 	case <-time.After(s.StopTimeout):
-		g.abort()
+		s.door.abort()
 		<-left
 	}
-	s.storing.Lock() // a message that came by BDAT is stored beside its session
-	defer s.storing.Unlock()
 	s.maildir.close()
 	if err == nil || errors.Is(err, net.ErrClosed) {
 		return nil
@@ -115,15 +107,54 @@ func (s *Server) Serve(ctx context.Context, l net.Listener) error {
 	return fmt.Errorf("receiver: %w", err)
 }
 
+// accept lets clients in until the listener fails.
+func (s *Server) accept(ctx context.Context, l net.Listener) error {
+	defer l.Close()
+	for {
+		raw, err := l.Accept()
+		switch {
+		case err == nil:
+			s.door.admit(ctx, raw)
+		case isTemporary(err): // out of descriptors, say
+			s.log().Warn("accepting", "error", err)
+			time.Sleep(acceptAgain)
+		default:
+			return err
+		}
+	}
+}
+
+// acceptAgain is how long to wait after an error that passes.
+const acceptAgain = 50 * time.Millisecond
+
+// isTemporary reports whether an error of Accept passes by itself. net.Error's Temporary is
+// deprecated for its vagueness; here it means just this.
+func isTemporary(err error) bool {
+	var passing interface{ Temporary() bool }
+	return errors.As(err, &passing) && passing.Temporary() && !errors.Is(err, net.ErrClosed)
+}
+
+// patience is how long a client may be silent now.
+func (s *Server) patience() time.Duration {
+	if s.door.crowded() {
+		return min(s.IdleTimeout, stressTimeout)
+	}
+	return s.IdleTimeout
+}
+
 func (s *Server) fillIn() {
 	fillIn(&s.MaxSize, 50<<20)
-	fillIn(&s.MaxRecipients, 100)
+	fillIn(&s.MaxRecipients, 1000)
 	fillIn(&s.MaxConnections, 200)
 	fillIn(&s.MaxPerAddress, 50)
 	fillIn(&s.MaxRate, 300)
 	s.quotas.connections, s.quotas.rate = s.MaxPerAddress, s.MaxRate
 	fillIn(&s.IdleTimeout, 5*time.Minute)
 	fillIn(&s.MessageTimeout, time.Hour)
+	fillIn(&s.SessionTimeout, 15*time.Minute)
+	if s.MinTLS == 0 {
+		s.MinTLS = tls.VersionTLS12
+	}
 	fillIn(&s.StopTimeout, 3*time.Second)
 	if s.maildir.disk == nil {
 		s.maildir.disk = osDisk{}
@@ -154,15 +185,43 @@ func fillIn[N int | int64 | time.Duration](field *N, value N) {
 	}
 }
 
-func (s *Server) limits() limits {
-	return limits{size: s.MaxSize, idle: s.IdleTimeout, message: s.MessageTimeout}
-}
-
-func (s *Server) tls() *tls.Config {
+// tlsConfig is what STARTTLS is offered with now, with the versions and ciphers of MinTLS.
+func (s *Server) tlsConfig() *tls.Config {
 	if s.TLS == nil {
 		return nil
 	}
-	return s.TLS()
+	given := s.TLS()
+	if given == nil {
+		return nil
+	}
+	s.tlsMu.Lock()
+	defer s.tlsMu.Unlock()
+	if given != s.tlsGiven {
+		s.tlsGiven = given
+		s.tlsUsed = given.Clone()
+		s.tlsUsed.MinVersion = s.MinTLS
+		s.tlsUsed.CipherSuites = cipherSuites(s.MinTLS)
+	}
+	return s.tlsUsed
+}
+
+// cipherSuites are those of TLS 1.2 and before that senders of mail need: Go's own, and RSA key
+// exchange with AES, which many appliances know alone. TLS here is opportunistic, and the other
+// choice of such a sender is the clear (RFC 7435). Below TLS 1.2 come those of 3DES.
+func cipherSuites(minimum uint16) (ids []uint16) {
+	for _, c := range tls.CipherSuites() {
+		ids = append(ids, c.ID)
+	}
+	ids = append(ids,
+		tls.TLS_RSA_WITH_AES_128_GCM_SHA256,
+		tls.TLS_RSA_WITH_AES_256_GCM_SHA384,
+		tls.TLS_RSA_WITH_AES_128_CBC_SHA,
+		tls.TLS_RSA_WITH_AES_256_CBC_SHA,
+	)
+	if minimum < tls.VersionTLS12 {
+		ids = append(ids, tls.TLS_ECDHE_RSA_WITH_3DES_EDE_CBC_SHA, tls.TLS_RSA_WITH_3DES_EDE_CBC_SHA)
+	}
+	return ids
 }
 
 func (s *Server) log() *slog.Logger {

@@ -133,8 +133,10 @@ func (r *running) connect(t testing.TB) *client {
 	}
 	t.Cleanup(func() { conn.Close() })
 	conn.SetDeadline(time.Now().Add(20 * time.Second))
-	return &client{t, conn, bufio.NewReader(conn)}
+	return newClient(t, conn)
 }
+
+func newClient(t testing.TB, conn net.Conn) *client { return &client{t, conn, bufio.NewReader(conn)} }
 
 func (c *client) send(text string) {
 	c.t.Helper()

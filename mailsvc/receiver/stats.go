@@ -2,11 +2,12 @@ package receiver
 
 import (
 	"errors"
+	"io"
 	"maps"
+	"net"
+	"strings"
 	"sync"
 	"time"
-
-	"github.com/emersion/go-smtp"
 )
 
 // Refusal is what is told of a reply of 4xx or 5xx.
@@ -56,6 +57,8 @@ type Stats struct {
 	Connections uint64            // let in
 	Open        int64             // now
 	TLS         uint64            // handshakes that succeeded
+	TLSFailed   uint64            // handshakes that failed
+	Evicted     uint64            // sessions that waited too long when others wanted their place
 	Messages    map[Ended]uint64  // that came to their end
 	Octets      uint64            // of those stored, counted once for each message
 	Refused     map[string]uint64 // replies of 4xx and 5xx by Refusal.Reason
@@ -106,15 +109,14 @@ func (s *Server) Stats() Stats {
 	return out
 }
 
-// ended counts a message by its reply, nil for the 250.
-func (s *Server) ended(m Message, reply error) {
+// ended counts a message by its reply.
+func (s *Server) ended(m Message, r *response) {
 	outcome := Stored
-	var refusal *smtp.SMTPError
-	if errors.As(reply, &refusal) {
+	switch {
+	case r.code >= 500:
 		outcome = Refused
-		if refusal.Code < 500 {
-			outcome = Deferred
-		}
+	case r.code >= 400:
+		outcome = Deferred
 	}
 	s.counters.count(func(c *Stats) {
 		if c.Messages == nil {
@@ -127,6 +129,32 @@ func (s *Server) ended(m Message, reply error) {
 	})
 }
 
+// handshakeFailed counts and tells of a TLS handshake that failed, which no reply can tell of.
+func (s *Server) handshakeFailed(c *conn, err error) {
+	s.counters.count(func(c *Stats) { c.TLSFailed++ })
+	s.tellRefusal(Refusal{
+		Time:    s.now(),
+		Remote:  c.raw.RemoteAddr().String(),
+		Helo:    c.helo,
+		Command: c.command,
+		Reply:   "TLS handshake failed: " + handshakeReason(err),
+	})
+}
+
+// handshakeReason is the error of a handshake without the addresses of its connection.
+func handshakeReason(err error) string {
+	var op *net.OpError
+	switch {
+	case isTimeout(err):
+		return "no answer in time"
+	case errors.Is(err, io.EOF):
+		return "the client went away"
+	case errors.As(err, &op):
+		return op.Err.Error()
+	}
+	return strings.TrimPrefix(err.Error(), "tls: ")
+}
+
 // refused counts a refusal and tells of it.
 func (s *Server) refused(r Refusal) {
 	s.counters.count(func(c *Stats) {
@@ -135,6 +163,10 @@ func (s *Server) refused(r Refusal) {
 		}
 		c.Refused[r.Reason()]++
 	})
+	s.tellRefusal(r)
+}
+
+func (s *Server) tellRefusal(r Refusal) {
 	s.log().Info("refused", "remote", r.Remote, "command", r.Command, "reply", r.Reply)
 	if s.Refused == nil {
 		return

@@ -329,9 +329,9 @@ func TestFileThatIsThere(t *testing.T) {
 }
 
 func TestStrictReaderPassesErrorsOn(t *testing.T) {
-	s := &strictReader{r: io.MultiReader(strings.NewReader("x"), errReader{}), left: 10}
-	if _, err := io.Copy(io.Discard, s); !errors.Is(err, errNoSpace) || s.broken == nil || s.refused != nil {
-		t.Errorf("%v, broken %v, refused %v", err, s.broken, s.refused)
+	s := &strictReader{from: io.MultiReader(strings.NewReader("x"), errReader{}), left: 10}
+	if _, err := io.Copy(io.Discard, s); !errors.Is(err, errNoSpace) || s.err == nil || s.refused != nil {
+		t.Errorf("%v, broken %v, refused %v", err, s.err, s.refused)
 	}
 }
 

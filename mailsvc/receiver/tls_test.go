@@ -51,7 +51,7 @@ func TestStartTLS(t *testing.T) {
 	c.conn, c.in = secure, bufio.NewReader(secure)
 
 	// What was said before is forgotten (RFC 3207 section 4.2).
-	c.say("RCPT TO:<postmaster>", "502")
+	c.say("RCPT TO:<postmaster>", "503")
 	c.say("MAIL FROM:<a@client.example>", "503")
 	if got := c.say("EHLO other.example", "250-mail.nomeazienda.it"); strings.Contains(got, "STARTTLS") {
 		t.Errorf("EHLO under TLS is answered %q", got)

@@ -35,7 +35,7 @@ func (l *Limits) fillIn() {
 	if l.Size == "" {
 		l.Size = "50M"
 	}
-	for field, value := range map[*int]int{&l.Recipients: 100, &l.Connections: 200, &l.PerAddress: 50, &l.Rate: 300} {
+	for field, value := range map[*int]int{&l.Recipients: 1000, &l.Connections: 200, &l.PerAddress: 50, &l.Rate: 300} {
 		if *field == 0 {
 			*field = value
 		}

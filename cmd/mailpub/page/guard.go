@@ -1,13 +1,38 @@
 package page
 
 import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"log"
 	"net"
 	"net/http"
 	"net/netip"
 	"net/url"
 	"slices"
 	"strings"
+	"time"
 )
+
+// Serve serves read-only pages to clients that ask for the listener's address or one of names, until
+// ctx is done.
+func Serve(ctx context.Context, l net.Listener, h http.Handler, names ...string) error {
+	server := &http.Server{
+		Handler:        OnlyHere(h, names...),
+		MaxHeaderBytes: 8 << 10,
+		ReadTimeout:    5 * time.Second,
+		WriteTimeout:   10 * time.Second,
+		IdleTimeout:    2 * time.Minute,
+		ErrorLog:       log.New(io.Discard, "", 0), // what clients send is not worth a line
+	}
+	stop := context.AfterFunc(ctx, func() { server.Close() })
+	defer stop()
+	if err := server.Serve(l); !errors.Is(err, http.ErrServerClosed) {
+		return fmt.Errorf("page at %s: %w", l.Addr(), err)
+	}
+	return nil
+}
 
 // OnlyHere refuses what a browser asks for under a name of somebody else's (DNS rebinding), and
 // what a page from elsewhere asks for. Addresses, localhost and the given names are of here.

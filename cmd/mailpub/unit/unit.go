@@ -13,6 +13,14 @@ import (
 //go:embed *.tmpl
 var templates embed.FS
 
+const (
+	// PackageState is where the .deb and .rpm keep ledger and mail, of configs under /etc.
+	PackageState = "/var/lib/mailpub"
+
+	// PackageUser is who their units run as.
+	PackageUser = "mailpub"
+)
+
 // Options says what a unit is for.
 type Options struct {
 	Name     string   // of the unit, without an ending: "mailpub"
@@ -51,6 +59,30 @@ func Drift(o Options) (files []File, err error) {
 func Receive(o Options) (File, error) {
 	o.LowPorts = true
 	return render("receive.service.tmpl", o.Name+"-receive.service", o)
+}
+
+// Packaged returns the units that a package brings along: those that watch, tell of drift and receive
+// for the site of /etc/mailpub/mailpub.yaml.
+func Packaged() ([]File, error) {
+	o := Options{
+		Name:     "mailpub",
+		Program:  "/usr/bin/mailpub",
+		Configs:  []string{"/etc/mailpub/mailpub.yaml"},
+		Writable: []string{PackageState, "/etc/mailpub"},
+		User:     PackageUser,
+	}
+	files, err := Drift(o)
+	if err != nil {
+		return nil, err
+	}
+	for _, make := range []func(Options) (File, error){Watch, Receive} {
+		f, err := make(o)
+		if err != nil {
+			return nil, err
+		}
+		files = append(files, f)
+	}
+	return files, nil
 }
 
 func render(from, name string, o Options) (File, error) {

@@ -1,9 +1,0 @@
-//go:build !windows
-
-package main
-
-import "os"
-
-// understandsColours reports whether a terminal takes escape sequences: TERM has said already when
-// it does not.
-func understandsColours(*os.File) bool { return true }

@@ -1,0 +1,258 @@
+// Package demo tells the whole story of mailpub on one machine: a name server, a router and a few ports
+// on loopback, and the commands that a user types against them.
+//
+// The other ends are embedded; the commands and drivers are the real ones, so that tests use the
+// same Internet.
+package demo
+
+import (
+	"bytes"
+	"context"
+	"fmt"
+	"io"
+	"os"
+	"path/filepath"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/mailpub/mailpub/cmd/mailpub/term"
+)
+
+// Exit codes that the story expects.
+const (
+	exitDone   = 0
+	exitDiffer = 2
+)
+
+// Command runs a command line of mailpub as main does, and returns its exit code. Both streams go to
+// out, which looks like style.
+type Command func(ctx context.Context, out io.Writer, style term.Style, args []string) int
+
+// Run tells the story on u. It changes the working directory and the environment of the process
+// while it runs.
+func Run(ctx context.Context, u *term.UI, mailpub Command) error {
+	dir, err := os.MkdirTemp("", "mailpub-demo-")
+	if err != nil {
+		return err
+	}
+	defer os.RemoveAll(dir)
+	style := term.Style{Colour: u.Colour}
+	d := &demo{mailpub: mailpub, style: style, out: &lockedWriter{w: u.Out}, dir: dir}
+	return d.run(ctx)
+}
+
+// demo is a run of the whole story.
+type demo struct {
+	mailpub  Command
+	style    term.Style
+	out      io.Writer
+	dir      string
+	internet *Internet
+	step     int
+}
+
+// lockedWriter lets the receiver and the story print to one stream.
+type lockedWriter struct {
+	mu sync.Mutex
+	w  io.Writer
+}
+
+func (l *lockedWriter) Write(p []byte) (int, error) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.w.Write(p)
+}
+
+// run tells the story. It works in a directory of its own, so that the commands read as
+// a user types them.
+func (d *demo) run(ctx context.Context) (err error) {
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
+	home, err := os.Getwd()
+	if err != nil {
+		return err
+	}
+	if err := os.Chdir(d.dir); err != nil {
+		return err
+	}
+	defer os.Chdir(home)
+	if d.internet, err = Start(ctx); err != nil {
+		return err
+	}
+	defer d.internet.Close()
+	if err := os.Setenv(KeyVariable, d.internet.Key); err != nil {
+		return err
+	}
+	defer os.Unsetenv(KeyVariable)
+	if err := os.WriteFile("mailpub.yaml", []byte(d.internet.Config()), 0o600); err != nil {
+		return err
+	}
+	d.scene()
+	stopReceiver := d.receive(ctx)
+	for _, step := range d.story() {
+		if err == nil {
+			err = step(ctx)
+		}
+	}
+	if e := stopReceiver(); err == nil {
+		err = e
+	}
+	if err != nil {
+		return fmt.Errorf("the demo broke off: %w", err)
+	}
+	return nil
+}
+
+func (d *demo) scene() {
+	d.say(`A mail server stands behind a router. Three parties must agree before mail arrives:
+
+  DNS      a name server on this machine, %s, with the zones nomeazienda.it and
+           2.2.2.in-addr.arpa, and a verification record of somebody else's in it
+  router   a UPnP router on this machine, public address 2.2.2.2, nothing forwarded
+           but port 8080, which is somebody else's
+  server   mail.nomeazienda.it; here the receiver that comes with mailpub
+
+One file says how it should be:`, d.internet.DNS.Addr())
+	d.command("cat mailpub.yaml")
+	fmt.Fprintln(d.out, indent(d.internet.Config()))
+}
+
+// story is the steps in their order; each does one thing and sees that it worked.
+func (d *demo) story() []func(context.Context) error {
+	return []func(context.Context) error{
+		d.tell("What is missing?", exitDiffer, "plan", "--detailed-exitcode"),
+		d.tell("Bring it about, in the safe order: the service, the router, DNS, MX last.", exitDone, "apply", "--yes"),
+		d.message,
+		d.tell("A second look: nothing to do, and nothing would be written.", exitDone, "plan", "--detailed-exitcode"),
+		d.tell("Prove it, by other ways than it was written.", exitDone, "verify"),
+		d.sabotage,
+		d.tell("A scheduler asks; exit code 2 says that something moved.", exitDiffer, "drift"),
+		d.tell("Repair.", exitDone, "apply", "--yes"),
+		d.tell("And ask again: no output, exit code 0.", exitDone, "drift"),
+		d.message,
+		d.tell("Take it all away again.", exitDone, "destroy", "--yes"),
+		d.compare,
+	}
+}
+
+func (d *demo) say(format string, args ...any) {
+	fmt.Fprintf(d.out, "%s\n\n", fmt.Sprintf(format, args...))
+}
+
+func (d *demo) command(line string) {
+	fmt.Fprintf(d.out, "%s\n", d.style.Bold("$ "+line))
+}
+
+// tell returns the step that runs one command of mailpub and expects its exit code.
+func (d *demo) tell(why string, want int, args ...string) func(context.Context) error {
+	return func(ctx context.Context) error {
+		d.heading(why)
+		d.command("mailpub " + strings.Join(args, " "))
+		var buf bytes.Buffer
+		got := d.mailpub(ctx, io.MultiWriter(d.out, &buf), d.style, args)
+		if buf.Len() == 0 || want != exitDone {
+			fmt.Fprintf(d.out, "%s\n", d.style.Dim(fmt.Sprintf("(exit code %d)", got)))
+		}
+		fmt.Fprintln(d.out)
+		if got != want {
+			return fmt.Errorf("mailpub %s ended with exit code %d, want %d", args[0], got, want)
+		}
+		return nil
+	}
+}
+
+func (d *demo) heading(text string) {
+	d.step++
+	fmt.Fprintf(d.out, "%s\n\n", d.style.Blue(fmt.Sprintf("%d. %s", d.step, text)))
+}
+
+// receive starts the receiver, as a user would in another terminal.
+func (d *demo) receive(ctx context.Context) (stop func() error) {
+	d.command("mailpub receive &")
+	ctx, cancel := context.WithCancel(ctx)
+	code := make(chan int, 1)
+	go func() {
+		code <- d.mailpub(ctx, &prefixed{w: d.out, prefix: d.style.Dim("[receive] ")}, d.style, []string{"receive"})
+	}()
+	d.internet.WaitForReceiver(ctx)
+	fmt.Fprintln(d.out)
+	return func() error {
+		cancel()
+		if c := <-code; c != exitDone {
+			return fmt.Errorf("mailpub receive ended with exit code %d", c)
+		}
+		return nil
+	}
+}
+
+// prefixed puts a word before each line.
+type prefixed struct {
+	w      io.Writer
+	prefix string
+}
+
+func (p *prefixed) Write(b []byte) (int, error) {
+	for line := range bytes.Lines(b) {
+		if _, err := fmt.Fprintf(p.w, "%s%s", p.prefix, line); err != nil {
+			return 0, err
+		}
+	}
+	return len(b), nil
+}
+
+func indent(text string) string {
+	return "  " + strings.ReplaceAll(strings.TrimSpace(text), "\n", "\n  ") + "\n"
+}
+
+// message sends mail the way the Internet does, and finds it in the Maildir.
+func (d *demo) message(ctx context.Context) error {
+	d.heading("Somebody out there writes to postmaster@nomeazienda.it.")
+	nonce := fmt.Sprintf("demo-%d", time.Now().UnixNano())
+	transcript, err := d.internet.Send(ctx, "postmaster@nomeazienda.it", nonce)
+	fmt.Fprintln(d.out, indent(transcript))
+	if err != nil {
+		return err
+	}
+	found, err := FindMessage("mail", nonce)
+	if err != nil {
+		return err
+	}
+	d.say("The message is in %s.", found)
+	return nil
+}
+
+// FindMessage returns the file under a Maildir root that contains text.
+func FindMessage(root, text string) (string, error) {
+	found := ""
+	err := filepath.WalkDir(root, func(path string, e os.DirEntry, err error) error {
+		if err != nil || e.IsDir() {
+			return err
+		}
+		data, err := os.ReadFile(path)
+		if bytes.Contains(data, []byte(text)) {
+			found = path
+		}
+		return err
+	})
+	if err == nil && found == "" {
+		err = fmt.Errorf("the message is not in %s", root)
+	}
+	return found, err
+}
+
+func (d *demo) sabotage(ctx context.Context) error {
+	d.heading("Sabotage: somebody deletes the MX record, and the router forgets a forward.")
+	return d.internet.sabotage(ctx)
+}
+
+// compare sees that zones and router are what they were at the start.
+func (d *demo) compare(context.Context) error {
+	if got, want := d.internet.State(), d.internet.before; got != want {
+		return fmt.Errorf("the world is not as it was:\n%s\nbefore:\n%s", got, want)
+	}
+	d.heading("The zones and the router are as they were at the start:")
+	fmt.Fprintln(d.out, indent(d.internet.before))
+	d.say("That was the demo. On your own mail server: mailpub init, then mailpub plan.")
+	return nil
+}

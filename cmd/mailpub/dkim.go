@@ -1,0 +1,55 @@
+package main
+
+import (
+	"context"
+
+	"github.com/spf13/cobra"
+
+	"github.com/mailpub/mailpub/cmd/mailpub/config"
+	"github.com/mailpub/mailpub/cmd/mailpub/site"
+	"github.com/mailpub/mailpub/cmd/mailpub/term"
+)
+
+func dkimCommand(a *app) *cobra.Command {
+	var make bool
+	cmd := &cobra.Command{
+		Use:   "dkim",
+		Short: "the keys that mail is signed with",
+		Long: `Lists the DKIM keys of the config: the file with the private key, for the mail server
+to sign with, and the record with the public one. Keys that there are not yet are made
+by "mailpub apply", or by --make; a key that is there is never replaced.
+
+To change keys, add a second selector, apply, let the mail server sign with it, and take
+the first one away some days later, when no mail signed with it is under way.`,
+		Example: "  mailpub dkim\n  mailpub dkim --make",
+		Args:    noArguments,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			cfg, err := a.config()
+			if err != nil {
+				return err
+			}
+			if make {
+				if err := makeKeys(cmd.Context(), cfg, a.site()); err != nil {
+					return err
+				}
+			}
+			keys, err := site.Keys(cfg)
+			if err != nil {
+				return err
+			}
+			return term.ShowKeys(a.ui, keys)
+		},
+	}
+	cmd.Flags().BoolVar(&make, "make", false, "make the keys that there are not yet")
+	return cmd
+}
+
+// makeKeys makes the DKIM keys that are missing, under the site's lock.
+func makeKeys(ctx context.Context, cfg *config.Config, o site.Options) error {
+	lock, err := site.NewLock(ctx, cfg, o)
+	if err != nil {
+		return err
+	}
+	defer lock.Close()
+	return lock.MakeKeys()
+}

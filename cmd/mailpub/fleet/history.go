@@ -1,0 +1,217 @@
+package fleet
+
+import (
+	"cmp"
+	"context"
+	"log/slog"
+	"path/filepath"
+	"slices"
+	"sync"
+	"time"
+
+	"github.com/mailpub/mailpub/cmd/mailpub/history"
+	"github.com/mailpub/mailpub/cmd/mailpub/page"
+	"github.com/mailpub/mailpub/cmd/mailpub/watch"
+)
+
+// historyPath is where the past of the sites of a state directory is kept.
+func historyPath(dir string) string { return filepath.Join(dir, "history.sqlite") }
+
+// What a page shows of the past.
+const (
+	daysShown   = 30
+	eventsShown = 50
+)
+
+// historyRecorder hears what watch sees: it shows it on the status page, and keeps it in the history.
+// It does not wait for a disk that is slow or full. It implements watch.Observer.
+type historyRecorder struct {
+	log   *slog.Logger
+	pages *page.Server // nil without a page
+
+	mu    sync.Mutex
+	sites map[string]page.Site
+	homes map[string]string // history file of each site
+
+	stores map[string]*history.Store // by path; run's alone, as are:
+	full   bool                      // writing failed last time, and that was said
+	pruned time.Time
+
+	work chan any // watch.Snapshot or watch.Event
+}
+
+func newHistoryRecorder(log *slog.Logger, pages *page.Server) *historyRecorder {
+	return &historyRecorder{log: log, pages: pages, sites: map[string]page.Site{}, homes: map[string]string{},
+		stores: map[string]*history.Store{}, work: make(chan any, 1024)}
+}
+
+// live says which sites are watched from now on.
+func (c *historyRecorder) live(sites []watch.Site) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	for _, s := range sites {
+		c.homes[s.Name] = historyPath(filepath.Dir(s.Home))
+		if _, known := c.sites[s.Name]; !known {
+			c.show(page.Site{Snapshot: watch.Snapshot{Site: s.Name, File: s.File, Host: s.Host, LAN: s.LAN}})
+		}
+	}
+}
+
+// show takes over how a site is now. c.mu is held.
+func (c *historyRecorder) show(s page.Site) {
+	c.sites[s.Site] = s
+	if c.pages != nil {
+		c.pages.Show(s)
+	}
+}
+
+// Seen implements watch.Observer.
+func (c *historyRecorder) Seen(s watch.Snapshot) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	site := c.sites[s.Site]
+	site.Snapshot = s
+	c.show(site)
+	if !s.Standby { // the one that leads keeps the history
+		c.later(s)
+	}
+}
+
+// Happened implements watch.Observer.
+func (c *historyRecorder) Happened(e watch.Event) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.later(e)
+	if e.Kind == watch.Left {
+		delete(c.sites, e.Site)
+		if c.pages != nil {
+			c.pages.Forget(e.Site)
+		}
+		return
+	}
+	if site, known := c.sites[e.Site]; known {
+		site.Events = append([]watch.Event{e}, site.Events[:min(len(site.Events), eventsShown-1)]...)
+		c.show(site)
+	}
+}
+
+// later has something written. What there is no room for is lost, not waited for.
+func (c *historyRecorder) later(what any) {
+	select {
+	case c.work <- what:
+	default:
+	}
+}
+
+// run writes until ctx is done, and what is left then.
+func (c *historyRecorder) run(ctx context.Context) {
+	rest := context.WithoutCancel(ctx)
+	for {
+		select {
+		case what := <-c.work:
+			c.write(rest, what)
+			continue
+		default:
+		}
+		select {
+		case what := <-c.work:
+			c.write(rest, what)
+		case <-ctx.Done():
+			for _, s := range c.stores {
+				s.Close()
+			}
+			return
+		}
+	}
+}
+
+func (c *historyRecorder) write(ctx context.Context, what any) {
+	ctx, cancel := context.WithTimeout(ctx, 10*time.Second)
+	defer cancel()
+	err := c.keep(ctx, what)
+	switch {
+	case err != nil && !c.full:
+		c.log.Warn("the history is not kept; watching goes on", "error", err)
+	case err == nil && c.full:
+		c.log.Info("the history is kept again")
+	}
+	c.full = err != nil
+}
+
+func (c *historyRecorder) keep(ctx context.Context, what any) error {
+	switch v := what.(type) {
+	case watch.Event:
+		store, err := c.store(ctx, v.Site)
+		if err != nil {
+			return err
+		}
+		return store.Note(ctx, v)
+	case watch.Snapshot:
+		store, err := c.store(ctx, v.Site)
+		if err != nil {
+			return err
+		}
+		valid := v.Took + time.Minute // a late pass leaves no gap
+		if v.Next.After(v.At) {
+			valid += v.Next.Sub(v.At)
+		}
+		if err := store.Record(ctx, v.Site, v.At, page.StateOf(v), valid); err != nil {
+			return err
+		}
+		if v.At.Sub(c.pruned).Abs() > 24*time.Hour {
+			c.pruned = v.At
+			if err := store.Prune(ctx, v.At.Add(-history.Keep)); err != nil {
+				return err
+			}
+		}
+		return c.recall(ctx, store, v)
+	}
+	return nil
+}
+
+// store opens the history of a site.
+func (c *historyRecorder) store(ctx context.Context, site string) (*history.Store, error) {
+	c.mu.Lock()
+	path := c.homes[site]
+	c.mu.Unlock()
+	if s := c.stores[path]; s != nil {
+		return s, nil
+	}
+	s, err := history.Open(ctx, path)
+	if err == nil {
+		c.stores[path] = s
+	}
+	return s, err
+}
+
+// recall shows the past of a site, where somebody may look.
+func (c *historyRecorder) recall(ctx context.Context, store *history.Store, v watch.Snapshot) error {
+	if c.pages == nil {
+		return nil
+	}
+	days, events, err := past(ctx, store, v.Site, v.At)
+	if err != nil {
+		return err
+	}
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if site, known := c.sites[v.Site]; known {
+		site.Days = days
+		if len(site.Events) < len(events) { // those from before the daemon began
+			site.Events = events
+		}
+		c.show(site)
+	}
+	return nil
+}
+
+// past reads what a page shows of the past.
+func past(ctx context.Context, store *history.Store, site string, now time.Time) ([]history.Day, []watch.Event, error) {
+	days, err := store.Days(ctx, site, now, daysShown)
+	if err != nil {
+		return nil, nil, err
+	}
+	events, err := store.Events(ctx, site, eventsShown)
+	slices.SortStableFunc(events, func(a, b watch.Event) int { return cmp.Compare(b.At.Unix(), a.At.Unix()) })
+	return days, events, err
+}

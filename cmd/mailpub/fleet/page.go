@@ -1,0 +1,69 @@
+package fleet
+
+import (
+	"context"
+	"fmt"
+	"net"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/mailpub/mailpub/cmd/mailpub/page"
+	"github.com/mailpub/mailpub/cmd/mailpub/watch"
+)
+
+// record adds what keeps and shows the past to a daemon, and begins to serve the status page where
+// one is wanted. close ends both, after the daemon has ended.
+func record(ctx context.Context, d *watch.Daemon, o Options) (close func(), err error) {
+	var pages *page.Server
+	var all sync.WaitGroup
+	running, stop := context.WithCancel(context.WithoutCancel(ctx))
+	if o.Listen != "" {
+		pages = page.NewServer(o.Version)
+		pages.Health = liveness(d)
+		l, err := new(net.ListenConfig).Listen(ctx, "tcp", o.Listen)
+		if err != nil {
+			stop()
+			return nil, fmt.Errorf("--listen: %w", err)
+		}
+		o.Log.Info("status page", "url", "http://"+l.Addr().String()+"/")
+		all.Go(func() {
+			if err := page.Serve(running, l, pages.Handler(), o.ListenNames...); err != nil {
+				o.Log.Error("the status page is gone; watching goes on", "error", err)
+			}
+		})
+	}
+
+	recorder := newHistoryRecorder(o.Log, pages)
+	d.Observers = append(d.Observers, recorder)
+	load := d.Load
+	d.Load = func(ctx context.Context) ([]watch.Site, []watch.Wrong, error) {
+		sites, wrong, err := load(ctx)
+		recorder.live(sites)
+		return sites, wrong, err
+	}
+	all.Go(func() { recorder.run(running) })
+	return func() {
+		stop()
+		all.Wait()
+	}, nil
+}
+
+// liveness says whether the daemon still looks at all sites.
+func liveness(d *watch.Daemon) func() error {
+	var last atomic.Int64
+	last.Store(time.Now().UnixNano())
+	every, beat := d.Heartbeat, d.Beat
+	d.Beat = func(status string) {
+		last.Store(time.Now().UnixNano())
+		if beat != nil {
+			beat(status)
+		}
+	}
+	return func() error {
+		if since := time.Since(time.Unix(0, last.Load())); since > 3*every {
+			return fmt.Errorf("a site hangs: the last sign of life is %s old", since.Round(time.Second))
+		}
+		return nil
+	}
+}

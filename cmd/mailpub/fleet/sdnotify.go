@@ -1,0 +1,66 @@
+package fleet
+
+import (
+	"log/slog"
+	"time"
+
+	"github.com/coreos/go-systemd/v22/daemon"
+)
+
+// sdNotify tells systemd how watch is, where systemd started mailpub (sd_notify(3)).
+type sdNotify struct {
+	notify   func(state string) error
+	watchdog time.Duration // zero: systemd expects no sign of life
+	log      *slog.Logger
+	last     string
+}
+
+func newSDNotify(log *slog.Logger) *sdNotify {
+	s := &sdNotify{log: log, notify: func(state string) error {
+		_, err := daemon.SdNotify(false, state)
+		return err
+	}}
+	var err error
+	if s.watchdog, err = daemon.SdWatchdogEnabled(false); err != nil {
+		log.Warn("systemd's watchdog", "error", err)
+	}
+	return s
+}
+
+func (s *sdNotify) tell(state string) {
+	if err := s.notify(state); err != nil {
+		s.log.Warn("systemd was not told", "state", state, "error", err)
+	}
+}
+
+// state implements watch.Daemon.State.
+func (s *sdNotify) state(state string) {
+	switch state {
+	case "ready":
+		s.tell(daemon.SdNotifyReady)
+	case "reloading":
+		s.tell(daemon.SdNotifyReloading + "\n" + daemon.SdNotifyMonotonicUsec())
+	case "stopping":
+		s.tell(daemon.SdNotifyStopping)
+	}
+}
+
+// heartbeat is how often beat has to be called: three times within what systemd waits for.
+func (s *sdNotify) heartbeat() time.Duration {
+	const usual = 10 * time.Second
+	if s.watchdog > 0 {
+		return min(usual, s.watchdog/3)
+	}
+	return usual
+}
+
+// beat tells that all is alive, and how it is when that changed.
+func (s *sdNotify) beat(status string) {
+	if s.watchdog > 0 {
+		s.tell(daemon.SdNotifyWatchdog)
+	}
+	if status != s.last {
+		s.last = status
+		s.tell("STATUS=" + status)
+	}
+}

@@ -1,0 +1,80 @@
+package fleet
+
+import (
+	"context"
+	"log/slog"
+	"os"
+	"os/signal"
+
+	"github.com/mailpub/mailpub/cmd/mailpub/site"
+	"github.com/mailpub/mailpub/cmd/mailpub/watch"
+)
+
+// Options say which sites are watched, and how.
+type Options struct {
+	Paths       []string // files and directories
+	Site        site.Options
+	Log         *slog.Logger
+	Listen      string   // address of the status page; "" for none
+	ListenNames []string // host names of the status page beside addresses and localhost
+	Version     string   // of mailpub, for the status page
+}
+
+// daemon is what watches the sites of some files.
+func (o Options) daemon() *watch.Daemon {
+	return &watch.Daemon{
+		Load: func(ctx context.Context) ([]watch.Site, []watch.Wrong, error) {
+			return load(ctx, o.Paths, o.Site)
+		},
+		Logger: o.Log,
+	}
+}
+
+// Watch watches sites until ctx is done. It reads configs again when they change, and on SIGHUP, and
+// tells systemd how it is.
+func Watch(ctx context.Context, o Options) error {
+	d := o.daemon()
+	systemd := newSDNotify(o.Log)
+	d.State = systemd.state
+	d.Beat = systemd.beat
+	d.Heartbeat = systemd.heartbeat()
+	closeRecords, err := record(ctx, d, o)
+	if err != nil {
+		return err
+	}
+	defer closeRecords()
+
+	changes, err := watchFiles(o.Paths, d.Changed)
+	if err != nil {
+		o.Log.Warn("changes of files are not noticed by themselves; SIGHUP reads them", "error", err)
+	} else {
+		defer changes.Close()
+	}
+
+	hangups := make(chan os.Signal, 1)
+	onHangup(hangups)
+	defer signal.Stop(hangups)
+	go func() {
+		for {
+			select {
+			case <-ctx.Done():
+				return
+			case <-hangups:
+				d.Reload()
+			}
+		}
+	}()
+	return d.Run(ctx)
+}
+
+// Once looks at each site once, repairs it, and notifies. It serves no status page.
+func Once(ctx context.Context, o Options) ([]watch.Snapshot, error) {
+	o.Listen = ""
+	d := o.daemon()
+	closeRecords, err := record(ctx, d, o)
+	if err != nil {
+		return nil, err
+	}
+	defer closeRecords()
+	return d.Once(ctx)
+}

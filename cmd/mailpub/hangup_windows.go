@@ -1,6 +1,0 @@
-package main
-
-import "os"
-
-// onHangup does nothing: Windows has no such signal.
-func onHangup(chan<- os.Signal) {}

@@ -1,0 +1,130 @@
+//go:build !windows
+
+package receive
+
+import (
+	"errors"
+	"fmt"
+	"os"
+	"os/user"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"syscall"
+
+	"golang.org/x/sys/unix"
+)
+
+// account is a user of the system.
+type account struct {
+	name     string
+	uid, gid int
+	groups   []int
+}
+
+func lookupAccount(name string) (*account, error) {
+	u, err := user.Lookup(name)
+	var unknown user.UnknownUserError
+	if errors.As(err, &unknown) {
+		return nil, fmt.Errorf("service.user: there is no user %q (adduser --system --group %[1]s makes one)", name)
+	}
+	if err != nil {
+		return nil, fmt.Errorf("service.user %q: %w", name, err)
+	}
+	ids, err := u.GroupIds()
+	if err != nil {
+		return nil, fmt.Errorf("service.user %q: %w", name, err)
+	}
+	a := &account{name: name}
+	for _, id := range ids {
+		gid, err := strconv.Atoi(id)
+		if err != nil {
+			return nil, fmt.Errorf("service.user %q: group %q: %w", name, id, err)
+		}
+		a.groups = append(a.groups, gid)
+	}
+	uid, err := strconv.Atoi(u.Uid)
+	gid, bad := strconv.Atoi(u.Gid)
+	if err := errors.Join(err, bad); err != nil {
+		return nil, fmt.Errorf("service.user %q: %w", name, err)
+	}
+	a.uid, a.gid = uid, gid
+	return a, nil
+}
+
+// become gives up what root may, for good: groups first, since only root may change them.
+func (a *account) become() error {
+	switch os.Geteuid() {
+	case a.uid:
+		return nil
+	case 0:
+	default:
+		return fmt.Errorf("service.user: only root can become %q: start mailpub as root, or as that user with AmbientCapabilities=CAP_NET_BIND_SERVICE", a.name)
+	}
+	if err := syscall.Setgroups(a.groups); err != nil {
+		return fmt.Errorf("service.user %q: setgroups: %w", a.name, err)
+	}
+	if err := syscall.Setgid(a.gid); err != nil {
+		return fmt.Errorf("service.user %q: setgid: %w", a.name, err)
+	}
+	if err := syscall.Setuid(a.uid); err != nil {
+		return fmt.Errorf("service.user %q: setuid: %w", a.name, err)
+	}
+	if a.uid != 0 && syscall.Setuid(0) == nil {
+		return fmt.Errorf("service.user %q: root could be had back", a.name)
+	}
+	return nil
+}
+
+// give makes a directory that is not there yet, as the account's own.
+func (a *account) give(dir string) error {
+	if _, err := os.Stat(dir); err == nil || os.Geteuid() != 0 {
+		return nil
+	}
+	if err := os.MkdirAll(dir, 0o700); err != nil {
+		return fmt.Errorf("service.user %q: %w", a.name, err)
+	}
+	if err := os.Chown(dir, a.uid, a.gid); err != nil {
+		return fmt.Errorf("service.user %q: %w", a.name, err)
+	}
+	return nil
+}
+
+// canRead says what to do where the process can't read a file that is there.
+func (a *account) canRead(path string) error {
+	if path == "" {
+		return nil
+	}
+	f, err := os.Open(path)
+	if errors.Is(err, os.ErrPermission) {
+		return fmt.Errorf("service.user: %s can't read %s: chown %[1]s %[2]s, and let it into %s", a.name, path, filepath.Dir(path))
+	}
+	if err == nil {
+		f.Close()
+	}
+	return nil
+}
+
+// canWrite says what to do where the process can't write in a directory, or in one of those below it
+// that deep, where it is there.
+func (a *account) canWrite(dir string, deep int) error {
+	err := unix.Access(dir, unix.R_OK|unix.W_OK|unix.X_OK)
+	if errors.Is(err, os.ErrPermission) || errors.Is(err, syscall.EROFS) {
+		return fmt.Errorf("service.user: %s can't write in %s (%w): chown -R %[1]s %[2]s", a.name, dir, err)
+	}
+	if deep == 0 || err != nil {
+		return nil
+	}
+	inside, err := os.ReadDir(dir)
+	if err != nil {
+		return fmt.Errorf("service.user: %w", err)
+	}
+	for _, e := range inside {
+		if e.IsDir() && !strings.HasPrefix(e.Name(), "lost+found") {
+			if err := a.canWrite(filepath.Join(dir, e.Name()), deep-1); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}

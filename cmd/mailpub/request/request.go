@@ -1,0 +1,194 @@
+// Package request writes what mailpub can't do itself, for the people who have to: a list of what is
+// open, letters to providers, records of a zone, an MTA-STS policy.
+//
+// It knows how such a request is worded. What is open it learns from a site's plan.
+package request
+
+import (
+	"context"
+	"embed"
+	"fmt"
+	"io"
+	"os"
+	"slices"
+	"strings"
+	"text/template"
+
+	"github.com/mailpub/mailpub/cmd/mailpub/config"
+	"github.com/mailpub/mailpub/cmd/mailpub/site"
+	"github.com/mailpub/mailpub/cmd/mailpub/term"
+	"github.com/mailpub/mailpub/plan"
+	"github.com/mailpub/mailpub/plan/mail"
+)
+
+// letters are the texts of what is asked of other people, by subject and language.
+//
+//go:embed letters/*.txt
+var letters embed.FS
+
+// Options say how a request is written.
+type Options struct {
+	Lang string // one of Languages
+	Form string // one of Forms
+	All  bool   // also what is there already
+	Site site.Options
+}
+
+// Languages are those of the letters.
+func Languages() []string { return []string{"en", "it"} }
+
+// Forms are those of a zone's records.
+func Forms() []string { return []string{"letter", "table", "zone"} }
+
+// SystemLanguage is the language of the session, where there are letters in it.
+func SystemLanguage() string {
+	for _, v := range []string{"LC_ALL", "LC_MESSAGES", "LANG"} {
+		if s := os.Getenv(v); s != "" {
+			if lang, _, _ := strings.Cut(s, "_"); slices.Contains(Languages(), lang) {
+				return lang
+			}
+			break
+		}
+	}
+	return "en"
+}
+
+// Write prints a request of the site of u's config file: "ptr", "zone" NAME or "policy" DOMAIN;
+// without a subject the list of what is open.
+func Write(ctx context.Context, u *term.UI, o Options, words []string) error {
+	if !slices.Contains(Languages(), o.Lang) {
+		return fmt.Errorf("--lang is %q, want %s", o.Lang, strings.Join(Languages(), " or "))
+	}
+	if !slices.Contains(Forms(), o.Form) {
+		return fmt.Errorf("--form is %q, want one of %s", o.Form, strings.Join(Forms(), ", "))
+	}
+	cfg, l, err := site.Load(ctx, u.ConfigFile, o.Site)
+	if err != nil {
+		return err
+	}
+	subject, name, err := subjectOf(cfg, words)
+	if err != nil {
+		return err
+	}
+	if subject == "policy" {
+		return policy(u, cfg, name)
+	}
+
+	s, err := site.Open(ctx, cfg, l, o.Site)
+	if err != nil {
+		return err
+	}
+	p, err := s.Plan(ctx)
+	if err != nil {
+		return err
+	}
+	switch subject {
+	case "ptr":
+		return pointers(ctx, u, s, o)
+	case "zone":
+		return zone(u, p, name, o)
+	}
+	showOpen(u, p)
+	return nil
+}
+
+// subjectOf reads what is requested.
+func subjectOf(cfg *config.Config, words []string) (subject, name string, err error) {
+	if len(words) > 0 {
+		subject = words[0]
+	}
+	if len(words) > 1 {
+		name = words[1]
+	}
+	switch {
+	case subject == "" || subject == "ptr" && name == "" || subject == "zone" && name != "" || subject == "policy" && name != "":
+		return subject, name, nil
+	case subject == "zone":
+		return "", "", fmt.Errorf("request zone which? The config has %s", strings.Join(zoneNames(cfg), ", "))
+	case subject == "policy":
+		return "", "", fmt.Errorf("request policy of which domain?")
+	}
+	return "", "", fmt.Errorf("%q can't be requested, want ptr, zone NAME or policy DOMAIN", strings.Join(words, " "))
+}
+
+func zoneNames(cfg *config.Config) (names []string) {
+	for _, z := range cfg.Zones {
+		names = append(names, z.Name)
+	}
+	return names
+}
+
+// showOpen lists what only other people can do.
+func showOpen(u *term.UI, p *site.Plan) {
+	open := map[plan.Target][]plan.Change{}
+	for _, c := range p.Changes {
+		if c.Action == plan.Manual {
+			open[c.Target] = append(open[c.Target], c)
+		}
+	}
+	for _, party := range p.Parties {
+		changes := open[party.Target]
+		if len(changes) == 0 {
+			continue
+		}
+		command := ""
+		switch party.Target.Kind {
+		case mail.TargetReverse:
+			command = "mailpub request ptr"
+		case plan.TargetZone:
+			command = "mailpub request zone " + party.Target.Name
+		case mail.TargetWeb:
+			command = "mailpub request policy " + strings.TrimPrefix(changes[0].Key.Name, "mta-sts.")
+		}
+		fmt.Fprintf(u.Out, "%s  %s\n", u.Bold(party.Target.String()), u.Dim(command))
+		term.ShowChanges(u, changes)
+		fmt.Fprintln(u.Out)
+	}
+	if len(open) == 0 {
+		fmt.Fprintln(u.Out, "Nothing to ask of anybody.")
+	}
+}
+
+// policy prints a policy as it has to be served. RFC 8461 section 3.2 allows either
+// line end.
+func policy(u *term.UI, cfg *config.Config, domain string) error {
+	for _, d := range cfg.PlanSite().Domains {
+		if d.Name != mail.FQDN(domain) {
+			continue
+		}
+		policy := d.Policy()
+		if policy == nil {
+			return fmt.Errorf("%s has no MTA-STS policy in the config (domains: mta_sts: mode:)", domain)
+		}
+		_, err := fmt.Fprintln(u.Out, strings.Join(policy, "\n"))
+		return err
+	}
+	return fmt.Errorf("%q is not one of the domains in the config", domain)
+}
+
+// pointer is a PTR to ask for.
+type pointer struct{ Address, Name string }
+
+// pointers prints the letter to the provider of the connection.
+func pointers(ctx context.Context, u *term.UI, s *site.Site, o Options) error {
+	letter := struct {
+		Host     string
+		Pointers []pointer
+		Resolves bool
+	}{Host: strings.TrimSuffix(s.Spec().Host, ".")}
+	published, err := s.HostAddresses(ctx)
+	letter.Resolves = err == nil
+	for _, addr := range s.Spec().Public {
+		letter.Pointers = append(letter.Pointers, pointer{addr.String(), mail.ReverseName(addr)})
+		letter.Resolves = letter.Resolves && slices.Contains(published, addr)
+	}
+	return writeLetter(u.Out, "ptr", o.Lang, letter)
+}
+
+func writeLetter(w io.Writer, subject, lang string, data any) error {
+	t, err := template.ParseFS(letters, "letters/"+subject+"."+lang+".txt")
+	if err != nil {
+		return err
+	}
+	return t.Execute(w, data)
+}

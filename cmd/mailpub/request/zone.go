@@ -1,0 +1,109 @@
+package request
+
+import (
+	"fmt"
+	"io"
+	"slices"
+	"strings"
+
+	"github.com/mailpub/mailpub/cmd/mailpub/config"
+	"github.com/mailpub/mailpub/cmd/mailpub/site"
+	"github.com/mailpub/mailpub/cmd/mailpub/term"
+	"github.com/mailpub/mailpub/plan"
+	"github.com/mailpub/mailpub/plan/mail"
+	"github.com/mailpub/mailpub/providers/record"
+)
+
+// zone prints the records that a zone lacks, in the form that was asked for.
+func zone(u *term.UI, p *site.Plan, name string, o Options) error {
+	cfg := p.Site.Config()
+	i := slices.IndexFunc(cfg.Zones, func(z config.Zone) bool { return mail.FQDN(z.Name) == mail.FQDN(name) })
+	if i < 0 {
+		return fmt.Errorf("%q is not one of the zones in the config, want %s", name, strings.Join(zoneNames(cfg), " or "))
+	}
+	z := cfg.Zones[i]
+	asked, err := zoneRecords(p, z, o.All)
+	if err != nil {
+		return err
+	}
+	if len(asked.lines) == 0 {
+		fmt.Fprintf(u.Err, "Nothing to ask for: zone %s has all that it should (--all prints it anyway).\n", z.Name)
+		return nil
+	}
+	switch o.Form {
+	case "zone":
+		_, err = fmt.Fprintln(u.Out, strings.Join(asked.lines, "\n"))
+		return err
+	case "table":
+		return table(u.Out, asked.rows)
+	}
+	return writeLetter(u.Out, "zone", o.Lang, map[string]any{
+		"Zone":    z.Name,
+		"Host":    strings.TrimSuffix(p.Site.Spec().Host, "."),
+		"Lines":   asked.lines,
+		"Removed": asked.removed,
+	})
+}
+
+// records are those of a zone, in the forms that they are printed in.
+type records struct {
+	lines, removed []string
+	rows           [][]string
+}
+
+// zoneRecords returns the records that the zone should have and does not; all of them if all
+// is set.
+func zoneRecords(p *site.Plan, z config.Zone, all bool) (out records, err error) {
+	add := func(k plan.Key, lines []string) error {
+		name, rrtype, _, err := mail.SplitDNSKey(k)
+		if err != nil {
+			return err
+		}
+		file, err := record.ZoneFile(k, lines, z.TTL)
+		if err != nil {
+			return err
+		}
+		out.lines = append(out.lines, file...)
+		for _, l := range lines {
+			data, _ := mail.SplitRecordLine(l)
+			out.rows = append(out.rows, []string{name, rrtype, plan.Spell(z.TTL), data})
+		}
+		return nil
+	}
+	differs := map[plan.Key]plan.Change{}
+	for _, c := range p.Changes {
+		differs[c.Key] = c
+	}
+	for _, it := range p.Wanted(z.Name) {
+		c, open := differs[it.Key]
+		if !open && !all || it.Lines == nil {
+			continue
+		}
+		lines := it.Lines
+		if open && c.After != nil {
+			lines = c.After
+		}
+		if err := add(it.Key, lines); err != nil {
+			continue // a key that is not known yet: no record
+		}
+		if open && c.Before != nil {
+			removed, err := record.ZoneFile(it.Key, c.Before, z.TTL)
+			if err != nil {
+				return out, err
+			}
+			out.removed = append(out.removed, removed...)
+		}
+	}
+	return out, nil
+}
+
+// table prints rows in columns.
+func table(w io.Writer, rows [][]string) error {
+	t := term.NewTable(w)
+	for _, r := range append([][]string{{"name", "type", "ttl", "value"}}, rows...) {
+		if _, err := fmt.Fprintln(t, strings.Join(r, "\t")); err != nil {
+			return err
+		}
+	}
+	return t.Flush()
+}

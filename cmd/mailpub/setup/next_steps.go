@@ -1,0 +1,83 @@
+package setup
+
+import (
+	"fmt"
+	"os"
+	"path/filepath"
+	"runtime"
+	"strings"
+
+	"github.com/mailpub/mailpub/cmd/mailpub/config"
+	"github.com/mailpub/mailpub/cmd/mailpub/term"
+	"github.com/mailpub/mailpub/cmd/mailpub/unit"
+	"github.com/mailpub/mailpub/providers"
+)
+
+func (b *wizard) packaged() bool {
+	path, err := filepath.Abs(b.UI.ConfigFile)
+	if err != nil || !strings.HasPrefix(path, "/etc/") {
+		return false
+	}
+	_, err = os.Stat(unit.PackageState)
+	return err == nil
+}
+
+// unset names the variables of the environment that the config refers to and that are not set.
+func unset(cfg *config.Config) (names []string) {
+	for _, z := range cfg.Zones {
+		p, _ := providers.Lookup(z.Provider)
+		for _, s := range p.Settings {
+			name, ok := strings.CutPrefix(z.Settings[s.Name], "env:")
+			if _, there := os.LookupEnv(name); ok && s.Secret && !there && !strings.Contains(" "+strings.Join(names, " ")+" ", " "+name+" ") {
+				names = append(names, name)
+			}
+		}
+	}
+	return names
+}
+
+// steps says how it goes on: what to type next, in order.
+func (b *wizard) steps(cfg *config.Config) {
+	u := b.UI
+	type row struct{ command, why string }
+	var rows []row
+	add := func(command, why string) { rows = append(rows, row{command, why}) }
+	mailpub, packaged := "mailpub"+u.ConfigFlag()+" ", b.packaged()
+	for _, name := range unset(cfg) {
+		set := "export " + name + "=..."
+		if runtime.GOOS == "windows" {
+			set = `$env:` + name + ` = "..."`
+		}
+		add(set, "the secret, which the config only refers to")
+		if packaged {
+			add("echo "+name+"=... >>/etc/mailpub/environment", "the same, for the services")
+		}
+	}
+	add(mailpub+"plan", "shows what would change; it writes nothing")
+	switch {
+	case cfg.Service.Type == "receiver" && packaged:
+		add("systemctl enable --now mailpub-receive", "the mail server")
+	case cfg.Service.Type == "receiver":
+		add(mailpub+"receive", "the mail server: in another terminal, or as a service")
+	}
+	add(mailpub+"apply", "brings it about, MX last")
+	add(mailpub+"verify", "proves it")
+	if packaged && !needsRoot(cfg) {
+		add("systemctl enable --now mailpub", "keeps it so: watch, as a service")
+	} else {
+		add(mailpub+"service install", "keeps it so: watch, as a service")
+	}
+	width := 36
+	for _, r := range rows {
+		width = max(width, len(r.command))
+	}
+	fmt.Fprintf(u.Out, "\nWrote %s. Next:\n", u.Bold(u.ConfigFile))
+	for _, r := range rows {
+		fmt.Fprintf(u.Out, "  %s %s\n", term.Pad(r.command, width), u.Dim(r.why))
+	}
+}
+
+// needsRoot reports whether a site is looked at and mended by root alone.
+func needsRoot(cfg *config.Config) bool {
+	return cfg.Router.Protocol == "nftables" || cfg.Service.Type == "postfix"
+}

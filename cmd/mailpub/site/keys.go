@@ -1,0 +1,77 @@
+package site
+
+import (
+	"errors"
+	"fmt"
+
+	"github.com/mailpub/mailpub/cmd/mailpub/config"
+	"github.com/mailpub/mailpub/mailsvc/dkim"
+)
+
+// Key is a DKIM key of the config.
+type Key struct {
+	Domain    string
+	Selector  string
+	Algorithm string
+	File      string // with the private key
+	Record    string // with the public key; "" while there is no key
+}
+
+// Name is that of the key's record.
+func (k Key) Name() string { return k.Selector + "._domainkey." + k.Domain }
+
+// Keys lists the DKIM keys of a config. The error is that of a key that can't be read.
+func Keys(cfg *config.Config) ([]Key, error) {
+	var list []Key
+	for _, d := range cfg.Domains {
+		for _, k := range d.DKIM {
+			key, err := describeKey(cfg, d, k)
+			if err != nil {
+				return nil, err
+			}
+			list = append(list, key)
+		}
+	}
+	return list, nil
+}
+
+func describeKey(cfg *config.Config, d config.Domain, k config.DKIM) (Key, error) {
+	out := Key{Domain: d.Name, Selector: k.Selector, Algorithm: k.Algorithm, File: cfg.DKIMPath(d, k)}
+	key, err := readKey(cfg, d, k)
+	switch {
+	case errors.Is(err, dkim.ErrNoKey):
+		return out, nil
+	case err != nil:
+		return Key{}, err
+	}
+	out.Record = key.Record()
+	return out, nil
+}
+
+// readKey reads a key, which must be of the algorithm that the config says.
+func readKey(cfg *config.Config, d config.Domain, k config.DKIM) (dkim.Key, error) {
+	path := cfg.DKIMPath(d, k)
+	key, err := dkim.Load(path)
+	if err == nil && key.Algorithm() != k.Algorithm {
+		err = fmt.Errorf("DKIM key %s: is for %s, but the config says %s for selector %q of %s", path, key.Algorithm(), k.Algorithm, k.Selector, d.Name)
+	}
+	return key, err
+}
+
+// MakeKeys makes the DKIM keys that are missing, and tells of each (KeyMade).
+func (l *Lock) MakeKeys() error {
+	keys, err := Keys(l.cfg)
+	if err != nil {
+		return err
+	}
+	for _, k := range keys {
+		if k.Record != "" {
+			continue
+		}
+		if _, err := dkim.Make(k.File, k.Algorithm); err != nil {
+			return err
+		}
+		l.options.tell(KeyMade{k})
+	}
+	return nil
+}

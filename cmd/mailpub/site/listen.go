@@ -1,0 +1,97 @@
+package site
+
+import (
+	"context"
+	"fmt"
+	"net/netip"
+	"net/url"
+
+	"github.com/mailpub/mailpub/cmd/mailpub/config"
+	"github.com/mailpub/mailpub/cmd/mailpub/watch"
+	"github.com/mailpub/mailpub/nat"
+	"github.com/mailpub/mailpub/plan/mail"
+)
+
+// routerAddr is whose announcements to listen to.
+type routerAddr struct {
+	router, wan netip.Addr
+	none        bool // there is no router to listen to
+}
+
+// announcer is where the router is, as the last look had it; the latest alone.
+type announcer chan routerAddr
+
+// set notes whose announcements count from now on.
+func (a announcer) set(cfg *config.Config, r router) {
+	at := routerAddr{wan: r.wan}
+	if r.Router != nil {
+		at.router = r.Address()
+		at.none = !at.router.IsValid()
+	}
+	if u, err := url.Parse(cfg.Router.URL); err == nil && !at.router.IsValid() {
+		at.router, _ = netip.ParseAddr(u.Hostname())
+	}
+	at.none = at.none || at.router.IsLoopback() || cfg.Router.RouterKind() != mail.RouterProtocol
+
+	select {
+	case <-a:
+	default:
+	}
+	a <- at
+}
+
+// Listen hears the router's announcements from the first look on, until ctx is done. It begins anew
+// when the router is another one.
+func (m *Monitor) Listen(ctx context.Context, tell func(watch.Signal)) error {
+	at := routerAddr{none: true} // until the first look
+	failed := make(chan error, 1)
+	stop := func() {}
+	defer func() { stop() }()
+	for {
+		select {
+		case <-ctx.Done():
+			return nil
+		case err := <-failed:
+			return err
+		case now := <-m.announcer:
+			if now.router == at.router && now.none == at.none { // its address it announces itself
+				continue
+			}
+			stop()
+			at = now
+			stop = func() {}
+			if !at.none {
+				stop = m.listenTo(ctx, at, tell, failed)
+			}
+		}
+	}
+}
+
+// listenTo hears one router until stop is called.
+func (m *Monitor) listenTo(ctx context.Context, at routerAddr, tell func(watch.Signal), failed chan<- error) (stop func()) {
+	running, cancel := context.WithCancel(ctx)
+	ended := make(chan struct{})
+	l := nat.Listener{
+		Router:    at.router,
+		Address:   at.wan,
+		Interface: m.cfg.Router.Interface,
+		Logger:    m.options.logger(),
+	}
+	go func() {
+		defer close(ended)
+		if err := l.Run(running, func(e nat.Event) { tell(announced(e)) }); err != nil {
+			select {
+			case failed <- err:
+			default:
+			}
+		}
+	}()
+	return func() { cancel(); <-ended }
+}
+
+func announced(e nat.Event) watch.Signal {
+	kind := map[nat.Happening]watch.Kind{
+		nat.Restarted: watch.RouterRestarted, nat.Gone: watch.RouterGone, nat.AddressChanged: watch.AddressSeen,
+	}[e.What]
+	return watch.Signal{Kind: kind, Text: fmt.Sprintf("router %s: %s (%s)", e.Router, e.Why, e.Protocol)}
+}

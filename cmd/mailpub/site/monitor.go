@@ -1,0 +1,137 @@
+package site
+
+import (
+	"context"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/mailpub/mailpub/cmd/mailpub/config"
+	"github.com/mailpub/mailpub/cmd/mailpub/watch"
+	"github.com/mailpub/mailpub/nat/forward"
+	"github.com/mailpub/mailpub/plan"
+	"github.com/mailpub/mailpub/plan/mail"
+)
+
+// Monitor looks at one site again and again, repairs it, and hears its router, as watch does. Each
+// look and each repair opens the site anew. Look and Repair may not be called at the same time.
+type Monitor struct {
+	cfg       *config.Config
+	options   Options
+	announcer announcer
+
+	// Checks that send messages to people's mailboxes are run once a day, and until they pass.
+	messages []plan.Check // what they found
+	sent     time.Time
+}
+
+// NewMonitor returns the monitor of a site.
+func NewMonitor(cfg *config.Config, o Options) *Monitor {
+	return &Monitor{cfg: cfg, options: o, announcer: make(announcer, 1)}
+}
+
+// Look plans and verifies, and goes as far as it can.
+func (m *Monitor) Look(ctx context.Context) (f watch.Found) {
+	f.Report.Site = m.cfg.Site
+	l, err := m.options.backend(m.cfg).Read(ctx)
+	if err == nil {
+		err = m.survey(ctx, l, &f)
+	}
+	f.Err = err
+	if l != nil {
+		f.Leases, f.Renew = leases(l)
+	}
+	return f
+}
+
+func (m *Monitor) survey(ctx context.Context, l *plan.Ledger, f *watch.Found) error {
+	s, err := Open(ctx, m.cfg, l, m.options)
+	if err != nil {
+		return err
+	}
+	m.announcer.set(m.cfg, s.router)
+
+	f.Public = s.spec.Public
+	for _, p := range s.public {
+		for _, source := range p.seen {
+			if source.err == nil {
+				f.Sightings = append(f.Sightings, watch.Sighting{Source: source.name, Addr: source.addr})
+			}
+		}
+	}
+
+	p, err := s.Plan(ctx)
+	if p != nil {
+		f.Report.Changes, f.Unread = p.Changes, p.Failed
+		f.Mendable = repairable(p)
+	}
+	f.Report.Checks = m.verify(ctx, s)
+	mail.Causes(f.Report.Checks)
+	return err
+}
+
+// repairable are the kinds of repairs that a plan has something for.
+func repairable(p *Plan) (kinds []string) {
+	l := p.Site.ledger
+	for _, kind := range []string{watch.Router, watch.DNS, watch.Service} {
+		if slices.ContainsFunc(p.Changes, func(c plan.Change) bool { return restores(l, kind, c) }) {
+			kinds = append(kinds, kind)
+		}
+	}
+	if changes, err := mail.Following(p.Plan, p.Site.spec.Host, l); err != nil || slices.ContainsFunc(changes, plan.Change.Writes) {
+		kinds = append(kinds, watch.Address)
+	}
+	return kinds
+}
+
+// restores reports whether a change is a repair of a kind.
+func restores(l *plan.Ledger, kind string, c plan.Change) bool {
+	of := map[string]string{watch.Router: forward.Kind, watch.DNS: "dns", watch.Service: "service"}
+	return c.Key.Kind == of[kind] && l.Restores(c)
+}
+
+// messageEvery is how often a message is sent whose copy stays in a mailbox.
+const messageEvery = 24 * time.Hour
+
+// verify runs the checks. Those that leave a message in a mailbox are run once a day, and as long
+// as one of them fails; in between, what they found stands.
+func (m *Monitor) verify(ctx context.Context, s *Site) []plan.Check {
+	ids := messageIDs()
+	if s.cfg.Service.Maildir == "" { // else mailpub takes its own message away again
+		ids = append(ids, "mail.local", "mail.read")
+	}
+	is := func(c plan.Check) bool {
+		return slices.Contains(ids, c.ID) || strings.HasSuffix(c.Subject, fromOutside)
+	}
+	failing := slices.ContainsFunc(m.messages, func(c plan.Check) bool { return c.Status == plan.Fail })
+	if m.sent.IsZero() || failing || time.Since(m.sent) >= messageEvery {
+		checks := s.check(ctx, nil)
+		m.sent, m.messages = time.Now(), nil
+		for _, c := range checks {
+			if is(c) {
+				m.messages = append(m.messages, c)
+			}
+		}
+		return checks
+	}
+	return append(s.checkWithout(ctx, ids), m.messages...)
+}
+
+// leases lists the forwards of a ledger, and when the first of them has to be renewed.
+func leases(l *plan.Ledger) (all []watch.Lease, renew time.Time) {
+	for _, e := range l.Of(forward.Kind) {
+		if e.Text == nil {
+			continue
+		}
+		lease := watch.Lease{Key: e.Key}
+		if g := e.Grant; g != nil && g.Lifetime > 0 {
+			lease.Until = g.Expires()
+			half := g.At.Add(g.Lifetime/2 + time.Second) // from then on plan says so
+			if renew.IsZero() || half.Before(renew) {
+				renew = half
+			}
+		}
+		all = append(all, lease)
+	}
+	return all, renew
+}

@@ -1,0 +1,114 @@
+package site
+
+import (
+	"context"
+	"net/netip"
+
+	"github.com/mailpub/mailpub/cmd/mailpub/config"
+	"github.com/mailpub/mailpub/plan"
+	"github.com/mailpub/mailpub/providers/resolver"
+	"github.com/mailpub/mailpub/providers/zone"
+)
+
+// OpenFile opens the site of a config file for looking: nothing is locked, and nothing can be
+// written.
+func OpenFile(ctx context.Context, file string, o Options) (*Site, error) {
+	cfg, l, err := Load(ctx, file, o)
+	if err != nil {
+		return nil, err
+	}
+	return Open(ctx, cfg, l, o)
+}
+
+// Open opens a site for looking. It asks the router who it is, and the router and the sources that
+// the config names for the public address. A router that does not answer is no error: plans and
+// checks say so. The error is that of the probe's token, or ctx's.
+func Open(ctx context.Context, cfg *config.Config, l *plan.Ledger, o Options) (*Site, error) {
+	return open(ctx, cfg, l, nil, o)
+}
+
+// Open opens the site for writing. It is for one plan: open it anew for the next.
+func (l *Lock) Open(ctx context.Context) (*Site, error) {
+	return open(ctx, l.cfg, l.held.Ledger(), l, l.options)
+}
+
+func open(ctx context.Context, cfg *config.Config, l *plan.Ledger, lock *Lock, o Options) (*Site, error) {
+	resolver := newResolver(cfg)
+	own := finder{cfg: cfg, resolver: resolver}.ipv6(ctx)
+	client, err := NewProbe(ctx, cfg)
+	if err != nil {
+		return nil, err
+	}
+
+	find := finder{cfg: cfg, resolver: resolver, probe: client}
+	outside := make(chan []addressSource, 1)
+	go func() {
+		if cfg.Server.Public.IPv4 != auto {
+			outside <- nil
+			return
+		}
+		outside <- find.outside(ctx, false)
+	}()
+
+	spec := cfg.PlanSite(found(own)...)
+	r := openRouter(ctx, cfg, l, pinholeAddress(spec, l), o)
+	r.askWAN(ctx)
+	public := append(own, find.ipv4(r, <-outside)...)
+	if len(public) > len(own) {
+		spec = cfg.PlanSite(found(public)...)
+	}
+
+	spec.Shut = r.blockedPinholes(ctx, spec.ForwardItems())
+	if err := ctx.Err(); err != nil {
+		return nil, err
+	}
+	return &Site{
+		cfg:      cfg,
+		options:  o,
+		ledger:   l,
+		lock:     lock,
+		resolver: resolver,
+		pool:     &zone.Shared{},
+		router:   r,
+		public:   public,
+		spec:     spec,
+		server:   newServer(cfg, spec, o),
+		probe:    client,
+	}, nil
+}
+
+// openRouterOnly opens the site with its forwards alone, for writing: nobody but the router is
+// asked. It knows the public addresses that the config names.
+func (l *Lock) openRouterOnly(ctx context.Context) (*Site, error) {
+	kept := l.held.Ledger()
+	six := pinholeAddress(l.cfg.PlanSite(), kept)
+	r := openRouter(ctx, l.cfg, kept, six, l.options)
+	if r.err != nil {
+		return nil, r.err
+	}
+
+	spec := l.cfg.PlanSite(six)
+	spec.Shut = r.blockedPinholes(ctx, spec.ForwardItems())
+	return &Site{
+		cfg:      l.cfg,
+		options:  l.options,
+		ledger:   kept,
+		lock:     l,
+		resolver: newResolver(l.cfg),
+		pool:     &zone.Shared{},
+		router:   r,
+		spec:     spec,
+		server:   newServer(l.cfg, spec, l.options),
+	}, nil
+}
+
+func newResolver(cfg *config.Config) *resolver.Resolver {
+	return &resolver.Resolver{Servers: cfg.Verify.Resolvers}
+}
+
+// PublicIPv6 returns the mail server's public IPv6 address, found out where the config says auto;
+// the zero address where it has none.
+func PublicIPv6(ctx context.Context, cfg *config.Config) netip.Addr {
+	own := finder{cfg: cfg, resolver: newResolver(cfg)}.ipv6(ctx)
+	return cfg.PlanSite(found(own)...).IPv6()
+}

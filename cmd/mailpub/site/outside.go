@@ -1,0 +1,143 @@
+package site
+
+import (
+	"context"
+	"errors"
+	"slices"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/mailpub/mailpub/mailsvc/probe"
+	"github.com/mailpub/mailpub/plan"
+)
+
+// Ids of what a probe may report. Anything else in its answer is not believed.
+var (
+	outsidePorts = []string{"port.outside", "port.undeclared"}
+	outsideMail  = []string{"smtp.banner", "smtp.starttls", "account.postmaster", "account.abuse", "relay.open", "relay.spoof", "relay.sender", "relay.recipient"}
+)
+
+// messageIDs are the ids of what a message from the probe shows.
+func messageIDs() []string { return []string{"mail.outside", "port.source"} }
+
+// probeRun is one run of the probe, shared by the checks that need it.
+type probeRun struct {
+	site    *Site
+	message bool // have a message sent
+
+	once   sync.Once
+	answer probe.Answer
+	err    error
+}
+
+// ask asks the probe, once for all checks.
+func (r *probeRun) ask(ctx context.Context) (probe.Answer, error) {
+	r.once.Do(func() {
+		spec := r.site.spec
+		request := probe.Request{Hostname: strings.TrimSuffix(spec.Host, "."), Message: r.message}
+		for _, f := range spec.Forwards {
+			if f.Proto == "tcp" {
+				request.Ports = append(request.Ports, probe.Port{Name: f.Name, Number: f.Port})
+			}
+		}
+		if r.message {
+			request.Domains = domainNames(spec)
+		}
+		r.answer, r.err = askProbe(ctx, r.site.probe, request)
+	})
+	return r.answer, r.err
+}
+
+const hintProbe = "see that mailpub probe serve runs there, and that its port can be reached; mailpub probe test tells when it answers"
+
+// unseen are the checks that can't be known without a probe: what answers at the public address from
+// inside, or does not, is the router's doing, and not what strangers meet.
+func unseen() []plan.Checker {
+	one := func(area, id, subject, why, hint string) plan.Checker {
+		return plan.Checker{Area: area, IDs: []string{id}, Run: func(context.Context) []plan.Check {
+			return []plan.Check{{ID: id, Subject: subject, Status: plan.Skip, Got: why, Hint: hint, Reason: plan.ReasonUnseen}}
+		}}
+	}
+	return []plan.Checker{
+		one("router", "port.outside", "every forward", "no probe is in the config, and from inside nothing shows whether a port is open outside",
+			"run mailpub probe serve on a machine elsewhere and name it under verify.probe (docs/probe.md)"),
+		one("mail", "mail.outside", "a message from outside", "no probe is in the config to send one", "see port.outside; or send one from a mailbox elsewhere"),
+	}
+}
+
+// outsideChecks are the checks from the probe; where the config has none, that this can't be
+// known. A message is sent only where only, as in plan.Pick, asks for something that takes one.
+func (s *Site) outsideChecks(only []string) []plan.Checker {
+	if s.probe == nil {
+		return unseen()
+	}
+	run := &probeRun{site: s, message: len(only) == 0 || slices.ContainsFunc(append(messageIDs(), outsideMail...), func(id string) bool {
+		return slices.Contains(only, id) || slices.Contains(only, "mail")
+	})}
+	timeout := 2*time.Minute + busyPause
+	ports := plan.Checker{Area: "router", IDs: outsidePorts, Timeout: timeout, Run: func(ctx context.Context) []plan.Check {
+		return run.report(ctx, outsidePorts)
+	}}
+	if !run.message {
+		return []plan.Checker{ports}
+	}
+	return []plan.Checker{
+		ports,
+		{Area: "mail", IDs: messageIDs(), Also: outsideMail, Timeout: timeout, Run: func(ctx context.Context) []plan.Check {
+			found := run.report(ctx, outsideMail)
+			if run.err != nil {
+				return run.unknown(messageIDs()...)
+			}
+			return append(found, s.mailFacts().CheckMessage(ctx, domainNames(s.spec)[0], run.answer.Hops, run.answer.Word, run.answer.From)...)
+		}},
+	}
+}
+
+// fromOutside ends the subject of what the probe found where others look too.
+const fromOutside = ", from outside"
+
+// report returns what the probe found under some ids.
+func (r *probeRun) report(ctx context.Context, ids []string) (found []plan.Check) {
+	answer, err := r.ask(ctx)
+	if err != nil {
+		return r.unknown(ids...)
+	}
+	for _, c := range answer.Checks {
+		if slices.Contains(ids, c.ID) && slices.Contains([]plan.Status{plan.Pass, plan.Warn, plan.Fail, plan.Skip}, c.Status) {
+			if !strings.HasPrefix(c.ID, "port.") {
+				c.Subject += fromOutside
+			}
+			found = append(found, c)
+		}
+	}
+	return found
+}
+
+func (r *probeRun) unknown(ids ...string) (found []plan.Check) {
+	for _, id := range ids {
+		found = append(found, plan.Check{
+			ID:      id,
+			Subject: "from outside",
+			Status:  plan.Skip,
+			Got:     r.err.Error(),
+			Hint:    hintProbe,
+			Reason:  plan.ReasonUnseen,
+		})
+	}
+	return found
+}
+
+// answersOutside is the gate before MX where there is a probe: the mail host answers outside.
+func (s *Site) answersOutside(ctx context.Context) error {
+	answer, err := askProbe(ctx, s.probe, probe.Request{Hostname: strings.TrimSuffix(s.spec.Host, "."), Ports: []probe.Port{{Name: "smtp", Number: 25}}})
+	if err != nil {
+		return err
+	}
+	for _, c := range answer.Checks {
+		if c.ID == "port.outside" && c.Status != plan.Pass {
+			return errors.New(c.Subject + ", seen from outside: " + c.Got)
+		}
+	}
+	return nil
+}

@@ -1,0 +1,169 @@
+package site
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"time"
+
+	"github.com/mailpub/mailpub/mailsvc/dkim"
+	"github.com/mailpub/mailpub/mailsvc/smtpclient"
+	"github.com/mailpub/mailpub/nat/forward"
+	"github.com/mailpub/mailpub/plan"
+	"github.com/mailpub/mailpub/plan/mail"
+)
+
+// Plan is what differs between a site and its config, with what carries it out.
+type Plan struct {
+	*plan.Plan
+	Site    *Site
+	Parties []Party // in the plan's order
+}
+
+// Wanted returns what is wanted of a zone of the config; nil where there is no such zone.
+func (p *Plan) Wanted(zone string) []plan.Item {
+	for _, party := range p.Parties {
+		if party.Target == mail.ZoneTarget(zone) {
+			return party.Wanted
+		}
+	}
+	return nil
+}
+
+// parties are those of package plan.
+func parties(list []Party) (out []plan.Party) {
+	for _, p := range list {
+		out = append(out, p.Party)
+	}
+	return out
+}
+
+// Plan makes the plan of the site as the config wants it. It writes nothing. A party that can't be
+// read is in Failed; the error is that of a secret, a key, or a public address that is not known.
+func (s *Site) Plan(ctx context.Context) (*Plan, error) {
+	list, err := s.openParties(ctx)
+	if err != nil {
+		return nil, err
+	}
+	spec, err := s.signing()
+	if err != nil {
+		return nil, err
+	}
+	s.certificates(ctx, &spec)
+	for _, p := range s.public {
+		if p.err != nil {
+			return nil, p.err
+		}
+	}
+	desired, err := spec.Desired()
+	if err != nil {
+		return nil, err
+	}
+	desire(list, desired, s.server)
+
+	p, err := s.makePlan(ctx, list)
+	if err != nil {
+		return nil, err
+	}
+	s.dnsFacts().RefuseSPF(ctx, p.Changes)
+	return p, nil
+}
+
+// PlanRemoval makes the plan that takes away what mailpub put in place, as the ledger has it.
+func (s *Site) PlanRemoval(ctx context.Context) (*Plan, error) {
+	list, err := s.openParties(ctx)
+	if err != nil {
+		return nil, err
+	}
+	return s.makePlan(ctx, list)
+}
+
+// planForwards makes the plan of the router alone.
+func (s *Site) planForwards(ctx context.Context) (*Plan, error) {
+	r := s.routerParty()
+	r.Wanted = s.spec.ForwardItems()
+	return s.makePlan(ctx, []Party{r})
+}
+
+// makePlan reads the parties and compares.
+func (s *Site) makePlan(ctx context.Context, list []Party) (*Plan, error) {
+	p, err := plan.Make(ctx, parties(list), s.ledger, time.Now())
+	if err != nil {
+		return nil, err
+	}
+	applyChangeLimits(list, p.Changes)
+	return &Plan{Plan: p, Site: s, Parties: list}, nil
+}
+
+// signing returns the site's spec with what DNS is to say of the domains' DKIM keys.
+func (s *Site) signing() (mail.Spec, error) {
+	spec := s.spec
+	spec.Domains = slices.Clone(s.spec.Domains)
+	for i, d := range s.cfg.Domains {
+		spec.Domains[i].DKIM = slices.Clone(s.spec.Domains[i].DKIM)
+		for j, k := range d.DKIM {
+			key, err := readKey(s.cfg, d, k)
+			switch {
+			case errors.Is(err, dkim.ErrNoKey):
+				spec.Domains[i].DKIM[j].Missing = "there is no key yet: mailpub apply makes it and publishes this; mailpub dkim --make makes it now"
+			case err != nil:
+				return spec, err
+			default:
+				spec.Domains[i].DKIM[j].Text = key.Record()
+			}
+		}
+	}
+	return spec, nil
+}
+
+// certificates fills in what DNS is to say of the mail host's keys, where the config asks
+// for that: it asks the mail server, and whether the zone is signed.
+func (s *Site) certificates(ctx context.Context, spec *mail.Spec) {
+	d := s.cfg.Server.DANE
+	if d.Certificate == "" {
+		return
+	}
+	for _, from := range []string{d.Certificate, d.Next} {
+		if from == "" {
+			continue
+		}
+		digest, err := s.keyDigest(ctx, from)
+		if err != nil {
+			spec.DANE.Missing = "the key is not known, so nothing is published: " + err.Error()
+			return
+		}
+		spec.DANE.Digests = append(spec.DANE.Digests, digest)
+	}
+	spec.Zones = slices.Clone(s.spec.Zones)
+	for i, z := range spec.Zones {
+		if mail.Within(spec.Host, z.Name) {
+			spec.Zones[i].Unsigned = s.dnsFacts().Unsigned(ctx, z.Name)
+		}
+	}
+}
+
+// servedCertificate stands for the certificate that the mail server shows.
+const servedCertificate = "served"
+
+func (s *Site) keyDigest(ctx context.Context, from string) (string, error) {
+	if from != servedCertificate {
+		return smtpclient.KeyDigest(s.cfg.Path(from))
+	}
+	served, err := smtpclient.Served(ctx, nil, s.SMTPAddr(), s.cfg.Server.Hostname)
+	if err != nil {
+		return "", fmt.Errorf("asked at %s: %w", s.SMTPAddr(), err)
+	}
+	return smtpclient.CertificateDigest(served[0]), nil
+}
+
+// Unlisted are the forwards that a plan would make on a router that can't say whether it has them.
+func (p *Plan) Unlisted() (list []plan.Change) {
+	r := p.Site.router
+	for _, c := range p.Changes {
+		if c.Action == plan.Create && c.Key.Kind == forward.Kind && r.Router != nil && !r.Lists(c.Key) {
+			list = append(list, c)
+		}
+	}
+	return list
+}

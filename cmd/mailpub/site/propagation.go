@@ -1,0 +1,48 @@
+package site
+
+import (
+	"context"
+	"fmt"
+	"strings"
+	"time"
+
+	"github.com/mailpub/mailpub/plan"
+	"github.com/mailpub/mailpub/providers/dnscheck"
+)
+
+// WaitPropagated waits until the name servers of the zones have what a plan wrote to DNS, for as
+// long as wait, and returns how long resolvers may keep the old answers. It tells who has old
+// answers (PropagationWait), and the result (Propagation). Where they do not agree in time, that is
+// no failure of Apply: all is written. The site's lock may be closed meanwhile.
+func (s *Site) WaitPropagated(ctx context.Context, changes []plan.Change, wait time.Duration) (out dnscheck.Settled) {
+	var written []plan.Change
+	for _, c := range changes {
+		if c.Key.Kind == "dns" && c.Writes() {
+			written = append(written, c)
+		}
+	}
+	if len(written) == 0 {
+		return out
+	}
+
+	waiting, cancel := context.WithTimeout(ctx, wait)
+	defer cancel()
+	last := ""
+	out = s.dnsFacts().Settle(waiting, written, func(behind []dnscheck.Behind) {
+		if text := Behind(behind); text != last {
+			s.options.tell(PropagationWait{behind})
+			last = text
+		}
+	})
+	s.options.tell(Propagation{out})
+	return out
+}
+
+// Behind says which name servers have old answers.
+func Behind(behind []dnscheck.Behind) string {
+	var servers []string
+	for _, b := range behind {
+		servers = append(servers, b.Server)
+	}
+	return fmt.Sprintf("%s: it still says something else of %s", strings.Join(servers, ", "), behind[0].Key.Name)
+}

@@ -1,0 +1,112 @@
+// Package site is the application: one mail site, and everything that can be asked of it or
+// written for it. Open it, make its plan, apply that, verify it, move it, repair it.
+//
+// It wires a config to providers, nat and mailsvc, and keeps the ledger. It returns results and
+// calls an event function; it prints nothing, asks nobody, reads no flags and knows no colours.
+// The command line, watch, reports, a fleet and tests use it, and nothing beside it.
+package site
+
+import (
+	"context"
+	"log/slog"
+	"net/http"
+	"net/netip"
+	"strings"
+
+	"github.com/mailpub/mailpub/cmd/mailpub/config"
+	"github.com/mailpub/mailpub/mailsvc"
+	"github.com/mailpub/mailpub/mailsvc/probe"
+	"github.com/mailpub/mailpub/plan"
+	"github.com/mailpub/mailpub/plan/mail"
+	"github.com/mailpub/mailpub/providers/resolver"
+	"github.com/mailpub/mailpub/providers/zone"
+)
+
+// Options are what a site is opened with beside its config. The zero value will do.
+type Options struct {
+	Logger     *slog.Logger // every step; nil for none
+	HTTPClient *http.Client // carries the calls of DNS providers; nil for one of their own
+	Backend    plan.Backend // keeps the ledger and its lock; nil for files beside the config
+	Event      func(Event)  // progress of what takes its time, one call after the other; may be nil
+
+	// StartReceiver starts the bundled receiver for the time of a verification, where it is the
+	// site's mail server and nothing listens. started says whether it did. Nil: it is not started.
+	StartReceiver func(ctx context.Context, s *Site) (stop func(), started bool)
+}
+
+func (o Options) logger() *slog.Logger {
+	if o.Logger == nil {
+		return slog.New(slog.DiscardHandler)
+	}
+	return o.Logger
+}
+
+func (o Options) tell(e Event) {
+	if o.Event != nil {
+		o.Event(e)
+	}
+}
+
+// Site is an opened site: the router was asked who it is, and the public address is known, or why
+// not. It is valid from the moment that Open returns it and does not change. Its methods may not be
+// called concurrently.
+type Site struct {
+	cfg      *config.Config
+	options  Options
+	ledger   *plan.Ledger
+	lock     *Lock // nil for a site that was opened for looking
+	resolver *resolver.Resolver
+	pool     *zone.Shared // what zones at the same name server share
+
+	router router
+	public []publicAddress // what was found out where the config says auto
+	spec   mail.Spec
+	server mailsvc.Server
+	probe  *probe.Client // nil without one
+}
+
+// Config returns the site's config.
+func (s *Site) Config() *config.Config { return s.cfg }
+
+// Spec returns what the config wants, with the public addresses that were found out.
+func (s *Site) Spec() mail.Spec { return s.spec }
+
+// SMTPAddr is where the mail server answers on the LAN.
+func (s *Site) SMTPAddr() string { return smtpAddr(s.cfg, s.spec) }
+
+func smtpAddr(cfg *config.Config, spec mail.Spec) string {
+	return netip.AddrPortFrom(spec.Address, uint16(cfg.SMTPPort())).String()
+}
+
+// domainNames returns the mail domains as addresses have them.
+func domainNames(spec mail.Spec) (names []string) {
+	for _, d := range spec.Domains {
+		names = append(names, strings.TrimSuffix(d.Name, "."))
+	}
+	return names
+}
+
+// PublicAddress is an address at which mail is to come in.
+type PublicAddress struct {
+	Addr    netip.Addr
+	Sources string // "as the router says", where it was found out
+}
+
+// PublicAddresses returns the site's public addresses; none where they are not known.
+func (s *Site) PublicAddresses() (list []PublicAddress) {
+	for _, addr := range s.spec.Public {
+		one := PublicAddress{Addr: addr}
+		for _, p := range s.public {
+			if p.err == nil && p.addr == addr {
+				one.Sources = p.sources()
+			}
+		}
+		list = append(list, one)
+	}
+	return list
+}
+
+// HostAddresses returns the addresses of the mail host as the resolver has them now.
+func (s *Site) HostAddresses(ctx context.Context) ([]netip.Addr, error) {
+	return s.resolver.Addresses(ctx, s.spec.Host)
+}

@@ -1,0 +1,59 @@
+package site
+
+import (
+	"context"
+
+	"github.com/mailpub/mailpub/nat"
+	"github.com/mailpub/mailpub/nat/hostfirewall"
+	"github.com/mailpub/mailpub/plan"
+)
+
+// RouterStatus is how the router is: its protocols, its address and the wanted forwards.
+type RouterStatus struct {
+	nat.Report
+	Firewall []hostfirewall.Finding `json:"firewall"` // of this machine, where it is the mail server
+}
+
+// RouterStatus looks at the router. The error is that of a router that does not answer.
+func (s *Site) RouterStatus(ctx context.Context) (RouterStatus, error) {
+	if s.router.err != nil {
+		return RouterStatus{}, s.router.err
+	}
+	report, err := s.router.Look(ctx, s.spec.ForwardItems())
+	if err != nil {
+		return RouterStatus{}, err
+	}
+	return RouterStatus{Report: report, Firewall: hostfirewall.Inspect(ctx, s.spec.ForwardItems())}, nil
+}
+
+// RouterScript returns the forwards as text for nft(8), where the router is nftables.
+func (s *Site) RouterScript(ctx context.Context) (string, error) {
+	if s.router.err != nil {
+		return "", s.router.err
+	}
+	return s.router.Script(ctx)
+}
+
+// RouterProtocol is the protocol that the router is asked by; "" for a router that does not answer.
+func (s *Site) RouterProtocol() string {
+	if s.router.err != nil {
+		return ""
+	}
+	return s.router.Protocol()
+}
+
+// Drift is what is no longer as it should be.
+type Drift struct {
+	Report plan.Report
+	Failed []plan.PartyError // parties that could not be read
+}
+
+// Drift plans and verifies. It writes nothing.
+func (s *Site) Drift(ctx context.Context) (Drift, error) {
+	p, err := s.Plan(ctx)
+	if err != nil {
+		return Drift{}, err
+	}
+	report := plan.Report{Site: s.cfg.Site, Checks: s.check(ctx, nil), Changes: p.Changes, Drift: true}
+	return Drift{Report: report, Failed: p.Failed}, ctx.Err()
+}

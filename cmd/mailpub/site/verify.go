@@ -1,0 +1,114 @@
+package site
+
+import (
+	"context"
+	"slices"
+	"strings"
+
+	"github.com/mailpub/mailpub/cmd/mailpub/explain"
+	mailcheck "github.com/mailpub/mailpub/mailsvc/check"
+	routercheck "github.com/mailpub/mailpub/nat/check"
+	"github.com/mailpub/mailpub/nat/hostfirewall"
+	"github.com/mailpub/mailpub/plan"
+	"github.com/mailpub/mailpub/providers/dnscheck"
+)
+
+// Verify runs the checks of some areas and ids, all when only is empty. Where the bundled receiver
+// does not run it is started for that time, if Options can. What can't be known from here is
+// plan.Skip, with the reason.
+func (s *Site) Verify(ctx context.Context, only []string) []plan.Check {
+	checks, started := s.checkWithReceiver(ctx, only, func() { s.options.tell(ChecksStarted{}) })
+	s.options.tell(ChecksEnded{})
+	if started {
+		markTemporaryReceiver(checks, s.SMTPAddr())
+	}
+	return checks
+}
+
+// checkWithReceiver runs checks while the receiver runs. begin is called when it does.
+func (s *Site) checkWithReceiver(ctx context.Context, only []string, begin func()) (checks []plan.Check, started bool) {
+	stop := func() {}
+	if s.options.StartReceiver != nil {
+		stop, started = s.options.StartReceiver(ctx, s)
+	}
+	defer stop()
+	begin()
+	return s.check(ctx, only), started
+}
+
+// check runs the checks of some areas and ids, all when only is empty.
+func (s *Site) check(ctx context.Context, only []string) []plan.Check {
+	checkers := s.checkers(only)
+	checks := plan.RunChecks(ctx, checkers)
+	s.firewall(ctx, checks)
+	for _, word := range only {
+		reports := func(c plan.Checker) bool { return slices.Contains(slices.Concat(c.IDs, c.Also), word) }
+		if explain.Area(word) == "" || slices.ContainsFunc(checkers, reports) {
+			continue
+		}
+		checks = append(checks, plan.Check{
+			ID:      word,
+			Subject: s.cfg.Site,
+			Status:  plan.Skip,
+			Got:     "nothing in the config calls for it",
+			Hint:    "mailpub verify --explain " + word + " says what it looks at",
+		})
+	}
+	return checks
+}
+
+// checkWithout runs all checks but some, and those that have the probe send a message.
+func (s *Site) checkWithout(ctx context.Context, ids []string) []plan.Check {
+	var only []string
+	for _, id := range explain.IDs() {
+		if !slices.Contains(ids, id) {
+			only = append(only, id)
+		}
+	}
+	checks := plan.RunChecks(ctx, plan.Pick(s.allCheckers(outsidePorts), only))
+	s.firewall(ctx, checks)
+	return checks
+}
+
+// checkers are the checks of every package for the site.
+func (s *Site) checkers(only []string) []plan.Checker {
+	return plan.Pick(s.allCheckers(only), only)
+}
+
+// allCheckers are those of every package; outside says which are to be had from the probe.
+func (s *Site) allCheckers(outside []string) []plan.Checker {
+	return slices.Concat(mailcheck.Checkers(s.mailFacts()), routercheck.Checkers(s.routerFacts()), s.outsideChecks(outside), s.publicChecks(),
+		dnscheck.Checks(s.published()), s.policies().Checks(s.spec.Domains))
+}
+
+// markTemporaryReceiver says of the check that found a listener at addr that it was only the
+// receiver that verify started, whatever the firewall does with it.
+func markTemporaryReceiver(checks []plan.Check, addr string) {
+	for i, c := range checks {
+		found := c.Status == plan.Pass || c.Status == plan.Warn
+		if c.ID == "port.inside" && found && strings.HasSuffix(c.Subject, " "+addr) {
+			checks[i].Status = plan.Warn
+			checks[i].Reason = plan.ReasonStandIn
+			checks[i].Got = "only the receiver that stands in while verify runs"
+			checks[i].Hint = "nothing takes mail between checks: start mailpub receive, and let the system keep it running"
+		}
+	}
+}
+
+// firewall says of ports that listen whether this host's own firewall keeps the outside
+// from them: a connection from here does not meet it.
+func (s *Site) firewall(ctx context.Context, checks []plan.Check) {
+	wanted := s.spec.ForwardItems()
+	for i, f := range hostfirewall.Inspect(ctx, wanted) {
+		if f.State != "blocked" {
+			continue
+		}
+		for j, c := range checks {
+			if c.ID == "port.inside" && c.Status == plan.Pass && strings.HasSuffix(c.Subject, " "+strings.Join(wanted[i].Lines, "")) {
+				checks[j].Status = plan.Warn
+				checks[j].Hint = f.Hint
+				checks[j].Got = "listens, but this host's firewall keeps the outside from it: " + f.Why
+			}
+		}
+	}
+}

@@ -1,0 +1,69 @@
+package term
+
+import (
+	"context"
+	"errors"
+	"fmt"
+
+	"github.com/mailpub/mailpub/cmd/mailpub/config"
+	"github.com/mailpub/mailpub/cmd/mailpub/site"
+	"github.com/mailpub/mailpub/nat"
+	"github.com/mailpub/mailpub/plan"
+)
+
+// Complain prints an error, and one line of what to do next where that is known. documented names a
+// field of the config among mistakes that mailpub explain knows; "" for none.
+func Complain(u *UI, err error, documented func(config.Errors) string) {
+	var mistakes config.Errors
+	if errors.As(err, &mistakes) {
+		fmt.Fprintln(u.Err, Clean(mistakes.Error()))
+		fmt.Fprintf(u.Err, "mailpub: %s in %s; nothing was done\n", Count(len(mistakes), "mistake"), u.ConfigFile)
+		if key := documented(mistakes); key != "" {
+			fmt.Fprintf(u.Err, "  next: mailpub explain %s\n", key)
+		}
+		return
+	}
+
+	fmt.Fprintf(u.Err, "mailpub: %s\n", Clean(err.Error()))
+	if next := nextStep(u, err); next != "" {
+		fmt.Fprintf(u.Err, "  next: %s\n", next)
+	}
+}
+
+// nextStep says in one line what to do about an error, where that is known.
+func nextStep(u *UI, err error) string {
+	var gate plan.GateError
+	switch {
+	case errors.Is(err, context.Canceled) || u.Stopped != nil && u.Stopped() != nil:
+		return "what was done is in the ledger; run apply again to go on"
+	case errors.Is(err, site.ErrStillOld), errors.Is(err, site.ErrNotMoved):
+		return "mend that, then run apply --cutover again; it goes on from here. To go back, put the old data into the config"
+	case errors.Is(err, nat.ErrDoubleNAT):
+		return "forward the ports in the outer router too and set router.behind_nat, or ask the provider for a public address; server.public.ipv4 is what is seen from outside"
+	case errors.As(err, &gate):
+		return "start the mail server (the bundled one: mailpub receive), then run apply again; it goes on from here"
+	case errors.Is(err, plan.ErrConsent):
+		return "look at the lines marked \"not mailpub's\" and run apply --adopt to take them over; destroy puts them back"
+	case errors.Is(err, site.ErrNotAsFound):
+		return "change the config until the plan is empty, or run apply --adopt to bring about what it says; destroy puts things back"
+	case errors.Is(err, plan.ErrStale):
+		return "run plan again, look at it, and apply the new one"
+	case errors.Is(err, plan.ErrLocked):
+		return "wait for it to end, or end it"
+	case errors.Is(err, ErrNoTerminal):
+		return "say --yes to carry out the plan without a question"
+	case errors.Is(err, nat.ErrRefused):
+		return "allow low ports in the router's UPnP settings, or forward them there by hand and set router.protocol: manual"
+	case errors.Is(err, nat.ErrConflict):
+		return "remove the other forward in the router, or give this one another port"
+	case errors.Is(err, nat.ErrOtherHost):
+		return "run mailpub on the mail server itself, or forward the ports by hand and set router.protocol: manual"
+	case errors.Is(err, nat.ErrSeveralRouters):
+		return "set router.url or router.interface to the one that has the public address"
+	case errors.Is(err, site.ErrPublicAddress):
+		return "set it to the address that the provider gave you"
+	case errors.Is(err, nat.ErrNoRouter):
+		return "switch UPnP, PCP or NAT-PMP on in the router, or set router.protocol: manual"
+	}
+	return ""
+}

@@ -1,0 +1,184 @@
+package term
+
+import (
+	"fmt"
+	"strings"
+
+	"github.com/mailpub/mailpub/cmd/mailpub/site"
+	"github.com/mailpub/mailpub/plan"
+)
+
+// ShowPlan prints a plan: a group for each party, manual steps last, and the sum.
+func ShowPlan(u *UI, p *site.Plan) {
+	w := u.Text()
+	fmt.Fprintf(w, "%s\n\n", Headline(p.Site))
+	byHand := plan.Target{Kind: "by hand"} // manual steps, of all parties
+	groups := map[plan.Target][]plan.Change{}
+	for _, c := range p.Changes {
+		t := c.Target
+		if c.Action == plan.Manual {
+			t = byHand
+		}
+		groups[t] = append(groups[t], c)
+	}
+
+	about := map[plan.Target]string{}
+	var order []plan.Target
+	for _, party := range p.Parties {
+		about[party.Target] = Clean(party.About)
+		order = append(order, party.Target)
+	}
+	for _, c := range p.Changes { // parties that left the config
+		if _, known := about[c.Target]; !known {
+			about[c.Target] = ""
+			order = append(order, c.Target)
+		}
+	}
+
+	for _, t := range append(order, byHand) {
+		if len(groups[t]) == 0 {
+			continue
+		}
+		name := t.String()
+		title := u.Bold(name)
+		if about[t] != "" {
+			title += "  " + u.Dim(u.Wrap(about[t], len(name)+2))
+		}
+		fmt.Fprintln(w, title)
+		ShowChanges(u, groups[t])
+		fmt.Fprintln(w)
+	}
+	fmt.Fprintln(w, Sum(u, p.Plan))
+}
+
+// Headline says in one line which site this is.
+func Headline(s *site.Site) string {
+	cfg := s.Config()
+	var addresses []string
+	for _, a := range s.PublicAddresses() {
+		text := a.Addr.String()
+		if a.Sources != "" {
+			text += " (" + Clean(a.Sources) + ")"
+		}
+		addresses = append(addresses, text)
+	}
+	public := "no public address known"
+	if len(addresses) > 0 {
+		public = "public address " + strings.Join(addresses, ", ")
+	}
+	return fmt.Sprintf("%s: %s at %s, %s", cfg.Site, cfg.Server.Hostname, cfg.Server.Address, public)
+}
+
+// columns of the lists that are printed, and the width that a name or text has at most
+// before it pushes what follows.
+const (
+	lineWidth = 100
+	nameWidth = 40
+	textWidth = 34
+)
+
+// ShowChanges prints changes, a line each: sign, name, text, reason. A reason that does
+// not fit goes on a line of its own, and one that several have in common is said once.
+func ShowChanges(u *UI, changes []plan.Change) {
+	w := u.Text()
+	name, text := 0, 0
+	for _, c := range changes {
+		name = max(name, min(len(c.Key.Name), nameWidth))
+		text = max(text, min(len(textOf(c)), textWidth))
+	}
+	reason := ""
+	for _, c := range changes {
+		line, why := changeLine(u, c, name, text), Clean(c.Reason)
+		if why == reason {
+			why = ""
+		}
+		reason = Clean(c.Reason)
+		used := 4 + max(name, len(c.Key.Name)) + 2 + max(text, len(textOf(c))) + 2
+		if why != "" && used+len(why) <= lineWidth {
+			line += "  " + u.Dim(why)
+			why = ""
+		}
+		fmt.Fprintf(w, "  %s\n", strings.TrimRight(line, " "))
+		note := func(style func(string) string, text string) {
+			if text != "" {
+				fmt.Fprintf(w, "      %s\n", style(u.Wrap(Clean(text), 6)))
+			}
+		}
+		if c.Before != nil && (c.Action == plan.Update || c.Action == plan.Manual) && !c.Renew {
+			note(u.Dim, "now "+strings.Join(c.Before, ", "))
+		}
+		note(u.Dim, why)
+		if c.Adopt {
+			note(u.Yellow, "not mailpub's: apply takes it over only with your consent (--adopt)")
+		}
+	}
+}
+
+// changeLine is a change on one line: its sign, its name and what it becomes.
+func changeLine(u *UI, c plan.Change, name, text int) string {
+	return fmt.Sprintf("%s %s  %s", sign(u, c.Action), Pad(Clean(c.Key.Name), name), Pad(textOf(c), text))
+}
+
+// longText is the length from which a text is shown without its middle: nobody reads a key.
+const longText = 160
+
+// textOf is what a change puts in place, or takes away, as it is shown. What a person has to
+// enter is shown whole.
+func textOf(c plan.Change) string {
+	text := wholeText(c)
+	if len(text) > longText && c.Action != plan.Manual {
+		text = text[:60] + "..." + text[len(text)-30:]
+	}
+	return text
+}
+
+func wholeText(c plan.Change) string {
+	switch {
+	case c.Action == plan.Delete:
+		return Clean(strings.Join(c.Before, ", "))
+	case c.Action == plan.Unreadable:
+		return "not known"
+	case c.Renew:
+		return Clean(strings.Join(c.After, ", ")) + "  renew"
+	}
+	return Clean(strings.Join(c.After, ", "))
+}
+
+func sign(u *UI, action plan.Action) string {
+	switch action {
+	case plan.Create:
+		return u.Green(action.Sign())
+	case plan.Update:
+		return u.Yellow(action.Sign())
+	case plan.Delete:
+		return u.Red(action.Sign())
+	}
+	return u.Blue(action.Sign())
+}
+
+// Sum says in one line what a plan comes to.
+func Sum(u *UI, p *plan.Plan) string {
+	s := p.Summary()
+	taken := ""
+	if n := p.TakesUp(); n > 0 {
+		taken = fmt.Sprintf(" Apply takes %d of them into the ledger.", n)
+	}
+	switch {
+	case p.Differs() || s.Manual+s.Unreadable > 0:
+	case s.Unchanged == 0:
+		return u.Green("Nothing to do: nothing here is mailpub's.")
+	default:
+		return u.Green(fmt.Sprintf("Nothing to do: all %d things are as wanted.", s.Unchanged)) + taken
+	}
+	var parts []string
+	for _, part := range []struct {
+		n    int
+		what string
+	}{{s.Create, "to add"}, {s.Update, "to change"}, {s.Delete, "to remove"}, {s.Manual, "by hand"},
+		{s.Unreadable, "not readable"}, {s.Unchanged, "as wanted"}} {
+		if part.n > 0 {
+			parts = append(parts, fmt.Sprintf("%d %s", part.n, part.what))
+		}
+	}
+	return u.Bold("Plan: ") + strings.Join(parts, ", ") + "." + taken
+}

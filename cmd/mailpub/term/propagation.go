@@ -1,0 +1,36 @@
+package term
+
+import (
+	"fmt"
+
+	"github.com/mailpub/mailpub/cmd/mailpub/site"
+	"github.com/mailpub/mailpub/plan"
+	"github.com/mailpub/mailpub/providers/dnscheck"
+)
+
+// showPropagation says whether all name servers have what was written, and how long resolvers may
+// keep the old answers.
+func showPropagation(u *UI, s dnscheck.Settled) {
+	out := u.Text()
+	switch n := len(s.Agree); {
+	case len(s.Behind) > 0:
+		fmt.Fprintf(out, "%s not everywhere yet: %s. mailpub verify tells when it is.\n", u.Yellow("DNS:"), Clean(site.Behind(s.Behind)))
+	case n == 1:
+		fmt.Fprintf(out, "%s the name server says what was written.\n", u.Green("DNS:"))
+	case n > 1:
+		fmt.Fprintf(out, "%s all %d name servers say what was written.\n", u.Green("DNS:"), n)
+	}
+	for _, err := range s.Silent {
+		fmt.Fprintf(out, "%s could not be asked: %s\n", u.Yellow("DNS:"), Clean(err.Error()))
+	}
+	for _, c := range s.Cached {
+		left := ""
+		if c.Left > 0 {
+			left = " for up to " + plan.Spell(c.Left)
+		}
+		fmt.Fprintf(out, "%s resolver %s still has the old answer for %s%s\n", u.Yellow("DNS:"), Clean(c.Server), Clean(c.Key.Name), left)
+	}
+	if s.Old > 0 && len(s.Agree) > 0 {
+		fmt.Fprintf(out, "Who asked before may go on hearing the old answer for up to %s.\n", plan.Spell(s.Old))
+	}
+}

@@ -1,0 +1,78 @@
+package term
+
+import (
+	"fmt"
+	"time"
+
+	"github.com/mailpub/mailpub/nat"
+	"github.com/mailpub/mailpub/nat/hostfirewall"
+	"github.com/mailpub/mailpub/plan"
+)
+
+// ShowRouter prints how the router is: device, protocols, address, and where each wanted port leads.
+func ShowRouter(u *UI, r nat.Report) {
+	fmt.Fprintf(u.Out, "%s\n  %s\n\n", u.Bold(Clean(r.Device)), u.Dim(u.Wrap(Clean(r.Why), 2)))
+	for _, s := range r.Spoken {
+		switch {
+		case s.Silent != "":
+			fmt.Fprintf(u.Out, "  %s  %s\n", Pad(s.Protocol, 8), u.Dim(u.Wrap("no: "+Clean(s.Silent), 12)))
+		case s.Protocol == r.Protocol:
+			fmt.Fprintf(u.Out, "  %s  %s\n", Pad(s.Protocol, 8), u.Green("in use")+" "+Clean(s.Version))
+		default:
+			fmt.Fprintf(u.Out, "  %s  answers %s\n", Pad(s.Protocol, 8), Clean(s.Version))
+		}
+	}
+	address := "not known"
+	if r.WAN.Address.IsValid() {
+		address = r.WAN.Address.String()
+	}
+	fmt.Fprintf(u.Out, "  %s  %s, %s\n", Pad("WAN", 8), address, r.WAN.Kind)
+	if r.WAN.Note != "" {
+		fmt.Fprintf(u.Out, "            %s\n", u.Yellow(u.Wrap(Clean(r.WAN.Note), 12)))
+	}
+	if r.Pinholes != "" {
+		fmt.Fprintf(u.Out, "  %s  %s\n", Pad("IPv6", 8), u.Dim(u.Wrap(Clean(r.Pinholes), 12)))
+	}
+	fmt.Fprintln(u.Out)
+	name, is := 8, 20
+	for _, f := range r.Forwards {
+		name, is = max(name, len(f.Name)), max(is, len(Clean(f.Is)))
+	}
+	for _, f := range r.Forwards {
+		showForward(u, f, name, min(is, textWidth))
+	}
+}
+
+// ShowFirewall names the ports that this host's own firewall blocks.
+func ShowFirewall(u *UI, found []hostfirewall.Finding) {
+	for _, f := range found {
+		if f.State == "blocked" {
+			fmt.Fprintf(u.Out, "\n%s %s: this host's firewall blocks it: %s\n      %s\n",
+				u.Red("blocked"), f.Port, u.Wrap(Clean(f.Why), 6), u.Dim(u.Wrap(Clean(f.Hint), 6)))
+		}
+	}
+}
+
+// showForward prints where one port leads, and whose that is.
+func showForward(u *UI, f nat.Seen, nameWidth, isWidth int) {
+	is, owner := f.Is, u.Green("ours")
+	switch f.Owner {
+	case "nobody":
+		is, owner = "not forwarded", u.Dim("wanted "+Clean(f.Want))
+	case "stranger":
+		owner = u.Yellow("somebody else's")
+		if f.Description != "" {
+			owner += u.Dim(fmt.Sprintf(" %q", f.Description))
+		}
+	case "unknown":
+		is, owner = "not known", ""
+	}
+	lasts := ""
+	if !f.Expires.IsZero() {
+		lasts = "  for another " + plan.Spell(time.Until(f.Expires))
+	}
+	fmt.Fprintf(u.Out, "  %s  %s  %s%s\n", Pad(f.Name, nameWidth), Pad(Clean(is), isWidth), owner, u.Dim(lasts))
+	if f.Note != "" {
+		fmt.Fprintf(u.Out, "            %s\n", u.Yellow(u.Wrap(Clean(f.Note), 12)))
+	}
+}
