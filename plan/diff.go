@@ -232,6 +232,8 @@ func (d *Difference) unwanted(e Entry, o *Item) {
 		return
 	case o.Unreadable != "":
 		c.Action, c.Reason = Unreadable, o.Unreadable
+	case o.Again != "" && len(o.Lines) == 0: // it may be there
+		c.Action, c.Reason = Unreadable, o.Again
 	case !o.Marked && !e.ours(o) && e.Text == nil:
 		d.Forget = append(d.Forget, e.Key) // the write never happened
 		return

@@ -156,6 +156,9 @@ type Change struct {
 	// Unseen marks a Manual change of which nobody can say whether it has been done.
 	Unseen bool
 
+	// Orphan marks an Unreadable change of a target that the config no longer has.
+	Orphan bool
+
 	// Base is what mailpub itself wants in a merged text, for the ledger.
 	Base []string
 
