@@ -80,7 +80,7 @@ func (e Entry) ours(o *Item) bool {
 
 // settled reports whether the entry says already what there is to say of o.
 func (e *Entry) settled(party Target, w, o *Item) bool {
-	return EqualLines(e.Text, o.Lines) && e.Pending == nil && e.Target == party && e.Stage == w.Stage
+	return EqualLines(e.Text, o.Lines) && !e.underWay() && e.Target == party && e.Stage == w.Stage
 }
 
 func (d *Difference) wanted(party Target, w, o *Item, known *Entry, now time.Time) {
