@@ -20,6 +20,14 @@ const (
 	exitDiffer = 2 // it was done, and the answer is no: a difference, a failed check
 )
 
+// Groups of commands in the help.
+const (
+	groupStart   = "start"
+	groupPublish = "publish"
+	groupServe   = "serve"
+	groupAbout   = "about"
+)
+
 var (
 	// errDifference is the error of a command that ran well and found a difference. What there is to
 	// say has been printed already.

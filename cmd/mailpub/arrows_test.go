@@ -84,6 +84,7 @@ var arrows = map[string][]string{
 	"mailsvc/check":            {"plan", "mailsvc", "mailsvc/smtpclient", "mailsvc/smuggling"},
 	"mailsvc/receiver":         {},
 	"examples":                 {},
+	"examples/embed":           {"cmd/mailpub/site"},
 }
 
 // vendor is what a folder of a DNS provider may import: never another provider.
@@ -221,6 +222,9 @@ func TestForbidden(t *testing.T) {
 		{"cmd/mailpub/receive", module + "cmd/mailpub/fleet", false},
 		{"cmd/mailpub/term", module + "cmd/mailpub/site", true},
 		{"cmd/mailpub/watch", module + "cmd/mailpub/site", false},
+		{"examples/embed", module + "cmd/mailpub/site", true},
+		{"examples/embed", module + "plan", false},
+		{"examples/lab", module + "cmd/mailpub/site", false},
 		{"mailsvc", "github.com/spf13/viper", false},
 		{"providers", "github.com/emersion/go-msgauth/dkim", false},
 		{"providers", "github.com/emersion/go-msgauth/dmarc", true},

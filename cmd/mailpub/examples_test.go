@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"io/fs"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"slices"
 	"strconv"
@@ -17,6 +18,7 @@ import (
 	"github.com/mailpub/mailpub/cmd/mailpub/config"
 	"github.com/mailpub/mailpub/cmd/mailpub/demo"
 	"github.com/mailpub/mailpub/cmd/mailpub/explain"
+	"github.com/mailpub/mailpub/plan"
 	"github.com/mailpub/mailpub/plan/mail"
 	"github.com/mailpub/mailpub/providers/cloudflaretest"
 )
@@ -140,44 +142,7 @@ func TestExamples(t *testing.T) {
 
 // planExample plans a copy of an example whose outside world is embedded.
 func planExample(t *testing.T, path string, cfg *config.Config) {
-	var fields map[string]any
-	text, err := os.ReadFile(path)
-	if err == nil {
-		err = yaml.Unmarshal(text, &fields)
-	}
-	if err != nil {
-		t.Fatal(err)
-	}
-	world, err := demo.StartWith(t.Context(), zonesOf(cfg))
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer world.Close()
-	cloud := cloudflaretest.New(cfg.Zones[0].Name, "the-token")
-	defer cloud.Close()
-	t.Setenv(demo.KeyVariable, world.Key)
-	t.Setenv("MAILPUB_CLOUDFLARE_TOKEN", "the-token")
-	t.Setenv("MDAEMON_PASSWORD", "secret")
-	lead(fields, world)
-	dir := t.TempDir()
-	out, err := yaml.Marshal(fields)
-	if err != nil {
-		t.Fatal(err)
-	}
-	file := filepath.Join(dir, "site", "mailpub.yaml")
-	err = os.Mkdir(filepath.Dir(file), 0o755)
-	if err == nil {
-		err = os.WriteFile(file, out, 0o600)
-	}
-	if err == nil && cfg.Defaults != "" {
-		var shared []byte
-		if shared, err = os.ReadFile(cfg.Path(cfg.Defaults)); err == nil {
-			err = os.WriteFile(filepath.Join(dir, "defaults.yaml"), shared, 0o600)
-		}
-	}
-	if err != nil {
-		t.Fatal(err)
-	}
+	file, cloud := embeddedExample(t, path, cfg)
 	var stdout, stderr bytes.Buffer
 	a := newApp(strings.NewReader(""), &stdout, &stderr)
 	a.http = cloud.Client()
@@ -191,6 +156,80 @@ func planExample(t *testing.T, path string, cfg *config.Config) {
 	}
 	if t.Failed() {
 		t.Logf("%s%s", stdout.String(), stderr.String())
+	}
+}
+
+// embeddedExample writes a copy of an example whose outside world is embedded, and starts that.
+func embeddedExample(t *testing.T, path string, cfg *config.Config) (file string, cloud *cloudflaretest.API) {
+	var fields map[string]any
+	text, err := os.ReadFile(path)
+	if err == nil {
+		err = yaml.Unmarshal(text, &fields)
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	world, err := demo.StartWith(t.Context(), zonesOf(cfg))
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(world.Close)
+	cloud = cloudflaretest.New(cfg.Zones[0].Name, "the-token")
+	t.Cleanup(cloud.Close)
+	t.Setenv(demo.KeyVariable, world.Key)
+	t.Setenv("MAILPUB_CLOUDFLARE_TOKEN", "the-token")
+	t.Setenv("MDAEMON_PASSWORD", "secret")
+	lead(fields, world)
+	dir := t.TempDir()
+	out, err := yaml.Marshal(fields)
+	if err != nil {
+		t.Fatal(err)
+	}
+	file = filepath.Join(dir, "site", "mailpub.yaml")
+	err = os.Mkdir(filepath.Dir(file), 0o755)
+	if err == nil {
+		err = os.WriteFile(file, out, 0o600)
+	}
+	if err == nil && cfg.Defaults != "" {
+		var shared []byte
+		if shared, err = os.ReadFile(cfg.Path(cfg.Defaults)); err == nil {
+			err = os.WriteFile(filepath.Join(dir, "defaults.yaml"), shared, 0o600)
+		}
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	return file, cloud
+}
+
+// TestEmbed builds and runs examples/embed, which uses mailpub as a library, on a copy of
+// examples/office.
+func TestEmbed(t *testing.T) {
+	path := filepath.Join(examplesDir, "office", "mailpub.yaml")
+	cfg, err := config.Load(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	file, _ := embeddedExample(t, path, cfg)
+	program := filepath.Join(t.TempDir(), "embed")
+	if out, err := exec.Command("go", "build", "-o", program, examplesDir+"/embed").CombinedOutput(); err != nil {
+		t.Fatalf("%v\n%s", err, out)
+	}
+	out, err := exec.Command(program, file).Output()
+	if err != nil {
+		t.Fatalf("%v\n%s", err, out)
+	}
+
+	saved, err := plan.DecodeSaved(out)
+	if err != nil {
+		t.Fatalf("%v\n%s", err, out)
+	}
+	keys := map[string]bool{}
+	for _, c := range saved.Changes {
+		keys[c.Key.Name] = true
+	}
+	if saved.Site != "nomeazienda" || !keys["mail.nomeazienda.it. A"] || !keys["nomeazienda.it. MX"] || !keys["tcp/25"] {
+		t.Errorf("the plan of %q:\n%s", saved.Site, out)
 	}
 }
 

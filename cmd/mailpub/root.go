@@ -42,14 +42,6 @@ func (a *app) execute(ctx context.Context, args []string) int {
 	return exitFailed
 }
 
-// Groups of commands in the help.
-const (
-	groupStart   = "start"
-	groupPublish = "publish"
-	groupServe   = "serve"
-	groupAbout   = "about"
-)
-
 const rootHelp = `mailpub makes a mail server behind a router reachable from the Internet.
 
 One file says how it should be: the mail host, its domains, the DNS zones, the

@@ -2,23 +2,11 @@ package fleet
 
 import (
 	"context"
-	"log/slog"
 	"os"
 	"os/signal"
 
-	"github.com/mailpub/mailpub/cmd/mailpub/site"
 	"github.com/mailpub/mailpub/cmd/mailpub/watch"
 )
-
-// Options say which sites are watched, and how.
-type Options struct {
-	Paths       []string // files and directories
-	Site        site.Options
-	Log         *slog.Logger
-	Listen      string   // address of the status page; "" for none
-	ListenNames []string // host names of the status page beside addresses and localhost
-	Version     string   // of mailpub, for the status page
-}
 
 // daemon is what watches the sites of some files.
 func (o Options) daemon() *watch.Daemon {

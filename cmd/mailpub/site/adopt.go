@@ -27,7 +27,7 @@ func (s *Site) Adopt(ctx context.Context, p *Plan) error {
 
 	err := s.Apply(ctx, p, false)
 	if kept := s.keepAsPrior(unlisted); kept > 0 {
-		if saved := s.lock.held.Save(s.ledger); saved != nil {
+		if saved := s.lock.Save(s.ledger); saved != nil {
 			err = errors.Join(err, fmt.Errorf("ledger: %w", saved))
 		}
 	}

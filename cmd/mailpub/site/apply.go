@@ -41,7 +41,7 @@ func (s *Site) apply(ctx context.Context, p *Plan, adopt bool, progress func(pla
 	if s.lock == nil {
 		return ErrReadOnly
 	}
-	return plan.Apply(ctx, p.Plan, parties(p.Parties), s.ledger, s.lock.held, plan.Options{
+	return plan.Apply(ctx, p.Plan, parties(p.Parties), s.ledger, s.lock, plan.Options{
 		Gates:    s.gates(p),
 		Adopt:    adopt,
 		Progress: progress,
@@ -66,3 +66,19 @@ func changes(n int) string {
 	}
 	return fmt.Sprintf("%d changes", n)
 }
+
+// ApplyStarted, ApplyProgress and ApplyEnded are told while a plan is carried out. ApplyEnded is told
+// once, also after an error.
+type (
+	ApplyStarted  struct{ Plan *Plan }
+	ApplyProgress struct{ plan.Event }
+	ApplyEnded    struct {
+		Plan *Plan
+		Done int // changes carried out
+		Err  error
+	}
+)
+
+func (ApplyStarted) event()  {}
+func (ApplyProgress) event() {}
+func (ApplyEnded) event()    {}

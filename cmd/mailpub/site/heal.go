@@ -63,8 +63,13 @@ func (s *Site) recreate(ctx context.Context, it plan.Item) error {
 		e.Grant = nil
 	}
 	s.ledger.Put(e)
-	if saved := s.lock.held.Save(s.ledger); saved != nil {
+	if saved := s.lock.Save(s.ledger); saved != nil {
 		return errors.Join(err, fmt.Errorf("ledger: %w", saved))
 	}
 	return err
 }
+
+// ForwardRecreated is told of each forward that Heal made anew.
+type ForwardRecreated struct{ Key plan.Key }
+
+func (ForwardRecreated) event() {}

@@ -75,3 +75,8 @@ func (l *Lock) MakeKeys() error {
 	}
 	return nil
 }
+
+// KeyMade is told of a new DKIM key.
+type KeyMade struct{ Key Key }
+
+func (KeyMade) event() {}

@@ -40,9 +40,9 @@ func (a announcer) set(cfg *config.Config, r router) {
 	a <- at
 }
 
-// Listen hears the router's announcements from the first look on, until ctx is done. It begins anew
-// when the router is another one.
-func (m *Monitor) Listen(ctx context.Context, tell func(watch.Signal)) error {
+// listen hears the router's announcements from the first look on, until ctx is done. It begins anew
+// when the router is another one. l says how it is listened to.
+func (a announcer) listen(ctx context.Context, l nat.Listener, tell func(watch.Signal)) error {
 	at := routerAddr{none: true} // until the first look
 	failed := make(chan error, 1)
 	stop := func() {}
@@ -53,7 +53,7 @@ func (m *Monitor) Listen(ctx context.Context, tell func(watch.Signal)) error {
 			return nil
 		case err := <-failed:
 			return err
-		case now := <-m.announcer:
+		case now := <-a:
 			if now.router == at.router && now.none == at.none { // its address it announces itself
 				continue
 			}
@@ -61,22 +61,18 @@ func (m *Monitor) Listen(ctx context.Context, tell func(watch.Signal)) error {
 			at = now
 			stop = func() {}
 			if !at.none {
-				stop = m.listenTo(ctx, at, tell, failed)
+				l.Router = at.router
+				l.Address = at.wan
+				stop = listenTo(ctx, l, tell, failed)
 			}
 		}
 	}
 }
 
 // listenTo hears one router until stop is called.
-func (m *Monitor) listenTo(ctx context.Context, at routerAddr, tell func(watch.Signal), failed chan<- error) (stop func()) {
+func listenTo(ctx context.Context, l nat.Listener, tell func(watch.Signal), failed chan<- error) (stop func()) {
 	running, cancel := context.WithCancel(ctx)
 	ended := make(chan struct{})
-	l := nat.Listener{
-		Router:    at.router,
-		Address:   at.wan,
-		Interface: m.cfg.Router.Interface,
-		Logger:    m.options.logger(),
-	}
 	go func() {
 		defer close(ended)
 		if err := l.Run(running, func(e nat.Event) { tell(announced(e)) }); err != nil {

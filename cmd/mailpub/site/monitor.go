@@ -8,6 +8,7 @@ import (
 
 	"github.com/mailpub/mailpub/cmd/mailpub/config"
 	"github.com/mailpub/mailpub/cmd/mailpub/watch"
+	"github.com/mailpub/mailpub/nat"
 	"github.com/mailpub/mailpub/nat/forward"
 	"github.com/mailpub/mailpub/plan"
 	"github.com/mailpub/mailpub/plan/mail"
@@ -28,6 +29,12 @@ type Monitor struct {
 // NewMonitor returns the monitor of a site.
 func NewMonitor(cfg *config.Config, o Options) *Monitor {
 	return &Monitor{cfg: cfg, options: o, announcer: make(announcer, 1)}
+}
+
+// Listen hears the router's announcements from the first look on, until ctx is done.
+func (m *Monitor) Listen(ctx context.Context, tell func(watch.Signal)) error {
+	l := nat.Listener{Interface: m.cfg.Router.Interface, Logger: m.options.logger()}
+	return m.announcer.listen(ctx, l, tell)
 }
 
 // Look plans and verifies, and goes as far as it can.

@@ -29,10 +29,10 @@ func Open(ctx context.Context, cfg *config.Config, l *plan.Ledger, o Options) (*
 
 // Open opens the site for writing. It is for one plan: open it anew for the next.
 func (l *Lock) Open(ctx context.Context) (*Site, error) {
-	return open(ctx, l.cfg, l.held.Ledger(), l, l.options)
+	return open(ctx, l.cfg, l.held.Ledger(), l.held, l.options)
 }
 
-func open(ctx context.Context, cfg *config.Config, l *plan.Ledger, lock *Lock, o Options) (*Site, error) {
+func open(ctx context.Context, cfg *config.Config, l *plan.Ledger, lock plan.Lock, o Options) (*Site, error) {
 	resolver := newResolver(cfg)
 	own := finder{cfg: cfg, resolver: resolver}.ipv6(ctx)
 	client, err := NewProbe(ctx, cfg)
@@ -51,13 +51,14 @@ func open(ctx context.Context, cfg *config.Config, l *plan.Ledger, lock *Lock, o
 	}()
 
 	spec := cfg.PlanSite(found(own)...)
-	r := openRouter(ctx, cfg, l, pinholeAddress(spec, l), o)
+	r := openRouter(ctx, cfg, l, pinholeAddress(spec, l), o.logger())
 	r.askWAN(ctx)
 	public := append(own, find.ipv4(r, <-outside)...)
 	if len(public) > len(own) {
 		spec = cfg.PlanSite(found(public)...)
 	}
 
+	spec.Pointers = pointers(ctx, cfg, l, resolver, spec.Public)
 	spec.Shut = r.blockedPinholes(ctx, spec.ForwardItems())
 	if err := ctx.Err(); err != nil {
 		return nil, err
@@ -82,7 +83,7 @@ func open(ctx context.Context, cfg *config.Config, l *plan.Ledger, lock *Lock, o
 func (l *Lock) openRouterOnly(ctx context.Context) (*Site, error) {
 	kept := l.held.Ledger()
 	six := pinholeAddress(l.cfg.PlanSite(), kept)
-	r := openRouter(ctx, l.cfg, kept, six, l.options)
+	r := openRouter(ctx, l.cfg, kept, six, l.options.logger())
 	if r.err != nil {
 		return nil, r.err
 	}
@@ -93,7 +94,7 @@ func (l *Lock) openRouterOnly(ctx context.Context) (*Site, error) {
 		cfg:      l.cfg,
 		options:  l.options,
 		ledger:   kept,
-		lock:     l,
+		lock:     l.held,
 		resolver: newResolver(l.cfg),
 		pool:     &zone.Shared{},
 		router:   r,

@@ -46,3 +46,12 @@ func Behind(behind []dnscheck.Behind) string {
 	}
 	return fmt.Sprintf("%s: it still says something else of %s", strings.Join(servers, ", "), behind[0].Key.Name)
 }
+
+// PropagationWait is told when the list of name servers with old answers changes.
+type PropagationWait struct{ Behind []dnscheck.Behind }
+
+// Propagation is told when WaitPropagated ends.
+type Propagation struct{ dnscheck.Settled }
+
+func (PropagationWait) event() {}
+func (Propagation) event()     {}

@@ -3,6 +3,7 @@ package site
 import (
 	"context"
 	"fmt"
+	"log/slog"
 	"net/netip"
 	"strings"
 
@@ -22,7 +23,7 @@ type router struct {
 }
 
 // openRouter finds the router. six is where pinholes lead to.
-func openRouter(ctx context.Context, cfg *config.Config, l *plan.Ledger, six netip.Addr, o Options) (r router) {
+func openRouter(ctx context.Context, cfg *config.Config, l *plan.Ledger, six netip.Addr, log *slog.Logger) (r router) {
 	c := cfg.Router
 	options := nat.Options{
 		Protocol:  c.Protocol,
@@ -34,7 +35,7 @@ func openRouter(ctx context.Context, cfg *config.Config, l *plan.Ledger, six net
 		Recorded:  forwardKeys(l),
 		Known:     l.Grant,
 		Timeout:   c.Timeout,
-		Logger:    o.logger(),
+		Logger:    log,
 	}
 	if c.RouterKind() != mail.RouterProtocol {
 		options.Protocol = "manual"

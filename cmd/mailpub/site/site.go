@@ -47,6 +47,9 @@ func (o Options) tell(e Event) {
 	}
 }
 
+// Event tells of the progress of something that takes its time. What tells it says which ones.
+type Event interface{ event() }
+
 // Site is an opened site: the router was asked who it is, and the public address is known, or why
 // not. It is valid from the moment that Open returns it and does not change. Its methods may not be
 // called concurrently.
@@ -54,7 +57,7 @@ type Site struct {
 	cfg      *config.Config
 	options  Options
 	ledger   *plan.Ledger
-	lock     *Lock // nil for a site that was opened for looking
+	lock     plan.Lock // nil for a site that was opened for looking
 	resolver *resolver.Resolver
 	pool     *zone.Shared // what zones at the same name server share
 

@@ -91,3 +91,11 @@ func tryLock(ctx context.Context, cfg *config.Config, o Options, wait time.Durat
 
 // Close gives the lock back. Sites that were opened with it can't be written for any more.
 func (l *Lock) Close() error { return l.held.Unlock() }
+
+// LockWait is told before waiting for another process that works on the site.
+type LockWait struct {
+	Limit time.Duration
+	Err   error // names the other process
+}
+
+func (LockWait) event() {}

@@ -112,3 +112,12 @@ func (s *Site) firewall(ctx context.Context, checks []plan.Check) {
 		}
 	}
 }
+
+// ChecksStarted and ChecksEnded are told around the checks of Verify.
+type (
+	ChecksStarted struct{}
+	ChecksEnded   struct{}
+)
+
+func (ChecksStarted) event() {}
+func (ChecksEnded) event()   {}

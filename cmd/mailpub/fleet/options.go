@@ -1,0 +1,17 @@
+package fleet
+
+import (
+	"log/slog"
+
+	"github.com/mailpub/mailpub/cmd/mailpub/site"
+)
+
+// Options say which sites are watched, and how.
+type Options struct {
+	Paths       []string // files and directories
+	Site        site.Options
+	Log         *slog.Logger
+	Listen      string   // address of the status page; "" for none
+	ListenNames []string // host names of the status page beside addresses and localhost
+	Version     string   // of mailpub, for the status page
+}
