@@ -84,7 +84,7 @@ func (e *Entry) settled(party Target, w, o *Item) bool {
 }
 
 func (d *Difference) wanted(party Target, w, o *Item, known *Entry, now time.Time) {
-	if known != nil && o != nil && w.Merge == nil && w.Lease == 0 && o.Unreadable == "" && w.ByHand == "" &&
+	if known != nil && o != nil && w.Merge == nil && w.Lease == 0 && o.Unreadable == "" && o.Fixed == "" && w.ByHand == "" &&
 		EqualLines(w.Lines, o.Lines) && known.settled(party, w, o) {
 		d.Unchanged++ // nearly everything, nearly always
 		return
@@ -101,7 +101,15 @@ func (d *Difference) wanted(party Target, w, o *Item, known *Entry, now time.Tim
 		c.Base = w.Lines
 		c.After = w.Merge(c.Before, e.Base, e.Prior)
 	}
+	if w.Fit != nil && len(c.Before) > 0 {
+		c.After = w.Fit(c.Before, w.Lines)
+	}
 	switch {
+	case o != nil && o.Fixed != "" && o.Unreadable == "":
+		d.fixed(c, w, o)
+		return
+	case o != nil && o.Silent && w.ByHand != "":
+		c.Action, c.Unseen, c.Reason = Unreadable, true, o.Unreadable+"; where it is not there: "+w.ByHand
 	case o != nil && o.Unreadable != "" && w.ByHand != "":
 		c.Action, c.Unseen, c.Reason = Manual, true, w.ByHand
 	case o != nil && o.Unreadable != "":
@@ -125,6 +133,20 @@ func (d *Difference) wanted(party Target, w, o *Item, known *Entry, now time.Tim
 		if c.Adopt && e.Text != nil {
 			c.Reason = "somebody changed it since mailpub put it in place; " + w.Reason
 		}
+	}
+	d.Changes = append(d.Changes, c)
+}
+
+// fixed handles what is kept elsewhere: never mailpub's, whatever it says.
+func (d *Difference) fixed(c Change, w, o *Item) {
+	if EqualLines(c.Before, c.After) {
+		d.Unchanged++
+		return
+	}
+	c.Action = Manual
+	c.Reason = o.Fixed
+	if w.Reason != "" {
+		c.Reason += "; wanted because " + w.Reason
 	}
 	d.Changes = append(d.Changes, c)
 }
@@ -205,7 +227,7 @@ func Unit(d time.Duration) string {
 func (d *Difference) unwanted(e Entry, o *Item) {
 	c := Change{Target: e.Target, Key: e.Key, Stage: e.Stage, Release: true}
 	switch {
-	case o == nil || o.Unreadable == "" && e.Prior != nil && EqualLines(o.Lines, e.Prior):
+	case o == nil || o.Unreadable == "" && e.Prior != nil && EqualLines(o.Lines, e.Prior), o.Fixed != "":
 		d.Forget = append(d.Forget, e.Key)
 		return
 	case o.Unreadable != "":

@@ -61,6 +61,11 @@ type Item struct {
 	// strangers put into the same text stays (SPF). See the type.
 	Merge Merge
 
+	// Fit, when set, makes the lines that are to be written where something is there
+	// already: the observed lines themselves where they mean the same as the wanted ones.
+	// It is not used together with Merge.
+	Fit func(observed, wanted []string) []string
+
 	// Lease is the lifetime to ask for, where the thing is only lent (a forward).
 	// Zero means that it stays until removed.
 	Lease time.Duration
@@ -69,6 +74,14 @@ type Item struct {
 
 	// Unreadable says why the state is unknown. Lines then mean nothing.
 	Unreadable string
+
+	// Silent says of what is Unreadable that a question was not answered: asked again, it
+	// may be known.
+	Silent bool
+
+	// Fixed, when not empty, says why this is not to be changed where it was read, and
+	// where it is: "the name is an alias of x.example., and what is there is kept there".
+	Fixed string
 
 	// Marked says that the thing itself bears this site's mark (a forward's
 	// description): it is ours even when the ledger has been lost.

@@ -37,6 +37,7 @@ func (e PartyError) Unwrap() error { return e.Err }
 func Make(ctx context.Context, parties []Party, ledger *Ledger, now time.Time) (*Plan, error) {
 	diffs := make([]Difference, len(parties))
 	failed := make([]error, len(parties))
+	more := make([][]Item, len(parties)) // wanted beside what the parties were given
 	var wg sync.WaitGroup
 	entries := ledger.byParty()
 	for i, p := range parties {
@@ -51,7 +52,12 @@ func Make(ctx context.Context, parties []Party, ledger *Ledger, now time.Time) (
 				failed[i] = err
 				observed = unreadable(keys, err)
 			}
-			diffs[i] = diff(p.Target, p.Wanted, observed, ledger, slices.Values(own), len(own), now)
+			want := p.Wanted
+			if c, ok := p.Driver.(Companion); ok && err == nil {
+				more[i], observed = companions(c, p.Wanted, observed, ledger)
+				want = slices.Concat(want, more[i])
+			}
+			diffs[i] = diff(p.Target, want, observed, ledger, slices.Values(own), len(own), now)
 		})
 	}
 	wg.Wait()
@@ -69,12 +75,41 @@ func Make(ctx context.Context, parties []Party, ledger *Ledger, now time.Time) (
 		for _, w := range p.Wanted {
 			wanted[w.Key] = true
 		}
+		for _, w := range more[i] {
+			wanted[w.Key] = true
+		}
 	}
 	for _, d := range append(diffs, orphans(parties, ledger)) {
 		out.add(d, wanted)
 	}
 	sortChanges(out.Changes, order)
 	return out, nil
+}
+
+// Companion is a driver that knows what else has to be put in place so that what is wanted takes
+// nothing away: the records that only a wildcard gave a name.
+type Companion interface {
+	// Companions returns the items that are wanted beside these, and what Read saw of
+	// them. owned reports whether the ledger has a key.
+	Companions(wanted []Item, owned func(Key) bool) (more, observed []Item)
+}
+
+// companions asks a driver for what else is wanted, and adds what was seen of it.
+func companions(c Companion, wanted, observed []Item, ledger *Ledger) (more, all []Item) {
+	more, seen := c.Companions(wanted, func(k Key) bool { return ledger.entries[k] != nil })
+	if more == nil {
+		return nil, observed
+	}
+	has := make(map[Key]bool, len(observed))
+	for _, o := range observed {
+		has[o.Key] = true
+	}
+	for _, o := range seen {
+		if !has[o.Key] {
+			observed = append(observed, o)
+		}
+	}
+	return more, observed
 }
 
 // add takes up a party's difference. A key that moved to another party is not taken

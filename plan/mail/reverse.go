@@ -27,12 +27,18 @@ func ReverseName(a netip.Addr) string {
 	return b.String() + "ip6.arpa."
 }
 
-// pointerName returns the name that holds the PTR of an address. Where one of the site's
+// pointerName returns the name that holds the PTR of an address: where DNS has an alias that ends in
+// one of the site's zones, the end of it. Where one of the site's
 // zones is a classless one for the address, as a provider delegates fewer than 256
 // addresses, it lies in there (RFC 2317 section 4); the provider's own zone then has a
 // CNAME to it.
 func (s Spec) pointerName(a netip.Addr) string {
 	name := ReverseName(a)
+	if end := s.Pointers[a.Unmap()]; end != "" {
+		if _, ours := s.ZoneOf(end); ours {
+			return FQDN(end)
+		}
+	}
 	if a = a.Unmap(); !a.Is4() {
 		return name
 	}

@@ -28,6 +28,9 @@ type Spec struct {
 	Forwards []Forward
 	Service  MailService
 	Router   RouterKind
+	// Pointers are the names that hold the PTR of public addresses where the reverse name
+	// is an alias, as DNS has it (RFC 2317).
+	Pointers map[netip.Addr]string
 	// OpenIPv6 says that IPv6 comes in without pinholes.
 	OpenIPv6 bool
 	// Shut says of pinholes that can't be had why. While there are any, the mail host is not
@@ -59,9 +62,10 @@ type MX struct {
 
 // Zone is a DNS zone whose records mailpub manages.
 type Zone struct {
-	Name   string
-	TTL    int  // seconds
-	ByHand bool // no provider: mailpub says what to enter and reads it over DNS
+	Name    string
+	TTL     int  // seconds, of records that are new
+	KeepTTL bool // the config does not give it: what is there keeps its own
+	ByHand  bool // no provider: mailpub says what to enter and reads it over DNS
 
 	// Unsigned says why the zone is not known to be signed with DNSSEC; empty: it is. TLSA
 	// records say nothing in a zone that is not (RFC 7672 section 2.2).
@@ -140,7 +144,7 @@ func (s Spec) Desired() (Desired, error) {
 			return Desired{}, fmt.Errorf("no zone holds %q, which needs its %s record", r.name, r.rrtype)
 		}
 		if !ok {
-			w.ByHand = append(w.ByHand, r.item(-1, s.ptrByHand(r)))
+			w.ByHand = append(w.ByHand, r.item(-1, true, s.ptrByHand(r)))
 			continue
 		}
 		ttl, byHand := z.TTL, r.hold
@@ -150,7 +154,7 @@ func (s Spec) Desired() (Desired, error) {
 		case r.rrtype == "TLSA" && z.Unsigned != "":
 			byHand = "not published: " + z.Unsigned
 		}
-		w.Zones[z.Name] = append(w.Zones[z.Name], r.item(ttl, byHand))
+		w.Zones[z.Name] = append(w.Zones[z.Name], r.item(ttl, z.KeepTTL, byHand))
 	}
 	w.Policies = s.policyItems()
 	return w, nil
@@ -166,8 +170,11 @@ type record struct {
 	hold              string // why it can't be published as it is, and what a person has to do
 }
 
-func (r record) item(ttl int, byHand string) plan.Item {
+func (r record) item(ttl int, keepTTL bool, byHand string) plan.Item {
 	it := plan.Item{Key: DNSKey(r.name, r.rrtype), Stage: r.stage, Reason: r.reason, ByHand: byHand, Merge: r.merge}
+	if r.merge == nil {
+		it.Fit = Fit(r.rrtype, !keepTTL)
+	}
 	if r.tag != "" {
 		it.Key, ttl = TaggedTXT(r.name, r.tag), -1
 	}

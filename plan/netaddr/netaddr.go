@@ -62,6 +62,16 @@ func NotPublic(a netip.Addr) string {
 	return b.Text
 }
 
+// Unreachable says in words why no mail can come in at an address from the Internet; "" where it
+// can. Addresses for documentation and benchmarks pass: examples and labs stand on them.
+func Unreachable(a netip.Addr) string {
+	b, ok := Find(a)
+	if !ok || b.Kind == Documentation || b.Kind == Benchmark {
+		return ""
+	}
+	return b.Text
+}
+
 // KindOf returns the kind of an address.
 func KindOf(a netip.Addr) Kind {
 	b, _ := Find(a)

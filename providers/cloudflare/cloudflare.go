@@ -173,7 +173,7 @@ func (c *cloudflareClient) Record(ctx context.Context, zone string, rec libdns.R
 	return path + "/" + url.PathEscape(listed.ID), err
 }
 
-// records returns the path of the zone's records, looking up the zone the first time.
+// Records returns the path of the zone's records, looking up the zone the first time.
 func (c *cloudflareClient) Records(ctx context.Context, zone string) (string, error) {
 	if c.id == "" {
 		var zones []struct{ ID, Name string }

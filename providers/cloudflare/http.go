@@ -14,7 +14,7 @@ import (
 
 const cloudflareURL = "https://api.cloudflare.com/client/v4"
 
-// call makes one request. result, if any, is filled from the reply; pages is how many
+// Call makes one request. result, if any, is filled from the reply; pages is how many
 // there are, 0 where the reply does not say.
 func (c *cloudflareClient) Call(ctx context.Context, method, path, token string, body, result any) (pages int, err error) {
 	var payload []byte

@@ -56,7 +56,7 @@ func (d *desecAPI) path() string {
 	return "/domains/" + url.PathEscape(strings.TrimSuffix(d.name, ".")) + "/rrsets/"
 }
 
-// zone lists all RRsets. Over 500 there are pages, and then a request without a cursor is
+// RRsets lists all RRsets. Over 500 there are pages, and then a request without a cursor is
 // refused; with an empty one it begins with the first page.
 func (d *desecAPI) RRsets(ctx context.Context, _ []string) ([]webapi.Set, error) {
 	var out []webapi.Set
@@ -112,7 +112,7 @@ func (d *desecAPI) missing(ctx context.Context, why error) error {
 	return webapi.NoZone("desec", "the account of this token", d.name, webapi.ZoneNames(domains))
 }
 
-// put is one bulk request, which is carried out whole or not at all. An RRset without
+// Put is one bulk request, which is carried out whole or not at all. An RRset without
 // records is one that is taken away.
 func (d *desecAPI) Put(ctx context.Context, _, sets []webapi.Set) error {
 	var body []desecSet

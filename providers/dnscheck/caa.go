@@ -48,7 +48,7 @@ func (e *checkRun) caa() {
 		return
 	case records == nil:
 		c.Got = "no CAA: any may"
-		e.Add(c)
+		e.add(c)
 		return
 	case e.Served == nil:
 		e.skip(c.ID, c.Subject, "the mail server was not asked for its certificate", "run verify where the mail server answers")
@@ -69,14 +69,14 @@ func (e *checkRun) caa() {
 	if !permits(records, who) {
 		c.Status, c.Hint = plan.Fail, fmt.Sprintf("the next certificate of %s will be refused: add it to server.caa, or to the CAA records of %s", who, record.Bare(at))
 	}
-	e.Add(c)
+	e.add(c)
 }
 
 // unseen reports that the mail server's certificate can't be had.
 func (e *checkRun) unseen(c plan.Check, err error) {
 	c.Status, c.Got, c.Reason = plan.Skip, "the certificate in use is not known: "+err.Error(), plan.ReasonMute
 	c.Hint = "let the mail server answer and offer STARTTLS, then run verify again"
-	e.Add(c)
+	e.add(c)
 }
 
 // relevantCAA returns the records that count for a name: its own, or those of the nearest name

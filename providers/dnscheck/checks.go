@@ -7,10 +7,12 @@ import (
 	"net/netip"
 	"slices"
 	"strings"
+	"sync"
 
 	"github.com/mailpub/mailpub/plan"
 	"github.com/mailpub/mailpub/plan/catalog"
 	"github.com/mailpub/mailpub/plan/mail"
+	"github.com/mailpub/mailpub/providers/record"
 	"github.com/mailpub/mailpub/providers/resolver"
 )
 
@@ -57,9 +59,13 @@ type Domain struct {
 // Checks returns the checks of what is published, area "dns". Each run looks anew.
 func Checks(f Facts) []plan.Checker {
 	f.Host = mail.FQDN(f.Host)
+	shared := &sharedCache{fresh: f.lookups}
+	groups := 0
 	group := func(run func(*checkRun), ids ...string) plan.Checker {
+		number := groups
+		groups++
 		return plan.Checker{Area: catalog.AreaDNS, IDs: ids, Run: func(ctx context.Context) []plan.Check {
-			e := &checkRun{Facts: f, QueryCache: f.lookups(), ctx: ctx}
+			e := &checkRun{Facts: f, QueryCache: shared.of(number), ctx: ctx}
 			run(e)
 			return e.found
 		}}
@@ -99,7 +105,28 @@ func Checks(f Facts) []plan.Checker {
 	return checks
 }
 
-// examiner is one run of a group of checks.
+// sharedCache is the cache of answers that all groups of a run share. A group that comes again
+// begins a new run, with a cache that has no answers yet.
+type sharedCache struct {
+	fresh func() *resolver.QueryCache
+
+	mu    sync.Mutex
+	cache *resolver.QueryCache
+	had   map[int]bool // groups that have it
+}
+
+func (s *sharedCache) of(group int) *resolver.QueryCache {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.cache == nil || s.had[group] {
+		s.cache = s.fresh()
+		s.had = map[int]bool{}
+	}
+	s.had[group] = true
+	return s.cache
+}
+
+// checkRun is one run of a group of checks.
 type checkRun struct {
 	Facts
 	*resolver.QueryCache
@@ -107,7 +134,7 @@ type checkRun struct {
 	found []plan.Check
 }
 
-func (e *checkRun) Add(c plan.Check) { e.found = append(e.found, c) }
+func (e *checkRun) add(c plan.Check) { e.found = append(e.found, c) }
 
 // skip reports that something can't be known.
 func (e *checkRun) skip(id, subject, why, hint string) {
@@ -115,7 +142,7 @@ func (e *checkRun) skip(id, subject, why, hint string) {
 	if hint == hintUnknown {
 		c.Reason = plan.ReasonSilent
 	}
-	e.Add(c)
+	e.add(c)
 }
 
 const (
@@ -147,12 +174,12 @@ type rule struct {
 // warning, and when no place says anything it is a skip.
 func (e *checkRun) examine(r rule) {
 	c := plan.Check{ID: r.id, Subject: r.subject, Want: r.want, Ref: r.ref}
-	var silent, inside []string
+	var silent, own []string
 	var at, cached *judged
 	for _, v := range e.AskAll(e.ctx, r.name, r.rrtype) {
 		switch {
 		case v.Err != nil && v.Authority && e.isOwn(v.Addr):
-			inside = append(inside, v.Err.Error())
+			own = append(own, v.Err.Error())
 			continue
 		case v.Err != nil:
 			silent = append(silent, v.Err.Error())
@@ -169,16 +196,28 @@ func (e *checkRun) examine(r rule) {
 	if at == nil {
 		decisive = cached
 	}
+	if inner := e.Inner(e.ctx, r.name); at == nil && cached != nil && inner != "" {
+		silent = append(silent, fmt.Sprintf("the resolver %s serves zone %s itself, which is not what the world sees", cached.Addr, record.Bare(inner)))
+		decisive = nil
+	}
 	if decisive == nil {
-		e.skip(r.id, r.subject, strings.Join(append(silent, inside...), "; "), hintUnknown)
+		e.skip(r.id, r.subject, strings.Join(append(silent, own...), "; "), hintUnknown)
 		return
 	}
 	c.Status, c.Got, c.Hint = decisive.status, decisive.got, decisive.hint
 	if c.Status != plan.Pass {
 		c.Got += " (at " + decisive.Addr + ")"
 	}
+	inside := ""
+	if c.Status == plan.Pass && at != nil && cached != nil && cached.status != plan.Pass {
+		inside = e.insideView(cached.Addr, r.name)
+	}
 	switch {
 	case c.Status != plan.Pass:
+	case inside != "":
+		if r.id == catalog.HostA {
+			c.Got += fmt.Sprintf("; the resolver %s says %s: %s", cached.Addr, cached.got, inside)
+		}
 	case cached != nil && cached.status != plan.Pass:
 		c.Status, c.Got = plan.Warn, fmt.Sprintf("%s at the zone's own servers, but %s at %s", c.Got, cached.got, cached.Addr)
 		c.Hint = "a resolver may answer with what it remembers; run verify again once that has run out" + remembered(cached.Answer)
@@ -186,7 +225,7 @@ func (e *checkRun) examine(r rule) {
 		c.Status, c.Got = plan.Warn, c.Got+"; not everywhere: "+strings.Join(silent, "; ")
 		c.Hint, c.Reason = hintUnknown, plan.ReasonPartly
 	}
-	e.Add(c)
+	e.add(c)
 }
 
 type judged struct {

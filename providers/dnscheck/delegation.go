@@ -63,7 +63,7 @@ func (e *checkRun) delegated(zone string) {
 		c.Status, c.Got = plan.Warn, "the zone names "+strings.Join(without(hosts, parent.hosts), ", ")+", the parent does not"
 		c.Hint = "give these name servers to the registrar too, or take them out of the zone's NS records"
 	}
-	e.Add(c)
+	e.add(c)
 }
 
 func without(list, other []string) []string {

@@ -23,7 +23,7 @@ func (e *checkRun) dmarc() {
 		records := versioned(a, dmarcVersion)
 		if err == nil && records == nil { // nothing to be wrong with; dmarc.policy says what is missing
 			for _, id := range []string{catalog.DMARCSyntax, catalog.DMARCReports} {
-				e.Add(plan.Check{ID: id, Subject: record.Bare(name), Status: plan.Pass, Want: "no error", Got: "no record", Ref: "RFC 7489 section 6.3"})
+				e.add(plan.Check{ID: id, Subject: record.Bare(name), Status: plan.Pass, Want: "no error", Got: "no record", Ref: "RFC 7489 section 6.3"})
 			}
 			e.dmarcPolicy(name, d)
 			continue
@@ -117,7 +117,7 @@ func (e *checkRun) dmarcReports(name, domain, text string) {
 	}
 	if others == nil {
 		c.Got = "none go outside the domain"
-		e.Add(c)
+		e.add(c)
 		return
 	}
 	for _, host := range others {
@@ -129,12 +129,12 @@ func (e *checkRun) dmarcReports(name, domain, text string) {
 		case len(versioned(a, dmarcVersion)) == 0:
 			c.Status, c.Got = plan.Fail, host+" does not say that it takes them"
 			c.Hint = fmt.Sprintf(`ask %s to publish TXT "v=DMARC1" at %s._report._dmarc.%s, or send the reports to an address in the domain`, host, record.Bare(domain), host)
-			e.Add(c)
+			e.add(c)
 			return
 		}
 	}
 	c.Got = strings.Join(others, ", ") + " takes them"
-	e.Add(c)
+	e.add(c)
 }
 
 // organization is the registered domain of a name (RFC 7489 section 3.2), or the name itself

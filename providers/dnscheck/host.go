@@ -9,6 +9,7 @@ import (
 	"github.com/mailpub/mailpub/plan"
 	"github.com/mailpub/mailpub/plan/catalog"
 	"github.com/mailpub/mailpub/plan/mail"
+	"github.com/mailpub/mailpub/plan/netaddr"
 	"github.com/mailpub/mailpub/providers/record"
 	"github.com/mailpub/mailpub/providers/resolver"
 )
@@ -96,9 +97,8 @@ func (e *checkRun) publicText() (out []string) {
 
 // firstPrivate returns the first address that is not reached from the Internet.
 func firstPrivate(a resolver.Answer) string {
-	cgnat := netip.MustParsePrefix("100.64.0.0/10") // RFC 6598
 	for _, addr := range a.Addresses() {
-		if !addr.IsGlobalUnicast() || addr.IsPrivate() || cgnat.Contains(addr) {
+		if netaddr.Unreachable(addr) != "" {
 			return addr.String()
 		}
 	}
@@ -132,7 +132,7 @@ func (e *checkRun) roundTrip(addr netip.Addr) {
 	}
 	if ptr.Status != resolver.Found {
 		c.Status, c.Got, c.Hint = plan.Fail, "no PTR", "give the address a PTR first, see host.ptr"
-		e.Add(c)
+		e.add(c)
 		return
 	}
 	var got []string
@@ -144,7 +144,7 @@ func (e *checkRun) roundTrip(addr netip.Addr) {
 		}
 		if slices.Contains(a.Addresses(), addr) {
 			c.Status, c.Got = plan.Pass, record.Bare(name)+" is "+said(a)
-			e.Add(c)
+			e.add(c)
 			return
 		}
 		got = append(got, record.Bare(name)+": "+said(a))
@@ -152,5 +152,5 @@ func (e *checkRun) roundTrip(addr netip.Addr) {
 	c.Status, c.Got = plan.Fail, strings.Join(got, "; ")
 	c.Hint = fmt.Sprintf("the PTR of %s must be a name whose %s record is that address: correct whichever of the two is wrong",
 		addr, mail.AddressType(addr))
-	e.Add(c)
+	e.add(c)
 }

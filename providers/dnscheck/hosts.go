@@ -44,7 +44,7 @@ func (e *checkRun) hosts() {
 		default:
 			e.compareHosts(&c, name, mapped, file)
 		}
-		e.Add(c)
+		e.add(c)
 	}
 }
 

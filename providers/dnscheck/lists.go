@@ -54,7 +54,7 @@ func (e *checkRun) listed(list string, addr netip.Addr) {
 		}
 		c.Hint = "find out why (the list's web page says), end it, and ask to be removed; where it lists whole ranges of dial-up lines, send through a smart host"
 	}
-	e.Add(c)
+	e.add(c)
 }
 
 // listName is an address as block lists have it: as in reverse zones, without their root

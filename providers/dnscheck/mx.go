@@ -120,7 +120,7 @@ func (e *checkRun) mxTarget(d Domain, host string) {
 		ref: "RFC 5321 section 5.1, RFC 2181 section 10.3", name: host, rrtype: "A",
 	}
 	if _, err := netip.ParseAddr(record.Bare(host)); err == nil {
-		e.Add(plan.Check{ID: r.id, Subject: r.subject, Want: r.want, Ref: r.ref, Status: plan.Fail,
+		e.add(plan.Check{ID: r.id, Subject: r.subject, Want: r.want, Ref: r.ref, Status: plan.Fail,
 			Got:  "an IP address in place of a name",
 			Hint: "let the MX name a host, and give that host the address (RFC 1035 section 3.3.9)"})
 		return

@@ -99,7 +99,7 @@ func (e *checkRun) spfPass(name string) {
 			c.Status, c.Got = plan.Fail, reasoned(result, err)
 			c.Hint = fmt.Sprintf("add %s to the SPF record of %s; mailpub apply does", addressTerm(addr), record.Bare(name))
 		}
-		e.Add(c)
+		e.add(c)
 	}
 }
 
@@ -134,7 +134,7 @@ func (e *checkRun) spfSyntax(name, text string) {
 	case result == spf.TempError:
 		c.Status, c.Got, c.Hint = plan.Skip, err.Error(), hintUnknown
 	}
-	e.Add(c)
+	e.add(c)
 }
 
 // spfAll looks at what happens to everybody else: the "all" term, here or where a
@@ -166,11 +166,11 @@ func (e *checkRun) spfAll(name, text string) {
 		default:
 			c.Status, c.Hint = plan.Fail, "end the record with -all or ~all: "+all+" lets the whole world send for "+record.Bare(name)
 		}
-		e.Add(c)
+		e.add(c)
 		return
 	}
 	c.Status, c.Got, c.Hint = plan.Fail, "redirects without end", "redirect to a domain that has a policy of its own"
-	e.Add(c)
+	e.add(c)
 }
 
 // spfSize measures the record. The whole reply should fit into 512 octets, where nothing
@@ -189,5 +189,5 @@ func (e *checkRun) spfSize(name, text string) {
 		c.Status, c.Got = plan.Warn, fmt.Sprintf("%d octets, but %d in the reply with all TXT records", len(text), a.Size())
 		c.Hint = "remove TXT records of " + record.Bare(name) + " that nobody needs any more, such as old verifications"
 	}
-	e.Add(c)
+	e.add(c)
 }

@@ -119,16 +119,16 @@ func (e *checkRun) daneMatch(port uint16, wanted bool) {
 		return
 	case a.Status != resolver.Found && !wanted:
 		c.Got = said(a)
-		e.Add(c)
+		e.add(c)
 		return
 	case a.Status != resolver.Found:
 		c.Status, c.Got, c.Hint = plan.Fail, said(a), "publish the record; mailpub apply does where the zone is signed"
-		e.Add(c)
+		e.add(c)
 		return
 	}
 	if why := e.Unsigned(e.ctx, e.ZoneAbove(e.ctx, name)); why != "" {
 		c.Status, c.Got, c.Hint = plan.Fail, strings.Join(a.Data(), ", ")+", and "+why, "sign the zone with DNSSEC, or remove the record"
-		e.Add(c)
+		e.add(c)
 		return
 	}
 	if e.Served == nil {
@@ -148,7 +148,7 @@ func (e *checkRun) daneMatch(port uint16, wanted bool) {
 		c.Status = plan.Fail
 		c.Hint = "senders that heed DANE deliver no mail: publish a record for the key in use (mailpub apply), or put the former key back"
 	}
-	e.Add(c)
+	e.add(c)
 }
 
 // tlsaMatches reports whether a TLSA record stands for a certificate that was shown: usage 3

@@ -88,7 +88,10 @@ func (e *checkRun) served(zone string, servers []string) {
 	default:
 		c.Got = fmt.Sprintf("%d of them, with serial %s", len(servers), slices.Collect(maps.Keys(serials))[0])
 	}
-	e.Add(c)
+	if note := e.vantage(zone); note != "" {
+		c.Got += "; " + note
+	}
+	e.add(c)
 }
 
 // isOwn reports whether a server is at an address that this network has outside.
@@ -186,18 +189,18 @@ func (e *checkRun) dnssec(zone string, servers []string) {
 	ds, err := e.Resolve(e.ctx, zone, "DS")
 	if err != nil && len(keys.rrs) > 0 { // a resolver that validates answers SERVFAIL when it is bogus
 		c.Status, c.Got, c.Hint = plan.Warn, "the DS at the parent can't be had: "+err.Error(), hintUnknown
-		e.Add(c)
+		e.add(c)
 		return
 	}
 	switch {
 	case len(keys.rrs) == 0 && len(ds.Records) == 0:
 		c.Got = "unsigned"
-		e.Add(c)
+		e.add(c)
 		return
 	case len(keys.rrs) == 0:
 		c.Status, c.Got = plan.Fail, "the parent has a DS, but the zone has no keys"
 		c.Hint = "whoever validates can't resolve the zone at all: have the DS removed at the registrar, or sign the zone again"
-		e.Add(c)
+		e.add(c)
 		return
 	}
 	problem := keys.problem(keys.rrs, time.Now())
@@ -228,7 +231,7 @@ func (e *checkRun) dnssec(zone string, servers []string) {
 	default:
 		c.Got = fmt.Sprintf("signed, with %d keys", len(keys.rrs))
 	}
-	e.Add(c)
+	e.add(c)
 }
 
 // signedSet is an RRset with its signatures.

@@ -134,12 +134,18 @@ func (h *hetznerBackend) sets(ctx context.Context) ([]webapi.Set, error) {
 	return out, nil
 }
 
+// List implements zone.Backend.
 func (h *hetznerBackend) List(ctx context.Context, sets []record.RRset) (zone.Listing, error) {
+	return h.ListAround(ctx, sets, nil)
+}
+
+// ListAround implements zone.AroundLister.
+func (h *hetznerBackend) ListAround(ctx context.Context, sets []record.RRset, around []string) (zone.Listing, error) {
 	found, err := h.sets(ctx)
 	if err != nil {
 		return zone.Listing{}, err
 	}
-	return webapi.Listed(found, sets), nil
+	return webapi.Listed(found, sets, around...), nil
 }
 
 func (h *hetznerBackend) Write(ctx context.Context, edits []zone.Edit) error {

@@ -218,7 +218,7 @@ func (i *inwxAPI) Create(ctx context.Context, r record.Record) error {
 	return i.rpc(ctx, "nameserver.createRecord", params, nil)
 }
 
-// replace changes a record in its place, but for a null MX: an update does not lower a
+// Replace changes a record in its place, but for a null MX: an update does not lower a
 // preference to 0, without a word.
 func (i *inwxAPI) Replace(ctx context.Context, from, to record.Record) error {
 	params, err := i.params(to)

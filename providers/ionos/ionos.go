@@ -81,7 +81,7 @@ func (i *ionosAPI) path(ctx context.Context) (string, error) {
 	return "/zones/" + url.PathEscape(i.id), nil
 }
 
-// records lists the zone. Records that are switched off are not served: they are left out,
+// Records lists the zone. Records that are switched off are not served: they are left out,
 // and stay.
 func (i *ionosAPI) Records(ctx context.Context, _ []string) ([]record.Record, error) {
 	path, err := i.path(ctx)

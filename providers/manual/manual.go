@@ -6,7 +6,6 @@ import (
 	"errors"
 	"sync"
 
-	"github.com/mailpub/mailpub/plan/mail"
 	"github.com/mailpub/mailpub/providers/record"
 	"github.com/mailpub/mailpub/providers/resolver"
 	"github.com/mailpub/mailpub/providers/zone"
@@ -19,33 +18,44 @@ func Provider() zone.Provider {
 		Scopes:  "none",
 		Manual:  true,
 		Connect: func(o zone.Options) (zone.Backend, error) {
-			return &Backend{Resolver: o.Resolver}, nil
+			return &Backend{Resolver: o.Resolver, Nameservers: o.Servers()}, nil
 		},
 	}
 }
 
-// manualBackend knows a zone only by what is published. Its records have no TTL: at a
+// Backend knows a zone only by what is published. Its records have no TTL: at a
 // resolver that counts down, and it is the person's to choose.
-type Backend struct{ Resolver *resolver.Resolver }
+type Backend struct {
+	Resolver *resolver.Resolver
+	// Nameservers are the servers of zones, host:port, that are not to be found by delegation.
+	Nameservers map[string][]string
+}
 
-// list asks for each RRset, all at once. A question without an answer leaves that RRset
+// List asks for each RRset, all at once. A question without an answer leaves that RRset
 // unknown; it never makes it absent.
 func (b *Backend) List(ctx context.Context, sets []record.RRset) (zone.Listing, error) {
 	l := zone.NewListing()
+	l.Asked = true
+	cache := resolver.NewQueryCache(b.Resolver, b.Nameservers, "")
 	var mu sync.Mutex
 	var wg sync.WaitGroup
 	for _, set := range sets {
 		wg.Go(func() {
-			a, err := b.Resolver.Lookup(ctx, set.Name, set.Type)
+			a, err := cache.Authoritative(ctx, set.Name, set.Type)
 			mu.Lock()
 			defer mu.Unlock()
 			if err != nil {
 				l.Unknown[set] = "not known: " + err.Error()
 				return
 			}
+			if len(a.Chain) > 0 && set.Type != "CNAME" { // kept elsewhere, which package zone tells
+				set.Type = "CNAME"
+				a.Records = []resolver.Record{{Data: a.Chain[0]}}
+			}
 			for _, r := range a.Records {
-				if mail.FQDN(r.Name) == set.Name {
-					l.Add(record.Record{RRset: set, Data: r.Data, TTL: -1})
+				found := record.Record{RRset: set, Data: r.Data, TTL: -1}
+				if !record.HoldsData(l.Sets[set], found) { // an alias answers several questions
+					l.Add(found)
 				}
 			}
 		})

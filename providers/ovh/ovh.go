@@ -74,7 +74,7 @@ func openOVH(o zone.Options) (zone.Backend, error) {
 		http.StatusForbidden:    wrongKey,
 		http.StatusBadRequest:   "the three keys must belong together and to this endpoint",
 	})
-	return &ovhBackend{webapi.RecordBackend{RecordAPI: v}}, nil
+	return &ovhBackend{RecordBackend: webapi.RecordBackend{RecordAPI: v, PerName: true}}, nil
 }
 
 // ovhBackend puts what was written into service, with one call for all of it.
@@ -131,7 +131,7 @@ func (v *ovhAPI) clock(ctx context.Context) error {
 // ovhAtOnce is how many requests are under way at a time.
 const ovhAtOnce = 5
 
-// records fetches the records of the given names, each in a request of its own: the
+// Records fetches the records of the given names, each in a request of its own: the
 // interface has no other way.
 func (v *ovhAPI) Records(ctx context.Context, names []string) ([]record.Record, error) {
 	if err := v.clock(ctx); err != nil {
@@ -240,7 +240,7 @@ func (v *ovhAPI) Create(ctx context.Context, r record.Record) error {
 	return err
 }
 
-// replace leaves out the type, which can't be changed and may be one of mail's own.
+// Replace leaves out the type, which can't be changed and may be one of mail's own.
 func (v *ovhAPI) Replace(ctx context.Context, from, to record.Record) error {
 	body, err := v.body(to)
 	if err != nil {

@@ -55,7 +55,7 @@ type porkbunAPI struct {
 	record.Spelling
 }
 
-// call makes one request. A refusal may come with status 200.
+// Call makes one request. A refusal may come with status 200.
 func (p *porkbunAPI) Call(ctx context.Context, method, path string, body, result any) error {
 	var reply struct {
 		Status, Message string
@@ -80,7 +80,7 @@ type porkbunRecord struct {
 
 func (p *porkbunAPI) Domain() string { return url.PathEscape(strings.TrimSuffix(p.zone, ".")) }
 
-// records lists the zone without its SOA and Porkbun's own NS records, which can't be
+// Records lists the zone without its SOA and Porkbun's own NS records, which can't be
 // edited.
 func (p *porkbunAPI) Records(ctx context.Context, _ []string) ([]record.Record, error) {
 	var list []porkbunRecord

@@ -116,7 +116,7 @@ func (p *powerdnsAPI) missing(ctx context.Context, why error) error {
 	return webapi.NoZone("powerdns", "the server", p.name, webapi.ZoneNames(zones))
 }
 
-// put sends one PATCH, which is carried out whole or not at all.
+// Put sends one PATCH, which is carried out whole or not at all.
 func (p *powerdnsAPI) Put(ctx context.Context, _, sets []webapi.Set) error {
 	var body struct {
 		RRsets []powerdnsSet `json:"rrsets"`

@@ -23,7 +23,7 @@ func Relative(name, zone string) (string, error) {
 	return strings.TrimSuffix(name, "."+zone), nil
 }
 
-// below returns the absolute name of what an interface calls "", "@" or "www" in a zone.
+// Below returns the absolute name of what an interface calls "", "@" or "www" in a zone.
 func Below(name, zone string) string {
 	if name == "" || name == "@" {
 		return mail.FQDN(zone)
@@ -31,7 +31,7 @@ func Below(name, zone string) string {
 	return mail.FQDN(name + "." + zone)
 }
 
-// bare is a name as people write it.
+// Bare is a name as people write it.
 func Bare(name string) string {
 	if name == "." {
 		return name

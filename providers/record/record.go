@@ -11,12 +11,12 @@ import (
 	"github.com/mailpub/mailpub/plan/mail"
 )
 
-// rrset names an RRset: a canonical owner name and a type.
+// RRset names an RRset: a canonical owner name and a type.
 type RRset struct{ Name, Type string }
 
 func (s RRset) String() string { return s.Name + " " + s.Type }
 
-// record is one DNS record in canonical form (see package plan for the text).
+// Record is one DNS record in canonical form (see package plan for the text).
 type Record struct {
 	RRset
 	Data string
@@ -29,7 +29,7 @@ type Record struct {
 	Listed any    // as the provider's client listed it, nil for a new one
 }
 
-// line is the record's canonical text. A note makes it differ from any wanted text.
+// Line is the record's canonical text. A note makes it differ from any wanted text.
 func (r Record) Line() string {
 	l := mail.RecordLine(r.Data, r.TTL)
 	if r.Note != "" {
@@ -38,7 +38,7 @@ func (r Record) Line() string {
 	return l
 }
 
-// sameData reports whether two records differ in nothing but TTL and note.
+// SameData reports whether two records differ in nothing but TTL and note.
 func (r Record) SameData(o Record) bool { return r.RRset == o.RRset && r.Data == o.Data }
 
 func Lines(rs []Record) []string {
@@ -50,7 +50,7 @@ func Lines(rs []Record) []string {
 	return out
 }
 
-// parseLine is the reverse of line. ttl is used where the line has none. The data must
+// ParseLine is the reverse of line. ttl is used where the line has none. The data must
 // be canonical already, so that what is read back can be compared with it.
 func ParseLine(set RRset, line string, ttl int) (Record, error) {
 	r := Record{RRset: set, TTL: ttl}
@@ -89,7 +89,7 @@ func CutLast(s, sep string) (before, after string, found bool) {
 	return s[:i], s[i+len(sep):], true
 }
 
-// rr returns the record as it goes on the wire. Text is cut into strings of at most
+// RR returns the record as it goes on the wire. Text is cut into strings of at most
 // 255 octets (RFC 1035 section 3.3).
 func (r Record) RR() (dns.RR, error) {
 	ttl := uint32(max(r.TTL, 0))
@@ -129,7 +129,7 @@ func overWire(rr dns.RR) (dns.RR, error) {
 	return rr, err
 }
 
-// textStrings cuts text into the strings of a TXT record, escaped the way miekg/dns
+// TextStrings cuts text into the strings of a TXT record, escaped the way miekg/dns
 // keeps them. There is always one, if only an empty one.
 func TextStrings(text string) []string {
 	var out []string
@@ -143,7 +143,7 @@ func TextStrings(text string) []string {
 	}
 }
 
-// fromRR returns the record of rr in canonical form.
+// FromRR returns the record of rr in canonical form.
 func FromRR(rr dns.RR) Record {
 	h := rr.Header()
 	return Record{
@@ -154,7 +154,7 @@ func FromRR(rr dns.RR) Record {
 	}
 }
 
-// canonicalData returns the data of rr in presentation format: names in lower case,
+// CanonicalData returns the data of rr in presentation format: names in lower case,
 // text as one quoted string, service parameters in the order of their keys.
 func CanonicalData(rr dns.RR) string {
 	switch t := rr.(type) {
@@ -206,7 +206,7 @@ func canonicalService(s *dns.SVCB) {
 	slices.SortFunc(s.Value, func(a, b dns.SVCBKeyValue) int { return int(a.Key()) - int(b.Key()) })
 }
 
-// unescape undoes the escapes of RFC 1035 section 5.1: \DDD for an octet, a backslash
+// Unescape undoes the escapes of RFC 1035 section 5.1: \DDD for an octet, a backslash
 // before any other character for that character.
 func Unescape(s string) string {
 	if !strings.Contains(s, `\`) {
@@ -232,7 +232,7 @@ func Unescape(s string) string {
 	return b.String()
 }
 
-// parseRecord returns the record of data in presentation format, marked where it is none.
+// Parse returns the record of data in presentation format, marked where it is none.
 func Parse(set RRset, ttl int, text string) Record {
 	rr, err := dns.NewRR(fmt.Sprintf("%s %d IN %s %s", set.Name, ttl, set.Type, text))
 	if err == nil && rr != nil {
@@ -260,7 +260,7 @@ func FromRRs(rrs []dns.RR) []Record {
 	return out
 }
 
-// pick returns the records of an RRset, leaving out what a CNAME led to.
+// Pick returns the records of an RRset, leaving out what a CNAME led to.
 func Pick(rrs []dns.RR, set RRset) (out []dns.RR) {
 	for _, rr := range rrs {
 		if h := rr.Header(); mail.FQDN(h.Name) == set.Name && h.Rrtype == dns.StringToType[set.Type] {
@@ -270,10 +270,10 @@ func Pick(rrs []dns.RR, set RRset) (out []dns.RR) {
 	return out
 }
 
-// seconds is the TTL of a number of seconds.
+// Seconds is the TTL of a number of seconds.
 func Seconds(n int) time.Duration { return time.Duration(n) * time.Second }
 
-// dataOf returns the data of record lines, sorted.
+// DataOf returns the data of record lines, sorted.
 func DataOf(lines []string) (data []string) {
 	for _, l := range lines {
 		d, _ := mail.SplitRecordLine(l)

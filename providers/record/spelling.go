@@ -9,7 +9,7 @@ import (
 	"github.com/mailpub/mailpub/plan/mail"
 )
 
-// spelling is how an interface writes the data of a record where it differs from a zone
+// Spelling is how an interface writes the data of a record where it differs from a zone
 // file.
 type Spelling struct {
 	Priority bool // of MX and SRV apart from the rest
@@ -17,7 +17,7 @@ type Spelling struct {
 	Bare     bool // text as it is, without quotes and escapes, in one piece
 }
 
-// spell returns the data as the interface writes it.
+// Spell returns the data as the interface writes it.
 func (s Spelling) Spell(r Record) (data string, priority int, err error) {
 	if r.Type == "TXT" {
 		text, err := mail.Text(r.Data)
@@ -40,7 +40,7 @@ func (s Spelling) Spell(r Record) (data string, priority int, err error) {
 	return data, priority, nil
 }
 
-// record returns the record that the interface listed.
+// Record returns the record that the interface listed.
 func (s Spelling) Record(set RRset, ttl, priority int, data string) Record {
 	if set.Type == "TXT" {
 		if !s.Bare {
@@ -74,7 +74,7 @@ func onLast(data string, f func(string) string) string {
 	return head + " " + f(last)
 }
 
-// undotted drops the final dot, but keeps the root, the target of a null MX (RFC 7505
+// Undotted drops the final dot, but keeps the root, the target of a null MX (RFC 7505
 // section 3).
 func Undotted(name string) string {
 	if name == "." {
@@ -83,10 +83,10 @@ func Undotted(name string) string {
 	return strings.TrimSuffix(name, ".")
 }
 
-// quoted returns text as quoted strings of at most 255 octets.
+// Quoted returns text as quoted strings of at most 255 octets.
 func Quoted(text string) string { return `"` + strings.Join(TextStrings(text), `" "`) + `"` }
 
-// anyText returns the text of what an interface listed: one or more quoted strings, or
+// AnyText returns the text of what an interface listed: one or more quoted strings, or
 // the bare text.
 func AnyText(content string) string {
 	if strings.HasPrefix(content, `"`) {

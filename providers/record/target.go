@@ -6,13 +6,13 @@ import (
 	"github.com/mailpub/mailpub/plan/mail"
 )
 
-// target is a parsed key.
+// Target is a parsed key.
 type Target struct {
 	RRset
 	Tag string // of one TXT record among others; empty for the whole RRset
 }
 
-// holds reports whether a record of the RRset is the key's: with a tag, text that begins
+// Holds reports whether a record of the RRset is the key's: with a tag, text that begins
 // with it, followed by a space or nothing. "v=spf10" is no SPF record (RFC 7208 section 4.5).
 func (t Target) Holds(r Record) bool {
 	if t.Tag == "" {

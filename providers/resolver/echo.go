@@ -2,6 +2,7 @@ package resolver
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"net/netip"
 	"slices"
@@ -19,17 +20,18 @@ type Echo struct {
 	class    uint16
 	types    [2]uint16   // of the question, by IPv4 and by IPv6
 	servers  [2][]string // that are to be asked, by IPv4 and by IPv6
+	holder   bool        // its servers hold the name themselves: an answer without AA is another's
 }
 
 // Echoes are the public services that are known by name.
 func Echoes() []Echo {
 	return []Echo{
-		{"opendns", "myip.opendns.com.", dns.ClassINET, [2]uint16{dns.TypeA, dns.TypeAAAA},
-			[2][]string{{"208.67.222.222:53", "208.67.220.220:53"}, {"[2620:119:35::35]:53", "[2620:119:53::53]:53"}}},
-		{"google", "o-o.myaddr.l.google.com.", dns.ClassINET, [2]uint16{dns.TypeTXT, dns.TypeTXT},
-			[2][]string{{"216.239.32.10:53", "216.239.34.10:53"}, {"[2001:4860:4802:32::a]:53", "[2001:4860:4802:34::a]:53"}}},
-		{"cloudflare", "whoami.cloudflare.", dns.ClassCHAOS, [2]uint16{dns.TypeTXT, dns.TypeTXT},
-			[2][]string{{"1.1.1.1:53", "1.0.0.1:53"}, {"[2606:4700:4700::1111]:53", "[2606:4700:4700::1001]:53"}}},
+		{Name: "opendns", question: "myip.opendns.com.", class: dns.ClassINET, types: [2]uint16{dns.TypeA, dns.TypeAAAA},
+			servers: [2][]string{{"208.67.222.222:53", "208.67.220.220:53"}, {"[2620:119:35::35]:53", "[2620:119:53::53]:53"}}},
+		{Name: "google", question: "o-o.myaddr.l.google.com.", class: dns.ClassINET, types: [2]uint16{dns.TypeTXT, dns.TypeTXT}, holder: true,
+			servers: [2][]string{{"216.239.32.10:53", "216.239.34.10:53"}, {"[2001:4860:4802:32::a]:53", "[2001:4860:4802:34::a]:53"}}},
+		{Name: "cloudflare", question: "whoami.cloudflare.", class: dns.ClassCHAOS, types: [2]uint16{dns.TypeTXT, dns.TypeTXT},
+			servers: [2][]string{{"1.1.1.1:53", "1.0.0.1:53"}, {"[2606:4700:4700::1111]:53", "[2606:4700:4700::1001]:53"}}},
 	}
 }
 
@@ -84,6 +86,10 @@ func (r *Resolver) Echo(ctx context.Context, e Echo, ipv6 bool) (netip.Addr, err
 		reply, err := r.Exchange(ctx, m, server)
 		if err != nil {
 			errs = append(errs, ServerError{server, err})
+			continue
+		}
+		if e.holder && !reply.Authoritative {
+			errs = append(errs, ServerError{server, errors.New("something between here and there answers in its place (it redirects port 53)")})
 			continue
 		}
 		for _, rr := range reply.Answer {

@@ -2,6 +2,7 @@ package resolver
 
 import (
 	"net"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -78,5 +79,20 @@ func TestParseEcho(t *testing.T) {
 		if _, err := ParseEcho(bad); err == nil || !strings.Contains(err.Error(), "want opendns") {
 			t.Errorf("%q: %v", bad, err)
 		}
+	}
+}
+
+// A service whose servers hold the name themselves is not believed where another answers for them.
+func TestEchoRedirected(t *testing.T) {
+	server := echoServer(t, func(q dns.Question) dns.RR {
+		return &dns.TXT{Hdr: dns.RR_Header{Name: q.Name, Rrtype: q.Qtype, Class: q.Qclass}, Txt: []string{"8.8.4.4"}}
+	})
+	known := Echoes()
+	i := slices.IndexFunc(known, func(e Echo) bool { return e.Name == "google" })
+	e := known[i]
+	e.servers[0] = []string{server}
+	r := &Resolver{Timeout: time.Second, Attempts: 1}
+	if got, err := r.Echo(t.Context(), e, false); err == nil || !strings.Contains(err.Error(), "answers in its place") {
+		t.Errorf("%v, %v", got, err)
 	}
 }

@@ -5,7 +5,7 @@ import (
 	"strings"
 )
 
-// several are the errors of several servers, told on one line.
+// errorList are the errors of several servers, told on one line.
 type errorList []error
 
 func (s errorList) Error() string {
@@ -20,7 +20,7 @@ func (s errorList) Error() string {
 
 func (s errorList) Unwrap() []error { return s }
 
-// joined returns the errors that are not nil as one, or nil.
+// JoinErrors returns the errors that are not nil as one, or nil.
 func JoinErrors(errs []error) error {
 	errs = slices.DeleteFunc(errs, func(err error) bool { return err == nil })
 	if len(errs) == 0 {

@@ -7,7 +7,7 @@ import (
 	"strings"
 )
 
-// hostPort completes host or host:port with the port of DNS.
+// HostPort completes host or host:port with the port of DNS.
 func HostPort(s string) (string, error) {
 	host, port, err := net.SplitHostPort(s)
 	if err != nil {
@@ -23,4 +23,12 @@ func HostPort(s string) (string, error) {
 		return "", fmt.Errorf("%q has no host", s)
 	}
 	return net.JoinHostPort(host, port), nil
+}
+
+// hostAt is host:port of an address, which may have a port already.
+func hostAt(addr, port string) string {
+	if _, _, err := net.SplitHostPort(addr); err == nil {
+		return addr
+	}
+	return net.JoinHostPort(addr, port)
 }

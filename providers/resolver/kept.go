@@ -45,7 +45,7 @@ func (k *sockets) take(server string) *dns.Conn {
 	return last.Conn
 }
 
-// put lets one wait that has no answer under way.
+// Put lets one wait that has no answer under way.
 func (k *sockets) Put(server string, c *dns.Conn) {
 	k.mu.Lock()
 	defer k.mu.Unlock()

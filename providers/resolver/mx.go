@@ -8,7 +8,7 @@ import (
 	"github.com/mailpub/mailpub/plan/mail"
 )
 
-// exchangers returns the MX records of an answer, the first to be tried first.
+// Exchangers returns the MX records of an answer, the first to be tried first.
 func (a Answer) Exchangers() (out []mail.MX) {
 	for _, r := range a.Records {
 		preference, host, _ := strings.Cut(r.Data, " ")
@@ -24,7 +24,7 @@ func (a Answer) Exchangers() (out []mail.MX) {
 	return out
 }
 
-// refusesMail reports a null MX: the domain says that it takes no mail (RFC 7505 section 3).
+// RefusesMail reports a null MX: the domain says that it takes no mail (RFC 7505 section 3).
 func RefusesMail(mxs []mail.MX) bool {
 	return slices.ContainsFunc(mxs, func(m mail.MX) bool { return m.Host == "." })
 }

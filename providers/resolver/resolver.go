@@ -205,7 +205,7 @@ func exchange(ctx context.Context, client *dns.Client, m *dns.Msg, server string
 	return reply, err
 }
 
-// exchange asks over UDP, again when there is no reply, and over TCP when the reply was
+// Exchange asks over UDP, again when there is no reply, and over TCP when the reply was
 // cut off (RFC 7766 section 5). A server that stumbles over EDNS is asked without
 // (RFC 6891 section 7).
 func (r *Resolver) Exchange(ctx context.Context, m *dns.Msg, server string) (*dns.Msg, error) {
@@ -246,7 +246,7 @@ func (r *Resolver) Exchange(ctx context.Context, m *dns.Msg, server string) (*dn
 	return reply, nil
 }
 
-// silence is the error of a server that did not reply in time.
+// TimeoutError is the error of a server that did not reply in time.
 type TimeoutError time.Duration
 
 func (s TimeoutError) Error() string { return fmt.Sprintf("no reply within %v", time.Duration(s)) }
@@ -256,7 +256,7 @@ func isTimeout(err error) bool {
 	return errors.As(err, &n) && n.Timeout()
 }
 
-// canonical is an absolute name as replies have it: octets can be escaped in several ways.
+// Canonical is an absolute name as replies have it: octets can be escaped in several ways.
 func Canonical(name string) string {
 	if name = mail.FQDN(name); strings.Trim(name, "abcdefghijklmnopqrstuvwxyz0123456789-_.") == "" {
 		return name
@@ -270,7 +270,7 @@ func Canonical(name string) string {
 	return mail.FQDN(name)
 }
 
-// answerOf makes out what a reply says. REFUSED, SERVFAIL and referrals say nothing.
+// AnswerOf makes out what a reply says. REFUSED, SERVFAIL and referrals say nothing.
 func AnswerOf(reply *dns.Msg, name string, qtype uint16) (Answer, error) {
 	a := Answer{Authoritative: reply.Authoritative, reply: reply}
 	if q := reply.Question; len(q) != 1 || mail.FQDN(q[0].Name) != name || q[0].Qtype != qtype {
@@ -298,6 +298,9 @@ func AnswerOf(reply *dns.Msg, name string, qtype uint16) (Answer, error) {
 	case reply.Rcode == dns.RcodeNameError:
 		a.Status = NoName
 	case !reply.Authoritative && !reply.RecursionAvailable && len(a.Chain) == 0:
+		if referral, ok := referralIn(reply); ok {
+			return a, referral
+		}
 		return a, errors.New("it is not authoritative for the name and does not resolve it")
 	default:
 		a.Status = NoData
@@ -305,7 +308,7 @@ func AnswerOf(reply *dns.Msg, name string, qtype uint16) (Answer, error) {
 	return a, nil
 }
 
-// texts returns the texts of an answer's TXT records.
+// Texts returns the texts of an answer's TXT records.
 func (a Answer) Texts() (texts []string) {
 	for _, r := range a.Records {
 		if t, err := mail.Text(r.Data); err == nil {

@@ -12,6 +12,7 @@ import (
 	"golang.org/x/sync/errgroup"
 
 	"github.com/mailpub/mailpub/plan"
+	"github.com/mailpub/mailpub/plan/mail"
 	"github.com/mailpub/mailpub/providers/record"
 	"github.com/mailpub/mailpub/providers/zone"
 )
@@ -19,7 +20,7 @@ import (
 // exchange sends a signed message over TCP and returns the verified reply. The error
 // names the server and says what to do. A reply's code is the caller's to judge. What is to
 // be sent once is never sent again, whatever becomes of it.
-func (b *backend) Exchange(ctx context.Context, m *dns.Msg, once bool) (*dns.Msg, error) {
+func (b *backend) exchange(ctx context.Context, m *dns.Msg, once bool) (*dns.Msg, error) {
 	if _, err := b.server.enter(ctx); err != nil {
 		return nil, b.unreachable(err)
 	}
@@ -118,7 +119,7 @@ func (b *backend) updateError(code int) error {
 // diagnose finds out why nothing can be had from the server, by a signed query for the
 // zone's SOA. Nil means that the server, the key and the zone are all in order.
 func (b *backend) diagnose(ctx context.Context) error {
-	reply, err := b.Exchange(ctx, new(dns.Msg).SetQuestion(b.zone, dns.TypeSOA), false)
+	reply, err := b.exchange(ctx, new(dns.Msg).SetQuestion(b.zone, dns.TypeSOA), false)
 	if err != nil {
 		return err
 	}
@@ -131,7 +132,7 @@ func (b *backend) diagnose(ctx context.Context) error {
 
 // exact returns an RRset as the server holds it.
 func (b *backend) exact(ctx context.Context, set record.RRset) ([]dns.RR, error) {
-	reply, err := b.Exchange(ctx, question(set), false)
+	reply, err := b.exchange(ctx, question(set), false)
 	if err != nil {
 		return nil, err
 	}
@@ -141,7 +142,24 @@ func (b *backend) exact(ctx context.Context, set record.RRset) ([]dns.RR, error)
 	case reply.Rcode != dns.RcodeSuccess:
 		return nil, fmt.Errorf("server %s answers the question for %s with %s", b.server.addr, set, dns.RcodeToString[reply.Rcode])
 	}
+	if ns := referred(reply, b.zone); ns != nil {
+		return ns, nil
+	}
 	return record.Pick(reply.Answer, set), nil
+}
+
+// referred returns the NS records of a delegation below the zone, where a reply is one: the name is
+// not served by the zone.
+func referred(reply *dns.Msg, zone string) (ns []dns.RR) {
+	if reply.Authoritative || len(reply.Answer) > 0 {
+		return nil
+	}
+	for _, rr := range reply.Ns {
+		if rr.Header().Rrtype == dns.TypeNS && mail.FQDN(rr.Header().Name) != zone {
+			ns = append(ns, rr)
+		}
+	}
+	return ns
 }
 
 func question(set record.RRset) *dns.Msg {
@@ -152,7 +170,7 @@ func question(set record.RRset) *dns.Msg {
 
 // ask lists RRsets by asking for each, a few at a time. An answer made from a wildcard looks
 // like a record of its own; where it may be one, the RRset is unknown.
-func (b *backend) Query(ctx context.Context, sets []record.RRset) (zone.Listing, error) {
+func (b *backend) ask(ctx context.Context, sets []record.RRset) (zone.Listing, error) {
 	at := map[string][]record.RRset{} // what was asked for at each name
 	for _, set := range sets {
 		at[set.Name] = append(at[set.Name], set)
@@ -175,6 +193,16 @@ func (b *backend) Query(ctx context.Context, sets []record.RRset) (zone.Listing,
 				return err
 			}
 			found := record.FromRRs(rrs)
+			if len(found) > 0 && found[0].RRset != set { // of a zone below
+				mu.Lock()
+				defer mu.Unlock()
+				for _, r := range found {
+					if !record.HoldsData(l.Sets[r.RRset], r) {
+						l.Add(r)
+					}
+				}
+				return nil
+			}
 			wild, err := b.wildcard(ctx, set, found)
 			if err != nil {
 				return err

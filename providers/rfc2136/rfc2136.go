@@ -77,7 +77,7 @@ func openRFC2136(o zone.Options) (zone.Backend, error) {
 	}, nil
 }
 
-// rfc2136Backend lists a zone by transfer and writes it with one dynamic update that names
+// backend lists a zone by transfer and writes it with one dynamic update that names
 // what it relies on. libdns/rfc2136 holds all of a zone in memory, gives up on it over one
 // record that libdns can't parse, joins the strings of a TXT record so that it can't be deleted
 // exactly, and has no prerequisites.
@@ -90,13 +90,18 @@ type backend struct {
 	oneByOne bool // a transfer was refused before
 }
 
-// list transfers the zone. Where the server does not allow that, the wanted names are asked
+// List transfers the zone. Where the server does not allow that, the wanted names are asked
 // for one by one.
 func (b *backend) List(ctx context.Context, sets []record.RRset) (zone.Listing, error) {
+	return b.ListAround(ctx, sets, nil)
+}
+
+// ListAround implements zone.AroundLister. What is around is not asked for one by one.
+func (b *backend) ListAround(ctx context.Context, sets []record.RRset, around []string) (zone.Listing, error) {
 	if b.oneByOne {
-		return b.Query(ctx, sets)
+		return b.ask(ctx, sets)
 	}
-	l, err := b.transfer(ctx, sets)
+	l, err := b.transfer(ctx, sets, around...)
 	if err == nil {
 		return l, nil
 	}
@@ -109,14 +114,14 @@ func (b *backend) List(ctx context.Context, sets []record.RRset) (zone.Listing, 
 	b.log.Warn("no zone transfer; asking for the wanted names one by one", "zone", b.zone, "server", b.server.addr, "err", err)
 	b.oneByOne = true
 	b.server.forbids.Store(true)
-	return b.Query(ctx, sets)
+	return b.ask(ctx, sets)
 }
 
 // maxUpdate is how large an update may become; a message has 65,535 octets, and some go to
 // its signature.
 const maxUpdate = 60_000
 
-// write sends one update for all edits, or a few where one would be too large. Its
+// Write sends one update for all edits, or a few where one would be too large. Its
 // prerequisites are the RRsets as they were (RFC 2136 section 2.4), so it is carried out whole
 // on what the plan was made from, or not at all.
 func (b *backend) Write(ctx context.Context, edits []zone.Edit) error {
@@ -143,7 +148,7 @@ func (b *backend) Write(ctx context.Context, edits []zone.Edit) error {
 
 func (b *backend) update(ctx context.Context, m *dns.Msg) error {
 	m.Compress = true
-	reply, err := b.Exchange(ctx, m, true)
+	reply, err := b.exchange(ctx, m, true)
 	if err != nil {
 		return err
 	}

@@ -38,8 +38,8 @@ const (
 
 // transfer lists the zone by AXFR (RFC 5936). Only what is at the names of sets is kept, however
 // large the zone.
-func (b *backend) transfer(ctx context.Context, sets []record.RRset) (zone.Listing, error) {
-	wanted := zone.Owners(sets)
+func (b *backend) transfer(ctx context.Context, sets []record.RRset, around ...string) (zone.Listing, error) {
+	wanted := zone.Owners(sets, around...)
 	var crowded, alone, silent int // tries that ended so
 	for {
 		l, lonely, err := b.transferOnce(ctx, wanted)
@@ -134,6 +134,7 @@ type axfr struct {
 	zone   string
 	wanted map[string]bool
 	into   zone.Listing
+	last   string // name of the record before
 	soas   int
 	done   bool
 }
@@ -193,7 +194,12 @@ func (x *axfr) Record(msg []byte, off int) (next int, err error) {
 		x.soas++
 		x.done = x.soas == 2
 		return next, nil
-	case !x.wanted[name]:
+	}
+	if name != x.last {
+		x.into.SawBelow(name, x.wanted)
+		x.last = name
+	}
+	if !x.wanted[name] {
 		return next, nil
 	}
 	rr, _, err := dns.UnpackRR(msg, off)

@@ -66,7 +66,7 @@ type route53API struct {
 	web  webapi.API
 }
 
-// call makes a request again where the interface asks for that: it says so with status 400.
+// Call makes a request again where the interface asks for that: it says so with status 400.
 func (r *route53API) Call(ctx context.Context, method, path string, body, result any) error {
 	for try := 0; ; try++ {
 		_, err := r.web.Call(ctx, method, path, body, result)
@@ -163,7 +163,7 @@ const (
 	route53Octets  = 16_000
 )
 
-// put sends one batch, which is carried out whole or not at all, or a few where one would be
+// Put sends one batch, which is carried out whole or not at all, or a few where one would be
 // too large. What was there is deleted to the letter and the new set created, so that the
 // server itself refuses where somebody was faster; replacing it (UPSERT) would not.
 func (r *route53API) Put(ctx context.Context, was, sets []webapi.Set) error {

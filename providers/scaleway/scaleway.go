@@ -68,9 +68,15 @@ func (s *scalewayBackend) path() string {
 	return "/dns-zones/" + url.PathEscape(strings.TrimSuffix(s.zone, "."))
 }
 
+// List implements zone.Backend.
 func (s *scalewayBackend) List(ctx context.Context, sets []record.RRset) (zone.Listing, error) {
+	return s.ListAround(ctx, sets, nil)
+}
+
+// ListAround implements zone.AroundLister.
+func (s *scalewayBackend) ListAround(ctx context.Context, sets []record.RRset, around []string) (zone.Listing, error) {
 	const size = 1000
-	l, wanted := zone.NewListing(), zone.Owners(sets)
+	l, wanted := zone.NewListing(), zone.Owners(sets, around...)
 	for page, seen := 1, 0; ; page++ {
 		var reply struct {
 			Total   *int `json:"total_count"`
@@ -129,7 +135,7 @@ func (s *scalewayBackend) missing(ctx context.Context, why error) error {
 	return webapi.NoZone("scaleway", "the project of this key", s.zone, known)
 }
 
-// write sends one request. What goes is named by its id, so strangers' records stay.
+// Write sends one request. What goes is named by its id, so strangers' records stay.
 func (s *scalewayBackend) Write(ctx context.Context, edits []zone.Edit) error {
 	type ids struct {
 		ID string `json:"id"`

@@ -9,7 +9,7 @@ import (
 	"github.com/miekg/dns"
 )
 
-// scripted is a name server that answers by a table of "NAME TYPE"; what is not there it refuses.
+// Scripted is a name server that answers by a table of "NAME TYPE"; what is not there it refuses.
 // The parts of a reply are records, after "authority:" and "glue:" of those sections.
 func Scripted(t *testing.T, authoritative bool, replies map[string][]string) (addr string) {
 	t.Helper()
@@ -40,7 +40,7 @@ func Scripted(t *testing.T, authoritative bool, replies map[string][]string) (ad
 	})
 }
 
-// handled is a name server on loopback, over UDP and TCP at the same port.
+// Handled is a name server on loopback, over UDP and TCP at the same port.
 func Handled(t *testing.T, handle dns.HandlerFunc) (addr string) {
 	t.Helper()
 	var l net.Listener

@@ -46,7 +46,7 @@ negquery-cache-ttl=0
 zone-cache-refresh-interval=0
 `
 
-// powerdns is a real server with its database in a temporary directory.
+// PowerDNS is a real server with its database in a temporary directory.
 type PowerDNS struct {
 	Addr, Url string
 	next      atomic.Int32
@@ -71,7 +71,7 @@ func StartPowerDNS(t *testing.T) *PowerDNS {
 	return p
 }
 
-// call speaks to the API as somebody else would.
+// Call speaks to the API as somebody else would.
 func (p *PowerDNS) Call(t *testing.T, method, path string, body, result any) {
 	t.Helper()
 	text, err := json.Marshal(body)
@@ -100,7 +100,7 @@ func (p *PowerDNS) Call(t *testing.T, method, path string, body, result any) {
 	}
 }
 
-// fresh makes a zone. The keys in transfer may transfer it; "mailpub" may update it.
+// Fresh makes a zone. The keys in transfer may transfer it; "mailpub" may update it.
 func (p *PowerDNS) Fresh(t *testing.T, signed bool, transfer ...string) string {
 	t.Helper()
 	zone := zonetest.SuiteZone(int(p.next.Add(1)))

@@ -14,7 +14,7 @@ import (
 	"github.com/mailpub/mailpub/providers/resolver"
 )
 
-// refuseSPF looks at the SPF records that changes are about to write, as receivers would look
+// Refuse looks at the SPF records that changes are about to write, as receivers would look
 // at them once everything in changes is published, and makes a person's work of those that
 // would be rejected as a whole (RFC 7208 section 4.6: a term that is none, more than 10
 // look-ups, more than 2 in vain). What can't be found out refuses nothing.
@@ -53,6 +53,6 @@ func SyntaxHint(err error) string {
 	return "correct the record: receivers reject a policy with an error as a whole"
 }
 
-// unlikelySender is an address that nobody sends from (RFC 5737), so that an evaluation goes
+// UnlikelySender is an address that nobody sends from (RFC 5737), so that an evaluation goes
 // through the whole policy.
 var UnlikelySender = netip.MustParseAddr("203.0.113.253")

@@ -8,7 +8,7 @@ import (
 	"github.com/mailpub/mailpub/providers/resolver"
 )
 
-// spfPolicies returns the SPF records of an answer. "v=spf10" is none (RFC 7208 section 4.5).
+// Records returns the SPF records of an answer. "v=spf10" is none (RFC 7208 section 4.5).
 func Records(a resolver.Answer) (out []string) {
 	t := record.Target{Tag: Tag}
 	for _, r := range a.Records {
@@ -21,7 +21,7 @@ func Records(a resolver.Answer) (out []string) {
 
 const Tag = "v=spf1"
 
-// lastWord returns the record's "all" term in lower case, and its redirect, which counts
+// LastTerms returns the record's "all" term in lower case, and its redirect, which counts
 // only without one (RFC 7208 section 6.1).
 func LastTerms(record string) (all, redirect string) {
 	for _, term := range strings.Fields(record)[1:] {

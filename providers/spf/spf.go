@@ -17,7 +17,7 @@ import (
 	"github.com/mailpub/mailpub/providers/resolver"
 )
 
-// spfResolver gives the SPF library its look-ups. The library knows an error by its being
+// libraryResolver gives the SPF library its look-ups. The library knows an error by its being
 // a *net.DNSError and not wrapped: not found, or of a kind that may pass.
 type libraryResolver struct {
 	*resolver.QueryCache
@@ -27,7 +27,7 @@ type libraryResolver struct {
 	client        netip.Addr                // that the policy is evaluated for
 }
 
-// errMalformed is the error of a record that is no SPF record by its grammar.
+// MalformedError is the error of a record that is no SPF record by its grammar.
 type MalformedError string
 
 func (e MalformedError) Error() string { return string(e) }
@@ -181,7 +181,7 @@ const (
 	PermError = spf.PermError
 )
 
-// evaluateSPF evaluates whether an address may send for a sender, by what the zones' own servers
+// Evaluate evaluates whether an address may send for a sender, by what the zones' own servers
 // publish. The error says why the result is what it is.
 func Evaluate(ctx context.Context, l *resolver.QueryCache, addr netip.Addr, helo, sender string) (Result, error) {
 	return libraryResolver{QueryCache: l}.checkHost(ctx, addr, helo, sender)

@@ -13,7 +13,7 @@ import (
 	"github.com/mailpub/mailpub/providers/zone"
 )
 
-// politeClient waits when the API asks it to, and tries again what is safe to try
+// Client waits when the API asks it to, and tries again what is safe to try
 // again: anything that was turned away by the rate limit, and reading. It is an
 // http.RoundTripper too, for SDKs that want an http.Client.
 type Client struct {
@@ -22,7 +22,7 @@ type Client struct {
 	log  *slog.Logger
 }
 
-// newPolite returns a client over the one of o, or over one with a deadline of its own. It
+// NewClient returns a client over the one of o, or over one with a deadline of its own. It
 // follows no redirect: net/http would take the headers along, and with them a key.
 func NewClient(api string, o zone.Options) *Client {
 	client := http.Client{Timeout: 20 * time.Second}
@@ -70,7 +70,7 @@ func (p *Client) Do(req *http.Request) (*http.Response, error) {
 	}
 }
 
-// reading marks ctx for a request that changes nothing although it is no GET, so that it may
+// Reading marks ctx for a request that changes nothing although it is no GET, so that it may
 // be tried again.
 func Reading(ctx context.Context) context.Context { return context.WithValue(ctx, readingKey{}, true) }
 

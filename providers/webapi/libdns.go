@@ -25,7 +25,7 @@ type replacer interface {
 	ReplaceRecord(ctx context.Context, zone string, from, to libdns.Record) error
 }
 
-// libdnsBackend writes through a libdns provider, one record at a time: the interfaces
+// LibdnsBackend writes through a libdns provider, one record at a time: the interfaces
 // have neither transactions nor preconditions.
 type LibdnsBackend struct {
 	Zone    string // as the provider wants it
@@ -34,7 +34,13 @@ type LibdnsBackend struct {
 	escaped bool          // the client lists text escaped
 }
 
+// List implements zone.Backend.
 func (b *LibdnsBackend) List(ctx context.Context, sets []record.RRset) (zone.Listing, error) {
+	return b.ListAround(ctx, sets, nil)
+}
+
+// ListAround implements zone.AroundLister.
+func (b *LibdnsBackend) ListAround(ctx context.Context, sets []record.RRset, around []string) (zone.Listing, error) {
 	ctx, cancel := context.WithTimeout(ctx, b.Timeout)
 	defer cancel()
 	recs, err := b.Client.GetRecords(ctx, b.Zone)
@@ -42,9 +48,11 @@ func (b *LibdnsBackend) List(ctx context.Context, sets []record.RRset) (zone.Lis
 		return zone.Listing{}, err
 	}
 	l := zone.NewListing()
-	names := zone.Owners(sets)
+	names := zone.Owners(sets, around...)
 	for _, rec := range recs {
-		if names[absolute(rec.RR().Name, b.Zone)] { // what stands elsewhere need not be understood
+		name := absolute(rec.RR().Name, b.Zone)
+		l.SawBelow(name, names)
+		if names[name] { // what stands elsewhere need not be understood
 			l.Add(fromLibdns(rec, b.Zone, b.escaped))
 		}
 	}
@@ -84,7 +92,7 @@ func (b *LibdnsBackend) Create(ctx context.Context, r record.Record) error {
 	return err
 }
 
-// remove deletes exactly what was listed. A record without data would stand for all
+// Remove deletes exactly what was listed. A record without data would stand for all
 // of its type, so it is refused (libdns.RecordDeleter).
 func (b *LibdnsBackend) Remove(ctx context.Context, r record.Record) error {
 	listed, ok := r.Listed.(libdns.Record)

@@ -26,12 +26,12 @@ func nearestZone(name string, known []string) string {
 	return zone.DidYouMean(strings.TrimSuffix(name, "."), bare)
 }
 
-// noZone is the error for a zone that owner, the account or the server, does not have.
+// NoZone is the error for a zone that owner, the account or the server, does not have.
 func NoZone(api, owner, zone string, known []string) error {
 	return fmt.Errorf("%s: %s has no zone %s%s", api, owner, strings.TrimSuffix(zone, "."), nearestZone(zone, known))
 }
 
-// named is what lists of zones have in common.
+// Named is what lists of zones have in common.
 type Named struct{ Name string }
 
 func ZoneNames(list []Named) (out []string) {

@@ -11,7 +11,7 @@ import (
 	"github.com/mailpub/mailpub/providers/zone"
 )
 
-// recordWriter changes single records. What each does to the others of the RRset: nothing.
+// RecordWriter changes single records. What each does to the others of the RRset: nothing.
 type RecordWriter interface {
 	Create(ctx context.Context, r record.Record) error
 	// replace turns one record into another without a moment in which neither is there;
@@ -91,24 +91,37 @@ func counterpart(gone []record.Record, r record.Record) int {
 	return 0
 }
 
-// recordAPI is a provider that deals in single records, each with an id.
+// RecordAPI is a provider that deals in single records, each with an id.
 type RecordAPI interface {
 	RecordWriter
 	// records returns the zone's records, or at least those at the given names.
 	Records(ctx context.Context, names []string) ([]record.Record, error)
 }
 
-// recordBackend writes through a recordAPI.
-type RecordBackend struct{ RecordAPI }
+// RecordBackend writes through a RecordAPI.
+type RecordBackend struct {
+	RecordAPI
+	PerName bool // every name costs a request: only what is asked for is read
+}
 
+// List implements zone.Backend.
 func (b RecordBackend) List(ctx context.Context, sets []record.RRset) (zone.Listing, error) {
-	wanted := zone.Owners(sets)
+	return b.ListAround(ctx, sets, nil)
+}
+
+// ListAround implements zone.AroundLister.
+func (b RecordBackend) ListAround(ctx context.Context, sets []record.RRset, around []string) (zone.Listing, error) {
+	if b.PerName {
+		around = nil
+	}
+	wanted := zone.Owners(sets, around...)
 	found, err := b.Records(ctx, slices.Sorted(maps.Keys(wanted)))
 	if err != nil {
 		return zone.Listing{}, err
 	}
 	l := zone.NewListing()
 	for _, r := range found {
+		l.SawBelow(r.Name, wanted)
 		if wanted[r.Name] {
 			l.Add(r)
 		}

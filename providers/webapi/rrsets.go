@@ -12,7 +12,7 @@ import (
 	"github.com/mailpub/mailpub/providers/zone"
 )
 
-// rrsetAPI is a provider that deals in whole RRsets.
+// RRsetAPI is a provider that deals in whole RRsets.
 type RRsetAPI interface {
 	// zone returns every RRset of the zone, or at least those at the given names.
 	RRsets(ctx context.Context, names []string) ([]Set, error)
@@ -21,7 +21,7 @@ type RRsetAPI interface {
 	Put(ctx context.Context, was, sets []Set) error
 }
 
-// apiSet is an RRset as the interface has it.
+// Set is an RRset as the interface has it.
 type Set struct {
 	record.RRset
 	TTL        int
@@ -29,30 +29,37 @@ type Set struct {
 	Unreadable string // why it can't be compared with anything, such as an answer that depends on who asks
 }
 
-// apiValue is one record's data in presentation format, in the provider's spelling.
+// Value is one record's data in presentation format, in the provider's spelling.
 type Value struct {
 	Text     string
 	Raw      string // as the interface has it, where that is no presentation format
 	Disabled bool   // kept there but not served: never shown, always carried along
 }
 
-// rrsetBackend writes through an rrsetAPI. Replacing an RRset writes the strangers' records
+// RRsetBackend writes through an rrsetAPI. Replacing an RRset writes the strangers' records
 // in it too, so they go back in the provider's own spelling and order.
 type RRsetBackend struct{ API RRsetAPI }
 
+// List implements zone.Backend.
 func (b *RRsetBackend) List(ctx context.Context, sets []record.RRset) (zone.Listing, error) {
-	names := slices.Sorted(maps.Keys(zone.Owners(sets)))
+	return b.ListAround(ctx, sets, nil)
+}
+
+// ListAround implements zone.AroundLister.
+func (b *RRsetBackend) ListAround(ctx context.Context, sets []record.RRset, around []string) (zone.Listing, error) {
+	names := slices.Sorted(maps.Keys(zone.Owners(sets, around...)))
 	found, err := b.API.RRsets(ctx, names)
 	if err != nil {
 		return zone.Listing{}, err
 	}
-	return Listed(found, sets), nil
+	return Listed(found, sets, around...), nil
 }
 
-// listed takes up what was found at the names of sets.
-func Listed(found []Set, sets []record.RRset) zone.Listing {
-	l, wanted := zone.NewListing(), zone.Owners(sets)
+// Listed takes up what was found at the names of sets and at those around.
+func Listed(found []Set, sets []record.RRset, around ...string) zone.Listing {
+	l, wanted := zone.NewListing(), zone.Owners(sets, around...)
 	for _, s := range found {
+		l.SawBelow(s.Name, wanted)
 		if !wanted[s.Name] {
 			continue
 		}
@@ -68,7 +75,7 @@ func Listed(found []Set, sets []record.RRset) zone.Listing {
 	return l
 }
 
-// find returns the RRset of that name and type, empty where there is none.
+// Find returns the RRset of that name and type, empty where there is none.
 func Find(sets []Set, set record.RRset) Set {
 	for _, s := range sets {
 		if s.RRset == set {
@@ -78,7 +85,7 @@ func Find(sets []Set, set record.RRset) Set {
 	return Set{RRset: set}
 }
 
-// has reports whether a value is among the RRset's, in whatever spelling.
+// Has reports whether a value is among the RRset's, in whatever spelling.
 func (s Set) Has(v Value) bool {
 	for _, o := range s.Values {
 		if s.RecordOf(o).Data == s.RecordOf(v).Data {
@@ -88,10 +95,10 @@ func (s Set) Has(v Value) bool {
 	return false
 }
 
-// record returns a value in canonical form.
+// RecordOf returns a value in canonical form.
 func (s Set) RecordOf(v Value) record.Record { return record.Parse(s.RRset, s.TTL, v.Text) }
 
-// write replaces the RRsets of all edits at once. Such interfaces have no preconditions,
+// Write replaces the RRsets of all edits at once. Such interfaces have no preconditions,
 // so what is there is looked at once more right before.
 func (b *RRsetBackend) Write(ctx context.Context, edits []zone.Edit) error {
 	names := map[string]bool{}
@@ -115,7 +122,7 @@ func (b *RRsetBackend) Write(ctx context.Context, edits []zone.Edit) error {
 	return b.API.Put(ctx, was, sets)
 }
 
-// edited returns the RRset after an edit, made from what is there now.
+// Edited returns the RRset after an edit, made from what is there now.
 func (s Set) Edited(e zone.Edit) (Set, error) {
 	var served []record.Record
 	for _, v := range s.Values {

@@ -15,7 +15,7 @@ import (
 	"github.com/mailpub/mailpub/providers/zone"
 )
 
-// webAPI speaks JSON with a provider's web interface.
+// API speaks JSON with a provider's web interface.
 type API struct {
 	name    string // the provider's, for errors
 	base    string // without a slash at the end
@@ -27,7 +27,7 @@ type API struct {
 	Codec *Codec         // nil is JSON
 }
 
-// codec is how an interface writes what it says.
+// Codec is how an interface writes what it says.
 type Codec struct {
 	Mime      string
 	Marshal   func(any) ([]byte, error)
@@ -37,12 +37,12 @@ type Codec struct {
 
 var jsonCodec = Codec{Mime: "application/json", Marshal: json.Marshal, Unmarshal: json.Unmarshal}
 
-// newWebAPI returns the interface at base, with the client of o and the usual deadline.
+// New returns the interface at base, with the client of o and the usual deadline.
 func New(name, base string, o zone.Options, auth func(*http.Request, []byte) error, hints map[int]string) API {
 	return API{name: name, base: base, Client: NewClient(name, o), timeout: 2 * time.Minute, Auth: auth, hints: hints}
 }
 
-// keyIn puts a key into a header: name, value, name, value ...
+// KeyIn puts a key into a header: name, value, name, value ...
 func KeyIn(headers ...string) func(*http.Request, []byte) error {
 	return func(req *http.Request, _ []byte) error {
 		for i := 0; i+1 < len(headers); i += 2 {
@@ -52,7 +52,7 @@ func KeyIn(headers ...string) func(*http.Request, []byte) error {
 	}
 }
 
-// call makes one request. result, if not nil, is filled from the reply. The error is a
+// Call makes one request. result, if not nil, is filled from the reply. The error is a
 // webError where the API refused.
 func (a *API) Call(ctx context.Context, method, path string, body, result any) (http.Header, error) {
 	ctx, cancel := context.WithTimeout(ctx, a.timeout)
@@ -119,13 +119,13 @@ func (a *API) refused(codec *Codec, status int, text []byte) error {
 	return e
 }
 
-// refusedWith reports whether err is the interface's refusal with a status.
+// RefusedWith reports whether err is the interface's refusal with a status.
 func RefusedWith(err error, status int) bool {
 	e := Error{}
 	return errors.As(err, &e) && e.Status == status
 }
 
-// webError is a refusal by a web interface.
+// Error is a refusal by a web interface.
 type Error struct {
 	API    string
 	Status int
@@ -141,7 +141,7 @@ func (e Error) Error() string {
 	return s
 }
 
-// plain returns what a reply says to people, on one short line.
+// Plain returns what a reply says to people, on one short line.
 func Plain(body []byte) string {
 	text := strings.TrimSpace(string(body))
 	if strings.HasPrefix(text, "<") {
@@ -163,7 +163,7 @@ func Plain(body []byte) string {
 	return OneLine(text)
 }
 
-// oneLine returns text on one line of bounded length.
+// OneLine returns text on one line of bounded length.
 func OneLine(text string) string {
 	text = strings.Join(strings.Fields(text), " ")
 	if len(text) > 200 {
@@ -175,7 +175,7 @@ func OneLine(text string) string {
 	return text
 }
 
-// number is a number in JSON, or one in quotes; null is 0.
+// Number is a number in JSON, or one in quotes; null is 0.
 type Number int
 
 // UnmarshalJSON implements json.Unmarshaler.

@@ -20,7 +20,7 @@ import (
 	"github.com/mailpub/mailpub/providers/zonetest"
 )
 
-// fakeRecord is a record behind a stand-in for a provider that deals in single records. Its
+// FakeRecord is a record behind a stand-in for a provider that deals in single records. Its
 // text is in presentation format.
 type FakeRecord struct {
 	ID int
@@ -29,7 +29,7 @@ type FakeRecord struct {
 	Text string
 }
 
-// fakeRecords is the zone behind such a stand-in.
+// FakeRecords is the zone behind such a stand-in.
 type FakeRecords struct {
 	Name string // absolute
 
@@ -69,7 +69,7 @@ func (z *FakeRecords) index(id string) int {
 	return slices.IndexFunc(z.Recs, func(r FakeRecord) bool { return strconv.Itoa(r.ID) == id })
 }
 
-// refuse says why the zone can't hold a record; with its id it takes the place of another.
+// Refuse says why the zone can't hold a record; with its id it takes the place of another.
 func (z *FakeRecords) Refuse(r FakeRecord) string {
 	if !mail.Within(r.Name, z.Name) {
 		return fmt.Sprintf("%q is not in the zone", r.Name)
@@ -87,7 +87,7 @@ func (z *FakeRecords) Refuse(r FakeRecord) string {
 	return refuseRRset(r.RRset, values, others)
 }
 
-// store adds a record, or puts it in the place of the one with its id.
+// Store adds a record, or puts it in the place of the one with its id.
 func (z *FakeRecords) Store(r FakeRecord) (id int, refusal string) {
 	z.Mu.Lock()
 	defer z.Mu.Unlock()
@@ -120,7 +120,7 @@ func (z *FakeRecords) Drop(id string) bool {
 	return i >= 0
 }
 
-// put writes as somebody in the provider's own pages would. What stays as it was keeps its id.
+// Put writes as somebody in the provider's own pages would. What stays as it was keeps its id.
 func (z *FakeRecords) Put(t *testing.T, sets ...providertest.Set) {
 	t.Helper()
 	z.Mu.Lock()
@@ -144,7 +144,7 @@ func (z *FakeRecords) Put(t *testing.T, sets ...providertest.Set) {
 	}
 }
 
-// dump shows the spelling and the order of everything.
+// Dump shows the spelling and the order of everything.
 func (z *FakeRecords) Dump(*testing.T) (out []string) {
 	for _, r := range z.All() {
 		out = append(out, fmt.Sprintf("%s %d %s %s", r.Name, r.TTL, r.Type, r.Text))
@@ -153,7 +153,7 @@ func (z *FakeRecords) Dump(*testing.T) (out []string) {
 	return out
 }
 
-// relative is the name that interfaces without final dots have for a record's.
+// Relative is the name that interfaces without final dots have for a record's.
 func (z *FakeRecords) Relative(name, apex string) string {
 	name = strings.TrimSuffix(name, ".")
 	if strings.EqualFold(name+".", z.Name) {
@@ -164,7 +164,7 @@ func (z *FakeRecords) Relative(name, apex string) string {
 
 func (z *FakeRecords) Domain() string { return strings.TrimSuffix(z.Name, ".") }
 
-// bareText is the text of a TXT record's presentation format.
+// BareText is the text of a TXT record's presentation format.
 func BareText(text string) string {
 	rr, err := dns.NewRR(". TXT " + text)
 	if err != nil {
@@ -173,7 +173,7 @@ func BareText(text string) string {
 	return record.Unescape(strings.Join(rr.(*dns.TXT).Txt, ""))
 }
 
-// apart cuts the priority off the text of MX and SRV.
+// Apart cuts the priority off the text of MX and SRV.
 func Apart(rrtype, text string) (priority int, rest string) {
 	if rrtype != "MX" && rrtype != "SRV" {
 		return 0, text
@@ -190,7 +190,7 @@ func WithoutDot(text string) string {
 	return strings.TrimSuffix(text, ".")
 }
 
-// recordHarness is the suite's harness for a provider with one secret over a stand-in.
+// RecordHarness is the suite's harness for a provider with one secret over a stand-in.
 func RecordHarness(t *testing.T, provider zone.Provider, z *FakeRecords, h http.Handler) *providertest.Harness {
 	gate := providertest.NewGate(t, h)
 	return &providertest.Harness{

@@ -20,7 +20,7 @@ import (
 	"github.com/mailpub/mailpub/providers/zonetest"
 )
 
-// fakeZone is the zone behind a stand-in for a provider that deals in RRsets. Values are
+// FakeZone is the zone behind a stand-in for a provider that deals in RRsets. Values are
 // kept in presentation format, in the order in which they came.
 type FakeZone struct {
 	Name string // absolute
@@ -37,7 +37,7 @@ func NewFakeZone() *FakeZone {
 	return z
 }
 
-// set replaces an RRset; without values it is gone.
+// Set replaces an RRset; without values it is gone.
 func (z *FakeZone) Set(set record.RRset, ttl int, values ...string) {
 	z.Mu.Lock()
 	defer z.Mu.Unlock()
@@ -58,7 +58,7 @@ func (z *FakeZone) Locked(set record.RRset, ttl int, values ...string) {
 	}
 }
 
-// refuse says why the zone can't hold an RRset: the rules that any name server has.
+// Refuse says why the zone can't hold an RRset: the rules that any name server has.
 func (z *FakeZone) Refuse(set record.RRset, values []string) string {
 	var others []record.RRset
 	for _, s := range z.Sets {
@@ -113,7 +113,7 @@ func (z *FakeZone) All() []webapi.Set {
 	return slices.Clone(z.Sets)
 }
 
-// dump shows the spelling and the order of everything.
+// Dump shows the spelling and the order of everything.
 func (z *FakeZone) Dump(*testing.T) (out []string) {
 	for _, s := range z.All() {
 		for i, v := range s.Values {
@@ -124,7 +124,7 @@ func (z *FakeZone) Dump(*testing.T) (out []string) {
 	return out
 }
 
-// put writes as somebody in the provider's own pages would.
+// Put writes as somebody in the provider's own pages would.
 func (z *FakeZone) Put(t *testing.T, sets ...providertest.Set) {
 	t.Helper()
 	for _, s := range sets {
@@ -133,7 +133,7 @@ func (z *FakeZone) Put(t *testing.T, sets ...providertest.Set) {
 	}
 }
 
-// presented returns a stranger's RRset in presentation format, with the capitals it came with.
+// Presented returns a stranger's RRset in presentation format, with the capitals it came with.
 func Presented(t *testing.T, s providertest.Set) (set record.RRset, ttl int, values []string) {
 	t.Helper()
 	f := strings.Fields(s.Key.Name)
@@ -157,14 +157,14 @@ func Spelt(values []webapi.Value) []string {
 	return out
 }
 
-// answer sends JSON.
+// Answer sends JSON.
 func Answer(w http.ResponseWriter, status int, body any) {
 	w.Header().Set("Content-Type", "application/json")
 	w.WriteHeader(status)
 	_ = json.NewEncoder(w).Encode(body)
 }
 
-// webHarness is the suite's harness for a provider with one token over a fake.
+// WebHarness is the suite's harness for a provider with one token over a fake.
 func WebHarness(t *testing.T, provider zone.Provider, z *FakeZone, h http.Handler) *providertest.Harness {
 	gate := providertest.NewGate(t, h)
 	return &providertest.Harness{
@@ -184,7 +184,7 @@ func OpenWeb(t *testing.T, provider zone.Provider, name, token string, client *h
 	return z
 }
 
-// settingsWith gives every secret that a provider requires the same value, and every other
+// SettingsWith gives every secret that a provider requires the same value, and every other
 // setting its own name.
 func SettingsWith(provider zone.Provider, token string) map[string]string {
 	out := map[string]string{}
@@ -199,7 +199,7 @@ func SettingsWith(provider zone.Provider, token string) map[string]string {
 	return out
 }
 
-// wrongAccess tries a token that is none and zones that are not there.
+// WrongAccess tries a token that is none and zones that are not there.
 func WrongAccess(t *testing.T, provider zone.Provider, client *http.Client, tokenError string) {
 	for _, test := range []struct{ name, zone, token, want string }{
 		{"wrong token", zonetest.Zone, "wrong-token", tokenError},

@@ -2,11 +2,12 @@ package zone
 
 import (
 	"context"
+	"strings"
 
 	"github.com/mailpub/mailpub/providers/record"
 )
 
-// backend is what Zone needs of a provider.
+// Backend is what Zone needs of a provider.
 type Backend interface {
 	// list returns the records of the given RRsets and any CNAME at the same names. It
 	// may return more.
@@ -18,26 +19,36 @@ type Backend interface {
 	Write(ctx context.Context, edits []Edit) error
 }
 
-// listing is what a backend saw.
+// AroundLister is a Backend that reads whole zones, so that further names cost nothing.
+type AroundLister interface {
+	// ListAround is List that also returns what is at the names around.
+	ListAround(ctx context.Context, sets []record.RRset, around []string) (Listing, error)
+}
+
+// Listing is what a backend saw.
 type Listing struct {
 	Sets map[record.RRset][]record.Record
 	// unknown says of RRsets why they could not be made out.
 	Unknown map[record.RRset]string
+	// Asked says that what is Unknown is a question that was not answered.
+	Asked bool
+	// Parents are the names asked for that have others below them, where a backend sees that.
+	Parents map[string]bool
 }
 
 func NewListing() Listing {
-	return Listing{Sets: map[record.RRset][]record.Record{}, Unknown: map[record.RRset]string{}}
+	return Listing{Sets: map[record.RRset][]record.Record{}, Unknown: map[record.RRset]string{}, Parents: map[string]bool{}}
 }
 
 func (l Listing) Add(r record.Record) { l.Sets[r.RRset] = append(l.Sets[r.RRset], r) }
 
-// edit changes one RRset.
+// Edit changes one RRset.
 type Edit struct {
 	record.RRset
 	Before, After []record.Record
 }
 
-// split returns the records to take away and to put in place, leaving alone what is
+// Split returns the records to take away and to put in place, leaving alone what is
 // in both.
 func (e Edit) Split() (gone, fresh []record.Record) {
 	used := make([]bool, len(e.Before))
@@ -61,12 +72,29 @@ func (e Edit) Split() (gone, fresh []record.Record) {
 	return gone, fresh
 }
 
-// owners returns the names of RRsets: of a whole zone, only what is at these is worth
+// Owners returns the names of RRsets: of a whole zone, only what is at these is worth
 // understanding.
-func Owners(sets []record.RRset) map[string]bool {
-	names := make(map[string]bool, len(sets))
+func Owners(sets []record.RRset, around ...string) map[string]bool {
+	names := make(map[string]bool, len(sets)+len(around))
 	for _, s := range sets {
 		names[s.Name] = true
 	}
+	for _, name := range around {
+		names[name] = true
+	}
 	return names
+}
+
+// SawBelow notes that a zone has a name, for those above it that are wanted.
+func (l Listing) SawBelow(name string, wanted map[string]bool) {
+	for {
+		_, above, ok := strings.Cut(name, ".")
+		if !ok || above == "" || l.Parents[above] {
+			return
+		}
+		if wanted[above] {
+			l.Parents[above] = true
+		}
+		name = above
+	}
 }

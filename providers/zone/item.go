@@ -12,6 +12,7 @@ import (
 // itemOf returns what was seen of a key. Without records its Lines are empty.
 func itemOf(t record.Target, k plan.Key, seen Listing) plan.Item {
 	it := plan.Item{Key: k, Unreadable: seen.Unknown[t.RRset]}
+	it.Silent = seen.Asked && it.Unreadable != ""
 	var own []record.Record
 	for _, r := range seen.Sets[t.RRset] {
 		if !t.Holds(r) {

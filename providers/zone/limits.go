@@ -87,7 +87,7 @@ func (l Limits) RefuseTTL(ttl time.Duration) string {
 	return ""
 }
 
-// refuse says why a record is not taken, or nothing.
+// Refuse says why a record is not taken, or nothing.
 func (l Limits) Refuse(r record.Record) string {
 	if l.Types != nil && !slices.Contains(l.Types, r.Type) {
 		return fmt.Sprintf("takes no %s records", r.Type)
@@ -161,6 +161,9 @@ func (z *Zone) RefusesChange(c plan.Change) string {
 	t, err := z.target(c.Key)
 	if err != nil {
 		return err.Error()
+	}
+	if why := z.aliasWildcard(t.Name); why != "" && c.Before == nil {
+		return why
 	}
 	there := z.last.Sets[t.RRset]
 	if _, err := z.next(t, there, there, c.After); err != nil {

@@ -6,7 +6,7 @@ import (
 	"github.com/mailpub/mailpub/plan"
 )
 
-// didYouMean returns `, did you mean "..."` for the nearest of the known names, or
+// DidYouMean returns `, did you mean "..."` for the nearest of the known names, or
 // nothing where none is near.
 func DidYouMean(name string, known []string) string {
 	best := plan.Nearest(name, known)

@@ -45,11 +45,22 @@ type Options struct {
 
 	// Resolver asks what is published; used by manual. Nil asks the system's servers.
 	Resolver *resolver.Resolver
+	// Nameservers are the zone's authoritative servers, host:port, where they are not to be
+	// found by delegation.
+	Nameservers []string
 	// HTTPClient carries the calls of providers with a web interface. Nil is a client with
 	// a deadline of its own.
 	HTTPClient *http.Client
 	Shared     *Shared      // with the other zones of a run; nil: nothing is shared or kept
 	Logger     *slog.Logger // nil discards
+}
+
+// Servers are the Nameservers by the zone's name, nil where there are none.
+func (o Options) Servers() map[string][]string {
+	if len(o.Nameservers) == 0 {
+		return nil
+	}
+	return map[string][]string{o.Zone: o.Nameservers}
 }
 
 func (o Options) Setting(name string) string { return o.Settings[name] }
@@ -80,7 +91,7 @@ func (e SettingError) Error() string {
 	return fmt.Sprintf("setting %q: %s; want %s", e.Setting, e.Problem, e.Want)
 }
 
-// openZone returns the driver of a zone at a provider. It asks nobody: what is wrong with the
+// Open returns the driver of a zone at a provider. It asks nobody: what is wrong with the
 // settings is said here, what is wrong with the server or the account by the first Read.
 func Open(p Provider, o Options) (*Zone, error) {
 	if o.Zone == "" {
@@ -113,12 +124,12 @@ func Open(p Provider, o Options) (*Zone, error) {
 	}
 	return &Zone{
 		Name: o.Zone, ttl: ttl, Backend: b, log: o.Logger,
-		provider: p.Name, limits: p.Limits,
+		provider: p.Name, limits: p.Limits, resolver: o.Resolver, nameservers: o.Servers(),
 		Pauses: []time.Duration{250 * time.Millisecond, time.Second},
 	}, nil
 }
 
-// checkSettings says everything that is wrong with settings, without asking anybody. The values
+// CheckSettings says everything that is wrong with settings, without asking anybody. The values
 // of secret settings are not judged: they may be references.
 func (p Provider) CheckSettings(settings map[string]string) (errs []SettingError) {
 	var known []string

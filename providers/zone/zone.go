@@ -11,6 +11,7 @@ import (
 	"github.com/mailpub/mailpub/plan"
 	"github.com/mailpub/mailpub/plan/mail"
 	"github.com/mailpub/mailpub/providers/record"
+	"github.com/mailpub/mailpub/providers/resolver"
 )
 
 // DefaultTTL is given to records where neither the plan nor an RRset that is there
@@ -28,7 +29,11 @@ type Zone struct {
 	limits   Limits
 	last     Listing // what Read saw
 
-	// pauses are the waits before looking again when what was written is not seen yet:
+	// resolver asks where what is in the zone leads to.
+	resolver    *resolver.Resolver
+	nameservers map[string][]string
+
+	// Pauses are the waits before looking again when what was written is not seen yet:
 	// a provider's interface may be a moment behind itself.
 	Pauses []time.Duration
 }
@@ -51,8 +56,13 @@ func (z *Zone) Read(ctx context.Context, keys []plan.Key) ([]plan.Item, error) {
 		return nil, err
 	}
 	z.last = seen
+	elsewhere := z.elsewhere(ctx, targets, keys, seen)
 	var items []plan.Item
 	for i, t := range targets {
+		if it, ok := elsewhere[i]; ok {
+			items = append(items, it)
+			continue
+		}
 		if it := itemOf(t, keys[i], seen); it.Unreadable != "" || len(it.Lines) > 0 {
 			items = append(items, it)
 		}
@@ -77,7 +87,7 @@ func (z *Zone) readSets(ctx context.Context, targets []record.Target) (Listing, 
 			}
 		}
 	}
-	l, err := z.Backend.List(ctx, sets)
+	l, err := z.listAround(ctx, sets)
 	if err != nil {
 		return l, fmt.Errorf("zone %s: %w", z.Name, err)
 	}

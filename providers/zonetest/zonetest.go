@@ -14,7 +14,7 @@ import (
 	"github.com/mailpub/mailpub/providers/record"
 )
 
-// update sends an update that is signed with the key of the tests.
+// Update sends an update that is signed with the key of the tests.
 func Update(t *testing.T, addr string, m *dns.Msg) {
 	t.Helper()
 	m.Compress = true
@@ -32,7 +32,7 @@ const (
 	Secret = "c2VjcmV0IG9mIHRoZSB0ZXN0cywgbm90IGEgc2VjcmV0"
 )
 
-// zoneText is a zone with much that is not ours: strangers' text at the apex, one with
+// Text is a zone with much that is not ours: strangers' text at the apex, one with
 // escapes and one cut in odd places, service records that libdns can't parse, a wildcard.
 const Text = `$TTL 3600
 @ IN SOA ns hostmaster 1 3600 600 86400 300
@@ -49,7 +49,7 @@ _dns IN SVCB 1 . alpn=h2
 
 const ReverseZone = "2.2.2.in-addr.arpa."
 
-// goodZone is what mailpub publishes; the tests spoil one line of it at a time.
+// GoodZone is what mailpub publishes; the tests spoil one line of it at a time.
 const GoodZone = `$TTL 3600
 @ IN SOA ns hostmaster 1 3600 600 86400 300
 @ IN NS ns
@@ -101,7 +101,7 @@ func MailItems() []plan.Item {
 	}
 }
 
-// foreign writes an RRset as somebody else would: by an update without prerequisites.
+// Foreign writes an RRset as somebody else would: by an update without prerequisites.
 func Foreign(t *testing.T, addr string, k plan.Key, want []string) {
 	t.Helper()
 	name, rrtype, _, err := mail.SplitDNSKey(k)
@@ -126,14 +126,14 @@ func Serve(t *testing.T, zones map[string]string) string {
 	return Start(t, func(c *authdns.Config) { c.Zones = zones }).Addr()
 }
 
-// silent returns an address where nobody answers: a socket that only listens.
+// Silent returns an address where nobody answers: a socket that only listens.
 func Silent(t *testing.T) string {
 	t.Helper()
 	s := Serve(t, map[string]string{"elsewhere.example.": strings.ReplaceAll(GoodZone, "mail IN A 2.2.2.2\n", "")})
 	return s // it refuses what it is not authoritative for
 }
 
-// change is one change of a table.
+// Change is one change of a table.
 type Change struct {
 	Key           plan.Key
 	Before, After []string

@@ -5,6 +5,7 @@ import (
 	"net/netip"
 
 	"github.com/mailpub/mailpub/plan/mail"
+	"github.com/mailpub/mailpub/plan/netaddr"
 	"github.com/mailpub/mailpub/providers/resolver"
 )
 
@@ -35,9 +36,6 @@ func (k *checker) server() {
 	}
 }
 
-// cgnat is the shared address space of carrier-grade NAT (RFC 6598).
-var cgnat = netip.MustParsePrefix("100.64.0.0/10")
-
 func (k *checker) public(path, s string, family func(netip.Addr) bool) {
 	if s == "auto" || s == "none" {
 		return
@@ -46,7 +44,7 @@ func (k *checker) public(path, s string, family func(netip.Addr) bool) {
 	switch {
 	case err != nil || !family(a):
 		k.add(path, "is %q, want auto, none or an address", s)
-	case a.IsPrivate() || a.IsLoopback() || !a.IsGlobalUnicast() || cgnat.Contains(a):
+	case netaddr.Unreachable(a) != "":
 		k.add(path, "%s can't be reached from the Internet, want the public address", s)
 	}
 }

@@ -124,6 +124,7 @@ type Zone struct {
 	Name        string            `mapstructure:"name"`
 	Provider    string            `mapstructure:"provider"`
 	TTL         time.Duration     `mapstructure:"ttl"`
+	keepTTL     bool              // no TTL is given: records that are there keep theirs
 	Nameservers []string          `mapstructure:"nameservers"` // to verify at, instead of the zone's NS
 	Settings    map[string]string `mapstructure:"settings"`
 }

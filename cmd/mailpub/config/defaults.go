@@ -34,6 +34,7 @@ func (c *Config) fillIn() {
 	for i := range c.Zones {
 		if c.Zones[i].TTL == 0 {
 			c.Zones[i].TTL = defaultTTL
+			c.Zones[i].keepTTL = true
 		}
 	}
 	set(&c.Router.Protocol, "auto")

@@ -63,7 +63,7 @@ func (c *Config) PlanSite(auto ...netip.Addr) mail.Spec {
 		s.NoMail = append(s.NoMail, fqdn(n))
 	}
 	for _, z := range c.Zones {
-		pz := mail.Zone{Name: mail.FQDN(z.Name), TTL: int(z.TTL / time.Second), ByHand: z.Manual()}
+		pz := mail.Zone{Name: mail.FQDN(z.Name), TTL: int(z.TTL / time.Second), KeepTTL: z.keepTTL, ByHand: z.Manual()}
 		if p, ok := providers.Lookup(z.Provider); ok && p.Limits.NoTTL {
 			pz.TTL = -1
 		}

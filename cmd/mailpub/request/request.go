@@ -84,7 +84,7 @@ func Write(ctx context.Context, u *term.UI, o Options, words []string) error {
 	}
 	switch subject {
 	case "ptr":
-		return pointers(ctx, u, s, o)
+		return pointers(ctx, u, p, o)
 	case "zone":
 		return zone(u, p, name, o)
 	}
@@ -169,8 +169,14 @@ func policy(u *term.UI, cfg *config.Config, domain string) error {
 // pointer is a PTR to ask for.
 type pointer struct{ Address, Name string }
 
-// pointers prints the letter to the provider of the connection.
-func pointers(ctx context.Context, u *term.UI, s *site.Site, o Options) error {
+// pointers prints the letter to whoever holds the reverse names. One that is as it should be is not
+// asked for.
+func pointers(ctx context.Context, u *term.UI, p *site.Plan, o Options) error {
+	s := p.Site
+	open := map[string]bool{}
+	for _, c := range p.Changes {
+		open[c.Key.Name] = true
+	}
 	letter := struct {
 		Host     string
 		Pointers []pointer
@@ -179,8 +185,19 @@ func pointers(ctx context.Context, u *term.UI, s *site.Site, o Options) error {
 	published, err := s.HostAddresses(ctx)
 	letter.Resolves = err == nil
 	for _, addr := range s.Spec().Public {
-		letter.Pointers = append(letter.Pointers, pointer{addr.String(), mail.ReverseName(addr)})
+		name := mail.ReverseName(addr)
+		if !o.All && !open[mail.DNSKey(name, "PTR").Name] {
+			continue
+		}
+		if end := s.Spec().Pointers[addr.Unmap()]; end != "" {
+			name = end
+		}
+		letter.Pointers = append(letter.Pointers, pointer{addr.String(), name})
 		letter.Resolves = letter.Resolves && slices.Contains(published, addr)
+	}
+	if len(letter.Pointers) == 0 {
+		fmt.Fprintln(u.Err, "Nothing to ask for: every PTR is as it should be (--all prints the letter anyway).")
+		return nil
 	}
 	return writeLetter(u.Out, "ptr", o.Lang, letter)
 }

@@ -27,17 +27,20 @@ func (s *Site) publicChecks() []plan.Checker {
 			Ref:     "RFC 6269 section 13",
 		}
 		p := publicAddress{seen: append([]addressSource{{routerSource, s.router.wan, s.router.wanErr}}, find.outside(ctx, false)...)}
-		var said []string
+		p.agree(explain4)
+		var said, failed []string
 		for _, source := range p.seen {
 			if source.err == nil {
 				said = append(said, source.name+": "+source.addr.String())
+			} else {
+				failed = append(failed, source.err.Error())
 			}
 		}
 		c.Got = strings.Join(said, ", ")
-		switch p.agree(explain4); {
+		switch {
 		case len(said) < 2:
 			c.Status = plan.Skip
-			c.Got = "only one source answers: " + c.Got
+			c.Got = "only one source answers: " + strings.Join(append(said, failed...), "; ")
 			c.Hint = "see that the echo services in server.public.echo can be asked from here, by UDP port 53"
 		case p.err != nil:
 			c.Status = plan.Fail

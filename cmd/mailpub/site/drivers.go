@@ -69,13 +69,14 @@ func openZone(ctx context.Context, cfg *config.Config, z config.Zone, resolver *
 		return nil, err
 	}
 	return providers.Open(z.Provider, zone.Options{
-		Zone:       z.Name,
-		TTL:        z.TTL,
-		Settings:   settings,
-		Resolver:   resolver,
-		Shared:     pool,
-		HTTPClient: o.HTTPClient,
-		Logger:     o.logger(),
+		Zone:        z.Name,
+		TTL:         z.TTL,
+		Settings:    settings,
+		Resolver:    resolver,
+		Nameservers: z.Nameservers,
+		Shared:      pool,
+		HTTPClient:  o.HTTPClient,
+		Logger:      o.logger(),
 	})
 }
 

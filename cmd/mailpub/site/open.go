@@ -58,6 +58,7 @@ func open(ctx context.Context, cfg *config.Config, l *plan.Ledger, lock plan.Loc
 		spec = cfg.PlanSite(found(public)...)
 	}
 
+	spec.Pointers = pointers(ctx, cfg, l, resolver, spec.Public)
 	spec.Shut = r.blockedPinholes(ctx, spec.ForwardItems())
 	if err := ctx.Err(); err != nil {
 		return nil, err

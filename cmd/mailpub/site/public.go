@@ -14,6 +14,7 @@ import (
 	"github.com/mailpub/mailpub/mailsvc/probe"
 	"github.com/mailpub/mailpub/nat"
 	"github.com/mailpub/mailpub/plan/mail"
+	"github.com/mailpub/mailpub/plan/netaddr"
 	"github.com/mailpub/mailpub/providers/resolver"
 )
 
@@ -42,12 +43,17 @@ func (p publicAddress) field() string {
 	return "server.public.ipv4"
 }
 
-// agree takes the address that all sources agree on. That they do not is never settled by a
-// guess; why says what it may mean.
+// agree takes the address that all sources that answer agree on. That they do not is never
+// settled by a guess; why says what it may mean. An address that no person may write into the
+// config is no answer.
 func (p *publicAddress) agree(why func([]addressSource) string) {
 	var said []string
 	var failed []error
-	for _, s := range p.seen {
+	for i := range p.seen {
+		s := &p.seen[i]
+		if kind := netaddr.Unreachable(s.addr); s.err == nil && kind != "" {
+			s.err = fmt.Errorf("%s says %s, which can't be reached from the Internet: %s", s.name, s.addr, kind)
+		}
 		switch {
 		case s.err != nil:
 			failed = append(failed, s.err)
@@ -65,22 +71,9 @@ func (p *publicAddress) agree(why func([]addressSource) string) {
 	case p.err != nil:
 		p.addr, p.err = netip.Addr{}, fmt.Errorf("%w: %s: %s", p.err, strings.Join(said, ", "), why(p.seen))
 	case !p.addr.IsValid():
-		p.err = fmt.Errorf("%s is auto, and %w: %w", p.field(), ErrPublicAddress, errorList(failed))
+		p.err = fmt.Errorf("%s is auto, and %w: %w", p.field(), ErrPublicAddress, resolver.JoinErrors(failed))
 	}
 }
-
-// errorList is several errors on one line.
-type errorList []error
-
-func (l errorList) Error() string {
-	var texts []string
-	for _, err := range l {
-		texts = append(texts, err.Error())
-	}
-	return strings.Join(texts, "; ")
-}
-
-func (l errorList) Unwrap() []error { return l }
 
 // sources says in brackets who knows the address.
 func (p publicAddress) sources() string {
@@ -93,7 +86,23 @@ func (p publicAddress) sources() string {
 	if len(names) == 1 && names[0] == routerSource {
 		return "the router's"
 	}
-	return "as " + strings.Join(names, ", ") + " " + map[bool]string{true: "says", false: "say"}[len(names) == 1]
+	text := "as " + strings.Join(names, ", ") + " " + map[bool]string{true: "says", false: "say"}[len(names) == 1]
+	return text + p.unanswered()
+}
+
+// unanswered names the sources that did not say an address, the router excepted: what it has to say,
+// the router's own checks tell.
+func (p publicAddress) unanswered() string {
+	var names []string
+	for _, s := range p.seen {
+		if s.err != nil && s.name != routerSource {
+			names = append(names, s.name)
+		}
+	}
+	if names == nil {
+		return ""
+	}
+	return "; no answer from " + strings.Join(names, ", ")
 }
 
 const routerSource = "the router"

@@ -1,0 +1,138 @@
+package zone
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+
+	"github.com/mailpub/mailpub/plan"
+	"github.com/mailpub/mailpub/plan/mail"
+	"github.com/mailpub/mailpub/providers/record"
+)
+
+// A wildcard answers for names that do not exist, and no longer once they do (RFC 4592 section
+// 2.2.1): a record that is added at such a name takes away what the wildcard gave it. So the
+// wildcard's other records are put at the name with it.
+
+// Companions implements plan.Companion.
+func (z *Zone) Companions(wanted []plan.Item, owned func(plan.Key) bool) (more, observed []plan.Item) {
+	has := make(map[plan.Key]bool, len(wanted))
+	types := map[string]map[string]bool{} // wanted at each name
+	var names []string
+	for _, it := range wanted {
+		has[it.Key] = true
+		t, err := z.target(it.Key)
+		if err != nil || it.ByHand != "" {
+			continue
+		}
+		for at := range mail.Enclosing(t.Name) {
+			if at == z.Name || types[at] != nil {
+				break
+			}
+			types[at] = map[string]bool{}
+			names = append(names, at)
+		}
+		if t.Name != z.Name {
+			types[t.Name][t.Type] = true
+		}
+	}
+	for _, name := range names {
+		if strings.Contains(name, "_") || strings.HasPrefix(name, "*.") {
+			continue // nobody has hosts there
+		}
+		wild := z.wildcard(name)
+		if wild == "" {
+			continue
+		}
+		for _, set := range z.setsAt(wild) {
+			key := mail.DNSKey(name, set.Type)
+			if types[name][set.Type] || has[key] || !keptAtName(set.Type) || !z.needed(name, set.Type, owned) {
+				continue
+			}
+			more = append(more, z.companion(name, wild, set))
+			it := itemOf(record.Target{RRset: record.RRset{Name: name, Type: set.Type}}, key, z.last)
+			if it.Unreadable != "" || len(it.Lines) > 0 {
+				observed = append(observed, it)
+			}
+		}
+	}
+	return more, observed
+}
+
+// keptAtName reports whether records of a type are put at a name beside others. Text is not:
+// what a wildcard says in it is said of no name in particular. Nor is an alias, which stands alone.
+func keptAtName(rrtype string) bool {
+	return !slices.Contains([]string{"TXT", "SPF", "CNAME", "NS", "DNAME", "SOA", "RRSIG", "NSEC", "NSEC3"}, rrtype)
+}
+
+func (z *Zone) setsAt(name string) (sets []record.RRset) {
+	for set, rs := range z.last.Sets {
+		if set.Name == name && len(rs) > 0 {
+			sets = append(sets, set)
+		}
+	}
+	slices.SortFunc(sets, func(a, b record.RRset) int { return strings.Compare(a.Type, b.Type) })
+	return sets
+}
+
+// wildcard returns the wildcard that answers for a name where the name does not exist; "" where
+// none does.
+func (z *Zone) wildcard(name string) string {
+	for _, above, _ := strings.Cut(name, "."); above != ""; _, above, _ = strings.Cut(above, ".") {
+		if wild := "*." + above; len(z.setsAt(wild)) > 0 {
+			return wild
+		}
+		if above == z.Name || z.last.Parents[above] || len(z.setsAt(above)) > 0 {
+			return "" // the nearest name above that exists decides (RFC 4592 section 3.3.1)
+		}
+	}
+	return ""
+}
+
+// needed reports whether a name has what the wildcard says by the wildcard alone, or has had it
+// from mailpub since.
+func (z *Zone) needed(name, rrtype string, owned func(plan.Key) bool) bool {
+	if owned(mail.DNSKey(name, rrtype)) {
+		return true
+	}
+	if len(z.last.Sets[record.RRset{Name: name, Type: rrtype}]) > 0 || z.last.Parents[name] {
+		return false
+	}
+	for _, set := range z.setsAt(name) {
+		if owned(mail.DNSKey(name, set.Type)) {
+			continue
+		}
+		spf := record.Target{RRset: set, Tag: "v=spf1"}
+		others := slices.ContainsFunc(z.last.Sets[set], func(r record.Record) bool { return !spf.Holds(r) })
+		if set.Type != "TXT" || others || !owned(mail.TaggedTXT(name, "v=spf1")) {
+			return false // the name exists of itself
+		}
+	}
+	return true
+}
+
+func (z *Zone) companion(name, wild string, set record.RRset) plan.Item {
+	it := plan.Item{Key: mail.DNSKey(name, set.Type), Stage: plan.StageAddress}
+	for _, r := range z.last.Sets[set] {
+		it.Lines = append(it.Lines, mail.RecordLine(r.Data, r.TTL))
+	}
+	slices.Sort(it.Lines)
+	it.Reason = fmt.Sprintf("only the wildcard %s gave %s its %s, and no longer does once %s has records of its own (RFC 4592)",
+		record.Bare(wild), record.Bare(name), set.Type, record.Bare(name))
+	return it
+}
+
+// aliasWildcard says why a record at a name can't be added as long as a wildcard alias alone answers
+// for the name, or returns "".
+func (z *Zone) aliasWildcard(name string) string {
+	if name == z.Name || strings.Contains(name, "_") || len(z.setsAt(name)) > 0 || z.last.Parents[name] {
+		return ""
+	}
+	wild := z.wildcard(name)
+	alias := z.last.Sets[record.RRset{Name: wild, Type: "CNAME"}]
+	if wild == "" || len(alias) == 0 {
+		return ""
+	}
+	return fmt.Sprintf("only the wildcard %s, an alias of %s, answers for %s, and no longer does once %s has records of its own (RFC 4592): "+
+		"enter at %s what it is to keep of that, its address first", record.Bare(wild), record.Bare(alias[0].Data), record.Bare(name), record.Bare(name), record.Bare(name))
+}
