@@ -10,7 +10,6 @@ import (
 	"github.com/mailpub/mailpub/cmd/mailpub/fleet"
 	"github.com/mailpub/mailpub/cmd/mailpub/term"
 	"github.com/mailpub/mailpub/plan"
-	"github.com/mailpub/mailpub/plan/mail"
 )
 
 func driftCommand(a *app) *cobra.Command {
@@ -55,6 +54,9 @@ func drift(ctx context.Context, a *app, files []string, named bool) (err error) 
 		if failed == nil && !differs && len(r.Drift.Failed) > 0 {
 			failed = r.Drift.Failed[0]
 		}
+		if failed == nil && !differs {
+			failed = plan.Unread(r.Drift.Report.Changes)
+		}
 
 		switch {
 		case failed != nil:
@@ -74,7 +76,6 @@ func drift(ctx context.Context, a *app, files []string, named bool) (err error) 
 
 // showDrift prints what is not as it should be, and reports whether that is anything.
 func showDrift(u *term.UI, r plan.Report, several bool) (differs bool, err error) {
-	mail.Causes(r.Checks) // each consequence says of what
 	differs = plan.Count(r.Checks).Fail > 0 || slices.ContainsFunc(r.Changes, plan.Change.Differs)
 	if u.JSON {
 		return differs, u.PrintJSON(r)
