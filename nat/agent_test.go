@@ -38,9 +38,10 @@ func TestMain(m *testing.M) {
 // order is what an agent is to do, in this order. It is one run of mailpub: it knows
 // nothing of earlier ones but what Known says.
 type order struct {
-	Serve, Dial string // only this: serve, or connect to, an address
-	Listen      bool   // only this: print what the router announces, until the input ends
-	Floor       bool   // only this: see BenchmarkFiveForwards
+	Serve, Dial string   // only this: serve, or connect to, an address
+	Listen      bool     // only this: print what the router announces, until the input ends
+	Floor       bool     // only this: see BenchmarkFiveForwards
+	Site        *siteRun // only this: see TestKilledInLab
 
 	Protocol, Interface, URL string
 	Gateway                  netip.Addr
@@ -95,6 +96,8 @@ func agent(text string) int {
 		err = hear(ctx)
 	case o.Floor:
 		err = floorRun(ctx)
+	case o.Site != nil:
+		err = o.Site.run(ctx)
 	default:
 		err = json.NewEncoder(os.Stdout).Encode(o.run(ctx))
 	}

@@ -67,7 +67,7 @@ func TestObserver(t *testing.T) {
 			{port: 5350, datagram: []byte("hello")}, {port: 5350, datagram: pmp(1, "2.2.2.2")[:11]}, {port: 5350, datagram: nattest.PCPAnnouncement(1)[:20]},
 			{port: 5350, datagram: []byte{0, 0x80, 0, 3, 0, 0, 0, 0, 0, 0, 0, 0}}, {port: 1900, datagram: []byte("NOTIFY")},
 			{port: 1900, datagram: []byte(strings.ReplaceAll(string(byebye), "InternetGatewayDevice", "Printer"))},
-			{port: 1900, datagram: nattest.Notice("ssdp:alive", "BOOTID.UPNP.ORG: -1")}, {port: 1900, datagram: request(1)}, {port: 5350},
+			{port: 1900, datagram: nattest.Notice("ssdp:alive", "BOOTID.UPNP.ORG: -1")}, {port: 1900, datagram: request(igdType + "1")}, {port: 5350},
 		},
 	} {
 		now := time.Unix(1e9, 0)

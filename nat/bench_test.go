@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"github.com/mailpub/mailpub/examples/lab"
+	"github.com/mailpub/mailpub/nat/gateway"
 	"github.com/mailpub/mailpub/plan"
 )
 
@@ -144,12 +145,12 @@ func timed(b *testing.B, l *lab.Lab, cmd *exec.Cmd) time.Duration {
 func floorRun(ctx context.Context) error {
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
-	o := Options{Timeout: 5 * time.Second, Now: time.Now}
+	o := Options{Timeout: 5 * time.Second, Now: time.Now, Gateways: gateway.Default}
 	first := make(chan *url.URL, 16)
 	searching, stop := context.WithCancel(ctx)
 	defer stop()
 	failed := make(chan error, 1)
-	go func() { failed <- o.search(searching, func(u *url.URL) { first <- u }) }()
+	go func() { failed <- o.search(searching, func(u *url.URL) { first <- u }, func(error) {}) }()
 	var location *url.URL
 	select {
 	case location = <-first:
@@ -161,7 +162,7 @@ func floorRun(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	c := connections(root, location)[0]
+	c := links(root, location, newClient())[0]
 	for _, p := range five() {
 		n, err := strconv.ParseUint(strings.TrimPrefix(p.Key.Name, "tcp/"), 10, 16)
 		if err != nil {

@@ -29,6 +29,9 @@ var (
 	// forwards is not reached from the Internet.
 	ErrDoubleNAT = errors.New("the router has no public address")
 
+	// ErrWANDown: the router's connection to the outside is down, so that it has no address now.
+	ErrWANDown = errors.New("the router's connection to the Internet is down")
+
 	// errNoAnswer: an answer did not come, or was none. What was asked for may have
 	// been done all the same.
 	errNoAnswer = errors.New("no usable answer")

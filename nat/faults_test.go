@@ -114,7 +114,7 @@ func TestDeleteFaults(t *testing.T) {
 	}{
 		{"well", nil, nil, 0},
 		{"the answer is lost", onAction("DeletePortMapping", igd.Fault{Stall: time.Minute, Late: true}), nil, 0},
-		{"the request is lost", onAction("DeletePortMapping", igd.Fault{Stall: time.Minute}), []string{"nothing within 1s"}, 1},
+		{"the request is lost", onAction("DeletePortMapping", igd.Fault{Stall: time.Minute}), []string{"nothing within 3s", "it ends by itself in 59 min"}, 1},
 		{"a lie", onAction("DeletePortMapping", igd.Fault{Body: strings.ReplaceAll(lie, "Add", "Delete")}), []string{"says that it removed the mapping to " + server}, 1},
 		{"refused", onAction("DeletePortMapping", igd.Fault{Code: 501}), []string{"501"}, 1},
 	} {
@@ -181,7 +181,17 @@ func TestReadFaults(t *testing.T) {
 		}
 		return igd.Fault{}
 	})
-	has(t, "read", read(), "tcp/25 127.0.0.1:25 marked, tcp/110 the router answers 501")
+	has(t, "read", read(), "tcp/25 127.0.0.1:25 marked, tcp/110 127.0.0.1:110 disabled") // from its list
+	d.Inject(func(c igd.Call) igd.Fault {
+		if c.Args["NewExternalPort"] == "110" || c.Action == "GetGenericPortMappingEntry" {
+			return igd.Fault{Code: 501}
+		}
+		return igd.Fault{}
+	})
+	r.device.(*upnp).known = func(plan.Key) (plan.Grant, bool) {
+		return plan.Grant{Lifetime: time.Hour, At: time.Now(), State: stateUPnP}, true
+	}
+	has(t, "read", read(), "tcp/25 127.0.0.1:25 marked, tcp/110 the router answers 501", "and its list can't be read")
 	if err := r.Apply(t.Context(), []plan.Change{deletion("tcp/25", server), creation("tcp/110", "127.0.0.1:110")}, func(plan.Change, error) {}); err == nil || !strings.Contains(err.Error(), "tcp/110 can't be read") {
 		t.Errorf("applying what can't be read: %v", err)
 	}

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"net/http"
 	"net/netip"
 	"net/url"
 	"slices"
@@ -28,58 +29,119 @@ func openUPnP(ctx context.Context, o Options) (device, string, error) {
 		return d, "upnp: " + d.service + " at the URL of the config", nil
 	}
 
-	searching, cancel := context.WithTimeout(ctx, searchTime)
+	return o.findUPnP(ctx, client)
+}
+
+// answers are the routers that answered a search.
+type answers struct {
+	mu     sync.Mutex
+	good   []*upnp  // the default gateway's first, of those the best
+	bad    []string // why others were of no use
+	passed []string // answers that name no router
+}
+
+func (a *answers) reject(reason string) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	if !slices.Contains(a.bad, reason) && len(a.bad) < 8 {
+		a.bad = append(a.bad, reason)
+	}
+}
+
+func (a *answers) passOver(reason string) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	if !slices.Contains(a.passed, reason) && len(a.passed) < 4 {
+		a.passed = append(a.passed, reason)
+	}
+}
+
+// findUPnP searches. It is over at once when the default gateway answers with a connection
+// that is up and has a public address; with another one, other descriptions of it have a while
+// left, as some have two and only one of them lives.
+func (o Options) findUPnP(ctx context.Context, client *http.Client) (device, string, error) {
+	limit := o.waits(searchTime)
+	searching, cancel := context.WithTimeout(ctx, limit)
 	defer cancel()
 	gateway, which, noGateway := o.gateway()
-	var bad []string // why answers were of no use
-	var good []*upnp
-	var mu sync.Mutex
+	var found answers
 	grace := time.AfterFunc(time.Hour, cancel)
 	defer grace.Stop()
 	err := o.search(searching, func(location *url.URL) {
 		d, err := describe(searching, location, client, o)
-		mu.Lock()
-		defer mu.Unlock()
-		switch {
-		case err != nil:
-			if searching.Err() == nil {
-				bad = append(bad, err.Error())
+		if err != nil {
+			if searching.Err() == nil || errors.Is(searching.Err(), context.DeadlineExceeded) {
+				found.reject(err.Error())
 			}
-		case noGateway == nil && d.host() == gateway:
-			good = slices.Insert(good, 0, d)
+			return
+		}
+		isGateway := noGateway == nil && d.host() == gateway
+		if !isGateway && o.Gateway.IsValid() {
+			found.reject(fmt.Sprintf("%s is not %s %s", d, which, gateway))
+			return
+		}
+		found.mu.Lock()
+		defer found.mu.Unlock()
+		found.add(d, isGateway, gateway)
+		switch {
+		case isGateway && d.rank() == 3:
 			cancel()
-		case o.Gateway.IsValid():
-			bad = append(bad, fmt.Sprintf("%s is not %s %s", d, which, gateway))
-		case !slices.ContainsFunc(good, d.same):
-			good = append(good, d)
+		case isGateway:
+			grace.Reset(otherGrace)
+		default:
 			grace.Reset(otherGrace)
 		}
-	})
+	}, func(err error) { found.passOver(err.Error()) })
 	if ctx.Err() != nil {
 		return nil, "", context.Cause(ctx)
 	}
 	if err != nil {
 		return nil, "", &noRouter{err}
 	}
-	return choose(good, bad, gateway, which)
+	found.mu.Lock()
+	defer found.mu.Unlock()
+	return found.choose(gateway, which, limit)
+}
+
+// add takes up a router. Of several descriptions of one device the best connection counts, and of
+// equal ones the first location by name: the order of answers decides nothing.
+func (a *answers) add(d *upnp, isGateway bool, gateway netip.Addr) {
+	for i, g := range a.good {
+		if !g.same(d) && !(isGateway && g.host() == gateway) {
+			continue
+		}
+		if d.rank() > g.rank() || d.rank() == g.rank() && d.location.String() < g.location.String() {
+			a.good[i] = d
+		}
+		return
+	}
+	if isGateway {
+		a.good = slices.Insert(a.good, 0, d)
+		return
+	}
+	a.good = append(a.good, d)
 }
 
 func (u *upnp) same(o *upnp) bool { return u.udn != "" && u.udn == o.udn }
 
 // choose takes one of the routers that answered. The default gateway, when it is among
-// them, stands first.
-func choose(good []*upnp, bad []string, gateway netip.Addr, which string) (device, string, error) {
+// them, stands first. Another one is taken only if it has a public address: a repeater may
+// answer as a router, too.
+func (a *answers) choose(gateway netip.Addr, which string, limit time.Duration) (device, string, error) {
+	good := a.good
 	if len(good) == 0 {
-		reason := fmt.Sprintf("nobody answers a search within %v", searchTime)
-		if len(bad) > 0 {
-			reason = strings.Join(bad, "; ")
+		reason := fmt.Sprintf("nobody answers a search within %v", limit)
+		if len(a.passed) > 0 {
+			reason += "; passed over: " + strings.Join(a.passed, "; ")
+		}
+		if len(a.bad) > 0 {
+			reason = strings.Join(a.bad, "; ")
 		}
 		return nil, "", &noRouter{errors.New(reason)}
 	}
 	first := good[0]
-	why := fmt.Sprintf("upnp: %s on %s answers", first.service, first.host())
 	if gateway.IsValid() && first.host() == gateway {
-		why = fmt.Sprintf("upnp: %s %s answers as %s", which, gateway, first.service)
+		why := fmt.Sprintf("upnp: %s %s answers as %s", which, gateway, first.service)
 		for _, other := range good[1:] {
 			why += fmt.Sprintf("; not %s, which is not the default gateway", other)
 		}
@@ -92,5 +154,12 @@ func choose(good []*upnp, bad []string, gateway netip.Addr, which string) (devic
 		}
 		return nil, "", fmt.Errorf("%w: %s; choose one by router.url or router.interface", ErrSeveralRouters, strings.Join(names, " and "))
 	}
-	return first, why, nil
+	why := fmt.Sprintf("upnp: %s on %s answers", first.service, first.host())
+	if !gateway.IsValid() {
+		return first, why, nil
+	}
+	if first.rank() != 3 {
+		return nil, "", &noRouter{fmt.Errorf("%s answers, which is not %s %s and has no public address: a repeater, perhaps; if it is the router, name it in router.url", first, which, gateway)}
+	}
+	return first, why + fmt.Sprintf("; it is not %s %s, which does not answer, but has the public address %s", which, gateway, first.address), nil
 }

@@ -13,6 +13,7 @@ import (
 	"github.com/huin/goupnp/dcps/internetgateway2"
 
 	"github.com/mailpub/mailpub/nat/forward"
+	"github.com/mailpub/mailpub/plan"
 )
 
 // canned answers every request with one body.
@@ -34,10 +35,10 @@ func FuzzUPnP(f *testing.F) {
 	f.Add(strings.ReplaceAll(descriptionSeed, "/ctl", "http://192.0.2.1/"), "\x00")
 	location := mustURL("http://10.10.10.1:5000/rootDesc.xml")
 	f.Fuzz(func(t *testing.T, description, answer string) {
-		o := Options{Timeout: time.Second, Now: time.Now}
+		o := Options{Timeout: time.Second, Now: time.Now, Known: noGrants}
 		d, err := describe(context.Background(), location, &http.Client{Transport: lenient{canned(description)}}, o)
 		if err == nil {
-			if got := d.GetServiceClient().Service.ControlURL.URL; got.Hostname() != "10.10.10.1" || len(d.name) > 60 {
+			if got := d.GetServiceClient().SOAPClient.EndpointURL; got.Hostname() != "10.10.10.1" || len(d.name) > 60 {
 				t.Errorf("%q controlled at %s", d.name, got.String())
 			}
 		}
@@ -50,7 +51,7 @@ func FuzzUPnP(f *testing.F) {
 			t.Fatal(err)
 		}
 		clients[0].SOAPClient.HTTPClient = http.Client{Transport: lenient{canned(answer)}}
-		u := &upnp{connection: clients[0], location: location, timeout: time.Second, now: time.Now}
+		u := &upnp{wanLink: &wanLink{connection: clients[0]}, location: location, timeout: time.Second, now: time.Now, known: noGrants}
 		if m, err := u.entry(context.Background(), forward.Port{Proto: "tcp", Number: 25}); err == nil && m != nil && len(m.To.Host) > 60 {
 			t.Errorf("a host of %d bytes", len(m.To.Host))
 		}
@@ -87,3 +88,5 @@ func FuzzPMPError(f *testing.F) {
 		}
 	})
 }
+
+func noGrants(plan.Key) (plan.Grant, bool) { return plan.Grant{}, false }

@@ -1,9 +1,11 @@
 package nat
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"net/netip"
+	"slices"
 	"time"
 
 	"github.com/mailpub/mailpub/nat/forward"
@@ -19,11 +21,22 @@ type grants struct {
 	local    netip.Addr // of this machine, as the router sees it
 	earlier  func(plan.Key) (plan.Grant, bool)
 	made     map[forward.Port]plan.Grant // of this process; the zero Grant: removed
+	prepared map[forward.Port]note       // what is about to be asked for
+	router   *routerEpoch
 	now      func() time.Time
 }
 
 func newGrants(protocol string, gateway, local netip.Addr, o Options) grants {
-	return grants{protocol, gateway, local, o.Known, map[forward.Port]plan.Grant{}, o.Now}
+	return grants{
+		protocol: protocol,
+		gateway:  gateway,
+		local:    local,
+		earlier:  o.Known,
+		made:     map[forward.Port]plan.Grant{},
+		prepared: map[forward.Port]note{},
+		router:   new(routerEpoch),
+		now:      o.Now,
+	}
 }
 
 // may says why a router that maps ports only to the host that asks can't lead to a target.
@@ -56,6 +69,33 @@ func (g *grants) granted(q forward.Port) (plan.Grant, note, bool) {
 	return got, n, ok && good && n.protocol == g.protocol && n.gateway == g.gateway
 }
 
+// prepare makes the grant that a change is about to ask for, for the ledger. What is
+// known of the port until then stays what it was for this process.
+func (g *grants) prepare(c plan.Change, nonce func(forward.Port, forward.Target) pcpNonce) *plan.Grant {
+	q, to, err := forward.Parse(c.Key, c.After)
+	if err != nil {
+		return nil
+	}
+	if _, ok := g.made[q]; !ok {
+		before, _ := g.earlier(q.Key())
+		g.made[q] = before
+	}
+	n := note{protocol: g.protocol, to: to, gateway: g.gateway, epoch: g.router.epoch, nonce: nonce(q, to)}
+	g.prepared[q] = n
+	lease := c.Lease
+	if lease <= 0 {
+		lease = pmpLease
+	}
+	return &plan.Grant{Lifetime: lease, At: g.now(), State: n.String()}
+}
+
+// fromFuture reports whether a grant is dated later than now, as the clock was wrong when it
+// was made, or is. Then nothing can be told from its dates.
+func (g *grants) fromFuture(got plan.Grant) bool { return got.At.After(g.now().Add(clockSlack)) }
+
+// clockSlack is by how much clocks are set back without a word.
+const clockSlack = 2 * time.Minute
+
 // live returns the grant of a port while it lasts.
 func (g *grants) live(q forward.Port, epoch uint32) (plan.Grant, note, bool) {
 	got, n, ok := g.granted(q)
@@ -64,7 +104,10 @@ func (g *grants) live(q forward.Port, epoch uint32) (plan.Grant, note, bool) {
 	if g.protocol == "pcp" {
 		lost = epochInvalid
 	}
-	if !ok || !now.Before(got.Expires()) || lost(n.epoch, epoch, now.Sub(got.At)) {
+	if ok && g.fromFuture(got) {
+		return got, n, true
+	}
+	if !ok || !now.Before(got.Expires()) || !g.stands(n, epoch) && lost(n.epoch, epoch, now.Sub(got.At)) {
 		return plan.Grant{}, note{}, false
 	}
 	return got, n, true
@@ -78,15 +121,64 @@ func (g *grants) list(ports []forward.Port, epoch uint32, err error) (found []fo
 	if err != nil && !refused {
 		return nil, err
 	}
+	if !refused {
+		g.router.epoch = epoch
+	}
 	for _, q := range ports {
 		if refused {
 			found = append(found, forward.Mapping{Port: q, Unread: err})
-		} else if got, n, ok := g.live(q, epoch); ok {
-			found = append(found, forward.Mapping{Port: q, To: n.to, Grant: got})
+			continue
 		}
+		got, n, ok := g.live(q, epoch)
+		if !ok {
+			continue
+		}
+		m := forward.Mapping{Port: q, To: n.to, Grant: got, Unverified: true}
+		if g.fromFuture(got) {
+			m.Again = fmt.Sprintf("its grant is dated %s, which is still to come: the clock was wrong, and whether it lasts cannot be told", got.At.UTC().Format(time.RFC3339))
+		}
+		found = append(found, m)
 	}
 	return found, nil
 }
+
+// routerEpoch is what a router told of its epoch.
+type routerEpoch struct {
+	epoch uint32
+	still bool // it was seen not to move
+}
+
+func (g *grants) stands(n note, epoch uint32) bool { return g.router.still && n.epoch == epoch }
+
+// epochPause is how long an epoch, which counts seconds, is given to move.
+const epochPause = 2200 * time.Millisecond
+
+// steady asks for the epoch once more where it is the same as at the time of a grant long ago:
+// either the router restarted just as long ago, or its epoch stands still.
+func (g *grants) steady(ctx context.Context, ports []forward.Port, epoch uint32, again func() (uint32, error)) (uint32, error) {
+	suspect := slices.ContainsFunc(ports, func(q forward.Port) bool {
+		got, n, ok := g.granted(q)
+		return ok && n.epoch == epoch && g.now().Sub(got.At) > epochPause*2
+	})
+	if !suspect || g.router.still {
+		return epoch, nil
+	}
+	select {
+	case <-time.After(epochPause):
+	case <-ctx.Done():
+		return epoch, context.Cause(ctx)
+	}
+	later, err := again()
+	if err != nil {
+		return epoch, err
+	}
+	g.router.still = later == epoch
+	return later, nil
+}
+
+// standsStill reports whether the router's epoch was seen not to move, so that a restart of
+// it cannot be noticed.
+func (g *grants) standsStill() bool { return g.router.still }
 
 // rebooted reports whether a router's seconds since the start of its epoch tell that
 // it lost its state: they run at 7/8 of our clock or faster, less 2 seconds (RFC 6886

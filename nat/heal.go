@@ -20,12 +20,12 @@ import (
 // forward could not be put back the error says that it is gone, and apply puts it there.
 func (r *Router) Heal(ctx context.Context, wanted plan.Item) (plan.Grant, error) {
 	k := wanted.Key
-	fail := func(err error) (plan.Grant, error) {
-		return plan.Grant{}, fmt.Errorf("%s: %s: %w", r.at(k), k.Name, err)
-	}
 	p, err := forward.ParsePort(k)
 	if err != nil {
 		return plan.Grant{}, err
+	}
+	fail := func(err error) (plan.Grant, error) {
+		return plan.Grant{}, fmt.Errorf("%s: %s: %w", r.of(p), k.Name, err)
 	}
 	m, err := r.look(ctx, p)
 	if err != nil {
@@ -38,7 +38,7 @@ func (r *Router) Heal(ctx context.Context, wanted plan.Item) (plan.Grant, error)
 		return fail(fmt.Errorf("%w: it leads to %s, and not to %q: apply mends it", ErrConflict, m.To, wanted.Lines))
 	}
 	known, granted := r.known(k)
-	if m.Description != r.mark && (m.Description != "" || !granted) {
+	if !r.marked(*m) && !granted {
 		return fail(fmt.Errorf("%w: it leads to %s and was not put there by mailpub", ErrConflict, m.To))
 	}
 	lease := m.Grant.Lifetime // what is left, where the whole is not known
@@ -49,13 +49,13 @@ func (r *Router) Heal(ctx context.Context, wanted plan.Item) (plan.Grant, error)
 		return fail(err)
 	}
 	ctx = context.WithoutCancel(ctx)
-	if err := r.removeAndCheck(ctx, p, m.To); err != nil {
+	if err := r.removeAndCheck(ctx, r.of(p), p, m.To); err != nil {
 		return fail(err)
 	}
-	made, err := r.prove(ctx, p, m.To, r.of(p).Add(ctx, p, m.To, lease), true)
+	made, err := r.put(ctx, change{Change: plan.Change{Key: k, Action: plan.Create, Lease: lease}, port: p, to: m.To})
 	if err != nil {
 		return fail(fmt.Errorf("it was taken away and could not be put back, so that it is gone now: %w", err))
 	}
 	r.log.Info("forward healed", "key", k.Name, "to", m.To)
-	return made.Grant, nil
+	return *made, nil
 }

@@ -168,7 +168,7 @@ func TestNoRouter(t *testing.T) {
 	l := lab.Up(t, lab.Options{NoDaemon: true})
 	for protocol, parts := range map[string][]string{
 		"auto":    {"no router answers: upnp: nobody answers a search", "nat-pmp: the default gateway 10.10.10.1"},
-		"upnp":    {"no router answers: nobody answers a search within 2.5s"},
+		"upnp":    {"no router answers: nobody answers a search within 5s"},
 		"nat-pmp": {"no router answers: the default gateway 10.10.10.1: no usable answer"},
 		"pcp":     {"no router answers: the default gateway 10.10.10.1: no usable answer"},
 	} {

@@ -86,12 +86,13 @@ func (r *Router) see(ctx context.Context, w plan.Item) Seen {
 		return s
 	}
 	s.Is, s.Description, s.Owner = m.To.String(), forward.Printable(m.Description, 60), "stranger"
-	if _, granted := r.known(w.Key); m.Description == r.mark || m.Description == "" && granted {
+	// Some routers cut descriptions or write their own: what the ledger has, and leads where it
+	// should, is ours by whatever name.
+	_, granted := r.known(w.Key)
+	if r.marked(*m) || granted && plan.EqualLines(m.Lines(), w.Lines) {
 		s.Owner = "ours"
 	}
-	if m.Grant.Lifetime > 0 {
-		s.Expires = m.Grant.Expires()
-	}
+	s.Expires = r.lapse(*m)
 	if what, err := r.Obstacle(ctx, w.Key, m.Lines()); err != nil {
 		s.Note = err.Error()
 	} else {

@@ -41,7 +41,7 @@ func TestLook(t *testing.T) {
 		t.Fatal(err)
 	}
 	d.Inject(func(c igd.Call) igd.Fault {
-		if c.Args["NewExternalPort"] == "1000" {
+		if c.Args["NewExternalPort"] == "1000" || c.Action == "GetGenericPortMappingEntry" {
 			return igd.Fault{Code: 501}
 		}
 		return igd.Fault{}

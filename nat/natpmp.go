@@ -11,6 +11,7 @@ import (
 	natpmp "github.com/jackpal/go-nat-pmp"
 
 	"github.com/mailpub/mailpub/nat/forward"
+	"github.com/mailpub/mailpub/plan"
 )
 
 // pmp is a router spoken to by NAT-PMP (RFC 6886). The protocol can't list; see grants.
@@ -96,6 +97,12 @@ func (p *pmp) WAN(ctx context.Context) (netip.Addr, error) {
 
 func (p *pmp) Read(ctx context.Context, ports []forward.Port) ([]forward.Mapping, error) {
 	_, epoch, err := p.outside(ctx)
+	if err == nil {
+		epoch, err = p.steady(ctx, ports, epoch, func() (uint32, error) {
+			_, later, err := p.outside(ctx)
+			return later, err
+		})
+	}
 	return p.list(ports, epoch, err)
 }
 
@@ -118,6 +125,13 @@ func (p *pmp) Add(ctx context.Context, q forward.Port, to forward.Target, lease 
 	}
 	if got.MappedExternalPort != q.Number {
 		return p.neighbour(ctx, q, to, forward.Port{Proto: q.Proto, Number: got.MappedExternalPort}, got.SecondsSinceStartOfEpoc)
+	}
+	if got.PortMappingLifetimeInSeconds == 0 {
+		err := fmt.Errorf("%w: it grants the port for no time at all", ErrRefused)
+		if e := p.release(ctx, q.Proto, to.Port); e != nil {
+			return fmt.Errorf("%w; and that could not be given back: %w", err, e)
+		}
+		return err
 	}
 	p.put(q, to, time.Duration(got.PortMappingLifetimeInSeconds)*time.Second, note{epoch: got.SecondsSinceStartOfEpoc})
 	return nil
@@ -167,4 +181,9 @@ func (p *pmp) Remove(ctx context.Context, q forward.Port, was forward.Target) er
 		p.drop(q)
 	}
 	return err
+}
+
+// Prepare implements plan.Preparer: a mapping is taken away by its port inside alone.
+func (p *pmp) Prepare(c plan.Change) *plan.Grant {
+	return p.prepare(c, func(forward.Port, forward.Target) pcpNonce { return pcpNonce{} })
 }

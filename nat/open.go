@@ -32,6 +32,11 @@ type Options struct {
 
 	// Site is what this site's mappings are marked with.
 	Site string
+	// Names returns what a forward is called, for its description in the router; nil, and "":
+	// by its number.
+	Names func(plan.Key) string
+	// Recorded are the keys of the forwards that the ledger has: what made them is asked first.
+	Recorded []plan.Key
 	// Known returns what was granted for a key in an earlier run; nil for nothing.
 	Known func(plan.Key) (plan.Grant, bool)
 
@@ -41,16 +46,19 @@ type Options struct {
 
 	// Search is where UPnP searches are sent; default 239.255.255.250:1900, on every
 	// network interface.
-	Search netip.AddrPort
+	Search  netip.AddrPort
+	patient bool // an answer is waited for longer, as there was one before
+
 	// These list the system's default gateways; default: they ask the system.
 	Gateways, Gateways6 func() ([]netip.Addr, error)
 }
 
-// How long is waited in Open. The standard lets a device take a second for its answer
-// to a search that says so (MX, see search.go), so that a search need not last longer.
+// How long is waited in Open. The standard lets a device take as long for its answer as the
+// search says (MX, see search.go); some take three seconds all the same.
 const (
-	searchTime = 2500 * time.Millisecond // for the first answer
-	pmpTime    = 2 * time.Second         // for an answer to NAT-PMP
+	searchTime = 5 * time.Second         // for the first answer: MX, and what devices take beside
+	pmpTime    = 2 * time.Second         // for an answer to NAT-PMP or PCP
+	patience   = 3                       // times as long, of a protocol that made forwards
 	upnpGrace  = 1200 * time.Millisecond // for a better protocol, once one has answered
 	otherGrace = 600 * time.Millisecond  // for a second router, once one has answered that is not the gateway
 )
@@ -84,6 +92,9 @@ func Open(ctx context.Context, o Options) (*Router, error) {
 		return nil, err
 	}
 	r := &Router{device: d, why: why, mark: forward.Mark(o.Site), known: o.Known, log: o.Logger, now: o.Now, options: o}
+	if r.auto = (o.Protocol == "" || o.Protocol == "auto") && o.URL == ""; !r.auto {
+		r.former = o.findFormer(ctx, d.Protocol())
+	}
 	r.holes = o.holes(ctx, d, byPCP)
 	o.Logger.Info("router", "protocol", d.Protocol(), "device", d.String(), "why", why, "pinholes", r.holes.Protocol())
 	return r, nil
@@ -134,15 +145,19 @@ type opened struct {
 
 // openAny asks in all protocols at once, and takes the best that answers. Once one has
 // answered, those before it have a while left; UPnP has none where that is the gateway and
-// the gateway has nobody who listens to searches.
+// the gateway has nobody who listens to searches. Where the ledger knows which protocol made
+// this site's forwards, that one is waited for, and is the one: see unanswered.
 func openAny(ctx context.Context, o Options) (device, string, error) {
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
 	all := ways()
+	maker := o.maker()
 	answers := make(chan opened, len(all))
 	for rank, w := range all {
+		asked := o
+		asked.patient = w.protocol == maker
 		go func() {
-			d, why, err := w.open(ctx, o)
+			d, why, err := w.open(ctx, asked)
 			answers <- opened{rank, d, why, err}
 		}()
 	}
@@ -154,7 +169,7 @@ func openAny(ctx context.Context, o Options) (device, string, error) {
 		select {
 		case a := <-answers:
 			got[a.rank] = &a
-			if a.err == nil && grace == nil {
+			if a.err == nil && grace == nil && maker == "" {
 				grace = time.After(upnpGrace)
 			}
 		case noUPnP = <-deaf:
@@ -171,10 +186,39 @@ func openAny(ctx context.Context, o Options) (device, string, error) {
 		if noUPnP != nil && grace != nil && got[0] == nil {
 			got[0] = &opened{err: noUPnP}
 		}
-		if best, decided := settled(got); decided {
+		if maker != "" {
+			if d, why, err, decided := bestForMaker(all, got, maker); decided {
+				return d, why, err
+			}
+		} else if best, decided := settled(got); decided {
 			return conclude(all, got, best)
 		}
 	}
+}
+
+// bestForMaker is settled for a site whose forwards a protocol made: that one as soon as it
+// answers, and a stand-in for it where others answer alone.
+func bestForMaker(all []way, got []*opened, maker string) (d device, why string, err error, decided bool) {
+	for rank, w := range all {
+		if w.protocol != maker {
+			continue
+		}
+		if got[rank] != nil && got[rank].err == nil {
+			return got[rank].device, got[rank].why + "; it made this site's forwards", nil, true
+		}
+		best, complete := settled(got)
+		if got[rank] == nil || !complete {
+			return nil, "", nil, false
+		}
+		if best < 0 || errors.Is(got[rank].err, ErrSeveralRouters) {
+			d, why, err = conclude(all, got, -1)
+			return d, why, err, true
+		}
+		reason := bare(got[rank].err)
+		why = fmt.Sprintf("%s made this site's forwards and does not answer now: %v; %s", maker, reason, got[best].why)
+		return &unanswered{maker, got[best].device, reason}, why, nil, true
+	}
+	return nil, "", nil, false
 }
 
 // settled returns the best of the answers, once nothing better can come; -1 for none.
@@ -216,13 +260,22 @@ func conclude(all []way, got []*opened, best int) (device, string, error) {
 	return got[best].device, why, nil
 }
 
+// waits is how long an answer is waited for.
+func (o Options) waits(usual time.Duration) time.Duration {
+	if o.patient {
+		return patience * usual
+	}
+	return usual
+}
+
 func openPMP(ctx context.Context, o Options) (device, string, error) {
 	at, which, err := o.gateway()
 	if err != nil {
 		return nil, "", &noRouter{err}
 	}
 	p := &pmp{newGrants("nat-pmp", at, gateway.SourceAddr(at.String()), o), o.Timeout}
-	ctx, cancel := context.WithTimeoutCause(ctx, pmpTime, fmt.Errorf("nothing within %v", pmpTime))
+	limit := o.waits(pmpTime)
+	ctx, cancel := context.WithTimeoutCause(ctx, limit, fmt.Errorf("nothing within %v", limit))
 	defer cancel()
 	_, _, err = p.outside(ctx)
 	var no *refusal

@@ -11,6 +11,7 @@ import (
 
 	"github.com/mailpub/mailpub/nat/forward"
 	"github.com/mailpub/mailpub/nat/gateway"
+	"github.com/mailpub/mailpub/plan"
 )
 
 // pcp is a router spoken to by PCP (RFC 6887). Like NAT-PMP it can't list; see grants.
@@ -144,6 +145,9 @@ func newNonce() (n pcpNonce) {
 
 func (p *pcp) Read(ctx context.Context, ports []forward.Port) ([]forward.Mapping, error) {
 	epoch, err := p.announce(ctx)
+	if err == nil {
+		epoch, err = p.steady(ctx, ports, epoch, func() (uint32, error) { return p.announce(ctx) })
+	}
 	return p.list(ports, epoch, err)
 }
 
@@ -154,11 +158,13 @@ func (p *pcp) Add(ctx context.Context, q forward.Port, to forward.Target, lease 
 	if lease <= 0 {
 		lease = pmpLease // a lifetime of 0 would delete
 	}
-	m := mapRequest{client: p.local, nonce: newNonce(), proto: q.Transport(), internal: to.Port, external: q.Number, suggest: p.any(), lifetime: lease}
-	if _, n, ok := p.granted(q); ok && n.to == to {
-		m.nonce = n.nonce // a renewal
-	}
+	m := mapRequest{client: p.local, nonce: p.nonceFor(q, to), proto: q.Transport(), internal: to.Port, external: q.Number, suggest: p.any(), lifetime: lease}
 	a, err := p.exchange(ctx, m.encode())
+	var no *refusal
+	if errors.As(err, &no) && no.code == codeUnsuppOption { // its port is compared below
+		m.anyPort = true
+		a, err = p.exchange(ctx, m.encode())
+	}
 	switch {
 	case errors.Is(err, errNoAnswer):
 		// Granted or not, nobody will know: give it back.
@@ -173,6 +179,13 @@ func (p *pcp) Add(ctx context.Context, q forward.Port, to forward.Target, lease 
 		if a.external == q.Number { // it translates prefixes (RFC 6296)
 			err = fmt.Errorf("%w: outside it stands for %s and not for %s", ErrRefused, a.address, p.local)
 		}
+		if e := p.end(ctx, m); e != nil {
+			return fmt.Errorf("%w; and that could not be given back: %w", err, e)
+		}
+		return err
+	}
+	if a.lifetime == 0 {
+		err := fmt.Errorf("%w: it grants the port for no time at all", ErrRefused)
 		if e := p.end(ctx, m); e != nil {
 			return fmt.Errorf("%w; and that could not be given back: %w", err, e)
 		}
@@ -196,10 +209,31 @@ func (p *pcp) Remove(ctx context.Context, q forward.Port, was forward.Target) er
 		m.nonce = n.nonce
 	}
 	err := p.end(ctx, m)
+	var no *refusal
+	if errors.As(err, &no) && no.code == codeNoResources && !errors.Is(err, ErrDoubleNAT) {
+		err = nil // what miniupnpd says of a mapping that is not there (RFC 6887 section 15: success)
+	}
 	if err == nil {
 		p.drop(q)
 	}
 	return err
+}
+
+// nonceFor returns the nonce of a request: that of the mapping which it renews, the one that
+// was prepared, else a new one.
+func (p *pcp) nonceFor(q forward.Port, to forward.Target) pcpNonce {
+	if n, ok := p.prepared[q]; ok && n.to == to {
+		return n.nonce
+	}
+	if _, n, ok := p.granted(q); ok && n.to == to {
+		return n.nonce
+	}
+	return newNonce()
+}
+
+// Prepare implements plan.Preparer.
+func (p *pcp) Prepare(c plan.Change) *plan.Grant {
+	return p.prepare(c, func(q forward.Port, to forward.Target) pcpNonce { return p.nonceFor(q, to) })
 }
 
 func openPCP(ctx context.Context, o Options) (device, string, error) {
@@ -213,7 +247,8 @@ func openPCP(ctx context.Context, o Options) (device, string, error) {
 // meetPCP asks whether a server speaks PCP to this machine's address local.
 func meetPCP(ctx context.Context, o Options, server netip.AddrPort, local netip.Addr, which string) (device, string, error) {
 	p := &pcp{grants: newGrants("pcp", server.Addr(), local, o), server: server, timeout: o.Timeout}
-	ctx, cancel := context.WithTimeoutCause(ctx, pmpTime, fmt.Errorf("nothing within %v", pmpTime))
+	limit := o.waits(pmpTime)
+	ctx, cancel := context.WithTimeoutCause(ctx, limit, fmt.Errorf("nothing within %v", limit))
 	defer cancel()
 	_, err := p.announce(ctx)
 	var no *refusal

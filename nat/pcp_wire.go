@@ -39,6 +39,7 @@ type mapRequest struct {
 	external uint16
 	suggest  netip.Addr // external address; the unspecified one of the family where any will do
 	lifetime time.Duration
+	anyPort  bool // do not say that another external port is of no use
 }
 
 func pcpHeader(opcode byte, client netip.Addr, lifetime time.Duration) []byte {
@@ -61,7 +62,7 @@ func (m mapRequest) encode() []byte {
 	binary.BigEndian.PutUint16(d[18:], m.external)
 	ip := m.suggest.As16()
 	copy(d[20:], ip[:])
-	if m.lifetime > 0 && m.external != 0 { // neither with a delete nor where any port will do, section 13.2
+	if m.lifetime > 0 && m.external != 0 && !m.anyPort { // neither with a delete nor where any port will do, section 13.2
 		b = append(b, optPrefer, 0, 0, 0)
 	}
 	return b
@@ -138,8 +139,10 @@ const (
 	codeVersion       = 1
 	codeNotAuthorised = 2
 	codeUnsuppOpcode  = 4
+	codeUnsuppOption  = 5
 	codeNetworkFail   = 7
 	codeNoResources   = 8
+	codeUnsuppProto   = 9
 	codeQuota         = 10
 	codeCannotProvide = 11
 	codeMismatch      = 12

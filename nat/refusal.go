@@ -11,6 +11,8 @@ const (
 	codeActionFailed  = 501
 	codeNotAuthorized = 606
 	codeIndexInvalid  = 713
+	codeWildcardHost  = 715
+	codeWildcardPort  = 716
 	codeNoSuchEntry   = 714
 	codeConflict      = 718
 	codeSamePort      = 724

@@ -6,7 +6,7 @@ import (
 	"fmt"
 	"log/slog"
 	"net/netip"
-	"slices"
+	"strings"
 	"time"
 
 	"github.com/mailpub/mailpub/nat/forward"
@@ -17,7 +17,9 @@ import (
 // concurrent use.
 type Router struct {
 	device device
-	holes  device // for pinholes
+	holes  device  // for pinholes
+	former *former // nil where the device made all that the ledger has
+	auto   bool    // the protocol was not named by the config
 	why    string
 	mark   string
 	known  func(plan.Key) (plan.Grant, bool)
@@ -70,8 +72,8 @@ func (r *Router) Lists(k plan.Key) bool {
 // Kind implements plan.Driver.
 func (r *Router) Kind() string { return forward.Kind }
 
-// Read implements plan.Driver. Each port costs a request; a router is never asked for
-// its whole list, which crashes some.
+// Read implements plan.Driver. Each port costs a request; a router is asked for its whole
+// list only where it has no answer to that, as a list crashes some.
 func (r *Router) Read(ctx context.Context, keys []plan.Key) ([]plan.Item, error) {
 	found, err := r.lookUp(ctx, keys)
 	if err != nil {
@@ -79,20 +81,44 @@ func (r *Router) Read(ctx context.Context, keys []plan.Key) ([]plan.Item, error)
 	}
 	items := make([]plan.Item, len(found))
 	for i, m := range found {
-		items[i].Key = m.Key()
-		if m.Unread != nil {
-			items[i].Unreadable = m.Unread.Error()
-			continue
-		}
-		items[i].Lines = m.Lines()
-		items[i].Marked = m.Description == r.mark
-		if m.Grant.Lifetime > 0 {
-			items[i].Expires = m.Grant.Expires()
-		}
+		items[i] = r.item(m)
 	}
 	return items, nil
 }
 
+// item is a mapping as the plan has it.
+func (r *Router) item(m forward.Mapping) plan.Item {
+	it := plan.Item{Key: m.Key(), Again: m.Again, Unverified: m.Unverified}
+	switch {
+	case m.Unread != nil && m.Again == "":
+		it.Unreadable = m.Unread.Error()
+		return it
+	case m.Unread != nil:
+		return it
+	}
+	it.Lines = m.Lines()
+	it.Marked = r.marked(m)
+	it.Expires = r.lapse(m)
+	return it
+}
+
+// marked reports whether a mapping bears this site's mark.
+func (r *Router) marked(m forward.Mapping) bool {
+	return m.Description == r.mark || strings.HasPrefix(m.Description, r.mark+" ")
+}
+
+// lapse returns when a mapping lapses; zero when it does not, or that is not known.
+func (r *Router) lapse(m forward.Mapping) time.Time {
+	if u, ok := r.of(m.Port).(*upnp); ok {
+		return u.lapse(m)
+	}
+	if m.Grant.Lifetime == 0 {
+		return time.Time{}
+	}
+	return m.Grant.Expires()
+}
+
+// lookUp reads the ports of keys, each by the device that made it.
 func (r *Router) lookUp(ctx context.Context, keys []plan.Key) ([]forward.Mapping, error) {
 	ports := make([]forward.Port, len(keys))
 	for i, k := range keys {
@@ -101,25 +127,43 @@ func (r *Router) lookUp(ctx context.Context, keys []plan.Key) ([]forward.Mapping
 			return nil, err
 		}
 	}
+	return r.lookUpPorts(ctx, ports)
+}
+
+func (r *Router) lookUpPorts(ctx context.Context, ports []forward.Port) ([]forward.Mapping, error) {
+	var own, pinholes, former []forward.Port
+	for _, p := range ports {
+		switch {
+		case p.Pinhole():
+			pinholes = append(pinholes, p)
+		case r.isFormer(p):
+			former = append(former, p)
+		default:
+			own = append(own, p)
+		}
+	}
 	var found []forward.Mapping
-	for _, six := range []bool{false, true} {
-		mine := slices.DeleteFunc(slices.Clone(ports), func(p forward.Port) bool { return p.Pinhole() != six })
-		if len(mine) == 0 {
-			continue
+	if len(own) > 0 {
+		got, err := r.device.Read(ctx, own)
+		if err != nil {
+			return nil, fmt.Errorf("%s: %w", r.device, err)
 		}
-		d := r.of(mine[0])
-		got, err := d.Read(ctx, mine)
-		if err != nil && !six {
-			return nil, fmt.Errorf("%s: %w", d, err)
-		}
-		for _, p := range mine {
-			if err != nil { // no reason to know nothing of the forwards
-				got = append(got, forward.Mapping{Port: p, Unread: fmt.Errorf("%s: %w", d, err)})
+		found = append(found, got...)
+	}
+	if len(former) > 0 {
+		found = append(found, r.readFormer(ctx, former)...)
+	}
+	if len(pinholes) > 0 {
+		got, err := r.holes.Read(ctx, pinholes)
+		if err != nil { // no reason to know nothing of the forwards
+			got = nil
+			for _, p := range pinholes {
+				got = append(got, forward.Mapping{Port: p, Unread: fmt.Errorf("%s: %w", r.holes, err)})
 			}
 		}
 		found = append(found, got...)
 	}
-	return found, nil
+	return found, ctx.Err()
 }
 
 // of returns the device that a port is asked of.
@@ -130,151 +174,288 @@ func (r *Router) of(p forward.Port) device {
 	return r.device
 }
 
+// change is a plan.Change with its text taken apart.
+type change struct {
+	plan.Change
+	port   forward.Port
+	to     forward.Target   // of all but a removal
+	before *forward.Mapping // what the router has; nil: nothing, or that is not known
+}
+
+// parse takes a batch apart, once.
+func parse(batch []plan.Change) ([]change, error) {
+	all := make([]change, len(batch))
+	for i, c := range batch {
+		all[i].Change = c
+		var err error
+		if c.Action == plan.Delete {
+			all[i].port, err = forward.ParsePort(c.Key)
+		} else {
+			all[i].port, all[i].to, err = forward.Parse(c.Key, c.After)
+		}
+		if err != nil {
+			return all[i : i+1], err
+		}
+	}
+	return all, nil
+}
+
+// Prepare implements plan.Preparer, for protocols whose mappings can't be found again.
+func (r *Router) Prepare(c plan.Change) *plan.Grant {
+	p, err := forward.ParsePort(c.Key)
+	if err != nil || r.isFormer(p) {
+		return nil
+	}
+	if d, ok := r.of(p).(plan.Preparer); ok {
+		return d.Prepare(c)
+	}
+	return nil
+}
+
+// StandsStill reports whether a router that can't list what it maps tells an epoch that does
+// not move, so that nobody would notice its restart.
+func (r *Router) StandsStill(k plan.Key) bool {
+	p, err := forward.ParsePort(k)
+	if err != nil {
+		return false
+	}
+	d, ok := r.of(p).(interface{ standsStill() bool })
+	return ok && d.standsStill()
+}
+
 // Apply implements plan.Driver. No router knows batches: the changes are made one by
 // one, and the first failure ends it. When ctx is done, the change under way is seen
 // through, within the time-outs of its requests, so that its outcome is known. A
 // failed change leaves no stray mapping behind; where that can't be made sure, the
 // error says so.
 func (r *Router) Apply(ctx context.Context, batch []plan.Change, done func(plan.Change, error)) error {
-	if c, err := r.stale(ctx, batch); err != nil {
-		done(c, err)
+	changes, err := parse(batch)
+	if err == nil {
+		changes, err = r.stale(ctx, changes)
+	}
+	if err != nil {
+		done(changes[0].Change, err)
 		return err
 	}
-	for _, c := range batch {
+	for _, c := range changes {
 		err := ctx.Err()
 		if err == nil {
-			c, err = r.change(context.WithoutCancel(ctx), c)
+			c.Grant, err = r.change(context.WithoutCancel(ctx), c)
 		}
 		if err != nil {
-			err = fmt.Errorf("%s: %s: %w", r.at(c.Key), c.Key.Name, err)
+			err = fmt.Errorf("%s: %s: %w", r.of(c.port), c.Key.Name, err)
 			r.log.Warn("forward failed", "key", c.Key.Name, "action", c.Action, "error", err)
-			done(c, err)
+			done(c.Change, err)
 			return err
 		}
 		r.log.Info("forward", "key", c.Key.Name, "action", c.Action, "to", c.After)
-		done(c, nil)
+		done(c.Change, nil)
 	}
 	return nil
 }
 
-// stale returns the first change whose Before is not what the router has.
-func (r *Router) stale(ctx context.Context, batch []plan.Change) (plan.Change, error) {
+// stale fills in what the router has. With an error it returns the first change whose Before
+// is something else.
+func (r *Router) stale(ctx context.Context, batch []change) ([]change, error) {
 	if len(batch) == 0 {
-		return plan.Change{}, nil
+		return nil, nil
 	}
-	keys := make([]plan.Key, len(batch))
+	ports := make([]forward.Port, len(batch))
 	for i, c := range batch {
-		keys[i] = c.Key
+		ports[i] = c.port
 	}
-	found, err := r.lookUp(ctx, keys)
+	found, err := r.lookUpPorts(ctx, ports)
 	if err != nil {
-		return batch[0], err
+		return batch[:1], err
 	}
-	is := map[plan.Key]forward.Mapping{}
+	is := map[forward.Port]forward.Mapping{}
 	for _, m := range found {
-		is[m.Key()] = m
+		is[m.Port] = m
 	}
-	for _, c := range batch {
+	for i, c := range batch {
 		var lines []string
-		if m, there := is[c.Key]; there {
-			if m.Unread != nil {
-				return c, fmt.Errorf("%s: %s can't be read: %w", r.at(c.Key), c.Key.Name, m.Unread)
+		if m, there := is[c.port]; there {
+			if m.Unread != nil && m.Again == "" {
+				return batch[i:], fmt.Errorf("%s: %s can't be read: %w", r.of(c.port), c.Key.Name, m.Unread)
 			}
-			lines = m.Lines()
+			if m.Unread == nil {
+				lines = m.Lines()
+				batch[i].before = &m
+			}
 		}
 		if !plan.EqualLines(lines, c.Before) {
-			return c, fmt.Errorf("%s: %s: %w: is %q, was %q", r.at(c.Key), c.Key.Name, plan.ErrStale, lines, c.Before)
+			return batch[i:], fmt.Errorf("%s: %s: %w: is %q, was %q", r.of(c.port), c.Key.Name, plan.ErrStale, lines, c.Before)
 		}
 	}
-	return plan.Change{}, nil
+	return batch, nil
 }
 
-// at names the device that a key is asked of.
-func (r *Router) at(k plan.Key) string {
-	p, err := forward.ParsePort(k)
-	if err != nil {
-		return r.device.String()
+// change carries out one change and returns what was granted.
+func (r *Router) change(ctx context.Context, c change) (*plan.Grant, error) {
+	if r.isFormer(c.port) {
+		return r.changeOver(ctx, c)
 	}
-	return r.of(p).String()
-}
-
-// change carries out one change and returns it with what was granted.
-func (r *Router) change(ctx context.Context, c plan.Change) (plan.Change, error) {
 	if c.Action == plan.Delete {
-		p, err := forward.ParsePort(c.Key)
-		if err != nil {
-			return c, err
+		if c.before == nil {
+			return nil, nil
 		}
-		was, err := r.look(ctx, p)
-		if err != nil || was == nil {
-			return c, err
-		}
-		return c, r.removeAndCheck(ctx, p, was.To)
+		return nil, r.removeAndCheck(ctx, r.of(c.port), c.port, c.before.To)
 	}
-	p, to, err := forward.Parse(c.Key, c.After)
-	if err != nil {
-		return c, err
-	}
-	err = r.of(p).Add(ctx, p, to, c.Lease)
-	if errors.Is(err, ErrConflict) && c.Action == plan.Update {
-		// The text was compared and the change agreed to, so what is in the way may
-		// go; routers do not overwrite the mapping of another host.
-		err = r.replace(ctx, p, c, to)
-	}
-	m, err := r.prove(ctx, p, to, err, len(c.Before) == 0)
-	if err != nil {
-		return c, err
-	}
-	c.Grant = &m.Grant
-	return c, nil
+	return r.put(ctx, c)
 }
 
-// replace takes away another host's mapping and puts ours there, or puts theirs back.
-func (r *Router) replace(ctx context.Context, p forward.Port, c plan.Change, to forward.Target) error {
-	was, err := forward.ParseTarget(c.Before)
+// put makes or renews a mapping.
+func (r *Router) put(ctx context.Context, c change) (*plan.Grant, error) {
+	d := r.of(c.port)
+	err := d.Add(ctx, c.port, c.to, c.Lease)
 	if err != nil {
+		if other, e := r.fallBack(ctx, c, err); other != nil {
+			d, err = other, e
+		}
+	}
+	if c.Action == plan.Update && c.before != nil && mayReplace(c, err) {
+		// The text was compared and the change agreed to, so what is in the way may
+		// go; routers do not overwrite the mapping of another host, and some renew none.
+		err = r.replace(ctx, c, c.before.To)
+	}
+	m, err := r.readBack(ctx, c, err)
+	if err != nil {
+		return nil, err
+	}
+	if r.didNotExtend(c, m) {
+		if err := r.replace(ctx, c, c.to); err != nil {
+			return nil, fmt.Errorf("the router does not extend its lease, and %w", err)
+		}
+		if m, err = r.readBack(ctx, c, nil); err != nil {
+			return nil, err
+		}
+	}
+	g := m.Grant
+	if u, ok := d.(*upnp); ok {
+		g = u.grantOf(*m)
+	}
+	return &g, nil
+}
+
+// mayReplace reports whether what is there may be taken away to make a change that failed.
+func mayReplace(c change, err error) bool {
+	if errors.Is(err, ErrConflict) {
+		return true
+	}
+	var no *refusal
+	return c.Renew && errors.As(err, &no) && mayMeanLease(no.code)
+}
+
+// didNotExtend reports whether a renewal left the lease as it was: less than half of it is
+// left, and not more than before.
+func (r *Router) didNotExtend(c change, m *forward.Mapping) bool {
+	if !c.Renew || c.before == nil || c.Lease <= 0 || m.Grant.Lifetime <= 0 {
+		return false
+	}
+	if u, ok := r.of(c.port).(*upnp); !ok || u.disproved[c.port] {
+		return false
+	}
+	return m.Grant.Lifetime < c.Lease/2 && m.Grant.Lifetime <= c.before.Grant.Lifetime+slack
+}
+
+// replace takes away what is there and puts ours there, or puts theirs back.
+func (r *Router) replace(ctx context.Context, c change, was forward.Target) error {
+	d := r.of(c.port)
+	if err := r.removeAndCheck(ctx, d, c.port, was); err != nil {
 		return err
 	}
-	if err := r.removeAndCheck(ctx, p, was); err != nil {
-		return err
-	}
-	err = r.of(p).Add(ctx, p, to, c.Lease)
+	err := d.Add(ctx, c.port, c.to, c.Lease)
 	if err != nil && !errors.Is(err, errNoAnswer) {
-		if back := r.of(p).Add(ctx, p, was, c.Lease); back != nil {
+		if back := d.Add(ctx, c.port, was, c.Lease); back != nil {
 			return fmt.Errorf("%w; and the mapping to %s that was there could not be put back: %w", err, was, back)
 		}
 	}
 	return err
 }
 
-// prove reads back a mapping, whatever the router said about it: err is its answer.
-func (r *Router) prove(ctx context.Context, p forward.Port, to forward.Target, err error, fresh bool) (*forward.Mapping, error) {
-	m, unread := r.look(ctx, p)
+// readBack reads a mapping, whatever the router said about it: err is its answer. Where the
+// router said yes, or nothing, it is read again for a while: some show a mapping later.
+func (r *Router) readBack(ctx context.Context, c change, err error) (*forward.Mapping, error) {
+	var m *forward.Mapping
+	var unread error
+	good := func() bool { return unread == nil && m != nil && m.To == c.to }
+	r.until(c.port, err, func() bool {
+		m, unread = r.look(ctx, c.port)
+		return good()
+	})
 	switch {
+	case unread != nil && err == nil && tellsNot(unread):
+		r.log.Warn("forward cannot be read back here", "key", c.Key.Name, "error", unread)
+		return &forward.Mapping{Port: c.port, To: c.to, Grant: plan.Grant{Lifetime: c.Lease, At: r.now(), State: r.of(c.port).Protocol()}}, nil
 	case unread != nil && err == nil:
 		return nil, fmt.Errorf("accepted, but it can't be read back: %w", unread)
 	case unread != nil:
 		return nil, fmt.Errorf("%w; whether it is mapped is not known: %w", err, unread)
-	case m != nil && m.To == to && (err == nil || errors.Is(err, errNoAnswer)):
+	case good() && (err == nil || errors.Is(err, errNoAnswer)):
 		return m, nil
 	}
 	if m == nil && err == nil {
+		if m, err := r.withoutLease(ctx, c); m != nil {
+			return m, err
+		}
 		err = errors.New("the router says that it mapped the port, but it did not")
 	} else if err == nil {
 		err = fmt.Errorf("the router says that it mapped the port, but it leads to %s", m.To)
 	}
-	if m != nil && fresh && m.Description == r.mark {
-		if e := r.of(p).Remove(ctx, p, m.To); e != nil {
+	fresh := len(c.Before) == 0
+	if m != nil && fresh && (r.marked(*m) || m.To.Host == c.to.Host) {
+		if e := r.removeAndCheck(ctx, r.of(c.port), c.port, m.To); e != nil {
 			return nil, fmt.Errorf("%w; and the mapping to %s could not be taken back: %w", err, m.To, e)
 		}
 	}
 	return nil, err
 }
 
+// withoutLease asks a router once more that said yes to a lease and mapped nothing. nil: it
+// maps nothing all the same.
+func (r *Router) withoutLease(ctx context.Context, c change) (*forward.Mapping, error) {
+	u, ok := r.of(c.port).(*upnp)
+	if !ok || u.leases[c.port] == 0 {
+		return nil, nil
+	}
+	if err := u.addOnce(ctx, c.port, c.to, 0); err != nil {
+		return nil, nil
+	}
+	m, err := r.look(ctx, c.port)
+	if err != nil || m == nil || m.To != c.to {
+		return nil, nil
+	}
+	return m, nil
+}
+
+// until looks again and again until what is looked for is there, for the time that a router
+// may take to show what it did. After a refusal, and where the router can't tell, once is enough.
+func (r *Router) until(p forward.Port, answer error, there func() bool) {
+	patience := r.options.Timeout
+	if errors.Is(answer, errTooSlow) {
+		patience *= writePatience
+	}
+	end := time.Now().Add(patience)
+	_, lists := r.of(p).(*upnp)
+	for pause := 100 * time.Millisecond; ; pause = min(2*pause, time.Second) {
+		refused := answer != nil && !errors.Is(answer, errNoAnswer)
+		left := time.Until(end)
+		if there() || refused || !lists || left <= 0 {
+			return
+		}
+		time.Sleep(min(pause, left))
+	}
+}
+
 // removeAndCheck takes a mapping away and makes sure that it is gone.
-func (r *Router) removeAndCheck(ctx context.Context, p forward.Port, was forward.Target) error {
-	err := r.of(p).Remove(ctx, p, was)
-	m, unread := r.look(ctx, p)
+func (r *Router) removeAndCheck(ctx context.Context, d device, p forward.Port, was forward.Target) error {
+	err := d.Remove(ctx, p, was)
+	var m *forward.Mapping
+	var unread error
+	r.until(p, err, func() bool {
+		m, unread = lookAt(ctx, d, p)
+		return unread == nil && m == nil
+	})
 	switch {
 	case unread != nil && err == nil:
 		return fmt.Errorf("accepted, but it can't be read back: %w", unread)
@@ -283,14 +464,27 @@ func (r *Router) removeAndCheck(ctx context.Context, p forward.Port, was forward
 	case m == nil:
 		return nil
 	case err == nil:
-		return fmt.Errorf("the router says that it removed the mapping to %s, but it did not", m.To)
+		return fmt.Errorf("the router says that it removed the mapping to %s, but it did not%s", m.To, r.endsByItself(*m))
 	}
-	return err
+	return fmt.Errorf("%w%s", err, r.endsByItself(*m))
+}
+
+// endsByItself says when a mapping ends that the router does not give back; "" if that is not
+// known.
+func (r *Router) endsByItself(m forward.Mapping) string {
+	if at := r.lapse(m); !at.IsZero() {
+		return fmt.Sprintf("; it ends by itself in %s", plan.Spell(max(at.Sub(r.now()), 0)))
+	}
+	return ""
 }
 
 // look returns what the router has for one port; nil when nothing.
 func (r *Router) look(ctx context.Context, p forward.Port) (*forward.Mapping, error) {
-	found, err := r.of(p).Read(ctx, []forward.Port{p})
+	return lookAt(ctx, r.of(p), p)
+}
+
+func lookAt(ctx context.Context, d device, p forward.Port) (*forward.Mapping, error) {
+	found, err := d.Read(ctx, []forward.Port{p})
 	if err != nil || len(found) == 0 {
 		return nil, err
 	}

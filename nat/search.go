@@ -1,8 +1,6 @@
 package nat
 
 import (
-	"bufio"
-	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -10,12 +8,14 @@ import (
 	"net/http"
 	"net/netip"
 	"net/url"
+	"strconv"
 	"strings"
 	"sync"
 	"time"
 
 	"golang.org/x/net/ipv4"
 
+	"github.com/mailpub/mailpub/nat/forward"
 	"github.com/mailpub/mailpub/nat/gateway"
 	"github.com/mailpub/mailpub/plan/sockerr"
 )
@@ -23,25 +23,47 @@ import (
 // igdType begins the search target of a router, which ends in its version.
 const igdType = "urn:schemas-upnp-org:device:InternetGatewayDevice:"
 
+// rootDevice is the search target of every device, of which routers answer some that do not
+// answer to their own.
+const rootDevice = "upnp:rootdevice"
+
 const ssdpPort = 1900
+
+// targets are what is searched for: some routers answer only to the device, some only to a
+// service, some only to the root device.
+func targets() []string {
+	return []string{
+		igdType + "1", igdType + "2",
+		"urn:schemas-upnp-org:service:WANIPConnection:1",
+		"urn:schemas-upnp-org:service:WANPPPConnection:1",
+		rootDevice,
+	}
+}
 
 // request is a search (UPnP Device Architecture 1.1, section 1.3.2). MX is the longest
 // that a device may take for its answer, in seconds, and 1 the least there is.
-func request(version int) []byte {
-	return fmt.Appendf(nil, "M-SEARCH * HTTP/1.1\r\nHOST: 239.255.255.250:1900\r\nMAN: \"ssdp:discover\"\r\nMX: 1\r\nST: %s%d\r\n\r\n", igdType, version)
+func request(target string) []byte {
+	return fmt.Appendf(nil, "M-SEARCH * HTTP/1.1\r\nHOST: 239.255.255.250:1900\r\nMAN: \"ssdp:discover\"\r\nMX: 1\r\nST: %s\r\n\r\n", target)
 }
 
 // search asks for routers and hands the location of each one's description to found,
 // from several goroutines, as soon as it answers, until ctx is done. Each is handed on
-// once. It fails when nothing could be sent at all.
-func (o Options) search(ctx context.Context, found func(*url.URL)) error {
+// once, and what answered and is none to passed. It asks the group on every network interface
+// and the gateway alone: a firewall on this host lets in the answers to that, and drops those to
+// the group, which come from another address than was asked. It fails when nothing could be
+// sent at all.
+func (o Options) search(ctx context.Context, found func(*url.URL), passed func(error)) error {
 	sockets, err := o.sockets()
 	if err != nil {
 		return err
 	}
-	to := net.UDPAddrFromAddrPort(netip.MustParseAddrPort("239.255.255.250:1900"))
-	if o.Search.IsValid() {
-		to = net.UDPAddrFromAddrPort(o.Search)
+	gateway, _, noGateway := o.gateway()
+	places := []*net.UDPAddr{net.UDPAddrFromAddrPort(netip.MustParseAddrPort("239.255.255.250:1900"))}
+	switch {
+	case o.Search.IsValid():
+		places[0] = net.UDPAddrFromAddrPort(o.Search)
+	case noGateway == nil:
+		places = append([]*net.UDPAddr{net.UDPAddrFromAddrPort(netip.AddrPortFrom(gateway, ssdpPort))}, places...)
 	}
 	var mu sync.Mutex
 	seen := map[string]bool{}
@@ -52,7 +74,7 @@ func (o Options) search(ctx context.Context, found func(*url.URL)) error {
 		defer stop()
 		defer s.Close()
 		all.Go(func() {
-			listen(s, func(u *url.URL) {
+			listen(s, gateway, passed, func(u *url.URL) {
 				mu.Lock()
 				again := seen[u.String()] || len(seen) == 16 // more is no home network
 				seen[u.String()] = true
@@ -64,18 +86,20 @@ func (o Options) search(ctx context.Context, found func(*url.URL)) error {
 		})
 	}
 	// Datagrams get lost, and a router may be busy.
-	for _, pause := range []time.Duration{0, 250 * time.Millisecond, 600 * time.Millisecond} {
+	for _, pause := range []time.Duration{0, 250 * time.Millisecond, 600 * time.Millisecond, 1500 * time.Millisecond} {
 		select {
 		case <-time.After(pause):
 		case <-ctx.Done():
 			return nil
 		}
 		sent := false
-		for _, s := range sockets {
-			for version := 1; version <= 2; version++ {
-				_, e := s.WriteTo(request(version), to)
-				sent = sent || e == nil
-				err = errors.Join(err, e)
+		for _, to := range places {
+			for _, s := range sockets {
+				for _, target := range targets() {
+					_, e := s.WriteTo(request(target), to)
+					sent = sent || e == nil
+					err = errors.Join(err, e)
+				}
 			}
 		}
 		if !sent && pause == 0 && ctx.Err() == nil {
@@ -145,10 +169,14 @@ func (o Options) multicast() (cards []card, err error) {
 }
 
 // listen hands on the answers that come to a socket until it is closed.
-func listen(s *net.UDPConn, found func(*url.URL)) {
+func listen(s *net.UDPConn, gateway netip.Addr, passed func(error), found func(*url.URL)) {
 	receiveAll(s, func(b []byte, from netip.Addr) {
-		if u, err := parseAnswer(b, from); err == nil {
+		u, err := parseAnswer(b, from, from == gateway)
+		switch {
+		case err == nil:
 			found(u)
+		case from == gateway || !errors.Is(err, errOtherDevice):
+			passed(fmt.Errorf("%s: %w", from, err))
 		}
 	})
 }
@@ -185,7 +213,7 @@ func (o Options) deaf(ctx context.Context) <-chan error {
 		defer c.Close()
 		stop := context.AfterFunc(ctx, func() { c.SetDeadline(time.Now()) })
 		defer stop()
-		if _, err = c.Write(request(1)); err == nil {
+		if _, err = c.Write(request(igdType + "1")); err == nil {
 			_, err = c.Read(make([]byte, 1))
 		}
 		if sockerr.Refused(err) {
@@ -195,28 +223,56 @@ func (o Options) deaf(ctx context.Context) <-chan error {
 	return verdict
 }
 
-// parseAnswer returns the location that an answer to a search names. Only one on the
-// host that answers is taken: the answer of another could send us anywhere.
-func parseAnswer(datagram []byte, from netip.Addr) (*url.URL, error) {
-	resp, err := http.ReadResponse(bufio.NewReader(bytes.NewReader(datagram)), nil)
-	if err != nil {
-		return nil, err
+// parseAnswer returns the location that an answer to a search names, on the host that
+// answers: that of another could send us anywhere. So one that names another address, as
+// routers do that give one of their others, is taken with its path and port alone. An answer for a
+// root device, which everything may be, counts from the gateway only.
+func parseAnswer(datagram []byte, from netip.Addr, isGateway bool) (*url.URL, error) {
+	status, header := parseHeader(datagram)
+	target := header["st"]
+	service := strings.HasPrefix(target, igdType) || connectionType.MatchString(target)
+	if status != http.StatusOK || !service && !(isGateway && target == rootDevice) {
+		return nil, fmt.Errorf("%w: status %d, ST %q", errOtherDevice, status, forward.Printable(target, 60))
 	}
-	resp.Body.Close()
-	if resp.StatusCode != http.StatusOK || !strings.HasPrefix(resp.Header.Get("St"), igdType) {
-		return nil, fmt.Errorf("not a router's answer: status %d, ST %q", resp.StatusCode, resp.Header.Get("St"))
-	}
-	return parseLocation(resp.Header.Get("Location"), from)
+	return parseLocation(header["location"], from)
 }
 
+// errOtherDevice: something else answered a search.
+var errOtherDevice = errors.New("not a router's answer")
+
+// parseHeader reads an answer to a search leniently: lines that are none are passed over, and
+// the empty one at the end may be missing.
+func parseHeader(datagram []byte) (status int, header map[string]string) {
+	header = map[string]string{}
+	first, rest, _ := strings.Cut(string(datagram), "\n")
+	if f := strings.Fields(first); len(f) >= 2 && strings.HasPrefix(f[0], "HTTP/") {
+		status, _ = strconv.Atoi(f[1])
+	}
+	for _, line := range strings.Split(rest, "\n") {
+		name, value, ok := strings.Cut(strings.TrimRight(line, "\r"), ":")
+		name = strings.ToLower(strings.TrimSpace(name))
+		if _, twice := header[name]; ok && !twice {
+			header[name] = strings.TrimSpace(value)
+		}
+	}
+	return status, header
+}
+
+// parseLocation makes of a location one on the host that answers.
 func parseLocation(s string, from netip.Addr) (*url.URL, error) {
 	u, err := url.Parse(s)
 	if err != nil {
-		return nil, fmt.Errorf("location %q: %w", s, err)
+		return nil, fmt.Errorf("location %q: %w", forward.Printable(s, 100), err)
 	}
-	host, err := netip.ParseAddr(u.Hostname())
-	if u.Scheme != "http" || err != nil || host != from || u.User != nil {
-		return nil, fmt.Errorf("location %q: not on %s, which answers", s, from)
+	if u.Scheme != "http" || u.Host == "" || u.User != nil {
+		return nil, fmt.Errorf("location %q: want one that begins with http://", forward.Printable(s, 100))
+	}
+	if host, err := netip.ParseAddr(u.Hostname()); err != nil || host != from {
+		port := u.Port()
+		u.Host = from.String()
+		if port != "" {
+			u.Host = hostPort(from.String(), port)
+		}
 	}
 	return u, nil
 }

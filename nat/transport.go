@@ -30,16 +30,45 @@ func newClient() *http.Client {
 }
 
 // lenient hands on answers in a form that a strict XML parser takes: whole, not too
-// long, and in UTF-8, which routers promise and break.
+// long, and in UTF-8, which routers promise and break. Answers to actions it reads by text
+// and writes anew (see readSOAP).
 type lenient struct{ http.RoundTripper }
 
+// soapKey is the key of a *soapCall in a request's context.
+type soapKey struct{}
+
+// soapCall is what is known of an action beside its request, and what came of it.
+type soapCall struct {
+	service string // type of the service, where it is another than the library's; "" else
+	err     error  // of the transport: the library hands on its text alone
+}
+
 func (l lenient) RoundTrip(req *http.Request) (*http.Response, error) {
+	call, _ := req.Context().Value(soapKey{}).(*soapCall)
+	resp, err := l.roundTrip(req, call)
+	if call != nil {
+		call.err = err
+	}
+	return resp, err
+}
+
+func (l lenient) roundTrip(req *http.Request, call *soapCall) (*http.Response, error) {
+	service, action := soapAction(req)
+	if call != nil && call.service != "" && action != "" {
+		var err error
+		if req, err = renameService(req, service, call.service); err != nil {
+			return nil, err
+		}
+	}
 	resp, err := l.RoundTripper.RoundTrip(req)
 	if err != nil {
 		return nil, err
 	}
 	body, err := io.ReadAll(io.LimitReader(resp.Body, longest+1))
 	resp.Body.Close()
+	if errors.Is(err, io.ErrUnexpectedEOF) && endsWhole(body) {
+		err = nil // a wrong Content-Length: all is there
+	}
 	if err != nil {
 		return nil, err
 	}
@@ -47,9 +76,52 @@ func (l lenient) RoundTrip(req *http.Request) (*http.Response, error) {
 		return nil, fmt.Errorf("an answer of more than %d KB", longest>>10)
 	}
 	body = mend(body)
+	if action != "" && (resp.StatusCode < 300 || resp.StatusCode >= 400) {
+		answer, err := readSOAP(action, resp.StatusCode, string(body))
+		if err != nil {
+			return nil, err
+		}
+		resp.StatusCode, body = canonicalSOAP(action, service, answer)
+		resp.Status = http.StatusText(resp.StatusCode)
+	}
 	resp.Body = io.NopCloser(bytes.NewReader(body))
 	resp.ContentLength = int64(len(body))
 	return resp, nil
+}
+
+// soapAction returns the service and the action of a request; "" where it is none.
+func soapAction(req *http.Request) (service, action string) {
+	for name, values := range req.Header {
+		if strings.EqualFold(name, "SOAPACTION") && len(values) > 0 {
+			service, action, _ = strings.Cut(strings.Trim(values[0], `"`), "#")
+		}
+	}
+	return service, action
+}
+
+// renameService makes a request for a service out of one for another of the same actions.
+func renameService(req *http.Request, from, to string) (*http.Request, error) {
+	body, err := io.ReadAll(io.LimitReader(req.Body, longest))
+	req.Body.Close()
+	if err != nil {
+		return nil, err
+	}
+	body = bytes.Replace(body, []byte(from), []byte(to), 1)
+	renamed := req.Clone(req.Context())
+	for name, values := range renamed.Header {
+		if strings.EqualFold(name, "SOAPACTION") {
+			renamed.Header[name] = []string{strings.Replace(values[0], from, to, 1)}
+		}
+	}
+	renamed.Body = io.NopCloser(bytes.NewReader(body))
+	renamed.ContentLength = int64(len(body))
+	return renamed, nil
+}
+
+// endsWhole reports whether a document ends with the end of its outermost element.
+func endsWhole(body []byte) bool {
+	end := strings.ToLower(strings.TrimSpace(string(body[max(0, len(body)-64):])))
+	return strings.HasSuffix(end, "</root>") || strings.HasSuffix(end, "envelope>")
 }
 
 // mend makes valid UTF-8 of what a router calls XML: without the declaration, which
@@ -93,12 +165,20 @@ func fetchDescription(ctx context.Context, location *url.URL, client *http.Clien
 	return parseDescription(body, location)
 }
 
+// parseDescription reads a description strictly, and by text where that fails or finds no
+// connection in it.
 func parseDescription(body []byte, location *url.URL) (*goupnp.RootDevice, error) {
 	dec := xml.NewDecoder(bytes.NewReader(body))
 	dec.DefaultSpace = goupnp.DeviceXMLNamespace
 	root := new(goupnp.RootDevice)
-	if err := dec.Decode(root); err != nil {
-		return nil, fmt.Errorf("not a device description: %w", err)
+	if err := dec.Decode(root); err != nil || len(services(root)) == 0 {
+		byText, e := describeByText(string(body))
+		switch {
+		case e == nil:
+			root = byText
+		case err != nil:
+			return nil, fmt.Errorf("not a device description: %w", err)
+		}
 	}
 	base := location
 	// URLBase may be missing, relative or wrong (it is gone since UPnP 1.1): only one

@@ -185,7 +185,7 @@ func (a *applier) batch(ctx context.Context, batch []Change) error {
 		return fmt.Errorf("%s: %s is in the plan, but the config has no such party", batch[0].Target, batch[0].Key)
 	}
 	for _, c := range batch {
-		a.pending(c)
+		a.pending(c, driver)
 	}
 	if err := a.save(); err != nil {
 		return err
@@ -215,7 +215,8 @@ func (a *applier) batch(ctx context.Context, batch []Change) error {
 	return nil
 }
 
-func (a *applier) pending(c Change) {
+// pending writes into the ledger that a change is about to be carried out.
+func (a *applier) pending(c Change, driver Driver) {
 	e, known := a.ledger.Get(c.Key)
 	if c.Release && !known {
 		return
@@ -225,6 +226,12 @@ func (a *applier) pending(c Change) {
 	}
 	if c.Adopt && e.Text == nil {
 		e.Prior = c.Before
+	}
+	e.Removing = c.Action == Delete
+	if p, ok := driver.(Preparer); ok && c.Action != Delete {
+		if g := p.Prepare(c); g != nil {
+			e.Grant = g
+		}
 	}
 	if !c.Release {
 		e.Key, e.Target, e.Stage, e.Pending = c.Key, c.Target, c.Stage, c.After
@@ -244,5 +251,6 @@ func (a *applier) done(c Change) {
 	}
 	e, _ := a.ledger.Get(c.Key)
 	e.Text, e.Pending, e.Base, e.Grant = c.After, nil, c.Base, c.Grant
+	e.Removing = false
 	a.ledger.Put(e)
 }

@@ -80,11 +80,11 @@ func (e Entry) ours(o *Item) bool {
 
 // settled reports whether the entry says already what there is to say of o.
 func (e *Entry) settled(party Target, w, o *Item) bool {
-	return EqualLines(e.Text, o.Lines) && e.Pending == nil && e.Target == party && e.Stage == w.Stage
+	return EqualLines(e.Text, o.Lines) && !e.underWay() && e.Target == party && e.Stage == w.Stage
 }
 
 func (d *Difference) wanted(party Target, w, o *Item, known *Entry, now time.Time) {
-	if known != nil && o != nil && w.Merge == nil && w.Lease == 0 && o.Unreadable == "" && o.Fixed == "" && w.ByHand == "" &&
+	if known != nil && o != nil && w.Merge == nil && w.Lease == 0 && o.Unreadable == "" && o.Again == "" && o.Fixed == "" && w.ByHand == "" &&
 		EqualLines(w.Lines, o.Lines) && known.settled(party, w, o) {
 		d.Unchanged++ // nearly everything, nearly always
 		return
@@ -122,9 +122,12 @@ func (d *Difference) wanted(party Target, w, o *Item, known *Entry, now time.Tim
 		return
 	case w.ByHand != "":
 		c.Action, c.Reason = Manual, w.ByHand
-	case o == nil:
+	case o == nil || o.Again != "" && len(o.Lines) == 0:
 		c.Action = Create
-		if e.Text != nil {
+		switch {
+		case o != nil:
+			c.Reason = o.Again
+		case e.Text != nil && !e.Removing:
 			c.Reason = "was put in place and is gone; " + w.Reason
 		}
 	default:
@@ -158,10 +161,12 @@ func (d *Difference) inPlace(c Change, w, o *Item, e Entry, known bool, now time
 		d.Unchanged++
 		return
 	}
-	if left, lifetime, due := leaseDue(w, o, e, now); due {
+	if c.Reason = renewal(w, o, e, known, now); c.Reason != "" {
 		c.Action, c.Renew = Update, true
-		c.Reason = fmt.Sprintf("%s left of a lease of %s", Spell(left), Spell(lifetime))
 		d.Changes = append(d.Changes, c)
+		if o.Unverified && e.underWay() {
+			return // whose end only the change will tell
+		}
 	} else {
 		d.Unchanged++
 	}
@@ -172,7 +177,24 @@ func (d *Difference) inPlace(c Change, w, o *Item, e Entry, known bool, now time
 		e.Prior = o.Lines
 	}
 	e.Key, e.Target, e.Stage, e.Text, e.Pending, e.Base = w.Key, c.Target, c.Stage, o.Lines, nil, c.Base
+	e.Removing = false
 	d.Keep = append(d.Keep, e)
+}
+
+// renewal says why something whose text is right has to be written once more; "" if it does not.
+func renewal(w, o *Item, e Entry, known bool, now time.Time) string {
+	switch {
+	case o.Again != "":
+		return o.Again
+	case o.Unverified && known && e.Removing:
+		return "a removal was under way, and whether it was carried out cannot be seen"
+	case o.Unverified && known && e.Pending != nil:
+		return "a write was under way, and whether it was carried out cannot be seen"
+	}
+	if left, lifetime, due := leaseDue(w, o, e, now); due {
+		return fmt.Sprintf("%s left of a lease of %s", Spell(left), Spell(lifetime))
+	}
+	return ""
 }
 
 // leaseDue reports whether half of the lease is gone. Some routers always list the
@@ -232,6 +254,8 @@ func (d *Difference) unwanted(e Entry, o *Item) {
 		return
 	case o.Unreadable != "":
 		c.Action, c.Reason = Unreadable, o.Unreadable
+	case o.Again != "" && len(o.Lines) == 0: // it may be there
+		c.Action, c.Reason = Unreadable, o.Again
 	case !o.Marked && !e.ours(o) && e.Text == nil:
 		d.Forget = append(d.Forget, e.Key) // the write never happened
 		return

@@ -90,6 +90,14 @@ type Item struct {
 	// Expires is when the thing lapses if it is not renewed; zero when it does not
 	// or when that can't be seen.
 	Expires time.Time
+
+	// Unverified says that the driver knows the thing from the ledger's grant alone and cannot
+	// see it. While a write or a removal of it is under way, nothing is concluded from that.
+	Unverified bool
+
+	// Again, when not empty, says why the thing has to be written once more although its
+	// text is right, or why it has to be made although it may be there: one line for people.
+	Again string
 }
 
 // Merge returns the lines that hold what is wanted beside what others put there. Of
@@ -161,6 +169,9 @@ type Change struct {
 	// Unseen marks a Manual change of which nobody can say whether it has been done.
 	Unseen bool
 
+	// Orphan marks an Unreadable change of a target that the config no longer has.
+	Orphan bool
+
 	// Base is what mailpub itself wants in a merged text, for the ledger.
 	Base []string
 
@@ -176,6 +187,14 @@ func (c Change) Writes() bool {
 // Differs reports whether something is seen to be other than wanted. What nobody can see
 // (a forward entered by hand) does not count.
 func (c Change) Differs() bool { return c.Action != Unreadable && !c.Unseen }
+
+// Preparer is a Driver of things that cannot be found again without something that is chosen
+// before they are made, such as a nonce. Prepare returns it for a change that is about to
+// be carried out, and it is kept in the ledger before anything is written: a process that dies
+// then leaves nothing that the next one cannot renew or take away. nil is nothing to keep.
+type Preparer interface {
+	Prepare(c Change) *Grant
+}
 
 // Driver reads and writes the things of one party: a DNS zone, a router, a mail
 // service. Implementations pass the suite in plan/plantest. They are not called

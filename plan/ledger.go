@@ -25,7 +25,13 @@ type Entry struct {
 	Base    []string // what mailpub itself wanted in a merged text
 	Prior   []string // what was there before mailpub took it over; put back in the end
 	Grant   *Grant
+
+	// Removing says that a removal was about to be asked for, and that its end was not seen.
+	Removing bool
 }
+
+// underWay reports whether a write or a removal began whose end was not seen.
+func (e Entry) underWay() bool { return e.Pending != nil || e.Removing }
 
 // Ledger is the account of what mailpub put in place for one site. It is plain
 // memory; a Store keeps it. Not safe for concurrent use.
@@ -107,6 +113,8 @@ type entryJSON struct {
 	Base    []string   `json:"base,omitempty"`
 	Prior   []string   `json:"prior,omitempty"`
 	Grant   *grantJSON `json:"grant,omitempty"`
+
+	Removing bool `json:"removing,omitempty"`
 }
 
 type grantJSON struct {
@@ -126,7 +134,7 @@ func (l *Ledger) MarshalJSON() ([]byte, error) {
 	out := ledgerJSON{Format: LedgerFormat, Site: l.Site, Entries: []entryJSON{}}
 	for _, e := range l.Entries() {
 		j := entryJSON{Kind: e.Key.Kind, Name: e.Key.Name, Target: e.Target, Stage: e.Stage,
-			Text: e.Text, Pending: e.Pending, Base: e.Base, Prior: e.Prior}
+			Text: e.Text, Pending: e.Pending, Base: e.Base, Prior: e.Prior, Removing: e.Removing}
 		if g := e.Grant; g != nil {
 			j.Grant = &grantJSON{int64(g.Lifetime / time.Second), g.At.UTC(), g.State}
 		}
@@ -154,7 +162,7 @@ func (l *Ledger) UnmarshalJSON(data []byte) error {
 		if _, twice := got.entries[k]; twice {
 			return fmt.Errorf("entry %d: %q is there twice", i+1, k)
 		}
-		e := &Entry{Key: k, Target: j.Target, Stage: j.Stage, Text: j.Text, Pending: j.Pending, Base: j.Base, Prior: j.Prior}
+		e := &Entry{Key: k, Target: j.Target, Stage: j.Stage, Text: j.Text, Pending: j.Pending, Base: j.Base, Prior: j.Prior, Removing: j.Removing}
 		if g := j.Grant; g != nil {
 			e.Grant = &Grant{time.Duration(g.Seconds) * time.Second, g.At, g.State}
 		}

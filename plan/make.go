@@ -162,7 +162,7 @@ func orphans(parties []Party, ledger *Ledger) (d Difference) {
 	}
 	for k, e := range ledger.entries {
 		if !there[e.Target] {
-			d.Changes = append(d.Changes, Change{Target: e.Target, Key: k, Stage: e.Stage, Action: Unreadable, Release: true,
+			d.Changes = append(d.Changes, Change{Target: e.Target, Key: k, Stage: e.Stage, Action: Unreadable, Release: true, Orphan: true,
 				Reason: fmt.Sprintf("mailpub put it in place, but the config no longer has %s: put that back, then run destroy", e.Target)})
 		}
 	}
@@ -197,6 +197,41 @@ func (p *Plan) Summary() Summary {
 		}
 	}
 	return s
+}
+
+// UnreadError says that something of a plan could not be read, so that whether it is as it should
+// be is not known.
+type UnreadError struct {
+	Change Change // the first
+	More   int    // how many others there are
+}
+
+func (e UnreadError) Error() string {
+	text := fmt.Sprintf("%s: %s can't be read: %s", e.Change.Target, e.Change.Key.Name, e.Change.Reason)
+	if e.More > 0 {
+		text += fmt.Sprintf(" (and %d more)", e.More)
+	}
+	return text
+}
+
+// Unread returns an UnreadError if any of some changes could not be read; nil otherwise. What a
+// person has to do, and what belongs to a target that the config no longer has, does not
+// count.
+func Unread(changes []Change) error {
+	var first *UnreadError
+	for _, c := range changes {
+		switch {
+		case c.Action != Unreadable || c.Orphan:
+		case first == nil:
+			first = &UnreadError{Change: c}
+		default:
+			first.More++
+		}
+	}
+	if first == nil {
+		return nil
+	}
+	return *first
 }
 
 // Differs reports whether any change does, or a party could not be read.

@@ -92,13 +92,13 @@ func apply(ctx context.Context, a *app, f applyFlags) error {
 		consent.Yes = true
 	}
 	p, err := carryOut(ctx, a, cfg, saved, consent)
-	if err != nil {
+	if err != nil && !errors.As(err, new(plan.UnreadError)) {
 		return err
 	}
 	if f.wait > 0 { // the site is free for others meanwhile
 		p.Site.WaitPropagated(ctx, p.Changes, f.wait)
 	}
-	return nil
+	return err
 }
 
 // carryOut makes the plan, has it approved, and applies it, under the site's lock.
@@ -146,9 +146,11 @@ func approveAndApply(ctx context.Context, u *term.UI, p *site.Plan, consent *ter
 		return err
 	}
 	if u.JSON {
-		return u.PrintJSON(p.Plan)
+		if err := u.PrintJSON(p.Plan); err != nil {
+			return err
+		}
 	}
-	return nil
+	return plan.Unread(p.Changes)
 }
 
 // cutover moves live records. With --json what it tells is progress, on standard error.

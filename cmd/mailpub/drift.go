@@ -55,6 +55,9 @@ func drift(ctx context.Context, a *app, files []string, named bool) (err error) 
 		if failed == nil && !differs && len(r.Drift.Failed) > 0 {
 			failed = r.Drift.Failed[0]
 		}
+		if failed == nil && !differs {
+			failed = plan.Unread(r.Drift.Report.Changes)
+		}
 
 		switch {
 		case failed != nil:

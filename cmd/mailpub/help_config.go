@@ -85,6 +85,8 @@ router:
                                       comes in anyway, or is let in by hand
   gateway6: fe80::1%eth0              for pinholes by pcp: not the default gateway of IPv6
   lease: 168h                         to ask for; apply renews what is half gone
+  timeout: 5s                         for a request that reads; a slow router needs more, and gets
+                                      three times as long to write
   forwards:
     - name: smtp
       port: 25                        outside

@@ -45,6 +45,8 @@ there is a difference.`,
 			switch {
 			case len(p.Failed) > 0:
 				return p.Failed[0]
+			case plan.Unread(p.Changes) != nil:
+				return plan.Unread(p.Changes)
 			case detailed && p.Differs():
 				return errDifference
 			}

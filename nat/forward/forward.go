@@ -106,6 +106,13 @@ type Mapping struct {
 	Description string
 	Grant       plan.Grant // its Lifetime is what is left at At; 0: it does not lapse
 	Unread      error      // why nothing else of this is known
+	From        string     // the only host outside that it is for; "" for any
+
+	// Again says why the port has to be asked for once more, see plan.Item. With Unread it is
+	// asked for although nothing is known of it.
+	Again string
+	// Unverified says that the router cannot tell, and that this is what it granted.
+	Unverified bool
 }
 
 func (m Mapping) Lines() []string { return []string{m.To.String()} }

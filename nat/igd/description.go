@@ -13,6 +13,9 @@ const (
 )
 
 func (d *Device) serviceType() string {
+	if d.cfg.Service != "" {
+		return d.cfg.Service
+	}
 	return fmt.Sprintf("urn:schemas-upnp-org:service:WANIPConnection:%d", d.cfg.Version)
 }
 

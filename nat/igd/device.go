@@ -26,6 +26,7 @@ type Config struct {
 	External netip.Addr // the WAN address it tells
 	Version  int        // of the device and its service: 2 (also 0) or 1
 	Name     string     // friendlyName; default "mailpub demo router"
+	Service  string     // type of its service; default WANIPConnection of its version
 
 	// Secure lets a host map ports to itself only.
 	Secure bool

@@ -1,6 +1,7 @@
 package igd
 
 import (
+	"net"
 	"net/http"
 	"net/netip"
 	"time"
@@ -29,6 +30,9 @@ type Fault struct {
 	// Late the action is carried out first.
 	Stall time.Duration
 	Late  bool
+
+	// Reset cuts the connection instead of an answer.
+	Reset bool
 }
 
 // Inject puts a fault into the device: f is asked about every call from now on, and
@@ -56,6 +60,8 @@ func (d *Device) play(w http.ResponseWriter, r *http.Request, f Fault) bool {
 		return true
 	}
 	switch {
+	case f.Reset:
+		reset(w)
 	case f.Code != 0:
 		d.fail(w, f.Code)
 	case f.Body != "" || f.Status != 0:
@@ -80,4 +86,16 @@ func stall(r *http.Request, d time.Duration) bool {
 	case <-r.Context().Done():
 		return false
 	}
+}
+
+// reset closes a connection so that the other side sees that it was cut (RFC 9293 section 3.5.2).
+func reset(w http.ResponseWriter) {
+	conn, _, err := http.NewResponseController(w).Hijack()
+	if err != nil {
+		return
+	}
+	if tcp, ok := conn.(*net.TCPConn); ok {
+		_ = tcp.SetLinger(0)
+	}
+	conn.Close()
 }

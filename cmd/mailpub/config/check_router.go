@@ -13,6 +13,9 @@ func (k *checker) router() {
 	if r.Lease < 2*time.Minute || r.Lease > 365*24*time.Hour {
 		k.add("router.lease", "is %v, want 2m to 8760h", r.Lease)
 	}
+	if r.Timeout < 500*time.Millisecond || r.Timeout > time.Minute {
+		k.add("router.timeout", "is %v, want 500ms to 1m", r.Timeout)
+	}
 	if r.URL != "" {
 		if u, err := url.Parse(r.URL); err != nil || u.Scheme != "http" || u.Host == "" {
 			k.add("router.url", "%q is no description of a UPnP router, want a URL like http://192.168.1.1:5000/rootDesc.xml", r.URL)

@@ -139,6 +139,7 @@ type Router struct {
 	IPv6      string        `mapstructure:"ipv6"`       // "pinholes" or "open"
 	Gateway6  string        `mapstructure:"gateway6"`   // address for pinholes by PCP
 	Lease     time.Duration `mapstructure:"lease"`
+	Timeout   time.Duration `mapstructure:"timeout"` // of one request to the router
 	Forwards  []Forward     `mapstructure:"forwards"`
 }
 

@@ -12,6 +12,7 @@ const DefaultState = ".mailpub"
 const (
 	defaultTTL     = time.Hour
 	defaultLease   = 7 * 24 * time.Hour
+	defaultTimeout = 5 * time.Second // of a request to the router
 	defaultMaildir = "mail"
 	defaultMaxAge  = 7 * 24 * time.Hour
 )
@@ -39,6 +40,9 @@ func (c *Config) fillIn() {
 	}
 	set(&c.Router.Protocol, "auto")
 	set(&c.Router.IPv6, "pinholes")
+	if c.Router.Timeout == 0 {
+		c.Router.Timeout = defaultTimeout
+	}
 	if c.Router.Lease == 0 {
 		c.Router.Lease = defaultLease
 	}

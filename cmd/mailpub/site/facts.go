@@ -100,8 +100,8 @@ func (s *Site) routerFacts() routercheck.Facts {
 		Outside:   s.seenOutside(),
 		Published: func(ctx context.Context) ([]netip.Addr, error) { return s.resolver.Addresses(ctx, s.spec.Host) },
 		Owned: func(k plan.Key) bool {
-			_, owned := s.ledger.Get(k)
-			return owned
+			e, known := s.ledger.Get(k)
+			return known && e.Text != nil // one that was never seen in place is not lost
 		},
 	}
 }

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"net/netip"
 	"slices"
+	"strings"
 
 	"github.com/mailpub/mailpub/mailsvc/smtpclient"
 	"github.com/mailpub/mailpub/nat"
@@ -24,6 +25,15 @@ func (s *Site) gates(p *Plan) (gates []plan.Gate) {
 				return smtpclient.Answers(ctx, nil, addr, s.cfg.Server.Hostname)
 			},
 		})
+	}
+	if s.spec.Router == mail.RouterProtocol {
+		forwards := func(stage plan.Stage) {
+			gates = append(gates, plan.Gate{Stage: stage, Name: "every forward is in the router", Check: s.forwardsInPlace})
+		}
+		if s.publishesAddress(p) {
+			forwards(plan.StageAddress)
+		}
+		forwards(plan.StageMail)
 	}
 	if six := mail.DNSKey(s.spec.Host, "AAAA"); slices.ContainsFunc(p.Changes, func(c plan.Change) bool { return c.Key == six && !c.Release }) {
 		answers(plan.StageAddress, netip.AddrPortFrom(s.spec.IPv6(), 25).String())
@@ -62,4 +72,63 @@ func (s *Site) bothAddresses() error {
 		return fmt.Errorf("%w; %s", s.router.wanErr, front)
 	}
 	return s.router.wanErr
+}
+
+// ErrForwards says that a forward that the config wants is not in the router, or was not seen there.
+var ErrForwards = errors.New("a forward is missing")
+
+// publishesAddress reports whether a plan gives the mail host an address that it did not have.
+func (s *Site) publishesAddress(p *Plan) bool {
+	a, aaaa := mail.DNSKey(s.spec.Host, "A"), mail.DNSKey(s.spec.Host, "AAAA")
+	return slices.ContainsFunc(p.Changes, func(c plan.Change) bool {
+		return (c.Key == a || c.Key == aaaa) && !c.Release && c.Writes()
+	})
+}
+
+// forwardsInPlace reads every wanted forward once more. One that is absent, leads elsewhere or
+// can't be read is an error: senders would be led to a closed port. What a protocol can't list
+// counts while its grant lasts and the router has not restarted, which was asked just now.
+func (s *Site) forwardsInPlace(ctx context.Context) error {
+	if s.router.err != nil {
+		return fmt.Errorf("%w: %w", ErrForwards, s.router.err)
+	}
+	var wanted []plan.Item
+	var keys []plan.Key
+	for _, w := range s.spec.ForwardItems() {
+		if _, blocked := s.spec.Shut[w.Key]; blocked || w.ByHand != "" {
+			continue
+		}
+		wanted = append(wanted, w)
+		keys = append(keys, w.Key)
+	}
+	items, err := s.router.Read(ctx, keys)
+	if err != nil {
+		return fmt.Errorf("%w: %w", ErrForwards, err)
+	}
+	found := map[plan.Key]plan.Item{}
+	for _, it := range items {
+		found[it.Key] = it
+	}
+	for _, w := range wanted {
+		if why := misplaced(w, found); why != "" {
+			return fmt.Errorf("%w: %s: %s", ErrForwards, w.Key.Name, why)
+		}
+	}
+	return nil
+}
+
+// misplaced says what is the matter with a forward as it was read; "" for nothing.
+func misplaced(want plan.Item, found map[plan.Key]plan.Item) string {
+	is, there := found[want.Key]
+	switch {
+	case !there:
+		return "it is not in the router"
+	case is.Unreadable != "":
+		return "whether it is in the router can't be told: " + is.Unreadable
+	case len(is.Lines) == 0:
+		return "whether it is in the router can't be told: " + is.Again
+	case !plan.EqualLines(is.Lines, want.Lines):
+		return fmt.Sprintf("it leads to %s, and not to %s", strings.Join(is.Lines, " "), strings.Join(want.Lines, " "))
+	}
+	return ""
 }

@@ -2,6 +2,7 @@ package site
 
 import (
 	"context"
+	"fmt"
 	"log/slog"
 	"net/netip"
 	"strings"
@@ -30,7 +31,10 @@ func openRouter(ctx context.Context, cfg *config.Config, l *plan.Ledger, six net
 		URL:       c.URL,
 		IPv6:      six,
 		Site:      cfg.Site,
+		Names:     forwardNames(cfg),
+		Recorded:  forwardKeys(l),
 		Known:     l.Grant,
+		Timeout:   c.Timeout,
 		Logger:    log,
 	}
 	if c.RouterKind() != mail.RouterProtocol {
@@ -44,6 +48,23 @@ func openRouter(ctx context.Context, cfg *config.Config, l *plan.Ledger, six net
 	}
 	r.Router, r.err = nat.Open(ctx, options)
 	return r
+}
+
+// forwardNames returns what the config calls each forward.
+func forwardNames(cfg *config.Config) func(plan.Key) string {
+	names := map[plan.Key]string{}
+	for _, f := range cfg.Router.Forwards {
+		names[plan.Key{Kind: forward.Kind, Name: fmt.Sprintf("%s/%d", f.Proto, f.Port)}] = f.Name
+	}
+	return func(k plan.Key) string { return names[k] }
+}
+
+// forwardKeys are the forwards that the ledger has.
+func forwardKeys(l *plan.Ledger) (keys []plan.Key) {
+	for _, e := range l.Of(forward.Kind) {
+		keys = append(keys, e.Key)
+	}
+	return keys
 }
 
 // askWAN asks the router for its own public address.

@@ -62,6 +62,8 @@ func (c *Consent) ask(ctx context.Context, p *site.Plan) error {
 func showApplied(u *UI, p *plan.Plan, done int) {
 	out := u.Text()
 	switch {
+	case done > 0 && plan.Unread(p.Changes) != nil:
+		fmt.Fprintf(out, "%s %s.\n", u.Yellow("Not all is done:"), Count(done, "change"))
 	case done > 0:
 		fmt.Fprintf(out, "%s %s.\n", u.Green("Done:"), Count(done, "change"))
 	case len(p.Changes) == 0 && p.TakesUp() > 0:

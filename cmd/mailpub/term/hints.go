@@ -40,6 +40,8 @@ func nextStep(u *UI, err error) string {
 		return "mend that, then run apply --cutover again; it goes on from here. To go back, put the old data into the config"
 	case errors.Is(err, nat.ErrDoubleNAT):
 		return "forward the ports in the outer router too and set router.behind_nat, or ask the provider for a public address; server.public.ipv4 is what is seen from outside"
+	case errors.Is(err, site.ErrForwards):
+		return "see what the router has with mailpub router; where it can't be read, forward the ports by hand and set router.protocol: manual; then run apply again"
 	case errors.As(err, &gate):
 		return "start the mail server (the bundled one: mailpub receive), then run apply again; it goes on from here"
 	case errors.Is(err, plan.ErrConsent):
@@ -52,6 +54,10 @@ func nextStep(u *UI, err error) string {
 		return "wait for it to end, or end it"
 	case errors.Is(err, ErrNoTerminal):
 		return "say --yes to carry out the plan without a question"
+	case errors.Is(err, nat.ErrWANDown):
+		return "see in the router why its connection to the Internet is down, then run this again"
+	case errors.As(err, new(plan.UnreadError)):
+		return "run plan again; mailpub router shows what the router tells, and mailpub verify what works from outside"
 	case errors.Is(err, nat.ErrRefused):
 		return "allow low ports in the router's UPnP settings, or forward them there by hand and set router.protocol: manual"
 	case errors.Is(err, nat.ErrConflict):
