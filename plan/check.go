@@ -17,8 +17,8 @@ const (
 	Skip Status = "skip" // it can't be known from here; Got says why
 )
 
-// Reason is why a check comes out as it does, where its checker knows that for certain: Causes
-// goes by it, and never by words meant for people.
+// Reason is why a check comes out as it does, where its checker knows that for certain: the causes
+// of a report go by it, and never by words meant for people.
 type Reason string
 
 const (
@@ -49,8 +49,15 @@ type Check struct {
 	Advice bool `json:"-"`
 
 	Reason Reason `json:"-"`
-	// Cause is the id of the check that this one follows from; see Causes.
+	// Cause is the id of the check that this one follows from; see Report.Causes.
 	Cause string `json:"cause,omitempty"`
+}
+
+// Cause is a finding that others follow from.
+type Cause struct {
+	Says         string // in a few words: "the router forgot its forwards (it restarted)"
+	Check        int    // index of the finding in its report
+	Consequences []int  // indices of what follows from it, in their order
 }
 
 // Checker runs checks that share their look-ups.

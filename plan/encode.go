@@ -146,6 +146,7 @@ func (s Saved) Stale(now *Plan) error {
 type Report struct {
 	Site    string
 	Checks  []Check
+	Causes  []Cause  // what several checks follow from; catalog.NewReport finds them
 	Changes []Change // drift only
 	Drift   bool     // whether Changes belongs in the report
 }

@@ -6,16 +6,17 @@ import (
 
 	"github.com/mailpub/mailpub/mailsvc/smtpclient"
 	"github.com/mailpub/mailpub/plan"
+	"github.com/mailpub/mailpub/plan/catalog"
 )
 
 // postmaster must be accepted in every domain and alone (RFC 5321 section 4.5.1).
 func (f Facts) postmaster(ctx context.Context) []plan.Check {
-	return f.accounts(ctx, "account.postmaster", "postmaster", "RFC 5321 section 4.5.1", "postmaster")
+	return f.accounts(ctx, catalog.AccountPostmaster, "postmaster", "RFC 5321 section 4.5.1", "postmaster")
 }
 
 // abuse must be accepted in every domain (RFC 2142 section 2).
 func (f Facts) abuse(ctx context.Context) []plan.Check {
-	return f.accounts(ctx, "account.abuse", "abuse", "RFC 2142 section 2")
+	return f.accounts(ctx, catalog.AccountAbuse, "abuse", "RFC 2142 section 2")
 }
 
 func (f Facts) accounts(ctx context.Context, id, local, ref string, addresses ...string) (out []plan.Check) {
@@ -41,7 +42,7 @@ func (f Facts) accounts(ctx context.Context, id, local, ref string, addresses ..
 func (f Facts) relayRecipient(ctx context.Context) (out []plan.Check) {
 	for _, d := range f.Domains {
 		a := "mailpub-nobody-" + nonce(f.Now()) + "@" + d
-		c := plan.Check{ID: "relay.recipient", Subject: "unknown recipient at " + d, Want: "RCPT refused (550)", Ref: "RFC 5321 section 3.3"}
+		c := plan.Check{ID: catalog.RelayRecipient, Subject: "unknown recipient at " + d, Want: "RCPT refused (550)", Ref: "RFC 5321 section 3.3"}
 		mail, rcpt, err := f.try(ctx, "<>", "<"+a+">")
 		out = append(out, f.judge(c, mail, rcpt, err, func(c *plan.Check) {
 			if rcpt.Refused() {

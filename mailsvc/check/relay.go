@@ -8,6 +8,7 @@ import (
 
 	"github.com/mailpub/mailpub/mailsvc/smtpclient"
 	"github.com/mailpub/mailpub/plan"
+	"github.com/mailpub/mailpub/plan/catalog"
 )
 
 // foreign2 is a second foreign domain, for source routes.
@@ -66,7 +67,7 @@ func (f Facts) relayForms() (forms []form) {
 
 // relayOpen tries every form up to RCPT and takes it back: no message is ever sent.
 func (f Facts) relayOpen(ctx context.Context) []plan.Check {
-	c := plan.Check{ID: "relay.open", Subject: f.Addr, Want: "every form of relaying refused", Ref: "RFC 5321 section 7.1, RFC 2505"}
+	c := plan.Check{ID: catalog.RelayOpen, Subject: f.Addr, Want: "every form of relaying refused", Ref: "RFC 5321 section 7.1, RFC 2505"}
 	forms := f.relayForms()
 	var taken, caught, later []string
 	a := smtpclient.Prober{Dial: f.Dial, Addr: f.Addr}
@@ -145,7 +146,7 @@ func (f Facts) relaySpoof(ctx context.Context) (out []plan.Check) {
 	for _, domain := range f.Domains {
 		for _, to := range []string{"postmaster@" + domain, "mailpub-relay-test@" + smtpclient.RelayTestDomain} {
 			from := "postmaster@" + domain
-			c := plan.Check{ID: "relay.spoof", Subject: fmt.Sprintf("from %s to %s, unauthenticated", from, to),
+			c := plan.Check{ID: catalog.RelaySpoof, Subject: fmt.Sprintf("from %s to %s, unauthenticated", from, to),
 				Want: "refused (5xx)", Ref: "RFC 6409 section 4.3, RFC 5321 section 7.1"}
 			mail, rcpt, err := f.try(ctx, "<"+from+">", "<"+to+">")
 			out = append(out, f.refusal(c, mail, rcpt, err, "let the server take mail from its own domains only after authentication"))

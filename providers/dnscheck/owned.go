@@ -7,6 +7,7 @@ import (
 	"golang.org/x/sync/errgroup"
 
 	"github.com/mailpub/mailpub/plan"
+	"github.com/mailpub/mailpub/plan/catalog"
 	"github.com/mailpub/mailpub/plan/mail"
 	"github.com/mailpub/mailpub/providers/record"
 	"github.com/mailpub/mailpub/providers/resolver"
@@ -38,7 +39,7 @@ func (e *checkRun) drift(entry plan.Entry) {
 	}
 	x := expectation{Target: record.Target{RRset: record.RRset{Name: name, Type: rrtype}, Tag: tag}, data: record.DataOf(entry.Text)}
 	e.examine(rule{
-		id: "dns.drift", subject: entry.Key.Name, want: strings.Join(x.data, ", "), ref: "the ledger", name: name, rrtype: rrtype,
+		id: catalog.DNSDrift, subject: entry.Key.Name, want: strings.Join(x.data, ", "), ref: "the ledger", name: name, rrtype: rrtype,
 		judge: func(a resolver.Answer) verdict {
 			if x.met(a) {
 				return pass("as it was put in place")

@@ -11,6 +11,7 @@ import (
 	"github.com/miekg/dns"
 
 	"github.com/mailpub/mailpub/plan"
+	"github.com/mailpub/mailpub/plan/catalog"
 	"github.com/mailpub/mailpub/plan/mail"
 	"github.com/mailpub/mailpub/providers/record"
 	"github.com/mailpub/mailpub/providers/resolver"
@@ -37,7 +38,7 @@ func (e *checkRun) stsRecord(d Domain) {
 		want = "v=STSv1; id=" + d.PolicyID
 	}
 	e.examine(rule{
-		id: "sts.record", subject: record.Bare(name), want: want, ref: "RFC 8461 section 3.1", name: name, rrtype: "TXT",
+		id: catalog.STSRecord, subject: record.Bare(name), want: want, ref: "RFC 8461 section 3.1", name: name, rrtype: "TXT",
 		judge: func(a resolver.Answer) verdict {
 			records := versioned(a, "v=STSv1")
 			switch {
@@ -72,7 +73,7 @@ func (e *checkRun) tlsReports(d Domain) {
 		want = "one record"
 	}
 	e.examine(rule{
-		id: "tlsrpt.record", subject: record.Bare(name), want: want, ref: "RFC 8460 section 3", name: name, rrtype: "TXT",
+		id: catalog.TLSRPTRecord, subject: record.Bare(name), want: want, ref: "RFC 8460 section 3", name: name, rrtype: "TXT",
 		judge: func(a resolver.Answer) verdict {
 			records := versioned(a, "v=TLSRPTv1")
 			switch {
@@ -111,7 +112,7 @@ func (e *checkRun) dane() {
 
 func (e *checkRun) daneMatch(port uint16, wanted bool) {
 	name := fmt.Sprintf("_%d._tcp.%s", port, e.Host)
-	c := plan.Check{ID: "dane.match", Subject: record.Bare(name), Want: "a record for the key in use", Status: plan.Pass, Ref: "RFC 7672 section 3"}
+	c := plan.Check{ID: catalog.DANEMatch, Subject: record.Bare(name), Want: "a record for the key in use", Status: plan.Pass, Ref: "RFC 7672 section 3"}
 	if !wanted {
 		c.Want = "none, or one for the key in use"
 	}

@@ -13,6 +13,7 @@ import (
 	"github.com/miekg/dns"
 
 	"github.com/mailpub/mailpub/plan"
+	"github.com/mailpub/mailpub/plan/catalog"
 	"github.com/mailpub/mailpub/plan/mail"
 	"github.com/mailpub/mailpub/providers/record"
 	"github.com/mailpub/mailpub/providers/resolver"
@@ -27,8 +28,8 @@ func (e *checkRun) zones() {
 			servers, err = e.referred(zone, err)
 		}
 		if err != nil {
-			e.skip("dns.zone", record.Bare(zone), err.Error(), hintUnknown)
-			e.skip("dns.dnssec", record.Bare(zone), err.Error(), hintUnknown)
+			e.skip(catalog.DNSZone, record.Bare(zone), err.Error(), hintUnknown)
+			e.skip(catalog.DNSSEC, record.Bare(zone), err.Error(), hintUnknown)
 			continue
 		}
 		e.served(zone, servers)
@@ -38,7 +39,7 @@ func (e *checkRun) zones() {
 
 // served asks every name server of a zone for its SOA, and compares what they say.
 func (e *checkRun) served(zone string, servers []string) {
-	c := plan.Check{ID: "dns.zone", Subject: record.Bare(zone), Status: plan.Pass, Want: "every name server answers alike", Ref: "RFC 1034 section 4.2.2, RFC 2182"}
+	c := plan.Check{ID: catalog.DNSZone, Subject: record.Bare(zone), Status: plan.Pass, Want: "every name server answers alike", Ref: "RFC 1034 section 4.2.2, RFC 2182"}
 	serials := map[string][]string{}
 	primaries := map[string]bool{}
 	var silent, lame, holding, own, noWay []string
@@ -188,7 +189,7 @@ func spoke(err error) bool {
 // dnssec checks the signatures of a zone as a validating resolver does, from the DS at the
 // parent downwards, at every server of it. An unsigned zone has nothing to be wrong.
 func (e *checkRun) dnssec(zone string, servers []string) {
-	c := plan.Check{ID: "dns.dnssec", Subject: record.Bare(zone), Status: plan.Pass, Want: "unsigned, or signatures that hold", Ref: "RFC 4035 section 5"}
+	c := plan.Check{ID: catalog.DNSSEC, Subject: record.Bare(zone), Status: plan.Pass, Want: "unsigned, or signatures that hold", Ref: "RFC 4035 section 5"}
 	keys, err := e.signed(servers, zone, dns.TypeDNSKEY)
 	if err != nil {
 		e.skip(c.ID, c.Subject, err.Error(), hintUnknown)

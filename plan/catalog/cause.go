@@ -1,51 +1,53 @@
-package mail
+package catalog
 
 import (
 	"slices"
 	"strings"
 
 	"github.com/mailpub/mailpub/plan"
+	"github.com/mailpub/mailpub/plan/mail"
 )
 
-// Cause is a finding that others follow from.
-type Cause struct {
-	Says         string // in a few words: "the router forgot its forwards (it restarted)"
-	Check        int    // index of the finding
-	Consequences []int  // indices of what follows from it, in their order
-}
-
-// Causes finds what several findings have in common. It writes the id of the cause into the
-// Cause of each consequence, in place, and returns the causes, the one to mend first in front.
-// A finding from which nothing follows is no cause, and no consequence has two.
-func Causes(checks []plan.Check) (causes []Cause) {
-	for i := range checks {
-		checks[i].Cause = ""
+// NewReport makes the report of a site's checks, and finds what several findings have in common: the
+// causes are in the report, the one to mend first in front, and each consequence names its cause.
+// A finding from which nothing follows is no cause, and no consequence has two. The checks that it
+// is given stay as they are.
+func NewReport(site string, checks []plan.Check) plan.Report {
+	r := plan.Report{Site: site, Checks: slices.Clone(checks)}
+	for i := range r.Checks {
+		r.Checks[i].Cause = ""
 	}
 	leads := map[int]bool{}
-	for _, r := range causeRules() {
-		for i, c := range checks {
+	for _, rule := range causeRules() {
+		for i, c := range r.Checks {
 			if c.Status == plan.Pass || c.Cause != "" || leads[i] {
 				continue
 			}
-			says := r.says(c, checks)
+			says := rule.says(c, r.Checks)
 			if says == "" {
 				continue
 			}
-			cause := Cause{Says: says, Check: i}
-			for j, other := range checks {
-				if j == i || other.Status == plan.Pass || other.Reason == plan.ReasonUnseen || other.Cause != "" || leads[j] || !r.explains(c, other, checks) {
-					continue
-				}
-				checks[j].Cause = c.ID
-				cause.Consequences = append(cause.Consequences, j)
-			}
-			if cause.Consequences != nil {
+			if follow := rule.consequences(i, r.Checks, leads); follow != nil {
 				leads[i] = true
-				causes = append(causes, cause)
+				r.Causes = append(r.Causes, plan.Cause{Says: says, Check: i, Consequences: follow})
 			}
 		}
 	}
-	return causes
+	return r
+}
+
+// consequences marks what follows from a check, and returns the indices.
+func (rule causeRule) consequences(i int, checks []plan.Check, leads map[int]bool) (follow []int) {
+	c := checks[i]
+	for j, other := range checks {
+		known := other.Status == plan.Pass || other.Reason == plan.ReasonUnseen || other.Cause != ""
+		if j == i || known || leads[j] || !rule.explains(c, other, checks) {
+			continue
+		}
+		checks[j].Cause = c.ID
+		follow = append(follow, j)
+	}
+	return follow
 }
 
 // causeRule is one way in which findings hang together.
@@ -57,33 +59,33 @@ type causeRule struct {
 // causeRules go from the way in to the server, and end with DNS: what is further out explains more.
 func causeRules() []causeRule {
 	return []causeRule{
-		{failing("router.gateway", "no router answers"), func(_, o plan.Check, _ []plan.Check) bool {
+		{failing(RouterGateway, "no router answers"), func(_, o plan.Check, _ []plan.Check) bool {
 			return strings.HasPrefix(o.ID, "router.") && o.Reason == plan.ReasonSilent || fromOutside(o)
 		}},
-		{failing("router.wan", "the router is behind another one (double NAT)"), func(_, o plan.Check, _ []plan.Check) bool {
-			return o.ID == "router.address" || fromOutside(o)
+		{failing(RouterWAN, "the router is behind another one (double NAT)"), func(_, o plan.Check, _ []plan.Check) bool {
+			return o.ID == RouterAddress || fromOutside(o)
 		}},
-		{reason("router.address", plan.ReasonAbsent, "DNS has no address of the mail host"), func(_, o plan.Check, _ []plan.Check) bool {
-			return o.Status == plan.Fail && slices.Contains([]string{"host.a", "host.fcrdns", "spf.pass"}, o.ID) || fromOutside(o)
+		{reason(RouterAddress, plan.ReasonAbsent, "DNS has no address of the mail host"), func(_, o plan.Check, _ []plan.Check) bool {
+			return o.Status == plan.Fail && slices.Contains([]string{HostA, HostFCrDNS, SPFPass}, o.ID) || fromOutside(o)
 		}},
-		{failing("router.address", "the public address is not the one that DNS has (it changed)"), func(_, o plan.Check, _ []plan.Check) bool {
-			return o.Status == plan.Fail && slices.Contains([]string{"host.a", "host.ptr", "host.fcrdns", "spf.pass"}, o.ID) || fromOutside(o)
+		{failing(RouterAddress, "the public address is not the one that DNS has (it changed)"), func(_, o plan.Check, _ []plan.Check) bool {
+			return o.Status == plan.Fail && slices.Contains([]string{HostA, HostPTR, HostFCrDNS, SPFPass}, o.ID) || fromOutside(o)
 		}},
 		{forgetful, func(_, o plan.Check, _ []plan.Check) bool {
-			return o.ID == "router.forward" && o.Reason == plan.ReasonLost || fromOutside(o)
+			return o.ID == RouterForward && o.Reason == plan.ReasonLost || fromOutside(o)
 		}},
 		{notLetIn, func(c, o plan.Check, _ []plan.Check) bool {
 			_, port, _ := strings.Cut(c.Subject, "/")
-			return o.ID == "port.outside" && strings.HasSuffix(o.Subject, ":"+port) || port == "25" && message(o)
+			return o.ID == PortOutside && strings.HasSuffix(o.Subject, ":"+port) || port == "25" && message(o)
 		}},
-		{reason("port.inside", plan.ReasonStandIn, "the mail server does not run (only mailpub's stand-in answered)"), unheard},
-		{reason("port.inside", plan.ReasonDown, "the mail server is down"), unheard},
-		{failing("mx.expected", "the MX records lead mail elsewhere"), func(c, o plan.Check, all []plan.Check) bool {
-			return o.ID == "dns.drift" && o.Subject == DNSKey(c.Subject, "MX").Name || o.Reason == plan.ReasonAstray || o.ID == "port.source" && astray(all)
+		{reason(PortInside, plan.ReasonStandIn, "the mail server does not run (only mailpub's stand-in answered)"), unheard},
+		{reason(PortInside, plan.ReasonDown, "the mail server is down"), unheard},
+		{failing(MXExpected, "the MX records lead mail elsewhere"), func(c, o plan.Check, all []plan.Check) bool {
+			return o.ID == DNSDrift && o.Subject == mail.DNSKey(c.Subject, "MX").Name || o.Reason == plan.ReasonAstray || o.ID == PortSource && astray(all)
 		}},
-		{reason("dns.delegation", plan.ReasonElsewhere, "the zone %s that mailpub writes is not the one that the world sees"), unseenZone},
-		{reason("dns.zone", plan.ReasonSilent, "no name server of %s answers"), unanswered},
-		{reason("dns.zone", plan.ReasonPartly, "a name server of %s does not answer for it"), unanswered},
+		{reason(DNSDelegation, plan.ReasonElsewhere, "the zone %s that mailpub writes is not the one that the world sees"), unseenZone},
+		{reason(DNSZone, plan.ReasonSilent, "no name server of %s answers"), unanswered},
+		{reason(DNSZone, plan.ReasonPartly, "a name server of %s does not answer for it"), unanswered},
 	}
 }
 
@@ -107,10 +109,10 @@ func reason(id string, r plan.Reason, says string) func(plan.Check, []plan.Check
 }
 
 // message reports whether a check is of the message that is sent from outside.
-func message(c plan.Check) bool { return c.ID == "mail.outside" || c.ID == "port.source" }
+func message(c plan.Check) bool { return c.ID == MailOutside || c.ID == PortSource }
 
 // fromOutside reports whether a check needs that the server is reached from outside.
-func fromOutside(c plan.Check) bool { return c.ID == "port.outside" || message(c) }
+func fromOutside(c plan.Check) bool { return c.ID == PortOutside || message(c) }
 
 // astray reports whether the message from outside was led elsewhere.
 func astray(all []plan.Check) bool {
@@ -119,11 +121,11 @@ func astray(all []plan.Check) bool {
 
 // forgetful holds for a router that has none of the forwards that mailpub put there.
 func forgetful(c plan.Check, all []plan.Check) string {
-	if c.ID != "router.forward" || c.Reason != plan.ReasonLost {
+	if c.ID != RouterForward || c.Reason != plan.ReasonLost {
 		return ""
 	}
 	for _, o := range all {
-		if o.ID == "router.forward" && o.Reason != plan.ReasonLost {
+		if o.ID == RouterForward && o.Reason != plan.ReasonLost {
 			return ""
 		}
 	}
@@ -132,7 +134,7 @@ func forgetful(c plan.Check, all []plan.Check) string {
 
 // notLetIn holds for a single forward that is not as it should be.
 func notLetIn(c plan.Check, _ []plan.Check) string {
-	if c.ID != "router.forward" || c.Status != plan.Fail {
+	if c.ID != RouterForward || c.Status != plan.Fail {
 		return ""
 	}
 	return "the router does not let " + c.Subject + " through to the server"
@@ -147,12 +149,12 @@ func unheard(_, o plan.Check, all []plan.Check) bool {
 		return true
 	case o.Reason == plan.ReasonMute:
 		return true
-	case o.ID == "port.inside":
+	case o.ID == PortInside:
 		return o.Status == plan.Fail && !slices.ContainsFunc(all, func(c plan.Check) bool { return c.ID == o.ID && c.Status == plan.Pass })
-	case o.ID == "port.outside":
+	case o.ID == PortOutside:
 		name, _, _ := strings.Cut(o.Subject, " at ")
 		return !slices.ContainsFunc(all, func(c plan.Check) bool {
-			return c.ID == "port.inside" && c.Status == plan.Pass && strings.HasPrefix(c.Subject, name+" at ")
+			return c.ID == PortInside && c.Status == plan.Pass && strings.HasPrefix(c.Subject, name+" at ")
 		})
 	}
 	return message(o)
@@ -172,5 +174,5 @@ func unseenZone(c, o plan.Check, _ []plan.Check) bool {
 
 // within reports whether a word of a subject is a name in a zone.
 func within(subject, zone string) bool {
-	return slices.ContainsFunc(strings.Fields(subject), func(word string) bool { return Within(FQDN(word), FQDN(zone)) })
+	return slices.ContainsFunc(strings.Fields(subject), func(word string) bool { return mail.Within(mail.FQDN(word), mail.FQDN(zone)) })
 }
