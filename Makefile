@@ -35,7 +35,7 @@ packages:
 
 docs:
 	$(GO) test ./cmd/mailpub -run '^Test(SchemaFile|Reference)$$' -update
-	$(GO) test ./cmd/mailpub/explain -run '^TestDoc$$' -update
+	$(GO) test ./plan/catalog -run '^TestDoc$$' -update
 
 demo:
 	$(GO) run ./cmd/mailpub demo

@@ -17,20 +17,21 @@ const (
 	Skip Status = "skip" // it can't be known from here; Got says why
 )
 
-// Reason is why a check comes out as it does, where its checker knows that for certain: Causes
-// goes by it, and never by words meant for people.
+// Reason is why a check comes out as it does, where its checker knows that for certain: the causes
+// of a report go by it, and never by words meant for people.
 type Reason string
 
 const (
-	ReasonSilent  Reason = "silent"   // what had to be asked does not answer
-	ReasonMute    Reason = "mute"     // the mail server did not show its certificate
-	ReasonPartly  Reason = "partly"   // one of several that had to be asked does not
-	ReasonDown    Reason = "down"     // the mail server itself does not listen
-	ReasonAbsent  Reason = "absent"   // there is none at all, as before the first apply
-	ReasonAstray  Reason = "astray"   // DNS led somewhere else
-	ReasonLost    Reason = "lost"     // mailpub put it there, and it is there no more
-	ReasonUnseen  Reason = "unseen"   // nobody looks from outside; nothing that is mended here alters that
-	ReasonStandIn Reason = "stand-in" // something of mailpub's own answered in place of the real thing
+	ReasonSilent    Reason = "silent"    // what had to be asked does not answer
+	ReasonMute      Reason = "mute"      // the mail server did not show its certificate
+	ReasonPartly    Reason = "partly"    // one of several that had to be asked does not
+	ReasonDown      Reason = "down"      // the mail server itself does not listen
+	ReasonAbsent    Reason = "absent"    // there is none at all, as before the first apply
+	ReasonElsewhere Reason = "elsewhere" // what is written is not what the world sees
+	ReasonAstray    Reason = "astray"    // DNS led somewhere else
+	ReasonLost      Reason = "lost"      // mailpub put it there, and it is there no more
+	ReasonUnseen    Reason = "unseen"    // nobody looks from outside; nothing that is mended here alters that
+	ReasonStandIn   Reason = "stand-in"  // something of mailpub's own answered in place of the real thing
 )
 
 // Check is one finding: one id, one subject, one rule.
@@ -48,8 +49,15 @@ type Check struct {
 	Advice bool `json:"-"`
 
 	Reason Reason `json:"-"`
-	// Cause is the id of the check that this one follows from; see Causes.
+	// Cause is the id of the check that this one follows from; see Report.Causes.
 	Cause string `json:"cause,omitempty"`
+}
+
+// Cause is a finding that others follow from.
+type Cause struct {
+	Says         string // in a few words: "the router forgot its forwards (it restarted)"
+	Check        int    // index of the finding in its report
+	Consequences []int  // indices of what follows from it, in their order
 }
 
 // Checker runs checks that share their look-ups.

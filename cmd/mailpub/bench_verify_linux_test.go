@@ -4,7 +4,7 @@ import (
 	"testing"
 	"time"
 
-	"github.com/mailpub/mailpub/cmd/mailpub/explain"
+	"github.com/mailpub/mailpub/plan/catalog"
 )
 
 // BenchmarkVerify is the whole of verify of a site that calls for every check, in the lab, with a
@@ -21,7 +21,7 @@ func BenchmarkVerify(b *testing.B) {
 	}
 	timed() // what a first look warms up is warm for both
 	slowest, id := time.Duration(0), ""
-	for _, one := range explain.IDs() {
+	for _, one := range catalog.IDs() {
 		if took := timed("--only", one); took > slowest {
 			slowest, id = took, one
 		}

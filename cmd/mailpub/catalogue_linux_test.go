@@ -12,9 +12,9 @@ import (
 	"sync"
 	"testing"
 
-	"github.com/mailpub/mailpub/cmd/mailpub/explain"
 	"github.com/mailpub/mailpub/cmd/mailpub/term"
 	"github.com/mailpub/mailpub/plan"
+	"github.com/mailpub/mailpub/plan/catalog"
 )
 
 // scenario is one way in which a site can be wrong, made so for real, and what verify has to say
@@ -214,7 +214,7 @@ func covered(t *testing.T, all []scenario) {
 		good += s.passes + " "
 		skipped += s.skips + " "
 	}
-	for _, id := range explain.IDs() {
+	for _, id := range catalog.IDs() {
 		if !slices.Contains(strings.Fields(bad), id) {
 			t.Errorf("no scenario makes %s fail or warn", id)
 		}
@@ -223,7 +223,7 @@ func covered(t *testing.T, all []scenario) {
 		}
 	}
 	for _, id := range strings.Fields(bad + good + skipped) {
-		if explain.Area(id) == "" {
+		if catalog.Area(id) == "" {
 			t.Errorf("%q is no check", id)
 		}
 	}

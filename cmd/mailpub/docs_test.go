@@ -16,8 +16,8 @@ import (
 	"go.yaml.in/yaml/v3"
 
 	"github.com/mailpub/mailpub/cmd/mailpub/config"
-	"github.com/mailpub/mailpub/cmd/mailpub/explain"
 	"github.com/mailpub/mailpub/cmd/mailpub/setup"
+	"github.com/mailpub/mailpub/plan/catalog"
 )
 
 // pages are the texts that people read, by their paths from the top.
@@ -213,7 +213,7 @@ func namesKnown(cmd *cobra.Command) error {
 		only, err := cmd.Flags().GetStringSlice("only")
 		for _, word := range only {
 			if !placeholder(word) {
-				err = cmp.Or(err, knownCheck("--only", word, explain.Areas()...))
+				err = cmp.Or(err, knownCheck("--only", word, catalog.Areas()...))
 			}
 		}
 		if id, _ := cmd.Flags().GetString("explain"); err == nil && !placeholder(id) {
@@ -221,7 +221,7 @@ func namesKnown(cmd *cobra.Command) error {
 		}
 		return err
 	case "explain":
-		if explain.Area(arg) == "" && arg != "" {
+		if catalog.Area(arg) == "" && arg != "" {
 			return explainField(silent.ui, arg)
 		}
 	case "providers":

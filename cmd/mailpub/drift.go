@@ -10,7 +10,6 @@ import (
 	"github.com/mailpub/mailpub/cmd/mailpub/fleet"
 	"github.com/mailpub/mailpub/cmd/mailpub/term"
 	"github.com/mailpub/mailpub/plan"
-	"github.com/mailpub/mailpub/plan/mail"
 )
 
 func driftCommand(a *app) *cobra.Command {
@@ -77,7 +76,6 @@ func drift(ctx context.Context, a *app, files []string, named bool) (err error) 
 
 // showDrift prints what is not as it should be, and reports whether that is anything.
 func showDrift(u *term.UI, r plan.Report, several bool) (differs bool, err error) {
-	mail.Causes(r.Checks) // each consequence says of what
 	differs = plan.Count(r.Checks).Fail > 0 || slices.ContainsFunc(r.Changes, plan.Change.Differs)
 	if u.JSON {
 		return differs, u.PrintJSON(r)

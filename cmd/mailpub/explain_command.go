@@ -12,6 +12,7 @@ import (
 	"github.com/mailpub/mailpub/cmd/mailpub/explain"
 	"github.com/mailpub/mailpub/cmd/mailpub/term"
 	"github.com/mailpub/mailpub/plan"
+	"github.com/mailpub/mailpub/plan/catalog"
 )
 
 func explainCommand(a *app) *cobra.Command {
@@ -28,7 +29,7 @@ matters and how to mend it. Without a name it lists both.`,
 			if len(args) == 0 {
 				return term.ShowExplained(a.ui, explain.Keys(configHelp))
 			}
-			if check, ok := explain.Lookup(args[0]); ok {
+			if check, ok := catalog.Lookup(args[0]); ok {
 				return term.ShowCheckHelp(a.ui, check)
 			}
 			return explainField(a.ui, args[0])
@@ -40,7 +41,7 @@ func completeExplain(*cobra.Command, []string, string) (words []cobra.Completion
 	for _, k := range explain.Keys(configHelp) {
 		words = append(words, cobra.CompletionWithDesc(k.Path, k.Text))
 	}
-	return append(words, explain.IDs()...), cobra.ShellCompDirectiveNoFileComp
+	return append(words, catalog.IDs()...), cobra.ShellCompDirectiveNoFileComp
 }
 
 // index is what stands behind a list's name in errors: "domains[0]".
@@ -65,7 +66,7 @@ func explainField(u *term.UI, word string) error {
 	case 1:
 		return term.ShowField(u, named[0], keys)
 	case 0:
-		return fmt.Errorf("no field of the config and no check is called %q%s", word, didYouMean(word, append(known, explain.IDs()...)))
+		return fmt.Errorf("no field of the config and no check is called %q%s", word, didYouMean(word, append(known, catalog.IDs()...)))
 	}
 	var paths []string
 	for _, k := range named {

@@ -8,11 +8,10 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"github.com/mailpub/mailpub/cmd/mailpub/explain"
 	"github.com/mailpub/mailpub/cmd/mailpub/site"
 	"github.com/mailpub/mailpub/cmd/mailpub/term"
 	"github.com/mailpub/mailpub/plan"
-	"github.com/mailpub/mailpub/plan/mail"
+	"github.com/mailpub/mailpub/plan/catalog"
 )
 
 // verifyFlags is what the command line says of verify.
@@ -50,7 +49,7 @@ Exit code: 0 when no check fails, 2 when one does, 1 when they could not run.`,
 				if err := knownCheck("--explain", f.explain); err != nil {
 					return err
 				}
-				check, _ := explain.Lookup(f.explain)
+				check, _ := catalog.Lookup(f.explain)
 				return term.ShowCheckHelp(a.ui, check)
 			}
 			return verify(cmd.Context(), a, f)
@@ -60,7 +59,7 @@ Exit code: 0 when no check fails, 2 when one does, 1 when they could not run.`,
 	fl.StringSliceVar(&f.only, "only", nil, "run only the checks of these areas (dns, router, mail) or `IDS`")
 	fl.StringVar(&f.explain, "explain", "", "say what the check `ID` looks at, why, and how to mend it; run nothing")
 	fl.StringVar(&f.junit, "junit", "", "write the outcome to `FILE` too, as JUnit XML")
-	for name, words := range map[string][]string{"only": append(explain.Areas(), explain.IDs()...), "explain": explain.IDs()} {
+	for name, words := range map[string][]string{"only": append(catalog.Areas(), catalog.IDs()...), "explain": catalog.IDs()} {
 		if err := cmd.RegisterFlagCompletionFunc(name, cobra.FixedCompletions(words, cobra.ShellCompDirectiveNoFileComp)); err != nil {
 			panic(err) // the flags are defined above
 		}
@@ -71,7 +70,7 @@ Exit code: 0 when no check fails, 2 when one does, 1 when they could not run.`,
 // verify runs the checks, prints what they found, and fails where one failed.
 func verify(ctx context.Context, a *app, f verifyFlags) error {
 	for _, word := range f.only {
-		if err := knownCheck("--only", word, explain.Areas()...); err != nil {
+		if err := knownCheck("--only", word, catalog.Areas()...); err != nil {
 			return err
 		}
 	}
@@ -79,21 +78,20 @@ func verify(ctx context.Context, a *app, f verifyFlags) error {
 	if err != nil {
 		return err
 	}
-	checks := s.Verify(ctx, f.only)
+	report := s.Verify(ctx, f.only)
 	if err := ctx.Err(); err != nil {
 		return err
 	}
 
-	mail.Causes(checks) // each consequence says of what
 	if a.ui.JSON {
-		err = a.ui.PrintJSON(plan.Report{Site: s.Config().Site, Checks: checks})
+		err = a.ui.PrintJSON(report)
 	} else {
-		term.ShowChecks(a.ui, checks)
+		term.ShowChecks(a.ui, report)
 	}
 	if err == nil && f.junit != "" {
-		err = term.WriteJUnit(f.junit, s.Config().Site, checks)
+		err = term.WriteJUnit(f.junit, report)
 	}
-	if err == nil && plan.Count(checks).Fail > 0 {
+	if err == nil && plan.Count(report.Checks).Fail > 0 {
 		err = errDifference
 	}
 	return err
@@ -102,7 +100,7 @@ func verify(ctx context.Context, a *app, f verifyFlags) error {
 // knownCheck returns an error unless word is the id of a check or one of the further words that
 // a flag takes.
 func knownCheck(flag, word string, more ...string) error {
-	known := append(more, explain.IDs()...)
+	known := append(more, catalog.IDs()...)
 	if slices.Contains(known, word) {
 		return nil
 	}

@@ -4,7 +4,7 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/mailpub/mailpub/cmd/mailpub/explain"
+	"github.com/mailpub/mailpub/plan/catalog"
 )
 
 func TestKnownCheck(t *testing.T) {
@@ -14,7 +14,7 @@ func TestKnownCheck(t *testing.T) {
 		{"routr", "did you mean router?"},
 		{"frobnicate", "docs/checks.md"},
 	} {
-		err := knownCheck("--only", test.word, explain.Areas()...)
+		err := knownCheck("--only", test.word, catalog.Areas()...)
 		if (err == nil) != (test.want == "") || err != nil && !strings.Contains(err.Error(), test.want) {
 			t.Errorf("%s: %v, want %q", test.word, err, test.want)
 		}

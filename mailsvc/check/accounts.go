@@ -1,21 +1,23 @@
 package check
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 
 	"github.com/mailpub/mailpub/mailsvc/smtpclient"
 	"github.com/mailpub/mailpub/plan"
+	"github.com/mailpub/mailpub/plan/catalog"
 )
 
 // postmaster must be accepted in every domain and alone (RFC 5321 section 4.5.1).
 func (f Facts) postmaster(ctx context.Context) []plan.Check {
-	return f.accounts(ctx, "account.postmaster", "postmaster", "RFC 5321 section 4.5.1", "postmaster")
+	return f.accounts(ctx, catalog.AccountPostmaster, "postmaster", "RFC 5321 section 4.5.1", "postmaster")
 }
 
 // abuse must be accepted in every domain (RFC 2142 section 2).
 func (f Facts) abuse(ctx context.Context) []plan.Check {
-	return f.accounts(ctx, "account.abuse", "abuse", "RFC 2142 section 2")
+	return f.accounts(ctx, catalog.AccountAbuse, "abuse", "RFC 2142 section 2")
 }
 
 func (f Facts) accounts(ctx context.Context, id, local, ref string, addresses ...string) (out []plan.Check) {
@@ -31,7 +33,7 @@ func (f Facts) accounts(ctx context.Context, id, local, ref string, addresses ..
 				return
 			}
 			c.Status = plan.Fail
-			c.Hint = fmt.Sprintf("let the server accept %s, as an alias of whoever reads it", a)
+			c.Hint = cmp.Or(hintOf(rcpt), fmt.Sprintf("let the server accept %s, as an alias of whoever reads it", a))
 		}))
 	}
 	return out
@@ -41,7 +43,7 @@ func (f Facts) accounts(ctx context.Context, id, local, ref string, addresses ..
 func (f Facts) relayRecipient(ctx context.Context) (out []plan.Check) {
 	for _, d := range f.Domains {
 		a := "mailpub-nobody-" + nonce(f.Now()) + "@" + d
-		c := plan.Check{ID: "relay.recipient", Subject: "unknown recipient at " + d, Want: "RCPT refused (550)", Ref: "RFC 5321 section 3.3"}
+		c := plan.Check{ID: catalog.RelayRecipient, Subject: "unknown recipient at " + d, Want: "RCPT refused (550)", Ref: "RFC 5321 section 3.3"}
 		mail, rcpt, err := f.try(ctx, "<>", "<"+a+">")
 		out = append(out, f.judge(c, mail, rcpt, err, func(c *plan.Check) {
 			if rcpt.Refused() {
@@ -70,10 +72,10 @@ func (f Facts) judge(c plan.Check, mail, rcpt smtpclient.Reply, err error, decid
 		return f.silent(c, err)
 	case !mail.Accepted():
 		c.Status, c.Got = plan.Skip, "MAIL FROM:<> was answered "+mail.String()
-		c.Hint = "a server must accept the null sender (RFC 5321 section 4.5.5): look at its sender checks"
+		c.Hint = cmp.Or(hintOf(mail), "a server must accept the null sender (RFC 5321 section 4.5.5): look at its sender checks")
 	case !rcpt.Accepted() && !rcpt.Refused():
 		c.Status, c.Got = plan.Skip, "not decided: "+rcpt.String()
-		c.Hint = "the server says \"later\": where that is greylisting, verify again in some minutes"
+		c.Hint = cmp.Or(hintOf(rcpt), "the server says \"later\": where that is greylisting, verify again in some minutes; see smtp.refusing")
 	default:
 		c.Got = rcpt.String()
 		decide(&c)

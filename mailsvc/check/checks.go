@@ -14,6 +14,7 @@ import (
 	"github.com/mailpub/mailpub/mailsvc"
 	"github.com/mailpub/mailpub/mailsvc/smtpclient"
 	"github.com/mailpub/mailpub/plan"
+	"github.com/mailpub/mailpub/plan/catalog"
 )
 
 // Facts is what the checks compare the mail service with.
@@ -59,6 +60,9 @@ type Facts struct {
 	Now  func() time.Time // default time.Now
 }
 
+// checkTimeout bounds one check: a server may hold its greeting back for a minute.
+const checkTimeout = 3 * time.Minute
+
 // Service is what listens behind a forward.
 type Service struct{ Name, Addr string }
 
@@ -71,41 +75,42 @@ func Checkers(f Facts) []plan.Checker {
 		f.Now = time.Now
 	}
 	one := func(area, id string, run func(context.Context) []plan.Check) plan.Checker {
-		return plan.Checker{Area: area, IDs: []string{id}, Timeout: time.Minute, Run: run}
+		return plan.Checker{Area: area, IDs: []string{id}, Timeout: checkTimeout, Run: run}
 	}
 	all := []plan.Checker{
-		one("router", "port.inside", f.portInside),
-		one("mail", "smtp.banner", f.banner),
-		one("mail", "account.postmaster", f.postmaster),
-		one("mail", "account.abuse", f.abuse),
-		one("mail", "relay.open", f.relayOpen),
-		one("mail", "relay.spoof", f.relaySpoof),
-		one("mail", "relay.sender", f.relaySender),
-		one("mail", "relay.recipient", f.relayRecipient),
-		one("mail", "smtp.vrfy", f.vrfy),
-		one("mail", "smtp.smuggling", f.smuggle),
-		one("mail", "service.config", f.config),
-		one("mail", "smtp.certificate", f.certificate),
-		one("router", "port.egress25", f.egress),
+		one("router", catalog.PortInside, f.portInside),
+		one("mail", catalog.SMTPBanner, f.banner),
+		one("mail", catalog.SMTPRefusing, f.refusing),
+		one("mail", catalog.AccountPostmaster, f.postmaster),
+		one("mail", catalog.AccountAbuse, f.abuse),
+		one("mail", catalog.RelayOpen, f.relayOpen),
+		one("mail", catalog.RelaySpoof, f.relaySpoof),
+		one("mail", catalog.RelaySender, f.relaySender),
+		one("mail", catalog.RelayRecipient, f.relayRecipient),
+		one("mail", catalog.SMTPVRFY, f.vrfy),
+		one("mail", catalog.SMTPSmuggling, f.smuggle),
+		one("mail", catalog.ServiceConfig, f.config),
+		one("mail", catalog.SMTPCertificate, f.certificate),
+		one("router", catalog.PortEgress25, f.egress),
 	}
 	if f.Mailbox == nil {
-		all = append(all, one("mail", "mail.local", f.mailLocal))
+		all = append(all, one("mail", catalog.MailLocal, f.mailLocal))
 	} else {
-		all = append(all, plan.Checker{Area: "mail", IDs: []string{"mail.local", "mail.read"}, Timeout: time.Minute, Run: f.mailRead})
+		all = append(all, plan.Checker{Area: catalog.AreaMail, IDs: []string{catalog.MailLocal, catalog.MailRead}, Timeout: checkTimeout, Run: f.mailRead})
 	}
 	if f.Accounts { // a server that counts failures would keep the mailbox's reader waiting too
-		weak := one("mail", "account.weak", f.weak)
-		weak.After = []string{"mail.read"}
+		weak := one("mail", catalog.AccountWeak, f.weak)
+		weak.After = []string{catalog.MailRead}
 		all = append(all, weak)
 	}
 	if len(f.Backups) > 0 {
-		all = append(all, one("mail", "mail.backup", f.backups))
+		all = append(all, one("mail", catalog.MailBackup, f.backups))
 	}
 	if f.Sends {
-		all = append(all, one("mail", "service.delivery", f.delivery))
+		all = append(all, one("mail", catalog.ServiceDelivery, f.delivery))
 	}
 	if len(f.Collectors) > 0 {
-		all = append(all, one("mail", "service.collector", f.collectors))
+		all = append(all, one("mail", catalog.ServiceCollector, f.collectors))
 	}
 	return all
 }
@@ -114,7 +119,7 @@ func single(c plan.Check) []plan.Check { return []plan.Check{c} }
 
 // listens connects to one port.
 func (f Facts) listens(ctx context.Context, s Service) plan.Check {
-	c := plan.Check{ID: "port.inside", Subject: s.Name + " at " + s.Addr, Status: plan.Pass, Want: "listens", Got: "listens", Ref: "RFC 9293 section 3.5"}
+	c := plan.Check{ID: catalog.PortInside, Subject: s.Name + " at " + s.Addr, Status: plan.Pass, Want: "listens", Got: "listens", Ref: "RFC 9293 section 3.5"}
 	stepCtx, cancel := context.WithTimeout(ctx, 5*time.Second)
 	defer cancel()
 	conn, err := f.Dial(stepCtx, "tcp", s.Addr)
@@ -142,14 +147,14 @@ func (f Facts) portInside(ctx context.Context) []plan.Check {
 	}
 	wg.Wait()
 	if len(out) == 0 {
-		out = single(plan.Check{ID: "port.inside", Subject: "the server's ports", Status: plan.Skip, Want: "listens",
+		out = single(plan.Check{ID: catalog.PortInside, Subject: "the server's ports", Status: plan.Skip, Want: "listens",
 			Got: "no forward is in the config", Hint: "put the server's ports under router.forwards", Ref: "RFC 9293 section 3.5"})
 	}
 	return out
 }
 
 func (f Facts) banner(ctx context.Context) []plan.Check {
-	c := plan.Check{ID: "smtp.banner", Subject: f.Addr, Want: "220 " + f.Hostname, Ref: "RFC 5321 section 4.2"}
+	c := plan.Check{ID: catalog.SMTPBanner, Subject: f.Addr, Want: "220 " + f.Hostname, Ref: "RFC 5321 section 4.2"}
 	d, err := smtpclient.Connect(ctx, f.Dial, f.Addr)
 	if err != nil && (smtpclient.IsDialError(err) || ctx.Err() != nil) {
 		return single(f.silent(c, err))
@@ -196,7 +201,7 @@ func (f Facts) silent(c plan.Check, err error) plan.Check {
 // egress tries port 25 outwards.
 func (f Facts) egress(ctx context.Context) (out []plan.Check) {
 	if len(f.Egress) == 0 {
-		return single(plan.Check{ID: "port.egress25", Subject: "port 25 outwards", Status: plan.Skip, Want: "open",
+		return single(plan.Check{ID: catalog.PortEgress25, Subject: "port 25 outwards", Status: plan.Skip, Want: "open",
 			Got: "no mail server to try is in the config", Hint: "name one outside, that you may ask, under verify.egress", Ref: "RFC 5321 section 3.1"})
 	}
 	for _, host := range f.Egress {
@@ -210,7 +215,7 @@ func (f Facts) tryEgress(ctx context.Context, host string) plan.Check {
 	if err != nil {
 		name, port = strings.Trim(host, "[]"), "25"
 	}
-	c := plan.Check{ID: "port.egress25", Subject: "port 25 outwards, to " + host, Want: "220 from " + name, Ref: "RFC 5321 section 3.1"}
+	c := plan.Check{ID: catalog.PortEgress25, Subject: "port 25 outwards, to " + host, Want: "220 from " + name, Ref: "RFC 5321 section 3.1"}
 	at, err := f.addresses(ctx, name)
 	if err != nil {
 		c.Status, c.Got, c.Hint = plan.Skip, "its name does not resolve: "+err.Error(), "see the resolvers of verify.resolvers, or name another server under verify.egress"

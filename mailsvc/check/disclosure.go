@@ -5,18 +5,20 @@ import (
 
 	"github.com/mailpub/mailpub/mailsvc/smtpclient"
 	"github.com/mailpub/mailpub/plan"
+	"github.com/mailpub/mailpub/plan/catalog"
 )
 
 // vrfy sees that the server does not tell who exists.
 func (f Facts) vrfy(ctx context.Context) []plan.Check {
-	c := plan.Check{ID: "smtp.vrfy", Subject: f.Addr, Want: "VRFY and EXPN disclose nothing", Ref: "RFC 5321 section 7.3"}
+	c := plan.Check{ID: catalog.SMTPVRFY, Subject: f.Addr, Want: "VRFY and EXPN disclose nothing", Ref: "RFC 5321 section 7.3"}
 	a := smtpclient.Prober{Dial: f.Dial, Addr: f.Addr}
 	defer a.Close()
-	known := "postmaster"
-	if len(f.Domains) > 0 {
+	known, unknown := "postmaster", "mailpub-nobody"
+	if len(f.Domains) > 0 { // both of one form: some servers answer a bare name otherwise
 		known += "@" + f.Domains[0]
+		unknown += "@" + f.Domains[0]
 	}
-	tells, said, err := a.Discloses(ctx, known, "mailpub-nobody")
+	tells, said, err := a.Discloses(ctx, known, unknown)
 	switch {
 	case err != nil:
 		return single(f.silent(c, err))
@@ -32,7 +34,7 @@ func (f Facts) vrfy(ctx context.Context) []plan.Check {
 func (f Facts) relaySender(ctx context.Context) (out []plan.Check) {
 	for _, d := range f.Domains {
 		from := "mailpub-nobody-" + nonce(f.Now()) + "@" + d
-		c := plan.Check{ID: "relay.sender", Subject: "unknown sender at " + d, Want: "refused (550)", Ref: "RFC 5321 section 3.3"}
+		c := plan.Check{ID: catalog.RelaySender, Subject: "unknown sender at " + d, Want: "refused (550)", Ref: "RFC 5321 section 3.3"}
 		mail, rcpt, err := f.try(ctx, "<"+from+">", "<postmaster@"+d+">")
 		out = append(out, f.refusal(c, mail, rcpt, err, "let the server refuse senders of its own domains that do not exist"))
 	}

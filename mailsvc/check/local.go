@@ -15,6 +15,7 @@ import (
 
 	"github.com/mailpub/mailpub/mailsvc/smtpclient"
 	"github.com/mailpub/mailpub/plan"
+	"github.com/mailpub/mailpub/plan/catalog"
 	"github.com/mailpub/mailpub/plan/sockerr"
 )
 
@@ -45,7 +46,7 @@ func (f Facts) mailLocal(ctx context.Context) []plan.Check {
 // handIn sends a message on the LAN address. It passes, with the word in the message, where the
 // server accepts it.
 func (f Facts) handIn(ctx context.Context) (c plan.Check, word string) {
-	c = plan.Check{ID: "mail.local", Subject: "the postmaster", Want: "the message arrives", Ref: "RFC 5321 section 3.3"}
+	c = plan.Check{ID: catalog.MailLocal, Subject: "the postmaster", Want: "the message arrives", Ref: "RFC 5321 section 3.3"}
 	if len(f.Domains) == 0 {
 		c.Status, c.Got, c.Hint = plan.Skip, "no domain is in the config", "put one under domains"
 		return c, ""

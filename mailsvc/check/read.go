@@ -8,6 +8,7 @@ import (
 
 	"github.com/mailpub/mailpub/mailsvc/smtpclient"
 	"github.com/mailpub/mailpub/plan"
+	"github.com/mailpub/mailpub/plan/catalog"
 	"github.com/mailpub/mailpub/plan/sockerr"
 )
 
@@ -27,7 +28,7 @@ func (f Facts) mailRead(ctx context.Context) []plan.Check {
 		if way.addr == "" {
 			continue
 		}
-		c := plan.Check{ID: "mail.read", Subject: f.Mailbox.User + " by " + way.name + " at " + way.addr, Want: "the message of mail.local", Ref: way.ref}
+		c := plan.Check{ID: catalog.MailRead, Subject: f.Mailbox.User + " by " + way.name + " at " + way.addr, Want: "the message of mail.local", Ref: way.ref}
 		last := i == len(ways)-1 || ways[i+1].addr == ""
 		if word == "" {
 			c.Status, c.Got, c.Hint, c.Reason = plan.Skip, "no message was accepted", "see mail.local", local.Reason

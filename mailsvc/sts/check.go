@@ -9,6 +9,7 @@ import (
 	"strings"
 
 	"github.com/mailpub/mailpub/plan"
+	"github.com/mailpub/mailpub/plan/catalog"
 	"github.com/mailpub/mailpub/plan/mail"
 )
 
@@ -23,7 +24,7 @@ func (f *Fetcher) Checks(domains []mail.Domain) []plan.Checker {
 	if wanted == nil {
 		return nil
 	}
-	return []plan.Checker{{Area: "dns", IDs: []string{"sts.policy"}, Run: func(ctx context.Context) (found []plan.Check) {
+	return []plan.Checker{{Area: catalog.AreaDNS, IDs: []string{catalog.STSPolicy}, Run: func(ctx context.Context) (found []plan.Check) {
 		for _, d := range wanted {
 			found = append(found, f.check(ctx, d))
 		}
@@ -33,7 +34,7 @@ func (f *Fetcher) Checks(domains []mail.Domain) []plan.Checker {
 
 func (f *Fetcher) check(ctx context.Context, d mail.Domain) plan.Check {
 	name := strings.TrimSuffix(d.Name, ".")
-	c := plan.Check{ID: "sts.policy", Subject: name, Status: plan.Pass, Ref: "RFC 8461 section 3.3", Want: strings.Join(d.Policy(), ", ")}
+	c := plan.Check{ID: catalog.STSPolicy, Subject: name, Status: plan.Pass, Ref: "RFC 8461 section 3.3", Want: strings.Join(d.Policy(), ", ")}
 	serve := fmt.Sprintf("serve what mailpub request policy %s prints", name)
 	p, err := f.Fetch(ctx, name)
 	c.Got = strings.Join(p.Lines, ", ")

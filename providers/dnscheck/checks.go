@@ -10,6 +10,7 @@ import (
 	"sync"
 
 	"github.com/mailpub/mailpub/plan"
+	"github.com/mailpub/mailpub/plan/catalog"
 	"github.com/mailpub/mailpub/plan/mail"
 	"github.com/mailpub/mailpub/providers/record"
 	"github.com/mailpub/mailpub/providers/resolver"
@@ -33,8 +34,9 @@ type Facts struct {
 	// HostsFile is the system's table of hosts; "" is where the system keeps it.
 	HostsFile string
 
-	Zones      []string // that mailpub or a person keeps
-	BlockLists []string // zones of DNS block lists to ask about Public
+	Zones      []string           // that mailpub or a person keeps
+	Written    map[string]Written // by zone: where mailpub writes it
+	BlockLists []string           // zones of DNS block lists to ask about Public
 
 	DANE   []uint16     // ports that the mail host is to have TLSA records for
 	Served Served       // asks the mail server for its certificates; nil: it is not asked
@@ -63,43 +65,43 @@ func Checks(f Facts) []plan.Checker {
 	group := func(run func(*checkRun), ids ...string) plan.Checker {
 		number := groups
 		groups++
-		return plan.Checker{Area: "dns", IDs: ids, Run: func(ctx context.Context) []plan.Check {
+		return plan.Checker{Area: catalog.AreaDNS, IDs: ids, Run: func(ctx context.Context) []plan.Check {
 			e := &checkRun{Facts: f, QueryCache: shared.of(number), ctx: ctx}
 			run(e)
 			return e.found
 		}}
 	}
 	checks := []plan.Checker{
-		group((*checkRun).host, "host.a", "host.ptr", "host.fcrdns"),
-		group((*checkRun).mx, "mx.exists", "mx.expected", "mx.target"),
-		group((*checkRun).spf, "spf.single", "spf.syntax", "spf.pass", "spf.all", "spf.size"),
-		group((*checkRun).hosts, "config.hosts"),
-		group((*checkRun).dane, "dane.match"),
-		group((*checkRun).caa, "caa.permits"),
+		group((*checkRun).host, catalog.HostA, catalog.HostPTR, catalog.HostFCrDNS),
+		group((*checkRun).mx, catalog.MXExists, catalog.MXExpected, catalog.MXTarget),
+		group((*checkRun).spf, catalog.SPFSingle, catalog.SPFSyntax, catalog.SPFPass, catalog.SPFAll, catalog.SPFSize),
+		group((*checkRun).hosts, catalog.ConfigHosts),
+		group((*checkRun).dane, catalog.DANEMatch),
+		group((*checkRun).caa, catalog.CAAPermits),
 	}
 	if len(f.Domains) > 0 {
 		checks = append(checks,
-			group((*checkRun).dmarc, "dmarc.single", "dmarc.syntax", "dmarc.policy", "dmarc.reports"),
-			group((*checkRun).transport, "sts.record", "tlsrpt.record"))
+			group((*checkRun).dmarc, catalog.DMARCSingle, catalog.DMARCSyntax, catalog.DMARCPolicy, catalog.DMARCReports),
+			group((*checkRun).transport, catalog.STSRecord, catalog.TLSRPTRecord))
 	}
 	any := func(has func(Domain) bool) bool { return slices.ContainsFunc(f.Domains, has) }
 	if any(func(d Domain) bool { return len(d.DKIM) > 0 }) {
-		checks = append(checks, group((*checkRun).dkim, "dkim.record", "dkim.match"))
+		checks = append(checks, group((*checkRun).dkim, catalog.DKIMRecord, catalog.DKIMMatch))
 	}
 	if any(func(d Domain) bool { return len(d.Services) > 0 }) {
-		checks = append(checks, group((*checkRun).services, "srv.clients"))
+		checks = append(checks, group((*checkRun).services, catalog.SRVClients))
 	}
 	if any(func(d Domain) bool { return d.Autoconfig != "" }) {
-		checks = append(checks, group((*checkRun).autoconfigs, "autoconfig.served"))
+		checks = append(checks, group((*checkRun).autoconfigs, catalog.AutoconfigServed))
 	}
 	if len(f.Zones) > 0 {
-		checks = append(checks, group((*checkRun).zones, "dns.zone", "dns.dnssec"), group((*checkRun).delegations, "dns.delegation"))
+		checks = append(checks, group((*checkRun).zones, catalog.DNSZone, catalog.DNSSEC), group((*checkRun).delegations, catalog.DNSDelegation))
 	}
 	if len(f.BlockLists) > 0 {
-		checks = append(checks, group((*checkRun).blocked, "list.dnsbl"))
+		checks = append(checks, group((*checkRun).blocked, catalog.ListDNSBL))
 	}
 	if len(f.Owned) > 0 {
-		checks = append(checks, group((*checkRun).owned, "dns.drift"))
+		checks = append(checks, group((*checkRun).owned, catalog.DNSDrift))
 	}
 	return checks
 }
@@ -180,6 +182,8 @@ func (e *checkRun) examine(r rule) {
 		case v.Err != nil && v.Authority && e.isOwn(v.Addr):
 			own = append(own, v.Err.Error())
 			continue
+		case v.Err != nil && noIPv6(v.Addr, v.Err):
+			continue // this network has no IPv6, which says nothing of the server
 		case v.Err != nil:
 			silent = append(silent, v.Err.Error())
 			continue
@@ -214,7 +218,7 @@ func (e *checkRun) examine(r rule) {
 	switch {
 	case c.Status != plan.Pass:
 	case inside != "":
-		if r.id == "host.a" {
+		if r.id == catalog.HostA {
 			c.Got += fmt.Sprintf("; the resolver %s says %s: %s", cached.Addr, cached.got, inside)
 		}
 	case cached != nil && cached.status != plan.Pass:

@@ -11,6 +11,7 @@ import (
 	"strings"
 
 	"github.com/mailpub/mailpub/plan"
+	"github.com/mailpub/mailpub/plan/catalog"
 	"github.com/mailpub/mailpub/plan/mail"
 	"github.com/mailpub/mailpub/providers/record"
 )
@@ -33,7 +34,7 @@ func (e *checkRun) hosts() {
 		}
 	}
 	for _, name := range names {
-		c := plan.Check{ID: "config.hosts", Subject: record.Bare(name), Want: "nothing else than in DNS", Ref: file}
+		c := plan.Check{ID: catalog.ConfigHosts, Subject: record.Bare(name), Want: "nothing else than in DNS", Ref: file}
 		mapped := table[name]
 		switch {
 		case err != nil:

@@ -6,6 +6,7 @@ import (
 	"strings"
 
 	"github.com/mailpub/mailpub/plan"
+	"github.com/mailpub/mailpub/plan/catalog"
 	"github.com/mailpub/mailpub/plan/mail"
 	"github.com/mailpub/mailpub/providers/record"
 	"github.com/mailpub/mailpub/providers/resolver"
@@ -15,7 +16,7 @@ import (
 func (e *checkRun) blocked() {
 	for _, list := range e.BlockLists {
 		if len(e.Public) == 0 {
-			e.skip("list.dnsbl", record.Bare(list), "the public address is not known", hintPublic)
+			e.skip(catalog.ListDNSBL, record.Bare(list), "the public address is not known", hintPublic)
 		}
 		for _, addr := range e.Public {
 			e.listed(mail.FQDN(list), addr.Unmap())
@@ -24,7 +25,7 @@ func (e *checkRun) blocked() {
 }
 
 func (e *checkRun) listed(list string, addr netip.Addr) {
-	c := plan.Check{ID: "list.dnsbl", Subject: addr.String() + " in " + record.Bare(list), Want: "not listed", Ref: "RFC 5782 section 2.1"}
+	c := plan.Check{ID: catalog.ListDNSBL, Subject: addr.String() + " in " + record.Bare(list), Want: "not listed", Ref: "RFC 5782 section 2.1"}
 	name := listName(addr) + "." + list
 	a, err := e.Resolve(e.ctx, name, "A")
 	if err != nil {

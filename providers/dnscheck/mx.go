@@ -7,6 +7,7 @@ import (
 	"strings"
 
 	"github.com/mailpub/mailpub/plan"
+	"github.com/mailpub/mailpub/plan/catalog"
 	"github.com/mailpub/mailpub/plan/mail"
 	"github.com/mailpub/mailpub/providers/record"
 	"github.com/mailpub/mailpub/providers/resolver"
@@ -14,11 +15,15 @@ import (
 
 func (e *checkRun) mx() {
 	if len(e.Domains) == 0 {
-		for _, id := range []string{"mx.exists", "mx.expected", "mx.target"} {
+		for _, id := range []string{catalog.MXExists, catalog.MXExpected, catalog.MXTarget} {
 			e.skip(id, record.Bare(e.Host), "no domains are configured", "add the mail domains to the config")
 		}
 	}
 	for _, d := range e.Domains {
+		if len(d.MX) == 0 {
+			e.mxElsewhere(d)
+			continue
+		}
 		e.mxExists(d)
 		e.mxExpected(d)
 		e.mxTargets(d)
@@ -33,9 +38,31 @@ func mxText(mxs []mail.MX) string {
 	return strings.Join(out, ", ")
 }
 
+// mxElsewhere says who takes the mail of a domain that only sends from here. That is not judged, but
+// for a host that can't be found.
+func (e *checkRun) mxElsewhere(d Domain) {
+	for _, id := range []string{catalog.MXExists, catalog.MXExpected} {
+		e.examine(rule{
+			id: id, subject: record.Bare(d.Name), want: "mail is taken elsewhere", ref: "RFC 5321 section 5.1", name: d.Name, rrtype: "MX",
+			judge: func(a resolver.Answer) verdict {
+				if len(a.Records) == 0 {
+					return pass("no MX: the config says that mail is taken elsewhere")
+				}
+				return pass("taken elsewhere: " + mxText(a.Exchangers()))
+			},
+		})
+	}
+	a, err := e.Authoritative(e.ctx, d.Name, "MX")
+	if err == nil && (len(a.Records) == 0 || resolver.RefusesMail(a.Exchangers())) {
+		e.add(plan.Check{ID: catalog.MXTarget, Subject: record.Bare(d.Name), Status: plan.Pass, Want: "an address, no alias", Got: "no host to look at", Ref: "RFC 5321 section 5.1"})
+		return
+	}
+	e.mxTargets(d)
+}
+
 func (e *checkRun) mxExists(d Domain) {
 	e.examine(rule{
-		id: "mx.exists", subject: record.Bare(d.Name), want: mxText(d.MX), ref: "RFC 5321 section 5.1",
+		id: catalog.MXExists, subject: record.Bare(d.Name), want: mxText(d.MX), ref: "RFC 5321 section 5.1",
 		name: d.Name, rrtype: "MX",
 		judge: func(a resolver.Answer) verdict {
 			mxs := a.Exchangers()
@@ -52,7 +79,7 @@ func (e *checkRun) mxExists(d Domain) {
 
 func (e *checkRun) mxExpected(d Domain) {
 	e.examine(rule{
-		id: "mx.expected", subject: record.Bare(d.Name), want: mxText(d.MX), ref: "RFC 5321 section 5.1",
+		id: catalog.MXExpected, subject: record.Bare(d.Name), want: mxText(d.MX), ref: "RFC 5321 section 5.1",
 		name: d.Name, rrtype: "MX",
 		judge: func(a resolver.Answer) verdict { return expectMX(a.Exchangers(), d.MX) },
 	})
@@ -96,12 +123,12 @@ func expectMX(is, want []mail.MX) verdict {
 func (e *checkRun) mxTargets(d Domain) {
 	a, err := e.Authoritative(e.ctx, d.Name, "MX")
 	if err != nil {
-		e.skip("mx.target", record.Bare(d.Name), err.Error(), hintUnknown)
+		e.skip(catalog.MXTarget, record.Bare(d.Name), err.Error(), hintUnknown)
 		return
 	}
 	mxs := a.Exchangers()
 	if len(mxs) == 0 || resolver.RefusesMail(mxs) {
-		e.skip("mx.target", record.Bare(d.Name), "it has no MX to look at", "see mx.exists")
+		e.skip(catalog.MXTarget, record.Bare(d.Name), "it has no MX to look at", "see mx.exists")
 		return
 	}
 	var hosts []string
@@ -115,7 +142,7 @@ func (e *checkRun) mxTargets(d Domain) {
 
 func (e *checkRun) mxTarget(d Domain, host string) {
 	r := rule{
-		id: "mx.target", subject: record.Bare(d.Name) + " MX " + host, want: "an address, no alias",
+		id: catalog.MXTarget, subject: record.Bare(d.Name) + " MX " + host, want: "an address, no alias",
 		ref: "RFC 5321 section 5.1, RFC 2181 section 10.3", name: host, rrtype: "A",
 	}
 	if _, err := netip.ParseAddr(record.Bare(host)); err == nil {

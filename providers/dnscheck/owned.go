@@ -7,6 +7,7 @@ import (
 	"golang.org/x/sync/errgroup"
 
 	"github.com/mailpub/mailpub/plan"
+	"github.com/mailpub/mailpub/plan/catalog"
 	"github.com/mailpub/mailpub/plan/mail"
 	"github.com/mailpub/mailpub/providers/record"
 	"github.com/mailpub/mailpub/providers/resolver"
@@ -38,12 +39,12 @@ func (e *checkRun) drift(entry plan.Entry) {
 	}
 	x := expectation{Target: record.Target{RRset: record.RRset{Name: name, Type: rrtype}, Tag: tag}, data: record.DataOf(entry.Text)}
 	e.examine(rule{
-		id: "dns.drift", subject: entry.Key.Name, want: strings.Join(x.data, ", "), ref: "the ledger", name: name, rrtype: rrtype,
+		id: catalog.DNSDrift, subject: entry.Key.Name, want: strings.Join(x.data, ", "), ref: "the ledger", name: name, rrtype: rrtype,
 		judge: func(a resolver.Answer) verdict {
 			if x.met(a) {
 				return pass("as it was put in place")
 			}
-			return fail(x.got(a), "somebody changed it: mailpub plan shows how, and apply puts it back")
+			return fail(x.got(a), "mailpub plan shows whether somebody changed it, and apply puts it back; where the plan is empty, this server is not the one that is written to, or has not got the change from there")
 		},
 	})
 }

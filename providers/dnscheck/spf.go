@@ -8,6 +8,7 @@ import (
 	"strings"
 
 	"github.com/mailpub/mailpub/plan"
+	"github.com/mailpub/mailpub/plan/catalog"
 	"github.com/mailpub/mailpub/plan/mail"
 	"github.com/mailpub/mailpub/providers/record"
 	"github.com/mailpub/mailpub/providers/resolver"
@@ -29,7 +30,7 @@ func (e *checkRun) spf() {
 		e.spfPass(name)
 		text, why := e.spfRecord(name)
 		if why != "" {
-			for _, id := range []string{"spf.syntax", "spf.all", "spf.size"} {
+			for _, id := range []string{catalog.SPFSyntax, catalog.SPFAll, catalog.SPFSize} {
 				e.skip(id, record.Bare(name), why, "see spf.single")
 			}
 			continue
@@ -55,7 +56,7 @@ func (e *checkRun) spfRecord(name string) (text, why string) {
 
 func (e *checkRun) spfSingle(name string) {
 	e.examine(rule{
-		id: "spf.single", subject: record.Bare(name), want: "one record", ref: "RFC 7208 section 3.2",
+		id: catalog.SPFSingle, subject: record.Bare(name), want: "one record", ref: "RFC 7208 section 3.2",
 		name: name, rrtype: "TXT",
 		judge: func(a resolver.Answer) verdict {
 			switch ps := spf.Records(a); len(ps) {
@@ -72,7 +73,7 @@ func (e *checkRun) spfSingle(name string) {
 
 // spfPass evaluates the policy for each address that the server sends from.
 func (e *checkRun) spfPass(name string) {
-	const id, ref = "spf.pass", "RFC 7208 section 4"
+	const id, ref = catalog.SPFPass, "RFC 7208 section 4"
 	if len(e.Public) == 0 {
 		e.skip(id, record.Bare(name), "the public address is not known", hintPublic)
 	}
@@ -124,7 +125,7 @@ func (e *checkRun) evaluate(addr netip.Addr, name string) (spf.Result, error) {
 // spfSyntax has the whole policy evaluated, by an address that no term matches, so that
 // every term and every limit is met.
 func (e *checkRun) spfSyntax(name, text string) {
-	c := plan.Check{ID: "spf.syntax", Subject: record.Bare(name), Want: "no error", Status: plan.Pass, Got: text, Ref: "RFC 7208 section 4.6"}
+	c := plan.Check{ID: catalog.SPFSyntax, Subject: record.Bare(name), Want: "no error", Status: plan.Pass, Got: text, Ref: "RFC 7208 section 4.6"}
 	switch result, err := e.evaluate(spf.UnlikelySender, name); {
 	case result == spf.PermError && errors.As(err, new(spf.MalformedError)): // it quotes the record, which may be an included one
 		c.Status, c.Got, c.Hint = plan.Fail, err.Error(), spf.SyntaxHint(err)
@@ -139,7 +140,7 @@ func (e *checkRun) spfSyntax(name, text string) {
 // spfAll looks at what happens to everybody else: the "all" term, here or where a
 // redirect leads.
 func (e *checkRun) spfAll(name, text string) {
-	c := plan.Check{ID: "spf.all", Subject: record.Bare(name), Want: "-all or ~all", Status: plan.Pass, Ref: "RFC 7208 section 5.1"}
+	c := plan.Check{ID: catalog.SPFAll, Subject: record.Bare(name), Want: "-all or ~all", Status: plan.Pass, Ref: "RFC 7208 section 5.1"}
 	for range 10 { // as many redirects as look-ups are allowed
 		all, redirect := spf.LastTerms(text)
 		if all == "" && strings.Contains(redirect, "%") {
@@ -176,7 +177,7 @@ func (e *checkRun) spfAll(name, text string) {
 // can be cut off (RFC 7208 section 3.4).
 func (e *checkRun) spfSize(name, text string) {
 	const limit, near = 512, 450
-	c := plan.Check{ID: "spf.size", Subject: record.Bare(name), Want: fmt.Sprintf("at most %d octets", near), Status: plan.Pass,
+	c := plan.Check{ID: catalog.SPFSize, Subject: record.Bare(name), Want: fmt.Sprintf("at most %d octets", near), Status: plan.Pass,
 		Got: fmt.Sprintf("%d octets", len(text)), Ref: "RFC 7208 section 3.4"}
 	a, err := e.Authoritative(e.ctx, name, "TXT")
 	switch {

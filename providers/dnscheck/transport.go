@@ -11,6 +11,7 @@ import (
 	"github.com/miekg/dns"
 
 	"github.com/mailpub/mailpub/plan"
+	"github.com/mailpub/mailpub/plan/catalog"
 	"github.com/mailpub/mailpub/plan/mail"
 	"github.com/mailpub/mailpub/providers/record"
 	"github.com/mailpub/mailpub/providers/resolver"
@@ -37,7 +38,7 @@ func (e *checkRun) stsRecord(d Domain) {
 		want = "v=STSv1; id=" + d.PolicyID
 	}
 	e.examine(rule{
-		id: "sts.record", subject: record.Bare(name), want: want, ref: "RFC 8461 section 3.1", name: name, rrtype: "TXT",
+		id: catalog.STSRecord, subject: record.Bare(name), want: want, ref: "RFC 8461 section 3.1", name: name, rrtype: "TXT",
 		judge: func(a resolver.Answer) verdict {
 			records := versioned(a, "v=STSv1")
 			switch {
@@ -50,7 +51,11 @@ func (e *checkRun) stsRecord(d Domain) {
 			}
 			switch id := tagList(records[0])["id"]; {
 			case !stsID(id):
-				return fail(records[0], "the id has to be 1 to 32 letters and digits; mailpub apply publishes a right one")
+				hint := "the id has to be 1 to 32 letters and digits"
+				if d.PolicyID != "" {
+					hint += "; mailpub apply publishes a right one"
+				}
+				return fail(records[0], hint)
 			case d.PolicyID == "":
 				return warn(records[0], "the config has no mta_sts for this domain: take the record away, or put its policy into the config")
 			case id != d.PolicyID:
@@ -68,7 +73,7 @@ func (e *checkRun) tlsReports(d Domain) {
 		want = "one record"
 	}
 	e.examine(rule{
-		id: "tlsrpt.record", subject: record.Bare(name), want: want, ref: "RFC 8460 section 3", name: name, rrtype: "TXT",
+		id: catalog.TLSRPTRecord, subject: record.Bare(name), want: want, ref: "RFC 8460 section 3", name: name, rrtype: "TXT",
 		judge: func(a resolver.Answer) verdict {
 			records := versioned(a, "v=TLSRPTv1")
 			switch {
@@ -80,7 +85,7 @@ func (e *checkRun) tlsReports(d Domain) {
 				return fail(strings.Join(records, " and "), "leave one record: with several nobody reports")
 			}
 			for _, uri := range strings.Split(tagList(records[0])["rua"], ",") {
-				if uri = strings.TrimSpace(uri); !strings.HasPrefix(uri, "mailto:") && !strings.HasPrefix(uri, "https://") {
+				if low := strings.ToLower(strings.TrimSpace(uri)); !strings.HasPrefix(low, "mailto:") && !strings.HasPrefix(low, "https://") {
 					return fail(records[0], "rua has to name where reports go, as mailto: or https: (RFC 8460 section 3)")
 				}
 			}
@@ -107,7 +112,7 @@ func (e *checkRun) dane() {
 
 func (e *checkRun) daneMatch(port uint16, wanted bool) {
 	name := fmt.Sprintf("_%d._tcp.%s", port, e.Host)
-	c := plan.Check{ID: "dane.match", Subject: record.Bare(name), Want: "a record for the key in use", Status: plan.Pass, Ref: "RFC 7672 section 3"}
+	c := plan.Check{ID: catalog.DANEMatch, Subject: record.Bare(name), Want: "a record for the key in use", Status: plan.Pass, Ref: "RFC 7672 section 3"}
 	if !wanted {
 		c.Want = "none, or one for the key in use"
 	}

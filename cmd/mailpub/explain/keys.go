@@ -1,3 +1,4 @@
+// Package explain holds what there is to say about each field of the config, for people.
 package explain
 
 import (

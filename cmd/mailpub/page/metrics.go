@@ -5,9 +5,9 @@ import (
 	"net/http"
 	"time"
 
-	"github.com/mailpub/mailpub/cmd/mailpub/explain"
 	"github.com/mailpub/mailpub/cmd/mailpub/history"
 	"github.com/mailpub/mailpub/plan"
+	"github.com/mailpub/mailpub/plan/catalog"
 )
 
 func (s *Server) metrics(w http.ResponseWriter, _ *http.Request) {
@@ -42,7 +42,7 @@ func writeMetrics(w io.Writer, s Site, now time.Time) {
 		}
 		worst[c.ID][c.Status]++
 	}
-	for _, id := range explain.IDs() {
+	for _, id := range catalog.IDs() {
 		for _, status := range []plan.Status{plan.Pass, plan.Warn, plan.Fail, plan.Skip} {
 			if worst[id] != nil {
 				gauge("checks", float64(worst[id][status]), "id", id, "status", string(status))

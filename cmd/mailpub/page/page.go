@@ -15,7 +15,6 @@ import (
 	"github.com/mailpub/mailpub/cmd/mailpub/history"
 	"github.com/mailpub/mailpub/cmd/mailpub/watch"
 	"github.com/mailpub/mailpub/plan"
-	"github.com/mailpub/mailpub/plan/mail"
 )
 
 // Site is what a page shows of one site.
@@ -54,8 +53,8 @@ func (s Site) Headline() string {
 	switch s.State() {
 	case history.Bad:
 		i := slices.IndexFunc(checks, func(c plan.Check) bool { return c.Status == plan.Fail && c.Cause == "" })
-		for _, cause := range mail.Causes(slices.Clone(checks)) {
-			return upper(cause.Says) + "."
+		if causes := s.Report.Causes; len(causes) > 0 {
+			return upper(causes[0].Says) + "."
 		}
 		c := checks[max(i, 0)]
 		return c.ID + " fails: " + cmp.Or(c.Got, c.Subject) + "."
@@ -84,10 +83,10 @@ type finding struct {
 
 // findings are the checks that did not pass, what others follow from first, each of the rest
 // worst first. Advice and what could not be known come apart.
-func findings(checks []plan.Check) (wrong, advice, unknown []finding) {
-	checks = slices.Clone(checks)
+func findings(r plan.Report) (wrong, advice, unknown []finding) {
+	checks := r.Checks
 	told := map[int]bool{}
-	for _, cause := range mail.Causes(checks) {
+	for _, cause := range r.Causes {
 		f := finding{Check: checks[cause.Check], Says: upper(cause.Says)}
 		told[cause.Check] = true
 		for _, i := range cause.Consequences {

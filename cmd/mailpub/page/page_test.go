@@ -12,6 +12,7 @@ import (
 	"github.com/mailpub/mailpub/cmd/mailpub/history"
 	"github.com/mailpub/mailpub/cmd/mailpub/watch"
 	"github.com/mailpub/mailpub/plan"
+	"github.com/mailpub/mailpub/plan/catalog"
 	"github.com/mailpub/mailpub/plan/mail"
 )
 
@@ -52,8 +53,8 @@ func rebooted() Site {
 	})
 	s.Report.Checks = append(s.Report.Checks, plan.Check{ID: "mail.outside", Subject: "postmaster@nomeazienda.it", Status: plan.Fail, Got: "2.2.2.2:25 refuses",
 		Want: "arrives", Hint: "see the hop"})
+	s.Report = catalog.NewReport(s.Report.Site, s.Report.Checks)
 	s.Report.Changes = []plan.Change{{Target: plan.ParseTarget("router"), Key: plan.Key{Kind: "forward", Name: "tcp/25"}, Action: plan.Create, Reason: "was put in place and is gone"}}
-	mail.Causes(s.Report.Checks)
 	return s
 }
 

@@ -4,9 +4,9 @@ import (
 	"cmp"
 	"fmt"
 	"slices"
-	"strings"
 
 	"github.com/mailpub/mailpub/plan"
+	"github.com/mailpub/mailpub/plan/catalog"
 	"github.com/mailpub/mailpub/plan/mail"
 )
 
@@ -93,33 +93,29 @@ func (w way) cut() way {
 	return w
 }
 
-// part is a place on a way, and which checks speak of it, by id or by the word before the dot.
+// part is a place on a way; the catalog says which checks speak of it.
 type part struct {
 	name   string
-	checks []string
-	change func(plan.Change) bool // which differences are its own
+	hop    catalog.Hop
+	change func(plan.Change) bool // which differences are its own; nil for none
 }
 
 // inwards are the parts that mail comes by on its way in, after the Internet.
 func inwards() []part {
 	return []part{
-		{"DNS", []string{"dns", "host.a", "mx", "sts", "dane", "caa", "config.hosts"}, func(c plan.Change) bool {
-			return c.Key.Kind == "dns" && inbound(c.Key)
-		}},
-		{"Router", []string{"router", "port.outside", "port.undeclared", "port.source"}, func(c plan.Change) bool { return c.Key.Kind == "forward" }},
-		{"Mail server", []string{"port.inside", "smtp", "relay", "account", "service.config"}, func(c plan.Change) bool { return c.Key.Kind == "service" }},
-		{"Mailbox", []string{"mail", "srv", "autoconfig"}, func(plan.Change) bool { return false }},
+		{"DNS", catalog.InDNS, func(c plan.Change) bool { return c.Key.Kind == "dns" && inbound(c.Key) }},
+		{"Router", catalog.InRouter, func(c plan.Change) bool { return c.Key.Kind == "forward" }},
+		{"Mail server", catalog.InServer, func(c plan.Change) bool { return c.Key.Kind == "service" }},
+		{"Mailbox", catalog.InMailbox, nil},
 	}
 }
 
 // outwards are those on its way out, before the Internet.
 func outwards() []part {
 	return []part{
-		{"Mail server", []string{"service.delivery", "service.collector"}, func(plan.Change) bool { return false }},
-		{"Router", []string{"port.egress25"}, func(plan.Change) bool { return false }},
-		{"Good name", []string{"spf", "dkim", "dmarc", "tlsrpt", "host.ptr", "host.fcrdns", "list"}, func(c plan.Change) bool {
-			return c.Key.Kind == "dns" && !inbound(c.Key)
-		}},
+		{"Mail server", catalog.OutServer, nil},
+		{"Router", catalog.OutRouter, nil},
+		{"Good name", catalog.OutReputation, func(c plan.Change) bool { return c.Key.Kind == "dns" && !inbound(c.Key) }},
 	}
 }
 
@@ -129,10 +125,7 @@ func inbound(k plan.Key) bool {
 	return err == nil && rrtype != "TXT" && rrtype != "PTR"
 }
 
-func (p part) has(id string) bool {
-	area, _, _ := strings.Cut(id, ".")
-	return slices.Contains(p.checks, id) || slices.Contains(p.checks, area)
-}
+func (p part) has(id string) bool { return catalog.HopOf(id) == p.hop }
 
 // station sums up what the checks and the plan say of a part.
 func (s Site) station(p part) station {
@@ -162,7 +155,7 @@ func (s Site) station(p part) station {
 		}
 	}
 	for _, c := range s.Report.Changes {
-		if c.Differs() && p.change(c) {
+		if c.Differs() && p.change != nil && p.change(c) {
 			take(uneasy, "differs from the config", c.Key.String()+": "+c.Reason)
 		}
 	}

@@ -90,7 +90,7 @@ func healthOf(s history.State) health {
 
 func show(s Site, now time.Time) shown {
 	v := shown{Site: s, Class: healthOf(s.State()), Facts: facts(s), Wide: s.wide(), Tall: s.tall()}
-	v.Wrong, v.Advice, v.Unknown = findings(s.Report.Checks)
+	v.Wrong, v.Advice, v.Unknown = findings(s.Report)
 	for _, c := range s.Report.Checks {
 		if c.Status == plan.Pass {
 			v.Passed = append(v.Passed, c)

@@ -12,10 +12,10 @@ import (
 	"testing"
 	"time"
 
-	"github.com/mailpub/mailpub/cmd/mailpub/explain"
+	"github.com/mailpub/mailpub/plan/catalog"
 )
 
-func ids() []string { return explain.IDs() }
+func ids() []string { return catalog.IDs() }
 
 // serve starts a server of sites.
 func serve(t *testing.T, sites ...Site) (*Server, *httptest.Server) {

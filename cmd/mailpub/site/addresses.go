@@ -8,6 +8,7 @@ import (
 
 	"github.com/mailpub/mailpub/mailsvc/probe"
 	"github.com/mailpub/mailpub/plan"
+	"github.com/mailpub/mailpub/plan/catalog"
 )
 
 // publicChecks compares what the router and the outside say of the public address. Without
@@ -17,9 +18,9 @@ func (s *Site) publicChecks() []plan.Checker {
 		return nil
 	}
 	find := finder{cfg: s.cfg, resolver: s.resolver, probe: s.probe}
-	return []plan.Checker{{Area: "router", IDs: []string{"router.address"}, Run: func(ctx context.Context) []plan.Check {
+	return []plan.Checker{{Area: catalog.AreaRouter, IDs: []string{catalog.RouterAddress}, Run: func(ctx context.Context) []plan.Check {
 		c := plan.Check{
-			ID:      "router.address",
+			ID:      catalog.RouterAddress,
 			Subject: "as seen from outside",
 			Status:  plan.Pass,
 			Want:    "all the same",

@@ -6,12 +6,12 @@ import (
 	"testing"
 
 	"github.com/mailpub/mailpub/cmd/mailpub/config"
-	"github.com/mailpub/mailpub/cmd/mailpub/explain"
 	mailcheck "github.com/mailpub/mailpub/mailsvc/check"
 	"github.com/mailpub/mailpub/mailsvc/probe"
 	"github.com/mailpub/mailpub/mailsvc/sts"
 	routercheck "github.com/mailpub/mailpub/nat/check"
 	"github.com/mailpub/mailpub/plan"
+	"github.com/mailpub/mailpub/plan/catalog"
 	"github.com/mailpub/mailpub/plan/mail"
 	"github.com/mailpub/mailpub/providers/dnscheck"
 )
@@ -35,12 +35,12 @@ func TestEveryCheckIsExplained(t *testing.T) {
 	for _, c := range everyChecker() {
 		for _, id := range slices.Concat(c.IDs, c.Also) {
 			reported[id] = true
-			if explain.Area(id) != c.Area {
-				t.Errorf("%s is of area %q, explained as of %q", id, c.Area, explain.Area(id))
+			if catalog.Area(id) != c.Area {
+				t.Errorf("%s is of area %q, explained as of %q", id, c.Area, catalog.Area(id))
 			}
 		}
 	}
-	for _, id := range explain.IDs() {
+	for _, id := range catalog.IDs() {
 		if !reported[id] {
 			t.Errorf("%s is explained, but nothing reports it", id)
 		}

@@ -13,6 +13,7 @@ import (
 
 	"github.com/mailpub/mailpub/cmd/mailpub/config"
 	"github.com/mailpub/mailpub/plan"
+	"github.com/mailpub/mailpub/plan/catalog"
 	"github.com/mailpub/mailpub/plan/durable"
 	"github.com/mailpub/mailpub/plan/mail"
 )
@@ -24,7 +25,7 @@ var (
 )
 
 // requiredChecks have to pass before the TTL goes back up.
-var requiredChecks = []string{"host.a", "mx.exists", "mx.expected", "mx.target", "smtp.banner", "mail.local"}
+var requiredChecks = []string{catalog.HostA, catalog.MXExists, catalog.MXExpected, catalog.MXTarget, catalog.SMTPBanner, catalog.MailLocal}
 
 // CutoverOptions say how a cutover is carried out.
 type CutoverOptions struct {
@@ -252,7 +253,7 @@ func (m *cutover) change(ctx context.Context, s *Site, p *Plan) error {
 
 	checks, _ := s.checkWithReceiver(ctx, []string{"dns", "mail"}, func() {})
 	checks = slices.DeleteFunc(checks, func(c plan.Check) bool { return !slices.Contains(requiredChecks, c.ID) })
-	m.options.tell(CutoverChecks{checks})
+	m.options.tell(CutoverChecks{catalog.NewReport(m.cfg.Site, checks)})
 	if plan.Count(checks).Fail > 0 {
 		return ErrNotMoved
 	}

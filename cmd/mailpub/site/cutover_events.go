@@ -28,7 +28,7 @@ const (
 )
 
 // CutoverChecks is told of the checks after the records were moved.
-type CutoverChecks struct{ Checks []plan.Check }
+type CutoverChecks struct{ Report plan.Report }
 
 func (CutoverStep) event()   {}
 func (CutoverChecks) event() {}

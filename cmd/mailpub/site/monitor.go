@@ -11,6 +11,7 @@ import (
 	"github.com/mailpub/mailpub/nat"
 	"github.com/mailpub/mailpub/nat/forward"
 	"github.com/mailpub/mailpub/plan"
+	"github.com/mailpub/mailpub/plan/catalog"
 	"github.com/mailpub/mailpub/plan/mail"
 )
 
@@ -68,12 +69,12 @@ func (m *Monitor) survey(ctx context.Context, l *plan.Ledger, f *watch.Found) er
 	}
 
 	p, err := s.Plan(ctx)
+	f.Report = catalog.NewReport(m.cfg.Site, m.verify(ctx, s))
 	if p != nil {
-		f.Report.Changes, f.Unread = p.Changes, p.Failed
+		f.Report.Changes = p.Changes
+		f.Unread = p.Failed
 		f.Mendable = repairable(p)
 	}
-	f.Report.Checks = m.verify(ctx, s)
-	mail.Causes(f.Report.Checks)
 	return err
 }
 
@@ -105,7 +106,7 @@ const messageEvery = 24 * time.Hour
 func (m *Monitor) verify(ctx context.Context, s *Site) []plan.Check {
 	ids := messageIDs()
 	if s.cfg.Service.Maildir == "" { // else mailpub takes its own message away again
-		ids = append(ids, "mail.local", "mail.read")
+		ids = append(ids, catalog.MailLocal, catalog.MailRead)
 	}
 	is := func(c plan.Check) bool {
 		return slices.Contains(ids, c.ID) || strings.HasSuffix(c.Subject, fromOutside)

@@ -10,16 +10,17 @@ import (
 
 	"github.com/mailpub/mailpub/mailsvc/probe"
 	"github.com/mailpub/mailpub/plan"
+	"github.com/mailpub/mailpub/plan/catalog"
 )
 
 // Ids of what a probe may report. Anything else in its answer is not believed.
 var (
-	outsidePorts = []string{"port.outside", "port.undeclared"}
-	outsideMail  = []string{"smtp.banner", "smtp.starttls", "account.postmaster", "account.abuse", "relay.open", "relay.spoof", "relay.sender", "relay.recipient"}
+	outsidePorts = []string{catalog.PortOutside, catalog.PortUndeclared}
+	outsideMail  = []string{catalog.SMTPBanner, catalog.SMTPSTARTTLS, catalog.AccountPostmaster, catalog.AccountAbuse, catalog.RelayOpen, catalog.RelaySpoof, catalog.RelaySender, catalog.RelayRecipient}
 )
 
 // messageIDs are the ids of what a message from the probe shows.
-func messageIDs() []string { return []string{"mail.outside", "port.source"} }
+func messageIDs() []string { return []string{catalog.MailOutside, catalog.PortSource} }
 
 // probeRun is one run of the probe, shared by the checks that need it.
 type probeRun struct {
@@ -60,9 +61,9 @@ func unseen() []plan.Checker {
 		}}
 	}
 	return []plan.Checker{
-		one("router", "port.outside", "every forward", "no probe is in the config, and from inside nothing shows whether a port is open outside",
+		one("router", catalog.PortOutside, "every forward", "no probe is in the config, and from inside nothing shows whether a port is open outside",
 			"run mailpub probe serve on a machine elsewhere and name it under verify.probe (docs/probe.md)"),
-		one("mail", "mail.outside", "a message from outside", "no probe is in the config to send one", "see port.outside; or send one from a mailbox elsewhere"),
+		one("mail", catalog.MailOutside, "a message from outside", "no probe is in the config to send one", "see port.outside; or send one from a mailbox elsewhere"),
 	}
 }
 
@@ -76,7 +77,7 @@ func (s *Site) outsideChecks(only []string) []plan.Checker {
 		return slices.Contains(only, id) || slices.Contains(only, "mail")
 	})}
 	timeout := 2*time.Minute + busyPause
-	ports := plan.Checker{Area: "router", IDs: outsidePorts, Timeout: timeout, Run: func(ctx context.Context) []plan.Check {
+	ports := plan.Checker{Area: catalog.AreaRouter, IDs: outsidePorts, Timeout: timeout, Run: func(ctx context.Context) []plan.Check {
 		return run.report(ctx, outsidePorts)
 	}}
 	if !run.message {
@@ -84,7 +85,7 @@ func (s *Site) outsideChecks(only []string) []plan.Checker {
 	}
 	return []plan.Checker{
 		ports,
-		{Area: "mail", IDs: messageIDs(), Also: outsideMail, Timeout: timeout, Run: func(ctx context.Context) []plan.Check {
+		{Area: catalog.AreaMail, IDs: messageIDs(), Also: outsideMail, Timeout: timeout, Run: func(ctx context.Context) []plan.Check {
 			found := run.report(ctx, outsideMail)
 			if run.err != nil {
 				return run.unknown(messageIDs()...)
@@ -135,7 +136,7 @@ func (s *Site) answersOutside(ctx context.Context) error {
 		return err
 	}
 	for _, c := range answer.Checks {
-		if c.ID == "port.outside" && c.Status != plan.Pass {
+		if c.ID == catalog.PortOutside && c.Status != plan.Pass {
 			return errors.New(c.Subject + ", seen from outside: " + c.Got)
 		}
 	}

@@ -8,6 +8,7 @@ import (
 	"github.com/mailpub/mailpub/nat/forward"
 	"github.com/mailpub/mailpub/nat/hostfirewall"
 	"github.com/mailpub/mailpub/plan"
+	"github.com/mailpub/mailpub/plan/catalog"
 )
 
 // RouterStatus is how the router is: its protocols, its address and the wanted forwards.
@@ -56,7 +57,9 @@ func (s *Site) Drift(ctx context.Context) (Drift, error) {
 	if err != nil {
 		return Drift{}, err
 	}
-	report := plan.Report{Site: s.cfg.Site, Checks: s.check(ctx, nil), Changes: p.Changes, Drift: true}
+	report := catalog.NewReport(s.cfg.Site, s.check(ctx, nil))
+	report.Changes = p.Changes
+	report.Drift = true
 	return Drift{Report: report, Failed: p.Failed}, ctx.Err()
 }
 

@@ -5,24 +5,24 @@ import (
 	"slices"
 	"strings"
 
-	"github.com/mailpub/mailpub/cmd/mailpub/explain"
 	mailcheck "github.com/mailpub/mailpub/mailsvc/check"
 	routercheck "github.com/mailpub/mailpub/nat/check"
 	"github.com/mailpub/mailpub/nat/hostfirewall"
 	"github.com/mailpub/mailpub/plan"
+	"github.com/mailpub/mailpub/plan/catalog"
 	"github.com/mailpub/mailpub/providers/dnscheck"
 )
 
 // Verify runs the checks of some areas and ids, all when only is empty. Where the bundled receiver
 // does not run it is started for that time, if Options can. What can't be known from here is
 // plan.Skip, with the reason.
-func (s *Site) Verify(ctx context.Context, only []string) []plan.Check {
+func (s *Site) Verify(ctx context.Context, only []string) plan.Report {
 	checks, started := s.checkWithReceiver(ctx, only, func() { s.options.tell(ChecksStarted{}) })
 	s.options.tell(ChecksEnded{})
 	if started {
 		markTemporaryReceiver(checks, s.SMTPAddr())
 	}
-	return checks
+	return catalog.NewReport(s.cfg.Site, checks)
 }
 
 // checkWithReceiver runs checks while the receiver runs. begin is called when it does.
@@ -43,7 +43,7 @@ func (s *Site) check(ctx context.Context, only []string) []plan.Check {
 	s.firewall(ctx, checks)
 	for _, word := range only {
 		reports := func(c plan.Checker) bool { return slices.Contains(slices.Concat(c.IDs, c.Also), word) }
-		if explain.Area(word) == "" || slices.ContainsFunc(checkers, reports) {
+		if catalog.Area(word) == "" || slices.ContainsFunc(checkers, reports) {
 			continue
 		}
 		checks = append(checks, plan.Check{
@@ -60,7 +60,7 @@ func (s *Site) check(ctx context.Context, only []string) []plan.Check {
 // checkWithout runs all checks but some, and those that have the probe send a message.
 func (s *Site) checkWithout(ctx context.Context, ids []string) []plan.Check {
 	var only []string
-	for _, id := range explain.IDs() {
+	for _, id := range catalog.IDs() {
 		if !slices.Contains(ids, id) {
 			only = append(only, id)
 		}
@@ -86,7 +86,7 @@ func (s *Site) allCheckers(outside []string) []plan.Checker {
 func markTemporaryReceiver(checks []plan.Check, addr string) {
 	for i, c := range checks {
 		found := c.Status == plan.Pass || c.Status == plan.Warn
-		if c.ID == "port.inside" && found && strings.HasSuffix(c.Subject, " "+addr) {
+		if c.ID == catalog.PortInside && found && strings.HasSuffix(c.Subject, " "+addr) {
 			checks[i].Status = plan.Warn
 			checks[i].Reason = plan.ReasonStandIn
 			checks[i].Got = "only the receiver that stands in while verify runs"
@@ -104,7 +104,7 @@ func (s *Site) firewall(ctx context.Context, checks []plan.Check) {
 			continue
 		}
 		for j, c := range checks {
-			if c.ID == "port.inside" && c.Status == plan.Pass && strings.HasSuffix(c.Subject, " "+strings.Join(wanted[i].Lines, "")) {
+			if c.ID == catalog.PortInside && c.Status == plan.Pass && strings.HasSuffix(c.Subject, " "+strings.Join(wanted[i].Lines, "")) {
 				checks[j].Status = plan.Warn
 				checks[j].Hint = f.Hint
 				checks[j].Got = "listens, but this host's firewall keeps the outside from it: " + f.Why

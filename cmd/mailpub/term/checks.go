@@ -8,16 +8,15 @@ import (
 	"strings"
 
 	"github.com/mailpub/mailpub/plan"
-	"github.com/mailpub/mailpub/plan/mail"
 )
 
 // ShowChecks prints findings for people: first what others follow from, then what else is
 // wrong, and what passed in one line.
-func ShowChecks(u *UI, checks []plan.Check) {
-	w := u.Text()
+func ShowChecks(u *UI, r plan.Report) {
+	w, checks := u.Text(), r.Checks
 	told := map[int]bool{}
 	first := "" // finding that is shown
-	for _, cause := range mail.Causes(checks) {
+	for _, cause := range r.Causes {
 		showCause(u, w, checks, cause)
 		first = cmp.Or(first, checks[cause.Check].ID)
 		for _, i := range append(cause.Consequences, cause.Check) {
@@ -75,7 +74,7 @@ func allPassed(checks []plan.Check) (passed []string) {
 
 // showCause prints a cause, and below it what follows: in a line those that say the same, and in
 // one all that can't be known because of it.
-func showCause(u *UI, w io.Writer, checks []plan.Check, cause mail.Cause) {
+func showCause(u *UI, w io.Writer, checks []plan.Check, cause plan.Cause) {
 	fmt.Fprintf(w, "%s %s\n", u.Bold("cause:"), Clean(cause.Says))
 	showCheck(u, w, checks[cause.Check])
 	var unknown []string

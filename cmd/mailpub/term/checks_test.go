@@ -5,6 +5,7 @@ import (
 	"testing"
 
 	"github.com/mailpub/mailpub/plan"
+	"github.com/mailpub/mailpub/plan/catalog"
 )
 
 // What can't be known for one reason is said once.
@@ -20,7 +21,7 @@ func TestShowSkips(t *testing.T) {
 		}
 		checks = append(checks, c)
 	}
-	ShowChecks(u, append(checks, plan.Check{ID: "mail.read", Subject: "mario", Status: plan.Skip, Got: "connection refused", Hint: "see"}))
+	ShowChecks(u, catalog.NewReport("office", append(checks, plan.Check{ID: "mail.read", Subject: "mario", Status: plan.Skip, Got: "connection refused", Hint: "see"})))
 	want := `skip  port.outside port.undeclared mail.outside  from outside
       why  probe https://probe.example.net:8443: connection refused
       do   see
@@ -65,7 +66,7 @@ func TestShowCauses(t *testing.T) {
 		{ID: "router.forward", Subject: "tcp/143", Status: plan.Fail, Got: "not in the router any more", Hint: "run apply", Reason: plan.ReasonLost},
 		{ID: "mail.outside", Subject: "postmaster@nomeazienda.it", Status: plan.Fail, Got: "TCP: no answer in time", Hint: "see"},
 	}
-	ShowChecks(u, checks)
+	ShowChecks(u, catalog.NewReport("office", checks))
 	want := `cause: the router forgot its forwards (it restarted)
 FAIL  router.forward  tcp/25
       got  not in the router any more

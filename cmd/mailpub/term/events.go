@@ -41,7 +41,7 @@ func (u *UI) Events() func(site.Event) {
 		case site.CutoverStep:
 			showCutoverStep(u, e)
 		case site.CutoverChecks:
-			ShowChecks(u, e.Checks)
+			ShowChecks(u, e.Report)
 		}
 	}
 }

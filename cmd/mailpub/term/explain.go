@@ -7,10 +7,11 @@ import (
 
 	"github.com/mailpub/mailpub/cmd/mailpub/config"
 	"github.com/mailpub/mailpub/cmd/mailpub/explain"
+	"github.com/mailpub/mailpub/plan/catalog"
 )
 
 // ShowCheckHelp prints what a check looks at, why, and how to mend it.
-func ShowCheckHelp(u *UI, e explain.Entry) error {
+func ShowCheckHelp(u *UI, e catalog.Entry) error {
 	if u.JSON {
 		return u.PrintJSON(e)
 	}
@@ -26,8 +27,8 @@ func ShowExplained(u *UI, keys []explain.Key) error {
 	if u.JSON {
 		return u.PrintJSON(struct {
 			Keys   []explain.Key   `json:"keys"`
-			Checks []explain.Entry `json:"checks"`
-		}{keys, explain.All()})
+			Checks []catalog.Entry `json:"checks"`
+		}{keys, catalog.All()})
 	}
 	fmt.Fprintf(u.Out, "%s (mailpub help config shows them in a file)\n", u.Bold("fields of the config"))
 	section := func(path string) string { first, _, _ := strings.Cut(path, "."); return first }
@@ -39,9 +40,9 @@ func ShowExplained(u *UI, keys []explain.Key) error {
 		fmt.Fprintf(u.Out, "  %s  %s\n", Pad(first, 8), u.Wrap(strings.Join(names, " "), 12))
 	}
 	fmt.Fprintf(u.Out, "\n%s\n", u.Bold("checks"))
-	for _, area := range explain.Areas() {
+	for _, area := range catalog.Areas() {
 		var ids []string
-		for _, e := range explain.All() {
+		for _, e := range catalog.All() {
 			if e.Area == area {
 				ids = append(ids, e.ID)
 			}

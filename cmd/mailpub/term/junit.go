@@ -5,8 +5,8 @@ import (
 	"fmt"
 	"os"
 
-	"github.com/mailpub/mailpub/cmd/mailpub/explain"
 	"github.com/mailpub/mailpub/plan"
+	"github.com/mailpub/mailpub/plan/catalog"
 )
 
 // What follows is the part of JUnit's XML that every CI reads.
@@ -43,10 +43,10 @@ type (
 // junit makes a suite of each area and a case of each check.
 func junit(site string, checks []plan.Check) JUnitReport {
 	r := JUnitReport{Name: "mailpub verify " + site}
-	for _, area := range explain.Areas() {
+	for _, area := range catalog.Areas() {
 		s := junitSuite{Name: area}
 		for _, c := range checks {
-			if explain.Area(c.ID) != area {
+			if catalog.Area(c.ID) != area {
 				continue
 			}
 			s.Tests++
@@ -81,9 +81,9 @@ func junitDetail(c plan.Check) (text string) {
 	return text
 }
 
-// WriteJUnit writes the outcome of checks to a file.
-func WriteJUnit(path, site string, checks []plan.Check) error {
-	data, err := xml.MarshalIndent(junit(site, checks), "", "  ")
+// WriteJUnit writes a report to a file.
+func WriteJUnit(path string, r plan.Report) error {
+	data, err := xml.MarshalIndent(junit(r.Site, r.Checks), "", "  ")
 	if err != nil {
 		return err
 	}

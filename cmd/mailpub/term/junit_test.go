@@ -12,12 +12,12 @@ import (
 
 func TestJUnit(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "report.xml")
-	err := WriteJUnit(path, "nomeazienda", []plan.Check{
+	err := WriteJUnit(path, plan.Report{Site: "nomeazienda", Checks: []plan.Check{
 		{ID: "mx.exists", Subject: "nomeazienda.it", Status: plan.Pass, Got: "10 mail"},
 		{ID: "host.ptr", Subject: "2.2.2.2", Status: plan.Fail, Want: "mail", Got: "host-2 <a&b>\x00", Hint: "ask", Cause: "router.address"},
 		{ID: "smtp.vrfy", Subject: "10.10.10.10:25", Status: plan.Warn, Got: "tells", Hint: "switch it off"},
 		{ID: "router.wan", Subject: "WAN", Status: plan.Skip, Got: "no answer", Hint: "again"},
-	})
+	}})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -39,7 +39,7 @@ func TestJUnit(t *testing.T) {
 	if skip.Skipped == nil || skip.Skipped.Message != "no answer" || warn.Failure != nil || !strings.Contains(warn.Out, "warning: tells") {
 		t.Errorf("%+v %+v", skip, warn)
 	}
-	if err := WriteJUnit(filepath.Join(path, "x"), "", nil); err == nil {
+	if err := WriteJUnit(filepath.Join(path, "x"), plan.Report{}); err == nil {
 		t.Error("written below a file")
 	}
 }

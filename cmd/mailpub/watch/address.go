@@ -5,6 +5,8 @@ import (
 	"slices"
 	"strings"
 	"time"
+
+	"github.com/mailpub/mailpub/plan/catalog"
 )
 
 // following is what is known of a change of the public address that DNS has not followed yet,
@@ -64,7 +66,7 @@ func disputed(seen []Sighting) bool {
 // found out, and what the checks saw of that with it.
 func (p *picture) dispute(err error) {
 	for subject, t := range p.broken {
-		if strings.HasPrefix(subject, "router.address ") {
+		if strings.HasPrefix(subject, catalog.RouterAddress+" ") {
 			t.Under = subjectSources
 		}
 	}

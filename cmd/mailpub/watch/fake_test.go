@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"github.com/mailpub/mailpub/plan"
+	"github.com/mailpub/mailpub/plan/catalog"
 )
 
 var (
@@ -98,6 +99,9 @@ func (f *fake) site() Site {
 			if looking != nil {
 				looking(ctx)
 			}
+			changes := found.Report.Changes
+			found.Report = catalog.NewReport(found.Report.Site, found.Report.Checks)
+			found.Report.Changes = changes
 			return found
 		},
 		Repair: func(_ context.Context, o Order) (Outcome, error) {

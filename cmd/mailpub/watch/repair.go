@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/mailpub/mailpub/plan"
+	"github.com/mailpub/mailpub/plan/catalog"
 )
 
 // order says what is to be repaired of what was found.
@@ -192,7 +193,7 @@ func (w *watcher) digest(found Found, by Kind) {
 	behind := slices.Contains(found.Mendable, Address)
 	for _, subject := range slices.Clone(p.order) {
 		switch {
-		case behind && w.awaited() && ofAddress(subject), !behind && strings.HasPrefix(subject, "router.address ") && w.recentlyMoved():
+		case behind && w.awaited() && ofAddress(subject), !behind && strings.HasPrefix(subject, catalog.RouterAddress+" ") && w.recentlyMoved():
 			p.drop(subject)
 		case behind && ofAddress(subject):
 			p.follows(subject)
@@ -231,9 +232,9 @@ func (w *watcher) recentlyMoved() bool {
 func ofAddress(subject string) bool {
 	id, what, _ := strings.Cut(subject, " ")
 	switch id {
-	case "router.address", "host.a", "host.ptr", "host.fcrdns", "spf.pass":
+	case catalog.RouterAddress, catalog.HostA, catalog.HostPTR, catalog.HostFCrDNS, catalog.SPFPass:
 		return true
-	case "dns.drift":
+	case catalog.DNSDrift:
 		return slices.ContainsFunc([]string{" A", " AAAA", " PTR", " TXT v=spf1"}, func(end string) bool { return strings.HasSuffix(what, end) })
 	}
 	return false

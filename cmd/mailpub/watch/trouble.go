@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/mailpub/mailpub/plan"
+	"github.com/mailpub/mailpub/plan/catalog"
 	"github.com/mailpub/mailpub/plan/mail"
 )
 
@@ -42,14 +43,14 @@ const (
 	subjectLead    = "lead"
 	subjectLook    = "look"
 	subjectRepair  = "repair"
-	subjectGateway = "router.gateway router"
-	subjectAddress = "router.address public address"
+	subjectGateway = catalog.RouterGateway + " router"
+	subjectAddress = catalog.RouterAddress + " public address"
 	subjectSources = "address sources"
 )
 
 // subjectOf is how a change is called: as the check that sees the same.
 func subjectOf(c plan.Change) string {
-	id, ok := map[string]string{"forward": "router.forward", "dns": "dns.drift", "service": "service.config"}[c.Key.Kind]
+	id, ok := map[string]string{"forward": catalog.RouterForward, "dns": catalog.DNSDrift, "service": catalog.ServiceConfig}[c.Key.Kind]
 	if !ok {
 		id = c.Key.Kind
 	}
@@ -96,7 +97,7 @@ func see(f Found) picture {
 			p.well[subject] = true
 		}
 	}
-	p.causes(f.Report.Checks)
+	p.causes(f.Report)
 	for _, c := range f.Report.Changes {
 		switch {
 		case c.Action == plan.Unreadable:
@@ -116,9 +117,9 @@ func see(f Found) picture {
 		p.add(&trouble{Subject: subjectLook, Got: f.Err.Error(), soft: true})
 	}
 	for _, a := range f.Public { // that a PTR record is missing is one thing
-		pointer := p.broken["dns.drift "+mail.ReverseName(a)+" PTR"]
-		for _, id := range []string{"host.ptr ", "host.fcrdns "} {
-			if t := p.broken[id+a.String()]; t != nil && pointer != nil {
+		pointer := p.broken[catalog.DNSDrift+" "+mail.ReverseName(a)+" PTR"]
+		for _, id := range []string{catalog.HostPTR, catalog.HostFCrDNS} {
+			if t := p.broken[id+" "+a.String()]; t != nil && pointer != nil {
 				t.Under = pointer.Subject
 			}
 		}
@@ -141,9 +142,9 @@ func (p *picture) add(t *trouble) {
 }
 
 // causes notes what follows from what.
-func (p *picture) causes(checks []plan.Check) {
-	checks = slices.Clone(checks) // Causes writes to them
-	for _, cause := range mail.Causes(checks) {
+func (p *picture) causes(r plan.Report) {
+	checks := r.Checks
+	for _, cause := range r.Causes {
 		lead := checks[cause.Check]
 		root := p.broken[lead.ID+" "+lead.Subject]
 		if root == nil {

@@ -1,17 +1,23 @@
-package explain
+package catalog
 
 import (
 	"flag"
 	"fmt"
+	"go/ast"
+	"go/parser"
+	"go/token"
+	"io/fs"
 	"os"
+	"path/filepath"
 	"regexp"
+	"strconv"
 	"strings"
 	"testing"
 )
 
 var update = flag.Bool("update", false, "write docs/checks.md")
 
-const doc = "../../../docs/checks.md"
+const doc = "../../docs/checks.md"
 
 func TestEntries(t *testing.T) {
 	id := regexp.MustCompile(`^[a-z]+\.[a-z0-9]+$`)
@@ -32,7 +38,7 @@ func TestEntries(t *testing.T) {
 	}
 }
 
-// The page is what the table says. `go test ./cmd/mailpub/explain -update` writes it.
+// The page is what the table says. `go test ./plan/catalog -update` writes it.
 func TestDoc(t *testing.T) {
 	want := page()
 	if *update {
@@ -45,7 +51,7 @@ func TestDoc(t *testing.T) {
 		t.Fatal(err)
 	}
 	if string(got) != want {
-		t.Errorf("%s is not what the table says: go test ./cmd/mailpub/explain -update", doc)
+		t.Errorf("%s is not what the table says: go test ./plan/catalog -update", doc)
 	}
 }
 
@@ -54,7 +60,7 @@ func page() string {
 	b.WriteString("# The checks of `mailpub verify`\n\n" +
 		"`mailpub verify --explain ID` prints these lines, `mailpub verify --only ID` runs one of\n" +
 		"them. What can't be known from where mailpub stands is `skip`, with the reason; an id that\n" +
-		"the config does not call for is left out. Made from the table in cmd/mailpub/explain.\n")
+		"the config does not call for is left out. Made from the table in plan/catalog.\n")
 	titles := map[string]string{"dns": "DNS", "router": "Router", "mail": "Mail server"}
 	area := ""
 	for _, e := range All() {
@@ -65,4 +71,40 @@ func page() string {
 		fmt.Fprintf(&b, "\n### %s\n\n%s\n\n*Why.* %s\n\n*To mend it.* %s\n", e.ID, e.Looks, e.Why, e.Mend)
 	}
 	return b.String()
+}
+
+// Every id is written as its constant, so that one that is misspelt does not compile.
+func TestIDsAreConstants(t *testing.T) {
+	files := 0
+	err := filepath.WalkDir("../..", func(path string, e fs.DirEntry, err error) error {
+		if err != nil || e.IsDir() || !strings.HasSuffix(path, ".go") || strings.HasSuffix(path, "_test.go") {
+			return err
+		}
+		if slash := filepath.ToSlash(path); slash == "../../plan/catalog/ids.go" || strings.Contains(slash, "cmd/mailpub/config/") {
+			return nil // a field of the config may be called as a check
+		}
+		files++
+		fset := token.NewFileSet()
+		file, err := parser.ParseFile(fset, path, nil, parser.SkipObjectResolution)
+		if err != nil {
+			return err
+		}
+		ast.Inspect(file, func(n ast.Node) bool {
+			literal, ok := n.(*ast.BasicLit)
+			if !ok || literal.Kind != token.STRING {
+				return true
+			}
+			if text, err := strconv.Unquote(literal.Value); err == nil && Area(text) != "" {
+				t.Errorf("%s: %q is the id of a check: use its constant", fset.Position(literal.Pos()), text)
+			}
+			return true
+		})
+		return nil
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if files < 300 {
+		t.Errorf("only %d files were read", files)
+	}
 }

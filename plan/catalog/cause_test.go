@@ -1,4 +1,4 @@
-package mail
+package catalog
 
 import (
 	"fmt"
@@ -60,12 +60,13 @@ func TestCauses(t *testing.T) {
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			var got []string
-			for _, cause := range Causes(test.checks) {
+			report := NewReport("office", test.checks)
+			for _, cause := range report.Causes {
 				says := cause.Says + ":"
 				for _, i := range cause.Consequences {
 					says += fmt.Sprintf(" %d", i)
-					if test.checks[i].Cause != test.checks[cause.Check].ID {
-						t.Errorf("%s has the cause %q", test.checks[i].ID, test.checks[i].Cause)
+					if c := report.Checks[i]; c.Cause != test.checks[cause.Check].ID || test.checks[i].Cause != "" {
+						t.Errorf("%s has the cause %q, and %q before", c.ID, c.Cause, test.checks[i].Cause)
 					}
 				}
 				got = append(got, says)

@@ -1,0 +1,95 @@
+package catalog
+
+// policies are the checks of what a domain asks of others, and of what its users' programs read.
+func policies() []Entry {
+	return []Entry{
+		{
+			ID:    DMARCSingle,
+			Area:  AreaDNS,
+			Hop:   OutReputation,
+			Looks: "How many DMARC records each domain has. It fails where there are several.",
+			Why:   "With several of them there is no policy at all.",
+			Mend:  "Leave one of them, the one that asks for more.",
+		},
+		{
+			ID:    DMARCSyntax,
+			Area:  AreaDNS,
+			Hop:   OutReputation,
+			Looks: "Whether the DMARC record can be read: its tags and their values.",
+			Why:   "A record that can't be read is no record: nobody protects the domain, and no reports come.",
+			Mend:  "Correct the tag that is named; mailpub apply writes a right one.",
+		},
+		{
+			ID:    DMARCPolicy,
+			Area:  AreaDNS,
+			Hop:   OutReputation,
+			Looks: "Whether the domain has a DMARC policy. It warns where it has none, or one that asks for nothing.",
+			Why:   "Large receivers want one from whoever sends much, and without it anybody can write in your name.",
+			Mend:  "Set domains: dmarc: policy in the config: none first, with reports, then quarantine or reject.",
+		},
+		{
+			ID:    DMARCReports,
+			Area:  AreaDNS,
+			Hop:   OutReputation,
+			Looks: "Where DMARC reports go. It fails where they go to another domain that has not said it takes them.",
+			Why:   "Nobody sends the reports then, and nothing says so.",
+			Mend:  "Have the other domain publish the record that is named, or let the reports go to an address of your own.",
+		},
+		{
+			ID:    STSRecord,
+			Area:  AreaDNS,
+			Hop:   InDNS,
+			Looks: "The MTA-STS record of each domain, against the policy of the config.",
+			Why:   "Senders keep to the policy they remember until the id in the record changes, even where it has become wrong.",
+			Mend:  "Run mailpub apply.",
+		},
+		{
+			ID:    STSPolicy,
+			Area:  AreaDNS,
+			Hop:   InDNS,
+			Looks: "The MTA-STS policy as it is served over HTTPS. It fails where it is not, where it differs from the config, or leaves an MX out. Where its name leads to this site's own address it can't be known from inside.",
+			Why:   "Senders that heed it deliver nothing to an MX that it does not name.",
+			Mend:  "Serve what mailpub request policy prints, at https://mta-sts.DOMAIN/.well-known/mta-sts.txt, with a certificate for that name.",
+		},
+		{
+			ID:    TLSRPTRecord,
+			Area:  AreaDNS,
+			Hop:   OutReputation,
+			Looks: "The record that says where reports about TLS go. It fails where there are several or it can't be read.",
+			Why:   "You would not hear that senders can't encrypt to your server.",
+			Mend:  "Leave one record, with rua=mailto: or https:.",
+		},
+		{
+			ID:    DANEMatch,
+			Area:  AreaDNS,
+			Hop:   InDNS,
+			Looks: "TLSA records of the mail host against the certificate in use. It fails where none matches, or where the zone is not signed.",
+			Why:   "Senders that heed DANE keep mail back until a record fits the key: the usual accident when a certificate is renewed with a new key.",
+			Mend:  "Publish a record for the key in use (mailpub apply), and the next key's before it comes into use; or remove the records.",
+		},
+		{
+			ID:    CAAPermits,
+			Area:  AreaDNS,
+			Hop:   InDNS,
+			Looks: "CAA records of the mail host. It fails where they forbid the authority that made the certificate in use.",
+			Why:   "The next renewal is refused, and the certificate runs out.",
+			Mend:  "Add the authority to server.caa in the config and apply, or take the record away.",
+		},
+		{
+			ID:    SRVClients,
+			Area:  AreaDNS,
+			Hop:   InMailbox,
+			Looks: "The SRV records by which mail programs find the services (RFC 6186).",
+			Why:   "Programs set themselves up with a wrong host or port, and every new user calls.",
+			Mend:  "Run mailpub apply.",
+		},
+		{
+			ID:    AutoconfigServed,
+			Area:  AreaDNS,
+			Hop:   InMailbox,
+			Looks: "The names that mail programs ask for their settings.",
+			Why:   "They lead elsewhere, so that a new account gets the settings of another server.",
+			Mend:  "Run mailpub apply, or point the name at the host that serves the file.",
+		},
+	}
+}
