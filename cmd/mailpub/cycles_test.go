@@ -32,7 +32,7 @@ var tangled = map[string]int{
 	"mailsvc/check":      12, // the list of checks and the facts that each check reads stand in one file
 	"mailsvc/postfix":    4,  // reading and writing of main.cf and of Dovecot's files share the helpers of both
 	"mailsvc/receiver":   12, // the server and its connections hold each other: limits, counts, settings
-	"nat":                15, // Open chooses among the protocols, and each of them uses the Router's own texts
+	"nat":                21, // Open chooses among the protocols, and each of them uses the Router's own texts
 	"plan/mail":          7,  // a Spec has the types of policies and keys, which make records of a Spec
 	"providers/dnscheck": 17, // as mailsvc/check
 	"providers/resolver": 4,  // a Resolver asks over sockets that it keeps, and both have its types

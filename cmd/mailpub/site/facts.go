@@ -4,8 +4,10 @@ import (
 	"context"
 	"crypto/x509"
 	"errors"
+	"net"
 	"net/netip"
 	"slices"
+	"time"
 
 	"github.com/mailpub/mailpub/cmd/mailpub/config"
 	"github.com/mailpub/mailpub/mailsvc/smtpclient"
@@ -13,8 +15,10 @@ import (
 	"github.com/mailpub/mailpub/nat"
 	routercheck "github.com/mailpub/mailpub/nat/check"
 	"github.com/mailpub/mailpub/nat/forward"
+	"github.com/mailpub/mailpub/nat/gateway"
 	"github.com/mailpub/mailpub/plan"
 	"github.com/mailpub/mailpub/plan/mail"
+	"github.com/mailpub/mailpub/providers"
 	"github.com/mailpub/mailpub/providers/dnscheck"
 	"github.com/mailpub/mailpub/providers/resolver"
 )
@@ -69,8 +73,12 @@ func (s *Site) published() dnscheck.Facts {
 		}
 		f.Domains = append(f.Domains, pd)
 	}
+	f.Written = map[string]dnscheck.Written{}
 	for _, z := range s.cfg.Zones {
 		f.Zones = append(f.Zones, z.Name)
+		if w, ok := writtenAt(z); ok {
+			f.Written[mail.FQDN(z.Name)] = w
+		}
 	}
 	f.Owned = s.ledger.Of("dns")
 	return f
@@ -81,7 +89,13 @@ func (s *Site) routerFacts() routercheck.Facts {
 	for _, e := range s.ledger.Of(forward.Kind) {
 		kept = append(kept, e.Key)
 	}
+	loopback, noLoopback := s.loopback()
 	return routercheck.Facts{
+		Loopback:   loopback,
+		NoLoopback: noLoopback,
+		Server:     s.cfg.Server.Hostname,
+		Inside:     s.spec.Address.String(),
+
 		Front:     s.outerAddress(),
 		BehindNAT: s.cfg.Router.BehindNAT,
 		Open: func(context.Context) (*nat.Router, error) {
@@ -99,6 +113,36 @@ func (s *Site) routerFacts() routercheck.Facts {
 			return known && e.Text != nil // one that was never seen in place is not lost
 		},
 	}
+}
+
+// loopbackTime is how long a connection through the router back inside may take.
+const loopbackTime = 3 * time.Second
+
+// loopback returns what connects from this machine to a forwarded port of the public address,
+// or why that is of no use: it has to run in the server's own network.
+func (s *Site) loopback() (connect func(context.Context) (string, error), why string) {
+	public := s.behindRouter()
+	at := slices.IndexFunc(s.spec.Forwards, func(f mail.Forward) bool { return f.Proto == "tcp" })
+	network, _ := gateway.InterfaceOf(s.spec.Address)
+	switch {
+	case s.spec.Router == mail.RouterNone:
+		return nil, "there is no router, as the config says"
+	case len(public) == 0 || at < 0:
+		return nil, "no public address or no forward is known"
+	case network == "" || s.spec.Address.IsLoopback():
+		return nil, "this machine is not in the server's network"
+	}
+	addr := netip.AddrPortFrom(public[0].Unmap(), s.spec.Forwards[at].Port).String()
+	return func(ctx context.Context) (string, error) {
+		ctx, cancel := context.WithTimeout(ctx, loopbackTime)
+		defer cancel()
+		conn, err := new(net.Dialer).DialContext(ctx, "tcp", addr)
+		if err != nil {
+			return addr, errors.New(smtpclient.RemoteErrorText(err))
+		}
+		conn.Close()
+		return addr, nil
+	}, ""
 }
 
 // behindRouter returns the public addresses that a router translates. From inside they lead to the
@@ -151,4 +195,17 @@ func (s *Site) selectors(d config.Domain) (list []dnscheck.Selector) {
 		list = append(list, one)
 	}
 	return list
+}
+
+// writtenAt says where a zone is written; ok is false where a person enters it.
+func writtenAt(z config.Zone) (w dnscheck.Written, ok bool) {
+	p, known := providers.Lookup(z.Provider)
+	if !known || p.Manual {
+		return w, false
+	}
+	w = dnscheck.Written{Provider: z.Provider, Hosts: p.NameServers}
+	if z.Provider == "rfc2136" {
+		w.Server, _ = resolver.HostPort(z.Settings["server"])
+	}
+	return w, true
 }
