@@ -36,16 +36,16 @@ func runBounded(ctx context.Context, dir string, words []string) ([]byte, error)
 	case out.over:
 		return nil, fmt.Errorf("it printed more than %d KiB", maxSecret>>10)
 	case errors.Is(err, exec.ErrWaitDelay): // it ended well, a child of it did not
-		return out.Bytes(), nil
+		return out.buf.Bytes(), nil
 	case ctx.Err() != nil:
 		return nil, fmt.Errorf("it did not end in time: %w", ctx.Err())
 	}
-	return out.Bytes(), err
+	return out.buf.Bytes(), err
 }
 
 // limited is a buffer of bounded size.
 type limited struct {
-	bytes.Buffer
+	buf  bytes.Buffer // not embedded: its ReadFrom knows no bound
 	left int
 	over bool
 	full func() // called when there is too much
@@ -59,7 +59,7 @@ func (l *limited) Write(p []byte) (int, error) {
 		return 0, errors.New("too much output")
 	}
 	l.left -= len(p)
-	return l.Buffer.Write(p)
+	return l.buf.Write(p)
 }
 
 // splitWords takes a command line apart as a shell does with quotes and backslashes, and nothing else of
