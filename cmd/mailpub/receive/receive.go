@@ -56,6 +56,7 @@ func Run(ctx context.Context, cfg *config.Config, o Options) error {
 	defer end()
 	server.TLS = current
 
+	server.Judge = filter(cfg)
 	if *cfg.Service.SenderChecks {
 		server.Judge = authenticate(cfg)
 	}
@@ -148,6 +149,13 @@ func dropPrivileges(cfg *config.Config) error {
 		}
 	}
 	return nil
+}
+
+// filter takes out of each message what only this host may write, and says nothing of its own.
+func filter(cfg *config.Config) func(context.Context, receiver.Message, io.ReadSeeker) (string, io.Reader, error) {
+	return func(_ context.Context, _ receiver.Message, message io.ReadSeeker) (string, io.Reader, error) {
+		return "", sender.Without(cfg.Server.Hostname, message), nil
+	}
 }
 
 // authenticate says on top of each message who it is from.
