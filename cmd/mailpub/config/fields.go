@@ -76,8 +76,8 @@ func FieldKind(path string) string {
 	return kindOf(t)
 }
 
-// Fields returns the path of every field that a config can have, without indices.
-func Fields() []string { return fieldsOf(reflect.TypeFor[Config](), "") }
+// FieldPaths returns the path of every field that loading knows, without indices.
+func FieldPaths() []string { return fieldsOf(reflect.TypeFor[Config](), "") }
 
 func fieldsOf(t reflect.Type, path string) (paths []string) {
 	for t.Kind() == reflect.Slice {

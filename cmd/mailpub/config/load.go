@@ -9,6 +9,7 @@ import (
 	"os"
 	"path/filepath"
 	"reflect"
+	"slices"
 	"strings"
 	"time"
 
@@ -101,14 +102,58 @@ func (u *Unchecked) Check() (*Config, error) {
 	if err := v.Unmarshal(c, strict); err != nil {
 		problems = append(problems, c.typeErrors(err)...)
 	}
-	if len(problems) == 0 {
-		c.fillIn()
-		problems = c.check()
-	}
+	c.fillIn()
+	problems = append(problems, c.independent(c.check(), problems)...)
 	if len(problems) > 0 {
 		return nil, problems.sorted()
 	}
 	return c, nil
+}
+
+// independent returns the mistakes that were found in a config which do not follow from others: from
+// fields that are not known, or that have a wrong type and so no value.
+func (c *Config) independent(found, before Errors) (out Errors) {
+	for _, p := range found {
+		follows := slices.ContainsFunc(before, func(b Problem) bool { return c.follows(p, b) })
+		if !follows {
+			out = append(out, p)
+		}
+	}
+	return out
+}
+
+// follows reports whether a mistake may follow from another one: in the same field, around it or
+// within; a field that is missing where another one of its section is wrong; what needs the zones
+// where these are wrong.
+func (c *Config) follows(p, before Problem) bool {
+	section, _ := splitPath(before.Field)
+	own, _ := splitPath(p.Field)
+	switch {
+	case within(p.Field, before.Field), within(before.Field, p.Field):
+		return true
+	case own == section && !c.has(p.Field):
+		return true
+	}
+	return within(before.Field, "zones") && !within(p.Field, "router") && !within(p.Field, "service") &&
+		!within(p.Field, "verify") && !within(p.Field, "watch")
+}
+
+// within reports whether a path is another one, or below it.
+func within(path, section string) bool {
+	rest, ok := strings.CutPrefix(path, section)
+	return ok && (rest == "" || rest[0] == '.' || rest[0] == '[')
+}
+
+// has reports whether a field stands in a file of the config.
+func (c *Config) has(path string) bool {
+	if _, ok := c.Lines[path]; ok {
+		return true
+	}
+	if c.beneath == nil {
+		return false
+	}
+	_, ok := c.beneath.lines[path]
+	return ok
 }
 
 // file is a config file as it was read.
