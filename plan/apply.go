@@ -217,6 +217,9 @@ func (a *applier) batch(ctx context.Context, batch []Change) error {
 
 // pending writes into the ledger that a change is about to be carried out.
 func (a *applier) pending(c Change, driver Driver) {
+	if c.Passing {
+		return
+	}
 	e, known := a.ledger.Get(c.Key)
 	if c.Release && !known {
 		return
@@ -245,6 +248,9 @@ func (a *applier) pending(c Change, driver Driver) {
 }
 
 func (a *applier) done(c Change) {
+	if c.Passing {
+		return
+	}
 	if c.Release {
 		a.ledger.Drop(c.Key)
 		return

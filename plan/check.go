@@ -22,15 +22,16 @@ const (
 type Reason string
 
 const (
-	ReasonSilent  Reason = "silent"   // what had to be asked does not answer
-	ReasonMute    Reason = "mute"     // the mail server did not show its certificate
-	ReasonPartly  Reason = "partly"   // one of several that had to be asked does not
-	ReasonDown    Reason = "down"     // the mail server itself does not listen
-	ReasonAbsent  Reason = "absent"   // there is none at all, as before the first apply
-	ReasonAstray  Reason = "astray"   // DNS led somewhere else
-	ReasonLost    Reason = "lost"     // mailpub put it there, and it is there no more
-	ReasonUnseen  Reason = "unseen"   // nobody looks from outside; nothing that is mended here alters that
-	ReasonStandIn Reason = "stand-in" // something of mailpub's own answered in place of the real thing
+	ReasonSilent    Reason = "silent"    // what had to be asked does not answer
+	ReasonMute      Reason = "mute"      // the mail server did not show its certificate
+	ReasonPartly    Reason = "partly"    // one of several that had to be asked does not
+	ReasonDown      Reason = "down"      // the mail server itself does not listen
+	ReasonAbsent    Reason = "absent"    // there is none at all, as before the first apply
+	ReasonElsewhere Reason = "elsewhere" // what is written is not what the world sees
+	ReasonAstray    Reason = "astray"    // DNS led somewhere else
+	ReasonLost      Reason = "lost"      // mailpub put it there, and it is there no more
+	ReasonUnseen    Reason = "unseen"    // nobody looks from outside; nothing that is mended here alters that
+	ReasonStandIn   Reason = "stand-in"  // something of mailpub's own answered in place of the real thing
 )
 
 // Check is one finding: one id, one subject, one rule.

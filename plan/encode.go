@@ -33,6 +33,7 @@ type changeJSON struct {
 	Lease   int64    `json:"lease_seconds,omitempty"`
 	Release bool     `json:"release,omitempty"`
 	Unseen  bool     `json:"unseen,omitempty"`
+	Passing bool     `json:"passing,omitempty"`
 	Base    []string `json:"base,omitempty"`
 }
 
@@ -42,7 +43,7 @@ func (c Change) MarshalJSON() ([]byte, error) {
 		Kind: c.Key.Kind, Name: c.Key.Name, Action: c.Action, Adopt: c.Adopt,
 		Before: append([]string{}, c.Before...), After: append([]string{}, c.After...), Reason: c.Reason,
 		Target: c.Target, Stage: c.Stage, Renew: c.Renew, Lease: int64(c.Lease / time.Second),
-		Release: c.Release, Unseen: c.Unseen, Base: c.Base,
+		Release: c.Release, Unseen: c.Unseen, Passing: c.Passing, Base: c.Base,
 	})
 }
 
@@ -56,7 +57,7 @@ func (c *Change) UnmarshalJSON(data []byte) error {
 		Key: Key{j.Kind, j.Name}, Action: j.Action, Adopt: j.Adopt, Reason: j.Reason,
 		Before: slices.Clip(j.Before), After: slices.Clip(j.After),
 		Target: j.Target, Stage: j.Stage, Renew: j.Renew, Lease: time.Duration(j.Lease) * time.Second,
-		Release: j.Release, Unseen: j.Unseen, Base: j.Base,
+		Release: j.Release, Unseen: j.Unseen, Passing: j.Passing, Base: j.Base,
 	}
 	return nil
 }

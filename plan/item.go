@@ -166,6 +166,8 @@ type Change struct {
 	Lease time.Duration
 	// Release says that the thing is no longer mailpub's once this is done.
 	Release bool
+	// Passing says that the ledger knows nothing of the change: it ends what an earlier run began.
+	Passing bool
 	// Unseen marks a Manual change of which nobody can say whether it has been done.
 	Unseen bool
 
@@ -223,6 +225,14 @@ type Driver interface {
 type Limiter interface {
 	// Refuses says why an item can't be held, whatever is there now; "" when it can.
 	Refuses(Item) string
+}
+
+// Resumer is a Driver that can tell that an earlier run was cut off half-way through a change of its
+// own, in a way that the items do not show: files written and not loaded, say.
+type Resumer interface {
+	// Unfinished returns the changes that end what was begun, without their Target; none where
+	// nothing was. They are carried out, and not kept in the ledger.
+	Unfinished(context.Context) []Change
 }
 
 // ChangeLimiter is a Driver that can't carry out every change, depending on what is there.

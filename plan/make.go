@@ -37,16 +37,24 @@ func (e PartyError) Unwrap() error { return e.Err }
 func Make(ctx context.Context, parties []Party, ledger *Ledger, now time.Time) (*Plan, error) {
 	diffs := make([]Difference, len(parties))
 	failed := make([]error, len(parties))
+	unfinished := make([][]Change, len(parties))
 	more := make([][]Item, len(parties)) // wanted beside what the parties were given
 	var wg sync.WaitGroup
 	entries := ledger.byParty()
 	for i, p := range parties {
 		own := entries[p.Target]
 		keys := keysOf(p, own)
-		if len(keys) == 0 {
+		resumer, canResume := p.Driver.(Resumer)
+		if len(keys) == 0 && !canResume {
 			continue
 		}
 		wg.Go(func() {
+			if canResume {
+				unfinished[i] = resumer.Unfinished(ctx)
+			}
+			if len(keys) == 0 {
+				return
+			}
 			observed, err := p.Driver.Read(ctx, keys)
 			if err != nil {
 				failed[i] = err
@@ -74,6 +82,10 @@ func Make(ctx context.Context, parties []Party, ledger *Ledger, now time.Time) (
 		}
 		for _, w := range p.Wanted {
 			wanted[w.Key] = true
+		}
+		for _, c := range unfinished[i] {
+			c.Target, c.Passing = p.Target, true
+			out.Changes = append(out.Changes, c)
 		}
 		for _, w := range more[i] {
 			wanted[w.Key] = true

@@ -1,6 +1,7 @@
 package check
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 
@@ -32,7 +33,7 @@ func (f Facts) accounts(ctx context.Context, id, local, ref string, addresses ..
 				return
 			}
 			c.Status = plan.Fail
-			c.Hint = fmt.Sprintf("let the server accept %s, as an alias of whoever reads it", a)
+			c.Hint = cmp.Or(hintOf(rcpt), fmt.Sprintf("let the server accept %s, as an alias of whoever reads it", a))
 		}))
 	}
 	return out
@@ -71,10 +72,10 @@ func (f Facts) judge(c plan.Check, mail, rcpt smtpclient.Reply, err error, decid
 		return f.silent(c, err)
 	case !mail.Accepted():
 		c.Status, c.Got = plan.Skip, "MAIL FROM:<> was answered "+mail.String()
-		c.Hint = "a server must accept the null sender (RFC 5321 section 4.5.5): look at its sender checks"
+		c.Hint = cmp.Or(hintOf(mail), "a server must accept the null sender (RFC 5321 section 4.5.5): look at its sender checks")
 	case !rcpt.Accepted() && !rcpt.Refused():
 		c.Status, c.Got = plan.Skip, "not decided: "+rcpt.String()
-		c.Hint = "the server says \"later\": where that is greylisting, verify again in some minutes"
+		c.Hint = cmp.Or(hintOf(rcpt), "the server says \"later\": where that is greylisting, verify again in some minutes; see smtp.refusing")
 	default:
 		c.Got = rcpt.String()
 		decide(&c)

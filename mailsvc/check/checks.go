@@ -60,6 +60,9 @@ type Facts struct {
 	Now  func() time.Time // default time.Now
 }
 
+// checkTimeout bounds one check: a server may hold its greeting back for a minute.
+const checkTimeout = 3 * time.Minute
+
 // Service is what listens behind a forward.
 type Service struct{ Name, Addr string }
 
@@ -72,11 +75,12 @@ func Checkers(f Facts) []plan.Checker {
 		f.Now = time.Now
 	}
 	one := func(area, id string, run func(context.Context) []plan.Check) plan.Checker {
-		return plan.Checker{Area: area, IDs: []string{id}, Timeout: time.Minute, Run: run}
+		return plan.Checker{Area: area, IDs: []string{id}, Timeout: checkTimeout, Run: run}
 	}
 	all := []plan.Checker{
 		one("router", catalog.PortInside, f.portInside),
 		one("mail", catalog.SMTPBanner, f.banner),
+		one("mail", catalog.SMTPRefusing, f.refusing),
 		one("mail", catalog.AccountPostmaster, f.postmaster),
 		one("mail", catalog.AccountAbuse, f.abuse),
 		one("mail", catalog.RelayOpen, f.relayOpen),
@@ -92,7 +96,7 @@ func Checkers(f Facts) []plan.Checker {
 	if f.Mailbox == nil {
 		all = append(all, one("mail", catalog.MailLocal, f.mailLocal))
 	} else {
-		all = append(all, plan.Checker{Area: catalog.AreaMail, IDs: []string{catalog.MailLocal, catalog.MailRead}, Timeout: time.Minute, Run: f.mailRead})
+		all = append(all, plan.Checker{Area: catalog.AreaMail, IDs: []string{catalog.MailLocal, catalog.MailRead}, Timeout: checkTimeout, Run: f.mailRead})
 	}
 	if f.Accounts { // a server that counts failures would keep the mailbox's reader waiting too
 		weak := one("mail", catalog.AccountWeak, f.weak)

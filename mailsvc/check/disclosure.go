@@ -13,11 +13,12 @@ func (f Facts) vrfy(ctx context.Context) []plan.Check {
 	c := plan.Check{ID: catalog.SMTPVRFY, Subject: f.Addr, Want: "VRFY and EXPN disclose nothing", Ref: "RFC 5321 section 7.3"}
 	a := smtpclient.Prober{Dial: f.Dial, Addr: f.Addr}
 	defer a.Close()
-	known := "postmaster"
-	if len(f.Domains) > 0 {
+	known, unknown := "postmaster", "mailpub-nobody"
+	if len(f.Domains) > 0 { // both of one form: some servers answer a bare name otherwise
 		known += "@" + f.Domains[0]
+		unknown += "@" + f.Domains[0]
 	}
-	tells, said, err := a.Discloses(ctx, known, "mailpub-nobody")
+	tells, said, err := a.Discloses(ctx, known, unknown)
 	switch {
 	case err != nil:
 		return single(f.silent(c, err))

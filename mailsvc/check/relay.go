@@ -2,8 +2,10 @@ package check
 
 import (
 	"context"
+	"crypto/tls"
 	"fmt"
 	"net"
+	"slices"
 	"strings"
 
 	"github.com/mailpub/mailpub/mailsvc/smtpclient"
@@ -65,8 +67,103 @@ func (f Facts) relayForms() (forms []form) {
 	return append(forms, form{from: "<>", to: "<" + u + "@" + d + ">", login: true})
 }
 
-// relayOpen tries every form up to RCPT and takes it back: no message is ever sent.
+// relayOpen tries every form up to RCPT and takes it back: no message is ever sent. At the declared ports of
+// submission, and under the names that a server may trust, the plain forms do.
 func (f Facts) relayOpen(ctx context.Context) []plan.Check {
+	out := f.relayForms25(ctx)
+	if len(out) == 1 && out[0].Reason == plan.ReasonSilent {
+		return out
+	}
+	if out[0].Status == plan.Pass {
+		if taken := f.relaysByName(ctx, f.Addr, f.Dial); taken != "" {
+			out[0].Got = "accepted: " + taken
+			out[0].Status, out[0].Hint = plan.Fail, "the server relays for whoever says that name: names in HELO prove nothing (RFC 5321 section 4.1.4)"
+		}
+	}
+	for _, s := range f.Services {
+		_, port, err := net.SplitHostPort(s.Addr)
+		if err != nil || s.Addr == f.Addr || !slices.Contains([]string{"465", "587", "2525"}, port) {
+			continue
+		}
+		dial := f.Dial
+		if port == "465" {
+			dial = implicitTLS(f.Dial, f.Hostname)
+		}
+		out = append(out, f.relaySubmission(ctx, s.Addr, dial)...)
+	}
+	return out
+}
+
+// relaySubmission tries whether a port of submission takes mail for others of whom does not log in; nothing is
+// said of a port that does not answer, as port.inside says that.
+func (f Facts) relaySubmission(ctx context.Context, addr string, dial smtpclient.Dial) []plan.Check {
+	c := plan.Check{ID: catalog.RelayOpen, Subject: addr, Want: "relaying refused without a login", Ref: "RFC 6409 section 4.3"}
+	a := smtpclient.Prober{Dial: dial, Addr: addr}
+	defer a.Close()
+	const d, u = smtpclient.RelayTestDomain, "mailpub-relay-test"
+	for _, from := range []string{"<>", "<" + u + "@" + d + ">"} {
+		mail, rcpt, err := a.Ask(ctx, from, "<"+u+"@"+d+">")
+		if err != nil {
+			return nil
+		}
+		if rcpt.Accepted() {
+			c.Got = "MAIL FROM:" + from + ": " + rcpt.String()
+			if c.Status, c.Hint = f.acceptedFromInside(); c.Status == plan.Fail {
+				c.Hint = "let this port take mail for other domains only after a login"
+			}
+			return single(c)
+		}
+		c.Got = smtpclient.Decisive(mail, rcpt).String()
+	}
+	if taken := f.relaysByName(ctx, addr, dial); taken != "" {
+		c.Status, c.Got, c.Hint = plan.Fail, "accepted: "+taken, "let this port take mail for other domains only after a login, whatever is said in HELO"
+		return single(c)
+	}
+	c.Status = plan.Pass
+	return single(c)
+}
+
+// relaysByName tries relaying under names that a server may take for its own; "" where all is refused.
+func (f Facts) relaysByName(ctx context.Context, addr string, dial smtpclient.Dial) string {
+	host, _, err := net.SplitHostPort(addr)
+	if err != nil {
+		host = addr
+	}
+	literal := "[" + host + "]"
+	if strings.Contains(host, ":") {
+		literal = "[IPv6:" + host + "]"
+	}
+	const to = "<mailpub-relay-test@" + smtpclient.RelayTestDomain + ">"
+	for _, name := range []string{f.Hostname, "localhost", literal} {
+		a := smtpclient.Prober{Dial: dial, Addr: addr, Name: name}
+		_, rcpt, err := a.Ask(ctx, "<mailpub-relay-test@"+smtpclient.RelayTestDomain+">", to)
+		a.Close()
+		if err == nil && rcpt.Accepted() {
+			return "EHLO " + name + ", RCPT TO:" + to + ": " + rcpt.String()
+		}
+	}
+	return ""
+}
+
+// implicitTLS dials with TLS from the first octet (RFC 8314 section 3.3). Whose the certificate is, is not
+// looked at.
+func implicitTLS(dial smtpclient.Dial, host string) smtpclient.Dial {
+	return func(ctx context.Context, network, address string) (net.Conn, error) {
+		raw, err := dial(ctx, network, address)
+		if err != nil {
+			return nil, err
+		}
+		conn := tls.Client(raw, &tls.Config{ServerName: host, InsecureSkipVerify: true})
+		if err := conn.HandshakeContext(ctx); err != nil {
+			raw.Close()
+			return nil, err
+		}
+		return conn, nil
+	}
+}
+
+// relayForms25 tries every form at the mail host's own port.
+func (f Facts) relayForms25(ctx context.Context) []plan.Check {
 	c := plan.Check{ID: catalog.RelayOpen, Subject: f.Addr, Want: "every form of relaying refused", Ref: "RFC 5321 section 7.1, RFC 2505"}
 	forms := f.relayForms()
 	var taken, caught, later []string

@@ -110,7 +110,7 @@ func TestVRFY(t *testing.T) {
 				return "550 unknown"
 			}
 			return ""
-		}, plan.Warn, "VRFY mailpub-nobody: 550 unknown"},
+		}, plan.Warn, "VRFY mailpub-nobody@nomeazienda.it: 550 unknown"},
 		{"breaks off", smtptest.Answer("VRFY", "-"), plan.Skip, "the connection was closed"},
 	} {
 		t.Run(c.name, func(t *testing.T) {

@@ -66,6 +66,7 @@ func Find(name string) (string, error) {
 type failure struct {
 	name, text string
 	err        error
+	warnings   bool // it said nothing else
 }
 
 func (f failure) Error() string {
@@ -77,11 +78,12 @@ func (f failure) Error() string {
 
 func (f failure) Unwrap() error { return f.err }
 
-// SilentNo reports whether a command said no with its exit code 1, and nothing else.
+// SilentNo reports whether a command said no with its exit code 1, and nothing else but warnings,
+// which may be about anything.
 func SilentNo(err error) bool {
 	var f failure
 	var exit *exec.ExitError
-	return errors.As(err, &f) && f.text == "" && errors.As(f.err, &exit) && exit.ExitCode() == 1
+	return errors.As(err, &f) && f.warnings && errors.As(f.err, &exit) && exit.ExitCode() == 1
 }
 
 // prefix is what Postfix's and Dovecot's commands put before a message.
@@ -94,10 +96,12 @@ var prefix = sync.OnceValue(func() *regexp.Regexp {
 func failed(name string, err error, stderr string) error {
 	var fatal []string
 	last := ""
+	warnings := true
 	for line := range strings.Lines(stderr) {
 		if line = strings.TrimSpace(line); line == "" {
 			continue
 		}
+		warnings = warnings && strings.Contains(line, "warning: ")
 		last = prefix().ReplaceAllString(line, "")
 		if n := len(fatal); n > 0 && strings.HasSuffix(fatal[n-1], ":") { // what it is about follows
 			fatal[n-1] += " " + last
@@ -110,5 +114,5 @@ func failed(name string, err error, stderr string) error {
 	if len(fatal) > 0 {
 		last = strings.Join(fatal, "; ")
 	}
-	return failure{name, last, err}
+	return failure{name, last, err, warnings}
 }

@@ -11,7 +11,9 @@ import (
 	"strings"
 	"time"
 
+	"github.com/mailpub/mailpub/mailsvc"
 	"github.com/mailpub/mailpub/plan"
+	"github.com/mailpub/mailpub/plan/durable"
 )
 
 // Apply implements plan.Driver.
@@ -27,8 +29,9 @@ func (d *Driver) Apply(ctx context.Context, batch []plan.Change, done func(plan.
 	if err != nil {
 		return fail(batch[0], err)
 	}
-	up := false
+	up, finish := false, false
 	for _, c := range batch {
+		finish = finish || c.Key == unfinishedKey
 		is, unknown := d.read(ctx, s, c.Key)
 		if unknown != "" {
 			return fail(c, fmt.Errorf("%s: %s", c.Key, unknown))
@@ -43,11 +46,13 @@ func (d *Driver) Apply(ctx context.Context, batch []plan.Change, done func(plan.
 		return fail(batch[0], err)
 	}
 	for _, c := range batch {
+		e.release = c.Release
 		if err := d.set(e, c.Key, c.After); err != nil {
 			return fail(c, err)
 		}
 	}
 	e.finish()
+	e.reload = finish
 	if err := ctx.Err(); err != nil {
 		return fail(batch[0], err)
 	}
@@ -62,10 +67,16 @@ func (d *Driver) Apply(ctx context.Context, batch []plan.Change, done func(plan.
 
 // carryOut writes, loads and proves; or puts everything back.
 func (d *Driver) carryOut(ctx context.Context, e *edit, up bool, batch []plan.Change) error {
-	if !e.changes() {
+	if !e.changes() && !e.reload {
 		return nil
 	}
 	running := d.running(ctx)
+	if !running && e.reload { // it was to be started again by a run that did not get there
+		if _, err := d.run(ctx, "postfix", "-c", d.Dir, "start"); err != nil {
+			return err
+		}
+		running = true
+	}
 	if up && !running {
 		return errors.New("the server is not running: start it first (systemctl start postfix), so that each change can be proved; postfix check says what keeps it from starting")
 	}
@@ -75,17 +86,105 @@ func (d *Driver) carryOut(ctx context.Context, e *edit, up bool, batch []plan.Ch
 	if err := e.deaf(); up && err != nil {
 		return err
 	}
+	before, err := d.before(ctx, e, up && running)
+	if err != nil {
+		return err
+	}
 	if err := d.keepCopies(e); err != nil {
 		return err
 	}
-	err := d.write(ctx, e, up, running)
+	if err := d.begin(e); err != nil {
+		return err
+	}
+	err = d.write(ctx, e, up, running)
 	if err == nil {
 		err = d.readBack(ctx, batch)
 	}
+	if err == nil {
+		err = d.compare(ctx, e, before)
+	}
 	if err != nil {
-		return d.rollBack(e, running, err)
+		return d.rollBack(e, running, before, err)
 	}
 	d.dropCopies(e)
+	return d.end()
+}
+
+// unfinishedKey is of a change that loads what an earlier run wrote and did not get to load.
+var unfinishedKey = plan.Key{Kind: mailsvc.Kind, Name: "loaded"}
+
+const (
+	notLoaded = "an earlier run was cut off before the server had loaded its files"
+	isLoaded  = "as its files say"
+)
+
+// Unfinished implements plan.Resumer.
+func (d *Driver) Unfinished(context.Context) []plan.Change {
+	if _, err := os.Stat(d.unfinishedPath()); err != nil {
+		return nil
+	}
+	return []plan.Change{{
+		Key:    unfinishedKey,
+		Action: plan.Update,
+		Stage:  plan.StageService,
+		Before: []string{notLoaded},
+		After:  []string{isLoaded},
+		Reason: "its tables are indexed and the servers reloaded",
+	}}
+}
+
+// begin notes on disk that files are about to be written that have to be loaded.
+func (d *Driver) begin(e *edit) error {
+	text := "reload\n"
+	if e.restart {
+		text = "restart\n"
+	}
+	return durable.Replace(d.unfinishedPath(), []byte(text))
+}
+
+// end takes the note away.
+func (d *Driver) end() error {
+	err := os.Remove(d.unfinishedPath())
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil
+	}
+	return err
+}
+
+// before takes the picture of a server that runs, where anything that it goes by is to change.
+func (d *Driver) before(ctx context.Context, e *edit, ask bool) (*picture, error) {
+	if !ask || !e.main.changes() && !e.addresses.changes() {
+		return nil, nil
+	}
+	is, err := d.postconf(ctx, "-x", "myhostname", "inet_interfaces")
+	if err != nil {
+		return nil, err
+	}
+	e.asked = d.answerAddr(settings(is)["inet_interfaces"])
+	p, err := d.takePicture(ctx, e.asked, d.recipients(e.s))
+	if err != nil {
+		d.log().Warn("the server can't be asked whom it accepts, so that it is not compared after the change", "addr", e.asked, "err", err)
+		return nil, nil
+	}
+	return &p, nil
+}
+
+// compare fails where the server does worse than before by anything that the plan did not announce.
+func (d *Driver) compare(ctx context.Context, e *edit, before *picture) error {
+	if before == nil {
+		return nil
+	}
+	is, err := d.postconf(ctx, "-x", "inet_interfaces")
+	if err != nil {
+		return err
+	}
+	after, err := d.takePicture(ctx, d.answerAddr(settings(is)["inet_interfaces"]), sortedKeys(before.recipients))
+	if err != nil {
+		return fmt.Errorf("the server can't be asked whom it accepts now: %w", err)
+	}
+	if lost := before.worse(after, e.refused); lost != "" {
+		return fmt.Errorf("the change would break mail that flows: %s", lost)
+	}
 	return nil
 }
 
@@ -163,13 +262,23 @@ func (e *edit) writeHosts() error {
 }
 
 func (d *Driver) writeTable(ctx context.Context, e *edit) error {
-	if !e.addresses.changes() {
-		return nil
+	for _, t := range e.tables(d) {
+		if !t.changes() && !e.reload {
+			continue
+		}
+		if t.changes() {
+			if err := t.put(t.new); err != nil {
+				return err
+			}
+		}
+		if t.old == nil && t.new == nil {
+			continue
+		}
+		if err := d.index(ctx, t.table, t.new != nil); err != nil {
+			return err
+		}
 	}
-	if err := e.addresses.put(e.addresses.new); err != nil {
-		return err
-	}
-	return d.index(ctx, e.s.table, e.addresses.new != nil)
+	return nil
 }
 
 // index makes the index of a table, or removes that of a table that is gone.
@@ -196,7 +305,7 @@ func (d *Driver) writeMain(ctx context.Context, e *edit, running bool) error {
 			return err
 		}
 	}
-	if !running || !e.main.changes() && !e.addresses.changes() {
+	if !running || !e.main.changes() && !e.addresses.changes() && !e.former.changes() && !e.reload {
 		return nil
 	}
 	return d.loadAndProve(ctx, e.restart)
@@ -233,6 +342,9 @@ func (d *Driver) readBack(ctx context.Context, batch []plan.Change) error {
 		return err
 	}
 	for _, c := range batch {
+		if c.Key == unfinishedKey { // it is ended when all is proved
+			continue
+		}
 		is, unknown := d.read(ctx, back, c.Key)
 		if unknown != "" {
 			return fmt.Errorf("%s: can't be read back: %s", c.Key, unknown)
@@ -245,30 +357,40 @@ func (d *Driver) readBack(ctx context.Context, batch []plan.Change) error {
 }
 
 // rollBack puts every file back as it was, whatever was asked to stop meanwhile.
-func (d *Driver) rollBack(e *edit, running bool, cause error) error {
-	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
+func (d *Driver) rollBack(e *edit, running bool, before *picture, cause error) error {
+	ctx, cancel := context.WithTimeout(context.Background(), 2*time.Minute)
 	defer cancel()
+	written := slices.ContainsFunc(e.files(), func(f *file) bool { return f.written })
+	if !written {
+		d.dropCopies(e)
+		return errors.Join(fmt.Errorf("%w; nothing was changed", cause), d.end())
+	}
 	var err error
 	for _, f := range e.files() {
-		if f.changes() {
+		if f.written {
 			err = errors.Join(err, f.put(f.old))
 		}
 	}
-	if e.addresses.changes() {
-		err = errors.Join(err, d.index(ctx, e.s.table, e.addresses.old != nil))
+	for _, t := range e.tables(d) {
+		if t.written {
+			err = errors.Join(err, d.index(ctx, t.table, t.old != nil))
+		}
 	}
-	if e.drop.changes() && d.dovecotRuns(ctx) {
+	if e.drop.written && d.dovecotRuns(ctx) {
 		_, reload := d.run(ctx, "doveadm", "-c", d.Dovecot, "reload")
 		err = errors.Join(err, reload)
 	}
 	if running && err == nil {
 		err = d.loadAndProve(ctx, e.restart)
 	}
+	if err == nil {
+		err = d.compare(ctx, e, before)
+	}
 	if err != nil {
 		return fmt.Errorf("%w; and putting everything back failed: %w (copies of the files are beside them, named %s*)", cause, err, copySuffix)
 	}
 	d.dropCopies(e)
-	return fmt.Errorf("%w; everything was put back as it was, and Postfix answers as before", cause)
+	return errors.Join(fmt.Errorf("%w; everything was put back as it was, and Postfix answers as before", cause), d.end())
 }
 
 // keepCopies puts a dated copy beside each file that is about to be written for the first time.
@@ -277,8 +399,12 @@ func (d *Driver) keepCopies(e *edit) error {
 		if !f.changes() || f == e.drop || f.old == nil || strings.HasPrefix(string(f.old), tableHead) || copyOf(f.path) != "" {
 			continue
 		}
-		c := file{path: f.path + copySuffix + d.now().Format("2006-01-02")}
-		if err := c.put(f.old); err != nil {
+		mode := fs.FileMode(0o600)
+		if is, err := os.Stat(f.path); err == nil {
+			mode = is.Mode().Perm()
+		}
+		path := f.path + copySuffix + d.now().Format("2006-01-02")
+		if err := durable.ReplaceShared(path, f.old, mode); err != nil {
 			return fmt.Errorf("no copy of %s could be made, so that it stays as it is: %w", f.path, err)
 		}
 	}

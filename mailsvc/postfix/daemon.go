@@ -38,9 +38,14 @@ func (d *Driver) reload(ctx context.Context, restart bool) error {
 // answers asks by SMTP whether the server is who it should be: on the LAN, or where it listens
 // when that is elsewhere.
 func (d *Driver) answers(ctx context.Context, hostname, interfaces string) error {
+	return smtpclient.Answers(ctx, d.Dial, d.answerAddr(interfaces), hostname)
+}
+
+// answerAddr is where the server answers: on the LAN, or where it listens when that is elsewhere.
+func (d *Driver) answerAddr(interfaces string) string {
 	host, port, err := net.SplitHostPort(d.Addr)
 	if err != nil {
-		return err
+		return d.Addr
 	}
 	list := elements(interfaces)
 	switch {
@@ -50,5 +55,5 @@ func (d *Driver) answers(ctx context.Context, hostname, interfaces string) error
 	default:
 		host = strings.Trim(list[0], "[]")
 	}
-	return smtpclient.Answers(ctx, d.Dial, net.JoinHostPort(host, port), hostname)
+	return net.JoinHostPort(host, port)
 }

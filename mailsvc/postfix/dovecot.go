@@ -33,7 +33,11 @@ func (d *Driver) listens(ctx context.Context, path string) (bool, error) {
 	return strings.Contains(out, "unix_listener "+path+" {"), nil
 }
 
+// readListener returns where Postfix asks who may log in: at our socket, or where an administrator has it.
 func (d *Driver) readListener(ctx context.Context, s *state) (lines []string, unknown string) {
+	if where := s.asksElsewhere(); where != "" {
+		return []string{where}, ""
+	}
 	listens, err := d.listens(ctx, s.socket())
 	switch {
 	case err != nil:
@@ -42,6 +46,18 @@ func (d *Driver) readListener(ctx context.Context, s *state) (lines []string, un
 		return []string{socket}, ""
 	}
 	return nil, ""
+}
+
+// asksElsewhere is the place that logins are asked at where that is not our socket: they work without it.
+func (s *state) asksElsewhere() string {
+	if text := s.loginsElsewhere("smtpd_sasl_path"); text != "" {
+		return text
+	}
+	path := s.set["smtpd_sasl_path"]
+	if s.effective["smtpd_sasl_auth_enable"] != "yes" || path == "" || path == socket {
+		return ""
+	}
+	return path
 }
 
 // dovecotRuns reports whether Dovecot's master process is there.

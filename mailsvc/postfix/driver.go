@@ -47,8 +47,11 @@ func (d *Driver) Kind() string { return mailsvc.Kind }
 
 func (d *Driver) main() string { return path.Join(d.Dir, "main.cf") }
 
-// ownTable is the table of addresses where virtual_alias_maps names none that can be edited.
-func (d *Driver) ownTable() string { return "hash:" + path.Join(d.Dir, "virtual") }
+// ownTable is the table that addresses are written into: nobody else's.
+func (d *Driver) ownTable() string { return "hash:" + path.Join(d.Dir, "mailpub-virtual") }
+
+// formerTable is where older versions of mailpub wrote addresses, beside those of others.
+func (d *Driver) formerTable() string { return "hash:" + path.Join(d.Dir, "virtual") }
 
 // dropIn is the one file that Dovecot is given.
 func (d *Driver) dropIn() string {

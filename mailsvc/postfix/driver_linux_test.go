@@ -87,7 +87,7 @@ func (w *world) run(ctx context.Context, _, name string, args ...string) (string
 	case strings.HasSuffix(line, " reload"), strings.HasSuffix(line, " start"):
 		w.reloads++
 		if strings.HasSuffix(line, " start") {
-			w.paused = false
+			w.paused, w.stopped = false, false
 		}
 		err := w.fails
 		w.fails = nil
@@ -146,12 +146,12 @@ func (w *world) foreign(t *testing.T, k plan.Key, lines []string) {
 	where, name, _ := strings.Cut(k.Name, " ")
 	switch {
 	case where == inTable:
-		d := parseTable(w.file(t, "virtual"))
+		d := parseTable(w.file(t, "mailpub-virtual"))
 		if d.remove(name); lines != nil {
 			d.set(name, lines[0], name+" "+lines[0]+"\n")
 		}
-		w.write(t, "virtual", d.String())
-		w.command(t, "postmap", "-c", w.Dir, "hash:"+w.Dir+"/virtual")
+		w.write(t, "mailpub-virtual", d.String())
+		w.command(t, "postmap", "-c", w.Dir, "hash:"+w.Dir+"/mailpub-virtual")
 	case lines == nil:
 		w.command(t, "postconf", "-c", w.Dir, "-X", name)
 	default:
@@ -291,10 +291,10 @@ func TestUnreadable(t *testing.T) {
 			w.command(t, "postconf", "-c", w.Dir, "-P", "smtp/inet/smtpd_sender_restrictions=permit")
 		}},
 		{"postmap was forgotten", "virtual info@nomeazienda.it", "do not agree: run postmap", func(t *testing.T, w *world) {
-			w.write(t, "virtual", "info@nomeazienda.it anna\n")
+			w.write(t, "mailpub-virtual", "info@nomeazienda.it anna\n")
 		}},
-		{"another table answers first", "virtual info@nomeazienda.it", `answers before hash:`, func(t *testing.T, w *world) {
-			w.command(t, "postconf", "-c", w.Dir, "-e", "virtual_alias_maps=inline:{{info@nomeazienda.it = anna}}, hash:"+w.Dir+"/virtual")
+		{"a table can't be asked", "virtual info@nomeazienda.it", "texthash:/no/such/file can't be asked", func(t *testing.T, w *world) {
+			w.command(t, "postconf", "-c", w.Dir, "-e", "virtual_alias_maps=texthash:/no/such/file")
 		}},
 		{"Cyrus", "main.cf smtpd_sasl_path", "SASL of type cyrus", func(t *testing.T, w *world) {
 			w.command(t, "postconf", "-c", w.Dir, "-e", "smtpd_sasl_auth_enable=yes")
@@ -419,3 +419,37 @@ func TestCopies(t *testing.T) {
 		t.Errorf("copies left: %q", copies)
 	}
 }
+
+// A run that was cut off between writing and loading is ended by the next one, whatever else it plans: the
+// tables are indexed and the servers reloaded, and a server that it had stopped is started.
+func TestUnfinished(t *testing.T) {
+	for name, stopped := range map[string]bool{"before the reload": false, "between stop and start": true} {
+		t.Run(name, func(t *testing.T) {
+			w := newWorld(t)
+			w.write(t, ".mailpub-unfinished", "reload\n")
+			w.write(t, "mailpub-virtual", tableHead+"info@nomeazienda.it\tmario\n")
+			w.stopped = stopped
+			party := plan.Party{Target: plan.Target{Kind: mail.TargetService}, Driver: w.Driver}
+			ledger := plan.NewLedger("office")
+			p, err := plan.Make(t.Context(), []plan.Party{party}, ledger, time.Now())
+			if err != nil || p.Writes() != 1 || p.Changes[0].Key != unfinishedKey {
+				t.Fatalf("plan %+v, %v", p, err)
+			}
+			if err := plan.Apply(t.Context(), p, []plan.Party{party}, ledger, noStore{}, plan.Options{}); err != nil {
+				t.Fatal(err)
+			}
+			if _, err := os.Stat(indexOf(w.ownTable())); err != nil || w.reloads == 0 || w.stopped {
+				t.Errorf("index: %v, %d reloads, stopped is %v", err, w.reloads, w.stopped)
+			}
+			again, err := plan.Make(t.Context(), []plan.Party{party}, ledger, time.Now())
+			if err != nil || again.Differs() || ledger.Len() != 0 {
+				t.Errorf("afterwards %+v, %v, ledger of %d", again, err, ledger.Len())
+			}
+		})
+	}
+}
+
+// noStore is a plan.Store that keeps nothing.
+type noStore struct{}
+
+func (noStore) Save(*plan.Ledger) error { return nil }

@@ -18,6 +18,7 @@ import (
 type file struct {
 	path     string
 	old, new []byte
+	written  bool // by this edit
 }
 
 func (f *file) changes() bool {
@@ -37,6 +38,7 @@ func open(path string) (*file, error) {
 
 // put makes the file what it is to be, or what it was.
 func (f *file) put(data []byte) error {
+	f.written = true
 	if data == nil {
 		if err := os.Remove(f.path); err != nil && !errors.Is(err, fs.ErrNotExist) {
 			return err
@@ -53,8 +55,14 @@ type edit struct {
 	hosts                 *file
 	settings, table       *document
 	wasMain, wasTable     *document // as the dated copies have them
-	names, rows           []string  // of settings and addresses that change
-	restart               bool      // a reload does not do
+	former                *file     // the table of older versions, where it holds rows of ours
+	formerRows            *document
+	names, rows           []string // of settings and addresses that change
+	restart               bool     // a reload does not do
+	reload                bool     // even where no file changes
+	release               bool     // what is set now is no longer mailpub's
+	asked                 string   // where the server answered before the change
+	refused               []string // local parts that the site wants refused
 }
 
 // tableHead begins a table that mailpub made. There was none before, so that it needs no
@@ -62,7 +70,17 @@ type edit struct {
 const tableHead = "# Made by mailpub; after changes by hand run postmap.\n"
 
 // files are all that an edit may write.
-func (e *edit) files() []*file { return []*file{e.main, e.addresses, e.drop, e.hosts} }
+func (e *edit) files() []*file { return []*file{e.main, e.addresses, e.former, e.drop, e.hosts} }
+
+// tableFile is the source of a table that is indexed.
+type tableFile struct {
+	*file
+	table string
+}
+
+func (e *edit) tables(d *Driver) []tableFile {
+	return []tableFile{{e.addresses, e.s.table}, {e.former, d.formerTable()}}
+}
 
 // changes reports whether any file is to be other than it is.
 func (e *edit) changes() bool { return slices.ContainsFunc(e.files(), (*file).changes) }
@@ -85,7 +103,7 @@ func (d *Driver) edit(s *state) (*edit, error) {
 	for _, f := range []struct {
 		file **file
 		path string
-	}{{&e.main, d.main()}, {&e.addresses, pathOf(s.table)}, {&e.drop, d.dropIn()}, {&e.hosts, d.Hosts}} {
+	}{{&e.main, d.main()}, {&e.addresses, pathOf(s.table)}, {&e.former, pathOf(d.formerTable())}, {&e.drop, d.dropIn()}, {&e.hosts, d.Hosts}} {
 		if *f.file, err = open(f.path); err != nil {
 			return nil, err
 		}
@@ -94,8 +112,9 @@ func (d *Driver) edit(s *state) (*edit, error) {
 	if e.addresses.old == nil {
 		e.table = parseTable(tableHead)
 	}
+	e.formerRows = parseTable(string(e.former.old))
 	if e.wasMain, err = copied(e.main, parseMain); err == nil {
-		e.wasTable, err = copied(e.addresses, parseTable)
+		e.wasTable, err = copied(e.former, parseTable)
 	}
 	return e, err
 }
@@ -128,9 +147,10 @@ func (d *Driver) set(e *edit, k plan.Key, lines []string) error {
 		e.setAddress(name, text)
 	case where == mail.NeedHosts:
 		return d.setHosts(e, name, text)
+	case k == unfinishedKey:
 	case k.Name == dovecotKey:
 		e.drop.new = nil
-		if text != "" {
+		if text == socket {
 			e.drop.new = []byte(dropInText(e.s.socket()))
 		}
 	default:
@@ -142,11 +162,32 @@ func (d *Driver) set(e *edit, k plan.Key, lines []string) error {
 func (e *edit) setMain(name, text string) {
 	e.names = append(e.names, name)
 	e.restart = e.restart || name == "inet_interfaces" || name == "inet_protocols"
+	if name == "smtpd_recipient_restrictions" {
+		e.refused = refusedLocals(text)
+	}
+	if _, had := e.wasMain.get(name); e.release && !had { // what was there before was the default
+		text = ""
+	}
 	if text == "" {
 		e.settings.remove(name)
 		return
 	}
 	e.settings.set(name, literal(text), strings.TrimRight(name+" = "+literal(text), " ")+"\n")
+}
+
+// refusedLocals are the local parts that a list of ours refuses: see speller.accounts.
+func refusedLocals(list string) (locals []string) {
+	for _, e := range elements(list) {
+		rows, ours := strings.CutPrefix(e, "check_recipient_access inline:")
+		if !ours {
+			continue
+		}
+		for _, row := range elements(strings.TrimSuffix(strings.TrimPrefix(rows, "{"), "}")) {
+			local, _, _ := strings.Cut(strings.Trim(row, "{} "), "@")
+			locals = append(locals, local)
+		}
+	}
+	return locals
 }
 
 // setDomain puts a domain into mydestination, or takes it out. Where others have it served
@@ -178,6 +219,10 @@ func (e *edit) setDomain(domain, text string) error {
 
 func (e *edit) setAddress(address, text string) {
 	e.rows = append(e.rows, address)
+	if text == "" && e.table.find(address) < 0 && e.wroteFormer() {
+		e.formerRows.remove(address)
+		return
+	}
 	if text == "" {
 		e.table.remove(address)
 		return
@@ -191,14 +236,27 @@ func (e *edit) finish() {
 		e.settings.restore(name, e.wasMain, func(a, b string) bool { return canonical(name, a) == canonical(name, b) })
 	}
 	for _, address := range e.rows {
-		e.table.restore(address, e.wasTable, func(a, b string) bool { return destinations(a) == destinations(b) })
+		e.formerRows.restore(address, e.wasTable, func(a, b string) bool { return destinations(a) == destinations(b) })
 	}
 	e.main.new = []byte(whole(e.settings, e.wasMain))
-	if text := whole(e.table, e.wasTable); text != tableHead {
+	if text := e.table.String(); text != tableHead {
 		e.addresses.new = []byte(text)
 	} else {
 		e.addresses.new = nil
 	}
+	if e.former.old == nil {
+		return
+	}
+	if text := whole(e.formerRows, e.wasTable); text != tableHead {
+		e.former.new = []byte(text)
+	} else {
+		e.former.new = nil
+	}
+}
+
+// wroteFormer reports whether an older version of mailpub wrote into the table that it shared.
+func (e *edit) wroteFormer() bool {
+	return strings.HasPrefix(string(e.former.old), tableHead) || copyOf(e.former.path) != ""
 }
 
 // whole prints a text; one that differs from an older one by nothing but the end of its last

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"net"
 	"os"
 	"path/filepath"
 	"slices"
@@ -22,20 +23,23 @@ type state struct {
 	set       map[string]string // main.cf, canonical
 	effective map[string]string // with defaults, and variables expanded; canonical
 	override  map[string]string // what master.cf sets for the SMTP service instead
-	table     string            // "hash:/etc/postfix/virtual"
-	before    []string          // tables that are asked before it
-	addresses map[string]string // of the table, as indexed
-	stale     bool              // the table's index is not of its source
+	elsewhere map[string]string // what services that take logins set in master.cf, as inMaster says it
+	table     string            // "hash:/etc/postfix/mailpub-virtual"
+	tables    []string          // that Postfix asks for addresses, in their order
+	addresses map[string]string // of our table, as indexed
+	stale     bool              // our table's index is not of its source
 }
 
 // needed are the settings that reading needs expanded.
 var needed = []string{
 	"mydestination", "virtual_alias_domains", "virtual_alias_maps", "virtual_mailbox_domains", "virtual_mailbox_maps",
-	"local_recipient_maps", "queue_directory", "smtpd_sasl_auth_enable", "smtpd_sasl_type", "myhostname",
+	"local_recipient_maps", "queue_directory", "smtpd_sasl_auth_enable", "smtpd_sasl_type", "smtpd_sasl_path", "myhostname",
+	"relay_domains", "mynetworks", "local_transport", "mailbox_transport", "mailbox_transport_maps", "fallback_transport",
+	"fallback_transport_maps", "luser_relay",
 }
 
 func (d *Driver) load(ctx context.Context) (*state, error) {
-	s := &state{override: map[string]string{}}
+	s := &state{override: map[string]string{}, elsewhere: map[string]string{}}
 	out, err := d.postconf(ctx, "-n")
 	if err != nil {
 		return nil, fmt.Errorf("%s can't be understood: %w", d.main(), err)
@@ -76,30 +80,51 @@ func (d *Driver) overrides(ctx context.Context, s *state) error {
 	if err != nil {
 		return err
 	}
-	port := d.Addr[strings.LastIndex(d.Addr, ":")+1:]
+	address, port, err := net.SplitHostPort(d.Addr)
+	if err != nil {
+		return err
+	}
 	for line := range strings.Lines(out) {
 		key, value, _ := strings.Cut(line, "=")
 		f := strings.Split(strings.TrimSpace(key), "/")
 		if len(f) != 3 {
 			continue
 		}
-		service := f[0][strings.LastIndex(f[0], ":")+1:]
-		if f[1] == "inet" && (service == port || service == "smtp" && port == "25") || f[1] == "pass" && service == "smtpd" {
-			s.override[f[2]] = strings.TrimSpace(value)
+		value = strings.TrimSpace(value)
+		host, service := "", f[0]
+		if i := strings.LastIndex(f[0], ":"); i >= 0 {
+			host, service = strings.Trim(f[0][:i], "[]"), f[0][i+1:]
+		}
+		ours := host == "" || host == address || strings.EqualFold(host, s.effective["myhostname"])
+		switch {
+		case f[1] == "inet" && ours && (service == port || service == "smtp" && port == "25"), f[1] == "pass" && service == "smtpd":
+			s.override[f[2]] = value
+		case f[1] == "inet" && strings.HasPrefix(f[2], "smtpd_"):
+			s.elsewhere[f[2]+" "+value] = inMaster + f[0] + " has " + value
 		}
 	}
 	return nil
 }
 
-// readTable finds the table that addresses are written into, and reads its index.
+// loginsElsewhere is the text of a setting that only the services that take logins have, in
+// master.cf; "" where main.cf decides.
+func (s *state) loginsElsewhere(name string) string {
+	if s.set["smtpd_sasl_auth_enable"] == "yes" {
+		return ""
+	}
+	if s.elsewhere["smtpd_sasl_auth_enable yes"] == "" {
+		return ""
+	}
+	if text := s.elsewhere[name+" yes"]; text != "" {
+		return text
+	}
+	return s.elsewhere["smtpd_sasl_auth_enable yes"]
+}
+
+// readTable reads the index of our own table of addresses, and which others there are.
 func (d *Driver) readTable(ctx context.Context, s *state) (err error) {
 	s.table, s.addresses = d.ownTable(), map[string]string{}
-	for i, t := range elements(s.effective["virtual_alias_maps"]) {
-		if isSource(t) {
-			s.table, s.before = t, elements(s.effective["virtual_alias_maps"])[:i]
-			break
-		}
-	}
+	s.tables = elements(s.effective["virtual_alias_maps"])
 	source, err := os.ReadFile(pathOf(s.table))
 	if err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return err
@@ -186,6 +211,11 @@ func (d *Driver) read(ctx context.Context, s *state, k plan.Key) (lines []string
 		return d.readAddress(ctx, s, name)
 	case k.Name == dovecotKey:
 		return d.readListener(ctx, s)
+	case k == unfinishedKey:
+		if len(d.Unfinished(ctx)) > 0 {
+			return []string{notLoaded}, ""
+		}
+		return []string{isLoaded}, ""
 	}
 	need, name := mailsvc.SplitNeed(k)
 	switch need {
@@ -213,16 +243,41 @@ func (d *Driver) readSetting(ctx context.Context, s *state, k plan.Key) (lines [
 	if domain != "" {
 		return d.readDomain(ctx, s, domain)
 	}
-	if v, ok := s.set[name]; ok {
+	if strings.HasPrefix(name, "smtpd_sasl_") || name == "smtpd_tls_auth_only" {
+		if text := s.loginsElsewhere(name); text != "" {
+			return []string{text}, ""
+		}
+	}
+	v, ok := s.set[name]
+	switch {
+	case name == "local_recipient_maps" && !s.delivers():
+		return nil, "" // whoever delivers knows who exists: what stands there is as good as the default
+	case ok:
 		return []string{v}, ""
+	case name == "mynetworks": // the default is a choice too: it may hold the whole LAN
+		return []string{s.effective[name]}, ""
 	}
 	return nil, ""
+}
+
+// delivers reports whether Postfix's own local(8) delivers local mail, so that it knows the mailboxes.
+func (s *state) delivers() bool {
+	transport, _, _ := strings.Cut(s.effective["local_transport"], ":")
+	if transport != "local" || len(elements(s.effective["mydestination"])) == 0 {
+		return false
+	}
+	for _, name := range []string{"mailbox_transport", "mailbox_transport_maps", "fallback_transport", "fallback_transport_maps", "luser_relay"} {
+		if v := s.effective[name]; v != "" && v != empty {
+			return false
+		}
+	}
+	return true
 }
 
 // readDomain sees whether any class of Postfix's takes mail for a domain: by its name, by a
 // variable, by a file of names or by a table.
 func (d *Driver) readDomain(ctx context.Context, s *state, domain string) (lines []string, unknown string) {
-	for _, class := range []string{"mydestination", "virtual_mailbox_domains", "virtual_alias_domains"} {
+	for _, class := range []string{"mydestination", "virtual_mailbox_domains", "virtual_alias_domains", "relay_domains"} {
 		for _, e := range elements(s.effective[class]) {
 			in, err := d.holds(ctx, e, domain)
 			if err != nil {
@@ -259,21 +314,26 @@ func (d *Driver) query(ctx context.Context, table, key string) (string, error) {
 	return strings.TrimSpace(out), err
 }
 
+// readAddress returns where Postfix sends an address: as our own table says, which is asked first, or
+// the first other one that knows it.
 func (d *Driver) readAddress(ctx context.Context, s *state, address string) (lines []string, unknown string) {
 	if s.stale {
 		return nil, fmt.Sprintf("%s and its index do not agree: run postmap %s, or undo the edit", pathOf(s.table), s.table)
 	}
-	for _, t := range s.before {
-		out, err := d.query(ctx, t, address)
-		if err != nil {
-			return nil, err.Error()
-		}
-		if out != "" && destinations(out) != s.addresses[address] {
-			return nil, fmt.Sprintf("%s answers before %s and says %q: change it there", t, s.table, out)
-		}
-	}
 	if to, ok := s.addresses[address]; ok {
 		return []string{to}, ""
+	}
+	for _, t := range s.tables {
+		if t == s.table {
+			continue
+		}
+		to, err := d.query(ctx, t, address)
+		if err != nil {
+			return nil, fmt.Sprintf("%s can't be asked: %v", t, err)
+		}
+		if to != "" {
+			return []string{destinations(to)}, ""
+		}
 	}
 	return nil, ""
 }

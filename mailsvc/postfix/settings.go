@@ -3,6 +3,7 @@ package postfix
 import (
 	"fmt"
 	"net/netip"
+	"regexp"
 	"slices"
 	"strings"
 
@@ -29,6 +30,12 @@ const (
 	socket     = "private/auth" // below Postfix's queue directory, whichever that is
 )
 
+// defaultRecipients is the default of local_recipient_maps.
+const defaultRecipients = "proxy:unix:passwd.byname, $alias_maps"
+
+// inMaster begins the text of a setting that main.cf leaves to the services of master.cf.
+const inMaster = "in master.cf: "
+
 // loopback is whom Postfix may trust for his address: this machine.
 const loopback = "127.0.0.0/8, [::ffff:127.0.0.0]/104, [::1]/128"
 
@@ -36,7 +43,8 @@ const loopback = "127.0.0.0/8, [::ffff:127.0.0.0]/104, [::1]/128"
 type speller struct {
 	out   []spelled
 	need  plan.Item
-	table string // for addresses, where there is none
+	table string // for addresses
+	host  string // the mail host
 }
 
 // Spell implements mailsvc.Server. What Postfix does anyway, where main.cf says nothing
@@ -67,13 +75,10 @@ func (d *Driver) spell(needs []plan.Item) []spelled {
 		case mail.NeedListen:
 			s.listen(text)
 		case mail.NeedDomain:
-			if it.Key == all[need][0].Key {
-				s.exactly("myorigin", name)
-			}
 			s.item(inMain+" mydestination "+name, mail.Served)
 		case mail.NeedAlias:
 			if it.Key == all[need][0].Key {
-				s.add("virtual_alias_maps", s.table, keepTable(s.table))
+				s.add("virtual_alias_maps", s.table, withTable(s.table))
 			}
 			s.item(inTable+" "+name, text)
 		case mail.NeedDelivery:
@@ -84,13 +89,14 @@ func (d *Driver) spell(needs []plan.Item) []spelled {
 			s.senders(all[mail.NeedDomain])
 		case mail.NeedRecipients:
 			s.unless("smtpd_reject_unlisted_recipient", "yes", is("yes"))
-			s.unless("local_recipient_maps", "proxy:unix:passwd.byname, $alias_maps", func(v string) bool { return v != empty })
+			s.unless("local_recipient_maps", defaultRecipients, func(v string) bool { return v != empty })
 		case mail.NeedAccount:
 			if it.Key == all[need][0].Key {
 				s.accounts(all[need])
 			}
 		case mail.NeedLineEnds:
-			s.exactly("smtpd_forbid_bare_newline", "normalize")
+			const ends = "smtpd_forbid_bare_newline"
+			s.add(ends, "normalize", orFine("normalize", is("normalize", "yes", "reject")))
 		case mail.NeedVRFY:
 			s.exactly("disable_vrfy_command", "yes")
 		case mail.NeedHosts:
@@ -161,17 +167,20 @@ func is(values ...string) func(string) bool {
 
 func (s *speller) hostname(host string) {
 	s.exactly("myhostname", host)
+	s.host = host
 	s.unless("smtpd_banner", "$myhostname ESMTP", func(v string) bool {
-		return strings.HasPrefix(v+" ", "$myhostname ") || strings.HasPrefix(v+" ", host+" ")
+		first, _, _ := strings.Cut(v, " ")
+		return isName(first, host)
 	})
-	s.unless("smtp_helo_name", "$myhostname", is("$myhostname", host))
+	s.unless("smtp_helo_name", "$myhostname", func(v string) bool { return isName(v, host) })
 }
 
 func (s *speller) listen(text string) {
 	addr := netip.MustParseAddrPort(text).Addr()
 	s.unless("inet_interfaces", "all", func(v string) bool {
-		list := elements(v)
-		return slices.Contains(list, "all") || slices.Contains(list, addr.String()) || slices.Contains(list, "["+addr.String()+"]")
+		return slices.ContainsFunc(elements(v), func(e string) bool {
+			return e == "all" || strings.Trim(e, "[]") == addr.String() || isName(e, s.host)
+		})
 	})
 	family := "ipv4"
 	if addr.Is6() {
@@ -226,47 +235,106 @@ func (s *speller) relaying(lines []string) {
 			others = append(others, d)
 		}
 	}
-	s.exactly("mynetworks", strings.Join(trusted, ", "))
-	s.emptyOr("relay_domains", canonical("relay_domains", strings.Join(others, ", ")))
-	const control = "permit_mynetworks, permit_sasl_authenticated, reject_unauth_destination"
-	s.add("smtpd_relay_restrictions", control, orFine(control, refusesStrangers))
-}
-
-// refusesStrangers reports whether a list of relay restrictions ends in a refusal for good
-// and permits nobody but whom Postfix trusts.
-func refusesStrangers(v string) bool {
-	final := false
-	for _, e := range elements(v) {
-		word, _, _ := strings.Cut(e, " ")
-		switch {
-		case word == "permit_mynetworks", word == "permit_sasl_authenticated":
-		case word == "reject_unauth_destination", word == "reject":
-			final = true
-		case strings.HasPrefix(word, "reject_"):
-		default:
-			return false
-		}
+	s.add("mynetworks", strings.Join(trusted, ", "), narrowed(trusted))
+	if len(trusted) > len(elements(loopback)) { // by default they may end lines as they like, and smuggle
+		s.exactly("smtpd_forbid_bare_newline_exclusions", empty)
 	}
-	return final
+	if len(others) > 0 {
+		s.merged("relay_domains", strings.Join(others, ", "))
+	}
+	s.add("smtpd_relay_restrictions", relayControl, refusing)
 }
 
-// senders lets only those who logged in write as one of us. Without SASL Postfix passes over
-// reject_unauthenticated_sender_login_mismatch with no more than a warning in its log, so
-// that all of this belongs together.
+// relayControl are the relay restrictions where an administrator has none.
+const relayControl = "permit_mynetworks, permit_sasl_authenticated, reject_unauth_destination"
+
+// narrowed wants nobody trusted for his address but those wanted. What is narrower is as good. Of
+// a wider list what is too wide goes, what is no network stays, and what is missing comes.
+func narrowed(trusted []string) plan.Merge {
+	loop := elements(loopback)
+	return func(observed, _, _ []string) []string {
+		if len(observed) == 0 {
+			return []string{canonical("mynetworks", strings.Join(trusted, ", "))}
+		}
+		var kept []string
+		networks := 0
+		for _, e := range listOf(observed) {
+			network, ok := networkOf(e)
+			if ok && !slices.ContainsFunc(trusted, func(t string) bool { return covers(t, network) }) {
+				continue
+			}
+			if ok {
+				networks++
+			}
+			kept = append(kept, e)
+		}
+		for _, t := range trusted {
+			network, _ := networkOf(t)
+			there := slices.ContainsFunc(kept, func(e string) bool { return covers(e, network) })
+			if !there && (networks == 0 || !slices.Contains(loop, t)) {
+				kept = append(kept, t)
+			}
+		}
+		return []string{canonical("mynetworks", strings.Join(kept, ", "))}
+	}
+}
+
+// networkOf reads an address or a network as mynetworks has it: "[fd00::]/64", "10.0.0.1".
+func networkOf(element string) (netip.Prefix, bool) {
+	text := strings.NewReplacer("[", "", "]", "").Replace(element)
+	if p, err := netip.ParsePrefix(text); err == nil {
+		return p.Masked(), true
+	}
+	if a, err := netip.ParseAddr(text); err == nil {
+		return netip.PrefixFrom(a, a.BitLen()), true
+	}
+	return netip.Prefix{}, false
+}
+
+func covers(element string, network netip.Prefix) bool {
+	p, ok := networkOf(element)
+	return ok && p.Bits() <= network.Bits() && p.Contains(network.Addr())
+}
+
+// refusing wants relay restrictions that end strangers' mail for others for good. What an
+// administrator has there stays where it is.
+func refusing(observed, _, _ []string) []string {
+	if len(observed) == 0 {
+		return []string{relayControl}
+	}
+	list := slices.DeleteFunc(listOf(observed), func(e string) bool { return e == "permit" || e == "defer_unauth_destination" })
+	if !slices.Contains(list, "reject_unauth_destination") && !slices.Contains(list, "reject") {
+		list = append(list, "reject_unauth_destination")
+	}
+	return []string{canonical("smtpd_relay_restrictions", strings.Join(list, ", "))}
+}
+
+// isName reports whether a value is the name of the mail host, written out or by its variable.
+func isName(value, host string) bool {
+	return host != "" && (value == "$myhostname" || value == "${myhostname}" || value == "$(myhostname)" || strings.EqualFold(value, host))
+}
+
+// senders lets only those who logged in, and this machine, write as one of us. The rule stands last
+// in its list, so that it lets nobody past a rule that stood there before; and it asks no map that
+// others use: smtpd_sender_login_maps says who owns an address, for every rule that asks.
 func (s *speller) senders(domains []plan.Item) {
-	var owned []string
+	var names []string
 	for _, d := range domains {
 		_, name := mailsvc.SplitNeed(d.Key)
-		owned = append(owned, "{@"+name+" = mailpub}") // nobody of that name logs in: any login will do
+		names = append(names, regexp.QuoteMeta(name))
 	}
-	s.merged("smtpd_sender_login_maps", "inline:{"+strings.Join(owned, ", ")+"}", false)
-	s.merged("smtpd_sender_restrictions", "permit_mynetworks, reject_unlisted_sender, reject_unauthenticated_sender_login_mismatch", true)
-	s.exactly("smtpd_sasl_auth_enable", "yes")
-	s.exactly("smtpd_tls_auth_only", "yes")
+	// The end of a name is found without a "$": restriction lists are expanded twice, by smtpd and
+	// for proxymap (proxy_read_maps). The case is folded (regexp_table(5)).
+	domain := "/@(" + strings.Join(names, "|") + ")"
+	ours := "check_sender_access regexp:{{" + domain + "[-.0-9a-z_]/ DUNNO}, {" + domain + "/ 553 5.7.1 log in to send as this domain}}"
+	s.merged("smtpd_sender_restrictions", "permit_mynetworks, permit_sasl_authenticated, "+ours)
+	s.add("smtpd_sasl_auth_enable", "yes", orFine("yes", func(v string) bool { return v == "yes" || strings.HasPrefix(v, inMaster) }))
+	s.add("smtpd_tls_auth_only", "yes", orFine("yes", func(v string) bool { return v == "yes" || strings.HasPrefix(v, inMaster) }))
 	anything := func(string) bool { return true }
 	s.add("smtpd_sasl_type", "dovecot", orFine("dovecot", anything))
 	s.add("smtpd_sasl_path", socket, orFine(socket, anything))
-	s.item(dovecotKey, socket)
+	it := s.item(dovecotKey, socket)
+	it.Merge = orFine(socket, anything)
 }
 
 // accounts refuses mail from outside for names that attackers try first. Mail of this
@@ -277,22 +345,30 @@ func (s *speller) accounts(needs []plan.Item) {
 		_, name := mailsvc.SplitNeed(it.Key)
 		names = append(names, "{"+name+"@ = 550 5.1.1 User unknown}")
 	}
-	s.merged("smtpd_recipient_restrictions", "permit_mynetworks, check_recipient_access inline:{"+strings.Join(names, ", ")+"}", true)
+	s.merged("smtpd_recipient_restrictions", "permit_mynetworks, check_recipient_access inline:{"+strings.Join(names, ", ")+"}")
 }
 
-// merged wants a list to begin or to end with ours, and keeps what others have in it. Of
-// what was ours before, what is no longer wanted goes.
-func (s *speller) merged(name, value string, before bool) {
+// merged wants a list to hold ours, and keeps what others have in it, in its order. A list of
+// restrictions is a program: what of ours is missing comes last, so that no rule that stood there
+// is passed over, but before a word that ends every list. Of what was ours before, what is no longer
+// wanted goes.
+func (s *speller) merged(name, value string) {
 	wanted := elements(value)
 	s.add(name, value, func(observed, last, prior []string) []string {
 		theirs := listOf(prior)
-		ours := slices.Concat(wanted, slices.DeleteFunc(listOf(last), func(e string) bool { return slices.Contains(theirs, e) }))
-		rest := slices.DeleteFunc(listOf(observed), func(e string) bool { return slices.Contains(ours, e) })
-		all := slices.Concat(rest, wanted)
-		if before {
-			all = slices.Concat(wanted, rest)
+		former := slices.DeleteFunc(listOf(last), func(e string) bool { return slices.Contains(theirs, e) || slices.Contains(wanted, e) })
+		all := slices.DeleteFunc(listOf(observed), func(e string) bool { return slices.Contains(former, e) })
+		at := len(all)
+		if at > 0 && all[at-1] == "permit" {
+			at--
 		}
-		return []string{canonical(name, strings.Join(all, ", "))}
+		var missing []string
+		for _, e := range wanted {
+			if !slices.Contains(all, e) {
+				missing = append(missing, e)
+			}
+		}
+		return []string{canonical(name, strings.Join(slices.Insert(all, at, missing...), ", "))}
 	})
 }
 
@@ -303,14 +379,15 @@ func listOf(lines []string) (list []string) {
 	return list
 }
 
-// keepTable wants some table in virtual_alias_maps that addresses can be written into.
-func keepTable(table string) plan.Merge {
+// withTable wants our table in virtual_alias_maps, before those that are there: it holds nothing but
+// what the plan shows, and a pattern in another one may answer for any address.
+func withTable(table string) plan.Merge {
 	return func(observed, _, _ []string) []string {
 		list := listOf(observed)
-		if slices.ContainsFunc(list, isSource) {
+		if slices.Contains(list, table) {
 			return observed
 		}
-		return []string{strings.Join(append(list, table), ", ")}
+		return []string{strings.Join(slices.Insert(list, 0, table), ", ")}
 	}
 }
 

@@ -77,6 +77,10 @@ func elements(value string) (out []string) {
 
 // takesArgument reports whether a restriction is not complete without the next word.
 func takesArgument(element string) bool {
+	if element == "warn_if_reject" { // a word before the rule that only warns
+		return true
+	}
+	element = strings.TrimPrefix(element, "warn_if_reject ")
 	if strings.Contains(element, " ") {
 		return false
 	}

@@ -125,6 +125,7 @@ func (d *Conn) StartTLS(ctx context.Context, host string) (tls.ConnectionState, 
 		return tls.ConnectionState{}, fmt.Errorf("TLS: %w", err)
 	}
 	d.conn = conn
+	d.secure = true
 	d.in.Reset(conn)
 	return conn.ConnectionState(), nil
 }

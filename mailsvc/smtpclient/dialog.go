@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"net"
+	"os"
 	"slices"
 	"strconv"
 	"strings"
@@ -25,6 +26,10 @@ const (
 // StepTimeout bounds each step of a dialog. RFC 5321 section 4.5.3.2 gives minutes; who
 // waits that long for a greeting does not call it working.
 const StepTimeout = 10 * time.Second
+
+// GreetingTimeout bounds the wait for a greeting: many servers hold theirs back for up to a minute, as
+// those who send spam do not wait (postscreen_greet_wait, Exim's delay, greet_pause).
+const GreetingTimeout = 62 * time.Second
 
 // InvalidDomain is the domain of what the checks write. It is a name that nobody has (RFC 6761).
 const InvalidDomain = "mailpub.invalid"
@@ -80,7 +85,9 @@ type Conn struct {
 	conn     net.Conn
 	in       *bufio.Reader
 	Greeting Reply
-	Hello    Reply // to EHLO; zero before
+	Hello    Reply  // to EHLO; zero before
+	Name     string // said in EHLO; "" is the own address
+	secure   bool   // TLS is on
 }
 
 // Connect connects and reads the greeting. An error means that there was none.
@@ -95,28 +102,55 @@ func Connect(ctx context.Context, dial Dial, addr string) (*Conn, error) {
 		return nil, err
 	}
 	d := &Conn{conn: conn, in: bufio.NewReaderSize(conn, maxReplyLine)}
-	if d.Greeting, err = d.ReadReply(ctx); err != nil {
+	if d.Greeting, err = d.readWithin(ctx, GreetingTimeout); err != nil {
 		conn.Close()
 		return nil, fmt.Errorf("no greeting: %w", err)
 	}
 	return d, nil
 }
 
-// Greet says EHLO.
+// Greet says EHLO, with Name or else the address that the dialog speaks from.
 func (d *Conn) Greet(ctx context.Context) (err error) {
-	d.Hello, err = d.Command(ctx, "EHLO "+helloName(d.conn))
+	name := d.Name
+	if name == "" {
+		name = helloName(d.conn)
+	}
+	d.Hello, err = d.Command(ctx, "EHLO "+name)
 	if err == nil && !d.Hello.Accepted() {
-		err = fmt.Errorf("EHLO was answered %s", d.Hello)
+		err = fmt.Errorf("%w %s", errHello, d.Hello)
 	}
 	return err
 }
 
-// Hello opens a dialog and says EHLO.
+// Hello opens a dialog and says EHLO. Where the server refuses an address for a name, it says the name of
+// this machine.
 func Hello(ctx context.Context, dial Dial, addr string) (*Conn, error) {
+	d, err := HelloAs(ctx, dial, addr, "")
+	if err == nil || d != nil || !errors.Is(err, errHello) {
+		return d, err
+	}
+	return HelloAs(ctx, dial, addr, machineName())
+}
+
+// errHello means that EHLO was refused.
+var errHello = errors.New("EHLO was answered")
+
+// machineName is the name of this machine, as it may stand in EHLO.
+func machineName() string {
+	name, err := os.Hostname()
+	if err != nil || !strings.Contains(name, ".") {
+		return InvalidDomain
+	}
+	return name
+}
+
+// HelloAs opens a dialog and says EHLO with a name.
+func HelloAs(ctx context.Context, dial Dial, addr, name string) (*Conn, error) {
 	d, err := Connect(ctx, dial, addr)
 	if err != nil {
 		return nil, err
 	}
+	d.Name = name
 	if d.Greeting.Code != 220 {
 		err = fmt.Errorf("greeting is %s", d.Greeting)
 	} else {
@@ -149,8 +183,10 @@ func (d *Conn) Send(ctx context.Context, text string) error {
 }
 
 // Deadline is the deadline of one step.
-func Deadline(ctx context.Context) time.Time {
-	step := time.Now().Add(StepTimeout)
+func Deadline(ctx context.Context) time.Time { return deadline(ctx, StepTimeout) }
+
+func deadline(ctx context.Context, timeout time.Duration) time.Time {
+	step := time.Now().Add(timeout)
 	if end, ok := ctx.Deadline(); ok && end.Before(step) {
 		return end
 	}
@@ -159,7 +195,11 @@ func Deadline(ctx context.Context) time.Time {
 
 // ReadReply reads one reply, all its lines under one deadline.
 func (d *Conn) ReadReply(ctx context.Context) (Reply, error) {
-	if err := d.conn.SetReadDeadline(Deadline(ctx)); err != nil {
+	return d.readWithin(ctx, StepTimeout)
+}
+
+func (d *Conn) readWithin(ctx context.Context, timeout time.Duration) (Reply, error) {
+	if err := d.conn.SetReadDeadline(deadline(ctx, timeout)); err != nil {
 		return Reply{}, err
 	}
 	stop := context.AfterFunc(ctx, func() { d.conn.SetReadDeadline(time.Now()) })
@@ -220,7 +260,7 @@ func Shorten(s string) string {
 
 // transaction says MAIL and RCPT, and takes it back with RSET. No message is sent.
 func (d *Conn) transaction(ctx context.Context, from, to string) (mail, rcpt Reply, err error) {
-	if mail, err = d.Command(ctx, "MAIL FROM:"+from); err != nil {
+	if mail, err = d.mail(ctx, from); err != nil {
 		return mail, rcpt, err
 	}
 	if mail.Accepted() {
@@ -232,9 +272,27 @@ func (d *Conn) transaction(ctx context.Context, from, to string) (mail, rcpt Rep
 	return mail, rcpt, err
 }
 
+// mail says MAIL. A server that wants TLS first (530, RFC 3207 section 4) gets it.
+func (d *Conn) mail(ctx context.Context, from string) (Reply, error) {
+	r, err := d.Command(ctx, "MAIL FROM:"+from)
+	if err != nil || r.Code != 530 || d.secure || !d.Offers("STARTTLS") {
+		return r, err
+	}
+	if _, err := d.StartTLS(ctx, ""); err != nil {
+		return r, err
+	}
+	if err := d.Greet(ctx); err != nil {
+		return r, err
+	}
+	return d.Command(ctx, "MAIL FROM:"+from)
+}
+
 // Deliver sends a message. The reply is that of the step that decided.
 func (d *Conn) Deliver(ctx context.Context, from, to, message string) (step string, r Reply, err error) {
-	for _, step = range []string{"MAIL FROM:" + from, "RCPT TO:" + to, "DATA"} {
+	if r, err = d.mail(ctx, from); err != nil || r.Code/100 > 3 {
+		return "MAIL FROM:" + from, r, err
+	}
+	for _, step = range []string{"RCPT TO:" + to, "DATA"} {
 		if r, err = d.Command(ctx, step); err != nil || r.Code/100 > 3 {
 			return step, r, err
 		}
@@ -247,6 +305,14 @@ func (d *Conn) Deliver(ctx context.Context, from, to, message string) (step stri
 	}
 	r, err = d.ReadReply(ctx)
 	return "message", r, err
+}
+
+// Offers reports whether the answer to EHLO has a keyword, "AUTH".
+func (d *Conn) Offers(keyword string) bool {
+	return slices.ContainsFunc(d.Hello.Lines, func(l string) bool {
+		words := strings.Fields(strings.Replace(l, "=", " ", 1))
+		return len(words) > 0 && strings.EqualFold(words[0], keyword)
+	})
 }
 
 // OffersPlain reports whether the answer to EHLO has AUTH PLAIN (RFC 4954 section 3, RFC 4616).

@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/base64"
 	"fmt"
+	"strings"
 )
 
 // RelayTestDomain is the domain of the recipients with which relaying is tried. It belongs to nobody
@@ -19,7 +20,8 @@ const perConnection = 4
 type Prober struct {
 	Dial       Dial
 	Addr       string
-	WrongLogin bool // try a login that fails first, on each connection
+	WrongLogin bool   // try a login that fails first, on each connection
+	Name       string // said in EHLO; "" is the own address
 
 	d    *Conn
 	used int
@@ -39,6 +41,11 @@ func (a *Prober) Ask(ctx context.Context, from, to string) (mail, rcpt Reply, er
 		a.used++
 		mail, rcpt, err = a.d.transaction(ctx, from, to)
 		code := Decisive(mail, rcpt).Code
+		if a.Name == "" && isAboutHello(Decisive(mail, rcpt)) { // said as late as at RCPT
+			a.Close()
+			a.Name = machineName()
+			continue
+		}
 		if err != nil || code == 421 {
 			a.Close()
 		}
@@ -49,6 +56,12 @@ func (a *Prober) Ask(ctx context.Context, from, to string) (mail, rcpt Reply, er
 			return mail, rcpt, err
 		}
 	}
+}
+
+// isAboutHello reports whether a refusal is about the name in EHLO.
+func isAboutHello(r Reply) bool {
+	text := strings.ToLower(strings.Join(r.Lines, " "))
+	return r.Refused() && (strings.Contains(text, "helo") || strings.Contains(text, "ehlo"))
 }
 
 // Greeting returns what the server says first.
@@ -64,7 +77,12 @@ func (a *Prober) connect(ctx context.Context) (err error) {
 	if a.d != nil {
 		return nil
 	}
-	if a.d, err = Hello(ctx, a.Dial, a.Addr); err == nil && a.WrongLogin {
+	if a.Name == "" {
+		a.d, err = Hello(ctx, a.Dial, a.Addr)
+	} else {
+		a.d, err = HelloAs(ctx, a.Dial, a.Addr, a.Name)
+	}
+	if err == nil && a.WrongLogin {
 		_, err = a.d.Command(ctx, "AUTH PLAIN "+wrongLogin())
 	}
 	if err != nil {

@@ -83,6 +83,7 @@ func causeRules() []causeRule {
 		{failing(MXExpected, "the MX records lead mail elsewhere"), func(c, o plan.Check, all []plan.Check) bool {
 			return o.ID == DNSDrift && o.Subject == mail.DNSKey(c.Subject, "MX").Name || o.Reason == plan.ReasonAstray || o.ID == PortSource && astray(all)
 		}},
+		{reason(DNSDelegation, plan.ReasonElsewhere, "the zone %s that mailpub writes is not the one that the world sees"), unseenZone},
 		{reason(DNSZone, plan.ReasonSilent, "no name server of %s answers"), unanswered},
 		{reason(DNSZone, plan.ReasonPartly, "a name server of %s does not answer for it"), unanswered},
 	}
@@ -162,6 +163,13 @@ func unheard(_, o plan.Check, all []plan.Check) bool {
 // unanswered is what can't be known, or not for sure, where servers of a zone do not answer.
 func unanswered(c, o plan.Check, _ []plan.Check) bool {
 	return o.Status != plan.Fail && (o.Reason == plan.ReasonSilent || o.Reason == plan.ReasonPartly) && within(o.Subject, c.Subject)
+}
+
+// unseenZone is what is wrong in a zone whose written records nobody sees.
+func unseenZone(c, o plan.Check, _ []plan.Check) bool {
+	area, _, _ := strings.Cut(o.ID, ".")
+	inDNS := slices.Contains([]string{"host", "mx", "spf", "dkim", "dmarc", "sts", "tlsrpt", "dane", "caa", "srv", "autoconfig", "dns"}, area)
+	return inDNS && (o.Status == plan.Fail || o.Status == plan.Warn) && within(o.Subject, c.Subject)
 }
 
 // within reports whether a word of a subject is a name in a zone.

@@ -42,6 +42,7 @@ const (
 	PortUndeclared    = "port.undeclared"
 	PortEgress25      = "port.egress25"
 	SMTPBanner        = "smtp.banner"
+	SMTPRefusing      = "smtp.refusing"
 	SMTPSTARTTLS      = "smtp.starttls"
 	SMTPCertificate   = "smtp.certificate"
 	SMTPSmuggling     = "smtp.smuggling"

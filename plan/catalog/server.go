@@ -12,6 +12,14 @@ func server() []Entry {
 			Mend:  "Set the server's own name; where another server answers, see where the port leads.",
 		},
 		{
+			ID:    SMTPRefusing,
+			Area:  AreaMail,
+			Hop:   InServer,
+			Looks: "Whether the server takes any mail now. It fails where it answers 4xx to everybody for 15 seconds, and warns where that passes.",
+			Why:   "Every sender keeps its mail back and tries again for days; nothing arrives, and nobody is told.",
+			Mend:  "Look at the server's log: a full disk, a filter that does not run, too much load. The answer often says which.",
+		},
+		{
 			ID:    SMTPSTARTTLS,
 			Area:  AreaMail,
 			Hop:   InServer,

@@ -218,3 +218,6 @@ func listHas(list, word string) bool {
 	}
 	return false
 }
+
+// SameText reports whether two texts of TXT records mean the same.
+func SameText(a, b string) bool { return textMeaning(TextData(a)) == textMeaning(TextData(b)) }

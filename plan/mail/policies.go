@@ -24,20 +24,29 @@ type Service struct {
 // whole RRset is mailpub's.
 func (d Domain) policies() (rs []record) {
 	if d.DMARC.Policy != "" {
-		text := "v=DMARC1; p=" + d.DMARC.Policy
-		if len(d.DMARC.RUA) > 0 {
-			text += "; rua=" + reportTargets(d.DMARC.RUA)
-		}
+		text := d.DMARC.Text()
 		rs = append(rs, record{name: "_dmarc." + d.Name, rrtype: "TXT", data: []string{TextData(text)}, stage: plan.StageRecord,
 			reason: "says what becomes of mail that is forged in the domain's name (RFC 7489)"})
 	}
 	if len(d.TLSRPT) > 0 {
-		text := "v=TLSRPTv1; rua=" + reportTargets(d.TLSRPT)
+		text := TLSReports(d.TLSRPT)
 		rs = append(rs, record{name: "_smtp._tls." + d.Name, rrtype: "TXT", data: []string{TextData(text)}, stage: plan.StageRecord,
 			reason: "others report when they can't deliver under TLS (RFC 8460)"})
 	}
 	return rs
 }
+
+// Text is the record (RFC 7489 section 6.3).
+func (d DMARC) Text() string {
+	text := "v=DMARC1; p=" + d.Policy
+	if len(d.RUA) > 0 {
+		text += "; rua=" + reportTargets(d.RUA)
+	}
+	return text
+}
+
+// TLSReports is the record that asks for TLS reports (RFC 8460 section 3).
+func TLSReports(rua []string) string { return "v=TLSRPTv1; rua=" + reportTargets(rua) }
 
 // reportTargets writes where reports go, as URIs: an address is a mailto one.
 func reportTargets(targets []string) string {

@@ -127,7 +127,7 @@ func (s Spec) ServiceItems() (items []plan.Item) {
 	port := cmp.Or(s.Service.Port, 25)
 	add("banner, EHLO and PTR must agree", NeedHostname, host)
 	add("the router forwards to it", NeedListen, netip.AddrPortFrom(s.Address, port).String())
-	for _, d := range s.Domains {
+	for _, d := range s.Inbound() {
 		add("mail for the domain is accepted", NeedDomain+" "+d.bare(), Served)
 	}
 	boxes := map[string]bool{}
@@ -194,7 +194,7 @@ func (s Spec) aliases() []Alias {
 	to := map[string]string{}
 	for _, a := range slices.Concat([]Alias{{"postmaster", "postmaster"}, {"abuse", "postmaster"}}, s.Service.Aliases) {
 		if !strings.Contains(a.Address, "@") {
-			for _, full := range a.Expand(s.Domains) {
+			for _, full := range a.Expand(s.Inbound()) {
 				to[full] = a.To
 			}
 		}

@@ -54,6 +54,15 @@ type Domain struct {
 	Autoconfig string
 }
 
+// TakenHere reports whether the server takes the domain's mail. Where others do, as a hosted mailbox
+// service, it may still send for it: its MX records are then not mailpub's.
+func (d Domain) TakenHere() bool { return len(d.MX) > 0 }
+
+// Inbound are the domains whose mail the server takes.
+func (s Spec) Inbound() []Domain {
+	return slices.DeleteFunc(slices.Clone(s.Domains), func(d Domain) bool { return !d.TakenHere() })
+}
+
 // MX is one mail exchanger of a domain.
 type MX struct {
 	Host       string
@@ -241,7 +250,10 @@ func (s Spec) hostRecords() (rs []record) {
 }
 
 func (s Spec) domainRecords(d Domain) []record {
-	terms := []string{"mx"}
+	var terms []string
+	if slices.ContainsFunc(d.MX, func(m MX) bool { return FQDN(m.Host) == FQDN(s.Host) }) {
+		terms = append(terms, "mx") // others' hosts take mail, and need not send it
+	}
 	for _, a := range s.Public {
 		terms = append(terms, addressTerm(a))
 	}
@@ -254,7 +266,11 @@ func (s Spec) domainRecords(d Domain) []record {
 	for _, m := range d.MX {
 		mx.data = append(mx.data, MXData(m.Preference, m.Host))
 	}
-	return slices.Concat([]record{spfRecord(d.Name, terms, spf, why), mx},
+	own := []record{spfRecord(d.Name, terms, spf, why)}
+	if d.TakenHere() {
+		own = append(own, mx)
+	}
+	return slices.Concat(own,
 		d.signatures(), d.policies(), d.transportPolicy(), d.services(), d.autoconfig())
 }
 

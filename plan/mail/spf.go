@@ -1,7 +1,6 @@
 package mail
 
 import (
-	"cmp"
 	"net/netip"
 	"slices"
 	"strings"
@@ -70,60 +69,154 @@ func mergeSPF(observed, ours, wanted []string, all string, explicit bool) []stri
 	if len(observed) == 0 {
 		return []string{spfData(append(slices.Clone(wanted), all))}
 	}
-	seen := spfTerms(observed)
-	var kept []string
-	var theirAll, redirect string
-	for _, t := range seen {
-		switch {
-		case isAll(t):
-			theirAll = cmp.Or(theirAll, t)
-		case isRedirect(t):
-			redirect = t
-		case slices.Contains(kept, t), slices.Contains(ours, t) && !slices.Contains(wanted, t):
-		default:
-			kept = append(kept, t)
-		}
-	}
-	var missing []string
-	for _, t := range wanted {
-		if !slices.Contains(kept, t) {
-			missing = append(missing, t)
-		}
-	}
+	is := readSPF(observed, ours, wanted)
+	missing := is.missing(wanted)
+
 	// RFC 7208 section 6.1: a redirect is ignored where there is an "all", so adding
 	// one would silence it.
 	final := all
-	switch stale := slices.Contains(ours, theirAll) && theirAll != all; {
+	switch stale := slices.Contains(ours, is.all) && is.all != all; {
 	case explicit:
-	case theirAll != "" && !stale:
-		final = theirAll
-	case redirect != "":
-		final = redirect
+	case is.all != "" && !stale:
+		final = is.all
+	case is.redirect != "":
+		final = is.redirect
 	}
-	terms := append(missing, kept...)
+	there := is.all
+	if there == "" {
+		there = is.redirect
+	}
+	if len(observed) == 1 && len(missing) == 0 && !is.dropped && there == final {
+		return slices.Clone(observed)
+	}
+
+	terms := missing
+	for _, t := range is.live {
+		terms = append(terms, t.text)
+	}
 	if len(terms) == len(wanted) { // nobody else's terms: written afresh
 		terms = slices.Clone(wanted)
 	}
 	terms = append(terms, final)
-	if len(observed) == 1 && len(terms) == len(seen) && len(missing) == 0 && terms[len(terms)-1] == seen[len(seen)-1] {
-		return slices.Clone(observed)
+	for _, t := range slices.Concat(is.parked, is.modifiers) {
+		terms = append(terms, t.text)
 	}
 	return []string{spfData(terms)}
+}
+
+// spfTerm is a term as it is written, and in one spelling.
+type spfTerm struct{ text, canonical string }
+
+// spfRead is what is in the observed records, each thing once.
+type spfRead struct {
+	live      []spfTerm // mechanisms that are evaluated
+	parked    []spfTerm // what stands behind "all", and so is not
+	modifiers []spfTerm // but for redirect; where they stand says nothing (RFC 7208 section 6)
+	all       string    // in one spelling
+	redirect  string
+	dropped   bool // something of mailpub's is no longer wanted, or is there twice
+}
+
+func readSPF(observed, ours, wanted []string) (r spfRead) {
+	has := func(list []spfTerm, t spfTerm) bool {
+		return slices.ContainsFunc(list, func(o spfTerm) bool { return o.canonical == t.canonical })
+	}
+	for _, l := range observed {
+		ended := false // by "all"
+		for _, t := range spfTermsOf(l) {
+			own := slices.Contains(ours, t.canonical) && !slices.Contains(wanted, t.canonical)
+			switch {
+			case isAll(t.canonical) && !ended:
+				ended = true
+				if r.all == "" {
+					r.all = t.canonical
+				}
+			case isRedirect(t.canonical):
+				r.redirect = t.text
+			case isModifier(t.canonical):
+				r.modifiers = append(r.modifiers, t)
+			case ended:
+				r.parked = append(r.parked, t)
+			case own, has(r.live, t):
+				r.dropped = true
+			default:
+				r.live = append(r.live, t)
+			}
+		}
+	}
+	if r.all != "" && r.redirect != "" { // ignored there; left where it can do no harm
+		r.parked = append(r.parked, spfTerm{r.redirect, r.redirect})
+		r.redirect = ""
+	}
+	return r
+}
+
+// missing returns the wanted terms that nothing there stands for. Where the server's addresses may
+// send already, "mx" adds nothing but other hosts.
+func (r spfRead) missing(wanted []string) (terms []string) {
+	addresses, covered := 0, 0
+	for _, t := range wanted {
+		if !isAddressTerm(t) {
+			continue
+		}
+		addresses++
+		if r.covers(t) {
+			covered++
+		}
+	}
+	all := addresses > 0 && addresses == covered
+	for _, t := range wanted {
+		if !r.covers(t) && !(t == "mx" && all) {
+			terms = append(terms, t)
+		}
+	}
+	return terms
+}
+
+// covers reports whether a term is there, or a network that holds its address.
+func (r spfRead) covers(term string) bool {
+	_, text, _ := strings.Cut(term, ":")
+	addr, err := netip.ParseAddr(text)
+	return slices.ContainsFunc(r.live, func(t spfTerm) bool {
+		if t.canonical == term {
+			return true
+		}
+		_, network, isNet := strings.Cut(t.canonical, ":")
+		prefix, err2 := netip.ParsePrefix(network)
+		return err == nil && isNet && isAddressTerm(t.canonical) && err2 == nil && prefix.Contains(addr)
+	})
+}
+
+func isAddressTerm(t string) bool {
+	return strings.HasPrefix(t, "ip4:") || strings.HasPrefix(t, "ip6:")
+}
+
+// isModifier reports whether a term is "name=value" (RFC 7208 section 12).
+func isModifier(t string) bool {
+	name, _, ok := strings.Cut(t, "=")
+	return ok && name != "" && !strings.ContainsAny(name, ":/%")
+}
+
+// spfTermsOf returns the terms of one record in canonical text, without the version.
+func spfTermsOf(line string) (terms []spfTerm) {
+	text, err := Text(line)
+	if err != nil {
+		return nil
+	}
+	for i, t := range strings.Fields(text) {
+		if i > 0 {
+			terms = append(terms, spfTerm{t, canonicalTerm(t)})
+		}
+	}
+	return terms
 }
 
 // spfTerms returns the terms of SPF records in canonical text, in lower case, without
 // the version. A term that only says again what is the default is written the short way.
 func spfTerms(lines []string) (terms []string) {
 	for _, l := range lines {
-		text, err := Text(l)
-		if err != nil {
-			continue
-		}
-		for i, t := range strings.Fields(text) {
-			if i == 0 {
-				continue
-			}
-			terms = append(terms, canonicalTerm(t))
+		for _, t := range spfTermsOf(l) {
+			terms = append(terms, t.canonical)
 		}
 	}
 	return terms

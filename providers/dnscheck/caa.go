@@ -2,6 +2,7 @@ package dnscheck
 
 import (
 	"crypto/x509"
+	"errors"
 	"fmt"
 	"slices"
 	"strings"
@@ -14,27 +15,39 @@ import (
 	"github.com/mailpub/mailpub/providers/resolver"
 )
 
-// caaNames are the names that certificate authorities go by in CAA records, by a word in the
-// organization of their issuing certificates. From the authorities' own statements.
-func caaNames() map[string]string {
-	return map[string]string{
-		"Let's Encrypt": "letsencrypt.org",
-		"ZeroSSL":       "sectigo.com",
-		"Sectigo":       "sectigo.com",
-		"COMODO":        "sectigo.com",
-		"DigiCert":      "digicert.com",
-		"GeoTrust":      "digicert.com",
-		"Thawte":        "digicert.com",
-		"Google Trust":  "pki.goog",
-		"GlobalSign":    "globalsign.com",
-		"Buypass":       "buypass.com",
-		"Actalis":       "actalis.it",
-		"Entrust":       "entrust.net",
-		"SSL Corp":      "ssl.com",
-		"Amazon":        "amazon.com",
-		"GoDaddy":       "godaddy.com",
-		"Certum":        "certum.pl",
-		"Asseco":        "certum.pl",
+// authority is who issues certificates.
+type authority struct {
+	word  string   // in the organization of its issuing certificates
+	names []string // that it goes by in CAA records
+	// complete says that names are all of them, by the authority's own statement. Where it is
+	// not, records that have none of them are doubtful, and no more.
+	complete bool
+}
+
+// authorities are those that are known. DigiCert's and Sectigo's names are those of their pages on
+// CAA records, Amazon's of the documentation of its certificate manager, Let's Encrypt's of its
+// documentation.
+func authorities() []authority {
+	digicert := []string{"digicert.com", "geotrust.com", "rapidssl.com", "thawte.com"}
+	sectigo := []string{"sectigo.com", "comodo.com", "comodoca.com", "usertrust.com", "trust-provider.com"}
+	return []authority{
+		{"Let's Encrypt", []string{"letsencrypt.org"}, true},
+		{"ZeroSSL", sectigo, true},
+		{"Sectigo", sectigo, true},
+		{"COMODO", sectigo, true},
+		{"DigiCert", digicert, true},
+		{"GeoTrust", digicert, true},
+		{"Thawte", digicert, true},
+		{"Amazon", []string{"amazon.com", "amazontrust.com", "awstrust.com", "amazonaws.com"}, true},
+		{"Google Trust", []string{"pki.goog"}, false},
+		{"GlobalSign", []string{"globalsign.com"}, false},
+		{"Buypass", []string{"buypass.com"}, false},
+		{"Actalis", []string{"actalis.it"}, false},
+		{"Entrust", []string{"entrust.net"}, false},
+		{"SSL Corp", []string{"ssl.com"}, false},
+		{"GoDaddy", []string{"godaddy.com"}, false},
+		{"Certum", []string{"certum.pl"}, false},
+		{"Asseco", []string{"certum.pl"}, false},
 	}
 }
 
@@ -43,6 +56,11 @@ func (e *checkRun) caa() {
 	c := plan.Check{ID: catalog.CAAPermits, Subject: record.Bare(e.Host), Want: "the authority in use may issue", Status: plan.Pass, Ref: "RFC 8659 section 3"}
 	at, records, err := e.relevantCAA(e.Host)
 	switch {
+	case err != nil && refusedToSay(err) && e.answersOther():
+		c.Status, c.Got = plan.Fail, err.Error()
+		c.Hint = "let the name server answer questions for CAA: an authority that gets such an answer issues nothing, and the next renewal fails (RFC 8659 section 3)"
+		e.add(c)
+		return
 	case err != nil:
 		e.skip(c.ID, c.Subject, err.Error(), hintUnknown)
 		return
@@ -59,15 +77,23 @@ func (e *checkRun) caa() {
 		e.unseen(c, err)
 		return
 	}
-	who := issuerName(shown)
-	if who == "" {
-		e.skip(c.ID, c.Subject, fmt.Sprintf("the certificate in use is of no authority that is known here (%s)", issuedBy(shown)),
+	if len(shown) == 0 {
+		e.skip(c.ID, c.Subject, "the mail server shows no certificate: it offers no STARTTLS", "see that the CAA records of "+record.Bare(at)+" name the authority that you use")
+		return
+	}
+	who, known := issuer(shown[0])
+	if !known {
+		e.skip(c.ID, c.Subject, fmt.Sprintf("the certificate in use is of no authority that is known here (%s)", shown[0].Issuer),
 			"see that the CAA records of "+record.Bare(at)+" name the authority that you use")
 		return
 	}
 	c.Got = strings.Join(records, ", ")
-	if !permits(records, who) {
-		c.Status, c.Hint = plan.Fail, fmt.Sprintf("the next certificate of %s will be refused: add it to server.caa, or to the CAA records of %s", who, record.Bare(at))
+	switch names := strings.Join(who.names, ", "); {
+	case permits(records, who.names):
+	case who.complete:
+		c.Status, c.Hint = plan.Fail, fmt.Sprintf("the next certificate of %s will be refused: add it to server.caa, or to the CAA records of %s", names, record.Bare(at))
+	default:
+		c.Status, c.Hint = plan.Warn, fmt.Sprintf("%s is known here by %s alone, which is not among them: see its statement on CAA records, and add a name of it to server.caa, or to the CAA records of %s", who.word, names, record.Bare(at))
 	}
 	e.add(c)
 }
@@ -94,9 +120,21 @@ func (e *checkRun) relevantCAA(name string) (at string, records []string, err er
 	return "", nil, nil
 }
 
-// permits reports whether CAA records let an authority issue. Records without any "issue" tag
-// restrict nothing (RFC 8659 section 4.2).
-func permits(records []string, who string) bool {
+// refusedToSay reports whether a name server answered that it can't or won't say.
+func refusedToSay(err error) bool {
+	server := resolver.ServerError{}
+	return errors.As(err, &server) && slices.Contains([]string{"SERVFAIL", "NOTIMP", "REFUSED"}, server.Err.Error())
+}
+
+// answersOther reports whether the mail host's name servers answer questions for its address.
+func (e *checkRun) answersOther() bool {
+	_, err := e.Authoritative(e.ctx, e.Host, "A")
+	return err == nil
+}
+
+// permits reports whether CAA records let an authority issue that goes by these names. Records
+// without any "issue" tag restrict nothing (RFC 8659 section 4.2).
+func permits(records, names []string) bool {
 	restricted := false
 	for _, data := range records {
 		rr, err := dns.NewRR(". CAA " + data)
@@ -109,30 +147,20 @@ func permits(records []string, who string) bool {
 		}
 		restricted = true
 		name, _, _ := strings.Cut(r.Value, ";")
-		if strings.EqualFold(strings.TrimSpace(name), who) {
+		if slices.ContainsFunc(names, func(n string) bool { return strings.EqualFold(strings.TrimSpace(name), n) }) {
 			return true
 		}
 	}
 	return !restricted
 }
 
-func issuedBy(shown []*x509.Certificate) string {
-	if len(shown) == 0 {
-		return "none"
-	}
-	return shown[0].Issuer.String()
-}
-
-// issuerName returns the name of the authority in CAA records, or "".
-func issuerName(shown []*x509.Certificate) string {
-	if len(shown) == 0 {
-		return ""
-	}
-	for word, name := range caaNames() {
-		named := func(o string) bool { return strings.Contains(strings.ToLower(o), strings.ToLower(word)) }
-		if slices.ContainsFunc(shown[0].Issuer.Organization, named) {
-			return name
+// issuer returns the authority that issued a certificate.
+func issuer(shown *x509.Certificate) (authority, bool) {
+	for _, a := range authorities() {
+		named := func(o string) bool { return strings.Contains(strings.ToLower(o), strings.ToLower(a.word)) }
+		if slices.ContainsFunc(shown.Issuer.Organization, named) {
+			return a, true
 		}
 	}
-	return ""
+	return authority{}, false
 }

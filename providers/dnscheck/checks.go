@@ -34,8 +34,9 @@ type Facts struct {
 	// HostsFile is the system's table of hosts; "" is where the system keeps it.
 	HostsFile string
 
-	Zones      []string // that mailpub or a person keeps
-	BlockLists []string // zones of DNS block lists to ask about Public
+	Zones      []string           // that mailpub or a person keeps
+	Written    map[string]Written // by zone: where mailpub writes it
+	BlockLists []string           // zones of DNS block lists to ask about Public
 
 	DANE   []uint16     // ports that the mail host is to have TLSA records for
 	Served Served       // asks the mail server for its certificates; nil: it is not asked
@@ -181,6 +182,8 @@ func (e *checkRun) examine(r rule) {
 		case v.Err != nil && v.Authority && e.isOwn(v.Addr):
 			own = append(own, v.Err.Error())
 			continue
+		case v.Err != nil && noIPv6(v.Addr, v.Err):
+			continue // this network has no IPv6, which says nothing of the server
 		case v.Err != nil:
 			silent = append(silent, v.Err.Error())
 			continue

@@ -1,7 +1,11 @@
 package dnscheck
 
 import (
+	"crypto/ed25519"
+	"crypto/rsa"
+	"crypto/x509"
 	"encoding/base64"
+	"errors"
 	"fmt"
 	"strings"
 
@@ -50,28 +54,90 @@ func (e *checkRun) dkimRecord(name string) {
 	})
 }
 
-// keyProblem says what is wrong with the record of a key, or returns "".
+// keyProblem says why receivers can't use the record of a key for mail, or returns "".
 func keyProblem(text string) string {
-	tags := tagList(text)
-	if v, ok := tags["v"]; ok && v != "DKIM1" {
-		return fmt.Sprintf("v=%s, want DKIM1", shortened(v))
+	tags, ok := mail.Tags(text)
+	if !ok {
+		return "it is no list of tags, or has a tag twice: " + shortened(text)
 	}
-	if k, ok := tags["k"]; ok && k != "rsa" && k != "ed25519" {
-		return fmt.Sprintf("k=%s, which no receiver knows", shortened(k))
+	var public *string
+	kind := "rsa"
+	for i, t := range tags {
+		switch t.Name {
+		case "v":
+			if t.Value != "DKIM1" {
+				return fmt.Sprintf("v=%s, want DKIM1", shortened(t.Value))
+			}
+			if i > 0 {
+				return "v= must be the first tag (RFC 6376 section 3.6.1)"
+			}
+		case "k":
+			if kind = t.Value; kind != "rsa" && kind != "ed25519" {
+				return fmt.Sprintf("k=%s, which no receiver knows", shortened(kind))
+			}
+		case "h":
+			if !inList(t.Value, "sha256") {
+				return fmt.Sprintf("h=%s, without sha256, the one that is in use (RFC 8301 section 3.1)", shortened(t.Value))
+			}
+		case "s":
+			if !inList(t.Value, "*") && !inList(t.Value, "email") {
+				return fmt.Sprintf("s=%s, which is not for mail (RFC 6376 section 3.6.1)", shortened(t.Value))
+			}
+		case "p":
+			public = &t.Value
+		}
 	}
-	p, ok := tags["p"]
-	p = strings.Join(strings.Fields(p), "")
-	switch raw, err := base64.StdEncoding.DecodeString(p); {
-	case !ok:
+	if public == nil {
 		return "no key: p= is missing in " + shortened(text)
-	case p == "":
+	}
+	return publicKeyProblem(kind, strings.Join(strings.Fields(*public), ""))
+}
+
+func inList(list, word string) bool {
+	for w := range strings.SplitSeq(list, ":") {
+		if strings.TrimSpace(w) == word {
+			return true
+		}
+	}
+	return false
+}
+
+// publicKeyProblem says why p= holds no key of a kind that receivers use, or returns "".
+func publicKeyProblem(kind, p string) string {
+	if p == "" {
 		return "the key is revoked: p= is empty"
+	}
+	raw, err := base64.StdEncoding.DecodeString(p)
+	switch {
 	case err != nil:
 		return "p= is not base64, as when a part of it was lost"
-	case tags["k"] == "ed25519" && len(raw) != 32:
+	case kind == "ed25519" && len(raw) != ed25519.PublicKeySize:
 		return fmt.Sprintf("p= has %d octets, want the 32 of an Ed25519 key", len(raw))
+	case kind == "ed25519":
+		return ""
+	case len(raw) == ed25519.PublicKeySize:
+		return "p= is as long as an Ed25519 key, but k=ed25519 is missing"
+	}
+	key, err := rsaKey(raw)
+	switch {
+	case err != nil:
+		return fmt.Sprintf("p= is no RSA key (%d octets), as when a part of it was lost", len(raw))
+	case key.N.BitLen() < 1024:
+		return fmt.Sprintf("an RSA key of %d bits: receivers refuse those under 1024 (RFC 8301 section 3.2)", key.N.BitLen())
 	}
 	return ""
+}
+
+// rsaKey reads a key as RFC 6376 section 3.6.1 has it, or without the wrapping, as section 3.6.1's
+// erratum allows and some publish it.
+func rsaKey(raw []byte) (*rsa.PublicKey, error) {
+	if any, err := x509.ParsePKIXPublicKey(raw); err == nil {
+		if key, ok := any.(*rsa.PublicKey); ok {
+			return key, nil
+		}
+		return nil, errors.New("another kind of key")
+	}
+	return x509.ParsePKCS1PublicKey(raw)
 }
 
 // tagList reads "tag=value; ..." (RFC 6376 section 3.2). Of a tag that is there twice the

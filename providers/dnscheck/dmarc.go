@@ -2,9 +2,9 @@ package dnscheck
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 
-	"github.com/emersion/go-msgauth/dmarc"
 	"golang.org/x/net/publicsuffix"
 
 	"github.com/mailpub/mailpub/plan"
@@ -62,14 +62,18 @@ func (e *checkRun) dmarcSingle(name string) {
 
 func (e *checkRun) dmarcSyntax(name string) {
 	e.examine(rule{
-		id: catalog.DMARCSyntax, subject: record.Bare(name), want: "no error", ref: "RFC 7489 section 6.3", name: name, rrtype: "TXT",
+		id: catalog.DMARCSyntax, subject: record.Bare(name), want: "no error", ref: "RFC 7489 section 6.3, RFC 9989 section 4.7", name: name, rrtype: "TXT",
 		judge: func(a resolver.Answer) verdict {
 			records := versioned(a, dmarcVersion)
 			if len(records) != 1 {
 				return fail(fmt.Sprintf("%d records", len(records)), "see dmarc.single")
 			}
-			if _, err := dmarc.Parse(records[0]); err != nil {
-				return fail(fmt.Sprintf("%s: %s", strings.TrimPrefix(err.Error(), "dmarc: "), records[0]), "correct the record: receivers pass over one with an error")
+			r := readDMARC(records[0])
+			switch {
+			case r.problem != "":
+				return fail(r.problem+": "+records[0], "correct the record: receivers pass over one with an error")
+			case len(r.ignored) > 0:
+				return warn(strings.Join(r.ignored, ", ")+" in "+records[0], "correct or remove it: receivers pass over it")
 			}
 			return pass(records[0])
 		},
@@ -83,37 +87,98 @@ func (e *checkRun) dmarcPolicy(name string, d Domain) {
 			e.found[first+i].Advice = !d.DMARC
 		}
 	}()
+	above, effective := e.policyAbove(mail.FQDN(d.Name))
 	e.examine(rule{
-		id: catalog.DMARCPolicy, subject: record.Bare(name), want: "quarantine or reject", ref: "RFC 7489 section 6.3", name: name, rrtype: "TXT",
+		id: catalog.DMARCPolicy, subject: record.Bare(name), want: "quarantine or reject", ref: "RFC 7489 section 6.3, RFC 9989 section 4.10", name: name, rrtype: "TXT",
 		judge: func(a resolver.Answer) verdict {
 			records := versioned(a, dmarcVersion)
-			if len(records) == 0 {
+			switch near := nearMiss(a.Texts(), dmarcVersion); {
+			case len(records) == 0 && near != "":
+				return warn("none: "+shortened(near)+" is not taken for one", `let the record begin with v=DMARC1; to the letter, without quotes or backslashes`)
+			case len(records) == 0 && (effective == "quarantine" || effective == "reject"):
+				return pass(effective + ", by the record of " + record.Bare(above))
+			case len(records) == 0 && above != "":
+				return warn(effective+", by the record of "+record.Bare(above), "set sp there to quarantine or reject, or publish a policy for "+record.Bare(mail.FQDN(d.Name)))
+			case len(records) == 0:
 				return warn("none", "publish a policy: domains: dmarc: {policy: none, rua: [...]} in the config first, to see who sends in the domain's name, then quarantine or reject")
 			}
-			policy := tagList(records[0])["p"]
-			if policy == "quarantine" || policy == "reject" {
-				return pass(policy)
-			}
-			return warn(shortened(policy), "when the reports show that all senders pass, set domains: dmarc: policy: to quarantine or reject")
+			return judgePolicy(readDMARC(records[0]))
 		},
 	})
+}
+
+func judgePolicy(r dmarcRecord) verdict {
+	const further = "when the reports show that all senders pass, set domains: dmarc: policy: to quarantine or reject"
+	strict := r.policy == "quarantine" || r.policy == "reject"
+	switch {
+	case r.problem != "":
+		return warn("none that is valid", "see dmarc.syntax")
+	case strict && r.testing:
+		return warn(r.policy+", but t=y asks receivers not to act on it", "when the reports show that all senders pass, remove t=y")
+	case strict && strings.Trim(r.percent, "0") == "" && r.percent != "":
+		return warn(r.policy+", but pct=0 asks receivers not to act on it", "when the reports show that all senders pass, remove pct")
+	case strict:
+		return pass(r.policy)
+	case r.policy == "":
+		return warn("none, as p is not valid", further)
+	}
+	return warn(r.policy, further)
+}
+
+// policyAbove returns the domain above whose policy receivers apply to a domain without one of its
+// own, and that policy: the nearest record up to the organization's (RFC 7489 section 6.6.3, RFC
+// 9989 section 4.10).
+func (e *checkRun) policyAbove(domain string) (above, policy string) {
+	top := mail.FQDN(organization(domain))
+	if domain == top {
+		return "", ""
+	}
+	for at := range mail.Enclosing(domain) {
+		if at == domain {
+			continue
+		}
+		a, err := e.Authoritative(e.ctx, "_dmarc."+at, "TXT")
+		if records := versioned(a, dmarcVersion); err == nil && len(records) == 1 {
+			r := readDMARC(records[0])
+			if r.problem == "" {
+				policy = r.subdomains
+				if policy == "" {
+					policy = r.policy
+				}
+				if policy == "" {
+					policy = "none"
+				}
+				return at, policy
+			}
+		}
+		if at == top {
+			break
+		}
+	}
+	return "", ""
 }
 
 // dmarcReports checks that those outside the domain that reports go to want them (RFC 7489
 // section 7.1).
 func (e *checkRun) dmarcReports(name, domain, text string) {
 	c := plan.Check{ID: catalog.DMARCReports, Subject: record.Bare(name), Want: "reports go to who wants them", Status: plan.Pass, Ref: "RFC 7489 section 7.1"}
-	tags := tagList(text)
-	var others []string
-	for _, uri := range strings.Split(tags["rua"]+","+tags["ruf"], ",") {
-		at := strings.LastIndex(uri, "@")
-		if at < 0 {
+	r := readDMARC(text)
+	var others, unusable []string
+	for _, uri := range slices.Concat(r.rua, r.ruf) {
+		if !isMailto(uri) {
+			unusable = append(unusable, uri)
 			continue
 		}
-		host, _, _ := strings.Cut(strings.TrimSpace(uri[at+1:]), "!")
+		host, _, _ := strings.Cut(uri[strings.LastIndex(uri, "@")+1:], "!")
 		if organization(host) != organization(record.Bare(domain)) {
 			others = append(others, strings.ToLower(host))
 		}
+	}
+	if unusable != nil {
+		c.Status, c.Got = plan.Fail, strings.Join(unusable, ", ")+" is no address that reports can be sent to"
+		c.Hint = "write addresses as mailto:NAME@DOMAIN: receivers pass over what has no scheme (RFC 7489 section 6.2)"
+		e.add(c)
+		return
 	}
 	if others == nil {
 		c.Got = "none go outside the domain"
@@ -151,7 +216,9 @@ func organization(name string) string {
 // over, as receivers do (RFC 7489 section 6.6.3, RFC 8461 section 3.1, RFC 8460 section 3).
 func versioned(a resolver.Answer, version string) (records []string) {
 	for _, t := range a.Texts() {
-		if strings.HasPrefix(strings.ReplaceAll(t, " ", ""), version) {
+		first, _, _ := strings.Cut(t, ";")
+		name, value, ok := strings.Cut(first, "=")
+		if ok && strings.TrimSpace(name)+"="+strings.TrimSpace(value) == version {
 			records = append(records, t)
 		}
 	}

@@ -20,6 +20,10 @@ func (e *checkRun) mx() {
 		}
 	}
 	for _, d := range e.Domains {
+		if len(d.MX) == 0 {
+			e.mxElsewhere(d)
+			continue
+		}
 		e.mxExists(d)
 		e.mxExpected(d)
 		e.mxTargets(d)
@@ -32,6 +36,28 @@ func mxText(mxs []mail.MX) string {
 		out = append(out, mail.MXData(m.Preference, m.Host))
 	}
 	return strings.Join(out, ", ")
+}
+
+// mxElsewhere says who takes the mail of a domain that only sends from here. That is not judged, but
+// for a host that can't be found.
+func (e *checkRun) mxElsewhere(d Domain) {
+	for _, id := range []string{catalog.MXExists, catalog.MXExpected} {
+		e.examine(rule{
+			id: id, subject: record.Bare(d.Name), want: "mail is taken elsewhere", ref: "RFC 5321 section 5.1", name: d.Name, rrtype: "MX",
+			judge: func(a resolver.Answer) verdict {
+				if len(a.Records) == 0 {
+					return pass("no MX: the config says that mail is taken elsewhere")
+				}
+				return pass("taken elsewhere: " + mxText(a.Exchangers()))
+			},
+		})
+	}
+	a, err := e.Authoritative(e.ctx, d.Name, "MX")
+	if err == nil && (len(a.Records) == 0 || resolver.RefusesMail(a.Exchangers())) {
+		e.add(plan.Check{ID: catalog.MXTarget, Subject: record.Bare(d.Name), Status: plan.Pass, Want: "an address, no alias", Got: "no host to look at", Ref: "RFC 5321 section 5.1"})
+		return
+	}
+	e.mxTargets(d)
 }
 
 func (e *checkRun) mxExists(d Domain) {

@@ -5,9 +5,11 @@ import (
 	"crypto/ecdsa"
 	"crypto/elliptic"
 	"crypto/rand"
+	"crypto/rsa"
 	"crypto/sha256"
 	"crypto/x509"
 	"crypto/x509/pkix"
+	"encoding/base64"
 	"encoding/hex"
 	"errors"
 	"math/big"
@@ -41,12 +43,26 @@ func issued(t *testing.T, organization string) *x509.Certificate {
 	return cert
 }
 
+// rsaText returns an RSA key as DKIM records have it.
+func rsaText(t *testing.T, bits int) string {
+	t.Helper()
+	key, err := rsa.GenerateKey(rand.Reader, bits)
+	if err != nil {
+		t.Fatal(err)
+	}
+	raw, err := x509.MarshalPKIXPublicKey(&key.PublicKey)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return base64.StdEncoding.EncodeToString(raw)
+}
+
 // Each row publishes something, asks for something, and says what must be found.
 func TestPolicyChecks(t *testing.T) {
 	inUse := issued(t, "Let's Encrypt")
 	sum := sha256.Sum256(inUse.RawSubjectPublicKeyInfo)
 	spki := hex.EncodeToString(sum[:])
-	const key = "MCowBQYDK2VwAyEAGb9ECWmEzf6FQbrBZ9w7lshQhqowtrbLDFw4rXAxZuE="
+	key := rsaText(t, 1024)
 	const signed = "\n@ IN DNSKEY 257 3 13 mdsswUyr3DPW132mOi8V9xESWE8jTo0dxCjjnopKl+GqJxpVXckHAeF+KkxLbxILfDLUT0rAK9iUzy1L53eKGQ=="
 	proves := func(record string) error {
 		if !strings.Contains(record, key) {

@@ -51,7 +51,11 @@ func (e *checkRun) stsRecord(d Domain) {
 			}
 			switch id := tagList(records[0])["id"]; {
 			case !stsID(id):
-				return fail(records[0], "the id has to be 1 to 32 letters and digits; mailpub apply publishes a right one")
+				hint := "the id has to be 1 to 32 letters and digits"
+				if d.PolicyID != "" {
+					hint += "; mailpub apply publishes a right one"
+				}
+				return fail(records[0], hint)
 			case d.PolicyID == "":
 				return warn(records[0], "the config has no mta_sts for this domain: take the record away, or put its policy into the config")
 			case id != d.PolicyID:
@@ -81,7 +85,7 @@ func (e *checkRun) tlsReports(d Domain) {
 				return fail(strings.Join(records, " and "), "leave one record: with several nobody reports")
 			}
 			for _, uri := range strings.Split(tagList(records[0])["rua"], ",") {
-				if uri = strings.TrimSpace(uri); !strings.HasPrefix(uri, "mailto:") && !strings.HasPrefix(uri, "https://") {
+				if low := strings.ToLower(strings.TrimSpace(uri)); !strings.HasPrefix(low, "mailto:") && !strings.HasPrefix(low, "https://") {
 					return fail(records[0], "rua has to name where reports go, as mailto: or https: (RFC 8460 section 3)")
 				}
 			}

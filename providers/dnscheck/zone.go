@@ -41,7 +41,8 @@ func (e *checkRun) zones() {
 func (e *checkRun) served(zone string, servers []string) {
 	c := plan.Check{ID: catalog.DNSZone, Subject: record.Bare(zone), Status: plan.Pass, Want: "every name server answers alike", Ref: "RFC 1034 section 4.2.2, RFC 2182"}
 	serials := map[string][]string{}
-	var silent, lame, holding, own []string
+	primaries := map[string]bool{}
+	var silent, lame, holding, own, noWay []string
 	for _, s := range servers {
 		if e.isOwn(s) {
 			own = append(own, s)
@@ -51,7 +52,10 @@ func (e *checkRun) served(zone string, servers []string) {
 		switch {
 		case err == nil && a.Authoritative && len(a.Records) == 1:
 			serial := strings.Fields(a.Records[0].Data)[2]
+			primaries[soaOwner(a)] = true
 			serials[serial], holding = append(serials[serial], s), append(holding, s)
+		case err != nil && noIPv6(s, err):
+			noWay = append(noWay, s)
 		case err != nil && !spoke(err):
 			silent = append(silent, err.Error())
 		default:
@@ -76,6 +80,8 @@ func (e *checkRun) served(zone string, servers []string) {
 	case len(silent) > 0:
 		c.Status, c.Got, c.Reason = plan.Warn, "not all answer: "+strings.Join(silent, "; "), plan.ReasonPartly
 		c.Hint = "start that server, or take it out of the zone's NS records; " + hintUnknown
+	case len(serials) > 1 && len(primaries) > 1:
+		c.Got = fmt.Sprintf("%d of them, from %d primaries that count their own serials and say the same", len(holding), len(primaries))
 	case len(serials) > 1:
 		var said []string
 		for _, serial := range slices.Sorted(maps.Keys(serials)) {
@@ -87,6 +93,9 @@ func (e *checkRun) served(zone string, servers []string) {
 		e.inside(&c, own)
 	default:
 		c.Got = fmt.Sprintf("%d of them, with serial %s", len(servers), slices.Collect(maps.Keys(serials))[0])
+	}
+	if len(noWay) > 0 {
+		c.Got += "; " + strings.Join(noWay, ", ") + " was not asked: this network has no IPv6"
 	}
 	if note := e.vantage(zone); note != "" {
 		c.Got += "; " + note
@@ -178,7 +187,7 @@ func spoke(err error) bool {
 }
 
 // dnssec checks the signatures of a zone as a validating resolver does, from the DS at the
-// parent downwards. An unsigned zone has nothing to be wrong.
+// parent downwards, at every server of it. An unsigned zone has nothing to be wrong.
 func (e *checkRun) dnssec(zone string, servers []string) {
 	c := plan.Check{ID: catalog.DNSSEC, Subject: record.Bare(zone), Status: plan.Pass, Want: "unsigned, or signatures that hold", Ref: "RFC 4035 section 5"}
 	keys, err := e.signed(servers, zone, dns.TypeDNSKEY)
@@ -203,21 +212,15 @@ func (e *checkRun) dnssec(zone string, servers []string) {
 		e.add(c)
 		return
 	}
-	problem := keys.problem(keys.rrs, time.Now())
-	for _, t := range []uint16{dns.TypeSOA, dns.TypeMX} {
-		if problem != "" {
-			break
-		}
-		set, err := e.signed(servers, zone, t)
-		if err != nil {
-			e.skip(c.ID, c.Subject, err.Error(), hintUnknown)
-			return
-		}
-		if len(set.rrs) > 0 {
-			problem = set.problem(keys.rrs, time.Now())
-		}
+	if name := unsupported(keys.rrs); name != "" {
+		e.skip(c.ID, c.Subject, "its keys are of algorithm "+name+", whose signatures can't be checked here", "check the zone with a resolver that validates "+name)
+		return
 	}
+	problem, err := e.brokenSignatures(zone, servers)
 	switch {
+	case err != nil:
+		e.skip(c.ID, c.Subject, err.Error(), hintUnknown)
+		return
 	case problem != "":
 		c.Status, c.Got = plan.Fail, problem
 		c.Hint = "whoever validates can't resolve the zone: sign it again, and see that its clock and its signing run"
@@ -232,6 +235,76 @@ func (e *checkRun) dnssec(zone string, servers []string) {
 		c.Got = fmt.Sprintf("signed, with %d keys", len(keys.rrs))
 	}
 	e.add(c)
+}
+
+// unsupported returns the algorithm of the keys, where none of them can be checked with; "" else.
+func unsupported(keys []dns.RR) (name string) {
+	for _, rr := range keys {
+		switch algorithm := rr.(*dns.DNSKEY).Algorithm; algorithm {
+		case dns.RSASHA1, dns.RSASHA1NSEC3SHA1, dns.RSASHA256, dns.RSASHA512, dns.ECDSAP256SHA256, dns.ECDSAP384SHA384, dns.ED25519:
+			return ""
+		default:
+			if name = dns.AlgorithmToString[algorithm]; name == "" {
+				name = fmt.Sprint(algorithm)
+			}
+		}
+	}
+	return name
+}
+
+// brokenSignatures returns what is wrong at the first server where something is, or "": of the keys,
+// and of what mail needs of the zone. A server that does not answer is dns.zone's to tell; the error
+// is that none does.
+func (e *checkRun) brokenSignatures(zone string, servers []string) (problem string, err error) {
+	var errs []error
+	asked := 0
+	for _, s := range servers {
+		if e.isOwn(s) {
+			continue
+		}
+		one := []string{s}
+		keys, err := e.signed(one, zone, dns.TypeDNSKEY)
+		if err != nil {
+			errs = append(errs, err)
+			continue
+		}
+		asked++
+		if len(keys.rrs) == 0 {
+			return s + " has no keys of the zone", nil
+		}
+		if why := keys.problem(keys.rrs, time.Now()); why != "" {
+			return why + " (at " + s + ")", nil
+		}
+		for _, q := range e.neededOf(zone) {
+			set, err := e.signed(one, q.Name, dns.StringToType[q.Type])
+			if err != nil || len(set.rrs) == 0 || len(set.sigs) == 0 && mail.FQDN(e.ZoneAbove(e.ctx, q.Name)) != zone {
+				continue
+			}
+			if why := set.problem(keys.rrs, time.Now()); why != "" {
+				return fmt.Sprintf("%s: %s (at %s)", record.Bare(q.Name), why, s), nil
+			}
+		}
+	}
+	if asked == 0 && len(errs) > 0 {
+		return "", resolver.JoinErrors(errs)
+	}
+	return "", nil
+}
+
+// neededOf are the RRsets of a zone that mail needs.
+func (e *checkRun) neededOf(zone string) (sets []record.RRset) {
+	all := []record.RRset{{Name: zone, Type: "SOA"}, {Name: zone, Type: "MX"}}
+	for _, d := range e.Domains {
+		name := mail.FQDN(d.Name)
+		all = append(all, record.RRset{Name: name, Type: "MX"}, record.RRset{Name: name, Type: "TXT"})
+	}
+	all = append(all, record.RRset{Name: e.Host, Type: "A"}, record.RRset{Name: e.Host, Type: "AAAA"}, record.RRset{Name: "_25._tcp." + e.Host, Type: "TLSA"})
+	for _, set := range all {
+		if mail.Within(set.Name, zone) && !slices.Contains(sets, set) {
+			sets = append(sets, set)
+		}
+	}
+	return sets
 }
 
 // signedSet is an RRset with its signatures.

@@ -11,6 +11,7 @@ import (
 
 	"github.com/mailpub/mailpub/plan"
 	"github.com/mailpub/mailpub/providers/authdns"
+	"github.com/mailpub/mailpub/providers/record"
 	"github.com/mailpub/mailpub/providers/zonetest"
 )
 
@@ -32,16 +33,16 @@ func signedZone(t *testing.T, from, to int) (text, ds string) {
 		}
 		return sig.String() + "\n"
 	}
-	rr := func(text string) dns.RR {
-		r, err := dns.NewRR(text)
-		if err != nil {
-			t.Fatal(err)
-		}
-		return r
+	sets := map[record.RRset][]dns.RR{}
+	parser := dns.NewZoneParser(strings.NewReader(zonetest.GoodZone), zonetest.Zone, "")
+	for rr, ok := parser.Next(); ok; rr, ok = parser.Next() {
+		set := record.FromRR(rr).RRset
+		sets[set] = append(sets[set], rr)
 	}
-	text = zonetest.GoodZone + key.String() + "\n" + sign(key) +
-		sign(rr(zonetest.Zone+" 3600 IN SOA ns."+zonetest.Zone+" hostmaster."+zonetest.Zone+" 1 3600 600 86400 300")) +
-		sign(rr(zonetest.Zone+" 3600 IN MX 10 mail."+zonetest.Zone))
+	text = zonetest.GoodZone + key.String() + "\n" + sign(key)
+	for _, rrs := range sets {
+		text += sign(rrs...)
+	}
 	return text, strings.Join(strings.Fields(key.ToDS(dns.SHA256).String())[4:], " ")
 }
 
@@ -84,6 +85,26 @@ func TestZoneChecks(t *testing.T) {
 				t.Errorf("dns.zone is %s: %s", c.Status, c.Got)
 			}
 		})
+	}
+}
+
+// Each server is looked at: one whose signatures ran out breaks the zone for whoever asks it.
+func TestSignaturesAtEveryServer(t *testing.T) {
+	good, ds := signedZone(t, -1, 24)
+	expired, _ := signedZone(t, -48, -24)
+	first := zonetest.Serve(t, map[string]string{zonetest.Zone: good})
+	second := zonetest.Serve(t, map[string]string{zonetest.Zone: expired})
+	f := siteFacts(first)
+	f.Resolver.Servers = []string{zonetest.Serve(t, map[string]string{"it.": "$TTL 3600\n@ IN SOA a. h. 1 1 1 1 1\n@ IN NS a.\nnomeazienda.it. IN DS " + ds + "\n"})}
+	f.Nameservers = map[string][]string{zonetest.Zone: {first, second}}
+	f.Zones = []string{zonetest.Zone}
+	if c := zoneChecks(t, f)["dns.dnssec"]; c.Status != plan.Fail || !strings.Contains(c.Got, "valid from") || !strings.Contains(c.Got, second) {
+		t.Errorf("%s: %s", c.Status, c.Got)
+	}
+	strange := zonetest.Serve(t, map[string]string{zonetest.Zone: zonetest.GoodZone + "@ IN DNSKEY 257 3 16 " + strings.Repeat("A", 76) + "\n"})
+	f.Nameservers[zonetest.Zone] = []string{strange}
+	if c := zoneChecks(t, f)["dns.dnssec"]; c.Status != plan.Skip || !strings.Contains(c.Got, "ED448") {
+		t.Errorf("ED448: %s: %s", c.Status, c.Got)
 	}
 }
 

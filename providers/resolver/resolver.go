@@ -235,7 +235,7 @@ func (r *Resolver) Exchange(ctx context.Context, m *dns.Msg, server string) (*dn
 		return nil, ctx.Err()
 	case err != nil:
 		return nil, err
-	case reply.Rcode == dns.RcodeFormatError && m.IsEdns0() != nil:
+	case (reply.Rcode == dns.RcodeFormatError || reply.Rcode == dns.RcodeBadVers) && m.IsEdns0() != nil:
 		m.Extra = nil
 		return r.Exchange(ctx, m, server)
 	case reply.Truncated:
@@ -270,6 +270,15 @@ func Canonical(name string) string {
 	return mail.FQDN(name)
 }
 
+// rcodeName is the name of a reply's code. 16 is BADSIG in a signed reply and BADVERS in any other
+// (RFC 6891 section 9).
+func rcodeName(reply *dns.Msg) string {
+	if reply.Rcode == dns.RcodeBadVers && reply.IsTsig() == nil {
+		return "BADVERS"
+	}
+	return dns.RcodeToString[reply.Rcode]
+}
+
 // AnswerOf makes out what a reply says. REFUSED, SERVFAIL and referrals say nothing.
 func AnswerOf(reply *dns.Msg, name string, qtype uint16) (Answer, error) {
 	a := Answer{Authoritative: reply.Authoritative, reply: reply}
@@ -279,7 +288,7 @@ func AnswerOf(reply *dns.Msg, name string, qtype uint16) (Answer, error) {
 	switch reply.Rcode {
 	case dns.RcodeSuccess, dns.RcodeNameError:
 	default:
-		return a, errors.New(dns.RcodeToString[reply.Rcode])
+		return a, errors.New(rcodeName(reply))
 	}
 	for range len(reply.Answer) {
 		alias := record.Pick(reply.Answer, record.RRset{Name: name, Type: "CNAME"})

@@ -25,7 +25,7 @@ func Refuse(ctx context.Context, l *resolver.QueryCache, host string, changes []
 			planned[record.RRset{Name: name, Type: rrtype}] = record.DataOf(c.After)
 		}
 	}
-	r := libraryResolver{QueryCache: l, planned: planned}
+	r := libraryResolver{QueryCache: l, planned: planned, stranger: true}
 	for i, c := range changes {
 		name, _, tag, err := mail.SplitDNSKey(c.Key)
 		if err != nil || tag != Tag || !c.Writes() || c.After == nil {

@@ -2,6 +2,7 @@ package spf
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"net"
 	"net/netip"
@@ -25,6 +26,10 @@ type libraryResolver struct {
 	resolversOnly bool                      // not the zones' own servers
 	problem       *string                   // of the first record that is malformed
 	client        netip.Addr                // that the policy is evaluated for
+	// stranger says that the client is one that no policy lists: look-ups in vain that its
+	// address leads to are not the policy's fault.
+	stranger bool
+	voids    *int // other look-ups in vain, of a stranger's
 }
 
 // MalformedError is the error of a record that is no SPF record by its grammar.
@@ -37,11 +42,33 @@ func (e MalformedError) Error() string { return string(e) }
 // result is what it is.
 func (r libraryResolver) checkHost(ctx context.Context, addr netip.Addr, helo, sender string) (spf.Result, error) {
 	r.problem, r.client = new(string), addr.Unmap()
-	result, err := spf.CheckHostWithSender(net.IP(addr.Unmap().AsSlice()), helo, sender, spf.WithContext(ctx), spf.WithResolver(r))
+	options := []spf.Option{spf.WithContext(ctx)}
+	if r.stranger {
+		r.voids = new(int)
+		options = append(options, spf.OverrideVoidLookupLimit(100)) // counted here
+	}
+	result, err := spf.CheckHostWithSender(net.IP(addr.Unmap().AsSlice()), helo, sender, append(options, spf.WithResolver(r))...)
+	if r.voids != nil && *r.voids > 2 && result != PermError && result != TempError { // RFC 7208 section 4.6.4
+		result, err = PermError, spf.ErrVoidLookupLimitReached
+	}
 	if *r.problem != "" && result == spf.PermError {
 		err = MalformedError(*r.problem)
 	}
 	return result, err
+}
+
+// countVoid counts a look-up in vain of a stranger's. Names that are made of the client's address
+// (macros) are there for the clients that are listed, and in vain for all others.
+func (r libraryResolver) countVoid(name string, err error, answers int) {
+	notFound := &net.DNSError{}
+	if r.voids == nil || answers > 0 || err != nil && !(errors.As(err, &notFound) && notFound.IsNotFound) {
+		return
+	}
+	reverse, _, _ := strings.Cut(mail.ReverseName(r.client), ".in-addr")
+	if strings.Contains(name, r.client.String()) || strings.Contains(name, reverse) {
+		return
+	}
+	*r.voids++
 }
 
 func (r libraryResolver) find(ctx context.Context, name, rrtype string) (resolver.Answer, error) {
@@ -133,6 +160,7 @@ func spelled(name string) string {
 // LookupMX returns the mail exchangers of a name.
 func (r libraryResolver) LookupMX(ctx context.Context, name string) ([]*net.MX, error) {
 	a, err := r.find(ctx, name, "MX")
+	r.countVoid(name, err, len(a.Records))
 	if err != nil {
 		return nil, err
 	}
@@ -143,18 +171,29 @@ func (r libraryResolver) LookupMX(ctx context.Context, name string) ([]*net.MX, 
 	return out, nil
 }
 
-// LookupIPAddr returns the addresses of a host.
+// LookupIPAddr returns the addresses of a host. Receivers ask for those of the client's family alone
+// (RFC 7208 section 5), and for "exists" by IPv4 whatever the client (section 5.7): what the server
+// says of the other family decides nothing.
 func (r libraryResolver) LookupIPAddr(ctx context.Context, host string) ([]net.IPAddr, error) {
+	types := []string{"A"}
+	if r.client.Is6() {
+		types = []string{"AAAA", "A"}
+	}
 	var out []net.IPAddr
-	for _, t := range []string{"A", "AAAA"} {
+	for i, t := range types {
 		a, err := r.find(ctx, host, t)
+		if err != nil && i > 0 {
+			break
+		}
 		if err != nil {
+			r.countVoid(host, err, 0)
 			return nil, err
 		}
 		for _, addr := range a.Addresses() {
 			out = append(out, net.IPAddr{IP: addr.AsSlice()})
 		}
 	}
+	r.countVoid(host, nil, len(out))
 	return out, nil
 }
 
@@ -184,5 +223,5 @@ const (
 // Evaluate evaluates whether an address may send for a sender, by what the zones' own servers
 // publish. The error says why the result is what it is.
 func Evaluate(ctx context.Context, l *resolver.QueryCache, addr netip.Addr, helo, sender string) (Result, error) {
-	return libraryResolver{QueryCache: l}.checkHost(ctx, addr, helo, sender)
+	return libraryResolver{QueryCache: l, stranger: addr == UnlikelySender}.checkHost(ctx, addr, helo, sender)
 }

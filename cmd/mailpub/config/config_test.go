@@ -324,3 +324,36 @@ func TestLoadFromWindows(t *testing.T) {
 		}
 	}
 }
+
+// A domain may send from here while others take its mail; a TTL that is not given is not the zone's.
+func TestMailTakenElsewhere(t *testing.T) {
+	text := strings.Replace(good, "    spf: {include:", "    mx: []\n    spf: {include:", 1)
+	c, err := Load(write(t, "mailpub.yaml", strings.Replace(text, "    ttl: 10m\n", "", 1)))
+	if err != nil {
+		t.Fatal(err)
+	}
+	spec := c.PlanSite()
+	if d := spec.Domains[0]; d.TakenHere() || len(spec.Inbound()) != 0 {
+		t.Errorf("MX of the domain: %+v", d.MX)
+	}
+	if z := spec.Zones[0]; z.TTL != 3600 || !z.KeepTTL {
+		t.Errorf("zone %+v", z)
+	}
+	desired, err := spec.Desired()
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, it := range desired.Zones["nomeazienda.it."] {
+		if strings.HasSuffix(it.Key.Name, " MX") {
+			t.Errorf("%v is wanted", it.Key)
+		}
+		if it.Key.Name == "nomeazienda.it. TXT v=spf1" && strings.Contains(it.Lines[0], " mx ") {
+			t.Errorf("others' hosts may send: %s", it.Lines[0])
+		}
+	}
+	for _, it := range desired.Service {
+		if strings.Contains(it.Key.Name, "domain nomeazienda.it") || strings.Contains(it.Key.Name, "@nomeazienda.it") {
+			t.Errorf("%v is wanted of the server", it.Key)
+		}
+	}
+}

@@ -77,7 +77,7 @@ func (c *Config) fillIn() {
 
 // fillIn sets the defaults of a domain whose mail host is host.
 func (d *Domain) fillIn(host string) {
-	if len(d.MX) == 0 {
+	if d.MX == nil { // "mx: []" says that others take the domain's mail
 		d.MX = []MX{{Host: host, Preference: 10}}
 	}
 	for i := range d.DKIM {

@@ -57,6 +57,7 @@ type Noted struct{ Value, Note string }
 // Domain is a mail domain. MX is empty where it is the hostname at 10.
 type Domain struct {
 	Name       string
+	Hosted     bool // others take its mail: mx is empty
 	MX         []MX
 	Include    []string
 	All        string

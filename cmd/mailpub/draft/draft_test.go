@@ -134,7 +134,7 @@ func TestExisting(t *testing.T) {
 	cfg, text := write(t, f, Choices{Existing: true, Provider: "manual"})
 	dom := cfg.Domains[0]
 	switch {
-	case len(dom.MX) != 2 || dom.MX[0].Preference != 5, cfg.Zones[0].TTL.Minutes() != 5:
+	case len(dom.MX) != 2 || dom.MX[0].Preference != 5, strings.Contains(text, "ttl:"): // what is there keeps its own
 		t.Errorf("MX: %+v", dom.MX)
 	case strings.Join(dom.SPF.Include, " ") != "_spf.example.net b.example", dom.SPF.All != "fail":
 		t.Errorf("SPF: %+v", dom.SPF)
@@ -172,5 +172,32 @@ func TestHostileText(t *testing.T) {
 	c.Settings["password"] = "file:a\nevil: yes"
 	if _, err := From(f, Suggest(f, c)).YAML(); err == nil {
 		t.Error("a line end in a value is written")
+	}
+}
+
+// What says more than the config can, or is kept by others, is left alone and listed; nothing of it
+// keeps the config from being written.
+func TestExistingLeavesAlone(t *testing.T) {
+	f := found()
+	d := &f.DNS.Domains[0]
+	d.MX, d.TTL = []scout.MX{{Host: "aspmx.l.google.com", Preference: 1}}, 30*24*3600
+	d.SPF = "v=spf1 ip4:2.2.2.2 include:_spf.google.com ~all"
+	d.DMARC = "v=DMARC1; p=none; rua=mailto:d@nomeazienda.it!10m"
+	d.TLSRPT = "v=TLSRPTv1;rua=mailto:t@nomeazienda.it"
+	d.OtherServices = []string{"_imaps._tcp 0 0 993 mail.nomeazienda.it."}
+	d.Elsewhere = []scout.Elsewhere{{Name: "k1._domainkey.nomeazienda.it", Alias: "dkim.mcsv.net"}}
+	f.DNS.Host = scout.Host{Name: "mail.nomeazienda.it", Zone: d.Zone, Addresses: []netip.Addr{netip.MustParseAddr("2.2.2.2")}, OtherCAA: []string{`0 iodef "mailto:a@nomeazienda.it"`}}
+	cfg, text := write(t, f, Choices{Existing: true, Provider: "manual", Hostname: "mail.nomeazienda.it"})
+	dom := cfg.Domains[0]
+	if dom.MX == nil || len(dom.MX) != 0 || dom.DMARC.Policy != "" || len(dom.TLSRPT) != 1 || dom.TLSRPT[0] != "t@nomeazienda.it" || len(cfg.Server.CAA) != 0 {
+		t.Errorf("%+v", dom)
+	}
+	for _, want := range []string{
+		"it says more than domains.dmarc can", "SRV of nomeazienda.it with priorities or weights of its own: _imaps._tcp 0 0 993",
+		"k1._domainkey.nomeazienda.it: an alias of dkim.mcsv.net", "CAA of mail.nomeazienda.it, 0 iodef", "mail is taken there, and this server only sends",
+	} {
+		if !strings.Contains(strings.ReplaceAll(text, "\n# ", " "), want) {
+			t.Errorf("%q is not in\n%s", want, text)
+		}
 	}
 }

@@ -7,7 +7,6 @@ import (
 	"slices"
 	"strconv"
 	"strings"
-	"time"
 
 	"github.com/mailpub/mailpub/cmd/mailpub/scout"
 	"github.com/mailpub/mailpub/nat"
@@ -41,6 +40,15 @@ func From(f scout.Found, c Choices) Draft {
 		d.existing(f)
 	}
 	return d
+}
+
+// hosted reports whether a service takes the mail and keeps the mailboxes, so that the server can't
+// be where it is delivered. One that filters and hands on is none.
+func hosted(mx []scout.MX) bool {
+	services := []string{"google.com", "googlemail.com", "mail.protection.outlook.com", "mx.microsoft"}
+	return slices.ContainsFunc(mx, func(m scout.MX) bool {
+		return slices.ContainsFunc(services, func(s string) bool { return mail.Within(m.Host, s) })
+	})
 }
 
 func publicNote(f scout.Found, c Choices) string {
@@ -90,16 +98,15 @@ func domain(found scout.Domain, c Choices) Domain {
 	if !c.Existing {
 		return d
 	}
-	if len(found.MX) != 1 || found.MX[0] != (scout.MX{Host: c.Hostname, Preference: 10}) {
+	d.Hosted = hosted(found.MX)
+	if !d.Hosted && (len(found.MX) != 1 || found.MX[0] != (scout.MX{Host: c.Hostname, Preference: 10})) {
 		for _, m := range found.MX {
 			d.MX = append(d.MX, MX(m))
 		}
 	}
 	d.Include, d.All = spf(found.SPF)
 	d.DMARC, d.RUA = dmarc(found.DMARC)
-	if tags, ok := tagged(found.TLSRPT, "v=tlsrptv1"); ok && len(tags) == 1 && tags["rua"] != "" {
-		d.TLSRPT = targets(tags["rua"])
-	}
+	d.TLSRPT = tlsReports(found.TLSRPT)
 	for _, s := range found.Services {
 		d.Services = append(d.Services, Service(s))
 	}
@@ -125,40 +132,54 @@ func spf(record string) (include []string, all string) {
 	return include, all
 }
 
-// dmarc reads a record of the kind that mailpub writes; one that says more is left alone.
+// dmarc reads a record that says no more than the config can; one that does is left alone.
 func dmarc(record string) (policy string, rua []string) {
-	tags, ok := tagged(record, "v=dmarc1")
-	for tag := range tags {
-		ok = ok && (tag == "p" || tag == "rua")
-	}
-	if !ok || !slices.Contains([]string{"none", "quarantine", "reject"}, tags["p"]) {
+	tags, ok := mail.Tags(record)
+	if !ok {
 		return "", nil
 	}
-	return tags["p"], targets(tags["rua"])
-}
-
-// tagged reads "v=...; tag=value; ...".
-func tagged(record, version string) (tags map[string]string, ok bool) {
-	tags = map[string]string{}
-	for i, part := range strings.Split(strings.TrimSuffix(strings.TrimSpace(record), ";"), ";") {
-		part = strings.TrimSpace(part)
-		if i == 0 {
-			ok = strings.EqualFold(part, version)
-			continue
-		}
-		tag, value, _ := strings.Cut(part, "=")
-		tags[strings.TrimSpace(tag)] = strings.TrimSpace(value)
-	}
-	return tags, ok
-}
-
-func targets(uris string) (list []string) {
-	for _, u := range strings.Split(uris, ",") {
-		if u = strings.TrimPrefix(strings.TrimSpace(u), "mailto:"); u != "" {
-			list = append(list, u)
+	for _, t := range tags {
+		switch strings.ToLower(t.Name) {
+		case "p":
+			policy = strings.ToLower(t.Value)
+		case "rua":
+			rua, ok = targets(t.Value)
 		}
 	}
-	return list
+	known := slices.Contains([]string{"none", "quarantine", "reject"}, policy)
+	if !ok || !known || !mail.SameText(record, mail.DMARC{Policy: policy, RUA: rua}.Text()) {
+		return "", nil
+	}
+	return policy, rua
+}
+
+// tlsReports reads a record that says no more than the config can.
+func tlsReports(record string) []string {
+	tags, ok := mail.Tags(record)
+	if !ok || len(tags) != 2 || tags[1].Name != "rua" {
+		return nil
+	}
+	rua, ok := targets(tags[1].Value)
+	if !ok || !mail.SameText(record, mail.TLSReports(rua)) {
+		return nil
+	}
+	return rua
+}
+
+// targets reads where reports go; ok is false where one says more than an address or a URI, such as
+// a limit of size.
+func targets(uris string) (list []string, ok bool) {
+	for u := range strings.SplitSeq(uris, ",") {
+		u = strings.TrimSpace(u)
+		if len(u) > 7 && strings.EqualFold(u[:7], "mailto:") {
+			u = u[7:]
+		}
+		if u == "" || strings.ContainsAny(u, "! ") {
+			return nil, false
+		}
+		list = append(list, u)
+	}
+	return list, true
 }
 
 // zones lists the zones that hold the site's names, each once.
@@ -196,20 +217,6 @@ func (d *Draft) zones(f scout.Found, c Choices) {
 	// The reverse zone is the site's own where the same name servers hold it.
 	if r := f.DNS.Reverse.Zone; r.Name != "" && slices.Equal(r.Nameservers, first.Nameservers) && c.Provider != "manual" {
 		add(r, "")
-	}
-	if c.Existing {
-		d.lifetimes(f)
-	}
-}
-
-// lifetimes gives zones the TTL that their MX records have.
-func (d *Draft) lifetimes(f scout.Found) {
-	for _, dom := range f.DNS.Domains {
-		for i := range d.Zones {
-			if d.Zones[i].Name == dom.Zone.Name && dom.TTL > 0 && dom.TTL != int(time.Hour/time.Second) {
-				d.Zones[i].TTL = time.Duration(dom.TTL) * time.Second
-			}
-		}
 	}
 }
 
@@ -272,6 +279,9 @@ func (d *Draft) forwards(c Choices) {
 func (d *Draft) existing(f scout.Found) {
 	if f.DNS.Host.Name == d.Hostname {
 		d.CAA = f.DNS.Host.CAA
+		if len(f.DNS.Host.OtherCAA) > 0 {
+			d.Left = append(d.Left, fmt.Sprintf("CAA of %s, %s: it says more than server.caa can.", d.Hostname, strings.Join(f.DNS.Host.OtherCAA, ", ")))
+		}
 		for _, a := range f.DNS.Host.Addresses {
 			if a.Is6() {
 				d.Public6, d.OpenIPv6 = Noted{a.String(), "as DNS has it"}, true
@@ -284,6 +294,22 @@ func (d *Draft) existing(f scout.Found) {
 	for _, dom := range f.DNS.Domains {
 		if policy, _ := dmarc(dom.DMARC); dom.DMARC != "" && policy == "" {
 			d.Left = append(d.Left, fmt.Sprintf("DMARC of %s, %q: it says more than domains.dmarc can.", dom.Name, dom.DMARC))
+		}
+		if dom.TLSRPT != "" && tlsReports(dom.TLSRPT) == nil {
+			d.Left = append(d.Left, fmt.Sprintf("TLS reports of %s, %q: they say more than domains.tlsrpt can.", dom.Name, dom.TLSRPT))
+		}
+		for _, e := range dom.Elsewhere {
+			d.Left = append(d.Left, fmt.Sprintf("%s: an alias of %s, where it is kept.", e.Name, e.Alias))
+		}
+		if len(dom.OtherServices) > 0 {
+			d.Left = append(d.Left, fmt.Sprintf("SRV of %s with priorities or weights of its own: %s.", dom.Name, strings.Join(dom.OtherServices, ", ")))
+		}
+		if hosted(dom.MX) {
+			var hosts []string
+			for _, m := range dom.MX {
+				hosts = append(hosts, m.Host)
+			}
+			d.Left = append(d.Left, fmt.Sprintf("MX of %s, %s: mail is taken there, and this server only sends.", dom.Name, strings.Join(hosts, ", ")))
 		}
 		if dom.MTASTS != "" {
 			d.Left = append(d.Left, fmt.Sprintf("MTA-STS of %s: domains.mta_sts publishes a policy and its record.", dom.Name))

@@ -44,6 +44,16 @@ type Domain struct {
 	Services   []Service `json:"services,omitempty"`
 	Autoconfig string    `json:"autoconfig,omitempty"` // the host behind both autoconfig names
 	Selectors  []string  `json:"selectors,omitempty"`  // of DKIM, those of the usual names that are there
+	// Elsewhere are policies and keys that are aliases: others keep them.
+	Elsewhere []Elsewhere `json:"elsewhere,omitempty"`
+	// OtherServices are SRV records that mailpub would not write so.
+	OtherServices []string `json:"other_services,omitempty"`
+}
+
+// Elsewhere is a name that is an alias of another.
+type Elsewhere struct {
+	Name  string `json:"name"`
+	Alias string `json:"alias"`
 }
 
 // MX is a mail exchanger, without the final dot.
@@ -64,9 +74,10 @@ type Host struct {
 	Name      string       `json:"name,omitempty"`
 	Zone      Zone         `json:"zone"`
 	Addresses []netip.Addr `json:"addresses,omitempty"`
-	Alias     string       `json:"alias,omitempty"` // of what: then it is no mail host
-	CAA       []string     `json:"caa,omitempty"`   // who may issue; nil where the records say more
-	TLSA      []int        `json:"tlsa,omitempty"`  // ports
+	Alias     string       `json:"alias,omitempty"`     // of what: then it is no mail host
+	CAA       []string     `json:"caa,omitempty"`       // who may issue; nil where the records say more
+	OtherCAA  []string     `json:"other_caa,omitempty"` // the records, where they say more
+	TLSA      []int        `json:"tlsa,omitempty"`      // ports
 }
 
 // Reverse is the PTR of the public address.
@@ -107,7 +118,7 @@ func zoneOf(ctx context.Context, s *resolver.Survey, name string) (z Zone) {
 		return z
 	}
 	z.Name = strings.TrimSuffix(zone, ".")
-	if suffix, _ := publicsuffix.PublicSuffix(strings.TrimSuffix(name, ".")); suffix == z.Name || z.Name == "" {
+	if suffix, icann := publicsuffix.PublicSuffix(strings.TrimSuffix(name, ".")); suffix == z.Name && icann || z.Name == "" {
 		return Zone{Silent: "nobody has registered it, or it is not delegated"}
 	}
 	for _, ns := range servers {
@@ -129,9 +140,20 @@ func domain(ctx context.Context, s *resolver.Survey, name string) Domain {
 	var wg sync.WaitGroup
 	wg.Go(func() { d.exchangers(ctx, s) })
 	wg.Go(func() { d.SPF = text(ctx, s, name, "v=spf1") })
-	wg.Go(func() { d.DMARC = text(ctx, s, "_dmarc."+name, "v=DMARC1") })
-	wg.Go(func() { d.TLSRPT = text(ctx, s, "_smtp._tls."+name, "v=TLSRPTv1") })
-	wg.Go(func() { d.MTASTS = text(ctx, s, "_mta-sts."+name, "v=STSv1") })
+	var mu sync.Mutex
+	own := func(into *string, name, tag string) {
+		alias := alias(ctx, s, name)
+		if alias == "" {
+			*into = text(ctx, s, name, tag)
+			return
+		}
+		mu.Lock()
+		defer mu.Unlock()
+		d.Elsewhere = append(d.Elsewhere, Elsewhere{name, alias})
+	}
+	wg.Go(func() { own(&d.DMARC, "_dmarc."+name, "v=DMARC1") })
+	wg.Go(func() { own(&d.TLSRPT, "_smtp._tls."+name, "v=TLSRPTv1") })
+	wg.Go(func() { own(&d.MTASTS, "_mta-sts."+name, "v=STSv1") })
 	wg.Go(func() { d.services(ctx, s) })
 	wg.Go(func() {
 		first, second := alias(ctx, s, "autoconfig."+name), alias(ctx, s, "autodiscover."+name)
@@ -141,12 +163,20 @@ func domain(ctx context.Context, s *resolver.Survey, name string) Domain {
 	})
 	wg.Go(func() {
 		for _, selector := range selectors() {
-			if a, err := s.Ask(ctx, selector+"._domainkey."+name, "TXT"); err == nil && len(a.Records) > 0 {
+			at := selector + "._domainkey." + name
+			a, err := s.Ask(ctx, at, "TXT")
+			switch {
+			case err == nil && len(a.Chain) > 0:
+				mu.Lock()
+				d.Elsewhere = append(d.Elsewhere, Elsewhere{at, strings.TrimSuffix(a.Chain[0], ".")})
+				mu.Unlock()
+			case err == nil && len(a.Records) > 0:
 				d.Selectors = append(d.Selectors, selector)
 			}
 		}
 	})
 	wg.Wait()
+	slices.SortFunc(d.Elsewhere, func(a, b Elsewhere) int { return strings.Compare(a.Name, b.Name) })
 	return d
 }
 
@@ -169,11 +199,14 @@ func (d *Domain) exchangers(ctx context.Context, s *resolver.Survey) {
 func (d *Domain) services(ctx context.Context, s *resolver.Survey) {
 	for _, name := range []string{"imaps", "imap", "pop3s", "pop3", "submissions", "submission"} {
 		a, err := s.Ask(ctx, "_"+name+"._tcp."+d.Name, "SRV")
-		if err != nil || len(a.Records) != 1 {
+		if err != nil || len(a.Records) == 0 {
 			continue
 		}
 		f := strings.Fields(a.Records[0].Data)
-		if len(f) != 4 || f[0] != "0" || f[1] != "1" {
+		if len(a.Records) != 1 || len(f) != 4 || f[0] != "0" || f[1] != "1" {
+			for _, data := range a.Data() {
+				d.OtherServices = append(d.OtherServices, "_"+name+"._tcp "+data)
+			}
 			continue
 		}
 		if port, err := strconv.Atoi(f[2]); err == nil {
@@ -232,7 +265,9 @@ func mailHost(ctx context.Context, s *resolver.Survey, name string) Host {
 		}
 	}
 	if a, err := s.Ask(ctx, name, "CAA"); err == nil {
-		h.CAA = issuers(a.Data())
+		if h.CAA = issuers(a.Data()); h.CAA == nil {
+			h.OtherCAA = a.Data()
+		}
 	}
 	for _, port := range []int{25, 465, 587, 993, 995} {
 		if a, err := s.Ask(ctx, "_"+strconv.Itoa(port)+"._tcp."+name, "TLSA"); err == nil && len(a.Records) > 0 {

@@ -15,6 +15,7 @@ import (
 	"github.com/mailpub/mailpub/nat/forward"
 	"github.com/mailpub/mailpub/plan"
 	"github.com/mailpub/mailpub/plan/mail"
+	"github.com/mailpub/mailpub/providers"
 	"github.com/mailpub/mailpub/providers/dnscheck"
 	"github.com/mailpub/mailpub/providers/resolver"
 )
@@ -69,8 +70,12 @@ func (s *Site) published() dnscheck.Facts {
 		}
 		f.Domains = append(f.Domains, pd)
 	}
+	f.Written = map[string]dnscheck.Written{}
 	for _, z := range s.cfg.Zones {
 		f.Zones = append(f.Zones, z.Name)
+		if w, ok := writtenAt(z); ok {
+			f.Written[mail.FQDN(z.Name)] = w
+		}
 	}
 	f.Owned = s.ledger.Of("dns")
 	return f
@@ -151,4 +156,17 @@ func (s *Site) selectors(d config.Domain) (list []dnscheck.Selector) {
 		list = append(list, one)
 	}
 	return list
+}
+
+// writtenAt says where a zone is written; ok is false where a person enters it.
+func writtenAt(z config.Zone) (w dnscheck.Written, ok bool) {
+	p, known := providers.Lookup(z.Provider)
+	if !known || p.Manual {
+		return w, false
+	}
+	w = dnscheck.Written{Provider: z.Provider, Hosts: p.NameServers}
+	if z.Provider == "rfc2136" {
+		w.Server, _ = resolver.HostPort(z.Settings["server"])
+	}
+	return w, true
 }

@@ -83,7 +83,7 @@ func smtpAddr(cfg *config.Config, spec mail.Spec) string {
 
 // domainNames returns the mail domains as addresses have them.
 func domainNames(spec mail.Spec) (names []string) {
-	for _, d := range spec.Domains {
+	for _, d := range spec.Inbound() {
 		names = append(names, strings.TrimSuffix(d.Name, "."))
 	}
 	return names
