@@ -25,7 +25,7 @@ func ShowCheckHelp(u *UI, e catalog.Entry) error {
 func ShowExplained(u *UI, keys []config.Key) error {
 	if u.JSON {
 		return u.PrintJSON(struct {
-			Keys   []config.Key   `json:"keys"`
+			Keys   []config.Key    `json:"keys"`
 			Checks []catalog.Entry `json:"checks"`
 		}{keys, catalog.All()})
 	}
