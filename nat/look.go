@@ -20,6 +20,11 @@ type Report struct {
 	WAN      WANAddress `json:"wan"`
 	Pinholes string     `json:"pinholes,omitempty"` // how ports of the server's IPv6 address are opened, or why not
 	Forwards []Seen     `json:"forwards"`           // in the order of what was wanted
+
+	// Others are the router's other forwards, where it lists them; OthersNote says why they are
+	// not known, or not all.
+	Others     []Seen `json:"others,omitempty"`
+	OthersNote string `json:"others_note,omitempty"`
 }
 
 // Spoken is what came of asking in one protocol.
@@ -43,16 +48,16 @@ type Seen struct {
 	Name string `json:"name"` // "tcp/25"
 	Want string `json:"want,omitempty"`
 	Is   string `json:"is,omitempty"`
-	// Owner is "ours", "stranger", "nobody" or "unknown". Ours is what bears the site's
-	// mark or was granted to mailpub.
+	// Owner is "ours", "another site", "stranger", "nobody" or "unknown". Ours is what bears
+	// the site's mark or was granted to it.
 	Owner       string    `json:"owner"`
 	Description string    `json:"description,omitempty"`
 	Expires     time.Time `json:"expires,omitzero"` // zero: it does not lapse, or that is not known
 	Note        string    `json:"note,omitempty"`   // what stands in the way
 }
 
-// Look tells what there is, at a glance. It reads only the ports that are wanted and writes
-// nothing, but for the mapping by which PCP tells an address (RFC 6887 section 11.6). What
+// Look tells what there is, at a glance: the wanted ports, and what else the router lists. It
+// writes nothing, but for the mapping by which PCP tells an address (RFC 6887 section 11.6). What
 // could not be had is a note in the report; the error is ctx's alone.
 func (r *Router) Look(ctx context.Context, wanted []plan.Item) (Report, error) {
 	rep := Report{Device: r.Device(), Protocol: r.Protocol(), Why: r.Why(), Spoken: r.spoken(ctx), Pinholes: r.Pinholes()}
@@ -64,6 +69,11 @@ func (r *Router) Look(ctx context.Context, wanted []plan.Item) (Report, error) {
 	for _, w := range wanted {
 		rep.Forwards = append(rep.Forwards, r.see(ctx, w))
 	}
+	list, err := r.List(ctx)
+	if err != nil {
+		rep.OthersNote = err.Error()
+	}
+	rep.Others = others(list, wanted)
 	if ctx.Err() != nil {
 		return rep, context.Cause(ctx)
 	}

@@ -98,7 +98,7 @@ func (r *Router) item(m forward.Mapping) plan.Item {
 	}
 	it.Lines = m.Lines()
 	it.Marked = r.marked(m)
-	it.Expires = r.lapse(m)
+	it.Expires, it.Lifetime = r.lease(m)
 	return it
 }
 
@@ -109,13 +109,19 @@ func (r *Router) marked(m forward.Mapping) bool {
 
 // lapse returns when a mapping lapses; zero when it does not, or that is not known.
 func (r *Router) lapse(m forward.Mapping) time.Time {
+	at, _ := r.lease(m)
+	return at
+}
+
+// lease is lapse with the length of the whole lease, where that is another than was granted.
+func (r *Router) lease(m forward.Mapping) (lapse time.Time, whole time.Duration) {
 	if u, ok := r.of(m.Port).(*upnp); ok {
 		return u.lapse(m)
 	}
 	if m.Grant.Lifetime == 0 {
-		return time.Time{}
+		return time.Time{}, 0
 	}
-	return m.Grant.Expires()
+	return m.Grant.Expires(), 0
 }
 
 // lookUp reads the ports of keys, each by the device that made it.
@@ -509,6 +515,9 @@ func (r *Router) ProtocolOf(k plan.Key) string {
 // of a grant.
 func (r *Router) Lease(it plan.Item) (left, whole time.Duration, ok bool) {
 	g, granted := r.known(it.Key)
+	if it.Lifetime > 0 {
+		return it.Expires.Sub(r.now()), it.Lifetime, true
+	}
 	if !granted || g.Lifetime <= 0 || it.Expires.IsZero() {
 		return 0, 0, false
 	}

@@ -57,23 +57,26 @@ func (u *upnp) grantOf(m forward.Mapping) plan.Grant {
 }
 
 // lapse returns when a mapping that was read lapses, by what the router tells and the ledger
-// knows; zero when it does not.
-func (u *upnp) lapse(m forward.Mapping) (at time.Time) {
+// knows; zero when it does not. whole is how long the lease is that ends then, where the router
+// told another one than was asked for.
+func (u *upnp) lapse(m forward.Mapping) (at time.Time, whole time.Duration) {
 	told := m.Grant.Lifetime
 	if told > 0 {
 		at = m.Grant.Expires()
 	}
 	g, known := u.known(m.Key())
 	if !known || g.Lifetime == 0 || !isUPnP(g.State) {
-		return at
+		return at, 0
 	}
 	n, noted := parseLeaseNote(g.State)
 	switch {
 	case told == 0: // a lease was granted, whatever it tells now
-		return g.Expires()
-	case noted && (g.Lifetime == n.asked || m.Grant.Expires().After(g.At.Add(n.told+slack))):
+		return g.Expires(), 0
+	case !noted:
+		return at, 0
+	case g.Lifetime == n.asked || at.After(g.At.Add(n.told+slack)):
 		u.disproved[m.Port] = true // it does not count down, so what it tells is no lease
-		return g.At.Add(n.asked)
+		return g.At.Add(n.asked), n.asked
 	}
-	return at
+	return at, n.told
 }

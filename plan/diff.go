@@ -200,6 +200,10 @@ func renewal(w, o *Item, e Entry, known bool, now time.Time) string {
 // leaseDue reports whether half of the lease is gone. Some routers always list the
 // whole lease as what is left, so the ledger's account counts too.
 func leaseDue(w, o *Item, e Entry, now time.Time) (left, lifetime time.Duration, due bool) {
+	if o.Lifetime > 0 {
+		left = max(o.Expires.Sub(now), 0)
+		return left, o.Lifetime, left < o.Lifetime/2
+	}
 	lifetime, expires := w.Lease, o.Expires
 	if g := e.Grant; g != nil && g.Lifetime > 0 {
 		lifetime = g.Lifetime

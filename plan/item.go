@@ -91,6 +91,10 @@ type Item struct {
 	// or when that can't be seen.
 	Expires time.Time
 
+	// Lifetime is how long the whole lease is that Expires ends, where the driver knows that
+	// better than the grant in the ledger; zero: as granted.
+	Lifetime time.Duration
+
 	// Unverified says that the driver knows the thing from the ledger's grant alone and cannot
 	// see it. While a write or a removal of it is under way, nothing is concluded from that.
 	Unverified bool

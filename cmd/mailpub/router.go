@@ -16,8 +16,9 @@ func routerCommand(a *app) *cobra.Command {
 		Short: "look at the router: protocols, address, forwards and whose they are",
 		Long: `Shows what there is, at a glance: the device, the protocols it speaks, its address
 outside and what kind that is, and for each wanted port where it leads, whose it is and
-how long it lasts; and, on the mail server itself, whether its own firewall lets the
-outside in. It writes nothing.
+how long it lasts; everything else that the router forwards, where it can list that, with
+whose it is; and, on the mail server itself, whether its own firewall lets the outside in.
+It writes nothing.
 
 With --nft, where router.protocol is nftables, it prints the forwards as text for nft(8),
 to be restored at boot.
@@ -26,6 +27,7 @@ Exit code: 0, or 1 when no router answers.`,
 		Example: `  mailpub router
   mailpub router --json
   mailpub router heal smtp
+  mailpub router clean
   mailpub router --nft >/etc/nftables.d/mailpub.nft`,
 		Args: noArguments,
 		RunE: func(cmd *cobra.Command, _ []string) error {
@@ -52,7 +54,7 @@ Exit code: 0, or 1 when no router answers.`,
 			return nil
 		},
 	}
-	cmd.AddCommand(healCommand(a))
+	cmd.AddCommand(healCommand(a), cleanCommand(a))
 	cmd.Flags().BoolVar(&script, "nft", false, "print the forwards as text for nft(8)")
 	return cmd
 }

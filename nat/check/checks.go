@@ -36,16 +36,21 @@ type Facts struct {
 	Front string
 	// BehindNAT says that the config knows of another router in front, which forwards too.
 	BehindNAT bool
+	// Loopback connects from inside to a forwarded port of the public address; nil where that
+	// can't be tried, for the reason in NoLoopback.
+	Loopback   func(ctx context.Context) (addr string, err error)
+	NoLoopback string
+	// Server is the mail server's name and its address inside, for advice.
+	Server, Inside string
 	// Outside returns the public address from which this network is seen.
 	Outside func(context.Context) (netip.Addr, error)
 }
 
-// Checks returns the checks of the router: router.gateway, router.wan, router.address,
-// router.forward and router.stray. They write nothing.
+// Checkers returns the checks of the router. They write nothing.
 func Checkers(f Facts) []plan.Checker {
 	return []plan.Checker{{
 		Area: catalog.AreaRouter, Timeout: 45 * time.Second, Run: f.run,
-		IDs: []string{catalog.RouterGateway, catalog.RouterWAN, catalog.RouterAddress, catalog.RouterForward, catalog.RouterStray},
+		IDs: []string{catalog.RouterGateway, catalog.RouterWAN, catalog.RouterAddress, catalog.RouterForward, catalog.RouterStray, catalog.RouterLoopback},
 	}}
 }
 
@@ -62,11 +67,12 @@ func (f Facts) run(ctx context.Context) []plan.Check {
 		if len(f.Wanted) == 0 {
 			checks = append(checks, noForwards())
 		}
-		return append(checks, skip(catalog.RouterStray, "forwards that nobody wants", none))
+		return append(checks, skip(catalog.RouterStray, "forwards that nobody wants", none), f.checkLoopback(ctx))
 	}
 	wan, wanErr := r.WAN(ctx)
 	checks := []plan.Check{gateway, f.checkWAN(ctx, r, wan, wanErr), f.checkAddress(ctx, r, wan, wanErr)}
-	return append(append(checks, f.checkForwards(ctx, r)...), f.checkStray(ctx, r))
+	checks = append(checks, f.checkForwards(ctx, r)...)
+	return append(checks, f.checkStray(ctx, r), f.checkLoopback(ctx))
 }
 
 func skip(id, subject, why string) plan.Check {
@@ -248,6 +254,9 @@ func (f Facts) judge(ctx context.Context, r *nat.Router, want, is plan.Item, the
 	switch p := r.ProtocolOf(want.Key); {
 	case p == "upnp" && at.Pinhole():
 		return plan.Skip, "granted, and the router knows its number; it does not tell where it leads", "look from outside: connect to the port of the address"
+	case (p == "nat-pmp" || p == "pcp") && r.StandsStill(want.Key):
+		return plan.Warn, "granted, but the router's epoch stands still, so that nobody notices when it restarts and forgets its forwards",
+			"set router.protocol to upnp where the router speaks that, or let mailpub watch verify from outside (verify.probe)"
 	case p == "nat-pmp" || p == "pcp":
 		return plan.Skip, "granted, and the router has not restarted since; " + p + " can't list what it maps", "look from outside: connect to the port of the public address"
 	}

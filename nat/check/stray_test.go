@@ -1,7 +1,10 @@
 package check
 
 import (
+	"context"
+	"errors"
 	"net/netip"
+	"strings"
 	"testing"
 
 	"github.com/mailpub/mailpub/nat"
@@ -52,5 +55,21 @@ func TestLostForward(t *testing.T) {
 	wantCheck(t, found, "router.forward tcp/143", plan.Fail, "not in the router")
 	if found["router.forward tcp/25"].Reason != plan.ReasonLost || found["router.forward tcp/143"].Reason != "" {
 		t.Errorf("%+v", found)
+	}
+}
+
+// Whether the router leads back inside is information, whatever it is.
+func TestLoopback(t *testing.T) {
+	f := Facts{Open: opens(nil), Server: "mail.nomeazienda.it", Inside: "10.10.10.10"}
+	const key = "router.loopback public address from inside"
+	f.NoLoopback = "this machine is not in the server's network"
+	wantCheck(t, check(t, f), key, plan.Skip, "not in the server's network")
+	f.Loopback = func(context.Context) (string, error) { return "2.2.2.2:25", nil }
+	wantCheck(t, check(t, f), key, plan.Pass, "2.2.2.2:25 leads back to the server, which says nothing of the way from outside")
+	f.Loopback = func(context.Context) (string, error) { return "2.2.2.2:25", errors.New("no answer in time") }
+	found := check(t, f)
+	wantCheck(t, found, key, plan.Warn, "2.2.2.2:25 is not reached from inside: no answer in time")
+	if c := found[key]; !c.Advice || !strings.Contains(c.Hint, "answers 10.10.10.10 for it (split DNS)") {
+		t.Errorf("%+v", c)
 	}
 }

@@ -27,6 +27,7 @@ type State struct {
 	External     netip.Addr        // its address outside
 	Epoch        uint32            // seconds
 	Result       byte              // of every answer; anything but 0 and nothing is done
+	NoMap        byte              // of every answer to MAP by PCP, as Result
 	Offer        map[uint16]uint16 // external ports granted instead of others
 
 	// Deaf loses a request; nothing is done.

@@ -85,7 +85,10 @@ func (b *Box) pcp(q []byte) []byte {
 	a = a[:pcpMap] // the options that were understood need not be repeated
 	ip := b.state.External.As16()
 	copy(a[PCPAddress:], ip[:])
-	if b.state.Result != 0 {
+	if b.state.NoMap != 0 {
+		a[PCPResult] = b.state.NoMap
+	}
+	if a[PCPResult] != 0 {
 		return a
 	}
 	in := inside{"tcp", binary.BigEndian.Uint16(q[PCPInternal:])}

@@ -95,6 +95,24 @@ func (n *Router) Read(ctx context.Context, ports []forward.Port) (found []forwar
 	return found, nil
 }
 
+// List returns every forward of the WAN that is understood, in our table or in another. Of
+// several rules for a port it is the one that decides.
+func (n *Router) List(ctx context.Context) (found []forward.Mapping, err error) {
+	rules, err := n.rules(ctx)
+	if err != nil {
+		return nil, err
+	}
+	seen := map[forward.Port]bool{}
+	for _, r := range rules {
+		if seen[r.Port] || !n.counts(r) {
+			continue
+		}
+		seen[r.Port] = true
+		found = append(found, forward.Mapping{Port: r.Port, To: r.to, Description: r.comment, Grant: plan.Grant{At: n.now(), State: n.Protocol()}})
+	}
+	return found, nil
+}
+
 // counts reports whether a rule is for what comes in by the WAN interface.
 func (n *Router) counts(r natRule) bool { return r.dev == "" || r.dev == n.wanDev }
 

@@ -37,3 +37,6 @@ func (n *Router) Add(context.Context, forward.Port, forward.Target, time.Duratio
 	return errLinux
 }
 func (n *Router) Remove(context.Context, forward.Port, forward.Target) error { return errLinux }
+
+// List fails.
+func (n *Router) List(context.Context) ([]forward.Mapping, error) { return nil, errLinux }

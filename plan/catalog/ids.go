@@ -37,6 +37,7 @@ const (
 	RouterAddress     = "router.address"
 	RouterForward     = "router.forward"
 	RouterStray       = "router.stray"
+	RouterLoopback    = "router.loopback"
 	PortInside        = "port.inside"
 	PortOutside       = "port.outside"
 	PortUndeclared    = "port.undeclared"

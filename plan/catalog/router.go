@@ -41,7 +41,15 @@ func router() []Entry {
 			Hop:   InRouter,
 			Looks: "Forwards of mailpub's that nobody wants any more: those of the ledger, and the ports beside the wanted ones, where some routers put a forward when its port is taken.",
 			Why:   "A port of the server is open to the world, and nobody knows.",
-			Mend:  "Run mailpub apply; what the ledger does not have, remove in the router.",
+			Mend:  "Run mailpub apply; what the ledger does not have, mailpub router clean removes, or remove it in the router.",
+		},
+		{
+			ID:    RouterLoopback,
+			Area:  AreaRouter,
+			Hop:   InRouter,
+			Looks: "Whether the router leads a client inside, which asks for the public address, back to the server (NAT loopback). It never fails, and says nothing of the way from outside.",
+			Why:   "A phone or a mail program that uses the public name works on the road and not at the office.",
+			Mend:  "Let a DNS server inside answer the server's inside address for its name (split DNS), or switch NAT loopback on in the router.",
 		},
 		{
 			ID:    PortInside,

@@ -4,8 +4,10 @@ import (
 	"context"
 	"crypto/x509"
 	"errors"
+	"net"
 	"net/netip"
 	"slices"
+	"time"
 
 	"github.com/mailpub/mailpub/cmd/mailpub/config"
 	"github.com/mailpub/mailpub/mailsvc/smtpclient"
@@ -13,6 +15,7 @@ import (
 	"github.com/mailpub/mailpub/nat"
 	routercheck "github.com/mailpub/mailpub/nat/check"
 	"github.com/mailpub/mailpub/nat/forward"
+	"github.com/mailpub/mailpub/nat/gateway"
 	"github.com/mailpub/mailpub/plan"
 	"github.com/mailpub/mailpub/plan/mail"
 	"github.com/mailpub/mailpub/providers"
@@ -86,7 +89,13 @@ func (s *Site) routerFacts() routercheck.Facts {
 	for _, e := range s.ledger.Of(forward.Kind) {
 		kept = append(kept, e.Key)
 	}
+	loopback, noLoopback := s.loopback()
 	return routercheck.Facts{
+		Loopback:   loopback,
+		NoLoopback: noLoopback,
+		Server:     s.cfg.Server.Hostname,
+		Inside:     s.spec.Address.String(),
+
 		Front:     s.outerAddress(),
 		BehindNAT: s.cfg.Router.BehindNAT,
 		Open: func(context.Context) (*nat.Router, error) {
@@ -104,6 +113,36 @@ func (s *Site) routerFacts() routercheck.Facts {
 			return known && e.Text != nil // one that was never seen in place is not lost
 		},
 	}
+}
+
+// loopbackTime is how long a connection through the router back inside may take.
+const loopbackTime = 3 * time.Second
+
+// loopback returns what connects from this machine to a forwarded port of the public address,
+// or why that is of no use: it has to run in the server's own network.
+func (s *Site) loopback() (connect func(context.Context) (string, error), why string) {
+	public := s.behindRouter()
+	at := slices.IndexFunc(s.spec.Forwards, func(f mail.Forward) bool { return f.Proto == "tcp" })
+	network, _ := gateway.InterfaceOf(s.spec.Address)
+	switch {
+	case s.spec.Router == mail.RouterNone:
+		return nil, "there is no router, as the config says"
+	case len(public) == 0 || at < 0:
+		return nil, "no public address or no forward is known"
+	case network == "" || s.spec.Address.IsLoopback():
+		return nil, "this machine is not in the server's network"
+	}
+	addr := netip.AddrPortFrom(public[0].Unmap(), s.spec.Forwards[at].Port).String()
+	return func(ctx context.Context) (string, error) {
+		ctx, cancel := context.WithTimeout(ctx, loopbackTime)
+		defer cancel()
+		conn, err := new(net.Dialer).DialContext(ctx, "tcp", addr)
+		if err != nil {
+			return addr, errors.New(smtpclient.RemoteErrorText(err))
+		}
+		conn.Close()
+		return addr, nil
+	}, ""
 }
 
 // behindRouter returns the public addresses that a router translates. From inside they lead to the

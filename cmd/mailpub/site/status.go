@@ -2,8 +2,10 @@ package site
 
 import (
 	"context"
+	"fmt"
 
 	"github.com/mailpub/mailpub/nat"
+	"github.com/mailpub/mailpub/nat/forward"
 	"github.com/mailpub/mailpub/nat/hostfirewall"
 	"github.com/mailpub/mailpub/plan"
 	"github.com/mailpub/mailpub/plan/catalog"
@@ -59,4 +61,34 @@ func (s *Site) Drift(ctx context.Context) (Drift, error) {
 	report.Changes = p.Changes
 	report.Drift = true
 	return Drift{Report: report, Failed: p.Failed}, ctx.Err()
+}
+
+// Strays are forwards in the router that bear the site's mark and that the config does not
+// want.
+func (s *Site) Strays(ctx context.Context) ([]nat.Seen, error) {
+	if s.router.err != nil {
+		return nil, s.router.err
+	}
+	return s.router.Strays(ctx, s.spec.ForwardItems())
+}
+
+// RemoveStrays takes strays away, and out of the ledger where that has them. It stops at the
+// first that is not gone.
+func (s *Site) RemoveStrays(ctx context.Context, strays []nat.Seen) error {
+	if s.lock == nil {
+		return ErrReadOnly
+	}
+	for _, stray := range strays {
+		if err := s.router.RemoveStray(ctx, stray); err != nil {
+			return err
+		}
+		k := plan.Key{Kind: forward.Kind, Name: stray.Name}
+		if _, known := s.ledger.Get(k); known {
+			s.ledger.Drop(k)
+			if err := s.lock.Save(s.ledger); err != nil {
+				return fmt.Errorf("ledger: %w", err)
+			}
+		}
+	}
+	return nil
 }

@@ -41,6 +41,35 @@ func ShowRouter(u *UI, r nat.Report) {
 	for _, f := range r.Forwards {
 		showForward(u, f, name, min(is, textWidth))
 	}
+	showOthers(u, r)
+}
+
+// showOthers prints what else the router forwards.
+func showOthers(u *UI, r nat.Report) {
+	if len(r.Others) > 0 {
+		fmt.Fprintf(u.Out, "\n%s\n", u.Bold("also in the router"))
+		ShowSeen(u, r.Others)
+	}
+	if r.OthersNote != "" {
+		fmt.Fprintf(u.Out, "\n  %s\n", u.Dim(u.Wrap("other forwards: "+Clean(r.OthersNote), 2)))
+	}
+	for _, o := range r.Others {
+		if o.Owner == nat.OwnerOurs {
+			fmt.Fprintf(u.Out, "  %s\n", u.Dim("mailpub router clean removes those of ours that nobody wants"))
+			return
+		}
+	}
+}
+
+// ShowSeen prints forwards of the router, a line each.
+func ShowSeen(u *UI, list []nat.Seen) {
+	name, is := 8, 20
+	for _, f := range list {
+		name, is = max(name, len(f.Name)), max(is, len(Clean(f.Is)))
+	}
+	for _, f := range list {
+		showForward(u, f, name, min(is, textWidth))
+	}
 }
 
 // ShowFirewall names the ports that this host's own firewall blocks.
@@ -59,6 +88,8 @@ func showForward(u *UI, f nat.Seen, nameWidth, isWidth int) {
 	switch f.Owner {
 	case "nobody":
 		is, owner = "not forwarded", u.Dim("wanted "+Clean(f.Want))
+	case nat.OwnerSite:
+		owner = u.Yellow("another site's") + u.Dim(fmt.Sprintf(" %q", Clean(f.Description)))
 	case "stranger":
 		owner = u.Yellow("somebody else's")
 		if f.Description != "" {
