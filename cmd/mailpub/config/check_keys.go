@@ -72,6 +72,9 @@ func (k *checker) dane() {
 func (k *checker) tls() {
 	t := k.c.Service.TLS
 	const at = "service.tls"
+	if t.Minimum != "" && !slices.Contains(TLSVersions(), t.Minimum) {
+		k.add(at+".minimum", "%q is not a version of TLS, want one of %s", t.Minimum, strings.Join(TLSVersions(), ", "))
+	}
 	switch {
 	case t == TLS{}:
 		return

@@ -7,6 +7,7 @@ package receive
 
 import (
 	"context"
+	"crypto/tls"
 	"fmt"
 	"io"
 	"log/slog"
@@ -91,7 +92,19 @@ func newServer(cfg *config.Config, log *slog.Logger) *receiver.Server {
 		MaxConnections: l.Connections,
 		MaxPerAddress:  l.PerAddress,
 		MaxRate:        l.Rate,
+		MinTLS:         minTLS(cfg.Service.TLS.Minimum),
 	}
+}
+
+// minTLS is the version of a config's text; 0 is the receiver's default.
+func minTLS(text string) uint16 {
+	versions := map[string]uint16{
+		"1.0": tls.VersionTLS10,
+		"1.1": tls.VersionTLS11,
+		"1.2": tls.VersionTLS12,
+		"1.3": tls.VersionTLS13,
+	}
+	return versions[text]
 }
 
 // showMetrics serves the receiver's metrics where the config wants them.
