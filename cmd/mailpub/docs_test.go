@@ -294,7 +294,7 @@ func knownFields(t *testing.T, page, path string, value any) {
 	case map[string]any:
 		for name, below := range v {
 			at := strings.TrimPrefix(path+"."+name, ".")
-			if !strings.Contains(at, ".settings.") && !slices.Contains(config.Fields(), at) {
+			if !strings.Contains(at, ".settings.") && !slices.Contains(config.FieldPaths(), at) {
 				t.Errorf("%s: there is no field %s", page, at)
 			}
 			knownFields(t, page, at, below)

@@ -17,7 +17,6 @@ import (
 
 	"github.com/mailpub/mailpub/cmd/mailpub/config"
 	"github.com/mailpub/mailpub/cmd/mailpub/demo"
-	"github.com/mailpub/mailpub/cmd/mailpub/explain"
 	"github.com/mailpub/mailpub/plan"
 	"github.com/mailpub/mailpub/plan/mail"
 	"github.com/mailpub/mailpub/providers/cloudflaretest"
@@ -322,16 +321,16 @@ func TestSchemaRejects(t *testing.T) {
 // Whatever the config's help page does not show, nobody finds: each field of the structs is there.
 func TestEveryFieldIsExplained(t *testing.T) {
 	var shown []string
-	for _, k := range explain.Keys(configHelp) {
+	for _, k := range config.Keys() {
 		shown = append(shown, k.Path)
 	}
-	for _, path := range config.Fields() {
-		if !slices.Contains(shown, path) && !strings.Contains(configHelp, path[strings.LastIndex(path, ".")+1:]+":") {
+	for _, path := range config.FieldPaths() {
+		if !slices.Contains(shown, path) && !strings.Contains(config.Help(), path[strings.LastIndex(path, ".")+1:]+":") {
 			t.Errorf("mailpub help config does not show %s", path)
 		}
 	}
 	for _, k := range shown {
-		if !slices.Contains(config.Fields(), k) && !strings.Contains(k, ".settings.") {
+		if !slices.Contains(config.FieldPaths(), k) && !strings.Contains(k, ".settings.") {
 			t.Errorf("mailpub help config shows %s, which there is not", k)
 		}
 	}

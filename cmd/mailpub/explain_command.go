@@ -9,7 +9,6 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/mailpub/mailpub/cmd/mailpub/config"
-	"github.com/mailpub/mailpub/cmd/mailpub/explain"
 	"github.com/mailpub/mailpub/cmd/mailpub/term"
 	"github.com/mailpub/mailpub/plan"
 	"github.com/mailpub/mailpub/plan/catalog"
@@ -27,7 +26,7 @@ matters and how to mend it. Without a name it lists both.`,
 		ValidArgsFunction: completeExplain,
 		RunE: func(_ *cobra.Command, args []string) error {
 			if len(args) == 0 {
-				return term.ShowExplained(a.ui, explain.Keys(configHelp))
+				return term.ShowExplained(a.ui, config.Keys())
 			}
 			if check, ok := catalog.Lookup(args[0]); ok {
 				return term.ShowCheckHelp(a.ui, check)
@@ -38,7 +37,7 @@ matters and how to mend it. Without a name it lists both.`,
 }
 
 func completeExplain(*cobra.Command, []string, string) (words []cobra.Completion, _ cobra.ShellCompDirective) {
-	for _, k := range explain.Keys(configHelp) {
+	for _, k := range config.Keys() {
 		words = append(words, cobra.CompletionWithDesc(k.Path, k.Text))
 	}
 	return append(words, catalog.IDs()...), cobra.ShellCompDirectiveNoFileComp
@@ -50,8 +49,8 @@ var index = regexp.MustCompile(`\[[0-9]*\]`)
 // explainField prints what there is to say about a field: word is its path, or the end of one.
 func explainField(u *term.UI, word string) error {
 	word = index.ReplaceAllString(strings.ToLower(word), "")
-	keys := explain.Keys(configHelp)
-	var named []explain.Key
+	keys := config.Keys()
+	var named []config.Key
 	var known []string
 	for _, k := range keys {
 		known = append(known, k.Path)
@@ -78,10 +77,10 @@ func explainField(u *term.UI, word string) error {
 // documentedField is the first field among mistakes that there is something to say about, without its
 // indices; "" for none.
 func documentedField(problems config.Errors) string {
-	keys := explain.Keys(configHelp)
+	keys := config.Keys()
 	for _, p := range problems {
 		path := index.ReplaceAllString(p.Field, "")
-		if slices.ContainsFunc(keys, func(k explain.Key) bool { return k.Path == path && k.Text != "" }) {
+		if slices.ContainsFunc(keys, func(k config.Key) bool { return k.Path == path && k.Text != "" }) {
 			return path
 		}
 	}

@@ -8,6 +8,7 @@ import (
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
 
+	"github.com/mailpub/mailpub/cmd/mailpub/config"
 	"github.com/mailpub/mailpub/plan"
 )
 
@@ -110,4 +111,9 @@ func unknownFlag(cmd *cobra.Command, err error) error {
 		}
 	}
 	return fmt.Errorf("%w; %s --help lists the flags", err, cmd.CommandPath())
+}
+
+// configTopic is a page of the help, no command.
+func configTopic() *cobra.Command {
+	return &cobra.Command{Use: "config", Short: "the config file, field by field", Long: config.Help()}
 }

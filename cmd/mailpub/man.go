@@ -10,6 +10,8 @@ import (
 
 	"github.com/spf13/cobra"
 	"github.com/spf13/cobra/doc"
+
+	"github.com/mailpub/mailpub/cmd/mailpub/config"
 )
 
 // manCommand is for those who make packages, so that no list shows it.
@@ -53,7 +55,7 @@ func configPage(date time.Time) string {
 	var b strings.Builder
 	fmt.Fprintf(&b, ".TH \"MAILPUB.YAML\" \"5\" \"%s\" \"mailpub\" \"mailpub\"\n.SH NAME\nmailpub.yaml \\- the config file of mailpub, field by field\n.SH DESCRIPTION\n.nf\n",
 		date.Format("Jan 2006"))
-	for line := range strings.Lines(strings.ReplaceAll(configHelp, `\`, `\e`)) {
+	for line := range strings.Lines(strings.ReplaceAll(config.Help(), `\`, `\e`)) {
 		if strings.HasPrefix(line, ".") || strings.HasPrefix(line, "'") {
 			b.WriteString(`\&`)
 		}

@@ -14,7 +14,6 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/mailpub/mailpub/cmd/mailpub/config"
-	"github.com/mailpub/mailpub/cmd/mailpub/explain"
 	"github.com/mailpub/mailpub/cmd/mailpub/scout"
 	"github.com/mailpub/mailpub/cmd/mailpub/term"
 	"github.com/mailpub/mailpub/nat"
@@ -81,10 +80,10 @@ func commandsPage() string {
 func configReference() string {
 	var b strings.Builder
 	b.WriteString("# The config\n\n" + made + "`mailpub help config` prints this page, `mailpub explain KEY` one field of it. Editors know the\n" +
-		"fields by [mailpub.schema.json](../../examples/mailpub.schema.json).\n\n```\n" + configHelp + "\n```\n\n" +
+		"fields by [mailpub.schema.json](../../examples/mailpub.schema.json).\n\n```\n" + config.Help() + "\n```\n\n" +
 		"| field | takes | |\n|---|---|---|\n")
 	cell := strings.NewReplacer("|", `\|`, "<", "&lt;")
-	for _, k := range explain.Keys(configHelp) {
+	for _, k := range config.Keys() {
 		takes := config.FieldKind(k.Path)
 		if words := config.Words(k.Path); words != nil {
 			takes = strings.Join(words, ", ")

@@ -3,7 +3,7 @@ package main
 import (
 	"github.com/spf13/cobra"
 
-	"github.com/mailpub/mailpub/cmd/mailpub/explain"
+	"github.com/mailpub/mailpub/cmd/mailpub/config"
 	"github.com/mailpub/mailpub/cmd/mailpub/schema"
 )
 
@@ -32,7 +32,7 @@ It can't say everything: "mailpub plan" checks the rest.`,
 // configSchema is the schema, with what the help page says of each field.
 func configSchema() ([]byte, error) {
 	about := map[string]string{}
-	for _, k := range explain.Keys(configHelp) {
+	for _, k := range config.Keys() {
 		about[k.Path] = k.Text
 	}
 	return schema.Generate(func(path string) string { return about[path] })

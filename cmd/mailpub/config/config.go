@@ -268,3 +268,19 @@ func (r Router) RouterKind() mail.RouterKind {
 	}
 	return mail.RouterProtocol
 }
+
+// Path returns a path of the config as seen from the working directory.
+func (c *Config) Path(p string) string {
+	if filepath.IsAbs(p) {
+		return p
+	}
+	return filepath.Join(filepath.Dir(c.File), p)
+}
+
+// HostsFile returns the hosts file that verify compares with DNS; "" is the system's.
+func (c *Config) HostsFile() string {
+	if c.Verify.Hosts == "" {
+		return ""
+	}
+	return c.Path(c.Verify.Hosts)
+}

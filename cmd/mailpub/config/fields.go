@@ -3,6 +3,7 @@ package config
 import (
 	"reflect"
 	"strings"
+	"time"
 )
 
 // typeAt returns the type that the config has at a path. ok is false when there is no
@@ -76,8 +77,8 @@ func FieldKind(path string) string {
 	return kindOf(t)
 }
 
-// Fields returns the path of every field that a config can have, without indices.
-func Fields() []string { return fieldsOf(reflect.TypeFor[Config](), "") }
+// FieldPaths returns the path of every field that loading knows, without indices.
+func FieldPaths() []string { return fieldsOf(reflect.TypeFor[Config](), "") }
 
 func fieldsOf(t reflect.Type, path string) (paths []string) {
 	for t.Kind() == reflect.Slice {
@@ -135,4 +136,27 @@ func withoutIndices(path string) string {
 		}
 	}
 	return b.String()
+}
+
+// kindOf names a type in the words of someone who writes a config.
+func kindOf(t reflect.Type) string {
+	switch {
+	case t == nil:
+		return "empty"
+	case t.Kind() == reflect.Pointer:
+		return kindOf(t.Elem())
+	case t == reflect.TypeFor[time.Duration]():
+		return "a time like 1h"
+	}
+	switch t.Kind() {
+	case reflect.String:
+		return "text (in quotes where it looks like a number)"
+	case reflect.Bool:
+		return "true or false"
+	case reflect.Int, reflect.Int64, reflect.Float64, reflect.Uint64:
+		return "a number"
+	case reflect.Slice:
+		return "a list"
+	}
+	return "a section of fields"
 }

@@ -1,23 +1,19 @@
 package config
 
 import (
-	"bytes"
 	"cmp"
 	"errors"
 	"fmt"
 	"io/fs"
 	"os"
-	"path/filepath"
 	"reflect"
+	"slices"
 	"strings"
 	"time"
 
 	"github.com/go-viper/mapstructure/v2"
 	"github.com/spf13/viper"
 )
-
-// delimiter joins keys inside viper. It stands in no key, so names with dots stay whole.
-const delimiter = "::"
 
 // Load reads and checks a config file. The error is an Errors with every mistake that
 // was found, or says why the file can't be read.
@@ -101,50 +97,46 @@ func (u *Unchecked) Check() (*Config, error) {
 	if err := v.Unmarshal(c, strict); err != nil {
 		problems = append(problems, c.typeErrors(err)...)
 	}
-	if len(problems) == 0 {
-		c.fillIn()
-		problems = c.check()
-	}
+	c.fillIn()
+	problems = append(problems, c.independent(c.check(), problems)...)
 	if len(problems) > 0 {
 		return nil, problems.sorted()
 	}
 	return c, nil
 }
 
-// file is a config file as it was read.
-type file struct {
-	path   string
-	lines  Lines
-	fields map[string]any
-}
-
-// readFile parses a file for what it holds and where in it that is. The error is an Errors.
-func readFile(path string, data []byte) (f file, err error) {
-	format := strings.TrimPrefix(strings.ToLower(filepath.Ext(path)), ".")
-	if format == "yml" {
-		format = "yaml"
-	}
-	f.path, data = path, []byte(text(data))
-	if f.lines, f.fields, err = linesOf(format, data); err == nil && f.fields == nil { // TOML
-		v := viper.NewWithOptions(viper.KeyDelimiter(delimiter))
-		v.SetConfigType(format)
-		err = v.ReadConfig(bytes.NewReader(data))
-		f.fields = v.AllSettings()
-	}
-	if err != nil {
-		return f, Errors{{File: path, Line: lineIn(err), Text: strip(err)}}
-	}
-	return f, nil
-}
-
-// text returns the text of a field at the top, however its name is spelt; "" where there is none.
-func (f file) text(name string) string {
-	for key, v := range f.fields {
-		if s, ok := v.(string); ok && strings.EqualFold(key, name) {
-			return s
+// independent returns the mistakes that were found in a config which do not follow from others: from
+// fields that are not known, or that have a wrong type and so no value.
+func (c *Config) independent(found, before Errors) (out Errors) {
+	for _, p := range found {
+		follows := slices.ContainsFunc(before, func(b Problem) bool { return c.follows(p, b) })
+		if !follows {
+			out = append(out, p)
 		}
 	}
-	return ""
+	return out
+}
+
+// follows reports whether a mistake may follow from another one: in the same field, around it or
+// within; a field that is missing where another one of its section is wrong; what needs the zones
+// where these are wrong.
+func (c *Config) follows(p, before Problem) bool {
+	section, _ := splitPath(before.Field)
+	own, _ := splitPath(p.Field)
+	switch {
+	case within(p.Field, before.Field), within(before.Field, p.Field):
+		return true
+	case own == section && !c.has(p.Field):
+		return true
+	}
+	return within(before.Field, "zones") && !within(p.Field, "router") && !within(p.Field, "service") &&
+		!within(p.Field, "verify") && !within(p.Field, "watch")
+}
+
+// within reports whether a path is another one, or below it.
+func within(path, section string) bool {
+	rest, ok := strings.CutPrefix(path, section)
+	return ok && (rest == "" || rest[0] == '.' || rest[0] == '[')
 }
 
 // readDefaults reads the file that defaults names.
@@ -159,17 +151,6 @@ func readDefaults(path string) (f file, err error) {
 	return f, err
 }
 
-// written reports whether a field stands in the config, or in the file of defaults.
-func (c *Config) written(path string) bool {
-	file, _ := c.at(path)
-	lines := c.Lines
-	if file != c.File {
-		lines = c.beneath.lines
-	}
-	_, ok := lines[path]
-	return ok
-}
-
 // inDefaults is an error of the file that defaults names, as the config's.
 func (c *Config) inDefaults(name string, err error) Errors {
 	var theirs Errors
@@ -180,19 +161,6 @@ func (c *Config) inDefaults(name string, err error) Errors {
 		err = fmt.Errorf("there is no file %q, want one with what several configs have in common, relative to this one", name)
 	}
 	return Errors{{File: c.File, Line: c.Lines.At("defaults"), Field: "defaults", Text: err.Error()}}
-}
-
-// at returns where a field is: in the config, or in the file of defaults beneath it. What is in
-// neither is said of the config.
-func (c *Config) at(path string) (file string, line int) {
-	list, _, _ := strings.Cut(path, "[")
-	if _, own := c.Lines[list]; c.beneath != nil && (!own || list == path) { // lists are taken whole
-		own, theirs := c.Lines.nearest(path), c.beneath.lines.nearest(path)
-		if len(theirs) > len(own) {
-			return c.beneath.path, c.beneath.lines[theirs]
-		}
-	}
-	return c.File, c.Lines.At(path)
 }
 
 // strict makes a wrong type an error, where viper would bend it.

@@ -1,17 +1,13 @@
 package config
 
 import (
-	"bytes"
 	"context"
-	"encoding/binary"
 	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
-	"slices"
 	"strings"
 	"time"
-	"unicode/utf16"
 
 	"github.com/mailpub/mailpub/providers"
 )
@@ -124,41 +120,15 @@ func Resolve(ctx context.Context, ref, dir string) (string, error) {
 	return secret, nil
 }
 
-// text is what a file says that an editor or a shell of Windows may have written: with a byte
-// order mark, or in UTF-16, as "..." > FILE of Windows PowerShell does.
-func text(data []byte) string {
-	var order binary.ByteOrder
+// NotifySecret returns what the reference of channel i names: the URL of a service, or the secret
+// of a webhook; "" where it has none.
+func (c *Config) NotifySecret(ctx context.Context, i int) (string, error) {
+	n, at := c.Watch.Notify[i], fmt.Sprintf("watch.notify[%d]", i)
 	switch {
-	case bytes.HasPrefix(data, []byte("\xef\xbb\xbf")):
-		return string(data[3:])
-	case bytes.HasPrefix(data, []byte("\xff\xfe")):
-		order = binary.LittleEndian
-	case bytes.HasPrefix(data, []byte("\xfe\xff")):
-		order = binary.BigEndian
-	default:
-		return string(data)
+	case n.URL != "":
+		return c.secret(ctx, at+".url", n.URL)
+	case n.Secret != "":
+		return c.secret(ctx, at+".secret", n.Secret)
 	}
-	var units []uint16
-	for pair := range slices.Chunk(data[2:], 2) {
-		if len(pair) == 2 {
-			units = append(units, order.Uint16(pair))
-		}
-	}
-	return string(utf16.Decode(units))
-}
-
-// Path returns a path of the config as seen from the working directory.
-func (c *Config) Path(p string) string {
-	if filepath.IsAbs(p) {
-		return p
-	}
-	return filepath.Join(filepath.Dir(c.File), p)
-}
-
-// HostsFile returns the hosts file that verify compares with DNS; "" is the system's.
-func (c *Config) HostsFile() string {
-	if c.Verify.Hosts == "" {
-		return ""
-	}
-	return c.Path(c.Verify.Hosts)
+	return "", nil
 }

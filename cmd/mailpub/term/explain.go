@@ -6,7 +6,6 @@ import (
 	"strings"
 
 	"github.com/mailpub/mailpub/cmd/mailpub/config"
-	"github.com/mailpub/mailpub/cmd/mailpub/explain"
 	"github.com/mailpub/mailpub/plan/catalog"
 )
 
@@ -23,10 +22,10 @@ func ShowCheckHelp(u *UI, e catalog.Entry) error {
 }
 
 // ShowExplained lists the fields of the config and the checks.
-func ShowExplained(u *UI, keys []explain.Key) error {
+func ShowExplained(u *UI, keys []config.Key) error {
 	if u.JSON {
 		return u.PrintJSON(struct {
-			Keys   []explain.Key   `json:"keys"`
+			Keys   []config.Key    `json:"keys"`
 			Checks []catalog.Entry `json:"checks"`
 		}{keys, catalog.All()})
 	}
@@ -54,11 +53,11 @@ func ShowExplained(u *UI, keys []explain.Key) error {
 }
 
 // ShowField prints what there is to say about a field of the config, one of keys.
-func ShowField(u *UI, k explain.Key, keys []explain.Key) error {
+func ShowField(u *UI, k config.Key, keys []config.Key) error {
 	words := config.Words(k.Path)
 	if u.JSON {
 		return u.PrintJSON(struct {
-			explain.Key
+			config.Key
 			Kind  string   `json:"kind"`
 			Words []string `json:"words,omitempty"`
 		}{k, config.FieldKind(k.Path), words})

@@ -1,0 +1,98 @@
+package config
+
+import (
+	"bytes"
+	"encoding/binary"
+	"path/filepath"
+	"slices"
+	"strconv"
+	"strings"
+	"unicode/utf16"
+
+	"github.com/spf13/viper"
+)
+
+// file is a config file as it was read.
+type file struct {
+	path   string
+	lines  Lines
+	fields map[string]any
+}
+
+// readFile parses a file for what it holds and where in it that is. The error is an Errors.
+func readFile(path string, data []byte) (f file, err error) {
+	format := strings.TrimPrefix(strings.ToLower(filepath.Ext(path)), ".")
+	if format == "yml" {
+		format = "yaml"
+	}
+	f.path, data = path, []byte(text(data))
+	if f.lines, f.fields, err = linesOf(format, data); err == nil && f.fields == nil { // TOML
+		v := viper.NewWithOptions(viper.KeyDelimiter(delimiter))
+		v.SetConfigType(format)
+		err = v.ReadConfig(bytes.NewReader(data))
+		f.fields = v.AllSettings()
+	}
+	if err != nil {
+		return f, Errors{{File: path, Line: lineIn(err), Text: strip(err)}}
+	}
+	return f, nil
+}
+
+// text returns the text of a field at the top, however its name is spelt; "" where there is none.
+func (f file) text(name string) string {
+	for key, v := range f.fields {
+		if s, ok := v.(string); ok && strings.EqualFold(key, name) {
+			return s
+		}
+	}
+	return ""
+}
+
+// lineIn finds the line in a parser's own message: "line 3: ...", "(3, 7): ...", "3:7: ...".
+func lineIn(err error) int {
+	fields := strings.FieldsFunc(err.Error(), func(r rune) bool { return strings.ContainsRune(" :(,)", r) })
+	for _, f := range fields {
+		if n, e := strconv.Atoi(f); e == nil {
+			return n
+		}
+	}
+	return 0
+}
+
+// strip takes the parser's name and line off its message: both are said already.
+func strip(err error) string {
+	text := strings.TrimPrefix(err.Error(), "While parsing config: ")
+	for _, p := range []string{"yaml: ", "toml: "} {
+		text = strings.TrimPrefix(text, p)
+	}
+	if i := strings.Index(text, ": "); i > 0 && strings.HasPrefix(text, "line ") {
+		text = text[i+2:]
+	}
+	return strings.Join(strings.Fields(text), " ")
+}
+
+// text is what a file says that an editor or a shell of Windows may have written: with a byte
+// order mark, or in UTF-16, as "..." > FILE of Windows PowerShell does.
+func text(data []byte) string {
+	var order binary.ByteOrder
+	switch {
+	case bytes.HasPrefix(data, []byte("\xef\xbb\xbf")):
+		return string(data[3:])
+	case bytes.HasPrefix(data, []byte("\xff\xfe")):
+		order = binary.LittleEndian
+	case bytes.HasPrefix(data, []byte("\xfe\xff")):
+		order = binary.BigEndian
+	default:
+		return string(data)
+	}
+	var units []uint16
+	for pair := range slices.Chunk(data[2:], 2) {
+		if len(pair) == 2 {
+			units = append(units, order.Uint16(pair))
+		}
+	}
+	return string(utf16.Decode(units))
+}
+
+// delimiter joins keys inside viper. It stands in no key, so names with dots stay whole.
+const delimiter = "::"
