@@ -149,7 +149,7 @@ func (d *Difference) fixed(c Change, w, o *Item) {
 	c.Action = Manual
 	c.Reason = o.Fixed
 	if w.Reason != "" {
-		c.Reason += "; wanted because " + w.Reason
+		c.Reason += "; wanted: " + w.Reason
 	}
 	d.Changes = append(d.Changes, c)
 }

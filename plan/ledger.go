@@ -3,8 +3,11 @@ package plan
 import (
 	"bytes"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"slices"
+	"strconv"
+	"strings"
 	"time"
 )
 
@@ -108,10 +111,10 @@ type entryJSON struct {
 	Name    string     `json:"name"`
 	Target  Target     `json:"party"`
 	Stage   Stage      `json:"stage"`
-	Text    []string   `json:"text,omitempty"`
-	Pending []string   `json:"pending,omitempty"`
-	Base    []string   `json:"base,omitempty"`
-	Prior   []string   `json:"prior,omitempty"`
+	Text    []string   `json:"text,omitzero"`
+	Pending []string   `json:"pending,omitzero"`
+	Base    []string   `json:"base,omitzero"`
+	Prior   []string   `json:"prior,omitzero"`
 	Grant   *grantJSON `json:"grant,omitempty"`
 
 	Removing bool `json:"removing,omitempty"`
@@ -127,6 +130,19 @@ type ledgerJSON struct {
 	Format  string      `json:"format"`
 	Site    string      `json:"site"`
 	Entries []entryJSON `json:"entries"`
+}
+
+// ErrNewer means that a newer mailpub wrote a ledger: what it says is not to be lost.
+var ErrNewer = errors.New("it was written by a newer mailpub: use that version or a later one")
+
+// wrongFormat says what a ledger of another format is.
+func wrongFormat(format string) error {
+	const family = "mailpub/ledger/v"
+	version, ours := strings.CutPrefix(format, family)
+	if n, err := strconv.Atoi(version); ours && err == nil && n > 1 {
+		return fmt.Errorf("format is %q, this mailpub knows %q: %w", format, LedgerFormat, ErrNewer)
+	}
+	return fmt.Errorf("format is %q, want %q", format, LedgerFormat)
 }
 
 // MarshalJSON encodes the ledger, entries sorted, so that equal ledgers are equal bytes.
@@ -151,7 +167,7 @@ func (l *Ledger) UnmarshalJSON(data []byte) error {
 		return err
 	}
 	if in.Format != LedgerFormat {
-		return fmt.Errorf("format is %q, want %q", in.Format, LedgerFormat)
+		return wrongFormat(in.Format)
 	}
 	got := &Ledger{Site: in.Site, entries: make(map[Key]*Entry, len(in.Entries))}
 	for i, j := range in.Entries {

@@ -29,6 +29,8 @@ func hostScenarios() []scenario {
 		{name: "PTR of a name that does not lead back", fails: "host.ptr host.fcrdns", published: published{
 			reverse: []string{"- @ PTR", "+ @ PTR nobody.example."}}},
 		{name: "two PTR records", fails: "host.ptr", published: published{reverse: []string{"+ @ PTR www.{D}."}}},
+		{name: "PTR in the site's own zone, by an alias", passes: "host.ptr host.fcrdns", published: published{
+			reverse: []string{"- @ PTR", "+ @ CNAME ptr.{D}."}, zone: []string{"+ ptr PTR mail"}}},
 		{name: "hosts file that shadows", fails: "config.hosts", published: published{hosts: "127.0.1.1 mail.{D} mail"}},
 		{name: "hosts file that says what DNS says", passes: "config.hosts", published: published{hosts: "{A} mail.{D} mail"}},
 		{name: "the address is on a block list", fails: "list.dnsbl", published: published{

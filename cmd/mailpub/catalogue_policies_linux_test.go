@@ -26,6 +26,8 @@ func spfScenarios() []scenario {
 			elsewhere: []string{`many-{R} TXT "v=spf1 ` + lookups(10) + `~all"`}}},
 		{name: "SPF with three look-ups in vain", fails: "spf.syntax", published: spfRecord("ip4:{A} a:x1.{D} a:x2.{D} a:x3.{D} -all")},
 		{name: "SPF with two look-ups in vain", passes: "spf.syntax spf.pass", published: spfRecord("ip4:{A} a:x1.{D} a:x2.{D} -all")},
+		{name: "SPF with names that are made of the client's address", passes: "spf.syntax spf.pass", published: spfRecord("ip4:{A} exists:%{i}.a.{D} exists:%{i}.b.{D} exists:%{i}.c.{D} -all")},
+		{name: "SPF with terms parked behind all", passes: "spf.syntax spf.pass spf.all", published: spfRecord("ip4:{A} -all include:{D}")},
 		{name: "SPF that includes a domain without SPF", fails: "spf.syntax", published: spfRecord("ip4:{A} include:www.{D} -all")},
 		{name: "SPF that includes itself", fails: "spf.syntax spf.pass", published: spfRecord("include:{D} ip4:{A} -all")},
 		{name: "SPF with a misspelt term", fails: "spf.syntax spf.pass", published: spfRecord("ipv4:{A} mx -all")},
@@ -95,6 +97,18 @@ func policyScenarios() []scenario {
 		{name: "two DMARC records", fails: "dmarc.single", follows: "dmarc.policy", published: published{zone: []string{`+ _dmarc TXT "v=DMARC1; p=none"`}}},
 		{name: "DMARC with a misspelt policy", fails: "dmarc.syntax", follows: "dmarc.policy", published: dmarc(`+ _dmarc TXT "v=DMARC1; p=rejct"`)},
 		{name: "DMARC that asks for nothing", warns: "dmarc.policy", published: dmarc(`+ _dmarc TXT "v=DMARC1; p=none; rua=mailto:postmaster@{D}"`)},
+		{name: "DMARC that a vendor keeps, by an alias", passes: "dmarc.single dmarc.syntax dmarc.policy dmarc.reports", published: published{
+			zone: []string{"- _dmarc TXT", "+ _dmarc CNAME dmarc-{R}.example."}, elsewhere: []string{`dmarc-{R} TXT "v=DMARC1; p=reject"`}}},
+		{name: "DMARC in other letters, with what is the default", passes: "dmarc.syntax dmarc.policy dmarc.reports", published: dmarc(`+ _dmarc TXT "v=DMARC1;p=ReJect;adkim=R;pct=100;rua=mailto:postmaster@{D}!10m"`)},
+		{name: "DMARC with a tag that receivers pass over", warns: "dmarc.syntax", published: dmarc(`+ _dmarc TXT "v=DMARC1; p=reject; fo=0,1"`)},
+		{name: "DMARC with reports and no policy", warns: "dmarc.syntax dmarc.policy", published: dmarc(`+ _dmarc TXT "v=DMARC1; rua=mailto:postmaster@{D}"`)},
+		{name: "DMARC with a tag twice", fails: "dmarc.syntax", follows: "dmarc.policy", published: dmarc(`+ _dmarc TXT "v=DMARC1; p=none; p=reject"`)},
+		{name: "DMARC reports to an address without mailto", fails: "dmarc.reports", published: dmarc(`+ _dmarc TXT "v=DMARC1; p=reject; rua=postmaster@{D}"`)},
+		{name: "DMARC that is still a test", warns: "dmarc.policy", published: dmarc(`+ _dmarc TXT "v=DMARC1; p=reject; t=y"`)},
+		{name: "DKIM key that a vendor keeps, by an alias", passes: "dkim.record dkim.match", published: published{
+			zone: []string{"- m1._domainkey TXT", "+ m1._domainkey CNAME key-{R}.example."}, elsewhere: []string{"key-{R} TXT {DKIM}"}}},
+		{name: "DKIM key of 512 bits", fails: "dkim.record dkim.match", published: dkim(`+ m1._domainkey TXT "v=DKIM1; k=rsa; p=MFwwDQYJKoZIhvcNAQEBBQADSwAwSAJBAMTG4WTWLu/rd4Vm8fUjHoKEL5qB+3Za2wjeNaM+OVWt+w+iKy1vM34J+ymB12Zw+Fz16QlnJr2D/Vt2Afv95QUCAwEAAQ=="`)},
+		{name: "DKIM key that is not for mail", fails: "dkim.record", follows: "dkim.match", published: dkim(`+ m1._domainkey TXT "v=DKIM1; k=rsa; s=tlsrpt; p=MFwwDQYJKoZIhvcNAQEBBQADSwAwSAJBAMTG4WTWLu/rd4Vm8fUjHoKEL5qB+3Za2wjeNaM+OVWt+w+iKy1vM34J+ymB12Zw+Fz16QlnJr2D/Vt2Afv95QUCAwEAAQ=="`)},
 		{name: "DMARC reports to a stranger", fails: "dmarc.reports", published: dmarc(`+ _dmarc TXT "v=DMARC1; p=reject; rua=mailto:r@reports.example"`)},
 		{name: "DMARC reports to somebody who takes them", passes: "dmarc.reports dmarc.policy", published: published{
 			zone:      []string{"- _dmarc TXT", `+ _dmarc TXT "v=DMARC1; p=reject; rua=mailto:r@reports.example"`},

@@ -80,10 +80,10 @@ func causeRules() []causeRule {
 		}},
 		{reason(PortInside, plan.ReasonStandIn, "the mail server does not run (only mailpub's stand-in answered)"), unheard},
 		{reason(PortInside, plan.ReasonDown, "the mail server is down"), unheard},
+		{reason(DNSDelegation, plan.ReasonElsewhere, "the zone %s that mailpub writes is not the one that the world sees"), unseenZone},
 		{failing(MXExpected, "the MX records lead mail elsewhere"), func(c, o plan.Check, all []plan.Check) bool {
 			return o.ID == DNSDrift && o.Subject == mail.DNSKey(c.Subject, "MX").Name || o.Reason == plan.ReasonAstray || o.ID == PortSource && astray(all)
 		}},
-		{reason(DNSDelegation, plan.ReasonElsewhere, "the zone %s that mailpub writes is not the one that the world sees"), unseenZone},
 		{reason(DNSZone, plan.ReasonSilent, "no name server of %s answers"), unanswered},
 		{reason(DNSZone, plan.ReasonPartly, "a name server of %s does not answer for it"), unanswered},
 	}

@@ -51,6 +51,8 @@ func TestCauses(t *testing.T) {
 		{"MX to elsewhere", []plan.Check{check(plan.Fail, plan.ReasonAstray, "mail.outside postmaster@nomeazienda.it"), check(plan.Skip, "", "port.source the message"), fail("mx.expected nomeazienda.it"), fail("dns.drift nomeazienda.it. MX"), fail("dns.drift nomeazienda.it. TXT")},
 			[]string{"the MX records lead mail elsewhere: 0 1 3"}},
 		{"MX to elsewhere as well", []plan.Check{fail("mail.outside postmaster@nomeazienda.it"), check(plan.Skip, "", "port.source the message"), fail("mx.expected nomeazienda.it")}, nil},
+		{"a zone that the world does not see", []plan.Check{fail("mx.expected nomeazienda.it"), check(plan.Fail, plan.ReasonElsewhere, "dns.delegation nomeazienda.it"), fail("dns.drift nomeazienda.it. MX"), fail("host.a mail.nomeazienda.it A"), fail("host.ptr 2.2.2.2"), fail("mx.exists altra.it")},
+			[]string{"the zone nomeazienda.it that mailpub writes is not the one that the world sees: 0 2 3"}},
 		{"a silent zone", []plan.Check{skip("dns.zone nomeazienda.it"), skip("mx.exists nomeazienda.it"), skip("spf.pass 2.2.2.2 as mail.nomeazienda.it"), skip("host.ptr 2.2.2.2"), skip("mx.exists altra-nomeazienda.it")},
 			[]string{"no name server of nomeazienda.it answers: 1 2"}},
 		{"a lame server", []plan.Check{check(plan.Fail, plan.ReasonPartly, "dns.zone nomeazienda.it"), check(plan.Warn, plan.ReasonPartly, "mx.exists nomeazienda.it"), fail("mx.target nomeazienda.it MX x"), check(plan.Warn, plan.ReasonPartly, "mx.exists nomeazienda.example")},

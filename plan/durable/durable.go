@@ -35,12 +35,33 @@ func ReplaceShared(path string, data []byte, mode fs.FileMode) error {
 	if err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return err
 	}
-	return replace(path, data, func(tmp *os.File) error {
+	err = replace(path, data, func(tmp *os.File) error {
 		if old == nil {
 			return tmp.Chmod(mode)
 		}
 		return errors.Join(keepOwner(tmp, old), tmp.Chmod(old.Mode().Perm()))
 	})
+	if old != nil && isBusy(err) {
+		return rewrite(path, data)
+	}
+	return err
+}
+
+// rewrite writes into a file where it stands, because it can't be replaced: a container has it mounted by
+// itself. A crash may leave half of it; whoever calls keeps a copy.
+func rewrite(path string, data []byte) error {
+	f, err := os.OpenFile(path, os.O_WRONLY, 0)
+	if err != nil {
+		return err
+	}
+	_, err = f.WriteAt(data, 0)
+	if err == nil {
+		err = f.Truncate(int64(len(data)))
+	}
+	if err == nil {
+		err = f.Sync()
+	}
+	return errors.Join(err, f.Close())
 }
 
 // Inherit gives a file or directory that is root's, in the directory of another user, to that one,
@@ -51,6 +72,15 @@ func Inherit(path string) error {
 		return nil
 	}
 	return inherit(path)
+}
+
+// Sweep removes what a process that was killed within Replace left beside a file. It must not be called
+// while another one may replace that file.
+func Sweep(path string) {
+	left, _ := filepath.Glob(filepath.Join(filepath.Dir(path), "."+filepath.Base(path)+".*"))
+	for _, tmp := range left {
+		os.Remove(tmp)
+	}
 }
 
 func replace(path string, data []byte, prepare func(*os.File) error) error {

@@ -3,6 +3,7 @@
 package durable
 
 import (
+	"errors"
 	"io/fs"
 	"os"
 	"path/filepath"
@@ -18,6 +19,12 @@ func SyncDir(dir string) error {
 	defer d.Close()
 	return d.Sync()
 }
+
+// NoFollow is a flag of os.OpenFile that refuses a symbolic link in the place of the file.
+const NoFollow = syscall.O_NOFOLLOW
+
+// isBusy reports whether a file can't be replaced because something is mounted on it.
+func isBusy(err error) bool { return errors.Is(err, syscall.EBUSY) }
 
 // rename replaces a file that others may have open: they go on with the old one.
 func rename(from, to string) error { return os.Rename(from, to) }

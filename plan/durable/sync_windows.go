@@ -12,6 +12,12 @@ import (
 // the rename.
 func SyncDir(string) error { return nil }
 
+// NoFollow is no flag here: making links needs a privilege on Windows.
+const NoFollow = 0
+
+// isBusy is never so: nothing is mounted on a file on Windows.
+func isBusy(error) bool { return false }
+
 // keepOwner does nothing: a new file takes its owner and rights from its directory.
 func keepOwner(*os.File, fs.FileInfo) error { return nil }
 

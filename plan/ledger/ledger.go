@@ -45,6 +45,7 @@ func (f Files) Lock(ctx context.Context, wait time.Duration) (plan.Lock, error) 
 	if err != nil {
 		return nil, err
 	}
+	durable.Sweep(f.Path())
 	l, err := f.Read(ctx)
 	if err != nil {
 		held.release()
@@ -68,6 +69,9 @@ func (f Files) Read(context.Context) (*plan.Ledger, error) {
 	if err == nil && l.Site != site {
 		err = fmt.Errorf("it is the ledger of site %q, not of %q", l.Site, site)
 	}
+	if errors.Is(err, plan.ErrNewer) {
+		return nil, fmt.Errorf("ledger %s: %w", path, err)
+	}
 	if err != nil {
 		return nil, damaged(path, data, err)
 	}
@@ -90,11 +94,26 @@ func damaged(path string, data []byte, cause error) error {
 // Locked reports whether another process works on the site just now.
 func (f Files) Locked(context.Context) bool { return isHeld(f.lockPath()) }
 
+// keepFormer keeps the ledger as it was before this run beside it, for a person who needs it: as a second
+// name of the file that Replace leaves alone.
+func keepFormer(path string) error {
+	backup := path + ".bak"
+	if err := os.Remove(backup); err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return err
+	}
+	err := os.Link(path, backup)
+	if errors.Is(err, fs.ErrNotExist) || errors.Is(err, errors.ErrUnsupported) {
+		return nil
+	}
+	return err
+}
+
 // lock is an open ledger file. It implements plan.Lock.
 type lock struct {
 	held   *holding
 	path   string
 	ledger *plan.Ledger
+	kept   bool // the former ledger is kept beside
 }
 
 func (l *lock) Ledger() *plan.Ledger { return l.ledger }
@@ -108,6 +127,12 @@ func (l *lock) Save(ledger *plan.Ledger) error {
 	data, err := json.MarshalIndent(ledger, "", "  ")
 	if err != nil {
 		return err
+	}
+	if !l.kept {
+		if err := keepFormer(l.path); err != nil {
+			return err
+		}
+		l.kept = true
 	}
 	return durable.Replace(l.path, append(data, '\n'))
 }

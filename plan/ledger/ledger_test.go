@@ -99,7 +99,7 @@ func TestDamagedLedgerIsKept(t *testing.T) {
 	for name, text := range map[string]string{
 		"cut short":    `{"format":"mailpub/ledger/v1","site":"office","entr`,
 		"another site": `{"format":"mailpub/ledger/v1","site":"home","entries":[]}`,
-		"another form": `{"format":"mailpub/ledger/v2","site":"office","entries":[]}`,
+		"another form": `{"format":"elsewhere/ledger/v2","site":"office","entries":[]}`,
 	} {
 		t.Run(name, func(t *testing.T) {
 			dir := t.TempDir()
@@ -178,5 +178,63 @@ func TestLedgerIsPrivate(t *testing.T) {
 	info, err := os.Stat(Path(dir, "office"))
 	if err != nil || info.Mode().Perm() != 0o600 {
 		t.Errorf("mode %v, %v", info.Mode(), err)
+	}
+}
+
+// A ledger of a newer mailpub is never to be removed, and the former one is kept beside each new one.
+func TestNewerAndFormer(t *testing.T) {
+	dir := t.TempDir()
+	path := Path(dir, "office")
+	newer := `{"format":"mailpub/ledger/v2","site":"office","entries":[]}`
+	if err := os.WriteFile(path, []byte(newer), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	_, _, err := open(t, dir, 0)
+	if !errors.Is(err, plan.ErrNewer) || strings.Contains(err.Error(), "remove") {
+		t.Errorf("a newer one: %v", err)
+	}
+	if err := os.Remove(path); err != nil {
+		t.Fatal(err)
+	}
+	stray := filepath.Join(dir, ".office.ledger.json.123")
+	if err := os.WriteFile(stray, nil, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	for range 2 {
+		f, l, err := open(t, dir, 0)
+		if err != nil {
+			t.Fatal(err)
+		}
+		e := entry()
+		e.Text = []string{} // an empty text is one too
+		l.Put(e)
+		if err := errors.Join(f.Save(l), f.Save(l), f.Unlock()); err != nil {
+			t.Fatal(err)
+		}
+	}
+	former, err := os.ReadFile(path + ".bak")
+	if err != nil || !strings.Contains(string(former), `"text": []`) {
+		t.Errorf("the former one is %s, %v", former, err)
+	}
+	if _, err := os.Stat(stray); err == nil {
+		t.Error("what a killed process left is still there")
+	}
+}
+
+// A link in the place of the lock is not followed.
+func TestLinkInPlaceOfTheLock(t *testing.T) {
+	if runtime.GOOS == "windows" {
+		t.Skip("links need a privilege on Windows")
+	}
+	dir := t.TempDir()
+	elsewhere := filepath.Join(t.TempDir(), "nologin")
+	if err := os.Symlink(elsewhere, filepath.Join(dir, "office.lock")); err != nil {
+		t.Fatal(err)
+	}
+	if _, _, err := open(t, dir, 0); err == nil {
+		t.Error("the lock was taken through a link")
+	}
+	if _, err := os.Stat(elsewhere); err == nil {
+		t.Error("a file was made behind the link")
 	}
 }

@@ -22,7 +22,11 @@ const retry = 50 * time.Millisecond
 // holding is a lock file that this process holds.
 type holding struct{ flock *flock.Flock }
 
-func newFlock(path string) *flock.Flock { return flock.New(path, flock.SetPermissions(0o600)) }
+// newFlock opens the lock file itself, never what a link in its place leads to: another account may write
+// in the directory.
+func newFlock(path string) *flock.Flock {
+	return flock.New(path, flock.SetPermissions(0o600), flock.SetFlag(os.O_CREATE|os.O_RDONLY|durable.NoFollow))
+}
 
 // acquire takes the lock of a file, which is made if need be. While another process holds it, it
 // waits until wait has passed or ctx is done.
@@ -49,7 +53,7 @@ func isHeld(path string) bool {
 	if _, err := os.Stat(path); err != nil {
 		return false
 	}
-	f := flock.New(path)
+	f := flock.New(path, flock.SetFlag(os.O_RDONLY|durable.NoFollow))
 	free, err := f.TryRLock()
 	if free {
 		f.Unlock()

@@ -45,6 +45,15 @@ func (c *Cutover) Until() time.Time {
 	return c.Since.Add(time.Duration(longest) * time.Second)
 }
 
+// TTLs are those that the moving records had, by key.
+func (c *Cutover) TTLs() map[plan.Key]int {
+	ttls := make(map[plan.Key]int, len(c.Moving))
+	for _, m := range c.Moving {
+		ttls[m.Key()] = m.TTL
+	}
+	return ttls
+}
+
 // Holds reports whether the key is one of those that move.
 func (c *Cutover) Holds(k plan.Key) bool {
 	return slices.ContainsFunc(c.Moving, func(m Moving) bool { return m.Key() == k })

@@ -31,6 +31,8 @@ type Spec struct {
 	// Pointers are the names that hold the PTR of public addresses where the reverse name
 	// is an alias, as DNS has it (RFC 2317).
 	Pointers map[netip.Addr]string
+	// TTLs are seconds for records that are to have them although the config gives no TTL.
+	TTLs map[plan.Key]int
 	// OpenIPv6 says that IPv6 comes in without pinholes.
 	OpenIPv6 bool
 	// Shut says of pinholes that can't be had why. While there are any, the mail host is not
@@ -163,7 +165,11 @@ func (s Spec) Desired() (Desired, error) {
 		case r.rrtype == "TLSA" && z.Unsigned != "":
 			byHand = "not published: " + z.Unsigned
 		}
-		w.Zones[z.Name] = append(w.Zones[z.Name], r.item(ttl, z.KeepTTL, byHand))
+		keep := z.KeepTTL
+		if own, ok := s.TTLs[DNSKey(r.name, r.rrtype)]; ok && keep && ttl >= 0 {
+			ttl, keep = own, false
+		}
+		w.Zones[z.Name] = append(w.Zones[z.Name], r.item(ttl, keep, byHand))
 	}
 	w.Policies = s.policyItems()
 	return w, nil

@@ -59,7 +59,6 @@ type cut struct {
 	hosts []string            // of its servers
 	glue  map[string][]string // their addresses, where the parent's were needed
 	inner bool                // the resolver serves a zone of this name that the world does not see
-	err   error
 }
 
 // cut returns the zone that holds a name. A resolver names it; the parent is asked whether that is

@@ -114,6 +114,7 @@ func Open(p Provider, o Options) (*Zone, error) {
 	if why := p.Limits.RefuseTTL(o.TTL); why != "" {
 		return nil, fmt.Errorf("zone %s: ttl %v: %s %s", o.Zone, o.TTL, p.Name, why)
 	}
+	o.HTTPClient = p.scrubbing(o)
 	b, err := p.Connect(o)
 	if err != nil {
 		return nil, fmt.Errorf("zone %s: %w", o.Zone, err)

@@ -42,6 +42,9 @@ func linesOf(format string, data []byte) (lines Lines, fields map[string]any, er
 		if len(doc.Content) == 0 {
 			return nil, nil, fmt.Errorf("the file is empty")
 		}
+		if err := bounded(doc.Content[0], 0, new(int), map[*yaml.Node]bool{}); err != nil {
+			return nil, nil, err
+		}
 		if err := lines.yaml("", doc.Content[0]); err != nil {
 			return nil, nil, err
 		}
@@ -49,6 +52,35 @@ func linesOf(format string, data []byte) (lines Lines, fields map[string]any, er
 		return lines, fields, err
 	}
 	return nil, nil, fmt.Errorf("want a file name that ends in .yaml, .toml or .json")
+}
+
+const (
+	maxDepth = 50      // of nesting
+	maxNodes = 200_000 // with those that aliases repeat; a thousand zones have some 20,000
+)
+
+// bounded fails for a document that aliases make endless, or larger than any config is.
+func bounded(n *yaml.Node, depth int, count *int, within map[*yaml.Node]bool) error {
+	if *count++; *count > maxNodes {
+		return fmt.Errorf("line %d: the file has more than %d values, aliases counted as often as they are used", n.Line, maxNodes)
+	}
+	if depth > maxDepth {
+		return fmt.Errorf("line %d: more than %d levels of nesting", n.Line, maxDepth)
+	}
+	if n.Kind == yaml.AliasNode {
+		if within[n.Alias] {
+			return fmt.Errorf("line %d: alias %q stands within what it names", n.Line, n.Value)
+		}
+		return bounded(n.Alias, depth+1, count, within)
+	}
+	within[n] = true
+	defer delete(within, n)
+	for _, c := range n.Content {
+		if err := bounded(c, depth+1, count, within); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 func (l Lines) yaml(path string, n *yaml.Node) error {

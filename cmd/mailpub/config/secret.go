@@ -7,7 +7,6 @@ import (
 	"errors"
 	"fmt"
 	"os"
-	"os/exec"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -109,10 +108,11 @@ func Resolve(ctx context.Context, ref, dir string) (string, error) {
 	case "exec":
 		ctx, cancel := context.WithTimeout(ctx, commandTimeout)
 		defer cancel()
-		words := strings.Fields(what)
-		cmd := exec.CommandContext(ctx, words[0], words[1:]...)
-		cmd.Dir, cmd.Stderr = dir, os.Stderr
-		data, err := cmd.Output()
+		words, err := splitWords(what)
+		if err != nil {
+			return "", fmt.Errorf("command of the secret: %w", err)
+		}
+		data, err := runBounded(ctx, dir, words)
 		if err != nil {
 			return "", fmt.Errorf("command %q for the secret: %w", words[0], err)
 		}

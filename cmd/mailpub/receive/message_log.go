@@ -10,6 +10,7 @@ import (
 
 	"github.com/mailpub/mailpub/mailsvc/receiver"
 	"github.com/mailpub/mailpub/mailsvc/sender"
+	"github.com/mailpub/mailpub/plan/durable"
 )
 
 const (
@@ -151,7 +152,7 @@ func (j *messageLog) current() error {
 }
 
 func (j *messageLog) open() error {
-	f, err := os.OpenFile(j.path, os.O_WRONLY|os.O_APPEND|os.O_CREATE, 0o640)
+	f, err := os.OpenFile(j.path, os.O_WRONLY|os.O_APPEND|os.O_CREATE|durable.NoFollow, 0o640)
 	if err != nil {
 		return err
 	}

@@ -84,7 +84,12 @@ func (a *account) give(dir string) error {
 	if err := os.MkdirAll(dir, 0o700); err != nil {
 		return fmt.Errorf("service.user %q: %w", a.name, err)
 	}
-	if err := os.Chown(dir, a.uid, a.gid); err != nil {
+	// By its descriptor: what stands there by now may be another's.
+	f, err := os.OpenFile(dir, os.O_RDONLY|unix.O_NOFOLLOW|unix.O_DIRECTORY, 0)
+	if err == nil {
+		err = errors.Join(f.Chown(a.uid, a.gid), f.Close())
+	}
+	if err != nil {
 		return fmt.Errorf("service.user %q: %w", a.name, err)
 	}
 	return nil

@@ -84,6 +84,7 @@ func Cutover(ctx context.Context, cfg *config.Config, o Options, co CutoverOptio
 	if err := m.step(ctx, m.change); err != nil {
 		return 0, err
 	}
+	m.restoring = true
 	if err := m.step(ctx, m.restore); err != nil {
 		return 0, err
 	}
@@ -96,6 +97,8 @@ type cutover struct {
 	cfg     *config.Config
 	options Options
 	state   *mail.Cutover // nil before the first step and after the last
+
+	restoring bool // the records are to have their former TTL again
 }
 
 // step runs one step on a fresh plan, under the lock.
@@ -108,6 +111,9 @@ func (m *cutover) step(ctx context.Context, do func(context.Context, *Site, *Pla
 	s, err := lock.Open(ctx)
 	if err != nil {
 		return err
+	}
+	if m.restoring {
+		s.spec.TTLs = m.state.TTLs()
 	}
 	p, err := s.Plan(ctx)
 	if err != nil {

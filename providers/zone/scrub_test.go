@@ -1,0 +1,63 @@
+package zone
+
+import (
+	"encoding/base64"
+	"fmt"
+	"io"
+	"net/http"
+	"net/http/httptest"
+	"net/url"
+	"strings"
+	"testing"
+)
+
+// Whatever is sent back with a secret in it comes without, however it is spelt.
+func TestNoSecretComesBack(t *testing.T) {
+	const secret = `SECRET/key+"7"`
+	p := Provider{Settings: []Setting{{Name: "token", Secret: true}, {Name: "server"}}}
+	for name, text := range map[string]string{
+		"as it is":       `the key SECRET/key+"7" is not valid`,
+		"in JSON":        `{"error":"key SECRET/key+\"7\" is not valid"}`,
+		"in a URL":       "see https://x.example/?key=" + url.QueryEscape(secret),
+		"in a path":      "see https://x.example/" + url.PathEscape(secret),
+		"in base64":      "Basic " + base64.StdEncoding.EncodeToString([]byte(secret)),
+		"in broken JSON": `{"error":"SECRET/key+\"7\"`,
+	} {
+		t.Run(name, func(t *testing.T) {
+			server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+				w.Header().Set("Location", "/?"+text)
+				w.WriteHeader(http.StatusFound)
+				fmt.Fprint(w, text)
+			}))
+			defer server.Close()
+			client := p.scrubbing(Options{Settings: map[string]string{"token": secret, "server": "x"}})
+			client.CheckRedirect = func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }
+			resp, err := client.Get(server.URL)
+			if err != nil {
+				t.Fatal(err)
+			}
+			defer resp.Body.Close()
+			body, err := io.ReadAll(resp.Body)
+			got := string(body) + resp.Header.Get("Location")
+			if err != nil || !strings.Contains(got, scrubbed) {
+				t.Errorf("%q, %v", got, err)
+			}
+			for _, s := range spellings([]string{secret}) {
+				if strings.Contains(got, s) {
+					t.Errorf("%q is in %q", s, got)
+				}
+			}
+		})
+	}
+	// An error of the connection may have the address in it, and that the key.
+	client := p.scrubbing(Options{Settings: map[string]string{"token": "SECRETKEY"}, HTTPClient: &http.Client{Transport: failing{}}})
+	if _, err := client.Get("http://x.example/"); err == nil || strings.Contains(err.Error(), "SECRETKEY") {
+		t.Errorf("error %v", err)
+	}
+}
+
+type failing struct{}
+
+func (failing) RoundTrip(*http.Request) (*http.Response, error) {
+	return nil, fmt.Errorf("dial /?key=SECRETKEY: refused")
+}
