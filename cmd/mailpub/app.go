@@ -18,6 +18,8 @@ const (
 	exitOK     = 0
 	exitFailed = 1 // it could not be done
 	exitDiffer = 2 // it was done, and the answer is no: a difference, a failed check
+
+	exitStopped = 130 // by Ctrl-C or SIGTERM, as shells say it
 )
 
 // Groups of commands in the help.

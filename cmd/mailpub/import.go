@@ -1,6 +1,7 @@
 package main
 
 import (
+	"errors"
 	"github.com/spf13/cobra"
 
 	"github.com/mailpub/mailpub/cmd/mailpub/setup"
@@ -31,7 +32,12 @@ Exit code: 0 when the config is written and the plan could be made, else 1.`,
 		Example: `  mailpub import nomeazienda.it
   mailpub import nomeazienda.it example.org --provider desec
   mailpub import nomeazienda.it --adopt`,
-		Args: cobra.MinimumNArgs(1),
+		Args: func(_ *cobra.Command, domains []string) error {
+			if len(domains) == 0 {
+				return errors.New("a domain is missing, want one or more, as in mailpub import nomeazienda.it")
+			}
+			return nil
+		},
 		RunE: func(cmd *cobra.Command, args []string) error {
 			o.Yes = true
 			return setup.Import(cmd.Context(), a.setup(*o), args, adopt)

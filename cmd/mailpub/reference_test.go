@@ -132,8 +132,8 @@ var exitCode = regexp.MustCompile(`(?s)Exit code: (.*?)(?:\n\n|$)`)
 func exitCodesPage() string {
 	var b strings.Builder
 	fmt.Fprintf(&b, "# Exit codes\n\n%s| code | means |\n|---|---|\n| %d | done; nothing differs, no check fails |\n"+
-		"| %d | it could not be done, or not be found out |\n| %d | it was done, and the answer is no: a difference, a failed check |\n\n"+
-		"| command | exits with |\n|---|---|\n", made, exitOK, exitFailed, exitDiffer)
+		"| %d | it could not be done, or not be found out |\n| %d | it was done, and the answer is no: a difference, a failed check |\n| %d | stopped by Ctrl-C or SIGTERM |\n\n"+
+		"| command | exits with |\n|---|---|\n", made, exitOK, exitFailed, exitDiffer, exitStopped)
 	for _, c := range commands() {
 		if m := exitCode.FindStringSubmatch(c.Long); m != nil {
 			fmt.Fprintf(&b, "| `%s` | %s |\n", c.CommandPath(), strings.Join(strings.Fields(m[1]), " "))

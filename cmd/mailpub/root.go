@@ -4,6 +4,8 @@ import (
 	"context"
 	"errors"
 	"io"
+	"os"
+	"slices"
 
 	"github.com/spf13/cobra"
 
@@ -29,10 +31,13 @@ func (a *app) execute(ctx context.Context, args []string) int {
 	root.SetIn(a.ui.In)
 	root.SetOut(a.ui.Out)
 	root.SetErr(a.ui.Err)
-	err := root.ExecuteContext(ctx)
+	cmd, err := root.ExecuteContextC(ctx)
 	switch {
 	case err == nil:
 		return exitOK
+	case a.ui.Stopped != nil && a.ui.Stopped() != nil:
+		term.SayStopped(a.ui, slices.Contains([]string{"apply", "destroy", "heal", "clean"}, cmd.Name()))
+		return exitStopped
 	case errors.Is(err, errDifference):
 		return exitDiffer
 	case errors.Is(err, errReported):
@@ -53,6 +58,29 @@ mailpub changes only what it put in place itself, and keeps account of that in a
 ledger beside the config. What was there before is never overwritten or removed
 without your consent, and is put back by "mailpub destroy".`
 
+// defaultConfig is the config file where the command line names none: that of MAILPUB_CONFIG; else one in the
+// working directory, by any ending; else that of a package, where there is one.
+func defaultConfig() string {
+	if file := os.Getenv("MAILPUB_CONFIG"); file != "" {
+		return file
+	}
+	for _, ending := range []string{"yaml", "yml", "toml", "json"} {
+		if file := "mailpub." + ending; isFile(file) {
+			return file
+		}
+	}
+	const packaged = "/etc/mailpub/mailpub.yaml"
+	if isFile(packaged) {
+		return packaged
+	}
+	return term.DefaultConfig
+}
+
+func isFile(path string) bool {
+	info, err := os.Stat(path)
+	return err == nil && info.Mode().IsRegular()
+}
+
 // rootCommand returns the whole command line.
 func rootCommand(a *app) *cobra.Command {
 	root := &cobra.Command{
@@ -64,6 +92,7 @@ func rootCommand(a *app) *cobra.Command {
   mailpub plan              what would change, with ./mailpub.yaml
   mailpub apply             bring it about
   mailpub verify            prove it`,
+		Version:       version().Version,
 		SilenceErrors: true,
 		SilenceUsage:  true,
 		PersistentPreRunE: func(cmd *cobra.Command, _ []string) error {
@@ -80,7 +109,7 @@ func rootCommand(a *app) *cobra.Command {
 	}
 	root.SetFlagErrorFunc(unknownFlag)
 	f := root.PersistentFlags()
-	f.StringVarP(&a.ui.ConfigFile, "config", "c", term.DefaultConfig, "config `FILE` (.yaml, .toml or .json)")
+	f.StringVarP(&a.ui.ConfigFile, "config", "c", defaultConfig(), "config `FILE` (.yaml, .toml or .json)")
 	if err := root.MarkPersistentFlagFilename("config", "yaml", "yml", "toml", "json"); err != nil {
 		panic(err) // the flag is defined above
 	}
@@ -101,7 +130,7 @@ func rootCommand(a *app) *cobra.Command {
 		}
 	}
 	add(groupStart, initCommand(a), importCommand(a), demoCommand(a, runCommand))
-	add(groupPublish, planCommand(a), applyCommand(a), verifyCommand(a), driftCommand(a), destroyCommand(a), requestCommand(a))
+	add(groupPublish, validateCommand(a), planCommand(a), applyCommand(a), verifyCommand(a), driftCommand(a), destroyCommand(a), requestCommand(a))
 	add(groupServe, watchCommand(a), serviceCommand(a), reportCommand(a), routerCommand(a), dkimCommand(a), receiveCommand(a), probeCommand(a))
 	add(groupAbout, explainCommand(a), providersCommand(a), schemaCommand(a), versionCommand(a))
 	root.AddCommand(configTopic(), manCommand(a), unitsCommand(a))

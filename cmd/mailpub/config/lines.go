@@ -1,7 +1,10 @@
 package config
 
 import (
+	"bytes"
+	"errors"
 	"fmt"
+	"io"
 	"strconv"
 	"strings"
 
@@ -36,11 +39,16 @@ func linesOf(format string, data []byte) (lines Lines, fields map[string]any, er
 		return lines, nil, lines.toml(data)
 	case "yaml", "json":
 		var doc yaml.Node
-		if err := yaml.Unmarshal(data, &doc); err != nil {
+		dec := yaml.NewDecoder(bytes.NewReader(data))
+		if err := dec.Decode(&doc); err != nil && !errors.Is(err, io.EOF) {
 			return nil, nil, err
 		}
 		if len(doc.Content) == 0 {
 			return nil, nil, fmt.Errorf("the file is empty")
+		}
+		var more yaml.Node // it would be passed over in silence
+		if err := dec.Decode(&more); !errors.Is(err, io.EOF) && len(more.Content) > 0 {
+			return nil, nil, fmt.Errorf("line %d: a second document begins, want one site a file", more.Line)
 		}
 		if err := bounded(doc.Content[0], 0, new(int), map[*yaml.Node]bool{}); err != nil {
 			return nil, nil, err

@@ -59,6 +59,9 @@ func (s Site) Headline() string {
 		c := checks[max(i, 0)]
 		return c.ID + " fails: " + cmp.Or(c.Got, c.Subject) + "."
 	case history.Uneasy:
+		if s.Err != nil { // what was not seen is never said to be well
+			return "Not everything could be looked at: " + s.Err.Error() + "."
+		}
 		return "Mail arrives. Something should be looked at."
 	case history.Good:
 		return "All is as it should be."

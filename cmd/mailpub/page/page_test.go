@@ -74,7 +74,7 @@ func TestState(t *testing.T) {
 			set(s, "smtp.banner", func(c *plan.Check) { c.Status, c.Got = plan.Fail, "says localhost" })
 		}, history.Bad, "smtp.banner fails: says localhost."},
 		{"a cause", func(s *Site) { *s = rebooted() }, history.Bad, "The router forgot its forwards (it restarted)."},
-		{"not everything read", func(s *Site) { s.Err = errors.New("zone a: no answer") }, history.Uneasy, "Mail arrives. Something should be looked at."},
+		{"not everything read", func(s *Site) { s.Err = errors.New("zone a: no answer") }, history.Uneasy, "Not everything could be looked at: zone a: no answer."},
 		{"nothing read", func(s *Site) { s.Err, s.Report = errors.New("no answer"), plan.Report{} }, history.Unknown, "It could not be found out: no answer."},
 		{"standby", func(s *Site) { s.Standby = true }, history.Unknown, "Another mailpub watches this site; this one stands by."},
 		{"new", func(s *Site) { s.Took, s.Report = 0, plan.Report{} }, history.Unknown, "Nobody has looked yet."},

@@ -12,6 +12,16 @@ import (
 	"github.com/mailpub/mailpub/plan"
 )
 
+// SayStopped says that a signal ended a command, and what that left.
+func SayStopped(u *UI, writes bool) {
+	if writes {
+		fmt.Fprintln(u.Err, "mailpub: stopped")
+		fmt.Fprintln(u.Err, "  next: what was done is in the ledger; run the command again to go on")
+		return
+	}
+	fmt.Fprintln(u.Err, "mailpub: stopped; nothing was changed")
+}
+
 // Complain prints an error, and one line of what to do next where that is known. documented names a
 // field of the config among mistakes that mailpub explain knows; "" for none.
 func Complain(u *UI, err error, documented func(config.Errors) string) {
@@ -35,8 +45,6 @@ func Complain(u *UI, err error, documented func(config.Errors) string) {
 func nextStep(u *UI, err error) string {
 	var gate plan.GateError
 	switch {
-	case errors.Is(err, context.Canceled) || u.Stopped != nil && u.Stopped() != nil:
-		return "what was done is in the ledger; run apply again to go on"
 	case errors.Is(err, site.ErrStillOld), errors.Is(err, site.ErrNotMoved):
 		return "mend that, then run apply --cutover again; it goes on from here. To go back, put the old data into the config"
 	case errors.Is(err, nat.ErrDoubleNAT):
