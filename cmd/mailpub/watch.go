@@ -9,6 +9,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/mailpub/mailpub/cmd/mailpub/config"
 	"github.com/mailpub/mailpub/cmd/mailpub/fleet"
 	"github.com/mailpub/mailpub/cmd/mailpub/service"
 	"github.com/mailpub/mailpub/cmd/mailpub/term"
@@ -19,6 +20,8 @@ type watchFlags struct {
 	once, test bool
 	log        string
 	listen     string   // where the status page is
+	token      string   // a reference to what the page asks for
+	insecure   bool     // it may be served to others without one
 	names      []string // by which it may be called, beside addresses
 	service    string   // that the system started it as
 	files      []string // and directories
@@ -65,7 +68,9 @@ something differs or fails, 1 when it could not be found out.`,
 	fl := cmd.Flags()
 	fl.BoolVar(&f.once, "once", false, "look once, and end")
 	fl.BoolVar(&f.test, "test-notice", false, "send a notice to everybody that watch.notify names, and end")
-	fl.StringVar(&f.listen, "listen", "", "serve a status page at `ADDRESS`, like 127.0.0.1:8025; it only shows, to whoever reaches it")
+	fl.StringVar(&f.listen, "listen", "", "serve a status page at `ADDRESS`, like 127.0.0.1:8025; it only shows")
+	fl.StringVar(&f.token, "listen-token", "", "ask for the token that `REFERENCE` names (env:NAME, file:PATH), as a bearer token or a password")
+	fl.BoolVar(&f.insecure, "insecure", false, "serve the status page to other machines without a token")
 	fl.StringSliceVar(&f.names, "listen-names", nil, "host `NAMES` by which browsers may ask for the status page, beside addresses and localhost")
 	fl.StringVar(&f.service, "service", "", "run as the service `NAME` that the system started")
 	if err := fl.MarkHidden("service"); err != nil {
@@ -91,6 +96,7 @@ func (a *app) fleetOptions(f watchFlags, level slog.Level) (fleet.Options, error
 		Log:         log,
 		Listen:      f.listen,
 		ListenNames: f.names,
+		Insecure:    f.insecure,
 		Version:     version().Version,
 	}
 	if a.verbose {
@@ -104,6 +110,14 @@ func watchSites(ctx context.Context, a *app, f watchFlags) error {
 	o, err := a.fleetOptions(f, slog.LevelInfo)
 	if err != nil {
 		return err
+	}
+	if f.token != "" {
+		if !config.IsReference(f.token) {
+			return errors.New("--listen-token: want a reference like env:MAILPUB_PAGE_TOKEN or file:PATH, never the token itself")
+		}
+		if o.ListenToken, err = config.Resolve(ctx, f.token, "."); err != nil {
+			return fmt.Errorf("--listen-token: %w", err)
+		}
 	}
 	return fleet.Watch(ctx, o)
 }

@@ -13,5 +13,7 @@ type Options struct {
 	Log         *slog.Logger
 	Listen      string   // address of the status page; "" for none
 	ListenNames []string // host names of the status page beside addresses and localhost
+	ListenToken string   // that the status page asks for; "" for none
+	Insecure    bool     // the status page may be served elsewhere than on loopback without a token
 	Version     string   // of mailpub, for the status page
 }

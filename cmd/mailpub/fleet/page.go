@@ -19,6 +19,12 @@ func record(ctx context.Context, d *watch.Daemon, o Options) (close func(), err 
 	var all sync.WaitGroup
 	running, stop := context.WithCancel(context.WithoutCancel(ctx))
 	if o.Listen != "" {
+		open := o.ListenToken == "" && !page.IsLoopback(o.Listen)
+		if open && !o.Insecure {
+			stop()
+			return nil, fmt.Errorf("--listen %s: others than this machine could read the status of the sites: "+
+				"want --listen-token with a reference to a token, an address like 127.0.0.1:8025, or --insecure", o.Listen)
+		}
 		pages = page.NewServer(o.Version)
 		pages.Health = liveness(d)
 		l, err := new(net.ListenConfig).Listen(ctx, "tcp", o.Listen)
@@ -27,8 +33,15 @@ func record(ctx context.Context, d *watch.Daemon, o Options) (close func(), err 
 			return nil, fmt.Errorf("--listen: %w", err)
 		}
 		o.Log.Info("status page", "url", "http://"+l.Addr().String()+"/")
+		if open {
+			o.Log.Warn("whoever reaches the status page can read it: it asks for no token (--insecure)")
+		}
+		handler := pages.Handler()
+		if o.ListenToken != "" {
+			handler = page.WithToken(handler, o.ListenToken)
+		}
 		all.Go(func() {
-			if err := page.Serve(running, l, pages.Handler(), o.ListenNames...); err != nil {
+			if err := page.Serve(running, l, handler, o.ListenNames...); err != nil {
 				o.Log.Error("the status page is gone; watching goes on", "error", err)
 			}
 		})
