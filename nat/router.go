@@ -387,7 +387,7 @@ func (r *Router) readBack(ctx context.Context, c change, err error) (*forward.Ma
 	good := func() bool { return unread == nil && m != nil && m.To == c.to }
 	r.until(c.port, err, func() bool {
 		m, unread = r.look(ctx, c.port)
-		return good()
+		return good() || unread != nil && tellsNot(unread)
 	})
 	switch {
 	case unread != nil && err == nil && tellsNot(unread):

@@ -25,7 +25,7 @@ func (u *upnp) explain(ctx context.Context, p forward.Port, to forward.Target, n
 		if foreign {
 			return u.foreign(to, no)
 		}
-		return fmt.Errorf("%w: %w", ErrRefused, no)
+		return fmt.Errorf("%w: it does not let this device open ports (in a FRITZ!Box: permit independent port sharing for this device; in others: allow low ports in its UPnP settings): %w", ErrRefused, no)
 	case codeOtherMeans:
 		return fmt.Errorf("%w: the router forwards it, or uses it, by other means: %w", ErrConflict, no)
 	case codeSamePort:

@@ -116,11 +116,11 @@ func (s *underSystemd) debAlone(old, next string) {
 	has(s, s.sh("MANPAGER=cat COLUMNS=100 man mailpub"), "makes a mail server behind a router")
 	has(s, s.sh("MANPAGER=cat COLUMNS=120 man 5 mailpub.yaml"), "names the ledger")
 	has(s, s.run("getent", "passwd", "mailpub"), "/usr/sbin/nologin")
-	has(s, s.run("stat", "-c", "%U %a", "/etc/mailpub", "/var/lib/mailpub"), "mailpub 750\nmailpub 750\n")
+	has(s, s.run("stat", "-c", "%U %a", "/etc/mailpub", "/var/lib/mailpub"), "root 750\nmailpub 750\n")
 	has(s, s.run("bash", "-c", ". /usr/share/bash-completion/completions/mailpub && complete -p mailpub"), "__start_mailpub")
 	has(s, s.unseen("mailpub", "-c", "/etc/mailpub/mailpub.yaml", "init", "--yes", "--protocol", "manual", "--resolver", "127.0.0.1:1",
 		"--public", "2.2.2.2", "--address", "127.0.0.1", "--service", "receiver", "--provider", "manual", "nomeazienda.it"), "Wrote /etc/mailpub/mailpub.yaml")
-	has(s, s.run("stat", "-c", "%U %a", "/etc/mailpub/mailpub.yaml"), "mailpub 600\n")
+	has(s, s.run("stat", "-c", "%U %a", "/etc/mailpub/mailpub.yaml"), "root 640\n")
 	has(s, s.run("cat", "/etc/mailpub/mailpub.yaml"), "state: /var/lib/mailpub ", "maildir: /var/lib/mailpub/mail ")
 	if out := s.sh("systemd-analyze verify /usr/lib/systemd/system/mailpub*.service /usr/lib/systemd/system/mailpub*.timer"); strings.Contains(out, "mailpub") {
 		s.Errorf("the units: %s", out)

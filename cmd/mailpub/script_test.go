@@ -68,6 +68,7 @@ func TestScripts(t *testing.T) {
 			"forget":     scriptForget,
 			"forward":    scriptForward,
 			"wan":        scriptWAN,
+			"unreadable": scriptUnreadable,
 			"deliver":    scriptDeliver,
 			"ready":      scriptReady,
 			"replace":    scriptReplace,
@@ -96,6 +97,32 @@ func scriptCode(ts *testscript.TestScript, _ bool, args []string) {
 	if got != want {
 		ts.Fatalf("exit code %d, want %d", got, want)
 	}
+}
+
+// unreadable CODE ACTION...: the router answers a question for what it maps with a UPnP error: where
+// it maps nothing, or with "always" first, ever. Without arguments it is well again.
+func scriptUnreadable(ts *testscript.TestScript, _ bool, args []string) {
+	router := worldOf(ts).Router
+	if len(args) == 0 {
+		router.Inject(nil)
+		return
+	}
+	always := args[0] == "always"
+	if always {
+		args = args[1:]
+	}
+	code, err := strconv.Atoi(args[0])
+	ts.Check(err)
+	actions := args[1:]
+	router.Inject(func(c igd.Call) igd.Fault {
+		there := slices.ContainsFunc(router.Mappings(), func(m igd.Mapping) bool {
+			return strconv.Itoa(int(m.External)) == c.Args["NewExternalPort"]
+		})
+		if slices.Contains(actions, c.Action) && (always || !there) {
+			return igd.Fault{Code: code}
+		}
+		return igd.Fault{}
+	})
 }
 
 // world FILE: writes the state of DNS and router into FILE.

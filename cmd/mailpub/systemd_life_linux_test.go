@@ -156,7 +156,7 @@ func (s *underSystemd) rpm(old, next string) {
 	}
 	rpm("--install", old)
 	s.run("rpm", "--verify", "--nodeps", "mailpub")
-	has(s, s.run("stat", "--format=%U %a", "/etc/mailpub", "/var/lib/mailpub"), "mailpub 750\nmailpub 750\n")
+	has(s, s.run("stat", "--format=%U %a", "/etc/mailpub", "/var/lib/mailpub"), "root 750\nmailpub 750\n")
 	has(s, s.run("rpm", "--query", "--requires", "mailpub"), "shadow-utils")
 	s.run("mailpub", "-c", "/etc/mailpub/mailpub.yaml", "init", "--yes", "--protocol", "manual", "--resolver", "127.0.0.1:1", "--public", lab.Public,
 		"--address", "10.10.10.10", "--service", "receiver", "--provider", "manual", "nomeazienda.it")

@@ -7,7 +7,6 @@ package sender
 
 import (
 	"bufio"
-	"bytes"
 	"context"
 	"errors"
 	"io"
@@ -89,9 +88,21 @@ func (c *Checker) spf(ctx context.Context, e Envelope) identity {
 			id.domain = strings.ToLower(e.Helo)
 		}
 	} else if why != nil {
-		r.Reason = plain(why.Error())
+		r.Reason = reason(got, why)
 	}
 	return id
+}
+
+// noAnswer is why a result is for the moment. What went wrong with which name server is nobody's business but
+// the administrator's.
+const noAnswer = "DNS did not answer"
+
+// reason is why an evaluation did not pass, for whoever reads the message.
+func reason(result string, why error) string {
+	if result == string(authres.ResultTempError) {
+		return noAnswer
+	}
+	return plain(why.Error())
 }
 
 // dkim verifies the signatures of a message, and reads it to its end.
@@ -111,7 +122,7 @@ func (c *Checker) dkim(ctx context.Context, message io.Reader) (ids []identity, 
 			id.domain, r.Reason = "", plain(strings.TrimPrefix(v.Err.Error(), "dkim: "))
 			switch {
 			case dkim.IsTempFail(v.Err):
-				r.Value = authres.ResultTempError
+				r.Value, r.Reason = authres.ResultTempError, noAnswer
 			case dkim.IsPermFail(v.Err):
 				r.Value = authres.ResultPermError
 			default:
@@ -198,43 +209,3 @@ func plain(s string) string {
 
 // fold breaks a header field at its results, and ends it (RFC 5322 section 2.2.3).
 func fold(field string) string { return strings.ReplaceAll(field, "; ", ";\r\n\t") + "\r\n" }
-
-// Without returns a message without the Authentication-Results that claim to be of host: they
-// can't be, as they came with the message (RFC 8601 section 5). Everything else is as it was.
-func Without(host string, message io.Reader) io.Reader {
-	in := bufio.NewReader(message)
-	var kept bytes.Buffer
-	skip := false
-	for kept.Len() < maxHeader {
-		line, err := in.ReadSlice('\n')
-		if err != nil && !errors.Is(err, bufio.ErrBufferFull) || len(bytes.TrimRight(line, "\r\n")) == 0 {
-			kept.Write(line)
-			break
-		}
-		if line[0] != ' ' && line[0] != '\t' {
-			skip = forged(host, string(line))
-		}
-		long := errors.Is(err, bufio.ErrBufferFull)
-		for ; long; long = errors.Is(err, bufio.ErrBufferFull) {
-			if !skip {
-				kept.Write(line)
-			}
-			line, err = in.ReadSlice('\n')
-		}
-		if !skip {
-			kept.Write(line)
-		}
-	}
-	return io.MultiReader(&kept, in)
-}
-
-// forged reports whether the first line of a header field claims results of host.
-func forged(host, line string) bool {
-	name, value, ok := strings.Cut(line, ":")
-	if !ok || !strings.EqualFold(strings.TrimSpace(name), "Authentication-Results") {
-		return false
-	}
-	id, _, _ := strings.Cut(value, ";")
-	fields := strings.Fields(id)
-	return len(fields) == 0 || strings.EqualFold(strings.TrimSuffix(fields[0], "."), host)
-}

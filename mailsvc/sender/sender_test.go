@@ -138,6 +138,18 @@ func TestWithout(t *testing.T) {
 		"Authentication-Results: ;\r\nB: c\r\n\r\n":                                                            "B: c\r\n\r\n",
 		"A: b\r\n\r\nAuthentication-Results: mail.nomeazienda.it; spf=pass\r\n":                                "A: b\r\n\r\nAuthentication-Results: mail.nomeazienda.it; spf=pass\r\n",
 		"Authentication-Results: mail.nomeazienda.it; " + long + "\r\nB: " + long + "\r\n\r\nx":                "B: " + long + "\r\n\r\nx",
+		"A: b\r\nAuthentication-Results: (c) mail.nomeazienda.it; dkim=pass\r\n\r\n":                           "A: b\r\n\r\n",
+		"Authentication-Results: mail.nomeazienda.it(c); dkim=pass\r\n\r\n":                                    "\r\n",
+		"Authentication-Results: (a (b) \\) c)\r\n mail.nomeazienda.it; dkim=pass\r\n\r\n":                     "\r\n",
+		"Authentication-Results:\r\n\tmail.nomeazienda.it;\r\n\tdkim=pass\r\n\r\n":                             "\r\n",
+		"Authentication-Results: \"mail.nomeazienda.it\"; dkim=pass\r\n\r\n":                                   "\r\n",
+		"Authentication-Results:\u00a0mail.nomeazienda.it; dkim=pass\r\n\r\n":                                  "\r\n",
+		"Authentication-Results:\xa0mail.nomeazienda.it; dkim=pass\r\n\r\n":                                    "\r\n",
+		"Authentication-Results: dkim=pass\r\n\r\n":                                                            "\r\n",
+		"AUTHENTICATION-RESULTS\t: mail.nomeazienda.it/1; dkim=pass\r\n\r\n":                                   "\r\n",
+		"Return-Path: <x@y.example>\r\nA: b\r\n\r\n":                                                           "A: b\r\n\r\n",
+		"Authentication-Results: other.example (for mail.nomeazienda.it); spf=pass\r\n\r\n":                    "Authentication-Results: other.example (for mail.nomeazienda.it); spf=pass\r\n\r\n",
+		"X-Authentication-Results: mail.nomeazienda.it; spf=pass\r\n\r\n":                                      "X-Authentication-Results: mail.nomeazienda.it; spf=pass\r\n\r\n",
 		"no header at all": "no header at all", "": "",
 	} {
 		got, err := io.ReadAll(Without("mail.nomeazienda.it", strings.NewReader(in)))

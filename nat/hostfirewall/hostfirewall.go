@@ -3,6 +3,7 @@ package hostfirewall
 import (
 	"context"
 	"net/netip"
+	"runtime"
 
 	"github.com/mailpub/mailpub/nat/forward"
 	"github.com/mailpub/mailpub/nat/gateway"
@@ -49,4 +50,27 @@ func Inspect(ctx context.Context, wanted []plan.Item) []Finding {
 		found = append(found, f)
 	}
 	return found
+}
+
+// searchPort stands for the port of a socket that searches for routers, which the system chooses.
+const searchPort = 50000
+
+// SearchAnswers says why the host's firewall drops the answers to a search for routers; "" where
+// it lets them in, or that is not known. They come from another address than was asked, a group,
+// so that to a firewall nobody asked for them. On Linux only: elsewhere it takes too long to ask.
+func SearchAnswers(ctx context.Context) string {
+	gateways, err := gateway.Default()
+	if err != nil || len(gateways) == 0 || runtime.GOOS != "linux" {
+		return ""
+	}
+	dev, _ := gateway.InterfaceOf(gateways[0])
+	local := gateway.SourceAddr(gateways[0].String())
+	if dev == "" || !local.IsValid() {
+		return ""
+	}
+	state, why, _ := hostFirewall(ctx, dev, netip.AddrPortFrom(local, searchPort), "udp")
+	if state != "blocked" {
+		return ""
+	}
+	return why
 }

@@ -13,14 +13,21 @@ import (
 // who may read what is in its directory, see MakePrivate): a temporary
 // file beside it, fsync, rename, fsync of the directory. When it returns without an
 // error the new text is on disk; when it fails the old file is as it was, and nothing
-// is left beside it. What root writes in the directory of another user is that one's.
+// is left beside it. What root writes in the directory of another user is that one's; what
+// it writes in one of root's that a service's group may read, that group may read.
 func Replace(path string, data []byte) error {
 	return replace(path, data, func(tmp *os.File) error {
 		dir, err := os.Stat(filepath.Dir(path))
 		if err != nil || os.Geteuid() != 0 {
 			return err
 		}
-		return keepOwner(tmp, dir)
+		if err := keepOwner(tmp, dir); err != nil {
+			return err
+		}
+		if isForGroup(dir) {
+			return tmp.Chmod(0o640)
+		}
+		return nil
 	})
 }
 

@@ -32,6 +32,13 @@ func rename(from, to string) error { return os.Rename(from, to) }
 // Read is os.ReadFile for what Replace writes.
 func Read(path string) ([]byte, error) { return os.ReadFile(path) }
 
+// isForGroup reports whether a directory is root's and kept for a group of its own to read, as /etc/mailpub is
+// for the service.
+func isForGroup(dir fs.FileInfo) bool {
+	is, ok := dir.Sys().(*syscall.Stat_t)
+	return ok && is.Uid == 0 && is.Gid != 0 && dir.Mode().Perm()&0o077 == 0o050
+}
+
 // keepOwner gives f the owner and group of old.
 func keepOwner(f *os.File, old fs.FileInfo) error {
 	s, ok := old.Sys().(*syscall.Stat_t)

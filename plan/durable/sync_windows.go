@@ -18,6 +18,9 @@ const NoFollow = 0
 // isBusy is never so: nothing is mounted on a file on Windows.
 func isBusy(error) bool { return false }
 
+// isForGroup is never so: rights come from the directory.
+func isForGroup(fs.FileInfo) bool { return false }
+
 // keepOwner does nothing: a new file takes its owner and rights from its directory.
 func keepOwner(*os.File, fs.FileInfo) error { return nil }
 

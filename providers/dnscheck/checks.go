@@ -38,6 +38,11 @@ type Facts struct {
 	Written    map[string]Written // by zone: where mailpub writes it
 	BlockLists []string           // zones of DNS block lists to ask about Public
 
+	// FetchPolicy fetches the MTA-STS policy of a domain, as senders do, and returns the first of
+	// the hosts that it keeps mail away from. An error with served set is of the way there, not
+	// of what is served. Nil: it is not fetched.
+	FetchPolicy func(ctx context.Context, domain string, mx []mail.MX) (excluded string, served bool, err error)
+
 	DANE   []uint16     // ports that the mail host is to have TLSA records for
 	Served Served       // asks the mail server for its certificates; nil: it is not asked
 	Owned  []plan.Entry // what mailpub put in place

@@ -116,7 +116,7 @@ func TestPolicyChecks(t *testing.T) {
 		{"MTA-STS of another policy", `_mta-sts IN TXT "v=STSv1; id=abc124"`, sts, "sts.record _mta-sts.nomeazienda.it", "fail: v=STSv1"},
 		{"MTA-STS with a bad id", `_mta-sts IN TXT "v=STSv1; id=a-b"`, sts, "sts.record _mta-sts.nomeazienda.it", "fail: v=STSv1"},
 		{"two of MTA-STS", "_mta-sts IN TXT \"v=STSv1; id=1\"\n_mta-sts IN TXT \"v=STSv1; id=2\"", nil, "sts.record _mta-sts.nomeazienda.it", "fail: "},
-		{"MTA-STS of nobody", `_mta-sts IN TXT "v=STSv1; id=1"`, nil, "sts.record _mta-sts.nomeazienda.it", "warn: v=STSv1"},
+		{"MTA-STS of nobody", `_mta-sts IN TXT "v=STSv1; id=1"`, nil, "sts.record _mta-sts.nomeazienda.it", "skip: v=STSv1"},
 
 		{"TLS reports", `_smtp._tls IN TXT "v=TLSRPTv1; rua=mailto:a@nomeazienda.it"`, nil, "tlsrpt.record _smtp._tls.nomeazienda.it", "pass: v=TLSRPTv1"},
 		{"TLS reports to nowhere", `_smtp._tls IN TXT "v=TLSRPTv1; rua=a@nomeazienda.it"`, nil, "tlsrpt.record _smtp._tls.nomeazienda.it", "fail: v=TLSRPTv1"},

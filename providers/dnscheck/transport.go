@@ -37,6 +37,11 @@ func (e *checkRun) stsRecord(d Domain) {
 	if d.PolicyID != "" {
 		want = "v=STSv1; id=" + d.PolicyID
 	}
+	var kept func(text string) verdict
+	if a, err := e.Authoritative(e.ctx, name, "TXT"); err == nil && d.PolicyID == "" && len(versioned(a, "v=STSv1")) == 1 {
+		want = "a policy that lets mail in"
+		kept = e.policyElsewhere(d)
+	}
 	e.examine(rule{
 		id: catalog.STSRecord, subject: record.Bare(name), want: want, ref: "RFC 8461 section 3.1", name: name, rrtype: "TXT",
 		judge: func(a resolver.Answer) verdict {
@@ -56,14 +61,43 @@ func (e *checkRun) stsRecord(d Domain) {
 					hint += "; mailpub apply publishes a right one"
 				}
 				return fail(records[0], hint)
-			case d.PolicyID == "":
-				return warn(records[0], "the config has no mta_sts for this domain: take the record away, or put its policy into the config")
+			case d.PolicyID == "" && kept != nil:
+				return kept(records[0])
+			case d.PolicyID == "": // it was not at the first server that was asked
+				return warn(records[0], "not every name server has this record: see dns.zone")
 			case id != d.PolicyID:
 				return fail(records[0], "the policy has changed since, and senders keep to the old one until the id does; mailpub apply publishes the new one")
 			}
 			return pass(records[0])
 		},
 	})
+}
+
+// policyElsewhere fetches the policy of a domain that the config has none for, and returns what there
+// is to say of its record.
+func (e *checkRun) policyElsewhere(d Domain) func(text string) verdict {
+	const how = "fetch it from elsewhere: curl https://mta-sts."
+	if e.FetchPolicy == nil {
+		return func(text string) verdict {
+			return verdict{plan.Skip, text + "; its policy is kept elsewhere and was not fetched", how + record.Bare(d.Name) + "/.well-known/mta-sts.txt"}
+		}
+	}
+	mx := d.MX
+	if a, err := e.Authoritative(e.ctx, d.Name, "MX"); err == nil && len(a.Records) > 0 {
+		mx = a.Exchangers()
+	}
+	excluded, served, err := e.FetchPolicy(e.ctx, record.Bare(d.Name), mx)
+	return func(text string) verdict {
+		switch {
+		case err != nil && served:
+			return verdict{plan.Skip, text + "; its policy can't be fetched from here: " + err.Error(), how + record.Bare(d.Name) + "/.well-known/mta-sts.txt"}
+		case err != nil:
+			return fail(text+", but no policy is served: "+err.Error(), "serve the policy where mta-sts."+record.Bare(d.Name)+" leads, or remove the record")
+		case excluded != "":
+			return fail(text+", and the policy that is served keeps mail away from "+record.Bare(excluded), "have the policy allow "+record.Bare(excluded)+" where it is kept, or put it into domains: mta_sts:")
+		}
+		return pass(text + "; the policy that is served lets mail in")
+	}
 }
 
 func (e *checkRun) tlsReports(d Domain) {

@@ -1,6 +1,8 @@
 package dnscheck
 
 import (
+	"context"
+	"errors"
 	"net"
 	"net/netip"
 	"os"
@@ -53,6 +55,20 @@ func TestChecksInTheWorld(t *testing.T) {
 			w.Servers["127.0.0.14"]["vendor.test."] += "m1 TXT \"v=DKIM1; p=" + key + "\"\n"
 			f.Domains[0].DKIM = []Selector{{Name: "m1", Proves: func(string) error { return nil }}}
 		}, map[string]string{"dkim.record": "pass v=DKIM1", "dmarc.policy": "warn none"}},
+		{"a policy for TLS that is kept elsewhere", func(w *servertest.World, f *Facts) {
+			w.Servers["127.0.0.13"]["nomeazienda.it."] += "_mta-sts TXT \"v=STSv1; id=1\"\n"
+			f.FetchPolicy = func(context.Context, string, []mail.MX) (string, bool, error) { return "", true, nil }
+		}, map[string]string{"sts.record": "pass lets mail in", "dmarc.policy": "warn none"}},
+		{"one that keeps mail away", func(w *servertest.World, f *Facts) {
+			w.Servers["127.0.0.13"]["nomeazienda.it."] += "_mta-sts TXT \"v=STSv1; id=1\"\n"
+			f.FetchPolicy = func(_ context.Context, _ string, mx []mail.MX) (string, bool, error) { return mx[0].Host, true, nil }
+		}, map[string]string{"sts.record": "fail keeps mail away from mail.nomeazienda.it", "dmarc.policy": "warn none"}},
+		{"one that is not served", func(w *servertest.World, f *Facts) {
+			w.Servers["127.0.0.13"]["nomeazienda.it."] += "_mta-sts TXT \"v=STSv1; id=1\"\n"
+			f.FetchPolicy = func(context.Context, string, []mail.MX) (string, bool, error) {
+				return "", false, errors.New("HTTP 404")
+			}
+		}, map[string]string{"sts.record": "fail no policy is served", "dmarc.policy": "warn none"}},
 		{"a reverse zone without classes", func(w *servertest.World, _ *Facts) {
 			w.Servers["127.0.0.14"]["2.2.2.in-addr.arpa."] = "@ SOA ns.vendor.test. h.vendor.test. 1 1 1 1 300\n@ NS ns.vendor.test.\n2 CNAME 2.0-127\n0-127 NS ns.nomeazienda.it.\n"
 			w.Servers["127.0.0.13"]["0-127.2.2.2.in-addr.arpa."] = "@ SOA ns.nomeazienda.it. h.nomeazienda.it. 1 1 1 1 300\n@ NS ns.nomeazienda.it.\n2 PTR mail.nomeazienda.it.\n"

@@ -21,6 +21,8 @@ func (k *checker) dkim(at string, d Domain) {
 			k.add(path+".selector", "%q is no selector, want small letters, digits and hyphens, like m2026a", s)
 		case seen[s]:
 			k.add(path+".selector", "%q is there twice", s)
+		case len(s+"._domainkey."+strings.TrimSuffix(d.Name, ".")) > 253: // RFC 1035 section 2.3.4
+			k.add(path+".selector", "makes a name of over 253 characters with %s, want a shorter one", d.Name)
 		}
 		seen[key.Selector] = true
 		k.word("domains.dkim.algorithm", path+".algorithm", key.Algorithm)
@@ -72,6 +74,9 @@ func (k *checker) dane() {
 func (k *checker) tls() {
 	t := k.c.Service.TLS
 	const at = "service.tls"
+	if t.Minimum != "" && !slices.Contains(TLSVersions(), t.Minimum) {
+		k.add(at+".minimum", "%q is not a version of TLS, want one of %s", t.Minimum, strings.Join(TLSVersions(), ", "))
+	}
 	switch {
 	case t == TLS{}:
 		return

@@ -27,6 +27,9 @@ func runBounded(ctx context.Context, dir string, words []string) ([]byte, error)
 	defer stop()
 	cmd := exec.CommandContext(ctx, words[0], words[1:]...)
 	out := &limited{left: maxSecret, full: stop}
+	if err := trusted(cmd.Path); cmd.Err == nil && err != nil {
+		return nil, err
+	}
 	cmd.Dir = dir
 	cmd.Stdout = out
 	cmd.Stderr = os.Stderr

@@ -182,7 +182,11 @@ type TLS struct {
 	Email       string `mapstructure:"email"`       // that the authority warns
 	Directory   string `mapstructure:"directory"`   // URL; "": Let's Encrypt
 	Roots       string `mapstructure:"roots"`       // a PEM file: who vouches for the directory; "": the system's
+	Minimum     string `mapstructure:"minimum"`     // lowest version, as TLSVersions has them; "": 1.2
 }
+
+// TLSVersions are the versions of TLS that the receiver may be told to take, the lowest first.
+func TLSVersions() []string { return []string{"1.0", "1.1", "1.2", "1.3"} }
 
 // Delivery is the way that mail takes out of the server.
 type Delivery struct {

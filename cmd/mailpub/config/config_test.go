@@ -357,3 +357,12 @@ func TestMailTakenElsewhere(t *testing.T) {
 		}
 	}
 }
+
+// A name that DNS can't have is a mistake of the config, not of apply.
+func TestSelectorTooLong(t *testing.T) {
+	long := strings.TrimSuffix(strings.Repeat(strings.Repeat("a", 60)+".", 4), ".")
+	text := strings.Replace(good, "    spf: {include:", "    dkim: [{selector: "+long+"}]\n    spf: {include:", 1)
+	if _, err := Load(write(t, "mailpub.yaml", text)); err == nil || !strings.Contains(err.Error(), "over 253 characters") {
+		t.Errorf("%v", err)
+	}
+}

@@ -149,6 +149,11 @@ func serviceFields() []Field {
 			Text:    "with a file",
 		},
 		{
+			Path:    "service.tls.minimum",
+			Example: `"1.2"`,
+			Text:    "lowest version of TLS: 1.0 to 1.3; by default 1.2",
+		},
+		{
 			Path:    "service.tls.email",
 			Example: "mario@nomeazienda.it",
 			Text:    "with acme: whom the authority warns",

@@ -49,6 +49,9 @@ func Read(path string) (*Unchecked, error) {
 	if err != nil {
 		return nil, fmt.Errorf("config: %w", err)
 	}
+	if err := trusted(path); err != nil {
+		return nil, fmt.Errorf("config: %w", err)
+	}
 	return parse(path, data)
 }
 

@@ -96,6 +96,9 @@ func Resolve(ctx context.Context, ref, dir string) (string, error) {
 		if !filepath.IsAbs(what) {
 			what = filepath.Join(dir, what)
 		}
+		if err := trusted(what); err != nil {
+			return "", fmt.Errorf("secret: %w", err)
+		}
 		data, err := os.ReadFile(what)
 		if err != nil {
 			return "", fmt.Errorf("secret can't be read: %w", err)

@@ -22,6 +22,8 @@ func WriteMetrics(w io.Writer, s receiver.Stats) {
 	sample("connections_total", float64(s.Connections))
 	sample("connections_open", float64(s.Open))
 	sample("tls_handshakes_total", float64(s.TLS))
+	sample("tls_failures_total", float64(s.TLSFailed))
+	sample("evicted_total", float64(s.Evicted))
 	for _, outcome := range []receiver.Outcome{receiver.Stored, receiver.Deferred, receiver.Refused} {
 		for _, tls := range []bool{false, true} {
 			sample("messages_total", float64(s.Messages[receiver.Ended{Outcome: outcome, TLS: tls}]), "outcome", string(outcome), "tls", strconv.FormatBool(tls))

@@ -7,6 +7,7 @@ package receive
 
 import (
 	"context"
+	"crypto/tls"
 	"fmt"
 	"io"
 	"log/slog"
@@ -56,6 +57,7 @@ func Run(ctx context.Context, cfg *config.Config, o Options) error {
 	defer end()
 	server.TLS = current
 
+	server.Judge = filter(cfg)
 	if *cfg.Service.SenderChecks {
 		server.Judge = authenticate(cfg)
 	}
@@ -90,7 +92,19 @@ func newServer(cfg *config.Config, log *slog.Logger) *receiver.Server {
 		MaxConnections: l.Connections,
 		MaxPerAddress:  l.PerAddress,
 		MaxRate:        l.Rate,
+		MinTLS:         minTLS(cfg.Service.TLS.Minimum),
 	}
+}
+
+// minTLS is the version of a config's text; 0 is the receiver's default.
+func minTLS(text string) uint16 {
+	versions := map[string]uint16{
+		"1.0": tls.VersionTLS10,
+		"1.1": tls.VersionTLS11,
+		"1.2": tls.VersionTLS12,
+		"1.3": tls.VersionTLS13,
+	}
+	return versions[text]
 }
 
 // showMetrics serves the receiver's metrics where the config wants them.
@@ -148,6 +162,13 @@ func dropPrivileges(cfg *config.Config) error {
 		}
 	}
 	return nil
+}
+
+// filter takes out of each message what only this host may write, and says nothing of its own.
+func filter(cfg *config.Config) func(context.Context, receiver.Message, io.ReadSeeker) (string, io.Reader, error) {
+	return func(_ context.Context, _ receiver.Message, message io.ReadSeeker) (string, io.Reader, error) {
+		return "", sender.Without(cfg.Server.Hostname, message), nil
+	}
 }
 
 // authenticate says on top of each message who it is from.

@@ -4,6 +4,7 @@ import (
 	"context"
 	"crypto/x509"
 	"errors"
+	"fmt"
 	"net"
 	"net/netip"
 	"slices"
@@ -58,6 +59,7 @@ func (s *Site) published() dnscheck.Facts {
 	f.HostsFile = s.cfg.HostsFile()
 	f.DANE = s.spec.DANE.Ports
 	f.Served = s.servedCertificates
+	f.FetchPolicy = s.fetchPolicy
 	for i, d := range s.spec.Domains {
 		pd := dnscheck.Domain{
 			Name:       d.Name,
@@ -208,4 +210,18 @@ func writtenAt(z config.Zone) (w dnscheck.Written, ok bool) {
 		w.Server, _ = resolver.HostPort(z.Settings["server"])
 	}
 	return w, true
+}
+
+// fetchPolicy fetches an MTA-STS policy for the checks of DNS.
+func (s *Site) fetchPolicy(ctx context.Context, domain string, mx []mail.MX) (excluded string, served bool, err error) {
+	fetcher := s.policies()
+	addrs, err := fetcher.Lookup(ctx, "mta-sts."+domain)
+	if own := slices.IndexFunc(addrs, func(a string) bool { return slices.Contains(fetcher.Own, a) }); err == nil && own >= 0 {
+		return "", true, fmt.Errorf("mta-sts.%s is %s, the public address of this network: what answers there from inside proves nothing", domain, addrs[own])
+	}
+	p, err := fetcher.Fetch(ctx, domain)
+	if err != nil {
+		return "", !errors.Is(err, sts.ErrNotServed), err
+	}
+	return sts.Excluded(p, mx), true, nil
 }

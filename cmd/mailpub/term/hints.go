@@ -8,6 +8,7 @@ import (
 	"github.com/mailpub/mailpub/cmd/mailpub/config"
 	"github.com/mailpub/mailpub/cmd/mailpub/site"
 	"github.com/mailpub/mailpub/nat"
+	"github.com/mailpub/mailpub/nat/hostfirewall"
 	"github.com/mailpub/mailpub/plan"
 )
 
@@ -59,9 +60,9 @@ func nextStep(u *UI, err error) string {
 	case errors.As(err, new(plan.UnreadError)):
 		return "run plan again; mailpub router shows what the router tells, and mailpub verify what works from outside"
 	case errors.Is(err, nat.ErrRefused):
-		return "allow low ports in the router's UPnP settings, or forward them there by hand and set router.protocol: manual"
+		return "let the router open ports for this device (FRITZ!Box: permit independent port sharing; others: allow low ports in the UPnP settings), or forward them there by hand and set router.protocol: manual"
 	case errors.Is(err, nat.ErrConflict):
-		return "remove the other forward in the router, or give this one another port"
+		return "remove the other forward in the router (mailpub router lists them); port 25 can't be another one, as senders know no other"
 	case errors.Is(err, nat.ErrOtherHost):
 		return "run mailpub on the mail server itself, or forward the ports by hand and set router.protocol: manual"
 	case errors.Is(err, nat.ErrSeveralRouters):
@@ -69,6 +70,9 @@ func nextStep(u *UI, err error) string {
 	case errors.Is(err, site.ErrPublicAddress):
 		return "set it to the address that the provider gave you"
 	case errors.Is(err, nat.ErrNoRouter):
+		if why := hostfirewall.SearchAnswers(context.Background()); why != "" {
+			return "this host's own firewall may drop the router's answers (" + why + "): let in UDP from the router, or name the router in router.url"
+		}
 		return "switch UPnP, PCP or NAT-PMP on in the router, or set router.protocol: manual"
 	}
 	return ""

@@ -68,7 +68,7 @@ func Packaged() ([]File, error) {
 		Name:     "mailpub",
 		Program:  "/usr/bin/mailpub",
 		Configs:  []string{"/etc/mailpub/mailpub.yaml"},
-		Writable: []string{PackageState, "/etc/mailpub"},
+		Writable: []string{PackageState},
 		User:     PackageUser,
 	}
 	files, err := Drift(o)

@@ -1,0 +1,52 @@
+//go:build !windows
+
+package config
+
+import (
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"strconv"
+	"syscall"
+)
+
+// trusted fails where root is about to obey a file that another account may write: a config, a secret or a
+// program, as sshd's StrictModes does. Files of the person who ran sudo are that person's own to obey.
+// Whoever is not root obeys at his own risk.
+func trusted(path string) error {
+	if os.Geteuid() != 0 {
+		return nil
+	}
+	for _, p := range []string{path, filepath.Dir(path)} {
+		info, err := os.Stat(p)
+		if err != nil {
+			return nil // whoever opens it says so
+		}
+		if err := trustedInfo(p, info); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func trustedInfo(path string, info fs.FileInfo) error {
+	is, ok := info.Sys().(*syscall.Stat_t)
+	if !ok {
+		return nil
+	}
+	mode := info.Mode()
+	if info.IsDir() && mode&fs.ModeSticky != 0 { // others can't replace what is in it
+		return nil
+	}
+	want := "want it owned by root and writable by nobody else: chown root " + path + "; chmod go-w " + path
+	switch {
+	case is.Uid != 0 && strconv.FormatUint(uint64(is.Uid), 10) != os.Getenv("SUDO_UID"):
+		return fmt.Errorf("%s (mode %#o) belongs to user %d, who could have root do anything: %s", path, mode.Perm(), is.Uid, want)
+	case mode.Perm()&0o002 != 0:
+		return fmt.Errorf("%s (mode %#o) is writable by every user, who could have root do anything: %s", path, mode.Perm(), want)
+	case mode.Perm()&0o020 != 0 && is.Gid != 0:
+		return fmt.Errorf("%s (mode %#o) is writable by group %d, which could have root do anything: %s", path, mode.Perm(), is.Gid, want)
+	}
+	return nil
+}

@@ -1,0 +1,64 @@
+//go:build !windows
+
+package config
+
+import (
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+)
+
+// Root obeys no config, secret or program that another account may write.
+func TestRootObeysNobody(t *testing.T) {
+	if os.Geteuid() != 0 {
+		if os.Getenv("MAILPUB_LAB") == "require" {
+			t.Fatal("only root can give files away")
+		}
+		t.Skip("left out: only root can give files away")
+	}
+	t.Setenv("SUDO_UID", "")
+	const nobody = 65534
+	for name, c := range map[string]struct {
+		spoil func(path string) error
+		want  string
+	}{
+		"as it should be":      {func(string) error { return nil }, ""},
+		"of another user":      {func(p string) error { return os.Chown(p, nobody, 0) }, "belongs to user 65534"},
+		"writable by all":      {func(p string) error { return os.Chmod(p, 0o666) }, "(mode 0666) is writable by every user"},
+		"writable by a group":  {func(p string) error { return firstError(os.Chown(p, 0, nobody), os.Chmod(p, 0o660)) }, "writable by group 65534"},
+		"in another's folder":  {func(p string) error { return os.Chown(filepath.Dir(p), nobody, 0) }, "belongs to user 65534"},
+		"in a writable folder": {func(p string) error { return os.Chmod(filepath.Dir(p), 0o777) }, "is writable by every user"},
+		"in a sticky folder":   {func(p string) error { return os.Chmod(filepath.Dir(p), 0o777|os.ModeSticky) }, ""},
+	} {
+		t.Run(name, func(t *testing.T) {
+			dir := filepath.Join(t.TempDir(), "d")
+			if err := os.Mkdir(dir, 0o755); err != nil {
+				t.Fatal(err)
+			}
+			secret := filepath.Join(dir, "secret")
+			if err := os.WriteFile(secret, []byte("hush"), 0o600); err != nil {
+				t.Fatal(err)
+			}
+			if err := c.spoil(secret); err != nil {
+				t.Fatal(err)
+			}
+			_, err := Resolve(t.Context(), "file:"+secret, dir)
+			if (err == nil) != (c.want == "") || err != nil && !strings.Contains(err.Error(), c.want) {
+				t.Errorf("secret: %v, want %q", err, c.want)
+			}
+			if _, err := Read(secret); c.want != "" && (err == nil || !strings.Contains(err.Error(), c.want)) {
+				t.Errorf("config: %v, want %q", err, c.want)
+			}
+		})
+	}
+}
+
+func firstError(errs ...error) error {
+	for _, err := range errs {
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}

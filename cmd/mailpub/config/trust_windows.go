@@ -1,0 +1,4 @@
+package config
+
+// trusted leaves the rights of files to Windows: new ones have those of their directory.
+func trusted(string) error { return nil }
