@@ -78,11 +78,9 @@ func content(s string, open xmlTag) (text string, next int) {
 		}
 		at = t.end
 	}
-	end := open.end
+	end := len(s)
 	if t, ok := nextTag(s, open.end); ok {
 		end = t.start
-	} else {
-		end = len(s)
 	}
 	return strings.TrimSpace(html.UnescapeString(s[open.end:end])), end
 }

@@ -233,7 +233,7 @@ func Unread(changes []Change) error {
 	var first *UnreadError
 	for _, c := range changes {
 		switch {
-		case c.Action != Unreadable || c.Orphan:
+		case c.Action != Unreadable || c.Orphan || c.Unseen:
 		case first == nil:
 			first = &UnreadError{Change: c}
 		default:

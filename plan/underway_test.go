@@ -217,6 +217,7 @@ func TestUnread(t *testing.T) {
 	}{
 		{nil, ""},
 		{[]plan.Change{change(plan.Create, false), change(plan.Manual, false), change(plan.Unreadable, true)}, ""},
+		{[]plan.Change{{Action: plan.Unreadable, Unseen: true, Reason: "a person's work, whose name servers are silent"}}, ""},
 		{[]plan.Change{change(plan.Create, false), change(plan.Unreadable, false)}, "router: tcp/25 can't be read: silence"},
 		{slices.Repeat([]plan.Change{change(plan.Unreadable, false)}, 3), "router: tcp/25 can't be read: silence (and 2 more)"},
 	} {

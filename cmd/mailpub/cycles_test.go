@@ -32,7 +32,6 @@ var tangled = map[string]int{
 	"mailsvc/postfix":    6,  // reading and writing of main.cf and of Dovecot's files share the helpers of both
 	"mailsvc/receiver":   12, // the server and its connections hold each other: limits, counts, settings
 	"nat":                21, // Open chooses among the protocols, and each of them uses the Router's own texts
-	"plan/mail":          7,  // a Spec has the types of policies and keys, which make records of a Spec
 	"providers/dnscheck": 19, // as mailsvc/check
 	"providers/resolver": 4,  // a Resolver asks over sockets that it keeps, and both have its types
 	"providers/zone":     5,  // a Zone's verbs are in four files, each of which uses its fields

@@ -8,21 +8,6 @@ import (
 	"github.com/mailpub/mailpub/plan"
 )
 
-// DKIM is a key that the domain's mail is signed with (RFC 6376).
-type DKIM struct {
-	Selector string
-	File     string // of the private key, which the mail server signs with
-	Text     string // the record with the public half; empty where there is no key yet
-	Missing  string // where Text is empty: what a person has to do
-}
-
-// DANE is what DNS says about the keys of the mail host (RFC 7672).
-type DANE struct {
-	Ports   []uint16
-	Digests []string // SHA-256 of each key in use or soon to be (SubjectPublicKeyInfo), hex
-	Missing string   // why a digest is not known, and what a person has to do
-}
-
 // signatures are the public halves of the keys that the domain's mail is signed with.
 func (d Domain) signatures() (rs []record) {
 	for _, k := range d.DKIM {

@@ -10,18 +10,6 @@ import (
 	"github.com/mailpub/mailpub/plan"
 )
 
-// MTASTS asks senders to deliver to the domain only under TLS, and only to the hosts that
-// the policy names (RFC 8461).
-type MTASTS struct {
-	Mode   string        // "enforce", "testing" or "none"; empty: no policy
-	MX     []string      // hosts beside those of the domain's MX; "*.example.org" stands for one label more
-	MaxAge time.Duration // how long senders keep to it
-
-	// Host serves the policy: "mta-sts.DOMAIN" is an alias of it. Empty: the name is
-	// somebody else's to publish.
-	Host string
-}
-
 // Policy returns the text to be served, line by line; nil where the domain has none.
 func (d Domain) Policy() []string {
 	if d.MTASTS.Mode == "" {

@@ -7,19 +7,6 @@ import (
 	"github.com/mailpub/mailpub/plan"
 )
 
-// DMARC is what receivers are asked to do with mail that fails SPF and DKIM (RFC 7489).
-type DMARC struct {
-	Policy string   // "none", "quarantine" or "reject"; empty: no record
-	RUA    []string // addresses or URIs that aggregate reports go to
-}
-
-// Service is one that clients of a domain find by its SRV record (RFC 6186, RFC 8314).
-type Service struct {
-	Name string // "imaps", "submissions", "pop3s", "imap", "pop3", "submission"
-	Host string // "." says that there is none
-	Port uint16
-}
-
 // policies are the domain's TXT records beside SPF. Each has a name of its own, so that the
 // whole RRset is mailpub's.
 func (d Domain) policies() (rs []record) {

@@ -62,20 +62,6 @@ const (
 	PassesOn      = "passes on " // a domain of others whose mail is taken and passed on
 )
 
-// MailService is what the mail service must be set to.
-type MailService struct {
-	Port       uint16 // of SMTP at Site.Address
-	Aliases    []Alias
-	Delivery   Delivery
-	Networks   []netip.Prefix // may send without a password, beside the server itself
-	PassesOn   []string       // domains of others that this server is a backup MX of
-	Collectors []string       // hosts that the server fetches mail from
-}
-
-// Alias delivers an address to a mailbox. An Address without "@" stands for that
-// local part in every domain, and alone (RFC 5321 section 4.5.1).
-type Alias struct{ Address, To string }
-
 // Expand returns the full addresses that an alias stands for in the given domains.
 // Domain parts come without the final dot, as mail addresses are written.
 func (a Alias) Expand(domains []Domain) []string {
@@ -91,13 +77,6 @@ func (a Alias) Expand(domains []Domain) []string {
 }
 
 func (d Domain) bare() string { return strings.TrimSuffix(d.Name, ".") }
-
-// Delivery is the way that mail takes out of the server.
-type Delivery struct {
-	SmartHost string   // host:port; empty: directly to each recipient's server
-	Always    bool     // through the smart host even where direct delivery would do
-	SPF       []string // domains whose SPF records list the smart host
-}
 
 // Ways out that need no smart host named, and what stands before its name.
 const (
@@ -211,3 +190,12 @@ func (s Spec) aliases() []Alias {
 	slices.SortFunc(out, func(a, b Alias) int { return strings.Compare(a.Address, b.Address) })
 	return out
 }
+
+// Inbound are the domains whose mail the server takes.
+func (s Spec) Inbound() []Domain {
+	return slices.DeleteFunc(slices.Clone(s.Domains), func(d Domain) bool { return !d.TakenHere() })
+}
+
+// TakenHere reports whether the server takes the domain's mail. Where others do, as a hosted mailbox
+// service, it may still send for it: its MX records are then not mailpub's.
+func (d Domain) TakenHere() bool { return len(d.MX) > 0 }

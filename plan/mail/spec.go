@@ -8,88 +8,9 @@ import (
 	"slices"
 	"strconv"
 	"strings"
-	"time"
 
 	"github.com/mailpub/mailpub/plan"
 )
-
-// Spec is a mail server as it should be reachable from the Internet, after every
-// default has been filled in. Names are absolute (see FQDN).
-type Spec struct {
-	Name     string
-	Host     string     // the mail host: MX target, PTR, banner
-	CAA      []string   // who may issue certificates for the mail host; empty: not said
-	NoMail   []string   // names that neither send nor receive mail
-	DANE     DANE       // the mail host's keys, as senders may find them in DNS
-	Address  netip.Addr // of the server on the LAN
-	Public   []netip.Addr
-	Domains  []Domain
-	Zones    []Zone
-	Forwards []Forward
-	Service  MailService
-	Router   RouterKind
-	// Pointers are the names that hold the PTR of public addresses where the reverse name
-	// is an alias, as DNS has it (RFC 2317).
-	Pointers map[netip.Addr]string
-	// TTLs are seconds for records that are to have them although the config gives no TTL.
-	TTLs map[plan.Key]int
-	// OpenIPv6 says that IPv6 comes in without pinholes.
-	OpenIPv6 bool
-	// Shut says of pinholes that can't be had why. While there are any, the mail host is not
-	// published by IPv6: a name has one set of addresses for all of its ports.
-	Shut  map[plan.Key]string
-	Lease time.Duration // lifetime to ask the router for
-}
-
-// Domain is a mail domain.
-type Domain struct {
-	Name     string
-	MX       []MX
-	SPF      SPF
-	DMARC    DMARC
-	DKIM     []DKIM
-	MTASTS   MTASTS
-	TLSRPT   []string  // addresses or URIs that TLS reports go to; empty: no record
-	Services []Service // that clients find by SRV records
-
-	// Autoconfig is the host that tells mail programs their settings; empty: no such names.
-	Autoconfig string
-}
-
-// TakenHere reports whether the server takes the domain's mail. Where others do, as a hosted mailbox
-// service, it may still send for it: its MX records are then not mailpub's.
-func (d Domain) TakenHere() bool { return len(d.MX) > 0 }
-
-// Inbound are the domains whose mail the server takes.
-func (s Spec) Inbound() []Domain {
-	return slices.DeleteFunc(slices.Clone(s.Domains), func(d Domain) bool { return !d.TakenHere() })
-}
-
-// MX is one mail exchanger of a domain.
-type MX struct {
-	Host       string
-	Preference uint16 // lower is tried first (RFC 5321 section 5.1)
-}
-
-// Zone is a DNS zone whose records mailpub manages.
-type Zone struct {
-	Name    string
-	TTL     int  // seconds, of records that are new
-	KeepTTL bool // the config does not give it: what is there keeps its own
-	ByHand  bool // no provider: mailpub says what to enter and reads it over DNS
-
-	// Unsigned says why the zone is not known to be signed with DNSSEC; empty: it is. TLSA
-	// records say nothing in a zone that is not (RFC 7672 section 2.2).
-	Unsigned string
-}
-
-// Forward is a port of the public address that belongs to the mail server.
-type Forward struct {
-	Name     string
-	Proto    string // "tcp" or "udp"
-	Port     uint16 // outside
-	Internal uint16 // at Site.Address
-}
 
 // Key returns the forward's key: {"forward", "tcp/25"}.
 func (f Forward) Key() plan.Key {
@@ -100,35 +21,6 @@ func (f Forward) Key() plan.Key {
 // where nothing is translated: {"forward", "tcp6/25"}.
 func (f Forward) Pinhole() plan.Key {
 	return plan.Key{Kind: "forward", Name: f.Proto + "6/" + strconv.Itoa(int(f.Port))}
-}
-
-// RouterKind says who enters the forwards.
-type RouterKind int
-
-const (
-	RouterProtocol RouterKind = iota // mailpub, by a protocol
-	RouterByHand                     // a person
-	RouterNone                       // nobody: the server has the public address itself
-)
-
-// ZoneOf returns the zone that holds name: the longest one it lies within.
-func (s Spec) ZoneOf(name string) (Zone, bool) { return zoneOf(s.zoneIndex(), name) }
-
-func (s Spec) zoneIndex() map[string]Zone {
-	index := make(map[string]Zone, len(s.Zones))
-	for _, z := range s.Zones {
-		index[FQDN(z.Name)] = z
-	}
-	return index
-}
-
-func zoneOf(index map[string]Zone, name string) (Zone, bool) {
-	for n := range Enclosing(name) {
-		if z, ok := index[n]; ok {
-			return z, true
-		}
-	}
-	return Zone{}, false
 }
 
 // Desired is everything a Spec asks for, sorted by who has to provide it.
@@ -173,31 +65,6 @@ func (s Spec) Desired() (Desired, error) {
 	}
 	w.Policies = s.policyItems()
 	return w, nil
-}
-
-// record is a wanted RRset, or one narrowed TXT record, before it is given its TTL.
-type record struct {
-	name, rrtype, tag string
-	data              []string
-	stage             plan.Stage
-	reason            string
-	merge             plan.Merge
-	hold              string // why it can't be published as it is, and what a person has to do
-}
-
-func (r record) item(ttl int, keepTTL bool, byHand string) plan.Item {
-	it := plan.Item{Key: DNSKey(r.name, r.rrtype), Stage: r.stage, Reason: r.reason, ByHand: byHand, Merge: r.merge}
-	if r.merge == nil {
-		it.Fit = Fit(r.rrtype, !keepTTL)
-	}
-	if r.tag != "" {
-		it.Key, ttl = TaggedTXT(r.name, r.tag), -1
-	}
-	for _, d := range r.data {
-		it.Lines = append(it.Lines, RecordLine(d, ttl))
-	}
-	slices.Sort(it.Lines)
-	return it
 }
 
 // records are the wanted ones. A large site has many, so they are made as they are taken.

@@ -8,12 +8,6 @@ import (
 	"github.com/mailpub/mailpub/plan"
 )
 
-// SPF is what a domain says about who may send for it, beyond its own server.
-type SPF struct {
-	Include []string // domains of others that send for this one
-	All     string   // "fail", "softfail", "neutral"; empty: fail, or what is there already
-}
-
 // including returns the includes, with more of them, each once.
 func (s SPF) including(more []string) []string {
 	all := slices.Clone(s.Include)
