@@ -107,7 +107,7 @@ func TestLabImport(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	has(t, string(text), "ttl: 5m", "policy: none", "include: [_spf.example.net]", "{name: imap, port: 143}")
+	has(t, string(text), "policy: none", "include: [_spf.example.net]", "{name: imap, port: 143}")
 	if strings.Contains(string(text), "8080") {
 		t.Errorf("a stranger's forward is in the config:\n%s", text)
 	}

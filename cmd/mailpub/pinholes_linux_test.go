@@ -73,7 +73,7 @@ func TestLabPinholes(t *testing.T) {
 			}
 			has(t, s.mailpub(exitOK, "plan"), "+ tcp6/25    [2001:db8:10::10]:25", "mail.nomeazienda.it. AAAA")
 			has(t, s.mailpub(exitOK, "apply", "--yes"), "Done: 22 changes.")
-			has(t, s.mailpub(exitOK, "plan", "--detailed-exitcode"), "Plan: 1 by hand, 22 as wanted.")
+			has(t, s.mailpub(exitOK, "plan", "--detailed-exitcode"), "Plan: 1 not readable, 22 as wanted.")
 			s.send6("nonce-six")
 			s.send("nonce-four", "postmaster@nomeazienda.it")
 			has(t, s.mailpub(exitOK, "router"), "tcp6/25", "[2001:db8:10::10]:25")

@@ -390,9 +390,3 @@ func withTable(table string) plan.Merge {
 		return []string{strings.Join(slices.Insert(list, 0, table), ", ")}
 	}
 }
-
-// isSource tells the tables that are made of a text file with postmap.
-func isSource(table string) bool {
-	kind, path, ok := strings.Cut(table, ":")
-	return ok && strings.HasPrefix(path, "/") && slices.Contains([]string{"hash", "btree", "lmdb", "cdb", "dbm"}, kind)
-}

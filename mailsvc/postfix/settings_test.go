@@ -44,7 +44,6 @@ func after(it plan.Item, observed string, last ...string) string {
 func TestSpell(t *testing.T) {
 	domains := []plan.Item{need("domain nomeazienda.it", mail.Served), need("domain b.it", mail.Served)}
 	senders := append(slices.Clone(domains), need("senders", mail.Authenticated))
-	const control = "permit_mynetworks, permit_sasl_authenticated, reject_unauth_destination"
 	const ours = `check_sender_access regexp:{{/@(nomeazienda\.it|b\.it)[-.0-9a-z_]/ DUNNO}, {/@(nomeazienda\.it|b\.it)/ 553 5.7.1 log in to send as this domain}}`
 	const root = "check_recipient_access inline:{{root@ = 550 5.1.1 User unknown}, {test@ = 550 5.1.1 User unknown}}"
 	accounts := []plan.Item{need("account root", "x"), need("account test", "x")}
