@@ -18,7 +18,7 @@ build:
 	CGO_ENABLED=0 $(GO) build -trimpath -ldflags '-s -w' -o mailpub ./cmd/mailpub
 
 test: setup lint
-	$(GO) test -race -shuffle=on -timeout 25m ./...
+	$(GO) test -race -shuffle=on -timeout 45m ./...
 
 setup:
 	@./.ci/setup

@@ -163,8 +163,11 @@ func (s *underSystemd) receives() {
 	}
 	// By this it tells a power loss from being started again.
 	s.run("nsenter", "--target", s.is(unit, "MainPID"), "--mount", "cat", "/proc/sys/kernel/random/boot_id")
-	for name := range strings.Lines(s.run("find", "/var/lib/mailpub", "/etc/mailpub", "!", "-user", "mailpub", "!", "-name", "environment")) {
+	for name := range strings.Lines(s.run("find", "/var/lib/mailpub", "!", "-user", "mailpub")) {
 		s.Errorf("root left %s", name)
+	}
+	for name := range strings.Lines(s.run("find", "/etc/mailpub", "!", "-user", "root", "-o", "-perm", "/022")) {
+		s.Errorf("somebody else than root may write %s", name)
 	}
 }
 
