@@ -60,7 +60,7 @@ func TestManualNeeds(t *testing.T) {
 // Every need of a site is said in words, for any server; and for the receiver only what it
 // has settings for.
 func TestSpell(t *testing.T) {
-	site := mail.Spec{Host: "mail.nomeazienda.it.", Address: netip.MustParseAddr("10.10.10.10"), Domains: []mail.Domain{{Name: "nomeazienda.it."}},
+	site := mail.Spec{Host: "mail.nomeazienda.it.", Address: netip.MustParseAddr("10.10.10.10"), Domains: []mail.Domain{{Name: "nomeazienda.it.", MX: []mail.MX{{Host: "mail.nomeazienda.it.", Preference: 10}}}},
 		Service: mail.MailService{Collectors: []string{"mail.nomeazienda.it"}}}
 	needs := site.ServiceItems()
 	for _, it := range (&Manual{}).Spell(needs) {

@@ -67,7 +67,7 @@ func (i *installed) plan(t *testing.T, wanted bool) (*plan.Plan, []plan.Party) {
 		spec := mail.Spec{
 			Host:    "mail.nomeazienda.it.",
 			Address: netip.MustParseAddr("10.10.10.10"),
-			Domains: []mail.Domain{{Name: "nomeazienda.it."}},
+			Domains: []mail.Domain{{Name: "nomeazienda.it.", MX: []mail.MX{{Host: "mail.nomeazienda.it.", Preference: 10}}}},
 			Service: mail.MailService{Aliases: []mail.Alias{{Address: "postmaster", To: "mario"}, {Address: "abuse", To: "mario"}}},
 		}
 		for _, it := range i.driver.Spell(spec.ServiceItems()) {
