@@ -19,7 +19,7 @@ func routerScenarios() []scenario {
 	return []scenario{
 		{name: "a whole site that is as it should be", passes: `router.gateway router.wan router.address router.forward router.stray
 			port.inside port.outside port.undeclared port.egress25 port.source dns.drift
-			smtp.banner smtp.starttls smtp.certificate smtp.smuggling smtp.vrfy relay.open relay.spoof relay.sender relay.recipient
+			smtp.banner smtp.refusing smtp.starttls smtp.certificate smtp.smuggling smtp.vrfy relay.open relay.spoof relay.sender relay.recipient
 			account.postmaster account.abuse account.weak service.config service.delivery service.collector
 			mail.local mail.outside mail.read mail.backup`, lived: lived{shows: true, breaks: func(*town) {}}},
 		{name: "no router answers", fails: "router.gateway", lived: lived{only: "router", breaks: func(tw *town) {
@@ -152,7 +152,7 @@ func portScenarios() []scenario {
 }
 
 // dialogs are the checks of what the server says, which take no message to its mailbox.
-const dialogs = `smtp.banner smtp.certificate smtp.vrfy smtp.starttls relay.open relay.spoof relay.sender relay.recipient
+const dialogs = `smtp.banner smtp.refusing smtp.certificate smtp.vrfy smtp.starttls relay.open relay.spoof relay.sender relay.recipient
 	account.postmaster account.abuse service.config service.delivery`
 
 func serverScenarios() []scenario {
@@ -179,6 +179,7 @@ func serverScenarios() []scenario {
 		}}},
 		{name: "spoofed local sender accepted", fails: "relay.spoof service.config", lived: postfix("smtpd_sender_restrictions=reject_unlisted_sender")},
 		{name: "unknown local sender accepted", fails: "relay.sender relay.spoof service.config", lived: postfix("smtpd_sender_restrictions=")},
+		{name: "the server puts everybody off", fails: "smtp.refusing", lived: postfix("smtpd_client_restrictions=defer")},
 		{name: "catch-all", fails: "relay.recipient service.config", lived: postfix("local_recipient_maps=", "luser_relay=mario")},
 		{name: "postmaster refused", fails: "account.postmaster service.config", lived: postfix(access("postmaster"))},
 		{name: "abuse refused", fails: "account.abuse service.config", lived: postfix(access("abuse"))},

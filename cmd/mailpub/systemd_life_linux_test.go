@@ -134,8 +134,8 @@ func (s *underSystemd) mends(deb string) {
 	s.sh(`rm /etc/dovecot/conf.d/99-mailpub.conf
 doveadm reload
 postconf -X disable_vrfy_command
-sed -i /abuse/d /etc/postfix/virtual
-postmap /etc/postfix/virtual
+sed -i /abuse/d /etc/postfix/mailpub-virtual
+postmap /etc/postfix/mailpub-virtual
 systemctl reload postfix mailpub`)
 	s.happens("mailpub.service", "repaired", before)
 	back := s.sh(`test -e /etc/dovecot/conf.d/99-mailpub.conf
