@@ -175,7 +175,7 @@ func serverScenarios() []scenario {
 		}}},
 		{name: "open relay by percent hack only", fails: "relay.open", passes: "relay.recipient service.config", lived: lived{only: dialogs, breaks: func(tw *town) {
 			tw.postfix("allow_percent_hack=no", "allow_untrusted_routing=yes",
-				"virtual_alias_maps=hash:"+tw.mail.Postfix+"/virtual, regexp:{{/^(.*)%(.*)@nomeazienda.it/ $$1@$$2}}")
+				"virtual_alias_maps=hash:"+tw.mail.Postfix+"/mailpub-virtual, regexp:{{/^(.*)%(.*)@nomeazienda.it/ $$1@$$2}}")
 		}}},
 		{name: "spoofed local sender accepted", fails: "relay.spoof service.config", lived: postfix("smtpd_sender_restrictions=reject_unlisted_sender")},
 		{name: "unknown local sender accepted", fails: "relay.sender relay.spoof service.config", lived: postfix("smtpd_sender_restrictions=")},

@@ -139,7 +139,7 @@ postmap /etc/postfix/mailpub-virtual
 systemctl reload postfix mailpub`)
 	s.happens("mailpub.service", "repaired", before)
 	back := s.sh(`test -e /etc/dovecot/conf.d/99-mailpub.conf
-postmap -q abuse@nomeazienda.it /etc/postfix/virtual
+postmap -q abuse@nomeazienda.it /etc/postfix/mailpub-virtual
 postconf disable_vrfy_command`)
 	if back != "mario\ndisable_vrfy_command = yes\n" {
 		s.Errorf("not all of it is back: %s", back)
