@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"maps"
 	"os"
 	"slices"
 	"strings"
@@ -160,10 +161,10 @@ func (d *Driver) before(ctx context.Context, e *edit, ask bool) (*picture, error
 	if err != nil {
 		return nil, err
 	}
-	e.asked = d.answerAddr(settings(is)["inet_interfaces"])
-	p, err := d.takePicture(ctx, e.asked, d.recipients(e.s))
+	addr := d.answerAddr(settings(is)["inet_interfaces"])
+	p, err := d.takePicture(ctx, addr, d.recipients(e.s))
 	if err != nil {
-		d.log().Warn("the server can't be asked whom it accepts, so that it is not compared after the change", "addr", e.asked, "err", err)
+		d.log().Warn("the server can't be asked whom it accepts, so that it is not compared after the change", "addr", addr, "err", err)
 		return nil, nil
 	}
 	return &p, nil
@@ -178,7 +179,7 @@ func (d *Driver) compare(ctx context.Context, e *edit, before *picture) error {
 	if err != nil {
 		return err
 	}
-	after, err := d.takePicture(ctx, d.answerAddr(settings(is)["inet_interfaces"]), sortedKeys(before.recipients))
+	after, err := d.takePicture(ctx, d.answerAddr(settings(is)["inet_interfaces"]), slices.Sorted(maps.Keys(before.recipients)))
 	if err != nil {
 		return fmt.Errorf("the server can't be asked whom it accepts now: %w", err)
 	}

@@ -61,7 +61,6 @@ type edit struct {
 	restart               bool     // a reload does not do
 	reload                bool     // even where no file changes
 	release               bool     // what is set now is no longer mailpub's
-	asked                 string   // where the server answered before the change
 	refused               []string // local parts that the site wants refused
 }
 

@@ -3,6 +3,7 @@ package postfix
 import (
 	"context"
 	"fmt"
+	"maps"
 	"net"
 	"os"
 	"path/filepath"
@@ -74,7 +75,7 @@ func (d *Driver) askRecipients(ctx context.Context, addr string, recipients []st
 // announced are local parts that the plan means to refuse.
 func (p picture) worse(after picture, announced []string) string {
 	var lost []string
-	for _, to := range sortedKeys(p.recipients) {
+	for _, to := range slices.Sorted(maps.Keys(p.recipients)) {
 		was, is := p.recipients[to], after.recipients[to]
 		local, _, _ := strings.Cut(to, "@")
 		switch {
@@ -85,7 +86,7 @@ func (p picture) worse(after picture, announced []string) string {
 			lost = append(lost, fmt.Sprintf("%s, whom nobody knows, was refused and is accepted", to))
 		}
 	}
-	for _, port := range sortedKeys(p.logins) {
+	for _, port := range slices.Sorted(maps.Keys(p.logins)) {
 		if now, asked := after.logins[port]; p.logins[port] && asked && !now {
 			lost = append(lost, "port "+port+" took logins and takes none")
 		}
@@ -94,15 +95,6 @@ func (p picture) worse(after picture, announced []string) string {
 		lost = append(lost[:3], fmt.Sprintf("and %d more", len(lost)-3))
 	}
 	return strings.Join(lost, "; ")
-}
-
-func sortedKeys[V any](m map[string]V) []string {
-	keys := make([]string, 0, len(m))
-	for k := range m {
-		keys = append(keys, k)
-	}
-	slices.Sort(keys)
-	return keys
 }
 
 // unknownLocal begins the local part of an address that nobody has.
