@@ -71,6 +71,7 @@ func Checkers(f Facts) []plan.Checker {
 	if f.Dial == nil {
 		f.Dial = (&net.Dialer{}).DialContext
 	}
+	f.Dial = smtpclient.WaitOnce(f.Dial)
 	if f.Now == nil {
 		f.Now = time.Now
 	}
