@@ -1,12 +1,10 @@
 package dnscheck
 
 import (
-	"errors"
 	"fmt"
 	"net/netip"
 	"slices"
 	"strings"
-	"syscall"
 
 	"github.com/mailpub/mailpub/plan/mail"
 	"github.com/mailpub/mailpub/plan/netaddr"
@@ -104,10 +102,4 @@ func (e *checkRun) vantage(zone string) string {
 		return ""
 	}
 	return fmt.Sprintf("the resolver %s serves an inner zone of this name, and its answers are not taken for the world's", strings.Join(inner, ", "))
-}
-
-// noIPv6 reports whether a server could not be asked because this network has no IPv6 at all, which
-// says nothing of the server.
-func noIPv6(server string, err error) bool {
-	return strings.HasPrefix(server, "[") && errors.Is(err, syscall.ENETUNREACH)
 }

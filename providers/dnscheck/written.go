@@ -12,13 +12,6 @@ import (
 	"github.com/mailpub/mailpub/providers/resolver"
 )
 
-// Written is where mailpub writes a zone.
-type Written struct {
-	Provider string   // its name
-	Server   string   // host:port, where the zone is written at a name server
-	Hosts    []string // what the provider's name servers are called, "*" standing for any part
-}
-
 // writtenElsewhere finds out whether the zone that mailpub writes is another one than the world sees,
 // as before the name servers are switched at the registrar, and fills in c where it is. Another
 // server that says the same is right: a hidden primary, or one of several providers.
