@@ -34,15 +34,6 @@ func newClient() *http.Client {
 // and writes anew (see readSOAP).
 type lenient struct{ http.RoundTripper }
 
-// soapKey is the key of a *soapCall in a request's context.
-type soapKey struct{}
-
-// soapCall is what is known of an action beside its request, and what came of it.
-type soapCall struct {
-	service string // type of the service, where it is another than the library's; "" else
-	err     error  // of the transport: the library hands on its text alone
-}
-
 func (l lenient) RoundTrip(req *http.Request) (*http.Response, error) {
 	call, _ := req.Context().Value(soapKey{}).(*soapCall)
 	resp, err := l.roundTrip(req, call)
