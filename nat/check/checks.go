@@ -225,6 +225,10 @@ func (f Facts) checkForwards(ctx context.Context, r *nat.Router) []plan.Check {
 			c.Status, c.Got, c.Hint = f.judge(ctx, r, w, it, ok)
 			if !ok && f.Owned != nil && f.Owned(w.Key) {
 				c.Reason, c.Got = plan.ReasonLost, "not in the router any more"
+				if at, lapsed := r.Lapsed(w.Key); lapsed {
+					c.Reason, c.Got = plan.ReasonLapsed, "not in the router any more: its lease ran out at "+at.UTC().Format(time.RFC3339)
+					c.Hint = "mailpub apply puts it there again; let mailpub watch run, which renews leases in time"
+				}
 			}
 		}
 		checks = append(checks, c)
