@@ -69,9 +69,20 @@ func (g *grants) granted(q forward.Port) (plan.Grant, note, bool) {
 	return got, n, ok && good && n.protocol == g.protocol && n.gateway == g.gateway
 }
 
+// elsewhere returns a grant that lasts and that another router made, by the same protocol.
+func (g *grants) elsewhere(q forward.Port) (plan.Grant, note, bool) {
+	got, ok := g.made[q]
+	if !ok {
+		got, ok = g.earlier(q.Key())
+	}
+	n, good := parseNote(got.State)
+	other := ok && good && n.protocol == g.protocol && n.gateway != g.gateway
+	return got, n, other && g.now().Before(got.Expires())
+}
+
 // prepare makes the grant that a change is about to ask for, for the ledger. What is
 // known of the port until then stays what it was for this process.
-func (g *grants) prepare(c plan.Change, nonce func(forward.Port, forward.Target) pcpNonce) *plan.Grant {
+func (g *grants) prepare(c plan.Change, fill func(*note, forward.Port)) *plan.Grant {
 	q, to, err := forward.Parse(c.Key, c.After)
 	if err != nil {
 		return nil
@@ -80,7 +91,8 @@ func (g *grants) prepare(c plan.Change, nonce func(forward.Port, forward.Target)
 		before, _ := g.earlier(q.Key())
 		g.made[q] = before
 	}
-	n := note{protocol: g.protocol, to: to, gateway: g.gateway, epoch: g.router.epoch, nonce: nonce(q, to)}
+	n := note{protocol: g.protocol, to: to, gateway: g.gateway, epoch: g.router.epoch}
+	fill(&n, q)
 	g.prepared[q] = n
 	lease := c.Lease
 	if lease <= 0 {
@@ -127,6 +139,14 @@ func (g *grants) list(ports []forward.Port, epoch uint32, err error) (found []fo
 	for _, q := range ports {
 		if refused {
 			found = append(found, forward.Mapping{Port: q, Unread: err})
+			continue
+		}
+		if got, n, other := g.elsewhere(q); other {
+			found = append(found, forward.Mapping{
+				Port:   q,
+				Unread: fmt.Errorf("%s granted it and is not the gateway now, which is %s: what it has ends by itself in %s", n.gateway, g.gateway, plan.Spell(got.Expires().Sub(g.now()))),
+				Again:  fmt.Sprintf("the gateway is %s now; %s granted it, where it ends by itself in %s", g.gateway, n.gateway, plan.Spell(got.Expires().Sub(g.now()))),
+			})
 			continue
 		}
 		got, n, ok := g.live(q, epoch)

@@ -186,6 +186,7 @@ type change struct {
 	port   forward.Port
 	to     forward.Target   // of all but a removal
 	before *forward.Mapping // what the router has; nil: nothing, or that is not known
+	untold bool             // it is not known
 }
 
 // parse takes a batch apart, once.
@@ -290,6 +291,7 @@ func (r *Router) stale(ctx context.Context, batch []change) ([]change, error) {
 			if m.Unread != nil && m.Again == "" {
 				return batch[i:], fmt.Errorf("%s: %s can't be read: %w", r.of(c.port), c.Key.Name, m.Unread)
 			}
+			batch[i].untold = m.Unread != nil
 			if m.Unread == nil {
 				lines = m.Lines()
 				batch[i].before = &m
@@ -406,7 +408,8 @@ func (r *Router) readBack(ctx context.Context, c change, err error) (*forward.Ma
 	case good() && (err == nil || errors.Is(err, errNoAnswer)):
 		return m, nil
 	}
-	if m == nil && err == nil {
+	accepted := err == nil
+	if m == nil && accepted {
 		if m, err := r.withoutLease(ctx, c); m != nil {
 			return m, err
 		}
@@ -414,8 +417,10 @@ func (r *Router) readBack(ctx context.Context, c change, err error) (*forward.Ma
 	} else if err == nil {
 		err = fmt.Errorf("the router says that it mapped the port, but it leads to %s", m.To)
 	}
+	// There was nothing, and the router says that it mapped what it was asked for: so what is there
+	// now is ours, whatever it is called.
 	fresh := len(c.Before) == 0
-	if m != nil && fresh && (r.marked(*m) || m.To.Host == c.to.Host) {
+	if m != nil && fresh && (accepted && !c.untold || r.marked(*m) || m.To.Host == c.to.Host) {
 		if e := r.removeAndCheck(ctx, r.of(c.port), c.port, m.To); e != nil {
 			return nil, fmt.Errorf("%w; and the mapping to %s could not be taken back: %w", err, m.To, e)
 		}

@@ -8,6 +8,7 @@ import (
 	"net/http"
 	"net/netip"
 	"net/url"
+	"regexp"
 	"strconv"
 	"strings"
 	"sync"
@@ -27,17 +28,27 @@ const igdType = "urn:schemas-upnp-org:device:InternetGatewayDevice:"
 // answer to their own.
 const rootDevice = "upnp:rootdevice"
 
+// everything is the search target of all devices and services. It is sent to the gateway alone.
+const everything = "ssdp:all"
+
+// gatewayType is the type of a router, in whichever name space.
+var gatewayType = regexp.MustCompile(`(?i):device:InternetGatewayDevice:[0-9]+$`)
+
 const ssdpPort = 1900
 
 // targets are what is searched for: some routers answer only to the device, some only to a
-// service, some only to the root device.
-func targets() []string {
-	return []string{
+// service, some only to the root device, and some only to the question for everything.
+func targets(alone bool) []string {
+	all := []string{
 		igdType + "1", igdType + "2",
 		"urn:schemas-upnp-org:service:WANIPConnection:1",
 		"urn:schemas-upnp-org:service:WANPPPConnection:1",
 		rootDevice,
 	}
+	if alone {
+		all = append(all, everything)
+	}
+	return all
 }
 
 // request is a search (UPnP Device Architecture 1.1, section 1.3.2). MX is the longest
@@ -95,7 +106,7 @@ func (o Options) search(ctx context.Context, found func(*url.URL), passed func(e
 		sent := false
 		for _, to := range places {
 			for _, s := range sockets {
-				for _, target := range targets() {
+				for _, target := range targets(!to.IP.IsMulticast()) {
 					_, e := s.WriteTo(request(target), to)
 					sent = sent || e == nil
 					err = errors.Join(err, e)
@@ -230,8 +241,9 @@ func (o Options) deaf(ctx context.Context) <-chan error {
 func parseAnswer(datagram []byte, from netip.Addr, isGateway bool) (*url.URL, error) {
 	status, header := parseHeader(datagram)
 	target := header["st"]
-	service := strings.HasPrefix(target, igdType) || connectionType.MatchString(target)
-	if status != http.StatusOK || !service && !(isGateway && target == rootDevice) {
+	service := gatewayType.MatchString(target) || connectionType.MatchString(target)
+	general := strings.EqualFold(target, rootDevice) || strings.EqualFold(target, everything)
+	if status != http.StatusOK || !service && !(isGateway && general) {
 		return nil, fmt.Errorf("%w: status %d, ST %q", errOtherDevice, status, forward.Printable(target, 60))
 	}
 	return parseLocation(header["location"], from)
@@ -245,7 +257,7 @@ var errOtherDevice = errors.New("not a router's answer")
 func parseHeader(datagram []byte) (status int, header map[string]string) {
 	header = map[string]string{}
 	first, rest, _ := strings.Cut(string(datagram), "\n")
-	if f := strings.Fields(first); len(f) >= 2 && strings.HasPrefix(f[0], "HTTP/") {
+	if f := strings.Fields(first); len(f) >= 2 && strings.HasPrefix(strings.ToUpper(f[0]), "HTTP/") {
 		status, _ = strconv.Atoi(f[1])
 	}
 	for _, line := range strings.Split(rest, "\n") {

@@ -140,6 +140,9 @@ type pageError struct {
 	what   string
 }
 
+// aPage is what a pageError has for a page of HTML.
+const aPage = "a page"
+
 func (e *pageError) Error() string {
 	return fmt.Sprintf("the router answers HTTP %d %s with %s", e.status, http.StatusText(e.status), e.what)
 }
@@ -192,7 +195,7 @@ func readSOAP(action string, status int, body string) (a soapAnswer, err error) 
 	case fault:
 		return a, &pageError{status, "a fault without a code"}
 	case page:
-		return a, &pageError{status, "a page"}
+		return a, &pageError{status, aPage}
 	case !responded && len(a.args) == 0:
 		return a, &pageError{status, "something that is no answer to " + action}
 	case status != http.StatusOK:

@@ -207,7 +207,7 @@ func (a *applier) batch(ctx context.Context, batch []Change) error {
 		a.n++
 		if err != nil {
 			if left := new(StaysError); errors.As(err, &left) {
-				stays = append(stays, fmt.Errorf("%s: %w", batch[0].Target, left))
+				stays = append(stays, fmt.Errorf("%s: %w", c.Key.Name, left))
 			} else {
 				stopped = true
 			}

@@ -220,7 +220,7 @@ func TestRemovalGoesPastWhatStays(t *testing.T) {
 	s.parties[0].Driver = keeper{s.router, kept}
 	for range 2 { // a second run knows it still
 		err := s.apply(t, plan.Options{})
-		if !errors.As(err, new(*plan.StaysError)) || err.Error() != "router: it says no; it ends by itself in 1 h" {
+		if !errors.As(err, new(*plan.StaysError)) || err.Error() != "tcp/143: it says no; it ends by itself in 1 h" {
 			t.Fatalf("got %v", err)
 		}
 		if len(s.router.Snapshot()) != 1 || len(s.zone.Snapshot()) != 0 {
@@ -233,5 +233,28 @@ func TestRemovalGoesPastWhatStays(t *testing.T) {
 	s.parties[0].Driver = s.router
 	if err := s.apply(t, plan.Options{}); err != nil || s.ledger.Len() != 0 {
 		t.Fatalf("%v, ledger %v", err, s.ledger.Entries())
+	}
+}
+
+// What was lent and ran out is told from what was taken away.
+func TestLapsedLease(t *testing.T) {
+	w := item("forward", "tcp/25", "10.0.0.1:25", plan.StageForward)
+	w.Lease = time.Hour
+	l := plan.NewLedger("s")
+	e := plan.Entry{Key: w.Key, Target: plan.ParseTarget("router"), Stage: w.Stage, Text: w.Lines}
+	for _, test := range []struct {
+		made   time.Time
+		reason string
+		lapsed bool
+	}{
+		{testTime.Add(-3 * time.Hour), "its lease of 1 h ran out 2 h ago; tested", true},
+		{testTime.Add(-10 * time.Minute), "was put in place and is gone; tested", false},
+	} {
+		e.Grant = &plan.Grant{Lifetime: time.Hour, At: test.made}
+		l.Put(e)
+		d := plan.Diff(e.Target, []plan.Item{w}, nil, l, testTime)
+		if len(d.Changes) != 1 || d.Changes[0].Reason != test.reason || d.Changes[0].Lapsed != test.lapsed {
+			t.Errorf("%+v", d.Changes)
+		}
 	}
 }

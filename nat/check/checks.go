@@ -242,6 +242,8 @@ func (f Facts) judge(ctx context.Context, r *nat.Router, want, is plan.Item, the
 	switch {
 	case !there:
 		return plan.Fail, "not in the router", "mailpub apply puts it there"
+	case len(is.Lines) == 0 && is.Again != "":
+		return plan.Fail, is.Again, "mailpub apply asks the router for it"
 	case is.Unreadable != "":
 		return plan.Skip, is.Unreadable, "look from outside: connect to the port of the public address"
 	case !plan.EqualLines(is.Lines, want.Lines) && strings.HasSuffix(text, " disabled"):
