@@ -166,21 +166,28 @@ func (g *grants) list(ports []forward.Port, epoch uint32, err error) (found []fo
 type routerEpoch struct {
 	epoch uint32
 	still bool // it was seen not to move
+	races bool // it was seen to run much faster than time
 }
 
-func (g *grants) stands(n note, epoch uint32) bool { return g.router.still && n.epoch == epoch }
+// stands reports whether nothing can be told from the epoch, which is wrong.
+func (g *grants) stands(n note, epoch uint32) bool {
+	return g.router.still && n.epoch == epoch || g.router.races && epoch >= n.epoch
+}
 
 // epochPause is how long an epoch, which counts seconds, is given to move.
 const epochPause = 2200 * time.Millisecond
 
 // steady asks for the epoch once more where it is the same as at the time of a grant long ago:
-// either the router restarted just as long ago, or its epoch stands still.
+// either the router restarted just as long ago, or its epoch stands still; and where it ran ahead, as
+// that of another router does, or one that does not count seconds.
 func (g *grants) steady(ctx context.Context, ports []forward.Port, epoch uint32, again func() (uint32, error)) (uint32, error) {
 	suspect := slices.ContainsFunc(ports, func(q forward.Port) bool {
 		got, n, ok := g.granted(q)
-		return ok && n.epoch == epoch && g.now().Sub(got.At) > epochPause*2
+		elapsed := g.now().Sub(got.At)
+		ahead := float64(epoch)-float64(n.epoch) > 2*elapsed.Seconds()+10
+		return ok && (n.epoch == epoch && elapsed > epochPause*2 || ahead && elapsed >= 0)
 	})
-	if !suspect || g.router.still {
+	if !suspect || g.router.still || g.router.races {
 		return epoch, nil
 	}
 	select {
@@ -193,12 +200,13 @@ func (g *grants) steady(ctx context.Context, ports []forward.Port, epoch uint32,
 		return epoch, err
 	}
 	g.router.still = later == epoch
+	g.router.races = float64(later)-float64(epoch) > 4*epochPause.Seconds()
 	return later, nil
 }
 
-// standsStill reports whether the router's epoch was seen not to move, so that a restart of
-// it cannot be noticed.
-func (g *grants) standsStill() bool { return g.router.still }
+// standsStill reports whether the router's epoch was seen not to move as time does, so that a
+// restart of it cannot be noticed.
+func (g *grants) standsStill() bool { return g.router.still || g.router.races }
 
 // rebooted reports whether a router's seconds since the start of its epoch tell that
 // it lost its state: they run at 7/8 of our clock or faster, less 2 seconds (RFC 6886

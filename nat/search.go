@@ -182,7 +182,7 @@ func (o Options) multicast() (cards []card, err error) {
 // listen hands on the answers that come to a socket until it is closed.
 func listen(s *net.UDPConn, gateway netip.Addr, passed func(error), found func(*url.URL)) {
 	receiveAll(s, func(b []byte, from netip.Addr) {
-		u, err := parseAnswer(b, from, from == gateway)
+		u, err := parseAnswer(b, from, gateway)
 		switch {
 		case err == nil:
 			found(u)
@@ -238,15 +238,15 @@ func (o Options) deaf(ctx context.Context) <-chan error {
 // answers: that of another could send us anywhere. So one that names another address, as
 // routers do that give one of their others, is taken with its path and port alone. An answer for a
 // root device, which everything may be, counts from the gateway only.
-func parseAnswer(datagram []byte, from netip.Addr, isGateway bool) (*url.URL, error) {
+func parseAnswer(datagram []byte, from, gateway netip.Addr) (*url.URL, error) {
 	status, header := parseHeader(datagram)
 	target := header["st"]
 	service := gatewayType.MatchString(target) || connectionType.MatchString(target)
 	general := strings.EqualFold(target, rootDevice) || strings.EqualFold(target, everything)
-	if status != http.StatusOK || !service && !(isGateway && general) {
+	if status != http.StatusOK || !service && !(from == gateway && general) {
 		return nil, fmt.Errorf("%w: status %d, ST %q", errOtherDevice, status, forward.Printable(target, 60))
 	}
-	return parseLocation(header["location"], from)
+	return parseLocation(header["location"], from, gateway)
 }
 
 // errOtherDevice: something else answered a search.
@@ -270,8 +270,12 @@ func parseHeader(datagram []byte) (status int, header map[string]string) {
 	return status, header
 }
 
-// parseLocation makes of a location one on the host that answers.
-func parseLocation(s string, from netip.Addr) (*url.URL, error) {
+// parseLocation makes of a location one on the host that answers, or on the gateway where it
+// names that.
+func parseLocation(s string, from, gateway netip.Addr) (*url.URL, error) {
+	if s != "" && !strings.Contains(s, "://") {
+		s = "http://" + strings.TrimLeft(s, "/") // some leave that out
+	}
 	u, err := url.Parse(s)
 	if err != nil {
 		return nil, fmt.Errorf("location %q: %w", forward.Printable(s, 100), err)
@@ -279,7 +283,7 @@ func parseLocation(s string, from netip.Addr) (*url.URL, error) {
 	if u.Scheme != "http" || u.Host == "" || u.User != nil {
 		return nil, fmt.Errorf("location %q: want one that begins with http://", forward.Printable(s, 100))
 	}
-	if host, err := netip.ParseAddr(u.Hostname()); err != nil || host != from {
+	if host, err := netip.ParseAddr(u.Hostname()); err != nil || host != from && host != gateway {
 		port := u.Port()
 		u.Host = from.String()
 		if port != "" {

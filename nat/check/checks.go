@@ -261,7 +261,7 @@ func (f Facts) judge(ctx context.Context, r *nat.Router, want, is plan.Item, the
 	case p == "upnp" && at.Pinhole():
 		return plan.Skip, "granted, and the router knows its number; it does not tell where it leads", "look from outside: connect to the port of the address"
 	case (p == "nat-pmp" || p == "pcp") && r.StandsStill(want.Key):
-		return plan.Warn, "granted, but the router's epoch stands still, so that nobody notices when it restarts and forgets its forwards",
+		return plan.Warn, "granted, but the router's epoch does not move as time does, so that nobody notices when it restarts and forgets its forwards",
 			"set router.protocol to upnp where the router speaks that, or let mailpub watch verify from outside (verify.probe)"
 	case p == "nat-pmp" || p == "pcp":
 		return plan.Skip, "granted, and the router has not restarted since; " + p + " can't list what it maps", "look from outside: connect to the port of the public address"

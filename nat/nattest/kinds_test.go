@@ -8,6 +8,7 @@ import (
 	"net/http"
 	"net/netip"
 	"net/url"
+	"regexp"
 	"strings"
 	"sync"
 	"time"
@@ -126,6 +127,12 @@ func redirected(to func(r *routers) string) func(*routers) {
 		}
 		return ""
 	})
+}
+
+// index is the entry that a call asks for.
+func index(c igd.Call) (n int) {
+	_, _ = fmt.Sscan(c.Args["NewPortMappingIndex"], &n)
+	return n
 }
 
 // connections is a router with several connections, of which one is good. Each is spelt
@@ -253,7 +260,9 @@ func kindFaults() []fault {
 				return igd.Fault{}
 			})},
 		{name: "it names the client instead of its address", is: errAny, says: []string{"but it leads to mario-pc:25"},
-			bend: spelled(func(p string) string { return strings.Replace(entry(client(p, "1", "3600")), "127.0.0.1", "mario-pc", 1) })},
+			bend: spelled(func(p string) string {
+				return strings.Replace(entry(client(p, "1", "3600")), "127.0.0.1", "mario-pc", 1)
+			})},
 		{name: "descriptions are cut", bend: spelled(func(p string) string { return strings.Replace(entry(client(p, "1", "3600")), ">x<", ">mailp<", 1) })},
 		{name: "a description of its own", bend: spelled(func(p string) string { return strings.Replace(entry(client(p, "1", "3600")), ">x<", ">UPnP<", 1) })},
 		{name: "402 and an empty list", bend: inject(func(r *routers, c igd.Call) igd.Fault {
@@ -272,6 +281,61 @@ func kindFaults() []fault {
 		{name: "606 until the device may open ports by itself", bend: code(606), is: nat.ErrRefused, says: []string{"FRITZ!Box: permit independent port sharing"}},
 		{name: "HTTP 500 with a login page for what is written", bend: adding(igd.Fault{Status: http.StatusInternalServerError, Body: "<html>sign in</html>"}), is: errAny, says: []string{"HTTP 500 Internal Server Error with a page"}},
 		{name: "HTTP 404 for the control path", bend: inject(func(_ *routers, c igd.Call) igd.Fault { return igd.Fault{Status: 404, Body: "no"} }), is: errAny, says: []string{"HTTP 404"}},
+		{early: true, name: "GetStatusInfo is never answered", bend: on("GetStatusInfo", igd.Fault{Stall: time.Minute})},
+		{early: true, name: "GetStatusInfo and GetExternalIPAddress are refused", bend: inject(func(_ *routers, c igd.Call) igd.Fault {
+			if strings.HasPrefix(c.Action, "GetStatus") || strings.HasPrefix(c.Action, "GetExternal") {
+				return igd.Fault{Code: 401}
+			}
+			return igd.Fault{}
+		})},
+		{early: true, name: "GetStatusInfo is never answered, found by a search", bend: func(r *routers) {
+			on("GetStatusInfo", igd.Fault{Stall: time.Minute})(r)
+			searched(func(r *routers, st string) []string { return []string{nattest.Answer(st, r.igd.URL())} })(r)
+		}},
+		{name: "refusals in words alone", bend: inject(func(r *routers, c igd.Call) igd.Fault {
+			if c.Action == "GetSpecificPortMappingEntry" && !mapped(r.igd, c.Args["NewExternalPort"]) {
+				return igd.Fault{Status: 500, Body: "<s:Envelope><s:Body><s:Fault><faultcode>s:Client</faultcode><faultstring>NoSuchEntryInArray</faultstring></s:Fault></s:Body></s:Envelope>"}
+			}
+			return igd.Fault{}
+		})},
+		{name: "a refusal that breaks off behind its code", bend: inject(func(r *routers, c igd.Call) igd.Fault {
+			if c.Action == "GetSpecificPortMappingEntry" && !mapped(r.igd, c.Args["NewExternalPort"]) {
+				return igd.Fault{Status: 500, Body: "<s:Envelope><s:Body><s:Fault><detail><UPnPError><errorCode>714</errorCode><errorDescription>NoSuchEn\x80*\xffrorDescription></UPnPError></detail>"}
+			}
+			return igd.Fault{}
+		})},
+		{name: "a refusal with status 200", bend: inject(func(r *routers, c igd.Call) igd.Fault {
+			if c.Action == "GetSpecificPortMappingEntry" && !mapped(r.igd, c.Args["NewExternalPort"]) {
+				return igd.Fault{Status: 200, Body: fmt.Sprintf(refusal, 714)}
+			}
+			return igd.Fault{}
+		})},
+		{name: "values in CDATA sections, with comments", bend: spelled(func(p string) string {
+			return strings.Replace(strings.Replace(entry(client(p, "1", "3600")), "127.0.0.1", "<![CDATA[127.0.0.1]]>", 1), "<NewEnabled>", "<!-- on --><NewEnabled>", 1)
+		})},
+		{name: "an address with zeros in front", bend: spelled(func(p string) string {
+			return strings.Replace(entry(client(p, "1", "3600")), "127.0.0.1", "127.000.000.001", 1)
+		})},
+		{name: "an address of IPv4 in one of IPv6", bend: spelled(func(p string) string {
+			return strings.Replace(entry(client(p, "1", "3600")), "127.0.0.1", "::ffff:127.0.0.1", 1)
+		})},
+		{name: "line ends and blanks in every value", bend: spelled(func(p string) string {
+			return regexp.MustCompile(">([^<>]+)<").ReplaceAllString(entry(client(p, "1", "3600")), ">\r\n\t$1\r\n<")
+		})},
+		{name: "a list whose last entry never ends, where one port is not told", bend: inject(func(r *routers, c igd.Call) igd.Fault {
+			switch {
+			case c.Action == "GetSpecificPortMappingEntry":
+				return igd.Fault{Code: 501}
+			case c.Action == "GetGenericPortMappingEntry" && len(r.igd.Mappings()) > 0:
+				last := r.igd.Mappings()[min(index(c), len(r.igd.Mappings())-1)]
+				return igd.Fault{Body: strings.ReplaceAll(entry(fmt.Sprintf("<NewRemoteHost></NewRemoteHost><NewExternalPort>%d</NewExternalPort><NewProtocol>TCP</NewProtocol>", last.External)+
+					client(fmt.Sprint(last.Internal.Port()), "1", "3600")), "GetSpecific", "GetGeneric")}
+			}
+			return igd.Fault{}
+		})},
+		{early: true, name: "a location without a scheme", bend: searched(func(r *routers, st string) []string {
+			return []string{nattest.Answer(st, strings.TrimPrefix(r.igd.URL(), "http://"))}
+		})},
 		{early: true, name: "the wrong device answers: a media server that calls itself a root device", is: nat.ErrNoRouter, says: []string{"no WANIPConnection or WANPPPConnection in it"},
 			bend: func(r *routers) {
 				described(describing(description("", "ContentDirectory:1", "/cd")))(r)
