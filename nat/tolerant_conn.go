@@ -158,3 +158,9 @@ func isToken(s string) bool {
 	}
 	return s != ""
 }
+
+// endsWhole reports whether a document ends with the end of its outermost element.
+func endsWhole(body []byte) bool {
+	end := strings.ToLower(strings.TrimSpace(string(body[max(0, len(body)-64):])))
+	return strings.HasSuffix(end, "</root>") || strings.HasSuffix(end, "envelope>") || strings.HasSuffix(end, "</html>")
+}

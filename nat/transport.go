@@ -177,12 +177,6 @@ func soapAction(req *http.Request) (service, action string) {
 	return service, action
 }
 
-// endsWhole reports whether a document ends with the end of its outermost element.
-func endsWhole(body []byte) bool {
-	end := strings.ToLower(strings.TrimSpace(string(body[max(0, len(body)-64):])))
-	return strings.HasSuffix(end, "</root>") || strings.HasSuffix(end, "envelope>") || strings.HasSuffix(end, "</html>")
-}
-
 // mend makes valid UTF-8 of what a router calls XML: without the declaration, which
 // may name any encoding, and without bytes and characters that XML forbids.
 func mend(body []byte) []byte {
