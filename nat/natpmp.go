@@ -184,7 +184,7 @@ func (p *pmp) Remove(ctx context.Context, q forward.Port, was forward.Target) er
 
 // Prepare implements plan.Preparer: a mapping is taken away by its port inside alone.
 func (p *pmp) Prepare(c plan.Change) *plan.Grant {
-	return p.prepare(c, func(forward.Port, forward.Target) pcpNonce { return pcpNonce{} })
+	return p.prepare(c, func(*note, forward.Port) {})
 }
 
 func openPMP(ctx context.Context, o Options) (device, string, error) {

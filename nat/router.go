@@ -242,6 +242,16 @@ func (r *Router) Lease(it plan.Item) (left, whole time.Duration, ok bool) {
 	return it.Expires.Sub(r.now()), g.Lifetime, true
 }
 
+// Lapsed returns when the lease of a forward ran out that was granted before; ok is false where
+// none was, or it lasts.
+func (r *Router) Lapsed(k plan.Key) (at time.Time, ok bool) {
+	g, granted := r.known(k)
+	if !granted || g.Lifetime <= 0 || !r.now().After(g.Expires()) {
+		return time.Time{}, false
+	}
+	return g.Expires(), true
+}
+
 // Obstacle says what keeps a forward from working although it is there, where the device
 // can tell; its error, what may.
 func (r *Router) Obstacle(ctx context.Context, k plan.Key, lines []string) (string, error) {
