@@ -3,7 +3,6 @@ package config
 import (
 	"fmt"
 	"strings"
-	"time"
 
 	"github.com/mailpub/mailpub/plan/mail"
 	"github.com/mailpub/mailpub/providers"
@@ -21,7 +20,7 @@ func (k *checker) zones() {
 			k.add(at+".name", "%q is there twice", z.Name)
 		}
 		seen[z.Name] = true
-		if z.TTL < time.Second || z.TTL > 7*24*time.Hour || z.TTL%time.Second != 0 {
+		if badTTL(z.TTL) {
 			k.add(at+".ttl", "is %v, want whole seconds from 1s to 168h", z.TTL)
 		}
 		k.endpoints(at+".nameservers", z.Nameservers)
