@@ -7,13 +7,6 @@ import (
 	"github.com/mailpub/mailpub/providers"
 )
 
-// maxTTL is the longest TTL that a config may give: what is wrong lives that long.
-const maxTTL = 7 * 24 * time.Hour
-
-func badTTL(d time.Duration) bool {
-	return d < time.Second || d > maxTTL || d%time.Second != 0
-}
-
 // ttls checks the TTLs that are given beside the mail host's and the domains' records.
 func (k *checker) ttls() {
 	host := k.c.Server.Hostname

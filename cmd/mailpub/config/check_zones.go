@@ -3,10 +3,18 @@ package config
 import (
 	"fmt"
 	"strings"
+	"time"
 
 	"github.com/mailpub/mailpub/plan/mail"
 	"github.com/mailpub/mailpub/providers"
 )
+
+// maxTTL is the longest TTL that a config may give: what is wrong lives that long.
+const maxTTL = 7 * 24 * time.Hour
+
+func badTTL(d time.Duration) bool {
+	return d < time.Second || d > maxTTL || d%time.Second != 0
+}
 
 func (k *checker) zones() {
 	seen := map[string]bool{}
