@@ -80,7 +80,7 @@ func causeRules() []causeRule {
 		}},
 		{reason(PortInside, plan.ReasonStandIn, "the mail server does not run (only mailpub's stand-in answered)"), unheard},
 		{reason(PortInside, plan.ReasonDown, "the mail server is down"), unheard},
-		{reason(DNSDelegation, plan.ReasonElsewhere, "the zone %s that mailpub writes is not the one that the world sees"), unseenZone},
+		{reason(DNSWritten, plan.ReasonElsewhere, "zone %s is written where the delegated name servers do not get it from"), unseenZone},
 		{failing(MXExpected, "the MX records lead mail elsewhere"), func(c, o plan.Check, all []plan.Check) bool {
 			return o.ID == DNSDrift && o.Subject == mail.DNSKey(c.Subject, "MX").Name || o.Reason == plan.ReasonAstray || o.ID == PortSource && astray(all)
 		}},
@@ -169,7 +169,11 @@ func unanswered(c, o plan.Check, _ []plan.Check) bool {
 func unseenZone(c, o plan.Check, _ []plan.Check) bool {
 	area, _, _ := strings.Cut(o.ID, ".")
 	inDNS := slices.Contains([]string{"host", "mx", "spf", "dkim", "dmarc", "sts", "tlsrpt", "dane", "caa", "srv", "autoconfig", "dns"}, area)
-	return inDNS && (o.Status == plan.Fail || o.Status == plan.Warn) && within(o.Subject, c.Subject)
+	of := o.Subject
+	if o.ID == HostFCrDNS { // of an address, whose name is in what was seen
+		of = strings.NewReplacer(":", " ", ",", " ").Replace(o.Got)
+	}
+	return inDNS && (o.Status == plan.Fail || o.Status == plan.Warn) && within(of, c.Subject)
 }
 
 // within reports whether a word of a subject is a name in a zone.
