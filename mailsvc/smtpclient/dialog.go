@@ -104,7 +104,11 @@ func Connect(ctx context.Context, dial Dial, addr string) (*Conn, error) {
 	d := &Conn{conn: conn, in: bufio.NewReaderSize(conn, maxReplyLine)}
 	if d.Greeting, err = d.readWithin(ctx, GreetingTimeout); err != nil {
 		conn.Close()
-		return nil, fmt.Errorf("no greeting: %w", err)
+		err = fmt.Errorf("no greeting: %w", err)
+		if once, ok := conn.(*onceConn); ok {
+			once.noGreeting(err)
+		}
+		return nil, err
 	}
 	return d, nil
 }

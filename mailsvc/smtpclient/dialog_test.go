@@ -270,3 +270,30 @@ func TestDialError(t *testing.T) {
 		t.Errorf("error is %v", err)
 	}
 }
+
+// A server without a greeting is waited for once in a run; one that was cancelled says nothing.
+func TestWaitOnce(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		mute := smtptest.Piped(func(conn net.Conn) { io.Copy(io.Discard, conn); conn.Close() })
+		dial := WaitOnce(mute)
+		ctx, cancel := context.WithTimeout(t.Context(), time.Second)
+		defer cancel()
+		if _, err := Hello(ctx, dial, "mail:25"); err == nil {
+			t.Error("a mute server greeted")
+		}
+		for i, want := range []time.Duration{GreetingTimeout, 0, 0} {
+			began := time.Now()
+			_, err := Hello(t.Context(), dial, "mail:25")
+			if err == nil || !strings.Contains(err.Error(), "no greeting") || !sockerr.Timeout(err) {
+				t.Errorf("try %d: error is %v", i, err)
+			}
+			if took := time.Since(began); took != want {
+				t.Errorf("try %d: took %v, want %v", i, took, want)
+			}
+		}
+		began := time.Now()
+		if _, err := Hello(t.Context(), dial, "mail:587"); err == nil || time.Since(began) != GreetingTimeout {
+			t.Errorf("another port: %v after %v", err, time.Since(began))
+		}
+	})
+}

@@ -101,7 +101,7 @@ func (e *checkRun) vantages() {
 func (e *checkRun) vantage(zone string) {
 	c := plan.Check{
 		ID:      catalog.DNSVantage,
-		Subject: record.Bare(zone),
+		Subject: subjectOf(zone),
 		Status:  plan.Pass,
 		Want:    "the resolvers here answer as the delegated servers do",
 		Ref:     "RFC 8499 section 6, split DNS",

@@ -97,7 +97,7 @@ func (e *checkRun) written() {
 		}
 		c := plan.Check{
 			ID:      catalog.DNSWritten,
-			Subject: record.Bare(zone),
+			Subject: subjectOf(zone),
 			Status:  plan.Pass,
 			Want:    "what is written at " + w.at() + " is what the delegated servers have",
 			Got:     "it is",
