@@ -49,7 +49,11 @@ func Checks(f Facts) []plan.Checker {
 		checks = append(checks, group((*checkRun).autoconfigs, catalog.AutoconfigServed))
 	}
 	if len(f.Zones) > 0 {
-		checks = append(checks, group((*checkRun).zones, catalog.DNSZone, catalog.DNSSEC), group((*checkRun).delegations, catalog.DNSDelegation))
+		checks = append(checks, group((*checkRun).zones, catalog.DNSZone, catalog.DNSSEC), group((*checkRun).delegations, catalog.DNSDelegation),
+			group((*checkRun).vantages, catalog.DNSVantage))
+	}
+	if len(f.Written) > 0 && len(f.Zones) > 0 {
+		checks = append(checks, group((*checkRun).written, catalog.DNSWritten))
 	}
 	if len(f.BlockLists) > 0 {
 		checks = append(checks, group((*checkRun).blocked, catalog.ListDNSBL))

@@ -7,7 +7,6 @@ import (
 	"strings"
 
 	"github.com/mailpub/mailpub/plan"
-	"github.com/mailpub/mailpub/plan/catalog"
 	"github.com/mailpub/mailpub/providers/record"
 	"github.com/mailpub/mailpub/providers/resolver"
 )
@@ -62,16 +61,12 @@ func (e *checkRun) examine(r rule) {
 	if c.Status != plan.Pass {
 		c.Got += " (at " + decisive.Addr + ")"
 	}
-	inside := ""
+	inside := false // a resolver's answer is right where it is: dns.vantage tells of it
 	if c.Status == plan.Pass && at != nil && cached != nil && cached.status != plan.Pass {
 		inside = e.insideView(cached.Addr, r.name)
 	}
 	switch {
-	case c.Status != plan.Pass:
-	case inside != "":
-		if r.id == catalog.HostA {
-			c.Got += fmt.Sprintf("; the resolver %s says %s: %s", cached.Addr, cached.got, inside)
-		}
+	case c.Status != plan.Pass, inside:
 	case cached != nil && cached.status != plan.Pass:
 		c.Status, c.Got = plan.Warn, fmt.Sprintf("%s at the zone's own servers, but %s at %s", c.Got, cached.got, cached.Addr)
 		c.Hint = "a resolver may answer with what it remembers; run verify again once that has run out" + remembered(cached.Answer)

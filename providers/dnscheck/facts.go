@@ -25,6 +25,8 @@ type Facts struct {
 	// Own are addresses that this network has outside, behind a router that translates. That a name
 	// server there answers from inside, or does not, says nothing of what the world meets.
 	Own []netip.Addr
+	// Inside is the mail server's address in its own network; "" where that is not known.
+	Inside string
 	// HostsFile is the system's table of hosts; "" is where the system keeps it.
 	HostsFile string
 

@@ -9,12 +9,11 @@ import (
 	"strings"
 	"syscall"
 
-	"github.com/mailpub/mailpub/plan/mail"
-	"github.com/miekg/dns"
-
 	"github.com/mailpub/mailpub/plan"
+	"github.com/mailpub/mailpub/plan/mail"
 	"github.com/mailpub/mailpub/providers/record"
 	"github.com/mailpub/mailpub/providers/resolver"
+	"github.com/miekg/dns"
 )
 
 // checkRun is one run of a group of checks.
