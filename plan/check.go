@@ -36,13 +36,13 @@ const (
 
 // Check is one finding: one id, one subject, one rule.
 type Check struct {
-	ID      string `json:"id"`      // "mx.target"
-	Subject string `json:"subject"` // what was looked at: "nomeazienda.it MX mail.nomeazienda.it."
-	Status  Status `json:"status"`
-	Want    string `json:"want"` // literal
-	Got     string `json:"got"`  // literal; for Skip the reason
-	Hint    string `json:"hint"` // what to do next; empty only for Pass
-	Ref     string `json:"ref"`  // RFC section or other source
+	ID      string  `json:"id"`      // "mx.target"
+	Subject Subject `json:"subject"` // what was looked at
+	Status  Status  `json:"status"`
+	Want    string  `json:"want"` // literal
+	Got     string  `json:"got"`  // literal; for Skip the reason
+	Hint    string  `json:"hint"` // what to do next; empty only for Pass
+	Ref     string  `json:"ref"`  // RFC section or other source
 
 	// Advice marks a Warn about what the config does not ask for: good to know once, no
 	// drift.

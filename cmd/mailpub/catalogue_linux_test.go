@@ -117,7 +117,7 @@ func (s *siteInLab) read(t testing.TB, host, config string) (text string, checks
 	}
 	for _, suite := range report.Suites {
 		for _, one := range suite.Cases {
-			c := plan.Check{ID: one.Class, Subject: strings.TrimPrefix(one.Name, one.Class+" "), Status: plan.Pass, Got: one.Out}
+			c := plan.Check{ID: one.Class, Subject: plan.About(strings.TrimPrefix(one.Name, one.Class+" ")), Status: plan.Pass, Got: one.Out}
 			switch {
 			case one.Failure != nil:
 				c.Status, c.Got = plan.Fail, one.Failure.Message

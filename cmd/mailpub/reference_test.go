@@ -159,7 +159,7 @@ func jsonPage(t *testing.T) string {
 	}
 	change := plan.Change{Target: plan.ParseTarget("zone nomeazienda.it"), Key: mail.DNSKey("nomeazienda.it", "MX"), Action: plan.Create, Stage: plan.StageMail,
 		After: []string{"10 mail.nomeazienda.it. ttl 3600"}, Reason: "mail for the domain goes to the mail host"}
-	check := plan.Check{ID: "mx.expected", Subject: "nomeazienda.it", Status: plan.Fail, Want: "10 mail.nomeazienda.it.", Got: "none", Hint: "run mailpub apply", Ref: "RFC 5321 section 5.1"}
+	check := plan.Check{ID: "mx.expected", Subject: plan.About("nomeazienda.it"), Status: plan.Fail, Want: "10 mail.nomeazienda.it.", Got: "none", Hint: "run mailpub apply", Ref: "RFC 5321 section 5.1"}
 	show("mailpub plan, apply, destroy", "`action` is create, update, delete, manual or unreadable; `before` and `after` are the canonical text, a value a line.\n"+
 		"A plan that is saved with `-o` is the same, and can be applied later.", &plan.Plan{Site: "nomeazienda", Changes: []plan.Change{change}, Unchanged: 15})
 	show("mailpub verify", "`status` is pass, warn, fail or skip; `cause` names the check that this one follows from.", plan.Report{Site: "nomeazienda", Checks: []plan.Check{check}})

@@ -28,7 +28,7 @@ func (f Facts) backups(ctx context.Context) []plan.Check {
 }
 
 func (f Facts) backup(ctx context.Context, b Backup) plan.Check {
-	c := plan.Check{ID: catalog.MailBackup, Subject: b.Host + " for " + b.Domain, Status: plan.Pass,
+	c := plan.Check{ID: catalog.MailBackup, Subject: plan.Subject{Name: b.Domain, Host: b.Host, Text: b.Host + " for " + b.Domain}, Status: plan.Pass,
 		Want: "refuses unknown recipients, and other domains", Ref: "RFC 5321 sections 3.6.2 and 7.9"}
 	unknown := func(why, hint string) plan.Check {
 		c.Status, c.Got, c.Hint = plan.Skip, why, hint

@@ -20,7 +20,7 @@ const expiresSoon = 14 * 24 * time.Hour
 // certificate judges the certificate that the server shows on port 25. Senders without a policy
 // to the contrary deliver whatever it is (RFC 7435), hence the warnings.
 func (f Facts) certificate(ctx context.Context) []plan.Check {
-	c := plan.Check{ID: catalog.SMTPCertificate, Subject: f.Addr, Want: "for " + f.Hostname + ", trusted, valid now", Ref: "RFC 6125 section 6, RFC 8461 section 4.2"}
+	c := plan.Check{ID: catalog.SMTPCertificate, Subject: plan.OfAddr(f.Addr), Want: "for " + f.Hostname + ", trusted, valid now", Ref: "RFC 6125 section 6, RFC 8461 section 4.2"}
 	d, err := smtpclient.Hello(ctx, f.Dial, f.Addr)
 	if err != nil {
 		return single(f.silent(c, err))

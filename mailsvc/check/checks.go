@@ -120,7 +120,7 @@ func single(c plan.Check) []plan.Check { return []plan.Check{c} }
 
 // listens connects to one port.
 func (f Facts) listens(ctx context.Context, s Service) plan.Check {
-	c := plan.Check{ID: catalog.PortInside, Subject: s.Name + " at " + s.Addr, Status: plan.Pass, Want: "listens", Got: "listens", Ref: "RFC 9293 section 3.5"}
+	c := plan.Check{ID: catalog.PortInside, Subject: plan.OfService(s.Name, s.Addr), Status: plan.Pass, Want: "listens", Got: "listens", Ref: "RFC 9293 section 3.5"}
 	stepCtx, cancel := context.WithTimeout(ctx, 5*time.Second)
 	defer cancel()
 	conn, err := f.Dial(stepCtx, "tcp", s.Addr)
@@ -148,14 +148,14 @@ func (f Facts) portInside(ctx context.Context) []plan.Check {
 	}
 	wg.Wait()
 	if len(out) == 0 {
-		out = single(plan.Check{ID: catalog.PortInside, Subject: "the server's ports", Status: plan.Skip, Want: "listens",
+		out = single(plan.Check{ID: catalog.PortInside, Subject: plan.About("the server's ports"), Status: plan.Skip, Want: "listens",
 			Got: "no forward is in the config", Hint: "put the server's ports under router.forwards", Ref: "RFC 9293 section 3.5"})
 	}
 	return out
 }
 
 func (f Facts) banner(ctx context.Context) []plan.Check {
-	c := plan.Check{ID: catalog.SMTPBanner, Subject: f.Addr, Want: "220 " + f.Hostname, Ref: "RFC 5321 section 4.2"}
+	c := plan.Check{ID: catalog.SMTPBanner, Subject: plan.OfAddr(f.Addr), Want: "220 " + f.Hostname, Ref: "RFC 5321 section 4.2"}
 	d, err := smtpclient.Connect(ctx, f.Dial, f.Addr)
 	if err != nil && (smtpclient.IsDialError(err) || ctx.Err() != nil) {
 		return single(f.silent(c, err))
@@ -202,7 +202,7 @@ func (f Facts) silent(c plan.Check, err error) plan.Check {
 // egress tries port 25 outwards.
 func (f Facts) egress(ctx context.Context) (out []plan.Check) {
 	if len(f.Egress) == 0 {
-		return single(plan.Check{ID: catalog.PortEgress25, Subject: "port 25 outwards", Status: plan.Skip, Want: "open",
+		return single(plan.Check{ID: catalog.PortEgress25, Subject: plan.About("port 25 outwards"), Status: plan.Skip, Want: "open",
 			Got: "no mail server to try is in the config", Hint: "name one outside, that you may ask, under verify.egress", Ref: "RFC 5321 section 3.1"})
 	}
 	for _, host := range f.Egress {
@@ -216,7 +216,7 @@ func (f Facts) tryEgress(ctx context.Context, host string) plan.Check {
 	if err != nil {
 		name, port = strings.Trim(host, "[]"), "25"
 	}
-	c := plan.Check{ID: catalog.PortEgress25, Subject: "port 25 outwards, to " + host, Want: "220 from " + name, Ref: "RFC 5321 section 3.1"}
+	c := plan.Check{ID: catalog.PortEgress25, Subject: plan.Subject{Host: host, Text: "port 25 outwards, to " + host}, Want: "220 from " + name, Ref: "RFC 5321 section 3.1"}
 	at, err := f.addresses(ctx, name)
 	if err != nil {
 		c.Status, c.Got, c.Hint = plan.Skip, "its name does not resolve: "+err.Error(), "see the resolvers of verify.resolvers, or name another server under verify.egress"

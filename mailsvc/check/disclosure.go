@@ -10,7 +10,7 @@ import (
 
 // vrfy sees that the server does not tell who exists.
 func (f Facts) vrfy(ctx context.Context) []plan.Check {
-	c := plan.Check{ID: catalog.SMTPVRFY, Subject: f.Addr, Want: "VRFY and EXPN disclose nothing", Ref: "RFC 5321 section 7.3"}
+	c := plan.Check{ID: catalog.SMTPVRFY, Subject: plan.OfAddr(f.Addr), Want: "VRFY and EXPN disclose nothing", Ref: "RFC 5321 section 7.3"}
 	a := smtpclient.Prober{Dial: f.Dial, Addr: f.Addr}
 	defer a.Close()
 	known, unknown := "postmaster", "mailpub-nobody"
@@ -34,7 +34,7 @@ func (f Facts) vrfy(ctx context.Context) []plan.Check {
 func (f Facts) relaySender(ctx context.Context) (out []plan.Check) {
 	for _, d := range f.Domains {
 		from := "mailpub-nobody-" + nonce(f.Now()) + "@" + d
-		c := plan.Check{ID: catalog.RelaySender, Subject: "unknown sender at " + d, Want: "refused (550)", Ref: "RFC 5321 section 3.3"}
+		c := plan.Check{ID: catalog.RelaySender, Subject: plan.Subject{Name: d, Text: "unknown sender at " + d}, Want: "refused (550)", Ref: "RFC 5321 section 3.3"}
 		mail, rcpt, err := f.try(ctx, "<"+from+">", "<postmaster@"+d+">")
 		out = append(out, f.refusal(c, mail, rcpt, err, "let the server refuse senders of its own domains that do not exist"))
 	}

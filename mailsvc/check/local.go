@@ -46,13 +46,15 @@ func (f Facts) mailLocal(ctx context.Context) []plan.Check {
 // handIn sends a message on the LAN address. It passes, with the word in the message, where the
 // server accepts it.
 func (f Facts) handIn(ctx context.Context) (c plan.Check, word string) {
-	c = plan.Check{ID: catalog.MailLocal, Subject: "the postmaster", Want: "the message arrives", Ref: "RFC 5321 section 3.3"}
+	c = plan.Check{ID: catalog.MailLocal, Subject: plan.About("the postmaster"), Want: "the message arrives", Ref: "RFC 5321 section 3.3"}
 	if len(f.Domains) == 0 {
 		c.Status, c.Got, c.Hint = plan.Skip, "no domain is in the config", "put one under domains"
 		return c, ""
 	}
 	to := "postmaster@" + f.Domains[0]
-	c.Subject = to + " at " + f.Addr
+	c.Subject = plan.OfAddr(f.Addr)
+	c.Subject.Name = to
+	c.Subject.Text = to + " at " + f.Addr
 	d, err := smtpclient.Hello(ctx, f.Dial, f.Addr)
 	if err != nil {
 		return f.silent(c, err), ""

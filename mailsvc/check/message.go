@@ -17,8 +17,8 @@ import (
 // finding; where none did, it is looked for in the mailbox, and which client the server saw.
 // from are the sender's own addresses.
 func (f Facts) CheckMessage(ctx context.Context, domain string, hops []Hop, word string, from []netip.Addr) []plan.Check {
-	c := plan.Check{ID: catalog.MailOutside, Subject: "postmaster@" + domain + ", from the probe", Want: "the message arrives", Ref: "RFC 5321 section 5.1"}
-	source := plan.Check{ID: catalog.PortSource, Subject: "the probe's message", Want: words(from), Ref: "RFC 5321 section 4.4", Status: plan.Skip,
+	c := plan.Check{ID: catalog.MailOutside, Subject: plan.Subject{Name: "postmaster@" + domain, Text: "postmaster@" + domain + ", from the probe"}, Want: "the message arrives", Ref: "RFC 5321 section 5.1"}
+	source := plan.Check{ID: catalog.PortSource, Subject: plan.About("the probe's message"), Want: words(from), Ref: "RFC 5321 section 4.4", Status: plan.Skip,
 		Got: "no message arrived to look at", Hint: "see mail.outside"}
 	var way []string
 	for _, h := range hops {

@@ -85,7 +85,7 @@ func greetings() map[string]string {
 
 func (o Outside) open(ctx context.Context, s Service) plan.Check {
 	_, port, _ := net.SplitHostPort(s.Addr)
-	c := plan.Check{ID: catalog.PortOutside, Subject: s.Name + " at " + s.Addr, Status: plan.Pass, Want: "open", Ref: "RFC 9293 section 3.5"}
+	c := plan.Check{ID: catalog.PortOutside, Subject: plan.OfService(s.Name, s.Addr), Status: plan.Pass, Want: "open", Ref: "RFC 9293 section 3.5"}
 	stepCtx, cancel := context.WithTimeout(ctx, portTimeout)
 	defer cancel()
 	conn, err := o.Dial(stepCtx, "tcp", s.Addr)
@@ -124,7 +124,7 @@ func (o Outside) others(ctx context.Context) (out []plan.Check) {
 		_, port, _ := net.SplitHostPort(s.Addr)
 		declared[port] = true
 	}
-	c := plan.Check{ID: catalog.PortUndeclared, Subject: o.Target.String(), Status: plan.Pass, Want: "no other port of mail or administration open", Ref: "RFC 4949"}
+	c := plan.Check{ID: catalog.PortUndeclared, Subject: plan.OfAddr(o.Target.String()), Status: plan.Pass, Want: "no other port of mail or administration open", Ref: "RFC 4949"}
 	var mu sync.Mutex
 	var wg sync.WaitGroup
 	var open []string
@@ -156,7 +156,7 @@ func (o Outside) others(ctx context.Context) (out []plan.Check) {
 
 // startsTLS sees that STARTTLS is offered and works.
 func (f Facts) startsTLS(ctx context.Context) []plan.Check {
-	c := plan.Check{ID: catalog.SMTPSTARTTLS, Subject: f.Addr, Want: "offered, and a handshake", Ref: "RFC 3207"}
+	c := plan.Check{ID: catalog.SMTPSTARTTLS, Subject: plan.OfAddr(f.Addr), Want: "offered, and a handshake", Ref: "RFC 3207"}
 	d, err := smtpclient.Hello(ctx, f.Dial, f.Addr)
 	if err != nil {
 		return single(f.silent(c, err))

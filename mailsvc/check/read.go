@@ -28,7 +28,7 @@ func (f Facts) mailRead(ctx context.Context) []plan.Check {
 		if way.addr == "" {
 			continue
 		}
-		c := plan.Check{ID: catalog.MailRead, Subject: f.Mailbox.User + " by " + way.name + " at " + way.addr, Want: "the message of mail.local", Ref: way.ref}
+		c := plan.Check{ID: catalog.MailRead, Subject: plan.Subject{Name: f.Mailbox.User, Addr: way.addr, Text: f.Mailbox.User + " by " + way.name + " at " + way.addr}, Want: "the message of mail.local", Ref: way.ref}
 		last := i == len(ways)-1 || ways[i+1].addr == ""
 		if word == "" {
 			c.Status, c.Got, c.Hint, c.Reason = plan.Skip, "no message was accepted", "see mail.local", local.Reason

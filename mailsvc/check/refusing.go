@@ -18,7 +18,7 @@ const lasting = 15 * time.Second
 // refusing sees whether the server takes any mail now: 4xx to everybody keeps all mail out as a
 // closed port does, only that each sender tries again for days.
 func (f Facts) refusing(ctx context.Context) []plan.Check {
-	c := plan.Check{ID: catalog.SMTPRefusing, Subject: f.Addr, Want: "mail is taken", Ref: "RFC 5321 section 4.2.1"}
+	c := plan.Check{ID: catalog.SMTPRefusing, Subject: plan.OfAddr(f.Addr), Want: "mail is taken", Ref: "RFC 5321 section 4.2.1"}
 	if len(f.Domains) == 0 {
 		c.Status, c.Got, c.Hint = plan.Skip, "no domain is in the config", "put the domains under domains"
 		return single(c)

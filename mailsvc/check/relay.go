@@ -97,7 +97,7 @@ func (f Facts) relayOpen(ctx context.Context) []plan.Check {
 // relaySubmission tries whether a port of submission takes mail for others of whom does not log in; nothing is
 // said of a port that does not answer, as port.inside says that.
 func (f Facts) relaySubmission(ctx context.Context, addr string, dial smtpclient.Dial) []plan.Check {
-	c := plan.Check{ID: catalog.RelayOpen, Subject: addr, Want: "relaying refused without a login", Ref: "RFC 6409 section 4.3"}
+	c := plan.Check{ID: catalog.RelayOpen, Subject: plan.OfAddr(addr), Want: "relaying refused without a login", Ref: "RFC 6409 section 4.3"}
 	a := smtpclient.Prober{Dial: dial, Addr: addr}
 	defer a.Close()
 	const d, u = smtpclient.RelayTestDomain, "mailpub-relay-test"
@@ -164,7 +164,7 @@ func implicitTLS(dial smtpclient.Dial, host string) smtpclient.Dial {
 
 // relayForms25 tries every form at the mail host's own port.
 func (f Facts) relayForms25(ctx context.Context) []plan.Check {
-	c := plan.Check{ID: catalog.RelayOpen, Subject: f.Addr, Want: "every form of relaying refused", Ref: "RFC 5321 section 7.1, RFC 2505"}
+	c := plan.Check{ID: catalog.RelayOpen, Subject: plan.OfAddr(f.Addr), Want: "every form of relaying refused", Ref: "RFC 5321 section 7.1, RFC 2505"}
 	forms := f.relayForms()
 	var taken, caught, later []string
 	a := smtpclient.Prober{Dial: f.Dial, Addr: f.Addr}
@@ -243,7 +243,7 @@ func (f Facts) relaySpoof(ctx context.Context) (out []plan.Check) {
 	for _, domain := range f.Domains {
 		for _, to := range []string{"postmaster@" + domain, "mailpub-relay-test@" + smtpclient.RelayTestDomain} {
 			from := "postmaster@" + domain
-			c := plan.Check{ID: catalog.RelaySpoof, Subject: fmt.Sprintf("from %s to %s, unauthenticated", from, to),
+			c := plan.Check{ID: catalog.RelaySpoof, Subject: plan.About(fmt.Sprintf("from %s to %s, unauthenticated", from, to)),
 				Want: "refused (5xx)", Ref: "RFC 6409 section 4.3, RFC 5321 section 7.1"}
 			mail, rcpt, err := f.try(ctx, "<"+from+">", "<"+to+">")
 			out = append(out, f.refusal(c, mail, rcpt, err, "let the server take mail from its own domains only after authentication"))

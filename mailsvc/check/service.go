@@ -18,7 +18,7 @@ import (
 func (f Facts) config(ctx context.Context) (out []plan.Check) {
 	settings, err := f.inspected(ctx)
 	if err != nil {
-		out = append(out, plan.Check{ID: catalog.ServiceConfig, Subject: "the server's settings", Status: plan.Skip, Want: "as in the config",
+		out = append(out, plan.Check{ID: catalog.ServiceConfig, Subject: plan.About("the server's settings"), Status: plan.Skip, Want: "as in the config",
 			Got: err.Error(), Hint: "let mailpub run the server's own commands, as an administrator on its machine", Ref: "the server's own commands"})
 	}
 	for _, s := range settings {
@@ -27,7 +27,7 @@ func (f Facts) config(ctx context.Context) (out []plan.Check) {
 		}
 	}
 	for _, a := range f.Aliases {
-		c := plan.Check{ID: catalog.ServiceConfig, Subject: "alias " + a, Want: "RCPT accepted", Ref: "RFC 5321 section 3.3"}
+		c := plan.Check{ID: catalog.ServiceConfig, Subject: plan.Subject{Name: a, Text: "alias " + a}, Want: "RCPT accepted", Ref: "RFC 5321 section 3.3"}
 		mail, rcpt, err := f.try(ctx, "<>", "<"+a+">")
 		out = append(out, f.judge(c, mail, rcpt, err, func(c *plan.Check) {
 			if c.Status = plan.Pass; !rcpt.Accepted() {
@@ -36,7 +36,7 @@ func (f Facts) config(ctx context.Context) (out []plan.Check) {
 		}))
 	}
 	if len(out) == 0 {
-		out = single(plan.Check{ID: catalog.ServiceConfig, Subject: "the server's settings", Status: plan.Skip, Want: "as in the config",
+		out = single(plan.Check{ID: catalog.ServiceConfig, Subject: plan.About("the server's settings"), Status: plan.Skip, Want: "as in the config",
 			Got: "this server's settings can't be read from here", Hint: "see the other checks of mail: they ask the server by SMTP", Ref: "RFC 5321"})
 	}
 	return out
@@ -51,7 +51,7 @@ func (f Facts) inspected(ctx context.Context) ([]mailsvc.Setting, error) {
 
 // checkSetting compares what is in force with what is needed.
 func checkSetting(s mailsvc.Setting, id, hint string) plan.Check {
-	c := plan.Check{ID: id, Subject: s.Subject, Status: plan.Pass, Want: s.Want, Got: s.Got, Ref: "the server's own commands"}
+	c := plan.Check{ID: id, Subject: plan.About(s.Subject), Status: plan.Pass, Want: s.Want, Got: s.Got, Ref: "the server's own commands"}
 	switch {
 	case s.Unknown:
 		c.Status, c.Hint = plan.Skip, "let mailpub look as an administrator of the server's machine"
@@ -72,7 +72,7 @@ func (f Facts) delivery(ctx context.Context) (out []plan.Check) {
 	if len(out) > 0 {
 		return out
 	}
-	c := plan.Check{ID: catalog.ServiceDelivery, Subject: "how mail leaves", Status: plan.Skip, Want: "as in the config", Ref: "RFC 7208 section 4",
+	c := plan.Check{ID: catalog.ServiceDelivery, Subject: plan.About("how mail leaves"), Status: plan.Skip, Want: "as in the config", Ref: "RFC 7208 section 4",
 		Got: "this server's way out can't be seen from here", Hint: "send a message to an address elsewhere, and look at its Received fields"}
 	if err != nil {
 		c.Got = err.Error()
@@ -83,7 +83,7 @@ func (f Facts) delivery(ctx context.Context) (out []plan.Check) {
 // collectors sees that the hosts that mail is fetched from do not point home.
 func (f Facts) collectors(ctx context.Context) (out []plan.Check) {
 	for _, host := range f.Collectors {
-		c := plan.Check{ID: catalog.ServiceCollector, Subject: host, Want: "an address of the provider's", Ref: "RFC 1939 section 3"}
+		c := plan.Check{ID: catalog.ServiceCollector, Subject: plan.OfName(host), Want: "an address of the provider's", Ref: "RFC 1939 section 3"}
 		addrs, err := f.addresses(ctx, host)
 		if err != nil {
 			c.Status, c.Got, c.Hint = plan.Skip, err.Error(), "look whether the name is right, and at the resolver; verify again"

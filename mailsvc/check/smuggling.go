@@ -27,7 +27,7 @@ const (
 
 // smuggle sees whether the server takes anything but CR LF . CR LF for the end of a message.
 func (f Facts) smuggle(ctx context.Context) []plan.Check {
-	c := plan.Check{ID: catalog.SMTPSmuggling, Subject: f.Addr, Want: "a message ends at CR LF . CR LF alone", Ref: "RFC 5321 section 2.3.8"}
+	c := plan.Check{ID: catalog.SMTPSmuggling, Subject: plan.OfAddr(f.Addr), Want: "a message ends at CR LF . CR LF alone", Ref: "RFC 5321 section 2.3.8"}
 	to := "postmaster"
 	if len(f.Domains) > 0 {
 		to += "@" + f.Domains[0]

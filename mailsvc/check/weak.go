@@ -23,7 +23,7 @@ func weakLogins() [][2]string {
 // weak tries to log in as nobody should be able to, where the server offers it: on port 25, else
 // on that of submission.
 func (f Facts) weak(ctx context.Context) []plan.Check {
-	c := plan.Check{ID: catalog.AccountWeak, Subject: f.Addr, Want: "root, test and admin can't log in with passwords that anybody guesses", Ref: "RFC 4954 section 4"}
+	c := plan.Check{ID: catalog.AccountWeak, Subject: plan.OfAddr(f.Addr), Want: "root, test and admin can't log in with passwords that anybody guesses", Ref: "RFC 4954 section 4"}
 	addrs := []string{f.Addr}
 	for _, s := range f.Services {
 		if _, port, _ := net.SplitHostPort(s.Addr); port == "587" {
@@ -31,7 +31,7 @@ func (f Facts) weak(ctx context.Context) []plan.Check {
 		}
 	}
 	for _, addr := range addrs {
-		c.Subject = addr
+		c.Subject = plan.OfAddr(addr)
 		said, opened, err := f.guess(ctx, addr)
 		switch {
 		case errors.Is(err, errNoAuth):

@@ -130,7 +130,7 @@ func TestLook(t *testing.T) {
 	}
 	got := map[string]plan.Status{}
 	for _, c := range a.Checks {
-		got[c.ID+" "+c.Subject] = c.Status
+		got[c.ID+" "+c.Subject.String()] = c.Status
 		if c.Status != plan.Pass && c.Hint == "" {
 			t.Errorf("%s has no hint", c.ID)
 		}

@@ -34,7 +34,7 @@ func (f *Fetcher) Checks(domains []mail.Domain) []plan.Checker {
 
 func (f *Fetcher) check(ctx context.Context, d mail.Domain) plan.Check {
 	name := strings.TrimSuffix(d.Name, ".")
-	c := plan.Check{ID: catalog.STSPolicy, Subject: name, Status: plan.Pass, Ref: "RFC 8461 section 3.3", Want: strings.Join(d.Policy(), ", ")}
+	c := plan.Check{ID: catalog.STSPolicy, Subject: plan.OfName(name), Status: plan.Pass, Ref: "RFC 8461 section 3.3", Want: strings.Join(d.Policy(), ", ")}
 	serve := fmt.Sprintf("serve what mailpub request policy %s prints", name)
 	p, err := f.Fetch(ctx, name)
 	c.Got = strings.Join(p.Lines, ", ")

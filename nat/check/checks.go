@@ -60,14 +60,14 @@ func (f Facts) run(ctx context.Context) []plan.Check {
 	if r == nil {
 		none := "no router to ask"
 		checks := []plan.Check{gateway,
-			skip(catalog.RouterWAN, "WAN address", none), skip(catalog.RouterAddress, "public address", none)}
+			skip(catalog.RouterWAN, plan.About("WAN address"), none), skip(catalog.RouterAddress, plan.About("public address"), none)}
 		for _, w := range f.Wanted {
-			checks = append(checks, skip(catalog.RouterForward, w.Key.Name, none))
+			checks = append(checks, skip(catalog.RouterForward, subjectOf(w.Key), none))
 		}
 		if len(f.Wanted) == 0 {
 			checks = append(checks, noForwards())
 		}
-		return append(checks, skip(catalog.RouterStray, "forwards that nobody wants", none), f.checkLoopback(ctx))
+		return append(checks, skip(catalog.RouterStray, plan.About("forwards that nobody wants"), none), f.checkLoopback(ctx))
 	}
 	wan, wanErr := r.WAN(ctx)
 	checks := []plan.Check{gateway, f.checkWAN(ctx, r, wan, wanErr), f.checkAddress(ctx, r, wan, wanErr)}
@@ -75,19 +75,28 @@ func (f Facts) run(ctx context.Context) []plan.Check {
 	return append(checks, f.checkStray(ctx, r), f.checkLoopback(ctx))
 }
 
-func skip(id, subject, why string) plan.Check {
+// subjectOf is a forward as the subject of a check.
+func subjectOf(k plan.Key) plan.Subject {
+	s := plan.OfKey(k)
+	if p, err := forward.ParsePort(k); err == nil {
+		s.Port = p.Number
+	}
+	return s
+}
+
+func skip(id string, subject plan.Subject, why string) plan.Check {
 	return plan.Check{ID: id, Subject: subject, Status: plan.Skip, Got: why, Hint: "see router.gateway", Ref: forwardRef, Reason: plan.ReasonSilent}
 }
 
 func noForwards() plan.Check {
-	return plan.Check{ID: catalog.RouterForward, Subject: "forwards", Status: plan.Skip, Got: "none are wanted",
+	return plan.Check{ID: catalog.RouterForward, Subject: plan.About("forwards"), Status: plan.Skip, Got: "none are wanted",
 		Hint: "list the ports of the mail server in router.forwards", Ref: forwardRef}
 }
 
 const forwardRef = "UPnP IGD 1 and 2, RFC 6886"
 
 func checkGateway(r *nat.Router, err error) plan.Check {
-	c := plan.Check{ID: catalog.RouterGateway, Subject: "router", Want: "one router that answers UPnP, PCP or NAT-PMP", Ref: forwardRef}
+	c := plan.Check{ID: catalog.RouterGateway, Subject: plan.About("router"), Want: "one router that answers UPnP, PCP or NAT-PMP", Ref: forwardRef}
 	switch {
 	case err == nil && r == nil:
 		c.Status, c.Got = plan.Skip, "there is none, as the config says"
@@ -110,7 +119,7 @@ func checkGateway(r *nat.Router, err error) plan.Check {
 }
 
 func (f Facts) checkWAN(ctx context.Context, r *nat.Router, wan netip.Addr, err error) plan.Check {
-	c := plan.Check{ID: catalog.RouterWAN, Subject: "WAN address of " + r.Device(), Want: "a public address", Ref: "RFC 1918, RFC 6598"}
+	c := plan.Check{ID: catalog.RouterWAN, Subject: plan.About("WAN address of " + r.Device()), Want: "a public address", Ref: "RFC 1918, RFC 6598"}
 	switch {
 	case err == nil:
 		c.Status, c.Got = plan.Pass, wan.String()
@@ -149,7 +158,7 @@ func (f Facts) inFront(ctx context.Context) string {
 // checkAddress compares the address that the router has with the one that the outside
 // sees and the one that DNS publishes.
 func (f Facts) checkAddress(ctx context.Context, r *nat.Router, wan netip.Addr, wanErr error) plan.Check {
-	c := plan.Check{ID: catalog.RouterAddress, Subject: "public address", Want: "router = outside view = published", Ref: "RFC 5321 section 5.1"}
+	c := plan.Check{ID: catalog.RouterAddress, Subject: plan.About("public address"), Want: "router = outside view = published", Ref: "RFC 5321 section 5.1"}
 	var got, missing []string
 	var known []netip.Addr
 	if wanErr == nil {
@@ -217,7 +226,7 @@ func (f Facts) checkForwards(ctx context.Context, r *nat.Router) []plan.Check {
 	}
 	var checks []plan.Check
 	for _, w := range f.Wanted {
-		c := plan.Check{ID: catalog.RouterForward, Subject: w.Key.Name, Want: strings.Join(w.Lines, " "), Ref: forwardRef}
+		c := plan.Check{ID: catalog.RouterForward, Subject: subjectOf(w.Key), Want: strings.Join(w.Lines, " "), Ref: forwardRef}
 		if err != nil {
 			c.Status, c.Got, c.Hint = plan.Skip, err.Error(), "run verify again; if it stays so, restart the router"
 		} else {

@@ -58,13 +58,13 @@ func check(t *testing.T, f Facts) map[string]plan.Check {
 	checkers := Checkers(f)
 	found := map[string]plan.Check{}
 	for _, c := range plan.RunChecks(t.Context(), checkers) {
-		if !slices.Contains(checkers[0].IDs, c.ID) || c.Subject == "" || c.Ref == "" || c.Got == "" {
+		if !slices.Contains(checkers[0].IDs, c.ID) || c.Subject == (plan.Subject{}) || c.Ref == "" || c.Got == "" {
 			t.Errorf("incomplete: %+v", c)
 		}
 		if (c.Hint == "") != (c.Status == plan.Pass) {
 			t.Errorf("%s is %s with hint %q", c.ID, c.Status, c.Hint)
 		}
-		found[c.ID+" "+strings.TrimSuffix(strings.Split(c.Subject, " of ")[0], " ")] = c
+		found[c.ID+" "+strings.TrimSuffix(strings.Split(c.Subject.String(), " of ")[0], " ")] = c
 	}
 	for _, id := range checkers[0].IDs {
 		if !slices.ContainsFunc(slices.Collect(maps.Keys(found)), func(k string) bool { return strings.HasPrefix(k, id+" ") }) {

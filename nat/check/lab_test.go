@@ -30,7 +30,7 @@ func TestChecksInLab(t *testing.T) {
 	}
 	got := map[string]plan.Status{}
 	for _, c := range checks {
-		got[c.ID+" "+c.Subject] = c.Status
+		got[c.ID+" "+c.Subject.String()] = c.Status
 	}
 	for key, want := range map[string]plan.Status{
 		"router.gateway router": plan.Pass, "router.address public address": plan.Skip,

@@ -13,7 +13,7 @@ import (
 // clients inside, and proves nothing of the way from outside: a router may do one and not
 // the other. It never fails.
 func (f Facts) checkLoopback(ctx context.Context) plan.Check {
-	c := plan.Check{ID: catalog.RouterLoopback, Subject: "public address from inside", Want: "the server, or split DNS", Ref: "RFC 4787 section 6"}
+	c := plan.Check{ID: catalog.RouterLoopback, Subject: plan.About("public address from inside"), Want: "the server, or split DNS", Ref: "RFC 4787 section 6"}
 	if f.Loopback == nil {
 		c.Status = plan.Skip
 		c.Got = cmp.Or(f.NoLoopback, "not tried")

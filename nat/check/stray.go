@@ -17,7 +17,7 @@ import (
 // wanted port is taken (RFC 6886 section 3.3). The router's whole list is never asked for; see
 // Router.Read.
 func (f Facts) checkStray(ctx context.Context, r *nat.Router) plan.Check {
-	c := plan.Check{ID: catalog.RouterStray, Subject: "forwards that nobody wants", Status: plan.Pass, Want: "none of ours", Got: "none", Ref: forwardRef}
+	c := plan.Check{ID: catalog.RouterStray, Subject: plan.About("forwards that nobody wants"), Status: plan.Pass, Want: "none of ours", Got: "none", Ref: forwardRef}
 	keys := f.besides()
 	if p := r.Protocol(); len(keys) == 0 || p == "manual" {
 		c.Status, c.Got, c.Hint = plan.Skip, "there is nothing that the router could be asked for", "look through its forwards by hand"

@@ -75,14 +75,13 @@ func causeRules() []causeRule {
 			return o.ID == RouterForward && o.Reason == plan.ReasonLost || fromOutside(o)
 		}},
 		{notLetIn, func(c, o plan.Check, _ []plan.Check) bool {
-			_, port, _ := strings.Cut(c.Subject, "/")
-			return o.ID == PortOutside && strings.HasSuffix(o.Subject, ":"+port) || port == "25" && message(o)
+			return o.ID == PortOutside && o.Subject.Port == c.Subject.Port || c.Subject.Port == 25 && message(o)
 		}},
 		{reason(PortInside, plan.ReasonStandIn, "the mail server does not run (only mailpub's stand-in answered)"), unheard},
 		{reason(PortInside, plan.ReasonDown, "the mail server is down"), unheard},
 		{reason(DNSDelegation, plan.ReasonElsewhere, "the zone %s that mailpub writes is not the one that the world sees"), unseenZone},
 		{failing(MXExpected, "the MX records lead mail elsewhere"), func(c, o plan.Check, all []plan.Check) bool {
-			return o.ID == DNSDrift && o.Subject == mail.DNSKey(c.Subject, "MX").Name || o.Reason == plan.ReasonAstray || o.ID == PortSource && astray(all)
+			return o.ID == DNSDrift && o.Subject.Key == mail.DNSKey(c.Subject.Name, "MX") || o.Reason == plan.ReasonAstray || o.ID == PortSource && astray(all)
 		}},
 		{reason(DNSZone, plan.ReasonSilent, "no name server of %s answers"), unanswered},
 		{reason(DNSZone, plan.ReasonPartly, "a name server of %s does not answer for it"), unanswered},
@@ -102,7 +101,7 @@ func failing(id, says string) func(plan.Check, []plan.Check) string {
 func reason(id string, r plan.Reason, says string) func(plan.Check, []plan.Check) string {
 	return func(c plan.Check, _ []plan.Check) string {
 		if c.ID == id && c.Reason == r {
-			return strings.Replace(says, "%s", c.Subject, 1)
+			return strings.Replace(says, "%s", c.Subject.String(), 1)
 		}
 		return ""
 	}
@@ -137,7 +136,7 @@ func notLetIn(c plan.Check, _ []plan.Check) string {
 	if c.ID != RouterForward || c.Status != plan.Fail {
 		return ""
 	}
-	return "the router does not let " + c.Subject + " through to the server"
+	return "the router does not let " + c.Subject.String() + " through to the server"
 }
 
 // unheard is what follows where the mail server does not run: its dialogs, its other ports
@@ -152,9 +151,8 @@ func unheard(_, o plan.Check, all []plan.Check) bool {
 	case o.ID == PortInside:
 		return o.Status == plan.Fail && !slices.ContainsFunc(all, func(c plan.Check) bool { return c.ID == o.ID && c.Status == plan.Pass })
 	case o.ID == PortOutside:
-		name, _, _ := strings.Cut(o.Subject, " at ")
 		return !slices.ContainsFunc(all, func(c plan.Check) bool {
-			return c.ID == PortInside && c.Status == plan.Pass && strings.HasPrefix(c.Subject, name+" at ")
+			return c.ID == PortInside && c.Status == plan.Pass && c.Subject.Service == o.Subject.Service
 		})
 	}
 	return message(o)
@@ -162,17 +160,19 @@ func unheard(_, o plan.Check, all []plan.Check) bool {
 
 // unanswered is what can't be known, or not for sure, where servers of a zone do not answer.
 func unanswered(c, o plan.Check, _ []plan.Check) bool {
-	return o.Status != plan.Fail && (o.Reason == plan.ReasonSilent || o.Reason == plan.ReasonPartly) && within(o.Subject, c.Subject)
+	return o.Status != plan.Fail && (o.Reason == plan.ReasonSilent || o.Reason == plan.ReasonPartly) && within(o.Subject, c.Subject.Name)
 }
 
 // unseenZone is what is wrong in a zone whose written records nobody sees.
 func unseenZone(c, o plan.Check, _ []plan.Check) bool {
 	area, _, _ := strings.Cut(o.ID, ".")
 	inDNS := slices.Contains([]string{"host", "mx", "spf", "dkim", "dmarc", "sts", "tlsrpt", "dane", "caa", "srv", "autoconfig", "dns"}, area)
-	return inDNS && (o.Status == plan.Fail || o.Status == plan.Warn) && within(o.Subject, c.Subject)
+	return inDNS && (o.Status == plan.Fail || o.Status == plan.Warn) && within(o.Subject, c.Subject.Name)
 }
 
-// within reports whether a word of a subject is a name in a zone.
-func within(subject, zone string) bool {
-	return slices.ContainsFunc(strings.Fields(subject), func(word string) bool { return mail.Within(mail.FQDN(word), mail.FQDN(zone)) })
+// within reports whether a subject has a name in a zone.
+func within(s plan.Subject, zone string) bool {
+	return slices.ContainsFunc([]string{s.Name, s.Host}, func(name string) bool {
+		return name != "" && mail.Within(mail.FQDN(name), mail.FQDN(zone))
+	})
 }

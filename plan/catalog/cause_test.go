@@ -3,16 +3,51 @@ package catalog
 import (
 	"fmt"
 	"slices"
+	"strconv"
 	"strings"
 	"testing"
 
 	"github.com/mailpub/mailpub/plan"
 )
 
+// subjectOf makes the subject that a check of an id has, from its words.
+func subjectOf(t *testing.T, id, words string) (s plan.Subject) {
+	t.Helper()
+	first, last, several := strings.Cut(words, " ")
+	switch {
+	case id == RouterForward:
+		s = plan.OfKey(plan.Key{Kind: "forward", Name: words})
+		_, number, _ := strings.Cut(words, "/")
+		port, err := strconv.ParseUint(number, 10, 16)
+		if err != nil {
+			t.Fatal(err)
+		}
+		s.Port = uint16(port)
+	case id == DNSDrift:
+		s = plan.OfKey(plan.Key{Kind: "dns", Name: words})
+		s.Name = strings.TrimSuffix(first, ".")
+	case id == PortInside, id == PortOutside:
+		if err := s.UnmarshalText([]byte(words)); err != nil {
+			t.Fatal(err)
+		}
+	case id == SPFPass && several:
+		addr, name, _ := strings.Cut(words, " as ")
+		s = plan.Subject{Addr: addr, Name: name, Text: words}
+	case several:
+		s = plan.Subject{Name: first, Type: last}
+	default:
+		s = plan.OfName(words)
+	}
+	if s.String() != words {
+		t.Fatalf("%#v is %q, want %q", s, s.String(), words)
+	}
+	return s
+}
+
 func TestCauses(t *testing.T) {
 	check := func(status plan.Status, reason plan.Reason, idAndSubject string) plan.Check {
-		id, subject, _ := strings.Cut(idAndSubject, " ")
-		return plan.Check{ID: id, Subject: subject, Status: status, Reason: reason}
+		id, words, _ := strings.Cut(idAndSubject, " ")
+		return plan.Check{ID: id, Subject: subjectOf(t, id, words), Status: status, Reason: reason}
 	}
 	pass := func(s string) plan.Check { return check(plan.Pass, "", s) }
 	fail := func(s string) plan.Check { return check(plan.Fail, "", s) }

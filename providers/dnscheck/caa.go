@@ -53,7 +53,7 @@ func authorities() []authority {
 
 // caa checks that the authority whose certificate is in use may issue the next one.
 func (e *checkRun) caa() {
-	c := plan.Check{ID: catalog.CAAPermits, Subject: record.Bare(e.Host), Want: "the authority in use may issue", Status: plan.Pass, Ref: "RFC 8659 section 3"}
+	c := plan.Check{ID: catalog.CAAPermits, Subject: subjectOf(e.Host), Want: "the authority in use may issue", Status: plan.Pass, Ref: "RFC 8659 section 3"}
 	at, records, err := e.relevantCAA(e.Host)
 	switch {
 	case err != nil && refusedToSay(err) && e.answersOther():

@@ -142,8 +142,11 @@ type checkRun struct {
 
 func (e *checkRun) add(c plan.Check) { e.found = append(e.found, c) }
 
+// subjectOf is a name as the subject of a check.
+func subjectOf(name string) plan.Subject { return plan.OfName(record.Bare(name)) }
+
 // skip reports that something can't be known.
-func (e *checkRun) skip(id, subject, why, hint string) {
+func (e *checkRun) skip(id string, subject plan.Subject, why, hint string) {
 	c := plan.Check{ID: id, Subject: subject, Status: plan.Skip, Got: why, Hint: hint}
 	if hint == hintUnknown {
 		c.Reason = plan.ReasonSilent
@@ -169,9 +172,10 @@ func warn(got, hint string) verdict { return verdict{plan.Warn, got, hint} }
 
 // rule is a check before it is known how it comes out.
 type rule struct {
-	id, subject, want, ref string
-	name, rrtype           string
-	judge                  func(resolver.Answer) verdict
+	id, want, ref string
+	subject       plan.Subject
+	name, rrtype  string
+	judge         func(resolver.Answer) verdict
 }
 
 // examine asks everywhere and reports the worst of what is said. The authoritative

@@ -34,7 +34,7 @@ func siteFacts(servers ...string) Facts {
 func wellFormed(t *testing.T, checkers []plan.Checker, found []plan.Check) {
 	t.Helper()
 	for _, c := range found {
-		if c.Subject == "" || c.Got == "" || (c.Hint == "") != (c.Status == plan.Pass) || c.Status != plan.Skip && (c.Want == "" || c.Ref == "") {
+		if c.Subject == (plan.Subject{}) || c.Got == "" || (c.Hint == "") != (c.Status == plan.Pass) || c.Status != plan.Skip && (c.Want == "" || c.Ref == "") {
 			t.Errorf("incomplete: %+v", c)
 		}
 	}
@@ -235,7 +235,7 @@ func TestChecks(t *testing.T) {
 			found := plan.RunChecks(t.Context(), checkers)
 			wellFormed(t, checkers, found)
 			for _, c := range found {
-				subject := c.ID + " " + c.Subject
+				subject := c.ID + " " + c.Subject.String()
 				want, differs := test.want[subject]
 				switch is := fmt.Sprintf("%s: %s", c.Status, c.Got); {
 				case differs && (want == "" || !strings.HasPrefix(is, want)):
@@ -245,7 +245,7 @@ func TestChecks(t *testing.T) {
 				}
 			}
 			for subject, want := range test.want {
-				if want != "" && !slices.ContainsFunc(found, func(c plan.Check) bool { return c.ID+" "+c.Subject == subject }) {
+				if want != "" && !slices.ContainsFunc(found, func(c plan.Check) bool { return c.ID+" "+c.Subject.String() == subject }) {
 					t.Errorf("%s is not among the findings", subject)
 				}
 			}

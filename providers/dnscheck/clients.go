@@ -35,7 +35,7 @@ func (e *checkRun) autoconfigs() {
 func (e *checkRun) service(d Domain, s mail.Service) {
 	host := mail.FQDN(s.Host)
 	name := "_" + s.Name + "._tcp." + mail.FQDN(d.Name)
-	r := rule{id: catalog.SRVClients, subject: record.Bare(name), name: name, rrtype: "SRV", ref: "RFC 6186 section 3",
+	r := rule{id: catalog.SRVClients, subject: subjectOf(name), name: name, rrtype: "SRV", ref: "RFC 6186 section 3",
 		want: fmt.Sprintf("%s port %d", record.Bare(host), s.Port)}
 	if host == "." {
 		r.want = "no such service"
@@ -70,7 +70,7 @@ func (e *checkRun) service(d Domain, s mail.Service) {
 
 // autoconfig checks that a name leads to the host that tells mail programs their settings.
 func (e *checkRun) autoconfig(name, host string) {
-	e.examine(rule{id: catalog.AutoconfigServed, subject: record.Bare(name), want: record.Bare(host), ref: "draft-ietf-mailmaint-autoconfig",
+	e.examine(rule{id: catalog.AutoconfigServed, subject: subjectOf(name), want: record.Bare(host), ref: "draft-ietf-mailmaint-autoconfig",
 		name: name, rrtype: "A",
 		judge: func(a resolver.Answer) verdict {
 			if slices.Contains(a.Chain, host) {

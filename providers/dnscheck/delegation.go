@@ -31,7 +31,7 @@ type referral struct {
 }
 
 func (e *checkRun) delegated(zone string) {
-	c := plan.Check{ID: catalog.DNSDelegation, Subject: record.Bare(zone), Status: plan.Pass, Want: "the parent names the zone's own name servers, at their addresses", Ref: "RFC 1034 section 4.2.2"}
+	c := plan.Check{ID: catalog.DNSDelegation, Subject: subjectOf(zone), Status: plan.Pass, Want: "the parent names the zone's own name servers, at their addresses", Ref: "RFC 1034 section 4.2.2"}
 	unknown := func(err error) {
 		e.skip(c.ID, c.Subject, err.Error(), "see that the parent's name servers can be asked from here; for a zone that only exists inside there is nothing to see")
 	}

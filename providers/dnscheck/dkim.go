@@ -11,7 +11,6 @@ import (
 
 	"github.com/mailpub/mailpub/plan/catalog"
 	"github.com/mailpub/mailpub/plan/mail"
-	"github.com/mailpub/mailpub/providers/record"
 	"github.com/mailpub/mailpub/providers/resolver"
 )
 
@@ -36,7 +35,7 @@ func (e *checkRun) dkim() {
 
 func (e *checkRun) dkimRecord(name string) {
 	e.examine(rule{
-		id: catalog.DKIMRecord, subject: record.Bare(name), want: "a public key", ref: "RFC 6376 section 3.6.1", name: name, rrtype: "TXT",
+		id: catalog.DKIMRecord, subject: subjectOf(name), want: "a public key", ref: "RFC 6376 section 3.6.1", name: name, rrtype: "TXT",
 		judge: func(a resolver.Answer) verdict {
 			texts := a.Texts()
 			switch len(texts) {
@@ -165,7 +164,7 @@ func shortened(s string) string {
 
 func (e *checkRun) dkimMatch(name string, s Selector) {
 	r := rule{
-		id: catalog.DKIMMatch, subject: record.Bare(name), want: "proves what the private key signs", ref: "RFC 6376 section 6.1.3", name: name, rrtype: "TXT",
+		id: catalog.DKIMMatch, subject: subjectOf(name), want: "proves what the private key signs", ref: "RFC 6376 section 6.1.3", name: name, rrtype: "TXT",
 		judge: func(a resolver.Answer) verdict {
 			texts := a.Texts()
 			if len(texts) != 1 {

@@ -23,7 +23,7 @@ func (e *checkRun) dmarc() {
 		records := versioned(a, dmarcVersion)
 		if err == nil && records == nil { // nothing to be wrong with; dmarc.policy says what is missing
 			for _, id := range []string{catalog.DMARCSyntax, catalog.DMARCReports} {
-				e.add(plan.Check{ID: id, Subject: record.Bare(name), Status: plan.Pass, Want: "no error", Got: "no record", Ref: "RFC 7489 section 6.3"})
+				e.add(plan.Check{ID: id, Subject: subjectOf(name), Status: plan.Pass, Want: "no error", Got: "no record", Ref: "RFC 7489 section 6.3"})
 			}
 			e.dmarcPolicy(name, d)
 			continue
@@ -33,9 +33,9 @@ func (e *checkRun) dmarc() {
 			if err != nil {
 				why = err.Error()
 			}
-			e.skip(catalog.DMARCSyntax, record.Bare(name), why, "see dmarc.single")
+			e.skip(catalog.DMARCSyntax, subjectOf(name), why, "see dmarc.single")
 			e.dmarcPolicy(name, d)
-			e.skip(catalog.DMARCReports, record.Bare(name), why, "see dmarc.single")
+			e.skip(catalog.DMARCReports, subjectOf(name), why, "see dmarc.single")
 			continue
 		}
 		e.dmarcSyntax(name)
@@ -49,7 +49,7 @@ const dmarcVersion = "v=DMARC1"
 
 func (e *checkRun) dmarcSingle(name string) {
 	e.examine(rule{
-		id: catalog.DMARCSingle, subject: record.Bare(name), want: "at most one record", ref: "RFC 7489 section 6.6.3", name: name, rrtype: "TXT",
+		id: catalog.DMARCSingle, subject: subjectOf(name), want: "at most one record", ref: "RFC 7489 section 6.6.3", name: name, rrtype: "TXT",
 		judge: func(a resolver.Answer) verdict {
 			records := versioned(a, dmarcVersion)
 			if len(records) > 1 {
@@ -62,7 +62,7 @@ func (e *checkRun) dmarcSingle(name string) {
 
 func (e *checkRun) dmarcSyntax(name string) {
 	e.examine(rule{
-		id: catalog.DMARCSyntax, subject: record.Bare(name), want: "no error", ref: "RFC 7489 section 6.3, RFC 9989 section 4.7", name: name, rrtype: "TXT",
+		id: catalog.DMARCSyntax, subject: subjectOf(name), want: "no error", ref: "RFC 7489 section 6.3, RFC 9989 section 4.7", name: name, rrtype: "TXT",
 		judge: func(a resolver.Answer) verdict {
 			records := versioned(a, dmarcVersion)
 			if len(records) != 1 {
@@ -89,7 +89,7 @@ func (e *checkRun) dmarcPolicy(name string, d Domain) {
 	}()
 	above, effective := e.policyAbove(mail.FQDN(d.Name))
 	e.examine(rule{
-		id: catalog.DMARCPolicy, subject: record.Bare(name), want: "quarantine or reject", ref: "RFC 7489 section 6.3, RFC 9989 section 4.10", name: name, rrtype: "TXT",
+		id: catalog.DMARCPolicy, subject: subjectOf(name), want: "quarantine or reject", ref: "RFC 7489 section 6.3, RFC 9989 section 4.10", name: name, rrtype: "TXT",
 		judge: func(a resolver.Answer) verdict {
 			records := versioned(a, dmarcVersion)
 			switch near := nearMiss(a.Texts(), dmarcVersion); {
@@ -161,7 +161,7 @@ func (e *checkRun) policyAbove(domain string) (above, policy string) {
 // dmarcReports checks that those outside the domain that reports go to want them (RFC 7489
 // section 7.1).
 func (e *checkRun) dmarcReports(name, domain, text string) {
-	c := plan.Check{ID: catalog.DMARCReports, Subject: record.Bare(name), Want: "reports go to who wants them", Status: plan.Pass, Ref: "RFC 7489 section 7.1"}
+	c := plan.Check{ID: catalog.DMARCReports, Subject: subjectOf(name), Want: "reports go to who wants them", Status: plan.Pass, Ref: "RFC 7489 section 7.1"}
 	r := readDMARC(text)
 	var others, unusable []string
 	for _, uri := range slices.Concat(r.rua, r.ruf) {

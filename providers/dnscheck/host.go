@@ -18,15 +18,15 @@ func (e *checkRun) host() {
 	e.hostAddress("A")
 	e.hostAddress("AAAA")
 	if len(e.Public) == 0 {
-		e.skip(catalog.HostPTR, record.Bare(e.Host), "the public address is not known", hintPublic)
-		e.skip(catalog.HostFCrDNS, record.Bare(e.Host), "the public address is not known", hintPublic)
+		e.skip(catalog.HostPTR, subjectOf(e.Host), "the public address is not known", hintPublic)
+		e.skip(catalog.HostFCrDNS, subjectOf(e.Host), "the public address is not known", hintPublic)
 	}
 	for _, addr := range e.Public {
 		if addr = addr.Unmap(); addr.Is6() && !e.publishesIPv6() {
 			const why = "the mail host has no AAAA record, so nobody looks at its IPv6 address"
 			const hint = "publish the AAAA record, or set server.public.ipv6 to none"
-			e.skip(catalog.HostPTR, addr.String(), why, hint)
-			e.skip(catalog.HostFCrDNS, addr.String(), why, hint)
+			e.skip(catalog.HostPTR, plan.OfAddr(addr.String()), why, hint)
+			e.skip(catalog.HostFCrDNS, plan.OfAddr(addr.String()), why, hint)
 			continue
 		}
 		e.pointer(addr)
@@ -58,7 +58,7 @@ func (e *checkRun) hostAddress(rrtype string) {
 			return // not wanted, not there
 		}
 	}
-	r := rule{id: catalog.HostA, subject: record.Bare(e.Host) + " " + rrtype, name: e.Host, rrtype: rrtype,
+	r := rule{id: catalog.HostA, subject: plan.Subject{Name: record.Bare(e.Host), Type: rrtype}, name: e.Host, rrtype: rrtype,
 		want: strings.Join(want, ", "), ref: "RFC 5321 section 5.1"}
 	switch {
 	case !known:
@@ -110,7 +110,7 @@ func (e *checkRun) pointer(addr netip.Addr) {
 	who := "whoever provides the connection"
 	hint := fmt.Sprintf("ask %s to point %s at %s, and at nothing else", who, record.Bare(mail.ReverseName(addr)), record.Bare(e.Host))
 	e.examine(rule{
-		id: catalog.HostPTR, subject: addr.String(), want: e.Host, ref: "RFC 1912 section 2.1",
+		id: catalog.HostPTR, subject: plan.OfAddr(addr.String()), want: e.Host, ref: "RFC 1912 section 2.1",
 		name: mail.ReverseName(addr), rrtype: "PTR",
 		judge: func(a resolver.Answer) verdict {
 			if a.Status == resolver.Found && len(a.Records) == 1 && a.Records[0].Data == e.Host {
@@ -124,7 +124,7 @@ func (e *checkRun) pointer(addr netip.Addr) {
 // roundTrip checks that a name of the address's PTR leads back to it. It takes one of
 // several (RFC 8601 section 3).
 func (e *checkRun) roundTrip(addr netip.Addr) {
-	c := plan.Check{ID: catalog.HostFCrDNS, Subject: addr.String(), Want: addr.String(), Ref: "RFC 8601 section 3"}
+	c := plan.Check{ID: catalog.HostFCrDNS, Subject: plan.OfAddr(addr.String()), Want: addr.String(), Ref: "RFC 8601 section 3"}
 	ptr, err := e.Authoritative(e.ctx, mail.ReverseName(addr), "PTR")
 	if err != nil {
 		e.skip(c.ID, c.Subject, err.Error(), hintUnknown)

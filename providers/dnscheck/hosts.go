@@ -34,7 +34,7 @@ func (e *checkRun) hosts() {
 		}
 	}
 	for _, name := range names {
-		c := plan.Check{ID: catalog.ConfigHosts, Subject: record.Bare(name), Want: "nothing else than in DNS", Ref: file}
+		c := plan.Check{ID: catalog.ConfigHosts, Subject: subjectOf(name), Want: "nothing else than in DNS", Ref: file}
 		mapped := table[name]
 		switch {
 		case err != nil:

@@ -16,7 +16,7 @@ import (
 func (e *checkRun) blocked() {
 	for _, list := range e.BlockLists {
 		if len(e.Public) == 0 {
-			e.skip(catalog.ListDNSBL, record.Bare(list), "the public address is not known", hintPublic)
+			e.skip(catalog.ListDNSBL, subjectOf(list), "the public address is not known", hintPublic)
 		}
 		for _, addr := range e.Public {
 			e.listed(mail.FQDN(list), addr.Unmap())
@@ -25,7 +25,7 @@ func (e *checkRun) blocked() {
 }
 
 func (e *checkRun) listed(list string, addr netip.Addr) {
-	c := plan.Check{ID: catalog.ListDNSBL, Subject: addr.String() + " in " + record.Bare(list), Want: "not listed", Ref: "RFC 5782 section 2.1"}
+	c := plan.Check{ID: catalog.ListDNSBL, Subject: plan.Subject{Addr: addr.String(), Name: record.Bare(list), Text: addr.String() + " in " + record.Bare(list)}, Want: "not listed", Ref: "RFC 5782 section 2.1"}
 	name := listName(addr) + "." + list
 	a, err := e.Resolve(e.ctx, name, "A")
 	if err != nil {

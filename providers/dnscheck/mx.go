@@ -16,7 +16,7 @@ import (
 func (e *checkRun) mx() {
 	if len(e.Domains) == 0 {
 		for _, id := range []string{catalog.MXExists, catalog.MXExpected, catalog.MXTarget} {
-			e.skip(id, record.Bare(e.Host), "no domains are configured", "add the mail domains to the config")
+			e.skip(id, subjectOf(e.Host), "no domains are configured", "add the mail domains to the config")
 		}
 	}
 	for _, d := range e.Domains {
@@ -43,7 +43,7 @@ func mxText(mxs []mail.MX) string {
 func (e *checkRun) mxElsewhere(d Domain) {
 	for _, id := range []string{catalog.MXExists, catalog.MXExpected} {
 		e.examine(rule{
-			id: id, subject: record.Bare(d.Name), want: "mail is taken elsewhere", ref: "RFC 5321 section 5.1", name: d.Name, rrtype: "MX",
+			id: id, subject: subjectOf(d.Name), want: "mail is taken elsewhere", ref: "RFC 5321 section 5.1", name: d.Name, rrtype: "MX",
 			judge: func(a resolver.Answer) verdict {
 				if len(a.Records) == 0 {
 					return pass("no MX: the config says that mail is taken elsewhere")
@@ -54,7 +54,7 @@ func (e *checkRun) mxElsewhere(d Domain) {
 	}
 	a, err := e.Authoritative(e.ctx, d.Name, "MX")
 	if err == nil && (len(a.Records) == 0 || resolver.RefusesMail(a.Exchangers())) {
-		e.add(plan.Check{ID: catalog.MXTarget, Subject: record.Bare(d.Name), Status: plan.Pass, Want: "an address, no alias", Got: "no host to look at", Ref: "RFC 5321 section 5.1"})
+		e.add(plan.Check{ID: catalog.MXTarget, Subject: subjectOf(d.Name), Status: plan.Pass, Want: "an address, no alias", Got: "no host to look at", Ref: "RFC 5321 section 5.1"})
 		return
 	}
 	e.mxTargets(d)
@@ -62,7 +62,7 @@ func (e *checkRun) mxElsewhere(d Domain) {
 
 func (e *checkRun) mxExists(d Domain) {
 	e.examine(rule{
-		id: catalog.MXExists, subject: record.Bare(d.Name), want: mxText(d.MX), ref: "RFC 5321 section 5.1",
+		id: catalog.MXExists, subject: subjectOf(d.Name), want: mxText(d.MX), ref: "RFC 5321 section 5.1",
 		name: d.Name, rrtype: "MX",
 		judge: func(a resolver.Answer) verdict {
 			mxs := a.Exchangers()
@@ -79,7 +79,7 @@ func (e *checkRun) mxExists(d Domain) {
 
 func (e *checkRun) mxExpected(d Domain) {
 	e.examine(rule{
-		id: catalog.MXExpected, subject: record.Bare(d.Name), want: mxText(d.MX), ref: "RFC 5321 section 5.1",
+		id: catalog.MXExpected, subject: subjectOf(d.Name), want: mxText(d.MX), ref: "RFC 5321 section 5.1",
 		name: d.Name, rrtype: "MX",
 		judge: func(a resolver.Answer) verdict { return expectMX(a.Exchangers(), d.MX) },
 	})
@@ -123,12 +123,12 @@ func expectMX(is, want []mail.MX) verdict {
 func (e *checkRun) mxTargets(d Domain) {
 	a, err := e.Authoritative(e.ctx, d.Name, "MX")
 	if err != nil {
-		e.skip(catalog.MXTarget, record.Bare(d.Name), err.Error(), hintUnknown)
+		e.skip(catalog.MXTarget, subjectOf(d.Name), err.Error(), hintUnknown)
 		return
 	}
 	mxs := a.Exchangers()
 	if len(mxs) == 0 || resolver.RefusesMail(mxs) {
-		e.skip(catalog.MXTarget, record.Bare(d.Name), "it has no MX to look at", "see mx.exists")
+		e.skip(catalog.MXTarget, subjectOf(d.Name), "it has no MX to look at", "see mx.exists")
 		return
 	}
 	var hosts []string
@@ -142,7 +142,7 @@ func (e *checkRun) mxTargets(d Domain) {
 
 func (e *checkRun) mxTarget(d Domain, host string) {
 	r := rule{
-		id: catalog.MXTarget, subject: record.Bare(d.Name) + " MX " + host, want: "an address, no alias",
+		id: catalog.MXTarget, subject: plan.Subject{Name: record.Bare(d.Name), Type: "MX", Host: host}, want: "an address, no alias",
 		ref: "RFC 5321 section 5.1, RFC 2181 section 10.3", name: host, rrtype: "A",
 	}
 	if _, err := netip.ParseAddr(record.Bare(host)); err == nil {

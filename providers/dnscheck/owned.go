@@ -39,7 +39,7 @@ func (e *checkRun) drift(entry plan.Entry) {
 	}
 	x := expectation{Target: record.Target{RRset: record.RRset{Name: name, Type: rrtype}, Tag: tag}, data: record.DataOf(entry.Text)}
 	e.examine(rule{
-		id: catalog.DNSDrift, subject: entry.Key.Name, want: strings.Join(x.data, ", "), ref: "the ledger", name: name, rrtype: rrtype,
+		id: catalog.DNSDrift, subject: plan.Subject{Key: entry.Key, Name: record.Bare(name)}, want: strings.Join(x.data, ", "), ref: "the ledger", name: name, rrtype: rrtype,
 		judge: func(a resolver.Answer) verdict {
 			if x.met(a) {
 				return pass("as it was put in place")

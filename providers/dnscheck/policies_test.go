@@ -173,7 +173,7 @@ func TestPolicyChecks(t *testing.T) {
 			checkers := Checks(f)
 			found := plan.RunChecks(t.Context(), checkers)
 			wellFormed(t, checkers, found)
-			i := slices.IndexFunc(found, func(c plan.Check) bool { return c.ID+" "+c.Subject == test.check })
+			i := slices.IndexFunc(found, func(c plan.Check) bool { return c.ID+" "+c.Subject.String() == test.check })
 			if i < 0 {
 				t.Fatalf("%s is not among the findings", test.check)
 			}

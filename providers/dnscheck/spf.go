@@ -31,7 +31,7 @@ func (e *checkRun) spf() {
 		text, why := e.spfRecord(name)
 		if why != "" {
 			for _, id := range []string{catalog.SPFSyntax, catalog.SPFAll, catalog.SPFSize} {
-				e.skip(id, record.Bare(name), why, "see spf.single")
+				e.skip(id, subjectOf(name), why, "see spf.single")
 			}
 			continue
 		}
@@ -56,7 +56,7 @@ func (e *checkRun) spfRecord(name string) (text, why string) {
 
 func (e *checkRun) spfSingle(name string) {
 	e.examine(rule{
-		id: catalog.SPFSingle, subject: record.Bare(name), want: "one record", ref: "RFC 7208 section 3.2",
+		id: catalog.SPFSingle, subject: subjectOf(name), want: "one record", ref: "RFC 7208 section 3.2",
 		name: name, rrtype: "TXT",
 		judge: func(a resolver.Answer) verdict {
 			switch ps := spf.Records(a); len(ps) {
@@ -75,12 +75,12 @@ func (e *checkRun) spfSingle(name string) {
 func (e *checkRun) spfPass(name string) {
 	const id, ref = catalog.SPFPass, "RFC 7208 section 4"
 	if len(e.Public) == 0 {
-		e.skip(id, record.Bare(name), "the public address is not known", hintPublic)
+		e.skip(id, subjectOf(name), "the public address is not known", hintPublic)
 	}
 	for _, addr := range e.Public {
-		subject := addr.String() + " for " + record.Bare(name)
+		subject := plan.Subject{Addr: addr.String(), Name: record.Bare(name), Text: addr.String() + " for " + record.Bare(name)}
 		if name == e.Host {
-			subject = addr.String() + " as " + record.Bare(name)
+			subject.Text = addr.String() + " as " + record.Bare(name)
 		}
 		if addr.Unmap().Is6() && !e.publishesIPv6() {
 			e.skip(id, subject, "the mail host has no AAAA record", "publish it, or set server.public.ipv6 to none")
@@ -125,7 +125,7 @@ func (e *checkRun) evaluate(addr netip.Addr, name string) (spf.Result, error) {
 // spfSyntax has the whole policy evaluated, by an address that no term matches, so that
 // every term and every limit is met.
 func (e *checkRun) spfSyntax(name, text string) {
-	c := plan.Check{ID: catalog.SPFSyntax, Subject: record.Bare(name), Want: "no error", Status: plan.Pass, Got: text, Ref: "RFC 7208 section 4.6"}
+	c := plan.Check{ID: catalog.SPFSyntax, Subject: subjectOf(name), Want: "no error", Status: plan.Pass, Got: text, Ref: "RFC 7208 section 4.6"}
 	switch result, err := e.evaluate(spf.UnlikelySender, name); {
 	case result == spf.PermError && errors.As(err, new(spf.MalformedError)): // it quotes the record, which may be an included one
 		c.Status, c.Got, c.Hint = plan.Fail, err.Error(), spf.SyntaxHint(err)
@@ -140,7 +140,7 @@ func (e *checkRun) spfSyntax(name, text string) {
 // spfAll looks at what happens to everybody else: the "all" term, here or where a
 // redirect leads.
 func (e *checkRun) spfAll(name, text string) {
-	c := plan.Check{ID: catalog.SPFAll, Subject: record.Bare(name), Want: "-all or ~all", Status: plan.Pass, Ref: "RFC 7208 section 5.1"}
+	c := plan.Check{ID: catalog.SPFAll, Subject: subjectOf(name), Want: "-all or ~all", Status: plan.Pass, Ref: "RFC 7208 section 5.1"}
 	for range 10 { // as many redirects as look-ups are allowed
 		all, redirect := spf.LastTerms(text)
 		if all == "" && strings.Contains(redirect, "%") {
@@ -177,7 +177,7 @@ func (e *checkRun) spfAll(name, text string) {
 // can be cut off (RFC 7208 section 3.4).
 func (e *checkRun) spfSize(name, text string) {
 	const limit, near = 512, 450
-	c := plan.Check{ID: catalog.SPFSize, Subject: record.Bare(name), Want: fmt.Sprintf("at most %d octets", near), Status: plan.Pass,
+	c := plan.Check{ID: catalog.SPFSize, Subject: subjectOf(name), Want: fmt.Sprintf("at most %d octets", near), Status: plan.Pass,
 		Got: fmt.Sprintf("%d octets", len(text)), Ref: "RFC 7208 section 3.4"}
 	a, err := e.Authoritative(e.ctx, name, "TXT")
 	switch {

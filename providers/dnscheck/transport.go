@@ -43,7 +43,7 @@ func (e *checkRun) stsRecord(d Domain) {
 		kept = e.policyElsewhere(d)
 	}
 	e.examine(rule{
-		id: catalog.STSRecord, subject: record.Bare(name), want: want, ref: "RFC 8461 section 3.1", name: name, rrtype: "TXT",
+		id: catalog.STSRecord, subject: subjectOf(name), want: want, ref: "RFC 8461 section 3.1", name: name, rrtype: "TXT",
 		judge: func(a resolver.Answer) verdict {
 			records := versioned(a, "v=STSv1")
 			switch {
@@ -107,7 +107,7 @@ func (e *checkRun) tlsReports(d Domain) {
 		want = "one record"
 	}
 	e.examine(rule{
-		id: catalog.TLSRPTRecord, subject: record.Bare(name), want: want, ref: "RFC 8460 section 3", name: name, rrtype: "TXT",
+		id: catalog.TLSRPTRecord, subject: subjectOf(name), want: want, ref: "RFC 8460 section 3", name: name, rrtype: "TXT",
 		judge: func(a resolver.Answer) verdict {
 			records := versioned(a, "v=TLSRPTv1")
 			switch {
@@ -146,7 +146,7 @@ func (e *checkRun) dane() {
 
 func (e *checkRun) daneMatch(port uint16, wanted bool) {
 	name := fmt.Sprintf("_%d._tcp.%s", port, e.Host)
-	c := plan.Check{ID: catalog.DANEMatch, Subject: record.Bare(name), Want: "a record for the key in use", Status: plan.Pass, Ref: "RFC 7672 section 3"}
+	c := plan.Check{ID: catalog.DANEMatch, Subject: subjectOf(name), Want: "a record for the key in use", Status: plan.Pass, Ref: "RFC 7672 section 3"}
 	if !wanted {
 		c.Want = "none, or one for the key in use"
 	}

@@ -134,7 +134,7 @@ func TestChecksInTheWorld(t *testing.T) {
 				f.Written[zone] = at
 			}
 			for _, check := range plan.RunChecks(t.Context(), Checks(f)) {
-				want, named := c.want[check.ID+" "+check.Subject]
+				want, named := c.want[check.ID+" "+check.Subject.String()]
 				if !named {
 					want, named = c.want[check.ID]
 				}

@@ -28,8 +28,8 @@ func (e *checkRun) zones() {
 			servers, err = e.referred(zone, err)
 		}
 		if err != nil {
-			e.skip(catalog.DNSZone, record.Bare(zone), err.Error(), hintUnknown)
-			e.skip(catalog.DNSSEC, record.Bare(zone), err.Error(), hintUnknown)
+			e.skip(catalog.DNSZone, subjectOf(zone), err.Error(), hintUnknown)
+			e.skip(catalog.DNSSEC, subjectOf(zone), err.Error(), hintUnknown)
 			continue
 		}
 		e.served(zone, servers)
@@ -39,7 +39,7 @@ func (e *checkRun) zones() {
 
 // served asks every name server of a zone for its SOA, and compares what they say.
 func (e *checkRun) served(zone string, servers []string) {
-	c := plan.Check{ID: catalog.DNSZone, Subject: record.Bare(zone), Status: plan.Pass, Want: "every name server answers alike", Ref: "RFC 1034 section 4.2.2, RFC 2182"}
+	c := plan.Check{ID: catalog.DNSZone, Subject: subjectOf(zone), Status: plan.Pass, Want: "every name server answers alike", Ref: "RFC 1034 section 4.2.2, RFC 2182"}
 	serials := map[string][]string{}
 	primaries := map[string]bool{}
 	var silent, lame, holding, own, noWay []string
@@ -117,7 +117,7 @@ func (e *checkRun) isOwn(server string) bool {
 func (e *checkRun) inside(c *plan.Check, own []string) {
 	c.Status, c.Reason = plan.Skip, plan.ReasonUnseen
 	c.Got = strings.Join(own, ", ") + " is at this network's own public address: what answers there from inside, or does not, proves nothing"
-	c.Hint = "ask it from elsewhere: dig @SERVER " + c.Subject + " SOA; or list the zone's servers by their addresses inside in its nameservers"
+	c.Hint = "ask it from elsewhere: dig @SERVER " + c.Subject.Name + " SOA; or list the zone's servers by their addresses inside in its nameservers"
 }
 
 // differ says where servers that hold a zone do not agree on what mail needs of it, or "".
@@ -189,7 +189,7 @@ func spoke(err error) bool {
 // dnssec checks the signatures of a zone as a validating resolver does, from the DS at the
 // parent downwards, at every server of it. An unsigned zone has nothing to be wrong.
 func (e *checkRun) dnssec(zone string, servers []string) {
-	c := plan.Check{ID: catalog.DNSSEC, Subject: record.Bare(zone), Status: plan.Pass, Want: "unsigned, or signatures that hold", Ref: "RFC 4035 section 5"}
+	c := plan.Check{ID: catalog.DNSSEC, Subject: subjectOf(zone), Status: plan.Pass, Want: "unsigned, or signatures that hold", Ref: "RFC 4035 section 5"}
 	keys, err := e.signed(servers, zone, dns.TypeDNSKEY)
 	if err != nil {
 		e.skip(c.ID, c.Subject, err.Error(), hintUnknown)

@@ -57,7 +57,7 @@ func (s Site) Headline() string {
 			return upper(causes[0].Says) + "."
 		}
 		c := checks[max(i, 0)]
-		return c.ID + " fails: " + cmp.Or(c.Got, c.Subject) + "."
+		return c.ID + " fails: " + cmp.Or(c.Got, c.Subject.String()) + "."
 	case history.Uneasy:
 		if s.Err != nil { // what was not seen is never said to be well
 			return "Not everything could be looked at: " + s.Err.Error() + "."

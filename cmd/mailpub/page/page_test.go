@@ -22,7 +22,7 @@ var noon = time.Date(2026, 11, 24, 12, 0, 0, 0, time.UTC)
 func office() Site {
 	pass := func(ids ...string) (checks []plan.Check) {
 		for _, id := range ids {
-			checks = append(checks, plan.Check{ID: id, Subject: "nomeazienda.it", Status: plan.Pass, Got: "as wanted"})
+			checks = append(checks, plan.Check{ID: id, Subject: plan.About("nomeazienda.it"), Status: plan.Pass, Got: "as wanted"})
 		}
 		return checks
 	}
@@ -48,10 +48,10 @@ func set(s *Site, id string, change func(*plan.Check)) {
 func rebooted() Site {
 	s := office()
 	set(&s, "router.forward", func(c *plan.Check) {
-		c.Subject, c.Status, c.Want, c.Got = "tcp/25", plan.Fail, "10.10.10.10:25", "not there"
+		c.Subject, c.Status, c.Want, c.Got = plan.OfKey(plan.Key{Kind: "forward", Name: "tcp/25"}), plan.Fail, "10.10.10.10:25", "not there"
 		c.Hint, c.Reason = "mailpub apply puts it back", plan.ReasonLost
 	})
-	s.Report.Checks = append(s.Report.Checks, plan.Check{ID: "mail.outside", Subject: "postmaster@nomeazienda.it", Status: plan.Fail, Got: "2.2.2.2:25 refuses",
+	s.Report.Checks = append(s.Report.Checks, plan.Check{ID: "mail.outside", Subject: plan.About("postmaster@nomeazienda.it"), Status: plan.Fail, Got: "2.2.2.2:25 refuses",
 		Want: "arrives", Hint: "see the hop"})
 	s.Report = catalog.NewReport(s.Report.Site, s.Report.Checks)
 	s.Report.Changes = []plan.Change{{Target: plan.ParseTarget("router"), Key: plan.Key{Kind: "forward", Name: "tcp/25"}, Action: plan.Create, Reason: "was put in place and is gone"}}

@@ -141,7 +141,7 @@ func (s Site) station(p part) station {
 		if !p.has(c.ID) {
 			continue
 		}
-		more := c.ID + " " + c.Subject + ": " + c.Got
+		more := c.ID + " " + c.Subject.String() + ": " + c.Got
 		switch {
 		case c.Status == plan.Pass:
 			passed++

@@ -21,7 +21,7 @@ func (s *Site) publicChecks() []plan.Checker {
 	return []plan.Checker{{Area: catalog.AreaRouter, IDs: []string{catalog.RouterAddress}, Run: func(ctx context.Context) []plan.Check {
 		c := plan.Check{
 			ID:      catalog.RouterAddress,
-			Subject: "as seen from outside",
+			Subject: plan.About("as seen from outside"),
 			Status:  plan.Pass,
 			Want:    "all the same",
 			Ref:     "RFC 6269 section 13",

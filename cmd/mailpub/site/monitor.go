@@ -3,7 +3,6 @@ package site
 import (
 	"context"
 	"slices"
-	"strings"
 	"time"
 
 	"github.com/mailpub/mailpub/cmd/mailpub/config"
@@ -109,7 +108,7 @@ func (m *Monitor) verify(ctx context.Context, s *Site) []plan.Check {
 		ids = append(ids, catalog.MailLocal, catalog.MailRead)
 	}
 	is := func(c plan.Check) bool {
-		return slices.Contains(ids, c.ID) || strings.HasSuffix(c.Subject, fromOutside)
+		return slices.Contains(ids, c.ID) || c.Subject.Outside
 	}
 	failing := slices.ContainsFunc(m.messages, func(c plan.Check) bool { return c.Status == plan.Fail })
 	if m.sent.IsZero() || failing || time.Since(m.sent) >= messageEvery {

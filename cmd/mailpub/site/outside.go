@@ -57,7 +57,7 @@ const hintProbe = "see that mailpub probe serve runs there, and that its port ca
 func unseen() []plan.Checker {
 	one := func(area, id, subject, why, hint string) plan.Checker {
 		return plan.Checker{Area: area, IDs: []string{id}, Run: func(context.Context) []plan.Check {
-			return []plan.Check{{ID: id, Subject: subject, Status: plan.Skip, Got: why, Hint: hint, Reason: plan.ReasonUnseen}}
+			return []plan.Check{{ID: id, Subject: plan.About(subject), Status: plan.Skip, Got: why, Hint: hint, Reason: plan.ReasonUnseen}}
 		}}
 	}
 	return []plan.Checker{
@@ -95,9 +95,6 @@ func (s *Site) outsideChecks(only []string) []plan.Checker {
 	}
 }
 
-// fromOutside ends the subject of what the probe found where others look too.
-const fromOutside = ", from outside"
-
 // report returns what the probe found under some ids.
 func (r *probeRun) report(ctx context.Context, ids []string) (found []plan.Check) {
 	answer, err := r.ask(ctx)
@@ -107,7 +104,7 @@ func (r *probeRun) report(ctx context.Context, ids []string) (found []plan.Check
 	for _, c := range answer.Checks {
 		if slices.Contains(ids, c.ID) && slices.Contains([]plan.Status{plan.Pass, plan.Warn, plan.Fail, plan.Skip}, c.Status) {
 			if !strings.HasPrefix(c.ID, "port.") {
-				c.Subject += fromOutside
+				c.Subject.Outside = true
 			}
 			found = append(found, c)
 		}
@@ -119,7 +116,7 @@ func (r *probeRun) unknown(ids ...string) (found []plan.Check) {
 	for _, id := range ids {
 		found = append(found, plan.Check{
 			ID:      id,
-			Subject: "from outside",
+			Subject: plan.About("from outside"),
 			Status:  plan.Skip,
 			Got:     r.err.Error(),
 			Hint:    hintProbe,
@@ -137,7 +134,7 @@ func (s *Site) answersOutside(ctx context.Context) error {
 	}
 	for _, c := range answer.Checks {
 		if c.ID == catalog.PortOutside && c.Status != plan.Pass {
-			return errors.New(c.Subject + ", seen from outside: " + c.Got)
+			return errors.New(c.Subject.String() + ", seen from outside: " + c.Got)
 		}
 	}
 	return nil

@@ -48,7 +48,7 @@ func (s *Site) check(ctx context.Context, only []string) []plan.Check {
 		}
 		checks = append(checks, plan.Check{
 			ID:      word,
-			Subject: s.cfg.Site,
+			Subject: plan.About(s.cfg.Site),
 			Status:  plan.Skip,
 			Got:     "nothing in the config calls for it",
 			Hint:    "mailpub verify --explain " + word + " says what it looks at",
@@ -86,7 +86,7 @@ func (s *Site) allCheckers(outside []string) []plan.Checker {
 func markTemporaryReceiver(checks []plan.Check, addr string) {
 	for i, c := range checks {
 		found := c.Status == plan.Pass || c.Status == plan.Warn
-		if c.ID == catalog.PortInside && found && strings.HasSuffix(c.Subject, " "+addr) {
+		if c.ID == catalog.PortInside && found && c.Subject.HostPort() == addr {
 			checks[i].Status = plan.Warn
 			checks[i].Reason = plan.ReasonStandIn
 			checks[i].Got = "only the receiver that stands in while verify runs"
@@ -104,7 +104,7 @@ func (s *Site) firewall(ctx context.Context, checks []plan.Check) {
 			continue
 		}
 		for j, c := range checks {
-			if c.ID == catalog.PortInside && c.Status == plan.Pass && strings.HasSuffix(c.Subject, " "+strings.Join(wanted[i].Lines, "")) {
+			if c.ID == catalog.PortInside && c.Status == plan.Pass && c.Subject.HostPort() == strings.Join(wanted[i].Lines, "") {
 				checks[j].Status = plan.Warn
 				checks[j].Hint = f.Hint
 				checks[j].Got = "listens, but this host's firewall keeps the outside from it: " + f.Why

@@ -54,7 +54,7 @@ func sameSkip(checks []plan.Check, i int, told map[int]bool) string {
 	ids := []string{c.ID}
 	for j := i + 1; c.Status == plan.Skip && j < len(checks); j++ {
 		o := checks[j]
-		if o.Status == plan.Skip && !told[j] && o.Subject == c.Subject && o.Got == c.Got && o.Hint == c.Hint {
+		if o.Status == plan.Skip && !told[j] && o.Subject.String() == c.Subject.String() && o.Got == c.Got && o.Hint == c.Hint {
 			ids, told[j] = append(ids, o.ID), true
 		}
 	}
@@ -90,7 +90,7 @@ func showCause(u *UI, w io.Writer, checks []plan.Check, cause plan.Cause) {
 		var subjects []string
 		for _, j := range cause.Consequences {
 			if o := checks[j]; !told[j] && o.ID == c.ID && o.Status == c.Status && o.Got == c.Got {
-				subjects, told[j] = append(subjects, o.Subject), true
+				subjects, told[j] = append(subjects, o.Subject.String()), true
 			}
 		}
 		if subjects != nil {
@@ -117,7 +117,7 @@ func mark(u *UI, s plan.Status) string {
 }
 
 func showCheck(u *UI, w io.Writer, c plan.Check) {
-	fmt.Fprintf(w, "%s  %s  %s\n", mark(u, c.Status), u.Bold(c.ID), Clean(c.Subject))
+	fmt.Fprintf(w, "%s  %s  %s\n", mark(u, c.Status), u.Bold(c.ID), Clean(c.Subject.String()))
 	line := func(what, text string) {
 		if text != "" {
 			fmt.Fprintf(w, "      %s %s\n", u.Dim(what), u.Wrap(Clean(text), 11))

@@ -12,16 +12,16 @@ import (
 func TestShowSkips(t *testing.T) {
 	var out strings.Builder
 	u := &UI{Out: &out}
-	gone := plan.Check{Subject: "from outside", Status: plan.Skip, Got: "probe https://probe.example.net:8443: connection refused", Hint: "see"}
+	gone := plan.Check{Subject: plan.About("from outside"), Status: plan.Skip, Got: "probe https://probe.example.net:8443: connection refused", Hint: "see"}
 	var checks []plan.Check
 	for _, id := range []string{"port.outside", "host.a", "port.undeclared", "mail.outside"} {
 		c := gone
 		if c.ID = id; id == "host.a" {
-			c = plan.Check{ID: id, Subject: "mail.nomeazienda.it A", Status: plan.Pass}
+			c = plan.Check{ID: id, Subject: plan.About("mail.nomeazienda.it A"), Status: plan.Pass}
 		}
 		checks = append(checks, c)
 	}
-	ShowChecks(u, catalog.NewReport("office", append(checks, plan.Check{ID: "mail.read", Subject: "mario", Status: plan.Skip, Got: "connection refused", Hint: "see"})))
+	ShowChecks(u, catalog.NewReport("office", append(checks, plan.Check{ID: "mail.read", Subject: plan.About("mario"), Status: plan.Skip, Got: "connection refused", Hint: "see"})))
 	want := `skip  port.outside port.undeclared mail.outside  from outside
       why  probe https://probe.example.net:8443: connection refused
       do   see
@@ -61,10 +61,10 @@ func TestShowCauses(t *testing.T) {
 	var out strings.Builder
 	u := &UI{Out: &out}
 	checks := []plan.Check{
-		{ID: "mx.exists", Subject: "nomeazienda.it", Status: plan.Fail, Got: "none", Hint: "run apply"},
-		{ID: "router.forward", Subject: "tcp/25", Status: plan.Fail, Got: "not in the router any more", Hint: "run apply", Reason: plan.ReasonLost},
-		{ID: "router.forward", Subject: "tcp/143", Status: plan.Fail, Got: "not in the router any more", Hint: "run apply", Reason: plan.ReasonLost},
-		{ID: "mail.outside", Subject: "postmaster@nomeazienda.it", Status: plan.Fail, Got: "TCP: no answer in time", Hint: "see"},
+		{ID: "mx.exists", Subject: plan.About("nomeazienda.it"), Status: plan.Fail, Got: "none", Hint: "run apply"},
+		{ID: "router.forward", Subject: plan.About("tcp/25"), Status: plan.Fail, Got: "not in the router any more", Hint: "run apply", Reason: plan.ReasonLost},
+		{ID: "router.forward", Subject: plan.About("tcp/143"), Status: plan.Fail, Got: "not in the router any more", Hint: "run apply", Reason: plan.ReasonLost},
+		{ID: "mail.outside", Subject: plan.About("postmaster@nomeazienda.it"), Status: plan.Fail, Got: "TCP: no answer in time", Hint: "see"},
 	}
 	ShowChecks(u, catalog.NewReport("office", checks))
 	want := `cause: the router forgot its forwards (it restarted)

@@ -22,6 +22,6 @@ func ShowDrift(u *UI, r plan.Report, prefix string) {
 		if c.Cause != "" {
 			because = " (because of " + c.Cause + ")"
 		}
-		fmt.Fprintf(u.Out, "%s%s %s: %s: got %s, want %s%s\n", prefix, mark(u, c.Status), c.ID, Clean(c.Subject), Clean(c.Got), Clean(c.Want), because)
+		fmt.Fprintf(u.Out, "%s%s %s: %s: got %s, want %s%s\n", prefix, mark(u, c.Status), c.ID, Clean(c.Subject.String()), Clean(c.Got), Clean(c.Want), because)
 	}
 }

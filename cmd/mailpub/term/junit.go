@@ -50,7 +50,7 @@ func junit(site string, checks []plan.Check) JUnitReport {
 				continue
 			}
 			s.Tests++
-			one := junitCase{Class: c.ID, Name: c.ID + " " + c.Subject}
+			one := junitCase{Class: c.ID, Name: c.ID + " " + c.Subject.String()}
 			switch c.Status {
 			case plan.Fail:
 				s.Failures++

@@ -13,10 +13,10 @@ import (
 func TestJUnit(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "report.xml")
 	err := WriteJUnit(path, plan.Report{Site: "nomeazienda", Checks: []plan.Check{
-		{ID: "mx.exists", Subject: "nomeazienda.it", Status: plan.Pass, Got: "10 mail"},
-		{ID: "host.ptr", Subject: "2.2.2.2", Status: plan.Fail, Want: "mail", Got: "host-2 <a&b>\x00", Hint: "ask", Cause: "router.address"},
-		{ID: "smtp.vrfy", Subject: "10.10.10.10:25", Status: plan.Warn, Got: "tells", Hint: "switch it off"},
-		{ID: "router.wan", Subject: "WAN", Status: plan.Skip, Got: "no answer", Hint: "again"},
+		{ID: "mx.exists", Subject: plan.About("nomeazienda.it"), Status: plan.Pass, Got: "10 mail"},
+		{ID: "host.ptr", Subject: plan.About("2.2.2.2"), Status: plan.Fail, Want: "mail", Got: "host-2 <a&b>\x00", Hint: "ask", Cause: "router.address"},
+		{ID: "smtp.vrfy", Subject: plan.About("10.10.10.10:25"), Status: plan.Warn, Got: "tells", Hint: "switch it off"},
+		{ID: "router.wan", Subject: plan.About("WAN"), Status: plan.Skip, Got: "no answer", Hint: "again"},
 	}})
 	if err != nil {
 		t.Fatal(err)

@@ -3,7 +3,6 @@ package watch
 import (
 	"net/netip"
 	"slices"
-	"strings"
 	"time"
 
 	"github.com/mailpub/mailpub/plan/catalog"
@@ -66,11 +65,11 @@ func disputed(seen []Sighting) bool {
 // found out, and what the checks saw of that with it.
 func (p *picture) dispute(err error) {
 	for subject, t := range p.broken {
-		if strings.HasPrefix(subject, catalog.RouterAddress+" ") {
-			t.Under = subjectSources
+		if subject.check == catalog.RouterAddress {
+			t.Under = subjectSources()
 		}
 	}
-	p.add(&trouble{Subject: subjectSources, Got: err.Error(), Hint: "DNS is left as it is until they agree",
+	p.add(&trouble{Subject: subjectSources(), Got: err.Error(), Hint: "DNS is left as it is until they agree",
 		says: "the sources of the public address do not agree"})
 }
 

@@ -46,7 +46,7 @@ func (m *moving) see() {
 	}
 	m.found.Mendable = []string{Address}
 	m.found.Report.Checks = append(m.found.Report.Checks,
-		plan.Check{ID: "router.address", Subject: "public address", Status: plan.Fail}, plan.Check{ID: "host.a", Subject: "mail.nomeazienda.it A", Status: plan.Fail})
+		plan.Check{ID: "router.address", Subject: plan.About("public address"), Status: plan.Fail}, plan.Check{ID: "host.a", Subject: plan.About("mail.nomeazienda.it A"), Status: plan.Fail})
 	m.found.Report.Changes = m.changes()
 }
 
@@ -124,7 +124,7 @@ func TestAddressDisputed(t *testing.T) {
 			m.found.Err = errors.New("the router says 2.2.2.7, opendns says 2.2.2.2")
 			m.found.Sightings = []Sighting{{"the router", addrB}, {"opendns", addrA}, {"this machine", netip.MustParseAddr("2001:db8::25")}}
 			m.found.Public = nil
-			m.found.Report.Checks = append(m.found.Report.Checks, plan.Check{ID: "router.address", Subject: "as seen from outside", Status: plan.Fail, Got: "they differ"})
+			m.found.Report.Checks = append(m.found.Report.Checks, plan.Check{ID: "router.address", Subject: plan.About("as seen from outside"), Status: plan.Fail, Got: "they differ"})
 		})
 		m.signals <- Signal{AddressSeen, ""}
 		pass(48 * time.Hour)

@@ -64,9 +64,21 @@ func (f *fake) well() {
 // checks are those of a site of which some ids fail, and others, after a question mark, are not
 // known.
 func checks(fails string) (all []plan.Check) {
-	for _, id := range []string{"router.gateway router", "router.forward tcp/25", "router.forward tcp/110", "mx.exists nomeazienda.it", "port.outside smtp at 2.2.2.2:25"} {
-		c := plan.Check{Status: plan.Pass, Want: "well"}
-		c.ID, c.Subject, _ = strings.Cut(id, " ")
+	forward := func(port uint16) plan.Subject {
+		s := plan.OfKey(plan.Key{Kind: "forward", Name: fmt.Sprintf("tcp/%d", port)})
+		s.Port = port
+		return s
+	}
+	for _, c := range []plan.Check{
+		{ID: catalog.RouterGateway, Subject: plan.About("router")},
+		{ID: catalog.RouterForward, Subject: forward(25)},
+		{ID: catalog.RouterForward, Subject: forward(110)},
+		{ID: catalog.MXExists, Subject: plan.OfName("nomeazienda.it")},
+		{ID: catalog.PortOutside, Subject: plan.OfService("smtp", "2.2.2.2:25")},
+	} {
+		c.Status = plan.Pass
+		c.Want = "well"
+		id := subjectOfCheck(c).String()
 		for _, word := range strings.Split(fails, ",") {
 			switch word {
 			case id, c.ID:

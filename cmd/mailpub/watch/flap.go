@@ -21,20 +21,20 @@ type flaps struct {
 
 // rested is a thing that flapped and does no more.
 type rested struct {
-	subject string
+	subject subjectKey
 	broken  *trouble // nil: it is well
 }
 
 // damp takes out of the news what only goes on flapping.
 func (ts *troubles) damp(n *news, now time.Time) {
-	flapping := map[string]bool{}
+	flapping := map[subjectKey]bool{}
 	quiet := func(t *trouble) bool { // of a flapping root, or that itself
 		f := ts.Flaps[t.root()]
 		return f != nil && f.On && !flapping[t.root()]
 	}
 	for _, t := range n.broke {
 		t.Told = true
-		if t.Under != "" {
+		if t.Under != (subjectKey{}) {
 			continue
 		}
 		f := ts.Flaps[t.Subject]
@@ -63,7 +63,7 @@ func (ts *troubles) damp(n *news, now time.Time) {
 
 // rest finds what has kept still long enough, and forgets what broke long ago.
 func (ts *troubles) rest(n *news, now time.Time) {
-	for _, subject := range sortedKeys(ts.Flaps) {
+	for _, subject := range sortedSubjects(ts.Flaps) {
 		f := ts.Flaps[subject]
 		switch {
 		case f.On && now.Sub(f.Last) >= flapWindow:
@@ -76,8 +76,8 @@ func (ts *troubles) rest(n *news, now time.Time) {
 }
 
 // root is the subject that a trouble follows from, or its own.
-func (t *trouble) root() string {
-	if t.Under != "" {
+func (t *trouble) root() subjectKey {
+	if t.Under != (subjectKey{}) {
 		return t.Under
 	}
 	return t.Subject

@@ -21,7 +21,7 @@ func (w *watcher) lead(ctx context.Context) (release func(), ok bool) {
 		l := w.tryToLead(ctx)
 		switch {
 		case l.err == nil && failed:
-			e := w.happened(Event{Kind: Healed, Subject: subjectLead, Text: "it is watched again"})
+			e := w.happened(Event{Kind: Healed, Subject: "lead", Text: "it is watched again"})
 			w.notify(Notice{Kind: Healed, Title: e.Text})
 			return l.release, true
 		case l.err == nil:
@@ -29,7 +29,7 @@ func (w *watcher) lead(ctx context.Context) (release func(), ok bool) {
 		case ctx.Err() != nil:
 			return nil, false
 		case !failed:
-			e := w.happened(Event{Kind: Broke, Subject: subjectLead, Text: "it is not watched, as nobody can say whether another mailpub does: " + l.err.Error()})
+			e := w.happened(Event{Kind: Broke, Subject: "lead", Text: "it is not watched, as nobody can say whether another mailpub does: " + l.err.Error()})
 			w.notify(Notice{Kind: Broke, Title: e.Text})
 		}
 		if !sleep(ctx, time.Minute) {

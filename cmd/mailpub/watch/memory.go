@@ -20,15 +20,15 @@ type memory struct {
 }
 
 type memoryJSON struct {
-	Format  string            `json:"format"`
-	Broken  []*trouble        `json:"broken"`
-	Flaps   map[string]*flaps `json:"flaps,omitempty"`
-	Address following         `json:"address"`
+	Format  string                `json:"format"`
+	Broken  []*trouble            `json:"broken"`
+	Flaps   map[subjectKey]*flaps `json:"flaps,omitempty"`
+	Address following             `json:"address"`
 }
 
 // load takes up what is remembered. That it can't be read is no reason not to watch.
 func (w *watcher) load() {
-	w.memory = memory{troubles: troubles{Known: map[string]*trouble{}, Flaps: map[string]*flaps{}}}
+	w.memory = memory{troubles: troubles{Known: map[subjectKey]*trouble{}, Flaps: map[subjectKey]*flaps{}}}
 	if w.site.Memory == nil {
 		return
 	}
@@ -58,7 +58,7 @@ func (w *watcher) save() {
 		return
 	}
 	m := memoryJSON{Format: memoryFormat, Broken: []*trouble{}, Flaps: w.Flaps, Address: w.Address}
-	for _, subject := range sortedKeys(w.Known) {
+	for _, subject := range sortedSubjects(w.Known) {
 		m.Broken = append(m.Broken, w.Known[subject])
 	}
 	data, err := json.Marshal(m)

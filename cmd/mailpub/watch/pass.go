@@ -111,7 +111,7 @@ func (w *watcher) conclude(ctx context.Context, found Found, start time.Time) {
 	if w.relook = w.softly() && !w.relook; w.relook {
 		w.soon(now.Add(softPause))
 	}
-	if w.Known[subjectGateway] != nil && w.retry.IsZero() && len(w.mayMend(Router)) > 0 {
+	if w.Known[subjectGateway()] != nil && w.retry.IsZero() && len(w.mayMend(Router)) > 0 {
 		w.retry = now.Add(firstRetry) // many routers do not say that they are back
 	}
 	if !w.again.IsZero() {

@@ -77,7 +77,7 @@ func (w *watcher) repair(ctx context.Context, o Order) (Outcome, error) {
 
 // lost tells of what was found to be gone before a pass could, as one thing.
 func (w *watcher) lost(out Outcome, since time.Time, why string) {
-	p := picture{broken: map[string]*trouble{}}
+	p := picture{broken: map[subjectKey]*trouble{}}
 	for _, c := range out.Found {
 		if !c.Renew {
 			p.add(troubleOf(c))
@@ -85,8 +85,8 @@ func (w *watcher) lost(out Outcome, since time.Time, why string) {
 	}
 	for i, subject := range p.order {
 		switch t := p.broken[subject]; {
-		case w.Known[subjectGateway] != nil:
-			t.Under = subjectGateway
+		case w.Known[subjectGateway()] != nil:
+			t.Under = subjectGateway()
 		case i == 0:
 			t.says = why
 		default:
@@ -98,7 +98,7 @@ func (w *watcher) lost(out Outcome, since time.Time, why string) {
 
 // done tells of what was put back.
 func (w *watcher) done(o Order, out Outcome) {
-	p := picture{well: map[string]bool{}}
+	p := picture{well: map[subjectKey]bool{}}
 	var renewed, put []string
 	for _, c := range out.Done {
 		if c.Renew {
@@ -127,7 +127,7 @@ func (w *watcher) moved(o Order, changes []plan.Change) {
 	now := w.d.Now()
 	since := w.Address.Since
 	for subject := range w.Known {
-		if ofAddress(subject) { // this notice says so
+		if subject.ofAddress() { // this notice says so
 			w.heal(subject)
 		}
 	}
@@ -136,7 +136,7 @@ func (w *watcher) moved(o Order, changes []plan.Change) {
 	var more []string
 	for _, c := range changes {
 		if c.Action != plan.Manual {
-			n.Things = append(n.Things, Thing{Subject: subjectOf(c), Got: written(c), Since: since, Seconds: now.Sub(since).Seconds()})
+			n.Things = append(n.Things, Thing{Subject: subjectOf(c).String(), Got: written(c), Since: since, Seconds: now.Sub(since).Seconds()})
 			continue
 		}
 		t := troubleOf(c)
@@ -146,7 +146,7 @@ func (w *watcher) moved(o Order, changes []plan.Change) {
 		more = append(more, "by hand: "+c.Reason)
 	}
 	n.write(more...)
-	w.happened(Event{Kind: AddressChanged, Subject: subjectAddress, Text: n.Title, Since: since, Took: now.Sub(since)})
+	w.happened(Event{Kind: AddressChanged, Subject: subjectAddress().String(), Text: n.Title, Since: since, Took: now.Sub(since)})
 	w.notify(n)
 }
 
@@ -159,11 +159,11 @@ func written(c plan.Change) string {
 
 // outcome notes whether a repair came to its end.
 func (w *watcher) outcome(o Order, err error) {
-	const subject = subjectRepair
+	subject := subjectRepair()
 	now := w.d.Now()
 	if err == nil {
 		w.failures, w.retry = 0, time.Time{}
-		w.news(w.take(picture{well: map[string]bool{subject: true}}, now), Healed)
+		w.news(w.take(picture{well: map[subjectKey]bool{subject: true}}, now), Healed)
 		return
 	}
 	if slices.Contains(o.Kinds, Router) { // the others come with the next pass
@@ -173,13 +173,13 @@ func (w *watcher) outcome(o Order, err error) {
 	}
 	w.log.Warn("could not repair", "what", o.Kinds, "error", err)
 	t := &trouble{Subject: subject, Got: err.Error(), soft: true}
-	if w.Known[subjectGateway] != nil {
-		t.Under = subjectGateway
+	if w.Known[subjectGateway()] != nil {
+		t.Under = subjectGateway()
 	}
 	if w.Known[subject] == nil {
-		w.happened(Event{Kind: RepairFailed, Subject: subject, Text: err.Error()})
+		w.happened(Event{Kind: RepairFailed, Subject: subject.String(), Text: err.Error()})
 	}
-	p := picture{broken: map[string]*trouble{}}
+	p := picture{broken: map[subjectKey]*trouble{}}
 	p.add(t)
 	w.news(w.take(p, now), Broke)
 }
@@ -188,37 +188,37 @@ func (w *watcher) outcome(o Order, err error) {
 func (w *watcher) digest(found Found, by Kind) {
 	p := see(found)
 	if len(found.Mendable) > 0 { // whether it can be is seen afterwards
-		p.unknown[subjectRepair] = true
+		p.unknown[subjectRepair()] = true
 	}
 	behind := slices.Contains(found.Mendable, Address)
 	for _, subject := range slices.Clone(p.order) {
 		switch {
-		case behind && w.awaited() && ofAddress(subject), !behind && strings.HasPrefix(subject, catalog.RouterAddress+" ") && w.recentlyMoved():
+		case behind && w.awaited() && subject.ofAddress(), !behind && subject.check == catalog.RouterAddress && w.recentlyMoved():
 			p.drop(subject)
-		case behind && ofAddress(subject):
+		case behind && subject.ofAddress():
 			p.follows(subject)
 		}
 	}
 	for subject := range w.Known {
-		if behind && ofAddress(subject) && p.broken[subject] == nil { // of the address that DNS has: no matter now
+		if behind && subject.ofAddress() && p.broken[subject] == nil { // of the address that DNS has: no matter now
 			p.drop(subject)
 		}
 	}
 	n := w.take(p, w.d.Now())
 	if w.Address.Held { // which was said
-		n.broke = slices.DeleteFunc(n.broke, func(t *trouble) bool { return t.root() == subjectAddress })
+		n.broke = slices.DeleteFunc(n.broke, func(t *trouble) bool { return t.root() == subjectAddress() })
 	}
 	w.news(n, by)
 }
 
 // follows puts a subject under the change of address.
-func (p *picture) follows(subject string) {
-	if p.broken[subjectAddress] == nil {
-		p.add(&trouble{Subject: subjectAddress, Got: "DNS has another one"})
+func (p *picture) follows(subject subjectKey) {
+	if p.broken[subjectAddress()] == nil {
+		p.add(&trouble{Subject: subjectAddress(), Got: "DNS has another one"})
 	}
-	p.broken[subjectAddress].says = "the public address is not the one that DNS has (it changed)"
-	if subject != subjectAddress {
-		p.broken[subject].Under = subjectAddress
+	p.broken[subjectAddress()].says = "the public address is not the one that DNS has (it changed)"
+	if subject != subjectAddress() {
+		p.broken[subject].Under = subjectAddress()
 	}
 }
 
@@ -228,23 +228,11 @@ func (w *watcher) recentlyMoved() bool {
 	return n > 0 && w.d.Now().Sub(w.Address.Changes[n-1]) < time.Hour
 }
 
-// ofAddress reports whether a subject says nothing but that DNS has not followed the address yet.
-func ofAddress(subject string) bool {
-	id, what, _ := strings.Cut(subject, " ")
-	switch id {
-	case catalog.RouterAddress, catalog.HostA, catalog.HostPTR, catalog.HostFCrDNS, catalog.SPFPass:
-		return true
-	case catalog.DNSDrift:
-		return slices.ContainsFunc([]string{" A", " AAAA", " PTR", " TXT v=spf1"}, func(end string) bool { return strings.HasSuffix(what, end) })
-	}
-	return false
-}
-
 // drop makes a picture know nothing of a subject.
-func (p *picture) drop(subject string) {
+func (p *picture) drop(subject subjectKey) {
 	delete(p.broken, subject)
 	p.unknown[subject] = true
-	p.order = slices.DeleteFunc(p.order, func(s string) bool { return s == subject })
+	p.order = slices.DeleteFunc(p.order, func(s subjectKey) bool { return s == subject })
 }
 
 func addresses[T fmt.Stringer](list []T) string {

@@ -56,8 +56,8 @@ func (w *watcher) news(n news, by Kind) {
 	if len(n.broke) > 0 {
 		notice := Notice{Kind: Broke, Title: "broken: " + title(n.broke)}
 		for _, t := range n.broke {
-			if t.Under == "" {
-				w.happened(Event{Kind: Broke, Subject: t.Subject, Text: broken(t, n.broke), Since: t.Since})
+			if t.Under == (subjectKey{}) {
+				w.happened(Event{Kind: Broke, Subject: t.Subject.String(), Text: broken(t, n.broke), Since: t.Since})
 			}
 			notice.Things = append(notice.Things, t.thing(now, false))
 		}
@@ -71,8 +71,8 @@ func (w *watcher) news(n news, by Kind) {
 		var took time.Duration
 		for _, t := range n.healed {
 			took = max(took, now.Sub(t.Since))
-			if t.Under == "" {
-				w.happened(Event{Kind: by, Subject: t.Subject, Text: healed([]*trouble{t}, by) + followers(n.healed, t), Since: t.Since, Took: now.Sub(t.Since)})
+			if t.Under == (subjectKey{}) {
+				w.happened(Event{Kind: by, Subject: t.Subject.String(), Text: healed([]*trouble{t}, by) + followers(n.healed, t), Since: t.Since, Took: now.Sub(t.Since)})
 			}
 			notice.Things = append(notice.Things, t.thing(now, true))
 		}
@@ -80,16 +80,16 @@ func (w *watcher) news(n news, by Kind) {
 		w.notify(notice)
 	}
 	for _, t := range n.flapping {
-		text := t.Subject + " comes and goes; there is silence until it has kept still for " + spell(flapWindow)
-		w.happened(Event{Kind: Flapping, Subject: t.Subject, Text: text, Since: t.Since})
-		w.notify(Notice{Kind: Flapping, Title: "flapping: " + t.Subject, Things: []Thing{t.thing(now, false)}, Text: text})
+		text := t.Subject.String() + " comes and goes; there is silence until it has kept still for " + spell(flapWindow)
+		w.happened(Event{Kind: Flapping, Subject: t.Subject.String(), Text: text, Since: t.Since})
+		w.notify(Notice{Kind: Flapping, Title: "flapping: " + t.Subject.String(), Things: []Thing{t.thing(now, false)}, Text: text})
 	}
 	for _, r := range n.settled {
-		text := r.subject + " has come to rest, and is well"
+		text := r.subject.String() + " has come to rest, and is well"
 		if r.broken != nil {
-			text = r.subject + " has come to rest, and is broken"
+			text = r.subject.String() + " has come to rest, and is broken"
 		}
-		w.happened(Event{Kind: Settled, Subject: r.subject, Text: text})
+		w.happened(Event{Kind: Settled, Subject: r.subject.String(), Text: text})
 		w.notify(Notice{Kind: Settled, Title: text})
 	}
 	w.save()
@@ -121,7 +121,7 @@ func followers(list []*trouble, root *trouble) string {
 	var names []string
 	for _, t := range list {
 		if t.Under == root.Subject {
-			names = append(names, t.Subject)
+			names = append(names, t.Subject.String())
 		}
 	}
 	if names == nil {

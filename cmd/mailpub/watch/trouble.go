@@ -2,7 +2,6 @@ package watch
 
 import (
 	"fmt"
-	"maps"
 	"slices"
 	"strings"
 	"time"
@@ -14,47 +13,28 @@ import (
 
 // trouble is one thing that is not as it should be. Its JSON is what is remembered.
 type trouble struct {
-	Subject string    `json:"subject"` // its key too
-	Since   time.Time `json:"since"`
-	Got     string    `json:"got,omitempty"`
-	Want    string    `json:"want,omitempty"`
-	Hint    string    `json:"hint,omitempty"`
-	Under   string    `json:"under,omitempty"` // the subject that it follows from
-	Told    bool      `json:"told,omitempty"`  // somebody was told, or would have been but for its flapping
+	Subject subjectKey `json:"subject"` // its key too
+	Since   time.Time  `json:"since"`
+	Got     string     `json:"got,omitempty"`
+	Want    string     `json:"want,omitempty"`
+	Hint    string     `json:"hint,omitempty"`
+	Under   subjectKey `json:"under,omitzero"` // what it follows from
+	Told    bool       `json:"told,omitempty"` // somebody was told, or would have been but for its flapping
 
 	says string // of a cause: in a few words
 	soft bool   // it may be gone in a moment
 }
 
 func (t *trouble) thing(now time.Time, healed bool) Thing {
-	th := Thing{Subject: t.Subject, Got: t.Got, Want: t.Want, Hint: t.Hint, Since: t.Since}
-	if id, _, ok := strings.Cut(t.Under, " "); ok {
-		th.Cause = id
+	th := Thing{Subject: t.Subject.String(), Got: t.Got, Want: t.Want, Hint: t.Hint, Since: t.Since}
+	if t.Under.words != "" {
+		th.Cause = t.Under.check
 	}
 	if healed {
 		th.Seconds = now.Sub(t.Since).Seconds()
 		th.Got, th.Want, th.Hint, th.Cause = "", "", "", ""
 	}
 	return th
-}
-
-// Subjects that others follow from, or that stand for no check.
-const (
-	subjectLead    = "lead"
-	subjectLook    = "look"
-	subjectRepair  = "repair"
-	subjectGateway = catalog.RouterGateway + " router"
-	subjectAddress = catalog.RouterAddress + " public address"
-	subjectSources = "address sources"
-)
-
-// subjectOf is how a change is called: as the check that sees the same.
-func subjectOf(c plan.Change) string {
-	id, ok := map[string]string{"forward": catalog.RouterForward, "dns": catalog.DNSDrift, "service": catalog.ServiceConfig}[c.Key.Kind]
-	if !ok {
-		id = c.Key.Kind
-	}
-	return id + " " + c.Key.Name
 }
 
 func troubleOf(c plan.Change) *trouble {
@@ -76,18 +56,18 @@ func troubleOf(c plan.Change) *trouble {
 
 // picture is what a pass says of each subject: broken, well, or not known.
 type picture struct {
-	broken   map[string]*trouble
-	well     map[string]bool
-	unknown  map[string]bool
+	broken   map[subjectKey]*trouble
+	well     map[subjectKey]bool
+	unknown  map[subjectKey]bool
 	complete bool // what it does not name is no more
-	order    []string
+	order    []subjectKey
 }
 
 // see makes a picture of what was found.
 func see(f Found) picture {
-	p := picture{broken: map[string]*trouble{}, well: map[string]bool{}, unknown: map[string]bool{}, complete: f.Err == nil && len(f.Unread) == 0}
+	p := picture{broken: map[subjectKey]*trouble{}, well: map[subjectKey]bool{}, unknown: map[subjectKey]bool{}, complete: f.Err == nil && len(f.Unread) == 0}
 	for _, c := range f.Report.Checks {
-		subject := c.ID + " " + c.Subject
+		subject := subjectOfCheck(c)
 		switch c.Status {
 		case plan.Fail:
 			p.add(&trouble{Subject: subject, Got: c.Got, Want: c.Want, Hint: c.Hint})
@@ -108,26 +88,26 @@ func see(f Found) picture {
 		}
 	}
 	for _, e := range f.Unread {
-		p.add(&trouble{Subject: "read " + e.Target.String(), Got: e.Err.Error(), Hint: "what it has can't be compared until it answers", soft: true})
+		p.add(&trouble{Subject: subjectKey{"read", e.Target.String()}, Got: e.Err.Error(), Hint: "what it has can't be compared until it answers", soft: true})
 	}
 	switch {
 	case f.Err != nil && disputed(f.Sightings):
 		p.dispute(f.Err)
 	case f.Err != nil:
-		p.add(&trouble{Subject: subjectLook, Got: f.Err.Error(), soft: true})
+		p.add(&trouble{Subject: subjectLook(), Got: f.Err.Error(), soft: true})
 	}
 	for _, a := range f.Public { // that a PTR record is missing is one thing
-		pointer := p.broken[catalog.DNSDrift+" "+mail.ReverseName(a)+" PTR"]
+		pointer := p.broken[subjectKey{catalog.DNSDrift, mail.ReverseName(a) + " PTR"}]
 		for _, id := range []string{catalog.HostPTR, catalog.HostFCrDNS} {
-			if t := p.broken[id+" "+a.String()]; t != nil && pointer != nil {
+			if t := p.broken[subjectKey{id, a.String()}]; t != nil && pointer != nil {
 				t.Under = pointer.Subject
 			}
 		}
 	}
-	if p.broken[subjectGateway] != nil { // it takes all that the router would tell with it
-		for _, s := range []string{subjectLook, "read router"} {
+	if p.broken[subjectGateway()] != nil { // it takes all that the router would tell with it
+		for _, s := range []subjectKey{subjectLook(), {"read", "router"}} {
 			if t := p.broken[s]; t != nil {
-				t.Under = subjectGateway
+				t.Under = subjectGateway()
 			}
 		}
 	}
@@ -146,13 +126,13 @@ func (p *picture) causes(r plan.Report) {
 	checks := r.Checks
 	for _, cause := range r.Causes {
 		lead := checks[cause.Check]
-		root := p.broken[lead.ID+" "+lead.Subject]
+		root := p.broken[subjectOfCheck(lead)]
 		if root == nil {
 			continue
 		}
 		root.says = cause.Says
 		for _, i := range cause.Consequences {
-			if t := p.broken[checks[i].ID+" "+checks[i].Subject]; t != nil && t != root {
+			if t := p.broken[subjectOfCheck(checks[i])]; t != nil && t != root {
 				t.Under = root.Subject
 			}
 		}
@@ -161,8 +141,8 @@ func (p *picture) causes(r plan.Report) {
 
 // troubles are those of a site that are known.
 type troubles struct {
-	Known map[string]*trouble // by subject
-	Flaps map[string]*flaps
+	Known map[subjectKey]*trouble // by subject
+	Flaps map[subjectKey]*flaps
 }
 
 // news is what changed.
@@ -196,7 +176,7 @@ func (ts *troubles) take(p picture, now time.Time) (n news) {
 		}
 		n.broke = append(n.broke, t)
 	}
-	for _, subject := range sortedKeys(ts.Known) {
+	for _, subject := range sortedSubjects(ts.Known) {
 		if p.unknown != nil && p.broken[subject] == nil { // a whole picture, and it is not in it: no hurry
 			ts.Known[subject].soft = false
 		}
@@ -212,7 +192,7 @@ func (ts *troubles) take(p picture, now time.Time) (n news) {
 }
 
 // heal forgets a trouble.
-func (ts *troubles) heal(subject string) *trouble {
+func (ts *troubles) heal(subject subjectKey) *trouble {
 	t := ts.Known[subject]
 	delete(ts.Known, subject)
 	return t
@@ -222,25 +202,25 @@ func (ts *troubles) heal(subject string) *trouble {
 // it follows from is still there.
 func (ts *troubles) covered(t *trouble) bool {
 	root := ts.Known[t.Under]
-	return t.Under != "" && root != nil && root.Told
+	return t.Under != (subjectKey{}) && root != nil && root.Told
 }
 
 // title says in one line what a list of troubles is: the cause with most consequences in front.
 func title(list []*trouble) string {
-	count := map[string]int{}
+	count := map[subjectKey]int{}
 	for _, t := range list {
 		count[t.root()]++
 	}
 	first := list[0]
 	for _, t := range list {
-		if t.Under == "" && (first.Under != "" || count[t.Subject] > count[first.Subject]) {
+		if t.Under == (subjectKey{}) && (first.Under != (subjectKey{}) || count[t.Subject] > count[first.Subject]) {
 			first = t
 		}
 	}
 	var more []string
 	for _, t := range list {
 		if t != first && t.root() != first.root() {
-			more = append(more, t.Subject)
+			more = append(more, t.Subject.String())
 		}
 	}
 	text := first.name()
@@ -260,9 +240,8 @@ func title(list []*trouble) string {
 }
 
 // alike reports whether what follows from a root is the same as that: one check of several things.
-func alike(list []*trouble, root string) bool {
-	id, _, _ := strings.Cut(root, " ")
-	return !slices.ContainsFunc(list, func(t *trouble) bool { return t.root() == root && !strings.HasPrefix(t.Subject, id+" ") })
+func alike(list []*trouble, root subjectKey) bool {
+	return !slices.ContainsFunc(list, func(t *trouble) bool { return t.root() == root && t.Subject.check != root.check })
 }
 
 // name is what a trouble is called in a title.
@@ -270,15 +249,13 @@ func (t *trouble) name() string {
 	switch {
 	case t.says != "":
 		return t.says
-	case t.Subject == subjectLook:
+	case t.Subject == subjectLook():
 		return "how it is can't be found out"
-	case t.Subject == subjectRepair:
+	case t.Subject == subjectRepair():
 		return "what it may mend it can't"
 	}
-	return t.Subject
+	return t.Subject.String()
 }
-
-func sortedKeys[V any](m map[string]V) []string { return slices.Sorted(maps.Keys(m)) }
 
 // spell writes a duration as people say it, exactly where it is short.
 func spell(d time.Duration) string {
