@@ -21,10 +21,10 @@ const ConfirmedFor = 365 * 24 * time.Hour
 // Confirmations are the needs that nobody can see, and that the administrator says are met. The day on which
 // he did, and the server's version then, are kept in the ledger as the grant of the key.
 type Confirmations struct {
-	Needs    []string                         // "passwords"
+	Needs    []string                          // "passwords"
 	Recorded func(plan.Key) (plan.Grant, bool) // what the ledger has; nil: nothing
-	Version  func(context.Context) string     // of the mail server, "" where that is not known; may be nil
-	Now      func() time.Time                 // nil is time.Now
+	Version  func(context.Context) string      // of the mail server, "" where that is not known; may be nil
+	Now      func() time.Time                  // nil is time.Now
 }
 
 // spell puts a confirmation in the place of each need that is confirmed.

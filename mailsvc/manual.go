@@ -131,8 +131,7 @@ func (m *Manual) observe(ctx context.Context, a *smtpclient.Prober, k plan.Key) 
 	case mail.NeedAccount:
 		return m.refuses(ctx, a, "<>", name+"@"+m.Domain, mail.Unreachable, "")
 	case mail.NeedSenders:
-		postmaster := "postmaster@" + m.Domain
-		return m.refuses(ctx, a, "<"+postmaster+">", postmaster, mail.Authenticated, trusted)
+		return m.senders(ctx, a)
 	}
 	return nil, notBySMTP
 }
@@ -167,6 +166,20 @@ func (m *Manual) refuses(ctx context.Context, a *smtpclient.Prober, from, to, te
 		return nil, otherwise
 	}
 	return nil, undecided(mail, rcpt)
+}
+
+// senders sees whether mail from the own postmaster is refused. Where nobody's mail to that address is taken,
+// the refusal says nothing of the sender.
+func (m *Manual) senders(ctx context.Context, a *smtpclient.Prober) (lines []string, unknown string) {
+	postmaster := "postmaster@" + m.Domain
+	lines, unknown = m.refuses(ctx, a, "<"+postmaster+">", postmaster, mail.Authenticated, trusted)
+	if lines == nil {
+		return nil, unknown
+	}
+	if taken, _ := m.takes(ctx, a, postmaster, Accepted); taken == nil {
+		return nil, "mail to " + postmaster + " is refused whoever sends it, which says nothing of its senders"
+	}
+	return lines, ""
 }
 
 func undecided(mail, rcpt smtpclient.Reply) string {

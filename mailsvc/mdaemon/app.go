@@ -158,8 +158,9 @@ func (a *App) keep(path string, data []byte) error {
 	return durable.ReplaceShared(path+copySuffix+a.now().Format("20060102-150405"), data, 0o600)
 }
 
-// release takes the copy away once the file is again as the copy has it.
-func (a *App) release(path string) error {
+// release takes the copy away once the file is again as the copy has it; of a file of settings those of mailpub
+// count, as MDaemon itself changes others.
+func (a *App) release(path string, ours []place) error {
 	kept := copyOf(path)
 	if kept == "" {
 		return nil
@@ -169,13 +170,32 @@ func (a *App) release(path string) error {
 		return err
 	}
 	is, err := os.ReadFile(path)
-	if err != nil || string(is) != string(was) {
+	if err != nil || string(is) != string(was) && !sameINI(path, is, was, ours) {
 		return err
 	}
 	if err := os.Remove(kept); err != nil {
 		return err
 	}
 	return durable.SyncDir(a.Dir)
+}
+
+// sameINI reports whether two states of an .ini file have the same values in all of some places.
+func sameINI(path string, is, was []byte, places []place) bool {
+	if !strings.EqualFold(filepath.Ext(path), ".ini") {
+		return false
+	}
+	one, other := parseINI(is), parseINI(was)
+	for _, p := range places {
+		if !strings.EqualFold(p.File, filepath.Base(path)) {
+			continue
+		}
+		a, inOne := one.get(p.Section, p.Key)
+		b, inOther := other.get(p.Section, p.Key)
+		if a != b || inOne != inOther {
+			return false
+		}
+	}
+	return true
 }
 
 // put makes a file what it is to be; nil removes it.

@@ -110,7 +110,7 @@ func (d *Driver) applyFiles(ctx context.Context, batch []plan.Change, done func(
 		done(batch[0], err)
 		return err
 	}
-	e := &edit{app: d.App}
+	e := d.newEdit()
 	for _, c := range batch {
 		if err := d.set(e, c.Key, c.After); err != nil {
 			done(c, err)
@@ -151,7 +151,7 @@ func (d *Driver) finishEarlier(ctx context.Context) error {
 	if err := d.App.signal(ctx, sems); err != nil {
 		return err
 	}
-	e := &edit{app: d.App}
+	e := d.newEdit()
 	for _, name := range []string{aliasFile, trustedFile, shieldFile, mainFile} {
 		if _, err := e.file(name, ""); err != nil {
 			return err

@@ -31,7 +31,18 @@ func (f *fileEdit) changes() bool {
 // edit is a batch of changes as what becomes of the App folder's files. It is done as a whole or not at all.
 type edit struct {
 	app   *App
+	ours  []place // keys in .ini files that mailpub may write
 	files []*fileEdit
+}
+
+func (d *Driver) newEdit() *edit {
+	e := &edit{app: d.App, ours: []place{lengthPlace}}
+	if d.Dialect != nil {
+		for _, p := range d.Dialect.Settings {
+			e.ours = append(e.ours, place{File: p.File, Section: p.Section, Key: p.Key})
+		}
+	}
+	return e
 }
 
 // inFiles reports whether a key is in the App folder.
@@ -257,7 +268,7 @@ func (e *edit) finish() error {
 // release takes the copies of files away that are as they were before mailpub came.
 func (e *edit) release() error {
 	for _, f := range e.files {
-		if err := e.app.release(f.path); err != nil {
+		if err := e.app.release(f.path, e.ours); err != nil {
 			return err
 		}
 	}

@@ -80,7 +80,7 @@ func TestRefusal(t *testing.T) {
 	var got string
 	for range 100 {
 		var err error
-		if got, err = app.Refusal(own, since); err != nil {
+		if got, err = app.Refusal("nobody@nomeazienda.it", own, since); err != nil {
 			t.Fatal(err)
 		}
 		if got != "" {
@@ -88,13 +88,16 @@ func TestRefusal(t *testing.T) {
 		}
 		time.Sleep(20 * time.Millisecond)
 	}
-	if want := "RCPT TO:<nobody@nomeazienda.it>: 550 5.1.1 recipient unknown"; got != want {
+	if want := "no account and no alias: 550 5.1.1 recipient unknown"; got != want {
 		t.Errorf("%q, want %q", got, want)
 	}
-	if got, err := app.Refusal(func(string) bool { return false }, since); got != "" || err != nil {
+	if got, err := app.Refusal("nobody@nomeazienda.it", func(string) bool { return false }, since); got != "" || err != nil {
 		t.Errorf("of others: %q %v", got, err)
 	}
-	if got, err := app.Refusal(own, since.Add(time.Hour)); got != "" || err != nil {
+	if got, err := app.Refusal("other@nomeazienda.it", own, since); got != "" || err != nil {
+		t.Errorf("of another address: %q %v", got, err)
+	}
+	if got, err := app.Refusal("nobody@nomeazienda.it", own, since.Add(time.Hour)); got != "" || err != nil {
 		t.Errorf("later: %q %v", got, err)
 	}
 }

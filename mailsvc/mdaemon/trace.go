@@ -3,7 +3,6 @@ package mdaemon
 import (
 	"bytes"
 	"errors"
-	"fmt"
 	"io"
 	"io/fs"
 	"os"
@@ -15,10 +14,10 @@ import (
 // maxLog is how much of the end of a log is looked at.
 const maxLog = 256 << 10
 
-// Refusal returns the line of today's SMTP-in log with which the server last refused something, and the command
-// before it, in a session from one of the addresses since a time; "" where there is none. MDaemon writes a
-// session when it is over.
-func (a *App) Refusal(from func(address string) bool, since time.Time) (string, error) {
+// Refusal returns why the server last refused a command that names an address, by its SMTP-in log: what it noted
+// between the command and its reply, or else the reply itself. Only sessions since a time, from clients of
+// ours, count; "" where there is none. MDaemon writes a session when it is over.
+func (a *App) Refusal(address string, ours func(client string) bool, since time.Time) (string, error) {
 	path := filepath.Join(filepath.Dir(a.Dir), "Logs", "MDaemon-"+since.Format(time.DateOnly)+"-SMTP-(in).log")
 	text, err := tail(path)
 	if errors.Is(err, fs.ErrNotExist) {
@@ -27,20 +26,43 @@ func (a *App) Refusal(from func(address string) bool, since time.Time) (string, 
 	if err != nil {
 		return "", err
 	}
-	said, ours, command := "", false, ""
+	var s session
+	why := ""
 	for _, line := range strings.Split(string(text), "\n") {
 		at, rest := logLine(strings.TrimRight(line, "\r"))
-		switch {
-		case strings.HasPrefix(rest, "Accepting SMTP connection from "):
-			client, _, _ := strings.Cut(strings.TrimPrefix(rest, "Accepting SMTP connection from "), " ")
-			ours = from(client) && !at.Before(since.Truncate(time.Second))
-		case strings.HasPrefix(rest, "<-- "):
-			command = strings.TrimPrefix(rest, "<-- ")
-		case ours && isRefusal(rest):
-			said = fmt.Sprintf("%s: %s", command, strings.TrimPrefix(rest, "--> "))
+		if client, is := strings.CutPrefix(rest, "Accepting SMTP connection from "); is {
+			client, _, _ = strings.Cut(client, " ")
+			s = session{ours: ours(client) && !at.Before(since.Truncate(time.Second))}
+			continue
+		}
+		if said := s.line(rest, address); said != "" {
+			why = said
 		}
 	}
-	return said, nil
+	return why, nil
+}
+
+// session is one in the log, read line by line.
+type session struct {
+	ours  bool
+	about bool     // the last command names the address
+	notes []string // since that command
+}
+
+// line takes up a line, and returns why the command was refused where it says so.
+func (s *session) line(text, address string) string {
+	command, is := strings.CutPrefix(text, "<-- ")
+	switch {
+	case !s.ours:
+	case is:
+		s.about = strings.Contains(strings.ToLower(command), strings.ToLower(address))
+		s.notes = nil
+	case isRefusal(text) && s.about:
+		return strings.Join(append(s.notes, strings.TrimPrefix(text, "--> ")), ": ")
+	case !strings.HasPrefix(text, "--> "):
+		s.notes = append(s.notes, text)
+	}
+	return ""
 }
 
 // isRefusal reports whether a line is a reply of class 4 or 5.
@@ -81,4 +103,17 @@ func tail(path string) ([]byte, error) {
 		_, text, _ = bytes.Cut(text, []byte("\n"))
 	}
 	return text, err
+}
+
+// Folder is where the messages of a mailbox are, as MDaemon has it by default; "" where that is no folder.
+func (d *Driver) Folder(mailbox string) string {
+	if d.App == nil {
+		return ""
+	}
+	local, domain, ok := strings.Cut(d.full(mailbox), "@")
+	dir := filepath.Join(filepath.Dir(d.App.Dir), "Users", domain, local)
+	if info, err := os.Stat(dir); !ok || err != nil || !info.IsDir() {
+		return ""
+	}
+	return dir
 }

@@ -29,7 +29,11 @@ func (s *Server) serveSMTP(conn net.Conn) {
 		if strings.HasPrefix(line, "RCPT") {
 			to = address(line)
 		}
-		said = append(said, "<-- "+line, "--> "+reply)
+		said = append(said, "<-- "+line)
+		if strings.Contains(reply, "recipient unknown") {
+			said = append(said, "no account and no alias")
+		}
+		said = append(said, "--> "+reply)
 		return reply
 	}
 	server.Stored = func(message string) { s.deliver(to, message) }

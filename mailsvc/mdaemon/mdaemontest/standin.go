@@ -54,7 +54,7 @@ func Start(t *testing.T) *Server {
 	t.Helper()
 	root := filepath.Join(t.TempDir(), "MDaemon")
 	s := &Server{Root: root, App: filepath.Join(root, "App"), loaded: map[string][]byte{}}
-	for _, dir := range []string{"App", "Logs", "Users", filepath.Join("Docs", "API", "XML API")} {
+	for _, dir := range []string{"App", "Logs", filepath.Join("Users", "nomeazienda.it", "admin"), filepath.Join("Users", "nomeazienda.it", "mario"), filepath.Join("Docs", "API", "XML API")} {
 		if err := os.MkdirAll(filepath.Join(root, dir), 0o755); err != nil {
 			t.Fatal(err)
 		}
