@@ -148,6 +148,27 @@ func TestLeaseToldAsNone(t *testing.T) {
 	}
 }
 
+// A router that refuses to renew, in whatever words: what is there is taken away and made anew.
+func TestRenewalRefused(t *testing.T) {
+	for _, code := range []int{501, 402, 718, -911} {
+		l := newLeases(t, nil, true)
+		l.run(true)
+		l.d.Inject(func(c igd.Call) igd.Fault {
+			if c.Action == "AddPortMapping" && len(l.d.Mappings()) > 0 {
+				return igd.Fault{Code: code}
+			}
+			return igd.Fault{}
+		})
+		l.now = l.now.Add(31 * time.Minute)
+		if got := l.run(true); !strings.Contains(got, "29 min left of a lease of 1 h") {
+			t.Errorf("%d: renewed: %q", code, got)
+		}
+		if m := l.d.Mappings(); len(m) != 1 || m[0].Expires.Sub(l.now) < 59*time.Minute {
+			t.Errorf("%d: after a renewal: %v, now %v", code, m, l.now)
+		}
+	}
+}
+
 // A router where adding again does not extend the lease: it is taken away and put there anew.
 func TestRenewalThatDoesNotExtend(t *testing.T) {
 	l := newLeases(t, nil, false)

@@ -224,6 +224,41 @@ func TestEpochStandsStill(t *testing.T) {
 	}
 }
 
+// An epoch that counts something else than seconds says nothing of a restart, by PCP, which takes
+// one that runs ahead for another router; one that goes back does all the same.
+func TestEpochRaces(t *testing.T) {
+	box := nattest.Start(t)
+	key := plan.Key{Kind: forward.Kind, Name: "tcp/25"}
+	state := note{protocol: "pcp", to: forward.Target{Host: "127.0.0.1", Port: 25}, gateway: box.Addr, epoch: 1000, nonce: pcpNonce{1}}.String()
+	began := time.Now()
+	box.Set(func(s *nattest.State) {
+		s.Epoch = 601000
+		s.Script = func(_, answer []byte) [][]byte { return [][]byte{answer} }
+		s.Deaf = func([]byte) bool { s.Epoch = 601000 + uint32(time.Since(began).Milliseconds()); return false }
+	})
+	read := func() (*pcp, []forward.Mapping) {
+		p := openPCPAt(t, box, nil)
+		p.earlier = func(k plan.Key) (plan.Grant, bool) {
+			return plan.Grant{Lifetime: time.Hour, At: time.Now().Add(-10 * time.Minute), State: state}, k == key
+		}
+		found, err := p.Read(t.Context(), []forward.Port{{Proto: "tcp", Number: 25}})
+		if err != nil {
+			t.Fatal(err)
+		}
+		return p, found
+	}
+	if p, found := read(); len(found) != 1 || !p.standsStill() {
+		t.Errorf("it races: %+v, %v", found, p.standsStill())
+	}
+	box.Set(func(s *nattest.State) {
+		s.Deaf = nil
+		s.Epoch = 12
+	})
+	if _, found := read(); len(found) != 0 {
+		t.Errorf("restarted: %+v", found)
+	}
+}
+
 // A process that is killed before a grant came back leaves the nonce in the ledger: the next one
 // can end the mapping.
 func TestPreparedNonce(t *testing.T) {

@@ -185,5 +185,5 @@ func (p *pmp) Remove(ctx context.Context, q forward.Port, was forward.Target) er
 
 // Prepare implements plan.Preparer: a mapping is taken away by its port inside alone.
 func (p *pmp) Prepare(c plan.Change) *plan.Grant {
-	return p.prepare(c, func(forward.Port, forward.Target) pcpNonce { return pcpNonce{} })
+	return p.prepare(c, func(*note, forward.Port) {})
 }

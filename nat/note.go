@@ -21,6 +21,7 @@ type note struct {
 	epoch    uint32
 	nonce    pcpNonce // of PCP
 	id       uint16   // of a pinhole by UPnP
+	noID     bool     // that is not known, as the run ended that asked for it
 }
 
 func (n note) String() string {
@@ -29,6 +30,9 @@ func (n note) String() string {
 	case "pcp":
 		s += fmt.Sprintf(" nonce %x", n.nonce[:])
 	case "upnp":
+		if n.noID {
+			return s + " id ?"
+		}
 		s += fmt.Sprintf(" id %d", n.id)
 	}
 	return s
@@ -49,6 +53,8 @@ func parseNote(s string) (n note, ok bool) {
 	case n.protocol == "nat-pmp" && len(tail) == 0:
 	case n.protocol == "pcp" && len(tail) == 2 && tail[0] == "nonce" && len(tail[1]) == hex.EncodedLen(len(n.nonce)):
 		_, errs[3] = hex.Decode(n.nonce[:], []byte(tail[1]))
+	case n.protocol == "upnp" && len(tail) == 2 && tail[0] == "id" && tail[1] == "?":
+		n.noID = true
 	case n.protocol == "upnp" && len(tail) == 2 && tail[0] == "id":
 		id, errs[3] = strconv.ParseUint(tail[1], 10, 16)
 	default:

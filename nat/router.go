@@ -186,6 +186,7 @@ type change struct {
 	port   forward.Port
 	to     forward.Target   // of all but a removal
 	before *forward.Mapping // what the router has; nil: nothing, or that is not known
+	untold bool             // it is not known
 }
 
 // parse takes a batch apart, once.
@@ -230,7 +231,8 @@ func (r *Router) StandsStill(k plan.Key) bool {
 }
 
 // Apply implements plan.Driver. No router knows batches: the changes are made one by
-// one, and the first failure ends it. When ctx is done, the change under way is seen
+// one, and the first failure ends it, but for a removal that the router refuses (a
+// *plan.StaysError). When ctx is done, the change under way is seen
 // through, within the time-outs of its requests, so that its outcome is known. A
 // failed change leaves no stray mapping behind; where that can't be made sure, the
 // error says so.
@@ -243,6 +245,7 @@ func (r *Router) Apply(ctx context.Context, batch []plan.Change, done func(plan.
 		done(changes[0].Change, err)
 		return err
 	}
+	var stays error
 	for _, c := range changes {
 		err := ctx.Err()
 		if err == nil {
@@ -252,12 +255,16 @@ func (r *Router) Apply(ctx context.Context, batch []plan.Change, done func(plan.
 			err = fmt.Errorf("%s: %s: %w", r.of(c.port), c.Key.Name, err)
 			r.log.Warn("forward failed", "key", c.Key.Name, "action", c.Action, "error", err)
 			done(c.Change, err)
+			if c.Action == plan.Delete && errors.As(err, new(*plan.StaysError)) {
+				stays = errors.Join(stays, err)
+				continue
+			}
 			return err
 		}
 		r.log.Info("forward", "key", c.Key.Name, "action", c.Action, "to", c.After)
 		done(c.Change, nil)
 	}
-	return nil
+	return stays
 }
 
 // stale fills in what the router has. With an error it returns the first change whose Before
@@ -284,6 +291,7 @@ func (r *Router) stale(ctx context.Context, batch []change) ([]change, error) {
 			if m.Unread != nil && m.Again == "" {
 				return batch[i:], fmt.Errorf("%s: %s can't be read: %w", r.of(c.port), c.Key.Name, m.Unread)
 			}
+			batch[i].untold = m.Unread != nil
 			if m.Unread == nil {
 				lines = m.Lines()
 				batch[i].before = &m
@@ -400,7 +408,8 @@ func (r *Router) readBack(ctx context.Context, c change, err error) (*forward.Ma
 	case good() && (err == nil || errors.Is(err, errNoAnswer)):
 		return m, nil
 	}
-	if m == nil && err == nil {
+	accepted := err == nil
+	if m == nil && accepted {
 		if m, err := r.withoutLease(ctx, c); m != nil {
 			return m, err
 		}
@@ -408,8 +417,10 @@ func (r *Router) readBack(ctx context.Context, c change, err error) (*forward.Ma
 	} else if err == nil {
 		err = fmt.Errorf("the router says that it mapped the port, but it leads to %s", m.To)
 	}
+	// There was nothing, and the router says that it mapped what it was asked for: so what is there
+	// now is ours, whatever it is called.
 	fresh := len(c.Before) == 0
-	if m != nil && fresh && (r.marked(*m) || m.To.Host == c.to.Host) {
+	if m != nil && fresh && (accepted && !c.untold || r.marked(*m) || m.To.Host == c.to.Host) {
 		if e := r.removeAndCheck(ctx, r.of(c.port), c.port, m.To); e != nil {
 			return nil, fmt.Errorf("%w; and the mapping to %s could not be taken back: %w", err, m.To, e)
 		}
@@ -470,18 +481,13 @@ func (r *Router) removeAndCheck(ctx context.Context, d device, p forward.Port, w
 	case m == nil:
 		return nil
 	case err == nil:
-		return fmt.Errorf("the router says that it removed the mapping to %s, but it did not%s", m.To, r.endsByItself(*m))
+		err = fmt.Errorf("the router says that it removed the mapping to %s, but it did not", m.To)
 	}
-	return fmt.Errorf("%w%s", err, r.endsByItself(*m))
-}
-
-// endsByItself says when a mapping ends that the router does not give back; "" if that is not
-// known.
-func (r *Router) endsByItself(m forward.Mapping) string {
-	if at := r.lapse(m); !at.IsZero() {
-		return fmt.Sprintf("; it ends by itself in %s", plan.Spell(max(at.Sub(r.now()), 0)))
+	stays := &plan.StaysError{Err: err}
+	if at := r.lapse(*m); !at.IsZero() {
+		stays.Left = max(at.Sub(r.now()), time.Second)
 	}
-	return ""
+	return stays
 }
 
 // look returns what the router has for one port; nil when nothing.
@@ -522,6 +528,16 @@ func (r *Router) Lease(it plan.Item) (left, whole time.Duration, ok bool) {
 		return 0, 0, false
 	}
 	return it.Expires.Sub(r.now()), g.Lifetime, true
+}
+
+// Lapsed returns when the lease of a forward ran out that was granted before; ok is false where
+// none was, or it lasts.
+func (r *Router) Lapsed(k plan.Key) (at time.Time, ok bool) {
+	g, granted := r.known(k)
+	if !granted || g.Lifetime <= 0 || !r.now().After(g.Expires()) {
+		return time.Time{}, false
+	}
+	return g.Expires(), true
 }
 
 // Obstacle says what keeps a forward from working although it is there, where the device

@@ -45,11 +45,27 @@ func TestParseAnswer(t *testing.T) {
 		"the root device":  {nattest.Answer("upnp:rootdevice", at), at},
 		"another scheme":   {nattest.Answer(v1, "file://10.10.10.1/etc/passwd"), ""},
 		"with credentials": {nattest.Answer(v1, "http://a:b@10.10.10.1/"), ""},
+		"no scheme":        {nattest.Answer(v1, "10.10.10.1:5000/rootDesc.xml"), at},
+		"nothing":          {nattest.Answer(v1, ""), ""},
 		"a search":         {string(request(igdType + "1")), ""},
 	} {
-		u, err := parseAnswer([]byte(test.datagram), netip.MustParseAddr("10.10.10.1"), true)
+		u, err := parseAnswer([]byte(test.datagram), netip.MustParseAddr("10.10.10.1"), netip.MustParseAddr("10.10.10.1"))
 		if err == nil && u.String() != test.want || err != nil && test.want != "" {
 			t.Errorf("%s: %v, %v; want %q", name, u, err, test.want)
+		}
+	}
+}
+
+// A router that answers from another address than the gateway's, and names that, is met there.
+func TestAnswerFromAnotherAddress(t *testing.T) {
+	from, gateway := netip.MustParseAddr("10.10.10.254"), netip.MustParseAddr("10.10.10.1")
+	for location, want := range map[string]string{
+		"http://10.10.10.1:5000/rootDesc.xml": "http://10.10.10.1:5000/rootDesc.xml",
+		"http://192.0.2.1:5000/rootDesc.xml":  "http://10.10.10.254:5000/rootDesc.xml",
+	} {
+		u, err := parseAnswer([]byte(nattest.Answer(igdType+"1", location)), from, gateway)
+		if err != nil || u.String() != want {
+			t.Errorf("%s: %v, %v", location, u, err)
 		}
 	}
 }
@@ -60,7 +76,7 @@ func FuzzParseAnswer(f *testing.F) {
 	f.Add([]byte(nattest.Answer(igdType+"1", "http://10.10.10.1:5000@evil/rootDesc.xml")))
 	f.Add(request(igdType + "2"))
 	f.Fuzz(func(t *testing.T, datagram []byte) {
-		u, err := parseAnswer(datagram, from, len(datagram)%2 == 0)
+		u, err := parseAnswer(datagram, from, []netip.Addr{from, {}}[len(datagram)%2])
 		if err == nil && (u.Hostname() != from.String() || u.Scheme != "http") {
 			t.Errorf("led to %q by %q", u, datagram)
 		}

@@ -31,6 +31,8 @@ type Facts struct {
 	// Own are addresses that this network has outside, behind a router that translates. That a name
 	// server there answers from inside, or does not, says nothing of what the world meets.
 	Own []netip.Addr
+	// Inside is the mail server's address in its own network; "" where that is not known.
+	Inside string
 	// HostsFile is the system's table of hosts; "" is where the system keeps it.
 	HostsFile string
 
@@ -100,7 +102,11 @@ func Checks(f Facts) []plan.Checker {
 		checks = append(checks, group((*checkRun).autoconfigs, catalog.AutoconfigServed))
 	}
 	if len(f.Zones) > 0 {
-		checks = append(checks, group((*checkRun).zones, catalog.DNSZone, catalog.DNSSEC), group((*checkRun).delegations, catalog.DNSDelegation))
+		checks = append(checks, group((*checkRun).zones, catalog.DNSZone, catalog.DNSSEC), group((*checkRun).delegations, catalog.DNSDelegation),
+			group((*checkRun).vantages, catalog.DNSVantage))
+	}
+	if len(f.Written) > 0 && len(f.Zones) > 0 {
+		checks = append(checks, group((*checkRun).written, catalog.DNSWritten))
 	}
 	if len(f.BlockLists) > 0 {
 		checks = append(checks, group((*checkRun).blocked, catalog.ListDNSBL))
@@ -220,16 +226,12 @@ func (e *checkRun) examine(r rule) {
 	if c.Status != plan.Pass {
 		c.Got += " (at " + decisive.Addr + ")"
 	}
-	inside := ""
+	inside := false // a resolver's answer is right where it is: dns.vantage tells of it
 	if c.Status == plan.Pass && at != nil && cached != nil && cached.status != plan.Pass {
 		inside = e.insideView(cached.Addr, r.name)
 	}
 	switch {
-	case c.Status != plan.Pass:
-	case inside != "":
-		if r.id == catalog.HostA {
-			c.Got += fmt.Sprintf("; the resolver %s says %s: %s", cached.Addr, cached.got, inside)
-		}
+	case c.Status != plan.Pass, inside:
 	case cached != nil && cached.status != plan.Pass:
 		c.Status, c.Got = plan.Warn, fmt.Sprintf("%s at the zone's own servers, but %s at %s", c.Got, cached.got, cached.Addr)
 		c.Hint = "a resolver may answer with what it remembers; run verify again once that has run out" + remembered(cached.Answer)

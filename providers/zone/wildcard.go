@@ -15,7 +15,7 @@ import (
 // wildcard's other records are put at the name with it.
 
 // Companions implements plan.Companion.
-func (z *Zone) Companions(wanted []plan.Item, owned func(plan.Key) bool) (more, observed []plan.Item) {
+func (z *Zone) Companions(wanted []plan.Item, made func(plan.Key) bool) (more, observed []plan.Item) {
 	has := make(map[plan.Key]bool, len(wanted))
 	types := map[string]map[string]bool{} // wanted at each name
 	var names []string
@@ -46,7 +46,7 @@ func (z *Zone) Companions(wanted []plan.Item, owned func(plan.Key) bool) (more, 
 		}
 		for _, set := range z.setsAt(wild) {
 			key := mail.DNSKey(name, set.Type)
-			if types[name][set.Type] || has[key] || !keptAtName(set.Type) || !z.needed(name, set.Type, owned) {
+			if types[name][set.Type] || hasAddress(types[name]) && leadsToHost(set.Type) || has[key] || !keptAtName(set.Type) || !z.needed(name, set.Type, made) {
 				continue
 			}
 			more = append(more, z.companion(name, wild, set))
@@ -63,6 +63,15 @@ func (z *Zone) Companions(wanted []plan.Item, owned func(plan.Key) bool) (more, 
 // what a wildcard says in it is said of no name in particular. Nor is an alias, which stands alone.
 func keptAtName(rrtype string) bool {
 	return !slices.Contains([]string{"TXT", "SPF", "CNAME", "NS", "DNAME", "SOA", "RRSIG", "NSEC", "NSEC3"}, rrtype)
+}
+
+// hasAddress reports whether an address is wanted at a name: then it is the site's own host, and what a
+// wildcard says of hosts is not true of it.
+func hasAddress(types map[string]bool) bool { return types["A"] || types["AAAA"] }
+
+// leadsToHost reports whether records of a type say where a host is reached.
+func leadsToHost(rrtype string) bool {
+	return slices.Contains([]string{"A", "AAAA", "HTTPS", "SVCB"}, rrtype)
 }
 
 func (z *Zone) setsAt(name string) (sets []record.RRset) {
@@ -91,20 +100,20 @@ func (z *Zone) wildcard(name string) string {
 
 // needed reports whether a name has what the wildcard says by the wildcard alone, or has had it
 // from mailpub since.
-func (z *Zone) needed(name, rrtype string, owned func(plan.Key) bool) bool {
-	if owned(mail.DNSKey(name, rrtype)) {
+func (z *Zone) needed(name, rrtype string, made func(plan.Key) bool) bool {
+	if made(mail.DNSKey(name, rrtype)) {
 		return true
 	}
 	if len(z.last.Sets[record.RRset{Name: name, Type: rrtype}]) > 0 || z.last.Parents[name] {
 		return false
 	}
 	for _, set := range z.setsAt(name) {
-		if owned(mail.DNSKey(name, set.Type)) {
+		if made(mail.DNSKey(name, set.Type)) {
 			continue
 		}
 		spf := record.Target{RRset: set, Tag: "v=spf1"}
 		others := slices.ContainsFunc(z.last.Sets[set], func(r record.Record) bool { return !spf.Holds(r) })
-		if set.Type != "TXT" || others || !owned(mail.TaggedTXT(name, "v=spf1")) {
+		if set.Type != "TXT" || others || !made(mail.TaggedTXT(name, "v=spf1")) {
 			return false // the name exists of itself
 		}
 	}

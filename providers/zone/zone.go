@@ -70,6 +70,28 @@ func (z *Zone) Read(ctx context.Context, keys []plan.Key) ([]plan.Item, error) {
 	return items, nil
 }
 
+// Seen is what Read saw last of keys, and of the zone itself: the data of its SOA and the name servers
+// that it names, where the provider lists those.
+func (z *Zone) Seen(keys []plan.Key) (items []plan.Item, soa string, nameservers []string) {
+	for _, k := range keys {
+		t, err := z.target(k)
+		if err != nil {
+			continue
+		}
+		it := itemOf(t, k, z.last)
+		it.Fixed = away(z.Name, t, z.last)
+		items = append(items, it)
+	}
+	for _, r := range z.last.Sets[record.RRset{Name: z.Name, Type: "SOA"}] {
+		soa = r.Data
+	}
+	for _, r := range z.last.Sets[record.RRset{Name: z.Name, Type: "NS"}] {
+		nameservers = append(nameservers, mail.FQDN(r.Data))
+	}
+	slices.Sort(nameservers)
+	return items, soa, nameservers
+}
+
 func (z *Zone) readSets(ctx context.Context, targets []record.Target) (Listing, error) {
 	sets := make([]record.RRset, 0, len(targets))
 	has := make(map[record.RRset]bool, len(targets))

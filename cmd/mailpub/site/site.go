@@ -66,6 +66,8 @@ type Site struct {
 	spec   mail.Spec
 	server mailsvc.Server
 	probe  *probe.Client // nil without one
+
+	elsewhere []string // zones whose delegated servers do not get what is written, as the last plan found
 }
 
 // Config returns the site's config.
