@@ -83,6 +83,15 @@ func some(list []string) string {
 	return strings.Join(list, "; ")
 }
 
+// acceptedFromInside weighs what a server accepts from here. Most servers trust their
+// own network, so it proves nothing about strangers, unless the server trusts nobody.
+func (f Facts) acceptedFromInside() (plan.Status, string) {
+	if f.Closed {
+		return plan.Fail, "the server relays for strangers: it must refuse recipients of other domains"
+	}
+	return plan.Warn, "only a candidate: this machine may be in the server's trusted networks; keep those to 127.0.0.0/8, and try again from outside"
+}
+
 // refusal judges a transaction that the server has to refuse. hint is what to do when it does
 // not.
 func (f Facts) refusal(c plan.Check, mail, rcpt smtpclient.Reply, err error, hint string) plan.Check {
@@ -101,13 +110,4 @@ func (f Facts) refusal(c plan.Check, mail, rcpt smtpclient.Reply, err error, hin
 		c.Hint = "the server says \"later\": verify again in some minutes"
 	}
 	return c
-}
-
-// acceptedFromInside weighs what a server accepts from here. Most servers trust their
-// own network, so it proves nothing about strangers, unless the server trusts nobody.
-func (f Facts) acceptedFromInside() (plan.Status, string) {
-	if f.Closed {
-		return plan.Fail, "the server relays for strangers: it must refuse recipients of other domains"
-	}
-	return plan.Warn, "only a candidate: this machine may be in the server's trusted networks; keep those to 127.0.0.0/8, and try again from outside"
 }

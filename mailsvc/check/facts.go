@@ -23,7 +23,7 @@ type Facts struct {
 	Domains  []string  // without final dots
 	Services []Service // every forward of TCP
 
-	// Maildir is where delivered messages can be looked for; "" when mailpub can't read
+	// Maildir is where delivered messages can be looked for: Maildirs, or a mailbox of MDaemon; "" when mailpub can't read
 	// the mailboxes.
 	Maildir string
 	// Closed says that the server trusts nobody for his address, as the bundled receiver

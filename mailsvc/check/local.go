@@ -141,7 +141,7 @@ func (f Facts) arrived(ctx context.Context, word string) (m delivered, err error
 	}
 }
 
-// search returns the message below root/*/new or root/*/cur, not older than since, whose beginning
+// search returns the message below root/*/new or root/*/cur, or in root itself where MDaemon keeps a mailbox, not older than since, whose beginning
 // holds word. A mail program that is connected moves what comes in from new to cur at once, and
 // renames it there when its flags change. Files are read once: seen remembers them by what stays
 // of their names. What can't be read is an error only when the message is not found elsewhere.
@@ -149,6 +149,16 @@ func search(root, word string, since time.Time, seen map[string]bool) (found del
 	boxes, err := os.ReadDir(root)
 	if os.IsNotExist(err) {
 		return found, nil
+	}
+	for _, file := range boxes {
+		if !file.Type().IsRegular() || !strings.EqualFold(filepath.Ext(file.Name()), ".msg") || seen[file.Name()] {
+			continue
+		}
+		head, fault := headSince(root, file, since)
+		if fault == nil && bytes.Contains(head, []byte(word)) {
+			return delivered{filepath.Join(root, file.Name()), head}, nil
+		}
+		seen[file.Name()] = fault == nil
 	}
 	for _, box := range boxes {
 		for _, sub := range []string{"new", "cur"} { // in the order in which it moves
