@@ -3,13 +3,11 @@ package check
 import (
 	"bytes"
 	"context"
-	"crypto/rand"
 	"errors"
 	"fmt"
 	"io"
 	"os"
 	"path/filepath"
-	"strconv"
 	"strings"
 	"time"
 
@@ -21,11 +19,6 @@ import (
 
 // arrival is how long a delivered message may take to its mailbox.
 const arrival = 10 * time.Second
-
-// nonce returns a word that no message has had before.
-func nonce(now time.Time) string {
-	return strconv.FormatInt(now.UnixNano(), 36) + rand.Text()[:8]
-}
 
 // mailLocal sends a message on the LAN address and looks for it in the mailbox.
 func (f Facts) mailLocal(ctx context.Context) []plan.Check {
