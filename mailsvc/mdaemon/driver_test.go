@@ -201,7 +201,7 @@ func TestCutOff(t *testing.T) {
 	s := mdaemontest.Start(t)
 	before := everything(t, s)
 	wanted := []plan.Item{service("alias postmaster@nomeazienda.it", "mario@nomeazienda.it"), service("trusted 192.168.1.50", trusted)}
-	for step := range 6 {
+	for step := range 12 {
 		w := &world{driven(t, s, true, false), plan.NewLedger("site")}
 		ctx, cancel := context.WithCancelCause(t.Context())
 		app := w.d.App
