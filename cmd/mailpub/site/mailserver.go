@@ -16,7 +16,10 @@ import (
 func newServer(cfg *config.Config, spec mail.Spec, o Options) mailsvc.Server {
 	s := cfg.Service
 	addr := smtpAddr(cfg, spec)
-	domain := domainNames(spec)[0]
+	domain := "" // where others take the mail of every domain, none is tried
+	if names := domainNames(spec); len(names) > 0 {
+		domain = names[0]
+	}
 	switch s.Type {
 	case "postfix":
 		return &postfix.Driver{

@@ -83,7 +83,8 @@ func smtpAddr(cfg *config.Config, spec mail.Spec) string {
 	return netip.AddrPortFrom(spec.Address, uint16(cfg.SMTPPort())).String()
 }
 
-// domainNames returns the mail domains as addresses have them.
+// domainNames returns the domains whose mail the server takes, as addresses have them; none where others
+// take the mail of all.
 func domainNames(spec mail.Spec) (names []string) {
 	for _, d := range spec.Inbound() {
 		names = append(names, strings.TrimSuffix(d.Name, "."))
