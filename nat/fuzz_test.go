@@ -35,8 +35,8 @@ func FuzzUPnP(f *testing.F) {
 	f.Add(strings.ReplaceAll(descriptionSeed, "/ctl", "http://192.0.2.1/"), "\x00")
 	location := mustURL("http://10.10.10.1:5000/rootDesc.xml")
 	f.Fuzz(func(t *testing.T, description, answer string) {
-		o := Options{Timeout: time.Second, Now: time.Now, Known: noGrants}
-		d, err := describe(context.Background(), location, &http.Client{Transport: lenient{canned(description)}}, o)
+		o := Options{System: System{Timeout: time.Second, Now: time.Now}, Owner: Owner{Known: noGrants}}
+		d, err := describe(context.Background(), location, &http.Client{Transport: &lenient{RoundTripper: canned(description)}}, o)
 		if err == nil {
 			if got := d.GetServiceClient().SOAPClient.EndpointURL; got.Hostname() != "10.10.10.1" || len(d.name) > 60 {
 				t.Errorf("%q controlled at %s", d.name, got.String())
@@ -50,7 +50,7 @@ func FuzzUPnP(f *testing.F) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		clients[0].SOAPClient.HTTPClient = http.Client{Transport: lenient{canned(answer)}}
+		clients[0].SOAPClient.HTTPClient = http.Client{Transport: &lenient{RoundTripper: canned(answer)}}
 		u := &upnp{wanLink: &wanLink{connection: clients[0]}, location: location, timeout: time.Second, now: time.Now, known: noGrants}
 		if m, err := u.entry(context.Background(), forward.Port{Proto: "tcp", Number: 25}); err == nil && m != nil && len(m.To.Host) > 60 {
 			t.Errorf("a host of %d bytes", len(m.To.Host))

@@ -69,9 +69,20 @@ func (g *grants) granted(q forward.Port) (plan.Grant, note, bool) {
 	return got, n, ok && good && n.protocol == g.protocol && n.gateway == g.gateway
 }
 
+// elsewhere returns a grant that lasts and that another router made, by the same protocol.
+func (g *grants) elsewhere(q forward.Port) (plan.Grant, note, bool) {
+	got, ok := g.made[q]
+	if !ok {
+		got, ok = g.earlier(q.Key())
+	}
+	n, good := parseNote(got.State)
+	other := ok && good && n.protocol == g.protocol && n.gateway != g.gateway
+	return got, n, other && g.now().Before(got.Expires())
+}
+
 // prepare makes the grant that a change is about to ask for, for the ledger. What is
 // known of the port until then stays what it was for this process.
-func (g *grants) prepare(c plan.Change, nonce func(forward.Port, forward.Target) pcpNonce) *plan.Grant {
+func (g *grants) prepare(c plan.Change, fill func(*note, forward.Port)) *plan.Grant {
 	q, to, err := forward.Parse(c.Key, c.After)
 	if err != nil {
 		return nil
@@ -80,7 +91,8 @@ func (g *grants) prepare(c plan.Change, nonce func(forward.Port, forward.Target)
 		before, _ := g.earlier(q.Key())
 		g.made[q] = before
 	}
-	n := note{protocol: g.protocol, to: to, gateway: g.gateway, epoch: g.router.epoch, nonce: nonce(q, to)}
+	n := note{protocol: g.protocol, to: to, gateway: g.gateway, epoch: g.router.epoch}
+	fill(&n, q)
 	g.prepared[q] = n
 	lease := c.Lease
 	if lease <= 0 {
@@ -129,6 +141,14 @@ func (g *grants) list(ports []forward.Port, epoch uint32, err error) (found []fo
 			found = append(found, forward.Mapping{Port: q, Unread: err})
 			continue
 		}
+		if got, n, other := g.elsewhere(q); other {
+			found = append(found, forward.Mapping{
+				Port:   q,
+				Unread: fmt.Errorf("%s granted it and is not the gateway now, which is %s: what it has ends by itself in %s", n.gateway, g.gateway, plan.Spell(got.Expires().Sub(g.now()))),
+				Again:  fmt.Sprintf("the gateway is %s now; %s granted it, where it ends by itself in %s", g.gateway, n.gateway, plan.Spell(got.Expires().Sub(g.now()))),
+			})
+			continue
+		}
 		got, n, ok := g.live(q, epoch)
 		if !ok {
 			continue
@@ -146,21 +166,28 @@ func (g *grants) list(ports []forward.Port, epoch uint32, err error) (found []fo
 type routerEpoch struct {
 	epoch uint32
 	still bool // it was seen not to move
+	races bool // it was seen to run much faster than time
 }
 
-func (g *grants) stands(n note, epoch uint32) bool { return g.router.still && n.epoch == epoch }
+// stands reports whether nothing can be told from the epoch, which is wrong.
+func (g *grants) stands(n note, epoch uint32) bool {
+	return g.router.still && n.epoch == epoch || g.router.races && epoch >= n.epoch
+}
 
 // epochPause is how long an epoch, which counts seconds, is given to move.
 const epochPause = 2200 * time.Millisecond
 
 // steady asks for the epoch once more where it is the same as at the time of a grant long ago:
-// either the router restarted just as long ago, or its epoch stands still.
+// either the router restarted just as long ago, or its epoch stands still; and where it ran ahead, as
+// that of another router does, or one that does not count seconds.
 func (g *grants) steady(ctx context.Context, ports []forward.Port, epoch uint32, again func() (uint32, error)) (uint32, error) {
 	suspect := slices.ContainsFunc(ports, func(q forward.Port) bool {
 		got, n, ok := g.granted(q)
-		return ok && n.epoch == epoch && g.now().Sub(got.At) > epochPause*2
+		elapsed := g.now().Sub(got.At)
+		ahead := float64(epoch)-float64(n.epoch) > 2*elapsed.Seconds()+10
+		return ok && (n.epoch == epoch && elapsed > epochPause*2 || ahead && elapsed >= 0)
 	})
-	if !suspect || g.router.still {
+	if !suspect || g.router.still || g.router.races {
 		return epoch, nil
 	}
 	select {
@@ -173,12 +200,13 @@ func (g *grants) steady(ctx context.Context, ports []forward.Port, epoch uint32,
 		return epoch, err
 	}
 	g.router.still = later == epoch
+	g.router.races = float64(later)-float64(epoch) > 4*epochPause.Seconds()
 	return later, nil
 }
 
-// standsStill reports whether the router's epoch was seen not to move, so that a restart of
-// it cannot be noticed.
-func (g *grants) standsStill() bool { return g.router.still }
+// standsStill reports whether the router's epoch was seen not to move as time does, so that a
+// restart of it cannot be noticed.
+func (g *grants) standsStill() bool { return g.router.still || g.router.races }
 
 // rebooted reports whether a router's seconds since the start of its epoch tell that
 // it lost its state: they run at 7/8 of our clock or faster, less 2 seconds (RFC 6886

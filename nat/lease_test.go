@@ -56,7 +56,7 @@ func (l *leases) run(apply bool) string {
 		g := l.grant
 		ledger.Put(plan.Entry{Key: leaseKey, Target: plan.ParseTarget("router"), Stage: plan.StageForward, Text: []string{server}, Grant: &g})
 	}
-	r, err := Open(l.Context(), Options{URL: l.d.URL(), Site: "nomeazienda", Timeout: time.Second, Known: ledger.Grant, Now: func() time.Time { return l.now }})
+	r, err := Open(l.Context(), Options{Selection: Selection{URL: l.d.URL()}, Owner: Owner{Site: "nomeazienda", Known: ledger.Grant}, System: System{Timeout: time.Second, Now: func() time.Time { return l.now }}})
 	if err != nil {
 		l.Fatal(err)
 	}
@@ -145,6 +145,27 @@ func TestLeaseToldAsNone(t *testing.T) {
 	l.now = l.now.Add(45 * time.Minute)
 	if len(l.d.Mappings()) != 1 {
 		t.Error("it lapsed")
+	}
+}
+
+// A router that refuses to renew, in whatever words: what is there is taken away and made anew.
+func TestRenewalRefused(t *testing.T) {
+	for _, code := range []int{501, 402, 718, -911} {
+		l := newLeases(t, nil, true)
+		l.run(true)
+		l.d.Inject(func(c igd.Call) igd.Fault {
+			if c.Action == "AddPortMapping" && len(l.d.Mappings()) > 0 {
+				return igd.Fault{Code: code}
+			}
+			return igd.Fault{}
+		})
+		l.now = l.now.Add(31 * time.Minute)
+		if got := l.run(true); !strings.Contains(got, "29 min left of a lease of 1 h") {
+			t.Errorf("%d: renewed: %q", code, got)
+		}
+		if m := l.d.Mappings(); len(m) != 1 || m[0].Expires.Sub(l.now) < 59*time.Minute {
+			t.Errorf("%d: after a renewal: %v, now %v", code, m, l.now)
+		}
 	}
 }
 

@@ -57,8 +57,7 @@ func TestNote(t *testing.T) {
 // happens on loopback.
 func openPMPAt(t *testing.T, f *nattest.Box, known map[plan.Key]plan.Grant, now func() time.Time) *Router {
 	t.Helper()
-	r, err := Open(t.Context(), Options{Protocol: "nat-pmp", Gateway: f.Addr, Timeout: time.Second, Now: now,
-		Known: func(k plan.Key) (plan.Grant, bool) { g, ok := known[k]; return g, ok }})
+	r, err := Open(t.Context(), Options{Protocol: "nat-pmp", Selection: Selection{Gateway: f.Addr}, System: System{Timeout: time.Second, Now: now}, Owner: Owner{Known: func(k plan.Key) (plan.Grant, bool) { g, ok := known[k]; return g, ok }}})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -98,7 +97,6 @@ func TestPMPKnown(t *testing.T) {
 		{"expired", state, time.Hour, 1000 + 3600, false},
 		{"rebooted", state, 30 * time.Minute, 12, false},
 		{"rebooted long ago", state, 30 * time.Minute, 1500, false},
-		{"another router", note{protocol: "nat-pmp", to: to, gateway: netip.MustParseAddr("10.10.10.1"), epoch: 1000}.String(), 0, 1000, false},
 		{"another protocol", "upnp", 0, 1000, false},
 	} {
 		f.Set(func(s *nattest.State) { s.Epoch = test.epoch })
@@ -113,6 +111,41 @@ func TestPMPKnown(t *testing.T) {
 		} else if test.there && (items[0].Lines[0] != "127.0.0.1:25" || !items[0].Expires.Equal(start.Add(time.Hour)) || items[0].Marked) {
 			t.Errorf("%s: read %+v", test.name, items[0])
 		}
+	}
+}
+
+// What another router granted is neither there nor gone while it lasts: the one of now is asked for
+// it, and nothing says that it was taken away.
+func TestGrantOfAnotherRouter(t *testing.T) {
+	f := nattest.Start(t)
+	key := plan.Key{Kind: forward.Kind, Name: "tcp/25"}
+	start := time.Date(2026, 11, 24, 0, 0, 0, 0, time.UTC)
+	state := note{protocol: "nat-pmp", to: forward.Target{Host: "127.0.0.1", Port: 25}, gateway: netip.MustParseAddr("10.10.10.1"), epoch: 1000}.String()
+	known := map[plan.Key]plan.Grant{key: {Lifetime: time.Hour, At: start, State: state}}
+	now := start.Add(10 * time.Minute)
+	r := openPMPAt(t, f, known, func() time.Time { return now })
+	read := func() []plan.Item {
+		items, err := r.Read(t.Context(), []plan.Key{key})
+		if err != nil {
+			t.Fatal(err)
+		}
+		return items
+	}
+	items := read()
+	if len(items) != 1 || len(items[0].Lines) != 0 {
+		t.Fatalf("read %+v", items)
+	}
+	has(t, "why", items[0].Again, "the gateway is "+f.Addr.String()+" now; 10.10.10.1 granted it, where it ends by itself in 50 min")
+	c := creation("tcp/25", r.device.(*pmp).local.String()+":25")
+	if err := r.Apply(t.Context(), []plan.Change{c}, func(plan.Change, error) {}); err != nil || !slices.Equal(f.Mapped(), []string{"tcp/25 to 25"}) {
+		t.Errorf("%v, mapped %v", err, f.Mapped())
+	}
+	if items = read(); len(items) != 1 || len(items[0].Lines) == 0 {
+		t.Errorf("afterwards %+v", items)
+	}
+	r = openPMPAt(t, f, known, func() time.Time { return start.Add(2 * time.Hour) })
+	if items = read(); len(items) != 0 {
+		t.Errorf("when it has ended: %+v", items)
 	}
 }
 

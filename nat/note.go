@@ -4,9 +4,11 @@ import (
 	"encoding/hex"
 	"errors"
 	"fmt"
+	"math"
 	"net/netip"
 	"strconv"
 	"strings"
+	"time"
 
 	"github.com/mailpub/mailpub/nat/forward"
 )
@@ -21,6 +23,7 @@ type note struct {
 	epoch    uint32
 	nonce    pcpNonce // of PCP
 	id       uint16   // of a pinhole by UPnP
+	noID     bool     // that is not known, as the run ended that asked for it
 }
 
 func (n note) String() string {
@@ -29,6 +32,9 @@ func (n note) String() string {
 	case "pcp":
 		s += fmt.Sprintf(" nonce %x", n.nonce[:])
 	case "upnp":
+		if n.noID {
+			return s + " id ?"
+		}
 		s += fmt.Sprintf(" id %d", n.id)
 	}
 	return s
@@ -49,6 +55,8 @@ func parseNote(s string) (n note, ok bool) {
 	case n.protocol == "nat-pmp" && len(tail) == 0:
 	case n.protocol == "pcp" && len(tail) == 2 && tail[0] == "nonce" && len(tail[1]) == hex.EncodedLen(len(n.nonce)):
 		_, errs[3] = hex.Decode(n.nonce[:], []byte(tail[1]))
+	case n.protocol == "upnp" && len(tail) == 2 && tail[0] == "id" && tail[1] == "?":
+		n.noID = true
 	case n.protocol == "upnp" && len(tail) == 2 && tail[0] == "id":
 		id, errs[3] = strconv.ParseUint(tail[1], 10, 16)
 	default:
@@ -56,4 +64,12 @@ func parseNote(s string) (n note, ok bool) {
 	}
 	n.epoch, n.id = uint32(epoch), uint16(id)
 	return n, errors.Join(errs[:]...) == nil
+}
+
+// pmpLease is asked for where no lease is given (RFC 6886 section 3.3 recommends it).
+const pmpLease = 2 * time.Hour
+
+// seconds rounds up, so that a lease is never shorter than asked for, nor for ever.
+func seconds(d time.Duration) uint32 {
+	return uint32(min((max(d, 0)+time.Second-1)/time.Second, math.MaxUint32))
 }

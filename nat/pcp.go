@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"net"
 	"net/netip"
+	"sync/atomic"
 	"time"
 
 	"github.com/mailpub/mailpub/nat/forward"
@@ -19,7 +20,8 @@ type pcp struct {
 	grants
 	server  netip.AddrPort
 	timeout time.Duration
-	outside netip.Addr // learnt from a mapping
+	outside netip.Addr  // learnt from a mapping
+	mute    atomic.Bool // it answers no ANNOUNCE
 }
 
 const pcpPort = 5351 // RFC 6887 section 19.1
@@ -99,10 +101,32 @@ func receive(conn *net.UDPConn, buf []byte, until time.Time, request []byte) (pc
 	}
 }
 
-// announce asks for nothing, which tells the epoch (RFC 6887 section 14.1.1).
+// announceTime is how long an answer to ANNOUNCE is waited for before the epoch is asked for in
+// another way.
+const announceTime = 800 * time.Millisecond
+
+// announce asks for nothing, which tells the epoch (RFC 6887 section 14.1.1). A server that does
+// not answer that, as some know MAP alone, is asked to take away a mapping that is not there: every
+// answer has the epoch (section 7.2).
 func (p *pcp) announce(ctx context.Context) (uint32, error) {
-	a, err := p.exchange(ctx, announceRequest(p.local))
-	return a.epoch, err
+	if !p.mute.Load() {
+		short, cancel := context.WithTimeout(ctx, announceTime)
+		a, err := p.exchange(short, announceRequest(p.local))
+		cancel()
+		var no *refusal
+		refused := errors.As(err, &no)
+		if err == nil || refused && no.code != codeUnsuppOpcode {
+			return a.epoch, err
+		}
+	}
+	m := mapRequest{client: p.local, nonce: newNonce(), proto: "udp", internal: discard, suggest: p.any()}
+	a, err := p.exchange(ctx, m.encode())
+	var no *refusal
+	if err != nil && (!errors.As(err, &no) || no.code == codeVersion || no.code == codeUnsuppOpcode) {
+		return a.epoch, err
+	}
+	p.mute.Store(true)
+	return a.epoch, nil
 }
 
 // discard is the port that a mapping is made for when only the address is of interest.
@@ -233,7 +257,7 @@ func (p *pcp) nonceFor(q forward.Port, to forward.Target) pcpNonce {
 
 // Prepare implements plan.Preparer.
 func (p *pcp) Prepare(c plan.Change) *plan.Grant {
-	return p.prepare(c, func(q forward.Port, to forward.Target) pcpNonce { return p.nonceFor(q, to) })
+	return p.prepare(c, func(n *note, q forward.Port) { n.nonce = p.nonceFor(q, n.to) })
 }
 
 func openPCP(ctx context.Context, o Options) (device, string, error) {

@@ -17,7 +17,7 @@ import (
 // openPCPAt opens a box by PCP. What is asked of it is handed to seen, unless that is nil.
 func openPCPAt(t *testing.T, b *nattest.Box, seen func(request []byte)) *pcp {
 	t.Helper()
-	r, err := Open(t.Context(), Options{Protocol: "pcp", Gateway: b.Addr, Timeout: 700 * time.Millisecond})
+	r, err := Open(t.Context(), Options{Protocol: "pcp", Selection: Selection{Gateway: b.Addr}, System: System{Timeout: 700 * time.Millisecond}})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -84,8 +84,8 @@ func TestPCPNonce(t *testing.T) {
 	}
 }
 
-// What was granted is gone when the router has restarted, when its time is over, and
-// when it was another router's.
+// What was granted is gone when the router has restarted, and when its time is over. What another
+// router granted: see TestGrantOfAnotherRouter.
 func TestPCPForgets(t *testing.T) {
 	p := openPCPAt(t, nattest.Start(t), nil) // epoch 1000
 	state := func(gateway string, epoch uint32) string {
@@ -99,7 +99,6 @@ func TestPCPForgets(t *testing.T) {
 		"ran ahead":       {plan.Grant{Lifetime: time.Hour, At: time.Now(), State: state(p.gateway.String(), 10)}, 0},
 		"restarted":       {plan.Grant{Lifetime: time.Hour, At: time.Now(), State: state(p.gateway.String(), 2000)}, 0},
 		"its time is up":  {plan.Grant{Lifetime: time.Minute, At: time.Now().Add(-2 * time.Minute), State: state(p.gateway.String(), 880)}, 0},
-		"another router":  {plan.Grant{Lifetime: time.Hour, At: time.Now(), State: state("127.0.0.2", 999)}, 0},
 		"of NAT-PMP":      {plan.Grant{Lifetime: time.Hour, At: time.Now(), State: "nat-pmp to 127.0.0.1:25 by 127.0.0.1 epoch 999"}, 0},
 		"no state at all": {plan.Grant{Lifetime: time.Hour, At: time.Now()}, 0},
 	} {

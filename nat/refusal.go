@@ -7,6 +7,7 @@ import (
 // Codes with which a UPnP router refuses (UPnP Device Architecture 1.1,
 // section 3.2, and the actions of WANIPConnection:2).
 const (
+	codeInvalidAction = 401
 	codeInvalidArgs   = 402
 	codeActionFailed  = 501
 	codeNotAuthorized = 606

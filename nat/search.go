@@ -8,6 +8,7 @@ import (
 	"net/http"
 	"net/netip"
 	"net/url"
+	"regexp"
 	"strconv"
 	"strings"
 	"sync"
@@ -27,17 +28,27 @@ const igdType = "urn:schemas-upnp-org:device:InternetGatewayDevice:"
 // answer to their own.
 const rootDevice = "upnp:rootdevice"
 
+// everything is the search target of all devices and services. It is sent to the gateway alone.
+const everything = "ssdp:all"
+
+// gatewayType is the type of a router, in whichever name space.
+var gatewayType = regexp.MustCompile(`(?i):device:InternetGatewayDevice:[0-9]+$`)
+
 const ssdpPort = 1900
 
 // targets are what is searched for: some routers answer only to the device, some only to a
-// service, some only to the root device.
-func targets() []string {
-	return []string{
+// service, some only to the root device, and some only to the question for everything.
+func targets(alone bool) []string {
+	all := []string{
 		igdType + "1", igdType + "2",
 		"urn:schemas-upnp-org:service:WANIPConnection:1",
 		"urn:schemas-upnp-org:service:WANPPPConnection:1",
 		rootDevice,
 	}
+	if alone {
+		all = append(all, everything)
+	}
+	return all
 }
 
 // request is a search (UPnP Device Architecture 1.1, section 1.3.2). MX is the longest
@@ -95,7 +106,7 @@ func (o Options) search(ctx context.Context, found func(*url.URL), passed func(e
 		sent := false
 		for _, to := range places {
 			for _, s := range sockets {
-				for _, target := range targets() {
+				for _, target := range targets(!to.IP.IsMulticast()) {
 					_, e := s.WriteTo(request(target), to)
 					sent = sent || e == nil
 					err = errors.Join(err, e)
@@ -171,7 +182,7 @@ func (o Options) multicast() (cards []card, err error) {
 // listen hands on the answers that come to a socket until it is closed.
 func listen(s *net.UDPConn, gateway netip.Addr, passed func(error), found func(*url.URL)) {
 	receiveAll(s, func(b []byte, from netip.Addr) {
-		u, err := parseAnswer(b, from, from == gateway)
+		u, err := parseAnswer(b, from, gateway)
 		switch {
 		case err == nil:
 			found(u)
@@ -227,14 +238,15 @@ func (o Options) deaf(ctx context.Context) <-chan error {
 // answers: that of another could send us anywhere. So one that names another address, as
 // routers do that give one of their others, is taken with its path and port alone. An answer for a
 // root device, which everything may be, counts from the gateway only.
-func parseAnswer(datagram []byte, from netip.Addr, isGateway bool) (*url.URL, error) {
+func parseAnswer(datagram []byte, from, gateway netip.Addr) (*url.URL, error) {
 	status, header := parseHeader(datagram)
 	target := header["st"]
-	service := strings.HasPrefix(target, igdType) || connectionType.MatchString(target)
-	if status != http.StatusOK || !service && !(isGateway && target == rootDevice) {
+	service := gatewayType.MatchString(target) || connectionType.MatchString(target)
+	general := strings.EqualFold(target, rootDevice) || strings.EqualFold(target, everything)
+	if status != http.StatusOK || !service && !(from == gateway && general) {
 		return nil, fmt.Errorf("%w: status %d, ST %q", errOtherDevice, status, forward.Printable(target, 60))
 	}
-	return parseLocation(header["location"], from)
+	return parseLocation(header["location"], from, gateway)
 }
 
 // errOtherDevice: something else answered a search.
@@ -245,7 +257,7 @@ var errOtherDevice = errors.New("not a router's answer")
 func parseHeader(datagram []byte) (status int, header map[string]string) {
 	header = map[string]string{}
 	first, rest, _ := strings.Cut(string(datagram), "\n")
-	if f := strings.Fields(first); len(f) >= 2 && strings.HasPrefix(f[0], "HTTP/") {
+	if f := strings.Fields(first); len(f) >= 2 && strings.HasPrefix(strings.ToUpper(f[0]), "HTTP/") {
 		status, _ = strconv.Atoi(f[1])
 	}
 	for _, line := range strings.Split(rest, "\n") {
@@ -258,8 +270,12 @@ func parseHeader(datagram []byte) (status int, header map[string]string) {
 	return status, header
 }
 
-// parseLocation makes of a location one on the host that answers.
-func parseLocation(s string, from netip.Addr) (*url.URL, error) {
+// parseLocation makes of a location one on the host that answers, or on the gateway where it
+// names that.
+func parseLocation(s string, from, gateway netip.Addr) (*url.URL, error) {
+	if s != "" && !strings.Contains(s, "://") {
+		s = "http://" + strings.TrimLeft(s, "/") // some leave that out
+	}
 	u, err := url.Parse(s)
 	if err != nil {
 		return nil, fmt.Errorf("location %q: %w", forward.Printable(s, 100), err)
@@ -267,7 +283,7 @@ func parseLocation(s string, from netip.Addr) (*url.URL, error) {
 	if u.Scheme != "http" || u.Host == "" || u.User != nil {
 		return nil, fmt.Errorf("location %q: want one that begins with http://", forward.Printable(s, 100))
 	}
-	if host, err := netip.ParseAddr(u.Hostname()); err != nil || host != from {
+	if host, err := netip.ParseAddr(u.Hostname()); err != nil || host != from && host != gateway {
 		port := u.Port()
 		u.Host = from.String()
 		if port != "" {

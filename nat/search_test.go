@@ -45,11 +45,27 @@ func TestParseAnswer(t *testing.T) {
 		"the root device":  {nattest.Answer("upnp:rootdevice", at), at},
 		"another scheme":   {nattest.Answer(v1, "file://10.10.10.1/etc/passwd"), ""},
 		"with credentials": {nattest.Answer(v1, "http://a:b@10.10.10.1/"), ""},
+		"no scheme":        {nattest.Answer(v1, "10.10.10.1:5000/rootDesc.xml"), at},
+		"nothing":          {nattest.Answer(v1, ""), ""},
 		"a search":         {string(request(igdType + "1")), ""},
 	} {
-		u, err := parseAnswer([]byte(test.datagram), netip.MustParseAddr("10.10.10.1"), true)
+		u, err := parseAnswer([]byte(test.datagram), netip.MustParseAddr("10.10.10.1"), netip.MustParseAddr("10.10.10.1"))
 		if err == nil && u.String() != test.want || err != nil && test.want != "" {
 			t.Errorf("%s: %v, %v; want %q", name, u, err, test.want)
+		}
+	}
+}
+
+// A router that answers from another address than the gateway's, and names that, is met there.
+func TestAnswerFromAnotherAddress(t *testing.T) {
+	from, gateway := netip.MustParseAddr("10.10.10.254"), netip.MustParseAddr("10.10.10.1")
+	for location, want := range map[string]string{
+		"http://10.10.10.1:5000/rootDesc.xml": "http://10.10.10.1:5000/rootDesc.xml",
+		"http://192.0.2.1:5000/rootDesc.xml":  "http://10.10.10.254:5000/rootDesc.xml",
+	} {
+		u, err := parseAnswer([]byte(nattest.Answer(igdType+"1", location)), from, gateway)
+		if err != nil || u.String() != want {
+			t.Errorf("%s: %v, %v", location, u, err)
 		}
 	}
 }
@@ -60,7 +76,7 @@ func FuzzParseAnswer(f *testing.F) {
 	f.Add([]byte(nattest.Answer(igdType+"1", "http://10.10.10.1:5000@evil/rootDesc.xml")))
 	f.Add(request(igdType + "2"))
 	f.Fuzz(func(t *testing.T, datagram []byte) {
-		u, err := parseAnswer(datagram, from, len(datagram)%2 == 0)
+		u, err := parseAnswer(datagram, from, []netip.Addr{from, {}}[len(datagram)%2])
 		if err == nil && (u.Hostname() != from.String() || u.Scheme != "http") {
 			t.Errorf("led to %q by %q", u, datagram)
 		}
@@ -97,7 +113,7 @@ func TestSearchTakesTheFirstGoodAnswer(t *testing.T) {
 	})
 	ctx, cancel := context.WithTimeout(t.Context(), searchTime)
 	defer cancel()
-	r, err := Open(ctx, Options{Protocol: "upnp", Search: to, Gateways: loopbackGateway})
+	r, err := Open(ctx, Options{Protocol: "upnp", System: System{Search: to, Gateways: loopbackGateway}})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -134,7 +150,7 @@ func TestSearchFails(t *testing.T) {
 			[]string{"no WANIPConnection or WANPPPConnection in it"}},
 		{"two routers", at(d.URL(), other.URL()), Options{}, ErrSeveralRouters,
 			[]string{`"one" at ` + d.URL(), `"two" at ` + other.URL(), "router.url or router.interface"}},
-		{"not the one wanted", at(d.URL()), Options{Gateway: netip.MustParseAddr("10.10.10.1")}, ErrNoRouter,
+		{"not the one wanted", at(d.URL()), Options{Selection: Selection{Gateway: netip.MustParseAddr("10.10.10.1")}}, ErrNoRouter,
 			[]string{"is not the gateway of the config 10.10.10.1"}},
 	} {
 		t.Run(test.name, func(t *testing.T) {
@@ -156,7 +172,7 @@ func TestSearchKnowsTheSame(t *testing.T) {
 	to := nattest.Responder(t, func(st string) []string {
 		return []string{nattest.Answer(st, d.URL()), nattest.Answer(st, d.URL()+"?again")}
 	})
-	if _, err := Open(t.Context(), Options{Protocol: "upnp", Search: to, Gateways: noGateways}); err != nil {
+	if _, err := Open(t.Context(), Options{Protocol: "upnp", System: System{Search: to, Gateways: noGateways}}); err != nil {
 		t.Error(err)
 	}
 }
@@ -164,10 +180,10 @@ func TestSearchKnowsTheSame(t *testing.T) {
 // A URL is a choice: nothing else is asked.
 func TestURLAsksNobodyElse(t *testing.T) {
 	d := device1(t, igd.Config{})
-	_, err := Open(t.Context(), Options{URL: d.URL(), Gateways: func() ([]netip.Addr, error) {
+	_, err := Open(t.Context(), Options{Selection: Selection{URL: d.URL()}, System: System{Gateways: func() ([]netip.Addr, error) {
 		t.Error("the default gateway was looked up")
 		return loopbackGateway()
-	}})
+	}}})
 	if err != nil {
 		t.Error(err)
 	}
@@ -197,7 +213,7 @@ func TestTakesTheConnectionThatIsUp(t *testing.T) {
 	defer s.Close()
 	for _, test := range []struct{ status, want string }{{"Connected", "WANPPPConnection:1"}, {"Connecting", "WANIPConnection:1"}} {
 		up = test.status
-		r, err := Open(t.Context(), Options{URL: s.URL})
+		r, err := Open(t.Context(), Options{Selection: Selection{URL: s.URL}})
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -224,7 +240,7 @@ func TestDescriptions(t *testing.T) {
 	s := httptest.NewServer(mux)
 	defer s.Close()
 	open := func(path string) (*Router, error) {
-		return Open(t.Context(), Options{URL: s.URL + path, Timeout: 2 * time.Second, Gateways: noGateways})
+		return Open(t.Context(), Options{Selection: Selection{URL: s.URL + path}, System: System{Timeout: 2 * time.Second, Gateways: noGateways}})
 	}
 	r, err := open("/ppp")
 	if err != nil {
@@ -243,7 +259,7 @@ func TestDescriptions(t *testing.T) {
 		has(t, path, err.Error(), part)
 	}
 	for _, bad := range []string{"10.10.10.1:5000", "https://10.10.10.1/", "http:///x"} {
-		if _, err := Open(t.Context(), Options{URL: bad}); err == nil || !strings.Contains(err.Error(), "no URL of a router's description") {
+		if _, err := Open(t.Context(), Options{Selection: Selection{URL: bad}}); err == nil || !strings.Contains(err.Error(), "no URL of a router's description") {
 			t.Errorf("%q: %v", bad, err)
 		}
 	}
@@ -252,7 +268,7 @@ func TestDescriptions(t *testing.T) {
 func TestOpenStops(t *testing.T) {
 	ctx, cancel := context.WithCancel(t.Context())
 	to := nattest.Responder(t, func(string) []string { cancel(); return nil })
-	_, err := Open(ctx, Options{Protocol: "upnp", Search: to, Gateways: noGateways})
+	_, err := Open(ctx, Options{Protocol: "upnp", System: System{Search: to, Gateways: noGateways}})
 	if !errors.Is(err, context.Canceled) {
 		t.Errorf("a cancelled search ends with %v", err)
 	}

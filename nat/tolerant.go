@@ -7,6 +7,7 @@ import (
 	"net/http"
 	"strconv"
 	"strings"
+	"unicode"
 
 	"github.com/huin/goupnp"
 )
@@ -87,6 +88,7 @@ func content(s string, open xmlTag) (text string, next int) {
 
 // describeByText finds the services of a description by text. It fails where there is none.
 func describeByText(body string) (*goupnp.RootDevice, error) {
+	body = withoutSections(body)
 	root := new(goupnp.RootDevice)
 	var service *goupnp.Service
 	set := func(field *string, text string) {
@@ -140,6 +142,9 @@ type pageError struct {
 	what   string
 }
 
+// aPage is what a pageError has for a page of HTML.
+const aPage = "a page"
+
 func (e *pageError) Error() string {
 	return fmt.Sprintf("the router answers HTTP %d %s with %s", e.status, http.StatusText(e.status), e.what)
 }
@@ -157,6 +162,8 @@ func readSOAP(action string, status int, body string) (a soapAnswer, err error) 
 		return a, &pageError{status, "no text"}
 	}
 	responded, fault, page := false, false, false
+	body = withoutSections(body)
+	var reason string
 	for at := 0; ; {
 		t, ok := nextTag(body, at)
 		if !ok {
@@ -173,6 +180,8 @@ func readSOAP(action string, status int, body string) (a soapAnswer, err error) 
 			}
 		case t.name == "errordescription":
 			a.text, at = content(body, t)
+		case t.name == "faultstring":
+			reason, at = content(body, t)
 		case t.name == "fault":
 			fault = true
 		case t.name == strings.ToLower(action)+"response":
@@ -189,16 +198,75 @@ func readSOAP(action string, status int, body string) (a soapAnswer, err error) 
 	switch {
 	case fault && a.code != 0:
 		return a, nil
+	case fault && codeOf(a.text+" "+reason) != 0:
+		a.code = codeOf(a.text + " " + reason)
+		return a, nil
 	case fault:
 		return a, &pageError{status, "a fault without a code"}
 	case page:
-		return a, &pageError{status, "a page"}
+		return a, &pageError{status, aPage}
 	case !responded && len(a.args) == 0:
 		return a, &pageError{status, "something that is no answer to " + action}
 	case status != http.StatusOK:
 		return a, &pageError{status, "an answer to " + action}
 	}
 	return a, nil
+}
+
+// codeOf returns the code of a refusal that a router gives in words alone; 0 for none.
+func codeOf(words string) int {
+	plain := strings.ToLower(strings.Map(func(r rune) rune {
+		if unicode.IsLetter(r) {
+			return r
+		}
+		return -1
+	}, words))
+	for _, w := range []struct {
+		words string
+		code  int
+	}{
+		{"nosuchentry", codeNoSuchEntry},
+		{"arrayindexinvalid", codeIndexInvalid},
+		{"conflictinmapping", codeConflict},
+		{"conflictwithothermechanism", codeOtherMeans},
+		{"onlypermanentleases", codePermanentOnly},
+		{"sameportvalues", codeSamePort},
+		{"noportmapsavailable", codeNoPortMaps},
+		{"notauthorized", codeNotAuthorized},
+		{"invalidargs", codeInvalidArgs},
+		{"invalidaction", codeInvalidAction},
+		{"actionfailed", codeActionFailed},
+	} {
+		if strings.Contains(plain, w.words) {
+			return w.code
+		}
+	}
+	return 0
+}
+
+// withoutSections returns a text without comments, and with what stands in CDATA sections as plain
+// text.
+func withoutSections(s string) string {
+	for _, section := range []struct {
+		begin, end string
+		keep       bool
+	}{{"<!--", "-->", false}, {"<![CDATA[", "]]>", true}} {
+		var b strings.Builder
+		for {
+			before, rest, found := strings.Cut(s, section.begin)
+			inside, after, closed := strings.Cut(rest, section.end)
+			b.WriteString(before)
+			if !found || !closed {
+				s = b.String() + rest
+				break
+			}
+			if section.keep {
+				b.WriteString(html.EscapeString(inside))
+			}
+			s = after
+		}
+	}
+	return s
 }
 
 // isOutput reports whether an element is an output argument that does not begin with "New".

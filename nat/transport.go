@@ -7,9 +7,11 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"net"
 	"net/http"
 	"net/url"
 	"strings"
+	"sync/atomic"
 	"time"
 
 	"github.com/huin/goupnp"
@@ -19,31 +21,33 @@ import (
 const longest = 256 << 10
 
 // newClient returns the HTTP client for a router. It uses no proxy, whatever the
-// environment says: a proxy is never nearer to the router. It follows no redirect. It
-// keeps no connection: routers close them, and a request that then fails may have
-// been carried out. Time-outs are the requests' contexts'.
-func newClient() *http.Client {
+// environment says: a proxy is never nearer to the router. It follows a redirect of a
+// description on the same host, and no other. It keeps no connection: routers close them, and a
+// request that then fails may have been carried out. Time-outs are the requests' contexts'.
+func newClient() *http.Client { return clientFrom(new(net.Dialer)) }
+
+func clientFrom(d *net.Dialer) *http.Client {
 	return &http.Client{
-		Transport:     lenient{&http.Transport{DisableKeepAlives: true}},
-		CheckRedirect: func(*http.Request, []*http.Request) error { return errors.New("a router that redirects") },
+		Transport: &lenient{RoundTripper: &http.Transport{DisableKeepAlives: true, DisableCompression: true, DialContext: dialTolerant(d)}},
+		CheckRedirect: func(to *http.Request, via []*http.Request) error {
+			first := via[0]
+			if first.Method != http.MethodGet || to.URL.Scheme != "http" || to.URL.Hostname() != first.URL.Hostname() || len(via) > 3 {
+				return errors.New("a router that redirects")
+			}
+			return nil
+		},
 	}
 }
 
 // lenient hands on answers in a form that a strict XML parser takes: whole, not too
 // long, and in UTF-8, which routers promise and break. Answers to actions it reads by text
 // and writes anew (see readSOAP).
-type lenient struct{ http.RoundTripper }
-
-// soapKey is the key of a *soapCall in a request's context.
-type soapKey struct{}
-
-// soapCall is what is known of an action beside its request, and what came of it.
-type soapCall struct {
-	service string // type of the service, where it is another than the library's; "" else
-	err     error  // of the transport: the library hands on its text alone
+type lenient struct {
+	http.RoundTripper
+	capitals atomic.Bool // it wants the name of the action's header in capitals
 }
 
-func (l lenient) RoundTrip(req *http.Request) (*http.Response, error) {
+func (l *lenient) RoundTrip(req *http.Request) (*http.Response, error) {
 	call, _ := req.Context().Value(soapKey{}).(*soapCall)
 	resp, err := l.roundTrip(req, call)
 	if call != nil {
@@ -52,18 +56,88 @@ func (l lenient) RoundTrip(req *http.Request) (*http.Response, error) {
 	return resp, err
 }
 
-func (l lenient) roundTrip(req *http.Request, call *soapCall) (*http.Response, error) {
+func (l *lenient) roundTrip(req *http.Request, call *soapCall) (*http.Response, error) {
 	service, action := soapAction(req)
-	if call != nil && call.service != "" && action != "" {
-		var err error
-		if req, err = renameService(req, service, call.service); err != nil {
+	if action == "" {
+		resp, err := l.RoundTripper.RoundTrip(req)
+		if err != nil {
 			return nil, err
 		}
+		body, err := readAnswer(resp)
+		if err != nil {
+			return nil, err
+		}
+		return withBody(resp, body), nil
 	}
-	resp, err := l.RoundTripper.RoundTrip(req)
+	sent, err := io.ReadAll(io.LimitReader(req.Body, longest))
+	req.Body.Close()
 	if err != nil {
 		return nil, err
 	}
+	a := act{service: service, to: service, action: action, body: sent}
+	if call != nil && call.service != "" {
+		a.to = call.service
+		a.body = bytes.Replace(sent, []byte(service), []byte(a.to), 1)
+	}
+	resp, err := l.ask(req, a)
+	var page *pageError
+	if errors.As(err, &page) && (page.status >= 400 || page.what == aPage) {
+		// Some routers know the header by one spelling of its name alone.
+		l.capitals.Store(!l.capitals.Load())
+		again, e := l.ask(req, a)
+		if e == nil {
+			return again, nil
+		}
+		l.capitals.Store(!l.capitals.Load())
+	}
+	return resp, err
+}
+
+// act is a request for an action.
+type act struct {
+	service string // as the library has it
+	to      string // as the router has it
+	action  string
+	body    []byte
+}
+
+// ask asks for an action, by one of the spellings that the header with its name has in use.
+func (l *lenient) ask(req *http.Request, a act) (*http.Response, error) {
+	spelt := req.Clone(req.Context())
+	for name := range spelt.Header {
+		if strings.EqualFold(name, "SOAPACTION") {
+			delete(spelt.Header, name)
+		}
+	}
+	name := "SOAPAction" // as in most clients
+	if l.capitals.Load() {
+		name = "SOAPACTION" // as in the standard
+	}
+	spelt.Header[name] = []string{`"` + a.to + "#" + a.action + `"`}
+	spelt.Body = io.NopCloser(bytes.NewReader(a.body))
+	spelt.ContentLength = int64(len(a.body))
+	resp, err := l.RoundTripper.RoundTrip(spelt)
+	if err != nil {
+		return nil, err
+	}
+	body, err := readAnswer(resp)
+	switch {
+	case err != nil:
+		return nil, err
+	case resp.StatusCode >= 300 && resp.StatusCode < 400:
+		return withBody(resp, body), nil
+	}
+	answer, err := readSOAP(a.action, resp.StatusCode, string(body))
+	if err != nil {
+		return nil, err
+	}
+	resp.StatusCode, body = canonicalSOAP(a.action, a.service, answer)
+	resp.Status = http.StatusText(resp.StatusCode)
+	return withBody(resp, body), nil
+}
+
+// readAnswer reads a body in a form that a strict parser takes.
+func readAnswer(resp *http.Response) ([]byte, error) {
 	body, err := io.ReadAll(io.LimitReader(resp.Body, longest+1))
 	resp.Body.Close()
 	if errors.Is(err, io.ErrUnexpectedEOF) && endsWhole(body) {
@@ -75,18 +149,13 @@ func (l lenient) roundTrip(req *http.Request, call *soapCall) (*http.Response, e
 	if len(body) > longest {
 		return nil, fmt.Errorf("an answer of more than %d KB", longest>>10)
 	}
-	body = mend(body)
-	if action != "" && (resp.StatusCode < 300 || resp.StatusCode >= 400) {
-		answer, err := readSOAP(action, resp.StatusCode, string(body))
-		if err != nil {
-			return nil, err
-		}
-		resp.StatusCode, body = canonicalSOAP(action, service, answer)
-		resp.Status = http.StatusText(resp.StatusCode)
-	}
+	return mend(body), nil
+}
+
+func withBody(resp *http.Response, body []byte) *http.Response {
 	resp.Body = io.NopCloser(bytes.NewReader(body))
 	resp.ContentLength = int64(len(body))
-	return resp, nil
+	return resp
 }
 
 // soapAction returns the service and the action of a request; "" where it is none.
@@ -97,31 +166,6 @@ func soapAction(req *http.Request) (service, action string) {
 		}
 	}
 	return service, action
-}
-
-// renameService makes a request for a service out of one for another of the same actions.
-func renameService(req *http.Request, from, to string) (*http.Request, error) {
-	body, err := io.ReadAll(io.LimitReader(req.Body, longest))
-	req.Body.Close()
-	if err != nil {
-		return nil, err
-	}
-	body = bytes.Replace(body, []byte(from), []byte(to), 1)
-	renamed := req.Clone(req.Context())
-	for name, values := range renamed.Header {
-		if strings.EqualFold(name, "SOAPACTION") {
-			renamed.Header[name] = []string{strings.Replace(values[0], from, to, 1)}
-		}
-	}
-	renamed.Body = io.NopCloser(bytes.NewReader(body))
-	renamed.ContentLength = int64(len(body))
-	return renamed, nil
-}
-
-// endsWhole reports whether a document ends with the end of its outermost element.
-func endsWhole(body []byte) bool {
-	end := strings.ToLower(strings.TrimSpace(string(body[max(0, len(body)-64):])))
-	return strings.HasSuffix(end, "</root>") || strings.HasSuffix(end, "envelope>")
 }
 
 // mend makes valid UTF-8 of what a router calls XML: without the declaration, which
@@ -162,7 +206,7 @@ func fetchDescription(ctx context.Context, location *url.URL, client *http.Clien
 	if err != nil {
 		return nil, err
 	}
-	return parseDescription(body, location)
+	return parseDescription(body, resp.Request.URL)
 }
 
 // parseDescription reads a description strictly, and by text where that fails or finds no

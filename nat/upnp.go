@@ -18,18 +18,6 @@ import (
 	"github.com/mailpub/mailpub/plan"
 )
 
-// connection is the service of an Internet gateway device that maps ports: what
-// WANIPConnection 1 and 2 and WANPPPConnection 1 have in common.
-type connection interface {
-	AddPortMappingCtx(ctx context.Context, remoteHost string, external uint16, proto string, internal uint16, client string, enabled bool, description string, lease uint32) error
-	DeletePortMappingCtx(ctx context.Context, remoteHost string, external uint16, proto string) error
-	GetSpecificPortMappingEntryCtx(ctx context.Context, remoteHost string, external uint16, proto string) (internal uint16, client string, enabled bool, description string, lease uint32, err error)
-	GetGenericPortMappingEntryCtx(ctx context.Context, index uint16) (remoteHost string, external uint16, proto string, internal uint16, client string, enabled bool, description string, lease uint32, err error)
-	GetExternalIPAddressCtx(ctx context.Context) (string, error)
-	GetStatusInfoCtx(ctx context.Context) (status, lastError string, uptime uint32, err error)
-	GetServiceClient() *goupnp.ServiceClient
-}
-
 // upnp is a router spoken to by UPnP.
 type upnp struct {
 	*wanLink
@@ -119,17 +107,23 @@ func (u *upnp) callFor(ctx context.Context, timeout time.Duration, f func(contex
 // errTooSlow: there was no answer in the time of the request.
 var errTooSlow = errors.New("the router is silent")
 
-// attempts are the pauses before a read is tried again that was cut off or answered with
-// something of no use. A router that was silent for the whole time is not asked again.
+// attempts are the pauses before a request is tried again that was cut off, or a read that was
+// answered with something of no use. A router that was silent for the whole time is not asked again.
 func attempts() []time.Duration {
 	return []time.Duration{100 * time.Millisecond, 300 * time.Millisecond}
 }
 
 // ask is call for what only reads, which may be asked again.
 func (u *upnp) ask(ctx context.Context, f func(context.Context) error) error {
-	err := u.call(ctx, f)
+	return again(ctx, func() error { return u.call(ctx, f) }, func(error) bool { return true })
+}
+
+// again makes a request until it is answered, a few times; may says of an error whether it may be
+// another one the next time.
+func again(ctx context.Context, request func() error, may func(error) bool) error {
+	err := request()
 	for _, pause := range attempts() {
-		if err == nil || !errors.Is(err, errNoAnswer) || errors.Is(err, errTooSlow) {
+		if err == nil || !errors.Is(err, errNoAnswer) || errors.Is(err, errTooSlow) || !may(err) {
 			return err
 		}
 		select {
@@ -137,7 +131,7 @@ func (u *upnp) ask(ctx context.Context, f func(context.Context) error) error {
 		case <-ctx.Done():
 			return err
 		}
-		err = u.call(ctx, f)
+		err = request()
 	}
 	return err
 }

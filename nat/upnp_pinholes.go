@@ -15,6 +15,7 @@ import (
 
 	"github.com/mailpub/mailpub/nat/forward"
 	"github.com/mailpub/mailpub/nat/gateway"
+	"github.com/mailpub/mailpub/plan"
 )
 
 // upnpHoles makes pinholes by UPnP (WANIPv6FirewallControl:1). It lists none: each has a
@@ -41,9 +42,7 @@ func (u *upnp) Pinholes(ctx context.Context, o Options) (*upnpHoles, error) {
 	if !gateway.IsLocal(o.IPv6) {
 		return nil, fmt.Errorf("%w: run mailpub on %s itself", ErrOtherHost, o.IPv6)
 	}
-	client := newClient()
-	client.Transport = lenient{&http.Transport{DisableKeepAlives: true, DialContext: (&net.Dialer{
-		LocalAddr: net.TCPAddrFromAddrPort(netip.AddrPortFrom(o.IPv6, 0))}).DialContext}}
+	client := clientFrom(&net.Dialer{LocalAddr: net.TCPAddrFromAddrPort(netip.AddrPortFrom(o.IPv6, 0))})
 	root, location, err := u.over6(ctx, o, client)
 	if err != nil {
 		root, location, client = u.root, u.location, newClient() // better than not to ask
@@ -121,7 +120,7 @@ func (h *upnpHoles) Read(ctx context.Context, ports []forward.Port) ([]forward.M
 	}
 	for _, m := range granted {
 		_, n, _ := h.granted(m.Port)
-		if m.Unread == nil {
+		if m.Unread == nil && !n.noID {
 			m.Unread = h.call(ctx, func(ctx context.Context) error {
 				_, err := h.firewall.GetPinholePacketsCtx(ctx, n.id)
 				return err
@@ -147,18 +146,14 @@ func (h *upnpHoles) Add(ctx context.Context, q forward.Port, to forward.Target, 
 	if err != nil {
 		return err
 	}
-	if _, n, ok := h.live(q, up); ok && n.to == to {
+	if _, n, ok := h.live(q, up); ok && n.to == to && !n.noID {
 		err = h.call(ctx, func(ctx context.Context) error { return h.firewall.UpdatePinholeCtx(ctx, n.id, seconds(lease)) })
 		if err == nil {
 			h.put(q, to, lease, note{epoch: up, id: n.id})
 			return nil
 		}
 	}
-	var id uint16
-	err = h.call(ctx, func(ctx context.Context) (err error) {
-		id, err = h.firewall.AddPinholeCtx(ctx, "", 0, to.Host, to.Port, uint16(pcpProto(q.Transport())), seconds(lease))
-		return err
-	})
+	id, err := h.open(ctx, q, to, lease)
 	var no *refusal
 	switch {
 	case errors.As(err, &no) && (no.code == codeNotAuthorized || no.code == codePinholesOff):
@@ -172,18 +167,69 @@ func (h *upnpHoles) Add(ctx context.Context, q forward.Port, to forward.Target, 
 	return nil
 }
 
-func (h *upnpHoles) Remove(ctx context.Context, q forward.Port, _ forward.Target) error {
+// open asks for a pinhole and returns its number.
+func (h *upnpHoles) open(ctx context.Context, q forward.Port, to forward.Target, lease time.Duration) (id uint16, err error) {
+	err = h.call(ctx, func(ctx context.Context) (err error) {
+		id, err = h.firewall.AddPinholeCtx(ctx, "", 0, to.Host, to.Port, uint16(pcpProto(q.Transport())), seconds(lease))
+		return err
+	})
+	return id, err
+}
+
+func (h *upnpHoles) shut(ctx context.Context, id uint16) error {
+	err := h.call(ctx, func(ctx context.Context) error { return h.firewall.DeletePinholeCtx(ctx, id) })
+	var no *refusal
+	if errors.As(err, &no) && no.code == codeNoSuchPinhole {
+		return nil
+	}
+	return err
+}
+
+func (h *upnpHoles) Remove(ctx context.Context, q forward.Port, was forward.Target) error {
 	_, n, ok := h.granted(q)
 	if !ok {
 		return nil
 	}
-	err := h.call(ctx, func(ctx context.Context) error { return h.firewall.DeletePinholeCtx(ctx, n.id) })
-	var no *refusal
-	if errors.As(err, &no) && no.code == codeNoSuchPinhole {
-		err = nil
+	var err error
+	if n.noID {
+		err = h.removeNumberless(ctx, q, was)
+	} else {
+		err = h.shut(ctx, n.id)
 	}
 	if err == nil {
 		h.drop(q)
 	}
 	return err
+}
+
+// removeNumberless takes a pinhole away whose number was never told. A router that gives the same
+// pinhole the same number when it is asked for again tells it so; of another one it stays until
+// its lease is over.
+func (h *upnpHoles) removeNumberless(ctx context.Context, q forward.Port, to forward.Target) error {
+	var ids [2]uint16
+	for i := range ids {
+		var err error
+		if ids[i], err = h.open(ctx, q, to, time.Minute); err != nil {
+			return err
+		}
+	}
+	err := h.shut(ctx, ids[0])
+	if ids[1] == ids[0] || err != nil {
+		return err
+	}
+	if err = h.shut(ctx, ids[1]); err != nil {
+		return err
+	}
+	return errors.New("it may have been opened by a run that ended before the router told its number, and the router gives each a number of its own")
+}
+
+// Prepare implements plan.Preparer: the number of a pinhole is not known before it is told.
+func (h *upnpHoles) Prepare(c plan.Change) *plan.Grant {
+	return h.prepare(c, func(n *note, q forward.Port) {
+		if _, made, ok := h.granted(q); ok && made.to == n.to && !made.noID {
+			n.id = made.id
+			return
+		}
+		n.noID = true
+	})
 }

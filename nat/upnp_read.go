@@ -5,6 +5,9 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
+	"net/netip"
+	"slices"
+	"strconv"
 	"strings"
 	"time"
 
@@ -102,7 +105,7 @@ func (u *upnp) entry(ctx context.Context, p forward.Port) (*forward.Mapping, err
 // mapping is what a router tells; nil for the place holder of a port that is not mapped, with
 // no client and no port, as some have it.
 func (u *upnp) mapping(p forward.Port, client string, internal uint16, enabled bool, description string, left uint32) *forward.Mapping {
-	host := strings.TrimSpace(forward.Printable(client, 60))
+	host := plainAddress(strings.TrimSpace(forward.Printable(client, 60)))
 	if internal == 0 && !enabled && (host == "" || host == "0.0.0.0") {
 		return nil
 	}
@@ -112,6 +115,26 @@ func (u *upnp) mapping(p forward.Port, client string, internal uint16, enabled b
 		Description: description,
 		Grant:       plan.Grant{Lifetime: time.Duration(left) * time.Second, At: u.now(), State: stateUPnP},
 	}
+}
+
+// plainAddress writes an address as everybody does that a router has in another form: with
+// zeros in front, or as one of IPv6 that stands for one of IPv4. Other texts stay.
+func plainAddress(s string) string {
+	if a, err := netip.ParseAddr(s); err == nil {
+		return a.Unmap().String()
+	}
+	parts := strings.Split(s, ".")
+	if len(parts) != 4 {
+		return s
+	}
+	for i, part := range parts {
+		n, err := strconv.ParseUint(part, 10, 8)
+		if err != nil {
+			return s
+		}
+		parts[i] = strconv.FormatUint(n, 10)
+	}
+	return strings.Join(parts, ".")
 }
 
 // listing is what a router maps, by index.
@@ -147,6 +170,9 @@ func (u *upnp) listing(ctx context.Context) *listing {
 			return err
 		})
 		if err == nil {
+			if m != nil && slices.ContainsFunc(l.mappings, func(o forward.Mapping) bool { return o.Port == m.Port && o.From == m.From }) {
+				return l // it begins anew, or tells its last entry for ever
+			}
 			if m != nil {
 				l.mappings = append(l.mappings, *m)
 			}

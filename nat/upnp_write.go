@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"math"
 	"slices"
 	"strings"
 	"time"
@@ -32,13 +31,21 @@ func (u *upnp) Add(ctx context.Context, p forward.Port, to forward.Target, lease
 
 // addOnce asks for a mapping once.
 func (u *upnp) addOnce(ctx context.Context, p forward.Port, to forward.Target, lease time.Duration) error {
-	err := u.callFor(ctx, writePatience*u.timeout, func(ctx context.Context) error {
+	err := u.write(ctx, func(ctx context.Context) error {
 		return u.AddPortMappingCtx(ctx, "", p.Number, strings.ToUpper(p.Proto), to.Port, to.Host, !to.Disabled, u.description(p), seconds(lease))
 	})
 	if !errors.As(err, new(*refusal)) {
 		u.leases[p] = lease
 	}
 	return err
+}
+
+// write makes a request that writes. One whose connection was cut off is made again: to map what is
+// mapped, or to take away what is gone, alters nothing.
+func (u *upnp) write(ctx context.Context, f func(context.Context) error) error {
+	return again(ctx, func() error { return u.callFor(ctx, writePatience*u.timeout, f) }, func(err error) bool {
+		return !errors.As(err, new(*pageError))
+	})
 }
 
 // mayMeanLease reports whether a refusal may be for the lease: those that certainly have
@@ -50,7 +57,7 @@ func mayMeanLease(code int) bool {
 
 // Remove takes a mapping away. That it is gone already is no error.
 func (u *upnp) Remove(ctx context.Context, p forward.Port, was forward.Target) error {
-	err := u.callFor(ctx, writePatience*u.timeout, func(ctx context.Context) error {
+	err := u.write(ctx, func(ctx context.Context) error {
 		return u.DeletePortMappingCtx(ctx, "", p.Number, strings.ToUpper(p.Proto))
 	})
 	var no *refusal
@@ -63,9 +70,4 @@ func (u *upnp) Remove(ctx context.Context, p forward.Port, was forward.Target) e
 		return fmt.Errorf("%w: the mapping belongs to %s, and this is %s: %w", ErrOtherHost, was.Host, u.local, no)
 	}
 	return no
-}
-
-// seconds rounds up, so that a lease is never shorter than asked for, nor for ever.
-func seconds(d time.Duration) uint32 {
-	return uint32(min((max(d, 0)+time.Second-1)/time.Second, math.MaxUint32))
 }

@@ -2,6 +2,7 @@ package plan
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"slices"
 )
@@ -83,7 +84,13 @@ func Apply(ctx context.Context, p *Plan, parties []Party, ledger *Ledger, store 
 			return err
 		}
 	}
-	return nil
+	switch len(a.stays) {
+	case 0:
+		return nil
+	case 1:
+		return a.stays[0]
+	}
+	return a.stays
 }
 
 type applier struct {
@@ -93,6 +100,7 @@ type applier struct {
 	drivers map[Target]Driver
 	n, of   int
 	open    int // gates passed so far, by index
+	stays   severalErrors
 }
 
 func (a *applier) tell(e Event) {
@@ -190,19 +198,28 @@ func (a *applier) batch(ctx context.Context, batch []Change) error {
 	if err := a.save(); err != nil {
 		return err
 	}
-	first := a.n
+	first, stopped := a.n, false
+	var stays []error
 	for i, c := range batch {
 		a.tell(Event{Phase: Started, Change: c, N: first + i + 1, Of: a.of})
 	}
 	err := driver.Apply(ctx, batch, func(c Change, err error) {
 		a.n++
 		if err != nil {
+			if left := new(StaysError); errors.As(err, &left) {
+				stays = append(stays, fmt.Errorf("%s: %w", c.Key.Name, left))
+			} else {
+				stopped = true
+			}
 			a.tell(Event{Phase: Failed, Change: c, Err: err, N: a.n, Of: a.of})
 			return
 		}
 		a.done(c)
 		a.tell(Event{Phase: Done, Change: c, N: a.n, Of: a.of})
 	})
+	if len(stays) > 0 && !stopped && a.n-first == len(batch) {
+		a.stays, err = append(a.stays, stays...), nil
+	}
 	if saved := a.save(); err == nil {
 		err = saved
 	}

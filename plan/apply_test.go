@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/mailpub/mailpub/plan"
 	"github.com/mailpub/mailpub/plan/plantest"
@@ -180,5 +181,80 @@ func TestPartyThatLeftTheConfig(t *testing.T) {
 	s.parties[1].Wanted = nil
 	if err := s.apply(t, plan.Options{}); err != nil || s.zone.Wrote != 2 || len(s.zone.Snapshot()) != 2 {
 		t.Errorf("%v, %d writes, zone %v", err, s.zone.Wrote, s.zone.Snapshot())
+	}
+}
+
+// keeper gives one thing not back.
+type keeper struct {
+	*plantest.Memory
+	kept plan.Key
+}
+
+func (k keeper) Apply(ctx context.Context, batch []plan.Change, done func(plan.Change, error)) error {
+	var stays error
+	for _, c := range batch {
+		if c.Action == plan.Delete && c.Key == k.kept {
+			stays = &plan.StaysError{Left: time.Hour, Err: errors.New("it says no")}
+			done(c, stays)
+			continue
+		}
+		if err := k.Memory.Apply(ctx, []plan.Change{c}, done); err != nil {
+			return err
+		}
+	}
+	return stays
+}
+
+// What alone can't be taken away stops nothing else, is named in the end, and stays in the ledger
+// until it is gone.
+func TestRemovalGoesPastWhatStays(t *testing.T) {
+	s := newSite()
+	s.parties[0].Wanted = append(s.parties[0].Wanted, item("forward", "tcp/143", "10.0.0.1:143", plan.StageForward))
+	if err := s.apply(t, plan.Options{}); err != nil {
+		t.Fatal(err)
+	}
+	kept := plan.Key{Kind: "forward", Name: "tcp/143"}
+	for i := range s.parties {
+		s.parties[i].Wanted = nil
+	}
+	s.parties[0].Driver = keeper{s.router, kept}
+	for range 2 { // a second run knows it still
+		err := s.apply(t, plan.Options{})
+		if !errors.As(err, new(*plan.StaysError)) || err.Error() != "tcp/143: it says no; it ends by itself in 1 h" {
+			t.Fatalf("got %v", err)
+		}
+		if len(s.router.Snapshot()) != 1 || len(s.zone.Snapshot()) != 0 {
+			t.Fatalf("left: %v %v", s.router.Snapshot(), s.zone.Snapshot())
+		}
+		if e, ok := s.ledger.Get(kept); !ok || s.ledger.Len() != 1 || e.Text == nil {
+			t.Fatalf("ledger: %+v", s.ledger.Entries())
+		}
+	}
+	s.parties[0].Driver = s.router
+	if err := s.apply(t, plan.Options{}); err != nil || s.ledger.Len() != 0 {
+		t.Fatalf("%v, ledger %v", err, s.ledger.Entries())
+	}
+}
+
+// What was lent and ran out is told from what was taken away.
+func TestLapsedLease(t *testing.T) {
+	w := item("forward", "tcp/25", "10.0.0.1:25", plan.StageForward)
+	w.Lease = time.Hour
+	l := plan.NewLedger("s")
+	e := plan.Entry{Key: w.Key, Target: plan.ParseTarget("router"), Stage: w.Stage, Text: w.Lines}
+	for _, test := range []struct {
+		made   time.Time
+		reason string
+		lapsed bool
+	}{
+		{testTime.Add(-3 * time.Hour), "its lease of 1 h ran out 2 h ago; tested", true},
+		{testTime.Add(-10 * time.Minute), "was put in place and is gone; tested", false},
+	} {
+		e.Grant = &plan.Grant{Lifetime: time.Hour, At: test.made}
+		l.Put(e)
+		d := plan.Diff(e.Target, []plan.Item{w}, nil, l, testTime)
+		if len(d.Changes) != 1 || d.Changes[0].Reason != test.reason || d.Changes[0].Lapsed != test.lapsed {
+			t.Errorf("%+v", d.Changes)
+		}
 	}
 }

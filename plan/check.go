@@ -30,6 +30,7 @@ const (
 	ReasonElsewhere Reason = "elsewhere" // what is written is not what the world sees
 	ReasonAstray    Reason = "astray"    // DNS led somewhere else
 	ReasonLost      Reason = "lost"      // mailpub put it there, and it is there no more
+	ReasonLapsed    Reason = "lapsed"    // mailpub put it there for a time, which is over
 	ReasonUnseen    Reason = "unseen"    // nobody looks from outside; nothing that is mended here alters that
 	ReasonStandIn   Reason = "stand-in"  // something of mailpub's own answered in place of the real thing
 )

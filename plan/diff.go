@@ -78,6 +78,11 @@ func (e Entry) ours(o *Item) bool {
 	return e.Text != nil && EqualLines(o.Lines, e.Text) || e.Pending != nil && EqualLines(o.Lines, e.Pending)
 }
 
+// lapsed reports whether the lease of what was there has run out.
+func (e Entry) lapsed(now time.Time) bool {
+	return e.Grant != nil && e.Grant.Lifetime > 0 && now.After(e.Grant.Expires())
+}
+
 // settled reports whether the entry says already what there is to say of o.
 func (e *Entry) settled(party Target, w, o *Item) bool {
 	return EqualLines(e.Text, o.Lines) && !e.underWay() && e.Target == party && e.Stage == w.Stage
@@ -127,6 +132,9 @@ func (d *Difference) wanted(party Target, w, o *Item, known *Entry, now time.Tim
 		switch {
 		case o != nil:
 			c.Reason = o.Again
+		case e.Text != nil && !e.Removing && e.lapsed(now):
+			c.Lapsed = true
+			c.Reason = fmt.Sprintf("its lease of %s ran out %s ago; %s", Spell(e.Grant.Lifetime), Spell(now.Sub(e.Grant.Expires())), w.Reason)
 		case e.Text != nil && !e.Removing:
 			c.Reason = "was put in place and is gone; " + w.Reason
 		}

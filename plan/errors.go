@@ -1,6 +1,11 @@
 package plan
 
-import "errors"
+import (
+	"errors"
+	"fmt"
+	"strings"
+	"time"
+)
 
 var (
 	// ErrStale means that what is there is no longer what the plan was made from.
@@ -11,3 +16,32 @@ var (
 	// nobody agreed to it.
 	ErrConsent = errors.New("consent needed to take over what others put in place")
 )
+
+// StaysError says that one thing of mailpub's could not be taken away, while its driver answers
+// and others may be. The removal of the others goes on.
+type StaysError struct {
+	Left time.Duration // until it ends by itself; zero: it does not, as far as is known
+	Err  error
+}
+
+func (e *StaysError) Error() string {
+	if e.Left <= 0 {
+		return e.Err.Error()
+	}
+	return fmt.Sprintf("%v; it ends by itself in %s", e.Err, Spell(e.Left))
+}
+
+func (e *StaysError) Unwrap() error { return e.Err }
+
+// severalErrors are errors of which each stands for itself.
+type severalErrors []error
+
+func (all severalErrors) Error() string {
+	texts := make([]string, len(all))
+	for i, err := range all {
+		texts[i] = err.Error()
+	}
+	return strings.Join(texts, "; ")
+}
+
+func (all severalErrors) Unwrap() []error { return all }

@@ -166,6 +166,9 @@ type Change struct {
 
 	// Renew says that the text is right already and only the lease runs out.
 	Renew bool
+
+	// Lapsed says that the thing was there and that its lease ran out.
+	Lapsed bool
 	// Lease is the lifetime to ask for; see Item.
 	Lease time.Duration
 	// Release says that the thing is no longer mailpub's once this is done.
@@ -220,7 +223,8 @@ type Driver interface {
 	// error that wraps ErrStale and nothing is written. Then it writes, reads back
 	// what it wrote, and calls done once for each change, with a nil error only for what was
 	// seen to be in place. After the first failure it stops; changes it did not get
-	// to are not reported. The returned error is the first failure's.
+	// to are not reported. The returned error is the first failure's. A removal that
+	// fails with a *StaysError need not stop it: then all changes are reported.
 	// A driver that can write a batch atomically does.
 	Apply(ctx context.Context, batch []Change, done func(Change, error)) error
 }

@@ -234,6 +234,10 @@ func (f Facts) checkForwards(ctx context.Context, r *nat.Router) []plan.Check {
 			c.Status, c.Got, c.Hint = f.judge(ctx, r, w, it, ok)
 			if !ok && f.Owned != nil && f.Owned(w.Key) {
 				c.Reason, c.Got = plan.ReasonLost, "not in the router any more"
+				if at, lapsed := r.Lapsed(w.Key); lapsed {
+					c.Reason, c.Got = plan.ReasonLapsed, "not in the router any more: its lease ran out at "+at.UTC().Format(time.RFC3339)
+					c.Hint = "mailpub apply puts it there again; let mailpub watch run, which renews leases in time"
+				}
 			}
 		}
 		checks = append(checks, c)
@@ -247,6 +251,8 @@ func (f Facts) judge(ctx context.Context, r *nat.Router, want, is plan.Item, the
 	switch {
 	case !there:
 		return plan.Fail, "not in the router", "mailpub apply puts it there"
+	case len(is.Lines) == 0 && is.Again != "":
+		return plan.Fail, is.Again, "mailpub apply asks the router for it"
 	case is.Unreadable != "":
 		return plan.Skip, is.Unreadable, "look from outside: connect to the port of the public address"
 	case !plan.EqualLines(is.Lines, want.Lines) && strings.HasSuffix(text, " disabled"):
@@ -264,7 +270,7 @@ func (f Facts) judge(ctx context.Context, r *nat.Router, want, is plan.Item, the
 	case p == "upnp" && at.Pinhole():
 		return plan.Skip, "granted, and the router knows its number; it does not tell where it leads", "look from outside: connect to the port of the address"
 	case (p == "nat-pmp" || p == "pcp") && r.StandsStill(want.Key):
-		return plan.Warn, "granted, but the router's epoch stands still, so that nobody notices when it restarts and forgets its forwards",
+		return plan.Warn, "granted, but the router's epoch does not move as time does, so that nobody notices when it restarts and forgets its forwards",
 			"set router.protocol to upnp where the router speaks that, or let mailpub watch verify from outside (verify.probe)"
 	case p == "nat-pmp" || p == "pcp":
 		return plan.Skip, "granted, and the router has not restarted since; " + p + " can't list what it maps", "look from outside: connect to the port of the public address"

@@ -6,6 +6,7 @@ import (
 	"net/netip"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/mailpub/mailpub/nat"
 	"github.com/mailpub/mailpub/nat/forward"
@@ -54,6 +55,22 @@ func TestLostForward(t *testing.T) {
 	wantCheck(t, found, "router.forward tcp/25", plan.Fail, "not in the router any more")
 	wantCheck(t, found, "router.forward tcp/143", plan.Fail, "not in the router")
 	if found["router.forward tcp/25"].Reason != plan.ReasonLost || found["router.forward tcp/143"].Reason != "" {
+		t.Errorf("%+v", found)
+	}
+}
+
+// One whose lease ran out was not forgotten by the router.
+func TestLapsedForward(t *testing.T) {
+	granted := plan.Grant{Lifetime: time.Hour, At: time.Now().Add(-2 * time.Hour), State: "upnp"}
+	d := startDevice(t, igd.Config{})
+	r, err := nat.Open(t.Context(), nat.Options{Selection: nat.Selection{URL: d.URL()}, Owner: nat.Owner{Site: "nomeazienda", Known: func(plan.Key) (plan.Grant, bool) { return granted, true }}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	f := Facts{Open: opens(r), Wanted: []plan.Item{wantedItem("tcp/25", "127.0.0.1:25")}, Owned: func(plan.Key) bool { return true }}
+	found := check(t, f)
+	wantCheck(t, found, "router.forward tcp/25", plan.Fail, "its lease ran out at "+granted.Expires().UTC().Format(time.RFC3339))
+	if found["router.forward tcp/25"].Reason != plan.ReasonLapsed {
 		t.Errorf("%+v", found)
 	}
 }

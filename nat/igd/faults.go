@@ -26,6 +26,11 @@ type Fault struct {
 	Body   string
 	Status int
 
+	// Raw is sent as it is, header and all, and nothing is done. With Hold the connection is
+	// then kept open until the client closes it.
+	Raw  string
+	Hold bool
+
 	// Stall waits before the answer; a client with less patience never gets one. With
 	// Late the action is carried out first.
 	Stall time.Duration
@@ -62,6 +67,8 @@ func (d *Device) play(w http.ResponseWriter, r *http.Request, f Fault) bool {
 	switch {
 	case f.Reset:
 		reset(w)
+	case f.Raw != "":
+		raw(w, f)
 	case f.Code != 0:
 		d.fail(w, f.Code)
 	case f.Body != "" || f.Status != 0:
@@ -85,6 +92,20 @@ func stall(r *http.Request, d time.Duration) bool {
 		return true
 	case <-r.Context().Done():
 		return false
+	}
+}
+
+// raw sends what a fault has, past the server's own form.
+func raw(w http.ResponseWriter, f Fault) {
+	conn, _, err := http.NewResponseController(w).Hijack()
+	if err != nil {
+		return
+	}
+	defer conn.Close()
+	_, _ = conn.Write([]byte(f.Raw))
+	if f.Hold {
+		_ = conn.SetReadDeadline(time.Now().Add(10 * time.Second))
+		_, _ = conn.Read(make([]byte, 1))
 	}
 }
 

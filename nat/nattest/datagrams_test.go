@@ -44,6 +44,17 @@ func pmpFaults() []fault {
 			}
 			return [][]byte{a}
 		}), is: errAny, says: []string{"answers for port 26 inside, was asked for 25"}},
+		{name: "it grants no time at all", bend: script(func(q, a []byte) [][]byte {
+			if mapping(q) && len(a) >= 16 {
+				binary.BigEndian.PutUint32(a[12:], 0)
+			}
+			return [][]byte{a}
+		}), is: nat.ErrRefused, says: []string{"for no time at all"}},
+		{name: "each answer comes twice", bend: script(func(_, a []byte) [][]byte { return [][]byte{a, a} })},
+		{name: "the first requests are lost", bend: state(func(s *nattest.State) {
+			lost := 0
+			s.Deaf = func([]byte) bool { lost++; return lost%2 == 1 }
+		})},
 		{name: "a mapping to another host", to: "10.10.10.20:25", is: nat.ErrOtherHost, says: []string{"run mailpub on 10.10.10.20 itself"}},
 	}
 }
@@ -117,6 +128,28 @@ func pcpFaults() []fault {
 			}
 			return [][]byte{a}
 		}), is: errAny, says: []string{"no usable answer"}},
+		{name: "ANNOUNCE is never answered", early: true, bend: state(func(s *nattest.State) { s.Deaf = func(q []byte) bool { return q[1] == 0 } })},
+		{name: "ANNOUNCE is no opcode that it knows (4)", early: true, bend: script(func(q, a []byte) [][]byte {
+			if q[1] == 0 {
+				a[nattest.PCPResult] = 4
+			}
+			return [][]byte{a}
+		})},
+		{name: "PREFER_FAILURE is no option that it knows (5)", bend: state(func(s *nattest.State) {
+			s.Deaf = func(q []byte) bool { return false }
+			s.Script = func(q, a []byte) [][]byte {
+				if put(q) && len(q) > 60 {
+					a[nattest.PCPResult] = 5
+				}
+				return [][]byte{a}
+			}
+		})},
+		{name: "it grants no time at all", bend: script(func(q, a []byte) [][]byte {
+			if put(q) {
+				binary.BigEndian.PutUint32(a[4:], 0)
+			}
+			return [][]byte{a}
+		}), is: nat.ErrRefused, says: []string{"for no time at all"}},
 		{name: "not authorised (2)", bend: refuse(2, "2.2.2.2"), is: nat.ErrRefused, says: []string{"not authorised"}},
 		{name: "malformed request (3)", bend: refuse(3, "2.2.2.2"), is: errAny, says: []string{"malformed request"}},
 		{name: "unsupported opcode (4)", bend: refuse(4, "2.2.2.2"), is: errAny, says: []string{"unsupported opcode"}},

@@ -105,7 +105,7 @@ func upnpFaults() []fault {
 	const second = "WANIPConnection:2"
 	ours := "mailpub nomeazienda"
 	stranger := igd.Mapping{Internal: netip.MustParseAddrPort("127.0.0.9:25"), Enabled: true}
-	return append(fieldFaults(), []fault{
+	return append(append(fieldFaults(), kindFaults()...), []fault{
 		{name: "none"},
 		{name: "the answer is lost", bend: adding(igd.Fault{Stall: time.Minute, Late: true})},
 		{name: "half an answer", bend: adding(igd.Fault{Body: lie[:90], Late: true})},

@@ -71,8 +71,11 @@ func causeRules() []causeRule {
 		{failing(RouterAddress, "the public address is not the one that DNS has (it changed)"), func(_, o plan.Check, _ []plan.Check) bool {
 			return o.Status == plan.Fail && slices.Contains([]string{HostA, HostPTR, HostFCrDNS, SPFPass}, o.ID) || fromOutside(o)
 		}},
-		{forgetful, func(_, o plan.Check, _ []plan.Check) bool {
+		{allForwards(plan.ReasonLost, "the router forgot its forwards (it restarted)"), func(_, o plan.Check, _ []plan.Check) bool {
 			return o.ID == RouterForward && o.Reason == plan.ReasonLost || fromOutside(o)
+		}},
+		{allForwards(plan.ReasonLapsed, "the leases of the forwards ran out, as nothing renewed them"), func(_, o plan.Check, _ []plan.Check) bool {
+			return o.ID == RouterForward && o.Reason == plan.ReasonLapsed || fromOutside(o)
 		}},
 		{notLetIn, func(c, o plan.Check, _ []plan.Check) bool {
 			return o.ID == PortOutside && o.Subject.Port == c.Subject.Port || c.Subject.Port == 25 && message(o)
@@ -118,17 +121,20 @@ func astray(all []plan.Check) bool {
 	return slices.ContainsFunc(all, func(c plan.Check) bool { return c.Reason == plan.ReasonAstray })
 }
 
-// forgetful holds for a router that has none of the forwards that mailpub put there.
-func forgetful(c plan.Check, all []plan.Check) string {
-	if c.ID != RouterForward || c.Reason != plan.ReasonLost {
-		return ""
-	}
-	for _, o := range all {
-		if o.ID == RouterForward && o.Reason != plan.ReasonLost {
+// allForwards holds for a router that has none of the forwards that mailpub put there, each for
+// the same reason.
+func allForwards(why plan.Reason, says string) func(plan.Check, []plan.Check) string {
+	return func(c plan.Check, all []plan.Check) string {
+		if c.ID != RouterForward || c.Reason != why {
 			return ""
 		}
+		for _, o := range all {
+			if o.ID == RouterForward && o.Reason != why {
+				return ""
+			}
+		}
+		return says
 	}
-	return "the router forgot its forwards (it restarted)"
 }
 
 // notLetIn holds for a single forward that is not as it should be.

@@ -64,6 +64,8 @@ func TestCauses(t *testing.T) {
 			[]string{"no router answers: 1 2 3"}},
 		{"the router restarted", []plan.Check{pass("router.gateway"), check(plan.Fail, plan.ReasonLost, "router.forward tcp/25"), check(plan.Fail, plan.ReasonLost, "router.forward tcp/143"), smtpOut, arrives},
 			[]string{"the router forgot its forwards (it restarted): 2 3 4"}},
+		{"the leases ran out", []plan.Check{pass("router.gateway"), check(plan.Fail, plan.ReasonLapsed, "router.forward tcp/25"), check(plan.Fail, plan.ReasonLapsed, "router.forward tcp/143"), smtpOut, arrives},
+			[]string{"the leases of the forwards ran out, as nothing renewed them: 2 3 4"}},
 		{"the router restarted, and nobody looks from outside", []plan.Check{check(plan.Fail, plan.ReasonLost, "router.forward tcp/25"), check(plan.Fail, plan.ReasonLost, "router.forward tcp/143"), check(plan.Skip, plan.ReasonUnseen, "port.outside every forward"), check(plan.Skip, plan.ReasonUnseen, "mail.outside a message")},
 			[]string{"the router forgot its forwards (it restarted): 1"}},
 		{"one forward is gone", []plan.Check{check(plan.Fail, plan.ReasonLost, "router.forward tcp/25"), pass("router.forward tcp/143"), smtpOut, fail("port.outside imap at :143"), arrives},

@@ -1,12 +1,10 @@
 package dnscheck
 
 import (
-	"errors"
 	"fmt"
 	"net/netip"
 	"slices"
 	"strings"
-	"syscall"
 
 	"github.com/mailpub/mailpub/plan"
 	"github.com/mailpub/mailpub/plan/catalog"
@@ -156,10 +154,4 @@ func (e *checkRun) hostsIn(zone string) (names []string) {
 		}
 	}
 	return names
-}
-
-// noIPv6 reports whether a server could not be asked because this network has no IPv6 at all, which
-// says nothing of the server.
-func noIPv6(server string, err error) bool {
-	return strings.HasPrefix(server, "[") && errors.Is(err, syscall.ENETUNREACH)
 }

@@ -16,13 +16,6 @@ import (
 	"github.com/mailpub/mailpub/providers/resolver"
 )
 
-// Written is where mailpub writes a zone.
-type Written struct {
-	Provider string   // its name
-	Server   string   // host:port, where the zone is written at a name server
-	Hosts    []string // what the provider's name servers are called, "*" standing for any part
-}
-
 func (w Written) at() string {
 	if w.Server != "" {
 		return w.Server

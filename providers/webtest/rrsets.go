@@ -16,8 +16,8 @@ import (
 	"github.com/mailpub/mailpub/plan/mail"
 	"github.com/mailpub/mailpub/providers/providertest"
 	"github.com/mailpub/mailpub/providers/record"
-	"github.com/mailpub/mailpub/providers/webapi"
 	"github.com/mailpub/mailpub/providers/resolver"
+	"github.com/mailpub/mailpub/providers/webapi"
 	"github.com/mailpub/mailpub/providers/zone"
 	"github.com/mailpub/mailpub/providers/zonetest"
 )

@@ -170,9 +170,10 @@ type Service struct {
 	Networks   []string          `mapstructure:"networks"`   // may send without a password
 	BackupFor  []string          `mapstructure:"backup_for"` // domains of others that it is a backup MX of
 	Collectors []Collector       `mapstructure:"collectors"`
-	Settings   map[string]string `mapstructure:"settings"` // of the server's type
-	Maildir    string            `mapstructure:"maildir"`  // where mailboxes are, MAILDIR/NAME/new, relative to the config file
-	Listen     string            `mapstructure:"listen"`   // where the receiver listens; by default server.address and the forward of port 25
+	Confirmed  []string          `mapstructure:"confirmed"` // needs that nobody can see, and that the administrator answers for
+	Settings   map[string]string `mapstructure:"settings"`  // of the server's type
+	Maildir    string            `mapstructure:"maildir"`   // where mailboxes are, MAILDIR/NAME/new, relative to the config file
+	Listen     string            `mapstructure:"listen"`    // where the receiver listens; by default server.address and the forward of port 25
 	TLS        TLS               `mapstructure:"tls"`
 
 	Limits  Limits `mapstructure:"limits"`

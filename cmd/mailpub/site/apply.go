@@ -57,6 +57,9 @@ func interrupted(ctx context.Context, err error, done, of int) error {
 	if errors.Is(err, plan.ErrConsent) || of == 0 {
 		return err
 	}
+	if errors.As(err, new(*plan.StaysError)) {
+		return fmt.Errorf("%d of %s done, the rest could not be taken away: %w", done, changes(of), err)
+	}
 	return fmt.Errorf("stopped after %d of %s: %w", done, changes(of), err)
 }
 

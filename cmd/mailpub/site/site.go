@@ -92,6 +92,15 @@ func domainNames(spec mail.Spec) (names []string) {
 	return names
 }
 
+// firstDomain is the one that the mail server is tried with; "" where others take the mail of all.
+func firstDomain(spec mail.Spec) string {
+	names := domainNames(spec)
+	if len(names) == 0 {
+		return ""
+	}
+	return names[0]
+}
+
 // PublicAddress is an address at which mail is to come in.
 type PublicAddress struct {
 	Addr    netip.Addr

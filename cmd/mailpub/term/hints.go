@@ -45,6 +45,8 @@ func Complain(u *UI, err error, documented func(config.Errors) string) {
 func nextStep(u *UI, err error) string {
 	var gate plan.GateError
 	switch {
+	case errors.As(err, new(*plan.StaysError)):
+		return "remove it in the router's own pages, or wait until it ends by itself; mailpub router lists it. Then run destroy again"
 	case errors.Is(err, site.ErrStillOld), errors.Is(err, site.ErrNotMoved):
 		return "mend that, then run apply --cutover again; it goes on from here. To go back, put the old data into the config"
 	case errors.Is(err, nat.ErrDoubleNAT):

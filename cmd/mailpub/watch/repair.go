@@ -83,6 +83,10 @@ func (w *watcher) lost(out Outcome, since time.Time, why string) {
 			p.add(troubleOf(c))
 		}
 	}
+	gone := slices.DeleteFunc(slices.Clone(out.Found), func(c plan.Change) bool { return c.Renew })
+	if !slices.ContainsFunc(gone, func(c plan.Change) bool { return !c.Lapsed }) {
+		why = "the leases of the forwards ran out" // the router did nothing wrong
+	}
 	for i, subject := range p.order {
 		switch t := p.broken[subject]; {
 		case w.Known[subjectGateway()] != nil:
