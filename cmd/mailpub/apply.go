@@ -108,11 +108,6 @@ func carryOut(ctx context.Context, a *app, cfg *config.Config, saved *plan.Saved
 		return nil, err
 	}
 	defer lock.Close()
-	if saved == nil { // a saved plan is carried out to the letter
-		if err := lock.MakeKeys(); err != nil {
-			return nil, err
-		}
-	}
 	s, err := lock.Open(ctx)
 	if err != nil {
 		return nil, err
@@ -133,7 +128,14 @@ func carryOut(ctx context.Context, a *app, cfg *config.Config, saved *plan.Saved
 	if held > 0 {
 		fmt.Fprintf(a.ui.Err, "a cutover is under way: %s left to mailpub%s apply --cutover\n", term.Count(held, "change"), a.ui.ConfigFlag())
 	}
-	return p, approveAndApply(ctx, a.ui, p, consent)
+	adopt, err := consent.Approve(ctx, p)
+	if err != nil {
+		return p, err
+	}
+	if p, err = lock.MakeKeys(ctx, p); err != nil {
+		return nil, err
+	}
+	return p, applyApproved(ctx, a.ui, p, adopt)
 }
 
 // approveAndApply asks about a plan where that is needed, and applies it.
@@ -142,6 +144,10 @@ func approveAndApply(ctx context.Context, u *term.UI, p *site.Plan, consent *ter
 	if err != nil {
 		return err
 	}
+	return applyApproved(ctx, u, p, adopt)
+}
+
+func applyApproved(ctx context.Context, u *term.UI, p *site.Plan, adopt bool) error {
 	if err := p.Site.Apply(ctx, p, adopt); err != nil {
 		return err
 	}
