@@ -51,13 +51,14 @@ func (s *Site) Plan(ctx context.Context) (*Plan, error) {
 	if err != nil {
 		return nil, err
 	}
+	list = slices.DeleteFunc(list, func(p Party) bool { return !s.options.Scope.target(p.Target) })
 	spec, unmade, err := s.signing()
 	if err != nil {
 		return nil, err
 	}
 	s.certificates(ctx, &spec)
 	for _, p := range s.public {
-		if p.err != nil {
+		if p.err != nil && slices.ContainsFunc(list, func(p Party) bool { return isPart(scopeDNS, p.Target) }) {
 			return nil, p.err
 		}
 	}
@@ -76,6 +77,9 @@ func (s *Site) Plan(ctx context.Context) (*Plan, error) {
 	p.Unmade = unmade
 	p.Changes = append(s.elsewhereSteps(ctx, served, list, p.Failed), p.Changes...)
 	s.dnsFacts().RefuseSPF(ctx, p.Changes)
+	if err := p.narrow(s.options.Scope, s.ledger); err != nil {
+		return nil, err
+	}
 	return p, nil
 }
 
