@@ -6,6 +6,7 @@ import (
 	"io"
 	"log/slog"
 	"net/http"
+	"os"
 
 	"github.com/mailpub/mailpub/cmd/mailpub/config"
 	"github.com/mailpub/mailpub/cmd/mailpub/receive"
@@ -94,4 +95,9 @@ func (a *app) notices() *slog.Logger {
 		return a.logger()
 	}
 	return slog.New(slog.NewTextHandler(a.ui.Err, nil))
+}
+
+func isFile(path string) bool {
+	info, err := os.Stat(path)
+	return err == nil && info.Mode().IsRegular()
 }

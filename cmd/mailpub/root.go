@@ -76,11 +76,6 @@ func defaultConfig() string {
 	return term.DefaultConfig
 }
 
-func isFile(path string) bool {
-	info, err := os.Stat(path)
-	return err == nil && info.Mode().IsRegular()
-}
-
 // rootCommand returns the whole command line.
 func rootCommand(a *app) *cobra.Command {
 	root := &cobra.Command{

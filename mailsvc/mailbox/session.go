@@ -75,7 +75,7 @@ func (s *Session) open(ctx context.Context) (err error) {
 			return fmt.Errorf("TLS: %w", err)
 		}
 		s.client = imapclient.New(secure, nil)
-	case loopback(a.IMAP):
+	case loopback(a.IMAP), a.Inside:
 		s.client = imapclient.New(s.conn, nil)
 	default:
 		if s.client, err = imapclient.NewStartTLS(s.conn, &imapclient.Options{TLSConfig: a.tls(a.IMAP)}); err != nil {
@@ -207,6 +207,30 @@ func (s *Session) findIn(f folder, word string, since time.Time) (found []Messag
 		found = append(found, Message{Folder: f.name, Spam: f.spam, Sent: f.sent, At: m.InternalDate, Raw: raw, uid: m.UID})
 	}
 	return found, nil
+}
+
+// Each hands out the whole messages of the inbox since a time, the newest ones first, at most so many.
+func (s *Session) Each(since time.Time, most int, take func(raw []byte)) error {
+	if _, err := s.client.Select("INBOX", &imap.SelectOptions{ReadOnly: true}).Wait(); err != nil {
+		return err
+	}
+	data, err := s.client.UIDSearch(&imap.SearchCriteria{Since: since.AddDate(0, 0, -1)}, nil).Wait()
+	if err != nil {
+		return err
+	}
+	uids := data.AllUIDs()
+	slices.Reverse(uids)
+	section := &imap.FetchItemBodySection{Peek: true}
+	for _, uid := range uids[:min(len(uids), most)] {
+		messages, err := s.client.Fetch(imap.UIDSetNum(uid), &imap.FetchOptions{RFC822Size: true, BodySection: []*imap.FetchItemBodySection{section}}).Collect()
+		if err != nil {
+			return err
+		}
+		for _, m := range messages {
+			take(m.FindBodySection(section))
+		}
+	}
+	return nil
 }
 
 // Delete takes a message away for good where the server can do that with one alone (UIDPLUS, RFC 4315); else it

@@ -11,7 +11,9 @@ import (
 	"github.com/mailpub/mailpub/plan/catalog"
 )
 
-func crlf(s string) []byte { return []byte(strings.ReplaceAll(strings.TrimPrefix(s, "\n"), "\n", "\r\n")) }
+func crlf(s string) []byte {
+	return []byte(strings.ReplaceAll(strings.TrimPrefix(s, "\n"), "\n", "\r\n"))
+}
 
 // found are messages as providers hand them out, anonymised: their own fields on top, then those that the
 // site's server wrote.

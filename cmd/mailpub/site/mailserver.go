@@ -47,9 +47,3 @@ func newServer(cfg *config.Config, spec mail.Spec, l *plan.Ledger, o Options) (m
 	}
 	return &mailsvc.Receiver{Path: SettingsPath(cfg)}, nil
 }
-
-// confirm tells a driver what the administrator answers for, and since when.
-func confirm(m *mailsvc.Manual, cfg *config.Config, l *plan.Ledger) {
-	m.Confirmations.Needs = cfg.Service.Confirmed
-	m.Confirmations.Recorded = l.Grant
-}
