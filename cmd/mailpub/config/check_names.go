@@ -17,7 +17,7 @@ func (k *checker) name(path, s string) string {
 	case s == "":
 		k.add(path, "is missing, want a name like mail.example.org")
 	case strings.Contains(s, "_"):
-		k.add(path, "%q has an underscore, which no host or mail domain may have, want letters, digits and hyphens (RFC 1123 section 2.1)", s)
+		k.add(path, "%q is no name in DNS that a host or mail domain can have: it has an underscore (RFC 1123 section 2.1)", s)
 	case err != nil || !hostName(ascii):
 		k.add(path, "%q is no name in DNS, want one like mail.example.org", s)
 	default:

@@ -119,7 +119,7 @@ func TestMistakes(t *testing.T) {
 		{"a number in quotes", "port: 25,", `port: "25",`, []string{"17: router.forwards[0].port: is text", "want a number"}},
 		{"text where a section belongs", "server:\n  hostname: mail.nomeazienda.it\n  address: 10.10.10.10\n  public: {ipv4: 2.2.2.2}", "server: mail",
 			[]string{"2: server: want a section of fields"}},
-		{"no name", "hostname: mail.nomeazienda.it", "hostname: mail_1", []string{`3: server.hostname: "mail_1" has an underscore`}},
+		{"no name", "hostname: mail.nomeazienda.it", "hostname: mail_1", []string{`3: server.hostname: "mail_1" is no name in DNS that a host or mail domain can have`}},
 		{"no domain name", "- name: nomeazienda.it\n    spf", "- name: nome..it\n    spf", []string{`7: domains[0].name: "nome..it" is no name in DNS`}},
 		{"no zone for a host", "hostname: mail.nomeazienda.it", "hostname: mail.example.org",
 			[]string{`3: server.hostname: no zone holds "mail.example.org"`}},
