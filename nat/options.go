@@ -14,16 +14,24 @@ import (
 type Options struct {
 	Protocol string // "auto" (also ""), "upnp", "pcp", "nat-pmp", "nftables" or "manual"
 
-	// These narrow down the router where several answer. URL is that of its UPnP
-	// description, and saves the search. With nftables Interface is the one of the WAN.
-	Interface string
-	URL       string
+	Selection
+	Owner
+	System
+
+	patient bool // an answer is waited for longer, as there was one before
+}
+
+// Selection narrows down the router where several answer.
+type Selection struct {
+	URL       string     // of its UPnP description; saves the search
+	Interface string     // the one that it is searched on; with nftables, that of the WAN
 	Gateway   netip.Addr // default: the system's default gateway
+	Gateway6  netip.Addr // default: the system's default gateway of IPv6
+	IPv6      netip.Addr // the server's own address, for pinholes; not valid where none are wanted
+}
 
-	// IPv6 is the server's own address, for pinholes; not valid where none are wanted.
-	IPv6     netip.Addr
-	Gateway6 netip.Addr // default: the system's default gateway of IPv6
-
+// Owner is the site whose forwards these are, and what is known of them.
+type Owner struct {
 	// Site is what this site's mappings are marked with.
 	Site string
 	// Names returns what a forward is called, for its description in the router; nil, and "":
@@ -33,15 +41,17 @@ type Options struct {
 	Recorded []plan.Key
 	// Known returns what was granted for a key in an earlier run; nil for nothing.
 	Known func(plan.Key) (plan.Grant, bool)
+}
 
+// System is the clock, the log and the network that a Router uses.
+type System struct {
 	Timeout time.Duration    // of each request; default 5 s
 	Now     func() time.Time // default time.Now
 	Logger  *slog.Logger     // default: discards
 
 	// Search is where UPnP searches are sent; default 239.255.255.250:1900, on every
 	// network interface.
-	Search  netip.AddrPort
-	patient bool // an answer is waited for longer, as there was one before
+	Search netip.AddrPort
 
 	// These list the system's default gateways; default: they ask the system.
 	Gateways, Gateways6 func() ([]netip.Addr, error)

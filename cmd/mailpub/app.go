@@ -101,3 +101,23 @@ func isFile(path string) bool {
 	info, err := os.Stat(path)
 	return err == nil && info.Mode().IsRegular()
 }
+
+// onLockedSite opens the site of the config under its lock, for what writes. The lock is given back
+// when f returns.
+func (a *app) onLockedSite(ctx context.Context, f func(*site.Site) error) error {
+	cfg, err := a.config()
+	if err != nil {
+		return err
+	}
+	lock, err := site.NewLock(ctx, cfg, a.site())
+	if err != nil {
+		return err
+	}
+	defer lock.Close()
+
+	s, err := lock.Open(ctx)
+	if err != nil {
+		return err
+	}
+	return f(s)
+}

@@ -68,7 +68,7 @@ var arrows = map[string][]string{
 	"providers/cloudflaretest": {},
 	"providers/providertest":   {"plan"},
 	"providers/zonetest":       {"plan", "providers/authdns", "providers/record"},
-	"providers/webtest":        {"plan", "providers/providertest", "providers/record", "providers/webapi", "providers/zone", "providers/zonetest"},
+	"providers/webtest":        {"plan", "providers/providertest", "providers/record", "providers/resolver", "providers/webapi", "providers/zone", "providers/zonetest"},
 	"providers/servertest":     {"plan", "providers/providertest", "providers/record", "providers/zonetest"},
 	"nat":                      {"plan", "nat/forward", "nat/gateway", "nat/nftables"},
 	"nat/igd":                  {},

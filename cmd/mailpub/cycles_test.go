@@ -29,7 +29,8 @@ const manyFiles = 10
 var tangled = map[string]int{
 	"cmd/mailpub/watch":  8, // a watcher of a site and the daemon hold each other, by design: one wakes, one reports
 	"mailsvc/receiver":   8, // a connection, its commands and the server hold each other
-	"mailsvc/postfix":    6, // reading and writing of main.cf and of Dovecot's files share the helpers of both
+	"mailsvc/mdaemon":    8, // an App, its files and its settings hold each other
+	"mailsvc/postfix":    3, // a write that fails is rolled back, which writes
 	"nat":                6, // a Router changes its forwards, falls back to another protocol and opens that
 	"providers/resolver": 4, // a Resolver asks over sockets that it keeps, and both have its types
 	"providers/zone":     5, // a Zone's verbs are in four files, each of which uses its fields

@@ -28,6 +28,7 @@ func asItShould(more ...string) []dnsStep {
 // that has a zone of its own under the domain's name.
 func TestLabDNSCases(t *testing.T) {
 	t.Parallel()
+	const byHand = "    provider: rfc2136\n    settings: {server: \"" + firstServer + ":53\", key_name: mailpub., key: \"env:MAILPUB_TSIG_KEY\"} =>     provider: manual"
 	zone := func(more ...string) map[string][]string {
 		return map[string][]string{"{D}": append(rightSite(), more...)}
 	}
@@ -46,6 +47,19 @@ func TestLabDNSCases(t *testing.T) {
 		{name: "a wildcard with a web site", own: zone("* A 2.2.2.80", "* AAAA 2001:4860::80", `* TXT "of the web site"`),
 			config: []string{"domains:\n => nomail: [www.{D}]\ndomains:\n", "zones: =>   - name: shop.{D}\nzones:"}},
 		{name: "a wildcard, and no mail host yet", own: map[string][]string{"{D}": {"@ NS {OWN}", "* A 2.2.2.80", "* AAAA 2001:4860::80", "* HTTPS 1 . alpn=h2", "* MX 10 web"}}},
+		{name: "a wildcard in a zone by hand", own: zone("* A 2.2.2.80", `* TXT "v=spf1 -all"`, "*.apps CNAME web.example."),
+			config: []string{byHand, "domains:\n => nomail: [www.{D}, x.apps.{D}]\ndomains:\n"}},
+		{name: "one whose names are entered", own: zone("* A 2.2.2.80", "www A 2.2.2.81", "www MX 0 .", `www TXT "v=spf1 -all"`),
+			config: []string{byHand, "domains:\n => nomail: [www.{D}]\ndomains:\n"}},
+		{name: "a delegation in a zone by hand", own: map[string][]string{"{D}": append(rightSite(), "posta NS {OTHER}")},
+			other:  map[string][]string{"posta.{D}": {"@ NS {OTHER}"}},
+			config: []string{byHand, "domains:\n => nomail: [posta.{D}]\ndomains:\n"}},
+		{name: "two lines, and a vendor's proof at _dmarc", config: []string{"{ipv4: {A}} => {ipv4: {A}, also: [2.2.3.200]}", "  - name: {D}\nzones: =>   - name: {D}\n    dmarc: {policy: reject}\nzones:"},
+			own: map[string][]string{"{D}": {"@ NS {OWN}", "@ MX 10 mail", `@ TXT "v=spf1 mx -all"`, "mail A {A}", "mail A 2.2.3.200", `mail TXT "v=spf1 a -all"`,
+				`_dmarc TXT "vendor-verification=x"`}},
+			ptr: []string{"{N} PTR mail.{D}.", "200 PTR mail.{D}."}},
+		{name: "SPF by a wildcard", own: zone("* A 2.2.2.80", `* TXT "v=spf1 -all"`),
+			config: []string{"domains:\n => nomail: [x.web.{D}]\ndomains:\n"}},
 		{name: "mail. is delegated", own: map[string][]string{"{D}": {"@ NS {OWN}", "@ MX 10 mail", `@ TXT "v=spf1 mx ip4:{A} -all"`, "mail NS {OTHER}"}},
 			other: map[string][]string{"mail.{D}": {"@ NS {OTHER}", "@ A 2.2.2.99"}}},
 		{name: "the parent points elsewhere", parent: []string{"@ NS {OTHER}"},
@@ -93,6 +107,28 @@ func TestLabDNSCases(t *testing.T) {
 			{args: "plan --detailed-exitcode", says: []string{"Nothing to do: all "}},
 			{args: "verify --only dns", says: []string{", 0 failed,"}},
 		},
+		"a wildcard in a zone by hand": {
+			{args: "plan", says: []string{"! www.{D}. A 2.2.2.80", "before the others at the name", "! www.{D}. MX", "! x.apps.{D}. MX", "only the wildcard *.apps.{D}, an alias of web.example"}, not: []string{"+ "}},
+			{args: "apply --yes"},
+			{args: "plan --detailed-exitcode", code: exitDiffer},
+			{args: "request zone {D}", says: []string{"www.{D}. 3600 IN A 2.2.2.80"}},
+		},
+		"one whose names are entered": asItShould(),
+		"a delegation in a zone by hand": {
+			{args: "plan", says: []string{"! posta.{D}. MX", "posta.{D} is in zone posta.{D}, which is delegated to ns2.names.example"}},
+		},
+		"two lines, and a vendor's proof at _dmarc": {
+			{args: "plan", says: []string{`~ _dmarc.{D}. TXT "v=DMARC1; p=reject" ttl 300, "vendor-verification=x" ttl 300`, "1 to change"}},
+			{args: "apply --yes --adopt", says: []string{"Done: 1 change"}},
+			{args: "plan --detailed-exitcode", says: []string{"Nothing to do: all "}},
+			{args: "verify --only dns", says: []string{", 0 failed,"}},
+			{args: "destroy --yes"},
+		},
+		"SPF by a wildcard": {
+			{args: "plan", says: []string{"+ web.{D}. A 2.2.2.80", `+ web.{D}. TXT v=spf1 "v=spf1 -all"`, "+ x.web.{D}. MX"}},
+			{args: "apply --yes", says: []string{"Done: "}},
+			{args: "plan --detailed-exitcode", says: []string{"Nothing to do: all "}},
+		},
 		"mail. is delegated": {
 			{args: "plan", says: []string{"! mail.", "which is delegated to ns2.names.example"}, not: []string{"+ mail."}},
 			{args: "apply --yes"},
@@ -121,7 +157,7 @@ func TestLabDNSCases(t *testing.T) {
 			}
 			w.setUp(t, c)
 			for _, step := range steps[c.name] {
-				out := w.mailpubIn(t, c, step.code, strings.Fields(step.args)...)
+				out := w.mailpubIn(t, c, step.code, strings.Fields(c.words.Replace(step.args))...)
 				for _, text := range step.says {
 					text = c.words.Replace(text)
 					if !strings.Contains(out, text) {

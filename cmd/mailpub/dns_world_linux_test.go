@@ -65,11 +65,18 @@ type dnsWorld struct {
 	reverse []string
 }
 
-func newDNSWorld(t *testing.T, cases []*dnsCase) *dnsWorld {
+func newDNSWorld(t *testing.T, cases []*dnsCase, more ...func(*dnsWorld)) *dnsWorld {
 	w := &dnsWorld{internet: newInternet(t), reverse: []string{"@ NS " + otherName}}
+	for _, zone := range []string{"com", "net"} {
+		w.parents[zone] = new(strings.Builder)
+		w.delegate(zone, "@ NS ns.registry.example.")
+	}
 	w.delegate("in-addr.arpa", "3.2.2 NS "+otherName)
 	w.delegate("example", `*._dmarc.vendor TXT "v=DMARC1;p=reject;rua=mailto:d@vendor.example"`, `none._dmarc.vendor TXT "v=DMARC1; p=none"`,
 		`*._report._dmarc.vendor TXT "v=DMARC1"`, "hosting TXT \"a provider\"")
+	for _, add := range more {
+		add(w)
+	}
 	own, other, office := map[string]string{}, map[string]string{}, map[string]string{}
 	for i, c := range cases {
 		w.prepare(i+1, c)
@@ -131,10 +138,13 @@ func (w *dnsWorld) prepare(n int, c *dnsCase) {
 // serve starts the name servers and, for each case, what answers as its mail server.
 func (w *dnsWorld) serve(t *testing.T, own, other, office map[string]string) {
 	t.Helper()
-	root := map[string]string{".": zoneHead + "@ NS ns.registry.example.\nit. NS ns.registry.example.\nexample. NS ns.registry.example.\nin-addr.arpa. NS ns.registry.example.\nns.registry.example. A " + rootServer + "\n"}
+	top := zoneHead + "@ NS ns.registry.example.\nns.registry.example. A " + rootServer + "\n"
+	root := map[string]string{}
 	for zone, lines := range w.parents {
+		top += zone + ". NS ns.registry.example.\n"
 		root[zone] = zoneHead + lines.String()
 	}
+	root["."] = top
 	w.bind(t, "root", rootServer, "recursion no;", "", root)
 	key := fmt.Sprintf("key \"mailpub.\" { algorithm hmac-sha256; secret %q; };\n", w.lab.Key)
 	w.bind(t, "own", firstServer, `recursion no; check-names primary ignore; allow-update { key "mailpub."; }; allow-transfer { key "mailpub."; };`, key, own)

@@ -6,7 +6,6 @@ import (
 	"maps"
 	"net"
 	"os"
-	"path/filepath"
 	"slices"
 	"strings"
 
@@ -205,6 +204,3 @@ func people() (names []string) {
 	}
 	return names
 }
-
-// unfinishedPath is the file that says that the servers may not have loaded what their files say.
-func (d *Driver) unfinishedPath() string { return filepath.Join(d.Dir, ".mailpub-unfinished") }

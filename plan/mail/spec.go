@@ -131,7 +131,7 @@ func (s Spec) hostRecords() (rs []record) {
 		}
 	}
 	if !slices.ContainsFunc(s.Domains, func(d Domain) bool { return d.Name == s.Host }) {
-		rs = append(rs, spfRecord(s.Host, []string{"a"}, SPF{All: "fail"},
+		rs = append(rs, spfRecord(s.Host, s.Host, []string{"a"}, SPF{All: "fail"},
 			"bounces are checked by the mail host's own name (RFC 7208 section 2.4)"))
 	}
 	for _, a := range s.Public {
@@ -158,7 +158,7 @@ func (s Spec) domainRecords(d Domain) []record {
 	for _, m := range d.MX {
 		mx.data = append(mx.data, MXData(m.Preference, m.Host))
 	}
-	own := []record{spfRecord(d.Name, terms, spf, why)}
+	own := []record{spfRecord(d.Name, s.Host, terms, spf, why)}
 	if d.TakenHere() {
 		own = append(own, mx)
 	}
@@ -225,7 +225,7 @@ func (s Spec) pinholeItems() (items []plan.Item) {
 func (s Spec) IPv6() (six netip.Addr) {
 	for _, a := range s.Public {
 		if AddressType(a) == "AAAA" {
-			six = a
+			return a
 		}
 	}
 	return six

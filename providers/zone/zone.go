@@ -26,6 +26,7 @@ type Zone struct {
 	log     *slog.Logger
 
 	provider string
+	manual   bool // a person enters the records
 	limits   Limits
 	last     Listing // what Read saw
 
@@ -63,7 +64,11 @@ func (z *Zone) Read(ctx context.Context, keys []plan.Key) ([]plan.Item, error) {
 			items = append(items, it)
 			continue
 		}
-		if it := itemOf(t, keys[i], seen); it.Unreadable != "" || len(it.Lines) > 0 {
+		it := itemOf(t, keys[i], seen)
+		if z.manual && it.Unreadable == "" && len(it.Lines) == 0 {
+			it.Lines, it.Fixed = nil, z.aliasWildcard(t.Name)
+		}
+		if it.Unreadable != "" || len(it.Lines) > 0 || it.Fixed != "" {
 			items = append(items, it)
 		}
 	}

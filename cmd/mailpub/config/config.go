@@ -61,6 +61,7 @@ type Public struct {
 	IPv4 string `mapstructure:"ipv4"`
 	IPv6 string `mapstructure:"ipv6"`
 
+	Also []string `mapstructure:"also"` // further addresses that lead to the server: a second line
 	Echo []string `mapstructure:"echo"` // DNS services that say which address they see
 }
 

@@ -16,7 +16,7 @@ import (
 func newServer(cfg *config.Config, spec mail.Spec, l *plan.Ledger, o Options) (mailsvc.Server, error) {
 	s := cfg.Service
 	addr := smtpAddr(cfg, spec)
-	domain := domainNames(spec)[0]
+	domain := firstDomain(spec)
 	byHand := func(m *mailsvc.Manual) mailsvc.Server {
 		confirm(m, cfg, l)
 		return m

@@ -19,7 +19,7 @@ import (
 // newMDaemon makes the driver of an MDaemon: over the XML API where the config says where that is, and by
 // its files where it says where they are.
 func newMDaemon(cfg *config.Config, spec mail.Spec, l *plan.Ledger) (*mdaemon.Driver, error) {
-	d := mdaemon.New(smtpAddr(cfg, spec), domainNames(spec)[0])
+	d := mdaemon.New(smtpAddr(cfg, spec), firstDomain(spec))
 	d.Client = mdaemonClient(cfg)
 	d.Own = spec.Address
 	confirm(&d.Manual, cfg, l)

@@ -41,20 +41,21 @@ func (m *Monitor) Listen(ctx context.Context, tell func(watch.Signal)) error {
 func (m *Monitor) Look(ctx context.Context) (f watch.Found) {
 	f.Report.Site = m.cfg.Site
 	l, err := m.options.backend(m.cfg).Read(ctx)
+	var p *Plan
 	if err == nil {
-		err = m.survey(ctx, l, &f)
+		p, err = m.survey(ctx, l, &f)
 	}
 	f.Err = err
 	if l != nil {
-		f.Leases, f.Renew = leases(l)
+		f.Leases, f.Renew = leases(l, p.found)
 	}
 	return f
 }
 
-func (m *Monitor) survey(ctx context.Context, l *plan.Ledger, f *watch.Found) error {
+func (m *Monitor) survey(ctx context.Context, l *plan.Ledger, f *watch.Found) (*Plan, error) {
 	s, err := Open(ctx, m.cfg, l, m.options)
 	if err != nil {
-		return err
+		return nil, err
 	}
 	m.announcer.set(m.cfg, s.router)
 
@@ -74,7 +75,7 @@ func (m *Monitor) survey(ctx context.Context, l *plan.Ledger, f *watch.Found) er
 		f.Unread = p.Failed
 		f.Mendable = repairable(p)
 	}
-	return err
+	return p, err
 }
 
 // repairable are the kinds of repairs that a plan has something for.
@@ -141,8 +142,9 @@ func stillFailing(c plan.Check, before []plan.Check) plan.Check {
 	return c
 }
 
-// leases lists the forwards of a ledger, and when the first of them has to be renewed.
-func leases(l *plan.Ledger) (all []watch.Lease, renew time.Time) {
+// leases lists those forwards of a ledger that are there, and says when the first of all
+// has to be renewed. What was not seen may have ended, whatever the ledger says.
+func leases(l *plan.Ledger, there func(plan.Entry) bool) (seen []watch.Lease, renew time.Time) {
 	for _, e := range l.Of(forward.Kind) {
 		if e.Text == nil {
 			continue
@@ -155,7 +157,19 @@ func leases(l *plan.Ledger) (all []watch.Lease, renew time.Time) {
 				renew = half
 			}
 		}
-		all = append(all, lease)
+		if there(e) {
+			seen = append(seen, lease)
+		}
 	}
-	return all, renew
+	return seen, renew
+}
+
+// found reports whether the plan saw that an entry of the ledger is in place; without a plan nothing
+// was seen.
+func (p *Plan) found(e plan.Entry) bool {
+	if p == nil || slices.ContainsFunc(p.Failed, func(f plan.PartyError) bool { return f.Target == e.Target }) {
+		return false
+	}
+	i := slices.IndexFunc(p.Changes, func(c plan.Change) bool { return c.Key == e.Key })
+	return i < 0 || p.Changes[i].Action != plan.Unreadable && len(p.Changes[i].Before) > 0
 }
