@@ -104,7 +104,7 @@ const messageEvery = 24 * time.Hour
 // verify runs the checks. Those that leave a message in a mailbox are run once a day, and as long
 // as one of them fails; in between, what they found stands.
 func (m *Monitor) verify(ctx context.Context, s *Site) []plan.Check {
-	ids := messageIDs()
+	ids := append(outboundIDs(), probedIDs()...)
 	if s.cfg.Service.Maildir == "" { // else mailpub takes its own message away again
 		ids = append(ids, catalog.MailLocal, catalog.MailRead)
 	}
@@ -114,15 +114,32 @@ func (m *Monitor) verify(ctx context.Context, s *Site) []plan.Check {
 	failing := slices.ContainsFunc(m.messages, func(c plan.Check) bool { return c.Status == plan.Fail })
 	if m.sent.IsZero() || failing || time.Since(m.sent) >= messageEvery {
 		checks := s.check(ctx, nil)
+		before := m.messages
 		m.sent, m.messages = time.Now(), nil
-		for _, c := range checks {
-			if is(c) {
-				m.messages = append(m.messages, c)
+		for i, c := range checks {
+			if !is(c) {
+				continue
 			}
+			checks[i] = stillFailing(c, before)
+			m.messages = append(m.messages, checks[i])
 		}
 		return checks
 	}
 	return append(s.checkWithout(ctx, ids), m.messages...)
+}
+
+// stillFailing is the finding of a check that sends a message. One that could not be looked at again, as the messages
+// of the day are used up, stays what it was: what failed is not well because nobody looks.
+func stillFailing(c plan.Check, before []plan.Check) plan.Check {
+	if c.Status != plan.Skip {
+		return c
+	}
+	for _, was := range before {
+		if was.ID == c.ID && was.Subject == c.Subject && was.Status == plan.Fail {
+			return was
+		}
+	}
+	return c
 }
 
 // leases lists those forwards of a ledger that are there, and says when the first of all
