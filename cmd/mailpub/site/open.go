@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"net/netip"
-	"slices"
 
 	"github.com/mailpub/mailpub/cmd/mailpub/config"
 	"github.com/mailpub/mailpub/plan"
@@ -109,11 +108,6 @@ func (o Options) outside(ctx context.Context, cfg *config.Config, l *plan.Ledger
 		spec = cfg.PlanSite(found(public)...)
 	}
 	return spec, r, public
-}
-
-// given reports whether an address of a family was given.
-func (o Options) given(ipv6 bool) bool {
-	return slices.ContainsFunc(o.Public, func(a netip.Addr) bool { return a.Unmap().Is4() != ipv6 })
 }
 
 // openRouterOnly opens the site with its forwards alone, for writing: nobody but the router is

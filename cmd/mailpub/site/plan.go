@@ -197,3 +197,38 @@ func (p *Plan) Unlisted() (list []plan.Change) {
 	}
 	return list
 }
+
+// narrow takes what is not in the scope out of a plan. It fails on a name that nothing has.
+func (p *Plan) narrow(c Scope, l *plan.Ledger) error {
+	if c.all() {
+		return nil
+	}
+	keys := map[plan.Key]bool{}
+	for _, e := range l.Entries() {
+		keys[e.Key] = true
+	}
+	for _, ch := range p.Changes {
+		keys[ch.Key] = true
+	}
+	outside := 0
+	for _, party := range p.Parties {
+		for _, w := range party.Wanted {
+			keys[w.Key] = true
+			changes := slices.ContainsFunc(p.Changes, func(ch plan.Change) bool { return ch.Key == w.Key })
+			if !changes && !c.change(plan.Change{Target: party.Target, Key: w.Key}) {
+				outside++
+			}
+		}
+	}
+	if err := c.missing(keys); err != nil {
+		return err
+	}
+
+	p.Plan = p.Only(l, c.change)
+	p.Unchanged = max(p.Unchanged-outside, 0)
+	p.Plan.Scope = slices.Clone(c.Only)
+	for _, word := range c.Exclude {
+		p.Plan.Scope = append(p.Plan.Scope, "-"+word)
+	}
+	return nil
+}

@@ -3,7 +3,6 @@ package site
 import (
 	"errors"
 	"fmt"
-	"net/netip"
 	"slices"
 	"strings"
 
@@ -118,41 +117,6 @@ func sameKey(word string, k plan.Key) bool {
 	return plain(word) == plain(k.Name)
 }
 
-// narrow takes what is not in the scope out of a plan. It fails on a name that nothing has.
-func (p *Plan) narrow(c Scope, l *plan.Ledger) error {
-	if c.all() {
-		return nil
-	}
-	keys := map[plan.Key]bool{}
-	for _, e := range l.Entries() {
-		keys[e.Key] = true
-	}
-	for _, ch := range p.Changes {
-		keys[ch.Key] = true
-	}
-	outside := 0
-	for _, party := range p.Parties {
-		for _, w := range party.Wanted {
-			keys[w.Key] = true
-			changes := slices.ContainsFunc(p.Changes, func(ch plan.Change) bool { return ch.Key == w.Key })
-			if !changes && !c.change(plan.Change{Target: party.Target, Key: w.Key}) {
-				outside++
-			}
-		}
-	}
-	if err := c.missing(keys); err != nil {
-		return err
-	}
-
-	p.Plan = p.Only(l, c.change)
-	p.Unchanged = max(p.Unchanged-outside, 0)
-	p.Plan.Scope = slices.Clone(c.Only)
-	for _, word := range c.Exclude {
-		p.Plan.Scope = append(p.Plan.Scope, "-"+word)
-	}
-	return nil
-}
-
 // missing fails where a name is that of no key.
 func (c Scope) missing(keys map[plan.Key]bool) error {
 	var names []string
@@ -185,51 +149,3 @@ func ParseScope(words []string) (c Scope) {
 
 // errNotAsked stands for a router that is not in the scope.
 var errNotAsked = errors.New("the router is not asked, as it is excluded")
-
-// givenSource and ledgerSource know a public address without anybody being asked.
-const (
-	givenSource  = "--public"
-	ledgerSource = "the ledger"
-)
-
-// withoutAsking is the public address of one family where nobody may be asked, as this machine may be
-// elsewhere than the mail server: as it was given, or as mailpub published it last.
-func (o Options) withoutAsking(cfg *config.Config, l *plan.Ledger, ipv6 bool) (p publicAddress) {
-	p.ipv6 = ipv6
-	rrtype := "A"
-	if ipv6 {
-		rrtype = "AAAA"
-	}
-	for _, addr := range o.Public {
-		if addr.Unmap().Is4() != ipv6 {
-			p.addr = addr.Unmap()
-			p.seen = []addressSource{{name: givenSource, addr: p.addr}}
-			return p
-		}
-	}
-	if e, ok := l.Get(mail.DNSKey(cfg.Server.Hostname, rrtype)); ok && len(e.Text) == 1 {
-		data, _ := mail.SplitRecordLine(e.Text[0])
-		if addr, err := netip.ParseAddr(data); err == nil {
-			p.addr = addr
-			p.seen = []addressSource{{name: ledgerSource, addr: addr}}
-			return p
-		}
-	}
-	p.err = fmt.Errorf("%s is auto, and %w: the router is not asked, and the ledger has none; give it with --public", p.field(), ErrPublicAddress)
-	return p
-}
-
-// checkPublic fails on addresses that the config has no question for.
-func (o Options) checkPublic(cfg *config.Config) error {
-	for _, addr := range o.Public {
-		p := publicAddress{ipv6: !addr.Unmap().Is4()}
-		set := cfg.Server.Public.IPv4
-		if p.ipv6 {
-			set = cfg.Server.Public.IPv6
-		}
-		if set != auto {
-			return fmt.Errorf("--public %s: %s is %q in the config, want auto there", addr, p.field(), set)
-		}
-	}
-	return nil
-}
