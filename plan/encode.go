@@ -67,13 +67,14 @@ type planJSON struct {
 	Site    string   `json:"site"`
 	Changes []Change `json:"changes"`
 	Summary Summary  `json:"summary"`
+	Effects []Effect `json:"effects,omitempty"`
 	Digest  string   `json:"digest,omitempty"`
 }
 
 // MarshalJSON encodes the plan. The digest at its end guards a saved plan against
 // changes by hand; it is no signature.
 func (p *Plan) MarshalJSON() ([]byte, error) {
-	out := planJSON{Format: PlanFormat, Site: p.Site, Changes: append([]Change{}, p.Changes...), Summary: p.Summary()}
+	out := planJSON{Format: PlanFormat, Site: p.Site, Changes: append([]Change{}, p.Changes...), Summary: p.Summary(), Effects: p.Effects}
 	body, err := json.Marshal(out)
 	if err != nil {
 		return nil, err

@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"github.com/mailpub/mailpub/mailsvc"
+	"github.com/mailpub/mailpub/mailsvc/smtpclient"
 	"github.com/mailpub/mailpub/plan"
 	"github.com/mailpub/mailpub/plan/durable"
 )
@@ -102,7 +103,7 @@ func (d *Driver) carryOut(ctx context.Context, e *edit, up bool, batch []plan.Ch
 		err = d.readBack(ctx, batch)
 	}
 	if err == nil {
-		err = d.compare(ctx, e, before)
+		err = d.compare(ctx, e, before, e.announced())
 	}
 	if err != nil {
 		return d.rollBack(e, running, before, err)
@@ -152,7 +153,9 @@ func (d *Driver) end() error {
 	return err
 }
 
-// before takes the picture of a server that runs, where anything that it goes by is to change.
+// before takes the picture of a server that runs, where anything that it goes by is to change. One that
+// does not answer at all can get no worse. One that answers and breaks off is left as it is: nobody
+// could tell what a change does to it.
 func (d *Driver) before(ctx context.Context, e *edit, ask bool) (*picture, error) {
 	if !ask || !e.main.changes() && !e.addresses.changes() {
 		return nil, nil
@@ -162,16 +165,32 @@ func (d *Driver) before(ctx context.Context, e *edit, ask bool) (*picture, error
 		return nil, err
 	}
 	addr := d.answerAddr(settings(is)["inet_interfaces"])
-	p, err := d.takePicture(ctx, addr, d.recipients(e.s))
-	if err != nil {
-		d.log().Warn("the server can't be asked whom it accepts, so that it is not compared after the change", "addr", addr, "err", err)
+	if _, err := smtpclient.Greeting(ctx, d.Dial, addr); err != nil {
+		d.log().Warn("the server does not answer now, so that nothing is compared after the change", "addr", addr, "err", err)
 		return nil, nil
+	}
+	l := d.newLookups()
+	p, err := d.takePicture(ctx, e.s, l, addr, d.recipients(e.s))
+	if err != nil {
+		return nil, fmt.Errorf("what the server does before the change can't be found out, so that nothing was written: %w", err)
+	}
+	then, err := d.then(ctx, e)
+	if err == nil {
+		e.ways, err = l.ways(ctx, then)
+	}
+	if err != nil {
+		return nil, fmt.Errorf("what the change means can't be found out, so that nothing was written: %w", err)
+	}
+	for _, name := range slices.Sorted(maps.Keys(e.ways)) {
+		if way := e.ways[name]; ends(way) && !ends(p.ways[name]) {
+			return nil, fmt.Errorf("mail for %s, written without a domain, goes to %s, and would go to %s then: give %s an alias, or myorigin another domain", name, p.ways[name], way, name)
+		}
 	}
 	return &p, nil
 }
 
 // compare fails where the server does worse than before by anything that the plan did not announce.
-func (d *Driver) compare(ctx context.Context, e *edit, before *picture) error {
+func (d *Driver) compare(ctx context.Context, e *edit, before *picture, said announced) error {
 	if before == nil {
 		return nil
 	}
@@ -179,14 +198,30 @@ func (d *Driver) compare(ctx context.Context, e *edit, before *picture) error {
 	if err != nil {
 		return err
 	}
-	after, err := d.takePicture(ctx, d.answerAddr(settings(is)["inet_interfaces"]), slices.Sorted(maps.Keys(before.recipients)))
+	s, err := d.load(ctx)
 	if err != nil {
-		return fmt.Errorf("the server can't be asked whom it accepts now: %w", err)
+		return err
 	}
-	if lost := before.worse(after, e.refused); lost != "" {
-		return fmt.Errorf("the change would break mail that flows: %s", lost)
+	s.own = e.s.oneOfOurs() // the same questions
+	addr, recipients := d.answerAddr(settings(is)["inet_interfaces"]), slices.Sorted(maps.Keys(before.recipients))
+	for tries := 1; ; tries++ {
+		after, err := d.takePicture(ctx, s, d.newLookups(), addr, recipients)
+		if err != nil {
+			return fmt.Errorf("the server can't be asked what it does now: %w", err)
+		}
+		lost := before.worse(after, said)
+		switch {
+		case lost == "":
+			return nil
+		case !before.putOff(after) || tries == 5:
+			return fmt.Errorf("the change would break mail that flows: %s", lost)
+		}
+		select {
+		case <-time.After(d.patience() / 10):
+		case <-ctx.Done():
+			return ctx.Err()
+		}
 	}
-	return nil
 }
 
 // deaf says that Postfix would ask Dovecot where nobody answers: then it does not even greet.
@@ -385,7 +420,7 @@ func (d *Driver) rollBack(e *edit, running bool, before *picture, cause error) e
 		err = d.loadAndProve(ctx, e.restart)
 	}
 	if err == nil {
-		err = d.compare(ctx, e, before)
+		err = d.compare(ctx, e, before, announced{})
 	}
 	if err != nil {
 		return fmt.Errorf("%w; and putting everything back failed: %w (copies of the files are beside them, named %s*)", cause, err, copySuffix)

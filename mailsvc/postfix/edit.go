@@ -62,6 +62,17 @@ type edit struct {
 	reload                bool     // even where no file changes
 	release               bool     // what is set now is no longer mailpub's
 	refused               []string // local parts that the site wants refused
+	ways                  map[string]string
+}
+
+// announced is what the plan of an edit says of what is to be otherwise.
+func (e *edit) announced() announced {
+	return announced{
+		refused:  e.refused,
+		networks: slices.Contains(e.names, "mynetworks") || slices.Contains(e.names, "smtpd_relay_restrictions"),
+		senders:  slices.Contains(e.names, "smtpd_sender_restrictions"),
+		ways:     e.ways,
+	}
 }
 
 // tableHead begins a table that mailpub made. There was none before, so that it needs no

@@ -28,6 +28,22 @@ type state struct {
 	tables    []string          // that Postfix asks for addresses, in their order
 	addresses map[string]string // of our table, as indexed
 	stale     bool              // our table's index is not of its source
+	own       string            // an address of the site that questions are asked with
+}
+
+// oneOfOurs is an address of the site: postmaster at a domain that is served; "" where none is.
+func (s *state) oneOfOurs() string {
+	if s.own != "" {
+		return s.own
+	}
+	for _, class := range []string{"mydestination", "virtual_mailbox_domains", "virtual_alias_domains", "relay_domains"} {
+		for _, e := range elements(s.effective[class]) {
+			if strings.Contains(e, ".") && !strings.ContainsAny(e, ":/[!") && !s.isOwnName(e) {
+				return "postmaster@" + strings.ToLower(e)
+			}
+		}
+	}
+	return ""
 }
 
 // needed are the settings that reading needs expanded.
@@ -35,7 +51,7 @@ var needed = []string{
 	"mydestination", "virtual_alias_domains", "virtual_alias_maps", "virtual_mailbox_domains", "virtual_mailbox_maps",
 	"local_recipient_maps", "queue_directory", "smtpd_sasl_auth_enable", "smtpd_sasl_type", "smtpd_sasl_path", "myhostname",
 	"relay_domains", "mynetworks", "local_transport", "mailbox_transport", "mailbox_transport_maps", "fallback_transport",
-	"fallback_transport_maps", "luser_relay",
+	"fallback_transport_maps", "luser_relay", "myorigin", "alias_maps",
 }
 
 func (d *Driver) load(ctx context.Context) (*state, error) {

@@ -46,9 +46,19 @@ func ShowPlan(u *UI, p *site.Plan) {
 		}
 		fmt.Fprintln(w, title)
 		ShowChanges(u, groups[t])
+		showEffects(u, p.Effects, t)
 		fmt.Fprintln(w)
 	}
 	fmt.Fprintln(w, Sum(u, p.Plan))
+}
+
+// showEffects says what the changes of a target mean for those who use it.
+func showEffects(u *UI, all []plan.Effect, t plan.Target) {
+	for _, e := range all {
+		if e.Target == t {
+			fmt.Fprintf(u.Text(), "  %s %s\n", u.Yellow("effect:"), u.Wrap(Clean(e.Text), 10))
+		}
+	}
 }
 
 // Headline says in one line which site this is.
