@@ -34,7 +34,7 @@ packages:
 	@./.ci/packages
 
 docs:
-	$(GO) test ./cmd/mailpub -run '^Test(SchemaFile|Reference)$$' -update
+	$(GO) test ./cmd/mailpub -run '^Test(SchemaFile|Reference|MDaemonWalk)$$' -update
 	$(GO) test ./plan/catalog -run '^TestDoc$$' -update
 
 demo:

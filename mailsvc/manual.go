@@ -23,6 +23,8 @@ type Manual struct {
 	Dial   smtpclient.Dial // nil dials
 	Words  Words           // where this server has each setting; nil: any server
 
+	Confirmations Confirmations // what the administrator answers for
+
 	// Shown returns what the server's own commands say, by the names of needs; nil where
 	// there is none. It beats what SMTP shows.
 	Shown func(ctx context.Context, keys []plan.Key) (map[string]Shown, error)
@@ -37,8 +39,10 @@ type Shown struct {
 // Kind implements plan.Driver.
 func (m *Manual) Kind() string { return Kind }
 
-// Spell implements Server: everything is by hand.
-func (m *Manual) Spell(needs []plan.Item) []plan.Item { return m.Words.spell(needs) }
+// Spell implements Server: everything is by hand, or confirmed.
+func (m *Manual) Spell(needs []plan.Item) []plan.Item {
+	return m.Confirmations.spell(m.Words.spell(needs))
+}
 
 // Read implements plan.Driver. What can't be asked, because nothing answers, the answer is
 // "later" or SMTP has no question for it, is Unreadable.
@@ -55,6 +59,12 @@ func (m *Manual) Read(ctx context.Context, keys []plan.Key) ([]plan.Item, error)
 	var items []plan.Item
 	for _, k := range keys {
 		it := plan.Item{Key: k}
+		if need, ok := confirmed(k); ok {
+			if c := m.readConfirmation(ctx, &a, k, need); c != nil {
+				items = append(items, *c)
+			}
+			continue
+		}
 		if s, ok := shown[k.Name]; ok {
 			it.Lines, it.Unreadable = s.Lines, s.Why
 		} else {
@@ -68,6 +78,18 @@ func (m *Manual) Read(ctx context.Context, keys []plan.Key) ([]plan.Item, error)
 		}
 	}
 	return items, nil
+}
+
+// readConfirmation returns a confirmation, unless SMTP shows that it is not so.
+func (m *Manual) readConfirmation(ctx context.Context, a *smtpclient.Prober, k, need plan.Key) *plan.Item {
+	it := m.Confirmations.read(ctx, k)
+	if it == nil {
+		return nil
+	}
+	if lines, unknown := m.observe(ctx, a, need); lines == nil && unknown == "" {
+		it.Unreadable = "it is confirmed, but SMTP shows that it is not so"
+	}
+	return it
 }
 
 // What can't be seen, and why.
@@ -109,8 +131,7 @@ func (m *Manual) observe(ctx context.Context, a *smtpclient.Prober, k plan.Key) 
 	case mail.NeedAccount:
 		return m.refuses(ctx, a, "<>", name+"@"+m.Domain, mail.Unreachable, "")
 	case mail.NeedSenders:
-		postmaster := "postmaster@" + m.Domain
-		return m.refuses(ctx, a, "<"+postmaster+">", postmaster, mail.Authenticated, trusted)
+		return m.senders(ctx, a)
 	}
 	return nil, notBySMTP
 }
@@ -147,6 +168,20 @@ func (m *Manual) refuses(ctx context.Context, a *smtpclient.Prober, from, to, te
 	return nil, undecided(mail, rcpt)
 }
 
+// senders sees whether mail from the own postmaster is refused. Where nobody's mail to that address is taken,
+// the refusal says nothing of the sender.
+func (m *Manual) senders(ctx context.Context, a *smtpclient.Prober) (lines []string, unknown string) {
+	postmaster := "postmaster@" + m.Domain
+	lines, unknown = m.refuses(ctx, a, "<"+postmaster+">", postmaster, mail.Authenticated, trusted)
+	if lines == nil {
+		return nil, unknown
+	}
+	if taken, _ := m.takes(ctx, a, postmaster, Accepted); taken == nil {
+		return nil, "mail to " + postmaster + " is refused whoever sends it, which says nothing of its senders"
+	}
+	return lines, ""
+}
+
 func undecided(mail, rcpt smtpclient.Reply) string {
 	if mail.Accepted() {
 		return "RCPT was answered " + rcpt.String()
@@ -166,13 +201,32 @@ func (m *Manual) vrfy(ctx context.Context, a *smtpclient.Prober) (lines []string
 	return []string{mail.Silent}, ""
 }
 
-// Apply implements plan.Driver. It always fails: plan makes by-hand changes of what
-// this server needs.
-func (m *Manual) Apply(_ context.Context, batch []plan.Change, done func(plan.Change, error)) error {
-	if len(batch) == 0 {
-		return nil
+// Apply implements plan.Driver. It dates confirmations. Anything else fails: plan makes by-hand changes
+// of what this server needs.
+func (m *Manual) Apply(ctx context.Context, batch []plan.Change, done func(plan.Change, error)) error {
+	for _, c := range batch {
+		if err := onlyConfirmed(c); err != nil {
+			done(c, err)
+			return err
+		}
 	}
-	err := errors.New("the mail server is set up by hand")
-	done(batch[0], err)
-	return err
+	if err := ctx.Err(); err != nil && len(batch) > 0 {
+		done(batch[0], err)
+		return err
+	}
+	for _, c := range batch {
+		if c.Action != plan.Delete {
+			c.Grant = m.Confirmations.grant(ctx)
+		}
+		done(c, nil)
+	}
+	return nil
+}
+
+// onlyConfirmed says why a change can't be carried out, where it is no confirmation.
+func onlyConfirmed(c plan.Change) error {
+	if !IsConfirmation(c.Key) {
+		return errors.New("the mail server is set up by hand")
+	}
+	return nil
 }

@@ -138,8 +138,16 @@ func (o order) run(ctx context.Context) (rep report) {
 	rep.Grants = map[string]plan.Grant{}
 	began := time.Now()
 	r, err := Open(ctx, Options{
-		Protocol: o.Protocol, Interface: o.Interface, URL: o.URL, Gateway: o.Gateway, Site: "nomeazienda",
-		Known: func(k plan.Key) (plan.Grant, bool) { g, ok := o.Known[k.Name]; return g, ok },
+		Protocol: o.Protocol,
+		Selection: Selection{
+			Interface: o.Interface,
+			URL:       o.URL,
+			Gateway:   o.Gateway,
+		},
+		Owner: Owner{
+			Site:  "nomeazienda",
+			Known: func(k plan.Key) (plan.Grant, bool) { g, ok := o.Known[k.Name]; return g, ok },
+		},
 	})
 	if rep.Open = kind(err); err != nil {
 		rep.Took = time.Since(began)

@@ -145,7 +145,7 @@ func timed(b *testing.B, l *lab.Lab, cmd *exec.Cmd) time.Duration {
 func floorRun(ctx context.Context) error {
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
-	o := Options{Timeout: 5 * time.Second, Now: time.Now, Gateways: gateway.Default}
+	o := Options{System: System{Timeout: 5 * time.Second, Now: time.Now, Gateways: gateway.Default}}
 	first := make(chan *url.URL, 16)
 	searching, stop := context.WithCancel(ctx)
 	defer stop()

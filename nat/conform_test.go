@@ -93,7 +93,7 @@ func TestConformanceInside(t *testing.T) {
 	}
 	open := func(t *testing.T, site string) *Router {
 		t.Helper()
-		r, err := Open(t.Context(), Options{URL: "http://" + lab.Router + ":5000/rootDesc.xml", Site: site})
+		r, err := Open(t.Context(), Options{Selection: Selection{URL: "http://" + lab.Router + ":5000/rootDesc.xml"}, Owner: Owner{Site: site}})
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -18,7 +18,7 @@ const server = "127.0.0.1:25"
 
 func openURL(t *testing.T, d *igd.Device) *Router {
 	t.Helper()
-	r, err := Open(t.Context(), Options{URL: d.URL(), Site: "nomeazienda", Timeout: time.Second})
+	r, err := Open(t.Context(), Options{Selection: Selection{URL: d.URL()}, Owner: Owner{Site: "nomeazienda"}, System: System{Timeout: time.Second}})
 	if err != nil {
 		t.Fatal(err)
 	}

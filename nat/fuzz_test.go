@@ -35,7 +35,7 @@ func FuzzUPnP(f *testing.F) {
 	f.Add(strings.ReplaceAll(descriptionSeed, "/ctl", "http://192.0.2.1/"), "\x00")
 	location := mustURL("http://10.10.10.1:5000/rootDesc.xml")
 	f.Fuzz(func(t *testing.T, description, answer string) {
-		o := Options{Timeout: time.Second, Now: time.Now, Known: noGrants}
+		o := Options{System: System{Timeout: time.Second, Now: time.Now}, Owner: Owner{Known: noGrants}}
 		d, err := describe(context.Background(), location, &http.Client{Transport: &lenient{RoundTripper: canned(description)}}, o)
 		if err == nil {
 			if got := d.GetServiceClient().SOAPClient.EndpointURL; got.Hostname() != "10.10.10.1" || len(d.name) > 60 {

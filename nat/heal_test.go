@@ -73,8 +73,7 @@ func TestHealByGrant(t *testing.T) {
 	for _, protocol := range []string{"nat-pmp", "pcp"} {
 		b := nattest.Start(t)
 		grants := map[plan.Key]plan.Grant{}
-		r, err := Open(t.Context(), Options{Protocol: protocol, Gateway: b.Addr, Timeout: time.Second,
-			Known: func(k plan.Key) (plan.Grant, bool) { g, ok := grants[k]; return g, ok }})
+		r, err := Open(t.Context(), Options{Protocol: protocol, Selection: Selection{Gateway: b.Addr}, System: System{Timeout: time.Second}, Owner: Owner{Known: func(k plan.Key) (plan.Grant, bool) { g, ok := grants[k]; return g, ok }}})
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -31,7 +31,7 @@ func (s siteRun) parties(ctx context.Context, l *plan.Ledger) ([]plan.Party, err
 	for _, e := range l.Of(forward.Kind) {
 		keys = append(keys, e.Key)
 	}
-	r, err := Open(ctx, Options{Protocol: s.Protocol, Site: "nomeazienda", Known: l.Grant, Recorded: keys})
+	r, err := Open(ctx, Options{Protocol: s.Protocol, Owner: Owner{Site: "nomeazienda", Known: l.Grant, Recorded: keys}})
 	if err != nil {
 		return nil, err
 	}

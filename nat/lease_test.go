@@ -56,7 +56,7 @@ func (l *leases) run(apply bool) string {
 		g := l.grant
 		ledger.Put(plan.Entry{Key: leaseKey, Target: plan.ParseTarget("router"), Stage: plan.StageForward, Text: []string{server}, Grant: &g})
 	}
-	r, err := Open(l.Context(), Options{URL: l.d.URL(), Site: "nomeazienda", Timeout: time.Second, Known: ledger.Grant, Now: func() time.Time { return l.now }})
+	r, err := Open(l.Context(), Options{Selection: Selection{URL: l.d.URL()}, Owner: Owner{Site: "nomeazienda", Known: ledger.Grant}, System: System{Timeout: time.Second, Now: func() time.Time { return l.now }}})
 	if err != nil {
 		l.Fatal(err)
 	}

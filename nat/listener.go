@@ -91,7 +91,7 @@ func (l Listener) socket(at netip.AddrPort) (*net.UDPConn, error) {
 	if !at.Addr().IsMulticast() {
 		return net.ListenUDP("udp4", to)
 	}
-	all, err := Options{Interface: l.Interface}.multicast()
+	all, err := Options{Selection: Selection{Interface: l.Interface}}.multicast()
 	if err != nil {
 		return nil, err
 	}

@@ -36,7 +36,7 @@ func TestLook(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	r, err := Open(t.Context(), Options{URL: d.URL(), Site: "nomeazienda", Gateway: netip.MustParseAddr("127.77.0.1")})
+	r, err := Open(t.Context(), Options{Selection: Selection{URL: d.URL(), Gateway: netip.MustParseAddr("127.77.0.1")}, Owner: Owner{Site: "nomeazienda"}})
 	if err != nil {
 		t.Fatal(err)
 	}

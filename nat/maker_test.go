@@ -19,10 +19,14 @@ func both(t *testing.T, answers func(st string) []string) (*nattest.Box, Options
 	t.Helper()
 	box := nattest.Start(t)
 	return box, Options{
-		Site:     "nomeazienda",
-		Timeout:  500 * time.Millisecond,
-		Search:   nattest.Responder(t, answers),
-		Gateways: func() ([]netip.Addr, error) { return []netip.Addr{box.Addr}, nil },
+		Owner: Owner{
+			Site: "nomeazienda",
+		},
+		System: System{
+			Timeout:  500 * time.Millisecond,
+			Search:   nattest.Responder(t, answers),
+			Gateways: func() ([]netip.Addr, error) { return []netip.Addr{box.Addr}, nil },
+		},
 	}
 }
 
@@ -114,8 +118,7 @@ func TestChangeOver(t *testing.T) {
 		t.Fatal(err)
 	}
 	d := device1(t, igd.Config{})
-	o := Options{URL: d.URL(), Gateway: box.Addr, Site: "nomeazienda", Timeout: time.Second, Recorded: []plan.Key{key},
-		Known: func(k plan.Key) (plan.Grant, bool) { return grant, k == key }}
+	o := Options{Selection: Selection{URL: d.URL(), Gateway: box.Addr}, Owner: Owner{Site: "nomeazienda", Recorded: []plan.Key{key}, Known: func(k plan.Key) (plan.Grant, bool) { return grant, k == key }}, System: System{Timeout: time.Second}}
 	r, err := Open(t.Context(), o)
 	if err != nil {
 		t.Fatal(err)
@@ -137,7 +140,7 @@ func TestChangeOver(t *testing.T) {
 // the former may stay; what is not wanted is not taken for gone.
 func TestChangeOverInSilence(t *testing.T) {
 	d := device1(t, igd.Config{})
-	o := recorded(Options{URL: d.URL(), Site: "nomeazienda", Timeout: time.Second, Gateway: netip.MustParseAddr("127.99.99.99")},
+	o := recorded(Options{Selection: Selection{URL: d.URL(), Gateway: netip.MustParseAddr("127.99.99.99")}, Owner: Owner{Site: "nomeazienda"}, System: System{Timeout: time.Second}},
 		"nat-pmp to 127.0.0.1:25 by 127.99.99.99 epoch 1000", time.Hour, time.Now())
 	r, err := Open(t.Context(), o)
 	if err != nil {
@@ -266,8 +269,7 @@ func TestPreparedNonce(t *testing.T) {
 	key := plan.Key{Kind: forward.Kind, Name: "tcp/25"}
 	open := func(known map[plan.Key]plan.Grant) *Router {
 		t.Helper()
-		r, err := Open(t.Context(), Options{Protocol: "pcp", Gateway: box.Addr, Timeout: time.Second,
-			Known: func(k plan.Key) (plan.Grant, bool) { g, ok := known[k]; return g, ok }})
+		r, err := Open(t.Context(), Options{Protocol: "pcp", Selection: Selection{Gateway: box.Addr}, System: System{Timeout: time.Second}, Owner: Owner{Known: func(k plan.Key) (plan.Grant, bool) { g, ok := known[k]; return g, ok }}})
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -8,6 +8,8 @@ import (
 	"strings"
 	"time"
 
+	"github.com/mailpub/mailpub/nat/gateway"
+
 	natpmp "github.com/jackpal/go-nat-pmp"
 
 	"github.com/mailpub/mailpub/nat/forward"
@@ -19,9 +21,6 @@ type pmp struct {
 	grants
 	timeout time.Duration
 }
-
-// pmpLease is asked for where no lease is given (RFC 6886 section 3.3 recommends it).
-const pmpLease = 2 * time.Hour
 
 func (p *pmp) Protocol() string { return p.grants.protocol }
 func (p *pmp) String() string   { return "router " + p.gateway.String() }
@@ -186,4 +185,21 @@ func (p *pmp) Remove(ctx context.Context, q forward.Port, was forward.Target) er
 // Prepare implements plan.Preparer: a mapping is taken away by its port inside alone.
 func (p *pmp) Prepare(c plan.Change) *plan.Grant {
 	return p.prepare(c, func(*note, forward.Port) {})
+}
+
+func openPMP(ctx context.Context, o Options) (device, string, error) {
+	at, which, err := o.gateway()
+	if err != nil {
+		return nil, "", &noRouter{err}
+	}
+	p := &pmp{newGrants("nat-pmp", at, gateway.SourceAddr(at.String()), o), o.Timeout}
+	limit := o.waits(pmpTime)
+	ctx, cancel := context.WithTimeoutCause(ctx, limit, fmt.Errorf("nothing within %v", limit))
+	defer cancel()
+	_, _, err = p.outside(ctx)
+	var no *refusal
+	if err != nil && !errors.As(err, &no) { // a refusal is an answer
+		return nil, "", &noRouter{fmt.Errorf("%s %s: %w", which, at, err)}
+	}
+	return p, fmt.Sprintf("nat-pmp: %s %s answers", which, at), nil
 }

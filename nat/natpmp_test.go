@@ -57,8 +57,7 @@ func TestNote(t *testing.T) {
 // happens on loopback.
 func openPMPAt(t *testing.T, f *nattest.Box, known map[plan.Key]plan.Grant, now func() time.Time) *Router {
 	t.Helper()
-	r, err := Open(t.Context(), Options{Protocol: "nat-pmp", Gateway: f.Addr, Timeout: time.Second, Now: now,
-		Known: func(k plan.Key) (plan.Grant, bool) { g, ok := known[k]; return g, ok }})
+	r, err := Open(t.Context(), Options{Protocol: "nat-pmp", Selection: Selection{Gateway: f.Addr}, System: System{Timeout: time.Second, Now: now}, Owner: Owner{Known: func(k plan.Key) (plan.Grant, bool) { g, ok := known[k]; return g, ok }}})
 	if err != nil {
 		t.Fatal(err)
 	}

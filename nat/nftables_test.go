@@ -164,7 +164,7 @@ func TestNFTablesConformanceInside(t *testing.T) {
 	}
 	open := func(t *testing.T, site string) *Router {
 		t.Helper()
-		r, err := Open(t.Context(), Options{Protocol: "nftables", Site: site})
+		r, err := Open(t.Context(), Options{Protocol: "nftables", Owner: Owner{Site: site}})
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -4,9 +4,11 @@ import (
 	"encoding/hex"
 	"errors"
 	"fmt"
+	"math"
 	"net/netip"
 	"strconv"
 	"strings"
+	"time"
 
 	"github.com/mailpub/mailpub/nat/forward"
 )
@@ -62,4 +64,12 @@ func parseNote(s string) (n note, ok bool) {
 	}
 	n.epoch, n.id = uint32(epoch), uint16(id)
 	return n, errors.Join(errs[:]...) == nil
+}
+
+// pmpLease is asked for where no lease is given (RFC 6886 section 3.3 recommends it).
+const pmpLease = 2 * time.Hour
+
+// seconds rounds up, so that a lease is never shorter than asked for, nor for ever.
+func seconds(d time.Duration) uint32 {
+	return uint32(min((max(d, 0)+time.Second-1)/time.Second, math.MaxUint32))
 }

@@ -6,61 +6,12 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
-	"net/netip"
 	"sync"
 	"time"
 
 	"github.com/mailpub/mailpub/nat/forward"
 	"github.com/mailpub/mailpub/nat/gateway"
 	"github.com/mailpub/mailpub/plan"
-)
-
-// Options says which router to use and how. The zero value finds the router by
-// whatever protocol it answers.
-type Options struct {
-	Protocol string // "auto" (also ""), "upnp", "pcp", "nat-pmp", "nftables" or "manual"
-
-	// These narrow down the router where several answer. URL is that of its UPnP
-	// description, and saves the search. With nftables Interface is the one of the WAN.
-	Interface string
-	URL       string
-	Gateway   netip.Addr // default: the system's default gateway
-
-	// IPv6 is the server's own address, for pinholes; not valid where none are wanted.
-	IPv6     netip.Addr
-	Gateway6 netip.Addr // default: the system's default gateway of IPv6
-
-	// Site is what this site's mappings are marked with.
-	Site string
-	// Names returns what a forward is called, for its description in the router; nil, and "":
-	// by its number.
-	Names func(plan.Key) string
-	// Recorded are the keys of the forwards that the ledger has: what made them is asked first.
-	Recorded []plan.Key
-	// Known returns what was granted for a key in an earlier run; nil for nothing.
-	Known func(plan.Key) (plan.Grant, bool)
-
-	Timeout time.Duration    // of each request; default 5 s
-	Now     func() time.Time // default time.Now
-	Logger  *slog.Logger     // default: discards
-
-	// Search is where UPnP searches are sent; default 239.255.255.250:1900, on every
-	// network interface.
-	Search  netip.AddrPort
-	patient bool // an answer is waited for longer, as there was one before
-
-	// These list the system's default gateways; default: they ask the system.
-	Gateways, Gateways6 func() ([]netip.Addr, error)
-}
-
-// How long is waited in Open. The standard lets a device take as long for its answer as the
-// search says (MX, see search.go); some take three seconds all the same.
-const (
-	searchTime = 5 * time.Second         // for the first answer: MX, and what devices take beside
-	pmpTime    = 2 * time.Second         // for an answer to NAT-PMP or PCP
-	patience   = 3                       // times as long, of a protocol that made forwards
-	upnpGrace  = 1200 * time.Millisecond // for a better protocol, once one has answered
-	otherGrace = 600 * time.Millisecond  // for a second router, once one has answered that is not the gateway
 )
 
 // Open finds the router. Under "auto" it asks in all protocols at once, and takes UPnP
@@ -124,23 +75,10 @@ func openDevice(ctx context.Context, o Options) (d device, why string, err error
 	return d, why, err
 }
 
-// way is a protocol that auto tries.
-type way struct {
-	protocol string
-	open     func(context.Context, Options) (device, string, error)
-}
-
 // ways are the protocols in the order in which auto prefers them: first what can be read
 // back, then the younger protocol.
 func ways() []way {
 	return []way{{"upnp", openUPnP}, {"pcp", openPCP}, {"nat-pmp", openPMP}}
-}
-
-type opened struct {
-	rank   int
-	device device
-	why    string
-	err    error
 }
 
 // openAny asks in all protocols at once, and takes the best that answers. Once one has
@@ -258,29 +196,4 @@ func conclude(all []way, got []*opened, best int) (device, string, error) {
 		why += "; not pcp or nat-pmp, as those can't be read back"
 	}
 	return got[best].device, why, nil
-}
-
-// waits is how long an answer is waited for.
-func (o Options) waits(usual time.Duration) time.Duration {
-	if o.patient {
-		return patience * usual
-	}
-	return usual
-}
-
-func openPMP(ctx context.Context, o Options) (device, string, error) {
-	at, which, err := o.gateway()
-	if err != nil {
-		return nil, "", &noRouter{err}
-	}
-	p := &pmp{newGrants("nat-pmp", at, gateway.SourceAddr(at.String()), o), o.Timeout}
-	limit := o.waits(pmpTime)
-	ctx, cancel := context.WithTimeoutCause(ctx, limit, fmt.Errorf("nothing within %v", limit))
-	defer cancel()
-	_, _, err = p.outside(ctx)
-	var no *refusal
-	if err != nil && !errors.As(err, &no) { // a refusal is an answer
-		return nil, "", &noRouter{fmt.Errorf("%s %s: %w", which, at, err)}
-	}
-	return p, fmt.Sprintf("nat-pmp: %s %s answers", which, at), nil
 }

@@ -17,7 +17,7 @@ import (
 // openPCPAt opens a box by PCP. What is asked of it is handed to seen, unless that is nil.
 func openPCPAt(t *testing.T, b *nattest.Box, seen func(request []byte)) *pcp {
 	t.Helper()
-	r, err := Open(t.Context(), Options{Protocol: "pcp", Gateway: b.Addr, Timeout: 700 * time.Millisecond})
+	r, err := Open(t.Context(), Options{Protocol: "pcp", Selection: Selection{Gateway: b.Addr}, System: System{Timeout: 700 * time.Millisecond}})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -100,7 +100,7 @@ func TestPinholeWithoutItsNumber(t *testing.T) {
 		six := creation("tcp6/3000", "[::1]:3000")
 		grants := map[plan.Key]plan.Grant{}
 		open := func() *Router {
-			o := Options{Site: "nomeazienda", Timeout: 2 * time.Second, Now: time.Now, Known: func(k plan.Key) (plan.Grant, bool) { g, ok := grants[k]; return g, ok }}
+			o := Options{Owner: Owner{Site: "nomeazienda", Known: func(k plan.Key) (plan.Grant, bool) { g, ok := grants[k]; return g, ok }}, System: System{Timeout: 2 * time.Second, Now: time.Now}}
 			u, err := describe(t.Context(), location, newClient(), o)
 			if err != nil {
 				t.Fatal(err)

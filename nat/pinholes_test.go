@@ -74,8 +74,7 @@ func TestPinholeByPCP(t *testing.T) {
 func TestPinholesShut(t *testing.T) {
 	d := device1(t, igd.Config{})
 	var granted plan.Grant
-	r, err := Open(t.Context(), Options{URL: d.URL(), IPv6: netip.IPv6Loopback(), Gateway6: netip.IPv6Loopback(), Site: "nomeazienda",
-		Known: func(k plan.Key) (plan.Grant, bool) { return granted, granted.Lifetime > 0 && k.Name == "tcp6/25" }})
+	r, err := Open(t.Context(), Options{Selection: Selection{URL: d.URL(), IPv6: netip.IPv6Loopback(), Gateway6: netip.IPv6Loopback()}, Owner: Owner{Site: "nomeazienda", Known: func(k plan.Key) (plan.Grant, bool) { return granted, granted.Lifetime > 0 && k.Name == "tcp6/25" }}})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -113,7 +113,7 @@ func TestSearchTakesTheFirstGoodAnswer(t *testing.T) {
 	})
 	ctx, cancel := context.WithTimeout(t.Context(), searchTime)
 	defer cancel()
-	r, err := Open(ctx, Options{Protocol: "upnp", Search: to, Gateways: loopbackGateway})
+	r, err := Open(ctx, Options{Protocol: "upnp", System: System{Search: to, Gateways: loopbackGateway}})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -150,7 +150,7 @@ func TestSearchFails(t *testing.T) {
 			[]string{"no WANIPConnection or WANPPPConnection in it"}},
 		{"two routers", at(d.URL(), other.URL()), Options{}, ErrSeveralRouters,
 			[]string{`"one" at ` + d.URL(), `"two" at ` + other.URL(), "router.url or router.interface"}},
-		{"not the one wanted", at(d.URL()), Options{Gateway: netip.MustParseAddr("10.10.10.1")}, ErrNoRouter,
+		{"not the one wanted", at(d.URL()), Options{Selection: Selection{Gateway: netip.MustParseAddr("10.10.10.1")}}, ErrNoRouter,
 			[]string{"is not the gateway of the config 10.10.10.1"}},
 	} {
 		t.Run(test.name, func(t *testing.T) {
@@ -172,7 +172,7 @@ func TestSearchKnowsTheSame(t *testing.T) {
 	to := nattest.Responder(t, func(st string) []string {
 		return []string{nattest.Answer(st, d.URL()), nattest.Answer(st, d.URL()+"?again")}
 	})
-	if _, err := Open(t.Context(), Options{Protocol: "upnp", Search: to, Gateways: noGateways}); err != nil {
+	if _, err := Open(t.Context(), Options{Protocol: "upnp", System: System{Search: to, Gateways: noGateways}}); err != nil {
 		t.Error(err)
 	}
 }
@@ -180,10 +180,10 @@ func TestSearchKnowsTheSame(t *testing.T) {
 // A URL is a choice: nothing else is asked.
 func TestURLAsksNobodyElse(t *testing.T) {
 	d := device1(t, igd.Config{})
-	_, err := Open(t.Context(), Options{URL: d.URL(), Gateways: func() ([]netip.Addr, error) {
+	_, err := Open(t.Context(), Options{Selection: Selection{URL: d.URL()}, System: System{Gateways: func() ([]netip.Addr, error) {
 		t.Error("the default gateway was looked up")
 		return loopbackGateway()
-	}})
+	}}})
 	if err != nil {
 		t.Error(err)
 	}
@@ -213,7 +213,7 @@ func TestTakesTheConnectionThatIsUp(t *testing.T) {
 	defer s.Close()
 	for _, test := range []struct{ status, want string }{{"Connected", "WANPPPConnection:1"}, {"Connecting", "WANIPConnection:1"}} {
 		up = test.status
-		r, err := Open(t.Context(), Options{URL: s.URL})
+		r, err := Open(t.Context(), Options{Selection: Selection{URL: s.URL}})
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -240,7 +240,7 @@ func TestDescriptions(t *testing.T) {
 	s := httptest.NewServer(mux)
 	defer s.Close()
 	open := func(path string) (*Router, error) {
-		return Open(t.Context(), Options{URL: s.URL + path, Timeout: 2 * time.Second, Gateways: noGateways})
+		return Open(t.Context(), Options{Selection: Selection{URL: s.URL + path}, System: System{Timeout: 2 * time.Second, Gateways: noGateways}})
 	}
 	r, err := open("/ppp")
 	if err != nil {
@@ -259,7 +259,7 @@ func TestDescriptions(t *testing.T) {
 		has(t, path, err.Error(), part)
 	}
 	for _, bad := range []string{"10.10.10.1:5000", "https://10.10.10.1/", "http:///x"} {
-		if _, err := Open(t.Context(), Options{URL: bad}); err == nil || !strings.Contains(err.Error(), "no URL of a router's description") {
+		if _, err := Open(t.Context(), Options{Selection: Selection{URL: bad}}); err == nil || !strings.Contains(err.Error(), "no URL of a router's description") {
 			t.Errorf("%q: %v", bad, err)
 		}
 	}
@@ -268,7 +268,7 @@ func TestDescriptions(t *testing.T) {
 func TestOpenStops(t *testing.T) {
 	ctx, cancel := context.WithCancel(t.Context())
 	to := nattest.Responder(t, func(string) []string { cancel(); return nil })
-	_, err := Open(ctx, Options{Protocol: "upnp", Search: to, Gateways: noGateways})
+	_, err := Open(ctx, Options{Protocol: "upnp", System: System{Search: to, Gateways: noGateways}})
 	if !errors.Is(err, context.Canceled) {
 		t.Errorf("a cancelled search ends with %v", err)
 	}

@@ -128,7 +128,7 @@ func TestBestConnection(t *testing.T) {
 				}
 				return soapAnswerOf(action, "NewExternalIPAddress", c.links[i].address)
 			})}}
-			d, err := describe(t.Context(), mustURL("http://10.10.10.1:5000/rootDesc.xml"), client, Options{Timeout: time.Second, Now: time.Now, Known: noGrants})
+			d, err := describe(t.Context(), mustURL("http://10.10.10.1:5000/rootDesc.xml"), client, Options{System: System{Timeout: time.Second, Now: time.Now}, Owner: Owner{Known: noGrants}})
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -152,7 +152,7 @@ func TestTwoDescriptions(t *testing.T) {
 	for _, order := range [][]string{{dead.URL(), alive.URL()}, {alive.URL(), dead.URL()}} {
 		for range 3 {
 			to := nattest.Responder(t, func(st string) []string { return []string{nattest.Answer(st, order[0]), nattest.Answer(st, order[1])} })
-			r, err := Open(t.Context(), Options{Protocol: "upnp", Search: to, Gateways: loopbackGateway, Timeout: time.Second})
+			r, err := Open(t.Context(), Options{Protocol: "upnp", System: System{Search: to, Gateways: loopbackGateway, Timeout: time.Second}})
 			if err != nil {
 				t.Fatal(err)
 			}

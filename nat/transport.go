@@ -47,15 +47,6 @@ type lenient struct {
 	capitals atomic.Bool // it wants the name of the action's header in capitals
 }
 
-// soapKey is the key of a *soapCall in a request's context.
-type soapKey struct{}
-
-// soapCall is what is known of an action beside its request, and what came of it.
-type soapCall struct {
-	service string // type of the service, where it is another than the library's; "" else
-	err     error  // of the transport: the library hands on its text alone
-}
-
 func (l *lenient) RoundTrip(req *http.Request) (*http.Response, error) {
 	call, _ := req.Context().Value(soapKey{}).(*soapCall)
 	resp, err := l.roundTrip(req, call)

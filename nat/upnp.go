@@ -18,18 +18,6 @@ import (
 	"github.com/mailpub/mailpub/plan"
 )
 
-// connection is the service of an Internet gateway device that maps ports: what
-// WANIPConnection 1 and 2 and WANPPPConnection 1 have in common.
-type connection interface {
-	AddPortMappingCtx(ctx context.Context, remoteHost string, external uint16, proto string, internal uint16, client string, enabled bool, description string, lease uint32) error
-	DeletePortMappingCtx(ctx context.Context, remoteHost string, external uint16, proto string) error
-	GetSpecificPortMappingEntryCtx(ctx context.Context, remoteHost string, external uint16, proto string) (internal uint16, client string, enabled bool, description string, lease uint32, err error)
-	GetGenericPortMappingEntryCtx(ctx context.Context, index uint16) (remoteHost string, external uint16, proto string, internal uint16, client string, enabled bool, description string, lease uint32, err error)
-	GetExternalIPAddressCtx(ctx context.Context) (string, error)
-	GetStatusInfoCtx(ctx context.Context) (status, lastError string, uptime uint32, err error)
-	GetServiceClient() *goupnp.ServiceClient
-}
-
 // upnp is a router spoken to by UPnP.
 type upnp struct {
 	*wanLink

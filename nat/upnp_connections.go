@@ -6,7 +6,6 @@ import (
 	"net/http"
 	"net/netip"
 	"net/url"
-	"regexp"
 	"slices"
 	"strconv"
 	"strings"
@@ -18,30 +17,6 @@ import (
 
 	"github.com/mailpub/mailpub/plan/netaddr"
 )
-
-// connectionType is the type of a service that maps ports, in whichever name space: some
-// routers have that of the DSL Forum.
-var connectionType = regexp.MustCompile(`(?i):service:WAN(IP|PPP)Connection:([0-9]+)$`)
-
-// wanLink is a connection of the router to the outside, which maps ports.
-type wanLink struct {
-	connection
-	service string // "WANIPConnection:2"
-	urn     string // of the service, where the library has another; "" else
-
-	connected bool
-	address   netip.Addr // outside; not valid where it tells none
-}
-
-// services returns the services of a description that map ports, in their order.
-func services(root *goupnp.RootDevice) (all []*goupnp.Service) {
-	root.Device.VisitServices(func(s *goupnp.Service) {
-		if connectionType.MatchString(strings.TrimSpace(s.ServiceType)) {
-			all = append(all, s)
-		}
-	})
-	return all
-}
 
 // links returns the connections in a description, the newest version first: an IGD 2 shows
 // no version 1, an old one no version 2, and a router that dials in itself may have
@@ -85,13 +60,6 @@ func (l *wanLink) preference() int {
 		return 1
 	}
 	return 2
-}
-
-func hostPort(host, port string) string {
-	if strings.Contains(host, ":") {
-		host = "[" + host + "]"
-	}
-	return host + ":" + port
 }
 
 // look asks a connection whether it is up and which address it has.

@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"math"
 	"slices"
 	"strings"
 	"time"
@@ -71,9 +70,4 @@ func (u *upnp) Remove(ctx context.Context, p forward.Port, was forward.Target) e
 		return fmt.Errorf("%w: the mapping belongs to %s, and this is %s: %w", ErrOtherHost, was.Host, u.local, no)
 	}
 	return no
-}
-
-// seconds rounds up, so that a lease is never shorter than asked for, nor for ever.
-func seconds(d time.Duration) uint32 {
-	return uint32(min((max(d, 0)+time.Second-1)/time.Second, math.MaxUint32))
 }

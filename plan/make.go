@@ -118,13 +118,17 @@ func Make(ctx context.Context, parties []Party, ledger *Ledger, now time.Time) (
 // nothing away: the records that only a wildcard gave a name.
 type Companion interface {
 	// Companions returns the items that are wanted beside these, and what Read saw of
-	// them. owned reports whether the ledger has a key.
-	Companions(wanted []Item, owned func(Key) bool) (more, observed []Item)
+	// them. made reports whether a key is there by mailpub alone: the ledger has it, and nothing of
+	// the kind was there before.
+	Companions(wanted []Item, made func(Key) bool) (more, observed []Item)
 }
 
 // companions asks a driver for what else is wanted, and adds what was seen of it.
 func companions(c Companion, wanted, observed []Item, ledger *Ledger) (more, all []Item) {
-	more, seen := c.Companions(wanted, func(k Key) bool { return ledger.entries[k] != nil })
+	more, seen := c.Companions(wanted, func(k Key) bool {
+		e := ledger.entries[k]
+		return e != nil && e.Prior == nil
+	})
 	if more == nil {
 		return nil, observed
 	}

@@ -6,11 +6,13 @@ import (
 	"io"
 	"log/slog"
 	"net/http"
+	"os"
 
 	"github.com/mailpub/mailpub/cmd/mailpub/config"
 	"github.com/mailpub/mailpub/cmd/mailpub/receive"
 	"github.com/mailpub/mailpub/cmd/mailpub/site"
 	"github.com/mailpub/mailpub/cmd/mailpub/term"
+	"github.com/mailpub/mailpub/mailsvc/mdaemon"
 )
 
 // Exit codes.
@@ -45,9 +47,10 @@ type app struct {
 	noColor bool
 	verbose bool
 
-	style       *term.Style                           // of the output, whatever the stream is; nil for what fits it
-	withSignals func(context.Context) context.Context // makes the context of commands that take their time; may be nil
-	http        *http.Client                          // carries the calls of DNS providers; nil for one of their own
+	style       *term.Style                                // of the output, whatever the stream is; nil for what fits it
+	withSignals func(context.Context) context.Context      // makes the context of commands that take their time; may be nil
+	learning    func(context.Context, mdaemon.Order) error // has a person do something in MDaemon; nil asks on the terminal
+	http        *http.Client                               // carries the calls of DNS providers; nil for one of their own
 }
 
 func newApp(in io.Reader, out, err io.Writer) *app {
@@ -92,4 +95,29 @@ func (a *app) notices() *slog.Logger {
 		return a.logger()
 	}
 	return slog.New(slog.NewTextHandler(a.ui.Err, nil))
+}
+
+func isFile(path string) bool {
+	info, err := os.Stat(path)
+	return err == nil && info.Mode().IsRegular()
+}
+
+// onLockedSite opens the site of the config under its lock, for what writes. The lock is given back
+// when f returns.
+func (a *app) onLockedSite(ctx context.Context, f func(*site.Site) error) error {
+	cfg, err := a.config()
+	if err != nil {
+		return err
+	}
+	lock, err := site.NewLock(ctx, cfg, a.site())
+	if err != nil {
+		return err
+	}
+	defer lock.Close()
+
+	s, err := lock.Open(ctx)
+	if err != nil {
+		return err
+	}
+	return f(s)
 }

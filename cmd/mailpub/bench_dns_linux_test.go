@@ -207,24 +207,27 @@ func mailHost(b *testing.B, name string) int {
 		b.Fatal(err)
 	}
 	b.Cleanup(func() { l.Close() })
-	go func() {
-		for {
-			c, err := l.Accept()
-			if err != nil {
-				return
-			}
-			go func() {
-				defer c.Close()
-				fmt.Fprintf(c, "220 %s ESMTP\r\n", name)
-				buf := make([]byte, 512)
-				for {
-					if _, err := c.Read(buf); err != nil {
-						return
-					}
-					fmt.Fprintf(c, "250 %s\r\n", name)
-				}
-			}()
-		}
-	}()
+	go greetAs(l, name)
 	return l.Addr().(*net.TCPAddr).Port
+}
+
+// greetAs answers every command of SMTP as a host, until the listener is closed.
+func greetAs(l net.Listener, name string) {
+	for {
+		c, err := l.Accept()
+		if err != nil {
+			return
+		}
+		go func() {
+			defer c.Close()
+			fmt.Fprintf(c, "220 %s ESMTP\r\n", name)
+			buf := make([]byte, 512)
+			for {
+				if _, err := c.Read(buf); err != nil {
+					return
+				}
+				fmt.Fprintf(c, "250 %s\r\n", name)
+			}
+		}()
+	}
 }

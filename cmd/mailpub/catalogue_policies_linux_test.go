@@ -69,9 +69,17 @@ func zoneScenarios() []scenario {
 		{name: "wrong glue", fails: "dns.delegation", published: published{
 			zone:   []string{"- @ NS", "+ @ NS ns1", "+ @ NS ns2", "+ ns1 A " + firstServer, "+ ns2 A " + secondServer},
 			parent: []string{"- @ NS", "+ @ NS ns1.{D}.", "+ @ NS ns2.{D}.", "+ ns1.{D}. A " + firstServer, "+ ns2.{D}. A " + closedServer}}},
-		{name: "right glue", passes: "dns.delegation dns.zone", published: published{
+		{name: "right glue", passes: "dns.delegation dns.zone dns.vantage", published: published{
 			zone:   []string{"- @ NS", "+ @ NS ns1", "+ @ NS ns2", "+ ns1 A " + firstServer, "+ ns2 A " + secondServer},
 			parent: []string{"- @ NS", "+ @ NS ns1.{D}.", "+ @ NS ns2.{D}.", "+ ns1.{D}. A " + firstServer, "+ ns2.{D}. A " + secondServer}}},
+		{name: "a zone at a provider that the parent does not name", fails: "dns.written", passes: "dns.delegation dns.zone", published: published{
+			config: []string{`provider: manual} => provider: desec, settings: {token: "env:TOKEN"}}`}}},
+		{name: "a zone that is written at a hidden primary", passes: "dns.written dns.delegation dns.zone", published: published{
+			zone: []string{"- @ NS", "+ @ NS ns1.names.example."}, parent: []string{"- @ NS", "+ @ NS ns1.names.example."},
+			config: []string{`provider: manual} => provider: rfc2136, settings: {server: "` + secondServer + `:53", key_name: mailpub., key: "env:KEY"}}`}}},
+		{name: "an office whose resolver serves the domain inside", warns: "dns.vantage", passes: "host.a mx.exists spf.single dns.delegation dns.zone", published: published{
+			inner:  []string{"@ NS dc1", "dc1 A 10.10.10.5", "mail A 10.10.10.10"},
+			config: []string{"resolvers: [" + labResolver + "] => resolvers: [" + officeServer + "]"}}},
 		{name: "a signed zone", passes: "dns.dnssec dane.match", published: published{signing: signed,
 			zone: []string{"+ _25._tcp.mail TLSA 3 1 1 {KEY}"}, config: []string{"  public: {ipv4: {A}} =>   public: {ipv4: {A}}\n  dane: {certificate: served}"}}},
 		{name: "signed zone with expired signatures", fails: "dns.dnssec", published: published{signing: expired}},

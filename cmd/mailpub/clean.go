@@ -25,35 +25,24 @@ Exit code: 0 when none is left, else 1.`,
 		Example: "  mailpub router clean\n  mailpub router clean --yes",
 		Args:    noArguments,
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			cfg, err := a.config()
-			if err != nil {
-				return err
-			}
-			lock, err := site.NewLock(cmd.Context(), cfg, a.site())
-			if err != nil {
-				return err
-			}
-			defer lock.Close()
-			s, err := lock.Open(cmd.Context())
-			if err != nil {
-				return err
-			}
-			strays, unread := s.Strays(cmd.Context())
-			if len(strays) > 0 {
-				term.ShowSeen(a.ui, strays)
-				if !yes {
-					if err := a.ui.Confirm(cmd.Context(), fmt.Sprintf("Remove %s?", term.Count(len(strays), "forward"))); err != nil {
+			return a.onLockedSite(cmd.Context(), func(s *site.Site) error {
+				strays, unread := s.Strays(cmd.Context())
+				if len(strays) > 0 {
+					term.ShowSeen(a.ui, strays)
+					if !yes {
+						if err := a.ui.Confirm(cmd.Context(), fmt.Sprintf("Remove %s?", term.Count(len(strays), "forward"))); err != nil {
+							return err
+						}
+					}
+					if err := s.RemoveStrays(cmd.Context(), strays); err != nil {
 						return err
 					}
+					fmt.Fprintf(a.ui.Out, "%s %s.\n", a.ui.Green("Removed:"), term.Count(len(strays), "forward"))
+				} else if unread == nil {
+					fmt.Fprintln(a.ui.Out, "The router has no forward of this site that the config does not want.")
 				}
-				if err := s.RemoveStrays(cmd.Context(), strays); err != nil {
-					return err
-				}
-				fmt.Fprintf(a.ui.Out, "%s %s.\n", a.ui.Green("Removed:"), term.Count(len(strays), "forward"))
-			} else if unread == nil {
-				fmt.Fprintln(a.ui.Out, "The router has no forward of this site that the config does not want.")
-			}
-			return unread
+				return unread
+			})
 		},
 	}
 	cmd.Flags().BoolVarP(&yes, "yes", "y", false, "do not ask")

@@ -27,14 +27,13 @@ const manyFiles = 10
 // tangled are the packages above that size that have a cycle among their files, with the number of
 // files in the largest and what ties them. None may grow; one that is untied leaves the list.
 var tangled = map[string]int{
-	"cmd/mailpub/watch":  8,  // a watcher of a site and the daemon hold each other, by design: one wakes, one reports
-	"mailsvc/check":      13, // the list of checks and the facts that each check reads stand in one file
-	"mailsvc/postfix":    6,  // reading and writing of main.cf and of Dovecot's files share the helpers of both
-	"mailsvc/receiver":   12, // the server and its connections hold each other: limits, counts, settings
-	"nat":                21, // Open chooses among the protocols, and each of them uses the Router's own texts
-	"providers/dnscheck": 19, // as mailsvc/check
-	"providers/resolver": 4,  // a Resolver asks over sockets that it keeps, and both have its types
-	"providers/zone":     5,  // a Zone's verbs are in four files, each of which uses its fields
+	"cmd/mailpub/watch":  8, // a watcher of a site and the daemon hold each other, by design: one wakes, one reports
+	"mailsvc/receiver":   8, // a connection, its commands and the server hold each other
+	"mailsvc/mdaemon":    8, // an App, its files and its settings hold each other
+	"mailsvc/postfix":    3, // a write that fails is rolled back, which writes
+	"nat":                6, // a Router changes its forwards, falls back to another protocol and opens that
+	"providers/resolver": 4, // a Resolver asks over sockets that it keeps, and both have its types
+	"providers/zone":     5, // a Zone's verbs are in four files, each of which uses its fields
 }
 
 // goPackage is what go list says of a package.

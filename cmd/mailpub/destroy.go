@@ -21,24 +21,13 @@ Exit code: 0 when all is gone, else 1.`,
 		Example: "  mailpub destroy\n  mailpub destroy --yes",
 		Args:    noArguments,
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			cfg, err := a.config()
-			if err != nil {
-				return err
-			}
-			lock, err := site.NewLock(cmd.Context(), cfg, a.site())
-			if err != nil {
-				return err
-			}
-			defer lock.Close()
-			s, err := lock.Open(cmd.Context())
-			if err != nil {
-				return err
-			}
-			p, err := s.PlanRemoval(cmd.Context())
-			if err != nil {
-				return err
-			}
-			return approveAndApply(cmd.Context(), a.ui, p, &term.Consent{UI: a.ui, Yes: yes})
+			return a.onLockedSite(cmd.Context(), func(s *site.Site) error {
+				p, err := s.PlanRemoval(cmd.Context())
+				if err != nil {
+					return err
+				}
+				return approveAndApply(cmd.Context(), a.ui, p, &term.Consent{UI: a.ui, Yes: yes})
+			})
 		},
 	}
 	cmd.Flags().BoolVarP(&yes, "yes", "y", false, "do not ask")

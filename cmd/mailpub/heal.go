@@ -23,33 +23,22 @@ Exit code: 0 when it is there again, else 1.`,
 		Example: "  mailpub router heal smtp\n  mailpub router heal --yes tcp/25",
 		Args:    cobra.ExactArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
-			cfg, err := a.config()
-			if err != nil {
-				return err
-			}
-			lock, err := site.NewLock(cmd.Context(), cfg, a.site())
-			if err != nil {
-				return err
-			}
-			defer lock.Close()
-			s, err := lock.Open(cmd.Context())
-			if err != nil {
-				return err
-			}
-			forwards, err := s.Forwards(args[0])
-			if err != nil {
-				return err
-			}
-			if !yes {
-				var names []string
-				for _, f := range forwards {
-					names = append(names, f.Key.Name)
-				}
-				if err := a.ui.Confirm(cmd.Context(), "Take away and put anew "+strings.Join(names, " and ")+"?"); err != nil {
+			return a.onLockedSite(cmd.Context(), func(s *site.Site) error {
+				forwards, err := s.Forwards(args[0])
+				if err != nil {
 					return err
 				}
-			}
-			return s.Heal(cmd.Context(), forwards)
+				if !yes {
+					var names []string
+					for _, f := range forwards {
+						names = append(names, f.Key.Name)
+					}
+					if err := a.ui.Confirm(cmd.Context(), "Take away and put anew "+strings.Join(names, " and ")+"?"); err != nil {
+						return err
+					}
+				}
+				return s.Heal(cmd.Context(), forwards)
+			})
 		},
 	}
 	cmd.Flags().BoolVarP(&yes, "yes", "y", false, "do not ask")

@@ -21,6 +21,7 @@ const (
 	secondServer = "2.2.2.12" // Knot: the same
 	labResolver  = "2.2.2.13" // BIND: asks the others, and remembers for a second
 	closedServer = "2.2.2.14" // where no name server is
+	officeServer = "2.2.2.15" // BIND: a resolver that serves some of the scenarios' zones itself
 )
 
 // internet is what the lab's outside has beside its router's provider: names from the root
@@ -46,7 +47,7 @@ func newInternet(t testing.TB) *internet {
 	roots := filepath.Join(in.dir, "roots.pem")
 	in.write(roots, string(in.ca.pem))
 	in.env = []string{"SSL_CERT_FILE=" + roots, "SSL_CERT_DIR=" + in.dir + "/none"}
-	for _, a := range []string{rootServer, firstServer, secondServer, labResolver, closedServer} {
+	for _, a := range []string{rootServer, firstServer, secondServer, labResolver, closedServer, officeServer} {
 		in.must("inet", "ip", "addr", "add", a+"/24", "dev", "br0")
 	}
 	in.names = t.TempDir()
@@ -85,8 +86,8 @@ func (in *internet) delegate(zone string, lines ...string) {
 const zoneHead = "$TTL 300\n@ SOA ns.registry.example. hostmaster.registry.example. 1 3600 600 86400 60\n"
 
 // startNames starts the name servers. Zones and their texts are those of the two servers that
-// hold the scenarios' zones.
-func (in *internet) startNames(t testing.TB, first, second map[string]string) {
+// hold the scenarios' zones, and of the office's resolver.
+func (in *internet) startNames(t testing.TB, first, second, office map[string]string) {
 	root := map[string]string{".": zoneHead + "@ NS ns.registry.example.\nit. NS ns.registry.example.\nexample. NS ns.registry.example.\nin-addr.arpa. NS ns.registry.example.\nns.registry.example. A " + rootServer + "\n"}
 	for zone, lines := range in.parents {
 		root[zone] = zoneHead + lines.String()
@@ -96,9 +97,15 @@ func (in *internet) startNames(t testing.TB, first, second map[string]string) {
 	in.knot(t, second)
 	hints := filepath.Join(in.names, "hints")
 	in.write(hints, ". 300 NS ns.registry.example.\nns.registry.example. 300 A "+rootServer+"\n")
-	in.bind(t, "resolver", labResolver, "recursion yes; max-cache-ttl 1; max-ncache-ttl 1; qname-minimization off;",
-		fmt.Sprintf("zone \".\" { type hint; file %q; };\n", hints), nil)
-	for _, server := range []string{rootServer, firstServer, secondServer, labResolver} {
+	for name, address := range map[string]string{"resolver": labResolver, "office": officeServer} {
+		var own map[string]string
+		if address == officeServer {
+			own = office
+		}
+		in.bind(t, name, address, "recursion yes; max-cache-ttl 1; max-ncache-ttl 1; qname-minimization off;",
+			fmt.Sprintf("zone \".\" { type hint; file %q; };\n", hints), own)
+	}
+	for _, server := range []string{rootServer, firstServer, secondServer, labResolver, officeServer} {
 		in.eventually("a name server at "+server, func() bool {
 			_, _, code := in.on("inet", "dig", "+tries=1", "+time=1", "@"+server, "it", "SOA")
 			return code == 0

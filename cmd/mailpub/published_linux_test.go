@@ -27,6 +27,7 @@ type published struct {
 	parent    []string // of the delegation
 	reverse   []string // of the PTR records; the owner is "@"
 	elsewhere []string // lines of the zone "example"
+	inner     []string // lines of the zone as the office's resolver serves it
 	config    []string // "old => new"
 	hosts     string   // the hosts file
 	signing   signing
@@ -130,7 +131,7 @@ func (in *internet) publish(t testing.TB, all []scenario) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	first, second := map[string]string{}, map[string]string{}
+	first, second, office := map[string]string{}, map[string]string{}, map[string]string{}
 	reverse := []string{"@ NS ns1.names.example.", "@ NS ns2.names.example."}
 	in.delegate("in-addr.arpa", "3.2.2 NS ns1.names.example.", "3.2.2 NS ns2.names.example.")
 	in.delegate("example", "bl TXT \"a block list\"")
@@ -153,6 +154,10 @@ func (in *internet) publish(t testing.TB, all []scenario) {
 		default:
 			second[site.domain] = first[site.domain]
 		}
+		if s.inner != nil {
+			head := strings.Replace(zoneHead, "ns.registry.example. hostmaster.registry.example.", "dc1 admin", 1)
+			office[site.domain] = head + site.words.Replace(strings.Join(s.inner, "\n")) + "\n"
+		}
 		in.delegate("it", "$ORIGIN "+site.domain+".", site.words.Replace(strings.Join(parent, "\n")), "$ORIGIN it.")
 		in.delegate("example", site.words.Replace(strings.Join(s.elsewhere, "\n")))
 		for _, line := range site.edited([]string{"@ PTR mail.{D}."}, s.reverse...) {
@@ -162,7 +167,7 @@ func (in *internet) publish(t testing.TB, all []scenario) {
 	}
 	both := zoneHead + strings.Join(reverse, "\n") + "\n"
 	first["3.2.2.in-addr.arpa"], second["3.2.2.in-addr.arpa"] = both, both
-	in.startNames(t, first, second)
+	in.startNames(t, first, second, office)
 	in.serveShown(t)
 }
 

@@ -76,11 +76,6 @@ func defaultConfig() string {
 	return term.DefaultConfig
 }
 
-func isFile(path string) bool {
-	info, err := os.Stat(path)
-	return err == nil && info.Mode().IsRegular()
-}
-
 // rootCommand returns the whole command line.
 func rootCommand(a *app) *cobra.Command {
 	root := &cobra.Command{
@@ -131,7 +126,7 @@ func rootCommand(a *app) *cobra.Command {
 	}
 	add(groupStart, initCommand(a), importCommand(a), demoCommand(a, runCommand))
 	add(groupPublish, validateCommand(a), planCommand(a), applyCommand(a), verifyCommand(a), driftCommand(a), destroyCommand(a), requestCommand(a))
-	add(groupServe, watchCommand(a), serviceCommand(a), reportCommand(a), routerCommand(a), dkimCommand(a), receiveCommand(a), probeCommand(a))
+	add(groupServe, watchCommand(a), serviceCommand(a), reportCommand(a), routerCommand(a), mdaemonCommand(a), dkimCommand(a), receiveCommand(a), probeCommand(a))
 	add(groupAbout, explainCommand(a), providersCommand(a), schemaCommand(a), versionCommand(a))
 	root.AddCommand(configTopic(), manCommand(a), unitsCommand(a))
 	customizeHelp(root)

@@ -5,7 +5,6 @@ import (
 	"context"
 	"fmt"
 
-	"github.com/mailpub/mailpub/mailsvc/smtpclient"
 	"github.com/mailpub/mailpub/plan"
 	"github.com/mailpub/mailpub/plan/catalog"
 )
@@ -55,30 +54,4 @@ func (f Facts) relayRecipient(ctx context.Context) (out []plan.Check) {
 		}))
 	}
 	return out
-}
-
-// try asks once, on a connection of its own.
-func (f Facts) try(ctx context.Context, from, to string) (mail, rcpt smtpclient.Reply, err error) {
-	a := smtpclient.Prober{Dial: f.Dial, Addr: f.Addr}
-	defer a.Close()
-	return a.Ask(ctx, from, to)
-}
-
-// judge handles what is the same for every check by RCPT: no server, a server that
-// breaks off, an answer of "later". decide sees a 2xx or 5xx reply to RCPT.
-func (f Facts) judge(c plan.Check, mail, rcpt smtpclient.Reply, err error, decide func(*plan.Check)) plan.Check {
-	switch {
-	case err != nil:
-		return f.silent(c, err)
-	case !mail.Accepted():
-		c.Status, c.Got = plan.Skip, "MAIL FROM:<> was answered "+mail.String()
-		c.Hint = cmp.Or(hintOf(mail), "a server must accept the null sender (RFC 5321 section 4.5.5): look at its sender checks")
-	case !rcpt.Accepted() && !rcpt.Refused():
-		c.Status, c.Got = plan.Skip, "not decided: "+rcpt.String()
-		c.Hint = cmp.Or(hintOf(rcpt), "the server says \"later\": where that is greylisting, verify again in some minutes; see smtp.refusing")
-	default:
-		c.Got = rcpt.String()
-		decide(&c)
-	}
-	return c
 }

@@ -11,10 +11,6 @@ import (
 	"github.com/mailpub/mailpub/plan/catalog"
 )
 
-// Backup is a server of somebody else's, or of another place, that takes a domain's mail while
-// the mail host does not.
-type Backup struct{ Host, Domain string }
-
 // backups asks each backup MX whether it takes what the mail host would refuse. It says RCPT
 // and never DATA.
 func (f Facts) backups(ctx context.Context) []plan.Check {

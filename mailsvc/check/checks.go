@@ -2,69 +2,17 @@ package check
 
 import (
 	"context"
-	"crypto/x509"
 	"fmt"
 	"net"
-	"net/netip"
 	"slices"
 	"strings"
 	"sync"
 	"time"
 
-	"github.com/mailpub/mailpub/mailsvc"
 	"github.com/mailpub/mailpub/mailsvc/smtpclient"
 	"github.com/mailpub/mailpub/plan"
 	"github.com/mailpub/mailpub/plan/catalog"
 )
-
-// Facts is what the checks compare the mail service with.
-type Facts struct {
-	Hostname string    // of the mail host, without a final dot
-	Addr     string    // host:port of its SMTP on the LAN
-	Domains  []string  // without final dots
-	Services []Service // every forward of TCP
-
-	// Maildir is where delivered messages can be looked for; "" when mailpub can't read
-	// the mailboxes.
-	Maildir string
-	// Closed says that the server trusts nobody for his address, as the bundled receiver
-	// does, so that what it accepts from the LAN it accepts from everywhere.
-	Closed bool
-	// Inspect compares the server's own settings with what is needed, by another way than they
-	// were written; nil where there is none.
-	Inspect func(ctx context.Context) ([]mailsvc.Setting, error)
-	// Aliases are full addresses that must be accepted.
-	Aliases []string
-
-	// Sends says that mail leaves through the server, too.
-	Sends bool
-	// Collectors are hosts that the server fetches mail from, and Own the addresses that are
-	// this server itself, inside and outside. Lookup returns a host's addresses.
-	Collectors []string
-	Own        []netip.Addr
-	Lookup     func(ctx context.Context, host string) ([]netip.Addr, error)
-
-	// Egress are mail servers elsewhere that port 25 is tried at: host or host:port.
-	Egress []string
-
-	// Strict names what makes senders refuse a bad certificate ("MTA-STS"); "" is nothing.
-	// Roots vouch for certificates; nil are the system's.
-	Strict string
-	Roots  *x509.CertPool
-
-	Backups  []Backup // MX hosts beside the mail host
-	Mailbox  *Mailbox // nil: none may be looked into
-	Accounts bool     // weak passwords may be tried, which a server may count as an attack
-
-	Dial smtpclient.Dial  // nil dials
-	Now  func() time.Time // default time.Now
-}
-
-// checkTimeout bounds one check: a server may hold its greeting back for a minute.
-const checkTimeout = 3 * time.Minute
-
-// Service is what listens behind a forward.
-type Service struct{ Name, Addr string }
 
 // Checks returns the checks of the mail service. Each opens connections of its own.
 func Checkers(f Facts) []plan.Checker {
@@ -115,8 +63,6 @@ func Checkers(f Facts) []plan.Checker {
 	}
 	return all
 }
-
-func single(c plan.Check) []plan.Check { return []plan.Check{c} }
 
 // listens connects to one port.
 func (f Facts) listens(ctx context.Context, s Service) plan.Check {
@@ -190,13 +136,6 @@ func (f Facts) banner(ctx context.Context) []plan.Check {
 	}
 	c.Status = plan.Pass
 	return single(c)
-}
-
-// silent is what a check says when there is no server to ask: port.inside fails for it.
-func (f Facts) silent(c plan.Check, err error) plan.Check {
-	c.Status, c.Got = plan.Skip, fmt.Sprintf("no mail server answers at %s: %s", f.Addr, smtpclient.ErrorText(err))
-	c.Hint, c.Reason = "start the mail server first; see port.inside", plan.ReasonSilent
-	return c
 }
 
 // egress tries port 25 outwards.

@@ -14,13 +14,6 @@ import (
 	"github.com/mailpub/mailpub/mailsvc/smtpclient"
 )
 
-// Mailbox is one that may be looked into: where the postmaster's mail goes.
-type Mailbox struct {
-	IMAP, POP3 string // host:port; "" is not tried. At 993 and 995 TLS comes first.
-	User       string
-	Password   func(ctx context.Context) (string, error)
-}
-
 // maxMailbox bounds what a mailbox server may say in one look, in octets.
 const maxMailbox = 1 << 20
 

@@ -220,24 +220,6 @@ func (f Facts) refusesUnknown(ctx context.Context) bool {
 	return err == nil && rcpt.Refused()
 }
 
-// some names the first few.
-func some(list []string) string {
-	const few = 2
-	if more := len(list) - few; more > 0 {
-		return fmt.Sprintf("%s; and %d more", strings.Join(list[:few], "; "), more)
-	}
-	return strings.Join(list, "; ")
-}
-
-// acceptedFromInside weighs what a server accepts from here. Most servers trust their
-// own network, so it proves nothing about strangers, unless the server trusts nobody.
-func (f Facts) acceptedFromInside() (plan.Status, string) {
-	if f.Closed {
-		return plan.Fail, "the server relays for strangers: it must refuse recipients of other domains"
-	}
-	return plan.Warn, "only a candidate: this machine may be in the server's trusted networks; keep those to 127.0.0.0/8, and try again from outside"
-}
-
 // relaySpoof sees that a sender of one's own domain must authenticate.
 func (f Facts) relaySpoof(ctx context.Context) (out []plan.Check) {
 	for _, domain := range f.Domains {
@@ -250,24 +232,4 @@ func (f Facts) relaySpoof(ctx context.Context) (out []plan.Check) {
 		}
 	}
 	return out
-}
-
-// refusal judges a transaction that the server has to refuse. hint is what to do when it does
-// not.
-func (f Facts) refusal(c plan.Check, mail, rcpt smtpclient.Reply, err error, hint string) plan.Check {
-	switch {
-	case err != nil:
-		return f.silent(c, err)
-	case mail.Refused() || rcpt.Refused():
-		c.Status, c.Got = plan.Pass, smtpclient.Decisive(mail, rcpt).String()
-	case mail.Accepted() && rcpt.Accepted():
-		c.Got = rcpt.String()
-		if c.Status, c.Hint = f.acceptedFromInside(); c.Status == plan.Fail {
-			c.Hint = hint
-		}
-	default:
-		c.Status, c.Got = plan.Skip, "not decided: "+smtpclient.Decisive(mail, rcpt).String()
-		c.Hint = "the server says \"later\": verify again in some minutes"
-	}
-	return c
 }

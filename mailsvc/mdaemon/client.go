@@ -53,43 +53,22 @@ type Status struct {
 	Message string `xml:"message,attr"`
 }
 
-// Answer is the part of an answer that all operations have in common. What an operation itself
-// says beyond that is not published, and not read.
+// Answer is what MDaemon says to a call: what all operations have in common, and the Result as it is.
 type Answer struct {
 	Product string // version of MDaemon
 	Status  Status
+	Result  []byte // the inner XML; nil where there is none
 }
 
-type parameter struct{ name, value string }
-
-// GetVersionInfo asks which MDaemon answers.
-func (c *Client) GetVersionInfo(ctx context.Context) (Answer, error) {
-	return c.call(ctx, "GetVersionInfo")
-}
-
-// GetDomainInfo asks for a domain: the status says whether there is one.
-func (c *Client) GetDomainInfo(ctx context.Context, domain string) (Answer, error) {
-	return c.call(ctx, "GetDomainInfo", parameter{"Domain", domain})
-}
-
-// GetUserInfo asks for an account: the status says whether there is one.
-func (c *Client) GetUserInfo(ctx context.Context, domain, mailbox string) (Answer, error) {
-	return c.call(ctx, "GetUserInfo", parameter{"Domain", domain}, parameter{"Mailbox", mailbox})
-}
-
-func request(operation string, parameters []parameter) []byte {
-	var b bytes.Buffer
-	b.WriteString(`<MDaemon><API><Request version="20.0.0"><Operation>` + operation + `</Operation><Parameters>`)
-	for _, p := range parameters {
-		b.WriteString("<" + p.name + ">")
-		xml.EscapeText(&b, []byte(p.value)) // into memory: it can't fail
-		b.WriteString("</" + p.name + ">")
+// ok is nil where MDaemon did as it was asked. Its message is localised, so that the code decides.
+func (a Answer) ok(operation string) error {
+	if a.Status.ID == "0" {
+		return nil
 	}
-	b.WriteString(`</Parameters></Request></API></MDaemon>`)
-	return b.Bytes()
+	return fmt.Errorf("MDaemon refuses %s: %s (%s)", operation, a.Status.Message, a.Status.Value)
 }
 
-func (c *Client) call(ctx context.Context, operation string, parameters ...parameter) (Answer, error) {
+func (c *Client) call(ctx context.Context, operation string, parameters ...element) (Answer, error) {
 	if c.refused != nil {
 		return Answer{}, c.refused
 	}
@@ -148,13 +127,20 @@ func (c *Client) judge(res *http.Response, body []byte) (Answer, error) {
 			Product  string `xml:"productversion,attr"`
 			Response struct {
 				Status *Status
+				Result *struct {
+					XML []byte `xml:",innerxml"`
+				}
 			}
 		}
 	}
 	if err := xml.Unmarshal(body, &doc); err != nil || doc.API.Response.Status == nil {
 		return Answer{}, errors.New("answers something that is not the XML API's: no MDaemon, or one that mailpub does not know")
 	}
-	return Answer{doc.API.Product, *doc.API.Response.Status}, nil
+	a := Answer{Product: doc.API.Product, Status: *doc.API.Response.Status}
+	if r := doc.API.Response.Result; r != nil {
+		a.Result = r.XML
+	}
+	return a, nil
 }
 
 // connect makes the HTTP client. It follows no redirection: the password goes nowhere else.

@@ -8,7 +8,6 @@ import (
 	"maps"
 	"net"
 	"os"
-	"path/filepath"
 	"slices"
 	"strings"
 	"time"
@@ -345,6 +344,3 @@ func people() (names []string) {
 	}
 	return names
 }
-
-// unfinishedPath is the file that says that the servers may not have loaded what their files say.
-func (d *Driver) unfinishedPath() string { return filepath.Join(d.Dir, ".mailpub-unfinished") }

@@ -17,35 +17,6 @@ import (
 	"github.com/mailpub/mailpub/plan/mail"
 )
 
-// state is what was found: the settings of main.cf, what they come to, and the table of
-// addresses.
-type state struct {
-	set       map[string]string // main.cf, canonical
-	effective map[string]string // with defaults, and variables expanded; canonical
-	override  map[string]string // what master.cf sets for the SMTP service instead
-	elsewhere map[string]string // what services that take logins set in master.cf, as inMaster says it
-	table     string            // "hash:/etc/postfix/mailpub-virtual"
-	tables    []string          // that Postfix asks for addresses, in their order
-	addresses map[string]string // of our table, as indexed
-	stale     bool              // our table's index is not of its source
-	own       string            // an address of the site that questions are asked with
-}
-
-// oneOfOurs is an address of the site: postmaster at a domain that is served; "" where none is.
-func (s *state) oneOfOurs() string {
-	if s.own != "" {
-		return s.own
-	}
-	for _, class := range []string{"mydestination", "virtual_mailbox_domains", "virtual_alias_domains", "relay_domains"} {
-		for _, e := range elements(s.effective[class]) {
-			if strings.Contains(e, ".") && !strings.ContainsAny(e, ":/[!") && !s.isOwnName(e) {
-				return "postmaster@" + strings.ToLower(e)
-			}
-		}
-	}
-	return ""
-}
-
 // needed are the settings that reading needs expanded.
 var needed = []string{
 	"mydestination", "virtual_alias_domains", "virtual_alias_maps", "virtual_mailbox_domains", "virtual_mailbox_maps",
@@ -86,9 +57,6 @@ func settings(out string) map[string]string {
 	return all
 }
 
-// socket is where Postfix asks who may log in.
-func (s *state) socket() string { return filepath.Join(s.effective["queue_directory"], socket) }
-
 // overrides finds what master.cf sets for the service that takes mail: there main.cf counts
 // for nothing.
 func (d *Driver) overrides(ctx context.Context, s *state) error {
@@ -122,21 +90,6 @@ func (d *Driver) overrides(ctx context.Context, s *state) error {
 	return nil
 }
 
-// loginsElsewhere is the text of a setting that only the services that take logins have, in
-// master.cf; "" where main.cf decides.
-func (s *state) loginsElsewhere(name string) string {
-	if s.set["smtpd_sasl_auth_enable"] == "yes" {
-		return ""
-	}
-	if s.elsewhere["smtpd_sasl_auth_enable yes"] == "" {
-		return ""
-	}
-	if text := s.elsewhere[name+" yes"]; text != "" {
-		return text
-	}
-	return s.elsewhere["smtpd_sasl_auth_enable yes"]
-}
-
 // readTable reads the index of our own table of addresses, and which others there are.
 func (d *Driver) readTable(ctx context.Context, s *state) (err error) {
 	s.table, s.addresses = d.ownTable(), map[string]string{}
@@ -167,34 +120,6 @@ func (d *Driver) readTable(ctx context.Context, s *state) (err error) {
 	}
 	s.stale = s.stale || count == 0 && len(s.addresses) > 0
 	return nil
-}
-
-// destinations is the canonical text of where an address goes.
-func destinations(value string) string { return strings.Join(elements(value), ", ") }
-
-func pathOf(table string) string {
-	_, path, _ := strings.Cut(table, ":")
-	return path
-}
-
-// indexOf is the file that postmap makes of a table's source.
-func indexOf(table string) string {
-	kind, path, _ := strings.Cut(table, ":")
-	switch kind {
-	case "lmdb", "cdb":
-		return path + "." + kind
-	case "dbm":
-		return path + ".pag"
-	}
-	return path + ".db"
-}
-
-// splitMain takes a key's name apart: "main.cf mydestination nomeazienda.it" is of
-// mydestination, narrowed to a domain.
-func splitMain(name string) (narrowed, setting string) {
-	rest := strings.TrimPrefix(name, inMain+" ")
-	setting, narrowed, _ = strings.Cut(rest, " ")
-	return narrowed, setting
 }
 
 // Read implements plan.Driver.

@@ -23,7 +23,7 @@ const Format = "mailpub/probe/v1"
 // Limits of a request.
 const (
 	maxRequest = 16 << 10 // octets
-	maxDomains = 10
+	MaxDomains = 10
 	maxPorts   = 20
 )
 
@@ -59,8 +59,8 @@ func (r Request) check() error {
 	switch {
 	case r.Format != Format:
 		return fmt.Errorf("format is %q, want %q", r.Format, Format)
-	case len(r.Domains) > maxDomains || len(r.Ports) > maxPorts:
-		return fmt.Errorf("%d domains and %d ports, want at most %d and %d", len(r.Domains), len(r.Ports), maxDomains, maxPorts)
+	case len(r.Domains) > MaxDomains || len(r.Ports) > maxPorts:
+		return fmt.Errorf("%d domains and %d ports, want at most %d and %d", len(r.Domains), len(r.Ports), MaxDomains, maxPorts)
 	case r.Message && len(r.Domains) == 0:
 		return errors.New("a message needs a domain")
 	}

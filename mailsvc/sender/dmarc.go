@@ -8,7 +8,8 @@ import (
 
 	"github.com/emersion/go-msgauth/authres"
 	"github.com/emersion/go-msgauth/dmarc"
-	"golang.org/x/net/publicsuffix"
+
+	"github.com/mailpub/mailpub/plan/orgdomain"
 )
 
 // dmarc compares the author's domain with those that stand for the message (RFC 7489 section
@@ -53,7 +54,7 @@ func temporary(err error) bool {
 // nil where there is none.
 func (c *Checker) policy(ctx context.Context, domain string) (*dmarc.Record, error) {
 	names := []string{domain}
-	if o := organization(domain); o != domain {
+	if o := orgdomain.Of(domain); o != domain {
 		names = append(names, o)
 	}
 	for _, name := range names {
@@ -86,14 +87,5 @@ func aligned(from, domain string, mode dmarc.AlignmentMode) bool {
 	if mode == dmarc.AlignmentStrict {
 		return from == domain
 	}
-	return organization(from) == organization(domain)
-}
-
-// organization is the registered domain of a name (RFC 7489 section 3.2), or the name itself
-// where there is none.
-func organization(name string) string {
-	if o, err := publicsuffix.EffectiveTLDPlusOne(name); err == nil {
-		return o
-	}
-	return name
+	return orgdomain.Of(from) == orgdomain.Of(domain)
 }

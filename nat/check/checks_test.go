@@ -40,7 +40,7 @@ func startDevice(t *testing.T, cfg igd.Config) *igd.Device {
 
 func openRouter(t *testing.T, d *igd.Device) *nat.Router {
 	t.Helper()
-	r, err := nat.Open(t.Context(), nat.Options{URL: d.URL(), Site: "nomeazienda", Timeout: time.Second})
+	r, err := nat.Open(t.Context(), nat.Options{Selection: nat.Selection{URL: d.URL()}, Owner: nat.Owner{Site: "nomeazienda"}, System: nat.System{Timeout: time.Second}})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -101,9 +101,9 @@ func TestCheckForwards(t *testing.T) {
 	set(143, "127.0.0.1:143", ours, false)
 	set(1000, "127.0.0.1:1000", "theirs", true)
 	set(2000, "127.0.0.1:2000", ours, true)
-	r, err := nat.Open(t.Context(), nat.Options{URL: d.URL(), Site: "nomeazienda", Timeout: time.Second, Known: func(k plan.Key) (plan.Grant, bool) {
+	r, err := nat.Open(t.Context(), nat.Options{Selection: nat.Selection{URL: d.URL()}, Owner: nat.Owner{Site: "nomeazienda", Known: func(k plan.Key) (plan.Grant, bool) {
 		return plan.Grant{Lifetime: time.Hour, At: time.Now().Add(-31 * time.Minute)}, k.Name == "tcp/2000"
-	}})
+	}}, System: nat.System{Timeout: time.Second}})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -196,7 +196,7 @@ func TestCheckGateway(t *testing.T) {
 // NAT-PMP can't be read, so that nothing passes; what is certainly gone fails.
 func TestCheckPMP(t *testing.T) {
 	f := nattest.Start(t)
-	r, err := nat.Open(t.Context(), nat.Options{Protocol: "nat-pmp", Gateway: f.Addr, Timeout: time.Second})
+	r, err := nat.Open(t.Context(), nat.Options{Protocol: "nat-pmp", Selection: nat.Selection{Gateway: f.Addr}, System: nat.System{Timeout: time.Second}})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -35,7 +35,7 @@ func TestMain(m *testing.M) {
 func inside() error {
 	ctx, cancel := context.WithTimeout(context.Background(), 40*time.Second)
 	defer cancel()
-	r, err := nat.Open(ctx, nat.Options{Site: "nomeazienda"})
+	r, err := nat.Open(ctx, nat.Options{Owner: nat.Owner{Site: "nomeazienda"}})
 	if err != nil {
 		return err
 	}

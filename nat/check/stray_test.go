@@ -63,7 +63,7 @@ func TestLostForward(t *testing.T) {
 func TestLapsedForward(t *testing.T) {
 	granted := plan.Grant{Lifetime: time.Hour, At: time.Now().Add(-2 * time.Hour), State: "upnp"}
 	d := startDevice(t, igd.Config{})
-	r, err := nat.Open(t.Context(), nat.Options{URL: d.URL(), Site: "nomeazienda", Known: func(plan.Key) (plan.Grant, bool) { return granted, true }})
+	r, err := nat.Open(t.Context(), nat.Options{Selection: nat.Selection{URL: d.URL()}, Owner: nat.Owner{Site: "nomeazienda", Known: func(plan.Key) (plan.Grant, bool) { return granted, true }}})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -68,7 +68,7 @@ func TestFaults(t *testing.T) {
 
 func (f fault) run(t *testing.T, protocol string) {
 	r := &routers{t: t, box: nattest.Start(t), host: "127.0.0.1"}
-	r.options = nat.Options{Protocol: protocol, Gateway: r.box.Addr, Site: "nomeazienda", Timeout: 700 * time.Millisecond}
+	r.options = nat.Options{Protocol: protocol, Selection: nat.Selection{Gateway: r.box.Addr}, Owner: nat.Owner{Site: "nomeazienda"}, System: nat.System{Timeout: 700 * time.Millisecond}}
 	if protocol == "upnp" {
 		if !f.igd.External.IsValid() {
 			f.igd.External = netip.MustParseAddr("2.2.2.2")

@@ -5,6 +5,8 @@ const (
 	ConfigHosts       = "config.hosts"
 	DNSZone           = "dns.zone"
 	DNSDelegation     = "dns.delegation"
+	DNSWritten        = "dns.written"
+	DNSVantage        = "dns.vantage"
 	DNSSEC            = "dns.dnssec"
 	DNSDrift          = "dns.drift"
 	ListDNSBL         = "list.dnsbl"

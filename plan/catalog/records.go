@@ -28,6 +28,22 @@ func records() []Entry {
 			Mend:  "Have the name servers and their addresses corrected at the registrar.",
 		},
 		{
+			ID:    DNSWritten,
+			Area:  AreaDNS,
+			Hop:   InDNS,
+			Looks: "Each zone where mailpub writes it, and at the servers that the parent delegates it to. It fails where these are others that do not have the same records. A hidden primary and several providers of one zone are right as long as they agree.",
+			Why:   "Nobody sees what is written there, however often apply runs: the name servers were not switched at the registrar, or the config names the wrong provider.",
+			Mend:  "Have the name servers at the registrar changed to those of the zone that is written, or give in zones: the provider that serves it.",
+		},
+		{
+			ID:    DNSVantage,
+			Area:  AreaDNS,
+			Hop:   InDNS,
+			Looks: "Whether the resolvers here answer for the site's zones as the delegated servers do. It warns of one that serves an inner zone of the same name or answers for a host itself; where it leads the mail host to the server's own address inside, that is said and right.",
+			Why:   "Such answers say nothing of what is published. The other checks leave them out; mail programs inside get them, and need mail's records there too.",
+			Mend:  "Nothing, if that is meant so. Else name a resolver in verify.resolvers that asks the Internet.",
+		},
+		{
 			ID:    DNSSEC,
 			Area:  AreaDNS,
 			Hop:   InDNS,

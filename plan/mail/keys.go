@@ -11,7 +11,7 @@ import (
 // signatures are the public halves of the keys that the domain's mail is signed with.
 func (d Domain) signatures() (rs []record) {
 	for _, k := range d.DKIM {
-		r := record{name: k.Selector + "._domainkey." + d.Name, rrtype: "TXT", stage: plan.StageRecord, hold: k.Missing,
+		r := record{name: k.Selector + "._domainkey." + d.Name, rrtype: "TXT", stage: plan.StageRecord, hold: k.Missing, ttl: k.TTL,
 			reason: "receivers check the signature of the domain's mail by this key (RFC 6376)"}
 		text := k.Text
 		if text == "" {
@@ -28,7 +28,7 @@ func (d Domain) signatures() (rs []record) {
 // type 1 (SHA-256), as RFC 7672 section 3.1.1 recommends.
 func (s Spec) keyRecords() (rs []record) {
 	for _, port := range s.DANE.Ports {
-		r := record{name: fmt.Sprintf("_%d._tcp.%s", port, s.Host), rrtype: "TLSA", stage: plan.StageRecord, hold: s.DANE.Missing,
+		r := record{name: fmt.Sprintf("_%d._tcp.%s", port, s.Host), rrtype: "TLSA", stage: plan.StageRecord, hold: s.DANE.Missing, ttl: s.DANE.TTL,
 			reason: "senders that heed DANE deliver only to the holder of this key (RFC 7672)"}
 		for _, digest := range s.DANE.Digests {
 			if data := "3 1 1 " + strings.ToLower(digest); !slices.Contains(r.data, data) {

@@ -47,10 +47,10 @@ func (d Domain) transportPolicy() (rs []record) {
 		return nil
 	}
 	if h := d.MTASTS.Host; h != "" {
-		rs = append(rs, record{name: "mta-sts." + d.Name, rrtype: "CNAME", data: []string{FQDN(h)}, stage: plan.StageRecord,
+		rs = append(rs, record{name: "mta-sts." + d.Name, rrtype: "CNAME", data: []string{FQDN(h)}, stage: plan.StageRecord, ttl: d.MTASTS.TTL,
 			reason: "senders fetch the policy for delivery under TLS from here (RFC 8461 section 3.3)"})
 	}
-	return append(rs, record{name: "_mta-sts." + d.Name, rrtype: "TXT", stage: plan.StageRecord,
+	return append(rs, record{name: "_mta-sts." + d.Name, rrtype: "TXT", stage: plan.StageRecord, ttl: d.MTASTS.TTL,
 		data:   []string{TextData("v=STSv1; id=" + PolicyID(policy))},
 		reason: "tells senders that there is a policy for delivery under TLS, and when it changed (RFC 8461)"})
 }

@@ -12,7 +12,7 @@ import (
 func (d Domain) policies() (rs []record) {
 	if d.DMARC.Policy != "" {
 		text := d.DMARC.Text()
-		rs = append(rs, record{name: "_dmarc." + d.Name, rrtype: "TXT", data: []string{TextData(text)}, stage: plan.StageRecord,
+		rs = append(rs, record{name: "_dmarc." + d.Name, rrtype: "TXT", ttl: d.DMARC.TTL, data: []string{TextData(text)}, stage: plan.StageRecord,
 			reason: "says what becomes of mail that is forged in the domain's name (RFC 7489)"})
 	}
 	if len(d.TLSRPT) > 0 {
@@ -49,7 +49,7 @@ func reportTargets(targets []string) string {
 
 func (d Domain) services() (rs []record) {
 	for _, s := range d.Services {
-		rs = append(rs, record{name: "_" + s.Name + "._tcp." + d.Name, rrtype: "SRV", stage: plan.StageRecord,
+		rs = append(rs, record{name: "_" + s.Name + "._tcp." + d.Name, rrtype: "SRV", stage: plan.StageRecord, ttl: s.TTL,
 			data: []string{fmt.Sprintf("0 1 %d %s", s.Port, FQDN(s.Host))}, reason: "clients find the server by themselves (RFC 6186)"})
 	}
 	return rs

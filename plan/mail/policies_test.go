@@ -13,7 +13,7 @@ func TestWantsPolicies(t *testing.T) {
 	d := &s.Domains[0]
 	d.DMARC = DMARC{Policy: "quarantine", RUA: []string{"dmarc@nomeazienda.it", "mailto:x@example.net"}}
 	d.TLSRPT = []string{"tls@nomeazienda.it", "https://example.net/tls"}
-	d.Services = []Service{{"imaps", "mail.nomeazienda.it.", 993}, {"pop3", ".", 0}}
+	d.Services = []Service{{Name: "imaps", Host: "mail.nomeazienda.it.", Port: 993}, {Name: "pop3", Host: "."}}
 	w, err := s.Desired()
 	if err != nil {
 		t.Fatal(err)

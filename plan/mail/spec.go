@@ -50,14 +50,14 @@ func (s Spec) Desired() (Desired, error) {
 			w.ByHand = append(w.ByHand, r.item(-1, true, s.ptrByHand(r)))
 			continue
 		}
-		ttl, byHand := z.TTL, r.hold
+		ttl, keep := z.recordTTL(r)
+		byHand := r.hold
 		switch {
 		case z.ByHand:
 			ttl, byHand = -1, cmp.Or(byHand, "enter it in zone "+z.Name)
 		case r.rrtype == "TLSA" && z.Unsigned != "":
 			byHand = "not published: " + z.Unsigned
 		}
-		keep := z.KeepTTL
 		if own, ok := s.TTLs[DNSKey(r.name, r.rrtype)]; ok && keep && ttl >= 0 {
 			ttl, keep = own, false
 		}
@@ -65,6 +65,25 @@ func (s Spec) Desired() (Desired, error) {
 	}
 	w.Policies = s.policyItems()
 	return w, nil
+}
+
+// recordTTL returns the TTL of a record in the zone, -1 where it can't be chosen; keep says that the config
+// does not give it, so that a record that is there keeps its own.
+func (z Zone) recordTTL(r record) (ttl int, keep bool) {
+	if r.ttl > 0 && z.TTL >= 0 {
+		return r.ttl, false
+	}
+	return z.TTL, z.KeepTTL
+}
+
+// withRecordTTL gives the records a TTL where they have none of their own.
+func withRecordTTL(rs []record, ttl int) []record {
+	for i := range rs {
+		if rs[i].ttl == 0 {
+			rs[i].ttl = ttl
+		}
+	}
+	return rs
 }
 
 // records are the wanted ones. A large site has many, so they are made as they are taken.
@@ -82,15 +101,15 @@ func (s Spec) records() iter.Seq[record] {
 
 func (s Spec) batches() iter.Seq[[]record] {
 	return func(yield func([]record) bool) {
-		if !yield(s.hostRecords()) {
+		if !yield(withRecordTTL(s.hostRecords(), s.TTL)) {
 			return
 		}
 		for _, d := range s.Domains {
-			if !yield(s.domainRecords(d)) {
+			if !yield(withRecordTTL(s.domainRecords(d), d.TTL)) {
 				return
 			}
 		}
-		if !yield(s.authorities()) || !yield(s.keyRecords()) {
+		if !yield(withRecordTTL(s.authorities(), s.TTL)) || !yield(withRecordTTL(s.keyRecords(), s.TTL)) {
 			return
 		}
 		for _, name := range s.NoMail {
@@ -112,7 +131,7 @@ func (s Spec) hostRecords() (rs []record) {
 		}
 	}
 	if !slices.ContainsFunc(s.Domains, func(d Domain) bool { return d.Name == s.Host }) {
-		rs = append(rs, spfRecord(s.Host, []string{"a"}, SPF{All: "fail"},
+		rs = append(rs, spfRecord(s.Host, s.Host, []string{"a"}, SPF{All: "fail"},
 			"bounces are checked by the mail host's own name (RFC 7208 section 2.4)"))
 	}
 	for _, a := range s.Public {
@@ -139,7 +158,7 @@ func (s Spec) domainRecords(d Domain) []record {
 	for _, m := range d.MX {
 		mx.data = append(mx.data, MXData(m.Preference, m.Host))
 	}
-	own := []record{spfRecord(d.Name, terms, spf, why)}
+	own := []record{spfRecord(d.Name, s.Host, terms, spf, why)}
 	if d.TakenHere() {
 		own = append(own, mx)
 	}

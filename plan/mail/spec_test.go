@@ -73,6 +73,51 @@ func TestWants(t *testing.T) {
 	})
 }
 
+// A TTL beside the mail host's or a domain's records is theirs, and another beside one of them wins. Where
+// none is given, the zone's is for what is new alone.
+func TestTTLOfRecords(t *testing.T) {
+	s := nomeazienda()
+	s.Zones[0].KeepTTL = true
+	s.TTL = 300
+	s.DANE = DANE{Ports: []uint16{25}, Digests: []string{"aa"}, TTL: 60}
+	s.Domains[0].DMARC = DMARC{Policy: "none", TTL: 120}
+	s.Domains[0].Services = []Service{{Name: "imaps", Host: "mail.nomeazienda.it.", Port: 993, TTL: 90}, {Name: "pop3s", Host: ".", Port: 995}}
+	s.Domains[0].DKIM = []DKIM{{Selector: "m1", Text: "v=DKIM1; p=AA", TTL: 30}}
+	s.Domains = append(s.Domains, Domain{Name: "altra.it.", TTL: 7200, MX: []MX{{"mail.nomeazienda.it.", 10}}, DMARC: DMARC{Policy: "none"}})
+	s.Zones = append(s.Zones, Zone{Name: "altra.it.", TTL: 3600}, Zone{Name: "2.2.2.in-addr.arpa.", TTL: -1})
+	w, err := s.Desired()
+	if err != nil {
+		t.Fatal(err)
+	}
+	compareMaps(t, "zone", flat(w.Zones["nomeazienda.it."]), map[string]string{
+		"mail.nomeazienda.it. A":             "2.2.2.2 ttl 300",
+		"mail.nomeazienda.it. TXT v=spf1":    `"v=spf1 a -all"`,
+		"nomeazienda.it. TXT v=spf1":         `"v=spf1 mx ip4:2.2.2.2 -all"`,
+		"nomeazienda.it. MX":                 "10 mail.nomeazienda.it. ttl 3600",
+		"_25._tcp.mail.nomeazienda.it. TLSA": "3 1 1 aa ttl 60",
+		"_dmarc.nomeazienda.it. TXT":         `"v=DMARC1; p=none" ttl 120`,
+		"_imaps._tcp.nomeazienda.it. SRV":    "0 1 993 mail.nomeazienda.it. ttl 90",
+		"_pop3s._tcp.nomeazienda.it. SRV":    "0 1 995 . ttl 3600",
+		"m1._domainkey.nomeazienda.it. TXT":  `"v=DKIM1; p=AA" ttl 30`,
+	})
+	compareMaps(t, "second zone", flat(w.Zones["altra.it."]), map[string]string{
+		"altra.it. MX":         "10 mail.nomeazienda.it. ttl 7200",
+		"altra.it. TXT v=spf1": `"v=spf1 mx ip4:2.2.2.2 -all"`,
+		"_dmarc.altra.it. TXT": `"v=DMARC1; p=none" ttl 7200`,
+	})
+	compareMaps(t, "a zone whose TTL can't be chosen", flat(w.Zones["2.2.2.in-addr.arpa."]), map[string]string{"2.2.2.2.in-addr.arpa. PTR": "mail.nomeazienda.it."})
+
+	is := []string{"2.2.2.2 ttl 3600"}
+	for _, it := range w.Zones["nomeazienda.it."] {
+		if it.Key == DNSKey("mail.nomeazienda.it", "A") && it.Fit(is, it.Lines)[0] != "2.2.2.2 ttl 300" {
+			t.Errorf("a TTL that is given for the mail host is not written: %v", it.Fit(is, it.Lines))
+		}
+		if it.Key == DNSKey("nomeazienda.it", "MX") && it.Fit([]string{"10 mail.nomeazienda.it. ttl 60"}, it.Lines)[0] != "10 mail.nomeazienda.it. ttl 60" {
+			t.Errorf("a TTL that nobody gave is written: %v", it.Fit([]string{"10 mail.nomeazienda.it. ttl 60"}, it.Lines))
+		}
+	}
+}
+
 func TestWantsReverseZone(t *testing.T) {
 	s := nomeazienda()
 	s.Zones = append(s.Zones, Zone{Name: "2.2.2.in-addr.arpa.", TTL: 600})

@@ -31,23 +31,23 @@ func addressTerm(a netip.Addr) string {
 }
 
 // spfRecord returns the wanted SPF record of name. What others put into an existing
-// record stays in it.
-func spfRecord(name string, terms []string, s SPF, reason string) record {
+// record stays in it. host is the mail host, whose addresses are the server's.
+func spfRecord(name, host string, terms []string, s SPF, reason string) record {
 	terms = slices.Clone(terms)
 	for _, d := range s.Include {
 		terms = append(terms, "include:"+strings.TrimSuffix(strings.ToLower(d), "."))
 	}
 	all := spfAll[s.All]
 	return record{name: name, rrtype: "TXT", tag: spfTag, stage: plan.StageRecord, reason: reason,
-		merge: spfMerge(terms, all, s.All != ""),
+		merge: spfMerge(host, terms, all, s.All != ""),
 		data:  []string{spfData(append(slices.Clone(terms), all))}}
 }
 
-func spfMerge(wanted []string, all string, explicit bool) plan.Merge {
+func spfMerge(host string, wanted []string, all string, explicit bool) plan.Merge {
 	return func(observed, last, prior []string) []string {
 		theirs := spfTerms(prior)
 		ours := slices.DeleteFunc(spfTerms(last), func(t string) bool { return slices.Contains(theirs, t) })
-		return mergeSPF(observed, ours, wanted, all, explicit)
+		return mergeSPF(host, observed, ours, wanted, all, explicit)
 	}
 }
 
@@ -59,12 +59,12 @@ func spfData(terms []string) string {
 // have in the observed records. ours are the terms that mailpub put in before: of those,
 // what is no longer wanted goes. An existing "all" or redirect stays unless
 // the config asks for another (explicit). Nothing is moved when all is there already.
-func mergeSPF(observed, ours, wanted []string, all string, explicit bool) []string {
+func mergeSPF(host string, observed, ours, wanted []string, all string, explicit bool) []string {
 	if len(observed) == 0 {
 		return []string{spfData(append(slices.Clone(wanted), all))}
 	}
 	is := readSPF(observed, ours, wanted)
-	missing := is.missing(wanted)
+	missing := is.missing(host, wanted)
 
 	// RFC 7208 section 6.1: a redirect is ignored where there is an "all", so adding
 	// one would silence it.
@@ -109,6 +109,7 @@ type spfRead struct {
 	all       string    // in one spelling
 	redirect  string
 	dropped   bool // something of mailpub's is no longer wanted, or is there twice
+	byAddress bool // mailpub put an address in before: then it keeps one there
 }
 
 func readSPF(observed, ours, wanted []string) (r spfRead) {
@@ -118,7 +119,9 @@ func readSPF(observed, ours, wanted []string) (r spfRead) {
 	for _, l := range observed {
 		ended := false // by "all"
 		for _, t := range spfTermsOf(l) {
-			own := slices.Contains(ours, t.canonical) && !slices.Contains(wanted, t.canonical)
+			own := slices.Contains(ours, t.canonical)
+			r.byAddress = r.byAddress || own && isAddressTerm(t.canonical)
+			own = own && !slices.Contains(wanted, t.canonical)
 			switch {
 			case isAll(t.canonical) && !ended:
 				ended = true
@@ -146,25 +149,41 @@ func readSPF(observed, ours, wanted []string) (r spfRead) {
 }
 
 // missing returns the wanted terms that nothing there stands for. Where the server's addresses may
-// send already, "mx" adds nothing but other hosts.
-func (r spfRead) missing(wanted []string) (terms []string) {
+// send already, "mx" adds nothing but other hosts; and where the mail host may by its name, its
+// addresses add nothing.
+func (r spfRead) missing(host string, wanted []string) (terms []string) {
+	named := !r.byAddress && r.names(host, wanted)
 	addresses, covered := 0, 0
 	for _, t := range wanted {
 		if !isAddressTerm(t) {
 			continue
 		}
 		addresses++
-		if r.covers(t) {
+		if named || r.covers(t) {
 			covered++
 		}
 	}
 	all := addresses > 0 && addresses == covered
 	for _, t := range wanted {
-		if !r.covers(t) && !(t == "mx" && all) {
+		if !r.covers(t) && !(t == "mx" && all) && !(isAddressTerm(t) && all) {
 			terms = append(terms, t)
 		}
 	}
 	return terms
+}
+
+// names reports whether a term there lets the mail host send by its name: "a:HOST", or "mx" where the
+// host is an MX of the domain.
+func (r spfRead) names(host string, wanted []string) bool {
+	for _, t := range r.live {
+		switch {
+		case t.canonical == "a:"+strings.TrimSuffix(FQDN(host), "."), t.canonical == "mx" && slices.Contains(wanted, "mx"):
+			return true
+		case strings.ContainsAny(t.canonical[:1], "-~?"):
+			return false // it may refuse the host before it is named
+		}
+	}
+	return false
 }
 
 // covers reports whether a term is there, or a network that holds its address.

@@ -37,7 +37,7 @@ func TestMergeSPF(t *testing.T) {
 		{name: "a record all our own is written afresh", observed: q("v=spf1 mx ip4:2.2.2.1 -all"),
 			last: q("v=spf1 mx ip4:2.2.2.1 -all"), want: "v=spf1 mx ip4:2.2.2.2 -all"},
 		{name: "what was there before us stays, though we wanted it too", observed: q("v=spf1 mx ip4:2.2.2.1 -all"),
-			last: q("v=spf1 mx ip4:2.2.2.1 -all"), prior: q("v=spf1 ip4:2.2.2.1 -all"), want: "v=spf1 ip4:2.2.2.2 mx ip4:2.2.2.1 -all"},
+			last: q("v=spf1 mx ip4:2.2.2.1 -all"), prior: q("v=spf1 ip4:2.2.2.1 -all"), want: "v=spf1 mx ip4:2.2.2.1 -all"},
 		{name: "a stranger's address stays", observed: q("v=spf1 mx ip4:2.2.2.2 ip4:192.0.2.9 -all"),
 			last: q("v=spf1 mx ip4:2.2.2.2 -all"), want: "v=spf1 mx ip4:2.2.2.2 ip4:192.0.2.9 -all"},
 		{name: "our old all goes", observed: q("v=spf1 mx ip4:2.2.2.2 ~all"), last: q("v=spf1 mx ip4:2.2.2.2 ~all"),
@@ -62,12 +62,19 @@ func TestMergeSPF(t *testing.T) {
 			want: "v=spf1 mx ip4:2.2.2.2 -ip4:2.2.2.0/24 ~all"},
 		{name: "the address alone lets the server send", observed: q("v=spf1 ip4:2.2.2.2 include:x.example -all"),
 			want: "v=spf1 ip4:2.2.2.2 include:x.example -all"},
+		{name: "the mail host's name lets it send", observed: q("v=spf1 include:x.example a:Mail.nomeazienda.it ~all"),
+			want: "v=spf1 include:x.example a:Mail.nomeazienda.it ~all"},
+		{name: "so does mx, where the host is one", observed: q("v=spf1 mx include:x.example ?all"), want: "v=spf1 mx include:x.example ?all"},
+		{name: "not behind what may refuse it", observed: q("v=spf1 -ip4:2.2.2.0/24 mx ~all"), want: "v=spf1 ip4:2.2.2.2 -ip4:2.2.2.0/24 mx ~all"},
+		{name: "another host's name does not", observed: q("v=spf1 a:mail.example -all"), want: "v=spf1 mx ip4:2.2.2.2 a:mail.example -all"},
+		{name: "our own record keeps its address", observed: q("v=spf1 mx ip4:2.2.2.2 include:x.example -all"), last: q("v=spf1 mx ip4:2.2.2.2 -all"),
+			want: "v=spf1 mx ip4:2.2.2.2 include:x.example -all"},
 		{name: "macros keep their case", observed: q("v=spf1 exists:%{S}.x.example -all"),
 			want: "v=spf1 mx ip4:2.2.2.2 exists:%{S}.x.example -all"},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			all := "-all"
-			merge := spfMerge(wanted, all, c.explicit)
+			merge := spfMerge("mail.nomeazienda.it.", wanted, all, c.explicit)
 			got := merge(c.observed, c.last, c.prior)
 			if want := q(c.want); !slices.Equal(got, want) {
 				t.Fatalf("got  %s\nwant %s", got, want)

@@ -14,6 +14,7 @@ type DKIM struct {
 	File     string // of the private key, which the mail server signs with
 	Text     string // the record with the public half; empty where there is no key yet
 	Missing  string // where Text is empty: what a person has to do
+	TTL      int    // seconds, see Domain.TTL
 }
 
 // DANE is what DNS says about the keys of the mail host (RFC 7672).
@@ -21,6 +22,7 @@ type DANE struct {
 	Ports   []uint16
 	Digests []string // SHA-256 of each key in use or soon to be (SubjectPublicKeyInfo), hex
 	Missing string   // why a digest is not known, and what a person has to do
+	TTL     int      // seconds, see Spec.TTL
 }
 
 // MTASTS asks senders to deliver to the domain only under TLS, and only to the hosts that
@@ -33,12 +35,14 @@ type MTASTS struct {
 	// Host serves the policy: "mta-sts.DOMAIN" is an alias of it. Empty: the name is
 	// somebody else's to publish.
 	Host string
+	TTL  int // seconds, see Domain.TTL
 }
 
 // DMARC is what receivers are asked to do with mail that fails SPF and DKIM (RFC 7489).
 type DMARC struct {
 	Policy string   // "none", "quarantine" or "reject"; empty: no record
 	RUA    []string // addresses or URIs that aggregate reports go to
+	TTL    int      // seconds, see Domain.TTL
 }
 
 // Service is one that clients of a domain find by its SRV record (RFC 6186, RFC 8314).
@@ -46,6 +50,7 @@ type Service struct {
 	Name string // "imaps", "submissions", "pop3s", "imap", "pop3", "submission"
 	Host string // "." says that there is none
 	Port uint16
+	TTL  int // seconds, see Domain.TTL
 }
 
 // MailService is what the mail service must be set to.
@@ -74,6 +79,7 @@ type Delivery struct {
 type Spec struct {
 	Name     string
 	Host     string     // the mail host: MX target, PTR, banner
+	TTL      int        // seconds, of the mail host's records; 0: not given, the zone decides
 	CAA      []string   // who may issue certificates for the mail host; empty: not said
 	NoMail   []string   // names that neither send nor receive mail
 	DANE     DANE       // the mail host's keys, as senders may find them in DNS
@@ -100,6 +106,7 @@ type Spec struct {
 // Domain is a mail domain.
 type Domain struct {
 	Name     string
+	TTL      int // seconds, of the domain's records where they have none of their own; 0: not given, the zone decides
 	MX       []MX
 	SPF      SPF
 	DMARC    DMARC
@@ -154,6 +161,7 @@ type record struct {
 	stage             plan.Stage
 	reason            string
 	merge             plan.Merge
+	ttl               int    // seconds; 0: not given
 	hold              string // why it can't be published as it is, and what a person has to do
 }
 

@@ -14,14 +14,6 @@ import (
 	"github.com/mailpub/mailpub/providers/resolver"
 )
 
-// Selector is a DKIM key that a domain signs with, as the checks need to know it.
-type Selector struct {
-	Name string
-	// Proves returns nil when a signature of the private key is proved by the text of a
-	// record. It is nil where the private key is not to be had here.
-	Proves func(record string) error
-}
-
 // dkim checks the record of each selector, and that it belongs to the key that signs.
 func (e *checkRun) dkim() {
 	for _, d := range e.Domains {

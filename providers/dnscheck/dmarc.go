@@ -5,11 +5,10 @@ import (
 	"slices"
 	"strings"
 
-	"golang.org/x/net/publicsuffix"
-
 	"github.com/mailpub/mailpub/plan"
 	"github.com/mailpub/mailpub/plan/catalog"
 	"github.com/mailpub/mailpub/plan/mail"
+	"github.com/mailpub/mailpub/plan/orgdomain"
 	"github.com/mailpub/mailpub/providers/record"
 	"github.com/mailpub/mailpub/providers/resolver"
 )
@@ -129,7 +128,7 @@ func judgePolicy(r dmarcRecord) verdict {
 // own, and that policy: the nearest record up to the organization's (RFC 7489 section 6.6.3, RFC
 // 9989 section 4.10).
 func (e *checkRun) policyAbove(domain string) (above, policy string) {
-	top := mail.FQDN(organization(domain))
+	top := mail.FQDN(orgdomain.Of(domain))
 	if domain == top {
 		return "", ""
 	}
@@ -170,7 +169,7 @@ func (e *checkRun) dmarcReports(name, domain, text string) {
 			continue
 		}
 		host, _, _ := strings.Cut(uri[strings.LastIndex(uri, "@")+1:], "!")
-		if organization(host) != organization(record.Bare(domain)) {
+		if orgdomain.Of(host) != orgdomain.Of(record.Bare(domain)) {
 			others = append(others, strings.ToLower(host))
 		}
 	}
@@ -200,16 +199,6 @@ func (e *checkRun) dmarcReports(name, domain, text string) {
 	}
 	c.Got = strings.Join(others, ", ") + " takes them"
 	e.add(c)
-}
-
-// organization is the registered domain of a name (RFC 7489 section 3.2), or the name itself
-// where there is none.
-func organization(name string) string {
-	name = strings.ToLower(strings.TrimSuffix(name, "."))
-	if o, err := publicsuffix.EffectiveTLDPlusOne(name); err == nil {
-		return o
-	}
-	return name
 }
 
 // versioned returns the texts of an answer that are of a version; others at the name are passed

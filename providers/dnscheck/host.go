@@ -26,7 +26,7 @@ func (e *checkRun) host() {
 			const why = "the mail host has no AAAA record, so nobody looks at its IPv6 address"
 			const hint = "publish the AAAA record, or set server.public.ipv6 to none"
 			e.skip(catalog.HostPTR, plan.OfAddr(addr.String()), why, hint)
-			e.skip(catalog.HostFCrDNS, plan.OfAddr(addr.String()), why, hint)
+			e.skip(catalog.HostFCrDNS, e.wayBack(addr), why, hint)
 			continue
 		}
 		e.pointer(addr)
@@ -121,10 +121,15 @@ func (e *checkRun) pointer(addr netip.Addr) {
 	})
 }
 
+// wayBack is the subject of the look-up from a public address to the mail host and back.
+func (e *checkRun) wayBack(addr netip.Addr) plan.Subject {
+	return plan.Subject{Addr: addr.String(), Host: record.Bare(e.Host)}
+}
+
 // roundTrip checks that a name of the address's PTR leads back to it. It takes one of
 // several (RFC 8601 section 3).
 func (e *checkRun) roundTrip(addr netip.Addr) {
-	c := plan.Check{ID: catalog.HostFCrDNS, Subject: plan.OfAddr(addr.String()), Want: addr.String(), Ref: "RFC 8601 section 3"}
+	c := plan.Check{ID: catalog.HostFCrDNS, Subject: e.wayBack(addr), Want: addr.String(), Ref: "RFC 8601 section 3"}
 	ptr, err := e.Authoritative(e.ctx, mail.ReverseName(addr), "PTR")
 	if err != nil {
 		e.skip(c.ID, c.Subject, err.Error(), hintUnknown)

@@ -1,7 +1,6 @@
 package dnscheck
 
 import (
-	"context"
 	"crypto/x509"
 	"fmt"
 	"slices"
@@ -127,10 +126,6 @@ func (e *checkRun) tlsReports(d Domain) {
 		},
 	})
 }
-
-// Served returns the certificates that the mail server shows on a port, its own first; none
-// where it answers and offers no TLS.
-type Served func(ctx context.Context, port uint16) ([]*x509.Certificate, error)
 
 // dane checks that what DNS says of the mail host's keys is what it shows: a TLSA record that
 // no certificate matches keeps the mail of every sender that heeds it away.

@@ -1,13 +1,13 @@
 package dnscheck
 
 import (
-	"errors"
 	"fmt"
 	"net/netip"
 	"slices"
 	"strings"
-	"syscall"
 
+	"github.com/mailpub/mailpub/plan"
+	"github.com/mailpub/mailpub/plan/catalog"
 	"github.com/mailpub/mailpub/plan/mail"
 	"github.com/mailpub/mailpub/plan/netaddr"
 	"github.com/mailpub/mailpub/providers/record"
@@ -19,15 +19,9 @@ import (
 // the router does not lead back inside). Such answers are right where they are, and say nothing
 // of what is published.
 
-// insideView says why a resolver's answers about a name are not the world's, or returns "".
-func (e *checkRun) insideView(server, name string) string {
-	if zone := e.innerZone(server, name); zone != "" {
-		return "it serves an inner zone " + record.Bare(zone)
-	}
-	if e.overrides(server, name) {
-		return "it answers for the host itself"
-	}
-	return ""
+// insideView reports whether a resolver's answers about a name are its own, and not what is published.
+func (e *checkRun) insideView(server, name string) bool {
+	return e.innerZone(server, name) != "" || e.overridden(server, name) != ""
 }
 
 // innerZone returns the zone that holds a name and that a resolver serves itself; "" where it does
@@ -62,13 +56,17 @@ func soaOwner(a resolver.Answer) string {
 	if len(a.Records) == 0 {
 		return ""
 	}
-	fields := strings.Fields(a.Records[0].Data)
+	return ownerOf(a.Records[0].Data)
+}
+
+func ownerOf(soa string) string {
+	fields := strings.Fields(soa)
 	return strings.ToLower(strings.Join(fields[:min(2, len(fields))], " "))
 }
 
-// overrides reports whether a resolver leads a name to an address that can't be reached from the
-// Internet, where the zone's own servers do not.
-func (e *checkRun) overrides(server, name string) bool {
+// overridden returns the address that a resolver leads a name to and that can't be reached from the
+// Internet, where the zone's own servers do not have it; "" where there is none.
+func (e *checkRun) overridden(server, name string) string {
 	for _, rrtype := range []string{"A", "AAAA"} {
 		said, err := e.Ask(e.ctx, resolver.Source{Addr: server}, name, rrtype)
 		if err != nil {
@@ -79,35 +77,81 @@ func (e *checkRun) overrides(server, name string) bool {
 			continue
 		}
 		own := is.Addresses()
-		if slices.ContainsFunc(said.Addresses(), func(a netip.Addr) bool {
+		answers := said.Addresses()
+		at := slices.IndexFunc(answers, func(a netip.Addr) bool {
 			return netaddr.Unreachable(a) != "" && !slices.Contains(own, a)
-		}) {
-			return true
+		})
+		if at >= 0 {
+			return answers[at].String()
 		}
 	}
-	return false
+	return ""
 }
 
-// vantage says which resolvers serve a zone themselves, for people to know once; "" where none does.
-func (e *checkRun) vantage(zone string) string {
+// vantages says of each zone whether the resolvers here answer for its names as the delegated servers
+// do. A resolver that does not is right where it is: a person is to know it, and nothing else follows.
+func (e *checkRun) vantages() {
+	for _, zone := range e.Zones {
+		e.vantage(mail.FQDN(zone))
+	}
+}
+
+func (e *checkRun) vantage(zone string) {
+	c := plan.Check{
+		ID:      catalog.DNSVantage,
+		Subject: subjectOf(zone),
+		Status:  plan.Pass,
+		Want:    "the resolvers here answer as the delegated servers do",
+		Ref:     "RFC 8499 section 6, split DNS",
+	}
 	servers, err := e.Via.ServerAddrs()
-	if err != nil {
-		return ""
+	if err == nil {
+		_, err = e.Authoritative(e.ctx, zone, "SOA")
 	}
-	var inner []string
+	if err != nil {
+		e.skip(c.ID, c.Subject, err.Error(), hintUnknown)
+		return
+	}
+	var said, inward []string
 	for _, s := range servers {
-		if e.innerZone(s, zone) != "" {
-			inner = append(inner, s)
+		if inner := e.innerZone(s, zone); inner != "" {
+			said = append(said, fmt.Sprintf("%s serves an inner zone %s", s, record.Bare(inner)))
+			continue
+		}
+		for _, name := range e.hostsIn(zone) {
+			switch addr := e.overridden(s, name); {
+			case addr == "":
+			case addr == e.Inside:
+				inward = append(inward, fmt.Sprintf("%s leads %s to %s, the server's own address inside", s, record.Bare(name), addr))
+			default:
+				said = append(said, fmt.Sprintf("%s answers %s for %s itself", s, addr, record.Bare(name)))
+			}
 		}
 	}
-	if inner == nil {
-		return ""
+	c.Got = "they do"
+	if len(inward) > 0 {
+		c.Got = strings.Join(inward, "; ")
 	}
-	return fmt.Sprintf("the resolver %s serves an inner zone of this name, and its answers are not taken for the world's", strings.Join(inner, ", "))
+	if len(said) > 0 {
+		c.Status, c.Advice = plan.Warn, true
+		c.Got = strings.Join(append(said, inward...), "; ")
+		c.Hint = "its answers are not taken for what is published, and nothing has to be done if that is meant so; clients inside need mail records there as well. Else name another resolver in verify.resolvers"
+	}
+	e.add(c)
 }
 
-// noIPv6 reports whether a server could not be asked because this network has no IPv6 at all, which
-// says nothing of the server.
-func noIPv6(server string, err error) bool {
-	return strings.HasPrefix(server, "[") && errors.Is(err, syscall.ENETUNREACH)
+// hostsIn returns the hosts of a zone that the site needs: the mail host and its own MX.
+func (e *checkRun) hostsIn(zone string) (names []string) {
+	all := []string{e.Host}
+	for _, d := range e.Domains {
+		for _, m := range d.MX {
+			all = append(all, mail.FQDN(m.Host))
+		}
+	}
+	for _, name := range all {
+		if mail.Within(name, zone) && !slices.Contains(names, name) && mail.FQDN(e.ZoneAbove(e.ctx, name)) == zone {
+			names = append(names, name)
+		}
+	}
+	return names
 }

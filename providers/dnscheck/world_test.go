@@ -79,10 +79,14 @@ func TestChecksInTheWorld(t *testing.T) {
 		}, map[string]string{"host.ptr": "pass mail.nomeazienda.it.", "dmarc.policy": "warn none"}},
 		{"an office that serves the domain inside", func(w *servertest.World, _ *Facts) {
 			w.Inner = map[string]string{"nomeazienda.it.": "@ SOA dc1 admin 9 1 1 1 1\n@ NS dc1\ndc1 A 10.10.10.5\nmail A 10.10.10.10\n"}
-		}, map[string]string{"host.a": "pass 2.2.2.2", "dns.zone": "pass serves an inner zone of this name", "dmarc.policy": "warn none"}},
+		}, map[string]string{"host.a": "pass 2.2.2.2", "dns.vantage": "warn serves an inner zone nomeazienda.it", "dmarc.policy": "warn none"}},
 		{"a resolver that overrides the host", func(w *servertest.World, _ *Facts) {
 			w.Inner = map[string]string{"mail.nomeazienda.it.": "@ A 10.10.10.10\n"}
-		}, map[string]string{"host.a": "pass it answers for the host itself", "spf.single": "pass", "dmarc.policy": "warn none"}},
+		}, map[string]string{"host.a": "pass", "dns.vantage": "warn answers 10.10.10.10 for mail.nomeazienda.it itself", "spf.single": "pass", "dmarc.policy": "warn none"}},
+		{"one that leads it to the server inside", func(w *servertest.World, f *Facts) {
+			w.Inner = map[string]string{"mail.nomeazienda.it.": "@ A 10.10.10.10\n"}
+			f.Inside = "10.10.10.10"
+		}, map[string]string{"host.a": "pass", "dns.vantage": "pass the server's own address inside", "dmarc.policy": "warn none"}},
 		{"another domain whose include is dead", func(w *servertest.World, f *Facts) {
 			w.Silent = []string{"_spf.dead.test."}
 			w.Servers["127.0.0.13"]["d0.it."] = soaOf + "ns A 127.0.0.13\n@ MX 10 mail.nomeazienda.it.\n@ TXT \"v=spf1 include:_spf.dead.test -all\"\n"
@@ -98,11 +102,28 @@ func TestChecksInTheWorld(t *testing.T) {
 			w.Servers["127.0.0.14"]["nomeazienda.it."] = "@ SOA ns.vendor.test. old.vendor.test. 77 1 1 1 300\n@ NS ns.vendor.test.\n@ MX 10 old.vendor.test.\nmail A 192.0.2.7\n"
 			w.Servers["127.0.0.14"]["vendor.test."] += "old A 192.0.2.7\n"
 			f.Written = map[string]Written{"nomeazienda.it.": {Provider: "rfc2136", Server: "127.0.0.13"}}
-		}, map[string]string{"dns.delegation": "fail mailpub writes the zone at 127.0.0.13:", "mx.expected": "fail", "host.a": "fail", "host.fcrdns": "fail", "spf.single": "fail", "spf.pass": "fail", "spf.syntax": "skip", "spf.all": "skip", "spf.size": "skip", "dmarc.policy": "warn"}},
+		}, map[string]string{"dns.delegation": "pass ns.vendor.test.", "dns.written": "fail mailpub writes the zone at 127.0.0.13:", "mx.expected": "fail", "host.a": "fail", "host.fcrdns": "fail", "spf.single": "fail", "spf.pass": "fail", "spf.syntax": "skip", "spf.all": "skip", "spf.size": "skip", "dmarc.policy": "warn"}},
 		{"a hidden primary", func(w *servertest.World, f *Facts) {
 			w.Servers["127.0.0.15"] = map[string]string{"nomeazienda.it.": goodSite}
 			f.Written = map[string]Written{"nomeazienda.it.": {Provider: "rfc2136", Server: "127.0.0.15"}}
 		}, map[string]string{"dmarc.policy": "warn none"}},
+		{"a hidden primary of another name that agrees", func(w *servertest.World, f *Facts) {
+			w.Servers["127.0.0.15"] = map[string]string{"nomeazienda.it.": strings.Replace(goodSite, "SOA ns hostmaster 1 ", "SOA hidden.vendor.test. dns.vendor.test. 42 ", 1)}
+			f.Written = map[string]Written{"nomeazienda.it.": {Provider: "rfc2136", Server: "127.0.0.15"}}
+		}, map[string]string{"dns.written": "pass", "dmarc.policy": "warn none"}},
+		{"a provider that the parent does not name", func(_ *servertest.World, f *Facts) {
+			f.Written = map[string]Written{"nomeazienda.it.": {Provider: "desec", Hosts: []string{"*.desec.io", "*.desec.org"}}}
+		}, map[string]string{"dns.written": "fail sends resolvers to ns.nomeazienda.it, and mailpub writes the zone at desec", "dmarc.policy": "warn none"}},
+		{"name servers of a provider under other names", func(w *servertest.World, f *Facts) {
+			w.Servers["127.0.0.13"]["nomeazienda.it."] = strings.Replace(goodSite, "SOA ns hostmaster ", "SOA ns1.desec.io. get.desec.io. ", 1)
+			f.Written = map[string]Written{"nomeazienda.it.": {Provider: "desec", Hosts: []string{"*.desec.io", "*.desec.org"}}}
+		}, map[string]string{"dns.written": "pass", "dmarc.policy": "warn none"}},
+		{"a zone that no delegation leads to", func(w *servertest.World, f *Facts) {
+			w.Servers["127.0.0.15"] = map[string]string{"posta.nomeazienda.it.": "@ SOA ns.nomeazienda.it. p.nomeazienda.it. 1 1 1 1 300\n@ NS ns.posta.nomeazienda.it.\nx A 2.2.2.2\n"}
+			f.Zones = append(f.Zones, "posta.nomeazienda.it")
+			f.Written = map[string]Written{"posta.nomeazienda.it.": {Provider: "rfc2136", Server: "127.0.0.15"}, "nomeazienda.it.": {Provider: "rfc2136", Server: "127.0.0.13"}}
+			f.Owned = []plan.Entry{{Key: mail.DNSKey("x.posta.nomeazienda.it", "A"), Text: []string{"2.2.2.2 ttl 300"}}}
+		}, map[string]string{"dns.delegation posta.nomeazienda.it": "skip does not delegate", "dns.written nomeazienda.it": "pass", "dns.zone posta.nomeazienda.it": "fail does not hold the zone", "dns.written posta.nomeazienda.it": "fail no delegation leads to the zone", "dmarc.policy": "warn none", "dns.drift": "fail"}},
 		{"two providers for one zone", func(w *servertest.World, f *Facts) {
 			w.Servers["127.0.0.12"]["it."] += "nomeazienda NS ns.vendor.test.\n"
 			both := goodSite + "@ NS ns.vendor.test.\n"
@@ -130,7 +151,9 @@ func TestChecksInTheWorld(t *testing.T) {
 			f.Resolver = &resolver.Resolver{Servers: []string{w.Start(t)}, Timeout: 400 * time.Millisecond, Attempts: 1}
 			f.port = w.Port
 			for zone, at := range f.Written {
-				at.Server = net.JoinHostPort(at.Server, w.Port)
+				if at.Server != "" {
+					at.Server = net.JoinHostPort(at.Server, w.Port)
+				}
 				f.Written[zone] = at
 			}
 			for _, check := range plan.RunChecks(t.Context(), Checks(f)) {

@@ -1,72 +1,260 @@
 package dnscheck
 
 import (
+	"context"
 	"fmt"
 	"path"
 	"slices"
 	"strings"
 
+	"golang.org/x/sync/errgroup"
+
 	"github.com/mailpub/mailpub/plan"
+	"github.com/mailpub/mailpub/plan/catalog"
 	"github.com/mailpub/mailpub/plan/mail"
 	"github.com/mailpub/mailpub/providers/record"
 	"github.com/mailpub/mailpub/providers/resolver"
 )
 
-// Written is where mailpub writes a zone.
-type Written struct {
-	Provider string   // its name
-	Server   string   // host:port, where the zone is written at a name server
-	Hosts    []string // what the provider's name servers are called, "*" standing for any part
+func (w Written) at() string {
+	if w.Server != "" {
+		return w.Server
+	}
+	return w.Provider
 }
 
-// writtenElsewhere finds out whether the zone that mailpub writes is another one than the world sees,
-// as before the name servers are switched at the registrar, and fills in c where it is. Another
-// server that says the same is right: a hidden primary, or one of several providers.
-func (e *checkRun) writtenElsewhere(c *plan.Check, zone string) bool {
+// Held is what a zone has where mailpub writes it.
+type Held struct {
+	SOA   string      // its data; "" where that was not seen
+	Hosts []string    // of its NS records; nil where those were not seen
+	Items []plan.Item // what mail needs, Lines nil where there is nothing; nil where it was not read
+}
+
+// Elsewhere is a zone whose written records are not seen: the parent sends resolvers to servers that
+// do not have them.
+type Elsewhere struct {
+	Zone   string
+	At     string   // where it is written
+	Own    []string // the name servers that the written zone names; nil where that is not known
+	Hosts  []string // the name servers that the parent names
+	Parent string   // the zone that answers for its names where no delegation leads to it; "" where one does
+	Differ string   // a record that is not the same
+}
+
+// Delegations are who serves some zones; see Facts.Delegated.
+type Delegations struct {
+	facts Facts
+	cache *resolver.QueryCache
+	asked chan struct{} // closed when all is asked
+}
+
+// Delegated begins to ask who serves some zones, and returns at once: the caller has something else to
+// do meanwhile.
+func (f Facts) Delegated(ctx context.Context, zones []string) *Delegations {
+	f.Host = mail.FQDN(f.Host)
+	d := &Delegations{facts: f, cache: f.lookups(), asked: make(chan struct{})}
+	go func() {
+		defer close(d.asked)
+		var group errgroup.Group
+		group.SetLimit(settleAtOnce)
+		for _, zone := range zones {
+			group.Go(func() error {
+				_, _ = d.cache.NameServers(ctx, mail.FQDN(zone))
+				return nil
+			})
+		}
+		_ = group.Wait()
+	}()
+	return d
+}
+
+// Wait waits until all is asked that Delegated began to ask.
+func (d *Delegations) Wait() { <-d.asked }
+
+// Elsewhere reports whether a zone is written where the delegated servers do not get it from; nil
+// where they do, where they say the same all the same (a hidden primary, one of several
+// providers), and where that can't be found out.
+func (d *Delegations) Elsewhere(ctx context.Context, zone string, held Held) *Elsewhere {
+	d.Wait()
+	e := &checkRun{Facts: d.facts, QueryCache: d.cache, ctx: ctx}
+	return e.elsewhere(mail.FQDN(zone), held)
+}
+
+// written checks of each zone that what mailpub writes is what the delegated servers have.
+func (e *checkRun) written() {
+	for _, zone := range e.Zones {
+		zone = mail.FQDN(zone)
+		w, ok := e.Written[zone]
+		if !ok {
+			continue
+		}
+		c := plan.Check{
+			ID:      catalog.DNSWritten,
+			Subject: subjectOf(zone),
+			Status:  plan.Pass,
+			Want:    "what is written at " + w.at() + " is what the delegated servers have",
+			Got:     "it is",
+			Ref:     "RFC 1034 section 4.2.2",
+		}
+		_, err := e.NameServers(e.ctx, zone)
+		elsewhere := e.elsewhere(zone, Held{})
+		switch {
+		case err != nil:
+			e.skip(c.ID, c.Subject, err.Error(), hintUnknown)
+			continue
+		case elsewhere != nil:
+			c.Status, c.Reason = plan.Fail, plan.ReasonElsewhere
+			c.Got = elsewhere.String()
+			c.Hint = elsewhere.Hint()
+		}
+		e.add(c)
+	}
+}
+
+// String says what is the matter, without what to do.
+func (e Elsewhere) String() string {
+	if e.Parent != "" {
+		return fmt.Sprintf("no delegation leads to the zone that mailpub writes at %s: for resolvers its names are in zone %s, at %s",
+			e.At, zoneName(e.Parent), bareList(e.Hosts))
+	}
+	text := fmt.Sprintf("the parent sends resolvers to %s, and mailpub writes the zone at %s", bareList(e.Hosts), e.At)
+	if e.Differ != "" {
+		text += "; they do not hold the same: " + e.Differ
+	}
+	return text
+}
+
+// Hint says what to do.
+func (e Elsewhere) Hint() string {
+	to := "those of the zone that is written"
+	if len(e.Own) > 0 {
+		to = bareList(e.Own)
+	}
+	if e.Parent != "" {
+		return fmt.Sprintf("what mailpub writes is not seen, and mailpub apply cannot change that: have %s delegated in zone %s (NS records, for a domain at the registrar) to %s, or take the zone out of zones:",
+			record.Bare(e.Zone), zoneName(e.Parent), to)
+	}
+	return "what mailpub writes is not seen, and mailpub apply cannot change that: have the name servers at the registrar changed to " + to +
+		", or give in zones: the provider that serves it"
+}
+
+func zoneName(zone string) string {
+	if zone == "." {
+		return "."
+	}
+	return record.Bare(zone)
+}
+
+func bareList(hosts []string) string {
+	var names []string
+	for _, h := range hosts {
+		names = append(names, record.Bare(h))
+	}
+	return strings.Join(names, ", ")
+}
+
+func (e *checkRun) elsewhere(zone string, held Held) *Elsewhere {
 	w, ok := e.Written[zone]
 	if !ok {
-		return false
+		return nil
 	}
 	servers, err := e.NameServers(e.ctx, zone)
+	if err != nil || slices.Contains(servers, w.Server) {
+		return nil
+	}
+	parent, hosts, err := e.Delegation(e.ctx, zone)
 	if err != nil {
+		parent, hosts = zone, servers
+	}
+	if e.sameZone(zone, w, held, hosts) {
+		return nil
+	}
+	differ, agreed := e.differsFromHeld(held.Items)
+	if held.Items == nil && w.Server != "" {
+		differ, agreed = e.differsFrom(zone, w.Server)
+	} else if held.Items == nil {
+		differ, agreed = e.lostOwned(zone)
+	}
+	if differ == "" && agreed {
+		return nil
+	}
+	out := &Elsewhere{Zone: zone, At: w.at(), Own: held.Hosts, Hosts: hosts, Differ: differ}
+	if parent != zone {
+		out.Parent = parent
+	}
+	return out
+}
+
+// sameZone reports whether a zone is the one that the delegated servers have, by what it says of
+// itself: its primary server and person (SOA), its name servers, what its provider's are called.
+// Where nothing is known it is taken to be so.
+func (e *checkRun) sameZone(zone string, w Written, held Held, delegated []string) bool {
+	own := ownerOf(held.SOA)
+	if own == "" && w.Server != "" {
+		a, err := e.Ask(e.ctx, resolver.Source{Addr: w.Server, Authority: true}, zone, "SOA")
+		if err != nil || !a.Authoritative || a.Status != resolver.Found {
+			return true
+		}
+		own = soaOwner(a)
+	}
+	seen, err := e.Authoritative(e.ctx, zone, "SOA")
+	switch {
+	case err != nil:
+		return true
+	case own != "" && own == soaOwner(seen), len(w.Hosts) > 0 && servedBy(primaryOf(seen), w.Hosts):
+		return true
+	case own != "" && w.Server != "":
 		return false
+	case len(held.Hosts) > 0:
+		return slices.ContainsFunc(held.Hosts, func(h string) bool { return slices.Contains(delegated, mail.FQDN(h)) })
 	}
-	differ, at := "", w.Provider
-	if w.Server != "" {
-		at = w.Server
-		differ = e.differsFrom(zone, w.Server, servers)
-	} else if !e.servedBy(zone, w.Hosts) {
-		differ = e.lostOwned(zone)
+	return servedBy(delegated, w.Hosts)
+}
+
+// primaryOf returns the primary server that an SOA names; nil where there is none.
+func primaryOf(soa resolver.Answer) []string {
+	primary, _, _ := strings.Cut(soaOwner(soa), " ")
+	if primary == "" {
+		return nil
 	}
-	if differ == "" {
-		return false
+	return []string{primary}
+}
+
+// mostCompared is how many RRsets are compared of a zone that names other servers than the parent.
+const mostCompared = 40
+
+// differsFromHeld says which of some items the delegated servers have otherwise; "" for none. agreed
+// reports whether any was found in both places.
+func (e *checkRun) differsFromHeld(items []plan.Item) (differ string, agreed bool) {
+	for _, it := range items[:min(len(items), mostCompared)] {
+		name, rrtype, tag, err := mail.SplitDNSKey(it.Key)
+		if err != nil || it.Unreadable != "" || it.Fixed != "" {
+			continue
+		}
+		x := expectation{Target: record.Target{RRset: record.RRset{Name: name, Type: rrtype}, Tag: tag}, data: record.DataOf(it.Lines)}
+		a, err := e.Authoritative(e.ctx, name, rrtype)
+		if err != nil {
+			continue
+		}
+		if !x.met(a) {
+			return fmt.Sprintf("%s is %s there, and %s here", it.Key.Name, shortened(x.got(a)), orNone(x.data)), agreed
+		}
+		agreed = agreed || len(x.data) > 0
 	}
-	_, hosts, err := e.Delegation(e.ctx, zone)
-	if err != nil {
-		hosts = servers
+	return "", agreed
+}
+
+func orNone(data []string) string {
+	if len(data) == 0 {
+		return "none"
 	}
-	c.Status, c.Reason = plan.Fail, plan.ReasonElsewhere
-	c.Got = fmt.Sprintf("the world is sent to %s, but mailpub writes the zone at %s, and they do not hold the same: %s", strings.Join(hosts, ", "), at, differ)
-	c.Hint = "what mailpub writes is not seen, and mailpub apply can't change that: have the name servers at the registrar changed to those of the zone that is written, or give in zones: the provider that serves it"
-	return true
+	return shortened(strings.Join(data, ", "))
 }
 
 // differsFrom says what a server that is written to has of a zone and the zone's servers have not;
-// "" where they agree, or where that can't be told. One that is late with a change of the same zone
-// is dns.zone's to tell.
-func (e *checkRun) differsFrom(zone, written string, servers []string) string {
-	if slices.Contains(servers, written) {
-		return ""
-	}
+// "" where they agree. One that is late with a change of the same zone is dns.zone's to tell.
+func (e *checkRun) differsFrom(zone, written string) (differ string, agreed bool) {
 	primary := resolver.Source{Addr: written, Authority: true}
-	own, err := e.Ask(e.ctx, primary, zone, "SOA")
-	if err != nil || !own.Authoritative || own.Status != resolver.Found {
-		return ""
-	}
-	seen, err := e.Authoritative(e.ctx, zone, "SOA")
-	if err != nil || soaOwner(own) == soaOwner(seen) {
-		return ""
-	}
 	for _, set := range e.neededOf(zone) {
 		if set.Type == "SOA" {
 			continue
@@ -76,18 +264,21 @@ func (e *checkRun) differsFrom(zone, written string, servers []string) string {
 			continue
 		}
 		there, err := e.Authoritative(e.ctx, set.Name, set.Type)
-		if is, seen := said(here), said(there); err == nil && is != seen {
-			return fmt.Sprintf("%s is %s there, and %s here", set, shortened(seen), shortened(is))
+		if err != nil {
+			continue
 		}
+		if is, seen := said(here), said(there); is != seen {
+			return fmt.Sprintf("%s is %s there, and %s here", set, shortened(seen), shortened(is)), agreed
+		}
+		agreed = agreed || here.Status == resolver.Found
 	}
-	return ""
+	return "", agreed
 }
 
 // servedBy reports whether any of a zone's name servers is called like one of a provider's. Where a
 // provider's are not known by name, that is taken to be so.
-func (e *checkRun) servedBy(zone string, patterns []string) bool {
-	_, hosts, err := e.Delegation(e.ctx, zone)
-	if err != nil || len(patterns) == 0 {
+func servedBy(hosts, patterns []string) bool {
+	if len(patterns) == 0 {
 		return true
 	}
 	return slices.ContainsFunc(hosts, func(host string) bool {
@@ -99,7 +290,7 @@ func (e *checkRun) servedBy(zone string, patterns []string) bool {
 }
 
 // lostOwned says which record that mailpub put into a zone its servers do not have, or "".
-func (e *checkRun) lostOwned(zone string) string {
+func (e *checkRun) lostOwned(zone string) (differ string, agreed bool) {
 	for _, entry := range e.Owned {
 		name, rrtype, tag, err := mail.SplitDNSKey(entry.Key)
 		if err != nil || entry.Text == nil || !mail.Within(name, zone) {
@@ -107,9 +298,13 @@ func (e *checkRun) lostOwned(zone string) string {
 		}
 		x := expectation{Target: record.Target{RRset: record.RRset{Name: name, Type: rrtype}, Tag: tag}, data: record.DataOf(entry.Text)}
 		a, err := e.Authoritative(e.ctx, name, rrtype)
-		if err == nil && !x.met(a) {
-			return fmt.Sprintf("%s is %s there, and mailpub wrote %s", entry.Key.Name, shortened(x.got(a)), shortened(strings.Join(x.data, ", ")))
+		if err != nil {
+			continue
 		}
+		if !x.met(a) {
+			return fmt.Sprintf("%s is %s there, and mailpub wrote %s", entry.Key.Name, shortened(x.got(a)), shortened(strings.Join(x.data, ", "))), agreed
+		}
+		agreed = true
 	}
-	return ""
+	return "", agreed
 }

@@ -1,11 +1,9 @@
 package dnscheck
 
 import (
-	"errors"
 	"fmt"
 	"maps"
 	"net"
-	"net/netip"
 	"slices"
 	"strings"
 	"time"
@@ -97,20 +95,7 @@ func (e *checkRun) served(zone string, servers []string) {
 	if len(noWay) > 0 {
 		c.Got += "; " + strings.Join(noWay, ", ") + " was not asked: this network has no IPv6"
 	}
-	if note := e.vantage(zone); note != "" {
-		c.Got += "; " + note
-	}
 	e.add(c)
-}
-
-// isOwn reports whether a server is at an address that this network has outside.
-func (e *checkRun) isOwn(server string) bool {
-	host, _, err := net.SplitHostPort(server)
-	if err != nil {
-		host = server
-	}
-	a, err := netip.ParseAddr(host)
-	return err == nil && slices.Contains(e.Own, a.Unmap())
 }
 
 // inside says of a zone that some of its servers can't be judged from inside.
@@ -177,13 +162,6 @@ func (e *checkRun) referred(zone string, why error) ([]string, error) {
 		return nil, why
 	}
 	return servers, nil
-}
-
-// spoke reports whether a server said something, if only that it knows nothing.
-func spoke(err error) bool {
-	var s resolver.ServerError
-	return errors.As(err, &s) && (strings.Contains(s.Err.Error(), dns.RcodeToString[dns.RcodeRefused]) || strings.Contains(s.Err.Error(), "not authoritative") ||
-		strings.Contains(s.Err.Error(), "NOTAUTH"))
 }
 
 // dnssec checks the signatures of a zone as a validating resolver does, from the DS at the
@@ -289,22 +267,6 @@ func (e *checkRun) brokenSignatures(zone string, servers []string) (problem stri
 		return "", resolver.JoinErrors(errs)
 	}
 	return "", nil
-}
-
-// neededOf are the RRsets of a zone that mail needs.
-func (e *checkRun) neededOf(zone string) (sets []record.RRset) {
-	all := []record.RRset{{Name: zone, Type: "SOA"}, {Name: zone, Type: "MX"}}
-	for _, d := range e.Domains {
-		name := mail.FQDN(d.Name)
-		all = append(all, record.RRset{Name: name, Type: "MX"}, record.RRset{Name: name, Type: "TXT"})
-	}
-	all = append(all, record.RRset{Name: e.Host, Type: "A"}, record.RRset{Name: e.Host, Type: "AAAA"}, record.RRset{Name: "_25._tcp." + e.Host, Type: "TLSA"})
-	for _, set := range all {
-		if mail.Within(set.Name, zone) && !slices.Contains(sets, set) {
-			sets = append(sets, set)
-		}
-	}
-	return sets
 }
 
 // signedSet is an RRset with its signatures.

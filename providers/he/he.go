@@ -52,7 +52,7 @@ func openHE(o zone.Options) (zone.Backend, error) {
 	web := webapi.New("he", heURL, o, nil, nil)
 	web.Codec = &heCodec
 	return &heBackend{
-		Backend: manual.Backend{Resolver: &resolver.Resolver{Servers: []string{server}}, Nameservers: map[string][]string{o.Zone: {server}}},
+		Backend: manual.Backend{Zone: mail.FQDN(o.Zone), Resolver: &resolver.Resolver{Servers: []string{server}}, Nameservers: map[string][]string{o.Zone: {server}}},
 		web:     web, key: o.Setting("key"),
 	}, nil
 }

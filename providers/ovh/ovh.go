@@ -134,10 +134,28 @@ const ovhAtOnce = 5
 // Records fetches the records of the given names, each in a request of its own: the
 // interface has no other way.
 func (v *ovhAPI) Records(ctx context.Context, names []string) ([]record.Record, error) {
+	var queries []string
+	for _, name := range names {
+		sub, err := record.Relative(name, v.zone)
+		if err != nil {
+			return nil, err
+		}
+		queries = append(queries, "subDomain="+url.QueryEscape(strings.TrimPrefix(sub, "@")))
+	}
+	return v.found(ctx, queries)
+}
+
+// Cuts implements webapi.CutLister.
+func (v *ovhAPI) Cuts(ctx context.Context) ([]record.Record, error) {
+	return v.found(ctx, []string{"fieldType=NS", "fieldType=DNAME"})
+}
+
+// found fetches the records that some queries find.
+func (v *ovhAPI) found(ctx context.Context, queries []string) ([]record.Record, error) {
 	if err := v.clock(ctx); err != nil {
 		return nil, err
 	}
-	paths, err := v.paths(ctx, names)
+	paths, err := v.paths(ctx, queries)
 	if webapi.RefusedWith(err, http.StatusNotFound) {
 		return nil, v.missing(ctx, err)
 	}
@@ -168,21 +186,16 @@ func (v *ovhAPI) Records(ctx context.Context, names []string) ([]record.Record, 
 	return out, err
 }
 
-// paths asks for the ids of the records at names, and returns the records' paths.
-func (v *ovhAPI) paths(ctx context.Context, names []string) ([]string, error) {
+// paths asks for the ids of the records that some queries find, and returns the records' paths.
+func (v *ovhAPI) paths(ctx context.Context, queries []string) ([]string, error) {
 	var mu sync.Mutex
 	var paths []string
 	group, ctx := errgroup.WithContext(ctx)
 	group.SetLimit(ovhAtOnce)
-	for _, name := range names {
+	for _, query := range queries {
 		group.Go(func() error {
-			sub, err := record.Relative(name, v.zone)
-			if err != nil {
-				return err
-			}
 			var ids []int64
-			query := "/record?subDomain=" + url.QueryEscape(strings.TrimPrefix(sub, "@"))
-			if _, err := v.web.Call(ctx, http.MethodGet, v.path()+query, nil, &ids); err != nil {
+			if _, err := v.web.Call(ctx, http.MethodGet, v.path()+"/record?"+query, nil, &ids); err != nil {
 				return err
 			}
 			mu.Lock()

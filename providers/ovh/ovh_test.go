@@ -5,6 +5,7 @@ import (
 	"crypto/sha1"
 	"fmt"
 	"io"
+	"maps"
 	"net/http"
 	"strconv"
 	"strings"
@@ -12,8 +13,10 @@ import (
 	"testing"
 	"time"
 
+	"github.com/mailpub/mailpub/plan"
 	"github.com/mailpub/mailpub/plan/mail"
 	"github.com/mailpub/mailpub/providers/providertest"
+	"github.com/mailpub/mailpub/providers/record"
 	"github.com/mailpub/mailpub/providers/webtest"
 	"github.com/mailpub/mailpub/providers/zonetest"
 )
@@ -35,7 +38,9 @@ func newFakeOVH(z *webtest.FakeRecords) *fakeOVH {
 	f.mux.HandleFunc("GET "+zone+"/record", func(w http.ResponseWriter, r *http.Request) {
 		ids := []int{}
 		for _, rec := range z.All() {
-			if strings.EqualFold(strings.TrimSuffix(z.Relative(rec.Name, ""), "."), r.URL.Query().Get("subDomain")) {
+			q := r.URL.Query()
+			sub := strings.TrimSuffix(z.Relative(rec.Name, ""), ".")
+			if (!q.Has("subDomain") || strings.EqualFold(sub, q.Get("subDomain"))) && (!q.Has("fieldType") || rec.Type == q.Get("fieldType")) {
 				ids = append(ids, rec.ID)
 			}
 		}
@@ -156,5 +161,36 @@ func TestOVHRefreshes(t *testing.T) {
 	}
 	if n := f.refreshed.Load(); n != 1 {
 		t.Errorf("%d refreshes, want 1", n)
+	}
+}
+
+// Delegations and wildcards are seen, though every name costs a request.
+func TestOVHElsewhere(t *testing.T) {
+	records := webtest.NewFakeRecords()
+	records.Add(webtest.FakeRecord{RRset: record.RRset{Name: "child." + zonetest.Zone, Type: "NS"}, Text: "ns1.provb.example.", TTL: 300})
+	records.Add(webtest.FakeRecord{RRset: record.RRset{Name: "*." + zonetest.Zone, Type: "A"}, Text: "192.0.2.80", TTL: 300})
+	z := webtest.OpenWeb(t, Provider(), zonetest.Zone, "the-token", providertest.NewGate(t, newFakeOVH(records)).Client())
+	wanted := []plan.Item{
+		{Key: mail.DNSKey("www."+zonetest.Zone, "MX"), Lines: []string{"0 . ttl 300"}},
+		{Key: mail.DNSKey("mail.child."+zonetest.Zone, "A"), Lines: []string{"192.0.2.1 ttl 300"}},
+	}
+	p, err := plan.Make(t.Context(), []plan.Party{{Target: mail.ZoneTarget(zonetest.Zone), Driver: z, Wanted: wanted}}, plan.NewLedger("s"), time.Now())
+	if err != nil {
+		t.Fatal(err)
+	}
+	got := map[string]string{}
+	for _, c := range p.Changes {
+		got[c.Key.Name] = string(c.Action) + " " + strings.Join(c.After, ",")
+		if c.Key == wanted[1].Key && c.Action == plan.Unreadable { // nobody answers for the child here
+			got[c.Key.Name] = c.Reason[:strings.Index(c.Reason, ":")]
+		}
+	}
+	want := map[string]string{
+		"www.nomeazienda.it. A":        "create 192.0.2.80 ttl 300",
+		"www.nomeazienda.it. MX":       "create 0 . ttl 300",
+		"mail.child.nomeazienda.it. A": "mail.child.nomeazienda.it is in zone child.nomeazienda.it, which is delegated to ns1.provb.example",
+	}
+	if !maps.Equal(got, want) {
+		t.Errorf("%q, want %q", got, want)
 	}
 }

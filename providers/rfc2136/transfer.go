@@ -192,8 +192,9 @@ func (x *axfr) Record(msg []byte, off int) (next int, err error) {
 		return 0, errors.New("a zone transfer that does not begin with the zone's SOA")
 	case rrtype == dns.TypeSOA && name == x.zone:
 		x.soas++
-		x.done = x.soas == 2
-		return next, nil
+		if x.done = x.soas == 2; x.done {
+			return next, nil
+		}
 	}
 	if name != x.last {
 		x.into.SawBelow(name, x.wanted)

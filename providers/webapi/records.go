@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"maps"
 	"slices"
+	"strings"
 
 	"github.com/mailpub/mailpub/providers/record"
 	"github.com/mailpub/mailpub/providers/zone"
@@ -111,13 +112,25 @@ func (b RecordBackend) List(ctx context.Context, sets []record.RRset) (zone.List
 
 // ListAround implements zone.AroundLister.
 func (b RecordBackend) ListAround(ctx context.Context, sets []record.RRset, around []string) (zone.Listing, error) {
-	if b.PerName {
-		around = nil
-	}
 	wanted := zone.Owners(sets, around...)
-	found, err := b.Records(ctx, slices.Sorted(maps.Keys(wanted)))
+	asked := wanted
+	if b.PerName {
+		asked = zone.Owners(sets, wildcardsIn(around)...)
+	}
+	found, err := b.Records(ctx, slices.Sorted(maps.Keys(asked)))
 	if err != nil {
 		return zone.Listing{}, err
+	}
+	if cutter, ok := b.RecordAPI.(CutLister); ok && b.PerName && around != nil {
+		cuts, err := cutter.Cuts(ctx)
+		if err != nil {
+			return zone.Listing{}, err
+		}
+		for _, r := range cuts {
+			if !asked[r.Name] { // else it is there already
+				found = append(found, r)
+			}
+		}
 	}
 	l := zone.NewListing()
 	for _, r := range found {
@@ -127,6 +140,22 @@ func (b RecordBackend) ListAround(ctx context.Context, sets []record.RRset, arou
 		}
 	}
 	return l, nil
+}
+
+// CutLister is a RecordAPI whose every name costs a request, but that lists all records of a type.
+type CutLister interface {
+	// Cuts returns the zone's records that lead names away: NS and DNAME.
+	Cuts(ctx context.Context) ([]record.Record, error)
+}
+
+// wildcardsIn returns those of some names that are wildcards of hosts.
+func wildcardsIn(names []string) (wild []string) {
+	for _, name := range names {
+		if strings.HasPrefix(name, "*.") && !strings.Contains(name, "_") {
+			wild = append(wild, name)
+		}
+	}
+	return wild
 }
 
 // replace and remove go by the id: without one a record can't be told from its neighbours.

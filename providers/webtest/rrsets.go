@@ -8,6 +8,7 @@ import (
 	"strings"
 	"sync"
 	"testing"
+	"time"
 
 	"github.com/miekg/dns"
 
@@ -15,6 +16,7 @@ import (
 	"github.com/mailpub/mailpub/plan/mail"
 	"github.com/mailpub/mailpub/providers/providertest"
 	"github.com/mailpub/mailpub/providers/record"
+	"github.com/mailpub/mailpub/providers/resolver"
 	"github.com/mailpub/mailpub/providers/webapi"
 	"github.com/mailpub/mailpub/providers/zone"
 	"github.com/mailpub/mailpub/providers/zonetest"
@@ -176,7 +178,8 @@ func WebHarness(t *testing.T, provider zone.Provider, z *FakeZone, h http.Handle
 
 func OpenWeb(t *testing.T, provider zone.Provider, name, token string, client *http.Client) *zone.Zone {
 	t.Helper()
-	z, err := zone.Open(provider, zone.Options{Zone: name, HTTPClient: client, Settings: SettingsWith(provider, token)})
+	nobody := &resolver.Resolver{Servers: []string{"127.0.0.1:1"}, Timeout: 100 * time.Millisecond, Attempts: 1}
+	z, err := zone.Open(provider, zone.Options{Zone: name, HTTPClient: client, Settings: SettingsWith(provider, token), Resolver: nobody})
 	if err != nil {
 		t.Fatal(err)
 	}

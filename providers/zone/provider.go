@@ -125,7 +125,7 @@ func Open(p Provider, o Options) (*Zone, error) {
 	}
 	return &Zone{
 		Name: o.Zone, ttl: ttl, Backend: b, log: o.Logger,
-		provider: p.Name, limits: p.Limits, resolver: o.Resolver, nameservers: o.Servers(),
+		provider: p.Name, manual: p.Manual, limits: p.Limits, resolver: o.Resolver, nameservers: o.Servers(),
 		Pauses: []time.Duration{250 * time.Millisecond, time.Second},
 	}, nil
 }

@@ -26,6 +26,7 @@ type Zone struct {
 	log     *slog.Logger
 
 	provider string
+	manual   bool // a person enters the records
 	limits   Limits
 	last     Listing // what Read saw
 
@@ -63,11 +64,37 @@ func (z *Zone) Read(ctx context.Context, keys []plan.Key) ([]plan.Item, error) {
 			items = append(items, it)
 			continue
 		}
-		if it := itemOf(t, keys[i], seen); it.Unreadable != "" || len(it.Lines) > 0 {
+		it := itemOf(t, keys[i], seen)
+		if z.manual && it.Unreadable == "" && len(it.Lines) == 0 {
+			it.Lines, it.Fixed = nil, z.aliasWildcard(t.Name)
+		}
+		if it.Unreadable != "" || len(it.Lines) > 0 || it.Fixed != "" {
 			items = append(items, it)
 		}
 	}
 	return items, nil
+}
+
+// Seen is what Read saw last of keys, and of the zone itself: the data of its SOA and the name servers
+// that it names, where the provider lists those.
+func (z *Zone) Seen(keys []plan.Key) (items []plan.Item, soa string, nameservers []string) {
+	for _, k := range keys {
+		t, err := z.target(k)
+		if err != nil {
+			continue
+		}
+		it := itemOf(t, k, z.last)
+		it.Fixed = away(z.Name, t, z.last)
+		items = append(items, it)
+	}
+	for _, r := range z.last.Sets[record.RRset{Name: z.Name, Type: "SOA"}] {
+		soa = r.Data
+	}
+	for _, r := range z.last.Sets[record.RRset{Name: z.Name, Type: "NS"}] {
+		nameservers = append(nameservers, mail.FQDN(r.Data))
+	}
+	slices.Sort(nameservers)
+	return items, soa, nameservers
 }
 
 func (z *Zone) readSets(ctx context.Context, targets []record.Target) (Listing, error) {

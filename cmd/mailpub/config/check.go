@@ -5,6 +5,7 @@ func (c *Config) check() Errors {
 	k.site()
 	k.server()
 	k.zones()
+	k.ttls()
 	k.domains()
 	k.router()
 	k.service()

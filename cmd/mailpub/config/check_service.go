@@ -32,6 +32,12 @@ func (k *checker) service() {
 		}
 	}
 	k.delivery(s.Delivery)
+	for i, need := range s.Confirmed {
+		k.word("service.confirmed", fmt.Sprintf("service.confirmed[%d]", i), need)
+	}
+	if len(s.Confirmed) > 0 && (s.Type == "receiver" || s.Type == "postfix") {
+		k.add("service.confirmed", "is not used: mailpub sees all of that in a %s itself", s.Type)
+	}
 	for i, n := range s.Networks {
 		p, err := netip.ParsePrefix(n)
 		if at := fmt.Sprintf("service.networks[%d]", i); err != nil {

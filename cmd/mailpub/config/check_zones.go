@@ -9,6 +9,13 @@ import (
 	"github.com/mailpub/mailpub/providers"
 )
 
+// maxTTL is the longest TTL that a config may give: what is wrong lives that long.
+const maxTTL = 7 * 24 * time.Hour
+
+func badTTL(d time.Duration) bool {
+	return d < time.Second || d > maxTTL || d%time.Second != 0
+}
+
 func (k *checker) zones() {
 	seen := map[string]bool{}
 	for i := range k.c.Zones {
@@ -21,7 +28,7 @@ func (k *checker) zones() {
 			k.add(at+".name", "%q is there twice", z.Name)
 		}
 		seen[z.Name] = true
-		if z.TTL < time.Second || z.TTL > 7*24*time.Hour || z.TTL%time.Second != 0 {
+		if badTTL(z.TTL) {
 			k.add(at+".ttl", "is %v, want whole seconds from 1s to 168h", z.TTL)
 		}
 		k.endpoints(at+".nameservers", z.Nameservers)

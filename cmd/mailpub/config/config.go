@@ -43,6 +43,8 @@ type Server struct {
 	Public   Public   `mapstructure:"public"`
 	CAA      []string `mapstructure:"caa"` // who may issue its certificates
 	DANE     DANE     `mapstructure:"dane"`
+
+	TTL time.Duration `mapstructure:"ttl"` // of the mail host's records; 0: the zone's
 }
 
 // DANE says where the keys are found that TLSA records are made of.
@@ -50,6 +52,8 @@ type DANE struct {
 	Certificate string `mapstructure:"certificate"` // "served", or a PEM file, relative to the config file; "": no records
 	Next        string `mapstructure:"next"`        // a PEM file: what comes into use next
 	Ports       []int  `mapstructure:"ports"`
+
+	TTL time.Duration `mapstructure:"ttl"` // 0: the mail host's
 }
 
 // Public is how the server is seen from outside: "auto", "none" or an address.
@@ -72,6 +76,8 @@ type Domain struct {
 	Services []ServiceName `mapstructure:"services"`
 
 	Autoconfig string `mapstructure:"autoconfig"` // host that tells mail programs their settings
+
+	TTL time.Duration `mapstructure:"ttl"` // of the domain's records; 0: the zone's
 }
 
 // DKIM is a key that the domain's mail is signed with.
@@ -79,6 +85,8 @@ type DKIM struct {
 	Selector  string `mapstructure:"selector"`
 	Algorithm string `mapstructure:"algorithm"`
 	File      string `mapstructure:"file"` // PEM, relative to the config file; see DKIMPath
+
+	TTL time.Duration `mapstructure:"ttl"` // 0: the domain's
 }
 
 // MTASTS asks senders to deliver only under TLS.
@@ -87,19 +95,22 @@ type MTASTS struct {
 	MaxAge time.Duration `mapstructure:"max_age"`
 	MX     []string      `mapstructure:"mx"`   // allowed beside the domain's own
 	Host   string        `mapstructure:"host"` // serves the policy; "none": not mailpub's to publish
+	TTL    time.Duration `mapstructure:"ttl"`  // 0: the domain's
 }
 
 // DMARC is what receivers are asked to do with forged mail.
 type DMARC struct {
-	Policy string   `mapstructure:"policy"`
-	RUA    []string `mapstructure:"rua"`
+	Policy string        `mapstructure:"policy"`
+	RUA    []string      `mapstructure:"rua"`
+	TTL    time.Duration `mapstructure:"ttl"` // 0: the domain's
 }
 
 // ServiceName is a service that clients find by themselves.
 type ServiceName struct {
-	Name string `mapstructure:"name"`
-	Host string `mapstructure:"host"`
-	Port int    `mapstructure:"port"`
+	Name string        `mapstructure:"name"`
+	Host string        `mapstructure:"host"`
+	Port int           `mapstructure:"port"`
+	TTL  time.Duration `mapstructure:"ttl"` // 0: the domain's
 }
 
 // servicePorts are the services of RFC 6186 and RFC 8314, with their own ports.
@@ -159,9 +170,10 @@ type Service struct {
 	Networks   []string          `mapstructure:"networks"`   // may send without a password
 	BackupFor  []string          `mapstructure:"backup_for"` // domains of others that it is a backup MX of
 	Collectors []Collector       `mapstructure:"collectors"`
-	Settings   map[string]string `mapstructure:"settings"` // of the server's type
-	Maildir    string            `mapstructure:"maildir"`  // where mailboxes are, MAILDIR/NAME/new, relative to the config file
-	Listen     string            `mapstructure:"listen"`   // where the receiver listens; by default server.address and the forward of port 25
+	Confirmed  []string          `mapstructure:"confirmed"` // needs that nobody can see, and that the administrator answers for
+	Settings   map[string]string `mapstructure:"settings"`  // of the server's type
+	Maildir    string            `mapstructure:"maildir"`   // where mailboxes are, MAILDIR/NAME/new, relative to the config file
+	Listen     string            `mapstructure:"listen"`    // where the receiver listens; by default server.address and the forward of port 25
 	TLS        TLS               `mapstructure:"tls"`
 
 	Limits  Limits `mapstructure:"limits"`

@@ -89,6 +89,13 @@ func serviceFields() []Field {
 			Inline:   true,
 		},
 		{
+			Path:    "service.confirmed",
+			Example: "[passwords]",
+			Text: "what no program sees and you answer for; dated in the\n" +
+				"ledger, asked again after a year or a new version",
+			Words: Confirmable(),
+		},
+		{
 			Path: "service.settings",
 			Text: "of the type; these are the defaults of postfix:",
 		},
@@ -107,7 +114,7 @@ func serviceFields() []Field {
 		},
 		{
 			Path:    "service.settings.url",
-			Example: "https://mail.nomeazienda.it:444/MdMgmtWS/",
+			Example: "https://127.0.0.1:444/MdMgmtWS/",
 			Off:     true,
 		},
 		{
@@ -119,6 +126,24 @@ func serviceFields() []Field {
 		{
 			Path:    "service.settings.password",
 			Example: `"env:MDAEMON_PASSWORD"`,
+			Off:     true,
+		},
+		{
+			Path:    "service.settings.app",
+			Example: `C:\MDaemon\App`,
+			Text:    "its folder, where mailpub runs on the same machine",
+			Off:     true,
+		},
+		{
+			Path:    "service.settings.docs",
+			Example: `C:\MDaemon\Docs`,
+			Text:    "the vendor's help; by default beside app",
+			Off:     true,
+		},
+		{
+			Path:    "service.settings.dialect",
+			Example: "mdaemon-26.yaml",
+			Text:    "what \"mailpub mdaemon learn\" found out",
 			Off:     true,
 		},
 		{

@@ -70,6 +70,11 @@ func serverFields() []Field {
 				"nobody outside is asked",
 		},
 		{
+			Path:    "server.ttl",
+			Example: "5m",
+			Text:    "TTL of the mail host's records; by default as in zones",
+		},
+		{
 			Path:    "server.caa",
 			Example: "[letsencrypt.org]",
 			Text:    "who may issue its certificates; by default not said",
@@ -93,6 +98,11 @@ func serverFields() []Field {
 			Example: "[25]",
 			Text:    "the default",
 		},
+		{
+			Path:    "server.dane.ttl",
+			Example: "1h",
+			Text:    "by default server.ttl",
+		},
 	}
 }
 
@@ -113,7 +123,8 @@ func domainFields() []Field {
 		{
 			Path:    "domains.mx",
 			Example: "[{host: mail.nomeazienda.it, preference: 10}]",
-			Text:    "the default",
+			Text: "the default; [] where others take its mail: then\n" +
+				"no MX is published, and SPF does not name it",
 		},
 		{
 			Path:     "domains.mx.host",
@@ -153,6 +164,12 @@ func domainFields() []Field {
 			Inline: true,
 		},
 		{
+			Path:    "domains.ttl",
+			Example: "1h",
+			Text: "TTL of the domain's records; by default as in zones. SPF\n" +
+				"shares its set with others' texts and keeps theirs",
+		},
+		{
 			Path: "domains.dkim",
 			Text: "keys that its mail is signed with; apply makes them",
 		},
@@ -174,6 +191,11 @@ func domainFields() []Field {
 			Text:    "by default .mailpub/dkim/DOMAIN.SELECTOR.pem",
 		},
 		{
+			Path:    "domains.dkim.ttl",
+			Example: "1h",
+			Text:    "by default the domain's",
+		},
+		{
 			Path: "domains.dmarc",
 		},
 		{
@@ -187,6 +209,11 @@ func domainFields() []Field {
 			Path:    "domains.dmarc.rua",
 			Example: "[reports@nomeazienda.it]",
 			Text:    "where reports go",
+		},
+		{
+			Path:    "domains.dmarc.ttl",
+			Example: "1h",
+			Text:    "by default the domain's",
 		},
 		{
 			Path:    "domains.tlsrpt",
@@ -221,6 +248,11 @@ func domainFields() []Field {
 				"the name mta-sts.nomeazienda.it is not mailpub's",
 		},
 		{
+			Path:    "domains.mta_sts.ttl",
+			Example: "1h",
+			Text:    "by default the domain's",
+		},
+		{
 			Path:    "domains.autoconfig",
 			Example: "mail.nomeazienda.it",
 			Text:    "host that tells mail programs their settings",
@@ -246,6 +278,11 @@ func domainFields() []Field {
 			Path:    "domains.services.port",
 			Example: "993",
 			Text:    "the service's own by default",
+		},
+		{
+			Path:    "domains.services.ttl",
+			Example: "1h",
+			Text:    "by default the domain's",
 		},
 		{
 			Path:    "nomail",

@@ -18,6 +18,7 @@ func (c *Config) PlanSite(auto ...netip.Addr) mail.Spec {
 	s := mail.Spec{
 		Name:     c.Site,
 		Host:     fqdn(c.Server.Hostname),
+		TTL:      seconds(c.Server.TTL),
 		Address:  netip.MustParseAddr(c.Server.Address),
 		Public:   c.PublicAddresses(auto...),
 		Router:   c.Router.RouterKind(),
@@ -28,9 +29,9 @@ func (c *Config) PlanSite(auto ...netip.Addr) mail.Spec {
 	}
 	for _, d := range c.Domains {
 		pd := mail.Domain{
-			Name: fqdn(d.Name), SPF: mail.SPF{Include: d.SPF.Include, All: d.SPF.All},
-			DMARC: mail.DMARC{Policy: d.DMARC.Policy, RUA: d.DMARC.RUA}, TLSRPT: d.TLSRPT,
-			MTASTS: mail.MTASTS{Mode: d.MTASTS.Mode, MaxAge: d.MTASTS.MaxAge},
+			Name: fqdn(d.Name), TTL: seconds(d.TTL), SPF: mail.SPF{Include: d.SPF.Include, All: d.SPF.All},
+			DMARC: mail.DMARC{Policy: d.DMARC.Policy, RUA: d.DMARC.RUA, TTL: seconds(d.DMARC.TTL)}, TLSRPT: d.TLSRPT,
+			MTASTS: mail.MTASTS{Mode: d.MTASTS.Mode, MaxAge: d.MTASTS.MaxAge, TTL: seconds(d.MTASTS.TTL)},
 		}
 		if h := d.MTASTS.Host; h != "" && h != "none" {
 			pd.MTASTS.Host = fqdn(h)
@@ -46,16 +47,17 @@ func (c *Config) PlanSite(auto ...netip.Addr) mail.Spec {
 			pd.Autoconfig = fqdn(d.Autoconfig)
 		}
 		for _, k := range d.DKIM {
-			pd.DKIM = append(pd.DKIM, mail.DKIM{Selector: k.Selector, File: c.DKIMPath(d, k)})
+			pd.DKIM = append(pd.DKIM, mail.DKIM{Selector: k.Selector, File: c.DKIMPath(d, k), TTL: seconds(k.TTL)})
 		}
 		for _, n := range d.Services {
-			pd.Services = append(pd.Services, mail.Service{Name: n.Name, Host: fqdn(n.Host), Port: uint16(n.Port)})
+			pd.Services = append(pd.Services, mail.Service{Name: n.Name, Host: fqdn(n.Host), Port: uint16(n.Port), TTL: seconds(n.TTL)})
 		}
 		for _, m := range d.MX {
 			pd.MX = append(pd.MX, mail.MX{Host: fqdn(m.Host), Preference: uint16(m.Preference)})
 		}
 		s.Domains = append(s.Domains, pd)
 	}
+	s.DANE.TTL = seconds(c.Server.DANE.TTL)
 	for _, p := range c.Server.DANE.Ports {
 		s.DANE.Ports = append(s.DANE.Ports, uint16(p))
 	}
@@ -63,7 +65,7 @@ func (c *Config) PlanSite(auto ...netip.Addr) mail.Spec {
 		s.NoMail = append(s.NoMail, fqdn(n))
 	}
 	for _, z := range c.Zones {
-		pz := mail.Zone{Name: mail.FQDN(z.Name), TTL: int(z.TTL / time.Second), KeepTTL: z.keepTTL, ByHand: z.Manual()}
+		pz := mail.Zone{Name: mail.FQDN(z.Name), TTL: seconds(z.TTL), KeepTTL: z.keepTTL, ByHand: z.Manual()}
 		if p, ok := providers.Lookup(z.Provider); ok && p.Limits.NoTTL {
 			pz.TTL = -1
 		}
@@ -74,6 +76,8 @@ func (c *Config) PlanSite(auto ...netip.Addr) mail.Spec {
 	}
 	return s
 }
+
+func seconds(d time.Duration) int { return int(d / time.Second) }
 
 func (c *Config) mailService() mail.MailService {
 	m := mail.MailService{

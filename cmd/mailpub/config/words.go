@@ -6,6 +6,7 @@ import (
 
 	"golang.org/x/net/idna"
 
+	"github.com/mailpub/mailpub/plan/mail"
 	"github.com/mailpub/mailpub/providers"
 )
 
@@ -42,6 +43,14 @@ func OneOf(s string, words []string) error {
 		}
 	}
 	return fmt.Errorf("%q is not known; %s", s, suggest(s, words))
+}
+
+// Confirmable are the needs of a mail server that an administrator can answer for.
+func Confirmable() []string {
+	return []string{
+		mail.NeedPasswords, mail.NeedDelivery, mail.NeedRelaying, mail.NeedSenders, mail.NeedLineEnds,
+		mail.NeedCollector, mail.NeedSigning, mail.NeedHosts,
+	}
 }
 
 // providerNames are the DNS providers that a zone can name.

@@ -25,12 +25,18 @@ const (
 	exitDiffer = 2
 )
 
+// Files of the story, in its directory.
+const (
+	configFile = "mailpub.yaml"
+	keyFile    = "tsig.key"
+)
+
 // Command runs a command line of mailpub as main does, and returns its exit code. Both streams go to
 // out, which looks like style.
 type Command func(ctx context.Context, out io.Writer, style term.Style, args []string) int
 
-// Run tells the story on u. It changes the working directory and the environment of the process
-// while it runs.
+// Run tells the story on u. It works in a directory of its own, and leaves the working directory and
+// the environment of the process alone.
 func Run(ctx context.Context, u *term.UI, mailpub Command) error {
 	dir, err := os.MkdirTemp("", "mailpub-demo-")
 	if err != nil {
@@ -64,31 +70,23 @@ func (l *lockedWriter) Write(p []byte) (int, error) {
 	return l.w.Write(p)
 }
 
-// run tells the story. It works in a directory of its own, so that the commands read as
-// a user types them.
+// run tells the story. The commands are shown as a user types them in the directory of the config.
 func (d *demo) run(ctx context.Context) (err error) {
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
-	home, err := os.Getwd()
-	if err != nil {
-		return err
-	}
-	if err := os.Chdir(d.dir); err != nil {
-		return err
-	}
-	defer os.Chdir(home)
 	if d.internet, err = Start(ctx); err != nil {
 		return err
 	}
 	defer d.internet.Close()
-	if err := os.Setenv(KeyVariable, d.internet.Key); err != nil {
-		return err
+
+	// The key is in a file beside the config: a variable would be one of the whole process.
+	config := strings.ReplaceAll(d.internet.Config(), "env:"+KeyVariable, "file:"+keyFile)
+	for name, text := range map[string]string{configFile: config, keyFile: d.internet.Key + "\n"} {
+		if err := os.WriteFile(filepath.Join(d.dir, name), []byte(text), 0o600); err != nil {
+			return err
+		}
 	}
-	defer os.Unsetenv(KeyVariable)
-	if err := os.WriteFile("mailpub.yaml", []byte(d.internet.Config()), 0o600); err != nil {
-		return err
-	}
-	d.scene()
+	d.scene(config)
 	stopReceiver := d.receive(ctx)
 	for _, step := range d.story() {
 		if err == nil {
@@ -104,7 +102,7 @@ func (d *demo) run(ctx context.Context) (err error) {
 	return nil
 }
 
-func (d *demo) scene() {
+func (d *demo) scene(config string) {
 	d.say(`A mail server stands behind a router. Three parties must agree before mail arrives:
 
   DNS      a name server on this machine, %s, with the zones nomeazienda.it and
@@ -114,8 +112,8 @@ func (d *demo) scene() {
   server   mail.nomeazienda.it; here the receiver that comes with mailpub
 
 One file says how it should be:`, d.internet.DNS.Addr())
-	d.command("cat mailpub.yaml")
-	fmt.Fprintln(d.out, indent(d.internet.Config()))
+	d.command("cat " + configFile)
+	fmt.Fprintln(d.out, indent(config))
 }
 
 // story is the steps in their order; each does one thing and sees that it worked.
@@ -150,7 +148,7 @@ func (d *demo) tell(why string, want int, args ...string) func(context.Context) 
 		d.heading(why)
 		d.command("mailpub " + strings.Join(args, " "))
 		var buf bytes.Buffer
-		got := d.mailpub(ctx, io.MultiWriter(d.out, &buf), d.style, args)
+		got := d.do(ctx, io.MultiWriter(d.out, &buf), args...)
 		if buf.Len() == 0 || want != exitDone {
 			fmt.Fprintf(d.out, "%s\n", d.style.Dim(fmt.Sprintf("(exit code %d)", got)))
 		}
@@ -160,6 +158,11 @@ func (d *demo) tell(why string, want int, args ...string) func(context.Context) 
 		}
 		return nil
 	}
+}
+
+// do runs a command of mailpub on the config of the story.
+func (d *demo) do(ctx context.Context, out io.Writer, args ...string) int {
+	return d.mailpub(ctx, out, d.style, append([]string{"--config", filepath.Join(d.dir, configFile)}, args...))
 }
 
 func (d *demo) heading(text string) {
@@ -173,7 +176,7 @@ func (d *demo) receive(ctx context.Context) (stop func() error) {
 	ctx, cancel := context.WithCancel(ctx)
 	code := make(chan int, 1)
 	go func() {
-		code <- d.mailpub(ctx, &prefixed{w: d.out, prefix: d.style.Dim("[receive] ")}, d.style, []string{"receive"})
+		code <- d.do(ctx, &prefixed{w: d.out, prefix: d.style.Dim("[receive] "), dir: d.dir + string(filepath.Separator)}, "receive")
 	}()
 	d.internet.WaitForReceiver(ctx)
 	fmt.Fprintln(d.out)
@@ -186,14 +189,16 @@ func (d *demo) receive(ctx context.Context) (stop func() error) {
 	}
 }
 
-// prefixed puts a word before each line.
+// prefixed puts a word before each line, and shows paths below a directory as a user there sees them.
 type prefixed struct {
 	w      io.Writer
 	prefix string
+	dir    string
 }
 
 func (p *prefixed) Write(b []byte) (int, error) {
 	for line := range bytes.Lines(b) {
+		line = bytes.ReplaceAll(line, []byte(p.dir), nil)
 		if _, err := fmt.Fprintf(p.w, "%s%s", p.prefix, line); err != nil {
 			return 0, err
 		}
@@ -214,8 +219,11 @@ func (d *demo) message(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	found, err := FindMessage("mail", nonce)
+	found, err := FindMessage(filepath.Join(d.dir, "mail"), nonce)
 	if err != nil {
+		return err
+	}
+	if found, err = filepath.Rel(d.dir, found); err != nil {
 		return err
 	}
 	d.say("The message is in %s.", found)

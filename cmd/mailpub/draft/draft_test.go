@@ -110,6 +110,15 @@ func TestSuggest(t *testing.T) {
 	}
 }
 
+// With MDaemon the draft shows how it is driven, by the loopback address.
+func TestMDaemon(t *testing.T) {
+	f := found()
+	f.Server.Kind = "mdaemon"
+	if _, text := write(t, f, Choices{}); !strings.Contains(text, "#   url: https://127.0.0.1:444/MdMgmtWS/\n  #   user: admin@nomeazienda.it\n") {
+		t.Error(text)
+	}
+}
+
 // What nobody can know is named, by the flag that gives it.
 func TestMissing(t *testing.T) {
 	f := found()

@@ -74,7 +74,17 @@ func zoneRecords(p *site.Plan, z config.Zone, all bool) (out records, err error)
 	for _, c := range p.Changes {
 		differs[c.Key] = c
 	}
-	for _, it := range p.Wanted(z.Name) {
+	wanted := p.Wanted(z.Name)
+	for _, c := range p.Changes { // what has to be there so that the others take nothing away
+		beside := !slices.ContainsFunc(wanted, func(it plan.Item) bool { return it.Key == c.Key })
+		if c.Target != mail.ZoneTarget(z.Name) || c.Action != plan.Manual || !beside || c.Key == mail.DNSKey(z.Name, "NS") {
+			continue
+		}
+		if err := add(c.Key, c.After); err != nil {
+			return out, err
+		}
+	}
+	for _, it := range wanted {
 		c, open := differs[it.Key]
 		if !open && !all || it.Lines == nil {
 			continue

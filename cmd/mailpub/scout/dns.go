@@ -8,9 +8,8 @@ import (
 	"strings"
 	"sync"
 
-	"golang.org/x/net/publicsuffix"
-
 	"github.com/mailpub/mailpub/plan/mail"
+	"github.com/mailpub/mailpub/plan/orgdomain"
 	"github.com/mailpub/mailpub/providers"
 	"github.com/mailpub/mailpub/providers/resolver"
 )
@@ -118,7 +117,7 @@ func zoneOf(ctx context.Context, s *resolver.Survey, name string) (z Zone) {
 		return z
 	}
 	z.Name = strings.TrimSuffix(zone, ".")
-	if suffix, icann := publicsuffix.PublicSuffix(strings.TrimSuffix(name, ".")); suffix == z.Name && icann || z.Name == "" {
+	if z.Name == "" || orgdomain.IsSuffix(z.Name, name) {
 		return Zone{Silent: "nobody has registered it, or it is not delegated"}
 	}
 	for _, ns := range servers {

@@ -10,7 +10,7 @@ import (
 	"slices"
 	"strings"
 
-	"golang.org/x/net/publicsuffix"
+	"github.com/mailpub/mailpub/plan/orgdomain"
 )
 
 // Machine is the one that mailpub runs on.
@@ -58,18 +58,13 @@ func public(name string) bool {
 			return false
 		}
 	}
-	_, icann := publicsuffix.PublicSuffix(name)
-	_, err := publicsuffix.EffectiveTLDPlusOne(name)
-	return icann && err == nil
+	return orgdomain.Public(name)
 }
 
 // DomainOf returns the registered domain that a name lies in; "" where there is none.
 func DomainOf(name string) string {
-	d, err := publicsuffix.EffectiveTLDPlusOne(name)
-	if err != nil {
-		return ""
-	}
-	return d
+	domain, _ := orgdomain.Registered(name)
+	return domain
 }
 
 func (m *Machine) addresses() {

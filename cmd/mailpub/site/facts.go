@@ -50,6 +50,7 @@ func dnsFacts(cfg *config.Config, spec mail.Spec, resolver *resolver.Resolver) d
 func (s *Site) published() dnscheck.Facts {
 	f := s.dnsFacts()
 	f.Own = s.behindRouter()
+	f.Inside = s.spec.Address.String()
 	for _, c := range s.spec.Service.Collectors {
 		if _, err := netip.ParseAddr(c); err != nil {
 			f.Names = append(f.Names, c)

@@ -10,6 +10,8 @@ import (
 
 	"github.com/mailpub/mailpub/mailsvc"
 	mailcheck "github.com/mailpub/mailpub/mailsvc/check"
+	"github.com/mailpub/mailpub/mailsvc/mdaemon"
+	"github.com/mailpub/mailpub/plan"
 	"github.com/mailpub/mailpub/plan/mail"
 )
 
@@ -35,6 +37,9 @@ func (s *Site) mailFacts() mailcheck.Facts {
 	if s.cfg.Service.Maildir != "" {
 		f.Maildir = s.cfg.Path(s.cfg.Service.Maildir)
 	}
+	if d, ok := s.server.(*mdaemon.Driver); ok && f.Maildir == "" {
+		f.Maildir = d.Folder(postmaster(needs))
+	}
 	switch s.cfg.Service.Type {
 	case "receiver":
 		f.Closed = true
@@ -51,6 +56,16 @@ func (s *Site) mailFacts() mailcheck.Facts {
 	}
 	f.Services = s.services()
 	return f
+}
+
+// postmaster is the mailbox that the first domain's postmaster has.
+func postmaster(needs []plan.Item) string {
+	for _, it := range needs {
+		if _, name := mailsvc.SplitNeed(it.Key); strings.HasPrefix(name, "postmaster@") {
+			return strings.Join(it.Lines, "")
+		}
+	}
+	return ""
 }
 
 // services are the TCP ports that are forwarded, where the mail server has them.

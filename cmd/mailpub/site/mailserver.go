@@ -2,21 +2,25 @@ package site
 
 import (
 	"cmp"
-	"context"
 
 	"github.com/mailpub/mailpub/cmd/mailpub/config"
 	"github.com/mailpub/mailpub/mailsvc"
 	"github.com/mailpub/mailpub/mailsvc/exim"
-	"github.com/mailpub/mailpub/mailsvc/mdaemon"
 	"github.com/mailpub/mailpub/mailsvc/postfix"
+	"github.com/mailpub/mailpub/plan"
 	"github.com/mailpub/mailpub/plan/mail"
 )
 
-// newServer makes the driver of the mail server.
-func newServer(cfg *config.Config, spec mail.Spec, o Options) mailsvc.Server {
+// newServer makes the driver of the mail server. The ledger knows what the administrator confirmed. The error is that
+// of a file that the config names.
+func newServer(cfg *config.Config, spec mail.Spec, l *plan.Ledger, o Options) (mailsvc.Server, error) {
 	s := cfg.Service
 	addr := smtpAddr(cfg, spec)
-	domain := domainNames(spec)[0]
+	domain := firstDomain(spec)
+	byHand := func(m *mailsvc.Manual) mailsvc.Server {
+		confirm(m, cfg, l)
+		return m
+	}
 	switch s.Type {
 	case "postfix":
 		return &postfix.Driver{
@@ -27,36 +31,19 @@ func newServer(cfg *config.Config, spec mail.Spec, o Options) mailsvc.Server {
 			Hosts:   cmp.Or(cfg.HostsFile(), "/etc/hosts"),
 			Public:  spec.Public,
 			Logger:  o.logger(),
-		}
+		}, nil
 	case "mdaemon":
-		return mdaemon.New(addr, domain, mdaemonClient(cfg))
+		return newMDaemon(cfg, spec, l)
 	case "exim":
-		return exim.New(addr, exim.Driver{Command: "exim4", Domain: domain})
+		return exim.New(addr, exim.Driver{Command: "exim4", Domain: domain}), nil
 	case "opensmtpd":
-		return mailsvc.OpenSMTPD().Driver(addr, domain, nil)
+		return byHand(mailsvc.OpenSMTPD().Driver(addr, domain, nil)), nil
 	case "mox":
-		return mailsvc.Mox().Driver(addr, domain, nil)
+		return byHand(mailsvc.Mox().Driver(addr, domain, nil)), nil
 	case "maddy":
-		return mailsvc.Maddy().Driver(addr, domain, nil)
+		return byHand(mailsvc.Maddy().Driver(addr, domain, nil)), nil
 	case "manual":
-		return &mailsvc.Manual{Addr: addr, Domain: domain}
+		return byHand(&mailsvc.Manual{Addr: addr, Domain: domain}), nil
 	}
-	return &mailsvc.Receiver{Path: SettingsPath(cfg)}
-}
-
-// mdaemonClient returns what asks MDaemon's XML API, nil where the config does not say where
-// that is.
-func mdaemonClient(cfg *config.Config) *mdaemon.Client {
-	s := cfg.Service.Settings
-	if s["url"] == "" {
-		return nil
-	}
-	c := &mdaemon.Client{
-		URL: s["url"], User: s["user"], Fingerprint: s["fingerprint"],
-		Password: func(ctx context.Context) (string, error) { return cfg.ServiceSecret(ctx, "password") },
-	}
-	if s["ca_file"] != "" {
-		c.CAFile = cfg.Path(s["ca_file"])
-	}
-	return c
+	return &mailsvc.Receiver{Path: SettingsPath(cfg)}, nil
 }

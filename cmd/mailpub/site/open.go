@@ -58,6 +58,10 @@ func open(ctx context.Context, cfg *config.Config, l *plan.Ledger, lock plan.Loc
 		spec = cfg.PlanSite(found(public)...)
 	}
 
+	server, err := newServer(cfg, spec, l, o)
+	if err != nil {
+		return nil, err
+	}
 	spec.Pointers = pointers(ctx, cfg, l, resolver, spec.Public)
 	spec.Shut = r.blockedPinholes(ctx, spec.ForwardItems())
 	if err := ctx.Err(); err != nil {
@@ -73,7 +77,7 @@ func open(ctx context.Context, cfg *config.Config, l *plan.Ledger, lock plan.Loc
 		router:   r,
 		public:   public,
 		spec:     spec,
-		server:   newServer(cfg, spec, o),
+		server:   server,
 		probe:    client,
 	}, nil
 }
@@ -89,6 +93,10 @@ func (l *Lock) openRouterOnly(ctx context.Context) (*Site, error) {
 	}
 
 	spec := l.cfg.PlanSite(six)
+	server, err := newServer(l.cfg, spec, kept, l.options)
+	if err != nil {
+		return nil, err
+	}
 	spec.Shut = r.blockedPinholes(ctx, spec.ForwardItems())
 	return &Site{
 		cfg:      l.cfg,
@@ -99,7 +107,7 @@ func (l *Lock) openRouterOnly(ctx context.Context) (*Site, error) {
 		pool:     &zone.Shared{},
 		router:   r,
 		spec:     spec,
-		server:   newServer(l.cfg, spec, l.options),
+		server:   server,
 	}, nil
 }
 

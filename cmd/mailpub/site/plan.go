@@ -62,10 +62,13 @@ func (s *Site) Plan(ctx context.Context) (*Plan, error) {
 	}
 	desire(list, desired, s.server)
 
+	served := s.delegations(ctx)
+	defer served.Wait()
 	p, err := s.makePlan(ctx, list)
 	if err != nil {
 		return nil, err
 	}
+	p.Changes = append(s.elsewhereSteps(ctx, served, list, p.Failed), p.Changes...)
 	s.dnsFacts().RefuseSPF(ctx, p.Changes)
 	return p, nil
 }

@@ -13,11 +13,12 @@ import (
 // WaitPropagated waits until the name servers of the zones have what a plan wrote to DNS, for as
 // long as wait, and returns how long resolvers may keep the old answers. It tells who has old
 // answers (PropagationWait), and the result (Propagation). Where they do not agree in time, that is
-// no failure of Apply: all is written. The site's lock may be closed meanwhile.
+// no failure of Apply: all is written. Zones that are written where the delegated servers do not get
+// them from are not waited for. The site's lock may be closed meanwhile.
 func (s *Site) WaitPropagated(ctx context.Context, changes []plan.Change, wait time.Duration) (out dnscheck.Settled) {
 	var written []plan.Change
 	for _, c := range changes {
-		if c.Key.Kind == "dns" && c.Writes() {
+		if c.Key.Kind == "dns" && c.Writes() && !s.isElsewhere(c.Target) {
 			written = append(written, c)
 		}
 	}

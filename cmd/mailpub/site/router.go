@@ -26,16 +26,22 @@ type router struct {
 func openRouter(ctx context.Context, cfg *config.Config, l *plan.Ledger, six netip.Addr, log *slog.Logger) (r router) {
 	c := cfg.Router
 	options := nat.Options{
-		Protocol:  c.Protocol,
-		Interface: c.Interface,
-		URL:       c.URL,
-		IPv6:      six,
-		Site:      cfg.Site,
-		Names:     forwardNames(cfg),
-		Recorded:  forwardKeys(l),
-		Known:     l.Grant,
-		Timeout:   c.Timeout,
-		Logger:    log,
+		Protocol: c.Protocol,
+		Selection: nat.Selection{
+			Interface: c.Interface,
+			URL:       c.URL,
+			IPv6:      six,
+		},
+		Owner: nat.Owner{
+			Site:     cfg.Site,
+			Names:    forwardNames(cfg),
+			Recorded: forwardKeys(l),
+			Known:    l.Grant,
+		},
+		System: nat.System{
+			Timeout: c.Timeout,
+			Logger:  log,
+		},
 	}
 	if c.RouterKind() != mail.RouterProtocol {
 		options.Protocol = "manual"

@@ -66,6 +66,8 @@ type Site struct {
 	spec   mail.Spec
 	server mailsvc.Server
 	probe  *probe.Client // nil without one
+
+	elsewhere []string // zones whose delegated servers do not get what is written, as the last plan found
 }
 
 // Config returns the site's config.
@@ -81,12 +83,22 @@ func smtpAddr(cfg *config.Config, spec mail.Spec) string {
 	return netip.AddrPortFrom(spec.Address, uint16(cfg.SMTPPort())).String()
 }
 
-// domainNames returns the mail domains as addresses have them.
+// domainNames returns the domains whose mail the server takes, as addresses have them; none where others
+// take the mail of all.
 func domainNames(spec mail.Spec) (names []string) {
 	for _, d := range spec.Inbound() {
 		names = append(names, strings.TrimSuffix(d.Name, "."))
 	}
 	return names
+}
+
+// firstDomain is the one that the mail server is tried with; "" where others take the mail of all.
+func firstDomain(spec mail.Spec) string {
+	names := domainNames(spec)
+	if len(names) == 0 {
+		return ""
+	}
+	return names[0]
 }
 
 // PublicAddress is an address at which mail is to come in.

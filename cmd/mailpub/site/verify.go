@@ -4,6 +4,7 @@ import (
 	"context"
 	"slices"
 	"strings"
+	"time"
 
 	mailcheck "github.com/mailpub/mailpub/mailsvc/check"
 	routercheck "github.com/mailpub/mailpub/nat/check"
@@ -39,8 +40,10 @@ func (s *Site) checkWithReceiver(ctx context.Context, only []string, begin func(
 // check runs the checks of some areas and ids, all when only is empty.
 func (s *Site) check(ctx context.Context, only []string) []plan.Check {
 	checkers := s.checkers(only)
+	begin := time.Now()
 	checks := plan.RunChecks(ctx, checkers)
 	s.firewall(ctx, checks)
+	s.traceRefusals(checks, begin)
 	for _, word := range only {
 		reports := func(c plan.Checker) bool { return slices.Contains(slices.Concat(c.IDs, c.Also), word) }
 		if catalog.Area(word) == "" || slices.ContainsFunc(checkers, reports) {

@@ -88,9 +88,29 @@ func keys(names ...string) (all []plan.Key) {
 	return all
 }
 
+// asked is what the driver says of the XML API.
+func asked(t *testing.T, c *Client) error {
+	t.Helper()
+	d := New("", "nomeazienda.it")
+	d.Client = c
+	items, err := d.Read(t.Context(), keys(needAPI))
+	if err != nil {
+		return err
+	}
+	if len(items) != 1 {
+		t.Fatalf("%+v", items)
+	}
+	if why := items[0].Unreadable; why != "" {
+		return errors.New(why)
+	}
+	return nil
+}
+
 func TestShown(t *testing.T) {
 	f := newFake(t)
-	got, err := shown(t.Context(), f.client(password), "nomeazienda.it", keys("hostname", "domain nomeazienda.it", "domain other.it", "mailbox mario", "mailbox <anna>", "passwords"))
+	d := New("", "nomeazienda.it")
+	d.Client = f.client(password)
+	got, err := d.shown(t.Context(), keys("hostname", "domain nomeazienda.it", "domain other.it", "mailbox mario", "mailbox <anna>", "passwords"))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -108,8 +128,8 @@ func TestRefusedLogin(t *testing.T) {
 	f := newFake(t)
 	c := f.client("wrong")
 	for range 3 {
-		_, err := shown(t.Context(), c, "nomeazienda.it", keys("domain nomeazienda.it", "mailbox mario"))
-		if !errors.Is(err, ErrLogin) || !strings.Contains(err.Error(), user) || strings.Contains(err.Error(), "wrong") {
+		err := asked(t, c)
+		if err == nil || !strings.Contains(err.Error(), ErrLogin.Error()) || !strings.Contains(err.Error(), user) || strings.Contains(err.Error(), "wrong") {
 			t.Errorf("%v", err)
 		}
 	}
@@ -150,7 +170,7 @@ func TestFaults(t *testing.T) {
 		t.Run(c.name, func(t *testing.T) {
 			f := newFake(t)
 			f.answer = c.answer
-			_, err := shown(t.Context(), f.client(password), "nomeazienda.it", keys("domain nomeazienda.it"))
+			err := asked(t, f.client(password))
 			if err == nil || !strings.Contains(err.Error(), c.want) || strings.Contains(err.Error(), password) || len(f.calls) != 1 {
 				t.Errorf("%v after %q, want %q", err, f.calls, c.want)
 			}
@@ -214,8 +234,7 @@ func TestWords(t *testing.T) {
 		"recipients", "account root", "line ends", "vrfy", "passwords", "collector m.a.it", "signing a.it"} {
 		needs = append(needs, plan.Item{Key: plan.Key{Kind: mailsvc.Kind, Name: n}, Lines: []string{"TEXT"}})
 	}
-	m := New("127.0.0.1:25", "a.it", nil)
-	for _, it := range m.Spell(needs) {
+	for _, it := range New("127.0.0.1:25", "a.it").Spell(needs) {
 		if it.ByHand == "" || strings.ContainsAny(it.ByHand, "{}") {
 			t.Errorf("%s: %q", it.Key, it.ByHand)
 		}

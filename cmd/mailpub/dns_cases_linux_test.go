@@ -1,0 +1,164 @@
+package main
+
+import (
+	"strings"
+	"testing"
+)
+
+// dnsStep is one call of mailpub in a case, and what it says.
+type dnsStep struct {
+	args string
+	code int
+	says []string
+	not  []string
+}
+
+// asItShould are the steps of a site that has nothing to write and nothing wrong.
+func asItShould(more ...string) []dnsStep {
+	return []dnsStep{
+		{args: "plan", says: append([]string{"Nothing to do: all "}, more...)},
+		{args: "apply --yes", says: []string{"Nothing to"}},
+		{args: "plan --detailed-exitcode"},
+		{args: "verify --only dns", says: []string{", 0 failed,"}, not: []string{"FAIL"}},
+	}
+}
+
+// TestLabDNSCases takes sites through plan, apply, plan and verify whose zones are as they are in the
+// field: names that others hold, wildcards, delegations, a registrar that was not told, an office
+// that has a zone of its own under the domain's name.
+func TestLabDNSCases(t *testing.T) {
+	t.Parallel()
+	const byHand = "    provider: rfc2136\n    settings: {server: \"" + firstServer + ":53\", key_name: mailpub., key: \"env:MAILPUB_TSIG_KEY\"} =>     provider: manual"
+	zone := func(more ...string) map[string][]string {
+		return map[string][]string{"{D}": append(rightSite(), more...)}
+	}
+	cases := []*dnsCase{
+		{name: "RFC 2317, the child zone is ours", ptr: []string{"{N} CNAME {N}.0-127", "0-127 NS {OWN}"},
+			own: map[string][]string{"{D}": rightSite(), "0-127.3.2.2.in-addr.arpa": {"@ NS {OWN}", "99 PTR other.example."}},
+			config: []string{"router: => " + "  - {name: 0-127.3.2.2.in-addr.arpa, provider: rfc2136, settings: {server: \"" + firstServer +
+				":53\", key_name: mailpub., key: \"env:MAILPUB_TSIG_KEY\"}}\nrouter:"}},
+		{name: "RFC 2317, the child zone is elsewhere and right", ptr: []string{"{N} CNAME {N}.clienti", "{N}.clienti PTR mail.{D}."}},
+		{name: "RFC 2317, the child zone is elsewhere and wrong", ptr: []string{"{N} CNAME ptr{N}.hosting.example."}},
+		{name: "RFC 2317, an alias into the domain's own zone", ptr: []string{"{N} CNAME ptr{N}.{D}."}},
+		{name: "DMARC that a vendor keeps", own: zone("_dmarc CNAME {D}._dmarc.vendor.example."),
+			config: []string{"  - name: {D}\nzones: =>   - name: {D}\n    dmarc: {policy: reject, rua: [d@vendor.example]}\nzones:"}},
+		{name: "DMARC that a vendor keeps otherwise", own: zone("_dmarc CNAME none._dmarc.vendor.example."),
+			config: []string{"  - name: {D}\nzones: =>   - name: {D}\n    dmarc: {policy: reject}\nzones:"}},
+		{name: "a wildcard with a web site", own: zone("* A 2.2.2.80", "* AAAA 2001:4860::80", `* TXT "of the web site"`),
+			config: []string{"domains:\n => nomail: [www.{D}]\ndomains:\n", "zones: =>   - name: shop.{D}\nzones:"}},
+		{name: "a wildcard, and no mail host yet", own: map[string][]string{"{D}": {"@ NS {OWN}", "* A 2.2.2.80", "* AAAA 2001:4860::80", "* HTTPS 1 . alpn=h2", "* MX 10 web"}}},
+		{name: "a wildcard in a zone by hand", own: zone("* A 2.2.2.80", `* TXT "v=spf1 -all"`, "*.apps CNAME web.example."),
+			config: []string{byHand, "domains:\n => nomail: [www.{D}, x.apps.{D}]\ndomains:\n"}},
+		{name: "one whose names are entered", own: zone("* A 2.2.2.80", "www A 2.2.2.81", "www MX 0 .", `www TXT "v=spf1 -all"`),
+			config: []string{byHand, "domains:\n => nomail: [www.{D}]\ndomains:\n"}},
+		{name: "a delegation in a zone by hand", own: map[string][]string{"{D}": append(rightSite(), "posta NS {OTHER}")},
+			other:  map[string][]string{"posta.{D}": {"@ NS {OTHER}"}},
+			config: []string{byHand, "domains:\n => nomail: [posta.{D}]\ndomains:\n"}},
+		{name: "SPF by a wildcard", own: zone("* A 2.2.2.80", `* TXT "v=spf1 -all"`),
+			config: []string{"domains:\n => nomail: [x.web.{D}]\ndomains:\n"}},
+		{name: "mail. is delegated", own: map[string][]string{"{D}": {"@ NS {OWN}", "@ MX 10 mail", `@ TXT "v=spf1 mx ip4:{A} -all"`, "mail NS {OTHER}"}},
+			other: map[string][]string{"mail.{D}": {"@ NS {OTHER}", "@ A 2.2.2.99"}}},
+		{name: "the parent points elsewhere", parent: []string{"@ NS {OTHER}"},
+			own:   map[string][]string{"{D}": {"@ NS {OWN}", "www A 2.2.2.80"}},
+			other: map[string][]string{"{D}": {"@ NS {OTHER}", "@ MX 10 old", "old A 2.2.2.98"}}},
+		{name: "an office with an inner zone", office: true, inner: []string{"@ NS dc1", "dc1 A 10.10.10.5", "mail A {A}", "www A 10.10.10.6"}},
+	}
+	steps := map[string][]dnsStep{
+		"RFC 2317, the child zone is ours": {
+			{args: "plan", says: []string{"+ ", ".0-127.3.2.2.in-addr.arpa. PTR mail."}},
+			{args: "apply --yes", says: []string{"Done: 1 change"}},
+			{args: "plan --detailed-exitcode", says: []string{"Nothing to do: all "}},
+			{args: "verify --only dns", says: []string{", 0 failed,"}},
+		},
+		"RFC 2317, the child zone is elsewhere and right": asItShould(),
+		"RFC 2317, the child zone is elsewhere and wrong": {
+			{args: "plan", says: []string{"! ", ".in-addr.arpa. PTR", "is an alias of ptr3.hosting.example (RFC 2317)"}},
+			{args: "apply --yes"},
+			{args: "plan --detailed-exitcode", code: exitDiffer},
+			{args: "request ptr", says: []string{".hosting.example"}},
+			{args: "verify --only host.ptr", code: exitDiffer, says: []string{"FAIL host.ptr"}},
+		},
+		"RFC 2317, an alias into the domain's own zone": {
+			{args: "plan", says: []string{"+ ptr", "PTR mail."}, not: []string{"! "}},
+			{args: "apply --yes", says: []string{"Done: 1 change"}},
+			{args: "plan --detailed-exitcode", says: []string{"Nothing to do: all "}},
+			{args: "verify --only dns", says: []string{", 0 failed,"}},
+		},
+		"DMARC that a vendor keeps": asItShould(),
+		"DMARC that a vendor keeps otherwise": {
+			{args: "plan", says: []string{"! _dmarc.", "is an alias of none._dmarc.vendor.example (CNAME)"}, not: []string{"+ _dmarc"}},
+			{args: "apply --yes", not: []string{"error"}},
+			{args: "plan --detailed-exitcode", code: exitDiffer},
+			{args: "verify --only dmarc.single,dmarc.syntax,dmarc.policy", says: []string{", 0 failed,"}},
+		},
+		"a wildcard with a web site": {
+			{args: "plan", says: []string{"+ www.", "A 2.2.2.80", "only the wildcard", "+ shop."}},
+			{args: "apply --yes", says: []string{"Done: "}},
+			{args: "plan --detailed-exitcode", says: []string{"Nothing to do: all "}},
+			{args: "verify --only dns", says: []string{", 0 failed,"}},
+		},
+		"a wildcard, and no mail host yet": {
+			{args: "plan", says: []string{"+ mail.", "A {A} ttl", "+ mail.{D}. MX 10 web.{D}."}, not: []string{"AAAA", "HTTPS"}},
+			{args: "apply --yes", says: []string{"Done: "}},
+			{args: "plan --detailed-exitcode", says: []string{"Nothing to do: all "}},
+			{args: "verify --only dns", says: []string{", 0 failed,"}},
+		},
+		"a wildcard in a zone by hand": {
+			{args: "plan", says: []string{"! www.{D}. A 2.2.2.80", "before the others at the name", "! www.{D}. MX", "! x.apps.{D}. MX", "only the wildcard *.apps.{D}, an alias of web.example"}, not: []string{"+ "}},
+			{args: "apply --yes"},
+			{args: "plan --detailed-exitcode", code: exitDiffer},
+			{args: "request zone {D}", says: []string{"www.{D}. 3600 IN A 2.2.2.80"}},
+		},
+		"one whose names are entered": asItShould(),
+		"a delegation in a zone by hand": {
+			{args: "plan", says: []string{"! posta.{D}. MX", "posta.{D} is in zone posta.{D}, which is delegated to ns2.names.example"}},
+		},
+		"SPF by a wildcard": {
+			{args: "plan", says: []string{"+ web.{D}. A 2.2.2.80", `+ web.{D}. TXT v=spf1 "v=spf1 -all"`, "+ x.web.{D}. MX"}},
+			{args: "apply --yes", says: []string{"Done: "}},
+			{args: "plan --detailed-exitcode", says: []string{"Nothing to do: all "}},
+		},
+		"mail. is delegated": {
+			{args: "plan", says: []string{"! mail.", "which is delegated to ns2.names.example"}, not: []string{"+ mail."}},
+			{args: "apply --yes"},
+			{args: "plan --detailed-exitcode", code: exitDiffer},
+			{args: "verify --only host.a", code: exitDiffer, says: []string{"FAIL host.a", "2.2.2.99"}},
+		},
+		"the parent points elsewhere": {
+			{args: "plan", says: []string{"! {D}. NS ns1.names.example.", "now ns2.names.example.", "the parent sends resolvers to ns2.names.example", "what mailpub writes is not seen"}},
+			{args: "apply --yes", says: []string{"Done: "}, not: []string{"it still says something else"}},
+			{args: "plan --detailed-exitcode", code: exitDiffer, says: []string{"! {D}. NS"}, not: []string{"+ "}},
+			{args: "verify --only dns", code: exitDiffer, says: []string{"FAIL dns.written {D}", "cause: zone {D} is written where"}},
+		},
+		"an office with an inner zone": {
+			{args: "plan", says: []string{"Nothing to do: all "}},
+			{args: "apply --yes"},
+			{args: "plan --detailed-exitcode"},
+			{args: "verify --only dns", says: []string{", 0 failed,", "dns.vantage", "serves an inner zone"}},
+		},
+	}
+	w := newDNSWorld(t, cases)
+	for _, c := range cases {
+		t.Run(c.name, func(t *testing.T) {
+			t.Parallel()
+			if steps[c.name] == nil {
+				t.Fatal("no steps")
+			}
+			w.setUp(t, c)
+			for _, step := range steps[c.name] {
+				out := w.mailpubIn(t, c, step.code, strings.Fields(c.words.Replace(step.args))...)
+				for _, text := range step.says {
+					text = c.words.Replace(text)
+					if !strings.Contains(out, text) {
+						t.Errorf("%s does not say %q", step.args, text)
+					}
+				}
+				for _, text := range step.not {
+					if strings.Contains(out, text) {
+						t.Errorf("%s says %q", step.args, text)
+					}
+				}
+			}
+		})
+	}
+}

@@ -1,0 +1,86 @@
+package postfix
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/mailpub/mailpub/plan/durable"
+)
+
+// rollBack puts every file back as it was, whatever was asked to stop meanwhile.
+func (d *Driver) rollBack(e *edit, running bool, before *picture, cause error) error {
+	ctx, cancel := context.WithTimeout(context.Background(), 2*time.Minute)
+	defer cancel()
+	written := slices.ContainsFunc(e.files(), func(f *file) bool { return f.written })
+	if !written {
+		d.dropCopies(e)
+		return errors.Join(fmt.Errorf("%w; nothing was changed", cause), d.end())
+	}
+	var err error
+	for _, f := range e.files() {
+		if f.written {
+			err = errors.Join(err, f.put(f.old))
+		}
+	}
+	for _, t := range e.tables(d) {
+		if t.written {
+			err = errors.Join(err, d.index(ctx, t.table, t.old != nil))
+		}
+	}
+	if e.drop.written && d.dovecotRuns(ctx) {
+		_, reload := d.run(ctx, "doveadm", "-c", d.Dovecot, "reload")
+		err = errors.Join(err, reload)
+	}
+	if running && err == nil {
+		err = d.loadAndProve(ctx, e.restart)
+	}
+	if err == nil {
+		err = d.compare(ctx, e, before, announced{})
+	}
+	if err != nil {
+		return fmt.Errorf("%w; and putting everything back failed: %w (copies of the files are beside them, named %s*)", cause, err, copySuffix)
+	}
+	d.dropCopies(e)
+	return errors.Join(fmt.Errorf("%w; everything was put back as it was, and Postfix answers as before", cause), d.end())
+}
+
+// keepCopies puts a dated copy beside each file that is about to be written for the first time.
+func (d *Driver) keepCopies(e *edit) error {
+	for _, f := range e.files() {
+		if !f.changes() || f == e.drop || f.old == nil || strings.HasPrefix(string(f.old), tableHead) || copyOf(f.path) != "" {
+			continue
+		}
+		mode := fs.FileMode(0o600)
+		if is, err := os.Stat(f.path); err == nil {
+			mode = is.Mode().Perm()
+		}
+		path := f.path + copySuffix + d.now().Format("2006-01-02")
+		if err := durable.ReplaceShared(path, f.old, mode); err != nil {
+			return fmt.Errorf("no copy of %s could be made, so that it stays as it is: %w", f.path, err)
+		}
+	}
+	return nil
+}
+
+// dropCopies removes the copies of files that are again as they were.
+func (d *Driver) dropCopies(e *edit) {
+	for _, f := range e.files() {
+		path := copyOf(f.path)
+		if path == "" {
+			continue
+		}
+		now, err := os.ReadFile(f.path)
+		was, fault := os.ReadFile(path)
+		if err == nil && fault == nil && string(now) == string(was) {
+			if err := os.Remove(path); err != nil {
+				d.log().Warn("a copy is left", "path", path, "err", err)
+			}
+		}
+	}
+}

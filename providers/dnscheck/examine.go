@@ -1,0 +1,102 @@
+package dnscheck
+
+import (
+	"cmp"
+	"fmt"
+	"slices"
+	"strings"
+
+	"github.com/mailpub/mailpub/plan"
+	"github.com/mailpub/mailpub/providers/record"
+	"github.com/mailpub/mailpub/providers/resolver"
+)
+
+// rule is a check before it is known how it comes out.
+type rule struct {
+	id, want, ref string
+	subject       plan.Subject
+	name, rrtype  string
+	judge         func(resolver.Answer) verdict
+}
+
+// examine asks everywhere and reports the worst of what is said. The authoritative
+// servers decide: where they are right and a resolver is not, that is a warning, for it
+// may still remember what was there before. A place that says nothing turns a pass into a
+// warning, and when no place says anything it is a skip.
+func (e *checkRun) examine(r rule) {
+	c := plan.Check{ID: r.id, Subject: r.subject, Want: r.want, Ref: r.ref}
+	var silent, own []string
+	var at, cached *judged
+	for _, v := range e.AskAll(e.ctx, r.name, r.rrtype) {
+		switch {
+		case v.Err != nil && v.Authority && e.isOwn(v.Addr):
+			own = append(own, v.Err.Error())
+			continue
+		case v.Err != nil && noIPv6(v.Addr, v.Err):
+			continue // this network has no IPv6, which says nothing of the server
+		case v.Err != nil:
+			silent = append(silent, v.Err.Error())
+			continue
+		}
+		j := &judged{r.judge(v.Answer), v}
+		if v.Authority {
+			at = worse(at, j)
+		} else {
+			cached = worse(cached, j)
+		}
+	}
+	decisive := at
+	if at == nil {
+		decisive = cached
+	}
+	if inner := e.Inner(e.ctx, r.name); at == nil && cached != nil && inner != "" {
+		silent = append(silent, fmt.Sprintf("the resolver %s serves zone %s itself, which is not what the world sees", cached.Addr, record.Bare(inner)))
+		decisive = nil
+	}
+	if decisive == nil {
+		e.skip(r.id, r.subject, strings.Join(append(silent, own...), "; "), hintUnknown)
+		return
+	}
+	c.Status, c.Got, c.Hint = decisive.status, decisive.got, decisive.hint
+	if c.Status != plan.Pass {
+		c.Got += " (at " + decisive.Addr + ")"
+	}
+	inside := false // a resolver's answer is right where it is: dns.vantage tells of it
+	if c.Status == plan.Pass && at != nil && cached != nil && cached.status != plan.Pass {
+		inside = e.insideView(cached.Addr, r.name)
+	}
+	switch {
+	case c.Status != plan.Pass, inside:
+	case cached != nil && cached.status != plan.Pass:
+		c.Status, c.Got = plan.Warn, fmt.Sprintf("%s at the zone's own servers, but %s at %s", c.Got, cached.got, cached.Addr)
+		c.Hint = "a resolver may answer with what it remembers; run verify again once that has run out" + remembered(cached.Answer)
+	case len(silent) > 0:
+		c.Status, c.Got = plan.Warn, c.Got+"; not everywhere: "+strings.Join(silent, "; ")
+		c.Hint, c.Reason = hintUnknown, plan.ReasonPartly
+	}
+	e.add(c)
+}
+
+type judged struct {
+	verdict
+	resolver.SourceAnswer
+}
+
+func worse(a, b *judged) *judged {
+	if a == nil || rank(b.status) > rank(a.status) {
+		return b
+	}
+	return a
+}
+
+func rank(s plan.Status) int {
+	return slices.Index([]plan.Status{plan.Pass, plan.Skip, plan.Warn, plan.Fail}, s)
+}
+
+func remembered(a resolver.Answer) string {
+	if len(a.Records) == 0 {
+		return ""
+	}
+	longest := slices.MaxFunc(a.Records, func(x, y resolver.Record) int { return cmp.Compare(x.TTL, y.TTL) })
+	return fmt.Sprintf(", at most %d s", longest.TTL)
+}
