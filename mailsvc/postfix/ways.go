@@ -136,6 +136,8 @@ func (f *follower) follow(ctx context.Context, address string, depth int) ([]str
 		return []string{isEndless}, nil
 	}
 	switch {
+	case strings.HasPrefix(address, "/") && strings.HasSuffix(address, "/"): // a Maildir
+		return []string{inMailbox + address}, nil
 	case strings.HasPrefix(address, "|"), strings.HasPrefix(address, "/"), strings.HasPrefix(address, ":include:"), strings.HasPrefix(address, "\"|"):
 		return []string{toProgram}, nil
 	case !strings.Contains(address, "@"):
