@@ -147,9 +147,7 @@ func fieldCases() []fieldCase {
 			setup: func(t *testing.T, i *installed) {
 				i.write(t, "owners", "direzione@nomeazienda.it anna\n", "hash")
 				i.set(t, "smtpd_sender_login_maps=hash:"+i.Postfix+"/owners", "mydestination=$myhostname, nomeazienda.it")
-				i.postconf(t, "-M", "submission/inet=submission inet n - n - - smtpd")
-				i.postconf(t, "-P", "submission/inet/smtpd_sasl_auth_enable=yes", "submission/inet/smtpd_sasl_type=dovecot",
-					"submission/inet/smtpd_sasl_path=private/auth", "submission/inet/smtpd_sender_restrictions=reject_known_sender_login_mismatch")
+				i.submission(t, "smtpd_sender_restrictions=reject_known_sender_login_mismatch")
 			},
 			accepted: []string{mario},
 			keeps:    []string{"smtpd_sender_login_maps", "smtpd_sasl_auth_enable"},

@@ -166,7 +166,5 @@ func (i *installed) authSocket(t *testing.T) {
 	t.Helper()
 	i.appendTo(t, strings.TrimSuffix(i.Dovecot, "dovecot.conf")+"local.conf",
 		"service auth {\n  unix_listener "+i.Root+"/spool/private/auth {\n    mode = 0660\n    user = postfix\n    group = postfix\n  }\n}\n")
-	if err := os.MkdirAll(i.Root+"/spool/private", 0o700); err != nil {
-		t.Fatal(err)
-	}
+	run(t, "install", "-d", "-o", "postfix", "-m", "700", i.Root+"/spool/private")
 }
