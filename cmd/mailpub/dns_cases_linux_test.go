@@ -54,6 +54,10 @@ func TestLabDNSCases(t *testing.T) {
 		{name: "a delegation in a zone by hand", own: map[string][]string{"{D}": append(rightSite(), "posta NS {OTHER}")},
 			other:  map[string][]string{"posta.{D}": {"@ NS {OTHER}"}},
 			config: []string{byHand, "domains:\n => nomail: [posta.{D}]\ndomains:\n"}},
+		{name: "two lines, and a vendor's proof at _dmarc", config: []string{"{ipv4: {A}} => {ipv4: {A}, also: [2.2.3.200]}", "  - name: {D}\nzones: =>   - name: {D}\n    dmarc: {policy: reject}\nzones:"},
+			own: map[string][]string{"{D}": {"@ NS {OWN}", "@ MX 10 mail", `@ TXT "v=spf1 mx -all"`, "mail A {A}", "mail A 2.2.3.200", `mail TXT "v=spf1 a -all"`,
+				`_dmarc TXT "vendor-verification=x"`}},
+			ptr: []string{"{N} PTR mail.{D}.", "200 PTR mail.{D}."}},
 		{name: "SPF by a wildcard", own: zone("* A 2.2.2.80", `* TXT "v=spf1 -all"`),
 			config: []string{"domains:\n => nomail: [x.web.{D}]\ndomains:\n"}},
 		{name: "mail. is delegated", own: map[string][]string{"{D}": {"@ NS {OWN}", "@ MX 10 mail", `@ TXT "v=spf1 mx ip4:{A} -all"`, "mail NS {OTHER}"}},
@@ -112,6 +116,13 @@ func TestLabDNSCases(t *testing.T) {
 		"one whose names are entered": asItShould(),
 		"a delegation in a zone by hand": {
 			{args: "plan", says: []string{"! posta.{D}. MX", "posta.{D} is in zone posta.{D}, which is delegated to ns2.names.example"}},
+		},
+		"two lines, and a vendor's proof at _dmarc": {
+			{args: "plan", says: []string{`~ _dmarc.{D}. TXT "v=DMARC1; p=reject" ttl 300, "vendor-verification=x" ttl 300`, "1 to change"}},
+			{args: "apply --yes --adopt", says: []string{"Done: 1 change"}},
+			{args: "plan --detailed-exitcode", says: []string{"Nothing to do: all "}},
+			{args: "verify --only dns", says: []string{", 0 failed,"}},
+			{args: "destroy --yes"},
 		},
 		"SPF by a wildcard": {
 			{args: "plan", says: []string{"+ web.{D}. A 2.2.2.80", `+ web.{D}. TXT v=spf1 "v=spf1 -all"`, "+ x.web.{D}. MX"}},

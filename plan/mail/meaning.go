@@ -34,7 +34,64 @@ func fitDataTTL(observed, wanted []string) []string { return fitLines(observed, 
 
 func asItIs(data string) string { return data }
 
+// fitLines keeps what others have in the same set of text beside a policy: a vendor's proof of ownership.
 func fitLines(observed, wanted []string, meaning func(string) string, said bool) []string {
+	own, others := apart(observed, wanted)
+	lines := fitOwn(own, wanted, meaning, said)
+	if others == nil {
+		return lines
+	}
+	if _, ttl, _ := dataAndTTL(others); len(own) == 0 && !said {
+		data, _, _ := dataAndTTL(wanted)
+		lines = linesOf(data, ttl)
+	}
+	out := slices.Concat(lines, others)
+	if _, ttl, _ := dataAndTTL(lines); ttl >= 0 { // a set has one TTL (RFC 2181 section 5.2)
+		data, _, _ := dataAndTTL(out)
+		out = linesOf(data, ttl)
+	}
+	slices.Sort(out)
+	return out
+}
+
+// apart splits the observed lines into policies of the wanted kind and others' text; all are taken for
+// the former where the wanted line is no policy, or nothing is one.
+func apart(observed, wanted []string) (own, others []string) {
+	version := ""
+	if len(wanted) == 1 {
+		version = policyVersion(wanted[0])
+	}
+	if version == "" {
+		return observed, nil
+	}
+	for _, l := range observed {
+		data, _ := SplitRecordLine(l)
+		text, err := Text(data)
+		if err != nil || strings.HasPrefix(strings.ToLower(strings.ReplaceAll(text, " ", "")), "v=") {
+			own = append(own, l) // a policy, whole or not
+			continue
+		}
+		others = append(others, l)
+	}
+	return own, others
+}
+
+// policyVersion returns the version that a line's policy begins with; "" where it is none.
+func policyVersion(line string) string {
+	data, _ := SplitRecordLine(line)
+	text, err := Text(data)
+	if err != nil {
+		return ""
+	}
+	for _, v := range []string{"v=DMARC1", "v=TLSRPTv1", "v=STSv1"} {
+		if strings.HasPrefix(text, v) {
+			return v
+		}
+	}
+	return ""
+}
+
+func fitOwn(observed, wanted []string, meaning func(string) string, said bool) []string {
 	if slices.Equal(observed, wanted) {
 		return observed
 	}

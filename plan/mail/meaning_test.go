@@ -5,6 +5,28 @@ import (
 	"testing"
 )
 
+// What others keep beside a policy stays.
+func TestFitBesideOthers(t *testing.T) {
+	const other = `"vendor-verification=x"`
+	for _, c := range []struct {
+		name     string
+		is, want []string
+		writes   []string
+	}{
+		{"beside the same policy", []string{`"v=DMARC1;p=none" ttl 300`, other + " ttl 300"}, []string{`"v=DMARC1; p=none" ttl 3600`},
+			[]string{`"v=DMARC1;p=none" ttl 300`, other + " ttl 300"}},
+		{"beside another one", []string{`"v=DMARC1; p=none" ttl 300`, other + " ttl 300"}, []string{`"v=DMARC1; p=reject" ttl 3600`},
+			[]string{`"v=DMARC1; p=reject" ttl 300`, other + " ttl 300"}},
+		{"beside none", []string{other + " ttl 300"}, []string{`"v=DMARC1; p=reject" ttl 3600`}, []string{`"v=DMARC1; p=reject" ttl 300`, other + " ttl 300"}},
+		{"a broken one goes", []string{`"v=dmarc1 p=none" ttl 300`}, []string{`"v=DMARC1; p=reject" ttl 3600`}, []string{`"v=DMARC1; p=reject" ttl 300`}},
+	} {
+		slices.Sort(c.writes)
+		if got := Fit("TXT", false)(c.is, c.want); !slices.Equal(got, c.writes) {
+			t.Errorf("%s: %q, want %q", c.name, got, c.writes)
+		}
+	}
+}
+
 func TestFit(t *testing.T) {
 	text := func(s string) string { return TextData(s) + " ttl 300" }
 	for _, c := range []struct {

@@ -225,7 +225,7 @@ func (s Spec) pinholeItems() (items []plan.Item) {
 func (s Spec) IPv6() (six netip.Addr) {
 	for _, a := range s.Public {
 		if AddressType(a) == "AAAA" {
-			six = a
+			return a
 		}
 	}
 	return six

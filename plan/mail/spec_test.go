@@ -118,6 +118,26 @@ func TestTTLOfRecords(t *testing.T) {
 	}
 }
 
+// A server with two lines is published at both.
+func TestTwoLines(t *testing.T) {
+	s := nomeazienda()
+	s.Public = append(s.Public, netip.MustParseAddr("3.3.3.3"))
+	w, err := s.Desired()
+	if err != nil {
+		t.Fatal(err)
+	}
+	zone := flat(w.Zones["nomeazienda.it."])
+	if got := zone["mail.nomeazienda.it. A"]; got != "2.2.2.2 ttl 3600 | 3.3.3.3 ttl 3600" {
+		t.Errorf("A is %q", got)
+	}
+	if got := zone["nomeazienda.it. TXT v=spf1"]; got != `"v=spf1 mx ip4:2.2.2.2 ip4:3.3.3.3 -all"` {
+		t.Errorf("SPF is %q", got)
+	}
+	if len(w.ByHand) != 2 {
+		t.Errorf("by hand: %v", w.ByHand)
+	}
+}
+
 func TestWantsReverseZone(t *testing.T) {
 	s := nomeazienda()
 	s.Zones = append(s.Zones, Zone{Name: "2.2.2.in-addr.arpa.", TTL: 600})

@@ -27,7 +27,7 @@ func (k *checker) domains() {
 		for j, m := range d.MX {
 			mx := fmt.Sprintf("%s.mx[%d]", at, j)
 			if k.c.written(mx) {
-				k.name(mx+".host", m.Host)
+				k.name(mx+".host", strings.ReplaceAll(m.Host, "_", "x")) // others may call their hosts so
 			}
 			if m.Preference < 0 || m.Preference > 65535 {
 				k.add(mx+".preference", "is %d, want 0 to 65535", m.Preference)

@@ -16,6 +16,8 @@ func (k *checker) name(path, s string) string {
 	switch {
 	case s == "":
 		k.add(path, "is missing, want a name like mail.example.org")
+	case strings.Contains(s, "_"):
+		k.add(path, "%q is no name in DNS that a host or mail domain can have: it has an underscore (RFC 1123 section 2.1)", s)
 	case err != nil || !hostName(ascii):
 		k.add(path, "%q is no name in DNS, want one like mail.example.org", s)
 	default:

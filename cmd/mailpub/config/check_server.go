@@ -19,6 +19,7 @@ func (k *checker) server() {
 	}
 	k.public("server.public.ipv4", s.Public.IPv4, netip.Addr.Is4)
 	k.public("server.public.ipv6", s.Public.IPv6, netip.Addr.Is6)
+	k.also()
 	for i, e := range s.Public.Echo {
 		if _, err := resolver.ParseEcho(e); err != nil {
 			k.add(fmt.Sprintf("server.public.echo[%d]", i), "%v", err)
@@ -33,6 +34,25 @@ func (k *checker) server() {
 	}
 	if s.Public.IPv4 == "auto" && k.c.Router.RouterKind() != mail.RouterProtocol && len(s.Public.Echo) == 0 {
 		k.add("server.public.ipv4", "is auto, but router.protocol is %q and can't be asked: want the address, or services to ask under server.public.echo", k.c.Router.Protocol)
+	}
+}
+
+// also checks the addresses of further lines.
+func (k *checker) also() {
+	p := k.c.Server.Public
+	seen := map[string]bool{p.IPv4: true, p.IPv6: true}
+	for i, text := range p.Also {
+		path := fmt.Sprintf("server.public.also[%d]", i)
+		a, err := netip.ParseAddr(text)
+		switch {
+		case err != nil:
+			k.add(path, "is %q, want an address", text)
+		case netaddr.Unreachable(a) != "":
+			k.add(path, "%s can't be reached from the Internet, want a public address", text)
+		case seen[text]:
+			k.add(path, "%s is there twice", text)
+		}
+		seen[text] = true
 	}
 }
 

@@ -62,6 +62,12 @@ func serverFields() []Field {
 				"it where mailpub runs on the server",
 		},
 		{
+			Path:    "server.public.also",
+			Example: "[198.51.100.7]",
+			Text: "further addresses that lead to the server, as of a second\n" +
+				"line; they are published too, and forwards there are yours",
+		},
+		{
 			Path:    "server.public.echo",
 			Example: "[opendns, google]",
 			Text: "DNS services that tell which address they see, to\n" +

@@ -101,7 +101,7 @@ func (c *Config) mailService() mail.MailService {
 	return m
 }
 
-// PublicAddresses returns the addresses that the config gives, IPv4 first. Where it says auto,
+// PublicAddresses returns the addresses that the config gives, IPv4 first, those of further lines last. Where it says auto,
 // the one of that family among auto stands for it, if there is one.
 func (c *Config) PublicAddresses(auto ...netip.Addr) (out []netip.Addr) {
 	for _, f := range []struct {
@@ -112,6 +112,11 @@ func (c *Config) PublicAddresses(auto ...netip.Addr) (out []netip.Addr) {
 			out = append(out, a)
 		} else if i := slices.IndexFunc(auto, f.family); f.text == "auto" && i >= 0 {
 			out = append(out, auto[i])
+		}
+	}
+	for _, text := range c.Server.Public.Also {
+		if a, err := netip.ParseAddr(text); err == nil {
+			out = append(out, a)
 		}
 	}
 	return out
