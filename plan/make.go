@@ -28,6 +28,21 @@ type Plan struct {
 	forget []Key
 }
 
+// Effects asks the drivers of parties what changes of theirs alter.
+func Effects(ctx context.Context, parties []Party, changes []Change) (all []Effect) {
+	for _, p := range parties {
+		own := slices.DeleteFunc(slices.Clone(changes), func(c Change) bool { return c.Target != p.Target })
+		f, ok := p.Driver.(Foreteller)
+		if !ok || !slices.ContainsFunc(own, Change.Writes) {
+			continue
+		}
+		for _, text := range f.Effects(ctx, own) {
+			all = append(all, Effect{p.Target, text})
+		}
+	}
+	return all
+}
+
 // Effect is what changes alter for those who use a target, in a sentence.
 type Effect struct {
 	Target Target `json:"party"`
