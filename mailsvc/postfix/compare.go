@@ -80,3 +80,13 @@ func (d *Driver) compare(ctx context.Context, e *edit, before *picture, said ann
 		}
 	}
 }
+
+// announced is what the plan of an edit says of what is to be otherwise.
+func (e *edit) announced() announced {
+	return announced{
+		refused:  e.refused,
+		networks: slices.Contains(e.names, "mynetworks") || slices.Contains(e.names, "smtpd_relay_restrictions"),
+		senders:  slices.Contains(e.names, "smtpd_sender_restrictions"),
+		ways:     e.ways,
+	}
+}

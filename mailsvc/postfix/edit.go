@@ -65,16 +65,6 @@ type edit struct {
 	ways                  map[string]string
 }
 
-// announced is what the plan of an edit says of what is to be otherwise.
-func (e *edit) announced() announced {
-	return announced{
-		refused:  e.refused,
-		networks: slices.Contains(e.names, "mynetworks") || slices.Contains(e.names, "smtpd_relay_restrictions"),
-		senders:  slices.Contains(e.names, "smtpd_sender_restrictions"),
-		ways:     e.ways,
-	}
-}
-
 // tableHead begins a table that mailpub made. There was none before, so that it needs no
 // copy, and goes with the last of its entries.
 const tableHead = "# Made by mailpub; after changes by hand run postmap.\n"

@@ -279,17 +279,6 @@ func (d *Driver) recipients(s *state) (out []string) {
 	return out
 }
 
-// isOwnName reports whether a domain is served only for being the machine's own name, by a variable.
-// When the plan gives the machine another name, that goes.
-func (s *state) isOwnName(domain string) bool {
-	host := s.effective["myhostname"]
-	_, parent, _ := strings.Cut(host, ".")
-	if !slices.Contains([]string{host, parent, "localhost." + parent}, domain) {
-		return false
-	}
-	return !slices.ContainsFunc(elements(s.set["mydestination"]), func(e string) bool { return strings.EqualFold(e, domain) })
-}
-
 func isAddress(text string) bool {
 	local, domain, ok := strings.Cut(text, "@")
 	return ok && local != "" && domain != "" && !strings.ContainsAny(text, " <>/\"\\^$*()|{}")
@@ -325,21 +314,6 @@ func (d *Driver) namesInFile(path string) (names []string) {
 	for _, p := range parseTable(string(data)).parts {
 		if name := strings.TrimSuffix(p.name, ":"); name != "" && !strings.HasPrefix(name, "@") {
 			names = append(names, name)
-		}
-	}
-	return names
-}
-
-// people are the accounts of this machine that belong to a person: those with a home and a shell.
-func people() (names []string) {
-	data, err := os.ReadFile("/etc/passwd")
-	if err != nil {
-		return nil
-	}
-	for line := range strings.Lines(string(data)) {
-		f := strings.Split(strings.TrimSpace(line), ":")
-		if len(f) == 7 && strings.HasPrefix(f[5], "/home/") && !strings.HasSuffix(f[6], "nologin") && !strings.HasSuffix(f[6], "false") {
-			names = append(names, f[0])
 		}
 	}
 	return names

@@ -2,6 +2,7 @@ package postfix
 
 import (
 	"path/filepath"
+	"slices"
 	"strings"
 )
 
@@ -78,4 +79,15 @@ func splitMain(name string) (narrowed, setting string) {
 	rest := strings.TrimPrefix(name, inMain+" ")
 	setting, narrowed, _ = strings.Cut(rest, " ")
 	return narrowed, setting
+}
+
+// isOwnName reports whether a domain is served only for being the machine's own name, by a variable.
+// When the plan gives the machine another name, that goes.
+func (s *state) isOwnName(domain string) bool {
+	host := s.effective["myhostname"]
+	_, parent, _ := strings.Cut(host, ".")
+	if !slices.Contains([]string{host, parent, "localhost." + parent}, domain) {
+		return false
+	}
+	return !slices.ContainsFunc(elements(s.set["mydestination"]), func(e string) bool { return strings.EqualFold(e, domain) })
 }

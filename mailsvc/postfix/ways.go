@@ -271,3 +271,18 @@ func (f *follower) find(ctx context.Context, name string, keys []string) (string
 	}
 	return "", nil
 }
+
+// people are the accounts of this machine that belong to a person: those with a home and a shell.
+func people() (names []string) {
+	data, err := os.ReadFile("/etc/passwd")
+	if err != nil {
+		return nil
+	}
+	for line := range strings.Lines(string(data)) {
+		f := strings.Split(strings.TrimSpace(line), ":")
+		if len(f) == 7 && strings.HasPrefix(f[5], "/home/") && !strings.HasSuffix(f[6], "nologin") && !strings.HasSuffix(f[6], "false") {
+			names = append(names, f[0])
+		}
+	}
+	return names
+}
