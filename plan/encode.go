@@ -95,6 +95,8 @@ type Saved struct {
 	Site    string
 	Scope   []string // see Plan.Scope
 	Changes []Change
+
+	Unchanged int
 }
 
 // DecodeSaved reads a saved plan. It fails on another format and when the plan was
@@ -118,7 +120,7 @@ func DecodeSaved(data []byte) (Saved, error) {
 	if digest(body) != was {
 		return Saved{}, errors.New("was changed after it was saved")
 	}
-	return Saved{in.Site, in.Scope, in.Changes}, nil
+	return Saved{in.Site, in.Scope, in.Changes, in.Summary.Unchanged}, nil
 }
 
 // Stale returns nil when a plan made now would do the same as the saved one, else an

@@ -2,6 +2,7 @@ package term
 
 import (
 	"fmt"
+	"io"
 	"strings"
 
 	"github.com/mailpub/mailpub/cmd/mailpub/site"
@@ -12,23 +13,43 @@ import (
 func ShowPlan(u *UI, p *site.Plan) {
 	w := u.Text()
 	fmt.Fprintf(w, "%s\n\n", Headline(p.Site))
-	byHand := plan.Target{Kind: "by hand"} // manual steps, of all parties
-	groups := map[plan.Target][]plan.Change{}
-	for _, c := range p.Changes {
-		t := c.Target
-		if c.Action == plan.Manual {
-			t = byHand
-		}
-		groups[t] = append(groups[t], c)
-	}
-
 	about := map[plan.Target]string{}
 	var order []plan.Target
 	for _, party := range p.Parties {
 		about[party.Target] = Clean(party.About)
 		order = append(order, party.Target)
 	}
-	for _, c := range p.Changes { // parties that left the config
+	showGroups(u, w, p.Changes, order, about)
+	showSum(u, w, p.Plan)
+}
+
+// ShowSaved prints a plan as it was saved.
+func ShowSaved(u *UI, saved plan.Saved) {
+	w := u.Text()
+	fmt.Fprintf(w, "%s, as it was saved\n\n", saved.Site)
+	showGroups(u, w, saved.Changes, nil, map[plan.Target]string{})
+	showSum(u, w, &plan.Plan{Site: saved.Site, Scope: saved.Scope, Changes: saved.Changes, Unchanged: saved.Unchanged})
+}
+
+func showSum(u *UI, w io.Writer, p *plan.Plan) {
+	fmt.Fprintln(w, Sum(u, p))
+	if len(p.Scope) > 0 {
+		fmt.Fprintf(w, "Of %s alone; the rest of the site was left out.\n", scopeText(p.Scope))
+	}
+}
+
+// showGroups prints changes by their targets: those of order first, what is to be done by hand last.
+func showGroups(u *UI, w io.Writer, changes []plan.Change, order []plan.Target, about map[plan.Target]string) {
+	byHand := plan.Target{Kind: "by hand"} // manual steps, of all parties
+	groups := map[plan.Target][]plan.Change{}
+	for _, c := range changes {
+		t := c.Target
+		if c.Action == plan.Manual {
+			t = byHand
+		}
+		groups[t] = append(groups[t], c)
+	}
+	for _, c := range changes { // parties that left the config
 		if _, known := about[c.Target]; !known {
 			about[c.Target] = ""
 			order = append(order, c.Target)
@@ -48,10 +69,6 @@ func ShowPlan(u *UI, p *site.Plan) {
 		ShowChanges(u, groups[t])
 		showEffects(u, p.Effects, t)
 		fmt.Fprintln(w)
-	}
-	fmt.Fprintln(w, Sum(u, p.Plan))
-	if len(p.Scope) > 0 {
-		fmt.Fprintf(w, "Of %s alone; the rest of the site was left out.\n", scopeText(p.Scope))
 	}
 }
 
