@@ -68,13 +68,14 @@ type planJSON struct {
 	Scope   []string `json:"scope,omitempty"`
 	Changes []Change `json:"changes"`
 	Summary Summary  `json:"summary"`
+	Effects []Effect `json:"effects,omitempty"`
 	Digest  string   `json:"digest,omitempty"`
 }
 
 // MarshalJSON encodes the plan. The digest at its end guards a saved plan against
 // changes by hand; it is no signature.
 func (p *Plan) MarshalJSON() ([]byte, error) {
-	out := planJSON{Format: PlanFormat, Site: p.Site, Scope: p.Scope, Changes: append([]Change{}, p.Changes...), Summary: p.Summary()}
+	out := planJSON{Format: PlanFormat, Site: p.Site, Scope: p.Scope, Changes: append([]Change{}, p.Changes...), Summary: p.Summary(), Effects: p.Effects}
 	body, err := json.Marshal(out)
 	if err != nil {
 		return nil, err

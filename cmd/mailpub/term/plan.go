@@ -67,6 +67,7 @@ func showGroups(u *UI, w io.Writer, changes []plan.Change, order []plan.Target, 
 		}
 		fmt.Fprintln(w, title)
 		ShowChanges(u, groups[t])
+		showEffects(u, p.Effects, t)
 		fmt.Fprintln(w)
 	}
 }
@@ -89,6 +90,15 @@ func scopeText(words []string) string {
 		text += " but " + strings.Join(without, ", ")
 	}
 	return text
+}
+
+// showEffects says what the changes of a target mean for those who use it.
+func showEffects(u *UI, all []plan.Effect, t plan.Target) {
+	for _, e := range all {
+		if e.Target == t {
+			fmt.Fprintf(u.Text(), "  %s %s\n", u.Yellow("effect:"), u.Wrap(Clean(e.Text), 10))
+		}
+	}
 }
 
 // Headline says in one line which site this is.
