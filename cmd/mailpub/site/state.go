@@ -57,10 +57,22 @@ func Load(ctx context.Context, file string, o Options) (*config.Config, *plan.Le
 	if err != nil {
 		return nil, nil, err
 	}
+	o.warn(cfg)
 	if b := o.backend(cfg); b != plan.Backend(early) {
 		l, unread = b.Read(ctx)
 	}
 	return cfg, l, unread
+}
+
+// Warning is told of a file of the site's that everybody may write. Root refuses such a file.
+type Warning struct{ Text string }
+
+func (Warning) event() {}
+
+func (o Options) warn(cfg *config.Config) {
+	for _, text := range cfg.Exposed() {
+		o.tell(Warning{text})
+	}
 }
 
 // Lock is a site's lock. While it is held no other mailpub works on the site.
@@ -73,6 +85,7 @@ type Lock struct {
 // NewLock locks a site. Where another process has it, NewLock tells so (LockWait) and waits a
 // little; the error then names the other process and wraps plan.ErrLocked.
 func NewLock(ctx context.Context, cfg *config.Config, o Options) (*Lock, error) {
+	o.warn(cfg)
 	l, err := tryLock(ctx, cfg, o, 0)
 	if errors.Is(err, plan.ErrLocked) {
 		o.tell(LockWait{Limit: lockWait, Err: err})
