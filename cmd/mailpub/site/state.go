@@ -3,6 +3,7 @@ package site
 import (
 	"context"
 	"errors"
+	"os"
 	"path/filepath"
 	"sync"
 	"time"
@@ -23,7 +24,16 @@ func StateDir(cfg *config.Config) string { return cfg.Path(cfg.State) }
 
 // SettingsPath is where apply leaves what the bundled receiver serves.
 func SettingsPath(cfg *config.Config) string {
-	return filepath.Join(StateDir(cfg), cfg.Site+".receiver.json")
+	dir := StateDir(cfg)
+	if own := filepath.Join(dir, "receiver"); isDir(own) { // a package's receiver sees no more of the state
+		dir = own
+	}
+	return filepath.Join(dir, cfg.Site+".receiver.json")
+}
+
+func isDir(path string) bool {
+	info, err := os.Stat(path)
+	return err == nil && info.IsDir()
 }
 
 // files is where the ledger of a site is, where Options name no other place.
