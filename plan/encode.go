@@ -65,6 +65,7 @@ func (c *Change) UnmarshalJSON(data []byte) error {
 type planJSON struct {
 	Format  string   `json:"format"`
 	Site    string   `json:"site"`
+	Scope   []string `json:"scope,omitempty"`
 	Changes []Change `json:"changes"`
 	Summary Summary  `json:"summary"`
 	Digest  string   `json:"digest,omitempty"`
@@ -73,7 +74,7 @@ type planJSON struct {
 // MarshalJSON encodes the plan. The digest at its end guards a saved plan against
 // changes by hand; it is no signature.
 func (p *Plan) MarshalJSON() ([]byte, error) {
-	out := planJSON{Format: PlanFormat, Site: p.Site, Changes: append([]Change{}, p.Changes...), Summary: p.Summary()}
+	out := planJSON{Format: PlanFormat, Site: p.Site, Scope: p.Scope, Changes: append([]Change{}, p.Changes...), Summary: p.Summary()}
 	body, err := json.Marshal(out)
 	if err != nil {
 		return nil, err
@@ -91,6 +92,7 @@ func digest(body []byte) string {
 // made now (see Stale).
 type Saved struct {
 	Site    string
+	Scope   []string // see Plan.Scope
 	Changes []Change
 }
 
@@ -115,7 +117,7 @@ func DecodeSaved(data []byte) (Saved, error) {
 	if digest(body) != was {
 		return Saved{}, errors.New("was changed after it was saved")
 	}
-	return Saved{in.Site, in.Changes}, nil
+	return Saved{in.Site, in.Scope, in.Changes}, nil
 }
 
 // Stale returns nil when a plan made now would do the same as the saved one, else an

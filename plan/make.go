@@ -14,6 +14,9 @@ type Plan struct {
 	Changes   []Change // in the order in which they are carried out
 	Unchanged int
 
+	// Scope says which parts of the site the plan is of, in the words of who made it; empty: all.
+	Scope []string
+
 	// Failed names the parties that could not be read at all. Such a plan can be
 	// looked at but not carried out.
 	Failed []PartyError

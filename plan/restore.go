@@ -14,7 +14,7 @@ func (l *Ledger) Restores(c Change) bool {
 // Only returns the plan cut down to the changes that may be made. Of what apply would only write
 // into the ledger that part stays which the ledger knows already.
 func (p *Plan) Only(l *Ledger, may func(Change) bool) *Plan {
-	out := &Plan{Site: p.Site, Unchanged: p.Unchanged, Failed: p.Failed}
+	out := &Plan{Site: p.Site, Unchanged: p.Unchanged, Scope: p.Scope, Failed: p.Failed}
 	for _, c := range p.Changes {
 		if may(c) {
 			out.Changes = append(out.Changes, c)

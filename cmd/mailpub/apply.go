@@ -22,6 +22,7 @@ type applyFlags struct {
 	yes, adopt     bool
 	cutover        bool
 	wait, patience time.Duration
+	scope          scopeFlags
 }
 
 func applyCommand(a *app) *cobra.Command {
@@ -39,6 +40,9 @@ for as long as --wait.
 
 With PLANFILE, as "plan -o" saved it, it carries out exactly that, and refuses when
 anything has changed since.
+
+With --only and --exclude it carries out parts of the plan. The gates before MX hold all
+the same: every forward that is wanted must be in the router.
 
 With --cutover, where the address or the MX of a live domain changes: the TTL is lowered
 first, and the change waits until the old one has run out everywhere; then it is proved,
@@ -60,6 +64,7 @@ Exit code: 0 when all is done, else 1.`,
 		},
 	}
 	fl := cmd.Flags()
+	f.scope.add(a, cmd)
 	fl.BoolVarP(&f.yes, "yes", "y", false, "do not ask")
 	fl.BoolVar(&f.adopt, "adopt", false, "take over what mailpub did not put in place")
 	fl.BoolVar(&f.cutover, "cutover", false, "move live records without losing mail")
@@ -75,7 +80,15 @@ func apply(ctx context.Context, a *app, f applyFlags) error {
 		return err
 	}
 	consent := &term.Consent{UI: a.ui, Yes: f.yes, Adopt: f.adopt}
+	o := a.site()
+	if err := f.scope.set(&o); err != nil {
+		return err
+	}
 	switch {
+	case f.scope.narrows() && f.file != "":
+		return errors.New("--only and --exclude are for plan, whose saved plan is of these parts")
+	case f.scope.narrows() && f.cutover:
+		return errors.New("--cutover moves what hangs together; it takes no --only or --exclude")
 	case f.cutover && f.file != "":
 		return errors.New("--cutover goes by the config, not by a saved plan")
 	case f.cutover:
@@ -90,8 +103,9 @@ func apply(ctx context.Context, a *app, f applyFlags) error {
 		}
 		saved = &p
 		consent.Yes = true
+		o.Scope = site.ParseScope(p.Scope)
 	}
-	p, err := carryOut(ctx, a, cfg, saved, consent)
+	p, err := carryOut(ctx, a, cfg, o, saved, consent)
 	if err != nil && !errors.As(err, new(plan.UnreadError)) {
 		return err
 	}
@@ -102,17 +116,12 @@ func apply(ctx context.Context, a *app, f applyFlags) error {
 }
 
 // carryOut makes the plan, has it approved, and applies it, under the site's lock.
-func carryOut(ctx context.Context, a *app, cfg *config.Config, saved *plan.Saved, consent *term.Consent) (*site.Plan, error) {
-	lock, err := site.NewLock(ctx, cfg, a.site())
+func carryOut(ctx context.Context, a *app, cfg *config.Config, o site.Options, saved *plan.Saved, consent *term.Consent) (*site.Plan, error) {
+	lock, err := site.NewLock(ctx, cfg, o)
 	if err != nil {
 		return nil, err
 	}
 	defer lock.Close()
-	if saved == nil { // a saved plan is carried out to the letter
-		if err := lock.MakeKeys(); err != nil {
-			return nil, err
-		}
-	}
 	s, err := lock.Open(ctx)
 	if err != nil {
 		return nil, err
@@ -133,7 +142,14 @@ func carryOut(ctx context.Context, a *app, cfg *config.Config, saved *plan.Saved
 	if held > 0 {
 		fmt.Fprintf(a.ui.Err, "a cutover is under way: %s left to mailpub%s apply --cutover\n", term.Count(held, "change"), a.ui.ConfigFlag())
 	}
-	return p, approveAndApply(ctx, a.ui, p, consent)
+	adopt, err := consent.Approve(ctx, p)
+	if err != nil {
+		return p, err
+	}
+	if p, err = lock.MakeKeys(ctx, p); err != nil {
+		return nil, err
+	}
+	return p, applyApproved(ctx, a.ui, p, adopt)
 }
 
 // approveAndApply asks about a plan where that is needed, and applies it.
@@ -142,6 +158,10 @@ func approveAndApply(ctx context.Context, u *term.UI, p *site.Plan, consent *ter
 	if err != nil {
 		return err
 	}
+	return applyApproved(ctx, u, p, adopt)
+}
+
+func applyApproved(ctx context.Context, u *term.UI, p *site.Plan, adopt bool) error {
 	if err := p.Site.Apply(ctx, p, adopt); err != nil {
 		return err
 	}

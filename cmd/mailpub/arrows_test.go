@@ -85,6 +85,9 @@ var arrows = map[string][]string{
 	"mailsvc/smuggling":        {},
 	"mailsvc/check":            {"plan", "mailsvc", "mailsvc/smtpclient", "mailsvc/smuggling"},
 	"mailsvc/receiver":         {},
+	"mailsvc/mailbox":          {},
+	"mailsvc/roundtrip":        {"plan"},
+	"mailsvc/reports":          {"plan"},
 	"examples":                 {},
 	"examples/embed":           {"cmd/mailpub/site"},
 }
@@ -111,6 +114,7 @@ var owners = map[string]string{
 	"github.com/google/nftables":    "nat",
 	"github.com/emersion/go-smtp":   "mailsvc",
 	"github.com/emersion/go-sasl":   "mailsvc",
+	"github.com/emersion/go-imap":   "mailsvc/mailbox",
 	// Its dmarc reads a record, which is DNS, and judges a message, which is mail.
 	"github.com/emersion/go-msgauth/dkim":    "mailsvc",
 	"github.com/emersion/go-msgauth/authres": "mailsvc",

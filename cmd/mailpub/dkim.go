@@ -51,5 +51,5 @@ func makeKeys(ctx context.Context, cfg *config.Config, o site.Options) error {
 		return err
 	}
 	defer lock.Close()
-	return lock.MakeKeys()
+	return lock.MakeAllKeys()
 }

@@ -16,6 +16,7 @@ import (
 func planCommand(a *app) *cobra.Command {
 	var save string
 	var detailed bool
+	var scope scopeFlags
 	cmd := &cobra.Command{
 		Use:   "plan",
 		Short: "show what differs from the config",
@@ -23,14 +24,20 @@ func planCommand(a *app) *cobra.Command {
 in groups: + added, ~ changed, - removed, ! to be done by hand, ? not readable. It
 writes nothing.
 
+With --only and --exclude it is a plan of parts of the site, and the others are not
+asked: "plan --only dns" works away from the LAN, as in CI. The public address, where the
+config says auto, is then the one that mailpub published last, or that of --public.
+
 Exit code: 0, or 1 when something could not be read. With --detailed-exitcode: 2 when
 there is a difference.`,
 		Example: `  mailpub plan
   mailpub plan -o plan.json && mailpub apply plan.json
-  mailpub plan --detailed-exitcode --json >plan.json`,
+  mailpub plan --detailed-exitcode --json >plan.json
+  mailpub plan --only dns --exclude zone:2.2.2.in-addr.arpa
+  mailpub plan --only tcp/25,"nomeazienda.it. MX"`,
 		Args: noArguments,
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			p, err := makePlan(cmd.Context(), a)
+			p, err := makePlan(cmd.Context(), a, scope)
 			if err != nil {
 				return err
 			}
@@ -54,12 +61,17 @@ there is a difference.`,
 		},
 	}
 	cmd.Flags().StringVarP(&save, "out", "o", "", "also save the plan to `FILE`, for apply")
+	scope.add(a, cmd)
 	cmd.Flags().BoolVar(&detailed, "detailed-exitcode", false, "exit with 2 when there is a difference")
 	return cmd
 }
 
-func makePlan(ctx context.Context, a *app) (*site.Plan, error) {
-	s, err := site.OpenFile(ctx, a.ui.ConfigFile, a.site())
+func makePlan(ctx context.Context, a *app, scope scopeFlags) (*site.Plan, error) {
+	o := a.site()
+	if err := scope.set(&o); err != nil {
+		return nil, err
+	}
+	s, err := site.OpenFile(ctx, a.ui.ConfigFile, o)
 	if err != nil {
 		return nil, err
 	}

@@ -66,7 +66,11 @@ Exit code: 0 when it is written, whatever it says; else 1.`,
 			if err := durable.ReplaceShared(file, b.Bytes(), 0o644); err != nil {
 				return fmt.Errorf("report: %w", err)
 			}
-			fmt.Fprintf(a.ui.Err, "%s\nWritten to %s.\n", term.Clean(site.Headline()), file)
+			fmt.Fprintln(a.ui.Err, term.Clean(site.Headline()))
+			if site.Err != nil {
+				fmt.Fprintln(a.ui.Err, "Not everything could be looked at:", term.Clean(site.Err.Error()))
+			}
+			fmt.Fprintf(a.ui.Err, "Written to %s.\n", file)
 			return nil
 		},
 	}

@@ -81,14 +81,13 @@ func (d *Driver) Spell(needs []plan.Item) []plan.Item {
 			Lines:  []string{answers},
 			Stage:  plan.StageService,
 			Reason: "what MDaemon is set to is asked there",
-			ByHand: "let the XML API answer: " + apiDialog,
 		})
 	}
 	return append(own, d.Manual.Spell(byHand)...)
 }
 
 // apiDialog is what opens the XML API. Since version 24 it answers only addresses that are listed.
-const apiDialog = "Setup > Web & IM Services > Remote Administration: on; Setup > XML API Service > Address Restrictions (in 26: XML API Management): 127.0.0.1 and this machine's address"
+const apiDialog = "Setup > Web & IM Services > Remote Administration: on; Setup > XML API Service > Address Restrictions (in 26: XML API Management): 127.0.0.1"
 
 func key(words ...string) plan.Key {
 	return plan.Key{Kind: mailsvc.Kind, Name: strings.Join(words, " ")}

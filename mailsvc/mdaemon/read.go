@@ -115,9 +115,11 @@ func (d *Driver) readAPI(ctx context.Context, k plan.Key) *plan.Item {
 	case state == nil:
 		return nil
 	case state.err != nil:
-		return silent(k, state.err)
+		return unreadable(k, state.err.Error()+"; it is opened in "+apiDialog)
 	}
-	return found(k, answers)
+	it := found(k, answers)
+	it.Fixed = "it is MDaemon's own" // seen, and never mailpub's
+	return it
 }
 
 // readAlias reads where mail for an address goes: by the file, in its order, or by the XML API.

@@ -65,4 +65,13 @@ const (
 	MailRead          = "mail.read"
 	MailBackup        = "mail.backup"
 	MailOutside       = "mail.outside"
+	OutboundDelivered = "outbound.delivered"
+	OutboundSource    = "outbound.source"
+	OutboundSPF       = "outbound.spf"
+	OutboundDKIM      = "outbound.dkim"
+	OutboundDMARC     = "outbound.dmarc"
+	OutboundTLS       = "outbound.tls"
+	OutboundFolder    = "outbound.folder"
+	DMARCSenders      = "dmarc.senders"
+	TLSRPTFailures    = "tlsrpt.failures"
 )

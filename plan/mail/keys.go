@@ -14,13 +14,23 @@ func (d Domain) signatures() (rs []record) {
 		r := record{name: k.Selector + "._domainkey." + d.Name, rrtype: "TXT", stage: plan.StageRecord, hold: k.Missing, ttl: k.TTL,
 			reason: "receivers check the signature of the domain's mail by this key (RFC 6376)"}
 		text := k.Text
-		if text == "" {
+		switch {
+		case text != "":
+		case k.Missing != "":
 			text = "v=DKIM1; p=(no key yet)"
+		default:
+			text = "v=DKIM1; p=(made by mailpub apply)"
+			r.reason = "apply makes the key, and publishes its public half: " + r.reason
 		}
 		r.data = []string{TextData(text)}
 		rs = append(rs, r)
 	}
 	return rs
+}
+
+// RecordKey is the key of the record that a DKIM key of a domain is published with.
+func (k DKIM) RecordKey(domain string) plan.Key {
+	return DNSKey(k.Selector+"._domainkey."+domain, "TXT")
 }
 
 // keyRecords are the TLSA records of the mail host: usage 3 (this very key, whoever signed

@@ -38,7 +38,7 @@ func everything() Spec {
 		DANE:  DANE{Ports: []uint16{25}, Digests: []string{"AB", "cd", "ab"}},
 		Domains: []Domain{{
 			Name: "nomeazienda.it.", MX: []MX{{"mail.nomeazienda.it.", 10}, {"mx2.example.net.", 20}},
-			DKIM:       []DKIM{{Selector: "a", Text: "v=DKIM1; p=x"}, {Selector: "b", Missing: "no key yet"}},
+			DKIM:       []DKIM{{Selector: "a", Text: "v=DKIM1; p=x"}, {Selector: "b", Missing: "no key yet"}, {Selector: "c"}},
 			MTASTS:     MTASTS{Mode: "enforce", MX: []string{"*.Example.NET.", "mail.nomeazienda.it."}, MaxAge: time.Hour, Host: "web.example.net."},
 			Autoconfig: "mail.nomeazienda.it.",
 		}},
@@ -74,6 +74,10 @@ func TestEverythingIsWanted(t *testing.T) {
 	}
 	if it := got["b._domainkey.nomeazienda.it. TXT"]; it.ByHand != "no key yet" {
 		t.Errorf("a key that is not there: %+v", it)
+	}
+	it := got[DKIM{Selector: "c"}.RecordKey("nomeazienda.it").Name]
+	if it.ByHand != "" || len(it.Lines) != 1 || !strings.Contains(it.Lines[0], "made by mailpub apply") || !strings.Contains(it.Reason, "apply makes the key") {
+		t.Errorf("a key that apply makes: %+v", it)
 	}
 	if len(w.Policies) != 1 || strings.Join(w.Policies[0].Lines, "|") != policy || !strings.Contains(w.Policies[0].ByHand, "mailpub request policy nomeazienda.it") {
 		t.Errorf("policies are %+v", w.Policies)

@@ -13,7 +13,7 @@ type DKIM struct {
 	Selector string
 	File     string // of the private key, which the mail server signs with
 	Text     string // the record with the public half; empty where there is no key yet
-	Missing  string // where Text is empty: what a person has to do
+	Missing  string // where Text is empty: what a person has to do; "" where apply makes the key
 	TTL      int    // seconds, see Domain.TTL
 }
 

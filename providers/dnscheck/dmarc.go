@@ -80,10 +80,13 @@ func (e *checkRun) dmarcSyntax(name string) {
 }
 
 func (e *checkRun) dmarcPolicy(name string, d Domain) {
+	// A policy that nobody asked for is advice, and so is a stricter one than the config asks for:
+	// "none" is where everybody begins.
+	asWanted := d.DMARC == "none"
 	first := len(e.found)
 	defer func() {
 		for i := range e.found[first:] {
-			e.found[first+i].Advice = !d.DMARC
+			e.found[first+i].Advice = d.DMARC == "" || asWanted
 		}
 	}()
 	above, effective := e.policyAbove(mail.FQDN(d.Name))
@@ -91,6 +94,7 @@ func (e *checkRun) dmarcPolicy(name string, d Domain) {
 		id: catalog.DMARCPolicy, subject: subjectOf(name), want: "quarantine or reject", ref: "RFC 7489 section 6.3, RFC 9989 section 4.10", name: name, rrtype: "TXT",
 		judge: func(a resolver.Answer) verdict {
 			records := versioned(a, dmarcVersion)
+			asWanted = asWanted && len(records) == 1
 			switch near := nearMiss(a.Texts(), dmarcVersion); {
 			case len(records) == 0 && near != "":
 				return warn("none: "+shortened(near)+" is not taken for one", `let the record begin with v=DMARC1; to the letter, without quotes or backslashes`)
@@ -101,7 +105,9 @@ func (e *checkRun) dmarcPolicy(name string, d Domain) {
 			case len(records) == 0:
 				return warn("none", "publish a policy: domains: dmarc: {policy: none, rua: [...]} in the config first, to see who sends in the domain's name, then quarantine or reject")
 			}
-			return judgePolicy(readDMARC(records[0]))
+			r := readDMARC(records[0])
+			asWanted = asWanted && r.problem == "" && r.policy == d.DMARC
+			return judgePolicy(r)
 		},
 	})
 }

@@ -51,7 +51,7 @@ type Domain struct {
 	Name       string
 	MX         []mail.MX
 	DKIM       []Selector
-	DMARC      bool   // it is to have a policy
+	DMARC      string // the policy that it is to have: "none", "quarantine", "reject"; "" for any
 	PolicyID   string // of its MTA-STS policy; empty: it has none
 	TLSRPT     bool
 	Services   []mail.Service

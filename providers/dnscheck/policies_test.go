@@ -209,3 +209,32 @@ func TestCertificateUnknown(t *testing.T) {
 		}
 	}
 }
+
+// A DMARC policy of none is advice where the config asks for it, or for no policy at all; where it
+// asks for a stricter one, or the record is another, it is drift.
+func TestDMARCAdvice(t *testing.T) {
+	for _, test := range []struct {
+		name, wanted, record string
+		advice               bool
+	}{
+		{"nothing is asked for", "", "", true},
+		{"none is asked for, and there", "none", "v=DMARC1; p=none; rua=mailto:a@nomeazienda.it", true},
+		{"none is asked for, and gone", "none", "", false},
+		{"none is asked for, and broken", "none", "v=DMARC1; p=nine", false},
+		{"reject is asked for", "reject", "v=DMARC1; p=none", false},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			zone := strings.Replace(zonetest.GoodZone, `_dmarc IN TXT "v=DMARC1; p=reject"`, "", 1)
+			if test.record != "" {
+				zone += `_dmarc IN TXT "` + test.record + "\"\n"
+			}
+			f := siteFacts(zonetest.Serve(t, map[string]string{zonetest.Zone: zone, zonetest.ReverseZone: zonetest.GoodReverse}))
+			f.Domains[0].DMARC = test.wanted
+			found := plan.RunChecks(t.Context(), plan.Pick(Checks(f), []string{"dmarc.policy"}))
+			i := slices.IndexFunc(found, func(c plan.Check) bool { return c.ID == "dmarc.policy" })
+			if i < 0 || found[i].Status != plan.Warn || found[i].Advice != test.advice {
+				t.Errorf("%+v, want a warning, advice %v", found, test.advice)
+			}
+		})
+	}
+}

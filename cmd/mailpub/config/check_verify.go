@@ -11,6 +11,7 @@ import (
 func (k *checker) verify() {
 	k.probe(k.c.Verify.Probe)
 	k.mailbox(k.c.Verify.Mailbox)
+	k.mailboxes()
 	for i, list := range k.c.Verify.DNSBL {
 		k.name(fmt.Sprintf("verify.dnsbl[%d]", i), list)
 	}

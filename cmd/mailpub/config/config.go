@@ -228,6 +228,49 @@ type Verify struct {
 	Mailbox   Mailbox  `mapstructure:"mailbox"`
 	DNSBL     []string `mapstructure:"dnsbl"`    // block lists to ask about the public addresses
 	Accounts  bool     `mapstructure:"accounts"` // try a few weak passwords
+
+	Mailboxes []Elsewhere `mapstructure:"mailboxes"`        // of ours, at other providers: what arrives there, and from there
+	Recipient string      `mapstructure:"recipient"`        // whom they write to; "": the postmaster of the first domain
+	Outbound  Outbound    `mapstructure:"outbound"`         // how a message leaves the site
+	PerDay    int         `mapstructure:"messages_per_day"` // that are sent at most
+	Patience  string      `mapstructure:"patience"`         // how long a message is waited for
+	Reports   Reports     `mapstructure:"reports"`          // where DMARC and TLS reports arrive
+}
+
+// Elsewhere is a mailbox at another provider that mailpub may use.
+type Elsewhere struct {
+	Address    string `mapstructure:"address"`
+	Provider   string `mapstructure:"provider"`   // a name of MailboxProviders; "": what follows says it
+	Submission string `mapstructure:"submission"` // host:port
+	IMAP       string `mapstructure:"imap"`       // host:port
+	User       string `mapstructure:"user"`       // "": the address
+	Password   string `mapstructure:"password"`   // a reference
+	OAuth      OAuth  `mapstructure:"oauth"`      // in the place of a password
+	CAFile     string `mapstructure:"ca_file"`    // who vouches for its servers; "": the system's
+}
+
+// OAuth is how an access token is had (RFC 6749 section 6).
+type OAuth struct {
+	ClientID     string `mapstructure:"client_id"`
+	ClientSecret string `mapstructure:"client_secret"` // a reference; "": none
+	RefreshToken string `mapstructure:"refresh_token"` // a reference
+	TokenURL     string `mapstructure:"token_url"`     // "": the provider's
+}
+
+// Outbound is how a message leaves the site: through its own server.
+type Outbound struct {
+	Submission string `mapstructure:"submission"` // host:port; "": the SMTP port, where the server takes mail from here
+	User       string `mapstructure:"user"`
+	Password   string `mapstructure:"password"` // a reference
+	From       string `mapstructure:"from"`     // "": the postmaster of the first domain
+}
+
+// Reports is where DMARC and TLS reports arrive: a Maildir, or a mailbox by IMAP.
+type Reports struct {
+	Maildir  string `mapstructure:"maildir"`
+	IMAP     string `mapstructure:"imap"` // host:port
+	User     string `mapstructure:"user"`
+	Password string `mapstructure:"password"` // a reference
 }
 
 // Mailbox is one that verify looks into: where the postmaster's mail goes.

@@ -55,6 +55,138 @@ func verifyFields() []Field {
 			Required: true,
 		},
 		{
+			Path: "verify.mailboxes",
+			Text: "at other providers: a message to each and from each shows\n" +
+				"what arrives (docs/mailboxes.md)",
+		},
+		{
+			Path:     "verify.mailboxes.address",
+			Example:  "mario@example.net",
+			Required: true,
+			Item:     true,
+		},
+		{
+			Path:    "verify.mailboxes.provider",
+			Example: "gmx",
+			Text:    "whose servers are known; or submission and imap",
+			Words:   mailboxProviderNames(),
+		},
+		{
+			Path:    "verify.mailboxes.submission",
+			Example: "smtp.example.net:465",
+			Off:     true,
+		},
+		{
+			Path:    "verify.mailboxes.imap",
+			Example: "imap.example.net:993",
+			Off:     true,
+		},
+		{
+			Path:    "verify.mailboxes.user",
+			Example: "mario",
+			Text:    "by default the address",
+			Off:     true,
+		},
+		{
+			Path:    "verify.mailboxes.password",
+			Example: `"env:MAILBOX_PASSWORD"`,
+			Text:    "a reference; or oauth",
+		},
+		{
+			Path:    "verify.mailboxes.ca_file",
+			Example: "provider-ca.pem",
+			Text:    "who vouches for its servers, if not the system's",
+			Off:     true,
+		},
+		{
+			Path: "verify.mailboxes.oauth",
+			Text: "Google and Microsoft: mailpub mailbox add writes it",
+			Off:  true,
+		},
+		{
+			Path:    "verify.mailboxes.oauth.client_id",
+			Example: "1234.apps.googleusercontent.com",
+			Off:     true,
+		},
+		{
+			Path:    "verify.mailboxes.oauth.client_secret",
+			Example: `"env:MAILBOX_CLIENT_SECRET"`,
+			Off:     true,
+		},
+		{
+			Path:    "verify.mailboxes.oauth.refresh_token",
+			Example: `"file:mailbox.token"`,
+			Off:     true,
+		},
+		{
+			Path:    "verify.mailboxes.oauth.token_url",
+			Example: "https://login.example.net/token",
+			Text:    "by default the provider's",
+			Off:     true,
+		},
+		{
+			Path:    "verify.recipient",
+			Example: "postmaster@nomeazienda.it",
+			Text:    "whom they write to; this is the default",
+		},
+		{
+			Path: "verify.outbound",
+			Text: "how the message to them leaves; by default at the SMTP\n" +
+				"port, where the server takes mail from this machine",
+		},
+		{
+			Path:    "verify.outbound.submission",
+			Example: "10.10.10.10:587",
+		},
+		{
+			Path:    "verify.outbound.user",
+			Example: "mario",
+		},
+		{
+			Path:    "verify.outbound.password",
+			Example: `"env:MARIO_PASSWORD"`,
+			Text:    "a reference",
+		},
+		{
+			Path:    "verify.outbound.from",
+			Example: "postmaster@nomeazienda.it",
+			Text:    "this is the default",
+		},
+		{
+			Path:    "verify.messages_per_day",
+			Example: "6",
+			Text:    "are sent at most; this is the default",
+		},
+		{
+			Path:    "verify.patience",
+			Example: "2m",
+			Text:    "how long a message is waited for; this is the default",
+		},
+		{
+			Path: "verify.reports",
+			Text: "where DMARC and TLS reports arrive: a Maildir, or a\n" +
+				"mailbox by IMAP",
+		},
+		{
+			Path:    "verify.reports.maildir",
+			Example: "mail/postmaster",
+		},
+		{
+			Path:    "verify.reports.imap",
+			Example: "10.10.10.10:143",
+			Off:     true,
+		},
+		{
+			Path:    "verify.reports.user",
+			Example: "postmaster",
+			Off:     true,
+		},
+		{
+			Path:    "verify.reports.password",
+			Example: `"env:REPORTS_PASSWORD"`,
+			Off:     true,
+		},
+		{
 			Path: "verify.probe",
 			Text: `a vantage outside, see "mailpub help probe"`,
 		},

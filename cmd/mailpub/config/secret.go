@@ -70,6 +70,11 @@ func (c *Config) MailboxPassword(ctx context.Context) (string, error) {
 	return c.secret(ctx, "verify.mailbox.password", c.Verify.Mailbox.Password)
 }
 
+// VerifySecret returns what a reference under verify names: "mailboxes[0].password".
+func (c *Config) VerifySecret(ctx context.Context, path, ref string) (string, error) {
+	return c.secret(ctx, "verify."+path, ref)
+}
+
 // ServiceSecret returns the value of one of service.settings, its reference resolved.
 func (c *Config) ServiceSecret(ctx context.Context, name string) (string, error) {
 	return c.secret(ctx, "service.settings."+name, c.Service.Settings[name])

@@ -49,6 +49,14 @@ func newHistoryRecorder(log *slog.Logger, pages *page.Server) *historyRecorder {
 func (c *historyRecorder) live(sites []watch.Site) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
+	for name := range c.sites {
+		if c.homes[name] == "" { // a file that was wrong; where it still is, it is shown again
+			delete(c.sites, name)
+			if c.pages != nil {
+				c.pages.Forget(name)
+			}
+		}
+	}
 	for _, s := range sites {
 		c.homes[s.Name] = historyPath(filepath.Dir(s.Home))
 		if _, known := c.sites[s.Name]; !known {
@@ -72,7 +80,7 @@ func (c *historyRecorder) Seen(s watch.Snapshot) {
 	site := c.sites[s.Site]
 	site.Snapshot = s
 	c.show(site)
-	if !s.Standby { // the one that leads keeps the history
+	if !s.Standby && c.homes[s.Site] != "" { // the one that leads keeps the history; a file that is wrong has none
 		c.later(s)
 	}
 }

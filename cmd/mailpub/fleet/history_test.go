@@ -3,6 +3,7 @@ package fleet
 import (
 	"bytes"
 	"context"
+	"errors"
 	"log/slog"
 	"os"
 	"path/filepath"
@@ -72,6 +73,26 @@ func TestHistory(t *testing.T) {
 }
 
 // Where the history can't be kept, one line says so, and the page goes on.
+// A config that is wrong from the start is on the page until it is right or gone, and in no history.
+func TestWrongConfigIsShown(t *testing.T) {
+	pages := page.NewServer("test")
+	c := newHistoryRecorder(slog.New(slog.DiscardHandler), pages)
+	office := []watch.Site{{Name: "office", Home: filepath.Join(t.TempDir(), "office")}}
+	c.live(office)
+	c.Seen(watch.Snapshot{Site: "gamma.yaml", File: "gamma.yaml", At: time.Now(), Config: errors.New("gamma.yaml:3: no such zone")})
+	got := pages.Sites()
+	if len(got) != 2 || got[0].Site != "gamma.yaml" || got[0].State() != history.Unknown || !strings.Contains(got[0].Headline(), "no such zone") {
+		t.Errorf("%+v", got)
+	}
+	if len(c.work) != 0 {
+		t.Error("the history has a file that is no site")
+	}
+	c.live(office)
+	if got := pages.Sites(); len(got) != 1 || got[0].Site != "office" {
+		t.Errorf("a file that is wrong no more is shown still: %+v", got)
+	}
+}
+
 func TestHistoryWithoutDisk(t *testing.T) {
 	dir := t.TempDir()
 	path := filepath.Join(dir, "history.sqlite")

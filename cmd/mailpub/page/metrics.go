@@ -30,15 +30,13 @@ func writeMetrics(w io.Writer, s Site, ids []string, now time.Time) {
 	}
 	state := s.State()
 	for _, is := range []history.State{history.Good, history.Uneasy, history.Bad, history.Unknown} {
-		one := 0.0
-		if is == state {
-			one = 1
-		}
-		gauge("state", one, "state", string(healthOf(is)))
+		gauge("state", oneIf(is == state), "state", string(healthOf(is)))
 	}
+	gauge("config_wrong", oneIf(s.Config != nil))
 	if s.Standby || s.Took == 0 {
 		return
 	}
+	gauge("look_incomplete", oneIf(s.Err != nil))
 	gauge("last_look_timestamp_seconds", float64(s.At.UnixMilli())/1e3)
 	gauge("last_look_seconds", s.Took.Seconds())
 	statuses := [...]plan.Status{plan.Pass, plan.Warn, plan.Fail, plan.Skip}
@@ -71,4 +69,11 @@ func writeMetrics(w io.Writer, s Site, ids []string, now time.Time) {
 			gauge("lease_seconds", l.Until.Sub(now).Seconds(), "forward", l.Key.Name)
 		}
 	}
+}
+
+func oneIf(b bool) float64 {
+	if b {
+		return 1
+	}
+	return 0
 }

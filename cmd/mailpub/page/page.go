@@ -15,6 +15,7 @@ import (
 	"github.com/mailpub/mailpub/cmd/mailpub/history"
 	"github.com/mailpub/mailpub/cmd/mailpub/watch"
 	"github.com/mailpub/mailpub/plan"
+	"github.com/mailpub/mailpub/plan/catalog"
 )
 
 // Site is what a page shows of one site.
@@ -33,12 +34,12 @@ func StateOf(s watch.Snapshot) history.State {
 	t := plan.Count(s.Report.Checks)
 	switch {
 	case s.Standby || s.Took == 0 && s.Err == nil:
-		return history.Unknown
+		return history.Unknown // and so is a site whose config was wrong from the start
 	case t.Fail > 0:
 		return history.Bad
 	case s.Err != nil && t.Pass == 0:
 		return history.Unknown
-	case s.Err != nil || slices.ContainsFunc(s.Report.Checks, worrying) || slices.ContainsFunc(s.Report.Changes, plan.Change.Differs):
+	case s.Err != nil || s.Config != nil || slices.ContainsFunc(s.Report.Checks, worrying) || slices.ContainsFunc(s.Report.Changes, plan.Change.Differs):
 		return history.Uneasy
 	}
 	return history.Good
@@ -62,17 +63,43 @@ func (s Site) Headline() string {
 		if s.Err != nil { // what was not seen is never said to be well
 			return "Not everything could be looked at: " + s.Err.Error() + "."
 		}
-		return "Mail arrives. Something should be looked at."
+		if s.Config != nil {
+			return "The config is wrong, and the former one holds: " + s.Config.Error() + "."
+		}
+		if s.passes(catalog.MailOutside) {
+			return "Mail arrives. Something should be looked at."
+		}
+		return "Something should be looked at. Whether mail arrives from outside is not known."
 	case history.Good:
-		return "All is as it should be."
+		if s.passes(catalog.MailOutside) || s.passes(catalog.PortOutside) {
+			return "All is as it should be."
+		}
+		return "All is as it should be, as far as it can be seen from inside."
 	}
 	switch {
+	case s.Config != nil:
+		return "The config is wrong, and nothing is watched: " + s.Config.Error() + "."
 	case s.Standby:
 		return "Another mailpub watches this site; this one stands by."
 	case s.Err != nil:
 		return "It could not be found out: " + s.Err.Error() + "."
 	}
 	return "Nobody has looked yet."
+}
+
+// passes reports whether a check was made, and every subject of it passed.
+func (s Site) passes(id string) bool {
+	seen := false
+	for _, c := range s.Report.Checks {
+		if c.ID != id {
+			continue
+		}
+		if c.Status != plan.Pass {
+			return false
+		}
+		seen = true
+	}
+	return seen
 }
 
 func upper(s string) string { return strings.ToUpper(s[:min(1, len(s))]) + s[min(1, len(s)):] }

@@ -30,7 +30,7 @@ func office() Site {
 		Site: "office", File: "/etc/mailpub/office.yaml", Host: "mail.nomeazienda.it", LAN: netip.MustParseAddr("10.10.10.10"),
 		Public: []netip.Addr{netip.MustParseAddr("2.2.2.2")}, At: noon.Add(-time.Minute), Took: 1300 * time.Millisecond, Next: noon.Add(14 * time.Minute),
 		Report: plan.Report{Site: "office", Checks: pass("mx.exists", "host.a", "router.forward", "port.inside", "smtp.banner", "mail.local", "spf.pass",
-			"host.ptr", "port.egress25", "service.delivery")},
+			"host.ptr", "port.egress25", "service.delivery", "port.outside", "mail.outside")},
 		Leases: []watch.Lease{{Key: plan.Key{Kind: "forward", Name: "tcp/25"}, Until: noon.Add(42 * time.Minute)}, {Key: plan.Key{Kind: "forward", Name: "tcp/110"}}},
 	}}
 }
@@ -44,6 +44,13 @@ func set(s *Site, id string, change func(*plan.Check)) {
 	}
 }
 
+// unseen makes nobody look at a site from outside.
+func unseen(s *Site) {
+	for _, id := range []string{"port.outside", "mail.outside"} {
+		set(s, id, func(c *plan.Check) { c.Status = plan.Skip })
+	}
+}
+
 // rebooted is the office after its router lost its forwards.
 func rebooted() Site {
 	s := office()
@@ -51,8 +58,9 @@ func rebooted() Site {
 		c.Subject, c.Status, c.Want, c.Got = plan.OfKey(plan.Key{Kind: "forward", Name: "tcp/25"}), plan.Fail, "10.10.10.10:25", "not there"
 		c.Hint, c.Reason = "mailpub apply puts it back", plan.ReasonLost
 	})
-	s.Report.Checks = append(s.Report.Checks, plan.Check{ID: "mail.outside", Subject: plan.About("postmaster@nomeazienda.it"), Status: plan.Fail, Got: "2.2.2.2:25 refuses",
-		Want: "arrives", Hint: "see the hop"})
+	set(&s, "mail.outside", func(c *plan.Check) {
+		c.Subject, c.Status, c.Want, c.Got, c.Hint = plan.About("postmaster@nomeazienda.it"), plan.Fail, "arrives", "2.2.2.2:25 refuses", "see the hop"
+	})
 	s.Report = catalog.NewReport(s.Report.Site, s.Report.Checks)
 	s.Report.Changes = []plan.Change{{Target: plan.ParseTarget("router"), Key: plan.Key{Kind: "forward", Name: "tcp/25"}, Action: plan.Create, Reason: "was put in place and is gone"}}
 	return s
@@ -76,6 +84,14 @@ func TestState(t *testing.T) {
 		{"a cause", func(s *Site) { *s = rebooted() }, history.Bad, "The router forgot its forwards (it restarted)."},
 		{"not everything read", func(s *Site) { s.Err = errors.New("zone a: no answer") }, history.Uneasy, "Not everything could be looked at: zone a: no answer."},
 		{"nothing read", func(s *Site) { s.Err, s.Report = errors.New("no answer"), plan.Report{} }, history.Unknown, "It could not be found out: no answer."},
+		{"the config is wrong now", func(s *Site) { s.Config = errors.New("office.yaml:3: x") }, history.Uneasy, "The config is wrong, and the former one holds: office.yaml:3: x."},
+		{"the config was wrong from the start", func(s *Site) { s.Took, s.Report, s.Config = 0, plan.Report{}, errors.New("office.yaml:3: x") }, history.Unknown,
+			"The config is wrong, and nothing is watched: office.yaml:3: x."},
+		{"well, and nobody looked from outside", func(s *Site) { unseen(s) }, history.Good, "All is as it should be, as far as it can be seen from inside."},
+		{"warning, and nobody looked from outside", func(s *Site) {
+			unseen(s)
+			set(s, "host.a", func(c *plan.Check) { c.Status = plan.Warn })
+		}, history.Uneasy, "Something should be looked at. Whether mail arrives from outside is not known."},
 		{"standby", func(s *Site) { s.Standby = true }, history.Unknown, "Another mailpub watches this site; this one stands by."},
 		{"new", func(s *Site) { s.Took, s.Report = 0, plan.Report{} }, history.Unknown, "Nobody has looked yet."},
 	} {
@@ -119,7 +135,7 @@ func TestWays(t *testing.T) {
 			s.Report.Changes = []plan.Change{{Target: plan.ParseTarget("zone nomeazienda.it"), Key: mail.TaggedTXT("nomeazienda.it", "v=spf1"), Action: plan.Update}}
 			return s
 		}, "✓✓✓✓✓", "✓✓!✓"},
-		{"nobody looked", func() Site { return Site{Snapshot: watch.Snapshot{Site: "office"}} }, "✓????", "???✓"},
+		{"nobody looked", func() Site { return Site{Snapshot: watch.Snapshot{Site: "office"}} }, "?????", "????"},
 	} {
 		in, out := c.site().ways()
 		if healths(in) != c.in || healths(out) != c.out {
@@ -188,7 +204,7 @@ func TestWrite(t *testing.T) {
 	for _, want := range []string{
 		"<title>✗ office: The router forgot its forwards (it restarted).</title>", "mail.nomeazienda.it at 10.10.10.10, public address 2.2.2.2",
 		"<code>router.forward</code> tcp/25", "mailpub apply puts it back", "1 more follow from it", "42 min, then it has to be renewed", "until it is taken away",
-		"Mon 23 Nov: well for 75 % of the time", "Mail could arrive for 75 % of the 1 d that were watched.", "forgot its forwards &lt;b&gt;", "mailpub 1.2.3", "9 checks that pass",
+		"Mon 23 Nov: well for 75 % of the time", "No failure was seen for 75 % of the 1 d that were watched.", "forgot its forwards &lt;b&gt;", "mailpub 1.2.3", "10 checks that pass",
 	} {
 		if !strings.Contains(b.String(), want) {
 			t.Errorf("no %q in the page", want)

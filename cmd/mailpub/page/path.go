@@ -67,7 +67,7 @@ type way struct {
 
 // ways returns the way in and the way out of a site.
 func (s Site) ways() (in, out way) {
-	in = way{"Mail comes in", []station{{Name: "Internet", Health: well, Says: "other mail servers"}}}
+	in = way{"Mail comes in", []station{s.internet(catalog.PortOutside, catalog.MailOutside)}}
 	for _, part := range inwards() {
 		in.Stations = append(in.Stations, s.station(part))
 	}
@@ -75,8 +75,17 @@ func (s Site) ways() (in, out way) {
 	for _, part := range outwards() {
 		out.Stations = append(out.Stations, s.station(part))
 	}
-	out.Stations = append(out.Stations, station{Name: "Internet", Health: well, Says: "other mail servers"})
+	out.Stations = append(out.Stations, s.internet(catalog.PortEgress25))
 	return in.cut(), out.cut()
+}
+
+// internet is the other end of a way. It is well only where one of some checks has reached it, or was
+// made from there.
+func (s Site) internet(ids ...string) station {
+	if slices.ContainsFunc(ids, s.passes) {
+		return station{Name: "Internet", Health: well, Says: "other mail servers"}
+	}
+	return station{Name: "Internet", Health: unknown, Says: "not looked at"}
 }
 
 // cut marks what lies behind a broken station: a message does not come there.

@@ -70,6 +70,7 @@ type shown struct {
 	Class                  health
 	Facts, Next            string
 	Wide, Tall             picture
+	Errors                 []siteError // why it could not look at everything
 	Wrong, Advice, Unknown []finding
 	Passed                 []plan.Check
 	Differs                []plan.Change
@@ -81,6 +82,23 @@ type shown struct {
 	Share string
 }
 
+// siteError is what keeps a site from being looked at.
+type siteError struct{ Says, Why string }
+
+// errors are those of a site, which no check tells.
+func (s Site) errors() (list []siteError) {
+	switch {
+	case s.Config != nil && s.Took == 0:
+		list = append(list, siteError{"The config is wrong: the site is not watched", s.Config.Error()})
+	case s.Config != nil:
+		list = append(list, siteError{"The config is wrong now; what it was before holds", s.Config.Error()})
+	}
+	if s.Err != nil {
+		list = append(list, siteError{"Not everything could be looked at", s.Err.Error()})
+	}
+	return list
+}
+
 // Mark is that of the site's health.
 func (s shown) Mark() string { return s.Class.mark() }
 
@@ -90,6 +108,7 @@ func healthOf(s history.State) health {
 
 func show(s Site, now time.Time) shown {
 	v := shown{Site: s, Class: healthOf(s.State()), Facts: facts(s), Wide: s.wide(), Tall: s.tall()}
+	v.Errors = s.errors()
 	v.Wrong, v.Advice, v.Unknown = findings(s.Report)
 	for _, c := range s.Report.Checks {
 		if c.Status == plan.Pass {
@@ -136,7 +155,7 @@ func (v *shown) days(days []history.Day) {
 		good += d.In[history.Good] + d.In[history.Uneasy]
 		known += d.In[history.Good] + d.In[history.Uneasy] + d.In[history.Bad]
 	}
-	v.Share = fmt.Sprintf("Mail could arrive for %.4g %% of the %s that were watched.", 100*float64(good)/float64(known), plan.Spell(known))
+	v.Share = fmt.Sprintf("No failure was seen for %.4g %% of the %s that were watched.", 100*float64(good)/float64(known), plan.Spell(known))
 }
 
 // facts says which site it is.

@@ -214,6 +214,12 @@ func (s *Server) health(w http.ResponseWriter, _ *http.Request) {
 			return
 		}
 	}
+	for _, site := range s.Sites() {
+		if site.Config != nil && site.Took == 0 {
+			http.Error(w, fmt.Sprintf("%s is not watched, as its config is wrong: %v", site.Site, site.Config), http.StatusServiceUnavailable)
+			return
+		}
+	}
 	fmt.Fprintln(w, "ok")
 }
 
@@ -253,6 +259,7 @@ func Status(sites []Site) ([]byte, error) {
 		Seconds  float64   `json:"seconds"` // that the look took
 		Next     time.Time `json:"next,omitzero"`
 		Error    string    `json:"error,omitempty"`
+		Config   string    `json:"config_error,omitempty"` // the config is wrong; what it was before holds, if there was one
 		Standby  bool      `json:"standby,omitempty"`
 		Leases   []lease   `json:"leases,omitempty"`
 		Report   any       `json:"report"`
@@ -262,6 +269,9 @@ func Status(sites []Site) ([]byte, error) {
 		st := status{Site: s.Site, State: healthOf(s.State()), Headline: s.Headline(), At: s.At, Seconds: s.Took.Seconds(), Next: s.Next, Standby: s.Standby, Report: s.Report}
 		if s.Err != nil {
 			st.Error = s.Err.Error()
+		}
+		if s.Config != nil {
+			st.Config = s.Config.Error()
 		}
 		for _, l := range s.Leases {
 			st.Leases = append(st.Leases, lease{l.Key.Name, l.Until})

@@ -15,6 +15,9 @@ import (
 
 	"github.com/mailpub/mailpub/plan"
 	"github.com/mailpub/mailpub/plan/catalog"
+
+	"github.com/mailpub/mailpub/cmd/mailpub/watch"
+	"github.com/mailpub/mailpub/plan"
 )
 
 func ids() []string { return catalog.IDs() }
@@ -110,7 +113,7 @@ func TestReportAndMetrics(t *testing.T) {
 	for _, want := range []string{
 		`mailpub_state{site="office",state="good"} 1`, `mailpub_state{site="branch",state="bad"} 1`, `mailpub_state{site="branch",state="good"} 0`,
 		`mailpub_checks{site="branch",id="router.forward",status="fail"} 1`, `mailpub_differences{site="branch"} 1`, `mailpub_last_look_seconds{site="office"} 1.3`,
-		`mailpub_lease_seconds{site="office",forward="tcp/25"} 2520`,
+		`mailpub_lease_seconds{site="office",forward="tcp/25"} 2520`, `mailpub_config_wrong{site="office"} 0`, `mailpub_look_incomplete{site="office"} 0`,
 	} {
 		if !strings.Contains(body, want+"\n") {
 			t.Errorf("no %q in\n%s", want, body)
@@ -122,6 +125,41 @@ func TestReportAndMetrics(t *testing.T) {
 	s.Health = func() error { return errors.New("the last look was an hour ago") }
 	if code, body, _ := get(t, web, "/healthz"); code != 503 || !strings.Contains(body, "an hour ago") {
 		t.Errorf("health: %d, %s", code, body)
+	}
+}
+
+// What could not be looked at is told everywhere: on the page, to programs, in metrics, and by health.
+func TestErrorsAreTold(t *testing.T) {
+	s, web := serve(t, office())
+	secret := office()
+	secret.Site, secret.Err = "secretless", errors.New("the environment has no MAILPUB_TSIG_KEY")
+	set(&secret, "smtp.banner", func(c *plan.Check) { c.Status = plan.Fail })
+	s.Show(secret)
+	former := office()
+	former.Site, former.Config = "former", errors.New("former.yaml:7: no such field")
+	s.Show(former)
+	if code, _, _ := get(t, web, "/healthz"); code != 200 {
+		t.Errorf("health of sites that are watched: %d", code)
+	}
+	s.Show(Site{Snapshot: watch.Snapshot{Site: "gamma.yaml", File: "/etc/mailpub/gamma.yaml", Config: errors.New("gamma.yaml:3: no such zone")}})
+
+	for path, wants := range map[string][]string{
+		"/":                {"gamma.yaml:3: no such zone", "former.yaml:7: no such field"},
+		"/site/secretless": {"What is wrong", "Not everything could be looked at", "MAILPUB_TSIG_KEY"},
+		"/site/former":     {"What is wrong", "what it was before holds", "former.yaml:7"},
+		"/site/gamma.yaml": {"What is wrong", "the site is not watched", "gamma.yaml:3"},
+		"/api/report":      {`"config_error": "gamma.yaml:3: no such zone"`, `"error": "the environment has no MAILPUB_TSIG_KEY"`},
+		"/metrics":         {`mailpub_config_wrong{site="gamma.yaml"} 1`, `mailpub_config_wrong{site="former"} 1`, `mailpub_look_incomplete{site="secretless"} 1`, `mailpub_state{site="gamma.yaml",state="unknown"} 1`},
+	} {
+		_, body, _ := get(t, web, path)
+		for _, want := range wants {
+			if !strings.Contains(body, want) {
+				t.Errorf("%s: no %q in\n%s", path, want, body)
+			}
+		}
+	}
+	if code, body, _ := get(t, web, "/healthz"); code != 503 || !strings.Contains(body, "gamma.yaml is not watched") {
+		t.Errorf("health with a site that is not watched: %d, %s", code, body)
 	}
 }
 

@@ -86,7 +86,7 @@ func zoneRecords(p *site.Plan, z config.Zone, all bool) (out records, err error)
 	}
 	for _, it := range wanted {
 		c, open := differs[it.Key]
-		if !open && !all || it.Lines == nil {
+		if !open && !all || it.Lines == nil || slices.Contains(p.Unmade, it.Key) { // a key that is yet to be made has no record
 			continue
 		}
 		lines := it.Lines

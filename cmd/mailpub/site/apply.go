@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 
 	"github.com/mailpub/mailpub/nat"
 	"github.com/mailpub/mailpub/plan"
@@ -40,6 +41,11 @@ func (s *Site) Apply(ctx context.Context, p *Plan, adopt bool) error {
 func (s *Site) apply(ctx context.Context, p *Plan, adopt bool, progress func(plan.Event)) error {
 	if s.lock == nil {
 		return ErrReadOnly
+	}
+	for _, c := range p.Changes {
+		if c.Writes() && slices.Contains(p.Unmade, c.Key) { // its text is none
+			return fmt.Errorf("%s: there is no key yet; mailpub dkim --make makes it", c.Key.Name)
+		}
 	}
 	return plan.Apply(ctx, p.Plan, parties(p.Parties), s.ledger, s.lock, plan.Options{
 		Gates:    s.gates(p),

@@ -65,7 +65,7 @@ func (s *Site) published() dnscheck.Facts {
 		pd := dnscheck.Domain{
 			Name:       d.Name,
 			MX:         d.MX,
-			DMARC:      d.DMARC.Policy != "",
+			DMARC:      d.DMARC.Policy,
 			TLSRPT:     len(d.TLSRPT) > 0,
 			Services:   d.Services,
 			Autoconfig: d.Autoconfig,

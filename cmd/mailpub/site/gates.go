@@ -89,6 +89,9 @@ func (s *Site) publishesAddress(p *Plan) bool {
 // can't be read is an error: senders would be led to a closed port. What a protocol can't list
 // counts while its grant lasts and the router has not restarted, which was asked just now.
 func (s *Site) forwardsInPlace(ctx context.Context) error {
+	if errors.Is(s.router.err, errNotAsked) { // a plan without it still leads senders there
+		s.router = openRouter(ctx, s.cfg, s.ledger, pinholeAddress(s.spec, s.ledger), s.options.logger())
+	}
 	if s.router.err != nil {
 		return fmt.Errorf("%w: %w", ErrForwards, s.router.err)
 	}

@@ -57,26 +57,3 @@ func readKey(cfg *config.Config, d config.Domain, k config.DKIM) (dkim.Key, erro
 	}
 	return key, err
 }
-
-// MakeKeys makes the DKIM keys that are missing, and tells of each (KeyMade).
-func (l *Lock) MakeKeys() error {
-	keys, err := Keys(l.cfg)
-	if err != nil {
-		return err
-	}
-	for _, k := range keys {
-		if k.Record != "" {
-			continue
-		}
-		if _, err := dkim.Make(k.File, k.Algorithm); err != nil {
-			return err
-		}
-		l.options.tell(KeyMade{k})
-	}
-	return nil
-}
-
-// KeyMade is told of a new DKIM key.
-type KeyMade struct{ Key Key }
-
-func (KeyMade) event() {}

@@ -41,20 +41,21 @@ func (m *Monitor) Listen(ctx context.Context, tell func(watch.Signal)) error {
 func (m *Monitor) Look(ctx context.Context) (f watch.Found) {
 	f.Report.Site = m.cfg.Site
 	l, err := m.options.backend(m.cfg).Read(ctx)
+	var p *Plan
 	if err == nil {
-		err = m.survey(ctx, l, &f)
+		p, err = m.survey(ctx, l, &f)
 	}
 	f.Err = err
 	if l != nil {
-		f.Leases, f.Renew = leases(l)
+		f.Leases, f.Renew = leases(l, p.found)
 	}
 	return f
 }
 
-func (m *Monitor) survey(ctx context.Context, l *plan.Ledger, f *watch.Found) error {
+func (m *Monitor) survey(ctx context.Context, l *plan.Ledger, f *watch.Found) (*Plan, error) {
 	s, err := Open(ctx, m.cfg, l, m.options)
 	if err != nil {
-		return err
+		return nil, err
 	}
 	m.announcer.set(m.cfg, s.router)
 
@@ -74,7 +75,7 @@ func (m *Monitor) survey(ctx context.Context, l *plan.Ledger, f *watch.Found) er
 		f.Unread = p.Failed
 		f.Mendable = repairable(p)
 	}
-	return err
+	return p, err
 }
 
 // repairable are the kinds of repairs that a plan has something for.
@@ -103,7 +104,7 @@ const messageEvery = 24 * time.Hour
 // verify runs the checks. Those that leave a message in a mailbox are run once a day, and as long
 // as one of them fails; in between, what they found stands.
 func (m *Monitor) verify(ctx context.Context, s *Site) []plan.Check {
-	ids := messageIDs()
+	ids := append(outboundIDs(), probedIDs()...)
 	if s.cfg.Service.Maildir == "" { // else mailpub takes its own message away again
 		ids = append(ids, catalog.MailLocal, catalog.MailRead)
 	}
@@ -113,19 +114,37 @@ func (m *Monitor) verify(ctx context.Context, s *Site) []plan.Check {
 	failing := slices.ContainsFunc(m.messages, func(c plan.Check) bool { return c.Status == plan.Fail })
 	if m.sent.IsZero() || failing || time.Since(m.sent) >= messageEvery {
 		checks := s.check(ctx, nil)
+		before := m.messages
 		m.sent, m.messages = time.Now(), nil
-		for _, c := range checks {
-			if is(c) {
-				m.messages = append(m.messages, c)
+		for i, c := range checks {
+			if !is(c) {
+				continue
 			}
+			checks[i] = stillFailing(c, before)
+			m.messages = append(m.messages, checks[i])
 		}
 		return checks
 	}
 	return append(s.checkWithout(ctx, ids), m.messages...)
 }
 
-// leases lists the forwards of a ledger, and when the first of them has to be renewed.
-func leases(l *plan.Ledger) (all []watch.Lease, renew time.Time) {
+// stillFailing is the finding of a check that sends a message. One that could not be looked at again, as the messages
+// of the day are used up, stays what it was: what failed is not well because nobody looks.
+func stillFailing(c plan.Check, before []plan.Check) plan.Check {
+	if c.Status != plan.Skip {
+		return c
+	}
+	for _, was := range before {
+		if was.ID == c.ID && was.Subject == c.Subject && was.Status == plan.Fail {
+			return was
+		}
+	}
+	return c
+}
+
+// leases lists those forwards of a ledger that are there, and says when the first of all
+// has to be renewed. What was not seen may have ended, whatever the ledger says.
+func leases(l *plan.Ledger, there func(plan.Entry) bool) (seen []watch.Lease, renew time.Time) {
 	for _, e := range l.Of(forward.Kind) {
 		if e.Text == nil {
 			continue
@@ -138,7 +157,19 @@ func leases(l *plan.Ledger) (all []watch.Lease, renew time.Time) {
 				renew = half
 			}
 		}
-		all = append(all, lease)
+		if there(e) {
+			seen = append(seen, lease)
+		}
 	}
-	return all, renew
+	return seen, renew
+}
+
+// found reports whether the plan saw that an entry of the ledger is in place; without a plan nothing
+// was seen.
+func (p *Plan) found(e plan.Entry) bool {
+	if p == nil || slices.ContainsFunc(p.Failed, func(f plan.PartyError) bool { return f.Target == e.Target }) {
+		return false
+	}
+	i := slices.IndexFunc(p.Changes, func(c plan.Change) bool { return c.Key == e.Key })
+	return i < 0 || p.Changes[i].Action != plan.Unreadable && len(p.Changes[i].Before) > 0
 }

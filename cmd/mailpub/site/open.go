@@ -2,10 +2,12 @@ package site
 
 import (
 	"context"
+	"errors"
 	"net/netip"
 
 	"github.com/mailpub/mailpub/cmd/mailpub/config"
 	"github.com/mailpub/mailpub/plan"
+	"github.com/mailpub/mailpub/plan/mail"
 	"github.com/mailpub/mailpub/providers/resolver"
 	"github.com/mailpub/mailpub/providers/zone"
 )
@@ -33,30 +35,15 @@ func (l *Lock) Open(ctx context.Context) (*Site, error) {
 }
 
 func open(ctx context.Context, cfg *config.Config, l *plan.Ledger, lock plan.Lock, o Options) (*Site, error) {
+	if err := errors.Join(o.Scope.check(cfg), o.checkPublic(cfg)); err != nil {
+		return nil, err
+	}
 	resolver := newResolver(cfg)
-	own := finder{cfg: cfg, resolver: resolver}.ipv6(ctx)
 	client, err := NewProbe(ctx, cfg)
 	if err != nil {
 		return nil, err
 	}
-
-	find := finder{cfg: cfg, resolver: resolver, probe: client}
-	outside := make(chan []addressSource, 1)
-	go func() {
-		if cfg.Server.Public.IPv4 != auto {
-			outside <- nil
-			return
-		}
-		outside <- find.outside(ctx, false)
-	}()
-
-	spec := cfg.PlanSite(found(own)...)
-	r := openRouter(ctx, cfg, l, pinholeAddress(spec, l), o.logger())
-	r.askWAN(ctx)
-	public := append(own, find.ipv4(r, <-outside)...)
-	if len(public) > len(own) {
-		spec = cfg.PlanSite(found(public)...)
-	}
+	spec, r, public := o.outside(ctx, cfg, l, finder{cfg: cfg, resolver: resolver, probe: client})
 
 	server, err := newServer(cfg, spec, l, o)
 	if err != nil {
@@ -80,6 +67,47 @@ func open(ctx context.Context, cfg *config.Config, l *plan.Ledger, lock plan.Loc
 		server:   server,
 		probe:    client,
 	}, nil
+}
+
+// outside opens the router and finds out the public addresses, and returns what is wanted with these.
+func (o Options) outside(ctx context.Context, cfg *config.Config, l *plan.Ledger, find finder) (mail.Spec, router, []publicAddress) {
+	if !o.Scope.target(plan.Target{Kind: mail.TargetRouter}) {
+		var public []publicAddress
+		for ipv6, set := range map[bool]string{false: cfg.Server.Public.IPv4, true: cfg.Server.Public.IPv6} {
+			if set == auto {
+				public = append(public, o.withoutAsking(cfg, l, ipv6))
+			}
+		}
+		return cfg.PlanSite(found(public)...), router{err: errNotAsked}, public
+	}
+
+	own := finder{cfg: cfg, resolver: find.resolver}.ipv6(ctx)
+	answers := make(chan []addressSource, 1)
+	go func() {
+		if cfg.Server.Public.IPv4 != auto || o.given(false) {
+			answers <- nil
+			return
+		}
+		answers <- find.outside(ctx, false)
+	}()
+
+	if o.given(true) {
+		own = []publicAddress{o.withoutAsking(cfg, l, true)}
+	}
+	spec := cfg.PlanSite(found(own)...)
+	r := openRouter(ctx, cfg, l, pinholeAddress(spec, l), o.logger())
+	r.askWAN(ctx)
+	public := own
+	if o.given(false) {
+		<-answers
+		public = append(public, o.withoutAsking(cfg, l, false))
+	} else {
+		public = append(public, find.ipv4(r, <-answers)...)
+	}
+	if len(public) > len(own) {
+		spec = cfg.PlanSite(found(public)...)
+	}
+	return spec, r, public
 }
 
 // openRouterOnly opens the site with its forwards alone, for writing: nobody but the router is

@@ -19,8 +19,8 @@ var (
 	outsideMail  = []string{catalog.SMTPBanner, catalog.SMTPSTARTTLS, catalog.AccountPostmaster, catalog.AccountAbuse, catalog.RelayOpen, catalog.RelaySpoof, catalog.RelaySender, catalog.RelayRecipient}
 )
 
-// messageIDs are the ids of what a message from the probe shows.
-func messageIDs() []string { return []string{catalog.MailOutside, catalog.PortSource} }
+// probedIDs are the ids of what a message from the probe shows.
+func probedIDs() []string { return []string{catalog.MailOutside, catalog.PortSource} }
 
 // probeRun is one run of the probe, shared by the checks that need it.
 type probeRun struct {
@@ -72,9 +72,13 @@ func unseen() []plan.Checker {
 // known. A message is sent only where only, as in plan.Pick, asks for something that takes one.
 func (s *Site) outsideChecks(only []string) []plan.Checker {
 	if s.probe == nil {
-		return unseen()
+		none := unseen()
+		if len(s.cfg.Verify.Mailboxes) > 0 { // they show whether a message arrives
+			none = none[:1]
+		}
+		return none
 	}
-	run := &probeRun{site: s, message: len(only) == 0 || slices.ContainsFunc(append(messageIDs(), outsideMail...), func(id string) bool {
+	run := &probeRun{site: s, message: len(only) == 0 || slices.ContainsFunc(append(probedIDs(), outsideMail...), func(id string) bool {
 		return slices.Contains(only, id) || slices.Contains(only, "mail")
 	})}
 	timeout := 2*time.Minute + busyPause
@@ -84,26 +88,37 @@ func (s *Site) outsideChecks(only []string) []plan.Checker {
 	switch {
 	case run.message && len(domainNames(s.spec)) == 0:
 		run.message = false
-		return []plan.Checker{ports, unsent("the config has no domain whose mail this server takes")}
+		return []plan.Checker{ports, nobodySends("the config has no domain whose mail this server takes")}
 	case !run.message:
 		return []plan.Checker{ports}
 	}
 	return []plan.Checker{
 		ports,
-		{Area: catalog.AreaMail, IDs: messageIDs(), Also: outsideMail, Timeout: timeout, Run: func(ctx context.Context) []plan.Check {
+		{Area: catalog.AreaMail, IDs: probedIDs(), Also: outsideMail, Timeout: timeout, Run: func(ctx context.Context) []plan.Check {
 			found := run.report(ctx, outsideMail)
 			if run.err != nil {
-				return run.unknown(messageIDs()...)
+				return run.unknown(probedIDs()...)
 			}
 			return append(found, s.mailFacts().CheckMessage(ctx, domainNames(s.spec)[0], run.answer.Hops, run.answer.Word, run.answer.From)...)
 		}},
 	}
 }
 
-// unsent are the checks of a message that nobody can send.
-func unsent(why string) plan.Checker {
-	return plan.Checker{Area: catalog.AreaMail, IDs: messageIDs(), Run: func(context.Context) (found []plan.Check) {
-		for _, id := range messageIDs() {
+// vantageChecks are the checks by mailboxes elsewhere, where only asks for something that takes a message.
+func (s *Site) vantageChecks(only []string) []plan.Checker {
+	asked := len(only) == 0 || slices.Contains(only, catalog.AreaMail) || slices.ContainsFunc(append(outboundIDs(), catalog.MailOutside), func(id string) bool {
+		return slices.Contains(only, id)
+	})
+	if !asked {
+		return nil
+	}
+	return s.mailboxChecks()
+}
+
+// nobodySends are the checks of a message that nobody can send.
+func nobodySends(why string) plan.Checker {
+	return plan.Checker{Area: catalog.AreaMail, IDs: probedIDs(), Run: func(context.Context) (found []plan.Check) {
+		for _, id := range probedIDs() {
 			c := plan.Check{ID: id, Subject: plan.About("a message from outside"), Status: plan.Skip, Got: why}
 			c.Hint = "nothing has to be done if others take the mail of every domain"
 			found = append(found, c)

@@ -7,6 +7,7 @@ import (
 	"slices"
 	"time"
 
+	"github.com/mailpub/mailpub/cmd/mailpub/config"
 	"github.com/mailpub/mailpub/mailsvc/dkim"
 	"github.com/mailpub/mailpub/mailsvc/smtpclient"
 	"github.com/mailpub/mailpub/nat/forward"
@@ -19,6 +20,10 @@ type Plan struct {
 	*plan.Plan
 	Site    *Site
 	Parties []Party // in the plan's order
+
+	// Unmade are the records of DKIM keys that are not there yet. What stands for their text in the plan
+	// can't be applied: Lock.MakeKeys makes the keys, and gives the plan that can.
+	Unmade []plan.Key
 }
 
 // Wanted returns what is wanted of a zone of the config; nil where there is no such zone.
@@ -46,13 +51,14 @@ func (s *Site) Plan(ctx context.Context) (*Plan, error) {
 	if err != nil {
 		return nil, err
 	}
-	spec, err := s.signing()
+	list = slices.DeleteFunc(list, func(p Party) bool { return !s.options.Scope.target(p.Target) })
+	spec, unmade, err := s.signing()
 	if err != nil {
 		return nil, err
 	}
 	s.certificates(ctx, &spec)
 	for _, p := range s.public {
-		if p.err != nil {
+		if p.err != nil && slices.ContainsFunc(list, func(p Party) bool { return isPart(scopeDNS, p.Target) }) {
 			return nil, p.err
 		}
 	}
@@ -68,8 +74,12 @@ func (s *Site) Plan(ctx context.Context) (*Plan, error) {
 	if err != nil {
 		return nil, err
 	}
+	p.Unmade = unmade
 	p.Changes = append(s.elsewhereSteps(ctx, served, list, p.Failed), p.Changes...)
 	s.dnsFacts().RefuseSPF(ctx, p.Changes)
+	if err := p.narrow(s.options.Scope, s.ledger); err != nil {
+		return nil, err
+	}
 	return p, nil
 }
 
@@ -99,25 +109,42 @@ func (s *Site) makePlan(ctx context.Context, list []Party) (*Plan, error) {
 	return &Plan{Plan: p, Site: s, Parties: list}, nil
 }
 
-// signing returns the site's spec with what DNS is to say of the domains' DKIM keys.
-func (s *Site) signing() (mail.Spec, error) {
-	spec := s.spec
+// signing returns the site's spec with what DNS is to say of the domains' DKIM keys, and the records of
+// those keys that are not there yet. Where a person enters the records the key has to be there first.
+func (s *Site) signing() (spec mail.Spec, unmade []plan.Key, err error) {
+	spec = s.spec
 	spec.Domains = slices.Clone(s.spec.Domains)
 	for i, d := range s.cfg.Domains {
 		spec.Domains[i].DKIM = slices.Clone(s.spec.Domains[i].DKIM)
 		for j, k := range d.DKIM {
+			out := &spec.Domains[i].DKIM[j]
 			key, err := readKey(s.cfg, d, k)
 			switch {
 			case errors.Is(err, dkim.ErrNoKey):
-				spec.Domains[i].DKIM[j].Missing = "there is no key yet: mailpub apply makes it and publishes this; mailpub dkim --make makes it now"
+				record := out.RecordKey(spec.Domains[i].Name)
+				unmade = append(unmade, record)
+				if s.enteredByHand(record) {
+					out.Missing = "there is no key yet: mailpub apply makes it and shows its record; mailpub dkim --make makes it now"
+				}
 			case err != nil:
-				return spec, err
+				return spec, nil, err
 			default:
-				spec.Domains[i].DKIM[j].Text = key.Record()
+				out.Text = key.Record()
 			}
 		}
 	}
-	return spec, nil
+	return spec, unmade, nil
+}
+
+// enteredByHand reports whether the zone of a record has no provider that mailpub can write to.
+func (s *Site) enteredByHand(k plan.Key) bool {
+	name, _, _, err := mail.SplitDNSKey(k)
+	if err != nil {
+		return true
+	}
+	zone, _ := s.spec.ZoneOf(name)
+	i := slices.IndexFunc(s.cfg.Zones, func(z config.Zone) bool { return mail.FQDN(z.Name) == mail.FQDN(zone.Name) })
+	return i >= 0 && s.cfg.Zones[i].Manual()
 }
 
 // certificates fills in what DNS is to say of the mail host's keys, where the config asks
@@ -169,4 +196,39 @@ func (p *Plan) Unlisted() (list []plan.Change) {
 		}
 	}
 	return list
+}
+
+// narrow takes what is not in the scope out of a plan. It fails on a name that nothing has.
+func (p *Plan) narrow(c Scope, l *plan.Ledger) error {
+	if c.all() {
+		return nil
+	}
+	keys := map[plan.Key]bool{}
+	for _, e := range l.Entries() {
+		keys[e.Key] = true
+	}
+	for _, ch := range p.Changes {
+		keys[ch.Key] = true
+	}
+	outside := 0
+	for _, party := range p.Parties {
+		for _, w := range party.Wanted {
+			keys[w.Key] = true
+			changes := slices.ContainsFunc(p.Changes, func(ch plan.Change) bool { return ch.Key == w.Key })
+			if !changes && !c.change(plan.Change{Target: party.Target, Key: w.Key}) {
+				outside++
+			}
+		}
+	}
+	if err := c.missing(keys); err != nil {
+		return err
+	}
+
+	p.Plan = p.Only(l, c.change)
+	p.Unchanged = max(p.Unchanged-outside, 0)
+	p.Plan.Scope = slices.Clone(c.Only)
+	for _, word := range c.Exclude {
+		p.Plan.Scope = append(p.Plan.Scope, "-"+word)
+	}
+	return nil
 }

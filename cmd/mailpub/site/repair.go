@@ -31,7 +31,7 @@ func (m *Monitor) Repair(ctx context.Context, o watch.Order) (out watch.Outcome,
 	if len(rest) > 0 {
 		err = errors.Join(err, lock.repairRest(ctx, rest, o.Address, &out))
 	}
-	out.Leases, out.Renew = leases(lock.held.Ledger())
+	out.Leases, out.Renew = leases(lock.held.Ledger(), func(plan.Entry) bool { return true })
 	return out, err
 }
 

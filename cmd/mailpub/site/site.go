@@ -29,6 +29,9 @@ type Options struct {
 	Backend    plan.Backend // keeps the ledger and its lock; nil for files beside the config
 	Event      func(Event)  // progress of what takes its time, one call after the other; may be nil
 
+	Scope  Scope        // of plans
+	Public []netip.Addr // one of each family that the config leaves open, where nobody is to be asked
+
 	// StartReceiver starts the bundled receiver for the time of a verification, where it is the
 	// site's mail server and nothing listens. started says whether it did. Nil: it is not started.
 	StartReceiver func(ctx context.Context, s *Site) (stop func(), started bool)

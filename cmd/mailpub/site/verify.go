@@ -80,7 +80,7 @@ func (s *Site) checkers(only []string) []plan.Checker {
 
 // allCheckers are those of every package; outside says which are to be had from the probe.
 func (s *Site) allCheckers(outside []string) []plan.Checker {
-	return slices.Concat(mailcheck.Checkers(s.mailFacts()), routercheck.Checkers(s.routerFacts()), s.outsideChecks(outside), s.publicChecks(),
+	return slices.Concat(mailcheck.Checkers(s.mailFacts()), routercheck.Checkers(s.routerFacts()), s.outsideChecks(outside), s.vantageChecks(outside), s.reportChecks(), s.publicChecks(),
 		dnscheck.Checks(s.published()), s.policies().Checks(s.spec.Domains))
 }
 

@@ -73,6 +73,9 @@ func showApplied(u *UI, p *plan.Plan, done int) {
 	default:
 		fmt.Fprintln(out, "Nothing that mailpub can do.")
 	}
+	if len(p.Scope) > 0 {
+		fmt.Fprintf(out, "Of %s alone; the rest of the site was left out.\n", scopeText(p.Scope))
+	}
 	showManualSteps(u, out, p)
 }
 

@@ -49,6 +49,29 @@ func ShowPlan(u *UI, p *site.Plan) {
 		fmt.Fprintln(w)
 	}
 	fmt.Fprintln(w, Sum(u, p.Plan))
+	if len(p.Scope) > 0 {
+		fmt.Fprintf(w, "Of %s alone; the rest of the site was left out.\n", scopeText(p.Scope))
+	}
+}
+
+// scopeText says of which parts a plan is.
+func scopeText(words []string) string {
+	var only, without []string
+	for _, word := range words {
+		if rest, excluded := strings.CutPrefix(word, "-"); excluded {
+			without = append(without, rest)
+			continue
+		}
+		only = append(only, word)
+	}
+	text := "all"
+	if only != nil {
+		text = strings.Join(only, ", ")
+	}
+	if without != nil {
+		text += " but " + strings.Join(without, ", ")
+	}
+	return text
 }
 
 // Headline says in one line which site this is.

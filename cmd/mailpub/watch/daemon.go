@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"log/slog"
 	"math/rand/v2"
+	"path/filepath"
 	"slices"
 	"strings"
 	"sync"
@@ -43,6 +44,7 @@ type Daemon struct {
 
 	mu     sync.Mutex
 	states map[string]string // of each site: "well", "broken", "on standby"
+	unread int               // config files without a site, as they are wrong
 }
 
 // Wrong is a config file that can't be watched.
@@ -102,7 +104,7 @@ func (d *Daemon) seen(s Snapshot) {
 	switch {
 	case s.Standby:
 		state = "on standby"
-	case s.Err != nil || plan.Count(s.Report.Checks).Fail > 0 || slices.ContainsFunc(s.Report.Changes, func(c plan.Change) bool { return c.Differs() && !c.Renew }):
+	case s.Config != nil || s.Err != nil || plan.Count(s.Report.Checks).Fail > 0 || slices.ContainsFunc(s.Report.Changes, func(c plan.Change) bool { return c.Differs() && !c.Renew }):
 		state = "broken"
 	}
 	d.mu.Lock()
@@ -246,6 +248,9 @@ func (d *Daemon) status() string {
 			parts = append(parts, fmt.Sprintf("%d %s", count[state], state))
 		}
 	}
+	if d.unread > 0 {
+		parts = append(parts, fmt.Sprintf("%d not watched, as the config is wrong", d.unread))
+	}
 	if parts == nil {
 		return sites + ": looking"
 	}
@@ -286,10 +291,13 @@ func (d *Daemon) apply(ctx context.Context, sites []Site, wrong []Wrong, all boo
 		}
 		d.sites = append(d.sites, r)
 	}
+	unread := map[string]bool{}
 	for _, f := range wrong {
 		d.Logger.Error("a config is wrong", "file", f.File, "error", f.Err)
+		former := false
 		for home, r := range left {
 			if r.of.File == f.File { // what it was holds
+				former = true
 				delete(left, home)
 				d.sites = append(d.sites, r)
 				if !r.wrong {
@@ -298,11 +306,28 @@ func (d *Daemon) apply(ctx context.Context, sites []Site, wrong []Wrong, all boo
 				}
 			}
 		}
+		if !former {
+			unread[f.File] = true
+		}
 	}
 	for _, r := range left {
 		r.stop()
 		<-r.ended
 		r.happened(Event{Kind: Left, Text: "no longer watched: " + r.of.File})
+	}
+	d.tellUnread(unread, wrong)
+}
+
+// tellUnread tells the observers of files that are no site, as they are wrong. Such a one is known by
+// its file, as its name can't be read.
+func (d *Daemon) tellUnread(unread map[string]bool, wrong []Wrong) {
+	d.mu.Lock()
+	d.unread = len(unread)
+	d.mu.Unlock()
+	for _, f := range wrong {
+		if unread[f.File] {
+			d.seen(Snapshot{Site: filepath.Base(f.File), File: f.File, At: d.Now(), Config: f.Err})
+		}
 	}
 }
 

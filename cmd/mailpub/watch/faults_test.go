@@ -36,6 +36,70 @@ func watchOver(t *testing.T, f *fake, c *configs) (*Daemon, context.CancelFunc) 
 	return start(t, f, func(d *Daemon, _ *Site) { d.Load = c.load })
 }
 
+// A file that is wrong from the start is told to the observers as a site that nobody looks at, and one
+// that becomes wrong later with what the former one sees.
+func TestWrongFromTheStart(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		f, c := newFake(), &configs{}
+		site := f.site()
+		wrong := Wrong{"/etc/mailpub/gamma.yaml", errors.New("gamma.yaml:3: no such zone")}
+		c.set([]Site{site}, wrong)
+		var mu sync.Mutex
+		seen := map[string]error{}
+		d, stop := start(t, f, func(d *Daemon, _ *Site) {
+			d.Load = c.load
+			d.Observers = append(d.Observers, observerFunc{
+				seen: func(s Snapshot) {
+					mu.Lock()
+					defer mu.Unlock()
+					seen[s.Site] = s.Config
+				},
+			})
+		})
+		defer stop()
+		pass(time.Minute)
+		mu.Lock()
+		if seen["gamma.yaml"] == nil || seen[site.Name] != nil {
+			t.Errorf("%v", seen)
+		}
+		mu.Unlock()
+		if got := d.status(); !strings.Contains(got, "1 not watched, as the config is wrong") {
+			t.Errorf("status %q", got)
+		}
+
+		c.set([]Site{site})
+		d.Changed()
+		pass(time.Minute)
+		if got := d.status(); strings.Contains(got, "not watched") {
+			t.Errorf("the file is right, and the status is %q", got)
+		}
+
+		// One that was right before goes on, and its snapshot says that its file is wrong now.
+		c.set(nil, Wrong{site.File, errors.New("site.yaml:1: no such field")})
+		d.Changed()
+		pass(time.Minute)
+		mu.Lock()
+		if seen[site.Name] == nil {
+			t.Error("the snapshot does not say that the config is wrong")
+		}
+		mu.Unlock()
+		c.set([]Site{site})
+		d.Changed()
+		pass(time.Minute)
+		mu.Lock()
+		if seen[site.Name] != nil {
+			t.Errorf("the config is right again, and the snapshot says %v", seen[site.Name])
+		}
+		mu.Unlock()
+	})
+}
+
+// observerFunc is an Observer of snapshots alone.
+type observerFunc struct{ seen func(Snapshot) }
+
+func (o observerFunc) Seen(s Snapshot) { o.seen(s) }
+func (o observerFunc) Happened(Event)  {}
+
 func TestReload(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		f, c := newFake(), &configs{}

@@ -121,7 +121,7 @@ func (w *watcher) conclude(ctx context.Context, found Found, start time.Time) {
 	found.Report.Site, found.Report.Drift = w.site.Name, true
 	w.snapshot = Snapshot{
 		Site: w.site.Name, File: w.site.File, Host: w.site.Host, LAN: w.site.LAN, Public: found.Public,
-		At: start, Took: now.Sub(start), Next: w.next, Report: found.Report, Err: found.Err, Leases: found.Leases,
+		At: start, Took: now.Sub(start), Next: w.next, Report: found.Report, Err: found.Err, Leases: found.Leases, Config: w.wrongConfig,
 	}
 	level := slog.LevelDebug
 	if n := len(w.Known); w.broken == nil || *w.broken != n {

@@ -26,7 +26,11 @@ type Snapshot struct {
 	Report plan.Report
 	Err    error // why it could not look, or not at everything; nil when it could
 
-	Leases []Lease // sorted by key
+	Leases []Lease // of the forwards that were seen, sorted by key
+
+	// Config says why the config file can't be used as it is now. The former one holds; where there
+	// was none, nobody has looked, and Took is zero.
+	Config error
 
 	// Standby says that another daemon watches the site, and this one takes over when that
 	// ends. Everything but Site, File, Host, LAN and At is empty then.
@@ -83,7 +87,8 @@ type Event struct {
 // Observer is told what a daemon sees. Its methods are called one at a time for each site, and
 // for several sites at once; they must return quickly, as the site waits meanwhile.
 type Observer interface {
-	// Seen is called after each pass, and when a site goes on standby.
+	// Seen is called after each pass, when a site goes on standby, and when its config becomes wrong;
+	// after each Load also for a file that is wrong and no site, with Config and its name alone.
 	Seen(Snapshot)
 	// Happened is called for each event, whether or not there is a notice of it.
 	Happened(Event)

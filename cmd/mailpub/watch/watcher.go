@@ -49,17 +49,18 @@ type watcher struct {
 	telling sync.Mutex // an observer is told one thing at a time
 
 	memory
-	queues    *queues
-	snapshot  Snapshot
-	unlisten  func()
-	next      time.Time // pass
-	renew     time.Time // leases; zero: none
-	retry     time.Time // of a repair that failed; zero: none
-	failures  int
-	lastPass  time.Time
-	busySince time.Time
-	broken    *int // how many things were when that was logged last; nil: never
-	relook    bool // the next pass comes soon, as something may be gone by then
+	queues      *queues
+	snapshot    Snapshot
+	unlisten    func()
+	next        time.Time // pass
+	renew       time.Time // leases; zero: none
+	retry       time.Time // of a repair that failed; zero: none
+	failures    int
+	wrongConfig error // why the config as it is now can't be used; nil: it can
+	lastPass    time.Time
+	busySince   time.Time
+	broken      *int // how many things were when that was logged last; nil: never
+	relook      bool // the next pass comes soon, as something may be gone by then
 }
 
 func newWatcher(d *Daemon, site Site) *watcher {
@@ -177,7 +178,12 @@ func (w *watcher) poked(ctx context.Context, p poke) {
 
 // changed takes up what became of the config.
 func (w *watcher) changed(ctx context.Context, c change) {
+	w.wrongConfig = c.wrong
 	if c.wrong != nil {
+		w.snapshot.Config = c.wrong
+		if !w.snapshot.At.IsZero() {
+			w.seen()
+		}
 		e := w.happened(Event{Kind: ConfigWrong, Subject: w.site.File, Text: "the config is wrong, and the former one holds: " + c.wrong.Error()})
 		w.notify(Notice{Kind: ConfigWrong, Title: "the config " + w.site.File + " is wrong, and the former one holds", Text: e.Text})
 		return

@@ -1,0 +1,304 @@
+package site
+
+import (
+	"context"
+	"crypto/rand"
+	"crypto/x509"
+	"errors"
+	"fmt"
+	"net"
+	"net/netip"
+	"os"
+	"strconv"
+	"strings"
+	"time"
+
+	"golang.org/x/oauth2"
+
+	"github.com/mailpub/mailpub/cmd/mailpub/config"
+	"github.com/mailpub/mailpub/mailsvc/mailbox"
+	"github.com/mailpub/mailpub/mailsvc/roundtrip"
+	"github.com/mailpub/mailpub/plan"
+	"github.com/mailpub/mailpub/plan/catalog"
+)
+
+// outboundIDs are the ids of what a message to a mailbox elsewhere shows.
+func outboundIDs() []string {
+	return []string{
+		catalog.OutboundDelivered, catalog.OutboundSource, catalog.OutboundSPF, catalog.OutboundDKIM,
+		catalog.OutboundDMARC, catalog.OutboundTLS, catalog.OutboundFolder,
+	}
+}
+
+// Pauses between two looks, here and at a provider.
+const (
+	lookHere  = time.Second
+	lookThere = 5 * time.Second
+)
+
+// mailboxChecks are the checks by messages to and from mailboxes elsewhere. What they find stands for each mailbox
+// alone: providers differ.
+func (s *Site) mailboxChecks() (checkers []plan.Checker) {
+	v := s.cfg.Verify
+	for i, m := range v.Mailboxes {
+		timeout := v.Wait() + 2*time.Minute
+		checkers = append(checkers,
+			plan.Checker{Area: catalog.AreaMail, IDs: []string{catalog.MailOutside}, Timeout: timeout, Run: func(ctx context.Context) []plan.Check {
+				if firstDomain(s.spec) == "" { // others take the mail of every domain
+					return nil
+				}
+				return []plan.Check{s.inward(ctx, i, m)}
+			}},
+			plan.Checker{Area: catalog.AreaMail, IDs: outboundIDs(), Timeout: timeout, Run: func(ctx context.Context) []plan.Check {
+				return s.outward(ctx, i, m)
+			}})
+	}
+	return checkers
+}
+
+// account makes a mailbox of the config usable.
+func (s *Site) account(i int, m config.Elsewhere) (*mailbox.Account, error) {
+	at := fmt.Sprintf("mailboxes[%d].", i)
+	a := &mailbox.Account{Address: m.Address, User: m.User}
+	a.Submission, a.IMAP = m.Servers()
+	if a.User == "" {
+		a.User = m.Address
+	}
+	if m.CAFile != "" {
+		pem, err := os.ReadFile(s.cfg.Path(m.CAFile))
+		if err != nil {
+			return nil, err
+		}
+		a.Roots = x509.NewCertPool()
+		if !a.Roots.AppendCertsFromPEM(pem) {
+			return nil, fmt.Errorf("verify.%sca_file: %s holds no certificate in PEM", at, m.CAFile)
+		}
+	}
+	if m.OAuth.ClientID == "" {
+		a.Password = func(ctx context.Context) (string, error) { return s.cfg.VerifySecret(ctx, at+"password", m.Password) }
+		return a, nil
+	}
+	a.Token = true
+	a.Password = func(ctx context.Context) (string, error) { return s.accessToken(ctx, at, m) }
+	return a, nil
+}
+
+// accessToken gets an access token for a refresh token (RFC 6749 section 6).
+func (s *Site) accessToken(ctx context.Context, at string, m config.Elsewhere) (string, error) {
+	refresh, err := s.cfg.VerifySecret(ctx, at+"oauth.refresh_token", m.OAuth.RefreshToken)
+	if err != nil {
+		return "", err
+	}
+	o := oauth2.Config{ClientID: m.OAuth.ClientID, Endpoint: oauth2.Endpoint{TokenURL: m.OAuth.TokenURL}}
+	if p, ok := config.LookupMailboxProvider(m.Provider); ok && o.Endpoint.TokenURL == "" {
+		o.Endpoint.TokenURL = p.TokenURL
+	}
+	if m.OAuth.ClientSecret != "" {
+		if o.ClientSecret, err = s.cfg.VerifySecret(ctx, at+"oauth.client_secret", m.OAuth.ClientSecret); err != nil {
+			return "", err
+		}
+	}
+	if s.options.HTTPClient != nil {
+		ctx = context.WithValue(ctx, oauth2.HTTPClient, s.options.HTTPClient)
+	}
+	token, err := o.TokenSource(ctx, &oauth2.Token{RefreshToken: refresh}).Token()
+	var refused *oauth2.RetrieveError
+	switch {
+	case errors.As(err, &refused): // its text may quote what was sent
+		return "", fmt.Errorf("the provider gives no access token (%s): the permission has ended or was taken back; run mailpub mailbox add again", refused.ErrorCode)
+	case err != nil:
+		return "", errors.New("the provider's token server can't be reached")
+	}
+	return token.AccessToken, nil
+}
+
+// testMessage is a message with a word in several places, as a provider may rewrite one.
+func testMessage(from, to, word string, now time.Time) []byte {
+	return []byte("From: mailpub verify <" + from + ">\r\nTo: <" + to + ">\r\nSubject: mailpub test " + word + "\r\nDate: " + now.Format("Mon, 2 Jan 2006 15:04:05 -0700") +
+		"\r\nMessage-ID: <" + word + from[strings.LastIndex(from, "@"):] + ">\r\nAuto-Submitted: auto-generated\r\nX-Mailpub-Test: " + word +
+		"\r\nMIME-Version: 1.0\r\nContent-Type: text/plain; charset=us-ascii\r\n\r\nmailpub verify sent this message to see whether it arrives (" + word + ").\r\nIt can be deleted.\r\n")
+}
+
+// newWord returns a word that no message has had before.
+func newWord() string { return strconv.FormatInt(time.Now().UnixNano(), 36) + rand.Text()[:10] }
+
+// inward sends a message from a mailbox elsewhere to the site, and looks for it here, and for a bounce there.
+func (s *Site) inward(ctx context.Context, i int, m config.Elsewhere) plan.Check {
+	in := roundtrip.Inward{Mailbox: m.Address, To: s.recipient()}
+	a, err := s.account(i, m)
+	if err == nil {
+		err = s.countMessage()
+	}
+	if err != nil {
+		in.Refused = err
+		return in.Check()
+	}
+	word := newWord()
+	if in.Refused = a.Submit(ctx, m.Address, in.To, testMessage(m.Address, in.To, word, time.Now())); in.Refused != nil {
+		return in.Check()
+	}
+	begin := time.Now()
+	facts := s.mailFacts()
+	there := time.Now().Add(lookThere)
+	for in.Arrived == "" && (in.Bounce == nil || !in.Bounce.Failed()) && time.Since(begin) < s.cfg.Verify.Wait() && ctx.Err() == nil {
+		in.Arrived, in.Message, err = facts.Look(ctx, word, true)
+		in.Unread = ""
+		if err != nil {
+			in.Unread = err.Error()
+		}
+		if in.Arrived == "" && time.Now().After(there) {
+			in.Bounce = s.bounceThere(ctx, a, word, begin)
+			there = time.Now().Add(lookThere)
+		}
+		if in.Arrived == "" {
+			pause(ctx, lookHere)
+		}
+	}
+	in.Waited = time.Since(begin)
+	s.tidy(ctx, a, word, begin)
+	return in.Check()
+}
+
+func pause(ctx context.Context, d time.Duration) {
+	select {
+	case <-ctx.Done():
+	case <-time.After(d):
+	}
+}
+
+// bounceThere returns the bounce that a mailbox elsewhere got for a message; nil for none.
+func (s *Site) bounceThere(ctx context.Context, a *mailbox.Account, word string, since time.Time) *roundtrip.Bounce {
+	found, err := find(ctx, a, word, since)
+	if err != nil {
+		s.options.logger().Debug("no bounce could be looked for", "mailbox", a.Address, "error", err)
+	}
+	for _, message := range found {
+		if b, ok := roundtrip.ReadBounce(message.Raw); ok {
+			return &b
+		}
+	}
+	return nil
+}
+
+func find(ctx context.Context, a *mailbox.Account, word string, since time.Time) ([]mailbox.Message, error) {
+	session, err := a.Open(ctx)
+	if err != nil {
+		return nil, err
+	}
+	defer session.Close()
+	return session.Find(word, since)
+}
+
+// tidy takes everything with the word out of a mailbox elsewhere: the message, its copy among what was sent, a
+// bounce.
+func (s *Site) tidy(ctx context.Context, a *mailbox.Account, word string, since time.Time) {
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), time.Minute)
+	defer cancel()
+	session, err := a.Open(ctx)
+	if err != nil {
+		return
+	}
+	defer session.Close()
+	found, err := session.Find(word, since)
+	for _, message := range found {
+		if err = session.Delete(message); err != nil {
+			break
+		}
+	}
+	if err != nil {
+		s.options.logger().Debug("a test message was left", "mailbox", a.Address, "error", err)
+	}
+}
+
+// recipient is whom mailboxes elsewhere write to.
+func (s *Site) recipient() string {
+	if to := s.cfg.Verify.Recipient; to != "" {
+		return to
+	}
+	return "postmaster@" + firstDomain(s.spec)
+}
+
+// outward sends a message through the site's own server to a mailbox elsewhere, and looks for it there, and for a
+// bounce here.
+func (s *Site) outward(ctx context.Context, i int, m config.Elsewhere) []plan.Check {
+	out := roundtrip.Outward{Mailbox: m.Address, From: s.cfg.Verify.Outbound.From, Sources: s.spec.Public, Relay: s.spec.Service.Delivery.SmartHost}
+	if out.From == "" {
+		out.From = "postmaster@" + strings.TrimSuffix(s.spec.Domains[0].Name, ".")
+	}
+	a, err := s.account(i, m)
+	if err == nil {
+		err = s.countMessage()
+	}
+	if err != nil {
+		return unsent(out, err)
+	}
+	word := newWord()
+	if out.Refused = s.ownAccount().Submit(ctx, out.From, m.Address, testMessage(out.From, m.Address, word, time.Now())); out.Refused != nil {
+		return out.Checks()
+	}
+	begin := time.Now()
+	if err := s.waitThere(ctx, a, &out, word, begin); err != nil {
+		return unsent(out, err)
+	}
+	out.Waited = time.Since(begin)
+	s.tidy(ctx, a, word, begin)
+	return out.Checks()
+}
+
+// waitThere looks for the message there and for its bounce here, until either is found or patience ends. The error
+// says why the mailbox there can't be read at all.
+func (s *Site) waitThere(ctx context.Context, a *mailbox.Account, out *roundtrip.Outward, word string, begin time.Time) (err error) {
+	facts := s.mailFacts()
+	for time.Since(begin) < s.cfg.Verify.Wait() && ctx.Err() == nil {
+		var found []mailbox.Message
+		if found, err = find(ctx, a, word, begin); err == nil {
+			for _, message := range found {
+				if _, isBounce := roundtrip.ReadBounce(message.Raw); isBounce || message.Sent {
+					continue
+				}
+				out.Message, out.Folder, out.Spam = message.Raw, message.Folder, message.Spam
+				return nil
+			}
+		} else if errors.Is(err, mailbox.ErrLogin) {
+			return err
+		}
+		if _, raw, _ := facts.Look(ctx, word, false); raw != nil {
+			if b, ok := roundtrip.ReadBounce(raw); ok {
+				out.Bounce = &b
+				facts.Look(ctx, word, true)
+				if b.Failed() {
+					return nil
+				}
+			}
+		}
+		pause(ctx, lookThere)
+	}
+	return err
+}
+
+// unsent are the checks of a message that was not sent, or not looked for.
+func unsent(out roundtrip.Outward, why error) (checks []plan.Check) {
+	for _, id := range outboundIDs() {
+		checks = append(checks, plan.Check{ID: id, Subject: plan.Subject{Name: out.Mailbox, Text: "from " + out.From + " to " + out.Mailbox, Outside: true},
+			Status: plan.Skip, Got: why.Error(), Hint: "see verify.mailboxes and verify.messages_per_day", Reason: plan.ReasonUnseen})
+	}
+	return checks
+}
+
+// ownAccount is the way out of the site: its submission with a login, or its SMTP port.
+func (s *Site) ownAccount() *mailbox.Account {
+	o := s.cfg.Verify.Outbound
+	a := &mailbox.Account{Submission: o.Submission, User: o.User, Inside: true}
+	if a.Submission == "" {
+		a.Submission = s.SMTPAddr()
+	}
+	if host, _, err := net.SplitHostPort(a.Submission); err == nil {
+		if ip, err := netip.ParseAddr(host); err == nil && !ip.IsPrivate() && !ip.IsLoopback() {
+			a.Inside = false
+		}
+	}
+	a.Password = func(ctx context.Context) (string, error) {
+		return s.cfg.VerifySecret(ctx, "outbound.password", o.Password)
+	}
+	return a
+}

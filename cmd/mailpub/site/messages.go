@@ -1,0 +1,56 @@
+package site
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"sync"
+	"time"
+
+	"github.com/mailpub/mailpub/plan/durable"
+)
+
+// sentToday is how many messages verify has sent on a day, kept beside the ledger: a run that is started again and
+// again sends no more than the config allows.
+type sentToday struct {
+	Day  string `json:"day"`
+	Sent int    `json:"sent"`
+}
+
+// counting keeps the counts of one process in order.
+var counting sync.Mutex
+
+// countMessage counts one more message. The error says that today's are used up, or why that can't be kept.
+func (s *Site) countMessage() error {
+	counting.Lock()
+	defer counting.Unlock()
+	path := filepath.Join(StateDir(s.cfg), s.cfg.Site+".messages.json")
+	today := time.Now().Format(time.DateOnly)
+	var is sentToday
+	data, err := os.ReadFile(path)
+	if err == nil {
+		err = json.Unmarshal(data, &is)
+	} else if errors.Is(err, fs.ErrNotExist) {
+		err = nil
+	}
+	if err != nil {
+		return fmt.Errorf("how many messages were sent today can't be read: %w", err)
+	}
+	if is.Day != today {
+		is = sentToday{Day: today}
+	}
+	if most := s.cfg.Verify.MessagesPerDay(); is.Sent >= most {
+		return fmt.Errorf("the %d messages of today were sent (verify.messages_per_day)", most)
+	}
+	is.Sent++
+	if data, err = json.Marshal(is); err != nil {
+		return err
+	}
+	if err := durable.MakePrivate(filepath.Dir(path)); err != nil {
+		return err
+	}
+	return durable.Replace(path, append(data, '\n'))
+}

@@ -1,0 +1,140 @@
+package roundtrip
+
+import (
+	"bufio"
+	"bytes"
+	"errors"
+	"io"
+	"net/textproto"
+	"regexp"
+	"strings"
+
+	"github.com/emersion/go-message"
+	_ "github.com/emersion/go-message/charset" // bounces come in the charsets of their senders
+)
+
+// Bounce is what a delivery status notification says of a message (RFC 3464).
+type Bounce struct {
+	Action     string // failed, delayed, ...
+	Status     string // enhanced code: 5.7.1
+	Diagnostic string // the words of the server that refused, or of the one that gave up
+	Remote     string // the server that refused, "" where none was reached
+	Reporter   string // the server that says so
+}
+
+// Failed reports whether the message will not arrive; else it is only late.
+func (b Bounce) Failed() bool {
+	return b.Action != "delayed" && b.Action != "relayed" && b.Action != "expanded" && b.Action != "delivered"
+}
+
+// maxParts and maxDepth bound what is looked into of a message that somebody else made.
+const (
+	maxParts = 50
+	maxText  = 64 << 10
+)
+
+// ReadBounce reads a bounce; ok is false where the message is none.
+func ReadBounce(raw []byte) (b Bounce, ok bool) {
+	m, err := message.Read(bytes.NewReader(raw))
+	if err != nil && !message.IsUnknownCharset(err) && !message.IsUnknownEncoding(err) || m == nil {
+		return b, false
+	}
+	kind, params, _ := m.Header.ContentType()
+	if kind == "multipart/report" && !strings.EqualFold(params["report-type"], "delivery-status") && params["report-type"] != "" {
+		return b, false
+	}
+	text := ""
+	parts := 0
+	m.Walk(func(_ []int, part *message.Entity, err error) error {
+		if parts++; err != nil || parts > maxParts {
+			return errStop
+		}
+		switch kind, _, _ := part.Header.ContentType(); kind {
+		case "message/delivery-status", "message/global-delivery-status":
+			body, _ := io.ReadAll(io.LimitReader(part.Body, maxText))
+			b, ok = readStatus(body)
+		case "text/plain", "":
+			if text == "" {
+				body, _ := io.ReadAll(io.LimitReader(part.Body, maxText))
+				text = string(body)
+			}
+		}
+		return nil
+	}) // what could be read of it counts
+	if ok || !fromNobody(m.Header) {
+		return b, ok
+	}
+	return readProse(text)
+}
+
+var errStop = errors.New("enough was read")
+
+// readStatus reads the fields of the message and of the first recipient that has one.
+func readStatus(body []byte) (b Bounce, ok bool) {
+	r := textproto.NewReader(bufio.NewReader(bytes.NewReader(append(bytes.TrimLeft(body, "\r\n"), "\r\n\r\n"...))))
+	for range maxParts {
+		h, err := r.ReadMIMEHeader()
+		if name := typed(h.Get("Reporting-MTA")); name != "" {
+			b.Reporter = name
+		}
+		if action := strings.ToLower(strings.TrimSpace(h.Get("Action"))); action != "" && !ok {
+			b.Action, ok = strings.Fields(action)[0], true
+			b.Status, _, _ = strings.Cut(strings.TrimSpace(h.Get("Status")), " ")
+			b.Diagnostic = typed(h.Get("Diagnostic-Code"))
+			b.Remote = typed(h.Get("Remote-MTA"))
+		}
+		if err != nil {
+			break
+		}
+	}
+	return b, ok
+}
+
+// typed is a field's value without its type: "smtp; 550 no" is "550 no".
+func typed(value string) string {
+	kind, rest, ok := strings.Cut(value, ";")
+	if !ok || strings.ContainsAny(strings.TrimSpace(kind), " \t") {
+		return one(value)
+	}
+	return one(rest)
+}
+
+// one puts a text on one line, shortened.
+func one(text string) string {
+	text = strings.Join(strings.Fields(strings.ToValidUTF8(text, "?")), " ")
+	if len(text) > 300 {
+		text = text[:300] + "..."
+	}
+	return text
+}
+
+// fromNobody reports whether a message is from a mail system: a null return path, or a name that only such have.
+func fromNobody(h message.Header) bool {
+	if path := strings.TrimSpace(h.Get("Return-Path")); path == "<>" {
+		return true
+	}
+	from := strings.ToLower(h.Get("From"))
+	return strings.Contains(from, "mailer-daemon") || strings.Contains(from, "postmaster@") || strings.Contains(from, "mail delivery")
+}
+
+// refusal is a line of a bounce that is no report (qmail, Exim, Exchange of old) and quotes an SMTP reply.
+var refusal = regexp.MustCompile(`(?m)(?:^|[\s>:"'(])([45]\d\d[ -](?:[45]\.\d{1,3}\.\d{1,3}[ -])?[^\r\n]{0,300})`)
+
+// prose are words with which such bounces say that nothing was delivered.
+var prose = regexp.MustCompile(`(?i)(could not be delivered|couldn't be delivered|undeliverable|delivery (?:has )?failed|permanent (?:fatal )?error|unable to deliver|wasn't able to deliver|retry time not reached|connection refused|timed out)`)
+
+func readProse(text string) (b Bounce, ok bool) {
+	if m := refusal.FindStringSubmatch(text); m != nil {
+		b = Bounce{Action: "failed", Diagnostic: one(m[1])}
+		if m[1][0] == '4' && !prose.MatchString(text) {
+			b.Action = "delayed"
+		}
+		return b, true
+	}
+	if at := prose.FindStringIndex(text); at != nil {
+		from := strings.LastIndexAny(text[:at[0]], "\r\n") + 1
+		line, _, _ := strings.Cut(text[from:], "\n")
+		return Bounce{Action: "failed", Diagnostic: one(line)}, true
+	}
+	return b, false
+}

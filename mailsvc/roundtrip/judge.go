@@ -1,0 +1,327 @@
+package roundtrip
+
+import (
+	"fmt"
+	"net/netip"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/emersion/go-msgauth/authres"
+
+	"github.com/mailpub/mailpub/plan"
+	"github.com/mailpub/mailpub/plan/catalog"
+	"github.com/mailpub/mailpub/plan/orgdomain"
+)
+
+// Outward is a message from the site that was looked for in a mailbox elsewhere.
+type Outward struct {
+	Mailbox string       // address there
+	From    string       // of the site
+	Sources []netip.Addr // the addresses that the site's mail may come from; none where a smart host sends it
+	Relay   string       // the smart host, "" where the server delivers itself
+
+	Refused error         // the site's own server did not take it
+	Message []byte        // as it was found there; nil where it was not
+	Folder  string        // where it was found
+	Spam    bool          // which is the folder for spam
+	Bounce  *Bounce       // that the site's server sent back; nil for none seen
+	Waited  time.Duration // for it
+}
+
+// Checks judges it: whether it arrived, and what the provider found out.
+func (o Outward) Checks() []plan.Check {
+	delivered := o.check(catalog.OutboundDelivered, "the message arrives", "RFC 5321 section 5.1")
+	switch {
+	case o.Refused != nil:
+		delivered.Status, delivered.Got = plan.Fail, "the site's own server did not take it: "+o.Refused.Error()
+		delivered.Hint = "see verify.outbound: the login, or whether the server takes mail from this machine"
+	case o.Message == nil && o.Bounce != nil && o.Bounce.Failed():
+		delivered.Status, delivered.Got = plan.Fail, "it was returned: "+o.Bounce.words()
+		delivered.Hint = bounceHint(*o.Bounce)
+	case o.Message == nil:
+		delivered.Status, delivered.Got = plan.Fail, fmt.Sprintf("accepted by the site's server, and not there after %v, neither in the inbox nor in another folder", o.Waited.Round(time.Second))
+		if o.Bounce != nil {
+			delivered.Status, delivered.Got = plan.Warn, "still in a queue: "+o.Bounce.words()
+		}
+		delivered.Hint = "look at the queue of the site's server for what the other one said; a provider may also take mail and drop it"
+	default:
+		delivered.Status, delivered.Got = plan.Pass, "arrived in "+o.Folder
+		return append([]plan.Check{delivered}, o.found()...)
+	}
+	return append([]plan.Check{delivered}, o.unseen()...)
+}
+
+func (o Outward) check(id, want, ref string) plan.Check {
+	return plan.Check{ID: id, Subject: plan.Subject{Name: o.Mailbox, Text: "from " + o.From + " to " + o.Mailbox, Outside: true}, Want: want, Ref: ref}
+}
+
+// unseen are the checks that take a message, where there is none.
+func (o Outward) unseen() (checks []plan.Check) {
+	for _, id := range []string{catalog.OutboundSource, catalog.OutboundSPF, catalog.OutboundDKIM, catalog.OutboundDMARC, catalog.OutboundTLS, catalog.OutboundFolder} {
+		c := o.check(id, "known from the message", "RFC 8601")
+		c.Status, c.Got, c.Hint, c.Reason = plan.Skip, "no message arrived to look at", "see outbound.delivered", plan.ReasonUnseen
+		checks = append(checks, c)
+	}
+	return checks
+}
+
+// sameOrganisation reports whether two domains are of one organization, as DMARC's relaxed alignment has it.
+func sameOrganisation(a, b string) bool { return a != "" && orgdomain.Of(a) == orgdomain.Of(b) }
+
+// found judges the message itself.
+func (o Outward) found() []plan.Check {
+	t := ReadTrace(o.Message)
+	return []plan.Check{o.source(t), o.spf(t), o.dkim(t), o.dmarc(t), o.tls(t), o.folder()}
+}
+
+func (o Outward) source(t Trace) plan.Check {
+	c := o.check(catalog.OutboundSource, "the site's own address", "RFC 5321 section 4.4")
+	if o.Relay != "" {
+		c.Want = "the smart host " + o.Relay
+	}
+	h, ok := t.Entry()
+	switch {
+	case !ok || !h.Client.IsValid():
+		c.Status, c.Got, c.Hint = plan.Skip, "the provider does not say which address it came from", "see the headers of the message there"
+	case o.Relay != "":
+		c.Status, c.Got = plan.Pass, fmt.Sprintf("%s, which calls itself %s", h.Client, h.From)
+	case slices.Contains(o.Sources, h.Client):
+		c.Status, c.Got = plan.Pass, h.Client.String()
+	case h.Client.Is6() && !slices.ContainsFunc(o.Sources, netip.Addr.Is6):
+		c.Status, c.Got = plan.Fail, h.Client.String()+", an IPv6 address that the site does not know"
+		c.Hint = "let the server send by IPv4 alone, or give the address its PTR, AAAA and a place in the SPF record (server.public.ipv6)"
+	default:
+		c.Status, c.Got = plan.Fail, h.Client.String()
+		c.Hint = "mail leaves by another way than the site's address: another line, a smart host that the config does not name (service.delivery), or a firewall that translates"
+	}
+	return c
+}
+
+// value is what the provider found of one method; "" is nothing.
+func value(t Trace, pick func(authres.Result) (authres.ResultValue, string)) (is authres.ResultValue, why string) {
+	for _, r := range t.Results() {
+		v, reason := pick(r)
+		if v == authres.ResultPass {
+			return v, reason
+		}
+		if v != "" && is == "" {
+			is, why = v, reason
+		}
+	}
+	return is, why
+}
+
+// judged makes a check of what the provider found.
+func judged(c plan.Check, is authres.ResultValue, why, hint string) plan.Check {
+	c.Want = "pass"
+	c.Got = string(is)
+	if why != "" {
+		c.Got += " (" + one(why) + ")"
+	}
+	switch is {
+	case authres.ResultPass:
+		c.Status = plan.Pass
+	case "":
+		c.Status, c.Got, c.Hint = plan.Skip, "the provider says nothing of it (no Authentication-Results of its own)", "look at the headers of the message there, or take a mailbox of another provider"
+	case authres.ResultTempError:
+		c.Status, c.Hint = plan.Warn, "the provider could not look it up just then: verify again"
+	default:
+		c.Status, c.Hint = plan.Fail, hint
+	}
+	return c
+}
+
+func (o Outward) spf(t Trace) plan.Check {
+	is, why := value(t, func(r authres.Result) (authres.ResultValue, string) {
+		if r, ok := r.(*authres.SPFResult); ok {
+			return r.Value, r.Reason
+		}
+		return "", ""
+	})
+	return judged(o.check(catalog.OutboundSPF, "", "RFC 7208"), is, why, "the address that mail leaves from is not in the SPF record: see outbound.source and spf.pass")
+}
+
+func (o Outward) dkim(t Trace) plan.Check {
+	_, domain, _ := strings.Cut(o.From, "@")
+	aligned := false
+	is, why := value(t, func(r authres.Result) (authres.ResultValue, string) {
+		d, ok := r.(*authres.DKIMResult)
+		if !ok {
+			return "", ""
+		}
+		signer := d.Domain
+		if _, of, ok := strings.Cut(d.Identifier, "@"); signer == "" && ok {
+			signer = of
+		}
+		own := signer == "" || sameOrganisation(signer, domain)
+		aligned = aligned || own
+		if !own { // a provider's own, or a list's
+			return "", ""
+		}
+		return d.Value, d.Reason
+	})
+	c := judged(o.check(catalog.OutboundDKIM, "", "RFC 6376"), is, why, "the signature does not hold: see dkim.match; where that passes, something changes the message on its way (a smart host, a footer)")
+	if is == authres.ResultNone || is == "" && len(t.Results()) > 0 && !aligned {
+		c.Status, c.Got = plan.Warn, "the message bears no signature of "+domain
+		c.Hint = "let the server sign its mail (service.signing), or accept that SPF alone carries it, which forwarding breaks"
+	}
+	return c
+}
+
+func (o Outward) dmarc(t Trace) plan.Check {
+	is, why := value(t, func(r authres.Result) (authres.ResultValue, string) {
+		switch r := r.(type) {
+		case *authres.DMARCResult:
+			return r.Value, r.Reason
+		case *authres.GenericResult:
+			if r.Method == "dmarc" {
+				return r.Value, ""
+			}
+		}
+		return "", ""
+	})
+	c := judged(o.check(catalog.OutboundDMARC, "", "RFC 7489"), is, why, "neither SPF nor DKIM passes for the domain in From: see outbound.spf and outbound.dkim")
+	if is == authres.ResultNone {
+		c.Status, c.Got, c.Hint = plan.Warn, "none: the domain has no DMARC record that the provider sees", "see dmarc.single"
+	}
+	return c
+}
+
+func (o Outward) tls(t Trace) plan.Check {
+	c := o.check(catalog.OutboundTLS, "encrypted", "RFC 3207")
+	h, ok := t.Entry()
+	switch {
+	case !ok:
+		c.Status, c.Got, c.Hint = plan.Skip, "the message bears no trace", "see the headers of the message there"
+	case h.TLS:
+		c.Status, c.Got = plan.Pass, "encrypted"
+	default:
+		c.Status, c.Got, c.Hint = plan.Warn, "in the clear, as "+h.By+" says", "let the server use STARTTLS where the other side offers it (opportunistic TLS)"
+	}
+	return c
+}
+
+func (o Outward) folder() plan.Check {
+	c := o.check(catalog.OutboundFolder, "the inbox", "RFC 6154")
+	c.Status, c.Got = plan.Pass, o.Folder
+	if o.Spam {
+		c.Status = plan.Warn
+		c.Hint = "the provider takes it for spam: see outbound.spf, outbound.dkim, host.ptr and list.dnsbl; a new address gains its name slowly"
+	}
+	return c
+}
+
+// words are a bounce on one line.
+func (b Bounce) words() string {
+	said := b.Diagnostic
+	if said == "" {
+		said = b.Status
+	}
+	if b.Remote != "" && !strings.Contains(said, b.Remote) {
+		said = b.Remote + ": " + said
+	}
+	return said
+}
+
+// bounceHint says what a refusal means for the site.
+func bounceHint(b Bounce) string {
+	said := strings.ToLower(b.Diagnostic)
+	has := func(words ...string) bool {
+		return slices.ContainsFunc(words, func(w string) bool { return strings.Contains(said, w) })
+	}
+	switch {
+	case has("ptr", "reverse dns", "reverse lookup", "rdns", "hostname", "helo"):
+		return "the other side minds the PTR or the name in EHLO: see host.ptr, host.fcrdns and smtp.banner"
+	case has("spf"):
+		return "see outbound.spf and spf.pass"
+	case has("dmarc", "unauthenticated", "dkim"):
+		return "see dmarc.policy, dkim.match and spf.pass"
+	case has("blocked", "blacklist", "blocklist", "spamhaus", "listed", "reputation", "rbl", "dnsbl"):
+		return "the address is on a block list: see list.dnsbl, and ask the list to take it off"
+	case has("connection refused", "timed out", "no route", "unreachable"):
+		return "port 25 outwards is closed, or the other side is down: see port.egress25"
+	case has("relay", "authentication required"):
+		return "the smart host does not take it: see service.delivery"
+	}
+	return "the words are the other server's: its postmaster pages explain them"
+}
+
+// Inward is a message from a mailbox elsewhere to the site.
+type Inward struct {
+	Mailbox string // that it was sent from
+	To      string
+
+	Refused error  // the provider's submission did not take it
+	Arrived string // where it was found here; "" where it was not
+	Message []byte // as it was found here
+	Unread  string // why nobody can look whether it arrived
+	Bounce  *Bounce
+	Waited  time.Duration
+}
+
+// Check judges it, with the hops that the message bears.
+func (i Inward) Check() plan.Check {
+	c := plan.Check{ID: catalog.MailOutside, Subject: plan.Subject{Name: i.To, Text: i.To + ", from " + i.Mailbox, Outside: true}, Want: "the message arrives", Ref: "RFC 5321 section 5.1"}
+	switch {
+	case i.Refused != nil:
+		c.Status, c.Got, c.Reason = plan.Skip, "the provider of "+i.Mailbox+" did not take it: "+i.Refused.Error(), plan.ReasonUnseen
+		c.Hint = "see verify.mailboxes: the submission server, the user and the password or token"
+	case i.Arrived != "":
+		c.Status, c.Got = plan.Pass, "arrived in "+i.Arrived+hops(ReadTrace(i.Message))
+	case i.Bounce != nil && i.Bounce.Failed():
+		c.Status, c.Got = plan.Fail, "returned to "+i.Mailbox+": "+i.Bounce.words()
+		c.Hint = inwardHint(*i.Bounce)
+	case i.Bounce != nil:
+		c.Status, c.Got = plan.Warn, "late: the provider's server says "+i.Bounce.words()
+		c.Hint = inwardHint(*i.Bounce)
+	case i.Unread != "":
+		c.Status, c.Got, c.Reason = plan.Skip, "sent; "+i.Unread, plan.ReasonUnseen
+		c.Hint = "give verify.mailbox or service.maildir, where the message can be looked for"
+	default:
+		c.Status, c.Got = plan.Warn, fmt.Sprintf("not here after %v, and not returned either: it may wait in the provider's queue (greylisting, a port that does not answer)", i.Waited.Round(time.Second))
+		c.Hint = "verify again with a longer --patience; see port.outside and smtp.refusing"
+	}
+	return c
+}
+
+func hops(t Trace) string {
+	var way []string
+	for _, h := range slices.Backward(t.Hops) {
+		text := h.By
+		if h.Client.IsValid() {
+			text += " from " + h.Client.String()
+		}
+		if h.TLS {
+			text += " under TLS"
+		}
+		way = append(way, text)
+	}
+	if len(way) == 0 {
+		return ""
+	}
+	return "; by " + strings.Join(way, ", then ")
+}
+
+// inwardHint says where on the mail path the provider was stopped.
+func inwardHint(b Bounce) string {
+	said := strings.ToLower(b.Diagnostic)
+	has := func(words ...string) bool {
+		return slices.ContainsFunc(words, func(w string) bool { return strings.Contains(said, w) })
+	}
+	switch {
+	case has("connection refused"):
+		return "port 25 is not open outside: see router.forward and port.inside"
+	case has("timed out", "timeout", "no route", "unreachable", "did not respond"):
+		return "nothing answers at port 25 outside: see router.forward; where that passes, the provider of the connection keeps it shut"
+	case has("host or domain name not found", "no mx", "nxdomain", "not found", "unrouteable", "dns error", "no such domain"):
+		return "DNS does not lead here as seen from outside: see mx.exists, mx.target and host.a"
+	case has("user unknown", "no such user", "unknown user", "recipient rejected", "does not exist", "mailbox unavailable"):
+		return "the server that was reached does not know the address: see account.postmaster, and mx.target for whether it is the right one"
+	case has("relay"):
+		return "the server that was reached does not serve the domain: see service.config, and mx.target for whether it is the right one"
+	case has("greylist", "try again", "temporar"):
+		return "the server says \"later\": verify again with a longer --patience"
+	}
+	return "the words are those of the server that refused: its log says more"
+}

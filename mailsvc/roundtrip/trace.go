@@ -1,0 +1,224 @@
+package roundtrip
+
+import (
+	"bufio"
+	"bytes"
+	"net/netip"
+	"net/textproto"
+	"regexp"
+	"slices"
+	"strings"
+
+	"github.com/emersion/go-msgauth/authres"
+
+	"github.com/mailpub/mailpub/plan/orgdomain"
+)
+
+// Hop is one of the servers that a message went through, the last one first.
+type Hop struct {
+	From   string     // what the client called itself
+	Client netip.Addr // that the server saw; invalid where it does not say
+	By     string     // the server
+	TLS    bool       // the message came encrypted
+	With   string     // protocol: ESMTPS
+}
+
+// Trace is what a message bears of its way.
+type Trace struct {
+	Hops    []Hop
+	results []results
+}
+
+// results is one Authentication-Results field, with the number of Received fields above it.
+type results struct {
+	server string
+	list   []authres.Result
+	above  int
+}
+
+// ReadTrace reads the header of a message: each field with what stands above it, as those that a message
+// brought along stand below those of the servers that took it.
+func ReadTrace(raw []byte) (t Trace) {
+	for _, f := range fields(raw) {
+		switch f.name {
+		case "Received":
+			t.Hops = append(t.Hops, readHop(f.value))
+		case "Authentication-Results":
+			if server, list, ok := readResults(f.value); ok {
+				t.results = append(t.results, results{server, list, len(t.Hops)})
+			}
+		}
+	}
+	return t
+}
+
+type field struct{ name, value string }
+
+// fields are the header's fields in their order, unfolded.
+func fields(raw []byte) (all []field) {
+	if end := bytes.Index(raw, []byte("\r\n\r\n")); end >= 0 {
+		raw = raw[:end+2]
+	}
+	r := textproto.NewReader(bufio.NewReader(bytes.NewReader(raw)))
+	for len(all) < 1000 {
+		line, err := r.ReadContinuedLine()
+		name, value, ok := strings.Cut(line, ":")
+		if ok {
+			all = append(all, field{textproto.CanonicalMIMEHeaderKey(strings.TrimSpace(name)), strings.TrimSpace(value)})
+		}
+		if err != nil || line == "" {
+			return all
+		}
+	}
+	return all
+}
+
+var (
+	byServer   = regexp.MustCompile(`(?i)\bby\s+([^\s;()]+)`)
+	fromClient = regexp.MustCompile(`(?i)^from\s+([^\s;()]+)`)
+	inBrackets = regexp.MustCompile(`\[(?:IPv6:|ipv6:)?([0-9a-fA-F.:]+)\]`)
+	withWord   = regexp.MustCompile(`(?i)\bwith\s+(?:Microsoft\s+)?([A-Za-z]+)`)
+	tlsWords   = regexp.MustCompile(`(?i)(\bTLS|\bcipher[= ]|version=TLS|\bSSL\b)`)
+)
+
+// readHop reads a Received field (RFC 5321 section 4.4), as Postfix, Exim, Sendmail, Exchange and Google write it.
+func readHop(value string) (h Hop) {
+	if m := fromClient.FindStringSubmatch(value); m != nil {
+		h.From = strings.ToLower(strings.Trim(m[1], "[]"))
+	}
+	before := value
+	if at := byServer.FindStringSubmatchIndex(value); at != nil {
+		h.By = strings.ToLower(value[at[2]:at[3]])
+		before = value[:at[0]]
+	}
+	// The address that the server saw stands behind what the client called itself, which may be one too.
+	if all := inBrackets.FindAllStringSubmatch(before, -1); len(all) > 0 {
+		if a, err := netip.ParseAddr(all[len(all)-1][1]); err == nil {
+			h.Client = a.Unmap()
+		}
+	}
+	if !h.Client.IsValid() {
+		h.Client = bareAddress(before)
+	}
+	if m := withWord.FindStringSubmatch(value); m != nil {
+		h.With = strings.ToUpper(m[1])
+	}
+	h.TLS = strings.HasSuffix(h.With, "S") && strings.HasPrefix(h.With, "ESMTP") || strings.HasSuffix(h.With, "SA") || tlsWords.MatchString(value)
+	return h
+}
+
+// bareAddress is an address in parentheses without brackets, as Exchange writes it: (2.2.2.2).
+func bareAddress(text string) (a netip.Addr) {
+	for _, word := range strings.FieldsFunc(text, func(r rune) bool { return strings.ContainsRune(" ()=;,", r) }) {
+		if is, err := netip.ParseAddr(word); err == nil {
+			a = is.Unmap()
+		}
+	}
+	return a
+}
+
+// readResults reads an Authentication-Results field (RFC 8601). Exchange Online leaves its own name out.
+func readResults(value string) (server string, list []authres.Result, ok bool) {
+	value = withoutComments(value)
+	first, _, _ := strings.Cut(value, ";")
+	if strings.Contains(first, "=") {
+		value = "unnamed; " + value
+	}
+	server, list, err := authres.Parse(value)
+	return strings.ToLower(server), list, err == nil
+}
+
+// entry is the number of the hop at which the message came in to the provider of the mailbox: the last in an
+// unbroken row, from the top, of servers of the provider's organisation, or without a name of a domain. -1 is none.
+func (t Trace) entry() int {
+	at := -1
+	for i, h := range t.Hops {
+		if strings.Contains(h.By, ".") && provider(h.By) != t.organisation() {
+			break
+		}
+		at = i
+	}
+	return at
+}
+
+// families are the domains of providers that name their servers under several.
+var families = [][]string{
+	{"outlook.com", "office365.com", "exchangelabs.com", "hotmail.com", "microsoft.com"},
+	{"google.com", "gmail.com", "googlemail.com"},
+	{"yahoo.com", "yahoodns.net", "yahoo.net", "aol.com"},
+	{"gmx.net", "gmx.com", "web.de", "mail.com", "kundenserver.de", "1and1.com"},
+	{"icloud.com", "apple.com", "me.com"},
+	{"fastmail.com", "messagingengine.com"},
+	{"libero.it", "iol.it", "italiaonline.it"},
+	{"mail.ru", "inbox.ru"},
+}
+
+// provider is the organisation that a server belongs to.
+func provider(server string) string {
+	domain := orgdomain.Of(server)
+	for _, family := range families {
+		if slices.Contains(family, domain) {
+			return family[0]
+		}
+	}
+	return domain
+}
+
+// organisation is that of the first server that names itself with a domain.
+func (t Trace) organisation() string {
+	for _, h := range t.Hops {
+		if strings.Contains(h.By, ".") {
+			return provider(h.By)
+		}
+	}
+	return ""
+}
+
+// Entry is the hop at which the message came in to the provider of the mailbox.
+func (t Trace) Entry() (h Hop, ok bool) {
+	if at := t.entry(); at >= 0 {
+		return t.Hops[at], true
+	}
+	return h, false
+}
+
+// Results are the provider's own findings: fields that stand above the hop at which the message came in, and bear a
+// name of the provider's organisation. What a message brought along stands below.
+func (t Trace) Results() (list []authres.Result) {
+	for _, r := range t.results {
+		if r.above > t.entry() && len(t.Hops) > 0 {
+			continue
+		}
+		own := r.server == "unnamed" || provider(r.server) == t.organisation() || t.organisation() == "" || !strings.Contains(r.server, ".")
+		if own {
+			list = append(list, r.list...)
+		}
+	}
+	return list
+}
+
+// withoutComments takes comments out of a structured field (RFC 5322 section 3.2.2).
+func withoutComments(value string) string {
+	var b strings.Builder
+	depth, quoted := 0, false
+	for i := 0; i < len(value); i++ {
+		c := value[i]
+		switch {
+		case c == '\\' && i+1 < len(value) && (quoted || depth > 0):
+			if depth == 0 {
+				b.WriteString(value[i : i+2])
+			}
+			i++
+		case c == '"' && depth == 0:
+			quoted = !quoted
+			b.WriteByte(c)
+		case c == '(' && !quoted:
+			depth++
+		case c == ')' && depth > 0:
+			depth--
+		case depth == 0:
+			b.WriteByte(c)
+		}
+	}
+	return b.String()
+}
