@@ -17,7 +17,6 @@ import (
 	"github.com/mailpub/mailpub/plan/catalog"
 
 	"github.com/mailpub/mailpub/cmd/mailpub/watch"
-	"github.com/mailpub/mailpub/plan"
 )
 
 func ids() []string { return catalog.IDs() }
