@@ -34,6 +34,7 @@ type Setting struct {
 	Want, Got string
 	Good      bool
 	Unknown   bool // it can't be seen, for the reason in Got
+	Outside   bool // Got is what a client outside the server's networks would meet
 }
 
 // SplitNeed returns the parts of a need's key: {"alias", "postmaster@nomeazienda.it"}.

@@ -68,13 +68,14 @@ type planJSON struct {
 	Scope   []string `json:"scope,omitempty"`
 	Changes []Change `json:"changes"`
 	Summary Summary  `json:"summary"`
+	Effects []Effect `json:"effects,omitempty"`
 	Digest  string   `json:"digest,omitempty"`
 }
 
 // MarshalJSON encodes the plan. The digest at its end guards a saved plan against
 // changes by hand; it is no signature.
 func (p *Plan) MarshalJSON() ([]byte, error) {
-	out := planJSON{Format: PlanFormat, Site: p.Site, Scope: p.Scope, Changes: append([]Change{}, p.Changes...), Summary: p.Summary()}
+	out := planJSON{Format: PlanFormat, Site: p.Site, Scope: p.Scope, Changes: append([]Change{}, p.Changes...), Summary: p.Summary(), Effects: p.Effects}
 	body, err := json.Marshal(out)
 	if err != nil {
 		return nil, err
@@ -94,6 +95,9 @@ type Saved struct {
 	Site    string
 	Scope   []string // see Plan.Scope
 	Changes []Change
+
+	Unchanged int
+	Effects   []Effect
 }
 
 // DecodeSaved reads a saved plan. It fails on another format and when the plan was
@@ -117,7 +121,13 @@ func DecodeSaved(data []byte) (Saved, error) {
 	if digest(body) != was {
 		return Saved{}, errors.New("was changed after it was saved")
 	}
-	return Saved{in.Site, in.Scope, in.Changes}, nil
+	return Saved{
+		Site:      in.Site,
+		Scope:     in.Scope,
+		Changes:   in.Changes,
+		Unchanged: in.Summary.Unchanged,
+		Effects:   in.Effects,
+	}, nil
 }
 
 // Stale returns nil when a plan made now would do the same as the saved one, else an

@@ -243,6 +243,12 @@ type Resumer interface {
 	Unfinished(context.Context) []Change
 }
 
+// Foreteller is a Driver whose changes mean more than their text says.
+type Foreteller interface {
+	// Effects says in a sentence each what some changes alter for those who use the thing.
+	Effects(context.Context, []Change) []string
+}
+
 // ChangeLimiter is a Driver that can't carry out every change, depending on what is there.
 type ChangeLimiter interface {
 	// RefusesChange says why a change can't be carried out; "" when it can.

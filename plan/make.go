@@ -21,8 +21,32 @@ type Plan struct {
 	// looked at but not carried out.
 	Failed []PartyError
 
+	// Effects is what the changes of a target alter beyond their own text.
+	Effects []Effect
+
 	keep   []Entry
 	forget []Key
+}
+
+// Effects asks the drivers of parties what changes of theirs alter.
+func Effects(ctx context.Context, parties []Party, changes []Change) (all []Effect) {
+	for _, p := range parties {
+		own := slices.DeleteFunc(slices.Clone(changes), func(c Change) bool { return c.Target != p.Target })
+		f, ok := p.Driver.(Foreteller)
+		if !ok || !slices.ContainsFunc(own, Change.Writes) {
+			continue
+		}
+		for _, text := range f.Effects(ctx, own) {
+			all = append(all, Effect{p.Target, text})
+		}
+	}
+	return all
+}
+
+// Effect is what changes alter for those who use a target, in a sentence.
+type Effect struct {
+	Target Target `json:"party"`
+	Text   string `json:"text"`
 }
 
 // PartyError says why a party could not be read.
@@ -41,6 +65,7 @@ func Make(ctx context.Context, parties []Party, ledger *Ledger, now time.Time) (
 	diffs := make([]Difference, len(parties))
 	failed := make([]error, len(parties))
 	unfinished := make([][]Change, len(parties))
+	effects := make([][]string, len(parties))
 	more := make([][]Item, len(parties)) // wanted beside what the parties were given
 	var wg sync.WaitGroup
 	entries := ledger.byParty()
@@ -69,6 +94,9 @@ func Make(ctx context.Context, parties []Party, ledger *Ledger, now time.Time) (
 				want = slices.Concat(want, more[i])
 			}
 			diffs[i] = diff(p.Target, want, observed, ledger, slices.Values(own), len(own), now)
+			if f, ok := p.Driver.(Foreteller); ok && err == nil && slices.ContainsFunc(diffs[i].Changes, Change.Writes) {
+				effects[i] = f.Effects(ctx, diffs[i].Changes)
+			}
 		})
 	}
 	wg.Wait()
@@ -92,6 +120,9 @@ func Make(ctx context.Context, parties []Party, ledger *Ledger, now time.Time) (
 		}
 		for _, w := range more[i] {
 			wanted[w.Key] = true
+		}
+		for _, text := range effects[i] {
+			out.Effects = append(out.Effects, Effect{p.Target, text})
 		}
 	}
 	for _, d := range append(diffs, orphans(parties, ledger)) {

@@ -162,6 +162,10 @@ func jsonPage(t *testing.T) string {
 	check := plan.Check{ID: "mx.expected", Subject: plan.About("nomeazienda.it"), Status: plan.Fail, Want: "10 mail.nomeazienda.it.", Got: "none", Hint: "run mailpub apply", Ref: "RFC 5321 section 5.1"}
 	show("mailpub plan, apply, destroy", "`action` is create, update, delete, manual or unreadable; `before` and `after` are the canonical text, a value a line.\n"+
 		"A plan that is saved with `-o` is the same, and can be applied later. `scope` is there where --only or --exclude narrowed it\ndown: its parts, and with a minus what it is without.", &plan.Plan{Site: "nomeazienda", Changes: []plan.Change{change}, Unchanged: 15})
+	show("errors", "In place of a command's own document, where it fails before it has printed that. `mistakes` are those of the config; `next`\n"+
+		"says what to do, where that is known.",
+		term.Failure{Format: term.ErrorFormat, Error: `mailpub.yaml:4: server.address: "127.0.0" is not an address`,
+			Mistakes: []term.Mistake{{File: "mailpub.yaml", Line: 4, Field: "server.address", Text: `"127.0.0" is not an address`}}, Exit: exitFailed})
 	show("mailpub verify", "`status` is pass, warn, fail or skip; `cause` names the check that this one follows from.", plan.Report{Site: "nomeazienda", Checks: []plan.Check{check}})
 	show("mailpub drift", "As verify, with the changes that a plan would make.", plan.Report{Site: "nomeazienda", Checks: []plan.Check{check}, Changes: []plan.Change{change}})
 	show("mailpub init, import", "What was found.", scout.Found{

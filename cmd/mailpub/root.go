@@ -37,6 +37,7 @@ func (a *app) execute(ctx context.Context, args []string) int {
 	case err == nil:
 		return exitOK
 	case a.ui.Stopped != nil && a.ui.Stopped() != nil:
+		a.fail(err, exitStopped)
 		term.SayStopped(a.ui, slices.Contains([]string{"apply", "destroy", "heal", "clean"}, cmd.Name()))
 		return exitStopped
 	case errors.Is(err, errDifference):
@@ -44,8 +45,15 @@ func (a *app) execute(ctx context.Context, args []string) int {
 	case errors.Is(err, errReported):
 		return exitFailed
 	}
-	term.Complain(a.ui, unknownCommand(root, args, err), documentedField)
+	err = unknownCommand(root, args, err)
+	term.Complain(a.ui, err, documentedField)
+	a.fail(err, exitFailed)
 	return exitFailed
+}
+
+// fail prints an error for programs; that standard output is gone is no second error.
+func (a *app) fail(err error, exit int) {
+	_ = term.PrintFailure(a.ui, err, exit, documentedField)
 }
 
 const rootHelp = `mailpub makes a mail server behind a router reachable from the Internet.
@@ -137,8 +145,8 @@ func rootCommand(a *app) *cobra.Command {
 		}
 	}
 	add(groupStart, initCommand(a), importCommand(a), demoCommand(a, runCommand))
-	add(groupPublish, validateCommand(a), planCommand(a), applyCommand(a), verifyCommand(a), driftCommand(a), destroyCommand(a), requestCommand(a))
-	add(groupServe, watchCommand(a), serviceCommand(a), reportCommand(a), routerCommand(a), mdaemonCommand(a), dkimCommand(a), receiveCommand(a), probeCommand(a))
+	add(groupPublish, validateCommand(a), planCommand(a), showCommand(a), applyCommand(a), verifyCommand(a), driftCommand(a), destroyCommand(a), stateCommand(a), requestCommand(a))
+	add(groupServe, watchCommand(a), serviceCommand(a), reportCommand(a), routerCommand(a), mdaemonCommand(a), mailboxCommand(a), dkimCommand(a), receiveCommand(a), probeCommand(a))
 	add(groupAbout, explainCommand(a), providersCommand(a), schemaCommand(a), versionCommand(a))
 	root.AddCommand(configTopic(), manCommand(a), unitsCommand(a))
 	customizeHelp(root)

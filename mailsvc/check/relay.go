@@ -8,9 +8,11 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/mailpub/mailpub/mailsvc"
 	"github.com/mailpub/mailpub/mailsvc/smtpclient"
 	"github.com/mailpub/mailpub/plan"
 	"github.com/mailpub/mailpub/plan/catalog"
+	"github.com/mailpub/mailpub/plan/mail"
 )
 
 // foreign2 is a second foreign domain, for source routes.
@@ -74,6 +76,9 @@ func (f Facts) relayOpen(ctx context.Context) []plan.Check {
 	if len(out) == 1 && out[0].Reason == plan.ReasonSilent {
 		return out
 	}
+	if out[0].Status == plan.Warn && f.relaysOutside(ctx) {
+		out[0].Status, out[0].Hint = plan.Fail, "the server relays for strangers, as its own command plays a client outside: it must refuse recipients of other domains"
+	}
 	if out[0].Status == plan.Pass {
 		if taken := f.relaysByName(ctx, f.Addr, f.Dial); taken != "" {
 			out[0].Got = "accepted: " + taken
@@ -92,6 +97,14 @@ func (f Facts) relayOpen(ctx context.Context) []plan.Check {
 		out = append(out, f.relaySubmission(ctx, s.Addr, dial)...)
 	}
 	return out
+}
+
+// relaysOutside reports whether the server's own commands show that it relays for a client outside.
+func (f Facts) relaysOutside(ctx context.Context) bool {
+	settings, err := f.inspected(ctx)
+	return err == nil && slices.ContainsFunc(settings, func(s mailsvc.Setting) bool {
+		return s.Outside && s.Need == mail.NeedRelaying && !s.Good && !s.Unknown
+	})
 }
 
 // relaySubmission tries whether a port of submission takes mail for others of whom does not log in; nothing is

@@ -28,12 +28,59 @@ type Driver struct {
 	Run     command.Run // nil executes
 }
 
-// New returns the driver of an Exim at addr.
-func New(addr string, d Driver) *mailsvc.Manual {
+// Server is an Exim that a person sets up. It implements mailsvc.Server and mailsvc.Inspector.
+type Server struct {
+	*mailsvc.Manual
+	driver Driver
+}
+
+// New returns the server of an Exim at addr.
+func New(addr string, d Driver) *Server {
 	if d.Run == nil {
 		d.Run = command.Execute
 	}
-	return &mailsvc.Manual{Addr: addr, Domain: d.Domain, Words: words(), Shown: d.shown}
+	return &Server{&mailsvc.Manual{Addr: addr, Domain: d.Domain, Words: words(), Shown: d.shown}, d}
+}
+
+// Inspect implements mailsvc.Inspector for what can't be seen from a network that the server may
+// trust: what it does for a client elsewhere, as its own command plays it.
+func (s *Server) Inspect(ctx context.Context, needs []plan.Item) (out []mailsvc.Setting, err error) {
+	var asked []plan.Item
+	var keys []plan.Key
+	for _, it := range needs {
+		need, _ := mailsvc.SplitNeed(it.Key)
+		if need == mail.NeedRelaying || need == mail.NeedSenders || need == mail.NeedRecipients {
+			asked = append(asked, it)
+			keys = append(keys, it.Key)
+		}
+	}
+	shown, err := s.driver.shown(ctx, keys)
+	if err != nil {
+		return nil, err
+	}
+	for _, it := range asked {
+		is, told := shown[it.Key.Name]
+		if !told {
+			continue
+		}
+		need, _ := mailsvc.SplitNeed(it.Key)
+		one := mailsvc.Setting{
+			Need:    need,
+			Subject: need + " (exim -bh " + stranger + ")",
+			Want:    it.Lines[0],
+			Got:     it.Lines[0],
+			Good:    is.Lines != nil,
+			Outside: true,
+		}
+		switch {
+		case is.Why != "":
+			one.Unknown, one.Got = true, is.Why
+		case is.Lines == nil:
+			one.Got = "not so: the server accepts it from an address outside"
+		}
+		out = append(out, one)
+	}
+	return out, nil
 }
 
 func (d Driver) exim(ctx context.Context, input string, args ...string) (string, error) {

@@ -130,3 +130,29 @@ func TestNoExim(t *testing.T) {
 		t.Errorf("%v, %v: without Exim here only SMTP tells", shown, err)
 	}
 }
+
+// What an Exim does for a client outside is seen by its own command, and a relay is named.
+func TestInspect(t *testing.T) {
+	needs := []plan.Item{
+		{Key: plan.Key{Kind: mailsvc.Kind, Name: "hostname"}, Lines: []string{"mail.nomeazienda.it"}},
+		{Key: plan.Key{Kind: mailsvc.Kind, Name: "relaying"}, Lines: []string{mail.Refused}},
+		{Key: plan.Key{Kind: mailsvc.Kind, Name: "recipients"}, Lines: []string{mail.KnownOnly}},
+	}
+	for _, c := range []struct {
+		rules string
+		good  bool
+	}{
+		{"acl_rcpt:\n", true},
+		{"acl_rcpt:\n  accept domains = ! +local_domains\n", false},
+		{"acl_rcpt:\n  accept condition = ${if eq{$sender_helo_name}{[192.0.2.1]}}\n", false},
+	} {
+		d := newExim(t, strings.Replace(configuration, "acl_rcpt:\n", c.rules, 1))
+		settings, err := New("10.10.10.10:25", d).Inspect(t.Context(), needs)
+		if err != nil || len(settings) != 2 {
+			t.Fatalf("%+v, %v", settings, err)
+		}
+		if s := settings[0]; s.Need != mail.NeedRelaying || s.Good != c.good || !s.Outside || s.Unknown {
+			t.Errorf("%q: %+v", c.rules, s)
+		}
+	}
+}

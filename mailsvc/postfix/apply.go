@@ -5,9 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
-	"maps"
 	"os"
-	"slices"
 
 	"github.com/mailpub/mailpub/plan"
 	"github.com/mailpub/mailpub/plan/durable"
@@ -98,7 +96,7 @@ func (d *Driver) carryOut(ctx context.Context, e *edit, up bool, batch []plan.Ch
 		err = d.readBack(ctx, batch)
 	}
 	if err == nil {
-		err = d.compare(ctx, e, before)
+		err = d.compare(ctx, e, before, e.announced())
 	}
 	if err != nil {
 		return d.rollBack(e, running, before, err)
@@ -123,43 +121,6 @@ func (d *Driver) end() error {
 		return nil
 	}
 	return err
-}
-
-// before takes the picture of a server that runs, where anything that it goes by is to change.
-func (d *Driver) before(ctx context.Context, e *edit, ask bool) (*picture, error) {
-	if !ask || !e.main.changes() && !e.addresses.changes() {
-		return nil, nil
-	}
-	is, err := d.postconf(ctx, "-x", "myhostname", "inet_interfaces")
-	if err != nil {
-		return nil, err
-	}
-	addr := d.answerAddr(settings(is)["inet_interfaces"])
-	p, err := d.takePicture(ctx, addr, d.recipients(e.s))
-	if err != nil {
-		d.log().Warn("the server can't be asked whom it accepts, so that it is not compared after the change", "addr", addr, "err", err)
-		return nil, nil
-	}
-	return &p, nil
-}
-
-// compare fails where the server does worse than before by anything that the plan did not announce.
-func (d *Driver) compare(ctx context.Context, e *edit, before *picture) error {
-	if before == nil {
-		return nil
-	}
-	is, err := d.postconf(ctx, "-x", "inet_interfaces")
-	if err != nil {
-		return err
-	}
-	after, err := d.takePicture(ctx, d.answerAddr(settings(is)["inet_interfaces"]), slices.Sorted(maps.Keys(before.recipients)))
-	if err != nil {
-		return fmt.Errorf("the server can't be asked whom it accepts now: %w", err)
-	}
-	if lost := before.worse(after, e.refused); lost != "" {
-		return fmt.Errorf("the change would break mail that flows: %s", lost)
-	}
-	return nil
 }
 
 // deaf says that Postfix would ask Dovecot where nobody answers: then it does not even greet.

@@ -73,11 +73,15 @@ func (d *Driver) now() time.Time {
 }
 
 func (d *Driver) run(ctx context.Context, name string, args ...string) (string, error) {
+	return d.runWith(ctx, "", name, args...)
+}
+
+func (d *Driver) runWith(ctx context.Context, input, name string, args ...string) (string, error) {
 	run := d.Run
 	if run == nil {
 		run = command.Execute
 	}
-	out, err := run(ctx, "", name, args...)
+	out, err := run(ctx, input, name, args...)
 	if errors.Is(err, command.ErrMissing) {
 		server, pkg := "postfix", "postfix"
 		if strings.HasPrefix(name, "dove") {

@@ -67,7 +67,7 @@ func (w *world) age() {
 	os.Chtimes(filepath.Join(w.Dir, "main.cf"), old, old)
 }
 
-func (w *world) run(ctx context.Context, _, name string, args ...string) (string, error) {
+func (w *world) run(ctx context.Context, input, name string, args ...string) (string, error) {
 	w.age()
 	line := name + " " + strings.Join(args, " ")
 	switch {
@@ -79,7 +79,7 @@ func (w *world) run(ctx context.Context, _, name string, args ...string) (string
 		}
 		return "", os.WriteFile(path, nil, 0o600)
 	case name != "postfix":
-		return command.Execute(ctx, "", name, args...)
+		return command.Execute(ctx, input, name, args...)
 	case strings.HasSuffix(line, " status"):
 		if w.stopped {
 			return "", errors.New("the Postfix mail system is not running")
@@ -97,8 +97,8 @@ func (w *world) run(ctx context.Context, _, name string, args ...string) (string
 }
 
 // dial connects to a server that says its name and nothing else.
-func (w *world) dial(ctx context.Context, _, _ string) (net.Conn, error) {
-	if w.mute || w.paused {
+func (w *world) dial(ctx context.Context, _, address string) (net.Conn, error) {
+	if w.mute || w.paused || !strings.HasSuffix(address, ":25") {
 		return nil, errors.New("connection refused")
 	}
 	name, err := w.run(ctx, "", "postconf", "-c", w.Dir, "-xh", "myhostname")

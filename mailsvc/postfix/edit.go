@@ -62,6 +62,7 @@ type edit struct {
 	reload                bool     // even where no file changes
 	release               bool     // what is set now is no longer mailpub's
 	refused               []string // local parts that the site wants refused
+	ways                  map[string]string
 }
 
 // tableHead begins a table that mailpub made. There was none before, so that it needs no

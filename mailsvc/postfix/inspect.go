@@ -5,8 +5,10 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"maps"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 
 	"github.com/mailpub/mailpub/mailsvc"
@@ -45,7 +47,66 @@ func (d *Driver) Inspect(ctx context.Context, needs []plan.Item) ([]mailsvc.Sett
 			out = append(out, s)
 		}
 	}
-	return out, ctx.Err()
+	return append(out, d.waysOut(ctx, state, wanted)...), ctx.Err()
+}
+
+// waysOut sees whether mail for elsewhere goes where the site's delivery says, whatever relayhost has: by a
+// table of transports, or by the sender (transport(5), postconf(5)). Nothing is said of what has no say.
+func (d *Driver) waysOut(ctx context.Context, s *state, wanted []spelled) (out []mailsvc.Setting) {
+	hop := ""
+	relay := slices.IndexFunc(wanted, func(w spelled) bool { return w.need == mail.NeedDelivery && w.Key.Name == inMain+" relayhost" })
+	if relay < 0 {
+		return nil
+	}
+	if text := wanted[relay].Lines[0]; text != empty {
+		hop = text
+	}
+	const foreign = "relay-test.invalid"
+	keys := map[string][]string{"transport_maps": {"mailpub@" + foreign, foreign, "*"}}
+	for _, name := range []string{"sender_dependent_relayhost_maps", "sender_dependent_default_transport_maps"} {
+		for _, w := range wanted {
+			if domain, setting := splitMain(w.Key.Name); setting == "mydestination" && domain != "" {
+				keys[name] = append(keys[name], "postmaster@"+domain, "@"+domain)
+			}
+		}
+	}
+	for _, name := range slices.Sorted(maps.Keys(keys)) {
+		to, by, err := d.firstOf(ctx, elements(s.effective[name]), keys[name])
+		one := mailsvc.Setting{Need: mail.NeedDelivery, Subject: inMain + " " + name, Want: "nothing for mail to elsewhere"}
+		if hop != "" {
+			one.Want = hop + ", or nothing"
+		}
+		switch {
+		case err != nil:
+			one.Got, one.Unknown = err.Error(), true
+		case to == "" || isPlainTransport(to):
+			continue
+		default:
+			one.Got = fmt.Sprintf("%s goes to %s", by, to)
+			one.Good = hop != "" && strings.HasSuffix(to, hop)
+		}
+		out = append(out, one)
+	}
+	return out
+}
+
+// isPlainTransport reports whether a transport leaves the way to the recipient's own server.
+func isPlainTransport(to string) bool {
+	service, hop, _ := strings.Cut(to, ":")
+	return hop == "" && (service == "" || service == "smtp" || service == "relay") || to == "DUNNO"
+}
+
+// firstOf returns what tables have for the first key that any of them knows.
+func (d *Driver) firstOf(ctx context.Context, tables, keys []string) (to, key string, err error) {
+	for _, k := range keys {
+		for _, t := range tables {
+			to, err := d.query(ctx, t, k)
+			if to != "" || err != nil {
+				return to, k, err
+			}
+		}
+	}
+	return "", "", nil
 }
 
 // listening reports whether somebody made a socket at path. Postfix's queue is closed to all but

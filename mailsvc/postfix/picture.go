@@ -2,12 +2,15 @@ package postfix
 
 import (
 	"context"
+	"crypto/tls"
+	"errors"
 	"fmt"
 	"maps"
 	"net"
 	"os"
 	"slices"
 	"strings"
+	"time"
 
 	"github.com/mailpub/mailpub/mailsvc/smtpclient"
 )
@@ -22,46 +25,124 @@ const (
 )
 
 // picture is what the server does for those who write to it, as they see it: which recipients it
-// accepts, and at which ports it takes logins. It is taken before the first write and again after
-// the server was loaded: what was accepted before is accepted after.
+// accepts, what it passes on for whom, who may write as one of the site without a login, and at which
+// ports it takes logins; and where the mail for names without a domain goes. It is taken before the
+// first write and again after the server was loaded: what was accepted before is accepted after.
 type picture struct {
 	recipients map[string]smtpclient.Reply
+	passes     map[question]smtpclient.Reply
 	logins     map[string]bool // by port
+	ways       map[string]string
 }
 
-// takePicture asks the server at the address that it answers at.
-func (d *Driver) takePicture(ctx context.Context, addr string, recipients []string) (picture, error) {
-	p := picture{recipients: map[string]smtpclient.Reply{}, logins: map[string]bool{}}
+// question is one that has nothing to do with a single recipient.
+type question struct {
+	addr string // where it is asked: host:port
+	from string
+	to   string
+}
+
+func (q question) String() string {
+	return fmt.Sprintf("mail from <%s> to %s at %s", q.from, q.to, q.addr)
+}
+
+// otherPorts are the ports beside 25 that logins are taken at.
+func otherPorts() []string { return []string{"587", "465"} }
+
+// takePicture asks the server at the address that it answers at. here are the recipients and names that are
+// tried; see recipients.
+func (d *Driver) takePicture(ctx context.Context, s *state, l *lookups, addr string, recipients []string) (picture, error) {
+	p := picture{recipients: map[string]smtpclient.Reply{}, passes: map[question]smtpclient.Reply{}, logins: map[string]bool{}}
 	for some := range slices.Chunk(recipients, perDialog) {
 		if err := d.askRecipients(ctx, addr, some, p.recipients); err != nil {
 			return p, err
 		}
 	}
-	host, _, err := net.SplitHostPort(addr)
+	host, port, err := net.SplitHostPort(addr)
 	if err != nil {
 		return p, err
 	}
-	for _, port := range []string{"25", "587"} {
-		c, err := smtpclient.Hello(ctx, d.Dial, net.JoinHostPort(host, port))
-		if err != nil {
-			continue // nobody listens there; the proof is about port 25
+	for _, h := range slices.Compact([]string{host, "127.0.0.1"}) {
+		for _, n := range append([]string{port}, otherPorts()...) {
+			d.askPort(ctx, s, net.JoinHostPort(h, n), p)
 		}
-		if _, err := c.StartTLS(ctx, host); err == nil {
-			err = c.Greet(ctx)
-			p.logins[port] = err == nil && c.Offers("AUTH")
-		} else {
-			p.logins[port] = c.Offers("AUTH")
-		}
-		c.Close()
 	}
-	return p, nil
+	p.ways, err = l.ways(ctx, viewOf(s))
+	return p, err
+}
+
+// portTime is how long one port is asked at most, which may have nobody who greets.
+const portTime = 15 * time.Second
+
+// askPort asks at one port what the server does for who has no login. A port where nobody answers says
+// nothing.
+func (d *Driver) askPort(ctx context.Context, s *state, addr string, p picture) {
+	ctx, cancel := context.WithTimeout(ctx, portTime)
+	defer cancel()
+	_, port, _ := net.SplitHostPort(addr)
+	dial := d.Dial
+	if port == "465" {
+		dial = implicitTLS(dial)
+	}
+	c, err := smtpclient.Hello(ctx, dial, addr)
+	if err != nil {
+		return
+	}
+	if port != "465" {
+		_, err = c.StartTLS(ctx, "")
+		if err == nil {
+			err = c.Greet(ctx)
+		}
+		if err != nil && !errors.Is(err, smtpclient.ErrNoTLS) {
+			c.Close()
+			return
+		}
+	}
+	p.logins[addr] = c.Offers("AUTH")
+	c.Close()
+	a := &smtpclient.Prober{Dial: dial, Addr: addr}
+	defer a.Close()
+	own := s.oneOfOurs()
+	for _, q := range []question{
+		{addr, "", "<relay@" + smtpclient.RelayTestDomain + ">"},
+		{addr, own, "<relay@" + smtpclient.RelayTestDomain + ">"},
+		{addr, own, "<" + own + ">"},
+	} {
+		if q.from == "" && q.to == "<>" || own == "" && q.to == "<>" {
+			continue
+		}
+		from, to, err := a.Ask(ctx, "<"+q.from+">", q.to)
+		if err != nil {
+			return
+		}
+		p.passes[q] = smtpclient.Decisive(from, to)
+	}
+}
+
+// implicitTLS dials with TLS from the first octet on (RFC 8314 section 3.3).
+func implicitTLS(dial smtpclient.Dial) smtpclient.Dial {
+	if dial == nil {
+		dial = new(net.Dialer).DialContext
+	}
+	return func(ctx context.Context, network, address string) (net.Conn, error) {
+		c, err := dial(ctx, network, address)
+		if err != nil {
+			return nil, err
+		}
+		secure := tls.Client(c, &tls.Config{InsecureSkipVerify: true, MinVersion: tls.VersionTLS10}) // who it is does not matter here
+		if err := secure.HandshakeContext(ctx); err != nil {
+			c.Close()
+			return nil, err
+		}
+		return secure, nil
+	}
 }
 
 func (d *Driver) askRecipients(ctx context.Context, addr string, recipients []string, replies map[string]smtpclient.Reply) error {
 	a := &smtpclient.Prober{Dial: d.Dial, Addr: addr}
 	defer a.Close()
 	for _, to := range recipients {
-		from, rcpt, err := a.Ask(ctx, "<>", to)
+		from, rcpt, err := a.Ask(ctx, "<>", "<"+to+">")
 		if err != nil {
 			return err
 		}
@@ -71,29 +152,88 @@ func (d *Driver) askRecipients(ctx context.Context, addr string, recipients []st
 }
 
 // worse names what the server no longer does, or does for whom it did not; "" when it is as before.
-// announced are local parts that the plan means to refuse.
-func (p picture) worse(after picture, announced []string) string {
-	var lost []string
-	for _, to := range slices.Sorted(maps.Keys(p.recipients)) {
-		was, is := p.recipients[to], after.recipients[to]
-		local, _, _ := strings.Cut(to, "@")
-		switch {
-		case slices.Contains(announced, local):
-		case was.Accepted() && !is.Accepted():
-			lost = append(lost, fmt.Sprintf("%s was accepted and is answered %q", to, is))
-		case was.Refused() && is.Accepted() && strings.HasPrefix(local, unknownLocal):
-			lost = append(lost, fmt.Sprintf("%s, whom nobody knows, was refused and is accepted", to))
-		}
-	}
+func (p picture) worse(after picture, a announced) string {
+	lost := slices.Concat(p.worseRecipients(after, a), p.worsePasses(after, a), p.worseWays(after, a))
 	for _, port := range slices.Sorted(maps.Keys(p.logins)) {
 		if now, asked := after.logins[port]; p.logins[port] && asked && !now {
-			lost = append(lost, "port "+port+" took logins and takes none")
+			lost = append(lost, port+" took logins and takes none")
 		}
 	}
 	if len(lost) > 3 {
 		lost = append(lost[:3], fmt.Sprintf("and %d more", len(lost)-3))
 	}
 	return strings.Join(lost, "; ")
+}
+
+// putOff reports whether the server puts off what it accepted before, as one does that loads or that
+// wants to be asked again (greylisting): then it is asked again.
+func (p picture) putOff(after picture) bool {
+	for to, was := range p.recipients {
+		if was.Accepted() && after.recipients[to].Code/100 == 4 {
+			return true
+		}
+	}
+	for q, was := range p.passes {
+		if was.Accepted() && after.passes[q].Code/100 == 4 {
+			return true
+		}
+	}
+	return false
+}
+
+// announced is what the plan says of what is to be otherwise than before.
+type announced struct {
+	refused  []string          // local parts that are to be refused
+	networks bool              // who is trusted for an address
+	senders  bool              // who writes as one of the site has to log in
+	ways     map[string]string // where mail goes then
+}
+
+func (p picture) worseRecipients(after picture, a announced) (lost []string) {
+	for _, to := range slices.Sorted(maps.Keys(p.recipients)) {
+		was, is := p.recipients[to], after.recipients[to]
+		local, _, _ := strings.Cut(to, "@")
+		switch {
+		case slices.Contains(a.refused, local):
+		case was.Accepted() && !is.Accepted():
+			lost = append(lost, fmt.Sprintf("%s was accepted and is answered %q", to, is))
+		case was.Refused() && is.Accepted() && strings.HasPrefix(local, unknownLocal):
+			lost = append(lost, fmt.Sprintf("%s, whom nobody knows, was refused and is accepted", to))
+		}
+	}
+	return lost
+}
+
+// worsePasses compares what is done for who has no login.
+func (p picture) worsePasses(after picture, a announced) (lost []string) {
+	for _, q := range slices.SortedFunc(maps.Keys(p.passes), func(a, b question) int { return strings.Compare(a.String(), b.String()) }) {
+		was, is := p.passes[q], after.passes[q]
+		here := strings.HasPrefix(q.addr, "127.")
+		foreign := strings.Contains(q.to, smtpclient.RelayTestDomain)
+		switch {
+		case q.to == "<"+q.from+">" && !p.recipients[q.from].Accepted(): // it was about the recipient
+		case is.Code == 0: // the port is not there any more, which logins tell
+		case !was.Accepted() && is.Accepted():
+			lost = append(lost, fmt.Sprintf("%s was answered %q and is accepted", q, was))
+		case !was.Accepted() || is.Accepted():
+		case !here && foreign && a.networks, !here && q.from != "" && a.senders:
+		default:
+			lost = append(lost, fmt.Sprintf("%s was accepted and is answered %q", q, is))
+		}
+	}
+	return lost
+}
+
+// worseWays compares where mail for names without a domain goes.
+func (p picture) worseWays(after picture, a announced) (lost []string) {
+	for _, name := range slices.Sorted(maps.Keys(p.ways)) {
+		was, is := p.ways[name], after.ways[name]
+		if was == is || is == a.ways[name] && !ends(is) {
+			continue
+		}
+		lost = append(lost, fmt.Sprintf("mail for %s went to %s and goes to %s", name, was, is))
+	}
+	return lost
 }
 
 // unknownLocal begins the local part of an address that nobody has.
@@ -139,17 +279,6 @@ func (d *Driver) recipients(s *state) (out []string) {
 	return out
 }
 
-// isOwnName reports whether a domain is served only for being the machine's own name, by a variable.
-// When the plan gives the machine another name, that goes.
-func (s *state) isOwnName(domain string) bool {
-	host := s.effective["myhostname"]
-	_, parent, _ := strings.Cut(host, ".")
-	if !slices.Contains([]string{host, parent, "localhost." + parent}, domain) {
-		return false
-	}
-	return !slices.ContainsFunc(elements(s.set["mydestination"]), func(e string) bool { return strings.EqualFold(e, domain) })
-}
-
 func isAddress(text string) bool {
 	local, domain, ok := strings.Cut(text, "@")
 	return ok && local != "" && domain != "" && !strings.ContainsAny(text, " <>/\"\\^$*()|{}")
@@ -185,21 +314,6 @@ func (d *Driver) namesInFile(path string) (names []string) {
 	for _, p := range parseTable(string(data)).parts {
 		if name := strings.TrimSuffix(p.name, ":"); name != "" && !strings.HasPrefix(name, "@") {
 			names = append(names, name)
-		}
-	}
-	return names
-}
-
-// people are the accounts of this machine that belong to a person: those with a home and a shell.
-func people() (names []string) {
-	data, err := os.ReadFile("/etc/passwd")
-	if err != nil {
-		return nil
-	}
-	for line := range strings.Lines(string(data)) {
-		f := strings.Split(strings.TrimSpace(line), ":")
-		if len(f) == 7 && strings.HasPrefix(f[5], "/home/") && !strings.HasSuffix(f[6], "nologin") && !strings.HasSuffix(f[6], "false") {
-			names = append(names, f[0])
 		}
 	}
 	return names

@@ -22,7 +22,8 @@ var needed = []string{
 	"mydestination", "virtual_alias_domains", "virtual_alias_maps", "virtual_mailbox_domains", "virtual_mailbox_maps",
 	"local_recipient_maps", "queue_directory", "smtpd_sasl_auth_enable", "smtpd_sasl_type", "smtpd_sasl_path", "myhostname",
 	"relay_domains", "mynetworks", "local_transport", "mailbox_transport", "mailbox_transport_maps", "fallback_transport",
-	"fallback_transport_maps", "luser_relay",
+	"fallback_transport_maps", "luser_relay", "myorigin", "alias_maps", "transport_maps",
+	"sender_dependent_relayhost_maps", "sender_dependent_default_transport_maps",
 }
 
 func (d *Driver) load(ctx context.Context) (*state, error) {

@@ -41,7 +41,7 @@ func (d *Driver) rollBack(e *edit, running bool, before *picture, cause error) e
 		err = d.loadAndProve(ctx, e.restart)
 	}
 	if err == nil {
-		err = d.compare(ctx, e, before)
+		err = d.compare(ctx, e, before, announced{})
 	}
 	if err != nil {
 		return fmt.Errorf("%w; and putting everything back failed: %w (copies of the files are beside them, named %s*)", cause, err, copySuffix)

@@ -201,8 +201,8 @@ func (s *speller) delivery(text string) {
 	s.emptyOr("relayhost", relay)
 	s.emptyOr("smtp_fallback_relay", fallback)
 	s.unless("default_transport", "smtp", func(v string) bool {
-		service, _, _ := strings.Cut(v, ":")
-		return !slices.Contains([]string{"error", "retry", "discard"}, service)
+		service, hop, _ := strings.Cut(v, ":")
+		return !slices.Contains([]string{"error", "retry", "discard"}, service) && (hop == "" || hop == relay)
 	})
 }
 

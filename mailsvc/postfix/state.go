@@ -2,6 +2,7 @@ package postfix
 
 import (
 	"path/filepath"
+	"slices"
 	"strings"
 )
 
@@ -16,6 +17,22 @@ type state struct {
 	tables    []string          // that Postfix asks for addresses, in their order
 	addresses map[string]string // of our table, as indexed
 	stale     bool              // our table's index is not of its source
+	own       string            // an address of the site that questions are asked with
+}
+
+// oneOfOurs is an address of the site: postmaster at a domain that is served; "" where none is.
+func (s *state) oneOfOurs() string {
+	if s.own != "" {
+		return s.own
+	}
+	for _, class := range []string{"mydestination", "virtual_mailbox_domains", "virtual_alias_domains", "relay_domains"} {
+		for _, e := range elements(s.effective[class]) {
+			if strings.Contains(e, ".") && !strings.ContainsAny(e, ":/[!") && !s.isOwnName(e) {
+				return "postmaster@" + strings.ToLower(e)
+			}
+		}
+	}
+	return ""
 }
 
 // socket is where Postfix asks who may log in.
@@ -62,4 +79,15 @@ func splitMain(name string) (narrowed, setting string) {
 	rest := strings.TrimPrefix(name, inMain+" ")
 	setting, narrowed, _ = strings.Cut(rest, " ")
 	return narrowed, setting
+}
+
+// isOwnName reports whether a domain is served only for being the machine's own name, by a variable.
+// When the plan gives the machine another name, that goes.
+func (s *state) isOwnName(domain string) bool {
+	host := s.effective["myhostname"]
+	_, parent, _ := strings.Cut(host, ".")
+	if !slices.Contains([]string{host, parent, "localhost." + parent}, domain) {
+		return false
+	}
+	return !slices.ContainsFunc(elements(s.set["mydestination"]), func(e string) bool { return strings.EqualFold(e, domain) })
 }

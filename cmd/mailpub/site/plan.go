@@ -77,8 +77,12 @@ func (s *Site) Plan(ctx context.Context) (*Plan, error) {
 	p.Unmade = unmade
 	p.Changes = append(s.elsewhereSteps(ctx, served, list, p.Failed), p.Changes...)
 	s.dnsFacts().RefuseSPF(ctx, p.Changes)
+	foretold := len(p.Effects) > 0
 	if err := p.narrow(s.options.Scope, s.ledger); err != nil {
 		return nil, err
+	}
+	if foretold && !s.options.Scope.all() {
+		p.Effects = plan.Effects(ctx, parties(list), p.Changes)
 	}
 	return p, nil
 }

@@ -2,6 +2,7 @@ package term
 
 import (
 	"fmt"
+	"io"
 	"strings"
 
 	"github.com/mailpub/mailpub/cmd/mailpub/site"
@@ -12,6 +13,34 @@ import (
 func ShowPlan(u *UI, p *site.Plan) {
 	w := u.Text()
 	fmt.Fprintf(w, "%s\n\n", Headline(p.Site))
+	about := map[plan.Target]string{}
+	var order []plan.Target
+	for _, party := range p.Parties {
+		about[party.Target] = Clean(party.About)
+		order = append(order, party.Target)
+	}
+	showGroups(u, w, p.Plan, order, about)
+	showSum(u, w, p.Plan)
+}
+
+// ShowSaved prints a plan as it was saved.
+func ShowSaved(u *UI, saved plan.Saved) {
+	w := u.Text()
+	fmt.Fprintf(w, "%s, as it was saved\n\n", saved.Site)
+	p := &plan.Plan{Site: saved.Site, Scope: saved.Scope, Changes: saved.Changes, Unchanged: saved.Unchanged, Effects: saved.Effects}
+	showGroups(u, w, p, nil, map[plan.Target]string{})
+	showSum(u, w, p)
+}
+
+func showSum(u *UI, w io.Writer, p *plan.Plan) {
+	fmt.Fprintln(w, Sum(u, p))
+	if len(p.Scope) > 0 {
+		fmt.Fprintf(w, "Of %s alone; the rest of the site was left out.\n", scopeText(p.Scope))
+	}
+}
+
+// showGroups prints the changes of a plan by their targets: those of order first, what is to be done by hand last.
+func showGroups(u *UI, w io.Writer, p *plan.Plan, order []plan.Target, about map[plan.Target]string) {
 	byHand := plan.Target{Kind: "by hand"} // manual steps, of all parties
 	groups := map[plan.Target][]plan.Change{}
 	for _, c := range p.Changes {
@@ -20,13 +49,6 @@ func ShowPlan(u *UI, p *site.Plan) {
 			t = byHand
 		}
 		groups[t] = append(groups[t], c)
-	}
-
-	about := map[plan.Target]string{}
-	var order []plan.Target
-	for _, party := range p.Parties {
-		about[party.Target] = Clean(party.About)
-		order = append(order, party.Target)
 	}
 	for _, c := range p.Changes { // parties that left the config
 		if _, known := about[c.Target]; !known {
@@ -46,11 +68,8 @@ func ShowPlan(u *UI, p *site.Plan) {
 		}
 		fmt.Fprintln(w, title)
 		ShowChanges(u, groups[t])
+		showEffects(u, p.Effects, t)
 		fmt.Fprintln(w)
-	}
-	fmt.Fprintln(w, Sum(u, p.Plan))
-	if len(p.Scope) > 0 {
-		fmt.Fprintf(w, "Of %s alone; the rest of the site was left out.\n", scopeText(p.Scope))
 	}
 }
 
@@ -72,6 +91,15 @@ func scopeText(words []string) string {
 		text += " but " + strings.Join(without, ", ")
 	}
 	return text
+}
+
+// showEffects says what the changes of a target mean for those who use it.
+func showEffects(u *UI, all []plan.Effect, t plan.Target) {
+	for _, e := range all {
+		if e.Target == t {
+			fmt.Fprintf(u.Text(), "  %s %s\n", u.Yellow("effect:"), u.Wrap(Clean(e.Text), 10))
+		}
+	}
 }
 
 // Headline says in one line which site this is.

@@ -27,7 +27,8 @@ type UI struct {
 	ConfigFile string       // for the commands that are suggested
 	Stopped    func() error // not nil after the command was interrupted
 
-	typed *bufio.Reader // of In, after the first question
+	typed   *bufio.Reader // of In, after the first question
+	printed bool          // a JSON document was
 }
 
 // Text is where text for people goes: standard output, unless that holds JSON.
@@ -44,6 +45,7 @@ func (u *UI) PrintJSON(v any) error {
 	if err != nil {
 		return err
 	}
+	u.printed = true
 	_, err = fmt.Fprintf(u.Out, "%s\n", data)
 	return err
 }
