@@ -97,6 +97,7 @@ type Saved struct {
 	Changes []Change
 
 	Unchanged int
+	Effects   []Effect
 }
 
 // DecodeSaved reads a saved plan. It fails on another format and when the plan was
@@ -120,7 +121,13 @@ func DecodeSaved(data []byte) (Saved, error) {
 	if digest(body) != was {
 		return Saved{}, errors.New("was changed after it was saved")
 	}
-	return Saved{in.Site, in.Scope, in.Changes, in.Summary.Unchanged}, nil
+	return Saved{
+		Site:      in.Site,
+		Scope:     in.Scope,
+		Changes:   in.Changes,
+		Unchanged: in.Summary.Unchanged,
+		Effects:   in.Effects,
+	}, nil
 }
 
 // Stale returns nil when a plan made now would do the same as the saved one, else an

@@ -19,7 +19,7 @@ func ShowPlan(u *UI, p *site.Plan) {
 		about[party.Target] = Clean(party.About)
 		order = append(order, party.Target)
 	}
-	showGroups(u, w, p.Changes, order, about)
+	showGroups(u, w, p.Plan, order, about)
 	showSum(u, w, p.Plan)
 }
 
@@ -27,8 +27,9 @@ func ShowPlan(u *UI, p *site.Plan) {
 func ShowSaved(u *UI, saved plan.Saved) {
 	w := u.Text()
 	fmt.Fprintf(w, "%s, as it was saved\n\n", saved.Site)
-	showGroups(u, w, saved.Changes, nil, map[plan.Target]string{})
-	showSum(u, w, &plan.Plan{Site: saved.Site, Scope: saved.Scope, Changes: saved.Changes, Unchanged: saved.Unchanged})
+	p := &plan.Plan{Site: saved.Site, Scope: saved.Scope, Changes: saved.Changes, Unchanged: saved.Unchanged, Effects: saved.Effects}
+	showGroups(u, w, p, nil, map[plan.Target]string{})
+	showSum(u, w, p)
 }
 
 func showSum(u *UI, w io.Writer, p *plan.Plan) {
@@ -38,18 +39,18 @@ func showSum(u *UI, w io.Writer, p *plan.Plan) {
 	}
 }
 
-// showGroups prints changes by their targets: those of order first, what is to be done by hand last.
-func showGroups(u *UI, w io.Writer, changes []plan.Change, order []plan.Target, about map[plan.Target]string) {
+// showGroups prints the changes of a plan by their targets: those of order first, what is to be done by hand last.
+func showGroups(u *UI, w io.Writer, p *plan.Plan, order []plan.Target, about map[plan.Target]string) {
 	byHand := plan.Target{Kind: "by hand"} // manual steps, of all parties
 	groups := map[plan.Target][]plan.Change{}
-	for _, c := range changes {
+	for _, c := range p.Changes {
 		t := c.Target
 		if c.Action == plan.Manual {
 			t = byHand
 		}
 		groups[t] = append(groups[t], c)
 	}
-	for _, c := range changes { // parties that left the config
+	for _, c := range p.Changes { // parties that left the config
 		if _, known := about[c.Target]; !known {
 			about[c.Target] = ""
 			order = append(order, c.Target)
