@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"net"
 	"net/http"
+	"net/netip"
 	"strings"
 	"time"
 
@@ -90,7 +91,15 @@ func serveProbe(ctx context.Context, a *app, f probeFlags) error {
 		return err
 	}
 	dns := spf.Senders{Resolver: &resolver.Resolver{Servers: f.resolvers}}
-	s := &probe.Server{Tokens: tokens, MX: dns.Exchangers, Addresses: dns.Resolver.Addresses, Pause: f.pause, PerHour: f.perHour, Logger: log}
+	mx := func(ctx context.Context, domain string) ([]string, error) { // the answer is the site's to read
+		hosts, err := dns.Exchangers(ctx, domain)
+		return hosts, resolver.Unnamed(err)
+	}
+	addresses := func(ctx context.Context, host string) ([]netip.Addr, error) {
+		addrs, err := dns.Resolver.Addresses(ctx, host)
+		return addrs, resolver.Unnamed(err)
+	}
+	s := &probe.Server{Tokens: tokens, MX: mx, Addresses: addresses, Pause: f.pause, PerHour: f.perHour, Logger: log}
 	l, err := receive.Listen(ctx, f.listen)
 	if err != nil {
 		return err
@@ -138,6 +147,11 @@ func tokensOf(ctx context.Context, sites []string) (map[string]string, error) {
 		}
 		if tokens[name] != "" {
 			return nil, fmt.Errorf("--site %s is there twice", name)
+		}
+		for other, same := range tokens {
+			if same == token {
+				return nil, fmt.Errorf("--site %s and --site %s have the same token, so that nobody could tell which of them asks: give each its own", other, name)
+			}
 		}
 		tokens[name] = token
 	}

@@ -33,7 +33,8 @@ func UnitOptions(f Options, paths []string) (o unit.Options, err error) {
 	if !regexp.MustCompile(`^[a-z][a-z0-9-]{0,40}$`).MatchString(f.Name) {
 		return o, fmt.Errorf("--name is %q, want small letters, digits and hyphens, like mailpub", f.Name)
 	}
-	o = unit.Options{Name: f.Name, User: f.User}
+	_, missing := os.Stat(config.SystemCredentials)
+	o = unit.Options{Name: f.Name, User: f.User, Credentials: missing == nil}
 	if o.Program, err = os.Executable(); err != nil {
 		return o, err
 	}
