@@ -13,12 +13,14 @@ func serviceCommand(a *app) *cobra.Command {
 		Short: "Manage mailpub watch as a system service",
 		Long: `Makes "mailpub watch" a service of the system: of systemd, with a hardened unit of
 Type=notify and a watchdog; of Windows; or of launchd on macOS. With --timer it is, under
-systemd, "mailpub drift" every 15 minutes instead, which fails when something is wrong.
+systemd, "mailpub drift" every 15 minutes instead, which fails when something is wrong. With
+--receive, under systemd, "mailpub receive" is a service of its own beside it.
 
 Secrets that the config names as env:NAME stand in /etc/mailpub/environment under systemd. On
 Windows a service sees no variable of yours: let the config name a file, as file:PATH.`,
 		Example: `  mailpub service install --print                what it would install
   mailpub service install /etc/mailpub/sites
+  mailpub service install --receive
   mailpub service status
   mailpub service remove`,
 	}
@@ -43,6 +45,7 @@ Windows a service sees no variable of yours: let the config name a file, as file
 	fl.BoolVar(&o.Print, "print", false, "print what would be installed, and do nothing")
 	fl.BoolVar(&o.Print, "dry-run", false, "the same as --print")
 	fl.BoolVar(&o.Timer, "timer", false, "under systemd: a timer that runs drift, instead of watch")
+	fl.BoolVar(&o.Receive, "receive", false, "under systemd: also the bundled receiver, as a service of its own")
 	fl.StringVar(&o.User, "user", "", "run it as `USER`, who has to be able to write the state directory; by default root")
 	cmd.AddCommand(install, &cobra.Command{
 		Use: "remove", Short: "Stop and remove the service", Args: noArguments,
