@@ -69,7 +69,11 @@ func (b *wizard) steps(cfg *config.Config) {
 	if packaged && !needsRoot(cfg) {
 		add("systemctl enable --now mailpub", "keeps it so: watch, as a service")
 	} else {
-		add(mailpub+"service install", "keeps it so: watch, as a service")
+		if cfg.Service.Type == "receiver" && runtime.GOOS == "linux" {
+			add(mailpub+"service install --receive", "keeps it so: watch and the receiver, as services")
+		} else {
+			add(mailpub+"service install", "keeps it so: watch, as a service")
+		}
 	}
 	width := 36
 	for _, r := range rows {
