@@ -126,6 +126,12 @@ type grantJSON struct {
 	State   string    `json:"state,omitempty"`
 }
 
+// impossible reports whether a grant's times can't be: then they could not be written again.
+func (g *grantJSON) impossible() bool {
+	const century = 100 * 365 * 24 * 60 * 60
+	return g != nil && (g.Seconds < 0 || g.Seconds > century || g.At.UTC().Year() < 0 || g.At.UTC().Year() > 9998)
+}
+
 type ledgerJSON struct {
 	Format  string      `json:"format"`
 	Site    string      `json:"site"`
@@ -179,6 +185,9 @@ func (l *Ledger) UnmarshalJSON(data []byte) error {
 			return fmt.Errorf("entry %d: %q is there twice", i+1, k)
 		}
 		e := &Entry{Key: k, Target: j.Target, Stage: j.Stage, Text: j.Text, Pending: j.Pending, Base: j.Base, Prior: j.Prior, Removing: j.Removing}
+		if j.Grant.impossible() {
+			return fmt.Errorf("entry %d (%q): the grant is for no time that can be", i+1, k)
+		}
 		if g := j.Grant; g != nil {
 			e.Grant = &Grant{time.Duration(g.Seconds) * time.Second, g.At, g.State}
 		}

@@ -46,6 +46,7 @@ type app struct {
 	ui      *term.UI
 	noColor bool
 	verbose bool
+	system  bool // the package's config and secrets
 
 	style       *term.Style                                // of the output, whatever the stream is; nil for what fits it
 	withSignals func(context.Context) context.Context      // makes the context of commands that take their time; may be nil

@@ -161,7 +161,7 @@ func (c *catalogue) add(t *testing.T, s scenario, checks []plan.Check) {
 // everyScenario returns the catalogue, in its order.
 func everyScenario() []scenario {
 	return slices.Concat(hostScenarios(), mxScenarios(), spfScenarios(), zoneScenarios(), policyScenarios(), clientScenarios(),
-		routerScenarios(), portScenarios(), serverScenarios(), messageScenarios())
+		routerScenarios(), portScenarios(), serverScenarios(), messageScenarios(), mailboxScenarios())
 }
 
 // TestCatalogue measures verify as one measures a detector: each misconfiguration has to be

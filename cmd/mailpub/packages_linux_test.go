@@ -82,7 +82,12 @@ func makePackages(t *testing.T) packages {
 	}
 	if sbom, err := os.ReadFile(filepath.Join(p.old, "mailpub_1.0.0_linux_amd64.sbom.json")); err != nil || !bytes.Contains(sbom, []byte("pkg:golang/github.com/spf13/cobra@")) {
 		t.Errorf("the SBOM does not name what is in it: %v", err)
+	} else if !bytes.Contains(sbom, []byte(`"licenses"`)) {
+		t.Error("the SBOM names no licence")
 	}
+	deb, _ := p.deb()
+	notices := onThisMachine(t, nil, "sh", "-c", `dpkg-deb --fsys-tarfile "$0" | tar -xO ./usr/share/doc/mailpub/THIRD-PARTY-NOTICES`, deb)
+	has(t, notices, "==== github.com/spf13/cobra v", "Apache License", "==== github.com/miekg/dns v", "==== Go, https://go.dev", "Redistributions in binary form")
 	return p
 }
 

@@ -9,6 +9,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/mailpub/mailpub/cmd/mailpub/config"
 	"github.com/mailpub/mailpub/cmd/mailpub/term"
 )
 
@@ -77,18 +78,28 @@ func defaultConfig() string {
 			return file
 		}
 	}
-	const packaged = "/etc/mailpub/mailpub.yaml"
-	if isFile(packaged) {
-		return packaged
+	if isFile(config.SystemConfig) {
+		return config.SystemConfig
 	}
 	return term.DefaultConfig
+}
+
+// useSystem has a command work on what the package's services work on, where the command line says so.
+func (a *app) useSystem() error {
+	if !a.system {
+		return nil
+	}
+	if a.ui.ConfigFile == defaultConfig() {
+		a.ui.ConfigFile = config.SystemConfig
+	}
+	return config.UseSystem()
 }
 
 // rootCommand returns the whole command line.
 func rootCommand(a *app) *cobra.Command {
 	root := &cobra.Command{
 		Use:   "mailpub",
-		Short: "make a mail server behind a router reachable, and keep it so",
+		Short: "Make a mail server behind a router reachable, and keep it reachable",
 		Long:  rootHelp,
 		Example: `  mailpub demo              see it all happen on this machine, without an account
   mailpub init              look at what is there, and write ./mailpub.yaml
@@ -107,7 +118,7 @@ func rootCommand(a *app) *cobra.Command {
 				cmd.SetContext(a.withSignals(cmd.Context()))
 			}
 			a.ui.Stopped = cmd.Context().Err
-			return nil
+			return a.useSystem()
 		},
 	}
 	root.SetFlagErrorFunc(unknownFlag)
@@ -116,6 +127,7 @@ func rootCommand(a *app) *cobra.Command {
 	if err := root.MarkPersistentFlagFilename("config", "yaml", "yml", "toml", "json"); err != nil {
 		panic(err) // the flag is defined above
 	}
+	f.BoolVar(&a.system, "system", false, "the config and the secrets of the package's services, as root")
 	f.BoolVar(&a.ui.JSON, "json", false, "print JSON on standard output, and nothing else there")
 	f.BoolVar(&a.noColor, "no-color", false, "print without colour (so does the variable NO_COLOR)")
 	f.BoolVarP(&a.verbose, "verbose", "v", false, "log every step on standard error")
@@ -134,7 +146,7 @@ func rootCommand(a *app) *cobra.Command {
 	}
 	add(groupStart, initCommand(a), importCommand(a), demoCommand(a, runCommand))
 	add(groupPublish, validateCommand(a), planCommand(a), showCommand(a), applyCommand(a), verifyCommand(a), driftCommand(a), destroyCommand(a), stateCommand(a), requestCommand(a))
-	add(groupServe, watchCommand(a), serviceCommand(a), reportCommand(a), routerCommand(a), mdaemonCommand(a), dkimCommand(a), receiveCommand(a), probeCommand(a))
+	add(groupServe, watchCommand(a), serviceCommand(a), reportCommand(a), routerCommand(a), mdaemonCommand(a), mailboxCommand(a), dkimCommand(a), receiveCommand(a), probeCommand(a))
 	add(groupAbout, explainCommand(a), providersCommand(a), schemaCommand(a), versionCommand(a))
 	root.AddCommand(configTopic(), manCommand(a), unitsCommand(a))
 	customizeHelp(root)

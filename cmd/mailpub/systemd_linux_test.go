@@ -137,10 +137,10 @@ func packageUnderSystemd(t *testing.T, p packages) {
 // begin installs the package and writes the config; what root makes is the user mailpub's.
 func (s *underSystemd) begin(deb string) {
 	s.run("dpkg", "-i", deb)
-	s.m.Put(s.T, "/etc/mailpub/environment", []byte("MAILPUB_TSIG_KEY="+s.lab.Key+"\n"), 0o600)
+	s.m.Put(s.T, "/etc/mailpub/credentials/MAILPUB_TSIG_KEY", []byte(s.lab.Key+"\n"), 0o600)
 	out := s.run("mailpub", "-c", "/etc/mailpub/mailpub.yaml", "init", "nomeazienda.it", "--yes", "--service", "receiver", "--postmaster", "mario", "--resolver", "2.2.2.3",
 		"--provider", "rfc2136", "--set", "server=2.2.2.3", "--set", "key_name=mailpub.")
-	has(s, out, "export MAILPUB_TSIG_KEY=...", ">>/etc/mailpub/environment", "systemctl enable --now mailpub-receive ", "systemctl enable --now mailpub ")
+	has(s, out, "install -m 600 /dev/stdin /etc/mailpub/credentials/MAILPUB_TSIG_KEY", "mailpub --system plan", "systemctl enable --now mailpub-receive ", "systemctl enable --now mailpub ")
 	has(s, s.run("cat", "/etc/mailpub/mailpub.yaml"), "user: mailpub ", "state: /var/lib/mailpub ")
 }
 
@@ -168,6 +168,21 @@ func (s *underSystemd) receives() {
 	}
 	for name := range strings.Lines(s.run("find", "/etc/mailpub", "!", "-user", "root", "-o", "-perm", "/022")) {
 		s.Errorf("somebody else than root may write %s", name)
+	}
+	has(s, s.run("mailpub", "--system", "plan"), "nomeazienda: mail.nomeazienda.it") // with the units' secrets
+	s.sh("! runuser -u mailpub -- cat /etc/mailpub/credentials/MAILPUB_TSIG_KEY 2>/dev/null")
+	s.sh("! runuser -u mailpub -- sh -c 'echo x >>/etc/mailpub/mailpub.yaml' 2>/dev/null")
+	unseen := "nsenter --target " + s.is(unit, "MainPID") + " --mount -- setpriv --reuid mailpub --regid mailpub --clear-groups "
+	if out := s.sh(unseen + "ls -A /var/lib/mailpub | tr '\\n' ' '"); out != "acme log mail receiver " {
+		s.Errorf("of the state the receiver sees %s", out)
+	}
+	for _, try := range []string{"touch /var/lib/mailpub/x", "touch /var/lib/mailpub/receiver/x", "touch /etc/mailpub/x", "touch /etc/mailpub/mailpub.yaml"} {
+		s.sh("! " + unseen + try + " 2>/dev/null")
+	}
+	s.sh("! tr '\\0' '\\n' </proc/" + s.is(unit, "MainPID") + "/environ | grep -q TSIG")
+	s.Logf("modes and owners:\n%s", s.run("find", "/etc/mailpub", "/var/lib/mailpub", "-printf", "%M %u:%g %p\n"))
+	for _, unit := range []string{"mailpub.service", "mailpub-receive.service", "mailpub-drift.service"} {
+		s.Logf("%s", s.sh("systemd-analyze security --no-pager "+unit+" | tail -n 1"))
 	}
 }
 

@@ -24,10 +24,12 @@ func verifyCommand(a *app) *cobra.Command {
 	var f verifyFlags
 	cmd := &cobra.Command{
 		Use:   "verify",
-		Short: "prove that mail arrives",
+		Short: "Verify that mail arrives",
 		Long: `Runs the checks, each by another way than what it checks was written: DNS at the
 authoritative servers and the resolvers, the mail service by SMTP, the router by
-what it lists, and all of it from outside where the config names a probe. What
+what it lists, and all of it from outside where the config names a probe. Mailboxes at
+other providers (verify.mailboxes) show whether mail arrives from there, and what becomes
+of mail that leaves; at most verify.messages_per_day are sent, and taken away again. What
 can't be known from here is "skip", with the reason.
 
 Where several checks fail for one reason, that comes first, and what follows from

@@ -107,6 +107,25 @@ func closeWith(ctx context.Context, conn net.Conn) (stop func()) {
 	return func() { after() }
 }
 
+// Try logs in to the submission server, and hands nothing in.
+func (a *Account) Try(ctx context.Context) error {
+	conn, err := a.dial(ctx, a.Submission)
+	if err != nil {
+		return fmt.Errorf("%s: %w", a.Submission, err)
+	}
+	defer conn.Close()
+	defer closeWith(ctx, conn)()
+	c, err := a.smtpClient(ctx, conn)
+	if err == nil {
+		err = a.authenticate(ctx, c)
+	}
+	if err != nil {
+		return fmt.Errorf("%s: %w", a.Submission, err)
+	}
+	c.Quit()
+	return nil
+}
+
 func (a *Account) submit(ctx context.Context, conn net.Conn, from, to string, whole []byte) error {
 	c, err := a.smtpClient(ctx, conn)
 	if err != nil {

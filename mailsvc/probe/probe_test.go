@@ -4,7 +4,9 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"fmt"
 	"io"
+	"log/slog"
 	"net"
 	"net/http"
 	"net/http/httptest"
@@ -214,6 +216,38 @@ func TestAbuse(t *testing.T) {
 				t.Error("the answer has a token in it")
 			}
 		})
+	}
+}
+
+// Whoever asks again and again without a token fills no log, and does not hide others' requests.
+func TestRefusalsInTheLog(t *testing.T) {
+	var log strings.Builder
+	now := time.Unix(1764000000, 0)
+	o := newOutside(t)
+	o.Logger, o.Now = slog.New(slog.NewTextHandler(&log, nil)), func() time.Time { return now }
+	for range 5000 {
+		o.call("2.2.2.9", "wrong", "{}")
+	}
+	for i := range 300 { // one machine can have a whole /64
+		o.call(fmt.Sprintf("2606:4700::%x", i+1), "wrong", "{}")
+	}
+	o.call("2.2.2.3", "wrong", "{}")
+	if n := strings.Count(log.String(), "\n"); n != 21 {
+		t.Errorf("%d lines, want 21", n)
+	}
+	if !strings.Contains(log.String(), "remote=2.2.2.3 ") {
+		t.Error("another address is not in the log")
+	}
+	for i := range 3000 {
+		o.call(fmt.Sprintf("2.3.%d.%d", i/250, i%250), "wrong", "{}")
+	}
+	if n := strings.Count(log.String(), "\n"); n > 21+mostNoticed+noticesOfOthers {
+		t.Errorf("%d lines of 3,000 addresses", n)
+	}
+	now = now.Add(2 * time.Minute)
+	o.call("2.2.2.9", "wrong", "{}")
+	if !strings.Contains(log.String(), "further refusals were not logged") {
+		t.Error("nothing says that lines were left out")
 	}
 }
 

@@ -54,6 +54,7 @@ type Server struct {
 	running map[netip.Addr]bool
 	looks   map[string][]time.Time // of the last hour, by site
 	free    chan struct{}
+	notices notices
 }
 
 func (s *Server) fillIn() {
@@ -112,7 +113,13 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	var no refusal
 	switch {
 	case errors.As(err, &no):
-		s.Logger.Info("refused", "remote", peer.Addr(), "site", site, "status", no.code, "why", no.text)
+		ok, leftOut := s.notices.allow(peer.Addr().Unmap(), s.Now())
+		if leftOut > 0 {
+			s.Logger.Warn("further refusals were not logged", "count", leftOut)
+		}
+		if ok {
+			s.Logger.Info("refused", "remote", peer.Addr(), "site", site, "status", no.code, "why", no.text)
+		}
 		if no.code == http.StatusTooManyRequests {
 			w.Header().Set("Retry-After", fmt.Sprint(int(s.Pause/time.Second)))
 		}

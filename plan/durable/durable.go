@@ -91,18 +91,45 @@ func Sweep(path string) {
 }
 
 func replace(path string, data []byte, prepare func(*os.File) error) error {
+	return steps{}.replace(path, data, prepare)
+}
+
+// steps are what replacing a file takes of the disk. Tests have one of them fail.
+type steps struct {
+	fail func(step string) error // asked before each; nil: none fails
+}
+
+func (s steps) at(step string) error {
+	if s.fail == nil {
+		return nil
+	}
+	return s.fail(step)
+}
+
+// replace writes a temporary file, and puts it in the place of path as the last that can fail and leave the
+// old one.
+func (s steps) replace(path string, data []byte, prepare func(*os.File) error) error {
+	if err := s.at("create"); err != nil {
+		return err
+	}
 	tmp, err := os.CreateTemp(filepath.Dir(path), "."+filepath.Base(path)+".*")
 	if err != nil {
 		return err
 	}
-	_, err = tmp.Write(data)
+	err = s.write(tmp, data)
 	if err == nil {
-		err = prepare(tmp)
+		err = errors.Join(s.at("prepare"), prepare(tmp))
+	}
+	if err == nil {
+		err = s.at("sync")
 	}
 	if err == nil {
 		err = tmp.Sync()
 	}
-	err = errors.Join(err, tmp.Close())
+	err = errors.Join(err, tmp.Close(), s.at("close"))
+	if err == nil {
+		err = s.at("rename")
+	}
 	if err == nil {
 		err = rename(tmp.Name(), path)
 	}
@@ -110,5 +137,15 @@ func replace(path string, data []byte, prepare func(*os.File) error) error {
 		os.Remove(tmp.Name())
 		return err
 	}
-	return SyncDir(filepath.Dir(path))
+	return errors.Join(s.at("sync the directory"), SyncDir(filepath.Dir(path)))
+}
+
+// write writes the data; a step that fails leaves half of them, as a full disk does.
+func (s steps) write(tmp *os.File, data []byte) error {
+	if err := s.at("write"); err != nil {
+		_, _ = tmp.Write(data[:len(data)/2])
+		return err
+	}
+	_, err := tmp.Write(data)
+	return err
 }

@@ -51,7 +51,7 @@ func (f Files) Lock(ctx context.Context, wait time.Duration) (plan.Lock, error) 
 		held.release()
 		return nil, err
 	}
-	return &lock{held: held, path: f.Path(), ledger: l}, nil
+	return &lock{held: held, path: f.Path(), ledger: l, replace: durable.Replace}, nil
 }
 
 // Read reads the ledger without locking it.
@@ -87,25 +87,32 @@ func damaged(path string, data []byte, cause error) error {
 			return fmt.Errorf("ledger %s can't be read: %w (and no copy could be kept: %v)", path, cause, err)
 		}
 	}
-	return fmt.Errorf("ledger %s can't be read: %w (a copy is kept in %s; restore a backup, or remove the ledger: "+
-		"the next plan then shows what is there, and apply takes it up)", path, cause, aside)
+	return fmt.Errorf("ledger %s can't be read: %w (a copy is kept in %s; restore %s.bak or another backup, or remove the ledger: "+
+		"the next plan then shows what is there, and apply takes it up)", path, cause, aside, path)
 }
 
 // Locked reports whether another process works on the site just now.
 func (f Files) Locked(context.Context) bool { return isHeld(f.lockPath()) }
 
 // keepFormer keeps the ledger as it was before this run beside it, for a person who needs it: as a second
-// name of the file that Replace leaves alone.
-func keepFormer(path string) error {
+// name of the file that Replace leaves alone; where the file system has no such thing, as a copy.
+func keepFormer(path string, link func(from, to string) error, replace func(string, []byte) error) error {
 	backup := path + ".bak"
 	if err := os.Remove(backup); err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return err
 	}
-	err := os.Link(path, backup)
-	if errors.Is(err, fs.ErrNotExist) || errors.Is(err, errors.ErrUnsupported) {
+	err := link(path, backup)
+	if err == nil || errors.Is(err, fs.ErrNotExist) {
 		return nil
 	}
-	return err
+	data, err := durable.Read(path)
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	return replace(backup, data)
 }
 
 // lock is an open ledger file. It implements plan.Lock.
@@ -114,6 +121,8 @@ type lock struct {
 	path   string
 	ledger *plan.Ledger
 	kept   bool // the former ledger is kept beside
+
+	replace func(path string, data []byte) error // durable.Replace
 }
 
 func (l *lock) Ledger() *plan.Ledger { return l.ledger }
@@ -129,12 +138,12 @@ func (l *lock) Save(ledger *plan.Ledger) error {
 		return err
 	}
 	if !l.kept {
-		if err := keepFormer(l.path); err != nil {
+		if err := keepFormer(l.path, os.Link, l.replace); err != nil {
 			return err
 		}
 		l.kept = true
 	}
-	return durable.Replace(l.path, append(data, '\n'))
+	return l.replace(l.path, append(data, '\n'))
 }
 
 func (l *lock) Unlock() error { return l.held.release() }

@@ -84,11 +84,12 @@ func mergeSPF(host string, observed, ours, wanted []string, all string, explicit
 		return slices.Clone(observed)
 	}
 
-	terms := missing
+	terms, others := missing, false
 	for _, t := range is.live {
 		terms = append(terms, t.text)
+		others = others || !slices.Contains(wanted, t.canonical)
 	}
-	if len(terms) == len(wanted) { // nobody else's terms: written afresh
+	if !others { // written afresh
 		terms = slices.Clone(wanted)
 	}
 	terms = append(terms, final)

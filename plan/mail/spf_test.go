@@ -66,6 +66,8 @@ func TestMergeSPF(t *testing.T) {
 			want: "v=spf1 include:x.example a:Mail.nomeazienda.it ~all"},
 		{name: "so does mx, where the host is one", observed: q("v=spf1 mx include:x.example ?all"), want: "v=spf1 mx include:x.example ?all"},
 		{name: "not behind what may refuse it", observed: q("v=spf1 -ip4:2.2.2.0/24 mx ~all"), want: "v=spf1 ip4:2.2.2.2 -ip4:2.2.2.0/24 mx ~all"},
+		{name: "as many terms of others as are wanted stay", observed: q("v=spf1 ip4:2.2.2.0/24 include:x.example ~all"), explicit: true,
+			want: "v=spf1 ip4:2.2.2.0/24 include:x.example -all"},
 		{name: "another host's name does not", observed: q("v=spf1 a:mail.example -all"), want: "v=spf1 mx ip4:2.2.2.2 a:mail.example -all"},
 		{name: "our own record keeps its address", observed: q("v=spf1 mx ip4:2.2.2.2 include:x.example -all"), last: q("v=spf1 mx ip4:2.2.2.2 -all"),
 			want: "v=spf1 mx ip4:2.2.2.2 include:x.example -all"},

@@ -4,6 +4,7 @@ import (
 	"bufio"
 	"errors"
 	"fmt"
+	"io"
 	"io/fs"
 	"net/netip"
 	"os"
@@ -71,8 +72,12 @@ func readHosts(file string) (map[string][]netip.Addr, error) {
 		return nil, err
 	}
 	defer f.Close()
+	return hostsIn(f)
+}
+
+func hostsIn(r io.Reader) (map[string][]netip.Addr, error) {
 	table := map[string][]netip.Addr{}
-	in := bufio.NewScanner(f)
+	in := bufio.NewScanner(r)
 	for in.Scan() {
 		line, _, _ := strings.Cut(in.Text(), "#")
 		fields := strings.Fields(line)

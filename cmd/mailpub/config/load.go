@@ -146,6 +146,9 @@ func within(path, section string) bool {
 func readDefaults(path string) (f file, err error) {
 	data, err := os.ReadFile(path)
 	if err == nil {
+		err = trusted(path)
+	}
+	if err == nil {
 		f, err = readFile(path, data)
 	}
 	if line, further := f.lines["defaults"]; err == nil && further {

@@ -18,7 +18,7 @@ const commandTimeout = time.Minute
 
 // IsReference reports whether s names a secret without holding it.
 func IsReference(s string) bool {
-	for _, p := range []string{"env:", "file:", "exec:"} {
+	for _, p := range []string{"env:", "file:", "exec:", "credential:"} {
 		if rest, ok := strings.CutPrefix(s, p); ok && rest != "" {
 			return true
 		}
@@ -94,7 +94,22 @@ func Resolve(ctx context.Context, ref, dir string) (string, error) {
 	case "env":
 		v, set := os.LookupEnv(what)
 		if !set {
+			var err error
+			if v, set, err = credential(what); err != nil {
+				return "", err
+			}
+		}
+		if !set {
 			return "", fmt.Errorf("the environment has no %s, want it set to the secret", what)
+		}
+		secret = v
+	case "credential":
+		v, there, err := credential(what)
+		if err != nil {
+			return "", err
+		}
+		if !there {
+			return "", fmt.Errorf("there is no credential %s: systemd gives it to a unit with LoadCredential=, mailpub --system takes it from %s", what, SystemCredentials)
 		}
 		secret = v
 	case "file":

@@ -30,6 +30,16 @@ func trusted(path string) error {
 	return nil
 }
 
+// exposed says that every user may write a file that whoever runs mailpub is about to obey; "" where that
+// is not so. As root trusted refuses such a file.
+func exposed(path string) string {
+	info, err := os.Stat(path)
+	if err != nil || info.Mode().Perm()&0o002 == 0 {
+		return ""
+	}
+	return fmt.Sprintf("%s (mode %#o) is writable by every user: chmod o-w %[1]s", path, info.Mode().Perm())
+}
+
 func trustedInfo(path string, info fs.FileInfo) error {
 	is, ok := info.Sys().(*syscall.Stat_t)
 	if !ok {

@@ -54,6 +54,47 @@ func TestRootObeysNobody(t *testing.T) {
 	}
 }
 
+// The file beneath a config is obeyed as the config is.
+func TestRootObeysNobodysDefaults(t *testing.T) {
+	if os.Geteuid() != 0 {
+		t.Skip("left out: only root can give files away")
+	}
+	dir := t.TempDir()
+	beneath, path := filepath.Join(dir, "defaults.yaml"), filepath.Join(dir, "site.yaml")
+	if err := firstError(os.WriteFile(beneath, []byte("router: {protocol: none}\n"), 0o644), os.WriteFile(path, []byte("defaults: defaults.yaml\n"+good), 0o644),
+		os.Chmod(beneath, 0o666)); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := Load(path); err == nil || !strings.Contains(err.Error(), "is writable by every user") {
+		t.Errorf("defaults that everybody may write: %v", err)
+	}
+}
+
+// What everybody may write is named.
+func TestExposed(t *testing.T) {
+	dir := t.TempDir()
+	path, secret := filepath.Join(dir, "site.yaml"), filepath.Join(dir, "tsig.key")
+	text := strings.Replace(good, `"env:KEY"`, `"file:tsig.key"`, 1)
+	if err := firstError(os.WriteFile(path, []byte(text), 0o644), os.WriteFile(secret, []byte("hush"), 0o600)); err != nil {
+		t.Fatal(err)
+	}
+	c, err := Load(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got := c.Exposed(); got != nil {
+		t.Errorf("%q", got)
+	}
+	if err := firstError(os.Chmod(path, 0o646), os.Chmod(secret, 0o602)); err != nil {
+		t.Fatal(err)
+	}
+	want := []string{path + " (mode 0646) is writable by every user", secret + " (mode 0602) is writable by every user"}
+	got := c.Exposed()
+	if len(got) != 2 || !strings.HasPrefix(got[0], want[0]) || !strings.HasPrefix(got[1], want[1]) {
+		t.Errorf("%q, want %q", got, want)
+	}
+}
+
 func firstError(errs ...error) error {
 	for _, err := range errs {
 		if err != nil {

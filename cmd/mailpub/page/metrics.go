@@ -3,6 +3,7 @@ package page
 import (
 	"io"
 	"net/http"
+	"slices"
 	"time"
 
 	"github.com/mailpub/mailpub/cmd/mailpub/history"
@@ -20,8 +21,12 @@ func (s *Server) metrics(w http.ResponseWriter, _ *http.Request) {
 
 // writeMetrics writes what is known of a site, with the checks in the order of ids, as Prometheus reads it (text format 0.0.4).
 func writeMetrics(w io.Writer, s Site, ids []string, now time.Time) {
+	text := make([]byte, 0, 32<<10)
+	defer func() { _, _ = w.Write(text) }()
+	all := make([]string, 0, 8) // labels
 	gauge := func(name string, value float64, labels ...string) {
-		Sample(w, "mailpub_"+name, value, append([]string{"site", s.Site}, labels...)...)
+		all = append(append(all[:0], "site", s.Site), labels...)
+		text = appendSample(text, "mailpub_"+name, value, all...)
 	}
 	state := s.State()
 	for _, is := range []history.State{history.Good, history.Uneasy, history.Bad, history.Unknown} {
@@ -34,18 +39,22 @@ func writeMetrics(w io.Writer, s Site, ids []string, now time.Time) {
 	gauge("look_incomplete", oneIf(s.Err != nil))
 	gauge("last_look_timestamp_seconds", float64(s.At.UnixMilli())/1e3)
 	gauge("last_look_seconds", s.Took.Seconds())
-	worst := map[string]map[plan.Status]int{}
+	statuses := [...]plan.Status{plan.Pass, plan.Warn, plan.Fail, plan.Skip}
+	found := make(map[string][len(statuses)]int, len(ids))
 	for _, c := range s.Report.Checks {
-		if worst[c.ID] == nil {
-			worst[c.ID] = map[plan.Status]int{}
+		counts := found[c.ID]
+		if at := slices.Index(statuses[:], c.Status); at >= 0 {
+			counts[at]++
 		}
-		worst[c.ID][c.Status]++
+		found[c.ID] = counts
 	}
 	for _, id := range ids {
-		for _, status := range []plan.Status{plan.Pass, plan.Warn, plan.Fail, plan.Skip} {
-			if worst[id] != nil {
-				gauge("checks", float64(worst[id][status]), "id", id, "status", string(status))
-			}
+		counts, ok := found[id]
+		if !ok {
+			continue
+		}
+		for i, status := range statuses {
+			gauge("checks", float64(counts[i]), "id", id, "status", string(status))
 		}
 	}
 	differ := 0

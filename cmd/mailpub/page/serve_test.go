@@ -4,6 +4,7 @@ import (
 	"bufio"
 	"encoding/json"
 	"errors"
+	"fmt"
 	"io"
 	"net/http"
 	"net/http/httptest"
@@ -12,10 +13,10 @@ import (
 	"testing"
 	"time"
 
+	"github.com/mailpub/mailpub/plan"
 	"github.com/mailpub/mailpub/plan/catalog"
 
 	"github.com/mailpub/mailpub/cmd/mailpub/watch"
-	"github.com/mailpub/mailpub/plan"
 )
 
 func ids() []string { return catalog.IDs() }
@@ -254,4 +255,27 @@ func BenchmarkPage(b *testing.B) {
 	for b.Loop() {
 		h.ServeHTTP(httptest.NewRecorder(), r)
 	}
+}
+
+// BenchmarkMetrics is what Prometheus asks for, of a thousand sites with every check.
+func BenchmarkMetrics(b *testing.B) {
+	s := NewServer("1.2.3")
+	for i := range 1000 {
+		one := rebooted()
+		one.Site = fmt.Sprintf("site%04d", i)
+		one.Report.Checks = nil
+		for _, id := range catalog.IDs() {
+			one.Report.Checks = append(one.Report.Checks, plan.Check{ID: id, Status: plan.Pass})
+		}
+		s.Show(one)
+	}
+	h := s.Handler()
+	r := httptest.NewRequest(http.MethodGet, "/metrics", nil)
+	octets := 0
+	for b.Loop() {
+		w := httptest.NewRecorder()
+		h.ServeHTTP(w, r)
+		octets = w.Body.Len()
+	}
+	b.ReportMetric(float64(octets)/(1<<20), "MiB")
 }

@@ -32,6 +32,9 @@ func Install(_ context.Context, u *term.UI, o unit.Options, f Options) error {
 	if f.Timer {
 		return errors.New("--timer is for systemd alone: have your system's scheduler run \"mailpub drift\"")
 	}
+	if f.Receive {
+		return errors.New("--receive is for systemd; here let the system run \"mailpub receive\" in its own way")
+	}
 	if f.Print {
 		line := []string{term.ShellWord(o.Program, runtime.GOOS), "watch", "--service", f.Name}
 		for _, c := range o.Configs {

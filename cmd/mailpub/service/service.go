@@ -26,6 +26,8 @@ type Options struct {
 	User  string // whom it runs as; "" for root
 	Print bool   // show what would be installed, and do nothing
 	Timer bool   // under systemd: a timer that runs drift, instead of watch
+
+	Receive bool // under systemd: the bundled receiver of one config, beside watch
 }
 
 // UnitOptions finds out what a service for some configs, files and directories, needs.
@@ -33,7 +35,8 @@ func UnitOptions(f Options, paths []string) (o unit.Options, err error) {
 	if !regexp.MustCompile(`^[a-z][a-z0-9-]{0,40}$`).MatchString(f.Name) {
 		return o, fmt.Errorf("--name is %q, want small letters, digits and hyphens, like mailpub", f.Name)
 	}
-	o = unit.Options{Name: f.Name, User: f.User}
+	_, missing := os.Stat(config.SystemCredentials)
+	o = unit.Options{Name: f.Name, User: f.User, Credentials: missing == nil}
 	if o.Program, err = os.Executable(); err != nil {
 		return o, err
 	}
@@ -44,6 +47,9 @@ func UnitOptions(f Options, paths []string) (o unit.Options, err error) {
 	if len(files) == 0 {
 		return o, fleet.ErrNoSites
 	}
+	if f.Receive && len(files) > 1 {
+		return o, fmt.Errorf("--receive takes one config, not %d: each site's receiver is a service of its own (--name)", len(files))
+	}
 	for _, p := range paths {
 		abs, err := filepath.Abs(p)
 		if err != nil {
@@ -51,6 +57,9 @@ func UnitOptions(f Options, paths []string) (o unit.Options, err error) {
 		}
 		o.Configs = append(o.Configs, abs)
 		if info, err := os.Stat(p); err == nil && info.IsDir() { // sites that come later keep their state here too
+			if f.Receive {
+				return o, fmt.Errorf("--receive takes a config file, not the directory %s", p)
+			}
 			o.Writable = append(o.Writable, abs)
 		}
 	}
@@ -65,6 +74,9 @@ func UnitOptions(f Options, paths []string) (o unit.Options, err error) {
 			}
 		}
 		o.MailServer = o.MailServer || mendsPostfix(cfg)
+		if f.Receive && cfg.Service.Type != "receiver" {
+			return o, fmt.Errorf("--receive: service.type is %q in %s, want receiver", cfg.Service.Type, file)
+		}
 		o.NetAdmin = o.NetAdmin || cfg.Router.Protocol == "nftables"
 		if o.Writable, err = addWritable(o.Writable, cfg); err != nil {
 			return o, err

@@ -22,7 +22,7 @@ const unitDir = "/etc/systemd/system"
 
 // Install installs and starts the service.
 func Install(ctx context.Context, u *term.UI, o unit.Options, f Options) error {
-	files, start, err := units(o, f.Timer)
+	files, starts, err := units(o, f)
 	if err != nil {
 		return err
 	}
@@ -41,27 +41,37 @@ func Install(ctx context.Context, u *term.UI, o unit.Options, f Options) error {
 	if _, err := systemctl(ctx, "daemon-reload"); err != nil {
 		return err
 	}
-	if _, err := systemctl(ctx, "enable", start); err != nil {
-		return err
+	for _, start := range starts {
+		if _, err := systemctl(ctx, "enable", start); err != nil {
+			return err
+		}
+		if _, err := systemctl(ctx, "restart", start); err != nil {
+			return fmt.Errorf("%w; journalctl -u %s says why", err, start)
+		}
+		started(u, start, "See what it does with: journalctl -f -u "+strings.TrimSuffix(start, ".timer"))
 	}
-	if _, err := systemctl(ctx, "restart", start); err != nil {
-		return fmt.Errorf("%w; journalctl -u %s says why", err, start)
-	}
-	started(u, start, "See what it does with: journalctl -f -u "+strings.TrimSuffix(start, ".timer"))
 	return nil
 }
 
-// units are those to install, and the one to start.
-func units(o unit.Options, timer bool) (files []unit.File, start string, err error) {
-	if !timer {
-		f, err := unit.Watch(o)
-		return []unit.File{f}, f.Name, err
+// units are those to install, and those to start.
+func units(o unit.Options, f Options) (files []unit.File, starts []string, err error) {
+	add := func(file unit.File, e error) {
+		files = append(files, file)
+		starts = append(starts, file.Name)
+		err = errors.Join(err, e)
 	}
-	files, err = unit.Drift(o)
-	if err != nil {
-		return nil, "", err
+	if f.Receive {
+		add(unit.Receive(o))
 	}
-	return files, files[len(files)-1].Name, nil
+	if !f.Timer {
+		add(unit.Watch(o))
+		return files, starts, err
+	}
+	drift, e := unit.Drift(o)
+	if e != nil {
+		return nil, nil, e
+	}
+	return append(files, drift...), append(starts, drift[len(drift)-1].Name), err
 }
 
 // Remove stops the service and removes all its units.
@@ -70,7 +80,7 @@ func Remove(ctx context.Context, u *term.UI, f Options) error {
 		return err
 	}
 	removed := 0
-	for _, name := range []string{f.Name + ".service", f.Name + "-drift.timer", f.Name + "-drift.service"} {
+	for _, name := range []string{f.Name + ".service", f.Name + "-drift.timer", f.Name + "-drift.service", f.Name + "-receive.service"} {
 		path := filepath.Join(unitDir, name)
 		if _, err := os.Stat(path); errors.Is(err, fs.ErrNotExist) {
 			continue

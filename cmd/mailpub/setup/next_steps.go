@@ -43,15 +43,19 @@ func (b *wizard) steps(cfg *config.Config) {
 	var rows []row
 	add := func(command, why string) { rows = append(rows, row{command, why}) }
 	mailpub, packaged := "mailpub"+u.ConfigFlag()+" ", b.packaged()
+	if packaged && u.ConfigFile == config.SystemConfig {
+		mailpub = "mailpub --system "
+	}
 	for _, name := range unset(cfg) {
+		if packaged {
+			add("install -m 600 /dev/stdin "+config.SystemCredentials+"/"+name, "type the secret, which the config only refers to, then Ctrl-D")
+			continue
+		}
 		set := "export " + name + "=..."
 		if runtime.GOOS == "windows" {
 			set = `$env:` + name + ` = "..."`
 		}
 		add(set, "the secret, which the config only refers to")
-		if packaged {
-			add("echo "+name+"=... >>/etc/mailpub/environment", "the same, for the services")
-		}
 	}
 	add(mailpub+"plan", "shows what would change; it writes nothing")
 	switch {
@@ -65,7 +69,11 @@ func (b *wizard) steps(cfg *config.Config) {
 	if packaged && !needsRoot(cfg) {
 		add("systemctl enable --now mailpub", "keeps it so: watch, as a service")
 	} else {
-		add(mailpub+"service install", "keeps it so: watch, as a service")
+		if cfg.Service.Type == "receiver" && runtime.GOOS == "linux" {
+			add(mailpub+"service install --receive", "keeps it so: watch and the receiver, as services")
+		} else {
+			add(mailpub+"service install", "keeps it so: watch, as a service")
+		}
 	}
 	width := 36
 	for _, r := range rows {

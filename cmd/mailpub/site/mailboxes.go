@@ -102,14 +102,45 @@ func (s *Site) accessToken(ctx context.Context, at string, m config.Elsewhere) (
 		ctx = context.WithValue(ctx, oauth2.HTTPClient, s.options.HTTPClient)
 	}
 	token, err := o.TokenSource(ctx, &oauth2.Token{RefreshToken: refresh}).Token()
-	var refused *oauth2.RetrieveError
-	switch {
-	case errors.As(err, &refused): // its text may quote what was sent
-		return "", fmt.Errorf("the provider gives no access token (%s): the permission has ended or was taken back; run mailpub mailbox add again", refused.ErrorCode)
-	case err != nil:
-		return "", errors.New("the provider's token server can't be reached")
+	if err != nil {
+		return "", fmt.Errorf("%w; where the permission has ended, run mailpub mailbox add again", refusal("an access token", err))
 	}
 	return token.AccessToken, nil
+}
+
+// MailboxState is whether a mailbox elsewhere can be used.
+type MailboxState struct {
+	Address string `json:"address"`
+	Works   bool   `json:"works"`
+	Why     string `json:"why,omitempty"`
+}
+
+// TryMailboxes logs in to each mailbox of the config, and sends nothing.
+func (s *Site) TryMailboxes(ctx context.Context) (states []MailboxState) {
+	for i, m := range s.cfg.Verify.Mailboxes {
+		state := MailboxState{Address: m.Address}
+		a, err := s.account(i, m)
+		if err == nil {
+			err = tryAccount(ctx, a)
+		}
+		if err != nil {
+			state.Why = err.Error()
+		}
+		state.Works = err == nil
+		states = append(states, state)
+	}
+	return states
+}
+
+func tryAccount(ctx context.Context, a *mailbox.Account) error {
+	ctx, cancel := context.WithTimeout(ctx, time.Minute)
+	defer cancel()
+	session, err := a.Open(ctx)
+	if err != nil {
+		return err
+	}
+	session.Close()
+	return a.Try(ctx)
 }
 
 // testMessage is a message with a word in several places, as a provider may rewrite one.

@@ -3,6 +3,7 @@ package site
 import (
 	"context"
 	"errors"
+	"os"
 	"path/filepath"
 	"sync"
 	"time"
@@ -23,7 +24,16 @@ func StateDir(cfg *config.Config) string { return cfg.Path(cfg.State) }
 
 // SettingsPath is where apply leaves what the bundled receiver serves.
 func SettingsPath(cfg *config.Config) string {
-	return filepath.Join(StateDir(cfg), cfg.Site+".receiver.json")
+	dir := StateDir(cfg)
+	if own := filepath.Join(dir, "receiver"); isDir(own) { // a package's receiver sees no more of the state
+		dir = own
+	}
+	return filepath.Join(dir, cfg.Site+".receiver.json")
+}
+
+func isDir(path string) bool {
+	info, err := os.Stat(path)
+	return err == nil && info.IsDir()
 }
 
 // files is where the ledger of a site is, where Options name no other place.
@@ -57,10 +67,22 @@ func Load(ctx context.Context, file string, o Options) (*config.Config, *plan.Le
 	if err != nil {
 		return nil, nil, err
 	}
+	o.warn(cfg)
 	if b := o.backend(cfg); b != plan.Backend(early) {
 		l, unread = b.Read(ctx)
 	}
 	return cfg, l, unread
+}
+
+// Warning is told of a file of the site's that everybody may write. Root refuses such a file.
+type Warning struct{ Text string }
+
+func (Warning) event() {}
+
+func (o Options) warn(cfg *config.Config) {
+	for _, text := range cfg.Exposed() {
+		o.tell(Warning{text})
+	}
 }
 
 // Lock is a site's lock. While it is held no other mailpub works on the site.
@@ -73,6 +95,7 @@ type Lock struct {
 // NewLock locks a site. Where another process has it, NewLock tells so (LockWait) and waits a
 // little; the error then names the other process and wraps plan.ErrLocked.
 func NewLock(ctx context.Context, cfg *config.Config, o Options) (*Lock, error) {
+	o.warn(cfg)
 	l, err := tryLock(ctx, cfg, o, 0)
 	if errors.Is(err, plan.ErrLocked) {
 		o.tell(LockWait{Limit: lockWait, Err: err})

@@ -17,6 +17,8 @@ func (u *UI) Events() func(site.Event) {
 		switch e := e.(type) {
 		case site.LockWait:
 			fmt.Fprintf(u.Err, "waiting up to %v: %v\n", e.Limit, e.Err)
+		case site.Warning:
+			fmt.Fprintf(u.Err, "warning: %s\n", Clean(e.Text))
 		case site.KeyMade:
 			fmt.Fprintf(u.Err, "made a DKIM key for %s, selector %s: %s\n", e.Key.Domain, e.Key.Selector, e.Key.File)
 		case site.ChecksStarted:

@@ -23,13 +23,16 @@ const (
 
 // Options says what a unit is for.
 type Options struct {
-	Name     string   // of the unit, without an ending: "mailpub"
-	Program  string   // absolute path of mailpub
-	Configs  []string // absolute paths of config files, or of directories of them
-	Writable []string // absolute paths that mailpub writes to
-	User     string   // empty: root
-	NetAdmin bool     // nftables is set up by it
-	LowPorts bool     // it listens at port 25
+	Name        string   // of the unit, without an ending: "mailpub"
+	Program     string   // absolute path of mailpub
+	Configs     []string // absolute paths of config files, or of directories of them
+	Writable    []string // absolute paths that mailpub writes to
+	Hidden      string   // absolute path of a directory of which nothing is seen but Writable and Readable
+	Readable    []string // absolute paths in Hidden
+	User        string   // empty: root
+	NetAdmin    bool     // nftables is set up by it
+	LowPorts    bool     // it listens at port 25
+	Credentials bool     // the directories of credentials are there
 
 	// MailServer says that it puts back settings of a mail server, with that one's own commands.
 	MailServer bool
@@ -65,24 +68,29 @@ func Receive(o Options) (File, error) {
 // for the site of /etc/mailpub/mailpub.yaml.
 func Packaged() ([]File, error) {
 	o := Options{
-		Name:     "mailpub",
-		Program:  "/usr/bin/mailpub",
-		Configs:  []string{"/etc/mailpub/mailpub.yaml"},
-		Writable: []string{PackageState},
-		User:     PackageUser,
+		Name:        "mailpub",
+		Program:     "/usr/bin/mailpub",
+		Configs:     []string{"/etc/mailpub/mailpub.yaml"},
+		Writable:    []string{PackageState},
+		User:        PackageUser,
+		Credentials: true,
 	}
 	files, err := Drift(o)
 	if err != nil {
 		return nil, err
 	}
-	for _, make := range []func(Options) (File, error){Watch, Receive} {
-		f, err := make(o)
-		if err != nil {
-			return nil, err
-		}
-		files = append(files, f)
+	watch, err := Watch(o)
+	if err != nil {
+		return nil, err
 	}
-	return files, nil
+	o.Hidden = PackageState
+	o.Writable = []string{PackageState + "/mail", PackageState + "/acme", PackageState + "/log"}
+	o.Readable = []string{PackageState + "/receiver"}
+	receive, err := Receive(o)
+	if err != nil {
+		return nil, err
+	}
+	return append(files, watch, receive), nil
 }
 
 func render(from, name string, o Options) (File, error) {
