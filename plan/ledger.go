@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"runtime/debug"
 	"slices"
 	"strconv"
 	"strings"
@@ -134,6 +135,7 @@ func (g *grantJSON) impossible() bool {
 
 type ledgerJSON struct {
 	Format  string      `json:"format"`
+	Writer  string      `json:"writer,omitempty"` // version of the mailpub that wrote it
 	Site    string      `json:"site"`
 	Entries []entryJSON `json:"entries"`
 }
@@ -141,11 +143,23 @@ type ledgerJSON struct {
 // ErrNewer means that a newer mailpub wrote a ledger: what it says is not to be lost.
 var ErrNewer = errors.New("it was written by a newer mailpub: use that version or a later one")
 
+// ownVersion is the version of this program, as it was built; "" where that is not known.
+func ownVersion() string {
+	info, ok := debug.ReadBuildInfo()
+	if !ok || info.Main.Version == "(devel)" {
+		return ""
+	}
+	return info.Main.Version
+}
+
 // wrongFormat says what a ledger of another format is.
-func wrongFormat(format string) error {
+func wrongFormat(format, writer string) error {
 	const family = "mailpub/ledger/v"
 	version, ours := strings.CutPrefix(format, family)
 	if n, err := strconv.Atoi(version); ours && err == nil && n > 1 {
+		if writer != "" {
+			return fmt.Errorf("format is %q, this mailpub knows %q: %w (it was mailpub %s)", format, LedgerFormat, ErrNewer, writer)
+		}
 		return fmt.Errorf("format is %q, this mailpub knows %q: %w", format, LedgerFormat, ErrNewer)
 	}
 	return fmt.Errorf("format is %q, want %q", format, LedgerFormat)
@@ -153,7 +167,7 @@ func wrongFormat(format string) error {
 
 // MarshalJSON encodes the ledger, entries sorted, so that equal ledgers are equal bytes.
 func (l *Ledger) MarshalJSON() ([]byte, error) {
-	out := ledgerJSON{Format: LedgerFormat, Site: l.Site, Entries: []entryJSON{}}
+	out := ledgerJSON{Format: LedgerFormat, Writer: ownVersion(), Site: l.Site, Entries: []entryJSON{}}
 	for _, e := range l.Entries() {
 		j := entryJSON{Kind: e.Key.Kind, Name: e.Key.Name, Target: e.Target, Stage: e.Stage,
 			Text: e.Text, Pending: e.Pending, Base: e.Base, Prior: e.Prior, Removing: e.Removing}
@@ -173,7 +187,7 @@ func (l *Ledger) UnmarshalJSON(data []byte) error {
 		return err
 	}
 	if in.Format != LedgerFormat {
-		return wrongFormat(in.Format)
+		return wrongFormat(in.Format, in.Writer)
 	}
 	got := &Ledger{Site: in.Site, entries: make(map[Key]*Entry, len(in.Entries))}
 	for i, j := range in.Entries {

@@ -2,11 +2,20 @@ package plan
 
 import (
 	"encoding/json"
+	"errors"
 	"reflect"
 	"strings"
 	"testing"
 	"time"
 )
+
+// A newer ledger says which mailpub to use, where it knows.
+func TestNewerLedger(t *testing.T) {
+	err := NewLedger("s").UnmarshalJSON([]byte(`{"format":"mailpub/ledger/v2","writer":"v3.1.0","site":"s","entries":[]}`))
+	if !errors.Is(err, ErrNewer) || !strings.Contains(err.Error(), "mailpub v3.1.0") {
+		t.Errorf("%v", err)
+	}
+}
 
 func TestLedgerRoundTrip(t *testing.T) {
 	l := NewLedger("nomeazienda")

@@ -29,7 +29,7 @@ func applyCommand(a *app) *cobra.Command {
 	var f applyFlags
 	cmd := &cobra.Command{
 		Use:   "apply [PLANFILE]",
-		Short: "bring about what the config wants",
+		Short: "Apply the planned changes in a safe order",
 		Long: `Carries out the plan in the safe order: mail service, forwards, addresses, other
 records, and MX last, and that only when the mail host answers on the LAN. It stops at
 the first error, keeps account of what is done, and goes on from there the next time. A

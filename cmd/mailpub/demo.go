@@ -9,7 +9,7 @@ import (
 func demoCommand(a *app, mailpub demo.Command) *cobra.Command {
 	return &cobra.Command{
 		Use:   "demo",
-		Short: "see the whole story on this machine, without root, network or account",
+		Short: "Run the whole cycle on this machine, without root, network or account",
 		Long: `Starts a name server, a router and a few ports to be forwarded on loopback, and runs
 mailpub against them: plan, apply, a message from outside, sabotage, drift, repair,
 destroy. The commands are those you would type, the drivers those of every day; only

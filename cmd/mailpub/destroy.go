@@ -11,7 +11,7 @@ func destroyCommand(a *app) *cobra.Command {
 	var yes bool
 	cmd := &cobra.Command{
 		Use:   "destroy",
-		Short: "take away what mailpub put in place",
+		Short: "Remove what mailpub put in place, and restore what was there before",
 		Long: `Takes away everything that the ledger says mailpub put in place, in reverse order: MX
 first, the mail service last. What it took over from others is put back as it was.
 What somebody changed since is left, and named. Nothing else is touched, and no mail

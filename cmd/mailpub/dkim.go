@@ -14,7 +14,7 @@ func dkimCommand(a *app) *cobra.Command {
 	var make bool
 	cmd := &cobra.Command{
 		Use:   "dkim",
-		Short: "the keys that mail is signed with",
+		Short: "Make and list the DKIM keys",
 		Long: `Lists the DKIM keys of the config: the file with the private key, for the mail server
 to sign with, and the record with the public one. Keys that there are not yet are made
 by "mailpub apply", or by --make; a key that is there is never replaced.

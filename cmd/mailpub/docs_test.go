@@ -320,3 +320,21 @@ func TestDocsLinks(t *testing.T) {
 		}
 	}
 }
+
+// imperatives are the verbs that a command's short text begins with.
+var imperatives = strings.Fields("Apply Authorize Check Detect Explain Format Generate Give Ignore Install Learn List Make Manage Monitor Print Recreate Remove Report Run Show Stop Test Verify Write")
+
+// Every short text is an imperative with its object, in one style.
+func TestShortTexts(t *testing.T) {
+	var look func(*cobra.Command)
+	look = func(c *cobra.Command) {
+		first, _, _ := strings.Cut(c.Short, " ")
+		if !slices.Contains(imperatives, first) || strings.HasSuffix(c.Short, ".") || len(c.Short) > 80 {
+			t.Errorf("%s: %q is no imperative of at most 80 characters without a full stop", c.CommandPath(), c.Short)
+		}
+		for _, below := range c.Commands() {
+			look(below)
+		}
+	}
+	look(rootCommand(newApp(nil, io.Discard, io.Discard)))
+}

@@ -15,7 +15,7 @@ import (
 func driftCommand(a *app) *cobra.Command {
 	return &cobra.Command{
 		Use:   "drift [FILE|DIR]...",
-		Short: "tell a scheduler whether all is still as it should be",
+		Short: "Report drift from the config, for a scheduler",
 		Long: `Plans and verifies, writes nothing, and prints only what is no longer as it should be:
 one line each, nothing when all is well. Of several sites, each FILE or *.yaml in a DIR, every
 line begins with its site, and with --json there is a document for each.

@@ -17,7 +17,7 @@ import (
 func explainCommand(a *app) *cobra.Command {
 	return &cobra.Command{
 		Use:   "explain [KEY | CHECK]",
-		Short: "say what a field of the config or a check is",
+		Short: "Explain a field of the config or a check",
 		Long: `Says what a field of the config is for and what it takes, by its name as errors write it
 (router.lease, domains[0].name) or its last part alone; or what a check looks at, why that
 matters and how to mend it. Without a name it lists both.`,

@@ -12,7 +12,7 @@ func healCommand(a *app) *cobra.Command {
 	var yes bool
 	cmd := &cobra.Command{
 		Use:   "heal FORWARD",
-		Short: "put a forward anew that the router lists but that is dead",
+		Short: "Recreate a forward that the router lists but does not serve",
 		Long: `Some routers list a forward that leads nowhere, mostly after their firewall was loaded
 again. This takes it away, puts it there anew and reads it back. FORWARD is its name in
 the config, or its port as plan shows it: smtp, tcp/25, tcp6/25. Only what mailpub put

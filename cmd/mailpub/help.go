@@ -18,7 +18,7 @@ func customizeHelp(root *cobra.Command) {
 	root.DisableSuggestions = true // see unknownCommand
 	root.SetHelpCommand(&cobra.Command{
 		Use:     "help [COMMAND | TOPIC]",
-		Short:   "say what a command does, or a topic is about",
+		Short:   "Show the help of a command or a topic",
 		Long:    `Says what a command does; "mailpub help config" shows the config file, field by field.`,
 		Example: "  mailpub help apply\n  mailpub help router heal\n  mailpub help config",
 		GroupID: groupAbout,
@@ -49,7 +49,7 @@ func customizeHelp(root *cobra.Command) {
 	root.InitDefaultCompletionCmd()
 	for _, c := range root.Commands() {
 		if c.Name() == "completion" {
-			c.Short = "print a script by which a shell completes commands, flags and names"
+			c.Short = "Print a script for shell completion"
 		}
 	}
 }
@@ -115,5 +115,5 @@ func unknownFlag(cmd *cobra.Command, err error) error {
 
 // configTopic is a page of the help, no command.
 func configTopic() *cobra.Command {
-	return &cobra.Command{Use: "config", Short: "the config file, field by field", Long: config.Help()}
+	return &cobra.Command{Use: "config", Short: "Show every field of the config file", Long: config.Help()}
 }

@@ -12,7 +12,7 @@ func importCommand(a *app) *cobra.Command {
 	var adopt bool
 	cmd := &cobra.Command{
 		Use:   "import DOMAIN...",
-		Short: "write a config of what is set up already",
+		Short: "Write a config from an existing setup",
 		Long: `Makes a config of a mail server that works without mailpub: of what DNS holds for its
 domains, what the router forwards to it, and what answers there. Then it plans with that
 config, so that you see whether it says what is: the plan is empty, or shows exactly what

@@ -12,7 +12,7 @@ func initCommand(a *app) *cobra.Command {
 	o := &setup.Options{}
 	cmd := &cobra.Command{
 		Use:   "init [DOMAIN]",
-		Short: "look at what is there, ask what can't be seen, and write a config",
+		Short: "Detect the setup, ask for the rest, and write a config",
 		Long: `Looks before it asks: at this machine, the router and the protocols it speaks, its public
 address, the domain in DNS and whose name servers it has, and what listens on the ports of
 mail. Then it asks what it can't know, with what it found as the default, and writes a

@@ -18,7 +18,7 @@ import (
 func mailboxCommand(a *app) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "mailbox",
-		Short: "try the mailboxes elsewhere that verify uses",
+		Short: "Test the logins of the mailboxes that verify uses",
 		Long: `Logs in to each mailbox of verify.mailboxes, at its IMAP and its submission server, and says
 which can be used. It sends nothing.
 
@@ -61,7 +61,7 @@ func addMailboxCommand(a *app) *cobra.Command {
 	var f addMailbox
 	cmd := &cobra.Command{
 		Use:   "add ADDRESS",
-		Short: "get a provider's permission for a mailbox, and print its lines for the config",
+		Short: "Authorize a mailbox at a provider, and print its lines for the config",
 		Long: `Prints the lines of verify.mailboxes for an address. Google and Microsoft take no password from
 programs: for them it asks for a permission (OAuth 2, device flow). You open a page on any
 device and enter a code; the token that comes of it goes into a file that only you can

@@ -18,7 +18,7 @@ import (
 func manCommand(a *app) *cobra.Command {
 	return &cobra.Command{
 		Use:    "man DIR",
-		Short:  "write the manual pages into a directory",
+		Short:  "Write the manual pages into a directory",
 		Hidden: true,
 		Long: `Writes a manual page for each command, for section 1 of man, and that of the config file, for
 section 5. Their date is that of the

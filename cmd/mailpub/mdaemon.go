@@ -17,7 +17,7 @@ import (
 func mdaemonCommand(a *app) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "mdaemon",
-		Short: "look at the site's MDaemon: its channels, and which settings are known",
+		Short: "Show which channels and settings of MDaemon are known",
 		Long: `Shows what mailpub can do with the MDaemon of the config: its version, whether its App
 folder can be read and its XML API answers, how many operations the vendor's own help
 files name, and which settings were learnt. It writes nothing.
@@ -54,7 +54,7 @@ func learnCommand(a *app) *cobra.Command {
 	var app, file, version string
 	cmd := &cobra.Command{
 		Use:   "learn SETTING",
-		Short: "find out where this MDaemon keeps a setting",
+		Short: "Learn where this MDaemon keeps a setting",
 		Long: `Where MDaemon keeps most of its settings is not published. This finds it out on a real
 one: mailpub reads the .ini and .dat files of the App folder, asks you to change exactly
 one box in the dialog, back and forth, and compares. The list of accounts is not read,

@@ -19,7 +19,7 @@ func planCommand(a *app) *cobra.Command {
 	var scope scopeFlags
 	cmd := &cobra.Command{
 		Use:   "plan",
-		Short: "show what differs from the config",
+		Short: "Show planned changes",
 		Long: `Reads the mail service, the router and the DNS zones, and shows what apply would do,
 in groups: + added, ~ changed, - removed, ! to be done by hand, ? not readable. It
 writes nothing.

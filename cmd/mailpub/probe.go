@@ -37,7 +37,7 @@ type probeFlags struct {
 func probeCommand(a *app) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "probe",
-		Short: "the vantage outside: look at a mail server as a stranger meets it",
+		Short: "Check a mail server from outside, as other servers see it",
 		Long: `A probe runs on any small machine elsewhere. "mailpub verify" asks it to connect to the
 ports of the config, to send a message the way a stranger's server does, and to try what
 only a stranger can, such as relaying. It says which address it was asked from.`,
@@ -50,7 +50,7 @@ func probeServeCommand(a *app) *cobra.Command {
 	var f probeFlags
 	cmd := &cobra.Command{
 		Use:   "serve",
-		Short: "run a probe",
+		Short: "Run a probe",
 		Long: `Serves a probe over HTTPS, for the sites whose tokens it is given. It looks only at the
 address that asks, never at a private one, one look at a time and not too often, and says
 nothing to it but commands of its own. Its log on standard error says who asked what.
@@ -161,7 +161,7 @@ func tokensOf(ctx context.Context, sites []string) (map[string]string, error) {
 func probeTestCommand(a *app) *cobra.Command {
 	return &cobra.Command{
 		Use:     "test",
-		Short:   "see whether the config's probe answers",
+		Short:   "Test the probe of the config",
 		Long:    "Asks the probe of the config which address it sees. It looks at nothing.",
 		Example: "  mailpub probe test",
 		Args:    noArguments,

@@ -14,7 +14,7 @@ import (
 func providersCommand(a *app) *cobra.Command {
 	return &cobra.Command{
 		Use:   "providers [NAME]",
-		Short: "list the DNS providers, or the settings of one",
+		Short: "List the DNS providers, or the settings of one",
 		Long: `Lists who can serve a zone (zones: provider: in the config). With a name: its
 settings, and what its credentials must be allowed to do. Secret settings take a
 reference, never the secret: env:NAME, file:PATH or exec:COMMAND.`,

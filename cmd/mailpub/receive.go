@@ -12,7 +12,7 @@ import (
 func receiveCommand(a *app) *cobra.Command {
 	return &cobra.Command{
 		Use:   "receive",
-		Short: "run the bundled SMTP receiver",
+		Short: "Run the bundled SMTP receiver",
 		Long: `Receives mail by SMTP for the domains of the config, and stores each message safely in a
 Maildir before it says so. It accepts postmaster and abuse of every domain and the
 declared aliases, and never relays. It prints one line for each message.

@@ -19,7 +19,7 @@ func reportCommand(a *app) *cobra.Command {
 	var svg bool
 	cmd := &cobra.Command{
 		Use:   "report",
-		Short: "draw how a site is, as one file for a ticket or a customer",
+		Short: "Write a status report as one file, for a ticket or a customer",
 		Long: `Plans and verifies, and writes what it finds as one HTML file: the way of the mail as a
 picture, green or red where it breaks, what is wrong and what to do. It needs nothing
 else, and looks right on paper, on a phone, in dark and light. Where "mailpub watch" runs,

@@ -10,7 +10,7 @@ func requestCommand(a *app) *cobra.Command {
 	var o request.Options
 	cmd := &cobra.Command{
 		Use:   "request [ptr | zone NAME | policy DOMAIN]",
-		Short: "what to ask of others, as a letter one could send",
+		Short: "Write requests to providers, as letters or zone files",
 		Long: `What mailpub can't do itself, somebody else has to. This prints it in a form to hand on:
 
   request             what is open, and whose it is

@@ -99,7 +99,7 @@ func (a *app) useSystem() error {
 func rootCommand(a *app) *cobra.Command {
 	root := &cobra.Command{
 		Use:   "mailpub",
-		Short: "make a mail server behind a router reachable, and keep it so",
+		Short: "Make a mail server behind a router reachable, and keep it reachable",
 		Long:  rootHelp,
 		Example: `  mailpub demo              see it all happen on this machine, without an account
   mailpub init              look at what is there, and write ./mailpub.yaml

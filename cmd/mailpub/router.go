@@ -13,7 +13,7 @@ func routerCommand(a *app) *cobra.Command {
 	var script bool
 	cmd := &cobra.Command{
 		Use:   "router",
-		Short: "look at the router: protocols, address, forwards and whose they are",
+		Short: "Show the router: protocols, WAN address, forwards and their owners",
 		Long: `Shows what there is, at a glance: the device, the protocols it speaks, its address
 outside and what kind that is, and for each wanted port where it leads, whose it is and
 how long it lasts; everything else that the router forwards, where it can list that, with

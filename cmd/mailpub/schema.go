@@ -10,7 +10,7 @@ import (
 func schemaCommand(a *app) *cobra.Command {
 	return &cobra.Command{
 		Use:   "schema",
-		Short: "print the JSON Schema of the config, for editors",
+		Short: "Print the JSON Schema of the config, for editors",
 		Long: `Prints the JSON Schema of the config file, made from what loads it. Editors that know YAML
 complete fields and mark mistakes by it, when the file begins with
 

@@ -13,7 +13,7 @@ import (
 func unitsCommand(a *app) *cobra.Command {
 	return &cobra.Command{
 		Use:    "units DIR",
-		Short:  "write the units of a package into a directory",
+		Short:  "Write the units of a package into a directory",
 		Hidden: true,
 		Long: `Writes the units of systemd that a package brings along: mailpub.service, which watches,
 mailpub-drift.timer, which only tells, and mailpub-receive.service, for the site of

@@ -24,7 +24,7 @@ func verifyCommand(a *app) *cobra.Command {
 	var f verifyFlags
 	cmd := &cobra.Command{
 		Use:   "verify",
-		Short: "prove that mail arrives",
+		Short: "Verify that mail arrives",
 		Long: `Runs the checks, each by another way than what it checks was written: DNS at the
 authoritative servers and the resolvers, the mail service by SMTP, the router by
 what it lists, and all of it from outside where the config names a probe. Mailboxes at

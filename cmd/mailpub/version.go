@@ -11,7 +11,7 @@ import (
 func versionCommand(a *app) *cobra.Command {
 	return &cobra.Command{
 		Use:     "version",
-		Short:   "print the version",
+		Short:   "Print the version",
 		Long:    "Prints the version of mailpub, what it was built with and for.",
 		Example: "  mailpub version\n  mailpub version --json",
 		Args:    noArguments,

@@ -31,7 +31,7 @@ func watchCommand(a *app) *cobra.Command {
 	var f watchFlags
 	cmd := &cobra.Command{
 		Use:   "watch [FILE|DIR]...",
-		Short: "keep it so: look again and again, mend, and tell somebody",
+		Short: "Monitor continuously, repair, and notify",
 		Long: `Looks at each site as "drift" does, every 15 minutes or as its config says, and at once when
 the router announces that it restarted. It renews leases before they end and puts its own
 forwards back; with "address" in watch.repair DNS follows the public address. Everything

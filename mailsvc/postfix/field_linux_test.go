@@ -280,6 +280,14 @@ func TestField(t *testing.T) {
 					}
 				}
 				files, kept := i.Files(t), i.values(t, c.keeps)
+				var told strings.Builder
+				planned, _ := i.plan(t, true)
+				for _, c := range planned.Changes {
+					fmt.Fprintf(&told, "  %s %-34s %q\n", c.Action.Sign(), c.Key.Name, c.After)
+				}
+				for _, e := range planned.Effects {
+					fmt.Fprintf(&told, "  effect: %s\n", e.Text)
+				}
 				err := i.apply(t, true, true)
 				if c.refuses != "" {
 					wantError(t, err, c.refuses)
@@ -291,10 +299,12 @@ func TestField(t *testing.T) {
 					after := p.ask(t, l)
 					verdict := p.verdict(before[n], after)
 					count[verdict]++
+					fmt.Fprintf(&told, "  %-45s %3d -> %3d  %s\n", p.name, before[n], after, verdict)
 					if verdict == "worse" {
 						t.Errorf("%s: was answered %d and is answered %d", p.name, before[n], after)
 					}
 				}
+				t.Logf("planned, and as senders and users see it:\n%s", told.String())
 				if now := i.values(t, c.keeps); !maps.Equal(now, kept) {
 					t.Errorf("settings are %q and were %q", now, kept)
 				}

@@ -17,10 +17,30 @@ func Fit(rrtype string, said bool) func(observed, wanted []string) []string {
 		return fitTextTTL
 	case rrtype == "TXT":
 		return fitText
+	case rrtype == "SRV":
+		return func(observed, wanted []string) []string {
+			if len(observed) != 1 || len(wanted) != 1 { // priorities and weights choose among several
+				return fitOwn(observed, wanted, asItIs, said)
+			}
+			return fitOwn(observed, wanted, serviceMeaning, said)
+		}
 	case said:
 		return fitDataTTL
 	}
 	return fitData
+}
+
+// serviceMeaning returns where the only SRV record of a service leads: its priority and weight choose
+// among none (RFC 2782), and "." says that there is no such service, whatever the port.
+func serviceMeaning(data string) string {
+	f := strings.Fields(data)
+	switch {
+	case len(f) != 4:
+		return data
+	case f[3] == ".":
+		return "."
+	}
+	return f[2] + " " + strings.ToLower(f[3])
 }
 
 func fitText(observed, wanted []string) []string {

@@ -47,7 +47,7 @@ func zoneFields() []Field {
 			Path:    "zones.settings.key",
 			Example: `"env:MAILPUB_TSIG_KEY"`,
 			Text: "secrets are references: env:NAME, file:PATH,\n" +
-				"exec:COMMAND",
+				"exec:COMMAND, credential:NAME (systemd)",
 			Note: "The PTR of a public address goes into the reverse zone that is listed here, say\n" +
 				"2.2.2.in-addr.arpa. Where there is none, plan says what to ask the provider for.",
 		},

@@ -1,6 +1,7 @@
 package scout
 
 import (
+	"cmp"
 	"context"
 	"net/netip"
 	"slices"
@@ -202,13 +203,16 @@ func (d *Domain) services(ctx context.Context, s *resolver.Survey) {
 			continue
 		}
 		f := strings.Fields(a.Records[0].Data)
-		if len(a.Records) != 1 || len(f) != 4 || f[0] != "0" || f[1] != "1" {
+		if len(a.Records) != 1 || len(f) != 4 { // of one alone, priority and weight choose among none
 			for _, data := range a.Data() {
 				d.OtherServices = append(d.OtherServices, "_"+name+"._tcp "+data)
 			}
 			continue
 		}
 		if port, err := strconv.Atoi(f[2]); err == nil {
+			if f[3] == "." {
+				port = cmp.Or(port, 1) // there is none, at whatever port
+			}
 			d.Services = append(d.Services, Service{name, undotted(f[3]), port})
 		}
 	}

@@ -65,7 +65,7 @@ func TestLook(t *testing.T) {
 	}
 	d := f.DNS.Domains[0]
 	if got := fmt.Sprint(d.Zone.Name, d.Zone.Nameservers, d.MX, d.TTL, d.DMARC, d.Services, d.Autoconfig, d.Selectors); got !=
-		"nomeazienda.it[ns.nomeazienda.it] [{mail.nomeazienda.it 10} {backup.example.net 20}] 600v=DMARC1; p=none[{imaps mail.nomeazienda.it 993}]mail.nomeazienda.it[m1]" {
+		"nomeazienda.it[ns.nomeazienda.it] [{mail.nomeazienda.it 10} {backup.example.net 20}] 600v=DMARC1; p=none[{imaps mail.nomeazienda.it 993} {pop3 mail.nomeazienda.it 110}]mail.nomeazienda.it[m1]" {
 		t.Errorf("the domain: %s", got)
 	}
 	if d.SPF != "" { // two records begin so: none is the one
