@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"net"
 	"net/netip"
 	"strings"
 	"time"
@@ -12,6 +11,7 @@ import (
 	"github.com/miekg/dns"
 
 	"github.com/mailpub/mailpub/plan/mail"
+	"github.com/mailpub/mailpub/plan/sockerr"
 	"github.com/mailpub/mailpub/providers/record"
 )
 
@@ -217,7 +217,7 @@ func (r *Resolver) Exchange(ctx context.Context, m *dns.Msg, server string) (*dn
 		attempts = 2
 	}
 	silent := func(reply *dns.Msg, err error) (*dns.Msg, error) {
-		if errors.Is(err, context.DeadlineExceeded) || isTimeout(err) {
+		if errors.Is(err, context.DeadlineExceeded) || sockerr.Timeout(err) {
 			err = TimeoutError(timeout)
 		}
 		return reply, err
@@ -250,11 +250,6 @@ func (r *Resolver) Exchange(ctx context.Context, m *dns.Msg, server string) (*dn
 type TimeoutError time.Duration
 
 func (s TimeoutError) Error() string { return fmt.Sprintf("no reply within %v", time.Duration(s)) }
-
-func isTimeout(err error) bool {
-	var n net.Error
-	return errors.As(err, &n) && n.Timeout()
-}
 
 // Canonical is an absolute name as replies have it: octets can be escaped in several ways.
 func Canonical(name string) string {
