@@ -167,12 +167,16 @@ func (f *Found) failures(s Site, domain string) plan.Check {
 			if p.Domain != domain {
 				continue
 			}
-			seen[id] = true
-			reports++
-			good, bad = good+p.Successful, bad+p.Failed
+			if !seen[id] {
+				seen[id] = true
+				reports++
+			}
+			listed := 0
 			for _, failure := range p.Failures {
 				kinds[failure.Type+" at "+cmp.Or(failure.Host, failure.Address, "the mail host")] += failure.Sessions
+				listed += failure.Sessions
 			}
+			good, bad = good+p.Successful, bad+max(p.Failed, listed) // the summary may be missing
 		}
 	}
 	if reports == 0 {
