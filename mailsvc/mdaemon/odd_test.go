@@ -1,6 +1,7 @@
 package mdaemon
 
 import (
+	"net/http"
 	"os"
 	"path/filepath"
 	"strings"
@@ -66,5 +67,35 @@ func TestCopyInBrackets(t *testing.T) {
 	}
 	if copyOf(path) == "" {
 		t.Error("no copy")
+	}
+}
+
+// An answer in another code page is one, whether it says so or not.
+func TestOddAnswers(t *testing.T) {
+	for encoding, want := range map[string]string{"windows-1252": "Domäne", "utf-8": "Dom?ne"} {
+		body := `<?xml version="1.0" encoding="` + encoding + `"?><MDaemon><API><Response><Status id="3" message="` + "Dom\xe4ne" + `"/></Response></API></MDaemon>`
+		a, err := (&Client{}).judge(&http.Response{StatusCode: http.StatusOK}, []byte(body))
+		if err != nil || a.Status.ID != "3" || a.Status.Message != want {
+			t.Errorf("%s: %+v, %v", encoding, a, err)
+		}
+	}
+}
+
+// A large file of data does not stand in the way of learning.
+func TestLargeFile(t *testing.T) {
+	dir := t.TempDir()
+	if err := os.WriteFile(filepath.Join(dir, mainFile), []byte("[Domain]\r\nx=1\r\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	large := filepath.Join(dir, "Large.dat")
+	if err := os.WriteFile(large, nil, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.Truncate(large, maxFile+1); err != nil {
+		t.Fatal(err)
+	}
+	all, err := (&App{Dir: dir}).settings()
+	if err != nil || all[place{mainFile, "Domain", "x"}] != "1" {
+		t.Error(all, err)
 	}
 }
