@@ -101,7 +101,7 @@ func parseDMARC(data []byte) (*DMARC, error) {
 		From: seconds(doc.Metadata.Range.Begin), To: seconds(doc.Metadata.Range.End),
 	}
 	for _, rec := range doc.Records {
-		source, err := netip.ParseAddr(strings.TrimSpace(rec.Row.Source))
+		source, err := netip.ParseAddr(strings.Trim(rec.Row.Source, " \t\r\n[]"))
 		if err != nil {
 			continue // one reporter writes names there
 		}

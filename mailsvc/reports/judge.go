@@ -139,6 +139,11 @@ func (f *Found) senders(s Site, domain string) plan.Check {
 		}
 		passed, failed = passed+is.Passed, failed+is.Failed
 	}
+	if passed+failed == 0 {
+		c.Status, c.Got, c.Reason = plan.Skip, "the DMARC reports of the last 7 days tell of no message whose address can be read", plan.ReasonUnseen
+		c.Hint = "wait for mail to be reported on"
+		return c
+	}
 	c.Got = fmt.Sprintf("%d messages passed and %d failed, in %d reports", passed, failed, reports)
 	switch {
 	case len(ours) > 0:

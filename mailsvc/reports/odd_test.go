@@ -50,3 +50,17 @@ func TestCounts(t *testing.T) {
 		}
 	}
 }
+
+// Reports of no message prove nothing; an IPv6 address may stand in brackets.
+func TestOddSources(t *testing.T) {
+	for source, want := range map[string]plan.Status{"": plan.Skip, "mail.x": plan.Skip, " [2001:db8::1] ": plan.Warn} {
+		r, err := parseDMARC([]byte(aggregate("x", "1", source, 3, "pass", "pass")))
+		if err != nil {
+			t.Fatal(err)
+		}
+		f := Found{DMARC: []*DMARC{r}}
+		if c := f.senders(site(), "nomeazienda.it"); c.Status != want {
+			t.Errorf("%q: %v %s", source, c.Status, c.Got)
+		}
+	}
+}
