@@ -30,6 +30,11 @@ func parseText(data []byte) textFile {
 	return f
 }
 
+// plain reports whether the file is of octets with one kind of line end: else lines can't be told apart.
+func (f textFile) plain() bool {
+	return !slices.ContainsFunc(f.lines, func(line string) bool { return strings.ContainsAny(line, "\x00\n") })
+}
+
 func (f textFile) bytes() []byte {
 	if len(f.lines) == 0 {
 		return []byte{}
@@ -49,6 +54,9 @@ type aliases struct {
 
 func parseAliases(data []byte) (aliases, error) {
 	a := aliases{parseText(data)}
+	if !a.plain() {
+		return a, fmt.Errorf("%s is in UTF-16 or mixes line ends: the layout is not known, so nothing is written", aliasFile)
+	}
 	for i, line := range a.lines {
 		if _, _, ok := splitAlias(line); !ok && !isRemark(line) {
 			return a, fmt.Errorf("%s line %d is no line of \"alias = address\": the layout is not known, so nothing is written", aliasFile, i+1)
@@ -111,7 +119,7 @@ func (a *aliases) set(address, actual string) {
 			a.lines[at] = name + "=" + blank + actual
 			return
 		}
-		a.lines = without.lines // behind one with a wildcard it was never asked
+		// Behind one with a wildcard it is never asked, and stays for destroy to find.
 	}
 	if actual == "" {
 		return

@@ -142,11 +142,14 @@ const copySuffix = ".before-mailpub-"
 
 // copyOf returns the newest copy of a file, "" where there is none.
 func copyOf(path string) string {
-	all, _ := filepath.Glob(path + copySuffix + "*")
-	if len(all) == 0 {
-		return ""
+	newest := ""
+	entries, _ := os.ReadDir(filepath.Dir(path)) // a folder's name may have brackets, which Glob takes for a pattern
+	for _, e := range entries {
+		if strings.HasPrefix(e.Name(), filepath.Base(path)+copySuffix) {
+			newest = filepath.Join(filepath.Dir(path), e.Name()) // they are in order
+		}
 	}
-	return slices.Max(all)
+	return newest
 }
 
 // keep makes a dated copy of a file before the first write to it.

@@ -17,6 +17,8 @@ import (
 	"os"
 	"strings"
 	"time"
+
+	"golang.org/x/net/html/charset"
 )
 
 // Limits of a call.
@@ -133,7 +135,7 @@ func (c *Client) judge(res *http.Response, body []byte) (Answer, error) {
 			}
 		}
 	}
-	if err := xml.Unmarshal(body, &doc); err != nil || doc.API.Response.Status == nil {
+	if err := decodeAnswer(body, &doc); err != nil || doc.API.Response.Status == nil {
 		return Answer{}, errors.New("answers something that is not the XML API's: no MDaemon, or one that mailpub does not know")
 	}
 	a := Answer{Product: doc.API.Product, Status: *doc.API.Response.Status}
@@ -141,6 +143,16 @@ func (c *Client) judge(res *http.Response, body []byte) (Answer, error) {
 		a.Result = r.XML
 	}
 	return a, nil
+}
+
+// decodeAnswer reads XML in the charset that it declares, or else whatever it is in: messages are localised.
+func decodeAnswer(body []byte, doc any) error {
+	d := xml.NewDecoder(bytes.NewReader(body))
+	d.CharsetReader = charset.NewReaderLabel
+	if err := d.Decode(doc); err == nil {
+		return nil
+	}
+	return xml.Unmarshal(bytes.ToValidUTF8(body, []byte("?")), doc)
 }
 
 // connect makes the HTTP client. It follows no redirection: the password goes nowhere else.

@@ -127,6 +127,9 @@ func (e *edit) setTrusted(address string, is bool) error {
 		return err
 	}
 	t := parseText(f.new)
+	if !t.plain() {
+		return fmt.Errorf("%s is in UTF-16 or mixes line ends: the layout is not known, so nothing is written", trustedFile)
+	}
 	at := slices.IndexFunc(t.lines, isRow(address))
 	switch {
 	case is && at < 0:
@@ -161,6 +164,9 @@ func (e *edit) setPlace(p place, lines []string) error {
 		return fmt.Errorf("%s is not in %s", p.File, e.app.Dir)
 	}
 	settings := parseINI(f.new)
+	if !settings.plain() {
+		return fmt.Errorf("%s is in UTF-16 or mixes line ends: the layout is not known, so nothing is written", p.File)
+	}
 	var value *string
 	if len(lines) > 0 {
 		value = &lines[0]

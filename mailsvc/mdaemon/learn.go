@@ -148,6 +148,9 @@ func (a *App) settings() (map[place]string, error) {
 		if f.IsDir() || ending != ".ini" && ending != ".dat" || strings.EqualFold(f.Name(), userFile) {
 			continue
 		}
+		if info, err := f.Info(); err == nil && info.Size() > maxFile {
+			continue // holds no settings, and would stand in the way of learning any
+		}
 		data, err := a.read(f.Name())
 		if err != nil {
 			return nil, err

@@ -19,6 +19,9 @@ const localDomain = "$LOCALDOMAIN$"
 // parseShield reads the rows. known is false where a line is none, so that nothing is written.
 func parseShield(data []byte) (s shield, known bool) {
 	s.textFile = parseText(data)
+	if !s.plain() {
+		return s, false
+	}
 	for _, line := range s.lines {
 		if isRemark(line) {
 			continue

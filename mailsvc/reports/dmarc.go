@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io"
 	"net/netip"
+	"strconv"
 	"strings"
 	"time"
 )
@@ -45,6 +46,7 @@ var errHostile = errors.New("it has a document type or nests too deeply, which n
 
 // parseDMARC reads an aggregate report. Namespaces differ between reporters and do not count.
 func parseDMARC(data []byte) (*DMARC, error) {
+	data = bytes.ToValidUTF8(data, []byte("?")) // names in another charset, which do not count
 	if err := harmless(data); err != nil {
 		return nil, err
 	}
@@ -99,7 +101,7 @@ func parseDMARC(data []byte) (*DMARC, error) {
 		From: seconds(doc.Metadata.Range.Begin), To: seconds(doc.Metadata.Range.End),
 	}
 	for _, rec := range doc.Records {
-		source, err := netip.ParseAddr(strings.TrimSpace(rec.Row.Source))
+		source, err := netip.ParseAddr(strings.Trim(rec.Row.Source, " \t\r\n[]"))
 		if err != nil {
 			continue // one reporter writes names there
 		}
@@ -126,7 +128,7 @@ func harmless(data []byte) error {
 	d := xml.NewDecoder(bytes.NewReader(data))
 	d.CharsetReader = asIs
 	d.Strict = false
-	depth := 0
+	depth, records := 0, 0
 	for {
 		token, err := d.RawToken()
 		if errors.Is(err, io.EOF) {
@@ -135,12 +137,17 @@ func harmless(data []byte) error {
 		if err != nil {
 			return fmt.Errorf("no XML: %w", err)
 		}
-		switch token.(type) {
+		switch token := token.(type) {
 		case xml.Directive:
 			return errHostile
 		case xml.StartElement:
 			if depth++; depth > maxDepth {
 				return errHostile
+			}
+			if token.Name.Local == "record" {
+				if records++; records > maxRows {
+					return fmt.Errorf("it has more than %d records", maxRows)
+				}
 			}
 		case xml.EndElement:
 			depth--
@@ -169,13 +176,13 @@ func word(text string) string {
 
 func name(text string) string { return strings.ToLower(strings.TrimSuffix(word(text), ".")) }
 
-// count reads a number of messages; what is no number is one.
+// count reads a number of messages; what is no number is one, and what is too large is as much as is counted.
 func count(text string) int {
-	n := 0
-	if _, err := fmt.Sscanf(strings.TrimSpace(text), "%d", &n); err != nil || n < 1 {
+	n, err := strconv.ParseInt(strings.TrimSpace(text), 10, 64)
+	if err != nil && !errors.Is(err, strconv.ErrRange) || n < 0 {
 		return 1
 	}
-	return min(n, 1e9)
+	return int(min(n, 1e9))
 }
 
 // seconds reads a time in seconds since 1970, as RFC 7489 has it; some write a date.

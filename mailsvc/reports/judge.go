@@ -139,6 +139,11 @@ func (f *Found) senders(s Site, domain string) plan.Check {
 		}
 		passed, failed = passed+is.Passed, failed+is.Failed
 	}
+	if passed+failed == 0 {
+		c.Status, c.Got, c.Reason = plan.Skip, "the DMARC reports of the last 7 days tell of no message whose address can be read", plan.ReasonUnseen
+		c.Hint = "wait for mail to be reported on"
+		return c
+	}
 	c.Got = fmt.Sprintf("%d messages passed and %d failed, in %d reports", passed, failed, reports)
 	switch {
 	case len(ours) > 0:
@@ -167,12 +172,16 @@ func (f *Found) failures(s Site, domain string) plan.Check {
 			if p.Domain != domain {
 				continue
 			}
-			seen[id] = true
-			reports++
-			good, bad = good+p.Successful, bad+p.Failed
+			if !seen[id] {
+				seen[id] = true
+				reports++
+			}
+			listed := 0
 			for _, failure := range p.Failures {
 				kinds[failure.Type+" at "+cmp.Or(failure.Host, failure.Address, "the mail host")] += failure.Sessions
+				listed += failure.Sessions
 			}
+			good, bad = good+p.Successful, bad+max(p.Failed, listed) // the summary may be missing
 		}
 	}
 	if reports == 0 {

@@ -34,7 +34,7 @@ func (f *Found) Read(raw io.Reader) {
 	}
 	parts := 0
 	m.Walk(func(_ []int, part *message.Entity, err error) error {
-		if parts++; err != nil || parts > maxParts {
+		if parts++; part == nil || err != nil && !message.IsUnknownCharset(err) && !message.IsUnknownEncoding(err) || parts > maxParts {
 			return errStop
 		}
 		if !mayBeReport(part.Header) {

@@ -1,13 +1,13 @@
 package roundtrip
 
 import (
-	"bufio"
 	"bytes"
 	"errors"
 	"io"
 	"net/textproto"
 	"regexp"
 	"strings"
+	"unicode"
 
 	"github.com/emersion/go-message"
 	_ "github.com/emersion/go-message/charset" // bounces come in the charsets of their senders
@@ -46,7 +46,7 @@ func ReadBounce(raw []byte) (b Bounce, ok bool) {
 	text := ""
 	parts := 0
 	m.Walk(func(_ []int, part *message.Entity, err error) error {
-		if parts++; err != nil || parts > maxParts {
+		if parts++; part == nil || err != nil && !message.IsUnknownCharset(err) && !message.IsUnknownEncoding(err) || parts > maxParts {
 			return errStop
 		}
 		switch kind, _, _ := part.Header.ContentType(); kind {
@@ -71,9 +71,12 @@ var errStop = errors.New("enough was read")
 
 // readStatus reads the fields of the message and of the first recipient that has one.
 func readStatus(body []byte) (b Bounce, ok bool) {
-	r := textproto.NewReader(bufio.NewReader(bytes.NewReader(append(bytes.TrimLeft(body, "\r\n"), "\r\n\r\n"...))))
-	for range maxParts {
-		h, err := r.ReadMIMEHeader()
+	groups := strings.Split(strings.Trim(strings.ReplaceAll(string(body), "\r\n", "\n"), "\n"), "\n\n")
+	for _, group := range groups[:min(len(groups), maxParts)] {
+		h := textproto.MIMEHeader{}
+		for _, f := range fields([]byte(strings.Trim(group, "\n") + "\n\n")) { // lines that are no fields do not count
+			h.Add(f.name, f.value)
+		}
 		if name := typed(h.Get("Reporting-MTA")); name != "" {
 			b.Reporter = name
 		}
@@ -82,9 +85,6 @@ func readStatus(body []byte) (b Bounce, ok bool) {
 			b.Status, _, _ = strings.Cut(strings.TrimSpace(h.Get("Status")), " ")
 			b.Diagnostic = typed(h.Get("Diagnostic-Code"))
 			b.Remote = typed(h.Get("Remote-MTA"))
-		}
-		if err != nil {
-			break
 		}
 	}
 	return b, ok
@@ -101,9 +101,11 @@ func typed(value string) string {
 
 // one puts a text on one line, shortened.
 func one(text string) string {
-	text = strings.Join(strings.Fields(strings.ToValidUTF8(text, "?")), " ")
+	text = strings.Join(strings.FieldsFunc(strings.ToValidUTF8(text, "?"), func(r rune) bool {
+		return unicode.IsSpace(r) || unicode.IsControl(r)
+	}), " ")
 	if len(text) > 300 {
-		text = text[:300] + "..."
+		text = strings.ToValidUTF8(text[:300], "") + "..."
 	}
 	return text
 }
@@ -121,12 +123,19 @@ func fromNobody(h message.Header) bool {
 var refusal = regexp.MustCompile(`(?m)(?:^|[\s>:"'(])([45]\d\d[ -](?:[45]\.\d{1,3}\.\d{1,3}[ -])?[^\r\n]{0,300})`)
 
 // prose are words with which such bounces say that nothing was delivered.
-var prose = regexp.MustCompile(`(?i)(could not be delivered|couldn't be delivered|undeliverable|delivery (?:has )?failed|permanent (?:fatal )?error|unable to deliver|wasn't able to deliver|retry time not reached|connection refused|timed out)`)
+var prose = regexp.MustCompile(`(?i)(could not be delivered|couldn't be delivered|undeliverable|delivery (?:has )?failed|permanent (?:fatal )?error|unable to deliver|wasn't able to deliver|retry time not reached|connection refused|timed out|was not delivered` +
+	`|nicht zugestellt|unzustellbar|impossibile (?:recapitare|consegnare)|(?:mancato|mancata) (?:recapito|consegna)|non recapitabile|n'a pas pu (?:être|etre|=EAtre) (?:remis|distribu)|non remis)`)
+
+// later are words of a warning: the message is still in a queue.
+var later = regexp.MustCompile(`(?i)(not yet been delivered|no action is required on your part|will (?:continue|keep trying|be retried))`)
+
+// smtp is what makes a number a reply: an answering machine may quote the number of a telephone.
+var smtp = regexp.MustCompile(`(?i)(\b[45]\.\d{1,3}\.\d{1,3}\b|\bsmtp\b|\bsaid:|<<<)`)
 
 func readProse(text string) (b Bounce, ok bool) {
-	if m := refusal.FindStringSubmatch(text); m != nil {
+	if m := refusal.FindStringSubmatch(text); m != nil && (prose.MatchString(text) || smtp.MatchString(text)) {
 		b = Bounce{Action: "failed", Diagnostic: one(m[1])}
-		if m[1][0] == '4' && !prose.MatchString(text) {
+		if m[1][0] == '4' && !prose.MatchString(text) || later.MatchString(text) {
 			b.Action = "delayed"
 		}
 		return b, true
@@ -134,7 +143,11 @@ func readProse(text string) (b Bounce, ok bool) {
 	if at := prose.FindStringIndex(text); at != nil {
 		from := strings.LastIndexAny(text[:at[0]], "\r\n") + 1
 		line, _, _ := strings.Cut(text[from:], "\n")
-		return Bounce{Action: "failed", Diagnostic: one(line)}, true
+		b = Bounce{Action: "failed", Diagnostic: one(line)}
+		if later.MatchString(text) {
+			b.Action = "delayed"
+		}
+		return b, true
 	}
 	return b, false
 }

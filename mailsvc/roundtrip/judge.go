@@ -133,8 +133,12 @@ func judged(c plan.Check, is authres.ResultValue, why, hint string) plan.Check {
 }
 
 func (o Outward) spf(t Trace) plan.Check {
+	sender := slices.ContainsFunc(t.Results(), func(r authres.Result) bool {
+		s, ok := r.(*authres.SPFResult)
+		return ok && s.From != ""
+	})
 	is, why := value(t, func(r authres.Result) (authres.ResultValue, string) {
-		if r, ok := r.(*authres.SPFResult); ok {
+		if r, ok := r.(*authres.SPFResult); ok && (!sender || r.From != "" || r.Helo == "") { // the name in EHLO proves no sender
 			return r.Value, r.Reason
 		}
 		return "", ""
@@ -182,8 +186,8 @@ func (o Outward) dmarc(t Trace) plan.Check {
 		return "", ""
 	})
 	c := judged(o.check(catalog.OutboundDMARC, "", "RFC 7489"), is, why, "neither SPF nor DKIM passes for the domain in From: see outbound.spf and outbound.dkim")
-	if is == authres.ResultNone {
-		c.Status, c.Got, c.Hint = plan.Warn, "none: the domain has no DMARC record that the provider sees", "see dmarc.single"
+	if is == authres.ResultNone || is == "bestguesspass" { // the second is Microsoft's
+		c.Status, c.Got, c.Hint = plan.Warn, string(is)+": the domain has no DMARC record that the provider sees", "see dmarc.single"
 	}
 	return c
 }

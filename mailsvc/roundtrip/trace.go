@@ -103,7 +103,7 @@ func readHop(value string) (h Hop) {
 	if m := withWord.FindStringSubmatch(value); m != nil {
 		h.With = strings.ToUpper(m[1])
 	}
-	h.TLS = strings.HasSuffix(h.With, "S") && strings.HasPrefix(h.With, "ESMTP") || strings.HasSuffix(h.With, "SA") || tlsWords.MatchString(value)
+	h.TLS = h.With == "SMTPS" || strings.HasSuffix(h.With, "S") && strings.HasPrefix(h.With, "ESMTP") || strings.HasSuffix(h.With, "SA") || tlsWords.MatchString(value)
 	return h
 }
 
@@ -119,13 +119,38 @@ func bareAddress(text string) (a netip.Addr) {
 
 // readResults reads an Authentication-Results field (RFC 8601). Exchange Online leaves its own name out.
 func readResults(value string) (server string, list []authres.Result, ok bool) {
-	value = withoutComments(value)
-	first, _, _ := strings.Cut(value, ";")
-	if strings.Contains(first, "=") {
-		value = "unnamed; " + value
+	parts := split(withoutComments(value))
+	if strings.Contains(parts[0], "=") {
+		parts = slices.Insert(parts, 0, "unnamed")
 	}
-	server, list, err := authres.Parse(value)
-	return strings.ToLower(server), list, err == nil
+	server, _, err := authres.Parse(parts[0] + "; none")
+	if err != nil {
+		return "", nil, false
+	}
+	for _, part := range parts[1:] { // each by itself: one that is odd does not take the others with it
+		part = aroundEquals.ReplaceAllString(strings.TrimSpace(part), "=")
+		if _, one, err := authres.Parse("unnamed; " + part); err == nil && part != "" {
+			list = append(list, one...)
+		}
+	}
+	return strings.ToLower(server), list, true
+}
+
+var aroundEquals = regexp.MustCompile(`\s*=\s*`)
+
+// split cuts a field at its semicolons; those in quotes become commas.
+func split(value string) []string {
+	text := []byte(value)
+	quoted := false
+	for i, c := range text {
+		switch {
+		case c == '"':
+			quoted = !quoted
+		case c == ';' && quoted:
+			text[i] = ','
+		}
+	}
+	return strings.Split(string(text), ";")
 }
 
 // entry is the number of the hop at which the message came in to the provider of the mailbox: the last in an
@@ -133,13 +158,27 @@ func readResults(value string) (server string, list []authres.Result, ok bool) {
 func (t Trace) entry() int {
 	at := -1
 	for i, h := range t.Hops {
-		if strings.Contains(h.By, ".") && provider(h.By) != t.organisation() {
+		if h.named() && provider(h.By) != t.organisation() || !h.named() && i > 0 && t.Hops[i-1].fromOutside() {
 			break
 		}
 		at = i
 	}
 	return at
 }
+
+// named reports whether the server names itself with a domain, and not with an address or a word.
+func (h Hop) named() bool {
+	_, err := netip.ParseAddr(strings.Trim(h.By, "[]"))
+	return err != nil && strings.Contains(h.By, ".")
+}
+
+// fromOutside reports whether the server saw an address of the Internet: what stands below may be the site's own.
+func (h Hop) fromOutside() bool {
+	return h.Client.IsGlobalUnicast() && !h.Client.IsPrivate() && !shared.Contains(h.Client)
+}
+
+// shared are addresses behind a provider's NAT (RFC 6598).
+var shared = netip.MustParsePrefix("100.64.0.0/10")
 
 // families are the domains of providers that name their servers under several.
 var families = [][]string{
@@ -149,8 +188,11 @@ var families = [][]string{
 	{"gmx.net", "gmx.com", "web.de", "mail.com", "kundenserver.de", "1and1.com"},
 	{"icloud.com", "apple.com", "me.com"},
 	{"fastmail.com", "messagingengine.com"},
-	{"libero.it", "iol.it", "italiaonline.it"},
+	{"libero.it", "iol.it", "iol.local", "italiaonline.it"},
 	{"mail.ru", "inbox.ru"},
+	{"mailbox.org", "heinlein-hosting.de", "heinlein-support.de"},
+	{"protonmail.ch", "proton.me", "protonmail.com"},
+	{"zohomail.com", "zoho.com", "zohomail.eu", "zoho.eu"},
 }
 
 // provider is the organisation that a server belongs to.
@@ -164,11 +206,15 @@ func provider(server string) string {
 	return domain
 }
 
-// organisation is that of the first server that names itself with a domain.
+// organisation is that of the first server that names itself with a domain; none where one without took the message
+// from outside.
 func (t Trace) organisation() string {
 	for _, h := range t.Hops {
-		if strings.Contains(h.By, ".") {
+		if h.named() {
 			return provider(h.By)
+		}
+		if h.fromOutside() {
+			break
 		}
 	}
 	return ""

@@ -7,6 +7,7 @@ import (
 	"bytes"
 	"errors"
 	"fmt"
+	"io"
 	"os"
 	"path/filepath"
 	"slices"
@@ -39,7 +40,9 @@ func Load(path string) (*mdaemon.Dialect, error) {
 	}
 	decoder := yaml.NewDecoder(bytes.NewReader(data))
 	decoder.KnownFields(true)
-	if err := decoder.Decode(&file); err != nil {
+	if err := decoder.Decode(&file); errors.Is(err, io.EOF) {
+		return nil, fmt.Errorf("%s is empty, want what mailpub mdaemon learn wrote", path)
+	} else if err != nil {
 		return nil, fmt.Errorf("%s: %w", path, err)
 	}
 	if file.Version == "" {
@@ -76,8 +79,12 @@ func placement(name string, node yaml.Node) (p mdaemon.Placement, err error) {
 		return p, errors.New("key is missing")
 	case strings.ContainsAny(p.Section+p.Key+p.On+p.Off, "\r\n"):
 		return p, errors.New("a value has more than one line")
+	case strings.Contains(p.Section, "]") || strings.Contains(p.Key, "="):
+		return p, errors.New("a section holds no ] and a key no =")
 	case p.On == "" && !s.Text:
 		return p, errors.New("on is missing, want the value of a box that is ticked")
+	case p.On == p.Off && !s.Text:
+		return p, errors.New("on and off are the same")
 	}
 	return p, nil
 }

@@ -32,6 +32,7 @@ func TestRoundTrip(t *testing.T) {
 func TestMistakes(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "d.yaml")
 	for _, c := range []struct{ name, text, want string }{
+		{"empty", "", "d.yaml is empty"},
 		{"no version", "settings: {}\n", "version: is missing"},
 		{"unknown setting", "version: 26\nsettings:\n  relayin: {file: a.ini, key: b, on: c}\n", "d.yaml:3: settings.relayin: is no setting, want one of relaying"},
 		{"a path", "version: 26\nsettings:\n  relaying: {file: '..\\a.ini', key: b, on: c}\n", "d.yaml:3: settings.relaying: file is"},
@@ -39,6 +40,8 @@ func TestMistakes(t *testing.T) {
 		{"passwords", "version: 26\nsettings:\n  relaying: {file: UserList.dat, key: b, on: c}\n", "which mailpub never writes"},
 		{"no key", "version: 26\nsettings:\n  relaying: {file: a.ini, on: c}\n", "key is missing"},
 		{"no value", "version: 26\nsettings:\n  relaying: {file: a.ini, key: c}\n", "on is missing"},
+		{"a box without two states", "version: 26\nsettings:\n  relaying: {file: a.ini, key: c, on: x, off: x}\n", "on and off are the same"},
+		{"a key that is none", "version: 26\nsettings:\n  relaying: {file: a.ini, key: c=, on: x}\n", "a key no ="},
 		{"unknown field", "version: 26\nsetting: {}\n", "line 2"},
 		{"no YAML", "version: [\n", "line"},
 	} {
