@@ -100,20 +100,28 @@ func matches(alias, address string) bool {
 	return ok && err == nil
 }
 
-// set lets mail for an address go to actual; "" takes the address's own line out. The other lines keep
-// their order: where one with a wildcard would win, ours stands before it.
-func (a *aliases) set(address, actual string) {
-	at := slices.IndexFunc(a.lines, func(line string) bool {
+// own returns the first line that is of the address itself, without wildcards; -1 where there is none.
+func (a aliases) own(address string) int {
+	return slices.IndexFunc(a.lines, func(line string) bool {
 		alias, _, ok := splitAlias(line)
 		return ok && strings.EqualFold(alias, address)
 	})
+}
+
+// set lets mail for an address go to actual; "" takes the address's own line out. The other lines keep
+// their order: where one with a wildcard would win, ours stands before it.
+func (a *aliases) set(address, actual string) {
+	at := a.own(address)
 	if at >= 0 {
 		without := aliases{textFile{lines: slices.Delete(slices.Clone(a.lines), at, at+1)}}
-		if now, _ := without.resolve(address); now == actual { // what was there before our line
-			a.lines = without.lines
+		now, by := without.resolve(address)
+		_, line := a.resolve(address)
+		twice := by >= 0 && by == without.own(address) // of two lines for the address, which is ours can't be told
+		if !twice && now == actual || actual == "" && line == at {
+			a.lines = without.lines // what was there before our line
 			return
 		}
-		if _, line := a.resolve(address); line == at && actual != "" {
+		if line == at && actual != "" {
 			name, was, _ := strings.Cut(a.lines[at], "=")
 			blank := was[:len(was)-len(strings.TrimLeft(was, " \t"))]
 			a.lines[at] = name + "=" + blank + actual

@@ -55,7 +55,7 @@ func (s *session) line(text, address string) string {
 	switch {
 	case !s.ours:
 	case is:
-		s.about = strings.Contains(strings.ToLower(command), strings.ToLower(address))
+		s.about = strings.Contains(strings.ToLower(command), "<"+strings.ToLower(address)+">")
 		s.notes = nil
 	case isRefusal(text) && s.about:
 		return strings.Join(append(s.notes, strings.TrimPrefix(text, "--> ")), ": ")

@@ -49,6 +49,23 @@ func TestAliasOrder(t *testing.T) {
 	}
 }
 
+// Of two lines for one address the first counts: it is changed and changed back, and the second stays.
+func TestAliasTwice(t *testing.T) {
+	const file = "abuse@a.it = a@a.it\r\nabuse@a.it = b@a.it\r\n"
+	a, err := parseAliases([]byte(file))
+	if err != nil {
+		t.Fatal(err)
+	}
+	a.set("abuse@a.it", "b@a.it")
+	if got, _ := a.resolve("abuse@a.it"); got != "b@a.it" {
+		t.Errorf("it leads to %s", got)
+	}
+	a.set("abuse@a.it", "a@a.it")
+	if got := string(a.bytes()); got != file {
+		t.Errorf("%q", got)
+	}
+}
+
 // Whatever stands in a file, mail for an address goes where it is wanted, and where it went before once that is taken back.
 func TestAliasRoundTrip(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
