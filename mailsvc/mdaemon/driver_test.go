@@ -221,7 +221,7 @@ func TestCutOff(t *testing.T) {
 		if err := next.apply(t, wanted); err != nil {
 			t.Fatalf("step %d, killed %v: %v", step, died, err)
 		}
-		if s.Stopped != nil || !strings.Contains(s.File(aliasFile), "postmaster@nomeazienda.it = mario@nomeazienda.it") {
+		if !strings.Contains(s.File(aliasFile), "postmaster@nomeazienda.it = mario@nomeazienda.it") {
 			t.Errorf("step %d: %q", step, s.File(aliasFile))
 		}
 		if p := next.plan(t, wanted); p.Differs() {
@@ -247,29 +247,33 @@ func TestDriverFaults(t *testing.T) {
 		changed    bool // by somebody else
 	}{
 		{"MDaemon stopped", "did not take ALIAS.SEM within", []plan.Item{alias}, true, false,
-			func(_ *testing.T, s *mdaemontest.Server) { s.Stopped = func() bool { return true } }, false},
+			func(_ *testing.T, s *mdaemontest.Server) { s.Break(func(f *mdaemontest.Faults) { f.Stopped = true }) }, false},
 		{"semaphores locked", "LOCKSEMS.SEM is in", []plan.Item{alias}, true, false,
 			func(t *testing.T, s *mdaemontest.Server) { write(t, s, lockedSems, "") }, false},
 		{"an open configuration session", "was written again by somebody else", []plan.Item{alias}, true, false,
 			func(_ *testing.T, s *mdaemontest.Server) {
 				old := []byte(s.File(aliasFile))
-				s.Session = func(name string) []byte {
-					if name == aliasFile {
-						return old
+				s.Break(func(f *mdaemontest.Faults) {
+					f.Session = func(name string) []byte {
+						if name == aliasFile {
+							return old
+						}
+						return nil
 					}
-					return nil
-				}
+				})
 			}, true},
 		{"no effect", "has no effect", []plan.Item{service("setting hostname", "mail.nomeazienda.it")}, true, false,
-			func(_ *testing.T, s *mdaemontest.Server) { s.NoEffect = true }, false},
+			func(_ *testing.T, s *mdaemontest.Server) { s.Break(func(f *mdaemontest.Faults) { f.NoEffect = true }) }, false},
 		{"aliases in an unknown layout", "the layout is not known", []plan.Item{alias}, true, false,
 			func(t *testing.T, s *mdaemontest.Server) { write(t, s, aliasFile, "<aliases>\r\n  <alias/>\r\n") }, true},
 		{"a section is missing", "has no section [StandIn]", []plan.Item{service("setting relaying", "Yes")}, true, false,
 			func(t *testing.T, s *mdaemontest.Server) { write(t, s, mainFile, "[Special]\r\nA=1\r\n") }, true},
 		{"an operation that this version refuses", "MDaemon refuses UpdateUser", []plan.Item{service("alias postmaster@nomeazienda.it", "nobody@nomeazienda.it")}, false, true,
-			func(_ *testing.T, s *mdaemontest.Server) { s.Localised = true }, false},
+			func(_ *testing.T, s *mdaemontest.Server) { s.Break(func(f *mdaemontest.Faults) { f.Localised = true }) }, false},
 		{"an address that is not allowed", "Address Restrictions", []plan.Item{alias}, false, true,
-			func(_ *testing.T, s *mdaemontest.Server) { s.Refuse = func(string) int { return 403 } }, false},
+			func(_ *testing.T, s *mdaemontest.Server) {
+				s.Break(func(f *mdaemontest.Faults) { f.Refuse = func(string) int { return 403 } })
+			}, false},
 		{"an account that is not wanted away", "has accounts (admin, mario)", []plan.Item{}, false, true, nil, false},
 	} {
 		t.Run(c.name, func(t *testing.T) {
@@ -371,7 +375,7 @@ func TestDialect(t *testing.T) {
 // An XML API that does not answer is one thing that is not known.
 func TestUnreachable(t *testing.T) {
 	s := mdaemontest.Start(t)
-	s.Refuse = func(string) int { return 403 }
+	s.Break(func(f *mdaemontest.Faults) { f.Refuse = func(string) int { return 403 } })
 	w := &world{driven(t, s, true, true), plan.NewLedger("site")}
 	w.d.Help = nil // as on another machine
 	w.d.Mailbox = ""

@@ -73,6 +73,7 @@ func (f *Server) Handle(conn net.Conn) {
 		greeting = "220 " + Host + " ESMTP"
 	}
 	if greeting == "-" || !say(greeting) {
+		time.Sleep(time.Millisecond) // see below
 		return
 	}
 	in := bufio.NewScanner(conn)

@@ -44,8 +44,8 @@ func (s *Server) serveAPI(w http.ResponseWriter, r *http.Request) {
 	if !s.running() {
 		panic(http.ErrAbortHandler)
 	}
-	if s.Refuse != nil {
-		if code := s.Refuse(q.Operation); code != 0 {
+	if refuse := s.broken().Refuse; refuse != nil {
+		if code := refuse(q.Operation); code != 0 {
 			w.WriteHeader(code)
 			return
 		}
@@ -56,7 +56,7 @@ func (s *Server) serveAPI(w http.ResponseWriter, r *http.Request) {
 	}
 	result, known := s.operation(q)
 	ok, no := "The operation completed successfully.", "Not found."
-	if s.Localised {
+	if s.broken().Localised {
 		ok, no = "Operazione completata.", "Non trovato."
 	}
 	status := fmt.Sprintf(`<Status id="0" value="0x00000000" message="%s"/>`, ok)

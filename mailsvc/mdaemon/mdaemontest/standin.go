@@ -35,17 +35,33 @@ type Server struct {
 	SMTP string // host:port
 	API  *httptest.Server
 
-	// Faults. Set them before what they are to disturb.
-	Stopped   func() bool                // nothing is taken and nothing answers; nil: it runs
+	mu     sync.Mutex
+	faults Faults
+	loaded map[string][]byte // files as they were last loaded
+	taken  []string          // semaphores
+	calls  []string          // operations
+}
+
+// Faults are what can be wrong with the stand-in.
+type Faults struct {
+	Stopped   bool                       // nothing is taken and nothing answers
 	Refuse    func(operation string) int // HTTP status of a call that is refused; 0 is none
 	Session   func(file string) []byte   // what an open configuration session writes over a file after a reload; nil for nothing
 	NoEffect  bool                       // what is reloaded is not heeded
 	Localised bool                       // messages in Italian
+}
 
-	mu     sync.Mutex
-	loaded map[string][]byte // files as they were last loaded
-	taken  []string          // semaphores
-	calls  []string          // operations
+// Break makes something wrong from now on.
+func (s *Server) Break(change func(*Faults)) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	change(&s.faults)
+}
+
+func (s *Server) broken() Faults {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.faults
 }
 
 // Start makes a stand-in with its folder and runs it until the test ends. The domain nomeazienda.it has
@@ -119,7 +135,7 @@ func (s *Server) watch(done, ended chan struct{}) {
 	}
 }
 
-func (s *Server) running() bool { return s.Stopped == nil || !s.Stopped() }
+func (s *Server) running() bool { return !s.broken().Stopped }
 
 func (s *Server) takeSemaphores() {
 	if _, err := os.Stat(filepath.Join(s.App, "LOCKSEMS.SEM")); err == nil || !s.running() {
@@ -138,11 +154,12 @@ func (s *Server) takeSemaphores() {
 
 // overwrite is what an open configuration session does.
 func (s *Server) overwrite() {
-	if s.Session == nil {
+	session := s.broken().Session
+	if session == nil {
 		return
 	}
 	for _, name := range settingsFiles {
-		if data := s.Session(name); data != nil {
+		if data := session(name); data != nil {
 			os.WriteFile(filepath.Join(s.App, name), data, 0o644)
 		}
 	}
@@ -154,7 +171,7 @@ var settingsFiles = []string{"MDaemon.ini", "Alias.dat", "TrustedIPs.dat", "IPSh
 func (s *Server) reload() {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if s.NoEffect && len(s.loaded) > 0 {
+	if s.faults.NoEffect && len(s.loaded) > 0 {
 		return
 	}
 	for _, name := range settingsFiles {
