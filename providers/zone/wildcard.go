@@ -101,14 +101,25 @@ func leadsToHost(rrtype string) bool {
 	return slices.Contains([]string{"A", "AAAA", "HTTPS", "SVCB"}, rrtype)
 }
 
-func (z *Zone) setsAt(name string) (sets []record.RRset) {
-	for set, rs := range z.last.Sets {
-		if set.Name == name && len(rs) > 0 {
-			sets = append(sets, set)
+// setsAt returns the RRsets at a name, in the order of their types.
+func (z *Zone) setsAt(name string) []record.RRset {
+	if z.byName == nil {
+		z.byName = setsByName(z.last.Sets)
+	}
+	return z.byName[name]
+}
+
+func setsByName(all map[record.RRset][]record.Record) map[string][]record.RRset {
+	byName := make(map[string][]record.RRset, len(all))
+	for set, rs := range all {
+		if len(rs) > 0 {
+			byName[set.Name] = append(byName[set.Name], set)
 		}
 	}
-	slices.SortFunc(sets, func(a, b record.RRset) int { return strings.Compare(a.Type, b.Type) })
-	return sets
+	for _, sets := range byName {
+		slices.SortFunc(sets, func(a, b record.RRset) int { return strings.Compare(a.Type, b.Type) })
+	}
+	return byName
 }
 
 // wildcard returns the wildcard that answers for a name where the name does not exist; "" where

@@ -28,7 +28,8 @@ type Zone struct {
 	provider string
 	manual   bool // a person enters the records
 	limits   Limits
-	last     Listing // what Read saw
+	last     Listing                   // what Read saw
+	byName   map[string][]record.RRset // of last, by name; nil until it is asked for
 
 	// resolver asks where what is in the zone leads to.
 	resolver    *resolver.Resolver
@@ -56,7 +57,7 @@ func (z *Zone) Read(ctx context.Context, keys []plan.Key) ([]plan.Item, error) {
 	if err != nil {
 		return nil, err
 	}
-	z.last = seen
+	z.last, z.byName = seen, nil
 	elsewhere := z.elsewhere(ctx, targets, keys, seen)
 	var items []plan.Item
 	for i, t := range targets {
