@@ -137,34 +137,19 @@ func (a *App) hasAccount(domain, mailbox string) (has, known bool, err error) {
 	return false, true, nil
 }
 
-// copySuffix stands between a file's name and the date of its copy.
-const copySuffix = ".before-mailpub-"
-
-// copyOf returns the newest copy of a file, "" where there is none.
-func copyOf(path string) string {
-	newest := ""
-	entries, _ := os.ReadDir(filepath.Dir(path)) // a folder's name may have brackets, which Glob takes for a pattern
-	for _, e := range entries {
-		if strings.HasPrefix(e.Name(), filepath.Base(path)+copySuffix) {
-			newest = filepath.Join(filepath.Dir(path), e.Name()) // they are in order
-		}
-	}
-	return newest
-}
-
 // keep makes a dated copy of a file before the first write to it.
 func (a *App) keep(path string, data []byte) error {
-	if data == nil || copyOf(path) != "" {
+	if data == nil {
 		return nil
 	}
 	a.step()
-	return durable.ReplaceShared(path+copySuffix+a.now().Format("20060102-150405"), data, 0o600)
+	return durable.KeepCopy(path, data, a.now().Format("20060102-150405"))
 }
 
 // release takes the copy away once the file is again as the copy has it; of a file of settings those of mailpub
 // count, as MDaemon itself changes others.
 func (a *App) release(path string, ours []place) error {
-	kept := copyOf(path)
+	kept := durable.CopyOf(path)
 	if kept == "" {
 		return nil
 	}

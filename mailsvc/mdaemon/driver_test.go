@@ -14,6 +14,7 @@ import (
 	"github.com/mailpub/mailpub/mailsvc"
 	"github.com/mailpub/mailpub/mailsvc/mdaemon/mdaemontest"
 	"github.com/mailpub/mailpub/plan"
+	"github.com/mailpub/mailpub/plan/durable"
 	"github.com/mailpub/mailpub/plan/mail"
 	"github.com/mailpub/mailpub/plan/plantest"
 )
@@ -308,7 +309,7 @@ func TestDriverFaults(t *testing.T) {
 				t.Errorf("%v, want %q", err, c.want)
 			}
 			after := slices.DeleteFunc(everything(t, s), func(f string) bool {
-				return strings.HasPrefix(f, unfinishedFile) || c.changed && strings.Contains(f, copySuffix)
+				return strings.HasPrefix(f, unfinishedFile) || c.changed && strings.Contains(f, durable.CopySuffix)
 			})
 			if !slices.Equal(before, after) {
 				t.Errorf("after\n%q\nbefore\n%q", after, before)

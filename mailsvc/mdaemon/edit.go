@@ -115,7 +115,7 @@ func (e *edit) setAlias(address, actual string) error {
 
 // shrunk is what is to be in a file: none where it was made by mailpub and nothing is left in it.
 func (e *edit) shrunk(f *fileEdit, data []byte) []byte {
-	if len(data) == 0 && copyOf(f.path) == "" {
+	if len(data) == 0 && durable.CopyOf(f.path) == "" {
 		return nil
 	}
 	return data
@@ -245,10 +245,10 @@ func (e *edit) putBack(ctx context.Context, why error) error {
 			continue
 		}
 		if err == nil && string(now) != string(f.new) {
-			return fmt.Errorf("%w; %s was written by somebody else meanwhile and is left as it is; its copy is %s", why, f.name, copyOf(f.path))
+			return fmt.Errorf("%w; %s was written by somebody else meanwhile and is left as it is; its copy is %s", why, f.name, durable.CopyOf(f.path))
 		}
 		if err := e.app.put(f.path, f.old); err != nil {
-			return fmt.Errorf("%w; and %s could not be put back (%w): its copy is %s", why, f.name, err, copyOf(f.path))
+			return fmt.Errorf("%w; and %s could not be put back (%w): its copy is %s", why, f.name, err, durable.CopyOf(f.path))
 		}
 		back = append(back, f.name)
 		sems = append(sems, f.sem)

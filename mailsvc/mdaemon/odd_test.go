@@ -6,6 +6,8 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+
+	"github.com/mailpub/mailpub/plan/durable"
 )
 
 // Files whose lines can't be told apart are refused, whole: nothing of them gets lost.
@@ -65,7 +67,7 @@ func TestCopyInBrackets(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	if copyOf(path) == "" {
+	if durable.CopyOf(path) == "" {
 		t.Error("no copy")
 	}
 }

@@ -85,18 +85,6 @@ func (e *edit) tables(d *Driver) []tableFile {
 // changes reports whether any file is to be other than it is.
 func (e *edit) changes() bool { return slices.ContainsFunc(e.files(), (*file).changes) }
 
-// copySuffix stands between a file's name and the date of its copy.
-const copySuffix = ".before-mailpub-"
-
-// copyOf returns the newest copy of a file, "" when there is none.
-func copyOf(path string) string {
-	all, _ := filepath.Glob(path + copySuffix + "*")
-	if len(all) == 0 {
-		return ""
-	}
-	return slices.Max(all)
-}
-
 func (d *Driver) edit(s *state) (*edit, error) {
 	e := &edit{s: s}
 	var err error
@@ -121,7 +109,7 @@ func (d *Driver) edit(s *state) (*edit, error) {
 
 // copied parses the dated copy of a file, or where there is none the file itself.
 func copied(f *file, parse func(string) *document) (*document, error) {
-	path := copyOf(f.path)
+	path := durable.CopyOf(f.path)
 	if path == "" {
 		return parse(string(f.old)), nil
 	}
@@ -256,7 +244,7 @@ func (e *edit) finish() {
 
 // wroteFormer reports whether an older version of mailpub wrote into the table that it shared.
 func (e *edit) wroteFormer() bool {
-	return strings.HasPrefix(string(e.former.old), tableHead) || copyOf(e.former.path) != ""
+	return strings.HasPrefix(string(e.former.old), tableHead) || durable.CopyOf(e.former.path) != ""
 }
 
 // whole prints a text; one that differs from an older one by nothing but the end of its last

@@ -5,6 +5,7 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/mailpub/mailpub/plan/durable"
 	"github.com/mailpub/mailpub/plan/mail"
 )
 
@@ -85,7 +86,7 @@ func (d *Driver) readHosts(name string) (lines []string, unknown string) {
 // setHosts makes the hosts file of an edit map a name as a text says.
 func (d *Driver) setHosts(e *edit, name, text string) error {
 	copied := e.hosts.old
-	if path := copyOf(e.hosts.path); path != "" {
+	if path := durable.CopyOf(e.hosts.path); path != "" {
 		f, err := open(path)
 		if err != nil {
 			return err

@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io/fs"
 	"os"
 	"slices"
 	"strings"
@@ -44,7 +43,7 @@ func (d *Driver) rollBack(e *edit, running bool, before *picture, cause error) e
 		err = d.compare(ctx, e, before, announced{})
 	}
 	if err != nil {
-		return fmt.Errorf("%w; and putting everything back failed: %w (copies of the files are beside them, named %s*)", cause, err, copySuffix)
+		return fmt.Errorf("%w; and putting everything back failed: %w (copies of the files are beside them, named %s*)", cause, err, durable.CopySuffix)
 	}
 	d.dropCopies(e)
 	return errors.Join(fmt.Errorf("%w; everything was put back as it was, and Postfix answers as before", cause), d.end())
@@ -53,15 +52,10 @@ func (d *Driver) rollBack(e *edit, running bool, before *picture, cause error) e
 // keepCopies puts a dated copy beside each file that is about to be written for the first time.
 func (d *Driver) keepCopies(e *edit) error {
 	for _, f := range e.files() {
-		if !f.changes() || f == e.drop || f.old == nil || strings.HasPrefix(string(f.old), tableHead) || copyOf(f.path) != "" {
+		if !f.changes() || f == e.drop || f.old == nil || strings.HasPrefix(string(f.old), tableHead) {
 			continue
 		}
-		mode := fs.FileMode(0o600)
-		if is, err := os.Stat(f.path); err == nil {
-			mode = is.Mode().Perm()
-		}
-		path := f.path + copySuffix + d.now().Format("2006-01-02")
-		if err := durable.ReplaceShared(path, f.old, mode); err != nil {
+		if err := durable.KeepCopy(f.path, f.old, d.now().Format(time.DateOnly)); err != nil {
 			return fmt.Errorf("no copy of %s could be made, so that it stays as it is: %w", f.path, err)
 		}
 	}
@@ -71,7 +65,7 @@ func (d *Driver) keepCopies(e *edit) error {
 // dropCopies removes the copies of files that are again as they were.
 func (d *Driver) dropCopies(e *edit) {
 	for _, f := range e.files() {
-		path := copyOf(f.path)
+		path := durable.CopyOf(f.path)
 		if path == "" {
 			continue
 		}
