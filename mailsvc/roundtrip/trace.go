@@ -11,6 +11,7 @@ import (
 
 	"github.com/emersion/go-msgauth/authres"
 
+	"github.com/mailpub/mailpub/mailsvc/header"
 	"github.com/mailpub/mailpub/plan/orgdomain"
 )
 
@@ -119,7 +120,7 @@ func bareAddress(text string) (a netip.Addr) {
 
 // readResults reads an Authentication-Results field (RFC 8601). Exchange Online leaves its own name out.
 func readResults(value string) (server string, list []authres.Result, ok bool) {
-	parts := split(withoutComments(value))
+	parts := split(header.WithoutComments(value))
 	if strings.Contains(parts[0], "=") {
 		parts = slices.Insert(parts, 0, "unnamed")
 	}
@@ -241,30 +242,4 @@ func (t Trace) Results() (list []authres.Result) {
 		}
 	}
 	return list
-}
-
-// withoutComments takes comments out of a structured field (RFC 5322 section 3.2.2).
-func withoutComments(value string) string {
-	var b strings.Builder
-	depth, quoted := 0, false
-	for i := 0; i < len(value); i++ {
-		c := value[i]
-		switch {
-		case c == '\\' && i+1 < len(value) && (quoted || depth > 0):
-			if depth == 0 {
-				b.WriteString(value[i : i+2])
-			}
-			i++
-		case c == '"' && depth == 0:
-			quoted = !quoted
-			b.WriteByte(c)
-		case c == '(' && !quoted:
-			depth++
-		case c == ')' && depth > 0:
-			depth--
-		case depth == 0:
-			b.WriteByte(c)
-		}
-	}
-	return b.String()
 }

@@ -6,6 +6,8 @@ import (
 	"errors"
 	"io"
 	"strings"
+
+	"github.com/mailpub/mailpub/mailsvc/header"
 )
 
 // Without returns a message without the fields that only we may write: the Authentication-Results that claim
@@ -78,7 +80,7 @@ func ours(host string, field []byte) bool {
 // section 2.2, authserv-id) may stand among comments and folding, and in quotes; whatever other programs may
 // take for that name counts, so that it is looked for in all of what stands before the first result.
 func claims(host, value string) bool {
-	id, _, _ := strings.Cut(withoutComments(value), ";")
+	id, _, _ := strings.Cut(header.WithoutComments(value), ";")
 	id = strings.ToLower(strings.Map(func(r rune) rune {
 		if r == '"' || r == '\\' || r <= ' ' || r == 0x7f || r >= 0x80 {
 			return -1
@@ -89,30 +91,4 @@ func claims(host, value string) bool {
 		return true
 	}
 	return id == "" || strings.Contains(id, strings.ToLower(strings.TrimSuffix(host, ".")))
-}
-
-// withoutComments takes the comments out of a structured field (RFC 5322 section 3.2.2): they nest, and
-// parentheses in quotes are none.
-func withoutComments(value string) string {
-	var b strings.Builder
-	depth, quoted := 0, false
-	for i := 0; i < len(value); i++ {
-		switch c := value[i]; {
-		case c == '\\' && (quoted || depth > 0) && i+1 < len(value):
-			i++
-			if depth == 0 {
-				b.WriteByte(value[i])
-			}
-		case c == '"' && depth == 0:
-			quoted = !quoted
-			b.WriteByte(c)
-		case c == '(' && !quoted:
-			depth++
-		case c == ')' && depth > 0:
-			depth--
-		case depth == 0:
-			b.WriteByte(c)
-		}
-	}
-	return b.String()
 }
