@@ -253,7 +253,7 @@ func (d *Driver) serves(ctx context.Context, address string) bool {
 	if state := d.ask(ctx); state == nil || state.err != nil {
 		return false
 	}
-	domains, err := d.Client.GetDomainList(ctx)
+	domains, err := d.served(ctx)
 	return err == nil && slices.Contains(domains, strings.ToLower(domain))
 }
 
@@ -274,6 +274,9 @@ func (d *Driver) call(ctx context.Context, c plan.Change) error {
 }
 
 func (d *Driver) do(ctx context.Context, c plan.Change) error {
+	if d.api != nil { // what was listed holds no longer
+		d.api.domains, d.api.owners = nil, nil
+	}
 	need, name := mailsvc.SplitNeed(c.Key)
 	var err error
 	switch is := len(c.After) > 0; {

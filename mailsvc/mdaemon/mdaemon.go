@@ -14,7 +14,6 @@ import (
 	"net/netip"
 	"slices"
 	"strings"
-	"sync"
 
 	"github.com/mailpub/mailpub/mailsvc"
 	"github.com/mailpub/mailpub/plan"
@@ -52,8 +51,7 @@ type Driver struct {
 	Mailbox  string
 	Password func(context.Context) (string, error)
 
-	mu  sync.Mutex
-	api *apiState
+	api *apiState // what one Read was told; nil before
 }
 
 // New returns the driver of an MDaemon that answers SMTP at addr. domain is where names without one

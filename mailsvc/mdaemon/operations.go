@@ -103,8 +103,6 @@ func (c *Client) getAccount(ctx context.Context, domain, mailbox string) (accoun
 	return is, nil
 }
 
-func (a account) has(alias string) bool { return slices.Contains(a.Aliases, strings.ToLower(alias)) }
-
 // decode reads the inner XML of a Result.
 func decode(inner []byte, into any) error {
 	return xml.Unmarshal(slices.Concat([]byte("<Result>"), inner, []byte("</Result>")), into)

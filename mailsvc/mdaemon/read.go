@@ -30,12 +30,57 @@ func longEnough(observed, wanted []string) []string {
 type apiState struct {
 	version string
 	err     error // it does not answer
+
+	domains []string          // nil before they are asked for, and after a change
+	owners  map[string]string // of each address the account that has it; nil likewise
+}
+
+// served are the domains that MDaemon serves.
+func (d *Driver) served(ctx context.Context) (_ []string, err error) {
+	if d.api.domains == nil {
+		d.api.domains, err = d.Client.GetDomainList(ctx)
+	}
+	return d.api.domains, err
+}
+
+// owners returns the account that has each alias, and of each account itself: MDaemon lists aliases by account
+// only, so that all are asked, once.
+func (d *Driver) owners(ctx context.Context) (map[string]string, error) {
+	if d.api.owners != nil {
+		return d.api.owners, nil
+	}
+	domains, err := d.served(ctx)
+	if err != nil {
+		return nil, err
+	}
+	owners := map[string]string{}
+	for _, domain := range domains {
+		users, err := d.Client.users(ctx, domain)
+		if err != nil {
+			return nil, err
+		}
+		for _, user := range users {
+			is, err := d.Client.getAccount(ctx, domain, user)
+			if err != nil {
+				return nil, err
+			}
+			address := user + "@" + domain
+			if owners[address] == "" { // an alias beats an account of the same name
+				owners[address] = ownAccount
+			}
+			for _, alias := range is.Aliases {
+				if is := owners[alias]; is == "" || is == ownAccount {
+					owners[alias] = address
+				}
+			}
+		}
+	}
+	d.api.owners = owners
+	return owners, nil
 }
 
 // ask asks the XML API once who it is; nil where there is none. One that refused is not asked again.
 func (d *Driver) ask(ctx context.Context) *apiState {
-	d.mu.Lock()
-	defer d.mu.Unlock()
 	if d.Client == nil || d.api != nil {
 		return d.api
 	}
@@ -173,8 +218,7 @@ func (d *Driver) isAccount(ctx context.Context, address string) (bool, error) {
 	return len(items) > 0, nil
 }
 
-// readAPIAlias sees whether the mailbox that the driver was told of has the alias. MDaemon lists aliases
-// by account only.
+// readAPIAlias sees which account has an address.
 func (d *Driver) readAPIAlias(ctx context.Context, k plan.Key, address string) *plan.Item {
 	state := d.ask(ctx)
 	if state == nil {
@@ -183,27 +227,12 @@ func (d *Driver) readAPIAlias(ctx context.Context, k plan.Key, address string) *
 	if state.err != nil {
 		return silent(k, state.err)
 	}
-	domains, err := d.Client.GetDomainList(ctx)
+	owners, err := d.owners(ctx)
 	if err != nil {
 		return silent(k, err)
 	}
-	for _, domain := range domains {
-		users, err := d.Client.users(ctx, domain)
-		if err != nil {
-			return silent(k, err)
-		}
-		for _, user := range users {
-			is, err := d.Client.getAccount(ctx, domain, user)
-			if err != nil {
-				return silent(k, err)
-			}
-			if is.has(address) {
-				return found(k, user+"@"+domain)
-			}
-			if strings.EqualFold(user+"@"+domain, address) {
-				return found(k, ownAccount)
-			}
-		}
+	if owner, ok := owners[strings.ToLower(address)]; ok {
+		return found(k, owner)
 	}
 	return nil
 }
@@ -213,7 +242,7 @@ func (d *Driver) readDomain(ctx context.Context, k plan.Key, domain string) *pla
 	if state.err != nil {
 		return silent(k, state.err)
 	}
-	domains, err := d.Client.GetDomainList(ctx)
+	domains, err := d.served(ctx)
 	switch {
 	case err != nil:
 		return silent(k, err)
