@@ -41,7 +41,7 @@ func (f Facts) accounts(ctx context.Context, id, local, ref string, addresses ..
 // relayRecipient sees that unknown recipients are refused while the sender still waits.
 func (f Facts) relayRecipient(ctx context.Context) (out []plan.Check) {
 	for _, d := range f.Domains {
-		a := "mailpub-nobody-" + nonce(f.Now()) + "@" + d
+		a := "mailpub-nobody-" + Nonce(f.Now()) + "@" + d
 		c := plan.Check{ID: catalog.RelayRecipient, Subject: plan.Subject{Name: d, Text: "unknown recipient at " + d}, Want: "RCPT refused (550)", Ref: "RFC 5321 section 3.3"}
 		mail, rcpt, err := f.try(ctx, "<>", "<"+a+">")
 		out = append(out, f.judge(c, mail, rcpt, err, func(c *plan.Check) {

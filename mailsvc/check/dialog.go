@@ -39,8 +39,8 @@ func (f Facts) judge(c plan.Check, mail, rcpt smtpclient.Reply, err error, decid
 	return c
 }
 
-// nonce returns a word that no message has had before.
-func nonce(now time.Time) string {
+// Nonce returns a word that no message has had before.
+func Nonce(now time.Time) string {
 	return strconv.FormatInt(now.UnixNano(), 36) + rand.Text()[:8]
 }
 

@@ -33,7 +33,7 @@ func (f Facts) vrfy(ctx context.Context) []plan.Check {
 // relaySender sees that a sender of our own domain must exist.
 func (f Facts) relaySender(ctx context.Context) (out []plan.Check) {
 	for _, d := range f.Domains {
-		from := "mailpub-nobody-" + nonce(f.Now()) + "@" + d
+		from := "mailpub-nobody-" + Nonce(f.Now()) + "@" + d
 		c := plan.Check{ID: catalog.RelaySender, Subject: plan.Subject{Name: d, Text: "unknown sender at " + d}, Want: "refused (550)", Ref: "RFC 5321 section 3.3"}
 		mail, rcpt, err := f.try(ctx, "<"+from+">", "<postmaster@"+d+">")
 		out = append(out, f.refusal(c, mail, rcpt, err, "let the server refuse senders of its own domains that do not exist"))

@@ -3,7 +3,6 @@ package check
 import (
 	"bytes"
 	"context"
-	"errors"
 	"fmt"
 	"io"
 	"os"
@@ -53,7 +52,7 @@ func (f Facts) handIn(ctx context.Context) (c plan.Check, word string) {
 		return f.silent(c, err), ""
 	}
 	defer d.Close()
-	word = nonce(f.Now())
+	word = Nonce(f.Now())
 	step, r, err := d.Deliver(ctx, "<>", "<"+to+">", f.message(to, word))
 	switch {
 	case err != nil && (sockerr.Timeout(err) || ctx.Err() != nil):
@@ -141,24 +140,37 @@ func (f Facts) arrived(ctx context.Context, word string) (m delivered, err error
 	}
 }
 
-// search returns the message below root/*/new or root/*/cur, or in root itself where MDaemon keeps a mailbox, not older than since, whose beginning
-// holds word. A mail program that is connected moves what comes in from new to cur at once, and
-// renames it there when its flags change. Files are read once: seen remembers them by what stays
-// of their names. What can't be read is an error only when the message is not found elsewhere.
+// search returns the message below root/*/new or root/*/cur, or in root itself, where MDaemon keeps a mailbox in .msg
+// files: one not older than since, whose beginning holds word. A mail program that is connected moves what
+// comes in from new to cur at once, and renames it there when its flags change. Files are read once: seen
+// remembers them by what stays of their names. What can't be read is an error only when the message is not
+// found elsewhere.
 func search(root, word string, since time.Time, seen map[string]bool) (found delivered, err error) {
 	boxes, err := os.ReadDir(root)
 	if os.IsNotExist(err) {
 		return found, nil
 	}
-	for _, file := range boxes {
-		if !file.Type().IsRegular() || !strings.EqualFold(filepath.Ext(file.Name()), ".msg") || seen[file.Name()] {
-			continue
+	look := func(box, dir string, files []os.DirEntry) bool {
+		for _, file := range files {
+			unique, _, _ := strings.Cut(file.Name(), ":")
+			key := filepath.Join(box, unique)
+			if seen[key] {
+				continue
+			}
+			head, fault := headSince(dir, file, since)
+			if fault == nil && bytes.Contains(head, []byte(word)) {
+				found = delivered{filepath.Join(dir, file.Name()), head}
+				return true
+			}
+			seen[key] = fault == nil
+			if fault != nil && !os.IsNotExist(fault) {
+				err = fault
+			}
 		}
-		head, fault := headSince(root, file, since)
-		if fault == nil && bytes.Contains(head, []byte(word)) {
-			return delivered{filepath.Join(root, file.Name()), head}, nil
-		}
-		seen[file.Name()] = fault == nil
+		return false
+	}
+	if look("", root, messageFiles(boxes)) {
+		return found, nil
 	}
 	for _, box := range boxes {
 		for _, sub := range []string{"new", "cur"} { // in the order in which it moves
@@ -167,22 +179,22 @@ func search(root, word string, since time.Time, seen map[string]bool) (found del
 			if fault != nil && box.IsDir() && !os.IsNotExist(fault) {
 				err = fault
 			}
-			for _, file := range files {
-				unique, _, _ := strings.Cut(file.Name(), ":")
-				if key := filepath.Join(box.Name(), unique); !seen[key] {
-					head, fault := headSince(dir, file, since)
-					if fault == nil && bytes.Contains(head, []byte(word)) {
-						return delivered{filepath.Join(dir, file.Name()), head}, nil
-					}
-					seen[key] = fault == nil
-					if fault != nil && !os.IsNotExist(fault) {
-						err = fault
-					}
-				}
+			if look(box.Name(), dir, files) {
+				return found, nil
 			}
 		}
 	}
 	return found, err
+}
+
+// messageFiles are the files that hold a message each by their names.
+func messageFiles(entries []os.DirEntry) (files []os.DirEntry) {
+	for _, e := range entries {
+		if e.Type().IsRegular() && strings.EqualFold(filepath.Ext(e.Name()), ".msg") {
+			files = append(files, e)
+		}
+	}
+	return files
 }
 
 // headSince returns the beginning of a file, nothing of an older one.
@@ -191,20 +203,18 @@ func headSince(dir string, file os.DirEntry, since time.Time) ([]byte, error) {
 	if err != nil || info.ModTime().Before(since) {
 		return nil, err
 	}
-	return headOf(filepath.Join(dir, file.Name()))
+	return readUpTo(filepath.Join(dir, file.Name()), maxHead)
 }
 
-// headOf returns the beginning of a file, where a message's subject is.
-func headOf(path string) ([]byte, error) {
+// maxHead is how much of a file is read to find a message's subject.
+const maxHead = 8 << 10
+
+// readUpTo returns the beginning of a file.
+func readUpTo(path string, most int64) ([]byte, error) {
 	f, err := os.Open(path)
 	if err != nil {
 		return nil, err
 	}
 	defer f.Close()
-	buf := make([]byte, 8<<10)
-	n, err := io.ReadFull(f, buf)
-	if errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF) {
-		err = nil
-	}
-	return buf[:n], err
+	return io.ReadAll(io.LimitReader(f, most))
 }

@@ -3,7 +3,6 @@ package check
 import (
 	"context"
 	"errors"
-	"io"
 	"os"
 	"time"
 )
@@ -45,13 +44,4 @@ func (f Facts) Look(ctx context.Context, word string, remove bool) (where string
 		return "", nil, err
 	}
 	return "the mailbox of " + f.Mailbox.User + " by " + name, nil, nil
-}
-
-func readUpTo(path string, most int64) ([]byte, error) {
-	file, err := os.Open(path)
-	if err != nil {
-		return nil, err
-	}
-	defer file.Close()
-	return io.ReadAll(io.LimitReader(file, most))
 }

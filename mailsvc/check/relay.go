@@ -229,7 +229,7 @@ func (f Facts) refusesUnknown(ctx context.Context) bool {
 	if len(f.Domains) == 0 {
 		return false
 	}
-	_, rcpt, err := f.try(ctx, "<>", "<mailpub-nobody-"+nonce(f.Now())+"@"+f.Domains[0]+">")
+	_, rcpt, err := f.try(ctx, "<>", "<mailpub-nobody-"+Nonce(f.Now())+"@"+f.Domains[0]+">")
 	return err == nil && rcpt.Refused()
 }
 

@@ -21,6 +21,7 @@ type Outward struct {
 	Sources []netip.Addr // the addresses that the site's mail may come from; none where a smart host sends it
 	Relay   string       // the smart host, "" where the server delivers itself
 
+	Unsent  error         // why no message was sent, or none could be looked for
 	Refused error         // the site's own server did not take it
 	Message []byte        // as it was found there; nil where it was not
 	Folder  string        // where it was found
@@ -31,6 +32,9 @@ type Outward struct {
 
 // Checks judges it: whether it arrived, and what the provider found out.
 func (o Outward) Checks() []plan.Check {
+	if o.Unsent != nil {
+		return o.unseen(OutboundIDs(), o.Unsent.Error(), "see verify.mailboxes and verify.messages_per_day")
+	}
 	delivered := o.check(catalog.OutboundDelivered, "the message arrives", "RFC 5321 section 5.1")
 	switch {
 	case o.Refused != nil:
@@ -49,18 +53,26 @@ func (o Outward) Checks() []plan.Check {
 		delivered.Status, delivered.Got = plan.Pass, "arrived in "+o.Folder
 		return append([]plan.Check{delivered}, o.found()...)
 	}
-	return append([]plan.Check{delivered}, o.unseen()...)
+	return append([]plan.Check{delivered}, o.unseen(OutboundIDs()[1:], "no message arrived to look at", "see outbound.delivered")...)
 }
 
 func (o Outward) check(id, want, ref string) plan.Check {
 	return plan.Check{ID: id, Subject: plan.Subject{Name: o.Mailbox, Text: "from " + o.From + " to " + o.Mailbox, Outside: true}, Want: want, Ref: ref}
 }
 
-// unseen are the checks that take a message, where there is none.
-func (o Outward) unseen() (checks []plan.Check) {
-	for _, id := range []string{catalog.OutboundSource, catalog.OutboundSPF, catalog.OutboundDKIM, catalog.OutboundDMARC, catalog.OutboundTLS, catalog.OutboundFolder} {
+// OutboundIDs are the ids of the checks of a message out.
+func OutboundIDs() []string {
+	return []string{
+		catalog.OutboundDelivered, catalog.OutboundSource, catalog.OutboundSPF, catalog.OutboundDKIM,
+		catalog.OutboundDMARC, catalog.OutboundTLS, catalog.OutboundFolder,
+	}
+}
+
+// unseen are checks of a message that nobody could look at, for one reason.
+func (o Outward) unseen(ids []string, got, hint string) (checks []plan.Check) {
+	for _, id := range ids {
 		c := o.check(id, "known from the message", "RFC 8601")
-		c.Status, c.Got, c.Hint, c.Reason = plan.Skip, "no message arrived to look at", "see outbound.delivered", plan.ReasonUnseen
+		c.Status, c.Got, c.Hint, c.Reason = plan.Skip, got, hint, plan.ReasonUnseen
 		checks = append(checks, c)
 	}
 	return checks
@@ -228,24 +240,26 @@ func (b Bounce) words() string {
 	return said
 }
 
+// says reports whether the diagnostic has one of some words, in small letters.
+func (b Bounce) says(words ...string) bool {
+	said := strings.ToLower(b.Diagnostic)
+	return slices.ContainsFunc(words, func(w string) bool { return strings.Contains(said, w) })
+}
+
 // bounceHint says what a refusal means for the site.
 func bounceHint(b Bounce) string {
-	said := strings.ToLower(b.Diagnostic)
-	has := func(words ...string) bool {
-		return slices.ContainsFunc(words, func(w string) bool { return strings.Contains(said, w) })
-	}
 	switch {
-	case has("ptr", "reverse dns", "reverse lookup", "rdns", "hostname", "helo"):
+	case b.says("ptr", "reverse dns", "reverse lookup", "rdns", "hostname", "helo"):
 		return "the other side minds the PTR or the name in EHLO: see host.ptr, host.fcrdns and smtp.banner"
-	case has("spf"):
+	case b.says("spf"):
 		return "see outbound.spf and spf.pass"
-	case has("dmarc", "unauthenticated", "dkim"):
+	case b.says("dmarc", "unauthenticated", "dkim"):
 		return "see dmarc.policy, dkim.match and spf.pass"
-	case has("blocked", "blacklist", "blocklist", "spamhaus", "listed", "reputation", "rbl", "dnsbl"):
+	case b.says("blocked", "blacklist", "blocklist", "spamhaus", "listed", "reputation", "rbl", "dnsbl"):
 		return "the address is on a block list: see list.dnsbl, and ask the list to take it off"
-	case has("connection refused", "timed out", "no route", "unreachable"):
+	case b.says("connection refused", "timed out", "no route", "unreachable"):
 		return "port 25 outwards is closed, or the other side is down: see port.egress25"
-	case has("relay", "authentication required"):
+	case b.says("relay", "authentication required"):
 		return "the smart host does not take it: see service.delivery"
 	}
 	return "the words are the other server's: its postmaster pages explain them"
@@ -284,7 +298,7 @@ func (i Inward) Check() plan.Check {
 		c.Hint = "give verify.mailbox or service.maildir, where the message can be looked for"
 	default:
 		c.Status, c.Got = plan.Warn, fmt.Sprintf("not here after %v, and not returned either: it may wait in the provider's queue (greylisting, a port that does not answer)", i.Waited.Round(time.Second))
-		c.Hint = "verify again with a longer --patience; see port.outside and smtp.refusing"
+		c.Hint = "verify again with a longer verify.patience; see port.outside and smtp.refusing"
 	}
 	return c
 }
@@ -309,23 +323,19 @@ func hops(t Trace) string {
 
 // inwardHint says where on the mail path the provider was stopped.
 func inwardHint(b Bounce) string {
-	said := strings.ToLower(b.Diagnostic)
-	has := func(words ...string) bool {
-		return slices.ContainsFunc(words, func(w string) bool { return strings.Contains(said, w) })
-	}
 	switch {
-	case has("connection refused"):
+	case b.says("connection refused"):
 		return "port 25 is not open outside: see router.forward and port.inside"
-	case has("timed out", "timeout", "no route", "unreachable", "did not respond"):
+	case b.says("timed out", "timeout", "no route", "unreachable", "did not respond"):
 		return "nothing answers at port 25 outside: see router.forward; where that passes, the provider of the connection keeps it shut"
-	case has("host or domain name not found", "no mx", "nxdomain", "not found", "unrouteable", "dns error", "no such domain"):
+	case b.says("host or domain name not found", "no mx", "nxdomain", "not found", "unrouteable", "dns error", "no such domain"):
 		return "DNS does not lead here as seen from outside: see mx.exists, mx.target and host.a"
-	case has("user unknown", "no such user", "unknown user", "recipient rejected", "does not exist", "mailbox unavailable"):
+	case b.says("user unknown", "no such user", "unknown user", "recipient rejected", "does not exist", "mailbox unavailable"):
 		return "the server that was reached does not know the address: see account.postmaster, and mx.target for whether it is the right one"
-	case has("relay"):
+	case b.says("relay"):
 		return "the server that was reached does not serve the domain: see service.config, and mx.target for whether it is the right one"
-	case has("greylist", "try again", "temporar"):
-		return "the server says \"later\": verify again with a longer --patience"
+	case b.says("greylist", "try again", "temporar"):
+		return "the server says \"later\": verify again with a longer verify.patience"
 	}
 	return "the words are those of the server that refused: its log says more"
 }

@@ -1,34 +1,26 @@
 package site
 
 import (
+	"cmp"
 	"context"
-	"crypto/rand"
 	"crypto/x509"
 	"errors"
 	"fmt"
 	"net"
 	"net/netip"
 	"os"
-	"strconv"
 	"strings"
 	"time"
 
 	"golang.org/x/oauth2"
 
 	"github.com/mailpub/mailpub/cmd/mailpub/config"
+	mailcheck "github.com/mailpub/mailpub/mailsvc/check"
 	"github.com/mailpub/mailpub/mailsvc/mailbox"
 	"github.com/mailpub/mailpub/mailsvc/roundtrip"
 	"github.com/mailpub/mailpub/plan"
 	"github.com/mailpub/mailpub/plan/catalog"
 )
-
-// outboundIDs are the ids of what a message to a mailbox elsewhere shows.
-func outboundIDs() []string {
-	return []string{
-		catalog.OutboundDelivered, catalog.OutboundSource, catalog.OutboundSPF, catalog.OutboundDKIM,
-		catalog.OutboundDMARC, catalog.OutboundTLS, catalog.OutboundFolder,
-	}
-}
 
 // Pauses between two looks, here and at a provider.
 const (
@@ -49,7 +41,7 @@ func (s *Site) mailboxChecks() (checkers []plan.Checker) {
 				}
 				return []plan.Check{s.inward(ctx, i, m)}
 			}},
-			plan.Checker{Area: catalog.AreaMail, IDs: outboundIDs(), Timeout: timeout, Run: func(ctx context.Context) []plan.Check {
+			plan.Checker{Area: catalog.AreaMail, IDs: roundtrip.OutboundIDs(), Timeout: timeout, Run: func(ctx context.Context) []plan.Check {
 				return s.outward(ctx, i, m)
 			}})
 	}
@@ -59,11 +51,8 @@ func (s *Site) mailboxChecks() (checkers []plan.Checker) {
 // account makes a mailbox of the config usable.
 func (s *Site) account(i int, m config.Elsewhere) (*mailbox.Account, error) {
 	at := fmt.Sprintf("mailboxes[%d].", i)
-	a := &mailbox.Account{Address: m.Address, User: m.User}
+	a := &mailbox.Account{Address: m.Address, User: cmp.Or(m.User, m.Address)}
 	a.Submission, a.IMAP = m.Servers()
-	if a.User == "" {
-		a.User = m.Address
-	}
 	if m.CAFile != "" {
 		pem, err := os.ReadFile(s.cfg.Path(m.CAFile))
 		if err != nil {
@@ -150,9 +139,6 @@ func testMessage(from, to, word string, now time.Time) []byte {
 		"\r\nMIME-Version: 1.0\r\nContent-Type: text/plain; charset=us-ascii\r\n\r\nmailpub verify sent this message to see whether it arrives (" + word + ").\r\nIt can be deleted.\r\n")
 }
 
-// newWord returns a word that no message has had before.
-func newWord() string { return strconv.FormatInt(time.Now().UnixNano(), 36) + rand.Text()[:10] }
-
 // inward sends a message from a mailbox elsewhere to the site, and looks for it here, and for a bounce there.
 func (s *Site) inward(ctx context.Context, i int, m config.Elsewhere) plan.Check {
 	in := roundtrip.Inward{Mailbox: m.Address, To: s.recipient()}
@@ -164,12 +150,13 @@ func (s *Site) inward(ctx context.Context, i int, m config.Elsewhere) plan.Check
 		in.Refused = err
 		return in.Check()
 	}
-	word := newWord()
+	word := mailcheck.Nonce(time.Now())
 	if in.Refused = a.Submit(ctx, m.Address, in.To, testMessage(m.Address, in.To, word, time.Now())); in.Refused != nil {
 		return in.Check()
 	}
 	begin := time.Now()
-	facts := s.mailFacts()
+	facts, box := s.mailFacts(), reader{account: a}
+	defer box.close()
 	there := time.Now().Add(lookThere)
 	for in.Arrived == "" && (in.Bounce == nil || !in.Bounce.Failed()) && time.Since(begin) < s.cfg.Verify.Wait() && ctx.Err() == nil {
 		in.Arrived, in.Message, err = facts.Look(ctx, word, true)
@@ -178,7 +165,7 @@ func (s *Site) inward(ctx context.Context, i int, m config.Elsewhere) plan.Check
 			in.Unread = err.Error()
 		}
 		if in.Arrived == "" && time.Now().After(there) {
-			in.Bounce = s.bounceThere(ctx, a, word, begin)
+			in.Bounce = s.bounceThere(ctx, &box, word, begin)
 			there = time.Now().Add(lookThere)
 		}
 		if in.Arrived == "" {
@@ -186,7 +173,7 @@ func (s *Site) inward(ctx context.Context, i int, m config.Elsewhere) plan.Check
 		}
 	}
 	in.Waited = time.Since(begin)
-	s.tidy(ctx, a, word, begin)
+	s.tidy(ctx, &box, word, begin)
 	return in.Check()
 }
 
@@ -197,11 +184,37 @@ func pause(ctx context.Context, d time.Duration) {
 	}
 }
 
+// reader is an opened mailbox elsewhere: providers count logins, so that one is kept for a whole round trip.
+type reader struct {
+	account *mailbox.Account
+	session *mailbox.Session // nil where none is open
+}
+
+// find returns the messages with a word. After a fault it logs in anew the next time.
+func (r *reader) find(ctx context.Context, word string, since time.Time) (found []mailbox.Message, err error) {
+	if r.session == nil {
+		if r.session, err = r.account.Open(ctx); err != nil {
+			return nil, err
+		}
+	}
+	if found, err = r.session.Find(word, since); err != nil {
+		r.close()
+	}
+	return found, err
+}
+
+func (r *reader) close() {
+	if r.session != nil {
+		r.session.Close()
+	}
+	r.session = nil
+}
+
 // bounceThere returns the bounce that a mailbox elsewhere got for a message; nil for none.
-func (s *Site) bounceThere(ctx context.Context, a *mailbox.Account, word string, since time.Time) *roundtrip.Bounce {
-	found, err := find(ctx, a, word, since)
+func (s *Site) bounceThere(ctx context.Context, box *reader, word string, since time.Time) *roundtrip.Bounce {
+	found, err := box.find(ctx, word, since)
 	if err != nil {
-		s.options.logger().Debug("no bounce could be looked for", "mailbox", a.Address, "error", err)
+		s.options.logger().Debug("no bounce could be looked for", "mailbox", box.account.Address, "error", err)
 	}
 	for _, message := range found {
 		if b, ok := roundtrip.ReadBounce(message.Raw); ok {
@@ -211,42 +224,28 @@ func (s *Site) bounceThere(ctx context.Context, a *mailbox.Account, word string,
 	return nil
 }
 
-func find(ctx context.Context, a *mailbox.Account, word string, since time.Time) ([]mailbox.Message, error) {
-	session, err := a.Open(ctx)
-	if err != nil {
-		return nil, err
-	}
-	defer session.Close()
-	return session.Find(word, since)
-}
-
 // tidy takes everything with the word out of a mailbox elsewhere: the message, its copy among what was sent, a
-// bounce.
-func (s *Site) tidy(ctx context.Context, a *mailbox.Account, word string, since time.Time) {
+// bounce. It does so after a cancelled run as well, in a session of its own.
+func (s *Site) tidy(ctx context.Context, box *reader, word string, since time.Time) {
+	if ctx.Err() != nil {
+		box.close()
+	}
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), time.Minute)
 	defer cancel()
-	session, err := a.Open(ctx)
-	if err != nil {
-		return
-	}
-	defer session.Close()
-	found, err := session.Find(word, since)
+	found, err := box.find(ctx, word, since)
 	for _, message := range found {
-		if err = session.Delete(message); err != nil {
+		if err = box.session.Delete(message); err != nil {
 			break
 		}
 	}
 	if err != nil {
-		s.options.logger().Debug("a test message was left", "mailbox", a.Address, "error", err)
+		s.options.logger().Debug("a test message was left", "mailbox", box.account.Address, "error", err)
 	}
 }
 
 // recipient is whom mailboxes elsewhere write to.
 func (s *Site) recipient() string {
-	if to := s.cfg.Verify.Recipient; to != "" {
-		return to
-	}
-	return "postmaster@" + firstDomain(s.spec)
+	return cmp.Or(s.cfg.Verify.Recipient, "postmaster@"+firstDomain(s.spec))
 }
 
 // outward sends a message through the site's own server to a mailbox elsewhere, and looks for it there, and for a
@@ -261,28 +260,31 @@ func (s *Site) outward(ctx context.Context, i int, m config.Elsewhere) []plan.Ch
 		err = s.countMessage()
 	}
 	if err != nil {
-		return unsent(out, err)
+		out.Unsent = err
+		return out.Checks()
 	}
-	word := newWord()
+	word := mailcheck.Nonce(time.Now())
 	if out.Refused = s.ownAccount().Submit(ctx, out.From, m.Address, testMessage(out.From, m.Address, word, time.Now())); out.Refused != nil {
 		return out.Checks()
 	}
 	begin := time.Now()
-	if err := s.waitThere(ctx, a, &out, word, begin); err != nil {
-		return unsent(out, err)
-	}
+	box := reader{account: a}
+	defer box.close()
+	out.Unsent = s.waitThere(ctx, &box, &out, word, begin)
 	out.Waited = time.Since(begin)
-	s.tidy(ctx, a, word, begin)
+	if out.Unsent == nil {
+		s.tidy(ctx, &box, word, begin)
+	}
 	return out.Checks()
 }
 
 // waitThere looks for the message there and for its bounce here, until either is found or patience ends. The error
 // says why the mailbox there can't be read at all.
-func (s *Site) waitThere(ctx context.Context, a *mailbox.Account, out *roundtrip.Outward, word string, begin time.Time) (err error) {
+func (s *Site) waitThere(ctx context.Context, box *reader, out *roundtrip.Outward, word string, begin time.Time) (err error) {
 	facts := s.mailFacts()
 	for time.Since(begin) < s.cfg.Verify.Wait() && ctx.Err() == nil {
 		var found []mailbox.Message
-		if found, err = find(ctx, a, word, begin); err == nil {
+		if found, err = box.find(ctx, word, begin); err == nil {
 			for _, message := range found {
 				if _, isBounce := roundtrip.ReadBounce(message.Raw); isBounce || message.Sent {
 					continue
@@ -307,22 +309,10 @@ func (s *Site) waitThere(ctx context.Context, a *mailbox.Account, out *roundtrip
 	return err
 }
 
-// unsent are the checks of a message that was not sent, or not looked for.
-func unsent(out roundtrip.Outward, why error) (checks []plan.Check) {
-	for _, id := range outboundIDs() {
-		checks = append(checks, plan.Check{ID: id, Subject: plan.Subject{Name: out.Mailbox, Text: "from " + out.From + " to " + out.Mailbox, Outside: true},
-			Status: plan.Skip, Got: why.Error(), Hint: "see verify.mailboxes and verify.messages_per_day", Reason: plan.ReasonUnseen})
-	}
-	return checks
-}
-
 // ownAccount is the way out of the site: its submission with a login, or its SMTP port.
 func (s *Site) ownAccount() *mailbox.Account {
 	o := s.cfg.Verify.Outbound
-	a := &mailbox.Account{Submission: o.Submission, User: o.User, Inside: true}
-	if a.Submission == "" {
-		a.Submission = s.SMTPAddr()
-	}
+	a := &mailbox.Account{Submission: cmp.Or(o.Submission, s.SMTPAddr()), User: o.User, Inside: true}
 	if host, _, err := net.SplitHostPort(a.Submission); err == nil {
 		if ip, err := netip.ParseAddr(host); err == nil && !ip.IsPrivate() && !ip.IsLoopback() {
 			a.Inside = false

@@ -7,6 +7,7 @@ import (
 
 	"github.com/mailpub/mailpub/cmd/mailpub/config"
 	"github.com/mailpub/mailpub/cmd/mailpub/watch"
+	"github.com/mailpub/mailpub/mailsvc/roundtrip"
 	"github.com/mailpub/mailpub/nat"
 	"github.com/mailpub/mailpub/nat/forward"
 	"github.com/mailpub/mailpub/plan"
@@ -104,7 +105,7 @@ const messageEvery = 24 * time.Hour
 // verify runs the checks. Those that leave a message in a mailbox are run once a day, and as long
 // as one of them fails; in between, what they found stands.
 func (m *Monitor) verify(ctx context.Context, s *Site) []plan.Check {
-	ids := append(outboundIDs(), probedIDs()...)
+	ids := append(roundtrip.OutboundIDs(), probedIDs()...)
 	if s.cfg.Service.Maildir == "" { // else mailpub takes its own message away again
 		ids = append(ids, catalog.MailLocal, catalog.MailRead)
 	}

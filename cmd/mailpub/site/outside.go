@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/mailpub/mailpub/mailsvc/probe"
+	"github.com/mailpub/mailpub/mailsvc/roundtrip"
 	"github.com/mailpub/mailpub/plan"
 	"github.com/mailpub/mailpub/plan/catalog"
 )
@@ -106,7 +107,7 @@ func (s *Site) outsideChecks(only []string) []plan.Checker {
 
 // vantageChecks are the checks by mailboxes elsewhere, where only asks for something that takes a message.
 func (s *Site) vantageChecks(only []string) []plan.Checker {
-	asked := len(only) == 0 || slices.Contains(only, catalog.AreaMail) || slices.ContainsFunc(append(outboundIDs(), catalog.MailOutside), func(id string) bool {
+	asked := len(only) == 0 || slices.Contains(only, catalog.AreaMail) || slices.ContainsFunc(append(roundtrip.OutboundIDs(), catalog.MailOutside), func(id string) bool {
 		return slices.Contains(only, id)
 	})
 	if !asked {

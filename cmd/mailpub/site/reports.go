@@ -4,8 +4,6 @@ import (
 	"bytes"
 	"context"
 	"fmt"
-	"io/fs"
-	"net/netip"
 	"os"
 	"path/filepath"
 	"time"
@@ -27,7 +25,7 @@ func (s *Site) reportChecks() []plan.Checker {
 	}
 	ids := []string{catalog.DMARCSenders, catalog.TLSRPTFailures}
 	return []plan.Checker{{Area: catalog.AreaMail, IDs: ids, Timeout: 2 * time.Minute, Run: func(ctx context.Context) []plan.Check {
-		found, err := s.Reports(ctx)
+		found, err := s.readReports(ctx)
 		if err != nil {
 			var checks []plan.Check
 			for _, id := range ids {
@@ -42,11 +40,11 @@ func (s *Site) reportChecks() []plan.Checker {
 
 // reportedOn is what reports are judged by.
 func (s *Site) reportedOn() reports.Site {
-	return reports.Site{Domains: domainNames(s.spec), Own: append([]netip.Addr{}, s.spec.Public...), Now: time.Now()}
+	return reports.Site{Domains: domainNames(s.spec), Own: s.spec.Public, Now: time.Now()}
 }
 
-// Reports reads the DMARC and TLS reports of the last week.
-func (s *Site) Reports(ctx context.Context) (*reports.Found, error) {
+// readReports reads the DMARC and TLS reports of the last week.
+func (s *Site) readReports(ctx context.Context) (*reports.Found, error) {
 	r := s.cfg.Verify.Reports
 	if r.Maildir != "" {
 		return readMaildir(ctx, s.cfg.Path(r.Maildir))
@@ -63,15 +61,6 @@ func (s *Site) Reports(ctx context.Context) (*reports.Found, error) {
 	found := &reports.Found{}
 	err = session.Each(time.Now().Add(-reports.Window), maxReportMessages, func(raw []byte) { found.Read(bytes.NewReader(raw)) })
 	return found, err
-}
-
-// Senders are those that reports tell of.
-func (s *Site) Senders(ctx context.Context) ([]reports.Sender, error) {
-	found, err := s.Reports(ctx)
-	if err != nil {
-		return nil, err
-	}
-	return found.Senders(s.reportedOn()), nil
 }
 
 // readMaildir reads the reports of a Maildir, in new and cur, or in a folder of MDaemon's.
@@ -103,7 +92,7 @@ func readMaildir(ctx context.Context, root string) (*reports.Found, error) {
 }
 
 func readMessage(path string, into *reports.Found) error {
-	f, err := os.OpenFile(path, os.O_RDONLY, fs.FileMode(0))
+	f, err := os.Open(path)
 	if err != nil {
 		return err
 	}

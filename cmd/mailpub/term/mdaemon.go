@@ -1,6 +1,7 @@
 package term
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"strings"
@@ -13,14 +14,8 @@ func ShowMDaemon(u *UI, s mdaemon.Overview) {
 	row := func(name, text string) {
 		fmt.Fprintf(u.Text(), "%s  %s\n", u.Bold(Pad(name, 9)), u.Wrap(Clean(text), 11))
 	}
-	orNot := func(text, not string) string {
-		if text == "" {
-			return not
-		}
-		return text
-	}
-	row("MDaemon", orNot(s.Version, "its version is not known"))
-	folder := orNot(s.App, "not configured (service.settings.app)")
+	row("MDaemon", cmp.Or(s.Version, "its version is not known"))
+	folder := cmp.Or(s.App, "not configured (service.settings.app)")
 	switch {
 	case s.Locked:
 		folder += "; its semaphores are locked (LOCKSEMS.SEM), nothing can be loaded"
@@ -30,8 +25,8 @@ func ShowMDaemon(u *UI, s mdaemon.Overview) {
 	row("folder", folder)
 	row("XML API", s.API)
 	row("help", fmt.Sprintf("%d operations are known from the vendor's help", s.Operations))
-	row("dialect", orNot(s.Foreign, orNot(s.Dialect, "nothing was learnt yet (service.settings.dialect)")))
-	row("learnt", orNot(strings.Join(s.Learnt, ", "), "none"))
+	row("dialect", cmp.Or(s.Foreign, s.Dialect, "nothing was learnt yet (service.settings.dialect)"))
+	row("learnt", cmp.Or(strings.Join(s.Learnt, ", "), "none"))
 	if len(s.Unknown) > 0 {
 		row("unknown", strings.Join(s.Unknown, ", ")+": mailpub mdaemon learn SETTING")
 	}
