@@ -17,7 +17,7 @@ const module = "github.com/mailpub/mailpub/"
 var arrows = map[string][]string{
 	"cmd":                      {"cmd/mailpub", "plan", "providers", "nat", "mailsvc"},
 	"cmd/mailpub/demo":         {"cmd/mailpub/term", "plan", "providers", "nat/igd"},
-	"cmd/mailpub/setup":        {"cmd/mailpub/term", "cmd/mailpub/site", "cmd/mailpub/scout", "cmd/mailpub/draft", "cmd/mailpub/schema", "cmd/mailpub/unit", "cmd/mailpub/config", "plan", "providers"},
+	"cmd/mailpub/setup":        {"cmd/mailpub/term", "cmd/mailpub/site", "cmd/mailpub/scout", "cmd/mailpub/draft", "cmd/mailpub/schema", "cmd/mailpub/unit", "cmd/mailpub/config", "cmd/mailpub/dialect", "plan", "providers", "mailsvc/mdaemon"},
 	"cmd/mailpub/request":      {"cmd/mailpub/term", "cmd/mailpub/site", "cmd/mailpub/config", "plan", "providers/record"},
 	"cmd/mailpub/service":      {"cmd/mailpub/term", "cmd/mailpub/fleet", "cmd/mailpub/site", "cmd/mailpub/unit", "cmd/mailpub/config", "plan/durable"},
 	"cmd/mailpub/term":         {"cmd/mailpub/site", "cmd/mailpub/scout", "cmd/mailpub/config", "plan", "providers", "nat", "mailsvc"},

@@ -3,12 +3,12 @@ package main
 import (
 	"errors"
 	"fmt"
-	"path/filepath"
 	"strings"
 
 	"github.com/spf13/cobra"
 
 	"github.com/mailpub/mailpub/cmd/mailpub/dialect"
+	"github.com/mailpub/mailpub/cmd/mailpub/setup"
 	"github.com/mailpub/mailpub/cmd/mailpub/site"
 	"github.com/mailpub/mailpub/cmd/mailpub/term"
 	"github.com/mailpub/mailpub/mailsvc/mdaemon"
@@ -51,7 +51,7 @@ Exit code: 0; 1 when the XML API of the config does not answer, or the folder ca
 }
 
 func learnCommand(a *app) *cobra.Command {
-	var app, file, version string
+	l := setup.Learning{UI: a.ui, Ask: a.learning}
 	cmd := &cobra.Command{
 		Use:   "learn SETTING",
 		Short: "Learn where this MDaemon keeps a setting",
@@ -71,33 +71,13 @@ Settings:
 		Args:      cobra.ExactArgs(1),
 		ValidArgs: dialect.Names(),
 		RunE: func(cmd *cobra.Command, args []string) error {
-			s, ok := mdaemon.LookupSetting(args[0])
-			if !ok {
-				return fmt.Errorf("%q is no setting, want one of %s", args[0], strings.Join(dialect.Names(), ", "))
-			}
-			t := target{app: app, file: file, version: version}
-			if err := t.complete(cmd, a); err != nil {
-				return err
-			}
-			l := mdaemon.Learner{App: &mdaemon.App{Dir: t.app}, Ask: a.learning}
-			if l.Ask == nil {
-				l.Ask = term.AskMDaemon(a.ui)
-			}
-			found, err := l.Learn(cmd.Context(), s)
-			if err != nil {
-				return err
-			}
-			if err := t.keep(s.Name, found); err != nil {
-				return err
-			}
-			term.ShowLearnt(a.ui, s, found, t.file)
-			return nil
+			return l.Learn(cmd.Context(), args[0])
 		},
 	}
 	f := cmd.Flags()
-	f.StringVar(&app, "app", "", "App `FOLDER`; by default that of the config")
-	f.StringVar(&file, "dialect", "", "`FILE` to keep it in; by default that of the config, or mdaemon-VERSION.yaml")
-	f.StringVar(&version, "version", "", "`VERSION` of MDaemon, where it can't be found out")
+	f.StringVar(&l.App, "app", "", "App `FOLDER`; by default that of the config")
+	f.StringVar(&l.File, "dialect", "", "`FILE` to keep it in; by default that of the config, or mdaemon-VERSION.yaml")
+	f.StringVar(&l.Version, "version", "", "`VERSION` of MDaemon, where it can't be found out")
 	return cmd
 }
 
@@ -107,70 +87,4 @@ func settingsHelp() string {
 		fmt.Fprintf(&b, "  %-17s %s\n", s.Name, s.Box)
 	}
 	return strings.TrimRight(b.String(), "\n")
-}
-
-// target is where is learnt, and where that is kept.
-type target struct {
-	app, file, version string
-
-	dialect *mdaemon.Dialect
-}
-
-// complete takes from the config what no flag gives.
-func (t *target) complete(cmd *cobra.Command, a *app) error {
-	if t.app == "" || t.file == "" {
-		cfg, err := a.config()
-		if err != nil && t.app == "" {
-			return fmt.Errorf("%w; or give --app", err)
-		}
-		if err == nil {
-			t.fromConfig(cfg.Path, cfg.Service.Settings)
-		}
-	}
-	if t.app == "" {
-		return errors.New("service.settings.app is not given, want MDaemon's App folder there or as --app")
-	}
-	if t.version == "" {
-		d := mdaemon.New("", "")
-		d.App = &mdaemon.App{Dir: t.app}
-		t.version = d.Version(cmd.Context())
-	}
-	if t.version == "" {
-		return errors.New("which version MDaemon is can't be read from its logs: give --version, as Help > About says it")
-	}
-	if t.file == "" {
-		t.file = dialect.NameFor(t.version)
-	}
-	return t.load()
-}
-
-func (t *target) fromConfig(path func(string) string, settings map[string]string) {
-	if t.app == "" && settings["app"] != "" {
-		t.app = path(settings["app"])
-	}
-	if t.file == "" && settings["dialect"] != "" {
-		t.file = path(settings["dialect"])
-	}
-}
-
-// load reads what was learnt before; of another version nothing is mixed in.
-func (t *target) load() error {
-	t.dialect = &mdaemon.Dialect{Version: t.version, Settings: map[string]mdaemon.Placement{}}
-	if !isFile(t.file) {
-		return nil
-	}
-	before, err := dialect.Load(t.file)
-	if err != nil {
-		return err
-	}
-	if dialect.NameFor(before.Version) != dialect.NameFor(t.version) {
-		return fmt.Errorf("%s was learnt on MDaemon %s, and this is %s: give another --dialect", filepath.Base(t.file), before.Version, t.version)
-	}
-	t.dialect.Settings = before.Settings
-	return nil
-}
-
-func (t *target) keep(name string, p mdaemon.Placement) error {
-	t.dialect.Settings[name] = p
-	return dialect.Save(t.file, t.dialect)
 }
