@@ -57,6 +57,28 @@ func TestRoundTrip(t *testing.T) {
 	}
 }
 
+// A folder that the provider makes after the login is looked into as well.
+func TestNewFolder(t *testing.T) {
+	p := mailboxtest.Start(t, nil, nil)
+	s, err := account(p, mailboxtest.Password).Open(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer s.Close()
+	if found, err := s.Find("word-1", time.Now()); err != nil || len(found) != 0 {
+		t.Fatalf("%+v %v", found, err)
+	}
+	if err := p.Create("Bulk Mail"); err != nil {
+		t.Fatal(err)
+	}
+	if err := p.Put("Bulk Mail", []byte("Subject: word-1\r\n\r\ntext\r\n")); err != nil {
+		t.Fatal(err)
+	}
+	if found, err := s.Find("word-1", time.Now()); err != nil || len(found) != 1 || !found[0].Spam {
+		t.Errorf("%+v %v", found, err)
+	}
+}
+
 func TestFaults(t *testing.T) {
 	p := mailboxtest.Start(t, nil, nil)
 	p.Handed = func(string, string, []byte) error { return nil }

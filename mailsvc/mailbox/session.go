@@ -39,7 +39,6 @@ type Session struct {
 	conn    net.Conn
 	stop    func()
 	ctx     context.Context
-	folders []folder
 }
 
 type folder struct {
@@ -85,10 +84,7 @@ func (s *Session) open(ctx context.Context) (err error) {
 	if err := s.client.WaitGreeting(); err != nil {
 		return err
 	}
-	if err := s.logIn(ctx); err != nil {
-		return err
-	}
-	return s.list()
+	return s.logIn(ctx)
 }
 
 func (s *Session) logIn(ctx context.Context) error {
@@ -113,15 +109,15 @@ func (s *Session) logIn(ctx context.Context) error {
 	return nil
 }
 
-// list learns the folders: the inbox first, then the one for spam, then the others.
-func (s *Session) list() error {
+// list returns the folders: the inbox first, then the one for spam, then the others.
+func (s *Session) list() (folders []folder, err error) {
 	options := &imap.ListOptions{}
 	if s.client.Caps().Has(imap.CapSpecialUse) || s.client.Caps().Has(imap.CapIMAP4rev2) {
 		options.ReturnSpecialUse = s.client.Caps().Has(imap.CapListExtended) || s.client.Caps().Has(imap.CapIMAP4rev2)
 	}
 	found, err := s.client.List("", "*", options).Collect()
 	if err != nil {
-		return fmt.Errorf("LIST: %w", err)
+		return nil, fmt.Errorf("LIST: %w", err)
 	}
 	for _, f := range found {
 		if slices.Contains(f.Attrs, imap.MailboxAttrNoSelect) || slices.Contains(f.Attrs, imap.MailboxAttrNonExistent) {
@@ -131,7 +127,7 @@ func (s *Session) list() error {
 		if f.Delim != 0 {
 			name = name[strings.LastIndex(name, string(f.Delim))+1:]
 		}
-		s.folders = append(s.folders, folder{
+		folders = append(folders, folder{
 			name: f.Mailbox,
 			spam: slices.Contains(f.Attrs, imap.MailboxAttrJunk) || isSpamName(name),
 			sent: slices.Contains(f.Attrs, imap.MailboxAttrSent),
@@ -146,9 +142,8 @@ func (s *Session) list() error {
 		}
 		return 2
 	}
-	slices.SortStableFunc(s.folders, func(a, b folder) int { return rank(a) - rank(b) })
-	s.folders = s.folders[:min(len(s.folders), maxFolders)]
-	return nil
+	slices.SortStableFunc(folders, func(a, b folder) int { return rank(a) - rank(b) })
+	return folders[:min(len(folders), maxFolders)], nil
 }
 
 // spamNames are how providers without SPECIAL-USE (RFC 6154) call the folder.
@@ -163,7 +158,11 @@ func isSpamName(name string) bool { return slices.Contains(spamNames, strings.To
 // Find returns the messages that hold a word anywhere: also where a provider rewrites subject, Message-ID or
 // body, one of them is left, and a bounce quotes it.
 func (s *Session) Find(word string, since time.Time) (found []Message, err error) {
-	for _, f := range s.folders {
+	folders, err := s.list() // anew: a provider makes the one for spam when it needs it
+	if err != nil {
+		return nil, fmt.Errorf("%s: %w", s.account.IMAP, err)
+	}
+	for _, f := range folders {
 		in, err := s.findIn(f, word, since)
 		if err != nil {
 			if s.ctx.Err() != nil {

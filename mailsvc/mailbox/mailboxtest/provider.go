@@ -79,6 +79,9 @@ func orLoopback(t testing.TB, l net.Listener) net.Listener {
 	return l
 }
 
+// Create makes a folder.
+func (p *Provider) Create(folder string) error { return p.user.Create(folder, nil) }
+
 // Put puts a message into a folder.
 func (p *Provider) Put(folder string, message []byte) error {
 	_, err := p.user.Append(folder, literal{bytes.NewReader(message)}, &imap.AppendOptions{Time: time.Now()})
