@@ -39,7 +39,7 @@ type world struct {
 
 const providerFields = "Return-Path: <postmaster@nomeazienda.it>\r\n" +
 	"Authentication-Results: mx.provider.example; spf=pass smtp.mailfrom=nomeazienda.it; dkim=pass header.d=nomeazienda.it header.s=mail; dmarc=pass header.from=nomeazienda.it\r\n" +
-	"Received: from mail.nomeazienda.it (mail.nomeazienda.it [2.2.2.2])\r\n\tby mx.provider.example with ESMTPS id 1; Sun, 29 Nov 2026 19:00:01 +0100\r\n"
+	"Received: from mail.nomeazienda.it (mail.nomeazienda.it [2.2.2.2])\r\n\tby mx.provider.example (Postfix) with ESMTPS id 1; Sun, 29 Nov 2026 19:00:01 +0100\r\n"
 
 func mailboxScenarios() []scenario {
 	const all = "outbound.delivered outbound.source outbound.spf outbound.dkim outbound.dmarc outbound.tls outbound.folder"

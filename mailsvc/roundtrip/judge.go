@@ -212,6 +212,10 @@ func (o Outward) tls(t Trace) plan.Check {
 		c.Status, c.Got, c.Hint = plan.Skip, "the message bears no trace", "see the headers of the message there"
 	case h.TLS:
 		c.Status, c.Got = plan.Pass, "encrypted"
+	case !h.Clear:
+		c.Status, c.Reason = plan.Skip, plan.ReasonUnseen
+		c.Got = h.By + " does not say whether the message came encrypted"
+		c.Hint = "take a mailbox of a provider that says so: see docs/mailboxes.md"
 	default:
 		c.Status, c.Got, c.Hint = plan.Warn, "in the clear, as "+h.By+" says", "let the server use STARTTLS where the other side offers it (opportunistic TLS)"
 	}
