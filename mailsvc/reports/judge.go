@@ -204,6 +204,10 @@ func (f *Found) senders(s Site, domain string) plan.Check {
 	case len(ours) > 0:
 		c.Status, c.Got = plan.Fail, "our own mail fails from "+few(ours)+"; "+c.Got
 		c.Hint = "see spf.pass and dkim.match: receivers refuse such mail where the policy says so"
+	case len(s.Own) == 0 && failed > 0:
+		c.Status, c.Reason = plan.Skip, plan.ReasonUnseen
+		c.Got = "the site's public address is not known, so that it is not known whose mail failed; " + c.Got
+		c.Hint = "see router.address"
 	case len(unknown) > 0:
 		c.Status, c.Got = plan.Warn, "unknown senders pass: "+few(unknown)+"; "+c.Got
 		c.Hint = "find out who that is: a service that somebody signed up for (list it under spf.include), or a key that got out"
