@@ -213,7 +213,7 @@ func namesKnown(cmd *cobra.Command) error {
 		only, err := cmd.Flags().GetStringSlice("only")
 		for _, word := range only {
 			if !placeholder(word) {
-				err = cmp.Or(err, knownCheck("--only", word, catalog.Areas()...))
+				err = cmp.Or(err, knownCheck("--only", word, selectable()...))
 			}
 		}
 		if id, _ := cmd.Flags().GetString("explain"); err == nil && !placeholder(id) {
