@@ -156,7 +156,7 @@ func (m *MailServer) run(t testing.TB, l *Lab, host string, args ...string) (str
 	t.Helper()
 	ctx, cancel := context.WithTimeout(context.Background(), 30*time.Second)
 	defer cancel()
-	cmd := l.Command(ctx, host, m.resolving(args)...)
+	cmd := l.Command(ctx, host, m.Resolving(args...)...)
 	var out strings.Builder
 	cmd.Stdout, cmd.Stderr = &out, &out
 	cmd.WaitDelay = time.Second
@@ -167,8 +167,8 @@ func (m *MailServer) run(t testing.TB, l *Lab, host string, args ...string) (str
 	return out.String(), err
 }
 
-// resolving is a command with the server's own name server: "ip netns exec" gives it mounts of its own.
-func (m *MailServer) resolving(args []string) []string {
+// Resolving is a command that asks the server's own name server: "ip netns exec" gives it mounts of its own.
+func (m *MailServer) Resolving(args ...string) []string {
 	if m.Resolver == "" {
 		return args
 	}

@@ -138,7 +138,7 @@ func judged(c plan.Check, is authres.ResultValue, why, hint string) plan.Check {
 	c.Want = "pass"
 	c.Got = string(is)
 	if why != "" {
-		c.Got += " (" + one(why) + ")"
+		c.Got += " (" + strings.Trim(one(why), `"`) + ")"
 	}
 	switch is {
 	case authres.ResultPass:

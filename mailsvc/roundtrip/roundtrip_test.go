@@ -126,6 +126,7 @@ func TestBroken(t *testing.T) {
 		{"SPF softfail", strings.Replace(google, "spf=pass", "spf=softfail", 1), catalog.OutboundSPF, plan.Fail, "softfail", nil},
 		{"SPF could not be looked up", strings.Replace(google, "spf=pass", "spf=temperror", 1), catalog.OutboundSPF, plan.Warn, "temperror", nil},
 		{"DKIM broken in transit", strings.Replace(google, "dkim=pass", "dkim=fail (body hash did not verify)", 1), catalog.OutboundDKIM, plan.Fail, "fail", nil},
+		{"DKIM broken, as OpenDKIM writes it", strings.Replace(google, "dkim=pass", "dkim=fail reason=\"signature verification failed; sorry\" (2048-bit key)", 1), catalog.OutboundDKIM, plan.Fail, "fail (signature verification failed, sorry)", nil},
 		{"no signature", strings.Replace(google, "dkim=pass header.i=@nomeazienda.it header.s=mail header.b=AbCdEfGh;\n       ", "", 1), catalog.OutboundDKIM, plan.Warn, "no signature of nomeazienda.it", nil},
 		{"another's signature", strings.Replace(google, "header.i=@nomeazienda.it", "header.i=@smarthost.example", 1), catalog.OutboundDKIM, plan.Warn, "no signature", nil},
 		{"DMARC fails", strings.Replace(google, "dmarc=pass", "dmarc=fail", 1), catalog.OutboundDMARC, plan.Fail, "fail", nil},

@@ -146,7 +146,8 @@ func readResults(value string) (server string, list []authres.Result, ok bool) {
 
 var aroundEquals = regexp.MustCompile(`\s*=\s*`)
 
-// split cuts a field at its semicolons; those in quotes become commas.
+// split cuts a field at its semicolons; those in quotes become commas. Blanks in quotes become control characters, which
+// the library does not split at.
 func split(value string) []string {
 	text := []byte(value)
 	quoted := false
@@ -156,6 +157,8 @@ func split(value string) []string {
 			quoted = !quoted
 		case c == ';' && quoted:
 			text[i] = ','
+		case c == ' ' && quoted, c == '\t' && quoted:
+			text[i] = '\x1f'
 		}
 	}
 	return strings.Split(string(text), ";")

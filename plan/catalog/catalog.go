@@ -63,6 +63,9 @@ func All() []Entry {
 // Areas are the parts of a site, in the order in which people ask about them.
 func Areas() []string { return []string{AreaDNS, AreaRouter, AreaMail} }
 
+// OutboundGroup is the group of the checks of a message out.
+const OutboundGroup = "outbound"
+
 // Groups are the first parts of ids of which there are several, as "outbound"; those that are areas are left out.
 func Groups() (groups []string) {
 	seen := map[string]int{}
