@@ -211,7 +211,7 @@ func actionSign(u *UI, action plan.Action) string {
 func Totals(u *UI, p *plan.Plan) string {
 	s := p.Summary()
 	taken := ""
-	if n := p.TakesUp(); n > 0 {
+	if n := p.TakeoverCount(); n > 0 {
 		taken = fmt.Sprintf(" Apply takes %d of them into the ledger.", n)
 	}
 	switch {
