@@ -79,7 +79,7 @@ func drift(ctx context.Context, a *app, files []string, named bool, format forma
 			}
 			u := *a.ui
 			u.ConfigFile = r.File
-			term.Complain(&u, failed, documentedField)
+			term.PrintError(&u, failed, documentedField)
 			err = errReported
 		case differs && err == nil:
 			err = errDifference

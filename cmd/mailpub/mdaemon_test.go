@@ -134,7 +134,7 @@ func (w *mdaemonWorld) run(code int, args ...string) {
 	var out bytes.Buffer
 	a := newApp(strings.NewReader(""), &out, &out)
 	a.learning = func(_ context.Context, o mdaemon.Order) error {
-		fmt.Fprintf(&out, "%d of %d: %s\n", o.Step, o.Of, term.OrderText(o))
+		fmt.Fprintf(&out, "%d of %d: %s\n", o.Step, o.Of, term.InstructionText(o))
 		w.s.Tick(o.Setting.Name, o.Tick)
 		return nil
 	}

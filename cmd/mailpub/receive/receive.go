@@ -140,7 +140,7 @@ func dropPrivileges(cfg *config.Config) error {
 		own = append(own, acme)
 	}
 	for _, dir := range own {
-		if err := u.give(dir); err != nil {
+		if err := u.makeDir(dir); err != nil {
 			return err
 		}
 	}

@@ -47,7 +47,7 @@ func (p dnsChallenge) Publish(ctx context.Context, name, text string) error {
 	defer cancel()
 	c.Action = plan.Update
 	if seen := p.facts.Settle(ctx, []plan.Change{c}, nil); len(seen.Behind) > 0 {
-		return fmt.Errorf("not everywhere within %v: %s", challengeWait, Behind(seen.Behind))
+		return fmt.Errorf("not everywhere within %v: %s", challengeWait, StaleServers(seen.Behind))
 	}
 	return nil
 }

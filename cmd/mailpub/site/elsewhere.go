@@ -31,9 +31,9 @@ func (s *Site) delegations(ctx context.Context) *dnscheck.Delegations {
 	return f.Delegated(ctx, zones)
 }
 
-// elsewhereSteps returns a manual step for each zone that is written where the delegated servers do not get
+// delegationSteps returns a manual step for each zone that is written where the delegated servers do not get
 // it from: until it is done, what apply writes there is not seen. The zones were read, but for failed.
-func (s *Site) elsewhereSteps(ctx context.Context, d *dnscheck.Delegations, list []Party, failed []plan.PartyError) (steps []plan.Change) {
+func (s *Site) delegationSteps(ctx context.Context, d *dnscheck.Delegations, list []Party, failed []plan.PartyError) (steps []plan.Change) {
 	s.elsewhere = nil
 	found := make([]*dnscheck.Elsewhere, len(list))
 	var group errgroup.Group
@@ -79,8 +79,8 @@ func keysOf(items []plan.Item) (keys []plan.Key) {
 	return keys
 }
 
-// isElsewhere reports whether the delegated servers do not get a zone from where it is written, as the
+// isUndelegated reports whether the delegated servers do not get a zone from where it is written, as the
 // last plan found.
-func (s *Site) isElsewhere(t plan.Target) bool {
+func (s *Site) isUndelegated(t plan.Target) bool {
 	return t.Kind == plan.TargetZone && slices.Contains(s.elsewhere, mail.FQDN(t.Name))
 }

@@ -18,7 +18,7 @@ import (
 func (s *Site) WaitPropagated(ctx context.Context, changes []plan.Change, wait time.Duration) (out dnscheck.Settled) {
 	var written []plan.Change
 	for _, c := range changes {
-		if c.Key.Kind == "dns" && c.Writes() && !s.isElsewhere(c.Target) {
+		if c.Key.Kind == "dns" && c.Writes() && !s.isUndelegated(c.Target) {
 			written = append(written, c)
 		}
 	}
@@ -30,7 +30,7 @@ func (s *Site) WaitPropagated(ctx context.Context, changes []plan.Change, wait t
 	defer cancel()
 	last := ""
 	out = s.dnsFacts().Settle(waiting, written, func(behind []dnscheck.Behind) {
-		if text := Behind(behind); text != last {
+		if text := StaleServers(behind); text != last {
 			s.options.tell(PropagationWait{behind})
 			last = text
 		}
@@ -39,8 +39,8 @@ func (s *Site) WaitPropagated(ctx context.Context, changes []plan.Change, wait t
 	return out
 }
 
-// Behind says which name servers have old answers.
-func Behind(behind []dnscheck.Behind) string {
+// StaleServers says which name servers have old answers.
+func StaleServers(behind []dnscheck.Behind) string {
 	var servers []string
 	for _, b := range behind {
 		servers = append(servers, b.Server)

@@ -28,7 +28,7 @@ func ShowChecks(u *UI, r plan.Report) {
 		for i, c := range checks {
 			if c.Status == status && !told[i] {
 				first, loose = cmp.Or(first, c.ID), true
-				c.ID = sameSkip(checks, i, told)
+				c.ID = groupSkipped(checks, i, told)
 				showCheck(u, w, c)
 			}
 		}
@@ -50,9 +50,9 @@ func ShowChecks(u *UI, r plan.Report) {
 	}
 }
 
-// sameSkip returns the id of a check, and with it those of the later ones that can't be known for the
+// groupSkipped returns the id of a check, and with it those of the later ones that can't be known for the
 // same reason. These are told then.
-func sameSkip(checks []plan.Check, i int, told map[int]bool) string {
+func groupSkipped(checks []plan.Check, i int, told map[int]bool) string {
 	c := checks[i]
 	ids := []string{c.ID}
 	for j := i + 1; c.Status == plan.Skip && j < len(checks); j++ {
@@ -124,17 +124,17 @@ func showCause(u *UI, w io.Writer, checks []plan.Check, cause plan.Cause) {
 			}
 		}
 		if subjects != nil {
-			fmt.Fprintf(w, "      %s  %s  %s\n", mark(u, c.Status), c.ID, u.Wrap(Clean(strings.Join(subjects, ", ")+": "+c.Got), 14+len(c.ID)))
+			fmt.Fprintf(w, "      %s  %s  %s\n", statusMark(u, c.Status), c.ID, u.Wrap(Clean(strings.Join(subjects, ", ")+": "+c.Got), 14+len(c.ID)))
 		}
 	}
 	if unknown != nil {
-		fmt.Fprintf(w, "      %s  %s\n", mark(u, plan.Skip), u.Wrap("not to be known until then: "+strings.Join(unknown, " "), 12))
+		fmt.Fprintf(w, "      %s  %s\n", statusMark(u, plan.Skip), u.Wrap("not to be known until then: "+strings.Join(unknown, " "), 12))
 	}
 	fmt.Fprintln(w)
 }
 
-// mark is a status, in its colour.
-func mark(u *UI, s plan.Status) string {
+// statusMark is a status, in its colour.
+func statusMark(u *UI, s plan.Status) string {
 	switch s {
 	case plan.Fail:
 		return u.Red("FAIL")
@@ -147,7 +147,7 @@ func mark(u *UI, s plan.Status) string {
 }
 
 func showCheck(u *UI, w io.Writer, c plan.Check) {
-	fmt.Fprintf(w, "%s  %s  %s\n", mark(u, c.Status), u.Bold(c.ID), Clean(c.Subject.String()))
+	fmt.Fprintf(w, "%s  %s  %s\n", statusMark(u, c.Status), u.Bold(c.ID), Clean(c.Subject.String()))
 	line := func(what, text string) {
 		if text != "" {
 			fmt.Fprintf(w, "      %s %s\n", u.Dim(what), u.Wrap(Clean(text), 11))

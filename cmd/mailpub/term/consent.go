@@ -70,7 +70,7 @@ func showApplied(u *UI, p *plan.Plan, done int) {
 	case len(p.Changes) == 0 && p.TakesUp() > 0:
 		fmt.Fprintf(out, "Nothing to write; %s taken into the ledger.\n", Count(p.TakesUp(), "thing"))
 	case len(p.Changes) == 0:
-		fmt.Fprintln(out, Sum(u, p))
+		fmt.Fprintln(out, Totals(u, p))
 	default:
 		fmt.Fprintln(out, "Nothing that mailpub can do.")
 	}

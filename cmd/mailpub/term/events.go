@@ -28,7 +28,7 @@ func (u *UI) Events() func(site.Event) {
 		case site.ApplyStarted:
 			bar = newProgress(u, e.Plan.Changes)
 		case site.ApplyProgress:
-			bar.tell(e.Event)
+			bar.update(e.Event)
 		case site.ApplyEnded:
 			bar.end()
 			if e.Err == nil {
@@ -37,7 +37,7 @@ func (u *UI) Events() func(site.Event) {
 		case site.ForwardRecreated:
 			fmt.Fprintf(u.Out, "%s %s is there anew; see from outside whether it leads to the server.\n", u.Green("Healed:"), e.Key.Name)
 		case site.PropagationWait:
-			fmt.Fprintf(u.Text(), "waiting for %s\n", Clean(site.Behind(e.Behind)))
+			fmt.Fprintf(u.Text(), "waiting for %s\n", Clean(site.StaleServers(e.Behind)))
 		case site.Propagation:
 			showPropagation(u, e.Settled)
 		case site.CutoverStep:

@@ -38,15 +38,15 @@ func AskMDaemon(u *UI) func(context.Context, mdaemon.Order) error {
 		if !u.CanAsk() {
 			return ErrNoTerminal
 		}
-		fmt.Fprintf(u.Err, "%s %s\n", u.Bold(fmt.Sprintf("%d of %d:", o.Step, o.Of)), u.Wrap(OrderText(o), 8))
+		fmt.Fprintf(u.Err, "%s %s\n", u.Bold(fmt.Sprintf("%d of %d:", o.Step, o.Of)), u.Wrap(InstructionText(o), 8))
 		fmt.Fprint(u.Err, u.Dim("        Leave the dialog with OK or Apply, change nothing else, then press Enter. "))
 		_, err := u.line(ctx)
 		return err
 	}
 }
 
-// OrderText says what a person is to do.
-func OrderText(o mdaemon.Order) string {
+// InstructionText says what a person is to do.
+func InstructionText(o mdaemon.Order) string {
 	where := o.Setting.Where
 	if o.Setting.Former != where {
 		where += " (before 13.6: " + o.Setting.Former + ")"

@@ -14,7 +14,7 @@ func showPropagation(u *UI, s dnscheck.Settled) {
 	out := u.Text()
 	switch n := len(s.Agree); {
 	case len(s.Behind) > 0:
-		fmt.Fprintf(out, "%s not everywhere yet: %s. mailpub verify tells when it is.\n", u.Yellow("DNS:"), Clean(site.Behind(s.Behind)))
+		fmt.Fprintf(out, "%s not everywhere yet: %s. mailpub verify tells when it is.\n", u.Yellow("DNS:"), Clean(site.StaleServers(s.Behind)))
 	case n == 1:
 		fmt.Fprintf(out, "%s the name server says what was written.\n", u.Green("DNS:"))
 	case n > 1:
