@@ -149,10 +149,9 @@ func (s Spec) domainRecords(d Domain) []record {
 	for _, a := range s.Public {
 		terms = append(terms, addressTerm(a))
 	}
-	spf, why := d.SPF, "only this server sends mail for the domain (RFC 7208)"
+	spf, why := d.SPF, "names the servers that may send mail for the domain (RFC 7208)"
 	if s.Service.Delivery.SmartHost != "" {
 		spf.Include = spf.including(s.Service.Delivery.SPF)
-		why = "only this server and its smart host send mail for the domain (RFC 7208)"
 	}
 	mx := record{name: d.Name, rrtype: "MX", stage: plan.StageMail, reason: "mail for the domain goes to the mail host"}
 	for _, m := range d.MX {

@@ -65,7 +65,7 @@ func (e *checkRun) caa() {
 		e.skip(c.ID, c.Subject, err.Error(), hintUnknown)
 		return
 	case records == nil:
-		c.Got = "no CAA: any may"
+		c.Got, c.Unused = "no CAA: any may", true
 		e.add(c)
 		return
 	case e.Served == nil:

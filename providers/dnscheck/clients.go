@@ -59,7 +59,7 @@ func (e *checkRun) service(d Domain, s mail.Service) {
 		}
 		switch {
 		case err != nil:
-			return verdict{plan.Skip, err.Error(), hintUnknown}
+			return verdict{status: plan.Skip, got: err.Error(), hint: hintUnknown}
 		case addrs.Status != resolver.Found:
 			return fail(record.Bare(host)+" has no address", "give "+record.Bare(host)+" an address record")
 		}

@@ -74,6 +74,7 @@ func (e *checkRun) checkRule(r rule) {
 		c.Status, c.Got = plan.Warn, c.Got+"; not everywhere: "+strings.Join(silent, "; ")
 		c.Hint, c.Reason = hintUnknown, plan.ReasonPartly
 	}
+	c.Unused = decisive.unused && c.Status == plan.Pass
 	e.add(c)
 }
 

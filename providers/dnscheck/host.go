@@ -78,7 +78,7 @@ func (e *checkRun) hostAddress(rrtype string) {
 		case private != "":
 			return fail(got, private+" can't be reached from the Internet: publish the public address instead")
 		case !known:
-			return verdict{plan.Skip, "published is " + got + ", but the public address is not known", hintPublic}
+			return verdict{status: plan.Skip, got: "published is " + got + ", but the public address is not known", hint: hintPublic}
 		case !slices.Equal(slices.Sorted(slices.Values(a.Data())), want):
 			return fail(got, fmt.Sprintf("the public address is %s: mailpub apply publishes it; if that is not so, set server.public",
 				strings.Join(e.publicText(), ", ")))

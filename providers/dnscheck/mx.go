@@ -46,7 +46,7 @@ func (e *checkRun) mxElsewhere(d Domain) {
 			id: id, subject: subjectOf(d.Name), want: "mail is taken elsewhere", ref: "RFC 5321 section 5.1", name: d.Name, rrtype: "MX",
 			judge: func(a resolver.Answer) verdict {
 				if len(a.Records) == 0 {
-					return pass("no MX: the config says that mail is taken elsewhere")
+					return unused("no MX: the config says that mail is taken elsewhere")
 				}
 				return pass("taken elsewhere: " + mxText(a.Exchangers()))
 			},
@@ -54,7 +54,7 @@ func (e *checkRun) mxElsewhere(d Domain) {
 	}
 	a, err := e.Authoritative(e.ctx, d.Name, "MX")
 	if err == nil && (len(a.Records) == 0 || resolver.RefusesMail(a.Exchangers())) {
-		e.add(plan.Check{ID: catalog.MXTarget, Subject: subjectOf(d.Name), Status: plan.Pass, Want: "an address, no alias", Got: "no host to look at", Ref: "RFC 5321 section 5.1"})
+		e.add(plan.Check{ID: catalog.MXTarget, Subject: subjectOf(d.Name), Status: plan.Pass, Unused: true, Want: "an address, no alias", Got: "no host to look at", Ref: "RFC 5321 section 5.1"})
 		return
 	}
 	e.mxTargets(d)
@@ -161,7 +161,7 @@ func (e *checkRun) mxTarget(d Domain, host string) {
 		six, err := e.Authoritative(e.ctx, host, "AAAA")
 		switch {
 		case err != nil:
-			return verdict{plan.Skip, "no A record; AAAA: " + err.Error(), hintUnknown}
+			return verdict{status: plan.Skip, got: "no A record; AAAA: " + err.Error(), hint: hintUnknown}
 		case six.Status == resolver.Found:
 			return pass(answerSummary(six))
 		}

@@ -48,13 +48,17 @@ type verdict struct {
 	status plan.Status
 	got    string
 	hint   string
+	unused bool // a pass, because there is nothing to check
 }
 
-func pass(got string) verdict { return verdict{plan.Pass, got, ""} }
+func pass(got string) verdict { return verdict{status: plan.Pass, got: got} }
 
-func fail(got, hint string) verdict { return verdict{plan.Fail, got, hint} }
+// unused is a pass of a record that is neither wanted nor published.
+func unused(got string) verdict { return verdict{status: plan.Pass, got: got, unused: true} }
 
-func warn(got, hint string) verdict { return verdict{plan.Warn, got, hint} }
+func fail(got, hint string) verdict { return verdict{status: plan.Fail, got: got, hint: hint} }
+
+func warn(got, hint string) verdict { return verdict{status: plan.Warn, got: got, hint: hint} }
 
 // answerSummary is an answer in a few words.
 func answerSummary(a resolver.Answer) string {

@@ -181,7 +181,7 @@ func (e *checkRun) dnssec(zone string, servers []string) {
 	}
 	switch {
 	case len(keys.rrs) == 0 && len(ds.Records) == 0:
-		c.Got = "unsigned"
+		c.Got, c.Unused = "unsigned", true
 		e.add(c)
 		return
 	case len(keys.rrs) == 0:

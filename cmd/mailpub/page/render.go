@@ -72,7 +72,7 @@ type siteView struct {
 	Wide, Tall             diagram
 	Errors                 []siteError // why it could not look at everything
 	Wrong, Advice, Unknown []finding
-	Passed                 []plan.Check
+	Passed, Unused         []plan.Check
 	Differs                []plan.Change
 	Leases                 []struct{ Name, Left string }
 	Days                   []struct {
@@ -111,7 +111,10 @@ func newSiteView(s Site, now time.Time) siteView {
 	v.Errors = s.errors()
 	v.Wrong, v.Advice, v.Unknown = findings(s.Report)
 	for _, c := range s.Report.Checks {
-		if c.Status == plan.Pass {
+		switch {
+		case c.Unused:
+			v.Unused = append(v.Unused, c)
+		case c.Status == plan.Pass:
 			v.Passed = append(v.Passed, c)
 		}
 	}

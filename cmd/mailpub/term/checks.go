@@ -33,15 +33,18 @@ func ShowChecks(u *UI, r plan.Report) {
 			}
 		}
 	}
-	if passed := allPassed(checks); len(passed) > 0 {
-		if loose {
-			fmt.Fprintln(w)
-		}
+	passed, unused := allPassed(checks)
+	if loose && len(passed)+len(unused) > 0 {
+		fmt.Fprintln(w)
+	}
+	if len(passed) > 0 {
 		fmt.Fprintf(w, "%s  %s\n", u.Green("pass"), u.Wrap(strings.Join(passed, " "), 6))
 	}
+	if len(unused) > 0 {
+		fmt.Fprintf(w, "%s  %s\n", u.Dim("not used"), u.Wrap(strings.Join(unused, " "), 10))
+	}
+	fmt.Fprintf(w, "\n%s %s.\n", u.Bold("Verify:"), CheckSum(checks))
 	t := plan.Count(checks)
-	fmt.Fprintf(w, "\n%s %d passed, %d failed, %d warned, %d could not be known from here.\n",
-		u.Bold("Verify:"), t.Pass, t.Fail, t.Warn, t.Skip)
 	if t.Fail > 0 {
 		fmt.Fprintf(w, "  next: mailpub verify --explain %s\n", first)
 	}
@@ -61,15 +64,42 @@ func groupSkipped(checks []plan.Check, i int, told map[int]bool) string {
 	return strings.Join(ids, " ")
 }
 
-// allPassed returns the ids of which every check passed.
-func allPassed(checks []plan.Check) (passed []string) {
+// CheckSum says in a few words how checks came out. "Passed" counts what was checked; what the site does
+// not use is counted apart.
+func CheckSum(checks []plan.Check) string {
+	t := plan.Count(checks)
+	text := fmt.Sprintf("%d passed, %d failed, %d warned, %d could not be known from here", t.Pass-t.Unused, t.Fail, t.Warn, t.Skip)
+	if t.Unused > 0 {
+		text += fmt.Sprintf(", %d not used", t.Unused)
+	}
+	return text
+}
+
+// allPassed returns the ids of which every check passed, and those of which every check is about
+// something that is not used.
+func allPassed(checks []plan.Check) (passed, unused []string) {
+	ended := map[string]bool{} // ids that are decided
 	for _, c := range checks {
-		other := func(o plan.Check) bool { return o.ID == c.ID && o.Status != plan.Pass }
-		if !slices.Contains(passed, c.ID) && !slices.ContainsFunc(checks, other) {
+		if ended[c.ID] {
+			continue
+		}
+		ended[c.ID] = true
+		all, used := true, false
+		for _, o := range checks {
+			if o.ID != c.ID {
+				continue
+			}
+			all = all && o.Status == plan.Pass
+			used = used || !o.Unused
+		}
+		switch {
+		case all && used:
 			passed = append(passed, c.ID)
+		case all:
+			unused = append(unused, c.ID)
 		}
 	}
-	return passed
+	return passed, unused
 }
 
 // showCause prints a cause, and below it what follows: in a line those that say the same, and in

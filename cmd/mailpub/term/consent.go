@@ -30,6 +30,7 @@ func (c *Consent) Confirm(ctx context.Context, p *site.Plan) (adopt bool, err er
 func (c *Consent) Approve(ctx context.Context, p *site.Plan) (adopt bool, err error) {
 	if !c.Yes && p.Writes() > 0 || len(p.Failed) > 0 || len(p.Takeovers()) > 0 && !c.Adopt {
 		ShowPlan(c.UI, p)
+		ShowMoves(c.UI, p.Changes, false)
 	}
 	if len(p.Failed) > 0 {
 		return false, p.Failed[0]

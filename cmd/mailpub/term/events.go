@@ -51,13 +51,13 @@ func (u *UI) Events() func(site.Event) {
 // checksStarted says on a terminal that checks run: where something does not answer, that takes its
 // time. checksEnded removes the line.
 func (u *UI) checksStarted() {
-	if !u.JSON && u.Terminal {
+	if !u.JSON && !u.Document && u.Terminal {
 		fmt.Fprint(u.Out, u.Dim("looking ..."))
 	}
 }
 
 func (u *UI) checksEnded() {
-	if !u.JSON && u.Terminal {
+	if !u.JSON && !u.Document && u.Terminal {
 		fmt.Fprint(u.Out, EraseLine)
 	}
 }

@@ -4,9 +4,11 @@ import (
 	"fmt"
 	"io"
 	"strings"
+	"time"
 
 	"github.com/mailpub/mailpub/cmd/mailpub/site"
 	"github.com/mailpub/mailpub/plan"
+	"github.com/mailpub/mailpub/plan/mail"
 )
 
 // ShowPlan prints a plan: a group for each party, manual steps last, and the sum.
@@ -71,6 +73,33 @@ func showGroups(u *UI, w io.Writer, p *plan.Plan, order []plan.Target, about map
 		showEffects(u, p.Effects, t)
 		fmt.Fprintln(w)
 	}
+}
+
+// ShowMoves names the live records that a plan moves to another place, and the way to move them without losing
+// mail; underWay says that such a move has begun.
+func ShowMoves(u *UI, changes []plan.Change, underWay bool) {
+	command := "mailpub" + u.ConfigFlag() + " apply --cutover"
+	if underWay {
+		fmt.Fprintf(u.Text(), "A cutover is under way; it goes on with: %s\n", command)
+		return
+	}
+	movers := mail.MovingChanges(changes)
+	if len(movers) == 0 {
+		return
+	}
+
+	var names []string
+	longest := 0
+	for _, c := range movers {
+		names = append(names, Clean(c.Key.Name))
+		for _, line := range c.Before {
+			_, ttl := mail.SplitRecordLine(line)
+			longest = max(longest, ttl)
+		}
+	}
+	text := fmt.Sprintf("This moves live records: %s. Resolvers may return the old data for up to %s. To move without losing mail: %s",
+		strings.Join(names, ", "), plan.FormatDuration(time.Duration(longest)*time.Second), command)
+	fmt.Fprintln(u.Text(), u.Wrap(text, 0))
 }
 
 // scopeText says of which parts a plan is.
