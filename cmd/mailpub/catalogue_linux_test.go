@@ -12,6 +12,7 @@ import (
 	"sync"
 	"testing"
 
+	"github.com/mailpub/mailpub/cmd/mailpub/export"
 	"github.com/mailpub/mailpub/cmd/mailpub/term"
 	"github.com/mailpub/mailpub/plan"
 	"github.com/mailpub/mailpub/plan/catalog"
@@ -114,7 +115,7 @@ func (s *siteInLab) read(t testing.TB, host, config string) (text string, checks
 func (s *siteInLab) fromJUnit(t testing.TB, xmlFile string) (checks []plan.Check) {
 	t.Helper()
 	data, err := os.ReadFile(xmlFile)
-	var report term.JUnitReport
+	var report export.JUnitReport
 	if err == nil {
 		err = xml.Unmarshal(data, &report)
 	}

@@ -202,18 +202,18 @@ func (f *Found) senders(s Site, domain string) plan.Check {
 	c.Got = fmt.Sprintf("%d messages passed and %d failed, in %d reports", passed, failed, reports)
 	switch {
 	case len(ours) > 0:
-		c.Status, c.Got = plan.Fail, "our own mail fails from "+few(ours)+"; "+c.Got
+		c.Status, c.Got = plan.Fail, "our own mail fails from "+firstFew(ours)+"; "+c.Got
 		c.Hint = "see spf.pass and dkim.match: receivers refuse such mail where the policy says so"
 	case len(s.Own) == 0 && failed > 0:
 		c.Status, c.Reason = plan.Skip, plan.ReasonUnseen
 		c.Got = "the site's public address is not known, so that it is not known whose mail failed; " + c.Got
 		c.Hint = "see router.address"
 	case len(unknown) > 0:
-		c.Status, c.Got = plan.Warn, "unknown senders pass: "+few(unknown)+"; "+c.Got
+		c.Status, c.Got = plan.Warn, "unknown senders pass: "+firstFew(unknown)+"; "+c.Got
 		c.Hint = "find out who that is: a service that somebody signed up for (list it under spf.include), or a key that got out"
 	case len(unresolved) > 0:
 		c.Status, c.Reason = plan.Skip, plan.ReasonUnseen
-		c.Got = "the SPF record can't be looked up, so that it is not known whether it lists " + few(unresolved) + "; " + c.Got
+		c.Got = "the SPF record can't be looked up, so that it is not known whether it lists " + firstFew(unresolved) + "; " + c.Got
 		c.Hint = "see spf.single and verify.resolvers"
 	default:
 		c.Status = plan.Pass
@@ -221,7 +221,7 @@ func (f *Found) senders(s Site, domain string) plan.Check {
 	return c
 }
 
-func few(list []string) string {
+func firstFew(list []string) string {
 	if len(list) > 3 {
 		return strings.Join(list[:3], ", ") + fmt.Sprintf(" and %d more", len(list)-3)
 	}

@@ -113,7 +113,7 @@ func (f *Found) failures(s Site, domain string) plan.Check {
 	if good == 0 {
 		c.Status = plan.Fail
 	}
-	c.Got = strings.TrimPrefix(few(list)+"; "+c.Got, "; ")
+	c.Got = strings.TrimPrefix(firstFew(list)+"; "+c.Got, "; ")
 	c.Hint = "see smtp.certificate, sts.policy and dane.match: those senders did not deliver, or in the clear"
 	return c
 }
