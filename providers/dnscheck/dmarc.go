@@ -47,7 +47,7 @@ func (e *checkRun) dmarc() {
 const dmarcVersion = "v=DMARC1"
 
 func (e *checkRun) dmarcSingle(name string) {
-	e.examine(rule{
+	e.checkRule(rule{
 		id: catalog.DMARCSingle, subject: subjectOf(name), want: "at most one record", ref: "RFC 7489 section 6.6.3", name: name, rrtype: "TXT",
 		judge: func(a resolver.Answer) verdict {
 			records := versioned(a, dmarcVersion)
@@ -63,7 +63,7 @@ func (e *checkRun) dmarcSingle(name string) {
 }
 
 func (e *checkRun) dmarcSyntax(name string) {
-	e.examine(rule{
+	e.checkRule(rule{
 		id: catalog.DMARCSyntax, subject: subjectOf(name), want: "no error", ref: "RFC 7489 section 6.3, RFC 9989 section 4.7", name: name, rrtype: "TXT",
 		judge: func(a resolver.Answer) verdict {
 			records := versioned(a, dmarcVersion)
@@ -93,7 +93,7 @@ func (e *checkRun) dmarcPolicy(name string, d Domain) {
 		}
 	}()
 	above, effective := e.policyAbove(mail.FQDN(d.Name))
-	e.examine(rule{
+	e.checkRule(rule{
 		id: catalog.DMARCPolicy, subject: subjectOf(name), want: "quarantine or reject", ref: "RFC 7489 section 6.3, RFC 9989 section 4.10", name: name, rrtype: "TXT",
 		judge: func(a resolver.Answer) verdict {
 			records := versioned(a, dmarcVersion)
@@ -110,12 +110,12 @@ func (e *checkRun) dmarcPolicy(name string, d Domain) {
 			}
 			r := readDMARC(records[0])
 			asWanted = asWanted && r.problem == "" && r.policy == d.DMARC
-			return judgePolicy(r)
+			return policyVerdict(r)
 		},
 	})
 }
 
-func judgePolicy(r dmarcRecord) verdict {
+func policyVerdict(r dmarcRecord) verdict {
 	const further = "when the reports show that all senders pass, set domains: dmarc: policy: to quarantine or reject"
 	strict := r.policy == "quarantine" || r.policy == "reject"
 	switch {

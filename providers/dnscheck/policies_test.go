@@ -240,7 +240,7 @@ func TestDMARCAdvice(t *testing.T) {
 			}
 			f := siteFacts(zonetest.Serve(t, map[string]string{zonetest.Zone: zone, zonetest.ReverseZone: zonetest.GoodReverse}))
 			f.Domains[0].DMARC = test.wanted
-			found := plan.RunChecks(t.Context(), plan.Pick(Checks(f), []string{"dmarc.policy"}))
+			found := plan.RunChecks(t.Context(), plan.SelectCheckers(Checks(f), []string{"dmarc.policy"}))
 			i := slices.IndexFunc(found, func(c plan.Check) bool { return c.ID == "dmarc.policy" })
 			if i < 0 || found[i].Status != plan.Warn || found[i].Advice != test.advice {
 				t.Errorf("%+v, want a warning, advice %v", found, test.advice)

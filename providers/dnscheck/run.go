@@ -60,8 +60,8 @@ func fail(got, hint string) verdict { return verdict{status: plan.Fail, got: got
 
 func warn(got, hint string) verdict { return verdict{status: plan.Warn, got: got, hint: hint} }
 
-// said is an answer in a few words.
-func said(a resolver.Answer) string {
+// answerSummary is an answer in a few words.
+func answerSummary(a resolver.Answer) string {
 	switch {
 	case len(a.Chain) > 0 && a.Status != resolver.Found:
 		return "CNAME " + a.Chain[len(a.Chain)-1] + ", " + a.Status.String()
@@ -87,8 +87,8 @@ func (e *checkRun) isOwn(server string) bool {
 	return err == nil && slices.Contains(e.Own, a.Unmap())
 }
 
-// spoke reports whether a server said something, if only that it knows nothing.
-func spoke(err error) bool {
+// isAnswer reports whether a server said something, if only that it knows nothing.
+func isAnswer(err error) bool {
 	var s resolver.ServerError
 	return errors.As(err, &s) && (strings.Contains(s.Err.Error(), dns.RcodeToString[dns.RcodeRefused]) || strings.Contains(s.Err.Error(), "not authoritative") ||
 		strings.Contains(s.Err.Error(), "NOTAUTH"))

@@ -41,7 +41,7 @@ func (e *checkRun) stsRecord(d Domain) {
 		want = "a policy that lets mail in"
 		kept = e.policyElsewhere(d)
 	}
-	e.examine(rule{
+	e.checkRule(rule{
 		id: catalog.STSRecord, subject: subjectOf(name), want: want, ref: "RFC 8461 section 3.1", name: name, rrtype: "TXT",
 		judge: func(a resolver.Answer) verdict {
 			records := versioned(a, "v=STSv1")
@@ -105,7 +105,7 @@ func (e *checkRun) tlsReports(d Domain) {
 	if d.TLSRPT {
 		want = "one record"
 	}
-	e.examine(rule{
+	e.checkRule(rule{
 		id: catalog.TLSRPTRecord, subject: subjectOf(name), want: want, ref: "RFC 8460 section 3", name: name, rrtype: "TXT",
 		judge: func(a resolver.Answer) verdict {
 			records := versioned(a, "v=TLSRPTv1")
@@ -151,11 +151,11 @@ func (e *checkRun) daneMatch(port uint16, wanted bool) {
 		e.skip(c.ID, c.Subject, err.Error(), hintUnknown)
 		return
 	case a.Status != resolver.Found && !wanted:
-		c.Got, c.Unused = said(a), true
+		c.Got, c.Unused = answerSummary(a), true
 		e.add(c)
 		return
 	case a.Status != resolver.Found:
-		c.Status, c.Got, c.Hint = plan.Fail, said(a), "publish the record; mailpub apply does where the zone is signed"
+		c.Status, c.Got, c.Hint = plan.Fail, answerSummary(a), "publish the record; mailpub apply does where the zone is signed"
 		e.add(c)
 		return
 	}
@@ -170,7 +170,7 @@ func (e *checkRun) daneMatch(port uint16, wanted bool) {
 	}
 	shown, err := e.Served(e.ctx, port)
 	if err != nil {
-		e.unseen(c, err)
+		e.skipCertificate(c, err)
 		return
 	}
 	c.Got = strings.Join(a.Data(), ", ")

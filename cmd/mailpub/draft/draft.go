@@ -108,7 +108,7 @@ var text string
 // YAML returns the file.
 func (d Draft) YAML() ([]byte, error) {
 	t, err := template.New("mailpub.yaml").Funcs(template.FuncMap{
-		"q": scalar, "list": flowList, "settings": flowMap, "comment": comment, "ttl": plan.Unit, "beside": appendComment,
+		"q": scalar, "list": flowList, "settings": flowMap, "comment": comment, "ttl": plan.ConfigDuration, "beside": appendComment,
 	}).Parse(text)
 	if err != nil {
 		return nil, err

@@ -139,7 +139,7 @@ func TestExisting(t *testing.T) {
 	d.Services = []scout.Service{{Name: "imaps", Host: ".", Port: 993}}
 	d.Selectors, d.MTASTS = []string{"m1"}, "v=STSv1; id=1"
 	f.DNS.Host = scout.Host{Name: "mail.nomeazienda.it", Zone: d.Zone, Addresses: []netip.Addr{netip.MustParseAddr("2.2.2.2"), netip.MustParseAddr("2001:db9::1")}, CAA: []string{"letsencrypt.org"}, TLSA: []int{25}}
-	f.Router.Forwards = []nat.Seen{{Name: "tcp/25", Is: "10.10.10.10:2525"}, {Name: "tcp/993", Is: "10.10.10.10:993"}, {Name: "tcp/143", Is: "10.10.10.20:143"}}
+	f.Router.Forwards = []nat.ForwardStatus{{Name: "tcp/25", Is: "10.10.10.10:2525"}, {Name: "tcp/993", Is: "10.10.10.10:993"}, {Name: "tcp/143", Is: "10.10.10.20:143"}}
 	cfg, text := write(t, f, Choices{Existing: true, Provider: "manual"})
 	dom := cfg.Domains[0]
 	switch {

@@ -247,7 +247,7 @@ func sortedSettings(name string, values map[string]string) (out []Setting) {
 }
 
 // forwardedPort returns the port that the router forwards to the server.
-func forwardedPort(s nat.Seen, server netip.Addr) (p scout.Port, ok bool) {
+func forwardedPort(s nat.ForwardStatus, server netip.Addr) (p scout.Port, ok bool) {
 	proto, number, _ := strings.Cut(s.Name, "/")
 	port, err := strconv.ParseUint(number, 10, 16)
 	to, err2 := netip.ParseAddrPort(s.Is)

@@ -73,14 +73,14 @@ func (s Site) wideDiagram() diagram {
 	columns := len(in.Stations)
 	p := diagram{Site: s.Site, Headline: s.Headline(), Width: columns*(boxW+gapX) - gapX + 2*margin, Height: 2*(labelH+boxH) + gapY + 2*margin}
 	y := margin
-	p.row(in, y, func(i int) int { return i })
+	p.drawPath(in, y, func(i int) int { return i })
 	y += labelH + boxH + gapY
-	p.row(out, y, func(i int) int { return len(out.Stations) - 1 - i })
+	p.drawPath(out, y, func(i int) int { return len(out.Stations) - 1 - i })
 	return p
 }
 
-// row draws a way, of which station i stands in column(i).
-func (p *diagram) row(w mailPath, y int, column func(int) int) {
+// drawPath draws a way, of which station i stands in column(i).
+func (p *diagram) drawPath(w mailPath, y int, column func(int) int) {
 	p.Labels = append(p.Labels, label{margin, y + 18, w.Name})
 	for i, st := range w.Stations {
 		b := box{st, margin + column(i)*(boxW+gapX), y + labelH, boxW, boxH}

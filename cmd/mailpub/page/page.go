@@ -159,5 +159,5 @@ func ago(d time.Duration) string {
 	case d < time.Minute:
 		return d.Round(time.Second).String()
 	}
-	return plan.Spell(d)
+	return plan.FormatDuration(d)
 }

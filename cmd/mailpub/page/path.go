@@ -76,7 +76,7 @@ func (s Site) paths() (in, out mailPath) {
 		out.Stations = append(out.Stations, s.hopStatus(part))
 	}
 	out.Stations = append(out.Stations, s.internet(catalog.PortEgress25))
-	return in.cut(), out.cut()
+	return in.markUnreachable(), out.markUnreachable()
 }
 
 // internet is the other end of a way. It is well only where one of some checks has reached it, or was
@@ -88,8 +88,8 @@ func (s Site) internet(ids ...string) hopStatus {
 	return hopStatus{Name: "Internet", Health: unknown, Says: "not looked at"}
 }
 
-// cut marks what lies behind a broken station: a message does not come there.
-func (w mailPath) cut() mailPath {
+// markUnreachable marks what lies behind a broken station: a message does not come there.
+func (w mailPath) markUnreachable() mailPath {
 	i := slices.IndexFunc(w.Stations, func(s hopStatus) bool { return s.Health == broken })
 	if i < 0 {
 		return w

@@ -30,7 +30,7 @@ func readAsset(name string) string {
 // templates are parsed when a page is first asked for, and kept.
 var templates = sync.OnceValue(func() *template.Template {
 	return template.Must(template.New("").Funcs(template.FuncMap{
-		"plain": printable, "short": short, "spell": plan.Spell, "statusMark": statusMark, "eventClass": eventClass,
+		"plain": printable, "short": short, "spell": plan.FormatDuration, "statusMark": statusMark, "eventClass": eventClass,
 		"less":   func(a, b int) int { return a - b },
 		"room":   func(width int) int { return (width - 24) / 7 }, // characters of the small font
 		"stamp":  func(t time.Time) string { return t.UTC().Format(time.RFC3339) },
@@ -161,7 +161,7 @@ func (v *siteView) days(days []history.Day) {
 		good += d.In[history.Good] + d.In[history.Uneasy]
 		known += d.In[history.Good] + d.In[history.Uneasy] + d.In[history.Bad]
 	}
-	v.Share = fmt.Sprintf("No failure was seen for %.4g %% of the %s that were watched.", 100*float64(good)/float64(known), plan.Spell(known))
+	v.Share = fmt.Sprintf("No failure was seen for %.4g %% of the %s that were watched.", 100*float64(good)/float64(known), plan.FormatDuration(known))
 }
 
 // facts says which site it is.

@@ -66,7 +66,7 @@ func zoneRecords(p *site.Plan, z config.Zone, all bool) (out records, err error)
 		out.lines = append(out.lines, file...)
 		for _, l := range lines {
 			data, _ := mail.SplitRecordLine(l)
-			out.rows = append(out.rows, []string{name, rrtype, plan.Spell(z.TTL), data})
+			out.rows = append(out.rows, []string{name, rrtype, plan.FormatDuration(z.TTL), data})
 		}
 		return nil
 	}

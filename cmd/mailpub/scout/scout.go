@@ -100,10 +100,10 @@ func detectRouter(ctx context.Context, o Options) Router {
 	if r.Protocol() == "manual" {
 		wanted = nil // nobody can say
 	}
-	report, err := r.Look(ctx, wanted)
+	report, err := r.Status(ctx, wanted)
 	if err != nil {
 		return Router{Silent: err.Error()}
 	}
-	report.Forwards = slices.DeleteFunc(report.Forwards, func(s nat.Seen) bool { return s.Is == "" })
+	report.Forwards = slices.DeleteFunc(report.Forwards, func(s nat.ForwardStatus) bool { return s.Is == "" })
 	return Router{Report: report}
 }

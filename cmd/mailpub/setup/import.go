@@ -123,7 +123,7 @@ func (b *wizard) printAdvice(p *plan.Plan, unlisted int) {
 	case unlisted > 0 && p.Writes() == unlisted: // tellUnlisted has said what to do
 	case p.Writes() > 0:
 		fmt.Fprintf(u.Err, "\nThe lines above are what mailpub would change. Where one is not wanted, change the config;\nthen: mailpub%s apply --adopt\n", u.ConfigFlag())
-	case p.TakesUp() > 0:
+	case p.TakeoverCount() > 0:
 		fmt.Fprintf(u.Err, "\nThe config says what is. To take it into the ledger: mailpub%s apply\n", u.ConfigFlag())
 	}
 }

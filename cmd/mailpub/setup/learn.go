@@ -22,7 +22,7 @@ type Learning struct {
 	File    string // the dialect
 	Version string // of MDaemon
 
-	Ask func(context.Context, mdaemon.Order) error // has a person do something; nil asks on the terminal
+	Ask func(context.Context, mdaemon.Instruction) error // has a person do something; nil asks on the terminal
 }
 
 // Learn learns one setting.

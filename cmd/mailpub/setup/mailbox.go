@@ -80,7 +80,7 @@ func (m Mailbox) authorize(ctx context.Context, p config.MailboxProvider) error 
 	}
 	ctx, cancel := context.WithTimeout(ctx, m.Wait)
 	defer cancel()
-	token, err := ask.Ask(ctx)
+	token, err := ask.Authorize(ctx)
 	if errors.Is(err, context.DeadlineExceeded) {
 		return fmt.Errorf("no permission was given within %v", m.Wait)
 	}

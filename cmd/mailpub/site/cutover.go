@@ -151,7 +151,7 @@ func (m *cutover) carryOut(ctx context.Context, s *Site, p *Plan) error {
 
 // lower carries out everything but the move itself, and lowers the TTL of what will move.
 func (m *cutover) lower(ctx context.Context, s *Site, p *Plan) error {
-	movers := mail.Movers(p.Changes)
+	movers := mail.MovingChanges(p.Changes)
 	if len(movers) == 0 && m.state == nil {
 		m.tell(CutoverStep{Step: CutoverNothing})
 		if err := m.carryOut(ctx, s, p); err != nil {
@@ -173,7 +173,7 @@ func (m *cutover) lower(ctx context.Context, s *Site, p *Plan) error {
 	}
 	m.tell(CutoverStep{Step: CutoverLower, TTL: time.Duration(m.state.TTL) * time.Second})
 	first := p.withChanges(withLoweredTTLs(p.Changes, m.state, lower))
-	if len(first.Adoptions()) == 0 || adopt { // else Apply refuses, and nothing has begun
+	if len(first.Takeovers()) == 0 || adopt { // else Apply refuses, and nothing has begun
 		if err := m.save(); err != nil {
 			return err
 		}
@@ -199,7 +199,7 @@ func (p *Plan) withChanges(changes []plan.Change) *Plan {
 // withLoweredTTLs returns changes with what moves taken out and lower in its place.
 func withLoweredTTLs(changes []plan.Change, c *mail.Cutover, lower []plan.Change) (out []plan.Change) {
 	for _, ch := range changes {
-		if !c.Holds(ch.Key) {
+		if !c.IsMoving(ch.Key) {
 			out = append(out, ch)
 			continue
 		}
@@ -251,7 +251,7 @@ func (m *cutover) waitOut(ctx context.Context) (time.Duration, error) {
 // change moves the records, still with the lower TTL, and verifies them.
 func (m *cutover) change(ctx context.Context, s *Site, p *Plan) error {
 	m.tell(CutoverStep{Step: CutoverMove})
-	moved := p.withChanges(m.state.Hold(p.Changes))
+	moved := p.withChanges(m.state.WithLowTTL(p.Changes))
 	if err := m.carryOut(ctx, s, moved); err != nil {
 		return err
 	}
@@ -284,6 +284,6 @@ func (p *Plan) WithoutCutover() (held int, err error) {
 		return 0, err
 	}
 	before := len(p.Changes)
-	p.Changes = slices.DeleteFunc(p.Changes, func(ch plan.Change) bool { return c.Holds(ch.Key) && !ch.Release })
+	p.Changes = slices.DeleteFunc(p.Changes, func(ch plan.Change) bool { return c.IsMoving(ch.Key) && !ch.Release })
 	return before - len(p.Changes), nil
 }

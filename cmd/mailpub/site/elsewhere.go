@@ -35,7 +35,7 @@ func (s *Site) delegations(ctx context.Context) *dnscheck.Delegations {
 // it from: until it is done, what apply writes there is not seen. The zones were read, but for failed.
 func (s *Site) delegationSteps(ctx context.Context, d *dnscheck.Delegations, list []Party, failed []plan.PartyError) (steps []plan.Change) {
 	s.elsewhere = nil
-	found := make([]*dnscheck.Elsewhere, len(list))
+	found := make([]*dnscheck.UndelegatedZone, len(list))
 	var group errgroup.Group
 	group.SetLimit(zonesAtOnce)
 	for i, party := range list {
@@ -45,9 +45,9 @@ func (s *Site) delegationSteps(ctx context.Context, d *dnscheck.Delegations, lis
 			continue
 		}
 		group.Go(func() error {
-			var held dnscheck.Held
+			var held dnscheck.ZoneContent
 			held.Items, held.SOA, held.Hosts = driver.Seen(keysOf(party.Wanted))
-			found[i] = d.Elsewhere(ctx, party.Target.Name, held)
+			found[i] = d.Undelegated(ctx, party.Target.Name, held)
 			return nil
 		})
 	}

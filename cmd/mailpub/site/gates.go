@@ -22,7 +22,7 @@ func (s *Site) gates(p *Plan) (gates []plan.Gate) {
 			Stage: stage,
 			Name:  fmt.Sprintf("%s answers at %s", s.cfg.Server.Hostname, addr),
 			Check: func(ctx context.Context) error {
-				return smtpclient.Answers(ctx, nil, addr, s.cfg.Server.Hostname)
+				return smtpclient.GateAnswers(ctx, nil, addr, s.cfg.Server.Hostname)
 			},
 		})
 	}

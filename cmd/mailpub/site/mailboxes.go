@@ -159,7 +159,7 @@ func (s *Site) checkInward(ctx context.Context, i int, m config.RemoteMailbox) p
 	defer box.close()
 	there := time.Now().Add(lookThere)
 	for in.Arrived == "" && (in.Bounce == nil || !in.Bounce.Failed()) && time.Since(begin) < s.cfg.Verify.Wait() && ctx.Err() == nil {
-		in.Arrived, in.Message, err = facts.Look(ctx, word, true)
+		in.Arrived, in.Message, err = facts.FindMessage(ctx, word, true)
 		in.Unread = ""
 		if err != nil {
 			in.Unread = err.Error()
@@ -295,10 +295,10 @@ func (s *Site) waitRemote(ctx context.Context, box *mailboxReader, out *roundtri
 		} else if errors.Is(err, mailbox.ErrLogin) {
 			return err
 		}
-		if _, raw, _ := facts.Look(ctx, word, false); raw != nil {
+		if _, raw, _ := facts.FindMessage(ctx, word, false); raw != nil {
 			if b, ok := roundtrip.ReadBounce(raw); ok {
 				out.Bounce = &b
-				facts.Look(ctx, word, true)
+				facts.FindMessage(ctx, word, true)
 				if b.Failed() {
 					return nil
 				}

@@ -87,7 +87,7 @@ func repairable(p *Plan) (kinds []string) {
 			kinds = append(kinds, kind)
 		}
 	}
-	if changes, err := mail.Following(p.Plan, p.Site.spec.Host, l); err != nil || slices.ContainsFunc(changes, plan.Change.Writes) {
+	if changes, err := mail.AddressUpdate(p.Plan, p.Site.spec.Host, l); err != nil || slices.ContainsFunc(changes, plan.Change.Writes) {
 		kinds = append(kinds, watch.Address)
 	}
 	return kinds

@@ -19,8 +19,8 @@ type DeviceAuthorization struct {
 	Show         func(url, code string) // has the person go there
 }
 
-// Ask returns the refresh token once the person has agreed. It is a secret.
-func (p DeviceAuthorization) Ask(ctx context.Context) (string, error) {
+// Authorize returns the refresh token once the person has agreed. It is a secret.
+func (p DeviceAuthorization) Authorize(ctx context.Context) (string, error) {
 	o := oauth2.Config{
 		ClientID:     p.ClientID,
 		ClientSecret: p.ClientSecret,

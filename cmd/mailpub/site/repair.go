@@ -65,7 +65,7 @@ func (l *Lock) repairRest(ctx context.Context, kinds []string, agreed []netip.Ad
 		if !slices.Equal(s.spec.Public, agreed) {
 			return fmt.Errorf("%w: it is %v, and %v was agreed on", errMoved, s.spec.Public, agreed)
 		}
-		if following, err = mail.Following(p.Plan, s.spec.Host, l.held.Ledger()); err != nil {
+		if following, err = mail.AddressUpdate(p.Plan, s.spec.Host, l.held.Ledger()); err != nil {
 			return err
 		}
 	}

@@ -68,14 +68,14 @@ func (s *Site) checkWithout(ctx context.Context, ids []string) []plan.Check {
 			only = append(only, id)
 		}
 	}
-	checks := plan.RunChecks(ctx, plan.Pick(s.allCheckers(outsidePorts), only))
+	checks := plan.RunChecks(ctx, plan.SelectCheckers(s.allCheckers(outsidePorts), only))
 	s.firewall(ctx, checks)
 	return checks
 }
 
 // checkers are the checks of every package for the site.
 func (s *Site) checkers(only []string) []plan.Checker {
-	return plan.Pick(s.allCheckers(only), only)
+	return plan.SelectCheckers(s.allCheckers(only), only)
 }
 
 // allCheckers are those of every package; outside says which are to be had from the probe.

@@ -39,7 +39,7 @@ func (u *UI) Events() func(site.Event) {
 		case site.PropagationWait:
 			fmt.Fprintf(u.Text(), "waiting for %s\n", Clean(site.StaleServers(e.Behind)))
 		case site.Propagation:
-			showPropagation(u, e.Settled)
+			showPropagation(u, e.Propagation)
 		case site.CutoverStep:
 			showCutoverStep(u, e)
 		case site.CutoverChecks:
@@ -66,14 +66,14 @@ func (u *UI) checksEnded() {
 func showCutoverStep(u *UI, e site.CutoverStep) {
 	out := u.Text()
 	at := e.Until.Local().Format(time.DateTime)
-	left := plan.Spell(e.Left)
+	left := plan.FormatDuration(e.Left)
 	text := ""
 	switch e.Step {
 	case site.CutoverNothing:
 		fmt.Fprintln(out, "Nothing that is live moves; this is an ordinary apply.")
 		return
 	case site.CutoverLower:
-		text = fmt.Sprintf("1. Lowering the TTL of %s to %s, and doing all that does not move.", keyNames(e.Moving), plan.Spell(e.TTL))
+		text = fmt.Sprintf("1. Lowering the TTL of %s to %s, and doing all that does not move.", keyNames(e.Moving), plan.FormatDuration(e.TTL))
 	case site.CutoverLater:
 		text = fmt.Sprintf("2. The old TTL has run out everywhere at %s, in %s. Come back then: mailpub%s apply --cutover", at, left, u.ConfigFlag())
 	case site.CutoverWait:

@@ -33,8 +33,8 @@ func ShowMDaemon(u *UI, s mdaemon.Overview) {
 }
 
 // AskMDaemon returns what shows a person the next step in MDaemon's dialog, and waits for Enter.
-func AskMDaemon(u *UI) func(context.Context, mdaemon.Order) error {
-	return func(ctx context.Context, o mdaemon.Order) error {
+func AskMDaemon(u *UI) func(context.Context, mdaemon.Instruction) error {
+	return func(ctx context.Context, o mdaemon.Instruction) error {
 		if !u.CanAsk() {
 			return ErrNoTerminal
 		}
@@ -46,7 +46,7 @@ func AskMDaemon(u *UI) func(context.Context, mdaemon.Order) error {
 }
 
 // InstructionText says what a person is to do.
-func InstructionText(o mdaemon.Order) string {
+func InstructionText(o mdaemon.Instruction) string {
 	where := o.Setting.Where
 	if o.Setting.Former != where {
 		where += " (before 13.6: " + o.Setting.Former + ")"

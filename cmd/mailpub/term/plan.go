@@ -83,7 +83,7 @@ func ShowMoves(u *UI, changes []plan.Change, underWay bool) {
 		fmt.Fprintf(u.Text(), "A cutover is under way; it goes on with: %s\n", command)
 		return
 	}
-	movers := mail.Movers(changes)
+	movers := mail.MovingChanges(changes)
 	if len(movers) == 0 {
 		return
 	}
@@ -98,7 +98,7 @@ func ShowMoves(u *UI, changes []plan.Change, underWay bool) {
 		}
 	}
 	text := fmt.Sprintf("This moves live records: %s. Resolvers may return the old data for up to %s. To move without losing mail: %s",
-		strings.Join(names, ", "), plan.Spell(time.Duration(longest)*time.Second), command)
+		strings.Join(names, ", "), plan.FormatDuration(time.Duration(longest)*time.Second), command)
 	fmt.Fprintln(u.Text(), u.Wrap(text, 0))
 }
 
@@ -240,7 +240,7 @@ func actionSign(u *UI, action plan.Action) string {
 func Totals(u *UI, p *plan.Plan) string {
 	s := p.Summary()
 	taken := ""
-	if n := p.TakesUp(); n > 0 {
+	if n := p.TakeoverCount(); n > 0 {
 		taken = fmt.Sprintf(" Apply takes %d of them into the ledger.", n)
 	}
 	switch {

@@ -62,7 +62,7 @@ func showOtherForwards(u *UI, r nat.Report) {
 }
 
 // ShowForwards prints forwards of the router, a line each.
-func ShowForwards(u *UI, list []nat.Seen) {
+func ShowForwards(u *UI, list []nat.ForwardStatus) {
 	name, is := 8, 20
 	for _, f := range list {
 		name, is = max(name, len(f.Name)), max(is, len(Clean(f.Is)))
@@ -83,7 +83,7 @@ func ShowFirewall(u *UI, found []hostfirewall.Finding) {
 }
 
 // showForward prints where one port leads, and whose that is.
-func showForward(u *UI, f nat.Seen, nameWidth, isWidth int) {
+func showForward(u *UI, f nat.ForwardStatus, nameWidth, isWidth int) {
 	is, owner := f.Is, u.Green("ours")
 	switch f.Owner {
 	case "nobody":
@@ -100,7 +100,7 @@ func showForward(u *UI, f nat.Seen, nameWidth, isWidth int) {
 	}
 	lasts := ""
 	if !f.Expires.IsZero() {
-		lasts = "  for another " + plan.Spell(time.Until(f.Expires))
+		lasts = "  for another " + plan.FormatDuration(time.Until(f.Expires))
 	}
 	fmt.Fprintf(u.Out, "  %s  %s  %s%s\n", Pad(f.Name, nameWidth), Pad(Clean(is), isWidth), owner, u.Dim(lasts))
 	if f.Note != "" {

@@ -26,9 +26,9 @@ type addressDecision struct {
 	held  bool      // too often; to be said once
 }
 
-// judge decides whether DNS may follow the public address that was found. Two sources that
+// decide decides whether DNS may follow the public address that was found. Two sources that
 // agree are enough; where there is one alone, it has to say the same again after confirm.
-func (f *addressUpdate) judge(found Observation, p Policy, now time.Time) addressDecision {
+func (f *addressUpdate) decide(found Observation, p Policy, now time.Time) addressDecision {
 	if !slices.Equal(f.Addrs, found.Public) {
 		f.Addrs, f.Since = slices.Clone(found.Public), now
 	}
@@ -45,14 +45,14 @@ func (f *addressUpdate) judge(found Observation, p Policy, now time.Time) addres
 	return addressDecision{write: true}
 }
 
-// followed notes that DNS has been written.
-func (f *addressUpdate) followed(now time.Time) {
+// markUpdated notes that DNS has been written.
+func (f *addressUpdate) markUpdated(now time.Time) {
 	f.Changes = append(f.Changes, now)
-	f.settled()
+	f.markInSync()
 }
 
-// settled notes that DNS and the public address agree.
-func (f *addressUpdate) settled() { f.Addrs, f.Since = nil, time.Time{} }
+// markInSync notes that DNS and the public address agree.
+func (f *addressUpdate) markInSync() { f.Addrs, f.Since = nil, time.Time{} }
 
 // isDisputed reports whether sources name different addresses of one family.
 func isDisputed(seen []AddressAnswer) bool {
@@ -61,9 +61,9 @@ func isDisputed(seen []AddressAnswer) bool {
 	})
 }
 
-// dispute says that the sources of the public address do not agree, which is why no more could be
+// addDispute says that the sources of the public address do not agree, which is why no more could be
 // found out, and what the checks saw of that with it.
-func (p *passResult) dispute(err error) {
+func (p *passResult) addDispute(err error) {
 	for subject, t := range p.broken {
 		if subject.check == catalog.RouterAddress {
 			t.Under = subjectSources()

@@ -286,7 +286,7 @@ func (d *Daemon) apply(ctx context.Context, sites []Site, wrong []BadConfig, all
 		delete(left, s.Home)
 		if r == nil {
 			r = d.start(ctx, s)
-		} else if r.renew(s, all) {
+		} else if r.reload(s, all) {
 			r.of = s
 		}
 		d.sites = append(d.sites, r)
@@ -331,9 +331,9 @@ func (d *Daemon) reportBadConfigs(unread map[string]bool, wrong []BadConfig) {
 	}
 }
 
-// renew tells a running site that its config was read again, and reports whether it has to take
+// reload tells a running site that its config was read again, and reports whether it has to take
 // up a new one.
-func (r *runningSite) renew(s Site, all bool) bool {
+func (r *runningSite) reload(s Site, all bool) bool {
 	mended := r.wrong
 	r.wrong = false
 	if !all && !mended && s.Digest == r.of.Digest && s.File == r.of.File {

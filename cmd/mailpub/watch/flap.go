@@ -25,12 +25,12 @@ type stabilized struct {
 	broken  *problem // nil: it is well
 }
 
-// damp takes out of the news what only goes on flapping.
-func (ts *problems) damp(n *stateChanges, now time.Time) {
+// suppressFlapping takes out of the news what only goes on flapping.
+func (ts *problems) suppressFlapping(n *stateChanges, now time.Time) {
 	flapping := map[subjectKey]bool{}
 	quiet := func(t *problem) bool { // of a flapping root, or that itself
-		f := ts.Flaps[t.root()]
-		return f != nil && f.On && !flapping[t.root()]
+		f := ts.Flaps[t.rootCause()]
+		return f != nil && f.On && !flapping[t.rootCause()]
 	}
 	for _, t := range n.broke {
 		t.Told = true
@@ -56,13 +56,13 @@ func (ts *problems) damp(n *stateChanges, now time.Time) {
 			f.Last = now
 		}
 	}
-	n.broke = slices.DeleteFunc(n.broke, func(t *problem) bool { return quiet(t) || flapping[t.root()] })
+	n.broke = slices.DeleteFunc(n.broke, func(t *problem) bool { return quiet(t) || flapping[t.rootCause()] })
 	n.healed = slices.DeleteFunc(n.healed, quiet)
-	ts.rest(n, now)
+	ts.expireFlapping(n, now)
 }
 
-// rest finds what has kept still long enough, and forgets what broke long ago.
-func (ts *problems) rest(n *stateChanges, now time.Time) {
+// expireFlapping finds what has kept still long enough, and forgets what broke long ago.
+func (ts *problems) expireFlapping(n *stateChanges, now time.Time) {
 	for _, subject := range sortedSubjects(ts.Flaps) {
 		f := ts.Flaps[subject]
 		switch {
@@ -75,8 +75,8 @@ func (ts *problems) rest(n *stateChanges, now time.Time) {
 	}
 }
 
-// root is the subject that a trouble follows from, or its own.
-func (t *problem) root() subjectKey {
+// rootCause is the subject that a trouble follows from, or its own.
+func (t *problem) rootCause() subjectKey {
 	if t.Under != (subjectKey{}) {
 		return t.Under
 	}

@@ -108,7 +108,7 @@ func (w *watcher) finish(ctx context.Context, found Observation, start time.Time
 	w.leases(found.Leases, found.Renew)
 	now := w.d.Now()
 	w.next = laterOf(w.next, now.Add(w.site.Schedule.Every/10))
-	if w.relook = w.softly() && !w.relook; w.relook {
+	if w.relook = w.hasTransient() && !w.relook; w.relook {
 		w.schedule(now.Add(softPause))
 	}
 	if w.Known[subjectGateway()] != nil && w.retry.IsZero() && len(w.allowedRepairs(Router)) > 0 {

@@ -25,7 +25,7 @@ type problem struct {
 	soft bool   // it may be gone in a moment
 }
 
-func (t *problem) thing(now time.Time, healed bool) Item {
+func (t *problem) item(now time.Time, healed bool) Item {
 	th := Item{Subject: t.Subject.String(), Got: t.Got, Want: t.Want, Hint: t.Hint, Since: t.Since}
 	if t.Under.words != "" {
 		th.Cause = t.Under.check
@@ -92,7 +92,7 @@ func newPassResult(f Observation) passResult {
 	}
 	switch {
 	case f.Err != nil && isDisputed(f.Sightings):
-		p.dispute(f.Err)
+		p.addDispute(f.Err)
 	case f.Err != nil:
 		p.add(&problem{Subject: subjectPass(), Got: f.Err.Error(), soft: true})
 	}
@@ -156,9 +156,9 @@ func (n stateChanges) empty() bool {
 	return len(n.broke)+len(n.healed)+len(n.flapping)+len(n.settled) == 0
 }
 
-// take compares a picture with what is known, and returns what is news. A soft trouble is news
+// update compares a picture with what is known, and returns what is news. A soft trouble is news
 // when it is there the second time.
-func (ts *problems) take(p passResult, now time.Time) (n stateChanges) {
+func (ts *problems) update(p passResult, now time.Time) (n stateChanges) {
 	for _, subject := range p.order {
 		t, old := p.broken[subject], ts.Known[subject]
 		if old == nil {
@@ -171,7 +171,7 @@ func (ts *problems) take(p passResult, now time.Time) (n stateChanges) {
 			old.Got, old.Want, old.Hint, old.Under, old.says = t.Got, t.Want, t.Hint, t.Under, t.says
 			t = old
 		}
-		if t.Told || ts.covered(t) {
+		if t.Told || ts.isReported(t) {
 			continue
 		}
 		n.broke = append(n.broke, t)
@@ -183,24 +183,24 @@ func (ts *problems) take(p passResult, now time.Time) (n stateChanges) {
 		if p.broken[subject] != nil || p.unknown[subject] || !p.well[subject] && !p.complete {
 			continue
 		}
-		if t := ts.heal(subject); t.Told {
+		if t := ts.resolve(subject); t.Told {
 			n.healed = append(n.healed, t)
 		}
 	}
-	ts.damp(&n, now)
+	ts.suppressFlapping(&n, now)
 	return n
 }
 
-// heal forgets a trouble.
-func (ts *problems) heal(subject subjectKey) *problem {
+// resolve forgets a trouble.
+func (ts *problems) resolve(subject subjectKey) *problem {
 	t := ts.Known[subject]
 	delete(ts.Known, subject)
 	return t
 }
 
-// covered reports whether a trouble follows from one that somebody was told of before, and what
+// isReported reports whether a trouble follows from one that somebody was told of before, and what
 // it follows from is still there.
-func (ts *problems) covered(t *problem) bool {
+func (ts *problems) isReported(t *problem) bool {
 	root := ts.Known[t.Under]
 	return t.Under != (subjectKey{}) && root != nil && root.Told
 }
@@ -209,7 +209,7 @@ func (ts *problems) covered(t *problem) bool {
 func title(list []*problem) string {
 	count := map[subjectKey]int{}
 	for _, t := range list {
-		count[t.root()]++
+		count[t.rootCause()]++
 	}
 	first := list[0]
 	for _, t := range list {
@@ -219,12 +219,12 @@ func title(list []*problem) string {
 	}
 	var more []string
 	for _, t := range list {
-		if t != first && t.root() != first.root() {
+		if t != first && t.rootCause() != first.rootCause() {
 			more = append(more, t.Subject.String())
 		}
 	}
 	text := first.name()
-	if n := count[first.root()]; n > 1 && sameCheck(list, first.root()) {
+	if n := count[first.rootCause()]; n > 1 && sameCheck(list, first.rootCause()) {
 		text += fmt.Sprintf(" (%d)", n) // five forwards
 	} else if n > 1 {
 		text += fmt.Sprintf(", and what follows from it (%d)", n-1)
@@ -241,7 +241,7 @@ func title(list []*problem) string {
 
 // sameCheck reports whether what follows from a root is the same as that: one check of several things.
 func sameCheck(list []*problem, root subjectKey) bool {
-	return !slices.ContainsFunc(list, func(t *problem) bool { return t.root() == root && t.Subject.check != root.check })
+	return !slices.ContainsFunc(list, func(t *problem) bool { return t.rootCause() == root && t.Subject.check != root.check })
 }
 
 // name is what a trouble is called in a title.
@@ -265,13 +265,13 @@ func formatDuration(d time.Duration) string {
 	if d < time.Minute {
 		return fmt.Sprintf("%.1f s", d.Seconds())
 	}
-	return plan.Spell(d)
+	return plan.FormatDuration(d)
 }
 
-// softly reports whether something may be gone in a moment, or else is news.
-func (ts *problems) softly() bool {
+// hasTransient reports whether something may be gone in a moment, or else is news.
+func (ts *problems) hasTransient() bool {
 	for _, t := range ts.Known {
-		if t.soft && !t.Told && !ts.covered(t) {
+		if t.soft && !t.Told && !ts.isReported(t) {
 			return true
 		}
 	}

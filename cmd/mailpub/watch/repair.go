@@ -18,11 +18,11 @@ func (w *watcher) repairRequest(found Observation, now time.Time) RepairRequest 
 	i := slices.Index(o.Kinds, Address)
 	if i < 0 {
 		if found.Err == nil && !slices.Contains(found.Mendable, Address) {
-			w.Address.settled()
+			w.Address.markInSync()
 		}
 		return o
 	}
-	v := w.Address.judge(found, w.site.Policy, now)
+	v := w.Address.decide(found, w.site.Policy, now)
 	w.again = v.again
 	if v.held {
 		e := w.emit(Event{Kind: AddressHeld, Text: fmt.Sprintf("the public address changed %d times within an hour, and is %s now; DNS is left as it is until %s",
@@ -97,7 +97,7 @@ func (w *watcher) reportLoss(out RepairResult, since time.Time, why string) {
 			t.Under = p.order[0]
 		}
 	}
-	w.reportChanges(w.take(p, since), Broke)
+	w.reportChanges(w.update(p, since), Broke)
 }
 
 // reportRepairs tells of what was put back.
@@ -122,7 +122,7 @@ func (w *watcher) reportRepairs(o RepairRequest, out RepairResult) {
 	}
 	if len(put) > 0 {
 		w.log.Warn("put back", "what", strings.Join(put, ", "))
-		w.reportChanges(w.take(p, w.d.Now()), Repaired)
+		w.reportChanges(w.update(p, w.d.Now()), Repaired)
 	}
 }
 
@@ -132,10 +132,10 @@ func (w *watcher) reportAddressUpdate(o RepairRequest, changes []plan.Change) {
 	since := w.Address.Since
 	for subject := range w.Known {
 		if subject.ofAddress() { // this notice says so
-			w.heal(subject)
+			w.resolve(subject)
 		}
 	}
-	w.Address.followed(now)
+	w.Address.markUpdated(now)
 	n := Notice{Kind: AddressChanged, Title: "the public address is " + addresses(o.Address) + " now; DNS follows it"}
 	var more []string
 	for _, c := range changes {
@@ -146,7 +146,7 @@ func (w *watcher) reportAddressUpdate(o RepairRequest, changes []plan.Change) {
 		t := problemOf(c)
 		t.Since, t.Told = now, true
 		w.Known[t.Subject] = t
-		n.Things = append(n.Things, t.thing(now, false))
+		n.Things = append(n.Things, t.item(now, false))
 		more = append(more, "by hand: "+c.Reason)
 	}
 	n.write(more...)
@@ -167,7 +167,7 @@ func (w *watcher) recordRepair(o RepairRequest, err error) {
 	now := w.d.Now()
 	if err == nil {
 		w.failures, w.retry = 0, time.Time{}
-		w.reportChanges(w.take(passResult{well: map[subjectKey]bool{subject: true}}, now), Healed)
+		w.reportChanges(w.update(passResult{well: map[subjectKey]bool{subject: true}}, now), Healed)
 		return
 	}
 	if slices.Contains(o.Kinds, Router) { // the others come with the next pass
@@ -185,7 +185,7 @@ func (w *watcher) recordRepair(o RepairRequest, err error) {
 	}
 	p := passResult{broken: map[subjectKey]*problem{}}
 	p.add(t)
-	w.reportChanges(w.take(p, now), Broke)
+	w.reportChanges(w.update(p, now), Broke)
 }
 
 // process draws the conclusions from a look.
@@ -200,7 +200,7 @@ func (w *watcher) process(found Observation, by Kind) {
 		case behind && w.addressUpdatePending() && subject.ofAddress(), !behind && subject.check == catalog.RouterAddress && w.addressRecentlyChanged():
 			p.drop(subject)
 		case behind && subject.ofAddress():
-			p.follows(subject)
+			p.causedByAddress(subject)
 		}
 	}
 	for subject := range w.Known {
@@ -208,15 +208,15 @@ func (w *watcher) process(found Observation, by Kind) {
 			p.drop(subject)
 		}
 	}
-	n := w.take(p, w.d.Now())
+	n := w.update(p, w.d.Now())
 	if w.Address.Held { // which was said
-		n.broke = slices.DeleteFunc(n.broke, func(t *problem) bool { return t.root() == subjectAddress() })
+		n.broke = slices.DeleteFunc(n.broke, func(t *problem) bool { return t.rootCause() == subjectAddress() })
 	}
 	w.reportChanges(n, by)
 }
 
-// follows puts a subject under the change of address.
-func (p *passResult) follows(subject subjectKey) {
+// causedByAddress puts a subject under the change of address.
+func (p *passResult) causedByAddress(subject subjectKey) {
 	if p.broken[subjectAddress()] == nil {
 		p.add(&problem{Subject: subjectAddress(), Got: "DNS has another one"})
 	}

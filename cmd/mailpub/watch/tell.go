@@ -59,7 +59,7 @@ func (w *watcher) reportChanges(n stateChanges, by Kind) {
 			if t.Under == (subjectKey{}) {
 				w.emit(Event{Kind: Broke, Subject: t.Subject.String(), Text: brokenTitle(t, n.broke), Since: t.Since})
 			}
-			notice.Things = append(notice.Things, t.thing(now, false))
+			notice.Things = append(notice.Things, t.item(now, false))
 		}
 		w.notify(notice)
 	}
@@ -74,7 +74,7 @@ func (w *watcher) reportChanges(n stateChanges, by Kind) {
 			if t.Under == (subjectKey{}) {
 				w.emit(Event{Kind: by, Subject: t.Subject.String(), Text: resolvedTitle([]*problem{t}, by) + consequencesOf(n.healed, t), Since: t.Since, Took: now.Sub(t.Since)})
 			}
-			notice.Things = append(notice.Things, t.thing(now, true))
+			notice.Things = append(notice.Things, t.item(now, true))
 		}
 		notice.Title += ", after " + formatDuration(took)
 		w.notify(notice)
@@ -82,7 +82,7 @@ func (w *watcher) reportChanges(n stateChanges, by Kind) {
 	for _, t := range n.flapping {
 		text := t.Subject.String() + " comes and goes; there is silence until it has kept still for " + formatDuration(flapWindow)
 		w.emit(Event{Kind: Flapping, Subject: t.Subject.String(), Text: text, Since: t.Since})
-		w.notify(Notice{Kind: Flapping, Title: "flapping: " + t.Subject.String(), Things: []Item{t.thing(now, false)}, Text: text})
+		w.notify(Notice{Kind: Flapping, Title: "flapping: " + t.Subject.String(), Things: []Item{t.item(now, false)}, Text: text})
 	}
 	for _, r := range n.settled {
 		text := r.subject.String() + " has come to rest, and is well"
