@@ -66,15 +66,12 @@ func (s Site) Headline() string {
 		if s.Config != nil {
 			return "The config is wrong, and the former one holds: " + s.Config.Error() + "."
 		}
-		if s.passes(catalog.MailOutside) {
+		if s.showed(catalog.MailOutside) {
 			return "Mail arrives. Something should be looked at."
 		}
 		return "Something should be looked at. Whether mail arrives from outside is not known."
 	case history.Good:
-		if s.passes(catalog.MailOutside) || s.passes(catalog.PortOutside) {
-			return "All is as it should be."
-		}
-		return "All is as it should be, as far as it can be seen from inside."
+		return s.headlineWell()
 	}
 	switch {
 	case s.Config != nil:
@@ -87,17 +84,33 @@ func (s Site) Headline() string {
 	return "Nobody has looked yet."
 }
 
-// passes reports whether a check was made, and every subject of it passed.
-func (s Site) passes(id string) bool {
+// headlineWell says that a site is well, and not more than was seen: what only inside was looked at is said to be so.
+func (s Site) headlineWell() string {
+	in := s.showed(catalog.MailOutside) || s.showed(catalog.PortOutside)
+	out := s.showed(catalog.OutboundDelivered)
+	switch {
+	case in && out:
+		return "All is as it should be."
+	case in:
+		return "All is as it should be on the way in. The way out is, as far as it can be seen from inside."
+	case out:
+		return "All is as it should be on the way out. The way in is, as far as it can be seen from inside."
+	}
+	return "All is as it should be, as far as it can be seen from inside."
+}
+
+// showed reports whether a check passed for some subject, and failed or warned for none. One that could not be made
+// for another subject takes nothing away from what was seen.
+func (s Site) showed(id string) bool {
 	seen := false
 	for _, c := range s.Report.Checks {
-		if c.ID != id {
-			continue
-		}
-		if c.Status != plan.Pass {
+		switch {
+		case c.ID != id || c.Status == plan.Skip:
+		case c.Status != plan.Pass:
 			return false
+		default:
+			seen = true
 		}
-		seen = true
 	}
 	return seen
 }

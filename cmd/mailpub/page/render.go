@@ -81,6 +81,7 @@ type siteView struct {
 		Words string
 	}
 	Share string
+	Seen  []seenOutside // what was seen from outside
 }
 
 // siteError is what keeps a site from being looked at.
@@ -110,6 +111,7 @@ func healthOf(s history.State) health {
 func newSiteView(s Site, now time.Time) siteView {
 	v := siteView{Site: s, Class: healthOf(s.State()), Facts: facts(s), Wide: s.wideDiagram(), Tall: s.tallDiagram()}
 	v.Errors = s.errors()
+	v.Seen = s.seen()
 	v.Wrong, v.Advice, v.Unknown = findings(s.Report)
 	for _, c := range s.Report.Checks {
 		switch {
