@@ -37,7 +37,7 @@ func TestSecretRecipes(t *testing.T) {
 	}
 
 	found := 0
-	for _, m := range regexp.MustCompile(`(?m)^key: '(.+)'$`).FindAllStringSubmatch(string(page), -1) {
+	for _, m := range regexp.MustCompile(`(?m)key: '(.+)'\}$`).FindAllStringSubmatch(string(page), -1) {
 		found++
 		got, err := Resolve(t.Context(), m[1], ".")
 		if err != nil {
