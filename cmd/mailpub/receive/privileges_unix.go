@@ -13,6 +13,8 @@ import (
 	"syscall"
 
 	"golang.org/x/sys/unix"
+
+	"github.com/mailpub/mailpub/plan/durable"
 )
 
 // account is a user of the system.
@@ -81,13 +83,9 @@ func (a *account) give(dir string) error {
 	if _, err := os.Stat(dir); err == nil || os.Geteuid() != 0 {
 		return nil
 	}
-	if err := os.MkdirAll(dir, 0o700); err != nil {
-		return fmt.Errorf("service.user %q: %w", a.name, err)
-	}
-	// By its descriptor: what stands there by now may be another's.
-	f, err := os.OpenFile(dir, os.O_RDONLY|unix.O_NOFOLLOW|unix.O_DIRECTORY, 0)
+	err := durable.MakePrivate(dir)
 	if err == nil {
-		err = errors.Join(f.Chown(a.uid, a.gid), f.Close())
+		err = durable.Give(dir, a.uid, a.gid)
 	}
 	if err != nil {
 		return fmt.Errorf("service.user %q: %w", a.name, err)
