@@ -135,7 +135,7 @@ func TestKilledInLab(t *testing.T) {
 	if n, err := strconv.Atoi(os.Getenv(killsEnv)); err == nil {
 		kills = n
 	}
-	servers := min(kills/2, 8) // they mostly wait: Postfix does, for two seconds after each change
+	servers := min(kills/2, 4) // they mostly wait: Postfix does, for two seconds after each change
 	var all sync.WaitGroup
 	defer all.Wait()
 	for n := range servers {
