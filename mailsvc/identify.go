@@ -8,8 +8,8 @@ import (
 	"github.com/mailpub/mailpub/mailsvc/smtpclient"
 )
 
-// Trace is how a kind of mail server is known: by what it says, and by what is installed.
-type Trace struct {
+// Signature is how a kind of mail server is known: by what it says, and by what is installed.
+type Signature struct {
 	Type     string   // as service.type in the config has it
 	Greeting string   // a word of its greeting
 	Commands []string // that it brings along
@@ -19,8 +19,8 @@ type Trace struct {
 
 // Traces returns how each kind of mail server is known that mailpub has a driver for. The
 // greetings are those of their own defaults; an administrator may have changed them.
-func Traces() []Trace {
-	return []Trace{
+func Traces() []Signature {
+	return []Signature{
 		{Type: "postfix", Greeting: "Postfix", Commands: []string{"postconf"}, Config: "/etc/postfix/main.cf"},
 		{Type: "mdaemon", Greeting: "MDaemon", Files: []string{`C:\MDaemon\App\MDaemon.exe`, `C:\Program Files\MDaemon Technologies\MDaemon\App\MDaemon.exe`}},
 		{Type: "exim", Greeting: "Exim", Commands: []string{"exim4", "exim"}},

@@ -21,17 +21,17 @@ type Manual struct {
 	Addr   string          // host:port on the LAN
 	Domain string          // one of its own, without a final dot; "": what needs one is not asked
 	Dial   smtpclient.Dial // nil dials
-	Words  Words           // where this server has each setting; nil: any server
+	Words  Instructions    // where this server has each setting; nil: any server
 
 	Confirmations Confirmations // what the administrator answers for
 
-	// Shown returns what the server's own commands say, by the names of needs; nil where
+	// Observed returns what the server's own commands say, by the names of needs; nil where
 	// there is none. It beats what SMTP shows.
-	Shown func(ctx context.Context, keys []plan.Key) (map[string]Shown, error)
+	Shown func(ctx context.Context, keys []plan.Key) (map[string]Observed, error)
 }
 
-// Shown is what a command says about a need.
-type Shown struct {
+// Observed is what a command says about a need.
+type Observed struct {
 	Lines []string // nil: it is not so
 	Why   string   // why that is not known; Lines then mean nothing
 }
@@ -47,7 +47,7 @@ func (m *Manual) Spell(needs []plan.Item) []plan.Item {
 // Read implements plan.Driver. What can't be asked, because nothing answers, the answer is
 // "later" or SMTP has no question for it, is Unreadable.
 func (m *Manual) Read(ctx context.Context, keys []plan.Key) ([]plan.Item, error) {
-	var shown map[string]Shown
+	var shown map[string]Observed
 	if m.Shown != nil {
 		var err error
 		if shown, err = m.Shown(ctx, keys); err != nil {
@@ -151,7 +151,7 @@ func (m *Manual) takes(ctx context.Context, a *smtpclient.Prober, to, text strin
 	case rcpt.Refused():
 		return nil, ""
 	}
-	return nil, undecided(mail, rcpt)
+	return nil, undecidedText(mail, rcpt)
 }
 
 // refuses sees whether mail is refused. otherwise is why it proves nothing when it is not.
@@ -165,7 +165,7 @@ func (m *Manual) refuses(ctx context.Context, a *smtpclient.Prober, from, to, te
 	case rcpt.Accepted():
 		return nil, otherwise
 	}
-	return nil, undecided(mail, rcpt)
+	return nil, undecidedText(mail, rcpt)
 }
 
 // senders sees whether mail from the own postmaster is refused. Where nobody's mail to that address is taken,
@@ -182,7 +182,7 @@ func (m *Manual) senders(ctx context.Context, a *smtpclient.Prober) (lines []str
 	return lines, ""
 }
 
-func undecided(mail, rcpt smtpclient.Reply) string {
+func undecidedText(mail, rcpt smtpclient.Reply) string {
 	if mail.Accepted() {
 		return "RCPT was answered " + rcpt.String()
 	}

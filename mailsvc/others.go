@@ -10,17 +10,17 @@ import (
 	"github.com/mailpub/mailpub/plan/mail"
 )
 
-// Validated is a mail server whose command says whether its configuration is valid, and no
+// ConfigChecker is a mail server whose command says whether its configuration is valid, and no
 // more. What it does is seen by SMTP.
-type Validated struct {
+type ConfigChecker struct {
 	Name    string   // "OpenSMTPD"
 	Command []string // that says whether it is valid
-	Words   Words
+	Words   Instructions
 }
 
 // OpenSMTPD returns what is known of it (smtpd(8), smtpd.conf(5)).
-func OpenSMTPD() Validated {
-	return Validated{"OpenSMTPD", []string{"smtpd", "-n"}, Words{
+func OpenSMTPD() ConfigChecker {
+	return ConfigChecker{"OpenSMTPD", []string{"smtpd", "-n"}, Instructions{
 		mail.NeedHostname:   `smtpd.conf: listen on ... hostname "{text}"; and the same in /etc/mail/mailname`,
 		mail.NeedListen:     "smtpd.conf: listen on the address of {text}",
 		mail.NeedDomain:     `smtpd.conf: match from any for domain "{name}" action "local"`,
@@ -35,8 +35,8 @@ func OpenSMTPD() Validated {
 }
 
 // Mox returns what is known of it (its command's help).
-func Mox() Validated {
-	return Validated{"mox", []string{"mox", "config", "test"}, Words{
+func Mox() ConfigChecker {
+	return ConfigChecker{"mox", []string{"mox", "config", "test"}, Instructions{
 		mail.NeedHostname:   "mox.conf: Hostname: {text}, also of the listener",
 		mail.NeedListen:     "mox.conf: Listeners, public, IPs: the address of {text}, SMTP enabled",
 		mail.NeedDomain:     "mox config domain add {name} ACCOUNT",
@@ -49,8 +49,8 @@ func Mox() Validated {
 }
 
 // Maddy returns what is known of it (maddy.conf).
-func Maddy() Validated {
-	return Validated{"maddy", []string{"maddy", "verify-config"}, Words{
+func Maddy() ConfigChecker {
+	return ConfigChecker{"maddy", []string{"maddy", "verify-config"}, Instructions{
 		mail.NeedHostname:   "maddy.conf: $(hostname) = {text}",
 		mail.NeedListen:     "maddy.conf: smtp tcp://{text}",
 		mail.NeedDomain:     "maddy.conf: add {name} to $(local_domains)",
@@ -67,11 +67,11 @@ func Maddy() Validated {
 // Driver returns the driver of such a server at addr. run is nil where the server is on this
 // machine. A configuration that is not valid is an error: what the server does now is not
 // what it does after its next start.
-func (v Validated) Driver(addr, domain string, run command.Run) *Manual {
+func (v ConfigChecker) Driver(addr, domain string, run command.Run) *Manual {
 	if run == nil {
 		run = command.Execute
 	}
-	return &Manual{Addr: addr, Domain: domain, Words: v.Words, Shown: func(ctx context.Context, _ []plan.Key) (map[string]Shown, error) {
+	return &Manual{Addr: addr, Domain: domain, Words: v.Words, Shown: func(ctx context.Context, _ []plan.Key) (map[string]Observed, error) {
 		_, err := run(ctx, "", v.Command[0], v.Command[1:]...)
 		if errors.Is(err, command.ErrMissing) {
 			return nil, nil

@@ -18,7 +18,7 @@ import (
 // SMTP; what is not valid is an error; where the command is not, only SMTP tells.
 func TestValidated(t *testing.T) {
 	addr := (&smtptest.Server{}).Start(t)
-	for _, v := range []Validated{OpenSMTPD(), Mox(), Maddy()} {
+	for _, v := range []ConfigChecker{OpenSMTPD(), Mox(), Maddy()} {
 		t.Run(v.Name, func(t *testing.T) {
 			for _, c := range []struct {
 				name string

@@ -7,9 +7,9 @@ import (
 	"github.com/mailpub/mailpub/plan/mail"
 )
 
-// Words say, for each need, where a person sets it. "{name}" stands for what the need is
+// Instructions say, for each need, where a person sets it. "{name}" stands for what the need is
 // about, "{text}" for what is wanted; of relaying that is the exceptions, in brackets.
-type Words map[string]string
+type Instructions map[string]string
 
 // NeedRecipient is how the need of an alias looks from outside.
 const NeedRecipient = "recipient"
@@ -18,8 +18,8 @@ const NeedRecipient = "recipient"
 const Accepted = "accepted"
 
 // anyServer are the words for a server that mailpub knows nothing of.
-func anyServer() Words {
-	return Words{
+func anyServer() Instructions {
+	return Instructions{
 		mail.NeedHostname:   "set the server's own name to {text}",
 		mail.NeedListen:     "let its SMTP listen at {text}",
 		mail.NeedDomain:     "let the server accept mail for {name}",
@@ -39,9 +39,9 @@ func anyServer() Words {
 	}
 }
 
-// Say returns the words for a need. Where a server has none of its own, those for any
+// Text returns the words for a need. Where a server has none of its own, those for any
 // server do.
-func (w Words) Say(need, name, text string) string {
+func (w Instructions) Text(need, name, text string) string {
 	words, ok := w[need]
 	if !ok {
 		words = anyServer()[need]
@@ -50,7 +50,7 @@ func (w Words) Say(need, name, text string) string {
 }
 
 // spell makes a person's work of every need.
-func (w Words) spell(needs []plan.Item) []plan.Item {
+func (w Instructions) spell(needs []plan.Item) []plan.Item {
 	out := make([]plan.Item, 0, len(needs))
 	for _, it := range needs {
 		need, name := SplitNeed(it.Key)
@@ -68,7 +68,7 @@ func (w Words) spell(needs []plan.Item) []plan.Item {
 			}
 			it.Lines = []string{mail.Refused}
 		}
-		it.ByHand = w.Say(need, name, text)
+		it.ByHand = w.Text(need, name, text)
 		out = append(out, it)
 	}
 	return out

@@ -153,7 +153,7 @@ func (o order) run(ctx context.Context) (rep report) {
 		rep.Took = time.Since(began)
 		return rep
 	}
-	rep.Protocol, rep.Why, rep.Device = r.Protocol(), r.Why(), r.Device()
+	rep.Protocol, rep.Why, rep.Device = r.Protocol(), r.ChoiceReason(), r.Device()
 	if len(o.Apply) > 0 {
 		rep.Apply = kind(r.Apply(ctx, o.Apply, func(c plan.Change, err error) {
 			if err == nil {
@@ -187,7 +187,7 @@ func (o order) run(ctx context.Context) (rep report) {
 			c := creation("tcp/"+p, lab.Server+":"+p)
 			wanted = append(wanted, plan.Item{Key: c.Key, Lines: c.After})
 		}
-		rep.Looked, err = r.Look(ctx, wanted)
+		rep.Looked, err = r.Status(ctx, wanted)
 		rep.Read = kind(err)
 		return rep
 	}

@@ -59,8 +59,8 @@ func newObserver(router, address netip.Addr, now func() time.Time) *observer {
 	return &observer{router: router, address: address, now: now, epochs: map[string]epochAt{}}
 }
 
-// heard reports whether a datagram from an address counts.
-func (o *observer) heard(from netip.Addr) bool {
+// isFromGateway reports whether a datagram from an address counts.
+func (o *observer) isFromGateway(from netip.Addr) bool {
 	if !o.router.IsValid() {
 		o.router = from
 	}
@@ -70,12 +70,12 @@ func (o *observer) heard(from netip.Addr) bool {
 // announcement takes up what came to port 5350: by NAT-PMP an address (RFC 6886 section
 // 3.2.1), by PCP an ANNOUNCE (RFC 6887 section 14.1.1). Both tell the epoch.
 func (o *observer) announcement(b []byte, from netip.Addr) []Event {
-	if len(b) >= 12 && b[0] == 0 && b[1] == 0x80 && binary.BigEndian.Uint16(b[2:]) == 0 && o.heard(from) {
+	if len(b) >= 12 && b[0] == 0 && b[1] == 0x80 && binary.BigEndian.Uint16(b[2:]) == 0 && o.isFromGateway(from) {
 		events := o.epoch("nat-pmp", binary.BigEndian.Uint32(b[4:]), rebooted)
-		return append(events, o.outside(netip.AddrFrom4([4]byte(b[8:12])))...)
+		return append(events, o.wanAddress(netip.AddrFrom4([4]byte(b[8:12])))...)
 	}
 	a, err := decodePCP(b)
-	if err != nil || a.opcode != opAnnounce || a.code != 0 || !o.heard(from) {
+	if err != nil || a.opcode != opAnnounce || a.code != 0 || !o.isFromGateway(from) {
 		return nil
 	}
 	return o.epoch("pcp", a.epoch, epochInvalid)
@@ -105,7 +105,7 @@ func (o *observer) restarted(protocol, why string) []Event {
 	return []Event{{What: Restarted, Protocol: protocol, Router: o.router, Why: why}}
 }
 
-func (o *observer) outside(a netip.Addr) []Event {
+func (o *observer) wanAddress(a netip.Addr) []Event {
 	was := o.address
 	o.address = a
 	if a == was || !was.IsValid() {
@@ -146,7 +146,7 @@ func parseNotice(b []byte) (n notice, err error) {
 // notify takes up what came to port 1900.
 func (o *observer) notify(b []byte, from netip.Addr) []Event {
 	n, err := parseNotice(b)
-	if err != nil || !o.heard(from) {
+	if err != nil || !o.isFromGateway(from) {
 		return nil
 	}
 	was, away := o.boot, o.away

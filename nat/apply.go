@@ -59,7 +59,7 @@ func (r *Router) Apply(ctx context.Context, batch []plan.Change, done func(plan.
 			c.Grant, err = r.change(context.WithoutCancel(ctx), c)
 		}
 		if err != nil {
-			err = fmt.Errorf("%s: %s: %w", r.of(c.port), c.Key.Name, err)
+			err = fmt.Errorf("%s: %s: %w", r.deviceFor(c.port), c.Key.Name, err)
 			r.log.Warn("forward failed", "key", c.Key.Name, "action", c.Action, "error", err)
 			done(c.Change, err)
 			if c.Action == plan.Delete && errors.As(err, new(*plan.StaysError)) {
@@ -96,7 +96,7 @@ func (r *Router) stale(ctx context.Context, batch []change) ([]change, error) {
 		var lines []string
 		if m, there := is[c.port]; there {
 			if m.Unread != nil && m.Again == "" {
-				return batch[i:], fmt.Errorf("%s: %s can't be read: %w", r.of(c.port), c.Key.Name, m.Unread)
+				return batch[i:], fmt.Errorf("%s: %s can't be read: %w", r.deviceFor(c.port), c.Key.Name, m.Unread)
 			}
 			batch[i].untold = m.Unread != nil
 			if m.Unread == nil {
@@ -105,7 +105,7 @@ func (r *Router) stale(ctx context.Context, batch []change) ([]change, error) {
 			}
 		}
 		if !plan.EqualLines(lines, c.Before) {
-			return batch[i:], fmt.Errorf("%s: %s: %w: is %q, was %q", r.of(c.port), c.Key.Name, plan.ErrStale, lines, c.Before)
+			return batch[i:], fmt.Errorf("%s: %s: %w: is %q, was %q", r.deviceFor(c.port), c.Key.Name, plan.ErrStale, lines, c.Before)
 		}
 	}
 	return batch, nil
@@ -120,14 +120,14 @@ func (r *Router) change(ctx context.Context, c change) (*plan.Grant, error) {
 		if c.before == nil {
 			return nil, nil
 		}
-		return nil, r.removeAndCheck(ctx, r.of(c.port), c.port, c.before.To)
+		return nil, r.removeAndCheck(ctx, r.deviceFor(c.port), c.port, c.before.To)
 	}
-	return r.put(ctx, c)
+	return r.writeMapping(ctx, c)
 }
 
-// put makes or renews a mapping.
-func (r *Router) put(ctx context.Context, c change) (*plan.Grant, error) {
-	d := r.of(c.port)
+// writeMapping makes or renews a mapping.
+func (r *Router) writeMapping(ctx context.Context, c change) (*plan.Grant, error) {
+	d := r.deviceFor(c.port)
 	err := d.Add(ctx, c.port, c.to, c.Lease)
 	if err != nil {
 		if other, e := r.fallBack(ctx, c, err); other != nil {
@@ -164,7 +164,7 @@ func mayReplace(c change, err error) bool {
 		return true
 	}
 	var no *refusal
-	return c.Renew && errors.As(err, &no) && mayMeanLease(no.code)
+	return c.Renew && errors.As(err, &no) && mayConcernLease(no.code)
 }
 
 // didNotExtend reports whether a renewal left the lease as it was: less than half of it is
@@ -173,7 +173,7 @@ func (r *Router) didNotExtend(c change, m *forward.Mapping) bool {
 	if !c.Renew || c.before == nil || c.Lease <= 0 || m.Grant.Lifetime <= 0 {
 		return false
 	}
-	if u, ok := r.of(c.port).(*upnp); !ok || u.disproved[c.port] {
+	if u, ok := r.deviceFor(c.port).(*upnp); !ok || u.disproved[c.port] {
 		return false
 	}
 	return m.Grant.Lifetime < c.Lease/2 && m.Grant.Lifetime <= c.before.Grant.Lifetime+slack
@@ -181,7 +181,7 @@ func (r *Router) didNotExtend(c change, m *forward.Mapping) bool {
 
 // replace takes away what is there and puts ours there, or puts theirs back.
 func (r *Router) replace(ctx context.Context, c change, was forward.Target) error {
-	d := r.of(c.port)
+	d := r.deviceFor(c.port)
 	if err := r.removeAndCheck(ctx, d, c.port, was); err != nil {
 		return err
 	}
@@ -200,14 +200,14 @@ func (r *Router) readBack(ctx context.Context, c change, err error) (*forward.Ma
 	var m *forward.Mapping
 	var unread error
 	good := func() bool { return unread == nil && m != nil && m.To == c.to }
-	r.until(c.port, err, func() bool {
-		m, unread = r.look(ctx, c.port)
-		return good() || unread != nil && tellsNot(unread)
+	r.pollUntil(c.port, err, func() bool {
+		m, unread = r.lookupPort(ctx, c.port)
+		return good() || unread != nil && isRefusalToList(unread)
 	})
 	switch {
-	case unread != nil && err == nil && tellsNot(unread):
+	case unread != nil && err == nil && isRefusalToList(unread):
 		r.log.Warn("forward cannot be read back here", "key", c.Key.Name, "error", unread)
-		return &forward.Mapping{Port: c.port, To: c.to, Grant: plan.Grant{Lifetime: c.Lease, At: r.now(), State: r.of(c.port).Protocol()}}, nil
+		return &forward.Mapping{Port: c.port, To: c.to, Grant: plan.Grant{Lifetime: c.Lease, At: r.now(), State: r.deviceFor(c.port).Protocol()}}, nil
 	case unread != nil && err == nil:
 		return nil, fmt.Errorf("accepted, but it can't be read back: %w", unread)
 	case unread != nil:
@@ -227,8 +227,8 @@ func (r *Router) readBack(ctx context.Context, c change, err error) (*forward.Ma
 	// There was nothing, and the router says that it mapped what it was asked for: so what is there
 	// now is ours, whatever it is called.
 	fresh := len(c.Before) == 0
-	if m != nil && fresh && (accepted && !c.untold || r.marked(*m) || m.To.Host == c.to.Host) {
-		if e := r.removeAndCheck(ctx, r.of(c.port), c.port, m.To); e != nil {
+	if m != nil && fresh && (accepted && !c.untold || r.isOurs(*m) || m.To.Host == c.to.Host) {
+		if e := r.removeAndCheck(ctx, r.deviceFor(c.port), c.port, m.To); e != nil {
 			return nil, fmt.Errorf("%w; and the mapping to %s could not be taken back: %w", err, m.To, e)
 		}
 	}
@@ -238,29 +238,29 @@ func (r *Router) readBack(ctx context.Context, c change, err error) (*forward.Ma
 // withoutLease asks a router once more that said yes to a lease and mapped nothing. nil: it
 // maps nothing all the same.
 func (r *Router) withoutLease(ctx context.Context, c change) (*forward.Mapping, error) {
-	u, ok := r.of(c.port).(*upnp)
+	u, ok := r.deviceFor(c.port).(*upnp)
 	if !ok || u.leases[c.port] == 0 {
 		return nil, nil
 	}
 	if err := u.addOnce(ctx, c.port, c.to, 0); err != nil {
 		return nil, nil
 	}
-	m, err := r.look(ctx, c.port)
+	m, err := r.lookupPort(ctx, c.port)
 	if err != nil || m == nil || m.To != c.to {
 		return nil, nil
 	}
 	return m, nil
 }
 
-// until looks again and again until what is looked for is there, for the time that a router
+// pollUntil looks again and again until what is looked for is there, for the time that a router
 // may take to show what it did. After a refusal, and where the router can't tell, once is enough.
-func (r *Router) until(p forward.Port, answer error, there func() bool) {
+func (r *Router) pollUntil(p forward.Port, answer error, there func() bool) {
 	patience := r.options.Timeout
 	if errors.Is(answer, errTooSlow) {
 		patience *= writePatience
 	}
 	end := time.Now().Add(patience)
-	_, lists := r.of(p).(*upnp)
+	_, lists := r.deviceFor(p).(*upnp)
 	for pause := 100 * time.Millisecond; ; pause = min(2*pause, time.Second) {
 		refused := answer != nil && !errors.Is(answer, errNoAnswer)
 		left := time.Until(end)
@@ -276,8 +276,8 @@ func (r *Router) removeAndCheck(ctx context.Context, d device, p forward.Port, w
 	err := d.Remove(ctx, p, was)
 	var m *forward.Mapping
 	var unread error
-	r.until(p, err, func() bool {
-		m, unread = lookAt(ctx, d, p)
+	r.pollUntil(p, err, func() bool {
+		m, unread = readBackPort(ctx, d, p)
 		return unread == nil && m == nil
 	})
 	switch {
@@ -291,7 +291,7 @@ func (r *Router) removeAndCheck(ctx context.Context, d device, p forward.Port, w
 		err = fmt.Errorf("the router says that it removed the mapping to %s, but it did not", m.To)
 	}
 	stays := &plan.StaysError{Err: err}
-	if at := r.lapse(*m); !at.IsZero() {
+	if at := r.leaseEnd(*m); !at.IsZero() {
 		stays.Left = max(at.Sub(r.now()), time.Second)
 	}
 	return stays

@@ -37,8 +37,8 @@ var (
 	errNoAnswer = errors.New("no usable answer")
 )
 
-// bare takes ErrNoRouter off an error, so that it is not said twice.
-func bare(err error) error {
+// withoutErrNoRouter takes ErrNoRouter off an error, so that it is not said twice.
+func withoutErrNoRouter(err error) error {
 	var n *noRouter
 	if errors.As(err, &n) {
 		return n.reason

@@ -32,15 +32,15 @@ func openUPnP(ctx context.Context, o Options) (device, string, error) {
 	return o.findUPnP(ctx, client)
 }
 
-// answers are the routers that answered a search.
-type answers struct {
+// foundRouters are the routers that answered a search.
+type foundRouters struct {
 	mu     sync.Mutex
 	good   []*upnp  // the default gateway's first, of those the best
 	bad    []string // why others were of no use
 	passed []string // answers that name no router
 }
 
-func (a *answers) reject(reason string) {
+func (a *foundRouters) reject(reason string) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	if !slices.Contains(a.bad, reason) && len(a.bad) < 8 {
@@ -48,7 +48,7 @@ func (a *answers) reject(reason string) {
 	}
 }
 
-func (a *answers) passOver(reason string) {
+func (a *foundRouters) skip(reason string) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	if !slices.Contains(a.passed, reason) && len(a.passed) < 4 {
@@ -60,11 +60,11 @@ func (a *answers) passOver(reason string) {
 // that is up and has a public address; with another one, other descriptions of it have a while
 // left, as some have two and only one of them lives.
 func (o Options) findUPnP(ctx context.Context, client *http.Client) (device, string, error) {
-	limit := o.waits(searchTime)
+	limit := o.timeout(searchTime)
 	searching, cancel := context.WithTimeout(ctx, limit)
 	defer cancel()
 	gateway, which, noGateway := o.gateway()
-	var found answers
+	var found foundRouters
 	grace := time.AfterFunc(time.Hour, cancel)
 	defer grace.Stop()
 	err := o.search(searching, func(location *url.URL) {
@@ -91,7 +91,7 @@ func (o Options) findUPnP(ctx context.Context, client *http.Client) (device, str
 		default:
 			grace.Reset(otherGrace)
 		}
-	}, func(err error) { found.passOver(err.Error()) })
+	}, func(err error) { found.skip(err.Error()) })
 	if ctx.Err() != nil {
 		return nil, "", context.Cause(ctx)
 	}
@@ -105,9 +105,9 @@ func (o Options) findUPnP(ctx context.Context, client *http.Client) (device, str
 
 // add takes up a router. Of several descriptions of one device the best connection counts, and of
 // equal ones the first location by name: the order of answers decides nothing.
-func (a *answers) add(d *upnp, isGateway bool, gateway netip.Addr) {
+func (a *foundRouters) add(d *upnp, isGateway bool, gateway netip.Addr) {
 	for i, g := range a.good {
-		if !g.same(d) && !(isGateway && g.host() == gateway) {
+		if !g.isSameDevice(d) && !(isGateway && g.host() == gateway) {
 			continue
 		}
 		if d.rank() > g.rank() || d.rank() == g.rank() && d.location.String() < g.location.String() {
@@ -122,12 +122,12 @@ func (a *answers) add(d *upnp, isGateway bool, gateway netip.Addr) {
 	a.good = append(a.good, d)
 }
 
-func (u *upnp) same(o *upnp) bool { return u.udn != "" && u.udn == o.udn }
+func (u *upnp) isSameDevice(o *upnp) bool { return u.udn != "" && u.udn == o.udn }
 
 // choose takes one of the routers that answered. The default gateway, when it is among
 // them, stands first. Another one is taken only if it has a public address: a repeater may
 // answer as a router, too.
-func (a *answers) choose(gateway netip.Addr, which string, limit time.Duration) (device, string, error) {
+func (a *foundRouters) choose(gateway netip.Addr, which string, limit time.Duration) (device, string, error) {
 	good := a.good
 	if len(good) == 0 {
 		reason := fmt.Sprintf("nobody answers a search within %v", limit)

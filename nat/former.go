@@ -25,9 +25,9 @@ func makerOf(g plan.Grant) string {
 	return ""
 }
 
-// maker returns the protocol that made this site's forwards, as far as they last; "" where
+// formerMaker returns the protocol that made this site's forwards, as far as they last; "" where
 // none does. Where several did, it is the one that made most.
-func (o Options) maker() (protocol string) {
+func (o Options) formerMaker() (protocol string) {
 	made := map[string]int{}
 	for _, k := range o.Recorded {
 		g, ok := o.Known(k)
@@ -45,24 +45,24 @@ func (o Options) maker() (protocol string) {
 	return protocol
 }
 
-// unanswered stands for the protocol that made the site's forwards, while it does not answer.
+// silentProtocol stands for the protocol that made the site's forwards, while it does not answer.
 // Another one may tell the router's address; nothing is written by that.
-type unanswered struct {
+type silentProtocol struct {
 	maker string
 	other device // that answers
 	why   error
 }
 
-func (u *unanswered) Protocol() string { return u.maker }
-func (u *unanswered) String() string   { return u.other.String() }
+func (u *silentProtocol) Protocol() string { return u.maker }
+func (u *silentProtocol) String() string   { return u.other.String() }
 
-func (u *unanswered) WAN(ctx context.Context) (netip.Addr, error) { return u.other.WAN(ctx) }
+func (u *silentProtocol) WAN(ctx context.Context) (netip.Addr, error) { return u.other.WAN(ctx) }
 
-func (u *unanswered) err() error {
+func (u *silentProtocol) err() error {
 	return fmt.Errorf("%s made this site's forwards and does not answer now (%w); by %s they can't be seen", u.maker, u.why, u.other.Protocol())
 }
 
-func (u *unanswered) Read(_ context.Context, ports []forward.Port) ([]forward.Mapping, error) {
+func (u *silentProtocol) Read(_ context.Context, ports []forward.Port) ([]forward.Mapping, error) {
 	found := make([]forward.Mapping, len(ports))
 	for i, p := range ports {
 		found[i] = forward.Mapping{Port: p, Unread: u.err()}
@@ -70,14 +70,14 @@ func (u *unanswered) Read(_ context.Context, ports []forward.Port) ([]forward.Ma
 	return found, nil
 }
 
-func (u *unanswered) Add(context.Context, forward.Port, forward.Target, time.Duration) error {
+func (u *silentProtocol) Add(context.Context, forward.Port, forward.Target, time.Duration) error {
 	return u.err()
 }
 
-func (u *unanswered) Remove(context.Context, forward.Port, forward.Target) error { return u.err() }
+func (u *silentProtocol) Remove(context.Context, forward.Port, forward.Target) error { return u.err() }
 
-// former is the protocol that made forwards before the config named another one.
-type former struct {
+// formerProtocol is the protocol that made forwards before the config named another one.
+type formerProtocol struct {
 	protocol string
 	device   device // nil where it does not answer
 	err      error  // why not
@@ -85,12 +85,12 @@ type former struct {
 
 // findFormer asks for the protocol that made the forwards where the config names another one
 // now. nil where there is none.
-func (o Options) findFormer(ctx context.Context, now string) *former {
-	maker := o.maker()
+func (o Options) findFormer(ctx context.Context, now string) *formerProtocol {
+	maker := o.formerMaker()
 	if maker == "" || maker == now || now == "manual" {
 		return nil
 	}
-	f := &former{protocol: maker}
+	f := &formerProtocol{protocol: maker}
 	for _, w := range ways() {
 		if w.protocol == maker {
 			o.URL = ""
@@ -146,7 +146,7 @@ func (r *Router) changeOver(ctx context.Context, c change) (*plan.Grant, error) 
 		return nil, nil
 	}
 	c.before, c.Before, c.Renew = nil, nil, false
-	return r.put(ctx, c)
+	return r.writeMapping(ctx, c)
 }
 
 // fallBack tries NAT-PMP where PCP was taken by itself, and refuses every mapping that it is
@@ -154,7 +154,7 @@ func (r *Router) changeOver(ctx context.Context, c change) (*plan.Grant, error) 
 // it did.
 func (r *Router) fallBack(ctx context.Context, c change, refused error) (other device, err error) {
 	p, ok := r.device.(*pcp)
-	if !ok || !r.auto || c.port.Pinhole() || len(p.made) > 0 || r.options.maker() == "pcp" || !refusesAll(refused) {
+	if !ok || !r.auto || c.port.Pinhole() || len(p.made) > 0 || r.options.formerMaker() == "pcp" || !refusesAll(refused) {
 		return nil, refused
 	}
 	pmp, _, e := openPMP(ctx, r.options)

@@ -36,7 +36,7 @@ func FuzzUPnP(f *testing.F) {
 	location := mustURL("http://10.10.10.1:5000/rootDesc.xml")
 	f.Fuzz(func(t *testing.T, description, answer string) {
 		o := Options{System: System{Timeout: time.Second, Now: time.Now}, Owner: Owner{Known: noGrants}}
-		d, err := describe(context.Background(), location, &http.Client{Transport: &lenient{RoundTripper: canned(description)}}, o)
+		d, err := describe(context.Background(), location, &http.Client{Transport: &sanitizingTransport{RoundTripper: canned(description)}}, o)
 		if err == nil {
 			if got := d.GetServiceClient().SOAPClient.EndpointURL; got.Hostname() != "10.10.10.1" || len(d.name) > 60 {
 				t.Errorf("%q controlled at %s", d.name, got.String())
@@ -50,7 +50,7 @@ func FuzzUPnP(f *testing.F) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		clients[0].SOAPClient.HTTPClient = http.Client{Transport: &lenient{RoundTripper: canned(answer)}}
+		clients[0].SOAPClient.HTTPClient = http.Client{Transport: &sanitizingTransport{RoundTripper: canned(answer)}}
 		u := &upnp{wanLink: &wanLink{connection: clients[0]}, location: location, timeout: time.Second, now: time.Now, known: noGrants}
 		if m, err := u.entry(context.Background(), forward.Port{Proto: "tcp", Number: 25}); err == nil && m != nil && len(m.To.Host) > 60 {
 			t.Errorf("a host of %d bytes", len(m.To.Host))
@@ -64,9 +64,9 @@ func FuzzUPnP(f *testing.F) {
 // A note comes back as it was, or is no note.
 func FuzzNote(f *testing.F) {
 	to := forward.Target{Host: "10.10.10.10", Port: 25}
-	f.Add(note{protocol: "pcp", to: to, gateway: netip.MustParseAddr("10.10.10.1"), epoch: 7, nonce: pcpNonce{1}}.String())
-	f.Add(note{protocol: "nat-pmp", to: to, gateway: netip.MustParseAddr("10.10.10.1"), epoch: 7}.String())
-	f.Add(note{protocol: "upnp", to: forward.Target{Host: "2001:db8::25", Port: 25}, gateway: netip.MustParseAddr("fe80::1%eth0"), epoch: 7, id: 3}.String())
+	f.Add(grantState{protocol: "pcp", to: to, gateway: netip.MustParseAddr("10.10.10.1"), epoch: 7, nonce: pcpNonce{1}}.String())
+	f.Add(grantState{protocol: "nat-pmp", to: to, gateway: netip.MustParseAddr("10.10.10.1"), epoch: 7}.String())
+	f.Add(grantState{protocol: "upnp", to: forward.Target{Host: "2001:db8::25", Port: 25}, gateway: netip.MustParseAddr("fe80::1%eth0"), epoch: 7, id: 3}.String())
 	f.Fuzz(func(t *testing.T, s string) {
 		n, ok := parseNote(s)
 		if !ok {

@@ -12,35 +12,35 @@ import (
 	"github.com/mailpub/mailpub/plan"
 )
 
-// grants is the account of what a router granted that can't list what it maps: a mapping
+// leaseTable is the account of what a router granted that can't list what it maps: a mapping
 // is there while its grant lasts and the router has not lost its state. It is what NAT-PMP
 // and PCP have in common.
-type grants struct {
+type leaseTable struct {
 	protocol string
 	gateway  netip.Addr
 	local    netip.Addr // of this machine, as the router sees it
 	earlier  func(plan.Key) (plan.Grant, bool)
 	made     map[forward.Port]plan.Grant // of this process; the zero Grant: removed
-	prepared map[forward.Port]note       // what is about to be asked for
+	prepared map[forward.Port]grantState // what is about to be asked for
 	router   *routerEpoch
 	now      func() time.Time
 }
 
-func newGrants(protocol string, gateway, local netip.Addr, o Options) grants {
-	return grants{
+func newLeaseTable(protocol string, gateway, local netip.Addr, o Options) leaseTable {
+	return leaseTable{
 		protocol: protocol,
 		gateway:  gateway,
 		local:    local,
 		earlier:  o.Known,
 		made:     map[forward.Port]plan.Grant{},
-		prepared: map[forward.Port]note{},
+		prepared: map[forward.Port]grantState{},
 		router:   new(routerEpoch),
 		now:      o.Now,
 	}
 }
 
-// may says why a router that maps ports only to the host that asks can't lead to a target.
-func (g *grants) may(to forward.Target) error {
+// checkTarget says why a router that maps ports only to the host that asks can't lead to a target.
+func (g *leaseTable) checkTarget(to forward.Target) error {
 	if to.Host != g.local.String() {
 		return fmt.Errorf("%w: %s can't map to %s, as this is %s: run mailpub on %s itself", ErrOtherHost, g.protocol, to.Host, g.local, to.Host)
 	}
@@ -50,17 +50,17 @@ func (g *grants) may(to forward.Target) error {
 	return nil
 }
 
-// put writes down a grant. Its note needs no protocol, target and gateway.
-func (g *grants) put(q forward.Port, to forward.Target, lifetime time.Duration, n note) {
+// writeMapping writes down a grant. Its note needs no protocol, target and gateway.
+func (g *leaseTable) writeMapping(q forward.Port, to forward.Target, lifetime time.Duration, n grantState) {
 	n.protocol, n.to, n.gateway = g.protocol, to, g.gateway
 	g.made[q] = plan.Grant{Lifetime: lifetime, At: g.now(), State: n.String()}
 }
 
 // drop writes down that a mapping was given back.
-func (g *grants) drop(q forward.Port) { g.made[q] = plan.Grant{} }
+func (g *leaseTable) drop(q forward.Port) { g.made[q] = plan.Grant{} }
 
 // granted returns what this router granted for a port, whether or not it lasts.
-func (g *grants) granted(q forward.Port) (plan.Grant, note, bool) {
+func (g *leaseTable) granted(q forward.Port) (plan.Grant, grantState, bool) {
 	got, ok := g.made[q]
 	if !ok {
 		got, ok = g.earlier(q.Key())
@@ -69,8 +69,8 @@ func (g *grants) granted(q forward.Port) (plan.Grant, note, bool) {
 	return got, n, ok && good && n.protocol == g.protocol && n.gateway == g.gateway
 }
 
-// elsewhere returns a grant that lasts and that another router made, by the same protocol.
-func (g *grants) elsewhere(q forward.Port) (plan.Grant, note, bool) {
+// grantOfOtherRouter returns a grant that lasts and that another router made, by the same protocol.
+func (g *leaseTable) grantOfOtherRouter(q forward.Port) (plan.Grant, grantState, bool) {
 	got, ok := g.made[q]
 	if !ok {
 		got, ok = g.earlier(q.Key())
@@ -82,7 +82,7 @@ func (g *grants) elsewhere(q forward.Port) (plan.Grant, note, bool) {
 
 // prepare makes the grant that a change is about to ask for, for the ledger. What is
 // known of the port until then stays what it was for this process.
-func (g *grants) prepare(c plan.Change, fill func(*note, forward.Port)) *plan.Grant {
+func (g *leaseTable) prepare(c plan.Change, fill func(*grantState, forward.Port)) *plan.Grant {
 	q, to, err := forward.Parse(c.Key, c.After)
 	if err != nil {
 		return nil
@@ -91,7 +91,7 @@ func (g *grants) prepare(c plan.Change, fill func(*note, forward.Port)) *plan.Gr
 		before, _ := g.earlier(q.Key())
 		g.made[q] = before
 	}
-	n := note{protocol: g.protocol, to: to, gateway: g.gateway, epoch: g.router.epoch}
+	n := grantState{protocol: g.protocol, to: to, gateway: g.gateway, epoch: g.router.epoch}
 	fill(&n, q)
 	g.prepared[q] = n
 	lease := c.Lease
@@ -101,33 +101,33 @@ func (g *grants) prepare(c plan.Change, fill func(*note, forward.Port)) *plan.Gr
 	return &plan.Grant{Lifetime: lease, At: g.now(), State: n.String()}
 }
 
-// fromFuture reports whether a grant is dated later than now, as the clock was wrong when it
+// isFromFuture reports whether a grant is dated later than now, as the clock was wrong when it
 // was made, or is. Then nothing can be told from its dates.
-func (g *grants) fromFuture(got plan.Grant) bool { return got.At.After(g.now().Add(clockSlack)) }
+func (g *leaseTable) isFromFuture(got plan.Grant) bool { return got.At.After(g.now().Add(clockSlack)) }
 
 // clockSlack is by how much clocks are set back without a word.
 const clockSlack = 2 * time.Minute
 
 // live returns the grant of a port while it lasts.
-func (g *grants) live(q forward.Port, epoch uint32) (plan.Grant, note, bool) {
+func (g *leaseTable) live(q forward.Port, epoch uint32) (plan.Grant, grantState, bool) {
 	got, n, ok := g.granted(q)
 	now := g.now()
 	lost := rebooted
 	if g.protocol == "pcp" {
 		lost = epochInvalid
 	}
-	if ok && g.fromFuture(got) {
+	if ok && g.isFromFuture(got) {
 		return got, n, true
 	}
-	if !ok || !now.Before(got.Expires()) || !g.stands(n, epoch) && lost(n.epoch, epoch, now.Sub(got.At)) {
-		return plan.Grant{}, note{}, false
+	if !ok || !now.Before(got.Expires()) || !g.isEpochUseless(n, epoch) && lost(n.epoch, epoch, now.Sub(got.At)) {
+		return plan.Grant{}, grantState{}, false
 	}
 	return got, n, true
 }
 
 // list returns what is mapped of some ports, by the epoch that the router tells, or by why
 // it tells none.
-func (g *grants) list(ports []forward.Port, epoch uint32, err error) (found []forward.Mapping, _ error) {
+func (g *leaseTable) list(ports []forward.Port, epoch uint32, err error) (found []forward.Mapping, _ error) {
 	var no *refusal
 	refused := errors.As(err, &no) // it answers, but tells no epoch
 	if err != nil && !refused {
@@ -141,11 +141,11 @@ func (g *grants) list(ports []forward.Port, epoch uint32, err error) (found []fo
 			found = append(found, forward.Mapping{Port: q, Unread: err})
 			continue
 		}
-		if got, n, other := g.elsewhere(q); other {
+		if got, n, other := g.grantOfOtherRouter(q); other {
 			found = append(found, forward.Mapping{
 				Port:   q,
-				Unread: fmt.Errorf("%s granted it and is not the gateway now, which is %s: what it has ends by itself in %s", n.gateway, g.gateway, plan.Spell(got.Expires().Sub(g.now()))),
-				Again:  fmt.Sprintf("the gateway is %s now; %s granted it, where it ends by itself in %s", g.gateway, n.gateway, plan.Spell(got.Expires().Sub(g.now()))),
+				Unread: fmt.Errorf("%s granted it and is not the gateway now, which is %s: what it has ends by itself in %s", n.gateway, g.gateway, plan.FormatDuration(got.Expires().Sub(g.now()))),
+				Again:  fmt.Sprintf("the gateway is %s now; %s granted it, where it ends by itself in %s", g.gateway, n.gateway, plan.FormatDuration(got.Expires().Sub(g.now()))),
 			})
 			continue
 		}
@@ -154,7 +154,7 @@ func (g *grants) list(ports []forward.Port, epoch uint32, err error) (found []fo
 			continue
 		}
 		m := forward.Mapping{Port: q, To: n.to, Grant: got, Unverified: true}
-		if g.fromFuture(got) {
+		if g.isFromFuture(got) {
 			m.Again = fmt.Sprintf("its grant is dated %s, which is still to come: the clock was wrong, and whether it lasts cannot be told", got.At.UTC().Format(time.RFC3339))
 		}
 		found = append(found, m)
@@ -169,8 +169,8 @@ type routerEpoch struct {
 	races bool // it was seen to run much faster than time
 }
 
-// stands reports whether nothing can be told from the epoch, which is wrong.
-func (g *grants) stands(n note, epoch uint32) bool {
+// isEpochUseless reports whether nothing can be told from the epoch, which is wrong.
+func (g *leaseTable) isEpochUseless(n grantState, epoch uint32) bool {
 	return g.router.still && n.epoch == epoch || g.router.races && epoch >= n.epoch
 }
 
@@ -180,7 +180,7 @@ const epochPause = 2200 * time.Millisecond
 // steady asks for the epoch once more where it is the same as at the time of a grant long ago:
 // either the router restarted just as long ago, or its epoch stands still; and where it ran ahead, as
 // that of another router does, or one that does not count seconds.
-func (g *grants) steady(ctx context.Context, ports []forward.Port, epoch uint32, again func() (uint32, error)) (uint32, error) {
+func (g *leaseTable) steady(ctx context.Context, ports []forward.Port, epoch uint32, again func() (uint32, error)) (uint32, error) {
 	suspect := slices.ContainsFunc(ports, func(q forward.Port) bool {
 		got, n, ok := g.granted(q)
 		elapsed := g.now().Sub(got.At)
@@ -206,7 +206,7 @@ func (g *grants) steady(ctx context.Context, ports []forward.Port, epoch uint32,
 
 // standsStill reports whether the router's epoch was seen not to move as time does, so that a
 // restart of it cannot be noticed.
-func (g *grants) standsStill() bool { return g.router.still || g.router.races }
+func (g *leaseTable) standsStill() bool { return g.router.still || g.router.races }
 
 // rebooted reports whether a router's seconds since the start of its epoch tell that
 // it lost its state: they run at 7/8 of our clock or faster, less 2 seconds (RFC 6886

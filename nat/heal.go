@@ -9,7 +9,7 @@ import (
 	"github.com/mailpub/mailpub/plan"
 )
 
-// Heal mends a forward that the router lists and that is dead all the same, which happens
+// Recreate mends a forward that the router lists and that is dead all the same, which happens
 // when the router's packet filter was loaded again behind the back of its UPnP service: it
 // is taken away, put there anew and read back. Whether it is dead is the caller's to know,
 // by a connection from outside.
@@ -18,16 +18,16 @@ import (
 // or was granted to it.
 // The new grant is for the ledger. Once begun it is seen through, as in Apply; where the
 // forward could not be put back the error says that it is gone, and apply puts it there.
-func (r *Router) Heal(ctx context.Context, wanted plan.Item) (plan.Grant, error) {
+func (r *Router) Recreate(ctx context.Context, wanted plan.Item) (plan.Grant, error) {
 	k := wanted.Key
 	p, err := forward.ParsePort(k)
 	if err != nil {
 		return plan.Grant{}, err
 	}
 	fail := func(err error) (plan.Grant, error) {
-		return plan.Grant{}, fmt.Errorf("%s: %s: %w", r.of(p), k.Name, err)
+		return plan.Grant{}, fmt.Errorf("%s: %s: %w", r.deviceFor(p), k.Name, err)
 	}
-	m, err := r.look(ctx, p)
+	m, err := r.lookupPort(ctx, p)
 	if err != nil {
 		return fail(err)
 	}
@@ -38,7 +38,7 @@ func (r *Router) Heal(ctx context.Context, wanted plan.Item) (plan.Grant, error)
 		return fail(fmt.Errorf("%w: it leads to %s, and not to %q: apply mends it", ErrConflict, m.To, wanted.Lines))
 	}
 	known, granted := r.known(k)
-	if !r.marked(*m) && !granted {
+	if !r.isOurs(*m) && !granted {
 		return fail(fmt.Errorf("%w: it leads to %s and was not put there by mailpub", ErrConflict, m.To))
 	}
 	lease := m.Grant.Lifetime // what is left, where the whole is not known
@@ -49,10 +49,10 @@ func (r *Router) Heal(ctx context.Context, wanted plan.Item) (plan.Grant, error)
 		return fail(err)
 	}
 	ctx = context.WithoutCancel(ctx)
-	if err := r.removeAndCheck(ctx, r.of(p), p, m.To); err != nil {
+	if err := r.removeAndCheck(ctx, r.deviceFor(p), p, m.To); err != nil {
 		return fail(err)
 	}
-	made, err := r.put(ctx, change{Change: plan.Change{Key: k, Action: plan.Create, Lease: lease}, port: p, to: m.To})
+	made, err := r.writeMapping(ctx, change{Change: plan.Change{Key: k, Action: plan.Create, Lease: lease}, port: p, to: m.To})
 	if err != nil {
 		return fail(fmt.Errorf("it was taken away and could not be put back, so that it is gone now: %w", err))
 	}

@@ -48,7 +48,7 @@ func TestHeal(t *testing.T) {
 	key := func(name string) plan.Item {
 		return forwardItem(name, map[string]string{"tcp/25": server, "tcp/110": "127.0.0.9:110"}[name])
 	}
-	g, err := r.Heal(t.Context(), key("tcp/25"))
+	g, err := r.Recreate(t.Context(), key("tcp/25"))
 	if err != nil || g.Lifetime < 59*time.Minute {
 		t.Errorf("healed: %+v, %v", g, err)
 	}
@@ -56,14 +56,14 @@ func TestHeal(t *testing.T) {
 		t.Errorf("done %q, want %q", done, want)
 	}
 	done = nil
-	if _, err := r.Heal(t.Context(), key("tcp/110")); !errors.Is(err, ErrConflict) || len(done) != 0 {
+	if _, err := r.Recreate(t.Context(), key("tcp/110")); !errors.Is(err, ErrConflict) || len(done) != 0 {
 		t.Errorf("a stranger's: %v, done %q", err, done)
 	}
-	if _, err := r.Heal(t.Context(), key("tcp/143")); err == nil || !strings.Contains(err.Error(), "apply puts it there") || len(done) != 0 {
+	if _, err := r.Recreate(t.Context(), key("tcp/143")); err == nil || !strings.Contains(err.Error(), "apply puts it there") || len(done) != 0 {
 		t.Errorf("what is not there: %v, done %q", err, done)
 	}
 	d.Inject(writes(true))
-	if _, err := r.Heal(t.Context(), key("tcp/25")); err == nil || !strings.Contains(err.Error(), "gone now") || !strings.Contains(err.Error(), "501") {
+	if _, err := r.Recreate(t.Context(), key("tcp/25")); err == nil || !strings.Contains(err.Error(), "gone now") || !strings.Contains(err.Error(), "501") {
 		t.Errorf("not put back: %v", err)
 	}
 }
@@ -81,7 +81,7 @@ func TestHealByGrant(t *testing.T) {
 		if err := r.Apply(t.Context(), []plan.Change{c}, func(c plan.Change, _ error) { grants[c.Key] = *c.Grant }); err != nil {
 			t.Fatal(err)
 		}
-		g, err := r.Heal(t.Context(), plan.Item{Key: c.Key, Lines: c.After})
+		g, err := r.Recreate(t.Context(), plan.Item{Key: c.Key, Lines: c.After})
 		if err != nil || g.Lifetime != time.Hour || !slices.Equal(b.Mapped(), []string{"tcp/25 to 25"}) {
 			t.Errorf("%s: %+v, %v, mapped %v", protocol, g, err, b.Mapped())
 		}

@@ -37,7 +37,7 @@ func (u *upnp) listAll(ctx context.Context) ([]forward.Mapping, error) {
 // List returns everything that the router maps of IPv4. It is asked for by a person only: a
 // request each, and some routers take long for them. Where it can't list, the error wraps
 // ErrNoList; where it can in part, the error says why not more.
-func (r *Router) List(ctx context.Context) (all []Seen, err error) {
+func (r *Router) List(ctx context.Context) (all []ForwardStatus, err error) {
 	var found []forward.Mapping
 	switch d := r.device.(type) {
 	case lister:
@@ -48,23 +48,23 @@ func (r *Router) List(ctx context.Context) (all []Seen, err error) {
 		return nil, fmt.Errorf("%w (%s)", ErrNoList, r.Protocol())
 	}
 	for _, m := range found {
-		all = append(all, r.seen(m))
+		all = append(all, r.mappingStatus(m))
 	}
 	return all, err
 }
 
-// seen says what a mapping is, and whose.
-func (r *Router) seen(m forward.Mapping) Seen {
-	s := Seen{
+// mappingStatus says what a mapping is, and whose.
+func (r *Router) mappingStatus(m forward.Mapping) ForwardStatus {
+	s := ForwardStatus{
 		Name:        m.Port.String(),
 		Is:          m.To.String(),
 		Owner:       OwnerStranger,
 		Description: forward.Printable(m.Description, 60),
-		Expires:     r.lapse(m),
+		Expires:     r.leaseEnd(m),
 	}
 	_, granted := r.known(m.Key())
 	switch {
-	case r.marked(m), granted:
+	case r.isOurs(m), granted:
 		s.Owner = OwnerOurs
 	case strings.HasPrefix(m.Description, forward.Mark("")+" "):
 		s.Owner = OwnerSite
@@ -76,7 +76,7 @@ func (r *Router) seen(m forward.Mapping) Seen {
 }
 
 // Others are the forwards of a list beside the wanted ones.
-func others(list []Seen, wanted []plan.Item) (rest []Seen) {
+func otherForwards(list []ForwardStatus, wanted []plan.Item) (rest []ForwardStatus) {
 	names := map[string]bool{}
 	for _, w := range wanted {
 		names[w.Key.Name] = true
@@ -92,9 +92,9 @@ func others(list []Seen, wanted []plan.Item) (rest []Seen) {
 // Strays returns the router's mappings that bear this site's mark and that nobody wants: what
 // was left behind by a run whose ledger is lost, or under a name that the config had before.
 // What another site or somebody else mapped is never among them.
-func (r *Router) Strays(ctx context.Context, wanted []plan.Item) (strays []Seen, err error) {
+func (r *Router) Strays(ctx context.Context, wanted []plan.Item) (strays []ForwardStatus, err error) {
 	all, err := r.List(ctx)
-	for _, s := range others(all, wanted) {
+	for _, s := range otherForwards(all, wanted) {
 		if s.Owner == OwnerOurs {
 			strays = append(strays, s)
 		}
@@ -103,19 +103,19 @@ func (r *Router) Strays(ctx context.Context, wanted []plan.Item) (strays []Seen,
 }
 
 // RemoveStray takes a mapping away that Strays returned, if it is still the same and ours.
-func (r *Router) RemoveStray(ctx context.Context, stray Seen) error {
+func (r *Router) RemoveStray(ctx context.Context, stray ForwardStatus) error {
 	p, err := forward.ParsePort(plan.Key{Kind: forward.Kind, Name: stray.Name})
 	if err != nil {
 		return err
 	}
-	m, err := r.look(ctx, p)
+	m, err := r.lookupPort(ctx, p)
 	switch {
 	case err != nil:
 		return fmt.Errorf("%s: %s: %w", r.device, stray.Name, err)
 	case m == nil:
 		return nil
 	}
-	if now := r.seen(*m); now.Owner != OwnerOurs || now.Is != stray.Is {
+	if now := r.mappingStatus(*m); now.Owner != OwnerOurs || now.Is != stray.Is {
 		return fmt.Errorf("%s: %s: %w: it leads to %s now", r.device, stray.Name, plan.ErrStale, now.Is)
 	}
 	if err := r.removeAndCheck(context.WithoutCancel(ctx), r.device, p, m.To); err != nil {

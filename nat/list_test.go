@@ -13,7 +13,7 @@ import (
 	"github.com/mailpub/mailpub/plan"
 )
 
-func seenText(all []Seen) string {
+func seenText(all []ForwardStatus) string {
 	var lines []string
 	for _, s := range all {
 		lines = append(lines, fmt.Sprintf("%s to %s %s", s.Name, s.Is, s.Owner))

@@ -13,22 +13,22 @@ import (
 
 // Report is what Look sees. It is plain data.
 type Report struct {
-	Device   string     `json:"device"`
-	Protocol string     `json:"protocol"` // the one that is used
-	Why      string     `json:"why"`
-	Spoken   []Spoken   `json:"protocols"` // each that a router was asked in
-	WAN      WANAddress `json:"wan"`
-	Pinholes string     `json:"pinholes,omitempty"` // how ports of the server's IPv6 address are opened, or why not
-	Forwards []Seen     `json:"forwards"`           // in the order of what was wanted
+	Device   string           `json:"device"`
+	Protocol string           `json:"protocol"` // the one that is used
+	Why      string           `json:"why"`
+	Spoken   []ProtocolStatus `json:"protocols"` // each that a router was asked in
+	WAN      WANAddress       `json:"wan"`
+	Pinholes string           `json:"pinholes,omitempty"` // how ports of the server's IPv6 address are opened, or why not
+	Forwards []ForwardStatus  `json:"forwards"`           // in the order of what was wanted
 
 	// Others are the router's other forwards, where it lists them; OthersNote says why they are
 	// not known, or not all.
-	Others     []Seen `json:"others,omitempty"`
-	OthersNote string `json:"others_note,omitempty"`
+	Others     []ForwardStatus `json:"others,omitempty"`
+	OthersNote string          `json:"others_note,omitempty"`
 }
 
-// Spoken is what came of asking in one protocol.
-type Spoken struct {
+// ProtocolStatus is what came of asking in one protocol.
+type ProtocolStatus struct {
 	Protocol string `json:"protocol"`
 	Version  string `json:"version,omitempty"` // as the protocol writes it; "" where it did not answer
 	Device   string `json:"device,omitempty"`
@@ -43,8 +43,8 @@ type WANAddress struct {
 	Note string `json:"note,omitempty"` // what is the matter with it
 }
 
-// Seen is one port of the router.
-type Seen struct {
+// ForwardStatus is one port of the router.
+type ForwardStatus struct {
 	Name string `json:"name"` // "tcp/25"
 	Want string `json:"want,omitempty"`
 	Is   string `json:"is,omitempty"`
@@ -56,36 +56,36 @@ type Seen struct {
 	Note        string    `json:"note,omitempty"`   // what stands in the way
 }
 
-// Look tells what there is, at a glance: the wanted ports, and what else the router lists. It
+// Status tells what there is, at a glance: the wanted ports, and what else the router lists. It
 // writes nothing, but for the mapping by which PCP tells an address (RFC 6887 section 11.6). What
 // could not be had is a note in the report; the error is ctx's alone.
-func (r *Router) Look(ctx context.Context, wanted []plan.Item) (Report, error) {
-	rep := Report{Device: r.Device(), Protocol: r.Protocol(), Why: r.Why(), Spoken: r.spoken(ctx), Pinholes: r.Pinholes()}
+func (r *Router) Status(ctx context.Context, wanted []plan.Item) (Report, error) {
+	rep := Report{Device: r.Device(), Protocol: r.Protocol(), Why: r.ChoiceReason(), Spoken: r.protocols(ctx), Pinholes: r.Pinholes()}
 	a, err := r.WAN(ctx)
 	rep.WAN = WANAddress{Address: a, Kind: KindOf(a)}
 	if err != nil {
 		rep.WAN.Note = err.Error()
 	}
 	for _, w := range wanted {
-		rep.Forwards = append(rep.Forwards, r.see(ctx, w))
+		rep.Forwards = append(rep.Forwards, r.forwardStatus(ctx, w))
 	}
 	list, err := r.List(ctx)
 	if err != nil {
 		rep.OthersNote = err.Error()
 	}
-	rep.Others = others(list, wanted)
+	rep.Others = otherForwards(list, wanted)
 	if ctx.Err() != nil {
 		return rep, context.Cause(ctx)
 	}
 	return rep, nil
 }
 
-func (r *Router) see(ctx context.Context, w plan.Item) Seen {
-	s := Seen{Name: w.Key.Name, Want: strings.Join(w.Lines, " "), Owner: "unknown"}
+func (r *Router) forwardStatus(ctx context.Context, w plan.Item) ForwardStatus {
+	s := ForwardStatus{Name: w.Key.Name, Want: strings.Join(w.Lines, " "), Owner: "unknown"}
 	p, err := forward.ParsePort(w.Key)
 	var m *forward.Mapping
 	if err == nil {
-		m, err = r.look(ctx, p)
+		m, err = r.lookupPort(ctx, p)
 	}
 	switch {
 	case err != nil:
@@ -99,10 +99,10 @@ func (r *Router) see(ctx context.Context, w plan.Item) Seen {
 	// Some routers cut descriptions or write their own: what the ledger has, and leads where it
 	// should, is ours by whatever name.
 	_, granted := r.known(w.Key)
-	if r.marked(*m) || granted && plan.EqualLines(m.Lines(), w.Lines) {
+	if r.isOurs(*m) || granted && plan.EqualLines(m.Lines(), w.Lines) {
 		s.Owner = "ours"
 	}
-	s.Expires = r.lapse(*m)
+	s.Expires = r.leaseEnd(*m)
 	if what, err := r.Obstacle(ctx, w.Key, m.Lines()); err != nil {
 		s.Note = err.Error()
 	} else {
@@ -111,15 +111,15 @@ func (r *Router) see(ctx context.Context, w plan.Item) Seen {
 	return s
 }
 
-// spoken asks in every protocol at once. With nftables, by hand, and where the config has
+// protocols asks in every protocol at once. With nftables, by hand, and where the config has
 // a URL and no gateway there is no other router to ask than the one that is used.
-func (r *Router) spoken(ctx context.Context) []Spoken {
-	own := Spoken{Protocol: r.Protocol(), Version: r.version(), Device: r.Device()}
+func (r *Router) protocols(ctx context.Context) []ProtocolStatus {
+	own := ProtocolStatus{Protocol: r.Protocol(), Version: r.version(), Device: r.Device()}
 	if own.Version == "" || r.options.URL != "" && !r.options.Gateway.IsValid() {
-		return []Spoken{own}
+		return []ProtocolStatus{own}
 	}
 	all := ways()
-	out := make([]Spoken, len(all))
+	out := make([]ProtocolStatus, len(all))
 	done := make(chan int, len(all))
 	for i, w := range all {
 		out[i].Protocol = w.protocol
@@ -131,7 +131,7 @@ func (r *Router) spoken(ctx context.Context) []Spoken {
 			}
 			d, _, err := w.open(ctx, r.options)
 			if err != nil {
-				out[i].Silent = bare(err).Error()
+				out[i].Silent = withoutErrNoRouter(err).Error()
 				return
 			}
 			out[i].Version, out[i].Device = (&Router{device: d}).version(), d.String()

@@ -48,7 +48,7 @@ func TestLook(t *testing.T) {
 	})
 	wanted := []plan.Item{forwardItem("tcp/25", server), forwardItem("tcp/110", "127.0.0.1:110"),
 		forwardItem("tcp/143", "127.0.0.1:143"), forwardItem("tcp/1000", "127.0.0.1:1000")}
-	rep, err := r.Look(t.Context(), wanted)
+	rep, err := r.Status(t.Context(), wanted)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -80,7 +80,7 @@ func TestLook(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	rep, err = byHand.Look(t.Context(), wanted[:1])
+	rep, err = byHand.Status(t.Context(), wanted[:1])
 	if err != nil || rep.WAN.Kind != "unknown" || rep.Forwards[0].Owner != "unknown" || len(rep.Spoken) != 1 {
 		t.Errorf("by hand: %+v, %v", rep, err)
 	}

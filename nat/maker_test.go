@@ -51,7 +51,7 @@ func TestMakerIsSilent(t *testing.T) {
 	if r.Protocol() != "upnp" {
 		t.Errorf("protocol %s", r.Protocol())
 	}
-	has(t, "why", r.Why(), "upnp made this site's forwards and does not answer now", "nobody answers a search within 15s", "pcp: the default gateway")
+	has(t, "why", r.ChoiceReason(), "upnp made this site's forwards and does not answer now", "nobody answers a search within 15s", "pcp: the default gateway")
 	items, err := r.Read(t.Context(), []plan.Key{{Kind: forward.Kind, Name: "tcp/25"}, {Kind: forward.Kind, Name: "tcp/110"}})
 	if err != nil || len(items) != 2 {
 		t.Fatalf("read %+v, %v", items, err)
@@ -100,7 +100,7 @@ func TestMakerIsPreferred(t *testing.T) {
 				t.Fatal(err)
 			}
 			if r.Protocol() != c.want {
-				t.Errorf("protocol %s, want %s: %s", r.Protocol(), c.want, r.Why())
+				t.Errorf("protocol %s, want %s: %s", r.Protocol(), c.want, r.ChoiceReason())
 			}
 		})
 	}
@@ -167,7 +167,7 @@ func TestFallsBackToPMP(t *testing.T) {
 			t.Fatal(err)
 		}
 		if r.Protocol() != "pcp" {
-			t.Fatalf("protocol %s: %s", r.Protocol(), r.Why())
+			t.Fatalf("protocol %s: %s", r.Protocol(), r.ChoiceReason())
 		}
 		var states []string
 		err = r.Apply(t.Context(), []plan.Change{creation("tcp/25", "127.0.0.1:25"), creation("tcp/110", "127.0.0.1:110")}, func(c plan.Change, err error) {
@@ -178,7 +178,7 @@ func TestFallsBackToPMP(t *testing.T) {
 		if err != nil || len(states) != 2 || !strings.HasPrefix(states[0], "nat-pmp ") || r.Protocol() != "nat-pmp" {
 			t.Errorf("code %d: %v, granted %q", code, err, states)
 		}
-		has(t, "why", r.Why(), "nat-pmp, as pcp refuses every mapping")
+		has(t, "why", r.ChoiceReason(), "nat-pmp, as pcp refuses every mapping")
 	}
 }
 
@@ -210,8 +210,8 @@ func TestEpochStandsStill(t *testing.T) {
 	known := map[plan.Key]plan.Grant{key: {Lifetime: time.Hour, At: time.Now().Add(-10 * time.Minute), State: "nat-pmp to 127.0.0.1:25 by " + box.Addr.String() + " epoch 1000"}}
 	r := openPMPAt(t, box, known, time.Now)
 	items, err := r.Read(t.Context(), []plan.Key{key})
-	if err != nil || len(items) != 1 || !r.StandsStill(key) {
-		t.Errorf("still: read %+v, %v, %v", items, err, r.StandsStill(key))
+	if err != nil || len(items) != 1 || !r.EpochStandsStill(key) {
+		t.Errorf("still: read %+v, %v, %v", items, err, r.EpochStandsStill(key))
 	}
 	epoch := uint32(1000)
 	box.Set(func(s *nattest.State) {
@@ -222,7 +222,7 @@ func TestEpochStandsStill(t *testing.T) {
 	r = openPMPAt(t, box, known, time.Now)
 	box.Set(func(s *nattest.State) { s.Epoch = 999 }) // the next question is answered with 1000
 	items, err = r.Read(t.Context(), []plan.Key{key})
-	if err != nil || len(items) != 0 || r.StandsStill(key) {
+	if err != nil || len(items) != 0 || r.EpochStandsStill(key) {
 		t.Errorf("restarted just as long ago: read %+v, %v", items, err)
 	}
 }
@@ -232,7 +232,7 @@ func TestEpochStandsStill(t *testing.T) {
 func TestEpochRaces(t *testing.T) {
 	box := nattest.Start(t)
 	key := plan.Key{Kind: forward.Kind, Name: "tcp/25"}
-	state := note{protocol: "pcp", to: forward.Target{Host: "127.0.0.1", Port: 25}, gateway: box.Addr, epoch: 1000, nonce: pcpNonce{1}}.String()
+	state := grantState{protocol: "pcp", to: forward.Target{Host: "127.0.0.1", Port: 25}, gateway: box.Addr, epoch: 1000, nonce: pcpNonce{1}}.String()
 	began := time.Now()
 	box.Set(func(s *nattest.State) {
 		s.Epoch = 601000

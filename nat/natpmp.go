@@ -18,11 +18,11 @@ import (
 
 // pmp is a router spoken to by NAT-PMP (RFC 6886). The protocol can't list; see grants.
 type pmp struct {
-	grants
+	leaseTable
 	timeout time.Duration
 }
 
-func (p *pmp) Protocol() string { return p.grants.protocol }
+func (p *pmp) Protocol() string { return p.leaseTable.protocol }
 func (p *pmp) String() string   { return "router " + p.gateway.String() }
 
 // ask makes a request within the time-out of a step or what ctx leaves of it. The
@@ -77,8 +77,8 @@ func pmpError(err error) error {
 	return &refusal{code, "no known reason"}
 }
 
-// outside asks for the WAN address, which also tells the epoch.
-func (p *pmp) outside(ctx context.Context) (netip.Addr, uint32, error) {
+// wanAddress asks for the WAN address, which also tells the epoch.
+func (p *pmp) wanAddress(ctx context.Context) (netip.Addr, uint32, error) {
 	got, err := ask(ctx, p, (*natpmp.Client).GetExternalAddress)
 	if err != nil {
 		return netip.Addr{}, 0, err
@@ -87,7 +87,7 @@ func (p *pmp) outside(ctx context.Context) (netip.Addr, uint32, error) {
 }
 
 func (p *pmp) WAN(ctx context.Context) (netip.Addr, error) {
-	a, _, err := p.outside(ctx)
+	a, _, err := p.wanAddress(ctx)
 	if errors.Is(err, ErrDoubleNAT) || err == nil && a.IsUnspecified() {
 		return netip.Addr{}, nil
 	}
@@ -95,10 +95,10 @@ func (p *pmp) WAN(ctx context.Context) (netip.Addr, error) {
 }
 
 func (p *pmp) Read(ctx context.Context, ports []forward.Port) ([]forward.Mapping, error) {
-	_, epoch, err := p.outside(ctx)
+	_, epoch, err := p.wanAddress(ctx)
 	if err == nil {
 		epoch, err = p.steady(ctx, ports, epoch, func() (uint32, error) {
-			_, later, err := p.outside(ctx)
+			_, later, err := p.wanAddress(ctx)
 			return later, err
 		})
 	}
@@ -106,14 +106,14 @@ func (p *pmp) Read(ctx context.Context, ports []forward.Port) ([]forward.Mapping
 }
 
 func (p *pmp) Add(ctx context.Context, q forward.Port, to forward.Target, lease time.Duration) error {
-	if err := p.may(to); err != nil {
+	if err := p.checkTarget(to); err != nil {
 		return err
 	}
 	if lease <= 0 {
 		lease = pmpLease // a lifetime of 0 would delete (RFC 6886 section 3.4)
 	}
 	got, err := p.request(ctx, q.Proto, to.Port, q.Number, lease)
-	if errors.Is(err, errNoAnswer) && !p.has(ctx, q) {
+	if errors.Is(err, errNoAnswer) && !p.isGranted(ctx, q) {
 		// Granted or not, nobody will know: give it back.
 		if e := p.release(ctx, q.Proto, to.Port); e != nil {
 			return fmt.Errorf("%w; and whether %s is mapped now is not known: %w", err, q, e)
@@ -123,7 +123,7 @@ func (p *pmp) Add(ctx context.Context, q forward.Port, to forward.Target, lease 
 		return err
 	}
 	if got.MappedExternalPort != q.Number {
-		return p.neighbour(ctx, q, to, forward.Port{Proto: q.Proto, Number: got.MappedExternalPort}, got.SecondsSinceStartOfEpoc)
+		return p.rejectOtherPort(ctx, q, to, forward.Port{Proto: q.Proto, Number: got.MappedExternalPort}, got.SecondsSinceStartOfEpoc)
 	}
 	if got.PortMappingLifetimeInSeconds == 0 {
 		err := fmt.Errorf("%w: it grants the port for no time at all", ErrRefused)
@@ -132,12 +132,12 @@ func (p *pmp) Add(ctx context.Context, q forward.Port, to forward.Target, lease 
 		}
 		return err
 	}
-	p.put(q, to, time.Duration(got.PortMappingLifetimeInSeconds)*time.Second, note{epoch: got.SecondsSinceStartOfEpoc})
+	p.writeMapping(q, to, time.Duration(got.PortMappingLifetimeInSeconds)*time.Second, grantState{epoch: got.SecondsSinceStartOfEpoc})
 	return nil
 }
 
-func (p *pmp) has(ctx context.Context, q forward.Port) bool {
-	_, epoch, err := p.outside(ctx)
+func (p *pmp) isGranted(ctx context.Context, q forward.Port) bool {
+	_, epoch, err := p.wanAddress(ctx)
 	if err != nil {
 		return false
 	}
@@ -155,9 +155,9 @@ func (p *pmp) request(ctx context.Context, proto string, internal, external uint
 	return got, err
 }
 
-// neighbour deals with a router that granted another port than the one asked for, as
+// rejectOtherPort deals with a router that granted another port than the one asked for, as
 // it does when that one is taken or not to be had (RFC 6886 section 3.3).
-func (p *pmp) neighbour(ctx context.Context, q forward.Port, to forward.Target, got forward.Port, epoch uint32) error {
+func (p *pmp) rejectOtherPort(ctx context.Context, q forward.Port, to forward.Target, got forward.Port, epoch uint32) error {
 	if _, n, ok := p.live(got, epoch); ok && n.to == to {
 		return fmt.Errorf("%w: nat-pmp maps one port to each port inside, and %s leads to %s already", ErrConflict, got, to)
 	}
@@ -184,7 +184,7 @@ func (p *pmp) Remove(ctx context.Context, q forward.Port, was forward.Target) er
 
 // Prepare implements plan.Preparer: a mapping is taken away by its port inside alone.
 func (p *pmp) Prepare(c plan.Change) *plan.Grant {
-	return p.prepare(c, func(*note, forward.Port) {})
+	return p.prepare(c, func(*grantState, forward.Port) {})
 }
 
 func openPMP(ctx context.Context, o Options) (device, string, error) {
@@ -192,11 +192,11 @@ func openPMP(ctx context.Context, o Options) (device, string, error) {
 	if err != nil {
 		return nil, "", &noRouter{err}
 	}
-	p := &pmp{newGrants("nat-pmp", at, gateway.SourceAddr(at.String()), o), o.Timeout}
-	limit := o.waits(pmpTime)
+	p := &pmp{newLeaseTable("nat-pmp", at, gateway.SourceAddr(at.String()), o), o.Timeout}
+	limit := o.timeout(pmpTime)
 	ctx, cancel := context.WithTimeoutCause(ctx, limit, fmt.Errorf("nothing within %v", limit))
 	defer cancel()
-	_, _, err = p.outside(ctx)
+	_, _, err = p.wanAddress(ctx)
 	var no *refusal
 	if err != nil && !errors.As(err, &no) { // a refusal is an answer
 		return nil, "", &noRouter{fmt.Errorf("%s %s: %w", which, at, err)}

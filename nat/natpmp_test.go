@@ -36,10 +36,10 @@ func TestRebooted(t *testing.T) {
 }
 
 func TestNote(t *testing.T) {
-	n := note{protocol: "nat-pmp", to: forward.Target{Host: "10.10.10.10", Port: 25}, gateway: netip.MustParseAddr("10.10.10.1"), epoch: 4711}
+	n := grantState{protocol: "nat-pmp", to: forward.Target{Host: "10.10.10.10", Port: 25}, gateway: netip.MustParseAddr("10.10.10.1"), epoch: 4711}
 	withNonce := n
 	withNonce.protocol, withNonce.nonce = "pcp", pcpNonce{1}
-	for _, n := range []note{n, withNonce} {
+	for _, n := range []grantState{n, withNonce} {
 		if got, ok := parseNote(n.String()); !ok || got != n {
 			t.Errorf("%q is %v, %v", n, got, ok)
 		}
@@ -84,7 +84,7 @@ func TestPMPKnown(t *testing.T) {
 	key := plan.Key{Kind: forward.Kind, Name: "tcp/25"}
 	start := time.Date(2026, 11, 24, 0, 0, 0, 0, time.UTC)
 	to := forward.Target{Host: "127.0.0.1", Port: 25}
-	state := note{protocol: "nat-pmp", to: to, gateway: f.Addr, epoch: 1000}.String()
+	state := grantState{protocol: "nat-pmp", to: to, gateway: f.Addr, epoch: 1000}.String()
 	for _, test := range []struct {
 		name  string
 		state string
@@ -120,7 +120,7 @@ func TestGrantOfAnotherRouter(t *testing.T) {
 	f := nattest.Start(t)
 	key := plan.Key{Kind: forward.Kind, Name: "tcp/25"}
 	start := time.Date(2026, 11, 24, 0, 0, 0, 0, time.UTC)
-	state := note{protocol: "nat-pmp", to: forward.Target{Host: "127.0.0.1", Port: 25}, gateway: netip.MustParseAddr("10.10.10.1"), epoch: 1000}.String()
+	state := grantState{protocol: "nat-pmp", to: forward.Target{Host: "127.0.0.1", Port: 25}, gateway: netip.MustParseAddr("10.10.10.1"), epoch: 1000}.String()
 	known := map[plan.Key]plan.Grant{key: {Lifetime: time.Hour, At: start, State: state}}
 	now := start.Add(10 * time.Minute)
 	r := openPMPAt(t, f, known, func() time.Time { return now })

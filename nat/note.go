@@ -13,10 +13,10 @@ import (
 	"github.com/mailpub/mailpub/nat/forward"
 )
 
-// note is what is kept of a grant beside its time: enough to know later whether the
+// grantState is what is kept of a grant beside its time: enough to know later whether the
 // router still has it, and for PCP the nonce, without which a mapping could be renewed but
 // not be taken back.
-type note struct {
+type grantState struct {
 	protocol string
 	to       forward.Target
 	gateway  netip.Addr
@@ -26,7 +26,7 @@ type note struct {
 	noID     bool     // that is not known, as the run ended that asked for it
 }
 
-func (n note) String() string {
+func (n grantState) String() string {
 	s := fmt.Sprintf("%s to %s by %s epoch %d", n.protocol, n.to, n.gateway, n.epoch)
 	switch n.protocol {
 	case "pcp":
@@ -40,10 +40,10 @@ func (n note) String() string {
 	return s
 }
 
-func parseNote(s string) (n note, ok bool) {
+func parseNote(s string) (n grantState, ok bool) {
 	f := strings.Fields(s)
 	if len(f) < 7 || f[1] != "to" || f[3] != "by" || f[5] != "epoch" {
-		return note{}, false
+		return grantState{}, false
 	}
 	n.protocol = f[0]
 	var errs [4]error
@@ -60,7 +60,7 @@ func parseNote(s string) (n note, ok bool) {
 	case n.protocol == "upnp" && len(tail) == 2 && tail[0] == "id":
 		id, errs[3] = strconv.ParseUint(tail[1], 10, 16)
 	default:
-		return note{}, false
+		return grantState{}, false
 	}
 	n.epoch, n.id = uint32(epoch), uint16(id)
 	return n, errors.Join(errs[:]...) == nil

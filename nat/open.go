@@ -34,7 +34,7 @@ func Open(ctx context.Context, o Options) (*Router, error) {
 	if o.Gateways6 == nil {
 		o.Gateways6 = gateway.Default6
 	}
-	var byPCP opened // pinholes, asked for at the same time
+	var byPCP openResult // pinholes, asked for at the same time
 	var asked sync.WaitGroup
 	asked.Go(func() { byPCP.device, byPCP.why, byPCP.err = openPCP6(ctx, o) })
 	d, why, err := openDevice(ctx, o)
@@ -46,7 +46,7 @@ func Open(ctx context.Context, o Options) (*Router, error) {
 	if r.auto = (o.Protocol == "" || o.Protocol == "auto") && o.URL == ""; !r.auto {
 		r.former = o.findFormer(ctx, d.Protocol())
 	}
-	r.holes = o.holes(ctx, d, byPCP)
+	r.holes = o.openPinholes(ctx, d, byPCP)
 	o.Logger.Info("router", "protocol", d.Protocol(), "device", d.String(), "why", why, "pinholes", r.holes.Protocol())
 	return r, nil
 }
@@ -77,8 +77,8 @@ func openDevice(ctx context.Context, o Options) (d device, why string, err error
 
 // ways are the protocols in the order in which auto prefers them: first what can be read
 // back, then the younger protocol.
-func ways() []way {
-	return []way{{"upnp", openUPnP}, {"pcp", openPCP}, {"nat-pmp", openPMP}}
+func ways() []protocolOption {
+	return []protocolOption{{"upnp", openUPnP}, {"pcp", openPCP}, {"nat-pmp", openPMP}}
 }
 
 // openAny asks in all protocols at once, and takes the best that answers. Once one has
@@ -89,18 +89,18 @@ func openAny(ctx context.Context, o Options) (device, string, error) {
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
 	all := ways()
-	maker := o.maker()
-	answers := make(chan opened, len(all))
+	maker := o.formerMaker()
+	answers := make(chan openResult, len(all))
 	for rank, w := range all {
 		asked := o
 		asked.patient = w.protocol == maker
 		go func() {
 			d, why, err := w.open(ctx, asked)
-			answers <- opened{rank, d, why, err}
+			answers <- openResult{rank, d, why, err}
 		}()
 	}
-	got := make([]*opened, len(all))
-	deaf := o.deaf(ctx)
+	got := make([]*openResult, len(all))
+	deaf := o.probeSSDP(ctx)
 	var noUPnP error
 	var grace <-chan time.Time
 	for {
@@ -115,28 +115,28 @@ func openAny(ctx context.Context, o Options) (device, string, error) {
 		case <-grace:
 			for rank := range got {
 				if got[rank] == nil {
-					got[rank] = &opened{err: fmt.Errorf("nothing within %v", upnpGrace)}
+					got[rank] = &openResult{err: fmt.Errorf("nothing within %v", upnpGrace)}
 				}
 			}
 		case <-ctx.Done():
 			return nil, "", context.Cause(ctx)
 		}
 		if noUPnP != nil && grace != nil && got[0] == nil {
-			got[0] = &opened{err: noUPnP}
+			got[0] = &openResult{err: noUPnP}
 		}
 		if maker != "" {
 			if d, why, err, decided := bestForMaker(all, got, maker); decided {
 				return d, why, err
 			}
-		} else if best, decided := settled(got); decided {
-			return conclude(all, got, best)
+		} else if best, decided := bestAnswer(got); decided {
+			return explainChoice(all, got, best)
 		}
 	}
 }
 
 // bestForMaker is settled for a site whose forwards a protocol made: that one as soon as it
 // answers, and a stand-in for it where others answer alone.
-func bestForMaker(all []way, got []*opened, maker string) (d device, why string, err error, decided bool) {
+func bestForMaker(all []protocolOption, got []*openResult, maker string) (d device, why string, err error, decided bool) {
 	for rank, w := range all {
 		if w.protocol != maker {
 			continue
@@ -144,23 +144,23 @@ func bestForMaker(all []way, got []*opened, maker string) (d device, why string,
 		if got[rank] != nil && got[rank].err == nil {
 			return got[rank].device, got[rank].why + "; it made this site's forwards", nil, true
 		}
-		best, complete := settled(got)
+		best, complete := bestAnswer(got)
 		if got[rank] == nil || !complete {
 			return nil, "", nil, false
 		}
 		if best < 0 || errors.Is(got[rank].err, ErrSeveralRouters) {
-			d, why, err = conclude(all, got, -1)
+			d, why, err = explainChoice(all, got, -1)
 			return d, why, err, true
 		}
-		reason := bare(got[rank].err)
+		reason := withoutErrNoRouter(got[rank].err)
 		why = fmt.Sprintf("%s made this site's forwards and does not answer now: %v; %s", maker, reason, got[best].why)
-		return &unanswered{maker, got[best].device, reason}, why, nil, true
+		return &silentProtocol{maker, got[best].device, reason}, why, nil, true
 	}
 	return nil, "", nil, false
 }
 
-// settled returns the best of the answers, once nothing better can come; -1 for none.
-func settled(got []*opened) (best int, decided bool) {
+// bestAnswer returns the best of the answers, once nothing better can come; -1 for none.
+func bestAnswer(got []*openResult) (best int, decided bool) {
 	for rank, a := range got {
 		if a == nil {
 			return -1, false
@@ -172,8 +172,8 @@ func settled(got []*opened) (best int, decided bool) {
 	return -1, true
 }
 
-// conclude says why a protocol was taken and why not the others, or why none was.
-func conclude(all []way, got []*opened, best int) (device, string, error) {
+// explainChoice says why a protocol was taken and why not the others, or why none was.
+func explainChoice(all []protocolOption, got []*openResult, best int) (device, string, error) {
 	if best < 0 {
 		if errors.Is(got[0].err, ErrSeveralRouters) {
 			return nil, "", got[0].err
@@ -184,7 +184,7 @@ func conclude(all []way, got []*opened, best int) (device, string, error) {
 			if rank == 0 {
 				sep = ": "
 			}
-			err = fmt.Errorf("%w%s%s: %w", err, sep, w.protocol, bare(got[rank].err))
+			err = fmt.Errorf("%w%s%s: %w", err, sep, w.protocol, withoutErrNoRouter(got[rank].err))
 		}
 		return nil, "", err
 	}

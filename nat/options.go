@@ -57,21 +57,21 @@ type System struct {
 	Gateways, Gateways6 func() ([]netip.Addr, error)
 }
 
-// way is a protocol that auto tries.
-type way struct {
+// protocolOption is a protocol that auto tries.
+type protocolOption struct {
 	protocol string
 	open     func(context.Context, Options) (device, string, error)
 }
 
-type opened struct {
+type openResult struct {
 	rank   int
 	device device
 	why    string
 	err    error
 }
 
-// waits is how long an answer is waited for.
-func (o Options) waits(usual time.Duration) time.Duration {
+// timeout is how long an answer is waited for.
+func (o Options) timeout(usual time.Duration) time.Duration {
 	if o.patient {
 		return patience * usual
 	}

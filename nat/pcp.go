@@ -17,7 +17,7 @@ import (
 
 // pcp is a router spoken to by PCP (RFC 6887). Like NAT-PMP it can't list; see grants.
 type pcp struct {
-	grants
+	leaseTable
 	server  netip.AddrPort
 	timeout time.Duration
 	outside netip.Addr  // learnt from a mapping
@@ -26,7 +26,7 @@ type pcp struct {
 
 const pcpPort = 5351 // RFC 6887 section 19.1
 
-func (p *pcp) Protocol() string { return p.grants.protocol }
+func (p *pcp) Protocol() string { return p.leaseTable.protocol }
 func (p *pcp) String() string   { return "router " + p.gateway.String() }
 
 // retransmit is how long the first answer is waited for; each further one twice as long.
@@ -176,7 +176,7 @@ func (p *pcp) Read(ctx context.Context, ports []forward.Port) ([]forward.Mapping
 }
 
 func (p *pcp) Add(ctx context.Context, q forward.Port, to forward.Target, lease time.Duration) error {
-	if err := p.may(to); err != nil {
+	if err := p.checkTarget(to); err != nil {
 		return err
 	}
 	if lease <= 0 {
@@ -192,7 +192,7 @@ func (p *pcp) Add(ctx context.Context, q forward.Port, to forward.Target, lease 
 	switch {
 	case errors.Is(err, errNoAnswer):
 		// Granted or not, nobody will know: give it back.
-		if e := p.end(ctx, m); e != nil {
+		if e := p.releaseMapping(ctx, m); e != nil {
 			return fmt.Errorf("%w; and whether %s is mapped now is not known: %w", err, q, e)
 		}
 		return err
@@ -203,25 +203,25 @@ func (p *pcp) Add(ctx context.Context, q forward.Port, to forward.Target, lease 
 		if a.external == q.Number { // it translates prefixes (RFC 6296)
 			err = fmt.Errorf("%w: outside it stands for %s and not for %s", ErrRefused, a.address, p.local)
 		}
-		if e := p.end(ctx, m); e != nil {
+		if e := p.releaseMapping(ctx, m); e != nil {
 			return fmt.Errorf("%w; and that could not be given back: %w", err, e)
 		}
 		return err
 	}
 	if a.lifetime == 0 {
 		err := fmt.Errorf("%w: it grants the port for no time at all", ErrRefused)
-		if e := p.end(ctx, m); e != nil {
+		if e := p.releaseMapping(ctx, m); e != nil {
 			return fmt.Errorf("%w; and that could not be given back: %w", err, e)
 		}
 		return err
 	}
 	p.outside = a.address
-	p.put(q, to, a.lifetime, note{epoch: a.epoch, nonce: m.nonce})
+	p.writeMapping(q, to, a.lifetime, grantState{epoch: a.epoch, nonce: m.nonce})
 	return nil
 }
 
-// end gives a mapping back.
-func (p *pcp) end(ctx context.Context, m mapRequest) error {
+// releaseMapping gives a mapping back.
+func (p *pcp) releaseMapping(ctx context.Context, m mapRequest) error {
 	m.lifetime, m.external, m.suggest = 0, 0, p.any()
 	_, err := p.exchange(ctx, m.encode())
 	return err
@@ -232,7 +232,7 @@ func (p *pcp) Remove(ctx context.Context, q forward.Port, was forward.Target) er
 	if _, n, ok := p.granted(q); ok {
 		m.nonce = n.nonce
 	}
-	err := p.end(ctx, m)
+	err := p.releaseMapping(ctx, m)
 	var no *refusal
 	if errors.As(err, &no) && no.code == codeNoResources && !errors.Is(err, ErrDoubleNAT) {
 		err = nil // what miniupnpd says of a mapping that is not there (RFC 6887 section 15: success)
@@ -257,7 +257,7 @@ func (p *pcp) nonceFor(q forward.Port, to forward.Target) pcpNonce {
 
 // Prepare implements plan.Preparer.
 func (p *pcp) Prepare(c plan.Change) *plan.Grant {
-	return p.prepare(c, func(n *note, q forward.Port) { n.nonce = p.nonceFor(q, n.to) })
+	return p.prepare(c, func(n *grantState, q forward.Port) { n.nonce = p.nonceFor(q, n.to) })
 }
 
 func openPCP(ctx context.Context, o Options) (device, string, error) {
@@ -265,13 +265,13 @@ func openPCP(ctx context.Context, o Options) (device, string, error) {
 	if err != nil {
 		return nil, "", &noRouter{err}
 	}
-	return meetPCP(ctx, o, netip.AddrPortFrom(at, pcpPort), gateway.SourceAddr(at.String()), which)
+	return dialPCP(ctx, o, netip.AddrPortFrom(at, pcpPort), gateway.SourceAddr(at.String()), which)
 }
 
-// meetPCP asks whether a server speaks PCP to this machine's address local.
-func meetPCP(ctx context.Context, o Options, server netip.AddrPort, local netip.Addr, which string) (device, string, error) {
-	p := &pcp{grants: newGrants("pcp", server.Addr(), local, o), server: server, timeout: o.Timeout}
-	limit := o.waits(pmpTime)
+// dialPCP asks whether a server speaks PCP to this machine's address local.
+func dialPCP(ctx context.Context, o Options, server netip.AddrPort, local netip.Addr, which string) (device, string, error) {
+	p := &pcp{leaseTable: newLeaseTable("pcp", server.Addr(), local, o), server: server, timeout: o.Timeout}
+	limit := o.timeout(pmpTime)
 	ctx, cancel := context.WithTimeoutCause(ctx, limit, fmt.Errorf("nothing within %v", limit))
 	defer cancel()
 	_, err := p.announce(ctx)

@@ -89,7 +89,7 @@ func TestPCPNonce(t *testing.T) {
 func TestPCPForgets(t *testing.T) {
 	p := openPCPAt(t, nattest.Start(t), nil) // epoch 1000
 	state := func(gateway string, epoch uint32) string {
-		return note{protocol: "pcp", to: forward.Target{Host: "127.0.0.1", Port: 25}, gateway: netip.MustParseAddr(gateway), epoch: epoch, nonce: pcpNonce{1}}.String()
+		return grantState{protocol: "pcp", to: forward.Target{Host: "127.0.0.1", Port: 25}, gateway: netip.MustParseAddr(gateway), epoch: epoch, nonce: pcpNonce{1}}.String()
 	}
 	for name, c := range map[string]struct {
 		g    plan.Grant

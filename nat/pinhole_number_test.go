@@ -107,7 +107,7 @@ func TestPinholeWithoutItsNumber(t *testing.T) {
 			}
 			all, _ := internetgateway2.NewWANIPv6FirewallControl1ClientsFromRootDevice(u.root, location)
 			all[0].SOAPClient.HTTPClient = *newClient()
-			h := &upnpHoles{grants: newGrants("upnp", u.host(), netip.IPv6Loopback(), o), upnp: u, firewall: all[0]}
+			h := &upnpPinholes{leaseTable: newLeaseTable("upnp", u.host(), netip.IPv6Loopback(), o), upnp: u, firewall: all[0]}
 			return &Router{device: u, holes: h, known: o.Known, now: time.Now, log: slog.New(slog.DiscardHandler), options: o, mark: forward.Mark("nomeazienda")}
 		}
 		cutOff := func() { // it was asked for, and the number was never told

@@ -33,12 +33,12 @@ func openPCP6(ctx context.Context, o Options) (device, string, error) {
 	if err != nil {
 		return nil, "", err
 	}
-	return meetPCP(ctx, o, netip.AddrPortFrom(gateway, pcpPort), o.IPv6, which)
+	return dialPCP(ctx, o, netip.AddrPortFrom(gateway, pcpPort), o.IPv6, which)
 }
 
-// holes returns the device for pinholes: that of the forwards where it makes them itself,
+// openPinholes returns the device for pinholes: that of the forwards where it makes them itself,
 // else PCP where it answers, else UPnP.
-func (o Options) holes(ctx context.Context, forwards device, byPCP opened) device {
+func (o Options) openPinholes(ctx context.Context, forwards device, byPCP openResult) device {
 	switch d := forwards.(type) {
 	case manual:
 		return d
@@ -49,24 +49,24 @@ func (o Options) holes(ctx context.Context, forwards device, byPCP opened) devic
 	case byPCP.err == nil:
 		return byPCP.device
 	case !o.IPv6.IsValid():
-		return &closed{errNoIPv6}
+		return &noPinholes{errNoIPv6}
 	}
 	u, ok := forwards.(*upnp)
 	if !ok {
-		return &closed{fmt.Errorf("no pinholes by pcp: %w", bare(byPCP.err))}
+		return &noPinholes{fmt.Errorf("no pinholes by pcp: %w", withoutErrNoRouter(byPCP.err))}
 	}
 	h, err := u.Pinholes(ctx, o)
 	if err != nil {
-		return &closed{fmt.Errorf("no pinholes by pcp: %w; by upnp: %w", bare(byPCP.err), err)}
+		return &noPinholes{fmt.Errorf("no pinholes by pcp: %w; by upnp: %w", withoutErrNoRouter(byPCP.err), err)}
 	}
-	h.notPCP = bare(byPCP.err)
+	h.notPCP = withoutErrNoRouter(byPCP.err)
 	return h
 }
 
-// Shut says of each pinhole among the wanted ones that is not to be had why, so that
+// BlockedPinholes says of each pinhole among the wanted ones that is not to be had why, so that
 // nobody is led there. One that was granted and lasts is not among them: that the router
 // says nothing just now takes nothing away. What comes in is not found out, and left out.
-func (r *Router) Shut(ctx context.Context, wanted []plan.Item) map[plan.Key]string {
+func (r *Router) BlockedPinholes(ctx context.Context, wanted []plan.Item) map[plan.Key]string {
 	shut := map[plan.Key]string{}
 	gate, ok := r.holes.(interface {
 		Blocked(context.Context, forward.Port, forward.Target) string
@@ -86,34 +86,38 @@ func (r *Router) Shut(ctx context.Context, wanted []plan.Item) map[plan.Key]stri
 	return shut
 }
 
-// closed stands for a router that makes no pinholes.
-type closed struct{ why error }
+// noPinholes stands for a router that makes no pinholes.
+type noPinholes struct{ why error }
 
-func (*closed) Protocol() string { return "none" }
-func (c *closed) String() string { return "router without pinholes" }
+func (*noPinholes) Protocol() string { return "none" }
+func (c *noPinholes) String() string { return "router without pinholes" }
 
-func (c *closed) WAN(context.Context) (netip.Addr, error) { return netip.Addr{}, c.why }
+func (c *noPinholes) WAN(context.Context) (netip.Addr, error) { return netip.Addr{}, c.why }
 
-func (c *closed) Blocked(context.Context, forward.Port, forward.Target) string { return c.why.Error() }
+func (c *noPinholes) Blocked(context.Context, forward.Port, forward.Target) string {
+	return c.why.Error()
+}
 
-func (c *closed) Read(context.Context, []forward.Port) ([]forward.Mapping, error) { return nil, c.why }
-func (c *closed) Add(context.Context, forward.Port, forward.Target, time.Duration) error {
+func (c *noPinholes) Read(context.Context, []forward.Port) ([]forward.Mapping, error) {
+	return nil, c.why
+}
+func (c *noPinholes) Add(context.Context, forward.Port, forward.Target, time.Duration) error {
 	return c.why
 }
-func (c *closed) Remove(context.Context, forward.Port, forward.Target) error { return c.why }
+func (c *noPinholes) Remove(context.Context, forward.Port, forward.Target) error { return c.why }
 
 // Pinholes says in one line how pinholes are made, or why none can be; "" where no IPv6
 // address of the server is known.
 func (r *Router) Pinholes() string {
 	switch d := r.holes.(type) {
-	case *closed:
+	case *noPinholes:
 		if errors.Is(d.why, errNoIPv6) {
 			return ""
 		}
 		return d.why.Error()
 	case manual:
 		return "pinholes by hand"
-	case *upnpHoles:
+	case *upnpPinholes:
 		return fmt.Sprintf("pinholes by upnp, for ports from %d; not by pcp: %v", lowestPinhole, d.notPCP)
 	}
 	return fmt.Sprintf("pinholes by %s, %s", r.holes.Protocol(), r.holes)

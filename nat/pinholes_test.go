@@ -24,7 +24,7 @@ func TestPinholeByPCP(t *testing.T) {
 		r.known = func(k plan.Key) (plan.Grant, bool) { g, ok := grants[k]; return g, ok }
 		o := r.options
 		o.Known = r.known
-		p, _, err := meetPCP(t.Context(), o, at, netip.IPv6Loopback(), "the box")
+		p, _, err := dialPCP(t.Context(), o, at, netip.IPv6Loopback(), "the box")
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -48,7 +48,7 @@ func TestPinholeByPCP(t *testing.T) {
 	if err != nil || len(items) != 2 || items[1].Lines[0] != "[::1]:25" || items[0].Lines[0] != server {
 		t.Errorf("a later run reads %+v, %v", items, err)
 	}
-	healed, err := open().Heal(t.Context(), plan.Item{Key: six.Key, Lines: six.After})
+	healed, err := open().Recreate(t.Context(), plan.Item{Key: six.Key, Lines: six.After})
 	if err != nil || len(box.Mapped()) != 1 {
 		t.Errorf("healed: %v, mapped %v", err, box.Mapped())
 	}
@@ -79,7 +79,7 @@ func TestPinholesShut(t *testing.T) {
 		t.Fatal(err)
 	}
 	wanted := []plan.Item{forwardItem("tcp/25", server), forwardItem("tcp6/25", "[::1]:25"), forwardItem("tcp6/3000", "[::1]:3000")}
-	shut := r.Shut(t.Context(), wanted)
+	shut := r.BlockedPinholes(t.Context(), wanted)
 	if len(shut) != 2 {
 		t.Errorf("shut: %v", shut)
 	}
@@ -89,11 +89,11 @@ func TestPinholesShut(t *testing.T) {
 		t.Errorf("read %+v, %v", items, err)
 	}
 	granted = plan.Grant{Lifetime: time.Hour, At: time.Now()}
-	if shut := r.Shut(t.Context(), wanted); len(shut) != 1 {
+	if shut := r.BlockedPinholes(t.Context(), wanted); len(shut) != 1 {
 		t.Errorf("shut while one is granted: %v", shut)
 	}
 	granted.At = time.Now().Add(-2 * time.Hour)
-	if shut := r.Shut(t.Context(), wanted); len(shut) != 2 {
+	if shut := r.BlockedPinholes(t.Context(), wanted); len(shut) != 2 {
 		t.Errorf("shut after its time: %v", shut)
 	}
 }

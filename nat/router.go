@@ -16,9 +16,9 @@ import (
 // concurrent use.
 type Router struct {
 	device device
-	holes  device  // for pinholes
-	former *former // nil where the device made all that the ledger has
-	auto   bool    // the protocol was not named by the config
+	holes  device          // for pinholes
+	former *formerProtocol // nil where the device made all that the ledger has
+	auto   bool            // the protocol was not named by the config
 	why    string
 	mark   string
 	known  func(plan.Key) (plan.Grant, bool)
@@ -31,8 +31,8 @@ type Router struct {
 // Protocol returns how the router is spoken to: "upnp", "pcp", "nat-pmp", "nftables" or "manual".
 func (r *Router) Protocol() string { return r.device.Protocol() }
 
-// Why says in one line why this router and this protocol, and why not the others.
-func (r *Router) Why() string { return r.why }
+// ChoiceReason says in one line why this router and this protocol, and why not the others.
+func (r *Router) ChoiceReason() string { return r.why }
 
 // Device returns what the router calls itself and where it is.
 func (r *Router) Device() string { return r.device.String() }
@@ -59,7 +59,7 @@ func (r *Router) Lists(k plan.Key) bool {
 	if err != nil {
 		return false
 	}
-	switch r.of(p).Protocol() {
+	switch r.deviceFor(p).Protocol() {
 	case "pcp", "nat-pmp":
 		return false
 	case "upnp":
@@ -74,7 +74,7 @@ func (r *Router) Kind() string { return forward.Kind }
 // Read implements plan.Driver. Each port costs a request; a router is asked for its whole
 // list only where it has no answer to that, as a list crashes some.
 func (r *Router) Read(ctx context.Context, keys []plan.Key) ([]plan.Item, error) {
-	found, err := r.lookUp(ctx, keys)
+	found, err := r.lookupAll(ctx, keys)
 	if err != nil {
 		return nil, err
 	}
@@ -96,26 +96,26 @@ func (r *Router) item(m forward.Mapping) plan.Item {
 		return it
 	}
 	it.Lines = m.Lines()
-	it.Marked = r.marked(m)
+	it.Marked = r.isOurs(m)
 	it.Expires, it.Lifetime = r.lease(m)
 	return it
 }
 
-// marked reports whether a mapping bears this site's mark.
-func (r *Router) marked(m forward.Mapping) bool {
+// isOurs reports whether a mapping bears this site's mark.
+func (r *Router) isOurs(m forward.Mapping) bool {
 	return m.Description == r.mark || strings.HasPrefix(m.Description, r.mark+" ")
 }
 
-// lapse returns when a mapping lapses; zero when it does not, or that is not known.
-func (r *Router) lapse(m forward.Mapping) time.Time {
+// leaseEnd returns when a mapping lapses; zero when it does not, or that is not known.
+func (r *Router) leaseEnd(m forward.Mapping) time.Time {
 	at, _ := r.lease(m)
 	return at
 }
 
 // lease is lapse with the length of the whole lease, where that is another than was granted.
 func (r *Router) lease(m forward.Mapping) (lapse time.Time, whole time.Duration) {
-	if u, ok := r.of(m.Port).(*upnp); ok {
-		return u.lapse(m)
+	if u, ok := r.deviceFor(m.Port).(*upnp); ok {
+		return u.leaseEnd(m)
 	}
 	if m.Grant.Lifetime == 0 {
 		return time.Time{}, 0
@@ -123,8 +123,8 @@ func (r *Router) lease(m forward.Mapping) (lapse time.Time, whole time.Duration)
 	return m.Grant.Expires(), 0
 }
 
-// lookUp reads the ports of keys, each by the device that made it.
-func (r *Router) lookUp(ctx context.Context, keys []plan.Key) ([]forward.Mapping, error) {
+// lookupAll reads the ports of keys, each by the device that made it.
+func (r *Router) lookupAll(ctx context.Context, keys []plan.Key) ([]forward.Mapping, error) {
 	ports := make([]forward.Port, len(keys))
 	for i, k := range keys {
 		var err error
@@ -171,8 +171,8 @@ func (r *Router) lookUpPorts(ctx context.Context, ports []forward.Port) ([]forwa
 	return found, ctx.Err()
 }
 
-// of returns the device that a port is asked of.
-func (r *Router) of(p forward.Port) device {
+// deviceFor returns the device that a port is asked of.
+func (r *Router) deviceFor(p forward.Port) device {
 	if p.Pinhole() {
 		return r.holes
 	}
@@ -185,29 +185,29 @@ func (r *Router) Prepare(c plan.Change) *plan.Grant {
 	if err != nil || r.isFormer(p) {
 		return nil
 	}
-	if d, ok := r.of(p).(plan.Preparer); ok {
+	if d, ok := r.deviceFor(p).(plan.Preparer); ok {
 		return d.Prepare(c)
 	}
 	return nil
 }
 
-// StandsStill reports whether a router that can't list what it maps tells an epoch that does
+// EpochStandsStill reports whether a router that can't list what it maps tells an epoch that does
 // not move, so that nobody would notice its restart.
-func (r *Router) StandsStill(k plan.Key) bool {
+func (r *Router) EpochStandsStill(k plan.Key) bool {
 	p, err := forward.ParsePort(k)
 	if err != nil {
 		return false
 	}
-	d, ok := r.of(p).(interface{ standsStill() bool })
+	d, ok := r.deviceFor(p).(interface{ standsStill() bool })
 	return ok && d.standsStill()
 }
 
-// look returns what the router has for one port; nil when nothing.
-func (r *Router) look(ctx context.Context, p forward.Port) (*forward.Mapping, error) {
-	return lookAt(ctx, r.of(p), p)
+// lookupPort returns what the router has for one port; nil when nothing.
+func (r *Router) lookupPort(ctx context.Context, p forward.Port) (*forward.Mapping, error) {
+	return readBackPort(ctx, r.deviceFor(p), p)
 }
 
-func lookAt(ctx context.Context, d device, p forward.Port) (*forward.Mapping, error) {
+func readBackPort(ctx context.Context, d device, p forward.Port) (*forward.Mapping, error) {
 	found, err := d.Read(ctx, []forward.Port{p})
 	if err != nil || len(found) == 0 {
 		return nil, err
@@ -225,7 +225,7 @@ func (r *Router) ProtocolOf(k plan.Key) string {
 	if err != nil {
 		return r.device.Protocol()
 	}
-	return r.of(p).Protocol()
+	return r.deviceFor(p).Protocol()
 }
 
 // Lease returns what is left of the lease of an item that was read, and how long the whole
@@ -259,7 +259,7 @@ func (r *Router) Obstacle(ctx context.Context, k plan.Key, lines []string) (stri
 	if err != nil {
 		return "", err
 	}
-	gate, ok := r.of(p).(interface {
+	gate, ok := r.deviceFor(p).(interface {
 		Obstacle(context.Context, forward.Port, forward.Target) (string, error)
 	})
 	if !ok {

@@ -9,17 +9,17 @@ import (
 
 // Which routers can say what they forward, and which can say it of IPv4 alone.
 func TestLists(t *testing.T) {
-	of := func(protocol string) grants { return grants{protocol: protocol} }
+	of := func(protocol string) leaseTable { return leaseTable{protocol: protocol} }
 	for _, c := range []struct {
 		name          string
 		device, holes device
 		four, six     bool
 	}{
-		{"UPnP", &upnp{}, &upnpHoles{grants: of("upnp")}, true, false},
-		{"UPnP, pinholes by PCP", &upnp{}, &pcp{grants: of("pcp")}, true, false},
-		{"PCP", &pcp{grants: of("pcp")}, &pcp{grants: of("pcp")}, false, false},
-		{"NAT-PMP", &pmp{grants: of("nat-pmp")}, &closed{}, false, true},
-		{"by hand", manual{}, &closed{}, true, true},
+		{"UPnP", &upnp{}, &upnpPinholes{leaseTable: of("upnp")}, true, false},
+		{"UPnP, pinholes by PCP", &upnp{}, &pcp{leaseTable: of("pcp")}, true, false},
+		{"PCP", &pcp{leaseTable: of("pcp")}, &pcp{leaseTable: of("pcp")}, false, false},
+		{"NAT-PMP", &pmp{leaseTable: of("nat-pmp")}, &noPinholes{}, false, true},
+		{"by hand", manual{}, &noPinholes{}, true, true},
 	} {
 		r := &Router{device: c.device, holes: c.holes}
 		for name, want := range map[string]bool{"tcp/25": c.four, "udp/53": c.four, "tcp6/25": c.six, "nothing": false} {

@@ -36,9 +36,9 @@ var gatewayType = regexp.MustCompile(`(?i):device:InternetGatewayDevice:[0-9]+$`
 
 const ssdpPort = 1900
 
-// targets are what is searched for: some routers answer only to the device, some only to a
+// searchTargets are what is searched for: some routers answer only to the device, some only to a
 // service, some only to the root device, and some only to the question for everything.
-func targets(alone bool) []string {
+func searchTargets(alone bool) []string {
 	all := []string{
 		igdType + "1", igdType + "2",
 		"urn:schemas-upnp-org:service:WANIPConnection:1",
@@ -106,7 +106,7 @@ func (o Options) search(ctx context.Context, found func(*url.URL), passed func(e
 		sent := false
 		for _, to := range places {
 			for _, s := range sockets {
-				for _, target := range targets(!to.IP.IsMulticast()) {
+				for _, target := range searchTargets(!to.IP.IsMulticast()) {
 					_, e := s.WriteTo(request(target), to)
 					sent = sent || e == nil
 					err = errors.Join(err, e)
@@ -150,14 +150,14 @@ func (o Options) sockets() ([]*net.UDPConn, error) {
 	return sockets, nil
 }
 
-// card is a network interface that has multicast, and its IPv4 address.
-type card struct {
+// iface is a network interface that has multicast, and its IPv4 address.
+type iface struct {
 	net.Interface
 	addr netip.Addr
 }
 
 // multicast returns the cards on which routers may be, at least one.
-func (o Options) multicast() (cards []card, err error) {
+func (o Options) multicast() (cards []iface, err error) {
 	all, err := net.Interfaces()
 	if err != nil {
 		return nil, err
@@ -167,7 +167,7 @@ func (o Options) multicast() (cards []card, err error) {
 			continue
 		}
 		if nets, err := gateway.Networks4(i.Name); err == nil && len(nets) > 0 {
-			cards = append(cards, card{i, nets[0].Addr()})
+			cards = append(cards, iface{i, nets[0].Addr()})
 		}
 	}
 	switch {
@@ -207,10 +207,10 @@ func receiveAll(s *net.UDPConn, take func(datagram []byte, from netip.Addr)) {
 	}
 }
 
-// deaf sends a search to the gateway alone. What comes from the channel is nil, or an error
+// probeSSDP sends a search to the gateway alone. What comes from the channel is nil, or an error
 // that says for sure that nobody listens to searches there: it answers that the port is
 // closed (ICMP). That it answers nothing says nothing.
-func (o Options) deaf(ctx context.Context) <-chan error {
+func (o Options) probeSSDP(ctx context.Context) <-chan error {
 	verdict := make(chan error, 1)
 	gateway, which, err := o.gateway()
 	if err != nil || o.Search.IsValid() {

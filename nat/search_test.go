@@ -118,7 +118,7 @@ func TestSearchTakesTheFirstGoodAnswer(t *testing.T) {
 		t.Fatal(err)
 	}
 	has(t, "device", r.Device(), d.URL())
-	has(t, "why", r.Why(), "the default gateway 127.0.0.1 answers as WANIPConnection:2")
+	has(t, "why", r.ChoiceReason(), "the default gateway 127.0.0.1 answers as WANIPConnection:2")
 }
 
 func TestSearchFails(t *testing.T) {
@@ -217,7 +217,7 @@ func TestTakesTheConnectionThatIsUp(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		has(t, "why when it is "+test.status, r.Why(), test.want)
+		has(t, "why when it is "+test.status, r.ChoiceReason(), test.want)
 	}
 }
 
@@ -247,7 +247,7 @@ func TestDescriptions(t *testing.T) {
 		t.Fatal(err)
 	}
 	has(t, "device", r.Device(), `router "caff?" at`)
-	has(t, "why", r.Why(), "WANPPPConnection:1")
+	has(t, "why", r.ChoiceReason(), "WANPPPConnection:1")
 	if got := r.device.(*upnp).GetServiceClient().SOAPClient.EndpointURL.String(); got != s.URL+"/ctl" {
 		t.Errorf("controlled at %s", got)
 	}

@@ -117,7 +117,7 @@ func TestBestConnection(t *testing.T) {
 			for i, l := range c.links {
 				services += fmt.Sprintf("<service><serviceType>urn:schemas-upnp-org:service:%s</serviceType><controlURL>/%d</controlURL></service>", l.service, i)
 			}
-			client := &http.Client{Transport: &lenient{RoundTripper: roundTrip(func(r *http.Request) string {
+			client := &http.Client{Transport: &sanitizingTransport{RoundTripper: roundTrip(func(r *http.Request) string {
 				var i int
 				if _, err := fmt.Sscanf(r.URL.Path, "/%d", &i); err != nil {
 					return `<root xmlns="urn:schemas-upnp-org:device-1-0"><device><serviceList>` + services + "</serviceList></device></root>"

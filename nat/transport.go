@@ -28,7 +28,7 @@ func newClient() *http.Client { return clientFrom(new(net.Dialer)) }
 
 func clientFrom(d *net.Dialer) *http.Client {
 	return &http.Client{
-		Transport: &lenient{RoundTripper: &http.Transport{DisableKeepAlives: true, DisableCompression: true, DialContext: dialTolerant(d)}},
+		Transport: &sanitizingTransport{RoundTripper: &http.Transport{DisableKeepAlives: true, DisableCompression: true, DialContext: dialTolerant(d)}},
 		CheckRedirect: func(to *http.Request, via []*http.Request) error {
 			first := via[0]
 			if first.Method != http.MethodGet || to.URL.Scheme != "http" || to.URL.Hostname() != first.URL.Hostname() || len(via) > 3 {
@@ -39,15 +39,15 @@ func clientFrom(d *net.Dialer) *http.Client {
 	}
 }
 
-// lenient hands on answers in a form that a strict XML parser takes: whole, not too
+// sanitizingTransport hands on answers in a form that a strict XML parser takes: whole, not too
 // long, and in UTF-8, which routers promise and break. Answers to actions it reads by text
 // and writes anew (see readSOAP).
-type lenient struct {
+type sanitizingTransport struct {
 	http.RoundTripper
 	capitals atomic.Bool // it wants the name of the action's header in capitals
 }
 
-func (l *lenient) RoundTrip(req *http.Request) (*http.Response, error) {
+func (l *sanitizingTransport) RoundTrip(req *http.Request) (*http.Response, error) {
 	call, _ := req.Context().Value(soapKey{}).(*soapCall)
 	resp, err := l.roundTrip(req, call)
 	if call != nil {
@@ -56,7 +56,7 @@ func (l *lenient) RoundTrip(req *http.Request) (*http.Response, error) {
 	return resp, err
 }
 
-func (l *lenient) roundTrip(req *http.Request, call *soapCall) (*http.Response, error) {
+func (l *sanitizingTransport) roundTrip(req *http.Request, call *soapCall) (*http.Response, error) {
 	service, action := soapAction(req)
 	if action == "" {
 		resp, err := l.RoundTripper.RoundTrip(req)
@@ -102,7 +102,7 @@ type act struct {
 }
 
 // ask asks for an action, by one of the spellings that the header with its name has in use.
-func (l *lenient) ask(req *http.Request, a act) (*http.Response, error) {
+func (l *sanitizingTransport) ask(req *http.Request, a act) (*http.Response, error) {
 	spelt := req.Clone(req.Context())
 	for name := range spelt.Header {
 		if strings.EqualFold(name, "SOAPACTION") {
@@ -149,7 +149,7 @@ func readAnswer(resp *http.Response) ([]byte, error) {
 	if len(body) > longest {
 		return nil, fmt.Errorf("an answer of more than %d KB", longest>>10)
 	}
-	return mend(body), nil
+	return sanitizeXML(body), nil
 }
 
 func withBody(resp *http.Response, body []byte) *http.Response {
@@ -168,9 +168,9 @@ func soapAction(req *http.Request) (service, action string) {
 	return service, action
 }
 
-// mend makes valid UTF-8 of what a router calls XML: without the declaration, which
+// sanitizeXML makes valid UTF-8 of what a router calls XML: without the declaration, which
 // may name any encoding, and without bytes and characters that XML forbids.
-func mend(body []byte) []byte {
+func sanitizeXML(body []byte) []byte {
 	body = bytes.TrimLeft(bytes.TrimPrefix(body, []byte("\xef\xbb\xbf")), " \t\r\n\x00")
 	if bytes.HasPrefix(body, []byte("<?xml")) {
 		if _, rest, ok := bytes.Cut(body, []byte("?>")); ok {

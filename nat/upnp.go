@@ -107,22 +107,22 @@ func (u *upnp) callFor(ctx context.Context, timeout time.Duration, f func(contex
 // errTooSlow: there was no answer in the time of the request.
 var errTooSlow = errors.New("the router is silent")
 
-// attempts are the pauses before a request is tried again that was cut off, or a read that was
+// retryPauses are the pauses before a request is tried again that was cut off, or a read that was
 // answered with something of no use. A router that was silent for the whole time is not asked again.
-func attempts() []time.Duration {
+func retryPauses() []time.Duration {
 	return []time.Duration{100 * time.Millisecond, 300 * time.Millisecond}
 }
 
 // ask is call for what only reads, which may be asked again.
 func (u *upnp) ask(ctx context.Context, f func(context.Context) error) error {
-	return again(ctx, func() error { return u.call(ctx, f) }, func(error) bool { return true })
+	return retry(ctx, func() error { return u.call(ctx, f) }, func(error) bool { return true })
 }
 
-// again makes a request until it is answered, a few times; may says of an error whether it may be
+// retry makes a request until it is answered, a few times; may says of an error whether it may be
 // another one the next time.
-func again(ctx context.Context, request func() error, may func(error) bool) error {
+func retry(ctx context.Context, request func() error, may func(error) bool) error {
 	err := request()
-	for _, pause := range attempts() {
+	for _, pause := range retryPauses() {
 		if err == nil || !errors.Is(err, errNoAnswer) || errors.Is(err, errTooSlow) || !may(err) {
 			return err
 		}
@@ -155,14 +155,14 @@ func (u *upnp) WAN(ctx context.Context) (a netip.Addr, err error) {
 	if a = a.Unmap(); a.IsValid() && !a.IsUnspecified() {
 		return a, nil
 	}
-	if status, down := u.down(ctx); down || a.IsValid() {
+	if status, down := u.isDown(ctx); down || a.IsValid() {
 		return netip.Addr{}, fmt.Errorf("%w: the connection is %q", ErrWANDown, status)
 	}
 	return netip.Addr{}, nil
 }
 
-// down reports whether the router says that its connection is not up.
-func (u *upnp) down(ctx context.Context) (status string, down bool) {
+// isDown reports whether the router says that its connection is not up.
+func (u *upnp) isDown(ctx context.Context) (status string, down bool) {
 	err := u.ask(ctx, func(ctx context.Context) (err error) {
 		status, _, _, err = u.GetStatusInfoCtx(ctx)
 		return err

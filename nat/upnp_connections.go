@@ -62,9 +62,9 @@ func (l *wanLink) preference() int {
 	return 2
 }
 
-// look asks a connection whether it is up and which address it has.
-func (l *wanLink) look(ctx context.Context, timeout time.Duration) {
-	ctx, cancel := context.WithTimeout(l.within(ctx), timeout)
+// query asks a connection whether it is up and which address it has.
+func (l *wanLink) query(ctx context.Context, timeout time.Duration) {
+	ctx, cancel := context.WithTimeout(l.withLink(ctx), timeout)
 	defer cancel()
 	if status, _, _, err := l.GetStatusInfoCtx(ctx); err == nil {
 		l.connected = isUp(status)
@@ -74,8 +74,8 @@ func (l *wanLink) look(ctx context.Context, timeout time.Duration) {
 	}
 }
 
-// within gives a context what the transport has to know of this connection.
-func (l *wanLink) within(ctx context.Context) context.Context {
+// withLink gives a context what the transport has to know of this connection.
+func (l *wanLink) withLink(ctx context.Context) context.Context {
 	return context.WithValue(ctx, soapKey{}, &soapCall{service: l.urn})
 }
 
@@ -105,7 +105,7 @@ func (l *wanLink) rank() int {
 func bestLink(ctx context.Context, all []*wanLink, timeout time.Duration) *wanLink {
 	best := all[0]
 	for _, l := range all {
-		l.look(ctx, timeout)
+		l.query(ctx, timeout)
 		if l.rank() > best.rank() {
 			best = l
 		}

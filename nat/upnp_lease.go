@@ -20,19 +20,19 @@ func isUPnP(state string) bool {
 	return state == stateUPnP || strings.HasPrefix(state, stateUPnP+" asked ")
 }
 
-// leaseNote is what is kept of a lease that the router tells otherwise than it was asked for.
-type leaseNote struct{ asked, told time.Duration }
+// leaseClock is what is kept of a lease that the router tells otherwise than it was asked for.
+type leaseClock struct{ asked, told time.Duration }
 
-func (n leaseNote) String() string {
+func (n leaseClock) String() string {
 	return fmt.Sprintf("%s asked %d told %d", stateUPnP, int(n.asked.Seconds()), int(n.told.Seconds()))
 }
 
-func parseLeaseNote(state string) (n leaseNote, ok bool) {
+func parseLeaseNote(state string) (n leaseClock, ok bool) {
 	var asked, told int64
 	if _, err := fmt.Sscanf(state, stateUPnP+" asked %d told %d", &asked, &told); err != nil {
 		return n, false
 	}
-	return leaseNote{time.Duration(asked) * time.Second, time.Duration(told) * time.Second}, true
+	return leaseClock{time.Duration(asked) * time.Second, time.Duration(told) * time.Second}, true
 }
 
 // grantOf makes the grant of a mapping that was just made and read back. What the router tells
@@ -46,7 +46,7 @@ func (u *upnp) grantOf(m forward.Mapping) plan.Grant {
 	case g.Lifetime == 0:
 		g.Lifetime = asked
 	case g.Lifetime < asked-slack:
-		g.State = leaseNote{asked, g.Lifetime}.String()
+		g.State = leaseClock{asked, g.Lifetime}.String()
 		before, _ := u.known(m.Key())
 		n, noted := parseLeaseNote(before.State)
 		if u.disproved[m.Port] || noted && before.Lifetime == n.asked {
@@ -56,10 +56,10 @@ func (u *upnp) grantOf(m forward.Mapping) plan.Grant {
 	return g
 }
 
-// lapse returns when a mapping that was read lapses, by what the router tells and the ledger
+// leaseEnd returns when a mapping that was read lapses, by what the router tells and the ledger
 // knows; zero when it does not. whole is how long the lease is that ends then, where the router
 // told another one than was asked for.
-func (u *upnp) lapse(m forward.Mapping) (at time.Time, whole time.Duration) {
+func (u *upnp) leaseEnd(m forward.Mapping) (at time.Time, whole time.Duration) {
 	told := m.Grant.Lifetime
 	if told > 0 {
 		at = m.Grant.Expires()

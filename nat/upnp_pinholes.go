@@ -18,11 +18,11 @@ import (
 	"github.com/mailpub/mailpub/plan"
 )
 
-// upnpHoles makes pinholes by UPnP (WANIPv6FirewallControl:1). It lists none: each has a
+// upnpPinholes makes pinholes by UPnP (WANIPv6FirewallControl:1). It lists none: each has a
 // number, by which it can be asked for, so that grants has the rest. The numbers begin anew
 // when the router restarts, which the uptime of its connection tells, as an epoch would.
-type upnpHoles struct {
-	grants
+type upnpPinholes struct {
+	leaseTable
 	*upnp
 	firewall *internetgateway2.WANIPv6FirewallControl1
 	notPCP   error // why it is not PCP
@@ -34,16 +34,16 @@ const (
 	longestPinhole = 24 * time.Hour // section 2.3.7, LeaseTime
 )
 
-func (h *upnpHoles) Protocol() string { return h.grants.protocol }
+func (h *upnpPinholes) Protocol() string { return h.leaseTable.protocol }
 
 // Pinholes finds the service of the router for pinholes. It is asked over IPv6, from the
 // server's own address, as routers make pinholes only for who asks.
-func (u *upnp) Pinholes(ctx context.Context, o Options) (*upnpHoles, error) {
+func (u *upnp) Pinholes(ctx context.Context, o Options) (*upnpPinholes, error) {
 	if !gateway.IsLocal(o.IPv6) {
 		return nil, fmt.Errorf("%w: run mailpub on %s itself", ErrOtherHost, o.IPv6)
 	}
 	client := clientFrom(&net.Dialer{LocalAddr: net.TCPAddrFromAddrPort(netip.AddrPortFrom(o.IPv6, 0))})
-	root, location, err := u.over6(ctx, o, client)
+	root, location, err := u.describeOverIPv6(ctx, o, client)
 	if err != nil {
 		root, location, client = u.root, u.location, newClient() // better than not to ask
 	}
@@ -51,7 +51,7 @@ func (u *upnp) Pinholes(ctx context.Context, o Options) (*upnpHoles, error) {
 	if len(all) == 0 {
 		return nil, errors.New("it has no WANIPv6FirewallControl")
 	}
-	h := &upnpHoles{grants: newGrants("upnp", u.host(), o.IPv6, o), upnp: u, firewall: all[0]}
+	h := &upnpPinholes{leaseTable: newLeaseTable("upnp", u.host(), o.IPv6, o), upnp: u, firewall: all[0]}
 	if to := h.firewall.Service.ControlURL.URL; to.Hostname() != location.Hostname() || to.Scheme != "http" {
 		return nil, fmt.Errorf("it wants to be controlled at %q, another host", to.String())
 	}
@@ -70,8 +70,8 @@ func (u *upnp) Pinholes(ctx context.Context, o Options) (*upnpHoles, error) {
 	return h, nil
 }
 
-// over6 fetches the description once more, from the same port of the gateway's IPv6 address.
-func (u *upnp) over6(ctx context.Context, o Options, client *http.Client) (*goupnp.RootDevice, *url.URL, error) {
+// describeOverIPv6 fetches the description once more, from the same port of the gateway's IPv6 address.
+func (u *upnp) describeOverIPv6(ctx context.Context, o Options, client *http.Client) (*goupnp.RootDevice, *url.URL, error) {
 	gateway, _, err := o.gateway6()
 	if err != nil {
 		return nil, nil, err
@@ -89,7 +89,7 @@ func (u *upnp) over6(ctx context.Context, o Options, client *http.Client) (*goup
 }
 
 // Blocked says why a port is not to be had.
-func (h *upnpHoles) Blocked(_ context.Context, p forward.Port, _ forward.Target) string {
+func (h *upnpPinholes) Blocked(_ context.Context, p forward.Port, _ forward.Target) string {
 	if p.Number < lowestPinhole {
 		return fmt.Sprintf("no pinholes by pcp: %v; by upnp only for ports from %d", h.notPCP, lowestPinhole)
 	}
@@ -97,7 +97,7 @@ func (h *upnpHoles) Blocked(_ context.Context, p forward.Port, _ forward.Target)
 }
 
 // epoch is the time that the router's connection has been up, in seconds.
-func (h *upnpHoles) epoch(ctx context.Context) (up uint32, err error) {
+func (h *upnpPinholes) epoch(ctx context.Context) (up uint32, err error) {
 	err = h.call(ctx, func(ctx context.Context) (err error) {
 		_, _, up, err = h.GetStatusInfoCtx(ctx)
 		return err
@@ -105,7 +105,7 @@ func (h *upnpHoles) epoch(ctx context.Context) (up uint32, err error) {
 	return up, err
 }
 
-func (h *upnpHoles) Read(ctx context.Context, ports []forward.Port) ([]forward.Mapping, error) {
+func (h *upnpPinholes) Read(ctx context.Context, ports []forward.Port) ([]forward.Mapping, error) {
 	up, err := h.epoch(ctx)
 	granted, err := h.list(ports, up, err)
 	if err != nil {
@@ -135,8 +135,8 @@ func (h *upnpHoles) Read(ctx context.Context, ports []forward.Port) ([]forward.M
 	return found, nil
 }
 
-func (h *upnpHoles) Add(ctx context.Context, q forward.Port, to forward.Target, lease time.Duration) error {
-	if err := h.may(to); err != nil {
+func (h *upnpPinholes) Add(ctx context.Context, q forward.Port, to forward.Target, lease time.Duration) error {
+	if err := h.checkTarget(to); err != nil {
 		return err
 	}
 	if lease <= 0 || lease > longestPinhole {
@@ -149,7 +149,7 @@ func (h *upnpHoles) Add(ctx context.Context, q forward.Port, to forward.Target, 
 	if _, n, ok := h.live(q, up); ok && n.to == to && !n.noID {
 		err = h.call(ctx, func(ctx context.Context) error { return h.firewall.UpdatePinholeCtx(ctx, n.id, seconds(lease)) })
 		if err == nil {
-			h.put(q, to, lease, note{epoch: up, id: n.id})
+			h.writeMapping(q, to, lease, grantState{epoch: up, id: n.id})
 			return nil
 		}
 	}
@@ -163,12 +163,12 @@ func (h *upnpHoles) Add(ctx context.Context, q forward.Port, to forward.Target, 
 	case err != nil:
 		return err
 	}
-	h.put(q, to, lease, note{epoch: up, id: id})
+	h.writeMapping(q, to, lease, grantState{epoch: up, id: id})
 	return nil
 }
 
 // open asks for a pinhole and returns its number.
-func (h *upnpHoles) open(ctx context.Context, q forward.Port, to forward.Target, lease time.Duration) (id uint16, err error) {
+func (h *upnpPinholes) open(ctx context.Context, q forward.Port, to forward.Target, lease time.Duration) (id uint16, err error) {
 	err = h.call(ctx, func(ctx context.Context) (err error) {
 		id, err = h.firewall.AddPinholeCtx(ctx, "", 0, to.Host, to.Port, uint16(pcpProto(q.Transport())), seconds(lease))
 		return err
@@ -176,7 +176,7 @@ func (h *upnpHoles) open(ctx context.Context, q forward.Port, to forward.Target,
 	return id, err
 }
 
-func (h *upnpHoles) shut(ctx context.Context, id uint16) error {
+func (h *upnpPinholes) deletePinhole(ctx context.Context, id uint16) error {
 	err := h.call(ctx, func(ctx context.Context) error { return h.firewall.DeletePinholeCtx(ctx, id) })
 	var no *refusal
 	if errors.As(err, &no) && no.code == codeNoSuchPinhole {
@@ -185,7 +185,7 @@ func (h *upnpHoles) shut(ctx context.Context, id uint16) error {
 	return err
 }
 
-func (h *upnpHoles) Remove(ctx context.Context, q forward.Port, was forward.Target) error {
+func (h *upnpPinholes) Remove(ctx context.Context, q forward.Port, was forward.Target) error {
 	_, n, ok := h.granted(q)
 	if !ok {
 		return nil
@@ -194,7 +194,7 @@ func (h *upnpHoles) Remove(ctx context.Context, q forward.Port, was forward.Targ
 	if n.noID {
 		err = h.removeNumberless(ctx, q, was)
 	} else {
-		err = h.shut(ctx, n.id)
+		err = h.deletePinhole(ctx, n.id)
 	}
 	if err == nil {
 		h.drop(q)
@@ -205,7 +205,7 @@ func (h *upnpHoles) Remove(ctx context.Context, q forward.Port, was forward.Targ
 // removeNumberless takes a pinhole away whose number was never told. A router that gives the same
 // pinhole the same number when it is asked for again tells it so; of another one it stays until
 // its lease is over.
-func (h *upnpHoles) removeNumberless(ctx context.Context, q forward.Port, to forward.Target) error {
+func (h *upnpPinholes) removeNumberless(ctx context.Context, q forward.Port, to forward.Target) error {
 	var ids [2]uint16
 	for i := range ids {
 		var err error
@@ -213,19 +213,19 @@ func (h *upnpHoles) removeNumberless(ctx context.Context, q forward.Port, to for
 			return err
 		}
 	}
-	err := h.shut(ctx, ids[0])
+	err := h.deletePinhole(ctx, ids[0])
 	if ids[1] == ids[0] || err != nil {
 		return err
 	}
-	if err = h.shut(ctx, ids[1]); err != nil {
+	if err = h.deletePinhole(ctx, ids[1]); err != nil {
 		return err
 	}
 	return errors.New("it may have been opened by a run that ended before the router told its number, and the router gives each a number of its own")
 }
 
 // Prepare implements plan.Preparer: the number of a pinhole is not known before it is told.
-func (h *upnpHoles) Prepare(c plan.Change) *plan.Grant {
-	return h.prepare(c, func(n *note, q forward.Port) {
+func (h *upnpPinholes) Prepare(c plan.Change) *plan.Grant {
+	return h.prepare(c, func(n *grantState, q forward.Port) {
 		if _, made, ok := h.granted(q); ok && made.to == n.to && !made.noID {
 			n.id = made.id
 			return

@@ -23,7 +23,7 @@ const longestList = 256
 func (u *upnp) Read(ctx context.Context, ports []forward.Port) (found []forward.Mapping, err error) {
 	answered := false
 	var silent error // the last time-out: a router that is silent twice is not asked again
-	var list *listing
+	var list *mappingList
 	for _, p := range ports {
 		var m *forward.Mapping
 		if err = silent; err == nil {
@@ -40,7 +40,7 @@ func (u *upnp) Read(ctx context.Context, ports []forward.Port) (found []forward.
 			}
 			m, err = list.find(p, err)
 		}
-		answered = answered || err == nil || tellsNot(err)
+		answered = answered || err == nil || isRefusalToList(err)
 		switch {
 		case err != nil:
 			found = append(found, u.unreadable(p, err))
@@ -59,7 +59,7 @@ func (u *upnp) Read(ctx context.Context, ports []forward.Port) (found []forward.
 // overwrite the mapping of another host.
 func (u *upnp) unreadable(p forward.Port, err error) forward.Mapping {
 	m := forward.Mapping{Port: p, Unread: err}
-	if !tellsNot(err) {
+	if !isRefusalToList(err) {
 		return m
 	}
 	g, granted := u.known(p.Key())
@@ -69,14 +69,14 @@ func (u *upnp) unreadable(p forward.Port, err error) forward.Mapping {
 		m.Again = fmt.Sprintf("the router does not tell what it has there (%v), so it is asked for the forward", err)
 	case g.Lifetime > 0 && left < g.Lifetime/2:
 		m.Again = fmt.Sprintf("the router does not tell what it has there (%v); %s left of the lease of %s that it granted",
-			err, plan.Spell(max(left, 0)), plan.Spell(g.Lifetime))
+			err, plan.FormatDuration(max(left, 0)), plan.FormatDuration(g.Lifetime))
 	}
 	return m
 }
 
-// tellsNot reports whether an error says that the router lives and does not tell what it maps:
+// isRefusalToList reports whether an error says that the router lives and does not tell what it maps:
 // it refuses to, or has a page for an answer. One that is silent or broken may tell later.
-func tellsNot(err error) bool {
+func isRefusalToList(err error) bool {
 	var page *pageError
 	if errors.As(err, &page) {
 		return page.status < http.StatusInternalServerError || page.status == http.StatusNotImplemented
@@ -137,14 +137,14 @@ func plainAddress(s string) string {
 	return strings.Join(parts, ".")
 }
 
-// listing is what a router maps, by index.
-type listing struct {
+// mappingList is what a router maps, by index.
+type mappingList struct {
 	mappings []forward.Mapping
 	err      error // why it is not known to be whole
 }
 
 // find looks up a port. refused is why the router did not tell of it alone.
-func (l *listing) find(p forward.Port, refused error) (*forward.Mapping, error) {
+func (l *mappingList) find(p forward.Port, refused error) (*forward.Mapping, error) {
 	for i, m := range l.mappings {
 		if m.Port == p {
 			return &l.mappings[i], nil
@@ -156,9 +156,9 @@ func (l *listing) find(p forward.Port, refused error) (*forward.Mapping, error) 
 	return nil, nil
 }
 
-// listing reads all that the router maps, one by one until it says that there is no more.
-func (u *upnp) listing(ctx context.Context) *listing {
-	l := &listing{}
+// mappingList reads all that the router maps, one by one until it says that there is no more.
+func (u *upnp) listing(ctx context.Context) *mappingList {
+	l := &mappingList{}
 	for i := range longestList {
 		var m *forward.Mapping
 		err := u.ask(ctx, func(ctx context.Context) error {
@@ -178,7 +178,7 @@ func (u *upnp) listing(ctx context.Context) *listing {
 			}
 			continue
 		}
-		if !isEnd(i, err) {
+		if !isEndOfList(i, err) {
 			l.err = fmt.Errorf("entry %d: %w", i, err)
 		}
 		return l
@@ -187,9 +187,9 @@ func (u *upnp) listing(ctx context.Context) *listing {
 	return l
 }
 
-// isEnd reports whether a refusal says that there is no entry of an index: 713 by the
+// isEndOfList reports whether a refusal says that there is no entry of an index: 713 by the
 // standard (WANIPConnection:2 section 2.5.18), 714 in some routers, and 402 behind the last one.
-func isEnd(index int, err error) bool {
+func isEndOfList(index int, err error) bool {
 	var no *refusal
 	if !errors.As(err, &no) {
 		return false

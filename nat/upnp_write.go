@@ -19,7 +19,7 @@ func (u *upnp) Add(ctx context.Context, p forward.Port, to forward.Target, lease
 	if !errors.As(err, &no) {
 		return err
 	}
-	if lease != 0 && mayMeanLease(no.code) {
+	if lease != 0 && mayConcernLease(no.code) {
 		// Older routers know permanent mappings only, and not all of them the right
 		// word for it (WANIPConnection:1, AddPortMapping).
 		if err := u.addOnce(ctx, p, to, 0); err == nil || errors.Is(err, errNoAnswer) {
@@ -43,14 +43,14 @@ func (u *upnp) addOnce(ctx context.Context, p forward.Port, to forward.Target, l
 // write makes a request that writes. One whose connection was cut off is made again: to map what is
 // mapped, or to take away what is gone, alters nothing.
 func (u *upnp) write(ctx context.Context, f func(context.Context) error) error {
-	return again(ctx, func() error { return u.callFor(ctx, writePatience*u.timeout, f) }, func(err error) bool {
+	return retry(ctx, func() error { return u.callFor(ctx, writePatience*u.timeout, f) }, func(err error) bool {
 		return !errors.As(err, new(*pageError))
 	})
 }
 
-// mayMeanLease reports whether a refusal may be for the lease: those that certainly have
+// mayConcernLease reports whether a refusal may be for the lease: those that certainly have
 // another reason are left out.
-func mayMeanLease(code int) bool {
+func mayConcernLease(code int) bool {
 	certain := []int{codeNotAuthorized, codeConflict, codeSamePort, codeNoPortMaps, codeOtherMeans, codeWildcardPort, codeWildcardHost}
 	return !slices.Contains(certain, code)
 }

@@ -19,7 +19,7 @@ func (r *Router) WAN(ctx context.Context) (netip.Addr, error) {
 		return netip.Addr{}, fmt.Errorf("%s: WAN address: %w", r.device, err)
 	}
 	if !a.IsValid() {
-		a = r.toldByPCP(ctx)
+		a = r.wanFromPCP(ctx)
 	}
 	if !a.IsValid() {
 		return a, fmt.Errorf("%s: %w: it tells none, as routers do behind another router", r.device, ErrDoubleNAT)
@@ -30,15 +30,15 @@ func (r *Router) WAN(ctx context.Context) (netip.Addr, error) {
 	return a, nil
 }
 
-// toldByPCP asks a router for its WAN address that has told none by another protocol: as one
+// wanFromPCP asks a router for its WAN address that has told none by another protocol: as one
 // behind another router, it names it in its refusal by PCP alone. Not valid where it
 // does not.
-func (r *Router) toldByPCP(ctx context.Context) netip.Addr {
+func (r *Router) wanFromPCP(ctx context.Context) netip.Addr {
 	host := r.Address()
 	if !host.Is4() || r.Protocol() == "pcp" {
 		return netip.Addr{}
 	}
-	p, _, err := meetPCP(ctx, r.options, netip.AddrPortFrom(host, pcpPort), gateway.SourceAddr(host.String()), "the router")
+	p, _, err := dialPCP(ctx, r.options, netip.AddrPortFrom(host, pcpPort), gateway.SourceAddr(host.String()), "the router")
 	if err != nil {
 		return netip.Addr{}
 	}

@@ -66,14 +66,14 @@ func Apply(ctx context.Context, p *Plan, parties []Party, ledger *Ledger, store 
 	if len(p.Failed) > 0 {
 		return p.Failed[0]
 	}
-	if n := len(p.Adoptions()); n > 0 && !o.Adopt {
+	if n := len(p.Takeovers()); n > 0 && !o.Adopt {
 		return fmt.Errorf("%w: %d of the changes", ErrConsent, n)
 	}
 	a := applier{ledger: ledger, store: store, options: o, of: p.Writes(), drivers: map[Target]Driver{}}
 	for _, party := range parties {
 		a.drivers[party.Target] = party.Driver
 	}
-	if err := a.bookkeeping(p); err != nil {
+	if err := a.updateLedger(p); err != nil {
 		return err
 	}
 	for _, batch := range a.batches(p.Changes) {
@@ -100,7 +100,7 @@ type applier struct {
 	drivers map[Target]Driver
 	n, of   int
 	open    int // gates passed so far, by index
-	stays   severalErrors
+	stays   joinedErrors
 }
 
 func (a *applier) tell(e Event) {
@@ -116,8 +116,8 @@ func (a *applier) save() error {
 	return nil
 }
 
-// bookkeeping takes up what is right already and forgets what is gone.
-func (a *applier) bookkeeping(p *Plan) error {
+// updateLedger takes up what is right already and forgets what is gone.
+func (a *applier) updateLedger(p *Plan) error {
 	released := 0
 	for _, c := range p.Changes {
 		if c.Action == Manual && c.Release {

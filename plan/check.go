@@ -45,6 +45,13 @@ type Check struct {
 	Hint    string  `json:"hint"` // what to do next; empty only for Pass
 	Ref     string  `json:"ref"`  // RFC section or other source
 
+	// Unused marks a Pass of something that neither the config nor DNS uses: nothing was there to be
+	// right or wrong.
+	Unused bool `json:"unused,omitempty"`
+
+	// Ignored is set where the config ignores the finding for a time: Status is Warn then, and Advice true.
+	Ignored *Ignored `json:"ignored,omitempty"`
+
 	// Advice marks a Warn about what the config does not ask for: good to know once, no
 	// drift.
 	Advice bool `json:"-"`
@@ -52,6 +59,13 @@ type Check struct {
 	Reason Reason `json:"-"`
 	// Cause is the id of the check that this one follows from; see Report.Causes.
 	Cause string `json:"cause,omitempty"`
+}
+
+// Ignored says why a finding is ignored, and until when.
+type Ignored struct {
+	Until  string `json:"until"` // the last day, "2027-01-31"
+	Why    string `json:"why"`
+	Status Status `json:"status"` // what it is without that
 }
 
 // Cause is a finding that others follow from.
@@ -138,6 +152,8 @@ type Tally struct {
 	Warn int `json:"warn"`
 	Fail int `json:"fail"`
 	Skip int `json:"skip"`
+
+	Unused int `json:"unused"` // how many of Pass are about things that are not used
 }
 
 // Count returns the tally of checks.
@@ -147,6 +163,9 @@ func Count(checks []Check) Tally {
 		switch c.Status {
 		case Pass:
 			t.Pass++
+			if c.Unused {
+				t.Unused++
+			}
 		case Warn:
 			t.Warn++
 		case Fail:

@@ -251,8 +251,8 @@ func TestNoConsent(t *testing.T) {
 			l.left = rapid.IntRange(-1, 25).Draw(t, "steps")
 			p, died, err := l.run(t, false)
 			l.left = -1
-			if refused := errors.Is(err, plan.ErrConsent); !died && refused != (len(p.Adoptions()) > 0) || refused && l.writes() != writes {
-				t.Fatalf("error %v, %d adoptions, %d writes", err, len(p.Adoptions()), l.writes()-writes)
+			if refused := errors.Is(err, plan.ErrConsent); !died && refused != (len(p.Takeovers()) > 0) || refused && l.writes() != writes {
+				t.Fatalf("error %v, %d adoptions, %d writes", err, len(p.Takeovers()), l.writes()-writes)
 			}
 			for _, d := range l.drivers {
 				for k, lines := range d.Snapshot() {

@@ -76,8 +76,8 @@ func diff(party Target, wanted, observed []Item, ledger *Ledger, own iter.Seq[*E
 	return d
 }
 
-// ours reports whether the observed text is mailpub's own.
-func (e Entry) ours(o *Item) bool {
+// isOurs reports whether the observed text is mailpub's own.
+func (e Entry) isOurs(o *Item) bool {
 	return e.Text != nil && EqualLines(o.Lines, e.Text) || e.Pending != nil && EqualLines(o.Lines, e.Pending)
 }
 
@@ -86,14 +86,14 @@ func (e Entry) lapsed(now time.Time) bool {
 	return e.Grant != nil && e.Grant.Lifetime > 0 && now.After(e.Grant.Expires())
 }
 
-// settled reports whether the entry says already what there is to say of o.
-func (e *Entry) settled(party Target, w, o *Item) bool {
+// isCurrent reports whether the entry says already what there is to say of o.
+func (e *Entry) isCurrent(party Target, w, o *Item) bool {
 	return EqualLines(e.Text, o.Lines) && !e.underWay() && e.Target == party && e.Stage == w.Stage
 }
 
 func (d *Difference) wanted(party Target, w, o *Item, known *Entry, now time.Time) {
 	if known != nil && o != nil && w.Merge == nil && w.Lease == 0 && o.Unreadable == "" && o.Again == "" && o.Fixed == "" && w.ByHand == "" &&
-		EqualLines(w.Lines, o.Lines) && known.settled(party, w, o) {
+		EqualLines(w.Lines, o.Lines) && known.isCurrent(party, w, o) {
 		d.Unchanged++ // nearly everything, nearly always
 		return
 	}
@@ -137,13 +137,13 @@ func (d *Difference) wanted(party Target, w, o *Item, known *Entry, now time.Tim
 			c.Reason = o.Again
 		case e.Text != nil && !e.Removing && e.lapsed(now):
 			c.Lapsed = true
-			c.Reason = fmt.Sprintf("its lease of %s ran out %s ago; %s", Spell(e.Grant.Lifetime), Spell(now.Sub(e.Grant.Expires())), w.Reason)
+			c.Reason = fmt.Sprintf("its lease of %s ran out %s ago; %s", FormatDuration(e.Grant.Lifetime), FormatDuration(now.Sub(e.Grant.Expires())), w.Reason)
 		case e.Text != nil && !e.Removing:
 			c.Reason = "was put in place and is gone; " + w.Reason
 		}
 	default:
 		c.Action = Update
-		c.Adopt = !o.Marked && !e.ours(o)
+		c.Adopt = !o.Marked && !e.isOurs(o)
 		if c.Adopt && e.Text != nil {
 			c.Reason = "somebody changed it since mailpub put it in place; " + w.Reason
 		}
@@ -181,7 +181,7 @@ func (d *Difference) inPlace(c Change, w, o *Item, e Entry, known bool, now time
 	} else {
 		d.Unchanged++
 	}
-	if known && e.settled(c.Target, w, o) && EqualLines(e.Base, c.Base) {
+	if known && e.isCurrent(c.Target, w, o) && EqualLines(e.Base, c.Base) {
 		return
 	}
 	if !o.Marked && !(known && (e.Text != nil || EqualLines(e.Pending, o.Lines))) {
@@ -203,7 +203,7 @@ func renewal(w, o *Item, e Entry, known bool, now time.Time) string {
 		return "a write was under way, and whether it was carried out cannot be seen"
 	}
 	if left, lifetime, due := leaseDue(w, o, e, now); due {
-		return fmt.Sprintf("%s left of a lease of %s", Spell(left), Spell(lifetime))
+		return fmt.Sprintf("%s left of a lease of %s", FormatDuration(left), FormatDuration(lifetime))
 	}
 	return ""
 }
@@ -229,9 +229,9 @@ func leaseDue(w, o *Item, e Entry, now time.Time) (left, lifetime time.Duration,
 	return left, lifetime, left < lifetime/2
 }
 
-// Spell writes a duration as people say it, its two largest units: "6 d 23 h", "59 min",
+// FormatDuration writes a duration as people say it, its two largest units: "6 d 23 h", "59 min",
 // "30 s".
-func Spell(d time.Duration) string {
+func FormatDuration(d time.Duration) string {
 	d = d.Round(time.Second)
 	var parts []string
 	for _, u := range []struct {
@@ -249,8 +249,8 @@ func Spell(d time.Duration) string {
 	return strings.Join(parts[:min(2, len(parts))], " ")
 }
 
-// Unit writes a duration as a config has it, without zeros at its end: "1h" and not "1h0m0s".
-func Unit(d time.Duration) string {
+// ConfigDuration writes a duration as a config has it, without zeros at its end: "1h" and not "1h0m0s".
+func ConfigDuration(d time.Duration) string {
 	s := d.String()
 	if strings.HasSuffix(s, "m0s") {
 		s = strings.TrimSuffix(s, "0s")
@@ -271,10 +271,10 @@ func (d *Difference) unwanted(e Entry, o *Item) {
 		c.Action, c.Reason = Unreadable, o.Unreadable
 	case o.Again != "" && len(o.Lines) == 0: // it may be there
 		c.Action, c.Reason = Unreadable, o.Again
-	case !o.Marked && !e.ours(o) && e.Text == nil:
+	case !o.Marked && !e.isOurs(o) && e.Text == nil:
 		d.Forget = append(d.Forget, e.Key) // the write never happened
 		return
-	case !o.Marked && !e.ours(o):
+	case !o.Marked && !e.isOurs(o):
 		c.Action, c.Before = Manual, o.Lines
 		c.Reason = "no longer wanted, but somebody changed it since mailpub put it in place: remove it if it is not theirs"
 	case e.Prior != nil:
@@ -312,12 +312,12 @@ func sortChanges(changes []Change, parties []Target) {
 		if a.Target != b.Target {
 			return sign * (rank[a.Target] - rank[b.Target])
 		}
-		return natural(a.Key.Name, b.Key.Name)
+		return compareNatural(a.Key.Name, b.Key.Name)
 	})
 }
 
-// natural compares names so that "tcp/110" comes after "tcp/25".
-func natural(a, b string) int {
+// compareNatural compares names so that "tcp/110" comes after "tcp/25".
+func compareNatural(a, b string) int {
 	pa, na := trailingNumber(a)
 	pb, nb := trailingNumber(b)
 	if pa == pb && na != nb {

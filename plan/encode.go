@@ -164,6 +164,11 @@ type Report struct {
 	Drift   bool     // whether Changes belongs in the report
 }
 
+// Differs reports whether a check failed or something is other than the config asks for.
+func (r Report) Differs() bool {
+	return Count(r.Checks).Fail > 0 || slices.ContainsFunc(r.Changes, Change.Differs)
+}
+
 // MarshalJSON encodes the report as in the JSON contract.
 func (r Report) MarshalJSON() ([]byte, error) {
 	out := struct {

@@ -28,15 +28,15 @@ func (e *StaysError) Error() string {
 	if e.Left <= 0 {
 		return e.Err.Error()
 	}
-	return fmt.Sprintf("%v; it ends by itself in %s", e.Err, Spell(e.Left))
+	return fmt.Sprintf("%v; it ends by itself in %s", e.Err, FormatDuration(e.Left))
 }
 
 func (e *StaysError) Unwrap() error { return e.Err }
 
-// severalErrors are errors of which each stands for itself.
-type severalErrors []error
+// joinedErrors are errors of which each stands for itself.
+type joinedErrors []error
 
-func (all severalErrors) Error() string {
+func (all joinedErrors) Error() string {
 	texts := make([]string, len(all))
 	for i, err := range all {
 		texts[i] = err.Error()
@@ -44,4 +44,4 @@ func (all severalErrors) Error() string {
 	return strings.Join(texts, "; ")
 }
 
-func (all severalErrors) Unwrap() []error { return all }
+func (all joinedErrors) Unwrap() []error { return all }

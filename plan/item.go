@@ -243,8 +243,8 @@ type Resumer interface {
 	Unfinished(context.Context) []Change
 }
 
-// Foreteller is a Driver whose changes mean more than their text says.
-type Foreteller interface {
+// EffectDescriber is a Driver whose changes mean more than their text says.
+type EffectDescriber interface {
 	// Effects says in a sentence each what some changes alter for those who use the thing.
 	Effects(context.Context, []Change) []string
 }

@@ -32,7 +32,7 @@ type Plan struct {
 func Effects(ctx context.Context, parties []Party, changes []Change) (all []Effect) {
 	for _, p := range parties {
 		own := slices.DeleteFunc(slices.Clone(changes), func(c Change) bool { return c.Target != p.Target })
-		f, ok := p.Driver.(Foreteller)
+		f, ok := p.Driver.(EffectDescriber)
 		if !ok || !slices.ContainsFunc(own, Change.Writes) {
 			continue
 		}
@@ -96,7 +96,7 @@ func Make(ctx context.Context, parties []Party, ledger *Ledger, now time.Time) (
 				}
 			}
 			diffs[i] = diff(p.Target, want, observed, ledger, slices.Values(own), len(own), now)
-			if f, ok := p.Driver.(Foreteller); ok && err == nil && slices.ContainsFunc(diffs[i].Changes, Change.Writes) {
+			if f, ok := p.Driver.(EffectDescriber); ok && err == nil && slices.ContainsFunc(diffs[i].Changes, Change.Writes) {
 				effects[i] = f.Effects(ctx, diffs[i].Changes)
 			}
 		})
@@ -301,12 +301,12 @@ func (p *Plan) Writes() (n int) {
 	return n
 }
 
-// TakesUp returns the number of things that are as wanted and that apply only writes
+// TakeoverCount returns the number of things that are as wanted and that apply only writes
 // into the ledger.
-func (p *Plan) TakesUp() int { return len(p.keep) }
+func (p *Plan) TakeoverCount() int { return len(p.keep) }
 
-// Adoptions returns the changes that would overwrite or remove what others put in place.
-func (p *Plan) Adoptions() (cs []Change) {
+// Takeovers returns the changes that would overwrite or remove what others put in place.
+func (p *Plan) Takeovers() (cs []Change) {
 	for _, c := range p.Changes {
 		if c.Adopt && c.Writes() {
 			cs = append(cs, c)

@@ -5,9 +5,9 @@ import (
 	"slices"
 )
 
-// Pick returns the checkers that report one of some areas or ids, and makes them report
+// SelectCheckers returns the checkers that report one of some areas or ids, and makes them report
 // nothing else. Without any words it returns all as they are.
-func Pick(checkers []Checker, words []string) (picked []Checker) {
+func SelectCheckers(checkers []Checker, words []string) (picked []Checker) {
 	other := func(id string) bool { return !slices.Contains(words, id) }
 	for _, c := range checkers {
 		if len(words) == 0 || slices.Contains(words, c.Area) {

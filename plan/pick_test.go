@@ -29,7 +29,7 @@ func TestPick(t *testing.T) {
 		{[]string{"spf.all"}, nil},
 	} {
 		var got []string
-		for _, c := range RunChecks(t.Context(), Pick(checkers, test.words)) {
+		for _, c := range RunChecks(t.Context(), SelectCheckers(checkers, test.words)) {
 			got = append(got, c.ID)
 		}
 		if !slices.Equal(got, test.want) {

@@ -48,10 +48,10 @@ type app struct {
 	verbose bool
 	system  bool // the package's config and secrets
 
-	style       *term.Style                                // of the output, whatever the stream is; nil for what fits it
-	withSignals func(context.Context) context.Context      // makes the context of commands that take their time; may be nil
-	learning    func(context.Context, mdaemon.Order) error // has a person do something in MDaemon; nil asks on the terminal
-	http        *http.Client                               // carries the calls of DNS providers; nil for one of their own
+	style       *term.Style                                      // of the output, whatever the stream is; nil for what fits it
+	withSignals func(context.Context) context.Context            // makes the context of commands that take their time; may be nil
+	learning    func(context.Context, mdaemon.Instruction) error // has a person do something in MDaemon; nil asks on the terminal
+	http        *http.Client                                     // carries the calls of DNS providers; nil for one of their own
 }
 
 func newApp(in io.Reader, out, err io.Writer) *app {

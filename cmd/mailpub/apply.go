@@ -105,7 +105,7 @@ func apply(ctx context.Context, a *app, f applyFlags) error {
 		consent.Yes = true
 		o.Scope = site.ParseScope(p.Scope)
 	}
-	p, err := carryOut(ctx, a, cfg, o, saved, consent)
+	p, err := planAndApply(ctx, a, cfg, o, saved, consent)
 	if err != nil && !errors.As(err, new(plan.UnreadError)) {
 		return err
 	}
@@ -115,8 +115,8 @@ func apply(ctx context.Context, a *app, f applyFlags) error {
 	return err
 }
 
-// carryOut makes the plan, has it approved, and applies it, under the site's lock.
-func carryOut(ctx context.Context, a *app, cfg *config.Config, o site.Options, saved *plan.Saved, consent *term.Consent) (*site.Plan, error) {
+// planAndApply makes the plan, has it approved, and applies it, under the site's lock.
+func planAndApply(ctx context.Context, a *app, cfg *config.Config, o site.Options, saved *plan.Saved, consent *term.Consent) (*site.Plan, error) {
 	lock, err := site.NewLock(ctx, cfg, o)
 	if err != nil {
 		return nil, err

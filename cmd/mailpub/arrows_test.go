@@ -25,6 +25,7 @@ var arrows = map[string][]string{
 	"cmd/mailpub/receive":      {"cmd/mailpub/site", "cmd/mailpub/page", "cmd/mailpub/config", "plan", "providers", "mailsvc"},
 	"cmd/mailpub/dialect":      {"mailsvc/mdaemon", "plan/durable"},
 	"cmd/mailpub/site":         {"cmd/mailpub/dialect", "cmd/mailpub/watch", "cmd/mailpub/config", "plan", "providers", "nat", "mailsvc"},
+	"cmd/mailpub/export":       {"plan"},
 	"cmd/mailpub/page":         {"cmd/mailpub/history", "cmd/mailpub/watch", "plan"},
 	"cmd/mailpub/notify":       {"cmd/mailpub/watch"},
 	"cmd/mailpub/history":      {"cmd/mailpub/watch", "plan/durable"},

@@ -12,6 +12,7 @@ import (
 	"sync"
 	"testing"
 
+	"github.com/mailpub/mailpub/cmd/mailpub/export"
 	"github.com/mailpub/mailpub/cmd/mailpub/term"
 	"github.com/mailpub/mailpub/plan"
 	"github.com/mailpub/mailpub/plan/catalog"
@@ -108,7 +109,7 @@ func (s *siteInLab) read(t testing.TB, host, config string) (text string, checks
 		t.Fatalf("verify: %s%s", text, errs)
 	}
 	data, err := os.ReadFile(xmlFile)
-	var report term.JUnitReport
+	var report export.JUnitReport
 	if err == nil {
 		err = xml.Unmarshal(data, &report)
 	}

@@ -28,7 +28,7 @@ Exit code: 0 when none is left, else 1.`,
 			return a.onLockedSite(cmd.Context(), func(s *site.Site) error {
 				strays, unread := s.Strays(cmd.Context())
 				if len(strays) > 0 {
-					term.ShowSeen(a.ui, strays)
+					term.ShowForwards(a.ui, strays)
 					if !yes {
 						if err := a.ui.Confirm(cmd.Context(), fmt.Sprintf("Remove %s?", term.Count(len(strays), "forward"))); err != nil {
 							return err

@@ -1,19 +1,21 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"fmt"
-	"slices"
 
 	"github.com/spf13/cobra"
 
+	"github.com/mailpub/mailpub/cmd/mailpub/export"
 	"github.com/mailpub/mailpub/cmd/mailpub/fleet"
 	"github.com/mailpub/mailpub/cmd/mailpub/term"
 	"github.com/mailpub/mailpub/plan"
 )
 
 func driftCommand(a *app) *cobra.Command {
-	return &cobra.Command{
+	var format formatFlag
+	cmd := &cobra.Command{
 		Use:   "drift [FILE|DIR]...",
 		Short: "Report drift from the config, for a scheduler",
 		Long: `Plans and verifies, writes nothing, and prints only what is no longer as it should be:
@@ -24,6 +26,7 @@ Exit code: 0 when all is well, 2 when something differs or a check fails, 1 when
 could not be found out of every site.`,
 		Example: `  mailpub drift
   mailpub drift --json
+  mailpub drift --format junit sites >drift.xml
   mailpub drift /etc/mailpub/sites
   0 * * * *  mailpub -c /etc/mailpub/office.yaml drift     in a crontab: mail when it breaks`,
 		RunE: func(cmd *cobra.Command, args []string) error {
@@ -37,18 +40,29 @@ could not be found out of every site.`,
 					return fleet.ErrNoSites
 				}
 			}
-			return drift(cmd.Context(), a, files, len(args) > 0)
+			return drift(cmd.Context(), a, files, len(args) > 0, format)
 		},
 	}
+	format.add(cmd)
+	return cmd
 }
 
 // drift looks at some sites, prints what each is not as it should be in, and fails where that is
 // anything. Errors name their file where named is set.
-func drift(ctx context.Context, a *app, files []string, named bool) (err error) {
+func drift(ctx context.Context, a *app, files []string, named bool, format formatFlag) (err error) {
+	if err := format.use(a); err != nil {
+		return err
+	}
+	var results []export.Result
 	fleet.Drift(ctx, files, a.site(), func(r fleet.DriftResult) {
+		results = append(results, driftResult(r))
 		differs := false
 		failed := r.Err
-		if failed == nil {
+		switch {
+		case failed != nil:
+		case format.exports():
+			differs = r.Drift.Report.Differs()
+		default:
 			differs, failed = showDrift(a.ui, r.Drift.Report, len(files) > 1)
 		}
 		if failed == nil && !differs && len(r.Drift.Failed) > 0 {
@@ -65,18 +79,33 @@ func drift(ctx context.Context, a *app, files []string, named bool) (err error) 
 			}
 			u := *a.ui
 			u.ConfigFile = r.File
-			term.Complain(&u, failed, documentedField)
+			term.PrintError(&u, failed, documentedField)
 			err = errReported
 		case differs && err == nil:
 			err = errDifference
 		}
 	})
+	if format.exports() && ctx.Err() == nil {
+		return cmp.Or(format.write(a, "drift", results...), err)
+	}
 	return err
+}
+
+// driftResult is what drift found for a document.
+func driftResult(r fleet.DriftResult) export.Result {
+	if r.Err != nil {
+		return failed(r.File, r.Err)
+	}
+	out := export.Result{Site: r.Drift.Report.Site, File: r.File, Report: &r.Drift.Report, Line: r.Config.LineOf}
+	for _, f := range r.Drift.Failed {
+		out.Errors = append(out.Errors, f)
+	}
+	return out
 }
 
 // showDrift prints what is not as it should be, and reports whether that is anything.
 func showDrift(u *term.UI, r plan.Report, several bool) (differs bool, err error) {
-	differs = plan.Count(r.Checks).Fail > 0 || slices.ContainsFunc(r.Changes, plan.Change.Differs)
+	differs = r.Differs()
 	if u.JSON {
 		return differs, u.PrintJSON(r)
 	}

@@ -133,8 +133,8 @@ func (w *mdaemonWorld) run(code int, args ...string) {
 	w.t.Helper()
 	var out bytes.Buffer
 	a := newApp(strings.NewReader(""), &out, &out)
-	a.learning = func(_ context.Context, o mdaemon.Order) error {
-		fmt.Fprintf(&out, "%d of %d: %s\n", o.Step, o.Of, term.OrderText(o))
+	a.learning = func(_ context.Context, o mdaemon.Instruction) error {
+		fmt.Fprintf(&out, "%d of %d: %s\n", o.Step, o.Of, term.InstructionText(o))
 		w.s.Tick(o.Setting.Name, o.Tick)
 		return nil
 	}

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"fmt"
@@ -8,6 +9,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/mailpub/mailpub/cmd/mailpub/export"
 	"github.com/mailpub/mailpub/cmd/mailpub/site"
 	"github.com/mailpub/mailpub/cmd/mailpub/term"
 	"github.com/mailpub/mailpub/plan"
@@ -17,6 +19,7 @@ func planCommand(a *app) *cobra.Command {
 	var save string
 	var detailed bool
 	var scope scopeFlags
+	var format formatFlag
 	cmd := &cobra.Command{
 		Use:   "plan",
 		Short: "Show planned changes",
@@ -33,20 +36,29 @@ there is a difference.`,
 		Example: `  mailpub plan
   mailpub plan -o plan.json && mailpub apply plan.json
   mailpub plan --detailed-exitcode --json >plan.json
+  mailpub plan --format markdown >comment.md      for a pull request
   mailpub plan --only dns --exclude zone:2.2.2.in-addr.arpa
   mailpub plan --only tcp/25,"nomeazienda.it. MX"`,
 		Args: noArguments,
 		RunE: func(cmd *cobra.Command, _ []string) error {
+			if err := format.use(a); err != nil {
+				return err
+			}
 			p, err := makePlan(cmd.Context(), a, scope)
 			if err != nil {
-				return err
+				return cmp.Or(format.failed(a, "plan", err), err)
 			}
 			if save != "" {
 				if err := savePlan(save, p.Plan); err != nil {
 					return err
 				}
 			}
-			if err := showPlan(a.ui, p, save); err != nil {
+			if format.exports() {
+				err = format.write(a, "plan", planResult(a.ui.ConfigFile, p))
+			} else {
+				err = showPlan(a.ui, p, save)
+			}
+			if err != nil {
 				return err
 			}
 			switch {
@@ -62,6 +74,7 @@ there is a difference.`,
 	}
 	cmd.Flags().StringVarP(&save, "out", "o", "", "also save the plan to `FILE`, for apply")
 	scope.add(a, cmd)
+	format.add(cmd)
 	cmd.Flags().BoolVar(&detailed, "detailed-exitcode", false, "exit with 2 when there is a difference")
 	return cmd
 }
@@ -78,6 +91,15 @@ func makePlan(ctx context.Context, a *app, scope scopeFlags) (*site.Plan, error)
 	return s.Plan(ctx)
 }
 
+// planResult is a plan for a document.
+func planResult(file string, p *site.Plan) export.Result {
+	r := export.Result{Site: p.Plan.Site, File: file, Plan: p.Plan, Line: p.Site.Config().LineOf}
+	for _, f := range p.Failed {
+		r.Errors = append(r.Errors, f)
+	}
+	return r
+}
+
 // showPlan prints a plan that was saved to a file, "" where it was not.
 func showPlan(u *term.UI, p *site.Plan, saved string) error {
 	if u.JSON {
@@ -88,9 +110,7 @@ func showPlan(u *term.UI, p *site.Plan, saved string) error {
 	if err != nil {
 		return err
 	}
-	if moving != nil {
-		fmt.Fprintf(u.Out, "A cutover is under way; it goes on with: mailpub%s apply --cutover\n", u.ConfigFlag())
-	}
+	term.ShowMoves(u, p.Changes, moving != nil)
 	if saved != "" {
 		fmt.Fprintf(u.Out, "Saved; carry out exactly this with: mailpub%s apply %s\n", u.ConfigFlag(), saved)
 	}

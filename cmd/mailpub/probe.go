@@ -178,7 +178,7 @@ func probeTestCommand(a *app) *cobra.Command {
 				return fmt.Errorf("%s names no probe (verify: probe:)", cfg.File)
 			}
 			begin := time.Now()
-			answer, err := client.Look(cmd.Context(), probe.Request{})
+			answer, err := client.Check(cmd.Context(), probe.Request{})
 			if err != nil {
 				return err
 			}

@@ -165,10 +165,10 @@ func jsonPage(t *testing.T) string {
 	show("errors", "In place of a command's own document, where it fails before it has printed that. `mistakes` are those of the config; `next`\n"+
 		"says what to do, where that is known.",
 		term.Failure{Format: term.ErrorFormat, Error: `mailpub.yaml:4: server.address: "127.0.0" is not an address`,
-			Mistakes: []term.Mistake{{File: "mailpub.yaml", Line: 4, Field: "server.address", Text: `"127.0.0" is not an address`}}, Exit: exitFailed})
-	show("mailpub verify", "`status` is pass, warn, fail or skip; `cause` names the check that this one follows from.", plan.Report{Site: "nomeazienda", Checks: []plan.Check{check}})
-	show("mailpub drift", "As verify, with the changes that a plan would make.", plan.Report{Site: "nomeazienda", Checks: []plan.Check{check}, Changes: []plan.Change{change}})
-	show("mailpub init, import", "What was found.", scout.Found{
+			Mistakes: []term.ConfigError{{File: "mailpub.yaml", Line: 4, Field: "server.address", Text: `"127.0.0" is not an address`}}, Exit: exitFailed})
+	show("mailpub verify", "`status` is pass, warn, fail or skip; `unused` marks a pass of something that the site does not use (`summary.unused` counts these, which are in `pass` too); `cause` names the check that this one follows from.", plan.Report{Site: "nomeazienda", Checks: []plan.Check{check}})
+	show("mailpub drift", "As verify, with the changes that a plan would make.", plan.Report{Site: "nomeazienda", Checks: []plan.Check{check}, Changes: []plan.Change{change}, Drift: true})
+	show("mailpub init, import", "What was found.", scout.Result{
 		Machine: scout.Machine{Name: "mail.nomeazienda.it", Domain: "nomeazienda.it", Address: netip.MustParseAddr("10.10.10.10")},
 		Router: scout.Router{Report: nat.Report{Device: "router at http://10.10.10.1:5000/rootDesc.xml", Protocol: "upnp",
 			WAN: nat.WANAddress{Address: netip.MustParseAddr("2.2.2.2"), Kind: "public"}}},

@@ -38,7 +38,7 @@ func (a *app) execute(ctx context.Context, args []string) int {
 		return exitOK
 	case a.ui.Stopped != nil && a.ui.Stopped() != nil:
 		a.fail(err, exitStopped)
-		term.SayStopped(a.ui, slices.Contains([]string{"apply", "destroy", "heal", "clean"}, cmd.Name()))
+		term.PrintInterrupted(a.ui, slices.Contains([]string{"apply", "destroy", "heal", "clean"}, cmd.Name()))
 		return exitStopped
 	case errors.Is(err, errDifference):
 		return exitDiffer
@@ -46,7 +46,7 @@ func (a *app) execute(ctx context.Context, args []string) int {
 		return exitFailed
 	}
 	err = unknownCommand(root, args, err)
-	term.Complain(a.ui, err, documentedField)
+	term.PrintError(a.ui, err, documentedField)
 	a.fail(err, exitFailed)
 	return exitFailed
 }

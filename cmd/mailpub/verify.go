@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"slices"
@@ -8,6 +9,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/mailpub/mailpub/cmd/mailpub/export"
 	"github.com/mailpub/mailpub/cmd/mailpub/site"
 	"github.com/mailpub/mailpub/cmd/mailpub/term"
 	"github.com/mailpub/mailpub/plan"
@@ -18,6 +20,7 @@ import (
 type verifyFlags struct {
 	only           []string
 	explain, junit string
+	format         formatFlag
 }
 
 func verifyCommand(a *app) *cobra.Command {
@@ -44,7 +47,8 @@ Exit code: 0 when no check fails, 2 when one does, 1 when they could not run.`,
   mailpub verify --only mx.target,router.forward
   mailpub verify --explain host.ptr
   mailpub verify --junit report.xml
-  mailpub verify --json`,
+  mailpub verify --json
+  mailpub verify --format sarif >mailpub.sarif`,
 		Args: noArguments,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			if f.explain != "" {
@@ -60,6 +64,7 @@ Exit code: 0 when no check fails, 2 when one does, 1 when they could not run.`,
 	fl := cmd.Flags()
 	fl.StringSliceVar(&f.only, "only", nil, "run only the checks of these areas (dns, router, mail) or `IDS`")
 	fl.StringVar(&f.explain, "explain", "", "say what the check `ID` looks at, why, and how to mend it; run nothing")
+	f.format.add(cmd)
 	fl.StringVar(&f.junit, "junit", "", "write the outcome to `FILE` too, as JUnit XML")
 	for name, words := range map[string][]string{"only": append(catalog.Areas(), catalog.IDs()...), "explain": catalog.IDs()} {
 		if err := cmd.RegisterFlagCompletionFunc(name, cobra.FixedCompletions(words, cobra.ShellCompDirectiveNoFileComp)); err != nil {
@@ -76,22 +81,29 @@ func verify(ctx context.Context, a *app, f verifyFlags) error {
 			return err
 		}
 	}
+	if err := f.format.use(a); err != nil {
+		return err
+	}
 	s, err := site.OpenFile(ctx, a.ui.ConfigFile, a.site())
 	if err != nil {
-		return err
+		return cmp.Or(f.format.failed(a, "verify", err), err)
 	}
 	report := s.Verify(ctx, f.only)
 	if err := ctx.Err(); err != nil {
 		return err
 	}
 
-	if a.ui.JSON {
+	result := export.Result{Site: report.Site, File: a.ui.ConfigFile, Report: &report, Line: s.Config().LineOf}
+	switch {
+	case a.ui.JSON:
 		err = a.ui.PrintJSON(report)
-	} else {
+	case f.format.exports():
+		err = f.format.write(a, "verify", result)
+	default:
 		term.ShowChecks(a.ui, report)
 	}
 	if err == nil && f.junit != "" {
-		err = term.WriteJUnit(f.junit, report)
+		err = export.WriteFile(f.junit, export.JUnit, export.Document{Command: "verify", Version: version().Version, Results: []export.Result{result}})
 	}
 	if err == nil && plan.Count(report.Checks).Fail > 0 {
 		err = errDifference

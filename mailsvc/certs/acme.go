@@ -18,8 +18,8 @@ import (
 // LetsEncrypt is the directory of Let's Encrypt.
 const LetsEncrypt = certmagic.LetsEncryptProductionCA
 
-// Prover proves to an authority that a name is ours, by a TXT record (RFC 8555 section 8.4).
-type Prover interface {
+// DNSChallenge proves to an authority that a name is ours, by a TXT record (RFC 8555 section 8.4).
+type DNSChallenge interface {
 	// Publish adds a text at a name, beside what is there, and returns when the world sees it.
 	Publish(ctx context.Context, name, text string) error
 	// Withdraw takes it away again. That it is gone already is no error.
@@ -33,7 +33,7 @@ type Options struct {
 	Email     string // that the authority warns; may be ""
 	Roots     string // PEM file of who vouches for the directory itself; "" is the system's
 	Storage   string // directory of the account and the certificates
-	Prover    Prover
+	Prover    DNSChallenge
 	Logger    *slog.Logger
 }
 
@@ -130,7 +130,7 @@ func (a *ACME) Close() {
 }
 
 // solver is a Prover in the words of the ACME library.
-type solver struct{ Prover }
+type solver struct{ DNSChallenge }
 
 // Present publishes the answer to a challenge.
 func (s solver) Present(ctx context.Context, c acme.Challenge) error {

@@ -41,8 +41,8 @@ func FromFiles(certificate, key string, log *slog.Logger) (*Files, error) {
 	return f, nil
 }
 
-// look returns what the files are now.
-func (f *Files) look() (seen [2]fs.FileInfo, err error) {
+// stat returns what the files are now.
+func (f *Files) stat() (seen [2]fs.FileInfo, err error) {
 	for i, path := range []string{f.certificate, f.key} {
 		if seen[i], err = os.Stat(path); err != nil {
 			return seen, err
@@ -62,7 +62,7 @@ func (f *Files) changed(seen [2]fs.FileInfo) bool {
 }
 
 func (f *Files) load() error {
-	seen, err := f.look()
+	seen, err := f.stat()
 	if err != nil {
 		return fmt.Errorf("certificate: %w", err)
 	}
@@ -79,7 +79,7 @@ func (f *Files) load() error {
 func (f *Files) get() *tls.Certificate {
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	seen, err := f.look()
+	seen, err := f.stat()
 	if err == nil && f.changed(seen) {
 		if err = f.load(); err == nil {
 			f.log.Info("certificate was read again", "file", f.certificate)

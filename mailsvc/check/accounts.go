@@ -25,8 +25,8 @@ func (f Facts) accounts(ctx context.Context, id, local, ref string, addresses ..
 	}
 	for _, a := range addresses {
 		c := plan.Check{ID: id, Subject: plan.OfName(a), Want: "RCPT accepted", Ref: ref}
-		mail, rcpt, err := f.try(ctx, "<>", "<"+a+">")
-		out = append(out, f.judge(c, mail, rcpt, err, func(c *plan.Check) {
+		mail, rcpt, err := f.tryRecipient(ctx, "<>", "<"+a+">")
+		out = append(out, f.evaluate(c, mail, rcpt, err, func(c *plan.Check) {
 			if rcpt.Accepted() {
 				c.Status = plan.Pass
 				return
@@ -43,8 +43,8 @@ func (f Facts) relayRecipient(ctx context.Context) (out []plan.Check) {
 	for _, d := range f.Domains {
 		a := "mailpub-nobody-" + Nonce(f.Now()) + "@" + d
 		c := plan.Check{ID: catalog.RelayRecipient, Subject: plan.Subject{Name: d, Text: "unknown recipient at " + d}, Want: "RCPT refused (550)", Ref: "RFC 5321 section 3.3"}
-		mail, rcpt, err := f.try(ctx, "<>", "<"+a+">")
-		out = append(out, f.judge(c, mail, rcpt, err, func(c *plan.Check) {
+		mail, rcpt, err := f.tryRecipient(ctx, "<>", "<"+a+">")
+		out = append(out, f.evaluate(c, mail, rcpt, err, func(c *plan.Check) {
 			if rcpt.Refused() {
 				c.Status = plan.Pass
 				return

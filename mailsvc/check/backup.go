@@ -43,7 +43,7 @@ func (f Facts) backup(ctx context.Context, b Backup) plan.Check {
 		{nobody, "takes mail for unknown recipients: ", "spammers prefer such a server, and its bounces go to forged senders: give it the list of recipients, or let it ask the mail host before it accepts; else take it out"},
 	} {
 		mail, rcpt, err := a.Ask(ctx, "<>", "<"+question.to+">")
-		said := smtpclient.Decisive(mail, rcpt)
+		said := smtpclient.DecisiveReply(mail, rcpt)
 		switch {
 		case err != nil:
 			return unknown(fmt.Sprintf("%s does not answer: %s", addr, smtpclient.RemoteErrorText(err)), unreached)

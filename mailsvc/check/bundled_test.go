@@ -60,7 +60,7 @@ func TestBundledReceiverPasses(t *testing.T) {
 			want(t, c, plan.Pass, "")
 		}
 	}
-	if err := smtpclient.Answers(t.Context(), nil, addr, smtptest.Host); err != nil {
+	if err := smtpclient.GateAnswers(t.Context(), nil, addr, smtptest.Host); err != nil {
 		t.Error(err)
 	}
 	items, err := (&mailsvc.Manual{Addr: addr}).Read(t.Context(), []plan.Key{serviceKey("hostname"), serviceKey("recipient postmaster"), serviceKey("recipient nobody@nomeazienda.it")})
@@ -83,7 +83,7 @@ func TestBundledReceiverNeverRelays(t *testing.T) {
 	for from := range senders {
 		for to := range recipients {
 			mail, rcpt, err := a.Ask(t.Context(), from, to)
-			if err != nil || !smtpclient.Decisive(mail, rcpt).Refused() {
+			if err != nil || !smtpclient.DecisiveReply(mail, rcpt).Refused() {
 				t.Errorf("MAIL FROM:%s RCPT TO:%s: %v, %v, %v", from, to, mail, rcpt, err)
 			}
 			ours := strings.Contains(from, "@nomeazienda.it") || strings.Contains(from, "@"+smtptest.Host)

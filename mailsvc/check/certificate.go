@@ -23,26 +23,26 @@ func (f Facts) certificate(ctx context.Context) []plan.Check {
 	c := plan.Check{ID: catalog.SMTPCertificate, Subject: plan.OfAddr(f.Addr), Want: "for " + f.Hostname + ", trusted, valid now", Ref: "RFC 6125 section 6, RFC 8461 section 4.2"}
 	d, err := smtpclient.Hello(ctx, f.Dial, f.Addr)
 	if err != nil {
-		return single(f.silent(c, err))
+		return singleCheck(f.unreachable(c, err))
 	}
 	defer d.Close()
 	state, err := d.StartTLS(ctx, f.Hostname)
 	shown := state.PeerCertificates
 	switch {
 	case err != nil && ctx.Err() != nil:
-		return single(f.silent(c, err))
+		return singleCheck(f.unreachable(c, err))
 	case errors.Is(err, smtpclient.ErrNoTLS):
 		c.Status, c.Got, c.Hint = plan.Skip, err.Error(), "give the server a certificate (the bundled receiver: service.tls)"
-		return single(c)
+		return singleCheck(c)
 	case err != nil: // it is offered, and does not come about
 		c.Status, c.Got = plan.Fail, smtpclient.ErrorText(err)
 		c.Hint = "STARTTLS is offered and fails, so that many senders do not deliver: see that the server can read its certificate and key, and that the two belong together; its log says which"
-		return single(c)
+		return singleCheck(c)
 	case len(shown) == 0:
 		c.Status, c.Got, c.Hint = plan.Fail, "the server shows none", "give the server a certificate that names "+f.Hostname
-		return single(c)
+		return singleCheck(c)
 	}
-	return single(f.judgeCertificate(c, shown))
+	return singleCheck(f.judgeCertificate(c, shown))
 }
 
 func (f Facts) judgeCertificate(c plan.Check, shown []*x509.Certificate) plan.Check {

@@ -64,8 +64,8 @@ func Checkers(f Facts) []plan.Checker {
 	return all
 }
 
-// listens connects to one port.
-func (f Facts) listens(ctx context.Context, s Service) plan.Check {
+// checkPort connects to one port.
+func (f Facts) checkPort(ctx context.Context, s Service) plan.Check {
 	c := plan.Check{ID: catalog.PortInside, Subject: plan.OfService(s.Name, s.Addr), Status: plan.Pass, Want: "listens", Got: "listens", Ref: "RFC 9293 section 3.5"}
 	stepCtx, cancel := context.WithTimeout(ctx, 5*time.Second)
 	defer cancel()
@@ -90,11 +90,11 @@ func (f Facts) portInside(ctx context.Context) []plan.Check {
 	out := make([]plan.Check, len(f.Services))
 	var wg sync.WaitGroup
 	for i, s := range f.Services {
-		wg.Go(func() { out[i] = f.listens(ctx, s) })
+		wg.Go(func() { out[i] = f.checkPort(ctx, s) })
 	}
 	wg.Wait()
 	if len(out) == 0 {
-		out = single(plan.Check{ID: catalog.PortInside, Subject: plan.About("the server's ports"), Status: plan.Skip, Want: "listens",
+		out = singleCheck(plan.Check{ID: catalog.PortInside, Subject: plan.About("the server's ports"), Status: plan.Skip, Want: "listens",
 			Got: "no forward is in the config", Hint: "put the server's ports under router.forwards", Ref: "RFC 9293 section 3.5"})
 	}
 	return out
@@ -104,44 +104,44 @@ func (f Facts) banner(ctx context.Context) []plan.Check {
 	c := plan.Check{ID: catalog.SMTPBanner, Subject: plan.OfAddr(f.Addr), Want: "220 " + f.Hostname, Ref: "RFC 5321 section 4.2"}
 	d, err := smtpclient.Connect(ctx, f.Dial, f.Addr)
 	if err != nil && (smtpclient.IsDialError(err) || ctx.Err() != nil) {
-		return single(f.silent(c, err))
+		return singleCheck(f.unreachable(c, err))
 	}
 	if err != nil {
 		c.Status, c.Got = plan.Fail, smtpclient.ErrorText(err)
 		c.Hint = "something accepts the connection and says nothing: look at the mail server's log, and at what stands in front of it"
-		return single(c)
+		return singleCheck(c)
 	}
 	defer d.Close()
 	c.Got = d.Greeting.String()
 	if d.Greeting.Code/100 == 4 {
 		c.Status, c.Hint = plan.Warn, "the server is busy or shutting down: verify again in some minutes"
-		return single(c)
+		return singleCheck(c)
 	}
 	if d.Greeting.Code != 220 {
 		c.Status, c.Hint = plan.Fail, "the server answers, but takes no mail now: its log says why"
-		return single(c)
+		return singleCheck(c)
 	}
 	if d.Greeting.Name() != smtpclient.CanonicalHost(f.Hostname) {
 		c.Status, c.Hint = plan.Fail, "set the server's own name to "+f.Hostname+", or see whether this is another server"
-		return single(c)
+		return singleCheck(c)
 	}
 	if err := d.Greet(ctx); err != nil {
 		c.Status, c.Got, c.Hint = plan.Fail, smtpclient.ErrorText(err), "the server does not answer EHLO: its log says why"
-		return single(c)
+		return singleCheck(c)
 	}
 	if d.Hello.Name() != smtpclient.CanonicalHost(f.Hostname) {
 		c.Status, c.Want, c.Got = plan.Fail, "EHLO answered by "+f.Hostname, d.Hello.String()
 		c.Hint, c.Ref = "set the server's own name to "+f.Hostname, "RFC 5321 section 4.1.1.1"
-		return single(c)
+		return singleCheck(c)
 	}
 	c.Status = plan.Pass
-	return single(c)
+	return singleCheck(c)
 }
 
 // egress tries port 25 outwards.
 func (f Facts) egress(ctx context.Context) (out []plan.Check) {
 	if len(f.Egress) == 0 {
-		return single(plan.Check{ID: catalog.PortEgress25, Subject: plan.About("port 25 outwards"), Status: plan.Skip, Want: "open",
+		return singleCheck(plan.Check{ID: catalog.PortEgress25, Subject: plan.About("port 25 outwards"), Status: plan.Skip, Want: "open",
 			Got: "no mail server to try is in the config", Hint: "name one outside, that you may ask, under verify.egress", Ref: "RFC 5321 section 3.1"})
 	}
 	for _, host := range f.Egress {

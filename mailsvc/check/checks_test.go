@@ -30,7 +30,7 @@ func facts(addr string) Facts {
 func run(t *testing.T, f Facts, id string) []plan.Check {
 	t.Helper()
 	var found []plan.Check
-	for _, c := range plan.Pick(Checkers(f), []string{id}) {
+	for _, c := range plan.SelectCheckers(Checkers(f), []string{id}) {
 		found = c.Run(t.Context())
 	}
 	if len(found) == 0 {
@@ -213,7 +213,7 @@ func TestRelayForms(t *testing.T) {
 			t.Errorf("%s is not asked", to)
 		}
 	}
-	if six := facts("[fd00::1]:25").relayForms(); !slices.ContainsFunc(six, func(f form) bool { return strings.Contains(f.to, "@[IPv6:fd00::1]") }) {
+	if six := facts("[fd00::1]:25").relayForms(); !slices.ContainsFunc(six, func(f relayAttempt) bool { return strings.Contains(f.to, "@[IPv6:fd00::1]") }) {
 		t.Error("no form with an IPv6 address literal")
 	}
 }
@@ -399,7 +399,7 @@ func TestMailLocal(t *testing.T) {
 			t.Fatal(err)
 		}
 		c := plan.Check{Got: "arrived"}
-		f.takeAway(&c, m, "nonce")
+		f.removeTest(&c, m, "nonce")
 		if left, _ := os.ReadDir(cur); len(left) != 0 || c.Got != "arrived" {
 			t.Errorf("%v is left, %q", left, c.Got)
 		}

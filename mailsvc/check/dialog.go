@@ -13,19 +13,19 @@ import (
 	"github.com/mailpub/mailpub/plan"
 )
 
-// try asks once, on a connection of its own.
-func (f Facts) try(ctx context.Context, from, to string) (mail, rcpt smtpclient.Reply, err error) {
+// tryRecipient asks once, on a connection of its own.
+func (f Facts) tryRecipient(ctx context.Context, from, to string) (mail, rcpt smtpclient.Reply, err error) {
 	a := smtpclient.Prober{Dial: f.Dial, Addr: f.Addr}
 	defer a.Close()
 	return a.Ask(ctx, from, to)
 }
 
-// judge handles what is the same for every check by RCPT: no server, a server that
+// evaluate handles what is the same for every check by RCPT: no server, a server that
 // breaks off, an answer of "later". decide sees a 2xx or 5xx reply to RCPT.
-func (f Facts) judge(c plan.Check, mail, rcpt smtpclient.Reply, err error, decide func(*plan.Check)) plan.Check {
+func (f Facts) evaluate(c plan.Check, mail, rcpt smtpclient.Reply, err error, decide func(*plan.Check)) plan.Check {
 	switch {
 	case err != nil:
-		return f.silent(c, err)
+		return f.unreachable(c, err)
 	case !mail.Accepted():
 		c.Status, c.Got = plan.Skip, "MAIL FROM:<> was answered "+mail.String()
 		c.Hint = cmp.Or(hintOf(mail), "a server must accept the null sender (RFC 5321 section 4.5.5): look at its sender checks")
@@ -74,8 +74,8 @@ func hintOf(r smtpclient.Reply) string {
 	return ""
 }
 
-// some names the first few.
-func some(list []string) string {
+// firstFew names the first few.
+func firstFew(list []string) string {
 	const few = 2
 	if more := len(list) - few; more > 0 {
 		return fmt.Sprintf("%s; and %d more", strings.Join(list[:few], "; "), more)
@@ -97,16 +97,16 @@ func (f Facts) acceptedFromInside() (plan.Status, string) {
 func (f Facts) refusal(c plan.Check, mail, rcpt smtpclient.Reply, err error, hint string) plan.Check {
 	switch {
 	case err != nil:
-		return f.silent(c, err)
+		return f.unreachable(c, err)
 	case mail.Refused() || rcpt.Refused():
-		c.Status, c.Got = plan.Pass, smtpclient.Decisive(mail, rcpt).String()
+		c.Status, c.Got = plan.Pass, smtpclient.DecisiveReply(mail, rcpt).String()
 	case mail.Accepted() && rcpt.Accepted():
 		c.Got = rcpt.String()
 		if c.Status, c.Hint = f.acceptedFromInside(); c.Status == plan.Fail {
 			c.Hint = hint
 		}
 	default:
-		c.Status, c.Got = plan.Skip, "not decided: "+smtpclient.Decisive(mail, rcpt).String()
+		c.Status, c.Got = plan.Skip, "not decided: "+smtpclient.DecisiveReply(mail, rcpt).String()
 		c.Hint = "the server says \"later\": verify again in some minutes"
 	}
 	return c

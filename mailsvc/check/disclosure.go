@@ -21,13 +21,13 @@ func (f Facts) vrfy(ctx context.Context) []plan.Check {
 	tells, said, err := a.Discloses(ctx, known, unknown)
 	switch {
 	case err != nil:
-		return single(f.silent(c, err))
+		return singleCheck(f.unreachable(c, err))
 	case tells:
 		c.Status, c.Got, c.Hint = plan.Warn, said, "switch VRFY and EXPN off in the server: they tell spammers which addresses exist"
 	default:
 		c.Status, c.Got = plan.Pass, said
 	}
-	return single(c)
+	return singleCheck(c)
 }
 
 // relaySender sees that a sender of our own domain must exist.
@@ -35,7 +35,7 @@ func (f Facts) relaySender(ctx context.Context) (out []plan.Check) {
 	for _, d := range f.Domains {
 		from := "mailpub-nobody-" + Nonce(f.Now()) + "@" + d
 		c := plan.Check{ID: catalog.RelaySender, Subject: plan.Subject{Name: d, Text: "unknown sender at " + d}, Want: "refused (550)", Ref: "RFC 5321 section 3.3"}
-		mail, rcpt, err := f.try(ctx, "<"+from+">", "<postmaster@"+d+">")
+		mail, rcpt, err := f.tryRecipient(ctx, "<"+from+">", "<postmaster@"+d+">")
 		out = append(out, f.refusal(c, mail, rcpt, err, "let the server refuse senders of its own domains that do not exist"))
 	}
 	return out

@@ -65,10 +65,10 @@ const checkTimeout = 3 * time.Minute
 // Service is what listens behind a forward.
 type Service struct{ Name, Addr string }
 
-func single(c plan.Check) []plan.Check { return []plan.Check{c} }
+func singleCheck(c plan.Check) []plan.Check { return []plan.Check{c} }
 
-// silent is what a check says when there is no server to ask: port.inside fails for it.
-func (f Facts) silent(c plan.Check, err error) plan.Check {
+// unreachable is what a check says when there is no server to ask: port.inside fails for it.
+func (f Facts) unreachable(c plan.Check, err error) plan.Check {
 	c.Status, c.Got = plan.Skip, fmt.Sprintf("no mail server answers at %s: %s", f.Addr, smtpclient.ErrorText(err))
 	c.Hint, c.Reason = "start the mail server first; see port.inside", plan.ReasonSilent
 	return c

@@ -21,23 +21,23 @@ const arrival = 10 * time.Second
 
 // mailLocal sends a message on the LAN address and looks for it in the mailbox.
 func (f Facts) mailLocal(ctx context.Context) []plan.Check {
-	c, word := f.handIn(ctx)
+	c, word := f.submitTest(ctx)
 	if c.Status != plan.Pass {
-		return single(c)
+		return singleCheck(c)
 	}
 	if f.Maildir == "" {
 		c.Status, c.Got = plan.Skip, c.Got+", but the mailbox can't be read from here"
 		c.Hint = "look for the subject \"mailpub test " + word + "\" in the postmaster's mailbox, or give verify.mailbox"
-		return single(c)
+		return singleCheck(c)
 	}
 	c, m := f.found(ctx, c, word)
-	f.takeAway(&c, m, word)
-	return single(c)
+	f.removeTest(&c, m, word)
+	return singleCheck(c)
 }
 
-// handIn sends a message on the LAN address. It passes, with the word in the message, where the
+// submitTest sends a message on the LAN address. It passes, with the word in the message, where the
 // server accepts it.
-func (f Facts) handIn(ctx context.Context) (c plan.Check, word string) {
+func (f Facts) submitTest(ctx context.Context) (c plan.Check, word string) {
 	c = plan.Check{ID: catalog.MailLocal, Subject: plan.About("the postmaster"), Want: "the message arrives", Ref: "RFC 5321 section 3.3"}
 	if len(f.Domains) == 0 {
 		c.Status, c.Got, c.Hint = plan.Skip, "the config has no domain whose mail this server takes", "if it should take a domain's mail, give the domain an MX here (domains: mx:)"
@@ -49,7 +49,7 @@ func (f Facts) handIn(ctx context.Context) (c plan.Check, word string) {
 	c.Subject.Text = to + " at " + f.Addr
 	d, err := smtpclient.Hello(ctx, f.Dial, f.Addr)
 	if err != nil {
-		return f.silent(c, err), ""
+		return f.unreachable(c, err), ""
 	}
 	defer d.Close()
 	word = Nonce(f.Now())
@@ -102,8 +102,8 @@ func (f Facts) found(ctx context.Context, c plan.Check, word string) (plan.Check
 	return c, delivered{}
 }
 
-// takeAway removes the message once it was seen, if it was: nobody waits for it.
-func (f Facts) takeAway(c *plan.Check, m delivered, word string) {
+// removeTest removes the message once it was seen, if it was: nobody waits for it.
+func (f Facts) removeTest(c *plan.Check, m delivered, word string) {
 	if m.path == "" {
 		return
 	}

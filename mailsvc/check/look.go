@@ -13,10 +13,10 @@ const maxRead = 256 << 10
 // errNoMailbox is why nobody can look.
 var errNoMailbox = errors.New("the mailbox can't be read from here")
 
-// Look looks once for a message with a word where the site's own mail arrives: in the files of its
+// FindMessage looks once for a message with a word where the site's own mail arrives: in the files of its
 // mailboxes, else with the login of its mailbox, where only whether it is there can be told. where is "" when
 // it is not there. remove takes it away again. The error says why nobody could look.
-func (f Facts) Look(ctx context.Context, word string, remove bool) (where string, raw []byte, err error) {
+func (f Facts) FindMessage(ctx context.Context, word string, remove bool) (where string, raw []byte, err error) {
 	if f.Maildir != "" {
 		m, err := search(f.Maildir, word, time.Now().Add(-recent), map[string]bool{})
 		if m.path == "" {

@@ -53,11 +53,11 @@ func newMailboxConn(raw net.Conn) *mailboxConn {
 // mailboxTLS trusts any certificate inside, where they are seldom made for the address, and
 // elsewhere only one that names the mail host: a password goes over the wire.
 func (f Facts) mailboxTLS(addr string) *tls.Config {
-	return &tls.Config{ServerName: f.Hostname, InsecureSkipVerify: inside(addr), RootCAs: f.Roots}
+	return &tls.Config{ServerName: f.Hostname, InsecureSkipVerify: isLocalAddress(addr), RootCAs: f.Roots}
 }
 
-// inside reports whether an address is of this machine or this network.
-func inside(addr string) bool {
+// isLocalAddress reports whether an address is of this machine or this network.
+func isLocalAddress(addr string) bool {
 	host, _, _ := net.SplitHostPort(addr)
 	a, err := netip.ParseAddr(host)
 	return err == nil && (a.IsPrivate() || a.IsLoopback() || a.IsLinkLocalUnicast())
@@ -104,7 +104,7 @@ func (f Facts) inPOP3(ctx context.Context, user, password, word string, remove b
 	if _, secure := c.raw.(*tls.Conn); !secure {
 		if _, err = say("STLS"); err == nil { // RFC 2595 section 4
 			err = c.secure(ctx, f.mailboxTLS(f.Mailbox.POP3))
-		} else if inside(f.Mailbox.POP3) {
+		} else if isLocalAddress(f.Mailbox.POP3) {
 			err = nil
 		} else {
 			err = errClear
@@ -170,7 +170,7 @@ func (f Facts) inIMAP(ctx context.Context, user, password, word string, remove b
 		if _, err = c.imap("STARTTLS"); err == nil {
 			err = c.secure(ctx, f.mailboxTLS(f.Mailbox.IMAP))
 		}
-	case !inside(f.Mailbox.IMAP):
+	case !isLocalAddress(f.Mailbox.IMAP):
 		err = errClear
 	}
 	if err != nil {

@@ -18,7 +18,7 @@ import (
 // from are the sender's own addresses.
 func (f Facts) CheckMessage(ctx context.Context, domain string, hops []Hop, word string, from []netip.Addr) []plan.Check {
 	c := plan.Check{ID: catalog.MailOutside, Subject: plan.Subject{Name: "postmaster@" + domain, Text: "postmaster@" + domain + ", from the probe"}, Want: "the message arrives", Ref: "RFC 5321 section 5.1"}
-	source := plan.Check{ID: catalog.PortSource, Subject: plan.About("the probe's message"), Want: words(from), Ref: "RFC 5321 section 4.4", Status: plan.Skip,
+	source := plan.Check{ID: catalog.PortSource, Subject: plan.About("the probe's message"), Want: joinAddresses(from), Ref: "RFC 5321 section 4.4", Status: plan.Skip,
 		Got: "no message arrived to look at", Hint: "see mail.outside"}
 	var way []string
 	for _, h := range hops {
@@ -41,13 +41,13 @@ func (f Facts) CheckMessage(ctx context.Context, domain string, hops []Hop, word
 	c, m := f.found(ctx, c, word)
 	c.Got = said + "; " + c.Got
 	if m.path != "" {
-		source = judgeSource(source, m.head, from)
-		f.takeAway(&c, m, word)
+		source = checkSource(source, m.head, from)
+		f.removeTest(&c, m, word)
 	}
 	return []plan.Check{c, source}
 }
 
-func words(addrs []netip.Addr) string {
+func joinAddresses(addrs []netip.Addr) string {
 	var out []string
 	for _, a := range addrs {
 		out = append(out, a.String())
@@ -91,9 +91,9 @@ func client(field string) (a netip.Addr, ok bool) {
 	return a, false
 }
 
-// judgeSource sees which client the server saw: where a router puts its own address in the place
+// checkSource sees which client the server saw: where a router puts its own address in the place
 // of all, rules that go by addresses mean nothing.
-func judgeSource(c plan.Check, head []byte, from []netip.Addr) plan.Check {
+func checkSource(c plan.Check, head []byte, from []netip.Addr) plan.Check {
 	var seen netip.Addr
 	for _, field := range strings.SplitAfter(string(head), "\n") {
 		if a, is := client(field); is {

@@ -16,8 +16,8 @@ import (
 	"github.com/mailpub/mailpub/plan/catalog"
 )
 
-// Outside is what somebody elsewhere needs to know to check a mail server.
-type Outside struct {
+// ExternalTarget is what somebody elsewhere needs to know to check a mail server.
+type ExternalTarget struct {
 	Target   netip.Addr
 	Hostname string    // of the mail host, without a final dot
 	Domains  []string  // whose mail goes there, without final dots
@@ -27,9 +27,9 @@ type Outside struct {
 	Now  func() time.Time // default time.Now
 }
 
-// undeclared are ports of mail and of administration that should not be open to the world unless
+// undeclaredPorts are ports of mail and of administration that should not be open to the world unless
 // the config says so. From the services' own registrations (IANA).
-func undeclared() map[string]string {
+func undeclaredPorts() map[string]string {
 	return map[string]string{
 		"25": "smtp", "110": "pop3", "143": "imap", "465": "submissions", "587": "submission", "993": "imaps", "995": "pop3s",
 		"444": "MDaemon XML API", "1000": "MDaemon WebAdmin", "3000": "MDaemon WorldClient", "4190": "managesieve",
@@ -42,7 +42,7 @@ const portTimeout = 5 * time.Second
 
 // CheckOutside checks a mail server as a stranger meets it: its ports, and in their names the
 // rules that only a stranger can try. Of SMTP it says nothing where port 25 is not among Ports.
-func FromOutside(ctx context.Context, o Outside) []plan.Check {
+func CheckExternal(ctx context.Context, o ExternalTarget) []plan.Check {
 	if o.Dial == nil {
 		o.Dial = (&net.Dialer{}).DialContext
 	}
@@ -68,7 +68,7 @@ func FromOutside(ctx context.Context, o Outside) []plan.Check {
 }
 
 // declared checks each port that is to be open.
-func (o Outside) declared(ctx context.Context) []plan.Check {
+func (o ExternalTarget) declared(ctx context.Context) []plan.Check {
 	out := make([]plan.Check, len(o.Ports))
 	var wg sync.WaitGroup
 	for i, s := range o.Ports {
@@ -83,7 +83,7 @@ func greetings() map[string]string {
 	return map[string]string{"25": "220", "587": "220", "110": "+OK", "143": "* "}
 }
 
-func (o Outside) open(ctx context.Context, s Service) plan.Check {
+func (o ExternalTarget) open(ctx context.Context, s Service) plan.Check {
 	_, port, _ := net.SplitHostPort(s.Addr)
 	c := plan.Check{ID: catalog.PortOutside, Subject: plan.OfService(s.Name, s.Addr), Status: plan.Pass, Want: "open", Ref: "RFC 9293 section 3.5"}
 	stepCtx, cancel := context.WithTimeout(ctx, portTimeout)
@@ -118,7 +118,7 @@ func (o Outside) open(ctx context.Context, s Service) plan.Check {
 }
 
 // others looks at ports that nobody declared. An open one is a warning.
-func (o Outside) others(ctx context.Context) (out []plan.Check) {
+func (o ExternalTarget) others(ctx context.Context) (out []plan.Check) {
 	declared := map[string]bool{}
 	for _, s := range o.Ports {
 		_, port, _ := net.SplitHostPort(s.Addr)
@@ -128,7 +128,7 @@ func (o Outside) others(ctx context.Context) (out []plan.Check) {
 	var mu sync.Mutex
 	var wg sync.WaitGroup
 	var open []string
-	for port, name := range undeclared() {
+	for port, name := range undeclaredPorts() {
 		if declared[port] {
 			continue
 		}
@@ -159,7 +159,7 @@ func (f Facts) startsTLS(ctx context.Context) []plan.Check {
 	c := plan.Check{ID: catalog.SMTPSTARTTLS, Subject: plan.OfAddr(f.Addr), Want: "offered, and a handshake", Ref: "RFC 3207"}
 	d, err := smtpclient.Hello(ctx, f.Dial, f.Addr)
 	if err != nil {
-		return single(f.silent(c, err))
+		return singleCheck(f.unreachable(c, err))
 	}
 	defer d.Close()
 	state, err := d.StartTLS(ctx, f.Hostname)
@@ -172,7 +172,7 @@ func (f Facts) startsTLS(ctx context.Context) []plan.Check {
 	default:
 		c.Status, c.Got, c.Hint = plan.Fail, err.Error(), "the server's log says why; many senders then do not deliver"
 	}
-	return single(c)
+	return singleCheck(c)
 }
 
 // Hop is one step of a message on its way.
@@ -185,7 +185,7 @@ type Hop struct {
 // Send sends one message with a word that no other has to the postmaster of a domain, as a
 // stranger's server does, once addr is known to be the right one. It returns the hops up to the
 // first that failed.
-func (o Outside) Send(ctx context.Context, domain, word string) []Hop {
+func (o ExternalTarget) Send(ctx context.Context, domain, word string) []Hop {
 	if o.Dial == nil {
 		o.Dial = (&net.Dialer{}).DialContext
 	}

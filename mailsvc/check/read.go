@@ -14,12 +14,12 @@ import (
 
 // mailRead sends the message of mail.local and then fetches it as its reader would.
 func (f Facts) mailRead(ctx context.Context) []plan.Check {
-	local, word := f.handIn(ctx)
+	local, word := f.submitTest(ctx)
 	end := time.Now().Add(arrival)
 	if local.Status == plan.Pass && f.Maildir != "" {
 		local, _ = f.found(ctx, local, word)
 	}
-	checks := single(local)
+	checks := singleCheck(local)
 	ways := []struct {
 		name, addr, ref string
 		look            func(ctx context.Context, user, password, word string, remove bool) (bool, error)

@@ -20,32 +20,32 @@ func (f Facts) refusing(ctx context.Context) []plan.Check {
 	c := plan.Check{ID: catalog.SMTPRefusing, Subject: plan.OfAddr(f.Addr), Want: "mail is taken", Ref: "RFC 5321 section 4.2.1"}
 	if len(f.Domains) == 0 {
 		c.Status, c.Got, c.Hint = plan.Skip, "the config has no domain whose mail this server takes", "if it should take a domain's mail, give the domain an MX here (domains: mx:)"
-		return single(c)
+		return singleCheck(c)
 	}
 	words, err := f.refusesAll(ctx)
 	switch {
 	case err != nil:
-		return single(f.silent(c, err))
+		return singleCheck(f.unreachable(c, err))
 	case words == "":
 		c.Status, c.Got = plan.Pass, "postmaster@"+f.Domains[0]+" is not put off"
-		return single(c)
+		return singleCheck(c)
 	case greylisted().MatchString(words):
 		c.Status, c.Got = plan.Skip, words
 		c.Hint = "the server puts off who is new to it (greylisting): verify again in some minutes"
-		return single(c)
+		return singleCheck(c)
 	}
 	c.Status, c.Got = plan.Fail, words
 	c.Hint = "the server puts everybody off: its log says why (a full disk, a filter that does not run, too much load)"
 	select {
 	case <-ctx.Done():
 		c.Status = plan.Warn
-		return single(c)
+		return singleCheck(c)
 	case <-time.After(lasting):
 	}
 	if again, err := f.refusesAll(ctx); err == nil && again == "" {
 		c.Status, c.Got = plan.Warn, "for a moment: "+words
 	}
-	return single(c)
+	return singleCheck(c)
 }
 
 // refusesAll returns the words with which the server puts off whoever writes to the postmaster, "" where
@@ -61,11 +61,11 @@ func (f Facts) refusesAll(ctx context.Context) (words string, err error) {
 		return greeting.String(), nil
 	}
 	for _, domain := range f.Domains {
-		mail, rcpt, err := f.try(ctx, "<>", "<postmaster@"+domain+">")
+		mail, rcpt, err := f.tryRecipient(ctx, "<>", "<postmaster@"+domain+">")
 		if err != nil {
 			return "", err
 		}
-		r := smtpclient.Decisive(mail, rcpt)
+		r := smtpclient.DecisiveReply(mail, rcpt)
 		if r.Code/100 != 4 {
 			return "", nil
 		}

@@ -18,14 +18,14 @@ import (
 // foreign2 is a second foreign domain, for source routes.
 const foreign2 = "relay-test-2.invalid"
 
-// form is one way to ask for relaying.
-type form struct {
+// relayAttempt is one way to ask for relaying.
+type relayAttempt struct {
 	from, to string
 	ours     bool // the recipient ends in a domain of ours: a catch-all may take it
 	login    bool // after a login that fails
 }
 
-func (f form) String() string {
+func (f relayAttempt) String() string {
 	s := "MAIL FROM:" + f.from + " RCPT TO:" + f.to
 	if f.login {
 		s = "AUTH with a wrong password, " + s
@@ -35,7 +35,7 @@ func (f form) String() string {
 
 // relayForms are the ways in which servers were found to relay. In all of them the mail
 // would leave, were it accepted and sent.
-func (f Facts) relayForms() (forms []form) {
+func (f Facts) relayForms() (forms []relayAttempt) {
 	host, _, err := net.SplitHostPort(f.Addr)
 	if err != nil {
 		host = f.Addr
@@ -53,7 +53,7 @@ func (f Facts) relayForms() (forms []form) {
 		"<>", "<" + u + "@" + d + ">", "<" + u + "@" + s + ">", "<" + u + "@" + ip + ">", "<" + u + ">",
 		"<" + u + "@localhost>", "<postmaster@" + local + ">", "<nosuch-" + u + "@" + local + ">",
 	} {
-		forms = append(forms, form{from: from, to: "<" + u + "@" + d + ">"})
+		forms = append(forms, relayAttempt{from: from, to: "<" + u + "@" + d + ">"})
 	}
 	// The null sender, which every server must take: another could be refused for itself.
 	for _, to := range []string{
@@ -64,9 +64,9 @@ func (f Facts) relayForms() (forms []form) {
 		u + "%" + d + "@" + local, `"` + u + "@" + d + `"@` + local, `"` + d + "!" + u + `"@` + local,
 		u + "@[192.0.2.1]", u + "%" + d, "@" + foreign2 + ",@" + s + ":" + u + "@" + d, u + "@" + d + ".",
 	} {
-		forms = append(forms, form{from: "<>", to: "<" + to + ">", ours: strings.HasSuffix(to, "@"+local)})
+		forms = append(forms, relayAttempt{from: "<>", to: "<" + to + ">", ours: strings.HasSuffix(to, "@"+local)})
 	}
-	return append(forms, form{from: "<>", to: "<" + u + "@" + d + ">", login: true})
+	return append(forms, relayAttempt{from: "<>", to: "<" + u + "@" + d + ">", login: true})
 }
 
 // relayOpen tries every form up to RCPT and takes it back: no message is ever sent. At the declared ports of
@@ -101,7 +101,7 @@ func (f Facts) relayOpen(ctx context.Context) []plan.Check {
 
 // relaysOutside reports whether the server's own commands show that it relays for a client outside.
 func (f Facts) relaysOutside(ctx context.Context) bool {
-	settings, err := f.inspected(ctx)
+	settings, err := f.inspectedSettings(ctx)
 	return err == nil && slices.ContainsFunc(settings, func(s mailsvc.Setting) bool {
 		return s.Outside && s.Need == mail.NeedRelaying && !s.Good && !s.Unknown
 	})
@@ -124,16 +124,16 @@ func (f Facts) relaySubmission(ctx context.Context, addr string, dial smtpclient
 			if c.Status, c.Hint = f.acceptedFromInside(); c.Status == plan.Fail {
 				c.Hint = "let this port take mail for other domains only after a login"
 			}
-			return single(c)
+			return singleCheck(c)
 		}
-		c.Got = smtpclient.Decisive(mail, rcpt).String()
+		c.Got = smtpclient.DecisiveReply(mail, rcpt).String()
 	}
 	if taken := f.relaysByName(ctx, addr, dial); taken != "" {
 		c.Status, c.Got, c.Hint = plan.Fail, "accepted: "+taken, "let this port take mail for other domains only after a login, whatever is said in HELO"
-		return single(c)
+		return singleCheck(c)
 	}
 	c.Status = plan.Pass
-	return single(c)
+	return singleCheck(c)
 }
 
 // relaysByName tries relaying under names that a server may take for its own; "" where all is refused.
@@ -189,9 +189,9 @@ func (f Facts) relayForms25(ctx context.Context) []plan.Check {
 		}
 		mail, rcpt, err := a.Ask(ctx, form.from, form.to)
 		if err != nil && i == 0 {
-			return single(f.silent(c, err))
+			return singleCheck(f.unreachable(c, err))
 		}
-		switch r := smtpclient.Decisive(mail, rcpt); {
+		switch r := smtpclient.DecisiveReply(mail, rcpt); {
 		case rcpt.Refused(), mail.Refused() && form.from != "<>":
 		case rcpt.Accepted() && form.ours:
 			caught = append(caught, form.String()+": "+r.String())
@@ -205,13 +205,13 @@ func (f Facts) relayForms25(ctx context.Context) []plan.Check {
 	}
 	switch {
 	case len(taken) > 0:
-		c.Got = fmt.Sprintf("%d of %d accepted: %s", len(taken), len(forms), some(taken))
+		c.Got = fmt.Sprintf("%d of %d accepted: %s", len(taken), len(forms), firstFew(taken))
 		c.Status, c.Hint = f.acceptedFromInside()
 	case len(caught) > 0 && f.refusesUnknown(ctx):
-		c.Got = fmt.Sprintf("%d of %d accepted, of a server that refuses unknown recipients: %s", len(caught), len(forms), some(caught))
+		c.Got = fmt.Sprintf("%d of %d accepted, of a server that refuses unknown recipients: %s", len(caught), len(forms), firstFew(caught))
 		c.Status, c.Hint = f.acceptedFromInside()
 	case len(caught) > 0:
-		c.Status, c.Got = plan.Warn, fmt.Sprintf("%d of %d accepted: %s", len(caught), len(forms), some(caught))
+		c.Status, c.Got = plan.Warn, fmt.Sprintf("%d of %d accepted: %s", len(caught), len(forms), firstFew(caught))
 		c.Hint = "they end in a domain of ours: a catch-all mailbox takes them (see relay.recipient), or the server sends them on; look where one went"
 	case len(later) > 0:
 		c.Status = plan.Skip
@@ -220,7 +220,7 @@ func (f Facts) relayForms25(ctx context.Context) []plan.Check {
 	default:
 		c.Status, c.Got = plan.Pass, fmt.Sprintf("all %d forms refused", len(forms))
 	}
-	return single(c)
+	return singleCheck(c)
 }
 
 // refusesUnknown reports whether the server refuses a recipient of ours that does not exist. Then
@@ -229,7 +229,7 @@ func (f Facts) refusesUnknown(ctx context.Context) bool {
 	if len(f.Domains) == 0 {
 		return false
 	}
-	_, rcpt, err := f.try(ctx, "<>", "<mailpub-nobody-"+Nonce(f.Now())+"@"+f.Domains[0]+">")
+	_, rcpt, err := f.tryRecipient(ctx, "<>", "<mailpub-nobody-"+Nonce(f.Now())+"@"+f.Domains[0]+">")
 	return err == nil && rcpt.Refused()
 }
 
@@ -240,7 +240,7 @@ func (f Facts) relaySpoof(ctx context.Context) (out []plan.Check) {
 			from := "postmaster@" + domain
 			c := plan.Check{ID: catalog.RelaySpoof, Subject: plan.About(fmt.Sprintf("from %s to %s, unauthenticated", from, to)),
 				Want: "refused (5xx)", Ref: "RFC 6409 section 4.3, RFC 5321 section 7.1"}
-			mail, rcpt, err := f.try(ctx, "<"+from+">", "<"+to+">")
+			mail, rcpt, err := f.tryRecipient(ctx, "<"+from+">", "<"+to+">")
 			out = append(out, f.refusal(c, mail, rcpt, err, "let the server take mail from its own domains only after authentication"))
 		}
 	}

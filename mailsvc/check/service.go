@@ -16,7 +16,7 @@ import (
 // config compares every managed setting with what the server itself says is in force, and
 // every address with what it answers.
 func (f Facts) config(ctx context.Context) (out []plan.Check) {
-	settings, err := f.inspected(ctx)
+	settings, err := f.inspectedSettings(ctx)
 	if err != nil {
 		out = append(out, plan.Check{ID: catalog.ServiceConfig, Subject: plan.About("the server's settings"), Status: plan.Skip, Want: "as in the config",
 			Got: err.Error(), Hint: "let mailpub run the server's own commands, as an administrator on its machine", Ref: "the server's own commands"})
@@ -28,21 +28,21 @@ func (f Facts) config(ctx context.Context) (out []plan.Check) {
 	}
 	for _, a := range f.Aliases {
 		c := plan.Check{ID: catalog.ServiceConfig, Subject: plan.Subject{Name: a, Text: "alias " + a}, Want: "RCPT accepted", Ref: "RFC 5321 section 3.3"}
-		mail, rcpt, err := f.try(ctx, "<>", "<"+a+">")
-		out = append(out, f.judge(c, mail, rcpt, err, func(c *plan.Check) {
+		mail, rcpt, err := f.tryRecipient(ctx, "<>", "<"+a+">")
+		out = append(out, f.evaluate(c, mail, rcpt, err, func(c *plan.Check) {
 			if c.Status = plan.Pass; !rcpt.Accepted() {
 				c.Status, c.Hint = plan.Fail, "let the server accept "+a+"; mailpub plan shows how"
 			}
 		}))
 	}
 	if len(out) == 0 {
-		out = single(plan.Check{ID: catalog.ServiceConfig, Subject: plan.About("the server's settings"), Status: plan.Skip, Want: "as in the config",
+		out = singleCheck(plan.Check{ID: catalog.ServiceConfig, Subject: plan.About("the server's settings"), Status: plan.Skip, Want: "as in the config",
 			Got: "this server's settings can't be read from here", Hint: "see the other checks of mail: they ask the server by SMTP", Ref: "RFC 5321"})
 	}
 	return out
 }
 
-func (f Facts) inspected(ctx context.Context) ([]mailsvc.Setting, error) {
+func (f Facts) inspectedSettings(ctx context.Context) ([]mailsvc.Setting, error) {
 	if f.Inspect == nil {
 		return nil, nil
 	}
@@ -63,7 +63,7 @@ func checkSetting(s mailsvc.Setting, id, hint string) plan.Check {
 
 // delivery compares the way out of the server.
 func (f Facts) delivery(ctx context.Context) (out []plan.Check) {
-	settings, err := f.inspected(ctx)
+	settings, err := f.inspectedSettings(ctx)
 	for _, s := range settings {
 		if s.Need == mail.NeedDelivery {
 			out = append(out, checkSetting(s, catalog.ServiceDelivery, "mailpub apply sets it: mail that leaves another way fails SPF"))
@@ -77,7 +77,7 @@ func (f Facts) delivery(ctx context.Context) (out []plan.Check) {
 	if err != nil {
 		c.Got = err.Error()
 	}
-	return single(c)
+	return singleCheck(c)
 }
 
 // collectors sees that the hosts that mail is fetched from do not point home.

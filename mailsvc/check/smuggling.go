@@ -46,21 +46,21 @@ func (f Facts) smuggle(ctx context.Context) []plan.Check {
 	}
 	switch {
 	case len(split) > 0:
-		c.Status, c.Got = plan.Fail, fmt.Sprintf("%d of %d other forms end it too: %s", len(split), len(found), some(split))
+		c.Status, c.Got = plan.Fail, fmt.Sprintf("%d of %d other forms end it too: %s", len(split), len(found), firstFew(split))
 		c.Hint = "let the server refuse or normalise bare CR and LF: else others can send mail in the name of whoever writes to you"
 	case len(unknown) == len(found):
-		return single(f.silent(c, found[0].Err))
+		return singleCheck(f.unreachable(c, found[0].Err))
 	case len(unknown) > 0:
-		c.Status, c.Got = plan.Skip, fmt.Sprintf("%d of %d forms not decided: %s", len(unknown), len(found), some(unknown))
+		c.Status, c.Got = plan.Skip, fmt.Sprintf("%d of %d forms not decided: %s", len(unknown), len(found), firstFew(unknown))
 		c.Hint = "the server says \"later\" or breaks off: verify again in some minutes"
 	default:
 		c.Status, c.Got = plan.Pass, fmt.Sprintf("none of %d other forms ends it", len(found))
 	}
-	return single(c)
+	return singleCheck(c)
 }
 
-// Smuggled is what a server does with one false end.
-type Smuggled struct {
+// SmugglingResult is what a server does with one false end.
+type SmugglingResult struct {
 	Form   string // see smuggling.Form.Name
 	Splits bool   // it takes what follows for commands
 	Said   string // its answer; "" when it waits for the true end
@@ -70,14 +70,14 @@ type Smuggled struct {
 // TrySmuggling tries false ends on a server, in a message to one of its own addresses.
 // The true end is never sent: a server that is not fooled stores nothing, one that is stores
 // what stands before, a line that says who sent it.
-func TrySmuggling(ctx context.Context, dial smtpclient.Dial, addr, to string, forms []smuggling.Form) []Smuggled {
+func TrySmuggling(ctx context.Context, dial smtpclient.Dial, addr, to string, forms []smuggling.Form) []SmugglingResult {
 	forms = slices.DeleteFunc(slices.Clone(forms), smuggling.Form.HoldsEnd) // which a server rightly ends at
-	out := make([]Smuggled, len(forms))
+	out := make([]SmugglingResult, len(forms))
 	var tries errgroup.Group
 	tries.SetLimit(smugglers)
 	for i, form := range forms {
 		tries.Go(func() error {
-			out[i] = Smuggled{Form: form.Name}
+			out[i] = SmugglingResult{Form: form.Name}
 			out[i].Splits, out[i].Said, out[i].Err = tryEnd(ctx, dial, addr, to, form.Text)
 			return nil
 		})

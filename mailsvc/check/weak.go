@@ -32,30 +32,30 @@ func (f Facts) weak(ctx context.Context) []plan.Check {
 	}
 	for _, addr := range addrs {
 		c.Subject = plan.OfAddr(addr)
-		said, opened, err := f.guess(ctx, addr)
+		said, opened, err := f.tryWeakLogins(ctx, addr)
 		switch {
 		case errors.Is(err, errNoAuth):
 			continue
 		case err != nil:
-			return single(f.silent(c, err))
+			return singleCheck(f.unreachable(c, err))
 		case opened != "":
 			c.Status, c.Got = plan.Fail, opened+" logs in with the password that is tried first"
 			c.Hint = "remove the account or give it a password of its own, and look into the log for who used it already"
 		default:
 			c.Status, c.Got = plan.Pass, said
 		}
-		return single(c)
+		return singleCheck(c)
 	}
 	c.Status, c.Got = plan.Pass, "nobody can log in there: AUTH is not offered"
-	return single(c)
+	return singleCheck(c)
 }
 
 var errNoAuth = errors.New("AUTH PLAIN is not offered")
 
-// guess tries the logins, each on a connection of its own and all at once: servers keep whoever
+// tryWeakLogins tries the logins, each on a connection of its own and all at once: servers keep whoever
 // failed waiting for a while, and the next one from there longer. Where the server answers at least one
 // login and puts off or breaks off the others, it has had enough, and is not asked again.
-func (f Facts) guess(ctx context.Context, addr string) (said, opened string, err error) {
+func (f Facts) tryWeakLogins(ctx context.Context, addr string) (said, opened string, err error) {
 	logins := weakLogins()
 	replies, errs := make([]smtpclient.Reply, len(logins)), make([]error, len(logins))
 	var wg sync.WaitGroup

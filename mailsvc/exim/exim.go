@@ -39,7 +39,7 @@ func New(addr string, d Driver) *Server {
 	if d.Run == nil {
 		d.Run = command.Execute
 	}
-	return &Server{&mailsvc.Manual{Addr: addr, Domain: d.Domain, Words: words(), Shown: d.shown}, d}
+	return &Server{&mailsvc.Manual{Addr: addr, Domain: d.Domain, Words: instructions(), Shown: d.observe}, d}
 }
 
 // Inspect implements mailsvc.Inspector for what can't be seen from a network that the server may
@@ -54,7 +54,7 @@ func (s *Server) Inspect(ctx context.Context, needs []plan.Item) (out []mailsvc.
 			keys = append(keys, it.Key)
 		}
 	}
-	shown, err := s.driver.shown(ctx, keys)
+	shown, err := s.driver.observe(ctx, keys)
 	if err != nil {
 		return nil, err
 	}
@@ -95,7 +95,7 @@ type question struct {
 	text     string // then
 }
 
-func (d Driver) shown(ctx context.Context, keys []plan.Key) (map[string]mailsvc.Shown, error) {
+func (d Driver) observe(ctx context.Context, keys []plan.Key) (map[string]mailsvc.Observed, error) {
 	name, err := d.exim(ctx, "", "-bP", "primary_hostname")
 	if errors.Is(err, command.ErrMissing) {
 		return nil, nil
@@ -103,9 +103,9 @@ func (d Driver) shown(ctx context.Context, keys []plan.Key) (map[string]mailsvc.
 	if err != nil {
 		return nil, fmt.Errorf("configuration of Exim: %w", err)
 	}
-	found := map[string]mailsvc.Shown{}
+	found := map[string]mailsvc.Observed{}
 	if _, value, ok := strings.Cut(name, "="); ok {
-		found[mail.NeedHostname] = mailsvc.Shown{Lines: []string{strings.ToLower(strings.TrimSpace(value))}}
+		found[mail.NeedHostname] = mailsvc.Observed{Lines: []string{strings.ToLower(strings.TrimSpace(value))}}
 	}
 	questions := d.questions(keys)
 	var session strings.Builder
@@ -114,7 +114,7 @@ func (d Driver) shown(ctx context.Context, keys []plan.Key) (map[string]mailsvc.
 		session.WriteString("MAIL FROM:<" + q.from + ">\r\nRCPT TO:<" + q.to + ">\r\nRSET\r\n")
 	}
 	out, err := d.exim(ctx, session.String()+"QUIT\r\n", "-bh", stranger)
-	replies := codes(out)
+	replies := replyCodes(out)
 	if len(replies) < 2 {
 		if err == nil {
 			err = errors.New("exim -bh answers nothing")
@@ -129,21 +129,21 @@ func (d Driver) shown(ctx context.Context, keys []plan.Key) (map[string]mailsvc.
 		mail, rcpt := replies[at], replies[at+1]
 		switch {
 		case mail[0] == '5' && q.from != "", rcpt[0] == '5':
-			found[q.name] = verdict(!q.wanted, q.text)
+			found[q.name] = observed(!q.wanted, q.text)
 		case rcpt[0] == '2':
-			found[q.name] = verdict(q.wanted, q.text)
+			found[q.name] = observed(q.wanted, q.text)
 		default:
-			found[q.name] = mailsvc.Shown{Why: "exim -bh answers " + rcpt}
+			found[q.name] = mailsvc.Observed{Why: "exim -bh answers " + rcpt}
 		}
 	}
 	return found, ctx.Err()
 }
 
-func verdict(good bool, text string) mailsvc.Shown {
+func observed(good bool, text string) mailsvc.Observed {
 	if good {
-		return mailsvc.Shown{Lines: []string{text}}
+		return mailsvc.Observed{Lines: []string{text}}
 	}
-	return mailsvc.Shown{}
+	return mailsvc.Observed{}
 }
 
 func (d Driver) questions(keys []plan.Key) (all []question) {
@@ -173,12 +173,12 @@ func (d Driver) questions(keys []plan.Key) (all []question) {
 // lastLine is the last line of a reply (RFC 5321 section 4.2.1).
 var lastLine = sync.OnceValue(func() *regexp.Regexp { return regexp.MustCompile(`(?m)^([2-5]\d\d)(?: [^\r\n]*)?\r?$`) })
 
-// codes returns the replies of a played session, each by its last line.
-func codes(out string) []string { return lastLine().FindAllString(out, -1) }
+// replyCodes returns the replies of a played session, each by its last line.
+func replyCodes(out string) []string { return lastLine().FindAllString(out, -1) }
 
-// words name the settings of Debian's Exim.
-func words() mailsvc.Words {
-	return mailsvc.Words{
+// instructions name the settings of Debian's Exim.
+func instructions() mailsvc.Instructions {
+	return mailsvc.Instructions{
 		mail.NeedHostname:     "set primary_hostname = {text} (Debian: MAIN_HARDCODE_PRIMARY_HOSTNAME), and smtp_banner to begin with it",
 		mail.NeedListen:       "set dc_local_interfaces in /etc/exim4/update-exim4.conf.conf so that it listens at {text}, and run update-exim4.conf",
 		mail.NeedDomain:       "add {name} to dc_other_hostnames in /etc/exim4/update-exim4.conf.conf (domainlist local_domains), and run update-exim4.conf",

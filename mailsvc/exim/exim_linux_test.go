@@ -102,7 +102,7 @@ func TestRealExim(t *testing.T) {
 			if c.from != "" {
 				text = strings.Replace(text, c.from, c.to, 1)
 			}
-			shown, err := newExim(t, text).shown(t.Context(), keys)
+			shown, err := newExim(t, text).observe(t.Context(), keys)
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -115,7 +115,7 @@ func TestRealExim(t *testing.T) {
 		})
 	}
 	t.Run("broken", func(t *testing.T) {
-		_, err := newExim(t, configuration+"nonsense\n").shown(t.Context(), keys)
+		_, err := newExim(t, configuration+"nonsense\n").observe(t.Context(), keys)
 		if err == nil || !strings.Contains(err.Error(), "nonsense") {
 			t.Errorf("%v", err)
 		}
@@ -126,7 +126,7 @@ func TestNoExim(t *testing.T) {
 	d := Driver{Command: "no-such-exim", Run: func(ctx context.Context, _, name string, _ ...string) (string, error) {
 		return command.Execute(ctx, "", name)
 	}}
-	if shown, err := d.shown(t.Context(), nil); err != nil || shown != nil {
+	if shown, err := d.observe(t.Context(), nil); err != nil || shown != nil {
 		t.Errorf("%v, %v: without Exim here only SMTP tells", shown, err)
 	}
 }

@@ -90,7 +90,7 @@ func (a *Account) Submit(ctx context.Context, from, to string, whole []byte) err
 		return fmt.Errorf("%s: %w", a.Submission, err)
 	}
 	defer conn.Close()
-	defer closeWith(ctx, conn)()
+	defer closeOnDone(ctx, conn)()
 	if err := a.submit(ctx, conn, from, to, whole); err != nil {
 		if ctx.Err() != nil {
 			err = ctx.Err()
@@ -100,9 +100,9 @@ func (a *Account) Submit(ctx context.Context, from, to string, whole []byte) err
 	return nil
 }
 
-// closeWith ends what is read and written on a connection when ctx does: the libraries know no contexts, and set
+// closeOnDone ends what is read and written on a connection when ctx does: the libraries know no contexts, and set
 // deadlines of their own.
-func closeWith(ctx context.Context, conn net.Conn) (stop func()) {
+func closeOnDone(ctx context.Context, conn net.Conn) (stop func()) {
 	after := context.AfterFunc(ctx, func() { conn.Close() })
 	return func() { after() }
 }
@@ -114,7 +114,7 @@ func (a *Account) Try(ctx context.Context) error {
 		return fmt.Errorf("%s: %w", a.Submission, err)
 	}
 	defer conn.Close()
-	defer closeWith(ctx, conn)()
+	defer closeOnDone(ctx, conn)()
 	c, err := a.smtpClient(ctx, conn)
 	if err == nil {
 		err = a.authenticate(ctx, c)

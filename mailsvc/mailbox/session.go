@@ -52,7 +52,7 @@ func (a *Account) Open(ctx context.Context) (*Session, error) {
 	if err != nil {
 		return nil, fmt.Errorf("%s: %w", a.IMAP, err)
 	}
-	s := &Session{account: a, conn: conn, ctx: ctx, stop: closeWith(ctx, conn)}
+	s := &Session{account: a, conn: conn, ctx: ctx, stop: closeOnDone(ctx, conn)}
 	if err := s.open(ctx); err != nil {
 		s.stop()
 		conn.Close()

@@ -30,8 +30,8 @@ func parseText(data []byte) textFile {
 	return f
 }
 
-// plain reports whether the file is of octets with one kind of line end: else lines can't be told apart.
-func (f textFile) plain() bool {
+// isUniform reports whether the file is of octets with one kind of line end: else lines can't be told apart.
+func (f textFile) isUniform() bool {
 	return !slices.ContainsFunc(f.lines, func(line string) bool { return strings.ContainsAny(line, "\x00\n") })
 }
 
@@ -54,7 +54,7 @@ type aliases struct {
 
 func parseAliases(data []byte) (aliases, error) {
 	a := aliases{parseText(data)}
-	if !a.plain() {
+	if !a.isUniform() {
 		return a, fmt.Errorf("%s is in UTF-16 or mixes line ends: the layout is not known, so nothing is written", aliasFile)
 	}
 	for i, line := range a.lines {

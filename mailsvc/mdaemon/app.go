@@ -137,8 +137,8 @@ func (a *App) hasAccount(domain, mailbox string) (has, known bool, err error) {
 	return false, true, nil
 }
 
-// keep makes a dated copy of a file before the first write to it.
-func (a *App) keep(path string, data []byte) error {
+// keepCopy makes a dated copy of a file before the first write to it.
+func (a *App) keepCopy(path string, data []byte) error {
 	if data == nil {
 		return nil
 	}
@@ -148,7 +148,7 @@ func (a *App) keep(path string, data []byte) error {
 
 // release takes the copy away once the file is again as the copy has it; of a file of settings those of mailpub
 // count, as MDaemon itself changes others.
-func (a *App) release(path string, ours []place) error {
+func (a *App) release(path string, ours []iniKey) error {
 	kept := durable.CopyOf(path)
 	if kept == "" {
 		return nil
@@ -168,7 +168,7 @@ func (a *App) release(path string, ours []place) error {
 }
 
 // sameINI reports whether two states of an .ini file have the same values in all of some places.
-func sameINI(path string, is, was []byte, places []place) bool {
+func sameINI(path string, is, was []byte, places []iniKey) bool {
 	if !strings.EqualFold(filepath.Ext(path), ".ini") {
 		return false
 	}
@@ -186,8 +186,8 @@ func sameINI(path string, is, was []byte, places []place) bool {
 	return true
 }
 
-// put makes a file what it is to be; nil removes it.
-func (a *App) put(path string, data []byte) error {
+// writeOrRemove makes a file what it is to be; nil removes it.
+func (a *App) writeOrRemove(path string, data []byte) error {
 	a.step()
 	if data == nil {
 		if err := os.Remove(path); err != nil && !errors.Is(err, fs.ErrNotExist) {

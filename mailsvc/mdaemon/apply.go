@@ -40,11 +40,11 @@ func (d *Driver) Apply(ctx context.Context, batch []plan.Change, done func(plan.
 		done(c, err)
 		return err
 	}
-	files, rest := part(batch, d.inFiles)
+	files, rest := partition(batch, d.inFiles)
 	if err := d.applyFiles(ctx, files, done); err != nil {
 		return err
 	}
-	calls, confirmed := part(rest, d.drives)
+	calls, confirmed := partition(rest, d.drives)
 	for _, c := range calls {
 		err := d.call(ctx, c)
 		done(c, err)
@@ -55,8 +55,8 @@ func (d *Driver) Apply(ctx context.Context, batch []plan.Change, done func(plan.
 	return d.Manual.Apply(ctx, confirmed, done)
 }
 
-// part parts a batch in two.
-func part(batch []plan.Change, is func(plan.Key) bool) (those, others []plan.Change) {
+// partition parts a batch in two.
+func partition(batch []plan.Change, is func(plan.Key) bool) (those, others []plan.Change) {
 	for _, c := range batch {
 		if is(c.Key) {
 			those = append(those, c)
@@ -121,13 +121,13 @@ func (d *Driver) applyFiles(ctx context.Context, batch []plan.Change, done func(
 		done(batch[0], err)
 		return err
 	}
-	if err := e.held(); err != nil {
+	if err := e.checkUnchanged(); err != nil {
 		done(batch[0], err)
 		return err
 	}
 	for _, c := range batch {
-		if err := d.prove(ctx, c); err != nil {
-			err = e.putBack(ctx, err)
+		if err := d.verify(ctx, c); err != nil {
+			err = e.rollBack(ctx, err)
 			done(c, err)
 			return err
 		}
@@ -167,9 +167,9 @@ func (d *Driver) finishEarlier(ctx context.Context) error {
 	return e.finish()
 }
 
-// prove reads a change back, and sees by SMTP that it does not have another effect than is wanted. What SMTP can't
+// verify reads a change back, and sees by SMTP that it does not have another effect than is wanted. What SMTP can't
 // tell, as from a network that the server trusts, is left to the file.
-func (d *Driver) prove(ctx context.Context, c plan.Change) error {
+func (d *Driver) verify(ctx context.Context, c plan.Change) error {
 	if c.Key == unfinishedKey {
 		return nil
 	}
@@ -187,11 +187,11 @@ func (d *Driver) prove(ctx context.Context, c plan.Change) error {
 	if len(c.After) > 0 && !plan.EqualLines(is, c.After) || len(c.After) == 0 && plan.EqualLines(is, c.Before) {
 		return fmt.Errorf("%s reads %q after it was written", c.Key, is)
 	}
-	return d.proveEffect(ctx, c)
+	return d.verifyEffect(ctx, c)
 }
 
-// proveEffect asks the server by SMTP for what a change is to bring about, for a while.
-func (d *Driver) proveEffect(ctx context.Context, c plan.Change) error {
+// verifyEffect asks the server by SMTP for what a change is to bring about, for a while.
+func (d *Driver) verifyEffect(ctx context.Context, c plan.Change) error {
 	k, want, ok := d.effect(ctx, c)
 	if !ok {
 		return nil
@@ -250,30 +250,30 @@ func (d *Driver) serves(ctx context.Context, address string) bool {
 	if strings.EqualFold(domain, d.Domain) {
 		return true
 	}
-	if state := d.ask(ctx); state == nil || state.err != nil {
+	if state := d.openAPI(ctx); state == nil || state.err != nil {
 		return false
 	}
-	domains, err := d.served(ctx)
+	domains, err := d.servedDomains(ctx)
 	return err == nil && slices.Contains(domains, strings.ToLower(domain))
 }
 
 // call does one change over the XML API, and reads it back. What has no effect is taken back.
 func (d *Driver) call(ctx context.Context, c plan.Change) error {
-	if err := d.do(ctx, c); err != nil {
+	if err := d.applyChange(ctx, c); err != nil {
 		return err
 	}
-	err := d.prove(ctx, c)
+	err := d.verify(ctx, c)
 	if err == nil {
 		return nil
 	}
 	back := plan.Change{Key: c.Key, Before: c.After, After: c.Before}
-	if undone := d.do(context.WithoutCancel(ctx), back); undone != nil {
+	if undone := d.applyChange(context.WithoutCancel(ctx), back); undone != nil {
 		return fmt.Errorf("%w; and could not be taken back: %w", err, undone)
 	}
 	return fmt.Errorf("%w; taken back", err)
 }
 
-func (d *Driver) do(ctx context.Context, c plan.Change) error {
+func (d *Driver) applyChange(ctx context.Context, c plan.Change) error {
 	if d.api != nil { // what was listed holds no longer
 		d.api.domains, d.api.owners = nil, nil
 	}

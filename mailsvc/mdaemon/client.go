@@ -93,22 +93,22 @@ func (c *Client) call(ctx context.Context, operation string, parameters ...eleme
 	req.SetBasicAuth(c.User, password)
 	res, err := c.http.Do(req)
 	if err != nil {
-		return Answer{}, fmt.Errorf("MDaemon's XML API at %s: %w", c.URL, plainly(err))
+		return Answer{}, fmt.Errorf("MDaemon's XML API at %s: %w", c.URL, withoutAddresses(err))
 	}
 	defer res.Body.Close()
 	body, err := io.ReadAll(io.LimitReader(res.Body, maxAnswer))
 	if err != nil {
-		return Answer{}, fmt.Errorf("MDaemon's XML API at %s: %s: %w", c.URL, operation, plainly(err))
+		return Answer{}, fmt.Errorf("MDaemon's XML API at %s: %s: %w", c.URL, operation, withoutAddresses(err))
 	}
-	a, err := c.judge(res, body)
+	a, err := c.parseAnswer(res, body)
 	if err != nil {
 		return a, fmt.Errorf("MDaemon's XML API at %s: %s: %w", c.URL, operation, err)
 	}
 	return a, nil
 }
 
-// judge reads the common part of an answer.
-func (c *Client) judge(res *http.Response, body []byte) (Answer, error) {
+// parseAnswer reads the common part of an answer.
+func (c *Client) parseAnswer(res *http.Response, body []byte) (Answer, error) {
 	switch {
 	case res.StatusCode == http.StatusUnauthorized:
 		c.refused = fmt.Errorf("%w of %s: see service.settings.user and password, and that the account is a global administrator; mailpub tries no second time, so that Dynamic Screening does not block this machine", ErrLogin, c.User)
@@ -187,8 +187,8 @@ func (c *Client) connect() (*http.Client, error) {
 	}, nil
 }
 
-// plainly says what a reader needs of a network error.
-func plainly(err error) error {
+// withoutAddresses says what a reader needs of a network error.
+func withoutAddresses(err error) error {
 	var unknown x509.UnknownAuthorityError
 	var name x509.HostnameError
 	switch {

@@ -110,7 +110,7 @@ func TestShown(t *testing.T) {
 	f := newFake(t)
 	d := New("", "nomeazienda.it")
 	d.Client = f.client(password)
-	got, err := d.shown(t.Context(), keys("hostname", "domain nomeazienda.it", "domain other.it", "mailbox mario", "mailbox <anna>", "passwords"))
+	got, err := d.observe(t.Context(), keys("hostname", "domain nomeazienda.it", "domain other.it", "mailbox mario", "mailbox <anna>", "passwords"))
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -31,15 +31,15 @@ func (f *fileEdit) changes() bool {
 // edit is a batch of changes as what becomes of the App folder's files. It is done as a whole or not at all.
 type edit struct {
 	app   *App
-	ours  []place // keys in .ini files that mailpub may write
+	ours  []iniKey // keys in .ini files that mailpub may write
 	files []*fileEdit
 }
 
 func (d *Driver) newEdit() *edit {
-	e := &edit{app: d.App, ours: []place{lengthPlace}}
+	e := &edit{app: d.App, ours: []iniKey{lengthPlace}}
 	if d.Dialect != nil {
 		for _, p := range d.Dialect.Settings {
-			e.ours = append(e.ours, place{File: p.File, Section: p.Section, Key: p.Key})
+			e.ours = append(e.ours, iniKey{File: p.File, Section: p.Section, Key: p.Key})
 		}
 	}
 	return e
@@ -94,7 +94,7 @@ func (d *Driver) set(e *edit, k plan.Key, lines []string) error {
 		if !ok {
 			return fmt.Errorf("the dialect has no setting %q", name)
 		}
-		return e.setPlace(place{File: p.File, Section: p.Section, Key: p.Key}, lines)
+		return e.setPlace(iniKey{File: p.File, Section: p.Section, Key: p.Key}, lines)
 	}
 	return nil
 }
@@ -109,12 +109,12 @@ func (e *edit) setAlias(address, actual string) error {
 		return err
 	}
 	a.set(address, actual)
-	f.new = e.shrunk(f, a.bytes())
+	f.new = e.emptyToNil(f, a.bytes())
 	return nil
 }
 
-// shrunk is what is to be in a file: none where it was made by mailpub and nothing is left in it.
-func (e *edit) shrunk(f *fileEdit, data []byte) []byte {
+// emptyToNil is what is to be in a file: none where it was made by mailpub and nothing is left in it.
+func (e *edit) emptyToNil(f *fileEdit, data []byte) []byte {
 	if len(data) == 0 && durable.CopyOf(f.path) == "" {
 		return nil
 	}
@@ -127,7 +127,7 @@ func (e *edit) setTrusted(address string, is bool) error {
 		return err
 	}
 	t := parseText(f.new)
-	if !t.plain() {
+	if !t.isUniform() {
 		return fmt.Errorf("%s is in UTF-16 or mixes line ends: the layout is not known, so nothing is written", trustedFile)
 	}
 	at := slices.IndexFunc(t.lines, isRow(address))
@@ -137,7 +137,7 @@ func (e *edit) setTrusted(address string, is bool) error {
 	case !is && at >= 0:
 		t.lines = slices.Delete(t.lines, at, at+1)
 	}
-	f.new = e.shrunk(f, t.bytes())
+	f.new = e.emptyToNil(f, t.bytes())
 	return nil
 }
 
@@ -155,7 +155,7 @@ func (e *edit) setShield(domain string, addresses []string) error {
 	return nil
 }
 
-func (e *edit) setPlace(p place, lines []string) error {
+func (e *edit) setPlace(p iniKey, lines []string) error {
 	f, err := e.file(p.File, reloadAll)
 	if err != nil {
 		return err
@@ -164,7 +164,7 @@ func (e *edit) setPlace(p place, lines []string) error {
 		return fmt.Errorf("%s is not in %s", p.File, e.app.Dir)
 	}
 	settings := parseINI(f.new)
-	if !settings.plain() {
+	if !settings.isUniform() {
 		return fmt.Errorf("%s is in UTF-16 or mixes line ends: the layout is not known, so nothing is written", p.File)
 	}
 	var value *string
@@ -203,11 +203,11 @@ func (e *edit) write(ctx context.Context) error {
 	}
 	for _, f := range e.files {
 		if err := e.writeFile(f); err != nil {
-			return e.putBack(ctx, err)
+			return e.rollBack(ctx, err)
 		}
 	}
 	if err := e.app.signal(ctx, sems); err != nil {
-		return e.putBack(ctx, err)
+		return e.rollBack(ctx, err)
 	}
 	return nil
 }
@@ -219,14 +219,14 @@ func (e *edit) writeFile(f *fileEdit) error {
 	if now, err := e.app.read(f.name); err != nil || string(now) != string(f.old) {
 		return errors.Join(err, fmt.Errorf("%w: %s changed while it was edited: close MDaemon's configuration session", plan.ErrStale, f.name))
 	}
-	if err := e.app.keep(f.path, f.old); err != nil {
+	if err := e.app.keepCopy(f.path, f.old); err != nil {
 		return err
 	}
-	return e.app.put(f.path, f.new)
+	return e.app.writeOrRemove(f.path, f.new)
 }
 
-// held is an error where somebody wrote one of the files again since.
-func (e *edit) held() error {
+// checkUnchanged is an error where somebody wrote one of the files again since.
+func (e *edit) checkUnchanged() error {
 	for _, f := range e.files {
 		if now, err := e.app.read(f.name); err != nil || string(now) != string(f.new) {
 			return errors.Join(err, fmt.Errorf("%s was written again by somebody else, and what mailpub wrote is not in it: close MDaemon's configuration session, and apply again", f.name))
@@ -235,8 +235,8 @@ func (e *edit) held() error {
 	return nil
 }
 
-// putBack makes every file what it was, loads that, and says so beside why.
-func (e *edit) putBack(ctx context.Context, why error) error {
+// rollBack makes every file what it was, loads that, and says so beside why.
+func (e *edit) rollBack(ctx context.Context, why error) error {
 	ctx = context.WithoutCancel(ctx)
 	var back, sems []string
 	for _, f := range e.files {
@@ -247,7 +247,7 @@ func (e *edit) putBack(ctx context.Context, why error) error {
 		if err == nil && string(now) != string(f.new) {
 			return fmt.Errorf("%w; %s was written by somebody else meanwhile and is left as it is; its copy is %s", why, f.name, durable.CopyOf(f.path))
 		}
-		if err := e.app.put(f.path, f.old); err != nil {
+		if err := e.app.writeOrRemove(f.path, f.old); err != nil {
 			return fmt.Errorf("%w; and %s could not be put back (%w): its copy is %s", why, f.name, err, durable.CopyOf(f.path))
 		}
 		back = append(back, f.name)

@@ -87,8 +87,8 @@ func (f *ini) set(section, key string, value *string) error {
 }
 
 // all returns every key with its value, by section and key, as "[Section] Key".
-func (f ini) all() map[place]string {
-	found := map[place]string{}
+func (f ini) all() map[iniKey]string {
+	found := map[iniKey]string{}
 	section := ""
 	for _, line := range f.lines {
 		if name, ok := sectionHead(line); ok {
@@ -96,7 +96,7 @@ func (f ini) all() map[place]string {
 			continue
 		}
 		key, value, ok := strings.Cut(line, "=")
-		at := place{Section: section, Key: strings.TrimSpace(key)}
+		at := iniKey{Section: section, Key: strings.TrimSpace(key)}
 		if _, twice := found[at]; ok && !twice {
 			found[at] = strings.TrimSpace(value)
 		}

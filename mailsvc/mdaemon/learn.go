@@ -18,13 +18,13 @@ type Learner struct {
 	App *App
 
 	// Ask shows a person what to do, and returns when he says that it is done.
-	Ask func(context.Context, Order) error
+	Ask func(context.Context, Instruction) error
 
 	Quiet time.Duration // for which the files may not change before they are read; 0 is 1 s
 }
 
-// Order is what a person is to do in MDaemon's dialog.
-type Order struct {
+// Instruction is what a person is to do in MDaemon's dialog.
+type Instruction struct {
 	Setting  Setting
 	Step, Of int
 	Tick     bool   // the box; else it is not to be ticked
@@ -49,15 +49,15 @@ func (l *Learner) Learn(ctx context.Context, s Setting) (Placement, error) {
 	if s.Text {
 		return l.learnText(ctx, s)
 	}
-	var seen []map[place]string
+	var seen []map[iniKey]string
 	for i, tick := range []bool{false, true, false, true} {
-		is, err := l.after(ctx, Order{Setting: s, Step: i + 1, Of: 4, Tick: tick})
+		is, err := l.after(ctx, Instruction{Setting: s, Step: i + 1, Of: 4, Tick: tick})
 		if err != nil {
 			return Placement{}, err
 		}
 		seen = append(seen, is)
 	}
-	var found []place
+	var found []iniKey
 	for at, on := range seen[1] {
 		off := seen[0][at]
 		if on != off && seen[2][at] == off && seen[3][at] == on {
@@ -69,21 +69,21 @@ func (l *Learner) Learn(ctx context.Context, s Setting) (Placement, error) {
 }
 
 func (l *Learner) learnText(ctx context.Context, s Setting) (Placement, error) {
-	first, err := l.after(ctx, Order{Setting: s, Step: 1, Of: 3, Text: firstText})
+	first, err := l.after(ctx, Instruction{Setting: s, Step: 1, Of: 3, Text: firstText})
 	if err != nil {
 		return Placement{}, err
 	}
-	second, err := l.after(ctx, Order{Setting: s, Step: 2, Of: 3, Text: secondText})
+	second, err := l.after(ctx, Instruction{Setting: s, Step: 2, Of: 3, Text: secondText})
 	if err != nil {
 		return Placement{}, err
 	}
-	var found []place
+	var found []iniKey
 	for at, text := range first {
 		if text == firstText && second[at] == secondText {
 			found = append(found, at)
 		}
 	}
-	if _, err := l.after(ctx, Order{Setting: s, Step: 3, Of: 3, AsItWas: true}); err != nil {
+	if _, err := l.after(ctx, Instruction{Setting: s, Step: 3, Of: 3, AsItWas: true}); err != nil {
 		return Placement{}, err
 	}
 	at, err := only(found)
@@ -91,10 +91,10 @@ func (l *Learner) learnText(ctx context.Context, s Setting) (Placement, error) {
 }
 
 // only returns the one place.
-func only(found []place) (place, error) {
+func only(found []iniKey) (iniKey, error) {
 	switch len(found) {
 	case 0:
-		return place{}, fmt.Errorf("%w: see that the dialog was left with OK or Apply each time, and that nothing else was changed meanwhile", ErrNoChange)
+		return iniKey{}, fmt.Errorf("%w: see that the dialog was left with OK or Apply each time, and that nothing else was changed meanwhile", ErrNoChange)
 	case 1:
 		return found[0], nil
 	}
@@ -103,11 +103,11 @@ func only(found []place) (place, error) {
 		names = append(names, fmt.Sprintf("%s [%s] %s", at.File, at.Section, at.Key))
 	}
 	slices.Sort(names)
-	return place{}, fmt.Errorf("%w: %s; change nothing but this one setting", ErrUnclear, strings.Join(names, ", "))
+	return iniKey{}, fmt.Errorf("%w: %s; change nothing but this one setting", ErrUnclear, strings.Join(names, ", "))
 }
 
 // after lets the person do something, and reads the files once they are quiet.
-func (l *Learner) after(ctx context.Context, o Order) (map[place]string, error) {
+func (l *Learner) after(ctx context.Context, o Instruction) (map[iniKey]string, error) {
 	if err := l.Ask(ctx, o); err != nil {
 		return nil, err
 	}
@@ -125,7 +125,7 @@ func (l *Learner) after(ctx context.Context, o Order) (map[place]string, error) 
 			return nil, ctx.Err()
 		case <-time.After(quiet):
 		}
-		var is map[place]string
+		var is map[iniKey]string
 		is, err = l.App.settings()
 		if err == nil && maps.Equal(was, is) {
 			return is, nil
@@ -137,12 +137,12 @@ func (l *Learner) after(ctx context.Context, o Order) (map[place]string, error) 
 
 // settings are all keys of the folder's .ini and .dat files. The list of accounts is left out: it holds
 // passwords.
-func (a *App) settings() (map[place]string, error) {
+func (a *App) settings() (map[iniKey]string, error) {
 	files, err := os.ReadDir(a.Dir)
 	if err != nil {
 		return nil, fmt.Errorf("MDaemon's App folder: %w", err)
 	}
-	all := map[place]string{}
+	all := map[iniKey]string{}
 	for _, f := range files {
 		ending := strings.ToLower(filepath.Ext(f.Name()))
 		if f.IsDir() || ending != ".ini" && ending != ".dat" || strings.EqualFold(f.Name(), userFile) {

@@ -18,7 +18,7 @@ func TestLearn(t *testing.T) {
 			t.Parallel()
 			server := mdaemontest.Start(t)
 			l := Learner{App: &App{Dir: server.App}, Quiet: 20 * time.Millisecond}
-			l.Ask = func(_ context.Context, o Order) error {
+			l.Ask = func(_ context.Context, o Instruction) error {
 				switch {
 				case o.AsItWas:
 					server.Enter(s.Name, "localhost")
@@ -41,25 +41,25 @@ func TestLearnFaults(t *testing.T) {
 	relaying, _ := LookupSetting("relaying")
 	for _, c := range []struct {
 		name string
-		do   func(*mdaemontest.Server, Order) error
+		do   func(*mdaemontest.Server, Instruction) error
 		want string
 	}{
-		{"nothing was saved", func(*mdaemontest.Server, Order) error { return nil }, ErrNoChange.Error()},
-		{"another box as well", func(s *mdaemontest.Server, o Order) error {
+		{"nothing was saved", func(*mdaemontest.Server, Instruction) error { return nil }, ErrNoChange.Error()},
+		{"another box as well", func(s *mdaemontest.Server, o Instruction) error {
 			s.Tick("relaying", o.Tick)
 			s.Tick("known-senders", o.Tick)
 			return nil
 		}, "MDaemon.ini [StandIn] MailMustExist, MDaemon.ini [StandIn] NoRelay"},
-		{"the person gives up", func(*mdaemontest.Server, Order) error { return errors.New("given up") }, "given up"},
+		{"the person gives up", func(*mdaemontest.Server, Instruction) error { return errors.New("given up") }, "given up"},
 	} {
 		server := mdaemontest.Start(t)
 		l := Learner{App: &App{Dir: server.App}, Quiet: 20 * time.Millisecond,
-			Ask: func(_ context.Context, o Order) error { return c.do(server, o) }}
+			Ask: func(_ context.Context, o Instruction) error { return c.do(server, o) }}
 		if _, err := l.Learn(t.Context(), relaying); err == nil || !strings.Contains(err.Error(), c.want) {
 			t.Errorf("%s: %v, want %q", c.name, err, c.want)
 		}
 	}
-	l := Learner{App: &App{Dir: t.TempDir() + "/none"}, Ask: func(context.Context, Order) error { return nil }}
+	l := Learner{App: &App{Dir: t.TempDir() + "/none"}, Ask: func(context.Context, Instruction) error { return nil }}
 	if _, err := l.Learn(t.Context(), relaying); err == nil || !strings.Contains(err.Error(), "App folder") {
 		t.Errorf("%v", err)
 	}

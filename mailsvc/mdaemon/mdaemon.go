@@ -57,8 +57,8 @@ type Driver struct {
 // New returns the driver of an MDaemon that answers SMTP at addr. domain is where names without one
 // belong.
 func New(addr, domain string) *Driver {
-	d := &Driver{Manual: mailsvc.Manual{Addr: addr, Domain: domain, Words: words()}}
-	d.Manual.Shown = d.shown
+	d := &Driver{Manual: mailsvc.Manual{Addr: addr, Domain: domain, Words: instructions()}}
+	d.Manual.Shown = d.observe
 	d.Manual.Confirmations.Version = d.Version
 	return d
 }
@@ -99,7 +99,7 @@ func (d *Driver) spell(it plan.Item) (items []plan.Item, whole bool) {
 		if !strings.Contains(name, "@") || !d.writesAliases() {
 			return nil, false
 		}
-		it.Lines = []string{d.full(it.Lines[0])}
+		it.Lines = []string{d.fullAddress(it.Lines[0])}
 		it.Fit = keepAlias
 		return []plan.Item{it}, true
 	case mail.NeedDomain, mail.NeedMailbox:
@@ -117,8 +117,8 @@ func (d *Driver) spell(it plan.Item) (items []plan.Item, whole bool) {
 	return append(items, d.spellSettings(need, it)...), d.Dialect.covers(need)
 }
 
-// full is the address of a mailbox, in the server's first domain where it is named without.
-func (d *Driver) full(mailbox string) string {
+// fullAddress is the address of a mailbox, in the server's first domain where it is named without.
+func (d *Driver) fullAddress(mailbox string) string {
 	if strings.Contains(mailbox, "@") {
 		return mailbox
 	}
@@ -223,7 +223,7 @@ func (d *Driver) spellSettings(need string, it plan.Item) (items []plan.Item) {
 
 // Version is what MDaemon calls itself, "" where it can't be told.
 func (d *Driver) Version(ctx context.Context) string {
-	if state := d.ask(ctx); state != nil && state.version != "" {
+	if state := d.openAPI(ctx); state != nil && state.version != "" {
 		return state.version
 	}
 	if d.App != nil {
@@ -232,8 +232,8 @@ func (d *Driver) Version(ctx context.Context) string {
 	return ""
 }
 
-// words name the places in MDaemon's dialogs: those of current versions, and where they differ those before 13.6.
-func words() mailsvc.Words {
+// instructions name the places in MDaemon's dialogs: those of current versions, and where they differ those before 13.6.
+func instructions() mailsvc.Instructions {
 	both := func(s string) string {
 		setting, _ := LookupSetting(s)
 		text := setting.Where + `: "` + setting.Box + `"`
@@ -242,7 +242,7 @@ func words() mailsvc.Words {
 		}
 		return text
 	}
-	return mailsvc.Words{
+	return mailsvc.Instructions{
 		mail.NeedHostname:     both("hostname") + ": {text}",
 		mail.NeedListen:       "Setup > Server Settings > Ports, and Binding: let SMTP listen at {text}",
 		mail.NeedDomain:       "Setup > Domain Manager > New domain: {name}",

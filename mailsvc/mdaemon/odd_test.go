@@ -29,7 +29,7 @@ func TestOddFiles(t *testing.T) {
 		if err := e.setTrusted("127.0.0.1", true); err == nil {
 			t.Errorf("%s: trusted", name)
 		}
-		if err := e.setPlace(place{mainFile, "Domain", "x"}, []string{"1"}); err == nil {
+		if err := e.setPlace(iniKey{mainFile, "Domain", "x"}, []string{"1"}); err == nil {
 			t.Errorf("%s: a setting", name)
 		}
 	}
@@ -63,7 +63,7 @@ func TestCopyInBrackets(t *testing.T) {
 	app := &App{Dir: dir}
 	path := filepath.Join(dir, aliasFile)
 	for range 2 {
-		if err := app.keep(path, []byte("x")); err != nil {
+		if err := app.keepCopy(path, []byte("x")); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -76,7 +76,7 @@ func TestCopyInBrackets(t *testing.T) {
 func TestOddAnswers(t *testing.T) {
 	for encoding, want := range map[string]string{"windows-1252": "Domäne", "utf-8": "Dom?ne"} {
 		body := `<?xml version="1.0" encoding="` + encoding + `"?><MDaemon><API><Response><Status id="3" message="` + "Dom\xe4ne" + `"/></Response></API></MDaemon>`
-		a, err := (&Client{}).judge(&http.Response{StatusCode: http.StatusOK}, []byte(body))
+		a, err := (&Client{}).parseAnswer(&http.Response{StatusCode: http.StatusOK}, []byte(body))
 		if err != nil || a.Status.ID != "3" || a.Status.Message != want {
 			t.Errorf("%s: %+v, %v", encoding, a, err)
 		}
@@ -97,7 +97,7 @@ func TestLargeFile(t *testing.T) {
 		t.Fatal(err)
 	}
 	all, err := (&App{Dir: dir}).settings()
-	if err != nil || all[place{mainFile, "Domain", "x"}] != "1" {
+	if err != nil || all[iniKey{mainFile, "Domain", "x"}] != "1" {
 		t.Error(all, err)
 	}
 }

@@ -110,13 +110,13 @@ func decode(inner []byte, into any) error {
 
 // createAccount makes an account.
 func (c *Client) createAccount(ctx context.Context, domain, mailbox, password string) error {
-	return c.do(ctx, "CreateUser", element{name: "Domain", text: domain}, element{name: "Mailbox", text: mailbox},
+	return c.applyChange(ctx, "CreateUser", element{name: "Domain", text: domain}, element{name: "Mailbox", text: mailbox},
 		element{name: "Details", below: []element{{name: "FullName", text: mailbox}, {name: "Password", text: password}}})
 }
 
 // deleteAccount takes an account away and leaves its messages where they are.
 func (c *Client) deleteAccount(ctx context.Context, domain, mailbox string) error {
-	return c.do(ctx, "DeleteUser", element{name: "Domain", text: domain}, element{name: "Mailbox", text: mailbox},
+	return c.applyChange(ctx, "DeleteUser", element{name: "Domain", text: domain}, element{name: "Mailbox", text: mailbox},
 		element{name: "RemoveMailbox", text: "0"})
 }
 
@@ -126,20 +126,20 @@ func (c *Client) setAlias(ctx context.Context, domain, mailbox, alias string, ha
 	if has {
 		group = "AddAliases"
 	}
-	return c.do(ctx, "UpdateUser", element{name: "Domain", text: domain}, element{name: "Mailbox", text: mailbox},
+	return c.applyChange(ctx, "UpdateUser", element{name: "Domain", text: domain}, element{name: "Mailbox", text: mailbox},
 		element{name: group, below: []element{{name: "Alias", text: alias}}})
 }
 
 func (c *Client) createDomain(ctx context.Context, domain string) error {
-	return c.do(ctx, "CreateDomain", element{name: "Domain", text: domain})
+	return c.applyChange(ctx, "CreateDomain", element{name: "Domain", text: domain})
 }
 
 func (c *Client) deleteDomain(ctx context.Context, domain string) error {
-	return c.do(ctx, "DeleteDomain", element{name: "Domain", text: domain})
+	return c.applyChange(ctx, "DeleteDomain", element{name: "Domain", text: domain})
 }
 
-// do calls an operation that changes something.
-func (c *Client) do(ctx context.Context, operation string, parameters ...element) error {
+// applyChange calls an operation that changes something.
+func (c *Client) applyChange(ctx context.Context, operation string, parameters ...element) error {
 	a, err := c.call(ctx, operation, parameters...)
 	if err != nil {
 		return err

@@ -28,7 +28,7 @@ const notConfigured = "not configured"
 // Overview asks the XML API and looks into the folder. It writes nothing.
 func (d *Driver) Overview(ctx context.Context) Overview {
 	s := Overview{Version: d.Version(ctx), API: notConfigured, Learnt: []string{}, Unknown: []string{}}
-	if state := d.ask(ctx); state != nil {
+	if state := d.openAPI(ctx); state != nil {
 		s.API = answers
 		if state.err != nil {
 			s.API = state.err.Error()

@@ -14,7 +14,7 @@ import (
 )
 
 // lengthPlace is where older versions keep the least length of a password.
-var lengthPlace = place{File: mainFile, Section: "Special", Key: "MinPasswordLength"}
+var lengthPlace = iniKey{File: mainFile, Section: "Special", Key: "MinPasswordLength"}
 
 // longEnough keeps a length that is at least what is wanted.
 func longEnough(observed, wanted []string) []string {
@@ -35,21 +35,21 @@ type apiState struct {
 	owners  map[string]string // of each address the account that has it; nil likewise
 }
 
-// served are the domains that MDaemon serves.
-func (d *Driver) served(ctx context.Context) (_ []string, err error) {
+// servedDomains are the domains that MDaemon serves.
+func (d *Driver) servedDomains(ctx context.Context) (_ []string, err error) {
 	if d.api.domains == nil {
 		d.api.domains, err = d.Client.GetDomainList(ctx)
 	}
 	return d.api.domains, err
 }
 
-// owners returns the account that has each alias, and of each account itself: MDaemon lists aliases by account
+// aliasOwners returns the account that has each alias, and of each account itself: MDaemon lists aliases by account
 // only, so that all are asked, once.
-func (d *Driver) owners(ctx context.Context) (map[string]string, error) {
+func (d *Driver) aliasOwners(ctx context.Context) (map[string]string, error) {
 	if d.api.owners != nil {
 		return d.api.owners, nil
 	}
-	domains, err := d.served(ctx)
+	domains, err := d.servedDomains(ctx)
 	if err != nil {
 		return nil, err
 	}
@@ -79,8 +79,8 @@ func (d *Driver) owners(ctx context.Context) (map[string]string, error) {
 	return owners, nil
 }
 
-// ask asks the XML API once who it is; nil where there is none. One that refused is not asked again.
-func (d *Driver) ask(ctx context.Context) *apiState {
+// openAPI asks the XML API once who it is; nil where there is none. One that refused is not asked again.
+func (d *Driver) openAPI(ctx context.Context) *apiState {
 	if d.Client == nil || d.api != nil {
 		return d.api
 	}
@@ -147,22 +147,24 @@ func (d *Driver) read(ctx context.Context, k plan.Key) (*plan.Item, error) {
 
 func unreadable(k plan.Key, why string) *plan.Item { return &plan.Item{Key: k, Unreadable: why} }
 
-// silent is of what the XML API would have told.
-func silent(k plan.Key, err error) *plan.Item {
+// unreachableItem is of what the XML API would have told.
+func unreachableItem(k plan.Key, err error) *plan.Item {
 	return &plan.Item{Key: k, Unreadable: err.Error(), Silent: true}
 }
 
-func found(k plan.Key, text string) *plan.Item { return &plan.Item{Key: k, Lines: []string{text}} }
+func observedItem(k plan.Key, text string) *plan.Item {
+	return &plan.Item{Key: k, Lines: []string{text}}
+}
 
 func (d *Driver) readAPI(ctx context.Context, k plan.Key) *plan.Item {
-	state := d.ask(ctx)
+	state := d.openAPI(ctx)
 	switch {
 	case state == nil:
 		return nil
 	case state.err != nil:
 		return unreadable(k, state.err.Error()+"; it is opened in "+apiDialog)
 	}
-	it := found(k, answers)
+	it := observedItem(k, answers)
 	it.Fixed = "it is MDaemon's own" // seen, and never mailpub's
 	return it
 }
@@ -177,14 +179,14 @@ func (d *Driver) readAlias(ctx context.Context, k plan.Key, address string) (*pl
 		return unreadable(k, err.Error()), nil
 	}
 	if actual, line := a.resolve(address); line >= 0 {
-		return found(k, actual), nil
+		return observedItem(k, actual), nil
 	}
 	has, err := d.isAccount(ctx, address)
 	switch {
 	case err != nil:
 		return unreadable(k, "whether there is an account of that name can't be told: "+err.Error()), nil
 	case has:
-		return found(k, ownAccount), nil
+		return observedItem(k, ownAccount), nil
 	}
 	return nil, nil
 }
@@ -200,7 +202,7 @@ func (d *Driver) aliases() (aliases, error) {
 // isAccount asks whether an address is an account itself, so that an alias would take its mail away.
 func (d *Driver) isAccount(ctx context.Context, address string) (bool, error) {
 	mailbox, domain, _ := strings.Cut(address, "@")
-	if state := d.ask(ctx); state != nil && state.err == nil {
+	if state := d.openAPI(ctx); state != nil && state.err == nil {
 		is, err := d.Client.getAccount(ctx, domain, mailbox)
 		return is.Exists, err
 	}
@@ -220,49 +222,49 @@ func (d *Driver) isAccount(ctx context.Context, address string) (bool, error) {
 
 // readAPIAlias sees which account has an address.
 func (d *Driver) readAPIAlias(ctx context.Context, k plan.Key, address string) *plan.Item {
-	state := d.ask(ctx)
+	state := d.openAPI(ctx)
 	if state == nil {
 		return unreadable(k, "neither service.settings.app nor url is given, so that nothing tells")
 	}
 	if state.err != nil {
-		return silent(k, state.err)
+		return unreachableItem(k, state.err)
 	}
-	owners, err := d.owners(ctx)
+	owners, err := d.aliasOwners(ctx)
 	if err != nil {
-		return silent(k, err)
+		return unreachableItem(k, err)
 	}
 	if owner, ok := owners[strings.ToLower(address)]; ok {
-		return found(k, owner)
+		return observedItem(k, owner)
 	}
 	return nil
 }
 
 func (d *Driver) readDomain(ctx context.Context, k plan.Key, domain string) *plan.Item {
-	state := d.ask(ctx)
+	state := d.openAPI(ctx)
 	if state.err != nil {
-		return silent(k, state.err)
+		return unreachableItem(k, state.err)
 	}
-	domains, err := d.served(ctx)
+	domains, err := d.servedDomains(ctx)
 	switch {
 	case err != nil:
-		return silent(k, err)
+		return unreachableItem(k, err)
 	case slices.Contains(domains, strings.ToLower(domain)):
-		return found(k, mail.Served)
+		return observedItem(k, mail.Served)
 	}
 	return nil
 }
 
 func (d *Driver) readAccount(ctx context.Context, k plan.Key, mailbox string) *plan.Item {
-	state := d.ask(ctx)
+	state := d.openAPI(ctx)
 	if state.err != nil {
-		return silent(k, state.err)
+		return unreachableItem(k, state.err)
 	}
 	is, err := d.Client.getAccount(ctx, d.Domain, mailbox)
 	switch {
 	case err != nil:
-		return silent(k, err)
+		return unreachableItem(k, err)
 	case is.Exists:
-		return found(k, mail.Exists)
+		return observedItem(k, mail.Exists)
 	}
 	return nil
 }
@@ -273,7 +275,7 @@ func (d *Driver) readTrusted(k plan.Key, address string) (*plan.Item, error) {
 		return unreadable(k, err.Error()), nil
 	}
 	if slices.IndexFunc(parseText(data).lines, isRow(address)) >= 0 {
-		return found(k, trusted), nil
+		return observedItem(k, trusted), nil
 	}
 	return nil, nil
 }
@@ -336,19 +338,19 @@ func (d *Driver) readPlace(k plan.Key, p Placement) (*plan.Item, error) {
 		return unreadable(k, err.Error()), nil
 	}
 	if value, ok := parseINI(data).get(p.Section, p.Key); ok {
-		return found(k, value), nil
+		return observedItem(k, value), nil
 	}
 	return nil, nil
 }
 
-// shown is what the XML API says of the needs that a person meets. MDaemon's status does not tell "no such
+// observe is what the XML API says of the needs that a person meets. MDaemon's status does not tell "no such
 // domain" from other refusals in a way that is published: what it does not confirm is left to SMTP.
-func (d *Driver) shown(ctx context.Context, keys []plan.Key) (map[string]mailsvc.Shown, error) {
-	state := d.ask(ctx)
+func (d *Driver) observe(ctx context.Context, keys []plan.Key) (map[string]mailsvc.Observed, error) {
+	state := d.openAPI(ctx)
 	if state == nil || state.err != nil {
 		return nil, nil // said once, of needAPI
 	}
-	out := map[string]mailsvc.Shown{}
+	out := map[string]mailsvc.Observed{}
 	for _, k := range keys {
 		switch need, name := mailsvc.SplitNeed(k); need {
 		case mail.NeedDomain:
@@ -357,7 +359,7 @@ func (d *Driver) shown(ctx context.Context, keys []plan.Key) (map[string]mailsvc
 				return nil, err
 			}
 			if a.Status.ID == "0" {
-				out[k.Name] = mailsvc.Shown{Lines: []string{mail.Served}}
+				out[k.Name] = mailsvc.Observed{Lines: []string{mail.Served}}
 			}
 		case mail.NeedMailbox:
 			is, err := d.Client.getAccount(ctx, d.Domain, name)
@@ -365,7 +367,7 @@ func (d *Driver) shown(ctx context.Context, keys []plan.Key) (map[string]mailsvc
 				return nil, err
 			}
 			if is.Exists {
-				out[k.Name] = mailsvc.Shown{Lines: []string{mail.Exists}}
+				out[k.Name] = mailsvc.Observed{Lines: []string{mail.Exists}}
 			}
 		}
 	}

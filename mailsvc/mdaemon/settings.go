@@ -100,5 +100,5 @@ func (d *Dialect) covers(need string) bool {
 	return any
 }
 
-// place is a key in a file.
-type place struct{ File, Section, Key string }
+// iniKey is a key in a file.
+type iniKey struct{ File, Section, Key string }

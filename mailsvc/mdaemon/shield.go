@@ -6,9 +6,9 @@ import (
 	"strings"
 )
 
-// shield is IPShield.dat: rows of a domain and an address from where alone its senders may write without
+// shieldTable is IPShield.dat: rows of a domain and an address from where alone its senders may write without
 // a password. What stands between the two is not published: it is taken from the rows that are there.
-type shield struct {
+type shieldTable struct {
 	textFile
 	between string
 }
@@ -17,9 +17,9 @@ type shield struct {
 const localDomain = "$LOCALDOMAIN$"
 
 // parseShield reads the rows. known is false where a line is none, so that nothing is written.
-func parseShield(data []byte) (s shield, known bool) {
+func parseShield(data []byte) (s shieldTable, known bool) {
 	s.textFile = parseText(data)
-	if !s.plain() {
+	if !s.isUniform() {
 		return s, false
 	}
 	for _, line := range s.lines {
@@ -58,7 +58,7 @@ func isRange(text string) bool {
 }
 
 // rows are the lines that are no remarks.
-func (s shield) rows() (rows []string) {
+func (s shieldTable) rows() (rows []string) {
 	for _, line := range s.lines {
 		if !isRemark(line) {
 			rows = append(rows, line)
@@ -68,7 +68,7 @@ func (s shield) rows() (rows []string) {
 }
 
 // of returns the addresses of a domain's rows, those for every domain of the server among them.
-func (s shield) of(domain string) (addresses []string) {
+func (s shieldTable) of(domain string) (addresses []string) {
 	for _, line := range s.rows() {
 		if is, address, _, _ := splitShield(line); strings.EqualFold(is, domain) || strings.EqualFold(is, localDomain) {
 			addresses = append(addresses, address)
@@ -78,7 +78,7 @@ func (s shield) of(domain string) (addresses []string) {
 }
 
 // set gives a domain the rows that are wanted; those for every domain are not its.
-func (s *shield) set(domain string, addresses []string) {
+func (s *shieldTable) set(domain string, addresses []string) {
 	s.lines = slices.DeleteFunc(s.lines, func(line string) bool {
 		is, address, _, ok := splitShield(line)
 		return ok && strings.EqualFold(is, domain) && !slices.Contains(addresses, address)

@@ -110,7 +110,7 @@ func (d *Driver) Folder(mailbox string) string {
 	if d.App == nil {
 		return ""
 	}
-	local, domain, ok := strings.Cut(d.full(mailbox), "@")
+	local, domain, ok := strings.Cut(d.fullAddress(mailbox), "@")
 	dir := filepath.Join(filepath.Dir(d.App.Dir), "Users", domain, local)
 	if info, err := os.Stat(dir); !ok || err != nil || !info.IsDir() {
 		return ""

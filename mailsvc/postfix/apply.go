@@ -77,7 +77,7 @@ func (d *Driver) carryOut(ctx context.Context, e *edit, up bool, batch []plan.Ch
 	if up && e.drop.changes() && !d.dovecotRuns(ctx) {
 		return errors.New("dovecot is not running: start it first (systemctl start dovecot); without it Postfix would not answer at all")
 	}
-	if err := e.deaf(); up && err != nil {
+	if err := e.checkLoginBackend(); up && err != nil {
 		return err
 	}
 	before, err := d.before(ctx, e, up && running)
@@ -95,7 +95,7 @@ func (d *Driver) carryOut(ctx context.Context, e *edit, up bool, batch []plan.Ch
 		err = d.readBack(ctx, batch)
 	}
 	if err == nil {
-		err = d.compare(ctx, e, before, e.announced())
+		err = d.compare(ctx, e, before, e.announcedEffects())
 	}
 	if err != nil {
 		return d.rollBack(e, running, before, err)
@@ -118,8 +118,8 @@ func (d *Driver) end() error {
 	return d.Disk.Remove(d.unfinishedPath())
 }
 
-// deaf says that Postfix would ask Dovecot where nobody answers: then it does not even greet.
-func (e *edit) deaf() error {
+// checkLoginBackend says that Postfix would ask Dovecot where nobody answers: then it does not even greet.
+func (e *edit) checkLoginBackend() error {
 	asks, _ := e.settings.get("smtpd_sasl_auth_enable")
 	kind, _ := e.settings.get("smtpd_sasl_type")
 	path, _ := e.settings.get("smtpd_sasl_path")
@@ -146,15 +146,15 @@ func (d *Driver) loadAndProve(ctx context.Context, restart bool) error {
 	is := settings(out)
 	answers := func(ctx context.Context) error { return d.answers(ctx, is["myhostname"], is["inet_interfaces"]) }
 	if restart {
-		return d.eventually(ctx, d.patience(), answers)
+		return d.retryUntil(ctx, d.patience(), answers)
 	}
-	if d.eventually(ctx, d.patience()/4, answers) == nil {
+	if d.retryUntil(ctx, d.patience()/4, answers) == nil {
 		return nil
 	}
 	if err := d.reload(ctx, true); err != nil {
 		return err
 	}
-	return d.eventually(ctx, d.patience(), answers)
+	return d.retryUntil(ctx, d.patience(), answers)
 }
 
 func (d *Driver) readBack(ctx context.Context, batch []plan.Change) error {

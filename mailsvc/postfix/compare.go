@@ -13,7 +13,7 @@ import (
 // before takes the picture of a server that runs, where anything that it goes by is to change. One that
 // does not answer at all can get no worse. One that answers and breaks off is left as it is: nobody
 // could tell what a change does to it.
-func (d *Driver) before(ctx context.Context, e *edit, ask bool) (*picture, error) {
+func (d *Driver) before(ctx context.Context, e *edit, ask bool) (*behaviour, error) {
 	if !ask || !e.main.changes() && !e.addresses.changes() {
 		return nil, nil
 	}
@@ -27,19 +27,19 @@ func (d *Driver) before(ctx context.Context, e *edit, ask bool) (*picture, error
 		return nil, nil
 	}
 	l := d.newLookups()
-	p, err := d.takePicture(ctx, e.s, l, addr, d.recipients(e.s))
+	p, err := d.observe(ctx, e.s, l, addr, d.recipients(e.s))
 	if err != nil {
 		return nil, fmt.Errorf("what the server does before the change can't be found out, so that nothing was written: %w", err)
 	}
-	then, err := d.then(ctx, e)
+	then, err := d.routingAfter(ctx, e)
 	if err == nil {
-		e.ways, err = l.ways(ctx, then)
+		e.ways, err = l.routes(ctx, then)
 	}
 	if err != nil {
 		return nil, fmt.Errorf("what the change means can't be found out, so that nothing was written: %w", err)
 	}
 	for _, name := range slices.Sorted(maps.Keys(e.ways)) {
-		if way := e.ways[name]; ends(way) && !ends(p.ways[name]) {
+		if way := e.ways[name]; isDiscarded(way) && !isDiscarded(p.ways[name]) {
 			return nil, fmt.Errorf("mail for %s, written without a domain, goes to %s, and would go to %s then: give %s an alias, or myorigin another domain", name, p.ways[name], way, name)
 		}
 	}
@@ -47,7 +47,7 @@ func (d *Driver) before(ctx context.Context, e *edit, ask bool) (*picture, error
 }
 
 // compare fails where the server does worse than before by anything that the plan did not announce.
-func (d *Driver) compare(ctx context.Context, e *edit, before *picture, said announced) error {
+func (d *Driver) compare(ctx context.Context, e *edit, before *behaviour, said announcedEffects) error {
 	if before == nil {
 		return nil
 	}
@@ -59,18 +59,18 @@ func (d *Driver) compare(ctx context.Context, e *edit, before *picture, said ann
 	if err != nil {
 		return err
 	}
-	s.own = e.s.oneOfOurs() // the same questions
+	s.own = e.s.sampleAddress() // the same questions
 	addr, recipients := d.answerAddr(settings(is)["inet_interfaces"]), slices.Sorted(maps.Keys(before.recipients))
 	for tries := 1; ; tries++ {
-		after, err := d.takePicture(ctx, s, d.newLookups(), addr, recipients)
+		after, err := d.observe(ctx, s, d.newLookups(), addr, recipients)
 		if err != nil {
 			return fmt.Errorf("the server can't be asked what it does now: %w", err)
 		}
-		lost := before.worse(after, said)
+		lost := before.regression(after, said)
 		switch {
 		case lost == "":
 			return nil
-		case !before.putOff(after) || tries == 5:
+		case !before.isDeferring(after) || tries == 5:
 			return fmt.Errorf("the change would break mail that flows: %s", lost)
 		}
 		select {
@@ -81,9 +81,9 @@ func (d *Driver) compare(ctx context.Context, e *edit, before *picture, said ann
 	}
 }
 
-// announced is what the plan of an edit says of what is to be otherwise.
-func (e *edit) announced() announced {
-	return announced{
+// announcedEffects is what the plan of an edit says of what is to be otherwise.
+func (e *edit) announcedEffects() announcedEffects {
+	return announcedEffects{
 		refused:  e.refused,
 		networks: slices.Contains(e.names, "mynetworks") || slices.Contains(e.names, "smtpd_relay_restrictions"),
 		senders:  slices.Contains(e.names, "smtpd_sender_restrictions"),

@@ -38,7 +38,7 @@ func (d *Driver) reload(ctx context.Context, restart bool) error {
 // answers asks by SMTP whether the server is who it should be: on the LAN, or where it listens
 // when that is elsewhere.
 func (d *Driver) answers(ctx context.Context, hostname, interfaces string) error {
-	return smtpclient.Answers(ctx, d.Dial, d.answerAddr(interfaces), hostname)
+	return smtpclient.GateAnswers(ctx, d.Dial, d.answerAddr(interfaces), hostname)
 }
 
 // answerAddr is where the server answers: on the LAN, or where it listens when that is elsewhere.

@@ -98,14 +98,14 @@ func (d *Driver) edit(s *state) (*edit, error) {
 		e.table = parseTable(tableHead)
 	}
 	e.formerRows = parseTable(string(e.former.old))
-	if e.wasMain, err = copied(e.main, parseMain); err == nil {
-		e.wasTable, err = copied(e.former, parseTable)
+	if e.wasMain, err = originalOf(e.main, parseMain); err == nil {
+		e.wasTable, err = originalOf(e.former, parseTable)
 	}
 	return e, err
 }
 
-// copied parses the dated copy of a file, or where there is none the file itself.
-func copied(f *file, parse func(string) *document) (*document, error) {
+// originalOf parses the dated copy of a file, or where there is none the file itself.
+func originalOf(f *file, parse func(string) *document) (*document, error) {
 	path := durable.CopyOf(f.path)
 	if path == "" {
 		return parse(string(f.old)), nil

@@ -35,18 +35,18 @@ func (d *Driver) Effects(ctx context.Context, changes []plan.Change) []string {
 	if !writes {
 		return nil
 	}
-	then, err := d.then(ctx, e)
+	then, err := d.routingAfter(ctx, e)
 	if err != nil {
 		return []string{fmt.Sprintf("what the changes mean for mail without a domain can't be told: %v", err)}
 	}
-	return slices.Concat(d.newLookups().otherWays(ctx, viewOf(s), then), trusted(s.effective, then.in), logins(s.effective, then.in))
+	return slices.Concat(d.newLookups().routeEffects(ctx, newRoutingView(s), then), trustEffects(s.effective, then.in), logins(s.effective, then.in))
 }
 
-// then is what decides where mail goes when an edit is done.
-func (d *Driver) then(ctx context.Context, e *edit) (view, error) {
-	in, err := d.inForceThen(ctx, e)
+// routingAfter is what decides where mail goes when an edit is done.
+func (d *Driver) routingAfter(ctx context.Context, e *edit) (routingView, error) {
+	in, err := d.settingsAfter(ctx, e)
 	if err != nil {
-		return view{}, err
+		return routingView{}, err
 	}
 	rows := maps.Clone(e.s.addresses)
 	for _, address := range e.rows {
@@ -56,11 +56,11 @@ func (d *Driver) then(ctx context.Context, e *edit) (view, error) {
 			delete(rows, address)
 		}
 	}
-	return view{in: in, own: e.s.table, rows: rows}, nil
+	return routingView{in: in, own: e.s.table, rows: rows}, nil
 }
 
-// inForceThen are the settings in force when an edit is done.
-func (d *Driver) inForceThen(ctx context.Context, e *edit) (map[string]string, error) {
+// settingsAfter are the settings in force when an edit is done.
+func (d *Driver) settingsAfter(ctx context.Context, e *edit) (map[string]string, error) {
 	names := slices.Compact(slices.Sorted(slices.Values(e.names)))
 	if len(names) == 0 {
 		return e.s.effective, nil
@@ -82,13 +82,13 @@ func (d *Driver) inForceThen(ctx context.Context, e *edit) (map[string]string, e
 	return settings(out), err
 }
 
-// otherWays names where mail goes that goes elsewhere than before.
-func (l *lookups) otherWays(ctx context.Context, now, then view) (effects []string) {
-	was, err := l.ways(ctx, now)
+// routeEffects names where mail goes that goes elsewhere than before.
+func (l *lookups) routeEffects(ctx context.Context, now, then routingView) (effects []string) {
+	was, err := l.routes(ctx, now)
 	if err != nil {
 		return []string{err.Error()}
 	}
-	is, err := l.ways(ctx, then)
+	is, err := l.routes(ctx, then)
 	if err != nil {
 		return []string{err.Error()}
 	}
@@ -100,8 +100,8 @@ func (l *lookups) otherWays(ctx context.Context, now, then view) (effects []stri
 	return effects
 }
 
-// trusted names the networks that may send anywhere without a login, and will not, and the reverse.
-func trusted(now, then map[string]string) (effects []string) {
+// trustEffects names the networks that may send anywhere without a login, and will not, and the reverse.
+func trustEffects(now, then map[string]string) (effects []string) {
 	beyond := func(a, b map[string]string) (list []string) {
 		for _, e := range elements(a["mynetworks"]) {
 			network, ok := networkOf(e)

@@ -358,7 +358,7 @@ func (i *installed) age(t *testing.T) {
 // awaken waits until the server answers.
 func (i *installed) awaken(t *testing.T) {
 	t.Helper()
-	err := i.driver.eventually(t.Context(), 20*time.Second, func(ctx context.Context) error {
+	err := i.driver.retryUntil(t.Context(), 20*time.Second, func(ctx context.Context) error {
 		_, err := smtpclient.Greeting(ctx, i.driver.Dial, i.driver.Addr)
 		return err
 	})
@@ -393,7 +393,7 @@ func (i *installed) delivers(t *testing.T, l *lab.Lab) {
 	if err != nil || !r.Accepted() {
 		t.Fatalf("%s: %v, %v", step, r, err)
 	}
-	err = i.driver.eventually(t.Context(), 20*time.Second, func(context.Context) error {
+	err = i.driver.retryUntil(t.Context(), 20*time.Second, func(context.Context) error {
 		if found, _ := filepath.Glob(i.Maildir + "/mario/new/*"); len(found) > 0 {
 			return nil
 		}

@@ -26,14 +26,14 @@ func hostsLine(line string) (addr netip.Addr, names []string, ok bool) {
 func (d *Driver) elsewhere(hosts, name string) (out []string) {
 	for line := range strings.Lines(hosts) {
 		addr, names, ok := hostsLine(line)
-		if ok && mentions(names, name) && !slices.Contains(d.Public, addr) {
+		if ok && containsName(names, name) && !slices.Contains(d.Public, addr) {
 			out = append(out, addr.String())
 		}
 	}
 	return out
 }
 
-func mentions(names []string, name string) bool {
+func containsName(names []string, name string) bool {
 	return slices.ContainsFunc(names, func(n string) bool { return strings.EqualFold(n, name) })
 }
 
@@ -42,7 +42,7 @@ func (d *Driver) unmap(hosts, name string) string {
 	var b strings.Builder
 	for line := range strings.Lines(hosts) {
 		addr, names, ok := hostsLine(line)
-		if !ok || !mentions(names, name) || slices.Contains(d.Public, addr) {
+		if !ok || !containsName(names, name) || slices.Contains(d.Public, addr) {
 			b.WriteString(line)
 			continue
 		}

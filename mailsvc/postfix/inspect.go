@@ -47,14 +47,14 @@ func (d *Driver) Inspect(ctx context.Context, needs []plan.Item) ([]mailsvc.Sett
 			out = append(out, s)
 		}
 	}
-	return append(out, d.waysOut(ctx, state, wanted)...), ctx.Err()
+	return append(out, d.outboundRoutes(ctx, state, wanted)...), ctx.Err()
 }
 
-// waysOut sees whether mail for elsewhere goes where the site's delivery says, whatever relayhost has: by a
+// outboundRoutes sees whether mail for elsewhere goes where the site's delivery says, whatever relayhost has: by a
 // table of transports, or by the sender (transport(5), postconf(5)). Nothing is said of what has no say.
-func (d *Driver) waysOut(ctx context.Context, s *state, wanted []spelled) (out []mailsvc.Setting) {
+func (d *Driver) outboundRoutes(ctx context.Context, s *state, wanted []setting) (out []mailsvc.Setting) {
 	hop := ""
-	relay := slices.IndexFunc(wanted, func(w spelled) bool { return w.need == mail.NeedDelivery && w.Key.Name == inMain+" relayhost" })
+	relay := slices.IndexFunc(wanted, func(w setting) bool { return w.need == mail.NeedDelivery && w.Key.Name == inMain+" relayhost" })
 	if relay < 0 {
 		return nil
 	}

@@ -237,7 +237,7 @@ func (k *killer) finish(t *testing.T, remove bool) {
 	}
 	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
 	defer cancel()
-	if err := smtpclient.Answers(ctx, k.lab.Dial("lan"), "10.10.10.10:25", name); err != nil {
+	if err := smtpclient.GateAnswers(ctx, k.lab.Dial("lan"), "10.10.10.10:25", name); err != nil {
 		t.Errorf("remove %t: %v", remove, err)
 	}
 	a := probe{name: "for abuse", addr: "10.10.10.10:25", to: "abuse@nomeazienda.it"}

@@ -24,11 +24,11 @@ const (
 	perDialog = 12
 )
 
-// picture is what the server does for those who write to it, as they see it: which recipients it
+// behaviour is what the server does for those who write to it, as they see it: which recipients it
 // accepts, what it passes on for whom, who may write as one of the site without a login, and at which
 // ports it takes logins; and where the mail for names without a domain goes. It is taken before the
 // first write and again after the server was loaded: what was accepted before is accepted after.
-type picture struct {
+type behaviour struct {
 	recipients map[string]smtpclient.Reply
 	passes     map[question]smtpclient.Reply
 	logins     map[string]bool // by port
@@ -49,10 +49,10 @@ func (q question) String() string {
 // otherPorts are the ports beside 25 that logins are taken at.
 func otherPorts() []string { return []string{"587", "465"} }
 
-// takePicture asks the server at the address that it answers at. here are the recipients and names that are
+// observe asks the server at the address that it answers at. here are the recipients and names that are
 // tried; see recipients.
-func (d *Driver) takePicture(ctx context.Context, s *state, l *lookups, addr string, recipients []string) (picture, error) {
-	p := picture{recipients: map[string]smtpclient.Reply{}, passes: map[question]smtpclient.Reply{}, logins: map[string]bool{}}
+func (d *Driver) observe(ctx context.Context, s *state, l *lookups, addr string, recipients []string) (behaviour, error) {
+	p := behaviour{recipients: map[string]smtpclient.Reply{}, passes: map[question]smtpclient.Reply{}, logins: map[string]bool{}}
 	for some := range slices.Chunk(recipients, perDialog) {
 		if err := d.askRecipients(ctx, addr, some, p.recipients); err != nil {
 			return p, err
@@ -67,7 +67,7 @@ func (d *Driver) takePicture(ctx context.Context, s *state, l *lookups, addr str
 			d.askPort(ctx, s, net.JoinHostPort(h, n), p)
 		}
 	}
-	p.ways, err = l.ways(ctx, viewOf(s))
+	p.ways, err = l.routes(ctx, newRoutingView(s))
 	return p, err
 }
 
@@ -76,7 +76,7 @@ const portTime = 15 * time.Second
 
 // askPort asks at one port what the server does for who has no login. A port where nobody answers says
 // nothing.
-func (d *Driver) askPort(ctx context.Context, s *state, addr string, p picture) {
+func (d *Driver) askPort(ctx context.Context, s *state, addr string, p behaviour) {
 	ctx, cancel := context.WithTimeout(ctx, portTime)
 	defer cancel()
 	_, port, _ := net.SplitHostPort(addr)
@@ -102,7 +102,7 @@ func (d *Driver) askPort(ctx context.Context, s *state, addr string, p picture) 
 	c.Close()
 	a := &smtpclient.Prober{Dial: dial, Addr: addr}
 	defer a.Close()
-	own := s.oneOfOurs()
+	own := s.sampleAddress()
 	for _, q := range []question{
 		{addr, "", "<relay@" + smtpclient.RelayTestDomain + ">"},
 		{addr, own, "<relay@" + smtpclient.RelayTestDomain + ">"},
@@ -115,7 +115,7 @@ func (d *Driver) askPort(ctx context.Context, s *state, addr string, p picture) 
 		if err != nil {
 			return
 		}
-		p.passes[q] = smtpclient.Decisive(from, to)
+		p.passes[q] = smtpclient.DecisiveReply(from, to)
 	}
 }
 
@@ -146,14 +146,14 @@ func (d *Driver) askRecipients(ctx context.Context, addr string, recipients []st
 		if err != nil {
 			return err
 		}
-		replies[to] = smtpclient.Decisive(from, rcpt)
+		replies[to] = smtpclient.DecisiveReply(from, rcpt)
 	}
 	return nil
 }
 
-// worse names what the server no longer does, or does for whom it did not; "" when it is as before.
-func (p picture) worse(after picture, a announced) string {
-	lost := slices.Concat(p.worseRecipients(after, a), p.worsePasses(after, a), p.worseWays(after, a))
+// regression names what the server no longer does, or does for whom it did not; "" when it is as before.
+func (p behaviour) regression(after behaviour, a announcedEffects) string {
+	lost := slices.Concat(p.recipientRegressions(after, a), p.relayRegressions(after, a), p.routeRegressions(after, a))
 	for _, port := range slices.Sorted(maps.Keys(p.logins)) {
 		if now, asked := after.logins[port]; p.logins[port] && asked && !now {
 			lost = append(lost, port+" took logins and takes none")
@@ -165,9 +165,9 @@ func (p picture) worse(after picture, a announced) string {
 	return strings.Join(lost, "; ")
 }
 
-// putOff reports whether the server puts off what it accepted before, as one does that loads or that
+// isDeferring reports whether the server puts off what it accepted before, as one does that loads or that
 // wants to be asked again (greylisting): then it is asked again.
-func (p picture) putOff(after picture) bool {
+func (p behaviour) isDeferring(after behaviour) bool {
 	for to, was := range p.recipients {
 		if was.Accepted() && after.recipients[to].Code/100 == 4 {
 			return true
@@ -181,15 +181,15 @@ func (p picture) putOff(after picture) bool {
 	return false
 }
 
-// announced is what the plan says of what is to be otherwise than before.
-type announced struct {
+// announcedEffects is what the plan says of what is to be otherwise than before.
+type announcedEffects struct {
 	refused  []string          // local parts that are to be refused
 	networks bool              // who is trusted for an address
 	senders  bool              // who writes as one of the site has to log in
 	ways     map[string]string // where mail goes then
 }
 
-func (p picture) worseRecipients(after picture, a announced) (lost []string) {
+func (p behaviour) recipientRegressions(after behaviour, a announcedEffects) (lost []string) {
 	for _, to := range slices.Sorted(maps.Keys(p.recipients)) {
 		was, is := p.recipients[to], after.recipients[to]
 		local, _, _ := strings.Cut(to, "@")
@@ -204,8 +204,8 @@ func (p picture) worseRecipients(after picture, a announced) (lost []string) {
 	return lost
 }
 
-// worsePasses compares what is done for who has no login.
-func (p picture) worsePasses(after picture, a announced) (lost []string) {
+// relayRegressions compares what is done for who has no login.
+func (p behaviour) relayRegressions(after behaviour, a announcedEffects) (lost []string) {
 	for _, q := range slices.SortedFunc(maps.Keys(p.passes), func(a, b question) int { return strings.Compare(a.String(), b.String()) }) {
 		was, is := p.passes[q], after.passes[q]
 		here := strings.HasPrefix(q.addr, "127.")
@@ -224,11 +224,11 @@ func (p picture) worsePasses(after picture, a announced) (lost []string) {
 	return lost
 }
 
-// worseWays compares where mail for names without a domain goes.
-func (p picture) worseWays(after picture, a announced) (lost []string) {
+// routeRegressions compares where mail for names without a domain goes.
+func (p behaviour) routeRegressions(after behaviour, a announcedEffects) (lost []string) {
 	for _, name := range slices.Sorted(maps.Keys(p.ways)) {
 		was, is := p.ways[name], after.ways[name]
-		if was == is || is == a.ways[name] && !ends(is) {
+		if was == is || is == a.ways[name] && !isDiscarded(is) {
 			continue
 		}
 		lost = append(lost, fmt.Sprintf("mail for %s went to %s and goes to %s", name, was, is))
@@ -267,7 +267,7 @@ func (d *Driver) recipients(s *state) (out []string) {
 			}
 		}
 	}
-	locals = append(locals, people()...)
+	locals = append(locals, personalAccounts()...)
 	for _, domain := range domains {
 		if !strings.Contains(domain, ".") {
 			continue

@@ -72,7 +72,7 @@ func (p probe) once(t *testing.T, l *lab.Lab) int {
 		if err != nil {
 			return 0
 		}
-		return smtpclient.Decisive(from, rcpt).Code
+		return smtpclient.DecisiveReply(from, rcpt).Code
 	}
 	c, err := smtpclient.Hello(t.Context(), l.Dial("lan"), p.addr)
 	if err != nil {

@@ -13,7 +13,7 @@ import (
 )
 
 // rollBack puts every file back as it was, whatever was asked to stop meanwhile.
-func (d *Driver) rollBack(e *edit, running bool, before *picture, cause error) error {
+func (d *Driver) rollBack(e *edit, running bool, before *behaviour, cause error) error {
 	ctx, cancel := context.WithTimeout(context.Background(), 2*time.Minute)
 	defer cancel()
 	written := slices.ContainsFunc(e.files(), func(f *file) bool { return f.written })
@@ -40,7 +40,7 @@ func (d *Driver) rollBack(e *edit, running bool, before *picture, cause error) e
 		err = d.loadAndProve(ctx, e.restart)
 	}
 	if err == nil {
-		err = d.compare(ctx, e, before, announced{})
+		err = d.compare(ctx, e, before, announcedEffects{})
 	}
 	if err != nil {
 		return fmt.Errorf("%w; and putting everything back failed: %w (copies of the files are beside them, named %s*)", cause, err, durable.CopySuffix)

@@ -39,9 +39,9 @@ const inMaster = "in master.cf: "
 // loopback is whom Postfix may trust for his address: this machine.
 const loopback = "127.0.0.0/8, [::ffff:127.0.0.0]/104, [::1]/128"
 
-// speller says needs as settings.
-type speller struct {
-	out   []spelled
+// translator says needs as settings.
+type translator struct {
+	out   []setting
 	need  plan.Item
 	table string // for addresses
 	host  string // the mail host
@@ -56,14 +56,14 @@ func (d *Driver) Spell(needs []plan.Item) (out []plan.Item) {
 	return out
 }
 
-// spelled is a setting and the need that it is for.
-type spelled struct {
+// setting is a setting and the need that it is for.
+type setting struct {
 	plan.Item
 	need string
 }
 
-func (d *Driver) spell(needs []plan.Item) []spelled {
-	s := speller{table: d.ownTable()}
+func (d *Driver) spell(needs []plan.Item) []setting {
+	s := translator{table: d.ownTable()}
 	all := group(needs)
 	for _, it := range needs {
 		need, name := mailsvc.SplitNeed(it.Key)
@@ -88,21 +88,21 @@ func (d *Driver) spell(needs []plan.Item) []spelled {
 		case mail.NeedSenders:
 			s.senders(all[mail.NeedDomain])
 		case mail.NeedRecipients:
-			s.unless("smtpd_reject_unlisted_recipient", "yes", is("yes"))
-			s.unless("local_recipient_maps", defaultRecipients, func(v string) bool { return v != empty })
+			s.requireUnless("smtpd_reject_unlisted_recipient", "yes", is("yes"))
+			s.requireUnless("local_recipient_maps", defaultRecipients, func(v string) bool { return v != empty })
 		case mail.NeedAccount:
 			if it.Key == all[need][0].Key {
 				s.accounts(all[need])
 			}
 		case mail.NeedLineEnds:
 			const ends = "smtpd_forbid_bare_newline"
-			s.add(ends, "normalize", orFine("normalize", is("normalize", "yes", "reject")))
+			s.add(ends, "normalize", atLeast("normalize", is("normalize", "yes", "reject")))
 		case mail.NeedVRFY:
 			s.exactly("disable_vrfy_command", "yes")
 		case mail.NeedHosts:
 			s.item(it.Key.Name, text)
 		default:
-			s.item(it.Key.Name, text).ByHand = words().Say(need, name, text)
+			s.item(it.Key.Name, text).ByHand = instructions().Text(need, name, text)
 		}
 	}
 	return s.out
@@ -118,27 +118,27 @@ func group(needs []plan.Item) map[string][]plan.Item {
 	return all
 }
 
-func (s *speller) item(name, text string) *plan.Item {
+func (s *translator) item(name, text string) *plan.Item {
 	need, _ := mailsvc.SplitNeed(s.need.Key)
-	it := spelled{s.need, need}
+	it := setting{s.need, need}
 	it.Key.Name, it.Lines = name, []string{text}
 	s.out = append(s.out, it)
 	return &s.out[len(s.out)-1].Item
 }
 
 // exactly wants one value, written out even where it is the default.
-func (s *speller) exactly(name, value string) {
+func (s *translator) exactly(name, value string) {
 	s.item(inMain+" "+name, canonical(name, value))
 }
 
 // add wants a setting that is merged with what is there.
-func (s *speller) add(name, value string, m plan.Merge) {
+func (s *translator) add(name, value string, m plan.Merge) {
 	s.item(inMain+" "+name, canonical(name, value)).Merge = m
 }
 
-// unless wants a value where another stands that is not fine. Where none stands the default
+// requireUnless wants a value where another stands that is not fine. Where none stands the default
 // does, and is.
-func (s *speller) unless(name, value string, fine func(string) bool) {
+func (s *translator) requireUnless(name, value string, fine func(string) bool) {
 	s.add(name, value, unless(canonical(name, value), fine))
 }
 
@@ -151,8 +151,8 @@ func unless(value string, fine func(string) bool) plan.Merge {
 	}
 }
 
-// orFine wants a value, and is content with others.
-func orFine(value string, fine func(string) bool) plan.Merge {
+// atLeast wants a value, and is content with others.
+func atLeast(value string, fine func(string) bool) plan.Merge {
 	return func(observed, _, _ []string) []string {
 		if len(observed) > 0 && fine(observed[0]) {
 			return observed
@@ -165,19 +165,19 @@ func is(values ...string) func(string) bool {
 	return func(v string) bool { return slices.Contains(values, v) }
 }
 
-func (s *speller) hostname(host string) {
+func (s *translator) hostname(host string) {
 	s.exactly("myhostname", host)
 	s.host = host
-	s.unless("smtpd_banner", "$myhostname ESMTP", func(v string) bool {
+	s.requireUnless("smtpd_banner", "$myhostname ESMTP", func(v string) bool {
 		first, _, _ := strings.Cut(v, " ")
 		return isName(first, host)
 	})
-	s.unless("smtp_helo_name", "$myhostname", func(v string) bool { return isName(v, host) })
+	s.requireUnless("smtp_helo_name", "$myhostname", func(v string) bool { return isName(v, host) })
 }
 
-func (s *speller) listen(text string) {
+func (s *translator) listen(text string) {
 	addr := netip.MustParseAddrPort(text).Addr()
-	s.unless("inet_interfaces", "all", func(v string) bool {
+	s.requireUnless("inet_interfaces", "all", func(v string) bool {
 		return slices.ContainsFunc(elements(v), func(e string) bool {
 			return e == "all" || strings.Trim(e, "[]") == addr.String() || isName(e, s.host)
 		})
@@ -186,12 +186,12 @@ func (s *speller) listen(text string) {
 	if addr.Is6() {
 		family = "ipv6"
 	}
-	s.unless("inet_protocols", "all", func(v string) bool {
+	s.requireUnless("inet_protocols", "all", func(v string) bool {
 		return slices.Contains(elements(v), "all") || slices.Contains(elements(v), family)
 	})
 }
 
-func (s *speller) delivery(text string) {
+func (s *translator) delivery(text string) {
 	relay, fallback := empty, empty
 	if host, ok := strings.CutPrefix(text, mail.AlwaysHost); ok {
 		relay = nextHop(host)
@@ -200,16 +200,16 @@ func (s *speller) delivery(text string) {
 	}
 	s.emptyOr("relayhost", relay)
 	s.emptyOr("smtp_fallback_relay", fallback)
-	s.unless("default_transport", "smtp", func(v string) bool {
+	s.requireUnless("default_transport", "smtp", func(v string) bool {
 		service, hop, _ := strings.Cut(v, ":")
 		return !slices.Contains([]string{"error", "retry", "discard"}, service) && (hop == "" || hop == relay)
 	})
 }
 
 // emptyOr wants a setting that is empty by default.
-func (s *speller) emptyOr(name, value string) {
+func (s *translator) emptyOr(name, value string) {
 	if value == empty {
-		s.unless(name, empty, is(empty))
+		s.requireUnless(name, empty, is(empty))
 		return
 	}
 	s.exactly(name, value)
@@ -221,7 +221,7 @@ func nextHop(hostPort string) string {
 	return "[" + strings.Trim(hostPort[:i], "[]") + "]" + hostPort[i:]
 }
 
-func (s *speller) relaying(lines []string) {
+func (s *translator) relaying(lines []string) {
 	trusted, others := elements(loopback), []string{}
 	for _, l := range lines {
 		if n, ok := strings.CutPrefix(l, mail.TrustsNetwork); ok {
@@ -235,22 +235,22 @@ func (s *speller) relaying(lines []string) {
 			others = append(others, d)
 		}
 	}
-	s.add("mynetworks", strings.Join(trusted, ", "), narrowed(trusted))
+	s.add("mynetworks", strings.Join(trusted, ", "), limitedNetworks(trusted))
 	if len(trusted) > len(elements(loopback)) { // by default they may end lines as they like, and smuggle
 		s.exactly("smtpd_forbid_bare_newline_exclusions", empty)
 	}
 	if len(others) > 0 {
 		s.merged("relay_domains", strings.Join(others, ", "))
 	}
-	s.add("smtpd_relay_restrictions", relayControl, refusing)
+	s.add("smtpd_relay_restrictions", relayControl, relayRestrictions)
 }
 
 // relayControl are the relay restrictions where an administrator has none.
 const relayControl = "permit_mynetworks, permit_sasl_authenticated, reject_unauth_destination"
 
-// narrowed wants nobody trusted for his address but those wanted. What is narrower is as good. Of
+// limitedNetworks wants nobody trusted for his address but those wanted. What is narrower is as good. Of
 // a wider list what is too wide goes, what is no network stays, and what is missing comes.
-func narrowed(trusted []string) plan.Merge {
+func limitedNetworks(trusted []string) plan.Merge {
 	loop := elements(loopback)
 	return func(observed, _, _ []string) []string {
 		if len(observed) == 0 {
@@ -296,9 +296,9 @@ func covers(element string, network netip.Prefix) bool {
 	return ok && p.Bits() <= network.Bits() && p.Contains(network.Addr())
 }
 
-// refusing wants relay restrictions that end strangers' mail for others for good. What an
+// relayRestrictions wants relay restrictions that end strangers' mail for others for good. What an
 // administrator has there stays where it is.
-func refusing(observed, _, _ []string) []string {
+func relayRestrictions(observed, _, _ []string) []string {
 	if len(observed) == 0 {
 		return []string{relayControl}
 	}
@@ -317,7 +317,7 @@ func isName(value, host string) bool {
 // senders lets only those who logged in, and this machine, write as one of us. The rule stands last
 // in its list, so that it lets nobody past a rule that stood there before; and it asks no map that
 // others use: smtpd_sender_login_maps says who owns an address, for every rule that asks.
-func (s *speller) senders(domains []plan.Item) {
+func (s *translator) senders(domains []plan.Item) {
 	var names []string
 	for _, d := range domains {
 		_, name := mailsvc.SplitNeed(d.Key)
@@ -328,18 +328,18 @@ func (s *speller) senders(domains []plan.Item) {
 	domain := "/@(" + strings.Join(names, "|") + ")"
 	ours := "check_sender_access regexp:{{" + domain + "[-.0-9a-z_]/ DUNNO}, {" + domain + "/ 553 5.7.1 log in to send as this domain}}"
 	s.merged("smtpd_sender_restrictions", "permit_mynetworks, permit_sasl_authenticated, "+ours)
-	s.add("smtpd_sasl_auth_enable", "yes", orFine("yes", func(v string) bool { return v == "yes" || strings.HasPrefix(v, inMaster) }))
-	s.add("smtpd_tls_auth_only", "yes", orFine("yes", func(v string) bool { return v == "yes" || strings.HasPrefix(v, inMaster) }))
+	s.add("smtpd_sasl_auth_enable", "yes", atLeast("yes", func(v string) bool { return v == "yes" || strings.HasPrefix(v, inMaster) }))
+	s.add("smtpd_tls_auth_only", "yes", atLeast("yes", func(v string) bool { return v == "yes" || strings.HasPrefix(v, inMaster) }))
 	anything := func(string) bool { return true }
-	s.add("smtpd_sasl_type", "dovecot", orFine("dovecot", anything))
-	s.add("smtpd_sasl_path", socket, orFine(socket, anything))
+	s.add("smtpd_sasl_type", "dovecot", atLeast("dovecot", anything))
+	s.add("smtpd_sasl_path", socket, atLeast(socket, anything))
 	it := s.item(dovecotKey, socket)
-	it.Merge = orFine(socket, anything)
+	it.Merge = atLeast(socket, anything)
 }
 
 // accounts refuses mail from outside for names that attackers try first. Mail of this
 // machine's own to root goes another way.
-func (s *speller) accounts(needs []plan.Item) {
+func (s *translator) accounts(needs []plan.Item) {
 	var names []string
 	for _, it := range needs {
 		_, name := mailsvc.SplitNeed(it.Key)
@@ -352,7 +352,7 @@ func (s *speller) accounts(needs []plan.Item) {
 // restrictions is a program: what of ours is missing comes last, so that no rule that stood there
 // is passed over, but before a word that ends every list. Of what was ours before, what is no longer
 // wanted goes.
-func (s *speller) merged(name, value string) {
+func (s *translator) merged(name, value string) {
 	wanted := elements(value)
 	s.add(name, value, func(observed, last, prior []string) []string {
 		theirs := listOf(prior)

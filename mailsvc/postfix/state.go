@@ -20,8 +20,8 @@ type state struct {
 	own       string            // an address of the site that questions are asked with
 }
 
-// oneOfOurs is an address of the site: postmaster at a domain that is served; "" where none is.
-func (s *state) oneOfOurs() string {
+// sampleAddress is an address of the site: postmaster at a domain that is served; "" where none is.
+func (s *state) sampleAddress() string {
 	if s.own != "" {
 		return s.own
 	}

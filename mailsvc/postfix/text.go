@@ -9,12 +9,12 @@ import (
 // white space, and between them comments and empty lines, which may stand within an entry
 // too. Printed again it is the same to the byte.
 type document struct {
-	parts []part
+	parts []paragraph
 	split func(logical string) (name, value string)
 	first bool // of several entries of one name the first counts, not the last
 }
 
-type part struct {
+type paragraph struct {
 	name  string // "" for comments and empty lines
 	value string
 	raw   string // with its line ends
@@ -46,7 +46,7 @@ func parse(text string, d *document) *document {
 		blank := strings.TrimSpace(line)
 		switch {
 		case blank == "" || blank[0] == '#':
-			d.parts = append(d.parts, part{raw: line})
+			d.parts = append(d.parts, paragraph{raw: line})
 		case (line[0] == ' ' || line[0] == '\t') && entry >= 0:
 			p := &d.parts[entry]
 			for _, between := range d.parts[entry+1:] {
@@ -57,7 +57,7 @@ func parse(text string, d *document) *document {
 			d.parts = d.parts[:entry+1]
 		default:
 			entry = len(d.parts)
-			d.parts = append(d.parts, part{value: blank, raw: line})
+			d.parts = append(d.parts, paragraph{value: blank, raw: line})
 		}
 	}
 	for i, p := range d.parts {
@@ -69,7 +69,7 @@ func parse(text string, d *document) *document {
 }
 
 // comments returns the comments and empty lines within an entry.
-func (p part) comments() string {
+func (p paragraph) comments() string {
 	var b strings.Builder
 	for line := range strings.Lines(p.raw) {
 		if blank := strings.TrimSpace(line); blank == "" || blank[0] == '#' {
@@ -110,31 +110,31 @@ func (d *document) get(name string) (value string, ok bool) {
 func (d *document) set(name, value, line string) {
 	if i := d.find(name); i >= 0 {
 		comments := d.parts[i].comments()
-		d.parts[i] = part{name, value, line}
+		d.parts[i] = paragraph{name, value, line}
 		if comments != "" {
-			d.insert(i+1, part{raw: comments})
+			d.insert(i+1, paragraph{raw: comments})
 		}
 		return
 	}
 	if n := len(d.parts); n > 0 && !strings.HasSuffix(d.parts[n-1].raw, "\n") {
 		d.parts[n-1].raw += "\n"
 	}
-	d.parts = append(d.parts, part{name, value, line})
+	d.parts = append(d.parts, paragraph{name, value, line})
 }
 
 // remove takes an entry out; comments within it stay.
 func (d *document) remove(name string) {
 	if i := d.find(name); i >= 0 {
 		if comments := d.parts[i].comments(); comments != "" {
-			d.parts[i] = part{raw: comments}
+			d.parts[i] = paragraph{raw: comments}
 			return
 		}
 		d.parts = append(d.parts[:i], d.parts[i+1:]...)
 	}
 }
 
-func (d *document) insert(at int, p part) {
-	d.parts = append(d.parts[:at], append([]part{p}, d.parts[at:]...)...)
+func (d *document) insert(at int, p paragraph) {
+	d.parts = append(d.parts[:at], append([]paragraph{p}, d.parts[at:]...)...)
 }
 
 // restore gives an entry the spelling that it has in an older text, when that says the same

@@ -8,8 +8,8 @@ import (
 
 func (d *Driver) patience() time.Duration { return cmp.Or(d.Patience, 20*time.Second) }
 
-// eventually tries until it holds, or so much time or ctx ends; then the last error is returned.
-func (d *Driver) eventually(ctx context.Context, within time.Duration, try func(context.Context) error) error {
+// retryUntil tries until it holds, or so much time or ctx ends; then the last error is returned.
+func (d *Driver) retryUntil(ctx context.Context, within time.Duration, try func(context.Context) error) error {
 	ctx, cancel := context.WithTimeout(ctx, within)
 	defer cancel()
 	for {

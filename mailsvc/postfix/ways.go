@@ -10,21 +10,23 @@ import (
 	"github.com/mailpub/mailpub/mailsvc/command"
 )
 
-// view is what decides where mail goes: the settings in force, and the addresses of our own table as
+// routingView is what decides where mail goes: the settings in force, and the addresses of our own table as
 // they are, or as they are to be.
-type view struct {
+type routingView struct {
 	in   map[string]string // settings, with variables expanded
 	own  string            // our table
 	rows map[string]string
 }
 
-func viewOf(s *state) view { return view{in: s.effective, own: s.table, rows: s.addresses} }
+func newRoutingView(s *state) routingView {
+	return routingView{in: s.effective, own: s.table, rows: s.addresses}
+}
 
-// wayNames are the names whose way is looked at: those that write to nobody in particular, as cron
+// localNames are the names whose way is looked at: those that write to nobody in particular, as cron
 // does, and the accounts of some people. No domain is theirs but the one that myorigin gives them.
-func wayNames() []string {
+func localNames() []string {
 	names := []string{"root", "postmaster", "abuse"}
-	all := people()
+	all := personalAccounts()
 	return append(names, all[:min(len(all), 3)]...)
 }
 
@@ -68,8 +70,8 @@ func (l *lookups) get(ctx context.Context, table, key string) (string, error) {
 	return to, err
 }
 
-// ways tells where mail for names without a domain goes.
-func (l *lookups) ways(ctx context.Context, v view) (map[string]string, error) {
+// routes tells where mail for names without a domain goes.
+func (l *lookups) routes(ctx context.Context, v routingView) (map[string]string, error) {
 	origin := v.in["myorigin"]
 	if strings.HasPrefix(origin, "/") { // as Debian has it
 		text, err := os.ReadFile(origin)
@@ -81,8 +83,8 @@ func (l *lookups) ways(ctx context.Context, v view) (map[string]string, error) {
 	origin = strings.ToLower(strings.TrimSpace(origin))
 	l.prefetch(ctx, v, origin)
 	all := map[string]string{}
-	for _, name := range wayNames() {
-		f := follower{lookups: l, view: v, origin: origin, seen: map[string]bool{}}
+	for _, name := range localNames() {
+		f := addressResolver{lookups: l, view: v, origin: origin, seen: map[string]bool{}}
 		ends, err := f.follow(ctx, name, 0)
 		if err != nil {
 			return nil, fmt.Errorf("where mail for %s goes can't be told: %w", name, err)
@@ -94,9 +96,9 @@ func (l *lookups) ways(ctx context.Context, v view) (map[string]string, error) {
 }
 
 // prefetch asks each table once for the names.
-func (l *lookups) prefetch(ctx context.Context, v view, origin string) {
+func (l *lookups) prefetch(ctx context.Context, v routingView, origin string) {
 	keys := []string{origin, "@" + origin}
-	for _, name := range wayNames() {
+	for _, name := range localNames() {
 		keys = append(keys, name, name+"@"+origin)
 	}
 	asked := map[string]bool{}
@@ -120,18 +122,20 @@ const (
 	longestWay = 10
 )
 
-// ends reports whether mail that goes this way is lost.
-func ends(way string) bool { return strings.Contains(way, bounces) || strings.Contains(way, isEndless) }
+// isDiscarded reports whether mail that goes this way is lost.
+func isDiscarded(way string) bool {
+	return strings.Contains(way, bounces) || strings.Contains(way, isEndless)
+}
 
-// follower follows an address as Postfix does (cleanup(8), virtual(5), local(8)).
-type follower struct {
+// addressResolver follows an address as Postfix does (cleanup(8), virtual(5), local(8)).
+type addressResolver struct {
 	*lookups
-	view   view
+	view   routingView
 	origin string
 	seen   map[string]bool
 }
 
-func (f *follower) follow(ctx context.Context, address string, depth int) ([]string, error) {
+func (f *addressResolver) follow(ctx context.Context, address string, depth int) ([]string, error) {
 	if depth > longestWay {
 		return []string{isEndless}, nil
 	}
@@ -184,7 +188,7 @@ func (f *follower) follow(ctx context.Context, address string, depth int) ([]str
 }
 
 // all follows every destination of an alias.
-func (f *follower) all(ctx context.Context, to string, depth int) (ends []string, err error) {
+func (f *addressResolver) all(ctx context.Context, to string, depth int) (ends []string, err error) {
 	for _, e := range strings.Split(to, ",") {
 		more, err := f.follow(ctx, strings.TrimSpace(e), depth+1)
 		if err != nil {
@@ -196,7 +200,7 @@ func (f *follower) all(ctx context.Context, to string, depth int) (ends []string
 }
 
 // local is what local(8) does with a name, or whoever delivers in its place.
-func (f *follower) local(ctx context.Context, name string, depth int) ([]string, error) {
+func (f *addressResolver) local(ctx context.Context, name string, depth int) ([]string, error) {
 	transport, _, _ := strings.Cut(f.view.in["local_transport"], ":")
 	if transport != "" && transport != "local" {
 		return []string{inMailbox + name}, nil
@@ -222,7 +226,7 @@ func (f *follower) local(ctx context.Context, name string, depth int) ([]string,
 }
 
 // class returns the class of domains that serves one; "" where none does.
-func (f *follower) class(ctx context.Context, domain string) (string, error) {
+func (f *addressResolver) class(ctx context.Context, domain string) (string, error) {
 	for _, class := range []string{"mydestination", "virtual_alias_domains", "virtual_mailbox_domains", "relay_domains"} {
 		for _, e := range elements(f.view.in[class]) {
 			if e == f.view.own { // virtual_alias_domains is virtual_alias_maps by default
@@ -254,7 +258,7 @@ func (f *follower) class(ctx context.Context, domain string) (string, error) {
 }
 
 // find returns what the tables of a setting have for the first of some keys that any of them knows.
-func (f *follower) find(ctx context.Context, name string, keys []string) (string, error) {
+func (f *addressResolver) find(ctx context.Context, name string, keys []string) (string, error) {
 	for _, key := range keys {
 		for _, t := range elements(f.view.in[name]) {
 			if t == f.view.own {
@@ -272,8 +276,8 @@ func (f *follower) find(ctx context.Context, name string, keys []string) (string
 	return "", nil
 }
 
-// people are the accounts of this machine that belong to a person: those with a home and a shell.
-func people() (names []string) {
+// personalAccounts are the accounts of this machine that belong to a person: those with a home and a shell.
+func personalAccounts() (names []string) {
 	data, err := os.ReadFile("/etc/passwd")
 	if err != nil {
 		return nil

@@ -5,9 +5,9 @@ import (
 	"github.com/mailpub/mailpub/plan/mail"
 )
 
-// words are what a person has to do beside Postfix.
-func words() mailsvc.Words {
-	return mailsvc.Words{
+// instructions are what a person has to do beside Postfix.
+func instructions() mailsvc.Instructions {
+	return mailsvc.Instructions{
 		mail.NeedMailbox:   "create the account (adduser {name}), or give {name} an alias in /etc/aliases and run newaliases",
 		mail.NeedPasswords: "let PAM refuse weak passwords: apt-get install libpam-pwquality",
 		mail.NeedCollector: "let fetchmail or getmail poll {name} by its provider's address: the name is this server now",

@@ -51,7 +51,7 @@ func (d *Driver) writeDovecot(ctx context.Context, e *edit) error {
 	if e.drop.new == nil {
 		return nil
 	}
-	return d.eventually(ctx, d.patience(), func(context.Context) error {
+	return d.retryUntil(ctx, d.patience(), func(context.Context) error {
 		if _, err := os.Stat(path); err != nil {
 			return fmt.Errorf("no socket %s: Dovecot was told to listen there, and its log says why it does not", path)
 		}

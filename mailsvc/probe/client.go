@@ -40,8 +40,8 @@ type Client struct {
 	Fingerprint string
 }
 
-// Look asks for a look at this machine's public address.
-func (c *Client) Look(ctx context.Context, r Request) (Answer, error) {
+// Check asks for a look at this machine's public address.
+func (c *Client) Check(ctx context.Context, r Request) (Answer, error) {
 	ctx, cancel := context.WithTimeout(ctx, callTimeout)
 	defer cancel()
 	r.Format = Format

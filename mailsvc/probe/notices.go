@@ -15,8 +15,8 @@ const (
 	noticesOfOthers = 100  // all others together
 )
 
-// notices counts what is logged of refused requests.
-type notices struct {
+// refusalLog counts what is logged of refused requests.
+type refusalLog struct {
 	mu    sync.Mutex
 	began time.Time
 	seen  map[netip.Prefix]int
@@ -25,7 +25,7 @@ type notices struct {
 
 // allow reports whether one more line may be logged of an address, and how many were left out in the
 // period that has just ended. IPv6 counts by /64.
-func (n *notices) allow(addr netip.Addr, now time.Time) (ok bool, leftOut int) {
+func (n *refusalLog) allow(addr netip.Addr, now time.Time) (ok bool, leftOut int) {
 	n.mu.Lock()
 	defer n.mu.Unlock()
 	if n.seen == nil || now.Sub(n.began) >= noticePeriod || now.Before(n.began) {

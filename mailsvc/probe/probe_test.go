@@ -348,16 +348,16 @@ func TestClient(t *testing.T) {
 	}))
 	defer s.Close()
 	c := &Client{URL: s.URL, Token: token, Fingerprint: Fingerprint(s.Certificate())}
-	if a, err := c.Look(t.Context(), Request{}); !errors.Is(err, ErrInside) || a.Seen.IsValid() {
+	if a, err := c.Check(t.Context(), Request{}); !errors.Is(err, ErrInside) || a.Seen.IsValid() {
 		t.Errorf("a probe at the address that it should look at: %+v, %v", a, err)
 	}
 	inside = false
-	a, err := c.Look(t.Context(), Request{})
+	a, err := c.Check(t.Context(), Request{})
 	if err != nil || a.Seen != netip.MustParseAddr("2.2.2.2") {
 		t.Fatalf("%+v, %v", a, err)
 	}
 	c.Fingerprint = strings.ToUpper(c.Fingerprint[:2]) + ":" + c.Fingerprint[2:]
-	if _, err := c.Look(t.Context(), Request{}); err != nil {
+	if _, err := c.Check(t.Context(), Request{}); err != nil {
 		t.Errorf("a fingerprint with colons and capitals: %v", err)
 	}
 	for want, bad := range map[string]Client{
@@ -365,7 +365,7 @@ func TestClient(t *testing.T) {
 		"certificate":               {s.URL, token, ""},
 		"does not know this token":  {s.URL, "wrong", c.Fingerprint},
 	} {
-		if _, err := bad.Look(t.Context(), Request{}); err == nil || !strings.Contains(err.Error(), want) || strings.Contains(err.Error(), token) {
+		if _, err := bad.Check(t.Context(), Request{}); err == nil || !strings.Contains(err.Error(), want) || strings.Contains(err.Error(), token) {
 			t.Errorf("%v, want %q", err, want)
 		}
 	}
@@ -379,7 +379,7 @@ func TestClient(t *testing.T) {
 	} {
 		other := httptest.NewTLSServer(handler)
 		c := Client{URL: other.URL, Token: token, Fingerprint: Fingerprint(other.Certificate())}
-		if _, err := c.Look(t.Context(), Request{}); err == nil || !strings.Contains(err.Error(), name) {
+		if _, err := c.Check(t.Context(), Request{}); err == nil || !strings.Contains(err.Error(), name) {
 			t.Errorf("%v, want %q", err, name)
 		}
 		other.Close()

@@ -54,7 +54,7 @@ type Server struct {
 	running map[netip.Addr]bool
 	looks   map[string][]time.Time // of the last hour, by site
 	free    chan struct{}
-	notices notices
+	notices refusalLog
 }
 
 func (s *Server) fillIn() {
@@ -150,14 +150,14 @@ func (s *Server) handle(r *http.Request, target netip.Addr) (site string, a Answ
 	if err := req.check(); err != nil {
 		return site, a, refusal{http.StatusBadRequest, err.Error()}
 	}
-	a = Answer{Format: Format, Seen: target, From: s.own(r)}
+	a = Answer{Format: Format, Seen: target, From: s.requestAddresses(r)}
 	if len(req.Ports)+len(req.Domains) == 0 { // only which address it is
 		return site, a, nil
 	}
 	if why := s.Allowed(target); why != "" {
 		return site, a, refusal{http.StatusForbidden, fmt.Sprintf("%s is %s: the probe looks at public addresses only", target, why)}
 	}
-	leave, err := s.enter(site, target)
+	leave, err := s.acquire(site, target)
 	if err != nil {
 		return site, a, err
 	}
@@ -165,7 +165,7 @@ func (s *Server) handle(r *http.Request, target netip.Addr) (site string, a Answ
 	ctx, cancel := context.WithTimeout(r.Context(), runTimeout)
 	defer cancel()
 	s.Logger.Info("look", "site", site, "target", target, "hostname", req.Hostname, "domains", req.Domains, "ports", len(req.Ports), "message", req.Message)
-	s.look(ctx, req, &a)
+	s.check(ctx, req, &a)
 	return site, a, ctx.Err()
 }
 
@@ -182,9 +182,9 @@ func (s *Server) siteOf(r *http.Request) (site string) {
 	return site
 }
 
-// own returns the address that the request came to: it is the one that others see, unless the
+// requestAddresses returns the address that the request came to: it is the one that others see, unless the
 // probe itself is translated.
-func (s *Server) own(r *http.Request) []netip.Addr {
+func (s *Server) requestAddresses(r *http.Request) []netip.Addr {
 	local, _ := r.Context().Value(http.LocalAddrContextKey).(net.Addr)
 	if local == nil {
 		return nil
@@ -196,8 +196,8 @@ func (s *Server) own(r *http.Request) []netip.Addr {
 	return []netip.Addr{a.Addr().Unmap()}
 }
 
-// enter lets a look begin: one at a time for an address, and not too often.
-func (s *Server) enter(site string, target netip.Addr) (leave func(), err error) {
+// acquire lets a look begin: one at a time for an address, and not too often.
+func (s *Server) acquire(site string, target netip.Addr) (leave func(), err error) {
 	now := s.Now()
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -237,15 +237,15 @@ func (s *Server) enter(site string, target netip.Addr) (leave func(), err error)
 	}, nil
 }
 
-// look looks at the target. Names that do not lead to it are not spoken to it.
-func (s *Server) look(ctx context.Context, req Request, a *Answer) {
-	o := check.Outside{Target: a.Seen, Hostname: req.Hostname, Dial: s.only(a.Seen), Now: s.Now}
+// check looks at the target. Names that do not lead to it are not spoken to it.
+func (s *Server) check(ctx context.Context, req Request, a *Answer) {
+	o := check.ExternalTarget{Target: a.Seen, Hostname: req.Hostname, Dial: s.dialOnly(a.Seen), Now: s.Now}
 	for _, p := range req.Ports {
 		o.Ports = append(o.Ports, check.Service{Name: p.Name, Addr: netip.AddrPortFrom(a.Seen, p.Number).String()})
 	}
 	var first []check.Hop
 	for i, d := range req.Domains {
-		hops, leads := s.leads(ctx, d, a.Seen)
+		hops, leads := s.followMX(ctx, d, a.Seen)
 		if leads {
 			o.Domains = append(o.Domains, d)
 		}
@@ -253,7 +253,7 @@ func (s *Server) look(ctx context.Context, req Request, a *Answer) {
 			first = hops
 		}
 	}
-	a.Checks = check.FromOutside(ctx, o)
+	a.Checks = check.CheckExternal(ctx, o)
 	if !req.Message {
 		return
 	}
@@ -264,8 +264,8 @@ func (s *Server) look(ctx context.Context, req Request, a *Answer) {
 	}
 }
 
-// only connects to one address, whatever it is asked for.
-func (s *Server) only(target netip.Addr) smtpclient.Dial {
+// dialOnly connects to one address, whatever it is asked for.
+func (s *Server) dialOnly(target netip.Addr) smtpclient.Dial {
 	return func(ctx context.Context, network, address string) (net.Conn, error) {
 		to, err := netip.ParseAddrPort(address)
 		if err != nil || to.Addr() != target {
@@ -275,9 +275,9 @@ func (s *Server) only(target netip.Addr) smtpclient.Dial {
 	}
 }
 
-// leads follows a domain's mail to its first exchanger, as a sender does, and reports whether it
+// followMX follows a domain's mail to its first exchanger, as a sender does, and reports whether it
 // comes to target.
-func (s *Server) leads(ctx context.Context, domain string, target netip.Addr) (hops []check.Hop, leads bool) {
+func (s *Server) followMX(ctx context.Context, domain string, target netip.Addr) (hops []check.Hop, leads bool) {
 	hosts, err := s.MX(ctx, domain)
 	if err != nil || len(hosts) == 0 {
 		said := "none"

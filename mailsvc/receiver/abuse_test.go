@@ -169,7 +169,7 @@ func TestQuotas(t *testing.T) {
 	at := func(s string) net.Addr { return net.TCPAddrFromAddrPort(netip.MustParseAddrPort(s)) }
 	enter := func(from, want string, now time.Time) {
 		t.Helper()
-		if got := q.enter(at(from), now); !strings.HasPrefix(got, want) || want == "" && got != "" {
+		if got := q.acquire(at(from), now); !strings.HasPrefix(got, want) || want == "" && got != "" {
 			t.Errorf("%s: %q, want %q", from, got, want)
 		}
 	}
@@ -186,20 +186,20 @@ func TestQuotas(t *testing.T) {
 	enter("[2001:db8:0:1::2]:1", "", now)
 	enter("[2001:db8:0:1::3]:1", "421", now) // the same customer
 	enter("[2001:db8:0:2::1]:1", "", now)
-	q.leave(at("192.0.2.1:1"))
+	q.release(at("192.0.2.1:1"))
 	enter("192.0.2.1:4", "", now)
 	if !q.message(at("192.0.2.1:4"), now) || q.message(at("192.0.2.1:4"), now) {
 		t.Error("four a minute are not four")
 	}
-	q.leave(at("192.0.2.1:4"))
+	q.release(at("192.0.2.1:4"))
 	enter("192.0.2.1:5", "421 4.7.0 too many connections from your address in a minute", now)
 	enter("192.0.2.1:5", "", now.Add(16*time.Second)) // a quarter of a minute gives one more
 	later := now.Add(time.Hour)
 	for i := range 2 * maxIdleQuotas {
 		later = later.Add(time.Minute)
 		a := netip.AddrPortFrom(netip.AddrFrom4([4]byte{100, byte(i >> 16), byte(i >> 8), byte(i)}), 1)
-		q.enter(net.TCPAddrFromAddrPort(a), later)
-		q.leave(net.TCPAddrFromAddrPort(a))
+		q.acquire(net.TCPAddrFromAddrPort(a), later)
+		q.release(net.TCPAddrFromAddrPort(a))
 	}
 	if len(q.by) > maxIdleQuotas+2 {
 		t.Errorf("%d addresses are remembered", len(q.by))

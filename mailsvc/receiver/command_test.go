@@ -109,17 +109,17 @@ func FuzzSession(f *testing.F) {
 	s := &Server{SettingsPath: filepath.Join(dir, "settings.json"), Maildir: filepath.Join(dir, "mail"), MaxSize: 1000}
 	s.fillIn()
 	s.context = f.Context()
-	s.door = newDoor(s)
+	s.door = newConnLimiter(s)
 	f.Fuzz(func(t *testing.T, input string) {
 		raw := &scripted{in: strings.NewReader(input)}
-		before := s.Stats().Messages[Ended{Outcome: Stored}]
+		before := s.Stats().Messages[OutcomeLabels{Outcome: Stored}]
 		s.newConn(raw).serve(t.Context())
 		for line := range strings.Lines(raw.out.String()) {
 			if len(line) < 6 || line[0] < '2' || line[0] > '5' || !strings.HasSuffix(line, "\r\n") || len(line) > 600 {
 				t.Fatalf("reply %q to %q", line, input)
 			}
 		}
-		stored := s.Stats().Messages[Ended{Outcome: Stored}] - before
+		stored := s.Stats().Messages[OutcomeLabels{Outcome: Stored}] - before
 		ends := strings.Count(input, "\r\n.\r\n") + strings.Count(strings.ToUpper(input), "LAST")
 		if int(stored) > ends {
 			t.Fatalf("%d messages from %q", stored, input)

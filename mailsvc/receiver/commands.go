@@ -25,8 +25,8 @@ const (
 	maxIdle = 100
 )
 
-// heard returns a command line as it may be told of: not what AUTH says, and not all of an endless one.
-func heard(line []byte) string {
+// redactCommand returns a command line as it may be told of: not what AUTH says, and not all of an endless one.
+func redactCommand(line []byte) string {
 	text := strings.TrimRight(string(line[:min(len(line), maxCommand)]), "\r\n")
 	if len(text) >= 4 && strings.EqualFold(text[:4], "AUTH") {
 		return text[:4]
@@ -39,17 +39,17 @@ func heard(line []byte) string {
 func (c *conn) readCommand() (string, error) {
 	switch {
 	case c.bad > maxBad:
-		return "", c.leave(&response{421, "4.7.0", "too many commands that are refused"})
+		return "", c.sendLast(&response{421, "4.7.0", "too many commands that are refused"})
 	case c.idle > maxIdle:
-		return "", c.leave(&response{421, "4.7.0", "too many commands without a message"})
+		return "", c.sendLast(&response{421, "4.7.0", "too many commands without a message"})
 	}
 	line, err := c.readLine()
 	if err != nil {
 		return "", err
 	}
-	c.command = heard(line)
-	if problem := malformed(line); problem != "" {
-		return "", c.leave(&response{500, "5.5.2", problem})
+	c.command = redactCommand(line)
+	if problem := syntaxProblem(line); problem != "" {
+		return "", c.sendLast(&response{500, "5.5.2", problem})
 	}
 	return string(line[:len(line)-2]), nil
 }
@@ -76,19 +76,19 @@ func (c *conn) readLine() (line []byte, err error) {
 	}
 	if stopping != "" {
 		c.command = ""
-		return nil, c.leave(&response{421, "4.3.2", stopping})
+		return nil, c.sendLast(&response{421, "4.3.2", stopping})
 	}
 	if errors.Is(err, bufio.ErrBufferFull) {
 		err = nil
 	}
 	if isTimeout(err) {
-		c.command = heard(line)
+		c.command = redactCommand(line)
 	}
 	return line, err
 }
 
-// malformed says what is wrong with the form of a command line.
-func malformed(line []byte) string {
+// syntaxProblem says what is wrong with the form of a command line.
+func syntaxProblem(line []byte) string {
 	switch {
 	case len(line) > maxCommand:
 		return "line too long"
@@ -137,7 +137,7 @@ func (c *conn) startTLSCommand(argument string) error {
 	case argument != "":
 		return c.reply(&response{501, "5.5.4", "STARTTLS has no argument"})
 	case c.in.Buffered() > 0: // whoever added it wants it taken for what comes under TLS
-		return c.leave(&response{501, "5.5.1", "nothing may follow STARTTLS before TLS"})
+		return c.sendLast(&response{501, "5.5.1", "nothing may follow STARTTLS before TLS"})
 	}
 	if err := errors.Join(c.reply(&response{220, "2.0.0", "go ahead"}), c.out.Flush()); err != nil {
 		return err
@@ -173,7 +173,7 @@ func (c *conn) mailCommand(argument string) error {
 	}
 	o, refusal := c.mailParameters(parameters)
 	if refusal == nil {
-		refusal = c.server.takesFrom(c, from, o)
+		refusal = c.server.acceptSender(c, from, o)
 	}
 	if refusal != nil {
 		return c.reply(refusal)
@@ -199,7 +199,7 @@ func (c *conn) rcptCommand(argument string) error {
 	case len(c.to) >= c.server.MaxRecipients: // RFC 5321 section 4.5.3.1.10
 		return c.reply(&response{452, "4.5.3", "too many recipients, please send to the others later"})
 	}
-	r, refusal := c.server.takesFor(c, to)
+	r, refusal := c.server.acceptRecipient(c, to)
 	if refusal != nil {
 		return c.reply(refusal)
 	}
@@ -223,14 +223,14 @@ func (c *conn) dataCommand(ctx context.Context, argument string) error {
 	content := &dotted{conn: c, until: time.Now().Add(c.server.MessageTimeout)}
 	refusal := c.take(ctx, content)
 	if err := content.drain(); err != nil {
-		return c.brokenOff(err)
+		return c.rejectIncomplete(err)
 	}
 	c.endMessage()
 	if err := c.reply(refusal); err != nil {
 		return err
 	}
 	if content.body.dirty { // what follows may be part of the message for whoever passed it on
-		return c.leave(&response{421, "4.7.0", "please come back with lines that end in CR LF"})
+		return c.sendLast(&response{421, "4.7.0", "please come back with lines that end in CR LF"})
 	}
 	return nil
 }
@@ -240,7 +240,7 @@ func (c *conn) dataCommand(ctx context.Context, argument string) error {
 func (c *conn) bdatCommand(ctx context.Context, argument string) error {
 	size, last, ok := chunkSize(argument)
 	if !ok { // nobody knows how many octets follow
-		return c.leave(&response{501, "5.5.4", "want BDAT SIZE or BDAT SIZE LAST"})
+		return c.sendLast(&response{501, "5.5.4", "want BDAT SIZE or BDAT SIZE LAST"})
 	}
 	content := &chunked{conn: c, left: size, last: last, until: time.Now().Add(c.server.MessageTimeout)}
 	if !c.begunMail || len(c.to) == 0 {
@@ -249,7 +249,7 @@ func (c *conn) bdatCommand(ctx context.Context, argument string) error {
 			refusal = errNoRcpt
 		}
 		if err := content.skip(); err != nil {
-			return c.brokenOff(err)
+			return c.rejectIncomplete(err)
 		}
 		return c.reply(refusal)
 	}
@@ -262,7 +262,7 @@ func (c *conn) bdatCommand(ctx context.Context, argument string) error {
 		return nil
 	}
 	if err := content.skip(); err != nil {
-		return c.brokenOff(err)
+		return c.rejectIncomplete(err)
 	}
 	c.endMessage()
 	return c.reply(refusal)
@@ -275,9 +275,9 @@ func (c *conn) endMessage() {
 	c.begun = time.Now()
 }
 
-// brokenOff answers a message that stalled or whose client went away: it is to come again, and
+// rejectIncomplete answers a message that stalled or whose client went away: it is to come again, and
 // the session ends, as the rest of it may still be on its way.
-func (c *conn) brokenOff(err error) error {
+func (c *conn) rejectIncomplete(err error) error {
 	c.server.log().Info("message broke off", "remote", c.raw.RemoteAddr().String(), "error", err)
-	return c.leave(errBrokenOff)
+	return c.sendLast(errBrokenOff)
 }

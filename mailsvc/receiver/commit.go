@@ -61,7 +61,7 @@ type batch struct {
 
 // segment is one file of the log.
 type segment struct {
-	area
+	preallocatedFile
 	path    string
 	salt    uint64
 	used    int64          // octets
@@ -129,7 +129,7 @@ func (l *commitLog) write(b *batch) error {
 	}
 	l.arm()
 	s := l.active
-	seal(b.data, s.salt)
+	addChecksums(b.data, s.salt)
 	data, at := b.data, s.used
 	if at == segmentHeader {
 		data, at = append(appendHeader(nil, s.salt, l.disk.boot()), data...), 0
@@ -203,7 +203,7 @@ func (l *commitLog) unused(n int64) *segment {
 		l.failed(fmt.Errorf("commit log: %w", err))
 		return nil
 	}
-	return &segment{area: a, path: path}
+	return &segment{preallocatedFile: a, path: path}
 }
 
 // checkpoint makes durable what is in the mailboxes, and frees the segments that were kept for

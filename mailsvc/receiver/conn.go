@@ -73,7 +73,7 @@ func (c *conn) serve(ctx context.Context) {
 		}
 	}
 	if isTimeout(err) { // RFC 5321 section 4.5.3.2
-		c.leave(&response{421, "4.4.2", c.hostname + " has waited long enough"})
+		c.sendLast(&response{421, "4.4.2", c.hostname + " has waited long enough"})
 	}
 	c.out.Flush()
 	c.stream.Close()
@@ -107,7 +107,7 @@ func (c *conn) dispatch(ctx context.Context, line string) error {
 	case "NOOP":
 		return c.reply(okReply)
 	case "QUIT":
-		return c.leave(&response{221, "2.0.0", "bye"})
+		return c.sendLast(&response{221, "2.0.0", "bye"})
 	case "VRFY":
 		return c.reply(&response{252, "2.5.0", "send mail, and see"}) // RFC 5321 section 3.5.3
 	case "HELP":
@@ -117,7 +117,7 @@ func (c *conn) dispatch(ctx context.Context, line string) error {
 	case "AUTH":
 		return c.reply(&response{504, "5.7.4", "there is no login here"})
 	case "GET", "POST", "PUT", "HEAD", "OPTIONS", "CONNECT": // a browser, or somebody who drives one
-		return c.leave(&response{500, "5.5.2", "this is a mail server"})
+		return c.sendLast(&response{500, "5.5.2", "this is a mail server"})
 	}
 	return c.reply(&response{500, "5.5.2", "unknown command"})
 }
@@ -130,8 +130,8 @@ func (c *conn) reply(r *response) error {
 	return err
 }
 
-// leave writes the last reply of a session.
-func (c *conn) leave(r *response) error {
+// sendLast writes the last reply of a session.
+func (c *conn) sendLast(r *response) error {
 	c.reply(r)
 	c.out.Flush()
 	return errLeave

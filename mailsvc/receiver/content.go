@@ -132,7 +132,7 @@ func (c *chunked) nextChunk() bool {
 		if verb == "BDAT" {
 			size, last, ok := chunkSize(argument)
 			if !ok { // nobody knows how many octets follow
-				c.quit = c.conn.leave(&response{501, "5.5.4", "want BDAT SIZE or BDAT SIZE LAST"})
+				c.quit = c.conn.sendLast(&response{501, "5.5.4", "want BDAT SIZE or BDAT SIZE LAST"})
 				return false
 			}
 			c.left, c.last = size, last

@@ -20,11 +20,11 @@ type disk interface {
 	list(dir string) ([]string, error) // names in it; none where it is not there
 	read(path string) ([]byte, error)
 
-	groups() bool                               // whether what follows works here
-	boot() string                               // differs after each start of the machine; "" when not known
-	lock(path string) (file, error)             // nil when another process has it
-	syncAll(path string) error                  // makes all files and names of its file system durable
-	reserve(path string, n int64) (area, error) // creates a file of n zero octets, durably
+	groups() bool                                           // whether what follows works here
+	boot() string                                           // differs after each start of the machine; "" when not known
+	lock(path string) (file, error)                         // nil when another process has it
+	syncAll(path string) error                              // makes all files and names of its file system durable
+	reserve(path string, n int64) (preallocatedFile, error) // creates a file of n zero octets, durably
 }
 
 type file interface {
@@ -33,8 +33,8 @@ type file interface {
 	device() (uint64, error) // of the file system that it is on
 }
 
-// area is a file that is written in place, and stays as long as it is.
-type area interface {
+// preallocatedFile is a file that is written in place, and stays as long as it is.
+type preallocatedFile interface {
 	io.WriterAt
 	io.Closer
 	Sync() error // of what was written: the file's own data do not change

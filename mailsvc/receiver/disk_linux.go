@@ -54,17 +54,17 @@ func (osDisk) syncAll(path string) error {
 	return nil
 }
 
-// linuxArea is synced without a journal commit, as neither its size nor its blocks change.
-type linuxArea struct{ *os.File }
+// linuxPreallocatedFile is synced without a journal commit, as neither its size nor its blocks change.
+type linuxPreallocatedFile struct{ *os.File }
 
-func (a linuxArea) Sync() error {
+func (a linuxPreallocatedFile) Sync() error {
 	if err := syscall.Fdatasync(int(a.Fd())); err != nil {
 		return &os.PathError{Op: "fdatasync", Path: a.Name(), Err: err}
 	}
 	return nil
 }
 
-func (osDisk) reserve(path string, n int64) (area, error) {
+func (osDisk) reserve(path string, n int64) (preallocatedFile, error) {
 	f, err := os.OpenFile(path, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o600)
 	if err != nil {
 		return nil, err
@@ -81,5 +81,5 @@ func (osDisk) reserve(path string, n int64) (area, error) {
 		os.Remove(path)
 		return nil, err
 	}
-	return linuxArea{f}, nil
+	return linuxPreallocatedFile{f}, nil
 }

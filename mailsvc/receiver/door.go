@@ -24,10 +24,10 @@ const (
 	stressTimeout = 10 * time.Second
 )
 
-// door lets a number of sessions in at a time. While all places are taken, the session that has
+// connLimiter lets a number of sessions in at a time. While all places are taken, the session that has
 // waited longest for a command, of the sender that holds most of them, leaves for a new client. Is
 // there none, the new one is told to come back (421, RFC 5321 section 3.8).
-type door struct {
+type connLimiter struct {
 	server *Server
 	free   chan struct{} // a place each
 	waits  chan struct{} // a client at the door each
@@ -38,8 +38,8 @@ type door struct {
 	gone    sync.WaitGroup
 }
 
-func newDoor(s *Server) *door {
-	return &door{
+func newConnLimiter(s *Server) *connLimiter {
+	return &connLimiter{
 		server: s,
 		free:   make(chan struct{}, s.MaxConnections),
 		waits:  make(chan struct{}, maxAtDoor),
@@ -48,8 +48,8 @@ func newDoor(s *Server) *door {
 }
 
 // admit serves a connection in a goroutine of its own, or refuses it.
-func (d *door) admit(ctx context.Context, raw net.Conn) {
-	if refusal := d.server.quotas.enter(raw.RemoteAddr(), time.Now()); refusal != "" {
+func (d *connLimiter) admit(ctx context.Context, raw net.Conn) {
+	if refusal := d.server.quotas.acquire(raw.RemoteAddr(), time.Now()); refusal != "" {
 		d.refuse(raw, refusal)
 		return
 	}
@@ -68,7 +68,7 @@ func (d *door) admit(ctx context.Context, raw net.Conn) {
 }
 
 // waitForPlace serves a connection in the place of another one.
-func (d *door) waitForPlace(ctx context.Context, raw net.Conn) {
+func (d *connLimiter) waitForPlace(ctx context.Context, raw net.Conn) {
 	evicted := d.evict(time.Now())
 	if !evicted {
 		<-d.waits
@@ -90,13 +90,13 @@ func (d *door) waitForPlace(ctx context.Context, raw net.Conn) {
 	}
 }
 
-func (d *door) full(raw net.Conn) {
-	d.server.quotas.leave(raw.RemoteAddr())
+func (d *connLimiter) full(raw net.Conn) {
+	d.server.quotas.release(raw.RemoteAddr())
 	d.refuse(raw, "421 4.3.2 "+d.server.hostname()+" has too many connections, please come back later")
 }
 
 // refuse answers in the place of a greeting. An empty socket takes so much without waiting.
-func (d *door) refuse(raw net.Conn, reply string) {
+func (d *connLimiter) refuse(raw net.Conn, reply string) {
 	raw.SetWriteDeadline(time.Now().Add(time.Second))
 	io.WriteString(raw, reply+"\r\n")
 	raw.Close()
@@ -104,13 +104,13 @@ func (d *door) refuse(raw net.Conn, reply string) {
 }
 
 // serve holds a session that has a place.
-func (d *door) serve(ctx context.Context, raw net.Conn) {
+func (d *connLimiter) serve(ctx context.Context, raw net.Conn) {
 	c := d.server.newConn(raw)
 	d.server.counters.count(func(s *Stats) { s.Connections++; s.Open++ })
 	d.mu.Lock()
 	d.inside[c] = true
 	if d.stopped {
-		c.stop(d.goodbye())
+		c.stop(d.shutdownReply())
 	}
 	d.mu.Unlock()
 	c.serve(ctx)
@@ -118,19 +118,19 @@ func (d *door) serve(ctx context.Context, raw net.Conn) {
 	delete(d.inside, c)
 	d.mu.Unlock()
 	d.server.counters.count(func(s *Stats) { s.Open-- })
-	d.server.quotas.leave(raw.RemoteAddr())
+	d.server.quotas.release(raw.RemoteAddr())
 	<-d.free
 }
 
-func (d *door) goodbye() string { return d.server.hostname() + " is shutting down" }
+func (d *connLimiter) shutdownReply() string { return d.server.hostname() + " is shutting down" }
 
-// crowded reports whether so many are inside that nobody may take his time.
-func (d *door) crowded() bool {
+// isStressed reports whether so many are inside that nobody may take his time.
+func (d *connLimiter) isStressed() bool {
 	return len(d.free) > d.server.MaxConnections*3/4
 }
 
 // evict ends the session that may best be done without; false when there is none.
-func (d *door) evict(now time.Time) bool {
+func (d *connLimiter) evict(now time.Time) bool {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	held := map[string]int{}
@@ -160,17 +160,17 @@ func (d *door) evict(now time.Time) bool {
 }
 
 // stop ends the sessions that do nothing, and the others after what they do.
-func (d *door) stop() {
+func (d *connLimiter) stop() {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	d.stopped = true
 	for c := range d.inside {
-		c.stop(d.goodbye())
+		c.stop(d.shutdownReply())
 	}
 }
 
 // abort ends all sessions.
-func (d *door) abort() {
+func (d *connLimiter) abort() {
 	d.mu.Lock()
 	var all []*conn
 	for c := range d.inside {

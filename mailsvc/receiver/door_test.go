@@ -60,7 +60,7 @@ func TestHeldByFew(t *testing.T) {
 func TestCrowded(t *testing.T) {
 	s := &Server{MaxConnections: 8, IdleTimeout: time.Minute}
 	s.fillIn()
-	s.door = newDoor(s)
+	s.door = newConnLimiter(s)
 	for range 6 {
 		s.door.free <- struct{}{}
 	}
@@ -79,7 +79,7 @@ func TestWiderNetwork(t *testing.T) {
 	in := 0
 	for i := range 16 {
 		a := netip.MustParseAddrPort(fmt.Sprintf("[2001:db8:0:%x::1]:1", i))
-		if q.enter(net.TCPAddrFromAddrPort(a), time.Now()) == "" {
+		if q.acquire(net.TCPAddrFromAddrPort(a), time.Now()) == "" {
 			in++
 		}
 	}

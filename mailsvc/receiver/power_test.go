@@ -275,7 +275,7 @@ func (d *powerDisk) syncAll(string) error {
 	})
 }
 
-func (d *powerDisk) reserve(p string, size int64) (a area, err error) {
+func (d *powerDisk) reserve(p string, size int64) (a preallocatedFile, err error) {
 	err = d.do(func() error {
 		n := &node{data: make([]byte, size), kept: make([]byte, size)}
 		d.names[filepath.ToSlash(p)] = n

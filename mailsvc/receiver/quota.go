@@ -85,8 +85,8 @@ func (q *quotas) counted(remote net.Addr) (senders []netip.Prefix) {
 	return senders
 }
 
-// enter counts a connection in, and returns what to refuse it with, or "".
-func (q *quotas) enter(remote net.Addr, now time.Time) (refusal string) {
+// acquire counts a connection in, and returns what to refuse it with, or "".
+func (q *quotas) acquire(remote net.Addr, now time.Time) (refusal string) {
 	senders := q.counted(remote)
 	q.mu.Lock()
 	defer q.mu.Unlock()
@@ -108,8 +108,8 @@ func (q *quotas) enter(remote net.Addr, now time.Time) (refusal string) {
 	return ""
 }
 
-// leave counts a connection out that enter let in.
-func (q *quotas) leave(remote net.Addr) {
+// release counts a connection out that enter let in.
+func (q *quotas) release(remote net.Addr) {
 	q.mu.Lock()
 	defer q.mu.Unlock()
 	for _, p := range q.counted(remote) {

@@ -63,8 +63,8 @@ func appendWord(dst []byte, word string) []byte {
 	return append(append(dst, byte(len(word))), word...)
 }
 
-// seal gives each of the records in data its checksum.
-func seal(data []byte, salt uint64) {
+// addChecksums gives each of the records in data its checksum.
+func addChecksums(data []byte, salt uint64) {
 	for len(data) > 0 {
 		end := recordHeader + int(binary.BigEndian.Uint32(data))
 		binary.BigEndian.PutUint32(data[4:], checksum(salt, data[recordHeader:end]))

@@ -16,7 +16,7 @@ func TestReplay(t *testing.T) {
 		for _, r := range records {
 			data = appendRecord(data, r)
 		}
-		seal(data, salt)
+		addChecksums(data, salt)
 		return append(appendHeader(nil, salt, boot), data...)
 	}
 	one := record{recordMessage, name(1), []string{"mario", "anna"}, []byte("first")}
@@ -44,7 +44,7 @@ func TestReplay(t *testing.T) {
 		"a bit wrong in a name":              {flip(second + recordHeader + 5), 2},
 		"a bit wrong in a length":            {flip(second + 3), 2},
 		"a bit wrong in the first checksum":  {flip(segmentHeader + 4), 0},
-		"the rest of an earlier use":         {append(log("boot 0", one)[:second:second], func() []byte { r := appendRecord(nil, two); seal(r, salt-1); return r }()...), 2},
+		"the rest of an earlier use":         {append(log("boot 0", one)[:second:second], func() []byte { r := appendRecord(nil, two); addChecksums(r, salt-1); return r }()...), 2},
 		"the length of everything":           {append(slices.Clone(whole), 0xff, 0xff, 0xff, 0xff, 0, 0, 0, 0), 3},
 		"its sender was told to come back":   {log("boot 0", one, two, record{kind: recordVoid, name: two.name}), 2},
 		"the machine has run since":          {log("boot 1", one, two), 0},

@@ -57,7 +57,7 @@ type Server struct {
 	host     string // this machine, in names of messages
 	run      string // this Serve, in names of messages
 	count    atomic.Uint64
-	door     *door
+	door     *connLimiter
 	telling  sync.Mutex
 	storing  sync.RWMutex // read-locked by each message being stored
 	quotas   quotas
@@ -78,7 +78,7 @@ func (s *Server) Serve(ctx context.Context, l net.Listener) error {
 			s.log().Error("storing", "error", err)
 		}
 	}
-	s.door = newDoor(s)
+	s.door = newConnLimiter(s)
 	ended := make(chan error, 1)
 	go func() { ended <- s.accept(ctx, l) }()
 	var err error
@@ -136,7 +136,7 @@ func isTemporary(err error) bool {
 
 // patience is how long a client may be silent now.
 func (s *Server) patience() time.Duration {
-	if s.door.crowded() {
+	if s.door.isStressed() {
 		return min(s.IdleTimeout, stressTimeout)
 	}
 	return s.IdleTimeout

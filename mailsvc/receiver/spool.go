@@ -13,18 +13,18 @@ const spoolInMemory = 256 << 10
 // spoolPrefix begins the name of such a file.
 const spoolPrefix = ".spool-"
 
-// spooled is a message that can be read again.
-type spooled struct {
+// spooledMessage is a message that can be read again.
+type spooledMessage struct {
 	io.ReadSeeker
 	file *os.File // nil where it is in memory
 }
 
 // spool reads a message to its end. The error is that of reading, or of writing the file.
-func spool(r io.Reader, dir string) (*spooled, error) {
+func spool(r io.Reader, dir string) (*spooledMessage, error) {
 	var small bytes.Buffer
 	switch _, err := io.CopyN(&small, r, spoolInMemory); {
 	case err == io.EOF:
-		return &spooled{ReadSeeker: bytes.NewReader(small.Bytes())}, nil
+		return &spooledMessage{ReadSeeker: bytes.NewReader(small.Bytes())}, nil
 	case err != nil:
 		return nil, err
 	}
@@ -32,7 +32,7 @@ func spool(r io.Reader, dir string) (*spooled, error) {
 	if err != nil {
 		return nil, err
 	}
-	s := &spooled{f, f}
+	s := &spooledMessage{f, f}
 	if _, err = io.Copy(f, io.MultiReader(&small, r)); err == nil {
 		_, err = f.Seek(0, io.SeekStart)
 	}
@@ -44,7 +44,7 @@ func spool(r io.Reader, dir string) (*spooled, error) {
 }
 
 // close takes the file away.
-func (s *spooled) close() {
+func (s *spooledMessage) close() {
 	if s.file != nil {
 		s.file.Close()
 		os.Remove(s.file.Name())

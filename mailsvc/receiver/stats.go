@@ -46,22 +46,22 @@ const (
 	Refused  Outcome = "refused"  // 5xx
 )
 
-// Ended is how a message ended.
-type Ended struct {
+// OutcomeLabels is how a message ended.
+type OutcomeLabels struct {
 	Outcome Outcome
 	TLS     bool
 }
 
 // Stats are counts since Serve began.
 type Stats struct {
-	Connections uint64            // let in
-	Open        int64             // now
-	TLS         uint64            // handshakes that succeeded
-	TLSFailed   uint64            // handshakes that failed
-	Evicted     uint64            // sessions that waited too long when others wanted their place
-	Messages    map[Ended]uint64  // that came to their end
-	Octets      uint64            // of those stored, counted once for each message
-	Refused     map[string]uint64 // replies of 4xx and 5xx by Refusal.Reason
+	Connections uint64                   // let in
+	Open        int64                    // now
+	TLS         uint64                   // handshakes that succeeded
+	TLSFailed   uint64                   // handshakes that failed
+	Evicted     uint64                   // sessions that waited too long when others wanted their place
+	Messages    map[OutcomeLabels]uint64 // that came to their end
+	Octets      uint64                   // of those stored, counted once for each message
+	Refused     map[string]uint64        // replies of 4xx and 5xx by Refusal.Reason
 
 	Commits       uint64             // syncs of messages to disk, each for one message or several
 	CommitSeconds float64            // their sum
@@ -109,8 +109,8 @@ func (s *Server) Stats() Stats {
 	return out
 }
 
-// ended counts a message by its reply.
-func (s *Server) ended(m Message, r *response) {
+// countOutcome counts a message by its reply.
+func (s *Server) countOutcome(m Message, r *response) {
 	outcome := Stored
 	switch {
 	case r.code >= 500:
@@ -120,9 +120,9 @@ func (s *Server) ended(m Message, r *response) {
 	}
 	s.counters.count(func(c *Stats) {
 		if c.Messages == nil {
-			c.Messages = map[Ended]uint64{}
+			c.Messages = map[OutcomeLabels]uint64{}
 		}
-		c.Messages[Ended{outcome, m.TLS != ""}]++
+		c.Messages[OutcomeLabels{outcome, m.TLS != ""}]++
 		if outcome == Stored {
 			c.Octets += uint64(m.Size)
 		}
@@ -132,7 +132,7 @@ func (s *Server) ended(m Message, r *response) {
 // handshakeFailed counts and tells of a TLS handshake that failed, which no reply can tell of.
 func (s *Server) handshakeFailed(c *conn, err error) {
 	s.counters.count(func(c *Stats) { c.TLSFailed++ })
-	s.tellRefusal(Refusal{
+	s.reportRefusal(Refusal{
 		Time:    s.now(),
 		Remote:  c.raw.RemoteAddr().String(),
 		Helo:    c.helo,
@@ -163,10 +163,10 @@ func (s *Server) refused(r Refusal) {
 		}
 		c.Refused[r.Reason()]++
 	})
-	s.tellRefusal(r)
+	s.reportRefusal(r)
 }
 
-func (s *Server) tellRefusal(r Refusal) {
+func (s *Server) reportRefusal(r Refusal) {
 	s.log().Info("refused", "remote", r.Remote, "command", r.Command, "reply", r.Reply)
 	if s.Refused == nil {
 		return

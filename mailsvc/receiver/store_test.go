@@ -182,7 +182,7 @@ func (d *faulty) list(dir string) ([]string, error) {
 	}
 	return d.osDisk.list(dir)
 }
-func (d *faulty) reserve(path string, n int64) (area, error) {
+func (d *faulty) reserve(path string, n int64) (preallocatedFile, error) {
 	if err := d.step("reserve"); err != nil {
 		return nil, err
 	}
@@ -192,17 +192,19 @@ func (d *faulty) reserve(path string, n int64) (area, error) {
 
 type faultyArea struct {
 	disk *faulty
-	area
+	preallocatedFile
 }
 
 func (a *faultyArea) WriteAt(p []byte, at int64) (int, error) {
 	if err := a.disk.step("log write"); err != nil {
-		n, _ := a.area.WriteAt(p[:len(p)/2], at)
+		n, _ := a.preallocatedFile.WriteAt(p[:len(p)/2], at)
 		return n, err
 	}
-	return a.area.WriteAt(p, at)
+	return a.preallocatedFile.WriteAt(p, at)
 }
-func (a *faultyArea) Sync() error { return errors.Join(a.disk.step("log sync"), a.area.Sync()) }
+func (a *faultyArea) Sync() error {
+	return errors.Join(a.disk.step("log sync"), a.preallocatedFile.Sync())
+}
 
 func (d *faulty) makeDir(path string) error {
 	return errors.Join(d.step("makeDir"), d.osDisk.makeDir(path))

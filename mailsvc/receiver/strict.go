@@ -16,7 +16,7 @@ func decodeStrictly(data []byte, v any) error {
 	dec := json.NewDecoder(bytes.NewReader(data))
 	dec.DisallowUnknownFields()
 	if err := dec.Decode(v); err != nil {
-		return fmt.Errorf("line %d: %w", lineAt(data, where(data, err)), plainJSON(err))
+		return fmt.Errorf("line %d: %w", lineAt(data, errorOffset(data, err)), plainJSON(err))
 	}
 	if _, err := dec.Token(); err != io.EOF {
 		return fmt.Errorf("line %d: something follows the settings", lineAt(data, dec.InputOffset()))
@@ -28,8 +28,8 @@ func decodeStrictly(data []byte, v any) error {
 	return nil
 }
 
-// where returns the offset that an error of Decode is about.
-func where(data []byte, err error) int64 {
+// errorOffset returns the offset that an error of Decode is about.
+func errorOffset(data []byte, err error) int64 {
 	var syntax *json.SyntaxError
 	var kind *json.UnmarshalTypeError
 	switch {

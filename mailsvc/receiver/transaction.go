@@ -56,8 +56,8 @@ func (c *conn) mailParameters(parameters []string) (o mailOptions, refusal *resp
 	return o, nil
 }
 
-// takesFrom says why a sender is refused; nil when it is not.
-func (s *Server) takesFrom(c *conn, from string, o mailOptions) *response {
+// acceptSender says why a sender is refused; nil when it is not.
+func (s *Server) acceptSender(c *conn, from string, o mailOptions) *response {
 	if !readable(from, o.utf8) {
 		return errUTF8
 	}
@@ -79,8 +79,8 @@ func (s *Server) takesFrom(c *conn, from string, o mailOptions) *response {
 	return nil
 }
 
-// takesFor returns where mail for an address goes, or why it is refused.
-func (s *Server) takesFor(c *conn, to string) (r recipient, refusal *response) {
+// acceptRecipient returns where mail for an address goes, or why it is refused.
+func (s *Server) acceptRecipient(c *conn, to string) (r recipient, refusal *response) {
 	if !readable(to, c.utf8) {
 		return r, errUTF8
 	}
@@ -144,7 +144,7 @@ func (c *conn) take(ctx context.Context, content io.Reader) *response {
 		s.log().Error("message not stored", "id", m.ID, "error", err)
 		refusal = errStorage
 	}
-	s.ended(m, refusal)
+	s.countOutcome(m, refusal)
 	if err == nil {
 		s.log().Info("message stored", "id", m.ID, "from", m.From, "to", m.To, "size", m.Size)
 		s.delivered(m)

@@ -47,7 +47,7 @@ var errHostile = errors.New("it has a document type or nests too deeply, which n
 // parseDMARC reads an aggregate report. Namespaces differ between reporters and do not count.
 func parseDMARC(data []byte) (*DMARC, error) {
 	data = bytes.ToValidUTF8(data, []byte("?")) // names in another charset, which do not count
-	if err := harmless(data); err != nil {
+	if err := checkXML(data); err != nil {
 		return nil, err
 	}
 	var doc struct {
@@ -89,7 +89,7 @@ func parseDMARC(data []byte) (*DMARC, error) {
 	}
 	d := xml.NewDecoder(bytes.NewReader(data))
 	d.Strict = true
-	d.CharsetReader = asIs
+	d.CharsetReader = passThrough
 	if err := d.Decode(&doc); err != nil {
 		return nil, fmt.Errorf("no DMARC aggregate report: %w", err)
 	}
@@ -97,7 +97,7 @@ func parseDMARC(data []byte) (*DMARC, error) {
 		return nil, errors.New("no DMARC aggregate report: it names no domain, or has too many records")
 	}
 	r := &DMARC{
-		Reporter: word(doc.Metadata.Org), ID: word(doc.Metadata.ID), Domain: name(doc.Policy.Domain),
+		Reporter: oneLine(doc.Metadata.Org), ID: oneLine(doc.Metadata.ID), Domain: name(doc.Policy.Domain),
 		From: seconds(doc.Metadata.Range.Begin), To: seconds(doc.Metadata.Range.End),
 	}
 	for _, rec := range doc.Records {
@@ -107,10 +107,10 @@ func parseDMARC(data []byte) (*DMARC, error) {
 		}
 		row := Row{
 			Source: source.Unmap(), Count: count(rec.Row.Count), HeaderFrom: name(rec.Identifiers.HeaderFrom),
-			SPF: is(rec.Row.Policy.SPF, "pass"), DKIM: is(rec.Row.Policy.DKIM, "pass"), Action: strings.ToLower(word(rec.Row.Policy.Disposition)),
+			SPF: is(rec.Row.Policy.SPF, "pass"), DKIM: is(rec.Row.Policy.DKIM, "pass"), Action: strings.ToLower(oneLine(rec.Row.Policy.Disposition)),
 		}
 		for _, reason := range rec.Row.Policy.Reasons {
-			row.Override = strings.ToLower(word(reason.Type))
+			row.Override = strings.ToLower(oneLine(reason.Type))
 		}
 		for _, sig := range rec.Auth.DKIM {
 			if is(sig.Result, "pass") {
@@ -122,11 +122,11 @@ func parseDMARC(data []byte) (*DMARC, error) {
 	return r, nil
 }
 
-// harmless refuses XML with a document type, which is where entities are defined, and with nesting that no
+// checkXML refuses XML with a document type, which is where entities are defined, and with nesting that no
 // report has.
-func harmless(data []byte) error {
+func checkXML(data []byte) error {
 	d := xml.NewDecoder(bytes.NewReader(data))
-	d.CharsetReader = asIs
+	d.CharsetReader = passThrough
 	d.Strict = false
 	depth, records := 0, 0
 	for {
@@ -155,13 +155,13 @@ func harmless(data []byte) error {
 	}
 }
 
-// asIs reads whatever charset is declared as it is: what counts in a report is ASCII.
-func asIs(_ string, in io.Reader) (io.Reader, error) { return in, nil }
+// passThrough reads whatever charset is declared as it is: what counts in a report is ASCII.
+func passThrough(_ string, in io.Reader) (io.Reader, error) { return in, nil }
 
 func is(text, want string) bool { return strings.EqualFold(strings.TrimSpace(text), want) }
 
-// word is a text of a stranger on one line, shortened.
-func word(text string) string {
+// oneLine is a text of a stranger on one line, shortened.
+func oneLine(text string) string {
 	text = strings.Join(strings.Fields(strings.Map(func(r rune) rune {
 		if r < ' ' || r == 0x7f {
 			return ' '
@@ -174,7 +174,7 @@ func word(text string) string {
 	return text
 }
 
-func name(text string) string { return strings.ToLower(strings.TrimSuffix(word(text), ".")) }
+func name(text string) string { return strings.ToLower(strings.TrimSuffix(oneLine(text), ".")) }
 
 // count reads a number of messages; what is no number is one, and what is too large is as much as is counted.
 func count(text string) int {

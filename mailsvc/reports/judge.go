@@ -147,10 +147,10 @@ func (f *Found) senders(s Site, domain string) plan.Check {
 	c.Got = fmt.Sprintf("%d messages passed and %d failed, in %d reports", passed, failed, reports)
 	switch {
 	case len(ours) > 0:
-		c.Status, c.Got = plan.Fail, "our own mail fails from "+few(ours)+"; "+c.Got
+		c.Status, c.Got = plan.Fail, "our own mail fails from "+firstFew(ours)+"; "+c.Got
 		c.Hint = "see spf.pass and dkim.match: receivers refuse such mail where the policy says so"
 	case len(unknown) > 0:
-		c.Status, c.Got = plan.Warn, "unknown senders pass: "+few(unknown)+"; "+c.Got
+		c.Status, c.Got = plan.Warn, "unknown senders pass: "+firstFew(unknown)+"; "+c.Got
 		c.Hint = "find out who that is: a service that somebody signed up for (list it under spf.include), or a key that got out"
 	default:
 		c.Status = plan.Pass
@@ -201,13 +201,13 @@ func (f *Found) failures(s Site, domain string) plan.Check {
 		if good == 0 {
 			c.Status = plan.Fail
 		}
-		c.Got = strings.TrimSuffix(few(list)+"; "+c.Got, "; ")
+		c.Got = strings.TrimSuffix(firstFew(list)+"; "+c.Got, "; ")
 		c.Hint = "see smtp.certificate, sts.policy and dane.match: those senders did not deliver, or in the clear"
 	}
 	return c
 }
 
-func few(list []string) string {
+func firstFew(list []string) string {
 	if len(list) > 3 {
 		return strings.Join(list[:3], ", ") + fmt.Sprintf(" and %d more", len(list)-3)
 	}

@@ -68,12 +68,12 @@ func parseTLS(data []byte) (*TLS, error) {
 	if len(doc.Policies) == 0 || len(doc.Policies) > 1000 {
 		return nil, errors.New("no TLS report: it has no policies, or too many")
 	}
-	r := &TLS{Reporter: word(doc.Org), ID: word(doc.ID), From: stamp(doc.Range.Start), To: stamp(doc.Range.End)}
+	r := &TLS{Reporter: oneLine(doc.Org), ID: oneLine(doc.ID), From: parseTime(doc.Range.Start), To: parseTime(doc.Range.End)}
 	for _, p := range doc.Policies {
-		policy := TLSPolicy{Domain: name(p.Policy.Domain), Type: strings.ToLower(word(p.Policy.Type)), Successful: bounded(p.Summary.Successful), Failed: bounded(p.Summary.Failed)}
+		policy := TLSPolicy{Domain: name(p.Policy.Domain), Type: strings.ToLower(oneLine(p.Policy.Type)), Successful: bounded(p.Summary.Successful), Failed: bounded(p.Summary.Failed)}
 		for _, f := range p.Failures[:min(len(p.Failures), 1000)] {
 			policy.Failures = append(policy.Failures, TLSFailure{
-				Type: strings.ToLower(word(f.Type)), Host: name(f.Host), Address: word(f.Address), Sessions: bounded(f.Sessions), Why: word(f.Why + " " + f.More),
+				Type: strings.ToLower(oneLine(f.Type)), Host: name(f.Host), Address: oneLine(f.Address), Sessions: bounded(f.Sessions), Why: oneLine(f.Why + " " + f.More),
 			})
 		}
 		r.Policies = append(r.Policies, policy)
@@ -83,7 +83,7 @@ func parseTLS(data []byte) (*TLS, error) {
 
 func bounded(n int64) int { return int(min(max(n, 0), 1e9)) }
 
-func stamp(text string) time.Time {
+func parseTime(text string) time.Time {
 	t, err := time.Parse(time.RFC3339, strings.TrimSpace(text))
 	if err != nil {
 		return time.Time{}

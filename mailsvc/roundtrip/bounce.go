@@ -61,7 +61,7 @@ func ReadBounce(raw []byte) (b Bounce, ok bool) {
 		}
 		return nil
 	}) // what could be read of it counts
-	if ok || !fromNobody(m.Header) {
+	if ok || !isFromMailSystem(m.Header) {
 		return b, ok
 	}
 	return readProse(text)
@@ -77,30 +77,30 @@ func readStatus(body []byte) (b Bounce, ok bool) {
 		for _, f := range fields([]byte(strings.Trim(group, "\n") + "\n\n")) { // lines that are no fields do not count
 			h.Add(f.name, f.value)
 		}
-		if name := typed(h.Get("Reporting-MTA")); name != "" {
+		if name := withoutType(h.Get("Reporting-MTA")); name != "" {
 			b.Reporter = name
 		}
 		if action := strings.ToLower(strings.TrimSpace(h.Get("Action"))); action != "" && !ok {
 			b.Action, ok = strings.Fields(action)[0], true
 			b.Status, _, _ = strings.Cut(strings.TrimSpace(h.Get("Status")), " ")
-			b.Diagnostic = typed(h.Get("Diagnostic-Code"))
-			b.Remote = typed(h.Get("Remote-MTA"))
+			b.Diagnostic = withoutType(h.Get("Diagnostic-Code"))
+			b.Remote = withoutType(h.Get("Remote-MTA"))
 		}
 	}
 	return b, ok
 }
 
-// typed is a field's value without its type: "smtp; 550 no" is "550 no".
-func typed(value string) string {
+// withoutType is a field's value without its type: "smtp; 550 no" is "550 no".
+func withoutType(value string) string {
 	kind, rest, ok := strings.Cut(value, ";")
 	if !ok || strings.ContainsAny(strings.TrimSpace(kind), " \t") {
-		return one(value)
+		return oneLine(value)
 	}
-	return one(rest)
+	return oneLine(rest)
 }
 
-// one puts a text on one line, shortened.
-func one(text string) string {
+// oneLine puts a text on one line, shortened.
+func oneLine(text string) string {
 	text = strings.Join(strings.FieldsFunc(strings.ToValidUTF8(text, "?"), func(r rune) bool {
 		return unicode.IsSpace(r) || unicode.IsControl(r)
 	}), " ")
@@ -110,8 +110,8 @@ func one(text string) string {
 	return text
 }
 
-// fromNobody reports whether a message is from a mail system: a null return path, or a name that only such have.
-func fromNobody(h message.Header) bool {
+// isFromMailSystem reports whether a message is from a mail system: a null return path, or a name that only such have.
+func isFromMailSystem(h message.Header) bool {
 	if path := strings.TrimSpace(h.Get("Return-Path")); path == "<>" {
 		return true
 	}
@@ -134,7 +134,7 @@ var smtp = regexp.MustCompile(`(?i)(\b[45]\.\d{1,3}\.\d{1,3}\b|\bsmtp\b|\bsaid:|
 
 func readProse(text string) (b Bounce, ok bool) {
 	if m := refusal.FindStringSubmatch(text); m != nil && (prose.MatchString(text) || smtp.MatchString(text)) {
-		b = Bounce{Action: "failed", Diagnostic: one(m[1])}
+		b = Bounce{Action: "failed", Diagnostic: oneLine(m[1])}
 		if m[1][0] == '4' && !prose.MatchString(text) || later.MatchString(text) {
 			b.Action = "delayed"
 		}
@@ -143,7 +143,7 @@ func readProse(text string) (b Bounce, ok bool) {
 	if at := prose.FindStringIndex(text); at != nil {
 		from := strings.LastIndexAny(text[:at[0]], "\r\n") + 1
 		line, _, _ := strings.Cut(text[from:], "\n")
-		b = Bounce{Action: "failed", Diagnostic: one(line)}
+		b = Bounce{Action: "failed", Diagnostic: oneLine(line)}
 		if later.MatchString(text) {
 			b.Action = "delayed"
 		}

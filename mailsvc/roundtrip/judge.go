@@ -33,7 +33,7 @@ type Outward struct {
 // Checks judges it: whether it arrived, and what the provider found out.
 func (o Outward) Checks() []plan.Check {
 	if o.Unsent != nil {
-		return o.unseen(OutboundIDs(), o.Unsent.Error(), "see verify.mailboxes and verify.messages_per_day")
+		return o.skipped(OutboundIDs(), o.Unsent.Error(), "see verify.mailboxes and verify.messages_per_day")
 	}
 	delivered := o.check(catalog.OutboundDelivered, "the message arrives", "RFC 5321 section 5.1")
 	switch {
@@ -41,19 +41,19 @@ func (o Outward) Checks() []plan.Check {
 		delivered.Status, delivered.Got = plan.Fail, "the site's own server did not take it: "+o.Refused.Error()
 		delivered.Hint = "see verify.outbound: the login, or whether the server takes mail from this machine"
 	case o.Message == nil && o.Bounce != nil && o.Bounce.Failed():
-		delivered.Status, delivered.Got = plan.Fail, "it was returned: "+o.Bounce.words()
+		delivered.Status, delivered.Got = plan.Fail, "it was returned: "+o.Bounce.summary()
 		delivered.Hint = bounceHint(*o.Bounce)
 	case o.Message == nil:
 		delivered.Status, delivered.Got = plan.Fail, fmt.Sprintf("accepted by the site's server, and not there after %v, neither in the inbox nor in another folder", o.Waited.Round(time.Second))
 		if o.Bounce != nil {
-			delivered.Status, delivered.Got = plan.Warn, "still in a queue: "+o.Bounce.words()
+			delivered.Status, delivered.Got = plan.Warn, "still in a queue: "+o.Bounce.summary()
 		}
 		delivered.Hint = "look at the queue of the site's server for what the other one said; a provider may also take mail and drop it"
 	default:
 		delivered.Status, delivered.Got = plan.Pass, "arrived in "+o.Folder
 		return append([]plan.Check{delivered}, o.found()...)
 	}
-	return append([]plan.Check{delivered}, o.unseen(OutboundIDs()[1:], "no message arrived to look at", "see outbound.delivered")...)
+	return append([]plan.Check{delivered}, o.skipped(OutboundIDs()[1:], "no message arrived to look at", "see outbound.delivered")...)
 }
 
 func (o Outward) check(id, want, ref string) plan.Check {
@@ -68,8 +68,8 @@ func OutboundIDs() []string {
 	}
 }
 
-// unseen are checks of a message that nobody could look at, for one reason.
-func (o Outward) unseen(ids []string, got, hint string) (checks []plan.Check) {
+// skipped are checks of a message that nobody could look at, for one reason.
+func (o Outward) skipped(ids []string, got, hint string) (checks []plan.Check) {
 	for _, id := range ids {
 		c := o.check(id, "known from the message", "RFC 8601")
 		c.Status, c.Got, c.Hint, c.Reason = plan.Skip, got, hint, plan.ReasonUnseen
@@ -110,8 +110,8 @@ func (o Outward) source(t Trace) plan.Check {
 	return c
 }
 
-// value is what the provider found of one method; "" is nothing.
-func value(t Trace, pick func(authres.Result) (authres.ResultValue, string)) (is authres.ResultValue, why string) {
+// resultOf is what the provider found of one method; "" is nothing.
+func resultOf(t Trace, pick func(authres.Result) (authres.ResultValue, string)) (is authres.ResultValue, why string) {
 	for _, r := range t.Results() {
 		v, reason := pick(r)
 		if v == authres.ResultPass {
@@ -124,12 +124,12 @@ func value(t Trace, pick func(authres.Result) (authres.ResultValue, string)) (is
 	return is, why
 }
 
-// judged makes a check of what the provider found.
-func judged(c plan.Check, is authres.ResultValue, why, hint string) plan.Check {
+// resultCheck makes a check of what the provider found.
+func resultCheck(c plan.Check, is authres.ResultValue, why, hint string) plan.Check {
 	c.Want = "pass"
 	c.Got = string(is)
 	if why != "" {
-		c.Got += " (" + one(why) + ")"
+		c.Got += " (" + oneLine(why) + ")"
 	}
 	switch is {
 	case authres.ResultPass:
@@ -149,19 +149,19 @@ func (o Outward) spf(t Trace) plan.Check {
 		s, ok := r.(*authres.SPFResult)
 		return ok && s.From != ""
 	})
-	is, why := value(t, func(r authres.Result) (authres.ResultValue, string) {
+	is, why := resultOf(t, func(r authres.Result) (authres.ResultValue, string) {
 		if r, ok := r.(*authres.SPFResult); ok && (!sender || r.From != "" || r.Helo == "") { // the name in EHLO proves no sender
 			return r.Value, r.Reason
 		}
 		return "", ""
 	})
-	return judged(o.check(catalog.OutboundSPF, "", "RFC 7208"), is, why, "the address that mail leaves from is not in the SPF record: see outbound.source and spf.pass")
+	return resultCheck(o.check(catalog.OutboundSPF, "", "RFC 7208"), is, why, "the address that mail leaves from is not in the SPF record: see outbound.source and spf.pass")
 }
 
 func (o Outward) dkim(t Trace) plan.Check {
 	_, domain, _ := strings.Cut(o.From, "@")
 	aligned := false
-	is, why := value(t, func(r authres.Result) (authres.ResultValue, string) {
+	is, why := resultOf(t, func(r authres.Result) (authres.ResultValue, string) {
 		d, ok := r.(*authres.DKIMResult)
 		if !ok {
 			return "", ""
@@ -177,7 +177,7 @@ func (o Outward) dkim(t Trace) plan.Check {
 		}
 		return d.Value, d.Reason
 	})
-	c := judged(o.check(catalog.OutboundDKIM, "", "RFC 6376"), is, why, "the signature does not hold: see dkim.match; where that passes, something changes the message on its way (a smart host, a footer)")
+	c := resultCheck(o.check(catalog.OutboundDKIM, "", "RFC 6376"), is, why, "the signature does not hold: see dkim.match; where that passes, something changes the message on its way (a smart host, a footer)")
 	if is == authres.ResultNone || is == "" && len(t.Results()) > 0 && !aligned {
 		c.Status, c.Got = plan.Warn, "the message bears no signature of "+domain
 		c.Hint = "let the server sign its mail (service.signing), or accept that SPF alone carries it, which forwarding breaks"
@@ -186,7 +186,7 @@ func (o Outward) dkim(t Trace) plan.Check {
 }
 
 func (o Outward) dmarc(t Trace) plan.Check {
-	is, why := value(t, func(r authres.Result) (authres.ResultValue, string) {
+	is, why := resultOf(t, func(r authres.Result) (authres.ResultValue, string) {
 		switch r := r.(type) {
 		case *authres.DMARCResult:
 			return r.Value, r.Reason
@@ -197,7 +197,7 @@ func (o Outward) dmarc(t Trace) plan.Check {
 		}
 		return "", ""
 	})
-	c := judged(o.check(catalog.OutboundDMARC, "", "RFC 7489"), is, why, "neither SPF nor DKIM passes for the domain in From: see outbound.spf and outbound.dkim")
+	c := resultCheck(o.check(catalog.OutboundDMARC, "", "RFC 7489"), is, why, "neither SPF nor DKIM passes for the domain in From: see outbound.spf and outbound.dkim")
 	if is == authres.ResultNone || is == "bestguesspass" { // the second is Microsoft's
 		c.Status, c.Got, c.Hint = plan.Warn, string(is)+": the domain has no DMARC record that the provider sees", "see dmarc.single"
 	}
@@ -228,8 +228,8 @@ func (o Outward) folder() plan.Check {
 	return c
 }
 
-// words are a bounce on one line.
-func (b Bounce) words() string {
+// summary are a bounce on one line.
+func (b Bounce) summary() string {
 	said := b.Diagnostic
 	if said == "" {
 		said = b.Status
@@ -240,8 +240,8 @@ func (b Bounce) words() string {
 	return said
 }
 
-// says reports whether the diagnostic has one of some words, in small letters.
-func (b Bounce) says(words ...string) bool {
+// mentions reports whether the diagnostic has one of some words, in small letters.
+func (b Bounce) mentions(words ...string) bool {
 	said := strings.ToLower(b.Diagnostic)
 	return slices.ContainsFunc(words, func(w string) bool { return strings.Contains(said, w) })
 }
@@ -249,17 +249,17 @@ func (b Bounce) says(words ...string) bool {
 // bounceHint says what a refusal means for the site.
 func bounceHint(b Bounce) string {
 	switch {
-	case b.says("ptr", "reverse dns", "reverse lookup", "rdns", "hostname", "helo"):
+	case b.mentions("ptr", "reverse dns", "reverse lookup", "rdns", "hostname", "helo"):
 		return "the other side minds the PTR or the name in EHLO: see host.ptr, host.fcrdns and smtp.banner"
-	case b.says("spf"):
+	case b.mentions("spf"):
 		return "see outbound.spf and spf.pass"
-	case b.says("dmarc", "unauthenticated", "dkim"):
+	case b.mentions("dmarc", "unauthenticated", "dkim"):
 		return "see dmarc.policy, dkim.match and spf.pass"
-	case b.says("blocked", "blacklist", "blocklist", "spamhaus", "listed", "reputation", "rbl", "dnsbl"):
+	case b.mentions("blocked", "blacklist", "blocklist", "spamhaus", "listed", "reputation", "rbl", "dnsbl"):
 		return "the address is on a block list: see list.dnsbl, and ask the list to take it off"
-	case b.says("connection refused", "timed out", "no route", "unreachable"):
+	case b.mentions("connection refused", "timed out", "no route", "unreachable"):
 		return "port 25 outwards is closed, or the other side is down: see port.egress25"
-	case b.says("relay", "authentication required"):
+	case b.mentions("relay", "authentication required"):
 		return "the smart host does not take it: see service.delivery"
 	}
 	return "the words are the other server's: its postmaster pages explain them"
@@ -288,10 +288,10 @@ func (i Inward) Check() plan.Check {
 	case i.Arrived != "":
 		c.Status, c.Got = plan.Pass, "arrived in "+i.Arrived+hops(ReadTrace(i.Message))
 	case i.Bounce != nil && i.Bounce.Failed():
-		c.Status, c.Got = plan.Fail, "returned to "+i.Mailbox+": "+i.Bounce.words()
+		c.Status, c.Got = plan.Fail, "returned to "+i.Mailbox+": "+i.Bounce.summary()
 		c.Hint = inwardHint(*i.Bounce)
 	case i.Bounce != nil:
-		c.Status, c.Got = plan.Warn, "late: the provider's server says "+i.Bounce.words()
+		c.Status, c.Got = plan.Warn, "late: the provider's server says "+i.Bounce.summary()
 		c.Hint = inwardHint(*i.Bounce)
 	case i.Unread != "":
 		c.Status, c.Got, c.Reason = plan.Skip, "sent; "+i.Unread, plan.ReasonUnseen
@@ -324,17 +324,17 @@ func hops(t Trace) string {
 // inwardHint says where on the mail path the provider was stopped.
 func inwardHint(b Bounce) string {
 	switch {
-	case b.says("connection refused"):
+	case b.mentions("connection refused"):
 		return "port 25 is not open outside: see router.forward and port.inside"
-	case b.says("timed out", "timeout", "no route", "unreachable", "did not respond"):
+	case b.mentions("timed out", "timeout", "no route", "unreachable", "did not respond"):
 		return "nothing answers at port 25 outside: see router.forward; where that passes, the provider of the connection keeps it shut"
-	case b.says("host or domain name not found", "no mx", "nxdomain", "not found", "unrouteable", "dns error", "no such domain"):
+	case b.mentions("host or domain name not found", "no mx", "nxdomain", "not found", "unrouteable", "dns error", "no such domain"):
 		return "DNS does not lead here as seen from outside: see mx.exists, mx.target and host.a"
-	case b.says("user unknown", "no such user", "unknown user", "recipient rejected", "does not exist", "mailbox unavailable"):
+	case b.mentions("user unknown", "no such user", "unknown user", "recipient rejected", "does not exist", "mailbox unavailable"):
 		return "the server that was reached does not know the address: see account.postmaster, and mx.target for whether it is the right one"
-	case b.says("relay"):
+	case b.mentions("relay"):
 		return "the server that was reached does not serve the domain: see service.config, and mx.target for whether it is the right one"
-	case b.says("greylist", "try again", "temporar"):
+	case b.mentions("greylist", "try again", "temporar"):
 		return "the server says \"later\": verify again with a longer verify.patience"
 	}
 	return "the words are those of the server that refused: its log says more"

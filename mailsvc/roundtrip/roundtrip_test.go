@@ -218,7 +218,7 @@ func TestBounces(t *testing.T) {
 		{"binary", "\x00\xff\x16\x03", false, false, ""},
 	} {
 		b, ok := ReadBounce(crlf(c.text))
-		if ok != c.ok || ok && (b.Failed() != c.failed || !strings.Contains(b.words(), c.words)) {
+		if ok != c.ok || ok && (b.Failed() != c.failed || !strings.Contains(b.summary(), c.words)) {
 			t.Errorf("%s: %+v %v, want %q", c.name, b, ok, c.words)
 		}
 	}

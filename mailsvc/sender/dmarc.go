@@ -15,7 +15,7 @@ import (
 // dmarc compares the author's domain with those that stand for the message (RFC 7489 section
 // 3.1). Without a policy there is nothing to pass or fail.
 func (c *Checker) dmarc(ctx context.Context, from string, ok bool, spf identity, signatures []identity) authres.Result {
-	r := &authres.DMARCResult{Value: authres.ResultNone, From: plain(from)}
+	r := &authres.DMARCResult{Value: authres.ResultNone, From: headerText(from)}
 	if !ok {
 		r.Value, r.Reason = authres.ResultPermError, "not exactly one author"
 		return r
@@ -23,10 +23,10 @@ func (c *Checker) dmarc(ctx context.Context, from string, ok bool, spf identity,
 	policy, err := c.policy(ctx, from)
 	switch {
 	case err != nil && temporary(err):
-		r.Value, r.Reason = authres.ResultTempError, plain(err.Error())
+		r.Value, r.Reason = authres.ResultTempError, headerText(err.Error())
 		return r
 	case err != nil:
-		r.Value, r.Reason = authres.ResultPermError, plain(err.Error())
+		r.Value, r.Reason = authres.ResultPermError, headerText(err.Error())
 		return r
 	case policy == nil:
 		return r

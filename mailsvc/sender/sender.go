@@ -77,10 +77,10 @@ type identity struct {
 
 func (c *Checker) spf(ctx context.Context, e Envelope) identity {
 	got, why := c.SPF(ctx, e.Remote, e.Helo, e.From)
-	r := &authres.SPFResult{Value: authres.ResultValue(got), From: plain(domainOf(e.From))}
+	r := &authres.SPFResult{Value: authres.ResultValue(got), From: headerText(domainOf(e.From))}
 	id := identity{result: r}
 	if e.From == "" {
-		r.From, r.Helo = "", plain(e.Helo)
+		r.From, r.Helo = "", headerText(e.Helo)
 	}
 	if got == "pass" {
 		id.domain = domainOf(e.From)
@@ -102,7 +102,7 @@ func reason(result string, why error) string {
 	if result == string(authres.ResultTempError) {
 		return noAnswer
 	}
-	return plain(why.Error())
+	return headerText(why.Error())
 }
 
 // dkim verifies the signatures of a message, and reads it to its end.
@@ -116,10 +116,10 @@ func (c *Checker) dkim(ctx context.Context, message io.Reader) (ids []identity, 
 		return []identity{{result: &authres.DKIMResult{Value: authres.ResultNone}}}, drain(message)
 	}
 	for _, v := range found {
-		r := &authres.DKIMResult{Value: authres.ResultPass, Domain: plain(v.Domain)}
+		r := &authres.DKIMResult{Value: authres.ResultPass, Domain: headerText(v.Domain)}
 		id := identity{domain: strings.ToLower(v.Domain), result: r}
 		if v.Err != nil {
-			id.domain, r.Reason = "", plain(strings.TrimPrefix(v.Err.Error(), "dkim: "))
+			id.domain, r.Reason = "", headerText(strings.TrimPrefix(v.Err.Error(), "dkim: "))
 			switch {
 			case dkim.IsTempFail(v.Err):
 				r.Value, r.Reason = authres.ResultTempError, noAnswer
@@ -193,9 +193,9 @@ func domainOf(address string) string {
 	return strings.ToLower(strings.TrimSuffix(address[i+1:], "."))
 }
 
-// plain makes a text fit for the header: whoever reads it must not take part of it for something
+// headerText makes a text fit for the header: whoever reads it must not take part of it for something
 // else.
-func plain(s string) string {
+func headerText(s string) string {
 	if len(s) > 200 {
 		s = s[:200]
 	}

@@ -10,14 +10,14 @@ import (
 	"github.com/mailpub/mailpub/mailsvc/header"
 )
 
-// Without returns a message without the fields that only we may write: the Authentication-Results that claim
+// StripOwnResults returns a message without the fields that only we may write: the Authentication-Results that claim
 // to be of host, which can't be, as they came with the message (RFC 8601 section 5), and Return-Path, which
 // the last host writes (RFC 5321 section 4.4). Everything else is as it was.
-func Without(host string, message io.Reader) io.Reader {
+func StripOwnResults(host string, message io.Reader) io.Reader {
 	in := bufio.NewReader(message)
 	var kept, field bytes.Buffer
 	flush := func() {
-		if !ours(host, field.Bytes()) {
+		if !isOwnField(host, field.Bytes()) {
 			kept.Write(field.Bytes())
 		}
 		field.Reset()
@@ -61,8 +61,8 @@ func readLine(in *bufio.Reader) (line []byte, err error) {
 	}
 }
 
-// ours reports whether a header field, with its folded lines, is one that only this host may write.
-func ours(host string, field []byte) bool {
+// isOwnField reports whether a header field, with its folded lines, is one that only this host may write.
+func isOwnField(host string, field []byte) bool {
 	name, value, ok := strings.Cut(string(field), ":")
 	if !ok {
 		return false
@@ -71,15 +71,15 @@ func ours(host string, field []byte) bool {
 	case "return-path":
 		return true
 	case "authentication-results":
-		return claims(host, value)
+		return claimsHost(host, value)
 	}
 	return false
 }
 
-// claims reports whether the results in a field pass for those of host. The name of who gives them (RFC 8601
+// claimsHost reports whether the results in a field pass for those of host. The name of who gives them (RFC 8601
 // section 2.2, authserv-id) may stand among comments and folding, and in quotes; whatever other programs may
 // take for that name counts, so that it is looked for in all of what stands before the first result.
-func claims(host, value string) bool {
+func claimsHost(host, value string) bool {
 	id, _, _ := strings.Cut(header.WithoutComments(value), ";")
 	id = strings.ToLower(strings.Map(func(r rune) rune {
 		if r == '"' || r == '\\' || r <= ' ' || r == 0x7f || r >= 0x80 {

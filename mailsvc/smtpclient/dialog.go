@@ -349,9 +349,9 @@ func Greeting(ctx context.Context, dial Dial, addr string) (Reply, error) {
 	return d.Greeting, nil
 }
 
-// Answers is the gate before MX: it returns nil when something answers at addr as the mail
+// GateAnswers is the gate before MX: it returns nil when something answers at addr as the mail
 // host, by greeting and EHLO. dial may be nil.
-func Answers(ctx context.Context, dial Dial, addr, hostname string) error {
+func GateAnswers(ctx context.Context, dial Dial, addr, hostname string) error {
 	d, err := Hello(ctx, dial, addr)
 	if err != nil {
 		return fmt.Errorf("no mail server answers at %s: %w", addr, err)

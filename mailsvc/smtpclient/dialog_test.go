@@ -111,7 +111,7 @@ func TestDialogFaults(t *testing.T) {
 				if took := time.Since(began); took > GreetingTimeout+StepTimeout+time.Second {
 					t.Errorf("took %v", took)
 				}
-				if err := Answers(t.Context(), smtptest.Piped(test.handle), "mail:25", smtptest.Host); err == nil {
+				if err := GateAnswers(t.Context(), smtptest.Piped(test.handle), "mail:25", smtptest.Host); err == nil {
 					t.Error("the gate is open")
 				}
 				time.Sleep(2 * time.Second) // for the server to see that we are gone
@@ -165,13 +165,13 @@ func TestAnswers(t *testing.T) {
 	for _, test := range tests {
 		t.Run(test.name, func(t *testing.T) {
 			f := &smtptest.Server{Greeting: test.greeting, EHLO: test.ehlo}
-			err := Answers(t.Context(), nil, f.Start(t), test.hostname)
+			err := GateAnswers(t.Context(), nil, f.Start(t), test.hostname)
 			if test.want == "" && err != nil || test.want != "" && (err == nil || !strings.Contains(err.Error(), test.want)) {
 				t.Errorf("error is %v, want %q", err, test.want)
 			}
 		})
 	}
-	if err := Answers(t.Context(), nil, smtptest.UnusedAddr(t), smtptest.Host); err == nil || !strings.Contains(err.Error(), "no mail server answers at 127.0.0.1:") {
+	if err := GateAnswers(t.Context(), nil, smtptest.UnusedAddr(t), smtptest.Host); err == nil || !strings.Contains(err.Error(), "no mail server answers at 127.0.0.1:") {
 		t.Errorf("where nothing listens: %v", err)
 	}
 }

@@ -40,8 +40,8 @@ func (a *Prober) Ask(ctx context.Context, from, to string) (mail, rcpt Reply, er
 		}
 		a.used++
 		mail, rcpt, err = a.d.transaction(ctx, from, to)
-		code := Decisive(mail, rcpt).Code
-		if a.Name == "" && isAboutHello(Decisive(mail, rcpt)) { // said as late as at RCPT
+		code := DecisiveReply(mail, rcpt).Code
+		if a.Name == "" && isAboutHello(DecisiveReply(mail, rcpt)) { // said as late as at RCPT
 			a.Close()
 			a.Name = machineName()
 			continue
@@ -103,8 +103,8 @@ func wrongLogin() string {
 	return base64.StdEncoding.EncodeToString([]byte("\x00mailpub-relay-test\x00wrong"))
 }
 
-// Decisive is the reply that ended a transaction.
-func Decisive(mail, rcpt Reply) Reply {
+// DecisiveReply is the reply that ended a transaction.
+func DecisiveReply(mail, rcpt Reply) Reply {
 	if mail.Accepted() {
 		return rcpt
 	}

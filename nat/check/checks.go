@@ -105,7 +105,7 @@ func checkGateway(r *nat.Router, err error) plan.Check {
 		c.Status, c.Want, c.Got = plan.Warn, "a router set up by hand", "not asked, as the config says manual"
 		c.Hint = "keep the forwards as plan lists them; let router.protocol be auto if the router speaks UPnP or NAT-PMP"
 	case err == nil:
-		c.Status, c.Got = plan.Pass, r.Device()+"; "+r.Why()
+		c.Status, c.Got = plan.Pass, r.Device()+"; "+r.ChoiceReason()
 	case errors.Is(err, nat.ErrNoRouter):
 		c.Status, c.Got = plan.Fail, err.Error()
 		c.Hint = "switch on UPnP or NAT-PMP in the router, or set router.protocol to manual and enter the forwards there"
@@ -126,7 +126,7 @@ func (f Facts) checkWAN(ctx context.Context, r *nat.Router, wan netip.Addr, err 
 	case errors.Is(err, nat.ErrDoubleNAT) && f.BehindNAT:
 		c.Status, c.Got, c.Want = plan.Pass, err.Error(), "an address behind another router, as the config says"
 	case errors.Is(err, nat.ErrDoubleNAT):
-		c.Status, c.Got = plan.Fail, err.Error()+"; "+f.inFront(ctx)
+		c.Status, c.Got = plan.Fail, err.Error()+"; "+f.outerNetwork(ctx)
 		c.Hint = "the router is behind another one (double NAT): forward the ports there too and set router.behind_nat, or make it a bridge, or ask the provider for a public address"
 	default:
 		c.Status, c.Got, c.Hint = plan.Skip, err.Error(), "look up the WAN address in the router"
@@ -134,8 +134,8 @@ func (f Facts) checkWAN(ctx context.Context, r *nat.Router, wan netip.Addr, err 
 	return c
 }
 
-// inFront says which address the network has on the Internet, behind which the router is.
-func (f Facts) inFront(ctx context.Context) string {
+// outerNetwork says which address the network has on the Internet, behind which the router is.
+func (f Facts) outerNetwork(ctx context.Context) string {
 	if f.Outside != nil {
 		if a, err := f.Outside(ctx); err == nil {
 			return "from outside the network is seen at " + a.Unmap().String()
@@ -231,7 +231,7 @@ func (f Facts) checkForwards(ctx context.Context, r *nat.Router) []plan.Check {
 			c.Status, c.Got, c.Hint = plan.Skip, err.Error(), "run verify again; if it stays so, restart the router"
 		} else {
 			it, ok := found[w.Key]
-			c.Status, c.Got, c.Hint = f.judge(ctx, r, w, it, ok)
+			c.Status, c.Got, c.Hint = f.compareForward(ctx, r, w, it, ok)
 			if !ok && f.Owned != nil && f.Owned(w.Key) {
 				c.Reason, c.Got = plan.ReasonLost, "not in the router any more"
 				if at, lapsed := r.Lapsed(w.Key); lapsed {
@@ -245,8 +245,8 @@ func (f Facts) checkForwards(ctx context.Context, r *nat.Router) []plan.Check {
 	return checks
 }
 
-// judge compares one forward in the router with what is wanted.
-func (f Facts) judge(ctx context.Context, r *nat.Router, want, is plan.Item, there bool) (status plan.Status, got, hint string) {
+// compareForward compares one forward in the router with what is wanted.
+func (f Facts) compareForward(ctx context.Context, r *nat.Router, want, is plan.Item, there bool) (status plan.Status, got, hint string) {
 	text := strings.Join(is.Lines, " ")
 	switch {
 	case !there:
@@ -269,7 +269,7 @@ func (f Facts) judge(ctx context.Context, r *nat.Router, want, is plan.Item, the
 	switch p := r.ProtocolOf(want.Key); {
 	case p == "upnp" && at.Pinhole():
 		return plan.Skip, "granted, and the router knows its number; it does not tell where it leads", "look from outside: connect to the port of the address"
-	case (p == "nat-pmp" || p == "pcp") && r.StandsStill(want.Key):
+	case (p == "nat-pmp" || p == "pcp") && r.EpochStandsStill(want.Key):
 		return plan.Warn, "granted, but the router's epoch does not move as time does, so that nobody notices when it restarts and forgets its forwards",
 			"set router.protocol to upnp where the router speaks that, or let mailpub watch verify from outside (verify.probe)"
 	case p == "nat-pmp" || p == "pcp":

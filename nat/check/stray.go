@@ -18,7 +18,7 @@ import (
 // Router.Read.
 func (f Facts) checkStray(ctx context.Context, r *nat.Router) plan.Check {
 	c := plan.Check{ID: catalog.RouterStray, Subject: plan.About("forwards that nobody wants"), Status: plan.Pass, Want: "none of ours", Got: "none", Ref: forwardRef}
-	keys := f.besides()
+	keys := f.neighbourKeys()
 	if p := r.Protocol(); len(keys) == 0 || p == "manual" {
 		c.Status, c.Got, c.Hint = plan.Skip, "there is nothing that the router could be asked for", "look through its forwards by hand"
 		return c
@@ -41,8 +41,8 @@ func (f Facts) checkStray(ctx context.Context, r *nat.Router) plan.Check {
 	return c
 }
 
-// besides returns the keys at which a forward of ours might be though it is not wanted.
-func (f Facts) besides() (keys []plan.Key) {
+// neighbourKeys returns the keys at which a forward of ours might be though it is not wanted.
+func (f Facts) neighbourKeys() (keys []plan.Key) {
 	wanted := map[plan.Key]bool{}
 	for _, w := range f.Wanted {
 		wanted[w.Key] = true

@@ -11,8 +11,8 @@ import (
 	"github.com/mailpub/mailpub/nat/forward"
 )
 
-// defender is the answer to the query of firewall_windows.go. The numbers are those of the MSFT_NetFirewall classes of WMI.
-type defender struct {
+// windowsFirewall is the answer to the query of firewall_windows.go. The numbers are those of the MSFT_NetFirewall classes of WMI.
+type windowsFirewall struct {
 	Profiles []struct {
 		Name             string // "Domain", "Private" or "Public"
 		Enabled, Inbound int
@@ -27,12 +27,12 @@ type defender struct {
 	}
 	Ports []struct {
 		InstanceID, Protocol string
-		LocalPort            words
+		LocalPort            stringList
 	}
 	Programs  []struct{ InstanceID, Program string }
 	Addresses []struct {
 		InstanceID    string
-		RemoteAddress words
+		RemoteAddress stringList
 	}
 }
 
@@ -41,21 +41,21 @@ const (
 	defenderBlock = 4
 )
 
-// words is what PowerShell writes as one string or as a list of them.
-type words []string
+// stringList is what PowerShell writes as one string or as a list of them.
+type stringList []string
 
-func (w *words) UnmarshalJSON(data []byte) error {
+func (w *stringList) UnmarshalJSON(data []byte) error {
 	var one string
 	if json.Unmarshal(data, &one) == nil {
-		*w = words{one}
+		*w = stringList{one}
 		return nil
 	}
 	return json.Unmarshal(data, (*[]string)(w))
 }
 
-func (w words) any() bool { return len(w) == 0 || slices.Contains(w, "Any") }
+func (w stringList) any() bool { return len(w) == 0 || slices.Contains(w, "Any") }
 
-func parseDefender(data []byte) (d defender, err error) {
+func parseWindowsFirewall(data []byte) (d windowsFirewall, err error) {
 	data = bytes.TrimSpace(bytes.TrimPrefix(data, []byte("\xef\xbb\xbf")))
 	if err := json.Unmarshal(data, &d); err != nil {
 		return d, fmt.Errorf("the firewall's rules are in no known form: %w", err)
@@ -66,10 +66,10 @@ func parseDefender(data []byte) (d defender, err error) {
 	return d, nil
 }
 
-// judge says what becomes of a connection from the Internet to a port, which comes in by a
+// connectionState says what becomes of a connection from the Internet to a port, which comes in by a
 // network interface. A rule that blocks beats those that allow.
-func (d defender) judge(dev, proto string, port uint16) (state, why, hint string) {
-	hint = defenderHint(proto, port)
+func (d windowsFirewall) connectionState(dev, proto string, port uint16) (state, why, hint string) {
+	hint = windowsFirewallHint(proto, port)
 	name, bit := "Public", 4 // what Windows takes a network for that it does not know
 	for _, c := range d.Connections {
 		if strings.EqualFold(c.InterfaceAlias, dev) && c.Category == 1 {
@@ -112,7 +112,7 @@ func (d defender) judge(dev, proto string, port uint16) (state, why, hint string
 }
 
 // covers reports whether a rule is for a port.
-func (d defender) covers(id, proto string, port uint16) bool {
+func (d windowsFirewall) covers(id, proto string, port uint16) bool {
 	numbers := map[string]string{"tcp": "6", "udp": "17"}
 	for _, f := range d.Ports {
 		if f.InstanceID != id {
@@ -135,7 +135,7 @@ func (d defender) covers(id, proto string, port uint16) bool {
 }
 
 // narrow says what a rule is confined to; out reports that it is not for the Internet.
-func (d defender) narrow(id string) (only string, out bool) {
+func (d windowsFirewall) narrow(id string) (only string, out bool) {
 	for _, f := range d.Programs {
 		if f.InstanceID == id && f.Program != "" && f.Program != "Any" {
 			only = forward.Printable(f.Program, 120)
@@ -145,7 +145,7 @@ func (d defender) narrow(id string) (only string, out bool) {
 		if f.InstanceID != id || f.RemoteAddress.any() || slices.Contains(f.RemoteAddress, "Internet") {
 			continue
 		}
-		if slices.Equal(f.RemoteAddress, words{"LocalSubnet"}) {
+		if slices.Equal(f.RemoteAddress, stringList{"LocalSubnet"}) {
 			return "", true
 		}
 		only = forward.Printable(strings.Join(f.RemoteAddress, ", "), 120)
@@ -153,6 +153,6 @@ func (d defender) narrow(id string) (only string, out bool) {
 	return only, false
 }
 
-func defenderHint(proto string, port uint16) string {
+func windowsFirewallHint(proto string, port uint16) string {
 	return fmt.Sprintf("netsh advfirewall firewall add rule name=\"mailpub %s %d\" dir=in action=allow protocol=%s localport=%d", proto, port, proto, port)
 }

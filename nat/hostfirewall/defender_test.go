@@ -18,7 +18,7 @@ const defenderAnswer = "\xef\xbb\xbf" + `{"profiles":[{"Name":"Domain","Enabled"
 "addresses":[{"InstanceID":"{2}","RemoteAddress":"Any"},{"InstanceID":"{4}","RemoteAddress":"LocalSubnet"}]}`
 
 func TestDefender(t *testing.T) {
-	d, err := parseDefender([]byte(defenderAnswer))
+	d, err := parseWindowsFirewall([]byte(defenderAnswer))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -38,7 +38,7 @@ func TestDefender(t *testing.T) {
 		{"Wi-Fi", "tcp", 25, "blocked", "no rule of the public profile"},
 		{"Ufficio", "tcp", 465, "open", ""}, // the profile is switched off
 	} {
-		state, why, hint := d.judge(c.dev, c.proto, c.port)
+		state, why, hint := d.connectionState(c.dev, c.proto, c.port)
 		if state != c.state || !strings.Contains(why, c.why) || (hint == "") != (state == "open") {
 			t.Errorf("%s %s/%d: %s, %s, %q", c.dev, c.proto, c.port, state, why, hint)
 		}
@@ -49,7 +49,7 @@ func TestDefender(t *testing.T) {
 		}
 	}
 	for _, bad := range []string{"", "{}", "Get-NetFirewallRule : Access is denied.", `{"profiles":"x"}`} {
-		if _, err := parseDefender([]byte(bad)); err == nil {
+		if _, err := parseWindowsFirewall([]byte(bad)); err == nil {
 			t.Errorf("%q is read", bad)
 		}
 	}
@@ -58,8 +58,8 @@ func TestDefender(t *testing.T) {
 func FuzzDefender(f *testing.F) {
 	f.Add([]byte(defenderAnswer))
 	f.Fuzz(func(t *testing.T, b []byte) {
-		if d, err := parseDefender(b); err == nil {
-			if state, _, hint := d.judge("Ethernet", "tcp", 25); (hint == "") != (state == "open") {
+		if d, err := parseWindowsFirewall(b); err == nil {
+			if state, _, hint := d.connectionState("Ethernet", "tcp", 25); (hint == "") != (state == "open") {
 				t.Errorf("%s with %q", state, hint)
 			}
 		}

@@ -27,9 +27,9 @@ func hostFirewall(ctx context.Context, dev string, to netip.AddrPort, proto stri
 	if err != nil {
 		return "unknown", fmt.Sprintf("PowerShell does not tell the firewall's rules: %v", err), "run mailpub as administrator"
 	}
-	rules, err := parseDefender(out)
+	rules, err := parseWindowsFirewall(out)
 	if err != nil {
-		return "unknown", err.Error(), defenderHint(proto, to.Port())
+		return "unknown", err.Error(), windowsFirewallHint(proto, to.Port())
 	}
-	return rules.judge(dev, proto, to.Port())
+	return rules.connectionState(dev, proto, to.Port())
 }

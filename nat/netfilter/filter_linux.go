@@ -25,8 +25,8 @@ type filter struct {
 	steps  int
 }
 
-// outcome is what becomes of a packet in a chain.
-type outcome struct {
+// chainResult is what becomes of a packet in a chain.
+type chainResult struct {
 	verdict expr.VerdictKind // VerdictContinue: it fell off the end
 	where   string           // the rule or policy that decided
 }
@@ -56,7 +56,7 @@ func Blocked(ctx context.Context, conn *nftables.Conn, hook *nftables.ChainHook,
 		f := &filter{conn: conn, chains: chains, packet: p}
 		got := f.chain(c)
 		if got.verdict == expr.VerdictContinue && c.Policy != nil && *c.Policy == nftables.ChainPolicyDrop {
-			got = outcome{expr.VerdictDrop, "the policy of chain " + ChainName(c)}
+			got = chainResult{expr.VerdictDrop, "the policy of chain " + ChainName(c)}
 		}
 		switch {
 		case got.verdict == expr.VerdictDrop && !f.doubt:
@@ -89,18 +89,18 @@ func ChainName(c *nftables.Chain) string {
 }
 
 // chain plays the rules of a chain.
-func (f *filter) chain(c *nftables.Chain) outcome {
+func (f *filter) chain(c *nftables.Chain) chainResult {
 	rules, err := f.conn.GetRules(c.Table, c)
 	if f.steps++; err != nil || f.steps > 200 { // far more than any firewall has, and no loop
 		f.doubt = true
-		return outcome{verdict: expr.VerdictContinue}
+		return chainResult{verdict: expr.VerdictContinue}
 	}
 	for i, r := range rules {
 		v, sure := f.rule(c, r)
 		if v == nil {
 			continue
 		}
-		got := outcome{v.Kind, fmt.Sprintf("rule %d of chain %s", i+1, ChainName(c))}
+		got := chainResult{v.Kind, fmt.Sprintf("rule %d of chain %s", i+1, ChainName(c))}
 		if v.Kind == expr.VerdictJump || v.Kind == expr.VerdictGoto {
 			i := slices.IndexFunc(f.chains, func(o *nftables.Chain) bool {
 				return o.Name == v.Chain && o.Table.Name == c.Table.Name && o.Table.Family == c.Table.Family
@@ -122,12 +122,12 @@ func (f *filter) chain(c *nftables.Chain) outcome {
 			f.doubt = f.doubt || got.verdict == expr.VerdictAccept
 		case expr.VerdictReturn:
 			if sure {
-				return outcome{verdict: expr.VerdictContinue}
+				return chainResult{verdict: expr.VerdictContinue}
 			}
 			f.doubt = true
 		}
 	}
-	return outcome{verdict: expr.VerdictContinue}
+	return chainResult{verdict: expr.VerdictContinue}
 }
 
 // rule returns the verdict of a rule on the packet, nil for none, and whether it is sure

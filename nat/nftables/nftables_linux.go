@@ -116,8 +116,8 @@ func (n *Router) List(ctx context.Context) (found []forward.Mapping, err error) 
 // counts reports whether a rule is for what comes in by the WAN interface.
 func (n *Router) counts(r natRule) bool { return r.dev == "" || r.dev == n.wanDev }
 
-// strange reports whether it is so and somebody else's.
-func (n *Router) strange(r natRule) bool { return !r.own() && n.counts(r) }
+// isForeign reports whether it is so and somebody else's.
+func (n *Router) isForeign(r natRule) bool { return !r.own() && n.counts(r) }
 
 func first(rules []natRule, p forward.Port, good func(natRule) bool) *natRule {
 	for i, r := range rules {
@@ -142,7 +142,7 @@ func (n *Router) Add(ctx context.Context, p forward.Port, to forward.Target, _ t
 	if err != nil {
 		return err
 	}
-	if theirs := first(rules, p, n.strange); theirs != nil && theirs.to == to {
+	if theirs := first(rules, p, n.isForeign); theirs != nil && theirs.to == to {
 		return n.withdraw(ctx, rules, p)
 	}
 	conn, err := n.dial()
@@ -154,7 +154,7 @@ func (n *Router) Add(ctx context.Context, p forward.Port, to forward.Target, _ t
 	chain := conn.AddChain(&nftables.Chain{Name: nftChain, Table: table, Type: nftables.ChainTypeNAT,
 		Hooknum: nftables.ChainHookPrerouting, Priority: &priority})
 	drop(conn, rules, p)
-	conn.AddRule(&nftables.Rule{Table: table, Chain: chain, Exprs: translation(n.wanDev, p, host, to.Port), UserData: comment(n.mark)})
+	conn.AddRule(&nftables.Rule{Table: table, Chain: chain, Exprs: dnatRule(n.wanDev, p, host, to.Port), UserData: comment(n.mark)})
 	return flush(conn)
 }
 
@@ -175,7 +175,7 @@ func (n *Router) Remove(ctx context.Context, p forward.Port, _ forward.Target) e
 	if err != nil {
 		return err
 	}
-	if theirs := first(rules, p, n.strange); theirs != nil && first(rules, p, natRule.own) == nil {
+	if theirs := first(rules, p, n.isForeign); theirs != nil && first(rules, p, natRule.own) == nil {
 		return fmt.Errorf("%w: the rule stands in table %s, which is not mailpub's", forward.ErrConflict, theirs.table())
 	}
 	return n.withdraw(ctx, rules, p)
@@ -190,14 +190,14 @@ func (n *Router) withdraw(ctx context.Context, rules []natRule, p forward.Port) 
 	if err != nil {
 		return err
 	}
-	if drop(conn, rules, p) == 0 && n.alone(ctx, rules) {
+	if drop(conn, rules, p) == 0 && n.ownsTable(ctx, rules) {
 		conn.DelTable(&nftables.Table{Name: nftTable, Family: nftables.TableFamilyIPv4})
 	}
 	return flush(conn)
 }
 
-// alone reports whether our table has nothing in it but the rules that were understood.
-func (n *Router) alone(ctx context.Context, understood []natRule) bool {
+// ownsTable reports whether our table has nothing in it but the rules that were understood.
+func (n *Router) ownsTable(ctx context.Context, understood []natRule) bool {
 	conn, err := n.dial()
 	if err != nil || ctx.Err() != nil {
 		return false

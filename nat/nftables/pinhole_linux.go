@@ -35,12 +35,12 @@ const (
 
 func (n *Router) Pinholes() *Pinholes { return &Pinholes{n} }
 
-func holeTable() *nftables.Table {
+func pinholeTable() *nftables.Table {
 	return &nftables.Table{Name: nftTable, Family: nftables.TableFamilyIPv6}
 }
 
-// hole is a rule for a pinhole.
-type hole struct {
+// pinholeRule is a rule for a pinhole.
+type pinholeRule struct {
 	forward.Port
 	to      forward.Target
 	comment string
@@ -49,7 +49,7 @@ type hole struct {
 
 // list returns the rules of our table, those that were understood, and how many others
 // there are; nothing where there is no table.
-func (h *Pinholes) list(ctx context.Context, conn *nftables.Conn) (holes []hole, others int, err error) {
+func (h *Pinholes) list(ctx context.Context, conn *nftables.Conn) (holes []pinholeRule, others int, err error) {
 	if err := ctx.Err(); err != nil {
 		return nil, 0, err
 	}
@@ -67,7 +67,7 @@ func (h *Pinholes) list(ctx context.Context, conn *nftables.Conn) (holes []hole,
 		}
 		for _, r := range rules {
 			r.Table = c.Table
-			if got, ok := parseHole(r); ok && c.Name == holeChain {
+			if got, ok := parsePinhole(r); ok && c.Name == holeChain {
 				holes = append(holes, got)
 			} else {
 				others++
@@ -80,9 +80,9 @@ func (h *Pinholes) list(ctx context.Context, conn *nftables.Conn) (holes []hole,
 	return holes, others, nil
 }
 
-// passage is the rule: iifname DEV ip6 daddr HOST tcp dport PORT meta mark set meta mark or
+// acceptRule is the rule: iifname DEV ip6 daddr HOST tcp dport PORT meta mark set meta mark or
 // MARK accept.
-func passage(dev string, p forward.Port, host netip.Addr) []expr.Any {
+func acceptRule(dev string, p forward.Port, host netip.Addr) []expr.Any {
 	name := make([]byte, netfilter.IfNameSize)
 	copy(name, dev)
 	proto := byte(unix.IPPROTO_TCP)
@@ -108,8 +108,8 @@ func passage(dev string, p forward.Port, host netip.Addr) []expr.Any {
 	}
 }
 
-// parseHole is the reverse of passage. Of another rule it reports false.
-func parseHole(r *nftables.Rule) (h hole, ok bool) {
+// parsePinhole is the reverse of passage. Of another rule it reports false.
+func parsePinhole(r *nftables.Rule) (h pinholeRule, ok bool) {
 	var loaded expr.Any
 	accepts := false
 	for _, e := range r.Exprs {
@@ -170,17 +170,17 @@ func (h *Pinholes) Add(ctx context.Context, p forward.Port, to forward.Target, _
 	if err != nil {
 		return err
 	}
-	table := conn.AddTable(holeTable())
+	table := conn.AddTable(pinholeTable())
 	priority := holePriority
 	chain := conn.AddChain(&nftables.Chain{Name: holeChain, Table: table, Type: nftables.ChainTypeFilter,
 		Hooknum: nftables.ChainHookForward, Priority: &priority})
 	h.drop(conn, holes, p)
-	conn.AddRule(&nftables.Rule{Table: table, Chain: chain, Exprs: passage(h.wanDev, p, host), UserData: comment(h.mark)})
+	conn.AddRule(&nftables.Rule{Table: table, Chain: chain, Exprs: acceptRule(h.wanDev, p, host), UserData: comment(h.mark)})
 	return flush(conn)
 }
 
 // drop takes our rules for a port away, and returns how many stay.
-func (h *Pinholes) drop(conn *nftables.Conn, holes []hole, p forward.Port) (left int) {
+func (h *Pinholes) drop(conn *nftables.Conn, holes []pinholeRule, p forward.Port) (left int) {
 	for _, o := range holes {
 		if o.Port == p {
 			_ = conn.DelRule(o.rule) // it fails without a handle, and what was read has one
@@ -202,7 +202,7 @@ func (h *Pinholes) Remove(ctx context.Context, p forward.Port, _ forward.Target)
 		return err
 	}
 	if h.drop(conn, holes, p)+others == 0 {
-		conn.DelTable(holeTable())
+		conn.DelTable(pinholeTable())
 	}
 	return flush(conn)
 }

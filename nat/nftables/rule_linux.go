@@ -85,8 +85,8 @@ func (n *Router) rules(ctx context.Context) (found []natRule, err error) {
 	return found, nil
 }
 
-// translation is the rule: iifname DEV tcp dport PORT dnat to HOST:INSIDE.
-func translation(dev string, p forward.Port, host netip.Addr, inside uint16) []expr.Any {
+// dnatRule is the rule: iifname DEV tcp dport PORT dnat to HOST:INSIDE.
+func dnatRule(dev string, p forward.Port, host netip.Addr, inside uint16) []expr.Any {
 	proto := byte(unix.IPPROTO_TCP)
 	if p.Proto == "udp" {
 		proto = unix.IPPROTO_UDP

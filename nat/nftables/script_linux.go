@@ -13,7 +13,7 @@ func (n *Router) Script(ctx context.Context) (string, error) {
 	if err != nil {
 		return "", err
 	}
-	holes, err := n.holeScript(ctx)
+	holes, err := n.pinholeScript(ctx)
 	if err != nil {
 		return "", err
 	}
@@ -29,8 +29,8 @@ func (n *Router) Script(ctx context.Context) (string, error) {
 	return b.String() + holes, nil
 }
 
-// holeScript is the same for pinholes; "" where there are none.
-func (n *Router) holeScript(ctx context.Context) (string, error) {
+// pinholeScript is the same for pinholes; "" where there are none.
+func (n *Router) pinholeScript(ctx context.Context) (string, error) {
 	conn, err := n.dial()
 	if err != nil {
 		return "", err

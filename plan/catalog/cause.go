@@ -77,14 +77,14 @@ func causeRules() []causeRule {
 		{allForwards(plan.ReasonLapsed, "the leases of the forwards ran out, as nothing renewed them"), func(_, o plan.Check, _ []plan.Check) bool {
 			return o.ID == RouterForward && o.Reason == plan.ReasonLapsed || fromOutside(o)
 		}},
-		{notLetIn, func(c, o plan.Check, _ []plan.Check) bool {
+		{forwardMissing, func(c, o plan.Check, _ []plan.Check) bool {
 			return o.ID == PortOutside && o.Subject.Port == c.Subject.Port || c.Subject.Port == 25 && message(o)
 		}},
-		{reason(PortInside, plan.ReasonStandIn, "the mail server does not run (only mailpub's stand-in answered)"), unheard},
-		{reason(PortInside, plan.ReasonDown, "the mail server is down"), unheard},
-		{reason(DNSWritten, plan.ReasonElsewhere, "zone %s is written where the delegated name servers do not get it from"), unseenZone},
+		{reason(PortInside, plan.ReasonStandIn, "the mail server does not run (only mailpub's stand-in answered)"), behindServer},
+		{reason(PortInside, plan.ReasonDown, "the mail server is down"), behindServer},
+		{reason(DNSWritten, plan.ReasonElsewhere, "zone %s is written where the delegated name servers do not get it from"), inUndelegatedZone},
 		{failing(MXExpected, "the MX records lead mail elsewhere"), func(c, o plan.Check, all []plan.Check) bool {
-			return o.ID == DNSDrift && o.Subject.Key == mail.DNSKey(c.Subject.Name, "MX") || o.Reason == plan.ReasonAstray || o.ID == PortSource && astray(all)
+			return o.ID == DNSDrift && o.Subject.Key == mail.DNSKey(c.Subject.Name, "MX") || o.Reason == plan.ReasonAstray || o.ID == PortSource && isMisdirected(all)
 		}},
 		{reason(DNSZone, plan.ReasonSilent, "no name server of %s answers"), unanswered},
 		{reason(DNSZone, plan.ReasonPartly, "a name server of %s does not answer for it"), unanswered},
@@ -116,8 +116,8 @@ func message(c plan.Check) bool { return c.ID == MailOutside || c.ID == PortSour
 // fromOutside reports whether a check needs that the server is reached from outside.
 func fromOutside(c plan.Check) bool { return c.ID == PortOutside || message(c) }
 
-// astray reports whether the message from outside was led elsewhere.
-func astray(all []plan.Check) bool {
+// isMisdirected reports whether the message from outside was led elsewhere.
+func isMisdirected(all []plan.Check) bool {
 	return slices.ContainsFunc(all, func(c plan.Check) bool { return c.Reason == plan.ReasonAstray })
 }
 
@@ -137,17 +137,17 @@ func allForwards(why plan.Reason, says string) func(plan.Check, []plan.Check) st
 	}
 }
 
-// notLetIn holds for a single forward that is not as it should be.
-func notLetIn(c plan.Check, _ []plan.Check) string {
+// forwardMissing holds for a single forward that is not as it should be.
+func forwardMissing(c plan.Check, _ []plan.Check) string {
 	if c.ID != RouterForward || c.Status != plan.Fail {
 		return ""
 	}
 	return "the router does not let " + c.Subject.String() + " through to the server"
 }
 
-// unheard is what follows where the mail server does not run: its dialogs, its other ports
+// behindServer is what follows where the mail server does not run: its dialogs, its other ports
 // unless some of them still listen, and what is reached through these.
-func unheard(_, o plan.Check, all []plan.Check) bool {
+func behindServer(_, o plan.Check, all []plan.Check) bool {
 	area, _, _ := strings.Cut(o.ID, ".")
 	switch {
 	case o.Reason == plan.ReasonSilent && slices.Contains([]string{"smtp", "relay", "account", "service", "mail"}, area):
@@ -166,18 +166,18 @@ func unheard(_, o plan.Check, all []plan.Check) bool {
 
 // unanswered is what can't be known, or not for sure, where servers of a zone do not answer.
 func unanswered(c, o plan.Check, _ []plan.Check) bool {
-	return o.Status != plan.Fail && (o.Reason == plan.ReasonSilent || o.Reason == plan.ReasonPartly) && within(o.Subject, c.Subject.Name)
+	return o.Status != plan.Fail && (o.Reason == plan.ReasonSilent || o.Reason == plan.ReasonPartly) && isInZone(o.Subject, c.Subject.Name)
 }
 
-// unseenZone is what is wrong in a zone whose written records nobody sees.
-func unseenZone(c, o plan.Check, _ []plan.Check) bool {
+// inUndelegatedZone is what is wrong in a zone whose written records nobody sees.
+func inUndelegatedZone(c, o plan.Check, _ []plan.Check) bool {
 	area, _, _ := strings.Cut(o.ID, ".")
 	inDNS := slices.Contains([]string{"host", "mx", "spf", "dkim", "dmarc", "sts", "tlsrpt", "dane", "caa", "srv", "autoconfig", "dns"}, area)
-	return inDNS && (o.Status == plan.Fail || o.Status == plan.Warn) && within(o.Subject, c.Subject.Name)
+	return inDNS && (o.Status == plan.Fail || o.Status == plan.Warn) && isInZone(o.Subject, c.Subject.Name)
 }
 
-// within reports whether a subject has a name in a zone.
-func within(s plan.Subject, zone string) bool {
+// isInZone reports whether a subject has a name in a zone.
+func isInZone(s plan.Subject, zone string) bool {
 	return slices.ContainsFunc([]string{s.Name, s.Host}, func(name string) bool {
 		return name != "" && mail.Within(mail.FQDN(name), mail.FQDN(zone))
 	})

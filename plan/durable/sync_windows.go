@@ -37,20 +37,20 @@ const sharingViolation = syscall.Errno(32)
 // rename is os.Rename that waits for readers: a file that somebody has open, mailpub itself, a
 // virus scanner or a backup, can't be replaced on Windows before that one closes it.
 func rename(from, to string) error {
-	return patiently(func() error { return os.Rename(from, to) })
+	return retrySharing(func() error { return os.Rename(from, to) })
 }
 
 // Read is os.ReadFile for what Replace writes: while a file is being replaced, opening it may fail
 // for a moment.
 func Read(path string) (data []byte, err error) {
-	err = patiently(func() error {
+	err = retrySharing(func() error {
 		data, err = read(path)
 		return err
 	})
 	return data, err
 }
 
-func patiently(do func() error) error {
+func retrySharing(do func() error) error {
 	for end := time.Now().Add(patience); ; time.Sleep(10 * time.Millisecond) {
 		err := do()
 		if err == nil || time.Now().After(end) || !errors.Is(err, sharingViolation) && !errors.Is(err, syscall.ERROR_ACCESS_DENIED) {

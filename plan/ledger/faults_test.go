@@ -62,14 +62,14 @@ func TestFormer(t *testing.T) {
 		"no links": func(string, string) error { return &os.LinkError{Op: "link", Err: os.ErrPermission} },
 	} {
 		f := Files{Dir: t.TempDir(), Site: "office"}
-		if err := keepFormer(f.Path(), link, durable.Replace); name == "links" && err != nil {
+		if err := keepBackup(f.Path(), link, durable.Replace); name == "links" && err != nil {
 			t.Errorf("%s: nothing to keep: %v", name, err)
 		}
 		for _, text := range []string{"first", "second"} {
 			if err := durable.Replace(f.Path(), []byte(text)); err != nil {
 				t.Fatal(err)
 			}
-			if err := keepFormer(f.Path(), link, durable.Replace); err != nil {
+			if err := keepBackup(f.Path(), link, durable.Replace); err != nil {
 				t.Fatalf("%s: %v", name, err)
 			}
 			if err := durable.Replace(f.Path(), []byte("new")); err != nil {

@@ -20,7 +20,7 @@ func Lead(ctx context.Context, dir, site string, waiting func(who string)) (rele
 		return nil, fmt.Errorf("state directory: %w", err)
 	}
 	path := filepath.Join(dir, site+".watch.lock")
-	h := &holding{newFlock(path)}
+	h := &heldLock{newFlock(path)}
 	ok, err := h.flock.TryLock()
 	if err == nil && !ok {
 		waiting(holder(path))

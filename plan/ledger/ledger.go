@@ -73,14 +73,14 @@ func (f Files) Read(context.Context) (*plan.Ledger, error) {
 		return nil, fmt.Errorf("ledger %s: %w", path, err)
 	}
 	if err != nil {
-		return nil, damaged(path, data, err)
+		return nil, damagedError(path, data, err)
 	}
 	return l, nil
 }
 
-// damaged keeps a copy of a ledger that can't be read and says what to do. The file
+// damagedError keeps a copy of a ledger that can't be read and says what to do. The file
 // itself stays, so that nothing goes on without it.
-func damaged(path string, data []byte, cause error) error {
+func damagedError(path string, data []byte, cause error) error {
 	aside := path + ".damaged"
 	if _, err := os.Stat(aside); errors.Is(err, fs.ErrNotExist) {
 		if err := durable.Replace(aside, data); err != nil {
@@ -94,9 +94,9 @@ func damaged(path string, data []byte, cause error) error {
 // Locked reports whether another process works on the site just now.
 func (f Files) Locked(context.Context) bool { return isHeld(f.lockPath()) }
 
-// keepFormer keeps the ledger as it was before this run beside it, for a person who needs it: as a second
+// keepBackup keeps the ledger as it was before this run beside it, for a person who needs it: as a second
 // name of the file that Replace leaves alone; where the file system has no such thing, as a copy.
-func keepFormer(path string, link func(from, to string) error, replace func(string, []byte) error) error {
+func keepBackup(path string, link func(from, to string) error, replace func(string, []byte) error) error {
 	backup := path + ".bak"
 	if err := os.Remove(backup); err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return err
@@ -117,7 +117,7 @@ func keepFormer(path string, link func(from, to string) error, replace func(stri
 
 // lock is an open ledger file. It implements plan.Lock.
 type lock struct {
-	held   *holding
+	held   *heldLock
 	path   string
 	ledger *plan.Ledger
 	kept   bool // the former ledger is kept beside
@@ -138,7 +138,7 @@ func (l *lock) Save(ledger *plan.Ledger) error {
 		return err
 	}
 	if !l.kept {
-		if err := keepFormer(l.path, os.Link, l.replace); err != nil {
+		if err := keepBackup(l.path, os.Link, l.replace); err != nil {
 			return err
 		}
 		l.kept = true

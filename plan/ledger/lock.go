@@ -19,8 +19,8 @@ import (
 // retry is how often a process that waits for a ledger's lock tries to get it.
 const retry = 50 * time.Millisecond
 
-// holding is a lock file that this process holds.
-type holding struct{ flock *flock.Flock }
+// heldLock is a lock file that this process holds.
+type heldLock struct{ flock *flock.Flock }
 
 // newFlock opens the lock file itself, never what a link in its place leads to: another account may write
 // in the directory.
@@ -30,8 +30,8 @@ func newFlock(path string) *flock.Flock {
 
 // acquire takes the lock of a file, which is made if need be. While another process holds it, it
 // waits until wait has passed or ctx is done.
-func acquire(ctx context.Context, path string, wait time.Duration) (*holding, error) {
-	h := &holding{newFlock(path)}
+func acquire(ctx context.Context, path string, wait time.Duration) (*heldLock, error) {
+	h := &heldLock{newFlock(path)}
 	ctx, cancel := context.WithTimeout(ctx, wait)
 	defer cancel()
 	ok, err := h.flock.TryLock()
@@ -63,7 +63,7 @@ func isHeld(path string) bool {
 
 // check fails where the lock is given back, or where its file is another one by now, so that
 // somebody else may hold that.
-func (h *holding) check() error {
+func (h *heldLock) check() error {
 	if !h.flock.Locked() {
 		return plan.ErrLockLost
 	}
@@ -82,7 +82,7 @@ func (h *holding) check() error {
 }
 
 // release gives the lock back.
-func (h *holding) release() error {
+func (h *heldLock) release() error {
 	if !h.flock.Locked() {
 		return nil
 	}
@@ -97,7 +97,7 @@ func holderPath(lock string) string { return lock + ".holder" }
 
 // sign notes who holds the lock, for whoever has to wait. What root leaves must not keep out a
 // service that runs as the directory's owner. Where it fails, the lock is given back.
-func (h *holding) sign() error {
+func (h *heldLock) sign() error {
 	path := h.flock.Path()
 	host, _ := os.Hostname()
 	note := fmt.Sprintf("process %d on %s since %s", os.Getpid(), host, time.Now().Format(time.DateTime))

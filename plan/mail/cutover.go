@@ -15,22 +15,22 @@ const CutoverFormat = "mailpub/cutover/v1"
 // Cutover is the account of a move of live records: their TTL is lowered, the old one runs
 // out everywhere, the data is changed, and the TTL goes back up. It outlives the process.
 type Cutover struct {
-	Format string    `json:"format"`
-	Site   string    `json:"site"`
-	TTL    int       `json:"ttl"` // seconds, while the move is under way
-	Moving []Moving  `json:"moving"`
-	Since  time.Time `json:"since,omitzero"` // when the lower TTL was in place everywhere; zero: not yet
+	Format string        `json:"format"`
+	Site   string        `json:"site"`
+	TTL    int           `json:"ttl"` // seconds, while the move is under way
+	Moving []MovingRRset `json:"moving"`
+	Since  time.Time     `json:"since,omitzero"` // when the lower TTL was in place everywhere; zero: not yet
 }
 
-// Moving is one RRset of a Cutover.
-type Moving struct {
+// MovingRRset is one RRset of a Cutover.
+type MovingRRset struct {
 	Kind string `json:"kind"`
 	Name string `json:"name"`
 	TTL  int    `json:"ttl"` // seconds, that resolvers may remember it for
 }
 
 // Key returns the RRset's key.
-func (m Moving) Key() plan.Key { return plan.Key{Kind: m.Kind, Name: m.Name} }
+func (m MovingRRset) Key() plan.Key { return plan.Key{Kind: m.Kind, Name: m.Name} }
 
 // Until is when nobody remembers the old records any more; zero while the TTL is not lowered
 // everywhere.
@@ -54,9 +54,9 @@ func (c *Cutover) TTLs() map[plan.Key]int {
 	return ttls
 }
 
-// Holds reports whether the key is one of those that move.
-func (c *Cutover) Holds(k plan.Key) bool {
-	return slices.ContainsFunc(c.Moving, func(m Moving) bool { return m.Key() == k })
+// IsMoving reports whether the key is one of those that move.
+func (c *Cutover) IsMoving(k plan.Key) bool {
+	return slices.ContainsFunc(c.Moving, func(m MovingRRset) bool { return m.Key() == k })
 }
 
 // DecodeCutover reads a Cutover of a site. It fails on another format and another site.
@@ -74,9 +74,9 @@ func DecodeCutover(data []byte, site string) (*Cutover, error) {
 	return &c, nil
 }
 
-// Movers returns the changes that give live addresses or mail exchangers other data: what
+// MovingChanges returns the changes that give live addresses or mail exchangers other data: what
 // resolvers remember of those leads to the old place.
-func Movers(changes []plan.Change) (movers []plan.Change) {
+func MovingChanges(changes []plan.Change) (movers []plan.Change) {
 	for _, c := range changes {
 		_, rrtype, _, err := SplitDNSKey(c.Key)
 		if err != nil || c.Action != plan.Update || c.Release {
@@ -100,7 +100,7 @@ func NewCutover(site string, movers []plan.Change, ttl int) (*Cutover, []plan.Ch
 			_, t := SplitRecordLine(l)
 			old = max(old, t)
 		}
-		c.Moving = append(c.Moving, Moving{m.Key.Kind, m.Key.Name, old})
+		c.Moving = append(c.Moving, MovingRRset{m.Key.Kind, m.Key.Name, old})
 		if old > ttl {
 			m.After, m.Reason = withTTL(m.Before, ttl), "nobody is to remember the old one for long when it changes"
 			lower = append(lower, m)
@@ -109,11 +109,11 @@ func NewCutover(site string, movers []plan.Change, ttl int) (*Cutover, []plan.Ch
 	return c, lower
 }
 
-// Hold returns the changes with the moving ones kept at the lower TTL.
-func (c *Cutover) Hold(changes []plan.Change) []plan.Change {
+// WithLowTTL returns the changes with the moving ones kept at the lower TTL.
+func (c *Cutover) WithLowTTL(changes []plan.Change) []plan.Change {
 	out := slices.Clone(changes)
 	for i, ch := range out {
-		if c.Holds(ch.Key) && ch.After != nil && !ch.Release {
+		if c.IsMoving(ch.Key) && ch.After != nil && !ch.Release {
 			out[i].After = withTTL(ch.After, c.TTL)
 		}
 	}

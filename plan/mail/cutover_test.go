@@ -22,7 +22,7 @@ func TestCutover(t *testing.T) {
 		{Key: DNSKey("gone.z", "A"), Action: plan.Update, Release: true, Before: []string{"2.2.2.2 ttl 1"}, After: []string{"192.0.2.1 ttl 1"}},
 		{Key: plan.Key{Kind: "forward", Name: "tcp/25"}, Action: plan.Update, Before: []string{"a"}, After: []string{"b"}},
 	}
-	movers := Movers(changes)
+	movers := MovingChanges(changes)
 	if len(movers) != 2 || movers[0].Key != a.Key || movers[1].Key != mx.Key {
 		t.Fatalf("movers are %v", movers)
 	}
@@ -37,7 +37,7 @@ func TestCutover(t *testing.T) {
 	if got := c.Until(); !got.Equal(time.Unix(4600, 0)) {
 		t.Errorf("until %v", got)
 	}
-	held := c.Hold(changes)
+	held := c.WithLowTTL(changes)
 	if len(held) != len(changes) || held[0].After[0] != "2.2.2.2 ttl 60" || held[1].After[0] != "10 mail.z. ttl 60" || held[4].After[0] != "2.2.2.2 ttl 3600" {
 		t.Errorf("held: %+v", held)
 	}
@@ -46,7 +46,7 @@ func TestCutover(t *testing.T) {
 	}
 	// After the move only the TTL differs, and that is held.
 	done := []plan.Change{update("mail.z", "A", []string{"2.2.2.2 ttl 60"}, []string{"2.2.2.2 ttl 7200"})}
-	if held := c.Hold(done); len(held) != 0 {
+	if held := c.WithLowTTL(done); len(held) != 0 {
 		t.Errorf("held: %+v", held)
 	}
 
@@ -55,7 +55,7 @@ func TestCutover(t *testing.T) {
 		t.Fatal(err)
 	}
 	back, err := DecodeCutover(data, "site")
-	if err != nil || !back.Until().Equal(c.Until()) || !back.Holds(mx.Key) {
+	if err != nil || !back.Until().Equal(c.Until()) || !back.IsMoving(mx.Key) {
 		t.Errorf("%+v, %v", back, err)
 	}
 	for _, bad := range []string{`{}`, `[]`, `{"format":"mailpub/cutover/v1","site":"other"}`} {

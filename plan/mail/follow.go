@@ -14,14 +14,14 @@ import (
 // something else too that nobody has agreed to.
 var ErrUnsettled = errors.New("DNS can't follow the public address by itself")
 
-// Following returns the changes of a plan by which DNS follows the site's public address, and nothing else:
+// AddressUpdate returns the changes of a plan by which DNS follows the site's public address, and nothing else:
 // the mail host's A and AAAA records, the addresses in SPF records, the PTR records, and what is
 // to be done by hand for these. There are none unless one of those is in the ledger with another
 // address than it is to have, so that it also finds what is left where the last time broke off
 // between two zones. The error wraps ErrUnsettled and names what stands against it: all of it is
 // written, or nothing.
-func Following(p *plan.Plan, host string, l *plan.Ledger) ([]plan.Change, error) {
-	moves := movesIn(p, host, l)
+func AddressUpdate(p *plan.Plan, host string, l *plan.Ledger) ([]plan.Change, error) {
+	moves := addressMoves(p, host, l)
 	pointers := pointersIn(l)
 	isPointer := func(c plan.Change) bool {
 		return slices.ContainsFunc(pointers, func(text []string) bool { return plan.EqualLines(text, c.After) })
@@ -62,9 +62,9 @@ func Following(p *plan.Plan, host string, l *plan.Ledger) ([]plan.Change, error)
 	return out, nil
 }
 
-// movesIn are the addresses in the ledger's address and SPF records that are to be others, each
+// addressMoves are the addresses in the ledger's address and SPF records that are to be others, each
 // with that.
-func movesIn(p *plan.Plan, host string, l *plan.Ledger) map[netip.Addr]netip.Addr {
+func addressMoves(p *plan.Plan, host string, l *plan.Ledger) map[netip.Addr]netip.Addr {
 	out := map[netip.Addr]netip.Addr{}
 	for _, c := range p.Changes {
 		e, known := l.Get(c.Key)
@@ -76,7 +76,7 @@ func movesIn(p *plan.Plan, host string, l *plan.Ledger) map[netip.Addr]netip.Add
 		case c.Key == DNSKey(host, "A") || c.Key == DNSKey(host, "AAAA"):
 			was, is = addressIn(e.Text), addressIn(c.After)
 		case strings.HasSuffix(c.Key.Name, " TXT "+spfTag):
-			was, is = onlyIn(e.Text, c.After), onlyIn(c.After, e.Text)
+			was, is = onlyAddressIn(e.Text, c.After), onlyAddressIn(c.After, e.Text)
 		}
 		if was.IsValid() && is.IsValid() && was != is && was.Is4() == is.Is4() {
 			out[was] = is
@@ -85,9 +85,9 @@ func movesIn(p *plan.Plan, host string, l *plan.Ledger) map[netip.Addr]netip.Add
 	return out
 }
 
-// onlyIn is the address that one SPF record names and another one does not, where there is just
+// onlyAddressIn is the address that one SPF record names and another one does not, where there is just
 // one such.
-func onlyIn(lines, other []string) (only netip.Addr) {
+func onlyAddressIn(lines, other []string) (only netip.Addr) {
 	others := spfTerms(other)
 	for _, t := range spfTerms(lines) {
 		_, text, _ := strings.Cut(t, ":")

@@ -102,7 +102,7 @@ func TestFollowing(t *testing.T) {
 		{"only the old PTR is left", all, []plan.Change{old}, 0, ""},
 		{"nobody can see A", all, []plan.Change{with(a, func(c *plan.Change) { c.Action = plan.Unreadable }), spf}, 0, ""},
 	} {
-		got, err := mail.Following(&plan.Plan{Changes: c.changes}, host, ledgerOf(c.ledger...))
+		got, err := mail.AddressUpdate(&plan.Plan{Changes: c.changes}, host, ledgerOf(c.ledger...))
 		if len(got) != c.want || (err == nil) != (c.err == "") || err != nil && (!strings.Contains(err.Error(), c.err) || !errors.Is(err, mail.ErrUnsettled)) {
 			t.Errorf("%s: %d changes, %v; want %d, %q", c.name, len(got), err, c.want, c.err)
 		}

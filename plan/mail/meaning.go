@@ -20,7 +20,7 @@ func Fit(rrtype string, said bool) func(observed, wanted []string) []string {
 	case rrtype == "SRV":
 		return func(observed, wanted []string) []string {
 			if len(observed) != 1 || len(wanted) != 1 { // priorities and weights choose among several
-				return fitOwn(observed, wanted, asItIs, said)
+				return fitOwn(observed, wanted, identity, said)
 			}
 			return fitOwn(observed, wanted, serviceMeaning, said)
 		}
@@ -49,14 +49,16 @@ func fitText(observed, wanted []string) []string {
 func fitTextTTL(observed, wanted []string) []string {
 	return fitLines(observed, wanted, textMeaning, true)
 }
-func fitData(observed, wanted []string) []string    { return fitLines(observed, wanted, asItIs, false) }
-func fitDataTTL(observed, wanted []string) []string { return fitLines(observed, wanted, asItIs, true) }
+func fitData(observed, wanted []string) []string { return fitLines(observed, wanted, identity, false) }
+func fitDataTTL(observed, wanted []string) []string {
+	return fitLines(observed, wanted, identity, true)
+}
 
-func asItIs(data string) string { return data }
+func identity(data string) string { return data }
 
 // fitLines keeps what others have in the same set of text beside a policy: a vendor's proof of ownership.
 func fitLines(observed, wanted []string, meaning func(string) string, said bool) []string {
-	own, others := apart(observed, wanted)
+	own, others := splitPolicies(observed, wanted)
 	lines := fitOwn(own, wanted, meaning, said)
 	if others == nil {
 		return lines
@@ -74,9 +76,9 @@ func fitLines(observed, wanted []string, meaning func(string) string, said bool)
 	return out
 }
 
-// apart splits the observed lines into policies of the wanted kind and others' text; all are taken for
+// splitPolicies splits the observed lines into policies of the wanted kind and others' text; all are taken for
 // the former where the wanted line is no policy, or nothing is one.
-func apart(observed, wanted []string) (own, others []string) {
+func splitPolicies(observed, wanted []string) (own, others []string) {
 	version := ""
 	if len(wanted) == 1 {
 		version = policyVersion(wanted[0])

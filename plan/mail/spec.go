@@ -36,7 +36,7 @@ type Desired struct {
 // site's zones.
 func (s Spec) Desired() (Desired, error) {
 	w := Desired{Service: s.ServiceItems(), Forwards: s.ForwardItems(), Zones: make(map[string][]plan.Item, len(s.Zones))}
-	each := s.about()/max(len(s.Zones), 1) + 2
+	each := s.recordCount()/max(len(s.Zones), 1) + 2
 	for _, z := range s.Zones {
 		w.Zones[z.Name] = make([]plan.Item, 0, each)
 	}
@@ -120,8 +120,8 @@ func (s Spec) batches() iter.Seq[[]record] {
 	}
 }
 
-// about is how many records there are, roughly.
-func (s Spec) about() int { return 16*len(s.Domains) + 2*len(s.NoMail) + 16 }
+// recordCount is how many records there are, roughly.
+func (s Spec) recordCount() int { return 16*len(s.Domains) + 2*len(s.NoMail) + 16 }
 
 func (s Spec) hostRecords() (rs []record) {
 	for _, t := range []string{"A", "AAAA"} {
@@ -149,10 +149,9 @@ func (s Spec) domainRecords(d Domain) []record {
 	for _, a := range s.Public {
 		terms = append(terms, addressTerm(a))
 	}
-	spf, why := d.SPF, "only this server sends mail for the domain (RFC 7208)"
+	spf, why := d.SPF, "names the servers that may send mail for the domain (RFC 7208)"
 	if s.Service.Delivery.SmartHost != "" {
 		spf.Include = spf.including(s.Service.Delivery.SPF)
-		why = "only this server and its smart host send mail for the domain (RFC 7208)"
 	}
 	mx := record{name: d.Name, rrtype: "MX", stage: plan.StageMail, reason: "mail for the domain goes to the mail host"}
 	for _, m := range d.MX {

@@ -60,24 +60,24 @@ func Run(t *testing.T, newHarness func(t *testing.T) Harness) {
 					t.Fatalf("item %v is not of the driver's kind %q", it.Key, h.Driver.Kind())
 				}
 			}
-			before := h.strangers(t)
+			before := h.foreignItems(t)
 			test.run(t, h)
-			if after := h.strangers(t); !slices.Equal(before, after) {
+			if after := h.foreignItems(t); !slices.Equal(before, after) {
 				t.Errorf("strangers' things changed:\nbefore %q\nafter  %q", before, after)
 			}
 		})
 	}
 }
 
-func (h Harness) strangers(t *testing.T) []string {
+func (h Harness) foreignItems(t *testing.T) []string {
 	if h.Strangers == nil {
 		return nil
 	}
 	return h.Strangers(t)
 }
 
-// world reads all items' keys through the driver.
-func (h Harness) world(t *testing.T) map[plan.Key][]string {
+// readAll reads all items' keys through the driver.
+func (h Harness) readAll(t *testing.T) map[plan.Key][]string {
 	t.Helper()
 	var keys []plan.Key
 	for _, it := range h.Items {
@@ -105,7 +105,7 @@ func (h Harness) world(t *testing.T) map[plan.Key][]string {
 
 func (h Harness) expect(t *testing.T, want map[plan.Key][]string) {
 	t.Helper()
-	got := h.world(t)
+	got := h.readAll(t)
 	for k, lines := range want {
 		if !slices.Equal(got[k], lines) {
 			t.Errorf("%v is %q, want %q", k, got[k], lines)

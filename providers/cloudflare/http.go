@@ -122,7 +122,7 @@ func (c jsonOnly) Do(req *http.Request) (*http.Response, error) {
 		return nil, err
 	}
 	if !json.Valid(text) {
-		return nil, fmt.Errorf("HTTP %d: %s", resp.StatusCode, webapi.Plain(text))
+		return nil, fmt.Errorf("HTTP %d: %s", resp.StatusCode, webapi.ReplyText(text))
 	}
 	resp.Body = io.NopCloser(bytes.NewReader(text))
 	return resp, nil

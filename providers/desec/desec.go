@@ -105,7 +105,7 @@ func nextQuery(h http.Header) (string, error) {
 
 // missing names the domain that was probably meant.
 func (d *desecAPI) missing(ctx context.Context, why error) error {
-	var domains []webapi.Named
+	var domains []webapi.ZoneRef
 	if _, err := d.web.Call(ctx, http.MethodGet, "/domains/?cursor=", nil, &domains); err != nil {
 		return why
 	}

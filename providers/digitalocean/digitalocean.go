@@ -34,20 +34,20 @@ func Provider() zone.Provider {
 func openDigitalOcean(o zone.Options) (zone.Backend, error) {
 	polite := webapi.NewClient("digitalocean", o)
 	client := &http.Client{
-		Transport:     keyed{polite, webapi.KeyIn("Authorization", "Bearer "+o.Setting("token"))},
+		Transport:     authTransport{polite, webapi.KeyIn("Authorization", "Bearer "+o.Setting("token"))},
 		CheckRedirect: webapi.NoRedirect,
 	}
 	return webapi.RecordBackend{RecordAPI: &digitaloceanAPI{zone: o.Zone, client: godo.NewClient(client), timeout: 2 * time.Minute}}, nil
 }
 
-// keyed puts credentials into every request of an SDK's client.
-type keyed struct {
+// authTransport puts credentials into every request of an SDK's client.
+type authTransport struct {
 	next http.RoundTripper
 	auth func(*http.Request, []byte) error
 }
 
 // RoundTrip implements http.RoundTripper.
-func (k keyed) RoundTrip(req *http.Request) (*http.Response, error) {
+func (k authTransport) RoundTrip(req *http.Request) (*http.Response, error) {
 	req = req.Clone(req.Context())
 	if err := k.auth(req, nil); err != nil {
 		return nil, err
@@ -73,7 +73,7 @@ func (d *digitaloceanAPI) said(err error) error {
 		}
 		return err
 	}
-	e := webapi.Error{API: "digitalocean", Status: refused.Response.StatusCode, Text: webapi.Plain([]byte(refused.Message))}
+	e := webapi.Error{API: "digitalocean", Status: refused.Response.StatusCode, Text: webapi.ReplyText([]byte(refused.Message))}
 	switch e.Status {
 	case http.StatusUnauthorized:
 		e.Hint = "the token must be valid"

@@ -15,8 +15,8 @@ import (
 	"github.com/mailpub/mailpub/providers/resolver"
 )
 
-// authority is who issues certificates.
-type authority struct {
+// certificateAuthority is who issues certificates.
+type certificateAuthority struct {
 	word  string   // in the organization of its issuing certificates
 	names []string // that it goes by in CAA records
 	// complete says that names are all of them, by the authority's own statement. Where it is
@@ -24,13 +24,13 @@ type authority struct {
 	complete bool
 }
 
-// authorities are those that are known. DigiCert's and Sectigo's names are those of their pages on
+// certificateAuthorities are those that are known. DigiCert's and Sectigo's names are those of their pages on
 // CAA records, Amazon's of the documentation of its certificate manager, Let's Encrypt's of its
 // documentation.
-func authorities() []authority {
+func certificateAuthorities() []certificateAuthority {
 	digicert := []string{"digicert.com", "geotrust.com", "rapidssl.com", "thawte.com"}
 	sectigo := []string{"sectigo.com", "comodo.com", "comodoca.com", "usertrust.com", "trust-provider.com"}
-	return []authority{
+	return []certificateAuthority{
 		{"Let's Encrypt", []string{"letsencrypt.org"}, true},
 		{"ZeroSSL", sectigo, true},
 		{"Sectigo", sectigo, true},
@@ -65,7 +65,7 @@ func (e *checkRun) caa() {
 		e.skip(c.ID, c.Subject, err.Error(), hintUnknown)
 		return
 	case records == nil:
-		c.Got = "no CAA: any may"
+		c.Got, c.Unused = "no CAA: any may", true
 		e.add(c)
 		return
 	case e.Served == nil:
@@ -74,7 +74,7 @@ func (e *checkRun) caa() {
 	}
 	shown, err := e.Served(e.ctx, 25)
 	if err != nil {
-		e.unseen(c, err)
+		e.skipCertificate(c, err)
 		return
 	}
 	if len(shown) == 0 {
@@ -98,8 +98,8 @@ func (e *checkRun) caa() {
 	e.add(c)
 }
 
-// unseen reports that the mail server's certificate can't be had.
-func (e *checkRun) unseen(c plan.Check, err error) {
+// skipCertificate reports that the mail server's certificate can't be had.
+func (e *checkRun) skipCertificate(c plan.Check, err error) {
 	c.Status, c.Got, c.Reason = plan.Skip, "the certificate in use is not known: "+err.Error(), plan.ReasonMute
 	c.Hint = "let the mail server answer and offer STARTTLS, then run verify again"
 	e.add(c)
@@ -155,12 +155,12 @@ func permits(records, names []string) bool {
 }
 
 // issuer returns the authority that issued a certificate.
-func issuer(shown *x509.Certificate) (authority, bool) {
-	for _, a := range authorities() {
+func issuer(shown *x509.Certificate) (certificateAuthority, bool) {
+	for _, a := range certificateAuthorities() {
 		named := func(o string) bool { return strings.Contains(strings.ToLower(o), strings.ToLower(a.word)) }
 		if slices.ContainsFunc(shown.Issuer.Organization, named) {
 			return a, true
 		}
 	}
-	return authority{}, false
+	return certificateAuthority{}, false
 }

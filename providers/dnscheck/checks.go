@@ -50,7 +50,7 @@ func Checks(f Facts) []plan.Checker {
 	}
 	if len(f.Zones) > 0 {
 		checks = append(checks, group((*checkRun).zones, catalog.DNSZone, catalog.DNSSEC), group((*checkRun).delegations, catalog.DNSDelegation),
-			group((*checkRun).vantages, catalog.DNSVantage))
+			group((*checkRun).checkVantages, catalog.DNSVantage))
 	}
 	if len(f.Written) > 0 && len(f.Zones) > 0 {
 		checks = append(checks, group((*checkRun).written, catalog.DNSWritten))

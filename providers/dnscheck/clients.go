@@ -42,12 +42,12 @@ func (e *checkRun) service(d Domain, s mail.Service) {
 	}
 	r.judge = func(a resolver.Answer) verdict {
 		if len(a.Records) == 0 {
-			return fail(said(a), "publish the record; mailpub apply does")
+			return fail(answerSummary(a), "publish the record; mailpub apply does")
 		}
 		for _, data := range a.Data() {
 			f := strings.Fields(data)
 			if f[3] != host || host != "." && f[2] != fmt.Sprint(s.Port) {
-				return fail(said(a), "mail programs are sent elsewhere: correct the record; mailpub apply does")
+				return fail(answerSummary(a), "mail programs are sent elsewhere: correct the record; mailpub apply does")
 			}
 		}
 		if host == "." {
@@ -59,18 +59,18 @@ func (e *checkRun) service(d Domain, s mail.Service) {
 		}
 		switch {
 		case err != nil:
-			return verdict{plan.Skip, err.Error(), hintUnknown}
+			return verdict{status: plan.Skip, got: err.Error(), hint: hintUnknown}
 		case addrs.Status != resolver.Found:
 			return fail(record.Bare(host)+" has no address", "give "+record.Bare(host)+" an address record")
 		}
-		return pass(said(a))
+		return pass(answerSummary(a))
 	}
-	e.examine(r)
+	e.checkRule(r)
 }
 
 // autoconfig checks that a name leads to the host that tells mail programs their settings.
 func (e *checkRun) autoconfig(name, host string) {
-	e.examine(rule{id: catalog.AutoconfigServed, subject: subjectOf(name), want: record.Bare(host), ref: "draft-ietf-mailmaint-autoconfig",
+	e.checkRule(rule{id: catalog.AutoconfigServed, subject: subjectOf(name), want: record.Bare(host), ref: "draft-ietf-mailmaint-autoconfig",
 		name: name, rrtype: "A",
 		judge: func(a resolver.Answer) verdict {
 			if slices.Contains(a.Chain, host) {
@@ -78,8 +78,8 @@ func (e *checkRun) autoconfig(name, host string) {
 			}
 			ours, err := e.Authoritative(e.ctx, host, "A")
 			if err == nil && a.Status == resolver.Found && slices.Equal(slices.Sorted(slices.Values(a.Data())), slices.Sorted(slices.Values(ours.Data()))) {
-				return pass(said(a) + ", as " + record.Bare(host))
+				return pass(answerSummary(a) + ", as " + record.Bare(host))
 			}
-			return fail(said(a), "let the name lead to "+record.Bare(host)+"; mailpub apply does")
+			return fail(answerSummary(a), "let the name lead to "+record.Bare(host)+"; mailpub apply does")
 		}})
 }

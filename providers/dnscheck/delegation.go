@@ -157,7 +157,7 @@ func (e *checkRun) lame(zone string, hosts []string) (lame []string) {
 			continue
 		}
 		soa, err := e.Ask(e.ctx, resolver.Source{Addr: net.JoinHostPort(a.Records[0].Data, e.NSPort), Authority: true}, zone, "SOA")
-		if err == nil && !soa.Authoritative || err != nil && spoke(err) {
+		if err == nil && !soa.Authoritative || err != nil && isAnswer(err) {
 			lame = append(lame, host)
 		}
 	}

@@ -26,13 +26,13 @@ func (e *checkRun) dkim() {
 }
 
 func (e *checkRun) dkimRecord(name string) {
-	e.examine(rule{
+	e.checkRule(rule{
 		id: catalog.DKIMRecord, subject: subjectOf(name), want: "a public key", ref: "RFC 6376 section 3.6.1", name: name, rrtype: "TXT",
 		judge: func(a resolver.Answer) verdict {
 			texts := a.Texts()
 			switch len(texts) {
 			case 0:
-				return fail(said(a), "publish the key; mailpub apply does")
+				return fail(answerSummary(a), "publish the key; mailpub apply does")
 			case 1:
 			default:
 				return fail(fmt.Sprintf("%d records", len(texts)), "leave one record: with several, receivers may take any (RFC 6376 section 3.6.2.2)")
@@ -172,5 +172,5 @@ func (e *checkRun) dkimMatch(name string, s Selector) {
 		e.skip(r.id, r.subject, "the private key is not here", "run verify where the key file is, or make it with mailpub dkim --make")
 		return
 	}
-	e.examine(r)
+	e.checkRule(r)
 }

@@ -22,7 +22,7 @@ func (e *checkRun) dmarc() {
 		records := versioned(a, dmarcVersion)
 		if err == nil && records == nil { // nothing to be wrong with; dmarc.policy says what is missing
 			for _, id := range []string{catalog.DMARCSyntax, catalog.DMARCReports} {
-				e.add(plan.Check{ID: id, Subject: subjectOf(name), Status: plan.Pass, Want: "no error", Got: "no record", Ref: "RFC 7489 section 6.3"})
+				e.add(plan.Check{ID: id, Subject: subjectOf(name), Status: plan.Pass, Unused: true, Want: "no error", Got: "no record", Ref: "RFC 7489 section 6.3"})
 			}
 			e.dmarcPolicy(name, d)
 			continue
@@ -47,20 +47,23 @@ func (e *checkRun) dmarc() {
 const dmarcVersion = "v=DMARC1"
 
 func (e *checkRun) dmarcSingle(name string) {
-	e.examine(rule{
+	e.checkRule(rule{
 		id: catalog.DMARCSingle, subject: subjectOf(name), want: "at most one record", ref: "RFC 7489 section 6.6.3", name: name, rrtype: "TXT",
 		judge: func(a resolver.Answer) verdict {
 			records := versioned(a, dmarcVersion)
 			if len(records) > 1 {
 				return fail(strings.Join(records, " and "), "leave one record: with several there is no policy at all")
 			}
-			return pass(fmt.Sprintf("%d", len(records)))
+			if len(records) == 0 {
+				return unused("0")
+			}
+			return pass("1")
 		},
 	})
 }
 
 func (e *checkRun) dmarcSyntax(name string) {
-	e.examine(rule{
+	e.checkRule(rule{
 		id: catalog.DMARCSyntax, subject: subjectOf(name), want: "no error", ref: "RFC 7489 section 6.3, RFC 9989 section 4.7", name: name, rrtype: "TXT",
 		judge: func(a resolver.Answer) verdict {
 			records := versioned(a, dmarcVersion)
@@ -90,7 +93,7 @@ func (e *checkRun) dmarcPolicy(name string, d Domain) {
 		}
 	}()
 	above, effective := e.policyAbove(mail.FQDN(d.Name))
-	e.examine(rule{
+	e.checkRule(rule{
 		id: catalog.DMARCPolicy, subject: subjectOf(name), want: "quarantine or reject", ref: "RFC 7489 section 6.3, RFC 9989 section 4.10", name: name, rrtype: "TXT",
 		judge: func(a resolver.Answer) verdict {
 			records := versioned(a, dmarcVersion)
@@ -107,12 +110,12 @@ func (e *checkRun) dmarcPolicy(name string, d Domain) {
 			}
 			r := readDMARC(records[0])
 			asWanted = asWanted && r.problem == "" && r.policy == d.DMARC
-			return judgePolicy(r)
+			return policyVerdict(r)
 		},
 	})
 }
 
-func judgePolicy(r dmarcRecord) verdict {
+func policyVerdict(r dmarcRecord) verdict {
 	const further = "when the reports show that all senders pass, set domains: dmarc: policy: to quarantine or reject"
 	strict := r.policy == "quarantine" || r.policy == "reject"
 	switch {

@@ -19,14 +19,14 @@ type rule struct {
 	judge         func(resolver.Answer) verdict
 }
 
-// examine asks everywhere and reports the worst of what is said. The authoritative
+// checkRule asks everywhere and reports the worst of what is said. The authoritative
 // servers decide: where they are right and a resolver is not, that is a warning, for it
 // may still remember what was there before. A place that says nothing turns a pass into a
 // warning, and when no place says anything it is a skip.
-func (e *checkRun) examine(r rule) {
+func (e *checkRun) checkRule(r rule) {
 	c := plan.Check{ID: r.id, Subject: r.subject, Want: r.want, Ref: r.ref}
 	var silent, own []string
-	var at, cached *judged
+	var at, cached *evaluated
 	for _, v := range e.AskAll(e.ctx, r.name, r.rrtype) {
 		switch {
 		case v.Err != nil && v.Authority && e.isOwn(v.Addr):
@@ -38,7 +38,7 @@ func (e *checkRun) examine(r rule) {
 			silent = append(silent, v.Err.Error())
 			continue
 		}
-		j := &judged{r.judge(v.Answer), v}
+		j := &evaluated{r.judge(v.Answer), v}
 		if v.Authority {
 			at = worse(at, j)
 		} else {
@@ -74,15 +74,16 @@ func (e *checkRun) examine(r rule) {
 		c.Status, c.Got = plan.Warn, c.Got+"; not everywhere: "+strings.Join(silent, "; ")
 		c.Hint, c.Reason = hintUnknown, plan.ReasonPartly
 	}
+	c.Unused = decisive.unused && c.Status == plan.Pass
 	e.add(c)
 }
 
-type judged struct {
+type evaluated struct {
 	verdict
 	resolver.SourceAnswer
 }
 
-func worse(a, b *judged) *judged {
+func worse(a, b *evaluated) *evaluated {
 	if a == nil || rank(b.status) > rank(a.status) {
 		return b
 	}

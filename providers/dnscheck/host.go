@@ -26,11 +26,11 @@ func (e *checkRun) host() {
 			const why = "the mail host has no AAAA record, so nobody looks at its IPv6 address"
 			const hint = "publish the AAAA record, or set server.public.ipv6 to none"
 			e.skip(catalog.HostPTR, plan.OfAddr(addr.String()), why, hint)
-			e.skip(catalog.HostFCrDNS, e.wayBack(addr), why, hint)
+			e.skip(catalog.HostFCrDNS, e.fcrdnsSubject(addr), why, hint)
 			continue
 		}
 		e.pointer(addr)
-		e.roundTrip(addr)
+		e.checkFCrDNS(addr)
 	}
 }
 
@@ -67,7 +67,7 @@ func (e *checkRun) hostAddress(rrtype string) {
 		r.want = "none"
 	}
 	r.judge = func(a resolver.Answer) verdict {
-		got := said(a)
+		got := answerSummary(a)
 		switch private := firstPrivate(a); {
 		case len(a.Chain) > 0:
 			return fail("CNAME "+a.Chain[0], "replace the CNAME of "+record.Bare(e.Host)+" by its own address records: an MX must not lead to an alias (RFC 2181 section 10.3)")
@@ -78,14 +78,14 @@ func (e *checkRun) hostAddress(rrtype string) {
 		case private != "":
 			return fail(got, private+" can't be reached from the Internet: publish the public address instead")
 		case !known:
-			return verdict{plan.Skip, "published is " + got + ", but the public address is not known", hintPublic}
+			return verdict{status: plan.Skip, got: "published is " + got + ", but the public address is not known", hint: hintPublic}
 		case !slices.Equal(slices.Sorted(slices.Values(a.Data())), want):
 			return fail(got, fmt.Sprintf("the public address is %s: mailpub apply publishes it; if that is not so, set server.public",
 				strings.Join(e.publicText(), ", ")))
 		}
 		return pass(got)
 	}
-	e.examine(r)
+	e.checkRule(r)
 }
 
 func (e *checkRun) publicText() (out []string) {
@@ -109,27 +109,27 @@ func firstPrivate(a resolver.Answer) string {
 func (e *checkRun) pointer(addr netip.Addr) {
 	who := "whoever provides the connection"
 	hint := fmt.Sprintf("ask %s to point %s at %s, and at nothing else", who, record.Bare(mail.ReverseName(addr)), record.Bare(e.Host))
-	e.examine(rule{
+	e.checkRule(rule{
 		id: catalog.HostPTR, subject: plan.OfAddr(addr.String()), want: e.Host, ref: "RFC 1912 section 2.1",
 		name: mail.ReverseName(addr), rrtype: "PTR",
 		judge: func(a resolver.Answer) verdict {
 			if a.Status == resolver.Found && len(a.Records) == 1 && a.Records[0].Data == e.Host {
 				return pass(e.Host)
 			}
-			return fail(said(a), hint)
+			return fail(answerSummary(a), hint)
 		},
 	})
 }
 
-// wayBack is the subject of the look-up from a public address to the mail host and back.
-func (e *checkRun) wayBack(addr netip.Addr) plan.Subject {
+// fcrdnsSubject is the subject of the look-up from a public address to the mail host and back.
+func (e *checkRun) fcrdnsSubject(addr netip.Addr) plan.Subject {
 	return plan.Subject{Addr: addr.String(), Host: record.Bare(e.Host)}
 }
 
-// roundTrip checks that a name of the address's PTR leads back to it. It takes one of
+// checkFCrDNS checks that a name of the address's PTR leads back to it. It takes one of
 // several (RFC 8601 section 3).
-func (e *checkRun) roundTrip(addr netip.Addr) {
-	c := plan.Check{ID: catalog.HostFCrDNS, Subject: e.wayBack(addr), Want: addr.String(), Ref: "RFC 8601 section 3"}
+func (e *checkRun) checkFCrDNS(addr netip.Addr) {
+	c := plan.Check{ID: catalog.HostFCrDNS, Subject: e.fcrdnsSubject(addr), Want: addr.String(), Ref: "RFC 8601 section 3"}
 	ptr, err := e.Authoritative(e.ctx, mail.ReverseName(addr), "PTR")
 	if err != nil {
 		e.skip(c.ID, c.Subject, err.Error(), hintUnknown)
@@ -148,11 +148,11 @@ func (e *checkRun) roundTrip(addr netip.Addr) {
 			return
 		}
 		if slices.Contains(a.Addresses(), addr) {
-			c.Status, c.Got = plan.Pass, record.Bare(name)+" is "+said(a)
+			c.Status, c.Got = plan.Pass, record.Bare(name)+" is "+answerSummary(a)
 			e.add(c)
 			return
 		}
-		got = append(got, record.Bare(name)+": "+said(a))
+		got = append(got, record.Bare(name)+": "+answerSummary(a))
 	}
 	c.Status, c.Got = plan.Fail, strings.Join(got, "; ")
 	c.Hint = fmt.Sprintf("the PTR of %s must be a name whose %s record is that address: correct whichever of the two is wrong",

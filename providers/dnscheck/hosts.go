@@ -58,7 +58,7 @@ func (e *checkRun) compareHosts(c *plan.Check, name string, mapped []netip.Addr,
 			return
 		}
 		if !slices.Contains(a.Addresses(), addr) {
-			c.Status, c.Got = plan.Fail, fmt.Sprintf("mapped to %s; in DNS: %s", addr, said(a))
+			c.Status, c.Got = plan.Fail, fmt.Sprintf("mapped to %s; in DNS: %s", addr, answerSummary(a))
 			c.Hint = fmt.Sprintf("remove %s from its line in %s: programs on this machine go to %s instead of where the world goes", record.Bare(name), file, addr)
 			return
 		}

@@ -42,11 +42,11 @@ func mxText(mxs []mail.MX) string {
 // for a host that can't be found.
 func (e *checkRun) mxElsewhere(d Domain) {
 	for _, id := range []string{catalog.MXExists, catalog.MXExpected} {
-		e.examine(rule{
+		e.checkRule(rule{
 			id: id, subject: subjectOf(d.Name), want: "mail is taken elsewhere", ref: "RFC 5321 section 5.1", name: d.Name, rrtype: "MX",
 			judge: func(a resolver.Answer) verdict {
 				if len(a.Records) == 0 {
-					return pass("no MX: the config says that mail is taken elsewhere")
+					return unused("no MX: the config says that mail is taken elsewhere")
 				}
 				return pass("taken elsewhere: " + mxText(a.Exchangers()))
 			},
@@ -54,21 +54,21 @@ func (e *checkRun) mxElsewhere(d Domain) {
 	}
 	a, err := e.Authoritative(e.ctx, d.Name, "MX")
 	if err == nil && (len(a.Records) == 0 || resolver.RefusesMail(a.Exchangers())) {
-		e.add(plan.Check{ID: catalog.MXTarget, Subject: subjectOf(d.Name), Status: plan.Pass, Want: "an address, no alias", Got: "no host to look at", Ref: "RFC 5321 section 5.1"})
+		e.add(plan.Check{ID: catalog.MXTarget, Subject: subjectOf(d.Name), Status: plan.Pass, Unused: true, Want: "an address, no alias", Got: "no host to look at", Ref: "RFC 5321 section 5.1"})
 		return
 	}
 	e.mxTargets(d)
 }
 
 func (e *checkRun) mxExists(d Domain) {
-	e.examine(rule{
+	e.checkRule(rule{
 		id: catalog.MXExists, subject: subjectOf(d.Name), want: mxText(d.MX), ref: "RFC 5321 section 5.1",
 		name: d.Name, rrtype: "MX",
 		judge: func(a resolver.Answer) verdict {
 			mxs := a.Exchangers()
 			switch {
 			case len(mxs) == 0:
-				return fail(said(a), fmt.Sprintf("publish MX %s; mailpub apply does", mxText(d.MX)))
+				return fail(answerSummary(a), fmt.Sprintf("publish MX %s; mailpub apply does", mxText(d.MX)))
 			case resolver.RefusesMail(mxs):
 				return fail(mxText(mxs), "remove the null MX: it tells the world that the domain takes no mail (RFC 7505)")
 			}
@@ -78,7 +78,7 @@ func (e *checkRun) mxExists(d Domain) {
 }
 
 func (e *checkRun) mxExpected(d Domain) {
-	e.examine(rule{
+	e.checkRule(rule{
 		id: catalog.MXExpected, subject: subjectOf(d.Name), want: mxText(d.MX), ref: "RFC 5321 section 5.1",
 		name: d.Name, rrtype: "MX",
 		judge: func(a resolver.Answer) verdict { return expectMX(a.Exchangers(), d.MX) },
@@ -156,16 +156,16 @@ func (e *checkRun) mxTarget(d Domain, host string) {
 			return fail("CNAME "+a.Chain[0], "let the MX name "+record.Bare(a.Chain[len(a.Chain)-1])+" itself, or give "+record.Bare(host)+" its own address record")
 		}
 		if a.Status == resolver.Found {
-			return pass(said(a))
+			return pass(answerSummary(a))
 		}
 		six, err := e.Authoritative(e.ctx, host, "AAAA")
 		switch {
 		case err != nil:
-			return verdict{plan.Skip, "no A record; AAAA: " + err.Error(), hintUnknown}
+			return verdict{status: plan.Skip, got: "no A record; AAAA: " + err.Error(), hint: hintUnknown}
 		case six.Status == resolver.Found:
-			return pass(said(six))
+			return pass(answerSummary(six))
 		}
-		return fail(said(a), "give "+record.Bare(host)+" an A record, or let the MX name a host that has one")
+		return fail(answerSummary(a), "give "+record.Bare(host)+" an A record, or let the MX name a host that has one")
 	}
-	e.examine(r)
+	e.checkRule(r)
 }

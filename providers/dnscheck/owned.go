@@ -38,7 +38,7 @@ func (e *checkRun) drift(entry plan.Entry) {
 		return
 	}
 	x := expectation{Target: record.Target{RRset: record.RRset{Name: name, Type: rrtype}, Tag: tag}, data: record.DataOf(entry.Text)}
-	e.examine(rule{
+	e.checkRule(rule{
 		id: catalog.DNSDrift, subject: plan.Subject{Key: entry.Key, Name: record.Bare(name)}, want: strings.Join(x.data, ", "), ref: "the ledger", name: name, rrtype: rrtype,
 		judge: func(a resolver.Answer) verdict {
 			if x.met(a) {
@@ -52,7 +52,7 @@ func (e *checkRun) drift(entry plan.Entry) {
 // got is what an answer says of an expectation, in a few words.
 func (x expectation) got(a resolver.Answer) string {
 	if x.Tag == "" {
-		return said(a)
+		return answerSummary(a)
 	}
 	var got []string
 	for _, r := range a.Records {

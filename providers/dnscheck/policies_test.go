@@ -103,14 +103,16 @@ func TestPolicyChecks(t *testing.T) {
 		{"two policies", `_dmarc IN TXT "v=DMARC1; p=none"`, nil, "dmarc.single _dmarc.nomeazienda.it", "fail: "},
 		{"two policies have no syntax", `_dmarc IN TXT "v=DMARC1; p=none"`, nil, "dmarc.syntax _dmarc.nomeazienda.it", "skip: 2 DMARC"},
 		{"no policy", "-dmarc", nil, "dmarc.policy _dmarc.nomeazienda.it", "warn: none"},
-		{"no policy is single", "-dmarc", nil, "dmarc.single _dmarc.nomeazienda.it", "pass: 0"},
+		{"no policy is single", "-dmarc", nil, "dmarc.single _dmarc.nomeazienda.it", "unused: 0"},
+		{"no policy has no syntax", "-dmarc", nil, "dmarc.syntax _dmarc.nomeazienda.it", "unused: no record"},
+		{"one policy", "", nil, "dmarc.single _dmarc.nomeazienda.it", "pass: 1"},
 		{"policy none", `-dmarc_dmarc IN TXT "v=DMARC1; p=none"`, nil, "dmarc.policy _dmarc.nomeazienda.it", "warn: none"},
 		{"policy unknown", `-dmarc_dmarc IN TXT "v=DMARC1; p=maybe"`, nil, "dmarc.syntax _dmarc.nomeazienda.it", "fail: "},
 		{"reports in the organization", `-dmarc_dmarc IN TXT "v=DMARC1; p=reject; rua=mailto:a@reports.nomeazienda.it"`, nil, "dmarc.reports _dmarc.nomeazienda.it", "pass: none go outside"},
 		{"reports to who does not want them", `-dmarc_dmarc IN TXT "v=DMARC1; p=reject; rua=mailto:a@elsewhere.example"`, nil, "dmarc.reports _dmarc.nomeazienda.it", "fail: elsewhere.example does not say"},
 		{"reports to who wants them", `-dmarc_dmarc IN TXT "v=DMARC1; p=reject; rua=mailto:a@willing.example!10m"`, nil, "dmarc.reports _dmarc.nomeazienda.it", "pass: willing.example takes them"},
 
-		{"no MTA-STS", "", nil, "sts.record _mta-sts.nomeazienda.it", "pass: none"},
+		{"no MTA-STS", "", nil, "sts.record _mta-sts.nomeazienda.it", "unused: none"},
 		{"MTA-STS is missing", "", sts, "sts.record _mta-sts.nomeazienda.it", "fail: none"},
 		{"MTA-STS", `_mta-sts IN TXT "v=STSv1; id=abc123"`, sts, "sts.record _mta-sts.nomeazienda.it", "pass: v=STSv1"},
 		{"MTA-STS of another policy", `_mta-sts IN TXT "v=STSv1; id=abc124"`, sts, "sts.record _mta-sts.nomeazienda.it", "fail: v=STSv1"},
@@ -123,6 +125,10 @@ func TestPolicyChecks(t *testing.T) {
 		{"two of TLS reports", "_smtp._tls IN TXT \"v=TLSRPTv1; rua=mailto:a@b.c\"\n_smtp._tls IN TXT \"v=TLSRPTv1; rua=mailto:d@b.c\"", nil, "tlsrpt.record _smtp._tls.nomeazienda.it", "fail: "},
 		{"TLS reports are missing", "", func(f *Facts) { f.Domains[0].TLSRPT = true }, "tlsrpt.record _smtp._tls.nomeazienda.it", "fail: none"},
 
+		{"no TLS reports", "", nil, "tlsrpt.record _smtp._tls.nomeazienda.it", "unused: none"},
+
+		{"no TLSA", "", nil, "dane.match _25._tcp.mail.nomeazienda.it", "unused: no such name"},
+		{"no CAA", "", nil, "caa.permits mail.nomeazienda.it", "unused: no CAA"},
 		{"TLSA is missing", signed, dane, "dane.match _25._tcp.mail.nomeazienda.it", "fail: no such name"},
 		{"TLSA", "_25._tcp.mail IN TLSA 3 1 1 " + spki + signed, dane, "dane.match _25._tcp.mail.nomeazienda.it", "pass: 3 1 1"},
 		{"TLSA of the last key and this", "_25._tcp.mail IN TLSA 3 1 1 " + strings.Repeat("ab", 32) + "\n_25._tcp.mail IN TLSA 3 1 1 " + spki + signed, dane, "dane.match _25._tcp.mail.nomeazienda.it", "pass: 3 1 1"},
@@ -177,7 +183,11 @@ func TestPolicyChecks(t *testing.T) {
 			if i < 0 {
 				t.Fatalf("%s is not among the findings", test.check)
 			}
-			if is := string(found[i].Status) + ": " + found[i].Got; !strings.HasPrefix(is, test.want) {
+			status := string(found[i].Status)
+			if found[i].Unused {
+				status = "unused"
+			}
+			if is := status + ": " + found[i].Got; !strings.HasPrefix(is, test.want) {
 				t.Errorf("%s is %q, want %q", test.check, is, test.want)
 			}
 		})
@@ -230,7 +240,7 @@ func TestDMARCAdvice(t *testing.T) {
 			}
 			f := siteFacts(zonetest.Serve(t, map[string]string{zonetest.Zone: zone, zonetest.ReverseZone: zonetest.GoodReverse}))
 			f.Domains[0].DMARC = test.wanted
-			found := plan.RunChecks(t.Context(), plan.Pick(Checks(f), []string{"dmarc.policy"}))
+			found := plan.RunChecks(t.Context(), plan.SelectCheckers(Checks(f), []string{"dmarc.policy"}))
 			i := slices.IndexFunc(found, func(c plan.Check) bool { return c.ID == "dmarc.policy" })
 			if i < 0 || found[i].Status != plan.Warn || found[i].Advice != test.advice {
 				t.Errorf("%+v, want a warning, advice %v", found, test.advice)

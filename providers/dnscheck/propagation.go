@@ -25,26 +25,26 @@ const (
 	settleAtOnce = 16
 )
 
-// settlePauses are the waits between two rounds of questions; the last one stays.
-func settlePauses() []time.Duration {
+// propagationPauses are the waits between two rounds of questions; the last one stays.
+func propagationPauses() []time.Duration {
 	return []time.Duration{100 * time.Millisecond, 300 * time.Millisecond, time.Second, 2 * time.Second, 5 * time.Second}
 }
 
-// Settled is what the world says of changes that were written.
-type Settled struct {
-	Agree  []string // authoritative servers that say all of it, host:port
-	Behind []Behind // authoritative servers that say something else still
-	Silent []error  // what could not be asked
+// Propagation is what the world says of changes that were written.
+type Propagation struct {
+	Agree  []string      // authoritative servers that say all of it, host:port
+	Behind []StaleServer // authoritative servers that say something else still
+	Silent []error       // what could not be asked
 
 	// Cached are resolvers of the site that still have an old answer, and Old is how long
 	// one can live on anywhere: the longest TTL that was replaced, or the negative TTL
 	// where there was nothing (RFC 2308 section 5).
-	Cached []Behind
+	Cached []StaleServer
 	Old    time.Duration
 }
 
-// Behind is a server that says something other than what was written.
-type Behind struct {
+// StaleServer is a server that says something other than what was written.
+type StaleServer struct {
 	Server string
 	Key    plan.Key      // one of what it is behind with
 	Left   time.Duration // of a resolver: until it forgets
@@ -73,14 +73,14 @@ func (x expectation) met(a resolver.Answer) bool {
 	return slices.Equal(slices.Sorted(slices.Values(got)), x.data)
 }
 
-// Settle asks every authoritative server of changes that were just written, again and again
+// WaitPropagated asks every authoritative server of changes that were just written, again and again
 // until all say what was written or ctx ends, and then each resolver once. tell, which may be
 // nil, hears after each round which servers are still behind. A server that does not answer
 // is not waited for.
-func (f Facts) Settle(ctx context.Context, changes []plan.Change, tell func(behind []Behind)) Settled {
-	s := settling{QueryCache: f.lookups(), expected: expectations(changes), servers: map[string][]expectation{}, silent: map[string]error{}}
+func (f Facts) WaitPropagated(ctx context.Context, changes []plan.Change, tell func(behind []StaleServer)) Propagation {
+	s := propagation{QueryCache: f.lookups(), expected: expectations(changes), servers: map[string][]expectation{}, silent: map[string]error{}}
 	s.find(ctx)
-	pauses := settlePauses()
+	pauses := propagationPauses()
 	for round := 0; len(s.servers) > 0; round++ {
 		s.round(ctx)
 		if len(s.behind) == 0 || ctx.Err() != nil { // the last round is what is told
@@ -120,20 +120,20 @@ func expectations(changes []plan.Change) (xs []expectation) {
 	return picked
 }
 
-// settling is one run of Settle.
-type settling struct {
+// propagation is one run of Settle.
+type propagation struct {
 	*resolver.QueryCache
 	expected []expectation
 
 	mu      sync.Mutex
 	servers map[string][]expectation // what each server has still to say
 	agree   []string
-	behind  []Behind
+	behind  []StaleServer
 	silent  map[string]error
 }
 
 // find asks which servers hold what was written.
-func (s *settling) find(ctx context.Context) {
+func (s *propagation) find(ctx context.Context) {
 	for _, x := range s.expected {
 		servers, err := s.NameServers(ctx, x.Name)
 		if err != nil {
@@ -146,7 +146,7 @@ func (s *settling) find(ctx context.Context) {
 }
 
 // round asks each server about what it has not said yet.
-func (s *settling) round(ctx context.Context) {
+func (s *propagation) round(ctx context.Context) {
 	s.behind = nil
 	var group errgroup.Group
 	group.SetLimit(settleAtOnce)
@@ -179,7 +179,7 @@ func (s *settling) round(ctx context.Context) {
 		case len(xs) == 0:
 			s.agree = append(s.agree, server)
 		default:
-			s.behind = append(s.behind, Behind{Server: server, Key: xs[0].change.Key})
+			s.behind = append(s.behind, StaleServer{Server: server, Key: xs[0].change.Key})
 			continue
 		}
 		delete(s.servers, server)
@@ -189,11 +189,11 @@ func (s *settling) round(ctx context.Context) {
 			s.servers[server] = xs
 		}
 	}
-	slices.SortFunc(s.behind, func(a, b Behind) int { return cmp.Compare(a.Server, b.Server) })
+	slices.SortFunc(s.behind, func(a, b StaleServer) int { return cmp.Compare(a.Server, b.Server) })
 }
 
-func (s *settling) result(ctx context.Context) Settled {
-	out := Settled{Agree: slices.Sorted(slices.Values(s.agree)), Behind: s.behind}
+func (s *propagation) result(ctx context.Context) Propagation {
+	out := Propagation{Agree: slices.Sorted(slices.Values(s.agree)), Behind: s.behind}
 	for _, err := range s.silent {
 		out.Silent = append(out.Silent, err)
 	}
@@ -206,7 +206,7 @@ func (s *settling) result(ctx context.Context) Settled {
 }
 
 // remembered asks the resolvers what they still have of the old state.
-func (s *settling) remembered(ctx context.Context) (out []Behind) {
+func (s *propagation) remembered(ctx context.Context) (out []StaleServer) {
 	resolvers, err := s.Via.ServerAddrs()
 	if err != nil || len(s.agree) == 0 {
 		return nil
@@ -215,7 +215,7 @@ func (s *settling) remembered(ctx context.Context) (out []Behind) {
 		if slices.Contains(s.agree, server) {
 			continue
 		}
-		late := Behind{Server: server}
+		late := StaleServer{Server: server}
 		for _, x := range s.expected {
 			a, err := s.Via.Query(ctx, server, x.Name, x.Type, true)
 			if errors.As(err, new(resolver.TimeoutError)) || ctx.Err() != nil {
@@ -240,7 +240,7 @@ func (s *settling) remembered(ctx context.Context) (out []Behind) {
 }
 
 // old returns how long an answer from before the changes can be remembered anywhere.
-func (s *settling) old(ctx context.Context) (longest time.Duration) {
+func (s *propagation) old(ctx context.Context) (longest time.Duration) {
 	zones := map[string]bool{}
 	for _, x := range s.expected {
 		for _, l := range x.change.Before {
@@ -262,7 +262,7 @@ func (s *settling) old(ctx context.Context) (longest time.Duration) {
 
 // negative returns how long "no such record" is remembered: the lesser of the SOA's TTL and
 // its last field (RFC 2308 section 5).
-func (s *settling) negative(ctx context.Context, zone string) time.Duration {
+func (s *propagation) negative(ctx context.Context, zone string) time.Duration {
 	a, err := s.Authoritative(ctx, zone, "SOA")
 	if err != nil || len(a.Records) != 1 {
 		return 0

@@ -46,7 +46,7 @@ func TestSettle(t *testing.T) {
 	}
 	put(first)
 	rounds := 0
-	s := f.Settle(t.Context(), changes, func(behind []Behind) {
+	s := f.WaitPropagated(t.Context(), changes, func(behind []StaleServer) {
 		if rounds++; rounds == 1 {
 			if len(behind) != 1 || behind[0].Server != second.Addr() {
 				t.Errorf("behind is %+v", behind)
@@ -71,7 +71,7 @@ func TestSettleEnds(t *testing.T) {
 	f := Facts{Resolver: &resolver.Resolver{Servers: []string{server.Addr()}}, Nameservers: map[string][]string{zonetest.Zone: {server.Addr()}}}
 	ctx, cancel := context.WithTimeout(t.Context(), 300*time.Millisecond)
 	defer cancel()
-	s := f.Settle(ctx, []plan.Change{written(zonetest.Zone, "MX", nil, []string{"10 mail." + zonetest.Zone + " ttl 300"})}, nil)
+	s := f.WaitPropagated(ctx, []plan.Change{written(zonetest.Zone, "MX", nil, []string{"10 mail." + zonetest.Zone + " ttl 300"})}, nil)
 	if len(s.Agree) != 0 || len(s.Behind) != 1 || s.Behind[0].Key != mail.DNSKey(zonetest.Zone, "MX") {
 		t.Errorf("%+v", s)
 	}
@@ -89,7 +89,7 @@ func TestSettleRemembered(t *testing.T) {
 	}
 	f := Facts{Resolver: &resolver.Resolver{Servers: []string{then.Addr()}}, Nameservers: map[string][]string{zonetest.Zone: {now.Addr()}}}
 	c := plan.Change{Key: key, Action: plan.Update, Before: []string{`"v=spf1 -all"`}, After: []string{`"v=spf1 mx -all"`}}
-	s := f.Settle(t.Context(), []plan.Change{c}, nil)
+	s := f.WaitPropagated(t.Context(), []plan.Change{c}, nil)
 	if len(s.Agree) != 1 || len(s.Cached) != 1 || s.Cached[0].Server != then.Addr() || s.Cached[0].Left <= 0 {
 		t.Errorf("%+v", s)
 	}

@@ -95,8 +95,8 @@ func TestReadDMARC(t *testing.T) {
 
 func TestPermits(t *testing.T) {
 	names := func(word string) []string {
-		list := authorities()
-		i := slices.IndexFunc(list, func(a authority) bool { return a.word == word })
+		list := certificateAuthorities()
+		i := slices.IndexFunc(list, func(a certificateAuthority) bool { return a.word == word })
 		return list[i].names
 	}
 	for _, c := range []struct {

@@ -48,16 +48,20 @@ type verdict struct {
 	status plan.Status
 	got    string
 	hint   string
+	unused bool // a pass, because there is nothing to check
 }
 
-func pass(got string) verdict { return verdict{plan.Pass, got, ""} }
+func pass(got string) verdict { return verdict{status: plan.Pass, got: got} }
 
-func fail(got, hint string) verdict { return verdict{plan.Fail, got, hint} }
+// unused is a pass of a record that is neither wanted nor published.
+func unused(got string) verdict { return verdict{status: plan.Pass, got: got, unused: true} }
 
-func warn(got, hint string) verdict { return verdict{plan.Warn, got, hint} }
+func fail(got, hint string) verdict { return verdict{status: plan.Fail, got: got, hint: hint} }
 
-// said is an answer in a few words.
-func said(a resolver.Answer) string {
+func warn(got, hint string) verdict { return verdict{status: plan.Warn, got: got, hint: hint} }
+
+// answerSummary is an answer in a few words.
+func answerSummary(a resolver.Answer) string {
 	switch {
 	case len(a.Chain) > 0 && a.Status != resolver.Found:
 		return "CNAME " + a.Chain[len(a.Chain)-1] + ", " + a.Status.String()
@@ -83,8 +87,8 @@ func (e *checkRun) isOwn(server string) bool {
 	return err == nil && slices.Contains(e.Own, a.Unmap())
 }
 
-// spoke reports whether a server said something, if only that it knows nothing.
-func spoke(err error) bool {
+// isAnswer reports whether a server said something, if only that it knows nothing.
+func isAnswer(err error) bool {
 	var s resolver.ServerError
 	return errors.As(err, &s) && (strings.Contains(s.Err.Error(), dns.RcodeToString[dns.RcodeRefused]) || strings.Contains(s.Err.Error(), "not authoritative") ||
 		strings.Contains(s.Err.Error(), "NOTAUTH"))

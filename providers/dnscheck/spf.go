@@ -55,7 +55,7 @@ func (e *checkRun) spfRecord(name string) (text, why string) {
 }
 
 func (e *checkRun) spfSingle(name string) {
-	e.examine(rule{
+	e.checkRule(rule{
 		id: catalog.SPFSingle, subject: subjectOf(name), want: "one record", ref: "RFC 7208 section 3.2",
 		name: name, rrtype: "TXT",
 		judge: func(a resolver.Answer) verdict {
@@ -90,13 +90,13 @@ func (e *checkRun) spfPass(name string) {
 		c := plan.Check{ID: id, Subject: subject, Want: "pass", Got: string(result), Ref: ref}
 		switch result {
 		case spf.Pass:
-			c.Status, c.Got = plan.Pass, reasoned(result, err)
+			c.Status, c.Got = plan.Pass, spfReason(result, err)
 		case spf.TempError:
-			c.Status, c.Got, c.Hint = plan.Skip, reasoned(result, err), hintUnknown
+			c.Status, c.Got, c.Hint = plan.Skip, spfReason(result, err), hintUnknown
 		case spf.PermError:
-			c.Status, c.Got, c.Hint = plan.Fail, reasoned(result, err), "correct the policy, see spf.single and spf.syntax"
+			c.Status, c.Got, c.Hint = plan.Fail, spfReason(result, err), "correct the policy, see spf.single and spf.syntax"
 		default:
-			c.Status, c.Got = plan.Fail, reasoned(result, err)
+			c.Status, c.Got = plan.Fail, spfReason(result, err)
 			c.Hint = fmt.Sprintf("add %s to the SPF record of %s; mailpub apply does", addressTerm(addr), record.Bare(name))
 		}
 		e.add(c)
@@ -110,7 +110,7 @@ func addressTerm(addr netip.Addr) string {
 	return "ip6:" + mail.AddressData(addr)
 }
 
-func reasoned(result spf.Result, err error) string {
+func spfReason(result spf.Result, err error) string {
 	if err == nil {
 		return string(result)
 	}

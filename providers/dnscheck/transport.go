@@ -41,13 +41,13 @@ func (e *checkRun) stsRecord(d Domain) {
 		want = "a policy that lets mail in"
 		kept = e.policyElsewhere(d)
 	}
-	e.examine(rule{
+	e.checkRule(rule{
 		id: catalog.STSRecord, subject: subjectOf(name), want: want, ref: "RFC 8461 section 3.1", name: name, rrtype: "TXT",
 		judge: func(a resolver.Answer) verdict {
 			records := versioned(a, "v=STSv1")
 			switch {
 			case len(records) == 0 && d.PolicyID == "":
-				return pass("none")
+				return unused("none")
 			case len(records) == 0:
 				return fail("none", "publish the record; mailpub apply does")
 			case len(records) > 1:
@@ -78,7 +78,7 @@ func (e *checkRun) policyElsewhere(d Domain) func(text string) verdict {
 	const how = "fetch it from elsewhere: curl https://mta-sts."
 	if e.FetchPolicy == nil {
 		return func(text string) verdict {
-			return verdict{plan.Skip, text + "; its policy is kept elsewhere and was not fetched", how + record.Bare(d.Name) + "/.well-known/mta-sts.txt"}
+			return verdict{status: plan.Skip, got: text + "; its policy is kept elsewhere and was not fetched", hint: how + record.Bare(d.Name) + "/.well-known/mta-sts.txt"}
 		}
 	}
 	mx := d.MX
@@ -89,7 +89,7 @@ func (e *checkRun) policyElsewhere(d Domain) func(text string) verdict {
 	return func(text string) verdict {
 		switch {
 		case err != nil && served:
-			return verdict{plan.Skip, text + "; its policy can't be fetched from here: " + err.Error(), how + record.Bare(d.Name) + "/.well-known/mta-sts.txt"}
+			return verdict{status: plan.Skip, got: text + "; its policy can't be fetched from here: " + err.Error(), hint: how + record.Bare(d.Name) + "/.well-known/mta-sts.txt"}
 		case err != nil:
 			return fail(text+", but no policy is served: "+err.Error(), "serve the policy where mta-sts."+record.Bare(d.Name)+" leads, or remove the record")
 		case excluded != "":
@@ -105,7 +105,7 @@ func (e *checkRun) tlsReports(d Domain) {
 	if d.TLSRPT {
 		want = "one record"
 	}
-	e.examine(rule{
+	e.checkRule(rule{
 		id: catalog.TLSRPTRecord, subject: subjectOf(name), want: want, ref: "RFC 8460 section 3", name: name, rrtype: "TXT",
 		judge: func(a resolver.Answer) verdict {
 			records := versioned(a, "v=TLSRPTv1")
@@ -113,7 +113,7 @@ func (e *checkRun) tlsReports(d Domain) {
 			case len(records) == 0 && d.TLSRPT:
 				return fail("none", "publish the record; mailpub apply does")
 			case len(records) == 0:
-				return pass("none")
+				return unused("none")
 			case len(records) > 1:
 				return fail(strings.Join(records, " and "), "leave one record: with several nobody reports")
 			}
@@ -151,11 +151,11 @@ func (e *checkRun) daneMatch(port uint16, wanted bool) {
 		e.skip(c.ID, c.Subject, err.Error(), hintUnknown)
 		return
 	case a.Status != resolver.Found && !wanted:
-		c.Got = said(a)
+		c.Got, c.Unused = answerSummary(a), true
 		e.add(c)
 		return
 	case a.Status != resolver.Found:
-		c.Status, c.Got, c.Hint = plan.Fail, said(a), "publish the record; mailpub apply does where the zone is signed"
+		c.Status, c.Got, c.Hint = plan.Fail, answerSummary(a), "publish the record; mailpub apply does where the zone is signed"
 		e.add(c)
 		return
 	}
@@ -170,7 +170,7 @@ func (e *checkRun) daneMatch(port uint16, wanted bool) {
 	}
 	shown, err := e.Served(e.ctx, port)
 	if err != nil {
-		e.unseen(c, err)
+		e.skipCertificate(c, err)
 		return
 	}
 	c.Got = strings.Join(a.Data(), ", ")

@@ -88,15 +88,15 @@ func (e *checkRun) overridden(server, name string) string {
 	return ""
 }
 
-// vantages says of each zone whether the resolvers here answer for its names as the delegated servers
+// checkVantages says of each zone whether the resolvers here answer for its names as the delegated servers
 // do. A resolver that does not is right where it is: a person is to know it, and nothing else follows.
-func (e *checkRun) vantages() {
+func (e *checkRun) checkVantages() {
 	for _, zone := range e.Zones {
-		e.vantage(mail.FQDN(zone))
+		e.checkVantage(mail.FQDN(zone))
 	}
 }
 
-func (e *checkRun) vantage(zone string) {
+func (e *checkRun) checkVantage(zone string) {
 	c := plan.Check{
 		ID:      catalog.DNSVantage,
 		Subject: subjectOf(zone),

@@ -23,16 +23,16 @@ func (w Written) at() string {
 	return w.Provider
 }
 
-// Held is what a zone has where mailpub writes it.
-type Held struct {
+// ZoneContent is what a zone has where mailpub writes it.
+type ZoneContent struct {
 	SOA   string      // its data; "" where that was not seen
 	Hosts []string    // of its NS records; nil where those were not seen
 	Items []plan.Item // what mail needs, Lines nil where there is nothing; nil where it was not read
 }
 
-// Elsewhere is a zone whose written records are not seen: the parent sends resolvers to servers that
+// UndelegatedZone is a zone whose written records are not seen: the parent sends resolvers to servers that
 // do not have them.
-type Elsewhere struct {
+type UndelegatedZone struct {
 	Zone   string
 	At     string   // where it is written
 	Own    []string // the name servers that the written zone names; nil where that is not known
@@ -71,10 +71,10 @@ func (f Facts) Delegated(ctx context.Context, zones []string) *Delegations {
 // Wait waits until all is asked that Delegated began to ask.
 func (d *Delegations) Wait() { <-d.asked }
 
-// Elsewhere reports whether a zone is written where the delegated servers do not get it from; nil
+// UndelegatedZone reports whether a zone is written where the delegated servers do not get it from; nil
 // where they do, where they say the same all the same (a hidden primary, one of several
 // providers), and where that can't be found out.
-func (d *Delegations) Elsewhere(ctx context.Context, zone string, held Held) *Elsewhere {
+func (d *Delegations) Undelegated(ctx context.Context, zone string, held ZoneContent) *UndelegatedZone {
 	d.Wait()
 	e := &checkRun{Facts: d.facts, QueryCache: d.cache, ctx: ctx}
 	return e.elsewhere(mail.FQDN(zone), held)
@@ -97,7 +97,7 @@ func (e *checkRun) written() {
 			Ref:     "RFC 1034 section 4.2.2",
 		}
 		_, err := e.NameServers(e.ctx, zone)
-		elsewhere := e.elsewhere(zone, Held{})
+		elsewhere := e.elsewhere(zone, ZoneContent{})
 		switch {
 		case err != nil:
 			e.skip(c.ID, c.Subject, err.Error(), hintUnknown)
@@ -112,7 +112,7 @@ func (e *checkRun) written() {
 }
 
 // String says what is the matter, without what to do.
-func (e Elsewhere) String() string {
+func (e UndelegatedZone) String() string {
 	if e.Parent != "" {
 		return fmt.Sprintf("no delegation leads to the zone that mailpub writes at %s: for resolvers its names are in zone %s, at %s",
 			e.At, zoneName(e.Parent), bareList(e.Hosts))
@@ -125,7 +125,7 @@ func (e Elsewhere) String() string {
 }
 
 // Hint says what to do.
-func (e Elsewhere) Hint() string {
+func (e UndelegatedZone) Hint() string {
 	to := "those of the zone that is written"
 	if len(e.Own) > 0 {
 		to = bareList(e.Own)
@@ -153,7 +153,7 @@ func bareList(hosts []string) string {
 	return strings.Join(names, ", ")
 }
 
-func (e *checkRun) elsewhere(zone string, held Held) *Elsewhere {
+func (e *checkRun) elsewhere(zone string, held ZoneContent) *UndelegatedZone {
 	w, ok := e.Written[zone]
 	if !ok {
 		return nil
@@ -178,7 +178,7 @@ func (e *checkRun) elsewhere(zone string, held Held) *Elsewhere {
 	if differ == "" && agreed {
 		return nil
 	}
-	out := &Elsewhere{Zone: zone, At: w.at(), Own: held.Hosts, Hosts: hosts, Differ: differ}
+	out := &UndelegatedZone{Zone: zone, At: w.at(), Own: held.Hosts, Hosts: hosts, Differ: differ}
 	if parent != zone {
 		out.Parent = parent
 	}
@@ -188,7 +188,7 @@ func (e *checkRun) elsewhere(zone string, held Held) *Elsewhere {
 // sameZone reports whether a zone is the one that the delegated servers have, by what it says of
 // itself: its primary server and person (SOA), its name servers, what its provider's are called.
 // Where nothing is known it is taken to be so.
-func (e *checkRun) sameZone(zone string, w Written, held Held, delegated []string) bool {
+func (e *checkRun) sameZone(zone string, w Written, held ZoneContent, delegated []string) bool {
 	own := ownerOf(held.SOA)
 	if own == "" && w.Server != "" {
 		a, err := e.Ask(e.ctx, resolver.Source{Addr: w.Server, Authority: true}, zone, "SOA")
@@ -267,7 +267,7 @@ func (e *checkRun) differsFrom(zone, written string) (differ string, agreed bool
 		if err != nil {
 			continue
 		}
-		if is, seen := said(here), said(there); is != seen {
+		if is, seen := answerSummary(here), answerSummary(there); is != seen {
 			return fmt.Sprintf("%s is %s there, and %s here", set, shortened(seen), shortened(is)), agreed
 		}
 		agreed = agreed || here.Status == resolver.Found

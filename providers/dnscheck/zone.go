@@ -54,7 +54,7 @@ func (e *checkRun) served(zone string, servers []string) {
 			serials[serial], holding = append(serials[serial], s), append(holding, s)
 		case err != nil && noIPv6(s, err):
 			noWay = append(noWay, s)
-		case err != nil && !spoke(err):
+		case err != nil && !isAnswer(err):
 			silent = append(silent, err.Error())
 		default:
 			lame = append(lame, s)
@@ -119,7 +119,7 @@ func (e *checkRun) differ(zone string, servers []string) string {
 		first, at := "", ""
 		for _, s := range servers {
 			a, err := e.Ask(e.ctx, resolver.Source{Addr: s, Authority: true}, q.Name, q.Type)
-			switch now := said(a); {
+			switch now := answerSummary(a); {
 			case err != nil:
 			case at == "":
 				first, at = now, s
@@ -136,7 +136,7 @@ func (e *checkRun) differ(zone string, servers []string) string {
 func (e *checkRun) online(zone string) bool {
 	_, parent, _ := strings.Cut(zone, ".")
 	_, err := e.Resolve(e.ctx, mail.FQDN(parent), "NS")
-	return err == nil || spoke(err)
+	return err == nil || isAnswer(err)
 }
 
 // referred returns the servers that the parent names for a zone, at the addresses it gives
@@ -181,7 +181,7 @@ func (e *checkRun) dnssec(zone string, servers []string) {
 	}
 	switch {
 	case len(keys.rrs) == 0 && len(ds.Records) == 0:
-		c.Got = "unsigned"
+		c.Got, c.Unused = "unsigned", true
 		e.add(c)
 		return
 	case len(keys.rrs) == 0:
@@ -206,7 +206,7 @@ func (e *checkRun) dnssec(zone string, servers []string) {
 		c.Status, c.Got = plan.Warn, "signed, but the parent has no DS"
 		c.Hint = "nobody validates the zone, and nobody heeds its TLSA records: give the DS to the registrar"
 		c.Advice = true
-	case !vouched(keys.rrs, ds):
+	case !isSigned(keys.rrs, ds):
 		c.Status, c.Got = plan.Fail, "no key of the zone is one that the parent's DS stands for"
 		c.Hint = "whoever validates can't resolve the zone at all: give the DS of the present key to the registrar"
 	default:
@@ -334,8 +334,8 @@ func (s signedSet) problem(keys []dns.RR, now time.Time) string {
 	return why
 }
 
-// vouched reports whether a DS at the parent stands for one of the keys (RFC 4034 section 5).
-func vouched(keys []dns.RR, ds resolver.Answer) bool {
+// isSigned reports whether a DS at the parent stands for one of the keys (RFC 4034 section 5).
+func isSigned(keys []dns.RR, ds resolver.Answer) bool {
 	for _, rr := range keys {
 		key := rr.(*dns.DNSKEY)
 		for _, r := range ds.Records {

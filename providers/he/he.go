@@ -116,5 +116,5 @@ func (h *heBackend) update(ctx context.Context, after []record.Record) error {
 	case "interval", "abuse":
 		return fmt.Errorf("he: %s: too many updates: run this again in a few minutes", word)
 	}
-	return fmt.Errorf("he: %s", webapi.Plain([]byte(reply)))
+	return fmt.Errorf("he: %s", webapi.ReplyText([]byte(reply)))
 }

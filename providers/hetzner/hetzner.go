@@ -87,7 +87,7 @@ func (h *hetznerBackend) defaults(ctx context.Context) error {
 }
 
 func (h *hetznerBackend) missing(ctx context.Context, why error) error {
-	var reply struct{ Zones []webapi.Named }
+	var reply struct{ Zones []webapi.ZoneRef }
 	if _, err := h.web.Call(ctx, http.MethodGet, "/zones?per_page=50", nil, &reply); err != nil {
 		return why
 	}

@@ -164,7 +164,7 @@ func totp(secret []byte, now time.Time) string {
 type inwxRecord struct {
 	ID                  json.RawMessage // a number or a string, sent back as it came
 	Name, Type, Content string
-	TTL, Prio           webapi.Number
+	TTL, Prio           webapi.JSONInt
 }
 
 func (i *inwxAPI) Domain() string { return strings.TrimSuffix(i.zone, ".") }

@@ -44,25 +44,25 @@ func (b *Backend) List(ctx context.Context, sets []record.RRset) (zone.Listing, 
 // ListAround implements zone.AroundLister. Of the names around it asks for the wildcards alone, and
 // for the delegations on the way, which a resolver has to follow anyway.
 func (b *Backend) ListAround(ctx context.Context, sets []record.RRset, around []string) (zone.Listing, error) {
-	a := asking{QueryCache: resolver.NewQueryCache(b.Resolver, b.Nameservers, ""), listing: zone.NewListing()}
+	a := queries{QueryCache: resolver.NewQueryCache(b.Resolver, b.Nameservers, ""), listing: zone.NewListing()}
 	a.listing.Asked = true
 	a.all(ctx, sets)
 	if len(around) > 0 && b.Zone != "." {
 		a.all(ctx, wildcards(sets, around))
-		a.weigh(sets, around)
+		a.agree(sets, around)
 		a.cuts(ctx, b.Zone, sets)
 	}
 	return a.listing, ctx.Err()
 }
 
-// asking is one reading of a zone.
-type asking struct {
+// queries is one reading of a zone.
+type queries struct {
 	*resolver.QueryCache
 	mu      sync.Mutex
 	listing zone.Listing
 }
 
-func (q *asking) all(ctx context.Context, sets []record.RRset) {
+func (q *queries) all(ctx context.Context, sets []record.RRset) {
 	var wg sync.WaitGroup
 	for _, set := range sets {
 		wg.Go(func() {
@@ -75,7 +75,7 @@ func (q *asking) all(ctx context.Context, sets []record.RRset) {
 	wg.Wait()
 }
 
-func (q *asking) add(set record.RRset, a resolver.Answer, err error) {
+func (q *queries) add(set record.RRset, a resolver.Answer, err error) {
 	if err != nil {
 		q.listing.Unknown[set] = "not known: " + err.Error()
 		return
@@ -110,10 +110,10 @@ func wildcards(sets []record.RRset, around []string) (asked []record.RRset) {
 	return asked
 }
 
-// weigh finds out which names a wildcard may answer for: all that they are known to have is the
+// agree finds out which names a wildcard may answer for: all that they are known to have is the
 // wildcard's, and something is still to be entered. The others are there of themselves, as far as
 // can be told from outside. What only a wildcard alias answers is not at the name.
-func (q *asking) weigh(sets []record.RRset, around []string) {
+func (q *queries) agree(sets []record.RRset, around []string) {
 	own, open := map[string]bool{}, map[string]bool{}
 	for _, set := range sets {
 		_, above, _ := strings.Cut(set.Name, ".")
@@ -156,7 +156,7 @@ func dataOf(rs []record.Record) (data []string) {
 }
 
 // cuts adds the delegations between a zone and the names in it: what is entered below one is not seen.
-func (q *asking) cuts(ctx context.Context, apex string, sets []record.RRset) {
+func (q *queries) cuts(ctx context.Context, apex string, sets []record.RRset) {
 	for _, set := range sets {
 		if set.Name == apex {
 			continue

@@ -75,7 +75,7 @@ func (p *porkbunAPI) Call(ctx context.Context, method, path string, body, result
 
 type porkbunRecord struct {
 	ID, Name, Type, Content string
-	TTL, Prio               webapi.Number
+	TTL, Prio               webapi.JSONInt
 }
 
 func (p *porkbunAPI) Domain() string { return url.PathEscape(strings.TrimSuffix(p.zone, ".")) }

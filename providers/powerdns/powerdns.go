@@ -109,7 +109,7 @@ func (p *powerdnsAPI) RRsets(ctx context.Context, _ []string) ([]webapi.Set, err
 
 // missing names the zone that was probably meant.
 func (p *powerdnsAPI) missing(ctx context.Context, why error) error {
-	var zones []webapi.Named
+	var zones []webapi.ZoneRef
 	if _, err := p.web.Call(ctx, http.MethodGet, p.zones, nil, &zones); err != nil {
 		return fmt.Errorf("%w; check url and server_id", why)
 	}

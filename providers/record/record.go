@@ -111,15 +111,15 @@ func (r Record) RR() (dns.RR, error) {
 	if err != nil || rr == nil {
 		return nil, fmt.Errorf("%q is no data of a %s record", r.Data, r.Type)
 	}
-	if rr, err = overWire(rr); err != nil {
+	if rr, err = viaWire(rr); err != nil {
 		return nil, fmt.Errorf("%q is no data of a %s record: %w", r.Data, r.Type, err)
 	}
 	return rr, nil
 }
 
-// overWire packs and unpacks, which fails on what can't be sent and leaves one spelling
+// viaWire packs and unpacks, which fails on what can't be sent and leaves one spelling
 // of each octet.
-func overWire(rr dns.RR) (dns.RR, error) {
+func viaWire(rr dns.RR) (dns.RR, error) {
 	buf := make([]byte, dns.Len(rr)+1)
 	n, err := dns.PackRR(rr, buf, 0, nil, false)
 	if err != nil {
@@ -236,7 +236,7 @@ func Unescape(s string) string {
 func Parse(set RRset, ttl int, text string) Record {
 	rr, err := dns.NewRR(fmt.Sprintf("%s %d IN %s %s", set.Name, ttl, set.Type, text))
 	if err == nil && rr != nil {
-		if rr, err = overWire(rr); err == nil {
+		if rr, err = viaWire(rr); err == nil {
 			return FromRR(rr)
 		}
 	}

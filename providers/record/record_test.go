@@ -105,7 +105,7 @@ func FuzzText(f *testing.F) {
 				t.Errorf("a string of %d octets", len(Unescape(s)))
 			}
 		}
-		sent, err := overWire(rr)
+		sent, err := viaWire(rr)
 		if err != nil {
 			t.Skip(err) // longer than a message can be
 		}

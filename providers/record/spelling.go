@@ -35,7 +35,7 @@ func (s Spelling) Spell(r Record) (data string, priority int, err error) {
 		data = rest
 	}
 	if s.Undotted && endsInName(r.Type) {
-		data = onLast(data, Undotted)
+		data = editLast(data, Undotted)
 	}
 	return data, priority, nil
 }
@@ -49,7 +49,7 @@ func (s Spelling) Record(set RRset, ttl, priority int, data string) Record {
 		return Record{RRset: set, TTL: ttl, Data: mail.TextData(data)}
 	}
 	if s.Undotted && endsInName(set.Type) {
-		data = onLast(data, mail.FQDN)
+		data = editLast(data, mail.FQDN)
 	}
 	if s.Priority && (set.Type == "MX" || set.Type == "SRV") {
 		data = strconv.Itoa(priority) + " " + data
@@ -66,7 +66,7 @@ func endsInName(rrtype string) bool {
 	return false
 }
 
-func onLast(data string, f func(string) string) string {
+func editLast(data string, f func(string) string) string {
 	head, last, ok := CutLast(data, " ")
 	if !ok {
 		return f(data)

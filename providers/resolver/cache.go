@@ -22,15 +22,15 @@ type QueryCache struct {
 	NSPort      string // of name servers that are found by their names
 
 	mu    sync.Mutex
-	asked map[string]*asked
+	asked map[string]*cachedAnswer
 	dead  map[string]error
 	alive map[string]bool // servers that answered something
 	// timeouts counts the questions that each server left unanswered since it answered last.
 	timeouts map[string]int
-	cuts     map[string]*cut // by zone, as a resolver names it
+	cuts     map[string]*zoneCut // by zone, as a resolver names it
 }
 
-type asked struct {
+type cachedAnswer struct {
 	once   sync.Once
 	answer Answer
 	err    error
@@ -44,11 +44,11 @@ func NewQueryCache(r *Resolver, nameservers map[string][]string, port string) *Q
 		Via:         r,
 		nameservers: map[string][]string{},
 		NSPort:      cmp.Or(port, "53"),
-		asked:       map[string]*asked{},
+		asked:       map[string]*cachedAnswer{},
 		dead:        map[string]error{},
 		alive:       map[string]bool{},
 		timeouts:    map[string]int{},
-		cuts:        map[string]*cut{},
+		cuts:        map[string]*zoneCut{},
 	}
 	if l.Via == nil {
 		l.Via = &Resolver{}
@@ -203,7 +203,7 @@ func (l *QueryCache) askOnce(ctx context.Context, p Source, name, rrtype string)
 	}
 	q := l.asked[key]
 	if q == nil {
-		q = &asked{}
+		q = &cachedAnswer{}
 		l.asked[key] = q
 	}
 	l.mu.Unlock()

@@ -51,8 +51,8 @@ func referralIn(reply *dns.Msg) (r ReferralError, ok bool) {
 	return r, len(r.Hosts) > 0
 }
 
-// cut is where a zone begins, as far as it can be found out.
-type cut struct {
+// zoneCut is where a zone begins, as far as it can be found out.
+type zoneCut struct {
 	once sync.Once
 
 	zone  string
@@ -61,23 +61,23 @@ type cut struct {
 	inner bool                // the resolver serves a zone of this name that the world does not see
 }
 
-// cut returns the zone that holds a name. A resolver names it; the parent is asked whether that is
+// zoneCut returns the zone that holds a name. A resolver names it; the parent is asked whether that is
 // so, because a resolver inside may serve a zone of its own under the name.
-func (l *QueryCache) cut(ctx context.Context, name string) (cut, error) {
+func (l *QueryCache) cut(ctx context.Context, name string) (zoneCut, error) {
 	for zone := name; zone != "." && zone != ""; _, zone, _ = strings.Cut(zone, ".") {
 		a, err := l.Resolve(ctx, zone, "NS")
 		if err != nil {
-			return cut{}, err
+			return zoneCut{}, err
 		}
 		if a.Status != Found || len(a.Chain) > 0 {
 			continue
 		}
 		c := l.seenFromParent(ctx, zone, a.Data())
 		if c.hosts != nil {
-			return cut{zone: c.zone, hosts: c.hosts, glue: c.glue}, nil
+			return zoneCut{zone: c.zone, hosts: c.hosts, glue: c.glue}, nil
 		}
 	}
-	return cut{}, errors.New("nobody names any")
+	return zoneCut{}, errors.New("nobody names any")
 }
 
 // Inner returns the zone that holds a name at a resolver and that the world does not see so; ""
@@ -102,11 +102,11 @@ func (l *QueryCache) Inner(ctx context.Context, name string) string {
 
 // seenFromParent compares the servers that a resolver names for a zone with those that the parent
 // delegates it to. Without hosts in what it returns, the world has no such zone.
-func (l *QueryCache) seenFromParent(ctx context.Context, zone string, hosts []string) *cut {
+func (l *QueryCache) seenFromParent(ctx context.Context, zone string, hosts []string) *zoneCut {
 	l.mu.Lock()
 	c := l.cuts[zone]
 	if c == nil {
-		c = &cut{zone: zone, hosts: hosts}
+		c = &zoneCut{zone: zone, hosts: hosts}
 		l.cuts[zone] = c
 	}
 	l.mu.Unlock()
@@ -130,7 +130,7 @@ func (l *QueryCache) seenFromParent(ctx context.Context, zone string, hosts []st
 	return c
 }
 
-func (l *QueryCache) mark(c *cut, inner bool, hosts []string, glue map[string][]string) {
+func (l *QueryCache) mark(c *zoneCut, inner bool, hosts []string, glue map[string][]string) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	c.inner, c.hosts, c.glue = inner, hosts, glue

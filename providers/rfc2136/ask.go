@@ -21,11 +21,11 @@ import (
 // names the server and says what to do. A reply's code is the caller's to judge. What is to
 // be sent once is never sent again, whatever becomes of it.
 func (b *backend) exchange(ctx context.Context, m *dns.Msg, once bool) (*dns.Msg, error) {
-	if _, err := b.server.enter(ctx); err != nil {
+	if _, err := b.server.acquire(ctx); err != nil {
 		return nil, b.unreachable(err)
 	}
 	var reply *dns.Msg
-	err := b.server.on(ctx, b.timeout, once, func(c *line) error {
+	err := b.server.withConn(ctx, b.timeout, once, func(c *tcpConn) error {
 		mac, err := c.send(m, b.key, b.timeout)
 		if err != nil {
 			return err
@@ -44,10 +44,10 @@ func (b *backend) exchange(ctx context.Context, m *dns.Msg, once bool) (*dns.Msg
 		return dns.TsigVerify(msg, b.key.secret, mac, false)
 	})
 	if reply == nil {
-		b.server.leave(outcomeOf(err), b.unreachable(err))
+		b.server.release(outcomeOf(err), b.unreachable(err))
 		return nil, b.unreachable(err)
 	}
-	b.server.leave(answered, nil)
+	b.server.release(answered, nil)
 	if sig := reply.IsTsig(); sig != nil && sig.Error != dns.RcodeSuccess {
 		return nil, b.keyError(sig.Error)
 	}

@@ -93,11 +93,11 @@ type dnsServer struct {
 	refusals int   // of what was turned away
 	dead     error // why it never answered; then nobody else waits for it
 	waiting  []chan struct{}
-	idle     []*line
+	idle     []*tcpConn
 }
 
-// line is a connection with room for one message.
-type line struct {
+// tcpConn is a connection with room for one message.
+type tcpConn struct {
 	*dns.Conn
 	buf  []byte
 	used bool // before
@@ -107,8 +107,8 @@ type line struct {
 // will have been as long as nobody else enters. Else it is 0.
 type ticket int
 
-// enter waits until one more may be under way.
-func (s *dnsServer) enter(ctx context.Context) (ticket, error) {
+// acquire waits until one more may be under way.
+func (s *dnsServer) acquire(ctx context.Context) (ticket, error) {
 	s.mu.Lock()
 	if s.dead != nil && !s.answered {
 		defer s.mu.Unlock()
@@ -156,8 +156,8 @@ func (s *dnsServer) entered() ticket {
 	return 0
 }
 
-// alone reports whether the holder of a ticket was alone up to now.
-func (s *dnsServer) alone(t ticket) bool {
+// wasAlone reports whether the holder of a ticket was alone up to now.
+func (s *dnsServer) wasAlone(t ticket) bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	return t != 0 && t == s.entries
@@ -184,8 +184,8 @@ func outcomeOf(err error) outcome {
 	return answered
 }
 
-// leave ends what enter began.
-func (s *dnsServer) leave(v outcome, err error) {
+// release ends what enter began.
+func (s *dnsServer) release(v outcome, err error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	switch v {
@@ -231,7 +231,7 @@ func (s *dnsServer) hasAnswered() bool {
 }
 
 // take returns a connection, one that is idle where there is one.
-func (s *dnsServer) take(ctx context.Context, timeout time.Duration, fresh bool) (*line, error) {
+func (s *dnsServer) take(ctx context.Context, timeout time.Duration, fresh bool) (*tcpConn, error) {
 	s.mu.Lock()
 	if n := len(s.idle); n > 0 && !fresh {
 		l := s.idle[n-1]
@@ -246,7 +246,7 @@ func (s *dnsServer) take(ctx context.Context, timeout time.Duration, fresh bool)
 		return nil, err
 	}
 	conn.Conn = buffered{conn.Conn, bufio.NewReaderSize(conn.Conn, 4096)}
-	return &line{Conn: conn}, nil
+	return &tcpConn{Conn: conn}, nil
 }
 
 // buffered reads a message's length and its beginning at once.
@@ -257,17 +257,17 @@ type buffered struct {
 
 func (b buffered) Read(p []byte) (int, error) { return b.r.Read(p) }
 
-func (s *dnsServer) Put(l *line) {
+func (s *dnsServer) Put(l *tcpConn) {
 	l.used = true
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.idle = append(s.idle, l)
 }
 
-// on calls use with a connection whose every step must be done within timeout; it ends when ctx
+// withConn calls use with a connection whose every step must be done within timeout; it ends when ctx
 // does. A server may have closed an idle connection: then use is called again with a new one.
 // Where once is set there is no second try, and the connection is a new one.
-func (s *dnsServer) on(ctx context.Context, timeout time.Duration, once bool, use func(*line) error) error {
+func (s *dnsServer) withConn(ctx context.Context, timeout time.Duration, once bool, use func(*tcpConn) error) error {
 	for {
 		l, err := s.take(ctx, timeout, once)
 		if ctx.Err() != nil {
@@ -302,7 +302,7 @@ type tsigKey struct{ name, alg, secret string }
 
 // send signs and writes a message and returns its MAC, which the reply is signed with. It may be
 // called again with the same message.
-func (l *line) send(m *dns.Msg, key tsigKey, timeout time.Duration) (mac string, err error) {
+func (l *tcpConn) send(m *dns.Msg, key tsigKey, timeout time.Duration) (mac string, err error) {
 	m.SetTsig(key.name, key.alg, 300, time.Now().Unix())
 	wire, mac, err := dns.TsigGenerate(m, key.secret, "", false) // takes the TSIG off m again
 	if err != nil {
@@ -314,7 +314,7 @@ func (l *line) send(m *dns.Msg, key tsigKey, timeout time.Duration) (mac string,
 }
 
 // receive returns the next message as it came. It is good until the next call.
-func (l *line) receive(timeout time.Duration) ([]byte, error) {
+func (l *tcpConn) receive(timeout time.Duration) ([]byte, error) {
 	if l.buf == nil {
 		l.buf = make([]byte, dns.MaxMsgSize)
 	}

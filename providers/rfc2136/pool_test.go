@@ -124,26 +124,26 @@ func TestAtOnce(t *testing.T) {
 	enter := func(n int) {
 		t.Helper()
 		for range n {
-			if _, err := s.enter(t.Context()); err != nil {
+			if _, err := s.acquire(t.Context()); err != nil {
 				t.Fatal(err)
 			}
 		}
 	}
 	enter(1)
 	for range 100 {
-		s.leave(answered, nil)
+		s.release(answered, nil)
 		enter(1)
 	}
 	if s.limit != mostAtOnce {
 		t.Errorf("after 100 answers %d at a time, want %d", s.limit, mostAtOnce)
 	}
 	enter(4)
-	s.leave(turnedAway, errors.New("refused"))
+	s.release(turnedAway, errors.New("refused"))
 	if s.limit != 2 || s.ceiling != 4 {
 		t.Errorf("after one of 5 was turned away: %d at a time, at most %d; want 2, 4", s.limit, s.ceiling)
 	}
 	for range 4 {
-		s.leave(fellSilent, errors.New("timeout"))
+		s.release(fellSilent, errors.New("timeout"))
 	}
 	if s.limit != 1 || s.busy != 0 {
 		t.Errorf("after silence: %d at a time, %d under way; want 1, 0", s.limit, s.busy)
@@ -155,21 +155,21 @@ func TestGivingUp(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := (&Pool{}).server("192.0.2.1:53")
 		for range firstAtOnce {
-			_, _ = s.enter(t.Context())
+			_, _ = s.acquire(t.Context())
 		}
 		ctx, cancel := context.WithTimeout(t.Context(), time.Second)
 		defer cancel()
 		var in atomic.Int32
 		for _, c := range []context.Context{ctx, t.Context(), ctx, t.Context()} {
 			go func() {
-				if _, err := s.enter(c); err == nil {
+				if _, err := s.acquire(c); err == nil {
 					in.Add(1)
 				}
 			}()
 		}
 		time.Sleep(2 * time.Second)
 		for range firstAtOnce {
-			s.leave(answered, nil)
+			s.release(answered, nil)
 		}
 		synctest.Wait()
 		if in.Load() != 2 || s.busy != 2 || len(s.waiting) != 0 {

@@ -160,7 +160,7 @@ func addEdit(m *dns.Msg, e zone.Edit) error {
 	if len(e.Before) == 0 {
 		m.RRsetNotUsed(bare)
 	} else {
-		there, err := wires(e.Before)
+		there, err := wireRRs(e.Before)
 		if err != nil {
 			return err
 		}
@@ -174,7 +174,7 @@ func addEdit(m *dns.Msg, e zone.Edit) error {
 	case len(gone) > 0 && len(gone) == len(e.Before):
 		m.RemoveRRset(bare)
 	default:
-		rrs, err := wires(gone)
+		rrs, err := wireRRs(gone)
 		if err != nil {
 			return err
 		}
@@ -190,8 +190,8 @@ func addEdit(m *dns.Msg, e zone.Edit) error {
 	return nil
 }
 
-// wires returns copies of records as the server holds them.
-func wires(rs []record.Record) ([]dns.RR, error) {
+// wireRRs returns copies of records as the server holds them.
+func wireRRs(rs []record.Record) ([]dns.RR, error) {
 	out := make([]dns.RR, len(rs))
 	for i, r := range rs {
 		if r.Wire != nil {

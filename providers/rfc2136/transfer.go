@@ -72,30 +72,30 @@ func (b *backend) transfer(ctx context.Context, sets []record.RRset, around ...s
 
 // transferOnce also says whether nothing else was asked of the server meanwhile.
 func (b *backend) transferOnce(ctx context.Context, wanted map[string]bool) (l zone.Listing, alone bool, err error) {
-	ticket, err := b.server.enter(ctx)
+	ticket, err := b.server.acquire(ctx)
 	if err != nil {
 		return zone.Listing{}, false, b.unreachable(err)
 	}
-	err = b.server.on(ctx, b.timeout, false, func(c *line) error {
+	err = b.server.withConn(ctx, b.timeout, false, func(c *tcpConn) error {
 		l = zone.NewListing()
 		return b.axfr(c, l, wanted)
 	})
-	alone = b.server.alone(ticket)
+	alone = b.server.wasAlone(ticket)
 	if err == nil { // before the next one may begin
 		b.server.transferred.Store(true)
 	}
 	refused := refusedTransfer{}
 	if errors.As(err, &refused) && refused.full() {
-		b.server.leave(turnedAway, err)
+		b.server.release(turnedAway, err)
 	} else {
-		b.server.leave(outcomeOf(err), b.unreachable(err))
+		b.server.release(outcomeOf(err), b.unreachable(err))
 	}
 	return l, alone, err
 }
 
 // axfr makes one transfer on a connection. Every message of it must be signed: RFC 8945
 // section 5.3.1 would let up to 99 go without.
-func (b *backend) axfr(c *line, l zone.Listing, wanted map[string]bool) error {
+func (b *backend) axfr(c *tcpConn, l zone.Listing, wanted map[string]bool) error {
 	m := new(dns.Msg).SetAxfr(b.zone)
 	mac, err := c.send(m, b.key, b.timeout)
 	if err != nil {

@@ -70,7 +70,7 @@ type route53API struct {
 func (r *route53API) Call(ctx context.Context, method, path string, body, result any) error {
 	for try := 0; ; try++ {
 		_, err := r.web.Call(ctx, method, path, body, result)
-		if err == nil || try == 3 || !saidIn(err, "Throttling", "PriorRequestNotComplete") {
+		if err == nil || try == 3 || !errContains(err, "Throttling", "PriorRequestNotComplete") {
 			return err
 		}
 		if err := zone.Sleep(ctx, time.Second<<try); err != nil {
@@ -79,8 +79,8 @@ func (r *route53API) Call(ctx context.Context, method, path string, body, result
 	}
 }
 
-// saidIn reports whether err is a refusal that has one of words in it.
-func saidIn(err error, words ...string) bool {
+// errContains reports whether err is a refusal that has one of words in it.
+func errContains(err error, words ...string) bool {
 	if !webapi.RefusedWith(err, http.StatusBadRequest) {
 		return false
 	}
@@ -178,7 +178,7 @@ func (r *route53API) Put(ctx context.Context, was, sets []webapi.Set) error {
 			return nil
 		}
 		err := r.Call(ctx, http.MethodPost, path, batch, nil)
-		if saidIn(err, "but it already exists", "but it was not found", "do not match the current values") {
+		if errContains(err, "but it already exists", "but it was not found", "do not match the current values") {
 			err = fmt.Errorf("%w: a record was changed between reading and writing (%w)", plan.ErrStale, err)
 		}
 		batch.Changes, records, octets = nil, 0, 0

@@ -21,7 +21,7 @@ func route53Refusal(body []byte) string {
 		Messages []string `xml:"Messages>Message"`
 	}
 	if xml.Unmarshal(body, &e) != nil || e.Code+strings.Join(e.Messages, "") == "" {
-		return webapi.Plain(body)
+		return webapi.ReplyText(body)
 	}
 	return webapi.OneLine(strings.TrimSpace(e.Code + " " + e.Message + strings.Join(e.Messages, "; ")))
 }

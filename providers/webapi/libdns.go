@@ -78,7 +78,7 @@ func (b *LibdnsBackend) Replace(ctx context.Context, from, to record.Record) err
 	if !ok {
 		return ErrNoID
 	}
-	return client.ReplaceRecord(ctx, b.Zone, listed, noted(rec, to))
+	return client.ReplaceRecord(ctx, b.Zone, listed, withProxied(rec, to))
 }
 
 func (b *LibdnsBackend) Create(ctx context.Context, r record.Record) error {
@@ -88,7 +88,7 @@ func (b *LibdnsBackend) Create(ctx context.Context, r record.Record) error {
 	}
 	ctx, cancel := context.WithTimeout(ctx, b.Timeout)
 	defer cancel()
-	_, err = b.Client.AppendRecords(ctx, b.Zone, []libdns.Record{noted(rec, r)})
+	_, err = b.Client.AppendRecords(ctx, b.Zone, []libdns.Record{withProxied(rec, r)})
 	return err
 }
 

@@ -69,8 +69,8 @@ func absolute(name, zone string) string {
 	return mail.FQDN(libdns.AbsoluteName(name, zone))
 }
 
-// noted hands a record's note to the client, where the record can have one.
-func noted(rec libdns.Record, r record.Record) libdns.Record {
+// withProxied hands a record's note to the client, where the record can have one.
+func withProxied(rec libdns.Record, r record.Record) libdns.Record {
 	if a, ok := rec.(libdns.Address); ok && r.Note != "" {
 		a.ProviderData = r.Note
 		return a

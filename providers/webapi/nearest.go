@@ -31,10 +31,10 @@ func NoZone(api, owner, zone string, known []string) error {
 	return fmt.Errorf("%s: %s has no zone %s%s", api, owner, strings.TrimSuffix(zone, "."), nearestZone(zone, known))
 }
 
-// Named is what lists of zones have in common.
-type Named struct{ Name string }
+// ZoneRef is what lists of zones have in common.
+type ZoneRef struct{ Name string }
 
-func ZoneNames(list []Named) (out []string) {
+func ZoneNames(list []ZoneRef) (out []string) {
 	for _, n := range list {
 		out = append(out, n.Name)
 	}

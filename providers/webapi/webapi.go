@@ -83,7 +83,7 @@ func (a *API) Call(ctx context.Context, method, path string, body, result any) (
 	if result != nil {
 		if err := codec.Unmarshal(text, result); err != nil {
 			return nil, fmt.Errorf("%s: HTTP %d with a reply that is not of this interface (%s): %w",
-				a.name, resp.StatusCode, Plain(text), err)
+				a.name, resp.StatusCode, ReplyText(text), err)
 		}
 	}
 	return resp.Header, nil
@@ -112,7 +112,7 @@ func (a *API) request(ctx context.Context, codec *Codec, method, path string, bo
 }
 
 func (a *API) refused(codec *Codec, status int, text []byte) error {
-	e := Error{API: a.name, Status: status, Text: Plain(text), Hint: a.hints[status]}
+	e := Error{API: a.name, Status: status, Text: ReplyText(text), Hint: a.hints[status]}
 	if codec.Refusal != nil {
 		e.Text = codec.Refusal(text)
 	}
@@ -141,8 +141,8 @@ func (e Error) Error() string {
 	return s
 }
 
-// Plain returns what a reply says to people, on one short line.
-func Plain(body []byte) string {
+// ReplyText returns what a reply says to people, on one short line.
+func ReplyText(body []byte) string {
 	text := strings.TrimSpace(string(body))
 	if strings.HasPrefix(text, "<") {
 		return "a web page instead of an answer: is this the address of the interface, or does a proxy stand before it?"
@@ -175,17 +175,17 @@ func OneLine(text string) string {
 	return text
 }
 
-// Number is a number in JSON, or one in quotes; null is 0.
-type Number int
+// JSONInt is a number in JSON, or one in quotes; null is 0.
+type JSONInt int
 
 // UnmarshalJSON implements json.Unmarshaler.
-func (n *Number) UnmarshalJSON(text []byte) error {
+func (n *JSONInt) UnmarshalJSON(text []byte) error {
 	s := strings.Trim(string(text), `"`)
 	if s == "" || s == "null" {
 		*n = 0
 		return nil
 	}
 	i, err := strconv.Atoi(s)
-	*n = Number(i)
+	*n = JSONInt(i)
 	return err
 }

@@ -51,9 +51,9 @@ func (z *Zone) around(sets []record.RRset) (names []string) {
 	return names
 }
 
-// away says why a name of the zone is not served by it, and so where what is there is kept; ""
+// outsideReason says why a name of the zone is not served by it, and so where what is there is kept; ""
 // where it is.
-func away(zone string, t record.Target, seen Listing) string {
+func outsideReason(zone string, t record.Target, seen Listing) string {
 	alias := seen.Sets[record.RRset{Name: t.Name, Type: "CNAME"}]
 	switch {
 	case len(alias) == 0 || t.Type == "CNAME":
@@ -96,7 +96,7 @@ func (z *Zone) elsewhere(ctx context.Context, targets []record.Target, keys []pl
 	var cache *resolver.QueryCache
 	items := map[int]plan.Item{}
 	for i, t := range targets {
-		why := away(z.Name, t, seen)
+		why := outsideReason(z.Name, t, seen)
 		if why == "" {
 			continue
 		}

@@ -30,23 +30,23 @@ func itemOf(t record.Target, k plan.Key, seen Listing) plan.Item {
 		it.Lines = record.Lines(own)
 	}
 	if t.Type == "CNAME" && len(own) == 0 && it.Unreadable == "" {
-		it.Unreadable = inTheWay(t.Name, seen)
+		it.Unreadable = conflictsWith(t.Name, seen)
 	}
 	return it
 }
 
-// besides are the RRsets that are looked at beside a CNAME: nothing else can stand at its
+// otherTypes are the RRsets that are looked at beside a CNAME: nothing else can stand at its
 // name (RFC 1034 section 3.6.2), and name servers drop it without a word where something
 // does.
-func besides(name string) (sets []record.RRset) {
+func otherTypes(name string) (sets []record.RRset) {
 	for _, t := range []string{"A", "AAAA", "MX", "TXT"} {
 		sets = append(sets, record.RRset{Name: name, Type: t})
 	}
 	return sets
 }
 
-// inTheWay says what keeps a name from becoming an alias, or "".
-func inTheWay(name string, seen Listing) string {
+// conflictsWith says what keeps a name from becoming an alias, or "".
+func conflictsWith(name string, seen Listing) string {
 	var there []string
 	for set, rs := range seen.Sets {
 		if set.Name == name && len(rs) > 0 && set.Type != "RRSIG" && set.Type != "NSEC" {

@@ -35,10 +35,10 @@ func (l Limits) String() string {
 		said = append(said, "writes only "+strings.Join(l.Types, ", "))
 	}
 	if l.MinTTL > 0 {
-		said = append(said, "no TTL under "+plan.Unit(l.MinTTL))
+		said = append(said, "no TTL under "+plan.ConfigDuration(l.MinTTL))
 	}
 	if l.MaxTTL > 0 {
-		said = append(said, "no TTL over "+plan.Unit(l.MaxTTL))
+		said = append(said, "no TTL over "+plan.ConfigDuration(l.MaxTTL))
 	}
 	if l.ASCII {
 		said = append(said, "text in printable ASCII only")
@@ -80,9 +80,9 @@ func (l Limits) none() bool {
 func (l Limits) RefuseTTL(ttl time.Duration) string {
 	switch {
 	case ttl < l.MinTTL:
-		return "takes none under " + plan.Unit(l.MinTTL)
+		return "takes none under " + plan.ConfigDuration(l.MinTTL)
 	case l.MaxTTL > 0 && ttl > l.MaxTTL:
-		return "takes none over " + plan.Unit(l.MaxTTL)
+		return "takes none over " + plan.ConfigDuration(l.MaxTTL)
 	}
 	return ""
 }

@@ -85,7 +85,7 @@ func (z *Zone) Seen(keys []plan.Key) (items []plan.Item, soa string, nameservers
 			continue
 		}
 		it := itemOf(t, k, z.last)
-		it.Fixed = away(z.Name, t, z.last)
+		it.Fixed = outsideReason(z.Name, t, z.last)
 		items = append(items, it)
 	}
 	for _, r := range z.last.Sets[record.RRset{Name: z.Name, Type: "SOA"}] {
@@ -110,7 +110,7 @@ func (z *Zone) readSets(ctx context.Context, targets []record.Target) (Listing, 
 	for _, t := range targets {
 		want(t.RRset)
 		if t.Type == "CNAME" {
-			for _, s := range besides(t.Name) {
+			for _, s := range otherTypes(t.Name) {
 				want(s)
 			}
 		}
@@ -176,13 +176,13 @@ func (z *Zone) Apply(ctx context.Context, batch []plan.Change, done func(plan.Ch
 			return written
 		}
 	}
-	return z.prove(ctx, batch, targets, written, done)
+	return z.readBack(ctx, batch, targets, written, done)
 }
 
-// prove reads back and reports. written is the error of writing, if there was one: an
+// readBack reads back and reports. written is the error of writing, if there was one: an
 // error does not mean that nothing was done, nor its absence that all was (name servers
 // drop a CNAME beside other data without a word, RFC 2136 section 3.4.2.2).
-func (z *Zone) prove(ctx context.Context, batch []plan.Change, targets []record.Target, written error, done func(plan.Change, error)) error {
+func (z *Zone) readBack(ctx context.Context, batch []plan.Change, targets []record.Target, written error, done func(plan.Change, error)) error {
 	var seen Listing
 	for try := 0; ; try++ {
 		var err error

@@ -26,7 +26,7 @@ func (k *checker) domains() {
 		k.inZone(at+".name", name)
 		for j, m := range d.MX {
 			mx := fmt.Sprintf("%s.mx[%d]", at, j)
-			if k.c.written(mx) {
+			if k.c.isSet(mx) {
 				k.name(mx+".host", strings.ReplaceAll(m.Host, "_", "x")) // others may call their hosts so
 			}
 			if m.Preference < 0 || m.Preference > 65535 {
@@ -80,7 +80,7 @@ func (k *checker) policies(at string, d Domain) {
 		}
 		seen[s.Name] = true
 		k.port(path+".port", s.Port)
-		if k.c.written(path+".host") && s.Host != "." {
+		if k.c.isSet(path+".host") && s.Host != "." {
 			k.name(path+".host", s.Host)
 		}
 	}

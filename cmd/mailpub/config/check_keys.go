@@ -31,7 +31,7 @@ func (k *checker) dkim(at string, d Domain) {
 
 // selector follows RFC 6376 section 3.1: labels with dots between them.
 func selector(s string) bool {
-	return !slices.ContainsFunc(strings.Split(s, "."), func(l string) bool { return !inner(l, "-_", 63) })
+	return !slices.ContainsFunc(strings.Split(s, "."), func(l string) bool { return !isInnerWord(l, "-_", 63) })
 }
 
 // mtasts checks what a domain asks of senders. A domain whose mail goes elsewhere has no

@@ -36,7 +36,7 @@ func (k *checker) mailboxes() {
 	k.reports(v.Reports)
 }
 
-func (k *checker) elsewhere(at string, m Elsewhere) {
+func (k *checker) elsewhere(at string, m RemoteMailbox) {
 	if !fullAddress(m.Address) {
 		k.add(at+".address", "is %q, want the address of the mailbox, like mario@example.net", m.Address)
 	} else if _, domain, _ := strings.Cut(m.Address, "@"); k.served(domain) {
@@ -63,7 +63,7 @@ func (k *checker) elsewhere(at string, m Elsewhere) {
 	k.oauth(at+".oauth", m)
 }
 
-func (k *checker) oauth(at string, m Elsewhere) {
+func (k *checker) oauth(at string, m RemoteMailbox) {
 	if m.OAuth.ClientID == "" {
 		k.add(at+".client_id", "is missing, want that of the application that the provider knows")
 	}
@@ -149,7 +149,7 @@ func (v Verify) Wait() time.Duration {
 }
 
 // Servers returns the mailbox's submission and IMAP servers.
-func (m Elsewhere) Servers() (submission, imap string) {
+func (m RemoteMailbox) Servers() (submission, imap string) {
 	p, _ := LookupMailboxProvider(m.Provider)
 	submission, imap = p.Submission, p.IMAP
 	if m.Submission != "" {

@@ -30,7 +30,7 @@ func (k *checker) name(path, s string) string {
 func (k *checker) endpoints(path string, list []string) {
 	for i, s := range list {
 		at := path
-		if k.c.written(fmt.Sprintf("%s[%d]", path, i)) {
+		if k.c.isSet(fmt.Sprintf("%s[%d]", path, i)) {
 			at = fmt.Sprintf("%s[%d]", path, i)
 		}
 		host, port := s, "53"

@@ -28,7 +28,7 @@ func (k *checker) ttls() {
 
 // ttl checks one that is given for records at a name.
 func (k *checker) ttl(path string, d time.Duration, name string) {
-	if d == 0 && !k.c.written(path) {
+	if d == 0 && !k.c.isSet(path) {
 		return
 	}
 	if badTTL(d) {

@@ -19,7 +19,7 @@ func (k *checker) watch() {
 	if w.Jitter > w.Every {
 		k.add("watch.jitter", "is %v, want at most watch.every, which is %v", w.Jitter, w.Every)
 	}
-	if k.c.written("watch.every") && w.Cron != "" {
+	if k.c.isSet("watch.every") && w.Cron != "" {
 		k.add("watch.cron", "is there beside watch.every, want one of them")
 	}
 	if w.Cron != "" {

@@ -26,8 +26,8 @@ func runBounded(ctx context.Context, dir string, words []string) ([]byte, error)
 	ctx, stop := context.WithCancel(ctx)
 	defer stop()
 	cmd := exec.CommandContext(ctx, words[0], words[1:]...)
-	out := &limited{left: maxSecret, full: stop}
-	if err := trusted(cmd.Path); cmd.Err == nil && err != nil {
+	out := &limitedBuffer{left: maxSecret, full: stop}
+	if err := checkOwner(cmd.Path); cmd.Err == nil && err != nil {
 		return nil, err
 	}
 	cmd.Dir = dir
@@ -46,8 +46,8 @@ func runBounded(ctx context.Context, dir string, words []string) ([]byte, error)
 	return out.buf.Bytes(), err
 }
 
-// limited is a buffer of bounded size.
-type limited struct {
+// limitedBuffer is a buffer of bounded size.
+type limitedBuffer struct {
 	buf  bytes.Buffer // not embedded: its ReadFrom knows no bound
 	left int
 	over bool
@@ -55,7 +55,7 @@ type limited struct {
 }
 
 // Write implements io.Writer.
-func (l *limited) Write(p []byte) (int, error) {
+func (l *limitedBuffer) Write(p []byte) (int, error) {
 	if len(p) > l.left {
 		l.over = true
 		l.full()

@@ -229,16 +229,16 @@ type Verify struct {
 	DNSBL     []string `mapstructure:"dnsbl"`    // block lists to ask about the public addresses
 	Accounts  bool     `mapstructure:"accounts"` // try a few weak passwords
 
-	Mailboxes []Elsewhere `mapstructure:"mailboxes"`        // of ours, at other providers: what arrives there, and from there
-	Recipient string      `mapstructure:"recipient"`        // whom they write to; "": the postmaster of the first domain
-	Outbound  Outbound    `mapstructure:"outbound"`         // how a message leaves the site
-	PerDay    int         `mapstructure:"messages_per_day"` // that are sent at most
-	Patience  string      `mapstructure:"patience"`         // how long a message is waited for
-	Reports   Reports     `mapstructure:"reports"`          // where DMARC and TLS reports arrive
+	Mailboxes []RemoteMailbox `mapstructure:"mailboxes"`        // of ours, at other providers: what arrives there, and from there
+	Recipient string          `mapstructure:"recipient"`        // whom they write to; "": the postmaster of the first domain
+	Outbound  Outbound        `mapstructure:"outbound"`         // how a message leaves the site
+	PerDay    int             `mapstructure:"messages_per_day"` // that are sent at most
+	Patience  string          `mapstructure:"patience"`         // how long a message is waited for
+	Reports   Reports         `mapstructure:"reports"`          // where DMARC and TLS reports arrive
 }
 
-// Elsewhere is a mailbox at another provider that mailpub may use.
-type Elsewhere struct {
+// RemoteMailbox is a mailbox at another provider that mailpub may use.
+type RemoteMailbox struct {
 	Address    string `mapstructure:"address"`
 	Provider   string `mapstructure:"provider"`   // a name of MailboxProviders; "": what follows says it
 	Submission string `mapstructure:"submission"` // host:port

@@ -32,7 +32,7 @@ func credential(name string) (secret string, there bool, err error) {
 	}
 	for _, file := range []string{name, credentialPrefix + name} {
 		path := filepath.Join(dir, file)
-		if err := trusted(path); err != nil {
+		if err := checkOwner(path); err != nil {
 			return "", false, fmt.Errorf("credential: %w", err)
 		}
 		data, err := os.ReadFile(path)
@@ -71,7 +71,7 @@ func useEnvironment(path string) error {
 		return err
 	}
 	defer f.Close()
-	if err := trusted(path); err != nil {
+	if err := checkOwner(path); err != nil {
 		return fmt.Errorf("environment: %w", err)
 	}
 	lines := bufio.NewScanner(f)

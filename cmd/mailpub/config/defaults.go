@@ -53,7 +53,7 @@ func (c *Config) fillIn() {
 			f.Internal = f.Port
 		}
 	}
-	c.Watch.fillIn(c.written)
+	c.Watch.fillIn(c.isSet)
 	set(&c.Service.Type, "receiver")
 	if c.Service.SenderChecks == nil {
 		c.Service.SenderChecks = new(true)

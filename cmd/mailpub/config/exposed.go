@@ -27,7 +27,7 @@ func (c *Config) Exposed() (warnings []string) {
 		paths = append(paths, c.Path(key))
 	}
 	for _, p := range paths {
-		text := exposed(filepath.Clean(p))
+		text := worldWritable(filepath.Clean(p))
 		if text != "" && !slices.Contains(warnings, text) {
 			warnings = append(warnings, text)
 		}

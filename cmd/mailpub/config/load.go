@@ -49,7 +49,7 @@ func Read(path string) (*Unchecked, error) {
 	if err != nil {
 		return nil, fmt.Errorf("config: %w", err)
 	}
-	if err := trusted(path); err != nil {
+	if err := checkOwner(path); err != nil {
 		return nil, fmt.Errorf("config: %w", err)
 	}
 	return parse(path, data)
@@ -146,7 +146,7 @@ func within(path, section string) bool {
 func readDefaults(path string) (f file, err error) {
 	data, err := os.ReadFile(path)
 	if err == nil {
-		err = trusted(path)
+		err = checkOwner(path)
 	}
 	if err == nil {
 		f, err = readFile(path, data)

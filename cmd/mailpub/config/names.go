@@ -18,8 +18,8 @@ func word(s, others string, most int) bool {
 	return len(s) > 0 && len(s) <= most
 }
 
-// inner reports whether s is a word that neither begins nor ends with one of others.
-func inner(s, others string, most int) bool {
+// isInnerWord reports whether s is a word that neither begins nor ends with one of others.
+func isInnerWord(s, others string, most int) bool {
 	return word(s, others, most) && word(s[:1], "", 1) && word(s[len(s)-1:], "", 1)
 }
 
@@ -31,7 +31,7 @@ func hostName(s string) bool {
 		return false
 	}
 	for _, l := range labels {
-		if !inner(l, "-", 63) {
+		if !isInnerWord(l, "-", 63) {
 			return false
 		}
 	}
@@ -43,7 +43,7 @@ func hostName(s string) bool {
 // and numbers.
 func zoneName(s string) bool {
 	for _, l := range strings.Split(s, ".") {
-		if !inner(strings.TrimPrefix(l, "_"), "_/-", 63) {
+		if !isInnerWord(strings.TrimPrefix(l, "_"), "_/-", 63) {
 			return false
 		}
 	}
@@ -51,7 +51,7 @@ func zoneName(s string) bool {
 }
 
 // mailbox reports whether s can be the local part of an address, and a directory of its own.
-func mailbox(s string) bool { return inner(s, "._+-", 64) }
+func mailbox(s string) bool { return isInnerWord(s, "._+-", 64) }
 
 // safeURL reports whether s is a URL that a password may be sent to: encrypted, or on this
 // machine.

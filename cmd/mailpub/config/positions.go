@@ -16,8 +16,8 @@ func (c *Config) has(path string) bool {
 	return ok
 }
 
-// written reports whether a field stands in the config, or in the file of defaults.
-func (c *Config) written(path string) bool {
+// isSet reports whether a field stands in the config, or in the file of defaults.
+func (c *Config) isSet(path string) bool {
 	file, _ := c.at(path)
 	lines := c.Lines
 	if file != c.File {

@@ -116,7 +116,7 @@ func Resolve(ctx context.Context, ref, dir string) (string, error) {
 		if !filepath.IsAbs(what) {
 			what = filepath.Join(dir, what)
 		}
-		if err := trusted(what); err != nil {
+		if err := checkOwner(what); err != nil {
 			return "", fmt.Errorf("secret: %w", err)
 		}
 		data, err := os.ReadFile(what)

@@ -11,10 +11,10 @@ import (
 	"syscall"
 )
 
-// trusted fails where root is about to obey a file that another account may write: a config, a secret or a
+// checkOwner fails where root is about to obey a file that another account may write: a config, a secret or a
 // program, as sshd's StrictModes does. Files of the person who ran sudo are that person's own to obey.
 // Whoever is not root obeys at his own risk.
-func trusted(path string) error {
+func checkOwner(path string) error {
 	if os.Geteuid() != 0 {
 		return nil
 	}
@@ -30,9 +30,9 @@ func trusted(path string) error {
 	return nil
 }
 
-// exposed says that every user may write a file that whoever runs mailpub is about to obey; "" where that
+// worldWritable says that every user may write a file that whoever runs mailpub is about to obey; "" where that
 // is not so. As root trusted refuses such a file.
-func exposed(path string) string {
+func worldWritable(path string) string {
 	info, err := os.Stat(path)
 	if err != nil || info.Mode().Perm()&0o002 == 0 {
 		return ""

@@ -26,14 +26,14 @@ type Draft struct {
 	User     string // whom the receiver goes on as; "" for whoever starts it
 	Hostname string
 	Address  netip.Addr
-	Public4  Noted // "auto", "none" or an address
-	Public6  Noted
+	Public4  Annotated // "auto", "none" or an address
+	Public6  Annotated
 	CAA      []string
 
 	Domains []Domain
 	Zones   []Zone
 
-	Protocol Noted // of the router
+	Protocol Annotated // of the router
 	URL      string
 	Gateway  string
 	BehindNAT,
@@ -42,7 +42,7 @@ type Draft struct {
 	Forwards []Forward
 	Shown    []string // ports that are not forwarded, as comments
 
-	Service    Noted // its type
+	Service    Annotated // its type
 	Settings   []Setting
 	Postmaster string // a mailbox
 	Aliases    []Alias
@@ -51,8 +51,8 @@ type Draft struct {
 	Left       []string // what there is and the config leaves alone
 }
 
-// Noted is a value, and where it is from.
-type Noted struct{ Value, Note string }
+// Annotated is a value, and where it is from.
+type Annotated struct{ Value, Note string }
 
 // Domain is a mail domain. MX is empty where it is the hostname at 10.
 type Domain struct {
@@ -86,7 +86,7 @@ type Alias struct{ Address, To string }
 // Zone is a DNS zone.
 type Zone struct {
 	Name        string
-	Provider    Noted
+	Provider    Annotated
 	TTL         time.Duration // 0: the default
 	Nameservers []string
 	Settings    []Setting
@@ -108,7 +108,7 @@ var text string
 // YAML returns the file.
 func (d Draft) YAML() ([]byte, error) {
 	t, err := template.New("mailpub.yaml").Funcs(template.FuncMap{
-		"q": scalar, "list": flowList, "settings": flowMap, "comment": comment, "ttl": plan.Unit, "beside": beside,
+		"q": scalar, "list": flowList, "settings": flowMap, "comment": comment, "ttl": plan.ConfigDuration, "beside": appendComment,
 	}).Parse(text)
 	if err != nil {
 		return nil, err
@@ -161,8 +161,8 @@ func flowMap(settings []Setting) (string, error) {
 // column is where comments beside a value stand.
 const column = 38
 
-// beside puts a comment behind a line of the file.
-func beside(line, note string) string {
+// appendComment puts a comment behind a line of the file.
+func appendComment(line, note string) string {
 	if note == "" {
 		return line
 	}

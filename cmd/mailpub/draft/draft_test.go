@@ -12,8 +12,8 @@ import (
 )
 
 // found is what there is at the site of the README: a server behind a router, nothing published.
-func found() scout.Found {
-	return scout.Found{
+func found() scout.Result {
+	return scout.Result{
 		Machine: scout.Machine{Address: netip.MustParseAddr("10.10.10.10"), User: "mario"},
 		Router: scout.Router{Report: nat.Report{Device: "router at http://10.10.10.1/", Protocol: "upnp",
 			WAN: nat.WANAddress{Address: netip.MustParseAddr("2.2.2.2"), Kind: "public"}}},
@@ -26,7 +26,7 @@ func found() scout.Found {
 }
 
 // write makes the file, which must load.
-func write(t *testing.T, f scout.Found, c Choices) (*config.Config, string) {
+func write(t *testing.T, f scout.Result, c Choices) (*config.Config, string) {
 	t.Helper()
 	c = Suggest(f, c)
 	if missing := c.Missing(); missing != nil {
@@ -46,56 +46,56 @@ func write(t *testing.T, f scout.Found, c Choices) (*config.Config, string) {
 // What is found decides what is suggested.
 func TestSuggest(t *testing.T) {
 	t.Setenv(keyVariable, "secret")
-	host := func(f *scout.Found, z scout.Zone) { f.DNS.Domains[0].Zone = z }
+	host := func(f *scout.Result, z scout.Zone) { f.DNS.Domains[0].Zone = z }
 	for _, c := range []struct {
 		name   string
-		change func(*scout.Found, *Choices)
+		change func(*scout.Result, *Choices)
 		want   func(*config.Config) any
 		is     any
 	}{
 		{"a key of one's own name server", nil, func(c *config.Config) any { return c.Zones[0].Provider + " " + c.Zones[0].Settings["server"] }, "rfc2136 192.0.2.53"},
 		{"its reverse zone", nil, func(c *config.Config) any { return c.Zones[1].Name }, "2.2.2.in-addr.arpa"},
-		{"Cloudflare", func(f *scout.Found, _ *Choices) {
+		{"Cloudflare", func(f *scout.Result, _ *Choices) {
 			host(f, scout.Zone{Name: "nomeazienda.it", Nameservers: []string{"ada.ns.cloudflare.com"}, Host: providers.Host{Name: "cloudflare", Provider: "cloudflare"}})
 		}, func(c *config.Config) any { return c.Zones[0].Settings["token"] }, "env:MAILPUB_CLOUDFLARE_TOKEN"},
-		{"a host without a driver", func(f *scout.Found, _ *Choices) {
+		{"a host without a driver", func(f *scout.Result, _ *Choices) {
 			host(f, scout.Zone{Name: "nomeazienda.it", Nameservers: []string{"dns.technorail.com"}, Host: providers.Host{Name: "Aruba", Provider: "manual"}})
 		}, func(c *config.Config) any { return c.Zones[0].Provider }, "manual"},
-		{"a domain that is not delegated", func(f *scout.Found, _ *Choices) { host(f, scout.Zone{Silent: "nobody has registered it"}) },
+		{"a domain that is not delegated", func(f *scout.Result, _ *Choices) { host(f, scout.Zone{Silent: "nobody has registered it"}) },
 			func(c *config.Config) any { return c.Zones[0].Name + " " + c.Zones[0].Provider }, "nomeazienda.it manual"},
 		{"the address of the router", nil, func(c *config.Config) any { return c.Server.Public.IPv4 }, "auto"},
-		{"no router", func(f *scout.Found, c *Choices) {
+		{"no router", func(f *scout.Result, c *Choices) {
 			f.Router, c.Public = scout.Router{Silent: "nothing answers"}, "2.2.2.2"
 		},
 			func(c *config.Config) any { return c.Router.Protocol }, "manual"},
-		{"a server in the open", func(f *scout.Found, _ *Choices) {
+		{"a server in the open", func(f *scout.Result, _ *Choices) {
 			f.Router, f.Server.Address = scout.Router{Silent: "nothing answers"}, netip.MustParseAddr("2.2.2.2")
 		}, func(c *config.Config) any { return c.Router.Protocol + " " + c.Server.Public.IPv4 }, "none 2.2.2.2"},
-		{"a router in front", func(f *scout.Found, c *Choices) {
+		{"a router in front", func(f *scout.Result, c *Choices) {
 			f.Router.WAN = nat.WANAddress{Address: netip.MustParseAddr("100.64.0.2"), Kind: "cgnat"}
 			c.Public = "2.2.2.2"
 		}, func(c *config.Config) any { return c.Router.BehindNAT }, false},
-		{"the hostname of the machine", func(f *scout.Found, _ *Choices) { f.Machine.Name = "mx1.nomeazienda.it" },
+		{"the hostname of the machine", func(f *scout.Result, _ *Choices) { f.Machine.Name = "mx1.nomeazienda.it" },
 			func(c *config.Config) any { return c.Server.Hostname }, "mx1.nomeazienda.it"},
-		{"a machine of another domain", func(f *scout.Found, _ *Choices) { f.Machine.Name = "mx1.example.org" },
+		{"a machine of another domain", func(f *scout.Result, _ *Choices) { f.Machine.Name = "mx1.example.org" },
 			func(c *config.Config) any { return c.Server.Hostname }, "mail.nomeazienda.it"},
-		{"an MX that is there", func(f *scout.Found, _ *Choices) {
+		{"an MX that is there", func(f *scout.Result, _ *Choices) {
 			f.DNS.Domains[0].MX = []scout.MX{{Host: "post.nomeazienda.it", Preference: 10}}
 			f.DNS.Host = scout.Host{Name: "post.nomeazienda.it", Zone: f.DNS.Domains[0].Zone}
 		}, func(c *config.Config) any { return c.Server.Hostname }, "post.nomeazienda.it"},
 		{"nothing listens", nil, func(c *config.Config) any { return c.Service.Type }, "receiver"},
-		{"Postfix here", func(f *scout.Found, _ *Choices) { f.Server.Kind, f.Server.Installed = "postfix", []string{"postfix"} },
+		{"Postfix here", func(f *scout.Result, _ *Choices) { f.Server.Kind, f.Server.Installed = "postfix", []string{"postfix"} },
 			func(c *config.Config) any { return c.Service.Type }, "postfix"},
-		{"Postfix elsewhere", func(f *scout.Found, _ *Choices) { f.Server.Kind, f.Server.Here = "postfix", false },
+		{"Postfix elsewhere", func(f *scout.Result, _ *Choices) { f.Server.Kind, f.Server.Here = "postfix", false },
 			func(c *config.Config) any { return c.Service.Type }, "manual"},
-		{"MDaemon, wherever", func(f *scout.Found, _ *Choices) { f.Server.Kind, f.Server.Here = "mdaemon", false },
+		{"MDaemon, wherever", func(f *scout.Result, _ *Choices) { f.Server.Kind, f.Server.Here = "mdaemon", false },
 			func(c *config.Config) any { return c.Service.Type }, "mdaemon"},
-		{"a server nobody knows", func(f *scout.Found, _ *Choices) { f.Server.Greeting = "220 mail ESMTP ready" },
+		{"a server nobody knows", func(f *scout.Result, _ *Choices) { f.Server.Greeting = "220 mail ESMTP ready" },
 			func(c *config.Config) any { return c.Service.Type }, "manual"},
-		{"what listens is forwarded", func(f *scout.Found, _ *Choices) { f.Server.Listens = []scout.Port{{Name: "imaps", Number: 993}} },
+		{"what listens is forwarded", func(f *scout.Result, _ *Choices) { f.Server.Listens = []scout.Port{{Name: "imaps", Number: 993}} },
 			func(c *config.Config) any { return len(c.Router.Forwards) }, 2},
 		{"who sits there reads postmaster's mail", nil, func(c *config.Config) any { return c.Service.Aliases[0].To }, "mario"},
-		{"a site that begins with a digit", func(f *scout.Found, _ *Choices) {
+		{"a site that begins with a digit", func(f *scout.Result, _ *Choices) {
 			f.DNS.Domains[0].Name, f.DNS.Domains[0].Zone.Name = "1a-b.example", "1a-b.example"
 		},
 			func(c *config.Config) any { return c.Site }, "1a-b"},
@@ -139,7 +139,7 @@ func TestExisting(t *testing.T) {
 	d.Services = []scout.Service{{Name: "imaps", Host: ".", Port: 993}}
 	d.Selectors, d.MTASTS = []string{"m1"}, "v=STSv1; id=1"
 	f.DNS.Host = scout.Host{Name: "mail.nomeazienda.it", Zone: d.Zone, Addresses: []netip.Addr{netip.MustParseAddr("2.2.2.2"), netip.MustParseAddr("2001:db9::1")}, CAA: []string{"letsencrypt.org"}, TLSA: []int{25}}
-	f.Router.Forwards = []nat.Seen{{Name: "tcp/25", Is: "10.10.10.10:2525"}, {Name: "tcp/993", Is: "10.10.10.10:993"}, {Name: "tcp/143", Is: "10.10.10.20:143"}}
+	f.Router.Forwards = []nat.ForwardStatus{{Name: "tcp/25", Is: "10.10.10.10:2525"}, {Name: "tcp/993", Is: "10.10.10.10:993"}, {Name: "tcp/143", Is: "10.10.10.20:143"}}
 	cfg, text := write(t, f, Choices{Existing: true, Provider: "manual"})
 	dom := cfg.Domains[0]
 	switch {
@@ -194,7 +194,7 @@ func TestExistingLeavesAlone(t *testing.T) {
 	d.DMARC = "v=DMARC1; p=none; rua=mailto:d@nomeazienda.it!10m"
 	d.TLSRPT = "v=TLSRPTv1;rua=mailto:t@nomeazienda.it"
 	d.OtherServices = []string{"_imaps._tcp 0 0 993 mail.nomeazienda.it."}
-	d.Elsewhere = []scout.Elsewhere{{Name: "k1._domainkey.nomeazienda.it", Alias: "dkim.mcsv.net"}}
+	d.Elsewhere = []scout.AliasedName{{Name: "k1._domainkey.nomeazienda.it", Alias: "dkim.mcsv.net"}}
 	f.DNS.Host = scout.Host{Name: "mail.nomeazienda.it", Zone: d.Zone, Addresses: []netip.Addr{netip.MustParseAddr("2.2.2.2")}, OtherCAA: []string{`0 iodef "mailto:a@nomeazienda.it"`}}
 	cfg, text := write(t, f, Choices{Existing: true, Provider: "manual", Hostname: "mail.nomeazienda.it"})
 	dom := cfg.Domains[0]

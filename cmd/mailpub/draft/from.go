@@ -15,12 +15,12 @@ import (
 )
 
 // From makes a draft of what was found and decided. Every choice must be made: see Suggest.
-func From(f scout.Found, c Choices) Draft {
+func From(f scout.Result, c Choices) Draft {
 	d := Draft{
 		Site: c.Site, Hostname: c.Hostname, Address: c.Address, Resolvers: c.Resolvers, Egress: c.Egress,
-		Public4: Noted{c.Public, publicNote(f, c)}, Public6: Noted{"none", ""},
-		Protocol: Noted{c.Protocol, routerNote(f, c)}, URL: c.URL, Gateway: c.Gateway,
-		Service: Noted{c.Service, serviceNote(f.Server, c)}, Postmaster: c.Postmaster,
+		Public4: Annotated{c.Public, publicNote(f, c)}, Public6: Annotated{"none", ""},
+		Protocol: Annotated{c.Protocol, routerNote(f, c)}, URL: c.URL, Gateway: c.Gateway,
+		Service: Annotated{c.Service, serviceNote(f.Server, c)}, Postmaster: c.Postmaster,
 	}
 	if f.Router.WAN.Kind != "public" && f.Router.Silent == "" && c.Public != "auto" {
 		d.BehindNAT = c.Existing // of something new, a person first has to see to it
@@ -42,16 +42,16 @@ func From(f scout.Found, c Choices) Draft {
 	return d
 }
 
-// hosted reports whether a service takes the mail and keeps the mailboxes, so that the server can't
+// isHostedMail reports whether a service takes the mail and keeps the mailboxes, so that the server can't
 // be where it is delivered. One that filters and hands on is none.
-func hosted(mx []scout.MX) bool {
+func isHostedMail(mx []scout.MX) bool {
 	services := []string{"google.com", "googlemail.com", "mail.protection.outlook.com", "mx.microsoft"}
 	return slices.ContainsFunc(mx, func(m scout.MX) bool {
 		return slices.ContainsFunc(services, func(s string) bool { return mail.Within(m.Host, s) })
 	})
 }
 
-func publicNote(f scout.Found, c Choices) string {
+func publicNote(f scout.Result, c Choices) string {
 	wan := f.Router.WAN
 	switch {
 	case c.Public == "auto":
@@ -62,7 +62,7 @@ func publicNote(f scout.Found, c Choices) string {
 	return "as seen from the Internet"
 }
 
-func routerNote(f scout.Found, c Choices) string {
+func routerNote(f scout.Result, c Choices) string {
 	switch {
 	case c.Protocol == "manual":
 		return "forwards are entered by hand: plan lists them"
@@ -98,7 +98,7 @@ func domain(found scout.Domain, c Choices) Domain {
 	if !c.Existing {
 		return d
 	}
-	d.Hosted = hosted(found.MX)
+	d.Hosted = isHostedMail(found.MX)
 	if !d.Hosted && (len(found.MX) != 1 || found.MX[0] != (scout.MX{Host: c.Hostname, Preference: 10})) {
 		for _, m := range found.MX {
 			d.MX = append(d.MX, MX(m))
@@ -143,7 +143,7 @@ func dmarc(record string) (policy string, rua []string) {
 		case "p":
 			policy = strings.ToLower(t.Value)
 		case "rua":
-			rua, ok = targets(t.Value)
+			rua, ok = reportTargets(t.Value)
 		}
 	}
 	known := slices.Contains([]string{"none", "quarantine", "reject"}, policy)
@@ -159,16 +159,16 @@ func tlsReports(record string) []string {
 	if !ok || len(tags) != 2 || tags[1].Name != "rua" {
 		return nil
 	}
-	rua, ok := targets(tags[1].Value)
+	rua, ok := reportTargets(tags[1].Value)
 	if !ok || !mail.SameText(record, mail.TLSReports(rua)) {
 		return nil
 	}
 	return rua
 }
 
-// targets reads where reports go; ok is false where one says more than an address or a URI, such as
+// reportTargets reads where reports go; ok is false where one says more than an address or a URI, such as
 // a limit of size.
-func targets(uris string) (list []string, ok bool) {
+func reportTargets(uris string) (list []string, ok bool) {
 	for u := range strings.SplitSeq(uris, ",") {
 		u = strings.TrimSpace(u)
 		if len(u) > 7 && strings.EqualFold(u[:7], "mailto:") {
@@ -183,7 +183,7 @@ func targets(uris string) (list []string, ok bool) {
 }
 
 // zones lists the zones that hold the site's names, each once.
-func (d *Draft) zones(f scout.Found, c Choices) {
+func (d *Draft) zones(f scout.Result, c Choices) {
 	first := scout.Zone{}
 	add := func(z scout.Zone, fallback string) {
 		name := z.Name
@@ -194,7 +194,7 @@ func (d *Draft) zones(f scout.Found, c Choices) {
 			return
 		}
 		z.Name = name
-		out := Zone{Name: name, Nameservers: c.Nameservers, Provider: Noted{provider(z), zoneNote(z)}}
+		out := Zone{Name: name, Nameservers: c.Nameservers, Provider: Annotated{provider(z), zoneNote(z)}}
 		values := settings(out.Provider.Value, z, nil, c.Nameservers)
 		if len(d.Zones) == 0 {
 			first = z
@@ -202,7 +202,7 @@ func (d *Draft) zones(f scout.Found, c Choices) {
 		if len(d.Zones) == 0 || len(z.Nameservers) > 0 && slices.Equal(z.Nameservers, first.Nameservers) {
 			out.Provider.Value, values = c.Provider, c.Settings
 		}
-		out.Settings = inOrder(out.Provider.Value, values)
+		out.Settings = sortedSettings(out.Provider.Value, values)
 		d.Zones = append(d.Zones, out)
 	}
 	for _, dom := range f.DNS.Domains {
@@ -230,8 +230,8 @@ func zoneNote(z scout.Zone) string {
 	return "name server " + z.Nameservers[0]
 }
 
-// inOrder puts settings into the order in which the provider lists them.
-func inOrder(name string, values map[string]string) (out []Setting) {
+// sortedSettings puts settings into the order in which the provider lists them.
+func sortedSettings(name string, values map[string]string) (out []Setting) {
 	p, _ := providers.Lookup(name)
 	for _, s := range p.Settings {
 		if v := values[s.Name]; v != "" {
@@ -246,8 +246,8 @@ func inOrder(name string, values map[string]string) (out []Setting) {
 	return out
 }
 
-// forwarded returns the port that the router forwards to the server.
-func forwarded(s nat.Seen, server netip.Addr) (p scout.Port, ok bool) {
+// forwardedPort returns the port that the router forwards to the server.
+func forwardedPort(s nat.ForwardStatus, server netip.Addr) (p scout.Port, ok bool) {
 	proto, number, _ := strings.Cut(s.Name, "/")
 	port, err := strconv.ParseUint(number, 10, 16)
 	to, err2 := netip.ParseAddrPort(s.Is)
@@ -276,7 +276,7 @@ func (d *Draft) forwards(c Choices) {
 }
 
 // existing takes up what else there is, and says what is left alone.
-func (d *Draft) existing(f scout.Found) {
+func (d *Draft) existing(f scout.Result) {
 	if f.DNS.Host.Name == d.Hostname {
 		d.CAA = f.DNS.Host.CAA
 		if len(f.DNS.Host.OtherCAA) > 0 {
@@ -284,7 +284,7 @@ func (d *Draft) existing(f scout.Found) {
 		}
 		for _, a := range f.DNS.Host.Addresses {
 			if a.Is6() {
-				d.Public6, d.OpenIPv6 = Noted{a.String(), "as DNS has it"}, true
+				d.Public6, d.OpenIPv6 = Annotated{a.String(), "as DNS has it"}, true
 			}
 		}
 		if ports := f.DNS.Host.TLSA; len(ports) > 0 {
@@ -304,7 +304,7 @@ func (d *Draft) existing(f scout.Found) {
 		if len(dom.OtherServices) > 0 {
 			d.Left = append(d.Left, fmt.Sprintf("SRV of %s with priorities or weights of its own: %s.", dom.Name, strings.Join(dom.OtherServices, ", ")))
 		}
-		if hosted(dom.MX) {
+		if isHostedMail(dom.MX) {
 			var hosts []string
 			for _, m := range dom.MX {
 				hosts = append(hosts, m.Host)

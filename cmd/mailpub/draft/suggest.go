@@ -37,7 +37,7 @@ type Choices struct {
 
 // Suggest fills in every choice that was left open, as far as what was found tells. What it
 // can't know stays empty.
-func Suggest(f scout.Found, c Choices) Choices {
+func Suggest(f scout.Result, c Choices) Choices {
 	first := scout.Domain{}
 	if len(f.DNS.Domains) > 0 {
 		first = f.DNS.Domains[0]
@@ -87,7 +87,7 @@ func siteName(domain string) string {
 
 // hostname is that of the mail host: what MX names already, where that is one of the domain's
 // own; else this machine's, or mail.DOMAIN.
-func hostname(f scout.Found, d scout.Domain) string {
+func hostname(f scout.Result, d scout.Domain) string {
 	within := func(name string) bool { return name == d.Name || strings.HasSuffix(name, "."+d.Name) }
 	if f.DNS.Host.Name != "" && f.DNS.Host.Name != d.Name && (within(f.DNS.Host.Name) || len(d.MX) > 0 && d.MX[0].Host == f.DNS.Host.Name && within(d.MX[0].Host)) {
 		return f.DNS.Host.Name
@@ -120,7 +120,7 @@ func service(s scout.Server, receiver bool) string {
 	return kind
 }
 
-func protocol(f scout.Found) string {
+func protocol(f scout.Result) string {
 	switch {
 	case f.Router.Silent == "":
 		return "auto"
@@ -132,7 +132,7 @@ func protocol(f scout.Found) string {
 
 // publicAddress is "auto" where the router tells it at any time, else the address; "" where
 // nobody knows.
-func publicAddress(f scout.Found, c Choices) string {
+func publicAddress(f scout.Result, c Choices) string {
 	a := f.Public()
 	if !a.IsValid() {
 		return ""
@@ -194,11 +194,11 @@ func settings(name string, z scout.Zone, given map[string]string, nameservers []
 
 // ports are those to forward: SMTP, and what else is served. Of what exists, those that the
 // router forwards already.
-func ports(f scout.Found, c Choices) (list []scout.Port) {
+func ports(f scout.Result, c Choices) (list []scout.Port) {
 	if c.Existing {
 		list = slices.Clone(c.Ports)
 		for _, s := range f.Router.Forwards {
-			p, ok := forwarded(s, c.Address)
+			p, ok := forwardedPort(s, c.Address)
 			if ok && !slices.ContainsFunc(list, func(have scout.Port) bool { return have.Number == p.Number }) {
 				list = append(list, p)
 			}

@@ -3,6 +3,7 @@ package fleet
 import (
 	"context"
 
+	"github.com/mailpub/mailpub/cmd/mailpub/config"
 	"github.com/mailpub/mailpub/cmd/mailpub/site"
 )
 
@@ -11,6 +12,8 @@ type DriftResult struct {
 	File  string
 	Drift site.Drift
 	Err   error // why the site could not be looked at
+
+	Config *config.Config // nil where it could not be read
 }
 
 // Drift looks at the sites of some config files, one after the other, and calls seen for each. A
@@ -20,6 +23,7 @@ func Drift(ctx context.Context, files []string, o site.Options, seen func(DriftR
 		result := DriftResult{File: file}
 		s, err := site.OpenFile(ctx, file, o)
 		if err == nil {
+			result.Config = s.Config()
 			result.Drift, err = s.Drift(ctx)
 		}
 		result.Err = err

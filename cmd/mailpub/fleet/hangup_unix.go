@@ -8,5 +8,5 @@ import (
 	"syscall"
 )
 
-// onHangup sends to c when somebody asks for the configs to be read again.
-func onHangup(c chan<- os.Signal) { signal.Notify(c, syscall.SIGHUP) }
+// notifyReload sends to c when somebody asks for the configs to be read again.
+func notifyReload(c chan<- os.Signal) { signal.Notify(c, syscall.SIGHUP) }

@@ -2,5 +2,5 @@ package fleet
 
 import "os"
 
-// onHangup does nothing: Windows has no such signal.
-func onHangup(chan<- os.Signal) {}
+// notifyReload does nothing: Windows has no such signal.
+func notifyReload(chan<- os.Signal) {}

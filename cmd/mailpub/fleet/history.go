@@ -45,8 +45,8 @@ func newHistoryRecorder(log *slog.Logger, pages *page.Server) *historyRecorder {
 		stores: map[string]*history.Store{}, work: make(chan any, 1024)}
 }
 
-// live says which sites are watched from now on.
-func (c *historyRecorder) live(sites []watch.Site) {
+// setSites says which sites are watched from now on.
+func (c *historyRecorder) setSites(sites []watch.Site) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	for name := range c.sites {
@@ -81,7 +81,7 @@ func (c *historyRecorder) Seen(s watch.Snapshot) {
 	site.Snapshot = s
 	c.show(site)
 	if !s.Standby && c.homes[s.Site] != "" { // the one that leads keeps the history; a file that is wrong has none
-		c.later(s)
+		c.enqueue(s)
 	}
 }
 
@@ -89,7 +89,7 @@ func (c *historyRecorder) Seen(s watch.Snapshot) {
 func (c *historyRecorder) Happened(e watch.Event) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	c.later(e)
+	c.enqueue(e)
 	if e.Kind == watch.Left {
 		delete(c.sites, e.Site)
 		if c.pages != nil {
@@ -103,8 +103,8 @@ func (c *historyRecorder) Happened(e watch.Event) {
 	}
 }
 
-// later has something written. What there is no room for is lost, not waited for.
-func (c *historyRecorder) later(what any) {
+// enqueue has something written. What there is no room for is lost, not waited for.
+func (c *historyRecorder) enqueue(what any) {
 	select {
 	case c.work <- what:
 	default:
@@ -153,7 +153,7 @@ func (c *historyRecorder) keep(ctx context.Context, what any) error {
 		if err != nil {
 			return err
 		}
-		return store.Note(ctx, v)
+		return store.AddEvent(ctx, v)
 	case watch.Snapshot:
 		store, err := c.store(ctx, v.Site)
 		if err != nil {
@@ -163,7 +163,7 @@ func (c *historyRecorder) keep(ctx context.Context, what any) error {
 		if v.Next.After(v.At) {
 			valid += v.Next.Sub(v.At)
 		}
-		if err := store.Record(ctx, v.Site, v.At, page.StateOf(v), valid); err != nil {
+		if err := store.AddState(ctx, v.Site, v.At, page.StateOf(v), valid); err != nil {
 			return err
 		}
 		if v.At.Sub(c.pruned).Abs() > 24*time.Hour {
@@ -172,7 +172,7 @@ func (c *historyRecorder) keep(ctx context.Context, what any) error {
 				return err
 			}
 		}
-		return c.recall(ctx, store, v)
+		return c.showHistory(ctx, store, v)
 	}
 	return nil
 }
@@ -192,12 +192,12 @@ func (c *historyRecorder) store(ctx context.Context, site string) (*history.Stor
 	return s, err
 }
 
-// recall shows the past of a site, where somebody may look.
-func (c *historyRecorder) recall(ctx context.Context, store *history.Store, v watch.Snapshot) error {
+// showHistory shows the past of a site, where somebody may look.
+func (c *historyRecorder) showHistory(ctx context.Context, store *history.Store, v watch.Snapshot) error {
 	if c.pages == nil {
 		return nil
 	}
-	days, events, err := past(ctx, store, v.Site, v.At)
+	days, events, err := loadHistory(ctx, store, v.Site, v.At)
 	if err != nil {
 		return err
 	}
@@ -213,8 +213,8 @@ func (c *historyRecorder) recall(ctx context.Context, store *history.Store, v wa
 	return nil
 }
 
-// past reads what a page shows of the past.
-func past(ctx context.Context, store *history.Store, site string, now time.Time) ([]history.Day, []watch.Event, error) {
+// loadHistory reads what a page shows of the past.
+func loadHistory(ctx context.Context, store *history.Store, site string, now time.Time) ([]history.Day, []watch.Event, error) {
 	days, err := store.Days(ctx, site, now, daysShown)
 	if err != nil {
 		return nil, nil, err

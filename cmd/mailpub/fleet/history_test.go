@@ -31,7 +31,7 @@ func TestHistory(t *testing.T) {
 	begin := func() (*historyRecorder, *page.Server, func()) {
 		pages := page.NewServer("test")
 		c := newHistoryRecorder(slog.New(slog.DiscardHandler), pages)
-		c.live(sites)
+		c.setSites(sites)
 		ctx, stop := context.WithCancel(t.Context())
 		ended := make(chan struct{})
 		go func() { defer close(ended); c.run(ctx) }()
@@ -78,7 +78,7 @@ func TestWrongConfigIsShown(t *testing.T) {
 	pages := page.NewServer("test")
 	c := newHistoryRecorder(slog.New(slog.DiscardHandler), pages)
 	office := []watch.Site{{Name: "office", Home: filepath.Join(t.TempDir(), "office")}}
-	c.live(office)
+	c.setSites(office)
 	c.Seen(watch.Snapshot{Site: "gamma.yaml", File: "gamma.yaml", At: time.Now(), Config: errors.New("gamma.yaml:3: no such zone")})
 	got := pages.Sites()
 	if len(got) != 2 || got[0].Site != "gamma.yaml" || got[0].State() != history.Unknown || !strings.Contains(got[0].Headline(), "no such zone") {
@@ -87,7 +87,7 @@ func TestWrongConfigIsShown(t *testing.T) {
 	if len(c.work) != 0 {
 		t.Error("the history has a file that is no site")
 	}
-	c.live(office)
+	c.setSites(office)
 	if got := pages.Sites(); len(got) != 1 || got[0].Site != "office" {
 		t.Errorf("a file that is wrong no more is shown still: %+v", got)
 	}
@@ -102,7 +102,7 @@ func TestHistoryWithoutDisk(t *testing.T) {
 	var said bytes.Buffer
 	pages := page.NewServer("test")
 	c := newHistoryRecorder(slog.New(slog.NewTextHandler(&said, nil)), pages)
-	c.live([]watch.Site{{Name: "office", Home: filepath.Join(dir, "office")}})
+	c.setSites([]watch.Site{{Name: "office", Home: filepath.Join(dir, "office")}})
 	now := time.Now()
 	ctx, stop := context.WithCancel(t.Context())
 	for i := range 3 {

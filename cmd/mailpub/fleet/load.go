@@ -21,7 +21,7 @@ import (
 )
 
 // load reads the config files of sites.
-func load(ctx context.Context, paths []string, o site.Options) (sites []watch.Site, wrong []watch.Wrong, err error) {
+func load(ctx context.Context, paths []string, o site.Options) (sites []watch.Site, wrong []watch.BadConfig, err error) {
 	files, err := Files(paths)
 	if err != nil {
 		return nil, nil, err
@@ -38,7 +38,7 @@ func load(ctx context.Context, paths []string, o site.Options) (sites []watch.Si
 			one, err = newSite(ctx, cfg, hex.EncodeToString(sum[:]), o)
 		}
 		if err != nil {
-			wrong = append(wrong, watch.Wrong{File: file, Err: err})
+			wrong = append(wrong, watch.BadConfig{File: file, Err: err})
 			continue
 		}
 		sites = append(sites, one)
@@ -70,14 +70,14 @@ func newSite(ctx context.Context, cfg *config.Config, digest string, o site.Opti
 		Schedule: watch.Schedule{Every: w.Every, Jitter: w.Jitter, Cron: w.Times()},
 		Policy:   watch.Policy{Repair: w.Repair, ChangesPerHour: w.AddressChanges, Confirm: w.AddressConfirm},
 		Channels: channels,
-		Look:     monitor.Look,
+		Look:     monitor.Observe,
 		Repair:   monitor.Repair,
 		Listen:   monitor.Listen,
 		Lead: func(ctx context.Context, waiting func(string)) (func(), error) {
 			return ledger.Lead(ctx, dir, cfg.Site, waiting)
 		},
 		Busy:   func() bool { return ledger.Files{Dir: dir, Site: cfg.Site}.Locked(context.Background()) },
-		Memory: memory(filepath.Join(dir, cfg.Site+".watch.json")),
+		Memory: stateFile(filepath.Join(dir, cfg.Site+".watch.json")),
 	}, nil
 }
 
@@ -111,10 +111,10 @@ func newChannels(ctx context.Context, cfg *config.Config) (all []watch.Channel, 
 	return all, nil
 }
 
-// memory is the file in which watch keeps what must outlast the process.
-type memory string
+// stateFile is the file in which watch keeps what must outlast the process.
+type stateFile string
 
-func (m memory) Load() ([]byte, error) {
+func (m stateFile) Load() ([]byte, error) {
 	data, err := durable.Read(string(m))
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil, nil
@@ -122,4 +122,4 @@ func (m memory) Load() ([]byte, error) {
 	return data, err
 }
 
-func (m memory) Save(data []byte) error { return durable.Replace(string(m), append(data, '\n')) }
+func (m stateFile) Save(data []byte) error { return durable.Replace(string(m), append(data, '\n')) }

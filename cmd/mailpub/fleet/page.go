@@ -12,9 +12,9 @@ import (
 	"github.com/mailpub/mailpub/cmd/mailpub/watch"
 )
 
-// record adds what keeps and shows the past to a daemon, and begins to serve the status page where
+// startHistory adds what keeps and shows the past to a daemon, and begins to serve the status page where
 // one is wanted. close ends both, after the daemon has ended.
-func record(ctx context.Context, d *watch.Daemon, o Options) (close func(), err error) {
+func startHistory(ctx context.Context, d *watch.Daemon, o Options) (close func(), err error) {
 	var pages *page.Server
 	var all sync.WaitGroup
 	running, stop := context.WithCancel(context.WithoutCancel(ctx))
@@ -50,9 +50,9 @@ func record(ctx context.Context, d *watch.Daemon, o Options) (close func(), err 
 	recorder := newHistoryRecorder(o.Log, pages)
 	d.Observers = append(d.Observers, recorder)
 	load := d.Load
-	d.Load = func(ctx context.Context) ([]watch.Site, []watch.Wrong, error) {
+	d.Load = func(ctx context.Context) ([]watch.Site, []watch.BadConfig, error) {
 		sites, wrong, err := load(ctx)
-		recorder.live(sites)
+		recorder.setSites(sites)
 		return sites, wrong, err
 	}
 	all.Go(func() { recorder.run(running) })

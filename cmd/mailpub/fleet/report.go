@@ -18,7 +18,7 @@ import (
 // Report looks at a site once, and at its history, as the status page shows them.
 func Report(ctx context.Context, cfg *config.Config, o site.Options) (page.Site, error) {
 	start := time.Now()
-	found := site.NewMonitor(cfg, o).Look(ctx)
+	found := site.NewMonitor(cfg, o).Observe(ctx)
 	if err := ctx.Err(); err != nil {
 		return page.Site{}, err
 	}
@@ -45,6 +45,6 @@ func Report(ctx context.Context, cfg *config.Config, o site.Options) (page.Site,
 		return page.Site{}, err
 	}
 	defer store.Close()
-	out.Days, out.Events, err = past(ctx, store, cfg.Site, start)
+	out.Days, out.Events, err = loadHistory(ctx, store, cfg.Site, start)
 	return out, err
 }

@@ -27,7 +27,7 @@ func newSDNotify(log *slog.Logger) *sdNotify {
 	return s
 }
 
-func (s *sdNotify) tell(state string) {
+func (s *sdNotify) send(state string) {
 	if err := s.notify(state); err != nil {
 		s.log.Warn("systemd was not told", "state", state, "error", err)
 	}
@@ -37,11 +37,11 @@ func (s *sdNotify) tell(state string) {
 func (s *sdNotify) state(state string) {
 	switch state {
 	case "ready":
-		s.tell(daemon.SdNotifyReady)
+		s.send(daemon.SdNotifyReady)
 	case "reloading":
-		s.tell(daemon.SdNotifyReloading + "\n" + daemon.SdNotifyMonotonicUsec())
+		s.send(daemon.SdNotifyReloading + "\n" + daemon.SdNotifyMonotonicUsec())
 	case "stopping":
-		s.tell(daemon.SdNotifyStopping)
+		s.send(daemon.SdNotifyStopping)
 	}
 }
 
@@ -54,13 +54,13 @@ func (s *sdNotify) heartbeat() time.Duration {
 	return usual
 }
 
-// beat tells that all is alive, and how it is when that changed.
-func (s *sdNotify) beat(status string) {
+// sendHeartbeat tells that all is alive, and how it is when that changed.
+func (s *sdNotify) sendHeartbeat(status string) {
 	if s.watchdog > 0 {
-		s.tell(daemon.SdNotifyWatchdog)
+		s.send(daemon.SdNotifyWatchdog)
 	}
 	if status != s.last {
 		s.last = status
-		s.tell("STATUS=" + status)
+		s.send("STATUS=" + status)
 	}
 }

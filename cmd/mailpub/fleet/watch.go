@@ -11,7 +11,7 @@ import (
 // daemon is what watches the sites of some files.
 func (o Options) daemon() *watch.Daemon {
 	return &watch.Daemon{
-		Load: func(ctx context.Context) ([]watch.Site, []watch.Wrong, error) {
+		Load: func(ctx context.Context) ([]watch.Site, []watch.BadConfig, error) {
 			return load(ctx, o.Paths, o.Site)
 		},
 		Logger: o.Log,
@@ -24,9 +24,9 @@ func Watch(ctx context.Context, o Options) error {
 	d := o.daemon()
 	systemd := newSDNotify(o.Log)
 	d.State = systemd.state
-	d.Beat = systemd.beat
+	d.Beat = systemd.sendHeartbeat
 	d.Heartbeat = systemd.heartbeat()
-	closeRecords, err := record(ctx, d, o)
+	closeRecords, err := startHistory(ctx, d, o)
 	if err != nil {
 		return err
 	}
@@ -40,7 +40,7 @@ func Watch(ctx context.Context, o Options) error {
 	}
 
 	hangups := make(chan os.Signal, 1)
-	onHangup(hangups)
+	notifyReload(hangups)
 	defer signal.Stop(hangups)
 	go func() {
 		for {
@@ -59,7 +59,7 @@ func Watch(ctx context.Context, o Options) error {
 func Once(ctx context.Context, o Options) ([]watch.Snapshot, error) {
 	o.Listen = ""
 	d := o.daemon()
-	closeRecords, err := record(ctx, d, o)
+	closeRecords, err := startHistory(ctx, d, o)
 	if err != nil {
 		return nil, err
 	}

@@ -21,9 +21,9 @@ func (d Day) Worst() State {
 	return Unknown
 }
 
-// Well is the share of the known time in which mail arrived, from 0 to 1. known is false where
+// Uptime is the share of the known time in which mail arrived, from 0 to 1. known is false where
 // nobody looked.
-func (d Day) Well() (share float64, known bool) {
+func (d Day) Uptime() (share float64, known bool) {
 	well := d.In[Good] + d.In[Uneasy]
 	all := well + d.In[Bad]
 	if all == 0 {
@@ -50,10 +50,10 @@ func (s *Store) Days(ctx context.Context, site string, now time.Time, n int) ([]
 		if err := rows.Scan(&since, &until, &state); err != nil {
 			return nil, s.failed(err)
 		}
-		spread(days, now, time.Unix(since, 0), time.Unix(until, 0), state)
+		addToDays(days, now, time.Unix(since, 0), time.Unix(until, 0), state)
 	}
 	for i, d := range days {
-		rest := end(days, i, now).Sub(d.Start)
+		rest := dayEnd(days, i, now).Sub(d.Start)
 		for _, t := range d.In {
 			rest -= t
 		}
@@ -62,14 +62,14 @@ func (s *Store) Days(ctx context.Context, site string, now time.Time, n int) ([]
 	return days, s.failed(rows.Err())
 }
 
-// spread adds a time in a state to the days on which it falls.
-func spread(days []Day, now, since, until time.Time, state State) {
+// addToDays adds a time in a state to the days on which it falls.
+func addToDays(days []Day, now, since, until time.Time, state State) {
 	for i, d := range days {
 		from, to := since, until
 		if from.Before(d.Start) {
 			from = d.Start
 		}
-		if e := end(days, i, now); to.After(e) {
+		if e := dayEnd(days, i, now); to.After(e) {
 			to = e
 		}
 		if t := to.Sub(from); t > 0 {
@@ -78,7 +78,7 @@ func spread(days []Day, now, since, until time.Time, state State) {
 	}
 }
 
-func end(days []Day, i int, now time.Time) time.Time {
+func dayEnd(days []Day, i int, now time.Time) time.Time {
 	if i+1 < len(days) {
 		return days[i+1].Start
 	}

@@ -46,12 +46,12 @@ func writeHistory(path string) int {
 	code := 0
 	for i := range rounds {
 		at := begin.Add(time.Duration(i) * minutes)
-		if err := s.Record(ctx, "office", at, State(1+i%3), minutes); err != nil {
+		if err := s.AddState(ctx, "office", at, State(1+i%3), minutes); err != nil {
 			fmt.Fprintln(os.Stderr, err)
 			code = 1
 		}
 		event := watch.Event{Site: "office", At: at, Kind: "broke", Subject: strconv.Itoa(i), Text: strings.Repeat("x", 3000)}
-		if err := s.Note(ctx, event); err != nil {
+		if err := s.AddEvent(ctx, event); err != nil {
 			fmt.Fprintln(os.Stderr, err)
 			code = 1
 			continue
@@ -176,7 +176,7 @@ func (s *Store) whole(t *testing.T, what string, kept []string) {
 			t.Errorf("%s: event %s was acknowledged and is not there", what, subject)
 		}
 	}
-	if err := s.Note(t.Context(), watch.Event{Site: "office", At: time.Unix(0, 0), Subject: "more"}); err != nil {
+	if err := s.AddEvent(t.Context(), watch.Event{Site: "office", At: time.Unix(0, 0), Subject: "more"}); err != nil {
 		t.Errorf("%s: no more is taken: %v", what, err)
 	}
 }
@@ -198,7 +198,7 @@ func TestLinksBesideTheFile(t *testing.T) {
 		}
 		s, err := Open(t.Context(), path)
 		if err == nil {
-			err = s.Note(t.Context(), watch.Event{Site: "office", At: time.Unix(0, 0)})
+			err = s.AddEvent(t.Context(), watch.Event{Site: "office", At: time.Unix(0, 0)})
 			s.Close()
 		}
 		if err == nil && ending != "-journal" { // which WAL does without

@@ -92,9 +92,9 @@ func Open(ctx context.Context, path string) (*Store, error) {
 // Close closes the file.
 func (s *Store) Close() error { return s.db.Close() }
 
-// Record notes that a site was in a state at a time. The state holds until the next record, but
+// AddState notes that a site was in a state at a time. The state holds until the next record, but
 // for no longer than valid: a daemon that does not run knows nothing.
-func (s *Store) Record(ctx context.Context, site string, at time.Time, state State, valid time.Duration) error {
+func (s *Store) AddState(ctx context.Context, site string, at time.Time, state State, valid time.Duration) error {
 	tx, err := s.db.BeginTx(ctx, nil)
 	if err != nil {
 		return s.failed(err)
@@ -120,8 +120,8 @@ func (s *Store) Record(ctx context.Context, site string, at time.Time, state Sta
 	return s.failed(err)
 }
 
-// Note keeps an event.
-func (s *Store) Note(ctx context.Context, e watch.Event) error {
+// AddEvent keeps an event.
+func (s *Store) AddEvent(ctx context.Context, e watch.Event) error {
 	_, err := s.db.ExecContext(ctx, `INSERT INTO event VALUES (?, ?, ?, ?, ?, ?)`,
 		e.Site, e.At.Unix(), string(e.Kind), e.Subject, e.Text, e.Took.Milliseconds())
 	return s.failed(err)

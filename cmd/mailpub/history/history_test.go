@@ -29,7 +29,7 @@ func open(t *testing.T) *Store {
 
 func (s *Store) must(t *testing.T, at time.Time, state State, valid time.Duration) {
 	t.Helper()
-	if err := s.Record(t.Context(), "office", at, state, valid); err != nil {
+	if err := s.AddState(t.Context(), "office", at, state, valid); err != nil {
 		t.Fatal(err)
 	}
 }
@@ -46,7 +46,7 @@ func TestDays(t *testing.T) {
 	s.must(t, day.Add(12*time.Hour), Bad, time.Hour)    // and ends what was said to hold longer
 	s.must(t, day.Add(12*time.Hour+30*time.Minute), Uneasy, 11*time.Hour+30*time.Minute)
 	s.must(t, day.Add(24*time.Hour), Good, 48*time.Hour) // over the longest day of the year
-	if err := s.Record(t.Context(), "other", day, Bad, 72*time.Hour); err != nil {
+	if err := s.AddState(t.Context(), "other", day, Bad, 72*time.Hour); err != nil {
 		t.Fatal(err)
 	}
 	now := day.AddDate(0, 0, 2).Add(3 * time.Hour)
@@ -70,10 +70,10 @@ func TestDays(t *testing.T) {
 	if got := days[1].Worst(); got != Bad {
 		t.Errorf("worst is %d", got)
 	}
-	if share, known := days[1].Well(); !known || share < 0.97 || share > 0.98 {
+	if share, known := days[1].Uptime(); !known || share < 0.97 || share > 0.98 {
 		t.Errorf("well for %v, %t", share, known)
 	}
-	if _, known := days[0].Well(); known {
+	if _, known := days[0].Uptime(); known {
 		t.Error("a day on which nobody looked is known")
 	}
 }
@@ -100,7 +100,7 @@ func TestEventsAndPrune(t *testing.T) {
 	for i := range 5 {
 		e := watch.Event{Site: "office", At: start.Add(time.Duration(i) * time.Hour), Kind: watch.Healed, Subject: "router.forward tcp/25",
 			Text: fmt.Sprint("event ", i), Took: 1500 * time.Millisecond}
-		if err := s.Note(t.Context(), e); err != nil {
+		if err := s.AddEvent(t.Context(), e); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -154,7 +154,7 @@ func TestFull(t *testing.T) {
 	limit(1) // SQLite takes the number of pages that there are
 	var err error
 	for i := 0; err == nil && i < 10_000; i++ {
-		err = s.Note(t.Context(), watch.Event{Site: "office", At: start, Kind: watch.Broke, Text: strings.Repeat("x", 500)})
+		err = s.AddEvent(t.Context(), watch.Event{Site: "office", At: start, Kind: watch.Broke, Text: strings.Repeat("x", 500)})
 	}
 	if err == nil || !strings.Contains(err.Error(), "full") {
 		t.Errorf("%v", err)
@@ -179,7 +179,7 @@ func TestTwoReadAndWrite(t *testing.T) {
 	go func() {
 		var err error
 		for i := range 50 {
-			err = errors.Join(err, s.Record(t.Context(), "office", start.Add(time.Duration(i)*time.Second), State(1+i%3), time.Minute))
+			err = errors.Join(err, s.AddState(t.Context(), "office", start.Add(time.Duration(i)*time.Second), State(1+i%3), time.Minute))
 		}
 		failed <- err
 	}()

@@ -14,8 +14,8 @@ import (
 // addressIn finds addresses in the text of errors: they may hold tokens.
 var addressIn = regexp.MustCompile(`[a-z][a-z0-9+.-]*://[^\s"']+`)
 
-// bare returns an error without addresses, and without any of some secrets.
-func bare(err error, secrets ...string) error {
+// withoutSecrets returns an error without addresses, and without any of some secrets.
+func withoutSecrets(err error, secrets ...string) error {
 	text := addressIn.ReplaceAllString(err.Error(), "(address)")
 	for _, s := range secrets {
 		if len(s) > 3 {
@@ -43,15 +43,15 @@ func secretsOf(raw string) []string {
 		}
 	}
 	for name, values := range u.Query() {
-		if !public(name) {
+		if !isPublicParameter(name) {
 			list = append(list, values...)
 		}
 	}
 	return list
 }
 
-// public reports whether a parameter of a service's URL says nothing that is secret.
-func public(name string) bool {
+// isPublicParameter reports whether a parameter of a service's URL says nothing that is secret.
+func isPublicParameter(name string) bool {
 	switch strings.ToLower(name) {
 	case "fromaddress", "toaddresses", "title", "subject", "usestarttls", "priority", "scheme":
 		return true

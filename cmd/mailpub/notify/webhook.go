@@ -39,7 +39,7 @@ func Webhook(to, secret string) watch.Channel {
 		}
 		r, err := http.NewRequestWithContext(ctx, http.MethodPost, to, bytes.NewReader(body))
 		if err != nil {
-			return bare(err, secretsOf(to)...)
+			return withoutSecrets(err, secretsOf(to)...)
 		}
 		r.Header.Set("Content-Type", "application/json")
 		r.Header.Set("User-Agent", "mailpub")
@@ -53,7 +53,7 @@ func Webhook(to, secret string) watch.Channel {
 			err = failed.Err // without the address
 		}
 		if err != nil {
-			return bare(err, secretsOf(to)...)
+			return withoutSecrets(err, secretsOf(to)...)
 		}
 		defer answer.Body.Close()
 		_, _ = io.Copy(io.Discard, io.LimitReader(answer.Body, 64<<10)) // so that the connection can be used again

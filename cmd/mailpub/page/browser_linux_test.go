@@ -90,7 +90,7 @@ func inBrowser(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	web := &http.Server{Handler: OnlyHere(server.Handler())}
+	web := &http.Server{Handler: RejectForeignOrigins(server.Handler())}
 	go web.Serve(l)
 	t.Cleanup(func() { web.Close() })
 	b := start(t, "http://"+l.Addr().String())

@@ -7,8 +7,8 @@ import (
 	"unicode"
 )
 
-// picture is the two ways, laid out.
-type picture struct {
+// diagram is the two ways, laid out.
+type diagram struct {
 	Site          string
 	Headline      string
 	Width, Height int
@@ -24,7 +24,7 @@ type label struct {
 }
 
 type box struct {
-	station
+	hopStatus
 	X, Y, W, H int
 }
 
@@ -66,21 +66,21 @@ const (
 	margin     = 8
 )
 
-// wide draws the ways as two rows, of which the one out runs from right to left, so that the
+// wideDiagram draws the ways as two rows, of which the one out runs from right to left, so that the
 // same party stands in the same column.
-func (s Site) wide() picture {
-	in, out := s.ways()
+func (s Site) wideDiagram() diagram {
+	in, out := s.paths()
 	columns := len(in.Stations)
-	p := picture{Site: s.Site, Headline: s.Headline(), Width: columns*(boxW+gapX) - gapX + 2*margin, Height: 2*(labelH+boxH) + gapY + 2*margin}
+	p := diagram{Site: s.Site, Headline: s.Headline(), Width: columns*(boxW+gapX) - gapX + 2*margin, Height: 2*(labelH+boxH) + gapY + 2*margin}
 	y := margin
-	p.row(in, y, func(i int) int { return i })
+	p.drawPath(in, y, func(i int) int { return i })
 	y += labelH + boxH + gapY
-	p.row(out, y, func(i int) int { return len(out.Stations) - 1 - i })
+	p.drawPath(out, y, func(i int) int { return len(out.Stations) - 1 - i })
 	return p
 }
 
-// row draws a way, of which station i stands in column(i).
-func (p *picture) row(w way, y int, column func(int) int) {
+// drawPath draws a way, of which station i stands in column(i).
+func (p *diagram) drawPath(w mailPath, y int, column func(int) int) {
 	p.Labels = append(p.Labels, label{margin, y + 18, w.Name})
 	for i, st := range w.Stations {
 		b := box{st, margin + column(i)*(boxW+gapX), y + labelH, boxW, boxH}
@@ -96,13 +96,13 @@ func (p *picture) row(w way, y int, column func(int) int) {
 	}
 }
 
-// tall draws the ways one below the other, for a narrow screen.
-func (s Site) tall() picture {
-	in, out := s.ways()
+// tallDiagram draws the ways one below the other, for a narrow screen.
+func (s Site) tallDiagram() diagram {
+	in, out := s.paths()
 	const width, high, gap = 320, 58, 26
-	p := picture{Site: s.Site, Headline: s.Headline(), Width: width}
+	p := diagram{Site: s.Site, Headline: s.Headline(), Width: width}
 	y := margin
-	for _, w := range []way{in, out} {
+	for _, w := range []mailPath{in, out} {
 		p.Labels = append(p.Labels, label{margin, y + 18, w.Name})
 		y += labelH
 		for i, st := range w.Stations {
@@ -120,22 +120,22 @@ func (s Site) tall() picture {
 
 // WriteSVG writes the picture of a site's ways as an SVG document that stands alone.
 func WriteSVG(w io.Writer, s Site) error {
-	p := s.wide()
-	p.Style = template.CSS(readPart("picture.css"))
+	p := s.wideDiagram()
+	p.Style = template.CSS(readAsset("picture.css"))
 	return templates().ExecuteTemplate(w, "picture", p)
 }
 
 // short cuts text to so many characters. Control characters are not for documents.
 func short(most int, s string) string {
-	s = plain(s)
+	s = printable(s)
 	if r := []rune(s); len(r) > most {
 		return strings.TrimRight(string(r[:most-1]), " ") + "…"
 	}
 	return s
 }
 
-// plain makes text from outside fit for a document: what can't be printed becomes "�".
-func plain(s string) string {
+// printable makes text from outside fit for a document: what can't be printed becomes "�".
+func printable(s string) string {
 	return strings.Map(func(r rune) rune {
 		if !unicode.IsPrint(r) {
 			return '�'

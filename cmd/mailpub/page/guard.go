@@ -19,7 +19,7 @@ import (
 // ctx is done.
 func Serve(ctx context.Context, l net.Listener, h http.Handler, names ...string) error {
 	server := &http.Server{
-		Handler:        OnlyHere(h, names...),
+		Handler:        RejectForeignOrigins(h, names...),
 		MaxHeaderBytes: 8 << 10,
 		ReadTimeout:    5 * time.Second,
 		WriteTimeout:   10 * time.Second,
@@ -34,14 +34,14 @@ func Serve(ctx context.Context, l net.Listener, h http.Handler, names ...string)
 	return nil
 }
 
-// OnlyHere refuses what a browser asks for under a name of somebody else's (DNS rebinding), and
+// RejectForeignOrigins refuses what a browser asks for under a name of somebody else's (DNS rebinding), and
 // what a page from elsewhere asks for. Addresses, localhost and the given names are of here.
-func OnlyHere(h http.Handler, names ...string) http.Handler {
+func RejectForeignOrigins(h http.Handler, names ...string) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		switch {
-		case !isHere(r.Host, names):
+		case !isAllowedHost(r.Host, names):
 			http.Error(w, "not a host of this server", http.StatusMisdirectedRequest)
-		case fromElsewhere(r):
+		case isCrossOrigin(r):
 			http.Error(w, "not for pages from elsewhere", http.StatusForbidden)
 		default:
 			h.ServeHTTP(w, r)
@@ -49,7 +49,7 @@ func OnlyHere(h http.Handler, names ...string) http.Handler {
 	})
 }
 
-func isHere(host string, names []string) bool {
+func isAllowedHost(host string, names []string) bool {
 	if name, _, err := net.SplitHostPort(host); err == nil {
 		host = name
 	}
@@ -60,9 +60,9 @@ func isHere(host string, names []string) bool {
 	return slices.ContainsFunc(names, func(n string) bool { return strings.EqualFold(n, host) })
 }
 
-// fromElsewhere reports whether a script or an element of another origin's page asks. To follow
+// isCrossOrigin reports whether a script or an element of another origin's page asks. To follow
 // a link from there is no harm.
-func fromElsewhere(r *http.Request) bool {
+func isCrossOrigin(r *http.Request) bool {
 	if origin := r.Header.Get("Origin"); origin != "" {
 		u, err := url.Parse(origin)
 		return err != nil || u.Host != r.Host

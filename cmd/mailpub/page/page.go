@@ -39,14 +39,14 @@ func StateOf(s watch.Snapshot) history.State {
 		return history.Bad
 	case s.Err != nil && t.Pass == 0:
 		return history.Unknown
-	case s.Err != nil || s.Config != nil || slices.ContainsFunc(s.Report.Checks, worrying) || slices.ContainsFunc(s.Report.Changes, plan.Change.Differs):
+	case s.Err != nil || s.Config != nil || slices.ContainsFunc(s.Report.Checks, needsAttention) || slices.ContainsFunc(s.Report.Changes, plan.Change.Differs):
 		return history.Uneasy
 	}
 	return history.Good
 }
 
-// worrying reports whether a finding, short of a failure, asks for somebody to look.
-func worrying(c plan.Check) bool { return c.Status == plan.Warn && !c.Advice }
+// needsAttention reports whether a finding, short of a failure, asks for somebody to look.
+func needsAttention(c plan.Check) bool { return c.Status == plan.Warn && !c.Advice }
 
 // Headline says in one sentence how a site is.
 func (s Site) Headline() string {
@@ -130,7 +130,7 @@ func findings(r plan.Report) (wrong, advice, unknown []finding) {
 			continue
 		}
 		switch {
-		case c.Status == plan.Fail || worrying(c):
+		case c.Status == plan.Fail || needsAttention(c):
 			wrong = append(wrong, finding{Check: c})
 		case c.Status == plan.Warn:
 			advice = append(advice, finding{Check: c})
@@ -158,5 +158,5 @@ func ago(d time.Duration) string {
 	case d < time.Minute:
 		return d.Round(time.Second).String()
 	}
-	return plan.Spell(d)
+	return plan.FormatDuration(d)
 }

@@ -109,7 +109,7 @@ func TestState(t *testing.T) {
 }
 
 // healths spells a way as one sign a station.
-func healths(w way) string {
+func healths(w mailPath) string {
 	var b strings.Builder
 	for _, s := range w.Stations {
 		b.WriteString(s.Health.mark())
@@ -137,7 +137,7 @@ func TestWays(t *testing.T) {
 		}, "✓✓✓✓✓", "✓✓!✓"},
 		{"nobody looked", func() Site { return Site{Snapshot: watch.Snapshot{Site: "office"}} }, "?????", "????"},
 	} {
-		in, out := c.site().ways()
+		in, out := c.site().paths()
 		if healths(in) != c.in || healths(out) != c.out {
 			t.Errorf("%s: in %s, want %s; out %s, want %s", c.name, healths(in), c.in, healths(out), c.out)
 		}
@@ -148,7 +148,7 @@ func TestWays(t *testing.T) {
 func TestEveryCheckHasItsPlace(t *testing.T) {
 	for _, id := range ids() {
 		var at []string
-		for _, p := range append(inwards(), outwards()...) {
+		for _, p := range append(inboundHops(), outboundHops()...) {
 			if p.has(id) {
 				at = append(at, p.name)
 			}

@@ -51,46 +51,46 @@ func (h health) words() string {
 	return "not known"
 }
 
-// station is a place that a message comes by, coming in or going out.
-type station struct {
+// hopStatus is a place that a message comes by, coming in or going out.
+type hopStatus struct {
 	Name   string
 	Health health
 	Says   string // the first thing that is wrong here, or how many checks are well
 	More   string // the same at length
 }
 
-// way is the stations in the order in which a message passes them.
-type way struct {
+// mailPath is the stations in the order in which a message passes them.
+type mailPath struct {
 	Name     string
-	Stations []station
+	Stations []hopStatus
 }
 
-// ways returns the way in and the way out of a site.
-func (s Site) ways() (in, out way) {
-	in = way{"Mail comes in", []station{s.internet(catalog.PortOutside, catalog.MailOutside)}}
-	for _, part := range inwards() {
-		in.Stations = append(in.Stations, s.station(part))
+// paths returns the way in and the way out of a site.
+func (s Site) paths() (in, out mailPath) {
+	in = mailPath{"Mail comes in", []hopStatus{s.internet(catalog.PortOutside, catalog.MailOutside)}}
+	for _, part := range inboundHops() {
+		in.Stations = append(in.Stations, s.hopStatus(part))
 	}
-	out = way{"Mail goes out", nil}
-	for _, part := range outwards() {
-		out.Stations = append(out.Stations, s.station(part))
+	out = mailPath{"Mail goes out", nil}
+	for _, part := range outboundHops() {
+		out.Stations = append(out.Stations, s.hopStatus(part))
 	}
 	out.Stations = append(out.Stations, s.internet(catalog.PortEgress25))
-	return in.cut(), out.cut()
+	return in.markUnreachable(), out.markUnreachable()
 }
 
 // internet is the other end of a way. It is well only where one of some checks has reached it, or was
 // made from there.
-func (s Site) internet(ids ...string) station {
+func (s Site) internet(ids ...string) hopStatus {
 	if slices.ContainsFunc(ids, s.passes) {
-		return station{Name: "Internet", Health: well, Says: "other mail servers"}
+		return hopStatus{Name: "Internet", Health: well, Says: "other mail servers"}
 	}
-	return station{Name: "Internet", Health: unknown, Says: "not looked at"}
+	return hopStatus{Name: "Internet", Health: unknown, Says: "not looked at"}
 }
 
-// cut marks what lies behind a broken station: a message does not come there.
-func (w way) cut() way {
-	i := slices.IndexFunc(w.Stations, func(s station) bool { return s.Health == broken })
+// markUnreachable marks what lies behind a broken station: a message does not come there.
+func (w mailPath) markUnreachable() mailPath {
+	i := slices.IndexFunc(w.Stations, func(s hopStatus) bool { return s.Health == broken })
 	if i < 0 {
 		return w
 	}
@@ -102,43 +102,43 @@ func (w way) cut() way {
 	return w
 }
 
-// part is a place on a way; the catalog says which checks speak of it.
-type part struct {
+// hopDefinition is a place on a way; the catalog says which checks speak of it.
+type hopDefinition struct {
 	name   string
 	hop    catalog.Hop
 	change func(plan.Change) bool // which differences are its own; nil for none
 }
 
-// inwards are the parts that mail comes by on its way in, after the Internet.
-func inwards() []part {
-	return []part{
-		{"DNS", catalog.InDNS, func(c plan.Change) bool { return c.Key.Kind == "dns" && inbound(c.Key) }},
+// inboundHops are the parts that mail comes by on its way in, after the Internet.
+func inboundHops() []hopDefinition {
+	return []hopDefinition{
+		{"DNS", catalog.InDNS, func(c plan.Change) bool { return c.Key.Kind == "dns" && isInboundKey(c.Key) }},
 		{"Router", catalog.InRouter, func(c plan.Change) bool { return c.Key.Kind == "forward" }},
 		{"Mail server", catalog.InServer, func(c plan.Change) bool { return c.Key.Kind == "service" }},
 		{"Mailbox", catalog.InMailbox, nil},
 	}
 }
 
-// outwards are those on its way out, before the Internet.
-func outwards() []part {
-	return []part{
+// outboundHops are those on its way out, before the Internet.
+func outboundHops() []hopDefinition {
+	return []hopDefinition{
 		{"Mail server", catalog.OutServer, nil},
 		{"Router", catalog.OutRouter, nil},
-		{"Good name", catalog.OutReputation, func(c plan.Change) bool { return c.Key.Kind == "dns" && !inbound(c.Key) }},
+		{"Good name", catalog.OutReputation, func(c plan.Change) bool { return c.Key.Kind == "dns" && !isInboundKey(c.Key) }},
 	}
 }
 
-// inbound reports whether a DNS key is one by which mail finds its way in.
-func inbound(k plan.Key) bool {
+// isInboundKey reports whether a DNS key is one by which mail finds its way in.
+func isInboundKey(k plan.Key) bool {
 	_, rrtype, _, err := mail.SplitDNSKey(k)
 	return err == nil && rrtype != "TXT" && rrtype != "PTR"
 }
 
-func (p part) has(id string) bool { return catalog.HopOf(id) == p.hop }
+func (p hopDefinition) has(id string) bool { return catalog.HopOf(id) == p.hop }
 
-// station sums up what the checks and the plan say of a part.
-func (s Site) station(p part) station {
-	st := station{Name: p.name, Health: unknown, Says: "not looked at"}
+// hopStatus sums up what the checks and the plan say of a part.
+func (s Site) hopStatus(p hopDefinition) hopStatus {
+	st := hopStatus{Name: p.name, Health: unknown, Says: "not looked at"}
 	passed := 0
 	rank := func(h health) int { return slices.Index([]health{unknown, well, follows, uneasy, broken}, h) }
 	take := func(h health, says, more string) {
@@ -159,7 +159,7 @@ func (s Site) station(p part) station {
 			take(follows, "cut off", more)
 		case c.Status == plan.Fail:
 			take(broken, c.ID, more)
-		case worrying(c):
+		case needsAttention(c):
 			take(uneasy, c.ID, more)
 		}
 	}

@@ -19,7 +19,7 @@ import (
 var parts embed.FS
 
 // part reads one of the parts, which are in the binary.
-func readPart(name string) string {
+func readAsset(name string) string {
 	data, err := parts.ReadFile("parts/" + name)
 	if err != nil {
 		panic(err) // a name that is written in this package
@@ -30,7 +30,7 @@ func readPart(name string) string {
 // templates are parsed when a page is first asked for, and kept.
 var templates = sync.OnceValue(func() *template.Template {
 	return template.Must(template.New("").Funcs(template.FuncMap{
-		"plain": plain, "short": short, "spell": plan.Spell, "statusMark": statusMark, "eventClass": eventClass,
+		"plain": printable, "short": short, "spell": plan.FormatDuration, "statusMark": statusMark, "eventClass": eventClass,
 		"less":   func(a, b int) int { return a - b },
 		"room":   func(width int) int { return (width - 24) / 7 }, // characters of the small font
 		"stamp":  func(t time.Time) string { return t.UTC().Format(time.RFC3339) },
@@ -54,25 +54,25 @@ func eventClass(k watch.Kind) health {
 	return unknown
 }
 
-// sheet is one page, as the template has it.
-type sheet struct {
+// pageData is one page, as the template has it.
+type pageData struct {
 	Title, Stamp, Version string
 	Live, Back            bool // served, and kept up to date; one of several
 	Style                 template.CSS
 	Script                template.JS
-	Site                  shown
-	Sites                 []shown // of an overview
+	Site                  siteView
+	Sites                 []siteView // of an overview
 }
 
-// shown is a site, as the template has it.
-type shown struct {
+// siteView is a site, as the template has it.
+type siteView struct {
 	Site                   Site
 	Class                  health
 	Facts, Next            string
-	Wide, Tall             picture
+	Wide, Tall             diagram
 	Errors                 []siteError // why it could not look at everything
 	Wrong, Advice, Unknown []finding
-	Passed                 []plan.Check
+	Passed, Unused         []plan.Check
 	Differs                []plan.Change
 	Leases                 []struct{ Name, Left string }
 	Days                   []struct {
@@ -100,18 +100,21 @@ func (s Site) errors() (list []siteError) {
 }
 
 // Mark is that of the site's health.
-func (s shown) Mark() string { return s.Class.mark() }
+func (s siteView) Mark() string { return s.Class.mark() }
 
 func healthOf(s history.State) health {
 	return map[history.State]health{history.Good: well, history.Uneasy: uneasy, history.Bad: broken, history.Unknown: unknown}[s]
 }
 
-func show(s Site, now time.Time) shown {
-	v := shown{Site: s, Class: healthOf(s.State()), Facts: facts(s), Wide: s.wide(), Tall: s.tall()}
+func newSiteView(s Site, now time.Time) siteView {
+	v := siteView{Site: s, Class: healthOf(s.State()), Facts: facts(s), Wide: s.wideDiagram(), Tall: s.tallDiagram()}
 	v.Errors = s.errors()
 	v.Wrong, v.Advice, v.Unknown = findings(s.Report)
 	for _, c := range s.Report.Checks {
-		if c.Status == plan.Pass {
+		switch {
+		case c.Unused:
+			v.Unused = append(v.Unused, c)
+		case c.Status == plan.Pass:
 			v.Passed = append(v.Passed, c)
 		}
 	}
@@ -138,14 +141,14 @@ func show(s Site, now time.Time) shown {
 }
 
 // days fills in the last weeks, and the share of them in which mail arrived.
-func (v *shown) days(days []history.Day) {
+func (v *siteView) days(days []history.Day) {
 	if !slices.ContainsFunc(days, func(d history.Day) bool { return d.Worst() != history.Unknown }) {
 		return
 	}
 	var known, good time.Duration
 	for _, d := range days {
 		words := d.Start.Format("Mon 2 Jan") + ": nobody looked"
-		if share, ok := d.Well(); ok {
+		if share, ok := d.Uptime(); ok {
 			words = fmt.Sprintf("%s: well for %.4g %% of the time", d.Start.Format("Mon 2 Jan"), share*100)
 		}
 		v.Days = append(v.Days, struct {
@@ -155,7 +158,7 @@ func (v *shown) days(days []history.Day) {
 		good += d.In[history.Good] + d.In[history.Uneasy]
 		known += d.In[history.Good] + d.In[history.Uneasy] + d.In[history.Bad]
 	}
-	v.Share = fmt.Sprintf("No failure was seen for %.4g %% of the %s that were watched.", 100*float64(good)/float64(known), plan.Spell(known))
+	v.Share = fmt.Sprintf("No failure was seen for %.4g %% of the %s that were watched.", 100*float64(good)/float64(known), plan.FormatDuration(known))
 }
 
 // facts says which site it is.
@@ -177,15 +180,15 @@ func facts(s Site) string {
 // Write writes the page of one site as a document that needs nothing else: for a ticket, or a
 // customer. Version is that of mailpub.
 func Write(w io.Writer, s Site, now time.Time, version string) error {
-	return sheet{Title: title(s), Version: version, Site: show(s, now)}.write(w)
+	return pageData{Title: title(s), Version: version, Site: newSiteView(s, now)}.write(w)
 }
 
 func title(s Site) string {
-	return fmt.Sprintf("%s %s: %s", healthOf(s.State()).mark(), plain(s.Site), plain(s.Headline()))
+	return fmt.Sprintf("%s %s: %s", healthOf(s.State()).mark(), printable(s.Site), printable(s.Headline()))
 }
 
-func (p sheet) write(w io.Writer) error {
-	p.Style = template.CSS(readPart("page.css") + readPart("picture.css"))
-	p.Script = template.JS(readPart("live.js"))
+func (p pageData) write(w io.Writer) error {
+	p.Style = template.CSS(readAsset("page.css") + readAsset("picture.css"))
+	p.Script = template.JS(readAsset("live.js"))
 	return templates().ExecuteTemplate(w, "page", p)
 }

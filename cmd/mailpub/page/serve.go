@@ -33,11 +33,11 @@ type Server struct {
 	sites  map[string]Site
 	stamp  int64
 	news   chan struct{} // closed when something is new
-	drawn  map[string]drawn
+	drawn  map[string]cachedPage
 	listen int
 }
 
-type drawn struct {
+type cachedPage struct {
 	stamp int64
 	at    time.Time
 	body  []byte
@@ -45,7 +45,7 @@ type drawn struct {
 
 // NewServer returns a server that shows no site yet.
 func NewServer(version string) *Server {
-	return &Server{Version: version, sites: map[string]Site{}, news: make(chan struct{}), drawn: map[string]drawn{}, stamp: time.Now().UnixNano()}
+	return &Server{Version: version, sites: map[string]Site{}, news: make(chan struct{}), drawn: map[string]cachedPage{}, stamp: time.Now().UnixNano()}
 }
 
 // Show shows a site as it is now, in place of what was known of it.
@@ -92,13 +92,13 @@ func (s *Server) Handler() http.Handler {
 	mux.HandleFunc("GET /api/report", s.report)
 	mux.HandleFunc("GET /metrics", s.metrics)
 	mux.HandleFunc("GET /healthz", s.health)
-	return guarded(mux)
+	return withSecurityHeaders(mux)
 }
 
-// guarded sets what a browser must know: nothing from elsewhere, in nobody's frame.
-func guarded(h http.Handler) http.Handler {
+// withSecurityHeaders sets what a browser must know: nothing from elsewhere, in nobody's frame.
+func withSecurityHeaders(h http.Handler) http.Handler {
 	policy := fmt.Sprintf("default-src 'none'; style-src 'sha256-%s'; script-src 'sha256-%s'; connect-src 'self'; img-src data:; base-uri 'none'; form-action 'none'; frame-ancestors 'none'",
-		sum(readPart("page.css")+readPart("picture.css")), sum(readPart("live.js")))
+		contentHash(readAsset("page.css")+readAsset("picture.css")), contentHash(readAsset("live.js")))
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		for name, value := range map[string]string{
 			"Content-Security-Policy": policy, "X-Content-Type-Options": "nosniff", "Referrer-Policy": "no-referrer",
@@ -110,14 +110,14 @@ func guarded(h http.Handler) http.Handler {
 	})
 }
 
-func sum(text string) string {
+func contentHash(text string) string {
 	digest := sha256.Sum256([]byte(text))
 	return base64.StdEncoding.EncodeToString(digest[:])
 }
 
 // page serves the page of a site, and with no name the one of the only site or the overview.
 func (s *Server) page(w http.ResponseWriter, r *http.Request, name string) {
-	body, err := s.draw(name)
+	body, err := s.render(name)
 	switch {
 	case err != nil:
 		http.Error(w, err.Error(), http.StatusInternalServerError)
@@ -129,16 +129,16 @@ func (s *Server) page(w http.ResponseWriter, r *http.Request, name string) {
 	}
 }
 
-// draw returns a page; nil where there is no such site. A page is drawn once for all who ask
+// render returns a page; nil where there is no such site. A page is drawn once for all who ask
 // for it within a moment.
-func (s *Server) draw(name string) ([]byte, error) {
+func (s *Server) render(name string) ([]byte, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	now := s.now()
 	if d := s.drawn[name]; d.stamp == s.stamp && now.Sub(d.at).Abs() < fresh {
 		return d.body, nil
 	}
-	p := sheet{Version: s.Version, Live: true, Back: len(s.sites) > 1, Stamp: strconv.FormatInt(s.stamp, 10)}
+	p := pageData{Version: s.Version, Live: true, Back: len(s.sites) > 1, Stamp: strconv.FormatInt(s.stamp, 10)}
 	site, known := s.sites[name]
 	if name == "" && len(s.sites) == 1 {
 		for _, site = range s.sites {
@@ -147,33 +147,33 @@ func (s *Server) draw(name string) ([]byte, error) {
 	}
 	switch {
 	case known:
-		p.Title, p.Site = title(site), show(site, now)
+		p.Title, p.Site = title(site), newSiteView(site, now)
 	case name != "":
 		return nil, nil
 	case len(s.sites) == 0:
-		p.Title, p.Site = "mailpub", shown{Class: unknown, Facts: "No site is watched yet."}
+		p.Title, p.Site = "mailpub", siteView{Class: unknown, Facts: "No site is watched yet."}
 	default:
 		p.Title, p.Back = fmt.Sprintf("mailpub: %d sites", len(s.sites)), false
 		for _, name := range slices.Sorted(maps.Keys(s.sites)) {
-			p.Sites = append(p.Sites, show(s.sites[name], now))
+			p.Sites = append(p.Sites, newSiteView(s.sites[name], now))
 		}
 	}
 	var b bytes.Buffer
 	if err := p.write(&b); err != nil {
 		return nil, err
 	}
-	s.drawn[name] = drawn{s.stamp, now, b.Bytes()}
+	s.drawn[name] = cachedPage{s.stamp, now, b.Bytes()}
 	return b.Bytes(), nil
 }
 
 // events tells a browser the stamp of what is shown, now and whenever it changes, as
 // server-sent events.
 func (s *Server) events(w http.ResponseWriter, r *http.Request) {
-	if !s.join(1) {
+	if !s.addListener(1) {
 		http.Error(w, "too many listen already", http.StatusServiceUnavailable)
 		return
 	}
-	defer s.join(-1)
+	defer s.addListener(-1)
 	w.Header().Set("Content-Type", "text/event-stream")
 	out := http.NewResponseController(w)
 	alive := time.NewTicker(20 * time.Second)
@@ -196,8 +196,8 @@ func (s *Server) events(w http.ResponseWriter, r *http.Request) {
 	}
 }
 
-// join counts those who listen, and says whether there is room for one more.
-func (s *Server) join(n int) bool {
+// addListener counts those who listen, and says whether there is room for one more.
+func (s *Server) addListener(n int) bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.listen+n > maxListeners {

@@ -29,7 +29,7 @@ func serve(t *testing.T, sites ...Site) (*Server, *httptest.Server) {
 	for _, site := range sites {
 		s.Show(site)
 	}
-	web := httptest.NewServer(OnlyHere(s.Handler(), "status.nomeazienda.it"))
+	web := httptest.NewServer(RejectForeignOrigins(s.Handler(), "status.nomeazienda.it"))
 	t.Cleanup(web.Close)
 	return s, web
 }

@@ -36,12 +36,12 @@ func listen(ctx context.Context, cfg *config.Config) (net.Listener, error) {
 		}
 		all = append(all, l)
 	}
-	return join(all), nil
+	return joinListeners(all), nil
 }
 
 // Listen opens a port. The error says what to do about the usual causes.
 func Listen(ctx context.Context, addr string) (net.Listener, error) {
-	if runtime.GOOS == "windows" && answers(ctx, addr) {
+	if runtime.GOOS == "windows" && isListening(ctx, addr) {
 		return nil, fmt.Errorf("listen tcp %s: a server answers there already, and Windows would let mailpub take its mail away (service.type says whose it is)", addr)
 	}
 	var lc net.ListenConfig
@@ -52,9 +52,9 @@ func Listen(ctx context.Context, addr string) (net.Listener, error) {
 	return l, err
 }
 
-// answers reports whether something accepts connections at an address. On Windows one program can
+// isListening reports whether something accepts connections at an address. On Windows one program can
 // listen at an address of a port that another one has at all addresses, without an error for either.
-func answers(ctx context.Context, addr string) bool {
+func isListening(ctx context.Context, addr string) bool {
 	ctx, cancel := context.WithTimeout(ctx, time.Second)
 	defer cancel()
 	conn, err := (&net.Dialer{}).DialContext(ctx, "tcp", addr)

@@ -34,11 +34,11 @@ func TestAnswers(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if !answers(t.Context(), l.Addr().String()) {
+	if !isListening(t.Context(), l.Addr().String()) {
 		t.Error("nothing answers where something listens")
 	}
 	l.Close()
-	if answers(t.Context(), l.Addr().String()) {
+	if isListening(t.Context(), l.Addr().String()) {
 		t.Error("something answers where nothing listens")
 	}
 }

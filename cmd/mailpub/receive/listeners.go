@@ -9,28 +9,28 @@ import (
 // listeners is several listeners as one: what any of them accepts.
 type listeners struct {
 	all      []net.Listener
-	accepted chan accepted
+	accepted chan acceptResult
 	closed   chan struct{}
 	once     sync.Once
 }
 
-type accepted struct {
+type acceptResult struct {
 	conn net.Conn
 	err  error
 }
 
-// join makes one of listeners that were opened; of one, that itself. They are closed with it.
-func join(all []net.Listener) net.Listener {
+// joinListeners makes one of listeners that were opened; of one, that itself. They are closed with it.
+func joinListeners(all []net.Listener) net.Listener {
 	if len(all) == 1 {
 		return all[0]
 	}
-	l := &listeners{all: all, accepted: make(chan accepted), closed: make(chan struct{})}
+	l := &listeners{all: all, accepted: make(chan acceptResult), closed: make(chan struct{})}
 	for _, each := range all {
 		go func() {
 			for {
 				conn, err := each.Accept()
 				select {
-				case l.accepted <- accepted{conn, err}:
+				case l.accepted <- acceptResult{conn, err}:
 				case <-l.closed:
 					if err == nil {
 						conn.Close()

@@ -26,7 +26,7 @@ func WriteMetrics(w io.Writer, s receiver.Stats) {
 	sample("evicted_total", float64(s.Evicted))
 	for _, outcome := range []receiver.Outcome{receiver.Stored, receiver.Deferred, receiver.Refused} {
 		for _, tls := range []bool{false, true} {
-			sample("messages_total", float64(s.Messages[receiver.Ended{Outcome: outcome, TLS: tls}]), "outcome", string(outcome), "tls", strconv.FormatBool(tls))
+			sample("messages_total", float64(s.Messages[receiver.OutcomeLabels{Outcome: outcome, TLS: tls}]), "outcome", string(outcome), "tls", strconv.FormatBool(tls))
 		}
 	}
 	sample("octets_total", float64(s.Octets))

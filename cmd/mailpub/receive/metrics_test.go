@@ -18,7 +18,7 @@ func TestMetrics(t *testing.T) {
 	}
 	stats := receiver.Stats{
 		Connections: 7, Open: 2, TLS: 3, Octets: 4096, Refused: map[string]uint64{"550 5.1.1": 4},
-		Messages: map[receiver.Ended]uint64{{Outcome: receiver.Stored, TLS: true}: 5, {Outcome: receiver.Deferred}: 1},
+		Messages: map[receiver.OutcomeLabels]uint64{{Outcome: receiver.Stored, TLS: true}: 5, {Outcome: receiver.Deferred}: 1},
 		Commits:  6, CommitSeconds: 0.5, CommitWithin: map[float64]uint64{0.01: 4, 0.1: 6},
 	}
 	ctx, cancel := context.WithCancel(t.Context())

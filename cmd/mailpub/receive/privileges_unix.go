@@ -79,8 +79,8 @@ func (a *account) become() error {
 	return nil
 }
 
-// give makes a directory that is not there yet, as the account's own.
-func (a *account) give(dir string) error {
+// makeDir makes a directory that is not there yet, as the account's own.
+func (a *account) makeDir(dir string) error {
 	if _, err := os.Stat(dir); err == nil || os.Geteuid() != 0 {
 		return nil
 	}

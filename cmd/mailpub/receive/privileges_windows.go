@@ -8,6 +8,6 @@ type account struct{}
 func lookupAccount(string) (*account, error) { return nil, errors.ErrUnsupported }
 
 func (a *account) become() error              { return errors.ErrUnsupported }
-func (a *account) give(string) error          { return errors.ErrUnsupported }
+func (a *account) makeDir(string) error       { return errors.ErrUnsupported }
 func (a *account) canRead(string) error       { return errors.ErrUnsupported }
 func (a *account) canWrite(string, int) error { return errors.ErrUnsupported }

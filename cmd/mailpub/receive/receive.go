@@ -140,7 +140,7 @@ func dropPrivileges(cfg *config.Config) error {
 		own = append(own, acme)
 	}
 	for _, dir := range own {
-		if err := u.give(dir); err != nil {
+		if err := u.makeDir(dir); err != nil {
 			return err
 		}
 	}
@@ -167,7 +167,7 @@ func dropPrivileges(cfg *config.Config) error {
 // filter takes out of each message what only this host may write, and says nothing of its own.
 func filter(cfg *config.Config) func(context.Context, receiver.Message, io.ReadSeeker) (string, io.Reader, error) {
 	return func(_ context.Context, _ receiver.Message, message io.ReadSeeker) (string, io.Reader, error) {
-		return "", sender.Without(cfg.Server.Hostname, message), nil
+		return "", sender.StripOwnResults(cfg.Server.Hostname, message), nil
 	}
 }
 
@@ -184,6 +184,6 @@ func authenticate(cfg *config.Config) func(context.Context, receiver.Message, io
 		if err == nil {
 			_, err = message.Seek(0, io.SeekStart)
 		}
-		return header, sender.Without(c.Host, message), err
+		return header, sender.StripOwnResults(c.Host, message), err
 	}
 }

@@ -71,7 +71,7 @@ func Write(ctx context.Context, u *term.UI, o Options, words []string) error {
 		return err
 	}
 	if subject == "policy" {
-		return policy(u, cfg, name)
+		return printPolicy(u, cfg, name)
 	}
 
 	s, err := site.Open(ctx, cfg, l, o.Site)
@@ -86,9 +86,9 @@ func Write(ctx context.Context, u *term.UI, o Options, words []string) error {
 	case "ptr":
 		return pointers(ctx, u, p, o)
 	case "zone":
-		return zone(u, p, name, o)
+		return printZone(u, p, name, o)
 	}
-	showOpen(u, p)
+	printPending(u, p)
 	return nil
 }
 
@@ -118,8 +118,8 @@ func zoneNames(cfg *config.Config) (names []string) {
 	return names
 }
 
-// showOpen lists what only other people can do.
-func showOpen(u *term.UI, p *site.Plan) {
+// printPending lists what only other people can do.
+func printPending(u *term.UI, p *site.Plan) {
 	open := map[plan.Target][]plan.Change{}
 	for _, c := range p.Changes {
 		if c.Action == plan.Manual {
@@ -149,9 +149,9 @@ func showOpen(u *term.UI, p *site.Plan) {
 	}
 }
 
-// policy prints a policy as it has to be served. RFC 8461 section 3.2 allows either
+// printPolicy prints a policy as it has to be served. RFC 8461 section 3.2 allows either
 // line end.
-func policy(u *term.UI, cfg *config.Config, domain string) error {
+func printPolicy(u *term.UI, cfg *config.Config, domain string) error {
 	for _, d := range cfg.PlanSite().Domains {
 		if d.Name != mail.FQDN(domain) {
 			continue
@@ -166,8 +166,8 @@ func policy(u *term.UI, cfg *config.Config, domain string) error {
 	return fmt.Errorf("%q is not one of the domains in the config", domain)
 }
 
-// pointer is a PTR to ask for.
-type pointer struct{ Address, Name string }
+// ptrRequest is a PTR to ask for.
+type ptrRequest struct{ Address, Name string }
 
 // pointers prints the letter to whoever holds the reverse names. One that is as it should be is not
 // asked for.
@@ -179,7 +179,7 @@ func pointers(ctx context.Context, u *term.UI, p *site.Plan, o Options) error {
 	}
 	letter := struct {
 		Host     string
-		Pointers []pointer
+		Pointers []ptrRequest
 		Resolves bool
 	}{Host: strings.TrimSuffix(s.Spec().Host, ".")}
 	published, err := s.HostAddresses(ctx)
@@ -192,7 +192,7 @@ func pointers(ctx context.Context, u *term.UI, p *site.Plan, o Options) error {
 		if end := s.Spec().Pointers[addr.Unmap()]; end != "" {
 			name = end
 		}
-		letter.Pointers = append(letter.Pointers, pointer{addr.String(), name})
+		letter.Pointers = append(letter.Pointers, ptrRequest{addr.String(), name})
 		letter.Resolves = letter.Resolves && slices.Contains(published, addr)
 	}
 	if len(letter.Pointers) == 0 {

@@ -14,8 +14,8 @@ import (
 	"github.com/mailpub/mailpub/providers/record"
 )
 
-// zone prints the records that a zone lacks, in the form that was asked for.
-func zone(u *term.UI, p *site.Plan, name string, o Options) error {
+// printZone prints the records that a zone lacks, in the form that was asked for.
+func printZone(u *term.UI, p *site.Plan, name string, o Options) error {
 	cfg := p.Site.Config()
 	i := slices.IndexFunc(cfg.Zones, func(z config.Zone) bool { return mail.FQDN(z.Name) == mail.FQDN(name) })
 	if i < 0 {
@@ -66,7 +66,7 @@ func zoneRecords(p *site.Plan, z config.Zone, all bool) (out records, err error)
 		out.lines = append(out.lines, file...)
 		for _, l := range lines {
 			data, _ := mail.SplitRecordLine(l)
-			out.rows = append(out.rows, []string{name, rrtype, plan.Spell(z.TTL), data})
+			out.rows = append(out.rows, []string{name, rrtype, plan.FormatDuration(z.TTL), data})
 		}
 		return nil
 	}

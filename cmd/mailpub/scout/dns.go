@@ -44,14 +44,14 @@ type Domain struct {
 	Services   []Service `json:"services,omitempty"`
 	Autoconfig string    `json:"autoconfig,omitempty"` // the host behind both autoconfig names
 	Selectors  []string  `json:"selectors,omitempty"`  // of DKIM, those of the usual names that are there
-	// Elsewhere are policies and keys that are aliases: others keep them.
-	Elsewhere []Elsewhere `json:"elsewhere,omitempty"`
+	// AliasedName are policies and keys that are aliases: others keep them.
+	Elsewhere []AliasedName `json:"elsewhere,omitempty"`
 	// OtherServices are SRV records that mailpub would not write so.
 	OtherServices []string `json:"other_services,omitempty"`
 }
 
-// Elsewhere is a name that is an alias of another.
-type Elsewhere struct {
+// AliasedName is a name that is an alias of another.
+type AliasedName struct {
 	Name  string `json:"name"`
 	Alias string `json:"alias"`
 }
@@ -91,10 +91,10 @@ func selectors() []string {
 	return []string{"default", "dkim", "mail", "m1", "s1", "s2", "k1", "key1", "mx", "selector1", "selector2", "google", "mdaemon"}
 }
 
-func survey(o Options) *resolver.Survey { return resolver.NewSurvey(o.Resolver, o.Nameservers) }
+func newSurvey(o Options) *resolver.Survey { return resolver.NewSurvey(o.Resolver, o.Nameservers) }
 
-func lookAtDNS(ctx context.Context, o Options) DNS {
-	s := survey(o)
+func detectDNS(ctx context.Context, o Options) DNS {
+	s := newSurvey(o)
 	d := DNS{Domains: make([]Domain, len(o.Domains))}
 	var wg sync.WaitGroup
 	for i, name := range o.Domains {
@@ -139,24 +139,24 @@ func domain(ctx context.Context, s *resolver.Survey, name string) Domain {
 	}
 	var wg sync.WaitGroup
 	wg.Go(func() { d.exchangers(ctx, s) })
-	wg.Go(func() { d.SPF = text(ctx, s, name, "v=spf1") })
+	wg.Go(func() { d.SPF = findText(ctx, s, name, "v=spf1") })
 	var mu sync.Mutex
 	own := func(into *string, name, tag string) {
-		alias := alias(ctx, s, name)
+		alias := findAlias(ctx, s, name)
 		if alias == "" {
-			*into = text(ctx, s, name, tag)
+			*into = findText(ctx, s, name, tag)
 			return
 		}
 		mu.Lock()
 		defer mu.Unlock()
-		d.Elsewhere = append(d.Elsewhere, Elsewhere{name, alias})
+		d.Elsewhere = append(d.Elsewhere, AliasedName{name, alias})
 	}
 	wg.Go(func() { own(&d.DMARC, "_dmarc."+name, "v=DMARC1") })
 	wg.Go(func() { own(&d.TLSRPT, "_smtp._tls."+name, "v=TLSRPTv1") })
 	wg.Go(func() { own(&d.MTASTS, "_mta-sts."+name, "v=STSv1") })
 	wg.Go(func() { d.services(ctx, s) })
 	wg.Go(func() {
-		first, second := alias(ctx, s, "autoconfig."+name), alias(ctx, s, "autodiscover."+name)
+		first, second := findAlias(ctx, s, "autoconfig."+name), findAlias(ctx, s, "autodiscover."+name)
 		if first == second {
 			d.Autoconfig = first
 		}
@@ -168,7 +168,7 @@ func domain(ctx context.Context, s *resolver.Survey, name string) Domain {
 			switch {
 			case err == nil && len(a.Chain) > 0:
 				mu.Lock()
-				d.Elsewhere = append(d.Elsewhere, Elsewhere{at, strings.TrimSuffix(a.Chain[0], ".")})
+				d.Elsewhere = append(d.Elsewhere, AliasedName{at, strings.TrimSuffix(a.Chain[0], ".")})
 				mu.Unlock()
 			case err == nil && len(a.Records) > 0:
 				d.Selectors = append(d.Selectors, selector)
@@ -176,7 +176,7 @@ func domain(ctx context.Context, s *resolver.Survey, name string) Domain {
 		}
 	})
 	wg.Wait()
-	slices.SortFunc(d.Elsewhere, func(a, b Elsewhere) int { return strings.Compare(a.Name, b.Name) })
+	slices.SortFunc(d.Elsewhere, func(a, b AliasedName) int { return strings.Compare(a.Name, b.Name) })
 	return d
 }
 
@@ -226,9 +226,9 @@ func undotted(name string) string {
 	return strings.TrimSuffix(name, ".")
 }
 
-// text returns the one TXT record at a name that begins with tag; "" where there is none, or
+// findText returns the one TXT record at a name that begins with tag; "" where there is none, or
 // several.
-func text(ctx context.Context, s *resolver.Survey, name, tag string) (found string) {
+func findText(ctx context.Context, s *resolver.Survey, name, tag string) (found string) {
 	a, err := s.Ask(ctx, name, "TXT")
 	if err != nil {
 		return ""
@@ -246,7 +246,7 @@ func text(ctx context.Context, s *resolver.Survey, name, tag string) (found stri
 	return found
 }
 
-func alias(ctx context.Context, s *resolver.Survey, name string) string {
+func findAlias(ctx context.Context, s *resolver.Survey, name string) string {
 	a, err := s.Ask(ctx, name, "CNAME")
 	if err != nil || len(a.Records) != 1 {
 		return ""
@@ -255,7 +255,7 @@ func alias(ctx context.Context, s *resolver.Survey, name string) string {
 }
 
 func mailHost(ctx context.Context, s *resolver.Survey, name string) Host {
-	h := Host{Name: name, Zone: zoneOf(ctx, s, name), Alias: alias(ctx, s, name)}
+	h := Host{Name: name, Zone: zoneOf(ctx, s, name), Alias: findAlias(ctx, s, name)}
 	for _, t := range []string{"A", "AAAA"} {
 		a, err := s.Ask(ctx, name, t)
 		if err != nil {

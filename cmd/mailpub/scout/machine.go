@@ -28,7 +28,7 @@ type Machine struct {
 func ThisMachine(ctx context.Context) Machine {
 	var m Machine
 	m.addresses()
-	m.User = person()
+	m.User = userName()
 	names := []string{}
 	if name, err := os.Hostname(); err == nil {
 		names = append(names, name)
@@ -42,7 +42,7 @@ func ThisMachine(ctx context.Context) Machine {
 		}
 	}
 	for _, n := range names {
-		if n = strings.ToLower(strings.TrimSuffix(n, ".")); public(n) {
+		if n = strings.ToLower(strings.TrimSuffix(n, ".")); isPublicName(n) {
 			m.Name, m.Domain = n, DomainOf(n)
 			break
 		}
@@ -50,9 +50,9 @@ func ThisMachine(ctx context.Context) Machine {
 	return m
 }
 
-// public reports whether a name can be one of the Internet's: it lies in a domain that somebody
+// isPublicName reports whether a name can be one of the Internet's: it lies in a domain that somebody
 // registered, and not in one of those that home routers make up.
-func public(name string) bool {
+func isPublicName(name string) bool {
 	for _, local := range []string{"local", "localdomain", "lan", "home", "internal", "box", "arpa", "test", "example", "invalid", "localhost"} {
 		if strings.HasSuffix(name, "."+local) {
 			return false
@@ -95,8 +95,8 @@ func (m *Machine) addresses() {
 	}
 }
 
-// person is the name of whoever runs mailpub, also by sudo, in a form that a mailbox can have.
-func person() string {
+// userName is the name of whoever runs mailpub, also by sudo, in a form that a mailbox can have.
+func userName() string {
 	name := os.Getenv("SUDO_USER")
 	if name == "" {
 		if u, err := user.Current(); err == nil {

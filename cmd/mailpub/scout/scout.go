@@ -29,8 +29,8 @@ type Options struct {
 	Egress      []string // mail servers outside at which port 25 is tried; empty: nobody is
 }
 
-// Found is what there is.
-type Found struct {
+// Result is what there is.
+type Result struct {
 	Machine Machine  `json:"machine"`
 	Router  Router   `json:"router"`
 	DNS     DNS      `json:"dns"`
@@ -44,32 +44,32 @@ type Router struct {
 	Silent string `json:"silent,omitempty"` // why none was found; the rest is then empty
 }
 
-// Look looks everywhere at once. The error is ctx's alone.
-func Look(ctx context.Context, o Options) (Found, error) {
-	f := Found{Machine: ThisMachine(ctx)}
+// Detect looks everywhere at once. The error is ctx's alone.
+func Detect(ctx context.Context, o Options) (Result, error) {
+	f := Result{Machine: ThisMachine(ctx)}
 	if !o.Address.IsValid() {
 		o.Address = f.Machine.Address
 	}
 	var wg sync.WaitGroup
-	wg.Go(func() { f.Router = lookAtRouter(ctx, o) })
-	wg.Go(func() { f.Server = lookAtServer(ctx, o) })
-	wg.Go(func() { f.DNS = lookAtDNS(ctx, o) })
-	wg.Go(func() { f.Egress = lookOut(ctx, o.Egress) })
+	wg.Go(func() { f.Router = detectRouter(ctx, o) })
+	wg.Go(func() { f.Server = detectServer(ctx, o) })
+	wg.Go(func() { f.DNS = detectDNS(ctx, o) })
+	wg.Go(func() { f.Egress = detectEgress(ctx, o.Egress) })
 	wg.Wait()
 	if a := f.Public(); a.IsValid() && ctx.Err() == nil {
-		f.DNS.reverse(ctx, survey(o), a)
+		f.DNS.reverse(ctx, newSurvey(o), a)
 	}
 	return f, ctx.Err()
 }
 
 // Direct reports whether the server has a public address itself, and no router was found.
-func (f Found) Direct() bool {
+func (f Result) Direct() bool {
 	return f.Router.Silent != "" && nat.KindOf(f.Server.Address) == "public"
 }
 
 // Public returns the site's public IPv4 address: what the router has, else the server's own,
 // else the mail host's in DNS; not valid where nothing tells.
-func (f Found) Public() netip.Addr {
+func (f Result) Public() netip.Addr {
 	if f.Router.WAN.Kind == "public" {
 		return f.Router.WAN.Address
 	}
@@ -84,7 +84,7 @@ func (f Found) Public() netip.Addr {
 	return netip.Addr{}
 }
 
-func lookAtRouter(ctx context.Context, o Options) Router {
+func detectRouter(ctx context.Context, o Options) Router {
 	if o.NoRouter {
 		return Router{Silent: "it was not asked"}
 	}
@@ -100,10 +100,10 @@ func lookAtRouter(ctx context.Context, o Options) Router {
 	if r.Protocol() == "manual" {
 		wanted = nil // nobody can say
 	}
-	report, err := r.Look(ctx, wanted)
+	report, err := r.Status(ctx, wanted)
 	if err != nil {
 		return Router{Silent: err.Error()}
 	}
-	report.Forwards = slices.DeleteFunc(report.Forwards, func(s nat.Seen) bool { return s.Is == "" })
+	report.Forwards = slices.DeleteFunc(report.Forwards, func(s nat.ForwardStatus) bool { return s.Is == "" })
 	return Router{Report: report}
 }

@@ -55,7 +55,7 @@ func TestLook(t *testing.T) {
 		}
 	}()
 	inside := uint16(l.Addr().(*net.TCPAddr).Port)
-	f, err := Look(t.Context(), Options{
+	f, err := Detect(t.Context(), Options{
 		Domains: []string{"nomeazienda.it", "nobody.nomeazienda.it"}, Address: netip.MustParseAddr("127.0.0.1"), NoRouter: true,
 		Ports:    []Port{{Number: 25, Internal: inside}},
 		Resolver: &resolver.Resolver{Servers: []string{dns.Addr()}}, Nameservers: []string{dns.Addr()}, Egress: []string{l.Addr().String(), "127.0.0.1:1"},
@@ -92,14 +92,14 @@ func TestPublic(t *testing.T) {
 	}
 	for _, c := range []struct {
 		name string
-		f    Found
+		f    Result
 		want string
 	}{
-		{"the router's", Found{Router: router("2.2.2.2", "public")}, "2.2.2.2"},
-		{"behind another router, as DNS has it", Found{Router: router("100.64.0.2", "cgnat"), DNS: DNS{Host: Host{Addresses: []netip.Addr{a("2001:db8::1"), a("2.2.2.3")}}}}, "2.2.2.3"},
-		{"behind another router, and nothing published", Found{Router: router("192.168.0.2", "private")}, "invalid IP"},
-		{"the server's own", Found{Router: Router{Silent: "none"}, Server: Server{Address: a("2.2.2.4")}}, "2.2.2.4"},
-		{"nobody knows", Found{Router: Router{Silent: "none"}, Server: Server{Address: a("10.0.0.1")}}, "invalid IP"},
+		{"the router's", Result{Router: router("2.2.2.2", "public")}, "2.2.2.2"},
+		{"behind another router, as DNS has it", Result{Router: router("100.64.0.2", "cgnat"), DNS: DNS{Host: Host{Addresses: []netip.Addr{a("2001:db8::1"), a("2.2.2.3")}}}}, "2.2.2.3"},
+		{"behind another router, and nothing published", Result{Router: router("192.168.0.2", "private")}, "invalid IP"},
+		{"the server's own", Result{Router: Router{Silent: "none"}, Server: Server{Address: a("2.2.2.4")}}, "2.2.2.4"},
+		{"nobody knows", Result{Router: Router{Silent: "none"}, Server: Server{Address: a("10.0.0.1")}}, "invalid IP"},
 	} {
 		if got := c.f.Public().String(); got != c.want {
 			t.Errorf("%s: %s, want %s", c.name, got, c.want)
@@ -111,7 +111,7 @@ func TestNames(t *testing.T) {
 	for name, want := range map[string]bool{
 		"mail.nomeazienda.it": true, "mail.example.co.uk": true, "server.fritz.box": false, "server.lan": false, "printer.local": false, "localhost": false, "co.uk": false, "host": false,
 	} {
-		if public(name) != want {
+		if isPublicName(name) != want {
 			t.Errorf("%s: want %v", name, want)
 		}
 	}

@@ -58,7 +58,7 @@ type Server struct {
 // connecting is how long a port of the LAN has to answer.
 const connecting = 2 * time.Second
 
-func lookAtServer(ctx context.Context, o Options) Server {
+func detectServer(ctx context.Context, o Options) Server {
 	s := Server{Address: o.Address, Installed: mailsvc.Installed()}
 	if own, err := net.InterfaceAddrs(); err == nil {
 		s.Here = slices.ContainsFunc(own, func(a net.Addr) bool {
@@ -113,7 +113,7 @@ type Egress struct {
 	Silent string `json:"silent,omitempty"` // why there is none
 }
 
-func lookOut(ctx context.Context, servers []string) []Egress {
+func detectEgress(ctx context.Context, servers []string) []Egress {
 	out := make([]Egress, len(servers))
 	var wg sync.WaitGroup
 	for i, server := range servers {

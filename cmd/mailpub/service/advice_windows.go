@@ -23,8 +23,8 @@ func restartOnFailure(name string) error {
 	return s.SetRecoveryActionsOnNonCrashFailures(true)
 }
 
-// adviceOn says what to do about an error of the service manager's, "" where nobody knows.
-func adviceOn(err error) string {
+// managerHint says what to do about an error of the service manager's, "" where nobody knows.
+func managerHint(err error) string {
 	if errors.Is(err, windows.ERROR_ACCESS_DENIED) {
 		return " (run it in a terminal that was opened as administrator)"
 	}

@@ -57,9 +57,9 @@ func Install(_ context.Context, u *term.UI, o unit.Options, f Options) error {
 		err = s.Start()
 	}
 	if err != nil {
-		return fmt.Errorf("service %s: %w%s", f.Name, err, adviceOn(err))
+		return fmt.Errorf("service %s: %w%s", f.Name, err, managerHint(err))
 	}
-	started(u, f.Name, "It logs to the system's log.")
+	printStarted(u, f.Name, "It logs to the system's log.")
 	return nil
 }
 
@@ -74,7 +74,7 @@ func Remove(_ context.Context, u *term.UI, f Options) error {
 	}
 	_ = s.Stop() // it may not run
 	if err := s.Uninstall(); err != nil {
-		return fmt.Errorf("service %s: %w%s", f.Name, err, adviceOn(err))
+		return fmt.Errorf("service %s: %w%s", f.Name, err, managerHint(err))
 	}
 	fmt.Fprintf(u.Out, "%s %s is stopped and removed; what mailpub put in place stays.\n", u.Green("Done:"), f.Name)
 	return nil

@@ -73,7 +73,7 @@ func UnitOptions(f Options, paths []string) (o unit.Options, err error) {
 				return o, fmt.Errorf("state directory: %w", err)
 			}
 		}
-		o.MailServer = o.MailServer || mendsPostfix(cfg)
+		o.MailServer = o.MailServer || repairsPostfix(cfg)
 		if f.Receive && cfg.Service.Type != "receiver" {
 			return o, fmt.Errorf("--receive: service.type is %q in %s, want receiver", cfg.Service.Type, file)
 		}
@@ -92,7 +92,7 @@ func addWritable(dirs []string, cfg *config.Config) ([]string, error) {
 	if cfg.Service.Maildir != "" { // it takes its own test message away again
 		more = append(more, cfg.Path(cfg.Service.Maildir))
 	}
-	if mendsPostfix(cfg) { // not the hosts file: its names are not repaired
+	if repairsPostfix(cfg) { // not the hosts file: its names are not repaired
 		s := cfg.Service.Settings
 		more = append(more, s["config_directory"], filepath.Join(filepath.Dir(s["dovecot"]), "conf.d"))
 	}
@@ -108,8 +108,8 @@ func addWritable(dirs []string, cfg *config.Config) ([]string, error) {
 	return dirs, nil
 }
 
-// mendsPostfix reports whether watch puts back settings of Postfix and of its Dovecot.
-func mendsPostfix(cfg *config.Config) bool {
+// repairsPostfix reports whether watch puts back settings of Postfix and of its Dovecot.
+func repairsPostfix(cfg *config.Config) bool {
 	return cfg.Service.Type == "postfix" && slices.Contains(cfg.Watch.Repair, "service")
 }
 
@@ -126,7 +126,7 @@ func printUnits(u *term.UI, dir string, files []unit.File) {
 // errNoService means that there is none of the name.
 var errNoService = errors.New("no such service is installed")
 
-// started says that a service runs, and how to see what it does.
-func started(u *term.UI, name, hint string) {
+// printStarted says that a service runs, and how to see what it does.
+func printStarted(u *term.UI, name, hint string) {
 	fmt.Fprintf(u.Out, "%s %s is installed and runs. %s\n", u.Green("Done:"), name, hint)
 }

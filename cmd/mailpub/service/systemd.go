@@ -48,7 +48,7 @@ func Install(ctx context.Context, u *term.UI, o unit.Options, f Options) error {
 		if _, err := systemctl(ctx, "restart", start); err != nil {
 			return fmt.Errorf("%w; journalctl -u %s says why", err, start)
 		}
-		started(u, start, "See what it does with: journalctl -f -u "+strings.TrimSuffix(start, ".timer"))
+		printStarted(u, start, "See what it does with: journalctl -f -u "+strings.TrimSuffix(start, ".timer"))
 	}
 	return nil
 }
@@ -95,7 +95,7 @@ func Remove(ctx context.Context, u *term.UI, f Options) error {
 		removed++
 	}
 	if removed == 0 {
-		return notOurs(ctx, f.Name)
+		return foreignServiceError(ctx, f.Name)
 	}
 	if _, err := systemctl(ctx, "daemon-reload"); err != nil {
 		return err
@@ -104,8 +104,8 @@ func Remove(ctx context.Context, u *term.UI, f Options) error {
 	return nil
 }
 
-// notOurs is the error of removing a service that mailpub did not install.
-func notOurs(ctx context.Context, name string) error {
+// foreignServiceError is the error of removing a service that mailpub did not install.
+func foreignServiceError(ctx context.Context, name string) error {
 	out, err := systemctl(ctx, "show", "--property=FragmentPath", "--value", name+".service")
 	if path := strings.TrimSpace(out); err == nil && path != "" {
 		return fmt.Errorf("%s: mailpub did not install it: it is %s, of a package; systemctl disable --now %[1]s stops it", name, path)

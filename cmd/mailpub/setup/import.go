@@ -29,7 +29,7 @@ func Import(ctx context.Context, o Options, domains []string, adopt bool) error 
 	}
 	b.command = "import " + strings.Join(domains, " ")
 	b.Choices.Existing = true
-	if err := b.look(ctx, domains); err != nil {
+	if err := b.detect(ctx, domains); err != nil {
 		return err
 	}
 	for _, d := range b.found.DNS.Domains {
@@ -64,7 +64,7 @@ func Import(ctx context.Context, o Options, domains []string, adopt bool) error 
 // compare plans with the config that was written: it should say what is.
 func (b *wizard) compare(ctx context.Context, cfg *config.Config, adopt bool) error {
 	u := b.UI
-	if names := unset(cfg); len(names) > 0 {
+	if names := unsetVariables(cfg); len(names) > 0 {
 		list := strings.Join(names, ", ")
 		fmt.Fprintf(u.Err, "not compared with what there is: %s is not set\n", list)
 		if adopt {
@@ -94,19 +94,19 @@ func (b *wizard) compare(ctx context.Context, cfg *config.Config, adopt bool) er
 
 	unlisted := p.Unlisted()
 	if !adopt {
-		b.tellUnlisted(s, unlisted)
-		b.advise(p.Plan, len(unlisted))
+		b.printUnlisted(s, unlisted)
+		b.printAdvice(p.Plan, len(unlisted))
 		return nil
 	}
-	return b.adopt(ctx, s, p, unlisted)
+	return b.writeLedger(ctx, s, p, unlisted)
 }
 
-// adopt takes what is there into the ledger.
-func (b *wizard) adopt(ctx context.Context, s *site.Site, p *site.Plan, unlisted []plan.Change) error {
+// writeLedger takes what is there into the ledger.
+func (b *wizard) writeLedger(ctx context.Context, s *site.Site, p *site.Plan, unlisted []plan.Change) error {
 	err := s.Adopt(ctx, p)
 	switch {
 	case errors.Is(err, site.ErrNotAsFound):
-		b.tellUnlisted(s, unlisted)
+		b.printUnlisted(s, unlisted)
 	case err == nil && b.UI.JSON:
 		err = b.UI.PrintJSON(p.Plan)
 	}
@@ -116,20 +116,20 @@ func (b *wizard) adopt(ctx context.Context, s *site.Site, p *site.Plan, unlisted
 	return err
 }
 
-// advise says what to do with the plan, of which some things could not be seen.
-func (b *wizard) advise(p *plan.Plan, unlisted int) {
+// printAdvice says what to do with the plan, of which some things could not be seen.
+func (b *wizard) printAdvice(p *plan.Plan, unlisted int) {
 	u := b.UI
 	switch {
 	case unlisted > 0 && p.Writes() == unlisted: // tellUnlisted has said what to do
 	case p.Writes() > 0:
 		fmt.Fprintf(u.Err, "\nThe lines above are what mailpub would change. Where one is not wanted, change the config;\nthen: mailpub%s apply --adopt\n", u.ConfigFlag())
-	case p.TakesUp() > 0:
+	case p.TakeoverCount() > 0:
 		fmt.Fprintf(u.Err, "\nThe config says what is. To take it into the ledger: mailpub%s apply\n", u.ConfigFlag())
 	}
 }
 
-// tellUnlisted says what could not be seen of the router, and what to do.
-func (b *wizard) tellUnlisted(s *site.Site, list []plan.Change) {
+// printUnlisted says what could not be seen of the router, and what to do.
+func (b *wizard) printUnlisted(s *site.Site, list []plan.Change) {
 	if len(list) == 0 {
 		return
 	}

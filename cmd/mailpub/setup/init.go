@@ -35,7 +35,7 @@ func Init(ctx context.Context, o Options, given string) error {
 	}
 	domain = config.ASCII(domain)
 	b.command = "init " + domain
-	if err := b.look(ctx, []string{domain}); err != nil {
+	if err := b.detect(ctx, []string{domain}); err != nil {
 		return err
 	}
 	if err := b.decide(ctx); err != nil {
@@ -48,7 +48,7 @@ func Init(ctx context.Context, o Options, given string) error {
 	case b.UI.JSON:
 		return b.printFound()
 	}
-	b.steps(cfg)
+	b.printNextSteps(cfg)
 	return nil
 }
 
@@ -57,7 +57,7 @@ func (b *wizard) printFound() error {
 	return b.UI.PrintJSON(struct {
 		Format string `json:"format"`
 		File   string `json:"file"`
-		scout.Found
+		scout.Result
 	}{"mailpub/found/v1", b.UI.ConfigFile, b.found})
 }
 

@@ -22,7 +22,7 @@ type Learning struct {
 	File    string // the dialect
 	Version string // of MDaemon
 
-	Ask func(context.Context, mdaemon.Order) error // has a person do something; nil asks on the terminal
+	Ask func(context.Context, mdaemon.Instruction) error // has a person do something; nil asks on the terminal
 }
 
 // Learn learns one setting.
@@ -34,7 +34,7 @@ func (l Learning) Learn(ctx context.Context, name string) error {
 	if err := l.complete(ctx); err != nil {
 		return err
 	}
-	known, err := l.known()
+	known, err := l.savedDialect()
 	if err != nil {
 		return err
 	}
@@ -91,8 +91,8 @@ func (l *Learning) fromConfig(cfg *config.Config) {
 	}
 }
 
-// known is what was learnt before; of another version nothing is mixed in.
-func (l *Learning) known() (*mdaemon.Dialect, error) {
+// savedDialect is what was learnt before; of another version nothing is mixed in.
+func (l *Learning) savedDialect() (*mdaemon.Dialect, error) {
 	d, err := dialect.Load(l.File)
 	switch {
 	case errors.Is(err, fs.ErrNotExist):

@@ -49,7 +49,7 @@ func (m Mailbox) Lines(ctx context.Context, address string) (string, error) {
 	if m.ClientID == "" {
 		return "", errors.New("--client-id is missing, want that of the application that you registered at the provider (docs/mailboxes.md)")
 	}
-	if err := m.permit(ctx, p); err != nil {
+	if err := m.authorize(ctx, p); err != nil {
 		return "", err
 	}
 	lines += "      oauth:\n        client_id: " + m.ClientID + "\n"
@@ -68,9 +68,9 @@ func domainOf(address string) string {
 	return domain
 }
 
-// permit gets the token into its file.
-func (m Mailbox) permit(ctx context.Context, p config.MailboxProvider) error {
-	ask := site.Permission{Provider: p, ClientID: m.ClientID, Show: func(url, code string) { term.ShowCode(m.UI, url, code) }}
+// authorize gets the token into its file.
+func (m Mailbox) authorize(ctx context.Context, p config.MailboxProvider) error {
+	ask := site.DeviceAuthorization{Provider: p, ClientID: m.ClientID, Show: func(url, code string) { term.ShowCode(m.UI, url, code) }}
 	if m.ClientSecret != "" {
 		secret, err := config.Resolve(ctx, m.ClientSecret, ".")
 		if err != nil {
@@ -80,7 +80,7 @@ func (m Mailbox) permit(ctx context.Context, p config.MailboxProvider) error {
 	}
 	ctx, cancel := context.WithTimeout(ctx, m.Wait)
 	defer cancel()
-	token, err := ask.Ask(ctx)
+	token, err := ask.Authorize(ctx)
 	if errors.Is(err, context.DeadlineExceeded) {
 		return fmt.Errorf("no permission was given within %v", m.Wait)
 	}

@@ -22,8 +22,8 @@ func (b *wizard) packaged() bool {
 	return err == nil
 }
 
-// unset names the variables of the environment that the config refers to and that are not set.
-func unset(cfg *config.Config) (names []string) {
+// unsetVariables names the variables of the environment that the config refers to and that are not set.
+func unsetVariables(cfg *config.Config) (names []string) {
 	for _, z := range cfg.Zones {
 		p, _ := providers.Lookup(z.Provider)
 		for _, s := range p.Settings {
@@ -36,8 +36,8 @@ func unset(cfg *config.Config) (names []string) {
 	return names
 }
 
-// steps says how it goes on: what to type next, in order.
-func (b *wizard) steps(cfg *config.Config) {
+// printNextSteps says how it goes on: what to type next, in order.
+func (b *wizard) printNextSteps(cfg *config.Config) {
 	u := b.UI
 	type row struct{ command, why string }
 	var rows []row
@@ -46,7 +46,7 @@ func (b *wizard) steps(cfg *config.Config) {
 	if packaged && u.ConfigFile == config.SystemConfig {
 		mailpub = "mailpub --system "
 	}
-	for _, name := range unset(cfg) {
+	for _, name := range unsetVariables(cfg) {
 		if packaged {
 			add("install -m 600 /dev/stdin "+config.SystemCredentials+"/"+name, "type the secret, which the config only refers to, then Ctrl-D")
 			continue

@@ -46,7 +46,7 @@ type Options struct {
 type wizard struct {
 	Options
 	command   string // "init nomeazienda.it", as the file names it
-	found     scout.Found
+	found     scout.Result
 	questions term.Questions
 }
 
@@ -78,8 +78,8 @@ func (b *wizard) prepare() error {
 	return err
 }
 
-// look looks at everything about these domains, and shows it.
-func (b *wizard) look(ctx context.Context, domains []string) error {
+// detect looks at everything about these domains, and shows it.
+func (b *wizard) detect(ctx context.Context, domains []string) error {
 	u, c := b.UI, &b.Choices
 	o := scout.Options{
 		Domains:     domains,
@@ -103,7 +103,7 @@ func (b *wizard) look(ctx context.Context, domains []string) error {
 	}
 	fmt.Fprintln(u.Err, u.Dim("Looking at this machine, the router, DNS and the mail server ..."))
 	var err error
-	if b.found, err = scout.Look(ctx, o); err != nil {
+	if b.found, err = scout.Detect(ctx, o); err != nil {
 		return err
 	}
 	if !u.JSON && !b.Print {

@@ -17,7 +17,7 @@ func (s *Site) publicChecks() []plan.Checker {
 	if len(s.cfg.Server.Public.Echo) == 0 || s.cfg.Server.Public.IPv4 != auto && !s.router.wan.IsValid() {
 		return nil
 	}
-	find := finder{cfg: s.cfg, resolver: s.resolver, probe: s.probe}
+	find := addressFinder{cfg: s.cfg, resolver: s.resolver, probe: s.probe}
 	return []plan.Checker{{Area: catalog.AreaRouter, IDs: []string{catalog.RouterAddress}, Run: func(ctx context.Context) []plan.Check {
 		c := plan.Check{
 			ID:      catalog.RouterAddress,
@@ -26,8 +26,8 @@ func (s *Site) publicChecks() []plan.Checker {
 			Want:    "all the same",
 			Ref:     "RFC 6269 section 13",
 		}
-		p := publicAddress{seen: append([]addressSource{{routerSource, s.router.wan, s.router.wanErr}}, find.outside(ctx, false)...)}
-		p.agree(explain4)
+		p := publicAddress{seen: append([]addressSource{{routerSource, s.router.wan, s.router.wanErr}}, find.openRouterAndAddresses(ctx, false)...)}
+		p.agree(explainIPv4)
 		var said, failed []string
 		for _, source := range p.seen {
 			if source.err == nil {
@@ -44,7 +44,7 @@ func (s *Site) publicChecks() []plan.Checker {
 			c.Hint = "see that the echo services in server.public.echo can be asked from here, by UDP port 53"
 		case p.err != nil:
 			c.Status = plan.Fail
-			c.Hint = explain4(p.seen)
+			c.Hint = explainIPv4(p.seen)
 		}
 		return []plan.Check{c}
 	}}}

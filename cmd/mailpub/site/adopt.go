@@ -26,7 +26,7 @@ func (s *Site) Adopt(ctx context.Context, p *Plan) error {
 	}
 
 	err := s.Apply(ctx, p, false)
-	if kept := s.keepAsPrior(unlisted); kept > 0 {
+	if kept := s.markPrior(unlisted); kept > 0 {
 		if saved := s.lock.Save(s.ledger); saved != nil {
 			err = errors.Join(err, fmt.Errorf("ledger: %w", saved))
 		}
@@ -37,8 +37,8 @@ func (s *Site) Adopt(ctx context.Context, p *Plan) error {
 	return err
 }
 
-// keepAsPrior marks what the ledger has of some changes as if it had been there before mailpub.
-func (s *Site) keepAsPrior(list []plan.Change) (kept int) {
+// markPrior marks what the ledger has of some changes as if it had been there before mailpub.
+func (s *Site) markPrior(list []plan.Change) (kept int) {
 	for _, c := range list {
 		if e, ok := s.ledger.Get(c.Key); ok && e.Text != nil && e.Prior == nil {
 			e.Prior = e.Text

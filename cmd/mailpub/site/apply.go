@@ -31,7 +31,7 @@ func (s *Site) Apply(ctx context.Context, p *Plan, adopt bool) error {
 		err = fmt.Errorf("%w; %w", err, s.bothAddresses())
 	}
 	if err != nil {
-		err = interrupted(ctx, err, done, of)
+		err = withProgress(ctx, err, done, of)
 	}
 	s.options.tell(ApplyEnded{Plan: p, Done: done, Err: err})
 	return err
@@ -47,29 +47,29 @@ func (s *Site) apply(ctx context.Context, p *Plan, adopt bool, progress func(pla
 			return fmt.Errorf("%s: there is no key yet; mailpub dkim --make makes it", c.Key.Name)
 		}
 	}
-	return plan.Apply(ctx, p.Plan, parties(p.Parties), s.ledger, s.lock, plan.Options{
+	return plan.Apply(ctx, p.Plan, planParties(p.Parties), s.ledger, s.lock, plan.Options{
 		Gates:    s.gates(p),
 		Adopt:    adopt,
 		Progress: progress,
 	})
 }
 
-// interrupted adds to an error how many changes were carried out before it. After an interrupt, what
+// withProgress adds to an error how many changes were carried out before it. After an interrupt, what
 // the network said of that does not matter.
-func interrupted(ctx context.Context, err error, done, of int) error {
+func withProgress(ctx context.Context, err error, done, of int) error {
 	if ctx.Err() != nil {
-		return fmt.Errorf("interrupted after %s: %w", changes(done), ctx.Err())
+		return fmt.Errorf("interrupted after %s: %w", countChanges(done), ctx.Err())
 	}
 	if errors.Is(err, plan.ErrConsent) || of == 0 {
 		return err
 	}
 	if errors.As(err, new(*plan.StaysError)) {
-		return fmt.Errorf("%d of %s done, the rest could not be taken away: %w", done, changes(of), err)
+		return fmt.Errorf("%d of %s done, the rest could not be taken away: %w", done, countChanges(of), err)
 	}
-	return fmt.Errorf("stopped after %d of %s: %w", done, changes(of), err)
+	return fmt.Errorf("stopped after %d of %s: %w", done, countChanges(of), err)
 }
 
-func changes(n int) string {
+func countChanges(n int) string {
 	if n == 1 {
 		return "1 change"
 	}

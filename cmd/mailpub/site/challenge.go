@@ -25,7 +25,7 @@ type dnsChallenge struct {
 
 // NewDNSChallenge returns what answers the ACME challenges of the mail host's certificate, in the
 // zone that holds the host's name. The zone's secrets are resolved here.
-func NewDNSChallenge(ctx context.Context, cfg *config.Config, o Options) (certs.Prover, error) {
+func NewDNSChallenge(ctx context.Context, cfg *config.Config, o Options) (certs.DNSChallenge, error) {
 	spec := cfg.PlanSite()
 	resolver := newResolver(cfg)
 	holder, _ := spec.ZoneOf(spec.Host) // config has checked that there is one
@@ -46,8 +46,8 @@ func (p dnsChallenge) Publish(ctx context.Context, name, text string) error {
 	ctx, cancel := context.WithTimeout(ctx, challengeWait)
 	defer cancel()
 	c.Action = plan.Update
-	if seen := p.facts.Settle(ctx, []plan.Change{c}, nil); len(seen.Behind) > 0 {
-		return fmt.Errorf("not everywhere within %v: %s", challengeWait, Behind(seen.Behind))
+	if seen := p.facts.WaitPropagated(ctx, []plan.Change{c}, nil); len(seen.Behind) > 0 {
+		return fmt.Errorf("not everywhere within %v: %s", challengeWait, StaleServers(seen.Behind))
 	}
 	return nil
 }

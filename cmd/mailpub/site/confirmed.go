@@ -6,8 +6,8 @@ import (
 	"github.com/mailpub/mailpub/plan"
 )
 
-// confirm tells a driver what the administrator answers for, and since when.
-func confirm(m *mailsvc.Manual, cfg *config.Config, l *plan.Ledger) {
+// setConfirmations tells a driver what the administrator answers for, and since when.
+func setConfirmations(m *mailsvc.Manual, cfg *config.Config, l *plan.Ledger) {
 	m.Confirmations.Needs = cfg.Service.Confirmed
 	m.Confirmations.Recorded = l.Grant
 }

@@ -151,7 +151,7 @@ func (m *cutover) carryOut(ctx context.Context, s *Site, p *Plan) error {
 
 // lower carries out everything but the move itself, and lowers the TTL of what will move.
 func (m *cutover) lower(ctx context.Context, s *Site, p *Plan) error {
-	movers := mail.Movers(p.Changes)
+	movers := mail.MovingChanges(p.Changes)
 	if len(movers) == 0 && m.state == nil {
 		m.tell(CutoverStep{Step: CutoverNothing})
 		if err := m.carryOut(ctx, s, p); err != nil {
@@ -172,8 +172,8 @@ func (m *cutover) lower(ctx context.Context, s *Site, p *Plan) error {
 		_, lower = mail.NewCutover(m.cfg.Site, movers, m.state.TTL)
 	}
 	m.tell(CutoverStep{Step: CutoverLower, TTL: time.Duration(m.state.TTL) * time.Second})
-	first := p.with(replaced(p.Changes, m.state, lower))
-	if len(first.Adoptions()) == 0 || adopt { // else Apply refuses, and nothing has begun
+	first := p.withChanges(withLoweredTTLs(p.Changes, m.state, lower))
+	if len(first.Takeovers()) == 0 || adopt { // else Apply refuses, and nothing has begun
 		if err := m.save(); err != nil {
 			return err
 		}
@@ -183,23 +183,23 @@ func (m *cutover) lower(ctx context.Context, s *Site, p *Plan) error {
 	}
 
 	if seen := s.WaitPropagated(ctx, lower, max(m.Wait, time.Second)); len(seen.Behind) > 0 {
-		return fmt.Errorf("%w: %s", ErrStillOld, Behind(seen.Behind))
+		return fmt.Errorf("%w: %s", ErrStillOld, StaleServers(seen.Behind))
 	}
 	m.state.Since = time.Now().UTC().Truncate(time.Second).Add(time.Second)
 	return m.save()
 }
 
-// with is the plan with other changes.
-func (p *Plan) with(changes []plan.Change) *Plan {
+// withChanges is the plan with other changes.
+func (p *Plan) withChanges(changes []plan.Change) *Plan {
 	inner := *p.Plan
 	inner.Changes = changes
 	return &Plan{Plan: &inner, Site: p.Site, Parties: p.Parties}
 }
 
-// replaced returns changes with what moves taken out and lower in its place.
-func replaced(changes []plan.Change, c *mail.Cutover, lower []plan.Change) (out []plan.Change) {
+// withLoweredTTLs returns changes with what moves taken out and lower in its place.
+func withLoweredTTLs(changes []plan.Change, c *mail.Cutover, lower []plan.Change) (out []plan.Change) {
 	for _, ch := range changes {
-		if !c.Holds(ch.Key) {
+		if !c.IsMoving(ch.Key) {
 			out = append(out, ch)
 			continue
 		}
@@ -251,7 +251,7 @@ func (m *cutover) waitOut(ctx context.Context) (time.Duration, error) {
 // change moves the records, still with the lower TTL, and verifies them.
 func (m *cutover) change(ctx context.Context, s *Site, p *Plan) error {
 	m.tell(CutoverStep{Step: CutoverMove})
-	moved := p.with(m.state.Hold(p.Changes))
+	moved := p.withChanges(m.state.WithLowTTL(p.Changes))
 	if err := m.carryOut(ctx, s, moved); err != nil {
 		return err
 	}
@@ -284,6 +284,6 @@ func (p *Plan) WithoutCutover() (held int, err error) {
 		return 0, err
 	}
 	before := len(p.Changes)
-	p.Changes = slices.DeleteFunc(p.Changes, func(ch plan.Change) bool { return c.Holds(ch.Key) && !ch.Release })
+	p.Changes = slices.DeleteFunc(p.Changes, func(ch plan.Change) bool { return c.IsMoving(ch.Key) && !ch.Release })
 	return before - len(p.Changes), nil
 }

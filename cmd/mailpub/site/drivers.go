@@ -52,7 +52,7 @@ func newParty(kind string, driver plan.Driver, about string) Party {
 func (s *Site) routerParty() Party {
 	about := ""
 	if s.router.err == nil {
-		about = s.router.Why()
+		about = s.router.ChoiceReason()
 	}
 	return newParty(mail.TargetRouter, s.router.driver(), about)
 }

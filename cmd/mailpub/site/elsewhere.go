@@ -31,11 +31,11 @@ func (s *Site) delegations(ctx context.Context) *dnscheck.Delegations {
 	return f.Delegated(ctx, zones)
 }
 
-// elsewhereSteps returns a manual step for each zone that is written where the delegated servers do not get
+// delegationSteps returns a manual step for each zone that is written where the delegated servers do not get
 // it from: until it is done, what apply writes there is not seen. The zones were read, but for failed.
-func (s *Site) elsewhereSteps(ctx context.Context, d *dnscheck.Delegations, list []Party, failed []plan.PartyError) (steps []plan.Change) {
+func (s *Site) delegationSteps(ctx context.Context, d *dnscheck.Delegations, list []Party, failed []plan.PartyError) (steps []plan.Change) {
 	s.elsewhere = nil
-	found := make([]*dnscheck.Elsewhere, len(list))
+	found := make([]*dnscheck.UndelegatedZone, len(list))
 	var group errgroup.Group
 	group.SetLimit(zonesAtOnce)
 	for i, party := range list {
@@ -45,9 +45,9 @@ func (s *Site) elsewhereSteps(ctx context.Context, d *dnscheck.Delegations, list
 			continue
 		}
 		group.Go(func() error {
-			var held dnscheck.Held
+			var held dnscheck.ZoneContent
 			held.Items, held.SOA, held.Hosts = driver.Seen(comparedKeys(party.Wanted))
-			found[i] = d.Elsewhere(ctx, party.Target.Name, held)
+			found[i] = d.Undelegated(ctx, party.Target.Name, held)
 			return nil
 		})
 	}
@@ -83,8 +83,8 @@ func comparedKeys(items []plan.Item) (keys []plan.Key) {
 	return keys
 }
 
-// isElsewhere reports whether the delegated servers do not get a zone from where it is written, as the
+// isUndelegated reports whether the delegated servers do not get a zone from where it is written, as the
 // last plan found.
-func (s *Site) isElsewhere(t plan.Target) bool {
+func (s *Site) isUndelegated(t plan.Target) bool {
 	return t.Kind == plan.TargetZone && slices.Contains(s.elsewhere, mail.FQDN(t.Name))
 }

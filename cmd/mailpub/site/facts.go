@@ -46,8 +46,8 @@ func dnsFacts(cfg *config.Config, spec mail.Spec, resolver *resolver.Resolver) d
 	return f
 }
 
-// published is everything that should be found in DNS.
-func (s *Site) published() dnscheck.Facts {
+// desiredDNS is everything that should be found in DNS.
+func (s *Site) desiredDNS() dnscheck.Facts {
 	f := s.dnsFacts()
 	f.Own = s.behindRouter()
 	f.Inside = s.spec.Address.String()

@@ -22,7 +22,7 @@ func (s *Site) gates(p *Plan) (gates []plan.Gate) {
 			Stage: stage,
 			Name:  fmt.Sprintf("%s answers at %s", s.cfg.Server.Hostname, addr),
 			Check: func(ctx context.Context) error {
-				return smtpclient.Answers(ctx, nil, addr, s.cfg.Server.Hostname)
+				return smtpclient.GateAnswers(ctx, nil, addr, s.cfg.Server.Hostname)
 			},
 		})
 	}
@@ -44,7 +44,7 @@ func (s *Site) gates(p *Plan) (gates []plan.Gate) {
 	}
 	answers(plan.StageMail, s.SMTPAddr())
 	if s.probe != nil {
-		gates = append(gates, plan.Gate{Stage: plan.StageMail, Name: s.cfg.Server.Hostname + " answers from outside", Check: s.answersOutside})
+		gates = append(gates, plan.Gate{Stage: plan.StageMail, Name: s.cfg.Server.Hostname + " answers from outside", Check: s.gateExternalAnswer})
 	}
 	if moving := s.policyDomains(p); len(moving) > 0 {
 		gates = append(gates, plan.Gate{Stage: plan.StageMail, Name: "the MTA-STS policies that are served allow the new MX",
@@ -113,15 +113,15 @@ func (s *Site) forwardsInPlace(ctx context.Context) error {
 		found[it.Key] = it
 	}
 	for _, w := range wanted {
-		if why := misplaced(w, found); why != "" {
+		if why := forwardProblem(w, found); why != "" {
 			return fmt.Errorf("%w: %s: %s", ErrForwards, w.Key.Name, why)
 		}
 	}
 	return nil
 }
 
-// misplaced says what is the matter with a forward as it was read; "" for nothing.
-func misplaced(want plan.Item, found map[plan.Key]plan.Item) string {
+// forwardProblem says what is the matter with a forward as it was read; "" for nothing.
+func forwardProblem(want plan.Item, found map[plan.Key]plan.Item) string {
 	is, there := found[want.Key]
 	switch {
 	case !there:

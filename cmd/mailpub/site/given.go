@@ -10,8 +10,8 @@ import (
 	"github.com/mailpub/mailpub/plan/mail"
 )
 
-// given reports whether an address of a family was given.
-func (o Options) given(ipv6 bool) bool {
+// isGiven reports whether an address of a family was given.
+func (o Options) isGiven(ipv6 bool) bool {
 	return slices.ContainsFunc(o.Public, func(a netip.Addr) bool { return a.Unmap().Is4() != ipv6 })
 }
 

@@ -52,7 +52,7 @@ func (s *Site) Heal(ctx context.Context, forwards []plan.Item) error {
 }
 
 func (s *Site) recreate(ctx context.Context, it plan.Item) error {
-	grant, err := s.router.Heal(ctx, it)
+	grant, err := s.router.Recreate(ctx, it)
 	e, known := s.ledger.Get(it.Key)
 	if !known {
 		return err

@@ -30,7 +30,7 @@ func TestLeasesAreThoseSeen(t *testing.T) {
 		{"no router", &Plan{Plan: &plan.Plan{Failed: []plan.PartyError{{Target: plan.Target{Kind: mail.TargetRouter}, Err: errors.New("no router")}}}}, 0},
 		{"nothing was looked at", nil, 0},
 	} {
-		seen, renew := leases(l, test.plan.found)
+		seen, renew := leases(l, test.plan.isInPlace)
 		if len(seen) != test.want {
 			t.Errorf("%s: %d leases, want %d", test.name, len(seen), test.want)
 		}

@@ -15,7 +15,7 @@ func FindEntry(l *plan.Ledger, name string) (found plan.Entry, err error) {
 	n := 0
 	for _, e := range l.Entries() {
 		names = append(names, e.Key.Name)
-		if sameKey(name, e.Key) {
+		if isSameKey(name, e.Key) {
 			found = e
 			n++
 		}

@@ -18,11 +18,11 @@ type routerAddr struct {
 	none        bool // there is no router to listen to
 }
 
-// announcer is where the router is, as the last look had it; the latest alone.
-type announcer chan routerAddr
+// routerAddrFeed is where the router is, as the last look had it; the latest alone.
+type routerAddrFeed chan routerAddr
 
 // set notes whose announcements count from now on.
-func (a announcer) set(cfg *config.Config, r router) {
+func (a routerAddrFeed) set(cfg *config.Config, r router) {
 	at := routerAddr{wan: r.wan}
 	if r.Router != nil {
 		at.router = r.Address()
@@ -42,7 +42,7 @@ func (a announcer) set(cfg *config.Config, r router) {
 
 // listen hears the router's announcements from the first look on, until ctx is done. It begins anew
 // when the router is another one. l says how it is listened to.
-func (a announcer) listen(ctx context.Context, l nat.Listener, tell func(watch.Signal)) error {
+func (a routerAddrFeed) listen(ctx context.Context, l nat.Listener, tell func(watch.RouterEvent)) error {
 	at := routerAddr{none: true} // until the first look
 	failed := make(chan error, 1)
 	stop := func() {}
@@ -63,19 +63,19 @@ func (a announcer) listen(ctx context.Context, l nat.Listener, tell func(watch.S
 			if !at.none {
 				l.Router = at.router
 				l.Address = at.wan
-				stop = listenTo(ctx, l, tell, failed)
+				stop = listenToRouter(ctx, l, tell, failed)
 			}
 		}
 	}
 }
 
-// listenTo hears one router until stop is called.
-func listenTo(ctx context.Context, l nat.Listener, tell func(watch.Signal), failed chan<- error) (stop func()) {
+// listenToRouter hears one router until stop is called.
+func listenToRouter(ctx context.Context, l nat.Listener, tell func(watch.RouterEvent), failed chan<- error) (stop func()) {
 	running, cancel := context.WithCancel(ctx)
 	ended := make(chan struct{})
 	go func() {
 		defer close(ended)
-		if err := l.Run(running, func(e nat.Event) { tell(announced(e)) }); err != nil {
+		if err := l.Run(running, func(e nat.Event) { tell(routerEvent(e)) }); err != nil {
 			select {
 			case failed <- err:
 			default:
@@ -85,9 +85,9 @@ func listenTo(ctx context.Context, l nat.Listener, tell func(watch.Signal), fail
 	return func() { cancel(); <-ended }
 }
 
-func announced(e nat.Event) watch.Signal {
+func routerEvent(e nat.Event) watch.RouterEvent {
 	kind := map[nat.Happening]watch.Kind{
 		nat.Restarted: watch.RouterRestarted, nat.Gone: watch.RouterGone, nat.AddressChanged: watch.AddressSeen,
 	}[e.What]
-	return watch.Signal{Kind: kind, Text: fmt.Sprintf("router %s: %s (%s)", e.Router, e.Why, e.Protocol)}
+	return watch.RouterEvent{Kind: kind, Text: fmt.Sprintf("router %s: %s (%s)", e.Router, e.Why, e.Protocol)}
 }

@@ -39,17 +39,17 @@ func (s *Site) mailboxChecks() (checkers []plan.Checker) {
 				if firstDomain(s.spec) == "" { // others take the mail of every domain
 					return nil
 				}
-				return []plan.Check{s.inward(ctx, i, m)}
+				return []plan.Check{s.checkInward(ctx, i, m)}
 			}},
 			plan.Checker{Area: catalog.AreaMail, IDs: roundtrip.OutboundIDs(), Timeout: timeout, Run: func(ctx context.Context) []plan.Check {
-				return s.outward(ctx, i, m)
+				return s.checkOutward(ctx, i, m)
 			}})
 	}
 	return checkers
 }
 
 // account makes a mailbox of the config usable.
-func (s *Site) account(i int, m config.Elsewhere) (*mailbox.Account, error) {
+func (s *Site) account(i int, m config.RemoteMailbox) (*mailbox.Account, error) {
 	at := fmt.Sprintf("mailboxes[%d].", i)
 	a := &mailbox.Account{Address: m.Address, User: cmp.Or(m.User, m.Address)}
 	a.Submission, a.IMAP = m.Servers()
@@ -73,7 +73,7 @@ func (s *Site) account(i int, m config.Elsewhere) (*mailbox.Account, error) {
 }
 
 // accessToken gets an access token for a refresh token (RFC 6749 section 6).
-func (s *Site) accessToken(ctx context.Context, at string, m config.Elsewhere) (string, error) {
+func (s *Site) accessToken(ctx context.Context, at string, m config.RemoteMailbox) (string, error) {
 	refresh, err := s.cfg.VerifySecret(ctx, at+"oauth.refresh_token", m.OAuth.RefreshToken)
 	if err != nil {
 		return "", err
@@ -92,7 +92,7 @@ func (s *Site) accessToken(ctx context.Context, at string, m config.Elsewhere) (
 	}
 	token, err := o.TokenSource(ctx, &oauth2.Token{RefreshToken: refresh}).Token()
 	if err != nil {
-		return "", fmt.Errorf("%w; where the permission has ended, run mailpub mailbox add again", refusal("an access token", err))
+		return "", fmt.Errorf("%w; where the permission has ended, run mailpub mailbox add again", remoteError("an access token", err))
 	}
 	return token.AccessToken, nil
 }
@@ -110,7 +110,7 @@ func (s *Site) TryMailboxes(ctx context.Context) (states []MailboxState) {
 		state := MailboxState{Address: m.Address}
 		a, err := s.account(i, m)
 		if err == nil {
-			err = tryAccount(ctx, a)
+			err = testAccount(ctx, a)
 		}
 		if err != nil {
 			state.Why = err.Error()
@@ -121,7 +121,7 @@ func (s *Site) TryMailboxes(ctx context.Context) (states []MailboxState) {
 	return states
 }
 
-func tryAccount(ctx context.Context, a *mailbox.Account) error {
+func testAccount(ctx context.Context, a *mailbox.Account) error {
 	ctx, cancel := context.WithTimeout(ctx, time.Minute)
 	defer cancel()
 	session, err := a.Open(ctx)
@@ -139,8 +139,8 @@ func testMessage(from, to, word string, now time.Time) []byte {
 		"\r\nMIME-Version: 1.0\r\nContent-Type: text/plain; charset=us-ascii\r\n\r\nmailpub verify sent this message to see whether it arrives (" + word + ").\r\nIt can be deleted.\r\n")
 }
 
-// inward sends a message from a mailbox elsewhere to the site, and looks for it here, and for a bounce there.
-func (s *Site) inward(ctx context.Context, i int, m config.Elsewhere) plan.Check {
+// checkInward sends a message from a mailbox elsewhere to the site, and looks for it here, and for a bounce there.
+func (s *Site) checkInward(ctx context.Context, i int, m config.RemoteMailbox) plan.Check {
 	in := roundtrip.Inward{Mailbox: m.Address, To: s.recipient()}
 	a, err := s.account(i, m)
 	if err == nil {
@@ -155,17 +155,17 @@ func (s *Site) inward(ctx context.Context, i int, m config.Elsewhere) plan.Check
 		return in.Check()
 	}
 	begin := time.Now()
-	facts, box := s.mailFacts(), reader{account: a}
+	facts, box := s.mailFacts(), mailboxReader{account: a}
 	defer box.close()
 	there := time.Now().Add(lookThere)
 	for in.Arrived == "" && (in.Bounce == nil || !in.Bounce.Failed()) && time.Since(begin) < s.cfg.Verify.Wait() && ctx.Err() == nil {
-		in.Arrived, in.Message, err = facts.Look(ctx, word, true)
+		in.Arrived, in.Message, err = facts.FindMessage(ctx, word, true)
 		in.Unread = ""
 		if err != nil {
 			in.Unread = err.Error()
 		}
 		if in.Arrived == "" && time.Now().After(there) {
-			in.Bounce = s.bounceThere(ctx, &box, word, begin)
+			in.Bounce = s.findRemoteBounce(ctx, &box, word, begin)
 			there = time.Now().Add(lookThere)
 		}
 		if in.Arrived == "" {
@@ -173,7 +173,7 @@ func (s *Site) inward(ctx context.Context, i int, m config.Elsewhere) plan.Check
 		}
 	}
 	in.Waited = time.Since(begin)
-	s.tidy(ctx, &box, word, begin)
+	s.deleteTestMessages(ctx, &box, word, begin)
 	return in.Check()
 }
 
@@ -184,14 +184,14 @@ func pause(ctx context.Context, d time.Duration) {
 	}
 }
 
-// reader is an opened mailbox elsewhere: providers count logins, so that one is kept for a whole round trip.
-type reader struct {
+// mailboxReader is an opened mailbox elsewhere: providers count logins, so that one is kept for a whole round trip.
+type mailboxReader struct {
 	account *mailbox.Account
 	session *mailbox.Session // nil where none is open
 }
 
 // find returns the messages with a word. After a fault it logs in anew the next time.
-func (r *reader) find(ctx context.Context, word string, since time.Time) (found []mailbox.Message, err error) {
+func (r *mailboxReader) find(ctx context.Context, word string, since time.Time) (found []mailbox.Message, err error) {
 	if r.session == nil {
 		if r.session, err = r.account.Open(ctx); err != nil {
 			return nil, err
@@ -203,15 +203,15 @@ func (r *reader) find(ctx context.Context, word string, since time.Time) (found 
 	return found, err
 }
 
-func (r *reader) close() {
+func (r *mailboxReader) close() {
 	if r.session != nil {
 		r.session.Close()
 	}
 	r.session = nil
 }
 
-// bounceThere returns the bounce that a mailbox elsewhere got for a message; nil for none.
-func (s *Site) bounceThere(ctx context.Context, box *reader, word string, since time.Time) *roundtrip.Bounce {
+// findRemoteBounce returns the bounce that a mailbox elsewhere got for a message; nil for none.
+func (s *Site) findRemoteBounce(ctx context.Context, box *mailboxReader, word string, since time.Time) *roundtrip.Bounce {
 	found, err := box.find(ctx, word, since)
 	if err != nil {
 		s.options.logger().Debug("no bounce could be looked for", "mailbox", box.account.Address, "error", err)
@@ -224,9 +224,9 @@ func (s *Site) bounceThere(ctx context.Context, box *reader, word string, since 
 	return nil
 }
 
-// tidy takes everything with the word out of a mailbox elsewhere: the message, its copy among what was sent, a
+// deleteTestMessages takes everything with the word out of a mailbox elsewhere: the message, its copy among what was sent, a
 // bounce. It does so after a cancelled run as well, in a session of its own.
-func (s *Site) tidy(ctx context.Context, box *reader, word string, since time.Time) {
+func (s *Site) deleteTestMessages(ctx context.Context, box *mailboxReader, word string, since time.Time) {
 	if ctx.Err() != nil {
 		box.close()
 	}
@@ -248,9 +248,9 @@ func (s *Site) recipient() string {
 	return cmp.Or(s.cfg.Verify.Recipient, "postmaster@"+firstDomain(s.spec))
 }
 
-// outward sends a message through the site's own server to a mailbox elsewhere, and looks for it there, and for a
+// checkOutward sends a message through the site's own server to a mailbox elsewhere, and looks for it there, and for a
 // bounce here.
-func (s *Site) outward(ctx context.Context, i int, m config.Elsewhere) []plan.Check {
+func (s *Site) checkOutward(ctx context.Context, i int, m config.RemoteMailbox) []plan.Check {
 	out := roundtrip.Outward{Mailbox: m.Address, From: s.cfg.Verify.Outbound.From, Sources: s.spec.Public, Relay: s.spec.Service.Delivery.SmartHost}
 	if out.From == "" {
 		out.From = "postmaster@" + strings.TrimSuffix(s.spec.Domains[0].Name, ".")
@@ -268,19 +268,19 @@ func (s *Site) outward(ctx context.Context, i int, m config.Elsewhere) []plan.Ch
 		return out.Checks()
 	}
 	begin := time.Now()
-	box := reader{account: a}
+	box := mailboxReader{account: a}
 	defer box.close()
-	out.Unsent = s.waitThere(ctx, &box, &out, word, begin)
+	out.Unsent = s.waitRemote(ctx, &box, &out, word, begin)
 	out.Waited = time.Since(begin)
 	if out.Unsent == nil {
-		s.tidy(ctx, &box, word, begin)
+		s.deleteTestMessages(ctx, &box, word, begin)
 	}
 	return out.Checks()
 }
 
-// waitThere looks for the message there and for its bounce here, until either is found or patience ends. The error
+// waitRemote looks for the message there and for its bounce here, until either is found or patience ends. The error
 // says why the mailbox there can't be read at all.
-func (s *Site) waitThere(ctx context.Context, box *reader, out *roundtrip.Outward, word string, begin time.Time) (err error) {
+func (s *Site) waitRemote(ctx context.Context, box *mailboxReader, out *roundtrip.Outward, word string, begin time.Time) (err error) {
 	facts := s.mailFacts()
 	for time.Since(begin) < s.cfg.Verify.Wait() && ctx.Err() == nil {
 		var found []mailbox.Message
@@ -295,10 +295,10 @@ func (s *Site) waitThere(ctx context.Context, box *reader, out *roundtrip.Outwar
 		} else if errors.Is(err, mailbox.ErrLogin) {
 			return err
 		}
-		if _, raw, _ := facts.Look(ctx, word, false); raw != nil {
+		if _, raw, _ := facts.FindMessage(ctx, word, false); raw != nil {
 			if b, ok := roundtrip.ReadBounce(raw); ok {
 				out.Bounce = &b
-				facts.Look(ctx, word, true)
+				facts.FindMessage(ctx, word, true)
 				if b.Failed() {
 					return nil
 				}

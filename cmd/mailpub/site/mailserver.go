@@ -18,7 +18,7 @@ func newServer(cfg *config.Config, spec mail.Spec, l *plan.Ledger, o Options) (m
 	addr := smtpAddr(cfg, spec)
 	domain := firstDomain(spec)
 	byHand := func(m *mailsvc.Manual) mailsvc.Server {
-		confirm(m, cfg, l)
+		setConfirmations(m, cfg, l)
 		return m
 	}
 	switch s.Type {

@@ -22,7 +22,7 @@ func newMDaemon(cfg *config.Config, spec mail.Spec, l *plan.Ledger) (*mdaemon.Dr
 	d := mdaemon.New(smtpAddr(cfg, spec), firstDomain(spec))
 	d.Client = mdaemonClient(cfg)
 	d.Own = spec.Address
-	confirm(&d.Manual, cfg, l)
+	setConfirmations(&d.Manual, cfg, l)
 	if m := cfg.Verify.Mailbox; m.User != "" {
 		d.Mailbox, _, _ = strings.Cut(m.User, "@")
 		d.Password = cfg.MailboxPassword
@@ -70,8 +70,8 @@ func mdaemonClient(cfg *config.Config) *mdaemon.Client {
 	return c
 }
 
-// traceRefusals adds what MDaemon noted in its log to the hints of checks that it refused.
-func (s *Site) traceRefusals(checks []plan.Check, since time.Time) {
+// addServerLogHints adds what MDaemon noted in its log to the hints of checks that it refused.
+func (s *Site) addServerLogHints(checks []plan.Check, since time.Time) {
 	d, ok := s.server.(*mdaemon.Driver)
 	if !ok || d.App == nil {
 		return

@@ -12,9 +12,9 @@ import (
 	"github.com/mailpub/mailpub/plan/durable"
 )
 
-// sentToday is how many messages verify has sent on a day, kept beside the ledger: a run that is started again and
+// messageCount is how many messages verify has sent on a day, kept beside the ledger: a run that is started again and
 // again sends no more than the config allows.
-type sentToday struct {
+type messageCount struct {
 	Day  string `json:"day"`
 	Sent int    `json:"sent"`
 }
@@ -28,7 +28,7 @@ func (s *Site) countMessage() error {
 	defer counting.Unlock()
 	path := filepath.Join(StateDir(s.cfg), s.cfg.Site+".messages.json")
 	today := time.Now().Format(time.DateOnly)
-	var is sentToday
+	var is messageCount
 	data, err := durable.Read(path)
 	if err == nil {
 		err = json.Unmarshal(data, &is)
@@ -39,7 +39,7 @@ func (s *Site) countMessage() error {
 		return fmt.Errorf("how many messages were sent today can't be read: %w", err)
 	}
 	if is.Day != today {
-		is = sentToday{Day: today}
+		is = messageCount{Day: today}
 	}
 	if most := s.cfg.Verify.MessagesPerDay(); is.Sent >= most {
 		return fmt.Errorf("the %d messages of today were sent (verify.messages_per_day)", most)

@@ -20,7 +20,7 @@ import (
 type Monitor struct {
 	cfg       *config.Config
 	options   Options
-	announcer announcer
+	announcer routerAddrFeed
 
 	// Checks that send messages to people's mailboxes are run once a day, and until they pass.
 	messages []plan.Check // what they found
@@ -29,31 +29,31 @@ type Monitor struct {
 
 // NewMonitor returns the monitor of a site.
 func NewMonitor(cfg *config.Config, o Options) *Monitor {
-	return &Monitor{cfg: cfg, options: o, announcer: make(announcer, 1)}
+	return &Monitor{cfg: cfg, options: o, announcer: make(routerAddrFeed, 1)}
 }
 
 // Listen hears the router's announcements from the first look on, until ctx is done.
-func (m *Monitor) Listen(ctx context.Context, tell func(watch.Signal)) error {
+func (m *Monitor) Listen(ctx context.Context, tell func(watch.RouterEvent)) error {
 	l := nat.Listener{Interface: m.cfg.Router.Interface, Logger: m.options.logger()}
 	return m.announcer.listen(ctx, l, tell)
 }
 
-// Look plans and verifies, and goes as far as it can.
-func (m *Monitor) Look(ctx context.Context) (f watch.Found) {
+// Observe plans and verifies, and goes as far as it can.
+func (m *Monitor) Observe(ctx context.Context) (f watch.Observation) {
 	f.Report.Site = m.cfg.Site
 	l, err := m.options.backend(m.cfg).Read(ctx)
 	var p *Plan
 	if err == nil {
-		p, err = m.survey(ctx, l, &f)
+		p, err = m.observe(ctx, l, &f)
 	}
 	f.Err = err
 	if l != nil {
-		f.Leases, f.Renew = leases(l, p.found)
+		f.Leases, f.Renew = leases(l, p.isInPlace)
 	}
 	return f
 }
 
-func (m *Monitor) survey(ctx context.Context, l *plan.Ledger, f *watch.Found) (*Plan, error) {
+func (m *Monitor) observe(ctx context.Context, l *plan.Ledger, f *watch.Observation) (*Plan, error) {
 	s, err := Open(ctx, m.cfg, l, m.options)
 	if err != nil {
 		return nil, err
@@ -64,7 +64,7 @@ func (m *Monitor) survey(ctx context.Context, l *plan.Ledger, f *watch.Found) (*
 	for _, p := range s.public {
 		for _, source := range p.seen {
 			if source.err == nil {
-				f.Sightings = append(f.Sightings, watch.Sighting{Source: source.name, Addr: source.addr})
+				f.Sightings = append(f.Sightings, watch.AddressAnswer{Source: source.name, Addr: source.addr})
 			}
 		}
 	}
@@ -83,18 +83,18 @@ func (m *Monitor) survey(ctx context.Context, l *plan.Ledger, f *watch.Found) (*
 func repairable(p *Plan) (kinds []string) {
 	l := p.Site.ledger
 	for _, kind := range []string{watch.Router, watch.DNS, watch.Service} {
-		if slices.ContainsFunc(p.Changes, func(c plan.Change) bool { return restores(l, kind, c) }) {
+		if slices.ContainsFunc(p.Changes, func(c plan.Change) bool { return isRepair(l, kind, c) }) {
 			kinds = append(kinds, kind)
 		}
 	}
-	if changes, err := mail.Following(p.Plan, p.Site.spec.Host, l); err != nil || slices.ContainsFunc(changes, plan.Change.Writes) {
+	if changes, err := mail.AddressUpdate(p.Plan, p.Site.spec.Host, l); err != nil || slices.ContainsFunc(changes, plan.Change.Writes) {
 		kinds = append(kinds, watch.Address)
 	}
 	return kinds
 }
 
-// restores reports whether a change is a repair of a kind.
-func restores(l *plan.Ledger, kind string, c plan.Change) bool {
+// isRepair reports whether a change is a repair of a kind.
+func isRepair(l *plan.Ledger, kind string, c plan.Change) bool {
 	of := map[string]string{watch.Router: forward.Kind, watch.DNS: "dns", watch.Service: "service"}
 	return c.Key.Kind == of[kind] && l.Restores(c)
 }
@@ -165,9 +165,9 @@ func leases(l *plan.Ledger, there func(plan.Entry) bool) (seen []watch.Lease, re
 	return seen, renew
 }
 
-// found reports whether the plan saw that an entry of the ledger is in place; without a plan nothing
+// isInPlace reports whether the plan saw that an entry of the ledger is in place; without a plan nothing
 // was seen.
-func (p *Plan) found(e plan.Entry) bool {
+func (p *Plan) isInPlace(e plan.Entry) bool {
 	if p == nil || slices.ContainsFunc(p.Failed, func(f plan.PartyError) bool { return f.Target == e.Target }) {
 		return false
 	}

@@ -43,7 +43,7 @@ func open(ctx context.Context, cfg *config.Config, l *plan.Ledger, lock plan.Loc
 	if err != nil {
 		return nil, err
 	}
-	spec, r, public := o.outside(ctx, cfg, l, finder{cfg: cfg, resolver: resolver, probe: client})
+	spec, r, public := o.openRouterAndAddresses(ctx, cfg, l, addressFinder{cfg: cfg, resolver: resolver, probe: client})
 
 	server, err := newServer(cfg, spec, l, o)
 	if err != nil {
@@ -69,8 +69,8 @@ func open(ctx context.Context, cfg *config.Config, l *plan.Ledger, lock plan.Loc
 	}, nil
 }
 
-// outside opens the router and finds out the public addresses, and returns what is wanted with these.
-func (o Options) outside(ctx context.Context, cfg *config.Config, l *plan.Ledger, find finder) (mail.Spec, router, []publicAddress) {
+// openRouterAndAddresses opens the router and finds out the public addresses, and returns what is wanted with these.
+func (o Options) openRouterAndAddresses(ctx context.Context, cfg *config.Config, l *plan.Ledger, find addressFinder) (mail.Spec, router, []publicAddress) {
 	if !o.Scope.target(plan.Target{Kind: mail.TargetRouter}) {
 		var public []publicAddress
 		for ipv6, set := range map[bool]string{false: cfg.Server.Public.IPv4, true: cfg.Server.Public.IPv6} {
@@ -78,34 +78,34 @@ func (o Options) outside(ctx context.Context, cfg *config.Config, l *plan.Ledger
 				public = append(public, o.withoutAsking(cfg, l, ipv6))
 			}
 		}
-		return cfg.PlanSite(found(public)...), router{err: errNotAsked}, public
+		return cfg.PlanSite(foundAddresses(public)...), router{err: errNotAsked}, public
 	}
 
-	own := finder{cfg: cfg, resolver: find.resolver}.ipv6(ctx)
+	own := addressFinder{cfg: cfg, resolver: find.resolver}.ipv6(ctx)
 	answers := make(chan []addressSource, 1)
 	go func() {
-		if cfg.Server.Public.IPv4 != auto || o.given(false) {
+		if cfg.Server.Public.IPv4 != auto || o.isGiven(false) {
 			answers <- nil
 			return
 		}
-		answers <- find.outside(ctx, false)
+		answers <- find.openRouterAndAddresses(ctx, false)
 	}()
 
-	if o.given(true) {
+	if o.isGiven(true) {
 		own = []publicAddress{o.withoutAsking(cfg, l, true)}
 	}
-	spec := cfg.PlanSite(found(own)...)
+	spec := cfg.PlanSite(foundAddresses(own)...)
 	r := openRouter(ctx, cfg, l, pinholeAddress(spec, l), o.logger())
 	r.askWAN(ctx)
 	public := own
-	if o.given(false) {
+	if o.isGiven(false) {
 		<-answers
 		public = append(public, o.withoutAsking(cfg, l, false))
 	} else {
 		public = append(public, find.ipv4(r, <-answers)...)
 	}
 	if len(public) > len(own) {
-		spec = cfg.PlanSite(found(public)...)
+		spec = cfg.PlanSite(foundAddresses(public)...)
 	}
 	return spec, r, public
 }
@@ -146,6 +146,6 @@ func newResolver(cfg *config.Config) *resolver.Resolver {
 // PublicIPv6 returns the mail server's public IPv6 address, found out where the config says auto;
 // the zero address where it has none.
 func PublicIPv6(ctx context.Context, cfg *config.Config) netip.Addr {
-	own := finder{cfg: cfg, resolver: newResolver(cfg)}.ipv6(ctx)
-	return cfg.PlanSite(found(own)...).IPv6()
+	own := addressFinder{cfg: cfg, resolver: newResolver(cfg)}.ipv6(ctx)
+	return cfg.PlanSite(foundAddresses(own)...).IPv6()
 }

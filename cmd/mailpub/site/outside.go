@@ -54,9 +54,9 @@ func (r *probeRun) ask(ctx context.Context) (probe.Answer, error) {
 
 const hintProbe = "see that mailpub probe serve runs there, and that its port can be reached; mailpub probe test tells when it answers"
 
-// unseen are the checks that can't be known without a probe: what answers at the public address from
+// checksWithoutProbe are the checks that can't be known without a probe: what answers at the public address from
 // inside, or does not, is the router's doing, and not what strangers meet.
-func unseen() []plan.Checker {
+func checksWithoutProbe() []plan.Checker {
 	one := func(area, id, subject, why, hint string) plan.Checker {
 		return plan.Checker{Area: area, IDs: []string{id}, Run: func(context.Context) []plan.Check {
 			return []plan.Check{{ID: id, Subject: plan.About(subject), Status: plan.Skip, Got: why, Hint: hint, Reason: plan.ReasonUnseen}}
@@ -73,7 +73,7 @@ func unseen() []plan.Checker {
 // known. A message is sent only where only, as in plan.Pick, asks for something that takes one.
 func (s *Site) outsideChecks(only []string) []plan.Checker {
 	if s.probe == nil {
-		none := unseen()
+		none := checksWithoutProbe()
 		if len(s.cfg.Verify.Mailboxes) > 0 { // they show whether a message arrives
 			none = none[:1]
 		}
@@ -89,7 +89,7 @@ func (s *Site) outsideChecks(only []string) []plan.Checker {
 	switch {
 	case run.message && len(domainNames(s.spec)) == 0:
 		run.message = false
-		return []plan.Checker{ports, nobodySends("the config has no domain whose mail this server takes")}
+		return []plan.Checker{ports, checksWithoutSender("the config has no domain whose mail this server takes")}
 	case !run.message:
 		return []plan.Checker{ports}
 	}
@@ -105,8 +105,8 @@ func (s *Site) outsideChecks(only []string) []plan.Checker {
 	}
 }
 
-// vantageChecks are the checks by mailboxes elsewhere, where only asks for something that takes a message.
-func (s *Site) vantageChecks(only []string) []plan.Checker {
+// externalMessageChecks are the checks by mailboxes elsewhere, where only asks for something that takes a message.
+func (s *Site) externalMessageChecks(only []string) []plan.Checker {
 	asked := len(only) == 0 || slices.Contains(only, catalog.AreaMail) || slices.ContainsFunc(append(roundtrip.OutboundIDs(), catalog.MailOutside), func(id string) bool {
 		return slices.Contains(only, id)
 	})
@@ -116,8 +116,8 @@ func (s *Site) vantageChecks(only []string) []plan.Checker {
 	return s.mailboxChecks()
 }
 
-// nobodySends are the checks of a message that nobody can send.
-func nobodySends(why string) plan.Checker {
+// checksWithoutSender are the checks of a message that nobody can send.
+func checksWithoutSender(why string) plan.Checker {
 	return plan.Checker{Area: catalog.AreaMail, IDs: probedIDs(), Run: func(context.Context) (found []plan.Check) {
 		for _, id := range probedIDs() {
 			c := plan.Check{ID: id, Subject: plan.About("a message from outside"), Status: plan.Skip, Got: why}
@@ -159,8 +159,8 @@ func (r *probeRun) unknown(ids ...string) (found []plan.Check) {
 	return found
 }
 
-// answersOutside is the gate before MX where there is a probe: the mail host answers outside.
-func (s *Site) answersOutside(ctx context.Context) error {
+// gateExternalAnswer is the gate before MX where there is a probe: the mail host answers outside.
+func (s *Site) gateExternalAnswer(ctx context.Context) error {
 	answer, err := askProbe(ctx, s.probe, probe.Request{Hostname: strings.TrimSuffix(s.spec.Host, "."), Ports: []probe.Port{{Name: "smtp", Number: 25}}})
 	if err != nil {
 		return err

@@ -10,17 +10,17 @@ import (
 	"github.com/mailpub/mailpub/cmd/mailpub/config"
 )
 
-// Permission asks a provider for the permission to use a mailbox (RFC 8628): a person enters a code in a browser, on
+// DeviceAuthorization asks a provider for the permission to use a mailbox (RFC 8628): a person enters a code in a browser, on
 // any device.
-type Permission struct {
+type DeviceAuthorization struct {
 	Provider     config.MailboxProvider // with TokenURL and DeviceURL
 	ClientID     string
 	ClientSecret string
 	Show         func(url, code string) // has the person go there
 }
 
-// Ask returns the refresh token once the person has agreed. It is a secret.
-func (p Permission) Ask(ctx context.Context) (string, error) {
+// Authorize returns the refresh token once the person has agreed. It is a secret.
+func (p DeviceAuthorization) Authorize(ctx context.Context) (string, error) {
 	o := oauth2.Config{
 		ClientID:     p.ClientID,
 		ClientSecret: p.ClientSecret,
@@ -29,12 +29,12 @@ func (p Permission) Ask(ctx context.Context) (string, error) {
 	}
 	device, err := o.DeviceAuth(ctx)
 	if err != nil {
-		return "", refusal("the device flow", err)
+		return "", remoteError("the device flow", err)
 	}
 	p.Show(device.VerificationURI, device.UserCode)
 	token, err := o.DeviceAccessToken(ctx, device)
 	if err != nil {
-		return "", refusal("the permission", err)
+		return "", remoteError("the permission", err)
 	}
 	if token.RefreshToken == "" {
 		return "", errors.New("the provider gave no refresh token: the application must ask for offline access")
@@ -42,8 +42,8 @@ func (p Permission) Ask(ctx context.Context) (string, error) {
 	return token.RefreshToken, nil
 }
 
-// refusal says what a provider answered, without what was sent to it.
-func refusal(what string, err error) error {
+// remoteError says what a provider answered, without what was sent to it.
+func remoteError(what string, err error) error {
 	var refused *oauth2.RetrieveError
 	if !errors.As(err, &refused) {
 		if errors.Is(err, context.Canceled) || errors.Is(err, context.DeadlineExceeded) {

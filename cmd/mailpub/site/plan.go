@@ -36,8 +36,8 @@ func (p *Plan) Wanted(zone string) []plan.Item {
 	return nil
 }
 
-// parties are those of package plan.
-func parties(list []Party) (out []plan.Party) {
+// planParties are those of package plan.
+func planParties(list []Party) (out []plan.Party) {
 	for _, p := range list {
 		out = append(out, p.Party)
 	}
@@ -58,7 +58,7 @@ func (s *Site) Plan(ctx context.Context) (*Plan, error) {
 	}
 	s.certificates(ctx, &spec)
 	for _, p := range s.public {
-		if p.err != nil && slices.ContainsFunc(list, func(p Party) bool { return isPart(scopeDNS, p.Target) }) {
+		if p.err != nil && slices.ContainsFunc(list, func(p Party) bool { return isInPart(scopeDNS, p.Target) }) {
 			return nil, p.err
 		}
 	}
@@ -75,14 +75,14 @@ func (s *Site) Plan(ctx context.Context) (*Plan, error) {
 		return nil, err
 	}
 	p.Unmade = unmade
-	p.Changes = append(s.elsewhereSteps(ctx, served, list, p.Failed), p.Changes...)
+	p.Changes = append(s.delegationSteps(ctx, served, list, p.Failed), p.Changes...)
 	s.dnsFacts().RefuseSPF(ctx, p.Changes)
 	foretold := len(p.Effects) > 0
-	if err := p.narrow(s.options.Scope, s.ledger); err != nil {
+	if err := p.limitTo(s.options.Scope, s.ledger); err != nil {
 		return nil, err
 	}
 	if foretold && !s.options.Scope.all() {
-		p.Effects = plan.Effects(ctx, parties(list), p.Changes)
+		p.Effects = plan.Effects(ctx, planParties(list), p.Changes)
 	}
 	return p, nil
 }
@@ -105,7 +105,7 @@ func (s *Site) planForwards(ctx context.Context) (*Plan, error) {
 
 // makePlan reads the parties and compares.
 func (s *Site) makePlan(ctx context.Context, list []Party) (*Plan, error) {
-	p, err := plan.Make(ctx, parties(list), s.ledger, time.Now())
+	p, err := plan.Make(ctx, planParties(list), s.ledger, time.Now())
 	if err != nil {
 		return nil, err
 	}
@@ -127,7 +127,7 @@ func (s *Site) signing() (spec mail.Spec, unmade []plan.Key, err error) {
 			case errors.Is(err, dkim.ErrNoKey):
 				record := out.RecordKey(spec.Domains[i].Name)
 				unmade = append(unmade, record)
-				if s.enteredByHand(record) {
+				if s.isManualZone(record) {
 					out.Missing = "there is no key yet: mailpub apply makes it and shows its record; mailpub dkim --make makes it now"
 				}
 			case err != nil:
@@ -140,8 +140,8 @@ func (s *Site) signing() (spec mail.Spec, unmade []plan.Key, err error) {
 	return spec, unmade, nil
 }
 
-// enteredByHand reports whether the zone of a record has no provider that mailpub can write to.
-func (s *Site) enteredByHand(k plan.Key) bool {
+// isManualZone reports whether the zone of a record has no provider that mailpub can write to.
+func (s *Site) isManualZone(k plan.Key) bool {
 	name, _, _, err := mail.SplitDNSKey(k)
 	if err != nil {
 		return true
@@ -202,8 +202,8 @@ func (p *Plan) Unlisted() (list []plan.Change) {
 	return list
 }
 
-// narrow takes what is not in the scope out of a plan. It fails on a name that nothing has.
-func (p *Plan) narrow(c Scope, l *plan.Ledger) error {
+// limitTo takes what is not in the scope out of a plan. It fails on a name that nothing has.
+func (p *Plan) limitTo(c Scope, l *plan.Ledger) error {
 	if c.all() {
 		return nil
 	}

@@ -31,7 +31,7 @@ func NewProbe(ctx context.Context, cfg *config.Config) (*probe.Client, error) {
 
 // askProbe asks the probe, and once more where it was busy.
 func askProbe(ctx context.Context, client *probe.Client, r probe.Request) (probe.Answer, error) {
-	a, err := client.Look(ctx, r)
+	a, err := client.Check(ctx, r)
 	if !errors.Is(err, probe.ErrBusy) {
 		return a, err
 	}
@@ -39,6 +39,6 @@ func askProbe(ctx context.Context, client *probe.Client, r probe.Request) (probe
 	case <-ctx.Done():
 		return a, err
 	case <-time.After(busyPause):
-		return client.Look(ctx, r)
+		return client.Check(ctx, r)
 	}
 }

@@ -15,10 +15,10 @@ import (
 // answers (PropagationWait), and the result (Propagation). Where they do not agree in time, that is
 // no failure of Apply: all is written. Zones that are written where the delegated servers do not get
 // them from are not waited for. The site's lock may be closed meanwhile.
-func (s *Site) WaitPropagated(ctx context.Context, changes []plan.Change, wait time.Duration) (out dnscheck.Settled) {
+func (s *Site) WaitPropagated(ctx context.Context, changes []plan.Change, wait time.Duration) (out dnscheck.Propagation) {
 	var written []plan.Change
 	for _, c := range changes {
-		if c.Key.Kind == "dns" && c.Writes() && !s.isElsewhere(c.Target) {
+		if c.Key.Kind == "dns" && c.Writes() && !s.isUndelegated(c.Target) {
 			written = append(written, c)
 		}
 	}
@@ -29,8 +29,8 @@ func (s *Site) WaitPropagated(ctx context.Context, changes []plan.Change, wait t
 	waiting, cancel := context.WithTimeout(ctx, wait)
 	defer cancel()
 	last := ""
-	out = s.dnsFacts().Settle(waiting, written, func(behind []dnscheck.Behind) {
-		if text := Behind(behind); text != last {
+	out = s.dnsFacts().WaitPropagated(waiting, written, func(behind []dnscheck.StaleServer) {
+		if text := StaleServers(behind); text != last {
 			s.options.tell(PropagationWait{behind})
 			last = text
 		}
@@ -39,8 +39,8 @@ func (s *Site) WaitPropagated(ctx context.Context, changes []plan.Change, wait t
 	return out
 }
 
-// Behind says which name servers have old answers.
-func Behind(behind []dnscheck.Behind) string {
+// StaleServers says which name servers have old answers.
+func StaleServers(behind []dnscheck.StaleServer) string {
 	var servers []string
 	for _, b := range behind {
 		servers = append(servers, b.Server)
@@ -49,10 +49,10 @@ func Behind(behind []dnscheck.Behind) string {
 }
 
 // PropagationWait is told when the list of name servers with old answers changes.
-type PropagationWait struct{ Behind []dnscheck.Behind }
+type PropagationWait struct{ Behind []dnscheck.StaleServer }
 
 // Propagation is told when WaitPropagated ends.
-type Propagation struct{ dnscheck.Settled }
+type Propagation struct{ dnscheck.Propagation }
 
 func (PropagationWait) event() {}
 func (Propagation) event()     {}

@@ -107,8 +107,8 @@ func (p publicAddress) unanswered() string {
 
 const routerSource = "the router"
 
-// explain4 says what it may mean that the router and the outside do not see the same address.
-func explain4(seen []addressSource) string {
+// explainIPv4 says what it may mean that the router and the outside do not see the same address.
+func explainIPv4(seen []addressSource) string {
 	for _, s := range seen {
 		if s.name == routerSource && errors.Is(s.err, nat.ErrDoubleNAT) {
 			return "the router stands behind another one"
@@ -120,19 +120,19 @@ func explain4(seen []addressSource) string {
 	return "this machine goes out by several ways; set the address that mail is to come in at"
 }
 
-func explain6([]addressSource) string {
+func explainIPv6([]addressSource) string {
 	return "the machine has several addresses, or something on the way translates them; set the one that mail is to come in at"
 }
 
-// finder finds out the public addresses that the config leaves open.
-type finder struct {
+// addressFinder finds out the public addresses that the config leaves open.
+type addressFinder struct {
 	cfg      *config.Config
 	resolver *resolver.Resolver
 	probe    *probe.Client // nil: it is not asked
 }
 
 // echoes are the DNS services that the config lets mailpub ask.
-func (f finder) echoes(ipv6 bool) (list []resolver.Echo) {
+func (f addressFinder) echoes(ipv6 bool) (list []resolver.Echo) {
 	for _, text := range f.cfg.Server.Public.Echo {
 		if e, err := resolver.ParseEcho(text); err == nil && e.Asks(ipv6) { // config has checked it
 			list = append(list, e)
@@ -141,8 +141,8 @@ func (f finder) echoes(ipv6 bool) (list []resolver.Echo) {
 	return list
 }
 
-// outside asks the echo services, all at once, and the probe.
-func (f finder) outside(ctx context.Context, ipv6 bool) []addressSource {
+// openRouterAndAddresses asks the echo services, all at once, and the probe.
+func (f addressFinder) openRouterAndAddresses(ctx context.Context, ipv6 bool) []addressSource {
 	echoes := f.echoes(ipv6)
 	seen := make([]addressSource, len(echoes))
 	var wg sync.WaitGroup
@@ -166,7 +166,7 @@ func (f finder) outside(ctx context.Context, ipv6 bool) []addressSource {
 
 // ipv4 finds out the IPv4 address where the config leaves it open, nil where it does not. The
 // router was asked before; outside is what others saw meanwhile.
-func (f finder) ipv4(r router, outside []addressSource) []publicAddress {
+func (f addressFinder) ipv4(r router, outside []addressSource) []publicAddress {
 	if f.cfg.Server.Public.IPv4 != auto {
 		return nil
 	}
@@ -178,30 +178,30 @@ func (f finder) ipv4(r router, outside []addressSource) []publicAddress {
 		}
 		p.seen = append([]addressSource{{routerSource, r.wan, err}}, outside...)
 		if errors.Is(err, nat.ErrDoubleNAT) { // what the outside sees leads to another router
-			p.err = fmt.Errorf("%s is auto, and %w: %w%s", p.field(), ErrPublicAddress, err, alsoSeen(outside))
+			p.err = fmt.Errorf("%s is auto, and %w: %w%s", p.field(), ErrPublicAddress, err, otherAddresses(outside))
 		}
 	}
 	if p.err == nil {
-		p.agree(explain4)
+		p.agree(explainIPv4)
 	}
 	return []publicAddress{p}
 }
 
 // ipv6 does the same for IPv6, which no router translates: it is the server's own.
-func (f finder) ipv6(ctx context.Context) []publicAddress {
+func (f addressFinder) ipv6(ctx context.Context) []publicAddress {
 	if f.cfg.Server.Public.IPv6 != auto {
 		return nil
 	}
-	p := publicAddress{ipv6: true, seen: append(localIPv6(f.cfg.Server.Address), f.outside(ctx, true)...)}
-	p.agree(explain6)
+	p := publicAddress{ipv6: true, seen: append(localIPv6(f.cfg.Server.Address), f.openRouterAndAddresses(ctx, true)...)}
+	p.agree(explainIPv6)
 	return []publicAddress{p}
 }
 
 // auto is what the config says where an address is to be found out.
 const auto = "auto"
 
-// found returns the addresses that were found out.
-func found(public []publicAddress) (addrs []netip.Addr) {
+// foundAddresses returns the addresses that were found out.
+func foundAddresses(public []publicAddress) (addrs []netip.Addr) {
 	for _, p := range public {
 		if p.err == nil {
 			addrs = append(addrs, p.addr)
@@ -210,7 +210,7 @@ func found(public []publicAddress) (addrs []netip.Addr) {
 	return addrs
 }
 
-func alsoSeen(outside []addressSource) string {
+func otherAddresses(outside []addressSource) string {
 	for _, s := range outside {
 		if s.err == nil {
 			return fmt.Sprintf("; %s sees %s", s.name, s.addr)

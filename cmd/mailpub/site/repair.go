@@ -14,7 +14,7 @@ import (
 
 // Repair puts back what was ordered, under the site's lock; it does not wait for that (watch.ErrBusy).
 // It never takes over what mailpub did not put in place.
-func (m *Monitor) Repair(ctx context.Context, o watch.Order) (out watch.Outcome, err error) {
+func (m *Monitor) Repair(ctx context.Context, o watch.RepairRequest) (out watch.RepairResult, err error) {
 	lock, err := tryLock(ctx, m.cfg, m.options, 0)
 	if errors.Is(err, plan.ErrLocked) {
 		return out, watch.ErrBusy
@@ -36,7 +36,7 @@ func (m *Monitor) Repair(ctx context.Context, o watch.Order) (out watch.Outcome,
 }
 
 // repairRouter asks nobody but the router.
-func (l *Lock) repairRouter(ctx context.Context, out *watch.Outcome) error {
+func (l *Lock) repairRouter(ctx context.Context, out *watch.RepairResult) error {
 	s, err := l.openRouterOnly(ctx)
 	if err != nil {
 		return err
@@ -45,13 +45,13 @@ func (l *Lock) repairRouter(ctx context.Context, out *watch.Outcome) error {
 	if err != nil {
 		return err
 	}
-	return s.repair(ctx, p, func(c plan.Change) bool { return restores(l.held.Ledger(), watch.Router, c) }, out)
+	return s.repair(ctx, p, func(c plan.Change) bool { return isRepair(l.held.Ledger(), watch.Router, c) }, out)
 }
 
 // errMoved means that the public address is not the one any more that DNS was to follow.
 var errMoved = errors.New("the public address changed again meanwhile")
 
-func (l *Lock) repairRest(ctx context.Context, kinds []string, agreed []netip.Addr, out *watch.Outcome) error {
+func (l *Lock) repairRest(ctx context.Context, kinds []string, agreed []netip.Addr, out *watch.RepairResult) error {
 	s, err := l.Open(ctx)
 	if err != nil {
 		return err
@@ -65,7 +65,7 @@ func (l *Lock) repairRest(ctx context.Context, kinds []string, agreed []netip.Ad
 		if !slices.Equal(s.spec.Public, agreed) {
 			return fmt.Errorf("%w: it is %v, and %v was agreed on", errMoved, s.spec.Public, agreed)
 		}
-		if following, err = mail.Following(p.Plan, s.spec.Host, l.held.Ledger()); err != nil {
+		if following, err = mail.AddressUpdate(p.Plan, s.spec.Host, l.held.Ledger()); err != nil {
 			return err
 		}
 	}
@@ -75,7 +75,7 @@ func (l *Lock) repairRest(ctx context.Context, kinds []string, agreed []netip.Ad
 
 	before := len(out.Done)
 	err = s.repair(ctx, p, func(c plan.Change) bool {
-		return follows(c) || slices.ContainsFunc(kinds, func(k string) bool { return restores(l.held.Ledger(), k, c) })
+		return follows(c) || slices.ContainsFunc(kinds, func(k string) bool { return isRepair(l.held.Ledger(), k, c) })
 	}, out)
 	for _, c := range out.Done[before:] {
 		if follows(c) {
@@ -89,7 +89,7 @@ func (l *Lock) repairRest(ctx context.Context, kinds []string, agreed []netip.Ad
 }
 
 // repair applies those changes of a plan that are repairs.
-func (s *Site) repair(ctx context.Context, p *Plan, is func(plan.Change) bool, out *watch.Outcome) error {
+func (s *Site) repair(ctx context.Context, p *Plan, is func(plan.Change) bool, out *watch.RepairResult) error {
 	only := p.Only(s.ledger, is)
 	out.Found = append(out.Found, only.Changes...)
 	untouched := func(e plan.PartyError) bool {

@@ -85,7 +85,7 @@ func (r *router) blockedPinholes(ctx context.Context, items []plan.Item) map[pla
 	if r.err != nil {
 		return nil
 	}
-	return r.Shut(ctx, items)
+	return r.BlockedPinholes(ctx, items)
 }
 
 // driver is what plans read and write the router with.

@@ -64,26 +64,26 @@ func isKey(word string) bool {
 
 // target reports whether a target is asked. What is named alone is asked of all that can have it.
 func (c Scope) target(t plan.Target) bool {
-	if slices.ContainsFunc(c.Exclude, func(word string) bool { return isPart(word, t) || isZone(word, t) }) {
+	if slices.ContainsFunc(c.Exclude, func(word string) bool { return isInPart(word, t) || isZone(word, t) }) {
 		return false
 	}
 	return len(c.Only) == 0 || slices.ContainsFunc(c.Only, func(word string) bool {
-		mayHave := isKey(word) && slices.ContainsFunc(partsWith(word), func(part string) bool { return isPart(part, t) })
-		return isPart(word, t) || isZone(word, t) || mayHave
+		mayHave := isKey(word) && slices.ContainsFunc(partsOf(word), func(part string) bool { return isInPart(part, t) })
+		return isInPart(word, t) || isZone(word, t) || mayHave
 	})
 }
 
 // change reports whether a change is in the scope.
 func (c Scope) change(ch plan.Change) bool {
 	is := func(word string) bool {
-		return isPart(word, ch.Target) || isZone(word, ch.Target) || sameKey(word, ch.Key)
+		return isInPart(word, ch.Target) || isZone(word, ch.Target) || isSameKey(word, ch.Key)
 	}
 	return !slices.ContainsFunc(c.Exclude, is) && (len(c.Only) == 0 || slices.ContainsFunc(c.Only, is))
 }
 
-// isPart reports whether a target belongs to dns, router or service. The reverse zone and the policies
+// isInPart reports whether a target belongs to dns, router or service. The reverse zone and the policies
 // that a web server hands out belong to DNS, whose records they go with.
-func isPart(word string, t plan.Target) bool {
+func isInPart(word string, t plan.Target) bool {
 	switch word {
 	case scopeDNS:
 		return t.Kind == plan.TargetZone || t.Kind == mail.TargetReverse || t.Kind == mail.TargetWeb
@@ -100,8 +100,8 @@ func isZone(word string, t plan.Target) bool {
 	return found && t.Kind == plan.TargetZone && strings.EqualFold(strings.TrimSuffix(name, "."), t.Name)
 }
 
-// partsWith are the parts that a thing of a name can be in.
-func partsWith(word string) []string {
+// partsOf are the parts that a thing of a name can be in.
+func partsOf(word string) []string {
 	if _, err := forward.ParsePort(plan.Key{Kind: forward.Kind, Name: word}); err == nil {
 		return []string{scopeRouter}
 	}
@@ -111,8 +111,8 @@ func partsWith(word string) []string {
 	return []string{scopeService}
 }
 
-// sameKey reports whether a word names a thing, whatever its letters and final dots.
-func sameKey(word string, k plan.Key) bool {
+// isSameKey reports whether a word names a thing, whatever its letters and final dots.
+func isSameKey(word string, k plan.Key) bool {
 	plain := func(s string) string { return strings.ReplaceAll(strings.ToLower(s)+" ", ". ", " ") }
 	return plain(word) == plain(k.Name)
 }
@@ -124,7 +124,7 @@ func (c Scope) missing(keys map[plan.Key]bool) error {
 		names = append(names, k.Name)
 	}
 	for _, word := range slices.Concat(c.Only, c.Exclude) {
-		if !isKey(word) || slices.ContainsFunc(names, func(name string) bool { return sameKey(word, plan.Key{Name: name}) }) {
+		if !isKey(word) || slices.ContainsFunc(names, func(name string) bool { return isSameKey(word, plan.Key{Name: name}) }) {
 			continue
 		}
 		if near := plan.Nearest(word, names); near != "" {

@@ -55,7 +55,7 @@ func TestScope(t *testing.T) {
 			}
 		}
 		p := Plan{Plan: &plan.Plan{Changes: all}}
-		if err := p.narrow(scope, plan.NewLedger("office")); err != nil {
+		if err := p.limitTo(scope, plan.NewLedger("office")); err != nil {
 			t.Fatal(err)
 		}
 		if len(p.Changes) != len(test.want) {

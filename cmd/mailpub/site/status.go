@@ -22,7 +22,7 @@ func (s *Site) RouterStatus(ctx context.Context) (RouterStatus, error) {
 	if s.router.err != nil {
 		return RouterStatus{}, s.router.err
 	}
-	report, err := s.router.Look(ctx, s.spec.ForwardItems())
+	report, err := s.router.Status(ctx, s.spec.ForwardItems())
 	if err != nil {
 		return RouterStatus{}, err
 	}
@@ -65,7 +65,7 @@ func (s *Site) Drift(ctx context.Context) (Drift, error) {
 
 // Strays are forwards in the router that bear the site's mark and that the config does not
 // want.
-func (s *Site) Strays(ctx context.Context) ([]nat.Seen, error) {
+func (s *Site) Strays(ctx context.Context) ([]nat.ForwardStatus, error) {
 	if s.router.err != nil {
 		return nil, s.router.err
 	}
@@ -74,7 +74,7 @@ func (s *Site) Strays(ctx context.Context) ([]nat.Seen, error) {
 
 // RemoveStrays takes strays away, and out of the ledger where that has them. It stops at the
 // first that is not gone.
-func (s *Site) RemoveStrays(ctx context.Context, strays []nat.Seen) error {
+func (s *Site) RemoveStrays(ctx context.Context, strays []nat.ForwardStatus) error {
 	if s.lock == nil {
 		return ErrReadOnly
 	}

@@ -43,7 +43,7 @@ func (s *Site) check(ctx context.Context, only []string) []plan.Check {
 	begin := time.Now()
 	checks := plan.RunChecks(ctx, checkers)
 	s.firewall(ctx, checks)
-	s.traceRefusals(checks, begin)
+	s.addServerLogHints(checks, begin)
 	for _, word := range only {
 		reports := func(c plan.Checker) bool { return slices.Contains(slices.Concat(c.IDs, c.Also), word) }
 		if catalog.Area(word) == "" || slices.ContainsFunc(checkers, reports) {
@@ -68,20 +68,20 @@ func (s *Site) checkWithout(ctx context.Context, ids []string) []plan.Check {
 			only = append(only, id)
 		}
 	}
-	checks := plan.RunChecks(ctx, plan.Pick(s.allCheckers(outsidePorts), only))
+	checks := plan.RunChecks(ctx, plan.SelectCheckers(s.allCheckers(outsidePorts), only))
 	s.firewall(ctx, checks)
 	return checks
 }
 
 // checkers are the checks of every package for the site.
 func (s *Site) checkers(only []string) []plan.Checker {
-	return plan.Pick(s.allCheckers(only), only)
+	return plan.SelectCheckers(s.allCheckers(only), only)
 }
 
 // allCheckers are those of every package; outside says which are to be had from the probe.
 func (s *Site) allCheckers(outside []string) []plan.Checker {
-	return slices.Concat(mailcheck.Checkers(s.mailFacts()), routercheck.Checkers(s.routerFacts()), s.outsideChecks(outside), s.vantageChecks(outside), s.reportChecks(), s.publicChecks(),
-		dnscheck.Checks(s.published()), s.policies().Checks(s.spec.Domains))
+	return slices.Concat(mailcheck.Checkers(s.mailFacts()), routercheck.Checkers(s.routerFacts()), s.outsideChecks(outside), s.externalMessageChecks(outside), s.reportChecks(), s.publicChecks(),
+		dnscheck.Checks(s.desiredDNS()), s.policies().Checks(s.spec.Domains))
 }
 
 // markTemporaryReceiver says of the check that found a listener at addr that it was only the

@@ -28,28 +28,31 @@ func ShowChecks(u *UI, r plan.Report) {
 		for i, c := range checks {
 			if c.Status == status && !told[i] {
 				first, loose = cmp.Or(first, c.ID), true
-				c.ID = sameSkip(checks, i, told)
+				c.ID = groupSkipped(checks, i, told)
 				showCheck(u, w, c)
 			}
 		}
 	}
-	if passed := allPassed(checks); len(passed) > 0 {
-		if loose {
-			fmt.Fprintln(w)
-		}
+	passed, unused := allPassed(checks)
+	if loose && len(passed)+len(unused) > 0 {
+		fmt.Fprintln(w)
+	}
+	if len(passed) > 0 {
 		fmt.Fprintf(w, "%s  %s\n", u.Green("pass"), u.Wrap(strings.Join(passed, " "), 6))
 	}
+	if len(unused) > 0 {
+		fmt.Fprintf(w, "%s  %s\n", u.Dim("not used"), u.Wrap(strings.Join(unused, " "), 10))
+	}
+	fmt.Fprintf(w, "\n%s %s.\n", u.Bold("Verify:"), CheckSum(checks))
 	t := plan.Count(checks)
-	fmt.Fprintf(w, "\n%s %d passed, %d failed, %d warned, %d could not be known from here.\n",
-		u.Bold("Verify:"), t.Pass, t.Fail, t.Warn, t.Skip)
 	if t.Fail > 0 {
 		fmt.Fprintf(w, "  next: mailpub verify --explain %s\n", first)
 	}
 }
 
-// sameSkip returns the id of a check, and with it those of the later ones that can't be known for the
+// groupSkipped returns the id of a check, and with it those of the later ones that can't be known for the
 // same reason. These are told then.
-func sameSkip(checks []plan.Check, i int, told map[int]bool) string {
+func groupSkipped(checks []plan.Check, i int, told map[int]bool) string {
 	c := checks[i]
 	ids := []string{c.ID}
 	for j := i + 1; c.Status == plan.Skip && j < len(checks); j++ {
@@ -61,15 +64,42 @@ func sameSkip(checks []plan.Check, i int, told map[int]bool) string {
 	return strings.Join(ids, " ")
 }
 
-// allPassed returns the ids of which every check passed.
-func allPassed(checks []plan.Check) (passed []string) {
+// CheckSum says in a few words how checks came out. "Passed" counts what was checked; what the site does
+// not use is counted apart.
+func CheckSum(checks []plan.Check) string {
+	t := plan.Count(checks)
+	text := fmt.Sprintf("%d passed, %d failed, %d warned, %d could not be known from here", t.Pass-t.Unused, t.Fail, t.Warn, t.Skip)
+	if t.Unused > 0 {
+		text += fmt.Sprintf(", %d not used", t.Unused)
+	}
+	return text
+}
+
+// allPassed returns the ids of which every check passed, and those of which every check is about
+// something that is not used.
+func allPassed(checks []plan.Check) (passed, unused []string) {
+	ended := map[string]bool{} // ids that are decided
 	for _, c := range checks {
-		other := func(o plan.Check) bool { return o.ID == c.ID && o.Status != plan.Pass }
-		if !slices.Contains(passed, c.ID) && !slices.ContainsFunc(checks, other) {
+		if ended[c.ID] {
+			continue
+		}
+		ended[c.ID] = true
+		all, used := true, false
+		for _, o := range checks {
+			if o.ID != c.ID {
+				continue
+			}
+			all = all && o.Status == plan.Pass
+			used = used || !o.Unused
+		}
+		switch {
+		case all && used:
 			passed = append(passed, c.ID)
+		case all:
+			unused = append(unused, c.ID)
 		}
 	}
-	return passed
+	return passed, unused
 }
 
 // showCause prints a cause, and below it what follows: in a line those that say the same, and in
@@ -94,17 +124,17 @@ func showCause(u *UI, w io.Writer, checks []plan.Check, cause plan.Cause) {
 			}
 		}
 		if subjects != nil {
-			fmt.Fprintf(w, "      %s  %s  %s\n", mark(u, c.Status), c.ID, u.Wrap(Clean(strings.Join(subjects, ", ")+": "+c.Got), 14+len(c.ID)))
+			fmt.Fprintf(w, "      %s  %s  %s\n", statusMark(u, c.Status), c.ID, u.Wrap(Clean(strings.Join(subjects, ", ")+": "+c.Got), 14+len(c.ID)))
 		}
 	}
 	if unknown != nil {
-		fmt.Fprintf(w, "      %s  %s\n", mark(u, plan.Skip), u.Wrap("not to be known until then: "+strings.Join(unknown, " "), 12))
+		fmt.Fprintf(w, "      %s  %s\n", statusMark(u, plan.Skip), u.Wrap("not to be known until then: "+strings.Join(unknown, " "), 12))
 	}
 	fmt.Fprintln(w)
 }
 
-// mark is a status, in its colour.
-func mark(u *UI, s plan.Status) string {
+// statusMark is a status, in its colour.
+func statusMark(u *UI, s plan.Status) string {
 	switch s {
 	case plan.Fail:
 		return u.Red("FAIL")
@@ -117,7 +147,7 @@ func mark(u *UI, s plan.Status) string {
 }
 
 func showCheck(u *UI, w io.Writer, c plan.Check) {
-	fmt.Fprintf(w, "%s  %s  %s\n", mark(u, c.Status), u.Bold(c.ID), Clean(c.Subject.String()))
+	fmt.Fprintf(w, "%s  %s  %s\n", statusMark(u, c.Status), u.Bold(c.ID), Clean(c.Subject.String()))
 	line := func(what, text string) {
 		if text != "" {
 			fmt.Fprintf(w, "      %s %s\n", u.Dim(what), u.Wrap(Clean(text), 11))

@@ -38,6 +38,26 @@ Verify: 1 passed, 0 failed, 0 warned, 4 could not be known from here.
 	}
 }
 
+// "Passed" counts what was checked; what is not used is named and counted apart.
+func TestShowUnused(t *testing.T) {
+	var out strings.Builder
+	checks := []plan.Check{
+		{ID: "host.a", Subject: plan.About("mail.nomeazienda.it A"), Status: plan.Pass},
+		{ID: "tlsrpt.record", Subject: plan.About("_smtp._tls.nomeazienda.it"), Status: plan.Pass, Unused: true},
+		{ID: "sts.record", Subject: plan.About("_mta-sts.nomeazienda.it"), Status: plan.Pass, Unused: true},
+		{ID: "sts.record", Subject: plan.About("_mta-sts.example.org"), Status: plan.Pass},
+	}
+	ShowChecks(&UI{Out: &out}, catalog.NewReport("office", checks))
+	want := `pass  host.a sts.record
+not used  tlsrpt.record
+
+Verify: 2 passed, 0 failed, 0 warned, 0 could not be known from here, 2 not used.
+`
+	if out.String() != want {
+		t.Errorf("%s\nwant\n%s", out.String(), want)
+	}
+}
+
 // Text is wrapped at the terminal's width, by what is seen and not by octets.
 func TestWrap(t *testing.T) {
 	for _, test := range []struct {

@@ -28,8 +28,9 @@ func (c *Consent) Confirm(ctx context.Context, p *site.Plan) (adopt bool, err er
 
 // Approve implements site.Consent: it shows the plan where there is something to decide, and asks.
 func (c *Consent) Approve(ctx context.Context, p *site.Plan) (adopt bool, err error) {
-	if !c.Yes && p.Writes() > 0 || len(p.Failed) > 0 || len(p.Adoptions()) > 0 && !c.Adopt {
+	if !c.Yes && p.Writes() > 0 || len(p.Failed) > 0 || len(p.Takeovers()) > 0 && !c.Adopt {
 		ShowPlan(c.UI, p)
+		ShowMoves(c.UI, p.Changes, false)
 	}
 	if len(p.Failed) > 0 {
 		return false, p.Failed[0]
@@ -48,7 +49,7 @@ func (c *Consent) ask(ctx context.Context, p *site.Plan) error {
 	if err := c.UI.Confirm(ctx, fmt.Sprintf("Carry out %s?", Count(p.Writes(), "change"))); err != nil {
 		return err
 	}
-	if n := len(p.Adoptions()); n > 0 && !c.Adopt {
+	if n := len(p.Takeovers()); n > 0 && !c.Adopt {
 		if err := c.UI.Confirm(ctx, fmt.Sprintf("%d of them take over what mailpub did not put in place. Take over?", n)); err != nil {
 			return err
 		}
@@ -66,10 +67,10 @@ func showApplied(u *UI, p *plan.Plan, done int) {
 		fmt.Fprintf(out, "%s %s.\n", u.Yellow("Not all is done:"), Count(done, "change"))
 	case done > 0:
 		fmt.Fprintf(out, "%s %s.\n", u.Green("Done:"), Count(done, "change"))
-	case len(p.Changes) == 0 && p.TakesUp() > 0:
-		fmt.Fprintf(out, "Nothing to write; %s taken into the ledger.\n", Count(p.TakesUp(), "thing"))
+	case len(p.Changes) == 0 && p.TakeoverCount() > 0:
+		fmt.Fprintf(out, "Nothing to write; %s taken into the ledger.\n", Count(p.TakeoverCount(), "thing"))
 	case len(p.Changes) == 0:
-		fmt.Fprintln(out, Sum(u, p))
+		fmt.Fprintln(out, Totals(u, p))
 	default:
 		fmt.Fprintln(out, "Nothing that mailpub can do.")
 	}

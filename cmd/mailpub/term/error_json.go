@@ -11,15 +11,15 @@ const ErrorFormat = "mailpub/error/v1"
 
 // Failure is an error as a JSON document: what a command with --json prints in place of its own.
 type Failure struct {
-	Format   string    `json:"format"`
-	Error    string    `json:"error"`
-	Next     string    `json:"next,omitempty"`     // what to do, where that is known
-	Mistakes []Mistake `json:"mistakes,omitempty"` // of the config, all of them
-	Exit     int       `json:"exit"`
+	Format   string        `json:"format"`
+	Error    string        `json:"error"`
+	Next     string        `json:"next,omitempty"`     // what to do, where that is known
+	Mistakes []ConfigError `json:"mistakes,omitempty"` // of the config, all of them
+	Exit     int           `json:"exit"`
 }
 
-// Mistake is one of the config's.
-type Mistake struct {
+// ConfigError is one of the config's.
+type ConfigError struct {
 	File  string `json:"file"`
 	Line  int    `json:"line,omitempty"`
 	Field string `json:"field,omitempty"`
@@ -36,7 +36,7 @@ func PrintFailure(u *UI, err error, exit int, documented func(config.Errors) str
 	var mistakes config.Errors
 	if errors.As(err, &mistakes) {
 		for _, m := range mistakes {
-			out.Mistakes = append(out.Mistakes, Mistake{m.File, m.Line, m.Field, m.Text})
+			out.Mistakes = append(out.Mistakes, ConfigError{m.File, m.Line, m.Field, m.Text})
 		}
 		if key := documented(mistakes); key != "" {
 			out.Next = "mailpub explain " + key

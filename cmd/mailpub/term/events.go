@@ -28,7 +28,7 @@ func (u *UI) Events() func(site.Event) {
 		case site.ApplyStarted:
 			bar = newProgress(u, e.Plan.Changes)
 		case site.ApplyProgress:
-			bar.tell(e.Event)
+			bar.update(e.Event)
 		case site.ApplyEnded:
 			bar.end()
 			if e.Err == nil {
@@ -37,9 +37,9 @@ func (u *UI) Events() func(site.Event) {
 		case site.ForwardRecreated:
 			fmt.Fprintf(u.Out, "%s %s is there anew; see from outside whether it leads to the server.\n", u.Green("Healed:"), e.Key.Name)
 		case site.PropagationWait:
-			fmt.Fprintf(u.Text(), "waiting for %s\n", Clean(site.Behind(e.Behind)))
+			fmt.Fprintf(u.Text(), "waiting for %s\n", Clean(site.StaleServers(e.Behind)))
 		case site.Propagation:
-			showPropagation(u, e.Settled)
+			showPropagation(u, e.Propagation)
 		case site.CutoverStep:
 			showCutoverStep(u, e)
 		case site.CutoverChecks:
@@ -51,13 +51,13 @@ func (u *UI) Events() func(site.Event) {
 // checksStarted says on a terminal that checks run: where something does not answer, that takes its
 // time. checksEnded removes the line.
 func (u *UI) checksStarted() {
-	if !u.JSON && u.Terminal {
+	if !u.JSON && !u.Document && u.Terminal {
 		fmt.Fprint(u.Out, u.Dim("looking ..."))
 	}
 }
 
 func (u *UI) checksEnded() {
-	if !u.JSON && u.Terminal {
+	if !u.JSON && !u.Document && u.Terminal {
 		fmt.Fprint(u.Out, EraseLine)
 	}
 }
@@ -66,14 +66,14 @@ func (u *UI) checksEnded() {
 func showCutoverStep(u *UI, e site.CutoverStep) {
 	out := u.Text()
 	at := e.Until.Local().Format(time.DateTime)
-	left := plan.Spell(e.Left)
+	left := plan.FormatDuration(e.Left)
 	text := ""
 	switch e.Step {
 	case site.CutoverNothing:
 		fmt.Fprintln(out, "Nothing that is live moves; this is an ordinary apply.")
 		return
 	case site.CutoverLower:
-		text = fmt.Sprintf("1. Lowering the TTL of %s to %s, and doing all that does not move.", keyNames(e.Moving), plan.Spell(e.TTL))
+		text = fmt.Sprintf("1. Lowering the TTL of %s to %s, and doing all that does not move.", keyNames(e.Moving), plan.FormatDuration(e.TTL))
 	case site.CutoverLater:
 		text = fmt.Sprintf("2. The old TTL has run out everywhere at %s, in %s. Come back then: mailpub%s apply --cutover", at, left, u.ConfigFlag())
 	case site.CutoverWait:

@@ -9,7 +9,7 @@ import (
 )
 
 // ShowFound prints what was found, a few lines for each party.
-func ShowFound(u *UI, f scout.Found) {
+func ShowFound(u *UI, f scout.Result) {
 	w := u.Out
 	line := func(what, format string, args ...any) {
 		fmt.Fprintf(w, "  %s  %s\n", u.Bold(Pad(what, 8)), u.Wrap(Clean(fmt.Sprintf(format, args...)), 12))
@@ -19,7 +19,7 @@ func ShowFound(u *UI, f scout.Found) {
 	if name == "" {
 		name = "it has no name in DNS"
 	}
-	line("machine", "%s; its address is %s", name, known(m.Address.IsValid(), m.Address.String()))
+	line("machine", "%s; its address is %s", name, knownText(m.Address.IsValid(), m.Address.String()))
 	showFoundRouter(line, f.Router)
 	for _, d := range f.DNS.Domains {
 		line("DNS", "%s", describeZone(d.Name, d.Zone))
@@ -58,7 +58,7 @@ func ShowFound(u *UI, f scout.Found) {
 	}
 }
 
-func known(is bool, text string) string {
+func knownText(is bool, text string) string {
 	if !is {
 		return "not known"
 	}
@@ -80,7 +80,7 @@ func showFoundRouter(line func(string, string, ...any), r scout.Router) {
 	if r.WAN.Note != "" {
 		line("", "%s", strings.TrimPrefix(r.WAN.Note, r.Device+": "))
 	} else {
-		line("", "its address outside is %s, %s", known(r.WAN.Address.IsValid(), r.WAN.Address.String()), r.WAN.Kind)
+		line("", "its address outside is %s, %s", knownText(r.WAN.Address.IsValid(), r.WAN.Address.String()), r.WAN.Kind)
 	}
 	var ports []string
 	for _, f := range r.Forwards {
@@ -130,7 +130,7 @@ func showFoundServer(line func(string, string, ...any), s scout.Server) {
 	case s.Greeting != "":
 		line("server", "at %s, which greets %s", s.Address, s.Greeting)
 	default:
-		line("server", "nothing answers SMTP at %s: %s", known(s.Address.IsValid(), s.Address.String()), s.Silent)
+		line("server", "nothing answers SMTP at %s: %s", knownText(s.Address.IsValid(), s.Address.String()), s.Silent)
 	}
 	var ports []string
 	for _, p := range s.Listens {

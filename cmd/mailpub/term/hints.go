@@ -12,8 +12,8 @@ import (
 	"github.com/mailpub/mailpub/plan"
 )
 
-// SayStopped says that a signal ended a command, and what that left.
-func SayStopped(u *UI, writes bool) {
+// PrintInterrupted says that a signal ended a command, and what that left.
+func PrintInterrupted(u *UI, writes bool) {
 	if writes {
 		fmt.Fprintln(u.Err, "mailpub: stopped")
 		fmt.Fprintln(u.Err, "  next: what was done is in the ledger; run the command again to go on")
@@ -22,9 +22,9 @@ func SayStopped(u *UI, writes bool) {
 	fmt.Fprintln(u.Err, "mailpub: stopped; nothing was changed")
 }
 
-// Complain prints an error, and one line of what to do next where that is known. documented names a
+// PrintError prints an error, and one line of what to do next where that is known. documented names a
 // field of the config among mistakes that mailpub explain knows; "" for none.
-func Complain(u *UI, err error, documented func(config.Errors) string) {
+func PrintError(u *UI, err error, documented func(config.Errors) string) {
 	var mistakes config.Errors
 	if errors.As(err, &mistakes) {
 		fmt.Fprintln(u.Err, Clean(mistakes.Error()))

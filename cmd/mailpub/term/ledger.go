@@ -48,6 +48,6 @@ func ShowEntry(u *UI, e plan.Entry) {
 		line("removal", []string{"was not seen to its end"})
 	}
 	if g := e.Grant; g != nil && g.Lifetime > 0 {
-		line("lease", []string{fmt.Sprintf("%s, until %s", plan.Spell(g.Lifetime), g.Expires().Format(time.RFC3339))})
+		line("lease", []string{fmt.Sprintf("%s, until %s", plan.FormatDuration(g.Lifetime), g.Expires().Format(time.RFC3339))})
 	}
 }

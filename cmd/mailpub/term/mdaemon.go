@@ -33,20 +33,20 @@ func ShowMDaemon(u *UI, s mdaemon.Overview) {
 }
 
 // AskMDaemon returns what shows a person the next step in MDaemon's dialog, and waits for Enter.
-func AskMDaemon(u *UI) func(context.Context, mdaemon.Order) error {
-	return func(ctx context.Context, o mdaemon.Order) error {
+func AskMDaemon(u *UI) func(context.Context, mdaemon.Instruction) error {
+	return func(ctx context.Context, o mdaemon.Instruction) error {
 		if !u.CanAsk() {
 			return ErrNoTerminal
 		}
-		fmt.Fprintf(u.Err, "%s %s\n", u.Bold(fmt.Sprintf("%d of %d:", o.Step, o.Of)), u.Wrap(OrderText(o), 8))
+		fmt.Fprintf(u.Err, "%s %s\n", u.Bold(fmt.Sprintf("%d of %d:", o.Step, o.Of)), u.Wrap(InstructionText(o), 8))
 		fmt.Fprint(u.Err, u.Dim("        Leave the dialog with OK or Apply, change nothing else, then press Enter. "))
 		_, err := u.line(ctx)
 		return err
 	}
 }
 
-// OrderText says what a person is to do.
-func OrderText(o mdaemon.Order) string {
+// InstructionText says what a person is to do.
+func InstructionText(o mdaemon.Instruction) string {
 	where := o.Setting.Where
 	if o.Setting.Former != where {
 		where += " (before 13.6: " + o.Setting.Former + ")"

@@ -4,9 +4,11 @@ import (
 	"fmt"
 	"io"
 	"strings"
+	"time"
 
 	"github.com/mailpub/mailpub/cmd/mailpub/site"
 	"github.com/mailpub/mailpub/plan"
+	"github.com/mailpub/mailpub/plan/mail"
 )
 
 // ShowPlan prints a plan: a group for each party, manual steps last, and the sum.
@@ -20,7 +22,7 @@ func ShowPlan(u *UI, p *site.Plan) {
 		order = append(order, party.Target)
 	}
 	showGroups(u, w, p.Plan, order, about)
-	showSum(u, w, p.Plan)
+	showTotals(u, w, p.Plan)
 }
 
 // ShowSaved prints a plan as it was saved.
@@ -29,11 +31,11 @@ func ShowSaved(u *UI, saved plan.Saved) {
 	fmt.Fprintf(w, "%s, as it was saved\n\n", saved.Site)
 	p := &plan.Plan{Site: saved.Site, Scope: saved.Scope, Changes: saved.Changes, Unchanged: saved.Unchanged, Effects: saved.Effects}
 	showGroups(u, w, p, nil, map[plan.Target]string{})
-	showSum(u, w, p)
+	showTotals(u, w, p)
 }
 
-func showSum(u *UI, w io.Writer, p *plan.Plan) {
-	fmt.Fprintln(w, Sum(u, p))
+func showTotals(u *UI, w io.Writer, p *plan.Plan) {
+	fmt.Fprintln(w, Totals(u, p))
 	if len(p.Scope) > 0 {
 		fmt.Fprintf(w, "Of %s alone; the rest of the site was left out.\n", scopeText(p.Scope))
 	}
@@ -71,6 +73,33 @@ func showGroups(u *UI, w io.Writer, p *plan.Plan, order []plan.Target, about map
 		showEffects(u, p.Effects, t)
 		fmt.Fprintln(w)
 	}
+}
+
+// ShowMoves names the live records that a plan moves to another place, and the way to move them without losing
+// mail; underWay says that such a move has begun.
+func ShowMoves(u *UI, changes []plan.Change, underWay bool) {
+	command := "mailpub" + u.ConfigFlag() + " apply --cutover"
+	if underWay {
+		fmt.Fprintf(u.Text(), "A cutover is under way; it goes on with: %s\n", command)
+		return
+	}
+	movers := mail.MovingChanges(changes)
+	if len(movers) == 0 {
+		return
+	}
+
+	var names []string
+	longest := 0
+	for _, c := range movers {
+		names = append(names, Clean(c.Key.Name))
+		for _, line := range c.Before {
+			_, ttl := mail.SplitRecordLine(line)
+			longest = max(longest, ttl)
+		}
+	}
+	text := fmt.Sprintf("This moves live records: %s. Resolvers may return the old data for up to %s. To move without losing mail: %s",
+		strings.Join(names, ", "), plan.FormatDuration(time.Duration(longest)*time.Second), command)
+	fmt.Fprintln(u.Text(), u.Wrap(text, 0))
 }
 
 // scopeText says of which parts a plan is.
@@ -135,7 +164,7 @@ func ShowChanges(u *UI, changes []plan.Change) {
 	name, text := 0, 0
 	for _, c := range changes {
 		name = max(name, min(len(c.Key.Name), nameWidth))
-		text = max(text, min(len(textOf(c)), textWidth))
+		text = max(text, min(len(changeText(c)), textWidth))
 	}
 	reason := ""
 	for _, c := range changes {
@@ -144,7 +173,7 @@ func ShowChanges(u *UI, changes []plan.Change) {
 			why = ""
 		}
 		reason = Clean(c.Reason)
-		used := 4 + max(name, len(c.Key.Name)) + 2 + max(text, len(textOf(c))) + 2
+		used := 4 + max(name, len(c.Key.Name)) + 2 + max(text, len(changeText(c))) + 2
 		if why != "" && used+len(why) <= lineWidth {
 			line += "  " + u.Dim(why)
 			why = ""
@@ -167,23 +196,23 @@ func ShowChanges(u *UI, changes []plan.Change) {
 
 // changeLine is a change on one line: its sign, its name and what it becomes.
 func changeLine(u *UI, c plan.Change, name, text int) string {
-	return fmt.Sprintf("%s %s  %s", sign(u, c.Action), Pad(Clean(c.Key.Name), name), Pad(textOf(c), text))
+	return fmt.Sprintf("%s %s  %s", actionSign(u, c.Action), Pad(Clean(c.Key.Name), name), Pad(changeText(c), text))
 }
 
 // longText is the length from which a text is shown without its middle: nobody reads a key.
 const longText = 160
 
-// textOf is what a change puts in place, or takes away, as it is shown. What a person has to
+// changeText is what a change puts in place, or takes away, as it is shown. What a person has to
 // enter is shown whole.
-func textOf(c plan.Change) string {
-	text := wholeText(c)
+func changeText(c plan.Change) string {
+	text := fullText(c)
 	if len(text) > longText && c.Action != plan.Manual {
 		text = text[:60] + "..." + text[len(text)-30:]
 	}
 	return text
 }
 
-func wholeText(c plan.Change) string {
+func fullText(c plan.Change) string {
 	switch {
 	case c.Action == plan.Delete:
 		return Clean(strings.Join(c.Before, ", "))
@@ -195,7 +224,7 @@ func wholeText(c plan.Change) string {
 	return Clean(strings.Join(c.After, ", "))
 }
 
-func sign(u *UI, action plan.Action) string {
+func actionSign(u *UI, action plan.Action) string {
 	switch action {
 	case plan.Create:
 		return u.Green(action.Sign())
@@ -207,11 +236,11 @@ func sign(u *UI, action plan.Action) string {
 	return u.Blue(action.Sign())
 }
 
-// Sum says in one line what a plan comes to.
-func Sum(u *UI, p *plan.Plan) string {
+// Totals says in one line what a plan comes to.
+func Totals(u *UI, p *plan.Plan) string {
 	s := p.Summary()
 	taken := ""
-	if n := p.TakesUp(); n > 0 {
+	if n := p.TakeoverCount(); n > 0 {
 		taken = fmt.Sprintf(" Apply takes %d of them into the ledger.", n)
 	}
 	switch {

@@ -26,7 +26,7 @@ func newProgress(u *UI, changes []plan.Change) *progress {
 	return p
 }
 
-func (p *progress) tell(e plan.Event) {
+func (p *progress) update(e plan.Event) {
 	u := p.ui
 	if e.Of > 0 {
 		p.of = e.Of

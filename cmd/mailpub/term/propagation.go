@@ -10,11 +10,11 @@ import (
 
 // showPropagation says whether all name servers have what was written, and how long resolvers may
 // keep the old answers.
-func showPropagation(u *UI, s dnscheck.Settled) {
+func showPropagation(u *UI, s dnscheck.Propagation) {
 	out := u.Text()
 	switch n := len(s.Agree); {
 	case len(s.Behind) > 0:
-		fmt.Fprintf(out, "%s not everywhere yet: %s. mailpub verify tells when it is.\n", u.Yellow("DNS:"), Clean(site.Behind(s.Behind)))
+		fmt.Fprintf(out, "%s not everywhere yet: %s. mailpub verify tells when it is.\n", u.Yellow("DNS:"), Clean(site.StaleServers(s.Behind)))
 	case n == 1:
 		fmt.Fprintf(out, "%s the name server says what was written.\n", u.Green("DNS:"))
 	case n > 1:
@@ -26,11 +26,11 @@ func showPropagation(u *UI, s dnscheck.Settled) {
 	for _, c := range s.Cached {
 		left := ""
 		if c.Left > 0 {
-			left = " for up to " + plan.Spell(c.Left)
+			left = " for up to " + plan.FormatDuration(c.Left)
 		}
 		fmt.Fprintf(out, "%s resolver %s still has the old answer for %s%s\n", u.Yellow("DNS:"), Clean(c.Server), Clean(c.Key.Name), left)
 	}
 	if s.Old > 0 && len(s.Agree) > 0 {
-		fmt.Fprintf(out, "Who asked before may go on hearing the old answer for up to %s.\n", plan.Spell(s.Old))
+		fmt.Fprintf(out, "Who asked before may go on hearing the old answer for up to %s.\n", plan.FormatDuration(s.Old))
 	}
 }

@@ -41,14 +41,14 @@ func ShowRouter(u *UI, r nat.Report) {
 	for _, f := range r.Forwards {
 		showForward(u, f, name, min(is, textWidth))
 	}
-	showOthers(u, r)
+	showOtherForwards(u, r)
 }
 
-// showOthers prints what else the router forwards.
-func showOthers(u *UI, r nat.Report) {
+// showOtherForwards prints what else the router forwards.
+func showOtherForwards(u *UI, r nat.Report) {
 	if len(r.Others) > 0 {
 		fmt.Fprintf(u.Out, "\n%s\n", u.Bold("also in the router"))
-		ShowSeen(u, r.Others)
+		ShowForwards(u, r.Others)
 	}
 	if r.OthersNote != "" {
 		fmt.Fprintf(u.Out, "\n  %s\n", u.Dim(u.Wrap("other forwards: "+Clean(r.OthersNote), 2)))
@@ -61,8 +61,8 @@ func showOthers(u *UI, r nat.Report) {
 	}
 }
 
-// ShowSeen prints forwards of the router, a line each.
-func ShowSeen(u *UI, list []nat.Seen) {
+// ShowForwards prints forwards of the router, a line each.
+func ShowForwards(u *UI, list []nat.ForwardStatus) {
 	name, is := 8, 20
 	for _, f := range list {
 		name, is = max(name, len(f.Name)), max(is, len(Clean(f.Is)))
@@ -83,7 +83,7 @@ func ShowFirewall(u *UI, found []hostfirewall.Finding) {
 }
 
 // showForward prints where one port leads, and whose that is.
-func showForward(u *UI, f nat.Seen, nameWidth, isWidth int) {
+func showForward(u *UI, f nat.ForwardStatus, nameWidth, isWidth int) {
 	is, owner := f.Is, u.Green("ours")
 	switch f.Owner {
 	case "nobody":
@@ -100,7 +100,7 @@ func showForward(u *UI, f nat.Seen, nameWidth, isWidth int) {
 	}
 	lasts := ""
 	if !f.Expires.IsZero() {
-		lasts = "  for another " + plan.Spell(time.Until(f.Expires))
+		lasts = "  for another " + plan.FormatDuration(time.Until(f.Expires))
 	}
 	fmt.Fprintf(u.Out, "  %s  %s  %s%s\n", Pad(f.Name, nameWidth), Pad(Clean(is), isWidth), owner, u.Dim(lasts))
 	if f.Note != "" {

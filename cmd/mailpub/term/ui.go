@@ -23,6 +23,7 @@ type UI struct {
 	In       io.Reader
 	Out, Err io.Writer
 	JSON     bool // standard output holds a JSON document alone
+	Document bool // standard output holds another document alone
 
 	ConfigFile string       // for the commands that are suggested
 	Stopped    func() error // not nil after the command was interrupted
@@ -31,9 +32,9 @@ type UI struct {
 	printed bool          // a JSON document was
 }
 
-// Text is where text for people goes: standard output, unless that holds JSON.
+// Text is where text for people goes: standard output, unless that holds a document.
 func (u *UI) Text() io.Writer {
-	if u.JSON {
+	if u.JSON || u.Document {
 		return u.Err
 	}
 	return u.Out

@@ -31,7 +31,7 @@ func (m *moving) move(to netip.Addr, sources ...string) {
 	m.set(func() {
 		m.found.Public, m.found.Sightings = []netip.Addr{to}, nil
 		for _, s := range sources {
-			m.found.Sightings = append(m.found.Sightings, Sighting{s, to})
+			m.found.Sightings = append(m.found.Sightings, AddressAnswer{s, to})
 		}
 		m.see()
 	})
@@ -68,14 +68,14 @@ func (m *moving) changes() []plan.Change {
 
 func newMoving(t *testing.T, policy func(*Policy)) (*moving, context.CancelFunc) {
 	m := &moving{newFake(), addrA}
-	m.mend = func(o Order) (Outcome, error) {
+	m.mend = func(o RepairRequest) (RepairResult, error) {
 		if !slices.Equal(o.Kinds, []string{Address}) || !slices.Equal(o.Address, m.found.Public) {
 			t.Errorf("ordered %+v", o)
 		}
 		all := m.changes()
 		m.published = o.Address[0]
 		m.see()
-		return Outcome{Found: all, Done: all[:2], Moved: all}, nil
+		return RepairResult{Found: all, Done: all[:2], Moved: all}, nil
 	}
 	_, stop := start(t, m.fake, func(_ *Daemon, s *Site) {
 		s.Policy.Repair = []string{Router, Address}
@@ -93,7 +93,7 @@ func TestAddressOfTwo(t *testing.T) {
 		m, stop := newMoving(t, nil)
 		defer stop()
 		m.move(addrB, "the router", "opendns")
-		m.signals <- Signal{AddressSeen, "its address outside is 2.2.2.7"}
+		m.signals <- RouterEvent{AddressSeen, "its address outside is 2.2.2.7"}
 		pass(time.Second)
 		m.expect(t, "changed-address")
 		n := m.view().notices[0]
@@ -122,11 +122,11 @@ func TestAddressDisputed(t *testing.T) {
 		defer stop()
 		m.set(func() {
 			m.found.Err = errors.New("the router says 2.2.2.7, opendns says 2.2.2.2")
-			m.found.Sightings = []Sighting{{"the router", addrB}, {"opendns", addrA}, {"this machine", netip.MustParseAddr("2001:db8::25")}}
+			m.found.Sightings = []AddressAnswer{{"the router", addrB}, {"opendns", addrA}, {"this machine", netip.MustParseAddr("2001:db8::25")}}
 			m.found.Public = nil
 			m.found.Report.Checks = append(m.found.Report.Checks, plan.Check{ID: "router.address", Subject: plan.About("as seen from outside"), Status: plan.Fail, Got: "they differ"})
 		})
-		m.signals <- Signal{AddressSeen, ""}
+		m.signals <- RouterEvent{AddressSeen, ""}
 		pass(48 * time.Hour)
 		m.expect(t, "broke")
 		for _, want := range []string{"the sources of the public address do not agree", "the router says 2.2.2.7, opendns says 2.2.2.2", "until they agree"} {
@@ -140,7 +140,7 @@ func TestAddressDisputed(t *testing.T) {
 		m.set(m.well)
 		m.set(func() { m.found.Err = nil })
 		m.move(addrB, "the router", "opendns")
-		m.signals <- Signal{AddressSeen, ""}
+		m.signals <- RouterEvent{AddressSeen, ""}
 		pass(time.Minute)
 		m.set(m.well)
 		m.set(func() { m.found.Public = []netip.Addr{addrB} })
@@ -158,12 +158,12 @@ func TestAddressOfOne(t *testing.T) {
 		m, stop := newMoving(t, nil)
 		defer stop()
 		m.move(addrB, "the router")
-		m.signals <- Signal{AddressSeen, ""}
+		m.signals <- RouterEvent{AddressSeen, ""}
 		pass(20 * time.Second)
 		m.expect(t, "")
 		third := netip.MustParseAddr("2.2.2.8")
 		m.move(third, "the router") // it was not the last word
-		m.signals <- Signal{AddressSeen, ""}
+		m.signals <- RouterEvent{AddressSeen, ""}
 		pass(29 * time.Second)
 		m.expect(t, "")
 		pass(3 * time.Second)
@@ -172,10 +172,10 @@ func TestAddressOfOne(t *testing.T) {
 			t.Errorf("published %s", m.where())
 		}
 		m.move(addrB, "the router")
-		m.signals <- Signal{AddressSeen, ""}
+		m.signals <- RouterEvent{AddressSeen, ""}
 		pass(5 * time.Second)
 		m.move(third, "the router") // and back, before anything was written: that is no news at all
-		m.signals <- Signal{AddressSeen, ""}
+		m.signals <- RouterEvent{AddressSeen, ""}
 		pass(time.Hour)
 		m.expect(t, "changed-address")
 	})
@@ -190,7 +190,7 @@ func TestAddressTooOften(t *testing.T) {
 		for range 5 {
 			last = map[netip.Addr]netip.Addr{addrA: addrB, addrB: addrA}[last]
 			m.move(last, "the router", "opendns")
-			m.signals <- Signal{AddressSeen, ""}
+			m.signals <- RouterEvent{AddressSeen, ""}
 			pass(time.Minute)
 		}
 		m.expect(t, "changed-address changed-address held-address healed")
@@ -211,7 +211,7 @@ func TestAddressWithoutLeave(t *testing.T) {
 		m, stop := newMoving(t, func(p *Policy) { p.Repair = []string{Router} })
 		defer stop()
 		m.move(addrB, "the router", "opendns")
-		m.signals <- Signal{AddressSeen, ""}
+		m.signals <- RouterEvent{AddressSeen, ""}
 		pass(time.Hour)
 		m.expect(t, "broke")
 		if len(m.view().orders) > 0 {

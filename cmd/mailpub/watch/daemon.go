@@ -18,7 +18,7 @@ import (
 // Daemon watches sites.
 type Daemon struct {
 	// Load reads the config files, all anew. wrong are those that can't be watched.
-	Load func(context.Context) (sites []Site, wrong []Wrong, err error)
+	Load func(context.Context) (sites []Site, wrong []BadConfig, err error)
 	// Observers are told what is seen; see Observer.
 	Observers []Observer
 	Logger    *slog.Logger // default: discards
@@ -40,21 +40,21 @@ type Daemon struct {
 	slots   chan struct{}
 	reloads chan bool     // true: whatever the files say
 	news    chan struct{} // a site is other than it was
-	sites   []*running
+	sites   []*runningSite
 
 	mu     sync.Mutex
 	states map[string]string // of each site: "well", "broken", "on standby"
 	unread int               // config files without a site, as they are wrong
 }
 
-// Wrong is a config file that can't be watched.
-type Wrong struct {
+// BadConfig is a config file that can't be watched.
+type BadConfig struct {
 	File string
 	Err  error
 }
 
-// running is a site with the goroutine that watches it.
-type running struct {
+// runningSite is a site with the goroutine that watches it.
+type runningSite struct {
 	*watcher
 	of    Site // as it was loaded last
 	stop  context.CancelFunc
@@ -86,11 +86,11 @@ func (d *Daemon) prepare() {
 	})
 }
 
-// free gives back what slot gave.
-func (d *Daemon) free() { <-d.slots }
+// releaseSlot gives back what slot gave.
+func (d *Daemon) releaseSlot() { <-d.slots }
 
-// slot waits for the leave to look at a site; false when ctx is done before.
-func (d *Daemon) slot(ctx context.Context) bool {
+// acquireSlot waits for the leave to look at a site; false when ctx is done before.
+func (d *Daemon) acquireSlot(ctx context.Context) bool {
 	select {
 	case d.slots <- struct{}{}:
 		return true
@@ -99,7 +99,7 @@ func (d *Daemon) slot(ctx context.Context) bool {
 	}
 }
 
-func (d *Daemon) seen(s Snapshot) {
+func (d *Daemon) publishSnapshot(s Snapshot) {
 	state := "well"
 	switch {
 	case s.Standby:
@@ -148,7 +148,7 @@ func (d *Daemon) Run(ctx context.Context) error {
 	}
 	d.apply(ctx, sites, wrong, false)
 	d.state("ready")
-	d.beat()
+	d.sendHeartbeat()
 	d.loop(ctx)
 	d.state("stopping")
 	for _, r := range d.sites {
@@ -161,13 +161,13 @@ func (d *Daemon) Run(ctx context.Context) error {
 }
 
 // Reload makes the daemon read its configs again, and take up every site anew.
-func (d *Daemon) Reload() { d.ask(true) }
+func (d *Daemon) Reload() { d.requestReload(true) }
 
 // Changed makes the daemon read its configs again a moment later: editors write in several
 // steps, and what was written twice is read once.
-func (d *Daemon) Changed() { d.ask(false) }
+func (d *Daemon) Changed() { d.requestReload(false) }
 
-func (d *Daemon) ask(all bool) {
+func (d *Daemon) requestReload(all bool) {
 	d.prepare()
 	select {
 	case d.reloads <- all:
@@ -198,16 +198,16 @@ func (d *Daemon) loop(ctx context.Context) {
 			settle = nil
 			d.reload(ctx, false)
 		case <-d.news:
-			d.beat()
+			d.sendHeartbeat()
 		case <-beat.C:
 			now, w := time.Now(), d.Now().Round(0)
 			if jump := w.Sub(wall) - now.Sub(last); jump > jumpFrom || jump < -jumpFrom {
 				for _, r := range d.sites {
-					r.tell(poke{jump: jump})
+					r.wake(wakeup{jump: jump})
 				}
 			}
 			last, wall = now, w
-			d.beat()
+			d.sendHeartbeat()
 		}
 	}
 }
@@ -215,10 +215,10 @@ func (d *Daemon) loop(ctx context.Context) {
 // jumpFrom is the least that a clock is set by to be noticed: less than what leases allow for.
 const jumpFrom = 5 * time.Second
 
-// beat tells that all is alive, unless something hangs.
-func (d *Daemon) beat() {
+// sendHeartbeat tells that all is alive, unless something hangs.
+func (d *Daemon) sendHeartbeat() {
 	for _, r := range d.sites {
-		if !r.alive() {
+		if !r.isAlive() {
 			d.Logger.Error("a pass does not come to its end", "site", r.of.Name)
 			return
 		}
@@ -269,8 +269,8 @@ func (d *Daemon) reload(ctx context.Context, all bool) {
 }
 
 // apply makes the running sites those that were loaded.
-func (d *Daemon) apply(ctx context.Context, sites []Site, wrong []Wrong, all bool) {
-	left := map[string]*running{}
+func (d *Daemon) apply(ctx context.Context, sites []Site, wrong []BadConfig, all bool) {
+	left := map[string]*runningSite{}
 	for _, r := range d.sites {
 		left[r.of.Home] = r
 	}
@@ -278,7 +278,7 @@ func (d *Daemon) apply(ctx context.Context, sites []Site, wrong []Wrong, all boo
 	first := map[string]string{} // name of a site to its file
 	for _, s := range sites {
 		if file, twice := first[s.Name]; twice {
-			wrong = append(wrong, Wrong{s.File, fmt.Errorf("%s: site %q is in %s already, want a name of its own", s.File, s.Name, file)})
+			wrong = append(wrong, BadConfig{s.File, fmt.Errorf("%s: site %q is in %s already, want a name of its own", s.File, s.Name, file)})
 			continue
 		}
 		first[s.Name] = s.File
@@ -286,7 +286,7 @@ func (d *Daemon) apply(ctx context.Context, sites []Site, wrong []Wrong, all boo
 		delete(left, s.Home)
 		if r == nil {
 			r = d.start(ctx, s)
-		} else if r.renew(s, all) {
+		} else if r.reload(s, all) {
 			r.of = s
 		}
 		d.sites = append(d.sites, r)
@@ -302,7 +302,7 @@ func (d *Daemon) apply(ctx context.Context, sites []Site, wrong []Wrong, all boo
 				d.sites = append(d.sites, r)
 				if !r.wrong {
 					r.wrong = true
-					r.configure(change{wrong: f.Err})
+					r.configure(configChange{wrong: f.Err})
 				}
 			}
 		}
@@ -313,40 +313,40 @@ func (d *Daemon) apply(ctx context.Context, sites []Site, wrong []Wrong, all boo
 	for _, r := range left {
 		r.stop()
 		<-r.ended
-		r.happened(Event{Kind: Left, Text: "no longer watched: " + r.of.File})
+		r.emit(Event{Kind: Left, Text: "no longer watched: " + r.of.File})
 	}
-	d.tellUnread(unread, wrong)
+	d.reportBadConfigs(unread, wrong)
 }
 
-// tellUnread tells the observers of files that are no site, as they are wrong. Such a one is known by
+// reportBadConfigs tells the observers of files that are no site, as they are wrong. Such a one is known by
 // its file, as its name can't be read.
-func (d *Daemon) tellUnread(unread map[string]bool, wrong []Wrong) {
+func (d *Daemon) reportBadConfigs(unread map[string]bool, wrong []BadConfig) {
 	d.mu.Lock()
 	d.unread = len(unread)
 	d.mu.Unlock()
 	for _, f := range wrong {
 		if unread[f.File] {
-			d.seen(Snapshot{Site: filepath.Base(f.File), File: f.File, At: d.Now(), Config: f.Err})
+			d.publishSnapshot(Snapshot{Site: filepath.Base(f.File), File: f.File, At: d.Now(), Config: f.Err})
 		}
 	}
 }
 
-// renew tells a running site that its config was read again, and reports whether it has to take
+// reload tells a running site that its config was read again, and reports whether it has to take
 // up a new one.
-func (r *running) renew(s Site, all bool) bool {
+func (r *runningSite) reload(s Site, all bool) bool {
 	mended := r.wrong
 	r.wrong = false
 	if !all && !mended && s.Digest == r.of.Digest && s.File == r.of.File {
 		return false
 	}
-	r.configure(change{site: &s, mended: mended})
+	r.configure(configChange{site: &s, mended: mended})
 	return true
 }
 
-func (d *Daemon) start(ctx context.Context, s Site) *running {
+func (d *Daemon) start(ctx context.Context, s Site) *runningSite {
 	ctx, stop := context.WithCancel(ctx)
-	r := &running{watcher: newWatcher(d, s), of: s, stop: stop, ended: make(chan struct{})}
-	r.happened(Event{Kind: Joined, Text: "watched from now on: " + s.File})
+	r := &runningSite{watcher: newWatcher(d, s), of: s, stop: stop, ended: make(chan struct{})}
+	r.emit(Event{Kind: Joined, Text: "watched from now on: " + s.File})
 	go func() {
 		defer close(r.ended)
 		r.run(ctx)

@@ -164,13 +164,13 @@ func TestRestart(t *testing.T) {
 	watched(t, nil, func(t *testing.T, f *fake) {
 		pass(time.Minute)
 		f.set(func() {
-			f.mend = func(Order) (Outcome, error) {
+			f.mend = func(RepairRequest) (RepairResult, error) {
 				time.Sleep(300 * time.Millisecond)
 				lost := forwards("25", "110")
-				return Outcome{Found: lost, Done: lost}, nil
+				return RepairResult{Found: lost, Done: lost}, nil
 			}
 		})
-		f.signals <- Signal{RouterRestarted, "its epoch is 0"}
+		f.signals <- RouterEvent{RouterRestarted, "its epoch is 0"}
 		pass(2 * time.Second)
 		f.expect(t, "broke repaired")
 		if n := f.view().notices[1]; n.Things[0].Seconds != 0.3 || !strings.Contains(n.Title, "after 300 ms") || !strings.Contains(n.Title, "the router restarted and forgot its forwards") {
@@ -190,10 +190,10 @@ func TestRouterGoneForADay(t *testing.T) {
 			f.fails("router.gateway,?router.forward,?port.outside")
 			f.found.Err = errors.New("server.public.ipv4 is auto, and the public address can't be found out")
 			f.found.Unread = []plan.PartyError{{Target: plan.ParseTarget("router"), Err: errSilent}}
-			f.mend = func(Order) (Outcome, error) { return Outcome{}, errSilent }
+			f.mend = func(RepairRequest) (RepairResult, error) { return RepairResult{}, errSilent }
 		})
-		f.signals <- Signal{RouterGone, "it says goodbye"}
-		f.signals <- Signal{RouterRestarted, "and is back, but not quite"}
+		f.signals <- RouterEvent{RouterGone, "it says goodbye"}
+		f.signals <- RouterEvent{RouterRestarted, "and is back, but not quite"}
 		pass(24 * time.Hour)
 		f.expect(t, "broke")
 		if n := len(f.view().looks); n > 110 {
@@ -205,9 +205,9 @@ func TestRouterGoneForADay(t *testing.T) {
 		lost := forwards("25", "110")
 		f.set(func() {
 			f.well()
-			f.mend = func(Order) (Outcome, error) { return Outcome{Found: lost, Done: lost}, nil }
+			f.mend = func(RepairRequest) (RepairResult, error) { return RepairResult{Found: lost, Done: lost}, nil }
 		})
-		f.signals <- Signal{RouterRestarted, "its epoch is 0"}
+		f.signals <- RouterEvent{RouterRestarted, "its epoch is 0"}
 		pass(time.Minute)
 		f.expect(t, "broke healed")
 		if n := f.view().notices[1]; !strings.HasPrefix(n.Title, "over: no router answers, after 1 d") || n.Things[0].Seconds < 86000 {
@@ -222,14 +222,14 @@ func TestRouterBackWithoutAWord(t *testing.T) {
 		pass(14 * time.Minute)
 		f.set(func() {
 			f.fails("router.gateway,?router.forward,?port.outside")
-			f.mend = func(Order) (Outcome, error) { return Outcome{}, errSilent }
+			f.mend = func(RepairRequest) (RepairResult, error) { return RepairResult{}, errSilent }
 		})
 		pass(3 * time.Minute)
 		f.expect(t, "broke")
 		lost := forwards("25", "110")
 		f.set(func() {
 			f.well()
-			f.mend = func(Order) (Outcome, error) { return Outcome{Found: lost, Done: lost}, nil }
+			f.mend = func(RepairRequest) (RepairResult, error) { return RepairResult{Found: lost, Done: lost}, nil }
 		})
 		pass(3 * time.Minute)
 		f.expect(t, "broke healed")
@@ -260,7 +260,9 @@ func TestRepairFails(t *testing.T) {
 		f.set(func() {
 			f.fails("mx.exists")
 			f.found.Mendable = []string{DNS, Router}
-			f.mend = func(Order) (Outcome, error) { return Outcome{}, errors.New("zone nomeazienda.it: REFUSED") }
+			f.mend = func(RepairRequest) (RepairResult, error) {
+				return RepairResult{}, errors.New("zone nomeazienda.it: REFUSED")
+			}
 		})
 		pass(5 * time.Hour)
 		f.expect(t, "broke broke")
@@ -277,7 +279,7 @@ func TestRepairFails(t *testing.T) {
 }
 
 func TestNoticeIsText(t *testing.T) {
-	n := Notice{Title: "broken: \x1b[31mred\r\nBcc: x", Text: "one\ntwo\x07\u202e", Things: []Thing{{Got: "a\x00b"}}}
+	n := Notice{Title: "broken: \x1b[31mred\r\nBcc: x", Text: "one\ntwo\x07\u202e", Things: []Item{{Got: "a\x00b"}}}
 	n.clean()
 	if n.Title != "broken: ?[31mred??Bcc: x" || n.Text != "one\ntwo??" || n.Things[0].Got != "a?b" {
 		t.Errorf("%+v", n)
@@ -293,7 +295,7 @@ func TestLeases(t *testing.T) {
 		f.found.Renew, f.found.Leases = lease()
 		renewed := forwards("25")
 		renewed[0].Renew = true
-		f.mend = func(o Order) (out Outcome, err error) {
+		f.mend = func(o RepairRequest) (out RepairResult, err error) {
 			out.Found, out.Done = renewed, renewed
 			out.Renew, out.Leases = lease()
 			f.found.Renew, f.found.Leases = out.Renew, out.Leases
@@ -314,7 +316,9 @@ func TestLeases(t *testing.T) {
 		}
 
 		// A router that refuses: tried again soon and then less often, and told once.
-		f.set(func() { f.mend = func(Order) (Outcome, error) { return Outcome{}, errors.New("606 not authorised") } })
+		f.set(func() {
+			f.mend = func(RepairRequest) (RepairResult, error) { return RepairResult{}, errors.New("606 not authorised") }
+		})
 		before := len(f.view().orders)
 		pass(10 * time.Minute)
 		f.expect(t, "broke")
@@ -329,7 +333,9 @@ func TestShortLease(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		f := newFake()
 		f.found.Renew = time.Now().Add(time.Second)
-		f.mend = func(Order) (Outcome, error) { return Outcome{Renew: time.Now().Add(time.Second)}, nil }
+		f.mend = func(RepairRequest) (RepairResult, error) {
+			return RepairResult{Renew: time.Now().Add(time.Second)}, nil
+		}
 		_, stop := start(t, f, nil)
 		defer stop()
 		pass(10 * time.Minute)
@@ -348,7 +354,7 @@ func TestPolicy(t *testing.T) {
 		_, stop := start(t, f, func(_ *Daemon, s *Site) { s.Policy.Repair = nil })
 		defer stop()
 		pass(30 * time.Second)
-		f.signals <- Signal{RouterRestarted, "its epoch is 0"}
+		f.signals <- RouterEvent{RouterRestarted, "its epoch is 0"}
 		pass(2 * time.Hour)
 		if len(f.view().orders) > 0 {
 			t.Errorf("ordered %+v", f.view().orders)
@@ -365,9 +371,9 @@ func TestRepairInPass(t *testing.T) {
 		f.set(func() {
 			f.fails("router.forward")
 			f.found.Mendable, f.found.Report.Changes = []string{Router, DNS}, lost
-			f.mend = func(o Order) (Outcome, error) {
+			f.mend = func(o RepairRequest) (RepairResult, error) {
 				f.well()
-				return Outcome{Found: lost, Done: lost}, nil
+				return RepairResult{Found: lost, Done: lost}, nil
 			}
 		})
 		pass(20 * time.Minute)

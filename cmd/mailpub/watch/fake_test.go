@@ -26,17 +26,17 @@ type fake struct {
 	mu    sync.Mutex
 	start time.Time
 
-	found   Found
+	found   Observation
 	looks   []time.Time
 	looking func(ctx context.Context) // during a look
 
-	orders []Order
-	mend   func(Order) (Outcome, error)
+	orders []RepairRequest
+	mend   func(RepairRequest) (RepairResult, error)
 
 	notices   []Notice
 	events    []Event
 	snapshots []Snapshot
-	signals   chan Signal
+	signals   chan RouterEvent
 	kept      []byte
 	saves     int
 	busy      bool
@@ -44,7 +44,7 @@ type fake struct {
 }
 
 func newFake() *fake {
-	f := &fake{signals: make(chan Signal), start: time.Now()}
+	f := &fake{signals: make(chan RouterEvent), start: time.Now()}
 	f.well()
 	return f
 }
@@ -58,7 +58,7 @@ func (f *fake) set(change func()) {
 
 // well makes everything as it should be.
 func (f *fake) well() {
-	f.found = Found{Public: []netip.Addr{addrA}, Report: plan.Report{Checks: checks("")}}
+	f.found = Observation{Public: []netip.Addr{addrA}, Report: plan.Report{Checks: checks("")}}
 }
 
 // checks are those of a site of which some ids fail, and others, after a question mark, are not
@@ -103,7 +103,7 @@ func (f *fake) site() Site {
 			f.set(func() { f.notices = append(f.notices, n) })
 			return nil
 		}}},
-		Look: func(ctx context.Context) Found {
+		Look: func(ctx context.Context) Observation {
 			f.mu.Lock()
 			f.looks = append(f.looks, time.Now())
 			looking, found := f.looking, f.found
@@ -116,16 +116,16 @@ func (f *fake) site() Site {
 			found.Report.Changes = changes
 			return found
 		},
-		Repair: func(_ context.Context, o Order) (Outcome, error) {
+		Repair: func(_ context.Context, o RepairRequest) (RepairResult, error) {
 			f.mu.Lock()
 			defer f.mu.Unlock()
 			f.orders = append(f.orders, o)
 			if f.mend == nil {
-				return Outcome{}, nil
+				return RepairResult{}, nil
 			}
 			return f.mend(o)
 		},
-		Listen: func(ctx context.Context, tell func(Signal)) error {
+		Listen: func(ctx context.Context, tell func(RouterEvent)) error {
 			for {
 				select {
 				case <-ctx.Done():
@@ -156,7 +156,7 @@ func (f *fake) Happened(e Event) { f.set(func() { f.events = append(f.events, e)
 // view is what came of it so far.
 type view struct {
 	looks   []time.Time
-	orders  []Order
+	orders  []RepairRequest
 	notices []Notice
 	events  []Event
 	saves   int
@@ -228,7 +228,7 @@ func start(t *testing.T, f *fake, change func(*Daemon, *Site)) (*Daemon, context
 		change(d, &site)
 	}
 	if d.Load == nil {
-		d.Load = func(context.Context) ([]Site, []Wrong, error) { return []Site{site}, nil, nil }
+		d.Load = func(context.Context) ([]Site, []BadConfig, error) { return []Site{site}, nil, nil }
 	}
 	ctx, stop := context.WithCancel(t.Context())
 	ended := make(chan error, 1)

@@ -16,16 +16,16 @@ import (
 type configs struct {
 	mu    sync.Mutex
 	sites []Site
-	wrong []Wrong
+	wrong []BadConfig
 }
 
-func (c *configs) set(sites []Site, wrong ...Wrong) {
+func (c *configs) set(sites []Site, wrong ...BadConfig) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	c.sites, c.wrong = sites, wrong
 }
 
-func (c *configs) load(context.Context) ([]Site, []Wrong, error) {
+func (c *configs) load(context.Context) ([]Site, []BadConfig, error) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	return c.sites, c.wrong, nil
@@ -42,7 +42,7 @@ func TestWrongFromTheStart(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		f, c := newFake(), &configs{}
 		site := f.site()
-		wrong := Wrong{"/etc/mailpub/gamma.yaml", errors.New("gamma.yaml:3: no such zone")}
+		wrong := BadConfig{"/etc/mailpub/gamma.yaml", errors.New("gamma.yaml:3: no such zone")}
 		c.set([]Site{site}, wrong)
 		var mu sync.Mutex
 		seen := map[string]error{}
@@ -75,7 +75,7 @@ func TestWrongFromTheStart(t *testing.T) {
 		}
 
 		// One that was right before goes on, and its snapshot says that its file is wrong now.
-		c.set(nil, Wrong{site.File, errors.New("site.yaml:1: no such field")})
+		c.set(nil, BadConfig{site.File, errors.New("site.yaml:1: no such field")})
 		d.Changed()
 		pass(time.Minute)
 		mu.Lock()
@@ -114,7 +114,7 @@ func TestReload(t *testing.T) {
 			t.Errorf("%d looks, %d reloads", len(f.view().looks), f.happenings(Reloaded))
 		}
 
-		wrong := Wrong{"site.yaml", errors.New(`site.yaml:3: server.address: "10.10.10" is no address`)}
+		wrong := BadConfig{"site.yaml", errors.New(`site.yaml:3: server.address: "10.10.10" is no address`)}
 		c.set(nil, wrong)
 		d.Changed()
 		pass(time.Hour)
@@ -163,7 +163,7 @@ func TestSitesComeAndGo(t *testing.T) {
 		pass(time.Minute)
 		twin := second
 		twin.File = "twin.yaml"
-		c.set([]Site{first, second, twin}, Wrong{"third.yaml", errors.New("no site")})
+		c.set([]Site{first, second, twin}, BadConfig{"third.yaml", errors.New("no site")})
 		d.Changed()
 		pass(time.Hour)
 		if len(two.view().looks) != 5 && len(two.view().looks) != 4 {
@@ -191,8 +191,8 @@ func TestSitesComeAndGo(t *testing.T) {
 }
 
 func TestNothingToWatch(t *testing.T) {
-	for _, wrong := range [][]Wrong{nil, {{"site.yaml", errors.New("site.yaml:1: no such field")}}} {
-		d := &Daemon{Load: func(context.Context) ([]Site, []Wrong, error) { return nil, wrong, nil }}
+	for _, wrong := range [][]BadConfig{nil, {{"site.yaml", errors.New("site.yaml:1: no such field")}}} {
+		d := &Daemon{Load: func(context.Context) ([]Site, []BadConfig, error) { return nil, wrong, nil }}
 		if err := d.Run(t.Context()); err == nil || wrong != nil && err.Error() != wrong[0].Err.Error() {
 			t.Errorf("%v", err)
 		}
@@ -249,7 +249,7 @@ func TestManyNotices(t *testing.T) {
 		})
 		pass(time.Second)
 		q := newQueues(discard())
-		q.use([]Channel{{Name: "hangs", Send: func(ctx context.Context, _ Notice) error { <-ctx.Done(); return ctx.Err() }}})
+		q.setChannels([]Channel{{Name: "hangs", Send: func(ctx context.Context, _ Notice) error { <-ctx.Done(); return ctx.Err() }}})
 		for range 10 * queueMost {
 			q.put(Notice{})
 		}
@@ -381,7 +381,7 @@ func TestMemory(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		m, stop := newMoving(t, func(p *Policy) { p.ChangesPerHour = 1 })
 		m.move(addrB, "the router", "opendns")
-		m.signals <- Signal{AddressSeen, ""}
+		m.signals <- RouterEvent{AddressSeen, ""}
 		pass(time.Minute)
 		stop()
 		saves := m.view().saves
@@ -439,7 +439,7 @@ func TestOnce(t *testing.T) {
 		f := newFake()
 		f.fails("mx.exists")
 		once := func() []Snapshot {
-			d := &Daemon{Load: func(context.Context) ([]Site, []Wrong, error) { return []Site{f.site()}, nil, nil }, Observers: []Observer{f}}
+			d := &Daemon{Load: func(context.Context) ([]Site, []BadConfig, error) { return []Site{f.site()}, nil, nil }, Observers: []Observer{f}}
 			seen, err := d.Once(t.Context())
 			if err != nil {
 				t.Fatal(err)
@@ -455,7 +455,7 @@ func TestOnce(t *testing.T) {
 		}
 		f.expect(t, "broke healed")
 
-		d := &Daemon{Load: func(context.Context) ([]Site, []Wrong, error) {
+		d := &Daemon{Load: func(context.Context) ([]Site, []BadConfig, error) {
 			s := f.site()
 			s.Lead = func(ctx context.Context, waiting func(string)) (func(), error) {
 				waiting("process 7")

@@ -12,25 +12,25 @@ const (
 	flapWindow = time.Hour
 )
 
-// flaps is how often a thing broke lately. Its JSON is what is remembered.
-type flaps struct {
+// flapCounter is how often a thing broke lately. Its JSON is what is remembered.
+type flapCounter struct {
 	Breaks []time.Time `json:"breaks,omitempty"`
 	On     bool        `json:"on,omitempty"`
 	Last   time.Time   `json:"last,omitzero"` // when it changed last, while On
 }
 
-// rested is a thing that flapped and does no more.
-type rested struct {
+// stabilized is a thing that flapped and does no more.
+type stabilized struct {
 	subject subjectKey
-	broken  *trouble // nil: it is well
+	broken  *problem // nil: it is well
 }
 
-// damp takes out of the news what only goes on flapping.
-func (ts *troubles) damp(n *news, now time.Time) {
+// suppressFlapping takes out of the news what only goes on flapping.
+func (ts *problems) suppressFlapping(n *stateChanges, now time.Time) {
 	flapping := map[subjectKey]bool{}
-	quiet := func(t *trouble) bool { // of a flapping root, or that itself
-		f := ts.Flaps[t.root()]
-		return f != nil && f.On && !flapping[t.root()]
+	quiet := func(t *problem) bool { // of a flapping root, or that itself
+		f := ts.Flaps[t.rootCause()]
+		return f != nil && f.On && !flapping[t.rootCause()]
 	}
 	for _, t := range n.broke {
 		t.Told = true
@@ -39,7 +39,7 @@ func (ts *troubles) damp(n *news, now time.Time) {
 		}
 		f := ts.Flaps[t.Subject]
 		if f == nil {
-			f = &flaps{}
+			f = &flapCounter{}
 			ts.Flaps[t.Subject] = f
 		}
 		f.Breaks = slices.DeleteFunc(append(f.Breaks, now), func(at time.Time) bool { return now.Sub(at) >= flapWindow })
@@ -56,18 +56,18 @@ func (ts *troubles) damp(n *news, now time.Time) {
 			f.Last = now
 		}
 	}
-	n.broke = slices.DeleteFunc(n.broke, func(t *trouble) bool { return quiet(t) || flapping[t.root()] })
+	n.broke = slices.DeleteFunc(n.broke, func(t *problem) bool { return quiet(t) || flapping[t.rootCause()] })
 	n.healed = slices.DeleteFunc(n.healed, quiet)
-	ts.rest(n, now)
+	ts.expireFlapping(n, now)
 }
 
-// rest finds what has kept still long enough, and forgets what broke long ago.
-func (ts *troubles) rest(n *news, now time.Time) {
+// expireFlapping finds what has kept still long enough, and forgets what broke long ago.
+func (ts *problems) expireFlapping(n *stateChanges, now time.Time) {
 	for _, subject := range sortedSubjects(ts.Flaps) {
 		f := ts.Flaps[subject]
 		switch {
 		case f.On && now.Sub(f.Last) >= flapWindow:
-			n.settled = append(n.settled, rested{subject, ts.Known[subject]})
+			n.settled = append(n.settled, stabilized{subject, ts.Known[subject]})
 			delete(ts.Flaps, subject)
 		case !f.On && now.Sub(f.Breaks[len(f.Breaks)-1]) >= flapWindow:
 			delete(ts.Flaps, subject)
@@ -75,8 +75,8 @@ func (ts *troubles) rest(n *news, now time.Time) {
 	}
 }
 
-// root is the subject that a trouble follows from, or its own.
-func (t *trouble) root() subjectKey {
+// rootCause is the subject that a trouble follows from, or its own.
+func (t *problem) rootCause() subjectKey {
 	if t.Under != (subjectKey{}) {
 		return t.Under
 	}

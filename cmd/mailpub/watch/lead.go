@@ -5,15 +5,15 @@ import (
 	"time"
 )
 
-// led is what comes of trying to lead.
-type led struct {
+// leadResult is what comes of trying to lead.
+type leadResult struct {
 	release func()
 	err     error
 }
 
-// lead waits until no other daemon watches the site; false when ctx is done before. That it can't
+// acquireLead waits until no other daemon watches the site; false when ctx is done before. That it can't
 // be made sure of is told once: the site is not watched then.
-func (w *watcher) lead(ctx context.Context) (release func(), ok bool) {
+func (w *watcher) acquireLead(ctx context.Context) (release func(), ok bool) {
 	if w.site.Lead == nil {
 		return func() {}, true
 	}
@@ -21,7 +21,7 @@ func (w *watcher) lead(ctx context.Context) (release func(), ok bool) {
 		l := w.tryToLead(ctx)
 		switch {
 		case l.err == nil && failed:
-			e := w.happened(Event{Kind: Healed, Subject: "lead", Text: "it is watched again"})
+			e := w.emit(Event{Kind: Healed, Subject: "lead", Text: "it is watched again"})
 			w.notify(Notice{Kind: Healed, Title: e.Text})
 			return l.release, true
 		case l.err == nil:
@@ -29,7 +29,7 @@ func (w *watcher) lead(ctx context.Context) (release func(), ok bool) {
 		case ctx.Err() != nil:
 			return nil, false
 		case !failed:
-			e := w.happened(Event{Kind: Broke, Subject: "lead", Text: "it is not watched, as nobody can say whether another mailpub does: " + l.err.Error()})
+			e := w.emit(Event{Kind: Broke, Subject: "lead", Text: "it is not watched, as nobody can say whether another mailpub does: " + l.err.Error()})
 			w.notify(Notice{Kind: Broke, Title: e.Text})
 		}
 		if !sleep(ctx, time.Minute) {
@@ -39,30 +39,30 @@ func (w *watcher) lead(ctx context.Context) (release func(), ok bool) {
 }
 
 // tryToLead stands by as long as another daemon leads.
-func (w *watcher) tryToLead(ctx context.Context) led {
-	answer, waiting := make(chan led, 1), make(chan string, 1)
+func (w *watcher) tryToLead(ctx context.Context) leadResult {
+	answer, waiting := make(chan leadResult, 1), make(chan string, 1)
 	lead := w.site.Lead
 	go func() {
 		release, err := lead(ctx, func(who string) { waiting <- who })
-		answer <- led{release, err}
+		answer <- leadResult{release, err}
 	}()
 	waited := false
 	for {
 		select {
 		case who := <-waiting:
 			waited = true
-			w.happened(Event{Kind: StandingBy, Text: "standing by, as " + who + " watches it"})
+			w.emit(Event{Kind: StandingBy, Text: "standing by, as " + who + " watches it"})
 			w.snapshot = Snapshot{Site: w.site.Name, File: w.site.File, Host: w.site.Host, LAN: w.site.LAN, At: w.d.Now(), Standby: true}
-			w.seen()
+			w.publishSnapshot()
 		case l := <-answer:
 			if waited && l.err == nil {
-				w.happened(Event{Kind: TookOver, Text: "took over: the other one ended"})
+				w.emit(Event{Kind: TookOver, Text: "took over: the other one ended"})
 			}
 			return l
 		case <-w.pokes:
 		case c := <-w.changes:
 			if c.site != nil {
-				w.adopt(*c.site)
+				w.setSite(*c.site)
 			}
 		}
 	}
@@ -91,7 +91,7 @@ func (w *watcher) listen(ctx context.Context) {
 	go func() {
 		defer close(done)
 		for pause := time.Minute; hear != nil && ctx.Err() == nil; pause = min(2*pause, time.Hour) {
-			err := hear(ctx, func(s Signal) { w.tell(poke{signal: &s, at: w.d.Now()}) })
+			err := hear(ctx, func(s RouterEvent) { w.wake(wakeup{signal: &s, at: w.d.Now()}) })
 			if err != nil && ctx.Err() == nil {
 				log.Warn("the router is not heard", "error", err, "again in", pause)
 			}

@@ -20,11 +20,11 @@ type Notice struct {
 	Kind   Kind      `json:"kind"`
 	Title  string    `json:"title"` // one line
 	Text   string    `json:"text"`  // all of it, for people
-	Things []Thing   `json:"things,omitempty"`
+	Things []Item    `json:"things,omitempty"`
 }
 
-// Thing is one of those that a notice is about.
-type Thing struct {
+// Item is one of those that a notice is about.
+type Item struct {
 	Subject string    `json:"subject"` // "router.forward tcp/25"
 	Got     string    `json:"got,omitempty"`
 	Want    string    `json:"want,omitempty"`
@@ -85,7 +85,7 @@ func (n *Notice) clean() {
 	}
 }
 
-func (t Thing) line() string {
+func (t Item) line() string {
 	line := t.Subject
 	switch {
 	case t.Got != "" && t.Want != "":
@@ -97,7 +97,7 @@ func (t Thing) line() string {
 		line += " (because of " + t.Cause + ")"
 	}
 	if t.Seconds > 0 {
-		line += fmt.Sprintf(", since %s, after %s", t.Since.Format(time.DateTime), spell(time.Duration(t.Seconds*float64(time.Second))))
+		line += fmt.Sprintf(", since %s, after %s", t.Since.Format(time.DateTime), formatDuration(time.Duration(t.Seconds*float64(time.Second))))
 	}
 	return line
 }

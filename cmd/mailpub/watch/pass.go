@@ -8,11 +8,11 @@ import (
 	"time"
 )
 
-// seen shows the snapshot.
-func (w *watcher) seen() {
+// publishSnapshot shows the snapshot.
+func (w *watcher) publishSnapshot() {
 	w.telling.Lock()
 	defer w.telling.Unlock()
-	w.d.seen(w.snapshot)
+	w.d.publishSnapshot(w.snapshot)
 }
 
 // busy notes that something is under way that has to end within d; the returned function, that
@@ -23,21 +23,21 @@ func (w *watcher) busy(d time.Duration) (done func()) {
 	return func() { w.stuck.Store(nil) }
 }
 
-// alive reports whether nothing hangs.
-func (w *watcher) alive() bool {
+// isAlive reports whether nothing hangs.
+func (w *watcher) isAlive() bool {
 	at := w.stuck.Load()
 	return at == nil || time.Now().Before(*at)
 }
 
-func later(a, b time.Time) time.Time {
+func laterOf(a, b time.Time) time.Time {
 	if b.After(a) {
 		return b
 	}
 	return a
 }
 
-// mayMend returns those of some kinds that the policy allows.
-func (w *watcher) mayMend(kinds ...string) (may []string) {
+// allowedRepairs returns those of some kinds that the policy allows.
+func (w *watcher) allowedRepairs(kinds ...string) (may []string) {
 	for _, k := range kinds {
 		if slices.Contains(w.site.Policy.Repair, k) {
 			may = append(may, k)
@@ -46,17 +46,17 @@ func (w *watcher) mayMend(kinds ...string) (may []string) {
 	return may
 }
 
-// look looks at the site, within its time.
-func (w *watcher) look(ctx context.Context) Found {
+// observe looks at the site, within its time.
+func (w *watcher) observe(ctx context.Context) Observation {
 	defer w.busy(passTime)()
 	ctx, cancel := context.WithTimeoutCause(ctx, passTime, errors.New("it takes too long"))
 	defer cancel()
 	return w.site.Look(ctx)
 }
 
-// occupied reports whether somebody else works on the site, so that what is seen just now would
+// isLockedElsewhere reports whether somebody else works on the site, so that what is seen just now would
 // be half of something. That is borne for a while only.
-func (w *watcher) occupied(now time.Time) bool {
+func (w *watcher) isLockedElsewhere(now time.Time) bool {
 	if w.site.Busy == nil || !w.site.Busy() {
 		w.busySince = time.Time{}
 		return false
@@ -69,53 +69,53 @@ func (w *watcher) occupied(now time.Time) bool {
 
 // pass looks at the site, tells what is news, and repairs what it may.
 func (w *watcher) pass(ctx context.Context) {
-	if !w.d.slot(ctx) {
+	if !w.d.acquireSlot(ctx) {
 		return
 	}
-	defer w.d.free()
+	defer w.d.releaseSlot()
 	start := w.d.Now()
 	w.next = w.site.Schedule.after(start, w.d.Random)
 	w.lastPass = start
-	if w.occupied(start) {
+	if w.isLockedElsewhere(start) {
 		w.next = start.Add(busyPause)
 		return
 	}
-	found := w.look(ctx)
+	found := w.observe(ctx)
 	if ctx.Err() != nil {
 		return
 	}
-	if w.occupied(w.d.Now()) {
+	if w.isLockedElsewhere(w.d.Now()) {
 		w.next = w.d.Now().Add(busyPause)
 		return
 	}
-	order := w.order(found, w.d.Now())
-	w.digest(found, Healed)
+	order := w.repairRequest(found, w.d.Now())
+	w.process(found, Healed)
 	if len(order.Kinds) > 0 {
-		out, err := w.mend(ctx, order, start, "")
+		out, err := w.carryOut(ctx, order, start, "")
 		if err == nil && len(out.Done) > 0 || slices.Contains(order.Kinds, Address) {
-			found = w.look(ctx)
+			found = w.observe(ctx)
 			if ctx.Err() != nil {
 				return
 			}
-			w.digest(found, Repaired)
+			w.process(found, Repaired)
 		}
 	}
-	w.conclude(ctx, found, start)
+	w.finish(ctx, found, start)
 }
 
-// conclude shows what a pass found in the end.
-func (w *watcher) conclude(ctx context.Context, found Found, start time.Time) {
+// finish shows what a pass found in the end.
+func (w *watcher) finish(ctx context.Context, found Observation, start time.Time) {
 	w.leases(found.Leases, found.Renew)
 	now := w.d.Now()
-	w.next = later(w.next, now.Add(w.site.Schedule.Every/10))
-	if w.relook = w.softly() && !w.relook; w.relook {
-		w.soon(now.Add(softPause))
+	w.next = laterOf(w.next, now.Add(w.site.Schedule.Every/10))
+	if w.relook = w.hasTransient() && !w.relook; w.relook {
+		w.schedule(now.Add(softPause))
 	}
-	if w.Known[subjectGateway()] != nil && w.retry.IsZero() && len(w.mayMend(Router)) > 0 {
+	if w.Known[subjectGateway()] != nil && w.retry.IsZero() && len(w.allowedRepairs(Router)) > 0 {
 		w.retry = now.Add(firstRetry) // many routers do not say that they are back
 	}
 	if !w.again.IsZero() {
-		w.soon(later(w.again, now.Add(time.Second)))
+		w.schedule(laterOf(w.again, now.Add(time.Second)))
 		w.again = time.Time{}
 	}
 	found.Report.Site, found.Report.Drift = w.site.Name, true
@@ -132,14 +132,14 @@ func (w *watcher) conclude(ctx context.Context, found Found, start time.Time) {
 		attrs = append(attrs, "error", found.Err)
 	}
 	w.log.Log(ctx, level, "looked", attrs...)
-	w.seen()
+	w.publishSnapshot()
 	w.save()
 }
 
 // leases notes when the next one has to be renewed.
 func (w *watcher) leases(_ []Lease, renew time.Time) {
 	w.renew = time.Time{}
-	if len(w.mayMend(Router)) > 0 && !renew.IsZero() {
-		w.renew = later(renew, w.d.Now().Add(renewPause))
+	if len(w.allowedRepairs(Router)) > 0 && !renew.IsZero() {
+		w.renew = laterOf(renew, w.d.Now().Add(renewPause))
 	}
 }

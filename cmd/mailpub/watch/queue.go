@@ -47,8 +47,8 @@ func newQueues(log *slog.Logger) *queues {
 	return q
 }
 
-// use replaces the channels.
-func (q *queues) use(channels []Channel) {
+// setChannels replaces the channels.
+func (q *queues) setChannels(channels []Channel) {
 	q.mu.Lock()
 	defer q.mu.Unlock()
 	q.to = nil

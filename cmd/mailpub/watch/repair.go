@@ -12,20 +12,20 @@ import (
 	"github.com/mailpub/mailpub/plan/catalog"
 )
 
-// order says what is to be repaired of what was found.
-func (w *watcher) order(found Found, now time.Time) Order {
-	o := Order{Kinds: w.mayMend(found.Mendable...)}
+// repairRequest says what is to be repaired of what was found.
+func (w *watcher) repairRequest(found Observation, now time.Time) RepairRequest {
+	o := RepairRequest{Kinds: w.allowedRepairs(found.Mendable...)}
 	i := slices.Index(o.Kinds, Address)
 	if i < 0 {
 		if found.Err == nil && !slices.Contains(found.Mendable, Address) {
-			w.Address.settled()
+			w.Address.markInSync()
 		}
 		return o
 	}
-	v := w.Address.judge(found, w.site.Policy, now)
+	v := w.Address.decide(found, w.site.Policy, now)
 	w.again = v.again
 	if v.held {
-		e := w.happened(Event{Kind: AddressHeld, Text: fmt.Sprintf("the public address changed %d times within an hour, and is %s now; DNS is left as it is until %s",
+		e := w.emit(Event{Kind: AddressHeld, Text: fmt.Sprintf("the public address changed %d times within an hour, and is %s now; DNS is left as it is until %s",
 			len(w.Address.Changes), addresses(found.Public), v.again.Format(time.TimeOnly))})
 		w.notify(Notice{Kind: AddressHeld, Title: e.Text})
 	}
@@ -37,15 +37,15 @@ func (w *watcher) order(found Found, now time.Time) Order {
 	return o
 }
 
-// awaited reports whether a change of address is about to be followed, so that what it breaks is
+// addressUpdatePending reports whether a change of address is about to be followed, so that what it breaks is
 // no news of its own.
-func (w *watcher) awaited() bool { return w.Address.Addrs != nil && !w.Address.Held }
+func (w *watcher) addressUpdatePending() bool { return w.Address.Addrs != nil && !w.Address.Held }
 
-// mend repairs. since is when it broke, and why says so in a few words; "" where the news of that
+// carryOut repairs. since is when it broke, and why says so in a few words; "" where the news of that
 // is out already. Where that failed, it is tried again soon.
-func (w *watcher) mend(ctx context.Context, o Order, since time.Time, why string) (Outcome, error) {
+func (w *watcher) carryOut(ctx context.Context, o RepairRequest, since time.Time, why string) (RepairResult, error) {
 	if len(o.Kinds) == 0 {
-		return Outcome{}, nil
+		return RepairResult{}, nil
 	}
 	out, err := w.repair(ctx, o)
 	if ctx.Err() != nil {
@@ -61,26 +61,26 @@ func (w *watcher) mend(ctx context.Context, o Order, since time.Time, why string
 		return out, err
 	}
 	if why != "" {
-		w.lost(out, since, why)
+		w.reportLoss(out, since, why)
 	}
-	w.done(o, out)
-	w.outcome(o, err)
+	w.reportRepairs(o, out)
+	w.recordRepair(o, err)
 	return out, err
 }
 
-func (w *watcher) repair(ctx context.Context, o Order) (Outcome, error) {
+func (w *watcher) repair(ctx context.Context, o RepairRequest) (RepairResult, error) {
 	defer w.busy(repairTime)()
 	ctx, cancel := context.WithTimeoutCause(ctx, repairTime, errors.New("it takes too long"))
 	defer cancel()
 	return w.site.Repair(ctx, o)
 }
 
-// lost tells of what was found to be gone before a pass could, as one thing.
-func (w *watcher) lost(out Outcome, since time.Time, why string) {
-	p := picture{broken: map[subjectKey]*trouble{}}
+// reportLoss tells of what was found to be gone before a pass could, as one thing.
+func (w *watcher) reportLoss(out RepairResult, since time.Time, why string) {
+	p := passResult{broken: map[subjectKey]*problem{}}
 	for _, c := range out.Found {
 		if !c.Renew {
-			p.add(troubleOf(c))
+			p.add(problemOf(c))
 		}
 	}
 	gone := slices.DeleteFunc(slices.Clone(out.Found), func(c plan.Change) bool { return c.Renew })
@@ -97,12 +97,12 @@ func (w *watcher) lost(out Outcome, since time.Time, why string) {
 			t.Under = p.order[0]
 		}
 	}
-	w.news(w.take(p, since), Broke)
+	w.reportChanges(w.update(p, since), Broke)
 }
 
-// done tells of what was put back.
-func (w *watcher) done(o Order, out Outcome) {
-	p := picture{well: map[subjectKey]bool{}}
+// reportRepairs tells of what was put back.
+func (w *watcher) reportRepairs(o RepairRequest, out RepairResult) {
+	p := passResult{well: map[subjectKey]bool{}}
 	var renewed, put []string
 	for _, c := range out.Done {
 		if c.Renew {
@@ -115,42 +115,42 @@ func (w *watcher) done(o Order, out Outcome) {
 		}
 	}
 	if len(renewed) > 0 {
-		w.happened(Event{Kind: Renewed, Text: "leases renewed: " + strings.Join(renewed, ", ")})
+		w.emit(Event{Kind: Renewed, Text: "leases renewed: " + strings.Join(renewed, ", ")})
 	}
 	if len(out.Moved) > 0 {
-		w.moved(o, out.Moved)
+		w.reportAddressUpdate(o, out.Moved)
 	}
 	if len(put) > 0 {
 		w.log.Warn("put back", "what", strings.Join(put, ", "))
-		w.news(w.take(p, w.d.Now()), Repaired)
+		w.reportChanges(w.update(p, w.d.Now()), Repaired)
 	}
 }
 
-// moved tells that DNS followed the public address, and of what is left for a person.
-func (w *watcher) moved(o Order, changes []plan.Change) {
+// reportAddressUpdate tells that DNS followed the public address, and of what is left for a person.
+func (w *watcher) reportAddressUpdate(o RepairRequest, changes []plan.Change) {
 	now := w.d.Now()
 	since := w.Address.Since
 	for subject := range w.Known {
 		if subject.ofAddress() { // this notice says so
-			w.heal(subject)
+			w.resolve(subject)
 		}
 	}
-	w.Address.followed(now)
+	w.Address.markUpdated(now)
 	n := Notice{Kind: AddressChanged, Title: "the public address is " + addresses(o.Address) + " now; DNS follows it"}
 	var more []string
 	for _, c := range changes {
 		if c.Action != plan.Manual {
-			n.Things = append(n.Things, Thing{Subject: subjectOf(c).String(), Got: written(c), Since: since, Seconds: now.Sub(since).Seconds()})
+			n.Things = append(n.Things, Item{Subject: subjectOf(c).String(), Got: written(c), Since: since, Seconds: now.Sub(since).Seconds()})
 			continue
 		}
-		t := troubleOf(c)
+		t := problemOf(c)
 		t.Since, t.Told = now, true
 		w.Known[t.Subject] = t
-		n.Things = append(n.Things, t.thing(now, false))
+		n.Things = append(n.Things, t.item(now, false))
 		more = append(more, "by hand: "+c.Reason)
 	}
 	n.write(more...)
-	w.happened(Event{Kind: AddressChanged, Subject: subjectAddress().String(), Text: n.Title, Since: since, Took: now.Sub(since)})
+	w.emit(Event{Kind: AddressChanged, Subject: subjectAddress().String(), Text: n.Title, Since: since, Took: now.Sub(since)})
 	w.notify(n)
 }
 
@@ -161,46 +161,46 @@ func written(c plan.Change) string {
 	return strings.Join(c.After, ", ")
 }
 
-// outcome notes whether a repair came to its end.
-func (w *watcher) outcome(o Order, err error) {
+// recordRepair notes whether a repair came to its end.
+func (w *watcher) recordRepair(o RepairRequest, err error) {
 	subject := subjectRepair()
 	now := w.d.Now()
 	if err == nil {
 		w.failures, w.retry = 0, time.Time{}
-		w.news(w.take(picture{well: map[subjectKey]bool{subject: true}}, now), Healed)
+		w.reportChanges(w.update(passResult{well: map[subjectKey]bool{subject: true}}, now), Healed)
 		return
 	}
 	if slices.Contains(o.Kinds, Router) { // the others come with the next pass
 		w.failures++
 		pause := firstRetry << min(w.failures-1, 20)
-		w.retry = now.Add(min(pause, later(now.Add(w.site.Schedule.Every), w.next).Sub(now)))
+		w.retry = now.Add(min(pause, laterOf(now.Add(w.site.Schedule.Every), w.next).Sub(now)))
 	}
 	w.log.Warn("could not repair", "what", o.Kinds, "error", err)
-	t := &trouble{Subject: subject, Got: err.Error(), soft: true}
+	t := &problem{Subject: subject, Got: err.Error(), soft: true}
 	if w.Known[subjectGateway()] != nil {
 		t.Under = subjectGateway()
 	}
 	if w.Known[subject] == nil {
-		w.happened(Event{Kind: RepairFailed, Subject: subject.String(), Text: err.Error()})
+		w.emit(Event{Kind: RepairFailed, Subject: subject.String(), Text: err.Error()})
 	}
-	p := picture{broken: map[subjectKey]*trouble{}}
+	p := passResult{broken: map[subjectKey]*problem{}}
 	p.add(t)
-	w.news(w.take(p, now), Broke)
+	w.reportChanges(w.update(p, now), Broke)
 }
 
-// digest draws the conclusions from a look.
-func (w *watcher) digest(found Found, by Kind) {
-	p := see(found)
+// process draws the conclusions from a look.
+func (w *watcher) process(found Observation, by Kind) {
+	p := newPassResult(found)
 	if len(found.Mendable) > 0 { // whether it can be is seen afterwards
 		p.unknown[subjectRepair()] = true
 	}
 	behind := slices.Contains(found.Mendable, Address)
 	for _, subject := range slices.Clone(p.order) {
 		switch {
-		case behind && w.awaited() && subject.ofAddress(), !behind && subject.check == catalog.RouterAddress && w.recentlyMoved():
+		case behind && w.addressUpdatePending() && subject.ofAddress(), !behind && subject.check == catalog.RouterAddress && w.addressRecentlyChanged():
 			p.drop(subject)
 		case behind && subject.ofAddress():
-			p.follows(subject)
+			p.causedByAddress(subject)
 		}
 	}
 	for subject := range w.Known {
@@ -208,17 +208,17 @@ func (w *watcher) digest(found Found, by Kind) {
 			p.drop(subject)
 		}
 	}
-	n := w.take(p, w.d.Now())
+	n := w.update(p, w.d.Now())
 	if w.Address.Held { // which was said
-		n.broke = slices.DeleteFunc(n.broke, func(t *trouble) bool { return t.root() == subjectAddress() })
+		n.broke = slices.DeleteFunc(n.broke, func(t *problem) bool { return t.rootCause() == subjectAddress() })
 	}
-	w.news(n, by)
+	w.reportChanges(n, by)
 }
 
-// follows puts a subject under the change of address.
-func (p *picture) follows(subject subjectKey) {
+// causedByAddress puts a subject under the change of address.
+func (p *passResult) causedByAddress(subject subjectKey) {
 	if p.broken[subjectAddress()] == nil {
-		p.add(&trouble{Subject: subjectAddress(), Got: "DNS has another one"})
+		p.add(&problem{Subject: subjectAddress(), Got: "DNS has another one"})
 	}
 	p.broken[subjectAddress()].says = "the public address is not the one that DNS has (it changed)"
 	if subject != subjectAddress() {
@@ -226,14 +226,14 @@ func (p *picture) follows(subject subjectKey) {
 	}
 }
 
-// recentlyMoved reports whether resolvers may still have the old address.
-func (w *watcher) recentlyMoved() bool {
+// addressRecentlyChanged reports whether resolvers may still have the old address.
+func (w *watcher) addressRecentlyChanged() bool {
 	n := len(w.Address.Changes)
 	return n > 0 && w.d.Now().Sub(w.Address.Changes[n-1]) < time.Hour
 }
 
 // drop makes a picture know nothing of a subject.
-func (p *picture) drop(subject subjectKey) {
+func (p *passResult) drop(subject subjectKey) {
 	delete(p.broken, subject)
 	p.unknown[subject] = true
 	p.order = slices.DeleteFunc(p.order, func(s subjectKey) bool { return s == subject })

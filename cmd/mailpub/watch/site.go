@@ -27,19 +27,19 @@ type Site struct {
 	Channels []Channel
 
 	// Look plans and verifies, and writes nothing.
-	Look func(context.Context) Found
+	Look func(context.Context) Observation
 	// Repair puts back what an Order names, under the site's lock.
-	Repair func(context.Context, Order) (Outcome, error)
+	Repair func(context.Context, RepairRequest) (RepairResult, error)
 	// Listen reports what the router announces, until its context is done; nil where there is
 	// none that announces. After an error it is called again later.
-	Listen func(context.Context, func(Signal)) error
+	Listen func(context.Context, func(RouterEvent)) error
 	// Lead returns once no other daemon watches the site; release lets the next one. waiting is
 	// called first where it has to wait, with who leads. Nil: there is no other.
 	Lead func(ctx context.Context, waiting func(who string)) (release func(), err error)
 	// Busy reports whether somebody else is changing the site just now; nil: never.
 	Busy func() bool
-	// Memory keeps what must outlast the process; nil: nothing does.
-	Memory Memory
+	// StateStore keeps what must outlast the process; nil: nothing does.
+	Memory StateStore
 }
 
 // Schedule says when a site is looked at.
@@ -71,10 +71,10 @@ type Policy struct {
 	Confirm time.Duration
 }
 
-// Found is what Look finds.
-type Found struct {
-	Public    []netip.Addr // found out or configured, as it should be published
-	Sightings []Sighting   // who says so, of what was found out
+// Observation is what Look finds.
+type Observation struct {
+	Public    []netip.Addr    // found out or configured, as it should be published
+	Sightings []AddressAnswer // who says so, of what was found out
 	Report    plan.Report
 	Unread    []plan.PartyError // parties that could not be read
 	Err       error             // why it could not look, or not at everything
@@ -87,20 +87,20 @@ type Found struct {
 	Renew  time.Time // when the first lease is half over; zero: never
 }
 
-// Sighting is what one source says of the public address.
-type Sighting struct {
+// AddressAnswer is what one source says of the public address.
+type AddressAnswer struct {
 	Source string
 	Addr   netip.Addr
 }
 
-// Order says what to repair.
-type Order struct {
+// RepairRequest says what to repair.
+type RepairRequest struct {
 	Kinds   []string
 	Address []netip.Addr // with Address: the addresses that were agreed on, and no others
 }
 
-// Outcome is what Repair did.
-type Outcome struct {
+// RepairResult is what Repair did.
+type RepairResult struct {
 	Found  []plan.Change // what was to be put back
 	Done   []plan.Change // what was
 	Moved  []plan.Change // of these, what makes DNS follow the address; and what of that is left to be done by hand
@@ -111,14 +111,14 @@ type Outcome struct {
 // ErrBusy means that somebody else holds the site. Nothing was done.
 var ErrBusy = errors.New("another mailpub works on this site")
 
-// Signal is what the router announced.
-type Signal struct {
+// RouterEvent is what the router announced.
+type RouterEvent struct {
 	Kind Kind // RouterRestarted, RouterGone or AddressSeen
 	Text string
 }
 
-// Memory keeps a few hundred octets from one process to the next.
-type Memory interface {
+// StateStore keeps a few hundred octets from one process to the next.
+type StateStore interface {
 	Load() ([]byte, error) // nil: nothing was kept
 	Save([]byte) error
 }

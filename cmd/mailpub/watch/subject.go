@@ -20,7 +20,7 @@ type subjectKey struct {
 
 // Subjects that others follow from, or that stand for no check.
 
-func subjectLook() subjectKey    { return subjectKey{check: "look"} }
+func subjectPass() subjectKey    { return subjectKey{check: "look"} }
 func subjectRepair() subjectKey  { return subjectKey{check: "repair"} }
 func subjectSources() subjectKey { return subjectKey{"address", "sources"} }
 func subjectGateway() subjectKey { return subjectKey{catalog.RouterGateway, "router"} }

@@ -9,11 +9,11 @@ import (
 	"time"
 )
 
-// happened tells the observers and the log of an event.
-func (w *watcher) happened(e Event) Event { return w.d.happened(w.site.Name, &w.telling, e) }
+// emit tells the observers and the log of an event.
+func (w *watcher) emit(e Event) Event { return w.d.emit(w.site.Name, &w.telling, e) }
 
-// happened tells of an event of a site, one at a time.
-func (d *Daemon) happened(site string, one *sync.Mutex, e Event) Event {
+// emit tells of an event of a site, one at a time.
+func (d *Daemon) emit(site string, one *sync.Mutex, e Event) Event {
 	one.Lock()
 	defer one.Unlock()
 	e.Site, e.At = site, d.Now()
@@ -46,9 +46,9 @@ func (w *watcher) notify(n Notice) {
 	w.queues.put(n)
 }
 
-// news tells what changed: an event for each thing, and one notice for all that broke, one for
+// stateChanges tells what changed: an event for each thing, and one notice for all that broke, one for
 // all that is well again. by says whether it was repaired.
-func (w *watcher) news(n news, by Kind) {
+func (w *watcher) reportChanges(n stateChanges, by Kind) {
 	if n.empty() {
 		return
 	}
@@ -57,9 +57,9 @@ func (w *watcher) news(n news, by Kind) {
 		notice := Notice{Kind: Broke, Title: "broken: " + title(n.broke)}
 		for _, t := range n.broke {
 			if t.Under == (subjectKey{}) {
-				w.happened(Event{Kind: Broke, Subject: t.Subject.String(), Text: broken(t, n.broke), Since: t.Since})
+				w.emit(Event{Kind: Broke, Subject: t.Subject.String(), Text: brokenTitle(t, n.broke), Since: t.Since})
 			}
-			notice.Things = append(notice.Things, t.thing(now, false))
+			notice.Things = append(notice.Things, t.item(now, false))
 		}
 		w.notify(notice)
 	}
@@ -67,57 +67,57 @@ func (w *watcher) news(n news, by Kind) {
 		if by != Repaired {
 			by = Healed
 		}
-		notice := Notice{Kind: by, Title: healed(n.healed, by)}
+		notice := Notice{Kind: by, Title: resolvedTitle(n.healed, by)}
 		var took time.Duration
 		for _, t := range n.healed {
 			took = max(took, now.Sub(t.Since))
 			if t.Under == (subjectKey{}) {
-				w.happened(Event{Kind: by, Subject: t.Subject.String(), Text: healed([]*trouble{t}, by) + followers(n.healed, t), Since: t.Since, Took: now.Sub(t.Since)})
+				w.emit(Event{Kind: by, Subject: t.Subject.String(), Text: resolvedTitle([]*problem{t}, by) + consequencesOf(n.healed, t), Since: t.Since, Took: now.Sub(t.Since)})
 			}
-			notice.Things = append(notice.Things, t.thing(now, true))
+			notice.Things = append(notice.Things, t.item(now, true))
 		}
-		notice.Title += ", after " + spell(took)
+		notice.Title += ", after " + formatDuration(took)
 		w.notify(notice)
 	}
 	for _, t := range n.flapping {
-		text := t.Subject.String() + " comes and goes; there is silence until it has kept still for " + spell(flapWindow)
-		w.happened(Event{Kind: Flapping, Subject: t.Subject.String(), Text: text, Since: t.Since})
-		w.notify(Notice{Kind: Flapping, Title: "flapping: " + t.Subject.String(), Things: []Thing{t.thing(now, false)}, Text: text})
+		text := t.Subject.String() + " comes and goes; there is silence until it has kept still for " + formatDuration(flapWindow)
+		w.emit(Event{Kind: Flapping, Subject: t.Subject.String(), Text: text, Since: t.Since})
+		w.notify(Notice{Kind: Flapping, Title: "flapping: " + t.Subject.String(), Things: []Item{t.item(now, false)}, Text: text})
 	}
 	for _, r := range n.settled {
 		text := r.subject.String() + " has come to rest, and is well"
 		if r.broken != nil {
 			text = r.subject.String() + " has come to rest, and is broken"
 		}
-		w.happened(Event{Kind: Settled, Subject: r.subject.String(), Text: text})
+		w.emit(Event{Kind: Settled, Subject: r.subject.String(), Text: text})
 		w.notify(Notice{Kind: Settled, Title: text})
 	}
 	w.save()
 }
 
-// broken says in one line what broke: the cause, with what follows from it in a list, or as it was
+// brokenTitle says in one line what broke: the cause, with what follows from it in a list, or as it was
 // seen.
-func broken(t *trouble, list []*trouble) string {
-	if more := followers(list, t); more != "" {
+func brokenTitle(t *problem, list []*problem) string {
+	if more := consequencesOf(list, t); more != "" {
 		return t.name() + more
 	}
 	return t.name() + ": " + strings.TrimPrefix(t.Got, t.name()+": ")
 }
 
-// healed says in one line what is well again.
-func healed(list []*trouble, by Kind) string {
+// resolvedTitle says in one line what is well again.
+func resolvedTitle(list []*problem, by Kind) string {
 	text := title(list)
 	switch {
 	case by == Repaired:
 		return "repaired: " + text
-	case slices.ContainsFunc(list, func(t *trouble) bool { return t.says != "" && strings.HasPrefix(text, t.says) }):
+	case slices.ContainsFunc(list, func(t *problem) bool { return t.says != "" && strings.HasPrefix(text, t.says) }):
 		return "over: " + text // that no router answers is not well again
 	}
 	return "well again: " + text
 }
 
-// followers says in brackets what of a list follows from a trouble.
-func followers(list []*trouble, root *trouble) string {
+// consequencesOf says in brackets what of a list follows from a trouble.
+func consequencesOf(list []*problem, root *problem) string {
 	var names []string
 	for _, t := range list {
 		if t.Under == root.Subject {

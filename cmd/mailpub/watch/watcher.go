@@ -23,15 +23,15 @@ const (
 	renewPause = 10 * time.Second
 )
 
-// poke is something that does not wait for the next pass.
-type poke struct {
-	signal *Signal
+// wakeup is something that does not wait for the next pass.
+type wakeup struct {
+	signal *RouterEvent
 	at     time.Time     // when it was heard
 	jump   time.Duration // without a signal: of the clock
 }
 
-// change is what became of the site's config.
-type change struct {
+// configChange is what became of the site's config.
+type configChange struct {
 	site   *Site // as it is now
 	mended bool  // it was wrong
 	wrong  error // it can't be used
@@ -42,8 +42,8 @@ type watcher struct {
 	site    Site
 	d       *Daemon
 	log     *slog.Logger
-	pokes   chan poke
-	changes chan change               // the latest
+	pokes   chan wakeup
+	changes chan configChange         // the latest
 	stuck   atomic.Pointer[time.Time] // when what is under way should have ended long ago; nil: it waits
 
 	telling sync.Mutex // an observer is told one thing at a time
@@ -64,23 +64,23 @@ type watcher struct {
 }
 
 func newWatcher(d *Daemon, site Site) *watcher {
-	w := &watcher{d: d, pokes: make(chan poke, 16), changes: make(chan change, 1), queues: newQueues(d.Logger)}
+	w := &watcher{d: d, pokes: make(chan wakeup, 16), changes: make(chan configChange, 1), queues: newQueues(d.Logger)}
 	w.queues.undelivered = func(channel string, n Notice, err error) {
-		d.happened(n.Site, &w.telling, Event{Kind: NoticeUndelivered, Subject: channel, Text: channel + " did not take \"" + n.Title + "\": " + err.Error()})
+		d.emit(n.Site, &w.telling, Event{Kind: NoticeUndelivered, Subject: channel, Text: channel + " did not take \"" + n.Title + "\": " + err.Error()})
 	}
-	w.adopt(site)
+	w.setSite(site)
 	return w
 }
 
-// adopt takes up a site, new or changed.
-func (w *watcher) adopt(site Site) {
+// setSite takes up a site, new or changed.
+func (w *watcher) setSite(site Site) {
 	w.site = site
 	w.log = w.d.Logger.With("site", site.Name)
-	w.queues.use(site.Channels)
+	w.queues.setChannels(site.Channels)
 }
 
-// tell pokes the watcher. It never waits: of many pokes at once some are as good as all.
-func (w *watcher) tell(p poke) {
+// wake pokes the watcher. It never waits: of many pokes at once some are as good as all.
+func (w *watcher) wake(p wakeup) {
 	select {
 	case w.pokes <- p:
 	default:
@@ -89,7 +89,7 @@ func (w *watcher) tell(p poke) {
 
 // configure hands over what became of the config. What the watcher has not taken up yet is no
 // longer of interest. Only one goroutine may call it.
-func (w *watcher) configure(c change) {
+func (w *watcher) configure(c configChange) {
 	select {
 	case <-w.changes:
 	default:
@@ -100,7 +100,7 @@ func (w *watcher) configure(c change) {
 // run watches until ctx is done.
 func (w *watcher) run(ctx context.Context) {
 	defer w.queues.close(flushTime)
-	release, ok := w.lead(ctx)
+	release, ok := w.acquireLead(ctx)
 	if !ok {
 		return
 	}
@@ -127,7 +127,7 @@ func (w *watcher) wait(ctx context.Context) {
 		select {
 		case <-ctx.Done():
 		case p := <-w.pokes:
-			w.poked(ctx, p)
+			w.handleWakeup(ctx, p)
 		case c := <-w.changes:
 			w.changed(ctx, c)
 		case <-timer.C:
@@ -137,61 +137,61 @@ func (w *watcher) wait(ctx context.Context) {
 		if !w.next.After(now) {
 			return
 		}
-		if due(w.retry, now) || due(w.renew, now) {
+		if isDue(w.retry, now) || isDue(w.renew, now) {
 			w.retry, w.renew = time.Time{}, time.Time{}
 			failed := w.failures
-			if _, err := w.mend(ctx, Order{Kinds: w.mayMend(Router)}, now, "the router forgot its forwards"); err == nil && failed > 0 {
-				w.soon(w.d.Now()) // it is back
+			if _, err := w.carryOut(ctx, RepairRequest{Kinds: w.allowedRepairs(Router)}, now, "the router forgot its forwards"); err == nil && failed > 0 {
+				w.schedule(w.d.Now()) // it is back
 			}
 		}
 	}
 }
 
-func due(t, now time.Time) bool { return !t.IsZero() && !t.After(now) }
+func isDue(t, now time.Time) bool { return !t.IsZero() && !t.After(now) }
 
-// soon makes the next pass come at a time, if it would not come before.
-func (w *watcher) soon(at time.Time) {
+// schedule makes the next pass come at a time, if it would not come before.
+func (w *watcher) schedule(at time.Time) {
 	if at.Before(w.next) {
 		w.next = at
 	}
 }
 
-// poked takes up what does not wait for the next pass.
-func (w *watcher) poked(ctx context.Context, p poke) {
+// handleWakeup takes up what does not wait for the next pass.
+func (w *watcher) handleWakeup(ctx context.Context, p wakeup) {
 	now := w.d.Now()
 	if p.signal == nil {
-		w.happened(Event{Kind: ClockJumped, Text: "the clock jumped by " + p.jump.Round(time.Second).String()})
+		w.emit(Event{Kind: ClockJumped, Text: "the clock jumped by " + p.jump.Round(time.Second).String()})
 		w.next = now
 		return
 	}
-	w.happened(Event{Kind: p.signal.Kind, Text: p.signal.Text})
-	at := later(now, w.lastPass.Add(eventPause))
+	w.emit(Event{Kind: p.signal.Kind, Text: p.signal.Text})
+	at := laterOf(now, w.lastPass.Add(eventPause))
 	switch p.signal.Kind {
 	case RouterGone:
-		at = later(at, now.Add(gonePause))
+		at = laterOf(at, now.Add(gonePause))
 	case RouterRestarted:
 		w.failures = 0
-		w.mend(ctx, Order{Kinds: w.mayMend(Router)}, p.at, "the router restarted and forgot its forwards")
+		w.carryOut(ctx, RepairRequest{Kinds: w.allowedRepairs(Router)}, p.at, "the router restarted and forgot its forwards")
 	}
-	w.soon(at)
+	w.schedule(at)
 }
 
 // changed takes up what became of the config.
-func (w *watcher) changed(ctx context.Context, c change) {
+func (w *watcher) changed(ctx context.Context, c configChange) {
 	w.wrongConfig = c.wrong
 	if c.wrong != nil {
 		w.snapshot.Config = c.wrong
 		if !w.snapshot.At.IsZero() {
-			w.seen()
+			w.publishSnapshot()
 		}
-		e := w.happened(Event{Kind: ConfigWrong, Subject: w.site.File, Text: "the config is wrong, and the former one holds: " + c.wrong.Error()})
+		e := w.emit(Event{Kind: ConfigWrong, Subject: w.site.File, Text: "the config is wrong, and the former one holds: " + c.wrong.Error()})
 		w.notify(Notice{Kind: ConfigWrong, Title: "the config " + w.site.File + " is wrong, and the former one holds", Text: e.Text})
 		return
 	}
-	w.adopt(*c.site)
+	w.setSite(*c.site)
 	w.listen(ctx)
 	w.next = w.d.Now()
-	e := w.happened(Event{Kind: Reloaded, Subject: w.site.File, Text: "the config was read again"})
+	e := w.emit(Event{Kind: Reloaded, Subject: w.site.File, Text: "the config was read again"})
 	if c.mended {
 		w.notify(Notice{Kind: Reloaded, Title: "the config " + w.site.File + " is right again", Text: e.Text})
 	}

@@ -11,29 +11,29 @@ const memoryFormat = "mailpub/watch/v1"
 // memory is what the next process has to know, so that a restart is no news and no way around
 // the damping.
 type memory struct {
-	troubles
-	Address following
+	problems
+	Address addressUpdate
 
 	kept    []byte
 	unsaved bool      // and that was logged
 	again   time.Time // when a changed address is to be looked at again
 }
 
-type memoryJSON struct {
-	Format  string                `json:"format"`
-	Broken  []*trouble            `json:"broken"`
-	Flaps   map[subjectKey]*flaps `json:"flaps,omitempty"`
-	Address following             `json:"address"`
+type stateJSON struct {
+	Format  string                      `json:"format"`
+	Broken  []*problem                  `json:"broken"`
+	Flaps   map[subjectKey]*flapCounter `json:"flaps,omitempty"`
+	Address addressUpdate               `json:"address"`
 }
 
 // load takes up what is remembered. That it can't be read is no reason not to watch.
 func (w *watcher) load() {
-	w.memory = memory{troubles: troubles{Known: map[subjectKey]*trouble{}, Flaps: map[subjectKey]*flaps{}}}
+	w.memory = memory{problems: problems{Known: map[subjectKey]*problem{}, Flaps: map[subjectKey]*flapCounter{}}}
 	if w.site.Memory == nil {
 		return
 	}
 	data, err := w.site.Memory.Load()
-	var m memoryJSON
+	var m stateJSON
 	if err == nil && data != nil {
 		err = json.Unmarshal(data, &m)
 	}
@@ -57,7 +57,7 @@ func (w *watcher) save() {
 	if w.site.Memory == nil {
 		return
 	}
-	m := memoryJSON{Format: memoryFormat, Broken: []*trouble{}, Flaps: w.Flaps, Address: w.Address}
+	m := stateJSON{Format: memoryFormat, Broken: []*problem{}, Flaps: w.Flaps, Address: w.Address}
 	for _, subject := range sortedSubjects(w.Known) {
 		m.Broken = append(m.Broken, w.Known[subject])
 	}

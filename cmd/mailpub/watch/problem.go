@@ -11,8 +11,8 @@ import (
 	"github.com/mailpub/mailpub/plan/mail"
 )
 
-// trouble is one thing that is not as it should be. Its JSON is what is remembered.
-type trouble struct {
+// problem is one thing that is not as it should be. Its JSON is what is remembered.
+type problem struct {
 	Subject subjectKey `json:"subject"` // its key too
 	Since   time.Time  `json:"since"`
 	Got     string     `json:"got,omitempty"`
@@ -25,8 +25,8 @@ type trouble struct {
 	soft bool   // it may be gone in a moment
 }
 
-func (t *trouble) thing(now time.Time, healed bool) Thing {
-	th := Thing{Subject: t.Subject.String(), Got: t.Got, Want: t.Want, Hint: t.Hint, Since: t.Since}
+func (t *problem) item(now time.Time, healed bool) Item {
+	th := Item{Subject: t.Subject.String(), Got: t.Got, Want: t.Want, Hint: t.Hint, Since: t.Since}
 	if t.Under.words != "" {
 		th.Cause = t.Under.check
 	}
@@ -37,8 +37,8 @@ func (t *trouble) thing(now time.Time, healed bool) Thing {
 	return th
 }
 
-func troubleOf(c plan.Change) *trouble {
-	t := &trouble{Subject: subjectOf(c), Got: "none", Want: strings.Join(c.After, ", "), Hint: c.Reason}
+func problemOf(c plan.Change) *problem {
+	t := &problem{Subject: subjectOf(c), Got: "none", Want: strings.Join(c.After, ", "), Hint: c.Reason}
 	if len(c.Before) > 0 {
 		t.Got = strings.Join(c.Before, ", ")
 	}
@@ -54,23 +54,23 @@ func troubleOf(c plan.Change) *trouble {
 	return t
 }
 
-// picture is what a pass says of each subject: broken, well, or not known.
-type picture struct {
-	broken   map[subjectKey]*trouble
+// passResult is what a pass says of each subject: broken, well, or not known.
+type passResult struct {
+	broken   map[subjectKey]*problem
 	well     map[subjectKey]bool
 	unknown  map[subjectKey]bool
 	complete bool // what it does not name is no more
 	order    []subjectKey
 }
 
-// see makes a picture of what was found.
-func see(f Found) picture {
-	p := picture{broken: map[subjectKey]*trouble{}, well: map[subjectKey]bool{}, unknown: map[subjectKey]bool{}, complete: f.Err == nil && len(f.Unread) == 0}
+// newPassResult makes a picture of what was found.
+func newPassResult(f Observation) passResult {
+	p := passResult{broken: map[subjectKey]*problem{}, well: map[subjectKey]bool{}, unknown: map[subjectKey]bool{}, complete: f.Err == nil && len(f.Unread) == 0}
 	for _, c := range f.Report.Checks {
 		subject := subjectOfCheck(c)
 		switch c.Status {
 		case plan.Fail:
-			p.add(&trouble{Subject: subject, Got: c.Got, Want: c.Want, Hint: c.Hint})
+			p.add(&problem{Subject: subject, Got: c.Got, Want: c.Want, Hint: c.Hint})
 		case plan.Skip:
 			p.unknown[subject] = true
 		default:
@@ -84,17 +84,17 @@ func see(f Found) picture {
 			p.unknown[subjectOf(c)] = true
 		case c.Renew: // it is as it should be, for now
 		case c.Differs():
-			p.add(troubleOf(c))
+			p.add(problemOf(c))
 		}
 	}
 	for _, e := range f.Unread {
-		p.add(&trouble{Subject: subjectKey{"read", e.Target.String()}, Got: e.Err.Error(), Hint: "what it has can't be compared until it answers", soft: true})
+		p.add(&problem{Subject: subjectKey{"read", e.Target.String()}, Got: e.Err.Error(), Hint: "what it has can't be compared until it answers", soft: true})
 	}
 	switch {
-	case f.Err != nil && disputed(f.Sightings):
-		p.dispute(f.Err)
+	case f.Err != nil && isDisputed(f.Sightings):
+		p.addDispute(f.Err)
 	case f.Err != nil:
-		p.add(&trouble{Subject: subjectLook(), Got: f.Err.Error(), soft: true})
+		p.add(&problem{Subject: subjectPass(), Got: f.Err.Error(), soft: true})
 	}
 	for _, a := range f.Public { // that a PTR record is missing is one thing
 		pointer := p.broken[subjectKey{catalog.DNSDrift, mail.ReverseName(a) + " PTR"}]
@@ -105,7 +105,7 @@ func see(f Found) picture {
 		}
 	}
 	if p.broken[subjectGateway()] != nil { // it takes all that the router would tell with it
-		for _, s := range []subjectKey{subjectLook(), {"read", "router"}} {
+		for _, s := range []subjectKey{subjectPass(), {"read", "router"}} {
 			if t := p.broken[s]; t != nil {
 				t.Under = subjectGateway()
 			}
@@ -114,7 +114,7 @@ func see(f Found) picture {
 	return p
 }
 
-func (p *picture) add(t *trouble) {
+func (p *passResult) add(t *problem) {
 	if p.broken[t.Subject] == nil {
 		p.broken[t.Subject] = t
 		p.order = append(p.order, t.Subject)
@@ -122,7 +122,7 @@ func (p *picture) add(t *trouble) {
 }
 
 // causes notes what follows from what.
-func (p *picture) causes(r plan.Report) {
+func (p *passResult) causes(r plan.Report) {
 	checks := r.Checks
 	for _, cause := range r.Causes {
 		lead := checks[cause.Check]
@@ -139,26 +139,26 @@ func (p *picture) causes(r plan.Report) {
 	}
 }
 
-// troubles are those of a site that are known.
-type troubles struct {
-	Known map[subjectKey]*trouble // by subject
-	Flaps map[subjectKey]*flaps
+// problems are those of a site that are known.
+type problems struct {
+	Known map[subjectKey]*problem // by subject
+	Flaps map[subjectKey]*flapCounter
 }
 
-// news is what changed.
-type news struct {
-	broke, healed []*trouble // those that somebody is to be told of first in each
-	flapping      []*trouble // began to
-	settled       []rested   // came to rest
+// stateChanges is what changed.
+type stateChanges struct {
+	broke, healed []*problem   // those that somebody is to be told of first in each
+	flapping      []*problem   // began to
+	settled       []stabilized // came to rest
 }
 
-func (n news) empty() bool {
+func (n stateChanges) empty() bool {
 	return len(n.broke)+len(n.healed)+len(n.flapping)+len(n.settled) == 0
 }
 
-// take compares a picture with what is known, and returns what is news. A soft trouble is news
+// update compares a picture with what is known, and returns what is news. A soft trouble is news
 // when it is there the second time.
-func (ts *troubles) take(p picture, now time.Time) (n news) {
+func (ts *problems) update(p passResult, now time.Time) (n stateChanges) {
 	for _, subject := range p.order {
 		t, old := p.broken[subject], ts.Known[subject]
 		if old == nil {
@@ -171,7 +171,7 @@ func (ts *troubles) take(p picture, now time.Time) (n news) {
 			old.Got, old.Want, old.Hint, old.Under, old.says = t.Got, t.Want, t.Hint, t.Under, t.says
 			t = old
 		}
-		if t.Told || ts.covered(t) {
+		if t.Told || ts.isReported(t) {
 			continue
 		}
 		n.broke = append(n.broke, t)
@@ -183,33 +183,33 @@ func (ts *troubles) take(p picture, now time.Time) (n news) {
 		if p.broken[subject] != nil || p.unknown[subject] || !p.well[subject] && !p.complete {
 			continue
 		}
-		if t := ts.heal(subject); t.Told {
+		if t := ts.resolve(subject); t.Told {
 			n.healed = append(n.healed, t)
 		}
 	}
-	ts.damp(&n, now)
+	ts.suppressFlapping(&n, now)
 	return n
 }
 
-// heal forgets a trouble.
-func (ts *troubles) heal(subject subjectKey) *trouble {
+// resolve forgets a trouble.
+func (ts *problems) resolve(subject subjectKey) *problem {
 	t := ts.Known[subject]
 	delete(ts.Known, subject)
 	return t
 }
 
-// covered reports whether a trouble follows from one that somebody was told of before, and what
+// isReported reports whether a trouble follows from one that somebody was told of before, and what
 // it follows from is still there.
-func (ts *troubles) covered(t *trouble) bool {
+func (ts *problems) isReported(t *problem) bool {
 	root := ts.Known[t.Under]
 	return t.Under != (subjectKey{}) && root != nil && root.Told
 }
 
 // title says in one line what a list of troubles is: the cause with most consequences in front.
-func title(list []*trouble) string {
+func title(list []*problem) string {
 	count := map[subjectKey]int{}
 	for _, t := range list {
-		count[t.root()]++
+		count[t.rootCause()]++
 	}
 	first := list[0]
 	for _, t := range list {
@@ -219,12 +219,12 @@ func title(list []*trouble) string {
 	}
 	var more []string
 	for _, t := range list {
-		if t != first && t.root() != first.root() {
+		if t != first && t.rootCause() != first.rootCause() {
 			more = append(more, t.Subject.String())
 		}
 	}
 	text := first.name()
-	if n := count[first.root()]; n > 1 && alike(list, first.root()) {
+	if n := count[first.rootCause()]; n > 1 && sameCheck(list, first.rootCause()) {
 		text += fmt.Sprintf(" (%d)", n) // five forwards
 	} else if n > 1 {
 		text += fmt.Sprintf(", and what follows from it (%d)", n-1)
@@ -239,17 +239,17 @@ func title(list []*trouble) string {
 	return text
 }
 
-// alike reports whether what follows from a root is the same as that: one check of several things.
-func alike(list []*trouble, root subjectKey) bool {
-	return !slices.ContainsFunc(list, func(t *trouble) bool { return t.root() == root && t.Subject.check != root.check })
+// sameCheck reports whether what follows from a root is the same as that: one check of several things.
+func sameCheck(list []*problem, root subjectKey) bool {
+	return !slices.ContainsFunc(list, func(t *problem) bool { return t.rootCause() == root && t.Subject.check != root.check })
 }
 
 // name is what a trouble is called in a title.
-func (t *trouble) name() string {
+func (t *problem) name() string {
 	switch {
 	case t.says != "":
 		return t.says
-	case t.Subject == subjectLook():
+	case t.Subject == subjectPass():
 		return "how it is can't be found out"
 	case t.Subject == subjectRepair():
 		return "what it may mend it can't"
@@ -257,21 +257,21 @@ func (t *trouble) name() string {
 	return t.Subject.String()
 }
 
-// spell writes a duration as people say it, exactly where it is short.
-func spell(d time.Duration) string {
+// formatDuration writes a duration as people say it, exactly where it is short.
+func formatDuration(d time.Duration) string {
 	if d < time.Second {
 		return fmt.Sprintf("%d ms", d.Milliseconds())
 	}
 	if d < time.Minute {
 		return fmt.Sprintf("%.1f s", d.Seconds())
 	}
-	return plan.Spell(d)
+	return plan.FormatDuration(d)
 }
 
-// softly reports whether something may be gone in a moment, or else is news.
-func (ts *troubles) softly() bool {
+// hasTransient reports whether something may be gone in a moment, or else is news.
+func (ts *problems) hasTransient() bool {
 	for _, t := range ts.Known {
-		if t.soft && !t.Told && !ts.covered(t) {
+		if t.soft && !t.Told && !ts.isReported(t) {
 			return true
 		}
 	}
