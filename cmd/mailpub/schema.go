@@ -1,6 +1,8 @@
 package main
 
 import (
+	"strings"
+
 	"github.com/spf13/cobra"
 
 	"github.com/mailpub/mailpub/cmd/mailpub/config"
@@ -9,18 +11,27 @@ import (
 
 func schemaCommand(a *app) *cobra.Command {
 	return &cobra.Command{
-		Use:   "schema",
-		Short: "Print the JSON Schema of the config, for editors",
+		Use:   "schema [config|" + strings.Join(schema.Documents(), "|") + "]",
+		Short: "Print the JSON Schema of the config or of a document",
 		Long: `Prints the JSON Schema of the config file, made from what loads it. Editors that know YAML
 complete fields and mark mistakes by it, when the file begins with
 
   # yaml-language-server: $schema=mailpub.schema.json
 
-It can't say everything: "mailpub plan" checks the rest.`,
-		Example: "  mailpub schema >mailpub.schema.json",
-		Args:    noArguments,
-		RunE: func(*cobra.Command, []string) error {
+It cannot say everything: "mailpub validate" checks the rest.
+
+With a name it prints the schema of a document that mailpub prints or sends: plan (also
+apply and destroy), report (verify and drift), notice (of watch), status (of the status
+page), error. Programs that read them find every field there; fields may be added.`,
+		Example: `  mailpub schema >mailpub.schema.json
+  mailpub schema plan`,
+		Args:      cobra.MaximumNArgs(1),
+		ValidArgs: append([]string{"config"}, schema.Documents()...),
+		RunE: func(_ *cobra.Command, args []string) error {
 			text, err := configSchema()
+			if len(args) == 1 && args[0] != "config" {
+				text, err = schema.Document(args[0])
+			}
 			if err == nil {
 				_, err = a.ui.Out.Write(text)
 			}
