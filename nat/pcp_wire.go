@@ -151,7 +151,7 @@ const (
 var pcpWords = []string{
 	"success", "unsupported version", "not authorised", "malformed request", "unsupported opcode",
 	"unsupported option", "malformed option", "network failure", "out of resources", "unsupported protocol",
-	"over the quota", "this external port is not to be had", "the client's address was changed on the way",
+	"over the quota", "this external port is unavailable", "the client's address was changed on the way",
 	"too many remote peers",
 }
 

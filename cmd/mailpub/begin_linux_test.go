@@ -141,7 +141,7 @@ func TestLabImportUnseen(t *testing.T) {
 
 			has(t, s.mailpub(exitOK, append(command, "--adopt")...), "1/1 ok  + tcp/25")
 			if after := s.state(); after != before {
-				t.Errorf("the world is not as it was:\n%s\nbefore:\n%s", after, before)
+				t.Errorf("zones and router differ from the start:\n%s\nbefore:\n%s", after, before)
 			}
 			has(t, s.mailpub(exitOK, "plan", "--detailed-exitcode"), "Nothing to do: all ")
 			s.mailpub(exitOK, "destroy", "--yes")
@@ -160,7 +160,7 @@ func TestLabImportUnseen(t *testing.T) {
 			}
 			has(t, errs, "tcp/25", "the router does not confirm it, so it is by hand")
 			if after := s.state(); after != before {
-				t.Errorf("the world is not as it was:\n%s\nbefore:\n%s", after, before)
+				t.Errorf("zones and router differ from the start:\n%s\nbefore:\n%s", after, before)
 			}
 		})
 	}

@@ -156,7 +156,7 @@ func (s *siteInLab) state() string {
 func (s *siteInLab) unchanged(before string) {
 	s.t.Helper()
 	if after := s.state(); after != before {
-		s.t.Errorf("the world is not as it was:\n%s\nbefore:\n%s", after, before)
+		s.t.Errorf("zones and router differ from the start:\n%s\nbefore:\n%s", after, before)
 	}
 	if !strings.Contains(before, "8080 -> ") || !strings.Contains(before, "TXT") {
 		s.t.Errorf("there was no stranger to be careful of:\n%s", before)

@@ -55,7 +55,7 @@ func TestLabMailboxes(t *testing.T) {
 	writeText(s.t, filepath.Join(provider.Root, "aliases"), "mario: "+provider.Maildir+"/mario/.Junk/\n")
 	s.must("inet", "postalias", "-c", provider.Postfix, provider.Root+"/aliases")
 	s.postconf(provider, "inet", "smtpd_tls_security_level=none")
-	s.expects("taken for spam, and in the clear", "outbound.delivered pass", "outbound.folder warn: Junk", "outbound.tls warn: in the clear")
+	s.expects("taken for spam, and in the clear", "outbound.delivered pass", "outbound.folder warn: Junk", "outbound.tls warn: unencrypted")
 }
 
 // openHome starts the site's own mail server.

@@ -97,7 +97,7 @@ func TestLabPinholes(t *testing.T) {
 				t.Error("the pinhole is there after destroy")
 			}
 			if after := s.state(); after != before {
-				t.Errorf("the world is not as it was:\n%s\nbefore:\n%s", after, before)
+				t.Errorf("zones and router differ from the start:\n%s\nbefore:\n%s", after, before)
 			}
 		})
 	}
@@ -156,6 +156,6 @@ func TestLabPinholesByUPnP(t *testing.T) {
 	}
 	s.mailpub(exitOK, "destroy", "--yes")
 	if after := s.state(); after != before {
-		t.Errorf("the world is not as it was:\n%s\nbefore:\n%s", after, before)
+		t.Errorf("zones and router differ from the start:\n%s\nbefore:\n%s", after, before)
 	}
 }

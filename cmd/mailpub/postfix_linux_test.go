@@ -156,7 +156,7 @@ func TestLabPostfix(t *testing.T) {
 func (s *siteInLab) unchangedWorld(before string) {
 	s.t.Helper()
 	if after := s.state(); after != before {
-		s.t.Errorf("the world is not as it was:\n%s\nbefore:\n%s", after, before)
+		s.t.Errorf("zones and router differ from the start:\n%s\nbefore:\n%s", after, before)
 	}
 }
 

@@ -27,7 +27,7 @@ func TestLabFirewalledServer(t *testing.T) {
 	has(t, out, "upnp: the default gateway 10.10.10.1 answers as WANIPConnection:2; it made this site's forwards", "tcp/25", "ours")
 	s.mailpub(exitOK, "destroy", "--yes")
 	if after := s.state(); after != before {
-		t.Errorf("the world is not as it was:\n%s\nbefore:\n%s", after, before)
+		t.Errorf("zones and router differ from the start:\n%s\nbefore:\n%s", after, before)
 	}
 }
 
@@ -60,7 +60,7 @@ func TestLabSilentMaker(t *testing.T) {
 	s.must("lan", "nft", "delete table inet deaf")
 	has(t, s.mailpub(exitOK, "destroy", "--yes"), "Done: 5 changes.")
 	if after := s.state(); after != before {
-		t.Errorf("the world is not as it was:\n%s\nbefore:\n%s", after, before)
+		t.Errorf("zones and router differ from the start:\n%s\nbefore:\n%s", after, before)
 	}
 }
 
@@ -75,6 +75,6 @@ func TestLabDestroyWithoutOne(t *testing.T) {
 	}
 	s.mailpub(exitOK, "destroy", "--yes")
 	if after := s.state(); after != before {
-		t.Errorf("the world is not as it was:\n%s\nbefore:\n%s", after, before)
+		t.Errorf("zones and router differ from the start:\n%s\nbefore:\n%s", after, before)
 	}
 }

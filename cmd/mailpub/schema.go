@@ -11,12 +11,12 @@ func schemaCommand(a *app) *cobra.Command {
 	return &cobra.Command{
 		Use:   "schema",
 		Short: "Print the JSON Schema of the config, for editors",
-		Long: `Prints the JSON Schema of the config file, made from what loads it. Editors that know YAML
-complete fields and mark mistakes by it, when the file begins with
+		Long: `Prints the JSON Schema of the config file. Editors with YAML support use it to complete
+fields and to mark errors, if the file begins with
 
   # yaml-language-server: $schema=mailpub.schema.json
 
-It can't say everything: "mailpub plan" checks the rest.`,
+Some rules are beyond a schema: "mailpub validate" checks them all.`,
 		Example: "  mailpub schema >mailpub.schema.json",
 		Args:    noArguments,
 		RunE: func(*cobra.Command, []string) error {

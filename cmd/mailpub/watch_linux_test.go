@@ -170,7 +170,7 @@ func TestLabWatch(t *testing.T) {
 	}
 	t.Logf("forwards back: %s", told[1].Title)
 	if after := s.state(); after != before {
-		t.Errorf("the world is not as it was:\n%s\nbefore:\n%s", after, before)
+		t.Errorf("zones and router differ from the start:\n%s\nbefore:\n%s", after, before)
 	}
 	s.send("nonce-reboot", "postmaster@nomeazienda.it")
 
@@ -259,7 +259,7 @@ func TestLabWatchKilled(t *testing.T) {
 		w = s.watch("-v")
 		w.says("msg=looked", 1)
 		if after := s.state(); after != before {
-			t.Fatalf("after its death at %s the world is not as it was:\n%s\nbefore:\n%s", key, after, before)
+			t.Fatalf("after its death at %s zones and router differ from the start:\n%s\nbefore:\n%s", key, after, before)
 		}
 	}
 	has(t, s.mailpub(exitOK, "plan"), "Nothing to do")

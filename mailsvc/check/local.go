@@ -27,7 +27,7 @@ func (f Facts) mailLocal(ctx context.Context) []plan.Check {
 	}
 	if f.Maildir == "" {
 		c.Status, c.Got = plan.Skip, c.Got+", but the mailbox can't be read from here"
-		c.Hint = "look for the subject \"mailpub test " + word + "\" in the postmaster's mailbox, or give verify.mailbox"
+		c.Hint = "find the message with the subject \"mailpub test " + word + "\" in the postmaster's mailbox, or give verify.mailbox"
 		return singleCheck(c)
 	}
 	c, m := f.found(ctx, c, word)
@@ -56,7 +56,7 @@ func (f Facts) submitTest(ctx context.Context) (c plan.Check, word string) {
 	step, r, err := d.Deliver(ctx, "<>", "<"+to+">", f.message(to, word))
 	switch {
 	case err != nil && (sockerr.Timeout(err) || ctx.Err() != nil):
-		c.Status, c.Got, c.Hint = plan.Skip, step+": "+smtpclient.ErrorText(err), "the server is too slow to tell: verify again, and look at its log"
+		c.Status, c.Got, c.Hint = plan.Skip, step+": "+smtpclient.ErrorText(err), "the server is too slow for a result: run verify again, and check its log"
 	case err != nil:
 		c.Status, c.Got, c.Hint = plan.Fail, step+": "+smtpclient.ErrorText(err), "the server breaks off: its log says why"
 	case r.Code/100 == 4:

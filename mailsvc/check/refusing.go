@@ -35,7 +35,7 @@ func (f Facts) refusing(ctx context.Context) []plan.Check {
 		return singleCheck(c)
 	}
 	c.Status, c.Got = plan.Fail, words
-	c.Hint = "the server puts everybody off: its log says why (a full disk, a filter that does not run, too much load)"
+	c.Hint = "the server defers all mail: its log says why (a full disk, a filter that does not run, too much load)"
 	select {
 	case <-ctx.Done():
 		c.Status = plan.Warn

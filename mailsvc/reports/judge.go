@@ -120,7 +120,7 @@ func (f *Found) Checks(s Site) []plan.Check {
 }
 
 func (f *Found) senders(s Site, domain string) plan.Check {
-	c := plan.Check{ID: catalog.DMARCSenders, Subject: plan.OfName(domain), Want: "our own mail passes, and nobody unknown does", Ref: "RFC 7489 section 7.2"}
+	c := plan.Check{ID: catalog.DMARCSenders, Subject: plan.OfName(domain), Want: "our own mail passes, and no unknown sender does", Ref: "RFC 7489 section 7.2"}
 	s.Domains = []string{domain}
 	reports := len(f.recent(s))
 	if reports == 0 {
@@ -151,7 +151,7 @@ func (f *Found) senders(s Site, domain string) plan.Check {
 		c.Hint = "see spf.pass and dkim.match: receivers refuse such mail where the policy says so"
 	case len(unknown) > 0:
 		c.Status, c.Got = plan.Warn, "unknown senders pass: "+firstFew(unknown)+"; "+c.Got
-		c.Hint = "find out who that is: a service that somebody signed up for (list it under spf.include), or a key that got out"
+		c.Hint = "identify the sender: a service used by someone in the organization (list it under spf.include), or a leaked key"
 	default:
 		c.Status = plan.Pass
 	}
@@ -202,7 +202,7 @@ func (f *Found) failures(s Site, domain string) plan.Check {
 			c.Status = plan.Fail
 		}
 		c.Got = strings.TrimSuffix(firstFew(list)+"; "+c.Got, "; ")
-		c.Hint = "see smtp.certificate, sts.policy and dane.match: those senders did not deliver, or in the clear"
+		c.Hint = "see smtp.certificate, sts.policy and dane.match: those senders did not deliver, or delivered unencrypted"
 	}
 	return c
 }

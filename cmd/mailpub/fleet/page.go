@@ -34,7 +34,7 @@ func startHistory(ctx context.Context, d *watch.Daemon, o Options) (close func()
 		}
 		o.Log.Info("status page", "url", "http://"+l.Addr().String()+"/")
 		if open {
-			o.Log.Warn("whoever reaches the status page can read it: it asks for no token (--insecure)")
+			o.Log.Warn("the status page needs no token (--insecure): anyone who can connect to it can read it")
 		}
 		handler := pages.Handler()
 		if o.ListenToken != "" {
@@ -42,7 +42,7 @@ func startHistory(ctx context.Context, d *watch.Daemon, o Options) (close func()
 		}
 		all.Go(func() {
 			if err := page.Serve(running, l, handler, o.ListenNames...); err != nil {
-				o.Log.Error("the status page is gone; watching goes on", "error", err)
+				o.Log.Error("the status page has stopped; watching continues", "error", err)
 			}
 		})
 	}

@@ -91,10 +91,10 @@ func (s Site) errors() (list []siteError) {
 	case s.Config != nil && s.Took == 0:
 		list = append(list, siteError{"The config is wrong: the site is not watched", s.Config.Error()})
 	case s.Config != nil:
-		list = append(list, siteError{"The config is wrong now; what it was before holds", s.Config.Error()})
+		list = append(list, siteError{"The config has errors; the former version stays in use", s.Config.Error()})
 	}
 	if s.Err != nil {
-		list = append(list, siteError{"Not everything could be looked at", s.Err.Error()})
+		list = append(list, siteError{"Not everything could be checked", s.Err.Error()})
 	}
 	return list
 }

@@ -71,7 +71,7 @@ func (a *account) become() error {
 		return fmt.Errorf("service.user %q: setuid: %w", a.name, err)
 	}
 	if a.uid != 0 && syscall.Setuid(0) == nil {
-		return fmt.Errorf("service.user %q: root could be had back", a.name)
+		return fmt.Errorf("service.user %q: root privileges could be regained", a.name)
 	}
 	return nil
 }

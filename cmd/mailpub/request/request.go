@@ -145,7 +145,7 @@ func printPending(u *term.UI, p *site.Plan) {
 		fmt.Fprintln(u.Out)
 	}
 	if len(open) == 0 {
-		fmt.Fprintln(u.Out, "Nothing to ask of anybody.")
+		fmt.Fprintln(u.Out, "No pending requests.")
 	}
 }
 

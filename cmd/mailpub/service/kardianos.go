@@ -46,7 +46,7 @@ func Install(_ context.Context, u *term.UI, o unit.Options, f Options) error {
 	s, err := systemService(f.Name, &program{}, o)
 	if err == nil {
 		if _, e := s.Status(); !errors.Is(e, service.ErrNotInstalled) {
-			return fmt.Errorf("service %s is installed already: mailpub service remove --name %[1]s takes it away, --name installs another beside it", f.Name)
+			return fmt.Errorf("service %s is already installed: remove it with mailpub service remove --name %[1]s, or install another one with --name", f.Name)
 		}
 		err = s.Install()
 	}
@@ -76,7 +76,7 @@ func Remove(_ context.Context, u *term.UI, f Options) error {
 	if err := s.Uninstall(); err != nil {
 		return fmt.Errorf("service %s: %w%s", f.Name, err, managerHint(err))
 	}
-	fmt.Fprintf(u.Out, "%s %s is stopped and removed; what mailpub put in place stays.\n", u.Green("Done:"), f.Name)
+	fmt.Fprintf(u.Out, "%s %s is stopped and removed; the records and forwards stay in place.\n", u.Green("Done:"), f.Name)
 	return nil
 }
 

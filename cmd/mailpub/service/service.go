@@ -48,7 +48,7 @@ func UnitOptions(f Options, paths []string) (o unit.Options, err error) {
 		return o, fleet.ErrNoSites
 	}
 	if f.Receive && len(files) > 1 {
-		return o, fmt.Errorf("--receive takes one config, not %d: each site's receiver is a service of its own (--name)", len(files))
+		return o, fmt.Errorf("--receive takes one config, not %d: each site's receiver is a separate service (--name)", len(files))
 	}
 	for _, p := range paths {
 		abs, err := filepath.Abs(p)

@@ -57,7 +57,7 @@ func (b *wizard) printNextSteps(cfg *config.Config) {
 		}
 		add(set, "the secret, which the config only refers to")
 	}
-	add(mailpub+"plan", "shows what would change; it writes nothing")
+	add(mailpub+"plan", "shows planned changes; writes nothing")
 	switch {
 	case cfg.Service.Type == "receiver" && packaged:
 		add("systemctl enable --now mailpub-receive", "the mail server")

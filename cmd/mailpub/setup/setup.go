@@ -131,7 +131,7 @@ func (b *wizard) write() (*config.Config, error) {
 	if err != nil {
 		var problems config.Errors
 		if errors.As(err, &problems) {
-			return nil, fmt.Errorf("what was given makes no config: %s", strings.ReplaceAll(problems.Error(), "\n", "; "))
+			return nil, fmt.Errorf("cannot make a config from these values: %s", strings.ReplaceAll(problems.Error(), "\n", "; "))
 		}
 		return nil, err
 	}

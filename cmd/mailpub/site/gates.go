@@ -131,7 +131,7 @@ func forwardProblem(want plan.Item, found map[plan.Key]plan.Item) string {
 	case len(is.Lines) == 0:
 		return "whether it is in the router can't be told: " + is.Again
 	case !plan.EqualLines(is.Lines, want.Lines):
-		return fmt.Sprintf("it leads to %s, and not to %s", strings.Join(is.Lines, " "), strings.Join(want.Lines, " "))
+		return fmt.Sprintf("its target is %s, not %s", strings.Join(is.Lines, " "), strings.Join(want.Lines, " "))
 	}
 	return ""
 }

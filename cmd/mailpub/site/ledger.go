@@ -29,7 +29,7 @@ func FindEntry(l *plan.Ledger, name string) (found plan.Entry, err error) {
 	if near := plan.Nearest(name, names); near != "" {
 		return plan.Entry{}, fmt.Errorf("the ledger has no %q, did you mean %q?", name, near)
 	}
-	return plan.Entry{}, fmt.Errorf("the ledger has no %q; mailpub state list shows what it has", name)
+	return plan.Entry{}, fmt.Errorf("the ledger has no %q; list its entries with mailpub state list", name)
 }
 
 // Forget takes entries out of the ledger: all of them, or with an error none. What they stand for stays

@@ -214,7 +214,7 @@ func (r *mailboxReader) close() {
 func (s *Site) findRemoteBounce(ctx context.Context, box *mailboxReader, word string, since time.Time) *roundtrip.Bounce {
 	found, err := box.find(ctx, word, since)
 	if err != nil {
-		s.options.logger().Debug("no bounce could be looked for", "mailbox", box.account.Address, "error", err)
+		s.options.logger().Debug("cannot search for a bounce", "mailbox", box.account.Address, "error", err)
 	}
 	for _, message := range found {
 		if b, ok := roundtrip.ReadBounce(message.Raw); ok {

@@ -64,8 +64,8 @@ func checksWithoutProbe() []plan.Checker {
 	}
 	return []plan.Checker{
 		one("router", catalog.PortOutside, "every forward", "no probe is in the config, and from inside nothing shows whether a port is open outside",
-			"run mailpub probe serve on a machine elsewhere and name it under verify.probe (docs/probe.md)"),
-		one("mail", catalog.MailOutside, "a message from outside", "no probe is in the config to send one", "see port.outside; or send one from a mailbox elsewhere"),
+			"run mailpub probe serve on an external machine and set verify.probe (docs/probe.md)"),
+		one("mail", catalog.MailOutside, "a message from outside", "no probe is in the config to send one", "see port.outside; or send one from an external mailbox"),
 	}
 }
 

@@ -111,17 +111,17 @@ const routerSource = "the router"
 func explainIPv4(seen []addressSource) string {
 	for _, s := range seen {
 		if s.name == routerSource && errors.Is(s.err, nat.ErrDoubleNAT) {
-			return "the router stands behind another one"
+			return "the router is behind another one"
 		}
 	}
 	if slices.ContainsFunc(seen, func(s addressSource) bool { return s.name == routerSource && s.err == nil }) {
-		return "this machine goes out another way than through that router (a VPN, a second line), or the router is behind another one that it does not tell of; set the address that mail is to come in at"
+		return "this machine does not use that router for outgoing connections (a VPN, a second line), or the router is behind another router; set the address for incoming mail"
 	}
-	return "this machine goes out by several ways; set the address that mail is to come in at"
+	return "this machine has several outgoing connections; set the address for incoming mail"
 }
 
 func explainIPv6([]addressSource) string {
-	return "the machine has several addresses, or something on the way translates them; set the one that mail is to come in at"
+	return "the machine has several addresses, or a device on the path translates them; set the address for incoming mail"
 }
 
 // addressFinder finds out the public addresses that the config leaves open.

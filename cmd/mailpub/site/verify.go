@@ -54,7 +54,7 @@ func (s *Site) check(ctx context.Context, only []string) []plan.Check {
 			Subject: plan.About(s.cfg.Site),
 			Status:  plan.Skip,
 			Got:     "nothing in the config calls for it",
-			Hint:    "mailpub verify --explain " + word + " says what it looks at",
+			Hint:    "mailpub verify --explain " + word + " describes it",
 		})
 	}
 	return checks
@@ -92,7 +92,7 @@ func markTemporaryReceiver(checks []plan.Check, addr string) {
 		if c.ID == catalog.PortInside && found && c.Subject.HostPort() == addr {
 			checks[i].Status = plan.Warn
 			checks[i].Reason = plan.ReasonStandIn
-			checks[i].Got = "only the receiver that stands in while verify runs"
+			checks[i].Got = "only the temporary receiver of verify"
 			checks[i].Hint = "nothing takes mail between checks: start mailpub receive, and let the system keep it running"
 		}
 	}

@@ -68,7 +68,7 @@ func groupSkipped(checks []plan.Check, i int, told map[int]bool) string {
 // not use is counted apart.
 func CheckSum(checks []plan.Check) string {
 	t := plan.Count(checks)
-	text := fmt.Sprintf("%d passed, %d failed, %d warned, %d could not be known from here", t.Pass-t.Unused, t.Fail, t.Warn, t.Skip)
+	text := fmt.Sprintf("%d passed, %d failed, %d warned, %d skipped", t.Pass-t.Unused, t.Fail, t.Warn, t.Skip)
 	if t.Unused > 0 {
 		text += fmt.Sprintf(", %d not used", t.Unused)
 	}

@@ -35,7 +35,7 @@ func (u *UI) Events() func(site.Event) {
 				showApplied(u, e.Plan.Plan, e.Done)
 			}
 		case site.ForwardRecreated:
-			fmt.Fprintf(u.Out, "%s %s is there anew; see from outside whether it leads to the server.\n", u.Green("Healed:"), e.Key.Name)
+			fmt.Fprintf(u.Out, "%s %s was re-created; check from outside that it reaches the server.\n", u.Green("Healed:"), e.Key.Name)
 		case site.PropagationWait:
 			fmt.Fprintf(u.Text(), "waiting for %s\n", Clean(site.StaleServers(e.Behind)))
 		case site.Propagation:

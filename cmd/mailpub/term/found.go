@@ -87,7 +87,7 @@ func showFoundRouter(line func(string, string, ...any), r scout.Router) {
 		ports = append(ports, f.Name+" to "+f.Is)
 	}
 	if r.Protocol == "pcp" || r.Protocol == "nat-pmp" {
-		line("", "what it forwards it can't say: %s lists nothing", r.Protocol)
+		line("", "its forwards are unknown: %s has no list request", r.Protocol)
 	}
 	if len(ports) > 0 {
 		line("", "of mail's ports it forwards %s", strings.Join(ports, ", "))

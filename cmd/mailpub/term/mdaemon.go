@@ -53,7 +53,7 @@ func InstructionText(o mdaemon.Instruction) string {
 	}
 	switch {
 	case o.AsItWas:
-		return fmt.Sprintf("%s: enter in %q again what stood there before.", where, o.Setting.Box)
+		return fmt.Sprintf("%s: restore the former text of %q.", where, o.Setting.Box)
 	case o.Text != "":
 		return fmt.Sprintf("%s: enter %q in %q.", where, o.Text, o.Setting.Box)
 	case o.Tick:

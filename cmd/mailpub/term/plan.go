@@ -80,7 +80,7 @@ func showGroups(u *UI, w io.Writer, p *plan.Plan, order []plan.Target, about map
 func ShowMoves(u *UI, changes []plan.Change, underWay bool) {
 	command := "mailpub" + u.ConfigFlag() + " apply --cutover"
 	if underWay {
-		fmt.Fprintf(u.Text(), "A cutover is under way; it goes on with: %s\n", command)
+		fmt.Fprintf(u.Text(), "A cutover is under way; continue it with: %s\n", command)
 		return
 	}
 	movers := mail.MovingChanges(changes)

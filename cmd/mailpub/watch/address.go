@@ -69,7 +69,7 @@ func (p *passResult) addDispute(err error) {
 			t.Under = subjectSources()
 		}
 	}
-	p.add(&problem{Subject: subjectSources(), Got: err.Error(), Hint: "DNS is left as it is until they agree",
+	p.add(&problem{Subject: subjectSources(), Got: err.Error(), Hint: "DNS is not changed until they agree",
 		says: "the sources of the public address do not agree"})
 }
 

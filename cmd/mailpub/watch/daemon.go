@@ -219,7 +219,7 @@ const jumpFrom = 5 * time.Second
 func (d *Daemon) sendHeartbeat() {
 	for _, r := range d.sites {
 		if !r.isAlive() {
-			d.Logger.Error("a pass does not come to its end", "site", r.of.Name)
+			d.Logger.Error("a pass does not finish", "site", r.of.Name)
 			return
 		}
 	}
@@ -278,7 +278,7 @@ func (d *Daemon) apply(ctx context.Context, sites []Site, wrong []BadConfig, all
 	first := map[string]string{} // name of a site to its file
 	for _, s := range sites {
 		if file, twice := first[s.Name]; twice {
-			wrong = append(wrong, BadConfig{s.File, fmt.Errorf("%s: site %q is in %s already, want a name of its own", s.File, s.Name, file)})
+			wrong = append(wrong, BadConfig{s.File, fmt.Errorf("%s: site %q is already in %s, want a unique name", s.File, s.Name, file)})
 			continue
 		}
 		first[s.Name] = s.File

@@ -25,7 +25,7 @@ func (w *watcher) repairRequest(found Observation, now time.Time) RepairRequest 
 	v := w.Address.decide(found, w.site.Policy, now)
 	w.again = v.again
 	if v.held {
-		e := w.emit(Event{Kind: AddressHeld, Text: fmt.Sprintf("the public address changed %d times within an hour, and is %s now; DNS is left as it is until %s",
+		e := w.emit(Event{Kind: AddressHeld, Text: fmt.Sprintf("the public address changed %d times within an hour, and is %s now; DNS is not changed until %s",
 			len(w.Address.Changes), addresses(found.Public), v.again.Format(time.TimeOnly))})
 		w.notify(Notice{Kind: AddressHeld, Title: e.Text})
 	}
