@@ -153,7 +153,8 @@ type Tally struct {
 	Fail int `json:"fail"`
 	Skip int `json:"skip"`
 
-	Unused int `json:"unused"` // how many of Pass are about things that are not used
+	Unused  int `json:"unused"`  // how many of Pass are about things that are not used
+	Ignored int `json:"ignored"` // how many of Warn the config ignores
 }
 
 // Count returns the tally of checks.
@@ -168,6 +169,9 @@ func Count(checks []Check) Tally {
 			}
 		case Warn:
 			t.Warn++
+			if c.Ignored != nil {
+				t.Ignored++
+			}
 		case Fail:
 			t.Fail++
 		default:

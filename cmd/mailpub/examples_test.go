@@ -17,6 +17,7 @@ import (
 
 	"github.com/mailpub/mailpub/cmd/mailpub/config"
 	"github.com/mailpub/mailpub/cmd/mailpub/demo"
+	"github.com/mailpub/mailpub/cmd/mailpub/schema"
 	"github.com/mailpub/mailpub/plan"
 	"github.com/mailpub/mailpub/plan/mail"
 	"github.com/mailpub/mailpub/providers/cloudflaretest"
@@ -108,6 +109,13 @@ func TestSchemaFile(t *testing.T) {
 		t.Fatal(err)
 	}
 	generated(t, schemaFile, text)
+	for _, name := range schema.Documents() {
+		text, err := schema.Document(name)
+		if err != nil {
+			t.Fatal(err)
+		}
+		generated(t, filepath.Join("../../docs/reference/schemas", name+".schema.json"), text)
+	}
 }
 
 // TestExamples loads every example, by the schema too, and plans it: against the embedded name

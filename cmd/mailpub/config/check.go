@@ -11,6 +11,7 @@ func (c *Config) check() Errors {
 	k.service()
 	k.verify()
 	k.watch()
+	k.ignores()
 	return k.bad
 }
 

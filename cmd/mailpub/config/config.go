@@ -26,6 +26,7 @@ type Config struct {
 	Service  Service  `mapstructure:"service"`
 	Verify   Verify   `mapstructure:"verify"`
 	Watch    Watch    `mapstructure:"watch"`
+	Ignore   []Ignore `mapstructure:"ignore"` // findings that do not count for a time
 
 	// File is the path that was loaded, as given; Lines knows where in it each field is.
 	File  string `mapstructure:"-"`

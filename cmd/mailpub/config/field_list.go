@@ -9,7 +9,7 @@ import (
 // servers are among them as examples.
 func Fields() []Field {
 	return slices.Concat(siteFields(), serverFields(), domainFields(), zoneFields(), routerFields(),
-		serviceFields(), verifyFields(), watchFields())
+		serviceFields(), verifyFields(), watchFields(), ignoreFields())
 }
 
 // words and required are what Fields say, made once: they do not change.

@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"github.com/go-viper/mapstructure/v2"
+	"github.com/pelletier/go-toml/v2"
 	"github.com/spf13/viper"
 )
 
@@ -175,8 +176,14 @@ func strict(d *mapstructure.DecoderConfig) {
 	d.DecodeHook = durations
 }
 
-// durations decodes "1h" where a duration is expected.
+// durations decodes "1h" where a duration is expected, and a date where text is.
 func durations(from, to reflect.Type, value any) (any, error) {
+	if day, isTime := value.(time.Time); isTime && to.Kind() == reflect.String { // YAML reads 2027-01-31 as a time
+		return day.Format(time.DateOnly), nil
+	}
+	if day, isDate := value.(toml.LocalDate); isDate && to.Kind() == reflect.String {
+		return day.String(), nil
+	}
 	if to != reflect.TypeFor[time.Duration]() {
 		return value, nil
 	}

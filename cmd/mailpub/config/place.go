@@ -60,10 +60,6 @@ func (c *Config) namePath(name string) string {
 	return path
 }
 
-func sameName(a, b string) bool {
-	return strings.EqualFold(strings.TrimSuffix(a, "."), strings.TrimSuffix(b, "."))
-}
-
 // ownLine is the line of a path in the config's own file.
 func (c *Config) ownLine(path string) int {
 	file, line := c.at(path)

@@ -114,13 +114,7 @@ func (r Result) markdownChecks(b *strings.Builder) {
 		return
 	}
 	t := plan.Count(checks)
-	ignored := 0
-	for _, c := range checks {
-		if c.Ignored != nil {
-			ignored++
-		}
-	}
-	fmt.Fprintf(b, "**%d passed, %d failed, %d warned, %d skipped, %d not used, %d ignored.**\n\n", t.Pass-t.Unused, t.Fail, t.Warn-ignored, t.Skip, t.Unused, ignored)
+	fmt.Fprintf(b, "**%d passed, %d failed, %d warned, %d skipped, %d not used, %d ignored.**\n\n", t.Pass-t.Unused, t.Fail, t.Warn-t.Ignored, t.Skip, t.Unused, t.Ignored)
 
 	for _, cause := range r.Report.Causes {
 		fmt.Fprintf(b, "- Cause: **%s** (%s, %d more findings follow from it)\n", cell(cause.Says), code([]string{checks[cause.Check].ID}), len(cause.Consequences))

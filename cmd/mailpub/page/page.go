@@ -132,6 +132,7 @@ func findings(r plan.Report) (wrong, advice, unknown []finding) {
 		switch {
 		case c.Status == plan.Fail || needsAttention(c):
 			wrong = append(wrong, finding{Check: c})
+		case c.Ignored != nil: // the view has them apart
 		case c.Status == plan.Warn:
 			advice = append(advice, finding{Check: c})
 		case c.Status == plan.Skip:

@@ -73,6 +73,7 @@ type siteView struct {
 	Errors                 []siteError // why it could not look at everything
 	Wrong, Advice, Unknown []finding
 	Passed, Unused         []plan.Check
+	Ignored                []plan.Check
 	Differs                []plan.Change
 	Leases                 []struct{ Name, Left string }
 	Days                   []struct {
@@ -112,6 +113,8 @@ func newSiteView(s Site, now time.Time) siteView {
 	v.Wrong, v.Advice, v.Unknown = findings(s.Report)
 	for _, c := range s.Report.Checks {
 		switch {
+		case c.Ignored != nil:
+			v.Ignored = append(v.Ignored, c)
 		case c.Unused:
 			v.Unused = append(v.Unused, c)
 		case c.Status == plan.Pass:

@@ -70,7 +70,7 @@ func (m *Monitor) observe(ctx context.Context, l *plan.Ledger, f *watch.Observat
 	}
 
 	p, err := s.Plan(ctx)
-	f.Report = catalog.NewReport(m.cfg.Site, m.verify(ctx, s))
+	f.Report = catalog.NewReport(m.cfg.Site, s.ignore(m.verify(ctx, s), time.Now()))
 	if p != nil {
 		f.Report.Changes = p.Changes
 		f.Unread = p.Failed

@@ -3,6 +3,7 @@ package site
 import (
 	"context"
 	"fmt"
+	"time"
 
 	"github.com/mailpub/mailpub/nat"
 	"github.com/mailpub/mailpub/nat/forward"
@@ -57,7 +58,7 @@ func (s *Site) Drift(ctx context.Context) (Drift, error) {
 	if err != nil {
 		return Drift{}, err
 	}
-	report := catalog.NewReport(s.cfg.Site, s.check(ctx, nil))
+	report := catalog.NewReport(s.cfg.Site, s.ignore(s.check(ctx, nil), time.Now()))
 	report.Changes = p.Changes
 	report.Drift = true
 	return Drift{Report: report, Failed: p.Failed}, ctx.Err()

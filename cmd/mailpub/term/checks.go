@@ -68,9 +68,12 @@ func groupSkipped(checks []plan.Check, i int, told map[int]bool) string {
 // not use is counted apart.
 func CheckSum(checks []plan.Check) string {
 	t := plan.Count(checks)
-	text := fmt.Sprintf("%d passed, %d failed, %d warned, %d skipped", t.Pass-t.Unused, t.Fail, t.Warn, t.Skip)
+	text := fmt.Sprintf("%d passed, %d failed, %d warned, %d skipped", t.Pass-t.Unused, t.Fail, t.Warn-t.Ignored, t.Skip)
 	if t.Unused > 0 {
 		text += fmt.Sprintf(", %d not used", t.Unused)
+	}
+	if t.Ignored > 0 {
+		text += fmt.Sprintf(", %d ignored", t.Ignored)
 	}
 	return text
 }
@@ -147,17 +150,27 @@ func statusMark(u *UI, s plan.Status) string {
 }
 
 func showCheck(u *UI, w io.Writer, c plan.Check) {
-	fmt.Fprintf(w, "%s  %s  %s\n", statusMark(u, c.Status), u.Bold(c.ID), Clean(c.Subject.String()))
+	label := statusMark(u, c.Status)
+	if c.Ignored != nil {
+		label = u.Dim("ignored")
+	}
+	fmt.Fprintf(w, "%s  %s  %s\n", label, u.Bold(c.ID), Clean(c.Subject.String()))
 	line := func(what, text string) {
 		if text != "" {
 			fmt.Fprintf(w, "      %s %s\n", u.Dim(what), u.Wrap(Clean(text), 11))
 		}
 	}
-	if c.Status != plan.Skip {
+	switch {
+	case c.Ignored != nil:
 		line("want", c.Want)
 		line("got ", c.Got)
-	} else {
+		line("why ", c.Ignored.Why+" (ignored until "+c.Ignored.Until+")")
+		return
+	case c.Status == plan.Skip:
 		line("why ", c.Got)
+	default:
+		line("want", c.Want)
+		line("got ", c.Got)
 	}
 	line("do  ", c.Hint)
 }
