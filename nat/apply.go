@@ -188,7 +188,7 @@ func (r *Router) replace(ctx context.Context, c change, was forward.Target) erro
 	err := d.Add(ctx, c.port, c.to, c.Lease)
 	if err != nil && !errors.Is(err, errNoAnswer) {
 		if back := d.Add(ctx, c.port, was, c.Lease); back != nil {
-			return fmt.Errorf("%w; and the mapping to %s that was there could not be put back: %w", err, was, back)
+			return fmt.Errorf("%w; and the mapping to %s that was there cannot be restored: %w", err, was, back)
 		}
 	}
 	return err

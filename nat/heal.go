@@ -54,7 +54,7 @@ func (r *Router) Recreate(ctx context.Context, wanted plan.Item) (plan.Grant, er
 	}
 	made, err := r.writeMapping(ctx, change{Change: plan.Change{Key: k, Action: plan.Create, Lease: lease}, port: p, to: m.To})
 	if err != nil {
-		return fail(fmt.Errorf("it was taken away and could not be put back, so that it is gone now: %w", err))
+		return fail(fmt.Errorf("it was removed, and cannot be restored: %w", err))
 	}
 	r.log.Info("forward healed", "key", k.Name, "to", m.To)
 	return *made, nil

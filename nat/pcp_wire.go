@@ -171,7 +171,7 @@ func (a pcpAnswer) err() error {
 	case codeNetworkFail, codeNoResources:
 		// miniupnpd says the latter when its WAN address is not public, and tells which.
 		if a.address.IsValid() && !a.address.IsUnspecified() && netaddr.NotPublic(a.address) != "" {
-			return fmt.Errorf("%w: its address outside is %s, %s: %w", ErrDoubleNAT, a.address, netaddr.NotPublic(a.address), no)
+			return fmt.Errorf("%w: its WAN address is %s, %s: %w", ErrDoubleNAT, a.address, netaddr.NotPublic(a.address), no)
 		}
 		return fmt.Errorf("%w: %w", ErrRefused, no)
 	case codeMismatch:

@@ -65,9 +65,9 @@ Exit code: 0 when all changes are done, else 1.`,
 	fl := cmd.Flags()
 	f.scope.add(a, cmd)
 	fl.BoolVarP(&f.yes, "yes", "y", false, "do not ask")
-	fl.BoolVar(&f.adopt, "adopt", false, "take over what mailpub did not put in place")
+	fl.BoolVar(&f.adopt, "adopt", false, "take over existing records and forwards")
 	fl.BoolVar(&f.cutover, "cutover", false, "move live records without losing mail")
-	fl.DurationVar(&f.patience, "patience", 10*time.Minute, "how long --cutover waits itself for the old TTL")
+	fl.DurationVar(&f.patience, "patience", 10*time.Minute, "how long --cutover waits for the old TTL before it exits")
 	fl.DurationVar(&f.wait, "wait", time.Minute, "how long to wait until all name servers agree; 0: do not ask them")
 	return cmd
 }
@@ -87,9 +87,9 @@ func apply(ctx context.Context, a *app, f applyFlags) error {
 	case f.scope.narrows() && f.file != "":
 		return errors.New("--only and --exclude belong to plan: a saved plan covers the parts it was made for")
 	case f.scope.narrows() && f.cutover:
-		return errors.New("--cutover moves what hangs together; it takes no --only or --exclude")
+		return errors.New("--cutover makes related changes together; it cannot be combined with --only or --exclude")
 	case f.cutover && f.file != "":
-		return errors.New("--cutover goes by the config, not by a saved plan")
+		return errors.New("--cutover uses the config, not a saved plan")
 	case f.cutover:
 		return cutover(ctx, a, cfg, f)
 	}

@@ -11,7 +11,7 @@ func destroyCommand(a *app) *cobra.Command {
 	var yes bool
 	cmd := &cobra.Command{
 		Use:   "destroy",
-		Short: "Remove what mailpub put in place, and restore what was there before",
+		Short: "Remove everything that mailpub created, and restore the former state",
 		Long: `Removes everything that mailpub created according to the ledger, in reverse order: MX
 first, the mail service last. It restores what it took over. It leaves anything that
 was changed since, and lists it. It touches nothing else, and deletes no mail.

@@ -49,8 +49,8 @@ func (a *app) setup(o setup.Options) setup.Options {
 // setupFlags are those that init and import have in common.
 func setupFlags(cmd *cobra.Command, o *setup.Options) {
 	f, c := cmd.Flags(), &o.Choices
-	f.BoolVarP(&o.Yes, "yes", "y", false, "do not ask: take what was found")
-	f.BoolVar(&o.Force, "force", false, "replace a config file that is there")
+	f.BoolVarP(&o.Yes, "yes", "y", false, "do not prompt: use the detected values")
+	f.BoolVar(&o.Force, "force", false, "replace an existing config file")
 	f.BoolVar(&o.Print, "print", false, "print the config instead of writing it")
 	f.StringVar(&c.Site, "site", "", "`NAME` of the site")
 	f.StringVar(&c.Hostname, "hostname", "", "`NAME` of the mail host")

@@ -77,7 +77,7 @@ Settings:
 	f := cmd.Flags()
 	f.StringVar(&l.App, "app", "", "App `FOLDER`; by default that of the config")
 	f.StringVar(&l.File, "dialect", "", "`FILE` to keep it in; by default that of the config, or mdaemon-VERSION.yaml")
-	f.StringVar(&l.Version, "version", "", "`VERSION` of MDaemon, where it can't be found out")
+	f.StringVar(&l.Version, "version", "", "`VERSION` of MDaemon, if mailpub cannot detect it")
 	return cmd
 }
 

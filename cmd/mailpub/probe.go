@@ -146,7 +146,7 @@ func tokensOf(ctx context.Context, sites []string) (map[string]string, error) {
 			return nil, fmt.Errorf("--site %s: the token has %d characters, want at least %d, such as openssl rand -hex 20 prints", name, len(token), minToken)
 		}
 		if tokens[name] != "" {
-			return nil, fmt.Errorf("--site %s is there twice", name)
+			return nil, fmt.Errorf("--site %s is given twice", name)
 		}
 		for other, same := range tokens {
 			if same == token {
@@ -175,7 +175,7 @@ func probeTestCommand(a *app) *cobra.Command {
 				return err
 			}
 			if client == nil {
-				return fmt.Errorf("%s names no probe (verify: probe:)", cfg.File)
+				return fmt.Errorf("%s has no probe (verify.probe)", cfg.File)
 			}
 			begin := time.Now()
 			answer, err := client.Check(cmd.Context(), probe.Request{})

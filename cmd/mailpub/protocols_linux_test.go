@@ -37,7 +37,7 @@ func TestLabProtocols(t *testing.T) {
 				s.must("router", "nft", "add", "rule", "inet", "filter", "forward", "ct", "status", "dnat", "accept")
 			}
 			s.send("nonce-first", "postmaster@nomeazienda.it")
-			has(t, s.mailpub(exitOK, "plan", "--detailed-exitcode"), "Nothing to do")
+			has(t, s.mailpub(exitOK, "plan", "--detailed-exitcode"), "No changes")
 			has(t, s.mailpub(exitOK, "router"), "tcp/25", "ours")
 
 			time.Sleep(4 * time.Second) // a younger router's restart can't be told (RFC 6886 section 3.6)

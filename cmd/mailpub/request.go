@@ -36,7 +36,7 @@ func requestCommand(a *app) *cobra.Command {
 	}
 	cmd.Flags().StringVar(&o.Lang, "lang", request.SystemLanguage(), "`LANGUAGE` of a letter: en or it")
 	cmd.Flags().StringVar(&o.Form, "form", "letter", "`FORM` of a zone's records: letter, table or zone")
-	cmd.Flags().BoolVar(&o.All, "all", false, "also what is there already")
+	cmd.Flags().BoolVar(&o.All, "all", false, "include existing records")
 	for name, words := range map[string][]string{"lang": request.Languages(), "form": request.Forms()} {
 		if err := cmd.RegisterFlagCompletionFunc(name, cobra.FixedCompletions(words, cobra.ShellCompDirectiveNoFileComp)); err != nil {
 			panic(err) // the flags are defined above
@@ -48,7 +48,7 @@ func requestCommand(a *app) *cobra.Command {
 func completeRequest(args []string) []cobra.Completion {
 	if len(args) == 0 {
 		return []cobra.Completion{
-			cobra.CompletionWithDesc("ptr", "a letter to the provider of the connection"),
+			cobra.CompletionWithDesc("ptr", "a letter to the connectivity provider"),
 			cobra.CompletionWithDesc("zone", "the records of a zone"),
 			cobra.CompletionWithDesc("policy", "the MTA-STS policy of a domain"),
 		}

@@ -42,14 +42,14 @@ A Windows service has no access to your variables: use file:PATH in the config.`
 		},
 	}
 	fl := install.Flags()
-	fl.BoolVar(&o.Print, "print", false, "print what would be installed, and do nothing")
+	fl.BoolVar(&o.Print, "print", false, "print the files to install, without installing them")
 	fl.BoolVar(&o.Print, "dry-run", false, "the same as --print")
 	fl.BoolVar(&o.Timer, "timer", false, "under systemd: a timer that runs drift, instead of watch")
 	fl.BoolVar(&o.Receive, "receive", false, "under systemd: also the bundled receiver, as a separate service")
 	fl.StringVar(&o.User, "user", "", "run it as `USER`, which needs write access to the state directory; by default root")
 	cmd.AddCommand(install, &cobra.Command{
 		Use: "remove", Short: "Stop and remove the service", Args: noArguments,
-		Long:    "Stops and removes the service. Configs, ledgers and whatever mailpub put in place stay.",
+		Long:    "Stops and removes the service. Configs, ledgers, records and forwards stay in place.",
 		Example: "  mailpub service remove",
 		RunE:    func(cmd *cobra.Command, _ []string) error { return service.Remove(cmd.Context(), a.ui, o) },
 	}, &cobra.Command{

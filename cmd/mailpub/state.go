@@ -36,7 +36,7 @@ func (a *app) readLedger(cmd *cobra.Command) (*plan.Ledger, error) {
 func stateListCommand(a *app) *cobra.Command {
 	return &cobra.Command{
 		Use:   "list",
-		Short: "List what mailpub put in place",
+		Short: "List the entries of the ledger",
 		Long: `Lists the entries of the ledger, one per line: target, name and value. Entries that
 mailpub took over and will restore are marked.
 
@@ -106,7 +106,7 @@ func stateRemoveCommand(a *app) *cobra.Command {
 	var yes bool
 	cmd := &cobra.Command{
 		Use:   "rm KEY...",
-		Short: "Make mailpub forget that something is its own",
+		Short: "Remove entries from the ledger",
 		Long: `Removes entries from the ledger, without touching the records or forwards themselves:
 destroy will not remove them, and former values will not be restored. If the config still
 wants one and it is in place, the next apply adds it to the ledger again.
@@ -128,7 +128,7 @@ func stateMoveCommand(a *app) *cobra.Command {
 	var yes bool
 	cmd := &cobra.Command{
 		Use:   "mv KEY NEWKEY",
-		Short: "Give an entry of the ledger another name",
+		Short: "Rename an entry of the ledger",
 		Long: `Renames an entry, if another program renamed the record or forward: a record that moved to
 another name, a forward with another port. The record or forward itself is not changed.
 The new name must be of the same kind, and unused.

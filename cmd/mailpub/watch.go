@@ -68,9 +68,9 @@ differs or fails, 1 when the state of a site is unknown.`,
 		},
 	}
 	fl := cmd.Flags()
-	fl.BoolVar(&f.once, "once", false, "look once, and end")
+	fl.BoolVar(&f.once, "once", false, "check once and exit")
 	fl.BoolVar(&f.test, "test-notice", false, "send a test notice to every channel of watch.notify, and exit")
-	fl.StringVar(&f.listen, "listen", "", "serve a status page at `ADDRESS`, like 127.0.0.1:8025; it only shows")
+	fl.StringVar(&f.listen, "listen", "", "serve a read-only status page at `ADDRESS`, like 127.0.0.1:8025")
 	fl.StringVar(&f.token, "listen-token", "", "ask for the token that `REFERENCE` names (env:NAME, file:PATH), as a bearer token or a password")
 	fl.BoolVar(&f.insecure, "insecure", false, "serve the status page to other machines without a token")
 	fl.StringSliceVar(&f.names, "listen-names", nil, "host `NAMES` allowed for the status page, in addition to addresses and localhost")

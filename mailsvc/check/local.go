@@ -40,7 +40,7 @@ func (f Facts) mailLocal(ctx context.Context) []plan.Check {
 func (f Facts) submitTest(ctx context.Context) (c plan.Check, word string) {
 	c = plan.Check{ID: catalog.MailLocal, Subject: plan.About("the postmaster"), Want: "the message arrives", Ref: "RFC 5321 section 3.3"}
 	if len(f.Domains) == 0 {
-		c.Status, c.Got, c.Hint = plan.Skip, "the config has no domain whose mail this server takes", "if it should take a domain's mail, give the domain an MX here (domains: mx:)"
+		c.Status, c.Got, c.Hint = plan.Skip, "this server receives mail for no domain of the config", "if it should take a domain's mail, give the domain an MX here (domains: mx:)"
 		return c, ""
 	}
 	to := "postmaster@" + f.Domains[0]

@@ -46,7 +46,7 @@ func (d *Driver) rollBack(e *edit, running bool, before *behaviour, cause error)
 		return fmt.Errorf("%w; and the rollback failed: %w (copies of the files are in the same directories, named %s*)", cause, err, durable.CopySuffix)
 	}
 	d.dropCopies(e)
-	return errors.Join(fmt.Errorf("%w; everything was put back as it was, and Postfix answers as before", cause), d.end())
+	return errors.Join(fmt.Errorf("%w; everything was restored, and Postfix answers as before", cause), d.end())
 }
 
 // keepCopies puts a dated copy beside each file that is about to be written for the first time.

@@ -68,7 +68,7 @@ func causeRules() []causeRule {
 		{reason(RouterAddress, plan.ReasonAbsent, "DNS has no address of the mail host"), func(_, o plan.Check, _ []plan.Check) bool {
 			return o.Status == plan.Fail && slices.Contains([]string{HostA, HostFCrDNS, SPFPass}, o.ID) || fromOutside(o)
 		}},
-		{failing(RouterAddress, "the public address is not the one that DNS has (it changed)"), func(_, o plan.Check, _ []plan.Check) bool {
+		{failing(RouterAddress, "the public address changed and differs from DNS"), func(_, o plan.Check, _ []plan.Check) bool {
 			return o.Status == plan.Fail && slices.Contains([]string{HostA, HostPTR, HostFCrDNS, SPFPass}, o.ID) || fromOutside(o)
 		}},
 		{allForwards(plan.ReasonLost, "the router forgot its forwards (it restarted)"), func(_, o plan.Check, _ []plan.Check) bool {

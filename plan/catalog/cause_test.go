@@ -74,7 +74,7 @@ func TestCauses(t *testing.T) {
 		{"double NAT", []plan.Check{fail("router.wan"), fail("router.address"), fail("host.a mail.nomeazienda.it A"), smtpOut},
 			[]string{"the router is behind another one (double NAT): 1 3"}},
 		{"the address changed", []plan.Check{fail("router.address"), fail("host.a mail.nomeazienda.it A"), fail("host.ptr 2.2.2.9"), fail("spf.pass 2.2.2.9"), fail("dkim.record x"), arrives},
-			[]string{"the public address is not the one that DNS has (it changed): 1 2 3 5"}},
+			[]string{"the public address changed and differs from DNS: 1 2 3 5"}},
 		{"nothing is published yet", []plan.Check{check(plan.Fail, plan.ReasonAbsent, "router.address"), fail("host.a mail.nomeazienda.it A"), fail("host.ptr 2.2.2.9"), fail("mx.exists nomeazienda.it")},
 			[]string{"DNS has no address of the mail host: 1"}},
 		{"the server is down", []plan.Check{check(plan.Fail, plan.ReasonDown, "port.inside smtp at 10.10.10.10:25"), fail("port.inside imap at 10.10.10.10:143"), skip("smtp.banner"), skip("relay.open"), smtpOut, skip("host.a x")},

@@ -97,7 +97,7 @@ func (d *demo) run(ctx context.Context) (err error) {
 		err = e
 	}
 	if err != nil {
-		return fmt.Errorf("the demo broke off: %w", err)
+		return fmt.Errorf("the demo stopped: %w", err)
 	}
 	return nil
 }
@@ -123,13 +123,13 @@ func (d *demo) story() []func(context.Context) error {
 		d.tell("Apply it in a safe order: the service, the router, DNS, MX last.", exitDone, "apply", "--yes"),
 		d.message,
 		d.tell("Plan again: no changes.", exitDone, "plan", "--detailed-exitcode"),
-		d.tell("Prove it, by other ways than it was written.", exitDone, "verify"),
+		d.tell("Verify it, independently of how it was applied.", exitDone, "verify"),
 		d.sabotage,
-		d.tell("A scheduler asks; exit code 2 says that something moved.", exitDiffer, "drift"),
+		d.tell("Check for drift, as a scheduler does; exit code 2 reports a difference.", exitDiffer, "drift"),
 		d.tell("Repair.", exitDone, "apply", "--yes"),
-		d.tell("And ask again: no output, exit code 0.", exitDone, "drift"),
+		d.tell("Check again: no output, exit code 0.", exitDone, "drift"),
 		d.message,
-		d.tell("Take it all away again.", exitDone, "destroy", "--yes"),
+		d.tell("Remove everything again.", exitDone, "destroy", "--yes"),
 		d.compare,
 	}
 }

@@ -25,7 +25,7 @@ func From(f scout.Result, c Choices) Draft {
 	if f.Router.WAN.Kind != "public" && f.Router.Silent == "" && c.Public != "auto" {
 		d.BehindNAT = c.Existing // of something new, a person first has to see to it
 		if !c.Existing && c.Protocol != "none" && c.Protocol != "manual" {
-			d.Front = fmt.Sprintf("Once the router in front forwards the same ports to this one (%s), say so; until then apply stops before MX.", f.Router.WAN.Address)
+			d.Front = fmt.Sprintf("Set this once the outer router forwards the same ports to this one (%s); until then apply stops before MX.", f.Router.WAN.Address)
 		}
 	}
 	if six := f.Machine.IPv6; six.IsValid() && f.Server.Here {

@@ -141,7 +141,7 @@ func (c *historyRecorder) write(ctx context.Context, what any) {
 	case err != nil && !c.full:
 		c.log.Warn("cannot write the history; watching continues", "error", err)
 	case err == nil && c.full:
-		c.log.Info("the history is kept again")
+		c.log.Info("the history is written again")
 	}
 	c.full = err != nil
 }

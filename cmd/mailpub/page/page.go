@@ -72,17 +72,17 @@ func (s Site) Headline() string {
 		return "Some findings need attention. Whether mail arrives from outside is unknown."
 	case history.Good:
 		if s.passes(catalog.MailOutside) || s.passes(catalog.PortOutside) {
-			return "All is as it should be."
+			return "Mail arrives. No problems found."
 		}
-		return "All is as it should be, as far as it can be seen from inside."
+		return "No problems found, as far as can be seen from inside."
 	}
 	switch {
 	case s.Config != nil:
-		return "The config is wrong, and nothing is watched: " + s.Config.Error() + "."
+		return "The config has errors; the site is not watched: " + s.Config.Error() + "."
 	case s.Standby:
 		return "Another mailpub watches this site; this one is on standby."
 	case s.Err != nil:
-		return "It could not be found out: " + s.Err.Error() + "."
+		return "Status unknown: " + s.Err.Error() + "."
 	}
 	return "Not checked yet."
 }

@@ -69,7 +69,7 @@ func isListening(ctx context.Context, addr string) bool {
 func listenHint(err error) string {
 	switch {
 	case sockerr.Excluded(err):
-		return "another program has the port for itself, or Windows keeps it back: netstat -abno, and netsh interface ipv4 show excludedportrange tcp"
+		return "another program uses the port exclusively, or Windows reserves it: netstat -abno, and netsh interface ipv4 show excludedportrange tcp"
 	case errors.Is(err, os.ErrPermission):
 		program, unknown := os.Executable()
 		if unknown != nil {

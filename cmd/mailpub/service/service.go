@@ -124,7 +124,7 @@ func printUnits(u *term.UI, dir string, files []unit.File) {
 }
 
 // errNoService means that there is none of the name.
-var errNoService = errors.New("no such service is installed")
+var errNoService = errors.New("the service is not installed")
 
 // printStarted says that a service runs, and how to see what it does.
 func printStarted(u *term.UI, name, hint string) {

@@ -45,7 +45,7 @@ func Import(ctx context.Context, o Options, domains []string, adopt bool) error 
 	c.Receiver = b.receiverHere(draft.Suggest(b.found, *c).Site)
 	*c = draft.Suggest(b.found, *c)
 	if missing := c.Missing(); len(missing) > 0 {
-		return fmt.Errorf("this can't be found out: give %s", strings.Join(missing, ", "))
+		return fmt.Errorf("cannot detect these values: give %s", strings.Join(missing, ", "))
 	}
 	cfg, err := b.write()
 	switch {
@@ -123,7 +123,7 @@ func (b *wizard) printAdvice(p *plan.Plan, unlisted int) {
 	case unlisted > 0 && p.Writes() == unlisted: // tellUnlisted has said what to do
 	case p.Writes() > 0:
 		fmt.Fprintf(u.Err, "\nThe lines above are what mailpub would change. Where one is not wanted, change the config;\nthen: mailpub%s apply --adopt\n", u.ConfigFlag())
-	case p.TakeoverCount() > 0:
+	case p.AdoptedCount() > 0:
 		fmt.Fprintf(u.Err, "\nThe config matches the current state. To add it to the ledger: mailpub%s apply\n", u.ConfigFlag())
 	}
 }

@@ -129,7 +129,7 @@ func (s *Site) loopback() (connect func(context.Context) (string, error), why st
 	network, _ := gateway.InterfaceOf(s.spec.Address)
 	switch {
 	case s.spec.Router == mail.RouterNone:
-		return nil, "there is no router, as the config says"
+		return nil, "no router, as configured"
 	case len(public) == 0 || at < 0:
 		return nil, "no public address or no forward is known"
 	case network == "" || s.spec.Address.IsLoopback():

@@ -92,7 +92,7 @@ func (s *Site) accessToken(ctx context.Context, at string, m config.RemoteMailbo
 	}
 	token, err := o.TokenSource(ctx, &oauth2.Token{RefreshToken: refresh}).Token()
 	if err != nil {
-		return "", fmt.Errorf("%w; where the permission has ended, run mailpub mailbox add again", remoteError("an access token", err))
+		return "", fmt.Errorf("%w; if the authorization has expired, run mailpub mailbox add again", remoteError("an access token", err))
 	}
 	return token.AccessToken, nil
 }

@@ -19,7 +19,7 @@ import (
 )
 
 // ErrPublicAddress means that a public address was to be found out and could not be.
-var ErrPublicAddress = errors.New("the public address can't be found out")
+var ErrPublicAddress = errors.New("the public address is unknown")
 
 // addressSource is what one source says of the site's public address.
 type addressSource struct {
@@ -52,7 +52,7 @@ func (p *publicAddress) agree(why func([]addressSource) string) {
 	for i := range p.seen {
 		s := &p.seen[i]
 		if kind := netaddr.Unreachable(s.addr); s.err == nil && kind != "" {
-			s.err = fmt.Errorf("%s says %s, which can't be reached from the Internet: %s", s.name, s.addr, kind)
+			s.err = fmt.Errorf("%s reports %s, which is not reachable from the Internet: %s", s.name, s.addr, kind)
 		}
 		switch {
 		case s.err != nil:
@@ -241,7 +241,7 @@ func localIPv6(server string) (seen []addressSource) {
 	}
 	switch {
 	case !here:
-		return []addressSource{{source, netip.Addr{}, fmt.Errorf("it is not the mail server: none of its addresses is %s", server)}}
+		return []addressSource{{source, netip.Addr{}, fmt.Errorf("this machine is not the mail server: none of its addresses is %s", server)}}
 	case seen == nil:
 		return []addressSource{{source, netip.Addr{}, errors.New("it has no public IPv6 address; set none")}}
 	}

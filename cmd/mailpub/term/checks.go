@@ -131,7 +131,7 @@ func showCause(u *UI, w io.Writer, checks []plan.Check, cause plan.Cause) {
 		}
 	}
 	if unknown != nil {
-		fmt.Fprintf(w, "      %s  %s\n", statusMark(u, plan.Skip), u.Wrap("not to be known until then: "+strings.Join(unknown, " "), 12))
+		fmt.Fprintf(w, "      %s  %s\n", statusMark(u, plan.Skip), u.Wrap("skipped until that is fixed: "+strings.Join(unknown, " "), 12))
 	}
 	fmt.Fprintln(w)
 }

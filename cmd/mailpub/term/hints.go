@@ -28,7 +28,7 @@ func PrintError(u *UI, err error, documented func(config.Errors) string) {
 	var mistakes config.Errors
 	if errors.As(err, &mistakes) {
 		fmt.Fprintln(u.Err, Clean(mistakes.Error()))
-		fmt.Fprintf(u.Err, "mailpub: %s in %s; nothing was done\n", Count(len(mistakes), "mistake"), u.ConfigFile)
+		fmt.Fprintf(u.Err, "mailpub: %s in %s; nothing was changed\n", Count(len(mistakes), "mistake"), u.ConfigFile)
 		if key := documented(mistakes); key != "" {
 			fmt.Fprintf(u.Err, "  next: mailpub explain %s\n", key)
 		}
@@ -46,7 +46,7 @@ func nextStep(u *UI, err error) string {
 	var gate plan.GateError
 	switch {
 	case errors.As(err, new(*plan.StaysError)):
-		return "remove it in the router's own pages, or wait until it ends by itself; mailpub router lists it. Then run destroy again"
+		return "remove it in the router's web interface, or wait until it expires; mailpub router lists it. Then run destroy again"
 	case errors.Is(err, site.ErrStillOld), errors.Is(err, site.ErrNotMoved):
 		return "fix that, then run apply --cutover again; it continues from here. To go back, restore the old data in the config"
 	case errors.Is(err, nat.ErrDoubleNAT):
@@ -58,21 +58,21 @@ func nextStep(u *UI, err error) string {
 	case errors.Is(err, plan.ErrConsent):
 		return "review the lines marked \"not mailpub's\" and run apply --adopt to take them over; destroy restores them"
 	case errors.Is(err, site.ErrNotAsFound):
-		return "change the config until the plan is empty, or run apply --adopt to bring about what it says; destroy puts things back"
+		return "change the config until the plan is empty, or run apply --adopt to apply it; destroy restores the former state"
 	case errors.Is(err, plan.ErrStale):
 		return "run plan again, review it, and apply the new plan"
 	case errors.Is(err, plan.ErrLocked):
-		return "wait for it to end, or end it"
+		return "wait until it has finished, or stop it"
 	case errors.Is(err, ErrNoTerminal):
-		return "say --yes to carry out the plan without a question"
+		return "use --yes to apply the plan without a prompt"
 	case errors.Is(err, nat.ErrWANDown):
-		return "see in the router why its connection to the Internet is down, then run this again"
+		return "check in the router why its Internet connection is down, then run this again"
 	case errors.As(err, new(plan.UnreadError)):
 		return "run plan again; mailpub router shows the router's answers, and mailpub verify what works from outside"
 	case errors.Is(err, nat.ErrRefused):
 		return "let the router open ports for this device (FRITZ!Box: permit independent port sharing; others: allow low ports in the UPnP settings), or forward them manually and set router.protocol: manual"
 	case errors.Is(err, nat.ErrConflict):
-		return "remove the other forward in the router (mailpub router lists them); port 25 can't be another one, as senders know no other"
+		return "remove the other forward in the router (mailpub router lists them); senders use only port 25, so it cannot be replaced"
 	case errors.Is(err, nat.ErrOtherHost):
 		return "run mailpub on the mail server itself, or forward the ports manually and set router.protocol: manual"
 	case errors.Is(err, nat.ErrSeveralRouters):

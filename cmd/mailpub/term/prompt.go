@@ -14,7 +14,7 @@ import (
 
 var (
 	// ErrNotConfirmed is the error of a question that was not answered with yes.
-	ErrNotConfirmed = errors.New("not confirmed; nothing was done")
+	ErrNotConfirmed = errors.New("not confirmed; nothing was changed")
 
 	// ErrNoTerminal is the error of a question where standard input is not a terminal.
 	ErrNoTerminal = errors.New("cannot prompt: standard input is not a terminal")
@@ -105,7 +105,7 @@ func (q *Questions) Ask(ctx context.Context, text, flag, given, found string, wr
 		if s == "" {
 			s = found
 		}
-		err = errors.New("an answer is needed")
+		err = errors.New("an answer is required")
 		if s != "" {
 			err = wrong(s)
 		}

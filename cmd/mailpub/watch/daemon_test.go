@@ -188,7 +188,7 @@ func TestRouterGoneForADay(t *testing.T) {
 		pass(time.Minute)
 		f.set(func() {
 			f.fails("router.gateway,?router.forward,?port.outside")
-			f.found.Err = errors.New("server.public.ipv4 is auto, and the public address can't be found out")
+			f.found.Err = errors.New("server.public.ipv4 is auto, and the public address is unknown")
 			f.found.Unread = []plan.PartyError{{Target: plan.ParseTarget("router"), Err: errSilent}}
 			f.mend = func(RepairRequest) (RepairResult, error) { return RepairResult{}, errSilent }
 		})

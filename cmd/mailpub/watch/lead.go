@@ -56,7 +56,7 @@ func (w *watcher) tryToLead(ctx context.Context) leadResult {
 			w.publishSnapshot()
 		case l := <-answer:
 			if waited && l.err == nil {
-				w.emit(Event{Kind: TookOver, Text: "took over: the other one ended"})
+				w.emit(Event{Kind: TookOver, Text: "became active: the other daemon ended"})
 			}
 			return l
 		case <-w.pokes:

@@ -250,7 +250,7 @@ func (t *problem) name() string {
 	case t.says != "":
 		return t.says
 	case t.Subject == subjectPass():
-		return "how it is can't be found out"
+		return "status unknown"
 	case t.Subject == subjectRepair():
 		return "automatic repair failed"
 	}

@@ -80,7 +80,7 @@ func (w *watcher) reportChanges(n stateChanges, by Kind) {
 		w.notify(notice)
 	}
 	for _, t := range n.flapping {
-		text := t.Subject.String() + " comes and goes; there is silence until it has kept still for " + formatDuration(flapWindow)
+		text := t.Subject.String() + " is flapping; notices are muted until it is stable for " + formatDuration(flapWindow)
 		w.emit(Event{Kind: Flapping, Subject: t.Subject.String(), Text: text, Since: t.Since})
 		w.notify(Notice{Kind: Flapping, Title: "flapping: " + t.Subject.String(), Things: []Item{t.item(now, false)}, Text: text})
 	}
