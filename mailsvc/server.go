@@ -3,6 +3,7 @@ package mailsvc
 import (
 	"context"
 	"strings"
+	"time"
 
 	"github.com/mailpub/mailpub/plan"
 	"github.com/mailpub/mailpub/plan/mail"
@@ -25,6 +26,13 @@ type Inspector interface {
 	// Inspect compares what is needed with what the server itself says is in force. An error
 	// means that it could not be asked.
 	Inspect(ctx context.Context, needs []plan.Item) ([]Setting, error)
+}
+
+// Queue is a Server whose queue can be looked into.
+type Queue interface {
+	// Queued returns why a message from a sender to a recipient, handed in since a time, has not left yet, in the words
+	// of the last attempt; "" where it is not in the queue. An error means that nobody can look.
+	Queued(ctx context.Context, sender, recipient string, since time.Time) (string, error)
 }
 
 // Setting is a need as a server has it in force.

@@ -108,6 +108,12 @@ func (s *siteInLab) read(t testing.TB, host, config string) (text string, checks
 	if code == exitFailed {
 		t.Fatalf("verify: %s%s", text, errs)
 	}
+	return text, s.fromJUnit(t, xmlFile)
+}
+
+// fromJUnit reads what verify found where it was run as a person does.
+func (s *siteInLab) fromJUnit(t testing.TB, xmlFile string) (checks []plan.Check) {
+	t.Helper()
 	data, err := os.ReadFile(xmlFile)
 	var report export.JUnitReport
 	if err == nil {
@@ -132,7 +138,7 @@ func (s *siteInLab) read(t testing.TB, host, config string) (text string, checks
 			checks = append(checks, c)
 		}
 	}
-	return text, checks
+	return checks
 }
 
 // catalogue collects what became of every scenario.
@@ -269,7 +275,8 @@ func (c *catalogue) table(t *testing.T, all []scenario) {
 	}
 }
 
-// inDocs compares the end of a file, after a mark, with what was found, or writes it there.
+// inDocs compares what stands in a file after a mark, up to "<!-- end of ..." or to the end of the file, with what was
+// found, or writes it there.
 func inDocs(t *testing.T, path, mark, found string) {
 	t.Helper()
 	data, err := os.ReadFile(path)
@@ -277,12 +284,16 @@ func inDocs(t *testing.T, path, mark, found string) {
 		t.Fatal(err)
 	}
 	head, is, marked := strings.Cut(string(data), mark)
+	tail := ""
+	if i := strings.Index(is, strings.Replace(mark, "<!-- ", "<!-- end of ", 1)); i >= 0 {
+		is, tail = is[:i], is[i:]
+	}
 	switch {
 	case !marked:
 		t.Errorf("%s has no %q", path, mark)
 	case is == found:
 	case *update:
-		if err := os.WriteFile(path, []byte(head+mark+found), 0o644); err != nil {
+		if err := os.WriteFile(path, []byte(head+mark+found+tail), 0o644); err != nil {
 			t.Fatal(err)
 		}
 	default:
@@ -326,7 +337,7 @@ func steady(text string) string {
 	} {
 		text = regexp.MustCompile(change[0]).ReplaceAllString(text, change[1])
 	}
-	begin := regexp.MustCompile(`^( {6}(?:want|got |do  |why ) | {6}(?:FAIL|warn)  \S+  | {6}skip  |pass  )`)
+	begin := regexp.MustCompile(`^( {6}(?:want|got |do  |why ) | {6}(?:FAIL|warn)  \S+  | {6}skip  |pass  )|^ {6}\b`)
 	var b strings.Builder
 	for line := range strings.Lines(text) {
 		head := begin.FindString(line)
@@ -334,7 +345,11 @@ func steady(text string) string {
 			b.WriteString(line)
 			continue
 		}
-		b.WriteString(head + term.Style{}.Wrap(line[len(head):], len(head)) + "\n")
+		indent := len(head)
+		if strings.TrimSpace(head) == "" { // what was seen outside
+			indent = 8
+		}
+		b.WriteString(head + term.Style{}.Wrap(line[len(head):], indent) + "\n")
 	}
 	return b.String()
 }

@@ -2,6 +2,7 @@ package main
 
 import (
 	"bytes"
+	"cmp"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -27,6 +28,8 @@ type vantage struct {
 	reports []string           // that lie in the postmaster's Maildir
 	only    string             // what is asked
 	edits   []string           // of the config
+
+	resolver string // "" is one that serves the SPF record
 }
 
 // world is what the hooks of a vantage have in hand.
@@ -39,7 +42,7 @@ type world struct {
 
 const providerFields = "Return-Path: <postmaster@nomeazienda.it>\r\n" +
 	"Authentication-Results: mx.provider.example; spf=pass smtp.mailfrom=nomeazienda.it; dkim=pass header.d=nomeazienda.it header.s=mail; dmarc=pass header.from=nomeazienda.it\r\n" +
-	"Received: from mail.nomeazienda.it (mail.nomeazienda.it [2.2.2.2])\r\n\tby mx.provider.example with ESMTPS id 1; Sun, 29 Nov 2026 19:00:01 +0100\r\n"
+	"Received: from mail.nomeazienda.it (mail.nomeazienda.it [2.2.2.2])\r\n\tby mx.provider.example (Postfix) with ESMTPS id 1; Sun, 29 Nov 2026 19:00:01 +0100\r\n"
 
 func mailboxScenarios() []scenario {
 	const all = "outbound.delivered outbound.source outbound.spf outbound.dkim outbound.dmarc outbound.tls outbound.folder"
@@ -69,10 +72,16 @@ func mailboxScenarios() []scenario {
 			lived: lived{apart: from(vantage{fields: []string{"spf=pass => spf=softfail", "dkim=pass => dkim=fail", "dmarc=pass => dmarc=fail"}})}},
 		{name: "mail out is taken for spam", warns: "outbound.folder", passes: "outbound.delivered outbound.spf", lived: lived{apart: from(vantage{folder: mailboxtest.Spam})}},
 		{name: "mail out goes in the clear", warns: "outbound.tls", passes: "outbound.delivered", lived: lived{apart: from(vantage{fields: []string{"with ESMTPS => with ESMTP"}})}},
+		{name: "mail out: the provider does not say whether it came encrypted", skips: "outbound.tls", passes: "outbound.delivered",
+			lived: lived{apart: from(vantage{fields: []string{"(Postfix) with ESMTPS => with ESMTP"}})}},
 		{name: "reports: our own mail fails at others", fails: "dmarc.senders", passes: "tlsrpt.failures",
 			lived: lived{apart: from(vantage{only: "dmarc.senders,tlsrpt.failures", reports: []string{dmarcReport("2.2.2.2", "fail"), tlsReport(9, 0)}})}},
 		{name: "reports: somebody unknown passes", warns: "dmarc.senders tlsrpt.failures",
 			lived: lived{apart: from(vantage{only: "dmarc.senders,tlsrpt.failures", reports: []string{dmarcReport("203.0.113.9", "pass"), tlsReport(9, 1)}})}},
+		{name: "reports: a service that the SPF record lists", passes: "dmarc.senders tlsrpt.failures",
+			lived: lived{apart: from(vantage{only: "dmarc.senders,tlsrpt.failures", reports: []string{dmarcReport("198.51.100.7", "pass"), tlsReport(9, 0)}})}},
+		{name: "reports: the SPF record can't be looked up", skips: "dmarc.senders", passes: "tlsrpt.failures",
+			lived: lived{apart: from(vantage{only: "dmarc.senders,tlsrpt.failures", resolver: "127.0.0.1:1", reports: []string{dmarcReport("203.0.113.9", "pass"), tlsReport(9, 0)}})}},
 		{name: "reports: all is well, and forgeries fail", passes: "dmarc.senders tlsrpt.failures",
 			lived: lived{apart: from(vantage{only: "dmarc.senders,tlsrpt.failures", reports: []string{dmarcReport("2.2.2.2", "pass"), dmarcReport("203.0.113.9", "fail"), tlsReport(9, 0)}})}},
 		{name: "reports: nobody reached the mail host under TLS", fails: "tlsrpt.failures", passes: "dmarc.senders",
@@ -160,12 +169,12 @@ zones: [{name: nomeazienda.it, provider: manual}]
 router: {protocol: none, forwards: [{name: smtp, port: 25, internal: 1}]}
 service: {type: manual, maildir: mail}
 verify:
-  resolvers: ["127.0.0.1:1"]
+  resolvers: ["%[5]s"]
   mailboxes: [{address: %[1]s, submission: "%[2]s", imap: "%[3]s", password: "file:provider.txt"}]
   outbound: {submission: "%[4]s", user: %[1]s, password: "file:provider.txt"}
   patience: 20s
   reports: {maildir: mail/mario}
-`, mailboxtest.User, w.provider.Submission, w.provider.IMAP, w.home.Submission), v.edits),
+`, mailboxtest.User, w.provider.Submission, w.provider.IMAP, w.home.Submission, cmp.Or(v.resolver, spfServer(t))), v.edits),
 	}
 	if err := os.MkdirAll(filepath.Join(w.dir, "mail", "mario", "new"), 0o700); err != nil {
 		t.Fatal(err)
@@ -180,21 +189,4 @@ verify:
 			t.Fatal(err)
 		}
 	}
-}
-
-// dmarcReport is a message with an aggregate report of yesterday.
-func dmarcReport(source, result string) string {
-	day := time.Now().Add(-24 * time.Hour).Unix()
-	return fmt.Sprintf("Subject: Report domain: nomeazienda.it\r\nContent-Type: text/xml; name=r.xml\r\n\r\n<feedback><report_metadata><org_name>receiver.example</org_name><report_id>%s</report_id>"+
-		"<date_range><begin>%d</begin><end>%d</end></date_range></report_metadata><policy_published><domain>nomeazienda.it</domain></policy_published><record><row><source_ip>%s</source_ip>"+
-		"<count>7</count><policy_evaluated><disposition>none</disposition><dkim>%s</dkim><spf>%s</spf></policy_evaluated></row><identifiers><header_from>nomeazienda.it</header_from></identifiers></record></feedback>\r\n",
-		source, day, day+3600, source, result, result)
-}
-
-// tlsReport is a message with a TLS report of yesterday.
-func tlsReport(good, bad int) string {
-	end := time.Now().Add(-24 * time.Hour).UTC().Format(time.RFC3339)
-	return fmt.Sprintf("Subject: Report Domain: nomeazienda.it\r\nContent-Type: application/tlsrpt+json\r\n\r\n"+`{"organization-name":"sender.example","date-range":{"start-datetime":%[1]q,"end-datetime":%[1]q},"report-id":"1",`+
-		`"policies":[{"policy":{"policy-type":"sts","policy-domain":"nomeazienda.it"},"summary":{"total-successful-session-count":%[2]d,"total-failure-session-count":%[3]d},`+
-		`"failure-details":[{"result-type":"certificate-expired","receiving-mx-hostname":"mail.nomeazienda.it","failed-session-count":%[3]d}]}]}`+"\r\n", end, good, bad)
 }

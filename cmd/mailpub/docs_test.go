@@ -213,7 +213,7 @@ func namesKnown(cmd *cobra.Command) error {
 		only, err := cmd.Flags().GetStringSlice("only")
 		for _, word := range only {
 			if !placeholder(word) {
-				err = cmp.Or(err, knownCheck("--only", word, catalog.Areas()...))
+				err = cmp.Or(err, knownCheck("--only", word, selectable()...))
 			}
 		}
 		if id, _ := cmd.Flags().GetString("explain"); err == nil && !placeholder(id) {
@@ -252,7 +252,7 @@ func TestDocsTest(t *testing.T) {
 	}
 	for line, good := range map[string]bool{
 		"plan": true, "plan extra": false, "apply p.json --yes": true, "verify --onyl dns": false, "router heal smtp": true, "router": true, "help config": true, "explain a b": false,
-		"verify --only mx": false, "verify --only dns,host.ptr": true, "explain router.leese": false, "providers cloudfare": false,
+		"verify --only mxs": false, "verify --only dns,host.ptr": true, "explain router.leese": false, "providers cloudfare": false,
 	} {
 		if err := parses(shellWords(line)); (err == nil) != good {
 			t.Errorf("%s: %v", line, err)

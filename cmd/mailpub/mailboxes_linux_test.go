@@ -9,6 +9,7 @@ import (
 	"net/netip"
 	"os"
 	"path/filepath"
+	"regexp"
 	"strings"
 	"testing"
 
@@ -16,79 +17,217 @@ import (
 	"github.com/mailpub/mailpub/plan"
 )
 
-// mailProvider is where the provider of a mailbox elsewhere is.
-const mailProvider = "2.2.2.50"
+// Addresses outside of the mailboxes' lab.
+const (
+	mailProvider = "2.2.2.50" // the provider of a mailbox elsewhere
+	otherWay     = "2.2.2.60" // a second public address of the router
+)
 
-// TestLabMailboxes does the round trip with real servers at both ends: Postfix and Dovecot behind miniupnpd, and
-// Postfix and Dovecot of a provider, with submission and IMAP under TLS.
-func TestLabMailboxes(t *testing.T) {
-	t.Parallel()
-	s := newSiteInLab(t, lab.Options{})
-	s.must("inet", "ip", "addr", "add", mailProvider+"/24", "dev", "br0")
-	home, provider := lab.InstallMailServer(t), lab.InstallMailServer(t)
-	s.openHome(home)
-	s.openProvider(provider)
-	writeText(s.t, filepath.Join(s.dir, "mailbox.password"), "correct horse\n")
-	s.edit("service:\n  type: receiver\n", "service:\n  type: manual\n  maildir: "+home.Maildir+"\n")
-	s.edit("verify:\n", `verify:
-  mailboxes: [{address: mario@provider.example, user: mario, submission: "`+mailProvider+`:587", imap: "`+mailProvider+`:993", password: "file:mailbox.password", ca_file: ca.pem}]
-  patience: 40s
-  messages_per_day: 50
-`)
-	s.mailpub(exitOK, "apply", "--yes")
-	s.mailpub(exitOK, "mailbox")
-
-	s.expects("healthy", "mail.outside pass", "outbound.delivered pass", "outbound.source pass", "outbound.tls pass", "outbound.folder pass")
-
-	s.postconf(provider, "inet", "transport_maps=inline:{nomeazienda.it=smtp:[2.2.2.2]:26}")
-	s.expects("the port is closed", "mail.outside fail: timed out", "outbound.delivered pass")
-	s.postconf(provider, "inet", "transport_maps=inline:{nomeazienda.it=smtp:[2.2.2.2]}")
-
-	s.postconf(home, "lan", "mydestination=localhost")
-	s.expects("the server does not know the domain", "mail.outside fail: denied")
-	s.postconf(home, "lan", "mydestination=nomeazienda.it, localhost")
-
-	s.postconf(provider, "inet", "smtpd_client_restrictions=check_client_access inline:{{2.2.2.2 = 550 5.7.25 the address has no PTR record}}")
-	s.expects("the provider wants a PTR", "mail.outside pass", "outbound.delivered fail: PTR", "outbound.spf skip")
-	s.postconf(provider, "inet", "smtpd_client_restrictions=")
-
-	writeText(s.t, filepath.Join(provider.Root, "aliases"), "mario: "+provider.Maildir+"/mario/.Junk/\n")
-	s.must("inet", "postalias", "-c", provider.Postfix, provider.Root+"/aliases")
-	s.postconf(provider, "inet", "smtpd_tls_security_level=none")
-	s.expects("taken for spam, and in the clear", "outbound.delivered pass", "outbound.folder warn: Junk", "outbound.tls warn: unencrypted")
+// roundTrips is the lab's site with real servers at both ends: Postfix, Dovecot and OpenDKIM behind miniupnpd, and a
+// provider's Postfix, Dovecot, OpenDKIM and OpenDMARC, with submission and IMAP under TLS and a folder for spam.
+type roundTrips struct {
+	*siteInLab
+	home, provider *lab.MailServer
+	docs           strings.Builder
+	dmarc          func() // ends the provider's OpenDMARC
 }
 
-// openHome starts the site's own mail server.
-func (s *siteInLab) openHome(m *lab.MailServer) {
-	s.must("lan", "postconf", "-c", m.Postfix, "-e", "myhostname=mail.nomeazienda.it", "mydestination=nomeazienda.it, localhost", "mynetworks=127.0.0.0/8, 10.10.10.10/32",
-		"transport_maps=inline:{provider.example=smtp:["+mailProvider+"]}", "smtp_dns_support_level=disabled", "smtpd_peername_lookup=no", "maximal_queue_lifetime=0", "bounce_queue_lifetime=0")
-	writeText(s.t, filepath.Join(m.Root, "aliases"), "postmaster: "+m.Maildir+"/mario/\nabuse: postmaster\n")
-	s.must("lan", "postalias", "-c", m.Postfix, m.Root+"/aliases")
-	m.StartPostfix(s.t, s.lab, "lan")
-	for port, greeting := range map[string]string{"110": "+OK ready", "143": "* OK ready", "3000": "", "1000": ""} {
-		s.background("lan", "socat", "TCP-LISTEN:"+port+",bind=10.10.10.10,reuseaddr,fork", "SYSTEM:set -f; echo "+greeting)
+// allOfRoundTrip are the checks that a round trip makes.
+const allOfRoundTrip = "mail.outside,outbound"
+
+// TestLabMailboxes breaks mail between two real servers in each way that a finding names. What a person sees of the
+// healthy site and of six broken ones is in the docs.
+func TestLabMailboxes(t *testing.T) {
+	t.Parallel()
+	r := newRoundTrips(t)
+	r.mailpub(exitOK, "mailbox")
+
+	r.shows("A message out and one in", "mail.outside pass: by mx.provider.example from 2.2.2.2 under TLS, then mail.nomeazienda.it from 2.2.2.50 under TLS", "outbound.delivered pass", "outbound.source pass: source 2.2.2.2; spf pass; dkim pass; dmarc pass; tls encrypted; folder INBOX", "outbound.spf pass", "outbound.dkim pass", "outbound.dmarc pass",
+		"outbound.tls pass", "outbound.folder pass: INBOX")
+
+	// The way in.
+	r.must("lan", "upnpc", "-d", "25", "tcp")
+	r.shows("Port 25 is not forwarded any more", "mail.outside fail: onnection", "outbound.delivered pass")
+	r.mailpub(exitOK, "apply", "--yes")
+	r.lab.Update(t, "update delete nomeazienda.it MX", "update add nomeazienda.it 60 MX 10 www.nomeazienda.it.")
+	r.shows("MX to another server", "mail.outside fail: www.nomeazienda.it[2.2.2.4]:25: Connection refused", "outbound.delivered pass")
+	r.mailpub(exitOK, "apply", "--yes", "--adopt")
+	r.aliases(r.home, "mario: nosuch@provider.example\n")
+	r.expects("the site's server bounces after it accepted", "mail.outside fail: returned to mario@provider.example")
+	r.aliases(r.home, "mario: "+r.home.Maildir+"/mario/\n")
+
+	// The way out.
+	postgrey := r.greylist()
+	r.shows("The provider greylists", "outbound.delivered warn: reylist", "outbound.spf skip")
+	postgrey()
+	r.postconf(r.provider, "inet", "smtpd_client_restrictions=check_client_access inline:{{2.2.2.2 = 550 5.7.25 the address has no PTR record}}")
+	r.expects("the provider wants a PTR", "outbound.delivered fail: PTR", "outbound.spf skip")
+	r.postconf(r.provider, "inet", "smtpd_client_restrictions=")
+	r.aliases(r.provider, "mario: nosuch@provider.example\n")
+	r.expects("the provider bounces after it accepted", "outbound.delivered fail: nosuch", "outbound.spf skip")
+	r.aliases(r.provider, providerAlias(r.provider))
+
+	r.must("inet", "postconf", "-c", r.provider.Postfix, "-e", "smtpd_tls_security_level=none")
+	r.postconf(r.home, "lan", "smtp_header_checks=regexp:{{/^Subject: (.*)/ REPLACE Subject: [outside] $1}}")
+	r.must("inet", "postfix", "-c", r.provider.Postfix, "reload")
+	r.shows("The message is changed after it was signed, and goes in the clear", "outbound.dkim fail", "outbound.spf pass", "outbound.dmarc pass", "outbound.tls warn: in the clear")
+	r.postconf(r.provider, "inet", "smtpd_tls_security_level=may")
+
+	r.must("router", "ip", "addr", "add", otherWay+"/24", "dev", "wan0")
+	r.must("router", "nft", "insert", "rule", "inet", "filter", "postrouting", "ip", "saddr", lab.Server, "ip", "daddr", mailProvider, "tcp", "dport", "25", "snat", "ip", "to", otherWay)
+	r.shows("Mail leaves from another address, and is refused", "outbound.delivered fail: DMARC")
+	r.openDMARC("false")
+	r.shows("The same at a provider that puts such mail into the spam folder", "outbound.delivered pass", "outbound.source fail: "+otherWay, "outbound.spf fail", "outbound.dkim fail", "outbound.dmarc fail", "outbound.folder warn: Junk")
+	r.postconf(r.home, "lan", "smtp_header_checks=")
+	r.expects("another address alone", "outbound.source fail", "outbound.spf fail", "outbound.dkim pass", "outbound.dmarc pass", "outbound.folder pass")
+
+	inDocs(t, "../../docs/verify.md", "<!-- round trips -->\n", r.docs.String())
+}
+
+// newRoundTrips makes the lab, and has mailpub bring the site about.
+func newRoundTrips(t *testing.T) *roundTrips {
+	site, home := newPostfixInLab(t)
+	r := &roundTrips{siteInLab: site, home: home, provider: lab.InstallMailServer(t)}
+	r.must("inet", "ip", "addr", "add", mailProvider+"/24", "dev", "br0")
+	refuseQuickly(r.siteInLab, "router")
+	writeText(t, filepath.Join(r.dir, "mailbox.password"), "correct horse\n")
+	r.edit("  - name: nomeazienda.it\nzones:", "  - name: nomeazienda.it\n    dkim: [{selector: mail}]\n    dmarc: {policy: reject}\nzones:")
+	r.edit("verify:\n", `verify:
+  mailboxes: [{address: mario@provider.example, user: mario, submission: "`+mailProvider+`:587", imap: "`+mailProvider+`:993", password: "file:mailbox.password", ca_file: ca.pem}]
+  outbound: {from: mario@nomeazienda.it, submission: "10.10.10.10:587", user: mario, password: "file:mailbox.password"}
+  patience: 25s
+  messages_per_day: 100
+`)
+	t.Cleanup(r.logs)
+	r.openProvider()
+	r.openHome()
+	return r
+}
+
+// logs prints what the servers logged last, where something failed.
+func (r *roundTrips) logs() {
+	if !r.t.Failed() {
+		return
+	}
+	for _, m := range []*lab.MailServer{r.home, r.provider} {
+		for _, name := range []string{"log", "dovecot.log", "lda.log"} {
+			data, err := os.ReadFile(filepath.Join(m.Root, name))
+			r.t.Logf("%s/%s: %v\n%s", m.Root, name, err, data[max(0, len(data)-6000):])
+		}
 	}
 }
 
-// openProvider starts the provider's, with submission, a login by Dovecot, and TLS by an authority of its own.
-func (s *siteInLab) openProvider(m *lab.MailServer) {
-	key := newKeyPair(s.t)
-	ca := newIssuer(s.t, "provider's authority")
+// openHome has the site's own server take logins at 587, sign, and ask the lab's name server; then mailpub applies.
+func (r *roundTrips) openHome() {
+	m := r.home
+	r.must("lan", "postconf", "-c", m.Postfix, "-e", "transport_maps=inline:{provider.example=smtp:["+mailProvider+"]}", "smtp_tls_security_level=may", "smtpd_peername_lookup=no",
+		"smtpd_milters=inet:127.0.0.1:8891", "non_smtpd_milters=inet:127.0.0.1:8891")
+	r.must("lan", "postconf", "-c", m.Postfix, "-M", "submission/inet=submission inet n - n - - smtpd")
+	r.must("lan", "postconf", "-c", m.Postfix, "-P", "submission/inet/smtpd_sasl_auth_enable=yes", "submission/inet/smtpd_tls_security_level=may",
+		"submission/inet/smtpd_relay_restrictions=permit_sasl_authenticated,reject")
+	r.must("lan", "postconf", "-c", m.Postfix, "-P", "submission/inet/smtpd_sasl_type=dovecot", "submission/inet/smtpd_sasl_path="+m.Root+"/auth")
+	r.must("lan", "sh", "-c", "cat >>"+filepath.Dir(m.Dovecot)+"/local.conf <<'CF'\n"+loginSocket(m)+"CF")
+	r.must("lan", "sed", "-i", "s/^!include auth-system/#&/", filepath.Dir(m.Dovecot)+"/conf.d/10-auth.conf")
+	r.must("lan", "postfix", "-c", m.Postfix, "reload")
+	r.must("lan", "doveadm", "-c", m.Dovecot, "reload")
+	r.mailpub(exitOK, "dkim", "--make")
+	keys, err := filepath.Glob(filepath.Join(r.dir, "*", "dkim", "*"))
+	if err != nil || len(keys) != 1 {
+		r.t.Fatalf("keys: %q %v", keys, err)
+	}
+	r.openDKIM("lan", m, "Mode s\nDomain nomeazienda.it\nSelector mail\nRequireSafeKeys no\nKeyFile "+keys[0]+"\nInternalHosts 10.10.10.0/24\n")
+	r.mailpub(exitOK, "apply", "--yes", "--adopt")
+}
+
+// openProvider starts the provider's servers: mail from outside passes OpenDKIM and OpenDMARC, and Dovecot puts what
+// fails DMARC into the folder for spam.
+func (r *roundTrips) openProvider() {
+	m := r.provider
+	m.Resolver = lab.NameServer
+	key := newKeyPair(r.t)
+	ca := newIssuer(r.t, "provider's authority")
 	shown := ca.issue(key, "mx.provider.example", func(c *x509.Certificate) { c.IPAddresses = []net.IP{netip.MustParseAddr(mailProvider).AsSlice()} })
-	writeText(s.t, filepath.Join(m.Root, "shown.pem"), chainOf(shown))
-	writeText(s.t, filepath.Join(m.Root, "shown.key"), string(key.pem(s.t)))
-	writeText(s.t, filepath.Join(s.dir, "ca.pem"), string(ca.pem))
-	s.must("inet", "postconf", "-c", m.Postfix, "-e", "myhostname=mx.provider.example", "mydestination=provider.example, localhost", "mynetworks=127.0.0.0/8",
-		"inet_interfaces="+mailProvider, "smtp_bind_address="+mailProvider, "transport_maps=inline:{nomeazienda.it=smtp:[2.2.2.2]}", "smtp_dns_support_level=disabled",
-		"smtpd_peername_lookup=no", "maximal_queue_lifetime=0", "bounce_queue_lifetime=0", "smtp_connect_timeout=5s",
-		"smtpd_tls_cert_file="+m.Root+"/shown.pem", "smtpd_tls_key_file="+m.Root+"/shown.key", "smtpd_tls_security_level=may")
-	s.must("inet", "postconf", "-c", m.Postfix, "-M", "submission/inet=submission inet n - n - - smtpd")
-	s.must("inet", "postconf", "-c", m.Postfix, "-P", "submission/inet/smtpd_sasl_auth_enable=yes", "submission/inet/smtpd_sasl_type=dovecot", "submission/inet/smtpd_sasl_path="+m.Root+"/auth",
+	writeText(r.t, filepath.Join(m.Root, "shown.pem"), chainOf(shown))
+	writeText(r.t, filepath.Join(m.Root, "shown.key"), string(key.pem(r.t)))
+	writeText(r.t, filepath.Join(r.dir, "ca.pem"), string(ca.pem))
+	r.must("inet", "postconf", "-c", m.Postfix, "-e", "myhostname=mx.provider.example", "mydestination=provider.example, localhost", "mynetworks=127.0.0.0/8",
+		"inet_interfaces="+mailProvider, "smtp_bind_address="+mailProvider, "smtp_tls_security_level=may", "smtpd_peername_lookup=no", "maximal_queue_lifetime=0", "bounce_queue_lifetime=0",
+		"smtp_connect_timeout=5s", "smtpd_tls_cert_file="+m.Root+"/shown.pem", "smtpd_tls_key_file="+m.Root+"/shown.key", "smtpd_tls_security_level=may")
+	r.must("inet", "postconf", "-c", m.Postfix, "-P", "smtp/inet/smtpd_milters=inet:127.0.0.1:8891,inet:127.0.0.1:8893")
+	r.must("inet", "postconf", "-c", m.Postfix, "-M", "submission/inet=submission inet n - n - - smtpd")
+	r.must("inet", "postconf", "-c", m.Postfix, "-P", "submission/inet/smtpd_sasl_auth_enable=yes", "submission/inet/smtpd_sasl_type=dovecot", "submission/inet/smtpd_sasl_path="+m.Root+"/auth",
 		"submission/inet/smtpd_tls_security_level=encrypt", "submission/inet/smtpd_client_restrictions=")
-	s.must("inet", "sh", "-c", "cat >>"+filepath.Dir(m.Dovecot)+"/local.conf <<'CF'\nservice auth {\n  unix_listener "+m.Root+"/auth {\n    mode = 0666\n  }\n}\n"+
-		"ssl = required\nssl_cert = <"+m.Root+"/shown.pem\nssl_key = <"+m.Root+"/shown.key\nCF")
-	s.must("inet", "sed", "-i", "s/^!include auth-system/#&/", filepath.Dir(m.Dovecot)+"/conf.d/10-auth.conf")
-	m.Start(s.t, s.lab, "inet")
+	r.must("inet", "install", "-m", "666", "/dev/null", m.Root+"/lda.log")
+	r.must("inet", "install", "-d", m.Root+"/spool/etc") // where Postfix's processes see nothing else
+	writeText(r.t, m.Root+"/spool/etc/resolv.conf", "nameserver "+lab.NameServer+"\n")
+	writeText(r.t, filepath.Join(m.Root, "spam.sieve"), "require [\"fileinto\", \"mailbox\"];\nif header :contains \"Authentication-Results\" \"dmarc=fail\" { fileinto :create \"Junk\"; }\n")
+	r.must("inet", "sh", "-c", "cat >>"+filepath.Dir(m.Dovecot)+"/local.conf <<'CF'\n"+loginSocket(m)+
+		"ssl = required\nssl_cert = <"+m.Root+"/shown.pem\nssl_key = <"+m.Root+"/shown.key\nservice stats {\n  unix_listener stats-writer {\n    mode = 0666\n  }\n}\n"+
+		"protocol lda {\n  mail_plugins = $mail_plugins sieve\n  log_path = "+m.Root+"/lda.log\n}\nplugin {\n  sieve = "+m.Root+"/spam.sieve\n}\nCF")
+	r.must("inet", "sievec", "-c", m.Dovecot, m.Root+"/spam.sieve")
+	r.must("inet", "sed", "-i", "s/^!include auth-system/#&/", filepath.Dir(m.Dovecot)+"/conf.d/10-auth.conf")
+	r.openDKIM("inet", m, "Mode v\nAuthservID mx.provider.example\nNameservers "+lab.NameServer+"\n")
+	r.openDMARC("true")
+	r.aliases(m, providerAlias(m))
+	m.Start(r.t, r.lab, "inet")
+}
+
+// loginSocket has Dovecot answer Postfix.
+func loginSocket(m *lab.MailServer) string {
+	return "service auth {\n  unix_listener " + m.Root + "/auth {\n    mode = 0666\n  }\n}\n"
+}
+
+// providerAlias has Dovecot deliver.
+func providerAlias(m *lab.MailServer) string {
+	return "mario: \"|/usr/lib/dovecot/dovecot-lda -c " + m.Dovecot + " -d mario\"\n"
+}
+
+// openDKIM starts OpenDKIM beside a mail server.
+func (r *roundTrips) openDKIM(host string, m *lab.MailServer, settings string) {
+	file := filepath.Join(m.Root, "opendkim.conf")
+	writeText(r.t, file, settings+"Socket inet:8891@127.0.0.1\nCanonicalization relaxed/simple\nBackground no\nSyslog no\n")
+	r.background(host, "opendkim", "-f", "-x", file)
+	r.listensAt(host, "8891")
+}
+
+// openDMARC starts the provider's OpenDMARC, or starts it anew with another answer to whether it refuses.
+func (r *roundTrips) openDMARC(refuses string) {
+	if r.dmarc != nil {
+		r.dmarc()
+	}
+	file := filepath.Join(r.provider.Root, "opendmarc.conf")
+	writeText(r.t, file, "AuthservID mx.provider.example\nTrustedAuthservIDs mx.provider.example\nSocket inet:8893@127.0.0.1\nSPFIgnoreResults true\nSPFSelfValidate true\nRejectFailures "+refuses+
+		"\nIgnoreHosts "+r.provider.Root+"/none\nSyslog false\n")
+	writeText(r.t, r.provider.Root+"/none", "192.0.2.1\n")
+	r.dmarc = r.background("inet", r.provider.Resolving("/var/cache/mailpub-tests/opendmarc/usr/sbin/opendmarc", "-f", "-c", file)...)
+	r.listensAt("inet", "8893")
+}
+
+// greylist has the provider's Postfix ask postgrey; stop ends that.
+func (r *roundTrips) greylist() (stop func()) {
+	ended := r.background("inet", "postgrey", "--inet=127.0.0.1:10023", "--delay=600", "--dbdir="+r.t.TempDir(), "--user=root", "--group=root")
+	r.listensAt("inet", "10023")
+	r.postconf(r.provider, "inet", "smtpd_recipient_restrictions=permit_mynetworks,permit_sasl_authenticated,reject_unauth_destination,check_policy_service inet:127.0.0.1:10023")
+	return func() {
+		r.postconf(r.provider, "inet", "smtpd_recipient_restrictions=")
+		ended()
+		r.must("lan", "postsuper", "-c", r.home.Postfix, "-d", "ALL")
+	}
+}
+
+func (r *roundTrips) listensAt(host, port string) {
+	r.t.Helper()
+	r.eventually("something listens on "+port, func() bool {
+		_, _, code := r.on(host, "socat", "-u", "OPEN:/dev/null", "TCP:127.0.0.1:"+port)
+		return code == 0
+	})
+}
+
+// aliases changes who gets a server's mail.
+func (r *roundTrips) aliases(m *lab.MailServer, text string) {
+	r.t.Helper()
+	writeText(r.t, filepath.Join(m.Root, "aliases"), text)
+	r.must("inet", "postalias", "-c", m.Postfix, m.Root+"/aliases")
 }
 
 func chainOf(c *tls.Certificate) string {
@@ -107,31 +246,62 @@ func (s *siteInLab) postconf(m *lab.MailServer, host string, settings ...string)
 }
 
 // expects runs the round trip. Each want is "id status" or "id status: words of the finding".
-func (s *siteInLab) expects(what string, wants ...string) {
-	s.t.Helper()
+func (r *roundTrips) expects(what string, wants ...string) {
+	r.t.Helper()
 	var ids []string
 	for _, w := range wants {
 		ids = append(ids, strings.Fields(w)[0])
 	}
-	out, errs, _ := s.on("lan", s.bin, "--json", "verify", "--only", strings.Join(ids, ","))
+	out, errs, _ := r.on("lan", r.bin, "--json", "verify", "--only", strings.Join(ids, ","))
 	var report struct{ Checks []plan.Check }
 	if err := json.Unmarshal([]byte(out), &report); err != nil {
-		s.t.Fatalf("%s: %v: %s%s", what, err, out, errs)
+		r.t.Fatalf("%s: %v: %s%s", what, err, out, errs)
 	}
+	r.judge(what, report.Checks, wants)
+}
+
+// shows runs the round trip as a person does, and puts what that sees into the docs.
+func (r *roundTrips) shows(what string, wants ...string) {
+	r.t.Helper()
+	file := filepath.Join(r.dir, "last.xml")
+	text, errs, code := r.on("lan", r.bin, "verify", "--only", allOfRoundTrip, "--junit", file)
+	if code == exitFailed {
+		r.t.Fatalf("%s: %s%s", what, text, errs)
+	}
+	for i, w := range wants { // JUnit has no words of what passes
+		if want, words, ok := strings.Cut(w, ": "); ok && strings.HasSuffix(want, " pass") {
+			wants[i] = want
+			if !strings.Contains(strings.Join(strings.Fields(text), " "), words) {
+				r.t.Errorf("%s: no %q", what, words)
+			}
+		}
+	}
+	r.judge(what, r.fromJUnit(r.t, file), wants)
+	r.docs.WriteString("\n### " + what + "\n\n```\n$ mailpub verify --only " + allOfRoundTrip + "\n" + steady(lasting.ReplaceAllString(text, "after 25s")) + "```\n")
+	if r.t.Failed() {
+		r.t.Log(text)
+	}
+}
+
+// lasting is how long was waited, which differs from run to run.
+var lasting = regexp.MustCompile(`after [23]\ds`)
+
+func (r *roundTrips) judge(what string, checks []plan.Check, wants []string) {
+	r.t.Helper()
 	for _, w := range wants {
 		want, words, _ := strings.Cut(w, ": ")
 		found := false
-		for _, c := range report.Checks {
+		for _, c := range checks {
 			if c.ID != strings.Fields(want)[0] {
 				continue
 			}
 			found = true
 			if got := c.ID + " " + string(c.Status); got != want || !strings.Contains(c.Got, words) {
-				s.t.Errorf("%s: %s: %s (%s); want %s", what, got, c.Got, c.Hint, w)
+				r.t.Errorf("%s: %s: %s (%s); want %s", what, got, c.Got, c.Hint, w)
 			}
 		}
 		if !found {
-			s.t.Errorf("%s: no %s", what, w)
+			r.t.Errorf("%s: no %s", what, w)
 		}
 	}
 }

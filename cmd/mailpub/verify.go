@@ -62,11 +62,11 @@ Exit code: 0 when no check fails, 2 when one does, 1 when they could not run.`,
 		},
 	}
 	fl := cmd.Flags()
-	fl.StringSliceVar(&f.only, "only", nil, "run only the checks of these areas (dns, router, mail) or `IDS`")
+	fl.StringSliceVar(&f.only, "only", nil, "run only the checks of these areas (dns, router, mail), groups (outbound, spf, ...) or `IDS`")
 	fl.StringVar(&f.explain, "explain", "", "describe the check `ID` and its remedy; run no check")
 	f.format.add(cmd)
 	fl.StringVar(&f.junit, "junit", "", "write the outcome to `FILE` too, as JUnit XML")
-	for name, words := range map[string][]string{"only": append(catalog.Areas(), catalog.IDs()...), "explain": catalog.IDs()} {
+	for name, words := range map[string][]string{"only": append(selectable(), catalog.IDs()...), "explain": catalog.IDs()} {
 		if err := cmd.RegisterFlagCompletionFunc(name, cobra.FixedCompletions(words, cobra.ShellCompDirectiveNoFileComp)); err != nil {
 			panic(err) // the flags are defined above
 		}
@@ -77,7 +77,7 @@ Exit code: 0 when no check fails, 2 when one does, 1 when they could not run.`,
 // verify runs the checks, prints what they found, and fails where one failed.
 func verify(ctx context.Context, a *app, f verifyFlags) error {
 	for _, word := range f.only {
-		if err := knownCheck("--only", word, catalog.Areas()...); err != nil {
+		if err := knownCheck("--only", word, selectable()...); err != nil {
 			return err
 		}
 	}
@@ -88,7 +88,7 @@ func verify(ctx context.Context, a *app, f verifyFlags) error {
 	if err != nil {
 		return cmp.Or(f.format.failed(a, "verify", err), err)
 	}
-	report := s.Verify(ctx, f.only)
+	report := s.Verify(ctx, catalog.Expand(f.only))
 	if err := ctx.Err(); err != nil {
 		return err
 	}
@@ -111,6 +111,9 @@ func verify(ctx context.Context, a *app, f verifyFlags) error {
 	return err
 }
 
+// selectable are the words besides ids that --only takes.
+func selectable() []string { return append(catalog.Areas(), catalog.Groups()...) }
+
 // knownCheck returns an error unless word is the id of a check or one of the further words that
 // a flag takes.
 func knownCheck(flag, word string, more ...string) error {
@@ -120,7 +123,7 @@ func knownCheck(flag, word string, more ...string) error {
 	}
 	want := "the id of a check"
 	if len(more) > 0 {
-		want = "some of " + strings.Join(more, ",") + " or ids of checks"
+		want = "some of " + strings.Join(catalog.Areas(), ",") + ", groups or ids of checks"
 	}
 	if near := plan.Nearest(word, known); near != "" {
 		want += "; did you mean " + near + "?"

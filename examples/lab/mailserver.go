@@ -19,6 +19,8 @@ type MailServer struct {
 	Postfix string // config_directory
 	Dovecot string // dovecot.conf
 	Maildir string // mail is in Maildir/mario/new
+
+	Resolver string // address of the name server that it asks; "" for those of this machine
 }
 
 // MissingMailServer says what keeps one from being made here, or "".
@@ -154,7 +156,7 @@ func (m *MailServer) run(t testing.TB, l *Lab, host string, args ...string) (str
 	t.Helper()
 	ctx, cancel := context.WithTimeout(context.Background(), 30*time.Second)
 	defer cancel()
-	cmd := l.Command(ctx, host, args...)
+	cmd := l.Command(ctx, host, m.Resolving(args...)...)
 	var out strings.Builder
 	cmd.Stdout, cmd.Stderr = &out, &out
 	cmd.WaitDelay = time.Second
@@ -163,6 +165,15 @@ func (m *MailServer) run(t testing.TB, l *Lab, host string, args ...string) (str
 		err = nil
 	}
 	return out.String(), err
+}
+
+// Resolving is a command that asks the server's own name server: "ip netns exec" gives it mounts of its own.
+func (m *MailServer) Resolving(args ...string) []string {
+	if m.Resolver == "" {
+		return args
+	}
+	const mount = `printf 'nameserver %s\noptions timeout:2 attempts:1\n' "$1" >"$2" && mount --bind "$2" /etc/resolv.conf && shift 2 && exec "$@"`
+	return append([]string{"sh", "-c", mount, "sh", m.Resolver, filepath.Join(m.Root, "resolv.conf")}, args...)
 }
 
 // Files returns every file of both configurations, by its path below Root. Indexes of tables

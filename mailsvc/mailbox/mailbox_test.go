@@ -52,7 +52,12 @@ func TestRoundTrip(t *testing.T) {
 		t.Errorf("left: %d %d %d", p.Count("INBOX"), p.Count(mailboxtest.Spam), p.Count("Sent"))
 	}
 	n := 0
-	if err := s.Each(time.Now(), 10, func(raw []byte) { n += strings.Count(string(raw), "word-2") }); err != nil || n != 1 {
+	if err := s.Each(time.Now(), 10, func(raw []byte, at time.Time) {
+		if time.Since(at).Abs() > time.Hour {
+			t.Errorf("arrived at %v", at)
+		}
+		n += strings.Count(string(raw), "word-2")
+	}); err != nil || n != 1 {
 		t.Errorf("%d %v", n, err)
 	}
 }

@@ -208,8 +208,9 @@ func (s *Session) findIn(f folder, word string, since time.Time) (found []Messag
 	return found, nil
 }
 
-// Each hands out the whole messages of the inbox since a time, the newest ones first, at most so many.
-func (s *Session) Each(since time.Time, most int, take func(raw []byte)) error {
+// Each hands out the whole messages of the inbox since a time, with the times at which they arrived, the newest ones
+// first, at most so many.
+func (s *Session) Each(since time.Time, most int, take func(raw []byte, at time.Time)) error {
 	if _, err := s.client.Select("INBOX", &imap.SelectOptions{ReadOnly: true}).Wait(); err != nil {
 		return err
 	}
@@ -221,12 +222,12 @@ func (s *Session) Each(since time.Time, most int, take func(raw []byte)) error {
 	slices.Reverse(uids)
 	section := &imap.FetchItemBodySection{Peek: true}
 	for _, uid := range uids[:min(len(uids), most)] {
-		messages, err := s.client.Fetch(imap.UIDSetNum(uid), &imap.FetchOptions{RFC822Size: true, BodySection: []*imap.FetchItemBodySection{section}}).Collect()
+		messages, err := s.client.Fetch(imap.UIDSetNum(uid), &imap.FetchOptions{InternalDate: true, BodySection: []*imap.FetchItemBodySection{section}}).Collect()
 		if err != nil {
 			return err
 		}
 		for _, m := range messages {
-			take(m.FindBodySection(section))
+			take(m.FindBodySection(section), m.InternalDate)
 		}
 	}
 	return nil

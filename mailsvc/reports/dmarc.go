@@ -30,6 +30,7 @@ type Row struct {
 	Action     string // none, quarantine, reject
 	Override   string // why the policy was not followed: forwarded, mailing_list, ...
 	Signers    []string
+	Envelope   string // the domain that SPF was evaluated for, "" where the report does not say
 }
 
 // Passes reports whether DMARC passed.
@@ -84,6 +85,10 @@ func parseDMARC(data []byte) (*DMARC, error) {
 					Domain string `xml:"domain"`
 					Result string `xml:"result"`
 				} `xml:"dkim"`
+				SPF []struct {
+					Domain string `xml:"domain"`
+					Scope  string `xml:"scope"`
+				} `xml:"spf"`
 			} `xml:"auth_results"`
 		} `xml:"record"`
 	}
@@ -115,6 +120,11 @@ func parseDMARC(data []byte) (*DMARC, error) {
 		for _, sig := range rec.Auth.DKIM {
 			if is(sig.Result, "pass") {
 				row.Signers = append(row.Signers, name(sig.Domain))
+			}
+		}
+		for _, spf := range rec.Auth.SPF {
+			if !is(spf.Scope, "helo") {
+				row.Envelope = name(spf.Domain)
 			}
 		}
 		r.Rows = append(r.Rows, row)
@@ -185,15 +195,16 @@ func count(text string) int {
 	return int(min(n, 1e9))
 }
 
-// seconds reads a time in seconds since 1970, as RFC 7489 has it; some write a date.
+// seconds reads a time in seconds since 1970, as RFC 7489 has it; some write milliseconds, some a date.
 func seconds(text string) time.Time {
-	text = strings.TrimSpace(text)
-	var n int64
-	if t, err := time.Parse(time.RFC3339, text); err == nil {
-		return t
-	}
-	if _, err := fmt.Sscanf(text, "%d", &n); err != nil || n < 0 || n > 1e11 {
+	n, err := strconv.ParseInt(strings.TrimSpace(text), 10, 64)
+	switch {
+	case err != nil:
+		return parseTime(text)
+	case n <= 0 || n > 1e14:
 		return time.Time{}
+	case n > 1e11:
+		n /= 1000
 	}
 	return time.Unix(n, 0).UTC()
 }

@@ -13,22 +13,28 @@ import (
 	"github.com/mailpub/mailpub/plan/orgdomain"
 )
 
-// Window is how far back reports are judged: a week.
+// Window is how far back reports are judged where a site says nothing else: a week.
 const Window = 7 * 24 * time.Hour
 
 // Site is what reports are judged by.
 type Site struct {
-	Domains []string              // whose mail is reported on
-	Own     []netip.Addr          // that the site's mail comes from
-	Listed  func(netip.Addr) bool // whether the SPF record lets an address send: a third party that is wanted; may be nil
-	Now     time.Time
+	Domains []string     // whose mail is reported on
+	Own     []netip.Addr // that the site's mail comes from
+	// Listed reports whether the SPF record of a domain names an address: a third party that is wanted. The error
+	// says why that can't be looked up. It may be nil, and is asked once for an address and a domain.
+	Listed func(address netip.Addr, domain string) (bool, error)
+	Now    time.Time
+	Window time.Duration // how far back; 0 is Window
 }
+
+// since is the time from which on reports count.
+func (s Site) since() time.Time { return s.Now.Add(-cmp.Or(s.Window, Window)) }
 
 // Sender is an address that sent as one of the domains.
 type Sender struct {
 	Address  netip.Addr `json:"address"`
 	Domain   string     `json:"domain"`
-	Kind     string     `json:"kind"` // Ours, Listed, Forwarder, Unknown
+	Kind     string     `json:"kind"` // Ours, Listed, Forwarder, Unknown, Unresolved
 	Passed   int        `json:"passed"`
 	Failed   int        `json:"failed"`
 	Signers  []string   `json:"signers,omitempty"`
@@ -37,10 +43,11 @@ type Sender struct {
 
 // Kinds of senders.
 const (
-	Ours      = "ours"
-	Listed    = "listed"    // in the SPF record: a third party that sends for the domain
-	Forwarder = "forwarder" // passes mail on; only the signature survives that
-	Unknown   = "unknown"
+	Ours       = "ours"
+	Listed     = "listed"    // in the SPF record: a third party that sends for the domain
+	Forwarder  = "forwarder" // passes mail on; only the signature survives that
+	Unknown    = "unknown"
+	Unresolved = "unresolved" // the SPF record could not be looked up
 )
 
 // Senders sums up who sent as the domains in the window, who failed most first.
@@ -49,6 +56,7 @@ func (f *Found) Senders(s Site) []Sender {
 		address netip.Addr
 		domain  string
 	}
+	listed := s.askOnce()
 	found := map[at]*Sender{}
 	for _, r := range f.recent(s) {
 		for _, row := range r.Rows {
@@ -58,7 +66,8 @@ func (f *Found) Senders(s Site) []Sender {
 				is = &Sender{Address: row.Source, Domain: r.Domain, Kind: Unknown}
 				found[k] = is
 			}
-			is.take(r, row, s)
+			is.count(r, row)
+			is.Kind = betterKnown(is.Kind, s.kind(r, row, listed))
 		}
 	}
 	var all []Sender
@@ -71,13 +80,34 @@ func (f *Found) Senders(s Site) []Sender {
 	return all
 }
 
+// askOnce is Listed, with its answers kept. Without it nothing is listed.
+func (s Site) askOnce() func(netip.Addr, string) (bool, error) {
+	type question struct {
+		address netip.Addr
+		domain  string
+	}
+	type answer struct {
+		is  bool
+		err error
+	}
+	kept := map[question]answer{}
+	return func(address netip.Addr, domain string) (bool, error) {
+		q := question{address, domain}
+		a, ok := kept[q]
+		if !ok && s.Listed != nil {
+			a.is, a.err = s.Listed(address, domain)
+			kept[q] = a
+		}
+		return a.is, a.err
+	}
+}
+
 // recent are the reports of the site's domains in the window, each once: some reporters send twice.
 func (f *Found) recent(s Site) (list []*DMARC) {
 	seen := map[string]bool{}
 	for _, r := range f.DMARC {
 		id := r.Reporter + "\x00" + r.ID + "\x00" + r.Domain
-		late := !r.To.IsZero() && s.Now.Sub(r.To) > Window
-		if late || seen[id] || !slices.ContainsFunc(s.Domains, func(d string) bool { return r.Domain == d || orgdomain.Of(r.Domain) == d }) {
+		if r.To.Before(s.since()) || seen[id] || !slices.ContainsFunc(s.Domains, func(d string) bool { return r.Domain == d || orgdomain.Of(r.Domain) == d }) {
 			continue
 		}
 		seen[id] = true
@@ -86,7 +116,8 @@ func (f *Found) recent(s Site) (list []*DMARC) {
 	return list
 }
 
-func (is *Sender) take(r *DMARC, row Row, s Site) {
+// count adds what a row says.
+func (is *Sender) count(r *DMARC, row Row) {
 	if row.Passes() {
 		is.Passed += row.Count
 	} else {
@@ -100,14 +131,36 @@ func (is *Sender) take(r *DMARC, row Row, s Site) {
 	if !slices.Contains(is.Reported, r.Reporter) && len(is.Reported) < 5 {
 		is.Reported = append(is.Reported, r.Reporter)
 	}
-	switch {
-	case slices.Contains(s.Own, row.Source):
-		is.Kind = Ours
-	case s.Listed != nil && s.Listed(row.Source):
-		is.Kind = Listed
-	case row.Override == "forwarded" || row.Override == "mailing_list" || row.Override == "trusted_forwarder" || row.DKIM && !row.SPF:
-		is.Kind = Forwarder
+}
+
+// kind is what a row shows of who sent.
+func (s Site) kind(r *DMARC, row Row, listed func(netip.Addr, string) (bool, error)) string {
+	if slices.Contains(s.Own, row.Source) {
+		return Ours
 	}
+	domain := r.Domain
+	if row.Envelope != "" && orgdomain.Of(row.Envelope) == orgdomain.Of(r.Domain) { // bounces.example.org, of a service
+		domain = row.Envelope
+	}
+	is, err := listed(row.Source, domain)
+	switch {
+	case is:
+		return Listed
+	case row.Override == "forwarded" || row.Override == "mailing_list" || row.Override == "trusted_forwarder" || row.DKIM && !row.SPF:
+		return Forwarder
+	case err != nil:
+		return Unresolved
+	}
+	return Unknown
+}
+
+// betterKnown is the kind that says more of a sender.
+func betterKnown(a, b string) string {
+	order := []string{Unknown, Unresolved, Forwarder, Listed, Ours}
+	if slices.Index(order, b) > slices.Index(order, a) {
+		return b
+	}
+	return a
 }
 
 // Checks judges the reports of the window.
@@ -128,7 +181,7 @@ func (f *Found) senders(s Site, domain string) plan.Check {
 		c.Hint = "receivers report once a day to the rua of the DMARC record: see dmarc.reports, and verify.reports for where they arrive"
 		return c
 	}
-	var ours, unknown []string
+	var ours, unknown, unresolved []string
 	passed, failed := 0, 0
 	for _, is := range f.Senders(s) {
 		switch {
@@ -136,6 +189,8 @@ func (f *Found) senders(s Site, domain string) plan.Check {
 			ours = append(ours, fmt.Sprintf("%s (%d of %d)", is.Address, is.Failed, is.Failed+is.Passed))
 		case is.Kind == Unknown && is.Passed > 0:
 			unknown = append(unknown, fmt.Sprintf("%s (%d)", is.Address, is.Passed))
+		case is.Kind == Unresolved && is.Passed > 0:
+			unresolved = append(unresolved, fmt.Sprintf("%s (%d)", is.Address, is.Passed))
 		}
 		passed, failed = passed+is.Passed, failed+is.Failed
 	}
@@ -149,60 +204,19 @@ func (f *Found) senders(s Site, domain string) plan.Check {
 	case len(ours) > 0:
 		c.Status, c.Got = plan.Fail, "our own mail fails from "+firstFew(ours)+"; "+c.Got
 		c.Hint = "see spf.pass and dkim.match: receivers refuse such mail where the policy says so"
+	case len(s.Own) == 0 && failed > 0:
+		c.Status, c.Reason = plan.Skip, plan.ReasonUnseen
+		c.Got = "the site's public address is not known, so that it is not known whose mail failed; " + c.Got
+		c.Hint = "see router.address"
 	case len(unknown) > 0:
 		c.Status, c.Got = plan.Warn, "unknown senders pass: "+firstFew(unknown)+"; "+c.Got
 		c.Hint = "identify the sender: a service used by someone in the organization (list it under spf.include), or a leaked key"
+	case len(unresolved) > 0:
+		c.Status, c.Reason = plan.Skip, plan.ReasonUnseen
+		c.Got = "the SPF record can't be looked up, so that it is not known whether it lists " + firstFew(unresolved) + "; " + c.Got
+		c.Hint = "see spf.single and verify.resolvers"
 	default:
 		c.Status = plan.Pass
-	}
-	return c
-}
-
-func (f *Found) failures(s Site, domain string) plan.Check {
-	c := plan.Check{ID: catalog.TLSRPTFailures, Subject: plan.OfName(domain), Want: "senders reach the mail hosts under TLS", Ref: "RFC 8460"}
-	reports, good, bad := 0, 0, 0
-	kinds := map[string]int{}
-	seen := map[string]bool{}
-	for _, r := range f.TLS {
-		id := r.Reporter + "\x00" + r.ID
-		if seen[id] || !r.To.IsZero() && s.Now.Sub(r.To) > Window {
-			continue
-		}
-		for _, p := range r.Policies {
-			if p.Domain != domain {
-				continue
-			}
-			if !seen[id] {
-				seen[id] = true
-				reports++
-			}
-			listed := 0
-			for _, failure := range p.Failures {
-				kinds[failure.Type+" at "+cmp.Or(failure.Host, failure.Address, "the mail host")] += failure.Sessions
-				listed += failure.Sessions
-			}
-			good, bad = good+p.Successful, bad+max(p.Failed, listed) // the summary may be missing
-		}
-	}
-	if reports == 0 {
-		c.Status, c.Got, c.Reason = plan.Skip, "no TLS report of the last 7 days is in the mailbox", plan.ReasonUnseen
-		c.Hint = "senders report once a day to the rua of the TLS-RPT record: see tlsrpt.record, and verify.reports for where they arrive"
-		return c
-	}
-	c.Got = fmt.Sprintf("%d sessions succeeded and %d failed, in %d reports", good, bad, reports)
-	c.Status = plan.Pass
-	if bad > 0 {
-		var list []string
-		for kind, n := range kinds {
-			list = append(list, fmt.Sprintf("%s (%d)", kind, n))
-		}
-		slices.Sort(list)
-		c.Status = plan.Warn
-		if good == 0 {
-			c.Status = plan.Fail
-		}
-		c.Got = strings.TrimSuffix(firstFew(list)+"; "+c.Got, "; ")
-		c.Hint = "see smtp.certificate, sts.policy and dane.match: those senders did not deliver, or delivered unencrypted"
 	}
 	return c
 }

@@ -2,12 +2,15 @@ package reports
 
 import (
 	"archive/zip"
+	"bufio"
 	"bytes"
 	"compress/gzip"
 	"errors"
 	"fmt"
 	"io"
+	"net/mail"
 	"strings"
+	"time"
 
 	"github.com/emersion/go-message"
 	_ "github.com/emersion/go-message/charset" // names of files come in the charsets of their senders
@@ -26,11 +29,14 @@ const (
 	maxParts   = 50
 )
 
-// Read adds the reports in a message. A message without any adds nothing.
-func (f *Found) Read(raw io.Reader) {
+// Read adds the reports in a message that arrived at a time. A message without any adds nothing.
+func (f *Found) Read(raw io.Reader, arrived time.Time) {
 	m, err := message.Read(io.LimitReader(raw, maxMessage))
 	if m == nil || err != nil && !message.IsUnknownCharset(err) && !message.IsUnknownEncoding(err) {
 		return
+	}
+	if sent, err := mail.ParseDate(m.Header.Get("Date")); err == nil && sent.Before(time.Now().Add(48*time.Hour)) {
+		arrived = sent
 	}
 	parts := 0
 	m.Walk(func(_ []int, part *message.Entity, err error) error {
@@ -42,7 +48,7 @@ func (f *Found) Read(raw io.Reader) {
 		}
 		data, err := io.ReadAll(io.LimitReader(part.Body, maxReport+1))
 		if err == nil && len(data) > 0 {
-			f.add(data)
+			f.add(data, arrived)
 		}
 		return nil
 	}) // what could be read of it counts
@@ -68,8 +74,25 @@ func mayBeReport(h message.Header) bool {
 	return false
 }
 
+// ReadFile adds the reports of a file that was written at a time: a message, or a report as it was attached to one.
+func (f *Found) ReadFile(file io.Reader, written time.Time) {
+	r := bufio.NewReader(io.LimitReader(file, maxMessage))
+	head, _ := r.Peek(4) // a shorter file is no report
+	switch text := bytes.TrimSpace(bytes.TrimPrefix(head, []byte("\xef\xbb\xbf"))); {
+	case bytes.HasPrefix(head, []byte("PK\x03\x04")), bytes.HasPrefix(head, []byte{0x1f, 0x8b}), bytes.HasPrefix(text, []byte("<")), bytes.HasPrefix(text, []byte("{")), len(head) > 0 && len(text) == 0:
+		data, err := io.ReadAll(r)
+		if err != nil {
+			f.Bad = append(f.Bad, err)
+			return
+		}
+		f.add(data, written)
+	default:
+		f.Read(r, written)
+	}
+}
+
 // add unpacks and reads one attachment, by what it is and not by what it is called.
-func (f *Found) add(data []byte) {
+func (f *Found) add(data []byte, arrived time.Time) {
 	all, err := unpack(data)
 	if err != nil {
 		f.Bad = append(f.Bad, err)
@@ -81,6 +104,9 @@ func (f *Found) add(data []byte) {
 		case len(text) == 0:
 		case text[0] == '{':
 			r, err := parseTLS(text)
+			if err == nil {
+				r.To, err = ended(r.To, arrived)
+			}
 			if err != nil {
 				f.Bad = append(f.Bad, err)
 				continue
@@ -88,6 +114,9 @@ func (f *Found) add(data []byte) {
 			f.TLS = append(f.TLS, r)
 		case text[0] == '<':
 			r, err := parseDMARC(text)
+			if err == nil {
+				r.To, err = ended(r.To, arrived)
+			}
 			if err != nil {
 				f.Bad = append(f.Bad, err)
 				continue
@@ -95,6 +124,18 @@ func (f *Found) add(data []byte) {
 			f.DMARC = append(f.DMARC, r)
 		}
 	}
+}
+
+// ended is when the days of a report were over: what it says, or when it arrived where it says nothing that can be
+// read or names a later time. A report of no known time is not judged: it would never grow old.
+func ended(says, arrived time.Time) (time.Time, error) {
+	switch {
+	case says.IsZero() && arrived.IsZero():
+		return says, errors.New("it has no date that can be read")
+	case says.IsZero(), !arrived.IsZero() && says.After(arrived.Add(48*time.Hour)):
+		return arrived.UTC(), nil
+	}
+	return says, nil
 }
 
 // unpack returns what is in a zip or gzip file, or the data itself.

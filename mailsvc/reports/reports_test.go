@@ -67,7 +67,9 @@ func attached(kind, name, data string) string {
 
 func site() Site {
 	return Site{Domains: []string{"nomeazienda.it"}, Own: []netip.Addr{netip.MustParseAddr("2.2.2.2")}, Now: now,
-		Listed: func(a netip.Addr) bool { return a == netip.MustParseAddr("198.51.100.7") }}
+		Listed: func(a netip.Addr, domain string) (bool, error) {
+			return domain == "nomeazienda.it" && a == netip.MustParseAddr("198.51.100.7"), nil
+		}}
 }
 
 // Reports are read in every packing that receivers use.
@@ -86,14 +88,14 @@ func TestPackings(t *testing.T) {
 		"a zip called gzip":  attached("application/gzip", "a.gz", zipped(xml)),
 	} {
 		var f Found
-		f.Read(strings.NewReader(message))
+		f.Read(strings.NewReader(message), now)
 		if len(f.DMARC) != 1 || len(f.Bad) != 0 || f.DMARC[0].Rows[0].Count != 3 || !f.DMARC[0].Rows[0].SPF {
 			t.Errorf("%s: %+v", name, f)
 		}
 	}
 	var f Found
-	f.Read(strings.NewReader(attached("application/tlsrpt+gzip", "a.json.gz", gzipped(tlsText(5, 1)))))
-	f.Read(strings.NewReader(attached("application/tlsrpt+json", "a.json", tlsText(5, 1))))
+	f.Read(strings.NewReader(attached("application/tlsrpt+gzip", "a.json.gz", gzipped(tlsText(5, 1)))), now)
+	f.Read(strings.NewReader(attached("application/tlsrpt+json", "a.json", tlsText(5, 1))), now)
 	if len(f.TLS) != 2 || f.TLS[0].Policies[0].Failures[0].Type != "certificate-expired" {
 		t.Errorf("%+v", f)
 	}
@@ -116,14 +118,14 @@ func TestHostile(t *testing.T) {
 		"a broken zip":    {"PK\x03\x04xxxx", "zip"},
 	} {
 		var f Found
-		f.Read(strings.NewReader(attached("application/octet-stream", "a.xml", c.data)))
+		f.Read(strings.NewReader(attached("application/octet-stream", "a.xml", c.data)), now)
 		if len(f.Bad) != 1 || !strings.Contains(f.Bad[0].Error(), c.want) || len(f.DMARC)+len(f.TLS) != 0 {
 			t.Errorf("%s: %v, want %q", name, f.Bad, c.want)
 		}
 	}
 	var f Found
-	f.Read(strings.NewReader("no message at all"))
-	f.Read(strings.NewReader(attached("image/png", "logo.png", "PNG")))
+	f.Read(strings.NewReader("no message at all"), now)
+	f.Read(strings.NewReader(attached("image/png", "logo.png", "PNG")), now)
 	if len(f.Bad)+len(f.DMARC) != 0 {
 		t.Errorf("%+v", f)
 	}
@@ -153,7 +155,7 @@ func TestChecks(t *testing.T) {
 	} {
 		var f Found
 		for _, text := range c.reports {
-			f.Read(strings.NewReader(attached("application/octet-stream", "a.gz", gzipped(text))))
+			f.Read(strings.NewReader(attached("application/octet-stream", "a.gz", gzipped(text))), now)
 		}
 		for _, is := range f.Checks(site()) {
 			if is.ID == c.id && (is.Status != c.want || !strings.Contains(is.Got, c.got) || is.Status != plan.Pass && is.Hint == "") {
@@ -168,7 +170,7 @@ func TestTwoHundred(t *testing.T) {
 	var f Found
 	for n := range 200 {
 		source := []string{"2.2.2.2", "198.51.100.7", "203.0.113.3", "203.0.113.4"}[n%4]
-		f.Read(strings.NewReader(attached("application/zip", "a.zip", zipped(aggregate("org"+fmt.Sprint(n%7)+".example", fmt.Sprint(n), source, 10, []string{"pass", "pass", "fail", "fail"}[n%4], []string{"pass", "pass", "pass", "fail"}[n%4])))))
+		f.Read(strings.NewReader(attached("application/zip", "a.zip", zipped(aggregate("org"+fmt.Sprint(n%7)+".example", fmt.Sprint(n), source, 10, []string{"pass", "pass", "fail", "fail"}[n%4], []string{"pass", "pass", "pass", "fail"}[n%4])))), now)
 	}
 	got := ""
 	for _, is := range f.Senders(site()) {
@@ -186,8 +188,9 @@ func FuzzReport(f *testing.F) {
 	f.Add([]byte(zipped("{}")))
 	f.Fuzz(func(_ *testing.T, data []byte) {
 		var found Found
-		found.add(data)
-		found.Read(bytes.NewReader(data))
+		found.add(data, now)
+		found.ReadFile(bytes.NewReader(data), now)
+		found.Read(bytes.NewReader(data), now)
 		found.Checks(site())
 		found.Senders(site())
 	})
@@ -197,6 +200,6 @@ func BenchmarkRead(b *testing.B) {
 	message := attached("application/zip", "a.zip", zipped(aggregate("google.com", "1", "2.2.2.2", 3, "pass", "pass")))
 	for b.Loop() {
 		var f Found
-		f.Read(strings.NewReader(message))
+		f.Read(strings.NewReader(message), now)
 	}
 }

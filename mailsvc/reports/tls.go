@@ -83,10 +83,16 @@ func parseTLS(data []byte) (*TLS, error) {
 
 func bounded(n int64) int { return int(min(max(n, 0), 1e9)) }
 
+// layouts are the ways in which reporters write times, beside that of RFC 8460 section 4.4.
+var layouts = []string{time.RFC3339, "2006-01-02T15:04:05", "2006-01-02 15:04:05Z07:00", "2006-01-02 15:04:05", "2006-01-02T15:04:05Z0700", time.RFC1123Z, "2006-01-02"}
+
+// parseTime reads a time; zero where it can't be read.
 func parseTime(text string) time.Time {
-	t, err := time.Parse(time.RFC3339, strings.TrimSpace(text))
-	if err != nil {
-		return time.Time{}
+	text = strings.TrimSpace(text)
+	for _, layout := range layouts {
+		if t, err := time.Parse(layout, text); err == nil {
+			return t.UTC()
+		}
 	}
-	return t.UTC()
+	return time.Time{}
 }

@@ -43,7 +43,7 @@ func ReadBounce(raw []byte) (b Bounce, ok bool) {
 	if kind == "multipart/report" && !strings.EqualFold(params["report-type"], "delivery-status") && params["report-type"] != "" {
 		return b, false
 	}
-	text := ""
+	var text, page string
 	parts := 0
 	m.Walk(func(_ []int, part *message.Entity, err error) error {
 		if parts++; part == nil || err != nil && !message.IsUnknownCharset(err) && !message.IsUnknownEncoding(err) || parts > maxParts {
@@ -58,13 +58,20 @@ func ReadBounce(raw []byte) (b Bounce, ok bool) {
 				body, _ := io.ReadAll(io.LimitReader(part.Body, maxText))
 				text = string(body)
 			}
+		case "text/html":
+			if page == "" {
+				page = htmlText(io.LimitReader(part.Body, maxText))
+			}
 		}
 		return nil
 	}) // what could be read of it counts
 	if ok || !isFromMailSystem(m.Header) {
 		return b, ok
 	}
-	return readProse(text)
+	if b, ok = readProse(text); ok {
+		return b, true
+	}
+	return readProse(page) // some servers write HTML alone
 }
 
 var errStop = errors.New("enough was read")

@@ -3,6 +3,7 @@ package roundtrip
 import (
 	"fmt"
 	"net/netip"
+	"regexp"
 	"slices"
 	"strings"
 	"time"
@@ -28,6 +29,7 @@ type Outward struct {
 	Spam    bool          // which is the folder for spam
 	Bounce  *Bounce       // that the site's server sent back; nil for none seen
 	Waited  time.Duration // for it
+	Queued  string        // why it still is in the queue of the site's server; "" where it is not, or nobody can look
 }
 
 // Checks judges it: whether it arrived, and what the provider found out.
@@ -43,11 +45,18 @@ func (o Outward) Checks() []plan.Check {
 	case o.Message == nil && o.Bounce != nil && o.Bounce.Failed():
 		delivered.Status, delivered.Got = plan.Fail, "it was returned: "+o.Bounce.summary()
 		delivered.Hint = bounceHint(*o.Bounce)
+	case o.Message == nil && (o.Queued != "" || o.Bounce != nil):
+		said := Bounce{Diagnostic: oneLine(o.Queued)}
+		if o.Queued == "" {
+			said = *o.Bounce
+		}
+		delivered.Status, delivered.Got = plan.Warn, fmt.Sprintf("still in the queue of the site's server after %v: %s", o.Waited.Round(time.Second), said.summary())
+		delivered.Hint = queueHint(said)
+		if said.mentions(unreached...) {
+			delivered.Status = plan.Fail
+		}
 	case o.Message == nil:
 		delivered.Status, delivered.Got = plan.Fail, fmt.Sprintf("accepted by the site's server, and not there after %v, neither in the inbox nor in another folder", o.Waited.Round(time.Second))
-		if o.Bounce != nil {
-			delivered.Status, delivered.Got = plan.Warn, "still in a queue: "+o.Bounce.summary()
-		}
 		delivered.Hint = "check the queue of the site's server for the other server's reply; a provider may also accept mail and drop it"
 	default:
 		delivered.Status, delivered.Got = plan.Pass, "arrived in "+o.Folder
@@ -129,7 +138,7 @@ func resultCheck(c plan.Check, is authres.ResultValue, why, hint string) plan.Ch
 	c.Want = "pass"
 	c.Got = string(is)
 	if why != "" {
-		c.Got += " (" + oneLine(why) + ")"
+		c.Got += " (" + strings.Trim(oneLine(why), `"`) + ")"
 	}
 	switch is {
 	case authres.ResultPass:
@@ -212,6 +221,10 @@ func (o Outward) tls(t Trace) plan.Check {
 		c.Status, c.Got, c.Hint = plan.Skip, "the message bears no trace", "see the headers of the message there"
 	case h.TLS:
 		c.Status, c.Got = plan.Pass, "encrypted"
+	case !h.Clear:
+		c.Status, c.Reason = plan.Skip, plan.ReasonUnseen
+		c.Got = h.By + " does not say whether the message came encrypted"
+		c.Hint = "take a mailbox of a provider that says so: see docs/mailboxes.md"
 	default:
 		c.Status, c.Got, c.Hint = plan.Warn, "unencrypted, as "+h.By+" says", "let the server use STARTTLS where the other side offers it (opportunistic TLS)"
 	}
@@ -246,6 +259,17 @@ func (b Bounce) mentions(words ...string) bool {
 	return slices.ContainsFunc(words, func(w string) bool { return strings.Contains(said, w) })
 }
 
+// unreached are words of a queue that reached no server.
+var unreached = []string{"connection refused", "connection timed out", "no route to host", "network is unreachable", "host or domain name not found", "name service error"}
+
+// queueHint says what keeps a message in the queue.
+func queueHint(b Bounce) string {
+	if b.mentions("greylist", "graylist", "try again", "later", "4.2.0", "450 4.7.1") && !b.mentions("connection") {
+		return "the other side takes mail of a new sender only at the second try (greylisting): it comes by itself; verify again with a longer verify.patience"
+	}
+	return bounceHint(b)
+}
+
 // bounceHint says what a refusal means for the site.
 func bounceHint(b Bounce) string {
 	switch {
@@ -269,6 +293,7 @@ func bounceHint(b Bounce) string {
 type Inward struct {
 	Mailbox string // that it was sent from
 	To      string
+	Own     []netip.Addr // the site's public addresses; none where they are not known
 
 	Refused error  // the provider's submission did not take it
 	Arrived string // where it was found here; "" where it was not
@@ -287,12 +312,15 @@ func (i Inward) Check() plan.Check {
 		c.Hint = "see verify.mailboxes: the submission server, the user and the password or token"
 	case i.Arrived != "":
 		c.Status, c.Got = plan.Pass, "arrived in "+i.Arrived+hops(ReadTrace(i.Message))
+		if i.Waited >= slow {
+			c.Got += "; it took " + plan.FormatDuration(i.Waited.Round(time.Second)) + " (a queue, or greylisting)"
+		}
 	case i.Bounce != nil && i.Bounce.Failed():
 		c.Status, c.Got = plan.Fail, "returned to "+i.Mailbox+": "+i.Bounce.summary()
-		c.Hint = inwardHint(*i.Bounce)
+		c.Hint = i.hint(*i.Bounce)
 	case i.Bounce != nil:
 		c.Status, c.Got = plan.Warn, "late: the provider's server says "+i.Bounce.summary()
-		c.Hint = inwardHint(*i.Bounce)
+		c.Hint = i.hint(*i.Bounce)
 	case i.Unread != "":
 		c.Status, c.Got, c.Reason = plan.Skip, "sent; "+i.Unread, plan.ReasonUnseen
 		c.Hint = "set verify.mailbox or service.maildir, so that mailpub can find the message"
@@ -321,13 +349,35 @@ func hops(t Trace) string {
 	return "; by " + strings.Join(way, ", then ")
 }
 
-// inwardHint says where on the mail path the provider was stopped.
-func inwardHint(b Bounce) string {
+// slow is a way in that takes so long that it is said: an ordinary one takes a few seconds.
+const slow = 15 * time.Second
+
+// reached matches the server that a queue tried, as Postfix writes it: mail.example[192.0.2.1]:25.
+var reached = regexp.MustCompile(`([A-Za-z0-9.-]*)\[([0-9a-fA-F.:]+)\](?::25)?`)
+
+// elsewhere is the server that refused, if that is none of the site's.
+func (i Inward) elsewhere(b Bounce) string {
+	for _, m := range reached.FindAllStringSubmatch(b.Diagnostic+" "+b.Remote, -1) {
+		a, err := netip.ParseAddr(m[2])
+		if err == nil && a.IsGlobalUnicast() && len(i.Own) > 0 && !slices.Contains(i.Own, a.Unmap()) {
+			return strings.TrimSpace(m[1] + " " + a.String())
+		}
+	}
+	return ""
+}
+
+// hint says where on the mail path the provider was stopped.
+func (i Inward) hint(b Bounce) string {
+	other := i.elsewhere(b)
 	switch {
+	case b.mentions("loops back"):
+		return "DNS leads the provider to itself, not here: see mx.expected and host.a"
+	case other != "":
+		return "the message went to " + other + ", which is not this site's server: see mx.expected, mail.backup and host.a"
 	case b.mentions("connection refused"):
 		return "port 25 is not open outside: see router.forward and port.inside"
 	case b.mentions("timed out", "timeout", "no route", "unreachable", "did not respond"):
-		return "nothing answers at port 25 outside: see router.forward; where that passes, the provider of the connection keeps it shut"
+		return "nothing answers at port 25 outside: see router.forward; where that passes, the provider of the connection blocks it"
 	case b.mentions("host or domain name not found", "no mx", "nxdomain", "not found", "unrouteable", "dns error", "no such domain"):
 		return "seen from outside, DNS does not point here: see mx.exists, mx.target and host.a"
 	case b.mentions("user unknown", "no such user", "unknown user", "recipient rejected", "does not exist", "mailbox unavailable"):

@@ -36,6 +36,13 @@ func TestOddTraces(t *testing.T) {
 			map[string]plan.Status{catalog.OutboundSource: plan.Pass, catalog.OutboundTLS: plan.Pass}},
 		{"Zoho", strings.NewReplacer("mx.p.net", "mx.zohomail.com", "ESMTPS", "SMTPS").Replace(hop),
 			map[string]plan.Status{catalog.OutboundTLS: plan.Pass}},
+		{"a provider that writes ESMTP either way", strings.Replace(hop, "ESMTPS", "ESMTP", 1), map[string]plan.Status{catalog.OutboundTLS: plan.Skip}},
+		{"qmail, which writes SMTP either way", strings.Replace(hop, "ESMTPS id 1", "SMTP; 29 Nov 2026 18:00:00 -0000", 1), map[string]plan.Status{catalog.OutboundTLS: plan.Skip}},
+		{"qmail with a cipher", strings.Replace(hop, "ESMTPS id 1", "(TLS_AES_256_GCM_SHA384 encrypted) SMTP; 29 Nov 2026 18:00:00 -0000", 1), map[string]plan.Status{catalog.OutboundTLS: plan.Pass}},
+		{"Postfix in the clear", strings.Replace(hop, "mx.p.net with ESMTPS", "mx.p.net (Postfix) with ESMTP", 1), map[string]plan.Status{catalog.OutboundTLS: plan.Warn}},
+		{"Exim in the clear", strings.Replace(hop, "with ESMTPS id 1", "with esmtp (Exim 4.96)\n\t(envelope-from <mario@nomeazienda.it>) id 1", 1), map[string]plan.Status{catalog.OutboundTLS: plan.Warn}},
+		{"Sendmail in the clear", strings.Replace(hop, "with ESMTPS id 1", "(8.17.1/8.17.1) with ESMTP id 1", 1), map[string]plan.Status{catalog.OutboundTLS: plan.Warn}},
+		{"Exchange in the clear", strings.Replace(hop, "with ESMTPS id 1", "(10.1.1.1) with Microsoft SMTP Server id 15.20", 1), map[string]plan.Status{catalog.OutboundTLS: plan.Warn}},
 	} {
 		o := Outward{From: "mario@nomeazienda.it", Sources: []netip.Addr{netip.MustParseAddr("2.2.2.2")}, Message: []byte(strings.ReplaceAll(c.header+"\nx", "\n", "\r\n"))}
 		for _, check := range o.found() {
@@ -63,6 +70,11 @@ func TestOddBounces(t *testing.T) {
 		{"italian", "From: postmaster@x.it\n\nImpossibile recapitare il messaggio.\n", "failed", "Impossibile recapitare il messaggio."},
 		{"french", "From: postmaster@x.fr\n\nVotre message n'a pas pu être remis.\n", "failed", "Votre message n'a pas pu être remis."},
 		{"a warning", "From: Mailer-Daemon@x\n\nA message that you sent has not yet been delivered.\n  a@b: connection refused\n", "delayed", "a@b: connection refused"},
+		{"HTML alone", "From: postmaster@x.example\nContent-Type: text/html; charset=utf-8\nContent-Transfer-Encoding: quoted-printable\n\n<html><head><style>p { color: #550 }</style><title>550</title></head><body><p>Delivery has failed to these recipients:</p><table><tr><td>Remote Server returned &#39;<b>550</b> 5.4.1 Recipient address rejected: Access=\n denied&#39;</td></tr></table><script>var x = \"550 no\";</script></body></html>\n",
+			"failed", "550 5.4.1 Recipient address rejected: Access denied'"},
+		{"HTML beside a text that says nothing", "From: postmaster@x.example\nContent-Type: multipart/alternative; boundary=b\n\n--b\nContent-Type: text/plain\n\nSee the HTML part.\n--b\nContent-Type: text/html\n\n<div>Your message could not be delivered.</div><div>host mx.example said: 552 5.2.2 mailbox full</div>\n--b--\n",
+			"failed", "552 5.2.2 mailbox full"},
+		{"HTML of an answering machine", "Return-Path: <>\nFrom: mario@x.it\nContent-Type: text/html\n\n<p>I am away, call 0541 555 1234.</p>\n", "", ""},
 		{"a telephone", "Return-Path: <>\nFrom: mario@x.it\n\nI am away, call +39 0541 555 1234.\n", "", ""},
 		{"a ticket", "From: postmaster@x.it\n\nYour ticket 512 was opened.\n", "", ""},
 	} {

@@ -126,6 +126,7 @@ func TestBroken(t *testing.T) {
 		{"SPF softfail", strings.Replace(google, "spf=pass", "spf=softfail", 1), catalog.OutboundSPF, plan.Fail, "softfail", nil},
 		{"SPF could not be looked up", strings.Replace(google, "spf=pass", "spf=temperror", 1), catalog.OutboundSPF, plan.Warn, "temperror", nil},
 		{"DKIM broken in transit", strings.Replace(google, "dkim=pass", "dkim=fail (body hash did not verify)", 1), catalog.OutboundDKIM, plan.Fail, "fail", nil},
+		{"DKIM broken, as OpenDKIM writes it", strings.Replace(google, "dkim=pass", "dkim=fail reason=\"signature verification failed; sorry\" (2048-bit key)", 1), catalog.OutboundDKIM, plan.Fail, "fail (signature verification failed, sorry)", nil},
 		{"no signature", strings.Replace(google, "dkim=pass header.i=@nomeazienda.it header.s=mail header.b=AbCdEfGh;\n       ", "", 1), catalog.OutboundDKIM, plan.Warn, "no signature of nomeazienda.it", nil},
 		{"another's signature", strings.Replace(google, "header.i=@nomeazienda.it", "header.i=@smarthost.example", 1), catalog.OutboundDKIM, plan.Warn, "no signature", nil},
 		{"DMARC fails", strings.Replace(google, "dmarc=pass", "dmarc=fail", 1), catalog.OutboundDMARC, plan.Fail, "fail", nil},
@@ -143,8 +144,14 @@ func TestBroken(t *testing.T) {
 		{"returned", "", catalog.OutboundDelivered, plan.Fail, "returned: mx.example: 550 5.7.25 The IP address sending this message does not have a PTR record", func(o *Outward) {
 			o.Message, o.Bounce = nil, &Bounce{Action: "failed", Remote: "mx.example", Diagnostic: "550 5.7.25 The IP address sending this message does not have a PTR record"}
 		}},
-		{"late", "", catalog.OutboundDelivered, plan.Warn, "still in a queue", func(o *Outward) {
+		{"late", "", catalog.OutboundDelivered, plan.Warn, "still in the queue of the site's server after 1m0s: 451 4.7.1 Greylisted", func(o *Outward) {
 			o.Message, o.Bounce = nil, &Bounce{Action: "delayed", Diagnostic: "451 4.7.1 Greylisted"}
+		}},
+		{"waits here", "", catalog.OutboundDelivered, plan.Warn, "still in the queue of the site's server after 1m0s: host mx.example[192.0.2.1] said: 450 4.2.0 Greylisted", func(o *Outward) {
+			o.Message, o.Queued = nil, "host mx.example[192.0.2.1] said: 450 4.2.0 Greylisted"
+		}},
+		{"can't leave", "", catalog.OutboundDelivered, plan.Fail, "connect to mx.example[192.0.2.1]:25: Connection timed out", func(o *Outward) {
+			o.Message, o.Queued = nil, "connect to mx.example[192.0.2.1]:25: Connection timed out"
 		}},
 	} {
 		o := outward(crlf(c.text))
@@ -225,6 +232,7 @@ func TestBounces(t *testing.T) {
 }
 
 func TestInward(t *testing.T) {
+	own := []netip.Addr{netip.MustParseAddr("2.2.2.2")}
 	for _, c := range []struct {
 		name string
 		in   Inward
@@ -235,7 +243,12 @@ func TestInward(t *testing.T) {
 		{"arrived", Inward{Arrived: "/mail/mario/new/1", Message: crlf("\nReceived: from mx.provider.example (mx [203.0.113.5]) by mail.nomeazienda.it with ESMTPS; x\nReceived: from me by mx.provider.example with ESMTPSA; x\n\n")}, plan.Pass,
 			"arrived in /mail/mario/new/1; by mx.provider.example under TLS, then mail.nomeazienda.it from 203.0.113.5 under TLS", ""},
 		{"port closed", Inward{Bounce: &Bounce{Action: "failed", Diagnostic: "connect to mail.nomeazienda.it[2.2.2.2]:25: Connection refused"}}, plan.Fail, "returned to", "router.forward"},
-		{"kept shut", Inward{Bounce: &Bounce{Action: "failed", Diagnostic: "connect to 2.2.2.2: Operation timed out"}}, plan.Fail, "timed out", "keeps it shut"},
+		{"kept shut", Inward{Bounce: &Bounce{Action: "failed", Diagnostic: "connect to 2.2.2.2: Operation timed out"}}, plan.Fail, "timed out", "blocks it"},
+		{"greylisted, and arrived", Inward{Arrived: "/mail/1", Waited: 40 * time.Second}, plan.Pass, "arrived in /mail/1; it took 40 s (a queue, or greylisting)", ""},
+		{"another server's port", Inward{Own: own, Bounce: &Bounce{Action: "failed", Diagnostic: "connect to www.nomeazienda.it[192.0.2.9]:25: Connection refused"}}, plan.Fail, "refused", "went to www.nomeazienda.it 192.0.2.9, which is not"},
+		{"our own port", Inward{Own: own, Bounce: &Bounce{Action: "failed", Diagnostic: "connect to mail.nomeazienda.it[2.2.2.2]:25: Connection refused"}}, plan.Fail, "refused", "port 25 is not open outside"},
+		{"another server refuses", Inward{Own: own, Bounce: &Bounce{Action: "failed", Remote: "mx.old.example", Diagnostic: "host mx.old.example[192.0.2.9] said: 550 5.1.1 user unknown"}}, plan.Fail, "unknown", "went to mx.old.example 192.0.2.9"},
+		{"MX to the provider", Inward{Own: own, Bounce: &Bounce{Action: "failed", Diagnostic: "mail for nomeazienda.it loops back to myself"}}, plan.Fail, "loops", "to itself"},
 		{"wrong MX", Inward{Bounce: &Bounce{Action: "failed", Diagnostic: "Host or domain name not found"}}, plan.Fail, "not found", "mx.exists"},
 		{"unknown here", Inward{Bounce: &Bounce{Action: "failed", Diagnostic: "550 5.1.1 user unknown"}}, plan.Fail, "user unknown", "account.postmaster"},
 		{"late", Inward{Bounce: &Bounce{Action: "delayed", Diagnostic: "451 greylisted"}}, plan.Warn, "late", "patience"},

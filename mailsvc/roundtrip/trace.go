@@ -20,7 +20,8 @@ type Hop struct {
 	From   string     // what the client called itself
 	Client netip.Addr // that the server saw; invalid where it does not say
 	By     string     // the server
-	TLS    bool       // the message came encrypted
+	TLS    bool       // the server says that the message came encrypted
+	Clear  bool       // the server says that it did not; a server that says neither has both false
 	With   string     // protocol: ESMTPS
 }
 
@@ -87,10 +88,10 @@ func readHop(value string) (h Hop) {
 	if m := fromClient.FindStringSubmatch(value); m != nil {
 		h.From = strings.ToLower(strings.Trim(m[1], "[]"))
 	}
-	before := value
+	before, after := value, value
 	if at := byServer.FindStringSubmatchIndex(value); at != nil {
 		h.By = strings.ToLower(value[at[2]:at[3]])
-		before = value[:at[0]]
+		before, after = value[:at[0]], value[at[1]:]
 	}
 	// The address that the server saw stands behind what the client called itself, which may be one too.
 	if all := inBrackets.FindAllStringSubmatch(before, -1); len(all) > 0 {
@@ -101,12 +102,18 @@ func readHop(value string) (h Hop) {
 	if !h.Client.IsValid() {
 		h.Client = bareAddress(before)
 	}
-	if m := withWord.FindStringSubmatch(value); m != nil {
+	if m := withWord.FindStringSubmatch(after); m != nil {
 		h.With = strings.ToUpper(m[1])
 	}
 	h.TLS = h.With == "SMTPS" || strings.HasSuffix(h.With, "S") && strings.HasPrefix(h.With, "ESMTP") || strings.HasSuffix(h.With, "SA") || tlsWords.MatchString(value)
+	h.Clear = !h.TLS && (h.With == "ESMTP" || h.With == "ESMTPA" || h.With == "SMTP") && saysTLS.MatchString(value)
 	return h
 }
+
+// saysTLS matches the fields of servers that write ESMTPS, a cipher or a version when a message comes encrypted
+// (RFC 3848): Postfix, Exim, OpenSMTPD, Sendmail, Google, GMX, Exchange and others. Other servers write "with ESMTP" or "with SMTP"
+// either way, so that these words alone prove nothing.
+var saysTLS = regexp.MustCompile(`(?i)(\((?:Postfix|Exim \d|OpenSMTPD|Haraka|chasquid)|\(\d+\.\d+\.\d+/\d|by mx\.google\.com\b|\(Nemesis\)|with Microsoft SMTP Server)`)
 
 // bareAddress is an address in parentheses without brackets, as Exchange writes it: (2.2.2.2).
 func bareAddress(text string) (a netip.Addr) {
@@ -139,7 +146,8 @@ func readResults(value string) (server string, list []authres.Result, ok bool) {
 
 var aroundEquals = regexp.MustCompile(`\s*=\s*`)
 
-// split cuts a field at its semicolons; those in quotes become commas.
+// split cuts a field at its semicolons; those in quotes become commas. Blanks in quotes become control characters, which
+// the library does not split at.
 func split(value string) []string {
 	text := []byte(value)
 	quoted := false
@@ -149,6 +157,8 @@ func split(value string) []string {
 			quoted = !quoted
 		case c == ';' && quoted:
 			text[i] = ','
+		case c == ' ' && quoted, c == '\t' && quoted:
+			text[i] = '\x1f'
 		}
 	}
 	return strings.Split(string(text), ";")

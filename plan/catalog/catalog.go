@@ -63,6 +63,38 @@ func All() []Entry {
 // Areas are the parts of a site, in the order in which people ask about them.
 func Areas() []string { return []string{AreaDNS, AreaRouter, AreaMail} }
 
+// OutboundGroup is the group of the checks of a message out.
+const OutboundGroup = "outbound"
+
+// Groups are the first parts of ids of which there are several, as "outbound"; those that are areas are left out.
+func Groups() (groups []string) {
+	seen := map[string]int{}
+	for _, id := range IDs() {
+		group, _, _ := strings.Cut(id, ".")
+		if seen[group]++; seen[group] == 2 && !slices.Contains(Areas(), group) {
+			groups = append(groups, group)
+		}
+	}
+	return groups
+}
+
+// Expand puts the ids of groups in the place of their names, and leaves other words as they are.
+func Expand(words []string) (expanded []string) {
+	groups := Groups()
+	for _, word := range words {
+		if !slices.Contains(groups, word) {
+			expanded = append(expanded, word)
+			continue
+		}
+		for _, id := range IDs() {
+			if strings.HasPrefix(id, word+".") {
+				expanded = append(expanded, id)
+			}
+		}
+	}
+	return expanded
+}
+
 // Lookup returns the entry of an id.
 func Lookup(id string) (Entry, bool) {
 	e, ok := table()[id]

@@ -2,7 +2,10 @@ package spf
 
 import (
 	"context"
+	"errors"
 	"net/netip"
+
+	"blitiri.com.ar/go/spf"
 
 	"github.com/mailpub/mailpub/providers/record"
 	"github.com/mailpub/mailpub/providers/resolver"
@@ -14,6 +17,20 @@ type Senders struct{ Resolver *resolver.Resolver }
 
 func (s Senders) resolver() libraryResolver {
 	return libraryResolver{QueryCache: resolver.NewQueryCache(s.Resolver, nil, ""), resolversOnly: true}
+}
+
+// Listed reports whether the SPF record of a domain names an address, itself or by what it includes. That everybody
+// may send (+all) names no address. The error says why DNS could not tell; each name is looked up once in the life of
+// the function, which is not safe for concurrent use.
+func (s Senders) Listed(ctx context.Context) func(addr netip.Addr, domain string) (bool, error) {
+	look := s.resolver()
+	return func(addr netip.Addr, domain string) (bool, error) {
+		result, why := look.checkHost(ctx, addr, domain, "postmaster@"+domain)
+		if result == TempError {
+			return false, why
+		}
+		return result == Pass && !errors.Is(why, spf.ErrMatchedAll), nil
+	}
 }
 
 // SPF evaluates whether an address may send for a sender; where that is empty, for the name in

@@ -15,6 +15,7 @@ import (
 	"golang.org/x/oauth2"
 
 	"github.com/mailpub/mailpub/cmd/mailpub/config"
+	"github.com/mailpub/mailpub/mailsvc"
 	mailcheck "github.com/mailpub/mailpub/mailsvc/check"
 	"github.com/mailpub/mailpub/mailsvc/mailbox"
 	"github.com/mailpub/mailpub/mailsvc/roundtrip"
@@ -141,7 +142,7 @@ func testMessage(from, to, word string, now time.Time) []byte {
 
 // checkInward sends a message from a mailbox elsewhere to the site, and looks for it here, and for a bounce there.
 func (s *Site) checkInward(ctx context.Context, i int, m config.RemoteMailbox) plan.Check {
-	in := roundtrip.Inward{Mailbox: m.Address, To: s.recipient()}
+	in := roundtrip.Inward{Mailbox: m.Address, To: s.recipient(), Own: s.spec.Public}
 	a, err := s.account(i, m)
 	if err == nil {
 		err = s.countMessage()
@@ -272,6 +273,11 @@ func (s *Site) checkOutward(ctx context.Context, i int, m config.RemoteMailbox) 
 	defer box.close()
 	out.Unsent = s.waitRemote(ctx, &box, &out, word, begin)
 	out.Waited = time.Since(begin)
+	if queue, ok := s.server.(mailsvc.Queue); ok && out.Unsent == nil && out.Message == nil {
+		if out.Queued, err = queue.Queued(ctx, out.From, m.Address, begin); err != nil {
+			s.options.logger().Debug("the queue can't be read", "error", err)
+		}
+	}
 	if out.Unsent == nil {
 		s.deleteTestMessages(ctx, &box, word, begin)
 	}

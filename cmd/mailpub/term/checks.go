@@ -8,6 +8,7 @@ import (
 	"strings"
 
 	"github.com/mailpub/mailpub/plan"
+	"github.com/mailpub/mailpub/plan/catalog"
 )
 
 // ShowChecks prints findings for people: first what others follow from, then what else is
@@ -43,10 +44,42 @@ func ShowChecks(u *UI, r plan.Report) {
 	if len(unused) > 0 {
 		fmt.Fprintf(w, "%s  %s\n", u.Dim("not used"), u.Wrap(strings.Join(unused, " "), 10))
 	}
+	showSeenOutside(u, w, checks)
 	fmt.Fprintf(w, "\n%s %s.\n", u.Bold("Verify:"), CheckSum(checks))
 	t := plan.Count(checks)
 	if t.Fail > 0 {
 		fmt.Fprintf(w, "  next: mailpub verify --explain %s\n", first)
+	}
+}
+
+// showSeenOutside prints what the round trip through a mailbox elsewhere showed where it passes: the hops of the message
+// in, and what the provider found out about the message out.
+func showSeenOutside(u *UI, w io.Writer, checks []plan.Check) {
+	var subjects []string
+	found := map[string][]string{}
+	out := false
+	for _, c := range checks {
+		name, isOut := strings.CutPrefix(c.ID, catalog.OutboundGroup+".")
+		out = out || isOut
+		if c.Status != plan.Pass || !isOut && c.ID != catalog.MailOutside {
+			continue
+		}
+		subject := c.Subject.String()
+		if found[subject] == nil {
+			subjects = append(subjects, subject)
+		}
+		text := c.Got
+		if isOut {
+			text = name + " " + c.Got
+		}
+		found[subject] = append(found[subject], text)
+	}
+	if !out || len(subjects) == 0 {
+		return
+	}
+	fmt.Fprintf(w, "%s\n", u.Bold("seen outside:"))
+	for _, subject := range subjects {
+		fmt.Fprintf(w, "      %s\n", u.Wrap(Clean(subject+": "+strings.Join(found[subject], "; ")), 8))
 	}
 }
 
