@@ -145,7 +145,7 @@ func rootCommand(a *app) *cobra.Command {
 		}
 	}
 	add(groupStart, initCommand(a), importCommand(a), demoCommand(a, runCommand))
-	add(groupPublish, validateCommand(a), planCommand(a), showCommand(a), applyCommand(a), verifyCommand(a), driftCommand(a), ignoreCommand(a), destroyCommand(a), stateCommand(a), requestCommand(a))
+	add(groupPublish, validateCommand(a), fmtCommand(a), planCommand(a), showCommand(a), applyCommand(a), verifyCommand(a), driftCommand(a), ignoreCommand(a), destroyCommand(a), stateCommand(a), requestCommand(a))
 	add(groupServe, watchCommand(a), serviceCommand(a), reportCommand(a), routerCommand(a), mdaemonCommand(a), mailboxCommand(a), reportsCommand(a), dkimCommand(a), receiveCommand(a), probeCommand(a))
 	add(groupAbout, explainCommand(a), providersCommand(a), schemaCommand(a), versionCommand(a))
 	root.AddCommand(configTopic(), manCommand(a), unitsCommand(a))

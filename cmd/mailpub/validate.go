@@ -1,11 +1,10 @@
 package main
 
 import (
-	"fmt"
-
 	"github.com/spf13/cobra"
 
 	"github.com/mailpub/mailpub/cmd/mailpub/config"
+	"github.com/mailpub/mailpub/cmd/mailpub/term"
 )
 
 func validateCommand(a *app) *cobra.Command {
@@ -23,16 +22,17 @@ Exit code: 0 when every file is right, else 1.`,
 			if len(files) == 0 {
 				files = []string{a.ui.ConfigFile}
 			}
-			wrong := 0
+			valid := true
+			var seen []term.Validated
 			for _, file := range files {
-				if _, err := config.Load(file); err != nil {
-					wrong++
-					fmt.Fprintln(a.ui.Err, err)
-					continue
-				}
-				fmt.Fprintf(a.ui.Out, "%s is valid\n", file)
+				_, err := config.Load(file)
+				seen = append(seen, term.Validated{File: file, Err: err})
+				valid = valid && err == nil
 			}
-			if wrong > 0 {
+			if err := term.ShowValidated(a.ui, seen); err != nil {
+				return err
+			}
+			if !valid {
 				return errReported
 			}
 			return nil

@@ -14,6 +14,20 @@ type Problem struct {
 	Line  int    // from 1; 0 where it belongs to no line
 	Field string // "domains[0].name"
 	Text  string // what is wrong and what was expected
+
+	// Of a file that cannot be parsed:
+	Source string // the line itself
+	Column int    // in it, from 1
+}
+
+// Excerpt is the line of a problem with a caret below the column, for a terminal; "" where there is none.
+func (p Problem) Excerpt() string {
+	if p.Source == "" {
+		return ""
+	}
+	number := fmt.Sprintf("%5d | ", p.Line)
+	blank := strings.Repeat(" ", len(number)-2) + "| "
+	return number + strings.ReplaceAll(p.Source, "\t", " ") + "\n" + blank + strings.Repeat(" ", max(p.Column-1, 0)) + "^"
 }
 
 func (p Problem) Error() string {

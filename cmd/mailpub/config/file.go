@@ -5,7 +5,6 @@ import (
 	"encoding/binary"
 	"path/filepath"
 	"slices"
-	"strconv"
 	"strings"
 	"unicode/utf16"
 
@@ -33,7 +32,7 @@ func readFile(path string, data []byte) (f file, err error) {
 		f.fields = v.AllSettings()
 	}
 	if err != nil {
-		return f, Errors{{File: path, Line: lineIn(err), Text: strip(err)}}
+		return f, Errors{syntaxProblem(path, format, data, err)}
 	}
 	return f, nil
 }
@@ -46,29 +45,6 @@ func (f file) text(name string) string {
 		}
 	}
 	return ""
-}
-
-// lineIn finds the line in a parser's own message: "line 3: ...", "(3, 7): ...", "3:7: ...".
-func lineIn(err error) int {
-	fields := strings.FieldsFunc(err.Error(), func(r rune) bool { return strings.ContainsRune(" :(,)", r) })
-	for _, f := range fields {
-		if n, e := strconv.Atoi(f); e == nil {
-			return n
-		}
-	}
-	return 0
-}
-
-// strip takes the parser's name and line off its message: both are said already.
-func strip(err error) string {
-	text := strings.TrimPrefix(err.Error(), "While parsing config: ")
-	for _, p := range []string{"yaml: ", "toml: "} {
-		text = strings.TrimPrefix(text, p)
-	}
-	if i := strings.Index(text, ": "); i > 0 && strings.HasPrefix(text, "line ") {
-		text = text[i+2:]
-	}
-	return strings.Join(strings.Fields(text), " ")
 }
 
 // text is what a file says that an editor or a shell of Windows may have written: with a byte

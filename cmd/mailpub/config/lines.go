@@ -50,6 +50,9 @@ func linesOf(format string, data []byte) (lines Lines, fields map[string]any, er
 		if err := dec.Decode(&more); !errors.Is(err, io.EOF) && len(more.Content) > 0 {
 			return nil, nil, fmt.Errorf("line %d: a second document begins, want one site a file", more.Line)
 		}
+		if doc.Content[0].Kind == yaml.SequenceNode {
+			return nil, nil, fmt.Errorf("line %d: a list, want fields like \"site: NAME\"", doc.Content[0].Line)
+		}
 		if err := bounded(doc.Content[0], 0, new(int), map[*yaml.Node]bool{}); err != nil {
 			return nil, nil, err
 		}

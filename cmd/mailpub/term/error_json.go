@@ -24,6 +24,18 @@ type ConfigError struct {
 	Line  int    `json:"line,omitempty"`
 	Field string `json:"field,omitempty"`
 	Text  string `json:"text"`
+
+	Column int `json:"column,omitempty"` // of a file that cannot be parsed
+}
+
+func configError(p config.Problem) ConfigError {
+	return ConfigError{
+		File:   p.File,
+		Line:   p.Line,
+		Column: p.Column,
+		Field:  p.Field,
+		Text:   p.Text,
+	}
 }
 
 // PrintFailure prints an error as JSON where --json asks for that, unless the command has printed its
@@ -36,7 +48,7 @@ func PrintFailure(u *UI, err error, exit int, documented func(config.Errors) str
 	var mistakes config.Errors
 	if errors.As(err, &mistakes) {
 		for _, m := range mistakes {
-			out.Mistakes = append(out.Mistakes, ConfigError{m.File, m.Line, m.Field, m.Text})
+			out.Mistakes = append(out.Mistakes, configError(m))
 		}
 		if key := documented(mistakes); key != "" {
 			out.Next = "mailpub explain " + key

@@ -27,7 +27,7 @@ func PrintInterrupted(u *UI, writes bool) {
 func PrintError(u *UI, err error, documented func(config.Errors) string) {
 	var mistakes config.Errors
 	if errors.As(err, &mistakes) {
-		fmt.Fprintln(u.Err, Clean(mistakes.Error()))
+		ShowMistakes(u, mistakes)
 		fmt.Fprintf(u.Err, "mailpub: %s in %s; nothing was done\n", Count(len(mistakes), "mistake"), u.ConfigFile)
 		if key := documented(mistakes); key != "" {
 			fmt.Fprintf(u.Err, "  next: mailpub explain %s\n", key)
@@ -38,6 +38,16 @@ func PrintError(u *UI, err error, documented func(config.Errors) string) {
 	fmt.Fprintf(u.Err, "mailpub: %s\n", Clean(err.Error()))
 	if next := nextStep(u, err); next != "" {
 		fmt.Fprintf(u.Err, "  next: %s\n", next)
+	}
+}
+
+// ShowMistakes prints the mistakes of a config, and the line itself where a file cannot be parsed.
+func ShowMistakes(u *UI, mistakes config.Errors) {
+	for _, m := range mistakes {
+		fmt.Fprintln(u.Err, Clean(m.Error()))
+		if excerpt := m.Excerpt(); excerpt != "" {
+			fmt.Fprintln(u.Err, Clean(excerpt))
+		}
 	}
 }
 
