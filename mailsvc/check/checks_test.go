@@ -278,7 +278,7 @@ func TestRelayOpen(t *testing.T) {
 			f.Inspect = func(context.Context) ([]mailsvc.Setting, error) { return []mailsvc.Setting{c.setting}, c.err }
 			is := one(t, run(t, f, "relay.open"), "")
 			want(t, is, c.status, "22 of 28 accepted")
-			if (c.status == plan.Fail) != strings.Contains(is.Hint, "as its own command plays a client outside") {
+			if (c.status == plan.Fail) != strings.Contains(is.Hint, "by its own test of an external client") {
 				t.Errorf("hint %q", is.Hint)
 			}
 		})

@@ -61,27 +61,27 @@ func (s Site) Headline() string {
 		return c.ID + " fails: " + cmp.Or(c.Got, c.Subject.String()) + "."
 	case history.Uneasy:
 		if s.Err != nil { // what was not seen is never said to be well
-			return "Not everything could be looked at: " + s.Err.Error() + "."
+			return "Not everything could be checked: " + s.Err.Error() + "."
 		}
 		if s.Config != nil {
-			return "The config is wrong, and the former one holds: " + s.Config.Error() + "."
+			return "The config has errors; the former version stays in use: " + s.Config.Error() + "."
 		}
 		if s.showed(catalog.MailOutside) {
-			return "Mail arrives. Something should be looked at."
+			return "Mail arrives. Some findings need attention."
 		}
-		return "Something should be looked at. Whether mail arrives from outside is not known."
+		return "Some findings need attention. Whether mail arrives from outside is unknown."
 	case history.Good:
 		return s.headlineWell()
 	}
 	switch {
 	case s.Config != nil:
-		return "The config is wrong, and nothing is watched: " + s.Config.Error() + "."
+		return "The config has errors; the site is not watched: " + s.Config.Error() + "."
 	case s.Standby:
-		return "Another mailpub watches this site; this one stands by."
+		return "Another mailpub watches this site; this one is on standby."
 	case s.Err != nil:
-		return "It could not be found out: " + s.Err.Error() + "."
+		return "Status unknown: " + s.Err.Error() + "."
 	}
-	return "Nobody has looked yet."
+	return "Not checked yet."
 }
 
 // headlineWell says that a site is well, and not more than was seen: what only inside was looked at is said to be so.
@@ -90,13 +90,13 @@ func (s Site) headlineWell() string {
 	out := s.showed(catalog.OutboundDelivered)
 	switch {
 	case in && out:
-		return "All is as it should be."
+		return "Mail arrives and leaves. No problems found."
 	case in:
-		return "All is as it should be on the way in. The way out is, as far as it can be seen from inside."
+		return "Mail arrives. No problems found; the way out was checked from inside only."
 	case out:
-		return "All is as it should be on the way out. The way in is, as far as it can be seen from inside."
+		return "Mail leaves. No problems found; the way in was checked from inside only."
 	}
-	return "All is as it should be, as far as it can be seen from inside."
+	return "No problems found, as far as can be seen from inside."
 }
 
 // showed reports whether a check passed for some subject, and failed or warned for none. One that could not be made
