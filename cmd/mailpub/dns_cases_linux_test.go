@@ -70,6 +70,15 @@ func TestLabDNSCases(t *testing.T) {
 		{name: "the parent points elsewhere", parent: []string{"@ NS {OTHER}"},
 			own:   map[string][]string{"{D}": {"@ NS {OWN}", "www A 2.2.2.80"}},
 			other: map[string][]string{"{D}": {"@ NS {OTHER}", "@ MX 10 old", "old A 2.2.2.98"}}},
+		// Found in reports of others: rspamd 2955, twenty 25547, Technitium 1117, lego 248, vinyldns 91.
+		{name: "DMARC by an alias of the domain", own: zone("_dmarc CNAME {D}."),
+			config: []string{"  - name: {D}\nzones: =>   - name: {D}\n    dmarc: {policy: reject}\nzones:"}},
+		{name: "DMARC by an alias of nothing", own: zone("_dmarc CNAME gone.hosting.example."),
+			config: []string{"  - name: {D}\nzones: =>   - name: {D}\n    dmarc: {policy: reject}\nzones:"}},
+		{name: "a wildcard and an empty name", own: zone("* A 2.2.2.80", "ssh.git A 2.2.2.81"),
+			config: []string{"domains:\n => nomail: [git.{D}, x.git.{D}]\ndomains:\n"}},
+		{name: "a wildcard alias", own: zone("* CNAME lb.hosting.example."),
+			config: []string{"domains:\n => nomail: [www.{D}]\ndomains:\n"}},
 		{name: "an office with an inner zone", office: true, inner: []string{"@ NS dc1", "dc1 A 10.10.10.5", "mail A {A}", "www A 10.10.10.6"}},
 	}
 	steps := map[string][]dnsStep{
@@ -145,6 +154,28 @@ func TestLabDNSCases(t *testing.T) {
 			{args: "apply --yes", says: []string{"Done: "}, not: []string{"it still says something else"}},
 			{args: "plan --detailed-exitcode", code: exitDiffer, says: []string{"! {D}. NS"}, not: []string{"+ "}},
 			{args: "verify --only dns", code: exitDiffer, says: []string{"FAIL dns.written {D}", "cause: zone {D} is written where"}},
+		},
+		"DMARC by an alias of the domain": {
+			{args: "plan", says: []string{"! _dmarc.", "is an alias of {D} (CNAME)"}, not: []string{"+ _dmarc"}},
+			{args: "apply --yes", not: []string{"error"}},
+			{args: "plan --detailed-exitcode", code: exitDiffer},
+			{args: "verify --only dmarc.single,dmarc.syntax,dmarc.policy", says: []string{"none"}},
+		},
+		"DMARC by an alias of nothing": {
+			{args: "plan", says: []string{"! _dmarc.", "is an alias of gone.hosting.example (CNAME)"}, not: []string{"+ _dmarc"}},
+			{args: "apply --yes", not: []string{"error"}},
+			{args: "plan --detailed-exitcode", code: exitDiffer},
+		},
+		"a wildcard and an empty name": {
+			{args: "plan", says: []string{"+ git.{D}. MX", "+ x.git.{D}. MX"}, not: []string{"only the wildcard", "A 2.2.2.80"}},
+			{args: "apply --yes", says: []string{"Done: "}},
+			{args: "plan --detailed-exitcode", says: []string{"Nothing to do: all "}},
+			{args: "verify --only dns", says: []string{", 0 failed,"}},
+		},
+		"a wildcard alias": {
+			{args: "plan", says: []string{"! www.{D}. MX", "only the wildcard *.{D}, an alias of lb.hosting.example"}, not: []string{"+ www"}},
+			{args: "apply --yes", not: []string{"error"}},
+			{args: "plan --detailed-exitcode", code: exitDiffer},
 		},
 		"an office with an inner zone": {
 			{args: "plan", says: []string{"No changes: "}},
