@@ -85,7 +85,7 @@ func (s Site) internet(ids ...string) hopStatus {
 	if slices.ContainsFunc(ids, s.showed) {
 		return hopStatus{Name: "Internet", Health: well, Says: "other mail servers", More: s.shownBy(ids...)}
 	}
-	return hopStatus{Name: "Internet", Health: unknown, Says: "not looked at", More: "nobody looked from outside"}
+	return hopStatus{Name: "Internet", Health: unknown, Says: "not checked", More: "nothing was checked from outside"}
 }
 
 // internetOut is where mail goes. It is well only where a message arrived there: that port 25 is open is no proof.
@@ -96,7 +96,7 @@ func (s Site) internetOut() hopStatus {
 	case s.showed(catalog.PortEgress25):
 		return hopStatus{Name: "Internet", Health: unknown, Says: "port 25 is open", More: "port 25 of other mail servers is reached; no message was sent to a mailbox elsewhere"}
 	}
-	return hopStatus{Name: "Internet", Health: unknown, Says: "not looked at", More: "no message was sent to a mailbox elsewhere"}
+	return hopStatus{Name: "Internet", Health: unknown, Says: "not checked", More: "no message was sent to a mailbox elsewhere"}
 }
 
 // shownBy says what the first of some checks that passes showed.
@@ -159,7 +159,7 @@ func (p hopDefinition) has(id string) bool { return catalog.HopOf(id) == p.hop }
 
 // hopStatus sums up what the checks and the plan say of a part.
 func (s Site) hopStatus(p hopDefinition) hopStatus {
-	st := hopStatus{Name: p.name, Health: unknown, Says: "not looked at"}
+	st := hopStatus{Name: p.name, Health: unknown, Says: "not checked"}
 	passed := 0
 	rank := func(h health) int { return slices.Index([]health{unknown, well, follows, uneasy, broken}, h) }
 	take := func(h health, says, more string) {
