@@ -127,9 +127,12 @@ func TestForGroup(t *testing.T) {
 	if err := errors.Join(os.Chown(dir, nobody, 1), os.Chmod(dir, 0o750|fs.ModeSetgid)); err != nil {
 		t.Fatal(err)
 	}
-	path := filepath.Join(dir, "settings")
-	if err := Replace(path, nil); err != nil {
+	path, key := filepath.Join(dir, "settings"), filepath.Join(dir, "key")
+	if err := errors.Join(ReplaceForGroup(path, nil), Replace(key, nil)); err != nil {
 		t.Fatal(err)
+	}
+	if info, err := os.Stat(key); err != nil || info.Mode().Perm() != 0o600 {
+		t.Errorf("a file that may be secret: %v, %v", info.Mode(), err)
 	}
 	info, err := os.Stat(path)
 	if err != nil || info.Mode().Perm() != 0o640 || info.Sys().(*syscall.Stat_t).Gid != 1 || owner(t, path) != nobody {
