@@ -21,7 +21,7 @@ var onEveryServer = []string{"RFC 2317, an alias into the domain's own zone", "D
 // asItShould are the steps of a site that has nothing to write and nothing wrong.
 func asItShould(more ...string) []dnsStep {
 	return []dnsStep{
-		{args: "plan", says: append([]string{"Nothing to do: all "}, more...)},
+		{args: "plan", says: append([]string{"No changes: "}, more...)},
 		{args: "apply --yes", says: []string{"Nothing to"}},
 		{args: "plan --detailed-exitcode"},
 		{args: "verify --only dns", says: []string{", 0 failed,"}, not: []string{"FAIL"}},
@@ -85,7 +85,7 @@ func TestLabDNSCases(t *testing.T) {
 		"RFC 2317, the child zone is ours": {
 			{args: "plan", says: []string{"+ ", ".0-127.3.2.2.in-addr.arpa. PTR mail."}},
 			{args: "apply --yes", says: []string{"Done: 1 change"}},
-			{args: "plan --detailed-exitcode", says: []string{"Nothing to do: all "}},
+			{args: "plan --detailed-exitcode", says: []string{"No changes: "}},
 			{args: "verify --only dns", says: []string{", 0 failed,"}},
 		},
 		"RFC 2317, the child zone is elsewhere and right": asItShould(),
@@ -99,7 +99,7 @@ func TestLabDNSCases(t *testing.T) {
 		"RFC 2317, an alias into the domain's own zone": {
 			{args: "plan", says: []string{"+ ptr", "PTR mail."}, not: []string{"! "}},
 			{args: "apply --yes", says: []string{"Done: 1 change"}},
-			{args: "plan --detailed-exitcode", says: []string{"Nothing to do: all "}},
+			{args: "plan --detailed-exitcode", says: []string{"No changes: "}},
 			{args: "verify --only dns", says: []string{", 0 failed,"}},
 		},
 		"DMARC that a vendor keeps": asItShould(),
@@ -112,13 +112,13 @@ func TestLabDNSCases(t *testing.T) {
 		"a wildcard with a web site": {
 			{args: "plan", says: []string{"+ www.", "A 2.2.2.80", "only the wildcard", "+ shop."}},
 			{args: "apply --yes", says: []string{"Done: "}},
-			{args: "plan --detailed-exitcode", says: []string{"Nothing to do: all "}},
+			{args: "plan --detailed-exitcode", says: []string{"No changes: "}},
 			{args: "verify --only dns", says: []string{", 0 failed,"}},
 		},
 		"a wildcard, and no mail host yet": {
 			{args: "plan", says: []string{"+ mail.", "A {A} ttl", "+ mail.{D}. MX 10 web.{D}."}, not: []string{"AAAA", "HTTPS"}},
 			{args: "apply --yes", says: []string{"Done: "}},
-			{args: "plan --detailed-exitcode", says: []string{"Nothing to do: all "}},
+			{args: "plan --detailed-exitcode", says: []string{"No changes: "}},
 			{args: "verify --only dns", says: []string{", 0 failed,"}},
 		},
 		"a wildcard in a zone by hand": {
@@ -134,14 +134,14 @@ func TestLabDNSCases(t *testing.T) {
 		"two lines, and a vendor's proof at _dmarc": {
 			{args: "plan", says: []string{`~ _dmarc.{D}. TXT "v=DMARC1; p=reject" ttl 300, "vendor-verification=x" ttl 300`, "1 to change"}},
 			{args: "apply --yes --adopt", says: []string{"Done: 1 change"}},
-			{args: "plan --detailed-exitcode", says: []string{"Nothing to do: all "}},
+			{args: "plan --detailed-exitcode", says: []string{"No changes: "}},
 			{args: "verify --only dns", says: []string{", 0 failed,"}},
 			{args: "destroy --yes"},
 		},
 		"SPF by a wildcard": {
 			{args: "plan", says: []string{"+ web.{D}. A 2.2.2.80", `+ web.{D}. TXT v=spf1 "v=spf1 -all"`, "+ x.web.{D}. MX"}},
 			{args: "apply --yes", says: []string{"Done: "}},
-			{args: "plan --detailed-exitcode", says: []string{"Nothing to do: all "}},
+			{args: "plan --detailed-exitcode", says: []string{"No changes: "}},
 		},
 		"mail. is delegated": {
 			{args: "plan", says: []string{"! mail.", "which is delegated to ns2.names.example"}, not: []string{"+ mail."}},
@@ -178,7 +178,7 @@ func TestLabDNSCases(t *testing.T) {
 			{args: "plan --detailed-exitcode", code: exitDiffer},
 		},
 		"an office with an inner zone": {
-			{args: "plan", says: []string{"Nothing to do: all "}},
+			{args: "plan", says: []string{"No changes: "}},
 			{args: "apply --yes"},
 			{args: "plan --detailed-exitcode"},
 			{args: "verify --only dns", says: []string{", 0 failed,", "dns.vantage", "serves an inner zone"}},

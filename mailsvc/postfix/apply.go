@@ -72,7 +72,7 @@ func (d *Driver) carryOut(ctx context.Context, e *edit, up bool, batch []plan.Ch
 		running = true
 	}
 	if up && !running {
-		return errors.New("the server is not running: start it first (systemctl start postfix), so that each change can be proved; postfix check says what keeps it from starting")
+		return errors.New("the server is not running: start it first (systemctl start postfix), so that mailpub can verify each change; postfix check says why it does not start")
 	}
 	if up && e.loadsDovecot() && !d.dovecotRuns(ctx) {
 		return errors.New("dovecot is not running: start it first (systemctl start dovecot); without it Postfix would not answer at all")
@@ -130,7 +130,7 @@ func (e *edit) checkLoginBackend() error {
 		return nil
 	}
 	if _, err := os.Stat(e.s.socket()); err != nil {
-		return fmt.Errorf("nobody would tell Postfix who may log in, and it would not answer at all: %w; install Dovecot (apt-get install dovecot-imapd) and start it", err)
+		return fmt.Errorf("Postfix would have no login backend, and would not answer at all: %w; install Dovecot (apt-get install dovecot-imapd) and start it", err)
 	}
 	return nil
 }

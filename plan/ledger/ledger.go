@@ -97,7 +97,7 @@ func damagedError(path string, data []byte, cause error) error {
 		}
 	}
 	return fmt.Errorf("ledger %s can't be read: %w (a copy is kept in %s; restore %s.bak or another backup, or remove the ledger: "+
-		"the next plan then shows what is there, and apply takes it up)", path, cause, aside, path)
+		"the next plan then shows the current state, and apply adds it to the ledger)", path, cause, aside, path)
 }
 
 // Locked reports whether another process works on the site just now.

@@ -192,7 +192,7 @@ func (j *messageLog) open() error {
 // fail says once that the journal is not written.
 func (j *messageLog) fail(err error) {
 	if !j.failed {
-		j.warn(fmt.Errorf("journal: %w; mail is received all the same", err))
+		j.warn(fmt.Errorf("journal: %w; mail is still received", err))
 	}
 	j.failed = true
 }
