@@ -70,7 +70,7 @@ func TestLabMailboxes(t *testing.T) {
 	r.must("inet", "postconf", "-c", r.provider.Postfix, "-e", "smtpd_tls_security_level=none")
 	r.postconf(r.home, "lan", "smtp_header_checks=regexp:{{/^Subject: (.*)/ REPLACE Subject: [outside] $1}}")
 	r.must("inet", "postfix", "-c", r.provider.Postfix, "reload")
-	r.shows("The message is changed after it was signed, and goes in the clear", "outbound.dkim fail", "outbound.spf pass", "outbound.dmarc pass", "outbound.tls warn: in the clear")
+	r.shows("The message is changed after it was signed, and goes unencrypted", "outbound.dkim fail", "outbound.spf pass", "outbound.dmarc pass", "outbound.tls warn: unencrypted")
 	r.postconf(r.provider, "inet", "smtpd_tls_security_level=may")
 
 	r.must("router", "ip", "addr", "add", otherWay+"/24", "dev", "wan0")
