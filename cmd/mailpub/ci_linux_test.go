@@ -33,9 +33,8 @@ func TestCI(t *testing.T) {
 	} {
 		writeFile(t, filepath.Join(bin, name), text, 0o755)
 	}
-	self, err := exec.LookPath("mailpub") // testscript puts it onto the PATH of its scripts alone
-	if err != nil {
-		self = filepath.Join(bin, "mailpub")
+	if _, err := exec.LookPath("mailpub"); err != nil { // TestMain puts the program of the tests there
+		self := filepath.Join(bin, "mailpub")
 		if out, err := exec.CommandContext(t.Context(), "go", "build", "-o", self, ".").CombinedOutput(); err != nil {
 			t.Fatalf("%v: %s", err, out)
 		}
