@@ -58,7 +58,7 @@ func (r *Receiver) Read(ctx context.Context, keys []plan.Key) ([]plan.Item, erro
 }
 
 func (r *Receiver) load() (receiver.Settings, error) {
-	data, err := os.ReadFile(r.Path)
+	data, err := durable.Read(r.Path)
 	if errors.Is(err, fs.ErrNotExist) {
 		return receiver.Settings{}, nil
 	}

@@ -49,6 +49,9 @@ func diff(party Target, wanted, observed []Item, ledger *Ledger, own iter.Seq[*E
 		}
 		return nil
 	}
+	if most == 0 { // the first time: whatever is right already comes into the ledger
+		d.Keep = make([]Entry, 0, len(wanted))
+	}
 	known := 0
 	for i := range wanted {
 		w := &wanted[i]

@@ -91,7 +91,9 @@ func Make(ctx context.Context, parties []Party, ledger *Ledger, now time.Time) (
 			want := p.Wanted
 			if c, ok := p.Driver.(Companion); ok && err == nil {
 				more[i], observed = companions(c, p.Wanted, observed, ledger)
-				want = slices.Concat(want, more[i])
+				if len(more[i]) > 0 {
+					want = slices.Concat(want, more[i])
+				}
 			}
 			diffs[i] = diff(p.Target, want, observed, ledger, slices.Values(own), len(own), now)
 			if f, ok := p.Driver.(EffectDescriber); ok && err == nil && slices.ContainsFunc(diffs[i].Changes, Change.Writes) {

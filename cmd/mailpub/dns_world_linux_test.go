@@ -17,6 +17,7 @@ import (
 // relative to their zone.
 type dnsCase struct {
 	name   string
+	server string              // of dnsServers, that mailpub writes to
 	domain string              // "" makes one
 	own    map[string][]string // zones at the provider that mailpub writes; "{D}" is a name like others
 	other  map[string][]string // zones at another one
@@ -55,11 +56,11 @@ const (
 
 // rightSite are the records of a site as mailpub makes it.
 func rightSite() []string {
-	return []string{"@ NS " + ownName, "@ MX 10 mail", `@ TXT "v=spf1 mx ip4:{A} -all"`, "mail A {A}", `mail TXT "v=spf1 a -all"`}
+	return []string{"@ NS {OWN}", "@ MX 10 mail", `@ TXT "v=spf1 mx ip4:{A} -all"`, "mail A {A}", `mail TXT "v=spf1 a -all"`}
 }
 
-// dnsWorld is the lab's Internet with the zones of some cases: the root, registries, a provider that
-// mailpub writes to (BIND), another one (BIND), a resolver, and an office's resolver.
+// dnsWorld is the lab's Internet with the zones of some cases: the root, registries, providers that
+// mailpub writes to, another one (BIND), a resolver, and an office's resolver.
 type dnsWorld struct {
 	*internet
 	reverse []string
@@ -77,11 +78,18 @@ func newDNSWorld(t *testing.T, cases []*dnsCase, more ...func(*dnsWorld)) *dnsWo
 	for _, add := range more {
 		add(w)
 	}
-	own, other, office := map[string]string{}, map[string]string{}, map[string]string{}
+	own, other, office := map[string]map[string]string{}, map[string]string{}, map[string]string{}
+	for kind, server := range dnsServers() {
+		own[kind] = map[string]string{}
+		if kind != "" {
+			w.must("inet", "ip", "addr", "add", server.address+"/24", "dev", "br0")
+			w.delegate("example", server.name+" A "+server.address)
+		}
+	}
 	for i, c := range cases {
 		w.prepare(i+1, c)
 		for name, lines := range c.own {
-			own[c.words.Replace(name)] = c.zone(ownName, lines)
+			own[c.server][c.words.Replace(name)] = c.zone(dnsServers()[c.server].name, lines)
 		}
 		for name, lines := range c.other {
 			other[c.words.Replace(name)] = c.zone(otherName, lines)
@@ -110,7 +118,7 @@ func (w *dnsWorld) prepare(n int, c *dnsCase) {
 	c.address = fmt.Sprintf("2.2.3.%d", n)
 	c.dir = filepath.Join(w.dir, c.domain)
 	c.words = strings.NewReplacer("{D}", c.domain, "{A}", c.address, "{N}", fmt.Sprint(n), "{R}", fmt.Sprintf("%d.3.2.2", n),
-		"{OWN}", ownName, "{OTHER}", otherName)
+		"{OWN}", dnsServers()[c.server].name, "{OTHER}", otherName)
 	if c.own == nil {
 		c.own = map[string][]string{"{D}": rightSite()}
 	}
@@ -131,12 +139,13 @@ func (w *dnsWorld) prepare(n int, c *dnsCase) {
 		resolver = officeServer
 	}
 	config := strings.Replace(edited(w.t, dnsConfig, c.config), "RESOLVER", resolver, 1)
+	config = strings.ReplaceAll(config, firstServer+":53", dnsServers()[c.server].address+":53")
 	w.write(filepath.Join(c.dir, "mailpub.yaml"), c.words.Replace(config))
 	w.write(filepath.Join(c.dir, "hosts"), "127.0.0.1 localhost\n")
 }
 
 // serve starts the name servers and, for each case, what answers as its mail server.
-func (w *dnsWorld) serve(t *testing.T, own, other, office map[string]string) {
+func (w *dnsWorld) serve(t *testing.T, own map[string]map[string]string, other, office map[string]string) {
 	t.Helper()
 	top := zoneHead + "@ NS ns.registry.example.\nns.registry.example. A " + rootServer + "\n"
 	root := map[string]string{}
@@ -146,8 +155,14 @@ func (w *dnsWorld) serve(t *testing.T, own, other, office map[string]string) {
 	}
 	root["."] = top
 	w.bind(t, "root", rootServer, "recursion no;", "", root)
-	key := fmt.Sprintf("key \"mailpub.\" { algorithm hmac-sha256; secret %q; };\n", w.lab.Key)
-	w.bind(t, "own", firstServer, `recursion no; check-names primary ignore; allow-update { key "mailpub."; }; allow-transfer { key "mailpub."; };`, key, own)
+	servers := []string{rootServer, secondServer, labResolver, officeServer}
+	for kind, zones := range own {
+		if len(zones) > 0 {
+			server := dnsServers()[kind]
+			server.start(w, t, server.address, zones)
+			servers = append(servers, server.address)
+		}
+	}
 	w.bind(t, "other", secondServer, "recursion no; check-names primary ignore;", "", other)
 	hints := filepath.Join(w.names, "hints")
 	w.write(hints, ". 300 NS ns.registry.example.\nns.registry.example. 300 A "+rootServer+"\n")
@@ -155,7 +170,7 @@ func (w *dnsWorld) serve(t *testing.T, own, other, office map[string]string) {
 	const cold = "recursion yes; max-cache-ttl 0; max-ncache-ttl 0; qname-minimization off;"
 	w.bind(t, "resolver", labResolver, cold, hint, nil)
 	w.bind(t, "office", officeServer, cold, hint, office)
-	for _, server := range []string{rootServer, firstServer, secondServer, labResolver, officeServer} {
+	for _, server := range servers {
 		w.eventually("a name server at "+server, func() bool {
 			_, _, code := w.on("inet", "dig", "+tries=1", "+time=1", "@"+server, "it", "SOA")
 			return code == 0

@@ -142,7 +142,7 @@ func (s *underSystemd) debAlone(old, next string) {
 	s.unseen("dpkg", "-i", next)
 	s.unseen("dpkg", "--purge", "mailpub")
 	s.nothingIsLeft()
-	s.sh("! getent passwd mailpub; ! getent group mailpub")
+	s.sh("! getent passwd mailpub; ! getent group mailpub; ! getent passwd mailpub-receive")
 }
 
 // image is what a container image from scratch is made of: the program, which needs nothing around it.

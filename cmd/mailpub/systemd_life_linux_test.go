@@ -88,7 +88,7 @@ func (s *underSystemd) purges() {
 	if left := s.sh("find /etc/mailpub /var/lib/mailpub -mindepth 1 -maxdepth 1 2>/dev/null || true"); left != "/var/lib/mailpub/mail\n" {
 		s.Errorf("left: %s", left)
 	}
-	s.sh("rm -r /var/lib/mailpub; userdel mailpub")
+	s.sh("rm -r /var/lib/mailpub; userdel mailpub-receive; userdel mailpub")
 }
 
 // nothingRuns sees that systemd has forgotten the units of a package that is gone.

@@ -141,10 +141,10 @@ func (s *underSystemd) begin(deb string) {
 	out := s.run("mailpub", "-c", "/etc/mailpub/mailpub.yaml", "init", "nomeazienda.it", "--yes", "--service", "receiver", "--postmaster", "mario", "--resolver", "2.2.2.3",
 		"--provider", "rfc2136", "--set", "server=2.2.2.3", "--set", "key_name=mailpub.")
 	has(s, out, "install -m 600 /dev/stdin /etc/mailpub/credentials/MAILPUB_TSIG_KEY", "mailpub --system plan", "systemctl enable --now mailpub-receive ", "systemctl enable --now mailpub ")
-	has(s, s.run("cat", "/etc/mailpub/mailpub.yaml"), "user: mailpub ", "state: /var/lib/mailpub ")
+	has(s, s.run("cat", "/etc/mailpub/mailpub.yaml"), "user: mailpub-receive ", "state: /var/lib/mailpub ")
 }
 
-// receives starts the receiver: it has port 25 as the user mailpub, and root's "apply" sets it up.
+// receives starts the receiver: it has port 25 as the user mailpub-receive, and root's "apply" sets it up.
 func (s *underSystemd) receives() {
 	const unit = "mailpub-receive.service"
 	s.run("systemctl", "enable", "--now", unit)
@@ -153,26 +153,27 @@ func (s *underSystemd) receives() {
 	if out, err := s.lab.Exec(s.T, "inet", "swaks", "--server", lab.Public, "--from", "a@example.org", "--to", "postmaster@nomeazienda.it", "--silent", "2"); err != nil {
 		s.Fatalf("from outside: %v\n%s", err, out)
 	}
-	if mail := s.sh("ls -l /var/lib/mailpub/mail/mario/new"); strings.Count(mail, " mailpub mailpub ") != 1 {
+	if mail := s.sh("ls -l /var/lib/mailpub/mail/mario/new"); strings.Count(mail, " mailpub-receive mailpub ") != 1 {
 		s.Errorf("the message: %s", mail)
 	}
 	status := s.run("cat", "/proc/"+s.is(unit, "MainPID")+"/status")
 	has(s, status, "CapEff:\t0000000000000400\n") // CAP_NET_BIND_SERVICE is 10 (capabilities(7))
-	if uid := strings.TrimSpace(s.run("id", "-u", "mailpub")); !strings.Contains(status, "Uid:\t"+uid+"\t"+uid+"\t"+uid+"\t") {
+	if uid := strings.TrimSpace(s.run("id", "-u", "mailpub-receive")); !strings.Contains(status, "Uid:\t"+uid+"\t"+uid+"\t"+uid+"\t") {
 		s.Errorf("it does not run as %s:\n%s", uid, status)
 	}
 	// By this it tells a power loss from being started again.
 	s.run("nsenter", "--target", s.is(unit, "MainPID"), "--mount", "cat", "/proc/sys/kernel/random/boot_id")
-	for name := range strings.Lines(s.run("find", "/var/lib/mailpub", "!", "-user", "mailpub")) {
+	for name := range strings.Lines(s.run("find", "/var/lib/mailpub", "!", "-user", "mailpub", "!", "-user", "mailpub-receive")) {
 		s.Errorf("root left %s", name)
 	}
+	s.twoAccounts()
 	for name := range strings.Lines(s.run("find", "/etc/mailpub", "!", "-user", "root", "-o", "-perm", "/022")) {
 		s.Errorf("somebody else than root may write %s", name)
 	}
 	has(s, s.run("mailpub", "--system", "plan"), "nomeazienda: mail.nomeazienda.it") // with the units' secrets
 	s.sh("! runuser -u mailpub -- cat /etc/mailpub/credentials/MAILPUB_TSIG_KEY 2>/dev/null")
 	s.sh("! runuser -u mailpub -- sh -c 'echo x >>/etc/mailpub/mailpub.yaml' 2>/dev/null")
-	unseen := "nsenter --target " + s.is(unit, "MainPID") + " --mount -- setpriv --reuid mailpub --regid mailpub --clear-groups "
+	unseen := "nsenter --target " + s.is(unit, "MainPID") + " --mount -- setpriv --reuid mailpub-receive --regid mailpub-receive --groups mailpub "
 	if out := s.sh(unseen + "ls -A /var/lib/mailpub | tr '\\n' ' '"); out != "acme log mail receiver " {
 		s.Errorf("of the state the receiver sees %s", out)
 	}
@@ -180,10 +181,37 @@ func (s *underSystemd) receives() {
 		s.sh("! " + unseen + try + " 2>/dev/null")
 	}
 	s.sh("! tr '\\0' '\\n' </proc/" + s.is(unit, "MainPID") + "/environ | grep -q TSIG")
+	s.sh("! " + unseen + "cat /etc/mailpub/credentials/MAILPUB_TSIG_KEY 2>/dev/null")
+	s.sh(unseen + "cat /etc/mailpub/mailpub.yaml >/dev/null")
 	s.Logf("modes and owners:\n%s", s.run("find", "/etc/mailpub", "/var/lib/mailpub", "-printf", "%M %u:%g %p\n"))
+	s.Logf("as mailpub-receive, who may read or write what:\n%s", s.attempts("mailpub-receive"))
 	for _, unit := range []string{"mailpub.service", "mailpub-receive.service", "mailpub-drift.service"} {
 		s.Logf("%s", s.sh("systemd-analyze security --no-pager "+unit+" | tail -n 1"))
 	}
+}
+
+// attempts are what an account gets of each file of the config and the state, as a shell of its own: a line for each.
+func (s *underSystemd) attempts(account string) string {
+	s.Helper()
+	return s.sh(`find /etc/mailpub /var/lib/mailpub | while read -r f; do
+runuser -u ` + account + ` -- test -r "$f" && r=read || r=-
+runuser -u ` + account + ` -- test -w "$f" && w=write || w=-
+echo "$r $w $f"
+done`)
+}
+
+// twoAccounts sees that the receiver's account can neither read nor write anything of the config or of the state,
+// and that the watch can read the mailboxes, where it looks for its own message.
+func (s *underSystemd) twoAccounts() {
+	s.Helper()
+	for line := range strings.Lines(s.attempts("mailpub-receive")) {
+		if !strings.HasPrefix(line, "- - ") {
+			s.Errorf("the receiver's account: %s", line)
+		}
+	}
+	mail := "/var/lib/mailpub/mail/mario/new"
+	s.sh("runuser -u mailpub -- sh -euc 'touch " + mail + "/x; rm " + mail + "/x; cat " + mail + "/* >/dev/null'")
+	s.sh("! runuser -u mailpub -- sh -c 'ls /var/lib/mailpub/acme || ls /etc/mailpub/credentials' 2>/dev/null")
 }
 
 // watches starts the watch: systemd hears from it, and it mends what root set up.

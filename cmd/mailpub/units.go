@@ -17,7 +17,7 @@ func unitsCommand(a *app) *cobra.Command {
 		Hidden: true,
 		Long: `Writes the units of systemd that a package brings along: mailpub.service, which watches,
 mailpub-drift.timer, which only tells, and mailpub-receive.service, for the site of
-/etc/mailpub/mailpub.yaml, run by the user mailpub.`,
+/etc/mailpub/mailpub.yaml. They run as the user mailpub, the receiver as mailpub-receive.`,
 		Example: "  mailpub units /usr/lib/systemd/system",
 		Args:    cobra.ExactArgs(1),
 		RunE: func(_ *cobra.Command, args []string) error {

@@ -79,7 +79,7 @@ func generate(algorithm string) (crypto.Signer, error) {
 // error wraps ErrNoKey where there is no file. An RSA key under 1024 bits is refused, as
 // receivers do (RFC 8301 section 3.2).
 func Load(path string) (Key, error) {
-	data, err := os.ReadFile(path)
+	data, err := durable.Read(path)
 	if errors.Is(err, fs.ErrNotExist) {
 		return Key{}, fmt.Errorf("DKIM key %s: %w", path, ErrNoKey)
 	}

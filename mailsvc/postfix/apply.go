@@ -4,11 +4,9 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io/fs"
 	"os"
 
 	"github.com/mailpub/mailpub/plan"
-	"github.com/mailpub/mailpub/plan/durable"
 )
 
 // Apply implements plan.Driver.
@@ -62,6 +60,7 @@ func (d *Driver) Apply(ctx context.Context, batch []plan.Change, done func(plan.
 
 // carryOut writes, loads and proves; or puts everything back.
 func (d *Driver) carryOut(ctx context.Context, e *edit, up bool, batch []plan.Change) error {
+	e.sweep(d.unfinishedPath())
 	if !e.changes() && !e.reload {
 		return nil
 	}
@@ -111,16 +110,12 @@ func (d *Driver) begin(e *edit) error {
 	if e.restart {
 		text = "restart\n"
 	}
-	return durable.Replace(d.unfinishedPath(), []byte(text))
+	return d.Disk.Replace(d.unfinishedPath(), []byte(text))
 }
 
 // end takes the note away.
 func (d *Driver) end() error {
-	err := os.Remove(d.unfinishedPath())
-	if errors.Is(err, fs.ErrNotExist) {
-		return nil
-	}
-	return err
+	return d.Disk.Remove(d.unfinishedPath())
 }
 
 // checkLoginBackend says that Postfix would ask Dovecot where nobody answers: then it does not even greet.

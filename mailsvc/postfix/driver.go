@@ -13,6 +13,7 @@ import (
 	"github.com/mailpub/mailpub/mailsvc"
 	"github.com/mailpub/mailpub/mailsvc/command"
 	"github.com/mailpub/mailpub/mailsvc/smtpclient"
+	"github.com/mailpub/mailpub/plan/durable"
 )
 
 // Driver sets up a Postfix and its Dovecot on this machine. It implements mailsvc.Server and
@@ -36,6 +37,7 @@ type Driver struct {
 	// Patience is how long a server may take to come up with what it was told; 0 is 20 s.
 	Patience time.Duration
 
+	Disk   durable.Disk     // where files are written; the zero value is this machine's
 	Dial   smtpclient.Dial  // nil dials
 	Run    command.Run      // nil executes
 	Now    func() time.Time // nil is time.Now

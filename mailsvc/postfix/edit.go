@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"io/fs"
 	"os"
-	"path/filepath"
 	"slices"
 	"strings"
 
@@ -16,6 +15,7 @@ import (
 
 // file is a file as it is and as it is to be; nil is no file.
 type file struct {
+	disk     durable.Disk
 	path     string
 	old, new []byte
 	written  bool // by this edit
@@ -25,27 +25,24 @@ func (f *file) changes() bool {
 	return (f.old == nil) != (f.new == nil) || string(f.old) != string(f.new)
 }
 
-func open(path string) (*file, error) {
+func (d *Driver) open(path string) (*file, error) {
 	data, err := os.ReadFile(path)
 	if errors.Is(err, fs.ErrNotExist) {
-		return &file{path: path}, nil
+		return &file{disk: d.Disk, path: path}, nil
 	}
 	if data == nil {
 		data = []byte{} // empty, but there
 	}
-	return &file{path: path, old: data, new: data}, err
+	return &file{disk: d.Disk, path: path, old: data, new: data}, err
 }
 
 // put makes the file what it is to be, or what it was.
 func (f *file) put(data []byte) error {
 	f.written = true
 	if data == nil {
-		if err := os.Remove(f.path); err != nil && !errors.Is(err, fs.ErrNotExist) {
-			return err
-		}
-		return durable.SyncDir(filepath.Dir(f.path))
+		return f.disk.Remove(f.path)
 	}
-	return durable.ReplaceShared(f.path, data, 0o644)
+	return f.disk.ReplaceShared(f.path, data, 0o644)
 }
 
 // edit is a batch of changes as what becomes of the files.
@@ -92,7 +89,7 @@ func (d *Driver) edit(s *state) (*edit, error) {
 		file **file
 		path string
 	}{{&e.main, d.main()}, {&e.addresses, pathOf(s.table)}, {&e.former, pathOf(d.formerTable())}, {&e.drop, d.dropIn()}, {&e.hosts, d.Hosts}} {
-		if *f.file, err = open(f.path); err != nil {
+		if *f.file, err = d.open(f.path); err != nil {
 			return nil, err
 		}
 	}

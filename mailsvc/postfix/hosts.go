@@ -73,7 +73,7 @@ func (d *Driver) remap(hosts, copied, name string, addrs []string) string {
 
 // readHosts returns the text of a name: plan.NotElsewhere, or where it is mapped to.
 func (d *Driver) readHosts(name string) (lines []string, unknown string) {
-	f, err := open(d.Hosts)
+	f, err := d.open(d.Hosts)
 	if err != nil {
 		return nil, err.Error()
 	}
@@ -87,7 +87,7 @@ func (d *Driver) readHosts(name string) (lines []string, unknown string) {
 func (d *Driver) setHosts(e *edit, name, text string) error {
 	copied := e.hosts.old
 	if path := durable.CopyOf(e.hosts.path); path != "" {
-		f, err := open(path)
+		f, err := d.open(path)
 		if err != nil {
 			return err
 		}

@@ -120,7 +120,21 @@ func (d *Driver) readTable(ctx context.Context, s *state) (err error) {
 		}
 	}
 	s.stale = s.stale || count == 0 && len(s.addresses) > 0
+	if s.stale && d.isUnfinished() { // the index is made by the run that ends it
+		s.stale, s.addresses = false, written.addresses()
+	}
 	return nil
+}
+
+// addresses are the rows of a table, as its index will have them.
+func (d *document) addresses() map[string]string {
+	all := map[string]string{}
+	for _, p := range d.parts {
+		if value, ok := d.get(p.name); ok && p.name != "" {
+			all[strings.ToLower(p.name)] = destinations(value)
+		}
+	}
+	return all
 }
 
 // Read implements plan.Driver.

@@ -55,11 +55,21 @@ func (d *Driver) keepCopies(e *edit) error {
 		if !f.changes() || f == e.drop || f.old == nil || strings.HasPrefix(string(f.old), tableHead) {
 			continue
 		}
-		if err := durable.KeepCopy(f.path, f.old, d.now().Format(time.DateOnly)); err != nil {
+		if err := d.Disk.KeepCopy(f.path, f.old, d.now().Format(time.DateOnly)); err != nil {
 			return fmt.Errorf("no copy of %s could be made, so that it stays as it is: %w", f.path, err)
 		}
 	}
 	return nil
+}
+
+// sweep removes what a run that was killed while it wrote left beside the files.
+func (e *edit) sweep(more ...string) {
+	for _, f := range e.files() {
+		more = append(more, f.path)
+	}
+	for _, path := range more {
+		durable.Sweep(path)
+	}
 }
 
 // dropCopies removes the copies of files that are again as they were.
@@ -72,7 +82,7 @@ func (d *Driver) dropCopies(e *edit) {
 		now, err := os.ReadFile(f.path)
 		was, fault := os.ReadFile(path)
 		if err == nil && fault == nil && string(now) == string(was) {
-			if err := os.Remove(path); err != nil {
+			if err := d.Disk.Remove(path); err != nil {
 				d.log().Warn("a copy is left", "path", path, "err", err)
 			}
 		}

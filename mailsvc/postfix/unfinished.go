@@ -19,7 +19,7 @@ const (
 
 // Unfinished implements plan.Resumer.
 func (d *Driver) Unfinished(context.Context) []plan.Change {
-	if _, err := os.Stat(d.unfinishedPath()); err != nil {
+	if !d.isUnfinished() {
 		return nil
 	}
 	return []plan.Change{{
@@ -30,6 +30,12 @@ func (d *Driver) Unfinished(context.Context) []plan.Change {
 		After:  []string{isLoaded},
 		Reason: "its tables are indexed and the servers reloaded",
 	}}
+}
+
+// isUnfinished reports whether an earlier run was cut off between writing files and having them loaded.
+func (d *Driver) isUnfinished() bool {
+	_, err := os.Stat(d.unfinishedPath())
+	return err == nil
 }
 
 // unfinishedPath is the file that says that the servers may not have loaded what their files say.

@@ -2,9 +2,7 @@ package postfix
 
 import (
 	"context"
-	"errors"
 	"fmt"
-	"io/fs"
 	"os"
 	"slices"
 )
@@ -78,7 +76,7 @@ func (d *Driver) writeTable(ctx context.Context, e *edit) error {
 				return err
 			}
 		}
-		if t.old == nil && t.new == nil {
+		if _, err := os.Stat(indexOf(t.table)); t.old == nil && t.new == nil && err != nil {
 			continue
 		}
 		if err := d.index(ctx, t.table, t.new != nil); err != nil {
@@ -94,10 +92,7 @@ func (d *Driver) index(ctx context.Context, table string, there bool) error {
 		_, err := d.run(ctx, "postmap", "-c", d.Dir, table)
 		return err
 	}
-	if err := os.Remove(indexOf(table)); err != nil && !errors.Is(err, fs.ErrNotExist) {
-		return err
-	}
-	return nil
+	return d.Disk.Remove(indexOf(table))
 }
 
 func (d *Driver) writeMain(ctx context.Context, e *edit, running bool) error {

@@ -42,8 +42,18 @@ type preallocatedFile interface {
 
 type osFile struct{ *os.File }
 
-// osDisk is the system's. Files and directories are their owner's alone.
+// osDisk is the system's. Files and directories are their owner's alone, but below a directory that hands its
+// group on and lets it write: there that group can read messages and remove them.
 type osDisk struct{}
+
+// modes are those of new files and directories in a directory.
+func modes(dir string) (file, sub fs.FileMode) {
+	const shared = fs.ModeSetgid | 0o070
+	if is, err := os.Stat(dir); err == nil && is.Mode()&shared == shared {
+		return 0o640, 0o770
+	}
+	return 0o600, 0o700
+}
 
 func (osDisk) exists(path string) bool {
 	_, err := os.Stat(path)
@@ -57,13 +67,15 @@ func (d osDisk) makeDir(path string) error {
 	if err := d.makeDir(parent); err != nil {
 		return err
 	}
-	if err := os.Mkdir(path, 0o700); err != nil && !errors.Is(err, fs.ErrExist) {
+	_, mode := modes(parent)
+	if err := os.Mkdir(path, mode); err != nil && !errors.Is(err, fs.ErrExist) {
 		return err
 	}
 	return d.syncDir(parent)
 }
 func (osDisk) create(path string) (file, error) {
-	f, err := os.OpenFile(path, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o600)
+	mode, _ := modes(filepath.Dir(path))
+	f, err := os.OpenFile(path, os.O_WRONLY|os.O_CREATE|os.O_EXCL, mode)
 	if err != nil {
 		return nil, err
 	}

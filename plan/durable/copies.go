@@ -26,6 +26,11 @@ func CopyOf(path string) (newest string) {
 // KeepCopy puts a dated copy beside a file, with its mode, where there is none yet. day is what is put behind
 // CopySuffix: days that come later sort later.
 func KeepCopy(path string, data []byte, day string) error {
+	return Disk{}.KeepCopy(path, data, day)
+}
+
+// KeepCopy is the function of that name.
+func (d Disk) KeepCopy(path string, data []byte, day string) error {
 	if CopyOf(path) != "" {
 		return nil
 	}
@@ -33,5 +38,5 @@ func KeepCopy(path string, data []byte, day string) error {
 	if is, err := os.Stat(path); err == nil {
 		mode = is.Mode().Perm()
 	}
-	return ReplaceShared(path+CopySuffix+day, data, mode)
+	return d.ReplaceShared(path+CopySuffix+day, data, mode)
 }

@@ -14,27 +14,44 @@ import (
 // file beside it, fsync, rename, fsync of the directory. When it returns without an
 // error the new text is on disk; when it fails the old file is as it was, and nothing
 // is left beside it. What root writes in the directory of another user is that one's; what
-// it writes in one of root's that a service's group may read, that group may read.
-func Replace(path string, data []byte) error {
-	return replace(path, data, func(tmp *os.File) error {
-		dir, err := os.Stat(filepath.Dir(path))
-		if err != nil || os.Geteuid() != 0 {
-			return err
-		}
-		if err := keepOwner(tmp, dir); err != nil {
-			return err
-		}
-		if isForGroup(dir) {
-			return tmp.Chmod(0o640)
-		}
-		return nil
-	})
-}
+// it writes in one of root's that a service's group may read, that group may read. In a directory that
+// hands its group on (set-group-ID), that group may read what anybody writes.
+func Replace(path string, data []byte) error { return Disk{}.Replace(path, data) }
 
 // ReplaceShared is Replace for a file that belongs to another program: it keeps the old
 // file's mode and owner, and writes through a symbolic link. A file that was not there yet
 // gets mode.
 func ReplaceShared(path string, data []byte, mode fs.FileMode) error {
+	return Disk{}.ReplaceShared(path, data, mode)
+}
+
+// Disk is where files are replaced. The zero value is this machine's.
+type Disk struct {
+	// Fail is asked before each step, which it names with the file. A step for which it returns an error
+	// fails; "write" then leaves half of the data. Nil: none fails.
+	Fail func(step, path string) error
+}
+
+// Replace is the function of that name.
+func (d Disk) Replace(path string, data []byte) error {
+	return d.replace(path, data, forReaders)
+}
+
+// forReaders gives a new file the owner and the readers that its directory asks for.
+func forReaders(tmp *os.File, dir fs.FileInfo) error {
+	if os.Geteuid() == 0 {
+		if err := keepOwner(tmp, dir); err != nil {
+			return err
+		}
+	}
+	if isForGroup(dir) {
+		return tmp.Chmod(0o640)
+	}
+	return nil
+}
+
+// ReplaceShared is the function of that name.
+func (d Disk) ReplaceShared(path string, data []byte, mode fs.FileMode) error {
 	if real, err := filepath.EvalSymlinks(path); err == nil {
 		path = real
 	}
@@ -42,7 +59,7 @@ func ReplaceShared(path string, data []byte, mode fs.FileMode) error {
 	if err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return err
 	}
-	err = replace(path, data, func(tmp *os.File) error {
+	err = d.replace(path, data, func(tmp *os.File, _ fs.FileInfo) error {
 		if old == nil {
 			return tmp.Chmod(mode)
 		}
@@ -52,6 +69,25 @@ func ReplaceShared(path string, data []byte, mode fs.FileMode) error {
 		return rewrite(path, data)
 	}
 	return err
+}
+
+// Remove removes a file, for good: one that is not there is no error.
+func (d Disk) Remove(path string) error {
+	if err := d.at("remove", path); err != nil {
+		return err
+	}
+	dir, name, err := locate(path, false)
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	defer dir.close()
+	if err := dir.remove(name); err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return err
+	}
+	return errors.Join(d.at("sync the directory", path), dir.sync())
 }
 
 // rewrite writes into a file where it stands, because it can't be replaced: a container has it mounted by
@@ -81,68 +117,67 @@ func Inherit(path string) error {
 	return inherit(path)
 }
 
-// Sweep removes what a process that was killed within Replace left beside a file. It must not be called
-// while another one may replace that file.
-func Sweep(path string) {
-	left, _ := filepath.Glob(filepath.Join(filepath.Dir(path), "."+filepath.Base(path)+".*"))
-	for _, tmp := range left {
-		os.Remove(tmp)
-	}
-}
-
-func replace(path string, data []byte, prepare func(*os.File) error) error {
-	return steps{}.replace(path, data, prepare)
-}
-
-// steps are what replacing a file takes of the disk. Tests have one of them fail.
-type steps struct {
-	fail func(step string) error // asked before each; nil: none fails
-}
-
-func (s steps) at(step string) error {
-	if s.fail == nil {
+func (d Disk) at(step, path string) error {
+	if d.Fail == nil {
 		return nil
 	}
-	return s.fail(step)
+	return d.Fail(step, path)
 }
 
 // replace writes a temporary file, and puts it in the place of path as the last that can fail and leave the
 // old one.
-func (s steps) replace(path string, data []byte, prepare func(*os.File) error) error {
-	if err := s.at("create"); err != nil {
-		return err
-	}
-	tmp, err := os.CreateTemp(filepath.Dir(path), "."+filepath.Base(path)+".*")
+func (d Disk) replace(path string, data []byte, prepare func(tmp *os.File, dir fs.FileInfo) error) error {
+	sweepOld(path)
+	dir, name, err := locate(path, false)
 	if err != nil {
 		return err
 	}
-	err = s.write(tmp, data)
+	defer dir.close()
+	if err := d.at("create", path); err != nil {
+		return err
+	}
+	tmp, temp, err := dir.makeTemp(name)
+	if err != nil {
+		return err
+	}
+	err = d.fill(tmp, path, data, func() error {
+		around, err := dir.lstat(".")
+		if err != nil {
+			return err
+		}
+		return prepare(tmp, around)
+	})
 	if err == nil {
-		err = errors.Join(s.at("prepare"), prepare(tmp))
+		err = d.at("rename", path)
 	}
 	if err == nil {
-		err = s.at("sync")
+		err = dir.rename(temp, name)
+	}
+	if err != nil {
+		_ = dir.remove(temp)
+		return err
+	}
+	return errors.Join(d.at("sync the directory", path), dir.sync())
+}
+
+// fill writes the data into a temporary file, and closes it.
+func (d Disk) fill(tmp *os.File, path string, data []byte, prepare func() error) error {
+	err := d.write(tmp, path, data)
+	if err == nil {
+		err = errors.Join(d.at("prepare", path), prepare())
+	}
+	if err == nil {
+		err = d.at("sync", path)
 	}
 	if err == nil {
 		err = tmp.Sync()
 	}
-	err = errors.Join(err, tmp.Close(), s.at("close"))
-	if err == nil {
-		err = s.at("rename")
-	}
-	if err == nil {
-		err = rename(tmp.Name(), path)
-	}
-	if err != nil {
-		os.Remove(tmp.Name())
-		return err
-	}
-	return errors.Join(s.at("sync the directory"), SyncDir(filepath.Dir(path)))
+	return errors.Join(err, tmp.Close(), d.at("close", path))
 }
 
 // write writes the data; a step that fails leaves half of them, as a full disk does.
-func (s steps) write(tmp *os.File, data []byte) error {
-	if err := s.at("write"); err != nil {
+func (d Disk) write(tmp *os.File, path string, data []byte) error {
+	if err := d.at("write", path); err != nil {
 		_, _ = tmp.Write(data[:len(data)/2])
 		return err
 	}

@@ -7,6 +7,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"strings"
 	"syscall"
 	"testing"
 )
@@ -59,6 +60,80 @@ func TestMakePrivateOfAnother(t *testing.T) {
 		if err := MakePrivate(path); !errors.Is(err, syscall.ENOTDIR) {
 			t.Errorf("%s: %v", path, err)
 		}
+	}
+}
+
+// As root no link of another account is followed, in any part of a path, no pipe waited for, and nothing
+// believed that a third account may have written. Links of root's are followed.
+func TestForeignFiles(t *testing.T) {
+	dir := someonesDir(t)
+	secrets := t.TempDir()
+	at := func(name string) string { return filepath.Join(dir, name) }
+	as := func(uid int, path string) error { return os.Lchown(path, uid, uid) }
+	err := errors.Join(
+		os.Chmod(dir, 0o755),
+		os.WriteFile(secrets+"/shadow", []byte("secret"), 0o600),
+		os.Symlink(secrets, at("way")), as(nobody, at("way")),
+		os.Symlink(secrets, at("roots")),
+		os.Symlink(secrets+"/shadow", at("link")), as(nobody, at("link")),
+		os.Link(secrets+"/shadow", at("hard")),
+		syscall.Mkfifo(at("pipe"), 0o600), as(nobody, at("pipe")),
+		os.WriteFile(at("daemon's"), nil, 0o600), as(1, at("daemon's")),
+		os.WriteFile(at("everybody's"), nil, 0o666), os.Chmod(at("everybody's"), 0o666),
+		os.WriteFile(at("own"), []byte("own"), 0o600), as(nobody, at("own")),
+	)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for name, want := range map[string]string{
+		"way/shadow": "a symbolic link of the account 65534", "link": "a symbolic link of the account 65534", "hard": "has another name elsewhere",
+		"pipe": "not a regular file", "daemon's": "belongs to the account 1", "everybody's": "writable by every user",
+	} {
+		if data, err := Read(at(name)); err == nil || !strings.Contains(err.Error(), want) {
+			t.Errorf("%s: %q, %v, want %s", name, data, err, want)
+		}
+	}
+	for name, want := range map[string]string{"own": "own", "roots/shadow": "secret"} {
+		if data, err := Read(at(name)); err != nil || string(data) != want {
+			t.Errorf("%s: %q, %v", name, data, err)
+		}
+	}
+	for what, err := range map[string]error{
+		"replace": Replace(at("way/new"), []byte("x")),
+		"remove":  Disk{}.Remove(at("way/shadow")),
+		"make":    MakePrivate(at("way/below")),
+		"give":    Give(at("way"), nobody, nobody),
+		"inherit": Inherit(at("way/shadow")),
+	} {
+		if !errors.Is(err, syscall.ELOOP) {
+			t.Errorf("%s: %v", what, err)
+		}
+	}
+	if names, err := os.ReadDir(secrets); err != nil || len(names) != 1 || owner(t, secrets+"/shadow") != 0 {
+		t.Errorf("there are %v, %v", names, err)
+	}
+	if err := Replace(at("roots/new"), []byte("x")); err != nil {
+		t.Error(err)
+	}
+	// A link in the place of the file itself gives way to the file.
+	if err := Replace(at("link"), []byte("x")); err != nil || owner(t, at("link")) != nobody {
+		t.Errorf("replaced by %v", err)
+	}
+}
+
+// What a directory hands its group on to, that group may read, whoever writes it.
+func TestForGroup(t *testing.T) {
+	dir := someonesDir(t)
+	if err := errors.Join(os.Chown(dir, nobody, 1), os.Chmod(dir, 0o750|fs.ModeSetgid)); err != nil {
+		t.Fatal(err)
+	}
+	path := filepath.Join(dir, "settings")
+	if err := Replace(path, nil); err != nil {
+		t.Fatal(err)
+	}
+	info, err := os.Stat(path)
+	if err != nil || info.Mode().Perm() != 0o640 || info.Sys().(*syscall.Stat_t).Gid != 1 || owner(t, path) != nobody {
+		t.Errorf("%v, %v", info, err)
 	}
 }
 

@@ -26,7 +26,7 @@ func TestReplaceFaults(t *testing.T) {
 				t.Fatal(err)
 			}
 			var asked []string
-			s := steps{fail: func(at string) error {
+			d := Disk{Fail: func(at, _ string) error {
 				asked = append(asked, at)
 				switch {
 				case at != step:
@@ -37,7 +37,7 @@ func TestReplaceFaults(t *testing.T) {
 				return errors.New("no space left on device")
 			}}
 			err := until(func() error {
-				return s.replace(path, []byte("a new and longer text"), func(*os.File) error { return nil })
+				return d.replace(path, []byte("a new and longer text"), func(*os.File, os.FileInfo) error { return nil })
 			})
 			if err == nil || errors.Is(err, errStopped) != killed {
 				t.Errorf("%s: error %v", step, err)

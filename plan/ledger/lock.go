@@ -124,7 +124,7 @@ func writeAnew(path, text string) error {
 
 // holder is who holds the lock of a file, as that one noted it.
 func holder(lock string) string {
-	note, err := os.ReadFile(holderPath(lock))
+	note, err := durable.Read(holderPath(lock))
 	if err != nil || len(note) == 0 {
 		return "lock " + strconv.Quote(lock) + " is held"
 	}

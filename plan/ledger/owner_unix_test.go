@@ -3,11 +3,47 @@
 package ledger
 
 import (
+	"errors"
 	"os"
 	"path/filepath"
 	"syscall"
 	"testing"
 )
+
+// Root copies nothing that a link in the place of the ledger leads to, and goes by no ledger that everybody may
+// write; a pipe keeps nobody waiting.
+func TestForeignLedger(t *testing.T) {
+	const nobody = 65534
+	if os.Geteuid() != 0 {
+		if os.Getenv("MAILPUB_LAB") == "require" {
+			t.Fatal("only root can write in the place of another user")
+		}
+		t.Skip("left out: only root can write in the place of another user")
+	}
+	secret := filepath.Join(t.TempDir(), "shadow")
+	if err := os.WriteFile(secret, []byte("secret"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	for what, put := range map[string]func(path string) error{
+		"link": func(path string) error { return os.Symlink(secret, path) },
+		"pipe": func(path string) error { return syscall.Mkfifo(path, 0o600) },
+		"open": func(path string) error {
+			return errors.Join(os.WriteFile(path, []byte(`{"version":1,"site":"office"}`), 0o600), os.Chmod(path, 0o666))
+		},
+	} {
+		f := Files{Dir: t.TempDir(), Site: "office"}
+		err := errors.Join(put(f.Path()), os.Lchown(f.Path(), nobody, nobody), os.Chown(f.Dir, nobody, nobody))
+		if err != nil {
+			t.Fatal(err)
+		}
+		if _, err := f.Lock(t.Context(), 0); err == nil {
+			t.Errorf("%s: it is gone by", what)
+		}
+		if _, err := os.Lstat(f.Path() + ".damaged"); err == nil {
+			t.Errorf("%s: a copy is made", what)
+		}
+	}
+}
 
 // A service that runs as the owner of the state directory can go on where root's commands were:
 // they leave nothing there that only root can open.

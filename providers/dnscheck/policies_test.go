@@ -13,6 +13,7 @@ import (
 	"encoding/hex"
 	"errors"
 	"math/big"
+	"net/netip"
 	"slices"
 	"strings"
 	"testing"
@@ -78,6 +79,8 @@ func TestPolicyChecks(t *testing.T) {
 	noPOP := func(f *Facts) { f.Domains[0].Services = []mail.Service{{Name: "pop3s", Host: ".", Port: 995}} }
 	auto := func(f *Facts) { f.Domains[0].Autoconfig = "mail.nomeazienda.it" }
 	sts := func(f *Facts) { f.Domains[0].PolicyID = "abc123" }
+	const over4 = "mail IN AAAA 2001:4860::2\n@ IN MX 1 b1\nb1 IN A 2.2.2.5\n@ IN MX 2 b2\nb2 IN A 2.2.2.5\n"
+	both := func(f *Facts) { f.Public = append(f.Public, netip.MustParseAddr("2001:4860::2")) }
 	owned := func(f *Facts) {
 		f.Owned = []plan.Entry{{Key: mail.TaggedTXT(zonetest.Zone, "v=spf1"), Text: []string{`"v=spf1 mx ip4:2.2.2.2 -all"`}}}
 	}
@@ -126,6 +129,11 @@ func TestPolicyChecks(t *testing.T) {
 		{"TLS reports are missing", "", func(f *Facts) { f.Domains[0].TLSRPT = true }, "tlsrpt.record _smtp._tls.nomeazienda.it", "fail: none"},
 
 		{"no TLS reports", "", nil, "tlsrpt.record _smtp._tls.nomeazienda.it", "unused: none"},
+
+		{"SPF over three hosts without IPv6", over4 + "@ IN MX 3 b3\nb3 IN A 2.2.2.5", both, "spf.pass 2001:4860::2 for nomeazienda.it",
+			"warn: pass, but only after look-ups of 3 hosts without an IPv6 address: b1.nomeazienda.it, b2.nomeazienda.it, b3.nomeazienda.it"},
+		{"SPF over two", over4, both, "spf.pass 2001:4860::2 for nomeazienda.it", "pass: pass"},
+		{"SPF over three, of an IPv4 client", over4 + "@ IN MX 3 b3\nb3 IN A 2.2.2.5", both, "spf.pass 2.2.2.2 for nomeazienda.it", "pass: pass"},
 
 		{"no TLSA", "", nil, "dane.match _25._tcp.mail.nomeazienda.it", "unused: no such name"},
 		{"no CAA", "", nil, "caa.permits mail.nomeazienda.it", "unused: no CAA"},

@@ -91,6 +91,7 @@ func (e *checkRun) spfPass(name string) {
 		switch result {
 		case spf.Pass:
 			c.Status, c.Got = plan.Pass, spfReason(result, err)
+			e.spfOverIPv4(&c, addr, name)
 		case spf.TempError:
 			c.Status, c.Got, c.Hint = plan.Skip, spfReason(result, err), hintUnknown
 		case spf.PermError:
@@ -101,6 +102,22 @@ func (e *checkRun) spfPass(name string) {
 		}
 		e.add(c)
 	}
+}
+
+// spfOverIPv4 warns of a policy that passes an IPv6 address only after it asked for many hosts without one.
+func (e *checkRun) spfOverIPv4(c *plan.Check, addr netip.Addr, name string) {
+	if !addr.Unmap().Is6() {
+		return
+	}
+	hosts := spf.WithoutIPv6(e.ctx, e.QueryCache, addr, record.Bare(e.Host), "postmaster@"+record.Bare(name))
+	if len(hosts) <= spf.MostVoid {
+		return
+	}
+	c.Status = plan.Warn
+	c.Got = fmt.Sprintf("pass, but only after look-ups of %d hosts without an IPv6 address: %s", len(hosts), bareList(hosts))
+	c.Hint = fmt.Sprintf("receivers that count each as a look-up without an answer reject the policy after %d: put %s before the terms that name these hosts",
+		spf.MostVoid, addressTerm(addr))
+	c.Ref = "RFC 7208 section 4.6.4"
 }
 
 func addressTerm(addr netip.Addr) string {

@@ -220,13 +220,13 @@ func primaryOf(soa resolver.Answer) []string {
 	return []string{primary}
 }
 
-// mostCompared is how many RRsets are compared of a zone that names other servers than the parent.
-const mostCompared = 40
+// MostCompared is how many RRsets are compared of a zone that names other servers than the parent.
+const MostCompared = 40
 
 // differsFromHeld says which of some items the delegated servers have otherwise; "" for none. agreed
 // reports whether any was found in both places.
 func (e *checkRun) differsFromHeld(items []plan.Item) (differ string, agreed bool) {
-	for _, it := range items[:min(len(items), mostCompared)] {
+	for _, it := range items[:min(len(items), MostCompared)] {
 		name, rrtype, tag, err := mail.SplitDNSKey(it.Key)
 		if err != nil || it.Unreadable != "" || it.Fixed != "" {
 			continue

@@ -30,6 +30,8 @@ type libraryResolver struct {
 	// address leads to are not the policy's fault.
 	stranger bool
 	voids    *int // other look-ups in vain, of a stranger's
+
+	withoutIPv6 *[]string // hosts that an IPv6 client's policy asks for and that have IPv4 addresses only
 }
 
 // MalformedError is the error of a record that is no SPF record by its grammar.
@@ -48,7 +50,7 @@ func (r libraryResolver) checkHost(ctx context.Context, addr netip.Addr, helo, s
 		options = append(options, spf.OverrideVoidLookupLimit(100)) // counted here
 	}
 	result, err := spf.CheckHostWithSender(net.IP(addr.Unmap().AsSlice()), helo, sender, append(options, spf.WithResolver(r))...)
-	if r.voids != nil && *r.voids > 2 && result != PermError && result != TempError { // RFC 7208 section 4.6.4
+	if r.voids != nil && *r.voids > MostVoid && result != PermError && result != TempError { // RFC 7208 section 4.6.4
 		result, err = PermError, spf.ErrVoidLookupLimitReached
 	}
 	if *r.problem != "" && result == spf.PermError {
@@ -189,7 +191,11 @@ func (r libraryResolver) LookupIPAddr(ctx context.Context, host string) ([]net.I
 			r.countVoid(host, err, 0)
 			return nil, err
 		}
-		for _, addr := range a.Addresses() {
+		addrs := a.Addresses()
+		if i > 0 && len(out) == 0 && len(addrs) > 0 && r.withoutIPv6 != nil && !slices.Contains(*r.withoutIPv6, host) {
+			*r.withoutIPv6 = append(*r.withoutIPv6, host)
+		}
+		for _, addr := range addrs {
 			out = append(out, net.IPAddr{IP: addr.AsSlice()})
 		}
 	}
@@ -219,6 +225,17 @@ const (
 	TempError = spf.TempError
 	PermError = spf.PermError
 )
+
+// MostVoid is how many look-ups a policy may ask for that have no answer (RFC 7208 section 4.6.4).
+const MostVoid = 2
+
+// WithoutIPv6 returns the hosts that a policy has a receiver ask for before it decides on an IPv6 client, and that
+// have IPv4 addresses only. Some receivers count each as a look-up without an answer.
+func WithoutIPv6(ctx context.Context, l *resolver.QueryCache, addr netip.Addr, helo, sender string) (hosts []string) {
+	r := libraryResolver{QueryCache: l, withoutIPv6: &hosts}
+	_, _ = r.checkHost(ctx, addr, helo, sender)
+	return hosts
+}
 
 // Evaluate evaluates whether an address may send for a sender, by what the zones' own servers
 // publish. The error says why the result is what it is.

@@ -29,7 +29,8 @@ func (z *Zone) listAround(ctx context.Context, sets []record.RRset) (Listing, er
 // around returns the names between those of RRsets and the zone's apex, and the wildcards that may
 // answer for them.
 func (z *Zone) around(sets []record.RRset) (names []string) {
-	seen := map[string]bool{}
+	seen := make(map[string]bool, len(sets))
+	wild := map[string]bool{} // the names whose wildcard is among names
 	for _, s := range sets {
 		for at := range mail.Enclosing(s.Name) {
 			if seen[at] {
@@ -41,7 +42,10 @@ func (z *Zone) around(sets []record.RRset) (names []string) {
 				break
 			}
 			_, above, _ := strings.Cut(at, ".")
-			names = append(names, "*."+above)
+			if !wild[above] {
+				wild[above] = true
+				names = append(names, "*."+above)
+			}
 		}
 	}
 	return names

@@ -16,6 +16,9 @@ import (
 
 // Companions implements plan.Companion.
 func (z *Zone) Companions(wanted []plan.Item, made func(plan.Key) bool) (more, observed []plan.Item) {
+	if !z.hasWildcard() {
+		return nil, nil
+	}
 	has := make(map[plan.Key]bool, len(wanted))
 	types := map[string]map[string]bool{} // wanted at each name
 	var names []string
@@ -120,6 +123,16 @@ func setsByName(all map[record.RRset][]record.Record) map[string][]record.RRset 
 		slices.SortFunc(sets, func(a, b record.RRset) int { return strings.Compare(a.Type, b.Type) })
 	}
 	return byName
+}
+
+// hasWildcard reports whether Read saw any wildcard.
+func (z *Zone) hasWildcard() bool {
+	for set, rs := range z.last.Sets {
+		if len(rs) > 0 && strings.HasPrefix(set.Name, "*.") {
+			return true
+		}
+	}
+	return false
 }
 
 // wildcard returns the wildcard that answers for a name where the name does not exist; "" where

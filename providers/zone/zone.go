@@ -59,7 +59,7 @@ func (z *Zone) Read(ctx context.Context, keys []plan.Key) ([]plan.Item, error) {
 	}
 	z.last, z.byName = seen, nil
 	elsewhere := z.elsewhere(ctx, targets, keys, seen)
-	var items []plan.Item
+	items := make([]plan.Item, 0, len(targets))
 	for i, t := range targets {
 		if it, ok := elsewhere[i]; ok {
 			items = append(items, it)

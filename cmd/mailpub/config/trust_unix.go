@@ -7,6 +7,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"syscall"
 )
@@ -18,16 +19,33 @@ func checkOwner(path string) error {
 	if os.Geteuid() != 0 {
 		return nil
 	}
-	for _, p := range []string{path, filepath.Dir(path)} {
+	abs, err := filepath.Abs(path)
+	if err != nil {
+		return err
+	}
+	real, err := filepath.EvalSymlinks(abs)
+	if err != nil {
+		return nil // whoever opens it says so
+	}
+	for _, p := range slices.Concat(ancestors(abs), ancestors(real)) {
 		info, err := os.Stat(p)
 		if err != nil {
-			return nil // whoever opens it says so
+			return nil
 		}
 		if err := trustedInfo(p, info); err != nil {
 			return err
 		}
 	}
 	return nil
+}
+
+// ancestors are a file and the directories above it: who may write in one of them can put another file in its
+// place.
+func ancestors(path string) (all []string) {
+	for ; path != filepath.Dir(path); path = filepath.Dir(path) {
+		all = append(all, path)
+	}
+	return all
 }
 
 // worldWritable says that every user may write a file that whoever runs mailpub is about to obey; "" where that

@@ -36,11 +36,16 @@ func TestRootObeysNobody(t *testing.T) {
 		"writable by a group":  {func(p string) error { return firstError(os.Chown(p, 0, nobody), os.Chmod(p, 0o660)) }, "writable by group 65534"},
 		"in another's folder":  {func(p string) error { return os.Chown(filepath.Dir(p), nobody, 0) }, "belongs to user 65534"},
 		"in a writable folder": {func(p string) error { return os.Chmod(filepath.Dir(p), 0o777) }, "is writable by every user"},
-		"in a sticky folder":   {func(p string) error { return os.Chmod(filepath.Dir(p), 0o777|os.ModeSticky) }, ""},
+		"further up another's": {func(p string) error { return os.Chown(filepath.Dir(filepath.Dir(p)), nobody, 0) }, "belongs to user 65534"},
+		"by another's link": {func(p string) error {
+			to := filepath.Join(filepath.Dir(filepath.Dir(p)), "elsewhere")
+			return firstError(os.Mkdir(to, 0o755), os.Rename(p, to+"/secret"), os.Chown(to, nobody, 0), os.Symlink(to+"/secret", p))
+		}, "belongs to user 65534"},
+		"in a sticky folder": {func(p string) error { return os.Chmod(filepath.Dir(p), 0o777|os.ModeSticky) }, ""},
 	} {
 		t.Run(name, func(t *testing.T) {
-			dir := filepath.Join(t.TempDir(), "d")
-			if err := os.Mkdir(dir, 0o755); err != nil {
+			dir := filepath.Join(t.TempDir(), "up", "d")
+			if err := os.MkdirAll(dir, 0o755); err != nil {
 				t.Fatal(err)
 			}
 			secret := filepath.Join(dir, "secret")

@@ -67,7 +67,7 @@ func Open(ctx context.Context, path string) (*Store, error) {
 	if err := durable.MakePrivate(filepath.Dir(path)); err != nil {
 		return fail(err)
 	}
-	f, err := os.OpenFile(path, os.O_RDWR|os.O_CREATE|durable.NoFollow, 0o600)
+	f, err := durable.OpenFile(path, os.O_RDWR|os.O_CREATE, 0o600)
 	if err != nil {
 		return fail(err)
 	}

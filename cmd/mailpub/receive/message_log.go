@@ -152,7 +152,7 @@ func (j *messageLog) current() error {
 }
 
 func (j *messageLog) open() error {
-	f, err := os.OpenFile(j.path, os.O_WRONLY|os.O_APPEND|os.O_CREATE|durable.NoFollow, 0o640)
+	f, err := durable.OpenFile(j.path, os.O_WRONLY|os.O_APPEND|os.O_CREATE, 0o640)
 	if err != nil {
 		return err
 	}

@@ -13,6 +13,8 @@ import (
 	"syscall"
 
 	"golang.org/x/sys/unix"
+
+	"github.com/mailpub/mailpub/plan/durable"
 )
 
 // account is a user of the system.
@@ -52,14 +54,15 @@ func lookupAccount(name string) (*account, error) {
 	return a, nil
 }
 
-// become gives up what root may, for good: groups first, since only root may change them.
+// become gives up what root may, for good: groups first, since only root may change them. Where mailpub does
+// not run as root there is nothing to give up: it goes on as the account that started it, such as
+// the one of the package's unit.
 func (a *account) become() error {
-	switch os.Geteuid() {
-	case a.uid:
+	if os.Geteuid() != 0 {
+		if is, err := user.Current(); err == nil {
+			a.name = is.Username
+		}
 		return nil
-	case 0:
-	default:
-		return fmt.Errorf("service.user: only root can become %q: start mailpub as root, or as that user with AmbientCapabilities=CAP_NET_BIND_SERVICE", a.name)
 	}
 	if err := syscall.Setgroups(a.groups); err != nil {
 		return fmt.Errorf("service.user %q: setgroups: %w", a.name, err)
@@ -81,13 +84,9 @@ func (a *account) makeDir(dir string) error {
 	if _, err := os.Stat(dir); err == nil || os.Geteuid() != 0 {
 		return nil
 	}
-	if err := os.MkdirAll(dir, 0o700); err != nil {
-		return fmt.Errorf("service.user %q: %w", a.name, err)
-	}
-	// By its descriptor: what stands there by now may be another's.
-	f, err := os.OpenFile(dir, os.O_RDONLY|unix.O_NOFOLLOW|unix.O_DIRECTORY, 0)
+	err := durable.MakePrivate(dir)
 	if err == nil {
-		err = errors.Join(f.Chown(a.uid, a.gid), f.Close())
+		err = durable.Give(dir, a.uid, a.gid)
 	}
 	if err != nil {
 		return fmt.Errorf("service.user %q: %w", a.name, err)

@@ -121,7 +121,7 @@ func (b *wizard) write() (*config.Config, error) {
 	if b.packaged() {
 		d.State = unit.PackageState
 		d.Maildir = unit.PackageState + "/mail"
-		d.User = unit.PackageUser
+		d.User = unit.PackageReceiver
 	}
 	text, err := d.YAML()
 	if err != nil {

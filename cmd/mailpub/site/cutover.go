@@ -50,7 +50,7 @@ func cutoverPath(cfg *config.Config) string {
 
 // CutoverUnderWay returns the cutover that a site is in the middle of; nil where there is none.
 func CutoverUnderWay(cfg *config.Config) (*mail.Cutover, error) {
-	data, err := os.ReadFile(cutoverPath(cfg))
+	data, err := durable.Read(cutoverPath(cfg))
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil, nil
 	}

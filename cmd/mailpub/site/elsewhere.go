@@ -46,7 +46,7 @@ func (s *Site) delegationSteps(ctx context.Context, d *dnscheck.Delegations, lis
 		}
 		group.Go(func() error {
 			var held dnscheck.ZoneContent
-			held.Items, held.SOA, held.Hosts = driver.Seen(keysOf(party.Wanted))
+			held.Items, held.SOA, held.Hosts = driver.Seen(comparedKeys(party.Wanted))
 			found[i] = d.Undelegated(ctx, party.Target.Name, held)
 			return nil
 		})
@@ -70,8 +70,12 @@ func (s *Site) delegationSteps(ctx context.Context, d *dnscheck.Delegations, lis
 	return steps
 }
 
-func keysOf(items []plan.Item) (keys []plan.Key) {
+// comparedKeys are the keys that are compared with what the delegated servers have.
+func comparedKeys(items []plan.Item) (keys []plan.Key) {
 	for _, it := range items {
+		if len(keys) == dnscheck.MostCompared {
+			break
+		}
 		if it.ByHand == "" {
 			keys = append(keys, it.Key)
 		}

@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
-	"os"
 	"path/filepath"
 	"sync"
 	"time"
@@ -30,7 +29,7 @@ func (s *Site) countMessage() error {
 	path := filepath.Join(StateDir(s.cfg), s.cfg.Site+".messages.json")
 	today := time.Now().Format(time.DateOnly)
 	var is messageCount
-	data, err := os.ReadFile(path)
+	data, err := durable.Read(path)
 	if err == nil {
 		err = json.Unmarshal(data, &is)
 	} else if errors.Is(err, fs.ErrNotExist) {

@@ -17,8 +17,12 @@ const (
 	// PackageState is where the .deb and .rpm keep ledger and mail, of configs under /etc.
 	PackageState = "/var/lib/mailpub"
 
-	// PackageUser is who their units run as.
+	// PackageUser is the account of the units that watch. The config and the state are its group's to read.
 	PackageUser = "mailpub"
+
+	// PackageReceiver is the account of the unit that receives mail, which anybody may talk to: it has no secret of a
+	// provider, and writes nothing but mail, its log and its certificates.
+	PackageReceiver = "mailpub-receive"
 )
 
 // Options says what a unit is for.
@@ -30,6 +34,7 @@ type Options struct {
 	Hidden      string   // absolute path of a directory of which nothing is seen but Writable and Readable
 	Readable    []string // absolute paths in Hidden
 	User        string   // empty: root
+	Groups      []string // more groups of User, in the unit alone
 	NetAdmin    bool     // nftables is set up by it
 	LowPorts    bool     // it listens at port 25
 	Credentials bool     // the directories of credentials are there
@@ -83,6 +88,8 @@ func Packaged() ([]File, error) {
 	if err != nil {
 		return nil, err
 	}
+	o.User = PackageReceiver
+	o.Groups = []string{PackageUser} // for the config
 	o.Hidden = PackageState
 	o.Writable = []string{PackageState + "/mail", PackageState + "/acme", PackageState + "/log"}
 	o.Readable = []string{PackageState + "/receiver"}

@@ -18,6 +18,26 @@ func TestReceive(t *testing.T) {
 	}
 }
 
+// The receiver of a package has an account of its own, sees its own part of the state, and gets no secrets but its own.
+func TestPackaged(t *testing.T) {
+	files, err := Packaged()
+	if err != nil {
+		t.Fatal(err)
+	}
+	users := map[string]string{}
+	for _, f := range files {
+		_, rest, _ := strings.Cut(f.Text, "\nUser=")
+		users[f.Name], _, _ = strings.Cut(rest, "\n")
+		secrets := strings.Contains(f.Text, "=mailpub:/etc/mailpub/credentials\n") || strings.Contains(f.Text, "=-/etc/mailpub/environment\n")
+		if receives := f.Name == "mailpub-receive.service"; strings.HasSuffix(f.Name, ".service") && secrets == receives {
+			t.Errorf("%s has the providers' secrets: %t", f.Name, secrets)
+		}
+	}
+	if users["mailpub-receive.service"] != "mailpub-receive" || users["mailpub.service"] != "mailpub" || users["mailpub-drift.service"] != "mailpub" {
+		t.Errorf("users are %q", users)
+	}
+}
+
 func TestQuote(t *testing.T) {
 	for word, want := range map[string]string{
 		"/etc/mailpub.yaml": "/etc/mailpub.yaml", "/a b": `"/a b"`, "100%": "100%%", "$HOME": "$$HOME", `a"b`: `"a\"b"`, `a\b`: `"a\\b"`,
