@@ -17,7 +17,7 @@ import (
 // ShowPlan prints a plan: a group for each party, manual steps last, and the sum.
 func ShowPlan(u *UI, p *site.Plan) {
 	w := u.Text()
-	fmt.Fprintf(w, "%s\n\n", u.Wrap(Headline(p.Site), 0))
+	fmt.Fprintf(w, "%s\n\n", u.hang(Headline(p.Site), 2))
 	about := map[plan.Target]string{}
 	var order []plan.Target
 	for _, party := range p.Parties {
