@@ -60,9 +60,9 @@ func (c Confirmations) read(ctx context.Context, k plan.Key) *plan.Item {
 	now := c.version(ctx)
 	switch {
 	case c.now().After(g.At.Add(ConfirmedFor)):
-		it.Again = "confirmed on " + day + ", over a year ago: look at the setting, then apply confirms it again"
+		it.Again = "confirmed on " + day + ", over a year ago: check the setting, then run apply to confirm it again"
 	case now != "" && g.State != "" && now != g.State:
-		it.Again = fmt.Sprintf("confirmed on %s for version %s, and the server is %s now: look at the setting, then apply confirms it again", day, g.State, now)
+		it.Again = fmt.Sprintf("confirmed on %s for version %s, but the server is %s now: check the setting, then run apply to confirm it again", day, g.State, now)
 	}
 	return it
 }

@@ -177,7 +177,7 @@ func (m *Manual) senders(ctx context.Context, a *smtpclient.Prober) (lines []str
 		return nil, unknown
 	}
 	if taken, _ := m.takes(ctx, a, postmaster, Accepted); taken == nil {
-		return nil, "mail to " + postmaster + " is refused whoever sends it, which says nothing of its senders"
+		return nil, "mail to " + postmaster + " is refused from every sender, which proves nothing about sender checks"
 	}
 	return lines, ""
 }
@@ -226,7 +226,7 @@ func (m *Manual) Apply(ctx context.Context, batch []plan.Change, done func(plan.
 // onlyConfirmed says why a change can't be carried out, where it is no confirmation.
 func onlyConfirmed(c plan.Change) error {
 	if !IsConfirmation(c.Key) {
-		return errors.New("the mail server is set up by hand")
+		return errors.New("the mail server is configured manually")
 	}
 	return nil
 }

@@ -67,7 +67,7 @@ func (r *Receiver) load() (receiver.Settings, error) {
 	}
 	s, err := receiver.DecodeSettings(data)
 	if err != nil {
-		return receiver.Settings{}, fmt.Errorf("receiver settings %s can't be read (%w): mend or remove the file", r.Path, err)
+		return receiver.Settings{}, fmt.Errorf("receiver settings %s cannot be read (%w): correct or remove the file", r.Path, err)
 	}
 	return s, nil
 }

@@ -188,7 +188,7 @@ func (r *Router) replace(ctx context.Context, c change, was forward.Target) erro
 	err := d.Add(ctx, c.port, c.to, c.Lease)
 	if err != nil && !errors.Is(err, errNoAnswer) {
 		if back := d.Add(ctx, c.port, was, c.Lease); back != nil {
-			return fmt.Errorf("%w; and the mapping to %s that was there could not be put back: %w", err, was, back)
+			return fmt.Errorf("%w; and the mapping to %s that was there cannot be restored: %w", err, was, back)
 		}
 	}
 	return err
@@ -222,7 +222,7 @@ func (r *Router) readBack(ctx context.Context, c change, err error) (*forward.Ma
 		}
 		err = errors.New("the router says that it mapped the port, but it did not")
 	} else if err == nil {
-		err = fmt.Errorf("the router says that it mapped the port, but it leads to %s", m.To)
+		err = fmt.Errorf("the router reports success, but the port is forwarded to %s", m.To)
 	}
 	// There was nothing, and the router says that it mapped what it was asked for: so what is there
 	// now is ours, whatever it is called.

@@ -130,7 +130,7 @@ func (u *upnp) isSameDevice(o *upnp) bool { return u.udn != "" && u.udn == o.udn
 func (a *foundRouters) choose(gateway netip.Addr, which string, limit time.Duration) (device, string, error) {
 	good := a.good
 	if len(good) == 0 {
-		reason := fmt.Sprintf("nobody answers a search within %v", limit)
+		reason := fmt.Sprintf("no answer to a search within %v", limit)
 		if len(a.passed) > 0 {
 			reason += "; passed over: " + strings.Join(a.passed, "; ")
 		}

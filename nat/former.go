@@ -126,7 +126,7 @@ func (r *Router) readFormer(ctx context.Context, ports []forward.Port) []forward
 	}
 	for _, p := range ports {
 		found = append(found, forward.Mapping{Port: p, Unread: err,
-			Again: fmt.Sprintf("%s, and %s does not answer now (%v): what it made may stay in the router", moves, f.protocol, err)})
+			Again: fmt.Sprintf("%s, and %s does not answer now (%v): its forwards may remain in the router", moves, f.protocol, err)})
 	}
 	return found
 }

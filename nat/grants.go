@@ -144,7 +144,7 @@ func (g *leaseTable) list(ports []forward.Port, epoch uint32, err error) (found 
 		if got, n, other := g.grantOfOtherRouter(q); other {
 			found = append(found, forward.Mapping{
 				Port:   q,
-				Unread: fmt.Errorf("%s granted it and is not the gateway now, which is %s: what it has ends by itself in %s", n.gateway, g.gateway, plan.FormatDuration(got.Expires().Sub(g.now()))),
+				Unread: fmt.Errorf("%s granted it but is no longer the gateway, which is now %s: its lease ends in %s", n.gateway, g.gateway, plan.FormatDuration(got.Expires().Sub(g.now()))),
 				Again:  fmt.Sprintf("the gateway is %s now; %s granted it, where it ends by itself in %s", g.gateway, n.gateway, plan.FormatDuration(got.Expires().Sub(g.now()))),
 			})
 			continue

@@ -35,11 +35,11 @@ func (r *Router) Recreate(ctx context.Context, wanted plan.Item) (plan.Grant, er
 		return fail(errors.New("it is not in the router: apply puts it there"))
 	}
 	if !plan.EqualLines(m.Lines(), wanted.Lines) {
-		return fail(fmt.Errorf("%w: it leads to %s, and not to %q: apply mends it", ErrConflict, m.To, wanted.Lines))
+		return fail(fmt.Errorf("%w: its target is %s, not %q: apply corrects it", ErrConflict, m.To, wanted.Lines))
 	}
 	known, granted := r.known(k)
 	if !r.isOurs(*m) && !granted {
-		return fail(fmt.Errorf("%w: it leads to %s and was not put there by mailpub", ErrConflict, m.To))
+		return fail(fmt.Errorf("%w: its target is %s, and mailpub did not create it", ErrConflict, m.To))
 	}
 	lease := m.Grant.Lifetime // what is left, where the whole is not known
 	if granted && lease > 0 && known.Lifetime > lease {
@@ -54,7 +54,7 @@ func (r *Router) Recreate(ctx context.Context, wanted plan.Item) (plan.Grant, er
 	}
 	made, err := r.writeMapping(ctx, change{Change: plan.Change{Key: k, Action: plan.Create, Lease: lease}, port: p, to: m.To})
 	if err != nil {
-		return fail(fmt.Errorf("it was taken away and could not be put back, so that it is gone now: %w", err))
+		return fail(fmt.Errorf("it was removed, and cannot be restored: %w", err))
 	}
 	r.log.Info("forward healed", "key", k.Name, "to", m.To)
 	return *made, nil

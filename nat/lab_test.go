@@ -74,7 +74,7 @@ func TestRouters(t *testing.T) {
 	}{
 		{"UPnP 2", lab.Options{}, "auto", "upnp", []string{"the default gateway 10.10.10.1 answers as WANIPConnection:2", "not pcp or nat-pmp"}, true},
 		{"UPnP 1", lab.Options{IGD: 1, NoNATPMP: true}, "auto", "upnp", []string{"WANIPConnection:1"}, true},
-		{"PCP", lab.Options{NoUPnP: true}, "auto", "pcp", []string{"the default gateway 10.10.10.1 answers", "not upnp: the default gateway 10.10.10.1 has nobody who listens to searches"}, false},
+		{"PCP", lab.Options{NoUPnP: true}, "auto", "pcp", []string{"the default gateway 10.10.10.1 answers", "not upnp: the default gateway 10.10.10.1 has no listener for searches"}, false},
 		{"NAT-PMP", lab.Options{NoUPnP: true}, "nat-pmp", "nat-pmp", []string{"the default gateway 10.10.10.1 answers"}, false},
 	} {
 		t.Run(test.name, func(t *testing.T) {
@@ -168,7 +168,7 @@ func TestNoRouter(t *testing.T) {
 	l := lab.Up(t, lab.Options{NoDaemon: true})
 	for protocol, parts := range map[string][]string{
 		"auto":    {"no router answers: upnp: nobody answers a search", "nat-pmp: the default gateway 10.10.10.1"},
-		"upnp":    {"no router answers: nobody answers a search within 5s"},
+		"upnp":    {"no router answers: no answer to a search within 5s"},
 		"nat-pmp": {"no router answers: the default gateway 10.10.10.1: no usable answer"},
 		"pcp":     {"no router answers: the default gateway 10.10.10.1: no usable answer"},
 	} {

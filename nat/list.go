@@ -116,7 +116,7 @@ func (r *Router) RemoveStray(ctx context.Context, stray ForwardStatus) error {
 		return nil
 	}
 	if now := r.mappingStatus(*m); now.Owner != OwnerOurs || now.Is != stray.Is {
-		return fmt.Errorf("%s: %s: %w: it leads to %s now", r.device, stray.Name, plan.ErrStale, now.Is)
+		return fmt.Errorf("%s: %s: %w: its target is now %s", r.device, stray.Name, plan.ErrStale, now.Is)
 	}
 	if err := r.removeAndCheck(context.WithoutCancel(ctx), r.device, p, m.To); err != nil {
 		return fmt.Errorf("%s: %s: %w", r.device, stray.Name, err)

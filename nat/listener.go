@@ -78,7 +78,7 @@ func (l Listener) Run(ctx context.Context, report func(Event)) error {
 		return failed
 	}
 	if failed != nil {
-		l.Logger.Warn("announcements of routers are heard in part only", "error", failed)
+		l.Logger.Warn("only some announcements of routers can be received", "error", failed)
 	}
 	all.Wait()
 	return nil

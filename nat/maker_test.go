@@ -51,7 +51,7 @@ func TestMakerIsSilent(t *testing.T) {
 	if r.Protocol() != "upnp" {
 		t.Errorf("protocol %s", r.Protocol())
 	}
-	has(t, "why", r.ChoiceReason(), "upnp made this site's forwards and does not answer now", "nobody answers a search within 15s", "pcp: the default gateway")
+	has(t, "why", r.ChoiceReason(), "upnp made this site's forwards and does not answer now", "no answer to a search within 15s", "pcp: the default gateway")
 	items, err := r.Read(t.Context(), []plan.Key{{Kind: forward.Kind, Name: "tcp/25"}, {Kind: forward.Kind, Name: "tcp/110"}})
 	if err != nil || len(items) != 2 {
 		t.Fatalf("read %+v, %v", items, err)

@@ -159,9 +159,9 @@ func (p *pmp) request(ctx context.Context, proto string, internal, external uint
 // it does when that one is taken or not to be had (RFC 6886 section 3.3).
 func (p *pmp) rejectOtherPort(ctx context.Context, q forward.Port, to forward.Target, got forward.Port, epoch uint32) error {
 	if _, n, ok := p.live(got, epoch); ok && n.to == to {
-		return fmt.Errorf("%w: nat-pmp maps one port to each port inside, and %s leads to %s already", ErrConflict, got, to)
+		return fmt.Errorf("%w: nat-pmp maps one external port to each internal port, and %s already maps to %s", ErrConflict, got, to)
 	}
-	err := fmt.Errorf("%w: it is taken or not to be had, the router offers %s instead", ErrRefused, got)
+	err := fmt.Errorf("%w: the port is in use or unavailable; the router offered %s", ErrRefused, got)
 	if e := p.release(ctx, q.Proto, to.Port); e != nil {
 		return fmt.Errorf("%w; and %s could not be given back: %w", err, got, e)
 	}

@@ -199,9 +199,9 @@ func (p *pcp) Add(ctx context.Context, q forward.Port, to forward.Target, lease 
 	case err != nil:
 		return err
 	case a.external != q.Number, q.Pinhole() && a.address != p.local:
-		err := fmt.Errorf("%w: it is taken or not to be had, the router offers %s/%d instead", ErrRefused, q.Proto, a.external)
+		err := fmt.Errorf("%w: the port is in use or unavailable; the router offered %s/%d", ErrRefused, q.Proto, a.external)
 		if a.external == q.Number { // it translates prefixes (RFC 6296)
-			err = fmt.Errorf("%w: outside it stands for %s and not for %s", ErrRefused, a.address, p.local)
+			err = fmt.Errorf("%w: the external port belongs to %s, not to %s", ErrRefused, a.address, p.local)
 		}
 		if e := p.releaseMapping(ctx, m); e != nil {
 			return fmt.Errorf("%w; and that could not be given back: %w", err, e)

@@ -151,7 +151,7 @@ const (
 var pcpWords = []string{
 	"success", "unsupported version", "not authorised", "malformed request", "unsupported opcode",
 	"unsupported option", "malformed option", "network failure", "out of resources", "unsupported protocol",
-	"over the quota", "this external port is not to be had", "the client's address was changed on the way",
+	"over the quota", "this external port is unavailable", "the client's address was changed on the way",
 	"too many remote peers",
 }
 
@@ -171,7 +171,7 @@ func (a pcpAnswer) err() error {
 	case codeNetworkFail, codeNoResources:
 		// miniupnpd says the latter when its WAN address is not public, and tells which.
 		if a.address.IsValid() && !a.address.IsUnspecified() && netaddr.NotPublic(a.address) != "" {
-			return fmt.Errorf("%w: its address outside is %s, %s: %w", ErrDoubleNAT, a.address, netaddr.NotPublic(a.address), no)
+			return fmt.Errorf("%w: its WAN address is %s, %s: %w", ErrDoubleNAT, a.address, netaddr.NotPublic(a.address), no)
 		}
 		return fmt.Errorf("%w: %w", ErrRefused, no)
 	case codeMismatch:

@@ -116,7 +116,7 @@ func (r *Router) Pinholes() string {
 		}
 		return d.why.Error()
 	case manual:
-		return "pinholes by hand"
+		return "pinholes set manually"
 	case *upnpPinholes:
 		return fmt.Sprintf("pinholes by upnp, for ports from %d; not by pcp: %v", lowestPinhole, d.notPCP)
 	}

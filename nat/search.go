@@ -228,7 +228,7 @@ func (o Options) probeSSDP(ctx context.Context) <-chan error {
 			_, err = c.Read(make([]byte, 1))
 		}
 		if sockerr.Refused(err) {
-			verdict <- fmt.Errorf("%s %s has nobody who listens to searches", which, gateway)
+			verdict <- fmt.Errorf("%s %s has no listener for searches", which, gateway)
 		}
 	}()
 	return verdict

@@ -144,7 +144,7 @@ func TestSearchFails(t *testing.T) {
 		is      error
 		parts   []string
 	}{
-		{"silence", none, Options{}, ErrNoRouter, []string{"nobody answers a search within 5s"}},
+		{"silence", none, Options{}, ErrNoRouter, []string{"no answer to a search within 5s"}},
 		{"no XML", at(page("hello")), Options{}, ErrNoRouter, []string{"not a device description"}},
 		{"a printer", at(page(`<root xmlns="urn:schemas-upnp-org:device-1-0"><device/></root>`)), Options{}, ErrNoRouter,
 			[]string{"no WANIPConnection or WANPPPConnection in it"}},

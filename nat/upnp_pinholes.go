@@ -220,7 +220,7 @@ func (h *upnpPinholes) removeNumberless(ctx context.Context, q forward.Port, to 
 	if err = h.deletePinhole(ctx, ids[1]); err != nil {
 		return err
 	}
-	return errors.New("it may have been opened by a run that ended before the router told its number, and the router gives each a number of its own")
+	return errors.New("it may have been opened by a run that ended before the router reported its number, and the router numbers each one separately")
 }
 
 // Prepare implements plan.Preparer: the number of a pinhole is not known before it is told.

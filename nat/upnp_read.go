@@ -66,9 +66,9 @@ func (u *upnp) unreadable(p forward.Port, err error) forward.Mapping {
 	left := g.Expires().Sub(u.now())
 	switch {
 	case !granted || !isUPnP(g.State):
-		m.Again = fmt.Sprintf("the router does not tell what it has there (%v), so it is asked for the forward", err)
+		m.Again = fmt.Sprintf("the router does not report this port (%v), so mailpub requests the forward", err)
 	case g.Lifetime > 0 && left < g.Lifetime/2:
-		m.Again = fmt.Sprintf("the router does not tell what it has there (%v); %s left of the lease of %s that it granted",
+		m.Again = fmt.Sprintf("the router does not report this port (%v); %s left of the lease of %s that it granted",
 			err, plan.FormatDuration(max(left, 0)), plan.FormatDuration(g.Lifetime))
 	}
 	return m

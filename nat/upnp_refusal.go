@@ -15,7 +15,7 @@ func (u *upnp) explain(ctx context.Context, p forward.Port, to forward.Target, n
 	case codeConflict:
 		// Also what miniupnpd says in its secure mode.
 		if m, err := u.entry(ctx, p); err == nil && m != nil && m.To.Host != to.Host {
-			return fmt.Errorf("%w: it leads to %s (%q): %w", ErrConflict, m.To, forward.Printable(m.Description, 60), no)
+			return fmt.Errorf("%w: its target is %s (%q): %w", ErrConflict, m.To, forward.Printable(m.Description, 60), no)
 		}
 		if foreign {
 			return u.foreign(to, no)

@@ -21,7 +21,7 @@ type GateError struct {
 	Err  error
 }
 
-func (e GateError) Error() string { return fmt.Sprintf("gate %q is shut: %v", e.Gate, e.Err) }
+func (e GateError) Error() string { return fmt.Sprintf("gate %q is closed: %v", e.Gate, e.Err) }
 func (e GateError) Unwrap() error { return e.Err }
 
 // Event tells of progress while a plan is carried out.

@@ -9,7 +9,7 @@ import (
 
 var (
 	// ErrLocked means that another process works on the same site; see LockedError.
-	ErrLocked = errors.New("another mailpub works on this site")
+	ErrLocked = errors.New("another mailpub process is changing this site")
 
 	// ErrLockLost means that a lock is no longer held, so that nothing was saved under it.
 	ErrLockLost = errors.New("the lock of the site is lost")

@@ -140,7 +140,7 @@ func runOne(ctx context.Context, c Checker) []Check {
 	for _, id := range c.IDs {
 		late = append(late, Check{
 			ID: id, Status: Skip, Got: fmt.Sprintf("no answer within %v", timeout),
-			Hint: "run verify again; if it stays so, look at the network between here and what is checked",
+			Hint: "run verify again; if it still fails, check the network path to the checked host",
 		})
 	}
 	return late

@@ -145,7 +145,7 @@ func (d *Difference) wanted(party Target, w, o *Item, known *Entry, now time.Tim
 		c.Action = Update
 		c.Adopt = !o.Marked && !e.isOurs(o)
 		if c.Adopt && e.Text != nil {
-			c.Reason = "somebody changed it since mailpub put it in place; " + w.Reason
+			c.Reason = "changed since mailpub created it; " + w.Reason
 		}
 	}
 	d.Changes = append(d.Changes, c)
@@ -276,10 +276,10 @@ func (d *Difference) unwanted(e Entry, o *Item) {
 		return
 	case !o.Marked && !e.isOurs(o):
 		c.Action, c.Before = Manual, o.Lines
-		c.Reason = "no longer wanted, but somebody changed it since mailpub put it in place: remove it if it is not theirs"
+		c.Reason = "no longer wanted, but changed since mailpub created it: remove it if it is not in use"
 	case e.Prior != nil:
 		c.Action, c.Before, c.After = Update, o.Lines, e.Prior
-		c.Reason = "no longer wanted: what was there before is put back"
+		c.Reason = "no longer wanted: the former value is restored"
 	default:
 		c.Action, c.Before = Delete, o.Lines
 		c.Reason = "no longer wanted"

@@ -51,7 +51,7 @@ func TestDiff(t *testing.T) {
 		{name: "ours, changed half way", wanted: "newer", observed: "new", entry: &entry{text: "old", pending: "new"},
 			action: Update, after: "newer"},
 		{name: "ours, changed by somebody", wanted: "x", observed: "theirs", entry: &entry{text: "x"},
-			action: Update, adopt: true, after: "x", reason: "somebody changed it"},
+			action: Update, adopt: true, after: "x", reason: "changed since"},
 		{name: "marked and different", wanted: "x", observed: "old", marked: true, action: Update, after: "x"},
 		{name: "back to what it was, after a crash", wanted: "old", observed: "old", entry: &entry{text: "old", pending: "new"},
 			keep: &entry{text: "old"}},
@@ -65,9 +65,9 @@ func TestDiff(t *testing.T) {
 		{name: "not wanted, pending and never written", observed: "theirs", entry: &entry{pending: "x", prior: "theirs"}, forget: true},
 		{name: "not wanted, gone", entry: &entry{text: "x"}, forget: true},
 		{name: "not wanted, over a stranger's", observed: "x", entry: &entry{text: "x", prior: "old"},
-			action: Update, after: "old", reason: "put back"},
+			action: Update, after: "old", reason: "is restored"},
 		{name: "not wanted, a stranger's again", observed: "old", entry: &entry{text: "x", prior: "old"}, forget: true},
-		{name: "not wanted, changed by somebody", observed: "theirs", entry: &entry{text: "x"}, action: Manual, reason: "somebody changed it"},
+		{name: "not wanted, changed by somebody", observed: "theirs", entry: &entry{text: "x"}, action: Manual, reason: "changed since"},
 		{name: "not wanted, unreadable", entry: &entry{text: "x"}, unreadable: "server is down", action: Unreadable},
 	} {
 		t.Run(c.name, func(t *testing.T) {

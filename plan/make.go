@@ -301,9 +301,9 @@ func (p *Plan) Writes() (n int) {
 	return n
 }
 
-// TakeoverCount returns the number of things that are as wanted and that apply only writes
+// AdoptedCount returns the number of things that are as wanted and that apply only writes
 // into the ledger.
-func (p *Plan) TakeoverCount() int { return len(p.keep) }
+func (p *Plan) AdoptedCount() int { return len(p.keep) }
 
 // Takeovers returns the changes that would overwrite or remove what others put in place.
 func (p *Plan) Takeovers() (cs []Change) {

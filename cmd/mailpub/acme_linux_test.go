@@ -51,7 +51,7 @@ func TestLabCertificate(t *testing.T) {
 		return strings.Contains(got, "STARTTLS")
 	})
 	s.mailpub(exitOK, "apply", "--yes")
-	has(t, s.mailpub(exitOK, "plan", "--detailed-exitcode"), "Nothing to do")
+	has(t, s.mailpub(exitOK, "plan", "--detailed-exitcode"), "No changes")
 	out := s.must("inet", "swaks", "--tls", "--server", lab.Public, "--helo", "sender.example.org", "--from", "someone@example.org",
 		"--to", "postmaster@nomeazienda.it", "--header", "Subject: nonce-under-tls")
 	has(t, out, "TLS started with cipher TLSv1.3", `peer DN="/CN=mail.nomeazienda.it"`)

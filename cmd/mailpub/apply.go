@@ -30,29 +30,28 @@ func applyCommand(a *app) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "apply [PLANFILE]",
 		Short: "Apply the planned changes in a safe order",
-		Long: `Carries out the plan in the safe order: mail service, forwards, addresses, other
-records, and MX last, and that only when the mail host answers on the LAN. It stops at
-the first error, keeps account of what is done, and goes on from there the next time. A
-second apply does and writes nothing.
+		Long: `Carries out the plan in a safe order: mail service, forwards, addresses, other records,
+then MX, if the mail host answers on the LAN. It stops at the first error, records
+completed changes in the ledger, and continues from there on the next run. A second
+apply changes nothing.
 
-What was written to DNS is then asked of every name server of the zone, until all say it,
-for as long as --wait.
+After writing to DNS it queries every name server of the zone until all serve the new
+records, for at most --wait.
 
-With PLANFILE, as "plan -o" saved it, it carries out exactly that, and refuses when
+With PLANFILE, as saved by "plan -o", it carries out exactly that plan, and refuses if
 anything has changed since.
 
-With --only and --exclude it carries out parts of the plan. The gates before MX hold all
-the same: every forward that is wanted must be in the router.
+With --only and --exclude it carries out parts of the plan. The gates before MX still
+apply: every wanted forward must be in the router.
 
-With --cutover, where the address or the MX of a live domain changes: the TTL is lowered
-first, and the change waits until the old one has run out everywhere; then it is proved,
-and the TTL goes back up. Where that takes longer than --patience, apply says when to
-come back.
+With --cutover, for a change of the address or the MX of a live domain: it lowers the
+TTL, waits until the old TTL has expired, makes the change, verifies it and restores
+the TTL. If that takes longer than --patience, apply says when to run it again.
 
-What mailpub did not put in place is taken over only when you agree, at the prompt or
-with --adopt; "mailpub destroy" puts it back.
+It takes over existing records and forwards only with your consent, at the prompt or
+with --adopt; "mailpub destroy" restores them.
 
-Exit code: 0 when all is done, else 1.`,
+Exit code: 0 when all changes are done, else 1.`,
 		Example: `  mailpub apply
   mailpub apply plan.json
   mailpub apply --yes --adopt      in a script`,
@@ -66,9 +65,9 @@ Exit code: 0 when all is done, else 1.`,
 	fl := cmd.Flags()
 	f.scope.add(a, cmd)
 	fl.BoolVarP(&f.yes, "yes", "y", false, "do not ask")
-	fl.BoolVar(&f.adopt, "adopt", false, "take over what mailpub did not put in place")
+	fl.BoolVar(&f.adopt, "adopt", false, "take over existing records and forwards")
 	fl.BoolVar(&f.cutover, "cutover", false, "move live records without losing mail")
-	fl.DurationVar(&f.patience, "patience", 10*time.Minute, "how long --cutover waits itself for the old TTL")
+	fl.DurationVar(&f.patience, "patience", 10*time.Minute, "how long --cutover waits for the old TTL before it exits")
 	fl.DurationVar(&f.wait, "wait", time.Minute, "how long to wait until all name servers agree; 0: do not ask them")
 	return cmd
 }
@@ -86,11 +85,11 @@ func apply(ctx context.Context, a *app, f applyFlags) error {
 	}
 	switch {
 	case f.scope.narrows() && f.file != "":
-		return errors.New("--only and --exclude are for plan, whose saved plan is of these parts")
+		return errors.New("--only and --exclude belong to plan: a saved plan covers the parts it was made for")
 	case f.scope.narrows() && f.cutover:
-		return errors.New("--cutover moves what hangs together; it takes no --only or --exclude")
+		return errors.New("--cutover makes related changes together; it cannot be combined with --only or --exclude")
 	case f.cutover && f.file != "":
-		return errors.New("--cutover goes by the config, not by a saved plan")
+		return errors.New("--cutover uses the config, not a saved plan")
 	case f.cutover:
 		return cutover(ctx, a, cfg, f)
 	}

@@ -99,9 +99,9 @@ func TestLabImport(t *testing.T) {
 	before := s.state()
 
 	out := s.mailpub(exitOK, "import", "nomeazienda.it")
-	has(t, out, "of mail's ports it forwards tcp/25 to 10.10.10.10:25, tcp/143 to 10.10.10.10:143", "Nothing to do: all ")
-	has(t, s.mailpub(exitOK, "plan", "--detailed-exitcode"), "Nothing to do: all ")
-	has(t, s.mailpub(exitOK, "import", "nomeazienda.it", "--adopt", "--force"), "taken into the ledger.")
+	has(t, out, "it forwards these mail ports: tcp/25 to 10.10.10.10:25, tcp/143 to 10.10.10.10:143", "No changes: ")
+	has(t, s.mailpub(exitOK, "plan", "--detailed-exitcode"), "No changes: ")
+	has(t, s.mailpub(exitOK, "import", "nomeazienda.it", "--adopt", "--force"), "added to the ledger.")
 	s.unchanged(before)
 	text, err := os.ReadFile(filepath.Join(s.dir, "mailpub.yaml"))
 	if err != nil {
@@ -132,7 +132,7 @@ func TestLabImportUnseen(t *testing.T) {
 			if code != exitOK {
 				t.Fatalf("exit code %d\n%s%s", code, out, errs)
 			}
-			has(t, out, "what it forwards it can't say: "+protocol+" lists nothing", "+ tcp/25", "Plan: 1 to add, ")
+			has(t, out, "its forwards are unknown: "+protocol+" has no list request", "+ tcp/25", "Plan: 1 to add, ")
 			plainly := strings.Join(strings.Fields(errs), " ")
 			has(t, plainly, "Not seen: tcp/25. The router speaks "+protocol+", which can't list what it forwards", "import --adopt, asks the router for each", "router.protocol: manual")
 			if after := s.state(); after != before {
@@ -141,9 +141,9 @@ func TestLabImportUnseen(t *testing.T) {
 
 			has(t, s.mailpub(exitOK, append(command, "--adopt")...), "1/1 ok  + tcp/25")
 			if after := s.state(); after != before {
-				t.Errorf("the world is not as it was:\n%s\nbefore:\n%s", after, before)
+				t.Errorf("zones and router differ from the start:\n%s\nbefore:\n%s", after, before)
 			}
-			has(t, s.mailpub(exitOK, "plan", "--detailed-exitcode"), "Nothing to do: all ")
+			has(t, s.mailpub(exitOK, "plan", "--detailed-exitcode"), "No changes: ")
 			s.mailpub(exitOK, "destroy", "--yes")
 			if after := s.state(); after != before {
 				t.Errorf("destroy took away what was there:\n%s\nbefore:\n%s", after, before)
@@ -158,9 +158,9 @@ func TestLabImportUnseen(t *testing.T) {
 			if code != exitFailed {
 				t.Fatalf("exit code %d\n%s%s", code, out, errs)
 			}
-			has(t, errs, "tcp/25", "the router does not confirm it, so it is by hand")
+			has(t, errs, "tcp/25", "the router does not confirm it, check its target")
 			if after := s.state(); after != before {
-				t.Errorf("the world is not as it was:\n%s\nbefore:\n%s", after, before)
+				t.Errorf("zones and router differ from the start:\n%s\nbefore:\n%s", after, before)
 			}
 		})
 	}

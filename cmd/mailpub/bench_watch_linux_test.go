@@ -46,11 +46,11 @@ func BenchmarkWatchReboot(b *testing.B) {
 		go func() { answers <- answersAgain(l) }()
 		l.Reboot(b)
 		up := <-answers
-		waitFor(b, said, "msg=\"put back\"", i)
+		waitFor(b, said, "msg=\"restored\"", i)
 		log := said.String()[from:]
 		heard, mended := stamp(b, log, "event=restarted"), stamps(log, "msg=forward key=")
 		if len(mended) != 5 {
-			b.Fatalf("%d forwards were put back:\n%s", len(mended), log)
+			b.Fatalf("%d forwards were restored:\n%s", len(mended), log)
 		}
 		expectForwards(b, l, 5)
 		back = append(back, slices.MaxFunc(mended, time.Time.Compare).Sub(up).Seconds()*1e3)

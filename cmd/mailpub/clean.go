@@ -14,12 +14,12 @@ func cleanCommand(a *app) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "clean",
 		Short: "Remove forwards of this site from the router that the config does not want",
-		Long: `Lists everything that the router forwards, and removes what bears this site's mark and
-the config does not want: what an earlier run left behind whose ledger is lost. It shows
-them and asks. Forwards of other sites and of other programs are never touched.
+		Long: `Lists the router's forwards and removes those that bear this site's mark but are not in
+the config, such as leftovers of a lost ledger. It shows them and asks first. It never
+touches forwards of other sites or other programs.
 
-It needs a router that lists its forwards (UPnP, nftables); PCP and NAT-PMP list nothing,
-and what they made ends by itself.
+It needs a router that lists its forwards (UPnP, nftables). PCP and NAT-PMP have no list
+request; their forwards expire with their leases.
 
 Exit code: 0 when none is left, else 1.`,
 		Example: "  mailpub router clean\n  mailpub router clean --yes",

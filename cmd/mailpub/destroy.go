@@ -11,13 +11,12 @@ func destroyCommand(a *app) *cobra.Command {
 	var yes bool
 	cmd := &cobra.Command{
 		Use:   "destroy",
-		Short: "Remove what mailpub put in place, and restore what was there before",
-		Long: `Takes away everything that the ledger says mailpub put in place, in reverse order: MX
-first, the mail service last. What it took over from others is put back as it was.
-What somebody changed since is left, and named. Nothing else is touched, and no mail
-is deleted.
+		Short: "Remove everything that mailpub created, and restore the former state",
+		Long: `Removes everything that mailpub created according to the ledger, in reverse order: MX
+first, the mail service last. It restores what it took over. It leaves anything that
+was changed since, and lists it. It touches nothing else, and deletes no mail.
 
-Exit code: 0 when all is gone, else 1.`,
+Exit code: 0 when everything is removed, else 1.`,
 		Example: "  mailpub destroy\n  mailpub destroy --yes",
 		Args:    noArguments,
 		RunE: func(cmd *cobra.Command, _ []string) error {

@@ -15,12 +15,12 @@ func dkimCommand(a *app) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "dkim",
 		Short: "Make and list the DKIM keys",
-		Long: `Lists the DKIM keys of the config: the file with the private key, for the mail server
-to sign with, and the record with the public one. Keys that there are not yet are made
-by "mailpub apply", or by --make; a key that is there is never replaced.
+		Long: `Lists the DKIM keys of the config: the file of the private key, with which the mail
+server signs, and the record of the public key. "mailpub apply" or --make creates
+missing keys; existing keys are never replaced.
 
-To change keys, add a second selector, apply, let the mail server sign with it, and take
-the first one away some days later, when no mail signed with it is under way.`,
+To rotate keys, add a second selector, run apply, have the mail server sign with it, and
+remove the first one some days later, when all mail signed with it is delivered.`,
 		Example: "  mailpub dkim\n  mailpub dkim --make",
 		Args:    noArguments,
 		RunE: func(cmd *cobra.Command, _ []string) error {
@@ -40,7 +40,7 @@ the first one away some days later, when no mail signed with it is under way.`,
 			return term.ShowKeys(a.ui, keys)
 		},
 	}
-	cmd.Flags().BoolVar(&make, "make", false, "make the keys that there are not yet")
+	cmd.Flags().BoolVar(&make, "make", false, "create missing keys")
 	return cmd
 }
 

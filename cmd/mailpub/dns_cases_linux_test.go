@@ -21,7 +21,7 @@ var onEveryServer = []string{"RFC 2317, an alias into the domain's own zone", "D
 // asItShould are the steps of a site that has nothing to write and nothing wrong.
 func asItShould(more ...string) []dnsStep {
 	return []dnsStep{
-		{args: "plan", says: append([]string{"Nothing to do: all "}, more...)},
+		{args: "plan", says: append([]string{"No changes: "}, more...)},
 		{args: "apply --yes", says: []string{"Nothing to"}},
 		{args: "plan --detailed-exitcode"},
 		{args: "verify --only dns", says: []string{", 0 failed,"}, not: []string{"FAIL"}},
@@ -70,13 +70,22 @@ func TestLabDNSCases(t *testing.T) {
 		{name: "the parent points elsewhere", parent: []string{"@ NS {OTHER}"},
 			own:   map[string][]string{"{D}": {"@ NS {OWN}", "www A 2.2.2.80"}},
 			other: map[string][]string{"{D}": {"@ NS {OTHER}", "@ MX 10 old", "old A 2.2.2.98"}}},
+		// Found in reports of others: rspamd 2955, twenty 25547, Technitium 1117, lego 248, vinyldns 91.
+		{name: "DMARC by an alias of the domain", own: zone("_dmarc CNAME {D}."),
+			config: []string{"  - name: {D}\nzones: =>   - name: {D}\n    dmarc: {policy: reject}\nzones:"}},
+		{name: "DMARC by an alias of nothing", own: zone("_dmarc CNAME gone.hosting.example."),
+			config: []string{"  - name: {D}\nzones: =>   - name: {D}\n    dmarc: {policy: reject}\nzones:"}},
+		{name: "a wildcard and an empty name", own: zone("* A 2.2.2.80", "ssh.git A 2.2.2.81"),
+			config: []string{"domains:\n => nomail: [git.{D}, x.git.{D}]\ndomains:\n"}},
+		{name: "a wildcard alias", own: zone("* CNAME lb.hosting.example."),
+			config: []string{"domains:\n => nomail: [www.{D}]\ndomains:\n"}},
 		{name: "an office with an inner zone", office: true, inner: []string{"@ NS dc1", "dc1 A 10.10.10.5", "mail A {A}", "www A 10.10.10.6"}},
 	}
 	steps := map[string][]dnsStep{
 		"RFC 2317, the child zone is ours": {
 			{args: "plan", says: []string{"+ ", ".0-127.3.2.2.in-addr.arpa. PTR mail."}},
 			{args: "apply --yes", says: []string{"Done: 1 change"}},
-			{args: "plan --detailed-exitcode", says: []string{"Nothing to do: all "}},
+			{args: "plan --detailed-exitcode", says: []string{"No changes: "}},
 			{args: "verify --only dns", says: []string{", 0 failed,"}},
 		},
 		"RFC 2317, the child zone is elsewhere and right": asItShould(),
@@ -90,7 +99,7 @@ func TestLabDNSCases(t *testing.T) {
 		"RFC 2317, an alias into the domain's own zone": {
 			{args: "plan", says: []string{"+ ptr", "PTR mail."}, not: []string{"! "}},
 			{args: "apply --yes", says: []string{"Done: 1 change"}},
-			{args: "plan --detailed-exitcode", says: []string{"Nothing to do: all "}},
+			{args: "plan --detailed-exitcode", says: []string{"No changes: "}},
 			{args: "verify --only dns", says: []string{", 0 failed,"}},
 		},
 		"DMARC that a vendor keeps": asItShould(),
@@ -103,13 +112,13 @@ func TestLabDNSCases(t *testing.T) {
 		"a wildcard with a web site": {
 			{args: "plan", says: []string{"+ www.", "A 2.2.2.80", "only the wildcard", "+ shop."}},
 			{args: "apply --yes", says: []string{"Done: "}},
-			{args: "plan --detailed-exitcode", says: []string{"Nothing to do: all "}},
+			{args: "plan --detailed-exitcode", says: []string{"No changes: "}},
 			{args: "verify --only dns", says: []string{", 0 failed,"}},
 		},
 		"a wildcard, and no mail host yet": {
 			{args: "plan", says: []string{"+ mail.", "A {A} ttl", "+ mail.{D}. MX 10 web.{D}."}, not: []string{"AAAA", "HTTPS"}},
 			{args: "apply --yes", says: []string{"Done: "}},
-			{args: "plan --detailed-exitcode", says: []string{"Nothing to do: all "}},
+			{args: "plan --detailed-exitcode", says: []string{"No changes: "}},
 			{args: "verify --only dns", says: []string{", 0 failed,"}},
 		},
 		"a wildcard in a zone by hand": {
@@ -125,14 +134,14 @@ func TestLabDNSCases(t *testing.T) {
 		"two lines, and a vendor's proof at _dmarc": {
 			{args: "plan", says: []string{`~ _dmarc.{D}. TXT "v=DMARC1; p=reject" ttl 300, "vendor-verification=x" ttl 300`, "1 to change"}},
 			{args: "apply --yes --adopt", says: []string{"Done: 1 change"}},
-			{args: "plan --detailed-exitcode", says: []string{"Nothing to do: all "}},
+			{args: "plan --detailed-exitcode", says: []string{"No changes: "}},
 			{args: "verify --only dns", says: []string{", 0 failed,"}},
 			{args: "destroy --yes"},
 		},
 		"SPF by a wildcard": {
 			{args: "plan", says: []string{"+ web.{D}. A 2.2.2.80", `+ web.{D}. TXT v=spf1 "v=spf1 -all"`, "+ x.web.{D}. MX"}},
 			{args: "apply --yes", says: []string{"Done: "}},
-			{args: "plan --detailed-exitcode", says: []string{"Nothing to do: all "}},
+			{args: "plan --detailed-exitcode", says: []string{"No changes: "}},
 		},
 		"mail. is delegated": {
 			{args: "plan", says: []string{"! mail.", "which is delegated to ns2.names.example"}, not: []string{"+ mail."}},
@@ -146,8 +155,30 @@ func TestLabDNSCases(t *testing.T) {
 			{args: "plan --detailed-exitcode", code: exitDiffer, says: []string{"! {D}. NS"}, not: []string{"+ "}},
 			{args: "verify --only dns", code: exitDiffer, says: []string{"FAIL dns.written {D}", "cause: zone {D} is written where"}},
 		},
+		"DMARC by an alias of the domain": {
+			{args: "plan", says: []string{"! _dmarc.", "is an alias of {D} (CNAME)"}, not: []string{"+ _dmarc"}},
+			{args: "apply --yes", not: []string{"error"}},
+			{args: "plan --detailed-exitcode", code: exitDiffer},
+			{args: "verify --only dmarc.single,dmarc.syntax,dmarc.policy", says: []string{"none"}},
+		},
+		"DMARC by an alias of nothing": {
+			{args: "plan", says: []string{"! _dmarc.", "is an alias of gone.hosting.example (CNAME)"}, not: []string{"+ _dmarc"}},
+			{args: "apply --yes", not: []string{"error"}},
+			{args: "plan --detailed-exitcode", code: exitDiffer},
+		},
+		"a wildcard and an empty name": {
+			{args: "plan", says: []string{"+ git.{D}. MX", "+ x.git.{D}. MX"}, not: []string{"only the wildcard", "A 2.2.2.80"}},
+			{args: "apply --yes", says: []string{"Done: "}},
+			{args: "plan --detailed-exitcode", says: []string{"Nothing to do: all "}},
+			{args: "verify --only dns", says: []string{", 0 failed,"}},
+		},
+		"a wildcard alias": {
+			{args: "plan", says: []string{"! www.{D}. MX", "only the wildcard *.{D}, an alias of lb.hosting.example"}, not: []string{"+ www"}},
+			{args: "apply --yes", not: []string{"error"}},
+			{args: "plan --detailed-exitcode", code: exitDiffer},
+		},
 		"an office with an inner zone": {
-			{args: "plan", says: []string{"Nothing to do: all "}},
+			{args: "plan", says: []string{"No changes: "}},
 			{args: "apply --yes"},
 			{args: "plan --detailed-exitcode"},
 			{args: "verify --only dns", says: []string{", 0 failed,", "dns.vantage", "serves an inner zone"}},

@@ -18,12 +18,12 @@ func driftCommand(a *app) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "drift [FILE|DIR]...",
 		Short: "Report drift from the config, for a scheduler",
-		Long: `Plans and verifies, writes nothing, and prints only what is no longer as it should be:
-one line each, nothing when all is well. Of several sites, each FILE or *.yaml in a DIR, every
-line begins with its site, and with --json there is a document for each.
+		Long: `Plans and verifies, writes nothing, and prints one line for each difference and failed
+check; nothing when all is well. For several sites, each FILE or *.yaml in a DIR, every
+line begins with the site, and --json prints one document for each.
 
-Exit code: 0 when all is well, 2 when something differs or a check fails, 1 when it
-could not be found out of every site.`,
+Exit code: 0 when all is well, 2 when something differs or a check fails, 1 when the state
+of a site is unknown.`,
 		Example: `  mailpub drift
   mailpub drift --json
   mailpub drift --format junit sites >drift.xml

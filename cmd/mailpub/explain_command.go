@@ -18,9 +18,9 @@ func explainCommand(a *app) *cobra.Command {
 	return &cobra.Command{
 		Use:   "explain [KEY | CHECK]",
 		Short: "Explain a field of the config or a check",
-		Long: `Says what a field of the config is for and what it takes, by its name as errors write it
-(router.lease, domains[0].name) or its last part alone; or what a check looks at, why that
-matters and how to mend it. Without a name it lists both.`,
+		Long: `Describes a field of the config and its values, by its name as in error messages
+(router.lease, domains[0].name) or by its last part; or describes a check: its subject,
+its importance and the remedy. Without a name it lists all fields and checks.`,
 		Example:           "  mailpub explain router.lease\n  mailpub explain domains[0].mta_sts\n  mailpub explain host.ptr",
 		Args:              cobra.MaximumNArgs(1),
 		ValidArgsFunction: completeExplain,

@@ -13,13 +13,13 @@ func healCommand(a *app) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "heal FORWARD",
 		Short: "Recreate a forward that the router lists but does not serve",
-		Long: `Some routers list a forward that leads nowhere, mostly after their firewall was loaded
-again. This takes it away, puts it there anew and reads it back. FORWARD is its name in
-the config, or its port as plan shows it: smtp, tcp/25, tcp6/25. Only what mailpub put
-there is touched. Whether it is dead is for you to see, from outside; there is no harm in
-healing one that is well, but that connections break off.
+		Long: `Some routers list a forward that does not work, mostly after a reload of their firewall.
+This command removes the forward, creates it again and reads it back. FORWARD is its
+name in the config, or its port as plan shows it: smtp, tcp/25, tcp6/25. It touches only
+forwards that mailpub created. Check from outside whether a forward works; re-creating a
+working forward does no harm, except that connections break.
 
-Exit code: 0 when it is there again, else 1.`,
+Exit code: 0 when the forward is in the router again, else 1.`,
 		Example: "  mailpub router heal smtp\n  mailpub router heal --yes tcp/25",
 		Args:    cobra.ExactArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
@@ -33,7 +33,7 @@ Exit code: 0 when it is there again, else 1.`,
 					for _, f := range forwards {
 						names = append(names, f.Key.Name)
 					}
-					if err := a.ui.Confirm(cmd.Context(), "Take away and put anew "+strings.Join(names, " and ")+"?"); err != nil {
+					if err := a.ui.Confirm(cmd.Context(), "Remove and re-create "+strings.Join(names, " and ")+"?"); err != nil {
 						return err
 					}
 				}

@@ -21,7 +21,7 @@ func customizeHelp(root *cobra.Command) {
 	root.SetHelpCommand(&cobra.Command{
 		Use:     "help [COMMAND | TOPIC]",
 		Short:   "Show the help of a command or a topic",
-		Long:    `Says what a command does; "mailpub help config" shows the config file, field by field.`,
+		Long:    `Shows the help of a command; "mailpub help config" shows the config file, field by field.`,
 		Example: "  mailpub help apply\n  mailpub help router heal\n  mailpub help config",
 		GroupID: groupAbout,
 		ValidArgsFunction: func(_ *cobra.Command, args []string, _ string) (names []cobra.Completion, _ cobra.ShellCompDirective) {

@@ -68,7 +68,7 @@ func validIgnore(add config.Ignore) error {
 		return err
 	}
 	if add.Why == "" {
-		return errors.New("--why is missing: those who read the config later need the reason")
+		return errors.New("--why is missing: later readers of the config need the reason")
 	}
 	if _, err := time.Parse(time.DateOnly, add.Until); err != nil {
 		return fmt.Errorf("--until is %q, want the last day, like 2027-01-31", add.Until)

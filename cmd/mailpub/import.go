@@ -13,20 +13,19 @@ func importCommand(a *app) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "import DOMAIN...",
 		Short: "Write a config from an existing setup",
-		Long: `Makes a config of a mail server that works without mailpub: of what DNS holds for its
-domains, what the router forwards to it, and what answers there. Then it plans with that
-config, so that you see whether it says what is: the plan is empty, or shows exactly what
-mailpub would do differently. Nothing but the config is written.
+		Long: `Writes a config for a mail server that already works without mailpub, from the DNS
+records of its domains, the router's forwards and the server's answers. Then it makes a
+plan with that config: the plan is empty, or shows exactly what mailpub would change.
+It writes only the config.
 
-With --adopt, and only where the plan has nothing to write, what is there is taken into
-the ledger: from then on "mailpub drift" tells when it changes. "mailpub destroy" leaves
-standing what was right when mailpub came. A router that speaks NAT-PMP or PCP alone can't
-list what it forwards: there import names the forwards that it could not see, and --adopt has
-the router confirm them.
+With --adopt, and only if the plan writes nothing, the current state is added to the
+ledger; "mailpub drift" then reports changes to it. "mailpub destroy" leaves what was
+there before mailpub. A router with only NAT-PMP or PCP cannot list its forwards: import
+names the forwards that it could not read, and --adopt has the router confirm them.
 
-Where several domains share the server, name them all; the first one's MX is the mail
-host, unless --hostname names it. Settings that DNS does not tell have flags, and are not
-asked for: --provider and --set above all.
+If several domains share the server, name them all; the first one's MX is the mail host,
+unless --hostname names it. Settings that are not in DNS have flags, above all
+--provider and --set; import does not prompt for them.
 
 Exit code: 0 when the config is written and the plan could be made, else 1.`,
 		Example: `  mailpub import nomeazienda.it
@@ -47,6 +46,6 @@ Exit code: 0 when the config is written and the plan could be made, else 1.`,
 	if err := cmd.Flags().MarkHidden("yes"); err != nil {
 		panic(err) // the flag is defined above
 	}
-	cmd.Flags().BoolVar(&adopt, "adopt", false, "take what is there into the ledger, where the plan is empty")
+	cmd.Flags().BoolVar(&adopt, "adopt", false, "add the current state to the ledger, if the plan is empty")
 	return cmd
 }

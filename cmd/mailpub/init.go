@@ -13,16 +13,16 @@ func initCommand(a *app) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "init [DOMAIN]",
 		Short: "Detect the setup, ask for the rest, and write a config",
-		Long: `Looks before it asks: at this machine, the router and the protocols it speaks, its public
-address, the domain in DNS and whose name servers it has, and what listens on the ports of
-mail. Then it asks what it can't know, with what it found as the default, and writes a
-commented config. Nothing else is changed, and an existing file is left alone.
+		Long: `Detects the current setup first: this machine, the router and its protocols, the public
+address, the domain's records and name servers, and the open mail ports. Then it prompts
+for the rest, with the detected values as defaults, and writes a commented config. It
+changes nothing else, and never overwrites a file.
 
-It asks the router, the system's resolver and the domain's name servers, and nobody else.
-Whether port 25 is open outwards is tried only at the servers that --egress names.
+It queries only the router, the system's resolver and the domain's name servers. It tests
+outgoing port 25 only at the servers named with --egress.
 
-Each question has a flag. With --yes it asks nothing and takes what it found; without a
-terminal it says which flags to give.
+Each question has a flag. With --yes it does not prompt and takes the detected values;
+without a terminal it lists the flags to set.
 
 Exit code: 0 when the config is written, else 1.`,
 		Example: `  mailpub init
@@ -49,14 +49,14 @@ func (a *app) setup(o setup.Options) setup.Options {
 // setupFlags are those that init and import have in common.
 func setupFlags(cmd *cobra.Command, o *setup.Options) {
 	f, c := cmd.Flags(), &o.Choices
-	f.BoolVarP(&o.Yes, "yes", "y", false, "do not ask: take what was found")
-	f.BoolVar(&o.Force, "force", false, "replace a config file that is there")
+	f.BoolVarP(&o.Yes, "yes", "y", false, "do not prompt: use the detected values")
+	f.BoolVar(&o.Force, "force", false, "replace an existing config file")
 	f.BoolVar(&o.Print, "print", false, "print the config instead of writing it")
 	f.StringVar(&c.Site, "site", "", "`NAME` of the site")
 	f.StringVar(&c.Hostname, "hostname", "", "`NAME` of the mail host")
 	f.StringVar(&o.Address, "address", "", "`ADDRESS` of the mail server on the LAN; this machine's by default")
 	f.StringVar(&c.Public, "public", "", "public IPv4 `ADDRESS`, auto or none")
-	f.StringVar(&c.Provider, "provider", "", "`NAME` of who serves the zone (mailpub providers)")
+	f.StringVar(&c.Provider, "provider", "", "`NAME` of the DNS provider (mailpub providers)")
 	f.StringToStringVar(&o.Settings, "set", nil, "a setting of the provider, `KEY=VALUE`; secrets as references")
 	f.StringSliceVar(&c.Nameservers, "nameserver", nil, "`HOST` to ask, instead of those of the zone")
 	f.StringSliceVar(&c.Resolvers, "resolver", nil, "`HOST` that resolves names, instead of the system's")
@@ -65,8 +65,8 @@ func setupFlags(cmd *cobra.Command, o *setup.Options) {
 	f.StringVar(&c.Gateway, "gateway", "", "`ADDRESS` of the router for PCP and NAT-PMP")
 	f.StringVar(&c.Service, "service", "", "`TYPE` of the mail server: receiver, postfix, mdaemon, manual, ...")
 	f.StringVar(&c.Postmaster, "postmaster", "", "`MAILBOX` that gets the mail for postmaster and abuse")
-	f.StringSliceVar(&o.Ports, "port", nil, "`PORT` to forward, or PORT:INSIDE; 25 and what the server listens on by default")
-	f.StringSliceVar(&c.Egress, "egress", nil, "mail server `HOST` outside at which to try port 25 outwards; nobody is asked by default")
+	f.StringSliceVar(&o.Ports, "port", nil, "`PORT` to forward, or PORT:INSIDE; by default 25 and the server's open ports")
+	f.StringSliceVar(&c.Egress, "egress", nil, "external mail server `HOST` for the test of outgoing port 25; by default none")
 	f.Lookup("set").DefValue = "" // none, which "[]" does not say
 	protocols := []string{"auto", "upnp", "pcp", "nat-pmp", "nftables", "manual", "none"}
 	complete := map[string]cobra.CompletionFunc{

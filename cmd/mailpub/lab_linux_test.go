@@ -156,7 +156,7 @@ func (s *siteInLab) state() string {
 func (s *siteInLab) unchanged(before string) {
 	s.t.Helper()
 	if after := s.state(); after != before {
-		s.t.Errorf("the world is not as it was:\n%s\nbefore:\n%s", after, before)
+		s.t.Errorf("zones and router differ from the start:\n%s\nbefore:\n%s", after, before)
 	}
 	if !strings.Contains(before, "8080 -> ") || !strings.Contains(before, "TXT") {
 		s.t.Errorf("there was no stranger to be careful of:\n%s", before)
@@ -181,7 +181,7 @@ func TestLabWalk(t *testing.T) {
 
 	has(t, s.mailpub(exitDiffer, "plan", "--detailed-exitcode"), "Plan: 16 to add.", "nomeazienda.it. MX", "2.2.2.2.in-addr.arpa. PTR", "tcp/3000")
 	has(t, s.mailpub(exitOK, "apply", "--yes"), "Done: 16 changes.")
-	has(t, s.mailpub(exitOK, "plan", "--detailed-exitcode"), "Nothing to do: all 16 things are as wanted.")
+	has(t, s.mailpub(exitOK, "plan", "--detailed-exitcode"), "No changes: 16 items up to date.")
 
 	s.send("nonce-first", "postmaster@nomeazienda.it")
 	has(t, s.mailpub(exitOK, "verify"), ", 0 failed,")
@@ -232,7 +232,7 @@ func TestLabKilled(t *testing.T) {
 		}
 	}
 	s.mailpub(exitOK, "apply", "--yes")
-	has(t, s.mailpub(exitOK, "plan", "--detailed-exitcode"), "Nothing to do: all 16 things are as wanted.")
+	has(t, s.mailpub(exitOK, "plan", "--detailed-exitcode"), "No changes: 16 items up to date.")
 	s.mailpub(exitOK, "destroy", "--yes")
 	s.unchanged(before)
 }
@@ -278,7 +278,7 @@ func TestLabInterrupted(t *testing.T) {
 			t.Fatalf("exit code %d\n%s", code, out.String())
 		}
 		s.mailpub(exitOK, "apply", "--yes")
-		has(t, s.mailpub(exitOK, "plan", "--detailed-exitcode"), "Nothing to do")
+		has(t, s.mailpub(exitOK, "plan", "--detailed-exitcode"), "No changes")
 		s.mailpub(exitOK, "destroy", "--yes")
 	}
 	if !interrupted {

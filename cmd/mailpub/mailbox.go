@@ -15,10 +15,10 @@ func mailboxCommand(a *app) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "mailbox",
 		Short: "Test the logins of the mailboxes that verify uses",
-		Long: `Logs in to each mailbox of verify.mailboxes, at its IMAP and its submission server, and says
-which can be used. It sends nothing.
+		Long: `Logs in to the IMAP and the submission server of each mailbox in verify.mailboxes, and
+reports the result. It sends no mail.
 
-Exit code: 0 when all can be used, 2 when one can't, 1 when the config is wrong.`,
+Exit code: 0 when all logins work, 2 when one fails, 1 when the config is wrong.`,
 		Example: `  mailpub mailbox
   mailpub mailbox add mario@gmail.com --provider google --client-id ID --client-secret env:SECRET
   mailpub verify --only outbound.delivered`,
@@ -51,13 +51,13 @@ func addMailboxCommand(a *app) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "add ADDRESS",
 		Short: "Authorize a mailbox at a provider, and print its lines for the config",
-		Long: `Prints the lines of verify.mailboxes for an address. Google and Microsoft take no password from
-programs: for them it asks for a permission (OAuth 2, device flow). You open a page on any
-device and enter a code; the token that comes of it goes into a file that only you can
-read, and is never shown. CLIENT-ID and secret are those of an application that you
-registered at the provider (docs/mailboxes.md).
+		Long: `Prints the lines of verify.mailboxes for an address. Google and Microsoft do not accept
+passwords from programs: for them it requests authorization (OAuth 2, device flow). You
+open a page on any device and enter a code; the token is written to a file that only you
+can read, and is never shown. CLIENT-ID and secret belong to an application that you
+registered with the provider (docs/mailboxes.md).
 
-Exit code: 0; 1 when no permission was given.`,
+Exit code: 0, or 1 when authorization was not given.`,
 		Example: `  mailpub mailbox add mario@gmx.net --provider gmx
   mailpub mailbox add mario@gmail.com --provider google --client-id ID --client-secret env:SECRET`,
 		Args: cobra.ExactArgs(1),

@@ -20,10 +20,9 @@ func manCommand(a *app) *cobra.Command {
 		Use:    "man DIR",
 		Short:  "Write the manual pages into a directory",
 		Hidden: true,
-		Long: `Writes a manual page for each command, for section 1 of man, and that of the config file, for
-section 5. Their date is that of the
-variable SOURCE_DATE_EPOCH, in seconds, so that two builds make the same bytes; without it
-there is none.`,
+		Long: `Writes a manual page for each command (section 1) and for the config file (section 5).
+Their date is that of the variable SOURCE_DATE_EPOCH, in seconds, so that builds are
+reproducible; without the variable they have no date.`,
 		Example: "  mailpub man /usr/local/share/man/man1",
 		Args:    cobra.ExactArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {

@@ -18,11 +18,11 @@ func mdaemonCommand(a *app) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "mdaemon",
 		Short: "Show which channels and settings of MDaemon are known",
-		Long: `Shows what mailpub can do with the MDaemon of the config: its version, whether its App
-folder can be read and its XML API answers, how many operations the vendor's own help
-files name, and which settings were learnt. It writes nothing.
+		Long: `Shows how mailpub can drive the MDaemon of the config: its version, access to its App
+folder and XML API, the number of operations in the vendor's help files, and the learnt
+settings. It writes nothing.
 
-Exit code: 0; 1 when the XML API of the config does not answer, or the folder can't be read.`,
+Exit code: 0, or 1 when the XML API does not answer or the folder cannot be read.`,
 		Example: `  mailpub mdaemon
   mailpub mdaemon learn relaying`,
 		Args: noArguments,
@@ -55,14 +55,14 @@ func learnCommand(a *app) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "learn SETTING",
 		Short: "Learn where this MDaemon keeps a setting",
-		Long: `Where MDaemon keeps most of its settings is not published. This finds it out on a real
-one: mailpub reads the .ini and .dat files of the App folder, asks you to change exactly
-one box in the dialog, back and forth, and compares. The list of accounts is not read,
-and nothing is written but the dialect file, which holds no secrets and can be handed to
-others with the same version.
+		Long: `The vendor does not document where MDaemon stores most of its settings. This command finds
+out on a real installation: mailpub reads the .ini and .dat files of the App folder, asks
+you to change exactly one box in the dialog, back and forth, and compares. It does not read
+the list of accounts, and writes only the dialect file, which contains no secrets and works
+for other installations of the same version.
 
-With the file in service.settings.dialect the setting is planned and applied like the
-rest: read back, proved by SMTP, and taken back where it has no effect.
+With the file in service.settings.dialect mailpub plans and applies the setting like any
+other: read back, verified over SMTP, and rolled back if it has no effect.
 
 Settings:
 ` + settingsHelp(),
@@ -77,7 +77,7 @@ Settings:
 	f := cmd.Flags()
 	f.StringVar(&l.App, "app", "", "App `FOLDER`; by default that of the config")
 	f.StringVar(&l.File, "dialect", "", "`FILE` to keep it in; by default that of the config, or mdaemon-VERSION.yaml")
-	f.StringVar(&l.Version, "version", "", "`VERSION` of MDaemon, where it can't be found out")
+	f.StringVar(&l.Version, "version", "", "`VERSION` of MDaemon, if mailpub cannot detect it")
 	return cmd
 }
 

@@ -73,7 +73,7 @@ func TestLabPinholes(t *testing.T) {
 			}
 			has(t, s.mailpub(exitOK, "plan"), "+ tcp6/25    [2001:db8:10::10]:25", "mail.nomeazienda.it. AAAA")
 			has(t, s.mailpub(exitOK, "apply", "--yes"), "Done: 22 changes.")
-			has(t, s.mailpub(exitOK, "plan", "--detailed-exitcode"), "Plan: 1 not readable, 22 as wanted.")
+			has(t, s.mailpub(exitOK, "plan", "--detailed-exitcode"), "Plan: 1 not readable, 22 up to date.")
 			s.send6("nonce-six")
 			s.send("nonce-four", "postmaster@nomeazienda.it")
 			has(t, s.mailpub(exitOK, "router"), "tcp6/25", "[2001:db8:10::10]:25")
@@ -97,7 +97,7 @@ func TestLabPinholes(t *testing.T) {
 				t.Error("the pinhole is there after destroy")
 			}
 			if after := s.state(); after != before {
-				t.Errorf("the world is not as it was:\n%s\nbefore:\n%s", after, before)
+				t.Errorf("zones and router differ from the start:\n%s\nbefore:\n%s", after, before)
 			}
 		})
 	}
@@ -139,7 +139,7 @@ func TestLabPinholesByUPnP(t *testing.T) {
 	if !s.answers6("inet", "3000") || s.reached6() {
 		t.Error("the pinhole for 3000 is shut, or the one for 25 open")
 	}
-	has(t, s.mailpub(exitOK, "plan", "--detailed-exitcode"), "17 as wanted")
+	has(t, s.mailpub(exitOK, "plan", "--detailed-exitcode"), "17 up to date")
 	has(t, s.mailpub(exitOK, "verify"), ", 0 failed,")
 	time.Sleep(4 * time.Second)
 	s.lab.Reboot(t)
@@ -156,6 +156,6 @@ func TestLabPinholesByUPnP(t *testing.T) {
 	}
 	s.mailpub(exitOK, "destroy", "--yes")
 	if after := s.state(); after != before {
-		t.Errorf("the world is not as it was:\n%s\nbefore:\n%s", after, before)
+		t.Errorf("zones and router differ from the start:\n%s\nbefore:\n%s", after, before)
 	}
 }

@@ -23,16 +23,15 @@ func planCommand(a *app) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "plan",
 		Short: "Show planned changes",
-		Long: `Reads the mail service, the router and the DNS zones, and shows what apply would do,
-in groups: + added, ~ changed, - removed, ! to be done by hand, ? not readable. It
-writes nothing.
+		Long: `Reads the mail service, the router and the DNS zones, and shows the changes that apply
+would make: + add, ~ change, - remove, ! manual step, ? not readable. It writes nothing.
 
-With --only and --exclude it is a plan of parts of the site, and the others are not
-asked: "plan --only dns" works away from the LAN, as in CI. The public address, where the
-config says auto, is then the one that mailpub published last, or that of --public.
+With --only and --exclude it plans parts of the site and does not read the others: "plan
+--only dns" works away from the LAN, as in CI. If the config sets the public address to
+auto, the plan uses the address that mailpub published last, or that of --public.
 
 Exit code: 0, or 1 when something could not be read. With --detailed-exitcode: 2 when
-there is a difference.`,
+there are changes.`,
 		Example: `  mailpub plan
   mailpub plan -o plan.json && mailpub apply plan.json
   mailpub plan --detailed-exitcode --json >plan.json

@@ -116,14 +116,14 @@ func TestLabPostfix(t *testing.T) {
 	before, world := m.Files(t), s.state()
 
 	has(t, s.mailpub(exitDiffer, "plan", "--detailed-exitcode"), "~ main.cf myhostname", "now vm.localdomain",
-		"+ virtual postmaster@nomeazienda.it", "+ dovecot auth", "~ hosts mail.nomeazienda.it", "now 127.0.1.1", "Plan: 25 to add, 3 to change, 12 as wanted.")
+		"+ virtual postmaster@nomeazienda.it", "+ dovecot auth", "~ hosts mail.nomeazienda.it", "now 127.0.1.1", "Plan: 25 to add, 3 to change, 12 up to date.")
 	s.mailpub(exitFailed, "apply", "--yes") // Debian's own values are not overwritten without consent
 	sameFiles(t, m.Files(t), before)
 
 	has(t, s.mailpub(exitOK, "apply", "--yes", "--adopt"), "Done: 28 changes.")
-	has(t, s.mailpub(exitOK, "plan", "--detailed-exitcode"), "Nothing to do: all 40 things are as wanted.")
+	has(t, s.mailpub(exitOK, "plan", "--detailed-exitcode"), "No changes: 40 items up to date.")
 	applied := m.Files(t)
-	has(t, s.mailpub(exitOK, "apply", "--yes"), "Nothing to do")
+	has(t, s.mailpub(exitOK, "apply", "--yes"), "No changes")
 	sameFiles(t, m.Files(t), applied)
 	s.outside()
 	s.send("nonce-first", "postmaster@nomeazienda.it", m.Maildir)
@@ -132,7 +132,7 @@ func TestLabPostfix(t *testing.T) {
 	main := filepath.Join(m.Postfix, "main.cf")
 	s.must("lan", "sed", "-i", "s/^disable_vrfy_command = yes/disable_vrfy_command = no/", main)
 	edited := m.Files(t)
-	has(t, s.mailpub(exitDiffer, "drift"), "~ service main.cf disable_vrfy_command: somebody changed it since mailpub put it in place",
+	has(t, s.mailpub(exitDiffer, "drift"), "~ service main.cf disable_vrfy_command: changed since mailpub created it",
 		"service.config: main.cf disable_vrfy_command: got no, want yes")
 	s.mailpub(exitFailed, "apply", "--yes")
 	sameFiles(t, m.Files(t), edited)
@@ -156,7 +156,7 @@ func TestLabPostfix(t *testing.T) {
 func (s *siteInLab) unchangedWorld(before string) {
 	s.t.Helper()
 	if after := s.state(); after != before {
-		s.t.Errorf("the world is not as it was:\n%s\nbefore:\n%s", after, before)
+		s.t.Errorf("zones and router differ from the start:\n%s\nbefore:\n%s", after, before)
 	}
 }
 
@@ -218,7 +218,7 @@ func TestLabOpenRelay(t *testing.T) {
 	s.mailpub(exitOK, "apply", "--yes", "--adopt")
 	has(t, s.mailpub(exitOK, "verify", "--only", "mail"), ", 0 failed,")
 	s.outside()
-	has(t, s.mailpub(exitOK, "plan", "--detailed-exitcode"), "Nothing to do")
+	has(t, s.mailpub(exitOK, "plan", "--detailed-exitcode"), "No changes")
 	is := s.smuggling()
 	bundled := smugglingAt(t, nil, bundledReceiver(t))
 	version := strings.TrimSpace(s.must("lan", "postconf", "-c", m.Postfix, "-h", "mail_version"))

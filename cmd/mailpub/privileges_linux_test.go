@@ -193,20 +193,20 @@ func TestReceiveAsUserWithout(t *testing.T) {
 		prepare func(*asUser)
 		says    string
 	}{
-		"the settings": {func(u *asUser) { u.apply(0) }, "service.user: nobody can't read DIR/.mailpub/nomeazienda.receiver.json: chown nobody"},
+		"the settings": {func(u *asUser) { u.apply(0) }, "service.user: nobody cannot read DIR/.mailpub/nomeazienda.receiver.json: chown nobody"},
 		"the mailboxes": {func(u *asUser) {
 			u.apply(int(u.uid))
 			os.MkdirAll(u.dir+"/mail/mario/new", 0o700)
-		}, "service.user: nobody can't write in DIR/mail (permission denied): chown -R nobody DIR/mail"},
+		}, "service.user: nobody cannot write to DIR/mail (permission denied): chown -R nobody DIR/mail"},
 		"one mailbox": {func(u *asUser) {
 			u.apply(int(u.uid))
 			os.MkdirAll(u.dir+"/mail/mario/new", 0o700)
 			os.Chown(u.dir+"/mail", int(u.uid), -1)
-		}, "service.user: nobody can't write in DIR/mail/mario (permission denied): chown -R nobody DIR/mail/mario"},
+		}, "service.user: nobody cannot write to DIR/mail/mario (permission denied): chown -R nobody DIR/mail/mario"},
 		"a user": {func(u *asUser) {
 			config, _ := os.ReadFile(u.dir + "/mailpub.yaml")
 			os.WriteFile(u.dir+"/mailpub.yaml", []byte(strings.ReplaceAll(string(config), "user: nobody", "user: nosuchuser")), 0o600)
-		}, `service.user: there is no user "nosuchuser" (adduser --system --group nosuchuser makes one)`},
+		}, `service.user: user "nosuchuser" does not exist (create it: adduser --system --group nosuchuser)`},
 	} {
 		t.Run(name, func(t *testing.T) {
 			u := newAsUser(t)

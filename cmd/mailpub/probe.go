@@ -38,9 +38,9 @@ func probeCommand(a *app) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "probe",
 		Short: "Check a mail server from outside, as other servers see it",
-		Long: `A probe runs on any small machine elsewhere. "mailpub verify" asks it to connect to the
-ports of the config, to send a message the way a stranger's server does, and to try what
-only a stranger can, such as relaying. It says which address it was asked from.`,
+		Long: `A probe runs on any small external machine. For "mailpub verify" it connects to the ports
+of the config, sends a message as another mail server would, and runs the tests that only
+work from outside, such as relaying. It reports the address of the client.`,
 	}
 	cmd.AddCommand(probeServeCommand(a), probeTestCommand(a))
 	return cmd
@@ -51,12 +51,12 @@ func probeServeCommand(a *app) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "serve",
 		Short: "Run a probe",
-		Long: `Serves a probe over HTTPS, for the sites whose tokens it is given. It looks only at the
-address that asks, never at a private one, one look at a time and not too often, and says
-nothing to it but commands of its own. Its log on standard error says who asked what.
+		Long: `Serves a probe over HTTPS for the sites whose tokens it has. It checks only the address of
+the client, never a private one, one check at a time and with a rate limit, and sends it
+only fixed commands. Its log on standard error names each client and request.
 
-Without --certificate it makes one of its own and prints its fingerprint, for verify: probe:
-fingerprint: in the config of each site.`,
+Without --certificate it creates a certificate and prints its fingerprint, for
+verify.probe.fingerprint in the config of each site.`,
 		Example: `  mailpub probe serve --site office=env:OFFICE_TOKEN
   mailpub probe serve --listen :443 --certificate cert.pem --key key.pem --site office=file:office.token`,
 		Args: noArguments,
@@ -67,10 +67,10 @@ fingerprint: in the config of each site.`,
 	fl.StringArrayVar(&f.sites, "site", nil, "`NAME=REFERENCE` of a site and its token: env:NAME, file:PATH or exec:COMMAND")
 	fl.StringVar(&f.certificate, "certificate", "", "PEM `FILE` of the certificate with its chain")
 	fl.StringVar(&f.key, "key", "", "PEM `FILE` of its private key")
-	fl.StringVar(&f.state, "state", ".mailpub", "`DIRECTORY` of a certificate of its own")
+	fl.StringVar(&f.state, "state", ".mailpub", "`DIRECTORY` for its own certificate")
 	fl.StringSliceVar(&f.resolvers, "resolver", nil, "name servers to ask; by default the system's")
-	fl.DurationVar(&f.pause, "pause", 10*time.Second, "between two looks at one address")
-	fl.IntVar(&f.perHour, "per-hour", 60, "looks for one site within an hour")
+	fl.DurationVar(&f.pause, "pause", 10*time.Second, "minimum time between two checks of one address")
+	fl.IntVar(&f.perHour, "per-hour", 60, "checks allowed for one site in an hour")
 	return cmd
 }
 
@@ -146,11 +146,11 @@ func tokensOf(ctx context.Context, sites []string) (map[string]string, error) {
 			return nil, fmt.Errorf("--site %s: the token has %d characters, want at least %d, such as openssl rand -hex 20 prints", name, len(token), minToken)
 		}
 		if tokens[name] != "" {
-			return nil, fmt.Errorf("--site %s is there twice", name)
+			return nil, fmt.Errorf("--site %s is given twice", name)
 		}
 		for other, same := range tokens {
 			if same == token {
-				return nil, fmt.Errorf("--site %s and --site %s have the same token, so that nobody could tell which of them asks: give each its own", other, name)
+				return nil, fmt.Errorf("--site %s and --site %s have the same token, so the probe could not tell them apart: give each its own", other, name)
 			}
 		}
 		tokens[name] = token
@@ -162,7 +162,7 @@ func probeTestCommand(a *app) *cobra.Command {
 	return &cobra.Command{
 		Use:     "test",
 		Short:   "Test the probe of the config",
-		Long:    "Asks the probe of the config which address it sees. It looks at nothing.",
+		Long:    "Asks the probe of the config which address it sees. It runs no checks.",
 		Example: "  mailpub probe test",
 		Args:    noArguments,
 		RunE: func(cmd *cobra.Command, _ []string) error {
@@ -175,7 +175,7 @@ func probeTestCommand(a *app) *cobra.Command {
 				return err
 			}
 			if client == nil {
-				return fmt.Errorf("%s names no probe (verify: probe:)", cfg.File)
+				return fmt.Errorf("%s has no probe (verify.probe)", cfg.File)
 			}
 			begin := time.Now()
 			answer, err := client.Check(cmd.Context(), probe.Request{})

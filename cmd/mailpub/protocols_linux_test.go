@@ -37,7 +37,7 @@ func TestLabProtocols(t *testing.T) {
 				s.must("router", "nft", "add", "rule", "inet", "filter", "forward", "ct", "status", "dnat", "accept")
 			}
 			s.send("nonce-first", "postmaster@nomeazienda.it")
-			has(t, s.mailpub(exitOK, "plan", "--detailed-exitcode"), "Nothing to do")
+			has(t, s.mailpub(exitOK, "plan", "--detailed-exitcode"), "No changes")
 			has(t, s.mailpub(exitOK, "router"), "tcp/25", "ours")
 
 			time.Sleep(4 * time.Second) // a younger router's restart can't be told (RFC 6886 section 3.6)
@@ -49,7 +49,7 @@ func TestLabProtocols(t *testing.T) {
 
 			s.mailpub(exitOK, "destroy", "--yes")
 			if after := s.state(); after != before {
-				t.Errorf("the world is not as it was:\n%s\nbefore:\n%s", after, before)
+				t.Errorf("zones and router differ from the start:\n%s\nbefore:\n%s", after, before)
 			}
 			if s.host == "router" {
 				if rules := s.must("router", "nft", "list", "ruleset"); strings.Contains(rules, "mailpub") {
@@ -101,7 +101,7 @@ func TestLabDoubleNAT(t *testing.T) {
 			}
 			has(t, errs, c.inner, "2.2.2.2, as the config says", "next: forward the ports in the outer router")
 			if after := s.state(); after != before {
-				t.Errorf("the world is not as it was:\n%s\nbefore:\n%s", after, before)
+				t.Errorf("zones and router differ from the start:\n%s\nbefore:\n%s", after, before)
 			}
 			has(t, s.mailpub(exitDiffer, "verify"), "FAIL  router.wan", "double NAT", c.inner, "2.2.2.2")
 		})

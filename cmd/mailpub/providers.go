@@ -15,9 +15,9 @@ func providersCommand(a *app) *cobra.Command {
 	return &cobra.Command{
 		Use:   "providers [NAME]",
 		Short: "List the DNS providers, or the settings of one",
-		Long: `Lists who can serve a zone (zones: provider: in the config). With a name: its
-settings, and what its credentials must be allowed to do. Secret settings take a
-reference, never the secret: env:NAME, file:PATH or exec:COMMAND.`,
+		Long: `Lists the DNS providers (zones.provider in the config). With a name: the provider's
+settings and the permissions that its credentials need. Secret settings take a reference
+to a secret: env:NAME, file:PATH or exec:COMMAND.`,
 		Example:           "  mailpub providers\n  mailpub providers rfc2136",
 		Args:              cobra.MaximumNArgs(1),
 		ValidArgsFunction: completeProviders,

@@ -13,14 +13,14 @@ func receiveCommand(a *app) *cobra.Command {
 	return &cobra.Command{
 		Use:   "receive",
 		Short: "Run the bundled SMTP receiver",
-		Long: `Receives mail by SMTP for the domains of the config, and stores each message safely in a
-Maildir before it says so. It accepts postmaster and abuse of every domain and the
-declared aliases, and never relays. It prints one line for each message.
+		Long: `Receives mail over SMTP for the domains of the config, and stores each message safely in a
+Maildir before it acknowledges it. It accepts postmaster and abuse of every domain and the
+configured aliases, and never relays. It prints one line for each message.
 
-It serves what "mailpub apply" set up, and takes up a later apply by itself. Before the first
-one it asks senders to come back later, so that nothing is lost. It listens at
-service.listen, by default the server's address and the port that 25 is forwarded to,
-and port 25 of server.public.ipv6.`,
+It uses the settings written by "mailpub apply", and picks up later ones automatically.
+Before the first apply it answers senders with a temporary error, so that no mail is lost.
+It listens at service.listen, by default the server's address and the target port of the
+forward of port 25, and port 25 of server.public.ipv6.`,
 		Example: "  mailpub receive\n  mailpub -c office.yaml receive",
 		Args:    noArguments,
 		RunE: func(cmd *cobra.Command, _ []string) error {

@@ -20,15 +20,15 @@ func reportCommand(a *app) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "report",
 		Short: "Write a status report as one file, for a ticket or a customer",
-		Long: `Plans and verifies, and writes what it finds as one HTML file: the way of the mail as a
-picture, green or red where it breaks, what is wrong and what to do. It needs nothing
-else, and looks right on paper, on a phone, in dark and light. Where "mailpub watch" runs,
-the last 30 days are in it.
+		Long: `Plans and verifies, and writes the results as one HTML file: a diagram of the mail path,
+green or red at each hop, the findings and their remedies. The file is self-contained and
+fits paper, phones, dark and light screens. If "mailpub watch" runs, the report includes
+the last 30 days.
 
-With --svg it writes the picture alone, with --json what a status page serves at
-/api/report. Nothing is changed anywhere.
+With --svg it writes only the diagram, with --json the document that a status page serves
+at /api/report. It changes nothing.
 
-Exit code: 0 when it is written, whatever it says; else 1.`,
+Exit code: 0 when the report is written, whatever its result; else 1.`,
 		Example: `  mailpub report -o office.html
   mailpub report --svg -o path.svg
   mailpub report --json`,
@@ -68,7 +68,7 @@ Exit code: 0 when it is written, whatever it says; else 1.`,
 			}
 			fmt.Fprintln(a.ui.Err, term.Clean(site.Headline()))
 			if site.Err != nil {
-				fmt.Fprintln(a.ui.Err, "Not everything could be looked at:", term.Clean(site.Err.Error()))
+				fmt.Fprintln(a.ui.Err, "Not everything could be checked:", term.Clean(site.Err.Error()))
 			}
 			fmt.Fprintf(a.ui.Err, "Written to %s.\n", file)
 			return nil

@@ -11,17 +11,17 @@ func requestCommand(a *app) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "request [ptr | zone NAME | policy DOMAIN]",
 		Short: "Write requests to providers, as letters or zone files",
-		Long: `What mailpub can't do itself, somebody else has to. This prints it in a form to hand on:
+		Long: `Prints the steps that mailpub cannot do itself, as requests to hand on:
 
-  request             what is open, and whose it is
-  request ptr         a letter to the provider of the connection: the PTR of the
-                      public address
-  request zone NAME   the records of a zone that are not there yet, for whoever runs it:
-                      a letter, a table or the lines of a zone file
+  request             pending manual steps, and who must do them
+  request ptr         a letter to the connectivity provider: the PTR of the public
+                      address
+  request zone NAME   the missing records of a zone, for its operator: a letter, a table
+                      or lines of a zone file
   request policy DOMAIN
-                      the MTA-STS policy, as a web server has to serve it
+                      the MTA-STS policy, as a web server must serve it
 
-Whether it has been done, "mailpub plan" and "mailpub verify" see over DNS.`,
+"mailpub plan" and "mailpub verify" see over DNS whether the steps are done.`,
 		Example: `  mailpub request ptr --lang it
   mailpub request zone nomeazienda.it --form zone
   mailpub request policy nomeazienda.it >mta-sts.txt`,
@@ -36,7 +36,7 @@ Whether it has been done, "mailpub plan" and "mailpub verify" see over DNS.`,
 	}
 	cmd.Flags().StringVar(&o.Lang, "lang", request.SystemLanguage(), "`LANGUAGE` of a letter: en or it")
 	cmd.Flags().StringVar(&o.Form, "form", "letter", "`FORM` of a zone's records: letter, table or zone")
-	cmd.Flags().BoolVar(&o.All, "all", false, "also what is there already")
+	cmd.Flags().BoolVar(&o.All, "all", false, "include existing records")
 	for name, words := range map[string][]string{"lang": request.Languages(), "form": request.Forms()} {
 		if err := cmd.RegisterFlagCompletionFunc(name, cobra.FixedCompletions(words, cobra.ShellCompDirectiveNoFileComp)); err != nil {
 			panic(err) // the flags are defined above
@@ -48,7 +48,7 @@ Whether it has been done, "mailpub plan" and "mailpub verify" see over DNS.`,
 func completeRequest(args []string) []cobra.Completion {
 	if len(args) == 0 {
 		return []cobra.Completion{
-			cobra.CompletionWithDesc("ptr", "a letter to the provider of the connection"),
+			cobra.CompletionWithDesc("ptr", "a letter to the connectivity provider"),
 			cobra.CompletionWithDesc("zone", "the records of a zone"),
 			cobra.CompletionWithDesc("policy", "the MTA-STS policy of a domain"),
 		}

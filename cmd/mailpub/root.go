@@ -58,14 +58,14 @@ func (a *app) fail(err error, exit int) {
 
 const rootHelp = `mailpub makes a mail server behind a router reachable from the Internet.
 
-One file says how it should be: the mail host, its domains, the DNS zones, the
-router's forwards, the mail service. "mailpub plan" shows what differs, "mailpub
-apply" brings it about in a safe order, "mailpub verify" proves that mail arrives,
-and "mailpub watch" keeps it so, and tells somebody when it no longer does.
+One config file describes the desired state: the mail host, its domains, the DNS zones,
+the router's forwards and the mail service. "mailpub plan" shows the differences, "mailpub
+apply" applies them in a safe order, "mailpub verify" checks that mail arrives, and
+"mailpub watch" monitors the site, repairs drift and sends notifications.
 
-mailpub changes only what it put in place itself, and keeps account of that in a
-ledger beside the config. What was there before is never overwritten or removed
-without your consent, and is put back by "mailpub destroy".`
+mailpub changes only what it created itself, and records that in a ledger beside the
+config. It never overwrites or removes anything else without your consent, and "mailpub
+destroy" restores the former state.`
 
 // defaultConfig is the config file where the command line names none: that of MAILPUB_CONFIG; else one in the
 // working directory, by any ending; else that of a package, where there is one.
@@ -101,11 +101,11 @@ func rootCommand(a *app) *cobra.Command {
 		Use:   "mailpub",
 		Short: "Make a mail server behind a router reachable, and keep it reachable",
 		Long:  rootHelp,
-		Example: `  mailpub demo              see it all happen on this machine, without an account
-  mailpub init              look at what is there, and write ./mailpub.yaml
-  mailpub plan              what would change, with ./mailpub.yaml
-  mailpub apply             bring it about
-  mailpub verify            prove it`,
+		Example: `  mailpub demo              try it on this machine, without an account
+  mailpub init              detect the current setup and write ./mailpub.yaml
+  mailpub plan              show planned changes for ./mailpub.yaml
+  mailpub apply             apply them
+  mailpub verify            check that mail arrives`,
 		Version:       version().Version,
 		SilenceErrors: true,
 		SilenceUsage:  true,

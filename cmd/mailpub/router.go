@@ -14,14 +14,13 @@ func routerCommand(a *app) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "router",
 		Short: "Show the router: protocols, WAN address, forwards and their owners",
-		Long: `Shows what there is, at a glance: the device, the protocols it speaks, its address
-outside and what kind that is, and for each wanted port where it leads, whose it is and
-how long it lasts; everything else that the router forwards, where it can list that, with
-whose it is; and, on the mail server itself, whether its own firewall lets the outside in.
-It writes nothing.
+		Long: `Shows the router: device, protocols and WAN address with its kind; for each wanted port
+the target, owner and lease of its forward; all other forwards with their owners, if the
+router can list them; and, on the mail server itself, whether the host firewall admits
+connections from outside. It writes nothing.
 
-With --nft, where router.protocol is nftables, it prints the forwards as text for nft(8),
-to be restored at boot.
+With --nft, if router.protocol is nftables, it prints the forwards as input for nft(8), to
+restore them at boot.
 
 Exit code: 0, or 1 when no router answers.`,
 		Example: `  mailpub router

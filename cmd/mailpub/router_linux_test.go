@@ -21,13 +21,13 @@ func TestLabFirewalledServer(t *testing.T) {
 	before := s.state()
 	has(t, s.mailpub(exitOK, "apply", "--yes"), "Done: 16 changes.")
 	s.must("lan", "nft", guard)
-	has(t, s.mailpub(exitOK, "plan", "--detailed-exitcode"), "Nothing to do")
+	has(t, s.mailpub(exitOK, "plan", "--detailed-exitcode"), "No changes")
 	s.mailpub(exitOK, "drift")
 	out := s.mailpub(exitOK, "router")
 	has(t, out, "upnp: the default gateway 10.10.10.1 answers as WANIPConnection:2; it made this site's forwards", "tcp/25", "ours")
 	s.mailpub(exitOK, "destroy", "--yes")
 	if after := s.state(); after != before {
-		t.Errorf("the world is not as it was:\n%s\nbefore:\n%s", after, before)
+		t.Errorf("zones and router differ from the start:\n%s\nbefore:\n%s", after, before)
 	}
 }
 
@@ -53,14 +53,14 @@ func TestLabSilentMaker(t *testing.T) {
 	has(t, said(s.on("lan", s.bin, "plan")), "upnp made this site's forwards and does not answer now", "? tcp/25", "by pcp they can't be seen", "router: tcp/25 can't be read")
 	has(t, said(s.on("lan", s.bin, "apply", "--yes")), "can't be read")
 	said(s.on("lan", s.bin, "drift"))
-	has(t, said(s.on("lan", s.bin, "destroy", "--yes")), "Not all is done: 11 changes.", "can't be read")
+	has(t, said(s.on("lan", s.bin, "destroy", "--yes")), "Some changes were not made: 11 changes.", "can't be read")
 	if left := len(s.lab.Mappings(t)); left != forwarded {
 		t.Errorf("%d of %d forwards are left", left, forwarded)
 	}
 	s.must("lan", "nft", "delete table inet deaf")
 	has(t, s.mailpub(exitOK, "destroy", "--yes"), "Done: 5 changes.")
 	if after := s.state(); after != before {
-		t.Errorf("the world is not as it was:\n%s\nbefore:\n%s", after, before)
+		t.Errorf("zones and router differ from the start:\n%s\nbefore:\n%s", after, before)
 	}
 }
 
@@ -75,6 +75,6 @@ func TestLabDestroyWithoutOne(t *testing.T) {
 	}
 	s.mailpub(exitOK, "destroy", "--yes")
 	if after := s.state(); after != before {
-		t.Errorf("the world is not as it was:\n%s\nbefore:\n%s", after, before)
+		t.Errorf("zones and router differ from the start:\n%s\nbefore:\n%s", after, before)
 	}
 }

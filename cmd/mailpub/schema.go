@@ -13,12 +13,12 @@ func schemaCommand(a *app) *cobra.Command {
 	return &cobra.Command{
 		Use:   "schema [config|" + strings.Join(schema.Documents(), "|") + "]",
 		Short: "Print the JSON Schema of the config or of a document",
-		Long: `Prints the JSON Schema of the config file, made from what loads it. Editors that know YAML
-complete fields and mark mistakes by it, when the file begins with
+		Long: `Prints the JSON Schema of the config file. Editors with YAML support use it to complete
+fields and to mark errors, if the file begins with
 
   # yaml-language-server: $schema=mailpub.schema.json
 
-It cannot say everything: "mailpub validate" checks the rest.
+Some rules are beyond a schema: "mailpub validate" checks them all.
 
 With a name it prints the schema of a document that mailpub prints or sends: plan (also
 apply and destroy), report (verify and drift), notice (of watch), status (of the status

@@ -18,8 +18,8 @@ type scopeFlags struct {
 func (f *scopeFlags) add(a *app, cmd *cobra.Command) {
 	const parts = "dns, router, service, zone:NAME, or a name as plan shows it"
 	cmd.Flags().StringSliceVar(&f.only, "only", nil, "only these `PARTS`: "+parts)
-	cmd.Flags().StringSliceVar(&f.exclude, "exclude", nil, "all but these `PARTS`")
-	cmd.Flags().StringSliceVar(&f.public, "public", nil, "take `ADDRESS` for the public one where the config says auto, and ask nobody")
+	cmd.Flags().StringSliceVar(&f.exclude, "exclude", nil, "everything except these `PARTS`")
+	cmd.Flags().StringSliceVar(&f.public, "public", nil, "use `ADDRESS` as the public address if the config says auto, without detection")
 	words := func(*cobra.Command, []string, string) ([]string, cobra.ShellCompDirective) {
 		cfg, err := config.Load(a.ui.ConfigFile)
 		if err != nil {

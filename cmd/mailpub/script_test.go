@@ -251,7 +251,7 @@ func TestDemo(t *testing.T) {
 	}
 	for _, want := range []string{
 		"Plan: 16 to add.", "gate open: mail.nomeazienda.it answers", "Done: 16 changes.", "The message is in mail",
-		"Nothing to do: all 16 things are as wanted.", ", 0 failed,", "Done: 2 changes.", "as they were at the start",
+		"No changes: 16 items up to date.", ", 0 failed,", "Done: 2 changes.", "as they were at the start",
 	} {
 		if !strings.Contains(out.String(), want) {
 			t.Errorf("the demo does not say %q", want)

@@ -11,13 +11,13 @@ func serviceCommand(a *app) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "service",
 		Short: "Manage mailpub watch as a system service",
-		Long: `Makes "mailpub watch" a service of the system: of systemd, with a hardened unit of
-Type=notify and a watchdog; of Windows; or of launchd on macOS. With --timer it is, under
-systemd, "mailpub drift" every 15 minutes instead, which fails when something is wrong. With
---receive, under systemd, "mailpub receive" is a service of its own beside it.
+		Long: `Runs "mailpub watch" as a system service: under systemd, with a hardened unit of
+Type=notify and a watchdog; under Windows; or under launchd on macOS. With --timer systemd
+runs "mailpub drift" every 15 minutes instead, which fails if something is wrong. With
+--receive systemd also runs "mailpub receive", as a separate service.
 
-Secrets that the config names as env:NAME stand in /etc/mailpub/environment under systemd. On
-Windows a service sees no variable of yours: let the config name a file, as file:PATH.`,
+Under systemd, secrets that the config names as env:NAME are in /etc/mailpub/environment.
+A Windows service has no access to your variables: use file:PATH in the config.`,
 		Example: `  mailpub service install --print                what it would install
   mailpub service install /etc/mailpub/sites
   mailpub service install --receive
@@ -42,14 +42,14 @@ Windows a service sees no variable of yours: let the config name a file, as file
 		},
 	}
 	fl := install.Flags()
-	fl.BoolVar(&o.Print, "print", false, "print what would be installed, and do nothing")
+	fl.BoolVar(&o.Print, "print", false, "print the files to install, without installing them")
 	fl.BoolVar(&o.Print, "dry-run", false, "the same as --print")
 	fl.BoolVar(&o.Timer, "timer", false, "under systemd: a timer that runs drift, instead of watch")
-	fl.BoolVar(&o.Receive, "receive", false, "under systemd: also the bundled receiver, as a service of its own")
-	fl.StringVar(&o.User, "user", "", "run it as `USER`, who has to be able to write the state directory; by default root")
+	fl.BoolVar(&o.Receive, "receive", false, "under systemd: also the bundled receiver, as a separate service")
+	fl.StringVar(&o.User, "user", "", "run it as `USER`, which needs write access to the state directory; by default root")
 	cmd.AddCommand(install, &cobra.Command{
 		Use: "remove", Short: "Stop and remove the service", Args: noArguments,
-		Long:    "Stops and removes the service. Configs, ledgers and whatever mailpub put in place stay.",
+		Long:    "Stops and removes the service. Configs, ledgers, records and forwards stay in place.",
 		Example: "  mailpub service remove",
 		RunE:    func(cmd *cobra.Command, _ []string) error { return service.Remove(cmd.Context(), a.ui, o) },
 	}, &cobra.Command{

@@ -14,9 +14,9 @@ func stateCommand(a *app) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "state",
 		Short: "Show or correct the ledger",
-		Long: `The ledger is the account of what mailpub put in place for a site. These commands look at
-it and correct it, under the site's lock; they never touch DNS, the router or the mail
-server. KEY is a name as plan shows it: tcp/25, "nomeazienda.it. MX".`,
+		Long: `The ledger records what mailpub created for a site. These commands show and correct it,
+under the site's lock; they never touch DNS, the router or the mail server. KEY is a name
+as plan shows it: tcp/25, "nomeazienda.it. MX".`,
 		Example: `  mailpub state list
   mailpub state show "nomeazienda.it. MX"
   mailpub state export >ledger.json`,
@@ -36,11 +36,11 @@ func (a *app) readLedger(cmd *cobra.Command) (*plan.Ledger, error) {
 func stateListCommand(a *app) *cobra.Command {
 	return &cobra.Command{
 		Use:   "list",
-		Short: "List what mailpub put in place",
-		Long: `Lists what the ledger has, a line each: whose it is, its name, its text. What mailpub took
-over from others and puts back in the end is marked.
+		Short: "List the entries of the ledger",
+		Long: `Lists the entries of the ledger, one per line: target, name and value. Entries that
+mailpub took over and will restore are marked.
 
-Exit code: 0, or 1 when the ledger can't be read.`,
+Exit code: 0, or 1 when the ledger cannot be read.`,
 		Example: "  mailpub state list\n  mailpub state list --json",
 		Args:    noArguments,
 		RunE: func(cmd *cobra.Command, _ []string) error {
@@ -87,9 +87,9 @@ func stateExportCommand(a *app) *cobra.Command {
 	return &cobra.Command{
 		Use:   "export",
 		Short: "Print the ledger as JSON",
-		Long: `Prints the whole ledger, for a copy elsewhere or for another program. It holds no secrets.
+		Long: `Prints the whole ledger, for a backup or another program. It contains no secrets.
 
-Exit code: 0, or 1 when the ledger can't be read.`,
+Exit code: 0, or 1 when the ledger cannot be read.`,
 		Example: "  mailpub state export >ledger.json",
 		Args:    noArguments,
 		RunE: func(cmd *cobra.Command, _ []string) error {
@@ -106,12 +106,12 @@ func stateRemoveCommand(a *app) *cobra.Command {
 	var yes bool
 	cmd := &cobra.Command{
 		Use:   "rm KEY...",
-		Short: "Make mailpub forget that something is its own",
-		Long: `Takes entries out of the ledger, and leaves what they stand for as it is: destroy does not
-remove it any more, and what was there before is not put back. Where the config still
-wants it and it is in place, the next apply takes it up again.
+		Short: "Remove entries from the ledger",
+		Long: `Removes entries from the ledger, without touching the records or forwards themselves:
+destroy will not remove them, and former values will not be restored. If the config still
+wants one and it is in place, the next apply adds it to the ledger again.
 
-Exit code: 0, or 1 when the ledger does not have one of them; then none is removed.`,
+Exit code: 0, or 1 when the ledger lacks one of them; then none is removed.`,
 		Example: "  mailpub state rm tcp/8080",
 		Args:    cobra.MinimumNArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
@@ -128,10 +128,10 @@ func stateMoveCommand(a *app) *cobra.Command {
 	var yes bool
 	cmd := &cobra.Command{
 		Use:   "mv KEY NEWKEY",
-		Short: "Give an entry of the ledger another name",
-		Long: `Gives an entry another name, where a thing was renamed by another program: a record that
-moved to another name, a forward that has another port. The thing itself stays as it is.
-The new name must be of the same kind, and free.
+		Short: "Rename an entry of the ledger",
+		Long: `Renames an entry, if another program renamed the record or forward: a record that moved to
+another name, a forward with another port. The record or forward itself is not changed.
+The new name must be of the same kind, and unused.
 
 Exit code: 0, or 1 when nothing was changed.`,
 		Example: `  mailpub state mv tcp/8025 tcp/25`,

@@ -47,7 +47,7 @@ func (s *underSystemd) installs() {
 	s.run("mailpub", "-c", "/etc/mailpub/mailpub.yaml", "service", "install", "--name", "office", "--timer")
 	has(s, s.run("mailpub", "service", "status", "--name", "office"), "office-drift.timer: active (waiting)")
 	s.run("mailpub", "service", "remove", "--name", "office")
-	has(s, s.fails("mailpub", "service", "status", "--name", "office"), "no such service is installed")
+	has(s, s.fails("mailpub", "service", "status", "--name", "office"), "the service is not installed")
 	if left := s.sh("find /etc/systemd/system -name 'office*'"); left != "" {
 		s.Errorf("left: %s", left)
 	}

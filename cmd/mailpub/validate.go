@@ -11,11 +11,11 @@ func validateCommand(a *app) *cobra.Command {
 	return &cobra.Command{
 		Use:   "validate [FILE...]",
 		Short: "Check config files offline",
-		Long: `Checks config files: their fields, values and what belongs together. It resolves no
-secret, asks no network and writes nothing, so that it fits a pre-commit hook or a
-pull request. Without a FILE it checks the one of --config.
+		Long: `Checks config files: fields, values and their consistency. It resolves no secrets, uses no
+network and writes nothing, so it fits a pre-commit hook or a pull request. Without a FILE
+it checks the one of --config.
 
-Exit code: 0 when every file is right, else 1.`,
+Exit code: 0 when every file is correct, else 1.`,
 		Example: `  mailpub validate
   mailpub validate sites/*.yaml`,
 		RunE: func(_ *cobra.Command, files []string) error {

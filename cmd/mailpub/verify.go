@@ -28,18 +28,18 @@ func verifyCommand(a *app) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "verify",
 		Short: "Verify that mail arrives",
-		Long: `Runs the checks, each by another way than what it checks was written: DNS at the
-authoritative servers and the resolvers, the mail service by SMTP, the router by
-what it lists, and all of it from outside where the config names a probe. Mailboxes at
-other providers (verify.mailboxes) show whether mail arrives from there, and what becomes
-of mail that leaves; at most verify.messages_per_day are sent, and taken away again. What
-can't be known from here is "skip", with the reason.
+		Long: `Runs the checks, each independently of how the setting was applied: DNS at the
+authoritative servers and the resolvers, the mail service over SMTP, the router by its
+list of forwards, and all of it from outside if the config names a probe. Mailboxes at
+other providers (verify.mailboxes) show whether mail from there arrives, and how mail to
+there is received; verify sends at most verify.messages_per_day messages and deletes them
+afterwards. Results that cannot be known from here are "skip", with the reason.
 
-Where several checks fail for one reason, that comes first, and what follows from
-it below. --explain ID says what a check looks at, why, and how to mend it.
+If several checks fail for one reason, the cause is printed first, with its consequences
+below. --explain ID describes a check and its remedy.
 
-When the service is the bundled receiver and nothing listens there, verify starts
-it for the time of the checks.
+If the service is the bundled receiver and is not running, verify runs it during the
+checks.
 
 Exit code: 0 when no check fails, 2 when one does, 1 when they could not run.`,
 		Example: `  mailpub verify
@@ -63,7 +63,7 @@ Exit code: 0 when no check fails, 2 when one does, 1 when they could not run.`,
 	}
 	fl := cmd.Flags()
 	fl.StringSliceVar(&f.only, "only", nil, "run only the checks of these areas (dns, router, mail), groups (outbound, spf, ...) or `IDS`")
-	fl.StringVar(&f.explain, "explain", "", "say what the check `ID` looks at, why, and how to mend it; run nothing")
+	fl.StringVar(&f.explain, "explain", "", "describe the check `ID` and its remedy; run no check")
 	f.format.add(cmd)
 	fl.StringVar(&f.junit, "junit", "", "write the outcome to `FILE` too, as JUnit XML")
 	for name, words := range map[string][]string{"only": append(selectable(), catalog.IDs()...), "explain": catalog.IDs()} {

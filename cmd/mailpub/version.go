@@ -12,7 +12,7 @@ func versionCommand(a *app) *cobra.Command {
 	return &cobra.Command{
 		Use:     "version",
 		Short:   "Print the version",
-		Long:    "Prints the version of mailpub, what it was built with and for.",
+		Long:    "Prints the version of mailpub, its Go version and its platform.",
 		Example: "  mailpub version\n  mailpub version --json",
 		Args:    noArguments,
 		RunE: func(*cobra.Command, []string) error {

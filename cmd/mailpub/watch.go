@@ -32,24 +32,26 @@ func watchCommand(a *app) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "watch [FILE|DIR]...",
 		Short: "Monitor continuously, repair, and notify",
-		Long: `Looks at each site as "drift" does, every 15 minutes or as its config says, and at once when
-the router announces that it restarted. It renews leases before they end and puts its own
-forwards back; with "address" in watch.repair DNS follows the public address. Everything
-else it reports. It never takes over what mailpub did not put in place.
+		Long: `Monitors sites: it checks each one as "drift" does, every 15 minutes or as its config says,
+and at once when the router announces a restart. It renews leases before they end and
+restores its own forwards; with "address" in watch.repair it updates DNS when the public
+address changes. Everything else it reports. It never takes over existing records or
+forwards.
 
-Whoever watch.notify names is told once when something breaks, and once when it is well
-again. What a DIR holds as *.yaml is watched, each a site; files that come, go or change are
-taken up by themselves, and a wrong one leaves the former in force. SIGHUP reads all anew.
+The channels in watch.notify get one notice when something breaks, and one when it works
+again. Each *.yaml in a DIR is a site; new, removed and changed files are picked up
+automatically, and a file with errors leaves its former version in use. SIGHUP reloads
+all files.
 
-Several may run for one site: one leads, the others stand by.
+Several daemons may run for one site: one is active, the others are on standby.
 
-Exit code: 0 when stopped by a signal. With --once: 0 when all is well, 2 when
-something differs or fails, 1 when it could not be found out.`,
+Exit code: 0 when stopped by a signal. With --once: 0 when all is well, 2 when something
+differs or fails, 1 when the state of a site is unknown.`,
 		Example: `  mailpub watch
   mailpub watch /etc/mailpub/sites
   mailpub watch --listen 127.0.0.1:8025
-  mailpub watch --test-notice      tell everybody once, to see that it arrives
-  mailpub watch --once             for a timer: look, mend, tell, and end`,
+  mailpub watch --test-notice      send a test notice to every channel
+  mailpub watch --once             for a timer: check, repair, notify and exit`,
 		RunE: func(cmd *cobra.Command, args []string) error {
 			if f.files = args; len(args) == 0 {
 				f.files = []string{a.ui.ConfigFile}
@@ -66,12 +68,12 @@ something differs or fails, 1 when it could not be found out.`,
 		},
 	}
 	fl := cmd.Flags()
-	fl.BoolVar(&f.once, "once", false, "look once, and end")
-	fl.BoolVar(&f.test, "test-notice", false, "send a notice to everybody that watch.notify names, and end")
-	fl.StringVar(&f.listen, "listen", "", "serve a status page at `ADDRESS`, like 127.0.0.1:8025; it only shows")
+	fl.BoolVar(&f.once, "once", false, "check once and exit")
+	fl.BoolVar(&f.test, "test-notice", false, "send a test notice to every channel of watch.notify, and exit")
+	fl.StringVar(&f.listen, "listen", "", "serve a read-only status page at `ADDRESS`, like 127.0.0.1:8025")
 	fl.StringVar(&f.token, "listen-token", "", "ask for the token that `REFERENCE` names (env:NAME, file:PATH), as a bearer token or a password")
 	fl.BoolVar(&f.insecure, "insecure", false, "serve the status page to other machines without a token")
-	fl.StringSliceVar(&f.names, "listen-names", nil, "host `NAMES` by which browsers may ask for the status page, beside addresses and localhost")
+	fl.StringSliceVar(&f.names, "listen-names", nil, "host `NAMES` allowed for the status page, in addition to addresses and localhost")
 	fl.StringVar(&f.service, "service", "", "run as the service `NAME` that the system started")
 	if err := fl.MarkHidden("service"); err != nil {
 		panic(err) // it is defined above
@@ -167,7 +169,7 @@ func testNotices(ctx context.Context, a *app, f watchFlags) error {
 	case err != nil:
 		return err
 	case sent == 0:
-		return errors.New("nobody is to be told: watch.notify is empty in " + strings.Join(f.files, ", "))
+		return errors.New("no notification channel: watch.notify is empty in " + strings.Join(f.files, ", "))
 	case failed > 0:
 		return fmt.Errorf("%d of %s did not take it", failed, term.Count(sent, "channel"))
 	}

@@ -107,7 +107,7 @@ func TestLabTwoSources(t *testing.T) {
 	outside.says(netip.Addr{})
 	w.look()
 	after := s.told(1, "healed changed-address")
-	has(t, after[0].Title, "over: the sources of the public address do not agree")
+	has(t, after[0].Title, "over: the sources of the public address disagree")
 	has(t, after[1].Text, "the public address is 2.2.2.7 now", "mail.nomeazienda.it. A", "nomeazienda.it. TXT v=spf1")
 	has(t, s.state(), "mail.nomeazienda.it. 3600 IN A 2.2.2.7", `"v=spf1 mx ip4:2.2.2.7 -all"`)
 	if strings.Contains(s.state(), "ip4:2.2.2.2") {
@@ -117,5 +117,5 @@ func TestLabTwoSources(t *testing.T) {
 		t.Errorf("the zone's serial is %d and was %d, want one transaction", now, serial)
 	}
 	s.sendTo("2.2.2.7", "nonce-agreed", "postmaster@nomeazienda.it")
-	has(t, s.mailpub(exitOK, "plan"), "Nothing to do")
+	has(t, s.mailpub(exitOK, "plan"), "No changes")
 }

@@ -170,14 +170,14 @@ func TestLabWatch(t *testing.T) {
 	}
 	t.Logf("forwards back: %s", told[1].Title)
 	if after := s.state(); after != before {
-		t.Errorf("the world is not as it was:\n%s\nbefore:\n%s", after, before)
+		t.Errorf("zones and router differ from the start:\n%s\nbefore:\n%s", after, before)
 	}
 	s.send("nonce-reboot", "postmaster@nomeazienda.it")
 
 	// The provider gives another address: A and SPF follow, the PTR is for a person, and mail arrives.
 	s.lab.SetWAN(t, "2.2.2.7/24")
 	moved := s.told(2, "changed-address")[0]
-	has(t, moved.Text, "the public address is 2.2.2.7 now", "by hand: ask the connectivity provider to point 7.2.2.2.in-addr.arpa.", "nomeazienda.it. TXT v=spf1")
+	has(t, moved.Text, "the public address is 2.2.2.7 now", "manual step: ask the connectivity provider to point 7.2.2.2.in-addr.arpa.", "nomeazienda.it. TXT v=spf1")
 	has(t, s.state(), "mail.nomeazienda.it. 3600 IN A 2.2.2.7", `"v=spf1 mx ip4:2.2.2.7 -all"`)
 	if strings.Contains(s.state(), "ip4:2.2.2.2") {
 		t.Error("the old address is still in SPF")
@@ -209,7 +209,7 @@ func TestLabWatch(t *testing.T) {
 	w = s.watch("-v")
 	w.says("event=renewed", 1)
 	s.told(6, "")
-	has(t, s.mailpub(exitOK, "plan"), "Nothing to do")
+	has(t, s.mailpub(exitOK, "plan"), "No changes")
 }
 
 // sendTo delivers a message at an address outside.
@@ -259,20 +259,20 @@ func TestLabWatchKilled(t *testing.T) {
 		w = s.watch("-v")
 		w.says("msg=looked", 1)
 		if after := s.state(); after != before {
-			t.Fatalf("after its death at %s the world is not as it was:\n%s\nbefore:\n%s", key, after, before)
+			t.Fatalf("after its death at %s zones and router differ from the start:\n%s\nbefore:\n%s", key, after, before)
 		}
 	}
-	has(t, s.mailpub(exitOK, "plan"), "Nothing to do")
+	has(t, s.mailpub(exitOK, "plan"), "No changes")
 
 	// Another one stands by, a person can apply meanwhile, and when the first one dies it leads.
 	second := s.watch("-v")
 	second.says("event=standing-by", 1)
-	has(t, s.mailpub(exitOK, "apply", "--yes"), "Nothing to do")
+	has(t, s.mailpub(exitOK, "apply", "--yes"), "No changes")
 	w.end(syscall.SIGKILL)
 	second.says("event=took-over", 1)
 	second.says("msg=looked", 1)
 	s.lab.Reboot(t)
-	second.says("put back", 1)
+	second.says("restored", 1)
 	s.eventually("all is as it was", func() bool { return s.state() == before })
 	second.end(syscall.SIGTERM)
 	s.mailpub(exitOK, "destroy", "--yes")

@@ -58,7 +58,7 @@ func (s *systemd) hears(text string, times int) {
 		}
 		time.Sleep(50 * time.Millisecond)
 	}
-	s.t.Fatalf("systemd was not told %q %d times, but:\n%s", text, times, all)
+	s.t.Fatalf("cannot notify systemd %q %d times, but:\n%s", text, times, all)
 }
 
 // What systemd is told, and what a config that changes does: the daemon as a process, with the

@@ -32,7 +32,7 @@ func (f Facts) accounts(ctx context.Context, id, local, ref string, addresses ..
 				return
 			}
 			c.Status = plan.Fail
-			c.Hint = cmp.Or(hintOf(rcpt), fmt.Sprintf("let the server accept %s, as an alias of whoever reads it", a))
+			c.Hint = cmp.Or(hintOf(rcpt), fmt.Sprintf("make %s an alias of a mailbox that is read", a))
 		}))
 	}
 	return out

@@ -39,7 +39,7 @@ func (f Facts) backup(ctx context.Context, b Backup) plan.Check {
 	defer a.Close()
 	nobody := "mailpub-nobody-" + Nonce(f.Now()) + "@" + b.Domain
 	for _, question := range []struct{ to, bad, hint string }{
-		{"mailpub-relay-test@" + smtpclient.RelayTestDomain, "relays: ", "it sends mail for strangers to anybody and will be on block lists, with your domain's name: have it closed, or take it out of the MX records"},
+		{"mailpub-relay-test@" + smtpclient.RelayTestDomain, "relays: ", "it is an open relay and will be put on block lists under your domain's name: have it closed, or remove it from the MX records"},
 		{nobody, "takes mail for unknown recipients: ", "spammers prefer such a server, and its bounces go to forged senders: give it the list of recipients, or let it ask the mail host before it accepts; else take it out"},
 	} {
 		mail, rcpt, err := a.Ask(ctx, "<>", "<"+question.to+">")

@@ -73,7 +73,7 @@ func (f Facts) judgeCertificate(c plan.Check, shown []*x509.Certificate) plan.Ch
 	case untrusted != nil:
 		c.Status, c.Hint = weak, "no authority vouches for it ("+untrusted.Error()+")"+kept+"; get one from a public authority, such as by service.tls: acme"
 	case leaf.NotAfter.Sub(now) < expiresSoon:
-		c.Status, c.Hint = plan.Warn, "it should have been renewed by now: see what renews it"
+		c.Status, c.Hint = plan.Warn, "it should have been renewed by now: check its automatic renewal"
 	default:
 		c.Status = plan.Pass
 	}

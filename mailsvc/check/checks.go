@@ -108,7 +108,7 @@ func (f Facts) banner(ctx context.Context) []plan.Check {
 	}
 	if err != nil {
 		c.Status, c.Got = plan.Fail, smtpclient.ErrorText(err)
-		c.Hint = "something accepts the connection and says nothing: look at the mail server's log, and at what stands in front of it"
+		c.Hint = "the connection is accepted, but no greeting follows: check the mail server's log, and any proxy or firewall in front of it"
 		return singleCheck(c)
 	}
 	defer d.Close()
@@ -163,7 +163,7 @@ func (f Facts) tryEgress(ctx context.Context, host string) plan.Check {
 	}
 	if slices.Contains(f.Own, at[0].Unmap()) { // what answers there says nothing of the way out
 		c.Status, c.Got = plan.Skip, fmt.Sprintf("%s is this site's own address: a connection from here does not go out", at[0])
-		c.Hint = "name a mail server elsewhere, that you may ask, under verify.egress"
+		c.Hint = "name an external mail server that you may connect to under verify.egress"
 		return c
 	}
 	d, err := smtpclient.Connect(ctx, f.Dial, net.JoinHostPort(at[0].String(), port))

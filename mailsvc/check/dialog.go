@@ -28,7 +28,7 @@ func (f Facts) evaluate(c plan.Check, mail, rcpt smtpclient.Reply, err error, de
 		return f.unreachable(c, err)
 	case !mail.Accepted():
 		c.Status, c.Got = plan.Skip, "MAIL FROM:<> was answered "+mail.String()
-		c.Hint = cmp.Or(hintOf(mail), "a server must accept the null sender (RFC 5321 section 4.5.5): look at its sender checks")
+		c.Hint = cmp.Or(hintOf(mail), "a server must accept the null sender (RFC 5321 section 4.5.5): review its sender checks")
 	case !rcpt.Accepted() && !rcpt.Refused():
 		c.Status, c.Got = plan.Skip, "not decided: "+rcpt.String()
 		c.Hint = cmp.Or(hintOf(rcpt), "the server says \"later\": where that is greylisting, verify again in some minutes; see smtp.refusing")
@@ -87,7 +87,7 @@ func firstFew(list []string) string {
 // own network, so it proves nothing about strangers, unless the server trusts nobody.
 func (f Facts) acceptedFromInside() (plan.Status, string) {
 	if f.Closed {
-		return plan.Fail, "the server relays for strangers: it must refuse recipients of other domains"
+		return plan.Fail, "the server is an open relay: it must refuse recipients of other domains"
 	}
 	return plan.Warn, "only a candidate: this machine may be in the server's trusted networks; keep those to 127.0.0.0/8, and try again from outside"
 }

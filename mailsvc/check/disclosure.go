@@ -36,7 +36,7 @@ func (f Facts) relaySender(ctx context.Context) (out []plan.Check) {
 		from := "mailpub-nobody-" + Nonce(f.Now()) + "@" + d
 		c := plan.Check{ID: catalog.RelaySender, Subject: plan.Subject{Name: d, Text: "unknown sender at " + d}, Want: "refused (550)", Ref: "RFC 5321 section 3.3"}
 		mail, rcpt, err := f.tryRecipient(ctx, "<"+from+">", "<postmaster@"+d+">")
-		out = append(out, f.refusal(c, mail, rcpt, err, "let the server refuse senders of its own domains that do not exist"))
+		out = append(out, f.refusal(c, mail, rcpt, err, "configure the server to refuse non-existent senders of its own domains"))
 	}
 	return out
 }

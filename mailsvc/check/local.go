@@ -27,7 +27,7 @@ func (f Facts) mailLocal(ctx context.Context) []plan.Check {
 	}
 	if f.Maildir == "" {
 		c.Status, c.Got = plan.Skip, c.Got+", but the mailbox can't be read from here"
-		c.Hint = "look for the subject \"mailpub test " + word + "\" in the postmaster's mailbox, or give verify.mailbox"
+		c.Hint = "find the message with the subject \"mailpub test " + word + "\" in the postmaster's mailbox, or give verify.mailbox"
 		return singleCheck(c)
 	}
 	c, m := f.found(ctx, c, word)
@@ -40,7 +40,7 @@ func (f Facts) mailLocal(ctx context.Context) []plan.Check {
 func (f Facts) submitTest(ctx context.Context) (c plan.Check, word string) {
 	c = plan.Check{ID: catalog.MailLocal, Subject: plan.About("the postmaster"), Want: "the message arrives", Ref: "RFC 5321 section 3.3"}
 	if len(f.Domains) == 0 {
-		c.Status, c.Got, c.Hint = plan.Skip, "the config has no domain whose mail this server takes", "if it should take a domain's mail, give the domain an MX here (domains: mx:)"
+		c.Status, c.Got, c.Hint = plan.Skip, "this server receives mail for no domain of the config", "if it should take a domain's mail, give the domain an MX here (domains: mx:)"
 		return c, ""
 	}
 	to := "postmaster@" + f.Domains[0]
@@ -56,7 +56,7 @@ func (f Facts) submitTest(ctx context.Context) (c plan.Check, word string) {
 	step, r, err := d.Deliver(ctx, "<>", "<"+to+">", f.message(to, word))
 	switch {
 	case err != nil && (sockerr.Timeout(err) || ctx.Err() != nil):
-		c.Status, c.Got, c.Hint = plan.Skip, step+": "+smtpclient.ErrorText(err), "the server is too slow to tell: verify again, and look at its log"
+		c.Status, c.Got, c.Hint = plan.Skip, step+": "+smtpclient.ErrorText(err), "the server is too slow for a result: run verify again, and check its log"
 	case err != nil:
 		c.Status, c.Got, c.Hint = plan.Fail, step+": "+smtpclient.ErrorText(err), "the server breaks off: its log says why"
 	case r.Code/100 == 4:

@@ -75,7 +75,7 @@ func (c *mailboxConn) secure(ctx context.Context, config *tls.Config) error {
 	return nil
 }
 
-var errClear = errors.New("the server offers no TLS, and a password is not sent in the clear outside the own network")
+var errClear = errors.New("the server offers no TLS, and mailpub sends passwords unencrypted only within its own network")
 
 // inPOP3 looks for a message with word among the newest (RFC 1939), and deletes it if it may.
 func (f Facts) inPOP3(ctx context.Context, user, password, word string, remove bool) (found bool, err error) {

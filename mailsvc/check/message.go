@@ -19,7 +19,7 @@ import (
 func (f Facts) CheckMessage(ctx context.Context, domain string, hops []Hop, word string, from []netip.Addr) []plan.Check {
 	c := plan.Check{ID: catalog.MailOutside, Subject: plan.Subject{Name: "postmaster@" + domain, Text: "postmaster@" + domain + ", from the probe"}, Want: "the message arrives", Ref: "RFC 5321 section 5.1"}
 	source := plan.Check{ID: catalog.PortSource, Subject: plan.About("the probe's message"), Want: joinAddresses(from), Ref: "RFC 5321 section 4.4", Status: plan.Skip,
-		Got: "no message arrived to look at", Hint: "see mail.outside"}
+		Got: "no message arrived", Hint: "see mail.outside"}
 	var way []string
 	for _, h := range hops {
 		if !h.OK {
@@ -35,7 +35,7 @@ func (f Facts) CheckMessage(ctx context.Context, domain string, hops []Hop, word
 	said := strings.Join(way, "; ")
 	if f.Maildir == "" {
 		c.Status, c.Got = plan.Skip, "accepted ("+said+"), but the mailbox can't be read from here"
-		c.Hint = `look for the subject "mailpub test ` + word + `" in the mailbox of postmaster@` + domain
+		c.Hint = `find the message with the subject "mailpub test ` + word + `" in the mailbox of postmaster@` + domain
 		return []plan.Check{c, source}
 	}
 	c, m := f.found(ctx, c, word)
@@ -59,7 +59,7 @@ func joinAddresses(addrs []netip.Addr) string {
 func hopHint(hop string) string {
 	switch hop {
 	case "MX", "address":
-		return "DNS does not lead here, as it is seen from outside: see mx.exists, mx.target and host.a"
+		return "seen from outside, DNS does not point here: see mx.exists, mx.target and host.a"
 	case "TCP":
 		return "port 25 is not reached from outside: see router.forward and port.outside; where those pass, the provider keeps it shut"
 	case "banner":
@@ -108,7 +108,7 @@ func checkSource(c plan.Check, head []byte, from []netip.Addr) plan.Check {
 		c.Status, c.Got, c.Hint = plan.Pass, seen.String(), ""
 	case seen.IsPrivate() || seen.IsLoopback():
 		c.Status, c.Got = plan.Fail, fmt.Sprintf("%s, an address of the inside", seen)
-		c.Hint = "the router puts its own address in the place of everybody's: block lists, SPF and relay rules by address mean nothing then; switch that off (masquerading of incoming connections, \"NAT loopback\" or \"source NAT\")"
+		c.Hint = "the router replaces every client's address with its own, which defeats block lists, SPF and relay rules by address; switch that off (masquerading of incoming connections, \"NAT loopback\" or \"source NAT\")"
 	default:
 		c.Got, c.Hint = fmt.Sprintf("%s, which is not the address that the probe knows for itself", seen), "the probe may be translated itself; then this can't be told"
 	}

@@ -108,9 +108,9 @@ func (o ExternalTarget) open(ctx context.Context, s Service) plan.Check {
 	switch {
 	case n == 0:
 		c.Status, c.Got = plan.Fail, "open, but nothing greets: "+smtpclient.ErrorText(err)
-		c.Hint = "the forward leads to something that does not speak, or a proxy answers in its place: see port.inside"
+		c.Hint = "the forward reaches something that sends no greeting, or a proxy answers instead: see port.inside"
 	case !strings.HasPrefix(c.Got, begin):
-		c.Status, c.Hint = plan.Fail, "another service answers there: see where the forward leads"
+		c.Status, c.Hint = plan.Fail, "another service answers there: check the target of the forward"
 	case port == "25" && !strings.Contains(strings.ToLower(c.Got), strings.ToLower(o.Hostname)):
 		c.Status, c.Hint = plan.Fail, "another mail server answers: the router's own, a proxy of the provider, or the wrong host behind the forward"
 	}
@@ -168,7 +168,7 @@ func (f Facts) startsTLS(ctx context.Context) []plan.Check {
 		c.Status, c.Got = plan.Pass, tls.VersionName(state.Version)
 	case err == smtpclient.ErrNoTLS:
 		c.Status, c.Got = plan.Warn, err.Error()
-		c.Hint = "give the server a certificate: mail to it goes over the wire in the clear (the bundled receiver: service.tls)"
+		c.Hint = "give the server a certificate: mail reaches it unencrypted (the bundled receiver: service.tls)"
 	default:
 		c.Status, c.Got, c.Hint = plan.Fail, err.Error(), "the server's log says why; many senders then do not deliver"
 	}

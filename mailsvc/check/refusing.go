@@ -19,7 +19,7 @@ const lasting = 15 * time.Second
 func (f Facts) refusing(ctx context.Context) []plan.Check {
 	c := plan.Check{ID: catalog.SMTPRefusing, Subject: plan.OfAddr(f.Addr), Want: "mail is taken", Ref: "RFC 5321 section 4.2.1"}
 	if len(f.Domains) == 0 {
-		c.Status, c.Got, c.Hint = plan.Skip, "the config has no domain whose mail this server takes", "if it should take a domain's mail, give the domain an MX here (domains: mx:)"
+		c.Status, c.Got, c.Hint = plan.Skip, "this server receives mail for no domain of the config", "if it should take a domain's mail, give the domain an MX here (domains: mx:)"
 		return singleCheck(c)
 	}
 	words, err := f.refusesAll(ctx)
@@ -35,7 +35,7 @@ func (f Facts) refusing(ctx context.Context) []plan.Check {
 		return singleCheck(c)
 	}
 	c.Status, c.Got = plan.Fail, words
-	c.Hint = "the server puts everybody off: its log says why (a full disk, a filter that does not run, too much load)"
+	c.Hint = "the server defers all mail: its log says why (a full disk, a filter that does not run, too much load)"
 	select {
 	case <-ctx.Done():
 		c.Status = plan.Warn

@@ -77,12 +77,12 @@ func (f Facts) relayOpen(ctx context.Context) []plan.Check {
 		return out
 	}
 	if out[0].Status == plan.Warn && f.relaysOutside(ctx) {
-		out[0].Status, out[0].Hint = plan.Fail, "the server relays for strangers, as its own command plays a client outside: it must refuse recipients of other domains"
+		out[0].Status, out[0].Hint = plan.Fail, "the server is an open relay, by its own test of an external client: it must refuse recipients of other domains"
 	}
 	if out[0].Status == plan.Pass {
 		if taken := f.relaysByName(ctx, f.Addr, f.Dial); taken != "" {
 			out[0].Got = "accepted: " + taken
-			out[0].Status, out[0].Hint = plan.Fail, "the server relays for whoever says that name: names in HELO prove nothing (RFC 5321 section 4.1.4)"
+			out[0].Status, out[0].Hint = plan.Fail, "the server relays for any client that gives that name: HELO proves nothing (RFC 5321 section 4.1.4)"
 		}
 	}
 	for _, s := range f.Services {

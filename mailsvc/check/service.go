@@ -73,7 +73,7 @@ func (f Facts) delivery(ctx context.Context) (out []plan.Check) {
 		return out
 	}
 	c := plan.Check{ID: catalog.ServiceDelivery, Subject: plan.About("how mail leaves"), Status: plan.Skip, Want: "as in the config", Ref: "RFC 7208 section 4",
-		Got: "this server's way out can't be seen from here", Hint: "send a message to an address elsewhere, and look at its Received fields"}
+		Got: "this server's way out can't be seen from here", Hint: "send a message to an external address, and check its Received fields"}
 	if err != nil {
 		c.Got = err.Error()
 	}
@@ -108,7 +108,7 @@ func (f Facts) addresses(ctx context.Context, host string) ([]netip.Addr, error)
 		return []netip.Addr{a}, nil
 	}
 	if f.Lookup == nil {
-		return nil, fmt.Errorf("%s: nobody to ask for its address", host)
+		return nil, fmt.Errorf("%s: no resolver to look up its address", host)
 	}
 	addrs, err := f.Lookup(ctx, host)
 	if err == nil && len(addrs) == 0 {

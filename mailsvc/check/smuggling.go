@@ -47,7 +47,7 @@ func (f Facts) smuggle(ctx context.Context) []plan.Check {
 	switch {
 	case len(split) > 0:
 		c.Status, c.Got = plan.Fail, fmt.Sprintf("%d of %d other forms end it too: %s", len(split), len(found), firstFew(split))
-		c.Hint = "let the server refuse or normalise bare CR and LF: else others can send mail in the name of whoever writes to you"
+		c.Hint = "configure the server to refuse or normalise bare CR and LF: otherwise attackers can forge mail from your correspondents"
 	case len(unknown) == len(found):
 		return singleCheck(f.unreachable(c, found[0].Err))
 	case len(unknown) > 0:

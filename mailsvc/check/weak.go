@@ -23,7 +23,7 @@ func weakLogins() [][2]string {
 // weak tries to log in as nobody should be able to, where the server offers it: on port 25, else
 // on that of submission.
 func (f Facts) weak(ctx context.Context) []plan.Check {
-	c := plan.Check{ID: catalog.AccountWeak, Subject: plan.OfAddr(f.Addr), Want: "root, test and admin can't log in with passwords that anybody guesses", Ref: "RFC 4954 section 4"}
+	c := plan.Check{ID: catalog.AccountWeak, Subject: plan.OfAddr(f.Addr), Want: "root, test and admin cannot log in with guessable passwords", Ref: "RFC 4954 section 4"}
 	addrs := []string{f.Addr}
 	for _, s := range f.Services {
 		if _, port, _ := net.SplitHostPort(s.Addr); port == "587" {
@@ -40,13 +40,13 @@ func (f Facts) weak(ctx context.Context) []plan.Check {
 			return singleCheck(f.unreachable(c, err))
 		case opened != "":
 			c.Status, c.Got = plan.Fail, opened+" logs in with the password that is tried first"
-			c.Hint = "remove the account or give it a password of its own, and look into the log for who used it already"
+			c.Hint = "remove the account or give it a strong password, and check the log for past logins"
 		default:
 			c.Status, c.Got = plan.Pass, said
 		}
 		return singleCheck(c)
 	}
-	c.Status, c.Got = plan.Pass, "nobody can log in there: AUTH is not offered"
+	c.Status, c.Got = plan.Pass, "logins are not possible there: AUTH is not offered"
 	return singleCheck(c)
 }
 

@@ -109,7 +109,7 @@ func parse(data []byte) (Key, error) {
 		return Key{}, fmt.Errorf("holds a %q, want a PRIVATE KEY", block.Type)
 	}
 	if err != nil { // not wrapped: a parser may quote what it read
-		return Key{}, errors.New("is damaged: what is in it is no private key")
+		return Key{}, errors.New("is damaged: it does not contain a private key")
 	}
 	switch key := parsed.(type) {
 	case *rsa.PrivateKey:

@@ -40,7 +40,7 @@ type Account struct {
 // Errors that a caller tells apart.
 var (
 	ErrLogin = errors.New("the login is refused")
-	errClear = errors.New("the server offers no TLS, and a password is not sent in the clear")
+	errClear = errors.New("the server offers no TLS, and mailpub does not send passwords unencrypted")
 )
 
 func (a *Account) dial(ctx context.Context, address string) (net.Conn, error) {

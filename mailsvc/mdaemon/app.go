@@ -201,7 +201,7 @@ func (a *App) writeOrRemove(path string, data []byte) error {
 // unlocked is an error while somebody has locked MDaemon's semaphores.
 func (a *App) unlocked() error {
 	if _, err := os.Stat(a.path(lockedSems)); err == nil {
-		return fmt.Errorf("%s is in %s: somebody has locked MDaemon's semaphores, and until that file goes nothing can be loaded", lockedSems, a.Dir)
+		return fmt.Errorf("%s is in %s: another program has locked MDaemon's semaphores; nothing can be loaded until that file is removed", lockedSems, a.Dir)
 	}
 	return nil
 }

@@ -202,7 +202,7 @@ func (d *Driver) verifyEffect(ctx context.Context, c plan.Change) error {
 		if err != nil {
 			return err
 		}
-		got := "the server does otherwise"
+		got := "the server behaves differently"
 		if len(items) > 0 {
 			if items[0].Unreadable != "" || want == "" || plan.EqualLines(items[0].Lines, []string{want}) {
 				return nil
@@ -314,7 +314,7 @@ func (d *Driver) deleteDomain(ctx context.Context, domain string) error {
 		return err
 	}
 	if len(users) > 0 {
-		return fmt.Errorf("%s has accounts (%s), which would be lost with it: remove the domain by hand, in Setup > Domain Manager", domain, strings.Join(users, ", "))
+		return fmt.Errorf("%s has accounts (%s) that would be lost with it: remove the domain manually, in Setup > Domain Manager", domain, strings.Join(users, ", "))
 	}
 	return d.Client.deleteDomain(ctx, domain)
 }

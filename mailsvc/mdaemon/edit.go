@@ -229,7 +229,7 @@ func (e *edit) writeFile(f *fileEdit) error {
 func (e *edit) checkUnchanged() error {
 	for _, f := range e.files {
 		if now, err := e.app.read(f.name); err != nil || string(now) != string(f.new) {
-			return errors.Join(err, fmt.Errorf("%s was written again by somebody else, and what mailpub wrote is not in it: close MDaemon's configuration session, and apply again", f.name))
+			return errors.Join(err, fmt.Errorf("another program has overwritten %s, and mailpub's change is lost: close MDaemon's configuration session, and run apply again", f.name))
 		}
 	}
 	return nil
@@ -245,10 +245,10 @@ func (e *edit) rollBack(ctx context.Context, why error) error {
 			continue
 		}
 		if err == nil && string(now) != string(f.new) {
-			return fmt.Errorf("%w; %s was written by somebody else meanwhile and is left as it is; its copy is %s", why, f.name, durable.CopyOf(f.path))
+			return fmt.Errorf("%w; another program has changed %s meanwhile, so it was not restored; its copy is %s", why, f.name, durable.CopyOf(f.path))
 		}
 		if err := e.app.writeOrRemove(f.path, f.old); err != nil {
-			return fmt.Errorf("%w; and %s could not be put back (%w): its copy is %s", why, f.name, err, durable.CopyOf(f.path))
+			return fmt.Errorf("%w; and cannot restore %s (%w): its copy is %s", why, f.name, err, durable.CopyOf(f.path))
 		}
 		back = append(back, f.name)
 		sems = append(sems, f.sem)
@@ -257,10 +257,10 @@ func (e *edit) rollBack(ctx context.Context, why error) error {
 		return errors.Join(why, e.app.end())
 	}
 	if err := e.app.signal(ctx, slices.Compact(sems)); err != nil {
-		err = fmt.Errorf("%w; put back: %s; that could not be loaded: %w", why, strings.Join(back, ", "), err)
+		err = fmt.Errorf("%w; restored: %s; cannot load it: %w", why, strings.Join(back, ", "), err)
 		return errors.Join(err, e.release()) // and the mark stays, for the next run to load it
 	}
-	return errors.Join(fmt.Errorf("%w; put back and loaded: %s", why, strings.Join(back, ", ")), e.finish())
+	return errors.Join(fmt.Errorf("%w; restored and loaded: %s", why, strings.Join(back, ", ")), e.finish())
 }
 
 // finish takes away the copies, as release does, and the mark of a run.

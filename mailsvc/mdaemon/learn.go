@@ -132,7 +132,7 @@ func (l *Learner) after(ctx context.Context, o Instruction) (map[iniKey]string, 
 		}
 		was = is
 	}
-	return nil, errors.New("MDaemon's files do not come to rest: stop what changes them, and learn again")
+	return nil, errors.New("MDaemon's files keep changing: stop what changes them, and run learn again")
 }
 
 // settings are all keys of the folder's .ini and .dat files. The list of accounts is left out: it holds

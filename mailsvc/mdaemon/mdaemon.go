@@ -33,7 +33,7 @@ const (
 const (
 	answers    = "answers"
 	trusted    = "trusted"
-	ownAccount = "an account of its own"
+	ownAccount = "a dedicated account"
 	leastChars = "10"
 )
 
@@ -78,7 +78,7 @@ func (d *Driver) Spell(needs []plan.Item) []plan.Item {
 			Key:    key(needAPI),
 			Lines:  []string{answers},
 			Stage:  plan.StageService,
-			Reason: "what MDaemon is set to is asked there",
+			Reason: "mailpub reads MDaemon's settings there",
 		})
 	}
 	return append(own, d.Manual.Spell(byHand)...)
@@ -174,7 +174,7 @@ func (d *Driver) spellShield(it plan.Item) []plan.Item {
 		Key:    key(needShield, d.Domain),
 		Lines:  []string{d.Own.String()},
 		Stage:  it.Stage,
-		Reason: "the IP Shield refuses senders of the domain from elsewhere; " + it.Reason,
+		Reason: "the IP Shield refuses senders of the domain from other addresses; " + it.Reason,
 		Fit:    func(observed, _ []string) []string { return observed },
 	}}
 }

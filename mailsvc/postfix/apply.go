@@ -32,7 +32,7 @@ func (d *Driver) Apply(ctx context.Context, batch []plan.Change, done func(plan.
 		if !plan.EqualLines(is, c.Before) {
 			return fail(c, fmt.Errorf("%s: %w: is %q", c.Key, plan.ErrStale, is))
 		}
-		up = up || !c.Release
+		up = up || !c.Release && (c.Key != unfinishedKey || len(batch) == 1)
 	}
 	e, err := d.edit(s)
 	if err != nil {
@@ -72,9 +72,9 @@ func (d *Driver) carryOut(ctx context.Context, e *edit, up bool, batch []plan.Ch
 		running = true
 	}
 	if up && !running {
-		return errors.New("the server is not running: start it first (systemctl start postfix), so that each change can be proved; postfix check says what keeps it from starting")
+		return errors.New("the server is not running: start it first (systemctl start postfix), so that mailpub can verify each change; postfix check says why it does not start")
 	}
-	if up && e.drop.changes() && !d.dovecotRuns(ctx) {
+	if up && e.loadsDovecot() && !d.dovecotRuns(ctx) {
 		return errors.New("dovecot is not running: start it first (systemctl start dovecot); without it Postfix would not answer at all")
 	}
 	if err := e.checkLoginBackend(); up && err != nil {
@@ -118,16 +118,19 @@ func (d *Driver) end() error {
 	return d.Disk.Remove(d.unfinishedPath())
 }
 
+// loadsDovecot reports whether Dovecot is to load the file that it is given.
+func (e *edit) loadsDovecot() bool { return e.drop.changes() || e.reload && e.drop.new != nil }
+
 // checkLoginBackend says that Postfix would ask Dovecot where nobody answers: then it does not even greet.
 func (e *edit) checkLoginBackend() error {
 	asks, _ := e.settings.get("smtpd_sasl_auth_enable")
 	kind, _ := e.settings.get("smtpd_sasl_type")
 	path, _ := e.settings.get("smtpd_sasl_path")
-	if asks != "yes" || kind != "dovecot" || path != socket || e.drop.changes() {
+	if asks != "yes" || kind != "dovecot" || path != socket || e.loadsDovecot() {
 		return nil
 	}
 	if _, err := os.Stat(e.s.socket()); err != nil {
-		return fmt.Errorf("nobody would tell Postfix who may log in, and it would not answer at all: %w; install Dovecot (apt-get install dovecot-imapd) and start it", err)
+		return fmt.Errorf("Postfix would have no login backend, and would not answer at all: %w; install Dovecot (apt-get install dovecot-imapd) and start it", err)
 	}
 	return nil
 }

@@ -29,14 +29,14 @@ func (d *Driver) before(ctx context.Context, e *edit, ask bool) (*behaviour, err
 	l := d.newLookups()
 	p, err := d.observe(ctx, e.s, l, addr, d.recipients(e.s))
 	if err != nil {
-		return nil, fmt.Errorf("what the server does before the change can't be found out, so that nothing was written: %w", err)
+		return nil, fmt.Errorf("cannot observe the server's behaviour before the change, so nothing was written: %w", err)
 	}
 	then, err := d.routingAfter(ctx, e)
 	if err == nil {
 		e.ways, err = l.routes(ctx, then)
 	}
 	if err != nil {
-		return nil, fmt.Errorf("what the change means can't be found out, so that nothing was written: %w", err)
+		return nil, fmt.Errorf("cannot predict the effects of the change, so nothing was written: %w", err)
 	}
 	for _, name := range slices.Sorted(maps.Keys(e.ways)) {
 		if way := e.ways[name]; isDiscarded(way) && !isDiscarded(p.ways[name]) {

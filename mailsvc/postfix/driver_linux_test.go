@@ -227,7 +227,7 @@ func TestRollsBack(t *testing.T) {
 		}
 	}
 	w.fails = errors.New("reload: no such process")
-	wantError(t, w.change(t, "main.cf myhostname", "mail.nomeazienda.it"), "no such process", "everything was put back as it was, and Postfix answers as before")
+	wantError(t, w.change(t, "main.cf myhostname", "mail.nomeazienda.it"), "no such process", "everything was restored, and Postfix answers as before")
 	unchanged("reload fails")
 	wantError(t, w.change(t, "main.cf smtpd_banner", "mail.provider.example, nonsense=\n"), "want one line")
 	unchanged("a value of two lines")

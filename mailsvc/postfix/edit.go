@@ -64,7 +64,7 @@ type edit struct {
 
 // tableHead begins a table that mailpub made. There was none before, so that it needs no
 // copy, and goes with the last of its entries.
-const tableHead = "# Made by mailpub; after changes by hand run postmap.\n"
+const tableHead = "# Made by mailpub; after manual changes run postmap.\n"
 
 // files are all that an edit may write.
 func (e *edit) files() []*file { return []*file{e.main, e.addresses, e.former, e.drop, e.hosts} }

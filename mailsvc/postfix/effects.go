@@ -37,7 +37,7 @@ func (d *Driver) Effects(ctx context.Context, changes []plan.Change) []string {
 	}
 	then, err := d.routingAfter(ctx, e)
 	if err != nil {
-		return []string{fmt.Sprintf("what the changes mean for mail without a domain can't be told: %v", err)}
+		return []string{fmt.Sprintf("cannot predict the effects on mail without a domain: %v", err)}
 	}
 	return slices.Concat(d.newLookups().routeEffects(ctx, newRoutingView(s), then), trustEffects(s.effective, then.in), logins(s.effective, then.in))
 }

@@ -73,7 +73,7 @@ func (s *site) run(t *testing.T, disk *faultyDisk, wanted bool) error {
 // before and that is said, or it is said that it is not. With a disk that works again the next run
 // brings about what is wanted, and destroy every byte as it was.
 func TestDiskFaults(t *testing.T) {
-	faults := 3 // of each kind; a soak has all
+	faults := 2 // of each kind; a soak has all
 	if n, err := strconv.Atoi(os.Getenv(killsEnv)); err == nil {
 		faults = n
 	}

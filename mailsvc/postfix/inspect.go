@@ -72,7 +72,7 @@ func (d *Driver) outboundRoutes(ctx context.Context, s *state, wanted []setting)
 	}
 	for _, name := range slices.Sorted(maps.Keys(keys)) {
 		to, by, err := d.firstOf(ctx, elements(s.effective[name]), keys[name])
-		one := mailsvc.Setting{Need: mail.NeedDelivery, Subject: inMain + " " + name, Want: "nothing for mail to elsewhere"}
+		one := mailsvc.Setting{Need: mail.NeedDelivery, Subject: inMain + " " + name, Want: "no route for mail to other domains"}
 		if hop != "" {
 			one.Want = hop + ", or nothing"
 		}

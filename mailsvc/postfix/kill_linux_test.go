@@ -247,8 +247,14 @@ func (k *killer) finish(t *testing.T, remove bool) {
 	if out, err := k.lab.Command(ctx, "lan", "doveadm", "-c", k.Dovecot, "service", "status", "auth").CombinedOutput(); err != nil {
 		t.Errorf("remove %t: Dovecot does not run: %v: %s", remove, err, out)
 	}
-	if _, err := os.Stat(k.Root + "/spool/" + socket); (err != nil) != remove {
-		t.Errorf("remove %t: Dovecot's socket: %v", remove, err)
+	err = (&Driver{}).retryUntil(ctx, time.Minute, func(context.Context) error { // it takes a moment after a reload
+		if _, err := os.Stat(k.Root + "/spool/" + socket); (err != nil) != remove {
+			return fmt.Errorf("Dovecot's socket: %v", err)
+		}
+		return nil
+	})
+	if err != nil {
+		t.Errorf("remove %t: %v", remove, err)
 	}
 	if remove {
 		sameBytes(t, k.Files(t), k.before)

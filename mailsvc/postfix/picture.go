@@ -198,7 +198,7 @@ func (p behaviour) recipientRegressions(after behaviour, a announcedEffects) (lo
 		case was.Accepted() && !is.Accepted():
 			lost = append(lost, fmt.Sprintf("%s was accepted and is answered %q", to, is))
 		case was.Refused() && is.Accepted() && strings.HasPrefix(local, unknownLocal):
-			lost = append(lost, fmt.Sprintf("%s, whom nobody knows, was refused and is accepted", to))
+			lost = append(lost, fmt.Sprintf("%s, an unknown recipient, was refused and is now accepted", to))
 		}
 	}
 	return lost

@@ -43,10 +43,10 @@ func (d *Driver) rollBack(e *edit, running bool, before *behaviour, cause error)
 		err = d.compare(ctx, e, before, announcedEffects{})
 	}
 	if err != nil {
-		return fmt.Errorf("%w; and putting everything back failed: %w (copies of the files are beside them, named %s*)", cause, err, durable.CopySuffix)
+		return fmt.Errorf("%w; and the rollback failed: %w (copies of the files are in the same directories, named %s*)", cause, err, durable.CopySuffix)
 	}
 	d.dropCopies(e)
-	return errors.Join(fmt.Errorf("%w; everything was put back as it was, and Postfix answers as before", cause), d.end())
+	return errors.Join(fmt.Errorf("%w; everything was restored, and Postfix answers as before", cause), d.end())
 }
 
 // keepCopies puts a dated copy beside each file that is about to be written for the first time.
@@ -56,7 +56,7 @@ func (d *Driver) keepCopies(e *edit) error {
 			continue
 		}
 		if err := d.Disk.KeepCopy(f.path, f.old, d.now().Format(time.DateOnly)); err != nil {
-			return fmt.Errorf("no copy of %s could be made, so that it stays as it is: %w", f.path, err)
+			return fmt.Errorf("cannot copy %s, so it was not changed: %w", f.path, err)
 		}
 	}
 	return nil

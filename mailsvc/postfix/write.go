@@ -28,19 +28,21 @@ func (d *Driver) write(ctx context.Context, e *edit, up, running bool) error {
 }
 
 func (d *Driver) writeDovecot(ctx context.Context, e *edit) error {
-	if !e.drop.changes() {
+	path := e.s.socket()
+	if !e.drop.changes() && !d.dovecotIsBehind(ctx, e, path) {
 		return nil
 	}
-	if err := e.drop.put(e.drop.new); err != nil {
-		return err
-	}
-	path := e.s.socket()
-	listens, err := d.listens(ctx, path)
-	if err != nil {
-		return fmt.Errorf("%s is not taken by Dovecot: %w", e.drop.path, err)
-	}
-	if listens != (e.drop.new != nil) {
-		return fmt.Errorf("%s has no effect: %s does not include conf.d/*.conf, or another file overrides it", e.drop.path, d.Dovecot)
+	if e.drop.changes() {
+		if err := e.drop.put(e.drop.new); err != nil {
+			return err
+		}
+		listens, err := d.listens(ctx, path)
+		if err != nil {
+			return fmt.Errorf("%s is not taken by Dovecot: %w", e.drop.path, err)
+		}
+		if listens != (e.drop.new != nil) {
+			return fmt.Errorf("%s has no effect: %s does not include conf.d/*.conf, or another file overrides it", e.drop.path, d.Dovecot)
+		}
 	}
 	if !d.dovecotRuns(ctx) {
 		return nil
@@ -57,6 +59,19 @@ func (d *Driver) writeDovecot(ctx context.Context, e *edit) error {
 		}
 		return nil
 	})
+}
+
+// dovecotIsBehind reports whether an earlier run may have been cut off before Dovecot loaded the file, or that it is
+// gone.
+func (d *Driver) dovecotIsBehind(ctx context.Context, e *edit, path string) bool {
+	if !e.reload || e.drop.new != nil {
+		return e.reload
+	}
+	if _, err := os.Stat(path); err != nil {
+		return false
+	}
+	listens, err := d.listens(ctx, path)
+	return err == nil && !listens
 }
 
 func (e *edit) writeHosts() error {

@@ -80,7 +80,7 @@ func (c *Client) Check(ctx context.Context, r Request) (Answer, error) {
 func read(at string, status int, text []byte) (a Answer, err error) {
 	var no struct{ Format, Error string }
 	if err := json.Unmarshal(text, &no); err != nil || no.Format != Format {
-		return a, fmt.Errorf("probe %s: what answers is no probe (HTTP %d)", at, status)
+		return a, fmt.Errorf("probe %s: the server that answers is not a probe (HTTP %d)", at, status)
 	}
 	switch {
 	case status == http.StatusTooManyRequests:

@@ -71,7 +71,7 @@ func (r Request) check() error {
 	}
 	for _, p := range r.Ports {
 		if p.Number == 0 || len(p.Name) > 40 || strings.ContainsFunc(p.Name, func(c rune) bool { return c < ' ' || c > '~' }) {
-			return fmt.Errorf("port %d %q is none", p.Number, p.Name)
+			return fmt.Errorf("port %d %q is not a port", p.Number, p.Name)
 		}
 	}
 	return nil

@@ -332,7 +332,7 @@ func TestRate(t *testing.T) {
 	step("2.2.2.2", token, 429, "busy")
 	<-o.free
 	o.Server.running[netip.MustParseAddr("2.2.2.2")] = true
-	step("2.2.2.2", token, 429, "being looked at already")
+	step("2.2.2.2", token, 429, "already running")
 }
 
 // The client: pinned certificate, what it makes of other answers, and no redirects.
@@ -370,8 +370,8 @@ func TestClient(t *testing.T) {
 		}
 	}
 	for name, handler := range map[string]http.HandlerFunc{
-		"what answers is no probe (HTTP 200)": func(w http.ResponseWriter, _ *http.Request) { io.WriteString(w, "<html>") },
-		"what answers is no probe (HTTP 302)": func(w http.ResponseWriter, r *http.Request) { http.Redirect(w, r, s.URL, http.StatusFound) },
+		"the server that answers is not a probe (HTTP 200)": func(w http.ResponseWriter, _ *http.Request) { io.WriteString(w, "<html>") },
+		"the server that answers is not a probe (HTTP 302)": func(w http.ResponseWriter, r *http.Request) { http.Redirect(w, r, s.URL, http.StatusFound) },
 		"the probe wants to be asked later": func(w http.ResponseWriter, _ *http.Request) {
 			w.WriteHeader(429)
 			io.WriteString(w, `{"format":"mailpub/probe/v1","error":"busy"}`)

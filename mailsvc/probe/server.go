@@ -37,11 +37,11 @@ type Server struct {
 	MX        func(ctx context.Context, domain string) ([]string, error)
 	Addresses func(ctx context.Context, host string) ([]netip.Addr, error)
 
-	Pause   time.Duration // between two looks at one address; zero: 30 s
+	Pause   time.Duration // minimum time between two checks of one address; zero: 30 s
 	PerHour int           // looks for one site; zero: 60
 	AtOnce  int           // looks for everybody together; zero: 8
 
-	// Allowed says why an address is not looked at, or ""; nil takes every public one.
+	// Allowed says why an address is not checked, or ""; nil takes every public one.
 	Allowed func(netip.Addr) string
 
 	Dial   smtpclient.Dial // nil dials
@@ -155,7 +155,7 @@ func (s *Server) handle(r *http.Request, target netip.Addr) (site string, a Answ
 		return site, a, nil
 	}
 	if why := s.Allowed(target); why != "" {
-		return site, a, refusal{http.StatusForbidden, fmt.Sprintf("%s is %s: the probe looks at public addresses only", target, why)}
+		return site, a, refusal{http.StatusForbidden, fmt.Sprintf("%s is %s: the probe checks public addresses only", target, why)}
 	}
 	leave, err := s.acquire(site, target)
 	if err != nil {
@@ -215,9 +215,9 @@ func (s *Server) acquire(site string, target netip.Addr) (leave func(), err erro
 	}
 	switch {
 	case s.running[target]:
-		return nil, refusal{http.StatusTooManyRequests, fmt.Sprintf("%s is being looked at already", target)}
+		return nil, refusal{http.StatusTooManyRequests, fmt.Sprintf("a check of %s is already running", target)}
 	case !s.last[target].IsZero():
-		return nil, refusal{http.StatusTooManyRequests, fmt.Sprintf("%s was looked at less than %v ago", target, s.Pause)}
+		return nil, refusal{http.StatusTooManyRequests, fmt.Sprintf("%s was checked less than %v ago", target, s.Pause)}
 	case len(recent) >= s.PerHour:
 		return nil, refusal{http.StatusTooManyRequests, fmt.Sprintf("%d looks within an hour: wait a while", len(recent))}
 	}

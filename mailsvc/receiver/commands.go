@@ -217,7 +217,7 @@ func (c *conn) dataCommand(ctx context.Context, argument string) error {
 	case len(c.to) == 0:
 		return c.reply(errNoRcpt)
 	}
-	if err := c.reply(&response{code: 354, text: "end with a dot on a line of its own"}); err != nil {
+	if err := c.reply(&response{code: 354, text: "end with a dot on a separate line"}); err != nil {
 		return err
 	}
 	content := &dotted{conn: c, until: time.Now().Add(c.server.MessageTimeout)}

@@ -173,7 +173,7 @@ func (f *Found) Checks(s Site) []plan.Check {
 }
 
 func (f *Found) senders(s Site, domain string) plan.Check {
-	c := plan.Check{ID: catalog.DMARCSenders, Subject: plan.OfName(domain), Want: "our own mail passes, and nobody unknown does", Ref: "RFC 7489 section 7.2"}
+	c := plan.Check{ID: catalog.DMARCSenders, Subject: plan.OfName(domain), Want: "our own mail passes, and no unknown sender does", Ref: "RFC 7489 section 7.2"}
 	s.Domains = []string{domain}
 	reports := len(f.recent(s))
 	if reports == 0 {
@@ -210,7 +210,7 @@ func (f *Found) senders(s Site, domain string) plan.Check {
 		c.Hint = "see router.address"
 	case len(unknown) > 0:
 		c.Status, c.Got = plan.Warn, "unknown senders pass: "+firstFew(unknown)+"; "+c.Got
-		c.Hint = "find out who that is: a service that somebody signed up for (list it under spf.include), or a key that got out"
+		c.Hint = "identify the sender: a service used by someone in the organization (list it under spf.include), or a leaked key"
 	case len(unresolved) > 0:
 		c.Status, c.Reason = plan.Skip, plan.ReasonUnseen
 		c.Got = "the SPF record can't be looked up, so that it is not known whether it lists " + firstFew(unresolved) + "; " + c.Got

@@ -114,6 +114,6 @@ func (f *Found) failures(s Site, domain string) plan.Check {
 		c.Status = plan.Fail
 	}
 	c.Got = strings.TrimPrefix(firstFew(list)+"; "+c.Got, "; ")
-	c.Hint = "see smtp.certificate, sts.policy and dane.match: those senders did not deliver, or in the clear"
+	c.Hint = "see smtp.certificate, sts.policy and dane.match: those senders did not deliver, or delivered unencrypted"
 	return c
 }

@@ -57,12 +57,12 @@ func (o Outward) Checks() []plan.Check {
 		}
 	case o.Message == nil:
 		delivered.Status, delivered.Got = plan.Fail, fmt.Sprintf("accepted by the site's server, and not there after %v, neither in the inbox nor in another folder", o.Waited.Round(time.Second))
-		delivered.Hint = "look at the queue of the site's server for what the other one said; a provider may also take mail and drop it"
+		delivered.Hint = "check the queue of the site's server for the other server's reply; a provider may also accept mail and drop it"
 	default:
 		delivered.Status, delivered.Got = plan.Pass, "arrived in "+o.Folder
 		return append([]plan.Check{delivered}, o.found()...)
 	}
-	return append([]plan.Check{delivered}, o.skipped(OutboundIDs()[1:], "no message arrived to look at", "see outbound.delivered")...)
+	return append([]plan.Check{delivered}, o.skipped(OutboundIDs()[1:], "no message arrived", "see outbound.delivered")...)
 }
 
 func (o Outward) check(id, want, ref string) plan.Check {
@@ -144,7 +144,7 @@ func resultCheck(c plan.Check, is authres.ResultValue, why, hint string) plan.Ch
 	case authres.ResultPass:
 		c.Status = plan.Pass
 	case "":
-		c.Status, c.Got, c.Hint = plan.Skip, "the provider says nothing of it (no Authentication-Results of its own)", "look at the headers of the message there, or take a mailbox of another provider"
+		c.Status, c.Got, c.Hint = plan.Skip, "the provider gives no result (no Authentication-Results field of its own)", "check the headers of the message there, or use a mailbox at another provider"
 	case authres.ResultTempError:
 		c.Status, c.Hint = plan.Warn, "the provider could not look it up just then: verify again"
 	default:
@@ -226,7 +226,7 @@ func (o Outward) tls(t Trace) plan.Check {
 		c.Got = h.By + " does not say whether the message came encrypted"
 		c.Hint = "take a mailbox of a provider that says so: see docs/mailboxes.md"
 	default:
-		c.Status, c.Got, c.Hint = plan.Warn, "in the clear, as "+h.By+" says", "let the server use STARTTLS where the other side offers it (opportunistic TLS)"
+		c.Status, c.Got, c.Hint = plan.Warn, "unencrypted, as "+h.By+" says", "let the server use STARTTLS where the other side offers it (opportunistic TLS)"
 	}
 	return c
 }
@@ -323,7 +323,7 @@ func (i Inward) Check() plan.Check {
 		c.Hint = i.hint(*i.Bounce)
 	case i.Unread != "":
 		c.Status, c.Got, c.Reason = plan.Skip, "sent; "+i.Unread, plan.ReasonUnseen
-		c.Hint = "give verify.mailbox or service.maildir, where the message can be looked for"
+		c.Hint = "set verify.mailbox or service.maildir, so that mailpub can find the message"
 	default:
 		c.Status, c.Got = plan.Warn, fmt.Sprintf("not here after %v, and not returned either: it may wait in the provider's queue (greylisting, a port that does not answer)", i.Waited.Round(time.Second))
 		c.Hint = "verify again with a longer verify.patience; see port.outside and smtp.refusing"
@@ -379,7 +379,7 @@ func (i Inward) hint(b Bounce) string {
 	case b.mentions("timed out", "timeout", "no route", "unreachable", "did not respond"):
 		return "nothing answers at port 25 outside: see router.forward; where that passes, the provider of the connection blocks it"
 	case b.mentions("host or domain name not found", "no mx", "nxdomain", "not found", "unrouteable", "dns error", "no such domain"):
-		return "DNS does not lead here as seen from outside: see mx.exists, mx.target and host.a"
+		return "seen from outside, DNS does not point here: see mx.exists, mx.target and host.a"
 	case b.mentions("user unknown", "no such user", "unknown user", "recipient rejected", "does not exist", "mailbox unavailable"):
 		return "the server that was reached does not know the address: see account.postmaster, and mx.target for whether it is the right one"
 	case b.mentions("relay"):

@@ -85,7 +85,7 @@ func publicKey(block *pem.Block) ([]byte, error) {
 var ErrNoTLS = errors.New("the server does not offer STARTTLS")
 
 // Served returns the certificates that the server at addr shows by STARTTLS when it is asked for
-// host, its own first. Whether anybody trusts them is not looked at. Where there is no STARTTLS
+// host, its own first. Whether anybody trusts them is not checked. Where there is no STARTTLS
 // the error is ErrNoTLS. dial may be nil.
 func Served(ctx context.Context, dial Dial, addr, host string) ([]*x509.Certificate, error) {
 	d, err := Hello(ctx, dial, addr)

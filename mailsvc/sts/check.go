@@ -42,8 +42,8 @@ func (f *Fetcher) check(ctx context.Context, d mail.Domain) plan.Check {
 		if err != nil {
 			c.Got = err.Error()
 		}
-		c.Status, c.Got = plan.Skip, fmt.Sprintf("mta-sts.%s is %s, the public address of this network: what answers there from inside (%s) proves nothing", name, own, c.Got)
-		c.Hint = fmt.Sprintf("look from elsewhere: curl https://mta-sts.%s/.well-known/mta-sts.txt", name)
+		c.Status, c.Got = plan.Skip, fmt.Sprintf("mta-sts.%s is %s, the public address of this network: an answer from inside (%s) proves nothing", name, own, c.Got)
+		c.Hint = fmt.Sprintf("check it from another network: curl https://mta-sts.%s/.well-known/mta-sts.txt", name)
 		return c
 	}
 	switch {

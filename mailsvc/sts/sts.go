@@ -140,7 +140,7 @@ func (f *Fetcher) Fetch(ctx context.Context, domain string) (Policy, error) {
 		return Policy{}, fmt.Errorf("%s: %w: it answers %s", url, ErrNotServed, response.Status)
 	}
 	if kind, _, _ := mime.ParseMediaType(response.Header.Get("Content-Type")); kind != "text/plain" {
-		return Policy{}, fmt.Errorf("%s: %w: what it serves is %q, want text/plain", url, ErrNotServed, shorten(kind))
+		return Policy{}, fmt.Errorf("%s: %w: its content type is %q, want text/plain", url, ErrNotServed, shorten(kind))
 	}
 	text, err := io.ReadAll(io.LimitReader(response.Body, maxPolicy+1))
 	if err != nil {
@@ -233,5 +233,5 @@ func (d *Driver) Read(ctx context.Context, keys []plan.Key) ([]plan.Item, error)
 
 // Apply implements plan.Driver. It always fails: no policy is mailpub's to write.
 func (*Driver) Apply(context.Context, []plan.Change, func(plan.Change, error)) error {
-	return errors.New("what a web server serves is a person's to change: nothing was written")
+	return errors.New("mailpub does not change web servers: nothing was written")
 }

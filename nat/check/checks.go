@@ -67,7 +67,7 @@ func (f Facts) run(ctx context.Context) []plan.Check {
 		if len(f.Wanted) == 0 {
 			checks = append(checks, noForwards())
 		}
-		return append(checks, skip(catalog.RouterStray, plan.About("forwards that nobody wants"), none), f.checkLoopback(ctx))
+		return append(checks, skip(catalog.RouterStray, plan.About("forwards that the config does not want"), none), f.checkLoopback(ctx))
 	}
 	wan, wanErr := r.WAN(ctx)
 	checks := []plan.Check{gateway, f.checkWAN(ctx, r, wan, wanErr), f.checkAddress(ctx, r, wan, wanErr)}
@@ -99,10 +99,10 @@ func checkGateway(r *nat.Router, err error) plan.Check {
 	c := plan.Check{ID: catalog.RouterGateway, Subject: plan.About("router"), Want: "one router that answers UPnP, PCP or NAT-PMP", Ref: forwardRef}
 	switch {
 	case err == nil && r == nil:
-		c.Status, c.Got = plan.Skip, "there is none, as the config says"
+		c.Status, c.Got = plan.Skip, "none, as configured"
 		c.Hint = "set router.protocol to auto if the server is behind a router after all"
 	case err == nil && r.Protocol() == "manual":
-		c.Status, c.Want, c.Got = plan.Warn, "a router set up by hand", "not asked, as the config says manual"
+		c.Status, c.Want, c.Got = plan.Warn, "a router configured manually", "not asked, as the config says manual"
 		c.Hint = "keep the forwards as plan lists them; let router.protocol be auto if the router speaks UPnP or NAT-PMP"
 	case err == nil:
 		c.Status, c.Got = plan.Pass, r.Device()+"; "+r.ChoiceReason()
@@ -258,9 +258,9 @@ func (f Facts) compareForward(ctx context.Context, r *nat.Router, want, is plan.
 	case !plan.EqualLines(is.Lines, want.Lines) && strings.HasSuffix(text, " disabled"):
 		return plan.Fail, text, "enable it in the router, or run apply"
 	case !plan.EqualLines(is.Lines, want.Lines):
-		return plan.Fail, text, "run apply --adopt to take it over, if nobody else needs it"
+		return plan.Fail, text, "run apply --adopt to take it over, if no other host needs it"
 	case !is.Marked && f.Owned != nil && !f.Owned(want.Key):
-		return plan.Fail, text + ", put there by somebody else", "run apply to take it up, so that it is renewed"
+		return plan.Fail, text + ", created by another program", "run apply to take it up, so that it is renewed"
 	}
 	if left, whole, ok := r.Lease(is); ok && left < whole/2 {
 		return plan.Warn, fmt.Sprintf("%s, for another %v of %v", text, left.Round(time.Second), whole), "mailpub apply renews it"
@@ -268,9 +268,9 @@ func (f Facts) compareForward(ctx context.Context, r *nat.Router, want, is plan.
 	at, _ := forward.ParsePort(want.Key) // it was read by it
 	switch p := r.ProtocolOf(want.Key); {
 	case p == "upnp" && at.Pinhole():
-		return plan.Skip, "granted, and the router knows its number; it does not tell where it leads", "look from outside: connect to the port of the address"
+		return plan.Skip, "granted, and the router knows its number; it does not report the target", "look from outside: connect to the port of the address"
 	case (p == "nat-pmp" || p == "pcp") && r.EpochStandsStill(want.Key):
-		return plan.Warn, "granted, but the router's epoch does not move as time does, so that nobody notices when it restarts and forgets its forwards",
+		return plan.Warn, "granted, but the router's epoch does not advance with time, so a restart that loses its forwards goes unnoticed",
 			"set router.protocol to upnp where the router speaks that, or let mailpub watch verify from outside (verify.probe)"
 	case p == "nat-pmp" || p == "pcp":
 		return plan.Skip, "granted, and the router has not restarted since; " + p + " can't list what it maps", "look from outside: connect to the port of the public address"

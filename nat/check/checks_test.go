@@ -118,7 +118,7 @@ func TestCheckForwards(t *testing.T) {
 	wantCheck(t, found, "router.forward tcp/25", plan.Pass, "127.0.0.1:25")
 	wantCheck(t, found, "router.forward tcp/110", plan.Fail, "127.0.0.9:110")
 	wantCheck(t, found, "router.forward tcp/143", plan.Fail, "127.0.0.1:143 disabled")
-	wantCheck(t, found, "router.forward tcp/1000", plan.Fail, "put there by somebody else")
+	wantCheck(t, found, "router.forward tcp/1000", plan.Fail, "created by another program")
 	wantCheck(t, found, "router.forward tcp/2000", plan.Warn, "for another 29m0s of 1h0m0s")
 	wantCheck(t, found, "router.forward tcp/3000", plan.Fail, "not in the router")
 
@@ -178,7 +178,7 @@ func TestCheckGateway(t *testing.T) {
 	wantCheck(t, check(t, fails(nat.ErrSeveralRouters)), "router.gateway router", plan.Fail, "several")
 	wantCheck(t, check(t, fails(context.Canceled)), "router.gateway router", plan.Skip, "canceled")
 
-	wantCheck(t, check(t, Facts{Wanted: wanted, Open: opens(nil)}), "router.gateway router", plan.Skip, "there is none")
+	wantCheck(t, check(t, Facts{Wanted: wanted, Open: opens(nil)}), "router.gateway router", plan.Skip, "none, as configured")
 
 	manual, err := nat.Open(t.Context(), nat.Options{Protocol: "manual"})
 	if err != nil {
@@ -186,8 +186,8 @@ func TestCheckGateway(t *testing.T) {
 	}
 	found = check(t, Facts{Wanted: wanted, Open: opens(manual)})
 	wantCheck(t, found, "router.gateway router", plan.Warn, "not asked")
-	wantCheck(t, found, "router.wan WAN address", plan.Skip, "set up by hand")
-	wantCheck(t, found, "router.forward tcp/25", plan.Skip, "entered by hand")
+	wantCheck(t, found, "router.wan WAN address", plan.Skip, "configured manually")
+	wantCheck(t, found, "router.forward tcp/25", plan.Skip, "set manually")
 
 	behind := openRouter(t, startDevice(t, igd.Config{External: netip.MustParseAddr("100.64.0.2")}))
 	wantCheck(t, check(t, Facts{Open: opens(behind)}), "router.wan WAN address", plan.Fail, "100.64.0.2 is shared by a provider's customers")

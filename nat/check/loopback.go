@@ -24,7 +24,7 @@ func (f Facts) checkLoopback(ctx context.Context) plan.Check {
 	switch {
 	case err == nil:
 		c.Status = plan.Pass
-		c.Got = addr + " leads back to the server, which says nothing of the way from outside"
+		c.Got = addr + " reaches the server by hairpin NAT, which proves nothing about connections from outside"
 	case ctx.Err() != nil:
 		c.Status = plan.Skip
 		c.Got = ctx.Err().Error()

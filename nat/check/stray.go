@@ -17,10 +17,10 @@ import (
 // wanted port is taken (RFC 6886 section 3.3). The router's whole list is never asked for; see
 // Router.Read.
 func (f Facts) checkStray(ctx context.Context, r *nat.Router) plan.Check {
-	c := plan.Check{ID: catalog.RouterStray, Subject: plan.About("forwards that nobody wants"), Status: plan.Pass, Want: "none of ours", Got: "none", Ref: forwardRef}
+	c := plan.Check{ID: catalog.RouterStray, Subject: plan.About("forwards that the config does not want"), Status: plan.Pass, Want: "none of ours", Got: "none", Ref: forwardRef}
 	keys := f.neighbourKeys()
 	if p := r.Protocol(); len(keys) == 0 || p == "manual" {
-		c.Status, c.Got, c.Hint = plan.Skip, "there is nothing that the router could be asked for", "look through its forwards by hand"
+		c.Status, c.Got, c.Hint = plan.Skip, "there is nothing that the router could be asked for", "review its forwards manually"
 		return c
 	}
 	items, err := r.Read(ctx, keys)
@@ -36,7 +36,7 @@ func (f Facts) checkStray(ctx context.Context, r *nat.Router) plan.Check {
 	}
 	if len(stray) > 0 {
 		c.Status, c.Got = plan.Fail, strings.Join(stray, ", ")
-		c.Hint = "a port of the server is open that nobody asked for: mailpub apply removes those of the ledger, remove others in the router"
+		c.Hint = "an unwanted port of the server is open: mailpub apply removes those in the ledger; remove others in the router"
 	}
 	return c
 }

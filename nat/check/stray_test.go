@@ -22,7 +22,7 @@ func TestStray(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	const subject = "router.stray forwards that nobody wants"
+	const subject = "router.stray forwards that the config does not want"
 	set(25, "mailpub nomeazienda")
 	set(26, "theirs")                // beside a wanted one, but of somebody else
 	set(8080, "mailpub nomeazienda") // far from any
@@ -82,7 +82,7 @@ func TestLoopback(t *testing.T) {
 	f.NoLoopback = "this machine is not in the server's network"
 	wantCheck(t, check(t, f), key, plan.Skip, "not in the server's network")
 	f.Loopback = func(context.Context) (string, error) { return "2.2.2.2:25", nil }
-	wantCheck(t, check(t, f), key, plan.Pass, "2.2.2.2:25 leads back to the server, which says nothing of the way from outside")
+	wantCheck(t, check(t, f), key, plan.Pass, "2.2.2.2:25 reaches the server by hairpin NAT, which proves nothing about connections from outside")
 	f.Loopback = func(context.Context) (string, error) { return "2.2.2.2:25", errors.New("no answer in time") }
 	found := check(t, f)
 	wantCheck(t, found, key, plan.Warn, "2.2.2.2:25 is not reached from inside: no answer in time")

@@ -94,7 +94,7 @@ func Parse(k plan.Key, lines []string) (p Port, to Target, err error) {
 	}
 	six := strings.Contains(to.Host, ":")
 	if six != p.Pinhole() || six && to.Port != p.Number {
-		return p, to, fmt.Errorf("%s can't lead to %s", p, to)
+		return p, to, fmt.Errorf("cannot forward %s to %s", p, to)
 	}
 	return p, to, nil
 }

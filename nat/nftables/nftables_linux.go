@@ -176,7 +176,7 @@ func (n *Router) Remove(ctx context.Context, p forward.Port, _ forward.Target) e
 		return err
 	}
 	if theirs := first(rules, p, n.isForeign); theirs != nil && first(rules, p, natRule.own) == nil {
-		return fmt.Errorf("%w: the rule stands in table %s, which is not mailpub's", forward.ErrConflict, theirs.table())
+		return fmt.Errorf("%w: the rule is in table %s, which mailpub does not own", forward.ErrConflict, theirs.table())
 	}
 	return n.withdraw(ctx, rules, p)
 }

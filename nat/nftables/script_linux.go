@@ -18,7 +18,7 @@ func (n *Router) Script(ctx context.Context) (string, error) {
 		return "", err
 	}
 	var b strings.Builder
-	fmt.Fprintf(&b, "#!/usr/sbin/nft -f\n# The forwards of mailpub, as they are now.\ntable ip %s\ndelete table ip %s\n", nftTable, nftTable)
+	fmt.Fprintf(&b, "#!/usr/sbin/nft -f\n# The current forwards of mailpub.\ntable ip %s\ndelete table ip %s\n", nftTable, nftTable)
 	fmt.Fprintf(&b, "table ip %s {\n\tchain %s {\n\t\ttype nat hook prerouting priority %d; policy accept;\n", nftTable, nftChain, nftPriority)
 	for _, r := range rules {
 		if r.own() {

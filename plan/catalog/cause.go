@@ -68,7 +68,7 @@ func causeRules() []causeRule {
 		{reason(RouterAddress, plan.ReasonAbsent, "DNS has no address of the mail host"), func(_, o plan.Check, _ []plan.Check) bool {
 			return o.Status == plan.Fail && slices.Contains([]string{HostA, HostFCrDNS, SPFPass}, o.ID) || fromOutside(o)
 		}},
-		{failing(RouterAddress, "the public address is not the one that DNS has (it changed)"), func(_, o plan.Check, _ []plan.Check) bool {
+		{failing(RouterAddress, "the public address changed and differs from DNS"), func(_, o plan.Check, _ []plan.Check) bool {
 			return o.Status == plan.Fail && slices.Contains([]string{HostA, HostPTR, HostFCrDNS, SPFPass}, o.ID) || fromOutside(o)
 		}},
 		{allForwards(plan.ReasonLost, "the router forgot its forwards (it restarted)"), func(_, o plan.Check, _ []plan.Check) bool {
@@ -80,10 +80,10 @@ func causeRules() []causeRule {
 		{forwardMissing, func(c, o plan.Check, _ []plan.Check) bool {
 			return o.ID == PortOutside && o.Subject.Port == c.Subject.Port || c.Subject.Port == 25 && message(o)
 		}},
-		{reason(PortInside, plan.ReasonStandIn, "the mail server does not run (only mailpub's stand-in answered)"), behindServer},
+		{reason(PortInside, plan.ReasonStandIn, "the mail server does not run (only mailpub's temporary receiver answered)"), behindServer},
 		{reason(PortInside, plan.ReasonDown, "the mail server is down"), behindServer},
 		{reason(DNSWritten, plan.ReasonElsewhere, "zone %s is written where the delegated name servers do not get it from"), inUndelegatedZone},
-		{failing(MXExpected, "the MX records lead mail elsewhere"), func(c, o plan.Check, all []plan.Check) bool {
+		{failing(MXExpected, "the MX records point to another server"), func(c, o plan.Check, all []plan.Check) bool {
 			return o.ID == DNSDrift && o.Subject.Key == mail.DNSKey(c.Subject.Name, "MX") || o.Reason == plan.ReasonAstray || o.ID == PortSource && isMisdirected(all)
 		}},
 		{reason(DNSZone, plan.ReasonSilent, "no name server of %s answers"), unanswered},

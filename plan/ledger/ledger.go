@@ -15,6 +15,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"syscall"
 	"time"
 
 	"github.com/mailpub/mailpub/plan"
@@ -39,11 +40,11 @@ func (f Files) lockPath() string { return filepath.Join(f.Dir, f.Site+".lock") }
 // copied aside once, and stays as it is.
 func (f Files) Lock(ctx context.Context, wait time.Duration) (plan.Lock, error) {
 	if err := durable.MakePrivate(f.Dir); err != nil {
-		return nil, fmt.Errorf("state directory: %w", err)
+		return nil, fmt.Errorf("state directory: %w", withAdvice(err))
 	}
 	held, err := acquire(ctx, f.lockPath(), wait)
 	if err != nil {
-		return nil, err
+		return nil, withAdvice(err)
 	}
 	durable.Sweep(f.Path())
 	l, err := f.Read(ctx)
@@ -52,6 +53,14 @@ func (f Files) Lock(ctx context.Context, wait time.Duration) (plan.Lock, error) 
 		return nil, err
 	}
 	return &lock{held: held, path: f.Path(), ledger: l, replace: durable.Replace}, nil
+}
+
+// withAdvice says what to do where nothing can be written.
+func withAdvice(err error) error {
+	if errors.Is(err, syscall.EROFS) {
+		return fmt.Errorf("%w; mount it for writing, or name another directory as state: in the config", err)
+	}
+	return err
 }
 
 // Read reads the ledger without locking it.
@@ -88,7 +97,7 @@ func damagedError(path string, data []byte, cause error) error {
 		}
 	}
 	return fmt.Errorf("ledger %s can't be read: %w (a copy is kept in %s; restore %s.bak or another backup, or remove the ledger: "+
-		"the next plan then shows what is there, and apply takes it up)", path, cause, aside, path)
+		"the next plan then shows the current state, and apply adds it to the ledger)", path, cause, aside, path)
 }
 
 // Locked reports whether another process works on the site just now.

@@ -102,7 +102,7 @@ func NewCutover(site string, movers []plan.Change, ttl int) (*Cutover, []plan.Ch
 		}
 		c.Moving = append(c.Moving, MovingRRset{m.Key.Kind, m.Key.Name, old})
 		if old > ttl {
-			m.After, m.Reason = withTTL(m.Before, ttl), "nobody is to remember the old one for long when it changes"
+			m.After, m.Reason = withTTL(m.Before, ttl), "resolvers must not cache the old one for long when it changes"
 			lower = append(lower, m)
 		}
 	}

@@ -49,7 +49,7 @@ func AddressUpdate(p *plan.Plan, host string, l *plan.Ledger) ([]plan.Change, er
 			continue
 		}
 		if c.Adopt {
-			return nil, fmt.Errorf("%w: %s is not mailpub's: look at it, then run apply --adopt", ErrUnsettled, c.Key)
+			return nil, fmt.Errorf("%w: %s is not mailpub's: review it, then run apply --adopt", ErrUnsettled, c.Key)
 		}
 		if !follows {
 			return nil, fmt.Errorf("%w: %s differs by more than the address: run apply", ErrUnsettled, c.Key)

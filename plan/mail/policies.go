@@ -13,7 +13,7 @@ func (d Domain) policies() (rs []record) {
 	if d.DMARC.Policy != "" {
 		text := d.DMARC.Text()
 		rs = append(rs, record{name: "_dmarc." + d.Name, rrtype: "TXT", ttl: d.DMARC.TTL, data: []string{TextData(text)}, stage: plan.StageRecord,
-			reason: "says what becomes of mail that is forged in the domain's name (RFC 7489)"})
+			reason: "tells receivers how to handle mail forged in the domain's name (RFC 7489)"})
 	}
 	if len(d.TLSRPT) > 0 {
 		text := TLSReports(d.TLSRPT)

@@ -50,7 +50,7 @@ const (
 	KnownOnly     = "only those that exist"
 	Unreachable   = "not reachable"
 	StrictEnds    = "CR LF alone ends a line"
-	Silent        = "tells nobody who exists"
+	Silent        = "does not disclose which addresses exist"
 	StrongOnly    = "weak ones are refused"
 	NotElsewhere  = "mapped nowhere else than in DNS"
 	Elsewhere     = "polls its provider by address"
@@ -122,9 +122,9 @@ func (s Spec) ServiceItems() (items []plan.Item) {
 		}
 	}
 	add("the way that mail takes out, which SPF must agree with", NeedDelivery, s.Service.Delivery.String())
-	add("who relays for strangers is used for spam within hours (RFC 5321 section 7.1)", NeedRelaying, s.Service.relaying()...)
-	add("nobody else writes as one of us, least of all as postmaster (RFC 6409 section 4.3)", NeedSenders, Authenticated)
-	add("refused at once, mail for nobody makes no bounces to forged senders", NeedRecipients, KnownOnly)
+	add("an open relay is used for spam within hours (RFC 5321 section 7.1)", NeedRelaying, s.Service.relaying()...)
+	add("outsiders cannot send as one of our addresses, above all as postmaster (RFC 6409 section 4.3)", NeedSenders, Authenticated)
+	add("mail for unknown recipients is refused at once and causes no bounces to forged senders", NeedRecipients, KnownOnly)
 	for _, name := range []string{"root", "test"} {
 		if !s.declares(name) {
 			add("the names that attackers try first", NeedAccount+" "+name, Unreachable)
@@ -133,7 +133,7 @@ func (s Spec) ServiceItems() (items []plan.Item) {
 	add("else one message can be smuggled inside another (RFC 5321 section 2.3.8)", NeedLineEnds, StrictEnds)
 	add("spammers ask for addresses (RFC 5321 section 7.3)", NeedVRFY, Silent)
 	add("a guessed password makes the server a relay", NeedPasswords, StrongOnly)
-	add("programs on the server must go where the world goes", NeedHosts+" "+host, NotElsewhere)
+	add("programs on the server must use the public address", NeedHosts+" "+host, NotElsewhere)
 	for _, c := range s.Service.Collectors {
 		if s.Host == FQDN(c) {
 			add("since mail comes here, the name "+c+" is this server itself", NeedCollector+" "+c, Elsewhere)
@@ -141,7 +141,7 @@ func (s Spec) ServiceItems() (items []plan.Item) {
 	}
 	for _, d := range s.Domains {
 		for _, k := range d.DKIM {
-			add("receivers look for the signature (RFC 6376)", NeedSigning+" "+d.bare(), fmt.Sprintf("selector %s, key %s", k.Selector, k.File))
+			add("receivers check the signature (RFC 6376)", NeedSigning+" "+d.bare(), fmt.Sprintf("selector %s, key %s", k.Selector, k.File))
 		}
 	}
 	return items

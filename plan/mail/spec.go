@@ -212,7 +212,7 @@ func (s Spec) pinholeItems() (items []plan.Item) {
 		if s.Router == RouterByHand {
 			it.ByHand = fmt.Sprintf("let %s port %d pass to %s in the router's firewall of IPv6", f.Proto, f.Port, six)
 		} else if why, shut := s.Shut[it.Key]; shut {
-			it.ByHand = fmt.Sprintf("%s. Until every port is open by IPv6, %s has no AAAA record; let them in by hand and set router.ipv6 to open",
+			it.ByHand = fmt.Sprintf("%s. Until every port is open by IPv6, %s has no AAAA record; open them manually and set router.ipv6 to open",
 				why, strings.TrimSuffix(s.Host, "."))
 		}
 		items = append(items, it)

@@ -47,7 +47,7 @@ func (e *checkRun) service(d Domain, s mail.Service) {
 		for _, data := range a.Data() {
 			f := strings.Fields(data)
 			if f[3] != host || host != "." && f[2] != fmt.Sprint(s.Port) {
-				return fail(answerSummary(a), "mail programs are sent elsewhere: correct the record; mailpub apply does")
+				return fail(answerSummary(a), "mail programs are sent to another server: correct the record (mailpub apply does)")
 			}
 		}
 		if host == "." {
@@ -80,6 +80,6 @@ func (e *checkRun) autoconfig(name, host string) {
 			if err == nil && a.Status == resolver.Found && slices.Equal(slices.Sorted(slices.Values(a.Data())), slices.Sorted(slices.Values(ours.Data()))) {
 				return pass(answerSummary(a) + ", as " + record.Bare(host))
 			}
-			return fail(answerSummary(a), "let the name lead to "+record.Bare(host)+"; mailpub apply does")
+			return fail(answerSummary(a), "point the name to "+record.Bare(host)+"; mailpub apply does")
 		}})
 }

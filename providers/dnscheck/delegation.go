@@ -141,7 +141,7 @@ func (e *checkRun) wrongGlue(zone string, parent referral) (wrong []string) {
 		switch {
 		case !known:
 		case len(glue) == 0:
-			wrong = append(wrong, record.Bare(host)+" has no glue at the parent: nobody can find its address")
+			wrong = append(wrong, record.Bare(host)+" has no glue at the parent: resolvers cannot find its address")
 		case len(without(glue, has)) > 0:
 			wrong = append(wrong, fmt.Sprintf("%s is at %s, the parent says %s", record.Bare(host), strings.Join(has, ", "), strings.Join(glue, ", ")))
 		}

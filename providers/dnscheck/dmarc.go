@@ -106,7 +106,7 @@ func (e *checkRun) dmarcPolicy(name string, d Domain) {
 			case len(records) == 0 && above != "":
 				return warn(effective+", by the record of "+record.Bare(above), "set sp there to quarantine or reject, or publish a policy for "+record.Bare(mail.FQDN(d.Name)))
 			case len(records) == 0:
-				return warn("none", "publish a policy: domains: dmarc: {policy: none, rua: [...]} in the config first, to see who sends in the domain's name, then quarantine or reject")
+				return warn("none", "publish a policy: domains: dmarc: {policy: none, rua: [...]} in the config first, to find all senders of the domain, then quarantine or reject")
 			}
 			r := readDMARC(records[0])
 			asWanted = asWanted && r.problem == "" && r.policy == d.DMARC
@@ -169,7 +169,7 @@ func (e *checkRun) policyAbove(domain string) (above, policy string) {
 // dmarcReports checks that those outside the domain that reports go to want them (RFC 7489
 // section 7.1).
 func (e *checkRun) dmarcReports(name, domain, text string) {
-	c := plan.Check{ID: catalog.DMARCReports, Subject: subjectOf(name), Want: "reports go to who wants them", Status: plan.Pass, Ref: "RFC 7489 section 7.1"}
+	c := plan.Check{ID: catalog.DMARCReports, Subject: subjectOf(name), Want: "every report address accepts reports for this domain", Status: plan.Pass, Ref: "RFC 7489 section 7.1"}
 	r := readDMARC(text)
 	var others, unusable []string
 	for _, uri := range slices.Concat(r.rua, r.ruf) {

@@ -50,7 +50,7 @@ func (e *checkRun) checkRule(r rule) {
 		decisive = cached
 	}
 	if inner := e.Inner(e.ctx, r.name); at == nil && cached != nil && inner != "" {
-		silent = append(silent, fmt.Sprintf("the resolver %s serves zone %s itself, which is not what the world sees", cached.Addr, record.Bare(inner)))
+		silent = append(silent, fmt.Sprintf("the resolver %s serves its own zone %s, which differs from the public one", cached.Addr, record.Bare(inner)))
 		decisive = nil
 	}
 	if decisive == nil {
@@ -69,7 +69,7 @@ func (e *checkRun) checkRule(r rule) {
 	case c.Status != plan.Pass, inside:
 	case cached != nil && cached.status != plan.Pass:
 		c.Status, c.Got = plan.Warn, fmt.Sprintf("%s at the zone's own servers, but %s at %s", c.Got, cached.got, cached.Addr)
-		c.Hint = "a resolver may answer with what it remembers; run verify again once that has run out" + remembered(cached.Answer)
+		c.Hint = "a resolver may answer from its cache; run verify again after the TTL" + remembered(cached.Answer)
 	case len(silent) > 0:
 		c.Status, c.Got = plan.Warn, c.Got+"; not everywhere: "+strings.Join(silent, "; ")
 		c.Hint, c.Reason = hintUnknown, plan.ReasonPartly

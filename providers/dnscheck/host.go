@@ -23,7 +23,7 @@ func (e *checkRun) host() {
 	}
 	for _, addr := range e.Public {
 		if addr = addr.Unmap(); addr.Is6() && !e.publishesIPv6() {
-			const why = "the mail host has no AAAA record, so nobody looks at its IPv6 address"
+			const why = "the mail host has no AAAA record, so its IPv6 address is not used"
 			const hint = "publish the AAAA record, or set server.public.ipv6 to none"
 			e.skip(catalog.HostPTR, plan.OfAddr(addr.String()), why, hint)
 			e.skip(catalog.HostFCrDNS, e.fcrdnsSubject(addr), why, hint)
@@ -70,7 +70,7 @@ func (e *checkRun) hostAddress(rrtype string) {
 		got := answerSummary(a)
 		switch private := firstPrivate(a); {
 		case len(a.Chain) > 0:
-			return fail("CNAME "+a.Chain[0], "replace the CNAME of "+record.Bare(e.Host)+" by its own address records: an MX must not lead to an alias (RFC 2181 section 10.3)")
+			return fail("CNAME "+a.Chain[0], "replace the CNAME of "+record.Bare(e.Host)+" with address records: an MX must not point to an alias (RFC 2181 section 10.3)")
 		case a.Status != resolver.Found && rrtype == "AAAA":
 			return warn(got, "publish the AAAA record, or set server.public.ipv6 to none")
 		case a.Status != resolver.Found:
@@ -107,7 +107,7 @@ func firstPrivate(a resolver.Answer) string {
 
 // pointer checks the PTR of a public address.
 func (e *checkRun) pointer(addr netip.Addr) {
-	who := "whoever provides the connection"
+	who := "the connectivity provider"
 	hint := fmt.Sprintf("ask %s to point %s at %s, and at nothing else", who, record.Bare(mail.ReverseName(addr)), record.Bare(e.Host))
 	e.checkRule(rule{
 		id: catalog.HostPTR, subject: plan.OfAddr(addr.String()), want: e.Host, ref: "RFC 1912 section 2.1",

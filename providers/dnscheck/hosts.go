@@ -59,7 +59,7 @@ func (e *checkRun) compareHosts(c *plan.Check, name string, mapped []netip.Addr,
 		}
 		if !slices.Contains(a.Addresses(), addr) {
 			c.Status, c.Got = plan.Fail, fmt.Sprintf("mapped to %s; in DNS: %s", addr, answerSummary(a))
-			c.Hint = fmt.Sprintf("remove %s from its line in %s: programs on this machine go to %s instead of where the world goes", record.Bare(name), file, addr)
+			c.Hint = fmt.Sprintf("remove %s from its line in %s: programs on this machine use %s instead of the public address", record.Bare(name), file, addr)
 			return
 		}
 	}

@@ -41,7 +41,7 @@ func (e *checkRun) listed(list string, addr netip.Addr) {
 		c.Status, c.Got = plan.Pass, "not listed"
 	case slices.ContainsFunc(data, within("127.255.255.")): // the list's word for "I do not answer you"
 		e.skip(c.ID, c.Subject, "the list refuses the question: "+strings.Join(data, ", "),
-			"it does not answer large public resolvers, or who asks too much: name a resolver of your own under verify.resolvers")
+			"it does not answer large public resolvers, or clients with many queries: name your own resolver under verify.resolvers")
 		return
 	case !slices.ContainsFunc(data, within("127.")): // RFC 5782 section 2.1
 		e.skip(c.ID, c.Subject, strings.Join(data, ", ")+" is no answer of a block list",

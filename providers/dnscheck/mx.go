@@ -43,10 +43,10 @@ func mxText(mxs []mail.MX) string {
 func (e *checkRun) mxElsewhere(d Domain) {
 	for _, id := range []string{catalog.MXExists, catalog.MXExpected} {
 		e.checkRule(rule{
-			id: id, subject: subjectOf(d.Name), want: "mail is taken elsewhere", ref: "RFC 5321 section 5.1", name: d.Name, rrtype: "MX",
+			id: id, subject: subjectOf(d.Name), want: "another server takes the mail", ref: "RFC 5321 section 5.1", name: d.Name, rrtype: "MX",
 			judge: func(a resolver.Answer) verdict {
 				if len(a.Records) == 0 {
-					return unused("no MX: the config says that mail is taken elsewhere")
+					return unused("no MX: by the config, another server takes the mail")
 				}
 				return pass("taken elsewhere: " + mxText(a.Exchangers()))
 			},
@@ -54,7 +54,7 @@ func (e *checkRun) mxElsewhere(d Domain) {
 	}
 	a, err := e.Authoritative(e.ctx, d.Name, "MX")
 	if err == nil && (len(a.Records) == 0 || resolver.RefusesMail(a.Exchangers())) {
-		e.add(plan.Check{ID: catalog.MXTarget, Subject: subjectOf(d.Name), Status: plan.Pass, Unused: true, Want: "an address, no alias", Got: "no host to look at", Ref: "RFC 5321 section 5.1"})
+		e.add(plan.Check{ID: catalog.MXTarget, Subject: subjectOf(d.Name), Status: plan.Pass, Unused: true, Want: "an address, no alias", Got: "no host to check", Ref: "RFC 5321 section 5.1"})
 		return
 	}
 	e.mxTargets(d)
@@ -70,7 +70,7 @@ func (e *checkRun) mxExists(d Domain) {
 			case len(mxs) == 0:
 				return fail(answerSummary(a), fmt.Sprintf("publish MX %s; mailpub apply does", mxText(d.MX)))
 			case resolver.RefusesMail(mxs):
-				return fail(mxText(mxs), "remove the null MX: it tells the world that the domain takes no mail (RFC 7505)")
+				return fail(mxText(mxs), "remove the null MX: it tells senders that the domain accepts no mail (RFC 7505)")
 			}
 			return pass(mxText(mxs))
 		},
@@ -128,7 +128,7 @@ func (e *checkRun) mxTargets(d Domain) {
 	}
 	mxs := a.Exchangers()
 	if len(mxs) == 0 || resolver.RefusesMail(mxs) {
-		e.skip(catalog.MXTarget, subjectOf(d.Name), "it has no MX to look at", "see mx.exists")
+		e.skip(catalog.MXTarget, subjectOf(d.Name), "it has no MX to check", "see mx.exists")
 		return
 	}
 	var hosts []string

@@ -44,7 +44,7 @@ func (e *checkRun) drift(entry plan.Entry) {
 			if x.met(a) {
 				return pass("as it was put in place")
 			}
-			return fail(x.got(a), "mailpub plan shows whether somebody changed it, and apply puts it back; where the plan is empty, this server is not the one that is written to, or has not got the change from there")
+			return fail(x.got(a), "mailpub plan shows whether the record was changed, and apply restores it; if the plan is empty, this server is not the primary, or has not received the change yet")
 		},
 	})
 }

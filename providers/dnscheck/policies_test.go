@@ -130,6 +130,8 @@ func TestPolicyChecks(t *testing.T) {
 
 		{"no TLS reports", "", nil, "tlsrpt.record _smtp._tls.nomeazienda.it", "unused: none"},
 
+		{"DKIM with backslashes in it", `m1._domainkey IN TXT "v=DKIM1\\; k=rsa\\; p=` + key + `"`, sel, "dkim.record m1._domainkey.nomeazienda.it", "fail: "},
+		{"SPF with quotes in it", `@ IN TXT "\"v=spf1 -all\""`, nil, "spf.single nomeazienda.it", "pass: v=spf1 mx"},
 		{"SPF over three hosts without IPv6", over4 + "@ IN MX 3 b3\nb3 IN A 2.2.2.5", both, "spf.pass 2001:4860::2 for nomeazienda.it",
 			"warn: pass, but only after look-ups of 3 hosts without an IPv6 address: b1.nomeazienda.it, b2.nomeazienda.it, b3.nomeazienda.it"},
 		{"SPF over two", over4, both, "spf.pass 2001:4860::2 for nomeazienda.it", "pass: pass"},

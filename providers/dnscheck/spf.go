@@ -179,14 +179,14 @@ func (e *checkRun) spfAll(name, text string) {
 		case all == "?all":
 			c.Status, c.Hint = plan.Warn, "end the record with -all or ~all, when all senders are listed: ?all says nothing about forgeries"
 		case all == "":
-			c.Status, c.Got, c.Hint = plan.Fail, "none", "end the record with -all or ~all: without it everybody else is neutral"
+			c.Status, c.Got, c.Hint = plan.Fail, "none", "end the record with -all or ~all: without it every other sender gets neutral"
 		default:
 			c.Status, c.Hint = plan.Fail, "end the record with -all or ~all: "+all+" lets the whole world send for "+record.Bare(name)
 		}
 		e.add(c)
 		return
 	}
-	c.Status, c.Got, c.Hint = plan.Fail, "redirects without end", "redirect to a domain that has a policy of its own"
+	c.Status, c.Got, c.Hint = plan.Fail, "redirects without end", "redirect to a domain with a policy"
 	e.add(c)
 }
 
@@ -204,7 +204,7 @@ func (e *checkRun) spfSize(name, text string) {
 		c.Status, c.Hint = plan.Warn, fmt.Sprintf("the record is close to %d octets: shorten it before adding to it", limit)
 	case err == nil && a.Size() > limit:
 		c.Status, c.Got = plan.Warn, fmt.Sprintf("%d octets, but %d in the reply with all TXT records", len(text), a.Size())
-		c.Hint = "remove TXT records of " + record.Bare(name) + " that nobody needs any more, such as old verifications"
+		c.Hint = "remove TXT records of " + record.Bare(name) + " that are no longer needed, such as old verifications"
 	}
 	e.add(c)
 }

@@ -75,10 +75,10 @@ func (e *checkRun) stsRecord(d Domain) {
 // policyElsewhere fetches the policy of a domain that the config has none for, and returns what there
 // is to say of its record.
 func (e *checkRun) policyElsewhere(d Domain) func(text string) verdict {
-	const how = "fetch it from elsewhere: curl https://mta-sts."
+	const how = "fetch it from another network: curl https://mta-sts."
 	if e.FetchPolicy == nil {
 		return func(text string) verdict {
-			return verdict{status: plan.Skip, got: text + "; its policy is kept elsewhere and was not fetched", hint: how + record.Bare(d.Name) + "/.well-known/mta-sts.txt"}
+			return verdict{status: plan.Skip, got: text + "; its policy is served by another host and was not fetched", hint: how + record.Bare(d.Name) + "/.well-known/mta-sts.txt"}
 		}
 	}
 	mx := d.MX
@@ -91,7 +91,7 @@ func (e *checkRun) policyElsewhere(d Domain) func(text string) verdict {
 		case err != nil && served:
 			return verdict{status: plan.Skip, got: text + "; its policy can't be fetched from here: " + err.Error(), hint: how + record.Bare(d.Name) + "/.well-known/mta-sts.txt"}
 		case err != nil:
-			return fail(text+", but no policy is served: "+err.Error(), "serve the policy where mta-sts."+record.Bare(d.Name)+" leads, or remove the record")
+			return fail(text+", but no policy is served: "+err.Error(), "serve the policy where mta-sts."+record.Bare(d.Name)+" points, or remove the record")
 		case excluded != "":
 			return fail(text+", and the policy that is served keeps mail away from "+record.Bare(excluded), "have the policy allow "+record.Bare(excluded)+" where it is kept, or put it into domains: mta_sts:")
 		}
@@ -115,7 +115,7 @@ func (e *checkRun) tlsReports(d Domain) {
 			case len(records) == 0:
 				return unused("none")
 			case len(records) > 1:
-				return fail(strings.Join(records, " and "), "leave one record: with several nobody reports")
+				return fail(strings.Join(records, " and "), "leave one record: with several, senders do not report")
 			}
 			for _, uri := range strings.Split(tagList(records[0])["rua"], ",") {
 				if low := strings.ToLower(strings.TrimSpace(uri)); !strings.HasPrefix(low, "mailto:") && !strings.HasPrefix(low, "https://") {

@@ -122,7 +122,7 @@ func (e *checkRun) checkVantage(zone string) {
 			switch addr := e.overridden(s, name); {
 			case addr == "":
 			case addr == e.Inside:
-				inward = append(inward, fmt.Sprintf("%s leads %s to %s, the server's own address inside", s, record.Bare(name), addr))
+				inward = append(inward, fmt.Sprintf("%s resolves %s to %s, the server's private address", s, record.Bare(name), addr))
 			default:
 				said = append(said, fmt.Sprintf("%s answers %s for %s itself", s, addr, record.Bare(name)))
 			}
@@ -135,7 +135,7 @@ func (e *checkRun) checkVantage(zone string) {
 	if len(said) > 0 {
 		c.Status, c.Advice = plan.Warn, true
 		c.Got = strings.Join(append(said, inward...), "; ")
-		c.Hint = "its answers are not taken for what is published, and nothing has to be done if that is meant so; clients inside need mail records there as well. Else name another resolver in verify.resolvers"
+		c.Hint = "mailpub does not count its answers as public data. If that zone is intended, nothing needs to be done; internal clients need the mail records there too. Otherwise name another resolver in verify.resolvers"
 	}
 	e.add(c)
 }

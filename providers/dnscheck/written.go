@@ -80,7 +80,7 @@ func (d *Delegations) Undelegated(ctx context.Context, zone string, held ZoneCon
 	return e.elsewhere(mail.FQDN(zone), held)
 }
 
-// written checks of each zone that what mailpub writes is what the delegated servers have.
+// written checks of each zone that what mailpub writes is the one that the delegated servers serve.
 func (e *checkRun) written() {
 	for _, zone := range e.Zones {
 		zone = mail.FQDN(zone)
@@ -92,7 +92,7 @@ func (e *checkRun) written() {
 			ID:      catalog.DNSWritten,
 			Subject: subjectOf(zone),
 			Status:  plan.Pass,
-			Want:    "what is written at " + w.at() + " is what the delegated servers have",
+			Want:    "the zone written at " + w.at() + " is the one that the delegated servers serve",
 			Got:     "it is",
 			Ref:     "RFC 1034 section 4.2.2",
 		}
@@ -114,7 +114,7 @@ func (e *checkRun) written() {
 // String says what is the matter, without what to do.
 func (e UndelegatedZone) String() string {
 	if e.Parent != "" {
-		return fmt.Sprintf("no delegation leads to the zone that mailpub writes at %s: for resolvers its names are in zone %s, at %s",
+		return fmt.Sprintf("the zone that mailpub writes at %s is not delegated: resolvers look its names up in zone %s, at %s",
 			e.At, zoneName(e.Parent), bareList(e.Hosts))
 	}
 	text := fmt.Sprintf("the parent sends resolvers to %s, and mailpub writes the zone at %s", bareList(e.Hosts), e.At)
@@ -131,10 +131,10 @@ func (e UndelegatedZone) Hint() string {
 		to = bareList(e.Own)
 	}
 	if e.Parent != "" {
-		return fmt.Sprintf("what mailpub writes is not seen, and mailpub apply cannot change that: have %s delegated in zone %s (NS records, for a domain at the registrar) to %s, or take the zone out of zones:",
+		return fmt.Sprintf("resolvers do not see what mailpub writes, and mailpub apply cannot change that: have %s delegated in zone %s (NS records, for a domain at the registrar) to %s, or remove the zone from zones:",
 			record.Bare(e.Zone), zoneName(e.Parent), to)
 	}
-	return "what mailpub writes is not seen, and mailpub apply cannot change that: have the name servers at the registrar changed to " + to +
+	return "resolvers do not see what mailpub writes, and mailpub apply cannot change that: have the name servers at the registrar changed to " + to +
 		", or give in zones: the provider that serves it"
 }
 

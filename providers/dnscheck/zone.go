@@ -69,12 +69,12 @@ func (e *checkRun) served(zone string, servers []string) {
 		e.inside(&c, own)
 	case len(holding) == 0 && e.online(zone):
 		c.Status, c.Got, c.Reason = plan.Fail, "none answers: "+strings.Join(silent, "; "), plan.ReasonSilent
-		c.Hint = "nobody finds the domain until one does: start the name servers, or have those corrected that the parent names (at the registrar)"
+		c.Hint = "the domain cannot be resolved until one does: start the name servers, or have the delegation corrected (at the registrar)"
 	case len(holding) == 0:
 		c.Status, c.Got, c.Hint, c.Reason = plan.Skip, strings.Join(silent, "; "), hintUnknown, plan.ReasonSilent
 	case differ != "":
 		c.Status, c.Got = plan.Fail, differ
-		c.Hint = "who asks the wrong one gets the wrong answer: where a change is on its way to one of them, verify again soon; where it stays so, repair the transfer between them"
+		c.Hint = "a resolver that asks the wrong one gets the wrong answer: if a change is still propagating, run verify again soon; otherwise repair the zone transfer"
 	case len(silent) > 0:
 		c.Status, c.Got, c.Reason = plan.Warn, "not all answer: "+strings.Join(silent, "; "), plan.ReasonPartly
 		c.Hint = "start that server, or take it out of the zone's NS records; " + hintUnknown
@@ -101,8 +101,8 @@ func (e *checkRun) served(zone string, servers []string) {
 // inside says of a zone that some of its servers can't be judged from inside.
 func (e *checkRun) inside(c *plan.Check, own []string) {
 	c.Status, c.Reason = plan.Skip, plan.ReasonUnseen
-	c.Got = strings.Join(own, ", ") + " is at this network's own public address: what answers there from inside, or does not, proves nothing"
-	c.Hint = "ask it from elsewhere: dig @SERVER " + c.Subject.Name + " SOA; or list the zone's servers by their addresses inside in its nameservers"
+	c.Got = strings.Join(own, ", ") + " is at this network's own public address: an answer from inside, or none, proves nothing"
+	c.Hint = "query it from another network: dig @SERVER " + c.Subject.Name + " SOA; or list the zone's servers by their addresses inside in its nameservers"
 }
 
 // differ says where servers that hold a zone do not agree on what mail needs of it, or "".
@@ -175,7 +175,7 @@ func (e *checkRun) dnssec(zone string, servers []string) {
 	}
 	ds, err := e.Resolve(e.ctx, zone, "DS")
 	if err != nil && len(keys.rrs) > 0 { // a resolver that validates answers SERVFAIL when it is bogus
-		c.Status, c.Got, c.Hint = plan.Warn, "the DS at the parent can't be had: "+err.Error(), hintUnknown
+		c.Status, c.Got, c.Hint = plan.Warn, "cannot look up the DS record at the parent: "+err.Error(), hintUnknown
 		e.add(c)
 		return
 	}
@@ -186,12 +186,12 @@ func (e *checkRun) dnssec(zone string, servers []string) {
 		return
 	case len(keys.rrs) == 0:
 		c.Status, c.Got = plan.Fail, "the parent has a DS, but the zone has no keys"
-		c.Hint = "whoever validates can't resolve the zone at all: have the DS removed at the registrar, or sign the zone again"
+		c.Hint = "validating resolvers cannot resolve the zone: have the DS removed at the registrar, or sign the zone again"
 		e.add(c)
 		return
 	}
 	if name := unsupported(keys.rrs); name != "" {
-		e.skip(c.ID, c.Subject, "its keys are of algorithm "+name+", whose signatures can't be checked here", "check the zone with a resolver that validates "+name)
+		e.skip(c.ID, c.Subject, "its keys are of algorithm "+name+", and mailpub cannot verify its signatures", "check the zone with a resolver that validates "+name)
 		return
 	}
 	problem, err := e.brokenSignatures(zone, servers)
@@ -201,14 +201,14 @@ func (e *checkRun) dnssec(zone string, servers []string) {
 		return
 	case problem != "":
 		c.Status, c.Got = plan.Fail, problem
-		c.Hint = "whoever validates can't resolve the zone: sign it again, and see that its clock and its signing run"
+		c.Hint = "validating resolvers cannot resolve the zone: sign it again, and check the clock and the signer"
 	case len(ds.Records) == 0:
 		c.Status, c.Got = plan.Warn, "signed, but the parent has no DS"
-		c.Hint = "nobody validates the zone, and nobody heeds its TLSA records: give the DS to the registrar"
+		c.Hint = "resolvers do not validate the zone, and senders ignore its TLSA records: give the DS to the registrar"
 		c.Advice = true
 	case !isSigned(keys.rrs, ds):
-		c.Status, c.Got = plan.Fail, "no key of the zone is one that the parent's DS stands for"
-		c.Hint = "whoever validates can't resolve the zone at all: give the DS of the present key to the registrar"
+		c.Status, c.Got = plan.Fail, "no DNSKEY of the zone matches the DS at the parent"
+		c.Hint = "validating resolvers cannot resolve the zone: give the DS of the current key to the registrar"
 	default:
 		c.Got = fmt.Sprintf("signed, with %d keys", len(keys.rrs))
 	}

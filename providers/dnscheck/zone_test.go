@@ -65,7 +65,7 @@ func TestZoneChecks(t *testing.T) {
 		"signed":                  {good, parent(ds), "signed, with 1 keys", plan.Pass},
 		"signed, unknown above":   {good, parent(""), "the parent has no DS", plan.Warn},
 		"a DS and no keys":        {zonetest.GoodZone, parent(ds), "the zone has no keys", plan.Fail},
-		"a DS of another key":     {good, parent("1 13 2 " + strings.Repeat("ab", 32)), "no key of the zone", plan.Fail},
+		"a DS of another key":     {good, parent("1 13 2 " + strings.Repeat("ab", 32)), "no DNSKEY of the zone", plan.Fail},
 		"expired":                 {expired, parent(""), "the signature of DNSKEY is valid from", plan.Fail},
 		"not valid yet":           {early, parent(""), "the signature of DNSKEY is valid from", plan.Fail},
 		"changed without signing": {damaged, parent(ds), "the signature of MX is of no key", plan.Fail},

@@ -89,7 +89,7 @@ func (h *heBackend) Write(ctx context.Context, edits []zone.Edit) error {
 
 func (h *heBackend) update(ctx context.Context, after []record.Record) error {
 	if len(after) != 1 {
-		return errors.New("he: one record of a name and type can be changed, no more and no fewer")
+		return errors.New("he: exactly one record of a name and type can be changed")
 	}
 	r := after[0]
 	form := url.Values{"hostname": {record.Undotted(r.Name)}, "password": {h.key}, "myip": {r.Data}}

@@ -17,7 +17,7 @@ import (
 func Provider() zone.Provider {
 	return zone.Provider{
 		Name:    "manual",
-		Summary: "no interface: mailpub says what to enter and reads it over DNS",
+		Summary: "no API: mailpub prints the records to enter and reads them over DNS",
 		Scopes:  "none",
 		Manual:  true,
 		Connect: func(o zone.Options) (zone.Backend, error) {
@@ -173,5 +173,5 @@ func (q *queries) cuts(ctx context.Context, apex string, sets []record.RRset) {
 }
 
 func (b *Backend) Write(context.Context, []zone.Edit) error {
-	return errors.New("this zone is entered by hand: nothing was written")
+	return errors.New("this zone is edited manually: nothing was written")
 }

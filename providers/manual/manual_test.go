@@ -55,7 +55,7 @@ func TestManual(t *testing.T) {
 	})
 	t.Run("nothing is written", func(t *testing.T) {
 		err := zonetest.ApplyAll(t, open(zonetest.Zone, server), zonetest.Change{Key: mail.DNSKey("x."+zonetest.Zone, "A"), Before: nil, After: []string{"192.0.2.1"}})
-		if err == nil || !strings.Contains(err.Error(), "by hand: nothing was written") {
+		if err == nil || !strings.Contains(err.Error(), "edited manually: nothing was written") {
 			t.Error(err)
 		}
 	})

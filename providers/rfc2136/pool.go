@@ -324,7 +324,7 @@ func (l *tcpConn) receive(timeout time.Duration) ([]byte, error) {
 		return nil, err
 	}
 	if n < 12 {
-		return nil, fmt.Errorf("a reply of %d octets is none", n)
+		return nil, fmt.Errorf("a reply of %d octets is too short", n)
 	}
 	return l.buf[:n], nil
 }

@@ -71,7 +71,7 @@ func (s route53Set) apiSet() webapi.Set {
 	case s.Alias != nil:
 		out.Unreadable = fmt.Sprintf("an alias record of Route 53, to %s, answers for it: remove that first", webapi.OneLine(s.Alias.DNSName))
 	case s.ID != "":
-		out.Unreadable = "the answer depends on who asks, by a routing policy of Route 53: remove that first"
+		out.Unreadable = "the answer depends on the client, by a routing policy of Route 53: remove that first"
 	}
 	for _, v := range s.Values {
 		text := v.Value

@@ -110,7 +110,7 @@ func (s *scalewayBackend) listed(set record.RRset, l scalewayRecord) record.Reco
 	r := s.Record(set, l.TTL, 0, l.Data)
 	r.ID = l.ID
 	if l.GeoIP != nil || l.HTTP != nil || l.Weighted != nil || l.View != nil {
-		r.Bad = errors.New("its answer depends on who asks, which was set up in Scaleway's pages")
+		r.Bad = errors.New("its answer depends on the client, as configured at Scaleway")
 	}
 	return r
 }

@@ -42,7 +42,7 @@ func Refuse(ctx context.Context, l *resolver.QueryCache, host string, changes []
 func SyntaxHint(err error) string {
 	switch {
 	case errors.Is(err, spf.ErrLookupLimitReached):
-		return "use fewer include, a, mx, ptr, exists and redirect terms, also in what is included: receivers stop at 10 and reject the policy (RFC 7208 section 4.6.4)"
+		return "use fewer include, a, mx, ptr, exists and redirect terms, also in included policies: receivers stop at 10 and reject the policy (RFC 7208 section 4.6.4)"
 	case errors.Is(err, spf.ErrVoidLookupLimitReached):
 		return "remove the terms whose names do not exist or have no address: receivers stop at the third (RFC 7208 section 4.6.4)"
 	case errors.Is(err, spf.ErrNoResult):

@@ -75,7 +75,7 @@ func (a *API) Call(ctx context.Context, method, path string, body, result any) (
 		return nil, fmt.Errorf("%s: %w", a.name, err)
 	}
 	if resp.StatusCode >= 300 && resp.StatusCode < 400 {
-		return nil, fmt.Errorf("%s: HTTP %d: the address leads on to %q, and a key is not sent there", a.name, resp.StatusCode, resp.Header.Get("Location"))
+		return nil, fmt.Errorf("%s: HTTP %d: the server redirects to %q, and mailpub does not send the key there", a.name, resp.StatusCode, resp.Header.Get("Location"))
 	}
 	if resp.StatusCode >= 300 {
 		return nil, a.refused(codec, resp.StatusCode, text)
@@ -145,7 +145,7 @@ func (e Error) Error() string {
 func ReplyText(body []byte) string {
 	text := strings.TrimSpace(string(body))
 	if strings.HasPrefix(text, "<") {
-		return "a web page instead of an answer: is this the address of the interface, or does a proxy stand before it?"
+		return "the answer is a web page: is this the address of the API, or is a proxy in front of it?"
 	}
 	var reply any
 	if json.Unmarshal(body, &reply) == nil {

@@ -107,7 +107,7 @@ func aliased(set record.RRset, after map[record.RRset][]record.Record, seen List
 	}
 	alias := is(record.RRset{Name: set.Name, Type: "CNAME"})
 	if set.Type != "CNAME" && len(alias) > 0 {
-		return fmt.Errorf("%s: the name is an alias of %s (CNAME), and nothing can stand beside that: remove the CNAME first",
+		return fmt.Errorf("%s: the name is an alias of %s (CNAME), which excludes other records: remove the CNAME first",
 			set, alias[0].Data)
 	}
 	return nil

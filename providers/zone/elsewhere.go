@@ -58,15 +58,15 @@ func outsideReason(zone string, t record.Target, seen Listing) string {
 	switch {
 	case len(alias) == 0 || t.Type == "CNAME":
 	case t.Type == "PTR":
-		return fmt.Sprintf("%s is an alias of %s (RFC 2317): whoever holds that zone sets it", record.Bare(t.Name), record.Bare(alias[0].Data))
+		return fmt.Sprintf("%s is an alias of %s (RFC 2317): it is set by the operator of that zone", record.Bare(t.Name), record.Bare(alias[0].Data))
 	default:
-		return fmt.Sprintf("%s is an alias of %s (CNAME), and nothing can stand beside that: what is there is kept there; "+
-			"to have it here, remove the CNAME", record.Bare(t.Name), record.Bare(alias[0].Data))
+		return fmt.Sprintf("%s is an alias of %s (CNAME), which excludes other records: its data are in the other zone; "+
+			"to set it here, remove the CNAME", record.Bare(t.Name), record.Bare(alias[0].Data))
 	}
 	for at := range mail.Enclosing(t.Name) {
 		dname := seen.Sets[record.RRset{Name: at, Type: "DNAME"}]
 		if len(dname) > 0 && at != t.Name {
-			return fmt.Sprintf("%s is below %s, which is all an alias of %s (DNAME): what is there is kept there",
+			return fmt.Sprintf("%s is below %s, an alias of %s as a whole (DNAME): its data are in the other zone",
 				record.Bare(t.Name), record.Bare(at), record.Bare(dname[0].Data))
 		}
 		if at == zone {
@@ -75,7 +75,7 @@ func outsideReason(zone string, t record.Target, seen Listing) string {
 		ns := seen.Sets[record.RRset{Name: at, Type: "NS"}]
 		own := at == t.Name && (t.Type == "NS" || t.Type == "DS")
 		if len(ns) > 0 && !own {
-			return fmt.Sprintf("%s is in zone %s, which is delegated to %s: what is written in zone %s is not seen there; "+
+			return fmt.Sprintf("%s is in zone %s, which is delegated to %s: resolvers do not see records for it in zone %s; "+
 				"give zone %s to mailpub too, or enter it there", record.Bare(t.Name), record.Bare(at), hosts(ns), record.Bare(zone), record.Bare(at))
 		}
 	}
@@ -114,7 +114,7 @@ func published(ctx context.Context, cache *resolver.QueryCache, t record.Target,
 	it := plan.Item{Key: k, Fixed: why}
 	a, err := cache.Authoritative(ctx, t.Name, t.Type)
 	if err != nil {
-		it.Unreadable, it.Silent = why+"; what is there can't be found out: "+err.Error(), true
+		it.Unreadable, it.Silent = why+"; cannot read it there: "+err.Error(), true
 		return it
 	}
 	for _, r := range a.Records {

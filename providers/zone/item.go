@@ -56,6 +56,6 @@ func conflictsWith(name string, seen Listing) string {
 	if there == nil {
 		return ""
 	}
-	return fmt.Sprintf("%s has other records (%s), and a CNAME can't stand beside them: remove those, or publish this under another name",
+	return fmt.Sprintf("%s has other records (%s), which a CNAME excludes: remove those, or publish this under another name",
 		record.Bare(name), strings.Join(slices.Sorted(slices.Values(there)), ", "))
 }

@@ -100,7 +100,7 @@ func (k *checker) tls() {
 		k.add(at+".directory", "%q is no directory of an authority, want a URL like https://acme.example.org/directory", t.Directory)
 	}
 	if k.c.manualZoneOf(k.c.Server.Hostname) {
-		k.add(at+".certificate", "is acme, but mailpub can't write to the zone of %s, whose provider is manual", k.c.Server.Hostname)
+		k.add(at+".certificate", "is acme, but mailpub cannot write to the zone of %s: its provider is manual", k.c.Server.Hostname)
 	}
 }
 

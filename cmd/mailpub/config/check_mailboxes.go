@@ -24,7 +24,7 @@ func (k *checker) mailboxes() {
 	if v.Recipient != "" && !fullAddress(v.Recipient) {
 		k.add("verify.recipient", "%q is no address, want one like postmaster@example.org", v.Recipient)
 	} else if _, domain, _ := strings.Cut(v.Recipient, "@"); v.Recipient != "" && !k.served(domain) {
-		k.add("verify.recipient", "%q is in none of the domains: mailpub writes to nobody else", v.Recipient)
+		k.add("verify.recipient", "%q is not in one of the domains: mailpub sends mail to no other address", v.Recipient)
 	}
 	if v.PerDay < 0 || v.PerDay > mostPerDay {
 		k.add("verify.messages_per_day", "is %d, want a number from 1 to %d", v.PerDay, mostPerDay)
@@ -58,7 +58,7 @@ func (k *checker) elsewhere(at string, m RemoteMailbox) {
 		return
 	}
 	if m.Password != "" {
-		k.add(at+".password", "stands beside oauth, want one of them")
+		k.add(at+".password", "is set together with oauth, want one of them")
 	}
 	k.oauth(at+".oauth", m)
 }

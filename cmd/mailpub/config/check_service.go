@@ -43,7 +43,7 @@ func (k *checker) service() {
 		if at := fmt.Sprintf("service.networks[%d]", i); err != nil {
 			k.add(at, "%q is no network, want one like 192.168.1.0/24, or 192.168.1.50/32 for one host", n)
 		} else if p.Bits() == 0 || !p.Addr().IsPrivate() && p.Bits() < 16 {
-			k.add(at, "%s would let strangers send without a password, want hosts of your own", n)
+			k.add(at, "%s would let any host send without a password, want only your own hosts", n)
 		}
 	}
 	for i, d := range s.BackupFor {
@@ -86,7 +86,7 @@ func (k *checker) serverType(s Service) {
 	if s.Type == "mdaemon" && s.Settings["url"] != "" { // without, only SMTP is asked
 		for _, name := range []string{"user", "password"} {
 			if s.Settings[name] == "" {
-				k.add("service.settings."+name, "is missing, want it beside url")
+				k.add("service.settings."+name, "is missing, want it together with url")
 			}
 		}
 	}

@@ -41,6 +41,6 @@ func (k *checker) probe(p Probe) {
 		k.add(at+".token", "holds the secret itself, want a reference to it: env:NAME, file:PATH or exec:COMMAND")
 	}
 	if hex := strings.ReplaceAll(p.Fingerprint, ":", ""); hex != "" && (len(hex) != 64 || strings.Trim(strings.ToLower(hex), "0123456789abcdef") != "") {
-		k.add(at+".fingerprint", "%q is none, want the 64 hexadecimal digits that mailpub probe serve prints", p.Fingerprint)
+		k.add(at+".fingerprint", "%q is not a fingerprint, want the 64 hexadecimal digits that mailpub probe serve prints", p.Fingerprint)
 	}
 }

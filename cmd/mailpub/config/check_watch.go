@@ -20,7 +20,7 @@ func (k *checker) watch() {
 		k.add("watch.jitter", "is %v, want at most watch.every, which is %v", w.Jitter, w.Every)
 	}
 	if k.c.isSet("watch.every") && w.Cron != "" {
-		k.add("watch.cron", "is there beside watch.every, want one of them")
+		k.add("watch.cron", "is set together with watch.every, want one of them")
 	}
 	if w.Cron != "" {
 		if n := len(strings.Fields(w.Cron)); n != 5 {
@@ -65,7 +65,7 @@ func (k *checker) notify(at string, n Notify) {
 	}
 	switch {
 	case n.Secret != "" && n.Webhook == "":
-		k.add(at+".secret", "belongs to a webhook, and there is none")
+		k.add(at+".secret", "belongs to a webhook, but no webhook is configured")
 	case n.Secret != "" && !IsReference(n.Secret):
 		k.add(at+".secret", "holds the secret itself, want a reference to it: env:NAME, file:PATH or exec:COMMAND")
 	}

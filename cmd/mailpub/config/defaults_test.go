@@ -73,7 +73,7 @@ func TestDefaultsMistakes(t *testing.T) {
 		}
 	}
 	dir := writeAll(t, map[string]string{"bianchi/mailpub.yaml": customer})
-	if _, err := Load(filepath.Join(dir, "bianchi/mailpub.yaml")); err == nil || !strings.Contains(err.Error(), `mailpub.yaml:1: defaults: there is no file "../common.yaml"`) {
+	if _, err := Load(filepath.Join(dir, "bianchi/mailpub.yaml")); err == nil || !strings.Contains(err.Error(), `mailpub.yaml:1: defaults: cannot find "../common.yaml"`) {
 		t.Errorf("no file: %v", err)
 	}
 }

@@ -49,7 +49,7 @@ func zoneFields() []Field {
 			Text: "secrets are references: env:NAME, file:PATH,\n" +
 				"exec:COMMAND, credential:NAME (systemd)",
 			Note: "The PTR of a public address goes into the reverse zone that is listed here, say\n" +
-				"2.2.2.in-addr.arpa. Where there is none, plan says what to ask the provider for.",
+				"2.2.2.in-addr.arpa. Without that zone, plan prints a request for the provider.",
 		},
 	}
 }
@@ -95,7 +95,7 @@ func routerFields() []Field {
 			Example: "pinholes",
 			Text: "opened for each forward, by pcp, or by upnp from port\n" +
 				"1024; the AAAA record waits for all of them. open: IPv6\n" +
-				"comes in anyway, or is let in by hand",
+				"reaches the server anyway, or is opened manually",
 			Words: []string{"pinholes", "open"},
 		},
 		{

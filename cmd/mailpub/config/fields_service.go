@@ -62,14 +62,14 @@ func serviceFields() []Field {
 		{
 			Path:    "service.delivery.spf",
 			Example: "[_spf.example.net]",
-			Text: "whose SPF records list the smart host; the domains'\n" +
-				"own records then include them",
+			Text: "domains whose SPF records list the smart host; the site's\n" +
+				"SPF records then include them",
 		},
 		{
 			Path:    "service.networks",
 			Example: "[192.168.1.50/32]",
-			Text: "that may send without a password, beside the server\n" +
-				"itself; by default none",
+			Text: "that may send without a password, in addition to the\n" +
+				"server server server itself; by default none",
 		},
 		{
 			Path:    "service.backup_for",
@@ -91,8 +91,8 @@ func serviceFields() []Field {
 		{
 			Path:    "service.confirmed",
 			Example: "[passwords]",
-			Text: "what no program sees and you answer for; dated in the\n" +
-				"ledger, asked again after a year or a new version",
+			Text: "needs that you confirm because no program can see them;\n" +
+				"valid for a year, or until a new version of the server",
 			Words: Confirmable(),
 		},
 		{
@@ -137,13 +137,13 @@ func serviceFields() []Field {
 		{
 			Path:    "service.settings.docs",
 			Example: `C:\MDaemon\Docs`,
-			Text:    "the vendor's help; by default beside app",
+			Text:    "the vendor's help; by default next to app",
 			Off:     true,
 		},
 		{
 			Path:    "service.settings.dialect",
 			Example: "mdaemon-26.yaml",
-			Text:    "what \"mailpub mdaemon learn\" found out",
+			Text:    "the file written by \"mailpub mdaemon learn\"",
 			Off:     true,
 		},
 		{
@@ -160,7 +160,7 @@ func serviceFields() []Field {
 		},
 		{
 			Path: "service.tls",
-			Text: "for STARTTLS; by default there is none",
+			Text: "for STARTTLS; by default none",
 		},
 		{
 			Path:    "service.tls.certificate",
@@ -181,7 +181,7 @@ func serviceFields() []Field {
 		{
 			Path:    "service.tls.email",
 			Example: "mario@nomeazienda.it",
-			Text:    "with acme: whom the authority warns",
+			Text:    "with acme: contact address of the account",
 		},
 		{
 			Path:    "service.tls.directory",
@@ -191,7 +191,7 @@ func serviceFields() []Field {
 		{
 			Path:    "service.tls.roots",
 			Example: "roots.pem",
-			Text:    "who vouches for the directory, if not the system's",
+			Text:    "CA certificates for the directory; by default the system's",
 		},
 		{
 			Path: "service.limits",
@@ -235,7 +235,7 @@ func serviceFields() []Field {
 		{
 			Path:    "service.user",
 			Example: "mailpub",
-			Text:    "that the receiver goes on as once its ports are open",
+			Text:    "account to switch to after the ports are bound",
 		},
 		{
 			Path:    "service.sender_checks",

@@ -17,8 +17,8 @@ func siteFields() []Field {
 		{
 			Path:    "defaults",
 			Example: "../defaults.yaml",
-			Text: "what this file does not say; sections are merged, lists are\n" +
-				"taken whole. For sites that have much in common",
+			Text: "base file: its sections are merged with this file, its\n" +
+				"lists replaced. For sites with common settings",
 		},
 		{
 			Path:    "state",
@@ -64,16 +64,16 @@ func serverFields() []Field {
 		{
 			Path:    "server.public.also",
 			Example: "[198.51.100.7]",
-			Text: "further addresses that lead to the server, as of a second\n" +
-				"line; they are published too, and forwards there are yours",
+			Text: "further public addresses of the server, as of a second\n" +
+				"line; mailpub publishes them, but you set their forwards",
 		},
 		{
 			Path:    "server.public.echo",
 			Example: "[opendns, google]",
-			Text: "DNS services that tell which address they see, to\n" +
-				"compare with; also cloudflare, or a question and whom\n" +
-				`to ask it: "myip.example.org A 192.0.2.53". By default` + "\n" +
-				"nobody outside is asked",
+			Text: "DNS services that report the public address, to\n" +
+				"compare with; also cloudflare, or a question and its\n" +
+				`server: "myip.example.org A 192.0.2.53". By default` + "\n" +
+				"none is asked",
 		},
 		{
 			Path:    "server.ttl",
@@ -83,7 +83,7 @@ func serverFields() []Field {
 		{
 			Path:    "server.caa",
 			Example: "[letsencrypt.org]",
-			Text:    "who may issue its certificates; by default not said",
+			Text:    "CAs that may issue its certificates; by default no CAA",
 		},
 		{
 			Path: "server.dane",
@@ -245,7 +245,7 @@ func domainFields() []Field {
 		{
 			Path:    "domains.mta_sts.mx",
 			Example: `["*.example.net"]`,
-			Text:    "allowed beside the domain's own MX",
+			Text:    "allowed in addition to the domain's own MX",
 		},
 		{
 			Path:    "domains.mta_sts.host",
@@ -278,7 +278,7 @@ func domainFields() []Field {
 		{
 			Path:    "domains.services.host",
 			Example: "mail.nomeazienda.it",
-			Text:    `the hostname by default; "." says that there is none`,
+			Text:    `the hostname by default; ".": the service is not offered`,
 		},
 		{
 			Path:    "domains.services.port",
@@ -294,7 +294,7 @@ func domainFields() []Field {
 			Path:    "nomail",
 			Example: "[www.nomeazienda.it]",
 			Text: "names that neither send nor receive mail: null MX,\n" +
-				"and an SPF record that lets nobody send",
+				"and an SPF record that permits no sender",
 		},
 	}
 }

@@ -30,12 +30,12 @@ func verifyFields() []Field {
 		{
 			Path:    "verify.accounts",
 			Example: "true",
-			Text: "try three logins that anybody guesses (account.weak); a\n" +
-				"server may take that for an attack, so not by default",
+			Text: "try three guessable logins (account.weak); a server may\n" +
+				"treat that as an attack, so not by default",
 		},
 		{
 			Path: "verify.mailbox",
-			Text: "to find the test message in, as its reader does",
+			Text: "where verify finds the test message",
 		},
 		{
 			Path:    "verify.mailbox.imap",
@@ -45,7 +45,7 @@ func verifyFields() []Field {
 		{
 			Path:     "verify.mailbox.user",
 			Example:  "mario",
-			Text:     "who gets the postmaster's mail",
+			Text:     "the account that receives the postmaster's mail",
 			Required: true,
 		},
 		{
@@ -68,7 +68,7 @@ func verifyFields() []Field {
 		{
 			Path:    "verify.mailboxes.provider",
 			Example: "gmx",
-			Text:    "whose servers are known; or submission and imap",
+			Text:    "its servers are known; otherwise set submission and imap",
 			Words:   mailboxProviderNames(),
 		},
 		{
@@ -95,7 +95,7 @@ func verifyFields() []Field {
 		{
 			Path:    "verify.mailboxes.ca_file",
 			Example: "provider-ca.pem",
-			Text:    "who vouches for its servers, if not the system's",
+			Text:    "CA certificates for its servers; by default the system's",
 			Off:     true,
 		},
 		{
@@ -127,7 +127,7 @@ func verifyFields() []Field {
 		{
 			Path:    "verify.recipient",
 			Example: "postmaster@nomeazienda.it",
-			Text:    "whom they write to; this is the default",
+			Text:    "their recipient; this is the default",
 		},
 		{
 			Path: "verify.outbound",
@@ -215,12 +215,12 @@ func watchFields() []Field {
 	return []Field{
 		{
 			Path: "watch",
-			Text: `what "mailpub watch" does, see there`,
+			Text: `for "mailpub watch"`,
 		},
 		{
 			Path:    "watch.every",
 			Example: "15m",
-			Text:    "between two looks; this is the default",
+			Text:    "between two checks; this is the default",
 		},
 		{
 			Path:    "watch.cron",
@@ -231,16 +231,16 @@ func watchFields() []Field {
 		{
 			Path:    "watch.jitter",
 			Example: "90s",
-			Text: "at most so much later, that many do not come at once;\n" +
+			Text: "random delay of up to this, to spread the load;\n" +
 				"by default a tenth of every, with cron none",
 		},
 		{
 			Path:    "watch.repair",
 			Example: "[router]",
-			Text: "what it mends by itself. router: renews leases and puts\n" +
-				"its own forwards back (the default); address: DNS\n" +
-				"follows the public address; dns, service: puts back\n" +
-				"what it had written; []: nothing",
+			Text: "automatic repairs. router: renew leases and restore\n" +
+				"its own forwards (the default); address: update DNS\n" +
+				"when the public address changes; dns, service:\n" +
+				"restore its own settings; []: none",
 			Words: []string{"router", "address", "dns", "service"},
 		},
 		{
@@ -251,12 +251,12 @@ func watchFields() []Field {
 		{
 			Path:    "watch.address_confirm",
 			Example: "30s",
-			Text: "how long a new address must stay where one source alone\n" +
-				"tells it; this is the default",
+			Text: "how long a new address must last if only one source\n" +
+				"reports it; this is the default",
 		},
 		{
 			Path: "watch.notify",
-			Text: "whom it tells; try it with mailpub watch --test-notice",
+			Text: "channels for notices; try: mailpub watch --test-notice",
 		},
 		{
 			Path:    "watch.notify.url",

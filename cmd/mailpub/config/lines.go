@@ -73,14 +73,14 @@ const (
 // bounded fails for a document that aliases make endless, or larger than any config is.
 func bounded(n *yaml.Node, depth int, count *int, within map[*yaml.Node]bool) error {
 	if *count++; *count > maxNodes {
-		return fmt.Errorf("line %d: the file has more than %d values, aliases counted as often as they are used", n.Line, maxNodes)
+		return fmt.Errorf("line %d: the file has more than %d values (each use of an alias counts)", n.Line, maxNodes)
 	}
 	if depth > maxDepth {
 		return fmt.Errorf("line %d: more than %d levels of nesting", n.Line, maxDepth)
 	}
 	if n.Kind == yaml.AliasNode {
 		if within[n.Alias] {
-			return fmt.Errorf("line %d: alias %q stands within what it names", n.Line, n.Value)
+			return fmt.Errorf("line %d: alias %q refers to itself", n.Line, n.Value)
 		}
 		return bounded(n.Alias, depth+1, count, within)
 	}

@@ -165,7 +165,7 @@ func (c *Config) inDefaults(name string, err error) Errors {
 		return theirs
 	}
 	if errors.Is(err, fs.ErrNotExist) {
-		err = fmt.Errorf("there is no file %q, want one with what several configs have in common, relative to this one", name)
+		err = fmt.Errorf("cannot find %q, want a file with the settings that several configs share, relative to this one", name)
 	}
 	return Errors{{File: c.File, Line: c.Lines.At("defaults"), Field: "defaults", Text: err.Error()}}
 }

@@ -67,12 +67,12 @@ func trustedInfo(path string, info fs.FileInfo) error {
 	if info.IsDir() && mode&fs.ModeSticky != 0 { // others can't replace what is in it
 		return nil
 	}
-	want := "want it owned by root and writable by nobody else: chown root " + path + "; chmod go-w " + path
+	want := "want it owned by root and writable only by root: chown root " + path + "; chmod go-w " + path
 	switch {
 	case is.Uid != 0 && strconv.FormatUint(uint64(is.Uid), 10) != os.Getenv("SUDO_UID"):
-		return fmt.Errorf("%s (mode %#o) belongs to user %d, who could have root do anything: %s", path, mode.Perm(), is.Uid, want)
+		return fmt.Errorf("%s (mode %#o) belongs to user %d, who could make root run any command: %s", path, mode.Perm(), is.Uid, want)
 	case mode.Perm()&0o002 != 0:
-		return fmt.Errorf("%s (mode %#o) is writable by every user, who could have root do anything: %s", path, mode.Perm(), want)
+		return fmt.Errorf("%s (mode %#o) is writable by every user, who could make root run any command: %s", path, mode.Perm(), want)
 	case mode.Perm()&0o020 != 0 && is.Gid != 0:
 		return fmt.Errorf("%s (mode %#o) is writable by group %d, which could have root do anything: %s", path, mode.Perm(), is.Gid, want)
 	}

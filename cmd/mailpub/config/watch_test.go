@@ -54,7 +54,7 @@ func TestWatchMistakes(t *testing.T) {
 		{"every: 25h", "watch.every: is 25h0m0s, want 1m to 24h"},
 		{"every: 15", "watch.every: want a time with its unit"},
 		{"every: 5m\n  jitter: 6m", "watch.jitter: is 6m0s, want at most watch.every"},
-		{"every: 5m\n  cron: \"* * * * *\"", "watch.cron: is there beside watch.every"},
+		{"every: 5m\n  cron: \"* * * * *\"", "watch.cron: is set together with watch.every"},
 		{"cron: \"* * * *\"", "has 4 fields, want five"},
 		{"cron: \"61 * * * *\"", `"61 * * * *" is no time`},
 		{"cron: \"0 0 30 2 *\"", `"0 0 30 2 *" is no time`},

@@ -97,21 +97,21 @@ func (d *demo) run(ctx context.Context) (err error) {
 		err = e
 	}
 	if err != nil {
-		return fmt.Errorf("the demo broke off: %w", err)
+		return fmt.Errorf("the demo stopped: %w", err)
 	}
 	return nil
 }
 
 func (d *demo) scene(config string) {
-	d.say(`A mail server stands behind a router. Three parties must agree before mail arrives:
+	d.say(`A mail server is behind a router. Three parties must agree before mail arrives:
 
   DNS      a name server on this machine, %s, with the zones nomeazienda.it and
-           2.2.2.in-addr.arpa, and a verification record of somebody else's in it
+           2.2.2.in-addr.arpa, and a verification record of another service
   router   a UPnP router on this machine, public address 2.2.2.2, nothing forwarded
-           but port 8080, which is somebody else's
+           but port 8080, which belongs to another program
   server   mail.nomeazienda.it; here the receiver that comes with mailpub
 
-One file says how it should be:`, d.internet.DNS.Addr())
+One file describes the desired state:`, d.internet.DNS.Addr())
 	d.command("cat " + configFile)
 	fmt.Fprintln(d.out, indent(config))
 }
@@ -120,16 +120,16 @@ One file says how it should be:`, d.internet.DNS.Addr())
 func (d *demo) story() []func(context.Context) error {
 	return []func(context.Context) error{
 		d.tell("What is missing?", exitDiffer, "plan", "--detailed-exitcode"),
-		d.tell("Bring it about, in the safe order: the service, the router, DNS, MX last.", exitDone, "apply", "--yes"),
+		d.tell("Apply it in a safe order: the service, the router, DNS, MX last.", exitDone, "apply", "--yes"),
 		d.message,
-		d.tell("A second look: nothing to do, and nothing would be written.", exitDone, "plan", "--detailed-exitcode"),
-		d.tell("Prove it, by other ways than it was written.", exitDone, "verify"),
+		d.tell("Plan again: no changes.", exitDone, "plan", "--detailed-exitcode"),
+		d.tell("Verify it, independently of how it was applied.", exitDone, "verify"),
 		d.sabotage,
-		d.tell("A scheduler asks; exit code 2 says that something moved.", exitDiffer, "drift"),
+		d.tell("Check for drift, as a scheduler does; exit code 2 reports a difference.", exitDiffer, "drift"),
 		d.tell("Repair.", exitDone, "apply", "--yes"),
-		d.tell("And ask again: no output, exit code 0.", exitDone, "drift"),
+		d.tell("Check again: no output, exit code 0.", exitDone, "drift"),
 		d.message,
-		d.tell("Take it all away again.", exitDone, "destroy", "--yes"),
+		d.tell("Remove everything again.", exitDone, "destroy", "--yes"),
 		d.compare,
 	}
 }
@@ -212,7 +212,7 @@ func indent(text string) string {
 
 // message sends mail the way the Internet does, and finds it in the Maildir.
 func (d *demo) message(ctx context.Context) error {
-	d.heading("Somebody out there writes to postmaster@nomeazienda.it.")
+	d.heading("A sender on the Internet writes to postmaster@nomeazienda.it.")
 	nonce := fmt.Sprintf("demo-%d", time.Now().UnixNano())
 	transcript, err := d.internet.Send(ctx, "postmaster@nomeazienda.it", nonce)
 	fmt.Fprintln(d.out, indent(transcript))
@@ -250,14 +250,14 @@ func FindMessage(root, text string) (string, error) {
 }
 
 func (d *demo) sabotage(ctx context.Context) error {
-	d.heading("Sabotage: somebody deletes the MX record, and the router forgets a forward.")
+	d.heading("Sabotage: the MX record is deleted, and the router forgets a forward.")
 	return d.internet.sabotage(ctx)
 }
 
 // compare sees that zones and router are what they were at the start.
 func (d *demo) compare(context.Context) error {
 	if got, want := d.internet.State(), d.internet.before; got != want {
-		return fmt.Errorf("the world is not as it was:\n%s\nbefore:\n%s", got, want)
+		return fmt.Errorf("zones and router differ from the start:\n%s\nbefore:\n%s", got, want)
 	}
 	d.heading("The zones and the router are as they were at the start:")
 	fmt.Fprintln(d.out, indent(d.internet.before))

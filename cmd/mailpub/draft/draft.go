@@ -125,7 +125,7 @@ func scalar(v any) (string, error) {
 	s := fmt.Sprint(v)
 	out, err := yaml.Marshal(s)
 	if err != nil || strings.Contains(s, "\n") {
-		return "", fmt.Errorf("%q can't stand in a config: %w", s, err)
+		return "", fmt.Errorf("cannot write %q into a config: %w", s, err)
 	}
 	out = []byte(strings.TrimSuffix(string(out), "\n"))
 	if strings.ContainsAny(s, ",[]{}:") && out[0] != '"' && out[0] != '\'' { // between braces these end a value

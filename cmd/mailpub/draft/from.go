@@ -25,7 +25,7 @@ func From(f scout.Result, c Choices) Draft {
 	if f.Router.WAN.Kind != "public" && f.Router.Silent == "" && c.Public != "auto" {
 		d.BehindNAT = c.Existing // of something new, a person first has to see to it
 		if !c.Existing && c.Protocol != "none" && c.Protocol != "manual" {
-			d.Front = fmt.Sprintf("Once the router in front forwards the same ports to this one (%s), say so; until then apply stops before MX.", f.Router.WAN.Address)
+			d.Front = fmt.Sprintf("Set this once the outer router forwards the same ports to this one (%s); until then apply stops before MX.", f.Router.WAN.Address)
 		}
 	}
 	if six := f.Machine.IPv6; six.IsValid() && f.Server.Here {
@@ -65,7 +65,7 @@ func publicNote(f scout.Result, c Choices) string {
 func routerNote(f scout.Result, c Choices) string {
 	switch {
 	case c.Protocol == "manual":
-		return "forwards are entered by hand: plan lists them"
+		return "forwards are set manually: plan lists them"
 	case c.Protocol == "none":
 		return "the server has the public address itself"
 	case f.Router.Silent == "":
@@ -302,7 +302,7 @@ func (d *Draft) existing(f scout.Result) {
 			d.Left = append(d.Left, fmt.Sprintf("%s: an alias of %s, where it is kept.", e.Name, e.Alias))
 		}
 		if len(dom.OtherServices) > 0 {
-			d.Left = append(d.Left, fmt.Sprintf("SRV of %s with priorities or weights of its own: %s.", dom.Name, strings.Join(dom.OtherServices, ", ")))
+			d.Left = append(d.Left, fmt.Sprintf("SRV of %s with its own priorities or weights: %s.", dom.Name, strings.Join(dom.OtherServices, ", ")))
 		}
 		if isHostedMail(dom.MX) {
 			var hosts []string

@@ -139,9 +139,9 @@ func (c *historyRecorder) write(ctx context.Context, what any) {
 	err := c.keep(ctx, what)
 	switch {
 	case err != nil && !c.full:
-		c.log.Warn("the history is not kept; watching goes on", "error", err)
+		c.log.Warn("cannot write the history; watching continues", "error", err)
 	case err == nil && c.full:
-		c.log.Info("the history is kept again")
+		c.log.Info("the history is written again")
 	}
 	c.full = err != nil
 }

@@ -113,7 +113,7 @@ func TestHistoryWithoutDisk(t *testing.T) {
 	if got := pages.Sites()[0].State(); got != history.Good {
 		t.Errorf("state %d", got)
 	}
-	if n := strings.Count(said.String(), "the history is not kept"); n != 1 {
+	if n := strings.Count(said.String(), "cannot write the history"); n != 1 {
 		t.Errorf("said %d times:\n%s", n, said.String())
 	}
 	if err := os.Remove(path); err != nil {

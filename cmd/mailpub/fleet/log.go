@@ -22,7 +22,7 @@ func NewLog(form string, from slog.Level, w io.Writer) (*slog.Logger, error) {
 		h = slog.NewJSONHandler(w, o)
 	case "journald":
 		if !sdjournal.Enabled() {
-			return nil, fmt.Errorf("--log journald: there is no journald here; want text or json")
+			return nil, fmt.Errorf("--log journald: journald is not available; want text or json")
 		}
 		h = &journald{level: o.Level, send: sdjournal.Send}
 	default:

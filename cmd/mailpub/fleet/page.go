@@ -22,7 +22,7 @@ func startHistory(ctx context.Context, d *watch.Daemon, o Options) (close func()
 		open := o.ListenToken == "" && !page.IsLoopback(o.Listen)
 		if open && !o.Insecure {
 			stop()
-			return nil, fmt.Errorf("--listen %s: others than this machine could read the status of the sites: "+
+			return nil, fmt.Errorf("--listen %s: other machines could read the status of the sites: "+
 				"want --listen-token with a reference to a token, an address like 127.0.0.1:8025, or --insecure", o.Listen)
 		}
 		pages = page.NewServer(o.Version)
@@ -34,7 +34,7 @@ func startHistory(ctx context.Context, d *watch.Daemon, o Options) (close func()
 		}
 		o.Log.Info("status page", "url", "http://"+l.Addr().String()+"/")
 		if open {
-			o.Log.Warn("whoever reaches the status page can read it: it asks for no token (--insecure)")
+			o.Log.Warn("the status page needs no token (--insecure): anyone who can connect to it can read it")
 		}
 		handler := pages.Handler()
 		if o.ListenToken != "" {
@@ -42,7 +42,7 @@ func startHistory(ctx context.Context, d *watch.Daemon, o Options) (close func()
 		}
 		all.Go(func() {
 			if err := page.Serve(running, l, handler, o.ListenNames...); err != nil {
-				o.Log.Error("the status page is gone; watching goes on", "error", err)
+				o.Log.Error("the status page has stopped; watching continues", "error", err)
 			}
 		})
 	}
@@ -75,7 +75,7 @@ func liveness(d *watch.Daemon) func() error {
 	}
 	return func() error {
 		if since := time.Since(time.Unix(0, last.Load())); since > 3*every {
-			return fmt.Errorf("a site hangs: the last sign of life is %s old", since.Round(time.Second))
+			return fmt.Errorf("the check of a site hangs: last activity %s ago", since.Round(time.Second))
 		}
 		return nil
 	}

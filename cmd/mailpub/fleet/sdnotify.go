@@ -29,7 +29,7 @@ func newSDNotify(log *slog.Logger) *sdNotify {
 
 func (s *sdNotify) send(state string) {
 	if err := s.notify(state); err != nil {
-		s.log.Warn("systemd was not told", "state", state, "error", err)
+		s.log.Warn("cannot notify systemd", "state", state, "error", err)
 	}
 }
 

@@ -34,7 +34,7 @@ func Watch(ctx context.Context, o Options) error {
 
 	changes, err := watchFiles(o.Paths, d.Changed)
 	if err != nil {
-		o.Log.Warn("changes of files are not noticed by themselves; SIGHUP reads them", "error", err)
+		o.Log.Warn("cannot watch the files for changes; SIGHUP reloads them", "error", err)
 	} else {
 		defer changes.Close()
 	}

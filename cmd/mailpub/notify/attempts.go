@@ -14,7 +14,7 @@ const (
 	hangingPause = 10 * time.Minute
 )
 
-var errHangs = errors.New("the message before hangs")
+var errHangs = errors.New("the previous message is still being sent")
 
 // attempts bounds calls that know no context. Its zero value is ready; it is safe for concurrent use.
 type attempts struct {

@@ -32,7 +32,7 @@ func Exec(dir string, command ...string) watch.Channel {
 		}), "MAILPUB_SITE="+n.Site, "MAILPUB_KIND="+string(n.Kind), "MAILPUB_TITLE="+n.Title)
 		said, err := cmd.CombinedOutput()
 		if ctx.Err() != nil {
-			return errors.New("it does not end in time")
+			return errors.New("it did not end in time")
 		}
 		if err != nil {
 			last := strings.TrimSpace(string(said))

@@ -23,7 +23,7 @@ import (
 func Service(raw string) (watch.Channel, error) {
 	scheme, _, _ := strings.Cut(raw, ":")
 	fail := func(err error) (watch.Channel, error) {
-		return watch.Channel{}, fmt.Errorf("no URL of a service that can be told: %w", withoutSecrets(err, secretsOf(raw)...))
+		return watch.Channel{}, fmt.Errorf("not the URL of a supported service: %w", withoutSecrets(err, secretsOf(raw)...))
 	}
 	router, err := shoutrrr.NewSender(log.New(io.Discard, "", 0))
 	if err != nil {

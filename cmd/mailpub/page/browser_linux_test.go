@@ -101,7 +101,7 @@ func inBrowser(t *testing.T) {
 		picture       string
 	}{{"phone", 375, 740, "tall"}, {"larger phone", 390, 844, "tall"}, {"desktop", 1280, 900, "wide"}} {
 		b.load(screen.width, screen.height)
-		b.expect(screen.name+": the headline", `document.querySelector(".headline").innerText`, "✓ All is as it should be.")
+		b.expect(screen.name+": the headline", `document.querySelector(".headline").innerText`, "✓ Mail arrives. No problems found.")
 		b.expect(screen.name+": nothing to scroll sideways", `String(document.documentElement.scrollWidth <= window.innerWidth)`, "true")
 		b.expect(screen.name+": one picture", `[...document.querySelectorAll(".wide,.tall")].filter(e => e.offsetParent).map(e => e.className).join()`, screen.picture)
 		b.expect(screen.name+": no text wider than its box", tooWide, "")

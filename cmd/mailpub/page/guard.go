@@ -42,7 +42,7 @@ func RejectForeignOrigins(h http.Handler, names ...string) http.Handler {
 		case !isAllowedHost(r.Host, names):
 			http.Error(w, "not a host of this server", http.StatusMisdirectedRequest)
 		case isCrossOrigin(r):
-			http.Error(w, "not for pages from elsewhere", http.StatusForbidden)
+			http.Error(w, "request from another origin refused", http.StatusForbidden)
 		default:
 			h.ServeHTTP(w, r)
 		}

@@ -61,30 +61,30 @@ func (s Site) Headline() string {
 		return c.ID + " fails: " + cmp.Or(c.Got, c.Subject.String()) + "."
 	case history.Uneasy:
 		if s.Err != nil { // what was not seen is never said to be well
-			return "Not everything could be looked at: " + s.Err.Error() + "."
+			return "Not everything could be checked: " + s.Err.Error() + "."
 		}
 		if s.Config != nil {
-			return "The config is wrong, and the former one holds: " + s.Config.Error() + "."
+			return "The config has errors; the former version stays in use: " + s.Config.Error() + "."
 		}
 		if s.passes(catalog.MailOutside) {
-			return "Mail arrives. Something should be looked at."
+			return "Mail arrives. Some findings need attention."
 		}
-		return "Something should be looked at. Whether mail arrives from outside is not known."
+		return "Some findings need attention. Whether mail arrives from outside is unknown."
 	case history.Good:
 		if s.passes(catalog.MailOutside) || s.passes(catalog.PortOutside) {
-			return "All is as it should be."
+			return "Mail arrives. No problems found."
 		}
-		return "All is as it should be, as far as it can be seen from inside."
+		return "No problems found, as far as can be seen from inside."
 	}
 	switch {
 	case s.Config != nil:
-		return "The config is wrong, and nothing is watched: " + s.Config.Error() + "."
+		return "The config has errors; the site is not watched: " + s.Config.Error() + "."
 	case s.Standby:
-		return "Another mailpub watches this site; this one stands by."
+		return "Another mailpub watches this site; this one is on standby."
 	case s.Err != nil:
-		return "It could not be found out: " + s.Err.Error() + "."
+		return "Status unknown: " + s.Err.Error() + "."
 	}
-	return "Nobody has looked yet."
+	return "Not checked yet."
 }
 
 // passes reports whether a check was made, and every subject of it passed.

@@ -73,27 +73,27 @@ func TestState(t *testing.T) {
 		want     history.State
 		headline string
 	}{
-		{"well", func(*Site) {}, history.Good, "All is as it should be."},
-		{"advice", func(s *Site) { set(s, "host.a", func(c *plan.Check) { c.Status, c.Advice = plan.Warn, true }) }, history.Good, "All is as it should be."},
-		{"warning", func(s *Site) { set(s, "host.a", func(c *plan.Check) { c.Status = plan.Warn }) }, history.Uneasy, "Mail arrives. Something should be looked at."},
-		{"difference", func(s *Site) { s.Report.Changes = []plan.Change{{Action: plan.Create}} }, history.Uneasy, "Mail arrives. Something should be looked at."},
-		{"by hand, unseen", func(s *Site) { s.Report.Changes = []plan.Change{{Action: plan.Manual, Unseen: true}} }, history.Good, "All is as it should be."},
+		{"well", func(*Site) {}, history.Good, "Mail arrives. No problems found."},
+		{"advice", func(s *Site) { set(s, "host.a", func(c *plan.Check) { c.Status, c.Advice = plan.Warn, true }) }, history.Good, "Mail arrives. No problems found."},
+		{"warning", func(s *Site) { set(s, "host.a", func(c *plan.Check) { c.Status = plan.Warn }) }, history.Uneasy, "Mail arrives. Some findings need attention."},
+		{"difference", func(s *Site) { s.Report.Changes = []plan.Change{{Action: plan.Create}} }, history.Uneasy, "Mail arrives. Some findings need attention."},
+		{"by hand, unseen", func(s *Site) { s.Report.Changes = []plan.Change{{Action: plan.Manual, Unseen: true}} }, history.Good, "Mail arrives. No problems found."},
 		{"one failure", func(s *Site) {
 			set(s, "smtp.banner", func(c *plan.Check) { c.Status, c.Got = plan.Fail, "says localhost" })
 		}, history.Bad, "smtp.banner fails: says localhost."},
 		{"a cause", func(s *Site) { *s = rebooted() }, history.Bad, "The router forgot its forwards (it restarted)."},
-		{"not everything read", func(s *Site) { s.Err = errors.New("zone a: no answer") }, history.Uneasy, "Not everything could be looked at: zone a: no answer."},
-		{"nothing read", func(s *Site) { s.Err, s.Report = errors.New("no answer"), plan.Report{} }, history.Unknown, "It could not be found out: no answer."},
-		{"the config is wrong now", func(s *Site) { s.Config = errors.New("office.yaml:3: x") }, history.Uneasy, "The config is wrong, and the former one holds: office.yaml:3: x."},
+		{"not everything read", func(s *Site) { s.Err = errors.New("zone a: no answer") }, history.Uneasy, "Not everything could be checked: zone a: no answer."},
+		{"nothing read", func(s *Site) { s.Err, s.Report = errors.New("no answer"), plan.Report{} }, history.Unknown, "Status unknown: no answer."},
+		{"the config is wrong now", func(s *Site) { s.Config = errors.New("office.yaml:3: x") }, history.Uneasy, "The config has errors; the former version stays in use: office.yaml:3: x."},
 		{"the config was wrong from the start", func(s *Site) { s.Took, s.Report, s.Config = 0, plan.Report{}, errors.New("office.yaml:3: x") }, history.Unknown,
-			"The config is wrong, and nothing is watched: office.yaml:3: x."},
-		{"well, and nobody looked from outside", func(s *Site) { unseen(s) }, history.Good, "All is as it should be, as far as it can be seen from inside."},
+			"The config has errors; the site is not watched: office.yaml:3: x."},
+		{"well, and nobody looked from outside", func(s *Site) { unseen(s) }, history.Good, "No problems found, as far as can be seen from inside."},
 		{"warning, and nobody looked from outside", func(s *Site) {
 			unseen(s)
 			set(s, "host.a", func(c *plan.Check) { c.Status = plan.Warn })
-		}, history.Uneasy, "Something should be looked at. Whether mail arrives from outside is not known."},
-		{"standby", func(s *Site) { s.Standby = true }, history.Unknown, "Another mailpub watches this site; this one stands by."},
-		{"new", func(s *Site) { s.Took, s.Report = 0, plan.Report{} }, history.Unknown, "Nobody has looked yet."},
+		}, history.Uneasy, "Some findings need attention. Whether mail arrives from outside is unknown."},
+		{"standby", func(s *Site) { s.Standby = true }, history.Unknown, "Another mailpub watches this site; this one is on standby."},
+		{"new", func(s *Site) { s.Took, s.Report = 0, plan.Report{} }, history.Unknown, "Not checked yet."},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			s := office()
@@ -203,7 +203,7 @@ func TestWrite(t *testing.T) {
 	}
 	for _, want := range []string{
 		"<title>✗ office: The router forgot its forwards (it restarted).</title>", "mail.nomeazienda.it at 10.10.10.10, public address 2.2.2.2",
-		"<code>router.forward</code> tcp/25", "mailpub apply puts it back", "1 more follow from it", "42 min, then it has to be renewed", "until it is taken away",
+		"<code>router.forward</code> tcp/25", "mailpub apply puts it back", "1 more follow from it", "42 min, then it has to be renewed", "until it is removed",
 		"Mon 23 Nov: well for 75 % of the time", "No failure was seen for 75 % of the 1 d that were watched.", "forgot its forwards &lt;b&gt;", "mailpub 1.2.3", "10 checks that pass",
 	} {
 		if !strings.Contains(b.String(), want) {

@@ -42,7 +42,7 @@ func (h health) Words() string {
 	case well:
 		return "well"
 	case uneasy:
-		return "to be looked at"
+		return "needs attention"
 	case broken:
 		return "broken"
 	case follows:

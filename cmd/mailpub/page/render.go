@@ -91,12 +91,12 @@ type siteError struct{ Says, Why string }
 func (s Site) errors() (list []siteError) {
 	switch {
 	case s.Config != nil && s.Took == 0:
-		list = append(list, siteError{"The config is wrong: the site is not watched", s.Config.Error()})
+		list = append(list, siteError{"The config has errors: the site is not watched", s.Config.Error()})
 	case s.Config != nil:
-		list = append(list, siteError{"The config is wrong now; what it was before holds", s.Config.Error()})
+		list = append(list, siteError{"The config has errors; the former version stays in use", s.Config.Error()})
 	}
 	if s.Err != nil {
-		list = append(list, siteError{"Not everything could be looked at", s.Err.Error()})
+		list = append(list, siteError{"Not everything could be checked", s.Err.Error()})
 	}
 	return list
 }
@@ -133,7 +133,7 @@ func newSiteView(s Site, now time.Time) siteView {
 		v.Next = s.Next.Format("15:04:05")
 	}
 	for _, l := range s.Leases {
-		left := "until it is taken away"
+		left := "until it is removed"
 		if !l.Until.IsZero() {
 			left = ago(l.Until.Sub(now)) + ", then it has to be renewed"
 			if l.Until.Before(now) {
@@ -155,7 +155,7 @@ func (v *siteView) days(days []history.Day) {
 	for _, d := range days {
 		words := d.Start.Format("Mon 2 Jan") + ": nobody looked"
 		if share, ok := d.Uptime(); ok {
-			words = fmt.Sprintf("%s: well for %.4g %% of the time", d.Start.Format("Mon 2 Jan"), share*100)
+			words = fmt.Sprintf("%s: up for %.4g %% of the time", d.Start.Format("Mon 2 Jan"), share*100)
 		}
 		v.Days = append(v.Days, struct {
 			Class health
@@ -164,7 +164,7 @@ func (v *siteView) days(days []history.Day) {
 		good += d.In[history.Good] + d.In[history.Uneasy]
 		known += d.In[history.Good] + d.In[history.Uneasy] + d.In[history.Bad]
 	}
-	v.Share = fmt.Sprintf("No failure was seen for %.4g %% of the %s that were watched.", 100*float64(good)/float64(known), plan.FormatDuration(known))
+	v.Share = fmt.Sprintf("No failure for %.4g %% of the %s watched.", 100*float64(good)/float64(known), plan.FormatDuration(known))
 }
 
 // facts says which site it is.

@@ -170,7 +170,7 @@ func (s *Server) render(name string) ([]byte, error) {
 // server-sent events.
 func (s *Server) events(w http.ResponseWriter, r *http.Request) {
 	if !s.addListener(1) {
-		http.Error(w, "too many listen already", http.StatusServiceUnavailable)
+		http.Error(w, "too many listeners", http.StatusServiceUnavailable)
 		return
 	}
 	defer s.addListener(-1)
@@ -216,7 +216,7 @@ func (s *Server) health(w http.ResponseWriter, _ *http.Request) {
 	}
 	for _, site := range s.Sites() {
 		if site.Config != nil && site.Took == 0 {
-			http.Error(w, fmt.Sprintf("%s is not watched, as its config is wrong: %v", site.Site, site.Config), http.StatusServiceUnavailable)
+			http.Error(w, fmt.Sprintf("%s is not watched: its config has errors: %v", site.Site, site.Config), http.StatusServiceUnavailable)
 			return
 		}
 	}

@@ -144,8 +144,8 @@ func TestErrorsAreTold(t *testing.T) {
 
 	for path, wants := range map[string][]string{
 		"/":                {"gamma.yaml:3: no such zone", "former.yaml:7: no such field"},
-		"/site/secretless": {"What is wrong", "Not everything could be looked at", "MAILPUB_TSIG_KEY"},
-		"/site/former":     {"What is wrong", "what it was before holds", "former.yaml:7"},
+		"/site/secretless": {"What is wrong", "Not everything could be checked", "MAILPUB_TSIG_KEY"},
+		"/site/former":     {"What is wrong", "the former version stays in use", "former.yaml:7"},
 		"/site/gamma.yaml": {"What is wrong", "the site is not watched", "gamma.yaml:3"},
 		"/api/report":      {`"config_error": "gamma.yaml:3: no such zone"`, `"error": "the environment has no MAILPUB_TSIG_KEY"`},
 		"/metrics":         {`mailpub_config_wrong{site="gamma.yaml"} 1`, `mailpub_config_wrong{site="former"} 1`, `mailpub_look_incomplete{site="secretless"} 1`, `mailpub_state{site="gamma.yaml",state="unknown"} 1`},

@@ -21,7 +21,7 @@ func WithToken(h http.Handler, token string) http.Handler {
 		got := sha256.Sum256([]byte(given))
 		if given == "" || subtle.ConstantTimeCompare(got[:], want[:]) != 1 {
 			w.Header().Set("WWW-Authenticate", `Basic realm="mailpub", charset="UTF-8"`)
-			http.Error(w, "a token is needed", http.StatusUnauthorized)
+			http.Error(w, "a token is required", http.StatusUnauthorized)
 			return
 		}
 		h.ServeHTTP(w, r)

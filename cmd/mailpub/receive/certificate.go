@@ -26,7 +26,7 @@ func certificate(ctx context.Context, cfg *config.Config, o Options) (current fu
 		return nil, nil, err
 	}
 	if problem := files.Problem(cfg.Server.Hostname, time.Now()); problem != "" {
-		o.Notice("certificate:", problem+"; most senders do not look, but those that heed MTA-STS do")
+		o.Notice("certificate:", problem+"; most senders ignore that, but not those that enforce MTA-STS")
 	}
 	served := files.Config()
 	return func() *tls.Config { return served }, func() {}, nil

@@ -42,7 +42,7 @@ func listen(ctx context.Context, cfg *config.Config) (net.Listener, error) {
 // Listen opens a port. The error says what to do about the usual causes.
 func Listen(ctx context.Context, addr string) (net.Listener, error) {
 	if runtime.GOOS == "windows" && isListening(ctx, addr) {
-		return nil, fmt.Errorf("listen tcp %s: a server answers there already, and Windows would let mailpub take its mail away (service.type says whose it is)", addr)
+		return nil, fmt.Errorf("listen tcp %s: another server listens there, and Windows would let mailpub take over its connections (set service.type to the server's)", addr)
 	}
 	var lc net.ListenConfig
 	l, err := lc.Listen(ctx, "tcp", addr)
@@ -69,18 +69,18 @@ func isListening(ctx context.Context, addr string) bool {
 func listenHint(err error) string {
 	switch {
 	case sockerr.Excluded(err):
-		return "another program has the port for itself, or Windows keeps it back: netstat -abno, and netsh interface ipv4 show excludedportrange tcp"
+		return "another program uses the port exclusively, or Windows reserves it: netstat -abno, and netsh interface ipv4 show excludedportrange tcp"
 	case errors.Is(err, os.ErrPermission):
 		program, unknown := os.Executable()
 		if unknown != nil {
 			program = os.Args[0]
 		}
-		return "a port below 1024: run as root, with service.user to go on as; or once: setcap cap_net_bind_service=+ep " + program +
+		return "a port below 1024: run as root and set service.user; or once: setcap cap_net_bind_service=+ep " + program +
 			"; or in the systemd unit: AmbientCapabilities=CAP_NET_BIND_SERVICE"
 	case sockerr.NotLocal(err):
 		return fmt.Sprintf("no network card of %s has this address: run mailpub on the mail server, or set service.listen", hostname())
 	case sockerr.InUse(err):
-		return "another mail server runs there; service.type says whose it is"
+		return "another mail server listens there; set service.type to that server's"
 	}
 	return ""
 }

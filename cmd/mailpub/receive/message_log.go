@@ -1,12 +1,15 @@
 package receive
 
 import (
+	"bytes"
 	"encoding/json"
 	"fmt"
 	"io/fs"
 	"os"
 	"sync"
 	"time"
+	"unicode"
+	"unicode/utf16"
 
 	"github.com/mailpub/mailpub/mailsvc/receiver"
 	"github.com/mailpub/mailpub/mailsvc/sender"
@@ -130,7 +133,7 @@ func (j *messageLog) write(e entry) {
 		err = j.current()
 	}
 	if err == nil {
-		_, err = j.file.Write(append(line, '\n')) // one write a line: readers see no half
+		_, err = j.file.Write(append(escaped(line), '\n')) // one write a line: readers see no half
 	}
 	if err != nil {
 		j.fail(err)
@@ -138,6 +141,27 @@ func (j *messageLog) write(e entry) {
 	}
 	j.failed = false
 }
+
+// escaped writes what a terminal would obey or not show, control characters beyond ASCII and marks of writing
+// direction, as JSON's escapes: the text comes from the sender.
+func escaped(line []byte) []byte {
+	if !bytes.ContainsFunc(line, isHidden) {
+		return line
+	}
+	var b bytes.Buffer
+	for _, r := range string(line) {
+		if !isHidden(r) {
+			b.WriteRune(r)
+			continue
+		}
+		for _, unit := range utf16.Encode([]rune{r}) {
+			fmt.Fprintf(&b, "\\u%04x", unit)
+		}
+	}
+	return b.Bytes()
+}
+
+func isHidden(r rune) bool { return !unicode.IsPrint(r) }
 
 // current sees to it that file is what the name stands for.
 func (j *messageLog) current() error {
@@ -168,7 +192,7 @@ func (j *messageLog) open() error {
 // fail says once that the journal is not written.
 func (j *messageLog) fail(err error) {
 	if !j.failed {
-		j.warn(fmt.Errorf("journal: %w; mail is received all the same", err))
+		j.warn(fmt.Errorf("journal: %w; mail is still received", err))
 	}
 	j.failed = true
 }

@@ -34,6 +34,22 @@ func journalLines(t *testing.T, path string) (lines []entry) {
 	return lines
 }
 
+// No control character or mark of direction comes into the log as it is, and each is read back.
+func TestMessageLogEscapes(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "journal.jsonl")
+	j := newMessageLog(path, func(err error) { t.Error(err) })
+	const hostile = "x\u009b31m \u202egpj.exe\u2066 \U000e0001 \x1b[2J caff\u00e8"
+	j.stored(receiver.Message{ID: "1", Time: time.Unix(0, 0), Helo: hostile})
+	j.close()
+	data, err := os.ReadFile(path)
+	if err != nil || strings.ContainsAny(string(data), "\u009b\u202e\u2066\U000e0001\x1b") || !strings.Contains(string(data), "caff\u00e8") {
+		t.Errorf("%q, %v", data, err)
+	}
+	if got := journalLines(t, path); len(got) != 1 || got[0].Helo != hostile {
+		t.Errorf("%+v", got)
+	}
+}
+
 func TestMessageLog(t *testing.T) {
 	when := time.Date(2026, 11, 24, 1, 2, 3, 0, time.UTC)
 	path := filepath.Join(t.TempDir(), "journal.jsonl")

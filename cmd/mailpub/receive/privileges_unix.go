@@ -28,7 +28,7 @@ func lookupAccount(name string) (*account, error) {
 	u, err := user.Lookup(name)
 	var unknown user.UnknownUserError
 	if errors.As(err, &unknown) {
-		return nil, fmt.Errorf("service.user: there is no user %q (adduser --system --group %[1]s makes one)", name)
+		return nil, fmt.Errorf("service.user: user %q does not exist (create it: adduser --system --group %[1]s)", name)
 	}
 	if err != nil {
 		return nil, fmt.Errorf("service.user %q: %w", name, err)
@@ -74,7 +74,7 @@ func (a *account) become() error {
 		return fmt.Errorf("service.user %q: setuid: %w", a.name, err)
 	}
 	if a.uid != 0 && syscall.Setuid(0) == nil {
-		return fmt.Errorf("service.user %q: root could be had back", a.name)
+		return fmt.Errorf("service.user %q: root privileges could be regained", a.name)
 	}
 	return nil
 }
@@ -101,7 +101,7 @@ func (a *account) canRead(path string) error {
 	}
 	f, err := os.Open(path)
 	if errors.Is(err, os.ErrPermission) {
-		return fmt.Errorf("service.user: %s can't read %s: chown %[1]s %[2]s, and let it into %s", a.name, path, filepath.Dir(path))
+		return fmt.Errorf("service.user: %s cannot read %s: chown %[1]s %[2]s, and grant it access to %s", a.name, path, filepath.Dir(path))
 	}
 	if err == nil {
 		f.Close()
@@ -114,7 +114,7 @@ func (a *account) canRead(path string) error {
 func (a *account) canWrite(dir string, deep int) error {
 	err := unix.Access(dir, unix.R_OK|unix.W_OK|unix.X_OK)
 	if errors.Is(err, os.ErrPermission) || errors.Is(err, syscall.EROFS) {
-		return fmt.Errorf("service.user: %s can't write in %s (%w): chown -R %[1]s %[2]s", a.name, dir, err)
+		return fmt.Errorf("service.user: %s cannot write to %s (%w): chown -R %[1]s %[2]s", a.name, dir, err)
 	}
 	if deep == 0 || err != nil {
 		return nil

@@ -30,7 +30,7 @@ func startTemporary(ctx context.Context, s *site.Site, o Options) (stop func(), 
 		return none, false
 	}
 	if user := cfg.Service.User; user != "" && os.Geteuid() == 0 {
-		o.Notice("", "nothing listens at "+s.SMTPAddr()+", and the bundled receiver does not stand in: it would leave files that "+user+" can't use")
+		o.Notice("", "nothing listens at "+s.SMTPAddr()+", and verify does not start the bundled receiver: it would leave files that "+user+" can't use")
 		return none, false
 	}
 
@@ -38,7 +38,7 @@ func startTemporary(ctx context.Context, s *site.Site, o Options) (stop func(), 
 	if cfg.Service.TLS.Certificate != config.ACME { // nothing is ordered for the time of the checks
 		current, end, err := certificate(ctx, cfg, o)
 		if err != nil {
-			o.Logger.Info("the receiver stands in without a certificate", "error", err)
+			o.Logger.Info("the temporary receiver has no certificate", "error", err)
 		} else {
 			defer end()
 			server.TLS = current
@@ -50,7 +50,7 @@ func startTemporary(ctx context.Context, s *site.Site, o Options) (stop func(), 
 		return none, false
 	}
 
-	o.Notice("", "nothing listens at "+s.SMTPAddr()+": the bundled receiver stands in for the time of the checks")
+	o.Notice("", "nothing listens at "+s.SMTPAddr()+": verify runs the bundled receiver during the checks")
 	ctx, cancel := context.WithCancel(ctx)
 	done := make(chan error, 1)
 	go func() { done <- server.Serve(ctx, listener) }()

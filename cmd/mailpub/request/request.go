@@ -30,7 +30,7 @@ var letters embed.FS
 type Options struct {
 	Lang string // one of Languages
 	Form string // one of Forms
-	All  bool   // also what is there already
+	All  bool   // include existing records
 	Site site.Options
 }
 
@@ -104,11 +104,11 @@ func subjectOf(cfg *config.Config, words []string) (subject, name string, err er
 	case subject == "" || subject == "ptr" && name == "" || subject == "zone" && name != "" || subject == "policy" && name != "":
 		return subject, name, nil
 	case subject == "zone":
-		return "", "", fmt.Errorf("request zone which? The config has %s", strings.Join(zoneNames(cfg), ", "))
+		return "", "", fmt.Errorf("request zone needs a zone; the config has %s", strings.Join(zoneNames(cfg), ", "))
 	case subject == "policy":
-		return "", "", fmt.Errorf("request policy of which domain?")
+		return "", "", fmt.Errorf("request policy needs a domain")
 	}
-	return "", "", fmt.Errorf("%q can't be requested, want ptr, zone NAME or policy DOMAIN", strings.Join(words, " "))
+	return "", "", fmt.Errorf("%q is not a request, want ptr, zone NAME or policy DOMAIN", strings.Join(words, " "))
 }
 
 func zoneNames(cfg *config.Config) (names []string) {
@@ -145,7 +145,7 @@ func printPending(u *term.UI, p *site.Plan) {
 		fmt.Fprintln(u.Out)
 	}
 	if len(open) == 0 {
-		fmt.Fprintln(u.Out, "Nothing to ask of anybody.")
+		fmt.Fprintln(u.Out, "No pending requests.")
 	}
 }
 
@@ -196,7 +196,7 @@ func pointers(ctx context.Context, u *term.UI, p *site.Plan, o Options) error {
 		letter.Resolves = letter.Resolves && slices.Contains(published, addr)
 	}
 	if len(letter.Pointers) == 0 {
-		fmt.Fprintln(u.Err, "Nothing to ask for: every PTR is as it should be (--all prints the letter anyway).")
+		fmt.Fprintln(u.Err, "No request needed: every PTR is correct (--all prints the letter anyway).")
 		return nil
 	}
 	return writeLetter(u.Out, "ptr", o.Lang, letter)

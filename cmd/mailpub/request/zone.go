@@ -27,7 +27,7 @@ func printZone(u *term.UI, p *site.Plan, name string, o Options) error {
 		return err
 	}
 	if len(asked.lines) == 0 {
-		fmt.Fprintf(u.Err, "Nothing to ask for: zone %s has all that it should (--all prints it anyway).\n", z.Name)
+		fmt.Fprintf(u.Err, "No request needed: zone %s is complete (--all prints it anyway).\n", z.Name)
 		return nil
 	}
 	switch o.Form {

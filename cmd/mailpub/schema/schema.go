@@ -37,7 +37,7 @@ func Generate(describe func(path string) string) ([]byte, error) {
 		},
 	}
 	s := r.Reflect(&config.Config{})
-	s.ID, s.Title, s.Description = ID, "mailpub", "A mail server and how it is to be reachable from the Internet."
+	s.ID, s.Title, s.Description = ID, "mailpub", "A mail server and its reachability from the Internet."
 	complete(s, "", describe)
 	// What a file lacks may be in its defaults.
 	s.If, s.Then, s.Required = &jsonschema.Schema{Not: &jsonschema.Schema{Required: []string{"defaults"}}}, &jsonschema.Schema{Required: s.Required}, nil

@@ -119,7 +119,7 @@ func zoneOf(ctx context.Context, s *resolver.Survey, name string) (z Zone) {
 	}
 	z.Name = strings.TrimSuffix(zone, ".")
 	if z.Name == "" || orgdomain.IsSuffix(z.Name, name) {
-		return Zone{Silent: "nobody has registered it, or it is not delegated"}
+		return Zone{Silent: "it is not registered, or not delegated"}
 	}
 	for _, ns := range servers {
 		z.Nameservers = append(z.Nameservers, strings.TrimSuffix(ns, "."))

@@ -18,7 +18,7 @@ import (
 // systemService is the service of a name as Windows or launchd knows it.
 func systemService(name string, i service.Interface, o unit.Options) (service.Service, error) {
 	return service.New(i, &service.Config{
-		Name: name, DisplayName: "mailpub", Description: "Keeps a mail server reachable from the Internet.",
+		Name: name, DisplayName: "mailpub", Description: "Monitors a mail server's reachability from the Internet.",
 		Executable: o.Program, Arguments: append([]string{"watch", "--service", name}, o.Configs...), UserName: o.User,
 		Option: service.KeyValue{
 			"OnFailure": "restart", "OnFailureDelayDuration": "10s", "DelayedAutoStart": true, // Windows
@@ -30,10 +30,10 @@ func systemService(name string, i service.Interface, o unit.Options) (service.Se
 // Install installs and starts the service.
 func Install(_ context.Context, u *term.UI, o unit.Options, f Options) error {
 	if f.Timer {
-		return errors.New("--timer is for systemd alone: have your system's scheduler run \"mailpub drift\"")
+		return errors.New("--timer works only with systemd: schedule \"mailpub drift\" with your system's scheduler")
 	}
 	if f.Receive {
-		return errors.New("--receive is for systemd; here let the system run \"mailpub receive\" in its own way")
+		return errors.New("--receive works only with systemd: run \"mailpub receive\" with your system's service manager")
 	}
 	if f.Print {
 		line := []string{term.ShellWord(o.Program, runtime.GOOS), "watch", "--service", f.Name}
@@ -46,7 +46,7 @@ func Install(_ context.Context, u *term.UI, o unit.Options, f Options) error {
 	s, err := systemService(f.Name, &program{}, o)
 	if err == nil {
 		if _, e := s.Status(); !errors.Is(e, service.ErrNotInstalled) {
-			return fmt.Errorf("service %s is installed already: mailpub service remove --name %[1]s takes it away, --name installs another beside it", f.Name)
+			return fmt.Errorf("service %s is already installed: remove it with mailpub service remove --name %[1]s, or install another one with --name", f.Name)
 		}
 		err = s.Install()
 	}
@@ -76,7 +76,7 @@ func Remove(_ context.Context, u *term.UI, f Options) error {
 	if err := s.Uninstall(); err != nil {
 		return fmt.Errorf("service %s: %w%s", f.Name, err, managerHint(err))
 	}
-	fmt.Fprintf(u.Out, "%s %s is stopped and removed; what mailpub put in place stays.\n", u.Green("Done:"), f.Name)
+	fmt.Fprintf(u.Out, "%s %s is stopped and removed; the records and forwards stay in place.\n", u.Green("Done:"), f.Name)
 	return nil
 }
 

@@ -48,7 +48,7 @@ func UnitOptions(f Options, paths []string) (o unit.Options, err error) {
 		return o, fleet.ErrNoSites
 	}
 	if f.Receive && len(files) > 1 {
-		return o, fmt.Errorf("--receive takes one config, not %d: each site's receiver is a service of its own (--name)", len(files))
+		return o, fmt.Errorf("--receive takes one config, not %d: each site's receiver is a separate service (--name)", len(files))
 	}
 	for _, p := range paths {
 		abs, err := filepath.Abs(p)
@@ -124,7 +124,7 @@ func printUnits(u *term.UI, dir string, files []unit.File) {
 }
 
 // errNoService means that there is none of the name.
-var errNoService = errors.New("no such service is installed")
+var errNoService = errors.New("the service is not installed")
 
 // printStarted says that a service runs, and how to see what it does.
 func printStarted(u *term.UI, name, hint string) {

@@ -100,7 +100,7 @@ func Remove(ctx context.Context, u *term.UI, f Options) error {
 	if _, err := systemctl(ctx, "daemon-reload"); err != nil {
 		return err
 	}
-	fmt.Fprintf(u.Out, "%s %s is stopped and removed; what mailpub put in place stays.\n", u.Green("Done:"), f.Name)
+	fmt.Fprintf(u.Out, "%s %s is stopped and removed; the records and forwards stay in place.\n", u.Green("Done:"), f.Name)
 	return nil
 }
 

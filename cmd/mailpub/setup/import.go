@@ -45,7 +45,7 @@ func Import(ctx context.Context, o Options, domains []string, adopt bool) error 
 	c.Receiver = b.receiverHere(draft.Suggest(b.found, *c).Site)
 	*c = draft.Suggest(b.found, *c)
 	if missing := c.Missing(); len(missing) > 0 {
-		return fmt.Errorf("this can't be found out: give %s", strings.Join(missing, ", "))
+		return fmt.Errorf("cannot detect these values: give %s", strings.Join(missing, ", "))
 	}
 	cfg, err := b.write()
 	switch {
@@ -66,7 +66,7 @@ func (b *wizard) compare(ctx context.Context, cfg *config.Config, adopt bool) er
 	u := b.UI
 	if names := unsetVariables(cfg); len(names) > 0 {
 		list := strings.Join(names, ", ")
-		fmt.Fprintf(u.Err, "not compared with what there is: %s is not set\n", list)
+		fmt.Fprintf(u.Err, "not compared with the current state: %s is not set\n", list)
 		if adopt {
 			return fmt.Errorf("nothing was taken over: set %s, then run mailpub%s apply", list, u.ConfigFlag())
 		}
@@ -123,8 +123,8 @@ func (b *wizard) printAdvice(p *plan.Plan, unlisted int) {
 	case unlisted > 0 && p.Writes() == unlisted: // tellUnlisted has said what to do
 	case p.Writes() > 0:
 		fmt.Fprintf(u.Err, "\nThe lines above are what mailpub would change. Where one is not wanted, change the config;\nthen: mailpub%s apply --adopt\n", u.ConfigFlag())
-	case p.TakeoverCount() > 0:
-		fmt.Fprintf(u.Err, "\nThe config says what is. To take it into the ledger: mailpub%s apply\n", u.ConfigFlag())
+	case p.AdoptedCount() > 0:
+		fmt.Fprintf(u.Err, "\nThe config matches the current state. To add it to the ledger: mailpub%s apply\n", u.ConfigFlag())
 	}
 }
 
@@ -136,9 +136,9 @@ func (b *wizard) printUnlisted(s *site.Site, list []plan.Change) {
 	u := b.UI
 	fmt.Fprintf(u.Err, "\n%s\n", u.Wrap(fmt.Sprintf("Not seen: %s. The router speaks %s, which can't list what it forwards, so that these are "+
 		"in the config because the server listens there, or because you named them. "+
-		"mailpub%s apply, or import --adopt, asks the router for each: one that leads to this machine already it confirms, "+
-		"and makes it a lease, one that is not there it makes, and one that leads to another machine it refuses. "+
-		"What somebody entered in the router's own pages is looked up there; where that is to stay: router.protocol: manual.",
+		"mailpub%s apply, or import --adopt, requests each forward from the router. The router renews those that "+
+		"already point to this machine, creates missing ones and refuses those of another host. "+
+		"Check manual entries in the router's own web interface; to keep them, set router.protocol: manual.",
 		names(list), s.RouterProtocol(), u.ConfigFlag()), 0))
 }
 

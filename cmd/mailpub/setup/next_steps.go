@@ -57,7 +57,7 @@ func (b *wizard) printNextSteps(cfg *config.Config) {
 		}
 		add(set, "the secret, which the config only refers to")
 	}
-	add(mailpub+"plan", "shows what would change; it writes nothing")
+	add(mailpub+"plan", "shows planned changes; writes nothing")
 	switch {
 	case cfg.Service.Type == "receiver" && packaged:
 		add("systemctl enable --now mailpub-receive", "the mail server")
@@ -67,12 +67,12 @@ func (b *wizard) printNextSteps(cfg *config.Config) {
 	add(mailpub+"apply", "brings it about, MX last")
 	add(mailpub+"verify", "proves it")
 	if packaged && !needsRoot(cfg) {
-		add("systemctl enable --now mailpub", "keeps it so: watch, as a service")
+		add("systemctl enable --now mailpub", "monitors the site: watch, as a service")
 	} else {
 		if cfg.Service.Type == "receiver" && runtime.GOOS == "linux" {
 			add(mailpub+"service install --receive", "keeps it so: watch and the receiver, as services")
 		} else {
-			add(mailpub+"service install", "keeps it so: watch, as a service")
+			add(mailpub+"service install", "monitors the site: watch, as a service")
 		}
 	}
 	width := 36

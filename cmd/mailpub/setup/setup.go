@@ -38,7 +38,7 @@ type Options struct {
 	Settings map[string]string // of the provider
 
 	Yes   bool // take what was found
-	Force bool // replace a config file that is there
+	Force bool // replace an existing config file
 	Print bool // print the config instead of writing it
 }
 
@@ -64,7 +64,7 @@ func (b *wizard) prepare() error {
 		return fmt.Errorf("-c is %q, want a name that ends in .yaml: the config is written as YAML", u.ConfigFile)
 	}
 	if _, err := os.Stat(u.ConfigFile); err == nil && !b.Force && !b.Print {
-		return fmt.Errorf("%s is there already: mailpub%s plan uses it, --force replaces it, -c names another", u.ConfigFile, u.ConfigFlag())
+		return fmt.Errorf("%s exists: mailpub%s plan uses it, --force replaces it, -c names another", u.ConfigFile, u.ConfigFlag())
 	}
 	if b.Address != "" {
 		addr, err := netip.ParseAddr(b.Address)
@@ -101,7 +101,7 @@ func (b *wizard) detect(ctx context.Context, domains []string) error {
 		}
 		o.Router.Gateway = addr
 	}
-	fmt.Fprintln(u.Err, u.Dim("Looking at this machine, the router, DNS and the mail server ..."))
+	fmt.Fprintln(u.Err, u.Dim("Checking this machine, the router, DNS and the mail server ..."))
 	var err error
 	if b.found, err = scout.Detect(ctx, o); err != nil {
 		return err
@@ -131,7 +131,7 @@ func (b *wizard) write() (*config.Config, error) {
 	if err != nil {
 		var problems config.Errors
 		if errors.As(err, &problems) {
-			return nil, fmt.Errorf("what was given makes no config: %s", strings.ReplaceAll(problems.Error(), "\n", "; "))
+			return nil, fmt.Errorf("cannot make a config from these values: %s", strings.ReplaceAll(problems.Error(), "\n", "; "))
 		}
 		return nil, err
 	}

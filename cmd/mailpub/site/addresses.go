@@ -41,7 +41,7 @@ func (s *Site) publicChecks() []plan.Checker {
 		case len(said) < 2:
 			c.Status = plan.Skip
 			c.Got = "only one source answers: " + strings.Join(append(said, failed...), "; ")
-			c.Hint = "see that the echo services in server.public.echo can be asked from here, by UDP port 53"
+			c.Hint = "check that this machine reaches the echo services in server.public.echo over UDP port 53"
 		case p.err != nil:
 			c.Status = plan.Fail
 			c.Hint = explainIPv4(p.seen)

@@ -10,7 +10,7 @@ import (
 )
 
 // ErrNotAsFound means that a site could not be adopted, as its plan has something to write.
-var ErrNotAsFound = errors.New("the ledger was left as it is: the plan is not empty")
+var ErrNotAsFound = errors.New("the ledger was not changed: the plan is not empty")
 
 // Adopt takes what is there into the ledger, where the plan has nothing to write but forwards that
 // the router can't list (Plan.Unlisted). The router has to confirm these. Whether they were there
@@ -32,7 +32,7 @@ func (s *Site) Adopt(ctx context.Context, p *Plan) error {
 		}
 	}
 	if len(unlisted) > 0 && (errors.Is(err, nat.ErrRefused) || errors.Is(err, nat.ErrConflict)) {
-		return fmt.Errorf("%w; the router does not confirm it, so it is by hand: see in the router's own pages where it leads, and take it away there, or take it out of router.forwards", err)
+		return fmt.Errorf("%w; the router does not confirm it: check its target in the router's web interface, and remove it there, or remove it from router.forwards", err)
 	}
 	return err
 }

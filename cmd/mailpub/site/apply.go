@@ -44,7 +44,7 @@ func (s *Site) apply(ctx context.Context, p *Plan, adopt bool, progress func(pla
 	}
 	for _, c := range p.Changes {
 		if c.Writes() && slices.Contains(p.Unmade, c.Key) { // its text is none
-			return fmt.Errorf("%s: there is no key yet; mailpub dkim --make makes it", c.Key.Name)
+			return fmt.Errorf("%s: the key does not exist yet; create it with mailpub dkim --make", c.Key.Name)
 		}
 	}
 	return plan.Apply(ctx, p.Plan, planParties(p.Parties), s.ledger, s.lock, plan.Options{
@@ -64,7 +64,7 @@ func withProgress(ctx context.Context, err error, done, of int) error {
 		return err
 	}
 	if errors.As(err, new(*plan.StaysError)) {
-		return fmt.Errorf("%d of %s done, the rest could not be taken away: %w", done, countChanges(of), err)
+		return fmt.Errorf("%d of %s done, cannot remove the rest: %w", done, countChanges(of), err)
 	}
 	return fmt.Errorf("stopped after %d of %s: %w", done, countChanges(of), err)
 }

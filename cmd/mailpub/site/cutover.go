@@ -21,7 +21,7 @@ import (
 // Errors of a cutover that stopped between two steps.
 var (
 	ErrStillOld = errors.New("the lower TTL is not everywhere yet")
-	ErrNotMoved = errors.New("the records were changed, but not all is well there; the TTL stays low, so that the way back is short")
+	ErrNotMoved = errors.New("the records were changed, but their checks fail; the TTL stays low, for a quick rollback")
 )
 
 // requiredChecks have to pass before the TTL goes back up.
@@ -37,7 +37,7 @@ type CutoverOptions struct {
 // Consent is asked before something is written.
 type Consent interface {
 	// Confirm asks about a cutover as a whole, of which p is the plan. adopt is the consent to
-	// take over what mailpub did not put in place.
+	// take over existing records and forwards.
 	Confirm(ctx context.Context, p *Plan) (adopt bool, err error)
 
 	// Approve asks about a plan that is about to be carried out, if that was not confirmed.

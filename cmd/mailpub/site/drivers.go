@@ -107,7 +107,7 @@ func applyProviderLimits(driver plan.Driver, items []plan.Item) []plan.Item {
 	}
 	for i, it := range items {
 		if why := limited.Refuses(it); why != "" && it.ByHand == "" {
-			items[i].ByHand = why + ": enter it by hand, as far as the provider lets you"
+			items[i].ByHand = why + ": set it manually, if the provider allows that"
 		}
 	}
 	return items
@@ -129,7 +129,7 @@ func applyChangeLimits(parties []Party, changes []plan.Change) {
 		}
 		if why := refuses(c); why != "" {
 			changes[i].Action = plan.Manual
-			changes[i].Reason = why + ": do it by hand, as far as the provider lets you"
+			changes[i].Reason = why + ": do it manually, if the provider allows that"
 		}
 	}
 }

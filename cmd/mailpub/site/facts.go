@@ -129,7 +129,7 @@ func (s *Site) loopback() (connect func(context.Context) (string, error), why st
 	network, _ := gateway.InterfaceOf(s.spec.Address)
 	switch {
 	case s.spec.Router == mail.RouterNone:
-		return nil, "there is no router, as the config says"
+		return nil, "no router, as configured"
 	case len(public) == 0 || at < 0:
 		return nil, "no public address or no forward is known"
 	case network == "" || s.spec.Address.IsLoopback():
@@ -218,7 +218,7 @@ func (s *Site) fetchPolicy(ctx context.Context, domain string, mx []mail.MX) (ex
 	fetcher := s.policies()
 	addrs, err := fetcher.Lookup(ctx, "mta-sts."+domain)
 	if own := slices.IndexFunc(addrs, func(a string) bool { return slices.Contains(fetcher.Own, a) }); err == nil && own >= 0 {
-		return "", true, fmt.Errorf("mta-sts.%s is %s, the public address of this network: what answers there from inside proves nothing", domain, addrs[own])
+		return "", true, fmt.Errorf("mta-sts.%s is %s, the public address of this network: an answer from inside proves nothing", domain, addrs[own])
 	}
 	p, err := fetcher.Fetch(ctx, domain)
 	if err != nil {

@@ -47,7 +47,7 @@ func (s *Site) gates(p *Plan) (gates []plan.Gate) {
 		gates = append(gates, plan.Gate{Stage: plan.StageMail, Name: s.cfg.Server.Hostname + " answers from outside", Check: s.gateExternalAnswer})
 	}
 	if moving := s.policyDomains(p); len(moving) > 0 {
-		gates = append(gates, plan.Gate{Stage: plan.StageMail, Name: "the MTA-STS policies that are served allow the new MX",
+		gates = append(gates, plan.Gate{Stage: plan.StageMail, Name: "the served MTA-STS policies allow the new MX",
 			Check: func(ctx context.Context) error { return s.policies().Gate(ctx, moving) }})
 	}
 	return gates
@@ -127,11 +127,11 @@ func forwardProblem(want plan.Item, found map[plan.Key]plan.Item) string {
 	case !there:
 		return "it is not in the router"
 	case is.Unreadable != "":
-		return "whether it is in the router can't be told: " + is.Unreadable
+		return "cannot find out whether it is in the router: " + is.Unreadable
 	case len(is.Lines) == 0:
-		return "whether it is in the router can't be told: " + is.Again
+		return "cannot find out whether it is in the router: " + is.Again
 	case !plan.EqualLines(is.Lines, want.Lines):
-		return fmt.Sprintf("it leads to %s, and not to %s", strings.Join(is.Lines, " "), strings.Join(want.Lines, " "))
+		return fmt.Sprintf("its target is %s, not %s", strings.Join(is.Lines, " "), strings.Join(want.Lines, " "))
 	}
 	return ""
 }

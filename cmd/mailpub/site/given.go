@@ -44,7 +44,7 @@ func (o Options) withoutAsking(cfg *config.Config, l *plan.Ledger, ipv6 bool) (p
 			return p
 		}
 	}
-	p.err = fmt.Errorf("%s is auto, and %w: the router is not asked, and the ledger has none; give it with --public", p.field(), ErrPublicAddress)
+	p.err = fmt.Errorf("%s is auto, and %w: the router is not asked, and the ledger has no address; give it with --public", p.field(), ErrPublicAddress)
 	return p
 }
 

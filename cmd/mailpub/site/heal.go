@@ -27,7 +27,7 @@ func (s *Site) Forwards(name string) (list []plan.Item, err error) {
 		}
 	}
 	if len(list) == 0 {
-		return nil, fmt.Errorf("%q is no forward of the config, want a name such as smtp or a port such as tcp/25", name)
+		return nil, fmt.Errorf("%q is not a forward of the config, want a name such as smtp or a port such as tcp/25", name)
 	}
 	return list, nil
 }

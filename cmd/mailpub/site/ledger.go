@@ -24,12 +24,12 @@ func FindEntry(l *plan.Ledger, name string) (found plan.Entry, err error) {
 	case n == 1:
 		return found, nil
 	case n > 1:
-		return plan.Entry{}, fmt.Errorf("the ledger has %d things with the name %q", n, name)
+		return plan.Entry{}, fmt.Errorf("the ledger has %d entries named %q", n, name)
 	}
 	if near := plan.Nearest(name, names); near != "" {
 		return plan.Entry{}, fmt.Errorf("the ledger has no %q, did you mean %q?", name, near)
 	}
-	return plan.Entry{}, fmt.Errorf("the ledger has no %q; mailpub state list shows what it has", name)
+	return plan.Entry{}, fmt.Errorf("the ledger has no %q; list its entries with mailpub state list", name)
 }
 
 // Forget takes entries out of the ledger: all of them, or with an error none. What they stand for stays
@@ -63,7 +63,7 @@ func (l *Lock) Rename(name, to string) error {
 		return err
 	}
 	if _, taken := ledger.Get(key); taken {
-		return fmt.Errorf("the ledger has %q already", to)
+		return fmt.Errorf("the ledger already has %q", to)
 	}
 	ledger.Drop(e.Key)
 	e.Key = key

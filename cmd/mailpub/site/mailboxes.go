@@ -93,7 +93,7 @@ func (s *Site) accessToken(ctx context.Context, at string, m config.RemoteMailbo
 	}
 	token, err := o.TokenSource(ctx, &oauth2.Token{RefreshToken: refresh}).Token()
 	if err != nil {
-		return "", fmt.Errorf("%w; where the permission has ended, run mailpub mailbox add again", remoteError("an access token", err))
+		return "", fmt.Errorf("%w; if the authorization has expired, run mailpub mailbox add again", remoteError("an access token", err))
 	}
 	return token.AccessToken, nil
 }
@@ -215,7 +215,7 @@ func (r *mailboxReader) close() {
 func (s *Site) findRemoteBounce(ctx context.Context, box *mailboxReader, word string, since time.Time) *roundtrip.Bounce {
 	found, err := box.find(ctx, word, since)
 	if err != nil {
-		s.options.logger().Debug("no bounce could be looked for", "mailbox", box.account.Address, "error", err)
+		s.options.logger().Debug("cannot search for a bounce", "mailbox", box.account.Address, "error", err)
 	}
 	for _, message := range found {
 		if b, ok := roundtrip.ReadBounce(message.Raw); ok {

@@ -83,7 +83,7 @@ func (s *Site) addServerLogHints(checks []plan.Check, since time.Time) {
 		}
 		why, err := d.App.Refusal(address, s.ownClient, since)
 		if err != nil {
-			s.options.logger().Debug("MDaemon's log can't be read", "error", err)
+			s.options.logger().Debug("cannot read MDaemon's log", "error", err)
 		} else if why != "" {
 			checks[i].Hint += "; MDaemon's log says: " + why
 		}

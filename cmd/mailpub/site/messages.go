@@ -36,13 +36,13 @@ func (s *Site) countMessage() error {
 		err = nil
 	}
 	if err != nil {
-		return fmt.Errorf("how many messages were sent today can't be read: %w", err)
+		return fmt.Errorf("cannot read today's message count: %w", err)
 	}
 	if is.Day != today {
 		is = messageCount{Day: today}
 	}
 	if most := s.cfg.Verify.MessagesPerDay(); is.Sent >= most {
-		return fmt.Errorf("the %d messages of today were sent (verify.messages_per_day)", most)
+		return fmt.Errorf("today's limit of %d messages is reached (verify.messages_per_day)", most)
 	}
 	is.Sent++
 	if data, err = json.Marshal(is); err != nil {

@@ -52,7 +52,7 @@ func (r *probeRun) ask(ctx context.Context) (probe.Answer, error) {
 	return r.answer, r.err
 }
 
-const hintProbe = "see that mailpub probe serve runs there, and that its port can be reached; mailpub probe test tells when it answers"
+const hintProbe = "check that mailpub probe serve runs there and its port is reachable; test it with mailpub probe test"
 
 // checksWithoutProbe are the checks that can't be known without a probe: what answers at the public address from
 // inside, or does not, is the router's doing, and not what strangers meet.
@@ -63,9 +63,9 @@ func checksWithoutProbe() []plan.Checker {
 		}}
 	}
 	return []plan.Checker{
-		one("router", catalog.PortOutside, "every forward", "no probe is in the config, and from inside nothing shows whether a port is open outside",
-			"run mailpub probe serve on a machine elsewhere and name it under verify.probe (docs/probe.md)"),
-		one("mail", catalog.MailOutside, "a message from outside", "no probe is in the config to send one", "see port.outside; or send one from a mailbox elsewhere"),
+		one("router", catalog.PortOutside, "every forward", "no probe in the config, and a test from inside cannot show whether a port is open outside",
+			"run mailpub probe serve on an external machine and set verify.probe (docs/probe.md)"),
+		one("mail", catalog.MailOutside, "a message from outside", "no probe in the config to send one", "see port.outside; or send one from an external mailbox"),
 	}
 }
 
@@ -89,7 +89,7 @@ func (s *Site) outsideChecks(only []string) []plan.Checker {
 	switch {
 	case run.message && len(domainNames(s.spec)) == 0:
 		run.message = false
-		return []plan.Checker{ports, checksWithoutSender("the config has no domain whose mail this server takes")}
+		return []plan.Checker{ports, checksWithoutSender("this server receives mail for no domain of the config")}
 	case !run.message:
 		return []plan.Checker{ports}
 	}
@@ -121,7 +121,7 @@ func checksWithoutSender(why string) plan.Checker {
 	return plan.Checker{Area: catalog.AreaMail, IDs: probedIDs(), Run: func(context.Context) (found []plan.Check) {
 		for _, id := range probedIDs() {
 			c := plan.Check{ID: id, Subject: plan.About("a message from outside"), Status: plan.Skip, Got: why}
-			c.Hint = "nothing has to be done if others take the mail of every domain"
+			c.Hint = "no action is needed if other servers receive the mail of every domain"
 			found = append(found, c)
 		}
 		return found

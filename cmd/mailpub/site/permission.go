@@ -49,7 +49,7 @@ func remoteError(what string, err error) error {
 		if errors.Is(err, context.Canceled) || errors.Is(err, context.DeadlineExceeded) {
 			return err
 		}
-		return fmt.Errorf("%s: the provider can't be reached", what)
+		return fmt.Errorf("%s: cannot reach the provider", what)
 	}
 	code := refused.ErrorCode
 	if code == "" && refused.Response != nil {

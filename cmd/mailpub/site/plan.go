@@ -128,7 +128,7 @@ func (s *Site) signing() (spec mail.Spec, unmade []plan.Key, err error) {
 				record := out.RecordKey(spec.Domains[i].Name)
 				unmade = append(unmade, record)
 				if s.isManualZone(record) {
-					out.Missing = "there is no key yet: mailpub apply makes it and shows its record; mailpub dkim --make makes it now"
+					out.Missing = "the key does not exist yet: mailpub apply creates it and shows its record; mailpub dkim --make creates it now"
 				}
 			case err != nil:
 				return spec, nil, err
@@ -164,7 +164,7 @@ func (s *Site) certificates(ctx context.Context, spec *mail.Spec) {
 		}
 		digest, err := s.keyDigest(ctx, from)
 		if err != nil {
-			spec.DANE.Missing = "the key is not known, so nothing is published: " + err.Error()
+			spec.DANE.Missing = "the key is unknown, so nothing is published: " + err.Error()
 			return
 		}
 		spec.DANE.Digests = append(spec.DANE.Digests, digest)

@@ -45,7 +45,7 @@ func StaleServers(behind []dnscheck.StaleServer) string {
 	for _, b := range behind {
 		servers = append(servers, b.Server)
 	}
-	return fmt.Sprintf("%s: it still says something else of %s", strings.Join(servers, ", "), behind[0].Key.Name)
+	return fmt.Sprintf("%s: still serves the old %s", strings.Join(servers, ", "), behind[0].Key.Name)
 }
 
 // PropagationWait is told when the list of name servers with old answers changes.

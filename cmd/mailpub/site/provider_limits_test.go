@@ -22,7 +22,7 @@ func TestProviderLimits(t *testing.T) {
 		{Key: mail.DNSKey("mail.example.org", "MX"), Lines: []string{"10 mail.example.org. ttl 5"}}, // a TTL below its least
 	}
 	got := applyProviderLimits(zone, items)
-	if got[0].ByHand != "" || !strings.Contains(got[1].ByHand, "by hand") {
+	if got[0].ByHand != "" || !strings.Contains(got[1].ByHand, "set it manually") {
 		t.Errorf("by hand: %q, %q", got[0].ByHand, got[1].ByHand)
 	}
 	if same := applyProviderLimits(plantest.NewMemory("dns"), items[:1]); same[0].ByHand != "" {

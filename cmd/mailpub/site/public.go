@@ -19,7 +19,7 @@ import (
 )
 
 // ErrPublicAddress means that a public address was to be found out and could not be.
-var ErrPublicAddress = errors.New("the public address can't be found out")
+var ErrPublicAddress = errors.New("the public address is unknown")
 
 // addressSource is what one source says of the site's public address.
 type addressSource struct {
@@ -52,7 +52,7 @@ func (p *publicAddress) agree(why func([]addressSource) string) {
 	for i := range p.seen {
 		s := &p.seen[i]
 		if kind := netaddr.Unreachable(s.addr); s.err == nil && kind != "" {
-			s.err = fmt.Errorf("%s says %s, which can't be reached from the Internet: %s", s.name, s.addr, kind)
+			s.err = fmt.Errorf("%s reports %s, which is not reachable from the Internet: %s", s.name, s.addr, kind)
 		}
 		switch {
 		case s.err != nil:
@@ -111,17 +111,17 @@ const routerSource = "the router"
 func explainIPv4(seen []addressSource) string {
 	for _, s := range seen {
 		if s.name == routerSource && errors.Is(s.err, nat.ErrDoubleNAT) {
-			return "the router stands behind another one"
+			return "the router is behind another one"
 		}
 	}
 	if slices.ContainsFunc(seen, func(s addressSource) bool { return s.name == routerSource && s.err == nil }) {
-		return "this machine goes out another way than through that router (a VPN, a second line), or the router is behind another one that it does not tell of; set the address that mail is to come in at"
+		return "this machine does not use that router for outgoing connections (a VPN, a second line), or the router is behind another router; set the address for incoming mail"
 	}
-	return "this machine goes out by several ways; set the address that mail is to come in at"
+	return "this machine has several outgoing connections; set the address for incoming mail"
 }
 
 func explainIPv6([]addressSource) string {
-	return "the machine has several addresses, or something on the way translates them; set the one that mail is to come in at"
+	return "the machine has several addresses, or a device on the path translates them; set the address for incoming mail"
 }
 
 // addressFinder finds out the public addresses that the config leaves open.
@@ -241,7 +241,7 @@ func localIPv6(server string) (seen []addressSource) {
 	}
 	switch {
 	case !here:
-		return []addressSource{{source, netip.Addr{}, fmt.Errorf("it is not the mail server: none of its addresses is %s", server)}}
+		return []addressSource{{source, netip.Addr{}, fmt.Errorf("this machine is not the mail server: none of its addresses is %s", server)}}
 	case seen == nil:
 		return []addressSource{{source, netip.Addr{}, errors.New("it has no public IPv6 address; set none")}}
 	}

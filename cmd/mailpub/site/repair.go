@@ -63,7 +63,7 @@ func (l *Lock) repairRest(ctx context.Context, kinds []string, agreed []netip.Ad
 	var following []plan.Change
 	if slices.Contains(kinds, watch.Address) {
 		if !slices.Equal(s.spec.Public, agreed) {
-			return fmt.Errorf("%w: it is %v, and %v was agreed on", errMoved, s.spec.Public, agreed)
+			return fmt.Errorf("%w: it is %v, but %v was agreed on", errMoved, s.spec.Public, agreed)
 		}
 		if following, err = mail.AddressUpdate(p.Plan, s.spec.Host, l.held.Ledger()); err != nil {
 			return err

@@ -148,4 +148,4 @@ func ParseScope(words []string) (c Scope) {
 }
 
 // errNotAsked stands for a router that is not in the scope.
-var errNotAsked = errors.New("the router is not asked, as it is excluded")
+var errNotAsked = errors.New("the router is excluded")

@@ -17,7 +17,7 @@ import (
 const lockWait = 10 * time.Second
 
 // ErrReadOnly means that a site was opened for looking, and something was to be written for it.
-var ErrReadOnly = errors.New("the site was opened without its lock, so nothing can be written for it")
+var ErrReadOnly = errors.New("the site was opened without its lock: cannot write")
 
 // StateDir is where the ledger and other state of a site are.
 func StateDir(cfg *config.Config) string { return cfg.Path(cfg.State) }

@@ -53,8 +53,8 @@ func (s *Site) check(ctx context.Context, only []string) []plan.Check {
 			ID:      word,
 			Subject: plan.About(s.cfg.Site),
 			Status:  plan.Skip,
-			Got:     "nothing in the config calls for it",
-			Hint:    "mailpub verify --explain " + word + " says what it looks at",
+			Got:     "the config does not use it",
+			Hint:    "mailpub verify --explain " + word + " describes it",
 		})
 	}
 	return checks
@@ -92,8 +92,8 @@ func markTemporaryReceiver(checks []plan.Check, addr string) {
 		if c.ID == catalog.PortInside && found && c.Subject.HostPort() == addr {
 			checks[i].Status = plan.Warn
 			checks[i].Reason = plan.ReasonStandIn
-			checks[i].Got = "only the receiver that stands in while verify runs"
-			checks[i].Hint = "nothing takes mail between checks: start mailpub receive, and let the system keep it running"
+			checks[i].Got = "only the temporary receiver of verify"
+			checks[i].Hint = "no server receives mail between checks: start mailpub receive, as a system service"
 		}
 	}
 }
@@ -110,7 +110,7 @@ func (s *Site) firewall(ctx context.Context, checks []plan.Check) {
 			if c.ID == catalog.PortInside && c.Status == plan.Pass && c.Subject.HostPort() == strings.Join(wanted[i].Lines, "") {
 				checks[j].Status = plan.Warn
 				checks[j].Hint = f.Hint
-				checks[j].Got = "listens, but this host's firewall keeps the outside from it: " + f.Why
+				checks[j].Got = "listens, but this host's firewall blocks it: " + f.Why
 			}
 		}
 	}

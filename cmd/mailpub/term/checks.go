@@ -101,7 +101,7 @@ func groupSkipped(checks []plan.Check, i int, told map[int]bool) string {
 // not use is counted apart.
 func CheckSum(checks []plan.Check) string {
 	t := plan.Count(checks)
-	text := fmt.Sprintf("%d passed, %d failed, %d warned, %d could not be known from here", t.Pass-t.Unused, t.Fail, t.Warn-t.Ignored, t.Skip)
+	text := fmt.Sprintf("%d passed, %d failed, %d warned, %d skipped", t.Pass-t.Unused, t.Fail, t.Warn-t.Ignored, t.Skip)
 	if t.Unused > 0 {
 		text += fmt.Sprintf(", %d not used", t.Unused)
 	}
@@ -164,7 +164,7 @@ func showCause(u *UI, w io.Writer, checks []plan.Check, cause plan.Cause) {
 		}
 	}
 	if unknown != nil {
-		fmt.Fprintf(w, "      %s  %s\n", statusMark(u, plan.Skip), u.Wrap("not to be known until then: "+strings.Join(unknown, " "), 12))
+		fmt.Fprintf(w, "      %s  %s\n", statusMark(u, plan.Skip), u.Wrap("skipped until that is fixed: "+strings.Join(unknown, " "), 12))
 	}
 	fmt.Fprintln(w)
 }

@@ -31,7 +31,7 @@ skip  mail.read  mario
 
 pass  host.a
 
-Verify: 1 passed, 0 failed, 0 warned, 4 could not be known from here.
+Verify: 1 passed, 0 failed, 0 warned, 4 skipped.
 `
 	if out.String() != want {
 		t.Errorf("%s\nwant\n%s", out.String(), want)
@@ -51,7 +51,7 @@ func TestShowUnused(t *testing.T) {
 	want := `pass  host.a sts.record
 not used  tlsrpt.record
 
-Verify: 2 passed, 0 failed, 0 warned, 0 could not be known from here, 2 not used.
+Verify: 2 passed, 0 failed, 0 warned, 0 skipped, 2 not used.
 `
 	if out.String() != want {
 		t.Errorf("%s\nwant\n%s", out.String(), want)
@@ -98,7 +98,7 @@ FAIL  mx.exists  nomeazienda.it
       got  none
       do   run apply
 
-Verify: 0 passed, 4 failed, 0 warned, 0 could not be known from here.
+Verify: 0 passed, 4 failed, 0 warned, 0 skipped.
   next: mailpub verify --explain router.forward
 `
 	if out.String() != want {

@@ -13,7 +13,7 @@ import (
 type Consent struct {
 	UI    *UI
 	Yes   bool // carry out the plan
-	Adopt bool // take over what mailpub did not put in place
+	Adopt bool // take over existing records and forwards
 }
 
 // Confirm implements site.Consent.
@@ -50,7 +50,7 @@ func (c *Consent) ask(ctx context.Context, p *site.Plan) error {
 		return err
 	}
 	if n := len(p.Takeovers()); n > 0 && !c.Adopt {
-		if err := c.UI.Confirm(ctx, fmt.Sprintf("%d of them take over what mailpub did not put in place. Take over?", n)); err != nil {
+		if err := c.UI.Confirm(ctx, fmt.Sprintf("%d of them take over existing records or forwards. Take over?", n)); err != nil {
 			return err
 		}
 		c.Adopt = true
@@ -64,18 +64,18 @@ func showApplied(u *UI, p *plan.Plan, done int) {
 	out := u.Text()
 	switch {
 	case done > 0 && plan.Unread(p.Changes) != nil:
-		fmt.Fprintf(out, "%s %s.\n", u.Yellow("Not all is done:"), Count(done, "change"))
+		fmt.Fprintf(out, "%s %s.\n", u.Yellow("Some changes were not made:"), Count(done, "change"))
 	case done > 0:
 		fmt.Fprintf(out, "%s %s.\n", u.Green("Done:"), Count(done, "change"))
-	case len(p.Changes) == 0 && p.TakeoverCount() > 0:
-		fmt.Fprintf(out, "Nothing to write; %s taken into the ledger.\n", Count(p.TakeoverCount(), "thing"))
+	case len(p.Changes) == 0 && p.AdoptedCount() > 0:
+		fmt.Fprintf(out, "Nothing to write; %s added to the ledger.\n", Count(p.AdoptedCount(), "thing"))
 	case len(p.Changes) == 0:
 		fmt.Fprintln(out, Totals(u, p))
 	default:
-		fmt.Fprintln(out, "Nothing that mailpub can do.")
+		fmt.Fprintln(out, "No changes that mailpub can make.")
 	}
 	if len(p.Scope) > 0 {
-		fmt.Fprintf(out, "Of %s alone; the rest of the site was left out.\n", scopeText(p.Scope))
+		fmt.Fprintf(out, "Limited to %s; the rest of the site is not included.\n", scopeText(p.Scope))
 	}
 	showManualSteps(u, out, p)
 }

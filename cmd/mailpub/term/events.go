@@ -20,7 +20,7 @@ func (u *UI) Events() func(site.Event) {
 		case site.Warning:
 			fmt.Fprintf(u.Err, "warning: %s\n", Clean(e.Text))
 		case site.KeyMade:
-			fmt.Fprintf(u.Err, "made a DKIM key for %s, selector %s: %s\n", e.Key.Domain, e.Key.Selector, e.Key.File)
+			fmt.Fprintf(u.Err, "created a DKIM key for %s, selector %s: %s\n", e.Key.Domain, e.Key.Selector, e.Key.File)
 		case site.ChecksStarted:
 			u.checksStarted()
 		case site.ChecksEnded:
@@ -35,7 +35,7 @@ func (u *UI) Events() func(site.Event) {
 				showApplied(u, e.Plan.Plan, e.Done)
 			}
 		case site.ForwardRecreated:
-			fmt.Fprintf(u.Out, "%s %s is there anew; see from outside whether it leads to the server.\n", u.Green("Healed:"), e.Key.Name)
+			fmt.Fprintf(u.Out, "%s %s was re-created; check from outside that it reaches the server.\n", u.Green("Healed:"), e.Key.Name)
 		case site.PropagationWait:
 			fmt.Fprintf(u.Text(), "waiting for %s\n", Clean(site.StaleServers(e.Behind)))
 		case site.Propagation:
@@ -70,14 +70,14 @@ func showCutoverStep(u *UI, e site.CutoverStep) {
 	text := ""
 	switch e.Step {
 	case site.CutoverNothing:
-		fmt.Fprintln(out, "Nothing that is live moves; this is an ordinary apply.")
+		fmt.Fprintln(out, "No live record moves; this is an ordinary apply.")
 		return
 	case site.CutoverLower:
-		text = fmt.Sprintf("1. Lowering the TTL of %s to %s, and doing all that does not move.", keyNames(e.Moving), plan.FormatDuration(e.TTL))
+		text = fmt.Sprintf("1. Lowering the TTL of %s to %s, and making the other changes.", keyNames(e.Moving), plan.FormatDuration(e.TTL))
 	case site.CutoverLater:
-		text = fmt.Sprintf("2. The old TTL has run out everywhere at %s, in %s. Come back then: mailpub%s apply --cutover", at, left, u.ConfigFlag())
+		text = fmt.Sprintf("2. The old TTL expires everywhere at %s, in %s. Then run: mailpub%s apply --cutover", at, left, u.ConfigFlag())
 	case site.CutoverWait:
-		text = fmt.Sprintf("2. Waiting until %s, for %s, when the old TTL has run out everywhere.", at, left)
+		text = fmt.Sprintf("2. Waiting until %s, for %s, when the old TTL expires everywhere.", at, left)
 	case site.CutoverMove:
 		text = fmt.Sprintf("3. Moving %s.", keyNames(e.Moving))
 	case site.CutoverRestore:

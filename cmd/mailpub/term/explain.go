@@ -48,7 +48,7 @@ func ShowExplained(u *UI, keys []config.Key) error {
 		}
 		fmt.Fprintf(u.Out, "  %s  %s\n", Pad(area, 8), u.Wrap(strings.Join(ids, " "), 12))
 	}
-	_, err := fmt.Fprintln(u.Out, "\nmailpub explain NAME says what one of them is.")
+	_, err := fmt.Fprintln(u.Out, "\nDescribe one of them: mailpub explain NAME")
 	return err
 }
 

@@ -34,7 +34,7 @@ func ShowFound(u *UI, f scout.Result) {
 		}
 		switch {
 		case h.Alias != "":
-			line("", "its mail host %s is an alias of %s: a mail host must be none", h.Name, h.Alias)
+			line("", "its mail host %s is an alias of %s: a mail host must not be an alias", h.Name, h.Alias)
 		case len(addrs) == 0:
 			line("", "its mail host %s has no address", h.Name)
 		default:
@@ -43,7 +43,7 @@ func ShowFound(u *UI, f scout.Result) {
 	}
 	if p := f.Public(); p.IsValid() {
 		if names := f.DNS.Reverse.Names; len(names) > 0 {
-			line("", "%s is called %s", p, strings.Join(names, ", "))
+			line("", "the name of %s is %s", p, strings.Join(names, ", "))
 		} else {
 			line("", "%s has no name (PTR)", p)
 		}
@@ -80,17 +80,17 @@ func showFoundRouter(line func(string, string, ...any), r scout.Router) {
 	if r.WAN.Note != "" {
 		line("", "%s", strings.TrimPrefix(r.WAN.Note, r.Device+": "))
 	} else {
-		line("", "its address outside is %s, %s", knownText(r.WAN.Address.IsValid(), r.WAN.Address.String()), r.WAN.Kind)
+		line("", "its WAN address is %s, %s", knownText(r.WAN.Address.IsValid(), r.WAN.Address.String()), r.WAN.Kind)
 	}
 	var ports []string
 	for _, f := range r.Forwards {
 		ports = append(ports, f.Name+" to "+f.Is)
 	}
 	if r.Protocol == "pcp" || r.Protocol == "nat-pmp" {
-		line("", "what it forwards it can't say: %s lists nothing", r.Protocol)
+		line("", "its forwards are unknown: %s has no list request", r.Protocol)
 	}
 	if len(ports) > 0 {
-		line("", "of mail's ports it forwards %s", strings.Join(ports, ", "))
+		line("", "it forwards these mail ports: %s", strings.Join(ports, ", "))
 	}
 }
 

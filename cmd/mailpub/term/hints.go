@@ -16,7 +16,7 @@ import (
 func PrintInterrupted(u *UI, writes bool) {
 	if writes {
 		fmt.Fprintln(u.Err, "mailpub: stopped")
-		fmt.Fprintln(u.Err, "  next: what was done is in the ledger; run the command again to go on")
+		fmt.Fprintln(u.Err, "  next: the completed changes are in the ledger; run the command again to continue")
 		return
 	}
 	fmt.Fprintln(u.Err, "mailpub: stopped; nothing was changed")
@@ -28,7 +28,7 @@ func PrintError(u *UI, err error, documented func(config.Errors) string) {
 	var mistakes config.Errors
 	if errors.As(err, &mistakes) {
 		ShowMistakes(u, mistakes)
-		fmt.Fprintf(u.Err, "mailpub: %s in %s; nothing was done\n", Count(len(mistakes), "mistake"), u.ConfigFile)
+		fmt.Fprintf(u.Err, "mailpub: %s in %s; nothing was changed\n", Count(len(mistakes), "mistake"), u.ConfigFile)
 		if key := documented(mistakes); key != "" {
 			fmt.Fprintf(u.Err, "  next: mailpub explain %s\n", key)
 		}
@@ -57,35 +57,35 @@ func nextStep(u *UI, err error) string {
 	var gate plan.GateError
 	switch {
 	case errors.As(err, new(*plan.StaysError)):
-		return "remove it in the router's own pages, or wait until it ends by itself; mailpub router lists it. Then run destroy again"
+		return "remove it in the router's web interface, or wait until it expires; mailpub router lists it. Then run destroy again"
 	case errors.Is(err, site.ErrStillOld), errors.Is(err, site.ErrNotMoved):
-		return "mend that, then run apply --cutover again; it goes on from here. To go back, put the old data into the config"
+		return "fix that, then run apply --cutover again; it continues from here. To go back, restore the old data in the config"
 	case errors.Is(err, nat.ErrDoubleNAT):
-		return "forward the ports in the outer router too and set router.behind_nat, or ask the provider for a public address; server.public.ipv4 is what is seen from outside"
+		return "forward the ports in the outer router too and set router.behind_nat, or ask the provider for a public address; set server.public.ipv4 to the address seen from outside"
 	case errors.Is(err, site.ErrForwards):
-		return "see what the router has with mailpub router; where it can't be read, forward the ports by hand and set router.protocol: manual; then run apply again"
+		return "check the router's forwards with mailpub router; if they cannot be read, forward the ports manually and set router.protocol: manual; then run apply again"
 	case errors.As(err, &gate):
-		return "start the mail server (the bundled one: mailpub receive), then run apply again; it goes on from here"
+		return "start the mail server (the bundled one: mailpub receive), then run apply again; it continues from here"
 	case errors.Is(err, plan.ErrConsent):
-		return "look at the lines marked \"not mailpub's\" and run apply --adopt to take them over; destroy puts them back"
+		return "review the lines marked \"not mailpub's\" and run apply --adopt to take them over; destroy restores them"
 	case errors.Is(err, site.ErrNotAsFound):
-		return "change the config until the plan is empty, or run apply --adopt to bring about what it says; destroy puts things back"
+		return "change the config until the plan is empty, or run apply --adopt to apply it; destroy restores the former state"
 	case errors.Is(err, plan.ErrStale):
-		return "run plan again, look at it, and apply the new one"
+		return "run plan again, review it, and apply the new plan"
 	case errors.Is(err, plan.ErrLocked):
-		return "wait for it to end, or end it"
+		return "wait until it has finished, or stop it"
 	case errors.Is(err, ErrNoTerminal):
-		return "say --yes to carry out the plan without a question"
+		return "use --yes to apply the plan without a prompt"
 	case errors.Is(err, nat.ErrWANDown):
-		return "see in the router why its connection to the Internet is down, then run this again"
+		return "check in the router why its Internet connection is down, then run this again"
 	case errors.As(err, new(plan.UnreadError)):
-		return "run plan again; mailpub router shows what the router tells, and mailpub verify what works from outside"
+		return "run plan again; mailpub router shows the router's answers, and mailpub verify what works from outside"
 	case errors.Is(err, nat.ErrRefused):
-		return "let the router open ports for this device (FRITZ!Box: permit independent port sharing; others: allow low ports in the UPnP settings), or forward them there by hand and set router.protocol: manual"
+		return "let the router open ports for this device (FRITZ!Box: permit independent port sharing; others: allow low ports in the UPnP settings), or forward them manually and set router.protocol: manual"
 	case errors.Is(err, nat.ErrConflict):
-		return "remove the other forward in the router (mailpub router lists them); port 25 can't be another one, as senders know no other"
+		return "remove the other forward in the router (mailpub router lists them); senders use only port 25, so it cannot be replaced"
 	case errors.Is(err, nat.ErrOtherHost):
-		return "run mailpub on the mail server itself, or forward the ports by hand and set router.protocol: manual"
+		return "run mailpub on the mail server itself, or forward the ports manually and set router.protocol: manual"
 	case errors.Is(err, nat.ErrSeveralRouters):
 		return "set router.url or router.interface to the one that has the public address"
 	case errors.Is(err, site.ErrPublicAddress):

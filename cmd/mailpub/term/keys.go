@@ -37,7 +37,7 @@ func ShowKeys(u *UI, keys []site.Key) error {
 	for _, k := range keys {
 		made := u.Green("made")
 		if k.Record == "" {
-			made = u.Yellow("not made yet; mailpub dkim --make")
+			made = u.Yellow("not created yet; mailpub dkim --make")
 		}
 		fmt.Fprintf(u.Out, "%s  %s, %s\n", u.Bold(k.Name()), k.Algorithm, made)
 		fmt.Fprintf(u.Out, "  private  %s\n", k.File)
@@ -46,7 +46,7 @@ func ShowKeys(u *UI, keys []site.Key) error {
 		}
 	}
 	if len(keys) == 0 {
-		fmt.Fprintln(u.Out, "The config has no DKIM keys; mailpub help config shows how to ask for them (domains: dkim:).")
+		fmt.Fprintln(u.Out, "The config has no DKIM keys; to add them see domains.dkim in mailpub help config.")
 	}
 	return nil
 }

@@ -11,7 +11,7 @@ import (
 // ShowLedger lists what a ledger has, a line each.
 func ShowLedger(u *UI, l *plan.Ledger) error {
 	if l.Len() == 0 {
-		fmt.Fprintln(u.Text(), "Nothing here is mailpub's.")
+		fmt.Fprintln(u.Text(), "The ledger is empty.")
 		return nil
 	}
 	t := NewTable(u.Text())
@@ -19,9 +19,9 @@ func ShowLedger(u *UI, l *plan.Ledger) error {
 		note := ""
 		switch {
 		case e.Removing:
-			note = "a removal was not seen to its end"
+			note = "a removal was interrupted"
 		case e.Pending != nil:
-			note = "a write was not seen to its end"
+			note = "a write was interrupted"
 		case e.Prior != nil:
 			note = "taken over"
 		}
@@ -45,7 +45,7 @@ func ShowEntry(u *UI, e plan.Entry) {
 	line("pending", e.Pending)
 	line("before", e.Prior)
 	if e.Removing {
-		line("removal", []string{"was not seen to its end"})
+		line("removal", []string{"was interrupted"})
 	}
 	if g := e.Grant; g != nil && g.Lifetime > 0 {
 		line("lease", []string{fmt.Sprintf("%s, until %s", plan.FormatDuration(g.Lifetime), g.Expires().Format(time.RFC3339))})

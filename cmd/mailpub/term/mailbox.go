@@ -9,7 +9,7 @@ import (
 // ShowMailboxes prints which mailboxes elsewhere can be used.
 func ShowMailboxes(u *UI, states []site.MailboxState) {
 	if len(states) == 0 {
-		fmt.Fprintln(u.Text(), "No mailbox is in the config (verify.mailboxes): mailpub mailbox add ADDRESS prints its lines.")
+		fmt.Fprintln(u.Text(), "The config has no mailboxes (verify.mailboxes): mailpub mailbox add ADDRESS prints the lines to add.")
 	}
 	for _, s := range states {
 		if s.Works {

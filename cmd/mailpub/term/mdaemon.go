@@ -14,18 +14,18 @@ func ShowMDaemon(u *UI, s mdaemon.Overview) {
 	row := func(name, text string) {
 		fmt.Fprintf(u.Text(), "%s  %s\n", u.Bold(Pad(name, 9)), u.Wrap(Clean(text), 11))
 	}
-	row("MDaemon", cmp.Or(s.Version, "its version is not known"))
+	row("MDaemon", cmp.Or(s.Version, "its version is unknown"))
 	folder := cmp.Or(s.App, "not configured (service.settings.app)")
 	switch {
 	case s.Locked:
 		folder += "; its semaphores are locked (LOCKSEMS.SEM), nothing can be loaded"
 	case s.Unfinished:
-		folder += "; an earlier run was cut off, and apply loads what it wrote"
+		folder += "; an earlier run was interrupted; apply loads its changes"
 	}
 	row("folder", folder)
 	row("XML API", s.API)
 	row("help", fmt.Sprintf("%d operations are known from the vendor's help", s.Operations))
-	row("dialect", cmp.Or(s.Foreign, s.Dialect, "nothing was learnt yet (service.settings.dialect)"))
+	row("dialect", cmp.Or(s.Foreign, s.Dialect, "no learnt settings (service.settings.dialect)"))
 	row("learnt", cmp.Or(strings.Join(s.Learnt, ", "), "none"))
 	if len(s.Unknown) > 0 {
 		row("unknown", strings.Join(s.Unknown, ", ")+": mailpub mdaemon learn SETTING")
@@ -53,13 +53,13 @@ func InstructionText(o mdaemon.Instruction) string {
 	}
 	switch {
 	case o.AsItWas:
-		return fmt.Sprintf("%s: enter in %q again what stood there before.", where, o.Setting.Box)
+		return fmt.Sprintf("%s: restore the former text of %q.", where, o.Setting.Box)
 	case o.Text != "":
 		return fmt.Sprintf("%s: enter %q in %q.", where, o.Text, o.Setting.Box)
 	case o.Tick:
 		return fmt.Sprintf("%s: tick %q.", where, o.Setting.Box)
 	case o.Step == 1:
-		return fmt.Sprintf("%s: see that %q is not ticked, and untick it if it is.", where, o.Setting.Box)
+		return fmt.Sprintf("%s: make sure that %q is not ticked.", where, o.Setting.Box)
 	}
 	return fmt.Sprintf("%s: untick %q.", where, o.Setting.Box)
 }

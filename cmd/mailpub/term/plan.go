@@ -31,7 +31,7 @@ func ShowPlan(u *UI, p *site.Plan) {
 // ShowSaved prints a plan as it was saved.
 func ShowSaved(u *UI, saved plan.Saved) {
 	w := u.Text()
-	fmt.Fprintf(w, "%s, as it was saved\n\n", saved.Site)
+	fmt.Fprintf(w, "%s, saved plan\n\n", saved.Site)
 	p := &plan.Plan{Site: saved.Site, Scope: saved.Scope, Changes: saved.Changes, Unchanged: saved.Unchanged, Effects: saved.Effects}
 	showGroups(u, w, p, nil, map[plan.Target]string{})
 	showTotals(u, w, p)
@@ -40,13 +40,13 @@ func ShowSaved(u *UI, saved plan.Saved) {
 func showTotals(u *UI, w io.Writer, p *plan.Plan) {
 	fmt.Fprintln(w, Totals(u, p))
 	if len(p.Scope) > 0 {
-		fmt.Fprintf(w, "Of %s alone; the rest of the site was left out.\n", scopeText(p.Scope))
+		fmt.Fprintf(w, "Limited to %s; the rest of the site is not included.\n", scopeText(p.Scope))
 	}
 }
 
 // showGroups prints the changes of a plan by their targets: those of order first, what is to be done by hand last.
 func showGroups(u *UI, w io.Writer, p *plan.Plan, order []plan.Target, about map[plan.Target]string) {
-	byHand := plan.Target{Kind: "by hand"} // manual steps, of all parties
+	byHand := plan.Target{Kind: "manual steps"} // manual steps, of all parties
 	groups := map[plan.Target][]plan.Change{}
 	for _, c := range p.Changes {
 		t := c.Target
@@ -83,7 +83,7 @@ func showGroups(u *UI, w io.Writer, p *plan.Plan, order []plan.Target, about map
 func ShowMoves(u *UI, changes []plan.Change, underWay bool) {
 	command := "mailpub" + u.ConfigFlag() + " apply --cutover"
 	if underWay {
-		fmt.Fprintf(u.Text(), "A cutover is under way; it goes on with: %s\n", command)
+		fmt.Fprintf(u.Text(), "A cutover is under way; continue it with: %s\n", command)
 		return
 	}
 	movers := mail.MovingChanges(changes)
@@ -252,22 +252,22 @@ func actionSign(u *UI, action plan.Action) string {
 func Totals(u *UI, p *plan.Plan) string {
 	s := p.Summary()
 	taken := ""
-	if n := p.TakeoverCount(); n > 0 {
-		taken = fmt.Sprintf(" Apply takes %d of them into the ledger.", n)
+	if n := p.AdoptedCount(); n > 0 {
+		taken = fmt.Sprintf(" Apply adds %d of them to the ledger.", n)
 	}
 	switch {
 	case p.Differs() || s.Manual+s.Unreadable > 0:
 	case s.Unchanged == 0:
-		return u.Green("Nothing to do: nothing here is mailpub's.")
+		return u.Green("No changes: the ledger is empty.")
 	default:
-		return u.Green(fmt.Sprintf("Nothing to do: all %d things are as wanted.", s.Unchanged)) + taken
+		return u.Green(fmt.Sprintf("No changes: %d items up to date.", s.Unchanged)) + taken
 	}
 	var parts []string
 	for _, part := range []struct {
 		n    int
 		what string
-	}{{s.Create, "to add"}, {s.Update, "to change"}, {s.Delete, "to remove"}, {s.Manual, "by hand"},
-		{s.Unreadable, "not readable"}, {s.Unchanged, "as wanted"}} {
+	}{{s.Create, "to add"}, {s.Update, "to change"}, {s.Delete, "to remove"}, {s.Manual, "manual"},
+		{s.Unreadable, "not readable"}, {s.Unchanged, "up to date"}} {
 		if part.n > 0 {
 			parts = append(parts, fmt.Sprintf("%d %s", part.n, part.what))
 		}

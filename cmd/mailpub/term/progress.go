@@ -54,7 +54,7 @@ func (p *progress) update(e plan.Event) {
 		fmt.Fprintf(p.out, "%s %s\n", u.Green("gate open:"), Clean(e.Gate))
 	case plan.GateShut:
 		p.end()
-		fmt.Fprintf(p.out, "%s %s, so the rest, MX among it, stays as it is\n", u.Red("gate shut: not true that"), Clean(e.Gate))
+		fmt.Fprintf(p.out, "%s %s; the remaining changes, including MX, were not made\n", u.Red("gate closed; not confirmed:"), Clean(e.Gate))
 	}
 }
 

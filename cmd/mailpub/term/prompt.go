@@ -14,10 +14,10 @@ import (
 
 var (
 	// ErrNotConfirmed is the error of a question that was not answered with yes.
-	ErrNotConfirmed = errors.New("not confirmed; nothing was done")
+	ErrNotConfirmed = errors.New("not confirmed; nothing was changed")
 
 	// ErrNoTerminal is the error of a question where standard input is not a terminal.
-	ErrNoTerminal = errors.New("there is nobody to ask: standard input is no terminal")
+	ErrNoTerminal = errors.New("cannot prompt: standard input is not a terminal")
 )
 
 // CanAsk reports whether questions can be answered.
@@ -105,7 +105,7 @@ func (q *Questions) Ask(ctx context.Context, text, flag, given, found string, wr
 		if s == "" {
 			s = found
 		}
-		err = errors.New("an answer is needed")
+		err = errors.New("an answer is required")
 		if s != "" {
 			err = wrong(s)
 		}
@@ -122,7 +122,7 @@ func (q *Questions) Complete() error {
 		return nil
 	}
 	if q.Yes {
-		return fmt.Errorf("this can't be found out, and --yes asks nobody: give %s", strings.Join(q.open, ", "))
+		return fmt.Errorf("cannot detect this, and --yes does not prompt: give %s", strings.Join(q.open, ", "))
 	}
-	return fmt.Errorf("standard input is no terminal, so nobody can be asked: give %s; --yes takes what was found", strings.Join(q.open, ", "))
+	return fmt.Errorf("cannot prompt: standard input is not a terminal; give %s, or --yes to accept the detected values", strings.Join(q.open, ", "))
 }

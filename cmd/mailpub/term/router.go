@@ -55,7 +55,7 @@ func showOtherForwards(u *UI, r nat.Report) {
 	}
 	for _, o := range r.Others {
 		if o.Owner == nat.OwnerOurs {
-			fmt.Fprintf(u.Out, "  %s\n", u.Dim("mailpub router clean removes those of ours that nobody wants"))
+			fmt.Fprintf(u.Out, "  %s\n", u.Dim("mailpub router clean removes this site's unused forwards"))
 			return
 		}
 	}

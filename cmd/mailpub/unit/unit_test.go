@@ -18,7 +18,7 @@ func TestReceive(t *testing.T) {
 	}
 }
 
-// The receiver of a package has an account of its own, sees its own part of the state, and gets no secrets but its own.
+// The receiver of a package has a dedicated account, sees its own part of the state, and gets no secrets but its own.
 func TestPackaged(t *testing.T) {
 	files, err := Packaged()
 	if err != nil {

@@ -61,7 +61,7 @@ func isDisputed(seen []AddressAnswer) bool {
 	})
 }
 
-// addDispute says that the sources of the public address do not agree, which is why no more could be
+// addDispute says that the sources of the public address disagree, which is why no more could be
 // found out, and what the checks saw of that with it.
 func (p *passResult) addDispute(err error) {
 	for subject, t := range p.broken {
@@ -69,8 +69,8 @@ func (p *passResult) addDispute(err error) {
 			t.Under = subjectSources()
 		}
 	}
-	p.add(&problem{Subject: subjectSources(), Got: err.Error(), Hint: "DNS is left as it is until they agree",
-		says: "the sources of the public address do not agree"})
+	p.add(&problem{Subject: subjectSources(), Got: err.Error(), Hint: "DNS is not changed until they agree",
+		says: "the sources of the public address disagree"})
 }
 
 // isConfirmedTwice reports whether each address that was found out has two sources.

@@ -97,7 +97,7 @@ func TestAddressOfTwo(t *testing.T) {
 		pass(time.Second)
 		m.expect(t, "changed-address")
 		n := m.view().notices[0]
-		for _, want := range []string{"the public address is 2.2.2.7 now; DNS follows it", "dns.drift nomeazienda.it. TXT v=spf1: v=spf1 mx ip4:2.2.2.7 -all", "dns.drift 7.2.2.2.in-addr.arpa. PTR", "by hand: ask the connectivity provider"} {
+		for _, want := range []string{"the public address is 2.2.2.7 now; DNS was updated", "dns.drift nomeazienda.it. TXT v=spf1: v=spf1 mx ip4:2.2.2.7 -all", "dns.drift 7.2.2.2.in-addr.arpa. PTR", "manual step: ask the connectivity provider"} {
 			if !strings.Contains(n.Text, want) {
 				t.Errorf("no %q in:\n%s", want, n.Text)
 			}
@@ -129,7 +129,7 @@ func TestAddressDisputed(t *testing.T) {
 		m.signals <- RouterEvent{AddressSeen, ""}
 		pass(48 * time.Hour)
 		m.expect(t, "broke")
-		for _, want := range []string{"the sources of the public address do not agree", "the router says 2.2.2.7, opendns says 2.2.2.2", "until they agree"} {
+		for _, want := range []string{"the sources of the public address disagree", "the router says 2.2.2.7, opendns says 2.2.2.2", "until they agree"} {
 			if n := m.view().notices[0]; !strings.Contains(n.Text, want) {
 				t.Errorf("no %q in:\n%s", want, n.Text)
 			}
@@ -217,7 +217,7 @@ func TestAddressWithoutLeave(t *testing.T) {
 		if len(m.view().orders) > 0 {
 			t.Errorf("%+v", m.view().orders)
 		}
-		if title := m.view().notices[0].Title; !strings.HasPrefix(title, "broken: the public address is not the one that DNS has (it changed)") {
+		if title := m.view().notices[0].Title; !strings.HasPrefix(title, "broken: the public address changed and differs from DNS") {
 			t.Error(title)
 		}
 	})

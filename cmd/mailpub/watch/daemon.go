@@ -142,7 +142,7 @@ func (d *Daemon) Run(ctx context.Context) error {
 			all = errors.Join(all, f.Err)
 		}
 		if all == nil {
-			all = errors.New("there is no site to watch")
+			all = errors.New("no site to watch")
 		}
 		return all
 	}
@@ -219,7 +219,7 @@ const jumpFrom = 5 * time.Second
 func (d *Daemon) sendHeartbeat() {
 	for _, r := range d.sites {
 		if !r.isAlive() {
-			d.Logger.Error("a pass does not come to its end", "site", r.of.Name)
+			d.Logger.Error("a pass does not finish", "site", r.of.Name)
 			return
 		}
 	}
@@ -249,7 +249,7 @@ func (d *Daemon) status() string {
 		}
 	}
 	if d.unread > 0 {
-		parts = append(parts, fmt.Sprintf("%d not watched, as the config is wrong", d.unread))
+		parts = append(parts, fmt.Sprintf("%d not watched: errors in the config", d.unread))
 	}
 	if parts == nil {
 		return sites + ": looking"
@@ -262,7 +262,7 @@ func (d *Daemon) reload(ctx context.Context, all bool) {
 	defer d.state("ready")
 	sites, wrong, err := d.Load(ctx)
 	if err != nil {
-		d.Logger.Error("the configs can't be read; all stays as it was", "error", err)
+		d.Logger.Error("cannot read the configs; the former ones stay in use", "error", err)
 		return
 	}
 	d.apply(ctx, sites, wrong, all)
@@ -278,7 +278,7 @@ func (d *Daemon) apply(ctx context.Context, sites []Site, wrong []BadConfig, all
 	first := map[string]string{} // name of a site to its file
 	for _, s := range sites {
 		if file, twice := first[s.Name]; twice {
-			wrong = append(wrong, BadConfig{s.File, fmt.Errorf("%s: site %q is in %s already, want a name of its own", s.File, s.Name, file)})
+			wrong = append(wrong, BadConfig{s.File, fmt.Errorf("%s: site %q is already in %s, want a unique name", s.File, s.Name, file)})
 			continue
 		}
 		first[s.Name] = s.File
@@ -293,7 +293,7 @@ func (d *Daemon) apply(ctx context.Context, sites []Site, wrong []BadConfig, all
 	}
 	unread := map[string]bool{}
 	for _, f := range wrong {
-		d.Logger.Error("a config is wrong", "file", f.File, "error", f.Err)
+		d.Logger.Error("errors in a config", "file", f.File, "error", f.Err)
 		former := false
 		for home, r := range left {
 			if r.of.File == f.File { // what it was holds

@@ -150,7 +150,7 @@ func TestFlapping(t *testing.T) {
 		f.expect(t, "broke healed broke healed flapping")
 		pass(3 * time.Hour)
 		f.expect(t, "broke healed broke healed flapping settled")
-		if n := f.view().notices[5]; !strings.Contains(n.Text, "mx.exists nomeazienda.it has come to rest, and is well") {
+		if n := f.view().notices[5]; !strings.Contains(n.Text, "mx.exists nomeazienda.it is stable again, and works") {
 			t.Error(n.Text)
 		}
 		f.set(func() { f.fails("mx.exists") }) // and from now on it is as before
@@ -188,7 +188,7 @@ func TestRouterGoneForADay(t *testing.T) {
 		pass(time.Minute)
 		f.set(func() {
 			f.fails("router.gateway,?router.forward,?port.outside")
-			f.found.Err = errors.New("server.public.ipv4 is auto, and the public address can't be found out")
+			f.found.Err = errors.New("server.public.ipv4 is auto, and the public address is unknown")
 			f.found.Unread = []plan.PartyError{{Target: plan.ParseTarget("router"), Err: errSilent}}
 			f.mend = func(RepairRequest) (RepairResult, error) { return RepairResult{}, errSilent }
 		})

@@ -63,7 +63,7 @@ func TestWrongFromTheStart(t *testing.T) {
 			t.Errorf("%v", seen)
 		}
 		mu.Unlock()
-		if got := d.status(); !strings.Contains(got, "1 not watched, as the config is wrong") {
+		if got := d.status(); !strings.Contains(got, "1 not watched: errors in the config") {
 			t.Errorf("status %q", got)
 		}
 

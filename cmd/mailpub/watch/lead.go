@@ -29,7 +29,7 @@ func (w *watcher) acquireLead(ctx context.Context) (release func(), ok bool) {
 		case ctx.Err() != nil:
 			return nil, false
 		case !failed:
-			e := w.emit(Event{Kind: Broke, Subject: "lead", Text: "it is not watched, as nobody can say whether another mailpub does: " + l.err.Error()})
+			e := w.emit(Event{Kind: Broke, Subject: "lead", Text: "the site is not watched: cannot find out whether another mailpub watches it: " + l.err.Error()})
 			w.notify(Notice{Kind: Broke, Title: e.Text})
 		}
 		if !sleep(ctx, time.Minute) {
@@ -56,7 +56,7 @@ func (w *watcher) tryToLead(ctx context.Context) leadResult {
 			w.publishSnapshot()
 		case l := <-answer:
 			if waited && l.err == nil {
-				w.emit(Event{Kind: TookOver, Text: "took over: the other one ended"})
+				w.emit(Event{Kind: TookOver, Text: "became active: the other daemon ended"})
 			}
 			return l
 		case <-w.pokes:
@@ -93,7 +93,7 @@ func (w *watcher) listen(ctx context.Context) {
 		for pause := time.Minute; hear != nil && ctx.Err() == nil; pause = min(2*pause, time.Hour) {
 			err := hear(ctx, func(s RouterEvent) { w.wake(wakeup{signal: &s, at: w.d.Now()}) })
 			if err != nil && ctx.Err() == nil {
-				log.Warn("the router is not heard", "error", err, "again in", pause)
+				log.Warn("cannot listen for the router's announcements", "error", err, "again in", pause)
 			}
 			sleep(ctx, pause)
 		}

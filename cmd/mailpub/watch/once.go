@@ -60,7 +60,7 @@ func (d *Daemon) once(ctx context.Context, s Site) (Snapshot, error) {
 
 // TestNotice is a notice of nothing, to see whether it arrives.
 func TestNotice(s Site, now time.Time) Notice {
-	n := Notice{Site: s.Name, Host: s.Host, At: now, Kind: Test, Title: "a test; nothing is the matter"}
-	n.write("Somebody ran mailpub watch --test-notice for " + s.Host + ".")
+	n := Notice{Site: s.Name, Host: s.Host, At: now, Kind: Test, Title: "test notice; no action needed"}
+	n.write("This is a test: mailpub watch --test-notice was run for " + s.Host + ".")
 	return n
 }

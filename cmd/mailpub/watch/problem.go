@@ -88,7 +88,7 @@ func newPassResult(f Observation) passResult {
 		}
 	}
 	for _, e := range f.Unread {
-		p.add(&problem{Subject: subjectKey{"read", e.Target.String()}, Got: e.Err.Error(), Hint: "what it has can't be compared until it answers", soft: true})
+		p.add(&problem{Subject: subjectKey{"read", e.Target.String()}, Got: e.Err.Error(), Hint: "cannot compare it until it answers", soft: true})
 	}
 	switch {
 	case f.Err != nil && isDisputed(f.Sightings):
@@ -227,7 +227,7 @@ func title(list []*problem) string {
 	if n := count[first.rootCause()]; n > 1 && sameCheck(list, first.rootCause()) {
 		text += fmt.Sprintf(" (%d)", n) // five forwards
 	} else if n > 1 {
-		text += fmt.Sprintf(", and what follows from it (%d)", n-1)
+		text += fmt.Sprintf(", and its consequences (%d)", n-1)
 	}
 	switch len(more) {
 	case 0:
@@ -250,9 +250,9 @@ func (t *problem) name() string {
 	case t.says != "":
 		return t.says
 	case t.Subject == subjectPass():
-		return "how it is can't be found out"
+		return "status unknown"
 	case t.Subject == subjectRepair():
-		return "what it may mend it can't"
+		return "automatic repair failed"
 	}
 	return t.Subject.String()
 }

@@ -63,7 +63,7 @@ func (q *queues) put(n Notice) {
 	defer q.mu.Unlock()
 	for _, to := range q.to {
 		if len(to.waiting) == queueMost {
-			q.log.Warn("too many notices wait; the oldest is dropped", "channel", to.channel.Name, "notice", to.waiting[0].Title)
+			q.log.Warn("too many pending notices; the oldest is dropped", "channel", to.channel.Name, "notice", to.waiting[0].Title)
 			to.waiting = to.waiting[1:]
 		}
 		to.waiting = append(to.waiting, n)
@@ -99,13 +99,13 @@ func (q *queues) send(c Channel, n Notice) {
 			return
 		}
 		if q.ctx.Err() != nil || try == len(pauses) {
-			q.log.Error("a notice was given up", "site", n.Site, "channel", c.Name, "notice", n.Title, "error", err)
+			q.log.Error("a notice was not delivered", "site", n.Site, "channel", c.Name, "notice", n.Title, "error", err)
 			if q.undelivered != nil {
 				q.undelivered(c.Name, n, err)
 			}
 			return
 		}
-		q.log.Warn("a notice was not taken", "site", n.Site, "channel", c.Name, "notice", n.Title, "error", err, "again in", pauses[try].String())
+		q.log.Warn("a channel did not accept a notice", "site", n.Site, "channel", c.Name, "notice", n.Title, "error", err, "again in", pauses[try].String())
 		sleep(q.ctx, pauses[try])
 	}
 }

@@ -25,7 +25,7 @@ func (w *watcher) repairRequest(found Observation, now time.Time) RepairRequest 
 	v := w.Address.decide(found, w.site.Policy, now)
 	w.again = v.again
 	if v.held {
-		e := w.emit(Event{Kind: AddressHeld, Text: fmt.Sprintf("the public address changed %d times within an hour, and is %s now; DNS is left as it is until %s",
+		e := w.emit(Event{Kind: AddressHeld, Text: fmt.Sprintf("the public address changed %d times within an hour, and is %s now; DNS is not changed until %s",
 			len(w.Address.Changes), addresses(found.Public), v.again.Format(time.TimeOnly))})
 		w.notify(Notice{Kind: AddressHeld, Title: e.Text})
 	}
@@ -55,7 +55,7 @@ func (w *watcher) carryOut(ctx context.Context, o RepairRequest, since time.Time
 		w.leases(out.Leases, out.Renew)
 	}
 	if errors.Is(err, ErrBusy) {
-		w.log.Info("another mailpub works on the site; repairing later")
+		w.log.Info("another mailpub process is changing the site; repairing later")
 		w.retry = w.d.Now().Add(busyPause)
 		w.again = w.retry // what is no repair of the router comes with a pass
 		return out, err
@@ -121,7 +121,7 @@ func (w *watcher) reportRepairs(o RepairRequest, out RepairResult) {
 		w.reportAddressUpdate(o, out.Moved)
 	}
 	if len(put) > 0 {
-		w.log.Warn("put back", "what", strings.Join(put, ", "))
+		w.log.Warn("restored", "what", strings.Join(put, ", "))
 		w.reportChanges(w.update(p, w.d.Now()), Repaired)
 	}
 }
@@ -136,7 +136,7 @@ func (w *watcher) reportAddressUpdate(o RepairRequest, changes []plan.Change) {
 		}
 	}
 	w.Address.markUpdated(now)
-	n := Notice{Kind: AddressChanged, Title: "the public address is " + addresses(o.Address) + " now; DNS follows it"}
+	n := Notice{Kind: AddressChanged, Title: "the public address is " + addresses(o.Address) + " now; DNS was updated"}
 	var more []string
 	for _, c := range changes {
 		if c.Action != plan.Manual {
@@ -147,7 +147,7 @@ func (w *watcher) reportAddressUpdate(o RepairRequest, changes []plan.Change) {
 		t.Since, t.Told = now, true
 		w.Known[t.Subject] = t
 		n.Things = append(n.Things, t.item(now, false))
-		more = append(more, "by hand: "+c.Reason)
+		more = append(more, "manual step: "+c.Reason)
 	}
 	n.write(more...)
 	w.emit(Event{Kind: AddressChanged, Subject: subjectAddress().String(), Text: n.Title, Since: since, Took: now.Sub(since)})
@@ -220,7 +220,7 @@ func (p *passResult) causedByAddress(subject subjectKey) {
 	if p.broken[subjectAddress()] == nil {
 		p.add(&problem{Subject: subjectAddress(), Got: "DNS has another one"})
 	}
-	p.broken[subjectAddress()].says = "the public address is not the one that DNS has (it changed)"
+	p.broken[subjectAddress()].says = "the public address changed and differs from DNS"
 	if subject != subjectAddress() {
 		p.broken[subject].Under = subjectAddress()
 	}

@@ -109,7 +109,7 @@ type RepairResult struct {
 }
 
 // ErrBusy means that somebody else holds the site. Nothing was done.
-var ErrBusy = errors.New("another mailpub works on this site")
+var ErrBusy = errors.New("another mailpub process is changing this site")
 
 // RouterEvent is what the router announced.
 type RouterEvent struct {

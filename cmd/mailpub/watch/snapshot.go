@@ -60,7 +60,7 @@ const (
 	AddressSeen       Kind = "address-announced"  // the router announced another one; see AddressChanged
 	RouterGone        Kind = "router-gone"        // as it announced
 	Reloaded          Kind = "reloaded"           // the config changed
-	ConfigWrong       Kind = "config-wrong"       // the config changed, is wrong, and the former one holds
+	ConfigWrong       Kind = "config-wrong"       // the config changed, has errors; the former version stays in use
 	Joined            Kind = "joined"             // a site is watched from now on
 	Left              Kind = "left"               // it is no longer
 	StandingBy        Kind = "standing-by"        // another daemon watches the site

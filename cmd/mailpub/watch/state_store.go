@@ -16,7 +16,7 @@ type memory struct {
 
 	kept    []byte
 	unsaved bool      // and that was logged
-	again   time.Time // when a changed address is to be looked at again
+	again   time.Time // when a changed address is needs attention again
 }
 
 type stateJSON struct {
@@ -38,7 +38,7 @@ func (w *watcher) load() {
 		err = json.Unmarshal(data, &m)
 	}
 	if err != nil || data != nil && m.Format != memoryFormat {
-		w.log.Warn("what the last watch kept can't be read; what is broken may be told again", "error", err)
+		w.log.Warn("cannot read the state of the last watch; problems may be reported again", "error", err)
 		return
 	}
 	for _, t := range m.Broken {
@@ -67,7 +67,7 @@ func (w *watcher) save() {
 	}
 	if err := w.site.Memory.Save(data); err != nil {
 		if !w.unsaved {
-			w.log.Warn("what is broken could not be kept for the next watch; watching goes on", "error", err)
+			w.log.Warn("cannot save the known problems for the next watch; watching continues", "error", err)
 		}
 		w.unsaved = true
 		return

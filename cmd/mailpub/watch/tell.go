@@ -80,14 +80,14 @@ func (w *watcher) reportChanges(n stateChanges, by Kind) {
 		w.notify(notice)
 	}
 	for _, t := range n.flapping {
-		text := t.Subject.String() + " comes and goes; there is silence until it has kept still for " + formatDuration(flapWindow)
+		text := t.Subject.String() + " is flapping; notices are muted until it is stable for " + formatDuration(flapWindow)
 		w.emit(Event{Kind: Flapping, Subject: t.Subject.String(), Text: text, Since: t.Since})
 		w.notify(Notice{Kind: Flapping, Title: "flapping: " + t.Subject.String(), Things: []Item{t.item(now, false)}, Text: text})
 	}
 	for _, r := range n.settled {
-		text := r.subject.String() + " has come to rest, and is well"
+		text := r.subject.String() + " is stable again, and works"
 		if r.broken != nil {
-			text = r.subject.String() + " has come to rest, and is broken"
+			text = r.subject.String() + " is stable again, and is broken"
 		}
 		w.emit(Event{Kind: Settled, Subject: r.subject.String(), Text: text})
 		w.notify(Notice{Kind: Settled, Title: text})

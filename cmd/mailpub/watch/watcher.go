@@ -184,8 +184,8 @@ func (w *watcher) changed(ctx context.Context, c configChange) {
 		if !w.snapshot.At.IsZero() {
 			w.publishSnapshot()
 		}
-		e := w.emit(Event{Kind: ConfigWrong, Subject: w.site.File, Text: "the config is wrong, and the former one holds: " + c.wrong.Error()})
-		w.notify(Notice{Kind: ConfigWrong, Title: "the config " + w.site.File + " is wrong, and the former one holds", Text: e.Text})
+		e := w.emit(Event{Kind: ConfigWrong, Subject: w.site.File, Text: "the config has errors; the former version stays in use: " + c.wrong.Error()})
+		w.notify(Notice{Kind: ConfigWrong, Title: "the config " + w.site.File + " has errors; the former version stays in use", Text: e.Text})
 		return
 	}
 	w.setSite(*c.site)
