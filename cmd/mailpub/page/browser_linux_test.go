@@ -133,7 +133,7 @@ func inBrowser(t *testing.T) {
 	time.Sleep(time.Second)
 	b.expect("news wait for the end of a selection", `document.querySelector(".headline").innerText`, "✗ The router forgot its forwards (it restarted).")
 	b.eval(`getSelection().removeAllRanges()`)
-	b.wait("and come then", `document.querySelector(".headline").innerText`, "✓ All is as it should be.")
+	b.wait("and come then", `document.querySelector(".headline").innerText`, "✓ Mail arrives. No problems found.")
 	server.Show(bad)
 	b.wait("the break shows again", `document.querySelector(".headline").innerText`, "✗ The router forgot its forwards (it restarted).")
 	b.expect("what was open stays open", `String(document.querySelectorAll("details[open]").length > 0)`, "true")

@@ -204,7 +204,7 @@ func TestWrite(t *testing.T) {
 	for _, want := range []string{
 		"<title>✗ office: The router forgot its forwards (it restarted).</title>", "mail.nomeazienda.it at 10.10.10.10, public address 2.2.2.2",
 		"<code>router.forward</code> tcp/25", "mailpub apply puts it back", "1 more follow from it", "42 min, then it has to be renewed", "until it is removed",
-		"Mon 23 Nov: well for 75 % of the time", "No failure was seen for 75 % of the 1 d that were watched.", "forgot its forwards &lt;b&gt;", "mailpub 1.2.3", "10 checks that pass",
+		"Mon 23 Nov: up for 75 % of the time", "No failure for 75 % of the 1 d watched.", "forgot its forwards &lt;b&gt;", "mailpub 1.2.3", "10 checks that pass",
 	} {
 		if !strings.Contains(b.String(), want) {
 			t.Errorf("no %q in the page", want)
