@@ -183,7 +183,7 @@ func (r *Receiver) save(s receiver.Settings) error {
 	if err := durable.MakePrivate(filepath.Dir(r.Path)); err != nil {
 		return fmt.Errorf("receiver settings: %w", err)
 	}
-	if err := durable.Replace(r.Path, data); err != nil {
+	if err := durable.ReplaceForGroup(r.Path, data); err != nil {
 		return fmt.Errorf("receiver settings: %w", err)
 	}
 	return nil

@@ -47,7 +47,7 @@ func routerScenarios() []scenario {
 			tw.forget("143")
 			tw.forward("lan", "mailpub nomeazienda", lab.Server, "110", "143")
 		}}},
-		{name: "forwards that somebody else put there", fails: "router.forward",
+		{name: "forwards of another program", fails: "router.forward",
 			published: published{config: []string{"site: nomeazienda\n => site: nomeazienda\nstate: empty\n"}}, lived: lived{only: "router", breaks: func(tw *town) {
 				tw.forget("143")
 				tw.forward("lan", "somebody", lab.Server, "143", "143")
@@ -68,11 +68,11 @@ func routerScenarios() []scenario {
 			s.mailpub(exitFailed, "apply", "--yes") // the gate before MX sees it too
 			return s.look(t, "lan", "mailpub.yaml", "router")
 		}}},
-		{name: "a forward of ours that nobody wants", fails: "router.stray", lived: lived{only: "router", breaks: func(tw *town) {
+		{name: "an unused forward of ours", fails: "router.stray", lived: lived{only: "router", breaks: func(tw *town) {
 			tw.forward("lan", "mailpub nomeazienda", lab.Server, "26", "26")
 			tw.t.Cleanup(func() { tw.home.must("lan", "upnpc", "-u", routerURL, "-d", "26", "tcp") })
 		}}},
-		{name: "a forward of somebody else's beside ours", passes: "router.stray router.forward", lived: lived{only: "router", breaks: func(tw *town) {
+		{name: "another program's forward next to ours", passes: "router.stray router.forward", lived: lived{only: "router", breaks: func(tw *town) {
 			tw.forward("lan", "somebody", lab.Server, "26", "26")
 			tw.t.Cleanup(func() { tw.home.must("lan", "upnpc", "-u", routerURL, "-d", "26", "tcp") })
 		}}},
@@ -134,7 +134,7 @@ func portScenarios() []scenario {
 				tw.home.reload(tw.mail)
 			})
 		}}},
-		{name: "a port of administration open to the world", warns: "port.undeclared", lived: lived{only: "router", breaks: func(tw *town) {
+		{name: "an administration port open to the Internet", warns: "port.undeclared", lived: lived{only: "router", breaks: func(tw *town) {
 			tw.forward("lan", "somebody", lab.Server, "3000", "8080")
 			tw.t.Cleanup(func() { tw.home.must("lan", "upnpc", "-u", routerURL, "-d", "8080", "tcp") })
 		}}},
@@ -179,19 +179,19 @@ func serverScenarios() []scenario {
 		}}},
 		{name: "spoofed local sender accepted", fails: "relay.spoof service.config", lived: postfix("smtpd_sender_restrictions=reject_unlisted_sender")},
 		{name: "unknown local sender accepted", fails: "relay.sender relay.spoof service.config", lived: postfix("smtpd_sender_restrictions=")},
-		{name: "the server puts everybody off", fails: "smtp.refusing", lived: postfix("smtpd_client_restrictions=defer")},
+		{name: "the server defers all mail", fails: "smtp.refusing", lived: postfix("smtpd_client_restrictions=defer")},
 		{name: "catch-all", fails: "relay.recipient service.config", lived: postfix("local_recipient_maps=", "luser_relay=mario")},
 		{name: "postmaster refused", fails: "account.postmaster service.config", lived: postfix(access("postmaster"))},
 		{name: "abuse refused", fails: "account.abuse service.config", lived: postfix(access("abuse"))},
 		{name: "VRFY tells who exists", warns: "smtp.vrfy", fails: "service.config", lived: postfix("disable_vrfy_command=no")},
 		{name: "the server splits messages (SMTP smuggling)", fails: "smtp.smuggling service.config", lived: postfix("smtpd_forbid_bare_newline=no")},
-		{name: "mail leaves through a smart host that nobody wanted", fails: "service.delivery", lived: postfix("relayhost=[smart.example]:587")},
-		{name: "a setting changed by hand", fails: "service.config", lived: postfix("smtpd_tls_auth_only=no")},
+		{name: "mail leaves through an unwanted smart host", fails: "service.delivery", lived: postfix("relayhost=[smart.example]:587")},
+		{name: "a setting changed manually", fails: "service.config", lived: postfix("smtpd_tls_auth_only=no")},
 		{name: "no STARTTLS", warns: "smtp.starttls", fails: "dane.match", lived: postfix("smtpd_tls_security_level=none")},
 		{name: "certificate expired", fails: "smtp.certificate", lived: shows(own, "mail.nomeazienda.it", func(c *x509.Certificate) { c.NotAfter = time.Now().Add(-time.Minute) })},
 		{name: "certificate of another name", fails: "smtp.certificate", lived: shows(own, "www.nomeazienda.it")},
 		{name: "certificate that runs out within days", warns: "smtp.certificate", lived: shows(own, "mail.nomeazienda.it", func(c *x509.Certificate) { c.NotAfter = time.Now().AddDate(0, 0, 3) })},
-		{name: "certificate that nobody vouches for", fails: "smtp.certificate", lived: lived{only: dialogs, breaks: func(tw *town) {
+		{name: "certificate of an unknown CA", fails: "smtp.certificate", lived: lived{only: dialogs, breaks: func(tw *town) {
 			tw.shows(tw.stranger.issue(tw.key, "mail.nomeazienda.it"))
 		}}},
 		{name: "root account with password root", fails: "account.weak", lived: lived{breaks: func(tw *town) {
@@ -219,7 +219,7 @@ func messageScenarios() []scenario {
 			tw.record([]string{"update delete nomeazienda.it. MX 10 mail.nomeazienda.it.", "update add nomeazienda.it. 3600 MX 10 www.nomeazienda.it."},
 				[]string{"update delete nomeazienda.it. MX 10 www.nomeazienda.it.", "update add nomeazienda.it. 3600 MX 10 mail.nomeazienda.it."})
 		}}},
-		{name: "a record changed by hand", fails: "dns.drift", lived: lived{only: "dns", breaks: func(tw *town) {
+		{name: "a record changed manually", fails: "dns.drift", lived: lived{only: "dns", breaks: func(tw *town) {
 			tw.record([]string{"update delete _smtp._tls.nomeazienda.it. TXT", `update add _smtp._tls.nomeazienda.it. 3600 TXT "v=TLSRPTv1; rua=mailto:x@nomeazienda.it"`},
 				[]string{"update delete _smtp._tls.nomeazienda.it. TXT", `update add _smtp._tls.nomeazienda.it. 3600 TXT "v=TLSRPTv1; rua=mailto:postmaster@nomeazienda.it"`})
 		}}},

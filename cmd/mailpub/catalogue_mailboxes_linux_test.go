@@ -62,7 +62,7 @@ func mailboxScenarios() []scenario {
 			lived: lived{apart: from(vantage{refused: &smtp.SMTPError{Code: 554, Message: "no"}})}},
 		{name: "mail out is returned for want of a PTR", fails: "outbound.delivered", passes: "mail.outside", lived: lived{apart: from(vantage{out: returnedHere})}},
 		{name: "mail out leaves by another address", fails: "outbound.source", passes: "outbound.delivered", lived: lived{apart: from(vantage{fields: []string{"[2.2.2.2] => [203.0.113.7]"}})}},
-		{name: "mail out leaves by an IPv6 address that nobody declared", fails: "outbound.source", passes: "outbound.delivered",
+		{name: "mail out leaves from an undeclared IPv6 address", fails: "outbound.source", passes: "outbound.delivered",
 			lived: lived{apart: from(vantage{fields: []string{"[2.2.2.2] => [IPv6:2001:db8::7]"}})}},
 		{name: "mail out fails SPF", fails: "outbound.spf", passes: "outbound.dkim outbound.dmarc", lived: lived{apart: from(vantage{fields: []string{"spf=pass => spf=fail"}})}},
 		{name: "mail out is changed in transit", fails: "outbound.dkim", passes: "outbound.spf", lived: lived{apart: from(vantage{fields: []string{"dkim=pass => dkim=fail"}})}},
@@ -76,7 +76,7 @@ func mailboxScenarios() []scenario {
 			lived: lived{apart: from(vantage{fields: []string{"(Postfix) with ESMTPS => with ESMTP"}})}},
 		{name: "reports: our own mail fails at others", fails: "dmarc.senders", passes: "tlsrpt.failures",
 			lived: lived{apart: from(vantage{only: "dmarc.senders,tlsrpt.failures", reports: []string{dmarcReport("2.2.2.2", "fail"), tlsReport(9, 0)}})}},
-		{name: "reports: somebody unknown passes", warns: "dmarc.senders tlsrpt.failures",
+		{name: "reports: an unknown sender passes", warns: "dmarc.senders tlsrpt.failures",
 			lived: lived{apart: from(vantage{only: "dmarc.senders,tlsrpt.failures", reports: []string{dmarcReport("203.0.113.9", "pass"), tlsReport(9, 1)}})}},
 		{name: "reports: a service that the SPF record lists", passes: "dmarc.senders tlsrpt.failures",
 			lived: lived{apart: from(vantage{only: "dmarc.senders,tlsrpt.failures", reports: []string{dmarcReport("198.51.100.7", "pass"), tlsReport(9, 0)}})}},
@@ -84,7 +84,7 @@ func mailboxScenarios() []scenario {
 			lived: lived{apart: from(vantage{only: "dmarc.senders,tlsrpt.failures", resolver: "127.0.0.1:1", reports: []string{dmarcReport("203.0.113.9", "pass"), tlsReport(9, 0)}})}},
 		{name: "reports: all is well, and forgeries fail", passes: "dmarc.senders tlsrpt.failures",
 			lived: lived{apart: from(vantage{only: "dmarc.senders,tlsrpt.failures", reports: []string{dmarcReport("2.2.2.2", "pass"), dmarcReport("203.0.113.9", "fail"), tlsReport(9, 0)}})}},
-		{name: "reports: nobody reached the mail host under TLS", fails: "tlsrpt.failures", passes: "dmarc.senders",
+		{name: "reports: no sender reached the mail host over TLS", fails: "tlsrpt.failures", passes: "dmarc.senders",
 			lived: lived{apart: from(vantage{only: "dmarc.senders,tlsrpt.failures", reports: []string{dmarcReport("2.2.2.2", "pass"), tlsReport(0, 4)}})}},
 	}
 }

@@ -21,7 +21,7 @@ func hostScenarios() []scenario {
 			published: published{zone: []string{"- mail A", "+ mail A 10.10.10.10"}}},
 		{name: "the mail host is an alias", fails: "host.a mx.target",
 			published: published{zone: []string{"- mail A", "- mail TXT", "+ mail CNAME host", "+ host A {A}", `+ host TXT "v=spf1 a -all"`}}},
-		{name: "an AAAA record that nobody wanted", fails: "host.a",
+		{name: "an unwanted AAAA record", fails: "host.a",
 			published: published{zone: []string{"+ mail AAAA 2001:db8::25"}}},
 		{name: "the address has no PTR", fails: "host.ptr host.fcrdns", published: published{reverse: []string{"- @ PTR"}}},
 		{name: "PTR of the provider's default name", fails: "host.ptr", published: published{
@@ -60,7 +60,7 @@ func mxScenarios() []scenario {
 			zone: []string{"+ @ MX 5 mx.old.example."}, elsewhere: []string{"mx.old A 2.2.2.200"}}},
 		{name: "the old provider's MX beside ours", fails: "mx.expected", published: published{
 			zone: []string{"+ @ MX 10 www"}}},
-		{name: "a stranger's MX behind ours", passes: "mx.expected mx.target mx.exists", published: published{zone: []string{"+ @ MX 50 www"}}},
+		{name: "another organization's MX behind ours", passes: "mx.expected mx.target mx.exists", published: published{zone: []string{"+ @ MX 50 www"}}},
 		{name: "a domain with 40 MX and 10,000 octets of TXT", warns: "spf.size", passes: "mx.exists mx.target mx.expected spf.single spf.syntax spf.pass", published: published{
 			zone: append([]string{"- @ TXT", `+ @ TXT "v=spf1 ip4:{A} -all"`}, manyRecords()...)}},
 		{name: "40 MX and SPF that asks for them", fails: "spf.syntax spf.pass", warns: "spf.size", published: published{zone: manyRecords()}},

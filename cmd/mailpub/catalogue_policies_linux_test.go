@@ -33,7 +33,7 @@ func spfScenarios() []scenario {
 		{name: "SPF with a misspelt term", fails: "spf.syntax spf.pass", published: spfRecord("ipv4:{A} mx -all")},
 		{name: "SPF with a misspelt term behind all", fails: "spf.syntax spf.pass", published: spfRecord("ip4:{A} -all ipv4:{A}")},
 		{name: "SPF that forgets the new address", fails: "spf.pass", published: spfRecord("ip4:2.2.2.99 -all")},
-		{name: "SPF that lets everybody send", fails: "spf.all", published: spfRecord("mx +all")},
+		{name: "SPF that permits every sender", fails: "spf.all", published: spfRecord("mx +all")},
 		{name: "SPF with a bare all", fails: "spf.all", published: spfRecord("mx all")},
 		{name: "SPF that says nothing of others", warns: "spf.all", published: spfRecord("mx ?all")},
 		{name: "SPF without an end", fails: "spf.all", published: spfRecord("mx ip4:{A}")},
@@ -117,8 +117,8 @@ func policyScenarios() []scenario {
 			zone: []string{"- m1._domainkey TXT", "+ m1._domainkey CNAME key-{R}.example."}, elsewhere: []string{"key-{R} TXT {DKIM}"}}},
 		{name: "DKIM key of 512 bits", fails: "dkim.record dkim.match", published: dkim(`+ m1._domainkey TXT "v=DKIM1; k=rsa; p=MFwwDQYJKoZIhvcNAQEBBQADSwAwSAJBAMTG4WTWLu/rd4Vm8fUjHoKEL5qB+3Za2wjeNaM+OVWt+w+iKy1vM34J+ymB12Zw+Fz16QlnJr2D/Vt2Afv95QUCAwEAAQ=="`)},
 		{name: "DKIM key that is not for mail", fails: "dkim.record", follows: "dkim.match", published: dkim(`+ m1._domainkey TXT "v=DKIM1; k=rsa; s=tlsrpt; p=MFwwDQYJKoZIhvcNAQEBBQADSwAwSAJBAMTG4WTWLu/rd4Vm8fUjHoKEL5qB+3Za2wjeNaM+OVWt+w+iKy1vM34J+ymB12Zw+Fz16QlnJr2D/Vt2Afv95QUCAwEAAQ=="`)},
-		{name: "DMARC reports to a stranger", fails: "dmarc.reports", published: dmarc(`+ _dmarc TXT "v=DMARC1; p=reject; rua=mailto:r@reports.example"`)},
-		{name: "DMARC reports to somebody who takes them", passes: "dmarc.reports dmarc.policy", published: published{
+		{name: "DMARC reports to another domain without its consent", fails: "dmarc.reports", published: dmarc(`+ _dmarc TXT "v=DMARC1; p=reject; rua=mailto:r@reports.example"`)},
+		{name: "DMARC reports to another domain with its consent", passes: "dmarc.reports dmarc.policy", published: published{
 			zone:      []string{"- _dmarc TXT", `+ _dmarc TXT "v=DMARC1; p=reject; rua=mailto:r@reports.example"`},
 			elsewhere: []string{`{D}._report._dmarc.reports TXT "v=DMARC1"`}}},
 		{name: "MTA-STS without its record", fails: "sts.record", published: published{zone: []string{"- _mta-sts TXT"}}},

@@ -19,7 +19,7 @@ func ignoreCommand(a *app) *cobra.Command {
 		Use:   "ignore [CHECK [SUBJECT]]",
 		Short: "Ignore a finding until a day, with the reason",
 		Long: `Adds an entry to "ignore" in the config: the finding of a check, of one subject or of all, does
-not count until the end of that day. It is no failure, no drift, and nobody is notified;
+not count until the end of that day. It is not a failure and not drift, and causes no notices;
 verify, the reports and the status page show it as ignored, with the reason. After that
 day it counts again by itself. The rest of the file stays as it is.
 

@@ -49,7 +49,7 @@ func TestMDaemonWalk(t *testing.T) {
 	w.run(0, "mdaemon", "learn", "relaying")
 	w.configure("    dialect: mdaemon-26.yaml", "    url: ")
 	s.Tick("relaying", false)
-	w.page.WriteString("\nSomebody unticks the box again.\n")
+	w.page.WriteString("\nAn administrator unticks the box again.\n")
 	w.run(0, "plan")
 	w.run(0, "apply", "--yes", "--adopt")
 	w.configure("  confirmed: [delivery, passwords, line ends, hosts]", "  settings:\n")

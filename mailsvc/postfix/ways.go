@@ -114,7 +114,7 @@ func (l *lookups) prefetch(ctx context.Context, v routingView, origin string) {
 
 // Where a way ends.
 const (
-	bounces    = "nobody: it bounces"
+	bounces    = "nowhere: it bounces"
 	inMailbox  = "the mailbox of "
 	passedOn   = "the server of "
 	toProgram  = "a program or file"

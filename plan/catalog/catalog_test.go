@@ -68,7 +68,7 @@ func page() string {
 			area = e.Area
 			fmt.Fprintf(&b, "\n## %s (`--only %s`)\n", titles[area], area)
 		}
-		fmt.Fprintf(&b, "\n### %s\n\n%s\n\n*Why.* %s\n\n*To mend it.* %s\n", e.ID, e.Looks, e.Why, e.Mend)
+		fmt.Fprintf(&b, "\n### %s\n\n%s\n\n*Why.* %s\n\n*Remedy.* %s\n", e.ID, e.Looks, e.Why, e.Mend)
 	}
 	return b.String()
 }

@@ -41,7 +41,7 @@ func delivery() []Entry {
 			Hop:   InMailbox,
 			Looks: "One message from the probe, over MX, address, SMTP and TLS, as any other mail server sends it. The first hop that fails is named. Without a probe the result is unknown.",
 			Why:   "This is the question itself: does mail arrive.",
-			Mend:  "Mend the hop that is named; the later ones can't be known before.",
+			Mend:  "Fix the named hop first; the result of later hops is unknown until then.",
 		},
 		{
 			ID:    OutboundDelivered,
@@ -97,7 +97,7 @@ func delivery() []Entry {
 			Hop:   OutReputation,
 			Looks: "In which folder the message is. It warns of the one for spam.",
 			Why:   "What is in the spam folder is hardly read.",
-			Mend:  "Mend what the other outbound checks and list.dnsbl find; a new address gains its name slowly.",
+			Mend:  "Fix the findings of the other outbound checks and of list.dnsbl; a new address gains reputation slowly.",
 		},
 		{
 			ID:    DMARCSenders,
@@ -105,7 +105,7 @@ func delivery() []Entry {
 			Hop:   OutReputation,
 			Looks: "The DMARC aggregate reports of the last 7 days in verify.reports: who sent as the domain. It fails if our own mail fails, and warns of unknown senders that pass.",
 			Why:   "It is the only way to learn who sends in one's name, and how all receivers judge one's own mail.",
-			Mend:  "Mend SPF and DKIM of our own; find out who an unknown sender is, and list him or change the key.",
+			Mend:  "Fix the site's own SPF and DKIM; identify unknown senders, then list them or replace the key.",
 		},
 		{
 			ID:    TLSRPTFailures,
@@ -113,7 +113,7 @@ func delivery() []Entry {
 			Hop:   InServer,
 			Looks: "The TLS reports of the last 7 days in verify.reports: how many sessions failed, where and why. It fails where none succeeded.",
 			Why:   "Senders with MTA-STS or DANE do not deliver to a host that they can't verify, and say so only here.",
-			Mend:  "Mend the certificate, the MTA-STS policy or the TLSA record that is named.",
+			Mend:  "Fix the named certificate, MTA-STS policy or TLSA record.",
 		},
 	}
 }

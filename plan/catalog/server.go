@@ -17,7 +17,7 @@ func server() []Entry {
 			Hop:   InServer,
 			Looks: "Whether the server accepts mail now. It fails if it answers 4xx to every recipient for 15 seconds, and warns if that ends sooner.",
 			Why:   "Every sender queues its mail and retries for days; nothing arrives, and no error is reported.",
-			Mend:  "Look at the server's log: a full disk, a filter that does not run, too much load. The answer often says which.",
+			Mend:  "Check the server's log: a full disk, a filter that does not run, too much load. The answer often says which.",
 		},
 		{
 			ID:    SMTPSTARTTLS,

@@ -14,9 +14,19 @@ import (
 // file beside it, fsync, rename, fsync of the directory. When it returns without an
 // error the new text is on disk; when it fails the old file is as it was, and nothing
 // is left beside it. What root writes in the directory of another user is that one's; what
-// it writes in one of root's that a service's group may read, that group may read. In a directory that
-// hands its group on (set-group-ID), that group may read what anybody writes.
+// it writes in one of root's that a service's group may read, that group may read.
 func Replace(path string, data []byte) error { return Disk{}.Replace(path, data) }
+
+// ReplaceForGroup is Replace for a file without secrets that the group of its directory may read, where the
+// directory hands its group on (set-group-ID).
+func ReplaceForGroup(path string, data []byte) error {
+	return Disk{}.replace(path, data, func(tmp *os.File, dir fs.FileInfo) error {
+		if err := forReaders(tmp, dir); err != nil || !handsGroupOn(dir) {
+			return err
+		}
+		return tmp.Chmod(0o640)
+	})
+}
 
 // ReplaceShared is Replace for a file that belongs to another program: it keeps the old
 // file's mode and owner, and writes through a symbolic link. A file that was not there yet

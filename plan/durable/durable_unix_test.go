@@ -66,6 +66,7 @@ func TestMakePrivateOfAnother(t *testing.T) {
 // As root no link of another account is followed, in any part of a path, no pipe waited for, and nothing
 // believed that a third account may have written. Links of root's are followed.
 func TestForeignFiles(t *testing.T) {
+	t.Setenv("SUDO_UID", "")
 	dir := someonesDir(t)
 	secrets := t.TempDir()
 	at := func(name string) string { return filepath.Join(dir, name) }
@@ -115,6 +116,10 @@ func TestForeignFiles(t *testing.T) {
 	if err := Replace(at("roots/new"), []byte("x")); err != nil {
 		t.Error(err)
 	}
+	t.Setenv("SUDO_UID", "65534") // who runs it with sudo may have links
+	if data, err := Read(at("link")); err != nil || string(data) != "secret" {
+		t.Errorf("with sudo: %q, %v", data, err)
+	}
 	// A link in the place of the file itself gives way to the file.
 	if err := Replace(at("link"), []byte("x")); err != nil || owner(t, at("link")) != nobody {
 		t.Errorf("replaced by %v", err)
@@ -127,9 +132,12 @@ func TestForGroup(t *testing.T) {
 	if err := errors.Join(os.Chown(dir, nobody, 1), os.Chmod(dir, 0o750|fs.ModeSetgid)); err != nil {
 		t.Fatal(err)
 	}
-	path := filepath.Join(dir, "settings")
-	if err := Replace(path, nil); err != nil {
+	path, key := filepath.Join(dir, "settings"), filepath.Join(dir, "key")
+	if err := errors.Join(ReplaceForGroup(path, nil), Replace(key, nil)); err != nil {
 		t.Fatal(err)
+	}
+	if info, err := os.Stat(key); err != nil || info.Mode().Perm() != 0o600 {
+		t.Errorf("a file that may be secret: %v, %v", info.Mode(), err)
 	}
 	info, err := os.Stat(path)
 	if err != nil || info.Mode().Perm() != 0o640 || info.Sys().(*syscall.Stat_t).Gid != 1 || owner(t, path) != nobody {

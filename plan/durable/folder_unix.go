@@ -8,6 +8,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"strconv"
 	"strings"
 	"syscall"
 )
@@ -23,10 +24,13 @@ type folder struct {
 }
 
 // locate opens the directory of a file, and returns it with the file's name there. As root it follows
-// only symbolic links that root made: those of another account could lead anywhere. With follow the
+// only symbolic links that root made, or the person who ran sudo: those of another account could lead anywhere. With follow the
 // file itself may be such a link, too.
 func locate(path string, follow bool) (folder, string, error) {
 	if os.Geteuid() != 0 {
+		if real, err := filepath.EvalSymlinks(path); err == nil && follow {
+			path = real
+		}
 		dir, name := filepath.Split(path)
 		return folder{dir: filepath.Clean(dir)}, name, nil
 	}
@@ -155,7 +159,7 @@ func linkAt(root *os.Root, at, name string) (target string, err error) {
 		return "", nil
 	}
 	path := filepath.Join(at, name)
-	if is, ok := info.Sys().(*syscall.Stat_t); ok && is.Uid != 0 {
+	if is, ok := info.Sys().(*syscall.Stat_t); ok && is.Uid != 0 && strconv.FormatUint(uint64(is.Uid), 10) != os.Getenv("SUDO_UID") {
 		err := fmt.Errorf("%w: a symbolic link of the account %d, which root does not follow", syscall.ELOOP, is.Uid)
 		return "", &fs.PathError{Op: "open", Path: path, Err: err}
 	}

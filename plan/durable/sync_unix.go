@@ -29,15 +29,18 @@ func isBusy(err error) bool { return errors.Is(err, syscall.EBUSY) }
 // Read is os.ReadFile for what Replace writes, as OpenFile opens it.
 func Read(path string) ([]byte, error) { return read(path) }
 
-// isForGroup reports whether what is in a directory is for its group to read, and for nobody else: it is
-// root's and kept for a group of its own, as /etc/mailpub is for the service, or it hands its
-// group on (set-group-ID).
+// isForGroup reports whether a directory is root's and kept for a group of its own to read, as /etc/mailpub is
+// for the service, and root writes in it.
 func isForGroup(dir fs.FileInfo) bool {
 	is, ok := dir.Sys().(*syscall.Stat_t)
-	if !ok || is.Gid == 0 || dir.Mode().Perm()&0o077 != 0o050 {
-		return false
-	}
-	return dir.Mode()&fs.ModeSetgid != 0 || is.Uid == 0 && os.Geteuid() == 0
+	return ok && os.Geteuid() == 0 && is.Uid == 0 && is.Gid != 0 && dir.Mode().Perm()&0o077 == 0o050
+}
+
+// handsGroupOn reports whether what is made in a directory gets its group, which alone may read there beside the
+// owner.
+func handsGroupOn(dir fs.FileInfo) bool {
+	is, ok := dir.Sys().(*syscall.Stat_t)
+	return ok && is.Gid != 0 && dir.Mode()&fs.ModeSetgid != 0 && dir.Mode().Perm()&0o077 == 0o050
 }
 
 // keepOwner gives f the owner and group of old.

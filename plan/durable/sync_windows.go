@@ -21,6 +21,8 @@ func isBusy(error) bool { return false }
 // isForGroup is never so: rights come from the directory.
 func isForGroup(fs.FileInfo) bool { return false }
 
+func handsGroupOn(fs.FileInfo) bool { return false }
+
 // keepOwner does nothing: a new file takes its owner and rights from its directory.
 func keepOwner(*os.File, fs.FileInfo) error { return nil }
 

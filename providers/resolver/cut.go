@@ -77,7 +77,7 @@ func (l *QueryCache) cut(ctx context.Context, name string) (zoneCut, error) {
 			return zoneCut{zone: c.zone, hosts: c.hosts, glue: c.glue}, nil
 		}
 	}
-	return zoneCut{}, errors.New("nobody names any")
+	return zoneCut{}, errors.New("no server names any")
 }
 
 // Inner returns the zone that holds a name at a resolver and that the world does not see so; ""

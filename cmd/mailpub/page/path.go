@@ -85,7 +85,7 @@ func (s Site) internet(ids ...string) hopStatus {
 	if slices.ContainsFunc(ids, s.passes) {
 		return hopStatus{Name: "Internet", Health: well, Says: "other mail servers"}
 	}
-	return hopStatus{Name: "Internet", Health: unknown, Says: "not looked at"}
+	return hopStatus{Name: "Internet", Health: unknown, Says: "not checked"}
 }
 
 // markUnreachable marks what lies behind a broken station: a message does not come there.
@@ -138,7 +138,7 @@ func (p hopDefinition) has(id string) bool { return catalog.HopOf(id) == p.hop }
 
 // hopStatus sums up what the checks and the plan say of a part.
 func (s Site) hopStatus(p hopDefinition) hopStatus {
-	st := hopStatus{Name: p.name, Health: unknown, Says: "not looked at"}
+	st := hopStatus{Name: p.name, Health: unknown, Says: "not checked"}
 	passed := 0
 	rank := func(h health) int { return slices.Index([]health{unknown, well, follows, uneasy, broken}, h) }
 	take := func(h health, says, more string) {

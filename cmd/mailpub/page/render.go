@@ -153,7 +153,7 @@ func (v *siteView) days(days []history.Day) {
 	}
 	var known, good time.Duration
 	for _, d := range days {
-		words := d.Start.Format("Mon 2 Jan") + ": nobody looked"
+		words := d.Start.Format("Mon 2 Jan") + ": not checked"
 		if share, ok := d.Uptime(); ok {
 			words = fmt.Sprintf("%s: up for %.4g %% of the time", d.Start.Format("Mon 2 Jan"), share*100)
 		}

@@ -34,7 +34,7 @@ func ThisMachine(ctx context.Context) Machine {
 		names = append(names, name)
 	}
 	hosts := net.Resolver{PreferGo: true, Dial: func(context.Context, string, string) (net.Conn, error) {
-		return nil, errors.New("nobody is asked")
+		return nil, errors.New("it is not asked")
 	}}
 	for _, a := range []string{"127.0.1.1", m.Address.String()} { // Debian maps the name to 127.0.1.1
 		if more, err := hosts.LookupAddr(ctx, a); err == nil {

@@ -15,7 +15,7 @@ func ShowCheckHelp(u *UI, e catalog.Entry) error {
 		return u.PrintJSON(e)
 	}
 	fmt.Fprintf(u.Out, "%s  %s\n", u.Bold(e.ID), u.Dim("area "+e.Area))
-	for _, part := range []struct{ title, text string }{{"looks at", e.Looks}, {"why", e.Why}, {"to mend", e.Mend}} {
+	for _, part := range []struct{ title, text string }{{"checks", e.Looks}, {"why", e.Why}, {"remedy", e.Mend}} {
 		fmt.Fprintf(u.Out, "  %s %s\n", u.Dim(Pad(part.title, 8)), u.Wrap(part.text, 11))
 	}
 	return nil
