@@ -59,6 +59,8 @@ type Check struct {
 	Reason Reason `json:"-"`
 	// Cause is the id of the check that this one follows from; see Report.Causes.
 	Cause string `json:"cause,omitempty"`
+	// Seen is when a message that was sent showed it; zero where the report's own time is meant.
+	Seen time.Time `json:"seen,omitzero"`
 }
 
 // Ignored says why a finding is ignored, and until when.

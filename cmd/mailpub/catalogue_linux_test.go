@@ -131,6 +131,8 @@ func (s *siteInLab) fromJUnit(t testing.TB, xmlFile string) (checks []plan.Check
 				_, c.Cause, _ = strings.Cut(strings.TrimSpace(one.Failure.Text), "because of: ")
 			case one.Skipped != nil:
 				c.Status, c.Got = plan.Skip, one.Skipped.Message
+			case strings.HasPrefix(one.Out, "not used: "):
+				c.Unused = true
 			case one.Out != "":
 				c.Status = plan.Warn
 				_, c.Cause, _ = strings.Cut(strings.TrimSpace(one.Out), "because of: ")

@@ -16,9 +16,11 @@ import (
 	"testing/synctest"
 	"time"
 
+	"github.com/mailpub/mailpub/mailsvc"
 	"github.com/mailpub/mailpub/mailsvc/smtpclient"
 	"github.com/mailpub/mailpub/mailsvc/smtptest"
 	"github.com/mailpub/mailpub/plan"
+	"github.com/mailpub/mailpub/plan/mail"
 )
 
 // facts are those of a site whose mail server is at addr.
@@ -254,6 +256,30 @@ func TestRelayOpen(t *testing.T) {
 			want(t, one(t, run(t, f, "relay.open"), ""), test.status, test.got)
 			if slices.Contains(test.fake.Said(), "DATA") {
 				t.Error("a message was sent")
+			}
+		})
+	}
+	// What is taken from inside is weighed by what the server's own command shows of a client outside, as Exim's -bh.
+	for _, c := range []struct {
+		name    string
+		setting mailsvc.Setting
+		err     error
+		status  plan.Status
+	}{
+		{"its own command refuses", mailsvc.Setting{Need: mail.NeedRelaying, Outside: true, Good: true}, nil, plan.Warn},
+		{"its own command relays", mailsvc.Setting{Need: mail.NeedRelaying, Outside: true, Got: "accepted"}, nil, plan.Fail},
+		{"its own command can't tell", mailsvc.Setting{Need: mail.NeedRelaying, Outside: true, Unknown: true}, nil, plan.Warn},
+		{"a setting that is not of outside", mailsvc.Setting{Need: mail.NeedRelaying}, nil, plan.Warn},
+		{"another need", mailsvc.Setting{Need: mail.NeedHostname, Outside: true}, nil, plan.Warn},
+		{"it can't be asked", mailsvc.Setting{}, errors.New("no exim"), plan.Warn},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			f := facts((&smtptest.Server{Reply: smtptest.Answer("RCPT", "250 why not")}).Start(t))
+			f.Inspect = func(context.Context) ([]mailsvc.Setting, error) { return []mailsvc.Setting{c.setting}, c.err }
+			is := one(t, run(t, f, "relay.open"), "")
+			want(t, is, c.status, "22 of 28 accepted")
+			if (c.status == plan.Fail) != strings.Contains(is.Hint, "by its own test of an external client") {
+				t.Errorf("hint %q", is.Hint)
 			}
 		})
 	}

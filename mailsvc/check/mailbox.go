@@ -10,7 +10,9 @@ import (
 	"net/netip"
 	"net/textproto"
 	"strings"
+	"time"
 
+	"github.com/mailpub/mailpub/mailsvc/mailbox"
 	"github.com/mailpub/mailpub/mailsvc/smtpclient"
 )
 
@@ -75,8 +77,6 @@ func (c *mailboxConn) secure(ctx context.Context, config *tls.Config) error {
 	return nil
 }
 
-var errClear = errors.New("the server offers no TLS, and mailpub sends passwords unencrypted only within its own network")
-
 // inPOP3 looks for a message with word among the newest (RFC 1939), and deletes it if it may.
 func (f Facts) inPOP3(ctx context.Context, user, password, word string, remove bool) (found bool, err error) {
 	c, err := f.openMailbox(ctx, f.Mailbox.POP3)
@@ -107,7 +107,7 @@ func (f Facts) inPOP3(ctx context.Context, user, password, word string, remove b
 		} else if isLocalAddress(f.Mailbox.POP3) {
 			err = nil
 		} else {
-			err = errClear
+			err = mailbox.ErrClear
 		}
 		if err != nil {
 			return false, err
@@ -146,105 +146,57 @@ func (f Facts) inPOP3(ctx context.Context, user, password, word string, remove b
 	return found, err
 }
 
-// inIMAP looks for a message with word in its subject (RFC 3501), and deletes it if it may and
-// the server can delete one alone (UIDPLUS, RFC 4315).
+// inIMAP looks for a message with word in any folder (RFC 9051), and deletes it if it may and the server can delete one
+// alone (UIDPLUS, RFC 4315).
 func (f Facts) inIMAP(ctx context.Context, user, password, word string, remove bool) (found bool, err error) {
-	c, err := f.openMailbox(ctx, f.Mailbox.IMAP)
-	if c != nil {
-		defer func() { c.Close() }()
+	account := mailbox.Account{
+		IMAP:       f.Mailbox.IMAP,
+		User:       user,
+		Password:   func(context.Context) (string, error) { return password, nil },
+		Inside:     isLocalAddress(f.Mailbox.IMAP),
+		ServerName: f.Hostname,
+		Roots:      f.Roots,
+		Dial:       f.dialBounded,
 	}
+	session, err := account.Open(ctx)
 	if err != nil {
 		return false, err
 	}
-	if line, err := c.ReadLine(); err != nil || !strings.HasPrefix(line, "* OK") {
-		return false, orSaid(err, line)
-	}
-	has, err := c.imap("CAPABILITY")
-	if err != nil {
-		return false, err
-	}
-	_, secure := c.raw.(*tls.Conn)
-	switch {
-	case secure:
-	case strings.Contains(has, "STARTTLS"):
-		if _, err = c.imap("STARTTLS"); err == nil {
-			err = c.secure(ctx, f.mailboxTLS(f.Mailbox.IMAP))
+	defer session.Close()
+	messages, err := session.Find(word, time.Now())
+	for _, m := range messages {
+		if m.Sent {
+			continue
 		}
-	case !isLocalAddress(f.Mailbox.IMAP):
-		err = errClear
-	}
-	if err != nil {
-		return false, err
-	}
-	if _, err = c.imap("LOGIN " + imapString(user) + " " + imapString(password)); err != nil {
-		return false, fmt.Errorf("login: %w", err)
-	}
-	open := "EXAMINE INBOX" // alters nothing
-	if remove {
-		open = "SELECT INBOX"
-	}
-	if _, err = c.imap(open); err != nil {
-		return false, err
-	}
-	said, err := c.imap("UID SEARCH SUBJECT " + imapString(word))
-	if err != nil {
-		return false, err
-	}
-	uid := searched(said)
-	if uid != "" && remove {
-		if has, err = c.imap("CAPABILITY"); err == nil && strings.Contains(has, "UIDPLUS") {
-			if _, err = c.imap("UID STORE " + uid + ` +FLAGS (\Deleted)`); err == nil {
-				_, err = c.imap("UID EXPUNGE " + uid)
-			}
+		found = true
+		if remove {
+			err = errors.Join(err, session.Delete(m))
 		}
 	}
-	_, _ = c.imap("LOGOUT")
-	return uid != "", err
+	return found, err
 }
 
-// searched returns the last number of an answer to SEARCH, "" where there is none.
-func searched(said string) (uid string) {
-	for _, line := range strings.Split(said, "\n") {
-		if numbers, is := strings.CutPrefix(line, "* SEARCH"); is && numbers != "" {
-			all := strings.Fields(numbers)
-			uid = all[len(all)-1]
-		}
-	}
-	if strings.Trim(uid, "0123456789") != "" {
-		return ""
-	}
-	return uid
+// boundedConn reads no more than a mailbox server may say in one look.
+type boundedConn struct {
+	net.Conn
+	left int
 }
 
-// imap says a command and returns the lines before the one that ends it.
-func (c *mailboxConn) imap(command string) (said string, err error) {
-	const tag = "m"
-	if err := c.PrintfLine("%s %s", tag, command); err != nil {
-		return "", err
+func (c *boundedConn) Read(p []byte) (int, error) {
+	if c.left <= 0 {
+		return 0, errTooMuch
 	}
-	for {
-		line, err := c.ReadLine()
-		if err != nil {
-			return "", err
-		}
-		if end, is := strings.CutPrefix(line, tag+" "); is {
-			if !strings.HasPrefix(end, "OK") {
-				return "", fmt.Errorf("the server says %q", smtpclient.Shorten(end))
-			}
-			return said, nil
-		}
-		said += line + "\n"
-	}
+	n, err := c.Conn.Read(p[:min(len(p), c.left)])
+	c.left -= n
+	return n, err
 }
 
-// imapString is a quoted string (RFC 3501 section 4.3).
-func imapString(s string) string {
-	return `"` + strings.NewReplacer(`\`, `\\`, `"`, `\"`).Replace(s) + `"`
-}
+var errTooMuch = errors.New("the mailbox server does not stop talking")
 
-func orSaid(err error, line string) error {
+func (f Facts) dialBounded(ctx context.Context, network, address string) (net.Conn, error) {
+	conn, err := f.Dial(ctx, network, address)
 	if err != nil {
-		return err
+		return nil, err
 	}
-	return fmt.Errorf("the server greets with %q", smtpclient.Shorten(line))
+	return &boundedConn{Conn: conn, left: maxMailbox}, nil
 }

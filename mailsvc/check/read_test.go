@@ -12,20 +12,22 @@ import (
 	"testing/synctest"
 	"time"
 
+	"github.com/mailpub/mailpub/mailsvc/mailbox"
+	"github.com/mailpub/mailpub/mailsvc/mailbox/mailboxtest"
 	"github.com/mailpub/mailpub/mailsvc/smtpclient"
 	"github.com/mailpub/mailpub/mailsvc/smtptest"
 	"github.com/mailpub/mailpub/plan"
 )
 
-// mailbox is a POP3 and an IMAP server over the same messages, for mario with the password "se\"cret".
-type mailbox struct {
+// popServer is a POP3 server for mario with the password "se\"cret".
+type popServer struct {
 	mu       sync.Mutex
 	messages []string
 	said     []string
 	deleted  int
 }
 
-func (m *mailbox) add(message string) {
+func (m *popServer) add(message string) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	m.messages = append(m.messages, message)
@@ -46,7 +48,7 @@ func converse(conn net.Conn, greeting string, reply func(line string) string) {
 	}
 }
 
-func (m *mailbox) pop3(conn net.Conn) {
+func (m *popServer) pop3(conn net.Conn) {
 	user := ""
 	converse(conn, "+OK ready", func(line string) string {
 		m.mu.Lock()
@@ -78,40 +80,11 @@ func (m *mailbox) pop3(conn net.Conn) {
 	})
 }
 
-func (m *mailbox) imap(conn net.Conn) {
-	converse(conn, "* OK ready", func(line string) string {
-		m.mu.Lock()
-		defer m.mu.Unlock()
-		m.said = append(m.said, line)
-		line = strings.TrimPrefix(line, "m ")
-		switch {
-		case line == "CAPABILITY":
-			return "* CAPABILITY IMAP4rev1 UIDPLUS\r\nm OK done"
-		case line == `LOGIN "mario" "se\"cret"`, strings.HasPrefix(line, "UID STORE"), line == "LOGOUT", strings.HasSuffix(line, " INBOX"):
-			return "m OK done"
-		case strings.HasPrefix(line, "LOGIN"):
-			return "m NO [AUTHENTICATIONFAILED] no"
-		case strings.HasPrefix(line, "UID SEARCH SUBJECT "):
-			found := ""
-			for i, message := range m.messages {
-				if strings.Contains(message, strings.Trim(strings.TrimPrefix(line, "UID SEARCH SUBJECT "), `"`)) {
-					found += fmt.Sprintf(" %d", 100+i)
-				}
-			}
-			return "* SEARCH" + found + "\r\nm OK done"
-		case strings.HasPrefix(line, "UID EXPUNGE "):
-			fmt.Sscanf(line, "UID EXPUNGE %d", &m.deleted)
-			return "m OK done"
-		}
-		return "m BAD what"
-	})
-}
-
 func TestMailRead(t *testing.T) {
 	secret := func(s string) func(context.Context) (string, error) {
 		return func(context.Context) (string, error) { return s, nil }
 	}
-	serveMail := func(t *testing.T, m *mailbox, stored func(string)) Facts {
+	serveMail := func(t *testing.T, m *popServer, stored func(string)) Facts {
 		f := facts((&smtptest.Server{Stored: stored}).Start(t))
 		f.Mailbox = &Mailbox{User: "mario", Password: secret(`se"cret`)}
 		return f
@@ -130,10 +103,14 @@ func TestMailRead(t *testing.T) {
 		}
 		return found
 	}
+	imap := func(t *testing.T) *mailboxtest.Provider { return mailboxtest.StartFor(t, "mario", `se"cret`, nil, nil) }
 	t.Run("both find it, the last deletes it", func(t *testing.T) {
-		m := &mailbox{messages: []string{"Subject: another", "Subject: one more"}}
-		f := serveMail(t, m, m.add)
-		f.Mailbox.IMAP, f.Mailbox.POP3 = smtptest.Serve(t, m.imap), smtptest.Serve(t, m.pop3)
+		m, i := &popServer{messages: []string{"Subject: another", "Subject: one more"}}, imap(t)
+		f := serveMail(t, m, func(message string) {
+			m.add(message)
+			i.Put("INBOX", []byte(message))
+		})
+		f.Mailbox.IMAP, f.Mailbox.POP3 = i.IMAP, smtptest.Serve(t, m.pop3)
 		found := checks(f)
 		if len(found) != 3 {
 			t.Fatalf("%+v", found)
@@ -141,29 +118,36 @@ func TestMailRead(t *testing.T) {
 		want(t, found[0], plan.Pass, "accepted (250")
 		want(t, found[1], plan.Pass, "found")
 		want(t, found[2], plan.Pass, "found")
-		if m.deleted != 3 || !strings.Contains(strings.Join(m.said, "\n"), "EXAMINE") {
-			t.Errorf("deleted %d after %q", m.deleted, m.said)
+		if m.deleted != 3 || i.Count("INBOX") != 1 {
+			t.Errorf("deleted %d after %q; %d in the inbox", m.deleted, m.said, i.Count("INBOX"))
 		}
 	})
 	t.Run("IMAP alone deletes it alone", func(t *testing.T) {
-		m := &mailbox{}
-		f := serveMail(t, m, m.add)
-		f.Mailbox.IMAP = smtptest.Serve(t, m.imap)
+		i := imap(t)
+		i.Put("INBOX", []byte("Subject: another\r\n\r\n"))
+		f := serveMail(t, nil, func(message string) { i.Put("INBOX", []byte(message)) })
+		f.Mailbox.IMAP = i.IMAP
 		want(t, checks(f)[1], plan.Pass, "found")
-		if m.deleted != 100 {
-			t.Errorf("deleted %d after %q", m.deleted, m.said)
+		if i.Count("INBOX") != 1 {
+			t.Errorf("%d in the inbox", i.Count("INBOX"))
 		}
+	})
+	t.Run("a filter moved it", func(t *testing.T) {
+		i := imap(t)
+		f := serveMail(t, nil, func(message string) { i.Put(mailboxtest.Spam, []byte(message)) })
+		f.Mailbox.IMAP = i.IMAP
+		want(t, checks(f)[1], plan.Pass, "found")
 	})
 	t.Run("a wrong password", func(t *testing.T) {
-		m := &mailbox{}
+		m := &popServer{}
 		f := serveMail(t, m, m.add)
-		f.Mailbox.IMAP, f.Mailbox.POP3, f.Mailbox.Password = smtptest.Serve(t, m.imap), smtptest.Serve(t, m.pop3), secret("sicret")
-		for _, c := range checks(f)[1:] {
-			want(t, c, plan.Fail, "login: the server says")
-		}
+		f.Mailbox.IMAP, f.Mailbox.POP3, f.Mailbox.Password = imap(t).IMAP, smtptest.Serve(t, m.pop3), secret("sicret")
+		found := checks(f)
+		want(t, found[1], plan.Fail, "the login is refused")
+		want(t, found[2], plan.Fail, "login: the server says")
 	})
 	t.Run("nobody listens, no secret, not accepted", func(t *testing.T) {
-		m := &mailbox{}
+		m := &popServer{}
 		f := serveMail(t, m, m.add)
 		f.Mailbox.POP3 = smtptest.UnusedAddr(t)
 		want(t, checks(f)[1], plan.Skip, "connection refused")
@@ -174,21 +158,24 @@ func TestMailRead(t *testing.T) {
 	})
 	t.Run("it goes to another mailbox", func(t *testing.T) {
 		synctest.Test(t, func(t *testing.T) {
-			m := &mailbox{messages: []string{"Subject: another"}}
-			f := Facts{Mailbox: &Mailbox{IMAP: "192.168.1.1:143", User: "mario", Password: secret(`se"cret`)}, Dial: smtptest.Piped(m.imap)}
-			c := f.fetch(t.Context(), plan.Check{}, "word", time.Now().Add(arrival), true, f.inIMAP)
+			m := &popServer{messages: []string{"Subject: another"}}
+			f := Facts{Mailbox: &Mailbox{POP3: "192.168.1.1:110", User: "mario", Password: secret(`se"cret`)}, Dial: smtptest.Piped(m.pop3)}
+			c := f.fetch(t.Context(), plan.Check{}, "word", time.Now().Add(arrival), true, f.inPOP3)
 			want(t, c, plan.Fail, "not there after 10s")
 		})
 	})
 	t.Run("no password in the clear outside", func(t *testing.T) {
-		m := &mailbox{}
+		m := &popServer{}
 		f := Facts{Hostname: smtptest.Host, Mailbox: &Mailbox{IMAP: "192.0.2.1:143", POP3: "192.0.2.1:110"}}
-		f.Dial = smtptest.Piped(m.imap)
-		if _, err := f.inIMAP(t.Context(), "mario", "secret", "word", true); !errors.Is(err, errClear) {
+		i := imap(t)
+		f.Dial = func(ctx context.Context, network, _ string) (net.Conn, error) {
+			return (&net.Dialer{}).DialContext(ctx, network, i.IMAP)
+		}
+		if _, err := f.inIMAP(t.Context(), "mario", "secret", "word", true); !errors.Is(err, mailbox.ErrClear) {
 			t.Error(err)
 		}
 		f.Dial = smtptest.Piped(m.pop3)
-		if _, err := f.inPOP3(t.Context(), "mario", "secret", "word", true); !errors.Is(err, errClear) {
+		if _, err := f.inPOP3(t.Context(), "mario", "secret", "word", true); !errors.Is(err, mailbox.ErrClear) {
 			t.Error(err)
 		}
 		m.mu.Lock()

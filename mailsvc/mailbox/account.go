@@ -1,6 +1,7 @@
 package mailbox
 
 import (
+	"cmp"
 	"context"
 	"crypto/tls"
 	"crypto/x509"
@@ -30,8 +31,11 @@ type Account struct {
 	Token    bool
 
 	// Inside says that the servers are on the own network, where certificates are seldom made for the address: theirs
-	// are not looked at, and one without TLS will do.
+	// are not looked at, and one without TLS will do. TLS is used where it is offered.
 	Inside bool
+
+	// ServerName is the name that certificates must have; "" is the host of the address.
+	ServerName string
 
 	Roots *x509.CertPool                                                       // who vouches for certificates; nil: the system's
 	Dial  func(ctx context.Context, network, address string) (net.Conn, error) // nil dials
@@ -40,7 +44,7 @@ type Account struct {
 // Errors that a caller tells apart.
 var (
 	ErrLogin = errors.New("the login is refused")
-	errClear = errors.New("the server offers no TLS, and mailpub does not send passwords unencrypted")
+	ErrClear = errors.New("the server offers no TLS, and mailpub does not send passwords unencrypted")
 )
 
 func (a *Account) dial(ctx context.Context, address string) (net.Conn, error) {
@@ -54,7 +58,7 @@ func (a *Account) dial(ctx context.Context, address string) (net.Conn, error) {
 
 func (a *Account) tls(address string) *tls.Config {
 	host, _, _ := net.SplitHostPort(address)
-	return &tls.Config{ServerName: host, RootCAs: a.Roots, MinVersion: tls.VersionTLS12, InsecureSkipVerify: a.Inside}
+	return &tls.Config{ServerName: cmp.Or(a.ServerName, host), RootCAs: a.Roots, MinVersion: tls.VersionTLS12, InsecureSkipVerify: a.Inside}
 }
 
 // loopback reports whether an address never leaves this machine, so that TLS adds nothing.

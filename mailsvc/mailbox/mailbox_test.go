@@ -130,7 +130,7 @@ func TestFaults(t *testing.T) {
 	if err := clear.Submit(t.Context(), "a@b.it", "c@d.it", []byte("x\r\n")); err == nil || !strings.Contains(err.Error(), "STARTTLS") || p.Sent() != before {
 		t.Errorf("in the clear: %v", err)
 	}
-	if _, err := clear.Open(t.Context()); !errors.Is(err, errClear) {
+	if _, err := clear.Open(t.Context()); !errors.Is(err, ErrClear) {
 		t.Errorf("in the clear: %v", err)
 	}
 }

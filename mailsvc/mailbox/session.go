@@ -55,7 +55,7 @@ func (a *Account) Open(ctx context.Context) (*Session, error) {
 	s := &Session{account: a, conn: conn, ctx: ctx, stop: closeOnDone(ctx, conn)}
 	if err := s.open(ctx); err != nil {
 		s.stop()
-		conn.Close()
+		s.conn.Close()
 		if ctx.Err() != nil {
 			err = ctx.Err()
 		}
@@ -78,13 +78,33 @@ func (s *Session) open(ctx context.Context) (err error) {
 		s.client = imapclient.New(s.conn, nil)
 	default:
 		if s.client, err = imapclient.NewStartTLS(s.conn, &imapclient.Options{TLSConfig: a.tls(a.IMAP)}); err != nil {
-			return errors.Join(errClear, err)
+			return errors.Join(ErrClear, err)
 		}
 	}
 	if err := s.client.WaitGreeting(); err != nil {
 		return err
 	}
+	if a.Inside && port != "993" && s.client.Caps().Has(imap.CapStartTLS) {
+		if err := s.secure(ctx); err != nil {
+			return err
+		}
+	}
 	return s.logIn(ctx)
+}
+
+// secure connects anew and begins TLS: the library knows no STARTTLS on a connection whose capabilities were asked for.
+func (s *Session) secure(ctx context.Context) error {
+	s.stop()
+	s.client.Close()
+	conn, err := s.account.dial(ctx, s.account.IMAP)
+	if err != nil {
+		return err
+	}
+	s.conn, s.stop = conn, closeOnDone(ctx, conn)
+	if s.client, err = imapclient.NewStartTLS(conn, &imapclient.Options{TLSConfig: s.account.tls(s.account.IMAP)}); err != nil {
+		return fmt.Errorf("STARTTLS: %w", err)
+	}
+	return s.client.WaitGreeting()
 }
 
 func (s *Session) logIn(ctx context.Context) error {

@@ -5,10 +5,13 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
+	"maps"
 	"net"
 	"net/netip"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -453,3 +456,34 @@ func TestUnfinished(t *testing.T) {
 type noStore struct{}
 
 func (noStore) Save(*plan.Ledger) error { return nil }
+
+// breaksOff is a connection whose server goes away once something is said to it.
+type breaksOff struct{ net.Conn }
+
+func (c breaksOff) Write([]byte) (int, error) {
+	c.Close()
+	return 0, io.ErrClosedPipe
+}
+
+// A server that greets and then breaks off can't be compared with itself after a change: nothing is written, and no
+// copy stays behind.
+func TestUncomparable(t *testing.T) {
+	w := newWorld(t)
+	before := w.Files(t)
+	dial := w.Driver.Dial
+	w.Driver.Dial = func(ctx context.Context, network, address string) (net.Conn, error) {
+		conn, err := dial(ctx, network, address)
+		if err != nil {
+			return nil, err
+		}
+		return breaksOff{conn}, nil
+	}
+	wantError(t, w.change(t, "main.cf myhostname", "mail.nomeazienda.it"), "what the server does before the change can't be found out, so that nothing was written")
+	if after := w.Files(t); !maps.Equal(after, before) {
+		t.Errorf("files are %q, were %q", slices.Sorted(maps.Keys(after)), slices.Sorted(maps.Keys(before)))
+	}
+	w.Driver.Dial = dial
+	if err := w.change(t, "main.cf myhostname", "mail.nomeazienda.it"); err != nil {
+		t.Errorf("when it answers: %v", err)
+	}
+}

@@ -111,6 +111,23 @@ func panelCases() []fieldCase {
 			keeps:    []string{"relay_domains", "relay_recipient_maps", "transport_maps", "mydestination"},
 		},
 		{
+			name: "a panel's tables in SQLite, by proxymap",
+			setup: func(t *testing.T, i *installed) {
+				db := i.Postfix + "/panel.db"
+				run(t, "sh", "-c", "sqlite3 "+db+" \"CREATE TABLE domain (name); INSERT INTO domain VALUES ('nomeazienda.it');"+
+					"CREATE TABLE mailbox (address, path); INSERT INTO mailbox VALUES ('mario@nomeazienda.it', 'mario/');"+
+					"CREATE TABLE alias (address, goto); INSERT INTO alias VALUES ('info@nomeazienda.it', 'mario@nomeazienda.it')\"; chmod 644 "+db)
+				for name, query := range map[string]string{"domains": "name FROM domain WHERE name", "mailboxes": "path FROM mailbox WHERE address", "aliases": "goto FROM alias WHERE address"} {
+					i.write(t, name+".cf", "dbpath = "+db+"\nquery = SELECT "+query+" = '%s'\n")
+				}
+				i.set(t, "virtual_mailbox_domains=proxy:sqlite:"+i.Postfix+"/domains.cf", "virtual_mailbox_maps=proxy:sqlite:"+i.Postfix+"/mailboxes.cf",
+					"virtual_alias_maps=proxy:sqlite:"+i.Postfix+"/aliases.cf", "virtual_mailbox_base="+i.Maildir, "virtual_uid_maps=static:65534", "virtual_gid_maps=static:65534")
+			},
+			accepted: []string{mario, "info@nomeazienda.it"},
+			keeps:    []string{"virtual_mailbox_domains", "virtual_mailbox_maps"},
+			arrives:  true,
+		},
+		{
 			name: "a catch-all, and a domain that stands for another",
 			setup: func(t *testing.T, i *installed) {
 				i.write(t, "virtual", "@nomeazienda.it mario\n@vecchia.it @nomeazienda.it\n", "hash")

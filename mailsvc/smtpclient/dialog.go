@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"net"
 	"os"
+	"regexp"
 	"slices"
 	"strconv"
 	"strings"
@@ -95,6 +96,38 @@ func Connect(ctx context.Context, dial Dial, addr string) (*Conn, error) {
 	if dial == nil {
 		dial = (&net.Dialer{}).DialContext
 	}
+	for pause := connectionPause; ; pause *= 2 {
+		d, err := connectOnce(ctx, dial, addr)
+		if err != nil || !d.Greeting.tooManyConnections() || pause > maxConnectionPause {
+			return d, err
+		}
+		d.Drop()
+		select {
+		case <-ctx.Done():
+			return nil, ctx.Err()
+		case <-time.After(pause):
+		}
+	}
+}
+
+// Pauses before a connection is tried again that the server refused as there are too many at a time: the first, and the
+// longest. Together they are some 6 s.
+const (
+	connectionPause    = 200 * time.Millisecond
+	maxConnectionPause = 3200 * time.Millisecond
+)
+
+// connectionLimit are the words of servers that refuse a connection for the number of those that are open: Postfix
+// (smtpd_client_connection_count_limit), Exim (smtp_accept_max), Exchange, mox and others.
+var connectionLimit = regexp.MustCompile(`(?i)too many (?:\w+ )?(?:\w+ )?(?:connections|sessions)|concurrent|maximum (?:number of )?connections|connection limit`)
+
+// tooManyConnections reports whether a greeting refuses a connection for the number of those that are open. The own
+// ones end soon.
+func (r Reply) tooManyConnections() bool {
+	return r.Code/100 == 4 && connectionLimit.MatchString(strings.Join(r.Lines, " "))
+}
+
+func connectOnce(ctx context.Context, dial Dial, addr string) (*Conn, error) {
 	stepCtx, cancel := context.WithTimeout(ctx, StepTimeout)
 	defer cancel()
 	conn, err := dial(stepCtx, "tcp", addr)

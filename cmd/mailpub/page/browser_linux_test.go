@@ -21,6 +21,7 @@ import (
 
 	"github.com/mailpub/mailpub/cmd/mailpub/history"
 	"github.com/mailpub/mailpub/cmd/mailpub/watch"
+	"github.com/mailpub/mailpub/plan"
 )
 
 var update = flag.Bool("update", false, "write the pictures of docs anew")
@@ -66,6 +67,15 @@ func inBrowser(t *testing.T) {
 		t.Fatalf("%v: %s", err, out)
 	}
 	site := office()
+	way := plan.Subject{Name: "mario@provider.example", Text: "from mario@nomeazienda.it to mario@provider.example", Outside: true}
+	set(&site, "outbound.delivered", func(c *plan.Check) {
+		c.Subject, c.Got, c.Seen = way, "arrived in INBOX; source 2.2.2.2", noon.Add(-3*time.Hour)
+	})
+	set(&site, "outbound.spf", func(c *plan.Check) { c.Subject, c.Got, c.Seen = way, "pass", noon.Add(-3*time.Hour) })
+	set(&site, "mail.outside", func(c *plan.Check) {
+		c.Subject = plan.Subject{Name: "postmaster@nomeazienda.it", Text: "postmaster@nomeazienda.it, from mario@provider.example", Outside: true}
+		c.Got, c.Seen = "arrived in the mailbox of mario over IMAP; by mx.provider.example from 203.0.113.5 under TLS, then mail.nomeazienda.it from 203.0.113.9 under TLS", noon.Add(-3*time.Hour)
+	})
 	for i := range 30 { // weeks with a bad day and one on which nobody looked
 		in := map[history.State]time.Duration{history.Good: 24 * time.Hour}
 		switch i {
@@ -101,11 +111,13 @@ func inBrowser(t *testing.T) {
 		picture       string
 	}{{"phone", 375, 740, "tall"}, {"larger phone", 390, 844, "tall"}, {"desktop", 1280, 900, "wide"}} {
 		b.load(screen.width, screen.height)
-		b.expect(screen.name+": the headline", `document.querySelector(".headline").innerText`, "✓ Mail arrives. No problems found.")
+		b.expect(screen.name+": the headline", `document.querySelector(".headline").innerText`, "✓ Mail arrives and leaves. No problems found.")
 		b.expect(screen.name+": nothing to scroll sideways", `String(document.documentElement.scrollWidth <= window.innerWidth)`, "true")
 		b.expect(screen.name+": one picture", `[...document.querySelectorAll(".wide,.tall")].filter(e => e.offsetParent).map(e => e.className).join()`, screen.picture)
 		b.expect(screen.name+": no text wider than its box", tooWide, "")
 	}
+	b.picture("status-outside.png", 1280, 1000)
+	b.picture("status-outside-phone.png", 390, 1500)
 	light := b.eval(`getComputedStyle(document.body).backgroundColor`)
 	b.scheme("dark")
 	if dark := b.eval(`getComputedStyle(document.body).backgroundColor`); dark == light {
@@ -133,7 +145,7 @@ func inBrowser(t *testing.T) {
 	time.Sleep(time.Second)
 	b.expect("news wait for the end of a selection", `document.querySelector(".headline").innerText`, "✗ The router forgot its forwards (it restarted).")
 	b.eval(`getSelection().removeAllRanges()`)
-	b.wait("and come then", `document.querySelector(".headline").innerText`, "✓ Mail arrives. No problems found.")
+	b.wait("and come then", `document.querySelector(".headline").innerText`, "✓ Mail arrives and leaves. No problems found.")
 	server.Show(bad)
 	b.wait("the break shows again", `document.querySelector(".headline").innerText`, "✗ The router forgot its forwards (it restarted).")
 	b.expect("what was open stays open", `String(document.querySelectorAll("details[open]").length > 0)`, "true")

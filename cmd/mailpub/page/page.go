@@ -66,15 +66,12 @@ func (s Site) Headline() string {
 		if s.Config != nil {
 			return "The config has errors; the former version stays in use: " + s.Config.Error() + "."
 		}
-		if s.passes(catalog.MailOutside) {
+		if s.showed(catalog.MailOutside) {
 			return "Mail arrives. Some findings need attention."
 		}
 		return "Some findings need attention. Whether mail arrives from outside is unknown."
 	case history.Good:
-		if s.passes(catalog.MailOutside) || s.passes(catalog.PortOutside) {
-			return "Mail arrives. No problems found."
-		}
-		return "No problems found, as far as can be seen from inside."
+		return s.headlineWell()
 	}
 	switch {
 	case s.Config != nil:
@@ -87,17 +84,33 @@ func (s Site) Headline() string {
 	return "Not checked yet."
 }
 
-// passes reports whether a check was made, and every subject of it passed.
-func (s Site) passes(id string) bool {
+// headlineWell says that a site is well, and not more than was seen: what only inside was looked at is said to be so.
+func (s Site) headlineWell() string {
+	in := s.showed(catalog.MailOutside) || s.showed(catalog.PortOutside)
+	out := s.showed(catalog.OutboundDelivered)
+	switch {
+	case in && out:
+		return "Mail arrives and leaves. No problems found."
+	case in:
+		return "Mail arrives. No problems found; the way out was checked from inside only."
+	case out:
+		return "Mail leaves. No problems found; the way in was checked from inside only."
+	}
+	return "No problems found, as far as can be seen from inside."
+}
+
+// showed reports whether a check passed for some subject, and failed or warned for none. One that could not be made
+// for another subject takes nothing away from what was seen.
+func (s Site) showed(id string) bool {
 	seen := false
 	for _, c := range s.Report.Checks {
-		if c.ID != id {
-			continue
-		}
-		if c.Status != plan.Pass {
+		switch {
+		case c.ID != id || c.Status == plan.Skip:
+		case c.Status != plan.Pass:
 			return false
+		default:
+			seen = true
 		}
-		seen = true
 	}
 	return seen
 }

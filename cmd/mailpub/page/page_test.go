@@ -30,7 +30,7 @@ func office() Site {
 		Site: "office", File: "/etc/mailpub/office.yaml", Host: "mail.nomeazienda.it", LAN: netip.MustParseAddr("10.10.10.10"),
 		Public: []netip.Addr{netip.MustParseAddr("2.2.2.2")}, At: noon.Add(-time.Minute), Took: 1300 * time.Millisecond, Next: noon.Add(14 * time.Minute),
 		Report: plan.Report{Site: "office", Checks: pass("mx.exists", "host.a", "router.forward", "port.inside", "smtp.banner", "mail.local", "spf.pass",
-			"host.ptr", "port.egress25", "service.delivery", "port.outside", "mail.outside")},
+			"host.ptr", "port.egress25", "service.delivery", "port.outside", "mail.outside", "outbound.delivered", "outbound.spf")},
 		Leases: []watch.Lease{{Key: plan.Key{Kind: "forward", Name: "tcp/25"}, Until: noon.Add(42 * time.Minute)}, {Key: plan.Key{Kind: "forward", Name: "tcp/110"}}},
 	}}
 }
@@ -46,7 +46,7 @@ func set(s *Site, id string, change func(*plan.Check)) {
 
 // unseen makes nobody look at a site from outside.
 func unseen(s *Site) {
-	for _, id := range []string{"port.outside", "mail.outside"} {
+	for _, id := range []string{"port.outside", "mail.outside", "outbound.delivered", "outbound.spf"} {
 		set(s, id, func(c *plan.Check) { c.Status = plan.Skip })
 	}
 }
@@ -73,11 +73,11 @@ func TestState(t *testing.T) {
 		want     history.State
 		headline string
 	}{
-		{"well", func(*Site) {}, history.Good, "Mail arrives. No problems found."},
-		{"advice", func(s *Site) { set(s, "host.a", func(c *plan.Check) { c.Status, c.Advice = plan.Warn, true }) }, history.Good, "Mail arrives. No problems found."},
+		{"well", func(*Site) {}, history.Good, "Mail arrives and leaves. No problems found."},
+		{"advice", func(s *Site) { set(s, "host.a", func(c *plan.Check) { c.Status, c.Advice = plan.Warn, true }) }, history.Good, "Mail arrives and leaves. No problems found."},
 		{"warning", func(s *Site) { set(s, "host.a", func(c *plan.Check) { c.Status = plan.Warn }) }, history.Uneasy, "Mail arrives. Some findings need attention."},
 		{"difference", func(s *Site) { s.Report.Changes = []plan.Change{{Action: plan.Create}} }, history.Uneasy, "Mail arrives. Some findings need attention."},
-		{"by hand, unseen", func(s *Site) { s.Report.Changes = []plan.Change{{Action: plan.Manual, Unseen: true}} }, history.Good, "Mail arrives. No problems found."},
+		{"by hand, unseen", func(s *Site) { s.Report.Changes = []plan.Change{{Action: plan.Manual, Unseen: true}} }, history.Good, "Mail arrives and leaves. No problems found."},
 		{"one failure", func(s *Site) {
 			set(s, "smtp.banner", func(c *plan.Check) { c.Status, c.Got = plan.Fail, "says localhost" })
 		}, history.Bad, "smtp.banner fails: says localhost."},
@@ -88,6 +88,17 @@ func TestState(t *testing.T) {
 		{"the config was wrong from the start", func(s *Site) { s.Took, s.Report, s.Config = 0, plan.Report{}, errors.New("office.yaml:3: x") }, history.Unknown,
 			"The config has errors; the site is not watched: office.yaml:3: x."},
 		{"well, and nobody looked from outside", func(s *Site) { unseen(s) }, history.Good, "No problems found, as far as can be seen from inside."},
+		{"well, and no message went out", func(s *Site) {
+			set(s, "outbound.delivered", func(c *plan.Check) { c.Status = plan.Skip })
+		}, history.Good, "Mail arrives. No problems found; the way out was checked from inside only."},
+		{"well, and a message went out alone", func(s *Site) {
+			for _, id := range []string{"port.outside", "mail.outside"} {
+				set(s, id, func(c *plan.Check) { c.Status = plan.Skip })
+			}
+		}, history.Good, "Mail leaves. No problems found; the way in was checked from inside only."},
+		{"well, and one of two mailboxes could not be used", func(s *Site) {
+			s.Report.Checks = append(s.Report.Checks, plan.Check{ID: "outbound.delivered", Subject: plan.About("to another"), Status: plan.Skip, Got: "the login is refused"})
+		}, history.Good, "Mail arrives and leaves. No problems found."},
 		{"warning, and nobody looked from outside", func(s *Site) {
 			unseen(s)
 			set(s, "host.a", func(c *plan.Check) { c.Status = plan.Warn })
@@ -124,6 +135,21 @@ func TestWays(t *testing.T) {
 		in, out string // DNS, router, server, mailbox after the Internet; server, router, name before it
 	}{
 		{"well", office, "✓✓✓✓✓", "✓✓✓✓"},
+		{"no message went out", func() Site {
+			s := office()
+			set(&s, "outbound.delivered", func(c *plan.Check) { c.Status = plan.Skip })
+			return s
+		}, "✓✓✓✓✓", "✓✓✓?"},
+		{"nobody looked from outside", func() Site {
+			s := office()
+			unseen(&s)
+			return s
+		}, "?✓✓✓✓", "✓✓✓?"},
+		{"a message out was returned", func() Site {
+			s := office()
+			set(&s, "outbound.delivered", func(c *plan.Check) { c.Status, c.Got = plan.Fail, "it was returned: 550" })
+			return s
+		}, "✓✓✓✓✓", "✓✗……"},
 		{"router rebooted", rebooted, "✓✓✗……", "✓✓✓✓"},
 		{"no PTR", func() Site {
 			s := office()
@@ -204,7 +230,7 @@ func TestWrite(t *testing.T) {
 	for _, want := range []string{
 		"<title>✗ office: The router forgot its forwards (it restarted).</title>", "mail.nomeazienda.it at 10.10.10.10, public address 2.2.2.2",
 		"<code>router.forward</code> tcp/25", "mailpub apply puts it back", "1 more follow from it", "42 min, then it has to be renewed", "until it is removed",
-		"Mon 23 Nov: up for 75 % of the time", "No failure for 75 % of the 1 d watched.", "forgot its forwards &lt;b&gt;", "mailpub 1.2.3", "10 checks that pass",
+		"Mon 23 Nov: up for 75 % of the time", "No failure for 75 % of the 1 d watched.", "forgot its forwards &lt;b&gt;", "mailpub 1.2.3", "12 checks that pass",
 	} {
 		if !strings.Contains(b.String(), want) {
 			t.Errorf("no %q in the page", want)
@@ -214,5 +240,34 @@ func TestWrite(t *testing.T) {
 		if text := strings.ReplaceAll(b.String(), "http://www.w3.org/2000/svg", ""); strings.Contains(text, no) {
 			t.Errorf("%q is in a page that needs nothing from elsewhere", no)
 		}
+	}
+}
+
+// What was seen from outside stands on the page with its time; without a vantage the page says that there was none.
+func TestSeenOutside(t *testing.T) {
+	s := office()
+	at := noon.Add(-7 * time.Hour)
+	subject := plan.Subject{Name: "mario@provider.example", Text: "from postmaster@nomeazienda.it to mario@provider.example", Outside: true}
+	set(&s, "outbound.delivered", func(c *plan.Check) { c.Subject, c.Got, c.Seen = subject, "arrived in INBOX", at })
+	set(&s, "outbound.spf", func(c *plan.Check) { c.Subject, c.Got, c.Seen, c.Status = subject, "softfail", at, plan.Fail })
+	set(&s, "mail.outside", func(c *plan.Check) {
+		c.Subject, c.Got, c.Seen = plan.About("postmaster@nomeazienda.it, from mario@provider.example"), "arrived in INBOX; by mx.provider.example from 203.0.113.5 under TLS", at
+	})
+	var b strings.Builder
+	if err := Write(&b, s, noon, "test"); err != nil {
+		t.Fatal(err)
+	}
+	for _, want := range []string{"1 of 1 answer", "by mx.provider.example from 203.0.113.5 under TLS", "delivered arrived in INBOX; spf softfail", "24 Nov 05:00:00", `<li class="bad"><span class="mark">✗</span> Message out: from postmaster@nomeazienda.it`} {
+		if !strings.Contains(b.String(), want) {
+			t.Errorf("%q is not on the page", want)
+		}
+	}
+	unseen(&s)
+	b.Reset()
+	if err := Write(&b, s, noon, "test"); err != nil {
+		t.Fatal(err)
+	}
+	if !strings.Contains(b.String(), "as far as can be seen from inside. A mailbox at another provider") || strings.Contains(b.String(), `class="seen"`) {
+		t.Error("a page of which nothing was seen outside says otherwise")
 	}
 }

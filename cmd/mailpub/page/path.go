@@ -75,17 +75,38 @@ func (s Site) paths() (in, out mailPath) {
 	for _, part := range outboundHops() {
 		out.Stations = append(out.Stations, s.hopStatus(part))
 	}
-	out.Stations = append(out.Stations, s.internet(catalog.PortEgress25))
+	out.Stations = append(out.Stations, s.internetOut())
 	return in.markUnreachable(), out.markUnreachable()
 }
 
-// internet is the other end of a way. It is well only where one of some checks has reached it, or was
-// made from there.
+// internet is where mail comes from. It is well only where one of some checks was made from there, or a message came
+// from there.
 func (s Site) internet(ids ...string) hopStatus {
-	if slices.ContainsFunc(ids, s.passes) {
-		return hopStatus{Name: "Internet", Health: well, Says: "other mail servers"}
+	if slices.ContainsFunc(ids, s.showed) {
+		return hopStatus{Name: "Internet", Health: well, Says: "other mail servers", More: s.shownBy(ids...)}
 	}
-	return hopStatus{Name: "Internet", Health: unknown, Says: "not checked"}
+	return hopStatus{Name: "Internet", Health: unknown, Says: "not checked", More: "nothing was checked from outside"}
+}
+
+// internetOut is where mail goes. It is well only where a message arrived there: that port 25 is open is no proof.
+func (s Site) internetOut() hopStatus {
+	switch {
+	case s.showed(catalog.OutboundDelivered):
+		return hopStatus{Name: "Internet", Health: well, Says: "a message arrived", More: s.shownBy(catalog.OutboundDelivered)}
+	case s.showed(catalog.PortEgress25):
+		return hopStatus{Name: "Internet", Health: unknown, Says: "port 25 is open", More: "port 25 of other mail servers is reached; no message was sent to a mailbox elsewhere"}
+	}
+	return hopStatus{Name: "Internet", Health: unknown, Says: "not checked", More: "no message was sent to a mailbox elsewhere"}
+}
+
+// shownBy says what the first of some checks that passes showed.
+func (s Site) shownBy(ids ...string) string {
+	for _, c := range s.Report.Checks {
+		if c.Status == plan.Pass && slices.Contains(ids, c.ID) {
+			return c.ID + " " + c.Subject.String() + ": " + c.Got
+		}
+	}
+	return ""
 }
 
 // markUnreachable marks what lies behind a broken station: a message does not come there.

@@ -82,6 +82,7 @@ type siteView struct {
 		Words string
 	}
 	Share string
+	Seen  []seenOutside // what was seen from outside
 }
 
 // siteError is what keeps a site from being looked at.
@@ -113,6 +114,7 @@ func newSiteView(s Site, now time.Time) siteView {
 	in, out := s.paths()
 	v.Paths = []mailPath{in, out}
 	v.Errors = s.errors()
+	v.Seen = s.seen()
 	v.Wrong, v.Advice, v.Unknown = findings(s.Report)
 	for _, c := range s.Report.Checks {
 		switch {

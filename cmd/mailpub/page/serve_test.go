@@ -59,7 +59,7 @@ func TestPages(t *testing.T) {
 	second := rebooted()
 	second.Site = "branch"
 	s, web := serve(t, office())
-	if code, body, _ := get(t, web, "/"); code != 200 || !strings.Contains(body, "No problems found") || strings.Contains(body, "All sites") {
+	if code, body, _ := get(t, web, "/"); code != 200 || !strings.Contains(body, "Mail arrives and leaves. No problems found") || strings.Contains(body, "All sites") {
 		t.Errorf("the only site: %d\n%s", code, body)
 	}
 	s.Show(second)

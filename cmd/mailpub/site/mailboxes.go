@@ -40,13 +40,24 @@ func (s *Site) mailboxChecks() (checkers []plan.Checker) {
 				if firstDomain(s.spec) == "" { // others take the mail of every domain
 					return nil
 				}
-				return []plan.Check{s.checkInward(ctx, i, m)}
+				return seenNow(s.checkInward(ctx, i, m))
 			}},
 			plan.Checker{Area: catalog.AreaMail, IDs: roundtrip.OutboundIDs(), Timeout: timeout, Run: func(ctx context.Context) []plan.Check {
-				return s.checkOutward(ctx, i, m)
+				return seenNow(s.checkOutward(ctx, i, m)...)
 			}})
 	}
 	return checkers
+}
+
+// seenNow marks when a message showed what checks say; those that nobody could look at have no time.
+func seenNow(checks ...plan.Check) []plan.Check {
+	now := time.Now().Truncate(time.Second)
+	for i := range checks {
+		if checks[i].Status != plan.Skip {
+			checks[i].Seen = now
+		}
+	}
+	return checks
 }
 
 // account makes a mailbox of the config usable.

@@ -2,6 +2,7 @@ package site
 
 import (
 	"context"
+	"net/netip"
 	"slices"
 	"time"
 
@@ -25,6 +26,7 @@ type Monitor struct {
 	// Checks that send messages to people's mailboxes are run once a day, and until they pass.
 	messages []plan.Check // what they found
 	sent     time.Time
+	public   []netip.Addr // that the site had when they were run
 }
 
 // NewMonitor returns the monitor of a site.
@@ -102,8 +104,8 @@ func isRepair(l *plan.Ledger, kind string, c plan.Change) bool {
 // messageEvery is how often a message is sent whose copy stays in a mailbox.
 const messageEvery = 24 * time.Hour
 
-// verify runs the checks. Those that leave a message in a mailbox are run once a day, and as long
-// as one of them fails; in between, what they found stands.
+// verify runs the checks. Those that leave a message in a mailbox are run once a day, after a repair or a change of
+// the public address, and as long as one of them fails; in between, what they found stands.
 func (m *Monitor) verify(ctx context.Context, s *Site) []plan.Check {
 	ids := append(roundtrip.OutboundIDs(), probedIDs()...)
 	if s.cfg.Service.Maildir == "" { // else mailpub takes its own message away again
@@ -113,10 +115,14 @@ func (m *Monitor) verify(ctx context.Context, s *Site) []plan.Check {
 		return slices.Contains(ids, c.ID) || c.Subject.Outside
 	}
 	failing := slices.ContainsFunc(m.messages, func(c plan.Check) bool { return c.Status == plan.Fail })
+	if !slices.Equal(m.public, s.spec.Public) { // another address: what was seen of the former one proves nothing
+		m.sent = time.Time{}
+	}
 	if m.sent.IsZero() || failing || time.Since(m.sent) >= messageEvery {
 		checks := s.check(ctx, nil)
 		before := m.messages
 		m.sent, m.messages = time.Now(), nil
+		m.public = slices.Clone(s.spec.Public)
 		for i, c := range checks {
 			if !is(c) {
 				continue

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"net/netip"
 	"slices"
+	"time"
 
 	"github.com/mailpub/mailpub/cmd/mailpub/watch"
 	"github.com/mailpub/mailpub/plan"
@@ -30,6 +31,9 @@ func (m *Monitor) Repair(ctx context.Context, o watch.RepairRequest) (out watch.
 	}
 	if len(rest) > 0 {
 		err = errors.Join(err, lock.repairRest(ctx, rest, o.Address, &out))
+	}
+	if err == nil {
+		m.sent = time.Time{} // the next look sends its messages anew
 	}
 	out.Leases, out.Renew = leases(lock.held.Ledger(), func(plan.Entry) bool { return true })
 	return out, err

@@ -37,8 +37,13 @@ type Provider struct {
 
 // Start serves on the two listeners until the test ends; nil makes one on loopback.
 func Start(t testing.TB, submission, mailbox net.Listener) *Provider {
+	return StartFor(t, User, Password, submission, mailbox)
+}
+
+// StartFor is Start for another login.
+func StartFor(t testing.TB, user, password string, submission, mailbox net.Listener) *Provider {
 	t.Helper()
-	p := &Provider{user: imapmemserver.NewUser(User, Password)}
+	p := &Provider{user: imapmemserver.NewUser(user, password)}
 	for _, name := range []string{"INBOX", "Sent", Spam} {
 		if err := p.user.Create(name, nil); err != nil {
 			t.Fatal(err)
