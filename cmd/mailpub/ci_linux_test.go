@@ -33,7 +33,7 @@ func TestCI(t *testing.T) {
 	} {
 		writeFile(t, filepath.Join(bin, name), text, 0o755)
 	}
-	if _, err := exec.LookPath("mailpub"); err != nil { // TestMain puts the program of the tests there
+	if _, err := exec.LookPath("mailpub"); err != nil { // testscript puts it onto the PATH of its scripts alone
 		self := filepath.Join(bin, "mailpub")
 		if out, err := exec.CommandContext(t.Context(), "go", "build", "-o", self, ".").CombinedOutput(); err != nil {
 			t.Fatalf("%v: %s", err, out)

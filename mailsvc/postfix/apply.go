@@ -130,7 +130,7 @@ func (e *edit) checkLoginBackend() error {
 		return nil
 	}
 	if _, err := os.Stat(e.s.socket()); err != nil {
-		return fmt.Errorf("Postfix would have no login backend, and would not answer at all: %w; install Dovecot (apt-get install dovecot-imapd) and start it", err)
+		return fmt.Errorf("without Dovecot there is no login backend, and Postfix would not answer at all: %w; install Dovecot (apt-get install dovecot-imapd) and start it", err)
 	}
 	return nil
 }

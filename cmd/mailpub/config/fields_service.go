@@ -69,7 +69,7 @@ func serviceFields() []Field {
 			Path:    "service.networks",
 			Example: "[192.168.1.50/32]",
 			Text: "that may send without a password, in addition to the\n" +
-				"server server server server server server itself; by default none",
+				"server server server server server server server itself; by default none",
 		},
 		{
 			Path:    "service.backup_for",
