@@ -131,6 +131,7 @@ var owners = map[string]string{
 	"github.com/pelletier/go-toml":           "cmd",
 	"go.yaml.in/yaml":                        "cmd",
 	"golang.org/x/term":                      "cmd/mailpub/term",
+	"github.com/charmbracelet/x/ansi":        "cmd/mailpub/term",
 	"golang.org/x/net/idna":                  "cmd",
 	"golang.org/x/net/publicsuffix":          "plan/orgdomain",
 	"github.com/invopop/jsonschema":          "cmd",

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"bytes"
 	"errors"
 	"fmt"
 	"strings"
@@ -9,6 +10,7 @@ import (
 	"github.com/spf13/pflag"
 
 	"github.com/mailpub/mailpub/cmd/mailpub/config"
+	"github.com/mailpub/mailpub/cmd/mailpub/term"
 	"github.com/mailpub/mailpub/plan"
 )
 
@@ -45,6 +47,20 @@ func customizeHelp(root *cobra.Command) {
 			about.InitDefaultHelpFlag()
 			return about.Help()
 		},
+	})
+	help := root.HelpFunc()
+	root.SetHelpFunc(func(c *cobra.Command, args []string) {
+		style := term.StyleOf(c.OutOrStdout(), true)
+		if style.Columns == 0 {
+			help(c, args)
+			return
+		}
+		out := c.OutOrStdout()
+		var text bytes.Buffer
+		c.SetOut(&text)
+		help(c, args)
+		c.SetOut(out)
+		fmt.Fprint(out, style.Fold(text.String()))
 	})
 	root.InitDefaultCompletionCmd()
 	for _, c := range root.Commands() {

@@ -109,7 +109,7 @@ func inBrowser(t *testing.T) {
 		name          string
 		width, height int64
 		picture       string
-	}{{"phone", 390, 844, "tall"}, {"desktop", 1280, 900, "wide"}} {
+	}{{"phone", 375, 740, "tall"}, {"larger phone", 390, 844, "tall"}, {"desktop", 1280, 900, "wide"}} {
 		b.load(screen.width, screen.height)
 		b.expect(screen.name+": the headline", `document.querySelector(".headline").innerText`, "✓ Mail arrives and leaves. No problems found.")
 		b.expect(screen.name+": nothing to scroll sideways", `String(document.documentElement.scrollWidth <= window.innerWidth)`, "true")
@@ -127,16 +127,35 @@ func inBrowser(t *testing.T) {
 	b.scheme("light")
 	b.expect("words can be read on light", contrast, "true")
 
-	b.eval(`document.querySelector("summary").click(), window.mark = "the same page"`)
+	b.expect("the picture is told in words", `[...document.querySelectorAll(".path li")].map(e => e.textContent).join("|").replace(/\s+/g, " ").slice(0, 14)`, "Internet: well")
+	b.expect("each path is told", `[...document.querySelectorAll(".path h2")].map(e => e.textContent).join()`, "Mail comes in,Mail goes out")
+	b.expect("the picture is not told twice", `String([...document.querySelectorAll("svg")].every(e => e.closest("[aria-hidden]")))`, "true")
+	b.expect("every part of the page has a name", `[...document.querySelectorAll("section")].filter(e => !e.getAttribute("aria-label")).length`, "0")
+	b.eval(`document.querySelector("summary").click(), document.querySelector("summary").focus(), window.mark = "the same page"`)
 	bad := rebooted()
 	bad.Days, bad.Events = site.Days, site.Events
 	server.Show(bad)
 	b.wait("the break shows by itself", `document.querySelector(".headline").innerText`, "✗ The router forgot its forwards (it restarted).")
 	b.expect("without loading anew", `window.mark`, "the same page")
+	b.wait("the news are told", `document.getElementById("told").textContent`, "✗ office: The router forgot its forwards (it restarted).")
+	b.expect("the focus stays", `document.activeElement.tagName`, "SUMMARY")
+	b.expect("the break is told in words", `String([...document.querySelectorAll(".path li")].some(e => e.textContent.startsWith("Router: broken.")))`, "true")
+	b.eval(`getSelection().selectAllChildren(document.querySelector(".headline"))`)
+	server.Show(site)
+	time.Sleep(time.Second)
+	b.expect("news wait for the end of a selection", `document.querySelector(".headline").innerText`, "✗ The router forgot its forwards (it restarted).")
+	b.eval(`getSelection().removeAllRanges()`)
+	b.wait("and come then", `document.querySelector(".headline").innerText`, "✓ Mail arrives and leaves. No problems found.")
+	server.Show(bad)
+	b.wait("the break shows again", `document.querySelector(".headline").innerText`, "✗ The router forgot its forwards (it restarted).")
 	b.expect("what was open stays open", `String(document.querySelectorAll("details[open]").length > 0)`, "true")
 	b.expect("where it breaks", `document.querySelectorAll(".wide .break").length + " " + document.querySelector(".wide .box.bad .name").textContent`, "1 Router")
 	b.picture("status.png", 1280, 1180)
 	b.picture("status-phone.png", 390, 844)
+	b.scheme("dark")
+	b.picture("status-dark.png", 1280, 1180)
+	b.picture("status-phone-dark.png", 390, 844)
+	b.scheme("light")
 
 	b.scripts(false)
 	b.load(375, 740)
@@ -165,7 +184,7 @@ const tooWide = `[...document.querySelectorAll(".box")].filter(b => b.getBoundin
 const contrast = `String((() => {
 	const light = c => { const v = c.match(/[\d.]+/g).slice(0, 3).map(x => { x /= 255; return x <= 0.04045 ? x / 12.92 : ((x + 0.055) / 1.055) ** 2.4; }); return 0.2126 * v[0] + 0.7152 * v[1] + 0.0722 * v[2]; };
 	const paper = light(getComputedStyle(document.body).backgroundColor);
-	return [...document.querySelectorAll(".facts, small, .mark, h1, dt")].every(e => { const ink = light(getComputedStyle(e).color); return e.closest("svg") || (Math.max(ink, paper) + 0.05) / (Math.min(ink, paper) + 0.05) >= 4.5; });
+	return [...document.querySelectorAll(".facts, small, .mark, h1, dt, .ways .way")].every(e => { const ink = light(e.closest("svg") ? getComputedStyle(e).fill : getComputedStyle(e).color); return e.closest(".box") || (Math.max(ink, paper) + 0.05) / (Math.min(ink, paper) + 0.05) >= 4.5; });
 })())`
 
 func start(t *testing.T, url string) *browser {

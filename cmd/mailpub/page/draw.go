@@ -32,7 +32,7 @@ type box struct {
 func (b box) Mark() string { return b.Health.mark() }
 
 // Words says in words what Mark shows.
-func (b box) Words() string { return b.Health.words() }
+func (b box) Words() string { return b.Health.Words() }
 
 // line leads from one box to the next. Health is that of where it leads.
 type line struct {

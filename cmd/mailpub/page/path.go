@@ -36,8 +36,8 @@ func (h health) mark() string {
 	return "?"
 }
 
-// words are mark for a screen reader.
-func (h health) words() string {
+// Words are mark for a screen reader.
+func (h health) Words() string {
 	switch h {
 	case well:
 		return "well"

@@ -70,6 +70,7 @@ type siteView struct {
 	Class                  health
 	Facts, Next            string
 	Wide, Tall             diagram
+	Paths                  []mailPath  // what the diagrams show, for screen readers
 	Errors                 []siteError // why it could not look at everything
 	Wrong, Advice, Unknown []finding
 	Passed, Unused         []plan.Check
@@ -110,6 +111,8 @@ func healthOf(s history.State) health {
 
 func newSiteView(s Site, now time.Time) siteView {
 	v := siteView{Site: s, Class: healthOf(s.State()), Facts: facts(s), Wide: s.wideDiagram(), Tall: s.tallDiagram()}
+	in, out := s.paths()
+	v.Paths = []mailPath{in, out}
 	v.Errors = s.errors()
 	v.Seen = s.seen()
 	v.Wrong, v.Advice, v.Unknown = findings(s.Report)

@@ -35,9 +35,10 @@ func PrintError(u *UI, err error, documented func(config.Errors) string) {
 		return
 	}
 
-	fmt.Fprintf(u.Err, "mailpub: %s\n", Clean(err.Error()))
+	style := StyleOf(u.Err, true)
+	fmt.Fprintln(u.Err, style.hang("mailpub: "+Clean(err.Error()), 2))
 	if next := nextStep(u, err); next != "" {
-		fmt.Fprintf(u.Err, "  next: %s\n", next)
+		fmt.Fprintln(u.Err, style.hang("  next: "+next, 8))
 	}
 }
 

@@ -1,10 +1,13 @@
 package term
 
 import (
+	"cmp"
 	"fmt"
 	"io"
 	"strings"
 	"time"
+
+	"github.com/charmbracelet/x/ansi"
 
 	"github.com/mailpub/mailpub/cmd/mailpub/site"
 	"github.com/mailpub/mailpub/plan"
@@ -14,7 +17,7 @@ import (
 // ShowPlan prints a plan: a group for each party, manual steps last, and the sum.
 func ShowPlan(u *UI, p *site.Plan) {
 	w := u.Text()
-	fmt.Fprintf(w, "%s\n\n", Headline(p.Site))
+	fmt.Fprintf(w, "%s\n\n", u.hang(Headline(p.Site), 2))
 	about := map[plan.Target]string{}
 	var order []plan.Target
 	for _, party := range p.Parties {
@@ -152,7 +155,6 @@ func Headline(s *site.Site) string {
 // columns of the lists that are printed, and the width that a name or text has at most
 // before it pushes what follows.
 const (
-	lineWidth = 100
 	nameWidth = 40
 	textWidth = 34
 )
@@ -163,7 +165,7 @@ func ShowChanges(u *UI, changes []plan.Change) {
 	w := u.Text()
 	name, text := 0, 0
 	for _, c := range changes {
-		name = max(name, min(len(c.Key.Name), nameWidth))
+		name = max(name, min(ansi.StringWidth(c.Key.Name), nameWidth, cmp.Or(u.Columns, widest)/2))
 		text = max(text, min(len(changeText(c)), textWidth))
 	}
 	reason := ""
@@ -174,7 +176,7 @@ func ShowChanges(u *UI, changes []plan.Change) {
 		}
 		reason = Clean(c.Reason)
 		used := 4 + max(name, len(c.Key.Name)) + 2 + max(text, len(changeText(c))) + 2
-		if why != "" && used+len(why) <= lineWidth {
+		if why != "" && used+ansi.StringWidth(why) <= cmp.Or(u.Columns, widest) {
 			line += "  " + u.Dim(why)
 			why = ""
 		}
@@ -196,7 +198,17 @@ func ShowChanges(u *UI, changes []plan.Change) {
 
 // changeLine is a change on one line: its sign, its name and what it becomes.
 func changeLine(u *UI, c plan.Change, name, text int) string {
-	return fmt.Sprintf("%s %s  %s", actionSign(u, c.Action), Pad(Clean(c.Key.Name), name), Pad(changeText(c), text))
+	value := changeText(c)
+	at := 4 + max(name, ansi.StringWidth(c.Key.Name)) + 2
+	switch {
+	case u.Columns == 0 || at+ansi.StringWidth(value) <= u.Columns:
+		value = Pad(value, text)
+	case at < u.Columns*2/3:
+		value = u.Wrap(value, at)
+	default:
+		value = "\n      " + u.Wrap(value, 6)
+	}
+	return fmt.Sprintf("%s %s  %s", actionSign(u, c.Action), Pad(Clean(c.Key.Name), name), value)
 }
 
 // longText is the length from which a text is shown without its middle: nobody reads a key.
@@ -207,7 +219,7 @@ const longText = 160
 func changeText(c plan.Change) string {
 	text := fullText(c)
 	if len(text) > longText && c.Action != plan.Manual {
-		text = text[:60] + "..." + text[len(text)-30:]
+		text = strings.ToValidUTF8(text[:60], "") + "..." + strings.ToValidUTF8(text[len(text)-30:], "")
 	}
 	return text
 }

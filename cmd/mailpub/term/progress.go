@@ -32,12 +32,14 @@ func (p *progress) update(e plan.Event) {
 		p.of = e.Of
 	}
 	at := u.Dim(Pad(fmt.Sprintf("%d/%d", e.N, e.Of), 2*len(fmt.Sprint(e.Of))+1))
-	what := strings.TrimRight(changeLine(u, e.Change, p.width, 0), " ")
+	flat := *u
+	flat.Columns = 0 // one line, which is clipped or wrapped by the terminal
+	what := strings.TrimRight(changeLine(&flat, e.Change, p.width, 0), " ")
 	switch e.Phase {
 	case plan.Started:
 		if u.Terminal {
 			p.end()
-			fmt.Fprintf(p.out, "%s     %s", at, what)
+			fmt.Fprint(p.out, u.Clip(fmt.Sprintf("%s     %s", at, what)))
 			p.open = true
 		}
 	case plan.Done:

@@ -7,6 +7,7 @@ import (
 	"strings"
 	"unicode"
 
+	"github.com/charmbracelet/x/ansi"
 	"golang.org/x/term"
 )
 
@@ -15,6 +16,7 @@ type Style struct {
 	Terminal bool
 	Colour   bool
 	Columns  int // that text is wrapped at; zero is widest
+	Width    int // of the terminal; zero where there is none
 }
 
 // Columns of text: lines get no longer, as nobody reads such, and no shorter, as a narrow terminal
@@ -37,6 +39,7 @@ func StyleOf(w io.Writer, noColour bool) Style {
 
 	if width, _, err := term.GetSize(int(f.Fd())); err == nil && width > 0 {
 		s.Columns = min(max(width, narrowest), widest)
+		s.Width = width
 	}
 	return s
 }
@@ -71,7 +74,7 @@ func (s Style) Wrap(text string, n int) string {
 	var b strings.Builder
 	column, width := n, cmp.Or(s.Columns, widest)
 	for i, word := range strings.Fields(text) {
-		if column+1+len([]rune(word)) > width && i > 0 {
+		if column+1+ansi.StringWidth(word) > width && i > 0 {
 			b.WriteString("\n" + strings.Repeat(" ", n))
 			column = n
 		} else if i > 0 {
@@ -79,9 +82,74 @@ func (s Style) Wrap(text string, n int) string {
 			column++
 		}
 		b.WriteString(word)
-		column += len([]rune(word))
+		column += ansi.StringWidth(word)
 	}
 	return b.String()
+}
+
+// hang breaks a line that does not fit the terminal, with what follows indented by n. Text of several lines
+// stays as it is.
+func (s Style) hang(line string, n int) string {
+	if s.Columns == 0 || strings.Contains(line, "\n") || ansi.StringWidth(line) <= s.Columns {
+		return line
+	}
+	lead := line[:len(line)-len(strings.TrimLeft(line, " "))]
+	words := strings.Fields(line)
+	head := lead + words[0] + " "
+	wrapped := s.Wrap(strings.Join(words[1:], " "), len(head))
+	return head + strings.ReplaceAll(wrapped, "\n"+strings.Repeat(" ", len(head)), "\n"+strings.Repeat(" ", n))
+}
+
+// Clip cuts a line that does not fit the terminal, so that EraseLine takes all of it away again.
+func (s Style) Clip(line string) string {
+	if s.Width == 0 {
+		return line
+	}
+	return ansi.Truncate(line, s.Width-1, "…")
+}
+
+// Fold breaks the lines of a help text that do not fit the terminal: paragraphs anew, and the texts of a table
+// below themselves.
+func (s Style) Fold(text string) string {
+	if s.Columns == 0 {
+		return text
+	}
+	var out []string
+	paragraph := ""
+	flush := func() {
+		if paragraph != "" {
+			out = append(out, s.Wrap(paragraph, 0))
+		}
+		paragraph = ""
+	}
+	for line := range strings.SplitSeq(text, "\n") {
+		switch {
+		case line == "":
+			flush()
+			out = append(out, line)
+		case line[0] != ' ':
+			paragraph += " " + line
+		default:
+			flush()
+			out = append(out, s.foldRow(line))
+		}
+	}
+	flush()
+	return strings.Join(out, "\n")
+}
+
+// foldRow breaks an indented line: behind its last column, or as it is indented.
+func (s Style) foldRow(line string) string {
+	if ansi.StringWidth(line) <= s.Columns {
+		return line
+	}
+	bare := strings.TrimLeft(line, " ")
+	indent := len(line) - len(bare)
+	if gap := strings.LastIndex(bare, "   "); gap > 0 && indent+gap+3 <= s.Columns*2/3 {
+		head := line[:indent+gap+3]
+		return head + s.Wrap(bare[gap+3:], ansi.StringWidth(head))
+	}
+	return strings.Repeat(" ", indent) + s.Wrap(bare, indent)
 }
 
 // EraseLine returns to the beginning of a terminal's line and clears it.
@@ -100,7 +168,7 @@ func Clean(s string) string {
 
 // Pad fills s up with spaces to n columns.
 func Pad(s string, n int) string {
-	if missing := n - len([]rune(s)); missing > 0 {
+	if missing := n - ansi.StringWidth(s); missing > 0 {
 		return s + strings.Repeat(" ", missing)
 	}
 	return s
