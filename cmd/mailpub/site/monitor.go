@@ -114,11 +114,7 @@ func (m *Monitor) verify(ctx context.Context, s *Site) []plan.Check {
 	is := func(c plan.Check) bool {
 		return slices.Contains(ids, c.ID) || c.Subject.Outside
 	}
-	failing := slices.ContainsFunc(m.messages, func(c plan.Check) bool { return c.Status == plan.Fail })
-	if !slices.Equal(m.public, s.spec.Public) { // another address: what was seen of the former one proves nothing
-		m.sent = time.Time{}
-	}
-	if m.sent.IsZero() || failing || time.Since(m.sent) >= messageEvery {
+	if m.messagesDue(s.spec.Public, time.Now()) {
 		checks := s.check(ctx, nil)
 		before := m.messages
 		m.sent, m.messages = time.Now(), nil
@@ -133,6 +129,13 @@ func (m *Monitor) verify(ctx context.Context, s *Site) []plan.Check {
 		return checks
 	}
 	return append(s.checkWithout(ctx, ids), m.messages...)
+}
+
+// messagesDue reports whether messages are sent again: none was sent yet or since a repair, the last ones are a day
+// old, one failed, or the site has another public address, of which the former messages prove nothing.
+func (m *Monitor) messagesDue(public []netip.Addr, now time.Time) bool {
+	failing := slices.ContainsFunc(m.messages, func(c plan.Check) bool { return c.Status == plan.Fail })
+	return m.sent.IsZero() || failing || now.Sub(m.sent) >= messageEvery || !slices.Equal(m.public, public)
 }
 
 // stillFailing is the finding of a check that sends a message. One that could not be looked at again, as the messages
