@@ -65,7 +65,7 @@ func (r *tolerantConn) Read(p []byte) (int, error) {
 	return r.readBody(p)
 }
 
-// readHead reads a header and mends it. One of an interim answer is passed over.
+// readHead reads a header and applies the changes. One of an interim answer is passed over.
 func (r *tolerantConn) readHead() error {
 	var lines []string
 	for size := 0; ; {

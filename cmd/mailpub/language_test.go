@@ -59,7 +59,7 @@ func TestLanguage(t *testing.T) {
 			return true
 		})
 	})
-	for _, pattern := range []string{"../../*.md", "../../docs/*.md", "../../docs/*/*.md"} {
+	for _, pattern := range []string{"page/parts/*.tmpl", "../../*.md", "../../docs/*.md", "../../docs/*/*.md"} {
 		paths, err := filepath.Glob(pattern)
 		if err != nil || len(paths) == 0 {
 			t.Fatal(pattern, err)

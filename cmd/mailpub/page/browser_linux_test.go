@@ -163,7 +163,7 @@ func inBrowser(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if !strings.Contains(text, "mailpub apply puts it back") || !strings.Contains(text, "LIVES ON") && !strings.Contains(text, "Lives on") {
+	if !strings.Contains(text, "mailpub apply restores it") || !strings.Contains(text, "LEASE LEFT") && !strings.Contains(text, "Lease left") {
 		t.Errorf("without scripts:\n%s", text)
 	}
 	b.scripts(true)

@@ -56,7 +56,7 @@ func rebooted() Site {
 	s := office()
 	set(&s, "router.forward", func(c *plan.Check) {
 		c.Subject, c.Status, c.Want, c.Got = plan.OfKey(plan.Key{Kind: "forward", Name: "tcp/25"}), plan.Fail, "10.10.10.10:25", "not there"
-		c.Hint, c.Reason = "mailpub apply puts it back", plan.ReasonLost
+		c.Hint, c.Reason = "mailpub apply restores it", plan.ReasonLost
 	})
 	set(&s, "mail.outside", func(c *plan.Check) {
 		c.Subject, c.Status, c.Want, c.Got, c.Hint = plan.About("postmaster@nomeazienda.it"), plan.Fail, "arrives", "2.2.2.2:25 refuses", "see the hop"
@@ -229,7 +229,7 @@ func TestWrite(t *testing.T) {
 	}
 	for _, want := range []string{
 		"<title>✗ office: The router forgot its forwards (it restarted).</title>", "mail.nomeazienda.it at 10.10.10.10, public address 2.2.2.2",
-		"<code>router.forward</code> tcp/25", "mailpub apply puts it back", "1 more follow from it", "42 min, then it has to be renewed", "until it is removed",
+		"<code>router.forward</code> tcp/25", "mailpub apply restores it", "1 more follow from it", "42 min, then it has to be renewed", "until it is removed",
 		"Mon 23 Nov: up for 75 % of the time", "No failure for 75 % of the 1 d watched.", "forgot its forwards &lt;b&gt;", "mailpub 1.2.3", "12 checks that pass",
 	} {
 		if !strings.Contains(b.String(), want) {
