@@ -195,7 +195,7 @@ func (s *siteInLab) outside() {
 }
 
 // TestLabOpenRelay finds a server that relays for everybody, believes every sender and splits
-// messages, and applies the changes.
+// messages, and corrects it.
 func TestLabOpenRelay(t *testing.T) {
 	t.Parallel()
 	s, m := newPostfixInLab(t)
