@@ -18,6 +18,7 @@ import (
 // watchFlags is what the command line says of watch.
 type watchFlags struct {
 	once, test bool
+	now        bool // messages are sent at once
 	log        string
 	listen     string   // where the status page is
 	token      string   // a reference to what the page asks for
@@ -69,6 +70,7 @@ differs or fails, 1 when the state of a site is unknown.`,
 	}
 	fl := cmd.Flags()
 	fl.BoolVar(&f.once, "once", false, "check once and exit")
+	fl.BoolVar(&f.now, "now", false, "send the test messages at once, even if today's were sent")
 	fl.BoolVar(&f.test, "test-notice", false, "send a test notice to every channel of watch.notify, and exit")
 	fl.StringVar(&f.listen, "listen", "", "serve a read-only status page at `ADDRESS`, like 127.0.0.1:8025")
 	fl.StringVar(&f.token, "listen-token", "", "ask for the token that `REFERENCE` names (env:NAME, file:PATH), as a bearer token or a password")
@@ -101,6 +103,7 @@ func (a *app) fleetOptions(f watchFlags, level slog.Level) (fleet.Options, error
 		Insecure:    f.insecure,
 		Version:     version().Version,
 	}
+	o.Site.MessagesNow = f.now
 	if a.verbose {
 		o.Site.Logger = log
 	}

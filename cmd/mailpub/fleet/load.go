@@ -59,6 +59,7 @@ func newSite(ctx context.Context, cfg *config.Config, digest string, o site.Opti
 	}
 
 	monitor := site.NewMonitor(cfg, o)
+	monitor.KeepMessages(digest)
 	spec, w := cfg.PlanSite(), cfg.Watch
 	return watch.Site{
 		Name:     cfg.Site,

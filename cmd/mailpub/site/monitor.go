@@ -2,7 +2,6 @@ package site
 
 import (
 	"context"
-	"net/netip"
 	"slices"
 	"time"
 
@@ -24,9 +23,8 @@ type Monitor struct {
 	announcer routerAddrFeed
 
 	// Checks that send messages to people's mailboxes are run once a day, and until they pass.
-	messages []plan.Check // what they found
-	sent     time.Time
-	public   []netip.Addr // that the site had when they were run
+	messages sentMessages
+	file     string // that keeps them; "" where nothing does
 }
 
 // NewMonitor returns the monitor of a site.
@@ -101,9 +99,6 @@ func isRepair(l *plan.Ledger, kind string, c plan.Change) bool {
 	return c.Key.Kind == of[kind] && l.Restores(c)
 }
 
-// messageEvery is how often a message is sent whose copy stays in a mailbox.
-const messageEvery = 24 * time.Hour
-
 // verify runs the checks. Those that leave a message in a mailbox are run once a day, after a repair or a change of
 // the public address, and as long as one of them fails; in between, what they found stands.
 func (m *Monitor) verify(ctx context.Context, s *Site) []plan.Check {
@@ -114,28 +109,23 @@ func (m *Monitor) verify(ctx context.Context, s *Site) []plan.Check {
 	is := func(c plan.Check) bool {
 		return slices.Contains(ids, c.ID) || c.Subject.Outside
 	}
-	if m.messagesDue(s.spec.Public, time.Now()) {
-		checks := s.check(ctx, nil)
-		before := m.messages
-		m.sent, m.messages = time.Now(), nil
-		m.public = slices.Clone(s.spec.Public)
-		for i, c := range checks {
-			if !is(c) {
-				continue
-			}
-			checks[i] = stillFailing(c, before)
-			m.messages = append(m.messages, checks[i])
-		}
-		return checks
+	if !m.messages.due(s.spec.Public, time.Now()) {
+		return append(s.checkWithout(ctx, ids), m.messages.checks()...)
 	}
-	return append(s.checkWithout(ctx, ids), m.messages...)
-}
-
-// messagesDue reports whether messages are sent again: none was sent yet or since a repair, the last ones are a day
-// old, one failed, or the site has another public address, of which the former messages prove nothing.
-func (m *Monitor) messagesDue(public []netip.Addr, now time.Time) bool {
-	failing := slices.ContainsFunc(m.messages, func(c plan.Check) bool { return c.Status == plan.Fail })
-	return m.sent.IsZero() || failing || now.Sub(m.sent) >= messageEvery || !slices.Equal(m.public, public)
+	checks := s.check(ctx, nil)
+	before := m.messages.checks()
+	m.messages.At = time.Now()
+	m.messages.Public = slices.Clone(s.spec.Public)
+	m.messages.Checks = nil
+	for i, c := range checks {
+		if !is(c) {
+			continue
+		}
+		checks[i] = stillFailing(c, before)
+		m.messages.add(checks[i])
+	}
+	m.save()
+	return checks
 }
 
 // stillFailing is the finding of a check that sends a message. One that could not be looked at again, as the messages

@@ -32,6 +32,9 @@ type Options struct {
 	Scope  Scope        // of plans
 	Public []netip.Addr // one of each family that the config leaves open, where nobody is to be asked
 
+	// MessagesNow has a Monitor send its messages at its first look, whenever the last ones were sent.
+	MessagesNow bool
+
 	// StartReceiver starts the bundled receiver for the time of a verification, where it is the
 	// site's mail server and nothing listens. started says whether it did. Nil: it is not started.
 	StartReceiver func(ctx context.Context, s *Site) (stop func(), started bool)
