@@ -262,7 +262,7 @@ func TestManual(t *testing.T) {
 		t.Fatal(err)
 	}
 	items, err := r.Read(t.Context(), []plan.Key{{Kind: forward.Kind, Name: "tcp/25"}})
-	if err != nil || len(items) != 1 || !strings.HasPrefix(items[0].Unreadable, "entered by hand") || items[0].Lines != nil {
+	if err != nil || len(items) != 1 || !strings.HasPrefix(items[0].Unreadable, "set manually") || items[0].Lines != nil {
 		t.Errorf("read %+v, %v", items, err)
 	}
 	reported := 0

@@ -63,7 +63,7 @@ func TestHeal(t *testing.T) {
 		t.Errorf("what is not there: %v, done %q", err, done)
 	}
 	d.Inject(writes(true))
-	if _, err := r.Recreate(t.Context(), key("tcp/25")); err == nil || !strings.Contains(err.Error(), "gone now") || !strings.Contains(err.Error(), "501") {
+	if _, err := r.Recreate(t.Context(), key("tcp/25")); err == nil || !strings.Contains(err.Error(), "cannot be restored") || !strings.Contains(err.Error(), "501") {
 		t.Errorf("not put back: %v", err)
 	}
 }

@@ -167,7 +167,7 @@ func TestNoRouter(t *testing.T) {
 	t.Parallel()
 	l := lab.Up(t, lab.Options{NoDaemon: true})
 	for protocol, parts := range map[string][]string{
-		"auto":    {"no router answers: upnp: nobody answers a search", "nat-pmp: the default gateway 10.10.10.1"},
+		"auto":    {"no router answers: upnp: no answer to a search", "nat-pmp: the default gateway 10.10.10.1"},
 		"upnp":    {"no router answers: no answer to a search within 5s"},
 		"nat-pmp": {"no router answers: the default gateway 10.10.10.1: no usable answer"},
 		"pcp":     {"no router answers: the default gateway 10.10.10.1: no usable answer"},
@@ -221,7 +221,7 @@ func TestRefused(t *testing.T) {
 		parts    []string
 	}{
 		{"low ports, UPnP", lab.Options{Deny: "1-1023"}, "upnp", creation("tcp/25", lab.Server+":25"), "refused", []string{"tcp/25", "606"}},
-		{"low ports, NAT-PMP", lab.Options{Deny: "1-1023"}, "nat-pmp", creation("tcp/25", lab.Server+":25"), "refused", []string{"tcp/25", "instead"}},
+		{"low ports, NAT-PMP", lab.Options{Deny: "1-1023"}, "nat-pmp", creation("tcp/25", lab.Server+":25"), "refused", []string{"tcp/25", "the router offered"}},
 		{"another host, UPnP", lab.Options{}, "upnp", creation("tcp/25", lab.Neighbour+":25"), "other host", []string{"run mailpub on 10.10.10.20 itself", "this is 10.10.10.10"}},
 		{"another host, NAT-PMP", lab.Options{}, "nat-pmp", creation("tcp/25", lab.Neighbour+":25"), "other host", []string{"run mailpub on 10.10.10.20 itself"}},
 		{"double NAT, UPnP", lab.Options{DoubleNAT: "100.64.0"}, "upnp", creation("tcp/25", lab.Server+":25"), "double NAT", []string{"501"}},

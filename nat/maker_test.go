@@ -148,7 +148,7 @@ func TestChangeOverInSilence(t *testing.T) {
 	}
 	items, err := r.Read(t.Context(), o.Recorded)
 	if err != nil || len(items) != 1 || items[0].Lines != nil || items[0].Unreadable != "" || !strings.Contains(items[0].Again, "nat-pmp does not answer now") ||
-		!strings.Contains(items[0].Again, "what it made may stay in the router") {
+		!strings.Contains(items[0].Again, "its forwards may remain in the router") {
 		t.Fatalf("read %+v, %v", items, err)
 	}
 	if err := r.Apply(t.Context(), []plan.Change{creation("tcp/25", server)}, func(plan.Change, error) {}); err != nil || len(d.Mappings()) != 1 {

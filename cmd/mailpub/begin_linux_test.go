@@ -134,7 +134,7 @@ func TestLabImportUnseen(t *testing.T) {
 			}
 			has(t, out, "its forwards are unknown: "+protocol+" has no list request", "+ tcp/25", "Plan: 1 to add, ")
 			plainly := strings.Join(strings.Fields(errs), " ")
-			has(t, plainly, "Not seen: tcp/25. The router speaks "+protocol+", which can't list what it forwards", "import --adopt, asks the router for each", "router.protocol: manual")
+			has(t, plainly, "Not seen: tcp/25. The router speaks "+protocol+", which can't list what it forwards", "import --adopt, requests each forward from the router", "router.protocol: manual")
 			if after := s.state(); after != before {
 				t.Errorf("import wrote:\n%s\nbefore:\n%s", after, before)
 			}
@@ -158,7 +158,7 @@ func TestLabImportUnseen(t *testing.T) {
 			if code != exitFailed {
 				t.Fatalf("exit code %d\n%s%s", code, out, errs)
 			}
-			has(t, errs, "tcp/25", "the router does not confirm it, check its target")
+			has(t, errs, "tcp/25", "the router does not confirm it: check its target")
 			if after := s.state(); after != before {
 				t.Errorf("zones and router differ from the start:\n%s\nbefore:\n%s", after, before)
 			}

@@ -124,11 +124,13 @@ func (v vantage) verify(t *testing.T) []plan.Check {
 		w.folder = v.folder
 	}
 	w.home.Handed = func(_, _ string, message []byte) error {
-		switch w.message = message; {
+		own := *w
+		own.message = message
+		switch {
 		case v.refused != nil:
 			return v.refused
 		case v.out != nil:
-			return v.out(w)
+			return v.out(&own)
 		}
 		return w.provider.Put(w.folder, append([]byte(w.fields), message...))
 	}

@@ -51,7 +51,7 @@ func importCases() []*importCase {
 			`@ CAA 0 issue "letsencrypt.org"`, `@ CAA 0 iodef "mailto:x@{D}"`, "_imaps._tcp SRV 0 1 993 mail", "_submission._tcp SRV 5 0 587 mail", "_pop3._tcp SRV 0 0 0 .", "_imap._tcp SRV 0 0 143 mail", "_imap._tcp SRV 5 0 143 mail2",
 			"mail 300 A {A}", `mail 300 TXT "v=spf1 a -all"`, `mail CAA 0 issue "letsencrypt.org"`, "www CNAME shops.example."}}},
 			says: []string{"include: [servers.mcsv.net, sendgrid.net]", "all: softfail", "policy: reject", "caa: [letsencrypt.org]", "{name: imaps, host: mail.{D}, port: 993}", "{name: submission, host: mail.{D}, port: 587}"},
-			left: []string{"s1._domainkey.{D}: an alias of s1.domainkey.u1.wl.sendgrid.net", "selector default", "SRV of {D} with priorities or weights of its own"}},
+			left: []string{"s1._domainkey.{D}: an alias of s1.domainkey.u1.wl.sendgrid.net", "selector default", "SRV of {D} with its own priorities or weights"}},
 		{dnsCase: dnsCase{name: "a home server on dynamic DNS", own: map[string][]string{"{D}": {"@ NS {OWN}",
 			"@ MX 10 mail", `@ TXT "v=spf1 mx include:sendgrid.net ?all"`, "mail 60 CNAME mario-{N}.dyn.example.", "www A 2.2.2.80"}}},
 			says:    []string{"all: neutral", "include: [sendgrid.net]"},

@@ -113,7 +113,7 @@ func TestLabFirewall(t *testing.T) {
 	s.services()
 	s.mailpub(exitOK, "apply", "--yes")
 	s.must("lan", "nft", "add table inet guard; add chain inet guard in { type filter hook input priority 0; policy accept; }; add rule inet guard in iifname eth0 tcp dport 25 drop")
-	has(t, s.mailpub(exitOK, "verify"), "warn  port.inside  smtp at 10.10.10.10:25", "this host's firewall keeps the outside from it")
+	has(t, s.mailpub(exitOK, "verify"), "warn  port.inside  smtp at 10.10.10.10:25", "this host's firewall blocks it")
 	has(t, s.mailpub(exitOK, "router"), "blocked tcp/25: this host's firewall blocks it")
 	has(t, s.mailpub(exitOK, "--json", "router"), `"state": "blocked"`)
 }

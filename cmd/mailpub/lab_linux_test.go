@@ -272,7 +272,7 @@ func TestLabInterrupted(t *testing.T) {
 		switch code := cmd.ProcessState.ExitCode(); code {
 		case exitStopped:
 			interrupted = true
-			has(t, out.String(), "mailpub: stopped", "next: what was done is in the ledger")
+			has(t, out.String(), "mailpub: stopped", "next: the completed changes are in the ledger")
 		case exitOK, -1: // done already, or not begun: then the signal ends the process
 		default:
 			t.Fatalf("exit code %d\n%s", code, out.String())
@@ -357,7 +357,7 @@ domains:
 	if strings.Contains(out, "\n  + ") || strings.Contains(out, "\n  ~ ") || strings.Contains(out, "\n  - ") {
 		t.Errorf("apply left something to do:\n%s", out)
 	}
-	has(t, out, "as wanted")
+	has(t, out, "up to date")
 	after := s.state()
 	has(t, after, "v=DMARC1; p=reject; rua=mailto:dmarc@nomeazienda.it,mailto:reports@example.net", "0 1 465 mail.nomeazienda.it.",
 		"v=spf1 mx ip4:2.2.2.2 ~all", `CAA 0 issue "letsencrypt.org"`, "MX 20 mx2.example.net.", "MX 0 .",

@@ -92,7 +92,7 @@ func TestLabTwoSources(t *testing.T) {
 	records, serial := s.lab.Zone(t, "nomeazienda.it"), s.serial()
 	s.lab.SetWAN(t, "2.2.2.7/24")
 	told := s.told(0, "broke")[0]
-	has(t, told.Text, "the router says 2.2.2.7", "myip.example.net at 2.2.2.4 says 2.2.2.2", "this machine goes out another way")
+	has(t, told.Text, "the router says 2.2.2.7", "myip.example.net at 2.2.2.4 says 2.2.2.2", "this machine does not use that router")
 	for range 3 { // long after address_confirm
 		w.look()
 		time.Sleep(time.Second)

@@ -251,7 +251,7 @@ func TestDriverFaults(t *testing.T) {
 			func(_ *testing.T, s *mdaemontest.Server) { s.Break(func(f *mdaemontest.Faults) { f.Stopped = true }) }, false},
 		{"semaphores locked", "LOCKSEMS.SEM is in", []plan.Item{alias}, true, false,
 			func(t *testing.T, s *mdaemontest.Server) { write(t, s, lockedSems, "") }, false},
-		{"an open configuration session", "was written again by somebody else", []plan.Item{alias}, true, false,
+		{"an open configuration session", "another program has overwritten", []plan.Item{alias}, true, false,
 			func(_ *testing.T, s *mdaemontest.Server) {
 				old := []byte(s.File(aliasFile))
 				s.Break(func(f *mdaemontest.Faults) {

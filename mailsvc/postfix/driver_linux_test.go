@@ -246,7 +246,7 @@ func TestRollsBack(t *testing.T) {
 	w.foreign(t, key("main.cf smtpd_sasl_type"), []string{"dovecot"})
 	w.foreign(t, key("main.cf smtpd_sasl_path"), []string{socket})
 	before = w.Files(t)
-	wantError(t, w.change(t, "main.cf smtpd_sasl_auth_enable", "yes"), "it would not answer at all", "private/auth: no such file", "install Dovecot")
+	wantError(t, w.change(t, "main.cf smtpd_sasl_auth_enable", "yes"), "would not answer at all", "private/auth: no such file", "install Dovecot")
 	unchanged("there is no socket of Dovecot's")
 
 	conf, err := os.ReadFile(w.Driver.Dovecot)
@@ -269,7 +269,7 @@ func TestRollbackThatFails(t *testing.T) {
 	before := w.file(t, "main.cf")
 	w.mute, w.Patience = true, 300*time.Millisecond
 	err := w.change(t, "main.cf disable_vrfy_command", "yes")
-	wantError(t, err, "no mail server answers", "putting everything back failed")
+	wantError(t, err, "no mail server answers", "the rollback failed")
 	if w.file(t, "main.cf") != before || w.file(t, "main.cf.before-mailpub-2026-11-24") != before {
 		t.Error("main.cf or its copy is not as it was")
 	}
@@ -478,7 +478,7 @@ func TestUncomparable(t *testing.T) {
 		}
 		return breaksOff{conn}, nil
 	}
-	wantError(t, w.change(t, "main.cf myhostname", "mail.nomeazienda.it"), "what the server does before the change can't be found out, so that nothing was written")
+	wantError(t, w.change(t, "main.cf myhostname", "mail.nomeazienda.it"), "cannot observe the server's behaviour before the change, so nothing was written")
 	if after := w.Files(t); !maps.Equal(after, before) {
 		t.Errorf("files are %q, were %q", slices.Sorted(maps.Keys(after)), slices.Sorted(maps.Keys(before)))
 	}

@@ -36,7 +36,7 @@ func pmpFaults() []fault {
 		{name: "not authorised (2)", bend: result(2), is: nat.ErrRefused, says: []string{"not authorised"}},
 		{name: "out of resources (4)", bend: result(4), is: nat.ErrRefused, says: []string{"out of resources"}},
 		{name: "a code nobody knows", bend: result(77), is: errAny, says: []string{"77"}},
-		{name: "a neighbour port", bend: state(func(s *nattest.State) { s.Offer = map[uint16]uint16{25: 1024} }), is: nat.ErrRefused, says: []string{"offers tcp/1024 instead"}},
+		{name: "a neighbour port", bend: state(func(s *nattest.State) { s.Offer = map[uint16]uint16{25: 1024} }), is: nat.ErrRefused, says: []string{"the router offered tcp/1024"}},
 		{name: "answers cut short", bend: script(func(_, a []byte) [][]byte { return [][]byte{a[:3]} }), is: errAny, says: []string{"no usable answer"}},
 		{name: "answers for another port", bend: script(func(q, a []byte) [][]byte {
 			if len(a) > 12 {
@@ -158,10 +158,10 @@ func pcpFaults() []fault {
 		{name: "behind a provider's NAT (8)", bend: refuse(8, "100.64.0.2"), is: nat.ErrDoubleNAT, says: []string{"100.64.0.2", "carrier-grade NAT"}},
 		{name: "behind another router (8)", bend: refuse(8, "192.168.1.2"), is: nat.ErrDoubleNAT, says: []string{"192.168.1.2", "private"}},
 		{name: "over the quota (10)", bend: refuse(10, "2.2.2.2"), is: nat.ErrRefused, says: []string{"quota"}},
-		{name: "the port is not to be had (11)", bend: refuse(11, "2.2.2.2"), is: nat.ErrRefused, says: []string{"not to be had"}},
+		{name: "the port is not to be had (11)", bend: refuse(11, "2.2.2.2"), is: nat.ErrRefused, says: []string{"unavailable"}},
 		{name: "another NAT on the way (12)", bend: refuse(12, "2.2.2.2"), is: nat.ErrDoubleNAT, says: []string{"another NAT"}},
 		{name: "a code nobody knows", bend: refuse(99, "2.2.2.2"), is: errAny, says: []string{"99"}},
-		{name: "a neighbour port", bend: state(func(s *nattest.State) { s.Offer = map[uint16]uint16{25: 1024} }), is: nat.ErrRefused, says: []string{"offers tcp/1024 instead"}},
+		{name: "a neighbour port", bend: state(func(s *nattest.State) { s.Offer = map[uint16]uint16{25: 1024} }), is: nat.ErrRefused, says: []string{"the router offered tcp/1024"}},
 		{name: "a mapping to another host", to: "10.10.10.20:25", is: nat.ErrOtherHost, says: []string{"run mailpub on 10.10.10.20 itself"}},
 	}
 }

@@ -148,7 +148,7 @@ func fieldFaults() []fault {
 		})},
 		{name: "it shows what it mapped a while later", bend: late(400 * time.Millisecond)},
 		{name: "a write takes longer than a read may", bend: adding(igd.Fault{Stall: 1200 * time.Millisecond})},
-		{name: "it maps to another port inside, by another name", is: errAny, says: []string{"but it leads to", ":26"},
+		{name: "it maps to another port inside, by another name", is: errAny, says: []string{"but the port is forwarded to", ":26"},
 			bend: set(igd.Mapping{Description: "UPnP", Enabled: true}, igd.Fault{Body: lie})},
 
 		{name: "the name space of the DSL Forum", igd: igd.Config{Version: 1, Service: "urn:dslforum-org:service:WANIPConnection:1"}},

@@ -249,7 +249,7 @@ func kindFaults() []fault {
 			return []string{"http/1.1 200 ok\nst:" + st + "\nlocation:" + r.igd.URL() + "\n"}
 		})},
 
-		{name: "what is mapped is told with port 0, and never removed", is: errAny, says: []string{"but it leads to 127.0.0.1:0", "could not be taken back"},
+		{name: "what is mapped is told with port 0, and never removed", is: errAny, says: []string{"but the port is forwarded to 127.0.0.1:0", "could not be taken back"},
 			left: []string{"tcp/25 to 25"}, bend: inject(func(r *routers, c igd.Call) igd.Fault {
 				switch {
 				case c.Action == "GetSpecificPortMappingEntry" && mapped(r.igd, c.Args["NewExternalPort"]):
@@ -259,7 +259,7 @@ func kindFaults() []fault {
 				}
 				return igd.Fault{}
 			})},
-		{name: "it names the client instead of its address", is: errAny, says: []string{"but it leads to mario-pc:25"},
+		{name: "it names the client instead of its address", is: errAny, says: []string{"but the port is forwarded to mario-pc:25"},
 			bend: spelled(func(p string) string {
 				return strings.Replace(entry(client(p, "1", "3600")), "127.0.0.1", "mario-pc", 1)
 			})},

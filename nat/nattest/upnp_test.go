@@ -114,9 +114,9 @@ func upnpFaults() []fault {
 		{name: "garbage for an answer", bend: adding(igd.Fault{Body: "\xff\xfe<<garbage"}), is: errAny, says: []string{"no usable answer"}},
 		{name: "an endless answer", bend: adding(igd.Fault{Body: strings.Repeat("<a>", 1<<18)}), is: errAny, says: []string{"more than 256 KB"}},
 		{name: "a success that is none", bend: adding(igd.Fault{Body: lie}), is: errAny, says: []string{"says that it mapped the port, but it did not"}},
-		{name: "it maps to another port inside", bend: set(igd.Mapping{Description: ours, Enabled: true}, igd.Fault{Body: lie}), is: errAny, says: []string{"but it leads to", ":26"}},
+		{name: "it maps to another port inside", bend: set(igd.Mapping{Description: ours, Enabled: true}, igd.Fault{Body: lie}), is: errAny, says: []string{"but the port is forwarded to", ":26"}},
 		{name: "it maps and leaves it disabled", is: errAny, says: []string{":26 disabled"}, bend: set(igd.Mapping{Description: ours}, igd.Fault{Body: lie})},
-		{name: "somebody was quicker (718)", bend: set(stranger, igd.Fault{}), is: nat.ErrConflict, says: []string{"it leads to 127.0.0.9:25", "718"}, left: []string{"tcp/25 to 127.0.0.9:25"}},
+		{name: "somebody was quicker (718)", bend: set(stranger, igd.Fault{}), is: nat.ErrConflict, says: []string{"its target is 127.0.0.9:25", "718"}, left: []string{"tcp/25 to 127.0.0.9:25"}},
 		{name: "it can't be read back", bend: after(igd.Fault{Status: 500}, false), is: errAny, says: []string{"accepted, but it can't be read back"}, left: []string{"tcp/25 to 25"}},
 		{name: "the mapping vanishes", bend: after(igd.Fault{}, true), is: errAny, says: []string{"but it did not"}},
 		{name: "no such entry by another code (713)", bend: on("GetSpecificPortMappingEntry", igd.Fault{Code: 713}), is: errAny, says: []string{"but it did not"}, left: []string{"tcp/25 to 25"}},
@@ -165,7 +165,7 @@ func upnpFaults() []fault {
 				return []string{nattest.Answer(st, r.igd.URL())}
 			})(r)
 		}},
-		{early: true, name: "something else answers the search", is: nat.ErrNoRouter, says: []string{"nobody answers a search"},
+		{early: true, name: "something else answers the search", is: nat.ErrNoRouter, says: []string{"no answer to a search"},
 			bend: searched(func(r *routers, _ string) []string {
 				return []string{nattest.Answer("urn:schemas-upnp-org:device:Printer:1", r.igd.URL()), fmt.Sprintf("HTTP/1.1 404 No\r\nLOCATION: %s\r\n\r\n", r.igd.URL())}
 			})},

@@ -126,7 +126,7 @@ func TestHEAnswers(t *testing.T) {
 		"nohost":           "make the record in the zone's page first",
 		"notxt":            "make the record in the zone's page first",
 		"interval":         "run this again in a few minutes",
-		"<html>sorry":      "a web page instead of an answer",
+		"<html>sorry":      "the answer is a web page",
 		"good 2.2.2.2":     "written, but",
 		"something else !": "something else !",
 	} {

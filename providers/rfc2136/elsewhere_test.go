@@ -87,7 +87,7 @@ func TestPlanShowsEffects(t *testing.T) {
 		{"an alias that leads elsewhere", wantedText("m1._domainkey", "v=DKIM1; p=AAAA"), "manual m1._domainkey TXT: is an alias of m1.vendor.test"},
 		{"below a delegation", wantedData("mail.child", "A", "2.2.2.2"), "manual mail.child A: is in zone child.nomeazienda.it, which is delegated to ns.vendor.test"},
 		{"the same below it", wantedData("www.child", "A", "192.0.2.90"), ""},
-		{"below a DNAME", wantedData("_143._tcp.mail", "TLSA", "3 1 1 00"), "manual _143._tcp.mail TLSA: is below _tcp.mail.nomeazienda.it, which is all an alias of tcp.vendor.test"},
+		{"below a DNAME", wantedData("_143._tcp.mail", "TLSA", "3 1 1 00"), "manual _143._tcp.mail TLSA: is below _tcp.mail.nomeazienda.it, an alias of tcp.vendor.test as a whole"},
 		{"a name that a wildcard answers for", wantedData("www", "MX", "0 ."), "create www A: only the wildcard *.nomeazienda.it gave\ncreate www AAAA: only the wildcard\ncreate www MX: "},
 		{"its address", wantedData("www", "A", "2.2.2.2"), "create www A: "},
 		{"a name below one that a wildcard answers for", wantedData("a.b", "A", "2.2.2.2"), "create b A: only the wildcard\ncreate b AAAA: \ncreate a.b A: "},

@@ -129,7 +129,7 @@ func TestScalewayGeoIP(t *testing.T) {
 	})
 	d := webtest.OpenWeb(t, Provider(), zonetest.Zone, "the-token", gate.Client())
 	items, err := d.Read(t.Context(), []plan.Key{mail.DNSKey("mail."+zonetest.Zone, "A")})
-	if err != nil || len(items) != 1 || !strings.Contains(items[0].Unreadable, "depends on who asks") {
+	if err != nil || len(items) != 1 || !strings.Contains(items[0].Unreadable, "depends on the client") {
 		t.Errorf("%+v %v", items, err)
 	}
 	if err := zonetest.ApplyAll(t, d, zonetest.Change{Key: mail.DNSKey("mail."+zonetest.Zone, "A"), Before: []string{"192.0.2.1 ttl 60"}, After: []string{"192.0.2.2 ttl 60"}}); err == nil {

@@ -121,7 +121,7 @@ func TestHistoryWithoutDisk(t *testing.T) {
 	}
 	c.Seen(officeAt(now.Add(time.Hour), plan.Pass))
 	c.run(ctx)
-	if !strings.Contains(said.String(), "kept again") {
+	if !strings.Contains(said.String(), "is written again") {
 		t.Errorf("%s", said.String())
 	}
 }

@@ -95,7 +95,7 @@ func TestExec(t *testing.T) {
 	}
 	ctx, cancel := context.WithTimeout(t.Context(), 100*time.Millisecond)
 	defer cancel()
-	if err := Exec(dir, "sleep", "60").Send(ctx, notice()); err == nil || !strings.Contains(err.Error(), "does not end in time") {
+	if err := Exec(dir, "sleep", "60").Send(ctx, notice()); err == nil || !strings.Contains(err.Error(), "did not end in time") {
 		t.Errorf("%v", err)
 	}
 }
@@ -208,7 +208,7 @@ func TestServiceHangs(t *testing.T) {
 	if err := watch.Try(ctx, c, notice()); !errors.Is(err, context.DeadlineExceeded) {
 		t.Error(err)
 	}
-	if err := c.Send(t.Context(), notice()); err == nil || !strings.Contains(err.Error(), "hangs") {
+	if err := c.Send(t.Context(), notice()); err == nil || !strings.Contains(err.Error(), "still being sent") {
 		t.Error(err)
 	}
 }

@@ -115,7 +115,7 @@ func TestMessageLogFails(t *testing.T) {
 		j.stored(receiver.Message{})
 	}
 	j.close()
-	if len(said) != 1 || !errors.Is(said[0], os.ErrNotExist) || !strings.Contains(said[0].Error(), "mail is received all the same") {
+	if len(said) != 1 || !errors.Is(said[0], os.ErrNotExist) || !strings.Contains(said[0].Error(), "mail is still received") {
 		t.Errorf("said %v", said)
 	}
 	stuck := &messageLog{entries: make(chan entry, 1)} // nobody takes them

@@ -81,7 +81,7 @@ func TestWriteRefuses(t *testing.T) {
 	}{
 		{"", "fr", "letter", `--lang is "fr", want en or it`},
 		{"", "en", "card", `--form is "card", want one of letter, table, zone`},
-		{"zone", "en", "letter", "request zone which?"},
+		{"zone", "en", "letter", "request zone needs a zone"},
 		{"policy", "en", "letter", "request policy needs a domain"},
 		{"zone elsewhere.example", "en", "letter", `"elsewhere.example" is not one of the zones in the config`},
 		{"money", "en", "letter", `"money" can't be requested`},

@@ -25,7 +25,7 @@ func TestRefusedBeforeLooking(t *testing.T) {
 		want       string
 	}{
 		{"another format", filepath.Join(dir, "mailpub.toml"), nil, "want a name that ends in .yaml"},
-		{"a file that is there", there, nil, "is there already"},
+		{"a file that is there", there, nil, "exists: mailpub"},
 		{"an address", absent, func(o *Options) { o.Address = "mail.nomeazienda.it" }, `--address is "mail.nomeazienda.it"`},
 		{"a port", absent, func(o *Options) { o.Ports = []string{"smtp"} }, "smtp"},
 		{"a port that is none", absent, func(o *Options) { o.Ports = []string{"70000"} }, "70000"},

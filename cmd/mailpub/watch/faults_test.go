@@ -119,7 +119,7 @@ func TestReload(t *testing.T) {
 		d.Changed()
 		pass(time.Hour)
 		f.expect(t, "config-wrong")
-		if n := f.view().notices[0]; !strings.Contains(n.Text, "server.address") || !strings.Contains(n.Title, "the former one holds") {
+		if n := f.view().notices[0]; !strings.Contains(n.Text, "server.address") || !strings.Contains(n.Title, "the former version stays in use") {
 			t.Errorf("%+v", n)
 		}
 		if n := len(f.view().looks); n != 5 {
