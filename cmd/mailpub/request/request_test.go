@@ -84,7 +84,7 @@ func TestWriteRefuses(t *testing.T) {
 		{"zone", "en", "letter", "request zone needs a zone"},
 		{"policy", "en", "letter", "request policy needs a domain"},
 		{"zone elsewhere.example", "en", "letter", `"elsewhere.example" is not one of the zones in the config`},
-		{"money", "en", "letter", `"money" can't be requested`},
+		{"money", "en", "letter", `"money" is not a request`},
 	} {
 		err := Write(t.Context(), u, Options{Lang: test.lang, Form: test.form}, strings.Fields(test.words))
 		if err == nil || !strings.Contains(err.Error(), test.want) {
