@@ -74,7 +74,7 @@ func TestRouters(t *testing.T) {
 	}{
 		{"UPnP 2", lab.Options{}, "auto", "upnp", []string{"the default gateway 10.10.10.1 answers as WANIPConnection:2", "not pcp or nat-pmp"}, true},
 		{"UPnP 1", lab.Options{IGD: 1, NoNATPMP: true}, "auto", "upnp", []string{"WANIPConnection:1"}, true},
-		{"PCP", lab.Options{NoUPnP: true}, "auto", "pcp", []string{"the default gateway 10.10.10.1 answers", "not upnp: the default gateway 10.10.10.1 has no listener for searches"}, false},
+		{"PCP", lab.Options{NoUPnP: true}, "auto", "pcp", []string{"the default gateway 10.10.10.1 answers", "not upnp: "}, false},
 		{"NAT-PMP", lab.Options{NoUPnP: true}, "nat-pmp", "nat-pmp", []string{"the default gateway 10.10.10.1 answers"}, false},
 	} {
 		t.Run(test.name, func(t *testing.T) {

@@ -74,7 +74,7 @@ func TestPMPOnePortInside(t *testing.T) {
 	if !errors.Is(err, ErrConflict) || !slices.Equal(f.Mapped(), []string{"tcp/25 to 25"}) {
 		t.Errorf("got %v, left %s", err, f.Mapped())
 	}
-	has(t, "error", err.Error(), "tcp/2525", "tcp/25 leads to "+to+" already")
+	has(t, "error", err.Error(), "tcp/2525", "tcp/25 already maps to "+to)
 }
 
 // What was granted is there until its time is over or the router's epoch went back,
