@@ -1,15 +1,10 @@
 package site
 
 import (
-	"encoding/json"
-	"errors"
 	"fmt"
-	"io/fs"
 	"path/filepath"
 	"sync"
 	"time"
-
-	"github.com/mailpub/mailpub/plan/durable"
 )
 
 // messageCount is how many messages verify has sent on a day, kept beside the ledger: a run that is started again and
@@ -29,13 +24,7 @@ func (s *Site) countMessage() error {
 	path := filepath.Join(StateDir(s.cfg), s.cfg.Site+".messages.json")
 	today := time.Now().Format(time.DateOnly)
 	var is messageCount
-	data, err := durable.Read(path)
-	if err == nil {
-		err = json.Unmarshal(data, &is)
-	} else if errors.Is(err, fs.ErrNotExist) {
-		err = nil
-	}
-	if err != nil {
+	if err := readState(path, &is); err != nil {
 		return fmt.Errorf("cannot read today's message count: %w", err)
 	}
 	if is.Day != today {
@@ -45,11 +34,5 @@ func (s *Site) countMessage() error {
 		return fmt.Errorf("today's limit of %d messages is reached (verify.messages_per_day)", most)
 	}
 	is.Sent++
-	if data, err = json.Marshal(is); err != nil {
-		return err
-	}
-	if err := durable.MakePrivate(filepath.Dir(path)); err != nil {
-		return err
-	}
-	return durable.Replace(path, append(data, '\n'))
+	return writeState(path, is)
 }

@@ -2,6 +2,7 @@ package site
 
 import (
 	"context"
+	"path/filepath"
 	"slices"
 	"time"
 
@@ -23,13 +24,23 @@ type Monitor struct {
 	announcer routerAddrFeed
 
 	// Checks that send messages to people's mailboxes are run once a day, and until they pass.
-	messages sentMessages
-	file     string // that keeps them; "" where nothing does
+	messages messageStore
 }
 
 // NewMonitor returns the monitor of a site.
 func NewMonitor(cfg *config.Config, o Options) *Monitor {
 	return &Monitor{cfg: cfg, options: o, announcer: make(routerAddrFeed, 1)}
+}
+
+// KeepMessages has the monitor keep what messages showed, and begin with what an earlier process kept for the
+// same config. With Options.MessagesNow it begins without. Nothing is read before the first look.
+func (m *Monitor) KeepMessages(digest string) {
+	m.messages = messageStore{
+		file:   filepath.Join(StateDir(m.cfg), m.cfg.Site+".sent.json"),
+		unread: !m.options.MessagesNow,
+		last:   sentMessages{Digest: digest},
+		log:    m.options.logger(),
+	}
 }
 
 // Listen hears the router's announcements from the first look on, until ctx is done.
@@ -109,22 +120,23 @@ func (m *Monitor) verify(ctx context.Context, s *Site) []plan.Check {
 	is := func(c plan.Check) bool {
 		return slices.Contains(ids, c.ID) || c.Subject.Outside
 	}
-	if !m.messages.due(s.spec.Public, time.Now()) {
-		return append(s.checkWithout(ctx, ids), m.messages.checks()...)
+	sent := m.messages.sent()
+	if !sent.due(s.spec.Public, time.Now()) {
+		return append(s.checkWithout(ctx, ids), sent.checks()...)
 	}
 	checks := s.check(ctx, nil)
-	before := m.messages.checks()
-	m.messages.At = time.Now()
-	m.messages.Public = slices.Clone(s.spec.Public)
-	m.messages.Checks = nil
+	before := sent.checks()
+	sent.At = time.Now()
+	sent.Public = slices.Clone(s.spec.Public)
+	sent.Checks = nil
 	for i, c := range checks {
 		if !is(c) {
 			continue
 		}
 		checks[i] = stillFailing(c, before)
-		m.messages.add(checks[i])
+		sent.add(checks[i])
 	}
-	m.save()
+	m.messages.save()
 	return checks
 }
 

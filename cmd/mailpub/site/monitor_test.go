@@ -51,7 +51,7 @@ func TestMessagesOutlastTheProcess(t *testing.T) {
 		return m
 	}
 	m := open("one", Options{})
-	if len(m.messages.Checks) != 0 {
+	if len(m.messages.sent().Checks) != 0 {
 		t.Fatalf("%+v", m.messages)
 	}
 	want := plan.Check{
@@ -62,22 +62,22 @@ func TestMessagesOutlastTheProcess(t *testing.T) {
 		Advice:  true,
 		Reason:  plan.ReasonLost,
 	}
-	m.messages.At = time.Now()
-	m.messages.add(want)
-	m.save()
+	m.messages.sent().At = time.Now()
+	m.messages.sent().add(want)
+	m.messages.save()
 
-	if got := open("one", Options{}).messages.checks(); !reflect.DeepEqual(got, []plan.Check{want}) {
+	if got := open("one", Options{}).messages.sent().checks(); !reflect.DeepEqual(got, []plan.Check{want}) {
 		t.Errorf("kept %+v", got)
 	}
 	for name, m := range map[string]*Monitor{"another config": open("two", Options{}), "at once": open("one", Options{MessagesNow: true})} {
-		if !m.messages.due(nil, time.Now()) {
+		if !m.messages.sent().due(nil, time.Now()) {
 			t.Errorf("%s: not due", name)
 		}
 	}
-	if err := os.WriteFile(m.file, []byte("{"), 0o600); err != nil {
+	if err := os.WriteFile(m.messages.file, []byte("{"), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	if !open("one", Options{}).messages.due(nil, time.Now()) {
+	if !open("one", Options{}).messages.sent().due(nil, time.Now()) {
 		t.Error("a damaged file counts")
 	}
 }

@@ -33,8 +33,8 @@ func (m *Monitor) Repair(ctx context.Context, o watch.RepairRequest) (out watch.
 		err = errors.Join(err, lock.repairRest(ctx, rest, o.Address, &out))
 	}
 	if err == nil {
-		m.messages.At = time.Time{} // the next look sends its messages again
-		m.save()
+		m.messages.sent().At = time.Time{} // the next look sends its messages again
+		m.messages.save()
 	}
 	out.Leases, out.Renew = leases(lock.held.Ledger(), func(plan.Entry) bool { return true })
 	return out, err

@@ -1,16 +1,12 @@
 package site
 
 import (
-	"encoding/json"
-	"errors"
-	"io/fs"
+	"log/slog"
 	"net/netip"
-	"path/filepath"
 	"slices"
 	"time"
 
 	"github.com/mailpub/mailpub/plan"
-	"github.com/mailpub/mailpub/plan/durable"
 )
 
 // messageEvery is how often a message is sent whose copy stays in a mailbox.
@@ -60,45 +56,37 @@ func (m *sentMessages) add(c plan.Check) {
 	m.Checks = append(m.Checks, sentCheck{Check: c, Subject: subjectFields(c.Subject), Advice: c.Advice, Reason: c.Reason})
 }
 
-// KeepMessages has the monitor keep what messages showed, and begin with what an earlier process kept for the
-// same config. With Options.MessagesNow it begins without.
-func (m *Monitor) KeepMessages(digest string) {
-	m.file = filepath.Join(StateDir(m.cfg), m.cfg.Site+".sent.json")
-	m.messages.Digest = digest
-	if m.options.MessagesNow {
-		return
-	}
-	data, err := durable.Read(m.file)
-	if errors.Is(err, fs.ErrNotExist) {
-		return
-	}
-	var kept sentMessages
-	if err == nil {
-		err = json.Unmarshal(data, &kept)
-	}
-	if err != nil {
-		m.options.logger().Warn("cannot read the results of the last messages; they are sent again", "file", m.file, "error", err)
-		return
-	}
-	if kept.Digest == digest {
-		m.messages = kept
-	}
+// messageStore is what messages showed last, in a file of the state directory where it is to outlast the process.
+// Its zero value keeps it in memory. It is not safe for concurrent use.
+type messageStore struct {
+	file   string
+	unread bool // the file was not read yet
+	last   sentMessages
+	log    *slog.Logger
 }
 
-// save keeps what messages showed, where that is wanted. Without it they are sent more often, and no more than
+// sent is what messages showed last. The file is read when that is first asked for.
+func (m *messageStore) sent() *sentMessages {
+	if !m.unread {
+		return &m.last
+	}
+	m.unread = false
+	var kept sentMessages
+	if err := readState(m.file, &kept); err != nil {
+		m.log.Warn("cannot read the results of the last messages; they are sent again", "file", m.file, "error", err)
+	} else if kept.Digest == m.last.Digest {
+		m.last = kept
+	}
+	return &m.last
+}
+
+// save keeps what messages showed. Without it they are sent more often, and no more than
 // verify.messages_per_day.
-func (m *Monitor) save() {
+func (m *messageStore) save() {
 	if m.file == "" {
 		return
 	}
-	data, err := json.Marshal(m.messages)
-	if err == nil {
-		err = durable.MakePrivate(filepath.Dir(m.file))
-	}
-	if err == nil {
-		err = durable.Replace(m.file, append(data, '\n'))
-	}
-	if err != nil {
-		m.options.logger().Warn("cannot save the results of the messages", "file", m.file, "error", err)
+	if err := writeState(m.file, m.sent()); err != nil {
+		m.log.Warn("cannot save the results of the messages", "file", m.file, "error", err)
 	}
 }
