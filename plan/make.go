@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"slices"
+	"strings"
 	"sync"
 	"time"
 )
@@ -249,6 +250,27 @@ func (p *Plan) Summary() Summary {
 		}
 	}
 	return s
+}
+
+// String says what there is, as "2 to add, 1 manual"; "" where there is nothing.
+func (s Summary) String() string {
+	var parts []string
+	for _, part := range []struct {
+		n    int
+		text string
+	}{
+		{s.Create, "to add"},
+		{s.Update, "to change"},
+		{s.Delete, "to remove"},
+		{s.Manual, "manual"},
+		{s.Unreadable, "not readable"},
+		{s.Unchanged, "up to date"},
+	} {
+		if part.n > 0 {
+			parts = append(parts, fmt.Sprintf("%d %s", part.n, part.text))
+		}
+	}
+	return strings.Join(parts, ", ")
 }
 
 // UnreadError says that something of a plan could not be read, so that whether it is as it should

@@ -129,27 +129,3 @@ func verb(a plan.Action) string {
 		plan.Unreadable: "not readable",
 	}[a]
 }
-
-// sum says in one line what changes come to.
-func sum(s plan.Summary) string {
-	var parts []string
-	for _, part := range []struct {
-		n    int
-		text string
-	}{
-		{s.Create, "to add"},
-		{s.Update, "to change"},
-		{s.Delete, "to remove"},
-		{s.Manual, "manual"},
-		{s.Unreadable, "not readable"},
-		{s.Unchanged, "up to date"},
-	} {
-		if part.n > 0 {
-			parts = append(parts, fmt.Sprintf("%d %s", part.n, part.text))
-		}
-	}
-	if parts == nil {
-		return "nothing is managed"
-	}
-	return strings.Join(parts, ", ")
-}

@@ -1,6 +1,7 @@
 package export
 
 import (
+	"cmp"
 	"fmt"
 	"io"
 	"strings"
@@ -59,15 +60,14 @@ func (r Result) markdownChanges(b *strings.Builder) {
 	changes := r.changes()
 	switch {
 	case r.Plan != nil:
-		s := r.Plan.Summary()
-		fmt.Fprintf(b, "**%s.**\n\n", sum(s))
+		fmt.Fprintf(b, "**%s.**\n\n", cmp.Or(r.Plan.Summary().String(), "nothing is managed"))
 		if len(r.Plan.Scope) > 0 {
 			fmt.Fprintf(b, "Only a part of the site was planned: %s.\n\n", cell(strings.Join(r.Plan.Scope, ", ")))
 		}
 	case r.Report != nil && r.Report.Drift && len(changes) == 0 && len(r.errors()) == 0:
 		b.WriteString("**No changes.**\n\n")
 	case len(changes) > 0:
-		fmt.Fprintf(b, "**%s.**\n\n", sum((&plan.Plan{Changes: changes}).Summary()))
+		fmt.Fprintf(b, "**%s.**\n\n", (&plan.Plan{Changes: changes}).Summary())
 	}
 	if len(changes) == 0 {
 		return

@@ -262,15 +262,5 @@ func Totals(u *UI, p *plan.Plan) string {
 	default:
 		return u.Green(fmt.Sprintf("No changes: %d items up to date.", s.Unchanged)) + taken
 	}
-	var parts []string
-	for _, part := range []struct {
-		n    int
-		what string
-	}{{s.Create, "to add"}, {s.Update, "to change"}, {s.Delete, "to remove"}, {s.Manual, "manual"},
-		{s.Unreadable, "not readable"}, {s.Unchanged, "up to date"}} {
-		if part.n > 0 {
-			parts = append(parts, fmt.Sprintf("%d %s", part.n, part.what))
-		}
-	}
-	return u.Bold("Plan: ") + strings.Join(parts, ", ") + "." + taken
+	return u.Bold("Plan: ") + s.String() + "." + taken
 }
