@@ -23,7 +23,7 @@ func htmlText(page io.Reader) string {
 			return b.String()
 		case html.TextToken:
 			if hidden == "" {
-				b.WriteString(strings.Join(strings.Fields(" "+z.Token().Data+" "), " ") + " ")
+				b.WriteString(strings.Join(strings.Fields(z.Token().Data), " ") + " ")
 			}
 		case html.StartTagToken, html.SelfClosingTagToken:
 			name, _ := z.TagName()

@@ -6,6 +6,7 @@ import (
 
 	"github.com/mailpub/mailpub/plan"
 	"github.com/mailpub/mailpub/plan/catalog"
+	"github.com/mailpub/mailpub/plan/mail"
 )
 
 // LineOf returns the line of the config that a target of a plan belongs to; without a target, the line that a
@@ -43,8 +44,7 @@ func (c *Config) targetPath(target plan.Target) string {
 func (c *Config) namePath(name string) string {
 	best, path := 0, "server.hostname"
 	consider := func(around, field string) {
-		inside := sameName(name, around) || strings.HasSuffix(strings.TrimSuffix(name, "."), "."+strings.TrimSuffix(around, "."))
-		if inside && len(around) > best {
+		if mail.Within(name, around) && len(around) > best {
 			best, path = len(around), field
 		}
 	}
