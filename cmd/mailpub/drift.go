@@ -77,9 +77,7 @@ func drift(ctx context.Context, a *app, files []string, named bool, format forma
 			if named {
 				failed = fmt.Errorf("%s: %w", r.File, failed)
 			}
-			u := *a.ui
-			u.ConfigFile = r.File
-			term.PrintError(&u, failed, documentedField)
+			a.printErrorOf(r.File, failed)
 			err = errReported
 		case differs && err == nil:
 			err = errDifference

@@ -6,7 +6,6 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/mailpub/mailpub/cmd/mailpub/setup"
-	"github.com/mailpub/mailpub/cmd/mailpub/term"
 )
 
 func fmtCommand(a *app) *cobra.Command {
@@ -32,9 +31,7 @@ the usual form; then nothing is written.`,
 				changed, err := setup.Format(file, check)
 				switch {
 				case err != nil:
-					u := *a.ui
-					u.ConfigFile = file
-					term.PrintError(&u, err, documentedField)
+					a.printErrorOf(file, err)
 					result = errReported
 				case changed:
 					fmt.Fprintln(a.ui.Text(), file)
