@@ -2,7 +2,7 @@
 // between the two, and carrying it out in a safe order.
 //
 // It knows no protocol. DNS zones, routers and mail services are Drivers, made
-// elsewhere and handed in; what they manage reaches this room as Items, each a
+// elsewhere and handed in; what they manage reaches this package as Items, each a
 // Key and a few lines of canonical text. Equal text is equal state, so the diff
 // is one pure function and the same for every kind of thing.
 //

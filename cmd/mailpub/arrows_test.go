@@ -12,7 +12,7 @@ import (
 
 const module = "github.com/mailpub/mailpub/"
 
-// arrows says what each room may import of ours. What it lists holds for the folders
+// arrows says what each package may import of ours. What it lists holds for the folders
 // below it too, unless they are listed themselves.
 var arrows = map[string][]string{
 	"cmd":                      {"cmd/mailpub", "plan", "providers", "nat", "mailsvc"},
@@ -106,7 +106,7 @@ var planLibraries = map[string]string{
 // onlyMain is the owner of what package main alone may know, and none of the folders below it.
 const onlyMain = "cmd/mailpub, package main"
 
-// owners are the rooms that alone may know a library.
+// owners are the packages that alone may know a library.
 var owners = map[string]string{
 	"github.com/libdns/":            "providers",
 	"github.com/miekg/dns":          "providers",
@@ -135,16 +135,16 @@ var owners = map[string]string{
 	"golang.org/x/net/idna":                  "cmd",
 	"golang.org/x/net/publicsuffix":          "plan/orgdomain",
 	"github.com/invopop/jsonschema":          "cmd",
-	"github.com/rogpeppe/":                   "no room: tests only",
-	"github.com/santhosh-tekuri/jsonschema":  "no room: tests only",
-	"pgregory.net/rapid":                     "no room: tests only",
-	"go.uber.org/goleak":                     "no room: tests only",
-	"github.com/google/go-cmp":               "no room: tests only",
+	"github.com/rogpeppe/":                   "no package: tests only",
+	"github.com/santhosh-tekuri/jsonschema":  "no package: tests only",
+	"pgregory.net/rapid":                     "no package: tests only",
+	"go.uber.org/goleak":                     "no package: tests only",
+	"github.com/google/go-cmp":               "no package: tests only",
 	"github.com/mailpub/mailpub/cmd":         "cmd",
 }
 
 // TestArrows reads the imports of every file and fails on any that the design does not
-// have. Tests of a room may use the lab and the suites of others.
+// have. Tests of a package may use the lab and the suites of others.
 func TestArrows(t *testing.T) {
 	files := 0
 	err := filepath.WalkDir("../..", func(path string, e fs.DirEntry, err error) error {
@@ -156,9 +156,9 @@ func TestArrows(t *testing.T) {
 		if err != nil {
 			return err
 		}
-		room := filepath.ToSlash(strings.TrimPrefix(filepath.Dir(path), filepath.FromSlash("../../")))
+		pkg := filepath.ToSlash(strings.TrimPrefix(filepath.Dir(path), filepath.FromSlash("../../")))
 		for _, i := range file.Imports {
-			if why := forbidden(room, strings.Trim(i.Path.Value, `"`)); why != "" {
+			if why := forbidden(pkg, strings.Trim(i.Path.Value, `"`)); why != "" {
 				t.Errorf("%s imports %s: %s", path, i.Path.Value, why)
 			}
 		}
@@ -172,19 +172,19 @@ func TestArrows(t *testing.T) {
 	}
 }
 
-// forbidden says why a room may not import a path; "" when it may.
-func forbidden(room, path string) string {
+// forbidden says why a package may not import a path; "" when it may.
+func forbidden(pkg, path string) string {
 	if ours, ok := strings.CutPrefix(path, module); ok {
-		if !slices.ContainsFunc(allowed(room), func(a string) bool { return under(ours, a) }) {
-			return "no arrow from " + room + " to " + ours
+		if !slices.ContainsFunc(allowed(pkg), func(a string) bool { return under(ours, a) }) {
+			return "no arrow from " + pkg + " to " + ours
 		}
 		return ""
 	}
-	if own := planLibraries[room]; under(room, "plan") && strings.Contains(path, ".") && path != own {
+	if own := planLibraries[pkg]; under(pkg, "plan") && strings.Contains(path, ".") && path != own {
 		return "plan imports the standard library only"
 	}
 	for library, owner := range owners {
-		if strings.HasPrefix(path, library) && !(owner == onlyMain && room == "cmd/mailpub") && !under(room, owner) {
+		if strings.HasPrefix(path, library) && !(owner == onlyMain && pkg == "cmd/mailpub") && !under(pkg, owner) {
 			return "only " + owner + " knows it"
 		}
 	}
@@ -192,8 +192,8 @@ func forbidden(room, path string) string {
 }
 
 // allowed returns the arrows of the nearest folder that lists any.
-func allowed(room string) []string {
-	for r := room; r != "."; r = filepath.ToSlash(filepath.Dir(r)) {
+func allowed(pkg string) []string {
+	for r := pkg; r != "."; r = filepath.ToSlash(filepath.Dir(r)) {
 		if a, ok := arrows[r]; ok {
 			return a
 		}
@@ -208,8 +208,8 @@ func under(path, folder string) bool {
 // The rule itself: what it must and must not let pass.
 func TestForbidden(t *testing.T) {
 	for _, c := range []struct {
-		room, path string
-		ok         bool
+		pkg, path string
+		ok        bool
 	}{
 		{"nat", module + "plan", true},
 		{"nat", module + "providers", false},
@@ -249,8 +249,8 @@ func TestForbidden(t *testing.T) {
 		{"providers", "github.com/emersion/go-msgauth/dmarc", true},
 		{"elsewhere", module + "plan", false},
 	} {
-		if why := forbidden(c.room, c.path); (why == "") != c.ok {
-			t.Errorf("from %s to %s: %q", c.room, c.path, why)
+		if why := forbidden(c.pkg, c.path); (why == "") != c.ok {
+			t.Errorf("from %s to %s: %q", c.pkg, c.path, why)
 		}
 	}
 }

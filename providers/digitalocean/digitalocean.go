@@ -64,7 +64,7 @@ type digitaloceanAPI struct {
 
 func (d *digitaloceanAPI) Domain() string { return strings.TrimSuffix(d.zone, ".") }
 
-// said turns an error of the SDK into one of this room: without the URL, and on one line.
+// said turns an error of the SDK into one of this package: without the URL, and on one line.
 func (d *digitaloceanAPI) said(err error) error {
 	var refused *godo.ErrorResponse
 	if !errors.As(err, &refused) {
