@@ -148,7 +148,8 @@ func rootCommand(a *app) *cobra.Command {
 	add(groupPublish, validateCommand(a), fmtCommand(a), planCommand(a), showCommand(a), applyCommand(a), verifyCommand(a), driftCommand(a), ignoreCommand(a), destroyCommand(a), stateCommand(a), requestCommand(a))
 	add(groupServe, watchCommand(a), serviceCommand(a), reportCommand(a), routerCommand(a), mdaemonCommand(a), mailboxCommand(a), reportsCommand(a), dkimCommand(a), receiveCommand(a), probeCommand(a))
 	add(groupAbout, explainCommand(a), providersCommand(a), schemaCommand(a), versionCommand(a))
-	root.AddCommand(configTopic(), manCommand(a), unitsCommand(a))
+	root.AddCommand(configTopic(), unitsCommand(a))
+	root.AddCommand(packagerCommands(a)...)
 	customizeHelp(root)
 	return root
 }

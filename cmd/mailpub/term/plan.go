@@ -7,8 +7,6 @@ import (
 	"strings"
 	"time"
 
-	"github.com/charmbracelet/x/ansi"
-
 	"github.com/mailpub/mailpub/cmd/mailpub/site"
 	"github.com/mailpub/mailpub/plan"
 	"github.com/mailpub/mailpub/plan/mail"
@@ -165,7 +163,7 @@ func ShowChanges(u *UI, changes []plan.Change) {
 	w := u.Text()
 	name, text := 0, 0
 	for _, c := range changes {
-		name = max(name, min(ansi.StringWidth(c.Key.Name), nameWidth, cmp.Or(u.Columns, widest)/2))
+		name = max(name, min(displayWidth(c.Key.Name), nameWidth, cmp.Or(u.Columns, widest)/2))
 		text = max(text, min(len(changeText(c)), textWidth))
 	}
 	reason := ""
@@ -176,7 +174,7 @@ func ShowChanges(u *UI, changes []plan.Change) {
 		}
 		reason = Clean(c.Reason)
 		used := 4 + max(name, len(c.Key.Name)) + 2 + max(text, len(changeText(c))) + 2
-		if why != "" && used+ansi.StringWidth(why) <= cmp.Or(u.Columns, widest) {
+		if why != "" && used+displayWidth(why) <= cmp.Or(u.Columns, widest) {
 			line += "  " + u.Dim(why)
 			why = ""
 		}
@@ -199,9 +197,9 @@ func ShowChanges(u *UI, changes []plan.Change) {
 // changeLine is a change on one line: its sign, its name and what it becomes.
 func changeLine(u *UI, c plan.Change, name, text int) string {
 	value := changeText(c)
-	at := 4 + max(name, ansi.StringWidth(c.Key.Name)) + 2
+	at := 4 + max(name, displayWidth(c.Key.Name)) + 2
 	switch {
-	case u.Columns == 0 || at+ansi.StringWidth(value) <= u.Columns:
+	case u.Columns == 0 || at+displayWidth(value) <= u.Columns:
 		value = Pad(value, text)
 	case at < u.Columns*2/3:
 		value = u.Wrap(value, at)
