@@ -1,11 +1,9 @@
 package fleet
 
 import (
-	"cmp"
 	"context"
 	"log/slog"
 	"path/filepath"
-	"slices"
 	"sync"
 	"time"
 
@@ -14,8 +12,8 @@ import (
 	"github.com/mailpub/mailpub/cmd/mailpub/watch"
 )
 
-// historyPath is where the past of the sites of a state directory is kept.
-func historyPath(dir string) string { return filepath.Join(dir, "history.sqlite") }
+// historyPath is the directory where the past of the sites of a state directory is kept.
+func historyPath(dir string) string { return filepath.Join(dir, "history") }
 
 // What a page shows of the past.
 const (
@@ -31,18 +29,18 @@ type historyRecorder struct {
 
 	mu    sync.Mutex
 	sites map[string]page.Site
-	homes map[string]string // history file of each site
+	homes map[string]string // history of each site
 
 	stores map[string]*history.Store // by path; run's alone, as are:
 	full   bool                      // writing failed last time, and that was said
-	pruned time.Time
+	pruned map[*history.Store]time.Time
 
 	work chan any // watch.Snapshot or watch.Event
 }
 
 func newHistoryRecorder(log *slog.Logger, pages *page.Server) *historyRecorder {
 	return &historyRecorder{log: log, pages: pages, sites: map[string]page.Site{}, homes: map[string]string{},
-		stores: map[string]*history.Store{}, work: make(chan any, 1024)}
+		stores: map[string]*history.Store{}, pruned: map[*history.Store]time.Time{}, work: make(chan any, 1024)}
 }
 
 // setSites says which sites are watched from now on.
@@ -125,9 +123,6 @@ func (c *historyRecorder) run(ctx context.Context) {
 		case what := <-c.work:
 			c.write(rest, what)
 		case <-ctx.Done():
-			for _, s := range c.stores {
-				s.Close()
-			}
 			return
 		}
 	}
@@ -166,11 +161,11 @@ func (c *historyRecorder) keep(ctx context.Context, what any) error {
 		if err := store.AddState(ctx, v.Site, v.At, page.StateOf(v), valid); err != nil {
 			return err
 		}
-		if v.At.Sub(c.pruned).Abs() > 24*time.Hour {
-			c.pruned = v.At
+		if v.At.Sub(c.pruned[store]).Abs() > 24*time.Hour {
 			if err := store.Prune(ctx, v.At.Add(-history.Keep)); err != nil {
 				return err
 			}
+			c.pruned[store] = v.At
 		}
 		return c.showHistory(ctx, store, v)
 	}
@@ -220,6 +215,5 @@ func loadHistory(ctx context.Context, store *history.Store, site string, now tim
 		return nil, nil, err
 	}
 	events, err := store.Events(ctx, site, eventsShown)
-	slices.SortStableFunc(events, func(a, b watch.Event) int { return cmp.Compare(b.At.Unix(), a.At.Unix()) })
 	return days, events, err
 }
