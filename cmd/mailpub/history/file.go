@@ -12,8 +12,8 @@ import (
 	"github.com/mailpub/mailpub/plan/durable"
 )
 
-// record is a line of a history: a state, or an event where it has a kind. Times are Unix seconds.
-type record struct {
+// entry is a line of a history: a state, or an event where it has a kind. Times are Unix seconds.
+type entry struct {
 	At      int64      `json:"at"`
 	Until   int64      `json:"until,omitempty"`
 	State   State      `json:"state,omitempty"`
@@ -25,7 +25,7 @@ type record struct {
 
 // readFile reads a site's history, and how many lines it has. A line that a full disk or a crash cut off is left
 // out. A file without any record is something else, and an error.
-func readFile(path string) (records []record, lines int, err error) {
+func readFile(path string) (records []entry, lines int, err error) {
 	data, err := durable.Read(path)
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil, 0, nil
@@ -35,7 +35,7 @@ func readFile(path string) (records []record, lines int, err error) {
 	}
 	for line := range bytes.Lines(data) {
 		lines++
-		var r record
+		var r entry
 		if json.Unmarshal(line, &r) == nil && r.At != 0 {
 			records = append(records, r)
 		}
@@ -47,7 +47,7 @@ func readFile(path string) (records []record, lines int, err error) {
 }
 
 // appendRecord adds a line to a file, behind whatever the last write left there.
-func appendRecord(path string, r record) error {
+func appendRecord(path string, r entry) error {
 	line, err := json.Marshal(r)
 	if err != nil {
 		return err
@@ -89,7 +89,7 @@ func endsInLine(f *os.File) (int64, error) {
 }
 
 // writeFile replaces a file.
-func writeFile(path string, records []record) error {
+func writeFile(path string, records []entry) error {
 	var text bytes.Buffer
 	enc := json.NewEncoder(&text)
 	for _, r := range records {
@@ -102,7 +102,7 @@ func writeFile(path string, records []record) error {
 
 // foldStates reads states in the order in which they were written: the same state goes on, another one ends the
 // one before. What a clock that was set back says of a time that is known already is left out.
-func foldStates(records []record) (states []record) {
+func foldStates(records []entry) (states []entry) {
 	for _, r := range records {
 		if r.Kind != "" {
 			continue

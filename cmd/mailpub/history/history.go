@@ -60,7 +60,7 @@ func (s *Store) path(site string) string { return filepath.Join(s.dir, site+endi
 // AddState notes that a site was in a state at a time. The state holds until the next record, but
 // for no longer than valid: a daemon that does not run knows nothing.
 func (s *Store) AddState(_ context.Context, site string, at time.Time, state State, valid time.Duration) error {
-	return s.add(site, record{
+	return s.add(site, entry{
 		At:    at.Unix(),
 		Until: at.Add(valid).Unix(),
 		State: state,
@@ -69,7 +69,7 @@ func (s *Store) AddState(_ context.Context, site string, at time.Time, state Sta
 
 // AddEvent keeps an event.
 func (s *Store) AddEvent(_ context.Context, e watch.Event) error {
-	return s.add(e.Site, record{
+	return s.add(e.Site, entry{
 		At:      e.At.Unix(),
 		Kind:    e.Kind,
 		Subject: e.Subject,
@@ -79,7 +79,7 @@ func (s *Store) AddEvent(_ context.Context, e watch.Event) error {
 }
 
 // add appends a record. A file that is something else is an error that names it; it stays as it is.
-func (s *Store) add(site string, r record) error {
+func (s *Store) add(site string, r entry) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	path := s.path(site)
@@ -117,7 +117,7 @@ func (s *Store) Events(_ context.Context, site string, most int) ([]watch.Event,
 }
 
 // states are those of a site in their order, none of which overlaps the next.
-func (s *Store) states(site string) ([]record, error) {
+func (s *Store) states(site string) ([]entry, error) {
 	records, _, err := readFile(s.path(site))
 	if err != nil {
 		return nil, err
@@ -157,7 +157,7 @@ func (s *Store) pruneSite(site string, before int64) error {
 			kept = append(kept, r)
 		}
 	}
-	kept = slices.DeleteFunc(kept, func(r record) bool { return max(r.At, r.Until) < before })
+	kept = slices.DeleteFunc(kept, func(r entry) bool { return max(r.At, r.Until) < before })
 	switch {
 	case len(kept) == 0:
 		err = os.Remove(path)

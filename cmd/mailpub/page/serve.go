@@ -12,6 +12,8 @@ import (
 	"strconv"
 	"sync"
 	"time"
+
+	"github.com/mailpub/mailpub/cmd/mailpub/metrics"
 )
 
 // maxListeners is how many browsers are told at once that something is new.
@@ -90,7 +92,7 @@ func (s *Server) Handler() http.Handler {
 	mux.HandleFunc("GET /site/{name}", func(w http.ResponseWriter, r *http.Request) { s.page(w, r, r.PathValue("name")) })
 	mux.HandleFunc("GET /events", s.events)
 	mux.HandleFunc("GET /api/report", s.report)
-	mux.HandleFunc("GET /metrics", s.metrics)
+	mux.HandleFunc("GET /metrics", metrics.Handler(s.Version, s.writeMetrics))
 	mux.HandleFunc("GET /healthz", s.health)
 	return withSecurityHeaders(mux)
 }

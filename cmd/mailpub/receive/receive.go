@@ -26,6 +26,8 @@ import (
 
 // Options say who hears of a receiver.
 type Options struct {
+	Version string // of mailpub, for its metrics
+
 	Site    site.Options // for the zone that holds the certificate's challenges
 	Logger  *slog.Logger // every step
 	Notices *slog.Logger // what an administrator should know of the certificate
@@ -44,7 +46,7 @@ func Run(ctx context.Context, cfg *config.Config, o Options) error {
 	defer listener.Close()
 
 	server := newServer(cfg, o.Logger)
-	if err := showMetrics(ctx, cfg, server, o.Logger); err != nil {
+	if err := showMetrics(ctx, cfg, server, o); err != nil {
 		return err
 	}
 	if err := dropPrivileges(cfg); err != nil {
@@ -108,7 +110,7 @@ func minTLS(text string) uint16 {
 }
 
 // showMetrics serves the receiver's metrics where the config wants them.
-func showMetrics(ctx context.Context, cfg *config.Config, server *receiver.Server, log *slog.Logger) error {
+func showMetrics(ctx context.Context, cfg *config.Config, server *receiver.Server, o Options) error {
 	if cfg.Service.Metrics == "" {
 		return nil
 	}
@@ -117,8 +119,8 @@ func showMetrics(ctx context.Context, cfg *config.Config, server *receiver.Serve
 		return fmt.Errorf("service.metrics: %w", err)
 	}
 	go func() {
-		if err := serveMetrics(ctx, l, server.Stats); err != nil {
-			log.Error("metrics", "error", err) // mail goes on
+		if err := serveMetrics(ctx, l, o.Version, server.Stats); err != nil {
+			o.Logger.Error("metrics", "error", err) // mail goes on
 		}
 	}()
 	return nil
