@@ -18,7 +18,7 @@ import (
 	"github.com/mailpub/mailpub/cmd/mailpub/config"
 	"github.com/mailpub/mailpub/cmd/mailpub/demo"
 	"github.com/mailpub/mailpub/cmd/mailpub/schema"
-	"github.com/mailpub/mailpub/cmd/mailpub/schema/generate"
+	"github.com/mailpub/mailpub/cmd/mailpub/schemagen"
 	"github.com/mailpub/mailpub/plan"
 	"github.com/mailpub/mailpub/plan/mail"
 	"github.com/mailpub/mailpub/providers/cloudflaretest"
@@ -101,7 +101,7 @@ func jsonValue(t *testing.T, text []byte) any {
 
 // The file for editors is what "mailpub schema" prints.
 func TestSchemaFile(t *testing.T) {
-	text, err := generate.Schema()
+	text, err := schemagen.Schema()
 	if err != nil {
 		t.Fatal(err)
 	}

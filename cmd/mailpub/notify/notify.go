@@ -10,6 +10,8 @@ import (
 	"regexp"
 	"strings"
 	"sync"
+
+	"github.com/mailpub/mailpub/plan/redact"
 )
 
 // addressIn finds addresses in the text of errors: they may hold tokens.
@@ -20,9 +22,12 @@ var addressIn = sync.OnceValue(func() *regexp.Regexp {
 // withoutSecrets returns an error without addresses, and without any of some secrets.
 func withoutSecrets(err error, secrets ...string) error {
 	text := addressIn().ReplaceAllString(err.Error(), "(address)")
+	set := &redact.Set{}
+	set.Add(secrets...)
+	text = set.Text(text)
 	for _, s := range secrets {
 		if len(s) > 3 {
-			text = strings.ReplaceAll(text, s, "***")
+			text = strings.ReplaceAll(text, s, redact.Mark)
 		}
 	}
 	return errors.New(text)

@@ -1,9 +1,9 @@
-// Package generate makes the JSON Schema of a config file from the structs that load it, for
+// Package schemagen makes the JSON Schema of a config file from the structs that load it, for
 // editors. It knows what JSON Schema can say; what it can't (that a zone holds a name, say) is
 // left to the config's own check.
 //
 // The tests alone use it: mailpub contains the text that it made, and not the libraries.
-package generate
+package schemagen
 
 import (
 	"encoding/json"
