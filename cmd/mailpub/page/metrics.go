@@ -34,7 +34,7 @@ func (s *Server) writeMetrics(w *metrics.Writer) {
 			w.Sample(value(site), "site", site.Site)
 		}
 	}
-	each("mailpub_look_incomplete", "Whether something kept the last pass from looking at everything.", func(site Site) float64 { return oneIf(site.Err != nil) })
+	each("mailpub_look_incomplete", "Whether the last pass could not look at everything.", func(site Site) float64 { return oneIf(site.Err != nil) })
 	each("mailpub_last_look_timestamp_seconds", "When the last pass began, as a Unix time.", func(site Site) float64 { return float64(site.At.UnixMilli()) / 1e3 })
 	each("mailpub_last_look_seconds", "How long the last pass took.", func(site Site) float64 { return site.Took.Seconds() })
 	each("mailpub_differences", "Changes that apply would make.", func(site Site) float64 {
