@@ -22,6 +22,7 @@ func StripOwnResults(host string, message io.Reader) io.Reader {
 		}
 		field.Reset()
 	}
+
 	for {
 		line, err := readLine(in)
 		if len(bytes.TrimRight(line, "\r\n")) == 0 || err != nil { // the end of the header, or of the message
@@ -32,13 +33,16 @@ func StripOwnResults(host string, message io.Reader) io.Reader {
 				field.Write(line)
 				line = nil
 			}
+
 			flush()
 			kept.Write(line)
 			return io.MultiReader(&kept, in)
 		}
+
 		if line[0] != ' ' && line[0] != '\t' {
 			flush()
 		}
+
 		field.Write(line)
 		if kept.Len()+field.Len() > maxHeader { // no header of a message that was accepted
 			flush()
@@ -67,12 +71,14 @@ func isOwnField(host string, field []byte) bool {
 	if !ok {
 		return false
 	}
+
 	switch strings.ToLower(strings.TrimSpace(name)) {
 	case "return-path":
 		return true
 	case "authentication-results":
 		return claimsHost(host, value)
 	}
+
 	return false
 }
 
@@ -87,8 +93,10 @@ func claimsHost(host, value string) bool {
 		}
 		return r
 	}, id))
+
 	if i := strings.IndexByte(id, '='); i >= 0 { // a result without anybody's name: anybody's
 		return true
 	}
+
 	return id == "" || strings.Contains(id, strings.ToLower(strings.TrimSuffix(host, ".")))
 }

@@ -25,7 +25,8 @@ type heldLock struct{ flock *flock.Flock }
 // newFlock opens the lock file itself, never what a link in its place leads to: another account may write
 // in the directory.
 func newFlock(path string) *flock.Flock {
-	return flock.New(path, flock.SetPermissions(0o600), flock.SetFlag(os.O_CREATE|os.O_RDONLY|durable.NoFollow))
+	return flock.New(path, flock.SetPermissions(0o600),
+		flock.SetFlag(os.O_CREATE|os.O_RDONLY|durable.NoFollow))
 }
 
 // acquire takes the lock of a file, which is made if need be. While another process holds it, it
@@ -34,10 +35,12 @@ func acquire(ctx context.Context, path string, wait time.Duration) (*heldLock, e
 	h := &heldLock{newFlock(path)}
 	ctx, cancel := context.WithTimeout(ctx, wait)
 	defer cancel()
+
 	ok, err := h.flock.TryLock()
 	if err == nil && !ok && wait > 0 {
 		ok, err = h.flock.TryLockContext(ctx, retry)
 	}
+
 	switch {
 	case ok:
 		return h, h.sign()
@@ -53,11 +56,13 @@ func isHeld(path string) bool {
 	if _, err := os.Stat(path); err != nil {
 		return false
 	}
+
 	f := flock.New(path, flock.SetFlag(os.O_RDONLY|durable.NoFollow))
 	free, err := f.TryRLock()
 	if free {
 		f.Unlock()
 	}
+
 	return err == nil && !free
 }
 
@@ -67,10 +72,12 @@ func (h *heldLock) check() error {
 	if !h.flock.Locked() {
 		return plan.ErrLockLost
 	}
+
 	own, err := h.flock.Stat()
 	if err != nil {
 		return fmt.Errorf("%w: %w", plan.ErrLockLost, err)
 	}
+
 	there, err := os.Stat(h.flock.Path())
 	if err != nil {
 		return fmt.Errorf("%w: %w", plan.ErrLockLost, err)
@@ -78,6 +85,7 @@ func (h *heldLock) check() error {
 	if !os.SameFile(own, there) {
 		return fmt.Errorf("%w: %s was replaced", plan.ErrLockLost, h.flock.Path())
 	}
+
 	return nil
 }
 
@@ -100,11 +108,15 @@ func holderPath(lock string) string { return lock + ".holder" }
 func (h *heldLock) sign() error {
 	path := h.flock.Path()
 	host, _ := os.Hostname()
-	note := fmt.Sprintf("process %d on %s since %s", os.Getpid(), host, time.Now().Format(time.DateTime))
-	if err := errors.Join(durable.Inherit(path), writeAnew(holderPath(path), note)); err != nil {
+	note := fmt.Sprintf("process %d on %s since %s", os.Getpid(), host,
+		time.Now().Format(time.DateTime))
+
+	if err := errors.Join(durable.Inherit(path),
+		writeAnew(holderPath(path), note)); err != nil {
 		h.flock.Unlock()
 		return fmt.Errorf("lock: %w", err)
 	}
+
 	return nil
 }
 
@@ -114,10 +126,12 @@ func writeAnew(path, text string) error {
 	if err := os.Remove(path); err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return os.WriteFile(path, []byte(text), 0o600)
 	}
+
 	file, err := os.OpenFile(path, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o600)
 	if err != nil {
 		return err
 	}
+
 	_, err = file.WriteString(text)
 	return errors.Join(err, file.Close(), durable.Inherit(path))
 }

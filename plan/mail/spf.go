@@ -21,7 +21,8 @@ func (s SPF) including(more []string) []string {
 
 const spfTag = "v=spf1"
 
-var spfAll = map[string]string{"": "-all", "fail": "-all", "softfail": "~all", "neutral": "?all"}
+var spfAll = map[string]string{"": "-all", "fail": "-all", "softfail": "~all",
+	"neutral": "?all"}
 
 func addressTerm(a netip.Addr) string {
 	if a = a.Unmap(); a.Is4() {
@@ -37,16 +38,25 @@ func spfRecord(name, host string, terms []string, s SPF, reason string) record {
 	for _, d := range s.Include {
 		terms = append(terms, "include:"+strings.TrimSuffix(strings.ToLower(d), "."))
 	}
+
 	all := spfAll[s.All]
-	return record{name: name, rrtype: "TXT", tag: spfTag, stage: plan.StageRecord, reason: reason,
-		merge: spfMerge(host, terms, all, s.All != ""),
-		data:  []string{spfData(append(slices.Clone(terms), all))}}
+	return record{
+		name:   name,
+		rrtype: "TXT",
+		tag:    spfTag,
+		stage:  plan.StageRecord,
+		reason: reason,
+		merge:  spfMerge(host, terms, all, s.All != ""),
+		data:   []string{spfData(append(slices.Clone(terms), all))},
+	}
 }
 
 func spfMerge(host string, wanted []string, all string, explicit bool) plan.Merge {
 	return func(observed, last, prior []string) []string {
 		theirs := spfTerms(prior)
-		ours := slices.DeleteFunc(spfTerms(last), func(t string) bool { return slices.Contains(theirs, t) })
+		ours := slices.DeleteFunc(spfTerms(last), func(t string) bool {
+			return slices.Contains(theirs, t)
+		})
 		return mergeSPF(host, observed, ours, wanted, all, explicit)
 	}
 }
@@ -63,6 +73,7 @@ func mergeSPF(host string, observed, ours, wanted []string, all string, explicit
 	if len(observed) == 0 {
 		return []string{spfData(append(slices.Clone(wanted), all))}
 	}
+
 	is := readSPF(observed, ours, wanted)
 	missing := is.missing(host, wanted)
 
@@ -76,10 +87,12 @@ func mergeSPF(host string, observed, ours, wanted []string, all string, explicit
 	case is.redirect != "":
 		final = is.redirect
 	}
+
 	there := is.all
 	if there == "" {
 		there = is.redirect
 	}
+
 	if len(observed) == 1 && len(missing) == 0 && !is.dropped && there == final {
 		return slices.Clone(observed)
 	}
@@ -89,13 +102,16 @@ func mergeSPF(host string, observed, ours, wanted []string, all string, explicit
 		terms = append(terms, t.text)
 		others = others || !slices.Contains(wanted, t.canonical)
 	}
+
 	if !others { // written afresh
 		terms = slices.Clone(wanted)
 	}
+
 	terms = append(terms, final)
 	for _, t := range slices.Concat(is.parked, is.modifiers) {
 		terms = append(terms, t.text)
 	}
+
 	return []string{spfData(terms)}
 }
 
@@ -115,14 +131,18 @@ type spfRead struct {
 
 func readSPF(observed, ours, wanted []string) (r spfRead) {
 	has := func(list []spfTerm, t spfTerm) bool {
-		return slices.ContainsFunc(list, func(o spfTerm) bool { return o.canonical == t.canonical })
+		return slices.ContainsFunc(list, func(o spfTerm) bool {
+			return o.canonical == t.canonical
+		})
 	}
+
 	for _, l := range observed {
 		ended := false // by "all"
 		for _, t := range spfTermsOf(l) {
 			own := slices.Contains(ours, t.canonical)
 			r.byAddress = r.byAddress || own && isAddressTerm(t.canonical)
 			own = own && !slices.Contains(wanted, t.canonical)
+
 			switch {
 			case isAll(t.canonical) && !ended:
 				ended = true
@@ -142,10 +162,12 @@ func readSPF(observed, ours, wanted []string) (r spfRead) {
 			}
 		}
 	}
+
 	if r.all != "" && r.redirect != "" { // ignored there; left where it can do no harm
 		r.parked = append(r.parked, spfTerm{r.redirect, r.redirect})
 		r.redirect = ""
 	}
+
 	return r
 }
 
@@ -164,12 +186,14 @@ func (r spfRead) missing(host string, wanted []string) (terms []string) {
 			covered++
 		}
 	}
+
 	all := addresses > 0 && addresses == covered
 	for _, t := range wanted {
 		if !r.covers(t) && !(t == "mx" && all) && !(isAddressTerm(t) && all) {
 			terms = append(terms, t)
 		}
 	}
+
 	return terms
 }
 
@@ -178,12 +202,14 @@ func (r spfRead) missing(host string, wanted []string) (terms []string) {
 func (r spfRead) names(host string, wanted []string) bool {
 	for _, t := range r.live {
 		switch {
-		case t.canonical == "a:"+strings.TrimSuffix(FQDN(host), "."), t.canonical == "mx" && slices.Contains(wanted, "mx"):
+		case t.canonical == "a:"+strings.TrimSuffix(FQDN(host), "."), t.canonical == "mx" &&
+			slices.Contains(wanted, "mx"):
 			return true
 		case strings.ContainsAny(t.canonical[:1], "-~?"):
 			return false // it may refuse the host before it is named
 		}
 	}
+
 	return false
 }
 
@@ -197,7 +223,8 @@ func (r spfRead) covers(term string) bool {
 		}
 		_, network, isNet := strings.Cut(t.canonical, ":")
 		prefix, err2 := netip.ParsePrefix(network)
-		return err == nil && isNet && isAddressTerm(t.canonical) && err2 == nil && prefix.Contains(addr)
+		return err == nil && isNet && isAddressTerm(t.canonical) && err2 == nil &&
+			prefix.Contains(addr)
 	})
 }
 
@@ -217,11 +244,13 @@ func spfTermsOf(line string) (terms []spfTerm) {
 	if err != nil {
 		return nil
 	}
+
 	for i, t := range strings.Fields(text) {
 		if i > 0 {
 			terms = append(terms, spfTerm{t, canonicalTerm(t)})
 		}
 	}
+
 	return terms
 }
 
@@ -243,6 +272,7 @@ func canonicalTerm(t string) string {
 	if !strings.Contains(t, "%") {
 		t = strings.ToLower(t)
 	}
+
 	t = strings.TrimPrefix(t, "+")
 	if rest, ok := strings.CutPrefix(t, "ip4:"); ok {
 		return "ip4:" + strings.TrimSuffix(rest, "/32")
@@ -250,6 +280,7 @@ func canonicalTerm(t string) string {
 	if rest, ok := strings.CutPrefix(t, "ip6:"); ok {
 		return "ip6:" + strings.TrimSuffix(rest, "/128")
 	}
+
 	return t
 }
 

@@ -38,10 +38,12 @@ func (p Provider) scrubbing(o Options) *http.Client {
 	if o.HTTPClient != nil {
 		client = *o.HTTPClient
 	}
+
 	next := client.Transport
 	if next == nil {
 		next = http.DefaultTransport
 	}
+
 	client.Transport = scrubber{next: next, secrets: spellings(p.secrets(o.Settings))}
 	return &client
 }
@@ -64,10 +66,14 @@ func spellings(secrets []string) (all []string) {
 		if err == nil {
 			all = append(all, strings.Trim(string(inJSON), `"`))
 		}
+
 		all = append(all, s, url.QueryEscape(s), url.PathEscape(s),
-			base64.StdEncoding.EncodeToString([]byte(s)), base64.RawStdEncoding.EncodeToString([]byte(s)),
-			base64.URLEncoding.EncodeToString([]byte(s)), base64.RawURLEncoding.EncodeToString([]byte(s)))
+			base64.StdEncoding.EncodeToString([]byte(s)),
+			base64.RawStdEncoding.EncodeToString([]byte(s)),
+			base64.URLEncoding.EncodeToString([]byte(s)),
+			base64.RawURLEncoding.EncodeToString([]byte(s)))
 	}
+
 	slices.SortFunc(all, func(a, b string) int { return len(b) - len(a) })
 	return slices.Compact(all)
 }
@@ -81,23 +87,28 @@ func (s scrubber) RoundTrip(req *http.Request) (*http.Response, error) {
 		}
 		return nil, err
 	}
+
 	for name, values := range resp.Header {
 		for i, v := range values {
 			resp.Header[name][i] = s.clean(v)
 		}
 	}
+
 	resp.Status = s.clean(resp.Status)
 	body, err := io.ReadAll(io.LimitReader(resp.Body, maxReply+1))
 	resp.Body.Close()
+
 	switch {
 	case err != nil:
 		return nil, err
 	case len(body) > maxReply:
 		return nil, fmt.Errorf("the reply is larger than %d MiB", maxReply>>20)
 	}
+
 	for _, secret := range s.secrets {
 		body = bytes.ReplaceAll(body, []byte(secret), []byte(scrubbed))
 	}
+
 	resp.Body = io.NopCloser(bytes.NewReader(body))
 	resp.ContentLength = int64(len(body))
 	return resp, nil
