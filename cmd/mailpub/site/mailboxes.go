@@ -133,7 +133,7 @@ func (s *Site) accessToken(ctx context.Context, at string, m config.RemoteMailbo
 		return "", fmt.Errorf("%w; if the authorization has expired, run mailpub mailbox add again",
 			remoteError("an access token", err))
 	}
-
+	s.cfg.Secrets().Add(token.AccessToken)
 	return token.AccessToken, nil
 }
 
@@ -154,7 +154,7 @@ func (s *Site) TryMailboxes(ctx context.Context) (states []MailboxState) {
 		}
 
 		if err != nil {
-			state.Why = err.Error()
+			state.Why = s.cfg.Secrets().Text(err.Error())
 		}
 
 		state.Works = err == nil
