@@ -55,6 +55,7 @@ func explainField(u *term.UI, word string) error {
 	keys := config.Keys()
 	var named []config.Key
 	var known []string
+
 	for _, k := range keys {
 		known = append(known, k.Path)
 		if k.Path == word {
@@ -64,16 +65,20 @@ func explainField(u *term.UI, word string) error {
 			named = append(named, k)
 		}
 	}
+
 	switch len(named) {
 	case 1:
 		return term.ShowField(u, named[0], keys)
 	case 0:
-		return fmt.Errorf("no field of the config and no check is called %q%s", word, didYouMean(word, append(known, catalog.IDs()...)))
+		return fmt.Errorf("no field of the config and no check is called %q%s", word,
+			didYouMean(word, append(known, catalog.IDs()...)))
 	}
+
 	var paths []string
 	for _, k := range named {
 		paths = append(paths, k.Path)
 	}
+
 	return fmt.Errorf("several fields are called %q: %s", word, strings.Join(paths, ", "))
 }
 
@@ -87,6 +92,7 @@ func documentedField(problems config.Errors) string {
 			return path
 		}
 	}
+
 	return ""
 }
 
@@ -99,8 +105,10 @@ func didYouMean(word string, known []string) string {
 			best = k
 		}
 	}
+
 	if best == "" {
 		return "; mailpub explain lists them all"
 	}
+
 	return fmt.Sprintf("; did you mean %q?", best)
 }

@@ -26,8 +26,14 @@ func Provider() zone.Provider {
 		NameServers: []string{"*.digitalocean.com"},
 		Settings:    []zone.Setting{{Name: "token", Required: true, Secret: true, Help: "personal access token"}},
 		Scopes:      "a token with domain:read, domain:create, domain:update and domain:delete",
-		Limits: zone.Limits{MinTTL: 30 * time.Second, NoText: `\`, MaxText: 509, NoNullMX: true, NamesInCAA: true,
-			Types: []string{"A", "AAAA", "CAA", "CNAME", "MX", "NS", "SRV", "TXT"}},
+		Limits: zone.Limits{
+			MinTTL:     30 * time.Second,
+			NoText:     `\`,
+			MaxText:    509,
+			NoNullMX:   true,
+			NamesInCAA: true,
+			Types:      []string{"A", "AAAA", "CAA", "CNAME", "MX", "NS", "SRV", "TXT"},
+		},
 		Connect: openDigitalOcean,
 	}
 }
@@ -35,10 +41,11 @@ func Provider() zone.Provider {
 // openDigitalOcean speaks to the API itself: the vendor's SDK has a client for every product, which made
 // mailpub a megabyte larger.
 func openDigitalOcean(o zone.Options) (zone.Backend, error) {
-	web := webapi.New("digitalocean", digitaloceanURL, o, webapi.KeyIn("Authorization", "Bearer "+o.Setting("token")), map[int]string{
-		http.StatusUnauthorized: "the token must be valid",
-		http.StatusForbidden:    "the token must have domain:read, domain:create, domain:update and domain:delete",
-	})
+	web := webapi.New("digitalocean", digitaloceanURL, o,
+		webapi.KeyIn("Authorization", "Bearer "+o.Setting("token")), map[int]string{
+			http.StatusUnauthorized: "the token must be valid",
+			http.StatusForbidden:    "the token must have domain:read, domain:create, domain:update and domain:delete",
+		})
 	return webapi.RecordBackend{RecordAPI: &digitaloceanAPI{zone: o.Zone, web: web}}, nil
 }
 
@@ -76,19 +83,26 @@ func (d *digitaloceanAPI) Records(ctx context.Context, _ []string) ([]record.Rec
 			Records []digitaloceanRecord `json:"domain_records"`
 			Meta    *struct{ Total int }
 		}
-		_, err := d.web.Call(ctx, http.MethodGet, fmt.Sprintf("%s?page=%d&per_page=%d", d.path(), page, size), nil, &reply)
+
+		_, err := d.web.Call(ctx, http.MethodGet,
+			fmt.Sprintf("%s?page=%d&per_page=%d", d.path(), page, size), nil, &reply)
+
 		if webapi.RefusedWith(err, http.StatusNotFound) {
 			return nil, d.missing(ctx, err)
 		}
+
 		if err == nil && reply.Meta == nil {
 			err = errors.New("digitalocean: a list that does not say how long it is: not the reply of this interface")
 		}
+
 		if err != nil {
 			return nil, err
 		}
+
 		for _, l := range reply.Records {
 			out = append(out, d.listed(l))
 		}
+
 		if len(out) >= reply.Meta.Total || len(reply.Records) == 0 {
 			return out, nil
 		}
@@ -97,10 +111,12 @@ func (d *digitaloceanAPI) Records(ctx context.Context, _ []string) ([]record.Rec
 
 // listed returns a record. Names come without their final dot, the zone's own as "@".
 func (d *digitaloceanAPI) listed(l digitaloceanRecord) record.Record {
-	data, target := l.Data, mail.FQDN(l.Data)
+	data := l.Data
+	target := mail.FQDN(l.Data)
 	if l.Data == "@" {
 		target = mail.FQDN(d.zone)
 	}
+
 	switch l.Type {
 	case "TXT":
 		data = record.Quoted(l.Data)
@@ -113,7 +129,12 @@ func (d *digitaloceanAPI) listed(l digitaloceanRecord) record.Record {
 	case "CAA":
 		data = fmt.Sprintf("%d %s %s", l.Flags, l.Tag, record.Quoted(l.Data))
 	}
-	r := record.Parse(record.RRset{Name: record.Below(l.Name, d.zone), Type: l.Type}, l.TTL, data)
+
+	r := record.Parse(record.RRset{
+		Name: record.Below(l.Name, d.zone),
+		Type: l.Type,
+	}, l.TTL, data)
+
 	r.ID = strconv.FormatInt(l.ID, 10)
 	return r
 }
@@ -121,13 +142,16 @@ func (d *digitaloceanAPI) listed(l digitaloceanRecord) record.Record {
 // missing names the domain that was probably meant.
 func (d *digitaloceanAPI) missing(ctx context.Context, why error) error {
 	var reply struct{ Domains []struct{ Name string } }
-	if _, err := d.web.Call(ctx, http.MethodGet, "/domains?per_page=200", nil, &reply); err != nil {
+	if _, err := d.web.Call(ctx, http.MethodGet, "/domains?per_page=200", nil,
+		&reply); err != nil {
 		return why
 	}
+
 	var known []string
 	for _, l := range reply.Domains {
 		known = append(known, l.Name)
 	}
+
 	return webapi.NoZone("digitalocean", "the account of this token", d.zone, known)
 }
 
@@ -138,12 +162,14 @@ func (d *digitaloceanAPI) body(r record.Record) (digitaloceanRecord, error) {
 	if err != nil {
 		return digitaloceanRecord{}, err
 	}
+
 	out := digitaloceanRecord{
 		Type: r.Type,
 		Name: name,
 		TTL:  r.TTL,
 		Data: r.Data,
 	}
+
 	switch r.Type {
 	case "TXT":
 		out.Data, err = mail.Text(r.Data)
@@ -156,6 +182,7 @@ func (d *digitaloceanAPI) body(r record.Record) (digitaloceanRecord, error) {
 			out.Data = strings.Trim(out.Data, `"`) + "."
 		}
 	}
+
 	return out, err
 }
 
@@ -181,5 +208,6 @@ func (d *digitaloceanAPI) Remove(ctx context.Context, r record.Record) error {
 	if webapi.RefusedWith(err, http.StatusNotFound) {
 		return nil
 	}
+
 	return err
 }

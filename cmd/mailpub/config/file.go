@@ -24,13 +24,17 @@ func readFile(path string, data []byte) (f file, err error) {
 	if format == "yml" {
 		format = "yaml"
 	}
-	f.path, data = path, []byte(text(data))
+
+	f.path = path
+	data = []byte(text(data))
 	if f.lines, f.fields, err = linesOf(format, data); err == nil && f.fields == nil { // TOML
 		err = toml.Unmarshal(data, &f.fields)
 	}
+
 	if err != nil {
 		return f, Errors{syntaxProblem(path, format, data, err)}
 	}
+
 	return f, nil
 }
 
@@ -58,11 +62,13 @@ func text(data []byte) string {
 	default:
 		return string(data)
 	}
+
 	var units []uint16
 	for pair := range slices.Chunk(data[2:], 2) {
 		if len(pair) == 2 {
 			units = append(units, order.Uint16(pair))
 		}
 	}
+
 	return string(utf16.Decode(units))
 }

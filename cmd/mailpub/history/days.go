@@ -37,15 +37,21 @@ func (s *Store) Days(_ context.Context, site string, now time.Time, n int) ([]Da
 	year, month, day := now.Date()
 	days := make([]Day, n)
 	for i := range days { // AddDate and not 24 hours: two days of the year are not as long
-		days[i] = Day{Start: time.Date(year, month, day-(n-1)+i, 0, 0, 0, 0, now.Location()), In: map[State]time.Duration{}}
+		days[i] = Day{
+			Start: time.Date(year, month, day-(n-1)+i, 0, 0, 0, 0, now.Location()),
+			In:    map[State]time.Duration{},
+		}
 	}
+
 	states, err := s.states(site)
 	if err != nil {
 		return nil, err
 	}
+
 	for _, r := range states {
 		addToDays(days, now, time.Unix(r.At, 0), time.Unix(r.Until, 0), r.State)
 	}
+
 	for i, d := range days {
 		rest := dayEnd(days, i, now).Sub(d.Start)
 		for _, t := range d.In {
@@ -53,6 +59,7 @@ func (s *Store) Days(_ context.Context, site string, now time.Time, n int) ([]Da
 		}
 		d.In[Unknown] += max(rest, 0)
 	}
+
 	return days, nil
 }
 
@@ -63,9 +70,11 @@ func addToDays(days []Day, now, since, until time.Time, state State) {
 		if from.Before(d.Start) {
 			from = d.Start
 		}
+
 		if e := dayEnd(days, i, now); to.After(e) {
 			to = e
 		}
+
 		if t := to.Sub(from); t > 0 {
 			d.In[state] += t
 		}

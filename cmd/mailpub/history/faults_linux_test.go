@@ -42,6 +42,7 @@ func writeHistory(path string) int {
 		fmt.Fprintln(os.Stderr, err)
 		return 1
 	}
+
 	begin := time.Date(2026, 11, 24, 0, 0, 0, 0, time.UTC)
 	code := 0
 	for i := range rounds {
@@ -50,18 +51,29 @@ func writeHistory(path string) int {
 			fmt.Fprintln(os.Stderr, err)
 			code = 1
 		}
-		event := watch.Event{Site: "office", At: at, Kind: "broke", Subject: strconv.Itoa(i), Text: strings.Repeat("x", 3000)}
+
+		event := watch.Event{
+			Site:    "office",
+			At:      at,
+			Kind:    "broke",
+			Subject: strconv.Itoa(i),
+			Text:    strings.Repeat("x", 3000),
+		}
+
 		if err := s.AddEvent(ctx, event); err != nil {
 			fmt.Fprintln(os.Stderr, err)
 			code = 1
 			continue
 		}
+
 		fmt.Println(i)
 	}
+
 	if err := s.Prune(ctx, begin); err != nil {
 		fmt.Fprintln(os.Stderr, err)
 		code = 1
 	}
+
 	return code
 }
 
@@ -70,16 +82,20 @@ func traced(t *testing.T, path string, rules ...string) (kept []string, trace st
 	t.Helper()
 	log := filepath.Join(t.TempDir(), "trace")
 	args := []string{"-f", "--seccomp-bpf", "-o", log, "-e", "trace=" + calls}
+
 	for _, r := range rules {
 		args = append(args, "-e", "inject="+r)
 	}
+
 	cmd := exec.CommandContext(t.Context(), "strace", append(args, os.Args[0])...)
 	cmd.Env = append(os.Environ(), writerEnv+"="+path)
 	out, err := cmd.Output()
 	data, unread := os.ReadFile(log)
+
 	if unread != nil {
 		t.Fatalf("strace: %v, %v", err, unread)
 	}
+
 	return strings.Fields(string(out)), string(data), cmd.ProcessState.ExitCode()
 }
 
@@ -92,17 +108,23 @@ func TestShortWrites(t *testing.T) {
 	for range 5 {
 		limit := rand.IntN(20 << 10)
 		path := filepath.Join(t.TempDir(), "history")
-		cmd := exec.CommandContext(t.Context(), "prlimit", "--fsize="+strconv.Itoa(limit), os.Args[0])
+		cmd := exec.CommandContext(t.Context(), "prlimit", "--fsize="+strconv.Itoa(limit),
+			os.Args[0])
+
 		cmd.Env = append(os.Environ(), writerEnv+"="+path)
 		out, _ := cmd.Output()
 		if cmd.ProcessState.ExitCode() != 1 {
-			t.Fatalf("with files of %d octets at most it ends with %d", limit, cmd.ProcessState.ExitCode())
+			t.Fatalf("with files of %d octets at most it ends with %d", limit,
+				cmd.ProcessState.ExitCode())
 		}
+
 		s, err := Open(t.Context(), path)
 		if err != nil {
 			t.Fatalf("after files of %d octets at most: %v", limit, err)
 		}
-		s.whole(t, fmt.Sprintf("files of %d octets at most", limit), strings.Fields(string(out)))
+
+		s.whole(t, fmt.Sprintf("files of %d octets at most", limit),
+			strings.Fields(string(out)))
 	}
 }
 
@@ -116,14 +138,17 @@ func TestFaults(t *testing.T) {
 		}
 		t.Skip("left out: no strace here; apt-get install strace")
 	}
+
 	_, trace, code := traced(t, filepath.Join(t.TempDir(), "history"))
 	if code != 0 {
 		t.Fatalf("without a fault: %d", code)
 	}
+
 	type fault struct {
 		call, rule string
 		n          int
 	}
+
 	var all []fault
 	for call := range strings.SplitSeq(calls, ",") {
 		for n := range strings.Count(trace, " "+call+"(") {
@@ -135,12 +160,14 @@ func TestFaults(t *testing.T) {
 			}
 		}
 	}
+
 	t.Logf("%d faults are possible", len(all))
 	rand.Shuffle(len(all), func(i, j int) { all[i], all[j] = all[j], all[i] })
 	count := 10 // a soak has all
 	if n, err := strconv.Atoi(os.Getenv("MAILPUB_KILLS")); err == nil {
 		count = n
 	}
+
 	for _, f := range all[:min(count, len(all))] {
 		path := filepath.Join(t.TempDir(), "history")
 		kept, _, _ := traced(t, path, fmt.Sprintf("%s%s:when=%d", f.call, f.rule, f.n))
@@ -149,6 +176,7 @@ func TestFaults(t *testing.T) {
 			t.Errorf("%s%s, number %d: %v", f.call, f.rule, f.n, err)
 			continue
 		}
+
 		s.whole(t, fmt.Sprintf("%s%s, number %d", f.call, f.rule, f.n), kept)
 	}
 }
@@ -160,16 +188,24 @@ func (s *Store) whole(t *testing.T, what string, kept []string) {
 	if err != nil {
 		t.Errorf("%s: %v", what, err)
 	}
+
 	there := map[string]bool{}
 	for _, e := range events {
 		there[e.Subject] = len(e.Text) == 3000
 	}
+
 	for _, subject := range kept {
 		if !there[subject] {
 			t.Errorf("%s: event %s was acknowledged and is not there", what, subject)
 		}
 	}
-	if err := s.AddEvent(t.Context(), watch.Event{Site: "office", At: time.Unix(1, 0), Kind: watch.Broke, Subject: "more"}); err != nil {
+
+	if err := s.AddEvent(t.Context(), watch.Event{
+		Site:    "office",
+		At:      time.Unix(1, 0),
+		Kind:    watch.Broke,
+		Subject: "more",
+	}); err != nil {
 		t.Errorf("%s: no more is taken: %v", what, err)
 	}
 }
@@ -183,18 +219,28 @@ func TestLinkInPlaceOfTheFile(t *testing.T) {
 		}
 		t.Skip("left out: only root can make a link of another account")
 	}
+
 	dir := t.TempDir()
 	s, err := Open(t.Context(), filepath.Join(dir, "history"))
 	if err != nil {
 		t.Fatal(err)
 	}
+
 	elsewhere := filepath.Join(dir, "elsewhere")
-	if err := errors.Join(os.Symlink(elsewhere, s.path("office")), os.Lchown(s.path("office"), nobody, nobody), os.Chown(s.dir, nobody, nobody)); err != nil {
+	if err := errors.Join(os.Symlink(elsewhere, s.path("office")),
+		os.Lchown(s.path("office"), nobody, nobody),
+		os.Chown(s.dir, nobody, nobody)); err != nil {
 		t.Fatal(err)
 	}
-	if err := s.AddEvent(t.Context(), watch.Event{Site: "office", At: time.Unix(1, 0), Kind: watch.Broke}); err == nil {
+
+	if err := s.AddEvent(t.Context(), watch.Event{
+		Site: "office",
+		At:   time.Unix(1, 0),
+		Kind: watch.Broke,
+	}); err == nil {
 		t.Error("it is written")
 	}
+
 	if _, err := os.Lstat(elsewhere); err == nil {
 		t.Error("the link is followed")
 	}

@@ -33,6 +33,7 @@ func readFile(path string) (records []entry, lines int, err error) {
 	if err != nil {
 		return nil, 0, fmt.Errorf("history %s: %w", path, err)
 	}
+
 	for line := range bytes.Lines(data) {
 		lines++
 		var r entry
@@ -40,9 +41,11 @@ func readFile(path string) (records []entry, lines int, err error) {
 			records = append(records, r)
 		}
 	}
+
 	if records == nil && bytes.Contains(data, []byte("\n")) {
 		return nil, 0, fmt.Errorf("history %s: it is not a history of mailpub", path)
 	}
+
 	return records, lines, nil
 }
 
@@ -52,23 +55,29 @@ func appendRecord(path string, r entry) error {
 	if err != nil {
 		return err
 	}
+
 	f, err := durable.OpenFile(path, os.O_RDWR|os.O_APPEND|os.O_CREATE, 0o600)
 	if err != nil {
 		return fmt.Errorf("history %s: %w", path, err)
 	}
+
 	size, err := endsInLine(f)
 	if err == nil && size < 0 {
 		line = append([]byte("\n"), line...)
 	}
+
 	if err == nil {
 		_, err = f.Write(append(line, '\n'))
 	}
+
 	if err = errors.Join(err, f.Close()); err == nil && size == 0 {
 		err = durable.Inherit(path)
 	}
+
 	if err != nil {
 		return fmt.Errorf("history %s: %w", path, err)
 	}
+
 	return nil
 }
 
@@ -78,6 +87,7 @@ func endsInLine(f *os.File) (int64, error) {
 	if err != nil || info.Size() == 0 {
 		return 0, err
 	}
+
 	var last [1]byte
 	if _, err := f.ReadAt(last[:], info.Size()-1); err != nil {
 		return 0, err
@@ -85,6 +95,7 @@ func endsInLine(f *os.File) (int64, error) {
 	if last[0] != '\n' {
 		return -info.Size(), nil
 	}
+
 	return info.Size(), nil
 }
 
@@ -97,6 +108,7 @@ func writeFile(path string, records []entry) error {
 			return err
 		}
 	}
+
 	return durable.Replace(path, text.Bytes())
 }
 
@@ -107,10 +119,12 @@ func foldStates(records []entry) (states []entry) {
 		if r.Kind != "" {
 			continue
 		}
+
 		if len(states) == 0 {
 			states = append(states, r)
 			continue
 		}
+
 		last := &states[len(states)-1]
 		switch {
 		case r.At < last.At:
@@ -123,5 +137,6 @@ func foldStates(records []entry) (states []entry) {
 			states = append(states, r)
 		}
 	}
+
 	return states
 }

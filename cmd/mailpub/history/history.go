@@ -82,6 +82,7 @@ func (s *Store) AddEvent(_ context.Context, e watch.Event) error {
 func (s *Store) add(site string, r entry) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
+
 	path := s.path(site)
 	if !s.sites[site] {
 		if _, _, err := readFile(path); err != nil {
@@ -89,6 +90,7 @@ func (s *Store) add(site string, r entry) error {
 		}
 		s.sites[site] = true
 	}
+
 	return appendRecord(path, r)
 }
 
@@ -98,11 +100,13 @@ func (s *Store) Events(_ context.Context, site string, most int) ([]watch.Event,
 	if err != nil {
 		return nil, err
 	}
+
 	var list []watch.Event
 	for _, r := range slices.Backward(records) {
 		if r.Kind == "" {
 			continue
 		}
+
 		list = append(list, watch.Event{
 			Site:    site,
 			At:      time.Unix(r.At, 0),
@@ -112,7 +116,11 @@ func (s *Store) Events(_ context.Context, site string, most int) ([]watch.Event,
 			Took:    time.Duration(r.Took) * time.Millisecond,
 		})
 	}
-	slices.SortStableFunc(list, func(a, b watch.Event) int { return cmp.Compare(b.At.Unix(), a.At.Unix()) })
+
+	slices.SortStableFunc(list, func(a, b watch.Event) int {
+		return cmp.Compare(b.At.Unix(), a.At.Unix())
+	})
+
 	return list[:min(most, len(list))], nil
 }
 
@@ -131,6 +139,7 @@ func (s *Store) Prune(ctx context.Context, before time.Time) error {
 	if err != nil {
 		return fmt.Errorf("history %s: %w", s.dir, err)
 	}
+
 	for _, e := range entries {
 		site, ours := strings.CutSuffix(e.Name(), ending)
 		if !ours {
@@ -140,32 +149,41 @@ func (s *Store) Prune(ctx context.Context, before time.Time) error {
 			return err
 		}
 	}
+
 	return nil
 }
 
 func (s *Store) pruneSite(site string, before int64) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
+
 	path := s.path(site)
 	records, lines, err := readFile(path)
 	if err != nil {
 		return err
 	}
+
 	kept := foldStates(records)
 	for _, r := range records {
 		if r.Kind != "" {
 			kept = append(kept, r)
 		}
 	}
-	kept = slices.DeleteFunc(kept, func(r entry) bool { return max(r.At, r.Until) < before })
+
+	kept = slices.DeleteFunc(kept, func(r entry) bool {
+		return max(r.At, r.Until) < before
+	})
+
 	switch {
 	case len(kept) == 0:
 		err = os.Remove(path)
 	case len(kept) < lines:
 		err = writeFile(path, kept)
 	}
+
 	if err != nil {
 		return fmt.Errorf("history %s: %w", path, err)
 	}
+
 	return nil
 }

@@ -20,9 +20,11 @@ func Handler(version string, write func(*Writer)) http.HandlerFunc {
 		write(out)
 		writeProgram(out, version)
 		kind := textType
+
 		if out.OpenMetrics {
 			kind = openMetricsType
 		}
+
 		w.Header().Set("Content-Type", kind)
 		w.Header().Set("Vary", "Accept")
 		_, _ = w.Write(out.Bytes())
@@ -37,19 +39,23 @@ func prefersOpenMetrics(accept []string) bool {
 		if err != nil {
 			continue
 		}
+
 		weight := 1.0
 		if q, given := options["q"]; given {
 			if weight, err = strconv.ParseFloat(q, 64); err != nil {
 				continue
 			}
 		}
+
 		version := options["version"]
 		switch {
-		case kind == "application/openmetrics-text" && (version == "" || version == "1.0.0" || version == "0.0.1"):
+		case kind == "application/openmetrics-text" &&
+			(version == "" || version == "1.0.0" || version == "0.0.1"):
 			open = max(open, weight)
 		case kind == "text/plain" && (version == "" || version == "0.0.4"):
 			plain = max(plain, weight)
 		}
 	}
+
 	return open > 0 && open >= plain
 }

@@ -18,6 +18,7 @@ func readProcess() (p process, ok bool) {
 	if err != nil {
 		return p, false
 	}
+
 	// The name in parentheses may hold blanks; the third field stands behind it.
 	fields := bytes.Fields(stat[bytes.LastIndexByte(stat, ')')+1:])
 	const first = 3
@@ -28,13 +29,17 @@ func readProcess() (p process, ok bool) {
 		v, _ := strconv.ParseFloat(string(fields[n-first]), 64)
 		return v
 	}
+
 	booted, ok := bootTime()
 	open, err := os.ReadDir("/proc/self/fd")
 	if len(fields) < 22 || !ok || err != nil {
 		return p, false
 	}
 
-	seconds := func(n float64) time.Duration { return time.Duration(n / ticks * float64(time.Second)) }
+	seconds := func(n float64) time.Duration {
+		return time.Duration(n / ticks * float64(time.Second))
+	}
+
 	p.cpu = seconds(number(14) + number(15))
 	p.start = booted.Add(seconds(number(22)))
 	p.threadCount = number(20)
@@ -42,9 +47,11 @@ func readProcess() (p process, ok bool) {
 	p.resident = number(24) * float64(os.Getpagesize())
 	p.openFiles = float64(len(open) - 1) // without that of the directory
 	var limit unix.Rlimit
+
 	if unix.Getrlimit(unix.RLIMIT_NOFILE, &limit) == nil && limit.Cur != unix.RLIM_INFINITY {
 		p.mostFiles = float64(limit.Cur)
 	}
+
 	return p, true
 }
 
@@ -54,11 +61,13 @@ func bootTime() (time.Time, bool) {
 	if err != nil {
 		return time.Time{}, false
 	}
+
 	for line := range bytes.Lines(stat) {
 		if text, found := bytes.CutPrefix(line, []byte("btime ")); found {
 			at, err := strconv.ParseInt(string(bytes.TrimSpace(text)), 10, 64)
 			return time.Unix(at, 0), err == nil
 		}
 	}
+
 	return time.Time{}, false
 }

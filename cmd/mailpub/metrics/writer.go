@@ -37,7 +37,8 @@ func (w *Writer) Family(name string, kind Kind, help string) {
 	if w.OpenMetrics && kind == Counter {
 		family = strings.TrimSuffix(name, "_total")
 	}
-	w.text = append(w.text, "# HELP "+family+" "+help+"\n# TYPE "+family+" "+string(kind)+"\n"...)
+	w.text = append(w.text, "# HELP "+family+" "+help+"\n# TYPE "+family+" "+string(kind)+
+		"\n"...)
 }
 
 // Sample writes a sample of the family. Labels are names and values in turn.
@@ -64,6 +65,7 @@ func (w *Writer) Histogram(buckets []Bucket, count uint64, sum float64) {
 		most := string(w.appendFloat(nil, b.Most))
 		w.count("_bucket", b.Count, "le", most)
 	}
+
 	w.count("_bucket", count, "le", "+Inf")
 	w.start("_sum", nil)
 	w.end(w.appendFloat(w.text, sum))
@@ -85,15 +87,18 @@ func (w *Writer) start(suffix string, labels []string) {
 		if i == 0 {
 			sep = '{'
 		}
+
 		b = append(b, sep)
 		b = append(b, labels[i]...)
 		b = append(b, '=', '"')
 		b = appendLabel(b, labels[i+1])
 		b = append(b, '"')
 	}
+
 	if len(labels) > 1 {
 		b = append(b, '}')
 	}
+
 	w.text = append(b, ' ')
 }
 
@@ -114,6 +119,7 @@ func appendLabel(b []byte, s string) []byte {
 	if !strings.ContainsAny(s, "\\\"\n") {
 		return append(b, s...)
 	}
+
 	for _, c := range []byte(s) {
 		switch c {
 		case '\\', '"':
@@ -124,6 +130,7 @@ func appendLabel(b []byte, s string) []byte {
 			b = append(b, c)
 		}
 	}
+
 	return b
 }
 

@@ -30,10 +30,15 @@ func Schema() ([]byte, error) {
 	for _, k := range config.Keys() {
 		about[k.Path] = k.Text
 	}
+
 	describe := func(path string) string { return about[path] }
 
 	r := jsonschema.Reflector{
-		FieldNameTag: "mapstructure", DoNotReference: true, ExpandedStruct: true, Anonymous: true, RequiredFromJSONSchemaTags: true,
+		FieldNameTag:               "mapstructure",
+		DoNotReference:             true,
+		ExpandedStruct:             true,
+		Anonymous:                  true,
+		RequiredFromJSONSchemaTags: true,
 		Mapper: func(t reflect.Type) *jsonschema.Schema {
 			if t == reflect.TypeFor[time.Duration]() {
 				return &jsonschema.Schema{Type: "string", Pattern: duration}
@@ -41,8 +46,11 @@ func Schema() ([]byte, error) {
 			return nil
 		},
 	}
+
 	s := r.Reflect(&config.Config{})
-	s.ID, s.Title, s.Description = schema.ID, "mailpub", "A mail server and its reachability from the Internet."
+	s.ID = schema.ID
+	s.Title = "mailpub"
+	s.Description = "A mail server and its reachability from the Internet."
 	complete(s, "", describe)
 	// What a file lacks may be in its defaults.
 	s.If, s.Then, s.Required = &jsonschema.Schema{Not: &jsonschema.Schema{Required: []string{"defaults"}}}, &jsonschema.Schema{Required: s.Required}, nil
@@ -51,6 +59,7 @@ func Schema() ([]byte, error) {
 	service, _ := s.Properties.Get("service")
 	service.AllOf = byServer()
 	data, err := json.MarshalIndent(s, "", "  ")
+
 	return append(data, '\n'), err
 }
 
@@ -59,11 +68,13 @@ func complete(s *jsonschema.Schema, path string, describe func(string) string) {
 	if path != "" && s.Description == "" {
 		s.Description = describe(path)
 	}
+
 	if words := config.Words(path); words != nil && s.Type == "string" {
 		for _, w := range words {
 			s.Enum = append(s.Enum, w)
 		}
 	}
+
 	switch last := path[strings.LastIndex(path, ".")+1:]; last {
 	case "port", "internal", "ports":
 		limit(s, "1", "65535")
@@ -72,6 +83,7 @@ func complete(s *jsonschema.Schema, path string, describe func(string) string) {
 	case "password", "token":
 		s.Pattern = reference
 	}
+
 	s.Required = config.Required(path)
 	if s.Properties == nil {
 		if s.Items != nil {
@@ -81,11 +93,14 @@ func complete(s *jsonschema.Schema, path string, describe func(string) string) {
 				}
 				return describe(p)
 			})
+
 			s.Items.Required = config.Required(path)
 			s.Required = nil
 		}
+
 		return
 	}
+
 	for at := s.Properties.Oldest(); at != nil; at = at.Next() {
 		complete(at.Value, strings.TrimPrefix(path+"."+at.Key, "."), describe)
 	}
@@ -95,7 +110,8 @@ func limit(s *jsonschema.Schema, least, most json.Number) {
 	if s.Items != nil {
 		s = s.Items
 	}
-	s.Minimum, s.Maximum = least, most
+	s.Minimum = least
+	s.Maximum = most
 }
 
 // setting is one of a provider's or a mail server's.
@@ -113,6 +129,7 @@ func byProvider() (rules []*jsonschema.Schema) {
 		}
 		rules = append(rules, rule("provider", p.Name, list))
 	}
+
 	return rules
 }
 
@@ -125,6 +142,7 @@ func byServer() (rules []*jsonschema.Schema) {
 		}
 		rules = append(rules, rule("type", t.Name, list))
 	}
+
 	return rules
 }
 
@@ -133,25 +151,34 @@ func rule(field, value string, list []setting) *jsonschema.Schema {
 	is := jsonschema.NewProperties()
 	is.Set(field, &jsonschema.Schema{Const: value})
 	known := jsonschema.NewProperties()
-	settings := &jsonschema.Schema{Type: "object", Properties: known, AdditionalProperties: jsonschema.FalseSchema}
+	settings := &jsonschema.Schema{
+		Type:                 "object",
+		Properties:           known,
+		AdditionalProperties: jsonschema.FalseSchema,
+	}
+
 	for _, s := range list {
 		one := &jsonschema.Schema{Type: "string", Description: s.help}
 		if s.secret {
 			one.Pattern = reference
 		}
+
 		known.Set(s.name, one)
 		if s.required {
 			settings.Required = append(settings.Required, s.name)
 		}
 	}
+
 	then := jsonschema.NewProperties()
 	then.Set("settings", settings)
 	out := &jsonschema.Schema{
 		If:   &jsonschema.Schema{Properties: is, Required: []string{field}},
 		Then: &jsonschema.Schema{Properties: then},
 	}
+
 	if settings.Required != nil {
 		out.Then.Required = []string{"settings"}
 	}
+
 	return out
 }

@@ -23,20 +23,26 @@ func Families(t *testing.T, h http.Handler) map[string]*dto.MetricFamily {
 	if err != nil {
 		t.Fatalf("%v in\n%s", err, text)
 	}
+
 	for _, p := range problems {
 		t.Errorf("%s: %s", p.Metric, p.Text)
 	}
+
 	parser := expfmt.NewTextParser(model.LegacyValidation)
 	families, err := parser.TextToMetricFamilies(strings.NewReader(text))
 	if err != nil {
 		t.Fatalf("%v in\n%s", err, text)
 	}
+
 	same(t, text, families, expfmt.NewFormat(expfmt.TypeTextPlain))
 
-	open := ask(t, h, "application/openmetrics-text;version=1.0.0;escaping=allow-utf-8;q=0.6,text/plain;version=0.0.4;q=0.3", "application/openmetrics-text; version=1.0.0")
+	open := ask(t, h, "application/openmetrics-text;version=1.0.0;escaping=allow-utf-8;q=0.6,text/plain;version=0.0.4;q=0.3",
+		"application/openmetrics-text; version=1.0.0")
+
 	if !strings.HasSuffix(open, "\n# EOF\n") {
 		t.Errorf("OpenMetrics without an end:\n%s", open)
 	}
+
 	types := map[string]bool{}
 	for line := range strings.Lines(open) {
 		if rest, found := strings.CutPrefix(line, "# TYPE "); found {
@@ -47,6 +53,7 @@ func Families(t *testing.T, h http.Handler) map[string]*dto.MetricFamily {
 			types[name] = true
 		}
 	}
+
 	same(t, open, families, expfmt.NewFormat(expfmt.TypeOpenMetrics))
 	return families
 }
@@ -58,9 +65,12 @@ func ask(t *testing.T, h http.Handler, accept, kind string) string {
 	r.Header.Set("Accept", accept)
 	w := httptest.NewRecorder()
 	h.ServeHTTP(w, r)
-	if got := w.Header().Get("Content-Type"); w.Code != http.StatusOK || !strings.HasPrefix(got, kind) {
+
+	if got := w.Header().Get("Content-Type"); w.Code != http.StatusOK ||
+		!strings.HasPrefix(got, kind) {
 		t.Fatalf("Accept %q: %d, %q", accept, w.Code, got)
 	}
+
 	return w.Body.String()
 }
 
@@ -72,10 +82,12 @@ func same(t *testing.T, text string, families map[string]*dto.MetricFamily, form
 		if !strings.HasPrefix(name, "mailpub_") || len(family.Metric) == 0 {
 			continue
 		}
+
 		var want bytes.Buffer
 		if err := expfmt.NewEncoder(&want, format).Encode(family); err != nil {
 			t.Fatal(err)
 		}
+
 		if !strings.Contains(text, want.String()) {
 			t.Errorf("%s: %q is not in\n%s", format, want.String(), text)
 		}
