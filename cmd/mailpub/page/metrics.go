@@ -44,7 +44,7 @@ func (s *Server) writeMetrics(w *metrics.Writer) {
 		}
 	}
 
-	each("mailpub_look_incomplete", "Whether the last pass could not look at everything.",
+	each("mailpub_look_incomplete", "Whether a part of the last pass failed, so that the results are incomplete.",
 		func(site Site) float64 {
 			return oneIf(site.Err != nil)
 		})
