@@ -20,11 +20,12 @@ func Checkers(f Facts) []plan.Checker {
 		f.Dial = (&net.Dialer{}).DialContext
 	}
 	f.Dial = smtpclient.WaitOnce(f.Dial)
+	f.pace = new(pace)
 	if f.Now == nil {
 		f.Now = time.Now
 	}
 	one := func(area, id string, run func(context.Context) []plan.Check) plan.Checker {
-		return plan.Checker{Area: area, IDs: []string{id}, Timeout: checkTimeout, Run: run}
+		return plan.Checker{Area: area, IDs: []string{id}, Timeout: checkTimeout + f.Patience, Run: run}
 	}
 	all := []plan.Checker{
 		one("router", catalog.PortInside, f.portInside),
@@ -45,7 +46,7 @@ func Checkers(f Facts) []plan.Checker {
 	if f.Mailbox == nil {
 		all = append(all, one("mail", catalog.MailLocal, f.mailLocal))
 	} else {
-		all = append(all, plan.Checker{Area: catalog.AreaMail, IDs: []string{catalog.MailLocal, catalog.MailRead}, Timeout: checkTimeout, Run: f.mailRead})
+		all = append(all, plan.Checker{Area: catalog.AreaMail, IDs: []string{catalog.MailLocal, catalog.MailRead}, Timeout: checkTimeout + f.Patience, Run: f.mailRead})
 	}
 	if f.Accounts { // a server that counts failures would keep the mailbox's reader waiting too
 		weak := one("mail", catalog.AccountWeak, f.weak)

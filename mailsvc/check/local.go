@@ -47,29 +47,43 @@ func (f Facts) submitTest(ctx context.Context) (c plan.Check, word string) {
 	c.Subject = plan.OfAddr(f.Addr)
 	c.Subject.Name = to
 	c.Subject.Text = to + " at " + f.Addr
-	d, err := smtpclient.Hello(ctx, f.Dial, f.Addr)
-	if err != nil {
-		return f.unreachable(c, err), ""
-	}
-	defer d.Close()
 	word = Nonce(f.Now())
-	step, r, err := d.Deliver(ctx, "<>", "<"+to+">", f.message(to, word))
+	message := f.message(to, word)
+	step, r, err := f.deliver(ctx, to, message)
+	again := f.newRetry()
+	waited := time.Duration(0)
+	for err == nil && r.Code/100 == 4 && Greylisted(r.String()) && again.Wait(ctx, r.String()) {
+		step, r, err = f.deliver(ctx, to, message)
+		waited = time.Since(again.began)
+	}
 	switch {
+	case step == "":
+		return f.unreachable(c, err), ""
 	case err != nil && (sockerr.Timeout(err) || ctx.Err() != nil):
 		c.Status, c.Got, c.Hint = plan.Skip, step+": "+smtpclient.ErrorText(err), "the server is too slow for a result: run verify again, and check its log"
 	case err != nil:
 		c.Status, c.Got, c.Hint = plan.Fail, step+": "+smtpclient.ErrorText(err), "the server breaks off: its log says why"
 	case r.Code/100 == 4:
-		c.Status, c.Got = plan.Skip, step+" was answered "+r.String()
-		c.Hint = "the server says \"later\": where that is greylisting, verify again in some minutes"
+		c = f.deferred(c, r.String())
+		c.Got = step + " was answered " + r.String()
 	case !r.Accepted():
 		c.Status, c.Got = plan.Fail, step+" was answered "+r.String()
 		c.Hint = "let the server accept " + to
 	default:
-		c.Status, c.Got = plan.Pass, "accepted ("+r.String()+")"
+		c.Status, c.Got = plan.Pass, "accepted ("+answer{waited: waited}.note(r.String())+")"
 		return c, word
 	}
 	return c, ""
+}
+
+// deliver sends a message without a sender, on a connection of its own. Without a connection step is "".
+func (f Facts) deliver(ctx context.Context, to, message string) (step string, r smtpclient.Reply, err error) {
+	d, err := smtpclient.Hello(ctx, f.Dial, f.Addr)
+	if err != nil {
+		return "", r, err
+	}
+	defer d.Close()
+	return d.Deliver(ctx, "<>", "<"+to+">", message)
 }
 
 func (f Facts) message(to, word string) string {

@@ -25,6 +25,10 @@ func (f Facts) CheckMessage(ctx context.Context, domain string, hops []Hop, word
 		if !h.OK {
 			c.Status, c.Got = plan.Fail, strings.Join(append(way, h.Name+": "+h.Said), "; ")
 			c.Hint = hopHint(h.Name)
+			if h.Greylisted() {
+				c.Status = plan.Warn
+				c.Hint = f.deferred(c, h.Said).Hint
+			}
 			if h.Name == "MX" || h.Name == "address" {
 				c.Reason = plan.ReasonAstray
 			}

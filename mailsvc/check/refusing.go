@@ -2,8 +2,6 @@ package check
 
 import (
 	"context"
-	"regexp"
-	"sync"
 	"time"
 
 	"github.com/mailpub/mailpub/mailsvc/smtpclient"
@@ -22,16 +20,17 @@ func (f Facts) refusing(ctx context.Context) []plan.Check {
 		c.Status, c.Got, c.Hint = plan.Skip, "this server receives mail for no domain of the config", "if it should take a domain's mail, give the domain an MX here (domains: mx:)"
 		return singleCheck(c)
 	}
-	words, err := f.refusesAll(ctx)
+	words, waited, err := f.refusesLongest(ctx)
 	switch {
 	case err != nil:
 		return singleCheck(f.unreachable(c, err))
 	case words == "":
-		c.Status, c.Got = plan.Pass, "postmaster@"+f.Domains[0]+" is not put off"
+		c.Status = plan.Pass
+		c.Got = answer{waited: waited}.note("postmaster@" + f.Domains[0] + " is not put off")
 		return singleCheck(c)
-	case greylisted().MatchString(words):
-		c.Status, c.Got = plan.Skip, words
-		c.Hint = "the server puts off who is new to it (greylisting): verify again in some minutes"
+	case Greylisted(words):
+		c = f.deferred(c, words)
+		c.Got = words
 		return singleCheck(c)
 	}
 	c.Status, c.Got = plan.Fail, words
@@ -46,6 +45,18 @@ func (f Facts) refusing(ctx context.Context) []plan.Check {
 		c.Status, c.Got = plan.Warn, "for a moment: "+words
 	}
 	return singleCheck(c)
+}
+
+// refusesLongest returns the words of a server that greylists only after the patience, and how long it
+// deferred the sender if it took it then.
+func (f Facts) refusesLongest(ctx context.Context) (words string, waited time.Duration, err error) {
+	words, err = f.refusesAll(ctx)
+	r := f.newRetry()
+	for err == nil && Greylisted(words) && r.Wait(ctx, words) {
+		words, err = f.refusesAll(ctx)
+		waited = time.Since(r.began)
+	}
+	return words, waited, err
 }
 
 // refusesAll returns the words with which the server puts off whoever writes to the postmaster, "" where
@@ -73,8 +84,3 @@ func (f Facts) refusesAll(ctx context.Context) (words string, err error) {
 	}
 	return words, nil
 }
-
-// greylisted tells the words of servers that put off who is new to them.
-var greylisted = sync.OnceValue(func() *regexp.Regexp {
-	return regexp.MustCompile(`(?i)gr[ae]y-?list|postgrey|sqlgrey`)
-})

@@ -23,6 +23,7 @@ import (
 const (
 	smugglers       = 12
 	smugglePatience = time.Second
+	longestQuiet    = time.Minute
 )
 
 // smuggle sees whether the server takes anything but CR LF . CR LF for the end of a message.
@@ -32,6 +33,8 @@ func (f Facts) smuggle(ctx context.Context) []plan.Check {
 	if len(f.Domains) > 0 {
 		to += "@" + f.Domains[0]
 	}
+	// A server that greylists takes the first message only after a second try.
+	f.tryRecipients(ctx, envelope{"<>", "<" + to + ">"})
 	// Only the known ones: each is a connection, and servers count those.
 	known := slices.DeleteFunc(smuggling.Forms(), func(f smuggling.Form) bool { return !f.Known() })
 	found := TrySmuggling(ctx, f.Dial, f.Addr, to, known)
@@ -51,8 +54,8 @@ func (f Facts) smuggle(ctx context.Context) []plan.Check {
 	case len(unknown) == len(found):
 		return singleCheck(f.unreachable(c, found[0].Err))
 	case len(unknown) > 0:
-		c.Status, c.Got = plan.Skip, fmt.Sprintf("%d of %d forms not decided: %s", len(unknown), len(found), firstFew(unknown))
-		c.Hint = "the server says \"later\" or breaks off: verify again in some minutes"
+		c = f.deferred(c, unknown[0])
+		c.Got = fmt.Sprintf("%d of %d forms not decided: %s", len(unknown), len(found), firstFew(unknown))
 	default:
 		c.Status, c.Got = plan.Pass, fmt.Sprintf("none of %d other forms ends it", len(found))
 	}
@@ -96,7 +99,11 @@ func tryEnd(ctx context.Context, dial smtpclient.Dial, addr, to, end string) (sp
 	defer d.Drop() // not QUIT, which would be text of the message
 	began := time.Now()
 	for _, step := range []string{"MAIL FROM:<>", "RCPT TO:<" + to + ">", "DATA"} {
-		r, err := d.Command(ctx, step)
+		say := d.Command
+		if from, is := strings.CutPrefix(step, "MAIL FROM:"); is { // which a server may want TLS for
+			say = func(ctx context.Context, _ string) (smtpclient.Reply, error) { return d.Mail(ctx, from) }
+		}
+		r, err := say(ctx, step)
 		if err == nil && r.Code/100 > 3 {
 			err = fmt.Errorf("%s was answered %s", step, r)
 		}
@@ -111,7 +118,7 @@ func tryEnd(ctx context.Context, dial smtpclient.Dial, addr, to, end string) (sp
 	if err := d.Send(ctx, message+end); err != nil {
 		return false, "", err
 	}
-	quiet, cancel := context.WithTimeout(ctx, smugglePatience+5*time.Since(began))
+	quiet, cancel := context.WithTimeout(ctx, smugglePatience+min(5*time.Since(began), longestQuiet))
 	defer cancel()
 	r, err := d.ReadReply(quiet)
 	switch {
