@@ -2,7 +2,6 @@ package check
 
 import (
 	"cmp"
-	"context"
 	"crypto/rand"
 	"crypto/sha256"
 	"encoding/hex"
@@ -14,21 +13,6 @@ import (
 	"github.com/mailpub/mailpub/mailsvc/smtpclient"
 	"github.com/mailpub/mailpub/plan"
 )
-
-// tryRecipient asks once, on a connection of its own.
-func (f Facts) tryRecipient(ctx context.Context, from, to string) (mail, rcpt smtpclient.Reply, err error) {
-	a := smtpclient.Prober{Dial: f.Dial, Addr: f.Addr}
-	defer a.Close()
-	return a.Ask(ctx, from, to)
-}
-
-// fromNull are the envelopes of messages without a sender, as bounces are.
-func fromNull(addresses []string) (all []envelope) {
-	for _, a := range addresses {
-		all = append(all, envelope{"<>", "<" + a + ">"})
-	}
-	return all
-}
 
 // evaluate handles what is the same for every check by RCPT: no server, a server that
 // breaks off, an answer of "later". decide sees a 2xx or 5xx reply to RCPT.

@@ -8,10 +8,7 @@ import (
 	"strconv"
 	"strings"
 	"sync"
-	"sync/atomic"
 	"time"
-
-	"golang.org/x/sync/errgroup"
 
 	"github.com/mailpub/mailpub/mailsvc/smtpclient"
 	"github.com/mailpub/mailpub/plan"
@@ -22,13 +19,6 @@ const (
 	// try. The pause doubles, up to longestPause.
 	firstPause   = 5 * time.Second
 	longestPause = time.Minute
-
-	// slowAnswer is after what time of one transaction the others are asked at once: a server that
-	// delays each reply (a tarpit) would take a check's whole time otherwise.
-	slowAnswer = 5 * time.Second
-
-	// parallelAsks is how many transactions run at once with a slow server.
-	parallelAsks = 14
 )
 
 // greylisted matches the words of servers that defer the first message of a new sender (RFC 6647):
@@ -155,47 +145,23 @@ func (r *Retry) Wait(ctx context.Context, words string) bool {
 	}
 }
 
-// indexes are 0 to n-1.
-func indexes(n int) []int {
-	all := make([]int, n)
-	for i := range all {
-		all[i] = i
+// envelope is the sender and the recipient of a message, in brackets.
+type envelope struct{ from, to string }
+
+// fromNull are the envelopes of messages without a sender, as bounces are.
+func fromNull(addresses []string) (all []envelope) {
+	for _, a := range addresses {
+		all = append(all, envelope{"<>", "<" + a + ">"})
 	}
 	return all
 }
 
-// pace is how fast the server is, as all checks of a run see it.
-type pace struct{ slow atomic.Bool }
-
-// askEach asks one after the other; once an answer was slow, the rest at once.
-func (p *pace) askEach(questions []int, ask func(i int)) {
-	for n, i := range questions {
-		if p.slow.Load() {
-			p.askAtOnce(questions[n:], ask)
-			return
-		}
-		began := time.Now()
-		ask(i)
-		if time.Since(began) > slowAnswer {
-			p.slow.Store(true)
-		}
-	}
+// tryRecipient asks once, on a connection of its own.
+func (f Facts) tryRecipient(ctx context.Context, from, to string) (mail, rcpt smtpclient.Reply, err error) {
+	a := smtpclient.Prober{Dial: f.Dial, Addr: f.Addr}
+	defer a.Close()
+	return a.Ask(ctx, from, to)
 }
-
-func (p *pace) askAtOnce(questions []int, ask func(i int)) {
-	var all errgroup.Group
-	all.SetLimit(parallelAsks)
-	for _, i := range questions {
-		all.Go(func() error {
-			ask(i)
-			return nil
-		})
-	}
-	_ = all.Wait() // each error is in its own answer
-}
-
-// envelope is the sender and the recipient of a message, in brackets.
-type envelope struct{ from, to string }
 
 // tryRecipients asks about each envelope on a connection of its own.
 func (f Facts) tryRecipients(ctx context.Context, envelopes ...envelope) []answer {
