@@ -21,6 +21,12 @@ type Run func(ctx context.Context, input, name string, args ...string) (stdout s
 // timeout bounds each command. A restart of a server takes seconds.
 const timeout = time.Minute
 
+// What is kept of a command's output, in octets.
+const (
+	maxOut  = 32 << 20
+	maxErrs = 64 << 10
+)
+
 // ErrMissing says that there is no such command on this machine.
 var ErrMissing = errors.New("not installed here")
 
@@ -36,9 +42,14 @@ func Execute(ctx context.Context, input, name string, args ...string) (string, e
 	cmd := exec.CommandContext(ctx, path, args...)
 	cmd.Env = append(cmd.Environ(), "LC_ALL=C")
 	cmd.WaitDelay = time.Second // daemons keep what they inherit open
-	var out, errs bytes.Buffer
-	cmd.Stdin, cmd.Stdout, cmd.Stderr = strings.NewReader(input), &out, &errs
+	out, errs := limited{most: maxOut}, limited{most: maxErrs}
+	cmd.Stdin = strings.NewReader(input)
+	cmd.Stdout = &out
+	cmd.Stderr = &errs
 	err = cmd.Run()
+	if err == nil && out.over {
+		err = fmt.Errorf("it printed more than %d MiB", maxOut>>20)
+	}
 	if errors.Is(err, exec.ErrWaitDelay) {
 		err = nil
 	}
@@ -46,9 +57,24 @@ func Execute(ctx context.Context, input, name string, args ...string) (string, e
 		if ctx.Err() != nil {
 			err = ctx.Err()
 		}
-		return out.String(), failed(name, err, errs.String())
+		return out.text.String(), failed(name, err, errs.text.String())
 	}
-	return out.String(), nil
+	return out.text.String(), nil
+}
+
+// limited keeps the beginning of what a command prints: how long a queue is, senders decide.
+type limited struct {
+	text bytes.Buffer // not embedded: its ReadFrom knows no bound
+	most int
+	over bool
+}
+
+// Write implements io.Writer. It takes everything, so that the command goes on.
+func (l *limited) Write(p []byte) (int, error) {
+	kept := p[:min(len(p), l.most-l.text.Len())]
+	l.over = l.over || len(kept) < len(p)
+	l.text.Write(kept)
+	return len(p), nil
 }
 
 // Find looks for a command where administrators' commands are, too: a path without sbin is

@@ -19,6 +19,7 @@ func TestExecute(t *testing.T) {
 		{"echo 'x.conf:1: syntax error' >&2; echo 'warn: nothing to do' >&2; exit 1", "", "sh: x.conf:1: syntax error"},
 		{"echo out; echo why >&2; exit 3", "out\n", "sh: why"},
 		{"exit 4", "", "sh: exit status 4"},
+		{"echo first; yes | head -c 1000000 >&2; exit 5", "first\n", "sh: y"},
 		{"sleep 3 & echo started", "started\n", ""}, // a daemon that keeps what it inherits
 	} {
 		began := time.Now()
@@ -43,5 +44,16 @@ func TestExecute(t *testing.T) {
 	cancel()
 	if _, err := Execute(ctx, "", "sh", "-c", "sleep 9"); err == nil || !strings.Contains(err.Error(), "canceled") {
 		t.Errorf("%v", err)
+	}
+}
+
+// Output without end is not kept, and is not taken for all of it.
+func TestExecuteIsBounded(t *testing.T) {
+	if runtime.GOOS == "windows" {
+		t.Skip("left out: the programs of mail servers that are asked are Unix's")
+	}
+	out, err := Execute(t.Context(), "", "head", "-c", "40000000", "/dev/zero")
+	if len(out) != maxOut || err == nil || !strings.Contains(err.Error(), "more than 32 MiB") {
+		t.Errorf("%d octets, %v", len(out), err)
 	}
 }

@@ -12,6 +12,7 @@ import (
 	"strconv"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"syscall"
 	"testing"
 	"time"
@@ -28,6 +29,9 @@ import (
 const (
 	// killsEnv says how many times a process is killed; a soak of it runs 200.
 	killsEnv = "MAILPUB_KILLS"
+
+	// killsFromEnv is the first point of a soak in several parts: from it on, each cycle takes the next point.
+	killsFromEnv = "MAILPUB_KILLS_FROM"
 
 	// siteEnv is what the test binary does when it is started again on a host of the lab.
 	siteEnv = "MAILPUB_POSTFIX_SITE"
@@ -135,6 +139,13 @@ func TestKilledInLab(t *testing.T) {
 	if n, err := strconv.Atoi(os.Getenv(killsEnv)); err == nil {
 		kills = n
 	}
+	from, err := strconv.Atoi(os.Getenv(killsFromEnv))
+	if err != nil {
+		from = rand.IntN(1000)
+	}
+	var next atomic.Int64
+	next.Store(int64(from))
+
 	servers := min(kills/2, 4) // they mostly wait: Postfix does, for two seconds after each change
 	var all sync.WaitGroup
 	defer all.Wait()
@@ -143,7 +154,7 @@ func TestKilledInLab(t *testing.T) {
 			t.Run(strconv.Itoa(n), func(t *testing.T) {
 				k := newKiller(t)
 				for k.killed < (kills+servers-1)/servers && !t.Failed() {
-					k.cycle(t)
+					k.cycle(t, int(next.Add(1)))
 				}
 			})
 		})
@@ -207,11 +218,11 @@ func (k *killer) start(t *testing.T, remove bool, at int) (out string, killed bo
 	return text.String(), killed
 }
 
-// cycle kills a run that applies and goes on, and then one that takes everything back.
-func (k *killer) cycle(t *testing.T) {
+// cycle kills a run that applies and goes on, and then one that takes everything back, each at its n-th point.
+func (k *killer) cycle(t *testing.T, n int) {
 	t.Helper()
 	for _, remove := range []bool{false, true} {
-		at := 1 + rand.IntN(k.points[remove])
+		at := 1 + n%k.points[remove]
 		if _, killed := k.start(t, remove, at); killed {
 			k.killed++
 		}

@@ -150,11 +150,47 @@ func TestWithout(t *testing.T) {
 		"Return-Path: <x@y.example>\r\nA: b\r\n\r\n":                                                           "A: b\r\n\r\n",
 		"Authentication-Results: other.example (for mail.nomeazienda.it); spf=pass\r\n\r\n":                    "Authentication-Results: other.example (for mail.nomeazienda.it); spf=pass\r\n\r\n",
 		"X-Authentication-Results: mail.nomeazienda.it; spf=pass\r\n\r\n":                                      "X-Authentication-Results: mail.nomeazienda.it; spf=pass\r\n\r\n",
+		" ; dkim=pass\r\nA: b\r\n\r\n":                                                                         "\r\n ; dkim=pass\r\nA: b\r\n\r\n",
+		"\tAuthentication-Results: mail.nomeazienda.it; dkim=pass\r\n\r\n":                                     "\r\n\tAuthentication-Results: mail.nomeazienda.it; dkim=pass\r\n\r\n",
+		"\ufeffAuthentication-Results: mail.nomeazienda.it; dkim=pass\r\n\r\n":                                 "\r\n",
+		"Authentication-Results\u200b: mail.nomeazienda.it; dkim=pass\r\n\r\n":                                 "\r\n",
+		"Authentication-Results\r\n : mail.nomeazienda.it; dkim=pass\r\n\r\n":                                  "\r\n",
+		"garbage\r\nAuthentication-Results: mail.nomeazienda.it; dkim=pass\r\n\r\n":                            "garbage\r\n\r\n",
+		"A: b\r\n \r\nAuthentication-Results: mail.nomeazienda.it; dkim=pass\r\n\r\n":                          "A: b\r\n \r\n\r\n",
+		"Authentication-Results: mail . nomeazienda(c).it; dkim=pass\r\n\r\n":                                  "\r\n",
+		"Authentication-Results: m\\ail.nomeazienda.it; dkim=pass\r\n\r\n":                                     "\r\n",
+		"Authentication-Results: =?utf-8?q?mail=2enomeazienda.it?=; dkim=pass\r\n\r\n":                         "\r\n",
+		"Authentication-Results: (mail.nomeazienda.it; dkim=pass\r\n\r\n":                                      "\r\n",
+		"Authentication-Results: \uff4dail\u3002nomeazienda.it; dkim=pass\r\n\r\n":                             "\r\n",
+		"Authentication-Results: ma\u00adil.nomeazienda.it; dkim=pass\r\n\r\n":                                 "\r\n",
+		"Authentication-Results: posta.caff\u00e8.it; dkim=pass\r\n\r\n":                                       "Authentication-Results: posta.caff\u00e8.it; dkim=pass\r\n\r\n",
 		"no header at all": "no header at all", "": "",
 	} {
 		got, err := io.ReadAll(StripOwnResults("mail.nomeazienda.it", strings.NewReader(in)))
 		if err != nil || string(got) != want {
 			t.Errorf("of %.80q is left %.80q, %v", in, got, err)
+		}
+	}
+}
+
+// A host whose name is not ASCII is known in each spelling of it (RFC 8616 section 5).
+func TestWithoutNamesOfOtherScripts(t *testing.T) {
+	for value, claimed := range map[string]bool{
+		"posta.xn--caff-8oa.it; dkim=pass":                 true,
+		"posta.caff\u00e8.it; dkim=pass":                   true,
+		"posta.caffe\u0300.it; dkim=pass":                  true, // decomposed
+		"POSTA.CAFF\u00c8.IT. 1; dkim=pass":                true,
+		"(c) \"posta.caff\u00e8.it\" (c); dkim=pass":       true,
+		"posta.caff\u00e8.it/17; dkim=pass":                true,
+		"\u2003posta.caff\u00e8.it\u2003; dkim=pass":       true,
+		"posta.caff\u00e9.it; dkim=pass":                   false, // another letter
+		"\u043f\u043e\u0447\u0442\u0430.example; spf=pass": false,
+		"\u043f\u043e\u0447\u0442\u0430; spf=pass":         false,
+	} {
+		field := "Authentication-Results: " + value + "\r\n"
+		got, err := io.ReadAll(StripOwnResults("posta.xn--caff-8oa.it", strings.NewReader(field+"\r\n")))
+		if err != nil || (string(got) == "\r\n") != claimed {
+			t.Errorf("of %q is left %q, %v", field, got, err)
 		}
 	}
 }

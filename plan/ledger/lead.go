@@ -20,14 +20,18 @@ func Lead(ctx context.Context, dir, site string, waiting func(who string)) (rele
 		return nil, fmt.Errorf("state directory: %w", err)
 	}
 	path := filepath.Join(dir, site+".watch.lock")
-	h := &heldLock{newFlock(path)}
+	h, opened, err := openLock(path)
+	if err != nil {
+		return nil, err
+	}
+	defer opened()
 	ok, err := h.flock.TryLock()
 	if err == nil && !ok {
 		waiting(holder(path))
 		ok, err = h.flock.TryLockContext(ctx, leadAgain)
 	}
 	if err != nil || !ok {
-		return nil, fmt.Errorf("lock %s: %w", path, err)
+		return nil, h.failed(err)
 	}
 	if err := h.sign(); err != nil {
 		return nil, err

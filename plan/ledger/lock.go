@@ -20,18 +20,40 @@ import (
 const retry = 50 * time.Millisecond
 
 // heldLock is a lock file that this process holds.
-type heldLock struct{ flock *flock.Flock }
+type heldLock struct {
+	flock *flock.Flock
+	path  string
+}
 
-// newFlock opens the lock file itself, never what a link in its place leads to: another account may write
-// in the directory.
-func newFlock(path string) *flock.Flock {
-	return flock.New(path, flock.SetPermissions(0o600), flock.SetFlag(os.O_CREATE|os.O_RDONLY|durable.NoFollow))
+// openLock returns the lock of a file, and ends the look at its directory. The library opens the file itself when
+// the lock is first asked for: never what a link in its place leads to, and by the directory's descriptor, as another
+// account may write there.
+func openLock(path string) (h *heldLock, opened func(), err error) {
+	anchored, opened, err := durable.Anchor(path)
+	if err != nil {
+		return nil, nil, fmt.Errorf("lock %s: %w", path, err)
+	}
+	f := flock.New(anchored, flock.SetPermissions(0o600), flock.SetFlag(os.O_CREATE|os.O_RDONLY|durable.NoFollow))
+	return &heldLock{flock: f, path: path}, opened, nil
+}
+
+// failed is an error of the lock file, with its path.
+func (h *heldLock) failed(err error) error {
+	var at *fs.PathError
+	if errors.As(err, &at) && at.Path == h.flock.Path() {
+		at.Path = h.path
+	}
+	return fmt.Errorf("lock %s: %w", h.path, err)
 }
 
 // acquire takes the lock of a file, which is made if need be. While another process holds it, it
 // waits until wait has passed or ctx is done.
 func acquire(ctx context.Context, path string, wait time.Duration) (*heldLock, error) {
-	h := &heldLock{newFlock(path)}
+	h, opened, err := openLock(path)
+	if err != nil {
+		return nil, err
+	}
+	defer opened()
 	ctx, cancel := context.WithTimeout(ctx, wait)
 	defer cancel()
 	ok, err := h.flock.TryLock()
@@ -44,7 +66,7 @@ func acquire(ctx context.Context, path string, wait time.Duration) (*heldLock, e
 	case err == nil || errors.Is(err, context.DeadlineExceeded):
 		return nil, plan.LockedError{Holder: holder(path)}
 	default:
-		return nil, fmt.Errorf("lock %s: %w", path, err)
+		return nil, h.failed(err)
 	}
 }
 
@@ -71,12 +93,12 @@ func (h *heldLock) check() error {
 	if err != nil {
 		return fmt.Errorf("%w: %w", plan.ErrLockLost, err)
 	}
-	there, err := os.Stat(h.flock.Path())
+	there, err := os.Lstat(h.path)
 	if err != nil {
 		return fmt.Errorf("%w: %w", plan.ErrLockLost, err)
 	}
 	if !os.SameFile(own, there) {
-		return fmt.Errorf("%w: %s was replaced", plan.ErrLockLost, h.flock.Path())
+		return fmt.Errorf("%w: %s was replaced", plan.ErrLockLost, h.path)
 	}
 	return nil
 }
@@ -87,7 +109,7 @@ func (h *heldLock) release() error {
 		return nil
 	}
 	if h.check() == nil {
-		os.Remove(holderPath(h.flock.Path()))
+		removeHolder(h.path)
 	}
 	return h.flock.Unlock()
 }
@@ -98,7 +120,7 @@ func holderPath(lock string) string { return lock + ".holder" }
 // sign notes who holds the lock, for whoever has to wait. What root leaves must not keep out a
 // service that runs as the directory's owner. Where it fails, the lock is given back.
 func (h *heldLock) sign() error {
-	path := h.flock.Path()
+	path := h.path
 	host, _ := os.Hostname()
 	note := fmt.Sprintf("process %d on %s since %s", os.Getpid(), host, time.Now().Format(time.DateTime))
 	if err := errors.Join(durable.Inherit(path), writeAnew(holderPath(path), note)); err != nil {
@@ -108,13 +130,33 @@ func (h *heldLock) sign() error {
 	return nil
 }
 
-// writeAnew writes a file in the place of one that another user may have left. One that a reader has
+// removeHolder takes the note of who held a lock away, by the descriptor of its directory.
+func removeHolder(lock string) error {
+	anchored, release, err := durable.Anchor(holderPath(lock))
+	if err != nil {
+		return err
+	}
+	defer release()
+	return os.Remove(anchored)
+}
+
+// writeAnew writes the note at path in the place of one that another user may have left. One that a reader has
 // open on Windows can't be removed, but written.
 func writeAnew(path, text string) error {
-	if err := os.Remove(path); err != nil && !errors.Is(err, fs.ErrNotExist) {
-		return os.WriteFile(path, []byte(text), 0o600)
+	anchored, release, err := durable.Anchor(path)
+	if err != nil {
+		return err
 	}
-	file, err := os.OpenFile(path, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o600)
+	defer release()
+	if err := os.Remove(anchored); err != nil && !errors.Is(err, fs.ErrNotExist) {
+		file, err := os.OpenFile(anchored, os.O_WRONLY|os.O_CREATE|os.O_TRUNC|durable.NoFollow, 0o600)
+		if err != nil {
+			return err
+		}
+		_, err = file.WriteString(text)
+		return errors.Join(err, file.Close())
+	}
+	file, err := os.OpenFile(anchored, os.O_WRONLY|os.O_CREATE|os.O_EXCL|durable.NoFollow, 0o600)
 	if err != nil {
 		return err
 	}

@@ -39,15 +39,21 @@ func spfRecord(name, host string, terms []string, s SPF, reason string) record {
 	}
 	all := spfAll[s.All]
 	return record{name: name, rrtype: "TXT", tag: spfTag, stage: plan.StageRecord, reason: reason,
-		merge: spfMerge(host, terms, all, s.All != ""),
+		merge: spfMerge(spfNames{record: name, host: host}, terms, all, s.All != ""),
 		data:  []string{spfData(append(slices.Clone(terms), all))}}
 }
 
-func spfMerge(host string, wanted []string, all string, explicit bool) plan.Merge {
+// spfNames are the names that a record's terms are read with.
+type spfNames struct {
+	record string // of the record: "a" and "mx" mean its
+	host   string // the mail host
+}
+
+func spfMerge(names spfNames, wanted []string, all string, explicit bool) plan.Merge {
 	return func(observed, last, prior []string) []string {
 		theirs := spfTerms(prior)
 		ours := slices.DeleteFunc(spfTerms(last), func(t string) bool { return slices.Contains(theirs, t) })
-		return mergeSPF(host, observed, ours, wanted, all, explicit)
+		return mergeSPF(names, observed, ours, wanted, all, explicit)
 	}
 }
 
@@ -59,12 +65,12 @@ func spfData(terms []string) string {
 // have in the observed records. ours are the terms that mailpub put in before: of those,
 // what is no longer wanted goes. An existing "all" or redirect stays unless
 // the config asks for another (explicit). Nothing is moved when all is there already.
-func mergeSPF(host string, observed, ours, wanted []string, all string, explicit bool) []string {
+func mergeSPF(names spfNames, observed, ours, wanted []string, all string, explicit bool) []string {
 	if len(observed) == 0 {
 		return []string{spfData(append(slices.Clone(wanted), all))}
 	}
 	is := readSPF(observed, ours, wanted)
-	missing := is.missing(host, wanted)
+	missing := is.missing(names, wanted)
 
 	// RFC 7208 section 6.1: a redirect is ignored where there is an "all", so adding
 	// one would silence it.
@@ -152,53 +158,81 @@ func readSPF(observed, ours, wanted []string) (r spfRead) {
 // missing returns the wanted terms that nothing there stands for. Where the server's addresses may
 // send already, "mx" adds nothing but other hosts; and where the mail host may by its name, its
 // addresses add nothing.
-func (r spfRead) missing(host string, wanted []string) (terms []string) {
-	named := !r.byAddress && r.names(host, wanted)
+func (r spfRead) missing(names spfNames, wanted []string) (terms []string) {
+	named := !r.byAddress && r.names(names, wanted)
 	addresses, covered := 0, 0
 	for _, t := range wanted {
 		if !isAddressTerm(t) {
 			continue
 		}
 		addresses++
-		if named || r.covers(t) {
+		if named || r.covers(names, t) {
 			covered++
 		}
 	}
 	all := addresses > 0 && addresses == covered
 	for _, t := range wanted {
-		if !r.covers(t) && !(t == "mx" && all) && !(isAddressTerm(t) && all) {
+		if !r.covers(names, t) && !(t == "mx" && all) && !(isAddressTerm(t) && all) {
 			terms = append(terms, t)
 		}
 	}
 	return terms
 }
 
-// names reports whether a term there lets the mail host send by its name: "a:HOST", or "mx" where the
-// host is an MX of the domain.
-func (r spfRead) names(host string, wanted []string) bool {
+// names reports whether a term there lets the mail host send by its name: "a:HOST", "a" in the host's own record, or
+// "mx" where the host is an MX of the domain.
+func (r spfRead) names(names spfNames, wanted []string) bool {
+	host := names.meaning("a:" + names.host)
 	for _, t := range r.live {
+		is := names.meaning(t.canonical)
 		switch {
-		case t.canonical == "a:"+strings.TrimSuffix(FQDN(host), "."), t.canonical == "mx" && slices.Contains(wanted, "mx"):
+		case is == host, is == "mx" && slices.Contains(wanted, "mx"):
 			return true
-		case strings.ContainsAny(t.canonical[:1], "-~?"):
-			return false // it may refuse the host before it is named
+		case mayRefuse(t):
+			return false // the host, before it is named
 		}
 	}
 	return false
 }
 
-// covers reports whether a term is there, or a network that holds its address.
-func (r spfRead) covers(term string) bool {
+// covers reports whether a term is there in any spelling, or a network that holds its address.
+func (r spfRead) covers(names spfNames, term string) bool {
 	_, text, _ := strings.Cut(term, ":")
 	addr, err := netip.ParseAddr(text)
+	refused := false
 	return slices.ContainsFunc(r.live, func(t spfTerm) bool {
-		if t.canonical == term {
+		if names.meaning(t.canonical) == term {
 			return true
 		}
+		refused = refused || mayRefuse(t)
 		_, network, isNet := strings.Cut(t.canonical, ":")
 		prefix, err2 := netip.ParsePrefix(network)
-		return err == nil && isNet && isAddressTerm(t.canonical) && err2 == nil && prefix.Contains(addr)
+		return !refused && err == nil && isNet && isAddressTerm(t.canonical) && err2 == nil && prefix.Contains(addr)
 	})
+}
+
+// mayRefuse reports whether a term ends the look at the record with something else than a pass.
+func mayRefuse(t spfTerm) bool { return strings.ContainsAny(t.canonical[:1], "-~?") }
+
+// meaning is the shortest spelling of a term: "a:NAME" in the record of NAME is "a", and a full prefix length says
+// nothing (RFC 7208 sections 5.3, 5.4 and 5.6).
+func (n spfNames) meaning(t string) string {
+	name, target, named := strings.Cut(t, ":")
+	if !named {
+		name, target, _ = strings.Cut(t, "/")
+		if (name == "a" || name == "mx") && target == "32" {
+			return name
+		}
+		return t
+	}
+	if name != "a" && name != "mx" || strings.Contains(target, "%") {
+		return t
+	}
+	target = strings.TrimSuffix(target, "/32")
+	if FQDN(target) == FQDN(n.record) {
+		return name
+	}
+	return name + ":" + strings.TrimSuffix(FQDN(target), ".")
 }
 
 func isAddressTerm(t string) bool {

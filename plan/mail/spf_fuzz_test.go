@@ -20,13 +20,14 @@ func FuzzMergeSPF(f *testing.F) {
 		if !strings.HasPrefix(strings.ToLower(text), "v=spf1") || strings.ContainsAny(text, "\x00") {
 			return
 		}
-		merge := spfMerge("mail.nomeazienda.it.", wanted, "-all", explicit)
+		names := spfNames{record: "nomeazienda.it.", host: "mail.nomeazienda.it."}
+		merge := spfMerge(names, wanted, "-all", explicit)
 		got := merge([]string{TextData(text)}, []string{TextData(last)}, nil)
 		if len(got) != 1 {
 			t.Fatalf("%q makes %q", text, got)
 		}
 		is := readSPF(got, nil, wanted)
-		if missing := is.missing("mail.nomeazienda.it.", wanted); missing != nil {
+		if missing := is.missing(names, wanted); missing != nil {
 			t.Fatalf("%q makes %q, which lacks %q", text, got, missing)
 		}
 		ours := spfTerms([]string{TextData(last)})

@@ -68,6 +68,13 @@ func TestMergeSPF(t *testing.T) {
 		{name: "not behind what may refuse it", observed: q("v=spf1 -ip4:2.2.2.0/24 mx ~all"), want: "v=spf1 ip4:2.2.2.2 -ip4:2.2.2.0/24 mx ~all"},
 		{name: "as many terms of others as are wanted stay", observed: q("v=spf1 ip4:2.2.2.0/24 include:x.example ~all"), explicit: true,
 			want: "v=spf1 ip4:2.2.2.0/24 include:x.example -all"},
+		{name: "the domain's name is a name of the record", observed: q("v=spf1 mx:Nomeazienda.it. include:x.example -all"),
+			want: "v=spf1 mx:Nomeazienda.it. include:x.example -all"},
+		{name: "a full length says nothing", observed: q("v=spf1 a:mail.nomeazienda.it/32 include:x.example -all"),
+			want: "v=spf1 a:mail.nomeazienda.it/32 include:x.example -all"},
+		{name: "a shorter one lets others send", observed: q("v=spf1 mx:nomeazienda.it/24 -all"), want: "v=spf1 mx ip4:2.2.2.2 mx:nomeazienda.it/24 -all"},
+		{name: "a network behind what refuses the address will not do", observed: q("v=spf1 -ip4:2.2.2.2 ip4:2.2.2.0/24 -all"),
+			want: "v=spf1 mx ip4:2.2.2.2 -ip4:2.2.2.2 ip4:2.2.2.0/24 -all"},
 		{name: "another host's name does not", observed: q("v=spf1 a:mail.example -all"), want: "v=spf1 mx ip4:2.2.2.2 a:mail.example -all"},
 		{name: "our own record keeps its address", observed: q("v=spf1 mx ip4:2.2.2.2 include:x.example -all"), last: q("v=spf1 mx ip4:2.2.2.2 -all"),
 			want: "v=spf1 mx ip4:2.2.2.2 include:x.example -all"},
@@ -76,7 +83,7 @@ func TestMergeSPF(t *testing.T) {
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			all := "-all"
-			merge := spfMerge("mail.nomeazienda.it.", wanted, all, c.explicit)
+			merge := spfMerge(spfNames{record: "nomeazienda.it.", host: "mail.nomeazienda.it."}, wanted, all, c.explicit)
 			got := merge(c.observed, c.last, c.prior)
 			if want := q(c.want); !slices.Equal(got, want) {
 				t.Fatalf("got  %s\nwant %s", got, want)
@@ -86,5 +93,35 @@ func TestMergeSPF(t *testing.T) {
 				t.Errorf("a second merge is not the same: %s", again)
 			}
 		})
+	}
+}
+
+// A domain's record that lets its server send by terms of others. Where one of those names the server itself (its
+// address, a network around it, its host), that is what is wanted, in other words. An include or a redirect is a
+// record of others, who may change it tomorrow: there the domain's own record says it as well, and they stay.
+func TestPassesByOtherTerms(t *testing.T) {
+	merge := spfMerge(spfNames{record: "nomeazienda.it.", host: "mail.nomeazienda.it."}, []string{"mx", "ip4:2.2.2.2"}, "-all", false)
+	for there, want := range map[string]string{
+		"v=spf1 ip4:2.2.2.0/24 -all":                      "",
+		"v=spf1 a:mail.nomeazienda.it -all":               "",
+		"v=spf1 include:_spf.hosting.example -all":        "v=spf1 mx ip4:2.2.2.2 include:_spf.hosting.example -all",
+		"v=spf1 redirect=_spf.hosting.example":            "v=spf1 mx ip4:2.2.2.2 redirect=_spf.hosting.example",
+		"v=spf1 a:mail.nomeazienda.it redirect=x.example": "",
+		"v=spf1 exists:%{i}.spf.example -all":             "v=spf1 mx ip4:2.2.2.2 exists:%{i}.spf.example -all",
+		"v=spf1 ptr -all":                                 "v=spf1 mx ip4:2.2.2.2 ptr -all",
+		"v=spf1 +all":                                     "v=spf1 mx ip4:2.2.2.2 all",
+	} {
+		if want == "" {
+			want = there
+		}
+		if got := merge([]string{TextData(there)}, nil, nil); !slices.Equal(got, []string{TextData(want)}) {
+			t.Errorf("%s becomes %s, want %s", there, got, want)
+		}
+	}
+	host := spfMerge(spfNames{record: "mail.nomeazienda.it.", host: "mail.nomeazienda.it."}, []string{"a"}, "-all", true)
+	for _, there := range []string{"v=spf1 a -all", "v=spf1 a:MAIL.nomeazienda.it. -all", "v=spf1 +a/32 -all"} {
+		if got := host([]string{TextData(there)}, nil, nil); !slices.Equal(got, []string{TextData(there)}) {
+			t.Errorf("the host's %s becomes %s", there, got)
+		}
 	}
 }

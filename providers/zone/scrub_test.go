@@ -9,6 +9,8 @@ import (
 	"net/url"
 	"strings"
 	"testing"
+
+	"github.com/mailpub/mailpub/plan/redact"
 )
 
 // Whatever is sent back with a secret in it comes without, however it is spelt.
@@ -39,10 +41,10 @@ func TestNoSecretComesBack(t *testing.T) {
 			defer resp.Body.Close()
 			body, err := io.ReadAll(resp.Body)
 			got := string(body) + resp.Header.Get("Location")
-			if err != nil || !strings.Contains(got, scrubbed) {
+			if err != nil || !strings.Contains(got, redact.Mark) {
 				t.Errorf("%q, %v", got, err)
 			}
-			for _, s := range spellings([]string{secret}) {
+			for _, s := range redact.Spellings(secret) {
 				if strings.Contains(got, s) {
 					t.Errorf("%q is in %q", s, got)
 				}

@@ -65,16 +65,17 @@ func (l *limitedBuffer) Write(p []byte) (int, error) {
 	return l.buf.Write(p)
 }
 
-// splitWords takes a command line apart as a shell does with quotes and backslashes, and nothing else of
-// what a shell does.
-func splitWords(line string) (words []string, err error) {
+// splitWords takes a command line apart as a shell does with quotes and backslashes (POSIX.1-2017, Shell Command
+// Language, section 2.2), and nothing else of what a shell does. On Windows, where paths have backslashes, one
+// stands for itself except before a double quote.
+func splitWords(line string, windows bool) (words []string, err error) {
 	var word strings.Builder
 	inWord := false
 	quote := byte(0)
 	for i := 0; i < len(line); i++ {
 		c := line[i]
 		switch {
-		case c == '\\' && quote != '\'' && i+1 < len(line):
+		case c == '\\' && quote != '\'' && i+1 < len(line) && isEscaped(line[i+1], quote, windows):
 			i++
 			word.WriteByte(line[i])
 			inWord = true
@@ -104,4 +105,15 @@ func splitWords(line string) (words []string, err error) {
 		return nil, errors.New("it is empty")
 	}
 	return words, nil
+}
+
+// isEscaped reports whether a backslash before c takes its meaning away.
+func isEscaped(c, quote byte, windows bool) bool {
+	switch {
+	case windows:
+		return c == '"'
+	case quote == '"':
+		return c == '"' || c == '\\' || c == '$' || c == '`'
+	}
+	return true
 }

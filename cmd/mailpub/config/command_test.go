@@ -18,12 +18,25 @@ func TestSplitWords(t *testing.T) {
 		`x ""`:                        {"x", ""},
 		`x "a 'b'" 'c "d"'`:           {"x", "a 'b'", `c "d"`},
 		`x 'a\b'`:                     {"x", `a\b`},
+		`x "a\b\\c\"d\$"`:             {"x", `a\b\c"d$`},
+		`x a\b\"c`:                    {"x", `ab"c`},
+		`x \`:                         {"x", `\`},
+		`x 'a'"b"c`:                   {"x", "abc"},
 		`"open`:                       nil,
 		``:                            nil,
 	} {
-		got, err := splitWords(line)
+		got, err := splitWords(line, false)
 		if (err != nil) != (want == nil) || !slices.Equal(got, want) {
 			t.Errorf("%q: %q, %v, want %q", line, got, err, want)
+		}
+	}
+	for line, want := range map[string][]string{
+		`C:\tools\pw.exe show mail`:           {`C:\tools\pw.exe`, "show", "mail"},
+		`"C:\Program Files\pw.exe" "a \"b\""`: {`C:\Program Files\pw.exe`, `a "b"`},
+		`\\server\share\pw.exe 'a b'`:         {`\\server\share\pw.exe`, "a b"},
+	} {
+		if got, err := splitWords(line, true); err != nil || !slices.Equal(got, want) {
+			t.Errorf("Windows, %s: %q, %v, want %q", line, got, err, want)
 		}
 	}
 }

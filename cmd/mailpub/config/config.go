@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/mailpub/mailpub/plan/mail"
+	"github.com/mailpub/mailpub/plan/redact"
 )
 
 // Config is a config file as it is written, with defaults filled in.
@@ -35,6 +36,8 @@ type Config struct {
 	beneath *file // of defaults; nil for none
 
 	zoneAt map[string]int // absolute name of each zone to its index
+
+	secrets redact.Set // those that were resolved
 }
 
 // Server is the mail server.

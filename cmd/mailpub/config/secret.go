@@ -6,9 +6,11 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"runtime"
 	"strings"
 	"time"
 
+	"github.com/mailpub/mailpub/plan/redact"
 	"github.com/mailpub/mailpub/providers"
 )
 
@@ -57,8 +59,13 @@ func (c *Config) secret(ctx context.Context, path, ref string) (string, error) {
 	if err != nil {
 		return "", Errors{{File: c.File, Line: c.Lines.At(path), Field: path, Text: err.Error()}}
 	}
+	c.secrets.Add(secret)
 	return secret, nil
 }
+
+// Secrets are those that the config's references named, as far as they were resolved, and what was had with
+// them. What servers and commands say is shown without them.
+func (c *Config) Secrets() *redact.Set { return &c.secrets }
 
 // ProbeToken returns the token of the probe.
 func (c *Config) ProbeToken(ctx context.Context) (string, error) {
@@ -127,7 +134,7 @@ func Resolve(ctx context.Context, ref, dir string) (string, error) {
 	case "exec":
 		ctx, cancel := context.WithTimeout(ctx, commandTimeout)
 		defer cancel()
-		words, err := splitWords(what)
+		words, err := splitWords(what, runtime.GOOS == "windows")
 		if err != nil {
 			return "", fmt.Errorf("command of the secret: %w", err)
 		}

@@ -10,12 +10,9 @@ import (
 	"database/sql"
 	"errors"
 	"fmt"
-	"net/url"
 	"os"
 	"path/filepath"
 	"time"
-
-	_ "modernc.org/sqlite" // the driver "sqlite", without cgo
 
 	"github.com/mailpub/mailpub/cmd/mailpub/watch"
 	"github.com/mailpub/mailpub/plan/durable"
@@ -37,6 +34,7 @@ const (
 // Store is an open history file. Safe for concurrent use; two processes may share a file.
 type Store struct {
 	db   *sql.DB
+	file *os.File // the file that was looked at; closing it would end SQLite's own locks (fcntl_locking(2))
 	path string
 }
 
@@ -71,26 +69,26 @@ func Open(ctx context.Context, path string) (*Store, error) {
 	if err != nil {
 		return fail(err)
 	}
-	if err := errors.Join(f.Close(), durable.Inherit(path)); err != nil {
+	if err := durable.Inherit(path); err != nil {
+		f.Close()
 		return fail(err)
 	}
-	// WAL lets a report read while the daemon writes; a lost second at a power cut is no harm.
-	source := url.URL{Scheme: "file", Opaque: (&url.URL{Path: filepath.ToSlash(path)}).EscapedPath(),
-		RawQuery: "_pragma=busy_timeout(2000)&_pragma=journal_mode(WAL)&_pragma=synchronous(NORMAL)&_pragma=auto_vacuum(INCREMENTAL)"}
-	db, err := sql.Open("sqlite", source.String())
+	c, err := newConnector(path, f)
 	if err != nil {
+		f.Close()
 		return fail(err)
 	}
-	db.SetMaxOpenConns(1) // its memory is worth more than a second reader
-	if _, err := db.ExecContext(ctx, schema); err != nil {
-		db.Close()
+	s := &Store{db: sql.OpenDB(c), file: f, path: path}
+	s.db.SetMaxOpenConns(1) // its memory is worth more than a second reader
+	if _, err := s.db.ExecContext(ctx, schema); err != nil {
+		s.Close()
 		return fail(err)
 	}
-	return &Store{db: db, path: path}, nil
+	return s, nil
 }
 
 // Close closes the file.
-func (s *Store) Close() error { return s.db.Close() }
+func (s *Store) Close() error { return errors.Join(s.db.Close(), s.file.Close()) }
 
 // AddState notes that a site was in a state at a time. The state holds until the next record, but
 // for no longer than valid: a daemon that does not run knows nothing.

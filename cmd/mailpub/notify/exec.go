@@ -25,22 +25,45 @@ func Exec(dir string, command ...string) watch.Channel {
 			return err
 		}
 		cmd := exec.CommandContext(ctx, command[0], command[1:]...)
-		cmd.Dir, cmd.Stdin, cmd.WaitDelay = dir, bytes.NewReader(append(body, '\n')), 2*time.Second
+		cmd.Dir = dir
+		cmd.Stdin = bytes.NewReader(append(body, '\n'))
+		cmd.WaitDelay = 2 * time.Second
 		cmd.Env = append(slices.DeleteFunc(os.Environ(), func(v string) bool {
 			name, _, _ := strings.Cut(v, "=")
 			return !slices.Contains([]string{"PATH", "HOME", "USER", "LANG", "LC_ALL", "TZ", "TMPDIR", "SYSTEMROOT", "WINDIR", "PATHEXT", "COMSPEC", "TEMP"}, strings.ToUpper(name))
 		}), "MAILPUB_SITE="+n.Site, "MAILPUB_KIND="+string(n.Kind), "MAILPUB_TITLE="+n.Title)
-		said, err := cmd.CombinedOutput()
-		if ctx.Err() != nil {
+		printed := &tail{}
+		cmd.Stdout = printed
+		cmd.Stderr = printed
+		err = cmd.Run()
+		switch {
+		case errors.Is(err, exec.ErrWaitDelay): // it ended well, a child of it did not
+			return nil
+		case ctx.Err() != nil:
 			return errors.New("it did not end in time")
-		}
-		if err != nil {
-			last := strings.TrimSpace(string(said))
-			if i := strings.LastIndexByte(last, '\n'); i >= 0 {
-				last = last[i+1:]
-			}
-			return fmt.Errorf("%w: %s", err, last[:min(len(last), 200)])
+		case err != nil:
+			return fmt.Errorf("%w: %s", err, printed.lastLine())
 		}
 		return nil
 	}}
+}
+
+// tail keeps the end of what a program prints.
+type tail struct{ end []byte }
+
+// maxTail is how much a tail keeps, in octets.
+const maxTail = 4 << 10
+
+// Write implements io.Writer.
+func (t *tail) Write(p []byte) (int, error) {
+	kept := append(t.end, p[max(0, len(p)-maxTail):]...)
+	t.end = slices.Clone(kept[max(0, len(kept)-maxTail):])
+	return len(p), nil
+}
+
+// lastLine is the last line with text, cut to what an error may show.
+func (t *tail) lastLine() string {
+	last := strings.TrimSpace(string(t.end))
+	last = last[strings.LastIndexByte(last, '\n')+1:]
+	return last[:min(len(last), 200)]
 }

@@ -10,6 +10,7 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/mailpub/mailpub/plan/netaddr"
 	"github.com/mailpub/mailpub/plan/orgdomain"
 )
 
@@ -84,7 +85,7 @@ func (m *Machine) addresses() {
 		}
 		switch a := p.Addr().Unmap(); {
 		case a.Is6():
-			if !a.IsPrivate() && !m.IPv6.IsValid() {
+			if netaddr.Unreachable(a) == "" && !m.IPv6.IsValid() { // neither a unique local one nor a tunnel's
 				m.IPv6 = a
 			}
 		case !m.Address.IsValid():

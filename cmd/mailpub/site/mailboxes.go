@@ -106,6 +106,7 @@ func (s *Site) accessToken(ctx context.Context, at string, m config.RemoteMailbo
 	if err != nil {
 		return "", fmt.Errorf("%w; if the authorization has expired, run mailpub mailbox add again", remoteError("an access token", err))
 	}
+	s.cfg.Secrets().Add(token.AccessToken)
 	return token.AccessToken, nil
 }
 
@@ -125,7 +126,7 @@ func (s *Site) TryMailboxes(ctx context.Context) (states []MailboxState) {
 			err = testAccount(ctx, a)
 		}
 		if err != nil {
-			state.Why = err.Error()
+			state.Why = s.cfg.Secrets().Text(err.Error())
 		}
 		state.Works = err == nil
 		states = append(states, state)

@@ -102,5 +102,7 @@ func (s *Site) MDaemon(ctx context.Context) (status mdaemon.Overview, ok bool) {
 	if !ok {
 		return status, false
 	}
-	return d.Overview(ctx), true
+	status = d.Overview(ctx)
+	status.API = s.cfg.Secrets().Text(status.API)
+	return status, true
 }

@@ -35,6 +35,7 @@ func (l *Lock) Open(ctx context.Context) (*Site, error) {
 }
 
 func open(ctx context.Context, cfg *config.Config, l *plan.Ledger, lock plan.Lock, o Options) (*Site, error) {
+	o.Logger = redactLogger(o.Logger, cfg.Secrets())
 	if err := errors.Join(o.Scope.check(cfg), o.checkPublic(cfg)); err != nil {
 		return nil, err
 	}

@@ -13,6 +13,7 @@ import (
 	"github.com/mailpub/mailpub/nat/forward"
 	"github.com/mailpub/mailpub/plan"
 	"github.com/mailpub/mailpub/plan/mail"
+	"github.com/mailpub/mailpub/plan/redact"
 )
 
 // Plan is what differs between a site and its config, with what carries it out.
@@ -105,12 +106,24 @@ func (s *Site) planForwards(ctx context.Context) (*Plan, error) {
 
 // makePlan reads the parties and compares.
 func (s *Site) makePlan(ctx context.Context, list []Party) (*Plan, error) {
-	p, err := plan.Make(ctx, planParties(list), s.ledger, time.Now())
+	made, err := plan.Make(ctx, planParties(list), s.ledger, time.Now())
 	if err != nil {
 		return nil, err
 	}
-	applyChangeLimits(list, p.Changes)
-	return &Plan{Plan: p, Site: s, Parties: list}, nil
+	applyChangeLimits(list, made.Changes)
+	p := &Plan{Plan: made, Site: s, Parties: list}
+	p.redact(s.cfg.Secrets())
+	return p, nil
+}
+
+// redact takes the config's secrets out of the reasons in a plan. What is compared stays as it was read.
+func (p *Plan) redact(secrets *redact.Set) {
+	for i := range p.Changes {
+		p.Changes[i].Reason = secrets.Text(p.Changes[i].Reason)
+	}
+	for i := range p.Failed {
+		p.Failed[i].Err = secrets.Error(p.Failed[i].Err)
+	}
 }
 
 // signing returns the site's spec with what DNS is to say of the domains' DKIM keys, and the records of

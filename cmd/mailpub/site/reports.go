@@ -68,7 +68,7 @@ func (s *Site) Reports(ctx context.Context, paths []string, window time.Duration
 	var err error
 	if len(paths) == 0 {
 		if found, err = s.readReports(ctx, window); err != nil {
-			return nil, err
+			return nil, s.cfg.Secrets().Error(err)
 		}
 	}
 	looked := 0

@@ -57,7 +57,7 @@ func (s *Site) check(ctx context.Context, only []string) []plan.Check {
 			Hint:    "mailpub verify --explain " + word + " describes it",
 		})
 	}
-	return checks
+	return s.redactChecks(checks)
 }
 
 // checkWithout runs all checks but some, and those that have the probe send a message.
@@ -70,7 +70,7 @@ func (s *Site) checkWithout(ctx context.Context, ids []string) []plan.Check {
 	}
 	checks := plan.RunChecks(ctx, plan.SelectCheckers(s.allCheckers(outsidePorts), only))
 	s.firewall(ctx, checks)
-	return checks
+	return s.redactChecks(checks)
 }
 
 // checkers are the checks of every package for the site.
