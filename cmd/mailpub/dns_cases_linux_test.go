@@ -15,7 +15,8 @@ type dnsStep struct {
 }
 
 // onEveryServer are the cases that are tried with Knot and PowerDNS, too.
-var onEveryServer = []string{"RFC 2317, an alias into the domain's own zone", "DMARC that a vendor keeps otherwise", "a wildcard with a web site",
+var onEveryServer = []string{"RFC 2317, an alias into the domain's own zone",
+	"DMARC that a vendor keeps otherwise", "a wildcard with a web site",
 	"a wildcard, and no mail host yet", "mail. is delegated"}
 
 // asItShould are the steps of a site that has nothing to write and nothing wrong.
@@ -33,10 +34,13 @@ func asItShould(more ...string) []dnsStep {
 // that has a zone of its own under the domain's name.
 func TestLabDNSCases(t *testing.T) {
 	t.Parallel()
-	const byHand = "    provider: rfc2136\n    settings: {server: \"" + firstServer + ":53\", key_name: mailpub., key: \"env:MAILPUB_TSIG_KEY\"} =>     provider: manual"
+	const byHand = "    provider: rfc2136\n    settings: {server: \"" + firstServer +
+		":53\", key_name: mailpub., key: \"env:MAILPUB_TSIG_KEY\"} =>     provider: manual"
+
 	zone := func(more ...string) map[string][]string {
 		return map[string][]string{"{D}": append(rightSite(), more...)}
 	}
+
 	cases := []*dnsCase{
 		{name: "RFC 2317, the child zone is ours", ptr: []string{"{N} CNAME {N}.0-127", "0-127 NS {OWN}"},
 			own: map[string][]string{"{D}": rightSite(), "0-127.3.2.2.in-addr.arpa": {"@ NS {OWN}", "99 PTR other.example."}},
@@ -81,6 +85,7 @@ func TestLabDNSCases(t *testing.T) {
 			config: []string{"domains:\n => nomail: [www.{D}]\ndomains:\n"}},
 		{name: "an office with an inner zone", office: true, inner: []string{"@ NS dc1", "dc1 A 10.10.10.5", "mail A {A}", "www A 10.10.10.6"}},
 	}
+
 	steps := map[string][]dnsStep{
 		"RFC 2317, the child zone is ours": {
 			{args: "plan", says: []string{"+ ", ".0-127.3.2.2.in-addr.arpa. PTR mail."}},
@@ -184,6 +189,7 @@ func TestLabDNSCases(t *testing.T) {
 			{args: "verify --only dns", says: []string{", 0 failed,", "dns.vantage", "serves an inner zone"}},
 		},
 	}
+
 	for _, c := range slices.Clone(cases) { // what a server does with a zone is its own
 		if slices.Contains(onEveryServer, c.name) {
 			for _, server := range []string{"Knot", "PowerDNS"} {
@@ -193,6 +199,7 @@ func TestLabDNSCases(t *testing.T) {
 			}
 		}
 	}
+
 	w := newDNSWorld(t, cases)
 	for _, c := range cases {
 		t.Run(strings.TrimSpace(c.name+" "+c.server), func(t *testing.T) {
@@ -200,15 +207,19 @@ func TestLabDNSCases(t *testing.T) {
 			if steps[c.name] == nil {
 				t.Fatal("no steps")
 			}
+
 			w.setUp(t, c)
 			for _, step := range steps[c.name] {
-				out := w.mailpubIn(t, c, step.code, strings.Fields(c.words.Replace(step.args))...)
+				out := w.mailpubIn(t, c, step.code,
+					strings.Fields(c.words.Replace(step.args))...)
+
 				for _, text := range step.says {
 					text = c.words.Replace(text)
 					if !strings.Contains(out, text) {
 						t.Errorf("%s does not say %q", step.args, text)
 					}
 				}
+
 				for _, text := range step.not {
 					if strings.Contains(out, text) {
 						t.Errorf("%s says %q", step.args, text)

@@ -11,7 +11,8 @@ import (
 
 // postmaster must be accepted in every domain and alone (RFC 5321 section 4.5.1).
 func (f Facts) postmaster(ctx context.Context) []plan.Check {
-	return f.accounts(ctx, catalog.AccountPostmaster, "postmaster", "RFC 5321 section 4.5.1", "postmaster")
+	return f.accounts(ctx, catalog.AccountPostmaster, "postmaster", "RFC 5321 section 4.5.1",
+		"postmaster")
 }
 
 // abuse must be accepted in every domain (RFC 2142 section 2).
@@ -35,6 +36,7 @@ func (f Facts) accounts(ctx context.Context, id, local, ref string, addresses ..
 			c.Hint = cmp.Or(hintOf(is.rcpt), fmt.Sprintf("make %s an alias of a mailbox that is read", a))
 		}))
 	}
+
 	return out
 }
 
@@ -56,5 +58,6 @@ func (f Facts) relayRecipient(ctx context.Context) (out []plan.Check) {
 			c.Hint = "let the server refuse unknown users at RCPT (no catch-all): else it bounces spam to forged senders, and is listed for it"
 		}))
 	}
+
 	return out
 }

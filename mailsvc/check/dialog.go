@@ -32,6 +32,7 @@ func (f Facts) evaluate(c plan.Check, is answer, decide func(*plan.Check)) plan.
 		c.Got = is.note(is.rcpt.String())
 		decide(&c)
 	}
+
 	return c
 }
 
@@ -58,8 +59,10 @@ func hintOf(r smtpclient.Reply) string {
 		}
 		return false
 	}
+
 	switch {
-	case has("blocked using", "blacklist", "block list", "blocklist", "dnsbl", "rbl", "spamhaus", "listed by", "listed at", "listed in"):
+	case has("blocked using", "blacklist", "block list", "blocklist", "dnsbl", "rbl",
+		"spamhaus", "listed by", "listed at", "listed in"):
 		return "the server refuses this machine for a block list: see which one its answer names; a list that has shut down answers everything"
 	case has("helo command rejected", "ehlo", "invalid helo", "helo/ehlo"):
 		return "the server refuses the name in HELO: let it take address literals (RFC 5321 section 4.1.3), or verify from a machine whose name resolves"
@@ -74,6 +77,7 @@ func hintOf(r smtpclient.Reply) string {
 	case has("too many", "rate limit", "slow down"):
 		return "the server limits how much one client may ask: verify again in some minutes, or exempt this machine"
 	}
+
 	return ""
 }
 
@@ -112,5 +116,6 @@ func (f Facts) refusal(c plan.Check, is answer, hint string) plan.Check {
 	default:
 		c = f.deferred(c, decisive)
 	}
+
 	return c
 }

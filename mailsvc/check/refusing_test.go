@@ -61,7 +61,11 @@ func TestHintOf(t *testing.T) {
 		"550 5.1.1 User unknown":                                                           "",
 	} {
 		code, rest, _ := strings.Cut(text, " ")
-		r := smtpclient.Reply{Code: int(code[0]-'0')*100 + int(code[1]-'0')*10 + int(code[2]-'0'), Lines: []string{rest}}
+		r := smtpclient.Reply{
+			Code:  int(code[0]-'0')*100 + int(code[1]-'0')*10 + int(code[2]-'0'),
+			Lines: []string{rest},
+		}
+
 		if got := hintOf(r); (want == "") != (got == "") || !strings.Contains(got, want) {
 			t.Errorf("%q: hint %q, want %q in it", text, got, want)
 		}

@@ -42,32 +42,47 @@ func (f Facts) relayForms() (forms []relayAttempt) {
 	if err != nil {
 		host = f.Addr
 	}
+
 	ip := "[" + host + "]"
 	if strings.Contains(host, ":") {
 		ip = "[IPv6:" + host + "]"
 	}
-	s, local := f.Hostname, f.Hostname
+
+	s := f.Hostname
+	local := f.Hostname
 	if len(f.Domains) > 0 {
 		local = f.Domains[0]
 	}
+
 	const d, u = smtpclient.RelayTestDomain, "mailpub-relay-test"
 	for _, from := range []string{
-		"<>", "<" + u + "@" + d + ">", "<" + u + "@" + s + ">", "<" + u + "@" + ip + ">", "<" + u + ">",
-		"<" + u + "@localhost>", "<postmaster@" + local + ">", "<nosuch-" + u + "@" + local + ">",
+		"<>", "<" + u + "@" + d + ">", "<" + u + "@" + s + ">", "<" + u + "@" + ip + ">",
+		"<" + u + ">",
+		"<" + u + "@localhost>", "<postmaster@" + local + ">",
+		"<nosuch-" + u + "@" + local + ">",
 	} {
 		forms = append(forms, relayAttempt{from: from, to: "<" + u + "@" + d + ">"})
 	}
+
 	// The null sender, which every server must take: another could be refused for itself.
 	for _, to := range []string{
-		u + "%" + d + "@" + ip, u + "%" + d + "@" + s, `"` + u + "@" + d + `"`, `"` + u + "%" + d + `"`,
+		u + "%" + d + "@" + ip, u + "%" + d + "@" + s, `"` + u + "@" + d + `"`,
+		`"` + u + "%" + d + `"`,
 		u + "@" + d + "@" + ip, `"` + u + "@" + d + `"@` + ip, u + "@" + d + "@" + s,
 		"@" + ip + ":" + u + "@" + d, "@" + s + ":" + u + "@" + d,
 		d + "!" + u, d + "!" + u + "@" + ip, d + "!" + u + "@" + s,
-		u + "%" + d + "@" + local, `"` + u + "@" + d + `"@` + local, `"` + d + "!" + u + `"@` + local,
-		u + "@[192.0.2.1]", u + "%" + d, "@" + foreign2 + ",@" + s + ":" + u + "@" + d, u + "@" + d + ".",
+		u + "%" + d + "@" + local, `"` + u + "@" + d + `"@` + local,
+		`"` + d + "!" + u + `"@` + local,
+		u + "@[192.0.2.1]", u + "%" + d, "@" + foreign2 + ",@" + s + ":" + u + "@" + d,
+		u + "@" + d + ".",
 	} {
-		forms = append(forms, relayAttempt{from: "<>", to: "<" + to + ">", ours: strings.HasSuffix(to, "@"+local)})
+		forms = append(forms, relayAttempt{
+			from: "<>",
+			to:   "<" + to + ">",
+			ours: strings.HasSuffix(to, "@"+local),
+		})
 	}
+
 	return append(forms, relayAttempt{from: "<>", to: "<" + u + "@" + d + ">", login: true})
 }
 
@@ -78,8 +93,10 @@ func (f Facts) relayOpen(ctx context.Context) []plan.Check {
 	if len(out) == 1 && out[0].Reason == plan.ReasonSilent {
 		return out
 	}
+
 	if out[0].Status == plan.Warn && f.relaysOutside(ctx) {
-		out[0].Status, out[0].Hint = plan.Fail, "the server is an open relay, by its own test of an external client: it must refuse recipients of other domains"
+		out[0].Status = plan.Fail
+		out[0].Hint = "the server is an open relay, by its own test of an external client: it must refuse recipients of other domains"
 	}
 	// What is left is asked one after the other, or of a slow server at once.
 	ports := slices.DeleteFunc(slices.Clone(f.Services), func(s Service) bool {
@@ -176,10 +193,12 @@ func (f Facts) relaysByName(ctx context.Context, addr string, dial smtpclient.Di
 	if err != nil {
 		host = addr
 	}
+
 	literal := "[" + host + "]"
 	if strings.Contains(host, ":") {
 		literal = "[IPv6:" + host + "]"
 	}
+
 	const to = "<mailpub-relay-test@" + smtpclient.RelayTestDomain + ">"
 	names := []string{f.Hostname, "localhost", literal}
 	taken := make([]string, len(names))
@@ -202,18 +221,26 @@ func implicitTLS(dial smtpclient.Dial, host string) smtpclient.Dial {
 		if err != nil {
 			return nil, err
 		}
+
 		conn := tls.Client(raw, &tls.Config{ServerName: host, InsecureSkipVerify: true})
 		if err := conn.HandshakeContext(ctx); err != nil {
 			raw.Close()
 			return nil, err
 		}
+
 		return conn, nil
 	}
 }
 
 // relayForms25 tries every form at the mail host's own port.
 func (f Facts) relayForms25(ctx context.Context) []plan.Check {
-	c := plan.Check{ID: catalog.RelayOpen, Subject: plan.OfAddr(f.Addr), Want: "every form of relaying refused", Ref: "RFC 5321 section 7.1, RFC 2505"}
+	c := plan.Check{
+		ID:      catalog.RelayOpen,
+		Subject: plan.OfAddr(f.Addr),
+		Want:    "every form of relaying refused",
+		Ref:     "RFC 5321 section 7.1, RFC 2505",
+	}
+
 	forms := f.relayForms()
 	answers := f.askForms(ctx, forms)
 	if err := answers[0].err; err != nil {
@@ -235,22 +262,27 @@ func (f Facts) relayForms25(ctx context.Context) []plan.Check {
 			later = append(later, form.String()+": "+smtpclient.ErrorText(is.err))
 		}
 	}
+
 	switch {
 	case len(taken) > 0:
 		c.Got = fmt.Sprintf("%d of %d accepted: %s", len(taken), len(forms), firstFew(taken))
 		c.Status, c.Hint = f.acceptedFromInside()
 	case len(caught) > 0 && f.refusesUnknown(ctx):
-		c.Got = fmt.Sprintf("%d of %d accepted, of a server that refuses unknown recipients: %s", len(caught), len(forms), firstFew(caught))
+		c.Got = fmt.Sprintf("%d of %d accepted, of a server that refuses unknown recipients: %s",
+			len(caught), len(forms), firstFew(caught))
 		c.Status, c.Hint = f.acceptedFromInside()
 	case len(caught) > 0:
-		c.Status, c.Got = plan.Warn, fmt.Sprintf("%d of %d accepted: %s", len(caught), len(forms), firstFew(caught))
+		c.Status = plan.Warn
+		c.Got = fmt.Sprintf("%d of %d accepted: %s", len(caught), len(forms), firstFew(caught))
 		c.Hint = "they end in a domain of ours: a catch-all mailbox takes them (see relay.recipient), or the server sends them on; look where one went"
 	case len(later) > 0:
 		c = f.deferred(c, later[0])
 		c.Got = fmt.Sprintf("%d of %d not decided, the others refused: %s", len(later), len(forms), later[0])
 	default:
-		c.Status, c.Got = plan.Pass, fmt.Sprintf("all %d forms refused", len(forms))
+		c.Status = plan.Pass
+		c.Got = fmt.Sprintf("all %d forms refused", len(forms))
 	}
+
 	return singleCheck(c)
 }
 
@@ -324,5 +356,6 @@ func (f Facts) relaySpoof(ctx context.Context) (out []plan.Check) {
 		}
 		out = append(out, f.refusal(c, is, "let the server take mail from its own domains only after authentication"))
 	}
+
 	return out
 }
