@@ -268,14 +268,20 @@ func (tw *town) greylists(seconds string) {
 	dir := filepath.Join(tw.mail.Root, "postgrey")
 	tw.must("lan", "install", "-d", "-o", "postgrey", dir)
 	tw.t.Cleanup(func() { os.RemoveAll(dir) })
-	tw.background("lan", "postgrey", "--inet=127.0.0.1:10023", "--dbdir="+dir, "--delay="+seconds, "--auto-whitelist-clients=0",
+	tw.background("lan", "postgrey", "--inet=127.0.0.1:10023", "--dbdir="+dir,
+		"--delay="+seconds, "--auto-whitelist-clients=0",
 		"--whitelist-clients=/dev/null", "--whitelist-recipients=/dev/null")
+
 	tw.eventually("postgrey listens", func() bool {
 		_, _, code := tw.on("lan", "socat", "-u", "OPEN:/dev/null", "TCP:127.0.0.1:10023")
 		return code == 0
 	})
-	before := strings.TrimSpace(tw.must("lan", "postconf", "-c", tw.mail.Postfix, "-h", "smtpd_recipient_restrictions"))
-	tw.postfix("smtpd_recipient_restrictions=" + strings.Trim("check_policy_service inet:127.0.0.1:10023, "+before, ", "))
+
+	before := strings.TrimSpace(tw.must("lan", "postconf", "-c", tw.mail.Postfix, "-h",
+		"smtpd_recipient_restrictions"))
+
+	tw.postfix("smtpd_recipient_restrictions=" +
+		strings.Trim("check_policy_service inet:127.0.0.1:10023, "+before, ", "))
 }
 
 // users gives Dovecot other users until the scenario ends.

@@ -56,13 +56,16 @@ func verifyExim(t *testing.T, rules string) []plan.Check {
 	if _, err := os.Stat(eximBinary); err != nil {
 		t.Fatalf("no Exim: run .ci/setup as root: %v", err)
 	}
+
 	dir, err := os.MkdirTemp("", "mpexim") // Exim's user must be able to enter it
 	if err == nil {
 		err = os.Chmod(dir, 0o777)
 	}
+
 	if err != nil {
 		t.Fatal(err)
 	}
+
 	t.Cleanup(func() { os.RemoveAll(dir) })
 	at := func(name string) string { return filepath.Join(dir, name) }
 	write := func(path, text string) {
@@ -70,31 +73,42 @@ func verifyExim(t *testing.T, rules string) []plan.Check {
 			t.Fatal(err)
 		}
 	}
+
 	// Exim does not start without its user, and the package that makes it is not installed.
-	for path, line := range map[string]string{"passwd": "Debian-exim:x:998:998::/var/spool/exim4:/usr/sbin/nologin\n", "group": "Debian-exim:x:998:\n"} {
+	for path, line := range map[string]string{"passwd": "Debian-exim:x:998:998::/var/spool/exim4:/usr/sbin/nologin\n",
+		"group": "Debian-exim:x:998:\n"} {
 		text, err := os.ReadFile("/etc/" + path)
 		if err != nil {
 			t.Fatal(err)
 		}
 		write(at(path), string(text)+line)
 	}
+
 	write(at("exim.conf"), strings.NewReplacer("DIR", dir, "RULES", rules).Replace(eximConfig))
-	write(at("exim4"), "#!/bin/sh\nexec unshare -m sh -c 'mount --bind "+at("passwd")+" /etc/passwd && mount --bind "+at("group")+
+	write(at("exim4"), "#!/bin/sh\nexec unshare -m sh -c 'mount --bind "+at("passwd")+
+		" /etc/passwd && mount --bind "+at("group")+
 		" /etc/group && exec "+eximBinary+" -C "+at("exim.conf")+` "$@"' sh "$@"`+"\n")
+
 	if err := os.Chmod(at("exim4"), 0o755); err != nil {
 		t.Fatal(err)
 	}
+
 	s.env = append(s.env, "PATH="+dir+":"+os.Getenv("PATH"))
 	s.background("lan", at("exim4"), "-bdf", "-oX", "10.10.10.10.25")
 	s.eventually("Exim listens", func() bool {
 		_, _, code := s.on("lan", "socat", "-u", "OPEN:/dev/null", "TCP:10.10.10.10:25")
 		return code == 0
 	})
+
 	config, err := os.ReadFile(filepath.Join(s.dir, "mailpub.yaml"))
 	if err != nil {
 		t.Fatal(err)
 	}
-	write(filepath.Join(s.dir, "mailpub.yaml"), edited(t, string(config), []string{"type: receiver => type: exim"}))
-	return s.look(t, "lan", "mailpub.yaml", "relay.open", "relay.spoof", "relay.sender", "relay.recipient", "service.config", "smtp.refusing", "smtp.vrfy",
+
+	write(filepath.Join(s.dir, "mailpub.yaml"),
+		edited(t, string(config), []string{"type: receiver => type: exim"}))
+
+	return s.look(t, "lan", "mailpub.yaml", "relay.open", "relay.spoof", "relay.sender",
+		"relay.recipient", "service.config", "smtp.refusing", "smtp.vrfy",
 		"account.postmaster", "account.abuse")
 }

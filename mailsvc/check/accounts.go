@@ -24,16 +24,24 @@ func (f Facts) accounts(ctx context.Context, id, local, ref string, addresses ..
 	for _, d := range f.Domains {
 		addresses = append(addresses, local+"@"+d)
 	}
+
 	for i, is := range f.tryRecipients(ctx, fromNull(addresses)...) {
 		a := addresses[i]
-		c := plan.Check{ID: id, Subject: plan.OfName(a), Want: "RCPT accepted", Ref: ref}
+		c := plan.Check{
+			ID:      id,
+			Subject: plan.OfName(a),
+			Want:    "RCPT accepted",
+			Ref:     ref,
+		}
+
 		out = append(out, f.evaluate(c, is, func(c *plan.Check) {
 			if is.rcpt.Accepted() {
 				c.Status = plan.Pass
 				return
 			}
 			c.Status = plan.Fail
-			c.Hint = cmp.Or(hintOf(is.rcpt), fmt.Sprintf("make %s an alias of a mailbox that is read", a))
+			c.Hint = cmp.Or(hintOf(is.rcpt),
+				fmt.Sprintf("make %s an alias of a mailbox that is read", a))
 		}))
 	}
 
@@ -46,9 +54,19 @@ func (f Facts) relayRecipient(ctx context.Context) (out []plan.Check) {
 	for _, d := range f.Domains {
 		addresses = append(addresses, f.unknownAddress(d))
 	}
+
 	for i, is := range f.tryRecipients(ctx, fromNull(addresses)...) {
 		d := f.Domains[i]
-		c := plan.Check{ID: catalog.RelayRecipient, Subject: plan.Subject{Name: d, Text: "unknown recipient at " + d}, Want: "RCPT refused (550)", Ref: "RFC 5321 section 3.3"}
+		c := plan.Check{
+			ID: catalog.RelayRecipient,
+			Subject: plan.Subject{
+				Name: d,
+				Text: "unknown recipient at " + d,
+			},
+			Want: "RCPT refused (550)",
+			Ref:  "RFC 5321 section 3.3",
+		}
+
 		out = append(out, f.evaluate(c, is, func(c *plan.Check) {
 			if is.rcpt.Refused() {
 				c.Status = plan.Pass

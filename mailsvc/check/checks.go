@@ -27,7 +27,12 @@ func Checkers(f Facts) []plan.Checker {
 	}
 
 	one := func(area, id string, run func(context.Context) []plan.Check) plan.Checker {
-		return plan.Checker{Area: area, IDs: []string{id}, Timeout: checkTimeout + f.Patience, Run: run}
+		return plan.Checker{
+			Area:    area,
+			IDs:     []string{id},
+			Timeout: checkTimeout + f.Patience,
+			Run:     run,
+		}
 	}
 
 	all := []plan.Checker{
@@ -50,7 +55,12 @@ func Checkers(f Facts) []plan.Checker {
 	if f.Mailbox == nil {
 		all = append(all, one("mail", catalog.MailLocal, f.mailLocal))
 	} else {
-		all = append(all, plan.Checker{Area: catalog.AreaMail, IDs: []string{catalog.MailLocal, catalog.MailRead}, Timeout: checkTimeout + f.Patience, Run: f.mailRead})
+		all = append(all, plan.Checker{
+			Area:    catalog.AreaMail,
+			IDs:     []string{catalog.MailLocal, catalog.MailRead},
+			Timeout: checkTimeout + f.Patience,
+			Run:     f.mailRead,
+		})
 	}
 
 	if f.Accounts { // a server that counts failures would keep the mailbox's reader waiting too

@@ -107,7 +107,8 @@ func (f Facts) refusal(c plan.Check, is answer, hint string) plan.Check {
 	case is.err != nil:
 		return f.unreachable(c, is.err)
 	case is.mail.Refused() || is.rcpt.Refused():
-		c.Status, c.Got = plan.Pass, is.note(decisive)
+		c.Status = plan.Pass
+		c.Got = is.note(decisive)
 	case is.mail.Accepted() && is.rcpt.Accepted():
 		c.Got = is.note(decisive)
 		if c.Status, c.Hint = f.acceptedFromInside(); c.Status == plan.Fail {

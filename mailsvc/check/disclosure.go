@@ -46,11 +46,22 @@ func (f Facts) vrfy(ctx context.Context) []plan.Check {
 func (f Facts) relaySender(ctx context.Context) (out []plan.Check) {
 	var envelopes []envelope
 	for _, d := range f.Domains {
-		envelopes = append(envelopes, envelope{"<" + f.unknownAddress(d) + ">", "<postmaster@" + d + ">"})
+		envelopes = append(envelopes, envelope{"<" + f.unknownAddress(d) + ">",
+			"<postmaster@" + d + ">"})
 	}
+
 	for i, is := range f.tryRecipients(ctx, envelopes...) {
 		d := f.Domains[i]
-		c := plan.Check{ID: catalog.RelaySender, Subject: plan.Subject{Name: d, Text: "unknown sender at " + d}, Want: "refused (550)", Ref: "RFC 5321 section 3.3"}
+		c := plan.Check{
+			ID: catalog.RelaySender,
+			Subject: plan.Subject{
+				Name: d,
+				Text: "unknown sender at " + d,
+			},
+			Want: "refused (550)",
+			Ref:  "RFC 5321 section 3.3",
+		}
+
 		out = append(out, f.refusal(c, is, "configure the server to refuse non-existent senders of its own domains"))
 	}
 

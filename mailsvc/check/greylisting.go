@@ -43,13 +43,16 @@ func pauseNamed(words string) time.Duration {
 	if m == nil {
 		return 0
 	}
+
 	count := func(digits string) time.Duration {
 		n, _ := strconv.Atoi(digits) // "" is 0
 		return time.Duration(n)
 	}
+
 	if m[1] != "" {
 		return count(m[1])*time.Hour + count(m[2])*time.Minute + count(m[3])*time.Second
 	}
+
 	unit := time.Second
 	switch strings.ToLower(m[5])[0] {
 	case 'm':
@@ -57,6 +60,7 @@ func pauseNamed(words string) time.Duration {
 	case 'h':
 		unit = time.Hour
 	}
+
 	return count(m[4]) * unit
 }
 
@@ -93,11 +97,16 @@ func (f Facts) patiently(ctx context.Context, n int, ask func(i int) answer) []a
 	for _, some := range [][]int{open[:min(n, 1)], open[min(n, 1):]} { // the first shows how the server is
 		f.pace.askEach(some, func(i int) { answers[i] = ask(i) })
 	}
+
 	for r := f.newRetry(); ; {
-		open = slices.DeleteFunc(open, func(i int) bool { return !answers[i].isGreylisting() })
+		open = slices.DeleteFunc(open, func(i int) bool {
+			return !answers[i].isGreylisting()
+		})
+
 		if len(open) == 0 || !r.Wait(ctx, answers[open[0]].decisive().String()) {
 			return answers
 		}
+
 		f.pace.askEach(open, func(i int) {
 			answers[i] = ask(i)
 			answers[i].waited = time.Since(r.began)
@@ -133,10 +142,12 @@ func (r *Retry) Wait(ctx context.Context, words string) bool {
 	if named := pauseNamed(words); named > 0 {
 		pause = max(named+time.Second-time.Since(r.began), r.first)
 	}
+
 	r.pause = min(2*r.pause, longestPause)
 	if time.Since(r.began)+pause > r.patience {
 		return false
 	}
+
 	select {
 	case <-ctx.Done():
 		return false
@@ -174,10 +185,14 @@ func (f Facts) tryRecipients(ctx context.Context, envelopes ...envelope) []answe
 // deferred is what a check says if the server did not decide. A server that greylists keeps new senders
 // waiting, which is its right.
 func (f Facts) deferred(c plan.Check, words string) plan.Check {
-	c.Status, c.Got = plan.Skip, "not decided: "+words
+	c.Status = plan.Skip
+	c.Got = "not decided: " + words
 	c.Hint = "the server says \"later\": verify again in some minutes; see smtp.refusing"
+
 	if Greylisted(words) {
-		c.Hint = fmt.Sprintf("the server greylists new senders for longer than the %v of verify.patience: verify again in some minutes, or with a longer verify.patience", f.Patience)
+		c.Hint = fmt.Sprintf("the server greylists new senders for longer than the %v of verify.patience: verify again in some minutes, or with a longer verify.patience",
+			f.Patience)
 	}
+
 	return c
 }

@@ -28,23 +28,33 @@ func (g *greylister) at(from, line string) string {
 	if !strings.HasPrefix(line, "RCPT") {
 		return ""
 	}
+
 	g.mu.Lock()
 	defer g.mu.Unlock()
+
 	triple := from + " " + line
 	since, known := g.seen[triple]
 	if !known {
 		since = time.Now()
 		g.seen[triple] = since
 	}
+
 	takes := strings.Contains(line, "<postmaster") || strings.Contains(line, "<abuse")
 	if time.Since(since) < g.delay && (g.first || takes) {
 		return g.words
 	}
+
 	return ""
 }
 
 func newGreylister(delay time.Duration, words string, first bool) *greylister {
-	g := &greylister{delay: delay, words: words, first: first, seen: map[string]time.Time{}}
+	g := &greylister{
+		delay: delay,
+		words: words,
+		first: first,
+		seen:  map[string]time.Time{},
+	}
+
 	from := "" // sessions of a test follow each other, or ask for the same sender
 	g.Reply = func(line string) string {
 		if strings.HasPrefix(line, "MAIL") {
@@ -52,11 +62,14 @@ func newGreylister(delay time.Duration, words string, first bool) *greylister {
 			from = line
 			g.mu.Unlock()
 		}
+
 		g.mu.Lock()
 		sender := from
 		g.mu.Unlock()
+
 		return g.at(sender, line)
 	}
+
 	return g
 }
 
@@ -80,7 +93,8 @@ func TestGreylisting(t *testing.T) {
 		{"for longer than the patience, as it says itself", 15 * minute, "451 4.7.1 Greylisted for 15 minutes", true, 2 * minute, plan.Skip, time.Second},
 		{"no patience", minute, "450 4.2.0 Greylisted", true, 0, plan.Skip, time.Second},
 	} {
-		for _, id := range []string{"account.postmaster", "account.abuse", "relay.open", "relay.recipient", "relay.sender", "relay.spoof", "smtp.refusing", "mail.local"} {
+		for _, id := range []string{"account.postmaster", "account.abuse", "relay.open",
+			"relay.recipient", "relay.sender", "relay.spoof", "smtp.refusing", "mail.local"} {
 			t.Run(c.name+"/"+id, func(t *testing.T) {
 				synctest.Test(t, func(t *testing.T) {
 					server := newGreylister(c.delay, c.words, c.first)
@@ -88,19 +102,24 @@ func TestGreylisting(t *testing.T) {
 					f.Dial = smtptest.Piped(server.Handle)
 					f.Patience = c.patience
 					began := time.Now()
+
 					for _, is := range run(t, f, id) {
 						status := c.status
 						if id == "mail.local" || strings.HasPrefix(id, "relay.s") { // there the mailbox can't be read, and the sender is refused
 							status = is.Status
 						}
+
 						want(t, is, status, "")
-						if status == plan.Skip && c.patience > 0 && c.status == plan.Skip && !strings.Contains(is.Hint, "2m0s of verify.patience") {
+						if status == plan.Skip && c.patience > 0 && c.status == plan.Skip &&
+							!strings.Contains(is.Hint, "2m0s of verify.patience") {
 							t.Errorf("hint %q", is.Hint)
 						}
+
 						if c.status == plan.Pass && strings.Contains(is.Got, "not decided") {
 							t.Errorf("%s: %s", is.Subject, is.Got)
 						}
 					}
+
 					if took := time.Since(began); took > c.longest+5*time.Second {
 						t.Errorf("took %v", took)
 					}
@@ -124,13 +143,18 @@ func TestGreylistingHides(t *testing.T) {
 			}
 			return ""
 		}
+
 		f := facts("10.10.10.10:25")
-		f.Dial, f.Closed, f.Patience = smtptest.Piped(server.Handle), true, 2*time.Minute
+		f.Dial = smtptest.Piped(server.Handle)
+		f.Closed = true
+		f.Patience = 2 * time.Minute
+
 		for _, id := range []string{"relay.spoof", "relay.sender", "relay.recipient"} {
 			for _, c := range run(t, f, id) {
 				want(t, c, plan.Fail, "(greylisted for ")
 			}
 		}
+
 		want(t, run(t, f, "relay.open")[0], plan.Fail, "25 of 28 accepted")
 	})
 }
@@ -138,8 +162,9 @@ func TestGreylistingHides(t *testing.T) {
 func TestGreylistedWords(t *testing.T) {
 	for words, want := range map[string]time.Duration{
 		"450 4.2.0 <x@y>: Recipient address rejected: Greylisted, see http://postgrey.schweikert.ch/help/y.html": 0,
-		"450 4.7.1 Greylisted for 5 minutes":                                         5 * time.Minute,
-		"451 4.7.1 Greylisting in action, please come back in 01:05:10":              time.Hour + 5*time.Minute + 10*time.Second,
+		"450 4.7.1 Greylisted for 5 minutes": 5 * time.Minute,
+		"451 4.7.1 Greylisting in action, please come back in 01:05:10": time.Hour +
+			5*time.Minute + 10*time.Second,
 		"451 4.7.1 You have been greylisted for 300 seconds":                         5 * time.Minute,
 		"421 Your address has been graylisted. Try again later.":                     0,
 		"451 4.7.1 Try again later":                                                  0,
@@ -172,18 +197,26 @@ func TestTarpit(t *testing.T) {
 					time.Sleep(12 * time.Second)
 					return ""
 				}}
+
 				f := facts("10.10.10.10:25")
-				f.Services = []Service{{"submission", "10.10.10.10:587"}, {"alt", "10.10.10.10:2525"}}
-				f.Dial, f.Patience = smtptest.Piped(server.Handle), 2*time.Minute
+				f.Services = []Service{{"submission", "10.10.10.10:587"},
+					{"alt", "10.10.10.10:2525"}}
+
+				f.Dial = smtptest.Piped(server.Handle)
+				f.Patience = 2 * time.Minute
 				began := time.Now()
+
 				for _, c := range run(t, f, id) {
-					if c.Status != plan.Pass && !strings.Contains(c.Got, "mailbox can't be read") {
+					if c.Status != plan.Pass &&
+						!strings.Contains(c.Got, "mailbox can't be read") {
 						t.Errorf("%s is %s: %s", c.Subject, c.Status, c.Got)
 					}
 				}
+
 				if took := time.Since(began); took > checkTimeout {
 					t.Errorf("took %v", took)
 				}
+
 				t.Log(fmt.Sprint(id, ": ", time.Since(began)))
 				time.Sleep(30 * time.Second) // for the server to see that the last one is gone
 			})

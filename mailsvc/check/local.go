@@ -65,10 +65,12 @@ func (f Facts) submitTest(ctx context.Context) (c plan.Check, word string) {
 	step, r, err := f.deliver(ctx, to, message)
 	again := f.newRetry()
 	waited := time.Duration(0)
+
 	for err == nil && r.Code/100 == 4 && Greylisted(r.String()) && again.Wait(ctx, r.String()) {
 		step, r, err = f.deliver(ctx, to, message)
 		waited = time.Since(again.began)
 	}
+
 	switch {
 	case step == "":
 		return f.unreachable(c, err), ""
@@ -88,7 +90,8 @@ func (f Facts) submitTest(ctx context.Context) (c plan.Check, word string) {
 		c.Got = step + " was answered " + r.String()
 		c.Hint = "let the server accept " + to
 	default:
-		c.Status, c.Got = plan.Pass, "accepted ("+answer{waited: waited}.note(r.String())+")"
+		c.Status = plan.Pass
+		c.Got = "accepted (" + answer{waited: waited}.note(r.String()) + ")"
 		return c, word
 	}
 

@@ -60,7 +60,17 @@ func CheckExternal(ctx context.Context, o ExternalTarget) []plan.Check {
 		if s.Addr != smtp || checks[i].Status != plan.Pass {
 			continue
 		}
-		f := Facts{Hostname: o.Hostname, Addr: smtp, Domains: o.Domains, Closed: true, Dial: o.Dial, Now: o.Now, pace: new(pace)}
+
+		f := Facts{
+			Hostname: o.Hostname,
+			Addr:     smtp,
+			Domains:  o.Domains,
+			Closed:   true,
+			Dial:     o.Dial,
+			Now:      o.Now,
+			pace:     new(pace),
+		}
+
 		runs := []func(context.Context) []plan.Check{f.banner, f.startsTLS}
 		if len(o.Domains) > 0 {
 			runs = append(runs, f.postmaster, f.abuse, f.relayOpen, f.relaySpoof,
@@ -238,7 +248,8 @@ type Hop struct {
 
 // Greylisted reports whether the message stopped here as its sender is new to the server.
 func (h Hop) Greylisted() bool {
-	return !h.OK && (h.Name == "MAIL" || h.Name == "RCPT" || h.Name == "DATA") && strings.Contains(h.Said, " was answered 4") && Greylisted(h.Said)
+	return !h.OK && (h.Name == "MAIL" || h.Name == "RCPT" || h.Name == "DATA") &&
+		strings.Contains(h.Said, " was answered 4") && Greylisted(h.Said)
 }
 
 // Send sends one message with a word that no other has to the postmaster of a domain, as a

@@ -35,6 +35,7 @@ func (p *pace) askEach(questions []int, ask func(i int)) {
 			p.askAtOnce(questions[n:], ask)
 			return
 		}
+
 		began := time.Now()
 		ask(i)
 		if time.Since(began) > slowAnswer {
@@ -52,5 +53,6 @@ func (p *pace) askAtOnce(questions []int, ask func(i int)) {
 			return nil
 		})
 	}
+
 	_ = all.Wait() // each error is in its own answer
 }

@@ -28,6 +28,7 @@ func (f Facts) refusing(ctx context.Context) []plan.Check {
 		c.Hint = "if it should take a domain's mail, give the domain an MX here (domains: mx:)"
 		return singleCheck(c)
 	}
+
 	words, waited, err := f.refusesLongest(ctx)
 	switch {
 	case err != nil:

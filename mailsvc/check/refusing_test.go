@@ -39,7 +39,14 @@ func TestRefusing(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
-				f := Facts{Hostname: "mail.nomeazienda.it", Addr: "10.10.10.10:25", Domains: []string{"nomeazienda.it"}, Dial: smtptest.Piped(c.server.Handle), pace: new(pace)}
+				f := Facts{
+					Hostname: "mail.nomeazienda.it",
+					Addr:     "10.10.10.10:25",
+					Domains:  []string{"nomeazienda.it"},
+					Dial:     smtptest.Piped(c.server.Handle),
+					pace:     new(pace),
+				}
+
 				got := f.refusing(t.Context())[0]
 				if got.Status != c.status || !strings.Contains(got.Got, c.got) {
 					t.Errorf("%s %q, want %s %q", got.Status, got.Got, c.status, c.got)

@@ -98,23 +98,30 @@ func (f Facts) relayOpen(ctx context.Context) []plan.Check {
 		out[0].Status = plan.Fail
 		out[0].Hint = "the server is an open relay, by its own test of an external client: it must refuse recipients of other domains"
 	}
+
 	// What is left is asked one after the other, or of a slow server at once.
 	ports := slices.DeleteFunc(slices.Clone(f.Services), func(s Service) bool {
 		_, port, err := net.SplitHostPort(s.Addr)
-		return err != nil || s.Addr == f.Addr || !slices.Contains([]string{"465", "587", "2525"}, port)
+		return err != nil || s.Addr == f.Addr ||
+			!slices.Contains([]string{"465", "587", "2525"}, port)
 	})
+
 	found := make([][]plan.Check, len(ports))
 	f.pace.askEach(indexes(1+len(ports)), func(i int) {
 		if i == 0 {
 			f.judgeNames(ctx, &out[0])
 			return
 		}
-		addr, dial := ports[i-1].Addr, f.Dial
+
+		addr := ports[i-1].Addr
+		dial := f.Dial
 		if strings.HasSuffix(addr, ":465") {
 			dial = implicitTLS(f.Dial, f.Hostname)
 		}
+
 		found[i-1] = f.relaySubmission(ctx, addr, dial)
 	})
+
 	return slices.Concat(append([][]plan.Check{out}, found...)...)
 }
 
@@ -123,9 +130,11 @@ func (f Facts) judgeNames(ctx context.Context, c *plan.Check) {
 	if c.Status != plan.Pass {
 		return
 	}
+
 	taken := f.relaysByName(ctx, f.Addr, f.Dial)
 	if taken != "" {
-		c.Status, c.Got = plan.Fail, "accepted: "+taken
+		c.Status = plan.Fail
+		c.Got = "accepted: " + taken
 		c.Hint = "the server relays for any client that gives that name: HELO proves nothing (RFC 5321 section 4.1.4)"
 	}
 }
@@ -148,6 +157,7 @@ func (f Facts) relaySubmission(ctx context.Context, addr string, dial smtpclient
 		Want:    "relaying refused without a login",
 		Ref:     "RFC 6409 section 4.3",
 	}
+
 	var is answer
 	named := ""
 	f.pace.askEach(indexes(2), func(i int) {
@@ -158,6 +168,7 @@ func (f Facts) relaySubmission(ctx context.Context, addr string, dial smtpclient
 		}
 		named = f.relaysByName(ctx, addr, dial)
 	})
+
 	switch {
 	case is.err != nil:
 		return nil
@@ -166,9 +177,11 @@ func (f Facts) relaySubmission(ctx context.Context, addr string, dial smtpclient
 			c.Hint = "let this port take mail for other domains only after a login"
 		}
 	case named != "":
-		c.Status, c.Got = plan.Fail, "accepted: "+named
+		c.Status = plan.Fail
+		c.Got = "accepted: " + named
 		c.Hint = "let this port take mail for other domains only after a login, whatever is said in HELO"
 	}
+
 	return singleCheck(c)
 }
 
@@ -177,6 +190,7 @@ func (f Facts) relaySubmission(ctx context.Context, addr string, dial smtpclient
 func askSubmission(ctx context.Context, addr string, dial smtpclient.Dial) (is answer) {
 	a := smtpclient.Prober{Dial: dial, Addr: addr}
 	defer a.Close()
+
 	const elsewhere = "<mailpub-relay-test@" + smtpclient.RelayTestDomain + ">"
 	for _, from := range []string{"<>", elsewhere} {
 		is.mail, is.rcpt, is.err = a.Ask(ctx, from, elsewhere)
@@ -184,6 +198,7 @@ func askSubmission(ctx context.Context, addr string, dial smtpclient.Dial) (is a
 			break
 		}
 	}
+
 	return is
 }
 
@@ -210,6 +225,7 @@ func (f Facts) relaysByName(ctx context.Context, addr string, dial smtpclient.Di
 			taken[i] = "EHLO " + names[i] + ", RCPT TO:" + to + ": " + rcpt.String()
 		}
 	})
+
 	return cmp.Or(taken...)
 }
 
@@ -246,6 +262,7 @@ func (f Facts) relayForms25(ctx context.Context) []plan.Check {
 	if err := answers[0].err; err != nil {
 		return singleCheck(f.unreachable(c, err))
 	}
+
 	var taken, caught, later []string
 	for i, form := range forms {
 		is := answers[i]
@@ -277,7 +294,8 @@ func (f Facts) relayForms25(ctx context.Context) []plan.Check {
 		c.Hint = "they end in a domain of ours: a catch-all mailbox takes them (see relay.recipient), or the server sends them on; look where one went"
 	case len(later) > 0:
 		c = f.deferred(c, later[0])
-		c.Got = fmt.Sprintf("%d of %d not decided, the others refused: %s", len(later), len(forms), later[0])
+		c.Got = fmt.Sprintf("%d of %d not decided, the others refused: %s", len(later),
+			len(forms), later[0])
 	default:
 		c.Status = plan.Pass
 		c.Got = fmt.Sprintf("all %d forms refused", len(forms))
@@ -296,34 +314,42 @@ func (f Facts) askForms(ctx context.Context, forms []relayAttempt) []answer {
 			p.Close()
 		}
 	}()
+
 	take := func() *smtpclient.Prober {
 		mu.Lock()
 		defer mu.Unlock()
+
 		if len(free) == 0 {
 			return &smtpclient.Prober{Dial: f.Dial, Addr: f.Addr}
 		}
+
 		p := free[len(free)-1]
 		free = free[:len(free)-1]
 		return p
 	}
+
 	var unreachable error
 	return f.patiently(ctx, len(forms), func(i int) (a answer) {
 		if unreachable != nil {
 			return answer{err: unreachable}
 		}
+
 		if forms[i].login {
 			p := smtpclient.Prober{Dial: f.Dial, Addr: f.Addr, WrongLogin: true}
 			defer p.Close()
 			a.mail, a.rcpt, a.err = p.Ask(ctx, forms[i].from, forms[i].to)
 			return a
 		}
+
 		p := take()
 		a.mail, a.rcpt, a.err = p.Ask(ctx, forms[i].from, forms[i].to)
 		if i == 0 { // before any other
 			unreachable = a.err
 		}
+
 		mu.Lock()
 		defer mu.Unlock()
+
 		free = append(free, p)
 		return a
 	})
@@ -344,16 +370,20 @@ func (f Facts) relaySpoof(ctx context.Context) (out []plan.Check) {
 	var envelopes []envelope
 	for _, domain := range f.Domains {
 		from := "<postmaster@" + domain + ">"
-		envelopes = append(envelopes, envelope{from, from}, envelope{from, "<mailpub-relay-test@" + smtpclient.RelayTestDomain + ">"})
+		envelopes = append(envelopes, envelope{from, from},
+			envelope{from, "<mailpub-relay-test@" + smtpclient.RelayTestDomain + ">"})
 	}
+
 	for i, is := range f.tryRecipients(ctx, envelopes...) {
-		from, to := strings.Trim(envelopes[i].from, "<>"), strings.Trim(envelopes[i].to, "<>")
+		from := strings.Trim(envelopes[i].from, "<>")
+		to := strings.Trim(envelopes[i].to, "<>")
 		c := plan.Check{
 			ID:      catalog.RelaySpoof,
 			Subject: plan.About(fmt.Sprintf("from %s to %s, unauthenticated", from, to)),
 			Want:    "refused (5xx)",
 			Ref:     "RFC 6409 section 4.3, RFC 5321 section 7.1",
 		}
+
 		out = append(out, f.refusal(c, is, "let the server take mail from its own domains only after authentication"))
 	}
 

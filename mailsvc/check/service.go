@@ -35,12 +35,23 @@ func (f Facts) config(ctx context.Context) (out []plan.Check) {
 				"mailpub plan shows it, and apply sets it; where plan does not, something else overrides it"))
 		}
 	}
+
 	for i, is := range f.tryRecipients(ctx, fromNull(f.Aliases)...) {
 		a := f.Aliases[i]
-		c := plan.Check{ID: catalog.ServiceConfig, Subject: plan.Subject{Name: a, Text: "alias " + a}, Want: "RCPT accepted", Ref: "RFC 5321 section 3.3"}
+		c := plan.Check{
+			ID: catalog.ServiceConfig,
+			Subject: plan.Subject{
+				Name: a,
+				Text: "alias " + a,
+			},
+			Want: "RCPT accepted",
+			Ref:  "RFC 5321 section 3.3",
+		}
+
 		out = append(out, f.evaluate(c, is, func(c *plan.Check) {
 			if c.Status = plan.Pass; !is.rcpt.Accepted() {
-				c.Status, c.Hint = plan.Fail, "let the server accept "+a+"; mailpub plan shows how"
+				c.Status = plan.Fail
+				c.Hint = "let the server accept " + a + "; mailpub plan shows how"
 			}
 		}))
 	}

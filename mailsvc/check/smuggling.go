@@ -39,6 +39,7 @@ func (f Facts) smuggle(ctx context.Context) []plan.Check {
 	if len(f.Domains) > 0 {
 		to += "@" + f.Domains[0]
 	}
+
 	// A server that greylists takes the first message only after a second try.
 	f.tryRecipients(ctx, envelope{"<>", "<" + to + ">"})
 	// Only the known ones: each is a connection, and servers count those.
@@ -67,7 +68,8 @@ func (f Facts) smuggle(ctx context.Context) []plan.Check {
 		return singleCheck(f.unreachable(c, found[0].Err))
 	case len(unknown) > 0:
 		c = f.deferred(c, unknown[0])
-		c.Got = fmt.Sprintf("%d of %d forms not decided: %s", len(unknown), len(found), firstFew(unknown))
+		c.Got = fmt.Sprintf("%d of %d forms not decided: %s", len(unknown), len(found),
+			firstFew(unknown))
 	default:
 		c.Status = plan.Pass
 		c.Got = fmt.Sprintf("none of %d other forms ends it", len(found))
@@ -119,12 +121,16 @@ func tryEnd(ctx context.Context, dial smtpclient.Dial, addr, to, end string) (sp
 	for _, step := range []string{"MAIL FROM:<>", "RCPT TO:<" + to + ">", "DATA"} {
 		say := d.Command
 		if from, is := strings.CutPrefix(step, "MAIL FROM:"); is { // which a server may want TLS for
-			say = func(ctx context.Context, _ string) (smtpclient.Reply, error) { return d.Mail(ctx, from) }
+			say = func(ctx context.Context, _ string) (smtpclient.Reply, error) {
+				return d.Mail(ctx, from)
+			}
 		}
+
 		r, err := say(ctx, step)
 		if err == nil && r.Code/100 > 3 {
 			err = fmt.Errorf("%s was answered %s", step, r)
 		}
+
 		if err != nil {
 			return false, "", err
 		}
@@ -140,7 +146,10 @@ func tryEnd(ctx context.Context, dial smtpclient.Dial, addr, to, end string) (sp
 	if err := d.Send(ctx, message+end); err != nil {
 		return false, "", err
 	}
-	quiet, cancel := context.WithTimeout(ctx, smugglePatience+min(5*time.Since(began), longestQuiet))
+
+	quiet, cancel := context.WithTimeout(ctx,
+		smugglePatience+min(5*time.Since(began), longestQuiet))
+
 	defer cancel()
 
 	r, err := d.ReadReply(quiet)

@@ -354,6 +354,7 @@ func (d *Conn) secured(ctx context.Context, line string) (Reply, error) {
 	if err := d.Greet(ctx); err != nil {
 		return r, err
 	}
+
 	return d.Command(ctx, line)
 }
 

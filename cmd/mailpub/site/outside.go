@@ -76,6 +76,7 @@ func (s *Site) askAgain(ctx context.Context, request probe.Request, first probe.
 		if !is || !again.Wait(ctx, words) {
 			return first
 		}
+
 		next, err := askProbe(ctx, s.probe, request)
 		if err == nil {
 			first = next
@@ -129,13 +130,25 @@ func (s *Site) outsideChecks(only []string) []plan.Checker {
 		}
 		return none
 	}
-	run := &probeRun{site: s, message: len(only) == 0 || slices.ContainsFunc(append(probedIDs(), outsideMail...), func(id string) bool {
-		return slices.Contains(only, id) || slices.Contains(only, "mail")
-	})}
+
+	run := &probeRun{
+		site: s,
+		message: len(only) == 0 || slices.ContainsFunc(append(probedIDs(), outsideMail...),
+			func(id string) bool {
+				return slices.Contains(only, id) || slices.Contains(only, "mail")
+			}),
+	}
+
 	timeout := 2*time.Minute + busyPause + s.cfg.Verify.Wait()
-	ports := plan.Checker{Area: catalog.AreaRouter, IDs: outsidePorts, Timeout: timeout, Run: func(ctx context.Context) []plan.Check {
-		return run.report(ctx, outsidePorts)
-	}}
+	ports := plan.Checker{
+		Area:    catalog.AreaRouter,
+		IDs:     outsidePorts,
+		Timeout: timeout,
+		Run: func(ctx context.Context) []plan.Check {
+			return run.report(ctx, outsidePorts)
+		},
+	}
+
 	switch {
 	case run.message && len(domainNames(s.spec)) == 0:
 		run.message = false
