@@ -18,24 +18,25 @@ var arrows = map[string][]string{
 	"cmd":                      {"cmd/mailpub", "plan", "providers", "nat", "mailsvc"},
 	"cmd/mailpub/demo":         {"cmd/mailpub/term", "plan", "providers", "nat/igd"},
 	"cmd/mailpub/setup":        {"cmd/mailpub/term", "cmd/mailpub/site", "cmd/mailpub/scout", "cmd/mailpub/draft", "cmd/mailpub/schema", "cmd/mailpub/unit", "cmd/mailpub/config", "cmd/mailpub/dialect", "plan", "providers", "mailsvc/mdaemon"},
-	"cmd/mailpub/request":      {"cmd/mailpub/term", "cmd/mailpub/site", "cmd/mailpub/config", "plan", "providers/record"},
+	"cmd/mailpub/request":      {"cmd/mailpub/lang", "cmd/mailpub/term", "cmd/mailpub/site", "cmd/mailpub/config", "plan", "providers/record"},
 	"cmd/mailpub/service":      {"cmd/mailpub/term", "cmd/mailpub/fleet", "cmd/mailpub/site", "cmd/mailpub/unit", "cmd/mailpub/config", "plan/durable"},
-	"cmd/mailpub/term":         {"cmd/mailpub/site", "cmd/mailpub/scout", "cmd/mailpub/config", "plan", "providers", "nat", "mailsvc"},
+	"cmd/mailpub/term":         {"cmd/mailpub/lang", "cmd/mailpub/site", "cmd/mailpub/scout", "cmd/mailpub/config", "plan", "providers", "nat", "mailsvc"},
 	"cmd/mailpub/fleet":        {"cmd/mailpub/site", "cmd/mailpub/watch", "cmd/mailpub/page", "cmd/mailpub/notify", "cmd/mailpub/history", "cmd/mailpub/config", "plan"},
 	"cmd/mailpub/receive":      {"cmd/mailpub/site", "cmd/mailpub/page", "cmd/mailpub/metrics", "cmd/mailpub/config", "plan", "providers", "mailsvc"},
 	"cmd/mailpub/dialect":      {"mailsvc/mdaemon", "plan/durable"},
 	"cmd/mailpub/site":         {"cmd/mailpub/dialect", "cmd/mailpub/watch", "cmd/mailpub/config", "plan", "providers", "nat", "mailsvc"},
 	"cmd/mailpub/export":       {"plan"},
 	"cmd/mailpub/metrics":      {},
-	"cmd/mailpub/page":         {"cmd/mailpub/metrics", "cmd/mailpub/history", "cmd/mailpub/watch", "plan"},
+	"cmd/mailpub/page":         {"cmd/mailpub/lang", "cmd/mailpub/metrics", "cmd/mailpub/history", "cmd/mailpub/watch", "plan"},
 	"cmd/mailpub/notify":       {"cmd/mailpub/watch", "plan/redact"},
 	"cmd/mailpub/history":      {"cmd/mailpub/watch", "plan/durable"},
-	"cmd/mailpub/watch":        {"plan"},
+	"cmd/mailpub/watch":        {"cmd/mailpub/lang", "plan"},
 	"cmd/mailpub/draft":        {"cmd/mailpub/scout", "plan", "providers", "nat"},
 	"cmd/mailpub/scout":        {"plan", "providers", "nat", "mailsvc"},
 	"cmd/mailpub/schema":       {},
 	"cmd/mailpub/schemagen":    {"cmd/mailpub/schema", "cmd/mailpub/config", "providers"},
-	"cmd/mailpub/config":       {"plan", "providers"},
+	"cmd/mailpub/config":       {"cmd/mailpub/lang", "plan", "providers"},
+	"cmd/mailpub/lang":         {},
 	"cmd/mailpub/unit":         {},
 	"plan":                     {},
 	"plan/mail":                {"plan"},
@@ -201,8 +202,11 @@ func forbidden(pkg, path string) string {
 	}
 
 	for library, owner := range owners {
-		owned := slices.ContainsFunc(strings.Split(owner, " or "), func(folder string) bool { return under(pkg, folder) })
-		if strings.HasPrefix(path, library) && !(owner == onlyMain && pkg == "cmd/mailpub") && !owned {
+		owned := slices.ContainsFunc(strings.Split(owner, " or "), func(folder string) bool {
+			return under(pkg, folder)
+		})
+		if strings.HasPrefix(path, library) && !(owner == onlyMain && pkg == "cmd/mailpub") &&
+			!owned {
 			return "only " + owner + " knows it"
 		}
 	}

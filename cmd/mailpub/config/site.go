@@ -8,6 +8,7 @@ import (
 
 	"golang.org/x/net/idna"
 
+	"github.com/mailpub/mailpub/cmd/mailpub/lang"
 	"github.com/mailpub/mailpub/plan/mail"
 	"github.com/mailpub/mailpub/providers"
 )
@@ -124,6 +125,9 @@ func (c *Config) PlanSite(auto ...netip.Addr) mail.Spec {
 
 	return s
 }
+
+// Addressed is the language of the people whom the site's requests, reports, notices and page address.
+func (c *Config) Addressed() lang.Language { return lang.Language(c.Language).Or(lang.System()) }
 
 func seconds(d time.Duration) int { return int(d / time.Second) }
 

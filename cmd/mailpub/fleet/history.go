@@ -68,10 +68,11 @@ func (c *historyRecorder) setSites(sites []watch.Site) {
 		c.homes[s.Name] = historyPath(filepath.Dir(s.Home))
 		if _, known := c.sites[s.Name]; !known {
 			c.show(page.Site{Snapshot: watch.Snapshot{
-				Site: s.Name,
-				File: s.File,
-				Host: s.Host,
-				LAN:  s.LAN,
+				Site:     s.Name,
+				File:     s.File,
+				Host:     s.Host,
+				Language: s.Language,
+				LAN:      s.LAN,
 			}})
 		}
 	}

@@ -123,9 +123,11 @@ func (s *Site) makePlan(ctx context.Context, list []Party) (*Plan, error) {
 	if err != nil {
 		return nil, err
 	}
+
 	applyChangeLimits(list, made.Changes)
 	p := &Plan{Plan: made, Site: s, Parties: list}
 	p.redact(s.cfg.Secrets())
+
 	return p, nil
 }
 
