@@ -111,6 +111,7 @@ func (s *Site) makePlan(ctx context.Context, list []Party) (*Plan, error) {
 		return nil, err
 	}
 	applyChangeLimits(list, made.Changes)
+	refuseAliases(list, made.Changes)
 	p := &Plan{Plan: made, Site: s, Parties: list}
 	p.redact(s.cfg.Secrets())
 	return p, nil
