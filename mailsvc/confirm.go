@@ -35,6 +35,7 @@ func (c Confirmations) spell(items []plan.Item) []plan.Item {
 		if it.ByHand == "" || !slices.Contains(c.Needs, need) {
 			continue
 		}
+
 		out[i] = plan.Item{
 			Key:    plan.Key{Kind: Kind, Name: NeedConfirmed + " " + it.Key.Name},
 			Lines:  []string{ConfirmedText},
@@ -42,6 +43,7 @@ func (c Confirmations) spell(items []plan.Item) []plan.Item {
 			Reason: "service.confirmed answers for it: " + it.ByHand,
 		}
 	}
+
 	return out
 }
 
@@ -51,19 +53,24 @@ func (c Confirmations) read(ctx context.Context, k plan.Key) *plan.Item {
 	if c.Recorded == nil {
 		return nil
 	}
+
 	g, ok := c.Recorded(k)
 	if !ok {
 		return nil
 	}
+
 	it := &plan.Item{Key: k, Lines: []string{ConfirmedText}}
 	day := g.At.Format(time.DateOnly)
 	now := c.version(ctx)
+
 	switch {
 	case c.now().After(g.At.Add(ConfirmedFor)):
 		it.Again = "confirmed on " + day + ", over a year ago: check the setting, then run apply to confirm it again"
 	case now != "" && g.State != "" && now != g.State:
-		it.Again = fmt.Sprintf("confirmed on %s for version %s, but the server is %s now: check the setting, then run apply to confirm it again", day, g.State, now)
+		it.Again = fmt.Sprintf("confirmed on %s for version %s, but the server is %s now: check the setting, then run apply to confirm it again",
+			day, g.State, now)
 	}
+
 	return it
 }
 

@@ -48,12 +48,14 @@ func Installed() (types []string) {
 		if _, err := os.Stat(t.Config); t.Config != "" && err != nil {
 			continue
 		}
+
 		for _, c := range t.Commands {
 			if _, err := command.Find(c); err == nil {
 				types = append(types, t.Type)
 				break
 			}
 		}
+
 		for _, f := range t.Files {
 			if _, err := os.Stat(f); err == nil {
 				types = append(types, t.Type)
@@ -61,5 +63,6 @@ func Installed() (types []string) {
 			}
 		}
 	}
+
 	return types
 }

@@ -31,12 +31,16 @@ func TestInstalled(t *testing.T) {
 	t.Setenv("PATH", dir)
 	before := Installed()
 	program := "mox"
+
 	if runtime.GOOS == "windows" {
 		program += ".exe"
 	}
-	if err := os.WriteFile(filepath.Join(dir, program), []byte("#!/bin/sh\n"), 0o755); err != nil {
+
+	if err := os.WriteFile(filepath.Join(dir, program), []byte("#!/bin/sh\n"),
+		0o755); err != nil {
 		t.Fatal(err)
 	}
+
 	if got := Installed(); !slices.Contains(got, "mox") || slices.Contains(before, "mox") {
 		t.Errorf("before %v, then %v", before, got)
 	}

@@ -54,8 +54,10 @@ func (m *Manual) Read(ctx context.Context, keys []plan.Key) ([]plan.Item, error)
 			return nil, err
 		}
 	}
+
 	a := smtpclient.Prober{Dial: m.Dial, Addr: m.Addr}
 	defer a.Close()
+
 	var items []plan.Item
 	for _, k := range keys {
 		it := plan.Item{Key: k}
@@ -65,18 +67,23 @@ func (m *Manual) Read(ctx context.Context, keys []plan.Key) ([]plan.Item, error)
 			}
 			continue
 		}
+
 		if s, ok := shown[k.Name]; ok {
-			it.Lines, it.Unreadable = s.Lines, s.Why
+			it.Lines = s.Lines
+			it.Unreadable = s.Why
 		} else {
 			it.Lines, it.Unreadable = m.observe(ctx, &a, k)
 		}
+
 		if ctx.Err() != nil {
 			return nil, ctx.Err()
 		}
+
 		if it.Lines != nil || it.Unreadable != "" {
 			items = append(items, it)
 		}
 	}
+
 	return items, nil
 }
 
@@ -86,9 +93,11 @@ func (m *Manual) readConfirmation(ctx context.Context, a *smtpclient.Prober, k, 
 	if it == nil {
 		return nil
 	}
+
 	if lines, unknown := m.observe(ctx, a, need); lines == nil && unknown == "" {
 		it.Unreadable = "it is confirmed, but SMTP shows that it is not so"
 	}
+
 	return it
 }
 
@@ -110,19 +119,23 @@ func (m *Manual) observe(ctx context.Context, a *smtpclient.Prober, k plan.Key) 
 		if need == mail.NeedListen {
 			return []string{m.Addr}, ""
 		}
+
 		return []string{greeting.Name()}, ""
 	case NeedRecipient:
 		return m.takes(ctx, a, name, Accepted)
 	case mail.NeedDomain:
 		return m.takes(ctx, a, "postmaster@"+name, mail.Served)
 	case mail.NeedRelaying:
-		return m.refuses(ctx, a, "<>", "mailpub-relay-test@"+smtpclient.RelayTestDomain, mail.Refused, trusted)
+		return m.refuses(ctx, a, "<>", "mailpub-relay-test@"+smtpclient.RelayTestDomain,
+			mail.Refused, trusted)
 	case mail.NeedVRFY:
 		return m.vrfy(ctx, a)
 	}
+
 	if m.Domain == "" {
 		return nil, notBySMTP
 	}
+
 	switch need {
 	case mail.NeedMailbox:
 		return m.takes(ctx, a, name+"@"+m.Domain, mail.Exists)
@@ -133,6 +146,7 @@ func (m *Manual) observe(ctx context.Context, a *smtpclient.Prober, k plan.Key) 
 	case mail.NeedSenders:
 		return m.senders(ctx, a)
 	}
+
 	return nil, notBySMTP
 }
 
@@ -151,6 +165,7 @@ func (m *Manual) takes(ctx context.Context, a *smtpclient.Prober, to, text strin
 	case rcpt.Refused():
 		return nil, ""
 	}
+
 	return nil, undecidedText(mail, rcpt)
 }
 
@@ -165,6 +180,7 @@ func (m *Manual) refuses(ctx context.Context, a *smtpclient.Prober, from, to, te
 	case rcpt.Accepted():
 		return nil, otherwise
 	}
+
 	return nil, undecidedText(mail, rcpt)
 }
 
@@ -172,13 +188,17 @@ func (m *Manual) refuses(ctx context.Context, a *smtpclient.Prober, from, to, te
 // the refusal says nothing of the sender.
 func (m *Manual) senders(ctx context.Context, a *smtpclient.Prober) (lines []string, unknown string) {
 	postmaster := "postmaster@" + m.Domain
-	lines, unknown = m.refuses(ctx, a, "<"+postmaster+">", postmaster, mail.Authenticated, trusted)
+	lines, unknown = m.refuses(ctx, a, "<"+postmaster+">", postmaster, mail.Authenticated,
+		trusted)
+
 	if lines == nil {
 		return nil, unknown
 	}
 	if taken, _ := m.takes(ctx, a, postmaster, Accepted); taken == nil {
-		return nil, "mail to " + postmaster + " is refused from every sender, which proves nothing about sender checks"
+		return nil, "mail to " + postmaster +
+			" is refused from every sender, which proves nothing about sender checks"
 	}
+
 	return lines, ""
 }
 
@@ -198,6 +218,7 @@ func (m *Manual) vrfy(ctx context.Context, a *smtpclient.Prober) (lines []string
 	case tells:
 		return nil, ""
 	}
+
 	return []string{mail.Silent}, ""
 }
 
@@ -210,16 +231,19 @@ func (m *Manual) Apply(ctx context.Context, batch []plan.Change, done func(plan.
 			return err
 		}
 	}
+
 	if err := ctx.Err(); err != nil && len(batch) > 0 {
 		done(batch[0], err)
 		return err
 	}
+
 	for _, c := range batch {
 		if c.Action != plan.Delete {
 			c.Grant = m.Confirmations.grant(ctx)
 		}
 		done(c, nil)
 	}
+
 	return nil
 }
 

@@ -71,14 +71,21 @@ func (v ConfigChecker) Driver(addr, domain string, run command.Run) *Manual {
 	if run == nil {
 		run = command.Execute
 	}
-	return &Manual{Addr: addr, Domain: domain, Words: v.Words, Shown: func(ctx context.Context, _ []plan.Key) (map[string]Observed, error) {
-		_, err := run(ctx, "", v.Command[0], v.Command[1:]...)
-		if errors.Is(err, command.ErrMissing) {
+
+	return &Manual{
+		Addr:   addr,
+		Domain: domain,
+		Words:  v.Words,
+		Shown: func(ctx context.Context, _ []plan.Key) (map[string]Observed, error) {
+			_, err := run(ctx, "", v.Command[0], v.Command[1:]...)
+			if errors.Is(err, command.ErrMissing) {
+				return nil, nil
+			}
+			if err != nil {
+				return nil, fmt.Errorf("configuration of %s is not valid: %w", v.Name, err)
+			}
+
 			return nil, nil
-		}
-		if err != nil {
-			return nil, fmt.Errorf("configuration of %s is not valid: %w", v.Name, err)
-		}
-		return nil, nil
-	}}
+		},
+	}
 }

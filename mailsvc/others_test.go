@@ -30,30 +30,41 @@ func TestValidated(t *testing.T) {
 				{"not here", command.ErrMissing, ""},
 			} {
 				said := ""
-				driver := v.Driver(addr, "nomeazienda.it", func(_ context.Context, _, name string, args ...string) (string, error) {
-					said = strings.Join(append([]string{name}, args...), " ")
-					return "", c.err
-				})
-				needs := []plan.Item{{Key: key("hostname"), Lines: []string{smtptest.Host}}, {Key: key("alias abuse@nomeazienda.it"), Lines: []string{"mario"}},
-					{Key: key("relaying"), Lines: []string{mail.Refused, "trusts 10.0.0.0/8"}}, {Key: key("signing nomeazienda.it"), Lines: []string{"selector s1"}}}
+				driver := v.Driver(addr, "nomeazienda.it",
+					func(_ context.Context, _, name string, args ...string) (string, error) {
+						said = strings.Join(append([]string{name}, args...), " ")
+						return "", c.err
+					})
+
+				needs := []plan.Item{{Key: key("hostname"), Lines: []string{smtptest.Host}},
+					{Key: key("alias abuse@nomeazienda.it"), Lines: []string{"mario"}},
+					{Key: key("relaying"), Lines: []string{mail.Refused, "trusts 10.0.0.0/8"}},
+					{Key: key("signing nomeazienda.it"), Lines: []string{"selector s1"}}}
+
 				var keys []plan.Key
 				for _, it := range driver.Spell(needs) {
 					keys = append(keys, it.Key)
-					if it.ByHand == "" || strings.ContainsAny(strings.ReplaceAll(it.ByHand, "{ reject", ""), "{") && v.Name != "maddy" {
+					if it.ByHand == "" || strings.ContainsAny(strings.ReplaceAll(it.ByHand,
+						"{ reject", ""), "{") && v.Name != "maddy" {
 						t.Errorf("%s: %q", it.Key, it.ByHand)
 					}
 				}
+
 				items, err := driver.Read(t.Context(), keys)
 				if said != strings.Join(v.Command, " ") {
 					t.Errorf("ran %q", said)
 				}
+
 				if c.want != "" {
 					if err == nil || !strings.Contains(err.Error(), c.want) {
 						t.Errorf("%s: %v", c.name, err)
 					}
 					continue
 				}
-				if err != nil || len(items) != 4 || items[0].Lines[0] != smtptest.Host || items[1].Lines[0] != Accepted || items[2].Lines[0] != mail.Refused || items[3].Unreadable == "" {
+
+				if err != nil || len(items) != 4 || items[0].Lines[0] != smtptest.Host ||
+					items[1].Lines[0] != Accepted || items[2].Lines[0] != mail.Refused ||
+					items[3].Unreadable == "" {
 					t.Errorf("%s: %+v, %v", c.name, items, err)
 				}
 			}
@@ -70,9 +81,11 @@ func TestRealOpenSMTPD(t *testing.T) {
 		}
 		t.Skip("left out: needs root, and Debian's OpenSMTPD, which .ci/setup unpacks")
 	}
+
 	conf := filepath.Join(t.TempDir(), "smtpd.conf")
 	v := OpenSMTPD()
 	v.Command = []string{binary, "-n", "-f", conf}
+
 	for text, want := range map[string]string{
 		"listen on 127.0.0.1 port 2599 hostname \"mail.nomeazienda.it\"\naction \"local\" mbox\n" +
 			"match !auth from any mail-from \"@nomeazienda.it\" for any reject\nmatch from any for domain \"nomeazienda.it\" action \"local\"\n": "",
@@ -81,8 +94,13 @@ func TestRealOpenSMTPD(t *testing.T) {
 		if err := os.WriteFile(conf, []byte(text), 0o644); err != nil {
 			t.Fatal(err)
 		}
-		_, err := v.Driver((&smtptest.Server{}).Start(t), "nomeazienda.it", nil).Read(t.Context(), []plan.Key{key("hostname")})
-		if want == "" && err != nil || want != "" && (err == nil || !strings.Contains(err.Error(), want) || !strings.Contains(err.Error(), "syntax error")) {
+
+		_, err := v.Driver((&smtptest.Server{}).Start(t), "nomeazienda.it",
+			nil).Read(t.Context(), []plan.Key{key("hostname")})
+
+		if want == "" && err != nil || want != "" &&
+			(err == nil || !strings.Contains(err.Error(), want) ||
+				!strings.Contains(err.Error(), "syntax error")) {
 			t.Errorf("%s: %v", text, err)
 		}
 	}

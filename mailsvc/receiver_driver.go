@@ -48,12 +48,14 @@ func (r *Receiver) Read(ctx context.Context, keys []plan.Key) ([]plan.Item, erro
 	if err != nil {
 		return nil, err
 	}
+
 	var items []plan.Item
 	for _, k := range keys {
 		if lines := get(s, k); lines != nil {
 			items = append(items, plan.Item{Key: k, Lines: lines})
 		}
 	}
+
 	return items, ctx.Err()
 }
 
@@ -65,10 +67,13 @@ func (r *Receiver) load() (receiver.Settings, error) {
 	if err != nil {
 		return receiver.Settings{}, fmt.Errorf("receiver settings: %w", err)
 	}
+
 	s, err := receiver.DecodeSettings(data)
 	if err != nil {
-		return receiver.Settings{}, fmt.Errorf("receiver settings %s cannot be read (%w): correct or remove the file", r.Path, err)
+		return receiver.Settings{}, fmt.Errorf("receiver settings %s cannot be read (%w): correct or remove the file",
+			r.Path, err)
 	}
+
 	return s, nil
 }
 
@@ -89,6 +94,7 @@ func get(s receiver.Settings, k plan.Key) []string {
 			return []string{box}
 		}
 	}
+
 	return nil
 }
 
@@ -97,6 +103,7 @@ func set(s *receiver.Settings, k plan.Key, lines []string) error {
 	if len(lines) > 1 {
 		return fmt.Errorf("%s: want one line, not %q", k, lines)
 	}
+
 	text := strings.Join(lines, "")
 	what, name := SplitNeed(k)
 	switch what {
@@ -120,6 +127,7 @@ func set(s *receiver.Settings, k plan.Key, lines []string) error {
 	default:
 		return fmt.Errorf("the receiver has no setting %q", k.Name)
 	}
+
 	return nil
 }
 
@@ -129,29 +137,35 @@ func (r *Receiver) Apply(ctx context.Context, batch []plan.Change, done func(pla
 		done(c, err)
 		return err
 	}
+
 	if len(batch) == 0 {
 		return nil
 	}
+
 	s, err := r.load()
 	if err != nil {
 		return fail(batch[0], err)
 	}
+
 	for _, c := range batch {
 		if is := get(s, c.Key); !plan.EqualLines(is, c.Before) {
 			return fail(c, fmt.Errorf("%s: %w: is %q", c.Key, plan.ErrStale, is))
 		}
 	}
+
 	for _, c := range batch {
 		if err := set(&s, c.Key, c.After); err != nil {
 			return fail(c, err)
 		}
 	}
+
 	if err := ctx.Err(); err != nil {
 		return fail(batch[0], err)
 	}
 	if err := r.save(s); err != nil {
 		return fail(batch[0], err)
 	}
+
 	back, err := r.load()
 	for _, c := range batch {
 		if is := get(back, c.Key); err == nil && !plan.EqualLines(is, c.After) {
@@ -162,6 +176,7 @@ func (r *Receiver) Apply(ctx context.Context, batch []plan.Change, done func(pla
 		}
 		done(c, nil)
 	}
+
 	return nil
 }
 
@@ -173,6 +188,7 @@ func (r *Receiver) save(s receiver.Settings) error {
 		}
 		return durable.SyncDir(filepath.Dir(r.Path))
 	}
+
 	data, err := s.Encode()
 	if err != nil {
 		return err
@@ -186,5 +202,6 @@ func (r *Receiver) save(s receiver.Settings) error {
 	if err := durable.ReplaceForGroup(r.Path, data); err != nil {
 		return fmt.Errorf("receiver settings: %w", err)
 	}
+
 	return nil
 }

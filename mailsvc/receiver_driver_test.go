@@ -25,13 +25,16 @@ func edit(t *testing.T, path string, change func(*receiver.Settings)) {
 	if err == nil {
 		s, err = receiver.DecodeSettings(data)
 	}
+
 	if err != nil && !os.IsNotExist(err) {
 		t.Fatal(err)
 	}
+
 	change(&s)
 	if data, err = s.Encode(); err != nil {
 		t.Fatal(err)
 	}
+
 	if err := os.WriteFile(path, data, 0o600); err != nil {
 		t.Fatal(err)
 	}
@@ -53,6 +56,7 @@ func TestReceiverConforms(t *testing.T) {
 				if err := os.MkdirAll(filepath.Dir(path), 0o700); err != nil {
 					t.Fatal(err)
 				}
+
 				edit(t, path, func(s *receiver.Settings) {
 					if err := set(s, k, lines); err != nil {
 						t.Fatal(err)
@@ -60,6 +64,7 @@ func TestReceiverConforms(t *testing.T) {
 				})
 			},
 		}
+
 		if stranger {
 			h.Foreign(t, key("alias info@nomeazienda.it"), []string{"anna"})
 			h.Strangers = func(t *testing.T) []string {
@@ -67,18 +72,23 @@ func TestReceiverConforms(t *testing.T) {
 				if err != nil {
 					t.Fatal(err)
 				}
+
 				s, err := receiver.DecodeSettings(data)
 				if err != nil {
 					t.Fatal(err)
 				}
+
 				return []string{s.Aliases["info@nomeazienda.it"]}
 			}
 		}
+
 		return h
 	}
+
 	t.Run("new file", func(t *testing.T) {
 		plantest.Run(t, func(t *testing.T) plantest.Harness { return harness(t, false) })
 	})
+
 	t.Run("beside a stranger", func(t *testing.T) {
 		plantest.Run(t, func(t *testing.T) plantest.Harness { return harness(t, true) })
 	})
@@ -97,26 +107,37 @@ func TestReceiverKeepsBrokenFiles(t *testing.T) {
 		{"other format", `{"format": "mailpub/receiver/v2"}`, `"mailpub/receiver/v2"`},
 		{"a way up", `{"format": "mailpub/receiver/v1", "aliases": {"a": "../b"}}`, `"../b"`},
 	}
+
 	for _, test := range tests {
 		t.Run(test.name, func(t *testing.T) {
 			path := filepath.Join(t.TempDir(), "s.json")
 			if err := os.WriteFile(path, []byte(test.text), 0o600); err != nil {
 				t.Fatal(err)
 			}
+
 			r := &Receiver{Path: path}
-			if _, err := r.Read(t.Context(), []plan.Key{key("hostname")}); err == nil || !strings.Contains(err.Error(), test.want) || !strings.Contains(err.Error(), path) {
+			if _, err := r.Read(t.Context(), []plan.Key{key("hostname")}); err == nil ||
+				!strings.Contains(err.Error(), test.want) || !strings.Contains(err.Error(), path) {
 				t.Errorf("Read: %v, want %s and the file", err, test.want)
 			}
+
 			reported := 0
-			change := plan.Change{Key: key("hostname"), Action: plan.Create, After: []string{smtptest.Host}}
-			if err := r.Apply(t.Context(), []plan.Change{change}, func(_ plan.Change, err error) {
-				reported++
-				if err == nil {
-					t.Error("reported as done")
-				}
-			}); err == nil || reported != 1 {
+			change := plan.Change{
+				Key:    key("hostname"),
+				Action: plan.Create,
+				After:  []string{smtptest.Host},
+			}
+
+			if err := r.Apply(t.Context(), []plan.Change{change},
+				func(_ plan.Change, err error) {
+					reported++
+					if err == nil {
+						t.Error("reported as done")
+					}
+				}); err == nil || reported != 1 {
 				t.Errorf("Apply: %v, reported %d times", err, reported)
 			}
+
 			if data, err := os.ReadFile(path); err != nil || string(data) != test.text {
 				t.Errorf("the file is now %q (%v)", data, err)
 			}
@@ -137,20 +158,26 @@ func TestReceiverRefuses(t *testing.T) {
 		{"an unknown setting", plan.Change{Key: key("relay all"), After: []string{"yes"}}},
 		{"a stale one", plan.Change{Key: key("hostname"), Before: []string{"other"}, After: []string{"x"}}},
 	}
+
 	for _, test := range tests {
 		t.Run(test.name, func(t *testing.T) {
 			path := filepath.Join(t.TempDir(), "s.json")
 			edit(t, path, func(s *receiver.Settings) { s.Hostname = smtptest.Host })
 			before, _ := os.ReadFile(path)
-			batch := []plan.Change{{Key: key("domain nomeazienda.it"), After: []string{mail.Served}}, test.change}
-			err := (&Receiver{Path: path}).Apply(t.Context(), batch, func(c plan.Change, err error) {
-				if err == nil {
-					t.Errorf("%v is reported as done", c.Key)
-				}
-			})
+			batch := []plan.Change{{Key: key("domain nomeazienda.it"), After: []string{mail.Served}},
+				test.change}
+
+			err := (&Receiver{Path: path}).Apply(t.Context(), batch,
+				func(c plan.Change, err error) {
+					if err == nil {
+						t.Errorf("%v is reported as done", c.Key)
+					}
+				})
+
 			if err == nil {
 				t.Error("no error")
 			}
+
 			if after, _ := os.ReadFile(path); string(after) != string(before) {
 				t.Errorf("the file is now %s", after)
 			}
@@ -164,14 +191,21 @@ func TestReceiverUnwritable(t *testing.T) {
 	if err := os.WriteFile(obstacle, nil, 0o600); err != nil {
 		t.Fatal(err)
 	}
+
 	r := &Receiver{Path: filepath.Join(obstacle, "s.json")} // below a file, so not even root can
-	change := plan.Change{Key: key("hostname"), Action: plan.Create, After: []string{smtptest.Host}}
+	change := plan.Change{
+		Key:    key("hostname"),
+		Action: plan.Create,
+		After:  []string{smtptest.Host},
+	}
+
 	failed := 0
 	err := r.Apply(t.Context(), []plan.Change{change}, func(_ plan.Change, err error) {
 		if err != nil {
 			failed++
 		}
 	})
+
 	if err == nil || failed != 1 || !strings.Contains(err.Error(), "receiver settings") {
 		t.Errorf("%v, %d reported", err, failed)
 	}
@@ -186,6 +220,7 @@ func TestReceiverRemovesItsFile(t *testing.T) {
 	if err := r.Apply(t.Context(), gone, func(plan.Change, error) {}); err != nil {
 		t.Fatal(err)
 	}
+
 	if files, _ := os.ReadDir(filepath.Dir(path)); len(files) != 0 {
 		t.Errorf("%v is left", files)
 	}
@@ -193,9 +228,11 @@ func TestReceiverRemovesItsFile(t *testing.T) {
 
 func TestEmptyBatches(t *testing.T) {
 	never := func(plan.Change, error) { t.Error("reported") }
-	if err := (&Receiver{Path: filepath.Join(t.TempDir(), "s.json")}).Apply(t.Context(), nil, never); err != nil {
+	if err := (&Receiver{Path: filepath.Join(t.TempDir(), "s.json")}).Apply(t.Context(), nil,
+		never); err != nil {
 		t.Error(err)
 	}
+
 	if err := (&Manual{}).Apply(t.Context(), nil, never); err != nil {
 		t.Error(err)
 	}
@@ -203,9 +240,11 @@ func TestEmptyBatches(t *testing.T) {
 
 func TestManual(t *testing.T) {
 	keys := []plan.Key{
-		key("hostname"), key("recipient postmaster@nomeazienda.it"), key("recipient postmaster"),
+		key("hostname"), key("recipient postmaster@nomeazienda.it"),
+		key("recipient postmaster"),
 		key("recipient nobody@nomeazienda.it"), key("alias postmaster"),
 	}
+
 	tests := []struct {
 		name string
 		fake *smtptest.Server
@@ -233,12 +272,14 @@ func TestManual(t *testing.T) {
 			"hostname: ?no mail server answers", "recipient postmaster@nomeazienda.it: ?no mail server answers", "recipient postmaster: ?no mail server answers",
 			"recipient nobody@nomeazienda.it: ?no mail server answers", "alias postmaster: ?can't be seen by SMTP"}},
 	}
+
 	for _, test := range tests {
 		t.Run(test.name, func(t *testing.T) {
 			items, err := (&Manual{Addr: test.fake.Start(t)}).Read(t.Context(), keys)
 			if err != nil {
 				t.Fatal(err)
 			}
+
 			var got []string
 			for _, it := range items {
 				text := strings.Join(it.Lines, "|")
@@ -247,22 +288,28 @@ func TestManual(t *testing.T) {
 				}
 				got = append(got, it.Key.Name+": "+text)
 			}
+
 			if !slices.EqualFunc(got, test.want, strings.HasPrefix) {
-				t.Errorf("read\n%s\nwant\n%s", strings.Join(got, "\n"), strings.Join(test.want, "\n"))
+				t.Errorf("read\n%s\nwant\n%s", strings.Join(got, "\n"),
+					strings.Join(test.want, "\n"))
 			}
+
 			if slices.Contains(test.fake.Said(), "DATA") {
 				t.Error("a message was sent")
 			}
 		})
 	}
+
 	t.Run("writes nothing", func(t *testing.T) {
 		f := &smtptest.Server{}
 		reported := 0
-		err := (&Manual{Addr: f.Start(t)}).Apply(t.Context(), []plan.Change{{Key: keys[0]}, {Key: keys[1]}}, func(_ plan.Change, err error) {
-			if reported++; err == nil {
-				t.Error("reported as done")
-			}
-		})
+		err := (&Manual{Addr: f.Start(t)}).Apply(t.Context(),
+			[]plan.Change{{Key: keys[0]}, {Key: keys[1]}}, func(_ plan.Change, err error) {
+				if reported++; err == nil {
+					t.Error("reported as done")
+				}
+			})
+
 		if err == nil || errors.Is(err, plan.ErrStale) || reported != 1 || len(f.Said()) != 0 {
 			t.Errorf("%v, %d reported, said %q", err, reported, f.Said())
 		}

@@ -60,7 +60,9 @@ func (w Instructions) spell(needs []plan.Item) []plan.Item {
 			if name != "postmaster" && !strings.Contains(name, "@") {
 				continue // a server need not know it without a domain (RFC 5321 section 4.5.1)
 			}
-			need, it.Key.Name, it.Lines = NeedRecipient, NeedRecipient+" "+name, []string{Accepted}
+			need = NeedRecipient
+			it.Key.Name = NeedRecipient + " " + name
+			it.Lines = []string{Accepted}
 		case mail.NeedRelaying:
 			text = ""
 			if len(it.Lines) > 1 {
@@ -68,8 +70,10 @@ func (w Instructions) spell(needs []plan.Item) []plan.Item {
 			}
 			it.Lines = []string{mail.Refused}
 		}
+
 		it.ByHand = w.Text(need, name, text)
 		out = append(out, it)
 	}
+
 	return out
 }

@@ -84,8 +84,10 @@ func agent(text string) int {
 		fmt.Fprintln(os.Stderr, err)
 		return 1
 	}
+
 	ctx, cancel := context.WithTimeout(context.Background(), 40*time.Second)
 	defer cancel()
+
 	var err error
 	switch {
 	case o.Serve != "":
@@ -101,10 +103,12 @@ func agent(text string) int {
 	default:
 		err = json.NewEncoder(os.Stdout).Encode(o.run(ctx))
 	}
+
 	if err != nil {
 		fmt.Fprintln(os.Stderr, err)
 		return 1
 	}
+
 	return 0
 }
 
@@ -113,14 +117,19 @@ func (o order) run(ctx context.Context) (rep report) {
 		if err == nil {
 			return ""
 		}
-		for name, e := range map[string]error{"no router": ErrNoRouter, "several": ErrSeveralRouters, "refused": ErrRefused,
-			"conflict": ErrConflict, "other host": ErrOtherHost, "double NAT": ErrDoubleNAT, "stale": plan.ErrStale} {
+
+		for name, e := range map[string]error{"no router": ErrNoRouter,
+			"several": ErrSeveralRouters, "refused": ErrRefused,
+			"conflict": ErrConflict, "other host": ErrOtherHost, "double NAT": ErrDoubleNAT,
+			"stale": plan.ErrStale} {
 			if errors.Is(err, e) {
 				rep.Kinds = append(rep.Kinds, name)
 			}
 		}
+
 		return err.Error()
 	}
+
 	if o.Firewall {
 		var wanted []plan.Item
 		for _, p := range o.Wanted {
@@ -132,9 +141,11 @@ func (o order) run(ctx context.Context) (rep report) {
 				wanted = append(wanted, plan.Item{Key: six.Key, Lines: six.After})
 			}
 		}
+
 		rep.Firewall = hostfirewall.Inspect(ctx, wanted)
 		return rep
 	}
+
 	rep.Grants = map[string]plan.Grant{}
 	began := time.Now()
 	r, err := Open(ctx, Options{
@@ -145,14 +156,19 @@ func (o order) run(ctx context.Context) (rep report) {
 			Gateway:   o.Gateway,
 		},
 		Owner: Owner{
-			Site:  "nomeazienda",
-			Known: func(k plan.Key) (plan.Grant, bool) { g, ok := o.Known[k.Name]; return g, ok },
+			Site: "nomeazienda",
+			Known: func(k plan.Key) (plan.Grant, bool) {
+				g, ok := o.Known[k.Name]
+				return g, ok
+			},
 		},
 	})
+
 	if rep.Open = kind(err); err != nil {
 		rep.Took = time.Since(began)
 		return rep
 	}
+
 	rep.Protocol, rep.Why, rep.Device = r.Protocol(), r.ChoiceReason(), r.Device()
 	if len(o.Apply) > 0 {
 		rep.Apply = kind(r.Apply(ctx, o.Apply, func(c plan.Change, err error) {
@@ -164,21 +180,26 @@ func (o order) run(ctx context.Context) (rep report) {
 			}
 		}))
 	}
+
 	rep.Took = time.Since(began)
 	if o.Script {
 		rep.Script, err = r.Script(ctx)
 		rep.Read = kind(err)
 		return rep
 	}
+
 	var keys []plan.Key
 	for _, name := range o.Read {
 		keys = append(keys, plan.Key{Kind: forward.Kind, Name: name})
 	}
+
 	items, err := r.Read(ctx, keys)
 	rep.Read = kind(err)
 	for _, it := range items {
-		rep.Items = append(rep.Items, item{it.Key.Name, strings.Join(it.Lines, "\n"), it.Unreadable, it.Marked, it.Expires})
+		rep.Items = append(rep.Items, item{it.Key.Name, strings.Join(it.Lines, "\n"),
+			it.Unreadable, it.Marked, it.Expires})
 	}
+
 	rep.Address, err = r.WAN(ctx)
 	rep.WAN = kind(err)
 	if o.Look {
@@ -187,10 +208,12 @@ func (o order) run(ctx context.Context) (rep report) {
 			c := creation("tcp/"+p, lab.Server+":"+p)
 			wanted = append(wanted, plan.Item{Key: c.Key, Lines: c.After})
 		}
+
 		rep.Looked, err = r.Status(ctx, wanted)
 		rep.Read = kind(err)
 		return rep
 	}
+
 	return rep
 }
 
@@ -200,11 +223,13 @@ func serve(address string) error {
 	if err != nil {
 		return err
 	}
+
 	fmt.Println("ready")
 	go func() {
 		_, _ = io.Copy(io.Discard, os.Stdin)
 		l.Close()
 	}()
+
 	for {
 		c, err := l.Accept()
 		if err != nil {
@@ -219,11 +244,17 @@ func serve(address string) error {
 func hear(ctx context.Context) error {
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
+
 	go func() {
 		_, _ = io.Copy(io.Discard, os.Stdin)
 		cancel()
 	}()
-	l := Listener{Router: netip.MustParseAddr(lab.Router), Address: netip.MustParseAddr(lab.Public)}
+
+	l := Listener{
+		Router:  netip.MustParseAddr(lab.Router),
+		Address: netip.MustParseAddr(lab.Public),
+	}
+
 	return l.Run(ctx, func(e Event) { fmt.Println(e.What) })
 }
 
@@ -233,7 +264,9 @@ func dial(ctx context.Context, address string) error {
 	if err != nil {
 		return err
 	}
+
 	defer c.Close()
+
 	_, err = io.Copy(os.Stdout, c)
 	return err
 }
@@ -245,10 +278,12 @@ func agentOn(ctx context.Context, tb testing.TB, l *lab.Lab, host string, o orde
 	if err != nil {
 		tb.Fatal(err)
 	}
+
 	self, err := os.Executable()
 	if err != nil {
 		tb.Fatal(err)
 	}
+
 	cmd := l.Command(ctx, host, self)
 	cmd.Env = append(os.Environ(), agentEnv+"="+string(text), "GORACE=atexit_sleep_ms=0") // else a second each under -race
 	return cmd
@@ -264,22 +299,50 @@ func on(tb testing.TB, l *lab.Lab, host string, o order) (rep report) {
 	if err != nil {
 		tb.Fatalf("agent on %s: %v: %s", host, err, errs.String())
 	}
+
 	if err := json.Unmarshal(out, &rep); err != nil {
 		tb.Fatalf("agent on %s: %v: %s", host, err, out)
 	}
+
 	return rep
 }
 
 func creation(name, to string) plan.Change {
-	return plan.Change{Key: plan.Key{Kind: forward.Kind, Name: name}, Action: plan.Create, After: []string{to}, Lease: time.Hour}
+	return plan.Change{
+		Key: plan.Key{
+			Kind: forward.Kind,
+			Name: name,
+		},
+		Action: plan.Create,
+		After:  []string{to},
+		Lease:  time.Hour,
+	}
 }
 
 func deletion(name, was string) plan.Change {
-	return plan.Change{Key: plan.Key{Kind: forward.Kind, Name: name}, Action: plan.Delete, Before: []string{was}, Release: true}
+	return plan.Change{
+		Key: plan.Key{
+			Kind: forward.Kind,
+			Name: name,
+		},
+		Action:  plan.Delete,
+		Before:  []string{was},
+		Release: true,
+	}
 }
 
 func takeover(name, was, to string) plan.Change {
-	return plan.Change{Key: plan.Key{Kind: forward.Kind, Name: name}, Action: plan.Update, Adopt: true, Before: []string{was}, After: []string{to}, Lease: time.Hour}
+	return plan.Change{
+		Key: plan.Key{
+			Kind: forward.Kind,
+			Name: name,
+		},
+		Action: plan.Update,
+		Adopt:  true,
+		Before: []string{was},
+		After:  []string{to},
+		Lease:  time.Hour,
+	}
 }
 
 func five() (batch []plan.Change) {

@@ -56,7 +56,12 @@ type epochAt struct {
 }
 
 func newObserver(router, address netip.Addr, now func() time.Time) *observer {
-	return &observer{router: router, address: address, now: now, epochs: map[string]epochAt{}}
+	return &observer{
+		router:  router,
+		address: address,
+		now:     now,
+		epochs:  map[string]epochAt{},
+	}
 }
 
 // isFromGateway reports whether a datagram from an address counts.
@@ -70,14 +75,17 @@ func (o *observer) isFromGateway(from netip.Addr) bool {
 // announcement takes up what came to port 5350: by NAT-PMP an address (RFC 6886 section
 // 3.2.1), by PCP an ANNOUNCE (RFC 6887 section 14.1.1). Both tell the epoch.
 func (o *observer) announcement(b []byte, from netip.Addr) []Event {
-	if len(b) >= 12 && b[0] == 0 && b[1] == 0x80 && binary.BigEndian.Uint16(b[2:]) == 0 && o.isFromGateway(from) {
+	if len(b) >= 12 && b[0] == 0 && b[1] == 0x80 && binary.BigEndian.Uint16(b[2:]) == 0 &&
+		o.isFromGateway(from) {
 		events := o.epoch("nat-pmp", binary.BigEndian.Uint32(b[4:]), rebooted)
 		return append(events, o.wanAddress(netip.AddrFrom4([4]byte(b[8:12])))...)
 	}
+
 	a, err := decodePCP(b)
 	if err != nil || a.opcode != opAnnounce || a.code != 0 || !o.isFromGateway(from) {
 		return nil
 	}
+
 	return o.epoch("pcp", a.epoch, epochInvalid)
 }
 
@@ -87,12 +95,15 @@ func (o *observer) epoch(protocol string, epoch uint32, lost func(then, now uint
 	last, known := o.epochs[protocol]
 	o.epochs[protocol] = epochAt{epoch, now}
 	age := time.Duration(epoch) * time.Second
+
 	switch {
 	case known && lost(last.epoch, epoch, now.Sub(last.at)):
-		return o.restarted(protocol, fmt.Sprintf("its epoch is %d, and was %d %v ago", epoch, last.epoch, now.Sub(last.at).Round(time.Second)))
+		return o.restarted(protocol, fmt.Sprintf("its epoch is %d, and was %d %v ago", epoch,
+			last.epoch, now.Sub(last.at).Round(time.Second)))
 	case !known && age <= youngEpoch:
 		return o.restarted(protocol, fmt.Sprintf("its epoch began %v ago", age))
 	}
+
 	return nil
 }
 
@@ -126,20 +137,24 @@ func parseNotice(b []byte) (n notice, err error) {
 	if err != nil {
 		return n, err
 	}
+
 	r.Body.Close()
 	n.kind = r.Header.Get("Nts")
 	if r.Method != "NOTIFY" || !strings.HasPrefix(r.Header.Get("Nt"), igdType) {
 		return n, errors.New("not a router's announcement")
 	}
+
 	id := r.Header.Get("Bootid.upnp.org")
 	if next := r.Header.Get("Nextbootid.upnp.org"); n.kind == "ssdp:update" && next != "" {
 		id = next // it changes its networks, and did not restart
 	}
+
 	if id != "" {
 		if n.boot, err = strconv.ParseUint(id, 10, 31); err != nil {
 			return n, fmt.Errorf("boot id %q", forward.Printable(id, 20))
 		}
 	}
+
 	return n, nil
 }
 
@@ -149,10 +164,13 @@ func (o *observer) notify(b []byte, from netip.Addr) []Event {
 	if err != nil || !o.isFromGateway(from) {
 		return nil
 	}
-	was, away := o.boot, o.away
+
+	was := o.boot
+	away := o.away
 	if n.boot != 0 {
 		o.boot = n.boot
 	}
+
 	switch n.kind {
 	case "ssdp:byebye":
 		if o.away = true; !away {
@@ -162,10 +180,12 @@ func (o *observer) notify(b []byte, from netip.Addr) []Event {
 		o.away = false
 		switch {
 		case was != 0 && n.boot != 0 && n.boot != was:
-			return o.restarted("upnp", fmt.Sprintf("its boot id is %d, and was %d", n.boot, was))
+			return o.restarted("upnp", fmt.Sprintf("its boot id is %d, and was %d", n.boot,
+				was))
 		case away:
 			return o.restarted("upnp", "it is back after its goodbye")
 		}
 	}
+
 	return nil
 }

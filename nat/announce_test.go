@@ -23,9 +23,14 @@ type said struct {
 }
 
 func TestObserver(t *testing.T) {
-	pmp := func(epoch uint32, a string) []byte { return nattest.PMPAnnouncement(epoch, netip.MustParseAddr(a)) }
+	pmp := func(epoch uint32, a string) []byte {
+		return nattest.PMPAnnouncement(epoch, netip.MustParseAddr(a))
+	}
+
 	boot := func(n int) string { return fmt.Sprintf("BOOTID.UPNP.ORG: %d", n) }
-	alive, byebye := nattest.Notice("ssdp:alive"), nattest.Notice("ssdp:byebye")
+	alive := nattest.Notice("ssdp:alive")
+	byebye := nattest.Notice("ssdp:byebye")
+
 	for name, script := range map[string][]said{
 		"it runs on": {
 			{port: 5350, datagram: pmp(1000, "2.2.2.2")}, {after: time.Minute, port: 5350, datagram: pmp(1060, "2.2.2.2")},
@@ -71,21 +76,28 @@ func TestObserver(t *testing.T) {
 		},
 	} {
 		now := time.Unix(1e9, 0)
-		o := newObserver(netip.MustParseAddr("10.10.10.1"), netip.MustParseAddr("2.2.2.2"), func() time.Time { return now })
+		o := newObserver(netip.MustParseAddr("10.10.10.1"), netip.MustParseAddr("2.2.2.2"),
+			func() time.Time {
+				return now
+			})
+
 		for i, s := range script {
 			now = now.Add(s.after)
 			from := o.router
 			if s.from != "" {
 				from = netip.MustParseAddr(s.from)
 			}
+
 			take := o.announcement
 			if s.port == 1900 {
 				take = o.notify
 			}
+
 			var got []string
 			for _, e := range take(s.datagram, from) {
 				got = append(got, string(e.What)+" by "+e.Protocol)
 			}
+
 			if strings.Join(got, ", ") != s.want {
 				t.Errorf("%s: datagram %d: %q, want %q", name, i+1, got, s.want)
 			}
@@ -104,11 +116,21 @@ func TestListener(t *testing.T) {
 		defer s.Close()
 		return s.LocalAddr().(*net.UDPAddr).AddrPort()
 	}
-	l := Listener{Router: box.Addr, Address: netip.MustParseAddr("2.2.2.2"), Announcements: free(), Notices: free()}
+
+	l := Listener{
+		Router:        box.Addr,
+		Address:       netip.MustParseAddr("2.2.2.2"),
+		Announcements: free(),
+		Notices:       free(),
+	}
+
 	ctx, cancel := context.WithTimeout(t.Context(), 20*time.Second)
 	defer cancel()
-	events, ended := make(chan Event, 10), make(chan error, 1)
+
+	events := make(chan Event, 10)
+	ended := make(chan error, 1)
 	go func() { ended <- l.Run(ctx, func(e Event) { events <- e }) }()
+
 	for _, step := range []struct {
 		to       netip.AddrPort
 		datagram []byte
@@ -131,12 +153,19 @@ func TestListener(t *testing.T) {
 			}
 		}
 	}
+
 	cancel()
 	if err := <-ended; err != nil {
 		t.Error(err)
 	}
-	bad := Listener{Announcements: netip.MustParseAddrPort("192.0.2.1:1"), Notices: netip.MustParseAddrPort("192.0.2.1:2")}
-	if err := bad.Run(t.Context(), func(Event) {}); err == nil || !strings.Contains(err.Error(), "192.0.2.1:2") {
+
+	bad := Listener{
+		Announcements: netip.MustParseAddrPort("192.0.2.1:1"),
+		Notices:       netip.MustParseAddrPort("192.0.2.1:2"),
+	}
+
+	if err := bad.Run(t.Context(), func(Event) {}); err == nil ||
+		!strings.Contains(err.Error(), "192.0.2.1:2") {
 		t.Errorf("where nothing can be heard: %v", err)
 	}
 }
@@ -146,7 +175,9 @@ func FuzzAnnouncement(f *testing.F) {
 	f.Add(nattest.PMPAnnouncement(7, netip.MustParseAddr("2.2.2.2")))
 	f.Add(nattest.PCPAnnouncement(7))
 	f.Fuzz(func(t *testing.T, b []byte) {
-		fuzzObserver(t, func(o *observer) func([]byte, netip.Addr) []Event { return o.announcement }, b)
+		fuzzObserver(t, func(o *observer) func([]byte, netip.Addr) []Event {
+			return o.announcement
+		}, b)
 	})
 }
 
@@ -155,7 +186,9 @@ func FuzzNotice(f *testing.F) {
 	f.Add(nattest.Notice("ssdp:byebye"))
 	f.Add(nattest.Notice("ssdp:update", "NEXTBOOTID.UPNP.ORG: 8"))
 	f.Fuzz(func(t *testing.T, b []byte) {
-		fuzzObserver(t, func(o *observer) func([]byte, netip.Addr) []Event { return o.notify }, b)
+		fuzzObserver(t, func(o *observer) func([]byte, netip.Addr) []Event {
+			return o.notify
+		}, b)
 	})
 }
 
@@ -165,9 +198,12 @@ func fuzzObserver(t *testing.T, way func(*observer) func([]byte, netip.Addr) []E
 	if got := way(o)(b, netip.MustParseAddr("10.10.10.2")); len(got) != 0 {
 		t.Errorf("another's counts: %+v", got)
 	}
+
 	for range 2 {
 		got := way(o)(b, router)
-		if len(got) > 2 || slices.ContainsFunc(got, func(e Event) bool { return len(e.Why) > 200 || e.Router != router }) {
+		if len(got) > 2 || slices.ContainsFunc(got, func(e Event) bool {
+			return len(e.Why) > 200 || e.Router != router
+		}) {
 			t.Errorf("events %+v", got)
 		}
 	}

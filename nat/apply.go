@@ -30,10 +30,12 @@ func parse(batch []plan.Change) ([]change, error) {
 		} else {
 			all[i].port, all[i].to, err = forward.Parse(c.Key, c.After)
 		}
+
 		if err != nil {
 			return all[i : i+1], err
 		}
 	}
+
 	return all, nil
 }
 
@@ -48,16 +50,19 @@ func (r *Router) Apply(ctx context.Context, batch []plan.Change, done func(plan.
 	if err == nil {
 		changes, err = r.stale(ctx, changes)
 	}
+
 	if err != nil {
 		done(changes[0].Change, err)
 		return err
 	}
+
 	var stays error
 	for _, c := range changes {
 		err := ctx.Err()
 		if err == nil {
 			c.Grant, err = r.change(context.WithoutCancel(ctx), c)
 		}
+
 		if err != nil {
 			err = fmt.Errorf("%s: %s: %w", r.deviceFor(c.port), c.Key.Name, err)
 			r.log.Warn("forward failed", "key", c.Key.Name, "action", c.Action, "error", err)
@@ -66,11 +71,14 @@ func (r *Router) Apply(ctx context.Context, batch []plan.Change, done func(plan.
 				stays = errors.Join(stays, err)
 				continue
 			}
+
 			return err
 		}
+
 		r.log.Info("forward", "key", c.Key.Name, "action", c.Action, "to", c.After)
 		done(c.Change, nil)
 	}
+
 	return stays
 }
 
@@ -80,34 +88,43 @@ func (r *Router) stale(ctx context.Context, batch []change) ([]change, error) {
 	if len(batch) == 0 {
 		return nil, nil
 	}
+
 	ports := make([]forward.Port, len(batch))
 	for i, c := range batch {
 		ports[i] = c.port
 	}
+
 	found, err := r.lookUpPorts(ctx, ports)
 	if err != nil {
 		return batch[:1], err
 	}
+
 	is := map[forward.Port]forward.Mapping{}
 	for _, m := range found {
 		is[m.Port] = m
 	}
+
 	for i, c := range batch {
 		var lines []string
 		if m, there := is[c.port]; there {
 			if m.Unread != nil && m.Again == "" {
-				return batch[i:], fmt.Errorf("%s: %s can't be read: %w", r.deviceFor(c.port), c.Key.Name, m.Unread)
+				return batch[i:], fmt.Errorf("%s: %s can't be read: %w", r.deviceFor(c.port),
+					c.Key.Name, m.Unread)
 			}
+
 			batch[i].untold = m.Unread != nil
 			if m.Unread == nil {
 				lines = m.Lines()
 				batch[i].before = &m
 			}
 		}
+
 		if !plan.EqualLines(lines, c.Before) {
-			return batch[i:], fmt.Errorf("%s: %s: %w: is %q, was %q", r.deviceFor(c.port), c.Key.Name, plan.ErrStale, lines, c.Before)
+			return batch[i:], fmt.Errorf("%s: %s: %w: is %q, was %q", r.deviceFor(c.port),
+				c.Key.Name, plan.ErrStale, lines, c.Before)
 		}
 	}
+
 	return batch, nil
 }
 
@@ -116,12 +133,14 @@ func (r *Router) change(ctx context.Context, c change) (*plan.Grant, error) {
 	if r.isFormer(c.port) {
 		return r.changeOver(ctx, c)
 	}
+
 	if c.Action == plan.Delete {
 		if c.before == nil {
 			return nil, nil
 		}
 		return nil, r.removeAndCheck(ctx, r.deviceFor(c.port), c.port, c.before.To)
 	}
+
 	return r.writeMapping(ctx, c)
 }
 
@@ -134,15 +153,18 @@ func (r *Router) writeMapping(ctx context.Context, c change) (*plan.Grant, error
 			d, err = other, e
 		}
 	}
+
 	if c.Action == plan.Update && c.before != nil && mayReplace(c, err) {
 		// The text was compared and the change agreed to, so what is in the way may
 		// go; routers do not overwrite the mapping of another host, and some renew none.
 		err = r.replace(ctx, c, c.before.To)
 	}
+
 	m, err := r.readBack(ctx, c, err)
 	if err != nil {
 		return nil, err
 	}
+
 	if r.didNotExtend(c, m) {
 		if err := r.replace(ctx, c, c.to); err != nil {
 			return nil, fmt.Errorf("the router does not extend its lease, and %w", err)
@@ -151,10 +173,12 @@ func (r *Router) writeMapping(ctx context.Context, c change) (*plan.Grant, error
 			return nil, err
 		}
 	}
+
 	g := m.Grant
 	if u, ok := d.(*upnp); ok {
 		g = u.grantOf(*m)
 	}
+
 	return &g, nil
 }
 
@@ -185,12 +209,15 @@ func (r *Router) replace(ctx context.Context, c change, was forward.Target) erro
 	if err := r.removeAndCheck(ctx, d, c.port, was); err != nil {
 		return err
 	}
+
 	err := d.Add(ctx, c.port, c.to, c.Lease)
 	if err != nil && !errors.Is(err, errNoAnswer) {
 		if back := d.Add(ctx, c.port, was, c.Lease); back != nil {
-			return fmt.Errorf("%w; and the mapping to %s that was there cannot be restored: %w", err, was, back)
+			return fmt.Errorf("%w; and the mapping to %s that was there cannot be restored: %w",
+				err, was, back)
 		}
 	}
+
 	return err
 }
 
@@ -204,10 +231,19 @@ func (r *Router) readBack(ctx context.Context, c change, err error) (*forward.Ma
 		m, unread = r.lookupPort(ctx, c.port)
 		return good() || unread != nil && isRefusalToList(unread)
 	})
+
 	switch {
 	case unread != nil && err == nil && isRefusalToList(unread):
 		r.log.Warn("forward cannot be read back here", "key", c.Key.Name, "error", unread)
-		return &forward.Mapping{Port: c.port, To: c.to, Grant: plan.Grant{Lifetime: c.Lease, At: r.now(), State: r.deviceFor(c.port).Protocol()}}, nil
+		return &forward.Mapping{
+			Port: c.port,
+			To:   c.to,
+			Grant: plan.Grant{
+				Lifetime: c.Lease,
+				At:       r.now(),
+				State:    r.deviceFor(c.port).Protocol(),
+			},
+		}, nil
 	case unread != nil && err == nil:
 		return nil, fmt.Errorf("accepted, but it can't be read back: %w", unread)
 	case unread != nil:
@@ -215,6 +251,7 @@ func (r *Router) readBack(ctx context.Context, c change, err error) (*forward.Ma
 	case good() && (err == nil || errors.Is(err, errNoAnswer)):
 		return m, nil
 	}
+
 	accepted := err == nil
 	if m == nil && accepted {
 		if m, err := r.withoutLease(ctx, c); m != nil {
@@ -224,14 +261,17 @@ func (r *Router) readBack(ctx context.Context, c change, err error) (*forward.Ma
 	} else if err == nil {
 		err = fmt.Errorf("the router reports success, but the port is forwarded to %s", m.To)
 	}
+
 	// There was nothing, and the router says that it mapped what it was asked for: so what is there
 	// now is ours, whatever it is called.
 	fresh := len(c.Before) == 0
 	if m != nil && fresh && (accepted && !c.untold || r.isOurs(*m) || m.To.Host == c.to.Host) {
 		if e := r.removeAndCheck(ctx, r.deviceFor(c.port), c.port, m.To); e != nil {
-			return nil, fmt.Errorf("%w; and the mapping to %s could not be taken back: %w", err, m.To, e)
+			return nil, fmt.Errorf("%w; and the mapping to %s could not be taken back: %w",
+				err, m.To, e)
 		}
 	}
+
 	return nil, err
 }
 
@@ -245,10 +285,12 @@ func (r *Router) withoutLease(ctx context.Context, c change) (*forward.Mapping, 
 	if err := u.addOnce(ctx, c.port, c.to, 0); err != nil {
 		return nil, nil
 	}
+
 	m, err := r.lookupPort(ctx, c.port)
 	if err != nil || m == nil || m.To != c.to {
 		return nil, nil
 	}
+
 	return m, nil
 }
 
@@ -259,6 +301,7 @@ func (r *Router) pollUntil(p forward.Port, answer error, there func() bool) {
 	if errors.Is(answer, errTooSlow) {
 		patience *= writePatience
 	}
+
 	end := time.Now().Add(patience)
 	_, lists := r.deviceFor(p).(*upnp)
 	for pause := 100 * time.Millisecond; ; pause = min(2*pause, time.Second) {
@@ -280,6 +323,7 @@ func (r *Router) removeAndCheck(ctx context.Context, d device, p forward.Port, w
 		m, unread = readBackPort(ctx, d, p)
 		return unread == nil && m == nil
 	})
+
 	switch {
 	case unread != nil && err == nil:
 		return fmt.Errorf("accepted, but it can't be read back: %w", unread)
@@ -288,11 +332,14 @@ func (r *Router) removeAndCheck(ctx context.Context, d device, p forward.Port, w
 	case m == nil:
 		return nil
 	case err == nil:
-		err = fmt.Errorf("the router says that it removed the mapping to %s, but it did not", m.To)
+		err = fmt.Errorf("the router says that it removed the mapping to %s, but it did not",
+			m.To)
 	}
+
 	stays := &plan.StaysError{Err: err}
 	if at := r.leaseEnd(*m); !at.IsZero() {
 		stays.Left = max(at.Sub(r.now()), time.Second)
 	}
+
 	return stays
 }

@@ -13,20 +13,24 @@ func (o Options) gateway() (a netip.Addr, which string, err error) {
 	if o.Gateway.IsValid() {
 		return o.Gateway.Unmap(), "the gateway of the config", nil
 	}
+
 	all, err := o.Gateways()
 	if err != nil {
 		return a, "", fmt.Errorf("default gateway: %w", err)
 	}
+
 	if o.Interface == "" {
 		if len(all) == 0 {
 			return a, "", errors.New("this machine has no default gateway")
 		}
 		return all[0], "the default gateway", nil
 	}
+
 	nets, err := gateway.Networks4(o.Interface)
 	if err != nil {
 		return a, "", err
 	}
+
 	for _, g := range all {
 		for _, n := range nets {
 			if n.Contains(g) {
@@ -34,6 +38,7 @@ func (o Options) gateway() (a netip.Addr, which string, err error) {
 			}
 		}
 	}
+
 	return a, "", fmt.Errorf("no default gateway on interface %q", o.Interface)
 }
 
@@ -42,6 +47,7 @@ func (o Options) gateway6() (a netip.Addr, which string, err error) {
 	if o.Gateway6.IsValid() {
 		return o.Gateway6, "the IPv6 gateway of the config", nil
 	}
+
 	all, err := o.Gateways6()
 	if err != nil {
 		return a, "", fmt.Errorf("default gateway of IPv6: %w", err)
@@ -49,5 +55,6 @@ func (o Options) gateway6() (a netip.Addr, which string, err error) {
 	if len(all) == 0 {
 		return a, "", errors.New("this machine has no default gateway of IPv6")
 	}
+
 	return all[0], "the default gateway", nil
 }

@@ -17,7 +17,14 @@ import (
 )
 
 func forwardItem(name, to string) plan.Item {
-	return plan.Item{Key: plan.Key{Kind: forward.Kind, Name: name}, Lines: []string{to}, Lease: time.Hour}
+	return plan.Item{
+		Key: plan.Key{
+			Kind: forward.Kind,
+			Name: name,
+		},
+		Lines: []string{to},
+		Lease: time.Hour,
+	}
 }
 
 func TestConformance(t *testing.T) {
@@ -25,28 +32,49 @@ func TestConformance(t *testing.T) {
 		t.Run(fmt.Sprintf("IGD %d", version), func(t *testing.T) {
 			plantest.Run(t, func(t *testing.T) plantest.Harness {
 				d := device1(t, igd.Config{Version: version})
-				err := d.Set(igd.Mapping{Proto: "tcp", External: 8080, Internal: netip.MustParseAddrPort("127.0.0.9:80"), Enabled: true})
+				err := d.Set(igd.Mapping{
+					Proto:    "tcp",
+					External: 8080,
+					Internal: netip.MustParseAddrPort("127.0.0.9:80"),
+					Enabled:  true,
+				})
+
 				if err != nil {
 					t.Fatal(err)
 				}
-				items := []plan.Item{forwardItem("tcp/25", server), forwardItem("tcp/110", "127.0.0.1:110"), forwardItem("udp/25", server)}
+
+				items := []plan.Item{forwardItem("tcp/25", server),
+					forwardItem("tcp/110", "127.0.0.1:110"), forwardItem("udp/25", server)}
+
 				return plantest.Harness{
-					Driver: openURL(t, d), Items: items, Other: []string{"127.0.0.9:2525 disabled"},
+					Driver: openURL(t, d),
+					Items:  items,
+					Other:  []string{"127.0.0.9:2525 disabled"},
 					Foreign: func(t *testing.T, k plan.Key, lines []string) {
 						p, err := forward.ParsePort(k)
 						if err != nil {
 							t.Fatal(err)
 						}
+
 						if lines == nil {
 							d.Remove(p.Proto, p.Number)
 							return
 						}
+
 						to, err := forward.ParseTarget(lines)
 						if err != nil {
 							t.Fatal(err)
 						}
-						err = d.Set(igd.Mapping{Proto: p.Proto, External: p.Number, Enabled: !to.Disabled, Description: "somebody's",
-							Internal: netip.AddrPortFrom(netip.MustParseAddr(to.Host), to.Port)})
+
+						err = d.Set(igd.Mapping{
+							Proto:       p.Proto,
+							External:    p.Number,
+							Enabled:     !to.Disabled,
+							Description: "somebody's",
+							Internal: netip.AddrPortFrom(netip.MustParseAddr(to.Host),
+								to.Port),
+						})
+
 						if err != nil {
 							t.Fatal(err)
 						}
@@ -73,16 +101,19 @@ func TestConformanceInLab(t *testing.T) {
 	if os.Getenv(insideEnv) != "" {
 		t.Skip("this is the process inside")
 	}
+
 	t.Parallel()
 	l := lab.Up(t, lab.Options{Open: true})
 	self, err := os.Executable()
 	if err != nil {
 		t.Fatal(err)
 	}
+
 	cmd := l.Command(t.Context(), "lan", self, "-test.run=^TestConformanceInside$", "-test.v")
 	cmd.Env = append(os.Environ(), insideEnv+"="+l.Name)
 	out, err := cmd.CombinedOutput()
-	if err != nil || !strings.Contains(string(out), "--- PASS: TestConformanceInside/the_router/putting") {
+	if err != nil || !strings.Contains(string(out),
+		"--- PASS: TestConformanceInside/the_router/putting") {
 		t.Errorf("inside: %v\n%s", err, out)
 	}
 }
@@ -91,15 +122,24 @@ func TestConformanceInside(t *testing.T) {
 	if os.Getenv(insideEnv) == "" {
 		t.Skip("runs on a host of the lab, see TestConformanceInLab")
 	}
+
 	open := func(t *testing.T, site string) *Router {
 		t.Helper()
-		r, err := Open(t.Context(), Options{Selection: Selection{URL: "http://" + lab.Router + ":5000/rootDesc.xml"}, Owner: Owner{Site: site}})
+		r, err := Open(t.Context(), Options{
+			Selection: Selection{URL: "http://" + lab.Router + ":5000/rootDesc.xml"},
+			Owner:     Owner{Site: site},
+		})
+
 		if err != nil {
 			t.Fatal(err)
 		}
+
 		return r
 	}
-	items := []plan.Item{forwardItem("tcp/25", lab.Server+":25"), forwardItem("tcp/110", lab.Server+":110"), forwardItem("udp/25", lab.Server+":25")}
+
+	items := []plan.Item{forwardItem("tcp/25", lab.Server+":25"),
+		forwardItem("tcp/110", lab.Server+":110"), forwardItem("udp/25", lab.Server+":25")}
+
 	theirs := forward.Target{Host: lab.Neighbour, Port: 80}
 	t.Run("the router", func(t *testing.T) {
 		plantest.Run(t, func(t *testing.T) plantest.Harness {
@@ -113,16 +153,24 @@ func TestConformanceInside(t *testing.T) {
 					t.Fatal(err)
 				}
 			}
-			if err := stranger.Add(t.Context(), forward.Port{Proto: "tcp", Number: 8080}, theirs, time.Hour); err != nil {
+
+			if err := stranger.Add(t.Context(), forward.Port{
+				Proto:  "tcp",
+				Number: 8080,
+			}, theirs, time.Hour); err != nil {
 				t.Fatal(err)
 			}
+
 			return plantest.Harness{
-				Driver: open(t, "nomeazienda"), Items: items, Other: []string{lab.Neighbour + ":2525"},
+				Driver: open(t, "nomeazienda"),
+				Items:  items,
+				Other:  []string{lab.Neighbour + ":2525"},
 				Foreign: func(t *testing.T, k plan.Key, lines []string) {
 					p, err := forward.ParsePort(k)
 					if err != nil {
 						t.Fatal(err)
 					}
+
 					if lines == nil {
 						err = stranger.Remove(t.Context(), p, theirs)
 					} else if to, e := forward.ParseTarget(lines); e != nil {
@@ -130,18 +178,23 @@ func TestConformanceInside(t *testing.T) {
 					} else {
 						err = stranger.Add(t.Context(), p, to, time.Hour)
 					}
+
 					if err != nil {
 						t.Fatal(err)
 					}
 				},
 				Strangers: func(t *testing.T) (all []string) {
-					found, err := stranger.Read(t.Context(), []forward.Port{{Proto: "tcp", Number: 8080}})
+					found, err := stranger.Read(t.Context(),
+						[]forward.Port{{Proto: "tcp", Number: 8080}})
+
 					if err != nil {
 						t.Fatal(err)
 					}
+
 					for _, m := range found {
 						all = append(all, fmt.Sprint(m.Port, m.Lines(), m.Description))
 					}
+
 					slices.Sort(all)
 					return all
 				},

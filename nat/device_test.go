@@ -34,7 +34,8 @@ func TestParsePort(t *testing.T) {
 func TestParseTarget(t *testing.T) {
 	for line, good := range map[string]bool{
 		"10.10.10.10:25": true, "10.10.10.10:25 disabled": true,
-		"10.10.10.10": false, "10.10.10.10:0": false, "mail:25": false, "[fd00::1]:25": true, "[::ffff:10.0.0.1]:25": false, "[fe80::1%eth0]:25": false,
+		"10.10.10.10": false, "10.10.10.10:0": false, "mail:25": false, "[fd00::1]:25": true,
+		"[::ffff:10.0.0.1]:25": false, "[fe80::1%eth0]:25": false,
 		"10.10.10.10:25  disabled": false, "10.10.10.10:25 enabled": false, "": false,
 	} {
 		to, err := forward.ParseTarget([]string{line})
@@ -42,6 +43,7 @@ func TestParseTarget(t *testing.T) {
 			t.Errorf("%q is %v, %v", line, to, err)
 		}
 	}
+
 	if _, err := forward.ParseTarget([]string{"10.10.10.10:25", "10.10.10.10:26"}); err == nil {
 		t.Error("two lines are taken for one target")
 	}
@@ -56,7 +58,9 @@ func TestMark(t *testing.T) {
 			t.Errorf("mark of %q is %q, want %q", site, got, want)
 		}
 	}
-	a, b := forward.Mark("a-very-long-name-of-a-site-1"), forward.Mark("a-very-long-name-of-a-site-2")
+
+	a := forward.Mark("a-very-long-name-of-a-site-1")
+	b := forward.Mark("a-very-long-name-of-a-site-2")
 	if a == b || len(a) > 28 {
 		t.Errorf("marks of long names: %q and %q", a, b)
 	}
@@ -84,6 +88,7 @@ func FuzzMend(f *testing.F) {
 		if !utf8.Valid(mended) {
 			t.Errorf("%q is not UTF-8", mended)
 		}
+
 		root, err := parseDescription(mended, mustURL("http://10.10.10.1:5000/root"))
 		if err == nil && root == nil {
 			t.Error("neither a description nor an error")

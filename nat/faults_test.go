@@ -18,10 +18,16 @@ const server = "127.0.0.1:25"
 
 func openURL(t *testing.T, d *igd.Device) *Router {
 	t.Helper()
-	r, err := Open(t.Context(), Options{Selection: Selection{URL: d.URL()}, Owner: Owner{Site: "nomeazienda"}, System: System{Timeout: time.Second}})
+	r, err := Open(t.Context(), Options{
+		Selection: Selection{URL: d.URL()},
+		Owner:     Owner{Site: "nomeazienda"},
+		System:    System{Timeout: time.Second},
+	})
+
 	if err != nil {
 		t.Fatal(err)
 	}
+
 	return r
 }
 
@@ -51,14 +57,17 @@ func TestPermanentGrant(t *testing.T) {
 	d := device1(t, igd.Config{Version: 1})
 	d.Inject(permanentOnly(725))
 	r := openURL(t, d)
-	err := r.Apply(t.Context(), []plan.Change{creation("tcp/25", server)}, func(c plan.Change, _ error) {
-		if c.Grant == nil || c.Grant.Lifetime != 0 {
-			t.Errorf("granted %+v, want for ever", c.Grant)
-		}
-	})
+	err := r.Apply(t.Context(), []plan.Change{creation("tcp/25", server)},
+		func(c plan.Change, _ error) {
+			if c.Grant == nil || c.Grant.Lifetime != 0 {
+				t.Errorf("granted %+v, want for ever", c.Grant)
+			}
+		})
+
 	if err != nil {
 		t.Fatal(err)
 	}
+
 	items, err := r.Read(t.Context(), []plan.Key{{Kind: forward.Kind, Name: "tcp/25"}})
 	if err != nil || len(items) != 1 || !items[0].Expires.IsZero() {
 		t.Errorf("read %+v, %v", items, err)
@@ -86,18 +95,28 @@ func TestTakeOver(t *testing.T) {
 		t.Run(test.name, func(t *testing.T) {
 			t.Parallel()
 			d := device1(t, igd.Config{})
-			if err := d.Set(igd.Mapping{Proto: "tcp", External: 25, Internal: netip.MustParseAddrPort(theirs), Enabled: true}); err != nil {
+			if err := d.Set(igd.Mapping{
+				Proto:    "tcp",
+				External: 25,
+				Internal: netip.MustParseAddrPort(theirs),
+				Enabled:  true,
+			}); err != nil {
 				t.Fatal(err)
 			}
+
 			r := openURL(t, d)
 			d.Inject(test.fault)
-			err := r.Apply(t.Context(), []plan.Change{takeover("tcp/25", theirs, server)}, func(plan.Change, error) {})
+			err := r.Apply(t.Context(), []plan.Change{takeover("tcp/25", theirs, server)},
+				func(plan.Change, error) {})
+
 			if (err == nil) != (test.parts == nil) {
 				t.Fatalf("got %v", err)
 			}
+
 			if err != nil {
 				has(t, "error", err.Error(), test.parts...)
 			}
+
 			if m := d.Mappings(); len(m) != 1 || m[0].Internal.String() != test.left {
 				t.Errorf("left %v, want %s", m, test.left)
 			}
@@ -123,14 +142,17 @@ func TestDeleteFaults(t *testing.T) {
 			d := device1(t, igd.Config{})
 			r := openURL(t, d)
 			ignore := func(plan.Change, error) {}
-			if err := r.Apply(t.Context(), []plan.Change{creation("tcp/25", server)}, ignore); err != nil {
+			if err := r.Apply(t.Context(), []plan.Change{creation("tcp/25", server)},
+				ignore); err != nil {
 				t.Fatal(err)
 			}
+
 			d.Inject(test.fault)
 			err := r.Apply(t.Context(), []plan.Change{deletion("tcp/25", server)}, ignore)
 			if (err == nil) != (test.parts == nil) || len(d.Mappings()) != test.left {
 				t.Fatalf("got %v, left %v", err, d.Mappings())
 			}
+
 			if err != nil {
 				has(t, "error", err.Error(), test.parts...)
 			}
@@ -151,17 +173,20 @@ func TestReadFaults(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
+
 	r := openURL(t, d)
 	var keys []plan.Key
 	for _, name := range []string{"tcp/25", "tcp/110", "udp/25", "tcp/143"} {
 		keys = append(keys, plan.Key{Kind: forward.Kind, Name: name})
 	}
+
 	read := func() string {
 		t.Helper()
 		items, err := r.Read(t.Context(), keys)
 		if err != nil {
 			t.Fatal(err)
 		}
+
 		var all []string
 		for _, it := range items {
 			s := it.Key.Name + " " + strings.Join(it.Lines, " ") + it.Unreadable
@@ -170,17 +195,21 @@ func TestReadFaults(t *testing.T) {
 			}
 			all = append(all, s)
 		}
+
 		return strings.Join(all, ", ")
 	}
+
 	if got, want := read(), "tcp/25 127.0.0.1:25 marked, tcp/110 127.0.0.1:110 disabled, udp/25 127.0.0.9:25"; got != want {
 		t.Errorf("read %s, want %s", got, want)
 	}
+
 	d.Inject(func(c igd.Call) igd.Fault {
 		if c.Args["NewExternalPort"] == "110" {
 			return igd.Fault{Code: 501}
 		}
 		return igd.Fault{}
 	})
+
 	has(t, "read", read(), "tcp/25 127.0.0.1:25 marked, tcp/110 127.0.0.1:110 disabled") // from its list
 	d.Inject(func(c igd.Call) igd.Fault {
 		if c.Args["NewExternalPort"] == "110" || c.Action == "GetGenericPortMappingEntry" {
@@ -188,21 +217,30 @@ func TestReadFaults(t *testing.T) {
 		}
 		return igd.Fault{}
 	})
+
 	r.device.(*upnp).known = func(plan.Key) (plan.Grant, bool) {
 		return plan.Grant{Lifetime: time.Hour, At: time.Now(), State: stateUPnP}, true
 	}
-	has(t, "read", read(), "tcp/25 127.0.0.1:25 marked, tcp/110 the router answers 501", "and its list can't be read")
-	if err := r.Apply(t.Context(), []plan.Change{deletion("tcp/25", server), creation("tcp/110", "127.0.0.1:110")}, func(plan.Change, error) {}); err == nil || !strings.Contains(err.Error(), "tcp/110 can't be read") {
+
+	has(t, "read", read(), "tcp/25 127.0.0.1:25 marked, tcp/110 the router answers 501",
+		"and its list can't be read")
+
+	if err := r.Apply(t.Context(), []plan.Change{deletion("tcp/25", server),
+		creation("tcp/110", "127.0.0.1:110")}, func(plan.Change, error) {}); err == nil ||
+		!strings.Contains(err.Error(), "tcp/110 can't be read") {
 		t.Errorf("applying what can't be read: %v", err)
 	}
+
 	d.Inject(func(igd.Call) igd.Fault { return igd.Fault{Status: 500} })
 	if items, err := r.Read(t.Context(), keys); !errors.Is(err, errNoAnswer) {
 		t.Errorf("a silent router reads %v, %v", items, err)
 	}
+
 	d.Close()
 	if items, err := r.Read(t.Context(), keys); !errors.Is(err, errNoAnswer) {
 		t.Errorf("a router that is gone reads %v, %v", items, err)
 	}
+
 	if _, err := r.Read(t.Context(), []plan.Key{{Kind: "dns", Name: "x"}}); err == nil {
 		t.Error("a key of another kind is read")
 	}
@@ -220,13 +258,17 @@ func TestCancelled(t *testing.T) {
 		}
 		return igd.Fault{}
 	})
+
 	var good []string
-	err := r.Apply(ctx, []plan.Change{creation("tcp/25", server), creation("tcp/110", "127.0.0.1:110")}, func(c plan.Change, err error) {
+	err := r.Apply(ctx, []plan.Change{creation("tcp/25", server),
+		creation("tcp/110", "127.0.0.1:110")}, func(c plan.Change, err error) {
 		if err == nil {
 			good = append(good, c.Key.Name)
 		}
 	})
-	if !errors.Is(err, context.Canceled) || len(good) != 1 || good[0] != "tcp/25" || len(d.Mappings()) != 1 {
+
+	if !errors.Is(err, context.Canceled) || len(good) != 1 || good[0] != "tcp/25" ||
+		len(d.Mappings()) != 1 {
 		t.Errorf("got %v, done %v, left %v", err, good, d.Mappings())
 	}
 }
@@ -235,11 +277,15 @@ func TestWANFaults(t *testing.T) {
 	d := device1(t, igd.Config{})
 	r := openURL(t, d)
 	answer := func(address string) igd.Fault {
-		return igd.Fault{Body: strings.ReplaceAll(strings.ReplaceAll(lie, "AddPortMapping", "GetExternalIPAddress"),
-			`:2"/>`, `:2"><NewExternalIPAddress>`+address+`</NewExternalIPAddress></u:GetExternalIPAddressResponse>`)}
+		return igd.Fault{Body: strings.ReplaceAll(strings.ReplaceAll(lie, "AddPortMapping",
+			"GetExternalIPAddress"),
+			`:2"/>`, `:2"><NewExternalIPAddress>`+address+
+				`</NewExternalIPAddress></u:GetExternalIPAddressResponse>`)}
 	}
+
 	for address, want := range map[string]string{
-		"2.2.2.2": "", " 2.2.2.2\n": "", "": "it tells none", "100.64.0.2": "100.64.0.2 is shared by a provider's customers",
+		"2.2.2.2": "", " 2.2.2.2\n": "", "": "it tells none",
+		"100.64.0.2":  "100.64.0.2 is shared by a provider's customers",
 		"192.168.1.2": "192.168.1.2 is private (RFC 1918)", "none": `"none" is no address`,
 	} {
 		d.Inject(onAction("GetExternalIPAddress", answer(address)))
@@ -250,7 +296,9 @@ func TestWANFaults(t *testing.T) {
 			}
 			continue
 		}
-		if err == nil || !strings.Contains(err.Error(), want) || errors.Is(err, ErrDoubleNAT) != (address != "none") {
+
+		if err == nil || !strings.Contains(err.Error(), want) ||
+			errors.Is(err, ErrDoubleNAT) != (address != "none") {
 			t.Errorf("%q: %v, want %q", address, err, want)
 		}
 	}
@@ -261,14 +309,21 @@ func TestManual(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
+
 	items, err := r.Read(t.Context(), []plan.Key{{Kind: forward.Kind, Name: "tcp/25"}})
-	if err != nil || len(items) != 1 || !strings.HasPrefix(items[0].Unreadable, "set manually") || items[0].Lines != nil {
+	if err != nil || len(items) != 1 || !strings.HasPrefix(items[0].Unreadable,
+		"set manually") || items[0].Lines != nil {
 		t.Errorf("read %+v, %v", items, err)
 	}
+
 	reported := 0
-	if err := r.Apply(t.Context(), []plan.Change{creation("tcp/25", server)}, func(plan.Change, error) { reported++ }); err == nil || reported != 1 {
+	if err := r.Apply(t.Context(), []plan.Change{creation("tcp/25", server)},
+		func(plan.Change, error) {
+			reported++
+		}); err == nil || reported != 1 {
 		t.Errorf("apply: %v, reported %d times", err, reported)
 	}
+
 	if _, err := r.WAN(t.Context()); err == nil || errors.Is(err, ErrDoubleNAT) {
 		t.Errorf("WAN: %v", err)
 	}
@@ -279,19 +334,29 @@ func TestStrangersCostNothing(t *testing.T) {
 	asked := func(strangers int) int64 {
 		d := device1(t, igd.Config{})
 		for i := range strangers {
-			err := d.Set(igd.Mapping{Proto: "udp", External: uint16(20000 + i), Internal: netip.MustParseAddrPort("127.0.0.9:25"), Enabled: true})
+			err := d.Set(igd.Mapping{
+				Proto:    "udp",
+				External: uint16(20000 + i),
+				Internal: netip.MustParseAddrPort("127.0.0.9:25"),
+				Enabled:  true,
+			})
+
 			if err != nil {
 				t.Fatal(err)
 			}
 		}
+
 		var n atomic.Int64
 		d.Inject(func(igd.Call) igd.Fault { n.Add(1); return igd.Fault{} })
 		r := openURL(t, d)
-		if err := r.Apply(t.Context(), []plan.Change{creation("tcp/25", server)}, func(plan.Change, error) {}); err != nil {
+		if err := r.Apply(t.Context(), []plan.Change{creation("tcp/25", server)},
+			func(plan.Change, error) {}); err != nil {
 			t.Fatal(err)
 		}
+
 		return n.Load()
 	}
+
 	if alone, among := asked(0), asked(1000); alone != among || alone == 0 {
 		t.Errorf("%d requests alone, %d among 1000 mappings", alone, among)
 	}

@@ -20,12 +20,15 @@ func openUPnP(ctx context.Context, o Options) (device, string, error) {
 	if o.URL != "" {
 		u, err := url.Parse(o.URL)
 		if err != nil || u.Scheme != "http" || u.Host == "" {
-			return nil, "", fmt.Errorf("%q is no URL of a router's description, want one such as %q", o.URL, "http://10.10.10.1:5000/rootDesc.xml")
+			return nil, "", fmt.Errorf("%q is no URL of a router's description, want one such as %q",
+				o.URL, "http://10.10.10.1:5000/rootDesc.xml")
 		}
+
 		d, err := describe(ctx, u, client, o)
 		if err != nil {
 			return nil, "", &noRouter{err}
 		}
+
 		return d, "upnp: " + d.service + " at the URL of the config", nil
 	}
 
@@ -63,10 +66,12 @@ func (o Options) findUPnP(ctx context.Context, client *http.Client) (device, str
 	limit := o.timeout(searchTime)
 	searching, cancel := context.WithTimeout(ctx, limit)
 	defer cancel()
+
 	gateway, which, noGateway := o.gateway()
 	var found foundRouters
 	grace := time.AfterFunc(time.Hour, cancel)
 	defer grace.Stop()
+
 	err := o.search(searching, func(location *url.URL) {
 		d, err := describe(searching, location, client, o)
 		if err != nil {
@@ -75,13 +80,16 @@ func (o Options) findUPnP(ctx context.Context, client *http.Client) (device, str
 			}
 			return
 		}
+
 		isGateway := noGateway == nil && d.host() == gateway
 		if !isGateway && o.Gateway.IsValid() {
 			found.reject(fmt.Sprintf("%s is not %s %s", d, which, gateway))
 			return
 		}
+
 		found.mu.Lock()
 		defer found.mu.Unlock()
+
 		found.add(d, isGateway, gateway)
 		switch {
 		case isGateway && d.rank() == 3:
@@ -92,14 +100,17 @@ func (o Options) findUPnP(ctx context.Context, client *http.Client) (device, str
 			grace.Reset(otherGrace)
 		}
 	}, func(err error) { found.skip(err.Error()) })
+
 	if ctx.Err() != nil {
 		return nil, "", context.Cause(ctx)
 	}
 	if err != nil {
 		return nil, "", &noRouter{err}
 	}
+
 	found.mu.Lock()
 	defer found.mu.Unlock()
+
 	return found.choose(gateway, which, limit)
 }
 
@@ -110,15 +121,20 @@ func (a *foundRouters) add(d *upnp, isGateway bool, gateway netip.Addr) {
 		if !g.isSameDevice(d) && !(isGateway && g.host() == gateway) {
 			continue
 		}
-		if d.rank() > g.rank() || d.rank() == g.rank() && d.location.String() < g.location.String() {
+
+		if d.rank() > g.rank() || d.rank() == g.rank() &&
+			d.location.String() < g.location.String() {
 			a.good[i] = d
 		}
+
 		return
 	}
+
 	if isGateway {
 		a.good = slices.Insert(a.good, 0, d)
 		return
 	}
+
 	a.good = append(a.good, d)
 }
 
@@ -134,11 +150,14 @@ func (a *foundRouters) choose(gateway netip.Addr, which string, limit time.Durat
 		if len(a.passed) > 0 {
 			reason += "; passed over: " + strings.Join(a.passed, "; ")
 		}
+
 		if len(a.bad) > 0 {
 			reason = strings.Join(a.bad, "; ")
 		}
+
 		return nil, "", &noRouter{errors.New(reason)}
 	}
+
 	first := good[0]
 	if gateway.IsValid() && first.host() == gateway {
 		why := fmt.Sprintf("upnp: %s %s answers as %s", which, gateway, first.service)
@@ -147,19 +166,25 @@ func (a *foundRouters) choose(gateway netip.Addr, which string, limit time.Durat
 		}
 		return first, why, nil
 	}
+
 	if len(good) > 1 {
 		var names []string
 		for _, d := range good {
 			names = append(names, d.String())
 		}
-		return nil, "", fmt.Errorf("%w: %s; choose one by router.url or router.interface", ErrSeveralRouters, strings.Join(names, " and "))
+		return nil, "", fmt.Errorf("%w: %s; choose one by router.url or router.interface",
+			ErrSeveralRouters, strings.Join(names, " and "))
 	}
+
 	why := fmt.Sprintf("upnp: %s on %s answers", first.service, first.host())
 	if !gateway.IsValid() {
 		return first, why, nil
 	}
 	if first.rank() != 3 {
-		return nil, "", &noRouter{fmt.Errorf("%s answers, which is not %s %s and has no public address: a repeater, perhaps; if it is the router, name it in router.url", first, which, gateway)}
+		return nil, "", &noRouter{fmt.Errorf("%s answers, which is not %s %s and has no public address: a repeater, perhaps; if it is the router, name it in router.url",
+			first, which, gateway)}
 	}
-	return first, why + fmt.Sprintf("; it is not %s %s, which does not answer, but has the public address %s", which, gateway, first.address), nil
+
+	return first, why + fmt.Sprintf("; it is not %s %s, which does not answer, but has the public address %s",
+		which, gateway, first.address), nil
 }

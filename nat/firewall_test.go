@@ -20,6 +20,7 @@ func TestFirewall(t *testing.T) {
 			" chain input { type filter hook input priority filter; policy drop;\n  ct state established,related accept; iif lo accept; meta l4proto icmp accept\n" +
 			rules + "\n }\n}\n"
 	}
+
 	for _, test := range []struct{ name, rules, want, why string }{
 		{"no rules", "", "open open open", ""},
 		{"a policy that drops", input(""), "blocked blocked blocked", "the policy of chain inet fw input drops it"},
@@ -39,17 +40,22 @@ func TestFirewall(t *testing.T) {
 		nft(t, l, "lan", "flush ruleset\n"+test.rules)
 		rep := on(t, l, "lan", order{Firewall: true, Wanted: []string{"25", "110", "3000"}})
 		var states, whys []string
+
 		for _, f := range rep.Firewall {
-			states, whys = append(states, f.State), append(whys, f.Why)
+			states = append(states, f.State)
+			whys = append(whys, f.Why)
 			if (f.Hint == "") != (f.State == "open") {
 				t.Errorf("%s: %+v", test.name, f)
 			}
 		}
+
 		if got := strings.Join(states, " "); got != test.want {
 			t.Errorf("%s: %s, want %s; %q", test.name, got, test.want, whys)
 		}
+
 		has(t, test.name, strings.Join(whys, "; "), test.why)
 	}
+
 	for _, f := range on(t, l, "lan2", order{Firewall: true, Wanted: []string{"25"}}).Firewall {
 		if f.State != "unknown" || !strings.Contains(f.Why, "10.10.10.10 is not this host") {
 			t.Errorf("on another host: %+v", f)
@@ -66,12 +72,17 @@ func TestFirewallManagers(t *testing.T) {
 		cp -a /etc/ufw "$d/etc"; cp /etc/default/ufw "$d/default"
 		mount --bind "$d/etc" /etc/ufw; mount --bind "$d/default" /etc/default/ufw
 		ufw --force enable; ufw allow 25/tcp; umount /etc/ufw /etc/default/ufw`)
+
 	if err != nil {
 		t.Fatalf("ufw: %v\n%s", err, out)
 	}
+
 	look := func(who string, want map[string]string, parts ...string) {
 		t.Helper()
-		for _, f := range on(t, l, "lan", order{Firewall: true, Wanted: []string{"25", "110"}}).Firewall {
+		for _, f := range on(t, l, "lan", order{
+			Firewall: true,
+			Wanted:   []string{"25", "110"},
+		}).Firewall {
 			if f.State != want[f.Name] {
 				t.Errorf("%s: %+v, want %s", who, f, want[f.Name])
 			}
@@ -80,7 +91,10 @@ func TestFirewallManagers(t *testing.T) {
 			}
 		}
 	}
-	want := map[string]string{"tcp/25": "open", "tcp/110": "blocked", "tcp6/25": "open", "tcp6/110": "blocked"}
+
+	want := map[string]string{"tcp/25": "open", "tcp/110": "blocked", "tcp6/25": "open",
+		"tcp6/110": "blocked"}
+
 	look("ufw", want, "ufw: the policy of chain ip", "ufw allow 110/tcp")
 	// The form of firewalld 1.3 with its public zone.
 	nft(t, l, "lan", `flush ruleset
@@ -95,11 +109,15 @@ table inet firewalld {
  chain filter_IN_public_allow { tcp dport 22 accept; tcp dport 25 accept; }
 }
 `)
-	look("firewalld", want, "firewalld: rule ", "of chain inet firewalld filter_IN", "firewall-cmd --permanent --add-port=110/tcp")
+
+	look("firewalld", want, "firewalld: rule ", "of chain inet firewalld filter_IN",
+		"firewall-cmd --permanent --add-port=110/tcp")
 }
 
 func TestFirewallOfNothing(t *testing.T) {
-	for _, f := range hostfirewall.Inspect(t.Context(), []plan.Item{{Key: plan.Key{Kind: "dns", Name: "x"}}, {Key: plan.Key{Kind: forward.Kind, Name: "tcp/25"}}}) {
+	for _, f := range hostfirewall.Inspect(t.Context(),
+		[]plan.Item{{Key: plan.Key{Kind: "dns", Name: "x"}},
+			{Key: plan.Key{Kind: forward.Kind, Name: "tcp/25"}}}) {
 		if f.State != "unknown" || f.Why == "" {
 			t.Errorf("%+v", f)
 		}

@@ -35,6 +35,7 @@ func (o Options) formerMaker() (protocol string) {
 		if !ok || err != nil || p.Pinhole() || g.Lifetime > 0 && !o.Now().Before(g.Expires()) {
 			continue
 		}
+
 		if by := makerOf(g); by != "" {
 			made[by]++
 			if protocol == "" || made[by] > made[protocol] {
@@ -42,6 +43,7 @@ func (o Options) formerMaker() (protocol string) {
 			}
 		}
 	}
+
 	return protocol
 }
 
@@ -59,7 +61,8 @@ func (u *silentProtocol) String() string   { return u.other.String() }
 func (u *silentProtocol) WAN(ctx context.Context) (netip.Addr, error) { return u.other.WAN(ctx) }
 
 func (u *silentProtocol) err() error {
-	return fmt.Errorf("%s made this site's forwards and does not answer now (%w); by %s they can't be seen", u.maker, u.why, u.other.Protocol())
+	return fmt.Errorf("%s made this site's forwards and does not answer now (%w); by %s they can't be seen",
+		u.maker, u.why, u.other.Protocol())
 }
 
 func (u *silentProtocol) Read(_ context.Context, ports []forward.Port) ([]forward.Mapping, error) {
@@ -90,6 +93,7 @@ func (o Options) findFormer(ctx context.Context, now string) *formerProtocol {
 	if maker == "" || maker == now || now == "manual" {
 		return nil
 	}
+
 	f := &formerProtocol{protocol: maker}
 	for _, w := range ways() {
 		if w.protocol == maker {
@@ -97,6 +101,7 @@ func (o Options) findFormer(ctx context.Context, now string) *formerProtocol {
 			f.device, _, f.err = w.open(ctx, o)
 		}
 	}
+
 	return f
 }
 
@@ -106,28 +111,35 @@ func (r *Router) isFormer(p forward.Port) bool {
 		return false
 	}
 	g, ok := r.known(p.Key())
-	return ok && makerOf(g) == r.former.protocol && (g.Lifetime == 0 || r.now().Before(g.Expires()))
+	return ok && makerOf(g) == r.former.protocol &&
+		(g.Lifetime == 0 || r.now().Before(g.Expires()))
 }
 
 // readFormer reads ports by the protocol that made them.
 func (r *Router) readFormer(ctx context.Context, ports []forward.Port) []forward.Mapping {
 	f := r.former
-	moves := fmt.Sprintf("%s made it; from now on %s does, as the config says", f.protocol, r.device.Protocol())
+	moves := fmt.Sprintf("%s made it; from now on %s does, as the config says", f.protocol,
+		r.device.Protocol())
+
 	err := f.err
 	var found []forward.Mapping
 	if err == nil {
 		found, err = f.device.Read(ctx, ports)
 	}
+
 	if err == nil {
 		for i := range found {
 			found[i].Again = moves
 		}
 		return found
 	}
+
 	for _, p := range ports {
 		found = append(found, forward.Mapping{Port: p, Unread: err,
-			Again: fmt.Sprintf("%s, and %s does not answer now (%v): its forwards may remain in the router", moves, f.protocol, err)})
+			Again: fmt.Sprintf("%s, and %s does not answer now (%v): its forwards may remain in the router",
+				moves, f.protocol, err)})
 	}
+
 	return found
 }
 
@@ -139,13 +151,18 @@ func (r *Router) changeOver(ctx context.Context, c change) (*plan.Grant, error) 
 			return nil, fmt.Errorf("by %s, which made it: %w", f.protocol, err)
 		}
 	}
+
 	if c.Action == plan.Delete {
 		if f.device == nil {
 			return nil, fmt.Errorf("%s made it and does not answer: %w", f.protocol, f.err)
 		}
 		return nil, nil
 	}
-	c.before, c.Before, c.Renew = nil, nil, false
+
+	c.before = nil
+	c.Before = nil
+	c.Renew = false
+
 	return r.writeMapping(ctx, c)
 }
 
@@ -154,9 +171,11 @@ func (r *Router) changeOver(ctx context.Context, c change) (*plan.Grant, error) 
 // it did.
 func (r *Router) fallBack(ctx context.Context, c change, refused error) (other device, err error) {
 	p, ok := r.device.(*pcp)
-	if !ok || !r.auto || c.port.Pinhole() || len(p.made) > 0 || r.options.formerMaker() == "pcp" || !refusesAll(refused) {
+	if !ok || !r.auto || c.port.Pinhole() || len(p.made) > 0 ||
+		r.options.formerMaker() == "pcp" || !refusesAll(refused) {
 		return nil, refused
 	}
+
 	pmp, _, e := openPMP(ctx, r.options)
 	if e != nil {
 		return nil, refused
@@ -164,9 +183,11 @@ func (r *Router) fallBack(ctx context.Context, c change, refused error) (other d
 	if e := pmp.Add(ctx, c.port, c.to, c.Lease); e != nil {
 		return nil, refused
 	}
+
 	r.log.Info("router refuses by pcp what it grants by nat-pmp", "error", refused)
 	r.why += fmt.Sprintf("; nat-pmp, as pcp refuses every mapping (%v)", refused)
 	r.device = pmp
+
 	return pmp, nil
 }
 
@@ -177,9 +198,11 @@ func refusesAll(err error) bool {
 	if !errors.As(err, &no) || errors.Is(err, ErrDoubleNAT) {
 		return false
 	}
+
 	switch no.code {
 	case codeNotAuthorised, codeUnsuppOpcode, codeUnsuppOption, codeNoResources, codeUnsuppProto:
 		return true
 	}
+
 	return false
 }

@@ -42,17 +42,21 @@ func newLeaseTable(protocol string, gateway, local netip.Addr, o Options) leaseT
 // checkTarget says why a router that maps ports only to the host that asks can't lead to a target.
 func (g *leaseTable) checkTarget(to forward.Target) error {
 	if to.Host != g.local.String() {
-		return fmt.Errorf("%w: %s can't map to %s, as this is %s: run mailpub on %s itself", ErrOtherHost, g.protocol, to.Host, g.local, to.Host)
+		return fmt.Errorf("%w: %s can't map to %s, as this is %s: run mailpub on %s itself",
+			ErrOtherHost, g.protocol, to.Host, g.local, to.Host)
 	}
 	if to.Disabled {
 		return fmt.Errorf("%s knows no disabled mappings", g.protocol)
 	}
+
 	return nil
 }
 
 // writeMapping writes down a grant. Its note needs no protocol, target and gateway.
 func (g *leaseTable) writeMapping(q forward.Port, to forward.Target, lifetime time.Duration, n grantState) {
-	n.protocol, n.to, n.gateway = g.protocol, to, g.gateway
+	n.protocol = g.protocol
+	n.to = to
+	n.gateway = g.gateway
 	g.made[q] = plan.Grant{Lifetime: lifetime, At: g.now(), State: n.String()}
 }
 
@@ -87,17 +91,27 @@ func (g *leaseTable) prepare(c plan.Change, fill func(*grantState, forward.Port)
 	if err != nil {
 		return nil
 	}
+
 	if _, ok := g.made[q]; !ok {
 		before, _ := g.earlier(q.Key())
 		g.made[q] = before
 	}
-	n := grantState{protocol: g.protocol, to: to, gateway: g.gateway, epoch: g.router.epoch}
+
+	n := grantState{
+		protocol: g.protocol,
+		to:       to,
+		gateway:  g.gateway,
+		epoch:    g.router.epoch,
+	}
+
 	fill(&n, q)
 	g.prepared[q] = n
 	lease := c.Lease
+
 	if lease <= 0 {
 		lease = pmpLease
 	}
+
 	return &plan.Grant{Lifetime: lease, At: g.now(), State: n.String()}
 }
 
@@ -113,15 +127,19 @@ func (g *leaseTable) live(q forward.Port, epoch uint32) (plan.Grant, grantState,
 	got, n, ok := g.granted(q)
 	now := g.now()
 	lost := rebooted
+
 	if g.protocol == "pcp" {
 		lost = epochInvalid
 	}
+
 	if ok && g.isFromFuture(got) {
 		return got, n, true
 	}
-	if !ok || !now.Before(got.Expires()) || !g.isEpochUseless(n, epoch) && lost(n.epoch, epoch, now.Sub(got.At)) {
+	if !ok || !now.Before(got.Expires()) || !g.isEpochUseless(n, epoch) &&
+		lost(n.epoch, epoch, now.Sub(got.At)) {
 		return plan.Grant{}, grantState{}, false
 	}
+
 	return got, n, true
 }
 
@@ -133,32 +151,49 @@ func (g *leaseTable) list(ports []forward.Port, epoch uint32, err error) (found 
 	if err != nil && !refused {
 		return nil, err
 	}
+
 	if !refused {
 		g.router.epoch = epoch
 	}
+
 	for _, q := range ports {
 		if refused {
 			found = append(found, forward.Mapping{Port: q, Unread: err})
 			continue
 		}
+
 		if got, n, other := g.grantOfOtherRouter(q); other {
 			found = append(found, forward.Mapping{
-				Port:   q,
-				Unread: fmt.Errorf("%s granted it but is no longer the gateway, which is now %s: its lease ends in %s", n.gateway, g.gateway, plan.FormatDuration(got.Expires().Sub(g.now()))),
-				Again:  fmt.Sprintf("the gateway is %s now; %s granted it, where it ends by itself in %s", g.gateway, n.gateway, plan.FormatDuration(got.Expires().Sub(g.now()))),
+				Port: q,
+				Unread: fmt.Errorf("%s granted it but is no longer the gateway, which is now %s: its lease ends in %s",
+					n.gateway, g.gateway, plan.FormatDuration(got.Expires().Sub(g.now()))),
+				Again: fmt.Sprintf("the gateway is %s now; %s granted it, where it ends by itself in %s",
+					g.gateway, n.gateway, plan.FormatDuration(got.Expires().Sub(g.now()))),
 			})
+
 			continue
 		}
+
 		got, n, ok := g.live(q, epoch)
 		if !ok {
 			continue
 		}
-		m := forward.Mapping{Port: q, To: n.to, Grant: got, Unverified: true}
-		if g.isFromFuture(got) {
-			m.Again = fmt.Sprintf("its grant is dated %s, which is still to come: the clock was wrong, and whether it lasts cannot be told", got.At.UTC().Format(time.RFC3339))
+
+		m := forward.Mapping{
+			Port:       q,
+			To:         n.to,
+			Grant:      got,
+			Unverified: true,
 		}
+
+		if g.isFromFuture(got) {
+			m.Again = fmt.Sprintf("its grant is dated %s, which is still to come: the clock was wrong, and whether it lasts cannot be told",
+				got.At.UTC().Format(time.RFC3339))
+		}
+
 		found = append(found, m)
 	}
+
 	return found, nil
 }
 
@@ -187,18 +222,22 @@ func (g *leaseTable) steady(ctx context.Context, ports []forward.Port, epoch uin
 		ahead := float64(epoch)-float64(n.epoch) > 2*elapsed.Seconds()+10
 		return ok && (n.epoch == epoch && elapsed > epochPause*2 || ahead && elapsed >= 0)
 	})
+
 	if !suspect || g.router.still || g.router.races {
 		return epoch, nil
 	}
+
 	select {
 	case <-time.After(epochPause):
 	case <-ctx.Done():
 		return epoch, context.Cause(ctx)
 	}
+
 	later, err := again()
 	if err != nil {
 		return epoch, err
 	}
+
 	g.router.still = later == epoch
 	g.router.races = float64(later)-float64(epoch) > 4*epochPause.Seconds()
 	return later, nil
@@ -219,6 +258,7 @@ func rebooted(then, now uint32, elapsed time.Duration) bool {
 // epochInvalid is the same for PCP, which also takes an epoch that runs ahead for a sign of
 // lost state: another router may have taken over (RFC 6887 section 8.5).
 func epochInvalid(then, now uint32, elapsed time.Duration) bool {
-	server, client := float64(now)-float64(then), elapsed.Seconds()
+	server := float64(now) - float64(then)
+	client := elapsed.Seconds()
 	return server < -1 || client+2 < server-server/16 || server+2 < client-client/16
 }

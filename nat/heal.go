@@ -24,9 +24,11 @@ func (r *Router) Recreate(ctx context.Context, wanted plan.Item) (plan.Grant, er
 	if err != nil {
 		return plan.Grant{}, err
 	}
+
 	fail := func(err error) (plan.Grant, error) {
 		return plan.Grant{}, fmt.Errorf("%s: %s: %w", r.deviceFor(p), k.Name, err)
 	}
+
 	m, err := r.lookupPort(ctx, p)
 	if err != nil {
 		return fail(err)
@@ -35,27 +37,44 @@ func (r *Router) Recreate(ctx context.Context, wanted plan.Item) (plan.Grant, er
 		return fail(errors.New("it is not in the router: apply puts it there"))
 	}
 	if !plan.EqualLines(m.Lines(), wanted.Lines) {
-		return fail(fmt.Errorf("%w: its target is %s, not %q: apply corrects it", ErrConflict, m.To, wanted.Lines))
+		return fail(fmt.Errorf("%w: its target is %s, not %q: apply corrects it", ErrConflict,
+			m.To, wanted.Lines))
 	}
+
 	known, granted := r.known(k)
 	if !r.isOurs(*m) && !granted {
-		return fail(fmt.Errorf("%w: its target is %s, and mailpub did not create it", ErrConflict, m.To))
+		return fail(fmt.Errorf("%w: its target is %s, and mailpub did not create it",
+			ErrConflict, m.To))
 	}
+
 	lease := m.Grant.Lifetime // what is left, where the whole is not known
 	if granted && lease > 0 && known.Lifetime > lease {
 		lease = known.Lifetime
 	}
+
 	if err := ctx.Err(); err != nil {
 		return fail(err)
 	}
+
 	ctx = context.WithoutCancel(ctx)
 	if err := r.removeAndCheck(ctx, r.deviceFor(p), p, m.To); err != nil {
 		return fail(err)
 	}
-	made, err := r.writeMapping(ctx, change{Change: plan.Change{Key: k, Action: plan.Create, Lease: lease}, port: p, to: m.To})
+
+	made, err := r.writeMapping(ctx, change{
+		Change: plan.Change{
+			Key:    k,
+			Action: plan.Create,
+			Lease:  lease,
+		},
+		port: p,
+		to:   m.To,
+	})
+
 	if err != nil {
 		return fail(fmt.Errorf("it was removed, and cannot be restored: %w", err))
 	}
+
 	r.log.Info("forward healed", "key", k.Name, "to", m.To)
 	return *made, nil
 }

@@ -31,17 +31,35 @@ func (s siteRun) parties(ctx context.Context, l *plan.Ledger) ([]plan.Party, err
 	for _, e := range l.Of(forward.Kind) {
 		keys = append(keys, e.Key)
 	}
-	r, err := Open(ctx, Options{Protocol: s.Protocol, Owner: Owner{Site: "nomeazienda", Known: l.Grant, Recorded: keys}})
+
+	r, err := Open(ctx, Options{
+		Protocol: s.Protocol,
+		Owner: Owner{
+			Site:     "nomeazienda",
+			Known:    l.Grant,
+			Recorded: keys,
+		},
+	})
+
 	if err != nil {
 		return nil, err
 	}
+
 	party := plan.Party{Target: plan.ParseTarget("router"), Driver: r}
 	if s.Remove {
 		return []plan.Party{party}, nil
 	}
+
 	for _, c := range five() {
-		party.Wanted = append(party.Wanted, plan.Item{Key: c.Key, Stage: plan.StageForward, Lines: c.After, Lease: time.Hour, Reason: "wanted"})
+		party.Wanted = append(party.Wanted, plan.Item{
+			Key:    c.Key,
+			Stage:  plan.StageForward,
+			Lines:  c.After,
+			Lease:  time.Hour,
+			Reason: "wanted",
+		})
 	}
+
 	return []plan.Party{party}, nil
 }
 
@@ -51,12 +69,15 @@ func (s siteRun) run(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
+
 	defer lock.Unlock()
+
 	l := lock.Ledger()
 	parties, err := s.parties(ctx, l)
 	if err != nil {
 		return err
 	}
+
 	p, err := plan.Make(ctx, parties, l, time.Now())
 	if err != nil {
 		return err
@@ -64,6 +85,7 @@ func (s siteRun) run(ctx context.Context) error {
 	if err := plan.Apply(ctx, p, parties, l, lock, plan.Options{}); err != nil {
 		return err
 	}
+
 	return plan.Unread(p.Changes)
 }
 
@@ -74,21 +96,34 @@ func TestKilledInLab(t *testing.T) {
 	if n, err := strconv.Atoi(os.Getenv(killsEnv)); err == nil {
 		kills = n
 	}
-	for protocol, o := range map[string]lab.Options{"upnp": {}, "pcp": {NoUPnP: true}, "nat-pmp": {NoUPnP: true}} {
+
+	for protocol, o := range map[string]lab.Options{"upnp": {}, "pcp": {NoUPnP: true},
+		"nat-pmp": {NoUPnP: true}} {
 		t.Run(protocol, func(t *testing.T) {
 			t.Parallel()
 			l := lab.Up(t, o)
-			k := killer{T: t, lab: l, dir: t.TempDir(), protocol: protocol}
+			k := killer{
+				T:        t,
+				lab:      l,
+				dir:      t.TempDir(),
+				protocol: protocol,
+			}
+
 			there := k.finish(false)
 			for k.killed < kills {
 				// Mostly what has something to do, then anything.
-				remove, then := there != (rand.IntN(5) == 0), rand.IntN(2) == 0
+				remove := there != (rand.IntN(5) == 0)
+				then := rand.IntN(2) == 0
 				after := k.kill(remove)
+
 				if !k.finish(then) {
-					t.Fatalf("kill %d of %d: killed %s after %v, then %s", k.killed, kills, verb(remove), after, verb(then))
+					t.Fatalf("kill %d of %d: killed %s after %v, then %s", k.killed, kills,
+						verb(remove), after, verb(then))
 				}
+
 				there = !then
 			}
+
 			t.Logf("%d kills", k.killed)
 		})
 	}
@@ -113,19 +148,24 @@ type killer struct {
 // kill starts a run and kills it at some time.
 func (k *killer) kill(remove bool) time.Duration {
 	k.Helper()
-	cmd := agentOn(k.Context(), k, k.lab, "lan", order{Site: &siteRun{k.dir, k.protocol, remove}})
+	cmd := agentOn(k.Context(), k, k.lab, "lan",
+		order{Site: &siteRun{k.dir, k.protocol, remove}})
+
 	if err := cmd.Start(); err != nil {
 		k.Fatal(err)
 	}
+
 	after := rand.N(k.took)
 	time.Sleep(after)
 	_ = cmd.Process.Kill()
 	_ = cmd.Wait()
+
 	if cmd.ProcessState.ExitCode() < 0 {
 		k.killed++
 	} else {
 		k.took = max(k.took*9/10, 20*time.Millisecond) // it was over: be quicker
 	}
+
 	return after
 }
 
@@ -133,34 +173,44 @@ func (k *killer) kill(remove bool) time.Duration {
 func (k *killer) finish(remove bool) bool {
 	k.Helper()
 	began := time.Now()
-	cmd := agentOn(k.Context(), k, k.lab, "lan", order{Site: &siteRun{k.dir, k.protocol, remove}})
+	cmd := agentOn(k.Context(), k, k.lab, "lan",
+		order{Site: &siteRun{k.dir, k.protocol, remove}})
+
 	if out, err := cmd.CombinedOutput(); err != nil {
 		k.Errorf("%s: %v: %s", verb(remove), err, out)
 		return false
 	}
+
 	k.took = max((3*k.took+time.Since(began))/4, 20*time.Millisecond)
 	want := map[string]string{}
 	if !remove {
 		want = all(five())
 	}
+
 	got := map[string]string{}
 	for p, to := range k.lab.Mappings(k) {
 		got[p] = to.String()
 	}
+
 	l, err := ledger.Files{Dir: k.dir, Site: "nomeazienda"}.Read(k.Context())
 	if err != nil {
 		k.Fatal(err)
 	}
+
 	var entries []string
 	for _, e := range l.Entries() {
 		if e.Pending != nil || e.Removing {
-			k.Errorf("after %s: %s is under way in the ledger: %+v, grant %+v", verb(remove), e.Key, e, e.Grant)
+			k.Errorf("after %s: %s is under way in the ledger: %+v, grant %+v", verb(remove),
+				e.Key, e, e.Grant)
 		}
 		entries = append(entries, e.Key.Name+" "+strings.Join(e.Text, " "))
 	}
+
 	if fmt.Sprint(got) != fmt.Sprint(want) || len(entries) != len(want) {
-		k.Errorf("after %s: the router has %v, the ledger %q, want %v", verb(remove), got, entries, want)
+		k.Errorf("after %s: the router has %v, the ledger %q, want %v", verb(remove), got,
+			entries, want)
 		return false
 	}
+
 	return true
 }

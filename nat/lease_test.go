@@ -40,11 +40,16 @@ func newLeases(t *testing.T, tells func(left int) int, extends bool) *leases {
 			if m := there[0]; !m.Expires.IsZero() {
 				left = int(m.Expires.Sub(l.now).Seconds())
 			}
-			return igd.Fault{Body: strings.ReplaceAll(soapAnswerOf(c.Action, "NewInternalClient", "127.0.0.1"), "</NewInternalClient>",
-				"</NewInternalClient><NewInternalPort>25</NewInternalPort><NewEnabled>1</NewEnabled><NewLeaseDuration>"+strconv.Itoa(tells(left))+"</NewLeaseDuration>")}
+
+			return igd.Fault{Body: strings.ReplaceAll(soapAnswerOf(c.Action,
+				"NewInternalClient", "127.0.0.1"), "</NewInternalClient>",
+				"</NewInternalClient><NewInternalPort>25</NewInternalPort><NewEnabled>1</NewEnabled><NewLeaseDuration>"+
+					strconv.Itoa(tells(left))+"</NewLeaseDuration>")}
 		}
+
 		return igd.Fault{}
 	})
+
 	return l
 }
 
@@ -54,30 +59,58 @@ func (l *leases) run(apply bool) string {
 	ledger := plan.NewLedger("nomeazienda")
 	if l.grant.State != "" {
 		g := l.grant
-		ledger.Put(plan.Entry{Key: leaseKey, Target: plan.ParseTarget("router"), Stage: plan.StageForward, Text: []string{server}, Grant: &g})
+		ledger.Put(plan.Entry{
+			Key:    leaseKey,
+			Target: plan.ParseTarget("router"),
+			Stage:  plan.StageForward,
+			Text:   []string{server},
+			Grant:  &g,
+		})
 	}
-	r, err := Open(l.Context(), Options{Selection: Selection{URL: l.d.URL()}, Owner: Owner{Site: "nomeazienda", Known: ledger.Grant}, System: System{Timeout: time.Second, Now: func() time.Time { return l.now }}})
+
+	r, err := Open(l.Context(), Options{
+		Selection: Selection{URL: l.d.URL()},
+		Owner: Owner{
+			Site:  "nomeazienda",
+			Known: ledger.Grant,
+		},
+		System: System{
+			Timeout: time.Second,
+			Now:     func() time.Time { return l.now },
+		},
+	})
+
 	if err != nil {
 		l.Fatal(err)
 	}
-	party := plan.Party{Target: plan.ParseTarget("router"), Driver: r, Wanted: []plan.Item{{Key: leaseKey, Stage: plan.StageForward, Lines: []string{server}, Lease: time.Hour, Reason: "wanted"}}}
+
+	party := plan.Party{
+		Target: plan.ParseTarget("router"),
+		Driver: r,
+		Wanted: []plan.Item{{Key: leaseKey, Stage: plan.StageForward, Lines: []string{server}, Lease: time.Hour, Reason: "wanted"}},
+	}
+
 	p, err := plan.Make(l.Context(), []plan.Party{party}, ledger, l.now)
 	if err != nil {
 		l.Fatal(err)
 	}
+
 	if apply {
 		err := r.Apply(l.Context(), p.Changes, func(c plan.Change, _ error) {
 			if c.Grant != nil {
 				l.grant = *c.Grant
 			}
 		})
+
 		if err != nil {
 			l.Fatal(err)
 		}
 	}
+
 	if len(p.Changes) == 0 {
 		return ""
 	}
+
 	return string(p.Changes[0].Action) + ": " + p.Changes[0].Reason
 }
 
@@ -86,7 +119,8 @@ func (l *leases) run(apply bool) string {
 func TestLeaseToldTooShort(t *testing.T) {
 	l := newLeases(t, func(left int) int { return min(left, 120) }, true)
 	l.run(true)
-	for _, after := range []time.Duration{10 * time.Second, 61 * time.Second, 2 * time.Minute, 20 * time.Minute} {
+	for _, after := range []time.Duration{10 * time.Second, 61 * time.Second, 2 * time.Minute,
+		20 * time.Minute} {
 		began := l.now
 		l.now = began.Add(after)
 		if got := l.run(false); got != "" && after > slack {
@@ -94,10 +128,13 @@ func TestLeaseToldTooShort(t *testing.T) {
 		}
 		l.now = began
 	}
+
 	l.now = l.now.Add(31 * time.Minute)
-	if got := l.run(true); !strings.Contains(got, "29 min left of a lease of") && !strings.Contains(got, "left of a lease") {
+	if got := l.run(true); !strings.Contains(got, "29 min left of a lease of") &&
+		!strings.Contains(got, "left of a lease") {
 		t.Errorf("after half of it: %q", got)
 	}
+
 	l.now = l.now.Add(29 * time.Minute)
 	if got := l.run(false); got != "" || len(l.d.Mappings()) != 1 {
 		t.Errorf("after it was renewed: %q, %v", got, l.d.Mappings())
@@ -113,15 +150,18 @@ func TestLeaseCutShort(t *testing.T) {
 		}
 		return igd.Fault{}
 	})
+
 	l.run(true)
 	l.now = l.now.Add(4 * time.Minute)
 	if got := l.run(false); got != "" {
 		t.Errorf("before half of it: %q", got)
 	}
+
 	l.now = l.now.Add(2 * time.Minute)
 	if got := l.run(true); !strings.Contains(got, "4 min left of a lease of 10 min") {
 		t.Errorf("after half of it: %q", got)
 	}
+
 	if m := l.d.Mappings(); len(m) != 1 || m[0].Expires.Sub(l.now) < 9*time.Minute {
 		t.Errorf("%v", m)
 	}
@@ -134,14 +174,17 @@ func TestLeaseToldAsNone(t *testing.T) {
 	if l.grant.Lifetime != time.Hour {
 		t.Errorf("granted %+v", l.grant)
 	}
+
 	l.now = l.now.Add(29 * time.Minute)
 	if got := l.run(false); got != "" {
 		t.Errorf("before half of it: %q", got)
 	}
+
 	l.now = l.now.Add(2 * time.Minute)
 	if got := l.run(true); !strings.Contains(got, "29 min left of a lease of 1 h") {
 		t.Errorf("after half of it: %q", got)
 	}
+
 	l.now = l.now.Add(45 * time.Minute)
 	if len(l.d.Mappings()) != 1 {
 		t.Error("it lapsed")
@@ -159,10 +202,12 @@ func TestRenewalRefused(t *testing.T) {
 			}
 			return igd.Fault{}
 		})
+
 		l.now = l.now.Add(31 * time.Minute)
 		if got := l.run(true); !strings.Contains(got, "29 min left of a lease of 1 h") {
 			t.Errorf("%d: renewed: %q", code, got)
 		}
+
 		if m := l.d.Mappings(); len(m) != 1 || m[0].Expires.Sub(l.now) < 59*time.Minute {
 			t.Errorf("%d: after a renewal: %v, now %v", code, m, l.now)
 		}

@@ -47,9 +47,11 @@ func (r *Router) List(ctx context.Context) (all []ForwardStatus, err error) {
 	default:
 		return nil, fmt.Errorf("%w (%s)", ErrNoList, r.Protocol())
 	}
+
 	for _, m := range found {
 		all = append(all, r.mappingStatus(m))
 	}
+
 	return all, err
 }
 
@@ -62,6 +64,7 @@ func (r *Router) mappingStatus(m forward.Mapping) ForwardStatus {
 		Description: forward.Printable(m.Description, 60),
 		Expires:     r.leaseEnd(m),
 	}
+
 	_, granted := r.known(m.Key())
 	switch {
 	case r.isOurs(m), granted:
@@ -69,9 +72,11 @@ func (r *Router) mappingStatus(m forward.Mapping) ForwardStatus {
 	case strings.HasPrefix(m.Description, forward.Mark("")+" "):
 		s.Owner = OwnerSite
 	}
+
 	if m.From != "" {
 		s.Note = "for " + m.From + " alone"
 	}
+
 	return s
 }
 
@@ -81,11 +86,13 @@ func otherForwards(list []ForwardStatus, wanted []plan.Item) (rest []ForwardStat
 	for _, w := range wanted {
 		names[w.Key.Name] = true
 	}
+
 	for _, s := range list {
 		if !names[s.Name] {
 			rest = append(rest, s)
 		}
 	}
+
 	return rest
 }
 
@@ -108,6 +115,7 @@ func (r *Router) RemoveStray(ctx context.Context, stray ForwardStatus) error {
 	if err != nil {
 		return err
 	}
+
 	m, err := r.lookupPort(ctx, p)
 	switch {
 	case err != nil:
@@ -115,11 +123,14 @@ func (r *Router) RemoveStray(ctx context.Context, stray ForwardStatus) error {
 	case m == nil:
 		return nil
 	}
+
 	if now := r.mappingStatus(*m); now.Owner != OwnerOurs || now.Is != stray.Is {
-		return fmt.Errorf("%s: %s: %w: its target is now %s", r.device, stray.Name, plan.ErrStale, now.Is)
+		return fmt.Errorf("%s: %s: %w: its target is now %s", r.device, stray.Name,
+			plan.ErrStale, now.Is)
 	}
 	if err := r.removeAndCheck(context.WithoutCancel(ctx), r.device, p, m.To); err != nil {
 		return fmt.Errorf("%s: %s: %w", r.device, stray.Name, err)
 	}
+
 	return nil
 }

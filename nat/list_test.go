@@ -27,11 +27,19 @@ func TestListAndStrays(t *testing.T) {
 	d := device1(t, igd.Config{})
 	set := func(p uint16, description string) {
 		t.Helper()
-		err := d.Set(igd.Mapping{Proto: "tcp", External: p, Internal: netip.AddrPortFrom(netip.MustParseAddr("127.0.0.1"), p), Description: description, Enabled: true})
+		err := d.Set(igd.Mapping{
+			Proto:       "tcp",
+			External:    p,
+			Internal:    netip.AddrPortFrom(netip.MustParseAddr("127.0.0.1"), p),
+			Description: description,
+			Enabled:     true,
+		})
+
 		if err != nil {
 			t.Fatal(err)
 		}
 	}
+
 	set(25, "mailpub nomeazienda smtp")
 	set(26, "mailpub nomeazienda")
 	set(27, "mailpub nomeazienda2 smtp")
@@ -44,35 +52,45 @@ func TestListAndStrays(t *testing.T) {
 	if got := seenText(all); err != nil || got != want {
 		t.Errorf("listed %s, %v\nwant %s", got, err, want)
 	}
+
 	wanted := []plan.Item{forwardItem("tcp/25", server)}
 	strays, err := r.Strays(t.Context(), wanted)
-	if got := seenText(strays); err != nil || got != "tcp/26 to 127.0.0.1:26 ours, tcp/30 to 127.0.0.1:30 ours" {
+	if got := seenText(strays); err != nil ||
+		got != "tcp/26 to 127.0.0.1:26 ours, tcp/30 to 127.0.0.1:30 ours" {
 		t.Fatalf("strays %s, %v", got, err)
 	}
+
 	set(30, "somebody's now")
 	if err := r.RemoveStray(t.Context(), strays[1]); !errors.Is(err, plan.ErrStale) {
 		t.Errorf("what is somebody's now: %v", err)
 	}
+
 	for range 2 { // that it is gone is no error
 		if err := r.RemoveStray(t.Context(), strays[0]); err != nil {
 			t.Error(err)
 		}
 	}
+
 	if m := d.Mappings(); len(m) != 5 {
 		t.Errorf("left %v", m)
 	}
+
 	d.Inject(func(c igd.Call) igd.Fault {
 		if c.Args["NewPortMappingIndex"] == "2" {
 			return igd.Fault{Code: 501}
 		}
 		return igd.Fault{}
 	})
+
 	all, err = r.List(t.Context())
-	if len(all) != 2 || err == nil || !strings.Contains(err.Error(), "entry 2: the router answers 501") {
+	if len(all) != 2 || err == nil || !strings.Contains(err.Error(),
+		"entry 2: the router answers 501") {
 		t.Errorf("half a list: %s, %v", seenText(all), err)
 	}
+
 	box := nattest.Start(t)
-	if _, err := openPMPAt(t, box, nil, time.Now).List(t.Context()); !errors.Is(err, ErrNoList) {
+	if _, err := openPMPAt(t, box, nil, time.Now).List(t.Context()); !errors.Is(err,
+		ErrNoList) {
 		t.Errorf("nat-pmp lists: %v", err)
 	}
 }

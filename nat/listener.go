@@ -38,14 +38,17 @@ func (l Listener) Run(ctx context.Context, report func(Event)) error {
 	if l.Now == nil {
 		l.Now = time.Now
 	}
+
 	if l.Logger == nil {
 		l.Logger = slog.New(slog.DiscardHandler)
 	}
+
 	o := newObserver(l.Router.Unmap(), l.Address.Unmap(), l.Now)
 	var mu sync.Mutex
 	var all sync.WaitGroup
 	var failed error
 	open := 0
+
 	for _, port := range []struct {
 		at   netip.AddrPort
 		take func([]byte, netip.Addr) []Event
@@ -58,15 +61,19 @@ func (l Listener) Run(ctx context.Context, report func(Event)) error {
 			failed = errors.Join(failed, fmt.Errorf("listening at %s: %w", port.at, err))
 			continue
 		}
+
 		open++
 		stop := context.AfterFunc(ctx, func() { s.Close() })
 		defer stop()
+
 		all.Go(func() {
 			receiveAll(s, func(b []byte, from netip.Addr) {
 				mu.Lock()
 				defer mu.Unlock()
+
 				for _, e := range port.take(b, from) {
-					l.Logger.Info("router", "event", e.What, "protocol", e.Protocol, "router", e.Router, "why", e.Why)
+					l.Logger.Info("router", "event", e.What, "protocol", e.Protocol, "router",
+						e.Router, "why", e.Why)
 					if ctx.Err() == nil {
 						report(e)
 					}
@@ -74,12 +81,15 @@ func (l Listener) Run(ctx context.Context, report func(Event)) error {
 			})
 		})
 	}
+
 	if open == 0 {
 		return failed
 	}
+
 	if failed != nil {
 		l.Logger.Warn("only some announcements of routers can be received", "error", failed)
 	}
+
 	all.Wait()
 	return nil
 }
@@ -91,18 +101,23 @@ func (l Listener) socket(at netip.AddrPort) (*net.UDPConn, error) {
 	if !at.Addr().IsMulticast() {
 		return net.ListenUDP("udp4", to)
 	}
+
 	all, err := Options{Selection: Selection{Interface: l.Interface}}.multicast()
 	if err != nil {
 		return nil, err
 	}
+
 	s, err := net.ListenMulticastUDP("udp4", &all[0].Interface, to)
 	if err != nil {
 		return nil, err
 	}
+
 	for _, i := range all[1:] {
-		if err := ipv4.NewPacketConn(s).JoinGroup(&i.Interface, &net.UDPAddr{IP: to.IP}); err != nil {
+		if err := ipv4.NewPacketConn(s).JoinGroup(&i.Interface,
+			&net.UDPAddr{IP: to.IP}); err != nil {
 			l.Logger.Debug("no announcements on interface", "interface", i.Name, "error", err)
 		}
 	}
+
 	return s, nil
 }

@@ -60,23 +60,34 @@ type ForwardStatus struct {
 // writes nothing, but for the mapping by which PCP tells an address (RFC 6887 section 11.6). What
 // could not be had is a note in the report; the error is ctx's alone.
 func (r *Router) Status(ctx context.Context, wanted []plan.Item) (Report, error) {
-	rep := Report{Device: r.Device(), Protocol: r.Protocol(), Why: r.ChoiceReason(), Spoken: r.protocols(ctx), Pinholes: r.Pinholes()}
+	rep := Report{
+		Device:   r.Device(),
+		Protocol: r.Protocol(),
+		Why:      r.ChoiceReason(),
+		Spoken:   r.protocols(ctx),
+		Pinholes: r.Pinholes(),
+	}
+
 	a, err := r.WAN(ctx)
 	rep.WAN = WANAddress{Address: a, Kind: KindOf(a)}
 	if err != nil {
 		rep.WAN.Note = err.Error()
 	}
+
 	for _, w := range wanted {
 		rep.Forwards = append(rep.Forwards, r.forwardStatus(ctx, w))
 	}
+
 	list, err := r.List(ctx)
 	if err != nil {
 		rep.OthersNote = err.Error()
 	}
+
 	rep.Others = otherForwards(list, wanted)
 	if ctx.Err() != nil {
 		return rep, context.Cause(ctx)
 	}
+
 	return rep, nil
 }
 
@@ -87,6 +98,7 @@ func (r *Router) forwardStatus(ctx context.Context, w plan.Item) ForwardStatus {
 	if err == nil {
 		m, err = r.lookupPort(ctx, p)
 	}
+
 	switch {
 	case err != nil:
 		s.Note = err.Error()
@@ -95,19 +107,25 @@ func (r *Router) forwardStatus(ctx context.Context, w plan.Item) ForwardStatus {
 		s.Owner = "nobody"
 		return s
 	}
-	s.Is, s.Description, s.Owner = m.To.String(), forward.Printable(m.Description, 60), "stranger"
+
+	s.Is = m.To.String()
+	s.Description = forward.Printable(m.Description, 60)
+	s.Owner = "stranger"
 	// Some routers cut descriptions or write their own: what the ledger has, and leads where it
 	// should, is ours by whatever name.
 	_, granted := r.known(w.Key)
+
 	if r.isOurs(*m) || granted && plan.EqualLines(m.Lines(), w.Lines) {
 		s.Owner = "ours"
 	}
+
 	s.Expires = r.leaseEnd(*m)
 	if what, err := r.Obstacle(ctx, w.Key, m.Lines()); err != nil {
 		s.Note = err.Error()
 	} else {
 		s.Note = what
 	}
+
 	return s
 }
 
@@ -118,28 +136,35 @@ func (r *Router) protocols(ctx context.Context) []ProtocolStatus {
 	if own.Version == "" || r.options.URL != "" && !r.options.Gateway.IsValid() {
 		return []ProtocolStatus{own}
 	}
+
 	all := ways()
 	out := make([]ProtocolStatus, len(all))
 	done := make(chan int, len(all))
+
 	for i, w := range all {
 		out[i].Protocol = w.protocol
 		go func() {
 			defer func() { done <- i }()
+
 			if w.protocol == r.Protocol() {
 				out[i] = own
 				return
 			}
+
 			d, _, err := w.open(ctx, r.options)
 			if err != nil {
 				out[i].Silent = withoutErrNoRouter(err).Error()
 				return
 			}
+
 			out[i].Version, out[i].Device = (&Router{device: d}).version(), d.String()
 		}()
 	}
+
 	for range all {
 		<-done
 	}
+
 	return out
 }
 
@@ -153,6 +178,7 @@ func (r *Router) version() string {
 	case *pmp:
 		return "0" // RFC 6886 section 3.1
 	}
+
 	return ""
 }
 
@@ -161,11 +187,13 @@ func KindOf(a netip.Addr) string {
 	if !a.IsValid() {
 		return "unknown"
 	}
+
 	switch kind := netaddr.KindOf(a); kind {
 	case netaddr.Public:
 		return "public"
 	case netaddr.Private, netaddr.Shared, netaddr.Documentation:
 		return string(kind)
 	}
+
 	return "other"
 }

@@ -48,25 +48,38 @@ func TestMakerIsSilent(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
+
 	if r.Protocol() != "upnp" {
 		t.Errorf("protocol %s", r.Protocol())
 	}
-	has(t, "why", r.ChoiceReason(), "upnp made this site's forwards and does not answer now", "no answer to a search within 15s", "pcp: the default gateway")
-	items, err := r.Read(t.Context(), []plan.Key{{Kind: forward.Kind, Name: "tcp/25"}, {Kind: forward.Kind, Name: "tcp/110"}})
+
+	has(t, "why", r.ChoiceReason(), "upnp made this site's forwards and does not answer now",
+		"no answer to a search within 15s", "pcp: the default gateway")
+
+	items, err := r.Read(t.Context(), []plan.Key{{Kind: forward.Kind, Name: "tcp/25"},
+		{Kind: forward.Kind, Name: "tcp/110"}})
+
 	if err != nil || len(items) != 2 {
 		t.Fatalf("read %+v, %v", items, err)
 	}
+
 	for _, it := range items {
-		has(t, it.Key.Name, it.Unreadable, "upnp made this site's forwards and does not answer now", "by pcp they can't be seen")
+		has(t, it.Key.Name, it.Unreadable, "upnp made this site's forwards and does not answer now",
+			"by pcp they can't be seen")
 	}
+
 	if a, err := r.WAN(t.Context()); err != nil || a.String() != "2.2.2.2" {
 		t.Errorf("WAN %v, %v", a, err)
 	}
-	for _, c := range []plan.Change{creation("tcp/110", "127.0.0.1:110"), deletion("tcp/25", server)} {
-		if err := r.Apply(t.Context(), []plan.Change{c}, func(plan.Change, error) {}); err == nil {
+
+	for _, c := range []plan.Change{creation("tcp/110", "127.0.0.1:110"),
+		deletion("tcp/25", server)} {
+		if err := r.Apply(t.Context(), []plan.Change{c},
+			func(plan.Change, error) {}); err == nil {
 			t.Errorf("%s is done", c.Action)
 		}
 	}
+
 	if left := box.Mapped(); len(left) != 0 {
 		t.Errorf("mapped %v by another protocol", left)
 	}
@@ -95,10 +108,12 @@ func TestMakerIsPreferred(t *testing.T) {
 				time.Sleep(c.slow)
 				return []string{nattest.Answer(st, d.URL())}
 			})
+
 			r, err := Open(t.Context(), recorded(o, c.state, time.Hour, c.at))
 			if err != nil {
 				t.Fatal(err)
 			}
+
 			if r.Protocol() != c.want {
 				t.Errorf("protocol %s, want %s: %s", r.Protocol(), c.want, r.ChoiceReason())
 			}
@@ -113,24 +128,55 @@ func TestChangeOver(t *testing.T) {
 	key := plan.Key{Kind: forward.Kind, Name: "tcp/25"}
 	pmp := openPMPAt(t, box, nil, time.Now)
 	var grant plan.Grant
-	err := pmp.Apply(t.Context(), []plan.Change{creation("tcp/25", "127.0.0.1:25")}, func(c plan.Change, _ error) { grant = *c.Grant })
+	err := pmp.Apply(t.Context(), []plan.Change{creation("tcp/25", "127.0.0.1:25")},
+		func(c plan.Change, _ error) {
+			grant = *c.Grant
+		})
+
 	if err != nil {
 		t.Fatal(err)
 	}
+
 	d := device1(t, igd.Config{})
-	o := Options{Selection: Selection{URL: d.URL(), Gateway: box.Addr}, Owner: Owner{Site: "nomeazienda", Recorded: []plan.Key{key}, Known: func(k plan.Key) (plan.Grant, bool) { return grant, k == key }}, System: System{Timeout: time.Second}}
+	o := Options{
+		Selection: Selection{
+			URL:     d.URL(),
+			Gateway: box.Addr,
+		},
+		Owner: Owner{
+			Site:     "nomeazienda",
+			Recorded: []plan.Key{key},
+			Known:    func(k plan.Key) (plan.Grant, bool) { return grant, k == key },
+		},
+		System: System{Timeout: time.Second},
+	}
+
 	r, err := Open(t.Context(), o)
 	if err != nil {
 		t.Fatal(err)
 	}
+
 	items, err := r.Read(t.Context(), []plan.Key{key})
-	if err != nil || len(items) != 1 || items[0].Lines[0] != server || !strings.Contains(items[0].Again, "nat-pmp made it; from now on upnp does, as the config says") {
+	if err != nil || len(items) != 1 || items[0].Lines[0] != server ||
+		!strings.Contains(items[0].Again, "nat-pmp made it; from now on upnp does, as the config says") {
 		t.Fatalf("read %+v, %v", items, err)
 	}
-	change := plan.Change{Key: key, Action: plan.Update, Renew: true, Before: []string{server}, After: []string{server}, Lease: time.Hour}
-	if err := r.Apply(t.Context(), []plan.Change{change}, func(c plan.Change, _ error) { grant = *c.Grant }); err != nil {
+
+	change := plan.Change{
+		Key:    key,
+		Action: plan.Update,
+		Renew:  true,
+		Before: []string{server},
+		After:  []string{server},
+		Lease:  time.Hour,
+	}
+
+	if err := r.Apply(t.Context(), []plan.Change{change}, func(c plan.Change, _ error) {
+		grant = *c.Grant
+	}); err != nil {
 		t.Fatal(err)
 	}
+
 	if len(box.Mapped()) != 0 || len(d.Mappings()) != 1 || grant.State != "upnp" {
 		t.Errorf("by nat-pmp %v, by upnp %v, granted %+v", box.Mapped(), d.Mappings(), grant)
 	}
@@ -140,18 +186,30 @@ func TestChangeOver(t *testing.T) {
 // the former may stay; what is not wanted is not taken for gone.
 func TestChangeOverInSilence(t *testing.T) {
 	d := device1(t, igd.Config{})
-	o := recorded(Options{Selection: Selection{URL: d.URL(), Gateway: netip.MustParseAddr("127.99.99.99")}, Owner: Owner{Site: "nomeazienda"}, System: System{Timeout: time.Second}},
+	o := recorded(Options{
+		Selection: Selection{
+			URL:     d.URL(),
+			Gateway: netip.MustParseAddr("127.99.99.99"),
+		},
+		Owner:  Owner{Site: "nomeazienda"},
+		System: System{Timeout: time.Second},
+	},
 		"nat-pmp to 127.0.0.1:25 by 127.99.99.99 epoch 1000", time.Hour, time.Now())
+
 	r, err := Open(t.Context(), o)
 	if err != nil {
 		t.Fatal(err)
 	}
+
 	items, err := r.Read(t.Context(), o.Recorded)
-	if err != nil || len(items) != 1 || items[0].Lines != nil || items[0].Unreadable != "" || !strings.Contains(items[0].Again, "nat-pmp does not answer now") ||
+	if err != nil || len(items) != 1 || items[0].Lines != nil || items[0].Unreadable != "" ||
+		!strings.Contains(items[0].Again, "nat-pmp does not answer now") ||
 		!strings.Contains(items[0].Again, "its forwards may remain in the router") {
 		t.Fatalf("read %+v, %v", items, err)
 	}
-	if err := r.Apply(t.Context(), []plan.Change{creation("tcp/25", server)}, func(plan.Change, error) {}); err != nil || len(d.Mappings()) != 1 {
+
+	if err := r.Apply(t.Context(), []plan.Change{creation("tcp/25", server)},
+		func(plan.Change, error) {}); err != nil || len(d.Mappings()) != 1 {
 		t.Errorf("%v, mapped %v", err, d.Mappings())
 	}
 }
@@ -166,18 +224,24 @@ func TestFallsBackToPMP(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
+
 		if r.Protocol() != "pcp" {
 			t.Fatalf("protocol %s: %s", r.Protocol(), r.ChoiceReason())
 		}
+
 		var states []string
-		err = r.Apply(t.Context(), []plan.Change{creation("tcp/25", "127.0.0.1:25"), creation("tcp/110", "127.0.0.1:110")}, func(c plan.Change, err error) {
+		err = r.Apply(t.Context(), []plan.Change{creation("tcp/25", "127.0.0.1:25"),
+			creation("tcp/110", "127.0.0.1:110")}, func(c plan.Change, err error) {
 			if err == nil {
 				states = append(states, c.Grant.State)
 			}
 		})
-		if err != nil || len(states) != 2 || !strings.HasPrefix(states[0], "nat-pmp ") || r.Protocol() != "nat-pmp" {
+
+		if err != nil || len(states) != 2 || !strings.HasPrefix(states[0], "nat-pmp ") ||
+			r.Protocol() != "nat-pmp" {
 			t.Errorf("code %d: %v, granted %q", code, err, states)
 		}
+
 		has(t, "why", r.ChoiceReason(), "nat-pmp, as pcp refuses every mapping")
 	}
 }
@@ -190,14 +254,27 @@ func TestGrantFromTheFuture(t *testing.T) {
 	known := map[plan.Key]plan.Grant{key: {Lifetime: time.Hour, At: time.Now().AddDate(1, 0, 0), State: "nat-pmp to 127.0.0.1:25 by " + box.Addr.String() + " epoch 900"}}
 	r := openPMPAt(t, box, known, time.Now)
 	items, err := r.Read(t.Context(), []plan.Key{key})
-	if err != nil || len(items) != 1 || !items[0].Unverified || !strings.Contains(items[0].Again, "which is still to come: the clock was wrong") {
+	if err != nil || len(items) != 1 || !items[0].Unverified ||
+		!strings.Contains(items[0].Again, "which is still to come: the clock was wrong") {
 		t.Fatalf("read %+v, %v", items, err)
 	}
-	change := plan.Change{Key: key, Action: plan.Update, Renew: true, Before: []string{server}, After: []string{server}, Lease: time.Hour}
+
+	change := plan.Change{
+		Key:    key,
+		Action: plan.Update,
+		Renew:  true,
+		Before: []string{server},
+		After:  []string{server},
+		Lease:  time.Hour,
+	}
+
 	var grant plan.Grant
-	if err := r.Apply(t.Context(), []plan.Change{change}, func(c plan.Change, _ error) { grant = *c.Grant }); err != nil {
+	if err := r.Apply(t.Context(), []plan.Change{change}, func(c plan.Change, _ error) {
+		grant = *c.Grant
+	}); err != nil {
 		t.Fatal(err)
 	}
+
 	if grant.At.After(time.Now()) || len(box.Mapped()) != 1 {
 		t.Errorf("granted %+v, mapped %v", grant, box.Mapped())
 	}
@@ -213,14 +290,19 @@ func TestEpochStandsStill(t *testing.T) {
 	if err != nil || len(items) != 1 || !r.EpochStandsStill(key) {
 		t.Errorf("still: read %+v, %v, %v", items, err, r.EpochStandsStill(key))
 	}
+
 	epoch := uint32(1000)
 	box.Set(func(s *nattest.State) {
 		s.Script = func(_, answer []byte) [][]byte { return [][]byte{answer} }
 		s.Epoch = epoch
 		s.Deaf = func([]byte) bool { s.Epoch++; return false }
 	})
+
 	r = openPMPAt(t, box, known, time.Now)
-	box.Set(func(s *nattest.State) { s.Epoch = 999 }) // the next question is answered with 1000
+	box.Set(func(s *nattest.State) {
+		s.Epoch = 999
+	}) // the next question is answered with 1000
+
 	items, err = r.Read(t.Context(), []plan.Key{key})
 	if err != nil || len(items) != 0 || r.EpochStandsStill(key) {
 		t.Errorf("restarted just as long ago: read %+v, %v", items, err)
@@ -232,31 +314,54 @@ func TestEpochStandsStill(t *testing.T) {
 func TestEpochRaces(t *testing.T) {
 	box := nattest.Start(t)
 	key := plan.Key{Kind: forward.Kind, Name: "tcp/25"}
-	state := grantState{protocol: "pcp", to: forward.Target{Host: "127.0.0.1", Port: 25}, gateway: box.Addr, epoch: 1000, nonce: pcpNonce{1}}.String()
+	state := grantState{
+		protocol: "pcp",
+		to: forward.Target{
+			Host: "127.0.0.1",
+			Port: 25,
+		},
+		gateway: box.Addr,
+		epoch:   1000,
+		nonce:   pcpNonce{1},
+	}.String()
+
 	began := time.Now()
 	box.Set(func(s *nattest.State) {
 		s.Epoch = 601000
 		s.Script = func(_, answer []byte) [][]byte { return [][]byte{answer} }
-		s.Deaf = func([]byte) bool { s.Epoch = 601000 + uint32(time.Since(began).Milliseconds()); return false }
+		s.Deaf = func([]byte) bool {
+			s.Epoch = 601000 + uint32(time.Since(began).Milliseconds())
+			return false
+		}
 	})
+
 	read := func() (*pcp, []forward.Mapping) {
 		p := openPCPAt(t, box, nil)
 		p.earlier = func(k plan.Key) (plan.Grant, bool) {
-			return plan.Grant{Lifetime: time.Hour, At: time.Now().Add(-10 * time.Minute), State: state}, k == key
+			return plan.Grant{
+				Lifetime: time.Hour,
+				At:       time.Now().Add(-10 * time.Minute),
+				State:    state,
+			}, k == key
 		}
+
 		found, err := p.Read(t.Context(), []forward.Port{{Proto: "tcp", Number: 25}})
 		if err != nil {
 			t.Fatal(err)
 		}
+
 		return p, found
 	}
+
 	if p, found := read(); len(found) != 1 || !p.standsStill() {
 		t.Errorf("it races: %+v, %v", found, p.standsStill())
 	}
+
 	box.Set(func(s *nattest.State) {
 		s.Deaf = nil
 		s.Epoch = 12
 	})
+
 	if _, found := read(); len(found) != 0 {
 		t.Errorf("restarted: %+v", found)
 	}
@@ -269,24 +374,39 @@ func TestPreparedNonce(t *testing.T) {
 	key := plan.Key{Kind: forward.Kind, Name: "tcp/25"}
 	open := func(known map[plan.Key]plan.Grant) *Router {
 		t.Helper()
-		r, err := Open(t.Context(), Options{Protocol: "pcp", Selection: Selection{Gateway: box.Addr}, System: System{Timeout: time.Second}, Owner: Owner{Known: func(k plan.Key) (plan.Grant, bool) { g, ok := known[k]; return g, ok }}})
+		r, err := Open(t.Context(), Options{
+			Protocol:  "pcp",
+			Selection: Selection{Gateway: box.Addr},
+			System:    System{Timeout: time.Second},
+			Owner: Owner{Known: func(k plan.Key) (plan.Grant, bool) {
+				g, ok := known[k]
+				return g, ok
+			}},
+		})
+
 		if err != nil {
 			t.Fatal(err)
 		}
+
 		return r
 	}
+
 	change := creation("tcp/25", "127.0.0.1:25")
 	known := map[plan.Key]plan.Grant{}
 	first := open(known)
 	if _, err := first.Read(t.Context(), []plan.Key{key}); err != nil {
 		t.Fatal(err)
 	}
+
 	known[key] = *first.Prepare(change)
-	if err := first.Apply(t.Context(), []plan.Change{change}, func(plan.Change, error) {}); err != nil {
+	if err := first.Apply(t.Context(), []plan.Change{change},
+		func(plan.Change, error) {}); err != nil {
 		t.Fatal(err) // and here it is killed
 	}
+
 	next := open(known)
-	if err := next.Apply(t.Context(), []plan.Change{deletion("tcp/25", "127.0.0.1:25")}, func(plan.Change, error) {}); err != nil || len(box.Mapped()) != 0 {
+	if err := next.Apply(t.Context(), []plan.Change{deletion("tcp/25", "127.0.0.1:25")},
+		func(plan.Change, error) {}); err != nil || len(box.Mapped()) != 0 {
 		t.Errorf("%v, mapped %v", err, box.Mapped())
 	}
 }
@@ -295,9 +415,16 @@ func TestPreparedNonce(t *testing.T) {
 func TestPCPRemovesWhatIsGone(t *testing.T) {
 	box := nattest.Start(t)
 	p := openPCPAt(t, box, nil)
-	if err := p.Add(t.Context(), forward.Port{Proto: "tcp", Number: 25}, forward.Target{Host: "127.0.0.1", Port: 25}, time.Hour); err != nil {
+	if err := p.Add(t.Context(), forward.Port{
+		Proto:  "tcp",
+		Number: 25,
+	}, forward.Target{
+		Host: "127.0.0.1",
+		Port: 25,
+	}, time.Hour); err != nil {
 		t.Fatal(err)
 	}
+
 	refuse := func(code byte) {
 		box.Set(func(s *nattest.State) {
 			s.Script = func(_, answer []byte) [][]byte {
@@ -307,12 +434,26 @@ func TestPCPRemovesWhatIsGone(t *testing.T) {
 			}
 		})
 	}
+
 	refuse(codeNotAuthorised)
-	if err := p.Remove(t.Context(), forward.Port{Proto: "tcp", Number: 25}, forward.Target{Host: "127.0.0.1", Port: 25}); !errors.Is(err, ErrRefused) {
+	if err := p.Remove(t.Context(), forward.Port{
+		Proto:  "tcp",
+		Number: 25,
+	}, forward.Target{
+		Host: "127.0.0.1",
+		Port: 25,
+	}); !errors.Is(err, ErrRefused) {
 		t.Errorf("refused with 2: %v", err)
 	}
+
 	refuse(codeNoResources)
-	if err := p.Remove(t.Context(), forward.Port{Proto: "tcp", Number: 25}, forward.Target{Host: "127.0.0.1", Port: 25}); err != nil {
+	if err := p.Remove(t.Context(), forward.Port{
+		Proto:  "tcp",
+		Number: 25,
+	}, forward.Target{
+		Host: "127.0.0.1",
+		Port: 25,
+	}); err != nil {
 		t.Errorf("refused with 8: %v", err)
 	}
 }
@@ -325,18 +466,25 @@ func TestWANDown(t *testing.T) {
 		address, status string
 		is              error
 	}{
-		{"0.0.0.0", "Connected", ErrWANDown}, {"", "Disconnected", ErrWANDown}, {"", "Connecting", ErrWANDown},
-		{"", "Connected", ErrDoubleNAT}, {"", "Up", ErrDoubleNAT}, {"10.1.1.1", "Connected", ErrDoubleNAT},
+		{"0.0.0.0", "Connected", ErrWANDown}, {"", "Disconnected", ErrWANDown},
+		{"", "Connecting", ErrWANDown},
+		{"", "Connected", ErrDoubleNAT}, {"", "Up", ErrDoubleNAT},
+		{"10.1.1.1", "Connected", ErrDoubleNAT},
 	} {
 		d.Inject(func(call igd.Call) igd.Fault {
 			switch call.Action {
 			case "GetExternalIPAddress":
-				return igd.Fault{Body: soapAnswerOf(call.Action, "NewExternalIPAddress", c.address)}
+				return igd.Fault{Body: soapAnswerOf(call.Action, "NewExternalIPAddress",
+					c.address)}
 			case "GetStatusInfo":
-				return igd.Fault{Body: strings.Replace(soapAnswerOf(call.Action, "NewConnectionStatus", c.status), "</NewConnectionStatus>", "</NewConnectionStatus><NewLastConnectionError>ERROR_NONE</NewLastConnectionError><NewUptime>1</NewUptime>", 1)}
+				return igd.Fault{Body: strings.Replace(soapAnswerOf(call.Action,
+					"NewConnectionStatus", c.status), "</NewConnectionStatus>",
+					"</NewConnectionStatus><NewLastConnectionError>ERROR_NONE</NewLastConnectionError><NewUptime>1</NewUptime>", 1)}
 			}
+
 			return igd.Fault{}
 		})
+
 		_, err := r.WAN(context.Background())
 		if !errors.Is(err, c.is) || errors.Is(err, ErrDoubleNAT) != (c.is == ErrDoubleNAT) {
 			t.Errorf("%q, %s: %v, want %v", c.address, c.status, err, c.is)
@@ -345,5 +493,7 @@ func TestWANDown(t *testing.T) {
 }
 
 func soapAnswerOf(action, name, value string) string {
-	return `<s:Envelope xmlns:s="http://schemas.xmlsoap.org/soap/envelope/"><s:Body><u:` + action + `Response xmlns:u="x"><` + name + ">" + value + "</" + name + `></u:` + action + `Response></s:Body></s:Envelope>`
+	return `<s:Envelope xmlns:s="http://schemas.xmlsoap.org/soap/envelope/"><s:Body><u:` +
+		action + `Response xmlns:u="x"><` + name + ">" + value + "</" + name + `></u:` +
+		action + `Response></s:Body></s:Envelope>`
 }

@@ -22,8 +22,12 @@ func (manual) WAN(context.Context) (netip.Addr, error) {
 func (manual) Read(_ context.Context, ports []forward.Port) ([]forward.Mapping, error) {
 	found := make([]forward.Mapping, len(ports))
 	for i, p := range ports {
-		found[i] = forward.Mapping{Port: p, Unread: errors.New("set manually in the router; verify checks it from outside")}
+		found[i] = forward.Mapping{
+			Port:   p,
+			Unread: errors.New("set manually in the router; verify checks it from outside"),
+		}
 	}
+
 	return found, nil
 }
 

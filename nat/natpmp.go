@@ -33,19 +33,23 @@ func ask[T any](ctx context.Context, p *pmp, f func(*natpmp.Client) (T, error)) 
 	if d, ok := ctx.Deadline(); ok {
 		timeout = min(timeout, time.Until(d))
 	}
+
 	if ctx.Err() != nil || timeout <= 0 {
 		return none, context.Cause(ctx)
 	}
+
 	c := natpmp.NewClientWithLocalAndTimeout(p.gateway.AsSlice(), p.local.AsSlice(), timeout)
 	type answer struct {
 		got T
 		err error
 	}
+
 	answered := make(chan answer, 1)
 	go func() {
 		got, err := f(c)
 		answered <- answer{got, err}
 	}()
+
 	select {
 	case a := <-answered:
 		return a.got, pmpError(a.err)
@@ -59,11 +63,13 @@ func pmpError(err error) error {
 	if err == nil {
 		return nil
 	}
+
 	_, text, found := strings.Cut(err.Error(), "result code ")
 	var code int
 	if _, e := fmt.Sscan(text, &code); !found || e != nil {
 		return fmt.Errorf("%w: %w", errNoAnswer, err)
 	}
+
 	switch code { // RFC 6886 section 3.5
 	case 1:
 		return &refusal{code, "unsupported version"}
@@ -74,6 +80,7 @@ func pmpError(err error) error {
 	case 4:
 		return fmt.Errorf("%w: %w", ErrRefused, &refusal{code, "out of resources"})
 	}
+
 	return &refusal{code, "no known reason"}
 }
 
@@ -102,6 +109,7 @@ func (p *pmp) Read(ctx context.Context, ports []forward.Port) ([]forward.Mapping
 			return later, err
 		})
 	}
+
 	return p.list(ports, epoch, err)
 }
 
@@ -109,9 +117,11 @@ func (p *pmp) Add(ctx context.Context, q forward.Port, to forward.Target, lease 
 	if err := p.checkTarget(to); err != nil {
 		return err
 	}
+
 	if lease <= 0 {
 		lease = pmpLease // a lifetime of 0 would delete (RFC 6886 section 3.4)
 	}
+
 	got, err := p.request(ctx, q.Proto, to.Port, q.Number, lease)
 	if errors.Is(err, errNoAnswer) && !p.isGranted(ctx, q) {
 		// Granted or not, nobody will know: give it back.
@@ -119,12 +129,17 @@ func (p *pmp) Add(ctx context.Context, q forward.Port, to forward.Target, lease 
 			return fmt.Errorf("%w; and whether %s is mapped now is not known: %w", err, q, e)
 		}
 	}
+
 	if err != nil {
 		return err
 	}
 	if got.MappedExternalPort != q.Number {
-		return p.rejectOtherPort(ctx, q, to, forward.Port{Proto: q.Proto, Number: got.MappedExternalPort}, got.SecondsSinceStartOfEpoc)
+		return p.rejectOtherPort(ctx, q, to, forward.Port{
+			Proto:  q.Proto,
+			Number: got.MappedExternalPort,
+		}, got.SecondsSinceStartOfEpoc)
 	}
+
 	if got.PortMappingLifetimeInSeconds == 0 {
 		err := fmt.Errorf("%w: it grants the port for no time at all", ErrRefused)
 		if e := p.release(ctx, q.Proto, to.Port); e != nil {
@@ -132,7 +147,10 @@ func (p *pmp) Add(ctx context.Context, q forward.Port, to forward.Target, lease 
 		}
 		return err
 	}
-	p.writeMapping(q, to, time.Duration(got.PortMappingLifetimeInSeconds)*time.Second, grantState{epoch: got.SecondsSinceStartOfEpoc})
+
+	p.writeMapping(q, to, time.Duration(got.PortMappingLifetimeInSeconds)*time.Second,
+		grantState{epoch: got.SecondsSinceStartOfEpoc})
+
 	return nil
 }
 
@@ -149,9 +167,12 @@ func (p *pmp) request(ctx context.Context, proto string, internal, external uint
 	got, err := ask(ctx, p, func(c *natpmp.Client) (*natpmp.AddPortMappingResult, error) {
 		return c.AddPortMapping(proto, int(internal), int(external), int(seconds(lease)))
 	})
+
 	if err == nil && got.InternalPort != internal {
-		err = fmt.Errorf("%w: the router answers for port %d inside, was asked for %d", errNoAnswer, got.InternalPort, internal)
+		err = fmt.Errorf("%w: the router answers for port %d inside, was asked for %d",
+			errNoAnswer, got.InternalPort, internal)
 	}
+
 	return got, err
 }
 
@@ -159,12 +180,17 @@ func (p *pmp) request(ctx context.Context, proto string, internal, external uint
 // it does when that one is taken or not to be had (RFC 6886 section 3.3).
 func (p *pmp) rejectOtherPort(ctx context.Context, q forward.Port, to forward.Target, got forward.Port, epoch uint32) error {
 	if _, n, ok := p.live(got, epoch); ok && n.to == to {
-		return fmt.Errorf("%w: nat-pmp maps one external port to each internal port, and %s already maps to %s", ErrConflict, got, to)
+		return fmt.Errorf("%w: nat-pmp maps one external port to each internal port, and %s already maps to %s",
+			ErrConflict, got, to)
 	}
-	err := fmt.Errorf("%w: the port is in use or unavailable; the router offered %s", ErrRefused, got)
+
+	err := fmt.Errorf("%w: the port is in use or unavailable; the router offered %s",
+		ErrRefused, got)
+
 	if e := p.release(ctx, q.Proto, to.Port); e != nil {
 		return fmt.Errorf("%w; and %s could not be given back: %w", err, got, e)
 	}
+
 	return err
 }
 
@@ -192,14 +218,17 @@ func openPMP(ctx context.Context, o Options) (device, string, error) {
 	if err != nil {
 		return nil, "", &noRouter{err}
 	}
+
 	p := &pmp{newLeaseTable("nat-pmp", at, gateway.SourceAddr(at.String()), o), o.Timeout}
 	limit := o.timeout(pmpTime)
 	ctx, cancel := context.WithTimeoutCause(ctx, limit, fmt.Errorf("nothing within %v", limit))
 	defer cancel()
+
 	_, _, err = p.wanAddress(ctx)
 	var no *refusal
 	if err != nil && !errors.As(err, &no) { // a refusal is an answer
 		return nil, "", &noRouter{fmt.Errorf("%s %s: %w", which, at, err)}
 	}
+
 	return p, fmt.Sprintf("nat-pmp: %s %s answers", which, at), nil
 }

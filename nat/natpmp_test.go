@@ -36,16 +36,31 @@ func TestRebooted(t *testing.T) {
 }
 
 func TestNote(t *testing.T) {
-	n := grantState{protocol: "nat-pmp", to: forward.Target{Host: "10.10.10.10", Port: 25}, gateway: netip.MustParseAddr("10.10.10.1"), epoch: 4711}
+	n := grantState{
+		protocol: "nat-pmp",
+		to: forward.Target{
+			Host: "10.10.10.10",
+			Port: 25,
+		},
+		gateway: netip.MustParseAddr("10.10.10.1"),
+		epoch:   4711,
+	}
+
 	withNonce := n
-	withNonce.protocol, withNonce.nonce = "pcp", pcpNonce{1}
+	withNonce.protocol = "pcp"
+	withNonce.nonce = pcpNonce{1}
+
 	for _, n := range []grantState{n, withNonce} {
 		if got, ok := parseNote(n.String()); !ok || got != n {
 			t.Errorf("%q is %v, %v", n, got, ok)
 		}
 	}
-	for _, bad := range []string{"", "upnp", "nat-pmp to x by y epoch 1", "nat-pmp to 10.10.10.10:25 by 10.10.10.1 epoch -1", "nat-pmp to 10.10.10.10:25 by 10.10.10.1",
-		"pcp to 10.10.10.10:25 by 10.10.10.1 epoch 1", "pcp to 10.10.10.10:25 by 10.10.10.1 epoch 1 nonce 00ff",
+
+	for _, bad := range []string{"", "upnp", "nat-pmp to x by y epoch 1",
+		"nat-pmp to 10.10.10.10:25 by 10.10.10.1 epoch -1",
+		"nat-pmp to 10.10.10.10:25 by 10.10.10.1",
+		"pcp to 10.10.10.10:25 by 10.10.10.1 epoch 1",
+		"pcp to 10.10.10.10:25 by 10.10.10.1 epoch 1 nonce 00ff",
 		"nat-pmp to 10.10.10.10:25 by 10.10.10.1 epoch 1 nonce 0102030405060708090a0b0c"} {
 		if got, ok := parseNote(bad); ok {
 			t.Errorf("%q is taken for %v", bad, got)
@@ -57,10 +72,23 @@ func TestNote(t *testing.T) {
 // happens on loopback.
 func openPMPAt(t *testing.T, f *nattest.Box, known map[plan.Key]plan.Grant, now func() time.Time) *Router {
 	t.Helper()
-	r, err := Open(t.Context(), Options{Protocol: "nat-pmp", Selection: Selection{Gateway: f.Addr}, System: System{Timeout: time.Second, Now: now}, Owner: Owner{Known: func(k plan.Key) (plan.Grant, bool) { g, ok := known[k]; return g, ok }}})
+	r, err := Open(t.Context(), Options{
+		Protocol:  "nat-pmp",
+		Selection: Selection{Gateway: f.Addr},
+		System: System{
+			Timeout: time.Second,
+			Now:     now,
+		},
+		Owner: Owner{Known: func(k plan.Key) (plan.Grant, bool) {
+			g, ok := known[k]
+			return g, ok
+		}},
+	})
+
 	if err != nil {
 		t.Fatal(err)
 	}
+
 	return r
 }
 
@@ -70,10 +98,13 @@ func TestPMPOnePortInside(t *testing.T) {
 	r := openPMPAt(t, f, nil, nil)
 	to := r.device.(*pmp).local.String() + ":25"
 	f.Set(func(s *nattest.State) { s.Offer = map[uint16]uint16{2525: 25} })
-	err := r.Apply(t.Context(), []plan.Change{creation("tcp/25", to), creation("tcp/2525", to)}, func(plan.Change, error) {})
+	err := r.Apply(t.Context(), []plan.Change{creation("tcp/25", to),
+		creation("tcp/2525", to)}, func(plan.Change, error) {})
+
 	if !errors.Is(err, ErrConflict) || !slices.Equal(f.Mapped(), []string{"tcp/25 to 25"}) {
 		t.Errorf("got %v, left %s", err, f.Mapped())
 	}
+
 	has(t, "error", err.Error(), "tcp/2525", "tcp/25 already maps to "+to)
 }
 
@@ -84,7 +115,13 @@ func TestPMPKnown(t *testing.T) {
 	key := plan.Key{Kind: forward.Kind, Name: "tcp/25"}
 	start := time.Date(2026, 11, 24, 0, 0, 0, 0, time.UTC)
 	to := forward.Target{Host: "127.0.0.1", Port: 25}
-	state := grantState{protocol: "nat-pmp", to: to, gateway: f.Addr, epoch: 1000}.String()
+	state := grantState{
+		protocol: "nat-pmp",
+		to:       to,
+		gateway:  f.Addr,
+		epoch:    1000,
+	}.String()
+
 	for _, test := range []struct {
 		name  string
 		state string
@@ -102,13 +139,17 @@ func TestPMPKnown(t *testing.T) {
 		f.Set(func(s *nattest.State) { s.Epoch = test.epoch })
 		known := map[plan.Key]plan.Grant{key: {Lifetime: time.Hour, At: start, State: test.state}}
 		r := openPMPAt(t, f, known, func() time.Time { return start.Add(test.after) })
-		items, err := r.Read(t.Context(), []plan.Key{key, {Kind: forward.Kind, Name: "tcp/110"}})
+		items, err := r.Read(t.Context(), []plan.Key{key,
+			{Kind: forward.Kind, Name: "tcp/110"}})
+
 		if err != nil {
 			t.Fatal(err)
 		}
+
 		if (len(items) == 1) != test.there {
 			t.Errorf("%s: read %v", test.name, items)
-		} else if test.there && (items[0].Lines[0] != "127.0.0.1:25" || !items[0].Expires.Equal(start.Add(time.Hour)) || items[0].Marked) {
+		} else if test.there && (items[0].Lines[0] != "127.0.0.1:25" ||
+			!items[0].Expires.Equal(start.Add(time.Hour)) || items[0].Marked) {
 			t.Errorf("%s: read %+v", test.name, items[0])
 		}
 	}
@@ -120,7 +161,16 @@ func TestGrantOfAnotherRouter(t *testing.T) {
 	f := nattest.Start(t)
 	key := plan.Key{Kind: forward.Kind, Name: "tcp/25"}
 	start := time.Date(2026, 11, 24, 0, 0, 0, 0, time.UTC)
-	state := grantState{protocol: "nat-pmp", to: forward.Target{Host: "127.0.0.1", Port: 25}, gateway: netip.MustParseAddr("10.10.10.1"), epoch: 1000}.String()
+	state := grantState{
+		protocol: "nat-pmp",
+		to: forward.Target{
+			Host: "127.0.0.1",
+			Port: 25,
+		},
+		gateway: netip.MustParseAddr("10.10.10.1"),
+		epoch:   1000,
+	}.String()
+
 	known := map[plan.Key]plan.Grant{key: {Lifetime: time.Hour, At: start, State: state}}
 	now := start.Add(10 * time.Minute)
 	r := openPMPAt(t, f, known, func() time.Time { return now })
@@ -131,18 +181,26 @@ func TestGrantOfAnotherRouter(t *testing.T) {
 		}
 		return items
 	}
+
 	items := read()
 	if len(items) != 1 || len(items[0].Lines) != 0 {
 		t.Fatalf("read %+v", items)
 	}
-	has(t, "why", items[0].Again, "the gateway is "+f.Addr.String()+" now; 10.10.10.1 granted it, where it ends by itself in 50 min")
+
+	has(t, "why", items[0].Again, "the gateway is "+f.Addr.String()+
+		" now; 10.10.10.1 granted it, where it ends by itself in 50 min")
+
 	c := creation("tcp/25", r.device.(*pmp).local.String()+":25")
-	if err := r.Apply(t.Context(), []plan.Change{c}, func(plan.Change, error) {}); err != nil || !slices.Equal(f.Mapped(), []string{"tcp/25 to 25"}) {
+	if err := r.Apply(t.Context(), []plan.Change{c},
+		func(plan.Change, error) {}); err != nil ||
+		!slices.Equal(f.Mapped(), []string{"tcp/25 to 25"}) {
 		t.Errorf("%v, mapped %v", err, f.Mapped())
 	}
+
 	if items = read(); len(items) != 1 || len(items[0].Lines) == 0 {
 		t.Errorf("afterwards %+v", items)
 	}
+
 	r = openPMPAt(t, f, known, func() time.Time { return start.Add(2 * time.Hour) })
 	if items = read(); len(items) != 0 {
 		t.Errorf("when it has ended: %+v", items)
@@ -160,6 +218,7 @@ func TestPMPLease(t *testing.T) {
 			t.Errorf("granted %+v", c.Grant)
 		}
 	})
+
 	if err != nil || !slices.Equal(f.Mapped(), []string{"tcp/25 to 25"}) {
 		t.Errorf("got %v, left %s", err, f.Mapped())
 	}

@@ -37,6 +37,7 @@ func (n grantState) String() string {
 		}
 		s += fmt.Sprintf(" id %d", n.id)
 	}
+
 	return s
 }
 
@@ -45,15 +46,18 @@ func parseNote(s string) (n grantState, ok bool) {
 	if len(f) < 7 || f[1] != "to" || f[3] != "by" || f[5] != "epoch" {
 		return grantState{}, false
 	}
+
 	n.protocol = f[0]
 	var errs [4]error
 	n.to, errs[0] = forward.ParseTarget([]string{f[2]})
 	n.gateway, errs[1] = netip.ParseAddr(f[4])
 	var epoch, id uint64
 	epoch, errs[2] = strconv.ParseUint(f[6], 10, 32)
+
 	switch tail := f[7:]; {
 	case n.protocol == "nat-pmp" && len(tail) == 0:
-	case n.protocol == "pcp" && len(tail) == 2 && tail[0] == "nonce" && len(tail[1]) == hex.EncodedLen(len(n.nonce)):
+	case n.protocol == "pcp" && len(tail) == 2 && tail[0] == "nonce" &&
+		len(tail[1]) == hex.EncodedLen(len(n.nonce)):
 		_, errs[3] = hex.Decode(n.nonce[:], []byte(tail[1]))
 	case n.protocol == "upnp" && len(tail) == 2 && tail[0] == "id" && tail[1] == "?":
 		n.noID = true
@@ -62,7 +66,9 @@ func parseNote(s string) (n grantState, ok bool) {
 	default:
 		return grantState{}, false
 	}
-	n.epoch, n.id = uint32(epoch), uint16(id)
+
+	n.epoch = uint32(epoch)
+	n.id = uint16(id)
 	return n, errors.Join(errs[:]...) == nil
 }
 

@@ -22,18 +22,23 @@ func Open(ctx context.Context, o Options) (*Router, error) {
 	if o.Now == nil {
 		o.Now = time.Now
 	}
+
 	if o.Logger == nil {
 		o.Logger = slog.New(slog.DiscardHandler)
 	}
+
 	if o.Known == nil {
 		o.Known = func(plan.Key) (plan.Grant, bool) { return plan.Grant{}, false }
 	}
+
 	if o.Gateways == nil {
 		o.Gateways = gateway.Default
 	}
+
 	if o.Gateways6 == nil {
 		o.Gateways6 = gateway.Default6
 	}
+
 	var byPCP openResult // pinholes, asked for at the same time
 	var asked sync.WaitGroup
 	asked.Go(func() { byPCP.device, byPCP.why, byPCP.err = openPCP6(ctx, o) })
@@ -42,19 +47,33 @@ func Open(ctx context.Context, o Options) (*Router, error) {
 	if err != nil {
 		return nil, err
 	}
-	r := &Router{device: d, why: why, mark: forward.Mark(o.Site), known: o.Known, log: o.Logger, now: o.Now, options: o}
+
+	r := &Router{
+		device:  d,
+		why:     why,
+		mark:    forward.Mark(o.Site),
+		known:   o.Known,
+		log:     o.Logger,
+		now:     o.Now,
+		options: o,
+	}
+
 	if r.auto = (o.Protocol == "" || o.Protocol == "auto") && o.URL == ""; !r.auto {
 		r.former = o.findFormer(ctx, d.Protocol())
 	}
+
 	r.holes = o.openPinholes(ctx, d, byPCP)
-	o.Logger.Info("router", "protocol", d.Protocol(), "device", d.String(), "why", why, "pinholes", r.holes.Protocol())
+	o.Logger.Info("router", "protocol", d.Protocol(), "device", d.String(), "why", why,
+		"pinholes", r.holes.Protocol())
+
 	return r, nil
 }
 
 func openDevice(ctx context.Context, o Options) (d device, why string, err error) {
 	switch o.Protocol {
 	case "manual":
-		d, why = manual{}, "manual: so says the config"
+		d = manual{}
+		why = "manual: so says the config"
 	case "upnp":
 		d, why, err = openUPnP(ctx, o)
 	case "nat-pmp":
@@ -70,8 +89,10 @@ func openDevice(ctx context.Context, o Options) (d device, why string, err error
 		}
 		d, why, err = open(ctx, o)
 	default:
-		err = fmt.Errorf("unknown router protocol %q, want auto, upnp, pcp, nat-pmp, nftables or manual", o.Protocol)
+		err = fmt.Errorf("unknown router protocol %q, want auto, upnp, pcp, nat-pmp, nftables or manual",
+			o.Protocol)
 	}
+
 	return d, why, err
 }
 
@@ -88,9 +109,11 @@ func ways() []protocolOption {
 func openAny(ctx context.Context, o Options) (device, string, error) {
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
+
 	all := ways()
 	maker := o.formerMaker()
 	answers := make(chan openResult, len(all))
+
 	for rank, w := range all {
 		asked := o
 		asked.patient = w.protocol == maker
@@ -99,10 +122,12 @@ func openAny(ctx context.Context, o Options) (device, string, error) {
 			answers <- openResult{rank, d, why, err}
 		}()
 	}
+
 	got := make([]*openResult, len(all))
 	deaf := o.probeSSDP(ctx)
 	var noUPnP error
 	var grace <-chan time.Time
+
 	for {
 		select {
 		case a := <-answers:
@@ -121,9 +146,11 @@ func openAny(ctx context.Context, o Options) (device, string, error) {
 		case <-ctx.Done():
 			return nil, "", context.Cause(ctx)
 		}
+
 		if noUPnP != nil && grace != nil && got[0] == nil {
 			got[0] = &openResult{err: noUPnP}
 		}
+
 		if maker != "" {
 			if d, why, err, decided := bestForMaker(all, got, maker); decided {
 				return d, why, err
@@ -144,18 +171,24 @@ func bestForMaker(all []protocolOption, got []*openResult, maker string) (d devi
 		if got[rank] != nil && got[rank].err == nil {
 			return got[rank].device, got[rank].why + "; it made this site's forwards", nil, true
 		}
+
 		best, complete := bestAnswer(got)
 		if got[rank] == nil || !complete {
 			return nil, "", nil, false
 		}
+
 		if best < 0 || errors.Is(got[rank].err, ErrSeveralRouters) {
 			d, why, err = explainChoice(all, got, -1)
 			return d, why, err, true
 		}
+
 		reason := withoutErrNoRouter(got[rank].err)
-		why = fmt.Sprintf("%s made this site's forwards and does not answer now: %v; %s", maker, reason, got[best].why)
+		why = fmt.Sprintf("%s made this site's forwards and does not answer now: %v; %s",
+			maker, reason, got[best].why)
+
 		return &silentProtocol{maker, got[best].device, reason}, why, nil, true
 	}
+
 	return nil, "", nil, false
 }
 
@@ -169,6 +202,7 @@ func bestAnswer(got []*openResult) (best int, decided bool) {
 			return rank, true
 		}
 	}
+
 	return -1, true
 }
 
@@ -178,22 +212,28 @@ func explainChoice(all []protocolOption, got []*openResult, best int) (device, s
 		if errors.Is(got[0].err, ErrSeveralRouters) {
 			return nil, "", got[0].err
 		}
+
 		err := ErrNoRouter
 		for rank, w := range all {
 			sep := "; "
 			if rank == 0 {
 				sep = ": "
 			}
-			err = fmt.Errorf("%w%s%s: %w", err, sep, w.protocol, withoutErrNoRouter(got[rank].err))
+			err = fmt.Errorf("%w%s%s: %w", err, sep, w.protocol,
+				withoutErrNoRouter(got[rank].err))
 		}
+
 		return nil, "", err
 	}
+
 	why := got[best].why
 	for rank, w := range all[:best] {
 		why += fmt.Sprintf("; not %s: %v", w.protocol, got[rank].err)
 	}
+
 	if best == 0 {
 		why += "; not pcp or nat-pmp, as those can't be read back"
 	}
+
 	return got[best].device, why, nil
 }

@@ -23,7 +23,8 @@ func openNFT(ctx context.Context, o Options) (device, string, error) {
 func (r *Router) Script(ctx context.Context) (string, error) {
 	n, ok := r.device.(*nftables.Router)
 	if !ok {
-		return "", fmt.Errorf("the router is spoken to by %s: only rules of nftables have to be restored at boot", r.Protocol())
+		return "", fmt.Errorf("the router is spoken to by %s: only rules of nftables have to be restored at boot",
+			r.Protocol())
 	}
 	return n.Script(ctx)
 }

@@ -41,15 +41,21 @@ func (p *pcp) exchange(ctx context.Context, request []byte) (pcpAnswer, error) {
 	if d, ok := ctx.Deadline(); ok && d.Before(end) {
 		end = d
 	}
+
 	// Connected, so that the kernel passes on the gateway's datagrams alone.
 	// Bound, as a pinhole is for the address that asks (RFC 6887 section 8.1).
-	conn, err := net.DialUDP("udp", net.UDPAddrFromAddrPort(netip.AddrPortFrom(p.local, 0)), net.UDPAddrFromAddrPort(p.server))
+	conn, err := net.DialUDP("udp", net.UDPAddrFromAddrPort(netip.AddrPortFrom(p.local, 0)),
+		net.UDPAddrFromAddrPort(p.server))
+
 	if err != nil {
 		return pcpAnswer{}, fmt.Errorf("%w: %w", errNoAnswer, err)
 	}
+
 	defer conn.Close()
+
 	stop := context.AfterFunc(ctx, func() { conn.SetDeadline(time.Now()) })
 	defer stop()
+
 	buf := make([]byte, pcpMaxSize+1)
 	for wait := retransmit; ; wait *= 2 {
 		if ctx.Err() != nil {
@@ -61,14 +67,17 @@ func (p *pcp) exchange(ctx context.Context, request []byte) (pcpAnswer, error) {
 		if _, err := conn.Write(request); err != nil {
 			return pcpAnswer{}, fmt.Errorf("%w: %w", errNoAnswer, cause(err))
 		}
+
 		until := time.Now().Add(wait)
 		if end.Before(until) {
 			until = end
 		}
+
 		a, err := receive(conn, buf, until, request)
 		if err == nil {
 			return a, a.err()
 		}
+
 		var timeout net.Error
 		if !errors.As(err, &timeout) || !timeout.Timeout() {
 			return pcpAnswer{}, fmt.Errorf("%w: %w", errNoAnswer, cause(err))
@@ -90,6 +99,7 @@ func receive(conn *net.UDPConn, buf []byte, until time.Time, request []byte) (pc
 	if err := conn.SetReadDeadline(until); err != nil {
 		return pcpAnswer{}, err
 	}
+
 	for {
 		n, err := conn.Read(buf)
 		if err != nil {
@@ -119,12 +129,22 @@ func (p *pcp) announce(ctx context.Context) (uint32, error) {
 			return a.epoch, err
 		}
 	}
-	m := mapRequest{client: p.local, nonce: newNonce(), proto: "udp", internal: discard, suggest: p.any()}
+
+	m := mapRequest{
+		client:   p.local,
+		nonce:    newNonce(),
+		proto:    "udp",
+		internal: discard,
+		suggest:  p.any(),
+	}
+
 	a, err := p.exchange(ctx, m.encode())
 	var no *refusal
-	if err != nil && (!errors.As(err, &no) || no.code == codeVersion || no.code == codeUnsuppOpcode) {
+	if err != nil && (!errors.As(err, &no) || no.code == codeVersion ||
+		no.code == codeUnsuppOpcode) {
 		return a.epoch, err
 	}
+
 	p.mute.Store(true)
 	return a.epoch, nil
 }
@@ -138,7 +158,16 @@ func (p *pcp) WAN(ctx context.Context) (netip.Addr, error) {
 	if p.outside.IsValid() {
 		return p.outside, nil
 	}
-	m := mapRequest{client: p.local, nonce: newNonce(), proto: "udp", internal: discard, suggest: p.any(), lifetime: 2 * time.Minute}
+
+	m := mapRequest{
+		client:   p.local,
+		nonce:    newNonce(),
+		proto:    "udp",
+		internal: discard,
+		suggest:  p.any(),
+		lifetime: 2 * time.Minute,
+	}
+
 	a, err := p.exchange(ctx, m.encode())
 	if errors.Is(err, ErrDoubleNAT) {
 		return a.address, nil
@@ -146,11 +175,14 @@ func (p *pcp) WAN(ctx context.Context) (netip.Addr, error) {
 	if err != nil {
 		return netip.Addr{}, err
 	}
+
 	p.outside = a.address
 	m.lifetime = 0
 	if _, err := p.exchange(context.WithoutCancel(ctx), m.encode()); err != nil {
-		return p.outside, fmt.Errorf("the mapping of udp/%d that was asked for to learn the address ends by itself in 2 min: %w", discard, err)
+		return p.outside, fmt.Errorf("the mapping of udp/%d that was asked for to learn the address ends by itself in 2 min: %w",
+			discard, err)
 	}
+
 	return p.outside, nil
 }
 
@@ -170,7 +202,9 @@ func newNonce() (n pcpNonce) {
 func (p *pcp) Read(ctx context.Context, ports []forward.Port) ([]forward.Mapping, error) {
 	epoch, err := p.announce(ctx)
 	if err == nil {
-		epoch, err = p.steady(ctx, ports, epoch, func() (uint32, error) { return p.announce(ctx) })
+		epoch, err = p.steady(ctx, ports, epoch, func() (uint32, error) {
+			return p.announce(ctx)
+		})
 	}
 	return p.list(ports, epoch, err)
 }
@@ -179,16 +213,28 @@ func (p *pcp) Add(ctx context.Context, q forward.Port, to forward.Target, lease 
 	if err := p.checkTarget(to); err != nil {
 		return err
 	}
+
 	if lease <= 0 {
 		lease = pmpLease // a lifetime of 0 would delete
 	}
-	m := mapRequest{client: p.local, nonce: p.nonceFor(q, to), proto: q.Transport(), internal: to.Port, external: q.Number, suggest: p.any(), lifetime: lease}
+
+	m := mapRequest{
+		client:   p.local,
+		nonce:    p.nonceFor(q, to),
+		proto:    q.Transport(),
+		internal: to.Port,
+		external: q.Number,
+		suggest:  p.any(),
+		lifetime: lease,
+	}
+
 	a, err := p.exchange(ctx, m.encode())
 	var no *refusal
 	if errors.As(err, &no) && no.code == codeUnsuppOption { // its port is compared below
 		m.anyPort = true
 		a, err = p.exchange(ctx, m.encode())
 	}
+
 	switch {
 	case errors.Is(err, errNoAnswer):
 		// Granted or not, nobody will know: give it back.
@@ -199,15 +245,21 @@ func (p *pcp) Add(ctx context.Context, q forward.Port, to forward.Target, lease 
 	case err != nil:
 		return err
 	case a.external != q.Number, q.Pinhole() && a.address != p.local:
-		err := fmt.Errorf("%w: the port is in use or unavailable; the router offered %s/%d", ErrRefused, q.Proto, a.external)
+		err := fmt.Errorf("%w: the port is in use or unavailable; the router offered %s/%d",
+			ErrRefused, q.Proto, a.external)
+
 		if a.external == q.Number { // it translates prefixes (RFC 6296)
-			err = fmt.Errorf("%w: the external port belongs to %s, not to %s", ErrRefused, a.address, p.local)
+			err = fmt.Errorf("%w: the external port belongs to %s, not to %s", ErrRefused,
+				a.address, p.local)
 		}
+
 		if e := p.releaseMapping(ctx, m); e != nil {
 			return fmt.Errorf("%w; and that could not be given back: %w", err, e)
 		}
+
 		return err
 	}
+
 	if a.lifetime == 0 {
 		err := fmt.Errorf("%w: it grants the port for no time at all", ErrRefused)
 		if e := p.releaseMapping(ctx, m); e != nil {
@@ -215,6 +267,7 @@ func (p *pcp) Add(ctx context.Context, q forward.Port, to forward.Target, lease 
 		}
 		return err
 	}
+
 	p.outside = a.address
 	p.writeMapping(q, to, a.lifetime, grantState{epoch: a.epoch, nonce: m.nonce})
 	return nil
@@ -222,7 +275,9 @@ func (p *pcp) Add(ctx context.Context, q forward.Port, to forward.Target, lease 
 
 // releaseMapping gives a mapping back.
 func (p *pcp) releaseMapping(ctx context.Context, m mapRequest) error {
-	m.lifetime, m.external, m.suggest = 0, 0, p.any()
+	m.lifetime = 0
+	m.external = 0
+	m.suggest = p.any()
 	_, err := p.exchange(ctx, m.encode())
 	return err
 }
@@ -232,14 +287,17 @@ func (p *pcp) Remove(ctx context.Context, q forward.Port, was forward.Target) er
 	if _, n, ok := p.granted(q); ok {
 		m.nonce = n.nonce
 	}
+
 	err := p.releaseMapping(ctx, m)
 	var no *refusal
 	if errors.As(err, &no) && no.code == codeNoResources && !errors.Is(err, ErrDoubleNAT) {
 		err = nil // what miniupnpd says of a mapping that is not there (RFC 6887 section 15: success)
 	}
+
 	if err == nil {
 		p.drop(q)
 	}
+
 	return err
 }
 
@@ -257,7 +315,9 @@ func (p *pcp) nonceFor(q forward.Port, to forward.Target) pcpNonce {
 
 // Prepare implements plan.Preparer.
 func (p *pcp) Prepare(c plan.Change) *plan.Grant {
-	return p.prepare(c, func(n *grantState, q forward.Port) { n.nonce = p.nonceFor(q, n.to) })
+	return p.prepare(c, func(n *grantState, q forward.Port) {
+		n.nonce = p.nonceFor(q, n.to)
+	})
 }
 
 func openPCP(ctx context.Context, o Options) (device, string, error) {
@@ -265,19 +325,28 @@ func openPCP(ctx context.Context, o Options) (device, string, error) {
 	if err != nil {
 		return nil, "", &noRouter{err}
 	}
-	return dialPCP(ctx, o, netip.AddrPortFrom(at, pcpPort), gateway.SourceAddr(at.String()), which)
+	return dialPCP(ctx, o, netip.AddrPortFrom(at, pcpPort), gateway.SourceAddr(at.String()),
+		which)
 }
 
 // dialPCP asks whether a server speaks PCP to this machine's address local.
 func dialPCP(ctx context.Context, o Options, server netip.AddrPort, local netip.Addr, which string) (device, string, error) {
-	p := &pcp{leaseTable: newLeaseTable("pcp", server.Addr(), local, o), server: server, timeout: o.Timeout}
+	p := &pcp{
+		leaseTable: newLeaseTable("pcp", server.Addr(), local, o),
+		server:     server,
+		timeout:    o.Timeout,
+	}
+
 	limit := o.timeout(pmpTime)
 	ctx, cancel := context.WithTimeoutCause(ctx, limit, fmt.Errorf("nothing within %v", limit))
 	defer cancel()
+
 	_, err := p.announce(ctx)
 	var no *refusal
-	if err != nil && !(errors.As(err, &no) && no.code != codeVersion && no.code != codeUnsuppOpcode) {
+	if err != nil && !(errors.As(err, &no) && no.code != codeVersion &&
+		no.code != codeUnsuppOpcode) {
 		return nil, "", &noRouter{fmt.Errorf("%s %s: %w", which, server.Addr(), err)}
 	}
+
 	return p, fmt.Sprintf("pcp: %s %s answers", which, server.Addr()), nil
 }

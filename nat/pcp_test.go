@@ -17,15 +17,22 @@ import (
 // openPCPAt opens a box by PCP. What is asked of it is handed to seen, unless that is nil.
 func openPCPAt(t *testing.T, b *nattest.Box, seen func(request []byte)) *pcp {
 	t.Helper()
-	r, err := Open(t.Context(), Options{Protocol: "pcp", Selection: Selection{Gateway: b.Addr}, System: System{Timeout: 700 * time.Millisecond}})
+	r, err := Open(t.Context(), Options{
+		Protocol:  "pcp",
+		Selection: Selection{Gateway: b.Addr},
+		System:    System{Timeout: 700 * time.Millisecond},
+	})
+
 	if err != nil {
 		t.Fatal(err)
 	}
+
 	if seen != nil {
 		b.Set(func(s *nattest.State) {
 			s.Deaf = func(q []byte) bool { seen(q); return false }
 		})
 	}
+
 	return r.device.(*pcp)
 }
 
@@ -37,12 +44,15 @@ func reply(request []byte) []byte {
 		ip := netip.MustParseAddr("2.2.2.2").As16()
 		copy(b[headerSize+20:], ip[:])
 	}
+
 	b[1] |= pcpReply
 	b[3] = 0
 	binary.BigEndian.PutUint32(b[8:], 1000) // epoch
+
 	for i := 12; i < headerSize; i++ {
 		b[i] = 0
 	}
+
 	return b
 }
 
@@ -55,30 +65,43 @@ func TestPCPNonce(t *testing.T) {
 			asked <- string(r[nattest.PCPNonce : nattest.PCPNonce+12])
 		}
 	}
+
 	first := openPCPAt(t, box, seen)
-	q, to := forward.Port{Proto: "tcp", Number: 25}, forward.Target{Host: "127.0.0.1", Port: 25}
+	q := forward.Port{Proto: "tcp", Number: 25}
+	to := forward.Target{Host: "127.0.0.1", Port: 25}
 	if err := first.Add(t.Context(), q, to, time.Hour); err != nil {
 		t.Fatal(err)
 	}
+
 	later := openPCPAt(t, box, seen)
-	later.earlier = func(k plan.Key) (plan.Grant, bool) { return first.made[q], k == q.Key() }
+	later.earlier = func(k plan.Key) (plan.Grant, bool) {
+		return first.made[q], k == q.Key()
+	}
+
 	found, err := later.Read(t.Context(), []forward.Port{q, {Proto: "tcp", Number: 26}})
-	if err != nil || len(found) != 1 || found[0].To != to || found[0].Grant.Lifetime != time.Hour {
+	if err != nil || len(found) != 1 || found[0].To != to ||
+		found[0].Grant.Lifetime != time.Hour {
 		t.Fatalf("a later run reads %+v, %v", found, err)
 	}
+
 	if err := later.Add(t.Context(), q, to, time.Hour); err != nil {
 		t.Fatal(err)
 	}
+
 	if err := later.Remove(t.Context(), q, to); err != nil {
 		t.Fatal(err)
 	}
+
 	var nonces []string
 	for len(asked) > 0 {
 		nonces = append(nonces, <-asked)
 	}
-	if len(nonces) != 3 || nonces[0] != nonces[1] || nonces[1] != nonces[2] || nonces[0] == strings.Repeat("\x00", 12) {
+
+	if len(nonces) != 3 || nonces[0] != nonces[1] || nonces[1] != nonces[2] ||
+		nonces[0] == strings.Repeat("\x00", 12) {
 		t.Errorf("nonces %x", nonces)
 	}
+
 	if found, err := later.Read(t.Context(), []forward.Port{q}); err != nil || len(found) != 0 {
 		t.Errorf("after the delete: %+v, %v", found, err)
 	}
@@ -89,8 +112,18 @@ func TestPCPNonce(t *testing.T) {
 func TestPCPForgets(t *testing.T) {
 	p := openPCPAt(t, nattest.Start(t), nil) // epoch 1000
 	state := func(gateway string, epoch uint32) string {
-		return grantState{protocol: "pcp", to: forward.Target{Host: "127.0.0.1", Port: 25}, gateway: netip.MustParseAddr(gateway), epoch: epoch, nonce: pcpNonce{1}}.String()
+		return grantState{
+			protocol: "pcp",
+			to: forward.Target{
+				Host: "127.0.0.1",
+				Port: 25,
+			},
+			gateway: netip.MustParseAddr(gateway),
+			epoch:   epoch,
+			nonce:   pcpNonce{1},
+		}.String()
 	}
+
 	for name, c := range map[string]struct {
 		g    plan.Grant
 		want int
@@ -103,7 +136,8 @@ func TestPCPForgets(t *testing.T) {
 		"no state at all": {plan.Grant{Lifetime: time.Hour, At: time.Now()}, 0},
 	} {
 		p.earlier = func(plan.Key) (plan.Grant, bool) { return c.g, true }
-		if found, err := p.Read(t.Context(), []forward.Port{{Proto: "tcp", Number: 25}}); err != nil || len(found) != c.want {
+		if found, err := p.Read(t.Context(),
+			[]forward.Port{{Proto: "tcp", Number: 25}}); err != nil || len(found) != c.want {
 			t.Errorf("%s: %+v, %v", name, found, err)
 		}
 	}
@@ -136,12 +170,16 @@ func TestEpochInvalid(t *testing.T) {
 // The WAN address is learnt by a mapping that is given back at once.
 func TestPCPAddress(t *testing.T) {
 	asked := make(chan uint32, 10)
-	p := openPCPAt(t, nattest.Start(t), func(r []byte) { asked <- binary.BigEndian.Uint32(r[4:]) })
+	p := openPCPAt(t, nattest.Start(t), func(r []byte) {
+		asked <- binary.BigEndian.Uint32(r[4:])
+	})
+
 	for range 2 {
 		if a, err := p.WAN(t.Context()); err != nil || a != netip.MustParseAddr("2.2.2.2") {
 			t.Errorf("WAN address %v, %v", a, err)
 		}
 	}
+
 	if len(asked) != 2 || <-asked != 120 || <-asked != 0 {
 		t.Error("want one request for two minutes, and its end")
 	}
@@ -154,14 +192,22 @@ func TestPCPCancelled(t *testing.T) {
 	p.timeout = time.Hour
 	ctx, cancel := context.WithTimeout(t.Context(), 50*time.Millisecond)
 	defer cancel()
+
 	if _, err := p.announce(ctx); !errors.Is(err, errNoAnswer) {
 		t.Errorf("error %v", err)
 	}
 }
 
 func FuzzDecodePCP(f *testing.F) {
-	m := mapRequest{client: netip.MustParseAddr("10.10.10.10"), proto: "tcp", internal: 25, external: 25,
-		suggest: netip.IPv4Unspecified(), lifetime: time.Hour}
+	m := mapRequest{
+		client:   netip.MustParseAddr("10.10.10.10"),
+		proto:    "tcp",
+		internal: 25,
+		external: 25,
+		suggest:  netip.IPv4Unspecified(),
+		lifetime: time.Hour,
+	}
+
 	f.Add(reply(m.encode()))
 	f.Add(reply(announceRequest(m.client)))
 	f.Add([]byte{0, 0x80, 0, 1})
@@ -170,9 +216,11 @@ func FuzzDecodePCP(f *testing.F) {
 		if err != nil {
 			return
 		}
+
 		if e := a.err(); (e == nil) != (a.code == 0) {
 			t.Errorf("code %d is %v", a.code, e)
 		}
+
 		a.answers(m.encode())
 	})
 }

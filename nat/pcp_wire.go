@@ -62,9 +62,11 @@ func (m mapRequest) encode() []byte {
 	binary.BigEndian.PutUint16(d[18:], m.external)
 	ip := m.suggest.As16()
 	copy(d[20:], ip[:])
+
 	if m.lifetime > 0 && m.external != 0 && !m.anyPort { // neither with a delete nor where any port will do, section 13.2
 		b = append(b, optPrefer, 0, 0, 0)
 	}
+
 	return b
 }
 
@@ -97,24 +99,31 @@ func decodePCP(b []byte) (a pcpAnswer, err error) {
 	if len(b) >= 4 && b[0] == 0 && b[1]&pcpReply != 0 {
 		return pcpAnswer{code: codeVersion}, nil
 	}
-	if len(b) < headerSize || len(b) > pcpMaxSize || len(b)%4 != 0 || b[0] != pcpVersion || b[1]&pcpReply == 0 {
+	if len(b) < headerSize || len(b) > pcpMaxSize || len(b)%4 != 0 || b[0] != pcpVersion ||
+		b[1]&pcpReply == 0 {
 		return a, errNotPCP
 	}
-	a.opcode, a.code = b[1]&^pcpReply, b[3]
+
+	a.opcode = b[1] &^ pcpReply
+	a.code = b[3]
 	a.lifetime = time.Duration(binary.BigEndian.Uint32(b[4:])) * time.Second
 	a.epoch = binary.BigEndian.Uint32(b[8:])
+
 	if a.opcode != opMap {
 		return a, nil
 	}
+
 	d := b[headerSize:]
 	if len(d) < mapSize {
 		return a, errNotPCP
 	}
+
 	copy(a.nonce[:], d)
 	a.proto = d[12]
 	a.internal = binary.BigEndian.Uint16(d[16:])
 	a.external = binary.BigEndian.Uint16(d[18:])
 	a.address = netip.AddrFrom16([16]byte(d[20:36])).Unmap()
+
 	return a, nil
 }
 
@@ -130,8 +139,10 @@ func (a pcpAnswer) answers(request []byte) bool {
 	if a.opcode != opMap {
 		return true
 	}
+
 	d := request[headerSize:]
-	return bytes.Equal(a.nonce[:], d[:12]) && a.proto == d[12] && a.internal == binary.BigEndian.Uint16(d[16:])
+	return bytes.Equal(a.nonce[:], d[:12]) && a.proto == d[12] &&
+		a.internal == binary.BigEndian.Uint16(d[16:])
 }
 
 // Result codes (section 7.4).
@@ -149,9 +160,12 @@ const (
 )
 
 var pcpWords = []string{
-	"success", "unsupported version", "not authorised", "malformed request", "unsupported opcode",
-	"unsupported option", "malformed option", "network failure", "out of resources", "unsupported protocol",
-	"over the quota", "this external port is unavailable", "the client's address was changed on the way",
+	"success", "unsupported version", "not authorised", "malformed request",
+	"unsupported opcode",
+	"unsupported option", "malformed option", "network failure", "out of resources",
+	"unsupported protocol",
+	"over the quota", "this external port is unavailable",
+	"the client's address was changed on the way",
 	"too many remote peers",
 }
 
@@ -160,22 +174,28 @@ func (a pcpAnswer) err() error {
 	if a.code == 0 {
 		return nil
 	}
+
 	text := "no known reason"
 	if int(a.code) < len(pcpWords) {
 		text = pcpWords[a.code]
 	}
+
 	no := &refusal{int(a.code), text}
 	switch a.code {
 	case codeNotAuthorised, codeQuota, codeCannotProvide:
 		return fmt.Errorf("%w: %w", ErrRefused, no)
 	case codeNetworkFail, codeNoResources:
 		// miniupnpd says the latter when its WAN address is not public, and tells which.
-		if a.address.IsValid() && !a.address.IsUnspecified() && netaddr.NotPublic(a.address) != "" {
-			return fmt.Errorf("%w: its WAN address is %s, %s: %w", ErrDoubleNAT, a.address, netaddr.NotPublic(a.address), no)
+		if a.address.IsValid() && !a.address.IsUnspecified() &&
+			netaddr.NotPublic(a.address) != "" {
+			return fmt.Errorf("%w: its WAN address is %s, %s: %w", ErrDoubleNAT, a.address,
+				netaddr.NotPublic(a.address), no)
 		}
 		return fmt.Errorf("%w: %w", ErrRefused, no)
 	case codeMismatch:
-		return fmt.Errorf("%w: %w: there is another NAT between here and the router", ErrDoubleNAT, no)
+		return fmt.Errorf("%w: %w: there is another NAT between here and the router",
+			ErrDoubleNAT, no)
 	}
+
 	return no
 }

@@ -29,10 +29,12 @@ func openPCP6(ctx context.Context, o Options) (device, string, error) {
 	case !gateway.IsLocal(o.IPv6):
 		return nil, "", fmt.Errorf("%w: run mailpub on %s itself", ErrOtherHost, o.IPv6)
 	}
+
 	gateway, which, err := o.gateway6()
 	if err != nil {
 		return nil, "", err
 	}
+
 	return dialPCP(ctx, o, netip.AddrPortFrom(gateway, pcpPort), o.IPv6, which)
 }
 
@@ -45,20 +47,25 @@ func (o Options) openPinholes(ctx context.Context, forwards device, byPCP openRe
 	case *nftables.Router:
 		return d.Pinholes()
 	}
+
 	switch {
 	case byPCP.err == nil:
 		return byPCP.device
 	case !o.IPv6.IsValid():
 		return &noPinholes{errNoIPv6}
 	}
+
 	u, ok := forwards.(*upnp)
 	if !ok {
 		return &noPinholes{fmt.Errorf("no pinholes by pcp: %w", withoutErrNoRouter(byPCP.err))}
 	}
+
 	h, err := u.Pinholes(ctx, o)
 	if err != nil {
-		return &noPinholes{fmt.Errorf("no pinholes by pcp: %w; by upnp: %w", withoutErrNoRouter(byPCP.err), err)}
+		return &noPinholes{fmt.Errorf("no pinholes by pcp: %w; by upnp: %w",
+			withoutErrNoRouter(byPCP.err), err)}
 	}
+
 	h.notPCP = withoutErrNoRouter(byPCP.err)
 	return h
 }
@@ -71,18 +78,22 @@ func (r *Router) BlockedPinholes(ctx context.Context, wanted []plan.Item) map[pl
 	gate, ok := r.holes.(interface {
 		Blocked(context.Context, forward.Port, forward.Target) string
 	})
+
 	for _, w := range wanted {
 		p, to, err := forward.Parse(w.Key, w.Lines)
 		if !ok || err != nil || !p.Pinhole() {
 			continue
 		}
-		if g, granted := r.known(w.Key); granted && g.Lifetime > 0 && r.now().Before(g.Expires()) {
+		if g, granted := r.known(w.Key); granted && g.Lifetime > 0 &&
+			r.now().Before(g.Expires()) {
 			continue
 		}
+
 		if why := gate.Blocked(ctx, p, to); why != "" {
 			shut[w.Key] = why
 		}
 	}
+
 	return shut
 }
 
@@ -118,7 +129,9 @@ func (r *Router) Pinholes() string {
 	case manual:
 		return "pinholes set manually"
 	case *upnpPinholes:
-		return fmt.Sprintf("pinholes by upnp, for ports from %d; not by pcp: %v", lowestPinhole, d.notPCP)
+		return fmt.Sprintf("pinholes by upnp, for ports from %d; not by pcp: %v",
+			lowestPinhole, d.notPCP)
 	}
+
 	return fmt.Sprintf("pinholes by %s, %s", r.holes.Protocol(), r.holes)
 }

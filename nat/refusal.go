@@ -31,4 +31,7 @@ type refusal struct {
 	text string
 }
 
-func (r *refusal) Error() string { return fmt.Sprintf("the router answers %d %q", r.code, r.text) }
+func (r *refusal) Error() string {
+	return fmt.Sprintf("the router answers %d %q", r.code,
+		r.text)
+}

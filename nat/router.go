@@ -48,6 +48,7 @@ func (r *Router) Address() netip.Addr {
 	case *pcp:
 		return d.gateway
 	}
+
 	return netip.Addr{}
 }
 
@@ -59,12 +60,14 @@ func (r *Router) Lists(k plan.Key) bool {
 	if err != nil {
 		return false
 	}
+
 	switch r.deviceFor(p).Protocol() {
 	case "pcp", "nat-pmp":
 		return false
 	case "upnp":
 		return !p.Pinhole()
 	}
+
 	return true
 }
 
@@ -78,10 +81,12 @@ func (r *Router) Read(ctx context.Context, keys []plan.Key) ([]plan.Item, error)
 	if err != nil {
 		return nil, err
 	}
+
 	items := make([]plan.Item, len(found))
 	for i, m := range found {
 		items[i] = r.item(m)
 	}
+
 	return items, nil
 }
 
@@ -95,9 +100,11 @@ func (r *Router) item(m forward.Mapping) plan.Item {
 	case m.Unread != nil:
 		return it
 	}
+
 	it.Lines = m.Lines()
 	it.Marked = r.isOurs(m)
 	it.Expires, it.Lifetime = r.lease(m)
+
 	return it
 }
 
@@ -132,6 +139,7 @@ func (r *Router) lookupAll(ctx context.Context, keys []plan.Key) ([]forward.Mapp
 			return nil, err
 		}
 	}
+
 	return r.lookUpPorts(ctx, ports)
 }
 
@@ -147,6 +155,7 @@ func (r *Router) lookUpPorts(ctx context.Context, ports []forward.Port) ([]forwa
 			own = append(own, p)
 		}
 	}
+
 	var found []forward.Mapping
 	if len(own) > 0 {
 		got, err := r.device.Read(ctx, own)
@@ -155,19 +164,26 @@ func (r *Router) lookUpPorts(ctx context.Context, ports []forward.Port) ([]forwa
 		}
 		found = append(found, got...)
 	}
+
 	if len(former) > 0 {
 		found = append(found, r.readFormer(ctx, former)...)
 	}
+
 	if len(pinholes) > 0 {
 		got, err := r.holes.Read(ctx, pinholes)
 		if err != nil { // no reason to know nothing of the forwards
 			got = nil
 			for _, p := range pinholes {
-				got = append(got, forward.Mapping{Port: p, Unread: fmt.Errorf("%s: %w", r.holes, err)})
+				got = append(got, forward.Mapping{
+					Port:   p,
+					Unread: fmt.Errorf("%s: %w", r.holes, err),
+				})
 			}
 		}
+
 		found = append(found, got...)
 	}
+
 	return found, ctx.Err()
 }
 
@@ -188,6 +204,7 @@ func (r *Router) Prepare(c plan.Change) *plan.Grant {
 	if d, ok := r.deviceFor(p).(plan.Preparer); ok {
 		return d.Prepare(c)
 	}
+
 	return nil
 }
 
@@ -215,6 +232,7 @@ func readBackPort(ctx context.Context, d device, p forward.Port) (*forward.Mappi
 	if found[0].Unread != nil {
 		return nil, found[0].Unread
 	}
+
 	return &found[0], nil
 }
 
@@ -239,6 +257,7 @@ func (r *Router) Lease(it plan.Item) (left, whole time.Duration, ok bool) {
 	if !granted || g.Lifetime <= 0 || it.Expires.IsZero() {
 		return 0, 0, false
 	}
+
 	return it.Expires.Sub(r.now()), g.Lifetime, true
 }
 
@@ -259,11 +278,14 @@ func (r *Router) Obstacle(ctx context.Context, k plan.Key, lines []string) (stri
 	if err != nil {
 		return "", err
 	}
+
 	gate, ok := r.deviceFor(p).(interface {
 		Obstacle(context.Context, forward.Port, forward.Target) (string, error)
 	})
+
 	if !ok {
 		return "", nil
 	}
+
 	return gate.Obstacle(ctx, p, to)
 }

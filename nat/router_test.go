@@ -22,7 +22,8 @@ func TestLists(t *testing.T) {
 		{"by hand", manual{}, &noPinholes{}, true, true},
 	} {
 		r := &Router{device: c.device, holes: c.holes}
-		for name, want := range map[string]bool{"tcp/25": c.four, "udp/53": c.four, "tcp6/25": c.six, "nothing": false} {
+		for name, want := range map[string]bool{"tcp/25": c.four, "udp/53": c.four,
+			"tcp6/25": c.six, "nothing": false} {
 			if got := r.Lists(plan.Key{Kind: forward.Kind, Name: name}); got != want {
 				t.Errorf("%s lists %s: %t, want %t", c.name, name, got, want)
 			}

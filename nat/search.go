@@ -45,9 +45,11 @@ func searchTargets(alone bool) []string {
 		"urn:schemas-upnp-org:service:WANPPPConnection:1",
 		rootDevice,
 	}
+
 	if alone {
 		all = append(all, everything)
 	}
+
 	return all
 }
 
@@ -68,41 +70,52 @@ func (o Options) search(ctx context.Context, found func(*url.URL), passed func(e
 	if err != nil {
 		return err
 	}
+
 	gateway, _, noGateway := o.gateway()
 	places := []*net.UDPAddr{net.UDPAddrFromAddrPort(netip.MustParseAddrPort("239.255.255.250:1900"))}
 	switch {
 	case o.Search.IsValid():
 		places[0] = net.UDPAddrFromAddrPort(o.Search)
 	case noGateway == nil:
-		places = append([]*net.UDPAddr{net.UDPAddrFromAddrPort(netip.AddrPortFrom(gateway, ssdpPort))}, places...)
+		places = append([]*net.UDPAddr{net.UDPAddrFromAddrPort(netip.AddrPortFrom(gateway,
+			ssdpPort))}, places...)
 	}
+
 	var mu sync.Mutex
 	seen := map[string]bool{}
 	var all sync.WaitGroup
 	defer all.Wait()
+
 	for _, s := range sockets {
 		stop := context.AfterFunc(ctx, func() { s.Close() })
 		defer stop()
 		defer s.Close()
+
 		all.Go(func() {
 			listen(s, gateway, passed, func(u *url.URL) {
 				mu.Lock()
 				again := seen[u.String()] || len(seen) == 16 // more is no home network
 				seen[u.String()] = true
 				mu.Unlock()
+
 				if !again {
-					all.Go(func() { found(u) }) // one that stalls must not hold up the others
+					all.Go(func() {
+						found(u)
+					}) // one that stalls must not hold up the others
 				}
 			})
 		})
 	}
+
 	// Datagrams get lost, and a router may be busy.
-	for _, pause := range []time.Duration{0, 250 * time.Millisecond, 600 * time.Millisecond, 1500 * time.Millisecond} {
+	for _, pause := range []time.Duration{0, 250 * time.Millisecond, 600 * time.Millisecond,
+		1500 * time.Millisecond} {
 		select {
 		case <-time.After(pause):
 		case <-ctx.Done():
 			return nil
 		}
+
 		sent := false
 		for _, to := range places {
 			for _, s := range sockets {
@@ -113,10 +126,12 @@ func (o Options) search(ctx context.Context, found func(*url.URL), passed func(e
 				}
 			}
 		}
+
 		if !sent && pause == 0 && ctx.Err() == nil {
 			return fmt.Errorf("search: %w", err)
 		}
 	}
+
 	<-ctx.Done()
 	return nil
 }
@@ -128,10 +143,12 @@ func (o Options) sockets() ([]*net.UDPConn, error) {
 		s, err := net.ListenUDP("udp4", nil)
 		return []*net.UDPConn{s}, err
 	}
+
 	all, err := o.multicast()
 	if err != nil {
 		return nil, err
 	}
+
 	var sockets []*net.UDPConn
 	for _, i := range all {
 		s, err := net.ListenUDP("udp4", &net.UDPAddr{IP: i.addr.AsSlice()})
@@ -139,14 +156,18 @@ func (o Options) sockets() ([]*net.UDPConn, error) {
 			o.Logger.Debug("no search on interface", "interface", i.Name, "error", err)
 			continue
 		}
+
 		if err := ipv4.NewPacketConn(s).SetMulticastInterface(&i.Interface); err != nil {
 			o.Logger.Debug("no multicast on interface", "interface", i.Name, "error", err)
 		}
+
 		sockets = append(sockets, s)
 	}
+
 	if len(sockets) == 0 {
 		return nil, errors.New("no network interface to search on")
 	}
+
 	return sockets, nil
 }
 
@@ -162,20 +183,25 @@ func (o Options) multicast() (cards []iface, err error) {
 	if err != nil {
 		return nil, err
 	}
+
 	for _, i := range all {
-		if o.Interface != "" && i.Name != o.Interface || i.Flags&net.FlagUp == 0 || i.Flags&net.FlagMulticast == 0 || i.Flags&net.FlagLoopback != 0 {
+		if o.Interface != "" && i.Name != o.Interface || i.Flags&net.FlagUp == 0 ||
+			i.Flags&net.FlagMulticast == 0 || i.Flags&net.FlagLoopback != 0 {
 			continue
 		}
 		if nets, err := gateway.Networks4(i.Name); err == nil && len(nets) > 0 {
 			cards = append(cards, iface{i, nets[0].Addr()})
 		}
 	}
+
 	switch {
 	case len(cards) > 0:
 		return cards, nil
 	case o.Interface != "":
-		return nil, fmt.Errorf("network interface %q can't be searched: it is not there, not up, or has no IPv4 address", o.Interface)
+		return nil, fmt.Errorf("network interface %q can't be searched: it is not there, not up, or has no IPv4 address",
+			o.Interface)
 	}
+
 	return nil, errors.New("no network interface to search on")
 }
 
@@ -203,6 +229,7 @@ func receiveAll(s *net.UDPConn, take func(datagram []byte, from netip.Addr)) {
 		if err != nil {
 			continue // such as an ICMP error for what was sent before
 		}
+
 		take(buf[:n], from.Addr().Unmap())
 	}
 }
@@ -216,21 +243,29 @@ func (o Options) probeSSDP(ctx context.Context) <-chan error {
 	if err != nil || o.Search.IsValid() {
 		return verdict
 	}
+
 	go func() {
-		c, err := net.DialUDP("udp4", nil, net.UDPAddrFromAddrPort(netip.AddrPortFrom(gateway, ssdpPort)))
+		c, err := net.DialUDP("udp4", nil, net.UDPAddrFromAddrPort(netip.AddrPortFrom(gateway,
+			ssdpPort)))
+
 		if err != nil {
 			return
 		}
+
 		defer c.Close()
+
 		stop := context.AfterFunc(ctx, func() { c.SetDeadline(time.Now()) })
 		defer stop()
+
 		if _, err = c.Write(request(igdType + "1")); err == nil {
 			_, err = c.Read(make([]byte, 1))
 		}
+
 		if sockerr.Refused(err) {
 			verdict <- fmt.Errorf("%s %s has no listener for searches", which, gateway)
 		}
 	}()
+
 	return verdict
 }
 
@@ -243,9 +278,12 @@ func parseAnswer(datagram []byte, from, gateway netip.Addr) (*url.URL, error) {
 	target := header["st"]
 	service := gatewayType.MatchString(target) || connectionType.MatchString(target)
 	general := strings.EqualFold(target, rootDevice) || strings.EqualFold(target, everything)
+
 	if status != http.StatusOK || !service && !(from == gateway && general) {
-		return nil, fmt.Errorf("%w: status %d, ST %q", errOtherDevice, status, forward.Printable(target, 60))
+		return nil, fmt.Errorf("%w: status %d, ST %q", errOtherDevice, status,
+			forward.Printable(target, 60))
 	}
+
 	return parseLocation(header["location"], from, gateway)
 }
 
@@ -257,9 +295,11 @@ var errOtherDevice = errors.New("not a router's answer")
 func parseHeader(datagram []byte) (status int, header map[string]string) {
 	header = map[string]string{}
 	first, rest, _ := strings.Cut(string(datagram), "\n")
-	if f := strings.Fields(first); len(f) >= 2 && strings.HasPrefix(strings.ToUpper(f[0]), "HTTP/") {
+	if f := strings.Fields(first); len(f) >= 2 &&
+		strings.HasPrefix(strings.ToUpper(f[0]), "HTTP/") {
 		status, _ = strconv.Atoi(f[1])
 	}
+
 	for _, line := range strings.Split(rest, "\n") {
 		name, value, ok := strings.Cut(strings.TrimRight(line, "\r"), ":")
 		name = strings.ToLower(strings.TrimSpace(name))
@@ -267,6 +307,7 @@ func parseHeader(datagram []byte) (status int, header map[string]string) {
 			header[name] = strings.TrimSpace(value)
 		}
 	}
+
 	return status, header
 }
 
@@ -276,19 +317,24 @@ func parseLocation(s string, from, gateway netip.Addr) (*url.URL, error) {
 	if s != "" && !strings.Contains(s, "://") {
 		s = "http://" + strings.TrimLeft(s, "/") // some leave that out
 	}
+
 	u, err := url.Parse(s)
 	if err != nil {
 		return nil, fmt.Errorf("location %q: %w", forward.Printable(s, 100), err)
 	}
 	if u.Scheme != "http" || u.Host == "" || u.User != nil {
-		return nil, fmt.Errorf("location %q: want one that begins with http://", forward.Printable(s, 100))
+		return nil, fmt.Errorf("location %q: want one that begins with http://",
+			forward.Printable(s, 100))
 	}
-	if host, err := netip.ParseAddr(u.Hostname()); err != nil || host != from && host != gateway {
+
+	if host, err := netip.ParseAddr(u.Hostname()); err != nil ||
+		host != from && host != gateway {
 		port := u.Port()
 		u.Host = from.String()
 		if port != "" {
 			u.Host = hostPort(from.String(), port)
 		}
 	}
+
 	return u, nil
 }

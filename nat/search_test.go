@@ -49,7 +49,8 @@ func TestParseAnswer(t *testing.T) {
 		"nothing":          {nattest.Answer(v1, ""), ""},
 		"a search":         {string(request(igdType + "1")), ""},
 	} {
-		u, err := parseAnswer([]byte(test.datagram), netip.MustParseAddr("10.10.10.1"), netip.MustParseAddr("10.10.10.1"))
+		u, err := parseAnswer([]byte(test.datagram), netip.MustParseAddr("10.10.10.1"),
+			netip.MustParseAddr("10.10.10.1"))
 		if err == nil && u.String() != test.want || err != nil && test.want != "" {
 			t.Errorf("%s: %v, %v; want %q", name, u, err, test.want)
 		}
@@ -58,7 +59,8 @@ func TestParseAnswer(t *testing.T) {
 
 // A router that answers from another address than the gateway's, and names that, is met there.
 func TestAnswerFromAnotherAddress(t *testing.T) {
-	from, gateway := netip.MustParseAddr("10.10.10.254"), netip.MustParseAddr("10.10.10.1")
+	from := netip.MustParseAddr("10.10.10.254")
+	gateway := netip.MustParseAddr("10.10.10.1")
 	for location, want := range map[string]string{
 		"http://10.10.10.1:5000/rootDesc.xml": "http://10.10.10.1:5000/rootDesc.xml",
 		"http://192.0.2.1:5000/rootDesc.xml":  "http://10.10.10.254:5000/rootDesc.xml",
@@ -94,10 +96,12 @@ func device1(t *testing.T, cfg igd.Config) *igd.Device {
 	if !cfg.External.IsValid() {
 		cfg.External = netip.MustParseAddr("2.2.2.2")
 	}
+
 	d, err := igd.Start(t.Context(), cfg)
 	if err != nil {
 		t.Fatal(err)
 	}
+
 	t.Cleanup(func() { d.Close() })
 	return d
 }
@@ -105,29 +109,48 @@ func device1(t *testing.T, cfg igd.Config) *igd.Device {
 // The first good answer ends the search, whatever else comes before and with it.
 func TestSearchTakesTheFirstGoodAnswer(t *testing.T) {
 	d := device1(t, igd.Config{})
-	stalling := httptest.NewServer(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) { <-r.Context().Done() }))
+	stalling := httptest.NewServer(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) {
+		<-r.Context().Done()
+	}))
+
 	defer stalling.Close()
+
 	to := nattest.Responder(t, func(st string) []string {
-		return []string{"garbage", nattest.Answer(st, "http://127.0.0.66/elsewhere"), nattest.Answer(st, stalling.URL),
+		return []string{"garbage", nattest.Answer(st, "http://127.0.0.66/elsewhere"),
+			nattest.Answer(st, stalling.URL),
 			nattest.Answer(st, d.URL()), nattest.Answer(st, d.URL())}
 	})
+
 	ctx, cancel := context.WithTimeout(t.Context(), searchTime)
 	defer cancel()
-	r, err := Open(ctx, Options{Protocol: "upnp", System: System{Search: to, Gateways: loopbackGateway}})
+
+	r, err := Open(ctx, Options{
+		Protocol: "upnp",
+		System: System{
+			Search:   to,
+			Gateways: loopbackGateway,
+		},
+	})
+
 	if err != nil {
 		t.Fatal(err)
 	}
+
 	has(t, "device", r.Device(), d.URL())
 	has(t, "why", r.ChoiceReason(), "the default gateway 127.0.0.1 answers as WANIPConnection:2")
 }
 
 func TestSearchFails(t *testing.T) {
 	page := func(body string) string {
-		s := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { fmt.Fprint(w, body) }))
+		s := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+			fmt.Fprint(w, body)
+		}))
 		t.Cleanup(s.Close)
 		return s.URL
 	}
-	d, other := device1(t, igd.Config{Name: "one"}), device1(t, igd.Config{Name: "two"})
+
+	d := device1(t, igd.Config{Name: "one"})
+	other := device1(t, igd.Config{Name: "two"})
 	none := func(string) []string { return nil }
 	at := func(locations ...string) func(string) []string {
 		return func(st string) (all []string) {
@@ -137,6 +160,7 @@ func TestSearchFails(t *testing.T) {
 			return all
 		}
 	}
+
 	for _, test := range []struct {
 		name    string
 		answers func(string) []string
@@ -156,11 +180,14 @@ func TestSearchFails(t *testing.T) {
 		t.Run(test.name, func(t *testing.T) {
 			t.Parallel()
 			o := test.options
-			o.Protocol, o.Gateways, o.Search = "upnp", noGateways, nattest.Responder(t, test.answers)
+			o.Protocol = "upnp"
+			o.Gateways = noGateways
+			o.Search = nattest.Responder(t, test.answers)
 			_, err := Open(t.Context(), o)
 			if !errors.Is(err, test.is) {
 				t.Fatalf("got %v, want %v", err, test.is)
 			}
+
 			has(t, "error", err.Error(), test.parts...)
 		})
 	}
@@ -172,7 +199,14 @@ func TestSearchKnowsTheSame(t *testing.T) {
 	to := nattest.Responder(t, func(st string) []string {
 		return []string{nattest.Answer(st, d.URL()), nattest.Answer(st, d.URL()+"?again")}
 	})
-	if _, err := Open(t.Context(), Options{Protocol: "upnp", System: System{Search: to, Gateways: noGateways}}); err != nil {
+
+	if _, err := Open(t.Context(), Options{
+		Protocol: "upnp",
+		System: System{
+			Search:   to,
+			Gateways: noGateways,
+		},
+	}); err != nil {
 		t.Error(err)
 	}
 }
@@ -180,10 +214,14 @@ func TestSearchKnowsTheSame(t *testing.T) {
 // A URL is a choice: nothing else is asked.
 func TestURLAsksNobodyElse(t *testing.T) {
 	d := device1(t, igd.Config{})
-	_, err := Open(t.Context(), Options{Selection: Selection{URL: d.URL()}, System: System{Gateways: func() ([]netip.Addr, error) {
-		t.Error("the default gateway was looked up")
-		return loopbackGateway()
-	}}})
+	_, err := Open(t.Context(), Options{
+		Selection: Selection{URL: d.URL()},
+		System: System{Gateways: func() ([]netip.Addr, error) {
+			t.Error("the default gateway was looked up")
+			return loopbackGateway()
+		}},
+	})
+
 	if err != nil {
 		t.Error(err)
 	}
@@ -192,26 +230,37 @@ func TestURLAsksNobodyElse(t *testing.T) {
 // Of several connections the one that is up is taken.
 func TestTakesTheConnectionThatIsUp(t *testing.T) {
 	service := func(kind string) string {
-		return `<service><serviceType>urn:schemas-upnp-org:service:` + kind + `:1</serviceType><controlURL>/` + kind + `</controlURL></service>`
+		return `<service><serviceType>urn:schemas-upnp-org:service:` + kind +
+			`:1</serviceType><controlURL>/` + kind + `</controlURL></service>`
 	}
+
 	status := func(kind, status string) string {
-		return `<s:Envelope xmlns:s="http://schemas.xmlsoap.org/soap/envelope/"><s:Body><u:GetStatusInfoResponse xmlns:u="urn:schemas-upnp-org:service:` + kind + `:1">` +
-			`<NewConnectionStatus>` + status + `</NewConnectionStatus><NewUptime>1</NewUptime></u:GetStatusInfoResponse></s:Body></s:Envelope>`
+		return `<s:Envelope xmlns:s="http://schemas.xmlsoap.org/soap/envelope/"><s:Body><u:GetStatusInfoResponse xmlns:u="urn:schemas-upnp-org:service:` +
+			kind + `:1">` +
+			`<NewConnectionStatus>` + status +
+			`</NewConnectionStatus><NewUptime>1</NewUptime></u:GetStatusInfoResponse></s:Body></s:Envelope>`
 	}
+
 	mux := http.NewServeMux()
 	mux.HandleFunc("GET /", func(w http.ResponseWriter, _ *http.Request) {
-		fmt.Fprint(w, `<root xmlns="urn:schemas-upnp-org:device-1-0"><device><serviceList>`+service("WANIPConnection")+service("WANPPPConnection")+`</serviceList></device></root>`)
+		fmt.Fprint(w, `<root xmlns="urn:schemas-upnp-org:device-1-0"><device><serviceList>`+
+			service("WANIPConnection")+service("WANPPPConnection")+`</serviceList></device></root>`)
 	})
+
 	up := "Connected"
 	mux.HandleFunc("POST /WANIPConnection", func(w http.ResponseWriter, _ *http.Request) {
 		fmt.Fprint(w, status("WANIPConnection", "Disconnected"))
 	})
+
 	mux.HandleFunc("POST /WANPPPConnection", func(w http.ResponseWriter, _ *http.Request) {
 		fmt.Fprint(w, status("WANPPPConnection", up))
 	})
+
 	s := httptest.NewServer(mux)
 	defer s.Close()
-	for _, test := range []struct{ status, want string }{{"Connected", "WANPPPConnection:1"}, {"Connecting", "WANIPConnection:1"}} {
+
+	for _, test := range []struct{ status, want string }{{"Connected", "WANPPPConnection:1"},
+		{"Connecting", "WANIPConnection:1"}} {
 		up = test.status
 		r, err := Open(t.Context(), Options{Selection: Selection{URL: s.URL}})
 		if err != nil {
@@ -227,39 +276,59 @@ func TestDescriptions(t *testing.T) {
 		"<friendlyName>caff\xe8</friendlyName><deviceList><device><serviceList><service>" +
 		`<serviceType>urn:schemas-upnp-org:service:WANPPPConnection:1</serviceType><controlURL>ctl</controlURL>` +
 		`</service></serviceList></device></deviceList></device></root>`
+
 	mux := http.NewServeMux()
-	mux.HandleFunc("/ppp", func(w http.ResponseWriter, _ *http.Request) { fmt.Fprint(w, ppp) })
+	mux.HandleFunc("/ppp", func(w http.ResponseWriter, _ *http.Request) {
+		fmt.Fprint(w, ppp)
+	})
+
 	mux.HandleFunc("/endless", func(w http.ResponseWriter, r *http.Request) {
 		for r.Context().Err() == nil {
 			fmt.Fprint(w, strings.Repeat("<a>", 4096))
 		}
 	})
+
 	mux.HandleFunc("/away", func(w http.ResponseWriter, r *http.Request) {
 		http.Redirect(w, r, "http://192.0.2.1/", http.StatusFound)
 	})
+
 	s := httptest.NewServer(mux)
 	defer s.Close()
+
 	open := func(path string) (*Router, error) {
-		return Open(t.Context(), Options{Selection: Selection{URL: s.URL + path}, System: System{Timeout: 2 * time.Second, Gateways: noGateways}})
+		return Open(t.Context(), Options{
+			Selection: Selection{URL: s.URL + path},
+			System: System{
+				Timeout:  2 * time.Second,
+				Gateways: noGateways,
+			},
+		})
 	}
+
 	r, err := open("/ppp")
 	if err != nil {
 		t.Fatal(err)
 	}
+
 	has(t, "device", r.Device(), `router "caff?" at`)
 	has(t, "why", r.ChoiceReason(), "WANPPPConnection:1")
-	if got := r.device.(*upnp).GetServiceClient().SOAPClient.EndpointURL.String(); got != s.URL+"/ctl" {
+	if got := r.device.(*upnp).GetServiceClient().SOAPClient.EndpointURL.String(); got != s.URL+
+		"/ctl" {
 		t.Errorf("controlled at %s", got)
 	}
-	for path, part := range map[string]string{"/endless": "more than 256 KB", "/away": "redirects", "/none": "404"} {
+
+	for path, part := range map[string]string{"/endless": "more than 256 KB",
+		"/away": "redirects", "/none": "404"} {
 		_, err := open(path)
 		if !errors.Is(err, ErrNoRouter) {
 			t.Fatalf("%s: %v", path, err)
 		}
 		has(t, path, err.Error(), part)
 	}
+
 	for _, bad := range []string{"10.10.10.1:5000", "https://10.10.10.1/", "http:///x"} {
-		if _, err := Open(t.Context(), Options{Selection: Selection{URL: bad}}); err == nil || !strings.Contains(err.Error(), "no URL of a router's description") {
+		if _, err := Open(t.Context(), Options{Selection: Selection{URL: bad}}); err == nil ||
+			!strings.Contains(err.Error(), "no URL of a router's description") {
 			t.Errorf("%q: %v", bad, err)
 		}
 	}
@@ -268,11 +337,20 @@ func TestDescriptions(t *testing.T) {
 func TestOpenStops(t *testing.T) {
 	ctx, cancel := context.WithCancel(t.Context())
 	to := nattest.Responder(t, func(string) []string { cancel(); return nil })
-	_, err := Open(ctx, Options{Protocol: "upnp", System: System{Search: to, Gateways: noGateways}})
+	_, err := Open(ctx, Options{
+		Protocol: "upnp",
+		System: System{
+			Search:   to,
+			Gateways: noGateways,
+		},
+	})
+
 	if !errors.Is(err, context.Canceled) {
 		t.Errorf("a cancelled search ends with %v", err)
 	}
-	if _, err := Open(t.Context(), Options{Protocol: "igmp"}); err == nil || !strings.Contains(err.Error(), `unknown router protocol "igmp"`) {
+
+	if _, err := Open(t.Context(), Options{Protocol: "igmp"}); err == nil ||
+		!strings.Contains(err.Error(), `unknown router protocol "igmp"`) {
 		t.Errorf("an unknown protocol: %v", err)
 	}
 }

@@ -33,28 +33,35 @@ func nextTag(s string, from int) (t xmlTag, ok bool) {
 		if i < 0 {
 			return xmlTag{}, false
 		}
+
 		start := from + i
 		rest := s[start+1:]
 		closing := strings.HasPrefix(rest, "/")
 		rest = strings.TrimPrefix(rest, "/")
 		end := strings.IndexByte(rest, '>')
+
 		if end < 0 {
 			return xmlTag{}, false
 		}
+
 		inside := rest[:end]
 		name := inside
 		if cut := strings.IndexAny(inside, " \t\r\n/"); cut >= 0 {
 			name = inside[:cut]
 		}
+
 		if _, local, prefixed := strings.Cut(name, ":"); prefixed {
 			name = local
 		}
+
 		if name == "" || !isLetter(name[0]) || strings.ContainsRune(inside, '<') {
 			from = start + 1
 			continue
 		}
+
 		after := len(s) - len(rest) + end + 1
-		return xmlTag{strings.ToLower(name), closing, strings.HasSuffix(inside, "/"), start, after}, true
+		return xmlTag{strings.ToLower(name), closing, strings.HasSuffix(inside, "/"), start,
+			after}, true
 	}
 }
 
@@ -66,6 +73,7 @@ func content(s string, open xmlTag) (text string, next int) {
 	if open.empty {
 		return "", open.end
 	}
+
 	var b strings.Builder
 	at := open.end
 	for range 16 { // markup in a name, not a document
@@ -73,16 +81,20 @@ func content(s string, open xmlTag) (text string, next int) {
 		if !ok {
 			break
 		}
+
 		b.WriteString(s[at:t.start])
 		if t.closing && t.name == open.name {
 			return strings.TrimSpace(html.UnescapeString(b.String())), t.end
 		}
+
 		at = t.end
 	}
+
 	end := len(s)
 	if t, ok := nextTag(s, open.end); ok {
 		end = t.start
 	}
+
 	return strings.TrimSpace(html.UnescapeString(s[open.end:end])), end
 }
 
@@ -96,19 +108,23 @@ func describeByText(body string) (*goupnp.RootDevice, error) {
 			*field = text
 		}
 	}
+
 	for at := 0; ; {
 		t, ok := nextTag(body, at)
 		if !ok {
 			break
 		}
+
 		at = t.end
 		if t.closing {
-			if t.name == "service" && service != nil && len(root.Device.Services) < maxServices {
+			if t.name == "service" && service != nil &&
+				len(root.Device.Services) < maxServices {
 				root.Device.Services = append(root.Device.Services, *service)
 				service = nil
 			}
 			continue
 		}
+
 		switch t.name {
 		case "service":
 			service = new(goupnp.Service)
@@ -130,9 +146,11 @@ func describeByText(body string) (*goupnp.RootDevice, error) {
 			}
 		}
 	}
+
 	if len(root.Device.Services) == 0 {
 		return nil, errors.New("not a device description: no service in it")
 	}
+
 	return root, nil
 }
 
@@ -146,7 +164,8 @@ type pageError struct {
 const aPage = "a page"
 
 func (e *pageError) Error() string {
-	return fmt.Sprintf("the router answers HTTP %d %s with %s", e.status, http.StatusText(e.status), e.what)
+	return fmt.Sprintf("the router answers HTTP %d %s with %s", e.status,
+		http.StatusText(e.status), e.what)
 }
 
 // soapAnswer is what a router answered an action with, found by text.
@@ -161,14 +180,17 @@ func readSOAP(action string, status int, body string) (a soapAnswer, err error) 
 	if strings.TrimSpace(body) == "" {
 		return a, &pageError{status, "no text"}
 	}
+
 	responded, fault, page := false, false, false
 	body = withoutSections(body)
 	var reason string
+
 	for at := 0; ; {
 		t, ok := nextTag(body, at)
 		if !ok {
 			break
 		}
+
 		at = t.end
 		switch {
 		case t.closing:
@@ -176,7 +198,8 @@ func readSOAP(action string, status int, body string) (a soapAnswer, err error) 
 			var text string
 			text, at = content(body, t)
 			if code, err := strconv.Atoi(text); err == nil {
-				fault, a.code = true, code
+				fault = true
+				a.code = code
 			}
 		case t.name == "errordescription":
 			a.text, at = content(body, t)
@@ -188,13 +211,15 @@ func readSOAP(action string, status int, body string) (a soapAnswer, err error) 
 			responded = true
 		case t.name == "html":
 			page = true
-		case strings.HasPrefix(t.name, "new") && len(a.args) < maxServices, responded && isOutput(t.name):
+		case strings.HasPrefix(t.name, "new") && len(a.args) < maxServices, responded &&
+			isOutput(t.name):
 			var text string
 			name := strings.TrimSpace(body[t.start+1 : t.end-1])
 			text, at = content(body, t)
 			a.args = append(a.args, [2]string{localName(name), text})
 		}
 	}
+
 	switch {
 	case fault && a.code != 0:
 		return a, nil
@@ -210,6 +235,7 @@ func readSOAP(action string, status int, body string) (a soapAnswer, err error) 
 	case status != http.StatusOK:
 		return a, &pageError{status, "an answer to " + action}
 	}
+
 	return a, nil
 }
 
@@ -221,6 +247,7 @@ func codeOf(words string) int {
 		}
 		return -1
 	}, words))
+
 	for _, w := range []struct {
 		words string
 		code  int
@@ -241,6 +268,7 @@ func codeOf(words string) int {
 			return w.code
 		}
 	}
+
 	return 0
 }
 
@@ -256,16 +284,20 @@ func withoutSections(s string) string {
 			before, rest, found := strings.Cut(s, section.begin)
 			inside, after, closed := strings.Cut(rest, section.end)
 			b.WriteString(before)
+
 			if !found || !closed {
 				s = b.String() + rest
 				break
 			}
+
 			if section.keep {
 				b.WriteString(html.EscapeString(inside))
 			}
+
 			s = after
 		}
 	}
+
 	return s
 }
 
@@ -307,6 +339,7 @@ func plainValue(name, text string) string {
 			return "0"
 		}
 	}
+
 	return text
 }
 
@@ -316,16 +349,19 @@ func canonicalSOAP(action, service string, a soapAnswer) (status int, body []byt
 	b.WriteString(`<s:Envelope xmlns:s="http://schemas.xmlsoap.org/soap/envelope/" s:encodingStyle="http://schemas.xmlsoap.org/soap/encoding/"><s:Body>`)
 	if a.code != 0 {
 		fmt.Fprintf(&b, `<s:Fault><faultcode>s:Client</faultcode><faultstring>UPnPError</faultstring><detail><UPnPError xmlns="urn:schemas-upnp-org:control-1-0">`+
-			`<errorCode>%d</errorCode><errorDescription>%s</errorDescription></UPnPError></detail></s:Fault>`, a.code, html.EscapeString(a.text))
+			`<errorCode>%d</errorCode><errorDescription>%s</errorDescription></UPnPError></detail></s:Fault>`,
+			a.code, html.EscapeString(a.text))
 		status = http.StatusInternalServerError
 	} else {
 		fmt.Fprintf(&b, `<u:%sResponse xmlns:u="%s">`, action, html.EscapeString(service))
 		for _, arg := range a.args {
-			fmt.Fprintf(&b, "<%s>%s</%s>", arg[0], html.EscapeString(plainValue(arg[0], arg[1])), arg[0])
+			fmt.Fprintf(&b, "<%s>%s</%s>", arg[0],
+				html.EscapeString(plainValue(arg[0], arg[1])), arg[0])
 		}
 		fmt.Fprintf(&b, `</u:%sResponse>`, action)
 		status = http.StatusOK
 	}
+
 	b.WriteString(`</s:Body></s:Envelope>`)
 	return status, []byte(b.String())
 }

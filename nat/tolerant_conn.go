@@ -52,6 +52,7 @@ func (r *tolerantConn) Read(p []byte) (int, error) {
 			return 0, err
 		}
 	}
+
 	switch {
 	case len(r.head) > 0:
 		n := copy(p, r.head)
@@ -62,6 +63,7 @@ func (r *tolerantConn) Read(p []byte) (int, error) {
 	case r.whole:
 		return 0, io.EOF
 	}
+
 	return r.readBody(p)
 }
 
@@ -72,11 +74,14 @@ func (r *tolerantConn) readHead() error {
 		line, err := r.from.ReadString('\n')
 		size += len(line)
 		text := strings.TrimRight(line, "\r\n")
+
 		switch {
 		case err != nil && size == 0:
 			return err
 		case err != nil || size > maxHead || len(lines) == 0 && !isStatusLine(text):
-			r.head, r.raw, r.past = []byte(strings.Join(lines, "\r\n")+line), true, true
+			r.head = []byte(strings.Join(lines, "\r\n") + line)
+			r.raw = true
+			r.past = true
 			return nil
 		case text != "":
 			lines = append(lines, text)
@@ -85,9 +90,11 @@ func (r *tolerantConn) readHead() error {
 			lines, size = nil, 0
 			continue
 		}
+
 		r.mendHead(lines)
 		r.past = true
 		r.whole = r.length == 0
+
 		return nil
 	}
 }
@@ -103,12 +110,14 @@ func (r *tolerantConn) readBody(p []byte) (int, error) {
 		// All that was told is there, and it is no whole document.
 		_ = r.SetReadDeadline(time.Now().Add(afterLength))
 	}
+
 	n, err := r.from.Read(p)
 	r.body += int64(n)
 	r.tail = append(r.tail, p[:n]...)
 	r.tail = r.tail[max(0, len(r.tail)-64):]
 	ended := endsWhole(r.tail)
 	r.whole = ended && r.body >= r.length
+
 	switch {
 	case n > 0:
 		return n, nil
@@ -117,6 +126,7 @@ func (r *tolerantConn) readBody(p []byte) (int, error) {
 	case errors.Is(err, io.EOF) && r.body < r.length && !ended:
 		return 0, io.ErrUnexpectedEOF
 	}
+
 	return 0, err
 }
 
@@ -125,12 +135,15 @@ func (r *tolerantConn) mendHead(lines []string) {
 	var b strings.Builder
 	b.WriteString("HTTP/1.1 " + strings.Join(strings.Fields(lines[0])[1:], " ") + "\r\n")
 	r.length = -1
+
 	for _, line := range lines[1:] {
 		name, value, ok := strings.Cut(line, ":")
-		name, value = strings.TrimRight(name, " \t"), strings.TrimSpace(value)
+		name = strings.TrimRight(name, " \t")
+		value = strings.TrimSpace(value)
 		if !ok || !isToken(name) {
 			continue
 		}
+
 		switch strings.ToLower(name) {
 		case "content-length":
 			if n, err := strconv.ParseInt(value, 10, 64); err == nil && n >= 0 && r.length < 0 {
@@ -143,8 +156,10 @@ func (r *tolerantConn) mendHead(lines []string) {
 			}
 			r.raw = true
 		}
+
 		b.WriteString(name + ": " + value + "\r\n")
 	}
+
 	b.WriteString("\r\n")
 	r.head = []byte(b.String())
 }
@@ -162,5 +177,6 @@ func isToken(s string) bool {
 // endsWhole reports whether a document ends with the end of its outermost element.
 func endsWhole(body []byte) bool {
 	end := strings.ToLower(strings.TrimSpace(string(body[max(0, len(body)-64):])))
-	return strings.HasSuffix(end, "</root>") || strings.HasSuffix(end, "envelope>") || strings.HasSuffix(end, "</html>")
+	return strings.HasSuffix(end, "</root>") || strings.HasSuffix(end, "envelope>") ||
+		strings.HasSuffix(end, "</html>")
 }

@@ -18,6 +18,7 @@ func TestReadSOAP(t *testing.T) {
 	const action = "GetExternalIPAddress"
 	good := soapAnswerOf(action, "NewExternalIPAddress", "2.2.2.2")
 	fault := `<s:Envelope><s:Body><s:Fault><detail><UPnPError><errorCode>714</errorCode><errorDescription>No & such</errorDescription></UPnPError></detail></s:Fault></s:Body></s:Envelope>`
+
 	for _, c := range []struct {
 		name   string
 		status int
@@ -54,6 +55,7 @@ func TestReadSOAP(t *testing.T) {
 			}
 			got = strings.Join(all, ",")
 		}
+
 		if !strings.Contains(got, c.want) || err == nil && got != c.want {
 			t.Errorf("%s: %q, want %q", c.name, got, c.want)
 		}
@@ -72,12 +74,15 @@ func FuzzReadSOAP(f *testing.F) {
 		if err != nil {
 			return
 		}
+
 		if len(a.args) > maxServices {
 			t.Errorf("%d arguments", len(a.args))
 		}
+
 		status, canonical := canonicalSOAP("GetExternalIPAddress", "urn:x", a)
 		again, err := readSOAP("GetExternalIPAddress", http.StatusOK, string(canonical))
-		if utf8.ValidString(body) && (err != nil || again.code != a.code || len(again.args) != len(a.args)) {
+		if utf8.ValidString(body) && (err != nil || again.code != a.code ||
+			len(again.args) != len(a.args)) {
 			t.Errorf("%q: %+v becomes %d %q: %+v, %v", body, a, status, canonical, again, err)
 		}
 	})
@@ -89,7 +94,8 @@ func FuzzDescribeByText(f *testing.F) {
 	f.Add(strings.Repeat("<service>", 500) + strings.Repeat("</service>", 500))
 	f.Fuzz(func(t *testing.T, body string) {
 		root, err := describeByText(body)
-		if err == nil && (len(root.Device.Services) == 0 || len(root.Device.Services) > maxServices) {
+		if err == nil && (len(root.Device.Services) == 0 ||
+			len(root.Device.Services) > maxServices) {
 			t.Errorf("%d services", len(root.Device.Services))
 		}
 	})
@@ -115,24 +121,42 @@ func TestBestConnection(t *testing.T) {
 		t.Run(c.name, func(t *testing.T) {
 			var services string
 			for i, l := range c.links {
-				services += fmt.Sprintf("<service><serviceType>urn:schemas-upnp-org:service:%s</serviceType><controlURL>/%d</controlURL></service>", l.service, i)
+				services += fmt.Sprintf("<service><serviceType>urn:schemas-upnp-org:service:%s</serviceType><controlURL>/%d</controlURL></service>",
+					l.service, i)
 			}
+
 			client := &http.Client{Transport: &sanitizingTransport{RoundTripper: roundTrip(func(r *http.Request) string {
 				var i int
 				if _, err := fmt.Sscanf(r.URL.Path, "/%d", &i); err != nil {
-					return `<root xmlns="urn:schemas-upnp-org:device-1-0"><device><serviceList>` + services + "</serviceList></device></root>"
+					return `<root xmlns="urn:schemas-upnp-org:device-1-0"><device><serviceList>` +
+						services + "</serviceList></device></root>"
 				}
+
 				_, action := soapAction(r)
 				if action == "GetStatusInfo" {
-					return strings.Replace(soapAnswerOf(action, "NewConnectionStatus", c.links[i].status), "</NewConnectionStatus>", "</NewConnectionStatus><NewUptime>1</NewUptime>", 1)
+					return strings.Replace(soapAnswerOf(action, "NewConnectionStatus",
+						c.links[i].status), "</NewConnectionStatus>",
+						"</NewConnectionStatus><NewUptime>1</NewUptime>", 1)
 				}
+
 				return soapAnswerOf(action, "NewExternalIPAddress", c.links[i].address)
 			})}}
-			d, err := describe(t.Context(), mustURL("http://10.10.10.1:5000/rootDesc.xml"), client, Options{System: System{Timeout: time.Second, Now: time.Now}, Owner: Owner{Known: noGrants}})
+
+			d, err := describe(t.Context(), mustURL("http://10.10.10.1:5000/rootDesc.xml"),
+				client, Options{
+					System: System{
+						Timeout: time.Second,
+						Now:     time.Now,
+					},
+					Owner: Owner{Known: noGrants},
+				})
+
 			if err != nil {
 				t.Fatal(err)
 			}
-			if got := d.GetServiceClient().SOAPClient.EndpointURL.Path; got != fmt.Sprintf("/%d", c.want) {
+
+			if got := d.GetServiceClient().SOAPClient.EndpointURL.Path; got != fmt.Sprintf("/%d",
+				c.want) {
 				t.Errorf("took %s, want /%d", got, c.want)
 			}
 		})
@@ -148,14 +172,27 @@ func (f roundTrip) RoundTrip(r *http.Request) (*http.Response, error) {
 // The gateway has two descriptions, and only one of them lives: that one is taken, in whatever
 // order they answer.
 func TestTwoDescriptions(t *testing.T) {
-	dead, alive := device1(t, igd.Config{Name: "dead", External: netip.MustParseAddr("10.1.1.1")}), device1(t, igd.Config{Name: "alive"})
+	dead := device1(t, igd.Config{Name: "dead", External: netip.MustParseAddr("10.1.1.1")})
+	alive := device1(t, igd.Config{Name: "alive"})
 	for _, order := range [][]string{{dead.URL(), alive.URL()}, {alive.URL(), dead.URL()}} {
 		for range 3 {
-			to := nattest.Responder(t, func(st string) []string { return []string{nattest.Answer(st, order[0]), nattest.Answer(st, order[1])} })
-			r, err := Open(t.Context(), Options{Protocol: "upnp", System: System{Search: to, Gateways: loopbackGateway, Timeout: time.Second}})
+			to := nattest.Responder(t, func(st string) []string {
+				return []string{nattest.Answer(st, order[0]), nattest.Answer(st, order[1])}
+			})
+
+			r, err := Open(t.Context(), Options{
+				Protocol: "upnp",
+				System: System{
+					Search:   to,
+					Gateways: loopbackGateway,
+					Timeout:  time.Second,
+				},
+			})
+
 			if err != nil {
 				t.Fatal(err)
 			}
+
 			has(t, "device", r.Device(), `"alive"`)
 		}
 	}

@@ -28,10 +28,15 @@ func newClient() *http.Client { return clientFrom(new(net.Dialer)) }
 
 func clientFrom(d *net.Dialer) *http.Client {
 	return &http.Client{
-		Transport: &sanitizingTransport{RoundTripper: &http.Transport{DisableKeepAlives: true, DisableCompression: true, DialContext: dialTolerant(d)}},
+		Transport: &sanitizingTransport{RoundTripper: &http.Transport{
+			DisableKeepAlives:  true,
+			DisableCompression: true,
+			DialContext:        dialTolerant(d),
+		}},
 		CheckRedirect: func(to *http.Request, via []*http.Request) error {
 			first := via[0]
-			if first.Method != http.MethodGet || to.URL.Scheme != "http" || to.URL.Hostname() != first.URL.Hostname() || len(via) > 3 {
+			if first.Method != http.MethodGet || to.URL.Scheme != "http" ||
+				to.URL.Hostname() != first.URL.Hostname() || len(via) > 3 {
 				return errors.New("a router that redirects")
 			}
 			return nil
@@ -63,22 +68,33 @@ func (l *sanitizingTransport) roundTrip(req *http.Request, call *soapCall) (*htt
 		if err != nil {
 			return nil, err
 		}
+
 		body, err := readAnswer(resp)
 		if err != nil {
 			return nil, err
 		}
+
 		return withBody(resp, body), nil
 	}
+
 	sent, err := io.ReadAll(io.LimitReader(req.Body, longest))
 	req.Body.Close()
 	if err != nil {
 		return nil, err
 	}
-	a := act{service: service, to: service, action: action, body: sent}
+
+	a := act{
+		service: service,
+		to:      service,
+		action:  action,
+		body:    sent,
+	}
+
 	if call != nil && call.service != "" {
 		a.to = call.service
 		a.body = bytes.Replace(sent, []byte(service), []byte(a.to), 1)
 	}
+
 	resp, err := l.ask(req, a)
 	var page *pageError
 	if errors.As(err, &page) && (page.status >= 400 || page.what == aPage) {
@@ -90,6 +106,7 @@ func (l *sanitizingTransport) roundTrip(req *http.Request, call *soapCall) (*htt
 		}
 		l.capitals.Store(!l.capitals.Load())
 	}
+
 	return resp, err
 }
 
@@ -109,10 +126,12 @@ func (l *sanitizingTransport) ask(req *http.Request, a act) (*http.Response, err
 			delete(spelt.Header, name)
 		}
 	}
+
 	name := "SOAPAction" // as in most clients
 	if l.capitals.Load() {
 		name = "SOAPACTION" // as in the standard
 	}
+
 	spelt.Header[name] = []string{`"` + a.to + "#" + a.action + `"`}
 	spelt.Body = io.NopCloser(bytes.NewReader(a.body))
 	spelt.ContentLength = int64(len(a.body))
@@ -120,6 +139,7 @@ func (l *sanitizingTransport) ask(req *http.Request, a act) (*http.Response, err
 	if err != nil {
 		return nil, err
 	}
+
 	body, err := readAnswer(resp)
 	switch {
 	case err != nil:
@@ -127,10 +147,12 @@ func (l *sanitizingTransport) ask(req *http.Request, a act) (*http.Response, err
 	case resp.StatusCode >= 300 && resp.StatusCode < 400:
 		return withBody(resp, body), nil
 	}
+
 	answer, err := readSOAP(a.action, resp.StatusCode, string(body))
 	if err != nil {
 		return nil, err
 	}
+
 	resp.StatusCode, body = canonicalSOAP(a.action, a.service, answer)
 	resp.Status = http.StatusText(resp.StatusCode)
 	return withBody(resp, body), nil
@@ -143,12 +165,14 @@ func readAnswer(resp *http.Response) ([]byte, error) {
 	if errors.Is(err, io.ErrUnexpectedEOF) && endsWhole(body) {
 		err = nil // a wrong Content-Length: all is there
 	}
+
 	if err != nil {
 		return nil, err
 	}
 	if len(body) > longest {
 		return nil, fmt.Errorf("an answer of more than %d KB", longest>>10)
 	}
+
 	return sanitizeXML(body), nil
 }
 
@@ -177,6 +201,7 @@ func sanitizeXML(body []byte) []byte {
 			body = rest
 		}
 	}
+
 	return bytes.Map(func(r rune) rune {
 		if r < ' ' && r != '\t' && r != '\n' && r != '\r' || r == 0xfffe || r == 0xffff {
 			return -1
@@ -190,22 +215,28 @@ func sanitizeXML(body []byte) []byte {
 func fetchDescription(ctx context.Context, location *url.URL, client *http.Client, timeout time.Duration) (*goupnp.RootDevice, error) {
 	ctx, cancel := context.WithTimeout(ctx, timeout)
 	defer cancel()
+
 	req, err := http.NewRequestWithContext(ctx, http.MethodGet, location.String(), nil)
 	if err != nil {
 		return nil, err
 	}
+
 	resp, err := client.Do(req)
 	if err != nil {
 		return nil, err
 	}
+
 	defer resp.Body.Close()
+
 	if resp.StatusCode != http.StatusOK {
 		return nil, fmt.Errorf("the router answers %s", resp.Status)
 	}
+
 	body, err := io.ReadAll(resp.Body)
 	if err != nil {
 		return nil, err
 	}
+
 	return parseDescription(body, resp.Request.URL)
 }
 
@@ -224,12 +255,15 @@ func parseDescription(body []byte, location *url.URL) (*goupnp.RootDevice, error
 			return nil, fmt.Errorf("not a device description: %w", err)
 		}
 	}
+
 	base := location
 	// URLBase may be missing, relative or wrong (it is gone since UPnP 1.1): only one
 	// that is a whole URL counts.
-	if u, err := url.Parse(strings.TrimSpace(root.URLBaseStr)); err == nil && u.IsAbs() && u.Host != "" {
+	if u, err := url.Parse(strings.TrimSpace(root.URLBaseStr)); err == nil && u.IsAbs() &&
+		u.Host != "" {
 		base = u
 	}
+
 	root.SetURLBase(base)
 	return root, nil
 }

@@ -51,10 +51,13 @@ func describe(ctx context.Context, location *url.URL, client *http.Client, o Opt
 	if err != nil {
 		return nil, fmt.Errorf("description at %s: %w", location, err)
 	}
+
 	all := links(root, location, client)
 	if len(all) == 0 {
-		return nil, fmt.Errorf("description at %s: no WANIPConnection or WANPPPConnection in it", location)
+		return nil, fmt.Errorf("description at %s: no WANIPConnection or WANPPPConnection in it",
+			location)
 	}
+
 	return &upnp{
 		wanLink:   bestLink(ctx, all, o.Timeout),
 		name:      forward.Printable(root.Device.FriendlyName, 60),
@@ -83,24 +86,30 @@ func (u *upnp) call(ctx context.Context, f func(context.Context) error) error {
 }
 
 func (u *upnp) callFor(ctx context.Context, timeout time.Duration, f func(context.Context) error) error {
-	ctx, cancel := context.WithTimeoutCause(ctx, timeout, fmt.Errorf("nothing within %v", timeout))
+	ctx, cancel := context.WithTimeoutCause(ctx, timeout,
+		fmt.Errorf("nothing within %v", timeout))
+
 	defer cancel()
+
 	seen := &soapCall{service: u.urn}
 	err := f(context.WithValue(ctx, soapKey{}, seen))
 	if err == nil {
 		return nil
 	}
+
 	var fault *soap.SOAPFaultError
 	if errors.As(err, &fault) {
 		e := fault.Detail.UPnPError
 		return &refusal{e.Errorcode, forward.Printable(e.ErrorDescription, 80)}
 	}
+
 	switch {
 	case ctx.Err() != nil:
 		err = fmt.Errorf("%w: %w", errTooSlow, context.Cause(ctx))
 	case seen.err != nil:
 		err = seen.err
 	}
+
 	return fmt.Errorf("%w: %w", errNoAnswer, err)
 }
 
@@ -115,7 +124,11 @@ func retryPauses() []time.Duration {
 
 // ask is call for what only reads, which may be asked again.
 func (u *upnp) ask(ctx context.Context, f func(context.Context) error) error {
-	return retry(ctx, func() error { return u.call(ctx, f) }, func(error) bool { return true })
+	return retry(ctx, func() error {
+		return u.call(ctx, f)
+	}, func(error) bool {
+		return true
+	})
 }
 
 // retry makes a request until it is answered, a few times; may says of an error whether it may be
@@ -123,16 +136,20 @@ func (u *upnp) ask(ctx context.Context, f func(context.Context) error) error {
 func retry(ctx context.Context, request func() error, may func(error) bool) error {
 	err := request()
 	for _, pause := range retryPauses() {
-		if err == nil || !errors.Is(err, errNoAnswer) || errors.Is(err, errTooSlow) || !may(err) {
+		if err == nil || !errors.Is(err, errNoAnswer) || errors.Is(err, errTooSlow) ||
+			!may(err) {
 			return err
 		}
+
 		select {
 		case <-time.After(pause):
 		case <-ctx.Done():
 			return err
 		}
+
 		err = request()
 	}
+
 	return err
 }
 
@@ -144,20 +161,24 @@ func (u *upnp) WAN(ctx context.Context) (a netip.Addr, err error) {
 		text, err = u.GetExternalIPAddressCtx(ctx)
 		return err
 	})
+
 	if err != nil {
 		return netip.Addr{}, err
 	}
+
 	if text = strings.TrimSpace(text); text != "" {
 		if a, err = netip.ParseAddr(text); err != nil {
 			return a, fmt.Errorf("%q is no address", forward.Printable(text, 60))
 		}
 	}
+
 	if a = a.Unmap(); a.IsValid() && !a.IsUnspecified() {
 		return a, nil
 	}
 	if status, down := u.isDown(ctx); down || a.IsValid() {
 		return netip.Addr{}, fmt.Errorf("%w: the connection is %q", ErrWANDown, status)
 	}
+
 	return netip.Addr{}, nil
 }
 
@@ -178,11 +199,13 @@ func (u *upnp) description(p forward.Port) string {
 	if u.names != nil {
 		name = u.names(p.Key())
 	}
+
 	if name == "" {
 		name = fmt.Sprint(p.Number)
 		if p.Proto == "udp" {
 			name += "u"
 		}
 	}
+
 	return u.mark + " " + forward.Printable(name, 12)
 }

@@ -27,28 +27,49 @@ func links(root *goupnp.RootDevice, location *url.URL, client *http.Client) (all
 		kind := strings.TrimSpace(s.ServiceType)
 		parts := connectionType.FindStringSubmatch(kind)
 		control := *location
-		control.Path, control.RawPath, control.RawQuery = s.ControlURL.URL.Path, s.ControlURL.URL.RawPath, s.ControlURL.URL.RawQuery
+		control.Path = s.ControlURL.URL.Path
+		control.RawPath = s.ControlURL.URL.RawPath
+		control.RawQuery = s.ControlURL.URL.RawQuery
+
 		if port := s.ControlURL.URL.Port(); port != "" && s.ControlURL.URL.Hostname() != "" {
 			control.Host = hostPort(location.Hostname(), port)
 		}
-		generic := goupnp.ServiceClient{SOAPClient: soap.NewSOAPClient(control), RootDevice: root, Location: location, Service: s}
+
+		generic := goupnp.ServiceClient{
+			SOAPClient: soap.NewSOAPClient(control),
+			RootDevice: root,
+			Location:   location,
+			Service:    s,
+		}
+
 		generic.SOAPClient.HTTPClient = *client
-		link := &wanLink{service: fmt.Sprintf("WAN%sConnection:%s", strings.ToUpper(parts[1]), parts[2])}
+		link := &wanLink{service: fmt.Sprintf("WAN%sConnection:%s", strings.ToUpper(parts[1]),
+			parts[2])}
+
 		var library string
 		switch version, _ := strconv.Atoi(parts[2]); {
 		case strings.EqualFold(parts[1], "PPP"):
-			link.connection, library = &internetgateway2.WANPPPConnection1{ServiceClient: generic}, internetgateway2.URN_WANPPPConnection_1
+			link.connection = &internetgateway2.WANPPPConnection1{ServiceClient: generic}
+			library = internetgateway2.URN_WANPPPConnection_1
 		case version >= 2:
-			link.connection, library = &internetgateway2.WANIPConnection2{ServiceClient: generic}, internetgateway2.URN_WANIPConnection_2
+			link.connection = &internetgateway2.WANIPConnection2{ServiceClient: generic}
+			library = internetgateway2.URN_WANIPConnection_2
 		default:
-			link.connection, library = &internetgateway2.WANIPConnection1{ServiceClient: generic}, internetgateway2.URN_WANIPConnection_1
+			link.connection = &internetgateway2.WANIPConnection1{ServiceClient: generic}
+			library = internetgateway2.URN_WANIPConnection_1
 		}
+
 		if kind != library {
 			link.urn = kind
 		}
+
 		all = append(all, link)
 	}
-	slices.SortStableFunc(all, func(a, b *wanLink) int { return b.preference() - a.preference() })
+
+	slices.SortStableFunc(all, func(a, b *wanLink) int {
+		return b.preference() - a.preference()
+	})
+
 	return all
 }
 
@@ -66,9 +87,11 @@ func (l *wanLink) preference() int {
 func (l *wanLink) query(ctx context.Context, timeout time.Duration) {
 	ctx, cancel := context.WithTimeout(l.withLink(ctx), timeout)
 	defer cancel()
+
 	if status, _, _, err := l.GetStatusInfoCtx(ctx); err == nil {
 		l.connected = isUp(status)
 	}
+
 	if text, err := l.GetExternalIPAddressCtx(ctx); err == nil {
 		l.address, _ = netip.ParseAddr(strings.TrimSpace(text))
 	}
@@ -98,6 +121,7 @@ func (l *wanLink) rank() int {
 	case public:
 		return 1
 	}
+
 	return 0
 }
 
@@ -110,5 +134,6 @@ func bestLink(ctx context.Context, all []*wanLink, timeout time.Duration) *wanLi
 			best = l
 		}
 	}
+
 	return best
 }

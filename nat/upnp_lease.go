@@ -24,7 +24,8 @@ func isUPnP(state string) bool {
 type leaseClock struct{ asked, told time.Duration }
 
 func (n leaseClock) String() string {
-	return fmt.Sprintf("%s asked %d told %d", stateUPnP, int(n.asked.Seconds()), int(n.told.Seconds()))
+	return fmt.Sprintf("%s asked %d told %d", stateUPnP, int(n.asked.Seconds()),
+		int(n.told.Seconds()))
 }
 
 func parseLeaseNote(state string) (n leaseClock, ok bool) {
@@ -32,7 +33,8 @@ func parseLeaseNote(state string) (n leaseClock, ok bool) {
 	if _, err := fmt.Sscanf(state, stateUPnP+" asked %d told %d", &asked, &told); err != nil {
 		return n, false
 	}
-	return leaseClock{time.Duration(asked) * time.Second, time.Duration(told) * time.Second}, true
+	return leaseClock{time.Duration(asked) * time.Second,
+		time.Duration(told) * time.Second}, true
 }
 
 // grantOf makes the grant of a mapping that was just made and read back. What the router tells
@@ -53,6 +55,7 @@ func (u *upnp) grantOf(m forward.Mapping) plan.Grant {
 			g.Lifetime = asked // it was seen before that what the router tells does not hold
 		}
 	}
+
 	return g
 }
 
@@ -64,10 +67,12 @@ func (u *upnp) leaseEnd(m forward.Mapping) (at time.Time, whole time.Duration) {
 	if told > 0 {
 		at = m.Grant.Expires()
 	}
+
 	g, known := u.known(m.Key())
 	if !known || g.Lifetime == 0 || !isUPnP(g.State) {
 		return at, 0
 	}
+
 	n, noted := parseLeaseNote(g.State)
 	switch {
 	case told == 0: // a lease was granted, whatever it tells now
@@ -78,5 +83,6 @@ func (u *upnp) leaseEnd(m forward.Mapping) (at time.Time, whole time.Duration) {
 		u.disproved[m.Port] = true // it does not count down, so what it tells is no lease
 		return g.At.Add(n.asked), n.asked
 	}
+
 	return at, n.told
 }

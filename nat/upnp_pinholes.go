@@ -42,31 +42,43 @@ func (u *upnp) Pinholes(ctx context.Context, o Options) (*upnpPinholes, error) {
 	if !gateway.IsLocal(o.IPv6) {
 		return nil, fmt.Errorf("%w: run mailpub on %s itself", ErrOtherHost, o.IPv6)
 	}
+
 	client := clientFrom(&net.Dialer{LocalAddr: net.TCPAddrFromAddrPort(netip.AddrPortFrom(o.IPv6, 0))})
 	root, location, err := u.describeOverIPv6(ctx, o, client)
 	if err != nil {
 		root, location, client = u.root, u.location, newClient() // better than not to ask
 	}
+
 	all, _ := internetgateway2.NewWANIPv6FirewallControl1ClientsFromRootDevice(root, location)
 	if len(all) == 0 {
 		return nil, errors.New("it has no WANIPv6FirewallControl")
 	}
-	h := &upnpPinholes{leaseTable: newLeaseTable("upnp", u.host(), o.IPv6, o), upnp: u, firewall: all[0]}
-	if to := h.firewall.Service.ControlURL.URL; to.Hostname() != location.Hostname() || to.Scheme != "http" {
+
+	h := &upnpPinholes{
+		leaseTable: newLeaseTable("upnp", u.host(), o.IPv6, o),
+		upnp:       u,
+		firewall:   all[0],
+	}
+
+	if to := h.firewall.Service.ControlURL.URL; to.Hostname() != location.Hostname() ||
+		to.Scheme != "http" {
 		return nil, fmt.Errorf("it wants to be controlled at %q, another host", to.String())
 	}
+
 	h.firewall.SOAPClient.HTTPClient = *client
 	var on, may bool
 	err = u.call(ctx, func(ctx context.Context) (err error) {
 		on, may, err = h.firewall.GetFirewallStatusCtx(ctx)
 		return err
 	})
+
 	if err != nil {
 		return nil, fmt.Errorf("its firewall's status: %w", err)
 	}
 	if on && !may {
 		return nil, errors.New("its firewall allows no pinholes")
 	}
+
 	return h, nil
 }
 
@@ -76,22 +88,26 @@ func (u *upnp) describeOverIPv6(ctx context.Context, o Options, client *http.Cli
 	if err != nil {
 		return nil, nil, err
 	}
+
 	location := *u.location
 	location.Host = net.JoinHostPort(gateway.String(), u.location.Port())
 	if u.location.Port() == "" {
 		location.Host = "[" + gateway.String() + "]"
 	}
+
 	root, err := fetchDescription(ctx, &location, client, o.Timeout)
 	if err == nil && root.Device.UDN != u.udn {
 		err = fmt.Errorf("%s is another device", location.Host)
 	}
+
 	return root, &location, err
 }
 
 // Blocked says why a port is not to be had.
 func (h *upnpPinholes) Blocked(_ context.Context, p forward.Port, _ forward.Target) string {
 	if p.Number < lowestPinhole {
-		return fmt.Sprintf("no pinholes by pcp: %v; by upnp only for ports from %d", h.notPCP, lowestPinhole)
+		return fmt.Sprintf("no pinholes by pcp: %v; by upnp only for ports from %d", h.notPCP,
+			lowestPinhole)
 	}
 	return ""
 }
@@ -111,6 +127,7 @@ func (h *upnpPinholes) Read(ctx context.Context, ports []forward.Port) ([]forwar
 	if err != nil {
 		return nil, err
 	}
+
 	var found []forward.Mapping
 	for _, p := range ports {
 		_, _, ours := h.granted(p)
@@ -118,6 +135,7 @@ func (h *upnpPinholes) Read(ctx context.Context, ports []forward.Port) ([]forwar
 			found = append(found, forward.Mapping{Port: p, Unread: errors.New(why)})
 		}
 	}
+
 	for _, m := range granted {
 		_, n, _ := h.granted(m.Port)
 		if m.Unread == nil && !n.noID {
@@ -126,12 +144,15 @@ func (h *upnpPinholes) Read(ctx context.Context, ports []forward.Port) ([]forwar
 				return err
 			})
 		}
+
 		var no *refusal
 		if errors.As(m.Unread, &no) && no.code == codeNoSuchPinhole {
 			continue
 		}
+
 		found = append(found, m)
 	}
+
 	return found, nil
 }
 
@@ -139,30 +160,38 @@ func (h *upnpPinholes) Add(ctx context.Context, q forward.Port, to forward.Targe
 	if err := h.checkTarget(to); err != nil {
 		return err
 	}
+
 	if lease <= 0 || lease > longestPinhole {
 		lease = longestPinhole
 	}
+
 	up, err := h.epoch(ctx)
 	if err != nil {
 		return err
 	}
+
 	if _, n, ok := h.live(q, up); ok && n.to == to && !n.noID {
-		err = h.call(ctx, func(ctx context.Context) error { return h.firewall.UpdatePinholeCtx(ctx, n.id, seconds(lease)) })
+		err = h.call(ctx, func(ctx context.Context) error {
+			return h.firewall.UpdatePinholeCtx(ctx, n.id, seconds(lease))
+		})
 		if err == nil {
 			h.writeMapping(q, to, lease, grantState{epoch: up, id: n.id})
 			return nil
 		}
 	}
+
 	id, err := h.open(ctx, q, to, lease)
 	var no *refusal
 	switch {
 	case errors.As(err, &no) && (no.code == codeNotAuthorized || no.code == codePinholesOff):
 		return fmt.Errorf("%w: %w", ErrRefused, no)
 	case errors.Is(err, errNoAnswer):
-		return fmt.Errorf("%w; if it was made all the same, it ends by itself within %v", err, lease)
+		return fmt.Errorf("%w; if it was made all the same, it ends by itself within %v", err,
+			lease)
 	case err != nil:
 		return err
 	}
+
 	h.writeMapping(q, to, lease, grantState{epoch: up, id: id})
 	return nil
 }
@@ -170,18 +199,23 @@ func (h *upnpPinholes) Add(ctx context.Context, q forward.Port, to forward.Targe
 // open asks for a pinhole and returns its number.
 func (h *upnpPinholes) open(ctx context.Context, q forward.Port, to forward.Target, lease time.Duration) (id uint16, err error) {
 	err = h.call(ctx, func(ctx context.Context) (err error) {
-		id, err = h.firewall.AddPinholeCtx(ctx, "", 0, to.Host, to.Port, uint16(pcpProto(q.Transport())), seconds(lease))
+		id, err = h.firewall.AddPinholeCtx(ctx, "", 0, to.Host, to.Port,
+			uint16(pcpProto(q.Transport())), seconds(lease))
 		return err
 	})
 	return id, err
 }
 
 func (h *upnpPinholes) deletePinhole(ctx context.Context, id uint16) error {
-	err := h.call(ctx, func(ctx context.Context) error { return h.firewall.DeletePinholeCtx(ctx, id) })
+	err := h.call(ctx, func(ctx context.Context) error {
+		return h.firewall.DeletePinholeCtx(ctx, id)
+	})
+
 	var no *refusal
 	if errors.As(err, &no) && no.code == codeNoSuchPinhole {
 		return nil
 	}
+
 	return err
 }
 
@@ -190,15 +224,18 @@ func (h *upnpPinholes) Remove(ctx context.Context, q forward.Port, was forward.T
 	if !ok {
 		return nil
 	}
+
 	var err error
 	if n.noID {
 		err = h.removeNumberless(ctx, q, was)
 	} else {
 		err = h.deletePinhole(ctx, n.id)
 	}
+
 	if err == nil {
 		h.drop(q)
 	}
+
 	return err
 }
 
@@ -213,6 +250,7 @@ func (h *upnpPinholes) removeNumberless(ctx context.Context, q forward.Port, to 
 			return err
 		}
 	}
+
 	err := h.deletePinhole(ctx, ids[0])
 	if ids[1] == ids[0] || err != nil {
 		return err
@@ -220,6 +258,7 @@ func (h *upnpPinholes) removeNumberless(ctx context.Context, q forward.Port, to 
 	if err = h.deletePinhole(ctx, ids[1]); err != nil {
 		return err
 	}
+
 	return errors.New("it may have been opened by a run that ended before the router reported its number, and the router numbers each one separately")
 }
 

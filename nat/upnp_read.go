@@ -24,14 +24,17 @@ func (u *upnp) Read(ctx context.Context, ports []forward.Port) (found []forward.
 	answered := false
 	var silent error // the last time-out: a router that is silent twice is not asked again
 	var list *mappingList
+
 	for _, p := range ports {
 		var m *forward.Mapping
 		if err = silent; err == nil {
 			m, err = u.entry(ctx, p)
 		}
+
 		if err != nil && ctx.Err() != nil {
 			return nil, context.Cause(ctx)
 		}
+
 		if errors.Is(err, errTooSlow) {
 			silent = err
 		} else if err != nil {
@@ -40,6 +43,7 @@ func (u *upnp) Read(ctx context.Context, ports []forward.Port) (found []forward.
 			}
 			m, err = list.find(p, err)
 		}
+
 		answered = answered || err == nil || isRefusalToList(err)
 		switch {
 		case err != nil:
@@ -48,9 +52,11 @@ func (u *upnp) Read(ctx context.Context, ports []forward.Port) (found []forward.
 			found = append(found, *m)
 		}
 	}
+
 	if !answered && err != nil {
 		return nil, err
 	}
+
 	return found, nil
 }
 
@@ -62,6 +68,7 @@ func (u *upnp) unreadable(p forward.Port, err error) forward.Mapping {
 	if !isRefusalToList(err) {
 		return m
 	}
+
 	g, granted := u.known(p.Key())
 	left := g.Expires().Sub(u.now())
 	switch {
@@ -71,6 +78,7 @@ func (u *upnp) unreadable(p forward.Port, err error) forward.Mapping {
 		m.Again = fmt.Sprintf("the router does not report this port (%v); %s left of the lease of %s that it granted",
 			err, plan.FormatDuration(max(left, 0)), plan.FormatDuration(g.Lifetime))
 	}
+
 	return m
 }
 
@@ -79,7 +87,8 @@ func (u *upnp) unreadable(p forward.Port, err error) forward.Mapping {
 func isRefusalToList(err error) bool {
 	var page *pageError
 	if errors.As(err, &page) {
-		return page.status < http.StatusInternalServerError || page.status == http.StatusNotImplemented
+		return page.status < http.StatusInternalServerError ||
+			page.status == http.StatusNotImplemented
 	}
 	return errors.As(err, new(*refusal))
 }
@@ -88,10 +97,12 @@ func isRefusalToList(err error) bool {
 func (u *upnp) entry(ctx context.Context, p forward.Port) (*forward.Mapping, error) {
 	var m *forward.Mapping
 	err := u.ask(ctx, func(ctx context.Context) error {
-		internal, client, enabled, description, left, err := u.GetSpecificPortMappingEntryCtx(ctx, "", p.Number, strings.ToUpper(p.Proto))
+		internal, client, enabled, description, left, err := u.GetSpecificPortMappingEntryCtx(ctx,
+			"", p.Number, strings.ToUpper(p.Proto))
 		m = u.mapping(p, client, internal, enabled, description, left)
 		return err
 	})
+
 	var no *refusal
 	if errors.As(err, &no) && (no.code == codeNoSuchEntry || no.code == codeIndexInvalid) {
 		return nil, nil
@@ -99,6 +110,7 @@ func (u *upnp) entry(ctx context.Context, p forward.Port) (*forward.Mapping, err
 	if err != nil {
 		return nil, err
 	}
+
 	return m, nil
 }
 
@@ -109,11 +121,16 @@ func (u *upnp) mapping(p forward.Port, client string, internal uint16, enabled b
 	if internal == 0 && !enabled && (host == "" || host == "0.0.0.0") {
 		return nil
 	}
+
 	return &forward.Mapping{
 		Port:        p,
 		To:          forward.Target{Host: host, Port: internal, Disabled: !enabled},
 		Description: description,
-		Grant:       plan.Grant{Lifetime: time.Duration(left) * time.Second, At: u.now(), State: stateUPnP},
+		Grant: plan.Grant{
+			Lifetime: time.Duration(left) * time.Second,
+			At:       u.now(),
+			State:    stateUPnP,
+		},
 	}
 }
 
@@ -123,10 +140,12 @@ func plainAddress(s string) string {
 	if a, err := netip.ParseAddr(s); err == nil {
 		return a.Unmap().String()
 	}
+
 	parts := strings.Split(s, ".")
 	if len(parts) != 4 {
 		return s
 	}
+
 	for i, part := range parts {
 		n, err := strconv.ParseUint(part, 10, 8)
 		if err != nil {
@@ -134,6 +153,7 @@ func plainAddress(s string) string {
 		}
 		parts[i] = strconv.FormatUint(n, 10)
 	}
+
 	return strings.Join(parts, ".")
 }
 
@@ -150,9 +170,11 @@ func (l *mappingList) find(p forward.Port, refused error) (*forward.Mapping, err
 			return &l.mappings[i], nil
 		}
 	}
+
 	if l.err != nil {
 		return nil, fmt.Errorf("%w; and its list can't be read: %w", refused, l.err)
 	}
+
 	return nil, nil
 }
 
@@ -162,27 +184,42 @@ func (u *upnp) listing(ctx context.Context) *mappingList {
 	for i := range longestList {
 		var m *forward.Mapping
 		err := u.ask(ctx, func(ctx context.Context) error {
-			remote, external, proto, internal, client, enabled, description, left, err := u.GetGenericPortMappingEntryCtx(ctx, uint16(i))
-			p := forward.Port{Proto: strings.ToLower(strings.TrimSpace(proto)), Number: external}
+			remote, external, proto, internal, client, enabled, description, left, err := u.GetGenericPortMappingEntryCtx(ctx,
+				uint16(i))
+
+			p := forward.Port{
+				Proto:  strings.ToLower(strings.TrimSpace(proto)),
+				Number: external,
+			}
+
 			if m = u.mapping(p, client, internal, enabled, description, left); m != nil {
 				m.From = forward.Printable(remote, 60)
 			}
+
 			return err
 		})
+
 		if err == nil {
-			if m != nil && slices.ContainsFunc(l.mappings, func(o forward.Mapping) bool { return o.Port == m.Port && o.From == m.From }) {
+			if m != nil && slices.ContainsFunc(l.mappings, func(o forward.Mapping) bool {
+				return o.Port == m.Port && o.From == m.From
+			}) {
 				return l // it begins anew, or tells its last entry for ever
 			}
+
 			if m != nil {
 				l.mappings = append(l.mappings, *m)
 			}
+
 			continue
 		}
+
 		if !isEndOfList(i, err) {
 			l.err = fmt.Errorf("entry %d: %w", i, err)
 		}
+
 		return l
 	}
+
 	l.err = fmt.Errorf("more than %d entries", longestList)
 	return l
 }
@@ -194,5 +231,6 @@ func isEndOfList(index int, err error) bool {
 	if !errors.As(err, &no) {
 		return false
 	}
-	return no.code == codeIndexInvalid || no.code == codeNoSuchEntry || no.code == codeInvalidArgs && index > 0
+	return no.code == codeIndexInvalid || no.code == codeNoSuchEntry ||
+		no.code == codeInvalidArgs && index > 0
 }

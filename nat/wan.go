@@ -18,15 +18,19 @@ func (r *Router) WAN(ctx context.Context) (netip.Addr, error) {
 	if err != nil {
 		return netip.Addr{}, fmt.Errorf("%s: WAN address: %w", r.device, err)
 	}
+
 	if !a.IsValid() {
 		a = r.wanFromPCP(ctx)
 	}
+
 	if !a.IsValid() {
-		return a, fmt.Errorf("%s: %w: it tells none, as routers do behind another router", r.device, ErrDoubleNAT)
+		return a, fmt.Errorf("%s: %w: it tells none, as routers do behind another router",
+			r.device, ErrDoubleNAT)
 	}
 	if what := netaddr.NotPublic(a); what != "" {
 		return a, fmt.Errorf("%s: %w: %s is %s", r.device, ErrDoubleNAT, a, what)
 	}
+
 	return a, nil
 }
 
@@ -38,10 +42,14 @@ func (r *Router) wanFromPCP(ctx context.Context) netip.Addr {
 	if !host.Is4() || r.Protocol() == "pcp" {
 		return netip.Addr{}
 	}
-	p, _, err := dialPCP(ctx, r.options, netip.AddrPortFrom(host, pcpPort), gateway.SourceAddr(host.String()), "the router")
+
+	p, _, err := dialPCP(ctx, r.options, netip.AddrPortFrom(host, pcpPort),
+		gateway.SourceAddr(host.String()), "the router")
+
 	if err != nil {
 		return netip.Addr{}
 	}
+
 	a, _ := p.WAN(ctx) // without one, or with a note, it is as before
 	return a
 }

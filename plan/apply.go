@@ -69,13 +69,23 @@ func Apply(ctx context.Context, p *Plan, parties []Party, ledger *Ledger, store 
 	if n := len(p.Takeovers()); n > 0 && !o.Adopt {
 		return fmt.Errorf("%w: %d of the changes", ErrConsent, n)
 	}
-	a := applier{ledger: ledger, store: store, options: o, of: p.Writes(), drivers: map[Target]Driver{}}
+
+	a := applier{
+		ledger:  ledger,
+		store:   store,
+		options: o,
+		of:      p.Writes(),
+		drivers: map[Target]Driver{},
+	}
+
 	for _, party := range parties {
 		a.drivers[party.Target] = party.Driver
 	}
+
 	if err := a.updateLedger(p); err != nil {
 		return err
 	}
+
 	for _, batch := range a.batches(p.Changes) {
 		if err := a.pass(ctx, batch[0]); err != nil {
 			return err
@@ -84,12 +94,14 @@ func Apply(ctx context.Context, p *Plan, parties []Party, ledger *Ledger, store 
 			return err
 		}
 	}
+
 	switch len(a.stays) {
 	case 0:
 		return nil
 	case 1:
 		return a.stays[0]
 	}
+
 	return a.stays
 }
 
@@ -125,15 +137,19 @@ func (a *applier) updateLedger(p *Plan) error {
 			released++
 		}
 	}
+
 	if len(p.keep)+len(p.forget)+released == 0 {
 		return nil
 	}
+
 	for _, e := range p.keep {
 		a.ledger.Put(e)
 	}
+
 	for _, k := range p.forget {
 		a.ledger.Drop(k)
 	}
+
 	return a.save()
 }
 
@@ -144,15 +160,19 @@ func (a *applier) batches(changes []Change) (out [][]Change) {
 		if !c.Writes() {
 			continue
 		}
+
 		if n := len(out); n > 0 {
 			last := out[n-1][len(out[n-1])-1]
-			if last.Target == c.Target && last.Release == c.Release && a.gatesUpTo(last) == a.gatesUpTo(c) {
+			if last.Target == c.Target && last.Release == c.Release &&
+				a.gatesUpTo(last) == a.gatesUpTo(c) {
 				out[n-1] = append(out[n-1], c)
 				continue
 			}
 		}
+
 		out = append(out, []Change{c})
 	}
+
 	return out
 }
 
@@ -161,11 +181,13 @@ func (a *applier) gatesUpTo(c Change) (n int) {
 	if c.Release {
 		return 0
 	}
+
 	for _, g := range a.options.Gates {
 		if g.Stage <= c.Stage {
 			n++
 		}
 	}
+
 	return n
 }
 
@@ -179,6 +201,7 @@ func (a *applier) pass(ctx context.Context, c Change) error {
 		}
 		a.tell(Event{Phase: GateOpen, Gate: g.Name})
 	}
+
 	return nil
 }
 
@@ -188,21 +211,34 @@ func (a *applier) batch(ctx context.Context, batch []Change) error {
 	if err := ctx.Err(); err != nil {
 		return err
 	}
+
 	driver := a.drivers[batch[0].Target]
 	if driver == nil {
-		return fmt.Errorf("%s: %s is in the plan, but the config has no such party", batch[0].Target, batch[0].Key)
+		return fmt.Errorf("%s: %s is in the plan, but the config has no such party",
+			batch[0].Target, batch[0].Key)
 	}
+
 	for _, c := range batch {
 		a.pending(c, driver)
 	}
+
 	if err := a.save(); err != nil {
 		return err
 	}
-	first, stopped := a.n, false
+
+	first := a.n
+	stopped := false
 	var stays []error
+
 	for i, c := range batch {
-		a.tell(Event{Phase: Started, Change: c, N: first + i + 1, Of: a.of})
+		a.tell(Event{
+			Phase:  Started,
+			Change: c,
+			N:      first + i + 1,
+			Of:     a.of,
+		})
 	}
+
 	err := driver.Apply(ctx, batch, func(c Change, err error) {
 		a.n++
 		if err != nil {
@@ -211,24 +247,44 @@ func (a *applier) batch(ctx context.Context, batch []Change) error {
 			} else {
 				stopped = true
 			}
-			a.tell(Event{Phase: Failed, Change: c, Err: err, N: a.n, Of: a.of})
+
+			a.tell(Event{
+				Phase:  Failed,
+				Change: c,
+				Err:    err,
+				N:      a.n,
+				Of:     a.of,
+			})
+
 			return
 		}
+
 		a.done(c)
-		a.tell(Event{Phase: Done, Change: c, N: a.n, Of: a.of})
+		a.tell(Event{
+			Phase:  Done,
+			Change: c,
+			N:      a.n,
+			Of:     a.of,
+		})
 	})
+
 	if len(stays) > 0 && !stopped && a.n-first == len(batch) {
-		a.stays, err = append(a.stays, stays...), nil
+		a.stays = append(a.stays, stays...)
+		err = nil
 	}
+
 	if saved := a.save(); err == nil {
 		err = saved
 	}
+
 	if err != nil {
 		return fmt.Errorf("%s: %w", batch[0].Target, err)
 	}
 	if a.n-first != len(batch) {
-		return fmt.Errorf("%s: the driver reported %d of %d changes", batch[0].Target, a.n-first, len(batch))
+		return fmt.Errorf("%s: the driver reported %d of %d changes", batch[0].Target,
+			a.n-first, len(batch))
 	}
+
 	return nil
 }
 
@@ -237,30 +293,40 @@ func (a *applier) pending(c Change, driver Driver) {
 	if c.Passing {
 		return
 	}
+
 	e, known := a.ledger.Get(c.Key)
 	if c.Release && !known {
 		return
 	}
+
 	if e.Pending != nil && EqualLines(c.Before, e.Pending) {
 		e.Text = e.Pending // an earlier write that died before it was accounted for
 	}
+
 	if c.Adopt && e.Text == nil {
 		e.Prior = c.Before
 	}
+
 	e.Removing = c.Action == Delete
 	if p, ok := driver.(Preparer); ok && c.Action != Delete {
 		if g := p.Prepare(c); g != nil {
 			e.Grant = g
 		}
 	}
+
 	if !c.Release {
-		e.Key, e.Target, e.Stage, e.Pending = c.Key, c.Target, c.Stage, c.After
+		e.Key = c.Key
+		e.Target = c.Target
+		e.Stage = c.Stage
+		e.Pending = c.After
+
 		for _, line := range c.Base { // until the write is seen, either may be what is there
 			if !slices.Contains(e.Base, line) {
 				e.Base = append(slices.Clip(e.Base), line)
 			}
 		}
 	}
+
 	a.ledger.Put(e)
 }
 
@@ -268,12 +334,17 @@ func (a *applier) done(c Change) {
 	if c.Passing {
 		return
 	}
+
 	if c.Release {
 		a.ledger.Drop(c.Key)
 		return
 	}
+
 	e, _ := a.ledger.Get(c.Key)
-	e.Text, e.Pending, e.Base, e.Grant = c.After, nil, c.Base, c.Grant
+	e.Text = c.After
+	e.Pending = nil
+	e.Base = c.Base
+	e.Grant = c.Grant
 	e.Removing = false
 	a.ledger.Put(e)
 }

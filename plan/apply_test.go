@@ -21,7 +21,15 @@ type saver struct {
 func (s *saver) Save(*plan.Ledger) error { s.n++; return s.err }
 
 func item(kind, name, text string, stage plan.Stage) plan.Item {
-	return plan.Item{Key: plan.Key{Kind: kind, Name: name}, Lines: []string{text}, Stage: stage, Reason: "tested"}
+	return plan.Item{
+		Key: plan.Key{
+			Kind: kind,
+			Name: name,
+		},
+		Lines:  []string{text},
+		Stage:  stage,
+		Reason: "tested",
+	}
 }
 
 // site is a world of a router and a zone, with a forward, an address, and an MX.
@@ -33,7 +41,13 @@ type site struct {
 }
 
 func newSite() *site {
-	s := &site{router: plantest.NewMemory("forward"), zone: plantest.NewMemory("dns"), ledger: plan.NewLedger("s"), store: &saver{}}
+	s := &site{
+		router: plantest.NewMemory("forward"),
+		zone:   plantest.NewMemory("dns"),
+		ledger: plan.NewLedger("s"),
+		store:  &saver{},
+	}
+
 	s.parties = []plan.Party{
 		{Target: plan.ParseTarget("router"), Driver: s.router, Wanted: []plan.Item{item("forward", "tcp/25", "10.0.0.1:25", plan.StageForward)}},
 		{Target: plan.ParseTarget("zone x"), Driver: s.zone, Wanted: []plan.Item{
@@ -41,6 +55,7 @@ func newSite() *site {
 			item("dns", "mail.x. A", "192.0.2.1 ttl 60", plan.StageAddress),
 		}},
 	}
+
 	return s
 }
 
@@ -72,26 +87,35 @@ func TestApplyTellsAndStopsAtTheGate(t *testing.T) {
 			story = append(story, fmt.Sprint(e.Phase, " ", what))
 		},
 	}
+
 	err := s.apply(t, o)
 	var gate plan.GateError
 	if !errors.As(err, &gate) || !errors.Is(err, shut) {
 		t.Fatalf("error %v, want the gate's", err)
 	}
+
 	if s.zone.Snapshot()[plan.Key{Kind: "dns", Name: "x. MX"}] != nil {
 		t.Error("MX was written behind a shut gate")
 	}
+
 	if len(s.zone.Snapshot()) != 1 || len(s.router.Snapshot()) != 1 || s.ledger.Len() != 2 {
-		t.Errorf("before the gate: zone %v, router %v, %d in the ledger", s.zone.World, s.router.World, s.ledger.Len())
+		t.Errorf("before the gate: zone %v, router %v, %d in the ledger", s.zone.World,
+			s.router.World, s.ledger.Len())
 	}
+
 	shut = nil
 	if err := s.apply(t, o); err != nil {
 		t.Fatal(err)
 	}
-	want := []string{"0 1/3 tcp/25", "1 1/3 tcp/25", "0 2/3 mail.x. A", "1 2/3 mail.x. A", "4 the mail host answers",
+
+	want := []string{"0 1/3 tcp/25", "1 1/3 tcp/25", "0 2/3 mail.x. A", "1 2/3 mail.x. A",
+		"4 the mail host answers",
 		"3 the mail host answers", "0 1/1 x. MX", "1 1/1 x. MX"}
+
 	if got := strings.Join(story, "\n"); got != strings.Join(want, "\n") {
 		t.Errorf("told:\n%s\nwant:\n%s", got, strings.Join(want, "\n"))
 	}
+
 	saves := s.store.n
 	if err := s.apply(t, plan.Options{}); err != nil || s.store.n != saves {
 		t.Errorf("a second apply: %v, %d saves", err, s.store.n-saves)
@@ -101,19 +125,27 @@ func TestApplyTellsAndStopsAtTheGate(t *testing.T) {
 func TestApplyNeedsConsent(t *testing.T) {
 	s := newSite()
 	s.zone.Set(plan.Key{Kind: "dns", Name: "x. MX"}, []string{"5 old.provider. ttl 60"})
-	if err := s.apply(t, plan.Options{}); !errors.Is(err, plan.ErrConsent) || s.router.Wrote+s.zone.Wrote+s.store.n != 0 {
+	if err := s.apply(t, plan.Options{}); !errors.Is(err, plan.ErrConsent) ||
+		s.router.Wrote+s.zone.Wrote+s.store.n != 0 {
 		t.Fatalf("error %v, %d writes, %d saves", err, s.router.Wrote+s.zone.Wrote, s.store.n)
 	}
+
 	if err := s.apply(t, plan.Options{Adopt: true}); err != nil {
 		t.Fatal(err)
 	}
+
 	for i := range s.parties {
 		s.parties[i].Wanted = nil
 	}
+
 	if err := s.apply(t, plan.Options{}); err != nil {
 		t.Fatal(err)
 	}
-	if got := s.zone.Snapshot(); len(got) != 1 || got[plan.Key{Kind: "dns", Name: "x. MX"}][0] != "5 old.provider. ttl 60" {
+
+	if got := s.zone.Snapshot(); len(got) != 1 || got[plan.Key{
+		Kind: "dns",
+		Name: "x. MX",
+	}][0] != "5 old.provider. ttl 60" {
 		t.Errorf("the zone was not put back: %v", got)
 	}
 }
@@ -122,12 +154,15 @@ func TestApplyStopsAtTheFirstError(t *testing.T) {
 	s := newSite()
 	broken := errors.New("refused")
 	s.zone.Interrupt = func(string) error { return broken }
-	if err := s.apply(t, plan.Options{}); !errors.Is(err, broken) || !strings.HasPrefix(err.Error(), "zone x: ") {
+	if err := s.apply(t, plan.Options{}); !errors.Is(err, broken) ||
+		!strings.HasPrefix(err.Error(), "zone x: ") {
 		t.Fatalf("error %v", err)
 	}
+
 	if e, ok := s.ledger.Get(plan.Key{Kind: "forward", Name: "tcp/25"}); !ok || e.Text == nil {
 		t.Error("what succeeded before is not in the ledger")
 	}
+
 	s.zone.Interrupt = nil
 	if err := s.apply(t, plan.Options{}); err != nil || s.plan(t).Differs() {
 		t.Errorf("it did not go on: %v", err)
@@ -153,11 +188,14 @@ func TestUnreadableParty(t *testing.T) {
 	s := newSite()
 	s.parties[0].Driver = deaf{s.router}
 	p := s.plan(t)
+
 	if got := p.Summary(); got != (plan.Summary{Create: 2, Unreadable: 1}) || !p.Differs() {
 		t.Errorf("summary %+v", got)
 	}
+
 	var which plan.PartyError
-	if err := s.apply(t, plan.Options{}); !errors.As(err, &which) || which.Target.Kind != "router" || s.zone.Wrote != 0 {
+	if err := s.apply(t, plan.Options{}); !errors.As(err, &which) ||
+		which.Target.Kind != "router" || s.zone.Wrote != 0 {
 		t.Errorf("error %v, %d writes", err, s.zone.Wrote)
 	}
 }
@@ -167,19 +205,28 @@ func TestPartyThatLeftTheConfig(t *testing.T) {
 	if err := s.apply(t, plan.Options{}); err != nil {
 		t.Fatal(err)
 	}
+
 	s.parties = s.parties[:1]
 	p := s.plan(t)
 	if got := p.Summary(); got.Unreadable != 2 || p.Writes() != 0 {
 		t.Errorf("summary %+v", got)
 	}
+
 	// A key that moved to another party is not taken away by the one that had it.
 	s = newSite()
 	if err := s.apply(t, plan.Options{}); err != nil {
 		t.Fatal(err)
 	}
-	s.parties = append(s.parties, plan.Party{Target: plan.ParseTarget("zone y"), Driver: s.zone, Wanted: s.parties[1].Wanted})
+
+	s.parties = append(s.parties, plan.Party{
+		Target: plan.ParseTarget("zone y"),
+		Driver: s.zone,
+		Wanted: s.parties[1].Wanted,
+	})
+
 	s.parties[1].Wanted = nil
-	if err := s.apply(t, plan.Options{}); err != nil || s.zone.Wrote != 2 || len(s.zone.Snapshot()) != 2 {
+	if err := s.apply(t, plan.Options{}); err != nil || s.zone.Wrote != 2 ||
+		len(s.zone.Snapshot()) != 2 {
 		t.Errorf("%v, %d writes, zone %v", err, s.zone.Wrote, s.zone.Snapshot())
 	}
 }
@@ -198,10 +245,12 @@ func (k keeper) Apply(ctx context.Context, batch []plan.Change, done func(plan.C
 			done(c, stays)
 			continue
 		}
+
 		if err := k.Memory.Apply(ctx, []plan.Change{c}, done); err != nil {
 			return err
 		}
 	}
+
 	return stays
 }
 
@@ -209,27 +258,35 @@ func (k keeper) Apply(ctx context.Context, batch []plan.Change, done func(plan.C
 // until it is gone.
 func TestRemovalGoesPastWhatStays(t *testing.T) {
 	s := newSite()
-	s.parties[0].Wanted = append(s.parties[0].Wanted, item("forward", "tcp/143", "10.0.0.1:143", plan.StageForward))
+	s.parties[0].Wanted = append(s.parties[0].Wanted,
+		item("forward", "tcp/143", "10.0.0.1:143", plan.StageForward))
+
 	if err := s.apply(t, plan.Options{}); err != nil {
 		t.Fatal(err)
 	}
+
 	kept := plan.Key{Kind: "forward", Name: "tcp/143"}
 	for i := range s.parties {
 		s.parties[i].Wanted = nil
 	}
+
 	s.parties[0].Driver = keeper{s.router, kept}
 	for range 2 { // a second run knows it still
 		err := s.apply(t, plan.Options{})
-		if !errors.As(err, new(*plan.StaysError)) || err.Error() != "tcp/143: it says no; it ends by itself in 1 h" {
+		if !errors.As(err, new(*plan.StaysError)) ||
+			err.Error() != "tcp/143: it says no; it ends by itself in 1 h" {
 			t.Fatalf("got %v", err)
 		}
+
 		if len(s.router.Snapshot()) != 1 || len(s.zone.Snapshot()) != 0 {
 			t.Fatalf("left: %v %v", s.router.Snapshot(), s.zone.Snapshot())
 		}
+
 		if e, ok := s.ledger.Get(kept); !ok || s.ledger.Len() != 1 || e.Text == nil {
 			t.Fatalf("ledger: %+v", s.ledger.Entries())
 		}
 	}
+
 	s.parties[0].Driver = s.router
 	if err := s.apply(t, plan.Options{}); err != nil || s.ledger.Len() != 0 {
 		t.Fatalf("%v, ledger %v", err, s.ledger.Entries())
@@ -241,7 +298,13 @@ func TestLapsedLease(t *testing.T) {
 	w := item("forward", "tcp/25", "10.0.0.1:25", plan.StageForward)
 	w.Lease = time.Hour
 	l := plan.NewLedger("s")
-	e := plan.Entry{Key: w.Key, Target: plan.ParseTarget("router"), Stage: w.Stage, Text: w.Lines}
+	e := plan.Entry{
+		Key:    w.Key,
+		Target: plan.ParseTarget("router"),
+		Stage:  w.Stage,
+		Text:   w.Lines,
+	}
+
 	for _, test := range []struct {
 		made   time.Time
 		reason string
@@ -253,7 +316,8 @@ func TestLapsedLease(t *testing.T) {
 		e.Grant = &plan.Grant{Lifetime: time.Hour, At: test.made}
 		l.Put(e)
 		d := plan.Diff(e.Target, []plan.Item{w}, nil, l, testTime)
-		if len(d.Changes) != 1 || d.Changes[0].Reason != test.reason || d.Changes[0].Lapsed != test.lapsed {
+		if len(d.Changes) != 1 || d.Changes[0].Reason != test.reason ||
+			d.Changes[0].Lapsed != test.lapsed {
 			t.Errorf("%+v", d.Changes)
 		}
 	}

@@ -107,20 +107,27 @@ func RunChecks(ctx context.Context, checkers []Checker) []Check {
 	for i := range ended {
 		ended[i] = make(chan struct{})
 	}
+
 	for i, c := range checkers {
 		go func() {
 			defer close(ended[i])
+
 			for j, other := range checkers {
-				if slices.ContainsFunc(other.IDs, func(id string) bool { return slices.Contains(c.After, id) }) {
+				if slices.ContainsFunc(other.IDs, func(id string) bool {
+					return slices.Contains(c.After, id)
+				}) {
 					<-ended[j]
 				}
 			}
+
 			found[i] = runOne(ctx, c)
 		}()
 	}
+
 	for _, e := range ended {
 		<-e
 	}
+
 	return slices.Concat(found...)
 }
 
@@ -129,8 +136,10 @@ func runOne(ctx context.Context, c Checker) []Check {
 	if timeout == 0 {
 		timeout = DefaultCheckTimeout
 	}
+
 	ctx, cancel := context.WithTimeout(ctx, timeout)
 	defer cancel()
+
 	out := make(chan []Check, 1)
 	go func() { out <- c.Run(ctx) }()
 	select {
@@ -138,13 +147,17 @@ func runOne(ctx context.Context, c Checker) []Check {
 		return checks
 	case <-ctx.Done():
 	}
+
 	var late []Check
 	for _, id := range c.IDs {
 		late = append(late, Check{
-			ID: id, Status: Skip, Got: fmt.Sprintf("no answer within %v", timeout),
-			Hint: "run verify again; if it still fails, check the network path to the checked host",
+			ID:     id,
+			Status: Skip,
+			Got:    fmt.Sprintf("no answer within %v", timeout),
+			Hint:   "run verify again; if it still fails, check the network path to the checked host",
 		})
 	}
+
 	return late
 }
 
@@ -180,5 +193,6 @@ func Count(checks []Check) Tally {
 			t.Skip++
 		}
 	}
+
 	return t
 }

@@ -18,6 +18,7 @@ func TestRunChecks(t *testing.T) {
 				return []Check{c}
 			}
 		}
+
 		deaf := func(context.Context) []Check { time.Sleep(time.Hour); return nil }
 		start := time.Now()
 		got := RunChecks(t.Context(), []Checker{
@@ -25,19 +26,24 @@ func TestRunChecks(t *testing.T) {
 			{IDs: []string{"b", "c"}, Timeout: 4 * time.Second, Run: deaf},
 			{IDs: []string{"d"}, Run: slow(2*time.Second, Check{ID: "d", Status: Fail})},
 		})
+
 		if took := time.Since(start); took != 4*time.Second {
 			t.Errorf("took %v, want the longest deadline", took)
 		}
+
 		var ids string
 		for _, c := range got {
 			ids += c.ID + " " + string(c.Status) + ";"
 		}
+
 		if ids != "a pass;b skip;c skip;d fail;" {
 			t.Errorf("got %s", ids)
 		}
+
 		if tally := Count(got); tally != (Tally{Pass: 1, Fail: 1, Skip: 2}) {
 			t.Errorf("tally %+v", tally)
 		}
+
 		time.Sleep(2 * time.Hour) // let the deaf one end
 	})
 }
@@ -53,10 +59,12 @@ func TestRunChecksAfter(t *testing.T) {
 				return []Check{{ID: id, Status: Pass}}
 			}
 		}
+
 		RunChecks(t.Context(), []Checker{
 			{IDs: []string{"a"}, After: []string{"b", "not run"}, Run: run("a", time.Second)},
 			{IDs: []string{"b"}, Run: run("b", 2*time.Second)},
 		})
+
 		if order != "ba" {
 			t.Errorf("they ended in the order %s, want b before a", order)
 		}

@@ -36,10 +36,12 @@ func (d *disk) Save(l *plan.Ledger) error {
 	if err := d.step("before save"); err != nil {
 		return err
 	}
+
 	data, err := json.Marshal(l)
 	if err != nil {
 		return err
 	}
+
 	d.data = data
 	d.saves++
 	return d.step("after save")
@@ -73,8 +75,12 @@ func newLand() *land {
 		m := plantest.NewMemory(kind)
 		m.Interrupt = l.step
 		l.drivers = append(l.drivers, m)
-		l.parties = append(l.parties, plan.Party{Target: plan.ParseTarget("the " + kind), Driver: m})
+		l.parties = append(l.parties, plan.Party{
+			Target: plan.ParseTarget("the " + kind),
+			Driver: m,
+		})
 	}
+
 	return l
 }
 
@@ -96,11 +102,14 @@ func (l *land) run(t *rapid.T, adopt bool) (p *plan.Plan, died bool, err error) 
 			died = true
 		}
 	}()
+
 	ledger := l.disk.ledger(t)
 	p, err = plan.Make(context.Background(), l.parties, ledger, testTime)
 	if err == nil {
-		err = plan.Apply(context.Background(), p, l.parties, ledger, l.disk, plan.Options{Adopt: adopt})
+		err = plan.Apply(context.Background(), p, l.parties, ledger, l.disk,
+			plan.Options{Adopt: adopt})
 	}
+
 	return p, false, err
 }
 
@@ -117,6 +126,7 @@ func (l *land) settle(t *rapid.T, config func(*rapid.T)) {
 			config(t)
 		}
 	}
+
 	l.left = -1
 	if _, _, err := l.run(t, true); err != nil {
 		t.Fatal(err)
@@ -134,12 +144,19 @@ func (l *land) snapshot() (all []map[plan.Key][]string) {
 func (l *land) want(t *rapid.T) {
 	for i := range l.parties {
 		l.parties[i].Wanted = nil
-		for _, n := range rapid.SliceOfNDistinct(rapid.IntRange(0, 5), 0, 5, rapid.ID).Draw(t, "wanted") {
-			it := plan.Item{Key: keyOf(l.drivers[i], n), Stage: stages[i], Reason: "drawn",
-				Lines: []string{rapid.SampledFrom([]string{"x", "y", "z"}).Draw(t, "text")}}
+		for _, n := range rapid.SliceOfNDistinct(rapid.IntRange(0, 5), 0, 5, rapid.ID).Draw(t,
+			"wanted") {
+			it := plan.Item{
+				Key:    keyOf(l.drivers[i], n),
+				Stage:  stages[i],
+				Reason: "drawn",
+				Lines:  []string{rapid.SampledFrom([]string{"x", "y", "z"}).Draw(t, "text")},
+			}
+
 			if n == 5 {
 				it.Merge = mergeWords(it.Lines[0])
 			}
+
 			l.parties[i].Wanted = append(l.parties[i].Wanted, it)
 		}
 	}
@@ -161,6 +178,7 @@ func mergeWords(word string) plan.Merge {
 				}
 			}
 		}
+
 		slices.Sort(words)
 		return []string{strings.Join(words, " ")}
 	}
@@ -168,8 +186,10 @@ func mergeWords(word string) plan.Merge {
 
 func (l *land) populate(t *rapid.T) {
 	for _, d := range l.drivers {
-		for _, n := range rapid.SliceOfNDistinct(rapid.IntRange(0, 8), 0, 6, rapid.ID).Draw(t, "strangers") {
-			d.Set(keyOf(d, n), []string{rapid.SampledFrom([]string{"x", "old", "foreign"}).Draw(t, "foreign text")})
+		for _, n := range rapid.SliceOfNDistinct(rapid.IntRange(0, 8), 0, 6, rapid.ID).Draw(t,
+			"strangers") {
+			d.Set(keyOf(d, n), []string{rapid.SampledFrom([]string{"x", "old",
+				"foreign"}).Draw(t, "foreign text")})
 		}
 	}
 }
@@ -182,18 +202,22 @@ func TestKilledAnywhere(t *testing.T) {
 		l := newLand()
 		l.populate(t)
 		before := l.snapshot()
+
 		for range rapid.IntRange(1, 3).Draw(t, "configs") {
 			l.settle(t, l.want)
 			l.expectWanted(t, before)
 		}
+
 		l.settle(t, func(*rapid.T) {
 			for i := range l.parties {
 				l.parties[i].Wanted = nil
 			}
 		})
+
 		if after := l.snapshot(); !reflect.DeepEqual(before, after) {
 			t.Fatalf("not as it was:\nbefore %v\nafter  %v", before, after)
 		}
+
 		if n := l.disk.ledger(t).Len(); n != 0 {
 			t.Fatalf("%d entries are left in the ledger", n)
 		}
@@ -211,14 +235,19 @@ func (l *land) expectWanted(t *rapid.T, before []map[plan.Key][]string) {
 				want[w.Key] = w.Merge(before[i][w.Key], nil, nil)
 			}
 		}
+
 		if got := l.drivers[i].Snapshot(); !reflect.DeepEqual(got, want) {
-			t.Fatalf("%s:\ngot  %v\nwant %v\nledger %s", p.Target.String(), got, want, l.disk.data)
+			t.Fatalf("%s:\ngot  %v\nwant %v\nledger %s", p.Target.String(), got, want,
+				l.disk.data)
 		}
 	}
-	saves, writes := l.disk.saves, l.writes()
+
+	saves := l.disk.saves
+	writes := l.writes()
 	p, _, err := l.run(t, false)
 	if err != nil || p.Differs() || l.disk.saves != saves || l.writes() != writes {
-		t.Fatalf("a second apply: %v, %d changes, %d saves, %d writes", err, len(p.Changes), l.disk.saves-saves, l.writes()-writes)
+		t.Fatalf("a second apply: %v, %d changes, %d saves, %d writes", err, len(p.Changes),
+			l.disk.saves-saves, l.writes()-writes)
 	}
 }
 
@@ -239,21 +268,28 @@ func TestNoConsent(t *testing.T) {
 			if rapid.Bool().Draw(t, "config changes") {
 				l.want(t)
 			}
+
 			theirs := map[plan.Key]string{}
 			for _, d := range l.drivers {
-				for _, n := range rapid.SliceOfNDistinct(rapid.IntRange(0, 4), 0, 2, rapid.ID).Draw(t, "edited") {
+				for _, n := range rapid.SliceOfNDistinct(rapid.IntRange(0, 4), 0, 2,
+					rapid.ID).Draw(t, "edited") {
 					text := fmt.Sprintf("edit %d", rapid.IntRange(0, 999).Draw(t, "edit"))
 					d.Set(keyOf(d, n), []string{text})
 					theirs[keyOf(d, n)] = text
 				}
 			}
+
 			writes := l.writes()
 			l.left = rapid.IntRange(-1, 25).Draw(t, "steps")
 			p, died, err := l.run(t, false)
 			l.left = -1
-			if refused := errors.Is(err, plan.ErrConsent); !died && refused != (len(p.Takeovers()) > 0) || refused && l.writes() != writes {
-				t.Fatalf("error %v, %d adoptions, %d writes", err, len(p.Takeovers()), l.writes()-writes)
+
+			if refused := errors.Is(err, plan.ErrConsent); !died &&
+				refused != (len(p.Takeovers()) > 0) || refused && l.writes() != writes {
+				t.Fatalf("error %v, %d adoptions, %d writes", err, len(p.Takeovers()),
+					l.writes()-writes)
 			}
+
 			for _, d := range l.drivers {
 				for k, lines := range d.Snapshot() {
 					if text, edited := theirs[k]; edited && lines[0] != text {

@@ -33,6 +33,7 @@ func Diff(party Target, wanted, observed []Item, ledger *Ledger, now time.Time) 
 			}
 		}
 	}
+
 	return diff(party, wanted, observed, ledger, own, len(ledger.entries), now)
 }
 
@@ -43,15 +44,18 @@ func diff(party Target, wanted, observed []Item, ledger *Ledger, own iter.Seq[*E
 	for i := range observed {
 		seen[observed[i].Key] = int32(i)
 	}
+
 	is := func(k Key) *Item {
 		if i, ok := seen[k]; ok {
 			return &observed[i]
 		}
 		return nil
 	}
+
 	if most == 0 { // the first time: whatever is right already comes into the ledger
 		d.Keep = make([]Entry, 0, len(wanted))
 	}
+
 	known := 0
 	for i := range wanted {
 		w := &wanted[i]
@@ -61,24 +65,29 @@ func diff(party Target, wanted, observed []Item, ledger *Ledger, own iter.Seq[*E
 		}
 		d.wanted(party, w, is(w.Key), e, now)
 	}
+
 	if known == most {
 		return d
 	}
+
 	want := make(map[Key]struct{}, len(wanted))
 	for i := range wanted {
 		want[wanted[i].Key] = struct{}{}
 	}
+
 	for e := range own {
 		if _, still := want[e.Key]; !still {
 			d.unwanted(*e, is(e.Key))
 		}
 	}
+
 	return d
 }
 
 // isOurs reports whether the observed text is mailpub's own.
 func (e Entry) isOurs(o *Item) bool {
-	return e.Text != nil && EqualLines(o.Lines, e.Text) || e.Pending != nil && EqualLines(o.Lines, e.Pending)
+	return e.Text != nil && EqualLines(o.Lines, e.Text) ||
+		e.Pending != nil && EqualLines(o.Lines, e.Pending)
 }
 
 // lapsed reports whether the lease of what was there has run out.
@@ -88,40 +97,60 @@ func (e Entry) lapsed(now time.Time) bool {
 
 // isCurrent reports whether the entry says already what there is to say of o.
 func (e *Entry) isCurrent(party Target, w, o *Item) bool {
-	return EqualLines(e.Text, o.Lines) && !e.underWay() && e.Target == party && e.Stage == w.Stage
+	return EqualLines(e.Text, o.Lines) && !e.underWay() && e.Target == party &&
+		e.Stage == w.Stage
 }
 
 func (d *Difference) wanted(party Target, w, o *Item, known *Entry, now time.Time) {
-	if known != nil && o != nil && w.Merge == nil && w.Lease == 0 && o.Unreadable == "" && o.Again == "" && o.Fixed == "" && w.ByHand == "" &&
+	if known != nil && o != nil && w.Merge == nil && w.Lease == 0 && o.Unreadable == "" &&
+		o.Again == "" && o.Fixed == "" && w.ByHand == "" &&
 		EqualLines(w.Lines, o.Lines) && known.isCurrent(party, w, o) {
 		d.Unchanged++ // nearly everything, nearly always
 		return
 	}
+
 	var e Entry
 	if known != nil {
 		e = *known
 	}
-	c := Change{Target: party, Key: w.Key, Stage: w.Stage, After: w.Lines, Reason: w.Reason, Lease: w.Lease}
+
+	c := Change{
+		Target: party,
+		Key:    w.Key,
+		Stage:  w.Stage,
+		After:  w.Lines,
+		Reason: w.Reason,
+		Lease:  w.Lease,
+	}
+
 	if o != nil && o.Unreadable == "" {
 		c.Before = o.Lines
 	}
+
 	if w.Merge != nil {
 		c.Base = w.Lines
 		c.After = w.Merge(c.Before, e.Base, e.Prior)
 	}
+
 	if w.Fit != nil && len(c.Before) > 0 {
 		c.After = w.Fit(c.Before, w.Lines)
 	}
+
 	switch {
 	case o != nil && o.Fixed != "" && o.Unreadable == "":
 		d.fixed(c, w, o)
 		return
 	case o != nil && o.Silent && w.ByHand != "":
-		c.Action, c.Unseen, c.Reason = Unreadable, true, o.Unreadable+"; where it is not there: "+w.ByHand
+		c.Action = Unreadable
+		c.Unseen = true
+		c.Reason = o.Unreadable + "; where it is not there: " + w.ByHand
 	case o != nil && o.Unreadable != "" && w.ByHand != "":
-		c.Action, c.Unseen, c.Reason = Manual, true, w.ByHand
+		c.Action = Manual
+		c.Unseen = true
+		c.Reason = w.ByHand
 	case o != nil && o.Unreadable != "":
-		c.Action, c.Reason = Unreadable, o.Unreadable
+		c.Action = Unreadable
+		c.Reason = o.Unreadable
 	case o == nil && len(c.After) == 0: // a merge that has nothing to add to nothing
 		d.Unchanged++
 		return
@@ -129,7 +158,8 @@ func (d *Difference) wanted(party Target, w, o *Item, known *Entry, now time.Tim
 		d.inPlace(c, w, o, e, known != nil, now)
 		return
 	case w.ByHand != "":
-		c.Action, c.Reason = Manual, w.ByHand
+		c.Action = Manual
+		c.Reason = w.ByHand
 	case o == nil || o.Again != "" && len(o.Lines) == 0:
 		c.Action = Create
 		switch {
@@ -137,7 +167,8 @@ func (d *Difference) wanted(party Target, w, o *Item, known *Entry, now time.Tim
 			c.Reason = o.Again
 		case e.Text != nil && !e.Removing && e.lapsed(now):
 			c.Lapsed = true
-			c.Reason = fmt.Sprintf("its lease of %s ran out %s ago; %s", FormatDuration(e.Grant.Lifetime), FormatDuration(now.Sub(e.Grant.Expires())), w.Reason)
+			c.Reason = fmt.Sprintf("its lease of %s ran out %s ago; %s",
+				FormatDuration(e.Grant.Lifetime), FormatDuration(now.Sub(e.Grant.Expires())), w.Reason)
 		case e.Text != nil && !e.Removing:
 			c.Reason = "was put in place and is gone; " + w.Reason
 		}
@@ -148,6 +179,7 @@ func (d *Difference) wanted(party Target, w, o *Item, known *Entry, now time.Tim
 			c.Reason = "changed since mailpub created it; " + w.Reason
 		}
 	}
+
 	d.Changes = append(d.Changes, c)
 }
 
@@ -157,11 +189,13 @@ func (d *Difference) fixed(c Change, w, o *Item) {
 		d.Unchanged++
 		return
 	}
+
 	c.Action = Manual
 	c.Reason = o.Fixed
 	if w.Reason != "" {
 		c.Reason += "; wanted: " + w.Reason
 	}
+
 	d.Changes = append(d.Changes, c)
 }
 
@@ -172,8 +206,10 @@ func (d *Difference) inPlace(c Change, w, o *Item, e Entry, known bool, now time
 		d.Unchanged++
 		return
 	}
+
 	if c.Reason = renewal(w, o, e, known, now); c.Reason != "" {
-		c.Action, c.Renew = Update, true
+		c.Action = Update
+		c.Renew = true
 		d.Changes = append(d.Changes, c)
 		if o.Unverified && e.underWay() {
 			return // whose end only the change will tell
@@ -181,13 +217,21 @@ func (d *Difference) inPlace(c Change, w, o *Item, e Entry, known bool, now time
 	} else {
 		d.Unchanged++
 	}
+
 	if known && e.isCurrent(c.Target, w, o) && EqualLines(e.Base, c.Base) {
 		return
 	}
+
 	if !o.Marked && !(known && (e.Text != nil || EqualLines(e.Pending, o.Lines))) {
 		e.Prior = o.Lines
 	}
-	e.Key, e.Target, e.Stage, e.Text, e.Pending, e.Base = w.Key, c.Target, c.Stage, o.Lines, nil, c.Base
+
+	e.Key = w.Key
+	e.Target = c.Target
+	e.Stage = c.Stage
+	e.Text = o.Lines
+	e.Pending = nil
+	e.Base = c.Base
 	e.Removing = false
 	d.Keep = append(d.Keep, e)
 }
@@ -202,9 +246,12 @@ func renewal(w, o *Item, e Entry, known bool, now time.Time) string {
 	case o.Unverified && known && e.Pending != nil:
 		return "a write was under way, and whether it was carried out cannot be seen"
 	}
+
 	if left, lifetime, due := leaseDue(w, o, e, now); due {
-		return fmt.Sprintf("%s left of a lease of %s", FormatDuration(left), FormatDuration(lifetime))
+		return fmt.Sprintf("%s left of a lease of %s", FormatDuration(left),
+			FormatDuration(lifetime))
 	}
+
 	return ""
 }
 
@@ -215,16 +262,20 @@ func leaseDue(w, o *Item, e Entry, now time.Time) (left, lifetime time.Duration,
 		left = max(o.Expires.Sub(now), 0)
 		return left, o.Lifetime, left < o.Lifetime/2
 	}
-	lifetime, expires := w.Lease, o.Expires
+
+	lifetime = w.Lease
+	expires := o.Expires
 	if g := e.Grant; g != nil && g.Lifetime > 0 {
 		lifetime = g.Lifetime
 		if expires.IsZero() || g.Expires().Before(expires) {
 			expires = g.Expires()
 		}
 	}
+
 	if lifetime <= 0 || expires.IsZero() {
 		return 0, 0, false
 	}
+
 	left = max(expires.Sub(now), 0)
 	return left, lifetime, left < lifetime/2
 }
@@ -243,9 +294,11 @@ func FormatDuration(d time.Duration) string {
 			d -= n * u.size
 		}
 	}
+
 	if len(parts) == 0 {
 		return "nothing"
 	}
+
 	return strings.Join(parts[:min(2, len(parts))], " ")
 }
 
@@ -255,35 +308,51 @@ func ConfigDuration(d time.Duration) string {
 	if strings.HasSuffix(s, "m0s") {
 		s = strings.TrimSuffix(s, "0s")
 	}
+
 	if strings.HasSuffix(s, "h0m") {
 		s = strings.TrimSuffix(s, "0m")
 	}
+
 	return s
 }
 
 func (d *Difference) unwanted(e Entry, o *Item) {
-	c := Change{Target: e.Target, Key: e.Key, Stage: e.Stage, Release: true}
+	c := Change{
+		Target:  e.Target,
+		Key:     e.Key,
+		Stage:   e.Stage,
+		Release: true,
+	}
+
 	switch {
-	case o == nil || o.Unreadable == "" && e.Prior != nil && EqualLines(o.Lines, e.Prior), o.Fixed != "":
+	case o == nil || o.Unreadable == "" && e.Prior != nil &&
+		EqualLines(o.Lines, e.Prior), o.Fixed != "":
 		d.Forget = append(d.Forget, e.Key)
 		return
 	case o.Unreadable != "":
-		c.Action, c.Reason = Unreadable, o.Unreadable
+		c.Action = Unreadable
+		c.Reason = o.Unreadable
 	case o.Again != "" && len(o.Lines) == 0: // it may be there
-		c.Action, c.Reason = Unreadable, o.Again
+		c.Action = Unreadable
+		c.Reason = o.Again
 	case !o.Marked && !e.isOurs(o) && e.Text == nil:
 		d.Forget = append(d.Forget, e.Key) // the write never happened
 		return
 	case !o.Marked && !e.isOurs(o):
-		c.Action, c.Before = Manual, o.Lines
+		c.Action = Manual
+		c.Before = o.Lines
 		c.Reason = "no longer wanted, but changed since mailpub created it: remove it if it is not in use"
 	case e.Prior != nil:
-		c.Action, c.Before, c.After = Update, o.Lines, e.Prior
+		c.Action = Update
+		c.Before = o.Lines
+		c.After = e.Prior
 		c.Reason = "no longer wanted: the former value is restored"
 	default:
-		c.Action, c.Before = Delete, o.Lines
+		c.Action = Delete
+		c.Before = o.Lines
 		c.Reason = "no longer wanted"
 	}
+
 	d.Changes = append(d.Changes, c)
 }
 
@@ -295,6 +364,7 @@ func sortChanges(changes []Change, parties []Target) {
 	for i, p := range parties {
 		rank[p] = i
 	}
+
 	slices.SortFunc(changes, func(a, b Change) int {
 		if a.Release != b.Release {
 			if b.Release {
@@ -302,16 +372,19 @@ func sortChanges(changes []Change, parties []Target) {
 			}
 			return 1
 		}
+
 		sign := 1
 		if a.Release {
 			sign = -1
 		}
+
 		if a.Stage != b.Stage {
 			return sign * (int(a.Stage) - int(b.Stage))
 		}
 		if a.Target != b.Target {
 			return sign * (rank[a.Target] - rank[b.Target])
 		}
+
 		return compareNatural(a.Key.Name, b.Key.Name)
 	})
 }
@@ -331,8 +404,10 @@ func trailingNumber(s string) (prefix string, n int) {
 	for i > 0 && s[i-1] >= '0' && s[i-1] <= '9' && len(s)-i < 9 {
 		i--
 	}
+
 	for _, c := range s[i:] {
 		n = n*10 + int(c-'0')
 	}
+
 	return s[:i], n
 }

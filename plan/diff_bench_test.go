@@ -19,6 +19,7 @@ func BenchmarkDiff(b *testing.B) {
 			var ours, bare time.Duration
 			var before, after runtime.MemStats
 			runtime.ReadMemStats(&before)
+
 			for b.Loop() {
 				start := time.Now()
 				d := Diff(Target{Kind: "zone"}, wanted, observed, ledger, now)
@@ -27,15 +28,18 @@ func BenchmarkDiff(b *testing.B) {
 					b.Fatalf("%d changes, %d unchanged", len(d.Changes), d.Unchanged)
 				}
 			}
+
 			runtime.ReadMemStats(&after)
 			for range b.N {
-				left, right := texts(wanted), texts(observed)
+				left := texts(wanted)
+				right := texts(observed)
 				start := time.Now()
 				if got := sortMerge(left, right); got != 2*(n/100) {
 					b.Fatalf("the merge found %d", got)
 				}
 				bare += time.Since(start)
 			}
+
 			per := float64(n * b.N)
 			b.ReportMetric(float64(ours)/per, "ns/item")
 			b.ReportMetric(float64(after.TotalAlloc-before.TotalAlloc)/per, "B/item")
@@ -51,14 +55,25 @@ func world(n int) (wanted, observed []Item, ledger *Ledger) {
 		k := Key{"dns", fmt.Sprintf("host%07d.example.org. A", (i*7919)%n)}
 		lines := []string{fmt.Sprintf("192.0.2.%d ttl 3600", i%256)}
 		is := lines
+
 		if i%100 == 0 {
 			is = []string{"198.51.100.1 ttl 3600"}
 		}
+
 		wanted = append(wanted, Item{Key: k, Lines: lines, Stage: StageAddress})
 		observed = append(observed, Item{Key: k, Lines: is})
-		ledger.Put(Entry{Key: k, Target: ParseTarget("zone"), Stage: StageAddress, Text: is})
+		ledger.Put(Entry{
+			Key:    k,
+			Target: ParseTarget("zone"),
+			Stage:  StageAddress,
+			Text:   is,
+		})
 	}
-	slices.SortFunc(observed, func(a, b Item) int { return strings.Compare(a.Lines[0], b.Lines[0]) })
+
+	slices.SortFunc(observed, func(a, b Item) int {
+		return strings.Compare(a.Lines[0], b.Lines[0])
+	})
+
 	return wanted, observed, ledger
 }
 
@@ -75,15 +90,20 @@ func sortMerge(a, b []string) (differ int) {
 	slices.Sort(a)
 	slices.Sort(b)
 	i, j := 0, 0
+
 	for i < len(a) && j < len(b) {
 		switch {
 		case a[i] == b[j]:
-			i, j = i+1, j+1
+			i = i + 1
+			j = j + 1
 		case a[i] < b[j]:
-			i, differ = i+1, differ+1
+			i = i + 1
+			differ = differ + 1
 		default:
-			j, differ = j+1, differ+1
+			j = j + 1
+			differ = differ + 1
 		}
 	}
+
 	return differ + len(a) - i + len(b) - j
 }

@@ -18,6 +18,7 @@ func TestDiff(t *testing.T) {
 		}
 		return []string{s}
 	}
+
 	type entry struct{ text, pending, prior string }
 	for _, c := range []struct {
 		name             string
@@ -73,48 +74,67 @@ func TestDiff(t *testing.T) {
 		t.Run(c.name, func(t *testing.T) {
 			ledger := NewLedger("s")
 			if e := c.entry; e != nil {
-				ledger.Put(Entry{Key: key, Target: ParseTarget("p"), Stage: StageAddress,
-					Text: lines(e.text), Pending: lines(e.pending), Prior: lines(e.prior)})
+				ledger.Put(Entry{
+					Key:     key,
+					Target:  ParseTarget("p"),
+					Stage:   StageAddress,
+					Text:    lines(e.text),
+					Pending: lines(e.pending),
+					Prior:   lines(e.prior),
+				})
 			}
+
 			var wanted, observed []Item
 			if c.wanted != "" {
 				wanted = []Item{{Key: key, Lines: lines(c.wanted), Stage: StageAddress, ByHand: c.byHand}}
 			}
+
 			if c.observed != "" || c.unreadable != "" {
 				observed = []Item{{Key: key, Lines: lines(c.observed), Unreadable: c.unreadable, Marked: c.marked}}
 			}
+
 			d := Diff(Target{Kind: "p"}, wanted, observed, ledger, now)
 
 			if c.action == "" && len(d.Changes) != 0 {
 				t.Fatalf("changes: %+v", d.Changes)
 			}
+
 			if c.action != "" {
 				if len(d.Changes) != 1 {
 					t.Fatalf("%d changes, want one", len(d.Changes))
 				}
+
 				got := d.Changes[0]
-				if got.Action != c.action || got.Adopt != c.adopt || got.Unseen != c.unseen || strings.Join(got.After, "|") != c.after {
+				if got.Action != c.action || got.Adopt != c.adopt || got.Unseen != c.unseen ||
+					strings.Join(got.After, "|") != c.after {
 					t.Errorf("got %+v", got)
 				}
+
 				if !strings.Contains(got.Reason, c.reason) {
 					t.Errorf("reason %q does not say %q", got.Reason, c.reason)
 				}
+
 				if got.Writes() && strings.Join(got.Before, "|") != c.observed {
 					t.Errorf("before is %q, observed was %q", got.Before, c.observed)
 				}
+
 				if got.Release != (c.wanted == "") {
 					t.Errorf("release is %v", got.Release)
 				}
 			}
+
 			if c.keep == nil && len(d.Keep) != 0 || c.keep != nil && len(d.Keep) != 1 {
 				t.Fatalf("keep %+v", d.Keep)
 			}
+
 			if k := c.keep; k != nil {
 				e := d.Keep[0]
-				if strings.Join(e.Text, "") != k.text || e.Pending != nil || strings.Join(e.Prior, "") != k.prior || e.Target.Kind != "p" {
+				if strings.Join(e.Text, "") != k.text || e.Pending != nil ||
+					strings.Join(e.Prior, "") != k.prior || e.Target.Kind != "p" {
 					t.Errorf("keeps %+v", e)
 				}
 			}
+
 			if c.forget != (len(d.Forget) == 1) {
 				t.Errorf("forgets %v", d.Forget)
 			}
@@ -144,14 +164,27 @@ func TestLeases(t *testing.T) {
 			ledger := NewLedger("s")
 			target := []string{"10.10.10.10:25"}
 			if c.granted > 0 {
-				ledger.Put(Entry{Key: key, Target: ParseTarget("router"), Stage: StageForward, Text: target,
-					Grant: &Grant{Lifetime: c.granted, At: now.Add(-c.age)}})
+				ledger.Put(Entry{
+					Key:    key,
+					Target: ParseTarget("router"),
+					Stage:  StageForward,
+					Text:   target,
+					Grant:  &Grant{Lifetime: c.granted, At: now.Add(-c.age)},
+				})
 			}
+
 			o := Item{Key: key, Lines: target, Marked: true}
 			if c.observed > 0 {
 				o.Expires = now.Add(c.observed)
 			}
-			w := Item{Key: key, Lines: target, Stage: StageForward, Lease: 2 * time.Hour}
+
+			w := Item{
+				Key:   key,
+				Lines: target,
+				Stage: StageForward,
+				Lease: 2 * time.Hour,
+			}
+
 			d := Diff(Target{Kind: "router"}, []Item{w}, []Item{o}, ledger, now)
 			if c.renew == "" {
 				if len(d.Changes) != 0 || d.Unchanged != 1 {
@@ -159,7 +192,9 @@ func TestLeases(t *testing.T) {
 				}
 				return
 			}
-			if len(d.Changes) != 1 || !d.Changes[0].Renew || d.Changes[0].Adopt || d.Changes[0].Reason != c.renew {
+
+			if len(d.Changes) != 1 || !d.Changes[0].Renew || d.Changes[0].Adopt ||
+				d.Changes[0].Reason != c.renew {
 				t.Errorf("got %+v, want a renewal: %s", d.Changes, c.renew)
 			}
 		})
@@ -168,13 +203,21 @@ func TestLeases(t *testing.T) {
 
 func TestOrder(t *testing.T) {
 	ups := func(stage Stage, party, name string) Change {
-		return Change{Target: Target{Kind: party}, Key: Key{"k", name}, Stage: stage, Action: Create}
+		return Change{
+			Target: Target{Kind: party},
+			Key:    Key{"k", name},
+			Stage:  stage,
+			Action: Create,
+		}
 	}
+
 	down := func(stage Stage, party, name string) Change {
 		c := ups(stage, party, name)
-		c.Action, c.Release = Delete, true
+		c.Action = Delete
+		c.Release = true
 		return c
 	}
+
 	want := []Change{
 		ups(StageService, "mail service", "hostname"),
 		ups(StageForward, "router", "tcp/25"),
@@ -188,15 +231,20 @@ func TestOrder(t *testing.T) {
 		down(StageForward, "router", "tcp/99"),
 		down(StageService, "mail service", "alias x"),
 	}
+
 	got := append([]Change{}, want...)
 	for i := range got { // a fixed shuffle
 		j := (i*7 + 3) % len(got)
 		got[i], got[j] = got[j], got[i]
 	}
-	sortChanges(got, []Target{{Kind: "mail service"}, {Kind: "router"}, {Kind: "zone a"}, {Kind: "zone b"}})
+
+	sortChanges(got, []Target{{Kind: "mail service"}, {Kind: "router"}, {Kind: "zone a"},
+		{Kind: "zone b"}})
+
 	for i := range want {
 		if got[i].Key != want[i].Key || got[i].Target != want[i].Target {
-			t.Errorf("place %d is %s of %s, want %s of %s", i, got[i].Key, got[i].Target, want[i].Key, want[i].Target)
+			t.Errorf("place %d is %s of %s, want %s of %s", i, got[i].Key, got[i].Target,
+				want[i].Key, want[i].Target)
 		}
 	}
 }
@@ -209,13 +257,15 @@ func TestMergeToNothing(t *testing.T) {
 		}
 		return []string{"fine"}
 	}
+
 	k := Key{"service", "x"}
 	wanted := []Item{{Key: k, Lines: []string{"fine"}, Merge: fine}}
 	for _, c := range []struct {
 		observed []Item
 		changes  int
 	}{
-		{nil, 0}, {[]Item{{Key: k, Lines: []string{"fine"}}}, 0}, {[]Item{{Key: k, Lines: []string{"bad"}}}, 1},
+		{nil, 0}, {[]Item{{Key: k, Lines: []string{"fine"}}}, 0},
+		{[]Item{{Key: k, Lines: []string{"bad"}}}, 1},
 	} {
 		d := Diff(Target{Kind: "p"}, wanted, c.observed, NewLedger("s"), now)
 		if len(d.Changes) != c.changes || d.Unchanged != 1-c.changes {

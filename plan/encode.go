@@ -40,10 +40,21 @@ type changeJSON struct {
 // MarshalJSON encodes the change as in the plan's JSON contract.
 func (c Change) MarshalJSON() ([]byte, error) {
 	return json.Marshal(changeJSON{
-		Kind: c.Key.Kind, Name: c.Key.Name, Action: c.Action, Adopt: c.Adopt,
-		Before: append([]string{}, c.Before...), After: append([]string{}, c.After...), Reason: c.Reason,
-		Target: c.Target, Stage: c.Stage, Renew: c.Renew, Lease: int64(c.Lease / time.Second),
-		Release: c.Release, Unseen: c.Unseen, Passing: c.Passing, Base: c.Base,
+		Kind:    c.Key.Kind,
+		Name:    c.Key.Name,
+		Action:  c.Action,
+		Adopt:   c.Adopt,
+		Before:  append([]string{}, c.Before...),
+		After:   append([]string{}, c.After...),
+		Reason:  c.Reason,
+		Target:  c.Target,
+		Stage:   c.Stage,
+		Renew:   c.Renew,
+		Lease:   int64(c.Lease / time.Second),
+		Release: c.Release,
+		Unseen:  c.Unseen,
+		Passing: c.Passing,
+		Base:    c.Base,
 	})
 }
 
@@ -53,12 +64,24 @@ func (c *Change) UnmarshalJSON(data []byte) error {
 	if err := json.Unmarshal(data, &j); err != nil {
 		return err
 	}
+
 	*c = Change{
-		Key: Key{j.Kind, j.Name}, Action: j.Action, Adopt: j.Adopt, Reason: j.Reason,
-		Before: slices.Clip(j.Before), After: slices.Clip(j.After),
-		Target: j.Target, Stage: j.Stage, Renew: j.Renew, Lease: time.Duration(j.Lease) * time.Second,
-		Release: j.Release, Unseen: j.Unseen, Passing: j.Passing, Base: j.Base,
+		Key:     Key{j.Kind, j.Name},
+		Action:  j.Action,
+		Adopt:   j.Adopt,
+		Reason:  j.Reason,
+		Before:  slices.Clip(j.Before),
+		After:   slices.Clip(j.After),
+		Target:  j.Target,
+		Stage:   j.Stage,
+		Renew:   j.Renew,
+		Lease:   time.Duration(j.Lease) * time.Second,
+		Release: j.Release,
+		Unseen:  j.Unseen,
+		Passing: j.Passing,
+		Base:    j.Base,
 	}
+
 	return nil
 }
 
@@ -75,11 +98,20 @@ type planJSON struct {
 // MarshalJSON encodes the plan. The digest at its end guards a saved plan against
 // changes by hand; it is no signature.
 func (p *Plan) MarshalJSON() ([]byte, error) {
-	out := planJSON{Format: PlanFormat, Site: p.Site, Scope: p.Scope, Changes: append([]Change{}, p.Changes...), Summary: p.Summary(), Effects: p.Effects}
+	out := planJSON{
+		Format:  PlanFormat,
+		Site:    p.Site,
+		Scope:   p.Scope,
+		Changes: append([]Change{}, p.Changes...),
+		Summary: p.Summary(),
+		Effects: p.Effects,
+	}
+
 	body, err := json.Marshal(out)
 	if err != nil {
 		return nil, err
 	}
+
 	out.Digest = digest(body)
 	return json.Marshal(out)
 }
@@ -112,6 +144,7 @@ func DecodeSaved(data []byte) (Saved, error) {
 	if in.Format != PlanFormat {
 		return Saved{}, fmt.Errorf("format is %q, want %q", in.Format, PlanFormat)
 	}
+
 	was := in.Digest
 	in.Digest = ""
 	body, err := json.Marshal(in)
@@ -121,6 +154,7 @@ func DecodeSaved(data []byte) (Saved, error) {
 	if digest(body) != was {
 		return Saved{}, errors.New("was changed after it was saved")
 	}
+
 	return Saved{
 		Site:      in.Site,
 		Scope:     in.Scope,
@@ -137,21 +171,27 @@ func (s Saved) Stale(now *Plan) error {
 	for _, c := range now.Changes {
 		is[c.Key] = c
 	}
+
 	for _, c := range s.Changes {
 		n, ok := is[c.Key]
 		if !ok {
 			return fmt.Errorf("%w: %s needs no %s any more", ErrStale, c.Key, c.Action)
 		}
-		if c.Action != n.Action || c.Adopt != n.Adopt || !EqualLines(c.Before, n.Before) || !EqualLines(c.After, n.After) {
+		if c.Action != n.Action || c.Adopt != n.Adopt || !EqualLines(c.Before, n.Before) ||
+			!EqualLines(c.After, n.After) {
 			return fmt.Errorf("%w: %s is now %q", ErrStale, c.Key, n.Before)
 		}
+
 		delete(is, c.Key)
 	}
+
 	for _, c := range now.Changes {
 		if _, extra := is[c.Key]; extra {
-			return fmt.Errorf("%w: %s needs a %s that the saved plan does not have", ErrStale, c.Key, c.Action)
+			return fmt.Errorf("%w: %s needs a %s that the saved plan does not have", ErrStale,
+				c.Key, c.Action)
 		}
 	}
+
 	return nil
 }
 
@@ -178,9 +218,11 @@ func (r Report) MarshalJSON() ([]byte, error) {
 		Summary Tally     `json:"summary"`
 		Changes *[]Change `json:"changes,omitempty"`
 	}{ReportFormat, r.Site, append([]Check{}, r.Checks...), Count(r.Checks), nil}
+
 	if r.Drift {
 		changes := append([]Change{}, r.Changes...)
 		out.Changes = &changes
 	}
+
 	return json.Marshal(out)
 }

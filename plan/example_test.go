@@ -19,7 +19,10 @@ func (noStore) Save(*plan.Ledger) error { return nil }
 func Example() {
 	ctx := context.Background()
 	router := plantest.NewMemory("forward")
-	router.Set(plan.Key{Kind: "forward", Name: "tcp/143"}, []string{"10.10.10.30:143"}) // by another program
+	router.Set(plan.Key{
+		Kind: "forward",
+		Name: "tcp/143",
+	}, []string{"10.10.10.30:143"}) // by another program
 
 	forward := func(port string) plan.Item {
 		return plan.Item{
@@ -29,29 +32,35 @@ func Example() {
 			Reason: "is reached from outside",
 		}
 	}
+
 	parties := []plan.Party{{
 		Target: plan.ParseTarget("router"),
 		Driver: router,
 		Wanted: []plan.Item{forward("25"), forward("143")},
 	}}
+
 	ledger := plan.NewLedger("office")
 
 	p, err := plan.Make(ctx, parties, ledger, time.Now())
 	if err != nil {
 		log.Fatal(err)
 	}
+
 	for _, c := range p.Changes {
 		fmt.Println(c.Action.Sign(), c.Key.Name, c.Before, "->", c.After, "adopt:", c.Adopt)
 	}
 
 	err = plan.Apply(ctx, p, parties, ledger, noStore{}, plan.Options{})
 	fmt.Println(err)
-	if err := plan.Apply(ctx, p, parties, ledger, noStore{}, plan.Options{Adopt: true}); err != nil {
+	if err := plan.Apply(ctx, p, parties, ledger, noStore{},
+		plan.Options{Adopt: true}); err != nil {
 		log.Fatal(err)
 	}
+
 	if p, err = plan.Make(ctx, parties, ledger, time.Now()); err != nil {
 		log.Fatal(err)
 	}
+
 	fmt.Println(len(p.Changes), "changes left,", ledger.Len(), "things in the ledger")
 	// Output:
 	// + tcp/25 [] -> [10.10.10.10:25] adopt: false

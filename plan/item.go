@@ -134,6 +134,7 @@ func (a Action) Sign() string {
 	case Manual:
 		return "!"
 	}
+
 	return "?"
 }
 

@@ -130,7 +130,8 @@ type grantJSON struct {
 // impossible reports whether a grant's times can't be: then they could not be written again.
 func (g *grantJSON) impossible() bool {
 	const century = 100 * 365 * 24 * 60 * 60
-	return g != nil && (g.Seconds < 0 || g.Seconds > century || g.At.UTC().Year() < 0 || g.At.UTC().Year() > 9998)
+	return g != nil && (g.Seconds < 0 || g.Seconds > century || g.At.UTC().Year() < 0 ||
+		g.At.UTC().Year() > 9998)
 }
 
 type ledgerJSON struct {
@@ -158,24 +159,45 @@ func wrongFormat(format, writer string) error {
 	version, ours := strings.CutPrefix(format, family)
 	if n, err := strconv.Atoi(version); ours && err == nil && n > 1 {
 		if writer != "" {
-			return fmt.Errorf("format is %q, this mailpub knows %q: %w (it was mailpub %s)", format, LedgerFormat, ErrNewer, writer)
+			return fmt.Errorf("format is %q, this mailpub knows %q: %w (it was mailpub %s)",
+				format, LedgerFormat, ErrNewer, writer)
 		}
-		return fmt.Errorf("format is %q, this mailpub knows %q: %w", format, LedgerFormat, ErrNewer)
+		return fmt.Errorf("format is %q, this mailpub knows %q: %w", format, LedgerFormat,
+			ErrNewer)
 	}
+
 	return fmt.Errorf("format is %q, want %q", format, LedgerFormat)
 }
 
 // MarshalJSON encodes the ledger, entries sorted, so that equal ledgers are equal bytes.
 func (l *Ledger) MarshalJSON() ([]byte, error) {
-	out := ledgerJSON{Format: LedgerFormat, Writer: ownVersion(), Site: l.Site, Entries: []entryJSON{}}
+	out := ledgerJSON{
+		Format:  LedgerFormat,
+		Writer:  ownVersion(),
+		Site:    l.Site,
+		Entries: []entryJSON{},
+	}
+
 	for _, e := range l.Entries() {
-		j := entryJSON{Kind: e.Key.Kind, Name: e.Key.Name, Target: e.Target, Stage: e.Stage,
-			Text: e.Text, Pending: e.Pending, Base: e.Base, Prior: e.Prior, Removing: e.Removing}
+		j := entryJSON{
+			Kind:     e.Key.Kind,
+			Name:     e.Key.Name,
+			Target:   e.Target,
+			Stage:    e.Stage,
+			Text:     e.Text,
+			Pending:  e.Pending,
+			Base:     e.Base,
+			Prior:    e.Prior,
+			Removing: e.Removing,
+		}
+
 		if g := e.Grant; g != nil {
 			j.Grant = &grantJSON{int64(g.Lifetime / time.Second), g.At.UTC(), g.State}
 		}
+
 		out.Entries = append(out.Entries, j)
 	}
+
 	return json.Marshal(out)
 }
 
@@ -189,6 +211,7 @@ func (l *Ledger) UnmarshalJSON(data []byte) error {
 	if in.Format != LedgerFormat {
 		return wrongFormat(in.Format, in.Writer)
 	}
+
 	got := &Ledger{Site: in.Site, entries: make(map[Key]*Entry, len(in.Entries))}
 	for i, j := range in.Entries {
 		k := Key{j.Kind, j.Name}
@@ -198,15 +221,29 @@ func (l *Ledger) UnmarshalJSON(data []byte) error {
 		if _, twice := got.entries[k]; twice {
 			return fmt.Errorf("entry %d: %q is there twice", i+1, k)
 		}
-		e := &Entry{Key: k, Target: j.Target, Stage: j.Stage, Text: j.Text, Pending: j.Pending, Base: j.Base, Prior: j.Prior, Removing: j.Removing}
+
+		e := &Entry{
+			Key:      k,
+			Target:   j.Target,
+			Stage:    j.Stage,
+			Text:     j.Text,
+			Pending:  j.Pending,
+			Base:     j.Base,
+			Prior:    j.Prior,
+			Removing: j.Removing,
+		}
+
 		if j.Grant.impossible() {
 			return fmt.Errorf("entry %d (%q): the grant is for no time that can be", i+1, k)
 		}
+
 		if g := j.Grant; g != nil {
 			e.Grant = &Grant{time.Duration(g.Seconds) * time.Second, g.At, g.State}
 		}
+
 		got.entries[k] = e
 	}
+
 	*l = *got
 	return nil
 }

@@ -32,15 +32,20 @@ type Plan struct {
 // Effects asks the drivers of parties what changes of theirs alter.
 func Effects(ctx context.Context, parties []Party, changes []Change) (all []Effect) {
 	for _, p := range parties {
-		own := slices.DeleteFunc(slices.Clone(changes), func(c Change) bool { return c.Target != p.Target })
+		own := slices.DeleteFunc(slices.Clone(changes), func(c Change) bool {
+			return c.Target != p.Target
+		})
+
 		f, ok := p.Driver.(EffectDescriber)
 		if !ok || !slices.ContainsFunc(own, Change.Writes) {
 			continue
 		}
+
 		for _, text := range f.Effects(ctx, own) {
 			all = append(all, Effect{p.Target, text})
 		}
 	}
+
 	return all
 }
 
@@ -70,25 +75,31 @@ func Make(ctx context.Context, parties []Party, ledger *Ledger, now time.Time) (
 	more := make([][]Item, len(parties)) // wanted beside what the parties were given
 	var wg sync.WaitGroup
 	entries := ledger.byParty()
+
 	for i, p := range parties {
 		own := entries[p.Target]
 		keys := keysOf(p, own)
 		resumer, canResume := p.Driver.(Resumer)
+
 		if len(keys) == 0 && !canResume {
 			continue
 		}
+
 		wg.Go(func() {
 			if canResume {
 				unfinished[i] = resumer.Unfinished(ctx)
 			}
+
 			if len(keys) == 0 {
 				return
 			}
+
 			observed, err := p.Driver.Read(ctx, keys)
 			if err != nil {
 				failed[i] = err
 				observed = unreadable(keys, err)
 			}
+
 			want := p.Wanted
 			if c, ok := p.Driver.(Companion); ok && err == nil {
 				more[i], observed = companions(c, p.Wanted, observed, ledger)
@@ -96,41 +107,53 @@ func Make(ctx context.Context, parties []Party, ledger *Ledger, now time.Time) (
 					want = slices.Concat(want, more[i])
 				}
 			}
+
 			diffs[i] = diff(p.Target, want, observed, ledger, slices.Values(own), len(own), now)
-			if f, ok := p.Driver.(EffectDescriber); ok && err == nil && slices.ContainsFunc(diffs[i].Changes, Change.Writes) {
+			if f, ok := p.Driver.(EffectDescriber); ok && err == nil &&
+				slices.ContainsFunc(diffs[i].Changes, Change.Writes) {
 				effects[i] = f.Effects(ctx, diffs[i].Changes)
 			}
 		})
 	}
+
 	wg.Wait()
 	if err := ctx.Err(); err != nil {
 		return nil, err
 	}
+
 	out := &Plan{Site: ledger.Site}
 	order := make([]Target, len(parties))
 	wanted := map[Key]bool{}
+
 	for i, p := range parties {
 		order[i] = p.Target
 		if failed[i] != nil {
 			out.Failed = append(out.Failed, PartyError{p.Target, failed[i]})
 		}
+
 		for _, w := range p.Wanted {
 			wanted[w.Key] = true
 		}
+
 		for _, c := range unfinished[i] {
-			c.Target, c.Passing = p.Target, true
+			c.Target = p.Target
+			c.Passing = true
 			out.Changes = append(out.Changes, c)
 		}
+
 		for _, w := range more[i] {
 			wanted[w.Key] = true
 		}
+
 		for _, text := range effects[i] {
 			out.Effects = append(out.Effects, Effect{p.Target, text})
 		}
 	}
+
 	for _, d := range append(diffs, orphans(parties, ledger)) {
 		out.add(d, wanted)
 	}
+
 	sortChanges(out.Changes, order)
 	return out, nil
 }
@@ -150,18 +173,22 @@ func companions(c Companion, wanted, observed []Item, ledger *Ledger) (more, all
 		e := ledger.entries[k]
 		return e != nil && e.Prior == nil
 	})
+
 	if more == nil {
 		return nil, observed
 	}
+
 	has := make(map[Key]bool, len(observed))
 	for _, o := range observed {
 		has[o.Key] = true
 	}
+
 	for _, o := range seen {
 		if !has[o.Key] {
 			observed = append(observed, o)
 		}
 	}
+
 	return more, observed
 }
 
@@ -173,11 +200,13 @@ func (p *Plan) add(d Difference, wanted map[Key]bool) {
 			p.Changes = append(p.Changes, c)
 		}
 	}
+
 	for _, k := range d.Forget {
 		if !wanted[k] {
 			p.forget = append(p.forget, k)
 		}
 	}
+
 	p.keep = append(p.keep, d.Keep...)
 	p.Unchanged += d.Unchanged
 }
@@ -190,11 +219,13 @@ func keysOf(p Party, entries []*Entry) []Key {
 		keys = append(keys, w.Key)
 		has[w.Key] = true
 	}
+
 	for _, e := range entries {
 		if !has[e.Key] {
 			keys = append(keys, e.Key)
 		}
 	}
+
 	return keys
 }
 
@@ -213,12 +244,22 @@ func orphans(parties []Party, ledger *Ledger) (d Difference) {
 	for _, p := range parties {
 		there[p.Target] = true
 	}
+
 	for k, e := range ledger.entries {
 		if !there[e.Target] {
-			d.Changes = append(d.Changes, Change{Target: e.Target, Key: k, Stage: e.Stage, Action: Unreadable, Release: true, Orphan: true,
-				Reason: fmt.Sprintf("mailpub put it in place, but the config no longer has %s: put that back, then run destroy", e.Target)})
+			d.Changes = append(d.Changes, Change{
+				Target:  e.Target,
+				Key:     k,
+				Stage:   e.Stage,
+				Action:  Unreadable,
+				Release: true,
+				Orphan:  true,
+				Reason: fmt.Sprintf("mailpub put it in place, but the config no longer has %s: put that back, then run destroy",
+					e.Target),
+			})
 		}
 	}
+
 	return d
 }
 
@@ -249,6 +290,7 @@ func (p *Plan) Summary() Summary {
 			s.Unreadable++
 		}
 	}
+
 	return s
 }
 
@@ -270,6 +312,7 @@ func (s Summary) String() string {
 			parts = append(parts, fmt.Sprintf("%d %s", part.n, part.text))
 		}
 	}
+
 	return strings.Join(parts, ", ")
 }
 
@@ -281,7 +324,8 @@ type UnreadError struct {
 }
 
 func (e UnreadError) Error() string {
-	text := fmt.Sprintf("%s: %s can't be read: %s", e.Change.Target, e.Change.Key.Name, e.Change.Reason)
+	text := fmt.Sprintf("%s: %s can't be read: %s", e.Change.Target, e.Change.Key.Name,
+		e.Change.Reason)
 	if e.More > 0 {
 		text += fmt.Sprintf(" (and %d more)", e.More)
 	}
@@ -302,9 +346,11 @@ func Unread(changes []Change) error {
 			first.More++
 		}
 	}
+
 	if first == nil {
 		return nil
 	}
+
 	return *first
 }
 

@@ -12,6 +12,7 @@ func TestNearest(t *testing.T) {
 			t.Errorf("Nearest(%q) = %q, want %q", word, got, want)
 		}
 	}
+
 	if got := Nearest("x", nil); got != "" {
 		t.Errorf("of nothing the nearest is %q", got)
 	}

@@ -14,16 +14,22 @@ func SelectCheckers(checkers []Checker, words []string) (picked []Checker) {
 			picked = append(picked, c)
 			continue
 		}
+
 		c.IDs = slices.DeleteFunc(slices.Clone(c.IDs), other)
 		c.Also = slices.DeleteFunc(slices.Clone(c.Also), other)
 		if len(c.IDs)+len(c.Also) == 0 {
 			continue
 		}
+
 		run := c.Run
 		c.Run = func(ctx context.Context) []Check {
-			return slices.DeleteFunc(run(ctx), func(found Check) bool { return other(found.ID) })
+			return slices.DeleteFunc(run(ctx), func(found Check) bool {
+				return other(found.ID)
+			})
 		}
+
 		picked = append(picked, c)
 	}
+
 	return picked
 }

@@ -15,11 +15,13 @@ func TestPick(t *testing.T) {
 			return found
 		}
 	}
+
 	checkers := []Checker{
 		{Area: "dns", IDs: []string{"mx.exists", "mx.target"}, Run: says("mx.exists", "mx.target", "mx.target")},
 		{Area: "router", IDs: []string{"router.wan"}, Run: says("router.wan")},
 		{Area: "mail", IDs: []string{"mail.outside"}, Also: []string{"smtp.banner"}, Run: says("mail.outside", "smtp.banner")},
 	}
+
 	for _, test := range []struct{ words, want []string }{
 		{nil, []string{"mx.exists", "mx.target", "mx.target", "router.wan", "mail.outside", "smtp.banner"}},
 		{[]string{"router"}, []string{"router.wan"}},
@@ -36,6 +38,7 @@ func TestPick(t *testing.T) {
 			t.Errorf("%q: %q, want %q", test.words, got, test.want)
 		}
 	}
+
 	if len(checkers[0].IDs) != 2 || checkers[0].IDs[0] != "mx.exists" {
 		t.Errorf("the checkers were altered: %q", checkers[0].IDs)
 	}

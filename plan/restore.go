@@ -8,22 +8,31 @@ func (l *Ledger) Restores(c Change) bool {
 	if e == nil || !c.Writes() || c.Adopt || c.Release {
 		return false
 	}
-	return e.Text != nil && EqualLines(c.After, e.Text) || e.Pending != nil && EqualLines(c.After, e.Pending)
+	return e.Text != nil && EqualLines(c.After, e.Text) ||
+		e.Pending != nil && EqualLines(c.After, e.Pending)
 }
 
 // Only returns the plan cut down to the changes that may be made. Of what apply would only write
 // into the ledger that part stays which the ledger knows already.
 func (p *Plan) Only(l *Ledger, may func(Change) bool) *Plan {
-	out := &Plan{Site: p.Site, Unchanged: p.Unchanged, Scope: p.Scope, Failed: p.Failed}
+	out := &Plan{
+		Site:      p.Site,
+		Unchanged: p.Unchanged,
+		Scope:     p.Scope,
+		Failed:    p.Failed,
+	}
+
 	for _, c := range p.Changes {
 		if may(c) {
 			out.Changes = append(out.Changes, c)
 		}
 	}
+
 	for _, e := range p.keep {
 		if l.entries[e.Key] != nil {
 			out.keep = append(out.keep, e)
 		}
 	}
+
 	return out
 }

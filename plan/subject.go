@@ -43,6 +43,7 @@ func OfService(service, addr string) Subject {
 	if err != nil {
 		return s
 	}
+
 	n, err := strconv.ParseUint(port, 10, 16)
 	if err == nil && n > 0 {
 		split := Subject{Service: service, Addr: host, Port: uint16(n)}
@@ -50,6 +51,7 @@ func OfService(service, addr string) Subject {
 			return split
 		}
 	}
+
 	return s
 }
 
@@ -86,6 +88,7 @@ func (s Subject) words() string {
 	case s.Name != "":
 		return s.Name
 	}
+
 	return s.HostPort()
 }
 
@@ -98,12 +101,15 @@ func (s *Subject) UnmarshalText(text []byte) error {
 	words, outside := strings.CutSuffix(string(text), fromOutside)
 	*s = About(words)
 	service, addr, found := strings.Cut(words, " at ")
+
 	if !found {
 		service, addr = "", words
 	}
+
 	if of := OfService(service, addr); of.Port != 0 && (service != "" || !found) {
 		*s = of
 	}
+
 	s.Outside = outside
 	return nil
 }

@@ -30,14 +30,17 @@ func TestSubject(t *testing.T) {
 		if got := test.subject.String(); got != test.want {
 			t.Errorf("%#v is %q, want %q", test.subject, got, test.want)
 		}
+
 		data, err := json.Marshal(Check{Subject: test.subject})
 		if err != nil {
 			t.Fatal(err)
 		}
+
 		var c Check
 		if err := json.Unmarshal(data, &c); err != nil {
 			t.Fatal(err)
 		}
+
 		if c.Subject.String() != test.want || (c.Subject == test.subject) != test.back {
 			t.Errorf("%#v came back as %#v", test.subject, c.Subject)
 		}
@@ -46,9 +49,11 @@ func TestSubject(t *testing.T) {
 
 // FuzzSubject: whatever words a document has, they stay the same.
 func FuzzSubject(f *testing.F) {
-	for _, text := range []string{"smtp at 10.10.10.10:25", " at :1", "a at b at c:2, from outside", "[::1]:25"} {
+	for _, text := range []string{"smtp at 10.10.10.10:25", " at :1",
+		"a at b at c:2, from outside", "[::1]:25"} {
 		f.Add(text)
 	}
+
 	f.Fuzz(func(t *testing.T, text string) {
 		var s Subject
 		if err := s.UnmarshalText([]byte(text)); err != nil {

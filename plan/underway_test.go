@@ -49,10 +49,12 @@ func (a *account) Prepare(c plan.Change) *plan.Grant {
 	before, _ := a.grant(c.Key)
 	a.made[c.Key] = before
 	word := before.State
+
 	if word == "" {
 		a.words++
 		word = fmt.Sprintf("word%d", a.words)
 	}
+
 	a.prepared[c.Key] = word
 	return &plan.Grant{Lifetime: time.Hour, At: testTime, State: word}
 }
@@ -65,9 +67,11 @@ func (a *account) Apply(ctx context.Context, batch []plan.Change, done func(plan
 			done(c, err)
 			return err
 		}
+
 		if err := a.interrupt("before write"); err != nil {
 			return err
 		}
+
 		if c.Action == plan.Delete {
 			if a.world[c.Key] == g.State {
 				delete(a.world, c.Key)
@@ -79,14 +83,18 @@ func (a *account) Apply(ctx context.Context, batch []plan.Change, done func(plan
 				done(c, err)
 				return err
 			}
+
 			a.world[c.Key] = word
 			c.Grant = &plan.Grant{Lifetime: time.Hour, At: testTime, State: word}
 		}
+
 		if err := a.interrupt("after write"); err != nil {
 			return err
 		}
+
 		done(c, nil)
 	}
+
 	return nil
 }
 
@@ -103,6 +111,7 @@ func TestKilledWhereNothingIsListed(t *testing.T) {
 			left--
 			return nil
 		}
+
 		d := &disk{step: step}
 		words := 0
 		run := func(wanted int) (err error) {
@@ -113,36 +122,61 @@ func TestKilledWhereNothingIsListed(t *testing.T) {
 					}
 				}
 			}()
+
 			l := d.ledger(t)
-			a := &account{world: world, known: l.Grant, made: map[plan.Key]plan.Grant{}, prepared: map[plan.Key]string{}, words: words, interrupt: step}
+			a := &account{
+				world:     world,
+				known:     l.Grant,
+				made:      map[plan.Key]plan.Grant{},
+				prepared:  map[plan.Key]string{},
+				words:     words,
+				interrupt: step,
+			}
+
 			defer func() { words = a.words }()
+
 			parties := []plan.Party{{Target: plan.ParseTarget("router"), Driver: a}}
 			for n := range wanted {
-				parties[0].Wanted = append(parties[0].Wanted, plan.Item{Key: plan.Key{Kind: "forward", Name: fmt.Sprintf("tcp/%d", n+1)},
-					Stage: plan.StageForward, Lines: []string{"here"}, Lease: time.Hour, Reason: "wanted"})
+				parties[0].Wanted = append(parties[0].Wanted, plan.Item{
+					Key: plan.Key{
+						Kind: "forward",
+						Name: fmt.Sprintf("tcp/%d", n+1),
+					},
+					Stage:  plan.StageForward,
+					Lines:  []string{"here"},
+					Lease:  time.Hour,
+					Reason: "wanted",
+				})
 			}
+
 			p, err := plan.Make(context.Background(), parties, l, testTime)
 			if err == nil {
 				err = plan.Apply(context.Background(), p, parties, l, d, plan.Options{})
 			}
+
 			return err
 		}
+
 		for range rapid.IntRange(1, 4).Draw(t, "configs") {
 			wanted := rapid.IntRange(0, 3).Draw(t, "wanted")
 			for range rapid.IntRange(0, 3).Draw(t, "deaths") {
 				left = rapid.IntRange(0, 12).Draw(t, "steps")
-				if err := run(rapid.IntRange(0, 3).Draw(t, "wanted by the one that dies")); err != nil {
+				if err := run(rapid.IntRange(0, 3).Draw(t,
+					"wanted by the one that dies")); err != nil {
 					t.Fatal(err)
 				}
 			}
+
 			left = -1
 			if err := run(wanted); err != nil {
 				t.Fatal(err)
 			}
+
 			entries := d.ledger(t).Entries()
 			if len(world) != wanted || len(entries) != wanted {
 				t.Fatalf("want %d: the world has %v, the ledger %v", wanted, world, entries)
 			}
+
 			for _, e := range entries {
 				if e.Pending != nil || e.Removing || e.Grant.State != world[e.Key] {
 					t.Fatalf("ledger %+v, world %v", e, world)
@@ -155,18 +189,37 @@ func TestKilledWhereNothingIsListed(t *testing.T) {
 // What is said of things under way, things that can't be seen, and things that can't be read.
 func TestUnderWay(t *testing.T) {
 	k := plan.Key{Kind: "forward", Name: "tcp/25"}
-	wanted := plan.Item{Key: k, Stage: plan.StageForward, Lines: []string{"x"}, Lease: time.Hour, Reason: "wanted"}
+	wanted := plan.Item{
+		Key:    k,
+		Stage:  plan.StageForward,
+		Lines:  []string{"x"},
+		Lease:  time.Hour,
+		Reason: "wanted",
+	}
+
 	target := plan.ParseTarget("router")
 	entry := func(change func(*plan.Entry)) *plan.Ledger {
 		l := plan.NewLedger("site")
-		e := plan.Entry{Key: k, Target: target, Stage: plan.StageForward, Text: []string{"x"}, Grant: &plan.Grant{Lifetime: time.Hour, At: testTime}}
+		e := plan.Entry{
+			Key:    k,
+			Target: target,
+			Stage:  plan.StageForward,
+			Text:   []string{"x"},
+			Grant: &plan.Grant{
+				Lifetime: time.Hour,
+				At:       testTime,
+			},
+		}
+
 		change(&e)
 		l.Put(e)
 		return l
 	}
+
 	nothing := func(*plan.Entry) {}
 	removing := func(e *plan.Entry) { e.Removing = true }
 	pending := func(e *plan.Entry) { e.Pending = []string{"x"} }
+
 	for _, c := range []struct {
 		name   string
 		ledger *plan.Ledger
@@ -190,17 +243,23 @@ func TestUnderWay(t *testing.T) {
 			if c.wanted {
 				all = []plan.Item{wanted}
 			}
+
 			d := plan.Diff(target, all, []plan.Item{c.is}, c.ledger, testTime)
 			if c.action == "" {
 				if len(d.Changes) != 0 {
 					t.Errorf("changes %+v", d.Changes)
 				}
-				if e, _ := c.ledger.Get(k); e.Removing && (len(d.Keep) != 1 || d.Keep[0].Removing) {
+
+				if e, _ := c.ledger.Get(k); e.Removing &&
+					(len(d.Keep) != 1 || d.Keep[0].Removing) {
 					t.Errorf("keep %+v, want it no longer under way", d.Keep)
 				}
+
 				return
 			}
-			if len(d.Changes) != 1 || d.Changes[0].Action != c.action || d.Changes[0].Reason != c.reason || len(d.Keep) != 0 && c.ledger.Entries()[0].Removing {
+
+			if len(d.Changes) != 1 || d.Changes[0].Action != c.action ||
+				d.Changes[0].Reason != c.reason || len(d.Keep) != 0 && c.ledger.Entries()[0].Removing {
 				t.Errorf("changes %+v, keep %+v", d.Changes, d.Keep)
 			}
 		})
@@ -209,8 +268,18 @@ func TestUnderWay(t *testing.T) {
 
 func TestUnread(t *testing.T) {
 	change := func(a plan.Action, orphan bool) plan.Change {
-		return plan.Change{Target: plan.ParseTarget("router"), Key: plan.Key{Kind: "forward", Name: "tcp/25"}, Action: a, Reason: "silence", Orphan: orphan}
+		return plan.Change{
+			Target: plan.ParseTarget("router"),
+			Key: plan.Key{
+				Kind: "forward",
+				Name: "tcp/25",
+			},
+			Action: a,
+			Reason: "silence",
+			Orphan: orphan,
+		}
 	}
+
 	for _, c := range []struct {
 		changes []plan.Change
 		want    string
@@ -228,6 +297,7 @@ func TestUnread(t *testing.T) {
 				t.Errorf("%T", err)
 			}
 		}
+
 		if got != c.want {
 			t.Errorf("got %q, want %q", got, c.want)
 		}
@@ -237,16 +307,26 @@ func TestUnread(t *testing.T) {
 // A removal that is under way is in the ledger's text, and only then.
 func TestRemovingIsKept(t *testing.T) {
 	l := plan.NewLedger("site")
-	l.Put(plan.Entry{Key: plan.Key{Kind: "forward", Name: "tcp/25"}, Text: []string{"x"}, Removing: true})
+	l.Put(plan.Entry{
+		Key: plan.Key{
+			Kind: "forward",
+			Name: "tcp/25",
+		},
+		Text:     []string{"x"},
+		Removing: true,
+	})
+
 	l.Put(plan.Entry{Key: plan.Key{Kind: "forward", Name: "tcp/26"}, Text: []string{"x"}})
 	data, err := json.Marshal(l)
 	if err != nil {
 		t.Fatal(err)
 	}
+
 	var back plan.Ledger
 	if err := json.Unmarshal(data, &back); err != nil {
 		t.Fatal(err)
 	}
+
 	if e := back.Entries(); !e[0].Removing || e[1].Removing {
 		t.Errorf("%s", data)
 	}

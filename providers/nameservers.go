@@ -37,12 +37,14 @@ func HostOf(nameservers []string) (h Host, ok bool) {
 				return Host{p.Name, p.Name}, true
 			}
 		}
+
 		for name, patterns := range withoutDriver() {
 			if matches(ns, patterns) {
 				return Host{name, "manual"}, true
 			}
 		}
 	}
+
 	return Host{}, false
 }
 

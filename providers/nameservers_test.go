@@ -30,19 +30,24 @@ func TestNameServerPatterns(t *testing.T) {
 	seen := map[string]string{}
 	all := withoutDriver()
 	for _, p := range All() {
-		if len(p.NameServers) == 0 && p.Name != "manual" && p.Name != "rfc2136" && p.Name != "powerdns" {
+		if len(p.NameServers) == 0 && p.Name != "manual" && p.Name != "rfc2136" &&
+			p.Name != "powerdns" {
 			t.Errorf("%s: nobody would suggest it", p.Name)
 		}
 		all[p.Name] = p.NameServers
 	}
+
 	for name, patterns := range all {
 		for _, p := range patterns {
-			if _, err := path.Match(p, "x"); err != nil || !strings.HasPrefix(p, "*.") || strings.ToLower(p) != p {
+			if _, err := path.Match(p, "x"); err != nil || !strings.HasPrefix(p, "*.") ||
+				strings.ToLower(p) != p {
 				t.Errorf("%s: %q is no pattern: %v", name, p, err)
 			}
+
 			if seen[p] != "" {
 				t.Errorf("%q is of %s and of %s", p, seen[p], name)
 			}
+
 			seen[p] = name
 		}
 	}

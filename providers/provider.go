@@ -33,7 +33,8 @@ func All() (all []zone.Provider) {
 func descriptions() []func() zone.Provider {
 	return []func() zone.Provider{
 		rfc2136.Provider, powerdns.Provider,
-		cloudflare.Provider, desec.Provider, digitalocean.Provider, he.Provider, hetzner.Provider, inwx.Provider,
+		cloudflare.Provider, desec.Provider, digitalocean.Provider, he.Provider,
+		hetzner.Provider, inwx.Provider,
 		ionos.Provider, ovh.Provider, porkbun.Provider, route53.Provider, scaleway.Provider,
 		manual.Provider,
 	}
@@ -54,12 +55,15 @@ func Lookup(name string) (zone.Provider, bool) {
 func Open(name string, o zone.Options) (plan.Driver, error) {
 	p, ok := Lookup(name)
 	if !ok {
-		return nil, fmt.Errorf("zone %s: unknown provider %q%s", o.Zone, name, zone.DidYouMean(name, names(All())))
+		return nil, fmt.Errorf("zone %s: unknown provider %q%s", o.Zone, name,
+			zone.DidYouMean(name, names(All())))
 	}
+
 	z, err := zone.Open(p, o)
 	if err != nil {
 		return nil, err
 	}
+
 	return z, nil
 }
 
@@ -83,5 +87,6 @@ func CheckSettings(name string, settings map[string]string) []zone.SettingError 
 			Want:    "one of " + strings.Join(names(All()), ", "),
 		}}
 	}
+
 	return p.CheckSettings(settings)
 }

@@ -22,6 +22,7 @@ func TestCheckSettings(t *testing.T) {
 		}
 		return s
 	}
+
 	tests := []struct {
 		name, provider string
 		settings       map[string]string
@@ -48,15 +49,18 @@ func TestCheckSettings(t *testing.T) {
 		{"manual takes none", "manual", map[string]string{"server": "x"}, []string{"server: unknown setting; want no settings"}},
 		{"unknown provider", "cloudfare", nil, []string{`provider: unknown provider "cloudfare", did you mean "cloudflare"; want one of rfc2136, powerdns, cloudflare`}},
 	}
+
 	for _, test := range tests {
 		t.Run(test.name, func(t *testing.T) {
 			errs := CheckSettings(test.provider, test.settings)
 			if len(errs) != len(test.want) {
 				t.Errorf("got %q, want %q", errs, test.want)
 			}
+
 			for _, want := range test.want {
 				if !slices.ContainsFunc(errs, func(e zone.SettingError) bool {
-					return strings.Contains(e.Setting+": "+e.Problem+"; want "+e.Want, want) && e.Want != ""
+					return strings.Contains(e.Setting+": "+e.Problem+"; want "+e.Want, want) &&
+						e.Want != ""
 				}) {
 					t.Errorf("got %q, want ... %s ...", errs, want)
 				}
@@ -71,6 +75,7 @@ func TestAll(t *testing.T) {
 		if got, ok := Lookup(p.Name); !ok || got.Summary == "" || got.Scopes == "" {
 			t.Errorf("%s: %+v", p.Name, got)
 		}
+
 		settings := map[string]string{}
 		for _, s := range p.Settings {
 			if s.Help == "" {
@@ -80,6 +85,7 @@ func TestAll(t *testing.T) {
 				settings[s.Name] = "c2VjcmV0"
 			}
 		}
+
 		d, err := Open(p.Name, zone.Options{Zone: "Example.ORG", Settings: settings})
 		if err != nil || d.Kind() != "dns" {
 			t.Errorf("%s: %v %v", p.Name, d, err)
@@ -100,18 +106,26 @@ func TestOpenErrors(t *testing.T) {
 		{"desec", zone.Options{Zone: "example.org", TTL: time.Minute, Settings: map[string]string{"token": "x"}}, "ttl 1m0s: desec takes none under 1h"},
 		{"cloudflare", zone.Options{Zone: "example.org", TTL: time.Second, Settings: map[string]string{"token": "x"}}, "cloudflare takes none under 1m"},
 	}
+
 	for _, test := range tests {
-		if _, err := Open(test.provider, test.o); err == nil || !strings.Contains(err.Error(), test.want) {
+		if _, err := Open(test.provider, test.o); err == nil ||
+			!strings.Contains(err.Error(), test.want) {
 			t.Errorf("%s: %v, want %s", test.provider, err, test.want)
 		}
 	}
 }
 
 func TestKeysOutsideTheZone(t *testing.T) {
-	z, err := Open("rfc2136", zone.Options{Zone: zonetest.Zone, Settings: map[string]string{"server": "127.0.0.1:1", "key_name": "mailpub.", "key": zonetest.Secret}})
+	z, err := Open("rfc2136", zone.Options{
+		Zone: zonetest.Zone,
+		Settings: map[string]string{"server": "127.0.0.1:1", "key_name": "mailpub.",
+			"key": zonetest.Secret},
+	})
+
 	if err != nil {
 		t.Fatal(err)
 	}
+
 	for _, k := range []plan.Key{
 		mail.DNSKey("badnomeazienda.it", "A"),
 		mail.DNSKey("it", "MX"),
@@ -121,7 +135,8 @@ func TestKeysOutsideTheZone(t *testing.T) {
 		if k.Name == "nomeazienda.it. TXT v=spf1" {
 			k.Name = "nomeazienda.it. MX v=spf1"
 		}
-		if _, err := z.Read(t.Context(), []plan.Key{k}); err == nil || strings.Contains(err.Error(), "127.0.0.1") {
+		if _, err := z.Read(t.Context(), []plan.Key{k}); err == nil ||
+			strings.Contains(err.Error(), "127.0.0.1") {
 			t.Errorf("%v: %v", k, err)
 		}
 	}
@@ -133,11 +148,14 @@ func TestPage(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
+
 	for _, p := range All() {
 		row := regexp.MustCompile("(?m)^\\| " + p.Name + " \\|.*$").FindString(string(page))
 		if !strings.Contains(row, "| "+p.Limits.String()+" |") {
-			t.Errorf("docs/providers.md has no row for %s with its limits, %q: %s", p.Name, p.Limits, row)
+			t.Errorf("docs/providers.md has no row for %s with its limits, %q: %s", p.Name,
+				p.Limits, row)
 		}
+
 		if !strings.Contains(string(page), "| "+p.Name+" | "+p.Scopes+" |") {
 			t.Errorf("docs/providers.md does not have the scopes of %s: %q", p.Name, p.Scopes)
 		}

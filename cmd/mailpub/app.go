@@ -110,15 +110,18 @@ func (a *app) onLockedSite(ctx context.Context, f func(*site.Site) error) error 
 	if err != nil {
 		return err
 	}
+
 	lock, err := site.NewLock(ctx, cfg, a.site())
 	if err != nil {
 		return err
 	}
+
 	defer lock.Close()
 
 	s, err := lock.Open(ctx)
 	if err != nil {
 		return err
 	}
+
 	return f(s)
 }

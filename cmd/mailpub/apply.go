@@ -55,20 +55,26 @@ Exit code: 0 when all changes are done, else 1.`,
 		Example: `  mailpub apply
   mailpub apply plan.json
   mailpub apply --yes --adopt      in a script`,
-		Args:              cobra.MaximumNArgs(1),
-		ValidArgsFunction: cobra.FixedCompletions([]string{"json"}, cobra.ShellCompDirectiveFilterFileExt),
+		Args: cobra.MaximumNArgs(1),
+		ValidArgsFunction: cobra.FixedCompletions([]string{"json"},
+			cobra.ShellCompDirectiveFilterFileExt),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			f.file = strings.Join(args, "")
 			return apply(cmd.Context(), a, f)
 		},
 	}
+
 	fl := cmd.Flags()
 	f.scope.add(a, cmd)
 	fl.BoolVarP(&f.yes, "yes", "y", false, "do not ask")
 	fl.BoolVar(&f.adopt, "adopt", false, "take over existing records and forwards")
 	fl.BoolVar(&f.cutover, "cutover", false, "move live records without losing mail")
-	fl.DurationVar(&f.patience, "patience", 10*time.Minute, "how long --cutover waits for the old TTL before it exits")
-	fl.DurationVar(&f.wait, "wait", time.Minute, "how long to wait until all name servers agree; 0: do not ask them")
+	fl.DurationVar(&f.patience, "patience", 10*time.Minute,
+		"how long --cutover waits for the old TTL before it exits")
+
+	fl.DurationVar(&f.wait, "wait", time.Minute,
+		"how long to wait until all name servers agree; 0: do not ask them")
+
 	return cmd
 }
 
@@ -78,11 +84,13 @@ func apply(ctx context.Context, a *app, f applyFlags) error {
 	if err != nil {
 		return err
 	}
+
 	consent := &term.Consent{UI: a.ui, Yes: f.yes, Adopt: f.adopt}
 	o := a.site()
 	if err := f.scope.set(&o); err != nil {
 		return err
 	}
+
 	switch {
 	case f.scope.narrows() && f.file != "":
 		return errors.New("--only and --exclude belong to plan: a saved plan covers the parts it was made for")
@@ -104,13 +112,16 @@ func apply(ctx context.Context, a *app, f applyFlags) error {
 		consent.Yes = true
 		o.Scope = site.ParseScope(p.Scope)
 	}
+
 	p, err := planAndApply(ctx, a, cfg, o, saved, consent)
 	if err != nil && !errors.As(err, new(plan.UnreadError)) {
 		return err
 	}
+
 	if f.wait > 0 { // the site is free for others meanwhile
 		p.Site.WaitPropagated(ctx, p.Changes, f.wait)
 	}
+
 	return err
 }
 
@@ -120,27 +131,35 @@ func planAndApply(ctx context.Context, a *app, cfg *config.Config, o site.Option
 	if err != nil {
 		return nil, err
 	}
+
 	defer lock.Close()
+
 	s, err := lock.Open(ctx)
 	if err != nil {
 		return nil, err
 	}
+
 	p, err := s.Plan(ctx)
 	if err != nil {
 		return nil, err
 	}
+
 	if saved != nil {
 		if err := saved.Stale(p.Plan); err != nil {
 			return nil, err
 		}
 	}
+
 	held, err := p.WithoutCutover()
 	if err != nil {
 		return nil, err
 	}
+
 	if held > 0 {
-		fmt.Fprintf(a.ui.Err, "a cutover is under way: %s left to mailpub%s apply --cutover\n", term.Count(held, "change"), a.ui.ConfigFlag())
+		fmt.Fprintf(a.ui.Err, "a cutover is under way: %s left to mailpub%s apply --cutover\n",
+			term.Count(held, "change"), a.ui.ConfigFlag())
 	}
+
 	adopt, err := consent.Approve(ctx, p)
 	if err != nil {
 		return p, err
@@ -148,6 +167,7 @@ func planAndApply(ctx context.Context, a *app, cfg *config.Config, o site.Option
 	if p, err = lock.MakeKeys(ctx, p); err != nil {
 		return nil, err
 	}
+
 	return p, applyApproved(ctx, a.ui, p, adopt)
 }
 
@@ -164,11 +184,13 @@ func applyApproved(ctx context.Context, u *term.UI, p *site.Plan, adopt bool) er
 	if err := p.Site.Apply(ctx, p, adopt); err != nil {
 		return err
 	}
+
 	if u.JSON {
 		if err := u.PrintJSON(p.Plan); err != nil {
 			return err
 		}
 	}
+
 	return plan.Unread(p.Changes)
 }
 
@@ -179,16 +201,19 @@ func cutover(ctx context.Context, a *app, cfg *config.Config, f applyFlags) erro
 		u.JSON = false
 		u.Out = u.Err
 	}
+
 	o := a.site()
 	o.Event = u.Events()
 	if err := makeKeys(ctx, cfg, o); err != nil {
 		return err
 	}
+
 	left, err := site.Cutover(ctx, cfg, o, site.CutoverOptions{
 		Consent:  &term.Consent{UI: &u, Yes: f.yes, Adopt: f.adopt},
 		Wait:     f.wait,
 		Patience: f.patience,
 	})
+
 	if err != nil || !a.ui.JSON {
 		return err
 	}
@@ -197,6 +222,7 @@ func cutover(ctx context.Context, a *app, cfg *config.Config, f applyFlags) erro
 	if left > 0 {
 		status = "waiting"
 	}
+
 	return a.ui.PrintJSON(map[string]any{
 		"format":  mail.CutoverFormat,
 		"site":    cfg.Site,

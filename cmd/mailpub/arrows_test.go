@@ -150,25 +150,33 @@ var owners = map[string]string{
 func TestArrows(t *testing.T) {
 	files := 0
 	err := filepath.WalkDir("../..", func(path string, e fs.DirEntry, err error) error {
-		if err != nil || e.IsDir() || !strings.HasSuffix(path, ".go") || strings.HasSuffix(path, "_test.go") {
+		if err != nil || e.IsDir() || !strings.HasSuffix(path, ".go") ||
+			strings.HasSuffix(path, "_test.go") {
 			return err
 		}
+
 		files++
 		file, err := parser.ParseFile(token.NewFileSet(), path, nil, parser.ImportsOnly)
 		if err != nil {
 			return err
 		}
-		pkg := filepath.ToSlash(strings.TrimPrefix(filepath.Dir(path), filepath.FromSlash("../../")))
+
+		pkg := filepath.ToSlash(strings.TrimPrefix(filepath.Dir(path),
+			filepath.FromSlash("../../")))
+
 		for _, i := range file.Imports {
 			if why := forbidden(pkg, strings.Trim(i.Path.Value, `"`)); why != "" {
 				t.Errorf("%s imports %s: %s", path, i.Path.Value, why)
 			}
 		}
+
 		return nil
 	})
+
 	if err != nil {
 		t.Fatal(err)
 	}
+
 	if files < 50 {
 		t.Errorf("only %d files were read", files)
 	}
@@ -177,20 +185,26 @@ func TestArrows(t *testing.T) {
 // forbidden says why a package may not import a path; "" when it may.
 func forbidden(pkg, path string) string {
 	if ours, ok := strings.CutPrefix(path, module); ok {
-		if !slices.ContainsFunc(allowed(pkg), func(a string) bool { return under(ours, a) }) {
+		if !slices.ContainsFunc(allowed(pkg), func(a string) bool {
+			return under(ours, a)
+		}) {
 			return "no arrow from " + pkg + " to " + ours
 		}
 		return ""
 	}
-	if own := planLibraries[pkg]; under(pkg, "plan") && strings.Contains(path, ".") && path != own {
+
+	if own := planLibraries[pkg]; under(pkg, "plan") && strings.Contains(path, ".") &&
+		path != own {
 		return "plan imports the standard library only"
 	}
+
 	for library, owner := range owners {
 		owned := slices.ContainsFunc(strings.Split(owner, " or "), func(folder string) bool { return under(pkg, folder) })
 		if strings.HasPrefix(path, library) && !(owner == onlyMain && pkg == "cmd/mailpub") && !owned {
 			return "only " + owner + " knows it"
 		}
 	}
+
 	return ""
 }
 

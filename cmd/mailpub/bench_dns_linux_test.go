@@ -36,23 +36,30 @@ router: {protocol: none, forwards: [{name: smtp, port: 25, internal: %d}]}
 verify: {resolvers: ["%s"]}
 domains:
 `, benchZone(0), s.smtp, server)
+
 	for i := range s.zones {
 		fmt.Fprintf(&b, "  - name: %s\n", benchZone(i))
-		fmt.Fprintf(&b, "    dmarc: {policy: reject, rua: [postmaster@%s]}\n    tlsrpt: [postmaster@%[1]s]\n    services:\n", benchZone(i))
-		for _, name := range []string{"imaps", "imap", "pop3s", "pop3", "submissions", "submission"} {
+		fmt.Fprintf(&b, "    dmarc: {policy: reject, rua: [postmaster@%s]}\n    tlsrpt: [postmaster@%[1]s]\n    services:\n",
+			benchZone(i))
+		for _, name := range []string{"imaps", "imap", "pop3s", "pop3", "submissions",
+			"submission"} {
 			fmt.Fprintf(&b, "      - {name: %s}\n", name)
 		}
 	}
+
 	if s.nomail > 0 {
 		b.WriteString("nomail:\n")
 		for i := range s.nomail {
 			fmt.Fprintf(&b, "  - h%05d.%s\n", i, benchZone(0))
 		}
 	}
+
 	b.WriteString("zones:\n")
 	for i := range s.zones {
-		fmt.Fprintf(&b, "  - name: %s\n    provider: rfc2136\n    nameservers: [\"%s\"]\n    settings: {server: \"%[2]s\", key_name: mailpub., key: \"env:MAILPUB_TSIG_KEY\"}\n", benchZone(i), server)
+		fmt.Fprintf(&b, "  - name: %s\n    provider: rfc2136\n    nameservers: [\"%s\"]\n    settings: {server: \"%[2]s\", key_name: mailpub., key: \"env:MAILPUB_TSIG_KEY\"}\n",
+			benchZone(i), server)
 	}
+
 	return b.String()
 }
 
@@ -64,10 +71,14 @@ func (s siteOf) files(wrong func(i int) bool) map[string]string {
 		host := "mail." + benchZone(0) + "."
 		b.WriteString("$TTL 3600\n@ IN SOA ns hostmaster 1 3600 600 86400 300\n@ IN NS ns\nns IN A 127.0.0.1\n")
 		fmt.Fprintf(&b, "@ MX 10 %s\n@ TXT \"v=spf1 mx ip4:2.2.2.2 -all\"\n", host)
-		fmt.Fprintf(&b, "_dmarc TXT \"v=DMARC1; p=reject; rua=mailto:postmaster@%s\"\n_smtp._tls TXT \"v=TLSRPTv1; rua=mailto:postmaster@%[1]s\"\n", benchZone(i))
-		for name, port := range map[string]int{"imaps": 993, "imap": 143, "pop3s": 995, "pop3": 110, "submissions": 465, "submission": 587} {
+		fmt.Fprintf(&b, "_dmarc TXT \"v=DMARC1; p=reject; rua=mailto:postmaster@%s\"\n_smtp._tls TXT \"v=TLSRPTv1; rua=mailto:postmaster@%[1]s\"\n",
+			benchZone(i))
+
+		for name, port := range map[string]int{"imaps": 993, "imap": 143, "pop3s": 995,
+			"pop3": 110, "submissions": 465, "submission": 587} {
 			fmt.Fprintf(&b, "_%s._tcp SRV 0 1 %d %s\n", name, port, host)
 		}
+
 		if i == 0 {
 			b.WriteString("mail A 2.2.2.2\nmail TXT \"v=spf1 a -all\"\n")
 			for j := range s.nomail {
@@ -78,8 +89,10 @@ func (s siteOf) files(wrong func(i int) bool) map[string]string {
 				fmt.Fprintf(&b, "h%05d %s\nh%05[1]d TXT \"v=spf1 -all\"\n", j, mx)
 			}
 		}
+
 		out[benchZone(i)] = b.String()
 	}
+
 	return out
 }
 
@@ -88,7 +101,12 @@ func (s siteOf) files(wrong func(i int) bool) map[string]string {
 func (s *siteOf) start(b *testing.B, files map[string]string) (server, config string) {
 	b.Helper()
 	s.smtp = mailHost(b, "mail."+benchZone(0))
-	server = servertest.BIND{Zones: files, Secret: benchSecret, Transfer: `key "mailpub.";`}.Start(b)
+	server = servertest.BIND{
+		Zones:    files,
+		Secret:   benchSecret,
+		Transfer: `key "mailpub.";`,
+	}.Start(b)
+
 	config = filepath.Join(b.TempDir(), "mailpub.yaml")
 	servertest.Write(b, config, s.config(server))
 	return server, config
@@ -100,14 +118,17 @@ func run(b *testing.B, code int, name string, args ...string) (took time.Duratio
 	var said bytes.Buffer
 	cmd := exec.CommandContext(b.Context(), name, args...)
 	cmd.Env = append(os.Environ(), "MAILPUB_TSIG_KEY="+benchSecret)
-	cmd.Stdout, cmd.Stderr = &said, &said
+	cmd.Stdout = &said
+	cmd.Stderr = &said
 	start := time.Now()
 	err := cmd.Run()
 	took = time.Since(start)
-	if exit := (*exec.ExitError)(nil); err != nil && !errors.As(err, &exit) || cmd.ProcessState.ExitCode() != code {
+	if exit := (*exec.ExitError)(nil); err != nil && !errors.As(err, &exit) ||
+		cmd.ProcessState.ExitCode() != code {
 		text := said.String()
 		b.Fatalf("%s %q: %v\n%s", name, args, err, text[max(0, len(text)-2000):])
 	}
+
 	return took, float64(cmd.ProcessState.SysUsage().(*syscall.Rusage).Maxrss) / 1024, said.String()
 }
 
@@ -116,15 +137,20 @@ func digAXFR(b *testing.B, server string, zones int) time.Duration {
 	b.Helper()
 	host, port, _ := net.SplitHostPort(server)
 	var batch strings.Builder
+
 	for i := range zones {
 		fmt.Fprintf(&batch, "%s AXFR\n", benchZone(i))
 	}
+
 	file := filepath.Join(b.TempDir(), "batch")
 	servertest.Write(b, file, batch.String())
-	took, _, out := run(b, 0, "dig", "@"+host, "-p", port, "-y", "hmac-sha256:mailpub.:"+benchSecret, "-f", file)
+	took, _, out := run(b, 0, "dig", "@"+host, "-p", port, "-y",
+		"hmac-sha256:mailpub.:"+benchSecret, "-f", file)
+
 	if n := strings.Count(out, ";; XFR size"); n != zones {
 		b.Fatalf("dig transferred %d of %d zones", n, zones)
 	}
+
 	return took
 }
 
@@ -142,25 +168,36 @@ func BenchmarkDNSPlan(b *testing.B) {
 		{"10000-100-differ", siteOf{zones: 1, nomail: 5000}, 100},
 	} {
 		b.Run(c.name, func(b *testing.B) {
-			server, config := c.site.start(b, c.site.files(func(i int) bool { return i%50 == 0 && i/50 < c.differs }))
+			server, config := c.site.start(b, c.site.files(func(i int) bool {
+				return i%50 == 0 && i/50 < c.differs
+			}))
+
 			bin := build(b, ".")
 			code := 0
 			if c.differs == 0 { // so that there is a ledger, as in daily use
 				run(b, 0, bin, "-c", config, "apply", "--yes")
 			}
+
 			if c.differs > 0 {
 				code = 2
 			}
+
 			var plan, dig time.Duration
 			var most float64
 			for b.Loop() {
-				took, peak, out := run(b, code, bin, "-c", config, "plan", "--detailed-exitcode")
-				if want := fmt.Sprintf("%d to change", c.differs); c.differs > 0 && !strings.Contains(out, want) {
+				took, peak, out := run(b, code, bin, "-c", config, "plan",
+					"--detailed-exitcode")
+
+				if want := fmt.Sprintf("%d to change", c.differs); c.differs > 0 &&
+					!strings.Contains(out, want) {
 					b.Fatalf("not %q:\n%s", want, out[max(0, len(out)-500):])
 				}
-				plan, most = plan+took, max(most, peak)
+
+				plan = plan + took
+				most = max(most, peak)
 				dig += digAXFR(b, server, c.site.zones)
 			}
+
 			report(b, plan, dig, most, "plan")
 		})
 	}
@@ -172,6 +209,7 @@ func BenchmarkDNSApply(b *testing.B) {
 	bin := build(b, ".")
 	var apply, dig time.Duration
 	var most float64
+
 	for b.Loop() {
 		b.StopTimer()
 		site := siteOf{zones: 1}
@@ -181,12 +219,16 @@ func BenchmarkDNSApply(b *testing.B) {
 		servertest.Write(b, config, site.config(server))
 		b.StartTimer()
 		took, peak, out := run(b, 0, bin, "-c", config, "apply", "--yes")
+
 		if !strings.Contains(out, "Done: 1000 changes") {
 			b.Fatalf("not everything was applied:\n%s", out[max(0, len(out)-1000):])
 		}
-		apply, most = apply+took, max(most, peak)
+
+		apply = apply + took
+		most = max(most, peak)
 		dig += digAXFR(b, server, 1)
 	}
+
 	report(b, apply, dig, most, "apply")
 }
 
@@ -206,6 +248,7 @@ func mailHost(b *testing.B, name string) int {
 	if err != nil {
 		b.Fatal(err)
 	}
+
 	b.Cleanup(func() { l.Close() })
 	go greetAs(l, name)
 	return l.Addr().(*net.TCPAddr).Port
@@ -218,8 +261,10 @@ func greetAs(l net.Listener, name string) {
 		if err != nil {
 			return
 		}
+
 		go func() {
 			defer c.Close()
+
 			fmt.Fprintf(c, "220 %s ESMTP\r\n", name)
 			buf := make([]byte, 512)
 			for {

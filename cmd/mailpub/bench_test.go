@@ -20,6 +20,7 @@ func build(b *testing.B, pkg string) string {
 	if out, err := cmd.CombinedOutput(); err != nil {
 		b.Fatalf("go build: %v\n%s", err, out)
 	}
+
 	return bin
 }
 
@@ -31,15 +32,19 @@ func BenchmarkVersion(b *testing.B) {
 	if err := os.WriteFile(hello, []byte(text), 0o600); err != nil {
 		b.Fatal(err)
 	}
-	ours, bare := build(b, "."), build(b, hello)
+
+	ours := build(b, ".")
+	bare := build(b, hello)
 	var version, line time.Duration
 	const rounds = 50
+
 	for b.Loop() {
 		for range rounds {
 			version += took(b, exec.Command(ours, "version"))
 			line += took(b, exec.Command(bare))
 		}
 	}
+
 	n := float64(b.N * rounds)
 	b.ReportMetric(0, "ns/op")
 	b.ReportMetric(version.Seconds()*1e3/n, "ms/version")
@@ -78,21 +83,27 @@ func BenchmarkApplyForwards(b *testing.B) {
 	if _, err := exec.LookPath("upnpc"); err != nil {
 		b.Skip("left out: no upnpc here; apt-get install --no-install-recommends miniupnpc")
 	}
-	bin, l := build(b, "."), lab.Up(b, lab.Options{})
+
+	bin := build(b, ".")
+	l := lab.Up(b, lab.Options{})
 	for _, protocol := range []string{"upnp", "pcp", "nat-pmp"} {
 		b.Run(protocol, func(b *testing.B) { benchApply(b, l, bin, protocol) })
 	}
+
 	b.Run("auto", func(b *testing.B) { benchApply(b, l, bin, "auto") })
 	// Where the router has no UPnP, upnpc has another to ask.
 	b.Run("auto without UPnP", func(b *testing.B) {
 		without := lab.Up(b, lab.Options{NoUPnP: true})
 		config := forwardsOf(b, "auto")
 		var ours time.Duration
+
 		for b.Loop() {
-			ours += took(b, without.Command(b.Context(), "lan", bin, "-c", config, "apply", "--yes"))
+			ours += took(b, without.Command(b.Context(), "lan", bin, "-c", config, "apply",
+				"--yes"))
 			expectForwards(b, without, 5)
 			took(b, without.Command(b.Context(), "lan", bin, "-c", config, "destroy", "--yes"))
 		}
+
 		b.ReportMetric(0, "ns/op")
 		b.ReportMetric(ours.Seconds()*1e3/float64(b.N), "ms/apply")
 	})
@@ -114,18 +125,23 @@ func benchApply(b *testing.B, l *lab.Lab, bin, protocol string) {
 	mailpub := func(args ...string) *exec.Cmd {
 		return l.Command(b.Context(), "lan", append([]string{bin, "-c", config}, args...)...)
 	}
+
 	var ours, upnpc time.Duration
 	for b.Loop() {
 		ours += took(b, mailpub("apply", "--yes"))
 		expectForwards(b, l, 5)
 		took(b, mailpub("destroy", "--yes"))
 		expectForwards(b, l, 0)
-		upnpc += took(b, l.Command(b.Context(), "lan", "upnpc", "-r", "25", "tcp", "110", "tcp", "143", "tcp", "3000", "tcp", "1000", "tcp"))
+		upnpc += took(b, l.Command(b.Context(), "lan", "upnpc", "-r", "25", "tcp", "110",
+			"tcp", "143", "tcp", "3000", "tcp", "1000", "tcp"))
+
 		expectForwards(b, l, 5)
 		for _, port := range []string{"25", "110", "143", "3000", "1000"} {
-			took(b, l.Command(b.Context(), "lan", "upnpc", "-u", "http://"+lab.Router+":5000/rootDesc.xml", "-d", port, "tcp"))
+			took(b, l.Command(b.Context(), "lan", "upnpc", "-u",
+				"http://"+lab.Router+":5000/rootDesc.xml", "-d", port, "tcp"))
 		}
 	}
+
 	n := float64(b.N)
 	b.ReportMetric(0, "ns/op")
 	b.ReportMetric(ours.Seconds()*1e3/n, "ms/apply")

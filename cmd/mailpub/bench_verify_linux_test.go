@@ -19,18 +19,23 @@ func BenchmarkVerify(b *testing.B) {
 		tw.mailpub(exitOK, append([]string{"verify"}, args...)...)
 		return time.Since(start)
 	}
+
 	timed() // what a first look warms up is warm for both
-	slowest, id := time.Duration(0), ""
+	slowest := time.Duration(0)
+	id := ""
+
 	for _, one := range catalog.IDs() {
 		if took := timed("--only", one); took > slowest {
 			slowest, id = took, one
 		}
 	}
+
 	var whole, alone time.Duration
 	for b.Loop() {
 		whole += timed()
 		alone += timed("--only", id)
 	}
+
 	n := float64(b.N)
 	b.Logf("the slowest check is %s", id)
 	b.ReportMetric(0, "ns/op")

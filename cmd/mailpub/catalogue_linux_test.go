@@ -50,15 +50,18 @@ func (s scenario) judge(checks []plan.Check) outcome {
 			worst[c.ID] = c.Status
 		}
 	}
+
 	expect := func(ids string, status plan.Status) {
 		for _, id := range strings.Fields(ids) {
 			if worst[id] == status {
 				o.detected = append(o.detected, id)
 			} else {
-				o.missed = append(o.missed, fmt.Sprintf("%s is %q, not %q", id, worst[id], status))
+				o.missed = append(o.missed, fmt.Sprintf("%s is %q, not %q", id, worst[id],
+					status))
 			}
 		}
 	}
+
 	expect(s.fails, plan.Fail)
 	expect(s.warns, plan.Warn)
 	for _, id := range strings.Fields(s.passes) {
@@ -66,17 +69,24 @@ func (s scenario) judge(checks []plan.Check) outcome {
 			o.missed = append(o.missed, fmt.Sprintf("%s is %q, not pass", id, worst[id]))
 		}
 	}
+
 	for _, id := range strings.Fields(s.skips) {
 		if worst[id] != plan.Skip {
 			o.missed = append(o.missed, fmt.Sprintf("%s is %q, not skip", id, worst[id]))
 		}
 	}
-	known := strings.Fields(s.fails + " " + s.warns + " " + s.follows + " " + s.passes + " " + catalog.RouterLoopback)
+
+	known := strings.Fields(s.fails + " " + s.warns + " " + s.follows + " " + s.passes + " " +
+		catalog.RouterLoopback)
+
 	for _, c := range checks {
-		if (c.Status == plan.Fail || c.Status == plan.Warn) && !slices.Contains(known, c.ID) && !slices.Contains(known, c.Cause) {
-			o.falseAlarms = append(o.falseAlarms, fmt.Sprintf("%s %s (%s): %s", c.ID, c.Status, c.Subject, c.Got))
+		if (c.Status == plan.Fail || c.Status == plan.Warn) && !slices.Contains(known, c.ID) &&
+			!slices.Contains(known, c.Cause) {
+			o.falseAlarms = append(o.falseAlarms,
+				fmt.Sprintf("%s %s (%s): %s", c.ID, c.Status, c.Subject, c.Got))
 		}
 	}
+
 	return o
 }
 
@@ -92,11 +102,13 @@ func (s *siteInLab) look(t testing.TB, host, config string, only ...string) []pl
 	if len(only) > 0 {
 		args = append(args, "--only", strings.Join(only, ","))
 	}
+
 	out, errs, code := s.on(host, args...)
 	var report struct{ Checks []plan.Check }
 	if err := json.Unmarshal([]byte(out), &report); err != nil || code == exitFailed {
 		t.Fatalf("%q: exit code %d, %v\n%s%s", args, code, err, out, errs)
 	}
+
 	return report.Checks
 }
 
@@ -119,27 +131,39 @@ func (s *siteInLab) fromJUnit(t testing.TB, xmlFile string) (checks []plan.Check
 	if err == nil {
 		err = xml.Unmarshal(data, &report)
 	}
+
 	if err != nil {
 		t.Fatal(err)
 	}
+
 	for _, suite := range report.Suites {
 		for _, one := range suite.Cases {
-			c := plan.Check{ID: one.Class, Subject: plan.About(strings.TrimPrefix(one.Name, one.Class+" ")), Status: plan.Pass, Got: one.Out}
+			c := plan.Check{
+				ID:      one.Class,
+				Subject: plan.About(strings.TrimPrefix(one.Name, one.Class+" ")),
+				Status:  plan.Pass,
+				Got:     one.Out,
+			}
+
 			switch {
 			case one.Failure != nil:
-				c.Status, c.Got = plan.Fail, one.Failure.Message
+				c.Status = plan.Fail
+				c.Got = one.Failure.Message
 				_, c.Cause, _ = strings.Cut(strings.TrimSpace(one.Failure.Text), "because of: ")
 			case one.Skipped != nil:
-				c.Status, c.Got = plan.Skip, one.Skipped.Message
+				c.Status = plan.Skip
+				c.Got = one.Skipped.Message
 			case strings.HasPrefix(one.Out, "not used: "):
 				c.Unused = true
 			case one.Out != "":
 				c.Status = plan.Warn
 				_, c.Cause, _ = strings.Cut(strings.TrimSpace(one.Out), "because of: ")
 			}
+
 			checks = append(checks, c)
 		}
 	}
+
 	return checks
 }
 
@@ -157,20 +181,25 @@ func (c *catalogue) add(t *testing.T, s scenario, checks []plan.Check) {
 	if o.missed != nil || o.falseAlarms != nil {
 		t.Errorf("missed: %q\nfalse alarms: %q", o.missed, o.falseAlarms)
 		for _, check := range checks {
-			if check.Status != plan.Pass || strings.Contains(s.fails+s.warns+s.passes, check.ID) {
+			if check.Status != plan.Pass || strings.Contains(s.fails+s.warns+s.passes,
+				check.ID) {
 				t.Logf("%s %s %s: %s", check.Status, check.ID, check.Subject, check.Got)
 			}
 		}
 	}
+
 	c.mu.Lock()
 	defer c.mu.Unlock()
+
 	c.done = append(c.done, o)
 }
 
 // everyScenario returns the catalogue, in its order.
 func everyScenario() []scenario {
-	return slices.Concat(hostScenarios(), mxScenarios(), spfScenarios(), zoneScenarios(), policyScenarios(), clientScenarios(),
-		routerScenarios(), portScenarios(), serverScenarios(), messageScenarios(), mailboxScenarios())
+	return slices.Concat(hostScenarios(), mxScenarios(), spfScenarios(), zoneScenarios(),
+		policyScenarios(), clientScenarios(),
+		routerScenarios(), portScenarios(), serverScenarios(), messageScenarios(),
+		mailboxScenarios())
 }
 
 // TestCatalogue measures verify as one measures a detector: each misconfiguration has to be
@@ -188,6 +217,7 @@ func TestCatalogue(t *testing.T) {
 			t.Parallel()
 			in.verifyPublished(t, &c, all)
 		})
+
 		t.Run("lived", func(t *testing.T) {
 			t.Parallel()
 			tw.open(t)
@@ -197,6 +227,7 @@ func TestCatalogue(t *testing.T) {
 				}
 			}
 		})
+
 		for _, s := range all {
 			if s.apart != nil {
 				t.Run(s.name, func(t *testing.T) {
@@ -206,6 +237,7 @@ func TestCatalogue(t *testing.T) {
 			}
 		}
 	})
+
 	c.table(t, all)
 	c.examples(t, all)
 }
@@ -213,7 +245,11 @@ func TestCatalogue(t *testing.T) {
 // covered sees that every check has a scenario that it finds, and one in which it passes.
 func covered(t *testing.T, all []scenario) {
 	t.Helper()
-	names, bad, good, skipped := map[string]bool{}, "", "", ""
+	names := map[string]bool{}
+	bad := ""
+	good := ""
+	skipped := ""
+
 	for _, s := range all {
 		if names[s.name] {
 			t.Errorf("%q is there twice", s.name)
@@ -223,22 +259,27 @@ func covered(t *testing.T, all []scenario) {
 		good += s.passes + " "
 		skipped += s.skips + " "
 	}
+
 	for _, id := range catalog.IDs() {
 		if id == catalog.RouterLoopback { // how the router is, no fault of a site
 			continue
 		}
+
 		if !slices.Contains(strings.Fields(bad), id) {
 			t.Errorf("no scenario makes %s fail or warn", id)
 		}
+
 		if !slices.Contains(strings.Fields(good), id) {
 			t.Errorf("no scenario has %s pass", id)
 		}
 	}
+
 	for _, id := range strings.Fields(bad + good + skipped) {
 		if catalog.Area(id) == "" {
 			t.Errorf("%q is no check", id)
 		}
 	}
+
 	if len(all) < 80 {
 		t.Errorf("%d scenarios, want at least 80", len(all))
 	}
@@ -250,12 +291,14 @@ func (c *catalogue) table(t *testing.T, all []scenario) {
 	var b strings.Builder
 	var detected, missed, alarms, clean, unknown int
 	fmt.Fprintf(&b, "| scenario | detected | missed | false alarms |\n|---|---|---|---|\n")
+
 	for _, s := range all {
 		i := slices.IndexFunc(c.done, func(o outcome) bool { return o.name == s.name })
 		if i < 0 {
 			t.Errorf("%q was not tried", s.name)
 			continue
 		}
+
 		o := c.done[i]
 		found := strings.Join(o.detected, " ")
 		switch {
@@ -266,10 +309,18 @@ func (c *catalogue) table(t *testing.T, all []scenario) {
 			found = "nothing, as it is right"
 			clean++
 		}
-		fmt.Fprintf(&b, "| %s | %s | %s | %s |\n", s.name, found, strings.Join(o.missed, "; "), strings.Join(o.falseAlarms, "; "))
-		detected, missed, alarms = detected+len(o.detected), missed+len(o.missed), alarms+len(o.falseAlarms)
+
+		fmt.Fprintf(&b, "| %s | %s | %s | %s |\n", s.name, found, strings.Join(o.missed, "; "),
+			strings.Join(o.falseAlarms, "; "))
+
+		detected = detected + len(o.detected)
+		missed = missed + len(o.missed)
+		alarms = alarms + len(o.falseAlarms)
 	}
-	total := fmt.Sprintf("%d scenarios, %d of them right, %d not to be known: %d detected, %d missed, %d false alarms", len(all), clean, unknown, detected, missed, alarms)
+
+	total := fmt.Sprintf("%d scenarios, %d of them right, %d not to be known: %d detected, %d missed, %d false alarms",
+		len(all), clean, unknown, detected, missed, alarms)
+
 	fmt.Fprintf(&b, "\n%s.\n", total)
 	t.Logf("\n%s", b.String())
 	if !t.Failed() {
@@ -285,11 +336,13 @@ func inDocs(t *testing.T, path, mark, found string) {
 	if err != nil {
 		t.Fatal(err)
 	}
+
 	head, is, marked := strings.Cut(string(data), mark)
 	tail := ""
 	if i := strings.Index(is, strings.Replace(mark, "<!-- ", "<!-- end of ", 1)); i >= 0 {
 		is, tail = is[:i], is[i:]
 	}
+
 	switch {
 	case !marked:
 		t.Errorf("%s has no %q", path, mark)
@@ -299,7 +352,8 @@ func inDocs(t *testing.T, path, mark, found string) {
 			t.Fatal(err)
 		}
 	default:
-		t.Errorf("%s does not say what was found; go test -run '^%s$' ./cmd/mailpub -update writes it", path, t.Name())
+		t.Errorf("%s does not say what was found; go test -run '^%s$' ./cmd/mailpub -update writes it",
+			path, t.Name())
 	}
 }
 
@@ -320,9 +374,11 @@ func (c *catalogue) examples(t *testing.T, all []scenario) {
 	var b strings.Builder
 	for _, s := range all {
 		if s.shows {
-			fmt.Fprintf(&b, "\n## %s%s\n\n```\n$ mailpub verify\n%s```\n", strings.ToUpper(s.name[:1]), s.name[1:], steady(c.seen[s.name]))
+			fmt.Fprintf(&b, "\n## %s%s\n\n```\n$ mailpub verify\n%s```\n",
+				strings.ToUpper(s.name[:1]), s.name[1:], steady(c.seen[s.name]))
 		}
 	}
+
 	if !t.Failed() {
 		inDocs(t, "../../docs/verify.md", "<!-- examples -->\n", b.String())
 	}
@@ -339,6 +395,7 @@ func steady(text string) string {
 	} {
 		text = regexp.MustCompile(change[0]).ReplaceAllString(text, change[1])
 	}
+
 	begin := regexp.MustCompile(`^( {6}(?:want|got |do  |why ) | {6}(?:FAIL|warn)  \S+  | {6}skip  |pass  )|^ {6}\b`)
 	var b strings.Builder
 	for line := range strings.Lines(text) {
@@ -347,11 +404,14 @@ func steady(text string) string {
 			b.WriteString(line)
 			continue
 		}
+
 		indent := len(head)
 		if strings.TrimSpace(head) == "" { // what was seen outside
 			indent = 8
 		}
+
 		b.WriteString(head + term.Style{}.Wrap(line[len(head):], indent) + "\n")
 	}
+
 	return b.String()
 }

@@ -159,13 +159,20 @@ func serverScenarios() []scenario {
 	postfix := func(settings ...string) lived {
 		return lived{only: dialogs, breaks: func(tw *town) { tw.postfix(settings...) }}
 	}
+
 	shows := func(key func(*town) keyPair, host string, change ...func(*x509.Certificate)) lived {
-		return lived{only: dialogs, breaks: func(tw *town) { tw.shows(tw.ca.issue(key(tw), host, change...)) }}
+		return lived{
+			only:   dialogs,
+			breaks: func(tw *town) { tw.shows(tw.ca.issue(key(tw), host, change...)) },
+		}
 	}
+
 	own := func(tw *town) keyPair { return tw.key }
 	access := func(word string) string {
-		return "smtpd_recipient_restrictions=check_recipient_access inline:{{" + word + "@ = 550 nobody}}"
+		return "smtpd_recipient_restrictions=check_recipient_access inline:{{" + word +
+			"@ = 550 nobody}}"
 	}
+
 	return []scenario{
 		{name: "the server greets by another name", fails: "smtp.banner service.config port.outside", follows: "mail.outside", lived: postfix("smtpd_banner=vm.localdomain ESMTP")},
 		{name: "the server's name is the one of its installation", fails: "smtp.banner service.config", follows: "port.outside", lived: postfix("myhostname=vm.localdomain")},
@@ -209,8 +216,12 @@ func serverScenarios() []scenario {
 
 func messageScenarios() []scenario {
 	backup := func(settings ...string) lived {
-		return lived{only: "port.egress25", breaks: func(tw *town) { tw.change(tw.backup, settings...) }}
+		return lived{
+			only:   "port.egress25",
+			breaks: func(tw *town) { tw.change(tw.backup, settings...) },
+		}
 	}
+
 	return []scenario{
 		{name: "mail that is accepted and not delivered", fails: "mail.local mail.read mail.outside", lived: lived{only: "port.source", breaks: func(tw *town) {
 			tw.postfix("virtual_alias_maps=inline:{{postmaster@nomeazienda.it = root@localhost}, {abuse@nomeazienda.it = mario}}")
@@ -240,10 +251,12 @@ func (tw *town) users(lines string) {
 	if err != nil {
 		tw.t.Fatal(err)
 	}
+
 	reload := func(text string) {
 		tw.home.write(tw.mailbox, text)
 		tw.home.must("lan", "doveadm", "-c", filepath.Clean(tw.mail.Dovecot), "reload")
 	}
+
 	tw.t.Cleanup(func() { reload(string(before)) })
 	reload(lines)
 }

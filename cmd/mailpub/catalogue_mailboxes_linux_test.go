@@ -49,6 +49,7 @@ func mailboxScenarios() []scenario {
 	from := func(v vantage) func(*testing.T) []plan.Check {
 		return func(t *testing.T) []plan.Check { return v.verify(t) }
 	}
+
 	return []scenario{
 		{name: "a mailbox elsewhere: a message out and one in", passes: all + " mail.outside", lived: lived{apart: from(vantage{})}},
 		{name: "a mailbox elsewhere: returned there, the port is closed", fails: "mail.outside", passes: all,
@@ -91,7 +92,9 @@ func mailboxScenarios() []scenario {
 
 // bounced puts a bounce into the mailbox elsewhere.
 func bounced(diagnostic string) func(*world) error {
-	return func(w *world) error { return w.provider.Put("INBOX", bounceOf(w.message, diagnostic)) }
+	return func(w *world) error {
+		return w.provider.Put("INBOX", bounceOf(w.message, diagnostic))
+	}
 }
 
 // returnedHere puts a bounce into the postmaster's mailbox here.
@@ -102,17 +105,27 @@ func returnedHere(w *world) error {
 func bounceOf(message []byte, diagnostic string) []byte {
 	return []byte("Return-Path: <>\r\nFrom: MAILER-DAEMON@x.example\r\nContent-Type: multipart/report; report-type=delivery-status; boundary=b\r\n\r\n--b\r\n" +
 		"Content-Type: text/plain\r\n\r\nIt could not be delivered.\r\n--b\r\nContent-Type: message/delivery-status\r\n\r\nReporting-MTA: dns; x.example\r\n\r\n" +
-		"Final-Recipient: rfc822; x@y\r\nAction: failed\r\nStatus: 5.0.0\r\nDiagnostic-Code: smtp; " + diagnostic + "\r\n\r\n--b\r\nContent-Type: message/rfc822\r\n\r\n" + string(message) + "\r\n--b--\r\n")
+		"Final-Recipient: rfc822; x@y\r\nAction: failed\r\nStatus: 5.0.0\r\nDiagnostic-Code: smtp; " +
+		diagnostic + "\r\n\r\n--b\r\nContent-Type: message/rfc822\r\n\r\n" + string(message) +
+		"\r\n--b--\r\n")
 }
 
 // store puts a message into the postmaster's mailbox.
 func (w *world) store(message []byte) error {
-	return os.WriteFile(filepath.Join(w.dir, "mail", "mario", "new", fmt.Sprint(time.Now().UnixNano())), message, 0o600)
+	return os.WriteFile(filepath.Join(w.dir, "mail", "mario", "new",
+		fmt.Sprint(time.Now().UnixNano())), message, 0o600)
 }
 
 // verify runs the checks on a site whose server and provider are the test's.
 func (v vantage) verify(t *testing.T) []plan.Check {
-	w := &world{dir: t.TempDir(), home: mailboxtest.Start(t, nil, nil), provider: mailboxtest.Start(t, nil, nil), fields: providerFields, folder: "INBOX"}
+	w := &world{
+		dir:      t.TempDir(),
+		home:     mailboxtest.Start(t, nil, nil),
+		provider: mailboxtest.Start(t, nil, nil),
+		fields:   providerFields,
+		folder:   "INBOX",
+	}
+
 	for _, e := range v.fields {
 		old, changed, _ := strings.Cut(e, " => ")
 		if !strings.Contains(w.fields, old) {
@@ -120,9 +133,11 @@ func (v vantage) verify(t *testing.T) []plan.Check {
 		}
 		w.fields = strings.Replace(w.fields, old, changed, 1)
 	}
+
 	if v.folder != "" {
 		w.folder = v.folder
 	}
+
 	w.home.Handed = func(_, _ string, message []byte) error {
 		own := *w
 		own.message = message
@@ -132,31 +147,45 @@ func (v vantage) verify(t *testing.T) []plan.Check {
 		case v.out != nil:
 			return v.out(&own)
 		}
+
 		return w.provider.Put(w.folder, append([]byte(w.fields), message...))
 	}
+
 	w.provider.Handed = func(_, _ string, message []byte) error {
 		own := *w
 		own.message = message
 		err := w.provider.Put("Sent", message)
+
 		if v.in != nil {
 			return errors.Join(err, v.in(&own))
 		}
-		return errors.Join(err, own.store(append([]byte("Received: from mx.provider.example (mx.provider.example [203.0.113.5]) by mail.nomeazienda.it with ESMTPS id 2; x\r\n"), message...)))
+
+		return errors.Join(err, own.store(append([]byte("Received: from mx.provider.example (mx.provider.example [203.0.113.5]) by mail.nomeazienda.it with ESMTPS id 2; x\r\n"),
+			message...)))
 	}
+
 	w.write(t, v)
 	only := v.only
 	if only == "" {
 		only = "mail.outside,outbound.delivered,outbound.source,outbound.spf,outbound.dkim,outbound.dmarc,outbound.tls,outbound.folder"
 	}
+
 	var out, errs bytes.Buffer
-	code := newApp(strings.NewReader(""), &out, &errs).execute(t.Context(), []string{"-c", filepath.Join(w.dir, "mailpub.yaml"), "--json", "verify", "--only", only})
+	code := newApp(strings.NewReader(""), &out, &errs).execute(t.Context(),
+		[]string{"-c", filepath.Join(w.dir, "mailpub.yaml"), "--json", "verify", "--only",
+			only})
+
 	var report struct{ Checks []plan.Check }
 	if err := json.Unmarshal(out.Bytes(), &report); err != nil || code == exitFailed {
 		t.Fatalf("exit code %d, %v\n%s%s", code, err, out.String(), errs.String())
 	}
-	if v.only == "" && len(v.edits) == 0 && (w.provider.Count("INBOX")+w.provider.Count("Sent")+w.provider.Count(mailboxtest.Spam) != 0) {
-		t.Errorf("test messages were left at the provider: %d, %d, %d", w.provider.Count("INBOX"), w.provider.Count("Sent"), w.provider.Count(mailboxtest.Spam))
+
+	if v.only == "" && len(v.edits) == 0 && (w.provider.Count("INBOX")+w.provider.Count("Sent")+
+		w.provider.Count(mailboxtest.Spam) != 0) {
+		t.Errorf("test messages were left at the provider: %d, %d, %d",
+			w.provider.Count("INBOX"), w.provider.Count("Sent"), w.provider.Count(mailboxtest.Spam))
 	}
+
 	return report.Checks
 }
 
@@ -176,16 +205,20 @@ verify:
   outbound: {submission: "%[4]s", user: %[1]s, password: "file:provider.txt"}
   patience: 20s
   reports: {maildir: mail/mario}
-`, mailboxtest.User, w.provider.Submission, w.provider.IMAP, w.home.Submission, cmp.Or(v.resolver, spfServer(t))), v.edits),
+`, mailboxtest.User, w.provider.Submission, w.provider.IMAP, w.home.Submission,
+			cmp.Or(v.resolver, spfServer(t))), v.edits),
 	}
+
 	if err := os.MkdirAll(filepath.Join(w.dir, "mail", "mario", "new"), 0o700); err != nil {
 		t.Fatal(err)
 	}
+
 	for name, text := range files {
 		if err := os.WriteFile(filepath.Join(w.dir, name), []byte(text), 0o600); err != nil {
 			t.Fatal(err)
 		}
 	}
+
 	for _, report := range v.reports {
 		if err := w.store([]byte(report)); err != nil {
 			t.Fatal(err)

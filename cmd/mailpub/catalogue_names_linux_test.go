@@ -41,7 +41,8 @@ func hostScenarios() []scenario {
 // manyRecords are 39 more MX and many octets of strangers' TXT.
 func manyRecords() (edits []string) {
 	for i := range 39 {
-		edits = append(edits, fmt.Sprintf("+ @ MX 50 m%d", i), fmt.Sprintf("+ m%d A 2.2.2.4", i),
+		edits = append(edits, fmt.Sprintf("+ @ MX 50 m%d", i),
+			fmt.Sprintf("+ m%d A 2.2.2.4", i),
 			fmt.Sprintf("+ @ TXT \"stranger%d=%s\"", i, strings.Repeat("x", 230)))
 	}
 	return edits

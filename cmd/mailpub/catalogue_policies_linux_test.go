@@ -49,7 +49,8 @@ func spfScenarios() []scenario {
 func longTerms(octets int) string {
 	const term = "ip4:192.0.2.100 "
 	n := (octets - len("v=spf1 ip4:2.2.3.99 -all")) / len(term)
-	return strings.Repeat(term, n/3) + `" "` + strings.Repeat(term, n/3) + `" "` + strings.Repeat(term, n-2*(n/3)) + "-all"
+	return strings.Repeat(term, n/3) + `" "` + strings.Repeat(term, n/3) + `" "` +
+		strings.Repeat(term, n-2*(n/3)) + "-all"
 }
 
 func zoneScenarios() []scenario {
@@ -93,7 +94,11 @@ func policyScenarios() []scenario {
 	dkim := func(edits ...string) published {
 		return published{zone: append([]string{"- m1._domainkey TXT"}, edits...)}
 	}
-	dmarc := func(edits ...string) published { return published{zone: append([]string{"- _dmarc TXT"}, edits...)} }
+
+	dmarc := func(edits ...string) published {
+		return published{zone: append([]string{"- _dmarc TXT"}, edits...)}
+	}
+
 	return []scenario{
 		{name: "no DKIM record", fails: "dkim.record dkim.match", published: dkim()},
 		{name: "revoked DKIM key", fails: "dkim.record dkim.match", published: dkim(`+ m1._domainkey TXT "v=DKIM1; k=rsa; p="`)},

@@ -23,7 +23,9 @@ func TestCI(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
+
 	defer internet.Close()
+
 	dir := t.TempDir()
 	bin := filepath.Join(dir, "bin")
 	for name, text := range map[string]string{
@@ -33,12 +35,15 @@ func TestCI(t *testing.T) {
 	} {
 		writeFile(t, filepath.Join(bin, name), text, 0o755)
 	}
+
 	if _, err := exec.LookPath("mailpub"); err != nil { // testscript puts it onto the PATH of its scripts alone
 		self := filepath.Join(bin, "mailpub")
-		if out, err := exec.CommandContext(t.Context(), "go", "build", "-o", self, ".").CombinedOutput(); err != nil {
+		if out, err := exec.CommandContext(t.Context(), "go", "build", "-o", self,
+			".").CombinedOutput(); err != nil {
 			t.Fatalf("%v: %s", err, out)
 		}
 	}
+
 	for _, name := range []string{"plan.sh", "drift.sh"} {
 		data, err := os.ReadFile(filepath.Join(ciDir, name))
 		if err != nil {
@@ -47,8 +52,11 @@ func TestCI(t *testing.T) {
 		writeFile(t, filepath.Join(dir, "ci", name), string(data), 0o644)
 	}
 
-	env := append(os.Environ(), "PATH="+bin+":"+os.Getenv("PATH"), demo.KeyVariable+"="+internet.Key, "MAILPUB_PUBLIC=2.2.2.2", "PR=7", "NO_COLOR=1")
-	right, wrong := internet.Config(), strings.Replace(internet.Config(), "address: 127.0.0.1", "address: 127.0.0", 1)
+	env := append(os.Environ(), "PATH="+bin+":"+os.Getenv("PATH"),
+		demo.KeyVariable+"="+internet.Key, "MAILPUB_PUBLIC=2.2.2.2", "PR=7", "NO_COLOR=1")
+
+	right := internet.Config()
+	wrong := strings.Replace(internet.Config(), "address: 127.0.0.1", "address: 127.0.0", 1)
 	for _, test := range []struct {
 		file, job, config string
 		code              int
@@ -62,9 +70,11 @@ func TestCI(t *testing.T) {
 		{"gitlab.yml", "mailpub-drift", wrong, 1, "", "drift.xml"},
 	} {
 		t.Run(test.file+" "+test.job, func(t *testing.T) {
-			for _, name := range []string{"posted", "comment.md", "mailpub.sarif", "drift.xml", "checks.xml"} {
+			for _, name := range []string{"posted", "comment.md", "mailpub.sarif", "drift.xml",
+				"checks.xml"} {
 				os.Remove(filepath.Join(dir, name))
 			}
+
 			writeFile(t, filepath.Join(dir, "mailpub.yaml"), test.config, 0o600)
 			code := 0
 			for _, line := range ciLines(t, test.file, test.job) {
@@ -72,14 +82,19 @@ func TestCI(t *testing.T) {
 					code = max(code, runLine(t.Context(), t, dir, env, line.text))
 				}
 			}
+
 			if code != test.code {
 				t.Errorf("exit code %d, want %d", code, test.code)
 			}
-			if info, err := os.Stat(filepath.Join(dir, test.written)); err != nil || info.Size() == 0 {
+
+			if info, err := os.Stat(filepath.Join(dir, test.written)); err != nil ||
+				info.Size() == 0 {
 				t.Errorf("%s: %v", test.written, err)
 			}
+
 			posted, err := os.ReadFile(filepath.Join(dir, "posted"))
-			if test.posted != "" && (err != nil || !strings.Contains(string(posted), test.posted)) {
+			if test.posted != "" && (err != nil ||
+				!strings.Contains(string(posted), test.posted)) {
 				t.Errorf("posted %q, %v; want %q", posted, err, test.posted)
 			}
 		})
@@ -92,6 +107,7 @@ func writeFile(t *testing.T, path, text string, mode os.FileMode) {
 	if err == nil {
 		err = os.WriteFile(path, []byte(text), mode)
 	}
+
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -100,11 +116,13 @@ func writeFile(t *testing.T, path, text string, mode os.FileMode) {
 func runLine(ctx context.Context, t *testing.T, dir string, env []string, line string) int {
 	t.Helper()
 	cmd := exec.CommandContext(ctx, "sh", "-e", "-c", line)
-	cmd.Dir, cmd.Env = dir, env
+	cmd.Dir = dir
+	cmd.Env = env
 	out, err := cmd.CombinedOutput()
 	if err != nil {
 		t.Logf("%s: %v\n%s", line, err, out)
 	}
+
 	return cmd.ProcessState.ExitCode()
 }
 
@@ -121,11 +139,13 @@ func ciLines(t *testing.T, file, job string) (lines []ciLine) {
 	if err != nil {
 		t.Fatal(err)
 	}
+
 	var gitlab map[string]struct {
 		Before []string `yaml:"before_script"`
 		Script []string `yaml:"script"`
 		After  []string `yaml:"after_script"`
 	}
+
 	var github struct {
 		Jobs map[string]struct {
 			Steps []struct {
@@ -134,13 +154,16 @@ func ciLines(t *testing.T, file, job string) (lines []ciLine) {
 			} `yaml:"steps"`
 		} `yaml:"jobs"`
 	}
+
 	if file == "gitlab.yml" {
 		if err := yaml.Unmarshal(data, &gitlab); err != nil {
 			t.Fatal(err)
 		}
+
 		for _, text := range slices.Concat(gitlab[job].Before, gitlab[job].Script) {
 			lines = append(lines, ciLine{text, false})
 		}
+
 		for _, text := range gitlab[job].After {
 			lines = append(lines, ciLine{text, true})
 		}
@@ -148,14 +171,17 @@ func ciLines(t *testing.T, file, job string) (lines []ciLine) {
 		if err := yaml.Unmarshal(data, &github); err != nil {
 			t.Fatal(err)
 		}
+
 		for _, step := range github.Jobs[job].Steps {
 			if step.Run != "" {
 				lines = append(lines, ciLine{step.Run, step.If == "always()"})
 			}
 		}
 	}
+
 	if len(lines) < 2 {
 		t.Fatalf("%s has no job %s with shell lines", file, job)
 	}
+
 	return lines
 }

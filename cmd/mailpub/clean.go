@@ -30,21 +30,27 @@ Exit code: 0 when none is left, else 1.`,
 				if len(strays) > 0 {
 					term.ShowForwards(a.ui, strays)
 					if !yes {
-						if err := a.ui.Confirm(cmd.Context(), fmt.Sprintf("Remove %s?", term.Count(len(strays), "forward"))); err != nil {
+						if err := a.ui.Confirm(cmd.Context(),
+							fmt.Sprintf("Remove %s?", term.Count(len(strays), "forward"))); err != nil {
 							return err
 						}
 					}
+
 					if err := s.RemoveStrays(cmd.Context(), strays); err != nil {
 						return err
 					}
-					fmt.Fprintf(a.ui.Out, "%s %s.\n", a.ui.Green("Removed:"), term.Count(len(strays), "forward"))
+
+					fmt.Fprintf(a.ui.Out, "%s %s.\n", a.ui.Green("Removed:"),
+						term.Count(len(strays), "forward"))
 				} else if unread == nil {
 					fmt.Fprintln(a.ui.Out, "The router has no forward of this site that the config does not want.")
 				}
+
 				return unread
 			})
 		},
 	}
+
 	cmd.Flags().BoolVarP(&yes, "yes", "y", false, "do not ask")
 	return cmd
 }

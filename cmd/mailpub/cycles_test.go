@@ -52,22 +52,28 @@ func TestFileCycles(t *testing.T) {
 		cycle := largestCycle(graph)
 		name := strings.TrimPrefix(p.ImportPath, module)
 		largest[name] = len(cycle)
+
 		if len(p.GoFiles) <= manyFiles {
 			continue
 		}
+
 		if allowed := tangled[name]; len(cycle) > allowed {
 			t.Errorf("%s: %d of %d files use each other in a circle, want %d:\n%s",
 				name, len(cycle), len(p.GoFiles), allowed, describe(graph, cycle))
 		}
 	}
+
 	for name, allowed := range tangled {
 		if largest[name] < allowed {
-			t.Logf("%s: the largest cycle has %d files, and %d are allowed: lower it", name, largest[name], allowed)
+			t.Logf("%s: the largest cycle has %d files, and %d are allowed: lower it", name,
+				largest[name], allowed)
 		}
 	}
+
 	if len(ours) < 50 {
 		t.Errorf("only %d packages were read", len(ours))
 	}
+
 	for _, name := range slices.SortedFunc(maps.Keys(largest), func(a, b string) int {
 		return cmp.Or(cmp.Compare(largest[b], largest[a]), cmp.Compare(a, b))
 	}) {
@@ -79,13 +85,16 @@ func TestFileCycles(t *testing.T) {
 
 // goList returns the packages of this module, and the export data of all that they import.
 func goList(t *testing.T) (ours []goPackage, exports map[string]string) {
-	cmd := exec.Command("go", "list", "-export", "-deps", "-json=ImportPath,Dir,Export,GoFiles", "./...")
+	cmd := exec.Command("go", "list", "-export", "-deps",
+		"-json=ImportPath,Dir,Export,GoFiles", "./...")
+
 	cmd.Dir = filepath.Join("..", "..")
 	cmd.Stderr = os.Stderr
 	out, err := cmd.Output()
 	if err != nil {
 		t.Fatal(err)
 	}
+
 	exports = map[string]string{}
 	dec := json.NewDecoder(strings.NewReader(string(out)))
 	for {
@@ -95,6 +104,7 @@ func goList(t *testing.T) (ours []goPackage, exports map[string]string) {
 		} else if err != nil {
 			t.Fatal(err)
 		}
+
 		exports[p.ImportPath] = p.Export
 		if strings.HasPrefix(p.ImportPath, module) {
 			ours = append(ours, p)
@@ -110,20 +120,25 @@ func fileGraph(t *testing.T, p goPackage, exports map[string]string) uses {
 	fset := token.NewFileSet()
 	var files []*ast.File
 	for _, name := range p.GoFiles {
-		file, err := parser.ParseFile(fset, filepath.Join(p.Dir, name), nil, parser.SkipObjectResolution)
+		file, err := parser.ParseFile(fset, filepath.Join(p.Dir, name), nil,
+			parser.SkipObjectResolution)
 		if err != nil {
 			t.Fatal(err)
 		}
 		files = append(files, file)
 	}
+
 	info := types.Info{Uses: map[*ast.Ident]types.Object{}}
-	config := types.Config{Importer: importer.ForCompiler(fset, "gc", func(path string) (io.ReadCloser, error) {
-		return os.Open(exports[path])
-	})}
+	config := types.Config{Importer: importer.ForCompiler(fset, "gc",
+		func(path string) (io.ReadCloser, error) {
+			return os.Open(exports[path])
+		})}
+
 	pkg, err := config.Check(p.ImportPath, fset, files, &info)
 	if err != nil {
 		t.Fatal(err)
 	}
+
 	return usesOf(fset, pkg, info.Uses)
 }
 
@@ -133,18 +148,22 @@ func usesOf(fset *token.FileSet, pkg *types.Package, all map[*ast.Ident]types.Ob
 		if object.Pkg() != pkg || local(object, pkg) {
 			continue
 		}
+
 		from := filepath.Base(fset.Position(id.Pos()).Filename)
 		to := filepath.Base(fset.Position(object.Pos()).Filename)
 		if from == to {
 			continue
 		}
+
 		if graph[from] == nil {
 			graph[from] = map[string]string{}
 		}
+
 		if named := graph[from][to]; named == "" || id.Name < named {
 			graph[from][to] = id.Name
 		}
 	}
+
 	return graph
 }
 
@@ -163,13 +182,15 @@ func local(object types.Object, pkg *types.Package) bool {
 // largestCycle returns the largest set of files of which each reaches every other one (Tarjan's
 // strongly connected components); nil where no two do.
 func largestCycle(graph uses) (largest []string) {
-	index, low := map[string]int{}, map[string]int{}
+	index := map[string]int{}
+	low := map[string]int{}
 	var stack []string
 	var visit func(file string)
 	visit = func(file string) {
 		index[file] = len(index) + 1
 		low[file] = index[file]
 		stack = append(stack, file)
+
 		for _, next := range slices.Sorted(maps.Keys(graph[file])) {
 			if index[next] == 0 {
 				visit(next)
@@ -178,20 +199,25 @@ func largestCycle(graph uses) (largest []string) {
 				low[file] = min(low[file], index[next])
 			}
 		}
+
 		if low[file] < index[file] {
 			return
 		}
+
 		i := slices.Index(stack, file)
 		if cycle := slices.Clone(stack[i:]); len(cycle) > max(1, len(largest)) {
 			largest = cycle
 		}
+
 		stack = stack[:i]
 	}
+
 	for _, file := range slices.Sorted(maps.Keys(graph)) {
 		if index[file] == 0 {
 			visit(file)
 		}
 	}
+
 	slices.Sort(largest)
 	return largest
 }
@@ -206,6 +232,7 @@ func describe(graph uses, cycle []string) string {
 			}
 		}
 	}
+
 	return b.String()
 }
 
@@ -228,6 +255,7 @@ func TestLargestCycle(t *testing.T) {
 			}
 			graph[from][to] = "X"
 		}
+
 		if got := strings.Join(largestCycle(graph), " "); got != c.want {
 			t.Errorf("%s: %q, want %q", c.arrows, got, c.want)
 		}

@@ -25,10 +25,15 @@ Exit code: 0 when everything is removed, else 1.`,
 				if err != nil {
 					return err
 				}
-				return approveAndApply(cmd.Context(), a.ui, p, &term.Consent{UI: a.ui, Yes: yes})
+
+				return approveAndApply(cmd.Context(), a.ui, p, &term.Consent{
+					UI:  a.ui,
+					Yes: yes,
+				})
 			})
 		},
 	}
+
 	cmd.Flags().BoolVarP(&yes, "yes", "y", false, "do not ask")
 	return cmd
 }

@@ -28,18 +28,22 @@ remove the first one some days later, when all mail signed with it is delivered.
 			if err != nil {
 				return err
 			}
+
 			if make {
 				if err := makeKeys(cmd.Context(), cfg, a.site()); err != nil {
 					return err
 				}
 			}
+
 			keys, err := site.Keys(cfg)
 			if err != nil {
 				return err
 			}
+
 			return term.ShowKeys(a.ui, keys)
 		},
 	}
+
 	cmd.Flags().BoolVar(&make, "make", false, "create missing keys")
 	return cmd
 }

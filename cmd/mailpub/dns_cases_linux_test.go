@@ -33,10 +33,13 @@ func asItShould(more ...string) []dnsStep {
 // that has a zone of its own under the domain's name.
 func TestLabDNSCases(t *testing.T) {
 	t.Parallel()
-	const byHand = "    provider: rfc2136\n    settings: {server: \"" + firstServer + ":53\", key_name: mailpub., key: \"env:MAILPUB_TSIG_KEY\"} =>     provider: manual"
+	const byHand = "    provider: rfc2136\n    settings: {server: \"" + firstServer +
+		":53\", key_name: mailpub., key: \"env:MAILPUB_TSIG_KEY\"} =>     provider: manual"
+
 	zone := func(more ...string) map[string][]string {
 		return map[string][]string{"{D}": append(rightSite(), more...)}
 	}
+
 	cases := []*dnsCase{
 		{name: "RFC 2317, the child zone is ours", ptr: []string{"{N} CNAME {N}.0-127", "0-127 NS {OWN}"},
 			own: map[string][]string{"{D}": rightSite(), "0-127.3.2.2.in-addr.arpa": {"@ NS {OWN}", "99 PTR other.example."}},
@@ -83,6 +86,7 @@ func TestLabDNSCases(t *testing.T) {
 			config: []string{"  - name: {D}\nzones: =>   - name: {D}\n    services: [{name: imaps, port: 993}]\nzones:"}},
 		{name: "an office with an inner zone", office: true, inner: []string{"@ NS dc1", "dc1 A 10.10.10.5", "mail A {A}", "www A 10.10.10.6"}},
 	}
+
 	steps := map[string][]dnsStep{
 		"RFC 2317, the child zone is ours": {
 			{args: "plan", says: []string{"+ ", ".0-127.3.2.2.in-addr.arpa. PTR mail."}},
@@ -193,6 +197,7 @@ func TestLabDNSCases(t *testing.T) {
 			{args: "verify --only dns", says: []string{", 0 failed,", "dns.vantage", "serves an inner zone"}},
 		},
 	}
+
 	for _, c := range slices.Clone(cases) { // what a server does with a zone is its own
 		if slices.Contains(onEveryServer, c.name) {
 			for _, server := range []string{"Knot", "PowerDNS"} {
@@ -202,6 +207,7 @@ func TestLabDNSCases(t *testing.T) {
 			}
 		}
 	}
+
 	w := newDNSWorld(t, cases)
 	for _, c := range cases {
 		t.Run(strings.TrimSpace(c.name+" "+c.server), func(t *testing.T) {
@@ -209,15 +215,19 @@ func TestLabDNSCases(t *testing.T) {
 			if steps[c.name] == nil {
 				t.Fatal("no steps")
 			}
+
 			w.setUp(t, c)
 			for _, step := range steps[c.name] {
-				out := w.mailpubIn(t, c, step.code, strings.Fields(c.words.Replace(step.args))...)
+				out := w.mailpubIn(t, c, step.code,
+					strings.Fields(c.words.Replace(step.args))...)
+
 				for _, text := range step.says {
 					text = c.words.Replace(text)
 					if !strings.Contains(out, text) {
 						t.Errorf("%s does not say %q", step.args, text)
 					}
 				}
+
 				for _, text := range step.not {
 					if strings.Contains(out, text) {
 						t.Errorf("%s says %q", step.args, text)

@@ -78,9 +78,11 @@ func TestLabDNSImport(t *testing.T) {
 	t.Parallel()
 	cases := importCases()
 	var sites []*dnsCase
+
 	for _, c := range cases {
 		sites = append(sites, &c.dnsCase)
 	}
+
 	w := newDNSWorld(t, sites, func(w *dnsWorld) {
 		for zone, lines := range vendorLines() {
 			w.delegate(zone, lines...)
@@ -89,24 +91,33 @@ func TestLabDNSImport(t *testing.T) {
 			w.delegate("example", fmt.Sprintf("mario-%d.dyn 60 A 2.2.3.%[1]d", i+1))
 		}
 	})
+
 	for _, c := range cases {
 		t.Run(c.name, func(t *testing.T) {
 			t.Parallel()
 			w.mailServer(t, c.address, "mail."+c.domain)
 			path := filepath.Join(c.dir, "mailpub.yaml")
-			w.mailpubIn(t, &c.dnsCase, exitOK, "import", c.domain, "--force", "--hostname", "mail."+c.domain, "--address", c.address, "--public", c.address,
-				"--protocol", "none", "--port", "25", "--resolver", labResolver, "--service", "manual", "--provider", "rfc2136",
-				"--set", "server="+firstServer+":53", "--set", "key_name=mailpub.", "--set", "key=env:MAILPUB_TSIG_KEY")
+			w.mailpubIn(t, &c.dnsCase, exitOK, "import", c.domain, "--force", "--hostname",
+				"mail."+c.domain, "--address", c.address, "--public", c.address,
+				"--protocol", "none", "--port", "25", "--resolver", labResolver, "--service",
+				"manual", "--provider", "rfc2136",
+				"--set", "server="+firstServer+":53", "--set", "key_name=mailpub.", "--set",
+				"key=env:MAILPUB_TSIG_KEY")
+
 			text, err := os.ReadFile(path)
 			if err != nil {
 				t.Fatal(err)
 			}
-			config := strings.Join(strings.Fields(strings.ReplaceAll(string(text), "\n# ", " ")), " ")
+
+			config := strings.Join(strings.Fields(strings.ReplaceAll(string(text), "\n# ",
+				" ")), " ")
+
 			for _, want := range slices.Concat(c.says, c.left) {
 				if want = c.words.Replace(want); !strings.Contains(config, want) {
 					t.Errorf("the config does not say %q", want)
 				}
 			}
+
 			c.planned(t, w)
 			if t.Failed() {
 				t.Logf("%s", text)
@@ -120,15 +131,18 @@ func TestLabDNSImport(t *testing.T) {
 func (c *importCase) planned(t *testing.T, w *dnsWorld) {
 	t.Helper()
 	here := *w.siteInLab
-	here.t, here.dir = t, c.dir
+	here.t = t
+	here.dir = c.dir
 	changes := func(writes bool) (list []string) {
 		out, errs, code := here.on("inet", w.bin, "plan", "--json")
 		var p struct {
 			Changes []struct{ Kind, Name, Action, Reason string }
 		}
+
 		if err := json.Unmarshal([]byte(out), &p); err != nil || code != exitOK {
 			t.Fatalf("plan --json: exit code %d, %v\n%s%s", code, err, out, errs)
 		}
+
 		for _, change := range p.Changes {
 			if change.Kind != "dns" || writes && change.Action == "manual" {
 				continue
@@ -136,17 +150,21 @@ func (c *importCase) planned(t *testing.T, w *dnsWorld) {
 			list = append(list, change.Action+" "+change.Name)
 			t.Logf("%s %s: %s", change.Action, change.Name, change.Reason)
 		}
+
 		slices.Sort(list)
 		return list
 	}
+
 	var want []string
 	for _, text := range c.changes {
 		want = append(want, c.words.Replace(text))
 	}
+
 	slices.Sort(want)
 	if got := changes(false); !slices.Equal(got, want) {
 		t.Errorf("the plan has %q, want %q", got, want)
 	}
+
 	w.mailpubIn(t, &c.dnsCase, exitOK, "apply", "--yes", "--adopt")
 	if got := changes(true); got != nil {
 		t.Errorf("after apply the plan has %q", got)

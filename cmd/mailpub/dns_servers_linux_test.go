@@ -28,7 +28,8 @@ func dnsServers() map[string]dnsServer {
 
 func (w *dnsWorld) startBIND(t *testing.T, address string, zones map[string]string) {
 	key := fmt.Sprintf("key \"mailpub.\" { algorithm hmac-sha256; secret %q; };\n", w.lab.Key)
-	w.bind(t, "own", address, `recursion no; check-names primary ignore; allow-update { key "mailpub."; }; allow-transfer { key "mailpub."; };`, key, zones)
+	w.bind(t, "own", address, `recursion no; check-names primary ignore; allow-update { key "mailpub."; }; allow-transfer { key "mailpub."; };`,
+		key, zones)
 }
 
 const knotPrimary = `server:
@@ -59,8 +60,10 @@ func (w *dnsWorld) startKnot(t *testing.T, address string, zones map[string]stri
 	for i, zone := range slices.Sorted(maps.Keys(zones)) {
 		file := filepath.Join(dir, fmt.Sprintf("%d.zone", i)) // a zone's name may have a slash
 		w.write(file, zones[zone])
-		conf += fmt.Sprintf("  - domain: %s\n    file: %q\n    acl: write\n    semantic-checks: off\n", zone, file)
+		conf += fmt.Sprintf("  - domain: %s\n    file: %q\n    acl: write\n    semantic-checks: off\n",
+			zone, file)
 	}
+
 	w.write(filepath.Join(dir, "knot.conf"), conf)
 	w.background("inet", "knotd", "-c", filepath.Join(dir, "knot.conf"))
 }
@@ -88,15 +91,18 @@ func (w *dnsWorld) startPowerDNS(t *testing.T, address string, zones map[string]
 	w.write(filepath.Join(dir, "pdns.conf"), fmt.Sprintf(powerdnsPrimary, dir, address))
 	here := func(name string, args ...string) {
 		t.Helper()
-		if out, err := exec.CommandContext(t.Context(), name, args...).CombinedOutput(); err != nil {
+		if out, err := exec.CommandContext(t.Context(), name,
+			args...).CombinedOutput(); err != nil {
 			t.Fatalf("%s %q: %v: %s", name, args, err, out)
 		}
 	}
+
 	here("sqlite3", "-bail", dir+"/db", ".read /usr/share/pdns-backend-sqlite3/schema/schema.sqlite3.sql")
 	util := func(args ...string) {
 		t.Helper()
 		here("pdnsutil", append([]string{"--config-dir=" + dir}, args...)...)
 	}
+
 	util("import-tsig-key", "mailpub", "hmac-sha256", w.lab.Key)
 	for _, zone := range slices.Sorted(maps.Keys(zones)) {
 		file := filepath.Join(dir, "text")
@@ -105,8 +111,10 @@ func (w *dnsWorld) startPowerDNS(t *testing.T, address string, zones map[string]
 		util("activate-tsig-key", zone, "mailpub", "primary")
 		util("set-meta", zone, "TSIG-ALLOW-DNSUPDATE", "mailpub")
 	}
+
 	if err := os.Remove(filepath.Join(dir, "text")); err != nil && len(zones) > 0 {
 		t.Fatal(err)
 	}
+
 	w.background("inet", "pdns_server", "--config-dir="+dir)
 }

@@ -56,7 +56,8 @@ const (
 
 // rightSite are the records of a site as mailpub makes it.
 func rightSite() []string {
-	return []string{"@ NS {OWN}", "@ MX 10 mail", `@ TXT "v=spf1 mx ip4:{A} -all"`, "mail A {A}", `mail TXT "v=spf1 a -all"`}
+	return []string{"@ NS {OWN}", "@ MX 10 mail", `@ TXT "v=spf1 mx ip4:{A} -all"`,
+		"mail A {A}", `mail TXT "v=spf1 a -all"`}
 }
 
 // dnsWorld is the lab's Internet with the zones of some cases: the root, registries, providers that
@@ -72,13 +73,20 @@ func newDNSWorld(t *testing.T, cases []*dnsCase, more ...func(*dnsWorld)) *dnsWo
 		w.parents[zone] = new(strings.Builder)
 		w.delegate(zone, "@ NS ns.registry.example.")
 	}
+
 	w.delegate("in-addr.arpa", "3.2.2 NS "+otherName)
-	w.delegate("example", `*._dmarc.vendor TXT "v=DMARC1;p=reject;rua=mailto:d@vendor.example"`, `none._dmarc.vendor TXT "v=DMARC1; p=none"`,
+	w.delegate("example", `*._dmarc.vendor TXT "v=DMARC1;p=reject;rua=mailto:d@vendor.example"`,
+		`none._dmarc.vendor TXT "v=DMARC1; p=none"`,
 		`*._report._dmarc.vendor TXT "v=DMARC1"`, "hosting TXT \"a provider\"")
+
 	for _, add := range more {
 		add(w)
 	}
-	own, other, office := map[string]map[string]string{}, map[string]string{}, map[string]string{}
+
+	own := map[string]map[string]string{}
+	other := map[string]string{}
+	office := map[string]string{}
+
 	for kind, server := range dnsServers() {
 		own[kind] = map[string]string{}
 		if kind != "" {
@@ -86,26 +94,33 @@ func newDNSWorld(t *testing.T, cases []*dnsCase, more ...func(*dnsWorld)) *dnsWo
 			w.delegate("example", server.name+" A "+server.address)
 		}
 	}
+
 	for i, c := range cases {
 		w.prepare(i+1, c)
 		for name, lines := range c.own {
 			own[c.server][c.words.Replace(name)] = c.zone(dnsServers()[c.server].name, lines)
 		}
+
 		for name, lines := range c.other {
 			other[c.words.Replace(name)] = c.zone(otherName, lines)
 		}
+
 		if c.inner != nil {
 			office[c.domain] = c.zone("dc1", c.inner)
 		}
 	}
-	other["3.2.2.in-addr.arpa"] = strings.Replace(zoneHead, "ns.registry.example.", otherName, 1) + strings.Join(w.reverse, "\n") + "\n"
+
+	other["3.2.2.in-addr.arpa"] = strings.Replace(zoneHead, "ns.registry.example.", otherName,
+		1) + strings.Join(w.reverse, "\n") + "\n"
+
 	w.serve(t, own, other, office)
 	return w
 }
 
 // zone is the text of a zone whose primary is called like that.
 func (c *dnsCase) zone(primary string, lines []string) string {
-	head := strings.Replace(zoneHead, "ns.registry.example. hostmaster.registry.example.", primary+" admin", 1)
+	head := strings.Replace(zoneHead, "ns.registry.example. hostmaster.registry.example.",
+		primary+" admin", 1)
 	return head + c.words.Replace(strings.Join(lines, "\n")) + "\n"
 }
 
@@ -115,29 +130,39 @@ func (w *dnsWorld) prepare(n int, c *dnsCase) {
 	if c.domain == "" {
 		c.domain = fmt.Sprintf("d%02d.it", n)
 	}
+
 	c.address = fmt.Sprintf("2.2.3.%d", n)
 	c.dir = filepath.Join(w.dir, c.domain)
-	c.words = strings.NewReplacer("{D}", c.domain, "{A}", c.address, "{N}", fmt.Sprint(n), "{R}", fmt.Sprintf("%d.3.2.2", n),
+	c.words = strings.NewReplacer("{D}", c.domain, "{A}", c.address, "{N}", fmt.Sprint(n),
+		"{R}", fmt.Sprintf("%d.3.2.2", n),
 		"{OWN}", dnsServers()[c.server].name, "{OTHER}", otherName)
+
 	if c.own == nil {
 		c.own = map[string][]string{"{D}": rightSite()}
 	}
+
 	if c.parent == nil {
 		c.parent = []string{"@ NS {OWN}"}
 	}
+
 	if c.ptr == nil {
 		c.ptr = []string{"{N} PTR mail.{D}."}
 	}
-	w.delegate("it", "$ORIGIN "+c.domain+".", c.words.Replace(strings.Join(c.parent, "\n")), "$ORIGIN it.")
+
+	w.delegate("it", "$ORIGIN "+c.domain+".", c.words.Replace(strings.Join(c.parent, "\n")),
+		"$ORIGIN it.")
+
 	w.reverse = append(w.reverse, c.words.Replace(strings.Join(c.ptr, "\n")))
 	w.must("inet", "ip", "addr", "add", c.address+"/32", "dev", "br0")
 	if err := os.Mkdir(c.dir, 0o755); err != nil {
 		w.t.Fatal(err)
 	}
+
 	resolver := labResolver
 	if c.office {
 		resolver = officeServer
 	}
+
 	config := strings.Replace(edited(w.t, dnsConfig, c.config), "RESOLVER", resolver, 1)
 	config = strings.ReplaceAll(config, firstServer+":53", dnsServers()[c.server].address+":53")
 	w.write(filepath.Join(c.dir, "mailpub.yaml"), c.words.Replace(config))
@@ -149,13 +174,16 @@ func (w *dnsWorld) serve(t *testing.T, own map[string]map[string]string, other, 
 	t.Helper()
 	top := zoneHead + "@ NS ns.registry.example.\nns.registry.example. A " + rootServer + "\n"
 	root := map[string]string{}
+
 	for zone, lines := range w.parents {
 		top += zone + ". NS ns.registry.example.\n"
 		root[zone] = zoneHead + lines.String()
 	}
+
 	root["."] = top
 	w.bind(t, "root", rootServer, "recursion no;", "", root)
 	servers := []string{rootServer, secondServer, labResolver, officeServer}
+
 	for kind, zones := range own {
 		if len(zones) > 0 {
 			server := dnsServers()[kind]
@@ -163,6 +191,7 @@ func (w *dnsWorld) serve(t *testing.T, own map[string]map[string]string, other, 
 			servers = append(servers, server.address)
 		}
 	}
+
 	w.bind(t, "other", secondServer, "recursion no; check-names primary ignore;", "", other)
 	hints := filepath.Join(w.names, "hints")
 	w.write(hints, ". 300 NS ns.registry.example.\nns.registry.example. 300 A "+rootServer+"\n")
@@ -170,6 +199,7 @@ func (w *dnsWorld) serve(t *testing.T, own map[string]map[string]string, other, 
 	const cold = "recursion yes; max-cache-ttl 0; max-ncache-ttl 0; qname-minimization off;"
 	w.bind(t, "resolver", labResolver, cold, hint, nil)
 	w.bind(t, "office", officeServer, cold, hint, office)
+
 	for _, server := range servers {
 		w.eventually("a name server at "+server, func() bool {
 			_, _, code := w.on("inet", "dig", "+tries=1", "+time=1", "@"+server, "it", "SOA")
@@ -194,19 +224,26 @@ func (w *dnsWorld) setUp(t *testing.T, c *dnsCase) {
 	if err != nil {
 		t.Fatal(err)
 	}
+
 	var byHand []string
 	for line := range strings.Lines(string(config)) {
-		line = regexp.MustCompile(`provider: rfc2136(, settings: .*\}\})?`).ReplaceAllString(line, "provider: manual")
-		if strings.Contains(line, "- {name:") && strings.Contains(line, "manual") && !strings.Contains(line, "}") {
+		line = regexp.MustCompile(`provider: rfc2136(, settings: .*\}\})?`).ReplaceAllString(line,
+			"provider: manual")
+
+		if strings.Contains(line, "- {name:") && strings.Contains(line, "manual") &&
+			!strings.Contains(line, "}") {
 			line = strings.TrimSuffix(line, "\n") + "}\n"
 		}
+
 		if !strings.HasPrefix(line, "    settings:") {
 			byHand = append(byHand, line)
 		}
 	}
+
 	w.write(filepath.Join(c.dir, "byhand.yaml"), strings.Join(byHand, ""))
 	here := *w.siteInLab
-	here.t, here.dir = t, c.dir
+	here.t = t
+	here.dir = c.dir
 	here.must("inet", w.bin, "-c", "byhand.yaml", "apply", "--yes")
 }
 
@@ -214,11 +251,14 @@ func (w *dnsWorld) setUp(t *testing.T, c *dnsCase) {
 func (w *dnsWorld) mailpubIn(t *testing.T, c *dnsCase, code int, args ...string) string {
 	t.Helper()
 	here := *w.siteInLab
-	here.t, here.dir = t, c.dir
+	here.t = t
+	here.dir = c.dir
 	out, errs, is := here.on("inet", slices.Concat([]string{w.bin}, args)...)
 	t.Logf("$ mailpub %s\n%s%s(exit code %d)", strings.Join(args, " "), out, errs, is)
+
 	if is != code {
 		t.Errorf("mailpub %q: exit code %d, want %d", args, is, code)
 	}
+
 	return strings.Join(strings.Fields(out+errs), " ")
 }

@@ -31,9 +31,12 @@ func pages(t *testing.T) map[string]string {
 		}
 		found[strings.TrimPrefix(filepath.ToSlash(path), "../../")] = string(text)
 	}
-	for _, top := range []string{"README.md", "CONTRIBUTING.md", "SECURITY.md", "nfpm.yaml", "Containerfile"} {
+
+	for _, top := range []string{"README.md", "CONTRIBUTING.md", "SECURITY.md", "nfpm.yaml",
+		"Containerfile"} {
 		add("../../" + top)
 	}
+
 	for _, dir := range []string{"../../docs", "../../examples"} {
 		err := filepath.WalkDir(dir, func(path string, e fs.DirEntry, err error) error {
 			if ext := filepath.Ext(path); err == nil && (ext == ".md" || ext == ".yaml") {
@@ -41,10 +44,12 @@ func pages(t *testing.T) map[string]string {
 			}
 			return err
 		})
+
 		if err != nil {
 			t.Fatal(err)
 		}
 	}
+
 	return found
 }
 
@@ -56,7 +61,8 @@ var called = regexp.MustCompile("(?:^|[\\s`(\"=&|;$\\\\/])mailpub(?:\\.exe)? ((?
 var optional = regexp.MustCompile(` \[[A-Za-z |]+\]`)
 
 // ends are what ends a command line, in shells and in prose.
-var ends = regexp.MustCompile(`\s*(?:&&|\|\||[;|&]|\s[0-9]?>|<[^-]|\s#|   |` + "`" + `|"\s*$|"\]|\)\.|>/).*$|>[a-zA-Z/].*$`)
+var ends = regexp.MustCompile(`\s*(?:&&|\|\||[;|&]|\s[0-9]?>|<[^-]|\s#|   |` + "`" +
+	`|"\s*$|"\]|\)\.|>/).*$|>[a-zA-Z/].*$`)
 
 // lacking matches the errors of a command that lacks an argument.
 var lacking = regexp.MustCompile(`a domain is missing|received 0$`)
@@ -72,27 +78,32 @@ func TestDocs(t *testing.T) {
 				inCode, prompted = !inCode, false
 				continue
 			}
+
 			prompt := inCode && strings.HasPrefix(line, "$ ")
 			if prompted && !prompt {
 				continue // what the command printed
 			}
+
 			prompted = prompted || prompt
 			code := inCode || strings.HasPrefix(line, "    ")
 			if !strings.HasSuffix(path, ".md") {
 				code = strings.HasPrefix(line, "#   ")
 			}
+
 			for _, words := range commandLines(line, code) {
 				lines++
 				err := parses(words)
 				if err != nil && !code && len(words) <= 2 && lacking.MatchString(err.Error()) {
 					err = nil // prose names the command, not what it takes
 				}
+
 				if err != nil {
 					t.Errorf("%s:%d: mailpub %s: %v", path, n+1, strings.Join(words, " "), err)
 				}
 			}
 		}
 	}
+
 	if lines < 100 {
 		t.Errorf("only %d command lines were found", lines)
 	}
@@ -110,10 +121,13 @@ func commandLines(line string, code bool) (all [][]string) {
 			}
 		}
 	}
+
 	for _, p := range parts {
-		if at := strings.Index(" "+p, " # "); at >= 0 && !strings.HasPrefix(strings.TrimSpace(p), "#   ") {
+		if at := strings.Index(" "+p, " # "); at >= 0 &&
+			!strings.HasPrefix(strings.TrimSpace(p), "#   ") {
 			p = p[:at] // behind it is a sentence
 		}
+
 		p = optional.ReplaceAllString(p, "")
 		for _, piece := range regexp.MustCompile(`&&|\|\||;|\|`).Split(p, -1) {
 			m := called.FindStringSubmatch(piece)
@@ -125,6 +139,7 @@ func commandLines(line string, code bool) (all [][]string) {
 			}
 		}
 	}
+
 	return all
 }
 
@@ -135,18 +150,22 @@ func isCommand(text string) bool {
 	if strings.HasPrefix(first, "-") {
 		return true
 	}
+
 	for _, c := range rootCommand(newApp(nil, io.Discard, io.Discard)).Commands() {
 		if c.Name() == first {
 			return true
 		}
 	}
+
 	return slices.Contains([]string{"help", "completion"}, first)
 }
 
 // shellWords splits a line as a shell does, as far as the docs need: quotes and spaces.
 func shellWords(s string) (words []string) {
 	var word strings.Builder
-	quote, open := rune(0), false
+	quote := rune(0)
+	open := false
+
 	for _, c := range s {
 		switch {
 		case quote != 0 && c == quote:
@@ -165,9 +184,11 @@ func shellWords(s string) (words []string) {
 			word.WriteRune(c)
 		}
 	}
+
 	if word.Len() > 0 || open {
 		words = append(words, word.String())
 	}
+
 	return words
 }
 
@@ -176,17 +197,22 @@ func parses(words []string) error {
 	root := rootCommand(newApp(nil, io.Discard, io.Discard))
 	root.InitDefaultHelpCmd()
 	root.InitDefaultCompletionCmd("bash")
-	if i := slices.Index([]string{"help COMMAND", "completion SHELL"}, strings.Join(words, " ")); i >= 0 {
+
+	if i := slices.Index([]string{"help COMMAND", "completion SHELL"},
+		strings.Join(words, " ")); i >= 0 {
 		return nil // of any
 	}
+
 	cmd, rest, err := root.Find(words)
 	if err != nil {
 		return err
 	}
+
 	cmd.InitDefaultHelpFlag()
 	if err := cmd.ParseFlags(rest); err != nil && err != pflag.ErrHelp {
 		return err
 	}
+
 	if cmd.Name() == "help" {
 		topic, _, err := root.Find(cmd.Flags().Args())
 		if err == nil && topic == root && len(cmd.Flags().Args()) > 0 {
@@ -194,9 +220,11 @@ func parses(words []string) error {
 		}
 		return err
 	}
+
 	if err := cmd.ValidateArgs(cmd.Flags().Args()); err != nil {
 		return err
 	}
+
 	return namesKnown(cmd)
 }
 
@@ -207,6 +235,7 @@ func namesKnown(cmd *cobra.Command) error {
 	if placeholder(arg) {
 		arg = ""
 	}
+
 	silent := newApp(nil, io.Discard, io.Discard)
 	switch cmd.Name() {
 	case "verify":
@@ -216,9 +245,11 @@ func namesKnown(cmd *cobra.Command) error {
 				err = cmp.Or(err, knownCheck("--only", word, selectable()...))
 			}
 		}
+
 		if id, _ := cmd.Flags().GetString("explain"); err == nil && !placeholder(id) {
 			err = knownCheck("--explain", id)
 		}
+
 		return err
 	case "explain":
 		if catalog.Area(arg) == "" && arg != "" {
@@ -229,6 +260,7 @@ func namesKnown(cmd *cobra.Command) error {
 			return config.OneOf(arg, setup.ProviderNames())
 		}
 	}
+
 	return nil
 }
 
@@ -250,9 +282,13 @@ func TestDocsTest(t *testing.T) {
 			t.Errorf("%s: %q, want %q", line, got, want)
 		}
 	}
+
 	for line, good := range map[string]bool{
-		"plan": true, "plan extra": false, "apply p.json --yes": true, "verify --onyl dns": false, "router heal smtp": true, "router": true, "help config": true, "explain a b": false,
-		"verify --only mxs": false, "verify --only dns,host.ptr": true, "explain router.leese": false, "providers cloudfare": false,
+		"plan": true, "plan extra": false, "apply p.json --yes": true,
+		"verify --onyl dns": false, "router heal smtp": true, "router": true,
+		"help config": true, "explain a b": false,
+		"verify --only mxs": false, "verify --only dns,host.ptr": true,
+		"explain router.leese": false, "providers cloudfare": false,
 	} {
 		if err := parses(shellWords(line)); (err == nil) != good {
 			t.Errorf("%s: %v", line, err)
@@ -272,9 +308,12 @@ func TestDocsConfigs(t *testing.T) {
 				t.Errorf("%s: %v\n%s", path, err, m[1])
 				continue
 			}
-			if fields["apiVersion"] != nil || fields["jobs"] != nil || fields["services"] != nil { // Kubernetes, GitHub, Compose
+
+			if fields["apiVersion"] != nil || fields["jobs"] != nil ||
+				fields["services"] != nil { // Kubernetes, GitHub, Compose
 				continue
 			}
+
 			found++
 			knownFields(t, path, "", fields)
 			if fields["site"] != nil {
@@ -284,6 +323,7 @@ func TestDocsConfigs(t *testing.T) {
 			}
 		}
 	}
+
 	if found < 7 {
 		t.Errorf("only %d pieces of configs were found", found)
 	}
@@ -294,7 +334,8 @@ func knownFields(t *testing.T, page, path string, value any) {
 	case map[string]any:
 		for name, below := range v {
 			at := strings.TrimPrefix(path+"."+name, ".")
-			if !strings.Contains(at, ".settings.") && !slices.Contains(config.FieldPaths(), at) {
+			if !strings.Contains(at, ".settings.") &&
+				!slices.Contains(config.FieldPaths(), at) {
 				t.Errorf("%s: there is no field %s", page, at)
 			}
 			knownFields(t, page, at, below)
@@ -313,6 +354,7 @@ func TestDocsLinks(t *testing.T) {
 		if !strings.HasSuffix(path, ".md") {
 			continue
 		}
+
 		for _, m := range link.FindAllStringSubmatch(text, -1) {
 			if _, err := os.Stat(filepath.Join("../..", filepath.Dir(path), m[1])); err != nil {
 				t.Errorf("%s: nothing is at %s", path, m[1])
@@ -329,12 +371,16 @@ func TestShortTexts(t *testing.T) {
 	var look func(*cobra.Command)
 	look = func(c *cobra.Command) {
 		first, _, _ := strings.Cut(c.Short, " ")
-		if !slices.Contains(imperatives, first) || strings.HasSuffix(c.Short, ".") || len(c.Short) > 80 {
-			t.Errorf("%s: %q is no imperative of at most 80 characters without a full stop", c.CommandPath(), c.Short)
+		if !slices.Contains(imperatives, first) || strings.HasSuffix(c.Short, ".") ||
+			len(c.Short) > 80 {
+			t.Errorf("%s: %q is no imperative of at most 80 characters without a full stop",
+				c.CommandPath(), c.Short)
 		}
+
 		for _, below := range c.Commands() {
 			look(below)
 		}
 	}
+
 	look(rootCommand(newApp(nil, io.Discard, io.Discard)))
 }

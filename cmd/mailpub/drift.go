@@ -40,9 +40,11 @@ of a site is unknown.`,
 					return fleet.ErrNoSites
 				}
 			}
+
 			return drift(cmd.Context(), a, files, len(args) > 0, format)
 		},
 	}
+
 	format.add(cmd)
 	return cmd
 }
@@ -53,11 +55,13 @@ func drift(ctx context.Context, a *app, files []string, named bool, format forma
 	if err := format.use(a); err != nil {
 		return err
 	}
+
 	var results []export.Result
 	fleet.Drift(ctx, files, a.site(), func(r fleet.DriftResult) {
 		results = append(results, driftResult(r))
 		differs := false
 		failed := r.Err
+
 		switch {
 		case failed != nil:
 		case format.exports():
@@ -65,9 +69,11 @@ func drift(ctx context.Context, a *app, files []string, named bool, format forma
 		default:
 			differs, failed = showDrift(a.ui, r.Drift.Report, len(files) > 1)
 		}
+
 		if failed == nil && !differs && len(r.Drift.Failed) > 0 {
 			failed = r.Drift.Failed[0]
 		}
+
 		if failed == nil && !differs {
 			failed = plan.Unread(r.Drift.Report.Changes)
 		}
@@ -83,9 +89,11 @@ func drift(ctx context.Context, a *app, files []string, named bool, format forma
 			err = errDifference
 		}
 	})
+
 	if format.exports() && ctx.Err() == nil {
 		return cmp.Or(format.write(a, "drift", results...), err)
 	}
+
 	return err
 }
 
@@ -94,10 +102,18 @@ func driftResult(r fleet.DriftResult) export.Result {
 	if r.Err != nil {
 		return failed(r.File, r.Err)
 	}
-	out := export.Result{Site: r.Drift.Report.Site, File: r.File, Report: &r.Drift.Report, Line: r.Config.LineOf}
+
+	out := export.Result{
+		Site:   r.Drift.Report.Site,
+		File:   r.File,
+		Report: &r.Drift.Report,
+		Line:   r.Config.LineOf,
+	}
+
 	for _, f := range r.Drift.Failed {
 		out.Errors = append(out.Errors, f)
 	}
+
 	return out
 }
 
@@ -107,10 +123,12 @@ func showDrift(u *term.UI, r plan.Report, several bool) (differs bool, err error
 	if u.JSON {
 		return differs, u.PrintJSON(r)
 	}
+
 	prefix := ""
 	if several {
 		prefix = r.Site + ": "
 	}
+
 	term.ShowDrift(u, r, prefix)
 	return differs, nil
 }

@@ -37,12 +37,15 @@ func exampleConfigs(t *testing.T) (paths []string) {
 		}
 		return err
 	})
+
 	if err != nil {
 		t.Fatal(err)
 	}
+
 	if len(paths) < 8 {
 		t.Errorf("only %d examples: %v", len(paths), paths)
 	}
+
 	return paths
 }
 
@@ -54,10 +57,12 @@ func generated(t *testing.T, path string, want []byte) {
 			t.Fatal(err)
 		}
 	}
+
 	got, err := os.ReadFile(path)
 	if err != nil {
 		t.Fatal(err)
 	}
+
 	if !bytes.Equal(got, want) {
 		t.Errorf("%s is not what the code makes: make docs", path)
 	}
@@ -69,18 +74,22 @@ func compiledSchema(t *testing.T) *jsonschema.Schema {
 	if err != nil {
 		t.Fatal(err)
 	}
+
 	doc, err := jsonschema.UnmarshalJSON(bytes.NewReader(text))
 	if err != nil {
 		t.Fatal(err)
 	}
+
 	c := jsonschema.NewCompiler()
 	if err := c.AddResource("mailpub.schema.json", doc); err != nil {
 		t.Fatal(err)
 	}
+
 	s, err := c.Compile("mailpub.schema.json")
 	if err != nil {
 		t.Fatal(err)
 	}
+
 	return s
 }
 
@@ -91,14 +100,17 @@ func jsonValue(t *testing.T, text []byte) any {
 	if err := yaml.Unmarshal(text, &v); err != nil {
 		t.Fatal(err)
 	}
+
 	data, err := json.Marshal(v)
 	if err != nil {
 		t.Fatal(err)
 	}
+
 	out, err := jsonschema.UnmarshalJSON(bytes.NewReader(data))
 	if err != nil {
 		t.Fatal(err)
 	}
+
 	return out
 }
 
@@ -108,6 +120,7 @@ func TestSchemaFile(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
+
 	generated(t, schemaFile, text)
 	for _, name := range schema.Documents() {
 		text, err := schema.Document(name)
@@ -130,18 +143,23 @@ func TestExamples(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
+
 			first, _, _ := strings.Cut(string(text), "\n")
 			at, marked := strings.CutPrefix(first, "# yaml-language-server: $schema=")
 			if _, err := os.Stat(filepath.Join(filepath.Dir(path), at)); !marked || err != nil {
-				t.Errorf("its first line does not lead editors to the schema: %q, %v", first, err)
+				t.Errorf("its first line does not lead editors to the schema: %q, %v", first,
+					err)
 			}
+
 			if err := schema.Validate(jsonValue(t, text)); err != nil {
 				t.Errorf("by the schema: %v", err)
 			}
+
 			cfg, err := config.Load(path)
 			if err != nil {
 				t.Fatal(err)
 			}
+
 			planExample(t, path, cfg)
 		})
 	}
@@ -155,12 +173,15 @@ func planExample(t *testing.T, path string, cfg *config.Config) {
 	a.http = cloud.Client()
 	a.execute(t.Context(), []string{"-c", file, "plan"})
 	has(t, stdout.String(), "Plan: ", cfg.Server.Hostname+". A ", "127.0.0.1:25 ")
+
 	for _, d := range cfg.Domains {
 		has(t, stdout.String(), mail.FQDN(d.Name)+" MX ", mail.FQDN(d.Name)+" TXT v=spf1")
 	}
+
 	for _, f := range cfg.Router.Forwards {
 		has(t, stdout.String(), f.Proto+"/"+strconv.Itoa(f.Port)+" ")
 	}
+
 	if t.Failed() {
 		t.Logf("%s%s", stdout.String(), stderr.String())
 	}
@@ -173,13 +194,16 @@ func embeddedExample(t *testing.T, path string, cfg *config.Config) (file string
 	if err == nil {
 		err = yaml.Unmarshal(text, &fields)
 	}
+
 	if err != nil {
 		t.Fatal(err)
 	}
+
 	world, err := demo.StartWith(t.Context(), zonesOf(cfg))
 	if err != nil {
 		t.Fatal(err)
 	}
+
 	t.Cleanup(world.Close)
 	cloud = cloudflaretest.New(cfg.Zones[0].Name, "the-token")
 	t.Cleanup(cloud.Close)
@@ -192,20 +216,24 @@ func embeddedExample(t *testing.T, path string, cfg *config.Config) (file string
 	if err != nil {
 		t.Fatal(err)
 	}
+
 	file = filepath.Join(dir, "site", "mailpub.yaml")
 	err = os.Mkdir(filepath.Dir(file), 0o755)
 	if err == nil {
 		err = os.WriteFile(file, out, 0o600)
 	}
+
 	if err == nil && cfg.Defaults != "" {
 		var shared []byte
 		if shared, err = os.ReadFile(cfg.Path(cfg.Defaults)); err == nil {
 			err = os.WriteFile(filepath.Join(dir, "defaults.yaml"), shared, 0o600)
 		}
 	}
+
 	if err != nil {
 		t.Fatal(err)
 	}
+
 	return file, cloud
 }
 
@@ -217,11 +245,14 @@ func TestEmbed(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
+
 	file, _ := embeddedExample(t, path, cfg)
 	program := filepath.Join(t.TempDir(), "embed")
-	if out, err := exec.Command("go", "build", "-o", program, examplesDir+"/embed").CombinedOutput(); err != nil {
+	if out, err := exec.Command("go", "build", "-o", program,
+		examplesDir+"/embed").CombinedOutput(); err != nil {
 		t.Fatalf("%v\n%s", err, out)
 	}
+
 	out, err := exec.Command(program, file).Output()
 	if err != nil {
 		t.Fatalf("%v\n%s", err, out)
@@ -231,11 +262,14 @@ func TestEmbed(t *testing.T) {
 	if err != nil {
 		t.Fatalf("%v\n%s", err, out)
 	}
+
 	keys := map[string]bool{}
 	for _, c := range saved.Changes {
 		keys[c.Key.Name] = true
 	}
-	if saved.Site != "nomeazienda" || !keys["mail.nomeazienda.it. A"] || !keys["nomeazienda.it. MX"] || !keys["tcp/25"] {
+
+	if saved.Site != "nomeazienda" || !keys["mail.nomeazienda.it. A"] ||
+		!keys["nomeazienda.it. MX"] || !keys["tcp/25"] {
 		t.Errorf("the plan of %q:\n%s", saved.Site, out)
 	}
 }
@@ -250,23 +284,28 @@ func lead(fields map[string]any, world *demo.Internet) {
 		}
 		return s
 	}
+
 	section("server")["address"] = "127.0.0.1"
 	section("verify")["resolvers"] = []string{world.DNS.Addr()}
 	section("verify")["dnsbl"] = []string{}
+
 	if r := section("router"); r["protocol"] != "manual" {
 		delete(r, "protocol")
 		delete(r, "interface")
 		r["url"] = world.Router.URL()
 	}
+
 	if s, ok := section("service")["settings"].(map[string]any); ok && s["url"] != nil {
 		s["url"] = "https://127.0.0.1:1/"
 	}
+
 	for _, z := range fields["zones"].([]any) {
 		zone := z.(map[string]any)
 		zone["nameservers"] = []string{world.DNS.Addr()}
 		if p := zone["provider"]; p != "cloudflare" && p != "manual" {
 			zone["provider"] = "rfc2136"
-			zone["settings"] = map[string]string{"server": world.DNS.Addr(), "key_name": "mailpub.", "key": "env:" + demo.KeyVariable}
+			zone["settings"] = map[string]string{"server": world.DNS.Addr(),
+				"key_name": "mailpub.", "key": "env:" + demo.KeyVariable}
 		}
 	}
 }
@@ -292,6 +331,7 @@ func TestSchemaRejects(t *testing.T) {
 	if err := schema.Validate(jsonValue(t, []byte(good))); err != nil {
 		t.Fatal(err)
 	}
+
 	for _, c := range []struct{ what, old, new string }{
 		{"a field that is not there", "site: a", "site: a\nsiet: b"},
 		{"a section that has no such field", "address:", "adress: 1, address:"},
@@ -317,9 +357,11 @@ func TestSchemaRejects(t *testing.T) {
 		if text == good {
 			t.Fatalf("%s: nothing was replaced", c.what)
 		}
+
 		if err := schema.Validate(jsonValue(t, []byte(text))); err == nil {
 			t.Errorf("%s is not refused:\n%s", c.what, text)
 		}
+
 		if _, err := config.Parse("mailpub.yaml", []byte(text)); err == nil {
 			t.Errorf("%s loads:\n%s", c.what, text)
 		}
@@ -332,11 +374,14 @@ func TestEveryFieldIsExplained(t *testing.T) {
 	for _, k := range config.Keys() {
 		shown = append(shown, k.Path)
 	}
+
 	for _, path := range config.FieldPaths() {
-		if !slices.Contains(shown, path) && !strings.Contains(config.Help(), path[strings.LastIndex(path, ".")+1:]+":") {
+		if !slices.Contains(shown, path) && !strings.Contains(config.Help(),
+			path[strings.LastIndex(path, ".")+1:]+":") {
 			t.Errorf("mailpub help config does not show %s", path)
 		}
 	}
+
 	for _, k := range shown {
 		if !slices.Contains(config.FieldPaths(), k) && !strings.Contains(k, ".settings.") {
 			t.Errorf("mailpub help config shows %s, which there is not", k)

@@ -52,6 +52,7 @@ func explainField(u *term.UI, word string) error {
 	keys := config.Keys()
 	var named []config.Key
 	var known []string
+
 	for _, k := range keys {
 		known = append(known, k.Path)
 		if k.Path == word {
@@ -61,16 +62,20 @@ func explainField(u *term.UI, word string) error {
 			named = append(named, k)
 		}
 	}
+
 	switch len(named) {
 	case 1:
 		return term.ShowField(u, named[0], keys)
 	case 0:
-		return fmt.Errorf("no field of the config and no check is called %q%s", word, didYouMean(word, append(known, catalog.IDs()...)))
+		return fmt.Errorf("no field of the config and no check is called %q%s", word,
+			didYouMean(word, append(known, catalog.IDs()...)))
 	}
+
 	var paths []string
 	for _, k := range named {
 		paths = append(paths, k.Path)
 	}
+
 	return fmt.Errorf("several fields are called %q: %s", word, strings.Join(paths, ", "))
 }
 
@@ -80,10 +85,13 @@ func documentedField(problems config.Errors) string {
 	keys := config.Keys()
 	for _, p := range problems {
 		path := index.ReplaceAllString(p.Field, "")
-		if slices.ContainsFunc(keys, func(k config.Key) bool { return k.Path == path && k.Text != "" }) {
+		if slices.ContainsFunc(keys, func(k config.Key) bool {
+			return k.Path == path && k.Text != ""
+		}) {
 			return path
 		}
 	}
+
 	return ""
 }
 
@@ -96,8 +104,10 @@ func didYouMean(word string, known []string) string {
 			best = k
 		}
 	}
+
 	if best == "" {
 		return "; mailpub explain lists them all"
 	}
+
 	return fmt.Sprintf("; did you mean %q?", best)
 }

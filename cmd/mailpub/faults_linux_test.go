@@ -65,15 +65,18 @@ func TestLabFaults(t *testing.T) {
 			if c.config[0] != "" {
 				s.edit(c.config[0], c.config[1])
 			}
+
 			out, errs, code := s.on("lan", append([]string{s.bin}, c.command...)...)
 			t.Logf("it says:\n%s%s", out, errs)
 			if code != c.code {
 				t.Errorf("exit code %d, want %d", code, c.code)
 			}
+
 			has(t, out+errs, c.says...)
 			if strings.Contains(out+errs, s.lab.Key) {
 				t.Error("the output holds the secret")
 			}
+
 			if after := s.state(); after != before && !c.changed {
 				t.Errorf("the world changed:\n%s\nbefore:\n%s", after, before)
 			}
@@ -99,10 +102,13 @@ func (s *siteInLab) edit(old, text string) {
 	if err != nil {
 		s.t.Fatal(err)
 	}
+
 	if !strings.Contains(string(data), old) {
 		s.t.Fatalf("the config has no %q", old)
 	}
-	if err := os.WriteFile(path, []byte(strings.ReplaceAll(string(data), old, text)), 0o600); err != nil {
+
+	if err := os.WriteFile(path, []byte(strings.ReplaceAll(string(data), old, text)),
+		0o600); err != nil {
 		s.t.Fatal(err)
 	}
 }
@@ -113,7 +119,9 @@ func TestLabFirewall(t *testing.T) {
 	s.services()
 	s.mailpub(exitOK, "apply", "--yes")
 	s.must("lan", "nft", "add table inet guard; add chain inet guard in { type filter hook input priority 0; policy accept; }; add rule inet guard in iifname eth0 tcp dport 25 drop")
-	has(t, s.mailpub(exitOK, "verify"), "warn  port.inside  smtp at 10.10.10.10:25", "this host's firewall blocks it")
+	has(t, s.mailpub(exitOK, "verify"), "warn  port.inside  smtp at 10.10.10.10:25",
+		"this host's firewall blocks it")
+
 	has(t, s.mailpub(exitOK, "router"), "blocked tcp/25: this host's firewall blocks it")
 	has(t, s.mailpub(exitOK, "--json", "router"), `"state": "blocked"`)
 }

@@ -26,6 +26,7 @@ the usual form; then nothing is written.`,
 			if len(files) == 0 {
 				files = []string{a.ui.ConfigFile}
 			}
+
 			var result error
 			for _, file := range files {
 				changed, err := setup.Format(file, check)
@@ -36,13 +37,18 @@ the usual form; then nothing is written.`,
 				case changed:
 					fmt.Fprintln(a.ui.Text(), file)
 				}
+
 				if changed && check && result == nil {
 					result = errDifference
 				}
 			}
+
 			return result
 		},
 	}
-	cmd.Flags().BoolVar(&check, "check", false, "write nothing, and exit with 2 when a file is not in the usual form")
+
+	cmd.Flags().BoolVar(&check, "check", false,
+		"write nothing, and exit with 2 when a file is not in the usual form")
+
 	return cmd
 }

@@ -23,20 +23,24 @@ const (
 func formats() []string { return append([]string{formatText, formatJSON}, export.Formats()...) }
 
 func (f *formatFlag) add(cmd *cobra.Command) {
-	cmd.Flags().StringVar(&f.name, "format", formatText, "print `FORMAT`: "+strings.Join(formats(), ", "))
-	_ = cmd.RegisterFlagCompletionFunc("format", cobra.FixedCompletions(formats(), cobra.ShellCompDirectiveNoFileComp)) // it fails on a flag that is missing
+	cmd.Flags().StringVar(&f.name, "format", formatText,
+		"print `FORMAT`: "+strings.Join(formats(), ", "))
+	_ = cmd.RegisterFlagCompletionFunc("format",
+		cobra.FixedCompletions(formats(), cobra.ShellCompDirectiveNoFileComp)) // it fails on a flag that is missing
 }
 
 // use makes the command line's format that of the output.
 func (f *formatFlag) use(a *app) error {
 	switch {
 	case !slices.Contains(formats(), f.name):
-		return fmt.Errorf("--format is %q, want one of %s", f.name, strings.Join(formats(), ", "))
+		return fmt.Errorf("--format is %q, want one of %s", f.name,
+			strings.Join(formats(), ", "))
 	case a.ui.JSON && f.name != formatText && f.name != formatJSON:
 		return fmt.Errorf("--json and --format %s exclude each other", f.name)
 	case f.name == formatJSON:
 		a.ui.JSON = true
 	}
+
 	a.ui.Document = f.exports()
 	return nil
 }
@@ -46,7 +50,11 @@ func (f *formatFlag) exports() bool { return slices.Contains(export.Formats(), f
 
 // write prints results as a document.
 func (f *formatFlag) write(a *app, command string, results ...export.Result) error {
-	return export.Write(a.ui.Out, f.name, export.Document{Command: command, Version: version().Version, Results: results})
+	return export.Write(a.ui.Out, f.name, export.Document{
+		Command: command,
+		Version: version().Version,
+		Results: results,
+	})
 }
 
 // failed prints the document of a site that could not be read at all, where the format is one of those. The error
@@ -66,6 +74,7 @@ func failed(file string, err error) export.Result {
 		r.Errors = []error{err}
 		return r
 	}
+
 	for _, m := range mistakes {
 		text := m.Text
 		if m.Field != "" {
@@ -73,5 +82,6 @@ func failed(file string, err error) export.Result {
 		}
 		r.Mistakes = append(r.Mistakes, export.Mistake{File: m.File, Line: m.Line, Text: text})
 	}
+
 	return r
 }

@@ -28,19 +28,24 @@ Exit code: 0 when the forward is in the router again, else 1.`,
 				if err != nil {
 					return err
 				}
+
 				if !yes {
 					var names []string
 					for _, f := range forwards {
 						names = append(names, f.Key.Name)
 					}
-					if err := a.ui.Confirm(cmd.Context(), "Remove and re-create "+strings.Join(names, " and ")+"?"); err != nil {
+
+					if err := a.ui.Confirm(cmd.Context(),
+						"Remove and re-create "+strings.Join(names, " and ")+"?"); err != nil {
 						return err
 					}
 				}
+
 				return s.Heal(cmd.Context(), forwards)
 			})
 		},
 	}
+
 	cmd.Flags().BoolVarP(&yes, "yes", "y", false, "do not ask")
 	return cmd
 }

@@ -29,11 +29,13 @@ func customizeHelp(root *cobra.Command) {
 			if err != nil {
 				return nil, cobra.ShellCompDirectiveNoFileComp
 			}
+
 			for _, c := range about.Commands() {
 				if !c.Hidden {
 					names = append(names, cobra.CompletionWithDesc(c.Name(), c.Short))
 				}
 			}
+
 			return names, cobra.ShellCompDirectiveNoFileComp
 		},
 		RunE: func(_ *cobra.Command, args []string) error {
@@ -44,10 +46,12 @@ func customizeHelp(root *cobra.Command) {
 			if len(rest) > 0 {
 				return noSuchCommand(about, rest[0])
 			}
+
 			about.InitDefaultHelpFlag()
 			return about.Help()
 		},
 	})
+
 	help := root.HelpFunc()
 	root.SetHelpFunc(func(c *cobra.Command, args []string) {
 		style := term.StyleOf(c.OutOrStdout(), true)
@@ -55,6 +59,7 @@ func customizeHelp(root *cobra.Command) {
 			help(c, args)
 			return
 		}
+
 		out := c.OutOrStdout()
 		var text bytes.Buffer
 		c.SetOut(&text)
@@ -62,6 +67,7 @@ func customizeHelp(root *cobra.Command) {
 		c.SetOut(out)
 		fmt.Fprint(out, style.Fold(text.String()))
 	})
+
 	root.InitDefaultCompletionCmd()
 	for _, c := range root.Commands() {
 		if c.Name() == "completion" {
@@ -77,10 +83,12 @@ func unknownCommand(root *cobra.Command, args []string, err error) error {
 	if notFound == nil {
 		return err
 	}
+
 	about.FParseErrWhitelist.UnknownFlags = true
 	if about.ParseFlags(rest) != nil || about.Flags().NArg() == 0 {
 		return err
 	}
+
 	return noSuchCommand(about, about.Flags().Arg(0))
 }
 
@@ -102,10 +110,14 @@ func noSuchCommand(about *cobra.Command, name string) error {
 			known = append(known, c.Name())
 		}
 	}
+
 	if best := plan.Nearest(name, known); best != "" {
-		return fmt.Errorf("unknown command %q for %q; did you mean %q?", name, path, path+" "+best)
+		return fmt.Errorf("unknown command %q for %q; did you mean %q?", name, path,
+			path+" "+best)
 	}
-	return fmt.Errorf("unknown command %q for %q; mailpub help%s lists them", name, path, strings.TrimPrefix(path, "mailpub"))
+
+	return fmt.Errorf("unknown command %q for %q; mailpub help%s lists them", name, path,
+		strings.TrimPrefix(path, "mailpub"))
 }
 
 // unknownFlag is the error of a flag that a command does not take, with the one that was probably
@@ -115,21 +127,29 @@ func unknownFlag(cmd *cobra.Command, err error) error {
 	if !errors.As(err, &unknown) || unknown.GetSpecifiedShortnames() != "" {
 		return fmt.Errorf("%w; %s --help lists the flags", err, cmd.CommandPath())
 	}
+
 	name := unknown.GetSpecifiedName()
 	var known []string
 	cmd.Flags().VisitAll(func(f *pflag.Flag) { known = append(known, f.Name) })
+
 	if best := plan.Nearest(name, known); best != "" {
 		return fmt.Errorf("%w; did you mean --%s?", err, best)
 	}
+
 	for _, k := range known { // a beginning
 		if len(name) > 2 && strings.HasPrefix(k, name) {
 			return fmt.Errorf("%w; did you mean --%s?", err, k)
 		}
 	}
+
 	return fmt.Errorf("%w; %s --help lists the flags", err, cmd.CommandPath())
 }
 
 // configTopic is a page of the help, no command.
 func configTopic() *cobra.Command {
-	return &cobra.Command{Use: "config", Short: "Show every field of the config file", Long: config.Help()}
+	return &cobra.Command{
+		Use:   "config",
+		Short: "Show every field of the config file",
+		Long:  config.Help(),
+	}
 }

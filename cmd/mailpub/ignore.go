@@ -43,20 +43,24 @@ Exit code: 0, or 1 when the config was not changed.`,
 			if len(args) == 0 {
 				return term.ShowIgnored(a.ui, cfg.Ignore, time.Now())
 			}
+
 			add.Check = args[0]
 			if len(args) == 2 {
 				add.Subject = args[1]
 			}
+
 			if err := validIgnore(add); err != nil {
 				return err
 			}
 			if err := setup.Ignore(cfg, add); err != nil {
 				return err
 			}
+
 			fmt.Fprintf(a.ui.Text(), "Ignored until %s, in %s.\n", add.Until, cfg.File)
 			return nil
 		},
 	}
+
 	cmd.Flags().StringVar(&add.Until, "until", "", "the last `DATE`, like 2027-01-31")
 	cmd.Flags().StringVar(&add.Why, "why", "", "the reason, as `TEXT`")
 	return cmd
@@ -76,5 +80,6 @@ func validIgnore(add config.Ignore) error {
 	if add.Ended(time.Now()) {
 		return fmt.Errorf("--until is %s, which is over", add.Until)
 	}
+
 	return nil
 }

@@ -42,10 +42,14 @@ Exit code: 0 when the config is written and the plan could be made, else 1.`,
 			return setup.Import(cmd.Context(), a.setup(*o), args, adopt)
 		},
 	}
+
 	setupFlags(cmd, o)
 	if err := cmd.Flags().MarkHidden("yes"); err != nil {
 		panic(err) // the flag is defined above
 	}
-	cmd.Flags().BoolVar(&adopt, "adopt", false, "add the current state to the ledger, if the plan is empty")
+
+	cmd.Flags().BoolVar(&adopt, "adopt", false,
+		"add the current state to the ledger, if the plan is empty")
+
 	return cmd
 }

@@ -34,6 +34,7 @@ Exit code: 0 when the config is written, else 1.`,
 			return setup.Init(cmd.Context(), a.setup(*o), strings.Join(args, ""))
 		},
 	}
+
 	setupFlags(cmd, o)
 	return cmd
 }
@@ -48,7 +49,8 @@ func (a *app) setup(o setup.Options) setup.Options {
 
 // setupFlags are those that init and import have in common.
 func setupFlags(cmd *cobra.Command, o *setup.Options) {
-	f, c := cmd.Flags(), &o.Choices
+	f := cmd.Flags()
+	c := &o.Choices
 	f.BoolVarP(&o.Yes, "yes", "y", false, "do not prompt: use the detected values")
 	f.BoolVar(&o.Force, "force", false, "replace an existing config file")
 	f.BoolVar(&o.Print, "print", false, "print the config instead of writing it")
@@ -57,23 +59,37 @@ func setupFlags(cmd *cobra.Command, o *setup.Options) {
 	f.StringVar(&o.Address, "address", "", "`ADDRESS` of the mail server on the LAN; this machine's by default")
 	f.StringVar(&c.Public, "public", "", "public IPv4 `ADDRESS`, auto or none")
 	f.StringVar(&c.Provider, "provider", "", "`NAME` of the DNS provider (mailpub providers)")
-	f.StringToStringVar(&o.Settings, "set", nil, "a setting of the provider, `KEY=VALUE`; secrets as references")
-	f.StringSliceVar(&c.Nameservers, "nameserver", nil, "`HOST` to ask, instead of those of the zone")
-	f.StringSliceVar(&c.Resolvers, "resolver", nil, "`HOST` that resolves names, instead of the system's")
-	f.StringVar(&c.Protocol, "protocol", "", "`PROTOCOL` of the router: auto, upnp, pcp, nat-pmp, nftables, manual, none")
+	f.StringToStringVar(&o.Settings, "set", nil,
+		"a setting of the provider, `KEY=VALUE`; secrets as references")
+
+	f.StringSliceVar(&c.Nameservers, "nameserver", nil,
+		"`HOST` to ask, instead of those of the zone")
+
+	f.StringSliceVar(&c.Resolvers, "resolver", nil,
+		"`HOST` that resolves names, instead of the system's")
+
+	f.StringVar(&c.Protocol, "protocol", "",
+		"`PROTOCOL` of the router: auto, upnp, pcp, nat-pmp, nftables, manual, none")
+
 	f.StringVar(&c.URL, "router-url", "", "`URL` of the router's UPnP description, instead of a search")
 	f.StringVar(&c.Gateway, "gateway", "", "`ADDRESS` of the router for PCP and NAT-PMP")
 	f.StringVar(&c.Service, "service", "", "`TYPE` of the mail server: receiver, postfix, mdaemon, manual, ...")
-	f.StringVar(&c.Postmaster, "postmaster", "", "`MAILBOX` that gets the mail for postmaster and abuse")
+	f.StringVar(&c.Postmaster, "postmaster", "",
+		"`MAILBOX` that gets the mail for postmaster and abuse")
+
 	f.StringSliceVar(&o.Ports, "port", nil, "`PORT` to forward, or PORT:INSIDE; by default 25 and the server's open ports")
-	f.StringSliceVar(&c.Egress, "egress", nil, "external mail server `HOST` for the test of outgoing port 25; by default none")
+	f.StringSliceVar(&c.Egress, "egress", nil,
+		"external mail server `HOST` for the test of outgoing port 25; by default none")
+
 	f.Lookup("set").DefValue = "" // none, which "[]" does not say
 	protocols := []string{"auto", "upnp", "pcp", "nat-pmp", "nftables", "manual", "none"}
 	complete := map[string]cobra.CompletionFunc{
 		"provider": completeProviders,
-		"service":  cobra.FixedCompletions(setup.ServerNames(), cobra.ShellCompDirectiveNoFileComp),
+		"service": cobra.FixedCompletions(setup.ServerNames(),
+			cobra.ShellCompDirectiveNoFileComp),
 		"protocol": cobra.FixedCompletions(protocols, cobra.ShellCompDirectiveNoFileComp),
 	}
+
 	for name, words := range complete {
 		if err := cmd.RegisterFlagCompletionFunc(name, words); err != nil {
 			panic(err) // the flags are defined above

@@ -40,16 +40,28 @@ type internet struct {
 
 // newInternet makes a lab with all of that, but for what the scenarios publish.
 func newInternet(t testing.TB) *internet {
-	in := &internet{siteInLab: newSiteInLab(t, lab.Options{Open: true, Signed: true}), parents: map[string]*strings.Builder{},
-		sites: map[string]*publishedSite{}, served: map[string]string{}, shows: map[string]*tls.Certificate{}}
+	in := &internet{
+		siteInLab: newSiteInLab(t, lab.Options{
+			Open:   true,
+			Signed: true,
+		}),
+		parents: map[string]*strings.Builder{},
+		sites:   map[string]*publishedSite{},
+		served:  map[string]string{},
+		shows:   map[string]*tls.Certificate{},
+	}
+
 	in.ca = newIssuer(t, "Let's Encrypt") // a name that CAA records know
 	in.stranger, in.key = newIssuer(t, "A stranger"), newKeyPair(t)
 	roots := filepath.Join(in.dir, "roots.pem")
 	in.write(roots, string(in.ca.pem))
 	in.env = []string{"SSL_CERT_FILE=" + roots, "SSL_CERT_DIR=" + in.dir + "/none"}
-	for _, a := range []string{rootServer, firstServer, secondServer, labResolver, closedServer, officeServer} {
+
+	for _, a := range []string{rootServer, firstServer, secondServer, labResolver,
+		closedServer, officeServer} {
 		in.must("inet", "ip", "addr", "add", a+"/24", "dev", "br0")
 	}
+
 	in.names = t.TempDir()
 	if _, err := os.Stat("/var/cache/bind"); err == nil { // where AppArmor lets BIND read
 		if in.names, err = os.MkdirTemp("/var/cache/bind", "mailpub-"); err != nil {
@@ -57,15 +69,20 @@ func newInternet(t testing.TB) *internet {
 		}
 		t.Cleanup(func() { os.RemoveAll(in.names) })
 	}
+
 	if err := os.Chmod(in.names, 0o755); err != nil {
 		t.Fatal(err)
 	}
+
 	for _, zone := range []string{"it", "example", "in-addr.arpa"} {
 		in.parents[zone] = new(strings.Builder)
 		in.delegate(zone, "@ NS ns.registry.example.")
 	}
-	in.delegate("example", "ns.registry A "+rootServer, "ns1.names A "+firstServer, "ns2.names A "+secondServer,
+
+	in.delegate("example", "ns.registry A "+rootServer, "ns1.names A "+firstServer,
+		"ns2.names A "+secondServer,
 		"closed.names A "+closedServer)
+
 	in.delegate("it", "nomeazienda NS ns.nomeazienda.it.", "ns.nomeazienda A "+lab.NameServer)
 	in.delegate("in-addr.arpa", "2.2.2 NS ns.nomeazienda.it.")
 	return in
@@ -88,16 +105,23 @@ const zoneHead = "$TTL 300\n@ SOA ns.registry.example. hostmaster.registry.examp
 // startNames starts the name servers. Zones and their texts are those of the two servers that
 // hold the scenarios' zones, and of the office's resolver.
 func (in *internet) startNames(t testing.TB, first, second, office map[string]string) {
-	root := map[string]string{".": zoneHead + "@ NS ns.registry.example.\nit. NS ns.registry.example.\nexample. NS ns.registry.example.\nin-addr.arpa. NS ns.registry.example.\nns.registry.example. A " + rootServer + "\n"}
+	root := map[string]string{".": zoneHead +
+		"@ NS ns.registry.example.\nit. NS ns.registry.example.\nexample. NS ns.registry.example.\nin-addr.arpa. NS ns.registry.example.\nns.registry.example. A " +
+		rootServer + "\n"}
+
 	for zone, lines := range in.parents {
 		root[zone] = zoneHead + lines.String()
 	}
+
 	in.bind(t, "root", rootServer, "recursion no;", "", root)
 	in.bind(t, "first", firstServer, "recursion no; check-names primary ignore;", "", first)
 	in.knot(t, second)
 	hints := filepath.Join(in.names, "hints")
-	in.write(hints, ". 300 NS ns.registry.example.\nns.registry.example. 300 A "+rootServer+"\n")
-	for name, address := range map[string]string{"resolver": labResolver, "office": officeServer} {
+	in.write(hints, ". 300 NS ns.registry.example.\nns.registry.example. 300 A "+rootServer+
+		"\n")
+
+	for name, address := range map[string]string{"resolver": labResolver,
+		"office": officeServer} {
 		var own map[string]string
 		if address == officeServer {
 			own = office
@@ -105,7 +129,9 @@ func (in *internet) startNames(t testing.TB, first, second, office map[string]st
 		in.bind(t, name, address, "recursion yes; max-cache-ttl 1; max-ncache-ttl 1; qname-minimization off;",
 			fmt.Sprintf("zone \".\" { type hint; file %q; };\n", hints), own)
 	}
-	for _, server := range []string{rootServer, firstServer, secondServer, labResolver, officeServer} {
+
+	for _, server := range []string{rootServer, firstServer, secondServer, labResolver,
+		officeServer} {
 		in.eventually("a name server at "+server, func() bool {
 			_, _, code := in.on("inet", "dig", "+tries=1", "+time=1", "@"+server, "it", "SOA")
 			return code == 0
@@ -120,11 +146,13 @@ func (in *internet) bind(t testing.TB, name, address, options, clauses string, z
 	if err := os.Mkdir(dir, 0o755); err != nil {
 		t.Fatal(err)
 	}
+
 	for _, zone := range slices.Sorted(maps.Keys(zones)) {
 		file := filepath.Join(dir, strings.ReplaceAll(strings.TrimSuffix(zone, "."), "/", "-")+".zone") // RFC 2317 has slashes in names
 		in.write(file, zones[zone])
 		clauses += fmt.Sprintf("zone %q { type primary; file %q; };\n", zone, file)
 	}
+
 	conf := filepath.Join(dir, "named.conf")
 	in.write(conf, fmt.Sprintf(`options {
 	directory %q; pid-file none; session-keyfile none; listen-on { %s; }; listen-on-v6 { none; };
@@ -132,9 +160,11 @@ func (in *internet) bind(t testing.TB, name, address, options, clauses string, z
 };
 controls { };
 %s`, dir, address, options, clauses))
+
 	if out, errs, code := in.on("inet", "named-checkconf", "-z", conf); code != 0 {
 		t.Fatalf("%s: %s%s", name, out, errs)
 	}
+
 	in.background("inet", "named", "-g", "-n", "1", "-c", conf)
 }
 
@@ -142,12 +172,16 @@ controls { };
 func (in *internet) knot(t testing.TB, zones map[string]string) {
 	t.Helper()
 	dir := t.TempDir()
-	conf := fmt.Sprintf("server:\n  rundir: %q\n  listen: %s@53\n  udp-workers: 1\n  tcp-workers: 1\n  background-workers: 1\ndatabase:\n  storage: %[1]q\nlog:\n  - target: stderr\n    any: error\nzone:\n", dir, secondServer)
+	conf := fmt.Sprintf("server:\n  rundir: %q\n  listen: %s@53\n  udp-workers: 1\n  tcp-workers: 1\n  background-workers: 1\ndatabase:\n  storage: %[1]q\nlog:\n  - target: stderr\n    any: error\nzone:\n",
+		dir, secondServer)
+
 	for _, zone := range slices.Sorted(maps.Keys(zones)) {
 		file := filepath.Join(dir, zone+".zone")
 		in.write(file, zones[zone])
-		conf += fmt.Sprintf("  - domain: %s\n    file: %q\n    zonefile-sync: -1\n    semantic-checks: off\n", zone, file)
+		conf += fmt.Sprintf("  - domain: %s\n    file: %q\n    zonefile-sync: -1\n    semantic-checks: off\n",
+			zone, file)
 	}
+
 	in.write(filepath.Join(dir, "knot.conf"), conf)
 	in.background("inet", "knotd", "-c", filepath.Join(dir, "knot.conf"))
 }
@@ -164,16 +198,22 @@ func (in *internet) certificate(hello *tls.ClientHelloInfo) (*tls.Certificate, e
 // MTA-STS over HTTPS.
 func (in *internet) serveShown(t testing.TB) {
 	config := &tls.Config{GetCertificate: in.certificate}
-	serveReceiver(t, in.lab.Listen(t, "inet", lab.Outside+":2525"), "mail.nomeazienda.it", config)
-	web := &http.Server{TLSConfig: config, Handler: http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		policy, ok := in.served[strings.TrimPrefix(r.Host, "mta-sts.")]
-		if !ok || r.URL.Path != "/.well-known/mta-sts.txt" {
-			http.NotFound(w, r)
-			return
-		}
-		w.Header().Set("Content-Type", "text/plain")
-		fmt.Fprint(w, policy)
-	})}
+	serveReceiver(t, in.lab.Listen(t, "inet", lab.Outside+":2525"), "mail.nomeazienda.it",
+		config)
+
+	web := &http.Server{
+		TLSConfig: config,
+		Handler: http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+			policy, ok := in.served[strings.TrimPrefix(r.Host, "mta-sts.")]
+			if !ok || r.URL.Path != "/.well-known/mta-sts.txt" {
+				http.NotFound(w, r)
+				return
+			}
+			w.Header().Set("Content-Type", "text/plain")
+			fmt.Fprint(w, policy)
+		}),
+	}
+
 	listener := in.lab.Listen(t, "inet", lab.Outside+":443")
 	go web.ServeTLS(listener, "", "")
 	t.Cleanup(func() { web.Close() })

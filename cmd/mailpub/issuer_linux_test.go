@@ -27,10 +27,12 @@ func newKeyPair(t testing.TB) keyPair {
 	if err != nil {
 		t.Fatal(err)
 	}
+
 	public, err := x509.MarshalPKIXPublicKey(key.Public())
 	if err != nil {
 		t.Fatal(err)
 	}
+
 	sum := sha256.Sum256(public)
 	return keyPair{key, hex.EncodeToString(sum[:])}
 }
@@ -45,15 +47,30 @@ type issuer struct {
 
 func newIssuer(t testing.TB, organization string) *issuer {
 	i := &issuer{t: t, key: newKeyPair(t)}
-	template := &x509.Certificate{SerialNumber: big.NewInt(1), Subject: pkix.Name{Organization: []string{organization}, CommonName: "root"},
-		NotBefore: time.Now().Add(-time.Hour), NotAfter: time.Now().AddDate(10, 0, 0), IsCA: true, BasicConstraintsValid: true, KeyUsage: x509.KeyUsageCertSign}
-	raw, err := x509.CreateCertificate(rand.Reader, template, template, i.key.Public(), i.key.PrivateKey)
+	template := &x509.Certificate{
+		SerialNumber: big.NewInt(1),
+		Subject: pkix.Name{
+			Organization: []string{organization},
+			CommonName:   "root",
+		},
+		NotBefore:             time.Now().Add(-time.Hour),
+		NotAfter:              time.Now().AddDate(10, 0, 0),
+		IsCA:                  true,
+		BasicConstraintsValid: true,
+		KeyUsage:              x509.KeyUsageCertSign,
+	}
+
+	raw, err := x509.CreateCertificate(rand.Reader, template, template, i.key.Public(),
+		i.key.PrivateKey)
+
 	if err != nil {
 		t.Fatal(err)
 	}
+
 	if i.cert, err = x509.ParseCertificate(raw); err != nil {
 		t.Fatal(err)
 	}
+
 	i.pem = pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: raw})
 	return i
 }
@@ -61,16 +78,27 @@ func newIssuer(t testing.TB, organization string) *issuer {
 // issue returns a certificate for a host, valid from an hour ago for 90 days, unless change, which
 // may be left out, says otherwise.
 func (i *issuer) issue(key keyPair, host string, change ...func(*x509.Certificate)) *tls.Certificate {
-	template := &x509.Certificate{SerialNumber: big.NewInt(time.Now().UnixNano()), Subject: pkix.Name{CommonName: host}, DNSNames: []string{host},
-		NotBefore: time.Now().Add(-time.Hour), NotAfter: time.Now().AddDate(0, 0, 90), ExtKeyUsage: []x509.ExtKeyUsage{x509.ExtKeyUsageServerAuth}}
+	template := &x509.Certificate{
+		SerialNumber: big.NewInt(time.Now().UnixNano()),
+		Subject:      pkix.Name{CommonName: host},
+		DNSNames:     []string{host},
+		NotBefore:    time.Now().Add(-time.Hour),
+		NotAfter:     time.Now().AddDate(0, 0, 90),
+		ExtKeyUsage:  []x509.ExtKeyUsage{x509.ExtKeyUsageServerAuth},
+	}
+
 	for _, c := range change {
 		c(template)
 	}
-	raw, err := x509.CreateCertificate(rand.Reader, template, i.cert, key.Public(), i.key.PrivateKey)
+
+	raw, err := x509.CreateCertificate(rand.Reader, template, i.cert, key.Public(),
+		i.key.PrivateKey)
+
 	if err != nil {
 		i.t.Error(err)
 		return nil
 	}
+
 	return &tls.Certificate{Certificate: [][]byte{raw}, PrivateKey: key.PrivateKey}
 }
 

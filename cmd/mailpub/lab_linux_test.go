@@ -38,22 +38,32 @@ type siteInLab struct {
 }
 
 func newSiteInLab(t testing.TB, o lab.Options) *siteInLab {
-	s := &siteInLab{t: t, lab: lab.Up(t, o), dir: t.TempDir(), host: "lan"}
+	s := &siteInLab{
+		t:    t,
+		lab:  lab.Up(t, o),
+		dir:  t.TempDir(),
+		host: "lan",
+	}
+
 	self, err := os.Executable()
 	if err != nil {
 		t.Fatal(err)
 	}
+
 	s.bin = filepath.Join(s.dir, "mailpub") // by this name the test binary is mailpub
 	if err := os.Symlink(self, s.bin); err != nil {
 		t.Fatal(err)
 	}
+
 	config, err := os.ReadFile("../../examples/lab/mailpub.yaml")
 	if err != nil {
 		t.Fatal(err)
 	}
+
 	if err := os.WriteFile(filepath.Join(s.dir, "mailpub.yaml"), config, 0o600); err != nil {
 		t.Fatal(err)
 	}
+
 	return s
 }
 
@@ -62,19 +72,23 @@ func (s *siteInLab) on(host string, args ...string) (stdout, stderr string, code
 	s.t.Helper()
 	ctx, cancel := context.WithTimeout(s.t.Context(), 2*time.Minute)
 	defer cancel()
+
 	cmd := s.command(ctx, host, args...)
 	var out, errs bytes.Buffer
-	cmd.Stdout, cmd.Stderr = &out, &errs
+	cmd.Stdout = &out
+	cmd.Stderr = &errs
 	if err := cmd.Run(); err != nil && cmd.ProcessState == nil {
 		s.t.Fatal(err)
 	}
+
 	return out.String(), errs.String(), cmd.ProcessState.ExitCode()
 }
 
 func (s *siteInLab) command(ctx context.Context, host string, args ...string) *exec.Cmd {
 	cmd := s.lab.Command(ctx, host, args...)
 	cmd.Dir = s.dir
-	cmd.Env = append(append(os.Environ(), "MAILPUB_TSIG_KEY="+s.lab.Key, "GORACE="+quickExit), s.env...)
+	cmd.Env = append(append(os.Environ(), "MAILPUB_TSIG_KEY="+s.lab.Key, "GORACE="+quickExit),
+		s.env...)
 	return cmd
 }
 
@@ -106,10 +120,12 @@ func (s *siteInLab) background(host string, args ...string) (stop func()) {
 	if err := cmd.Start(); err != nil {
 		s.t.Fatal(err)
 	}
+
 	stop = sync.OnceFunc(func() {
 		syscall.Kill(-cmd.Process.Pid, syscall.SIGTERM)
 		cmd.Wait()
 	})
+
 	s.t.Cleanup(stop)
 	return stop
 }
@@ -118,9 +134,12 @@ func (s *siteInLab) background(host string, args ...string) (stop func()) {
 func (s *siteInLab) services() {
 	s.t.Helper()
 	s.background("lan", s.bin, "receive")
-	for port, greeting := range map[string]string{"110": "+OK ready", "143": "* OK ready", "3000": "", "1000": ""} {
-		s.background("lan", "socat", "TCP-LISTEN:"+port+",bind=10.10.10.10,reuseaddr,fork", "SYSTEM:set -f; echo "+greeting)
+	for port, greeting := range map[string]string{"110": "+OK ready", "143": "* OK ready",
+		"3000": "", "1000": ""} {
+		s.background("lan", "socat", "TCP-LISTEN:"+port+",bind=10.10.10.10,reuseaddr,fork",
+			"SYSTEM:set -f; echo "+greeting)
 	}
+
 	for _, port := range []string{"25", "110", "143", "3000", "1000"} {
 		s.eventually("something listens on "+port, func() bool {
 			_, _, code := s.on("lan", "socat", "-u", "OPEN:/dev/null", "TCP:10.10.10.10:"+port)
@@ -137,6 +156,7 @@ func (s *siteInLab) eventually(what string, ok func() bool) {
 			return
 		}
 	}
+
 	s.t.Fatalf("not so within %v: %s", patience, what)
 }
 
@@ -166,7 +186,8 @@ func (s *siteInLab) unchanged(before string) {
 // strangersForward maps a port of the neighbour's, as a stranger would.
 func (s *siteInLab) strangersForward() {
 	s.t.Helper()
-	out := s.must("lan2", "upnpc", "-u", "http://10.10.10.1:5000/rootDesc.xml", "-e", "stranger", "-a", lab.Neighbour, "8080", "8080", "tcp")
+	out := s.must("lan2", "upnpc", "-u", "http://10.10.10.1:5000/rootDesc.xml", "-e",
+		"stranger", "-a", lab.Neighbour, "8080", "8080", "tcp")
 	if !strings.Contains(out, "is redirected to") {
 		s.t.Fatalf("the stranger's forward was not made:\n%s", out)
 	}
@@ -179,7 +200,9 @@ func TestLabWalk(t *testing.T) {
 	before := s.state()
 	s.services()
 
-	has(t, s.mailpub(exitDiffer, "plan", "--detailed-exitcode"), "Plan: 16 to add.", "nomeazienda.it. MX", "2.2.2.2.in-addr.arpa. PTR", "tcp/3000")
+	has(t, s.mailpub(exitDiffer, "plan", "--detailed-exitcode"), "Plan: 16 to add.",
+		"nomeazienda.it. MX", "2.2.2.2.in-addr.arpa. PTR", "tcp/3000")
+
 	has(t, s.mailpub(exitOK, "apply", "--yes"), "Done: 16 changes.")
 	has(t, s.mailpub(exitOK, "plan", "--detailed-exitcode"), "No changes: 16 items up to date.")
 
@@ -193,7 +216,9 @@ func TestLabWalk(t *testing.T) {
 	s.lab.Reboot(t)
 	s.strangersForward()
 	out := s.mailpub(exitDiffer, "drift")
-	has(t, out, "dns nomeazienda.it. MX: was put in place and is gone", "forward tcp/25: was put in place and is gone")
+	has(t, out, "dns nomeazienda.it. MX: was put in place and is gone",
+		"forward tcp/25: was put in place and is gone")
+
 	has(t, s.mailpub(exitOK, "apply", "--yes"), "Done: 6 changes.")
 	s.mailpub(exitOK, "drift")
 	s.send("nonce-second", "abuse@nomeazienda.it")
@@ -205,14 +230,19 @@ func TestLabWalk(t *testing.T) {
 // send delivers a message from outside and finds it in the Maildir, by default the receiver's.
 func (s *siteInLab) send(nonce, to string, maildir ...string) {
 	s.t.Helper()
-	s.must("inet", "swaks", "--server", lab.Public, "--port", "25", "--helo", "sender.example.org",
-		"--from", "someone@example.org", "--to", to, "--header", "Subject: "+nonce, "--timeout", "20s")
+	s.must("inet", "swaks", "--server", lab.Public, "--port", "25", "--helo",
+		"sender.example.org",
+		"--from", "someone@example.org", "--to", to, "--header", "Subject: "+nonce,
+		"--timeout", "20s")
+
 	found := ""
 	s.eventually("the message is there", func() bool {
 		// What the receiver has logged and not synced yet is no mailbox.
-		found, _, _ = s.on("lan", "grep", "-rl", "--exclude=*.log", nonce, append(maildir, filepath.Join(s.dir, "mail"))[0])
+		found, _, _ = s.on("lan", "grep", "-rl", "--exclude=*.log", nonce,
+			append(maildir, filepath.Join(s.dir, "mail"))[0])
 		return strings.Contains(found, "/new/")
 	})
+
 	if n := strings.Count(found, "\n"); n != 1 || !strings.Contains(found, "/new/") {
 		s.t.Errorf("the message is there %d times:\n%s", n, found)
 	}
@@ -225,12 +255,14 @@ func TestLabKilled(t *testing.T) {
 	s.strangersForward()
 	before := s.state()
 	s.services()
+
 	for i := range 12 {
 		command := []string{"apply", "destroy"}[i%2]
 		for _, after := range []time.Duration{40, 90, 140, 200, 300} {
 			s.kill(time.Duration(i)*7*time.Millisecond+after*time.Millisecond, command, "--yes")
 		}
 	}
+
 	s.mailpub(exitOK, "apply", "--yes")
 	has(t, s.mailpub(exitOK, "plan", "--detailed-exitcode"), "No changes: 16 items up to date.")
 	s.mailpub(exitOK, "destroy", "--yes")
@@ -242,12 +274,15 @@ func (s *siteInLab) kill(after time.Duration, args ...string) {
 	s.t.Helper()
 	cmd := s.command(s.t.Context(), "lan", append([]string{s.bin}, args...)...)
 	var out bytes.Buffer
-	cmd.Stdout, cmd.Stderr = &out, &out
+	cmd.Stdout = &out
+	cmd.Stderr = &out
 	if err := cmd.Start(); err != nil {
 		s.t.Fatal(err)
 	}
+
 	timer := time.AfterFunc(after, func() { cmd.Process.Kill() })
 	defer timer.Stop()
+
 	if err := cmd.Wait(); err != nil && cmd.ProcessState.ExitCode() > 0 {
 		s.t.Fatalf("mailpub %q: %v\n%s", args, err, out.String())
 	}
@@ -258,29 +293,35 @@ func TestLabInterrupted(t *testing.T) {
 	s := newSiteInLab(t, lab.Options{})
 	s.services()
 	interrupted := false
+
 	// From late to early, and again later where the machine is slow.
 	for try := 0; try < 45 && !interrupted; try++ {
 		after := time.Duration((15-try%15)*(1+try/15)) * 20 * time.Millisecond
 		cmd := s.command(t.Context(), "lan", s.bin, "apply", "--yes")
 		var out bytes.Buffer
-		cmd.Stdout, cmd.Stderr = &out, &out
+		cmd.Stdout = &out
+		cmd.Stderr = &out
 		if err := cmd.Start(); err != nil {
 			t.Fatal(err)
 		}
+
 		time.AfterFunc(after, func() { cmd.Process.Signal(os.Interrupt) })
 		cmd.Wait()
 		switch code := cmd.ProcessState.ExitCode(); code {
 		case exitStopped:
 			interrupted = true
-			has(t, out.String(), "mailpub: stopped", "next: the completed changes are in the ledger")
+			has(t, out.String(), "mailpub: stopped",
+				"next: the completed changes are in the ledger")
 		case exitOK, -1: // done already, or not begun: then the signal ends the process
 		default:
 			t.Fatalf("exit code %d\n%s", code, out.String())
 		}
+
 		s.mailpub(exitOK, "apply", "--yes")
 		has(t, s.mailpub(exitOK, "plan", "--detailed-exitcode"), "No changes")
 		s.mailpub(exitOK, "destroy", "--yes")
 	}
+
 	if !interrupted {
 		t.Error("no run was interrupted; nothing was tried")
 	}
@@ -291,6 +332,7 @@ func TestLabTwoAtOnce(t *testing.T) {
 	s := newSiteInLab(t, lab.Options{})
 	s.services()
 	results := make(chan string, 3)
+
 	for range 3 {
 		cmd := s.command(t.Context(), "lan", s.bin, "apply", "--yes")
 		go func() {
@@ -298,6 +340,7 @@ func TestLabTwoAtOnce(t *testing.T) {
 			results <- fmt.Sprintf("%v\n%s", err, out)
 		}()
 	}
+
 	done := 0
 	for range 3 {
 		r := <-results
@@ -308,6 +351,7 @@ func TestLabTwoAtOnce(t *testing.T) {
 			done++
 		}
 	}
+
 	if done != 1 {
 		t.Errorf("%d runs did the work, want one", done)
 	}
@@ -318,7 +362,8 @@ func TestLabTwoAtOnce(t *testing.T) {
 func TestLabEveryRecord(t *testing.T) {
 	for _, o := range []lab.Options{
 		{DNS: "bind"}, {DNS: "knot"}, {DNS: "powerdns"},
-		{DNS: "bind", Signed: true}, {DNS: "knot", Signed: true}, {DNS: "powerdns", Signed: true},
+		{DNS: "bind", Signed: true}, {DNS: "knot", Signed: true},
+		{DNS: "powerdns", Signed: true},
 	} {
 		name := o.DNS
 		if o.Signed {
@@ -343,34 +388,48 @@ domains:
     tlsrpt: [tls@nomeazienda.it]
     services: [{name: imaps}, {name: submissions}, {name: pop3, host: "."}]
     autoconfig: mail.nomeazienda.it`)
+
 	for _, name := range []string{"cert", "next"} {
 		s.certificate(name, "mail.nomeazienda.it")
 	}
+
 	before := s.state()
 	s.services()
 	s.mailpub(exitOK, "apply", "--yes")
 	want := exitOK // that nobody can see the policy, which a web server has to serve, is no difference
+
 	if !o.Signed {
 		want = exitDiffer // TLSA records need a signed zone
 	}
+
 	out := s.mailpub(want, "plan", "--detailed-exitcode")
-	if strings.Contains(out, "\n  + ") || strings.Contains(out, "\n  ~ ") || strings.Contains(out, "\n  - ") {
+	if strings.Contains(out, "\n  + ") || strings.Contains(out, "\n  ~ ") ||
+		strings.Contains(out, "\n  - ") {
 		t.Errorf("apply left something to do:\n%s", out)
 	}
+
 	has(t, out, "up to date")
 	after := s.state()
-	has(t, after, "v=DMARC1; p=reject; rua=mailto:dmarc@nomeazienda.it,mailto:reports@example.net", "0 1 465 mail.nomeazienda.it.",
-		"v=spf1 mx ip4:2.2.2.2 ~all", `CAA 0 issue "letsencrypt.org"`, "MX 20 mx2.example.net.", "MX 0 .",
-		"m1._domainkey.nomeazienda.it. 3600 IN TXT", "k=ed25519; p=", "_mta-sts.nomeazienda.it. 3600 IN TXT",
-		"autoconfig.nomeazienda.it. 3600 IN CNAME mail.nomeazienda.it.", "_autodiscover._tcp.nomeazienda.it. 3600 IN SRV 0 1 443")
-	if got := strings.Count(after, " TLSA 3 1 1 "); o.Signed && got != 4 || !o.Signed && got != 0 {
+	has(t, after, "v=DMARC1; p=reject; rua=mailto:dmarc@nomeazienda.it,mailto:reports@example.net",
+		"0 1 465 mail.nomeazienda.it.",
+		"v=spf1 mx ip4:2.2.2.2 ~all", `CAA 0 issue "letsencrypt.org"`,
+		"MX 20 mx2.example.net.", "MX 0 .",
+		"m1._domainkey.nomeazienda.it. 3600 IN TXT", "k=ed25519; p=",
+		"_mta-sts.nomeazienda.it. 3600 IN TXT",
+		"autoconfig.nomeazienda.it. 3600 IN CNAME mail.nomeazienda.it.",
+		"_autodiscover._tcp.nomeazienda.it. 3600 IN SRV 0 1 443")
+
+	if got := strings.Count(after, " TLSA 3 1 1 "); o.Signed && got != 4 ||
+		!o.Signed && got != 0 {
 		t.Errorf("%d TLSA records in a zone that is signed: %v", got, o.Signed)
 	}
+
 	for l := range strings.Lines(before) {
 		if !strings.Contains(after, strings.TrimSuffix(l, "\n")) {
 			t.Errorf("of a stranger, and gone or changed: %s", l)
 		}
 	}
+
 	s.mailpub(exitOK, "destroy", "--yes")
 	s.unchanged(before)
 }
@@ -382,23 +441,35 @@ func (s *siteInLab) certificate(name, host string) {
 	if err != nil {
 		s.t.Fatal(err)
 	}
-	template := &x509.Certificate{SerialNumber: big.NewInt(1), Subject: pkix.Name{CommonName: host}, NotAfter: time.Now().Add(time.Hour),
-		IsCA: true, BasicConstraintsValid: true}
+
+	template := &x509.Certificate{
+		SerialNumber:          big.NewInt(1),
+		Subject:               pkix.Name{CommonName: host},
+		NotAfter:              time.Now().Add(time.Hour),
+		IsCA:                  true,
+		BasicConstraintsValid: true,
+	}
+
 	if ip := net.ParseIP(host); ip != nil {
 		template.IPAddresses = []net.IP{ip}
 	} else {
 		template.DNSNames = []string{host}
 	}
+
 	raw, err := x509.CreateCertificate(rand.Reader, template, template, &key.PublicKey, key)
 	if err != nil {
 		s.t.Fatal(err)
 	}
+
 	private, err := x509.MarshalPKCS8PrivateKey(key)
 	if err != nil {
 		s.t.Fatal(err)
 	}
-	for ext, block := range map[string]*pem.Block{".pem": {Type: "CERTIFICATE", Bytes: raw}, ".key": {Type: "PRIVATE KEY", Bytes: private}} {
-		if err := os.WriteFile(filepath.Join(s.dir, name+ext), pem.EncodeToMemory(block), 0o600); err != nil {
+
+	for ext, block := range map[string]*pem.Block{".pem": {Type: "CERTIFICATE", Bytes: raw},
+		".key": {Type: "PRIVATE KEY", Bytes: private}} {
+		if err := os.WriteFile(filepath.Join(s.dir, name+ext), pem.EncodeToMemory(block),
+			0o600); err != nil {
 			s.t.Fatal(err)
 		}
 	}

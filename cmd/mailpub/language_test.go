@@ -38,40 +38,51 @@ func TestLanguage(t *testing.T) {
 			for part := range meantSo {
 				allowed = allowed || strings.Contains(near, part)
 			}
+
 			if !allowed {
 				t.Errorf("%s: %q: see docs/style.md", place, near)
 			}
 		}
 	}
+
 	eachGoFile(t, func(path string, file *ast.File, fset *token.FileSet) {
 		ast.Inspect(file, func(n ast.Node) bool {
 			lit, ok := n.(*ast.BasicLit)
 			if !ok || lit.Kind != token.STRING {
 				return true
 			}
+
 			text, err := strconv.Unquote(lit.Value)
 			if err != nil {
 				t.Fatal(err)
 			}
+
 			if len(strings.Fields(text)) >= 3 {
 				check(fset.Position(lit.Pos()).String(), text)
 			}
+
 			return true
 		})
 	})
-	for _, pattern := range []string{"page/parts/*.tmpl", "../../*.md", "../../docs/*.md", "../../docs/*/*.md"} {
+
+	for _, pattern := range []string{"page/parts/*.tmpl", "../../*.md", "../../docs/*.md",
+		"../../docs/*/*.md"} {
 		paths, err := filepath.Glob(pattern)
 		if err != nil || len(paths) == 0 {
 			t.Fatal(pattern, err)
 		}
+
 		for _, path := range paths {
-			if base := filepath.Base(path); base == "style.md" || strings.HasSuffix(base, ".it.md") {
+			if base := filepath.Base(path); base == "style.md" ||
+				strings.HasSuffix(base, ".it.md") {
 				continue // the one shows what not to write, the other is Italian
 			}
+
 			data, err := os.ReadFile(path)
 			if err != nil {
 				t.Fatal(err)
 			}
+
 			for i, line := range strings.Split(string(data), "\n") {
 				check(path+":"+strconv.Itoa(i+1), line)
 			}
@@ -98,11 +109,14 @@ func TestNames(t *testing.T) {
 			}
 		}
 	})
+
 	for name, dirs := range declared {
-		if len(dirs) > 2 && !slices.Contains(shared, name) && !slices.Contains([]string{"_", "main", "init"}, name) {
+		if len(dirs) > 2 && !slices.Contains(shared, name) &&
+			!slices.Contains([]string{"_", "main", "init"}, name) {
 			t.Errorf("%s is declared in %s: see docs/style.md", name, strings.Join(dirs, ", "))
 		}
 	}
+
 	for _, name := range shared {
 		if len(declared[name]) < 2 {
 			t.Errorf("%s is no shared name any more", name)
@@ -126,6 +140,7 @@ func topLevelNames(file *ast.File) (names []string) {
 			}
 		}
 	}
+
 	return names
 }
 
@@ -136,20 +151,25 @@ func eachGoFile(t *testing.T, use func(path string, file *ast.File, fset *token.
 		if err != nil {
 			return err
 		}
+
 		name := e.Name()
-		if e.IsDir() && (name == "testdata" || name == "examples" || strings.HasPrefix(name, ".") && name != ".." || strings.HasSuffix(name, "test")) {
+		if e.IsDir() && (name == "testdata" || name == "examples" ||
+			strings.HasPrefix(name, ".") && name != ".." || strings.HasSuffix(name, "test")) {
 			return filepath.SkipDir
 		}
 		if e.IsDir() || !strings.HasSuffix(name, ".go") || strings.HasSuffix(name, "_test.go") {
 			return nil
 		}
+
 		file, err := parser.ParseFile(fset, path, nil, 0)
 		if err != nil {
 			return err
 		}
+
 		use(path, file, fset)
 		return nil
 	})
+
 	if err != nil {
 		t.Fatal(err)
 	}

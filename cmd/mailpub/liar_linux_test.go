@@ -24,12 +24,14 @@ func (l *liar) serve(t testing.TB, listener net.Listener) {
 			sessions.Go(func() { l.session(conn) })
 		}
 	}()
+
 	t.Cleanup(func() { listener.Close(); sessions.Wait() })
 }
 
 // session is one conversation.
 func (l *liar) session(conn net.Conn) {
 	defer conn.Close()
+
 	conn.SetDeadline(time.Now().Add(30 * time.Second))
 	answer := func(line string) string {
 		verb, _, _ := strings.Cut(line, " ")
@@ -45,14 +47,18 @@ func (l *liar) session(conn net.Conn) {
 		case "DATA":
 			return "554 5.5.1 no recipients"
 		}
+
 		return "250 ok"
 	}
+
 	if _, err := fmt.Fprintf(conn, "%s\r\n", answer("")); err != nil {
 		return
 	}
+
 	lines := bufio.NewScanner(conn)
 	for lines.Scan() {
-		if _, err := fmt.Fprintf(conn, "%s\r\n", answer(lines.Text())); err != nil || strings.HasPrefix(lines.Text(), "QUIT") {
+		if _, err := fmt.Fprintf(conn, "%s\r\n", answer(lines.Text())); err != nil ||
+			strings.HasPrefix(lines.Text(), "QUIT") {
 			return
 		}
 	}

@@ -28,20 +28,24 @@ Exit code: 0 when all logins work, 2 when one fails, 1 when the config is wrong.
 			if err != nil {
 				return err
 			}
+
 			states := s.TryMailboxes(cmd.Context())
 			if a.ui.JSON {
 				err = a.ui.PrintJSON(states)
 			} else {
 				term.ShowMailboxes(a.ui, states)
 			}
+
 			for _, state := range states {
 				if err == nil && !state.Works {
 					err = errDifference
 				}
 			}
+
 			return err
 		},
 	}
+
 	cmd.AddCommand(addMailboxCommand(a))
 	return cmd
 }
@@ -70,14 +74,20 @@ Exit code: 0, or 1 when authorization was not given.`,
 			return nil
 		},
 	}
+
 	fl := cmd.Flags()
 	fl.StringVar(&f.Provider, "provider", "", "`NAME` of a provider whose servers are known")
 	fl.StringVar(&f.ClientID, "client-id", "", "`ID` of the application at the provider")
-	fl.StringVar(&f.ClientSecret, "client-secret", "", "a `REFERENCE` to its secret: env:NAME, file:PATH or exec:COMMAND")
+	fl.StringVar(&f.ClientSecret, "client-secret", "",
+		"a `REFERENCE` to its secret: env:NAME, file:PATH or exec:COMMAND")
+
 	fl.StringVar(&f.TokenFile, "token-file", "mailbox.token", "`FILE` for the token")
-	fl.StringVar(&f.DeviceURL, "device-url", "", "`URL` of another provider's device flow (RFC 8628)")
+	fl.StringVar(&f.DeviceURL, "device-url", "",
+		"`URL` of another provider's device flow (RFC 8628)")
+
 	fl.StringVar(&f.TokenURL, "token-url", "", "`URL` of its tokens")
 	fl.StringVar(&f.Scope, "scope", "", "`SCOPE` that it wants")
 	fl.DurationVar(&f.Wait, "wait", 10*time.Minute, "how long to wait for the permission")
+
 	return cmd
 }

@@ -26,30 +26,42 @@ func TestMailboxAdd(t *testing.T) {
 				fmt.Fprint(w, `{"error":"authorization_pending"}`)
 				return
 			}
-			fmt.Fprintf(w, `{"access_token":"a","token_type":"Bearer","refresh_token":%q}`, secret)
+			fmt.Fprintf(w, `{"access_token":"a","token_type":"Bearer","refresh_token":%q}`,
+				secret)
 		}
 	}))
+
 	defer provider.Close()
+
 	file := filepath.Join(t.TempDir(), "mailbox.token")
 	t.Setenv("CLIENT_SECRET", "client-s3cret")
 	var out, errs bytes.Buffer
-	args := []string{"mailbox", "add", "mario@provider.example", "--client-id", "id", "--client-secret", "env:CLIENT_SECRET", "--token-file", file,
-		"--device-url", provider.URL + "/device", "--token-url", provider.URL + "/token", "--scope", "mail"}
-	if code := newApp(strings.NewReader(""), &out, &errs).execute(t.Context(), args); code != 0 {
+	args := []string{"mailbox", "add", "mario@provider.example", "--client-id", "id",
+		"--client-secret", "env:CLIENT_SECRET", "--token-file", file,
+		"--device-url", provider.URL + "/device", "--token-url", provider.URL + "/token",
+		"--scope", "mail"}
+
+	if code := newApp(strings.NewReader(""), &out, &errs).execute(t.Context(),
+		args); code != 0 {
 		t.Fatalf("exit code %d: %s", code, errs.String())
 	}
+
 	said := out.String() + errs.String()
-	for _, want := range []string{"https://provider.example/device", "ABCD-EFGH", "client_secret: \"env:CLIENT_SECRET\"", "refresh_token: \"file:" + file} {
+	for _, want := range []string{"https://provider.example/device", "ABCD-EFGH",
+		"client_secret: \"env:CLIENT_SECRET\"", "refresh_token: \"file:" + file} {
 		if !strings.Contains(said, want) {
 			t.Errorf("%q is not in\n%s", want, said)
 		}
 	}
+
 	if strings.Contains(said, "s3cret") {
 		t.Errorf("a secret is in\n%s", said)
 	}
+
 	data, err := os.ReadFile(file)
 	info, statErr := os.Stat(file)
-	if err != nil || statErr != nil || string(data) != secret+"\n" || info.Mode().Perm()&0o077 != 0 {
+	if err != nil || statErr != nil || string(data) != secret+"\n" ||
+		info.Mode().Perm()&0o077 != 0 {
 		t.Errorf("%q %v %v", data, err, info.Mode())
 	}
 }
@@ -60,7 +72,9 @@ func TestMailboxAddRefused(t *testing.T) {
 		w.WriteHeader(http.StatusBadRequest)
 		fmt.Fprint(w, `{"error":"access_denied","error_description":"client-s3cret"}`)
 	}))
+
 	defer provider.Close()
+
 	t.Setenv("CLIENT_SECRET", "client-s3cret")
 	for _, c := range []struct {
 		args []string
@@ -72,13 +86,17 @@ func TestMailboxAddRefused(t *testing.T) {
 		{[]string{"--provider", "google", "--client-id", "x", "--client-secret", "plain"}, "--client-secret:"},
 	} {
 		var out, errs bytes.Buffer
-		code := newApp(strings.NewReader(""), &out, &errs).execute(t.Context(), append([]string{"mailbox", "add", "m@x.example"}, c.args...))
-		if code != 1 || !strings.Contains(errs.String(), c.want) || strings.Contains(out.String()+errs.String(), "client-s3cret") {
+		code := newApp(strings.NewReader(""), &out, &errs).execute(t.Context(),
+			append([]string{"mailbox", "add", "m@x.example"}, c.args...))
+		if code != 1 || !strings.Contains(errs.String(), c.want) ||
+			strings.Contains(out.String()+errs.String(), "client-s3cret") {
 			t.Errorf("%q: exit code %d: %s", c.args, code, errs.String())
 		}
 	}
+
 	var out, errs bytes.Buffer
-	if code := newApp(strings.NewReader(""), &out, &errs).execute(t.Context(), []string{"mailbox", "add", "m@gmx.net", "--provider", "gmx"}); code != 0 ||
+	if code := newApp(strings.NewReader(""), &out, &errs).execute(t.Context(),
+		[]string{"mailbox", "add", "m@gmx.net", "--provider", "gmx"}); code != 0 ||
 		!strings.Contains(out.String(), "provider: gmx\n      password: \"env:MAILBOX_PASSWORD\"") {
 		t.Errorf("%d %s%s", code, out.String(), errs.String())
 	}

@@ -35,16 +35,20 @@ reproducible; without the variable they have no date.`,
 				}
 				date = time.Unix(seconds, 0).UTC()
 			}
+
 			header.Date = &date
 			if err := os.MkdirAll(args[0], 0o755); err != nil {
 				return err
 			}
+
 			root := cmd.Root()
 			root.DisableAutoGenTag = true
 			if err := doc.GenManTree(root, header, args[0]); err != nil {
 				return err
 			}
-			return os.WriteFile(filepath.Join(args[0], "mailpub.yaml.5"), []byte(configPage(date)), 0o644)
+
+			return os.WriteFile(filepath.Join(args[0], "mailpub.yaml.5"),
+				[]byte(configPage(date)), 0o644)
 		},
 	}
 }
@@ -54,12 +58,14 @@ func configPage(date time.Time) string {
 	var b strings.Builder
 	fmt.Fprintf(&b, ".TH \"MAILPUB.YAML\" \"5\" \"%s\" \"mailpub\" \"mailpub\"\n.SH NAME\nmailpub.yaml \\- the config file of mailpub, field by field\n.SH DESCRIPTION\n.nf\n",
 		date.Format("Jan 2006"))
+
 	for line := range strings.Lines(strings.ReplaceAll(config.Help(), `\`, `\e`)) {
 		if strings.HasPrefix(line, ".") || strings.HasPrefix(line, "'") {
 			b.WriteString(`\&`)
 		}
 		b.WriteString(strings.ReplaceAll(line, "-", `\-`))
 	}
+
 	b.WriteString("\n.fi\n.SH SEE ALSO\nmailpub(1)\n")
 	return b.String()
 }

@@ -31,21 +31,26 @@ Exit code: 0, or 1 when the XML API does not answer or the folder cannot be read
 			if err != nil {
 				return err
 			}
+
 			status, ok := s.MDaemon(cmd.Context())
 			if !ok {
 				return errors.New("service.type is not mdaemon")
 			}
+
 			if a.ui.JSON {
 				err = a.ui.PrintJSON(status)
 			} else {
 				term.ShowMDaemon(a.ui, status)
 			}
+
 			if err == nil && !status.Reached() {
 				err = errReported
 			}
+
 			return err
 		},
 	}
+
 	cmd.AddCommand(learnCommand(a))
 	return cmd
 }
@@ -74,10 +79,12 @@ Settings:
 			return l.Learn(cmd.Context(), args[0])
 		},
 	}
+
 	f := cmd.Flags()
 	f.StringVar(&l.App, "app", "", "App `FOLDER`; by default that of the config")
 	f.StringVar(&l.File, "dialect", "", "`FILE` to keep it in; by default that of the config, or mdaemon-VERSION.yaml")
 	f.StringVar(&l.Version, "version", "", "`VERSION` of MDaemon, if mailpub cannot detect it")
+
 	return cmd
 }
 

@@ -60,6 +60,7 @@ func TestMDaemonWalk(t *testing.T) {
 	if after := w.folder(); after != before {
 		t.Errorf("after destroy\n%s\nbefore\n%s", after, before)
 	}
+
 	generated(t, page, []byte(mdaemonWalkHead+w.page.String()))
 }
 
@@ -78,6 +79,7 @@ func newMDaemonWorld(t *testing.T, s *mdaemontest.Server) *mdaemonWorld {
 	if err != nil {
 		t.Fatal(err)
 	}
+
 	t.Cleanup(internet.Close)
 	t.Setenv(demo.KeyVariable, internet.Key)
 	t.Setenv("MDAEMON_PASSWORD", mdaemontest.Password)
@@ -86,8 +88,11 @@ func newMDaemonWorld(t *testing.T, s *mdaemontest.Server) *mdaemonWorld {
 	if err != nil {
 		t.Fatal(err)
 	}
+
 	sum := sha256.Sum256(s.API.Certificate().Raw)
-	text := strings.Replace(internet.Config(), fmt.Sprintf("internal: %d}", internet.Ports["smtp"]), "internal: "+port+"}", 1)
+	text := strings.Replace(internet.Config(),
+		fmt.Sprintf("internal: %d}", internet.Ports["smtp"]), "internal: "+port+"}", 1)
+
 	text = strings.Replace(text, "  type: receiver\n", fmt.Sprintf(`  type: mdaemon
   settings:
     url: %s/MdMgmtWS/
@@ -96,13 +101,24 @@ func newMDaemonWorld(t *testing.T, s *mdaemontest.Server) *mdaemonWorld {
     fingerprint: %s
     app: %s
 `, s.API.URL, mdaemontest.User, hex.EncodeToString(sum[:]), s.App), 1)
+
 	dir := t.TempDir()
-	w := &mdaemonWorld{t: t, s: s, dir: dir, config: filepath.Join(dir, "mailpub.yaml")}
-	w.same = strings.NewReplacer(s.App, `C:\MDaemon\App`, s.Root, `C:\MDaemon`, dir+"/", "", s.SMTP, "10.10.10.10:25", "127.0.0.1:"+port, "10.10.10.10:25",
-		s.API.URL, "https://127.0.0.1:444", internet.DNS.Addr(), "192.0.2.53:53", internet.Router.URL(), "http://10.10.10.1:1900")
+	w := &mdaemonWorld{
+		t:      t,
+		s:      s,
+		dir:    dir,
+		config: filepath.Join(dir, "mailpub.yaml"),
+	}
+
+	w.same = strings.NewReplacer(s.App, `C:\MDaemon\App`, s.Root, `C:\MDaemon`, dir+"/", "",
+		s.SMTP, "10.10.10.10:25", "127.0.0.1:"+port, "10.10.10.10:25",
+		s.API.URL, "https://127.0.0.1:444", internet.DNS.Addr(), "192.0.2.53:53",
+		internet.Router.URL(), "http://10.10.10.1:1900")
+
 	if err := os.WriteFile(w.config, []byte(text), 0o600); err != nil {
 		t.Fatal(err)
 	}
+
 	return w
 }
 
@@ -112,11 +128,14 @@ func (w *mdaemonWorld) configure(line, before string) {
 	if err != nil {
 		w.t.Fatal(err)
 	}
+
 	edited := strings.Replace(string(text), before, line+"\n"+before, 1)
 	if err := os.WriteFile(w.config, []byte(edited), 0o600); err != nil {
 		w.t.Fatal(err)
 	}
-	fmt.Fprintf(&w.page, "\nInto `mailpub.yaml`, under `service`: `%s`.\n", strings.TrimSpace(line))
+
+	fmt.Fprintf(&w.page, "\nInto `mailpub.yaml`, under `service`: `%s`.\n",
+		strings.TrimSpace(line))
 }
 
 // numbers are what differs from run to run within a text.
@@ -138,14 +157,18 @@ func (w *mdaemonWorld) run(code int, args ...string) {
 		w.s.Tick(o.Setting.Name, o.Tick)
 		return nil
 	}
+
 	w.t.Chdir(w.dir)
 	if got := a.execute(w.t.Context(), append([]string{"-c", w.config}, args...)); got != code {
-		w.t.Errorf("mailpub %s: exit code %d, want %d:\n%s", strings.Join(args, " "), got, code, out.String())
+		w.t.Errorf("mailpub %s: exit code %d, want %d:\n%s", strings.Join(args, " "), got,
+			code, out.String())
 	}
+
 	text := w.same.Replace(out.String())
 	for form, plain := range numbers {
 		text = form.ReplaceAllString(text, plain)
 	}
+
 	fmt.Fprintf(&w.page, "\n```\n> mailpub %s\n%s```\n", strings.Join(args, " "), text)
 }
 
@@ -155,10 +178,12 @@ func (w *mdaemonWorld) folder() string {
 	if err != nil {
 		w.t.Fatal(err)
 	}
+
 	var b strings.Builder
 	for _, f := range files {
 		fmt.Fprintf(&b, "%s: %q\n", f.Name(), w.s.File(f.Name()))
 	}
+
 	return saved.ReplaceAllString(b.String(), "Saved=0")
 }
 

@@ -43,23 +43,28 @@ there are changes.`,
 			if err := format.use(a); err != nil {
 				return err
 			}
+
 			p, err := makePlan(cmd.Context(), a, scope)
 			if err != nil {
 				return cmp.Or(format.failed(a, "plan", err), err)
 			}
+
 			if save != "" {
 				if err := savePlan(save, p.Plan); err != nil {
 					return err
 				}
 			}
+
 			if format.exports() {
 				err = format.write(a, "plan", planResult(a.ui.ConfigFile, p))
 			} else {
 				err = showPlan(a.ui, p, save)
 			}
+
 			if err != nil {
 				return err
 			}
+
 			switch {
 			case len(p.Failed) > 0:
 				return p.Failed[0]
@@ -68,13 +73,17 @@ there are changes.`,
 			case detailed && p.Differs():
 				return errDifference
 			}
+
 			return nil
 		},
 	}
+
 	cmd.Flags().StringVarP(&save, "out", "o", "", "also save the plan to `FILE`, for apply")
 	scope.add(a, cmd)
 	format.add(cmd)
-	cmd.Flags().BoolVar(&detailed, "detailed-exitcode", false, "exit with 2 when there is a difference")
+	cmd.Flags().BoolVar(&detailed, "detailed-exitcode", false,
+		"exit with 2 when there is a difference")
+
 	return cmd
 }
 
@@ -83,19 +92,28 @@ func makePlan(ctx context.Context, a *app, scope scopeFlags) (*site.Plan, error)
 	if err := scope.set(&o); err != nil {
 		return nil, err
 	}
+
 	s, err := site.OpenFile(ctx, a.ui.ConfigFile, o)
 	if err != nil {
 		return nil, err
 	}
+
 	return s.Plan(ctx)
 }
 
 // planResult is a plan for a document.
 func planResult(file string, p *site.Plan) export.Result {
-	r := export.Result{Site: p.Plan.Site, File: file, Plan: p.Plan, Line: p.Site.Config().LineOf}
+	r := export.Result{
+		Site: p.Plan.Site,
+		File: file,
+		Plan: p.Plan,
+		Line: p.Site.Config().LineOf,
+	}
+
 	for _, f := range p.Failed {
 		r.Errors = append(r.Errors, f)
 	}
+
 	return r
 }
 
@@ -104,15 +122,19 @@ func showPlan(u *term.UI, p *site.Plan, saved string) error {
 	if u.JSON {
 		return u.PrintJSON(p.Plan)
 	}
+
 	term.ShowPlan(u, p)
 	moving, err := site.CutoverUnderWay(p.Site.Config())
 	if err != nil {
 		return err
 	}
+
 	term.ShowMoves(u, p.Changes, moving != nil)
 	if saved != "" {
-		fmt.Fprintf(u.Out, "Saved; carry out exactly this with: mailpub%s apply %s\n", u.ConfigFlag(), saved)
+		fmt.Fprintf(u.Out, "Saved; carry out exactly this with: mailpub%s apply %s\n",
+			u.ConfigFlag(), saved)
 	}
+
 	return nil
 }
 
@@ -124,6 +146,7 @@ func savePlan(path string, p *plan.Plan) error {
 	if err := os.WriteFile(path, append(data, '\n'), 0o600); err != nil {
 		return fmt.Errorf("plan was not saved: %w", err)
 	}
+
 	return nil
 }
 
@@ -133,12 +156,15 @@ func loadPlan(path, name string) (plan.Saved, error) {
 	if err != nil {
 		return plan.Saved{}, fmt.Errorf("saved plan: %w", err)
 	}
+
 	saved, err := plan.DecodeSaved(data)
 	if err != nil {
 		return plan.Saved{}, fmt.Errorf("saved plan %s: %w", path, err)
 	}
 	if saved.Site != name {
-		return plan.Saved{}, fmt.Errorf("saved plan %s is for site %q, the config is for %q", path, saved.Site, name)
+		return plan.Saved{}, fmt.Errorf("saved plan %s is for site %q, the config is for %q",
+			path, saved.Site, name)
 	}
+
 	return saved, nil
 }

@@ -22,9 +22,11 @@ type postfixOf struct {
 // openBackup starts the backup MX, which takes the domain's mail for recipients that it has a list of.
 func (tw *town) openBackup(t testing.TB) {
 	t.Helper()
-	tw.set(tw.backup, "myhostname=backup.example", "mydestination=", "inet_interfaces="+backupServer, "inet_protocols=ipv4",
+	tw.set(tw.backup, "myhostname=backup.example", "mydestination=",
+		"inet_interfaces="+backupServer, "inet_protocols=ipv4",
 		"relay_domains=nomeazienda.it", "relay_recipient_maps=inline:{{postmaster@nomeazienda.it = ok}, {abuse@nomeazienda.it = ok}, {mario@nomeazienda.it = ok}}",
-		"smtpd_relay_restrictions=permit_mynetworks, reject_unauth_destination", "mynetworks=127.0.0.0/8")
+		"smtpd_relay_restrictions=permit_mynetworks, reject_unauth_destination",
+		"mynetworks=127.0.0.0/8")
 	tw.backup.StartPostfix(t, tw.lab, tw.backup.host)
 }
 
@@ -42,10 +44,12 @@ func (tw *town) change(p *postfixOf, settings ...string) {
 	if err != nil {
 		tw.t.Fatal(err)
 	}
+
 	tw.t.Cleanup(func() {
 		tw.home.write(main, string(before))
 		p.stale = true
 	})
+
 	tw.set(p, settings...)
 	tw.reload(p)
 }
@@ -56,9 +60,11 @@ func (tw *town) set(p *postfixOf, settings ...string) {
 	tw.t.Helper()
 	main := filepath.Join(p.Postfix, "main.cf")
 	old := time.Now().Add(-time.Minute)
+
 	if len(settings) > 0 {
 		tw.must(p.host, append([]string{"postconf", "-c", p.Postfix, "-e"}, settings...)...)
 	}
+
 	if err := os.Chtimes(main, old, old); err != nil {
 		tw.t.Fatal(err)
 	}
@@ -80,7 +86,9 @@ func (tw *town) reload(p *postfixOf) {
 		if err != nil {
 			return false
 		}
+
 		defer conn.Close()
+
 		conn.SetDeadline(time.Now().Add(2 * time.Second))
 		greeting, _ := bufio.NewReader(conn).ReadString('\n')
 		return strings.HasSuffix(strings.TrimSpace(greeting), n)

@@ -45,38 +45,49 @@ func newAsUser(t *testing.T) *asUser {
 		}
 		t.Skip("left out: only root can become another user")
 	}
+
 	dir, err := os.MkdirTemp("", "mpuser") // t.TempDir lets nobody in
 	if err != nil {
 		t.Fatal(err)
 	}
+
 	t.Cleanup(func() { os.RemoveAll(dir) })
 	self, err := os.Executable()
 	if err == nil {
 		err = os.Chmod(dir, 0o755)
 	}
+
 	if err == nil {
 		err = os.Symlink(self, dir+"/mailpub")
 	}
+
 	if err != nil {
 		t.Fatal(err)
 	}
+
 	nobody, err := user.Lookup("nobody")
 	if err != nil {
 		t.Fatal(err)
 	}
+
 	uid, _ := strconv.Atoi(nobody.Uid)
 	l, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
 		t.Fatal(err)
 	}
+
 	defer l.Close()
+
 	u := &asUser{t, dir, dir + "/mailpub", l.Addr().String(), uint32(uid)}
-	if err := os.WriteFile(dir+"/mailpub.yaml", fmt.Appendf(nil, userConfig, l.Addr().(*net.TCPAddr).Port), 0o600); err != nil {
+	if err := os.WriteFile(dir+"/mailpub.yaml",
+		fmt.Appendf(nil, userConfig, l.Addr().(*net.TCPAddr).Port), 0o600); err != nil {
 		t.Fatal(err)
 	}
+
 	if err := os.Mkdir(dir+"/.mailpub", 0o700); err != nil {
 		t.Fatal(err)
 	}
+
 	return u
 }
 
@@ -86,11 +97,13 @@ func (u *asUser) apply(owner int) {
 	if err := os.Chown(u.dir+"/.mailpub", owner, -1); err != nil {
 		u.t.Fatal(err)
 	}
+
 	driver := &mailsvc.Receiver{Path: u.dir + "/.mailpub/nomeazienda.receiver.json"}
 	err := driver.Apply(u.t.Context(), []plan.Change{
 		{Key: plan.Key{Kind: mailsvc.Kind, Name: "domain nomeazienda.it"}, Action: plan.Create, After: []string{mail.Served}},
 		{Key: plan.Key{Kind: mailsvc.Kind, Name: "alias postmaster"}, Action: plan.Create, After: []string{"mario"}},
 	}, func(plan.Change, error) {})
+
 	if err != nil {
 		u.t.Fatal(err)
 	}
@@ -107,15 +120,18 @@ func (u *asUser) receive() (process *exec.Cmd, says string) {
 	if err == nil {
 		err = cmd.Start()
 	}
+
 	if err != nil {
 		u.t.Fatal(err)
 	}
+
 	for in := bufio.NewScanner(out); in.Scan(); {
 		if says += in.Text() + "\n"; strings.HasPrefix(in.Text(), "receiving for") {
 			u.t.Cleanup(func() { cmd.Process.Signal(syscall.SIGTERM); cmd.Wait() })
 			return cmd, says
 		}
 	}
+
 	cmd.Wait()
 	return nil, says
 }
@@ -126,23 +142,28 @@ func TestReceiveAsUser(t *testing.T) {
 	u := newAsUser(t)
 	u.apply(int(u.uid))
 	process, says := u.receive()
+
 	if process == nil {
 		t.Fatal(says)
 	}
+
 	threads, err := filepath.Glob(fmt.Sprintf("/proc/%d/task/*/status", process.Process.Pid))
 	if err != nil || len(threads) == 0 {
 		t.Fatal(threads, err)
 	}
+
 	id := fmt.Sprint(u.uid)
 	for _, thread := range threads {
 		status, err := os.ReadFile(thread)
 		if err != nil {
 			continue // it has ended
 		}
+
 		for _, line := range strings.Split(string(status), "\n") {
 			field := strings.Fields(line)
 			switch {
-			case strings.HasPrefix(line, "Uid:") && strings.Join(field[1:], " ") != strings.Join([]string{id, id, id, id}, " "),
+			case strings.HasPrefix(line, "Uid:") &&
+				strings.Join(field[1:], " ") != strings.Join([]string{id, id, id, id}, " "),
 				strings.HasPrefix(line, "Gid:") && field[1] == "0",
 				strings.HasPrefix(line, "Groups:") && strings.Contains(line+" ", " 0 "),
 				strings.HasPrefix(line, "CapEff:") && strings.Trim(field[1], "0") != "":
@@ -150,37 +171,47 @@ func TestReceiveAsUser(t *testing.T) {
 			}
 		}
 	}
+
 	conn, err := net.Dial("tcp", u.addr)
 	if err != nil {
 		t.Fatal(err)
 	}
+
 	defer conn.Close()
+
 	fmt.Fprint(conn, "EHLO c.example\r\nMAIL FROM:<>\r\nRCPT TO:<postmaster@nomeazienda.it>\r\nDATA\r\nx\r\n.\r\nQUIT\r\n")
 	said := ""
 	for in := bufio.NewScanner(conn); in.Scan(); {
 		said += in.Text() + "\n"
 	}
+
 	if !strings.Contains(said, "250 2.0.0 OK") {
 		t.Errorf("it said %s", said)
 	}
+
 	process.Process.Signal(syscall.SIGTERM)
 	if err := process.Wait(); err != nil {
 		t.Error(err)
 	}
+
 	files := 0
 	err = filepath.WalkDir(u.dir+"/mail", func(path string, e fs.DirEntry, err error) error {
 		if err != nil {
 			return err
 		}
+
 		info, err := e.Info()
 		if err == nil && info.Sys().(*syscall.Stat_t).Uid != u.uid {
 			t.Errorf("%s belongs to %d", path, info.Sys().(*syscall.Stat_t).Uid)
 		}
+
 		if !e.IsDir() {
 			files++
 		}
+
 		return err
 	})
+
 	if err != nil || files < 2 { // the message, the journal
 		t.Errorf("%d files, %v", files, err)
 	}
@@ -212,7 +243,8 @@ func TestReceiveAsUserWithout(t *testing.T) {
 			u := newAsUser(t)
 			c.prepare(u)
 			process, says := u.receive()
-			if want := strings.ReplaceAll(c.says, "DIR", u.dir); process != nil || !strings.Contains(says, want) {
+			if want := strings.ReplaceAll(c.says, "DIR", u.dir); process != nil ||
+				!strings.Contains(says, want) {
 				t.Errorf("said %q, want %q", says, want)
 			}
 		})
@@ -227,22 +259,35 @@ func TestReceiveWithoutPort(t *testing.T) {
 	if err == nil {
 		err = os.Chmod(u.dir+"/mailpub.yaml", 0o644)
 	}
+
 	if err != nil {
 		t.Fatal(err)
 	}
+
 	self, err := os.ReadFile(u.bin) // where nobody may run it
 	if err == nil {
 		os.Remove(u.bin)
 		err = os.WriteFile(u.bin, self, 0o755)
 	}
+
 	if err != nil {
 		t.Fatal(err)
 	}
+
 	cmd := exec.Command(u.bin, "-c", u.dir+"/mailpub.yaml", "receive")
 	cmd.Dir, cmd.Env = u.dir, append(os.Environ(), "GORACE="+quickExit)
-	cmd.SysProcAttr = &syscall.SysProcAttr{Credential: &syscall.Credential{Uid: u.uid, Gid: u.uid}, Cloneflags: syscall.CLONE_NEWNET} // there 25 is root's
+	cmd.SysProcAttr = &syscall.SysProcAttr{
+		Credential: &syscall.Credential{
+			Uid: u.uid,
+			Gid: u.uid,
+		},
+		Cloneflags: syscall.CLONE_NEWNET,
+	} // there 25 is root's
+
 	out, err := cmd.CombinedOutput()
-	for _, want := range []string{"permission denied", "setcap cap_net_bind_service=+ep " + u.bin, "AmbientCapabilities=CAP_NET_BIND_SERVICE"} {
+	for _, want := range []string{"permission denied",
+		"setcap cap_net_bind_service=+ep " + u.bin,
+		"AmbientCapabilities=CAP_NET_BIND_SERVICE"} {
 		if err == nil || !strings.Contains(string(out), want) {
 			t.Errorf("%v, said %s, want %q", err, out, want)
 		}

@@ -42,6 +42,7 @@ func probeCommand(a *app) *cobra.Command {
 of the config, sends a message as another mail server would, and runs the tests that only
 work from outside, such as relaying. It reports the address of the client.`,
 	}
+
 	cmd.AddCommand(probeServeCommand(a), probeTestCommand(a))
 	return cmd
 }
@@ -60,16 +61,27 @@ verify.probe.fingerprint in the config of each site.`,
 		Example: `  mailpub probe serve --site office=env:OFFICE_TOKEN
   mailpub probe serve --listen :443 --certificate cert.pem --key key.pem --site office=file:office.token`,
 		Args: noArguments,
-		RunE: func(cmd *cobra.Command, _ []string) error { return serveProbe(cmd.Context(), a, f) },
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			return serveProbe(cmd.Context(), a, f)
+		},
 	}
+
 	fl := cmd.Flags()
 	fl.StringVar(&f.listen, "listen", ":8443", "`ADDRESS:PORT` to serve at")
-	fl.StringArrayVar(&f.sites, "site", nil, "`NAME=REFERENCE` of a site and its token: env:NAME, file:PATH or exec:COMMAND")
-	fl.StringVar(&f.certificate, "certificate", "", "PEM `FILE` of the certificate with its chain")
+	fl.StringArrayVar(&f.sites, "site", nil,
+		"`NAME=REFERENCE` of a site and its token: env:NAME, file:PATH or exec:COMMAND")
+
+	fl.StringVar(&f.certificate, "certificate", "",
+		"PEM `FILE` of the certificate with its chain")
+
 	fl.StringVar(&f.key, "key", "", "PEM `FILE` of its private key")
 	fl.StringVar(&f.state, "state", ".mailpub", "`DIRECTORY` for its own certificate")
-	fl.StringSliceVar(&f.resolvers, "resolver", nil, "name servers to ask; by default the system's")
-	fl.DurationVar(&f.pause, "pause", 10*time.Second, "minimum time between two checks of one address")
+	fl.StringSliceVar(&f.resolvers, "resolver", nil,
+		"name servers to ask; by default the system's")
+
+	fl.DurationVar(&f.pause, "pause", 10*time.Second,
+		"minimum time between two checks of one address")
+
 	fl.IntVar(&f.perHour, "per-hour", 60, "checks allowed for one site in an hour")
 	return cmd
 }
@@ -79,35 +91,52 @@ func serveProbe(ctx context.Context, a *app, f probeFlags) error {
 	if err != nil {
 		return err
 	}
+
 	own := f.certificate == ""
 	if own {
 		if f.certificate, f.key, err = certs.SelfSigned(f.state, "probe"); err != nil {
 			return err
 		}
 	}
+
 	log := a.notices()
 	files, err := certs.FromFiles(f.certificate, f.key, log)
 	if err != nil {
 		return err
 	}
+
 	dns := spf.Senders{Resolver: &resolver.Resolver{Servers: f.resolvers}}
 	mx := func(ctx context.Context, domain string) ([]string, error) { // the answer is the site's to read
 		hosts, err := dns.Exchangers(ctx, domain)
 		return hosts, resolver.Unnamed(err)
 	}
+
 	addresses := func(ctx context.Context, host string) ([]netip.Addr, error) {
 		addrs, err := dns.Resolver.Addresses(ctx, host)
 		return addrs, resolver.Unnamed(err)
 	}
-	s := &probe.Server{Tokens: tokens, MX: mx, Addresses: addresses, Pause: f.pause, PerHour: f.perHour, Logger: log}
+
+	s := &probe.Server{
+		Tokens:    tokens,
+		MX:        mx,
+		Addresses: addresses,
+		Pause:     f.pause,
+		PerHour:   f.perHour,
+		Logger:    log,
+	}
+
 	l, err := receive.Listen(ctx, f.listen)
 	if err != nil {
 		return err
 	}
-	fmt.Fprintf(a.ui.Err, "probing for %s at https://%s; Ctrl-C ends it\n", term.Count(len(tokens), "site"), l.Addr())
+
+	fmt.Fprintf(a.ui.Err, "probing for %s at https://%s; Ctrl-C ends it\n",
+		term.Count(len(tokens), "site"), l.Addr())
+
 	if own {
 		fmt.Fprintf(a.ui.Out, "fingerprint: %s\n", files.Fingerprint())
 	}
+
 	return serveUntil(ctx, s.HTTP(), tls.NewListener(l, files.Config()))
 }
 
@@ -120,10 +149,13 @@ func serveUntil(ctx context.Context, s *http.Server, l net.Listener) error {
 			s.Close()
 		}
 	})
+
 	defer stop()
+
 	if err := s.Serve(l); !errors.Is(err, http.ErrServerClosed) {
 		return err
 	}
+
 	return nil
 }
 
@@ -132,29 +164,36 @@ func tokensOf(ctx context.Context, sites []string) (map[string]string, error) {
 	if len(sites) == 0 {
 		return nil, errors.New("--site is missing, want NAME=REFERENCE for each site that may ask")
 	}
+
 	tokens := map[string]string{}
 	for _, s := range sites {
 		name, ref, ok := strings.Cut(s, "=")
 		if !ok || name == "" || !config.IsReference(ref) { // not quoted: it may be the token itself
 			return nil, errors.New("--site: want NAME=REFERENCE, the reference being env:NAME, file:PATH or exec:COMMAND, and never the token itself")
 		}
+
 		token, err := config.Resolve(ctx, ref, ".")
 		if err != nil {
 			return nil, fmt.Errorf("--site %s: %w", name, err)
 		}
 		if len(token) < minToken {
-			return nil, fmt.Errorf("--site %s: the token has %d characters, want at least %d, such as openssl rand -hex 20 prints", name, len(token), minToken)
+			return nil, fmt.Errorf("--site %s: the token has %d characters, want at least %d, such as openssl rand -hex 20 prints",
+				name, len(token), minToken)
 		}
 		if tokens[name] != "" {
 			return nil, fmt.Errorf("--site %s is given twice", name)
 		}
+
 		for other, same := range tokens {
 			if same == token {
-				return nil, fmt.Errorf("--site %s and --site %s have the same token, so the probe could not tell them apart: give each its own", other, name)
+				return nil, fmt.Errorf("--site %s and --site %s have the same token, so the probe could not tell them apart: give each its own",
+					other, name)
 			}
 		}
+
 		tokens[name] = token
 	}
+
 	return tokens, nil
 }
 
@@ -170,6 +209,7 @@ func probeTestCommand(a *app) *cobra.Command {
 			if err != nil {
 				return err
 			}
+
 			client, err := site.NewProbe(cmd.Context(), cfg)
 			if err != nil {
 				return err
@@ -177,6 +217,7 @@ func probeTestCommand(a *app) *cobra.Command {
 			if client == nil {
 				return fmt.Errorf("%s has no probe (verify.probe)", cfg.File)
 			}
+
 			begin := time.Now()
 			answer, err := client.Check(cmd.Context(), probe.Request{})
 			if err != nil {
@@ -185,7 +226,10 @@ func probeTestCommand(a *app) *cobra.Command {
 			if a.ui.JSON {
 				return a.ui.PrintJSON(answer)
 			}
-			_, err = fmt.Fprintf(a.ui.Out, "The probe answers after %v, and sees %s.\n", time.Since(begin).Round(time.Millisecond), answer.Seen)
+
+			_, err = fmt.Fprintf(a.ui.Out, "The probe answers after %v, and sees %s.\n",
+				time.Since(begin).Round(time.Millisecond), answer.Seen)
+
 			return err
 		},
 	}

@@ -10,11 +10,14 @@ func TestTokensOfTheProbe(t *testing.T) {
 	t.Setenv("ONE", strings.Repeat("a", 40))
 	t.Setenv("SAME", strings.Repeat("a", 40))
 	t.Setenv("TWO", strings.Repeat("b", 40))
-	if tokens, err := tokensOf(t.Context(), []string{"office=env:ONE", "home=env:TWO"}); err != nil || len(tokens) != 2 {
+	if tokens, err := tokensOf(t.Context(), []string{"office=env:ONE",
+		"home=env:TWO"}); err != nil || len(tokens) != 2 {
 		t.Errorf("%d tokens, %v", len(tokens), err)
 	}
+
 	_, err := tokensOf(t.Context(), []string{"office=env:ONE", "home=env:SAME"})
-	if err == nil || !strings.Contains(err.Error(), "have the same token") || strings.Contains(err.Error(), "aaaa") {
+	if err == nil || !strings.Contains(err.Error(), "have the same token") ||
+		strings.Contains(err.Error(), "aaaa") {
 		t.Errorf("one token for two sites: %v", err)
 	}
 }

@@ -32,27 +32,35 @@ func TestLabProtocols(t *testing.T) {
 			before := s.state()
 			has(t, s.mailpub(exitOK, "plan"), c.why)
 			has(t, s.mailpub(exitOK, "apply", "--yes"), "Done: 16 changes.")
+
 			if s.host == "router" { // its own filter lets nothing in, and is its administrator's
 				has(t, s.mailpub(exitOK, "router"), "drop")
-				s.must("router", "nft", "add", "rule", "inet", "filter", "forward", "ct", "status", "dnat", "accept")
+				s.must("router", "nft", "add", "rule", "inet", "filter", "forward", "ct",
+					"status", "dnat", "accept")
 			}
+
 			s.send("nonce-first", "postmaster@nomeazienda.it")
 			has(t, s.mailpub(exitOK, "plan", "--detailed-exitcode"), "No changes")
 			has(t, s.mailpub(exitOK, "router"), "tcp/25", "ours")
 
 			time.Sleep(4 * time.Second) // a younger router's restart can't be told (RFC 6886 section 3.6)
 			s.restart()
-			has(t, s.mailpub(exitDiffer, "drift"), "forward tcp/25: was put in place and is gone")
+			has(t, s.mailpub(exitDiffer, "drift"),
+				"forward tcp/25: was put in place and is gone")
+
 			has(t, s.mailpub(exitOK, "apply", "--yes"), "Done: 5 changes.")
 			s.mailpub(exitOK, "drift")
 			s.send("nonce-second", "abuse@nomeazienda.it")
 
 			s.mailpub(exitOK, "destroy", "--yes")
 			if after := s.state(); after != before {
-				t.Errorf("zones and router differ from the start:\n%s\nbefore:\n%s", after, before)
+				t.Errorf("zones and router differ from the start:\n%s\nbefore:\n%s", after,
+					before)
 			}
+
 			if s.host == "router" {
-				if rules := s.must("router", "nft", "list", "ruleset"); strings.Contains(rules, "mailpub") {
+				if rules := s.must("router", "nft", "list", "ruleset"); strings.Contains(rules,
+					"mailpub") {
 					t.Errorf("rules of ours are left:\n%s", rules)
 				}
 			}
@@ -74,6 +82,7 @@ func (s *siteInLab) restart() (script string) {
 		}
 		return script
 	}
+
 	s.lab.Reboot(s.t)
 	return ""
 }
@@ -96,21 +105,30 @@ func TestLabDoubleNAT(t *testing.T) {
 			s.edit("ipv4: auto", "ipv4: 2.2.2.2")
 			s.services()
 			out, errs, code := s.on("lan", s.bin, "apply", "--yes")
+
 			if code != exitFailed {
 				t.Errorf("apply: exit code %d\n%s", code, out)
 			}
-			has(t, errs, c.inner, "2.2.2.2, as the config says", "next: forward the ports in the outer router")
+
+			has(t, errs, c.inner, "2.2.2.2, as the config says",
+				"next: forward the ports in the outer router")
+
 			if after := s.state(); after != before {
-				t.Errorf("zones and router differ from the start:\n%s\nbefore:\n%s", after, before)
+				t.Errorf("zones and router differ from the start:\n%s\nbefore:\n%s", after,
+					before)
 			}
-			has(t, s.mailpub(exitDiffer, "verify"), "FAIL  router.wan", "double NAT", c.inner, "2.2.2.2")
+
+			has(t, s.mailpub(exitDiffer, "verify"), "FAIL  router.wan", "double NAT", c.inner,
+				"2.2.2.2")
 		})
 	}
+
 	t.Run("lying", func(t *testing.T) { // nothing inside can tell; only a look from outside could
 		s := newSiteInLab(t, lab.Options{DoubleNAT: "100.64.0", Lie: true})
 		s.services()
 		has(t, s.mailpub(exitOK, "apply", "--yes"), "Done: 16 changes.")
-		if _, _, code := s.on("inet", "socat", "-u", "OPEN:/dev/null", "TCP:2.2.2.2:25,connect-timeout=1"); code == 0 {
+		if _, _, code := s.on("inet", "socat", "-u", "OPEN:/dev/null",
+			"TCP:2.2.2.2:25,connect-timeout=1"); code == 0 {
 			t.Error("it is reached from outside; nothing is tried")
 		}
 	})

@@ -25,10 +25,12 @@ to a secret: env:NAME, file:PATH or exec:COMMAND.`,
 			if len(args) == 0 {
 				return term.ShowProviders(a.ui)
 			}
+
 			p, ok := providers.Lookup(args[0])
 			if !ok {
 				return fmt.Errorf("provider %w", config.OneOf(args[0], setup.ProviderNames()))
 			}
+
 			return term.ShowProvider(a.ui, p)
 		},
 	}

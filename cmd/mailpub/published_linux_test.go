@@ -72,10 +72,12 @@ verify:
 // goodZone is what that asks for.
 var goodZone = []string{
 	"@ NS ns1.names.example.", "@ NS ns2.names.example.",
-	"@ MX 10 mail", `@ TXT "v=spf1 mx ip4:{A} -all"`, `@ TXT "verification=of-somebody-else"`, `@ CAA 0 issue "letsencrypt.org"`,
+	"@ MX 10 mail", `@ TXT "v=spf1 mx ip4:{A} -all"`, `@ TXT "verification=of-somebody-else"`,
+	`@ CAA 0 issue "letsencrypt.org"`,
 	"mail A {A}", `mail TXT "v=spf1 a -all"`, "www A " + lab.Outside,
 	"m1._domainkey TXT {DKIM}", `_dmarc TXT "v=DMARC1; p=reject; rua=mailto:postmaster@{D}"`,
-	`_mta-sts TXT "v=STSv1; id={ID}"`, "mta-sts A " + lab.Outside, `_smtp._tls TXT "v=TLSRPTv1; rua=mailto:postmaster@{D}"`,
+	`_mta-sts TXT "v=STSv1; id={ID}"`, "mta-sts A " + lab.Outside,
+	`_smtp._tls TXT "v=TLSRPTv1; rua=mailto:postmaster@{D}"`,
 	"_imaps._tcp SRV 0 1 993 mail", "autoconfig CNAME mail", "autodiscover CNAME mail",
 }
 
@@ -89,10 +91,27 @@ type publishedSite struct {
 }
 
 func (in *internet) newSite(n int, s scenario, key string) *publishedSite {
-	site := &publishedSite{scenario: s, domain: fmt.Sprintf("s%02d.it", n), address: netip.AddrFrom4([4]byte{2, 2, 3, byte(n)}), dir: filepath.Join(in.dir, fmt.Sprint("s", n))}
-	policy := mail.Domain{Name: site.domain + ".", MX: []mail.MX{{Host: "mail." + site.domain + "."}}, MTASTS: mail.MTASTS{Mode: "enforce", MaxAge: 7 * 24 * time.Hour}}.Policy()
-	site.words = strings.NewReplacer("{D}", site.domain, "{A}", site.address.String(), "{R}", fmt.Sprintf("%d.3.2.2", n),
-		"{KEY}", in.key.digest, "{DKIM}", `"`+key[:200]+`" "`+key[200:]+`"`, "{ID}", mail.PolicyID(policy))
+	site := &publishedSite{
+		scenario: s,
+		domain:   fmt.Sprintf("s%02d.it", n),
+		address:  netip.AddrFrom4([4]byte{2, 2, 3, byte(n)}),
+		dir:      filepath.Join(in.dir, fmt.Sprint("s", n)),
+	}
+
+	policy := mail.Domain{
+		Name: site.domain + ".",
+		MX:   []mail.MX{{Host: "mail." + site.domain + "."}},
+		MTASTS: mail.MTASTS{
+			Mode:   "enforce",
+			MaxAge: 7 * 24 * time.Hour,
+		},
+	}.Policy()
+
+	site.words = strings.NewReplacer("{D}", site.domain, "{A}", site.address.String(), "{R}",
+		fmt.Sprintf("%d.3.2.2", n),
+		"{KEY}", in.key.digest, "{DKIM}", `"`+key[:200]+`" "`+key[200:]+`"`, "{ID}",
+		mail.PolicyID(policy))
+
 	switch s.policy {
 	case "":
 		in.served[site.domain] = strings.Join(policy, "\r\n") + "\r\n"
@@ -100,10 +119,12 @@ func (in *internet) newSite(n int, s scenario, key string) *publishedSite {
 	default:
 		in.served[site.domain] = site.words.Replace(s.policy)
 	}
+
 	if s.shown != nil {
 		host := "mail." + site.domain
 		in.shows[host] = s.shown(in, host)
 	}
+
 	return site
 }
 
@@ -115,14 +136,19 @@ func (site *publishedSite) edited(lines []string, edits ...string) []string {
 			lines = append(slices.Clone(lines), e)
 			continue
 		}
+
 		prefix := strings.TrimPrefix(e, "- ") + " "
-		lines = slices.DeleteFunc(slices.Clone(lines), func(l string) bool { return strings.HasPrefix(l, prefix) })
+		lines = slices.DeleteFunc(slices.Clone(lines), func(l string) bool {
+			return strings.HasPrefix(l, prefix)
+		})
 	}
+
 	return lines
 }
 
 func (site *publishedSite) text(serial int, lines []string) string {
-	return strings.Replace(zoneHead, " 1 3600", fmt.Sprintf(" %d 3600", serial), 1) + site.words.Replace(strings.Join(lines, "\n")) + "\n"
+	return strings.Replace(zoneHead, " 1 3600", fmt.Sprintf(" %d 3600", serial), 1) +
+		site.words.Replace(strings.Join(lines, "\n")) + "\n"
 }
 
 // publish makes the sites of all scenarios that have one, and starts what serves them.
@@ -131,22 +157,30 @@ func (in *internet) publish(t testing.TB, all []scenario) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	first, second, office := map[string]string{}, map[string]string{}, map[string]string{}
+
+	first := map[string]string{}
+	second := map[string]string{}
+	office := map[string]string{}
 	reverse := []string{"@ NS ns1.names.example.", "@ NS ns2.names.example."}
 	in.delegate("in-addr.arpa", "3.2.2 NS ns1.names.example.", "3.2.2 NS ns2.names.example.")
 	in.delegate("example", "bl TXT \"a block list\"")
+
 	for n, s := range all {
 		if !s.hasSite() {
 			continue
 		}
+
 		site := in.newSite(n+1, s, key.Record())
 		in.sites[s.name] = site
 		lines := site.edited(goodZone, s.zone...)
 		first[site.domain] = site.text(1, lines)
-		parent := site.edited([]string{"@ NS ns1.names.example.", "@ NS ns2.names.example."}, s.parent...)
+		parent := site.edited([]string{"@ NS ns1.names.example.", "@ NS ns2.names.example."},
+			s.parent...)
+
 		if s.signing != "" {
 			in.sign(t, site, first, &parent)
 		}
+
 		switch {
 		case slices.Equal(s.second, []string{"lame"}):
 		case s.second != nil:
@@ -154,19 +188,28 @@ func (in *internet) publish(t testing.TB, all []scenario) {
 		default:
 			second[site.domain] = first[site.domain]
 		}
+
 		if s.inner != nil {
-			head := strings.Replace(zoneHead, "ns.registry.example. hostmaster.registry.example.", "dc1 admin", 1)
+			head := strings.Replace(zoneHead,
+				"ns.registry.example. hostmaster.registry.example.", "dc1 admin", 1)
 			office[site.domain] = head + site.words.Replace(strings.Join(s.inner, "\n")) + "\n"
 		}
-		in.delegate("it", "$ORIGIN "+site.domain+".", site.words.Replace(strings.Join(parent, "\n")), "$ORIGIN it.")
+
+		in.delegate("it", "$ORIGIN "+site.domain+".",
+			site.words.Replace(strings.Join(parent, "\n")), "$ORIGIN it.")
+
 		in.delegate("example", site.words.Replace(strings.Join(s.elsewhere, "\n")))
 		for _, line := range site.edited([]string{"@ PTR mail.{D}."}, s.reverse...) {
-			reverse = append(reverse, site.words.Replace(strings.Replace(line, "@ ", fmt.Sprintf("%d ", n+1), 1)))
+			reverse = append(reverse, site.words.Replace(strings.Replace(line, "@ ",
+				fmt.Sprintf("%d ", n+1), 1)))
 		}
+
 		in.configure(t, site)
 	}
+
 	both := zoneHead + strings.Join(reverse, "\n") + "\n"
-	first["3.2.2.in-addr.arpa"], second["3.2.2.in-addr.arpa"] = both, both
+	first["3.2.2.in-addr.arpa"] = both
+	second["3.2.2.in-addr.arpa"] = both
 	in.startNames(t, first, second, office)
 	in.serveShown(t)
 }
@@ -177,10 +220,14 @@ func (in *internet) configure(t testing.TB, site *publishedSite) {
 	if err := os.Mkdir(site.dir, 0o755); err != nil {
 		t.Fatal(err)
 	}
+
 	config := edited(t, fmt.Sprintf(goodConfig, filepath.Base(site.dir)), site.config)
 	in.write(filepath.Join(site.dir, "mailpub.yaml"), site.words.Replace(config))
-	in.write(filepath.Join(site.dir, "hosts"), "127.0.0.1 localhost\n"+site.words.Replace(site.hosts)+"\n")
-	if err := os.Link(filepath.Join(in.dir, "dkim.pem"), filepath.Join(site.dir, "dkim.pem")); err != nil {
+	in.write(filepath.Join(site.dir, "hosts"),
+		"127.0.0.1 localhost\n"+site.words.Replace(site.hosts)+"\n")
+
+	if err := os.Link(filepath.Join(in.dir, "dkim.pem"),
+		filepath.Join(site.dir, "dkim.pem")); err != nil {
 		t.Fatal(err)
 	}
 }
@@ -195,6 +242,7 @@ func edited(t testing.TB, config string, edits []string) string {
 		}
 		config = strings.Replace(config, old, text, 1)
 	}
+
 	return config
 }
 
@@ -211,13 +259,19 @@ func (in *internet) sign(t testing.TB, site *publishedSite, zones map[string]str
 		if err != nil {
 			t.Fatalf("%s %q: %v\n%s%s", name, args, err, out, errs.String())
 		}
+
 		return strings.TrimSpace(string(out))
 	}
+
 	ds := func(key string) string {
 		_, data, _ := strings.Cut(run("dnssec-dsfromkey", "-2", key), " IN ")
 		return "@ " + data
 	}
-	newKey := func() string { return run("dnssec-keygen", "-a", "ECDSAP256SHA256", "-f", "KSK", site.domain) }
+
+	newKey := func() string {
+		return run("dnssec-keygen", "-a", "ECDSAP256SHA256", "-f", "KSK", site.domain)
+	}
+
 	if site.signing == unsignedDS || site.signing == strangeDS {
 		key := newKey()
 		*parent = append(*parent, ds(key))
@@ -227,23 +281,30 @@ func (in *internet) sign(t testing.TB, site *publishedSite, zones map[string]str
 			}
 		}
 	}
+
 	if site.signing == unsignedDS {
 		return
 	}
+
 	key := newKey()
 	if site.signing == signed || site.signing == expired {
 		*parent = append(*parent, ds(key))
 	}
+
 	validity := []string{"-e", "now+2592000"}
 	if site.signing == expired {
 		validity = []string{"-s", "20200101000000", "-e", "20200201000000"}
 	}
+
 	in.write(filepath.Join(dir, "zone"), zones[site.domain])
-	run("dnssec-signzone", append(validity, "-P", "-z", "-S", "-o", site.domain, "-f", "signed", "zone")...)
+	run("dnssec-signzone", append(validity, "-P", "-z", "-S", "-o", site.domain, "-f",
+		"signed", "zone")...)
+
 	text, err := os.ReadFile(filepath.Join(dir, "signed"))
 	if err != nil {
 		t.Fatal(err)
 	}
+
 	zones[site.domain] = string(text)
 }
 

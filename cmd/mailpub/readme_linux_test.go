@@ -16,17 +16,23 @@ func TestReadme(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
+
 	text := string(data)
 	if n := strings.Count(text, "\n"); n > 150 {
 		t.Errorf("the README has %d lines, want at most 150", n)
 	}
+
 	config := between(t, text, "```yaml\n", "```")
 	want := between(t, text, "```\n$ mailpub plan\n", "```")
-	config = strings.Replace(config, "192.0.2.53", lab.NameServer, 1) + "verify: {resolvers: [" + lab.NameServer + "]}\n"
+	config = strings.Replace(config, "192.0.2.53", lab.NameServer, 1) +
+		"verify: {resolvers: [" + lab.NameServer + "]}\n"
+
 	s := newSiteInLab(t, lab.Options{})
-	if err := os.WriteFile(filepath.Join(s.dir, "mailpub.yaml"), []byte(config), 0o600); err != nil {
+	if err := os.WriteFile(filepath.Join(s.dir, "mailpub.yaml"), []byte(config),
+		0o600); err != nil {
 		t.Fatal(err)
 	}
+
 	if got := s.mailpub(exitOK, "plan"); got != want {
 		t.Errorf("mailpub plan prints\n%s\nthe README has\n%s", got, want)
 	}

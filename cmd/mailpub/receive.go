@@ -29,13 +29,16 @@ forward of port 25, and port 25 of server.public.ipv6.`,
 				return err
 			}
 			if cfg.Service.Type != "receiver" {
-				return fmt.Errorf("service.type is %q, want receiver: another server receives the mail of this site", cfg.Service.Type)
+				return fmt.Errorf("service.type is %q, want receiver: another server receives the mail of this site",
+					cfg.Service.Type)
 			}
+
 			o := a.receive()
 			o.Ready = func(addr net.Addr) {
 				fmt.Fprintf(a.ui.Err, "receiving for %s at %s, mail goes to %s; Ctrl-C ends it\n",
 					cfg.Server.Hostname, addr, cfg.Path(cfg.Service.Maildir))
 			}
+
 			return receive.Run(cmd.Context(), cfg, o)
 		},
 	}

@@ -37,14 +37,17 @@ Exit code: 0 when the report is written, whatever its result; else 1.`,
 			if file == "" && !a.ui.JSON && a.ui.Terminal {
 				return errors.New("a report is for a browser: name a file with -o, like -o report.html")
 			}
+
 			cfg, err := a.config()
 			if err != nil {
 				return err
 			}
+
 			site, err := fleet.Report(cmd.Context(), cfg, a.site())
 			if err != nil {
 				return err
 			}
+
 			var b bytes.Buffer
 			switch {
 			case a.ui.JSON:
@@ -56,25 +59,34 @@ Exit code: 0 when the report is written, whatever its result; else 1.`,
 			default:
 				err = page.Write(&b, site, time.Now(), version().Version)
 			}
+
 			if err != nil {
 				return err
 			}
+
 			if file == "" {
 				_, err = a.ui.Out.Write(b.Bytes())
 				return err
 			}
+
 			if err := durable.ReplaceShared(file, b.Bytes(), 0o644); err != nil {
 				return fmt.Errorf("report: %w", err)
 			}
+
 			fmt.Fprintln(a.ui.Err, term.Clean(site.Headline()))
 			if site.Err != nil {
-				fmt.Fprintln(a.ui.Err, "Not everything could be checked:", term.Clean(site.Err.Error()))
+				fmt.Fprintln(a.ui.Err, "Not everything could be checked:",
+					term.Clean(site.Err.Error()))
 			}
+
 			fmt.Fprintf(a.ui.Err, "Written to %s.\n", file)
 			return nil
 		},
 	}
-	cmd.Flags().StringVarP(&file, "output", "o", "", "write to `FILE`; default: standard output")
+
+	cmd.Flags().StringVarP(&file, "output", "o", "",
+		"write to `FILE`; default: standard output")
+
 	cmd.Flags().BoolVar(&svg, "svg", false, "write the picture alone, as SVG")
 	return cmd
 }

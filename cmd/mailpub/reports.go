@@ -32,10 +32,12 @@ Exit code: 0; 1 when the reports could not be read.`,
 			if days < 1 || days > 3650 {
 				return errors.New("--days: want 1 to 3650")
 			}
+
 			s, err := site.OpenFile(cmd.Context(), a.ui.ConfigFile, a.site())
 			if err != nil {
 				return err
 			}
+
 			found, err := s.Reports(cmd.Context(), paths, time.Duration(days)*24*time.Hour)
 			if err != nil {
 				return err
@@ -43,9 +45,11 @@ Exit code: 0; 1 when the reports could not be read.`,
 			if a.ui.JSON {
 				return a.ui.PrintJSON(found)
 			}
+
 			return term.ShowReports(a.ui, found, days)
 		},
 	}
+
 	cmd.Flags().IntVar(&days, "days", 7, "read the reports of the last `N` days")
 	return cmd
 }

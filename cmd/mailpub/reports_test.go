@@ -20,12 +20,16 @@ func spfServer(t *testing.T) string {
 	t.Helper()
 	head := "@ SOA ns hostmaster 1 3600 900 604800 300\n@ NS ns\nns A 127.0.0.1\n"
 	dns, err := authdns.Start(t.Context(), authdns.Config{Zones: map[string]string{
-		"nomeazienda.it.":  "$TTL 60\n" + head + "@ TXT \"v=spf1 ip4:2.2.2.2 include:_spf.service.example -all\"\n",
-		"service.example.": "$TTL 60\n" + head + "_spf TXT \"v=spf1 ip4:198.51.100.0/24 -all\"\n",
+		"nomeazienda.it.": "$TTL 60\n" + head +
+			"@ TXT \"v=spf1 ip4:2.2.2.2 include:_spf.service.example -all\"\n",
+		"service.example.": "$TTL 60\n" + head +
+			"_spf TXT \"v=spf1 ip4:198.51.100.0/24 -all\"\n",
 	}})
+
 	if err != nil {
 		t.Fatal(err)
 	}
+
 	t.Cleanup(func() { dns.Close() })
 	return dns.Addr()
 }
@@ -41,21 +45,32 @@ router: {protocol: none, forwards: [{name: smtp, port: 25}]}
 service: {type: manual}
 verify: {resolvers: ["%s"]}
 `, spfServer(t))
-	files := map[string]string{"mailpub.yaml": config, "reports/notes.txt": "Nothing of ours.\n", "reports/hostile.xml": "<!DOCTYPE f SYSTEM \"file:///etc/passwd\"><feedback/>"}
+
+	files := map[string]string{"mailpub.yaml": config,
+		"reports/notes.txt":   "Nothing of ours.\n",
+		"reports/hostile.xml": "<!DOCTYPE f SYSTEM \"file:///etc/passwd\"><feedback/>"}
+
 	sources := []string{"2.2.2.2", "198.51.100.7", "203.0.113.9", "203.0.113.66"}
 	for n := range 160 {
-		source, result := sources[n%4], []string{"pass", "pass", "pass", "fail"}[n%4]
+		source := sources[n%4]
+		result := []string{"pass", "pass", "pass", "fail"}[n%4]
 		text := numbered(dmarcReport(source, result), n)
 		name := fmt.Sprintf("reports/new/%d.eml", n)
+
 		if n%3 == 1 { // as it was attached
 			_, text, _ = strings.Cut(text, "\r\n\r\n")
-			text, name = compressed(text), fmt.Sprintf("reports/cur/receiver.example!nomeazienda.it!%d.xml.gz", n)
+			text = compressed(text)
+			name = fmt.Sprintf("reports/cur/receiver.example!nomeazienda.it!%d.xml.gz", n)
 		}
+
 		files[name] = text
 	}
+
 	for n := range 40 {
-		files[fmt.Sprintf("reports/cur/tls%d.eml", n)] = strings.Replace(tlsReport(9, n%10/9), `"report-id":"1"`, fmt.Sprintf(`"report-id":"%d"`, n), 1)
+		files[fmt.Sprintf("reports/cur/tls%d.eml", n)] = strings.Replace(tlsReport(9, n%10/9),
+			`"report-id":"1"`, fmt.Sprintf(`"report-id":"%d"`, n), 1)
 	}
+
 	for name, text := range files {
 		path := filepath.Join(dir, filepath.FromSlash(name))
 		if err := os.MkdirAll(filepath.Dir(path), 0o700); err != nil {
@@ -65,14 +80,17 @@ verify: {resolvers: ["%s"]}
 			t.Fatal(err)
 		}
 	}
+
 	run := func(args ...string) string {
 		var out, errs bytes.Buffer
 		args = append([]string{"-c", filepath.Join(dir, "mailpub.yaml"), "--no-color"}, args...)
-		if code := newApp(strings.NewReader(""), &out, &errs).execute(t.Context(), args); code != exitOK {
+		if code := newApp(strings.NewReader(""), &out, &errs).execute(t.Context(),
+			args); code != exitOK {
 			t.Fatalf("%q: exit code %d: %s%s", args, code, out.String(), errs.String())
 		}
 		return out.String()
 	}
+
 	const want = `160 DMARC reports, 40 TLS reports were read; these are of the last 7 days.
 
 SENDER        WHO      DOMAIN          PASSED  FAILED  SIGNED BY  REPORTED BY
@@ -87,16 +105,23 @@ sender.example   nomeazienda.it  360        4       certificate-expired at mail.
 1 report could not be read:
   it has a document type or nests too deeply, which no report has
 `
+
 	reports := filepath.Join(dir, "reports")
 	if got := run("reports", reports); got != want {
 		t.Errorf("got\n%s\nwant\n%s", got, want)
 	}
+
 	var found site.Reported
-	if err := json.Unmarshal([]byte(run("--json", "reports", reports)), &found); err != nil || len(found.Senders) != 4 || found.Senders[1].Kind != "ours" || found.Sessions[0].Failed != 4 {
+	if err := json.Unmarshal([]byte(run("--json", "reports", reports)), &found); err != nil ||
+		len(found.Senders) != 4 || found.Senders[1].Kind != "ours" ||
+		found.Sessions[0].Failed != 4 {
 		t.Errorf("%+v %v", found, err)
 	}
+
 	var out, errs bytes.Buffer
-	if code := newApp(strings.NewReader(""), &out, &errs).execute(t.Context(), []string{"-c", filepath.Join(dir, "mailpub.yaml"), "reports"}); code != exitFailed || !strings.Contains(errs.String(), "verify.reports") {
+	if code := newApp(strings.NewReader(""), &out, &errs).execute(t.Context(),
+		[]string{"-c", filepath.Join(dir, "mailpub.yaml"), "reports"}); code != exitFailed ||
+		!strings.Contains(errs.String(), "verify.reports") {
 		t.Errorf("without a place: %d %s", code, errs.String())
 	}
 }
@@ -126,7 +151,9 @@ func dmarcReport(source, result string) string {
 // tlsReport is a message with a TLS report of yesterday.
 func tlsReport(good, bad int) string {
 	end := time.Now().Add(-24 * time.Hour).UTC().Format(time.RFC3339)
-	return fmt.Sprintf("Subject: Report Domain: nomeazienda.it\r\nContent-Type: application/tlsrpt+json\r\n\r\n"+`{"organization-name":"sender.example","date-range":{"start-datetime":%[1]q,"end-datetime":%[1]q},"report-id":"1",`+
+	return fmt.Sprintf("Subject: Report Domain: nomeazienda.it\r\nContent-Type: application/tlsrpt+json\r\n\r\n"+
+		`{"organization-name":"sender.example","date-range":{"start-datetime":%[1]q,"end-datetime":%[1]q},"report-id":"1",`+
 		`"policies":[{"policy":{"policy-type":"sts","policy-domain":"nomeazienda.it"},"summary":{"total-successful-session-count":%[2]d,"total-failure-session-count":%[3]d},`+
-		`"failure-details":[{"result-type":"certificate-expired","receiving-mx-hostname":"mail.nomeazienda.it","failed-session-count":%[3]d}]}]}`+"\r\n", end, good, bad)
+		`"failure-details":[{"result-type":"certificate-expired","receiving-mx-hostname":"mail.nomeazienda.it","failed-session-count":%[3]d}]}]}`+
+		"\r\n", end, good, bad)
 }

@@ -34,14 +34,22 @@ func requestCommand(a *app) *cobra.Command {
 			return request.Write(cmd.Context(), a.ui, o, args)
 		},
 	}
-	cmd.Flags().StringVar(&o.Lang, "lang", request.SystemLanguage(), "`LANGUAGE` of a letter: en or it")
-	cmd.Flags().StringVar(&o.Form, "form", "letter", "`FORM` of a zone's records: letter, table or zone")
+
+	cmd.Flags().StringVar(&o.Lang, "lang", request.SystemLanguage(),
+		"`LANGUAGE` of a letter: en or it")
+
+	cmd.Flags().StringVar(&o.Form, "form", "letter",
+		"`FORM` of a zone's records: letter, table or zone")
+
 	cmd.Flags().BoolVar(&o.All, "all", false, "include existing records")
-	for name, words := range map[string][]string{"lang": request.Languages(), "form": request.Forms()} {
-		if err := cmd.RegisterFlagCompletionFunc(name, cobra.FixedCompletions(words, cobra.ShellCompDirectiveNoFileComp)); err != nil {
+	for name, words := range map[string][]string{"lang": request.Languages(),
+		"form": request.Forms()} {
+		if err := cmd.RegisterFlagCompletionFunc(name,
+			cobra.FixedCompletions(words, cobra.ShellCompDirectiveNoFileComp)); err != nil {
 			panic(err) // the flags are defined above
 		}
 	}
+
 	return cmd
 }
 
@@ -53,5 +61,6 @@ func completeRequest(args []string) []cobra.Completion {
 			cobra.CompletionWithDesc("policy", "the MTA-STS policy of a domain"),
 		}
 	}
+
 	return nil
 }

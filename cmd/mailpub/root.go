@@ -33,21 +33,25 @@ func (a *app) execute(ctx context.Context, args []string) int {
 	root.SetOut(a.ui.Out)
 	root.SetErr(a.ui.Err)
 	cmd, err := root.ExecuteContextC(ctx)
+
 	switch {
 	case err == nil:
 		return exitOK
 	case a.ui.Stopped != nil && a.ui.Stopped() != nil:
 		a.fail(err, exitStopped)
-		term.PrintInterrupted(a.ui, slices.Contains([]string{"apply", "destroy", "heal", "clean"}, cmd.Name()))
+		term.PrintInterrupted(a.ui, slices.Contains([]string{"apply", "destroy", "heal",
+			"clean"}, cmd.Name()))
 		return exitStopped
 	case errors.Is(err, errDifference):
 		return exitDiffer
 	case errors.Is(err, errReported):
 		return exitFailed
 	}
+
 	err = unknownCommand(root, args, err)
 	term.PrintError(a.ui, err, documentedField)
 	a.fail(err, exitFailed)
+
 	return exitFailed
 }
 
@@ -73,14 +77,17 @@ func defaultConfig() string {
 	if file := os.Getenv("MAILPUB_CONFIG"); file != "" {
 		return file
 	}
+
 	for _, ending := range []string{"yaml", "yml", "toml", "json"} {
 		if file := "mailpub." + ending; isFile(file) {
 			return file
 		}
 	}
+
 	if isFile(config.SystemConfig) {
 		return config.SystemConfig
 	}
+
 	return term.DefaultConfig
 }
 
@@ -114,22 +121,31 @@ func rootCommand(a *app) *cobra.Command {
 			if a.style != nil {
 				a.ui.Style = *a.style
 			}
+
 			if a.withSignals != nil && cmd.GroupID != groupAbout {
 				cmd.SetContext(a.withSignals(cmd.Context()))
 			}
+
 			a.ui.Stopped = cmd.Context().Err
 			return a.useSystem()
 		},
 	}
+
 	root.SetFlagErrorFunc(unknownFlag)
 	f := root.PersistentFlags()
-	f.StringVarP(&a.ui.ConfigFile, "config", "c", defaultConfig(), "config `FILE` (.yaml, .toml or .json)")
-	if err := root.MarkPersistentFlagFilename("config", "yaml", "yml", "toml", "json"); err != nil {
+	f.StringVarP(&a.ui.ConfigFile, "config", "c", defaultConfig(),
+		"config `FILE` (.yaml, .toml or .json)")
+
+	if err := root.MarkPersistentFlagFilename("config", "yaml", "yml", "toml",
+		"json"); err != nil {
 		panic(err) // the flag is defined above
 	}
+
 	f.BoolVar(&a.system, "system", false, "the config and the secrets of the package's services, as root")
 	f.BoolVar(&a.ui.JSON, "json", false, "print JSON on standard output, and nothing else there")
-	f.BoolVar(&a.noColor, "no-color", false, "print without colour (so does the variable NO_COLOR)")
+	f.BoolVar(&a.noColor, "no-color", false,
+		"print without colour (so does the variable NO_COLOR)")
+
 	f.BoolVarP(&a.verbose, "verbose", "v", false, "log every step on standard error")
 	root.SetCompletionCommandGroupID(groupAbout)
 	root.AddGroup(
@@ -138,17 +154,26 @@ func rootCommand(a *app) *cobra.Command {
 		&cobra.Group{ID: groupServe, Title: "Look and serve:"},
 		&cobra.Group{ID: groupAbout, Title: "About:"},
 	)
+
 	add := func(group string, cmds ...*cobra.Command) {
 		for _, c := range cmds {
 			c.GroupID = group
 			root.AddCommand(c)
 		}
 	}
+
 	add(groupStart, initCommand(a), importCommand(a), demoCommand(a, runCommand))
-	add(groupPublish, validateCommand(a), fmtCommand(a), planCommand(a), showCommand(a), applyCommand(a), verifyCommand(a), driftCommand(a), ignoreCommand(a), destroyCommand(a), stateCommand(a), requestCommand(a))
-	add(groupServe, watchCommand(a), serviceCommand(a), reportCommand(a), routerCommand(a), mdaemonCommand(a), mailboxCommand(a), reportsCommand(a), dkimCommand(a), receiveCommand(a), probeCommand(a))
+	add(groupPublish, validateCommand(a), fmtCommand(a), planCommand(a), showCommand(a),
+		applyCommand(a), verifyCommand(a), driftCommand(a), ignoreCommand(a),
+		destroyCommand(a), stateCommand(a), requestCommand(a))
+
+	add(groupServe, watchCommand(a), serviceCommand(a), reportCommand(a), routerCommand(a),
+		mdaemonCommand(a), mailboxCommand(a), reportsCommand(a), dkimCommand(a),
+		receiveCommand(a), probeCommand(a))
+
 	add(groupAbout, explainCommand(a), providersCommand(a), schemaCommand(a), versionCommand(a))
 	root.AddCommand(configTopic(), manCommand(a), unitsCommand(a))
 	customizeHelp(root)
+
 	return root
 }

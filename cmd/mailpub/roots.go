@@ -28,7 +28,8 @@ func useFallbackRoots() {
 
 func hasRoots(system fs.FS) bool {
 	for _, place := range placesOfRoots {
-		if info, err := fs.Stat(system, place); err == nil && (!info.IsDir() || !emptyDir(system, place)) {
+		if info, err := fs.Stat(system, place); err == nil &&
+			(!info.IsDir() || !emptyDir(system, place)) {
 			return true
 		}
 	}
@@ -47,11 +48,13 @@ func mozillaRoots() *x509.CertPool {
 		if err != nil {
 			continue // one that this Go can't read trusts nobody
 		}
+
 		if root.Constraint == nil {
 			pool.AddCert(c)
 		} else {
 			pool.AddCertWithConstraint(c, root.Constraint)
 		}
 	}
+
 	return pool
 }

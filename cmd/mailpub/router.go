@@ -34,6 +34,7 @@ Exit code: 0, or 1 when no router answers.`,
 			if err != nil {
 				return err
 			}
+
 			if script {
 				text, err := s.RouterScript(cmd.Context())
 				if err == nil {
@@ -41,6 +42,7 @@ Exit code: 0, or 1 when no router answers.`,
 				}
 				return err
 			}
+
 			status, err := s.RouterStatus(cmd.Context())
 			if err != nil {
 				return err
@@ -48,11 +50,13 @@ Exit code: 0, or 1 when no router answers.`,
 			if a.ui.JSON {
 				return a.ui.PrintJSON(status)
 			}
+
 			term.ShowRouter(a.ui, status.Report)
 			term.ShowFirewall(a.ui, status.Firewall)
 			return nil
 		},
 	}
+
 	cmd.AddCommand(healCommand(a), cleanCommand(a))
 	cmd.Flags().BoolVar(&script, "nft", false, "print the forwards as text for nft(8)")
 	return cmd

@@ -24,7 +24,9 @@ func TestLabFirewalledServer(t *testing.T) {
 	has(t, s.mailpub(exitOK, "plan", "--detailed-exitcode"), "No changes")
 	s.mailpub(exitOK, "drift")
 	out := s.mailpub(exitOK, "router")
-	has(t, out, "upnp: the default gateway 10.10.10.1 answers as WANIPConnection:2; it made this site's forwards", "tcp/25", "ours")
+	has(t, out, "upnp: the default gateway 10.10.10.1 answers as WANIPConnection:2; it made this site's forwards",
+		"tcp/25", "ours")
+
 	s.mailpub(exitOK, "destroy", "--yes")
 	if after := s.state(); after != before {
 		t.Errorf("zones and router differ from the start:\n%s\nbefore:\n%s", after, before)
@@ -45,18 +47,28 @@ func TestLabSilentMaker(t *testing.T) {
 		if code != exitFailed {
 			t.Errorf("exit code %d, want %d\n%s%s", code, exitFailed, stdout, stderr)
 		}
-		if all := stdout + stderr; strings.Contains(all, "gone") || strings.Contains(all, "forgot") {
+
+		if all := stdout + stderr; strings.Contains(all, "gone") ||
+			strings.Contains(all, "forgot") {
 			t.Errorf("said to be gone:\n%s", all)
 		}
+
 		return stdout + stderr
 	}
-	has(t, said(s.on("lan", s.bin, "plan")), "upnp made this site's forwards and does not answer now", "? tcp/25", "by pcp they can't be seen", "router: tcp/25 can't be read")
+
+	has(t, said(s.on("lan", s.bin, "plan")),
+		"upnp made this site's forwards and does not answer now", "? tcp/25",
+		"by pcp they can't be seen", "router: tcp/25 can't be read")
+
 	has(t, said(s.on("lan", s.bin, "apply", "--yes")), "can't be read")
 	said(s.on("lan", s.bin, "drift"))
-	has(t, said(s.on("lan", s.bin, "destroy", "--yes")), "Some changes were not made: 11 changes.", "can't be read")
+	has(t, said(s.on("lan", s.bin, "destroy", "--yes")),
+		"Some changes were not made: 11 changes.", "can't be read")
+
 	if left := len(s.lab.Mappings(t)); left != forwarded {
 		t.Errorf("%d of %d forwards are left", left, forwarded)
 	}
+
 	s.must("lan", "nft", "delete table inet deaf")
 	has(t, s.mailpub(exitOK, "destroy", "--yes"), "Done: 5 changes.")
 	if after := s.state(); after != before {
@@ -70,9 +82,13 @@ func TestLabDestroyWithoutOne(t *testing.T) {
 	s.services()
 	before := s.state()
 	s.mailpub(exitOK, "apply", "--yes")
+
 	for _, chain := range []string{"prerouting_miniupnpd", "miniupnpd"} { // as a person does, by hand
-		s.must("router", "sh", "-ec", "nft -a list chain inet filter "+chain+" | grep -E 'dport (25|smtp) ' | grep -o 'handle [0-9]*' | while read -r h; do nft delete rule inet filter "+chain+" $h; done")
+		s.must("router", "sh", "-ec", "nft -a list chain inet filter "+chain+
+			" | grep -E 'dport (25|smtp) ' | grep -o 'handle [0-9]*' | while read -r h; do nft delete rule inet filter "+
+			chain+" $h; done")
 	}
+
 	s.mailpub(exitOK, "destroy", "--yes")
 	if after := s.state(); after != before {
 		t.Errorf("zones and router differ from the start:\n%s\nbefore:\n%s", after, before)

@@ -32,9 +32,11 @@ page), error. Programs that read them find every field there; fields may be adde
 			if len(args) == 1 && args[0] != "config" {
 				text, err = schema.Document(args[0])
 			}
+
 			if err == nil {
 				_, err = a.ui.Out.Write(text)
 			}
+
 			return err
 		},
 	}

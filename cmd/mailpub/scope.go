@@ -19,7 +19,9 @@ func (f *scopeFlags) add(a *app, cmd *cobra.Command) {
 	const parts = "dns, router, service, zone:NAME, or a name as plan shows it"
 	cmd.Flags().StringSliceVar(&f.only, "only", nil, "only these `PARTS`: "+parts)
 	cmd.Flags().StringSliceVar(&f.exclude, "exclude", nil, "everything except these `PARTS`")
-	cmd.Flags().StringSliceVar(&f.public, "public", nil, "use `ADDRESS` as the public address if the config says auto, without detection")
+	cmd.Flags().StringSliceVar(&f.public, "public", nil,
+		"use `ADDRESS` as the public address if the config says auto, without detection")
+
 	words := func(*cobra.Command, []string, string) ([]string, cobra.ShellCompDirective) {
 		cfg, err := config.Load(a.ui.ConfigFile)
 		if err != nil {
@@ -27,6 +29,7 @@ func (f *scopeFlags) add(a *app, cmd *cobra.Command) {
 		}
 		return site.ScopeWords(cfg), cobra.ShellCompDirectiveNoFileComp
 	}
+
 	for _, name := range []string{"only", "exclude"} {
 		_ = cmd.RegisterFlagCompletionFunc(name, words) // it fails on a flag that is not there
 	}
@@ -42,6 +45,7 @@ func (f *scopeFlags) set(o *site.Options) error {
 		}
 		o.Public = append(o.Public, addr)
 	}
+
 	return nil
 }
 

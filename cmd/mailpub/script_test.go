@@ -48,6 +48,7 @@ func TestScripts(t *testing.T) {
 				cancel()
 				return err
 			}
+
 			env.Defer(func() { world.Close(); cancel() })
 			env.Values["world"] = world
 			env.Setenv(demo.KeyVariable, world.Key)
@@ -59,6 +60,7 @@ func TestScripts(t *testing.T) {
 			if _, err := os.Stat(config); err == nil {
 				return nil
 			}
+
 			return os.WriteFile(config, []byte(world.Config()), 0o600)
 		},
 		Cmds: map[string]func(*testscript.TestScript, bool, []string){
@@ -94,6 +96,7 @@ func scriptCode(ts *testscript.TestScript, _ bool, args []string) {
 	} else {
 		ts.Check(err)
 	}
+
 	if got != want {
 		ts.Fatalf("exit code %d, want %d", got, want)
 	}
@@ -107,10 +110,12 @@ func scriptUnreadable(ts *testscript.TestScript, _ bool, args []string) {
 		router.Inject(nil)
 		return
 	}
+
 	always := args[0] == "always"
 	if always {
 		args = args[1:]
 	}
+
 	code, err := strconv.Atoi(args[0])
 	ts.Check(err)
 	actions := args[1:]
@@ -132,27 +137,38 @@ func scriptWorld(ts *testscript.TestScript, _ bool, args []string) {
 
 // foreign NAME TYPE LINE...: a stranger puts an RRset in place; without lines, takes it away.
 func scriptForeign(ts *testscript.TestScript, _ bool, args []string) {
-	ts.Check(putForeign(context.Background(), worldOf(ts), mail.DNSKey(args[0], args[1]), args[2:]))
+	ts.Check(putForeign(context.Background(), worldOf(ts), mail.DNSKey(args[0], args[1]),
+		args[2:]))
 }
 
 func putForeign(ctx context.Context, world *demo.Internet, key plan.Key, lines []string) error {
-	zone, err := providers.Open("rfc2136", zone.Options{Zone: "nomeazienda.it", Settings: map[string]string{
-		"server": world.DNS.Addr(), "key_name": "mailpub.", "key": world.Key,
-	}})
+	zone, err := providers.Open("rfc2136", zone.Options{
+		Zone: "nomeazienda.it",
+		Settings: map[string]string{
+			"server": world.DNS.Addr(), "key_name": "mailpub.", "key": world.Key,
+		},
+	})
+
 	if err != nil {
 		return err
 	}
+
 	items, err := zone.Read(ctx, []plan.Key{key})
 	if err != nil {
 		return err
 	}
+
 	c := plan.Change{Key: key, Action: plan.Create, After: lines}
 	if len(items) > 0 {
-		c.Action, c.Before = plan.Update, items[0].Lines
+		c.Action = plan.Update
+		c.Before = items[0].Lines
 	}
+
 	if len(lines) == 0 {
-		c.Action, c.After = plan.Delete, nil
+		c.Action = plan.Delete
+		c.After = nil
 	}
+
 	return zone.Apply(ctx, []plan.Change{c}, func(plan.Change, error) {})
 }
 
@@ -171,7 +187,12 @@ func scriptForget(ts *testscript.TestScript, _ bool, args []string) {
 func scriptForward(ts *testscript.TestScript, _ bool, args []string) {
 	port, err := strconv.ParseUint(args[0], 10, 16)
 	ts.Check(err)
-	ts.Check(worldOf(ts).Router.Set(igd.Mapping{Proto: "tcp", External: uint16(port), Internal: netip.MustParseAddrPort(args[1]), Enabled: true}))
+	ts.Check(worldOf(ts).Router.Set(igd.Mapping{
+		Proto:    "tcp",
+		External: uint16(port),
+		Internal: netip.MustParseAddrPort(args[1]),
+		Enabled:  true,
+	}))
 }
 
 // wan ADDRESS: the router gets another address outside.
@@ -199,7 +220,9 @@ func scriptReplace(ts *testscript.TestScript, _ bool, args []string) {
 	if !strings.Contains(text, args[0]) {
 		ts.Fatalf("%s has no %q", args[2], args[0])
 	}
-	ts.Check(os.WriteFile(ts.MkAbs(args[2]), []byte(strings.ReplaceAll(text, args[0], strings.ReplaceAll(args[1], `\n`, "\n"))), 0o600))
+	ts.Check(os.WriteFile(ts.MkAbs(args[2]),
+		[]byte(strings.ReplaceAll(text, args[0], strings.ReplaceAll(args[1], `\n`, "\n"))),
+		0o600))
 }
 
 // insert FILE LINE TARGET: puts the lines of FILE behind the first such line of TARGET.
@@ -223,18 +246,24 @@ func scriptStored(ts *testscript.TestScript, neg bool, args []string) {
 	if neg {
 		pattern = "mail/*/*/*"
 	}
+
 	messages, err := filepath.Glob(ts.MkAbs(pattern))
 	ts.Check(err)
-	found := slices.ContainsFunc(messages, func(path string) bool { return strings.Contains(ts.ReadFile(path), args[0]) })
+	found := slices.ContainsFunc(messages, func(path string) bool {
+		return strings.Contains(ts.ReadFile(path), args[0])
+	})
+
 	if found == neg {
-		ts.Fatalf("of %d messages in %s: one holds %q: %t", len(messages), pattern, args[0], found)
+		ts.Fatalf("of %d messages in %s: one holds %q: %t", len(messages), pattern, args[0],
+			found)
 	}
 }
 
 // long-since FILE: what FILE says to be so since a time has been so for years.
 func scriptLongSince(ts *testscript.TestScript, _ bool, args []string) {
 	old := ts.ReadFile(args[0])
-	text := regexp.MustCompile(`"since": "[^"]*"`).ReplaceAllString(old, `"since": "2020-01-01T00:00:00Z"`)
+	text := regexp.MustCompile(`"since": "[^"]*"`).ReplaceAllString(old,
+		`"since": "2020-01-01T00:00:00Z"`)
 	if text == old {
 		ts.Fatalf("%s says nothing of since when", args[0])
 	}
@@ -246,17 +275,22 @@ func TestDemo(t *testing.T) {
 	var out strings.Builder
 	a := newApp(strings.NewReader(""), &out, &out)
 	code := a.execute(t.Context(), []string{"demo"})
+
 	if code != exitOK {
 		t.Fatalf("exit code %d\n%s", code, out.String())
 	}
+
 	for _, want := range []string{
-		"Plan: 16 to add.", "gate open: mail.nomeazienda.it answers", "Done: 16 changes.", "The message is in mail",
-		"No changes: 16 items up to date.", ", 0 failed,", "Done: 2 changes.", "as they were at the start",
+		"Plan: 16 to add.", "gate open: mail.nomeazienda.it answers", "Done: 16 changes.",
+		"The message is in mail",
+		"No changes: 16 items up to date.", ", 0 failed,", "Done: 2 changes.",
+		"as they were at the start",
 	} {
 		if !strings.Contains(out.String(), want) {
 			t.Errorf("the demo does not say %q", want)
 		}
 	}
+
 	if t.Failed() {
 		fmt.Println(out.String())
 	}

@@ -24,7 +24,10 @@ A Windows service has no access to your variables: use file:PATH in the config.`
   mailpub service status
   mailpub service remove`,
 	}
-	cmd.PersistentFlags().StringVar(&o.Name, "name", "mailpub", "`NAME` of the service, where there are several")
+
+	cmd.PersistentFlags().StringVar(&o.Name, "name", "mailpub",
+		"`NAME` of the service, where there are several")
+
 	install := &cobra.Command{
 		Use:     "install [FILE|DIR]...",
 		Short:   "Install and start the service",
@@ -34,26 +37,37 @@ A Windows service has no access to your variables: use file:PATH in the config.`
 			if len(args) == 0 {
 				args = []string{a.ui.ConfigFile}
 			}
+
 			unit, err := service.UnitOptions(o, args)
 			if err != nil {
 				return err
 			}
+
 			return service.Install(cmd.Context(), a.ui, unit, o)
 		},
 	}
+
 	fl := install.Flags()
 	fl.BoolVar(&o.Print, "print", false, "print the files to install, without installing them")
 	fl.BoolVar(&o.Print, "dry-run", false, "the same as --print")
 	fl.BoolVar(&o.Timer, "timer", false, "under systemd: a timer that runs drift, instead of watch")
-	fl.BoolVar(&o.Receive, "receive", false, "under systemd: also the bundled receiver, as a separate service")
+	fl.BoolVar(&o.Receive, "receive", false,
+		"under systemd: also the bundled receiver, as a separate service")
+
 	fl.StringVar(&o.User, "user", "", "run it as `USER`, which needs write access to the state directory; by default root")
 	cmd.AddCommand(install, &cobra.Command{
-		Use: "remove", Short: "Stop and remove the service", Args: noArguments,
+		Use:     "remove",
+		Short:   "Stop and remove the service",
+		Args:    noArguments,
 		Long:    "Stops and removes the service. Configs, ledgers, records and forwards stay in place.",
 		Example: "  mailpub service remove",
-		RunE:    func(cmd *cobra.Command, _ []string) error { return service.Remove(cmd.Context(), a.ui, o) },
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			return service.Remove(cmd.Context(), a.ui, o)
+		},
 	}, &cobra.Command{
-		Use: "status", Short: "Show whether the service runs", Args: noArguments,
+		Use:     "status",
+		Short:   "Show whether the service runs",
+		Args:    noArguments,
 		Long:    "Says whether the service is installed and runs. Exit code: 0 when it runs, else 2.",
 		Example: "  mailpub service status",
 		RunE: func(cmd *cobra.Command, _ []string) error {
@@ -64,5 +78,6 @@ A Windows service has no access to your variables: use file:PATH in the config.`
 			return err
 		},
 	})
+
 	return cmd
 }

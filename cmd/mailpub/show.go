@@ -21,13 +21,15 @@ config, no network. A file that was changed after it was saved is refused.
 Exit code: 0, or 1 when the file is not a saved plan.`,
 		Example: `  mailpub plan -o plan.json && mailpub show plan.json
   mailpub show --json plan.json`,
-		Args:              cobra.ExactArgs(1),
-		ValidArgsFunction: cobra.FixedCompletions([]string{"json"}, cobra.ShellCompDirectiveFilterFileExt),
+		Args: cobra.ExactArgs(1),
+		ValidArgsFunction: cobra.FixedCompletions([]string{"json"},
+			cobra.ShellCompDirectiveFilterFileExt),
 		RunE: func(_ *cobra.Command, args []string) error {
 			data, err := os.ReadFile(args[0])
 			if err != nil {
 				return fmt.Errorf("saved plan: %w", err)
 			}
+
 			saved, err := plan.DecodeSaved(data)
 			if err != nil {
 				return fmt.Errorf("saved plan %s: %w", args[0], err)
@@ -35,6 +37,7 @@ Exit code: 0, or 1 when the file is not a saved plan.`,
 			if a.ui.JSON {
 				return a.ui.PrintJSON(json.RawMessage(data))
 			}
+
 			term.ShowSaved(a.ui, saved)
 			return nil
 		},

@@ -23,7 +23,10 @@ as plan shows it: tcp/25, "nomeazienda.it. MX".`,
 		Args: noArguments,
 		RunE: func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
 	}
-	cmd.AddCommand(stateListCommand(a), stateShowCommand(a), stateExportCommand(a), stateRemoveCommand(a), stateMoveCommand(a))
+
+	cmd.AddCommand(stateListCommand(a), stateShowCommand(a), stateExportCommand(a),
+		stateRemoveCommand(a), stateMoveCommand(a))
+
 	return cmd
 }
 
@@ -51,6 +54,7 @@ Exit code: 0, or 1 when the ledger cannot be read.`,
 			if a.ui.JSON {
 				return a.ui.PrintJSON(l)
 			}
+
 			return term.ShowLedger(a.ui, l)
 		},
 	}
@@ -68,15 +72,18 @@ func stateShowCommand(a *app) *cobra.Command {
 			if err != nil {
 				return err
 			}
+
 			e, err := site.FindEntry(l, args[0])
 			if err != nil {
 				return err
 			}
+
 			if a.ui.JSON {
 				one := plan.NewLedger(l.Site)
 				one.Put(e)
 				return a.ui.PrintJSON(one)
 			}
+
 			term.ShowEntry(a.ui, e)
 			return nil
 		},
@@ -115,11 +122,13 @@ Exit code: 0, or 1 when the ledger lacks one of them; then none is removed.`,
 		Example: "  mailpub state rm tcp/8080",
 		Args:    cobra.MinimumNArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
-			return a.onLedger(cmd, yes, fmt.Sprintf("Forget %s?", term.Count(len(args), "entry")), func(l *site.Lock) error {
+			return a.onLedger(cmd, yes, fmt.Sprintf("Forget %s?",
+				term.Count(len(args), "entry")), func(l *site.Lock) error {
 				return l.Forget(args...)
 			})
 		},
 	}
+
 	cmd.Flags().BoolVarP(&yes, "yes", "y", false, "do not ask")
 	return cmd
 }
@@ -137,11 +146,13 @@ Exit code: 0, or 1 when nothing was changed.`,
 		Example: `  mailpub state mv tcp/8025 tcp/25`,
 		Args:    cobra.ExactArgs(2),
 		RunE: func(cmd *cobra.Command, args []string) error {
-			return a.onLedger(cmd, yes, fmt.Sprintf("Rename %s to %s in the ledger?", args[0], args[1]), func(l *site.Lock) error {
+			return a.onLedger(cmd, yes, fmt.Sprintf("Rename %s to %s in the ledger?", args[0],
+				args[1]), func(l *site.Lock) error {
 				return l.Rename(args[0], args[1])
 			})
 		},
 	}
+
 	cmd.Flags().BoolVarP(&yes, "yes", "y", false, "do not ask")
 	return cmd
 }
@@ -152,15 +163,19 @@ func (a *app) onLedger(cmd *cobra.Command, yes bool, question string, change fun
 	if err != nil {
 		return err
 	}
+
 	if !yes {
 		if err := a.ui.Confirm(cmd.Context(), question); err != nil {
 			return err
 		}
 	}
+
 	lock, err := site.NewLock(cmd.Context(), cfg, a.site())
 	if err != nil {
 		return err
 	}
+
 	defer lock.Close()
+
 	return change(lock)
 }

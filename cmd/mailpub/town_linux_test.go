@@ -82,24 +82,49 @@ type town struct {
 }
 
 func (in *internet) found(t testing.TB) *town {
-	tw := &town{internet: in, banners: new(atomic.Int32),
-		mail:   &postfixOf{MailServer: lab.InstallMailServer(t), host: "lan", addr: lab.Server},
-		backup: &postfixOf{MailServer: lab.InstallMailServer(t), host: "inet", addr: backupServer}}
+	tw := &town{
+		internet: in,
+		banners:  new(atomic.Int32),
+		mail: &postfixOf{
+			MailServer: lab.InstallMailServer(t),
+			host:       "lan",
+			addr:       lab.Server,
+		},
+		backup: &postfixOf{
+			MailServer: lab.InstallMailServer(t),
+			host:       "inet",
+			addr:       backupServer,
+		},
+	}
+
 	tw.home = tw
 	for _, a := range []string{backupServer, egressServer, popServer, strangersHost} {
 		in.must("inet", "ip", "addr", "add", a+"/24", "dev", "br0")
 	}
+
 	in.delegate("example", "backup A "+backupServer, "mx A "+egressServer, "web A "+lab.Outside)
 	in.eventually("the zone is signed", func() bool {
-		out, _, _ := in.on("inet", "sh", "-c", "dig +noall +answer @"+lab.NameServer+" nomeazienda.it DNSKEY | dnssec-dsfromkey -2 -f - nomeazienda.it")
+		out, _, _ := in.on("inet", "sh", "-c",
+			"dig +noall +answer @"+lab.NameServer+
+				" nomeazienda.it DNSKEY | dnssec-dsfromkey -2 -f - nomeazienda.it")
+
 		_, ds, ok := strings.Cut(strings.TrimSpace(out), " IN ")
 		if ok {
 			in.delegate("it", "nomeazienda "+ds)
 		}
+
 		return ok
 	})
+
 	in.lab.Update(t, "update add pop.nomeazienda.it 60 A "+popServer)
-	policy := mail.Domain{MX: []mail.MX{{Host: "mail.nomeazienda.it."}, {Host: "backup.example."}}, MTASTS: mail.MTASTS{Mode: "enforce", MaxAge: 7 * 24 * time.Hour}}.Policy()
+	policy := mail.Domain{
+		MX: []mail.MX{{Host: "mail.nomeazienda.it."}, {Host: "backup.example."}},
+		MTASTS: mail.MTASTS{
+			Mode:   "enforce",
+			MaxAge: 7 * 24 * time.Hour,
+		},
+	}.Policy()
+
 	in.served["nomeazienda.it"] = strings.Join(policy, "\n") + "\n"
 	return tw
 }
@@ -110,14 +135,20 @@ func (tw *town) open(t testing.TB) {
 	tw.write(pam, "password requisite pam_pwquality.so retry=3\n")
 	tw.write(filepath.Join(tw.dir, "hosts"), "127.0.0.1 localhost\n")
 	tw.write(filepath.Join(tw.dir, "mailbox.password"), "correct horse\n")
-	tw.write(filepath.Join(tw.dir, "mailpub.yaml"), strings.NewReplacer("MAILDIR", tw.mail.Maildir, "POSTFIX", tw.mail.Postfix,
-		"DOVECOT", tw.mail.Dovecot, "PAM", pam).Replace(wholeConfig))
+	tw.write(filepath.Join(tw.dir, "mailpub.yaml"),
+		strings.NewReplacer("MAILDIR", tw.mail.Maildir, "POSTFIX", tw.mail.Postfix,
+			"DOVECOT", tw.mail.Dovecot, "PAM", pam).Replace(wholeConfig))
+
 	tw.mailbox = filepath.Join(tw.mail.Root, "users")
 	tw.show(tw.ca.issue(tw.key, "mail.nomeazienda.it"))
-	tw.must("lan", "postconf", "-c", tw.mail.Postfix, "-e", "smtpd_tls_cert_file="+tw.dir+"/shown.pem", "smtpd_tls_key_file="+tw.dir+"/shown.key",
+	tw.must("lan", "postconf", "-c", tw.mail.Postfix, "-e",
+		"smtpd_tls_cert_file="+tw.dir+"/shown.pem", "smtpd_tls_key_file="+tw.dir+"/shown.key",
 		"smtpd_tls_security_level=may", "smtpd_client_connection_count_limit=0")
+
 	// Its users alone: the system's own are asked by PAM, which takes 2 s for every refusal.
-	tw.must("lan", "sed", "-i", "s/^!include auth-system/#&/", filepath.Dir(tw.mail.Dovecot)+"/conf.d/10-auth.conf")
+	tw.must("lan", "sed", "-i", "s/^!include auth-system/#&/",
+		filepath.Dir(tw.mail.Dovecot)+"/conf.d/10-auth.conf")
+
 	tw.mail.Start(t, tw.lab, "lan")
 	tw.openBackup(t)
 	serveReceiver(t, tw.lab.Listen(t, "inet", egressServer+":25"), "mx.example", nil)
@@ -131,26 +162,34 @@ func (tw *town) open(t testing.TB) {
 // refuseQuickly makes a router refuse at once what it does not let in: no less real, and nobody
 // waits.
 func refuseQuickly(s *siteInLab, router string) {
-	s.must(router, "nft", "add", "rule", "inet", "filter", "input", "iifname", "wan0", "meta", "l4proto", "tcp", "reject", "with", "tcp", "reset")
+	s.must(router, "nft", "add", "rule", "inet", "filter", "input", "iifname", "wan0", "meta",
+		"l4proto", "tcp", "reject", "with", "tcp", "reset")
 }
 
 func (tw *town) listens(port string) (stop func()) {
-	return tw.background("lan", "socat", "TCP-LISTEN:"+port+",bind=10.10.10.10,reuseaddr,fork", "SYSTEM:echo")
+	return tw.background("lan", "socat", "TCP-LISTEN:"+port+",bind=10.10.10.10,reuseaddr,fork",
+		"SYSTEM:echo")
 }
 
 // show writes what the mail server shows.
 func (tw *town) show(c *tls.Certificate) {
 	var chain []byte
 	for _, raw := range c.Certificate {
-		chain = append(chain, pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: raw})...)
+		chain = append(chain, pem.EncodeToMemory(&pem.Block{
+			Type:  "CERTIFICATE",
+			Bytes: raw,
+		})...)
 	}
+
 	tw.write(filepath.Join(tw.dir, "shown.pem"), string(chain))
 	tw.write(filepath.Join(tw.dir, "shown.key"), string(tw.key.pem(tw.t)))
 }
 
 // in returns the town for a scenario: what it starts and changes ends with t.
 func (tw *town) in(t testing.TB) *town {
-	site, in, here := *tw.siteInLab, *tw.internet, *tw
+	site := *tw.siteInLab
+	in := *tw.internet
+	here := *tw
 	site.t = t
 	in.siteInLab, here.internet = &site, &in
 	return &here
@@ -165,6 +204,7 @@ func (tw *town) try(t *testing.T, c *catalogue, s scenario) {
 			tw.reload(p)
 		}
 	}
+
 	config := filepath.Join(tw.dir, "mailpub.yaml")
 	if s.config != nil {
 		text, err := os.ReadFile(config)
@@ -174,6 +214,7 @@ func (tw *town) try(t *testing.T, c *catalogue, s scenario) {
 		config = filepath.Join(tw.dir, "other.yaml")
 		tw.write(config, edited(t, string(text), s.config))
 	}
+
 	if s.shows {
 		text, checks := here.read(t, "lan", config)
 		c.mu.Lock()
@@ -182,7 +223,10 @@ func (tw *town) try(t *testing.T, c *catalogue, s scenario) {
 		c.add(t, s, checks)
 		return
 	}
-	only := strings.Fields(s.fails + " " + s.warns + " " + s.passes + " " + s.skips + " " + s.only)
+
+	only := strings.Fields(s.fails + " " + s.warns + " " + s.passes + " " + s.skips + " " +
+		s.only)
+
 	c.add(t, s, here.siteInLab.look(t, "lan", config, only...))
 }
 
@@ -201,7 +245,9 @@ func (tw *town) filter(host string, chains ...string) {
 	tw.t.Helper()
 	rules := "table inet broken {\n" + strings.Join(chains, "\n") + "\n}\n"
 	tw.must(host, "sh", "-c", "printf %s \"$1\" | nft -f -", "sh", rules)
-	tw.t.Cleanup(func() { tw.home.must(host, "nft", "delete", "table", "inet", "broken") })
+	tw.t.Cleanup(func() {
+		tw.home.must(host, "nft", "delete", "table", "inet", "broken")
+	})
 }
 
 // hairpin has the router lead its own machines to a host inside when they connect to a port of the
@@ -210,15 +256,21 @@ func (tw *town) hairpin(port, to string) {
 	tw.t.Helper()
 	tw.must("router", "nft", "add table inet hairpin; add chain inet hairpin in { type nat hook prerouting priority -110; };"+
 		" add chain inet hairpin out { type nat hook postrouting priority 90; };"+
-		" add rule inet hairpin in iifname lan0 ip daddr "+lab.Public+" tcp dport "+port+" dnat ip to "+to+
+		" add rule inet hairpin in iifname lan0 ip daddr "+lab.Public+" tcp dport "+port+
+		" dnat ip to "+to+
 		"; add rule inet hairpin out iifname lan0 oifname lan0 masquerade")
-	tw.t.Cleanup(func() { tw.home.must("router", "nft", "delete", "table", "inet", "hairpin") })
+
+	tw.t.Cleanup(func() {
+		tw.home.must("router", "nft", "delete", "table", "inet", "hairpin")
+	})
+
 	tw.eventually("the hairpin answers", func() bool { return tw.reached(port) })
 }
 
 // reached reports whether a port of the public address is reached from inside.
 func (tw *town) reached(port string) bool {
-	_, _, code := tw.on("lan", "socat", "-u", "OPEN:/dev/null", "TCP:"+lab.Public+":"+port+",connect-timeout=1")
+	_, _, code := tw.on("lan", "socat", "-u", "OPEN:/dev/null",
+		"TCP:"+lab.Public+":"+port+",connect-timeout=1")
 	return code == 0
 }
 
@@ -256,7 +308,8 @@ func (tw *town) remember(ports ...string) {
 // forward has a host put a forward into the router, for so many seconds where any are given.
 func (tw *town) forward(host, note, to, inside, outside string, lease ...string) {
 	tw.t.Helper()
-	args := append([]string{"upnpc", "-u", routerURL, "-e", note, "-a", to, inside, outside, "tcp"}, lease...)
+	args := append([]string{"upnpc", "-u", routerURL, "-e", note, "-a", to, inside, outside,
+		"tcp"}, lease...)
 	if out := tw.must(host, args...); !strings.Contains(out, "is redirected to") {
 		tw.t.Fatalf("%q: %s", args, out)
 	}

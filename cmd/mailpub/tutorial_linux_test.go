@@ -30,6 +30,7 @@ func steps(page string) (all []step) {
 			}
 		}
 	}
+
 	return all
 }
 
@@ -40,17 +41,21 @@ func TestLabTutorial(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
+
 	s := newSiteInLab(t, lab.Options{})
 	top, err := filepath.Abs("../..")
 	if err == nil {
 		err = os.Remove(filepath.Join(s.dir, "mailpub.yaml"))
 	}
+
 	if err == nil {
 		err = os.Symlink(filepath.Join(top, "examples"), filepath.Join(s.dir, "examples"))
 	}
+
 	if err != nil {
 		t.Fatal(err)
 	}
+
 	all := steps(string(page))
 	// The lab is up already, and is taken down by the test.
 	script := "sudo() { [ \"$1\" != -E ] || shift; case \"$*\" in *lab.sh\\ up | *lab.sh\\ down) ;; *) \"$@\" ;; esac; }\n"
@@ -60,19 +65,24 @@ func TestLabTutorial(t *testing.T) {
 			script += "until on lan socat -u OPEN:/dev/null TCP:10.10.10.10:25 2>/dev/null; do sleep 0.1; done\n" // a person types slower
 		}
 	}
+
 	script += "kill %1 && wait\n"
 	cmd := s.command(t.Context(), "lan", "true")
-	cmd.Path, cmd.Args = "/bin/bash", []string{"bash", "-c", script}
+	cmd.Path = "/bin/bash"
+	cmd.Args = []string{"bash", "-c", script}
 	cmd.Env = append(cmd.Env, "LAB="+s.lab.Name, "PATH="+s.dir+":"+os.Getenv("PATH"))
 	out, _ := cmd.CombinedOutput() // the codes are in it
+
 	for i, printed := range strings.Split(string(out), "=== ")[:len(all)] {
 		if i > 0 {
 			_, printed, _ = strings.Cut(printed, "\n")
 		}
 		if !saysSo(printed, all[i].prints) {
-			t.Errorf("%s\nprints\n%s\nthe page has\n%s", all[i].command, printed, strings.Join(all[i].prints, "\n"))
+			t.Errorf("%s\nprints\n%s\nthe page has\n%s", all[i].command, printed,
+				strings.Join(all[i].prints, "\n"))
 		}
 	}
+
 	drifts := 0
 	for i, st := range all {
 		code := exitOK
@@ -83,6 +93,7 @@ func TestLabTutorial(t *testing.T) {
 		}
 		has(t, string(out), fmt.Sprintf("=== %d %d\n", i, code))
 	}
+
 	if t.Failed() {
 		t.Logf("all of it:\n%s", out)
 	}
@@ -97,13 +108,16 @@ func saysSo(text string, page []string) bool {
 			pattern.WriteString(`(?:.*\n)*?`)
 			continue
 		}
+
 		line, open := strings.CutSuffix(line, "...")
 		pattern.WriteString(regexp.QuoteMeta(line))
 		if open {
 			pattern.WriteString(".*")
 		}
+
 		pattern.WriteString("\n")
 	}
+
 	return regexp.MustCompile(`^` + pattern.String() + `$`).MatchString(text)
 }
 
@@ -112,8 +126,10 @@ func TestSaysSo(t *testing.T) {
 		text, page string
 		want       bool
 	}{
-		{"a\nb\nc\n", "a\n...\nc", true}, {"a\nc\n", "a\n...\nc", true}, {"a\nb\nc\n", "a\nc", false},
-		{"done: 3\n", "done: ...", true}, {"one\n", "", false}, {"", "...", true}, {"a.b\n", "axb", false},
+		{"a\nb\nc\n", "a\n...\nc", true}, {"a\nc\n", "a\n...\nc", true},
+		{"a\nb\nc\n", "a\nc", false},
+		{"done: 3\n", "done: ...", true}, {"one\n", "", false}, {"", "...", true},
+		{"a.b\n", "axb", false},
 	} {
 		var page []string
 		if c.page != "" {

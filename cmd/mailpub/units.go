@@ -28,11 +28,14 @@ mailpub-drift.timer, which only tells, and mailpub-receive.service, for the site
 			if err := os.MkdirAll(args[0], 0o755); err != nil {
 				return err
 			}
+
 			for _, f := range files {
-				if err := os.WriteFile(filepath.Join(args[0], f.Name), []byte(f.Text), 0o644); err != nil {
+				if err := os.WriteFile(filepath.Join(args[0], f.Name), []byte(f.Text),
+					0o644); err != nil {
 					return err
 				}
 			}
+
 			return nil
 		},
 	}

@@ -22,6 +22,7 @@ Exit code: 0 when every file is correct, else 1.`,
 			if len(files) == 0 {
 				files = []string{a.ui.ConfigFile}
 			}
+
 			valid := true
 			var seen []term.Validated
 			for _, file := range files {
@@ -29,12 +30,14 @@ Exit code: 0 when every file is correct, else 1.`,
 				seen = append(seen, term.Validated{File: file, Err: err})
 				valid = valid && err == nil
 			}
+
 			if err := term.ShowValidated(a.ui, seen); err != nil {
 				return err
 			}
 			if !valid {
 				return errReported
 			}
+
 			return nil
 		},
 	}

@@ -58,19 +58,25 @@ Exit code: 0 when no check fails, 2 when one does, 1 when they could not run.`,
 				check, _ := catalog.Lookup(f.explain)
 				return term.ShowCheckHelp(a.ui, check)
 			}
+
 			return verify(cmd.Context(), a, f)
 		},
 	}
+
 	fl := cmd.Flags()
 	fl.StringSliceVar(&f.only, "only", nil, "run only the checks of these areas (dns, router, mail), groups (outbound, spf, ...) or `IDS`")
 	fl.StringVar(&f.explain, "explain", "", "describe the check `ID` and its remedy; run no check")
 	f.format.add(cmd)
 	fl.StringVar(&f.junit, "junit", "", "write the outcome to `FILE` too, as JUnit XML")
-	for name, words := range map[string][]string{"only": append(selectable(), catalog.IDs()...), "explain": catalog.IDs()} {
-		if err := cmd.RegisterFlagCompletionFunc(name, cobra.FixedCompletions(words, cobra.ShellCompDirectiveNoFileComp)); err != nil {
+
+	for name, words := range map[string][]string{"only": append(selectable(),
+		catalog.IDs()...), "explain": catalog.IDs()} {
+		if err := cmd.RegisterFlagCompletionFunc(name,
+			cobra.FixedCompletions(words, cobra.ShellCompDirectiveNoFileComp)); err != nil {
 			panic(err) // the flags are defined above
 		}
 	}
+
 	return cmd
 }
 
@@ -81,19 +87,28 @@ func verify(ctx context.Context, a *app, f verifyFlags) error {
 			return err
 		}
 	}
+
 	if err := f.format.use(a); err != nil {
 		return err
 	}
+
 	s, err := site.OpenFile(ctx, a.ui.ConfigFile, a.site())
 	if err != nil {
 		return cmp.Or(f.format.failed(a, "verify", err), err)
 	}
+
 	report := s.Verify(ctx, catalog.Expand(f.only))
 	if err := ctx.Err(); err != nil {
 		return err
 	}
 
-	result := export.Result{Site: report.Site, File: a.ui.ConfigFile, Report: &report, Line: s.Config().LineOf}
+	result := export.Result{
+		Site:   report.Site,
+		File:   a.ui.ConfigFile,
+		Report: &report,
+		Line:   s.Config().LineOf,
+	}
+
 	switch {
 	case a.ui.JSON:
 		err = a.ui.PrintJSON(report)
@@ -102,12 +117,19 @@ func verify(ctx context.Context, a *app, f verifyFlags) error {
 	default:
 		term.ShowChecks(a.ui, report)
 	}
+
 	if err == nil && f.junit != "" {
-		err = export.WriteFile(f.junit, export.JUnit, export.Document{Command: "verify", Version: version().Version, Results: []export.Result{result}})
+		err = export.WriteFile(f.junit, export.JUnit, export.Document{
+			Command: "verify",
+			Version: version().Version,
+			Results: []export.Result{result},
+		})
 	}
+
 	if err == nil && plan.Count(report.Checks).Fail > 0 {
 		err = errDifference
 	}
+
 	return err
 }
 
@@ -121,14 +143,17 @@ func knownCheck(flag, word string, more ...string) error {
 	if slices.Contains(known, word) {
 		return nil
 	}
+
 	want := "the id of a check"
 	if len(more) > 0 {
 		want = "some of " + strings.Join(catalog.Areas(), ",") + ", groups or ids of checks"
 	}
+
 	if near := plan.Nearest(word, known); near != "" {
 		want += "; did you mean " + near + "?"
 	} else {
 		want += "; mailpub verify --json lists those of this site, docs/checks.md all"
 	}
+
 	return fmt.Errorf("%s is %q, want %s", flag, word, want)
 }

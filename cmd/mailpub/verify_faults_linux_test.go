@@ -40,19 +40,24 @@ func TestFaults(t *testing.T) {
 	in.must("inet", "ip", "addr", "add", brokenServer+"/24", "dev", "br0")
 	faults := slices.Concat(in.brokenResolvers(t), in.brokenMailServers(t), in.brokenProbes(t))
 	var sites []scenario
+
 	for _, f := range faults {
 		sites = append(sites, scenario{name: f.name, published: published{config: f.config}})
 	}
+
 	in.publish(t, sites)
 	t.Run("all", func(t *testing.T) {
 		for _, f := range faults {
 			t.Run(f.name, func(t *testing.T) {
 				t.Parallel()
 				start := time.Now()
-				checks := in.look(t, "inet", filepath.Join(in.sites[f.name].dir, "mailpub.yaml"), strings.Fields(f.only)...)
+				checks := in.look(t, "inet",
+					filepath.Join(in.sites[f.name].dir, "mailpub.yaml"), strings.Fields(f.only)...)
+
 				if took := time.Since(start); took > f.within {
 					t.Errorf("took %v, want at most %v", took, f.within)
 				}
+
 				f.judge(t, checks)
 			})
 		}
@@ -72,10 +77,12 @@ func (f fault) judge(t *testing.T, checks []plan.Check) {
 		case c.Status != plan.Pass && strings.Contains(c.Got, f.says):
 			said++
 		}
+
 		if c.Status != plan.Pass && c.Hint == "" {
 			t.Errorf("nothing to do: %s", is)
 		}
 	}
+
 	if said == 0 {
 		t.Errorf("no finding says %q:", f.says)
 		for _, c := range checks {
@@ -104,8 +111,15 @@ func (in *internet) brokenResolvers(t *testing.T) (faults []fault) {
 		address := fmt.Sprintf("%s:%d", brokenServer, 5301+i)
 		conn := in.lab.ListenPacket(t, "inet", address)
 		go answerPackets(conn, r.answer)
-		faults = append(faults, fault{name: r.name, only: records, says: r.says, within: time.Minute, config: []string{"[" + labResolver + "] => [\"" + address + "\"]"}})
+		faults = append(faults, fault{
+			name:   r.name,
+			only:   records,
+			says:   r.says,
+			within: time.Minute,
+			config: []string{"[" + labResolver + "] => [\"" + address + "\"]"},
+		})
 	}
+
 	// One that lies is told from the zone's own servers, which decide.
 	address := brokenServer + ":5310"
 	conn := in.lab.ListenPacket(t, "inet", address)
@@ -117,9 +131,12 @@ func (in *internet) brokenResolvers(t *testing.T) (faults []fault) {
 		reply[7] = 1
 		return append(reply, 0xc0, 12, 0, 1, 0, 1, 0, 0, 0, 60, 0, 4, 9, 9, 9, 9)
 	})
-	return append(faults, fault{name: "a resolver that lies", only: "host.a mx.exists mx.target spf.single", says: "9.9.9.9", within: time.Minute,
+
+	return append(faults, fault{name: "a resolver that lies",
+		only: "host.a mx.exists mx.target spf.single", says: "9.9.9.9", within: time.Minute,
 		passes: []string{"host.a", "mx.target"}, // no AAAA record; any address will do
-		config: []string{"[" + labResolver + "] => [\"" + address + "\"]", "provider: manual} => provider: manual, nameservers: [\"" + firstServer + "\"]}"}})
+		config: []string{"[" + labResolver + "] => [\"" + address + "\"]",
+			"provider: manual} => provider: manual, nameservers: [\"" + firstServer + "\"]}"}})
 }
 
 // header is a reply without records to a query, with flags and a code.
@@ -128,9 +145,11 @@ func header(query []byte, flags uint16) []byte {
 	for end < len(query) && query[end] != 0 {
 		end += int(query[end]) + 1
 	}
+
 	reply := slices.Clone(query[:end+5])
 	reply[2], reply[3] = byte(flags>>8), byte(flags)
 	copy(reply[6:12], make([]byte, 6))
+
 	return reply
 }
 
@@ -174,9 +193,16 @@ func (in *internet) brokenMailServers(t *testing.T) (faults []fault) {
 	} {
 		l := in.lab.Listen(t, "inet", fmt.Sprintf("%s:%d", lab.Outside, 2601+i))
 		go acceptAll(l, s.speak)
-		faults = append(faults, fault{name: s.name, only: "mail caa.permits", says: s.says, within: 2 * time.Minute,
-			fails: []string{"smtp.banner"}, config: []string{fmt.Sprintf("internal: 2525 => internal: %d", 2601+i)}})
+		faults = append(faults, fault{
+			name:   s.name,
+			only:   "mail caa.permits",
+			says:   s.says,
+			within: 2 * time.Minute,
+			fails:  []string{"smtp.banner"},
+			config: []string{fmt.Sprintf("internal: 2525 => internal: %d", 2601+i)},
+		})
 	}
+
 	return faults
 }
 
@@ -186,6 +212,7 @@ func acceptAll(l net.Listener, speak func(net.Conn)) {
 		if err != nil {
 			return
 		}
+
 		go func() {
 			defer conn.Close()
 			conn.SetDeadline(time.Now().Add(2 * time.Minute))
@@ -208,18 +235,30 @@ func (in *internet) brokenProbes(t *testing.T) (faults []fault) {
 		{"a clock that is a day behind", "not yet valid", probeToken, func(c *x509.Certificate) { c.NotBefore = time.Now().Add(day) }},
 	} {
 		address := fmt.Sprintf("%s:%d", lab.Outside, 8443+i)
-		faults = append(faults, fault{name: p.name, only: "port.outside port.undeclared mail.outside port.source smtp.starttls", says: p.says, within: time.Minute,
-			config: []string{"verify:\n => verify:\n  probe: {url: \"https://" + address + "\", token: \"file:../probe.token\"}\n"}})
+		faults = append(faults, fault{
+			name:   p.name,
+			only:   "port.outside port.undeclared mail.outside port.source smtp.starttls",
+			says:   p.says,
+			within: time.Minute,
+			config: []string{"verify:\n => verify:\n  probe: {url: \"https://" + address +
+				"\", token: \"file:../probe.token\"}\n"},
+		})
+
 		if p.change == nil {
 			continue
 		}
+
 		shown := in.ca.issue(in.key, "probe", func(c *x509.Certificate) {
 			c.IPAddresses = []net.IP{netip.MustParseAddr(lab.Outside).AsSlice()}
 			p.change(c)
 		})
+
 		server := (&probe.Server{Tokens: map[string]string{"site": p.token}}).HTTP()
-		go server.Serve(tls.NewListener(in.lab.Listen(t, "inet", address), &tls.Config{Certificates: []tls.Certificate{*shown}}))
+		go server.Serve(tls.NewListener(in.lab.Listen(t, "inet", address),
+			&tls.Config{Certificates: []tls.Certificate{*shown}}))
+
 		t.Cleanup(func() { server.Close() })
 	}
+
 	return faults
 }

@@ -15,7 +15,8 @@ func TestKnownCheck(t *testing.T) {
 		{"frobnicate", "docs/checks.md"},
 	} {
 		err := knownCheck("--only", test.word, catalog.Areas()...)
-		if (err == nil) != (test.want == "") || err != nil && !strings.Contains(err.Error(), test.want) {
+		if (err == nil) != (test.want == "") ||
+			err != nil && !strings.Contains(err.Error(), test.want) {
 			t.Errorf("%s: %v, want %q", test.word, err, test.want)
 		}
 	}

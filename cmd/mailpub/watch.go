@@ -57,29 +57,44 @@ differs or fails, 1 when the state of a site is unknown.`,
 			if f.files = args; len(args) == 0 {
 				f.files = []string{a.ui.ConfigFile}
 			}
+
 			switch {
 			case f.test:
 				return testNotices(cmd.Context(), a, f)
 			case f.once:
 				return watchOnce(cmd.Context(), a, f)
 			case f.service != "":
-				return service.Run(cmd.Context(), a.ui, f.service, func(ctx context.Context) error { return watchSites(ctx, a, f) })
+				return service.Run(cmd.Context(), a.ui, f.service,
+					func(ctx context.Context) error {
+						return watchSites(ctx, a, f)
+					})
 			}
+
 			return watchSites(cmd.Context(), a, f)
 		},
 	}
+
 	fl := cmd.Flags()
 	fl.BoolVar(&f.once, "once", false, "check once and exit")
 	fl.BoolVar(&f.now, "now", false, "send the test messages at once, even if today's were sent")
-	fl.BoolVar(&f.test, "test-notice", false, "send a test notice to every channel of watch.notify, and exit")
+	fl.BoolVar(&f.test, "test-notice", false,
+		"send a test notice to every channel of watch.notify, and exit")
+
 	fl.StringVar(&f.listen, "listen", "", "serve a read-only status page at `ADDRESS`, like 127.0.0.1:8025")
-	fl.StringVar(&f.token, "listen-token", "", "ask for the token that `REFERENCE` names (env:NAME, file:PATH), as a bearer token or a password")
-	fl.BoolVar(&f.insecure, "insecure", false, "serve the status page to other machines without a token")
-	fl.StringSliceVar(&f.names, "listen-names", nil, "host `NAMES` allowed for the status page, in addition to addresses and localhost")
+	fl.StringVar(&f.token, "listen-token", "",
+		"ask for the token that `REFERENCE` names (env:NAME, file:PATH), as a bearer token or a password")
+
+	fl.BoolVar(&f.insecure, "insecure", false,
+		"serve the status page to other machines without a token")
+
+	fl.StringSliceVar(&f.names, "listen-names", nil,
+		"host `NAMES` allowed for the status page, in addition to addresses and localhost")
+
 	fl.StringVar(&f.service, "service", "", "run as the service `NAME` that the system started")
 	if err := fl.MarkHidden("service"); err != nil {
 		panic(err) // it is defined above
 	}
+
 	fl.StringVar(&f.log, "log", "text", "how to log on standard error: text, json, or to journald")
 	return cmd
 }
@@ -90,10 +105,12 @@ func (a *app) fleetOptions(f watchFlags, level slog.Level) (fleet.Options, error
 	if a.verbose {
 		level = slog.LevelDebug
 	}
+
 	log, err := fleet.NewLog(f.log, level, a.ui.Err)
 	if err != nil {
 		return fleet.Options{}, err
 	}
+
 	o := fleet.Options{
 		Paths:       f.files,
 		Site:        a.site(),
@@ -103,10 +120,12 @@ func (a *app) fleetOptions(f watchFlags, level slog.Level) (fleet.Options, error
 		Insecure:    f.insecure,
 		Version:     version().Version,
 	}
+
 	o.Site.MessagesNow = f.now
 	if a.verbose {
 		o.Site.Logger = log
 	}
+
 	return o, nil
 }
 
@@ -116,6 +135,7 @@ func watchSites(ctx context.Context, a *app, f watchFlags) error {
 	if err != nil {
 		return err
 	}
+
 	if f.token != "" {
 		if !config.IsReference(f.token) {
 			return errors.New("--listen-token: want a reference like env:MAILPUB_PAGE_TOKEN or file:PATH, never the token itself")
@@ -124,6 +144,7 @@ func watchSites(ctx context.Context, a *app, f watchFlags) error {
 			return fmt.Errorf("--listen-token: %w", err)
 		}
 	}
+
 	return fleet.Watch(ctx, o)
 }
 
@@ -133,15 +154,18 @@ func watchOnce(ctx context.Context, a *app, f watchFlags) error {
 	if err != nil {
 		return err
 	}
+
 	seen, err := fleet.Once(ctx, o)
 	if stopped := ctx.Err(); stopped != nil && err == nil {
 		return stopped
 	}
+
 	var found error
 	for _, s := range seen {
 		if len(seen) > 1 && !a.ui.JSON {
 			fmt.Fprintf(a.ui.Out, "%s\n", a.ui.Bold(s.Site))
 		}
+
 		err = errors.Join(err, s.Err)
 		differs, failed := showDrift(a.ui, s.Report, false)
 		if failed != nil {
@@ -150,9 +174,11 @@ func watchOnce(ctx context.Context, a *app, f watchFlags) error {
 			found = errDifference
 		}
 	}
+
 	if err != nil {
 		return err
 	}
+
 	return found
 }
 
@@ -163,18 +189,24 @@ func testNotices(ctx context.Context, a *app, f watchFlags) error {
 		sent++
 		if err != nil {
 			failed++
-			fmt.Fprintf(a.ui.Out, "%s %s: %s: %s\n", a.ui.Red("NO "), site, term.Clean(channel), term.Clean(err.Error()))
+			fmt.Fprintf(a.ui.Out, "%s %s: %s: %s\n", a.ui.Red("NO "), site,
+				term.Clean(channel), term.Clean(err.Error()))
 			return
 		}
-		fmt.Fprintf(a.ui.Out, "%s %s: %s took it\n", a.ui.Green("ok "), site, term.Clean(channel))
+
+		fmt.Fprintf(a.ui.Out, "%s %s: %s took it\n", a.ui.Green("ok "), site,
+			term.Clean(channel))
 	})
+
 	switch {
 	case err != nil:
 		return err
 	case sent == 0:
-		return errors.New("no notification channel: watch.notify is empty in " + strings.Join(f.files, ", "))
+		return errors.New("no notification channel: watch.notify is empty in " +
+			strings.Join(f.files, ", "))
 	case failed > 0:
 		return fmt.Errorf("%d of %s did not take it", failed, term.Count(sent, "channel"))
 	}
+
 	return nil
 }

@@ -15,16 +15,22 @@ import (
 // grants are what the router granted of the forwards, as the ledger has it.
 func (s *siteInLab) grants() map[plan.Key]plan.Grant {
 	s.t.Helper()
-	l, err := ledger.Files{Dir: s.dir + "/.mailpub", Site: "nomeazienda"}.Read(context.Background())
+	l, err := ledger.Files{
+		Dir:  s.dir + "/.mailpub",
+		Site: "nomeazienda",
+	}.Read(context.Background())
+
 	if err != nil {
 		s.t.Fatal(err)
 	}
+
 	all := map[plan.Key]plan.Grant{}
 	for _, e := range l.Entries() {
 		if e.Key.Kind == forward.Kind && e.Grant != nil {
 			all[e.Key] = *e.Grant
 		}
 	}
+
 	return all
 }
 
@@ -39,9 +45,11 @@ func TestLabLeases(t *testing.T) {
 	s.services()
 	s.mailpub(exitOK, "apply", "--yes")
 	first := s.grants()
+
 	if len(first) != 5 {
 		t.Fatalf("granted: %v", first)
 	}
+
 	var ends time.Time
 	for key, g := range first {
 		if g.Lifetime <= 0 || g.Lifetime > lease {
@@ -51,20 +59,25 @@ func TestLabLeases(t *testing.T) {
 			ends = g.Expires()
 		}
 	}
+
 	w := s.watch("-v")
 	w.says("msg=looked", 1)
 	for time.Now().Before(ends.Add(4 * time.Second)) { // nothing is there for that long but by renewal
 		if got := s.lab.Mappings(t); len(got) != 5 {
-			t.Fatalf("%v before the first lease ends the router forwards %v", time.Until(ends), got)
+			t.Fatalf("%v before the first lease ends the router forwards %v", time.Until(ends),
+				got)
 		}
 		time.Sleep(time.Second)
 	}
+
 	w.says("event=renewed", 1)
 	for key, g := range s.grants() {
 		if !g.At.After(first[key].At) || !g.Expires().After(ends) {
-			t.Errorf("%v: granted until %v, at first until %v", key, g.Expires(), first[key].Expires())
+			t.Errorf("%v: granted until %v, at first until %v", key, g.Expires(),
+				first[key].Expires())
 		}
 	}
+
 	s.told(0, "")
 	s.send("nonce-renewed", "postmaster@nomeazienda.it")
 
@@ -72,18 +85,28 @@ func TestLabLeases(t *testing.T) {
 	stopped := time.Now()
 	for len(s.lab.Mappings(t)) > 0 {
 		if time.Since(stopped) > lease+20*time.Second {
-			t.Fatalf("the router still forwards %v, %v after the last renewal", s.lab.Mappings(t), time.Since(stopped))
+			t.Fatalf("the router still forwards %v, %v after the last renewal",
+				s.lab.Mappings(t), time.Since(stopped))
 		}
 		time.Sleep(500 * time.Millisecond)
 	}
-	t.Logf("the leases ran out %v after watch was stopped", time.Since(stopped).Round(time.Second))
+
+	t.Logf("the leases ran out %v after watch was stopped",
+		time.Since(stopped).Round(time.Second))
+
 	for _, g := range s.grants() { // the router's clock is a second ahead of what it granted
 		time.Sleep(time.Until(g.Expires().Add(time.Second)))
 	}
+
 	began := time.Now()
 	s.watch("-v")
-	s.eventually("all forwards are back", func() bool { return len(s.lab.Mappings(t)) == 5 })
-	t.Logf("the forwards were back %v after watch started", time.Since(began).Round(10*time.Millisecond))
+	s.eventually("all forwards are back", func() bool {
+		return len(s.lab.Mappings(t)) == 5
+	})
+
+	t.Logf("the forwards were back %v after watch started",
+		time.Since(began).Round(10*time.Millisecond))
+
 	has(t, s.told(0, "broke repaired")[1].Title, "repaired:", "(5)")
 	s.send("nonce-back", "postmaster@nomeazienda.it")
 }

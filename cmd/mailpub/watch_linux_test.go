@@ -47,10 +47,13 @@ func (l *logged) String() string {
 func (s *siteInLab) tellInto(section string) {
 	s.t.Helper()
 	script := filepath.Join(s.dir, "tell")
-	if err := os.WriteFile(script, []byte("#!/bin/sh\ncat >>"+filepath.Join(s.dir, "notices.jsonl")+"\n"), 0o700); err != nil {
+	if err := os.WriteFile(script, []byte("#!/bin/sh\ncat >>"+
+		filepath.Join(s.dir, "notices.jsonl")+"\n"), 0o700); err != nil {
 		s.t.Fatal(err)
 	}
-	s.edit("site: nomeazienda\n", "site: nomeazienda\nwatch:\n  notify: [{exec: ["+script+"]}]\n"+section)
+
+	s.edit("site: nomeazienda\n", "site: nomeazienda\nwatch:\n  notify: [{exec: ["+script+
+		"]}]\n"+section)
 }
 
 // notices are those that were told so far.
@@ -60,6 +63,7 @@ func (s *siteInLab) notices() (all []watch.Notice) {
 	if err != nil && !os.IsNotExist(err) {
 		s.t.Fatal(err)
 	}
+
 	for line := range bytes.Lines(data) {
 		var n watch.Notice
 		if err := json.Unmarshal(line, &n); err != nil {
@@ -67,6 +71,7 @@ func (s *siteInLab) notices() (all []watch.Notice) {
 		}
 		all = append(all, n)
 	}
+
 	return all
 }
 
@@ -84,17 +89,20 @@ func (s *siteInLab) watch(args ...string) *watching {
 	s.t.Helper()
 	w := &watching{s: s, log: &logged{}}
 	w.cmd = s.command(s.t.Context(), s.host, append([]string{s.bin, "watch"}, args...)...)
-	w.cmd.Stdout, w.cmd.Stderr = w.log, w.log
+	w.cmd.Stdout = w.log
+	w.cmd.Stderr = w.log
 	w.cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
 	if err := w.cmd.Start(); err != nil {
 		s.t.Fatal(err)
 	}
+
 	s.t.Cleanup(func() {
 		w.end(syscall.SIGTERM)
 		if s.t.Failed() {
 			s.t.Logf("watch said:\n%s", w.log)
 		}
 	})
+
 	return w
 }
 
@@ -109,7 +117,9 @@ func (w *watching) end(sig syscall.Signal) {
 // says waits until the log has had a text so many times.
 func (w *watching) says(text string, times int) {
 	w.s.t.Helper()
-	w.s.eventually(fmt.Sprintf("watch says %q %d times", text, times), func() bool { return strings.Count(w.log.String(), text) >= times })
+	w.s.eventually(fmt.Sprintf("watch says %q %d times", text, times), func() bool {
+		return strings.Count(w.log.String(), text) >= times
+	})
 }
 
 // told waits until so many notices were told from the nth on, and a moment longer for what should not come.
@@ -119,6 +129,7 @@ func (s *siteInLab) told(from int, want string) []watch.Notice {
 	for len(s.notices()) < from+len(strings.Fields(want)) && time.Now().Before(deadline) {
 		time.Sleep(50 * time.Millisecond)
 	}
+
 	time.Sleep(500 * time.Millisecond)
 	all := s.notices()
 	if got := kinds(all, from); got != want {
@@ -128,6 +139,7 @@ func (s *siteInLab) told(from int, want string) []watch.Notice {
 		}
 		s.t.Fatalf("told %q, want %q\n%s", got, want, text.String())
 	}
+
 	return all[from:]
 }
 
@@ -156,6 +168,7 @@ func TestLabWatch(t *testing.T) {
 	s.mailpub(exitOK, "apply", "--yes")
 	w := s.watch("-v")
 	w.says("msg=looked", 1)
+
 	if all := s.notices(); len(all) > 0 {
 		t.Fatalf("nothing is the matter, and it tells:\n%s", all[0].Text)
 	}
@@ -165,34 +178,45 @@ func TestLabWatch(t *testing.T) {
 	s.lab.Reboot(t)
 	told := s.told(0, "broke repaired")
 	has(t, told[0].Title, "the router restarted and forgot its forwards")
+
 	if sec := told[1].Things[0].Seconds; sec <= 0 || sec > 20 || len(told[1].Things) != 5 {
 		t.Errorf("%d things, after %v s", len(told[1].Things), sec)
 	}
+
 	t.Logf("forwards back: %s", told[1].Title)
 	if after := s.state(); after != before {
 		t.Errorf("zones and router differ from the start:\n%s\nbefore:\n%s", after, before)
 	}
+
 	s.send("nonce-reboot", "postmaster@nomeazienda.it")
 
 	// The provider gives another address: A and SPF follow, the PTR is for a person, and mail arrives.
 	s.lab.SetWAN(t, "2.2.2.7/24")
 	moved := s.told(2, "changed-address")[0]
-	has(t, moved.Text, "the public address is 2.2.2.7 now", "manual step: ask the connectivity provider to point 7.2.2.2.in-addr.arpa.", "nomeazienda.it. TXT v=spf1")
+	has(t, moved.Text, "the public address is 2.2.2.7 now",
+		"manual step: ask the connectivity provider to point 7.2.2.2.in-addr.arpa.",
+		"nomeazienda.it. TXT v=spf1")
+
 	has(t, s.state(), "mail.nomeazienda.it. 3600 IN A 2.2.2.7", `"v=spf1 mx ip4:2.2.2.7 -all"`)
 	if strings.Contains(s.state(), "ip4:2.2.2.2") {
 		t.Error("the old address is still in SPF")
 	}
+
 	s.sendTo("2.2.2.7", "nonce-moved", "postmaster@nomeazienda.it")
 	s.lab.Update(t, "update add 7.2.2.2.in-addr.arpa. 3600 PTR mail.nomeazienda.it.")
 	w.look()
 	s.told(3, "healed")
 
 	// Somebody changes a record: that is told, and not touched.
-	s.lab.Update(t, "update delete nomeazienda.it. MX", "update add nomeazienda.it. 3600 MX 5 elsewhere.example.")
+	s.lab.Update(t, "update delete nomeazienda.it. MX",
+		"update add nomeazienda.it. 3600 MX 5 elsewhere.example.")
+
 	w.look()
 	has(t, s.told(4, "broke")[0].Text, "elsewhere.example.")
 	has(t, s.state(), "MX 5 elsewhere.example.")
-	s.lab.Update(t, "update delete nomeazienda.it. MX", "update add nomeazienda.it. 3600 MX 10 mail.nomeazienda.it.")
+	s.lab.Update(t, "update delete nomeazienda.it. MX",
+		"update add nomeazienda.it. 3600 MX 10 mail.nomeazienda.it.")
+
 	w.look()
 	s.told(5, "healed")
 
@@ -215,7 +239,8 @@ func TestLabWatch(t *testing.T) {
 // sendTo delivers a message at an address outside.
 func (s *siteInLab) sendTo(address, nonce, to string) {
 	s.t.Helper()
-	s.must("inet", "swaks", "--server", address, "--port", "25", "--helo", "sender.example.org", "--from", "someone@example.org",
+	s.must("inet", "swaks", "--server", address, "--port", "25", "--helo",
+		"sender.example.org", "--from", "someone@example.org",
 		"--to", to, "--header", "Subject: "+nonce, "--timeout", "20s")
 }
 
@@ -227,16 +252,20 @@ func (s *siteInLab) ageLeases(by time.Duration) {
 	if err != nil {
 		s.t.Fatal(err)
 	}
-	aged := regexp.MustCompile(`"at": "([^"]+)"`).ReplaceAllStringFunc(string(data), func(at string) string {
-		then, err := time.Parse(time.RFC3339Nano, strings.Split(at, `"`)[3])
-		if err != nil {
-			s.t.Fatal(err)
-		}
-		return fmt.Sprintf(`"at": %q`, then.Add(-by).Format(time.RFC3339Nano))
-	})
+
+	aged := regexp.MustCompile(`"at": "([^"]+)"`).ReplaceAllStringFunc(string(data),
+		func(at string) string {
+			then, err := time.Parse(time.RFC3339Nano, strings.Split(at, `"`)[3])
+			if err != nil {
+				s.t.Fatal(err)
+			}
+			return fmt.Sprintf(`"at": %q`, then.Add(-by).Format(time.RFC3339Nano))
+		})
+
 	if aged == string(data) {
 		s.t.Fatal("the ledger has no leases")
 	}
+
 	if err := os.WriteFile(path, []byte(aged), 0o600); err != nil {
 		s.t.Fatal(err)
 	}
@@ -251,6 +280,7 @@ func TestLabWatchKilled(t *testing.T) {
 	before := s.state()
 	w := s.watch("-v")
 	w.says("msg=looked", 1)
+
 	// It dies after the first, third and fifth forward that it puts back, and begins anew.
 	for _, key := range []string{"key=tcp/25", "key=tcp/143", "key=tcp/3000"} {
 		s.lab.Reboot(t)
@@ -258,10 +288,13 @@ func TestLabWatchKilled(t *testing.T) {
 		w.end(syscall.SIGKILL)
 		w = s.watch("-v")
 		w.says("msg=looked", 1)
+
 		if after := s.state(); after != before {
-			t.Fatalf("after its death at %s zones and router differ from the start:\n%s\nbefore:\n%s", key, after, before)
+			t.Fatalf("after its death at %s zones and router differ from the start:\n%s\nbefore:\n%s",
+				key, after, before)
 		}
 	}
+
 	has(t, s.mailpub(exitOK, "plan"), "No changes")
 
 	// Another one stands by, a person can apply meanwhile, and when the first one dies it leads.

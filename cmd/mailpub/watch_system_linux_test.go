@@ -29,6 +29,7 @@ func newSystemd(t *testing.T) *systemd {
 	if err != nil {
 		t.Fatal(err)
 	}
+
 	t.Cleanup(func() { conn.Close() })
 	go func() {
 		buf := make([]byte, 4096)
@@ -42,6 +43,7 @@ func newSystemd(t *testing.T) *systemd {
 			s.mu.Unlock()
 		}
 	}()
+
 	return s
 }
 
@@ -58,6 +60,7 @@ func (s *systemd) hears(text string, times int) {
 		}
 		time.Sleep(50 * time.Millisecond)
 	}
+
 	s.t.Fatalf("cannot notify systemd %q %d times, but:\n%s", text, times, all)
 }
 
@@ -68,25 +71,39 @@ func TestWatchUnderSystemd(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
+
 	defer world.Close()
-	dir, manager := t.TempDir(), newSystemd(t)
+
+	dir := t.TempDir()
+	manager := newSystemd(t)
 	self, err := os.Executable()
 	if err != nil {
 		t.Fatal(err)
 	}
-	bin, sites := filepath.Join(dir, "mailpub"), filepath.Join(dir, "sites")
-	config, notices := filepath.Join(sites, "nomeazienda.yaml"), filepath.Join(dir, "notices")
-	text := strings.Replace(world.Config(), "site: nomeazienda\n", "site: nomeazienda\nwatch:\n  notify: [{exec: [sh, -c, \"cat >>"+notices+"\"]}]\n", 1)
-	if err := errors.Join(os.Symlink(self, bin), os.Mkdir(sites, 0o700), os.WriteFile(config, []byte(text), 0o600)); err != nil {
+
+	bin := filepath.Join(dir, "mailpub")
+	sites := filepath.Join(dir, "sites")
+	config := filepath.Join(sites, "nomeazienda.yaml")
+	notices := filepath.Join(dir, "notices")
+	text := strings.Replace(world.Config(), "site: nomeazienda\n",
+		"site: nomeazienda\nwatch:\n  notify: [{exec: [sh, -c, \"cat >>"+notices+"\"]}]\n", 1)
+
+	if err := errors.Join(os.Symlink(self, bin), os.Mkdir(sites, 0o700),
+		os.WriteFile(config, []byte(text), 0o600)); err != nil {
 		t.Fatal(err)
 	}
+
 	cmd := exec.Command(bin, "watch", "--log", "json", "-v", sites)
-	cmd.Env = append(os.Environ(), demo.KeyVariable+"="+world.Key, "GORACE="+quickExit, "NOTIFY_SOCKET="+manager.path, "WATCHDOG_USEC=600000")
+	cmd.Env = append(os.Environ(), demo.KeyVariable+"="+world.Key, "GORACE="+quickExit,
+		"NOTIFY_SOCKET="+manager.path, "WATCHDOG_USEC=600000")
+
 	said := &logged{}
-	cmd.Stdout, cmd.Stderr = said, said
+	cmd.Stdout = said
+	cmd.Stderr = said
 	if err := cmd.Start(); err != nil {
 		t.Fatal(err)
 	}
+
 	defer func() {
 		if cmd.ProcessState == nil {
 			_ = cmd.Process.Kill()
@@ -96,6 +113,7 @@ func TestWatchUnderSystemd(t *testing.T) {
 			t.Logf("it said:\n%s", said)
 		}
 	}()
+
 	eventually := func(what, text string, in func() string) {
 		t.Helper()
 		for range 400 {
@@ -104,8 +122,10 @@ func TestWatchUnderSystemd(t *testing.T) {
 			}
 			time.Sleep(50 * time.Millisecond)
 		}
+
 		t.Fatalf("%s: no %q in:\n%s", what, text, in())
 	}
+
 	told := func() string { data, _ := os.ReadFile(notices); return string(data) }
 
 	manager.hears("READY=1", 1)
@@ -116,10 +136,12 @@ func TestWatchUnderSystemd(t *testing.T) {
 	// An editor puts a wrong file in the place of the right one: the former holds.
 	replace := func(name, text string) {
 		t.Helper()
-		if err := errors.Join(os.WriteFile(name+"~", []byte(text), 0o600), os.Rename(name+"~", name)); err != nil {
+		if err := errors.Join(os.WriteFile(name+"~", []byte(text), 0o600),
+			os.Rename(name+"~", name)); err != nil {
 			t.Fatal(err)
 		}
 	}
+
 	replace(config, strings.Replace(text, "server:", "sever:", 1))
 	eventually("the wrong config is told", `"kind":"config-wrong"`, told)
 	eventually("with the place", "did you mean", told)
@@ -135,19 +157,23 @@ func TestWatchUnderSystemd(t *testing.T) {
 	if err := os.Remove(filepath.Join(sites, "second.yaml")); err != nil {
 		t.Fatal(err)
 	}
+
 	eventually("the second leaves", `"site":"second","event":"left"`, said.String)
 
 	if err := cmd.Process.Signal(syscall.SIGHUP); err != nil {
 		t.Fatal(err)
 	}
+
 	manager.hears("RELOADING=1", 5)
 	if err := cmd.Process.Signal(syscall.SIGTERM); err != nil {
 		t.Fatal(err)
 	}
+
 	manager.hears("STOPPING=1", 1)
 	if err := cmd.Wait(); err != nil {
 		t.Errorf("stopped by a signal: %v", err)
 	}
+
 	if strings.Contains(said.String()+told(), world.Key) {
 		t.Error("the log or a notice holds the secret")
 	}

@@ -20,6 +20,7 @@ func main() {
 	if len(os.Args) > 1 {
 		file = os.Args[1]
 	}
+
 	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
 	defer cancel()
 
@@ -28,6 +29,7 @@ func main() {
 	if err != nil {
 		log.Fatal(err)
 	}
+
 	p, err := s.Plan(ctx)
 	if err != nil {
 		log.Fatal(err)
@@ -37,5 +39,6 @@ func main() {
 	if err != nil {
 		log.Fatal(err)
 	}
+
 	fmt.Println(string(text))
 }

@@ -15,7 +15,9 @@ import (
 // belongs to the host, whoever uses it.
 func (l *Lab) Dial(host string) func(ctx context.Context, network, address string) (net.Conn, error) {
 	return func(ctx context.Context, network, address string) (conn net.Conn, err error) {
-		fault := l.inside(host, func() { conn, err = (&net.Dialer{}).DialContext(ctx, network, address) })
+		fault := l.inside(host, func() {
+			conn, err = (&net.Dialer{}).DialContext(ctx, network, address)
+		})
 		if fault != nil {
 			return nil, fault
 		}
@@ -27,10 +29,14 @@ func (l *Lab) Dial(host string) func(ctx context.Context, network, address strin
 func (l *Lab) Listen(t testing.TB, host, address string) (listener net.Listener) {
 	t.Helper()
 	var err error
-	fault := l.inside(host, func() { listener, err = (&net.ListenConfig{}).Listen(t.Context(), "tcp", address) })
+	fault := l.inside(host, func() {
+		listener, err = (&net.ListenConfig{}).Listen(t.Context(), "tcp", address)
+	})
+
 	if err = errors.Join(fault, err); err != nil {
 		t.Fatal(err)
 	}
+
 	t.Cleanup(func() { listener.Close() })
 	return listener
 }
@@ -39,10 +45,14 @@ func (l *Lab) Listen(t testing.TB, host, address string) (listener net.Listener)
 func (l *Lab) ListenPacket(t testing.TB, host, address string) (conn net.PacketConn) {
 	t.Helper()
 	var err error
-	fault := l.inside(host, func() { conn, err = (&net.ListenConfig{}).ListenPacket(t.Context(), "udp", address) })
+	fault := l.inside(host, func() {
+		conn, err = (&net.ListenConfig{}).ListenPacket(t.Context(), "udp", address)
+	})
+
 	if err = errors.Join(fault, err); err != nil {
 		t.Fatal(err)
 	}
+
 	t.Cleanup(func() { conn.Close() })
 	return conn
 }
@@ -55,14 +65,17 @@ func (l *Lab) inside(host string, open func()) error {
 		defer unix.Close(home)
 		err = enter(l.Name + "-" + host)
 	}
+
 	if err != nil {
 		runtime.UnlockOSThread()
 		return fmt.Errorf("host %s: %w", host, err)
 	}
+
 	open()
 	if err := unix.Setns(home, unix.CLONE_NEWNET); err != nil {
 		return err // the thread stays locked, so that it ends with the goroutine
 	}
+
 	runtime.UnlockOSThread()
 	return nil
 }

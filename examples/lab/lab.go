@@ -67,22 +67,29 @@ func (o Options) env() []string {
 		}
 		return "no"
 	}
+
 	igd := max(o.IGD, 1)
 	if o.IGD == 0 {
 		igd = 2
 	}
+
 	if o.NoDaemon {
 		igd = 0
 	}
+
 	lease := ""
 	if o.Lease > 0 {
 		lease = strconv.Itoa(o.Lease)
 	}
+
 	env := []string{
-		fmt.Sprintf("IGD=%d", igd), "UPNP=" + word(!o.NoUPnP), "NATPMP=" + word(!o.NoNATPMP), "SECURE=" + word(!o.Open),
-		"DENY=" + o.Deny, "LEASE=" + lease, "LIE=" + word(o.Lie), "SECOND=" + word(o.SecondRouter), "V6=" + word(o.IPv6), "DOUBLE=" + o.DoubleNAT,
+		fmt.Sprintf("IGD=%d", igd), "UPNP=" + word(!o.NoUPnP), "NATPMP=" + word(!o.NoNATPMP),
+		"SECURE=" + word(!o.Open),
+		"DENY=" + o.Deny, "LEASE=" + lease, "LIE=" + word(o.Lie),
+		"SECOND=" + word(o.SecondRouter), "V6=" + word(o.IPv6), "DOUBLE=" + o.DoubleNAT,
 		"DNS=" + cmp.Or(o.DNS, "bind"), "SIGNED=" + word(o.Signed),
 	}
+
 	return env
 }
 
@@ -105,23 +112,32 @@ func Up(t testing.TB, o Options) *Lab {
 		}
 		t.Skipf("left out, as the lab can't be made: %s", missing)
 	}
-	l := &Lab{Name: fmt.Sprintf("mp%d-%08x", os.Getpid(), rand.Uint32()), sh: filepath.Join(t.TempDir(), "lab.sh")}
+
+	l := &Lab{
+		Name: fmt.Sprintf("mp%d-%08x", os.Getpid(), rand.Uint32()),
+		sh:   filepath.Join(t.TempDir(), "lab.sh"),
+	}
+
 	if err := os.WriteFile(l.sh, script, 0o755); err != nil {
 		t.Fatal(err)
 	}
+
 	l.env = append(append(os.Environ(), o.env()...), "LAB="+l.Name)
 	t.Cleanup(func() {
 		if _, err := l.run("down"); err != nil {
 			t.Error(err)
 		}
 	})
+
 	if _, err := l.run("up"); err != nil {
 		t.Fatal(err)
 	}
+
 	key, err := l.run("key")
 	if err != nil {
 		t.Fatal(err)
 	}
+
 	l.Key = strings.TrimSpace(key)
 	return l
 }
@@ -131,35 +147,44 @@ func Missing() string {
 	if os.Getuid() != 0 {
 		return "needs Linux and root"
 	}
+
 	for _, tool := range []struct{ cmd, pkg string }{
 		{"knotd", "knot"}, {"pdns_server", "pdns-server"}, {"sqlite3", "sqlite3"},
-		{"ip", "iproute2"}, {"ss", "iproute2"}, {"nft", "nftables"}, {"miniupnpd", "miniupnpd-nftables"}, {"named", "bind9"},
+		{"ip", "iproute2"}, {"ss", "iproute2"}, {"nft", "nftables"},
+		{"miniupnpd", "miniupnpd-nftables"}, {"named", "bind9"},
 	} {
 		if _, err := exec.LookPath(tool.cmd); err != nil {
-			return fmt.Sprintf("no %s here; apt-get install --no-install-recommends %s", tool.cmd, tool.pkg)
+			return fmt.Sprintf("no %s here; apt-get install --no-install-recommends %s",
+				tool.cmd, tool.pkg)
 		}
 	}
+
 	return ""
 }
 
 func (l *Lab) run(command ...string) (string, error) {
 	ctx, cancel := context.WithTimeout(context.Background(), 30*time.Second)
 	defer cancel()
+
 	cmd := exec.CommandContext(ctx, "bash", append([]string{l.sh}, command...)...)
 	cmd.Env = l.env
 	// Not CombinedOutput: the daemons keep what they inherit open.
 	var out, errs strings.Builder
-	cmd.Stdout, cmd.Stderr = &out, &errs
+	cmd.Stdout = &out
+	cmd.Stderr = &errs
 	cmd.WaitDelay = time.Second
 	if err := cmd.Run(); err != nil {
-		return "", fmt.Errorf("lab.sh %q: %w: %s", command, err, strings.TrimSpace(errs.String()))
+		return "", fmt.Errorf("lab.sh %q: %w: %s", command, err,
+			strings.TrimSpace(errs.String()))
 	}
+
 	return out.String(), nil
 }
 
 // Command returns a command that will run on a host: "inet", "router", "lan", "lan2".
 func (l *Lab) Command(ctx context.Context, host string, args ...string) *exec.Cmd {
-	return exec.CommandContext(ctx, "ip", append([]string{"netns", "exec", l.Name + "-" + host}, args...)...)
+	return exec.CommandContext(ctx, "ip", append([]string{"netns", "exec",
+		l.Name + "-" + host}, args...)...)
 }
 
 // Exec runs a command on a host, for at most 20 seconds, and returns what it printed.
@@ -208,23 +233,29 @@ func (l *Lab) Slow(t testing.TB, pause time.Duration) {
 	if err != nil {
 		t.Fatal(err)
 	}
+
 	pid, err := strconv.Atoi(strings.TrimSpace(string(text)))
 	if err != nil {
 		t.Fatal(err)
 	}
+
 	process, err := os.FindProcess(pid)
 	if err != nil {
 		t.Fatal(err)
 	}
-	end, ended := make(chan struct{}), make(chan struct{})
+
+	end := make(chan struct{})
+	ended := make(chan struct{})
 	go func() {
 		defer close(ended)
+
 		for {
 			_ = process.Signal(stopSignal)
 			select {
 			case <-time.After(pause):
 			case <-end:
 			}
+
 			_ = process.Signal(goOnSignal)
 			select {
 			case <-time.After(30 * time.Millisecond):
@@ -233,6 +264,7 @@ func (l *Lab) Slow(t testing.TB, pause time.Duration) {
 			}
 		}
 	}()
+
 	t.Cleanup(func() { close(end); <-ended })
 }
 
@@ -252,6 +284,7 @@ func (l *Lab) Mappings(t testing.TB) map[string]netip.AddrPort {
 	if err != nil {
 		t.Fatal(err)
 	}
+
 	dnat := regexp.MustCompile(`dport (\d+) dnat ip to (\S+)`)
 	found := map[string]netip.AddrPort{}
 	for _, m := range dnat.FindAllStringSubmatch(rules, -1) {
@@ -261,6 +294,7 @@ func (l *Lab) Mappings(t testing.TB) map[string]netip.AddrPort {
 		}
 		found[m[1]] = to
 	}
+
 	return found
 }
 
@@ -270,9 +304,11 @@ func (l *Lab) Update(t testing.TB, lines ...string) {
 	t.Helper()
 	ctx, cancel := context.WithTimeout(t.Context(), 20*time.Second)
 	defer cancel()
+
 	cmd := l.Command(ctx, "inet", "nsupdate", "-v")
 	cmd.Stdin = strings.NewReader(fmt.Sprintf("server %s\nkey hmac-sha256:%s %s\n%s\nsend\n",
 		NameServer, KeyName, l.Key, strings.Join(lines, "\n")))
+
 	if out, err := cmd.CombinedOutput(); err != nil {
 		t.Fatalf("nsupdate: %v: %s", err, out)
 	}

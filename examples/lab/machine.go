@@ -32,11 +32,15 @@ func MissingMachine() string {
 	if missing := Missing(); missing != "" {
 		return missing
 	}
-	for command, pkg := range map[string]string{"systemd-nspawn": "systemd-container", "/lib/systemd/systemd": "systemd", "nsenter": "util-linux"} {
+
+	for command, pkg := range map[string]string{"systemd-nspawn": "systemd-container",
+		"/lib/systemd/systemd": "systemd", "nsenter": "util-linux"} {
 		if _, err := exec.LookPath(command); err != nil {
-			return fmt.Sprintf("no %s here; apt-get install --no-install-recommends %s", command, pkg)
+			return fmt.Sprintf("no %s here; apt-get install --no-install-recommends %s",
+				command, pkg)
 		}
 	}
+
 	return ""
 }
 
@@ -51,23 +55,30 @@ func Boot(t testing.TB, l *Lab, host string) *Machine {
 		}
 		t.Skipf("left out, as no machine can be booted: %s", missing)
 	}
+
 	dir := t.TempDir()
-	script, socket := filepath.Join(dir, "machine.sh"), filepath.Join(dir, "notify")
+	script := filepath.Join(dir, "machine.sh")
+	socket := filepath.Join(dir, "notify")
 	if err := os.WriteFile(script, machineScript, 0o755); err != nil {
 		t.Fatal(err)
 	}
+
 	hears, err := net.ListenUnixgram("unixgram", &net.UnixAddr{Name: socket, Net: "unixgram"})
 	if err != nil {
 		t.Fatal(err)
 	}
+
 	defer hears.Close()
+
 	cmd := exec.Command(script, l.Name+"-"+host, l.Name+"-"+host)
 	cmd.Env = append(os.Environ(), "NOTIFY_SOCKET="+socket)
 	said := &words{}
-	cmd.Stdout, cmd.Stderr = said, said
+	cmd.Stdout = said
+	cmd.Stderr = said
 	if err := cmd.Start(); err != nil {
 		t.Fatal(err)
 	}
+
 	m := &Machine{}
 	t.Cleanup(func() {
 		if m.pid != "" { // its systemd: with that all of it ends, and the script clears up
@@ -78,9 +89,11 @@ func Boot(t testing.TB, l *Lab, host string) *Machine {
 		}
 		_ = cmd.Wait() // it was killed
 	})
+
 	if err := m.started(hears); err != nil {
 		t.Fatalf("%s does not boot: %v\n%s", host, err, said)
 	}
+
 	m.Root = "/proc/" + m.pid + "/root"
 	return m
 }
@@ -93,15 +106,18 @@ func (m *Machine) started(hears *net.UnixConn) error {
 	if err := hears.SetReadDeadline(time.Now().Add(90 * time.Second)); err != nil {
 		return err
 	}
+
 	buf := make([]byte, 4096)
 	for {
 		n, err := hears.Read(buf)
 		if err != nil {
 			return err
 		}
+
 		if found := leader.FindSubmatch(buf[:n]); found != nil {
 			m.pid = string(found[1])
 		}
+
 		if m.pid != "" && bytes.Contains(buf[:n], []byte("READY=1")) {
 			return nil
 		}
@@ -110,8 +126,10 @@ func (m *Machine) started(hears *net.UnixConn) error {
 
 // Command is a command of root's on the machine.
 func (m *Machine) Command(ctx context.Context, args ...string) *exec.Cmd {
-	cmd := exec.CommandContext(ctx, "nsenter", append([]string{"--target", m.pid, "--all", "--"}, args...)...)
-	cmd.Env = []string{"PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin", "HOME=/root", "LC_ALL=C.UTF-8", "DEBIAN_FRONTEND=noninteractive"}
+	cmd := exec.CommandContext(ctx, "nsenter",
+		append([]string{"--target", m.pid, "--all", "--"}, args...)...)
+	cmd.Env = []string{"PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin",
+		"HOME=/root", "LC_ALL=C.UTF-8", "DEBIAN_FRONTEND=noninteractive"}
 	cmd.WaitDelay = time.Second
 	return cmd
 }

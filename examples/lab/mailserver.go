@@ -28,14 +28,19 @@ func MissingMailServer() string {
 	if os.Getuid() != 0 {
 		return "needs Linux and root"
 	}
+
 	for _, file := range []struct{ path, pkg string }{
-		{"/usr/sbin/postfix", "postfix"}, {"/usr/sbin/dovecot", "dovecot-core"}, {"/usr/lib/dovecot/imap", "dovecot-imapd"},
-		{"/usr/lib/dovecot/pop3", "dovecot-pop3d"}, {"/etc/ssl/private/ssl-cert-snakeoil.key", "ssl-cert"},
+		{"/usr/sbin/postfix", "postfix"}, {"/usr/sbin/dovecot", "dovecot-core"},
+		{"/usr/lib/dovecot/imap", "dovecot-imapd"},
+		{"/usr/lib/dovecot/pop3", "dovecot-pop3d"},
+		{"/etc/ssl/private/ssl-cert-snakeoil.key", "ssl-cert"},
 	} {
 		if _, err := os.Stat(file.path); err != nil {
-			return fmt.Sprintf("no %s here; apt-get install --no-install-recommends %s", file.path, file.pkg)
+			return fmt.Sprintf("no %s here; apt-get install --no-install-recommends %s",
+				file.path, file.pkg)
 		}
 	}
+
 	return ""
 }
 
@@ -49,20 +54,30 @@ func InstallMailServer(t testing.TB) *MailServer {
 		}
 		t.Skipf("left out, as no mail server can be made: %s", missing)
 	}
+
 	root, err := os.MkdirTemp("", "mpmail") // a short name: those of sockets end at 107 octets
 	if err != nil {
 		t.Fatal(err)
 	}
+
 	t.Cleanup(func() {
 		if err := os.RemoveAll(root); err != nil {
 			t.Error(err)
 		}
 	})
-	m := &MailServer{Root: root, Postfix: root + "/postfix", Dovecot: root + "/dovecot/dovecot.conf", Maildir: root + "/mail"}
+
+	m := &MailServer{
+		Root:    root,
+		Postfix: root + "/postfix",
+		Dovecot: root + "/dovecot/dovecot.conf",
+		Maildir: root + "/mail",
+	}
+
 	script := fmt.Sprintf(debianInstall, root)
 	if out, err := exec.Command("sh", "-euc", script).CombinedOutput(); err != nil {
 		t.Fatalf("mail server: %v: %s", err, out)
 	}
+
 	return m
 }
 
@@ -133,14 +148,16 @@ CF
 // Start runs Dovecot and Postfix on a host of a lab until the test ends.
 func (m *MailServer) Start(t testing.TB, l *Lab, host string) {
 	t.Helper()
-	m.begin(t, l, host, []string{"dovecot", "-c", m.Dovecot}, []string{"doveadm", "-c", m.Dovecot, "stop"})
+	m.begin(t, l, host, []string{"dovecot", "-c", m.Dovecot},
+		[]string{"doveadm", "-c", m.Dovecot, "stop"})
 	m.StartPostfix(t, l, host)
 }
 
 // StartPostfix runs Postfix alone on a host of a lab until the test ends.
 func (m *MailServer) StartPostfix(t testing.TB, l *Lab, host string) {
 	t.Helper()
-	m.begin(t, l, host, []string{"postfix", "-c", m.Postfix, "start"}, []string{"postfix", "-c", m.Postfix, "stop"})
+	m.begin(t, l, host, []string{"postfix", "-c", m.Postfix, "start"},
+		[]string{"postfix", "-c", m.Postfix, "stop"})
 }
 
 func (m *MailServer) begin(t testing.TB, l *Lab, host string, start, stop []string) {
@@ -156,14 +173,17 @@ func (m *MailServer) run(t testing.TB, l *Lab, host string, args ...string) (str
 	t.Helper()
 	ctx, cancel := context.WithTimeout(context.Background(), 30*time.Second)
 	defer cancel()
+
 	cmd := l.Command(ctx, host, m.Resolving(args...)...)
 	var out strings.Builder
-	cmd.Stdout, cmd.Stderr = &out, &out
+	cmd.Stdout = &out
+	cmd.Stderr = &out
 	cmd.WaitDelay = time.Second
 	err := cmd.Run()
 	if err == exec.ErrWaitDelay {
 		err = nil
 	}
+
 	return out.String(), err
 }
 
@@ -173,7 +193,8 @@ func (m *MailServer) Resolving(args ...string) []string {
 		return args
 	}
 	const mount = `printf 'nameserver %s\noptions timeout:2 attempts:1\n' "$1" >"$2" && mount --bind "$2" /etc/resolv.conf && shift 2 && exec "$@"`
-	return append([]string{"sh", "-c", mount, "sh", m.Resolver, filepath.Join(m.Root, "resolv.conf")}, args...)
+	return append([]string{"sh", "-c", mount, "sh", m.Resolver,
+		filepath.Join(m.Root, "resolv.conf")}, args...)
 }
 
 // Files returns every file of both configurations, by its path below Root. Indexes of tables
@@ -186,19 +207,25 @@ func (m *MailServer) Files(t testing.TB) map[string]string {
 			if err != nil || e.IsDir() || strings.HasSuffix(path, ".db") {
 				return err
 			}
+
 			data, err := os.ReadFile(path)
 			info, fault := e.Info()
 			if err == nil {
 				err = fault
 			}
+
 			if err == nil {
-				all[strings.TrimPrefix(path, m.Root+"/")] = fmt.Sprintf("%v\n%s", info.Mode(), data)
+				all[strings.TrimPrefix(path, m.Root+"/")] = fmt.Sprintf("%v\n%s", info.Mode(),
+					data)
 			}
+
 			return err
 		})
+
 		if err != nil {
 			t.Fatal(err)
 		}
 	}
+
 	return all
 }

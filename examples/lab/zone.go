@@ -8,7 +8,9 @@ import (
 // zoneLines sorts the records that dig printed and leaves out SOA and TSIG, and what signing
 // adds.
 func zoneLines(dig string) []string {
-	moving := []string{"SOA", "TSIG", "RRSIG", "NSEC", "NSEC3", "NSEC3PARAM", "DNSKEY", "CDS", "CDNSKEY", "TYPE65534"}
+	moving := []string{"SOA", "TSIG", "RRSIG", "NSEC", "NSEC3", "NSEC3PARAM", "DNSKEY", "CDS",
+		"CDNSKEY", "TYPE65534"}
+
 	var lines []string
 	for l := range strings.Lines(dig) {
 		f := strings.Fields(l)
@@ -17,6 +19,7 @@ func zoneLines(dig string) []string {
 		}
 		lines = append(lines, strings.Join(f, " "))
 	}
+
 	slices.Sort(lines)
 	return lines
 }

@@ -50,38 +50,54 @@ type ACME struct {
 // logged, and tried again with growing pauses. Wait for Close when ctx has ended.
 func FromACME(ctx context.Context, o Options) (*ACME, error) {
 	issuer := certmagic.ACMEIssuer{
-		CA: o.Directory, Email: o.Email, Agreed: true, DisableHTTPChallenge: true, DisableTLSALPNChallenge: true,
-		DNS01Solver: solver{o.Prover}, Logger: zap.NewNop(),
+		CA:                      o.Directory,
+		Email:                   o.Email,
+		Agreed:                  true,
+		DisableHTTPChallenge:    true,
+		DisableTLSALPNChallenge: true,
+		DNS01Solver:             solver{o.Prover},
+		Logger:                  zap.NewNop(),
 	}
+
 	if issuer.CA == "" {
 		issuer.CA = LetsEncrypt
 	}
+
 	if issuer.Email == "" {
 		issuer.Email = "postmaster@" + o.Host // an empty one would be asked for on standard input
 	}
+
 	if o.Roots != "" {
 		text, err := os.ReadFile(o.Roots)
 		if err != nil {
 			return nil, fmt.Errorf("roots of the ACME directory: %w", err)
 		}
+
 		issuer.TrustedRoots = x509.NewCertPool()
 		if !issuer.TrustedRoots.AppendCertsFromPEM(text) {
 			return nil, fmt.Errorf("roots of the ACME directory: %s holds no certificate in PEM", o.Roots)
 		}
 	}
+
 	a := &ACME{ended: make(chan struct{})}
 	a.cache = certmagic.NewCache(certmagic.CacheOptions{
-		GetConfigForCert: func(certmagic.Certificate) (*certmagic.Config, error) { return a.magic, nil },
-		Logger:           zap.NewNop(),
+		GetConfigForCert: func(certmagic.Certificate) (*certmagic.Config, error) {
+			return a.magic, nil
+		},
+		Logger: zap.NewNop(),
 	})
+
 	a.magic = certmagic.New(a.cache, certmagic.Config{
-		Storage: &certmagic.FileStorage{Path: o.Storage}, Logger: zap.NewNop(), OnEvent: a.listen(o),
+		Storage: &certmagic.FileStorage{Path: o.Storage}, Logger: zap.NewNop(),
+		OnEvent: a.listen(o),
 		// Senders that know of no SNI, or look for another name, get it too.
 		DefaultServerName: o.Host, FallbackServerName: o.Host,
 	})
+
 	a.magic.Issuers = []certmagic.Issuer{certmagic.NewACMEIssuer(a.magic, issuer)}
 	go func() {
 		defer close(a.ended)
+
 		if err := a.magic.ManageSync(ctx, []string{o.Host}); err != nil {
 			if ctx.Err() == nil {
 				o.Logger.Warn("certificate", "host", o.Host, "error", err)
@@ -93,8 +109,10 @@ func FromACME(ctx context.Context, o Options) (*ACME, error) {
 		} else {
 			a.ready.Store(true)
 		}
+
 		<-ctx.Done()
 	}()
+
 	return a, nil
 }
 
@@ -108,6 +126,7 @@ func (a *ACME) listen(o Options) func(context.Context, string, map[string]any) e
 		case "cert_failed":
 			o.Logger.Warn("certificate was not made", "host", o.Host, "error", data["error"])
 		}
+
 		return nil
 	}
 }
@@ -139,7 +158,8 @@ func (s solver) Present(ctx context.Context, c acme.Challenge) error {
 
 // CleanUp withdraws it, also when the attempt was called off.
 func (s solver) CleanUp(ctx context.Context, c acme.Challenge) error {
-	err := s.Withdraw(context.WithoutCancel(ctx), c.DNS01TXTRecordName(), c.DNS01KeyAuthorization())
+	err := s.Withdraw(context.WithoutCancel(ctx), c.DNS01TXTRecordName(),
+		c.DNS01KeyAuthorization())
 	if err != nil && ctx.Err() != nil {
 		return errors.Join(ctx.Err(), err)
 	}

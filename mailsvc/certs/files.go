@@ -54,7 +54,8 @@ func (f *Files) stat() (seen [2]fs.FileInfo, err error) {
 // changed reports whether the files are others than those that were read.
 func (f *Files) changed(seen [2]fs.FileInfo) bool {
 	for i, now := range seen {
-		if was := f.seen[i]; !os.SameFile(was, now) || was.Size() != now.Size() || !was.ModTime().Equal(now.ModTime()) {
+		if was := f.seen[i]; !os.SameFile(was, now) || was.Size() != now.Size() ||
+			!was.ModTime().Equal(now.ModTime()) {
 			return true
 		}
 	}
@@ -66,11 +67,14 @@ func (f *Files) load() error {
 	if err != nil {
 		return fmt.Errorf("certificate: %w", err)
 	}
+
 	pair, err := tls.LoadX509KeyPair(f.certificate, f.key)
 	if err != nil {
 		return fmt.Errorf("certificate %s with key %s: %w", f.certificate, f.key, err)
 	}
-	f.current, f.seen = &pair, seen
+
+	f.current = &pair
+	f.seen = seen
 	return nil
 }
 
@@ -79,21 +83,29 @@ func (f *Files) load() error {
 func (f *Files) get() *tls.Certificate {
 	f.mu.Lock()
 	defer f.mu.Unlock()
+
 	seen, err := f.stat()
 	if err == nil && f.changed(seen) {
 		if err = f.load(); err == nil {
 			f.log.Info("certificate was read again", "file", f.certificate)
 		}
 	}
+
 	if err != nil {
 		f.log.Warn("certificate was not read again", "error", err)
 	}
+
 	return f.current
 }
 
 // Config is what the server speaks TLS with.
 func (f *Files) Config() *tls.Config {
-	return &tls.Config{MinVersion: minVersion, GetCertificate: func(*tls.ClientHelloInfo) (*tls.Certificate, error) { return f.get(), nil }}
+	return &tls.Config{
+		MinVersion: minVersion,
+		GetCertificate: func(*tls.ClientHelloInfo) (*tls.Certificate, error) {
+			return f.get(), nil
+		},
+	}
 }
 
 // Problem says what senders that look at it would have against the certificate for a host, or
@@ -106,10 +118,13 @@ func (f *Files) Problem(host string, now time.Time) string {
 	case leaf.VerifyHostname(host) != nil:
 		return fmt.Sprintf("%s is for %v, not for %s", f.certificate, leaf.DNSNames, host)
 	case now.After(leaf.NotAfter):
-		return fmt.Sprintf("%s has expired on %s", f.certificate, leaf.NotAfter.Format(time.DateOnly))
+		return fmt.Sprintf("%s has expired on %s", f.certificate,
+			leaf.NotAfter.Format(time.DateOnly))
 	case now.Before(leaf.NotBefore):
-		return fmt.Sprintf("%s is valid only from %s", f.certificate, leaf.NotBefore.Format(time.DateOnly))
+		return fmt.Sprintf("%s is valid only from %s", f.certificate,
+			leaf.NotBefore.Format(time.DateOnly))
 	}
+
 	return ""
 }
 

@@ -11,7 +11,8 @@ import (
 
 // postmaster must be accepted in every domain and alone (RFC 5321 section 4.5.1).
 func (f Facts) postmaster(ctx context.Context) []plan.Check {
-	return f.accounts(ctx, catalog.AccountPostmaster, "postmaster", "RFC 5321 section 4.5.1", "postmaster")
+	return f.accounts(ctx, catalog.AccountPostmaster, "postmaster", "RFC 5321 section 4.5.1",
+		"postmaster")
 }
 
 // abuse must be accepted in every domain (RFC 2142 section 2).
@@ -23,8 +24,15 @@ func (f Facts) accounts(ctx context.Context, id, local, ref string, addresses ..
 	for _, d := range f.Domains {
 		addresses = append(addresses, local+"@"+d)
 	}
+
 	for _, a := range addresses {
-		c := plan.Check{ID: id, Subject: plan.OfName(a), Want: "RCPT accepted", Ref: ref}
+		c := plan.Check{
+			ID:      id,
+			Subject: plan.OfName(a),
+			Want:    "RCPT accepted",
+			Ref:     ref,
+		}
+
 		mail, rcpt, err := f.tryRecipient(ctx, "<>", "<"+a+">")
 		out = append(out, f.evaluate(c, mail, rcpt, err, func(c *plan.Check) {
 			if rcpt.Accepted() {
@@ -35,6 +43,7 @@ func (f Facts) accounts(ctx context.Context, id, local, ref string, addresses ..
 			c.Hint = cmp.Or(hintOf(rcpt), fmt.Sprintf("make %s an alias of a mailbox that is read", a))
 		}))
 	}
+
 	return out
 }
 
@@ -42,7 +51,16 @@ func (f Facts) accounts(ctx context.Context, id, local, ref string, addresses ..
 func (f Facts) relayRecipient(ctx context.Context) (out []plan.Check) {
 	for _, d := range f.Domains {
 		a := "mailpub-nobody-" + Nonce(f.Now()) + "@" + d
-		c := plan.Check{ID: catalog.RelayRecipient, Subject: plan.Subject{Name: d, Text: "unknown recipient at " + d}, Want: "RCPT refused (550)", Ref: "RFC 5321 section 3.3"}
+		c := plan.Check{
+			ID: catalog.RelayRecipient,
+			Subject: plan.Subject{
+				Name: d,
+				Text: "unknown recipient at " + d,
+			},
+			Want: "RCPT refused (550)",
+			Ref:  "RFC 5321 section 3.3",
+		}
+
 		mail, rcpt, err := f.tryRecipient(ctx, "<>", "<"+a+">")
 		out = append(out, f.evaluate(c, mail, rcpt, err, func(c *plan.Check) {
 			if rcpt.Refused() {
@@ -53,5 +71,6 @@ func (f Facts) relayRecipient(ctx context.Context) (out []plan.Check) {
 			c.Hint = "let the server refuse unknown users at RCPT (no catch-all): else it bounces spam to forged senders, and is listed for it"
 		}))
 	}
+
 	return out
 }

@@ -24,19 +24,34 @@ func (f Facts) backups(ctx context.Context) []plan.Check {
 }
 
 func (f Facts) backup(ctx context.Context, b Backup) plan.Check {
-	c := plan.Check{ID: catalog.MailBackup, Subject: plan.Subject{Name: b.Domain, Host: b.Host, Text: b.Host + " for " + b.Domain}, Status: plan.Pass,
-		Want: "refuses unknown recipients, and other domains", Ref: "RFC 5321 sections 3.6.2 and 7.9"}
+	c := plan.Check{
+		ID: catalog.MailBackup,
+		Subject: plan.Subject{
+			Name: b.Domain,
+			Host: b.Host,
+			Text: b.Host + " for " + b.Domain,
+		},
+		Status: plan.Pass,
+		Want:   "refuses unknown recipients, and other domains",
+		Ref:    "RFC 5321 sections 3.6.2 and 7.9",
+	}
+
 	unknown := func(why, hint string) plan.Check {
-		c.Status, c.Got, c.Hint = plan.Skip, why, hint
+		c.Status = plan.Skip
+		c.Got = why
+		c.Hint = hint
 		return c
 	}
+
 	const unreached = "where other servers can't be reached either, port 25 outwards is shut: see port.egress25"
 	addr, err := f.backupAddr(ctx, b.Host)
 	if err != nil {
 		return unknown(err.Error(), "give the host an address, or take it out of the MX records")
 	}
+
 	a := smtpclient.Prober{Dial: f.Dial, Addr: addr}
 	defer a.Close()
+
 	nobody := "mailpub-nobody-" + Nonce(f.Now()) + "@" + b.Domain
 	for _, question := range []struct{ to, bad, hint string }{
 		{"mailpub-relay-test@" + smtpclient.RelayTestDomain, "relays: ", "it is an open relay and will be put on block lists under your domain's name: have it closed, or remove it from the MX records"},
@@ -46,15 +61,19 @@ func (f Facts) backup(ctx context.Context, b Backup) plan.Check {
 		said := smtpclient.DecisiveReply(mail, rcpt)
 		switch {
 		case err != nil:
-			return unknown(fmt.Sprintf("%s does not answer: %s", addr, smtpclient.RemoteErrorText(err)), unreached)
+			return unknown(fmt.Sprintf("%s does not answer: %s", addr,
+				smtpclient.RemoteErrorText(err)), unreached)
 		case mail.Accepted() && rcpt.Accepted():
 			c.Status, c.Got, c.Hint = plan.Fail, question.bad+said.String(), question.hint
 			return c
 		case !said.Refused():
-			return unknown("not decided: "+said.String(), "the server says \"later\": verify again in some minutes; where it says so for good, have it refuse for good (Postfix: reject_unauth_destination in the place of defer_unauth_destination)")
+			return unknown("not decided: "+said.String(),
+				"the server says \"later\": verify again in some minutes; where it says so for good, have it refuse for good (Postfix: reject_unauth_destination in the place of defer_unauth_destination)")
 		}
+
 		c.Got = said.String()
 	}
+
 	return c
 }
 
@@ -63,6 +82,7 @@ func (f Facts) backupAddr(ctx context.Context, host string) (string, error) {
 	if f.Lookup == nil {
 		return net.JoinHostPort(host, "25"), nil
 	}
+
 	addrs, err := f.Lookup(ctx, host)
 	if err != nil {
 		return "", err
@@ -70,5 +90,6 @@ func (f Facts) backupAddr(ctx context.Context, host string) (string, error) {
 	if len(addrs) == 0 {
 		return "", fmt.Errorf("%s has no address", host)
 	}
+
 	return net.JoinHostPort(addrs[0].String(), "25"), nil
 }

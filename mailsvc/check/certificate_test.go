@@ -38,23 +38,34 @@ func (a *authority) sign(t *testing.T, template *x509.Certificate, key *ecdsa.Pr
 	t.Helper()
 	parent, with := template, key
 	if a != nil {
-		parent, with = a.cert, a.key
+		parent = a.cert
+		with = a.key
 	}
+
 	raw, err := x509.CreateCertificate(rand.Reader, template, parent, &key.PublicKey, with)
 	if err != nil {
 		t.Fatal(err)
 	}
+
 	cert, err := x509.ParseCertificate(raw)
 	if err != nil {
 		t.Fatal(err)
 	}
+
 	return cert
 }
 
 func (a *authority) under(t *testing.T, name string, from, until time.Time) *authority {
 	key := newKey(t)
-	return &authority{a.sign(t, &x509.Certificate{SerialNumber: big.NewInt(1), Subject: pkix.Name{CommonName: name}, IsCA: true,
-		BasicConstraintsValid: true, KeyUsage: x509.KeyUsageCertSign, NotBefore: from, NotAfter: until}, key), key}
+	return &authority{a.sign(t, &x509.Certificate{
+		SerialNumber:          big.NewInt(1),
+		Subject:               pkix.Name{CommonName: name},
+		IsCA:                  true,
+		BasicConstraintsValid: true,
+		KeyUsage:              x509.KeyUsageCertSign,
+		NotBefore:             from,
+		NotAfter:              until,
+	}, key), key}
 }
 
 // shows is a mail server that shows a chain.
@@ -63,20 +74,25 @@ func shows(key *ecdsa.PrivateKey, chain ...*x509.Certificate) func(net.Conn) {
 	for _, c := range chain {
 		raw = append(raw, c.Raw)
 	}
+
 	return func(conn net.Conn) {
 		defer conn.Close()
+
 		in := bufio.NewReader(conn)
 		fmt.Fprintf(conn, "220 %s ESMTP\r\n", smtptest.Host)
 		in.ReadString('\n')
 		fmt.Fprintf(conn, "250-%s\r\n250 STARTTLS\r\n", smtptest.Host)
+
 		if line, _ := in.ReadString('\n'); !strings.HasPrefix(line, "STARTTLS") {
 			return
 		}
+
 		fmt.Fprint(conn, "220 go on\r\n")
 		secure := tls.Server(conn, &tls.Config{Certificates: []tls.Certificate{{Certificate: raw, PrivateKey: key}}})
 		if secure.Handshake() == nil {
 			bufio.NewReader(secure).ReadString('\n')
 		}
+
 		secure.Close()
 	}
 }
@@ -88,8 +104,14 @@ func TestCertificate(t *testing.T) {
 	between := root.under(t, "between", now.Add(-year), now.Add(year))
 	key := newKey(t)
 	issue := func(by *authority, name string, from, until time.Time) *x509.Certificate {
-		return by.sign(t, &x509.Certificate{SerialNumber: big.NewInt(2), DNSNames: []string{name}, NotBefore: from, NotAfter: until}, key)
+		return by.sign(t, &x509.Certificate{
+			SerialNumber: big.NewInt(2),
+			DNSNames:     []string{name},
+			NotBefore:    from,
+			NotAfter:     until,
+		}, key)
 	}
+
 	good := issue(root, smtptest.Host, now.Add(-time.Hour), now.Add(60*24*time.Hour))
 	long := issue(between, smtptest.Host, now.Add(-time.Hour), now.Add(60*24*time.Hour))
 	tests := []struct {
@@ -107,12 +129,16 @@ func TestCertificate(t *testing.T) {
 		{"of another name", []*x509.Certificate{issue(root, "www.nomeazienda.it", now.Add(-time.Hour), now.Add(year))}, plan.Warn, plan.Fail, "another name"},
 		{"its own authority", []*x509.Certificate{issue(nil, smtptest.Host, now.Add(-time.Hour), now.Add(year))}, plan.Warn, plan.Fail, "no authority vouches"},
 	}
+
 	for _, test := range tests {
 		t.Run(test.name, func(t *testing.T) {
 			f := facts(smtptest.Serve(t, shows(key, test.chain...)))
-			f.Now, f.Roots = func() time.Time { return now }, x509.NewCertPool()
+			f.Now = func() time.Time { return now }
+			f.Roots = x509.NewCertPool()
 			f.Roots.AddCert(root.cert)
-			for strict, status := range map[string]plan.Status{"": test.status, "MTA-STS": test.strict} {
+
+			for strict, status := range map[string]plan.Status{"": test.status,
+				"MTA-STS": test.strict} {
 				f.Strict = strict
 				c := one(t, run(t, f, "smtp.certificate"), "")
 				want(t, c, status, "")
@@ -122,5 +148,7 @@ func TestCertificate(t *testing.T) {
 			}
 		})
 	}
-	want(t, one(t, run(t, facts((&smtptest.Server{}).Start(t)), "smtp.certificate"), ""), plan.Skip, "does not offer STARTTLS")
+
+	want(t, one(t, run(t, facts((&smtptest.Server{}).Start(t)), "smtp.certificate"), ""),
+		plan.Skip, "does not offer STARTTLS")
 }

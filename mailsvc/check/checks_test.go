@@ -35,14 +35,18 @@ func run(t *testing.T, f Facts, id string) []plan.Check {
 	for _, c := range plan.SelectCheckers(Checkers(f), []string{id}) {
 		found = c.Run(t.Context())
 	}
+
 	if len(found) == 0 {
 		t.Fatalf("%s found nothing", id)
 	}
+
 	for _, c := range found {
-		if c.ID != id || c.Subject == (plan.Subject{}) || c.Want == "" || c.Got == "" || c.Ref == "" || (c.Hint == "") != (c.Status == plan.Pass) {
+		if c.ID != id || c.Subject == (plan.Subject{}) || c.Want == "" || c.Got == "" ||
+			c.Ref == "" || (c.Hint == "") != (c.Status == plan.Pass) {
 			t.Errorf("incomplete: %+v", c)
 		}
 	}
+
 	return found
 }
 
@@ -54,6 +58,7 @@ func one(t *testing.T, found []plan.Check, subject string) plan.Check {
 			return c
 		}
 	}
+
 	t.Fatalf("no finding about %q in %+v", subject, found)
 	return plan.Check{}
 }
@@ -61,24 +66,31 @@ func one(t *testing.T, found []plan.Check, subject string) plan.Check {
 func want(t *testing.T, c plan.Check, status plan.Status, got string) {
 	t.Helper()
 	if c.Status != status || !strings.Contains(c.Got, got) {
-		t.Errorf("%s %s is %q with %q; want %q with %q", c.ID, c.Subject, c.Status, c.Got, status, got)
+		t.Errorf("%s %s is %q with %q; want %q with %q", c.ID, c.Subject, c.Status, c.Got,
+			status, got)
 	}
 }
 
 func TestCheckersAreWhole(t *testing.T) {
 	areas := map[string]string{}
 	f := facts("127.0.0.1:25")
-	f.Sends, f.Collectors = true, []string{"pop.example.net"}
+	f.Sends = true
+	f.Collectors = []string{"pop.example.net"}
+
 	for _, c := range Checkers(f) {
 		if len(c.IDs) != 1 {
 			t.Errorf("ids %q", c.IDs)
 		}
 		areas[c.IDs[0]] = c.Area
 	}
+
 	for id, area := range map[string]string{
-		"port.inside": "router", "port.egress25": "router", "smtp.banner": "mail", "account.postmaster": "mail", "account.abuse": "mail",
-		"relay.open": "mail", "relay.spoof": "mail", "relay.recipient": "mail", "mail.local": "mail",
-		"relay.sender": "mail", "smtp.vrfy": "mail", "smtp.smuggling": "mail", "service.config": "mail", "service.delivery": "mail", "service.collector": "mail",
+		"port.inside": "router", "port.egress25": "router", "smtp.banner": "mail",
+		"account.postmaster": "mail", "account.abuse": "mail",
+		"relay.open": "mail", "relay.spoof": "mail", "relay.recipient": "mail",
+		"mail.local":   "mail",
+		"relay.sender": "mail", "smtp.vrfy": "mail", "smtp.smuggling": "mail",
+		"service.config": "mail", "service.delivery": "mail", "service.collector": "mail",
 	} {
 		if areas[id] != area {
 			t.Errorf("%s is of area %q, want %q", id, areas[id], area)
@@ -87,7 +99,9 @@ func TestCheckersAreWhole(t *testing.T) {
 }
 
 // The ids of the checks that ask the mail server.
-var askers = []string{"smtp.banner", "account.postmaster", "account.abuse", "relay.open", "relay.spoof", "relay.sender", "relay.recipient", "smtp.vrfy", "mail.local", "smtp.smuggling"}
+var askers = []string{"smtp.banner", "account.postmaster", "account.abuse", "relay.open",
+	"relay.spoof", "relay.sender", "relay.recipient", "smtp.vrfy", "mail.local",
+	"smtp.smuggling"}
 
 // Where nothing listens only port.inside fails.
 func TestNothingListens(t *testing.T) {
@@ -96,11 +110,13 @@ func TestNothingListens(t *testing.T) {
 	inside := run(t, f, "port.inside")
 	want(t, one(t, inside, "smtp at "), plan.Fail, "connection refused")
 	want(t, one(t, inside, "imap at "), plan.Pass, "listens")
+
 	for _, id := range askers {
 		for _, c := range run(t, f, id) {
 			want(t, c, plan.Skip, "no mail server answers at "+f.Addr+": connection refused")
 		}
 	}
+
 	want(t, one(t, run(t, facts(f.Addr), "port.inside"), ""), plan.Skip, "no forward")
 }
 
@@ -109,6 +125,7 @@ func TestGoodServer(t *testing.T) {
 	messages := 0
 	server := &smtptest.Server{Stored: func(string) { messages++ }}
 	f := facts(server.Start(t))
+
 	for _, id := range askers {
 		for _, c := range run(t, f, id) {
 			if id == "mail.local" {
@@ -118,6 +135,7 @@ func TestGoodServer(t *testing.T) {
 			want(t, c, plan.Pass, "")
 		}
 	}
+
 	if messages != 1 {
 		t.Errorf("%d messages", messages)
 	}
@@ -139,9 +157,11 @@ func TestBanner(t *testing.T) {
 		{"refuses EHLO", &smtptest.Server{EHLO: "502 what"}, plan.Fail, "EHLO was answered 502 what"},
 		{"a web server", &smtptest.Server{Greeting: "HTTP/1.1 400 Bad Request"}, plan.Fail, "no SMTP reply"},
 	}
+
 	for _, test := range tests {
 		t.Run(test.name, func(t *testing.T) {
-			want(t, one(t, run(t, facts(test.fake.Start(t)), "smtp.banner"), ""), test.status, test.got)
+			want(t, one(t, run(t, facts(test.fake.Start(t)), "smtp.banner"), ""), test.status,
+				test.got)
 		})
 	}
 }
@@ -166,24 +186,30 @@ func TestAccounts(t *testing.T) {
 		{"breaks off when it has decided", smtptest.Answer("RSET", "-"), plan.Pass, "250"},
 		{"forwards (251)", smtptest.Answer("RCPT", "251 will forward"), plan.Pass, "251"},
 	}
+
 	for _, test := range tests {
 		t.Run(test.name, func(t *testing.T) {
 			f := facts((&smtptest.Server{Reply: test.reply}).Start(t))
 			postmaster := run(t, f, "account.postmaster")
-			if len(postmaster) != 2 || postmaster[0].Subject.String() != "postmaster" || postmaster[1].Subject.String() != "postmaster@nomeazienda.it" {
+			if len(postmaster) != 2 || postmaster[0].Subject.String() != "postmaster" ||
+				postmaster[1].Subject.String() != "postmaster@nomeazienda.it" {
 				t.Errorf("%+v", postmaster)
 			}
+
 			want(t, postmaster[0], test.status, test.got)
-			want(t, one(t, run(t, f, "account.abuse"), "abuse@nomeazienda.it"), test.status, test.got)
+			want(t, one(t, run(t, f, "account.abuse"), "abuse@nomeazienda.it"), test.status,
+				test.got)
 		})
 	}
 }
 
 func TestRelayRecipient(t *testing.T) {
 	catchall := smtptest.Answer("RCPT", "250 all are welcome")
-	c := one(t, run(t, facts((&smtptest.Server{Reply: catchall}).Start(t)), "relay.recipient"), "")
+	c := one(t, run(t, facts((&smtptest.Server{Reply: catchall}).Start(t)), "relay.recipient"),
+		"")
 	want(t, c, plan.Fail, "250 all are welcome")
-	want(t, one(t, run(t, facts((&smtptest.Server{Reply: smtptest.Answer("RCPT", "450 later")}).Start(t)), "relay.recipient"), ""), plan.Skip, "450 later")
+	want(t, one(t, run(t, facts((&smtptest.Server{Reply: smtptest.Answer("RCPT",
+		"450 later")}).Start(t)), "relay.recipient"), ""), plan.Skip, "450 later")
 }
 
 func TestRelayForms(t *testing.T) {
@@ -193,29 +219,41 @@ func TestRelayForms(t *testing.T) {
 		if seen[f.String()] {
 			t.Errorf("%v is asked twice", f)
 		}
+
 		seen[f.String()] = true
 		for _, s := range []string{f.from, f.to} {
 			if !strings.HasPrefix(s, "<") || !strings.HasSuffix(s, ">") {
 				t.Errorf("%q is no path", s)
 			}
 		}
+
 		if !strings.Contains(f.to, ".invalid") && !strings.Contains(f.to, "[192.0.2.1]") {
 			t.Errorf("%q could be delivered to somebody", f.to)
 		}
 	}
+
 	if len(forms) != 8+19+1 {
 		t.Errorf("%d forms", len(forms))
 	}
+
 	for _, to := range []string{
-		"<u%D@[IP]>", "<u%D@S>", `<"u@D">`, `<"u%D">`, "<u@D@[IP]>", `<"u@D"@[IP]>`, "<u@D@S>", "<@[IP]:u@D>", "<@S:u@D>", "<D!u>", "<D!u@[IP]>",
-		"<D!u@S>", "<u%D@L>", `<"u@D"@L>`, "<u@[192.0.2.1]>", "<u%D>", "<@D2,@S:u@D>", "<u@D.>", `<"D!u"@L>`,
+		"<u%D@[IP]>", "<u%D@S>", `<"u@D">`, `<"u%D">`, "<u@D@[IP]>", `<"u@D"@[IP]>`, "<u@D@S>",
+		"<@[IP]:u@D>", "<@S:u@D>", "<D!u>", "<D!u@[IP]>",
+		"<D!u@S>", "<u%D@L>", `<"u@D"@L>`, "<u@[192.0.2.1]>", "<u%D>", "<@D2,@S:u@D>",
+		"<u@D.>", `<"D!u"@L>`,
 	} {
-		form := strings.NewReplacer("D2", foreign2, "D", smtpclient.RelayTestDomain, "S", smtptest.Host, "L", "nomeazienda.it", "u", "mailpub-relay-test", "[IP]", "[10.10.10.10]").Replace(to)
+		form := strings.NewReplacer("D2", foreign2, "D", smtpclient.RelayTestDomain, "S",
+			smtptest.Host, "L", "nomeazienda.it", "u", "mailpub-relay-test", "[IP]",
+			"[10.10.10.10]").Replace(to)
 		if !seen["MAIL FROM:<> RCPT TO:"+form] {
 			t.Errorf("%s is not asked", to)
 		}
 	}
-	if six := facts("[fd00::1]:25").relayForms(); !slices.ContainsFunc(six, func(f relayAttempt) bool { return strings.Contains(f.to, "@[IPv6:fd00::1]") }) {
+
+	if six := facts("[fd00::1]:25").relayForms(); !slices.ContainsFunc(six,
+		func(f relayAttempt) bool {
+			return strings.Contains(f.to, "@[IPv6:fd00::1]")
+		}) {
 		t.Error("no form with an IPv6 address literal")
 	}
 }
@@ -229,6 +267,7 @@ func TestRelayOpen(t *testing.T) {
 			return ""
 		}
 	}
+
 	tests := []struct {
 		name   string
 		fake   *smtptest.Server
@@ -249,6 +288,7 @@ func TestRelayOpen(t *testing.T) {
 		{"breaks off when it has refused", &smtptest.Server{Reply: smtptest.Answer("RSET", "-")}, false, plan.Pass, "all 28 forms refused"},
 		{"too many refusals", &smtptest.Server{Reply: tired(3)}, false, plan.Pass, "all 28 forms refused"},
 	}
+
 	for _, test := range tests {
 		t.Run(test.name, func(t *testing.T) {
 			f := facts(test.fake.Start(t))
@@ -259,6 +299,7 @@ func TestRelayOpen(t *testing.T) {
 			}
 		})
 	}
+
 	// What is taken from inside is weighed by what the server's own command shows of a client outside, as Exim's -bh.
 	for _, c := range []struct {
 		name    string
@@ -274,15 +315,22 @@ func TestRelayOpen(t *testing.T) {
 		{"it can't be asked", mailsvc.Setting{}, errors.New("no exim"), plan.Warn},
 	} {
 		t.Run(c.name, func(t *testing.T) {
-			f := facts((&smtptest.Server{Reply: smtptest.Answer("RCPT", "250 why not")}).Start(t))
-			f.Inspect = func(context.Context) ([]mailsvc.Setting, error) { return []mailsvc.Setting{c.setting}, c.err }
+			f := facts((&smtptest.Server{Reply: smtptest.Answer("RCPT",
+				"250 why not")}).Start(t))
+
+			f.Inspect = func(context.Context) ([]mailsvc.Setting, error) {
+				return []mailsvc.Setting{c.setting}, c.err
+			}
+
 			is := one(t, run(t, f, "relay.open"), "")
 			want(t, is, c.status, "22 of 28 accepted")
-			if (c.status == plan.Fail) != strings.Contains(is.Hint, "by its own test of an external client") {
+			if (c.status == plan.Fail) != strings.Contains(is.Hint,
+				"by its own test of an external client") {
 				t.Errorf("hint %q", is.Hint)
 			}
 		})
 	}
+
 	t.Run("reconnects", func(t *testing.T) {
 		server := &smtptest.Server{}
 		run(t, facts(server.Start(t)), "relay.open")
@@ -318,6 +366,7 @@ func tired(n int) func(string) string {
 				return "421 4.7.0 too many errors"
 			}
 		}
+
 		return ""
 	}
 }
@@ -345,13 +394,15 @@ func TestRelaySpoof(t *testing.T) {
 		{"later", smtptest.Answer("MAIL", "450 later"), false, plan.Skip, "not decided: 450"},
 		{"breaks off", smtptest.Answer("MAIL", "-"), false, plan.Skip, "the connection was closed"},
 	}
+
 	for _, test := range tests {
 		t.Run(test.name, func(t *testing.T) {
 			f := facts((&smtptest.Server{Reply: test.reply, EHLO: ""}).Start(t))
 			f.Closed = test.closed
 			found := run(t, f, "relay.spoof")
 			want(t, one(t, found, "to postmaster@nomeazienda.it"), test.status, test.got)
-			want(t, one(t, found, "to mailpub-relay-test@"+smtpclient.RelayTestDomain), test.status, test.got)
+			want(t, one(t, found, "to mailpub-relay-test@"+smtpclient.RelayTestDomain),
+				test.status, test.got)
 		})
 	}
 }
@@ -362,6 +413,7 @@ func deliverTo(t *testing.T, root, box string) func(string) {
 	if err := os.MkdirAll(dir, 0o700); err != nil {
 		t.Fatal(err)
 	}
+
 	n := 0
 	return func(message string) {
 		n++
@@ -370,6 +422,7 @@ func deliverTo(t *testing.T, root, box string) func(string) {
 		if err == nil {
 			err = os.Rename(tmp, filepath.Join(dir, fmt.Sprint(n)))
 		}
+
 		if err != nil {
 			t.Error(err)
 		}
@@ -382,6 +435,7 @@ func TestMailLocal(t *testing.T) {
 		if runtime.GOOS == "windows" { // where no name has the last two
 			odd = "odd [1]"
 		}
+
 		root := filepath.Join(t.TempDir(), odd)
 		store := deliverTo(t, root, "mario")
 		store("Subject: a stranger's\n\nhello")
@@ -389,10 +443,13 @@ func TestMailLocal(t *testing.T) {
 		f.Maildir = root
 		c := one(t, run(t, f, "mail.local"), "postmaster@nomeazienda.it at ")
 		want(t, c, plan.Pass, "arrived in "+filepath.Join(root, "mario", "new"))
-		if left, _ := os.ReadDir(filepath.Join(root, "mario", "new")); len(left) != 1 || left[0].Name() != "1" {
+
+		if left, _ := os.ReadDir(filepath.Join(root, "mario", "new")); len(left) != 1 ||
+			left[0].Name() != "1" {
 			t.Errorf("%v is left", left)
 		}
 	})
+
 	t.Run("is seen by a mail program first", func(t *testing.T) {
 		root := t.TempDir()
 		store := deliverTo(t, root, "mario")
@@ -400,36 +457,45 @@ func TestMailLocal(t *testing.T) {
 		if err := os.Mkdir(cur, 0o700); err != nil {
 			t.Fatal(err)
 		}
+
 		f := facts((&smtptest.Server{Stored: func(m string) {
 			store(m)
-			if err := os.Rename(filepath.Join(root, "mario", "new", "1"), filepath.Join(cur, "1:2,")); err != nil {
+			if err := os.Rename(filepath.Join(root, "mario", "new", "1"),
+				filepath.Join(cur, "1:2,")); err != nil {
 				t.Error(err)
 			}
 		}}).Start(t))
+
 		f.Maildir = root
 		want(t, one(t, run(t, f, "mail.local"), ""), plan.Pass, "arrived in "+cur)
 		if left, _ := os.ReadDir(cur); len(left) != 0 {
 			t.Errorf("%v is left", left)
 		}
 	})
+
 	t.Run("is renamed before it is removed", func(t *testing.T) {
 		root := t.TempDir()
 		store := deliverTo(t, root, "mario")
-		f, cur := Facts{Maildir: root}, filepath.Join(root, "mario", "cur")
+		f := Facts{Maildir: root}
+		cur := filepath.Join(root, "mario", "cur")
 		store("Subject: mailpub test nonce")
 		m, err := f.arrived(t.Context(), "nonce")
 		if err == nil {
-			err = errors.Join(os.Mkdir(cur, 0o700), os.Rename(m.path, filepath.Join(cur, "1:2,S")))
+			err = errors.Join(os.Mkdir(cur, 0o700),
+				os.Rename(m.path, filepath.Join(cur, "1:2,S")))
 		}
+
 		if err != nil {
 			t.Fatal(err)
 		}
+
 		c := plan.Check{Got: "arrived"}
 		f.removeTest(&c, m, "nonce")
 		if left, _ := os.ReadDir(cur); len(left) != 0 || c.Got != "arrived" {
 			t.Errorf("%v is left, %q", left, c.Got)
 		}
 	})
+
 	for _, test := range []struct {
 		name   string
 		reply  func(string) string
@@ -443,9 +509,11 @@ func TestMailLocal(t *testing.T) {
 		{"wrong answer to DATA", smtptest.Answer("DATA", "250 ok"), plan.Fail, "DATA: want 354"},
 	} {
 		t.Run(test.name, func(t *testing.T) {
-			want(t, one(t, run(t, facts((&smtptest.Server{Reply: test.reply}).Start(t)), "mail.local"), ""), test.status, test.got)
+			want(t, one(t, run(t, facts((&smtptest.Server{Reply: test.reply}).Start(t)),
+				"mail.local"), ""), test.status, test.got)
 		})
 	}
+
 	t.Run("no domain", func(t *testing.T) {
 		f := facts("127.0.0.1:25")
 		f.Domains = nil
@@ -453,26 +521,34 @@ func TestMailLocal(t *testing.T) {
 			t.Errorf("%+v", c)
 		}
 	})
+
 	t.Run("is lost", func(t *testing.T) {
 		synctest.Test(t, func(t *testing.T) {
 			f := facts("mail:25")
-			f.Dial, f.Maildir = smtptest.Piped((&smtptest.Server{}).Handle), t.TempDir()
+			f.Dial = smtptest.Piped((&smtptest.Server{}).Handle)
+			f.Maildir = t.TempDir()
 			began := time.Now()
-			want(t, one(t, run(t, f, "mail.local"), ""), plan.Fail, "accepted, but not in "+f.Maildir)
+			want(t, one(t, run(t, f, "mail.local"), ""), plan.Fail,
+				"accepted, but not in "+f.Maildir)
+
 			if took := time.Since(began); took < arrival || took > arrival+time.Second {
 				t.Errorf("took %v", took)
 			}
 		})
 	})
+
 	t.Run("arrives late", func(t *testing.T) {
 		synctest.Test(t, func(t *testing.T) {
 			f := facts("mail:25")
 			f.Maildir = t.TempDir()
 			store := deliverTo(t, f.Maildir, "mario")
-			f.Dial = smtptest.Piped((&smtptest.Server{Stored: func(m string) { time.AfterFunc(arrival/2, func() { store(m) }) }}).Handle)
+			f.Dial = smtptest.Piped((&smtptest.Server{Stored: func(m string) {
+				time.AfterFunc(arrival/2, func() { store(m) })
+			}}).Handle)
 			want(t, one(t, run(t, f, "mail.local"), ""), plan.Pass, "arrived in")
 		})
 	})
+
 	t.Run("a tarpit", func(t *testing.T) {
 		synctest.Test(t, func(t *testing.T) {
 			f := facts("mail:25")
@@ -482,14 +558,19 @@ func TestMailLocal(t *testing.T) {
 				}
 				return ""
 			}}).Handle)
-			want(t, one(t, run(t, f, "mail.local"), ""), plan.Skip, "message: no answer in time")
+
+			want(t, one(t, run(t, f, "mail.local"), ""), plan.Skip,
+				"message: no answer in time")
+
 			time.Sleep(time.Minute)
 		})
 	})
 }
 
 func TestEgress(t *testing.T) {
-	want(t, one(t, run(t, facts("127.0.0.1:25"), "port.egress25"), ""), plan.Skip, "no mail server to try")
+	want(t, one(t, run(t, facts("127.0.0.1:25"), "port.egress25"), ""), plan.Skip,
+		"no mail server to try")
+
 	tests := []struct {
 		name, target string
 		handle       func(net.Conn)
@@ -508,28 +589,37 @@ func TestEgress(t *testing.T) {
 		{"our own address", "10.10.10.10:25", (&smtptest.Server{}).Handle, nil, plan.Skip, "10.10.10.10 is this site's own address"},
 		{"no such name", "gone.example.org", nil, nil, plan.Skip, "does not resolve"},
 	}
+
 	for _, test := range tests {
 		t.Run(test.name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				f := facts("127.0.0.1:25")
 				f.Egress = []string{test.target}
 				f.Lookup = func(_ context.Context, name string) ([]netip.Addr, error) {
-					addr := map[string]string{"mx.example.org": "192.0.2.25", "mail.nomeazienda.it": "2.2.2.2"}[name]
+					addr := map[string]string{"mx.example.org": "192.0.2.25",
+						"mail.nomeazienda.it": "2.2.2.2"}[name]
 					if addr == "" {
 						return nil, nil
 					}
 					return []netip.Addr{netip.MustParseAddr(addr)}, nil
 				}
-				f.Own = []netip.Addr{netip.MustParseAddr("10.10.10.10"), netip.MustParseAddr("2.2.2.2")}
+
+				f.Own = []netip.Addr{netip.MustParseAddr("10.10.10.10"),
+					netip.MustParseAddr("2.2.2.2")}
+
 				f.Dial = func(_ context.Context, _, addr string) (net.Conn, error) {
-					if _, port, err := net.SplitHostPort(addr); err != nil || port != "25" && port != "2525" {
+					if _, port, err := net.SplitHostPort(addr); err != nil ||
+						port != "25" && port != "2525" {
 						t.Errorf("dialled %s", addr)
 					}
+
 					if test.err != nil {
 						return nil, test.err
 					}
+
 					return smtptest.Piped(test.handle)(t.Context(), "", "")
 				}
+
 				want(t, one(t, run(t, f, "port.egress25"), test.target), test.status, test.got)
 			})
 		})
@@ -541,7 +631,9 @@ func TestInterrupted(t *testing.T) {
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()
 	f := facts((&smtptest.Server{}).Start(t))
-	f.Services, f.Egress = []Service{{"smtp", f.Addr}}, []string{"127.0.0.1"}
+	f.Services = []Service{{"smtp", f.Addr}}
+	f.Egress = []string{"127.0.0.1"}
+
 	for _, c := range Checkers(f) {
 		for _, found := range c.Run(ctx) {
 			want(t, found, plan.Skip, "")
@@ -561,6 +653,7 @@ func TestChecksSurviveFaults(t *testing.T) {
 		"deaf":          smtptest.Send("220 " + smtptest.Host + "\r\n"),
 		"busy":          smtptest.Send("421 later\r\n"),
 	}
+
 	for name, handle := range faults {
 		for _, id := range append(askers[1:], "smtp.certificate") {
 			t.Run(name+"/"+id, func(t *testing.T) {

@@ -36,6 +36,7 @@ func (f Facts) evaluate(c plan.Check, mail, rcpt smtpclient.Reply, err error, de
 		c.Got = rcpt.String()
 		decide(&c)
 	}
+
 	return c
 }
 
@@ -55,8 +56,10 @@ func hintOf(r smtpclient.Reply) string {
 		}
 		return false
 	}
+
 	switch {
-	case has("blocked using", "blacklist", "block list", "blocklist", "dnsbl", "rbl", "spamhaus", "listed by", "listed at", "listed in"):
+	case has("blocked using", "blacklist", "block list", "blocklist", "dnsbl", "rbl",
+		"spamhaus", "listed by", "listed at", "listed in"):
 		return "the server refuses this machine for a block list: see which one its answer names; a list that has shut down answers everything"
 	case has("helo command rejected", "ehlo", "invalid helo", "helo/ehlo"):
 		return "the server refuses the name in HELO: let it take address literals (RFC 5321 section 4.1.3), or verify from a machine whose name resolves"
@@ -71,6 +74,7 @@ func hintOf(r smtpclient.Reply) string {
 	case has("too many", "rate limit", "slow down"):
 		return "the server limits how much one client may ask: verify again in some minutes, or exempt this machine"
 	}
+
 	return ""
 }
 
@@ -99,15 +103,18 @@ func (f Facts) refusal(c plan.Check, mail, rcpt smtpclient.Reply, err error, hin
 	case err != nil:
 		return f.unreachable(c, err)
 	case mail.Refused() || rcpt.Refused():
-		c.Status, c.Got = plan.Pass, smtpclient.DecisiveReply(mail, rcpt).String()
+		c.Status = plan.Pass
+		c.Got = smtpclient.DecisiveReply(mail, rcpt).String()
 	case mail.Accepted() && rcpt.Accepted():
 		c.Got = rcpt.String()
 		if c.Status, c.Hint = f.acceptedFromInside(); c.Status == plan.Fail {
 			c.Hint = hint
 		}
 	default:
-		c.Status, c.Got = plan.Skip, "not decided: "+smtpclient.DecisiveReply(mail, rcpt).String()
+		c.Status = plan.Skip
+		c.Got = "not decided: " + smtpclient.DecisiveReply(mail, rcpt).String()
 		c.Hint = "the server says \"later\": verify again in some minutes"
 	}
+
 	return c
 }

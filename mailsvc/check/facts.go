@@ -69,8 +69,10 @@ func singleCheck(c plan.Check) []plan.Check { return []plan.Check{c} }
 
 // unreachable is what a check says when there is no server to ask: port.inside fails for it.
 func (f Facts) unreachable(c plan.Check, err error) plan.Check {
-	c.Status, c.Got = plan.Skip, fmt.Sprintf("no mail server answers at %s: %s", f.Addr, smtpclient.ErrorText(err))
-	c.Hint, c.Reason = "start the mail server first; see port.inside", plan.ReasonSilent
+	c.Status = plan.Skip
+	c.Got = fmt.Sprintf("no mail server answers at %s: %s", f.Addr, smtpclient.ErrorText(err))
+	c.Hint = "start the mail server first; see port.inside"
+	c.Reason = plan.ReasonSilent
 	return c
 }
 

@@ -25,11 +25,15 @@ func (f Facts) mailLocal(ctx context.Context) []plan.Check {
 	if c.Status != plan.Pass {
 		return singleCheck(c)
 	}
+
 	if f.Maildir == "" {
-		c.Status, c.Got = plan.Skip, c.Got+", but the mailbox can't be read from here"
-		c.Hint = "find the message with the subject \"mailpub test " + word + "\" in the postmaster's mailbox, or give verify.mailbox"
+		c.Status = plan.Skip
+		c.Got = c.Got + ", but the mailbox can't be read from here"
+		c.Hint = "find the message with the subject \"mailpub test " + word +
+			"\" in the postmaster's mailbox, or give verify.mailbox"
 		return singleCheck(c)
 	}
+
 	c, m := f.found(ctx, c, word)
 	f.removeTest(&c, m, word)
 	return singleCheck(c)
@@ -38,11 +42,20 @@ func (f Facts) mailLocal(ctx context.Context) []plan.Check {
 // submitTest sends a message on the LAN address. It passes, with the word in the message, where the
 // server accepts it.
 func (f Facts) submitTest(ctx context.Context) (c plan.Check, word string) {
-	c = plan.Check{ID: catalog.MailLocal, Subject: plan.About("the postmaster"), Want: "the message arrives", Ref: "RFC 5321 section 3.3"}
+	c = plan.Check{
+		ID:      catalog.MailLocal,
+		Subject: plan.About("the postmaster"),
+		Want:    "the message arrives",
+		Ref:     "RFC 5321 section 3.3",
+	}
+
 	if len(f.Domains) == 0 {
-		c.Status, c.Got, c.Hint = plan.Skip, "this server receives mail for no domain of the config", "if it should take a domain's mail, give the domain an MX here (domains: mx:)"
+		c.Status = plan.Skip
+		c.Got = "this server receives mail for no domain of the config"
+		c.Hint = "if it should take a domain's mail, give the domain an MX here (domains: mx:)"
 		return c, ""
 	}
+
 	to := "postmaster@" + f.Domains[0]
 	c.Subject = plan.OfAddr(f.Addr)
 	c.Subject.Name = to
@@ -51,32 +64,45 @@ func (f Facts) submitTest(ctx context.Context) (c plan.Check, word string) {
 	if err != nil {
 		return f.unreachable(c, err), ""
 	}
+
 	defer d.Close()
+
 	word = Nonce(f.Now())
 	step, r, err := d.Deliver(ctx, "<>", "<"+to+">", f.message(to, word))
 	switch {
 	case err != nil && (sockerr.Timeout(err) || ctx.Err() != nil):
-		c.Status, c.Got, c.Hint = plan.Skip, step+": "+smtpclient.ErrorText(err), "the server is too slow for a result: run verify again, and check its log"
+		c.Status = plan.Skip
+		c.Got = step + ": " + smtpclient.ErrorText(err)
+		c.Hint = "the server is too slow for a result: run verify again, and check its log"
 	case err != nil:
-		c.Status, c.Got, c.Hint = plan.Fail, step+": "+smtpclient.ErrorText(err), "the server breaks off: its log says why"
+		c.Status = plan.Fail
+		c.Got = step + ": " + smtpclient.ErrorText(err)
+		c.Hint = "the server breaks off: its log says why"
 	case r.Code/100 == 4:
-		c.Status, c.Got = plan.Skip, step+" was answered "+r.String()
+		c.Status = plan.Skip
+		c.Got = step + " was answered " + r.String()
 		c.Hint = "the server says \"later\": where that is greylisting, verify again in some minutes"
 	case !r.Accepted():
-		c.Status, c.Got = plan.Fail, step+" was answered "+r.String()
+		c.Status = plan.Fail
+		c.Got = step + " was answered " + r.String()
 		c.Hint = "let the server accept " + to
 	default:
-		c.Status, c.Got = plan.Pass, "accepted ("+r.String()+")"
+		c.Status = plan.Pass
+		c.Got = "accepted (" + r.String() + ")"
 		return c, word
 	}
+
 	return c, ""
 }
 
 func (f Facts) message(to, word string) string {
 	now := f.Now()
-	return "From: mailpub verify <postmaster@" + smtpclient.InvalidDomain + ">\r\nTo: <" + to + ">\r\n" +
-		"Subject: mailpub test " + word + "\r\nDate: " + now.Format("Mon, 2 Jan 2006 15:04:05 -0700") + "\r\n" +
-		"Message-ID: <" + word + "@" + smtpclient.InvalidDomain + ">\r\nAuto-Submitted: auto-generated\r\n\r\n" +
+	return "From: mailpub verify <postmaster@" + smtpclient.InvalidDomain + ">\r\nTo: <" + to +
+		">\r\n" +
+		"Subject: mailpub test " + word + "\r\nDate: " +
+		now.Format("Mon, 2 Jan 2006 15:04:05 -0700") + "\r\n" +
+		"Message-ID: <" + word + "@" + smtpclient.InvalidDomain +
+		">\r\nAuto-Submitted: auto-generated\r\n\r\n" +
 		"mailpub verify sent this message to see whether it arrives. It can be deleted."
 }
 
@@ -91,13 +117,17 @@ func (f Facts) found(ctx context.Context, c plan.Check, word string) (plan.Check
 	m, err := f.arrived(ctx, word)
 	switch {
 	case m.path != "":
-		c.Status, c.Got = plan.Pass, "arrived in "+m.path
+		c.Status = plan.Pass
+		c.Got = "arrived in " + m.path
 		return c, m
 	case err != nil:
-		c.Status, c.Got = plan.Skip, err.Error()
+		c.Status = plan.Skip
+		c.Got = err.Error()
 	default:
-		c.Status, c.Got = plan.Fail, fmt.Sprintf("accepted, but not in %s after %v", f.Maildir, arrival)
+		c.Status = plan.Fail
+		c.Got = fmt.Sprintf("accepted, but not in %s after %v", f.Maildir, arrival)
 	}
+
 	c.Hint = "see whether the server stores its mail there (service.maildir), and its log for where the message went"
 	return c, delivered{}
 }
@@ -107,12 +137,15 @@ func (f Facts) removeTest(c *plan.Check, m delivered, word string) {
 	if m.path == "" {
 		return
 	}
+
 	err := os.Remove(m.path)
 	if os.IsNotExist(err) { // a mail program has seen it, which renames it, or took it away itself
-		if m, err = search(f.Maildir, word, time.Now().Add(-recent), map[string]bool{}); m.path != "" {
+		if m, err = search(f.Maildir, word, time.Now().Add(-recent),
+			map[string]bool{}); m.path != "" {
 			err = os.Remove(m.path)
 		}
 	}
+
 	if err != nil && !os.IsNotExist(err) {
 		c.Got += " (and could not be removed: " + err.Error() + ")"
 	}
@@ -127,11 +160,14 @@ const recent = 10 * time.Minute
 func (f Facts) arrived(ctx context.Context, word string) (m delivered, err error) {
 	ctx, cancel := context.WithTimeout(ctx, arrival)
 	defer cancel()
-	seen, since := map[string]bool{}, time.Now().Add(-recent)
+
+	seen := map[string]bool{}
+	since := time.Now().Add(-recent)
 	for {
 		if m, err = search(f.Maildir, word, since, seen); m.path != "" {
 			return m, nil
 		}
+
 		select {
 		case <-ctx.Done():
 			return delivered{}, err
@@ -150,6 +186,7 @@ func search(root, word string, since time.Time, seen map[string]bool) (found del
 	if os.IsNotExist(err) {
 		return found, nil
 	}
+
 	look := func(box, dir string, files []os.DirEntry) bool {
 		for _, file := range files {
 			unique, _, _ := strings.Cut(file.Name(), ":")
@@ -157,21 +194,26 @@ func search(root, word string, since time.Time, seen map[string]bool) (found del
 			if seen[key] {
 				continue
 			}
+
 			head, fault := headSince(dir, file, since)
 			if fault == nil && bytes.Contains(head, []byte(word)) {
 				found = delivered{filepath.Join(dir, file.Name()), head}
 				return true
 			}
+
 			seen[key] = fault == nil
 			if fault != nil && !os.IsNotExist(fault) {
 				err = fault
 			}
 		}
+
 		return false
 	}
+
 	if look("", root, messageFiles(boxes)) {
 		return found, nil
 	}
+
 	for _, box := range boxes {
 		for _, sub := range []string{"new", "cur"} { // in the order in which it moves
 			dir := filepath.Join(root, box.Name(), sub)
@@ -179,11 +221,13 @@ func search(root, word string, since time.Time, seen map[string]bool) (found del
 			if fault != nil && box.IsDir() && !os.IsNotExist(fault) {
 				err = fault
 			}
+
 			if look(box.Name(), dir, files) {
 				return found, nil
 			}
 		}
 	}
+
 	return found, err
 }
 

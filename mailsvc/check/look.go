@@ -22,26 +22,35 @@ func (f Facts) FindMessage(ctx context.Context, word string, remove bool) (where
 		if m.path == "" {
 			return "", nil, err
 		}
+
 		raw, err := readUpTo(m.path, maxRead)
 		if err == nil && remove {
 			err = os.Remove(m.path)
 		}
+
 		return m.path, raw, err
 	}
+
 	if f.Mailbox == nil {
 		return "", nil, errNoMailbox
 	}
+
 	password, err := f.Mailbox.Password(ctx)
 	if err != nil {
 		return "", nil, err
 	}
-	look, name := f.inIMAP, "IMAP"
+
+	look := f.inIMAP
+	name := "IMAP"
 	if f.Mailbox.IMAP == "" {
-		look, name = f.inPOP3, "POP3"
+		look = f.inPOP3
+		name = "POP3"
 	}
+
 	found, err := look(ctx, f.Mailbox.User, password, word, remove)
 	if !found {
 		return "", nil, err
 	}
+
 	return "the mailbox of " + f.Mailbox.User + " by " + name, nil, nil
 }

@@ -29,18 +29,22 @@ type mailboxConn struct {
 func (f Facts) openMailbox(ctx context.Context, addr string) (*mailboxConn, error) {
 	stepCtx, cancel := context.WithTimeout(ctx, smtpclient.StepTimeout)
 	defer cancel()
+
 	raw, err := f.Dial(stepCtx, "tcp", addr)
 	if err != nil {
 		return nil, err
 	}
+
 	if err := raw.SetDeadline(smtpclient.Deadline(ctx)); err != nil {
 		raw.Close()
 		return nil, err
 	}
+
 	c := newMailboxConn(raw)
 	if _, port, _ := net.SplitHostPort(addr); port == "993" || port == "995" {
 		return c, c.secure(ctx, f.mailboxTLS(addr))
 	}
+
 	return c, nil
 }
 
@@ -55,7 +59,11 @@ func newMailboxConn(raw net.Conn) *mailboxConn {
 // mailboxTLS trusts any certificate inside, where they are seldom made for the address, and
 // elsewhere only one that names the mail host: a password goes over the wire.
 func (f Facts) mailboxTLS(addr string) *tls.Config {
-	return &tls.Config{ServerName: f.Hostname, InsecureSkipVerify: isLocalAddress(addr), RootCAs: f.Roots}
+	return &tls.Config{
+		ServerName:         f.Hostname,
+		InsecureSkipVerify: isLocalAddress(addr),
+		RootCAs:            f.Roots,
+	}
 }
 
 // isLocalAddress reports whether an address is of this machine or this network.
@@ -69,10 +77,12 @@ func (c *mailboxConn) secure(ctx context.Context, config *tls.Config) error {
 	if c.R.Buffered() > 0 { // RFC 3207 section 6 says why for SMTP; it is the same here
 		return errors.New("the server spoke before TLS began")
 	}
+
 	conn := tls.Client(c.raw, config)
 	if err := conn.HandshakeContext(ctx); err != nil {
 		return fmt.Errorf("TLS: %w", err)
 	}
+
 	*c = *newMailboxConn(conn)
 	return nil
 }
@@ -83,24 +93,30 @@ func (f Facts) inPOP3(ctx context.Context, user, password, word string, remove b
 	if c != nil {
 		defer func() { c.Close() }()
 	}
+
 	if err != nil {
 		return false, err
 	}
+
 	say := func(format string, args ...any) (string, error) {
 		if format != "" {
 			if err := c.PrintfLine(format, args...); err != nil {
 				return "", err
 			}
 		}
+
 		line, err := c.ReadLine()
 		if err == nil && !strings.HasPrefix(line, "+OK") {
 			err = fmt.Errorf("the server says %q", smtpclient.Shorten(line))
 		}
+
 		return line, err
 	}
+
 	if _, err = say(""); err != nil {
 		return false, err
 	}
+
 	if _, secure := c.raw.(*tls.Conn); !secure {
 		if _, err = say("STLS"); err == nil { // RFC 2595 section 4
 			err = c.secure(ctx, f.mailboxTLS(f.Mailbox.POP3))
@@ -109,39 +125,47 @@ func (f Facts) inPOP3(ctx context.Context, user, password, word string, remove b
 		} else {
 			err = mailbox.ErrClear
 		}
+
 		if err != nil {
 			return false, err
 		}
 	}
+
 	if _, err = say("USER %s", user); err != nil {
 		return false, err
 	}
 	if _, err = say("PASS %s", password); err != nil {
 		return false, fmt.Errorf("login: %w", err)
 	}
+
 	line, err := say("STAT")
 	if err != nil {
 		return false, err
 	}
+
 	var count int
 	if _, err := fmt.Sscanf(line, "+OK %d", &count); err != nil {
 		return false, fmt.Errorf("STAT was answered %q", smtpclient.Shorten(line))
 	}
+
 	const newest = 20 // the message has only just come
 	for n := count; n > 0 && n > count-newest && !found; n-- {
 		if _, err = say("TOP %d 0", n); err != nil {
 			return false, err
 		}
+
 		lines, err := c.ReadDotLines()
 		if err != nil {
 			return false, err
 		}
+
 		if found = strings.Contains(strings.Join(lines, "\n"), word); found && remove {
 			if _, err := say("DELE %d", n); err != nil {
 				return true, err
 			}
 		}
 	}
+
 	_, err = say("QUIT") // deletes what is marked (RFC 1939 section 6)
 	return found, err
 }
@@ -158,11 +182,14 @@ func (f Facts) inIMAP(ctx context.Context, user, password, word string, remove b
 		Roots:      f.Roots,
 		Dial:       f.dialBounded,
 	}
+
 	session, err := account.Open(ctx)
 	if err != nil {
 		return false, err
 	}
+
 	defer session.Close()
+
 	messages, err := session.Find(word, time.Now())
 	for _, m := range messages {
 		if m.Sent {
@@ -173,6 +200,7 @@ func (f Facts) inIMAP(ctx context.Context, user, password, word string, remove b
 			err = errors.Join(err, session.Delete(m))
 		}
 	}
+
 	return found, err
 }
 

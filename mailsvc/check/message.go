@@ -17,33 +17,57 @@ import (
 // finding; where none did, it is looked for in the mailbox, and which client the server saw.
 // from are the sender's own addresses.
 func (f Facts) CheckMessage(ctx context.Context, domain string, hops []Hop, word string, from []netip.Addr) []plan.Check {
-	c := plan.Check{ID: catalog.MailOutside, Subject: plan.Subject{Name: "postmaster@" + domain, Text: "postmaster@" + domain + ", from the probe"}, Want: "the message arrives", Ref: "RFC 5321 section 5.1"}
-	source := plan.Check{ID: catalog.PortSource, Subject: plan.About("the probe's message"), Want: joinAddresses(from), Ref: "RFC 5321 section 4.4", Status: plan.Skip,
-		Got: "no message arrived", Hint: "see mail.outside"}
+	c := plan.Check{
+		ID: catalog.MailOutside,
+		Subject: plan.Subject{
+			Name: "postmaster@" + domain,
+			Text: "postmaster@" + domain + ", from the probe",
+		},
+		Want: "the message arrives",
+		Ref:  "RFC 5321 section 5.1",
+	}
+
+	source := plan.Check{
+		ID:      catalog.PortSource,
+		Subject: plan.About("the probe's message"),
+		Want:    joinAddresses(from),
+		Ref:     "RFC 5321 section 4.4",
+		Status:  plan.Skip,
+		Got:     "no message arrived",
+		Hint:    "see mail.outside",
+	}
+
 	var way []string
 	for _, h := range hops {
 		if !h.OK {
-			c.Status, c.Got = plan.Fail, strings.Join(append(way, h.Name+": "+h.Said), "; ")
+			c.Status = plan.Fail
+			c.Got = strings.Join(append(way, h.Name+": "+h.Said), "; ")
 			c.Hint = hopHint(h.Name)
 			if h.Name == "MX" || h.Name == "address" {
 				c.Reason = plan.ReasonAstray
 			}
 			return []plan.Check{c, source}
 		}
+
 		way = append(way, h.Name+" "+h.Said)
 	}
+
 	said := strings.Join(way, "; ")
 	if f.Maildir == "" {
-		c.Status, c.Got = plan.Skip, "accepted ("+said+"), but the mailbox can't be read from here"
-		c.Hint = `find the message with the subject "mailpub test ` + word + `" in the mailbox of postmaster@` + domain
+		c.Status = plan.Skip
+		c.Got = "accepted (" + said + "), but the mailbox can't be read from here"
+		c.Hint = `find the message with the subject "mailpub test ` + word +
+			`" in the mailbox of postmaster@` + domain
 		return []plan.Check{c, source}
 	}
+
 	c, m := f.found(ctx, c, word)
 	c.Got = said + "; " + c.Got
 	if m.path != "" {
 		source = checkSource(source, m.head, from)
 		f.removeTest(&c, m, word)
 	}
+
 	return []plan.Check{c, source}
 }
 
@@ -67,6 +91,7 @@ func hopHint(hop string) string {
 	case "TLS":
 		return "the server offers STARTTLS and then fails: its log says why"
 	}
+
 	return "the server refuses the message: see account.postmaster, and its log"
 }
 
@@ -101,16 +126,24 @@ func checkSource(c plan.Check, head []byte, from []netip.Addr) plan.Check {
 			break
 		}
 	}
+
 	switch {
 	case !seen.IsValid() || len(from) == 0:
-		c.Got, c.Hint = "the message does not say which client the server saw", "see the server's log for the address that the message came from"
+		c.Got = "the message does not say which client the server saw"
+		c.Hint = "see the server's log for the address that the message came from"
 	case slices.Contains(from, seen.Unmap()):
-		c.Status, c.Got, c.Hint = plan.Pass, seen.String(), ""
+		c.Status = plan.Pass
+		c.Got = seen.String()
+		c.Hint = ""
 	case seen.IsPrivate() || seen.IsLoopback():
-		c.Status, c.Got = plan.Fail, fmt.Sprintf("%s, an address of the inside", seen)
+		c.Status = plan.Fail
+		c.Got = fmt.Sprintf("%s, an address of the inside", seen)
 		c.Hint = "the router replaces every client's address with its own, which defeats block lists, SPF and relay rules by address; switch that off (masquerading of incoming connections, \"NAT loopback\" or \"source NAT\")"
 	default:
-		c.Got, c.Hint = fmt.Sprintf("%s, which is not the address that the probe knows for itself", seen), "the probe may be translated itself; then this can't be told"
+		c.Got = fmt.Sprintf("%s, which is not the address that the probe knows for itself",
+			seen)
+		c.Hint = "the probe may be translated itself; then this can't be told"
 	}
+
 	return c
 }

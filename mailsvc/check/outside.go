@@ -31,9 +31,12 @@ type ExternalTarget struct {
 // the config says so. From the services' own registrations (IANA).
 func undeclaredPorts() map[string]string {
 	return map[string]string{
-		"25": "smtp", "110": "pop3", "143": "imap", "465": "submissions", "587": "submission", "993": "imaps", "995": "pop3s",
-		"444": "MDaemon XML API", "1000": "MDaemon WebAdmin", "3000": "MDaemon WorldClient", "4190": "managesieve",
-		"22": "ssh", "23": "telnet", "445": "smb", "3306": "mysql", "3389": "remote desktop", "5432": "postgresql", "5900": "vnc", "8080": "http",
+		"25": "smtp", "110": "pop3", "143": "imap", "465": "submissions", "587": "submission",
+		"993": "imaps", "995": "pop3s",
+		"444": "MDaemon XML API", "1000": "MDaemon WebAdmin", "3000": "MDaemon WorldClient",
+		"4190": "managesieve",
+		"22":   "ssh", "23": "telnet", "445": "smb", "3306": "mysql", "3389": "remote desktop",
+		"5432": "postgresql", "5900": "vnc", "8080": "http",
 	}
 }
 
@@ -46,24 +49,38 @@ func CheckExternal(ctx context.Context, o ExternalTarget) []plan.Check {
 	if o.Dial == nil {
 		o.Dial = (&net.Dialer{}).DialContext
 	}
+
 	if o.Now == nil {
 		o.Now = time.Now
 	}
+
 	checks := append(o.declared(ctx), o.others(ctx)...)
 	smtp := net.JoinHostPort(o.Target.String(), "25")
 	for i, s := range o.Ports {
 		if s.Addr != smtp || checks[i].Status != plan.Pass {
 			continue
 		}
-		f := Facts{Hostname: o.Hostname, Addr: smtp, Domains: o.Domains, Closed: true, Dial: o.Dial, Now: o.Now}
+
+		f := Facts{
+			Hostname: o.Hostname,
+			Addr:     smtp,
+			Domains:  o.Domains,
+			Closed:   true,
+			Dial:     o.Dial,
+			Now:      o.Now,
+		}
+
 		runs := []func(context.Context) []plan.Check{f.banner, f.startsTLS}
 		if len(o.Domains) > 0 {
-			runs = append(runs, f.postmaster, f.abuse, f.relayOpen, f.relaySpoof, f.relaySender, f.relayRecipient)
+			runs = append(runs, f.postmaster, f.abuse, f.relayOpen, f.relaySpoof,
+				f.relaySender, f.relayRecipient)
 		}
+
 		for _, run := range runs { // one after the other: a server may count connections
 			checks = append(checks, run(ctx)...)
 		}
 	}
+
 	return checks
 }
 
@@ -85,35 +102,52 @@ func greetings() map[string]string {
 
 func (o ExternalTarget) open(ctx context.Context, s Service) plan.Check {
 	_, port, _ := net.SplitHostPort(s.Addr)
-	c := plan.Check{ID: catalog.PortOutside, Subject: plan.OfService(s.Name, s.Addr), Status: plan.Pass, Want: "open", Ref: "RFC 9293 section 3.5"}
+	c := plan.Check{
+		ID:      catalog.PortOutside,
+		Subject: plan.OfService(s.Name, s.Addr),
+		Status:  plan.Pass,
+		Want:    "open",
+		Ref:     "RFC 9293 section 3.5",
+	}
+
 	stepCtx, cancel := context.WithTimeout(ctx, portTimeout)
 	defer cancel()
+
 	conn, err := o.Dial(stepCtx, "tcp", s.Addr)
 	if err != nil {
-		c.Status, c.Got = plan.Fail, smtpclient.RemoteErrorText(err)
+		c.Status = plan.Fail
+		c.Got = smtpclient.RemoteErrorText(err)
 		c.Hint = "it is not reached from outside: see router.forward and port.inside; where both pass, the provider or another router in front keeps it away"
 		return c
 	}
+
 	defer conn.Close()
+
 	begin, speaks := greetings()[port]
 	if !speaks {
 		c.Got = "open"
 		return c
 	}
+
 	c.Want = "open, greeting with " + begin
 	conn.SetReadDeadline(time.Now().Add(2 * portTimeout))
 	buf := make([]byte, 512)
 	n, err := conn.Read(buf)
 	c.Got = strings.TrimSpace(strings.ToValidUTF8(string(buf[:n]), "?"))
+
 	switch {
 	case n == 0:
-		c.Status, c.Got = plan.Fail, "open, but nothing greets: "+smtpclient.ErrorText(err)
+		c.Status = plan.Fail
+		c.Got = "open, but nothing greets: " + smtpclient.ErrorText(err)
 		c.Hint = "the forward reaches something that sends no greeting, or a proxy answers instead: see port.inside"
 	case !strings.HasPrefix(c.Got, begin):
-		c.Status, c.Hint = plan.Fail, "another service answers there: check the target of the forward"
+		c.Status = plan.Fail
+		c.Hint = "another service answers there: check the target of the forward"
 	case port == "25" && !strings.Contains(strings.ToLower(c.Got), strings.ToLower(o.Hostname)):
-		c.Status, c.Hint = plan.Fail, "another mail server answers: the router's own, a proxy of the provider, or the wrong host behind the forward"
+		c.Status = plan.Fail
+		c.Hint = "another mail server answers: the router's own, a proxy of the provider, or the wrong host behind the forward"
 	}
+
 	return c
 }
 
@@ -124,54 +158,83 @@ func (o ExternalTarget) others(ctx context.Context) (out []plan.Check) {
 		_, port, _ := net.SplitHostPort(s.Addr)
 		declared[port] = true
 	}
-	c := plan.Check{ID: catalog.PortUndeclared, Subject: plan.OfAddr(o.Target.String()), Status: plan.Pass, Want: "no other port of mail or administration open", Ref: "RFC 4949"}
+
+	c := plan.Check{
+		ID:      catalog.PortUndeclared,
+		Subject: plan.OfAddr(o.Target.String()),
+		Status:  plan.Pass,
+		Want:    "no other port of mail or administration open",
+		Ref:     "RFC 4949",
+	}
+
 	var mu sync.Mutex
 	var wg sync.WaitGroup
 	var open []string
+
 	for port, name := range undeclaredPorts() {
 		if declared[port] {
 			continue
 		}
+
 		wg.Go(func() {
 			stepCtx, cancel := context.WithTimeout(ctx, portTimeout)
 			defer cancel()
+
 			conn, err := o.Dial(stepCtx, "tcp", net.JoinHostPort(o.Target.String(), port))
 			if err != nil {
 				return
 			}
+
 			conn.Close()
 			mu.Lock()
 			defer mu.Unlock()
+
 			open = append(open, port+" ("+name+")")
 		})
 	}
+
 	wg.Wait()
 	c.Got = "none"
 	if len(open) > 0 {
-		c.Status, c.Got = plan.Warn, strings.Join(slices.Sorted(slices.Values(open)), ", ")
+		c.Status = plan.Warn
+		c.Got = strings.Join(slices.Sorted(slices.Values(open)), ", ")
 		c.Hint = "close what need not be reached from everywhere, or put it under router.forwards"
 	}
+
 	return append(out, c)
 }
 
 // startsTLS sees that STARTTLS is offered and works.
 func (f Facts) startsTLS(ctx context.Context) []plan.Check {
-	c := plan.Check{ID: catalog.SMTPSTARTTLS, Subject: plan.OfAddr(f.Addr), Want: "offered, and a handshake", Ref: "RFC 3207"}
+	c := plan.Check{
+		ID:      catalog.SMTPSTARTTLS,
+		Subject: plan.OfAddr(f.Addr),
+		Want:    "offered, and a handshake",
+		Ref:     "RFC 3207",
+	}
+
 	d, err := smtpclient.Hello(ctx, f.Dial, f.Addr)
 	if err != nil {
 		return singleCheck(f.unreachable(c, err))
 	}
+
 	defer d.Close()
+
 	state, err := d.StartTLS(ctx, f.Hostname)
 	switch {
 	case err == nil:
-		c.Status, c.Got = plan.Pass, tls.VersionName(state.Version)
+		c.Status = plan.Pass
+		c.Got = tls.VersionName(state.Version)
 	case err == smtpclient.ErrNoTLS:
-		c.Status, c.Got = plan.Warn, err.Error()
+		c.Status = plan.Warn
+		c.Got = err.Error()
 		c.Hint = "give the server a certificate: mail reaches it unencrypted (the bundled receiver: service.tls)"
 	default:
-		c.Status, c.Got, c.Hint = plan.Fail, err.Error(), "the server's log says why; many senders then do not deliver"
+		c.Status = plan.Fail
+		c.Got = err.Error()
+		c.Hint = "the server's log says why; many senders then do not deliver"
 	}
+
 	return singleCheck(c)
 }
 
@@ -189,9 +252,11 @@ func (o ExternalTarget) Send(ctx context.Context, domain, word string) []Hop {
 	if o.Dial == nil {
 		o.Dial = (&net.Dialer{}).DialContext
 	}
+
 	if o.Now == nil {
 		o.Now = time.Now
 	}
+
 	var hops []Hop
 	hop := func(name, said string, err error) bool {
 		if err != nil {
@@ -200,12 +265,14 @@ func (o ExternalTarget) Send(ctx context.Context, domain, word string) []Hop {
 		hops = append(hops, Hop{name, err == nil, said})
 		return err == nil
 	}
+
 	addr := net.JoinHostPort(o.Target.String(), "25")
 	d, err := smtpclient.Connect(ctx, o.Dial, addr)
 	if err != nil && smtpclient.IsDialError(err) {
 		hop("TCP", "", err)
 		return hops
 	}
+
 	hop("TCP", addr, nil)
 	if err == nil {
 		defer d.Close()
@@ -213,10 +280,12 @@ func (o ExternalTarget) Send(ctx context.Context, domain, word string) []Hop {
 			err = d.Greet(ctx)
 		}
 	}
+
 	if err != nil {
 		hop("banner", "", err)
 		return hops
 	}
+
 	hop("banner", d.Greeting.String(), nil)
 	switch state, err := d.StartTLS(ctx, o.Hostname); {
 	case err == smtpclient.ErrNoTLS:
@@ -229,22 +298,26 @@ func (o ExternalTarget) Send(ctx context.Context, domain, word string) []Hop {
 			return hops
 		}
 	}
+
 	f := Facts{Hostname: o.Hostname, Now: o.Now}
 	to := "postmaster@" + domain
 	step, r, err := d.Deliver(ctx, "<>", "<"+to+">", f.message(to, word))
 	if err == nil && !r.Accepted() {
 		err = fmt.Errorf("%s was answered %s", step, r)
 	}
+
 	name, _, _ := strings.Cut(step, " ")
 	if name == "message" {
 		name = "DATA"
 	}
+
 	for _, done := range []string{"MAIL", "RCPT"} {
 		if done == name {
 			break
 		}
 		hop(done, "accepted", nil)
 	}
+
 	hop(name, r.String(), err)
 	return hops
 }

@@ -17,34 +17,51 @@ const lasting = 15 * time.Second
 // refusing sees whether the server takes any mail now: 4xx to everybody keeps all mail out as a
 // closed port does, only that each sender tries again for days.
 func (f Facts) refusing(ctx context.Context) []plan.Check {
-	c := plan.Check{ID: catalog.SMTPRefusing, Subject: plan.OfAddr(f.Addr), Want: "mail is taken", Ref: "RFC 5321 section 4.2.1"}
+	c := plan.Check{
+		ID:      catalog.SMTPRefusing,
+		Subject: plan.OfAddr(f.Addr),
+		Want:    "mail is taken",
+		Ref:     "RFC 5321 section 4.2.1",
+	}
+
 	if len(f.Domains) == 0 {
-		c.Status, c.Got, c.Hint = plan.Skip, "this server receives mail for no domain of the config", "if it should take a domain's mail, give the domain an MX here (domains: mx:)"
+		c.Status = plan.Skip
+		c.Got = "this server receives mail for no domain of the config"
+		c.Hint = "if it should take a domain's mail, give the domain an MX here (domains: mx:)"
 		return singleCheck(c)
 	}
+
 	words, err := f.refusesAll(ctx)
 	switch {
 	case err != nil:
 		return singleCheck(f.unreachable(c, err))
 	case words == "":
-		c.Status, c.Got = plan.Pass, "postmaster@"+f.Domains[0]+" is not put off"
+		c.Status = plan.Pass
+		c.Got = "postmaster@" + f.Domains[0] + " is not put off"
 		return singleCheck(c)
 	case greylisted().MatchString(words):
-		c.Status, c.Got = plan.Skip, words
+		c.Status = plan.Skip
+		c.Got = words
 		c.Hint = "the server puts off who is new to it (greylisting): verify again in some minutes"
 		return singleCheck(c)
 	}
-	c.Status, c.Got = plan.Fail, words
+
+	c.Status = plan.Fail
+	c.Got = words
 	c.Hint = "the server defers all mail: its log says why (a full disk, a filter that does not run, too much load)"
+
 	select {
 	case <-ctx.Done():
 		c.Status = plan.Warn
 		return singleCheck(c)
 	case <-time.After(lasting):
 	}
+
 	if again, err := f.refusesAll(ctx); err == nil && again == "" {
-		c.Status, c.Got = plan.Warn, "for a moment: "+words
+		c.Status = plan.Warn
+		c.Got = "for a moment: " + words
 	}
+
 	return singleCheck(c)
 }
 
@@ -55,22 +72,27 @@ func (f Facts) refusesAll(ctx context.Context) (words string, err error) {
 	if err != nil {
 		return "", err
 	}
+
 	greeting := d.Greeting
 	d.Close()
 	if greeting.Code/100 == 4 {
 		return greeting.String(), nil
 	}
+
 	for _, domain := range f.Domains {
 		mail, rcpt, err := f.tryRecipient(ctx, "<>", "<postmaster@"+domain+">")
 		if err != nil {
 			return "", err
 		}
+
 		r := smtpclient.DecisiveReply(mail, rcpt)
 		if r.Code/100 != 4 {
 			return "", nil
 		}
+
 		words = r.String()
 	}
+
 	return words, nil
 }
 

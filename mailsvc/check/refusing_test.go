@@ -39,7 +39,13 @@ func TestRefusing(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
-				f := Facts{Hostname: "mail.nomeazienda.it", Addr: "10.10.10.10:25", Domains: []string{"nomeazienda.it"}, Dial: smtptest.Piped(c.server.Handle)}
+				f := Facts{
+					Hostname: "mail.nomeazienda.it",
+					Addr:     "10.10.10.10:25",
+					Domains:  []string{"nomeazienda.it"},
+					Dial:     smtptest.Piped(c.server.Handle),
+				}
+
 				got := f.refusing(t.Context())[0]
 				if got.Status != c.status || !strings.Contains(got.Got, c.got) {
 					t.Errorf("%s %q, want %s %q", got.Status, got.Got, c.status, c.got)
@@ -61,7 +67,11 @@ func TestHintOf(t *testing.T) {
 		"550 5.1.1 User unknown":                                                           "",
 	} {
 		code, rest, _ := strings.Cut(text, " ")
-		r := smtpclient.Reply{Code: int(code[0]-'0')*100 + int(code[1]-'0')*10 + int(code[2]-'0'), Lines: []string{rest}}
+		r := smtpclient.Reply{
+			Code:  int(code[0]-'0')*100 + int(code[1]-'0')*10 + int(code[2]-'0'),
+			Lines: []string{rest},
+		}
+
 		if got := hintOf(r); (want == "") != (got == "") || !strings.Contains(got, want) {
 			t.Errorf("%q: hint %q, want %q in it", text, got, want)
 		}

@@ -40,32 +40,47 @@ func (f Facts) relayForms() (forms []relayAttempt) {
 	if err != nil {
 		host = f.Addr
 	}
+
 	ip := "[" + host + "]"
 	if strings.Contains(host, ":") {
 		ip = "[IPv6:" + host + "]"
 	}
-	s, local := f.Hostname, f.Hostname
+
+	s := f.Hostname
+	local := f.Hostname
 	if len(f.Domains) > 0 {
 		local = f.Domains[0]
 	}
+
 	const d, u = smtpclient.RelayTestDomain, "mailpub-relay-test"
 	for _, from := range []string{
-		"<>", "<" + u + "@" + d + ">", "<" + u + "@" + s + ">", "<" + u + "@" + ip + ">", "<" + u + ">",
-		"<" + u + "@localhost>", "<postmaster@" + local + ">", "<nosuch-" + u + "@" + local + ">",
+		"<>", "<" + u + "@" + d + ">", "<" + u + "@" + s + ">", "<" + u + "@" + ip + ">",
+		"<" + u + ">",
+		"<" + u + "@localhost>", "<postmaster@" + local + ">",
+		"<nosuch-" + u + "@" + local + ">",
 	} {
 		forms = append(forms, relayAttempt{from: from, to: "<" + u + "@" + d + ">"})
 	}
+
 	// The null sender, which every server must take: another could be refused for itself.
 	for _, to := range []string{
-		u + "%" + d + "@" + ip, u + "%" + d + "@" + s, `"` + u + "@" + d + `"`, `"` + u + "%" + d + `"`,
+		u + "%" + d + "@" + ip, u + "%" + d + "@" + s, `"` + u + "@" + d + `"`,
+		`"` + u + "%" + d + `"`,
 		u + "@" + d + "@" + ip, `"` + u + "@" + d + `"@` + ip, u + "@" + d + "@" + s,
 		"@" + ip + ":" + u + "@" + d, "@" + s + ":" + u + "@" + d,
 		d + "!" + u, d + "!" + u + "@" + ip, d + "!" + u + "@" + s,
-		u + "%" + d + "@" + local, `"` + u + "@" + d + `"@` + local, `"` + d + "!" + u + `"@` + local,
-		u + "@[192.0.2.1]", u + "%" + d, "@" + foreign2 + ",@" + s + ":" + u + "@" + d, u + "@" + d + ".",
+		u + "%" + d + "@" + local, `"` + u + "@" + d + `"@` + local,
+		`"` + d + "!" + u + `"@` + local,
+		u + "@[192.0.2.1]", u + "%" + d, "@" + foreign2 + ",@" + s + ":" + u + "@" + d,
+		u + "@" + d + ".",
 	} {
-		forms = append(forms, relayAttempt{from: "<>", to: "<" + to + ">", ours: strings.HasSuffix(to, "@"+local)})
+		forms = append(forms, relayAttempt{
+			from: "<>",
+			to:   "<" + to + ">",
+			ours: strings.HasSuffix(to, "@"+local),
+		})
 	}
+
 	return append(forms, relayAttempt{from: "<>", to: "<" + u + "@" + d + ">", login: true})
 }
 
@@ -76,26 +91,35 @@ func (f Facts) relayOpen(ctx context.Context) []plan.Check {
 	if len(out) == 1 && out[0].Reason == plan.ReasonSilent {
 		return out
 	}
+
 	if out[0].Status == plan.Warn && f.relaysOutside(ctx) {
-		out[0].Status, out[0].Hint = plan.Fail, "the server is an open relay, by its own test of an external client: it must refuse recipients of other domains"
+		out[0].Status = plan.Fail
+		out[0].Hint = "the server is an open relay, by its own test of an external client: it must refuse recipients of other domains"
 	}
+
 	if out[0].Status == plan.Pass {
 		if taken := f.relaysByName(ctx, f.Addr, f.Dial); taken != "" {
 			out[0].Got = "accepted: " + taken
-			out[0].Status, out[0].Hint = plan.Fail, "the server relays for any client that gives that name: HELO proves nothing (RFC 5321 section 4.1.4)"
+			out[0].Status = plan.Fail
+			out[0].Hint = "the server relays for any client that gives that name: HELO proves nothing (RFC 5321 section 4.1.4)"
 		}
 	}
+
 	for _, s := range f.Services {
 		_, port, err := net.SplitHostPort(s.Addr)
-		if err != nil || s.Addr == f.Addr || !slices.Contains([]string{"465", "587", "2525"}, port) {
+		if err != nil || s.Addr == f.Addr ||
+			!slices.Contains([]string{"465", "587", "2525"}, port) {
 			continue
 		}
+
 		dial := f.Dial
 		if port == "465" {
 			dial = implicitTLS(f.Dial, f.Hostname)
 		}
+
 		out = append(out, f.relaySubmission(ctx, s.Addr, dial)...)
 	}
+
 	return out
 }
 
@@ -110,15 +134,23 @@ func (f Facts) relaysOutside(ctx context.Context) bool {
 // relaySubmission tries whether a port of submission takes mail for others of whom does not log in; nothing is
 // said of a port that does not answer, as port.inside says that.
 func (f Facts) relaySubmission(ctx context.Context, addr string, dial smtpclient.Dial) []plan.Check {
-	c := plan.Check{ID: catalog.RelayOpen, Subject: plan.OfAddr(addr), Want: "relaying refused without a login", Ref: "RFC 6409 section 4.3"}
+	c := plan.Check{
+		ID:      catalog.RelayOpen,
+		Subject: plan.OfAddr(addr),
+		Want:    "relaying refused without a login",
+		Ref:     "RFC 6409 section 4.3",
+	}
+
 	a := smtpclient.Prober{Dial: dial, Addr: addr}
 	defer a.Close()
+
 	const d, u = smtpclient.RelayTestDomain, "mailpub-relay-test"
 	for _, from := range []string{"<>", "<" + u + "@" + d + ">"} {
 		mail, rcpt, err := a.Ask(ctx, from, "<"+u+"@"+d+">")
 		if err != nil {
 			return nil
 		}
+
 		if rcpt.Accepted() {
 			c.Got = "MAIL FROM:" + from + ": " + rcpt.String()
 			if c.Status, c.Hint = f.acceptedFromInside(); c.Status == plan.Fail {
@@ -126,12 +158,17 @@ func (f Facts) relaySubmission(ctx context.Context, addr string, dial smtpclient
 			}
 			return singleCheck(c)
 		}
+
 		c.Got = smtpclient.DecisiveReply(mail, rcpt).String()
 	}
+
 	if taken := f.relaysByName(ctx, addr, dial); taken != "" {
-		c.Status, c.Got, c.Hint = plan.Fail, "accepted: "+taken, "let this port take mail for other domains only after a login, whatever is said in HELO"
+		c.Status = plan.Fail
+		c.Got = "accepted: " + taken
+		c.Hint = "let this port take mail for other domains only after a login, whatever is said in HELO"
 		return singleCheck(c)
 	}
+
 	c.Status = plan.Pass
 	return singleCheck(c)
 }
@@ -142,10 +179,12 @@ func (f Facts) relaysByName(ctx context.Context, addr string, dial smtpclient.Di
 	if err != nil {
 		host = addr
 	}
+
 	literal := "[" + host + "]"
 	if strings.Contains(host, ":") {
 		literal = "[IPv6:" + host + "]"
 	}
+
 	const to = "<mailpub-relay-test@" + smtpclient.RelayTestDomain + ">"
 	for _, name := range []string{f.Hostname, "localhost", literal} {
 		a := smtpclient.Prober{Dial: dial, Addr: addr, Name: name}
@@ -155,6 +194,7 @@ func (f Facts) relaysByName(ctx context.Context, addr string, dial smtpclient.Di
 			return "EHLO " + name + ", RCPT TO:" + to + ": " + rcpt.String()
 		}
 	}
+
 	return ""
 }
 
@@ -166,31 +206,42 @@ func implicitTLS(dial smtpclient.Dial, host string) smtpclient.Dial {
 		if err != nil {
 			return nil, err
 		}
+
 		conn := tls.Client(raw, &tls.Config{ServerName: host, InsecureSkipVerify: true})
 		if err := conn.HandshakeContext(ctx); err != nil {
 			raw.Close()
 			return nil, err
 		}
+
 		return conn, nil
 	}
 }
 
 // relayForms25 tries every form at the mail host's own port.
 func (f Facts) relayForms25(ctx context.Context) []plan.Check {
-	c := plan.Check{ID: catalog.RelayOpen, Subject: plan.OfAddr(f.Addr), Want: "every form of relaying refused", Ref: "RFC 5321 section 7.1, RFC 2505"}
+	c := plan.Check{
+		ID:      catalog.RelayOpen,
+		Subject: plan.OfAddr(f.Addr),
+		Want:    "every form of relaying refused",
+		Ref:     "RFC 5321 section 7.1, RFC 2505",
+	}
+
 	forms := f.relayForms()
 	var taken, caught, later []string
 	a := smtpclient.Prober{Dial: f.Dial, Addr: f.Addr}
 	defer a.Close()
+
 	for i, form := range forms {
 		if form.login {
 			a.Close()
 			a.WrongLogin = true
 		}
+
 		mail, rcpt, err := a.Ask(ctx, form.from, form.to)
 		if err != nil && i == 0 {
 			return singleCheck(f.unreachable(c, err))
 		}
+
 		switch r := smtpclient.DecisiveReply(mail, rcpt); {
 		case rcpt.Refused(), mail.Refused() && form.from != "<>":
 		case rcpt.Accepted() && form.ours:
@@ -203,23 +254,29 @@ func (f Facts) relayForms25(ctx context.Context) []plan.Check {
 			later = append(later, form.String()+": "+smtpclient.ErrorText(err))
 		}
 	}
+
 	switch {
 	case len(taken) > 0:
 		c.Got = fmt.Sprintf("%d of %d accepted: %s", len(taken), len(forms), firstFew(taken))
 		c.Status, c.Hint = f.acceptedFromInside()
 	case len(caught) > 0 && f.refusesUnknown(ctx):
-		c.Got = fmt.Sprintf("%d of %d accepted, of a server that refuses unknown recipients: %s", len(caught), len(forms), firstFew(caught))
+		c.Got = fmt.Sprintf("%d of %d accepted, of a server that refuses unknown recipients: %s",
+			len(caught), len(forms), firstFew(caught))
 		c.Status, c.Hint = f.acceptedFromInside()
 	case len(caught) > 0:
-		c.Status, c.Got = plan.Warn, fmt.Sprintf("%d of %d accepted: %s", len(caught), len(forms), firstFew(caught))
+		c.Status = plan.Warn
+		c.Got = fmt.Sprintf("%d of %d accepted: %s", len(caught), len(forms), firstFew(caught))
 		c.Hint = "they end in a domain of ours: a catch-all mailbox takes them (see relay.recipient), or the server sends them on; look where one went"
 	case len(later) > 0:
 		c.Status = plan.Skip
-		c.Got = fmt.Sprintf("%d of %d not decided, the others refused: %s", len(later), len(forms), later[0])
+		c.Got = fmt.Sprintf("%d of %d not decided, the others refused: %s", len(later),
+			len(forms), later[0])
 		c.Hint = "the server says \"later\" or breaks off: verify again in some minutes"
 	default:
-		c.Status, c.Got = plan.Pass, fmt.Sprintf("all %d forms refused", len(forms))
+		c.Status = plan.Pass
+		c.Got = fmt.Sprintf("all %d forms refused", len(forms))
 	}
+
 	return singleCheck(c)
 }
 
@@ -229,20 +286,29 @@ func (f Facts) refusesUnknown(ctx context.Context) bool {
 	if len(f.Domains) == 0 {
 		return false
 	}
-	_, rcpt, err := f.tryRecipient(ctx, "<>", "<mailpub-nobody-"+Nonce(f.Now())+"@"+f.Domains[0]+">")
+	_, rcpt, err := f.tryRecipient(ctx, "<>",
+		"<mailpub-nobody-"+Nonce(f.Now())+"@"+f.Domains[0]+">")
 	return err == nil && rcpt.Refused()
 }
 
 // relaySpoof sees that a sender of one's own domain must authenticate.
 func (f Facts) relaySpoof(ctx context.Context) (out []plan.Check) {
 	for _, domain := range f.Domains {
-		for _, to := range []string{"postmaster@" + domain, "mailpub-relay-test@" + smtpclient.RelayTestDomain} {
+		for _, to := range []string{"postmaster@" + domain,
+			"mailpub-relay-test@" + smtpclient.RelayTestDomain} {
 			from := "postmaster@" + domain
-			c := plan.Check{ID: catalog.RelaySpoof, Subject: plan.About(fmt.Sprintf("from %s to %s, unauthenticated", from, to)),
-				Want: "refused (5xx)", Ref: "RFC 6409 section 4.3, RFC 5321 section 7.1"}
+			c := plan.Check{
+				ID:      catalog.RelaySpoof,
+				Subject: plan.About(fmt.Sprintf("from %s to %s, unauthenticated", from, to)),
+				Want:    "refused (5xx)",
+				Ref:     "RFC 6409 section 4.3, RFC 5321 section 7.1",
+			}
+
 			mail, rcpt, err := f.tryRecipient(ctx, "<"+from+">", "<"+to+">")
-			out = append(out, f.refusal(c, mail, rcpt, err, "let the server take mail from its own domains only after authentication"))
+			out = append(out, f.refusal(c, mail, rcpt, err,
+				"let the server take mail from its own domains only after authentication"))
 		}
 	}
+
 	return out
 }

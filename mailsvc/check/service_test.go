@@ -27,21 +27,27 @@ func TestServiceConfig(t *testing.T) {
 			{Need: "logins", Subject: "dovecot auth", Want: "private/auth", Got: "stat: permission denied", Unknown: true},
 		}, nil
 	}
+
 	found := run(t, f, "service.config")
 	want(t, one(t, found, "myhostname"), plan.Pass, smtptest.Host)
 	want(t, one(t, found, "disable_vrfy"), plan.Fail, "no")
 	want(t, one(t, found, "dovecot auth"), plan.Skip, "permission denied")
 	want(t, one(t, found, "alias abuse"), plan.Pass, "250")
 	want(t, one(t, found, "alias sales"), plan.Fail, "550")
+
 	if len(found) != 5 {
 		t.Errorf("%+v", found)
 	}
+
 	f.Sends = true
 	want(t, one(t, run(t, f, "service.delivery"), ""), plan.Fail, "[x]")
 	f.Inspect = func(context.Context) ([]mailsvc.Setting, error) {
 		return nil, errors.New("postconf: permission denied")
 	}
-	want(t, one(t, run(t, f, "service.config"), "the server's settings"), plan.Skip, "permission denied")
+
+	want(t, one(t, run(t, f, "service.config"), "the server's settings"), plan.Skip,
+		"permission denied")
+
 	want(t, one(t, run(t, f, "service.delivery"), ""), plan.Skip, "permission denied")
 	f.Inspect = nil
 	want(t, one(t, run(t, f, "service.delivery"), ""), plan.Skip, "can't be seen from here")
@@ -51,22 +57,28 @@ const empty = "(empty)"
 
 func TestCollectors(t *testing.T) {
 	f := facts("127.0.0.1:25")
-	f.Collectors = []string{"pop.provider.example", "mail.nomeazienda.it", "gone.example", "2.2.2.2", "192.0.2.9"}
+	f.Collectors = []string{"pop.provider.example", "mail.nomeazienda.it", "gone.example",
+		"2.2.2.2", "192.0.2.9"}
+
 	f.Own = []netip.Addr{netip.MustParseAddr("10.10.10.10"), netip.MustParseAddr("2.2.2.2")}
 	f.Lookup = func(_ context.Context, name string) ([]netip.Addr, error) {
 		switch name {
 		case "pop.provider.example":
 			return []netip.Addr{netip.MustParseAddr("192.0.2.7")}, nil
 		case "mail.nomeazienda.it":
-			return []netip.Addr{netip.MustParseAddr("192.0.2.7"), netip.MustParseAddr("::ffff:2.2.2.2")}, nil
+			return []netip.Addr{netip.MustParseAddr("192.0.2.7"),
+				netip.MustParseAddr("::ffff:2.2.2.2")}, nil
 		}
+
 		return nil, nil
 	}
+
 	found := run(t, f, "service.collector")
 	want(t, one(t, found, "pop.provider"), plan.Pass, "192.0.2.7")
 	want(t, one(t, found, "mail.nomeazienda.it"), plan.Fail, "2.2.2.2")
 	want(t, one(t, found, "gone.example"), plan.Skip, "has no address")
 	want(t, one(t, found, "192.0.2.9"), plan.Pass, "192.0.2.9")
+
 	for _, c := range found {
 		if c.Subject.String() == "2.2.2.2" {
 			want(t, c, plan.Fail, "2.2.2.2")
@@ -114,7 +126,8 @@ func TestVRFY(t *testing.T) {
 		{"breaks off", smtptest.Answer("VRFY", "-"), plan.Skip, "the connection was closed"},
 	} {
 		t.Run(c.name, func(t *testing.T) {
-			want(t, one(t, run(t, facts((&smtptest.Server{Reply: c.reply}).Start(t)), "smtp.vrfy"), ""), c.status, c.got)
+			want(t, one(t, run(t, facts((&smtptest.Server{Reply: c.reply}).Start(t)),
+				"smtp.vrfy"), ""), c.status, c.got)
 		})
 	}
 }
@@ -132,14 +145,17 @@ func TestRelaySender(t *testing.T) {
 func splitter(ends ...string) func(net.Conn) {
 	return func(conn net.Conn) {
 		defer conn.Close()
+
 		fmt.Fprintf(conn, "220 %s ESMTP\r\n", smtptest.Host)
 		var got strings.Builder
 		data := false
+
 		for buf := make([]byte, 4096); ; {
 			n, err := conn.Read(buf)
 			if err != nil {
 				return
 			}
+
 			got.Write(buf[:n])
 			text := got.String()
 			switch {
@@ -162,9 +178,16 @@ func splitter(ends ...string) func(net.Conn) {
 
 func TestSmugglingCheck(t *testing.T) {
 	f := facts(smtptest.Serve(t, splitter("\n.\r\n", "\n.\n")))
-	want(t, one(t, run(t, f, "smtp.smuggling"), ""), plan.Fail, "2 of 8 other forms end it too: LF dot CRLF (250 queued); LF dot LF (250 queued)")
-	want(t, one(t, run(t, facts(smtptest.Serve(t, splitter())), "smtp.smuggling"), ""), plan.Pass, "none of 8")
-	want(t, one(t, run(t, facts((&smtptest.Server{Reply: smtptest.Answer("DATA", "451 later")}).Start(t)), "smtp.smuggling"), ""), plan.Skip, "DATA was answered 451 later")
+	want(t, one(t, run(t, f, "smtp.smuggling"), ""), plan.Fail,
+		"2 of 8 other forms end it too: LF dot CRLF (250 queued); LF dot LF (250 queued)")
+
+	want(t, one(t, run(t, facts(smtptest.Serve(t, splitter())), "smtp.smuggling"), ""),
+		plan.Pass, "none of 8")
+
+	want(t, one(t, run(t, facts((&smtptest.Server{Reply: smtptest.Answer("DATA",
+		"451 later")}).Start(t)), "smtp.smuggling"), ""), plan.Skip,
+		"DATA was answered 451 later")
+
 	for _, form := range smuggling.Forms() {
 		if form.HoldsEnd() != (form.Name == "CRCRLF dot CRLF") {
 			t.Errorf("%s holds the true end: %v", form.Name, form.HoldsEnd())

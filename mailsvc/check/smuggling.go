@@ -27,13 +27,23 @@ const (
 
 // smuggle sees whether the server takes anything but CR LF . CR LF for the end of a message.
 func (f Facts) smuggle(ctx context.Context) []plan.Check {
-	c := plan.Check{ID: catalog.SMTPSmuggling, Subject: plan.OfAddr(f.Addr), Want: "a message ends at CR LF . CR LF alone", Ref: "RFC 5321 section 2.3.8"}
+	c := plan.Check{
+		ID:      catalog.SMTPSmuggling,
+		Subject: plan.OfAddr(f.Addr),
+		Want:    "a message ends at CR LF . CR LF alone",
+		Ref:     "RFC 5321 section 2.3.8",
+	}
+
 	to := "postmaster"
 	if len(f.Domains) > 0 {
 		to += "@" + f.Domains[0]
 	}
+
 	// Only the known ones: each is a connection, and servers count those.
-	known := slices.DeleteFunc(smuggling.Forms(), func(f smuggling.Form) bool { return !f.Known() })
+	known := slices.DeleteFunc(smuggling.Forms(), func(f smuggling.Form) bool {
+		return !f.Known()
+	})
+
 	found := TrySmuggling(ctx, f.Dial, f.Addr, to, known)
 	var split, unknown []string
 	for _, s := range found {
@@ -44,18 +54,25 @@ func (f Facts) smuggle(ctx context.Context) []plan.Check {
 			split = append(split, fmt.Sprintf("%s (%s)", s.Form, s.Said))
 		}
 	}
+
 	switch {
 	case len(split) > 0:
-		c.Status, c.Got = plan.Fail, fmt.Sprintf("%d of %d other forms end it too: %s", len(split), len(found), firstFew(split))
+		c.Status = plan.Fail
+		c.Got = fmt.Sprintf("%d of %d other forms end it too: %s", len(split), len(found),
+			firstFew(split))
 		c.Hint = "configure the server to refuse or normalise bare CR and LF: otherwise attackers can forge mail from your correspondents"
 	case len(unknown) == len(found):
 		return singleCheck(f.unreachable(c, found[0].Err))
 	case len(unknown) > 0:
-		c.Status, c.Got = plan.Skip, fmt.Sprintf("%d of %d forms not decided: %s", len(unknown), len(found), firstFew(unknown))
+		c.Status = plan.Skip
+		c.Got = fmt.Sprintf("%d of %d forms not decided: %s", len(unknown), len(found),
+			firstFew(unknown))
 		c.Hint = "the server says \"later\" or breaks off: verify again in some minutes"
 	default:
-		c.Status, c.Got = plan.Pass, fmt.Sprintf("none of %d other forms ends it", len(found))
+		c.Status = plan.Pass
+		c.Got = fmt.Sprintf("none of %d other forms ends it", len(found))
 	}
+
 	return singleCheck(c)
 }
 
@@ -75,6 +92,7 @@ func TrySmuggling(ctx context.Context, dial smtpclient.Dial, addr, to string, fo
 	out := make([]SmugglingResult, len(forms))
 	var tries errgroup.Group
 	tries.SetLimit(smugglers)
+
 	for i, form := range forms {
 		tries.Go(func() error {
 			out[i] = SmugglingResult{Form: form.Name}
@@ -82,6 +100,7 @@ func TrySmuggling(ctx context.Context, dial smtpclient.Dial, addr, to string, fo
 			return nil
 		})
 	}
+
 	_ = tries.Wait() // each error is in its own result
 	return out
 }
@@ -93,7 +112,9 @@ func tryEnd(ctx context.Context, dial smtpclient.Dial, addr, to, end string) (sp
 	if err != nil {
 		return false, "", err
 	}
+
 	defer d.Drop() // not QUIT, which would be text of the message
+
 	began := time.Now()
 	for _, step := range []string{"MAIL FROM:<>", "RCPT TO:<" + to + ">", "DATA"} {
 		r, err := d.Command(ctx, step)
@@ -104,15 +125,21 @@ func tryEnd(ctx context.Context, dial smtpclient.Dial, addr, to, end string) (sp
 			return false, "", err
 		}
 	}
+
 	message := strings.Join([]string{
-		"From: mailpub verify <postmaster@" + smtpclient.InvalidDomain + ">", "To: <" + to + ">", "Subject: mailpub test of line ends",
-		"Auto-Submitted: auto-generated", "", "mailpub verify sent this to see where the server ends a message. It can be deleted.",
+		"From: mailpub verify <postmaster@" + smtpclient.InvalidDomain + ">",
+		"To: <" + to + ">", "Subject: mailpub test of line ends",
+		"Auto-Submitted: auto-generated", "",
+		"mailpub verify sent this to see where the server ends a message. It can be deleted.",
 	}, "\r\n")
+
 	if err := d.Send(ctx, message+end); err != nil {
 		return false, "", err
 	}
+
 	quiet, cancel := context.WithTimeout(ctx, smugglePatience+5*time.Since(began))
 	defer cancel()
+
 	r, err := d.ReadReply(quiet)
 	switch {
 	case err == nil:
@@ -124,5 +151,6 @@ func tryEnd(ctx context.Context, dial smtpclient.Dial, addr, to, end string) (sp
 	case smtpclient.ErrorText(err) == smtpclient.ConnectionClosed: // it breaks off
 		return false, smtpclient.ConnectionClosed, nil
 	}
+
 	return false, "", err
 }

@@ -26,6 +26,7 @@ func TestBackup(t *testing.T) {
 			return ""
 		}}
 	}
+
 	tests := []struct {
 		name   string
 		server *smtptest.Server
@@ -39,6 +40,7 @@ func TestBackup(t *testing.T) {
 		{"busy", &smtptest.Server{Greeting: "421 later"}, plan.Skip, "does not answer: greeting is 421"},
 		{"closes", &smtptest.Server{Greeting: "-"}, plan.Skip, "the connection was closed"},
 	}
+
 	for _, test := range tests {
 		t.Run(test.name, func(t *testing.T) {
 			at := test.server.Start(t)
@@ -47,13 +49,17 @@ func TestBackup(t *testing.T) {
 			f.Lookup = func(context.Context, string) ([]netip.Addr, error) {
 				return []netip.Addr{netip.MustParseAddr("192.0.2.25")}, nil
 			}
+
 			f.Dial = func(ctx context.Context, network, addr string) (net.Conn, error) {
 				if addr != "192.0.2.25:25" {
 					t.Errorf("dials %s", addr)
 				}
 				return (&net.Dialer{}).DialContext(ctx, network, at)
 			}
-			want(t, one(t, run(t, f, "mail.backup"), "mx2.example.net for nomeazienda.it"), test.status, test.got)
+
+			want(t, one(t, run(t, f, "mail.backup"), "mx2.example.net for nomeazienda.it"),
+				test.status, test.got)
+
 			for _, line := range test.server.Said() {
 				if strings.HasPrefix(line, "DATA") || strings.HasPrefix(line, "BDAT") {
 					t.Error("a message was sent")
@@ -61,10 +67,13 @@ func TestBackup(t *testing.T) {
 			}
 		})
 	}
+
 	f := facts(smtptest.UnusedAddr(t))
 	f.Backups = []Backup{{"mx2.example.net", "nomeazienda.it"}}
 	for _, lookup := range []func(context.Context, string) ([]netip.Addr, error){
-		func(context.Context, string) ([]netip.Addr, error) { return nil, errors.New("SERVFAIL") },
+		func(context.Context, string) ([]netip.Addr, error) {
+			return nil, errors.New("SERVFAIL")
+		},
 		func(context.Context, string) ([]netip.Addr, error) { return nil, nil },
 	} {
 		f.Lookup = lookup
@@ -82,13 +91,16 @@ func TestWeak(t *testing.T) {
 			if !is {
 				return ""
 			}
+
 			login, err := base64.StdEncoding.DecodeString(secret)
 			if err != nil {
 				t.Error(err)
 			}
+
 			return answers[strings.Split(string(login), "\x00")[1]]
 		}
 	}
+
 	const no = "535 5.7.8 wrong"
 	tests := []struct {
 		name   string
@@ -107,6 +119,7 @@ func TestWeak(t *testing.T) {
 		{"puts off", &smtptest.Server{EHLO: offer, Reply: auth(no, no, "454 later")}, plan.Pass, "breaks off after 2", 3},
 		{"can't tell", &smtptest.Server{EHLO: offer, Reply: auth("454 later", "454 later", "-")}, plan.Skip, "", 3},
 	}
+
 	for _, test := range tests {
 		t.Run(test.name, func(t *testing.T) {
 			f := facts(test.server.Start(t))
@@ -114,16 +127,19 @@ func TestWeak(t *testing.T) {
 			c := one(t, run(t, f, "account.weak"), "")
 			want(t, c, test.status, test.got)
 			tries := 0
+
 			for _, line := range test.server.Said() {
 				if strings.HasPrefix(line, "AUTH") {
 					tries++
 				}
 			}
+
 			if tries != test.tries {
 				t.Errorf("%d tries, want %d", tries, test.tries)
 			}
 		})
 	}
+
 	for _, c := range Checkers(facts("mail:25")) {
 		if slices.Contains(c.IDs, "account.weak") {
 			t.Error("passwords are tried though nobody asked for it")

@@ -23,13 +23,20 @@ func weakLogins() [][2]string {
 // weak tries to log in as nobody should be able to, where the server offers it: on port 25, else
 // on that of submission.
 func (f Facts) weak(ctx context.Context) []plan.Check {
-	c := plan.Check{ID: catalog.AccountWeak, Subject: plan.OfAddr(f.Addr), Want: "root, test and admin cannot log in with guessable passwords", Ref: "RFC 4954 section 4"}
+	c := plan.Check{
+		ID:      catalog.AccountWeak,
+		Subject: plan.OfAddr(f.Addr),
+		Want:    "root, test and admin cannot log in with guessable passwords",
+		Ref:     "RFC 4954 section 4",
+	}
+
 	addrs := []string{f.Addr}
 	for _, s := range f.Services {
 		if _, port, _ := net.SplitHostPort(s.Addr); port == "587" {
 			addrs = append(addrs, s.Addr)
 		}
 	}
+
 	for _, addr := range addrs {
 		c.Subject = plan.OfAddr(addr)
 		said, opened, err := f.tryWeakLogins(ctx, addr)
@@ -39,14 +46,19 @@ func (f Facts) weak(ctx context.Context) []plan.Check {
 		case err != nil:
 			return singleCheck(f.unreachable(c, err))
 		case opened != "":
-			c.Status, c.Got = plan.Fail, opened+" logs in with the password that is tried first"
+			c.Status = plan.Fail
+			c.Got = opened + " logs in with the password that is tried first"
 			c.Hint = "remove the account or give it a strong password, and check the log for past logins"
 		default:
-			c.Status, c.Got = plan.Pass, said
+			c.Status = plan.Pass
+			c.Got = said
 		}
+
 		return singleCheck(c)
 	}
-	c.Status, c.Got = plan.Pass, "logins are not possible there: AUTH is not offered"
+
+	c.Status = plan.Pass
+	c.Got = "logins are not possible there: AUTH is not offered"
 	return singleCheck(c)
 }
 
@@ -57,11 +69,14 @@ var errNoAuth = errors.New("AUTH PLAIN is not offered")
 // login and puts off or breaks off the others, it has had enough, and is not asked again.
 func (f Facts) tryWeakLogins(ctx context.Context, addr string) (said, opened string, err error) {
 	logins := weakLogins()
-	replies, errs := make([]smtpclient.Reply, len(logins)), make([]error, len(logins))
+	replies := make([]smtpclient.Reply, len(logins))
+	errs := make([]error, len(logins))
 	var wg sync.WaitGroup
+
 	for i, l := range logins {
 		wg.Go(func() { replies[i], errs[i] = f.login(ctx, addr, l[0], l[1]) })
 	}
+
 	wg.Wait()
 	refused := 0
 	for i, r := range replies {
@@ -79,12 +94,14 @@ func (f Facts) tryWeakLogins(ctx context.Context, addr string) (said, opened str
 			said = r.String()
 		}
 	}
+
 	switch {
 	case refused == 0:
 		return "", "", err
 	case err != nil:
 		return fmt.Sprintf("refused, and the server breaks off after %d", refused), "", nil
 	}
+
 	return said, "", nil
 }
 
@@ -94,15 +111,20 @@ func (f Facts) login(ctx context.Context, addr, user, password string) (smtpclie
 	if err != nil {
 		return smtpclient.Reply{}, err
 	}
+
 	defer d.Close()
+
 	if _, err = d.StartTLS(ctx, f.Hostname); err == nil {
 		err = d.Greet(ctx)
 	}
+
 	if err != nil && !errors.Is(err, smtpclient.ErrNoTLS) {
 		return smtpclient.Reply{}, err
 	}
 	if !d.OffersPlain() {
 		return smtpclient.Reply{}, errNoAuth
 	}
-	return d.Command(ctx, "AUTH PLAIN "+base64.StdEncoding.EncodeToString([]byte("\x00"+user+"\x00"+password)))
+
+	return d.Command(ctx, "AUTH PLAIN "+base64.StdEncoding.EncodeToString([]byte("\x00"+user+
+		"\x00"+password)))
 }

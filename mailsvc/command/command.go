@@ -35,10 +35,12 @@ var ErrMissing = errors.New("not installed here")
 func Execute(ctx context.Context, input, name string, args ...string) (string, error) {
 	ctx, cancel := context.WithTimeout(ctx, timeout)
 	defer cancel()
+
 	path, err := Find(name)
 	if err != nil {
 		return "", err
 	}
+
 	cmd := exec.CommandContext(ctx, path, args...)
 	cmd.Env = append(cmd.Environ(), "LC_ALL=C")
 	cmd.WaitDelay = time.Second // daemons keep what they inherit open
@@ -53,6 +55,7 @@ func Execute(ctx context.Context, input, name string, args ...string) (string, e
 	if errors.Is(err, exec.ErrWaitDelay) {
 		err = nil
 	}
+
 	if err != nil {
 		if ctx.Err() != nil {
 			err = ctx.Err()
@@ -123,22 +126,28 @@ func failed(name string, err error, stderr string) error {
 	var fatal []string
 	last := ""
 	warnings := true
+
 	for line := range strings.Lines(stderr) {
 		if line = strings.TrimSpace(line); line == "" {
 			continue
 		}
+
 		warnings = warnings && strings.Contains(line, "warning: ")
 		last = prefix().ReplaceAllString(line, "")
 		if n := len(fatal); n > 0 && strings.HasSuffix(fatal[n-1], ":") { // what it is about follows
 			fatal[n-1] += " " + last
 			continue
 		}
-		if lower := strings.ToLower(line); strings.Contains(lower, "fatal") || strings.Contains(lower, "error") {
+
+		if lower := strings.ToLower(line); strings.Contains(lower, "fatal") ||
+			strings.Contains(lower, "error") {
 			fatal = append(fatal, last)
 		}
 	}
+
 	if len(fatal) > 0 {
 		last = strings.Join(fatal, "; ")
 	}
+
 	return failure{name, last, err, warnings}
 }

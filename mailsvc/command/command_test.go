@@ -13,6 +13,7 @@ func TestExecute(t *testing.T) {
 	if runtime.GOOS == "windows" {
 		t.Skip("left out: the programs of mail servers that are asked are Unix's")
 	}
+
 	for _, c := range []struct{ script, out, err string }{
 		{"cat; echo $LC_ALL", "inputC\n", ""},
 		{"echo 'sh: fatal: no such file' >&2; echo later >&2; exit 1", "", "sh: no such file"},
@@ -27,22 +28,28 @@ func TestExecute(t *testing.T) {
 		if out != c.out || (err == nil) != (c.err == "") || err != nil && err.Error() != c.err {
 			t.Errorf("%s: %q, %v", c.script, out, err)
 		}
+
 		if time.Since(began) > 15*time.Second {
 			t.Errorf("%s: took %v", c.script, time.Since(began))
 		}
 	}
+
 	if _, err := Execute(t.Context(), "", "no-such-command"); !errors.Is(err, ErrMissing) {
 		t.Errorf("%v", err)
 	}
-	for script, want := range map[string]bool{"exit 1": true, "exit 2": false, "echo no >&2; exit 1": false, "exit 0": false} {
+
+	for script, want := range map[string]bool{"exit 1": true, "exit 2": false,
+		"echo no >&2; exit 1": false, "exit 0": false} {
 		_, err := Execute(t.Context(), "", "sh", "-c", script)
 		if SilentNo(err) != want {
 			t.Errorf("%s: %v", script, err)
 		}
 	}
+
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()
-	if _, err := Execute(ctx, "", "sh", "-c", "sleep 9"); err == nil || !strings.Contains(err.Error(), "canceled") {
+	if _, err := Execute(ctx, "", "sh", "-c", "sleep 9"); err == nil ||
+		!strings.Contains(err.Error(), "canceled") {
 		t.Errorf("%v", err)
 	}
 }

@@ -46,10 +46,12 @@ func Make(path, algorithm string) (Key, error) {
 	if _, err := os.Lstat(path); err == nil {
 		return Key{}, fmt.Errorf("DKIM key %s: %w", path, fs.ErrExist)
 	}
+
 	signer, err := generate(algorithm)
 	if err != nil {
 		return Key{}, fmt.Errorf("DKIM key %s: %w", path, err)
 	}
+
 	der, err := x509.MarshalPKCS8PrivateKey(signer)
 	if err != nil {
 		return Key{}, fmt.Errorf("DKIM key %s: %w", path, err)
@@ -57,10 +59,12 @@ func Make(path, algorithm string) (Key, error) {
 	if err := durable.MakePrivate(filepath.Dir(path)); err != nil {
 		return Key{}, fmt.Errorf("DKIM key: %w", err)
 	}
+
 	block := pem.EncodeToMemory(&pem.Block{Type: "PRIVATE KEY", Bytes: der})
 	if err := durable.Replace(path, block); err != nil {
 		return Key{}, fmt.Errorf("DKIM key: %w", err)
 	}
+
 	return Key{signer}, nil
 }
 
@@ -72,6 +76,7 @@ func generate(algorithm string) (crypto.Signer, error) {
 		_, key, err := ed25519.GenerateKey(rand.Reader)
 		return key, err
 	}
+
 	return nil, fmt.Errorf("%q is no algorithm, want %s or %s", algorithm, RSA, Ed25519)
 }
 
@@ -86,10 +91,12 @@ func Load(path string) (Key, error) {
 	if err != nil {
 		return Key{}, fmt.Errorf("DKIM key: %w", err)
 	}
+
 	k, err := parse(data)
 	if err != nil {
 		return Key{}, fmt.Errorf("DKIM key %s: %w", path, err)
 	}
+
 	return k, nil
 }
 
@@ -98,6 +105,7 @@ func parse(data []byte) (Key, error) {
 	if block == nil {
 		return Key{}, errors.New("is no PEM file, want one that begins with -----BEGIN PRIVATE KEY-----")
 	}
+
 	var parsed any
 	var err error
 	switch block.Type {
@@ -108,9 +116,11 @@ func parse(data []byte) (Key, error) {
 	default:
 		return Key{}, fmt.Errorf("holds a %q, want a PRIVATE KEY", block.Type)
 	}
+
 	if err != nil { // not wrapped: a parser may quote what it read
 		return Key{}, errors.New("is damaged: it does not contain a private key")
 	}
+
 	switch key := parsed.(type) {
 	case *rsa.PrivateKey:
 		if n := key.N.BitLen(); n < 1024 {
@@ -120,6 +130,7 @@ func parse(data []byte) (Key, error) {
 	case ed25519.PrivateKey:
 		return Key{key}, nil
 	}
+
 	return Key{}, errors.New("is for another algorithm, want RSA or Ed25519")
 }
 
@@ -150,6 +161,7 @@ func (k Key) Record() string {
 	case ed25519.PrivateKey:
 		public = key.Public().(ed25519.PublicKey)
 	}
+
 	return "v=DKIM1; k=" + k.Algorithm() + "; p=" + base64.StdEncoding.EncodeToString(public)
 }
 
@@ -158,20 +170,29 @@ func (k Key) Record() string {
 func (k Key) SignedBy(record string) error {
 	const message = "From: postmaster@example.org\r\nSubject: a check\r\n\r\nIs it ours?\r\n"
 	var signed bytes.Buffer
-	err := dkim.Sign(&signed, strings.NewReader(message), &dkim.SignOptions{Domain: "example.org", Selector: "s", Signer: k.signer})
+	err := dkim.Sign(&signed, strings.NewReader(message), &dkim.SignOptions{
+		Domain:   "example.org",
+		Selector: "s",
+		Signer:   k.signer,
+	})
+
 	if err != nil {
 		return fmt.Errorf("the key does not sign: %w", err)
 	}
+
 	found, err := dkim.VerifyWithOptions(&signed, &dkim.VerifyOptions{
 		LookupTXT: func(string) ([]string, error) { return []string{record}, nil },
 	})
+
 	if err != nil {
 		return err
 	}
+
 	for _, v := range found {
 		if v.Err != nil {
 			return v.Err
 		}
 	}
+
 	return nil
 }

@@ -39,7 +39,13 @@ func New(addr string, d Driver) *Server {
 	if d.Run == nil {
 		d.Run = command.Execute
 	}
-	return &Server{&mailsvc.Manual{Addr: addr, Domain: d.Domain, Words: instructions(), Shown: d.observe}, d}
+
+	return &Server{&mailsvc.Manual{
+		Addr:   addr,
+		Domain: d.Domain,
+		Words:  instructions(),
+		Shown:  d.observe,
+	}, d}
 }
 
 // Inspect implements mailsvc.Inspector for what can't be seen from a network that the server may
@@ -49,20 +55,24 @@ func (s *Server) Inspect(ctx context.Context, needs []plan.Item) (out []mailsvc.
 	var keys []plan.Key
 	for _, it := range needs {
 		need, _ := mailsvc.SplitNeed(it.Key)
-		if need == mail.NeedRelaying || need == mail.NeedSenders || need == mail.NeedRecipients {
+		if need == mail.NeedRelaying || need == mail.NeedSenders ||
+			need == mail.NeedRecipients {
 			asked = append(asked, it)
 			keys = append(keys, it.Key)
 		}
 	}
+
 	shown, err := s.driver.observe(ctx, keys)
 	if err != nil {
 		return nil, err
 	}
+
 	for _, it := range asked {
 		is, told := shown[it.Key.Name]
 		if !told {
 			continue
 		}
+
 		need, _ := mailsvc.SplitNeed(it.Key)
 		one := mailsvc.Setting{
 			Need:    need,
@@ -72,14 +82,18 @@ func (s *Server) Inspect(ctx context.Context, needs []plan.Item) (out []mailsvc.
 			Good:    is.Lines != nil,
 			Outside: true,
 		}
+
 		switch {
 		case is.Why != "":
-			one.Unknown, one.Got = true, is.Why
+			one.Unknown = true
+			one.Got = is.Why
 		case is.Lines == nil:
 			one.Got = "not so: the server accepts it from an address outside"
 		}
+
 		out = append(out, one)
 	}
+
 	return out, nil
 }
 
@@ -103,16 +117,20 @@ func (d Driver) observe(ctx context.Context, keys []plan.Key) (map[string]mailsv
 	if err != nil {
 		return nil, fmt.Errorf("configuration of Exim: %w", err)
 	}
+
 	found := map[string]mailsvc.Observed{}
 	if _, value, ok := strings.Cut(name, "="); ok {
 		found[mail.NeedHostname] = mailsvc.Observed{Lines: []string{strings.ToLower(strings.TrimSpace(value))}}
 	}
+
 	questions := d.questions(keys)
 	var session strings.Builder
 	session.WriteString("EHLO [" + stranger + "]\r\n")
+
 	for _, q := range questions {
 		session.WriteString("MAIL FROM:<" + q.from + ">\r\nRCPT TO:<" + q.to + ">\r\nRSET\r\n")
 	}
+
 	out, err := d.exim(ctx, session.String()+"QUIT\r\n", "-bh", stranger)
 	replies := replyCodes(out)
 	if len(replies) < 2 {
@@ -121,12 +139,15 @@ func (d Driver) observe(ctx context.Context, keys []plan.Key) (map[string]mailsv
 		}
 		return nil, err
 	}
+
 	for i, q := range questions {
 		at := 2 + 3*i // after the greeting and EHLO
 		if at+1 >= len(replies) {
 			break // it broke off: SMTP tells the rest
 		}
-		mail, rcpt := replies[at], replies[at+1]
+
+		mail := replies[at]
+		rcpt := replies[at+1]
 		switch {
 		case mail[0] == '5' && q.from != "", rcpt[0] == '5':
 			found[q.name] = observed(!q.wanted, q.text)
@@ -136,6 +157,7 @@ func (d Driver) observe(ctx context.Context, keys []plan.Key) (map[string]mailsv
 			found[q.name] = mailsvc.Observed{Why: "exim -bh answers " + rcpt}
 		}
 	}
+
 	return found, ctx.Err()
 }
 
@@ -152,11 +174,14 @@ func (d Driver) questions(keys []plan.Key) (all []question) {
 		need, name := mailsvc.SplitNeed(k)
 		switch need {
 		case mail.NeedRelaying:
-			all = append(all, question{k.Name, "", "mailpub-relay-test@relay-test.invalid", false, mail.Refused})
+			all = append(all, question{k.Name, "", "mailpub-relay-test@relay-test.invalid",
+				false, mail.Refused})
 		case mail.NeedSenders:
-			all = append(all, question{k.Name, "postmaster" + at, "postmaster" + at, false, mail.Authenticated})
+			all = append(all, question{k.Name, "postmaster" + at, "postmaster" + at, false,
+				mail.Authenticated})
 		case mail.NeedRecipients:
-			all = append(all, question{k.Name, "", "mailpub-nobody" + at, false, mail.KnownOnly})
+			all = append(all, question{k.Name, "", "mailpub-nobody" + at, false,
+				mail.KnownOnly})
 		case mail.NeedAccount:
 			all = append(all, question{k.Name, "", name + at, false, mail.Unreachable})
 		case mail.NeedMailbox:
@@ -167,11 +192,14 @@ func (d Driver) questions(keys []plan.Key) (all []question) {
 			all = append(all, question{k.Name, "", name, true, mailsvc.Accepted})
 		}
 	}
+
 	return all
 }
 
 // lastLine is the last line of a reply (RFC 5321 section 4.2.1).
-var lastLine = sync.OnceValue(func() *regexp.Regexp { return regexp.MustCompile(`(?m)^([2-5]\d\d)(?: [^\r\n]*)?\r?$`) })
+var lastLine = sync.OnceValue(func() *regexp.Regexp {
+	return regexp.MustCompile(`(?m)^([2-5]\d\d)(?: [^\r\n]*)?\r?$`)
+})
 
 // replyCodes returns the replies of a played session, each by its last line.
 func replyCodes(out string) []string { return lastLine().FindAllString(out, -1) }

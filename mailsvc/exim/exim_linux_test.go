@@ -48,13 +48,16 @@ func newExim(t *testing.T, text string) Driver {
 		}
 		t.Skip("left out: needs root, and Debian's Exim, which .ci/setup unpacks")
 	}
+
 	dir, err := os.MkdirTemp("", "mpexim") // Exim's user must be able to enter it
 	if err == nil {
 		err = os.Chmod(dir, 0o777)
 	}
+
 	if err != nil {
 		t.Fatal(err)
 	}
+
 	t.Cleanup(func() { os.RemoveAll(dir) })
 	write := func(name, text string) string {
 		path := filepath.Join(dir, name)
@@ -63,6 +66,7 @@ func newExim(t *testing.T, text string) Driver {
 		}
 		return path
 	}
+
 	read := func(path string) string {
 		data, err := os.ReadFile(path)
 		if err != nil {
@@ -70,24 +74,37 @@ func newExim(t *testing.T, text string) Driver {
 		}
 		return string(data)
 	}
+
 	// Exim does not start without its user, and the package that makes it is not installed.
-	passwd := write("passwd", read("/etc/passwd")+"Debian-exim:x:998:998::/var/spool/exim4:/usr/sbin/nologin\n")
+	passwd := write("passwd", read("/etc/passwd")+
+		"Debian-exim:x:998:998::/var/spool/exim4:/usr/sbin/nologin\n")
+
 	group := write("group", read("/etc/group")+"Debian-exim:x:998:\n")
 	conf := write("exim.conf", strings.ReplaceAll(text, "DIR", dir))
-	script := write("run", "mount --bind "+passwd+" /etc/passwd\nmount --bind "+group+` /etc/group
+	script := write("run", "mount --bind "+passwd+" /etc/passwd\nmount --bind "+group+
+		` /etc/group
 ip link set lo up
 exec `+binary+" -C "+conf+` "$@"
 `)
-	return Driver{Command: "unshare", Args: []string{"-m", "-n", "sh", script}, Domain: "nomeazienda.it", Run: command.Execute}
+
+	return Driver{
+		Command: "unshare",
+		Args:    []string{"-m", "-n", "sh", script},
+		Domain:  "nomeazienda.it",
+		Run:     command.Execute,
+	}
 }
 
 func TestRealExim(t *testing.T) {
-	names := []string{"hostname", "relaying", "senders", "recipients", "account root", "mailbox mario", "mailbox anna", "domain nomeazienda.it",
+	names := []string{"hostname", "relaying", "senders", "recipients", "account root",
+		"mailbox mario", "mailbox anna", "domain nomeazienda.it",
 		"domain other.it", "recipient abuse@nomeazienda.it", "recipient sales@nomeazienda.it"}
+
 	var keys []plan.Key
 	for _, n := range names {
 		keys = append(keys, plan.Key{Kind: mailsvc.Kind, Name: n})
 	}
+
 	for _, c := range []struct {
 		name, from, to string
 		want           []string // by name; "" is seen not to be so
@@ -102,18 +119,22 @@ func TestRealExim(t *testing.T) {
 			if c.from != "" {
 				text = strings.Replace(text, c.from, c.to, 1)
 			}
+
 			shown, err := newExim(t, text).observe(t.Context(), keys)
 			if err != nil {
 				t.Fatal(err)
 			}
+
 			for i, n := range names {
 				s, there := shown[n]
-				if got := strings.Join(s.Lines, "|"); got != c.want[i] || s.Why != "" || !there {
+				if got := strings.Join(s.Lines, "|"); got != c.want[i] || s.Why != "" ||
+					!there {
 					t.Errorf("%s is %q (%v, %q), want %q", n, got, there, s.Why, c.want[i])
 				}
 			}
 		})
 	}
+
 	t.Run("broken", func(t *testing.T) {
 		_, err := newExim(t, configuration+"nonsense\n").observe(t.Context(), keys)
 		if err == nil || !strings.Contains(err.Error(), "nonsense") {
@@ -123,9 +144,13 @@ func TestRealExim(t *testing.T) {
 }
 
 func TestNoExim(t *testing.T) {
-	d := Driver{Command: "no-such-exim", Run: func(ctx context.Context, _, name string, _ ...string) (string, error) {
-		return command.Execute(ctx, "", name)
-	}}
+	d := Driver{
+		Command: "no-such-exim",
+		Run: func(ctx context.Context, _, name string, _ ...string) (string, error) {
+			return command.Execute(ctx, "", name)
+		},
+	}
+
 	if shown, err := d.observe(t.Context(), nil); err != nil || shown != nil {
 		t.Errorf("%v, %v: without Exim here only SMTP tells", shown, err)
 	}
@@ -138,6 +163,7 @@ func TestInspect(t *testing.T) {
 		{Key: plan.Key{Kind: mailsvc.Kind, Name: "relaying"}, Lines: []string{mail.Refused}},
 		{Key: plan.Key{Kind: mailsvc.Kind, Name: "recipients"}, Lines: []string{mail.KnownOnly}},
 	}
+
 	for _, c := range []struct {
 		rules string
 		good  bool
@@ -151,7 +177,9 @@ func TestInspect(t *testing.T) {
 		if err != nil || len(settings) != 2 {
 			t.Fatalf("%+v, %v", settings, err)
 		}
-		if s := settings[0]; s.Need != mail.NeedRelaying || s.Good != c.good || !s.Outside || s.Unknown {
+
+		if s := settings[0]; s.Need != mail.NeedRelaying || s.Good != c.good || !s.Outside ||
+			s.Unknown {
 			t.Errorf("%q: %+v", c.rules, s)
 		}
 	}

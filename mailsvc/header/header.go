@@ -27,5 +27,6 @@ func WithoutComments(value string) string {
 			b.WriteByte(c)
 		}
 	}
+
 	return b.String()
 }

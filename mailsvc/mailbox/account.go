@@ -58,7 +58,12 @@ func (a *Account) dial(ctx context.Context, address string) (net.Conn, error) {
 
 func (a *Account) tls(address string) *tls.Config {
 	host, _, _ := net.SplitHostPort(address)
-	return &tls.Config{ServerName: cmp.Or(a.ServerName, host), RootCAs: a.Roots, MinVersion: tls.VersionTLS12, InsecureSkipVerify: a.Inside}
+	return &tls.Config{
+		ServerName:         cmp.Or(a.ServerName, host),
+		RootCAs:            a.Roots,
+		MinVersion:         tls.VersionTLS12,
+		InsecureSkipVerify: a.Inside,
+	}
 }
 
 // loopback reports whether an address never leaves this machine, so that TLS adds nothing.
@@ -77,12 +82,14 @@ func (a *Account) login(ctx context.Context, plain bool) (sasl.Client, error) {
 	if strings.ContainsAny(a.User+secret, "\r\n\x00") {
 		return nil, errors.New("user or password has a line end in it")
 	}
+
 	switch {
 	case a.Token:
 		return &xoauth2{user: a.User, token: secret}, nil
 	case plain:
 		return sasl.NewPlainClient("", a.User, secret), nil
 	}
+
 	return sasl.NewLoginClient(a.User, secret), nil
 }
 
@@ -93,14 +100,17 @@ func (a *Account) Submit(ctx context.Context, from, to string, whole []byte) err
 	if err != nil {
 		return fmt.Errorf("%s: %w", a.Submission, err)
 	}
+
 	defer conn.Close()
 	defer closeOnDone(ctx, conn)()
+
 	if err := a.submit(ctx, conn, from, to, whole); err != nil {
 		if ctx.Err() != nil {
 			err = ctx.Err()
 		}
 		return fmt.Errorf("%s: %w", a.Submission, err)
 	}
+
 	return nil
 }
 
@@ -117,15 +127,19 @@ func (a *Account) Try(ctx context.Context) error {
 	if err != nil {
 		return fmt.Errorf("%s: %w", a.Submission, err)
 	}
+
 	defer conn.Close()
 	defer closeOnDone(ctx, conn)()
+
 	c, err := a.smtpClient(ctx, conn)
 	if err == nil {
 		err = a.authenticate(ctx, c)
 	}
+
 	if err != nil {
 		return fmt.Errorf("%s: %w", a.Submission, err)
 	}
+
 	c.Quit()
 	return nil
 }
@@ -135,17 +149,20 @@ func (a *Account) submit(ctx context.Context, conn net.Conn, from, to string, wh
 	if err != nil {
 		return err
 	}
+
 	if a.User != "" {
 		if err := a.authenticate(ctx, c); err != nil {
 			return err
 		}
 	}
+
 	if err := c.Mail(from, nil); err != nil {
 		return fmt.Errorf("MAIL: %w", err)
 	}
 	if err := c.Rcpt(to, nil); err != nil {
 		return fmt.Errorf("RCPT: %w", err)
 	}
+
 	w, err := c.Data()
 	if err != nil {
 		return fmt.Errorf("DATA: %w", err)
@@ -156,6 +173,7 @@ func (a *Account) submit(ctx context.Context, conn net.Conn, from, to string, wh
 	if err := w.Close(); err != nil {
 		return fmt.Errorf("DATA: %w", err)
 	}
+
 	c.Quit()
 	return nil
 }
@@ -170,16 +188,19 @@ func (a *Account) smtpClient(ctx context.Context, conn net.Conn) (*smtp.Client, 
 		}
 		return smtp.NewClient(secure), nil
 	}
+
 	if a.User == "" || loopback(a.Submission) {
 		return smtp.NewClient(conn), nil
 	}
 	if a.Inside {
 		return a.startTLSWhereOffered(ctx, conn)
 	}
+
 	c, err := smtp.NewClientStartTLS(conn, a.tls(a.Submission))
 	if err != nil {
 		return nil, fmt.Errorf("STARTTLS: %w", err)
 	}
+
 	return c, nil
 }
 
@@ -192,11 +213,13 @@ func (a *Account) startTLSWhereOffered(ctx context.Context, conn net.Conn) (*smt
 	if ok, _ := c.Extension("STARTTLS"); !ok {
 		return c, nil
 	}
+
 	c.Quit()
 	again, err := a.dial(ctx, a.Submission)
 	if err != nil {
 		return nil, err
 	}
+
 	context.AfterFunc(ctx, func() { again.Close() })
 	return smtp.NewClientStartTLS(again, a.tls(a.Submission))
 }
@@ -205,6 +228,7 @@ func (a *Account) authenticate(ctx context.Context, c *smtp.Client) error {
 	if err := c.Hello("localhost"); err != nil {
 		return err
 	}
+
 	mechanism, err := a.login(ctx, c.SupportsAuth("PLAIN") || !c.SupportsAuth("LOGIN"))
 	if err != nil {
 		return err
@@ -212,6 +236,7 @@ func (a *Account) authenticate(ctx context.Context, c *smtp.Client) error {
 	if err := c.Auth(mechanism); err != nil {
 		return fmt.Errorf("%w: %w", ErrLogin, err)
 	}
+
 	return nil
 }
 

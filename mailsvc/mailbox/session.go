@@ -52,7 +52,14 @@ func (a *Account) Open(ctx context.Context) (*Session, error) {
 	if err != nil {
 		return nil, fmt.Errorf("%s: %w", a.IMAP, err)
 	}
-	s := &Session{account: a, conn: conn, ctx: ctx, stop: closeOnDone(ctx, conn)}
+
+	s := &Session{
+		account: a,
+		conn:    conn,
+		ctx:     ctx,
+		stop:    closeOnDone(ctx, conn),
+	}
+
 	if err := s.open(ctx); err != nil {
 		s.stop()
 		s.conn.Close()
@@ -61,6 +68,7 @@ func (a *Account) Open(ctx context.Context) (*Session, error) {
 		}
 		return nil, fmt.Errorf("%s: %w", a.IMAP, err)
 	}
+
 	return s, nil
 }
 
@@ -77,18 +85,22 @@ func (s *Session) open(ctx context.Context) (err error) {
 	case loopback(a.IMAP), a.Inside:
 		s.client = imapclient.New(s.conn, nil)
 	default:
-		if s.client, err = imapclient.NewStartTLS(s.conn, &imapclient.Options{TLSConfig: a.tls(a.IMAP)}); err != nil {
+		if s.client, err = imapclient.NewStartTLS(s.conn,
+			&imapclient.Options{TLSConfig: a.tls(a.IMAP)}); err != nil {
 			return errors.Join(ErrClear, err)
 		}
 	}
+
 	if err := s.client.WaitGreeting(); err != nil {
 		return err
 	}
+
 	if a.Inside && port != "993" && s.client.Caps().Has(imap.CapStartTLS) {
 		if err := s.secure(ctx); err != nil {
 			return err
 		}
 	}
+
 	return s.logIn(ctx)
 }
 
@@ -100,10 +112,13 @@ func (s *Session) secure(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
+
 	s.conn, s.stop = conn, closeOnDone(ctx, conn)
-	if s.client, err = imapclient.NewStartTLS(conn, &imapclient.Options{TLSConfig: s.account.tls(s.account.IMAP)}); err != nil {
+	if s.client, err = imapclient.NewStartTLS(conn,
+		&imapclient.Options{TLSConfig: s.account.tls(s.account.IMAP)}); err != nil {
 		return fmt.Errorf("STARTTLS: %w", err)
 	}
+
 	return s.client.WaitGreeting()
 }
 
@@ -117,8 +132,10 @@ func (s *Session) logIn(ctx context.Context) error {
 		if err := s.client.Login(a.User, secret).Wait(); err != nil {
 			return fmt.Errorf("%w: %w", ErrLogin, err)
 		}
+
 		return nil
 	}
+
 	mechanism, err := a.login(ctx, true)
 	if err != nil {
 		return err
@@ -126,6 +143,7 @@ func (s *Session) logIn(ctx context.Context) error {
 	if err := s.client.Authenticate(mechanism); err != nil {
 		return fmt.Errorf("%w: %w", ErrLogin, err)
 	}
+
 	return nil
 }
 
@@ -133,26 +151,33 @@ func (s *Session) logIn(ctx context.Context) error {
 func (s *Session) list() (folders []folder, err error) {
 	options := &imap.ListOptions{}
 	if s.client.Caps().Has(imap.CapSpecialUse) || s.client.Caps().Has(imap.CapIMAP4rev2) {
-		options.ReturnSpecialUse = s.client.Caps().Has(imap.CapListExtended) || s.client.Caps().Has(imap.CapIMAP4rev2)
+		options.ReturnSpecialUse = s.client.Caps().Has(imap.CapListExtended) ||
+			s.client.Caps().Has(imap.CapIMAP4rev2)
 	}
+
 	found, err := s.client.List("", "*", options).Collect()
 	if err != nil {
 		return nil, fmt.Errorf("LIST: %w", err)
 	}
+
 	for _, f := range found {
-		if slices.Contains(f.Attrs, imap.MailboxAttrNoSelect) || slices.Contains(f.Attrs, imap.MailboxAttrNonExistent) {
+		if slices.Contains(f.Attrs, imap.MailboxAttrNoSelect) ||
+			slices.Contains(f.Attrs, imap.MailboxAttrNonExistent) {
 			continue
 		}
+
 		name := f.Mailbox
 		if f.Delim != 0 {
 			name = name[strings.LastIndex(name, string(f.Delim))+1:]
 		}
+
 		folders = append(folders, folder{
 			name: f.Mailbox,
 			spam: slices.Contains(f.Attrs, imap.MailboxAttrJunk) || isSpamName(name),
 			sent: slices.Contains(f.Attrs, imap.MailboxAttrSent),
 		})
 	}
+
 	rank := func(f folder) int {
 		switch {
 		case strings.EqualFold(f.name, "INBOX"):
@@ -162,14 +187,17 @@ func (s *Session) list() (folders []folder, err error) {
 		}
 		return 2
 	}
+
 	slices.SortStableFunc(folders, func(a, b folder) int { return rank(a) - rank(b) })
 	return folders[:min(len(folders), maxFolders)], nil
 }
 
 // spamNames are how providers without SPECIAL-USE (RFC 6154) call the folder.
 var spamNames = []string{
-	"spam", "junk", "junk e-mail", "junk email", "junk mail", "bulk", "bulk mail", "spamverdacht", "unerwünscht", "junk-e-mail",
-	"posta indesiderata", "indesiderata", "courrier indésirable", "indésirables", "correo no deseado", "no deseado", "lixo eletrônico",
+	"spam", "junk", "junk e-mail", "junk email", "junk mail", "bulk", "bulk mail",
+	"spamverdacht", "unerwünscht", "junk-e-mail",
+	"posta indesiderata", "indesiderata", "courrier indésirable", "indésirables",
+	"correo no deseado", "no deseado", "lixo eletrônico",
 	"ongewenst", "ongewenste e-mail", "skräppost", "spamsuche", "quarantine",
 }
 
@@ -182,6 +210,7 @@ func (s *Session) Find(word string, since time.Time) (found []Message, err error
 	if err != nil {
 		return nil, fmt.Errorf("%s: %w", s.account.IMAP, err)
 	}
+
 	for _, f := range folders {
 		in, err := s.findIn(f, word, since)
 		if err != nil {
@@ -190,8 +219,10 @@ func (s *Session) Find(word string, since time.Time) (found []Message, err error
 			}
 			return found, fmt.Errorf("%s: folder %q: %w", s.account.IMAP, f.name, err)
 		}
+
 		found = append(found, in...)
 	}
+
 	return found, nil
 }
 
@@ -203,28 +234,50 @@ func (s *Session) findIn(f folder, word string, since time.Time) (found []Messag
 		}
 		return nil, err
 	}
+
 	criteria := &imap.SearchCriteria{Text: []string{word}, Since: since.AddDate(0, 0, -1)}
 	data, err := s.client.UIDSearch(criteria, nil).Wait()
 	if err != nil {
 		return nil, err
 	}
+
 	uids := data.AllUIDs()
 	if len(uids) == 0 {
 		return nil, nil
 	}
+
 	uids = uids[max(len(uids)-maxFound, 0):]
-	section := &imap.FetchItemBodySection{Peek: true, Partial: &imap.SectionPartial{Size: maxMessage}}
-	messages, err := s.client.Fetch(imap.UIDSetNum(uids...), &imap.FetchOptions{UID: true, InternalDate: true, BodySection: []*imap.FetchItemBodySection{section}}).Collect()
+	section := &imap.FetchItemBodySection{
+		Peek:    true,
+		Partial: &imap.SectionPartial{Size: maxMessage},
+	}
+
+	messages, err := s.client.Fetch(imap.UIDSetNum(uids...), &imap.FetchOptions{
+		UID:          true,
+		InternalDate: true,
+		BodySection:  []*imap.FetchItemBodySection{section},
+	}).Collect()
+
 	if err != nil {
 		return nil, err
 	}
+
 	for _, m := range messages {
 		raw := m.FindBodySection(section)
 		if raw == nil && len(m.BodySection) > 0 { // a server that names the part otherwise
 			raw = m.BodySection[0].Bytes
 		}
-		found = append(found, Message{Folder: f.name, Spam: f.spam, Sent: f.sent, At: m.InternalDate, Raw: raw, uid: m.UID})
+
+		found = append(found, Message{
+			Folder: f.name,
+			Spam:   f.spam,
+			Sent:   f.sent,
+			At:     m.InternalDate,
+			Raw:    raw,
+			uid:    m.UID,
+		})
 	}
+
 	return found, nil
 }
 
@@ -234,22 +287,33 @@ func (s *Session) Each(since time.Time, most int, take func(raw []byte, at time.
 	if _, err := s.client.Select("INBOX", &imap.SelectOptions{ReadOnly: true}).Wait(); err != nil {
 		return err
 	}
-	data, err := s.client.UIDSearch(&imap.SearchCriteria{Since: since.AddDate(0, 0, -1)}, nil).Wait()
+
+	data, err := s.client.UIDSearch(&imap.SearchCriteria{Since: since.AddDate(0, 0, -1)},
+		nil).Wait()
+
 	if err != nil {
 		return err
 	}
+
 	uids := data.AllUIDs()
 	slices.Reverse(uids)
 	section := &imap.FetchItemBodySection{Peek: true}
+
 	for _, uid := range uids[:min(len(uids), most)] {
-		messages, err := s.client.Fetch(imap.UIDSetNum(uid), &imap.FetchOptions{InternalDate: true, BodySection: []*imap.FetchItemBodySection{section}}).Collect()
+		messages, err := s.client.Fetch(imap.UIDSetNum(uid), &imap.FetchOptions{
+			InternalDate: true,
+			BodySection:  []*imap.FetchItemBodySection{section},
+		}).Collect()
+
 		if err != nil {
 			return err
 		}
+
 		for _, m := range messages {
 			take(m.FindBodySection(section), m.InternalDate)
 		}
 	}
+
 	return nil
 }
 
@@ -259,14 +323,21 @@ func (s *Session) Delete(m Message) error {
 	if _, err := s.client.Select(m.Folder, nil).Wait(); err != nil {
 		return err
 	}
+
 	one := imap.UIDSetNum(m.uid)
-	store := &imap.StoreFlags{Op: imap.StoreFlagsAdd, Silent: true, Flags: []imap.Flag{imap.FlagDeleted}}
+	store := &imap.StoreFlags{
+		Op:     imap.StoreFlagsAdd,
+		Silent: true,
+		Flags:  []imap.Flag{imap.FlagDeleted},
+	}
+
 	if err := s.client.Store(one, store, nil).Close(); err != nil {
 		return err
 	}
 	if !s.client.Caps().Has(imap.CapUIDPlus) && !s.client.Caps().Has(imap.CapIMAP4rev2) {
 		return nil
 	}
+
 	return s.client.UIDExpunge(one).Close()
 }
 

@@ -21,28 +21,35 @@ func parseText(data []byte) textFile {
 	if len(data) == 0 {
 		return f
 	}
+
 	if !bytes.Contains(data, []byte("\r\n")) && bytes.Contains(data, []byte("\n")) {
 		f.end = "\n"
 	}
+
 	text := string(data)
 	f.final = strings.HasSuffix(text, f.end)
 	f.lines = strings.Split(strings.TrimSuffix(text, f.end), f.end)
+
 	return f
 }
 
 // isUniform reports whether the file is of octets with one kind of line end: else lines can't be told apart.
 func (f textFile) isUniform() bool {
-	return !slices.ContainsFunc(f.lines, func(line string) bool { return strings.ContainsAny(line, "\x00\n") })
+	return !slices.ContainsFunc(f.lines, func(line string) bool {
+		return strings.ContainsAny(line, "\x00\n")
+	})
 }
 
 func (f textFile) bytes() []byte {
 	if len(f.lines) == 0 {
 		return []byte{}
 	}
+
 	text := strings.Join(f.lines, f.end)
 	if f.final {
 		text += f.end
 	}
+
 	return []byte(text)
 }
 
@@ -55,13 +62,17 @@ type aliases struct {
 func parseAliases(data []byte) (aliases, error) {
 	a := aliases{parseText(data)}
 	if !a.isUniform() {
-		return a, fmt.Errorf("%s is in UTF-16 or mixes line ends: the layout is not known, so nothing is written", aliasFile)
+		return a, fmt.Errorf("%s is in UTF-16 or mixes line ends: the layout is not known, so nothing is written",
+			aliasFile)
 	}
+
 	for i, line := range a.lines {
 		if _, _, ok := splitAlias(line); !ok && !isRemark(line) {
-			return a, fmt.Errorf("%s line %d is no line of \"alias = address\": the layout is not known, so nothing is written", aliasFile, i+1)
+			return a, fmt.Errorf("%s line %d is no line of \"alias = address\": the layout is not known, so nothing is written",
+				aliasFile, i+1)
 		}
 	}
+
 	return a, nil
 }
 
@@ -75,9 +86,13 @@ func splitAlias(line string) (alias, actual string, ok bool) {
 	if isRemark(line) {
 		return "", "", false
 	}
+
 	alias, actual, ok = strings.Cut(line, "=")
-	alias, actual = strings.TrimSpace(alias), strings.TrimSpace(actual)
-	return alias, actual, ok && alias != "" && actual != "" && !strings.ContainsAny(alias, " \t")
+	alias = strings.TrimSpace(alias)
+	actual = strings.TrimSpace(actual)
+
+	return alias, actual, ok && alias != "" && actual != "" &&
+		!strings.ContainsAny(alias, " \t")
 }
 
 // resolve returns where mail for an address goes, and the line that says so; -1 where none does.
@@ -93,7 +108,8 @@ func (a aliases) resolve(address string) (actual string, line int) {
 // matches reports whether an alias, with its wildcards, is of an address.
 func matches(alias, address string) bool {
 	pattern := regexp.QuoteMeta(strings.ToLower(alias))
-	for wild, form := range map[string]string{`\$localdomain\$`: `[^@]+`, `\*`: `.*`, `\?`: `.`} {
+	for wild, form := range map[string]string{`\$localdomain\$`: `[^@]+`, `\*`: `.*`,
+		`\?`: `.`} {
 		pattern = strings.ReplaceAll(pattern, wild, form)
 	}
 	ok, err := regexp.MatchString("^"+pattern+"$", strings.ToLower(address))
@@ -117,10 +133,12 @@ func (a *aliases) set(address, actual string) {
 		now, by := without.resolve(address)
 		_, line := a.resolve(address)
 		twice := by >= 0 && by == without.own(address) // of two lines for the address, which is ours can't be told
+
 		if !twice && now == actual || actual == "" && line == at {
 			a.lines = without.lines // what was there before our line
 			return
 		}
+
 		if line == at && actual != "" {
 			name, was, _ := strings.Cut(a.lines[at], "=")
 			blank := was[:len(was)-len(strings.TrimLeft(was, " \t"))]
@@ -129,13 +147,16 @@ func (a *aliases) set(address, actual string) {
 		}
 		// Behind one with a wildcard it is never asked, and stays for destroy to find.
 	}
+
 	if actual == "" {
 		return
 	}
+
 	ours := address + " = " + actual
 	if _, line := a.resolve(address); line >= 0 {
 		a.lines = slices.Insert(a.lines, line, ours)
 		return
 	}
+
 	a.lines = append(a.lines, ours)
 }

@@ -78,16 +78,20 @@ func (a *App) read(name string) ([]byte, error) {
 		}
 		return nil, nil
 	}
+
 	if err != nil {
 		return nil, err
 	}
 	if info.Size() > maxFile {
-		return nil, fmt.Errorf("%s has %d octets, which is no file of settings", path, info.Size())
+		return nil, fmt.Errorf("%s has %d octets, which is no file of settings", path,
+			info.Size())
 	}
+
 	data, err := os.ReadFile(path)
 	if err == nil && data == nil {
 		data = []byte{}
 	}
+
 	return data, err
 }
 
@@ -100,6 +104,7 @@ func (a *App) version() string {
 			return string(m[1])
 		}
 	}
+
 	return ""
 }
 
@@ -110,7 +115,9 @@ func firstOctets(path string) []byte {
 	if err != nil {
 		return nil
 	}
+
 	defer f.Close()
+
 	head := make([]byte, 1024)
 	n, _ := f.Read(head)
 	return head[:n]
@@ -124,16 +131,20 @@ func (a *App) hasAccount(domain, mailbox string) (has, known bool, err error) {
 	if err != nil || data == nil {
 		return false, false, err
 	}
+
 	const record, domainEnd, mailboxEnd = 235, 45, 75
 	for _, line := range parseText(data).lines {
 		if len(line) != record {
 			return false, false, nil
 		}
-		d, m := strings.TrimSpace(line[:domainEnd]), strings.TrimSpace(line[domainEnd:mailboxEnd])
+
+		d := strings.TrimSpace(line[:domainEnd])
+		m := strings.TrimSpace(line[domainEnd:mailboxEnd])
 		if strings.EqualFold(d, domain) && strings.EqualFold(m, mailbox) {
 			return true, true, nil
 		}
 	}
+
 	return false, true, nil
 }
 
@@ -153,10 +164,12 @@ func (a *App) release(path string, ours []iniKey) error {
 	if kept == "" {
 		return nil
 	}
+
 	was, err := os.ReadFile(kept)
 	if err != nil {
 		return err
 	}
+
 	is, err := os.ReadFile(path)
 	if err != nil || string(is) != string(was) && !sameINI(path, is, was, ours) {
 		return err
@@ -164,6 +177,7 @@ func (a *App) release(path string, ours []iniKey) error {
 	if err := os.Remove(kept); err != nil {
 		return err
 	}
+
 	return durable.SyncDir(a.Dir)
 }
 
@@ -172,17 +186,21 @@ func sameINI(path string, is, was []byte, places []iniKey) bool {
 	if !strings.EqualFold(filepath.Ext(path), ".ini") {
 		return false
 	}
-	one, other := parseINI(is), parseINI(was)
+
+	one := parseINI(is)
+	other := parseINI(was)
 	for _, p := range places {
 		if !strings.EqualFold(p.File, filepath.Base(path)) {
 			continue
 		}
+
 		a, inOne := one.get(p.Section, p.Key)
 		b, inOther := other.get(p.Section, p.Key)
 		if a != b || inOne != inOther {
 			return false
 		}
 	}
+
 	return true
 }
 
@@ -195,13 +213,15 @@ func (a *App) writeOrRemove(path string, data []byte) error {
 		}
 		return durable.SyncDir(a.Dir)
 	}
+
 	return durable.ReplaceShared(path, data, 0o600)
 }
 
 // unlocked is an error while somebody has locked MDaemon's semaphores.
 func (a *App) unlocked() error {
 	if _, err := os.Stat(a.path(lockedSems)); err == nil {
-		return fmt.Errorf("%s is in %s: another program has locked MDaemon's semaphores; nothing can be loaded until that file is removed", lockedSems, a.Dir)
+		return fmt.Errorf("%s is in %s: another program has locked MDaemon's semaphores; nothing can be loaded until that file is removed",
+			lockedSems, a.Dir)
 	}
 	return nil
 }
@@ -211,32 +231,39 @@ func (a *App) signal(ctx context.Context, names []string) error {
 	if err := a.unlocked(); err != nil {
 		return err
 	}
+
 	for _, name := range names {
 		a.step()
 		if err := os.WriteFile(a.path(name), nil, 0o600); err != nil {
 			return err
 		}
 	}
+
 	patience := a.Patience
 	if patience == 0 {
 		patience = SemaphorePatience
 	}
+
 	ctx, cancel := context.WithTimeout(ctx, patience)
 	defer cancel()
+
 	for {
 		left := slices.DeleteFunc(slices.Clone(names), func(name string) bool {
 			_, err := os.Stat(a.path(name))
 			return err != nil
 		})
+
 		if len(left) == 0 {
 			return nil
 		}
+
 		select {
 		case <-ctx.Done():
 			for _, name := range left { // else it is done at a time that nobody expects
 				os.Remove(a.path(name))
 			}
-			return fmt.Errorf("MDaemon did not take %s within %v: does it run?", strings.Join(left, ", "), patience)
+			return fmt.Errorf("MDaemon did not take %s within %v: does it run?",
+				strings.Join(left, ", "), patience)
 		case <-time.After(50 * time.Millisecond):
 		}
 	}

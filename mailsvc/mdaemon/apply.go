@@ -21,6 +21,7 @@ func (d *Driver) Unfinished(context.Context) []plan.Change {
 	if d.App == nil || d.App.unfinished() == nil {
 		return nil
 	}
+
 	return []plan.Change{{
 		Key:    unfinishedKey,
 		Action: plan.Update,
@@ -36,14 +37,17 @@ func (d *Driver) Apply(ctx context.Context, batch []plan.Change, done func(plan.
 	if len(batch) == 0 {
 		return nil
 	}
+
 	if c, err := d.staleChange(ctx, batch); err != nil {
 		done(c, err)
 		return err
 	}
+
 	files, rest := partition(batch, d.inFiles)
 	if err := d.applyFiles(ctx, files, done); err != nil {
 		return err
 	}
+
 	calls, confirmed := partition(rest, d.drives)
 	for _, c := range calls {
 		err := d.call(ctx, c)
@@ -52,6 +56,7 @@ func (d *Driver) Apply(ctx context.Context, batch []plan.Change, done func(plan.
 			return err
 		}
 	}
+
 	return d.Manual.Apply(ctx, confirmed, done)
 }
 
@@ -64,6 +69,7 @@ func partition(batch []plan.Change, is func(plan.Key) bool) (those, others []pla
 			others = append(others, c)
 		}
 	}
+
 	return those, others
 }
 
@@ -72,24 +78,29 @@ func (d *Driver) staleChange(ctx context.Context, batch []plan.Change) (plan.Cha
 	if err := ctx.Err(); err != nil {
 		return batch[0], err
 	}
+
 	var keys []plan.Key
 	for _, c := range batch {
 		if d.drives(c.Key) && c.Key != unfinishedKey {
 			keys = append(keys, c.Key)
 		}
 	}
+
 	items, err := d.Read(ctx, keys)
 	if err != nil {
 		return batch[0], err
 	}
+
 	now := map[plan.Key]plan.Item{}
 	for _, it := range items {
 		now[it.Key] = it
 	}
+
 	for _, c := range batch {
 		if !slices.Contains(keys, c.Key) {
 			continue
 		}
+
 		is := now[c.Key]
 		if is.Unreadable != "" {
 			return c, fmt.Errorf("%s: %s", c.Key, is.Unreadable)
@@ -98,6 +109,7 @@ func (d *Driver) staleChange(ctx context.Context, batch []plan.Change) (plan.Cha
 			return c, fmt.Errorf("%s: %w: is %q", c.Key, plan.ErrStale, is.Lines)
 		}
 	}
+
 	return plan.Change{}, nil
 }
 
@@ -106,10 +118,12 @@ func (d *Driver) applyFiles(ctx context.Context, batch []plan.Change, done func(
 	if len(batch) == 0 {
 		return nil
 	}
+
 	if err := d.finishEarlier(ctx); err != nil {
 		done(batch[0], err)
 		return err
 	}
+
 	e := d.newEdit()
 	for _, c := range batch {
 		if err := d.set(e, c.Key, c.After); err != nil {
@@ -117,14 +131,17 @@ func (d *Driver) applyFiles(ctx context.Context, batch []plan.Change, done func(
 			return err
 		}
 	}
+
 	if err := e.write(ctx); err != nil {
 		done(batch[0], err)
 		return err
 	}
+
 	if err := e.checkUnchanged(); err != nil {
 		done(batch[0], err)
 		return err
 	}
+
 	for _, c := range batch {
 		if err := d.verify(ctx, c); err != nil {
 			err = e.rollBack(ctx, err)
@@ -132,13 +149,16 @@ func (d *Driver) applyFiles(ctx context.Context, batch []plan.Change, done func(
 			return err
 		}
 	}
+
 	if err := e.finish(); err != nil {
 		done(batch[0], err)
 		return err
 	}
+
 	for _, c := range batch {
 		done(c, nil)
 	}
+
 	return nil
 }
 
@@ -151,12 +171,14 @@ func (d *Driver) finishEarlier(ctx context.Context) error {
 	if err := d.App.signal(ctx, sems); err != nil {
 		return err
 	}
+
 	e := d.newEdit()
 	for _, name := range []string{aliasFile, trustedFile, shieldFile, mainFile} {
 		if _, err := e.file(name, ""); err != nil {
 			return err
 		}
 	}
+
 	if d.Dialect != nil {
 		for _, p := range d.Dialect.Settings {
 			if _, err := e.file(p.File, ""); err != nil {
@@ -164,6 +186,7 @@ func (d *Driver) finishEarlier(ctx context.Context) error {
 			}
 		}
 	}
+
 	return e.finish()
 }
 
@@ -173,20 +196,25 @@ func (d *Driver) verify(ctx context.Context, c plan.Change) error {
 	if c.Key == unfinishedKey {
 		return nil
 	}
+
 	it, err := d.read(ctx, c.Key)
 	if err != nil {
 		return err
 	}
+
 	var is []string
 	if it != nil && it.Lines != nil && it.Lines[0] != ownAccount {
 		is = it.Lines
 	}
+
 	if it != nil && it.Unreadable != "" {
 		return fmt.Errorf("%s can't be read after it was written: %s", c.Key, it.Unreadable)
 	}
-	if len(c.After) > 0 && !plan.EqualLines(is, c.After) || len(c.After) == 0 && plan.EqualLines(is, c.Before) {
+	if len(c.After) > 0 && !plan.EqualLines(is, c.After) ||
+		len(c.After) == 0 && plan.EqualLines(is, c.Before) {
 		return fmt.Errorf("%s reads %q after it was written", c.Key, is)
 	}
+
 	return d.verifyEffect(ctx, c)
 }
 
@@ -196,22 +224,28 @@ func (d *Driver) verifyEffect(ctx context.Context, c plan.Change) error {
 	if !ok {
 		return nil
 	}
+
 	end := time.Now().Add(effectPatience)
 	for {
 		items, err := d.Manual.Read(ctx, []plan.Key{k})
 		if err != nil {
 			return err
 		}
+
 		got := "the server behaves differently"
 		if len(items) > 0 {
-			if items[0].Unreadable != "" || want == "" || plan.EqualLines(items[0].Lines, []string{want}) {
+			if items[0].Unreadable != "" || want == "" ||
+				plan.EqualLines(items[0].Lines, []string{want}) {
 				return nil
 			}
 			got = "the server shows " + strings.Join(items[0].Lines, ", ")
 		}
+
 		if time.Now().After(end) {
-			return fmt.Errorf("%s was written and loaded, and has no effect: asked by SMTP, %s", c.Key, got)
+			return fmt.Errorf("%s was written and loaded, and has no effect: asked by SMTP, %s",
+				c.Key, got)
 		}
+
 		select {
 		case <-ctx.Done():
 			return ctx.Err()
@@ -225,22 +259,27 @@ func (d *Driver) effect(ctx context.Context, c plan.Change) (k plan.Key, want st
 	if len(c.After) == 0 || c.Action == plan.Delete {
 		return k, "", false
 	}
+
 	need, name := mailsvc.SplitNeed(c.Key)
 	if need == mail.NeedAlias {
 		return key(mailsvc.NeedRecipient, name), "", d.serves(ctx, name)
 	}
+
 	s, ok := LookupSetting(name)
 	if need != needSetting || !ok {
 		return k, "", false
 	}
+
 	switch s.Need {
 	case mail.NeedHostname:
 		return key(mail.NeedHostname), c.After[0], true
 	case mail.NeedRelaying, mail.NeedSenders:
 		return key(s.Need), "", c.After[0] == d.Dialect.Settings[name].On
 	case mail.NeedRecipients: // SMTP shows that of recipients
-		return key(s.Need), "", name == "known-recipients" && c.After[0] == d.Dialect.Settings[name].On
+		return key(s.Need), "", name == "known-recipients" &&
+			c.After[0] == d.Dialect.Settings[name].On
 	}
+
 	return k, "", false
 }
 
@@ -253,6 +292,7 @@ func (d *Driver) serves(ctx context.Context, address string) bool {
 	if state := d.openAPI(ctx); state == nil || state.err != nil {
 		return false
 	}
+
 	domains, err := d.servedDomains(ctx)
 	return err == nil && slices.Contains(domains, strings.ToLower(domain))
 }
@@ -262,21 +302,26 @@ func (d *Driver) call(ctx context.Context, c plan.Change) error {
 	if err := d.applyChange(ctx, c); err != nil {
 		return err
 	}
+
 	err := d.verify(ctx, c)
 	if err == nil {
 		return nil
 	}
+
 	back := plan.Change{Key: c.Key, Before: c.After, After: c.Before}
 	if undone := d.applyChange(context.WithoutCancel(ctx), back); undone != nil {
 		return fmt.Errorf("%w; and could not be taken back: %w", err, undone)
 	}
+
 	return fmt.Errorf("%w; taken back", err)
 }
 
 func (d *Driver) applyChange(ctx context.Context, c plan.Change) error {
 	if d.api != nil { // what was listed holds no longer
-		d.api.domains, d.api.owners = nil, nil
+		d.api.domains = nil
+		d.api.owners = nil
 	}
+
 	need, name := mailsvc.SplitNeed(c.Key)
 	var err error
 	switch is := len(c.After) > 0; {
@@ -293,6 +338,7 @@ func (d *Driver) applyChange(ctx context.Context, c plan.Change) error {
 	default:
 		err = fmt.Errorf("MDaemon has no setting %q", c.Key.Name)
 	}
+
 	return err
 }
 
@@ -300,10 +346,12 @@ func (d *Driver) createMailbox(ctx context.Context, name string) error {
 	if d.Password == nil {
 		return errors.New("verify.mailbox has no password, so that the account can't be made with it")
 	}
+
 	password, err := d.Password(ctx)
 	if err != nil {
 		return err
 	}
+
 	return d.Client.createAccount(ctx, d.Domain, name, password)
 }
 
@@ -314,8 +362,10 @@ func (d *Driver) deleteDomain(ctx context.Context, domain string) error {
 		return err
 	}
 	if len(users) > 0 {
-		return fmt.Errorf("%s has accounts (%s) that would be lost with it: remove the domain manually, in Setup > Domain Manager", domain, strings.Join(users, ", "))
+		return fmt.Errorf("%s has accounts (%s) that would be lost with it: remove the domain manually, in Setup > Domain Manager",
+			domain, strings.Join(users, ", "))
 	}
+
 	return d.Client.deleteDomain(ctx, domain)
 }
 
@@ -327,9 +377,11 @@ func (d *Driver) callAlias(ctx context.Context, alias string, c plan.Change) err
 			return err
 		}
 	}
+
 	if len(c.After) == 0 {
 		return nil
 	}
+
 	mailbox, domain, _ := strings.Cut(c.After[0], "@")
 	return d.Client.setAlias(ctx, domain, mailbox, alias, true)
 }

@@ -67,43 +67,56 @@ func (a Answer) ok(operation string) error {
 	if a.Status.ID == "0" {
 		return nil
 	}
-	return fmt.Errorf("MDaemon refuses %s: %s (%s)", operation, a.Status.Message, a.Status.Value)
+	return fmt.Errorf("MDaemon refuses %s: %s (%s)", operation, a.Status.Message,
+		a.Status.Value)
 }
 
 func (c *Client) call(ctx context.Context, operation string, parameters ...element) (Answer, error) {
 	if c.refused != nil {
 		return Answer{}, c.refused
 	}
+
 	password, err := c.Password(ctx)
 	if err != nil {
 		return Answer{}, err
 	}
+
 	if c.http == nil {
 		if c.http, err = c.connect(); err != nil {
 			return Answer{}, err
 		}
 	}
+
 	ctx, cancel := context.WithTimeout(ctx, callTimeout)
 	defer cancel()
-	req, err := http.NewRequestWithContext(ctx, http.MethodPost, c.URL, bytes.NewReader(request(operation, parameters)))
+
+	req, err := http.NewRequestWithContext(ctx, http.MethodPost, c.URL,
+		bytes.NewReader(request(operation, parameters)))
+
 	if err != nil {
 		return Answer{}, err
 	}
+
 	req.Header.Set("Content-Type", "text/xml")
 	req.SetBasicAuth(c.User, password)
 	res, err := c.http.Do(req)
 	if err != nil {
 		return Answer{}, fmt.Errorf("MDaemon's XML API at %s: %w", c.URL, withoutAddresses(err))
 	}
+
 	defer res.Body.Close()
+
 	body, err := io.ReadAll(io.LimitReader(res.Body, maxAnswer))
 	if err != nil {
-		return Answer{}, fmt.Errorf("MDaemon's XML API at %s: %s: %w", c.URL, operation, withoutAddresses(err))
+		return Answer{}, fmt.Errorf("MDaemon's XML API at %s: %s: %w", c.URL, operation,
+			withoutAddresses(err))
 	}
+
 	a, err := c.parseAnswer(res, body)
 	if err != nil {
 		return a, fmt.Errorf("MDaemon's XML API at %s: %s: %w", c.URL, operation, err)
 	}
+
 	return a, nil
 }
 
@@ -111,18 +124,23 @@ func (c *Client) call(ctx context.Context, operation string, parameters ...eleme
 func (c *Client) parseAnswer(res *http.Response, body []byte) (Answer, error) {
 	switch {
 	case res.StatusCode == http.StatusUnauthorized:
-		c.refused = fmt.Errorf("%w of %s: see service.settings.user and password, and that the account is a global administrator; mailpub tries no second time, so that Dynamic Screening does not block this machine", ErrLogin, c.User)
+		c.refused = fmt.Errorf("%w of %s: see service.settings.user and password, and that the account is a global administrator; mailpub tries no second time, so that Dynamic Screening does not block this machine",
+			ErrLogin, c.User)
 		return Answer{}, c.refused
 	case res.StatusCode == http.StatusForbidden:
-		return Answer{}, fmt.Errorf("%w: allow it under Setup > XML API Service > Address Restrictions (since MDaemon 24)", ErrAddress)
+		return Answer{}, fmt.Errorf("%w: allow it under Setup > XML API Service > Address Restrictions (since MDaemon 24)",
+			ErrAddress)
 	case res.StatusCode/100 == 3:
-		return Answer{}, fmt.Errorf("is sent on to %q, want the address of /MdMgmtWS/ itself in service.settings.url", res.Header.Get("Location"))
+		return Answer{}, fmt.Errorf("is sent on to %q, want the address of /MdMgmtWS/ itself in service.settings.url",
+			res.Header.Get("Location"))
 	case res.StatusCode != http.StatusOK:
 		return Answer{}, fmt.Errorf("answers %s", res.Status)
 	}
+
 	if kind, _, _ := mime.ParseMediaType(res.Header.Get("Content-Type")); kind == "text/html" {
 		return Answer{}, errors.New("answers with a web page: something else is at that address, want that of /MdMgmtWS/ in service.settings.url")
 	}
+
 	var doc struct {
 		XMLName xml.Name `xml:"MDaemon"`
 		API     struct {
@@ -135,13 +153,16 @@ func (c *Client) parseAnswer(res *http.Response, body []byte) (Answer, error) {
 			}
 		}
 	}
+
 	if err := decodeAnswer(body, &doc); err != nil || doc.API.Response.Status == nil {
 		return Answer{}, errors.New("answers something that is not the XML API's: no MDaemon, or one that mailpub does not know")
 	}
+
 	a := Answer{Product: doc.API.Product, Status: *doc.API.Response.Status}
 	if r := doc.API.Response.Result; r != nil {
 		a.Result = r.XML
 	}
+
 	return a, nil
 }
 
@@ -163,27 +184,34 @@ func (c *Client) connect() (*http.Client, error) {
 		if err != nil {
 			return nil, err
 		}
+
 		config.RootCAs = x509.NewCertPool()
 		if !config.RootCAs.AppendCertsFromPEM(pem) {
 			return nil, fmt.Errorf("%s holds no certificate in PEM", c.CAFile)
 		}
 	}
+
 	if c.Fingerprint != "" {
 		want := strings.ToLower(strings.ReplaceAll(c.Fingerprint, ":", ""))
 		config.InsecureSkipVerify = true // VerifyConnection takes its place
 		config.VerifyConnection = func(s tls.ConnectionState) error {
 			sum := sha256.Sum256(s.PeerCertificates[0].Raw)
 			if got := hex.EncodeToString(sum[:]); got != want {
-				return fmt.Errorf("the server's certificate has the SHA-256 %s, service.settings.fingerprint wants %s", got, want)
+				return fmt.Errorf("the server's certificate has the SHA-256 %s, service.settings.fingerprint wants %s",
+					got, want)
 			}
 			return nil
 		}
 	}
+
 	return &http.Client{
 		Transport: &http.Transport{
-			TLSClientConfig: config, DialContext: (&net.Dialer{Timeout: callTimeout}).DialContext, DisableKeepAlives: true,
+			TLSClientConfig: config, DialContext: (&net.Dialer{Timeout: callTimeout}).DialContext,
+			DisableKeepAlives: true,
 		},
-		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
+		CheckRedirect: func(*http.Request, []*http.Request) error {
+			return http.ErrUseLastResponse
+		},
 	}, nil
 }
 
@@ -199,5 +227,6 @@ func withoutAddresses(err error) error {
 	case errors.As(err, &name):
 		return errors.New("its certificate is for another name: use that in service.settings.url, or give its SHA-256 as service.settings.fingerprint")
 	}
+
 	return err
 }

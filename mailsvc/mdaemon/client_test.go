@@ -49,24 +49,34 @@ func (f *fake) serve(w http.ResponseWriter, r *http.Request) {
 			Parameters struct{ Domain, Mailbox string }
 		} `xml:"API>Request"`
 	}
-	if err := xml.Unmarshal(body, &q); err != nil || r.Method != "POST" || r.URL.Path != "/MdMgmtWS/" || q.Request.Version == "" {
+
+	if err := xml.Unmarshal(body, &q); err != nil || r.Method != "POST" ||
+		r.URL.Path != "/MdMgmtWS/" || q.Request.Version == "" {
 		http.Error(w, "bad request", http.StatusBadRequest)
 		return
 	}
+
 	p := q.Request.Parameters
-	f.calls = append(f.calls, strings.Trim(q.Request.Operation+" "+p.Mailbox+"@"+p.Domain, " @"))
+	f.calls = append(f.calls, strings.Trim(q.Request.Operation+" "+p.Mailbox+"@"+p.Domain,
+		" @"))
+
 	if f.answer != nil && f.answer(w, q.Request.Operation) {
 		return
 	}
+
 	if u, p, _ := r.BasicAuth(); u != user || p != password {
 		w.WriteHeader(http.StatusUnauthorized)
 		return
 	}
-	known := q.Request.Operation == "GetVersionInfo" || p.Domain == "nomeazienda.it" && (p.Mailbox == "" || p.Mailbox == "mario")
+
+	known := q.Request.Operation == "GetVersionInfo" ||
+		p.Domain == "nomeazienda.it" && (p.Mailbox == "" || p.Mailbox == "mario")
+
 	status := `id="0" value="0x00000000" message="The operation completed successfully."`
 	if !known {
 		status = `id="99" value="0x00000063" message="not found"`
 	}
+
 	w.Header().Set("Content-Type", "text/xml")
 	fmt.Fprintf(w, `<?xml version="1.0"?><MDaemon><API productversion="24.0.0" serviceversion="24.0.0.1"><Response version="24.0"><Status %s/><Result>x</Result></Response></API></MDaemon>`, status)
 }
@@ -77,8 +87,12 @@ func (f *fake) fingerprint() string {
 }
 
 func (f *fake) client(pass string) *Client {
-	return &Client{URL: f.URL + "/MdMgmtWS/", User: user, Fingerprint: f.fingerprint(),
-		Password: func(context.Context) (string, error) { return pass, nil }}
+	return &Client{
+		URL:         f.URL + "/MdMgmtWS/",
+		User:        user,
+		Fingerprint: f.fingerprint(),
+		Password:    func(context.Context) (string, error) { return pass, nil },
+	}
 }
 
 func keys(names ...string) (all []plan.Key) {
@@ -97,12 +111,15 @@ func asked(t *testing.T, c *Client) error {
 	if err != nil {
 		return err
 	}
+
 	if len(items) != 1 {
 		t.Fatalf("%+v", items)
 	}
+
 	if why := items[0].Unreadable; why != "" {
 		return errors.New(why)
 	}
+
 	return nil
 }
 
@@ -110,14 +127,23 @@ func TestShown(t *testing.T) {
 	f := newFake(t)
 	d := New("", "nomeazienda.it")
 	d.Client = f.client(password)
-	got, err := d.observe(t.Context(), keys("hostname", "domain nomeazienda.it", "domain other.it", "mailbox mario", "mailbox <anna>", "passwords"))
+	got, err := d.observe(t.Context(), keys("hostname", "domain nomeazienda.it",
+		"domain other.it", "mailbox mario", "mailbox <anna>", "passwords"))
+
 	if err != nil {
 		t.Fatal(err)
 	}
-	if len(got) != 2 || !slices.Equal(got["domain nomeazienda.it"].Lines, []string{mail.Served}) || !slices.Equal(got["mailbox mario"].Lines, []string{mail.Exists}) {
+
+	if len(got) != 2 || !slices.Equal(got["domain nomeazienda.it"].Lines,
+		[]string{mail.Served}) || !slices.Equal(got["mailbox mario"].Lines,
+		[]string{mail.Exists}) {
 		t.Errorf("%+v", got)
 	}
-	want := []string{"GetVersionInfo", "GetDomainInfo @nomeazienda.it", "GetDomainInfo @other.it", "GetUserInfo mario@nomeazienda.it", "GetUserInfo <anna>@nomeazienda.it"}
+
+	want := []string{"GetVersionInfo", "GetDomainInfo @nomeazienda.it",
+		"GetDomainInfo @other.it", "GetUserInfo mario@nomeazienda.it",
+		"GetUserInfo <anna>@nomeazienda.it"}
+
 	if !slices.Equal(f.calls, want) {
 		t.Errorf("called %q, want %q", f.calls, want)
 	}
@@ -129,10 +155,12 @@ func TestRefusedLogin(t *testing.T) {
 	c := f.client("wrong")
 	for range 3 {
 		err := asked(t, c)
-		if err == nil || !strings.Contains(err.Error(), ErrLogin.Error()) || !strings.Contains(err.Error(), user) || strings.Contains(err.Error(), "wrong") {
+		if err == nil || !strings.Contains(err.Error(), ErrLogin.Error()) ||
+			!strings.Contains(err.Error(), user) || strings.Contains(err.Error(), "wrong") {
 			t.Errorf("%v", err)
 		}
 	}
+
 	if len(f.calls) != 1 {
 		t.Errorf("called %q", f.calls)
 	}
@@ -147,6 +175,7 @@ func TestFaults(t *testing.T) {
 			return true
 		}
 	}
+
 	for _, c := range []struct {
 		name, want string
 		answer     func(http.ResponseWriter, string) bool
@@ -171,26 +200,35 @@ func TestFaults(t *testing.T) {
 			f := newFake(t)
 			f.answer = c.answer
 			err := asked(t, f.client(password))
-			if err == nil || !strings.Contains(err.Error(), c.want) || strings.Contains(err.Error(), password) || len(f.calls) != 1 {
+			if err == nil || !strings.Contains(err.Error(), c.want) ||
+				strings.Contains(err.Error(), password) || len(f.calls) != 1 {
 				t.Errorf("%v after %q, want %q", err, f.calls, c.want)
 			}
 		})
 	}
+
 	t.Run("time-out", func(t *testing.T) {
 		f := newFake(t)
 		done := make(chan struct{})
 		defer close(done)
+
 		f.answer = func(http.ResponseWriter, string) bool { <-done; return true }
 		ctx, cancel := context.WithTimeout(t.Context(), 0)
 		defer cancel()
-		if _, err := f.client(password).GetVersionInfo(ctx); err == nil || !strings.Contains(err.Error(), "no answer within") {
+
+		if _, err := f.client(password).GetVersionInfo(ctx); err == nil ||
+			!strings.Contains(err.Error(), "no answer within") {
 			t.Errorf("%v", err)
 		}
 	})
+
 	t.Run("no password", func(t *testing.T) {
 		f := newFake(t)
 		c := f.client("")
-		c.Password = func(context.Context) (string, error) { return "", errors.New("the environment has no X") }
+		c.Password = func(context.Context) (string, error) {
+			return "", errors.New("the environment has no X")
+		}
+
 		if _, err := c.GetVersionInfo(t.Context()); err == nil || len(f.calls) != 0 {
 			t.Errorf("%v, %q", err, f.calls)
 		}
@@ -201,13 +239,18 @@ func TestFaults(t *testing.T) {
 func TestTLS(t *testing.T) {
 	f := newFake(t)
 	ca := filepath.Join(t.TempDir(), "ca.pem")
-	if err := os.WriteFile(ca, pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: f.Certificate().Raw}), 0o600); err != nil {
+	if err := os.WriteFile(ca, pem.EncodeToMemory(&pem.Block{
+		Type:  "CERTIFICATE",
+		Bytes: f.Certificate().Raw,
+	}), 0o600); err != nil {
 		t.Fatal(err)
 	}
+
 	empty := filepath.Join(t.TempDir(), "empty.pem")
 	if err := os.WriteFile(empty, nil, 0o600); err != nil {
 		t.Fatal(err)
 	}
+
 	colons := strings.ToUpper(f.fingerprint()[:2] + ":" + f.fingerprint()[2:])
 	for _, c := range []struct{ name, ca, pin, want string }{
 		{"nobody's", "", "", "of no known authority"},
@@ -219,9 +262,11 @@ func TestTLS(t *testing.T) {
 	} {
 		f.calls = nil
 		client := f.client(password)
-		client.CAFile, client.Fingerprint = c.ca, c.pin
+		client.CAFile = c.ca
+		client.Fingerprint = c.pin
 		_, err := client.GetVersionInfo(t.Context())
-		if c.want == "" && err != nil || c.want != "" && (err == nil || !strings.Contains(err.Error(), c.want) || len(f.calls) != 0) {
+		if c.want == "" && err != nil || c.want != "" &&
+			(err == nil || !strings.Contains(err.Error(), c.want) || len(f.calls) != 0) {
 			t.Errorf("%s: %v after %q, want %q", c.name, err, f.calls, c.want)
 		}
 	}
@@ -230,10 +275,19 @@ func TestTLS(t *testing.T) {
 // Every need has words that name a place, and none of them is left with a gap.
 func TestWords(t *testing.T) {
 	var needs []plan.Item
-	for _, n := range []string{"hostname", "listen", "domain a.it", "alias abuse@a.it", "mailbox mario", "delivery", "relaying", "senders",
-		"recipients", "account root", "line ends", "vrfy", "passwords", "collector m.a.it", "signing a.it"} {
-		needs = append(needs, plan.Item{Key: plan.Key{Kind: mailsvc.Kind, Name: n}, Lines: []string{"TEXT"}})
+	for _, n := range []string{"hostname", "listen", "domain a.it", "alias abuse@a.it",
+		"mailbox mario", "delivery", "relaying", "senders",
+		"recipients", "account root", "line ends", "vrfy", "passwords", "collector m.a.it",
+		"signing a.it"} {
+		needs = append(needs, plan.Item{
+			Key: plan.Key{
+				Kind: mailsvc.Kind,
+				Name: n,
+			},
+			Lines: []string{"TEXT"},
+		})
 	}
+
 	for _, it := range New("127.0.0.1:25", "a.it").Spell(needs) {
 		if it.ByHand == "" || strings.ContainsAny(it.ByHand, "{}") {
 			t.Errorf("%s: %q", it.Key, it.ByHand)

@@ -24,19 +24,30 @@ func driven(t *testing.T, s *mdaemontest.Server, files, api bool) *Driver {
 	t.Helper()
 	d := New(s.SMTP, "nomeazienda.it")
 	d.Own = addr("10.10.10.10")
+
 	if files {
 		d.App = &App{Dir: s.App, Patience: 2 * time.Second}
 	}
+
 	if api {
 		sum := sha256.Sum256(s.API.Certificate().Raw)
-		d.Client = &Client{URL: s.API.URL + "/MdMgmtWS/", User: mdaemontest.User, Fingerprint: hex.EncodeToString(sum[:]),
-			Password: func(context.Context) (string, error) { return mdaemontest.Password, nil }}
+		d.Client = &Client{
+			URL:         s.API.URL + "/MdMgmtWS/",
+			User:        mdaemontest.User,
+			Fingerprint: hex.EncodeToString(sum[:]),
+			Password: func(context.Context) (string, error) {
+				return mdaemontest.Password, nil
+			},
+		}
+
 		help, err := ReadHelp(filepath.Join(s.Root, "Docs"))
 		if err != nil {
 			t.Fatal(err)
 		}
+
 		d.Help = help
 	}
+
 	d.Mailbox = "test"
 	d.Password = func(context.Context) (string, error) { return "a-long-password", nil }
 	return d
@@ -53,9 +64,11 @@ func everything(t *testing.T, s *mdaemontest.Server) (all []string) {
 	if err != nil {
 		t.Fatal(err)
 	}
+
 	for _, f := range files {
 		all = append(all, f.Name()+"\n"+s.File(f.Name()))
 	}
+
 	return all
 }
 
@@ -68,16 +81,20 @@ func TestSuite(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
+
 			a, err := parseAliases(data)
 			if err != nil {
 				t.Fatal(err)
 			}
+
 			a.set(address, strings.Join(lines, ""))
-			if err := os.WriteFile(filepath.Join(s.App, aliasFile), a.bytes(), 0o600); err != nil {
+			if err := os.WriteFile(filepath.Join(s.App, aliasFile), a.bytes(),
+				0o600); err != nil {
 				t.Fatal(err)
 			}
 		}
 	}
+
 	for _, channel := range []struct {
 		name       string
 		files, api bool
@@ -86,13 +103,15 @@ func TestSuite(t *testing.T) {
 			plantest.Run(t, func(t *testing.T) plantest.Harness {
 				s := mdaemontest.Start(t)
 				return plantest.Harness{
-					Driver:  driven(t, s, channel.files, channel.api),
-					Items:   []plan.Item{service("alias postmaster@nomeazienda.it", "mario@nomeazienda.it"), service("alias abuse@nomeazienda.it", "admin@nomeazienda.it")},
+					Driver: driven(t, s, channel.files, channel.api),
+					Items: []plan.Item{service("alias postmaster@nomeazienda.it",
+						"mario@nomeazienda.it"), service("alias abuse@nomeazienda.it", "admin@nomeazienda.it")},
 					Other:   []string{"admin@nomeazienda.it"},
 					Foreign: foreign(s),
 					Strangers: func(*testing.T) (others []string) {
 						for _, line := range strings.Split(s.File(aliasFile), "\r\n") {
-							if !strings.HasPrefix(line, "postmaster@") && !strings.HasPrefix(line, "abuse@") {
+							if !strings.HasPrefix(line, "postmaster@") &&
+								!strings.HasPrefix(line, "abuse@") {
 								others = append(others, line)
 							}
 						}
@@ -107,16 +126,19 @@ func TestSuite(t *testing.T) {
 // needs are those of the site of this project, with a host that may send without a password.
 func needs() []plan.Item {
 	site := mail.Spec{
-		Host: "mail.nomeazienda.it.", Address: addr("10.10.10.10"),
+		Host:    "mail.nomeazienda.it.",
+		Address: addr("10.10.10.10"),
 		Domains: []mail.Domain{
 			{Name: "nomeazienda.it.", MX: []mail.MX{{Host: "mail.nomeazienda.it.", Preference: 10}}},
 			{Name: "second.it.", MX: []mail.MX{{Host: "mail.nomeazienda.it.", Preference: 10}}},
 		},
 		Service: mail.MailService{
-			Aliases:  []mail.Alias{{Address: "postmaster", To: "mario"}, {Address: "abuse", To: "mario"}, {Address: "info@nomeazienda.it", To: "test"}},
+			Aliases: []mail.Alias{{Address: "postmaster", To: "mario"},
+				{Address: "abuse", To: "mario"}, {Address: "info@nomeazienda.it", To: "test"}},
 			Networks: prefixes("192.168.1.50/32"),
 		},
 	}
+
 	return site.ServiceItems()
 }
 
@@ -145,7 +167,8 @@ func (keep) Save(*plan.Ledger) error { return nil }
 
 func (w *world) apply(t *testing.T, wanted []plan.Item) error {
 	t.Helper()
-	return plan.Apply(t.Context(), w.plan(t, wanted), w.parties(wanted), w.ledger, keep{}, plan.Options{Adopt: true})
+	return plan.Apply(t.Context(), w.plan(t, wanted), w.parties(wanted), w.ledger, keep{},
+		plan.Options{Adopt: true})
 }
 
 func changes(p *plan.Plan, actions ...plan.Action) (names []string) {
@@ -166,32 +189,48 @@ func TestWhole(t *testing.T) {
 	wanted := w.d.Spell(needs())
 	got := changes(w.plan(t, wanted), plan.Create, plan.Update, plan.Unreadable)
 	want := []string{
-		"+ alias abuse@nomeazienda.it", "+ alias abuse@second.it", "+ alias info@nomeazienda.it", "+ alias postmaster@nomeazienda.it", "+ alias postmaster@second.it",
-		"+ domain second.it", "+ mailbox test", "+ shield nomeazienda.it", "+ trusted 192.168.1.50", "~ password-length",
+		"+ alias abuse@nomeazienda.it", "+ alias abuse@second.it",
+		"+ alias info@nomeazienda.it", "+ alias postmaster@nomeazienda.it",
+		"+ alias postmaster@second.it",
+		"+ domain second.it", "+ mailbox test", "+ shield nomeazienda.it",
+		"+ trusted 192.168.1.50", "~ password-length",
 	}
+
 	if !slices.Equal(got, want) {
 		t.Fatalf("the plan is\n%q, want\n%q", got, want)
 	}
+
 	if err := w.apply(t, wanted); err != nil {
 		t.Fatal(err)
 	}
-	if again := changes(w.plan(t, wanted), plan.Create, plan.Update, plan.Unreadable); len(again) > 0 {
+
+	if again := changes(w.plan(t, wanted), plan.Create, plan.Update,
+		plan.Unreadable); len(again) > 0 {
 		t.Errorf("planned again: %q", again)
 	}
+
 	for file, line := range map[string]string{
-		aliasFile: "postmaster@second.it = mario@nomeazienda.it\r\n", trustedFile: "192.168.1.50\r\n",
-		shieldFile: "nomeazienda.it\t10.10.10.10\r\n", mainFile: "MinPasswordLength=10\r\nCompany=Societ\xe0 Esempio\r\n", "Domains.dat": "second.it\r\n",
+		aliasFile:     "postmaster@second.it = mario@nomeazienda.it\r\n",
+		trustedFile:   "192.168.1.50\r\n",
+		shieldFile:    "nomeazienda.it\t10.10.10.10\r\n",
+		mainFile:      "MinPasswordLength=10\r\nCompany=Societ\xe0 Esempio\r\n",
+		"Domains.dat": "second.it\r\n",
 	} {
 		if !strings.Contains(s.File(file), line) {
 			t.Errorf("%s lacks %q:\n%s", file, line, s.File(file))
 		}
 	}
-	if taken := s.Taken(); !slices.Contains(taken, reloadAliases) || !slices.Contains(taken, reloadAll) || !slices.Contains(taken, reloadTrusted) || !slices.Contains(taken, reloadShield) {
+
+	if taken := s.Taken(); !slices.Contains(taken, reloadAliases) ||
+		!slices.Contains(taken, reloadAll) || !slices.Contains(taken, reloadTrusted) ||
+		!slices.Contains(taken, reloadShield) {
 		t.Errorf("taken: %q", taken)
 	}
+
 	if err := w.apply(t, nil); err != nil {
 		t.Fatal(err)
 	}
+
 	if after := everything(t, s); !slices.Equal(before, after) {
 		t.Errorf("after destroy\n%q\nbefore\n%q", after, before)
 	}
@@ -201,7 +240,9 @@ func TestWhole(t *testing.T) {
 func TestCutOff(t *testing.T) {
 	s := mdaemontest.Start(t)
 	before := everything(t, s)
-	wanted := []plan.Item{service("alias postmaster@nomeazienda.it", "mario@nomeazienda.it"), service("trusted 192.168.1.50", trusted)}
+	wanted := []plan.Item{service("alias postmaster@nomeazienda.it", "mario@nomeazienda.it"),
+		service("trusted 192.168.1.50", trusted)}
+
 	for step := range 12 {
 		w := &world{driven(t, s, true, false), plan.NewLedger("site")}
 		ctx, cancel := context.WithCancelCause(t.Context())
@@ -211,28 +252,37 @@ func TestCutOff(t *testing.T) {
 				panic("killed")
 			}
 		}
+
 		died := func() (died bool) {
 			defer func() { died = recover() != nil }()
 			p := w.plan(t, wanted)
 			plan.Apply(ctx, p, w.parties(wanted), w.ledger, keep{}, plan.Options{})
 			return false
 		}()
+
 		cancel(nil)
 		next := &world{driven(t, s, true, false), w.ledger}
 		if err := next.apply(t, wanted); err != nil {
 			t.Fatalf("step %d, killed %v: %v", step, died, err)
 		}
-		if !strings.Contains(s.File(aliasFile), "postmaster@nomeazienda.it = mario@nomeazienda.it") {
+
+		if !strings.Contains(s.File(aliasFile),
+			"postmaster@nomeazienda.it = mario@nomeazienda.it") {
 			t.Errorf("step %d: %q", step, s.File(aliasFile))
 		}
+
 		if p := next.plan(t, wanted); p.Differs() {
-			t.Errorf("step %d: left %q", step, changes(p, plan.Create, plan.Update, plan.Delete))
+			t.Errorf("step %d: left %q", step,
+				changes(p, plan.Create, plan.Update, plan.Delete))
 		}
+
 		if err := next.apply(t, nil); err != nil {
 			t.Fatal(err)
 		}
+
 		if after := everything(t, s); !slices.Equal(before, after) {
-			t.Errorf("step %d (killed %v): after destroy\n%q\nbefore\n%q", step, died, after, before)
+			t.Errorf("step %d (killed %v): after destroy\n%q\nbefore\n%q", step, died, after,
+				before)
 		}
 	}
 }
@@ -283,34 +333,46 @@ func TestDriverFaults(t *testing.T) {
 			if c.spoil != nil {
 				c.spoil(t, s)
 			}
+
 			d := driven(t, s, c.files, c.api)
 			if d.App != nil {
 				d.App.Patience = 300 * time.Millisecond
 			}
+
 			d.Dialect = learnt()
 			before := everything(t, s)
 			var batch []plan.Change
+
 			for _, it := range c.items {
 				now, err := d.read(t.Context(), it.Key)
 				if err != nil {
 					t.Fatal(err)
 				}
+
 				change := plan.Change{Key: it.Key, Action: plan.Create, After: it.Lines}
 				if now != nil && now.Unreadable == "" {
-					change.Action, change.Before = plan.Update, now.Lines
+					change.Action = plan.Update
+					change.Before = now.Lines
 				}
+
 				batch = append(batch, change)
 			}
+
 			if len(batch) == 0 {
 				batch = []plan.Change{{Key: key("domain nomeazienda.it"), Action: plan.Delete, Before: []string{mail.Served}}}
 			}
+
 			err := d.Apply(t.Context(), batch, func(plan.Change, error) {})
-			if err == nil || !strings.Contains(err.Error(), c.want) || strings.Contains(err.Error(), mdaemontest.Password) {
+			if err == nil || !strings.Contains(err.Error(), c.want) ||
+				strings.Contains(err.Error(), mdaemontest.Password) {
 				t.Errorf("%v, want %q", err, c.want)
 			}
+
 			after := slices.DeleteFunc(everything(t, s), func(f string) bool {
-				return strings.HasPrefix(f, unfinishedFile) || c.changed && strings.Contains(f, durable.CopySuffix)
+				return strings.HasPrefix(f, unfinishedFile) ||
+					c.changed && strings.Contains(f, durable.CopySuffix)
 			})
+
 			if !slices.Equal(before, after) {
 				t.Errorf("after\n%q\nbefore\n%q", after, before)
 			}
@@ -327,11 +389,18 @@ func write(t *testing.T, s *mdaemontest.Server, name, text string) {
 
 // learnt is what a person would have let mailpub learn of the stand-in.
 func learnt() *Dialect {
-	at := func(key, on, off string) Placement { return Placement{mainFile, "StandIn", key, on, off} }
+	at := func(key, on, off string) Placement {
+		return Placement{mainFile, "StandIn", key, on, off}
+	}
+
 	return &Dialect{Version: mdaemontest.Version, Settings: map[string]Placement{
-		"relaying": at("NoRelay", "Yes", "No"), "known-senders": at("MailMustExist", "Yes", "No"), "known-recipients": at("RcptMustExist", "Yes", "No"),
-		"postmaster-login": at("PostmasterAuth", "Yes", "No"), "strong-passwords": at("StrongPasswords", "Yes", "No"), "direct-delivery": at("Deliver", "0", "1"),
-		"hostname": at("FQDN", "", ""),
+		"relaying":         at("NoRelay", "Yes", "No"),
+		"known-senders":    at("MailMustExist", "Yes", "No"),
+		"known-recipients": at("RcptMustExist", "Yes", "No"),
+		"postmaster-login": at("PostmasterAuth", "Yes", "No"),
+		"strong-passwords": at("StrongPasswords", "Yes", "No"),
+		"direct-delivery":  at("Deliver", "0", "1"),
+		"hostname":         at("FQDN", "", ""),
 	}}
 }
 
@@ -344,30 +413,42 @@ func TestDialect(t *testing.T) {
 	w.d.Dialect = learnt()
 	wanted := w.d.Spell(needs())
 	got := changes(w.plan(t, wanted), plan.Update)
-	want := []string{"~ password-length", "~ setting direct-delivery", "~ setting hostname", "~ setting known-recipients", "~ setting known-senders",
+	want := []string{"~ password-length", "~ setting direct-delivery", "~ setting hostname",
+		"~ setting known-recipients", "~ setting known-senders",
 		"~ setting postmaster-login", "~ setting relaying", "~ setting strong-passwords"}
+
 	if !slices.Equal(got, want) {
 		t.Fatalf("%q, want %q", got, want)
 	}
+
 	if err := w.apply(t, wanted); err != nil {
 		t.Fatal(err)
 	}
-	seen, err := w.d.Manual.Read(t.Context(), []plan.Key{key("hostname"), key("relaying"), key("recipients"), key("senders")})
+
+	seen, err := w.d.Manual.Read(t.Context(),
+		[]plan.Key{key("hostname"), key("relaying"), key("recipients"), key("senders")})
+
 	if err != nil || len(seen) != 4 {
 		t.Errorf("%+v %v", seen, err)
 	}
+
 	if p := w.plan(t, wanted); len(changes(p, plan.Create, plan.Update, plan.Unreadable)) > 0 {
 		t.Errorf("planned again: %q", changes(p, plan.Create, plan.Update, plan.Unreadable))
 	}
+
 	w.d.Dialect.Version = "25.5.2"
 	p := w.plan(t, wanted)
-	if got := changes(p, plan.Unreadable); len(got) != 7 || !strings.Contains(p.Changes[len(p.Changes)-1].Reason+p.Changes[0].Reason, "was learnt on MDaemon 25.5.2") {
+	if got := changes(p, plan.Unreadable); len(got) != 7 ||
+		!strings.Contains(p.Changes[len(p.Changes)-1].Reason+p.Changes[0].Reason,
+			"was learnt on MDaemon 25.5.2") {
 		t.Errorf("of another version: %q", got)
 	}
+
 	w.d.Dialect.Version = mdaemontest.Version
 	if err := w.apply(t, nil); err != nil {
 		t.Fatal(err)
 	}
+
 	if after := everything(t, s); !slices.Equal(before, after) {
 		t.Errorf("after destroy\n%q\nbefore\n%q", after, before)
 	}
@@ -381,6 +462,7 @@ func TestUnreachable(t *testing.T) {
 	w.d.Help = nil // as on another machine
 	w.d.Mailbox = ""
 	p := w.plan(t, w.d.Spell(needs()))
+
 	if got := changes(p, plan.Unreadable); !slices.Equal(got, []string{"? " + needAPI}) {
 		t.Errorf("not known: %q", got)
 	}

@@ -54,6 +54,7 @@ func (d *Driver) inFiles(k plan.Key) bool {
 	case mail.NeedAlias:
 		return d.App != nil
 	}
+
 	return k == unfinishedKey
 }
 
@@ -64,11 +65,20 @@ func (e *edit) file(name, sem string) (*fileEdit, error) {
 			return f, nil
 		}
 	}
+
 	data, err := e.app.read(name)
 	if err != nil {
 		return nil, err
 	}
-	f := &fileEdit{name: name, path: e.app.path(name), old: data, new: data, sem: sem}
+
+	f := &fileEdit{
+		name: name,
+		path: e.app.path(name),
+		old:  data,
+		new:  data,
+		sem:  sem,
+	}
+
 	e.files = append(e.files, f)
 	return f, nil
 }
@@ -79,6 +89,7 @@ func (d *Driver) set(e *edit, k plan.Key, lines []string) error {
 	if strings.ContainsAny(text, "\r\n") {
 		return fmt.Errorf("%s: want one line, not %q", k, lines)
 	}
+
 	need, name := mailsvc.SplitNeed(k)
 	switch need {
 	case mail.NeedAlias:
@@ -96,6 +107,7 @@ func (d *Driver) set(e *edit, k plan.Key, lines []string) error {
 		}
 		return e.setPlace(iniKey{File: p.File, Section: p.Section, Key: p.Key}, lines)
 	}
+
 	return nil
 }
 
@@ -104,10 +116,12 @@ func (e *edit) setAlias(address, actual string) error {
 	if err != nil {
 		return err
 	}
+
 	a, err := parseAliases(f.new)
 	if err != nil {
 		return err
 	}
+
 	a.set(address, actual)
 	f.new = e.emptyToNil(f, a.bytes())
 	return nil
@@ -126,10 +140,13 @@ func (e *edit) setTrusted(address string, is bool) error {
 	if err != nil {
 		return err
 	}
+
 	t := parseText(f.new)
 	if !t.isUniform() {
-		return fmt.Errorf("%s is in UTF-16 or mixes line ends: the layout is not known, so nothing is written", trustedFile)
+		return fmt.Errorf("%s is in UTF-16 or mixes line ends: the layout is not known, so nothing is written",
+			trustedFile)
 	}
+
 	at := slices.IndexFunc(t.lines, isRow(address))
 	switch {
 	case is && at < 0:
@@ -137,6 +154,7 @@ func (e *edit) setTrusted(address string, is bool) error {
 	case !is && at >= 0:
 		t.lines = slices.Delete(t.lines, at, at+1)
 	}
+
 	f.new = e.emptyToNil(f, t.bytes())
 	return nil
 }
@@ -146,10 +164,13 @@ func (e *edit) setShield(domain string, addresses []string) error {
 	if err != nil {
 		return err
 	}
+
 	s, known := parseShield(f.new)
 	if !known || s.between == "" {
-		return fmt.Errorf("%s has no row to see its layout by, so nothing is written", shieldFile)
+		return fmt.Errorf("%s has no row to see its layout by, so nothing is written",
+			shieldFile)
 	}
+
 	s.set(domain, addresses)
 	f.new = s.bytes()
 	return nil
@@ -163,17 +184,21 @@ func (e *edit) setPlace(p iniKey, lines []string) error {
 	if f.new == nil {
 		return fmt.Errorf("%s is not in %s", p.File, e.app.Dir)
 	}
+
 	settings := parseINI(f.new)
 	if !settings.isUniform() {
 		return fmt.Errorf("%s is in UTF-16 or mixes line ends: the layout is not known, so nothing is written", p.File)
 	}
+
 	var value *string
 	if len(lines) > 0 {
 		value = &lines[0]
 	}
+
 	if err := settings.set(p.Section, p.Key, value); err != nil {
 		return fmt.Errorf("%s %w", p.File, err)
 	}
+
 	f.new = settings.bytes()
 	return nil
 }
@@ -201,14 +226,17 @@ func (e *edit) write(ctx context.Context) error {
 	if err := e.app.begin(sems); err != nil {
 		return err
 	}
+
 	for _, f := range e.files {
 		if err := e.writeFile(f); err != nil {
 			return e.rollBack(ctx, err)
 		}
 	}
+
 	if err := e.app.signal(ctx, sems); err != nil {
 		return e.rollBack(ctx, err)
 	}
+
 	return nil
 }
 
@@ -217,11 +245,13 @@ func (e *edit) writeFile(f *fileEdit) error {
 		return nil
 	}
 	if now, err := e.app.read(f.name); err != nil || string(now) != string(f.old) {
-		return errors.Join(err, fmt.Errorf("%w: %s changed while it was edited: close MDaemon's configuration session", plan.ErrStale, f.name))
+		return errors.Join(err, fmt.Errorf("%w: %s changed while it was edited: close MDaemon's configuration session",
+			plan.ErrStale, f.name))
 	}
 	if err := e.app.keepCopy(f.path, f.old); err != nil {
 		return err
 	}
+
 	return e.app.writeOrRemove(f.path, f.new)
 }
 
@@ -245,22 +275,30 @@ func (e *edit) rollBack(ctx context.Context, why error) error {
 			continue
 		}
 		if err == nil && string(now) != string(f.new) {
-			return fmt.Errorf("%w; another program has changed %s meanwhile, so it was not restored; its copy is %s", why, f.name, durable.CopyOf(f.path))
+			return fmt.Errorf("%w; another program has changed %s meanwhile, so it was not restored; its copy is %s",
+				why, f.name, durable.CopyOf(f.path))
 		}
 		if err := e.app.writeOrRemove(f.path, f.old); err != nil {
-			return fmt.Errorf("%w; and cannot restore %s (%w): its copy is %s", why, f.name, err, durable.CopyOf(f.path))
+			return fmt.Errorf("%w; and cannot restore %s (%w): its copy is %s", why, f.name,
+				err, durable.CopyOf(f.path))
 		}
+
 		back = append(back, f.name)
 		sems = append(sems, f.sem)
 	}
+
 	if len(back) == 0 {
 		return errors.Join(why, e.app.end())
 	}
+
 	if err := e.app.signal(ctx, slices.Compact(sems)); err != nil {
-		err = fmt.Errorf("%w; restored: %s; cannot load it: %w", why, strings.Join(back, ", "), err)
+		err = fmt.Errorf("%w; restored: %s; cannot load it: %w", why, strings.Join(back, ", "),
+			err)
 		return errors.Join(err, e.release()) // and the mark stays, for the next run to load it
 	}
-	return errors.Join(fmt.Errorf("%w; restored and loaded: %s", why, strings.Join(back, ", ")), e.finish())
+
+	return errors.Join(fmt.Errorf("%w; restored and loaded: %s", why,
+		strings.Join(back, ", ")), e.finish())
 }
 
 // finish takes away the copies, as release does, and the mark of a run.
@@ -289,7 +327,8 @@ var unfinishedKey = plan.Key{Kind: mailsvc.Kind, Name: "loaded"}
 
 func (a *App) begin(sems []string) error {
 	a.step()
-	return durable.Replace(filepath.Join(a.Dir, unfinishedFile), []byte(strings.Join(sems, "\n")+"\n"))
+	return durable.Replace(filepath.Join(a.Dir, unfinishedFile),
+		[]byte(strings.Join(sems, "\n")+"\n"))
 }
 
 func (a *App) end() error {
@@ -307,10 +346,13 @@ func (a *App) unfinished() (sems []string) {
 	if err != nil {
 		return nil
 	}
+
 	for _, name := range strings.Fields(string(text)) {
-		if slices.Contains([]string{reloadAll, reloadAliases, reloadTrusted, reloadShield}, name) {
+		if slices.Contains([]string{reloadAll, reloadAliases, reloadTrusted, reloadShield},
+			name) {
 			sems = append(sems, name)
 		}
 	}
+
 	return sems
 }

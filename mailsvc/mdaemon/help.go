@@ -32,26 +32,32 @@ func ReadHelp(docs string) (*Help, error) {
 	if err != nil {
 		return h, err
 	}
+
 	for _, f := range files {
 		name := strings.ToLower(f.Name())
 		operation, isHelp := strings.CutPrefix(name, "help_")
 		operation, isResponse := strings.CutSuffix(operation, "_res.xml")
+
 		if !isHelp || !isResponse {
 			continue
 		}
 		if info, err := f.Info(); err != nil || info.Size() > maxHelp {
 			continue
 		}
+
 		text, err := os.ReadFile(filepath.Join(dir, f.Name()))
 		if err != nil {
 			return h, err
 		}
+
 		known := map[string]bool{}
 		for _, m := range elementName.FindAllSubmatch(text, -1) {
 			known[strings.ToLower(string(m[1]))] = true
 		}
+
 		h.elements[operation] = known
 	}
+
 	return h, nil
 }
 
@@ -60,10 +66,12 @@ func (h *Help) Knows(operation string, elements ...string) bool {
 	if h == nil {
 		return false
 	}
+
 	known, ok := h.elements[strings.ToLower(operation)]
 	for _, e := range elements {
 		ok = ok && known[strings.ToLower(e)]
 	}
+
 	return ok
 }
 

@@ -23,9 +23,11 @@ func (f ini) section(name string) (from, to int, ok bool) {
 		case ok:
 			return from, i, true
 		case strings.EqualFold(head, name):
-			from, ok = i+1, true
+			from = i + 1
+			ok = true
 		}
 	}
+
 	return from, len(f.lines), ok
 }
 
@@ -43,11 +45,14 @@ func (f ini) find(section, key string) int {
 	if !ok {
 		return -1
 	}
+
 	for i := from; i < to; i++ {
-		if is, _, ok := strings.Cut(f.lines[i], "="); ok && strings.EqualFold(strings.TrimSpace(is), key) {
+		if is, _, ok := strings.Cut(f.lines[i], "="); ok &&
+			strings.EqualFold(strings.TrimSpace(is), key) {
 			return i
 		}
 	}
+
 	return -1
 }
 
@@ -78,11 +83,14 @@ func (f *ini) set(section, key string, value *string) error {
 		if !ok {
 			return fmt.Errorf("has no section [%s]: the layout is not known, so nothing is written", section)
 		}
+
 		for to > from && strings.TrimSpace(f.lines[to-1]) == "" {
 			to--
 		}
+
 		f.lines = slices.Insert(f.lines, to, key+"="+*value)
 	}
+
 	return nil
 }
 
@@ -95,11 +103,13 @@ func (f ini) all() map[iniKey]string {
 			section = name
 			continue
 		}
+
 		key, value, ok := strings.Cut(line, "=")
 		at := iniKey{Section: section, Key: strings.TrimSpace(key)}
 		if _, twice := found[at]; ok && !twice {
 			found[at] = strings.TrimSpace(value)
 		}
 	}
+
 	return found
 }

@@ -27,8 +27,10 @@ func TestLearn(t *testing.T) {
 				default:
 					server.Tick(s.Name, o.Tick)
 				}
+
 				return nil
 			}
+
 			got, err := l.Learn(t.Context(), s)
 			if want := learnt().Settings[s.Name]; err != nil || got != want {
 				t.Errorf("%+v %v, want %+v", got, err, want)
@@ -55,12 +57,19 @@ func TestLearnFaults(t *testing.T) {
 		server := mdaemontest.Start(t)
 		l := Learner{App: &App{Dir: server.App}, Quiet: 20 * time.Millisecond,
 			Ask: func(_ context.Context, o Instruction) error { return c.do(server, o) }}
-		if _, err := l.Learn(t.Context(), relaying); err == nil || !strings.Contains(err.Error(), c.want) {
+		if _, err := l.Learn(t.Context(), relaying); err == nil ||
+			!strings.Contains(err.Error(), c.want) {
 			t.Errorf("%s: %v, want %q", c.name, err, c.want)
 		}
 	}
-	l := Learner{App: &App{Dir: t.TempDir() + "/none"}, Ask: func(context.Context, Instruction) error { return nil }}
-	if _, err := l.Learn(t.Context(), relaying); err == nil || !strings.Contains(err.Error(), "App folder") {
+
+	l := Learner{
+		App: &App{Dir: t.TempDir() + "/none"},
+		Ask: func(context.Context, Instruction) error { return nil },
+	}
+
+	if _, err := l.Learn(t.Context(), relaying); err == nil ||
+		!strings.Contains(err.Error(), "App folder") {
 		t.Errorf("%v", err)
 	}
 }
@@ -71,33 +80,45 @@ func TestRefusal(t *testing.T) {
 	s.Tick("known-recipients", true)
 	since := time.Now()
 	p := smtpclient.Prober{Addr: s.SMTP}
-	if _, rcpt, err := p.Ask(t.Context(), "<>", "<nobody@nomeazienda.it>"); err != nil || !rcpt.Refused() {
+	if _, rcpt, err := p.Ask(t.Context(), "<>", "<nobody@nomeazienda.it>"); err != nil ||
+		!rcpt.Refused() {
 		t.Fatal(rcpt, err)
 	}
+
 	p.Close()
 	app := &App{Dir: s.App}
 	own := func(address string) bool { return strings.HasPrefix(address, "127.0.0.1:") }
 	var got string
+
 	for range 100 {
 		var err error
 		if got, err = app.Refusal("nobody@nomeazienda.it", own, since); err != nil {
 			t.Fatal(err)
 		}
+
 		if got != "" {
 			break
 		}
+
 		time.Sleep(20 * time.Millisecond)
 	}
+
 	if want := "no account and no alias: 550 5.1.1 recipient unknown"; got != want {
 		t.Errorf("%q, want %q", got, want)
 	}
-	if got, err := app.Refusal("nobody@nomeazienda.it", func(string) bool { return false }, since); got != "" || err != nil {
+
+	if got, err := app.Refusal("nobody@nomeazienda.it", func(string) bool {
+		return false
+	}, since); got != "" || err != nil {
 		t.Errorf("of others: %q %v", got, err)
 	}
+
 	if got, err := app.Refusal("other@nomeazienda.it", own, since); got != "" || err != nil {
 		t.Errorf("of another address: %q %v", got, err)
 	}
-	if got, err := app.Refusal("nobody@nomeazienda.it", own, since.Add(time.Hour)); got != "" || err != nil {
+
+	if got, err := app.Refusal("nobody@nomeazienda.it", own,
+		since.Add(time.Hour)); got != "" || err != nil {
 		t.Errorf("later: %q %v", got, err)
 	}
 }

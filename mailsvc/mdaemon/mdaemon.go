@@ -73,6 +73,7 @@ func (d *Driver) Spell(needs []plan.Item) []plan.Item {
 			byHand = append(byHand, it)
 		}
 	}
+
 	if d.Client != nil {
 		own = append(own, plan.Item{
 			Key:    key(needAPI),
@@ -81,6 +82,7 @@ func (d *Driver) Spell(needs []plan.Item) []plan.Item {
 			Reason: "mailpub reads MDaemon's settings there",
 		})
 	}
+
 	return append(own, d.Manual.Spell(byHand)...)
 }
 
@@ -114,6 +116,7 @@ func (d *Driver) spell(it plan.Item) (items []plan.Item, whole bool) {
 	case mail.NeedPasswords:
 		items = d.spellLength(it)
 	}
+
 	return append(items, d.spellSettings(need, it)...), d.Dialect.covers(need)
 }
 
@@ -135,11 +138,13 @@ func keepAlias(observed, wanted []string) []string {
 }
 
 func (d *Driver) writesAliases() bool {
-	return d.App != nil || d.Client != nil && d.Help.Knows("UpdateUser", "AddAliases", "RemoveAliases", "Alias")
+	return d.App != nil || d.Client != nil &&
+		d.Help.Knows("UpdateUser", "AddAliases", "RemoveAliases", "Alias")
 }
 
 func (d *Driver) writesDomains() bool {
-	return d.Client != nil && d.Help.Knows("CreateDomain", "Domain") && d.Help.Knows("DeleteDomain", "Domain")
+	return d.Client != nil && d.Help.Knows("CreateDomain", "Domain") &&
+		d.Help.Knows("DeleteDomain", "Domain")
 }
 
 // spellTrusted wants the hosts that may send without a password in the list of trusted addresses. How that
@@ -151,6 +156,7 @@ func (d *Driver) spellTrusted(it plan.Item) (items []plan.Item) {
 		if d.App == nil || !is || err != nil || !p.IsSingleIP() {
 			continue
 		}
+
 		items = append(items, plan.Item{
 			Key:    key(needTrusted, p.Addr().String()),
 			Lines:  []string{trusted},
@@ -158,6 +164,7 @@ func (d *Driver) spellTrusted(it plan.Item) (items []plan.Item) {
 			Reason: "service.networks lets it send without a password",
 		})
 	}
+
 	return items
 }
 
@@ -166,10 +173,12 @@ func (d *Driver) spellShield(it plan.Item) []plan.Item {
 	if d.App == nil || !d.Own.IsValid() || d.Domain == "" {
 		return nil
 	}
+
 	data, err := d.App.read(shieldFile)
 	if s, known := parseShield(data); err != nil || !known || len(s.rows()) == 0 {
 		return nil
 	}
+
 	return []plan.Item{{
 		Key:    key(needShield, d.Domain),
 		Lines:  []string{d.Own.String()},
@@ -184,10 +193,12 @@ func (d *Driver) spellLength(it plan.Item) []plan.Item {
 	if d.App == nil {
 		return nil
 	}
+
 	data, err := d.App.read(mainFile)
 	if _, has := parseINI(data).get(lengthPlace.Section, lengthPlace.Key); err != nil || !has {
 		return nil
 	}
+
 	return []plan.Item{{
 		Key:    key(needLength),
 		Lines:  []string{leastChars},
@@ -202,15 +213,18 @@ func (d *Driver) spellSettings(need string, it plan.Item) (items []plan.Item) {
 	if d.App == nil || d.Dialect == nil {
 		return nil
 	}
+
 	for _, s := range Settings() {
 		p, learnt := d.Dialect.Settings[s.Name]
 		if s.Need != need || !learnt || !s.wants(it.Lines) {
 			continue
 		}
+
 		text := p.On
 		if s.Text {
 			text = it.Lines[0]
 		}
+
 		items = append(items, plan.Item{
 			Key:    settingKey(s.Name),
 			Lines:  []string{text},
@@ -218,6 +232,7 @@ func (d *Driver) spellSettings(need string, it plan.Item) (items []plan.Item) {
 			Reason: s.Where + `: "` + s.Box + `"; ` + it.Reason,
 		})
 	}
+
 	return items
 }
 
@@ -242,21 +257,25 @@ func instructions() mailsvc.Instructions {
 		}
 		return text
 	}
+
 	return mailsvc.Instructions{
 		mail.NeedHostname:     both("hostname") + ": {text}",
 		mail.NeedListen:       "Setup > Server Settings > Ports, and Binding: let SMTP listen at {text}",
 		mail.NeedDomain:       "Setup > Domain Manager > New domain: {name}",
 		mail.NeedMailbox:      "Accounts > Account Manager > New: {name}, with a strong password",
 		mailsvc.NeedRecipient: "Accounts > Account Settings > Aliases: {name} = {text} (in every domain: Postmaster@* and abuse@*)",
-		mail.NeedDelivery: deliveryDialog + ` (before 13.6: ` + formerDefault + ` > Delivery): {text} ("Send all outbound email directly to the recipient's mail server", ` +
+		mail.NeedDelivery: deliveryDialog + ` (before 13.6: ` + formerDefault +
+			` > Delivery): {text} ("Send all outbound email directly to the recipient's mail server", ` +
 			`or "Send all email directly first, and then to smart hosts if there are problems")`,
-		mail.NeedRelaying:   both("relaying") + "{text}",
-		mail.NeedRecipients: both("known-senders") + ` and "SMTP RCPT address must exist if it uses a local domain"`,
-		mail.NeedSenders:    both("postmaster-login") + "; and SMTP authentication for senders of local domains",
-		mail.NeedAccount:    "Accounts > Account Manager: remove {name}, or let every account authenticate and give it a strong password",
-		mail.NeedPasswords:  passwordsDialog + `: "Require strong passwords"`,
-		mail.NeedCollector:  "MultiPOP and DomainPOP: let them poll {name} by its provider's address, since the name is this server now",
-		mail.NeedSigning:    "Security > Security Manager > DKIM Signing: sign mail of {name}, {text}",
+		mail.NeedRelaying: both("relaying") + "{text}",
+		mail.NeedRecipients: both("known-senders") +
+			` and "SMTP RCPT address must exist if it uses a local domain"`,
+		mail.NeedSenders: both("postmaster-login") +
+			"; and SMTP authentication for senders of local domains",
+		mail.NeedAccount:   "Accounts > Account Manager: remove {name}, or let every account authenticate and give it a strong password",
+		mail.NeedPasswords: passwordsDialog + `: "Require strong passwords"`,
+		mail.NeedCollector: "MultiPOP and DomainPOP: let them poll {name} by its provider's address, since the name is this server now",
+		mail.NeedSigning:   "Security > Security Manager > DKIM Signing: sign mail of {name}, {text}",
 	}
 }
 
@@ -271,12 +290,15 @@ func (d *Driver) drives(k plan.Key) bool {
 	case mail.NeedMailbox:
 		return d.Client != nil && d.Mailbox == name
 	}
+
 	return k == unfinishedKey
 }
 
 // split parts keys into those that mailpub drives and those that a person does.
 func (d *Driver) split(keys []plan.Key) (own, byHand []plan.Key) {
-	own = slices.DeleteFunc(slices.Clone(keys), func(k plan.Key) bool { return !d.drives(k) })
+	own = slices.DeleteFunc(slices.Clone(keys), func(k plan.Key) bool {
+		return !d.drives(k)
+	})
 	byHand = slices.DeleteFunc(slices.Clone(keys), d.drives)
 	return own, byHand
 }

@@ -27,7 +27,8 @@ func (e element) write(b *bytes.Buffer) {
 
 func request(operation string, parameters []element) []byte {
 	var b bytes.Buffer
-	b.WriteString(`<MDaemon><API><Request version="20.0.0"><Operation>` + operation + `</Operation>`)
+	b.WriteString(`<MDaemon><API><Request version="20.0.0"><Operation>` + operation +
+		`</Operation>`)
 	element{name: "Parameters", below: parameters}.write(&b)
 	b.WriteString(`</Request></API></MDaemon>`)
 	return b.Bytes()
@@ -49,20 +50,25 @@ func (c *Client) GetDomainList(ctx context.Context) (domains []string, err error
 	if err == nil {
 		err = a.ok("GetDomainList")
 	}
+
 	if err != nil {
 		return nil, err
 	}
+
 	var result struct {
 		Domains []struct {
 			ID string `xml:"id,attr"`
 		} `xml:"Domains>Domain"`
 	}
+
 	if err := decode(a.Result, &result); err != nil {
 		return nil, fmt.Errorf("MDaemon's answer to GetDomainList: %w", err)
 	}
+
 	for _, d := range result.Domains {
 		domains = append(domains, strings.ToLower(d.ID))
 	}
+
 	return domains, nil
 }
 
@@ -75,11 +81,19 @@ type account struct {
 
 // getAccount asks for an account with its aliases. An unknown one has no Result.
 func (c *Client) getAccount(ctx context.Context, domain, mailbox string) (account, error) {
-	a, err := c.call(ctx, "GetUserInfo", element{name: "Domain", text: domain}, element{name: "Mailbox", text: mailbox},
+	a, err := c.call(ctx, "GetUserInfo", element{
+		name: "Domain",
+		text: domain,
+	}, element{
+		name: "Mailbox",
+		text: mailbox,
+	},
 		element{name: "Get", below: []element{{name: "Details"}, {name: "Aliases"}}})
+
 	if err != nil || a.Status.ID != "0" || a.Result == nil {
 		return account{}, err
 	}
+
 	var result struct {
 		User struct {
 			Details struct{ MailDir string }
@@ -89,9 +103,11 @@ func (c *Client) getAccount(ctx context.Context, domain, mailbox string) (accoun
 			} `xml:"Aliases>Alias"`
 		}
 	}
+
 	if err := decode(a.Result, &result); err != nil {
 		return account{}, fmt.Errorf("MDaemon's answer to GetUserInfo: %w", err)
 	}
+
 	is := account{Exists: true, MailDir: strings.TrimSpace(result.User.Details.MailDir)}
 	for _, alias := range result.User.Aliases {
 		name := alias.ID
@@ -100,6 +116,7 @@ func (c *Client) getAccount(ctx context.Context, domain, mailbox string) (accoun
 		}
 		is.Aliases = append(is.Aliases, strings.ToLower(name))
 	}
+
 	return is, nil
 }
 
@@ -110,13 +127,29 @@ func decode(inner []byte, into any) error {
 
 // createAccount makes an account.
 func (c *Client) createAccount(ctx context.Context, domain, mailbox, password string) error {
-	return c.applyChange(ctx, "CreateUser", element{name: "Domain", text: domain}, element{name: "Mailbox", text: mailbox},
-		element{name: "Details", below: []element{{name: "FullName", text: mailbox}, {name: "Password", text: password}}})
+	return c.applyChange(ctx, "CreateUser", element{
+		name: "Domain",
+		text: domain,
+	}, element{
+		name: "Mailbox",
+		text: mailbox,
+	},
+		element{
+			name: "Details",
+			below: []element{{name: "FullName", text: mailbox},
+				{name: "Password", text: password}},
+		})
 }
 
 // deleteAccount takes an account away and leaves its messages where they are.
 func (c *Client) deleteAccount(ctx context.Context, domain, mailbox string) error {
-	return c.applyChange(ctx, "DeleteUser", element{name: "Domain", text: domain}, element{name: "Mailbox", text: mailbox},
+	return c.applyChange(ctx, "DeleteUser", element{
+		name: "Domain",
+		text: domain,
+	}, element{
+		name: "Mailbox",
+		text: mailbox,
+	},
 		element{name: "RemoveMailbox", text: "0"})
 }
 
@@ -126,7 +159,14 @@ func (c *Client) setAlias(ctx context.Context, domain, mailbox, alias string, ha
 	if has {
 		group = "AddAliases"
 	}
-	return c.applyChange(ctx, "UpdateUser", element{name: "Domain", text: domain}, element{name: "Mailbox", text: mailbox},
+
+	return c.applyChange(ctx, "UpdateUser", element{
+		name: "Domain",
+		text: domain,
+	}, element{
+		name: "Mailbox",
+		text: mailbox,
+	},
 		element{name: group, below: []element{{name: "Alias", text: alias}}})
 }
 
@@ -149,26 +189,39 @@ func (c *Client) applyChange(ctx context.Context, operation string, parameters .
 
 // users returns the mailboxes of a domain.
 func (c *Client) users(ctx context.Context, domain string) (names []string, err error) {
-	a, err := c.call(ctx, "GetDomainInfo", element{name: "Domain", text: domain}, element{name: "Get", below: []element{{name: "Users"}}})
+	a, err := c.call(ctx, "GetDomainInfo", element{
+		name: "Domain",
+		text: domain,
+	}, element{
+		name:  "Get",
+		below: []element{{name: "Users"}},
+	})
+
 	if err == nil {
 		err = a.ok("GetDomainInfo")
 	}
+
 	if err != nil {
 		return nil, err
 	}
+
 	type user struct {
 		ID string `xml:"id,attr"`
 	}
+
 	var result struct {
 		Users  []user `xml:"Users>User"`
 		Nested []user `xml:"Domain>Users>User"`
 		Bare   []user `xml:"Domain>User"`
 	}
+
 	if err := decode(a.Result, &result); err != nil {
 		return nil, fmt.Errorf("MDaemon's answer to GetDomainInfo: %w", err)
 	}
+
 	for _, u := range slices.Concat(result.Users, result.Nested, result.Bare) {
 		names = append(names, strings.ToLower(u.ID))
 	}
+
 	return names, nil
 }

@@ -27,24 +27,35 @@ const notConfigured = "not configured"
 
 // Overview asks the XML API and looks into the folder. It writes nothing.
 func (d *Driver) Overview(ctx context.Context) Overview {
-	s := Overview{Version: d.Version(ctx), API: notConfigured, Learnt: []string{}, Unknown: []string{}}
+	s := Overview{
+		Version: d.Version(ctx),
+		API:     notConfigured,
+		Learnt:  []string{},
+		Unknown: []string{},
+	}
+
 	if state := d.openAPI(ctx); state != nil {
 		s.API = answers
 		if state.err != nil {
 			s.API = state.err.Error()
 		}
 	}
+
 	if d.App != nil {
 		s.App = d.App.Dir
 		s.Locked = d.App.unlocked() != nil
 		s.Unfinished = len(d.App.unfinished()) > 0
 	}
+
 	if d.Help != nil {
 		s.Operations = d.Help.Operations()
 	}
+
 	if d.Dialect != nil {
-		s.Dialect, s.Foreign = d.Dialect.Version, d.otherVersion(ctx)
+		s.Dialect = d.Dialect.Version
+		s.Foreign = d.otherVersion(ctx)
 	}
+
 	for _, one := range Settings() {
 		if d.Dialect != nil && d.Dialect.Settings[one.Name] != (Placement{}) {
 			s.Learnt = append(s.Learnt, one.Name)
@@ -52,6 +63,7 @@ func (d *Driver) Overview(ctx context.Context) Overview {
 			s.Unknown = append(s.Unknown, one.Name)
 		}
 	}
+
 	slices.Sort(s.Learnt)
 	slices.Sort(s.Unknown)
 	return s

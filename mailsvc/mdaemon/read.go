@@ -49,25 +49,30 @@ func (d *Driver) aliasOwners(ctx context.Context) (map[string]string, error) {
 	if d.api.owners != nil {
 		return d.api.owners, nil
 	}
+
 	domains, err := d.servedDomains(ctx)
 	if err != nil {
 		return nil, err
 	}
+
 	owners := map[string]string{}
 	for _, domain := range domains {
 		users, err := d.Client.users(ctx, domain)
 		if err != nil {
 			return nil, err
 		}
+
 		for _, user := range users {
 			is, err := d.Client.getAccount(ctx, domain, user)
 			if err != nil {
 				return nil, err
 			}
+
 			address := user + "@" + domain
 			if owners[address] == "" { // an alias beats an account of the same name
 				owners[address] = ownAccount
 			}
+
 			for _, alias := range is.Aliases {
 				if is := owners[alias]; is == "" || is == ownAccount {
 					owners[alias] = address
@@ -75,6 +80,7 @@ func (d *Driver) aliasOwners(ctx context.Context) (map[string]string, error) {
 			}
 		}
 	}
+
 	d.api.owners = owners
 	return owners, nil
 }
@@ -84,10 +90,13 @@ func (d *Driver) openAPI(ctx context.Context) *apiState {
 	if d.Client == nil || d.api != nil {
 		return d.api
 	}
+
 	a, err := d.Client.GetVersionInfo(ctx)
 	if err == nil && a.Status.ID != "0" {
-		err = errors.New("MDaemon's XML API does not answer GetVersionInfo: " + a.Status.Message)
+		err = errors.New("MDaemon's XML API does not answer GetVersionInfo: " +
+			a.Status.Message)
 	}
+
 	d.api = &apiState{version: a.Product, err: err}
 	return d.api
 }
@@ -105,13 +114,16 @@ func (d *Driver) Read(ctx context.Context, keys []plan.Key) (items []plan.Item, 
 		if err != nil {
 			return nil, err
 		}
+
 		if it != nil {
 			items = append(items, *it)
 		}
 	}
+
 	if len(byHand) == 0 {
 		return items, nil
 	}
+
 	seen, err := d.Manual.Read(ctx, byHand)
 	return append(items, seen...), err
 }
@@ -129,23 +141,35 @@ func (d *Driver) read(ctx context.Context, k plan.Key) (*plan.Item, error) {
 	case mail.NeedMailbox:
 		return d.readAccount(ctx, k, name), nil
 	}
+
 	if d.App == nil {
 		return unreadable(k, "service.settings.app is not given, so that MDaemon's files can't be read"), nil
 	}
+
 	switch need {
 	case needTrusted:
 		return d.readTrusted(k, name)
 	case needShield:
 		return d.readShield(k, name)
 	case needLength:
-		return d.readPlace(k, Placement{File: lengthPlace.File, Section: lengthPlace.Section, Key: lengthPlace.Key})
+		return d.readPlace(k, Placement{
+			File:    lengthPlace.File,
+			Section: lengthPlace.Section,
+			Key:     lengthPlace.Key,
+		})
 	case needSetting:
 		return d.readSetting(ctx, k, name)
 	}
+
 	return nil, nil
 }
 
-func unreadable(k plan.Key, why string) *plan.Item { return &plan.Item{Key: k, Unreadable: why} }
+func unreadable(k plan.Key, why string) *plan.Item {
+	return &plan.Item{
+		Key:        k,
+		Unreadable: why,
+	}
+}
 
 // unreachableItem is of what the XML API would have told.
 func unreachableItem(k plan.Key, err error) *plan.Item {
@@ -164,6 +188,7 @@ func (d *Driver) readAPI(ctx context.Context, k plan.Key) *plan.Item {
 	case state.err != nil:
 		return unreadable(k, state.err.Error()+"; it is opened in "+apiDialog)
 	}
+
 	it := observedItem(k, answers)
 	it.Fixed = "it is MDaemon's own" // seen, and never mailpub's
 	return it
@@ -174,6 +199,7 @@ func (d *Driver) readAlias(ctx context.Context, k plan.Key, address string) (*pl
 	if d.App == nil {
 		return d.readAPIAlias(ctx, k, address), nil
 	}
+
 	a, err := d.aliases()
 	if err != nil {
 		return unreadable(k, err.Error()), nil
@@ -181,13 +207,16 @@ func (d *Driver) readAlias(ctx context.Context, k plan.Key, address string) (*pl
 	if actual, line := a.resolve(address); line >= 0 {
 		return observedItem(k, actual), nil
 	}
+
 	has, err := d.isAccount(ctx, address)
 	switch {
 	case err != nil:
-		return unreadable(k, "whether there is an account of that name can't be told: "+err.Error()), nil
+		return unreadable(k, "whether there is an account of that name can't be told: "+
+			err.Error()), nil
 	case has:
 		return observedItem(k, ownAccount), nil
 	}
+
 	return nil, nil
 }
 
@@ -206,9 +235,11 @@ func (d *Driver) isAccount(ctx context.Context, address string) (bool, error) {
 		is, err := d.Client.getAccount(ctx, domain, mailbox)
 		return is.Exists, err
 	}
+
 	if has, known, err := d.App.hasAccount(domain, mailbox); known || err != nil {
 		return has, err
 	}
+
 	accepted := key(mailsvc.NeedRecipient, address)
 	items, err := d.Manual.Read(ctx, []plan.Key{accepted})
 	switch {
@@ -217,6 +248,7 @@ func (d *Driver) isAccount(ctx context.Context, address string) (bool, error) {
 	case len(items) > 0 && items[0].Unreadable != "":
 		return false, errors.New(items[0].Unreadable)
 	}
+
 	return len(items) > 0, nil
 }
 
@@ -229,6 +261,7 @@ func (d *Driver) readAPIAlias(ctx context.Context, k plan.Key, address string) *
 	if state.err != nil {
 		return unreachableItem(k, state.err)
 	}
+
 	owners, err := d.aliasOwners(ctx)
 	if err != nil {
 		return unreachableItem(k, err)
@@ -236,6 +269,7 @@ func (d *Driver) readAPIAlias(ctx context.Context, k plan.Key, address string) *
 	if owner, ok := owners[strings.ToLower(address)]; ok {
 		return observedItem(k, owner)
 	}
+
 	return nil
 }
 
@@ -244,6 +278,7 @@ func (d *Driver) readDomain(ctx context.Context, k plan.Key, domain string) *pla
 	if state.err != nil {
 		return unreachableItem(k, state.err)
 	}
+
 	domains, err := d.servedDomains(ctx)
 	switch {
 	case err != nil:
@@ -251,6 +286,7 @@ func (d *Driver) readDomain(ctx context.Context, k plan.Key, domain string) *pla
 	case slices.Contains(domains, strings.ToLower(domain)):
 		return observedItem(k, mail.Served)
 	}
+
 	return nil
 }
 
@@ -259,6 +295,7 @@ func (d *Driver) readAccount(ctx context.Context, k plan.Key, mailbox string) *p
 	if state.err != nil {
 		return unreachableItem(k, state.err)
 	}
+
 	is, err := d.Client.getAccount(ctx, d.Domain, mailbox)
 	switch {
 	case err != nil:
@@ -266,6 +303,7 @@ func (d *Driver) readAccount(ctx context.Context, k plan.Key, mailbox string) *p
 	case is.Exists:
 		return observedItem(k, mail.Exists)
 	}
+
 	return nil
 }
 
@@ -277,12 +315,15 @@ func (d *Driver) readTrusted(k plan.Key, address string) (*plan.Item, error) {
 	if slices.IndexFunc(parseText(data).lines, isRow(address)) >= 0 {
 		return observedItem(k, trusted), nil
 	}
+
 	return nil, nil
 }
 
 // isRow matches a line that holds one word and nothing else.
 func isRow(word string) func(string) bool {
-	return func(line string) bool { return strings.EqualFold(strings.TrimSpace(line), word) }
+	return func(line string) bool {
+		return strings.EqualFold(strings.TrimSpace(line), word)
+	}
 }
 
 func (d *Driver) readShield(k plan.Key, domain string) (*plan.Item, error) {
@@ -290,6 +331,7 @@ func (d *Driver) readShield(k plan.Key, domain string) (*plan.Item, error) {
 	if err != nil {
 		return unreadable(k, err.Error()), nil
 	}
+
 	s, known := parseShield(data)
 	if !known {
 		return unreadable(k, shieldFile+" is in a layout that is not known"), nil
@@ -297,6 +339,7 @@ func (d *Driver) readShield(k plan.Key, domain string) (*plan.Item, error) {
 	if addresses := s.of(domain); len(addresses) > 0 {
 		return &plan.Item{Key: k, Lines: addresses}, nil
 	}
+
 	return nil, nil
 }
 
@@ -305,6 +348,7 @@ func (d *Driver) readSetting(ctx context.Context, k plan.Key, name string) (*pla
 	if d.Dialect == nil {
 		return unreadable(k, "service.settings.dialect is not given"), nil
 	}
+
 	p, ok := d.Dialect.Settings[name]
 	if !ok {
 		return unreadable(k, fmt.Sprintf("the dialect has no setting %q any more", name)), nil
@@ -312,6 +356,7 @@ func (d *Driver) readSetting(ctx context.Context, k plan.Key, name string) (*pla
 	if why := d.otherVersion(ctx); why != "" {
 		return unreadable(k, why), nil
 	}
+
 	return d.readPlace(k, p)
 }
 
@@ -320,10 +365,13 @@ func (d *Driver) otherVersion(ctx context.Context) string {
 	is := d.Version(ctx)
 	switch {
 	case is == "":
-		return "which version this MDaemon is can't be told, and the dialect holds for " + d.Dialect.Version
+		return "which version this MDaemon is can't be told, and the dialect holds for " +
+			d.Dialect.Version
 	case major(is) != major(d.Dialect.Version):
-		return fmt.Sprintf("the dialect was learnt on MDaemon %s, and this is %s: learn it again (mailpub mdaemon learn)", d.Dialect.Version, is)
+		return fmt.Sprintf("the dialect was learnt on MDaemon %s, and this is %s: learn it again (mailpub mdaemon learn)",
+			d.Dialect.Version, is)
 	}
+
 	return ""
 }
 
@@ -340,6 +388,7 @@ func (d *Driver) readPlace(k plan.Key, p Placement) (*plan.Item, error) {
 	if value, ok := parseINI(data).get(p.Section, p.Key); ok {
 		return observedItem(k, value), nil
 	}
+
 	return nil, nil
 }
 
@@ -350,6 +399,7 @@ func (d *Driver) observe(ctx context.Context, keys []plan.Key) (map[string]mails
 	if state == nil || state.err != nil {
 		return nil, nil // said once, of needAPI
 	}
+
 	out := map[string]mailsvc.Observed{}
 	for _, k := range keys {
 		switch need, name := mailsvc.SplitNeed(k); need {
@@ -371,5 +421,6 @@ func (d *Driver) observe(ctx context.Context, keys []plan.Key) (map[string]mails
 			}
 		}
 	}
+
 	return out, nil
 }

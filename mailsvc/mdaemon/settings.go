@@ -87,6 +87,7 @@ func (d *Dialect) covers(need string) bool {
 	if d == nil {
 		return false
 	}
+
 	any := false
 	for _, s := range Settings() {
 		if s.Need != need {
@@ -97,6 +98,7 @@ func (d *Dialect) covers(need string) bool {
 		}
 		any = true
 	}
+
 	return any
 }
 

@@ -22,18 +22,22 @@ func parseShield(data []byte) (s shieldTable, known bool) {
 	if !s.isUniform() {
 		return s, false
 	}
+
 	for _, line := range s.lines {
 		if isRemark(line) {
 			continue
 		}
+
 		domain, address, between, ok := splitShield(line)
 		if !ok || domain == "" || address == "" {
 			return s, false
 		}
+
 		if s.between == "" {
 			s.between = between
 		}
 	}
+
 	return s, data != nil
 }
 
@@ -43,6 +47,7 @@ func splitShield(line string) (domain, address, between string, ok bool) {
 	if at < 0 {
 		return "", "", "", false
 	}
+
 	rest := strings.TrimLeft(line[at:], " \t,;=")
 	between = line[at : len(line)-len(rest)]
 	return line[:at], rest, between, isRange(rest)
@@ -70,7 +75,8 @@ func (s shieldTable) rows() (rows []string) {
 // of returns the addresses of a domain's rows, those for every domain of the server among them.
 func (s shieldTable) of(domain string) (addresses []string) {
 	for _, line := range s.rows() {
-		if is, address, _, _ := splitShield(line); strings.EqualFold(is, domain) || strings.EqualFold(is, localDomain) {
+		if is, address, _, _ := splitShield(line); strings.EqualFold(is, domain) ||
+			strings.EqualFold(is, localDomain) {
 			addresses = append(addresses, address)
 		}
 	}
@@ -83,6 +89,7 @@ func (s *shieldTable) set(domain string, addresses []string) {
 		is, address, _, ok := splitShield(line)
 		return ok && strings.EqualFold(is, domain) && !slices.Contains(addresses, address)
 	})
+
 	has := s.of(domain)
 	for _, address := range addresses {
 		if !slices.Contains(has, address) {

@@ -18,7 +18,9 @@ const maxLog = 256 << 10
 // between the command and its reply, or else the reply itself. Only sessions since a time, from clients of
 // ours, count; "" where there is none. MDaemon writes a session when it is over.
 func (a *App) Refusal(address string, ours func(client string) bool, since time.Time) (string, error) {
-	path := filepath.Join(filepath.Dir(a.Dir), "Logs", "MDaemon-"+since.Format(time.DateOnly)+"-SMTP-(in).log")
+	path := filepath.Join(filepath.Dir(a.Dir), "Logs",
+		"MDaemon-"+since.Format(time.DateOnly)+"-SMTP-(in).log")
+
 	text, err := tail(path)
 	if errors.Is(err, fs.ErrNotExist) {
 		return "", nil
@@ -26,6 +28,7 @@ func (a *App) Refusal(address string, ours func(client string) bool, since time.
 	if err != nil {
 		return "", err
 	}
+
 	var s session
 	why := ""
 	for _, line := range strings.Split(string(text), "\n") {
@@ -35,10 +38,12 @@ func (a *App) Refusal(address string, ours func(client string) bool, since time.
 			s = session{ours: ours(client) && !at.Before(since.Truncate(time.Second))}
 			continue
 		}
+
 		if said := s.line(rest, address); said != "" {
 			why = said
 		}
 	}
+
 	return why, nil
 }
 
@@ -62,13 +67,15 @@ func (s *session) line(text, address string) string {
 	case !strings.HasPrefix(text, "--> "):
 		s.notes = append(s.notes, text)
 	}
+
 	return ""
 }
 
 // isRefusal reports whether a line is a reply of class 4 or 5.
 func isRefusal(line string) bool {
 	reply, is := strings.CutPrefix(line, "--> ")
-	return is && len(reply) > 3 && (reply[0] == '4' || reply[0] == '5') && (reply[3] == ' ' || reply[3] == '-')
+	return is && len(reply) > 3 && (reply[0] == '4' || reply[0] == '5') &&
+		(reply[3] == ' ' || reply[3] == '-')
 }
 
 // logLine parts a line into its time and the rest: "Sun 2026-11-29 12:00:00.123: <-- MAIL ...". Newer
@@ -78,12 +85,16 @@ func logLine(line string) (at time.Time, rest string) {
 	if !ok {
 		return at, line
 	}
+
 	if _, clock, ok := strings.Cut(day, " "); ok {
 		at, _ = time.ParseInLocation("2006-01-02 15:04:05.000", clock, time.Local)
 	}
-	if number, after, ok := strings.Cut(rest, ": "); ok && strings.Trim(number, "0123456789 ") == "" {
+
+	if number, after, ok := strings.Cut(rest, ": "); ok &&
+		strings.Trim(number, "0123456789 ") == "" {
 		rest = after
 	}
+
 	return at, rest
 }
 
@@ -92,16 +103,20 @@ func tail(path string) ([]byte, error) {
 	if err != nil {
 		return nil, err
 	}
+
 	defer f.Close()
+
 	info, err := f.Stat()
 	if err != nil {
 		return nil, err
 	}
+
 	skip := max(info.Size()-maxLog, 0)
 	text, err := io.ReadAll(io.NewSectionReader(f, skip, maxLog))
 	if skip > 0 { // it begins in the middle of a line
 		_, text, _ = bytes.Cut(text, []byte("\n"))
 	}
+
 	return text, err
 }
 
@@ -110,10 +125,12 @@ func (d *Driver) Folder(mailbox string) string {
 	if d.App == nil {
 		return ""
 	}
+
 	local, domain, ok := strings.Cut(d.fullAddress(mailbox), "@")
 	dir := filepath.Join(filepath.Dir(d.App.Dir), "Users", domain, local)
 	if info, err := os.Stat(dir); !ok || err != nil || !info.IsDir() {
 		return ""
 	}
+
 	return dir
 }

@@ -15,13 +15,16 @@ func (d *Driver) Apply(ctx context.Context, batch []plan.Change, done func(plan.
 		done(c, err)
 		return err
 	}
+
 	if len(batch) == 0 {
 		return nil
 	}
+
 	s, err := d.load(ctx)
 	if err != nil {
 		return fail(batch[0], err)
 	}
+
 	up, finish := false, false
 	for _, c := range batch {
 		finish = finish || c.Key == unfinishedKey
@@ -32,18 +35,22 @@ func (d *Driver) Apply(ctx context.Context, batch []plan.Change, done func(plan.
 		if !plan.EqualLines(is, c.Before) {
 			return fail(c, fmt.Errorf("%s: %w: is %q", c.Key, plan.ErrStale, is))
 		}
+
 		up = up || !c.Release && (c.Key != unfinishedKey || len(batch) == 1)
 	}
+
 	e, err := d.edit(s)
 	if err != nil {
 		return fail(batch[0], err)
 	}
+
 	for _, c := range batch {
 		e.release = c.Release
 		if err := d.set(e, c.Key, c.After); err != nil {
 			return fail(c, err)
 		}
 	}
+
 	e.finish()
 	e.reload = finish
 	if err := ctx.Err(); err != nil {
@@ -52,9 +59,11 @@ func (d *Driver) Apply(ctx context.Context, batch []plan.Change, done func(plan.
 	if err := d.carryOut(ctx, e, up, batch); err != nil {
 		return fail(batch[0], err)
 	}
+
 	for _, c := range batch {
 		done(c, nil)
 	}
+
 	return nil
 }
 
@@ -64,6 +73,7 @@ func (d *Driver) carryOut(ctx context.Context, e *edit, up bool, batch []plan.Ch
 	if !e.changes() && !e.reload {
 		return nil
 	}
+
 	running := d.running(ctx)
 	if !running && e.reload { // it was to be started again by a run that did not get there
 		if _, err := d.run(ctx, "postfix", "-c", d.Dir, "start"); err != nil {
@@ -71,6 +81,7 @@ func (d *Driver) carryOut(ctx context.Context, e *edit, up bool, batch []plan.Ch
 		}
 		running = true
 	}
+
 	if up && !running {
 		return errors.New("the server is not running: start it first (systemctl start postfix), so that mailpub can verify each change; postfix check says why it does not start")
 	}
@@ -80,6 +91,7 @@ func (d *Driver) carryOut(ctx context.Context, e *edit, up bool, batch []plan.Ch
 	if err := e.checkLoginBackend(); up && err != nil {
 		return err
 	}
+
 	before, err := d.before(ctx, e, up && running)
 	if err != nil {
 		return err
@@ -90,16 +102,20 @@ func (d *Driver) carryOut(ctx context.Context, e *edit, up bool, batch []plan.Ch
 	if err := d.begin(e); err != nil {
 		return err
 	}
+
 	err = d.write(ctx, e, up, running)
 	if err == nil {
 		err = d.readBack(ctx, batch)
 	}
+
 	if err == nil {
 		err = d.compare(ctx, e, before, e.announcedEffects())
 	}
+
 	if err != nil {
 		return d.rollBack(e, running, before, err)
 	}
+
 	d.dropCopies(e)
 	return d.end()
 }
@@ -126,12 +142,14 @@ func (e *edit) checkLoginBackend() error {
 	asks, _ := e.settings.get("smtpd_sasl_auth_enable")
 	kind, _ := e.settings.get("smtpd_sasl_type")
 	path, _ := e.settings.get("smtpd_sasl_path")
+
 	if asks != "yes" || kind != "dovecot" || path != socket || e.loadsDovecot() {
 		return nil
 	}
 	if _, err := os.Stat(e.s.socket()); err != nil {
 		return fmt.Errorf("without Dovecot there is no login backend, and Postfix would not answer at all: %w; install Dovecot (apt-get install dovecot-imapd) and start it", err)
 	}
+
 	return nil
 }
 
@@ -142,12 +160,17 @@ func (d *Driver) loadAndProve(ctx context.Context, restart bool) error {
 	if err := d.reload(ctx, restart); err != nil {
 		return err
 	}
+
 	out, err := d.postconf(ctx, "-x", "myhostname", "inet_interfaces")
 	if err != nil {
 		return err
 	}
+
 	is := settings(out)
-	answers := func(ctx context.Context) error { return d.answers(ctx, is["myhostname"], is["inet_interfaces"]) }
+	answers := func(ctx context.Context) error {
+		return d.answers(ctx, is["myhostname"], is["inet_interfaces"])
+	}
+
 	if restart {
 		return d.retryUntil(ctx, d.patience(), answers)
 	}
@@ -157,6 +180,7 @@ func (d *Driver) loadAndProve(ctx context.Context, restart bool) error {
 	if err := d.reload(ctx, true); err != nil {
 		return err
 	}
+
 	return d.retryUntil(ctx, d.patience(), answers)
 }
 
@@ -165,10 +189,12 @@ func (d *Driver) readBack(ctx context.Context, batch []plan.Change) error {
 	if err != nil {
 		return err
 	}
+
 	for _, c := range batch {
 		if c.Key == unfinishedKey { // it is ended when all is proved
 			continue
 		}
+
 		is, unknown := d.read(ctx, back, c.Key)
 		if unknown != "" {
 			return fmt.Errorf("%s: can't be read back: %s", c.Key, unknown)
@@ -177,5 +203,6 @@ func (d *Driver) readBack(ctx context.Context, batch []plan.Change) error {
 			return fmt.Errorf("%s: reads %q after it was written", c.Key, is)
 		}
 	}
+
 	return nil
 }

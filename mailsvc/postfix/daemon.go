@@ -24,13 +24,16 @@ func (d *Driver) reload(ctx context.Context, restart bool) error {
 		_, err := d.run(ctx, "postfix", "-c", d.Dir, "reload")
 		return err
 	}
+
 	if _, err := os.Stat("/run/systemd/system"); err == nil && d.Dir == "/etc/postfix" {
 		_, err := d.run(ctx, "systemctl", "restart", "postfix")
 		return err
 	}
+
 	if _, err := d.run(ctx, "postfix", "-c", d.Dir, "stop"); err != nil {
 		return err
 	}
+
 	_, err := d.run(ctx, "postfix", "-c", d.Dir, "start")
 	return err
 }
@@ -47,6 +50,7 @@ func (d *Driver) answerAddr(interfaces string) string {
 	if err != nil {
 		return d.Addr
 	}
+
 	list := elements(interfaces)
 	switch {
 	case len(list) == 0, slices.Contains(list, "all"), slices.Contains(list, host):
@@ -55,5 +59,6 @@ func (d *Driver) answerAddr(interfaces string) string {
 	default:
 		host = strings.Trim(list[0], "[]")
 	}
+
 	return net.JoinHostPort(host, port)
 }

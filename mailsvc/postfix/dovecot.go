@@ -38,6 +38,7 @@ func (d *Driver) readListener(ctx context.Context, s *state) (lines []string, un
 	if where := s.asksElsewhere(); where != "" {
 		return []string{where}, ""
 	}
+
 	listens, err := d.listens(ctx, s.socket())
 	switch {
 	case err != nil:
@@ -45,6 +46,7 @@ func (d *Driver) readListener(ctx context.Context, s *state) (lines []string, un
 	case listens:
 		return []string{socket}, ""
 	}
+
 	return nil, ""
 }
 
@@ -53,10 +55,12 @@ func (s *state) asksElsewhere() string {
 	if text := s.loginsElsewhere("smtpd_sasl_path"); text != "" {
 		return text
 	}
+
 	path := s.set["smtpd_sasl_path"]
 	if s.effective["smtpd_sasl_auth_enable"] != "yes" || path == "" || path == socket {
 		return ""
 	}
+
 	return path
 }
 
@@ -66,10 +70,12 @@ func (d *Driver) dovecotRuns(ctx context.Context) bool {
 	if err != nil {
 		return false
 	}
+
 	pid, err := os.ReadFile(filepath.Join(strings.TrimSpace(base), "master.pid"))
 	if err != nil {
 		return false
 	}
+
 	_, err = os.Stat("/proc/" + strings.TrimSpace(string(pid)))
 	return err == nil
 }
@@ -89,6 +95,7 @@ func (d *Driver) readPasswords(ctx context.Context) (lines []string, unknown str
 	case !strings.Contains(out, "driver = pam"):
 		return nil, "passwords are not the system's: whatever manages them has to refuse weak ones"
 	}
+
 	rules, err := os.ReadFile(d.PAM)
 	if err != nil {
 		return nil, err.Error()
@@ -96,5 +103,6 @@ func (d *Driver) readPasswords(ctx context.Context) (lines []string, unknown str
 	if strength().Match(rules) {
 		return []string{mail.StrongOnly}, ""
 	}
+
 	return nil, ""
 }

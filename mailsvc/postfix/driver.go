@@ -83,14 +83,17 @@ func (d *Driver) runWith(ctx context.Context, input, name string, args ...string
 	if run == nil {
 		run = command.Execute
 	}
+
 	out, err := run(ctx, input, name, args...)
 	if errors.Is(err, command.ErrMissing) {
 		server, pkg := "postfix", "postfix"
 		if strings.HasPrefix(name, "dove") {
 			server, pkg = "dovecot", "dovecot-core"
 		}
-		err = fmt.Errorf("%s is %w (apt-get install %s), or service.type should be another", server, err, pkg)
+		err = fmt.Errorf("%s is %w (apt-get install %s), or service.type should be another",
+			server, err, pkg)
 	}
+
 	return out, err
 }
 

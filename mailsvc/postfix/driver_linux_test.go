@@ -39,16 +39,27 @@ func newWorld(t *testing.T) *world {
 	m := lab.InstallMailServer(t)
 	w := &world{MailServer: m}
 	w.Driver = &Driver{
-		Dir: m.Postfix, Dovecot: m.Dovecot, PAM: m.Root + "/common-password", Hosts: m.Root + "/hosts", Addr: "10.10.10.10:25", Run: w.run, Dial: w.dial,
-		Now: func() time.Time { return time.Date(2026, 11, 24, 12, 0, 0, 0, time.UTC) },
+		Dir:     m.Postfix,
+		Dovecot: m.Dovecot,
+		PAM:     m.Root + "/common-password",
+		Hosts:   m.Root + "/hosts",
+		Addr:    "10.10.10.10:25",
+		Run:     w.run,
+		Dial:    w.dial,
+		Now: func() time.Time {
+			return time.Date(2026, 11, 24, 12, 0, 0, 0, time.UTC)
+		},
 	}
+
 	w.dovecot(t, true)
 	if err := os.WriteFile(w.Hosts, []byte(hostsText), 0o644); err != nil {
 		t.Fatal(err)
 	}
+
 	if err := os.MkdirAll(m.Root+"/spool/private", 0o755); err != nil {
 		t.Fatal(err)
 	}
+
 	return w
 }
 
@@ -57,6 +68,7 @@ func (w *world) dovecot(t *testing.T, runs bool) {
 	t.Helper()
 	pid := w.Root + "/run/master.pid"
 	os.Remove(pid)
+
 	if runs {
 		if err := os.WriteFile(pid, fmt.Appendln(nil, os.Getpid()), 0o600); err != nil {
 			t.Fatal(err)
@@ -90,12 +102,15 @@ func (w *world) run(ctx context.Context, input, name string, args ...string) (st
 	case strings.HasSuffix(line, " reload"), strings.HasSuffix(line, " start"):
 		w.reloads++
 		if strings.HasSuffix(line, " start") {
-			w.paused, w.stopped = false, false
+			w.paused = false
+			w.stopped = false
 		}
+
 		err := w.fails
 		w.fails = nil
 		return "", err
 	}
+
 	return "", nil
 }
 
@@ -104,10 +119,12 @@ func (w *world) dial(ctx context.Context, _, address string) (net.Conn, error) {
 	if w.mute || w.paused || !strings.HasSuffix(address, ":25") {
 		return nil, errors.New("connection refused")
 	}
+
 	name, err := w.run(ctx, "", "postconf", "-c", w.Dir, "-xh", "myhostname")
 	if err != nil {
 		return nil, err
 	}
+
 	ours, theirs := net.Pipe()
 	go func() {
 		defer theirs.Close()
@@ -116,6 +133,7 @@ func (w *world) dial(ctx context.Context, _, address string) (net.Conn, error) {
 			fmt.Fprintf(theirs, "250 %s\r\n", strings.TrimSpace(name))
 		}
 	}()
+
 	return ours, nil
 }
 
@@ -181,13 +199,16 @@ func TestConforms(t *testing.T) {
 			Strangers: func(t *testing.T) (lines []string) {
 				for line := range strings.Lines(w.file(t, "main.cf")) {
 					ours := false
-					for _, name := range []string{"smtp_fallback_relay", "disable_vrfy_command", "mydestination"} {
+					for _, name := range []string{"smtp_fallback_relay",
+						"disable_vrfy_command", "mydestination"} {
 						ours = ours || strings.HasPrefix(line, name)
 					}
+
 					if !ours {
 						lines = append(lines, line)
 					}
 				}
+
 				return append(lines, w.file(t, "master.cf"))
 			},
 		}
@@ -201,10 +222,12 @@ func (w *world) change(t *testing.T, name string, after ...string) error {
 	if err != nil {
 		t.Fatal(err)
 	}
+
 	c := plan.Change{Key: key(name), After: after, Release: after == nil}
 	if len(items) > 0 {
 		c.Before = items[0].Lines
 	}
+
 	return w.Apply(t.Context(), []plan.Change{c}, func(plan.Change, error) {})
 }
 
@@ -229,14 +252,21 @@ func TestRollsBack(t *testing.T) {
 			}
 		}
 	}
+
 	w.fails = errors.New("reload: no such process")
-	wantError(t, w.change(t, "main.cf myhostname", "mail.nomeazienda.it"), "no such process", "everything was restored, and Postfix answers as before")
+	wantError(t, w.change(t, "main.cf myhostname", "mail.nomeazienda.it"), "no such process",
+		"everything was restored, and Postfix answers as before")
+
 	unchanged("reload fails")
-	wantError(t, w.change(t, "main.cf smtpd_banner", "mail.provider.example, nonsense=\n"), "want one line")
+	wantError(t, w.change(t, "main.cf smtpd_banner", "mail.provider.example, nonsense=\n"),
+		"want one line")
+
 	unchanged("a value of two lines")
 
 	w.stopped = true
-	wantError(t, w.change(t, "main.cf disable_vrfy_command", "yes"), "not running", "systemctl start postfix")
+	wantError(t, w.change(t, "main.cf disable_vrfy_command", "yes"), "not running",
+		"systemctl start postfix")
+
 	unchanged("Postfix is stopped")
 	w.stopped = false
 	w.dovecot(t, false)
@@ -246,19 +276,25 @@ func TestRollsBack(t *testing.T) {
 	w.foreign(t, key("main.cf smtpd_sasl_type"), []string{"dovecot"})
 	w.foreign(t, key("main.cf smtpd_sasl_path"), []string{socket})
 	before = w.Files(t)
-	wantError(t, w.change(t, "main.cf smtpd_sasl_auth_enable", "yes"), "would not answer at all", "private/auth: no such file", "install Dovecot")
+	wantError(t, w.change(t, "main.cf smtpd_sasl_auth_enable", "yes"),
+		"would not answer at all", "private/auth: no such file", "install Dovecot")
+
 	unchanged("there is no socket of Dovecot's")
 
 	conf, err := os.ReadFile(w.Driver.Dovecot)
 	if err != nil {
 		t.Fatal(err)
 	}
+
 	alone := strings.ReplaceAll(string(conf), "!include conf.d/*.conf", "")
 	if err := os.WriteFile(w.Driver.Dovecot, []byte(alone), 0o644); err != nil {
 		t.Fatal(err)
 	}
+
 	before = w.Files(t)
-	wantError(t, w.change(t, "dovecot auth", socket), "has no effect", "does not include conf.d/*.conf")
+	wantError(t, w.change(t, "dovecot auth", socket), "has no effect",
+		"does not include conf.d/*.conf")
+
 	unchanged("Dovecot does not read the file")
 }
 
@@ -267,10 +303,13 @@ func TestRollsBack(t *testing.T) {
 func TestRollbackThatFails(t *testing.T) {
 	w := newWorld(t)
 	before := w.file(t, "main.cf")
-	w.mute, w.Patience = true, 300*time.Millisecond
+	w.mute = true
+	w.Patience = 300 * time.Millisecond
 	err := w.change(t, "main.cf disable_vrfy_command", "yes")
 	wantError(t, err, "no mail server answers", "the rollback failed")
-	if w.file(t, "main.cf") != before || w.file(t, "main.cf.before-mailpub-2026-11-24") != before {
+
+	if w.file(t, "main.cf") != before || w.file(t,
+		"main.cf.before-mailpub-2026-11-24") != before {
 		t.Error("main.cf or its copy is not as it was")
 	}
 }
@@ -278,7 +317,8 @@ func TestRollbackThatFails(t *testing.T) {
 // A server that pauses after smtpd has failed answers when it is started anew, which a reload does not do.
 func TestPaused(t *testing.T) {
 	w := newWorld(t)
-	w.paused, w.Patience = true, 2*time.Second
+	w.paused = true
+	w.Patience = 2 * time.Second
 	if err := w.change(t, "main.cf disable_vrfy_command", "yes"); err != nil || w.reloads != 2 {
 		t.Errorf("%v, after %d reloads and starts", err, w.reloads)
 	}
@@ -319,15 +359,20 @@ func TestUnreadable(t *testing.T) {
 			}
 		})
 	}
+
 	w := newWorld(t)
 	w.write(t, "main.cf", w.file(t, "main.cf")+"nonsense\n")
 	_, err := w.Read(t.Context(), []plan.Key{key("main.cf myhostname")})
-	wantError(t, err, "main.cf can't be understood", `missing '=' after attribute name: "nonsense"`)
+	wantError(t, err, "main.cf can't be understood",
+		`missing '=' after attribute name: "nonsense"`)
+
 	w.Driver.Run = func(ctx context.Context, _, name string, _ ...string) (string, error) {
 		return command.Execute(ctx, "", "no-such-"+name)
 	}
+
 	_, err = w.Read(t.Context(), []plan.Key{key("main.cf myhostname")})
-	wantError(t, err, "postfix is not installed here: no no-such-postconf", "apt-get install postfix")
+	wantError(t, err, "postfix is not installed here: no no-such-postconf",
+		"apt-get install postfix")
 }
 
 // Mailboxes, passwords and domains as Postfix and PAM see them.
@@ -339,31 +384,43 @@ func TestReads(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
+
 		if len(items) == 0 {
 			return ""
 		}
+
 		return strings.Join(items[0].Lines, "|") + items[0].Unreadable
 	}
+
 	w.write(t, "domains", "c.it d.it\n")
 	w.foreign(t, key("main.cf mydestination"), []string{"$myhostname, " + w.Dir + "/domains"})
 	w.foreign(t, key("main.cf virtual_mailbox_domains"), []string{"v.it, inline:{w.it=x}"})
 	w.foreign(t, key("main.cf virtual_mailbox_maps"), []string{"inline:{anna@v.it=anna}"})
-	if err := os.WriteFile(w.PAM, []byte("password requisite pam_unix.so\n"), 0o600); err != nil {
+	if err := os.WriteFile(w.PAM, []byte("password requisite pam_unix.so\n"),
+		0o600); err != nil {
 		t.Fatal(err)
 	}
+
 	for name, want := range map[string]string{
-		"main.cf mydestination vm.localdomain": mail.Served, "main.cf mydestination d.it": mail.Served,
-		"main.cf mydestination v.it": mail.Served, "main.cf mydestination w.it": mail.Served, "main.cf mydestination no.it": "",
-		"mailbox mario": mail.Exists, "mailbox root": mail.Exists, "mailbox anna": mail.Exists, "mailbox nosuch": "",
-		"main.cf relayhost": empty, "main.cf smtp_fallback_relay": "", "passwords": "", "dovecot auth": "",
+		"main.cf mydestination vm.localdomain": mail.Served,
+		"main.cf mydestination d.it":           mail.Served,
+		"main.cf mydestination v.it":           mail.Served, "main.cf mydestination w.it": mail.Served,
+		"main.cf mydestination no.it": "",
+		"mailbox mario":               mail.Exists, "mailbox root": mail.Exists, "mailbox anna": mail.Exists,
+		"mailbox nosuch":    "",
+		"main.cf relayhost": empty, "main.cf smtp_fallback_relay": "", "passwords": "",
+		"dovecot auth": "",
 	} {
 		if got := read(name); got != want {
 			t.Errorf("%s is %q, want %q", name, got, want)
 		}
 	}
-	if err := os.WriteFile(w.PAM, []byte("password requisite pam_pwquality.so retry=3\n"), 0o600); err != nil {
+
+	if err := os.WriteFile(w.PAM, []byte("password requisite pam_pwquality.so retry=3\n"),
+		0o600); err != nil {
 		t.Fatal(err)
 	}
+
 	if got := read("passwords"); got != mail.StrongOnly {
 		t.Errorf("passwords: %q", got)
 	}
@@ -376,14 +433,19 @@ func TestHostsFile(t *testing.T) {
 	if err := w.change(t, "hosts mail.nomeazienda.it", mail.NotElsewhere); err != nil {
 		t.Fatal(err)
 	}
-	if data, _ := os.ReadFile(w.Hosts); strings.Contains(string(data), "127.0.1.1\tmail.nomeazienda.it") || w.reloads != 0 {
+
+	if data, _ := os.ReadFile(w.Hosts); strings.Contains(string(data),
+		"127.0.1.1\tmail.nomeazienda.it") || w.reloads != 0 {
 		t.Errorf("after %d reloads:\n%s", w.reloads, data)
 	}
+
 	if err := w.change(t, "hosts mail.nomeazienda.it", "127.0.1.1, 10.10.10.10"); err != nil {
 		t.Fatal(err)
 	}
+
 	data, _ := os.ReadFile(w.Hosts)
-	if copies, _ := filepath.Glob(w.Hosts + ".*"); string(data) != hostsText || len(copies) != 0 {
+	if copies, _ := filepath.Glob(w.Hosts + ".*"); string(data) != hostsText ||
+		len(copies) != 0 {
 		t.Errorf("copies %q of\n%s", copies, data)
 	}
 }
@@ -399,26 +461,36 @@ func TestCopies(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	w.write(t, "main.cf", strings.NewReplacer("myhostname = ", "myhostname=", "mydestination = $myhostname, vm,", "mydestination = $myhostname,\n# why\n\tvm").Replace(before))
+
+	w.write(t, "main.cf", strings.NewReplacer("myhostname = ", "myhostname=",
+		"mydestination = $myhostname, vm,", "mydestination = $myhostname,\n# why\n\tvm").Replace(before))
+
 	before = w.file(t, "main.cf")
 	must(w.change(t, "main.cf myhostname", "mail.nomeazienda.it"))
 	must(w.change(t, "main.cf mydestination nomeazienda.it", mail.Served))
 	w.Driver.Now = func() time.Time { return time.Date(2027, 1, 1, 0, 0, 0, 0, time.UTC) }
 	must(w.change(t, "main.cf disable_vrfy_command", "yes"))
-	if copies, _ := filepath.Glob(w.Dir + "/main.cf.before-*"); len(copies) != 1 || w.file(t, filepath.Base(copies[0])) != before {
+
+	if copies, _ := filepath.Glob(w.Dir + "/main.cf.before-*"); len(copies) != 1 ||
+		w.file(t, filepath.Base(copies[0])) != before {
 		t.Errorf("copies: %q", copies)
 	}
+
 	w.write(t, "main.cf", "# a remark\n"+w.file(t, "main.cf"))
 	must(w.change(t, "main.cf disable_vrfy_command"))
 	must(w.change(t, "main.cf mydestination nomeazienda.it"))
 	must(w.change(t, "main.cf myhostname", "vm.localdomain"))
+
 	if got := w.file(t, "main.cf"); got != "# a remark\n"+before {
 		t.Errorf("main.cf is\n%s", got)
 	}
+
 	w.write(t, "main.cf", strings.TrimPrefix(w.file(t, "main.cf"), "# a remark\n"))
 	must(w.change(t, "main.cf disable_vrfy_command", "yes"))
 	must(w.change(t, "main.cf disable_vrfy_command"))
-	if copies, _ := filepath.Glob(w.Dir + "/main.cf.before-*"); len(copies) != 0 || w.file(t, "main.cf") != before {
+
+	if copies, _ := filepath.Glob(w.Dir + "/main.cf.before-*"); len(copies) != 0 ||
+		w.file(t, "main.cf") != before {
 		t.Errorf("copies left: %q", copies)
 	}
 }
@@ -426,7 +498,8 @@ func TestCopies(t *testing.T) {
 // A run that was cut off between writing and loading is ended by the next one, whatever else it plans: the
 // tables are indexed and the servers reloaded, and a server that it had stopped is started.
 func TestUnfinished(t *testing.T) {
-	for name, stopped := range map[string]bool{"before the reload": false, "between stop and start": true} {
+	for name, stopped := range map[string]bool{"before the reload": false,
+		"between stop and start": true} {
 		t.Run(name, func(t *testing.T) {
 			w := newWorld(t)
 			w.write(t, ".mailpub-unfinished", "reload\n")
@@ -438,12 +511,17 @@ func TestUnfinished(t *testing.T) {
 			if err != nil || p.Writes() != 1 || p.Changes[0].Key != unfinishedKey {
 				t.Fatalf("plan %+v, %v", p, err)
 			}
-			if err := plan.Apply(t.Context(), p, []plan.Party{party}, ledger, noStore{}, plan.Options{}); err != nil {
+
+			if err := plan.Apply(t.Context(), p, []plan.Party{party}, ledger, noStore{},
+				plan.Options{}); err != nil {
 				t.Fatal(err)
 			}
-			if _, err := os.Stat(indexOf(w.ownTable())); err != nil || w.reloads == 0 || w.stopped {
+
+			if _, err := os.Stat(indexOf(w.ownTable())); err != nil || w.reloads == 0 ||
+				w.stopped {
 				t.Errorf("index: %v, %d reloads, stopped is %v", err, w.reloads, w.stopped)
 			}
+
 			again, err := plan.Make(t.Context(), []plan.Party{party}, ledger, time.Now())
 			if err != nil || again.Differs() || ledger.Len() != 0 {
 				t.Errorf("afterwards %+v, %v, ledger of %d", again, err, ledger.Len())
@@ -478,10 +556,15 @@ func TestUncomparable(t *testing.T) {
 		}
 		return breaksOff{conn}, nil
 	}
-	wantError(t, w.change(t, "main.cf myhostname", "mail.nomeazienda.it"), "cannot observe the server's behaviour before the change, so nothing was written")
+
+	wantError(t, w.change(t, "main.cf myhostname", "mail.nomeazienda.it"),
+		"cannot observe the server's behaviour before the change, so nothing was written")
+
 	if after := w.Files(t); !maps.Equal(after, before) {
-		t.Errorf("files are %q, were %q", slices.Sorted(maps.Keys(after)), slices.Sorted(maps.Keys(before)))
+		t.Errorf("files are %q, were %q", slices.Sorted(maps.Keys(after)),
+			slices.Sorted(maps.Keys(before)))
 	}
+
 	w.Driver.Dial = dial
 	if err := w.change(t, "main.cf myhostname", "mail.nomeazienda.it"); err != nil {
 		t.Errorf("when it answers: %v", err)

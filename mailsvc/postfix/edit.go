@@ -30,10 +30,17 @@ func (d *Driver) open(path string) (*file, error) {
 	if errors.Is(err, fs.ErrNotExist) {
 		return &file{disk: d.Disk, path: path}, nil
 	}
+
 	if data == nil {
 		data = []byte{} // empty, but there
 	}
-	return &file{disk: d.Disk, path: path, old: data, new: data}, err
+
+	return &file{
+		disk: d.Disk,
+		path: path,
+		old:  data,
+		new:  data,
+	}, err
 }
 
 // put makes the file what it is to be, or what it was.
@@ -67,7 +74,10 @@ type edit struct {
 const tableHead = "# Made by mailpub; after manual changes run postmap.\n"
 
 // files are all that an edit may write.
-func (e *edit) files() []*file { return []*file{e.main, e.addresses, e.former, e.drop, e.hosts} }
+func (e *edit) files() []*file {
+	return []*file{e.main, e.addresses, e.former, e.drop,
+		e.hosts}
+}
 
 // tableFile is the source of a table that is indexed.
 type tableFile struct {
@@ -88,19 +98,23 @@ func (d *Driver) edit(s *state) (*edit, error) {
 	for _, f := range []struct {
 		file **file
 		path string
-	}{{&e.main, d.main()}, {&e.addresses, pathOf(s.table)}, {&e.former, pathOf(d.formerTable())}, {&e.drop, d.dropIn()}, {&e.hosts, d.Hosts}} {
+	}{{&e.main, d.main()}, {&e.addresses, pathOf(s.table)},
+		{&e.former, pathOf(d.formerTable())}, {&e.drop, d.dropIn()}, {&e.hosts, d.Hosts}} {
 		if *f.file, err = d.open(f.path); err != nil {
 			return nil, err
 		}
 	}
+
 	e.settings, e.table = parseMain(string(e.main.old)), parseTable(string(e.addresses.old))
 	if e.addresses.old == nil {
 		e.table = parseTable(tableHead)
 	}
+
 	e.formerRows = parseTable(string(e.former.old))
 	if e.wasMain, err = originalOf(e.main, parseMain); err == nil {
 		e.wasTable, err = originalOf(e.former, parseTable)
 	}
+
 	return e, err
 }
 
@@ -119,6 +133,7 @@ func (d *Driver) set(e *edit, k plan.Key, lines []string) error {
 	if len(lines) > 1 || len(lines) == 1 && strings.ContainsAny(lines[0], "\r\n") {
 		return fmt.Errorf("%s: want one line, not %q", k, lines)
 	}
+
 	text := strings.Join(lines, "")
 	where, name, _ := strings.Cut(k.Name, " ")
 	switch {
@@ -141,6 +156,7 @@ func (d *Driver) set(e *edit, k plan.Key, lines []string) error {
 	default:
 		return fmt.Errorf("%q is no setting of Postfix", k.Name)
 	}
+
 	return nil
 }
 
@@ -150,13 +166,16 @@ func (e *edit) setMain(name, text string) {
 	if name == "smtpd_recipient_restrictions" {
 		e.refused = refusedLocals(text)
 	}
+
 	if _, had := e.wasMain.get(name); e.release && !had { // what was there before was the default
 		text = ""
 	}
+
 	if text == "" {
 		e.settings.remove(name)
 		return
 	}
+
 	e.settings.set(name, literal(text), strings.TrimRight(name+" = "+literal(text), " ")+"\n")
 }
 
@@ -167,11 +186,13 @@ func refusedLocals(list string) (locals []string) {
 		if !ours {
 			continue
 		}
+
 		for _, row := range elements(strings.TrimSuffix(strings.TrimPrefix(rows, "{"), "}")) {
 			local, _, _ := strings.Cut(strings.Trim(row, "{} "), "@")
 			locals = append(locals, local)
 		}
 	}
+
 	return locals
 }
 
@@ -182,22 +203,31 @@ func (e *edit) setDomain(domain, text string) error {
 	if text != "" && text != mail.Served {
 		return fmt.Errorf("mydestination %s: want %q, not %q", domain, mail.Served, text)
 	}
+
 	value, ok := e.settings.get(name)
 	if !ok {
 		value = "$myhostname, localhost.$mydomain, localhost" // the default
 	}
-	list := slices.DeleteFunc(elements(value), func(s string) bool { return strings.EqualFold(s, domain) })
+
+	list := slices.DeleteFunc(elements(value), func(s string) bool {
+		return strings.EqualFold(s, domain)
+	})
+
 	if text != "" {
 		list = append(list, domain)
 	}
+
 	was, had := e.wasMain.get(name)
-	if !had && slices.Equal(list, elements("$myhostname, localhost.$mydomain, localhost")) || had && was == "" && len(list) == 0 {
+	if !had && slices.Equal(list, elements("$myhostname, localhost.$mydomain, localhost")) ||
+		had && was == "" && len(list) == 0 {
 		list = nil
 	}
+
 	if list == nil && !had {
 		e.setMain(name, "")
 		return nil
 	}
+
 	e.setMain(name, canonical(name, strings.Join(list, ", ")))
 	return nil
 }
@@ -208,30 +238,40 @@ func (e *edit) setAddress(address, text string) {
 		e.formerRows.remove(address)
 		return
 	}
+
 	if text == "" {
 		e.table.remove(address)
 		return
 	}
+
 	e.table.set(address, text, address+"\t"+text+"\n")
 }
 
 // finish makes the new texts. What is again as the copy has it is spelt as there.
 func (e *edit) finish() {
 	for _, name := range e.names {
-		e.settings.restore(name, e.wasMain, func(a, b string) bool { return canonical(name, a) == canonical(name, b) })
+		e.settings.restore(name, e.wasMain, func(a, b string) bool {
+			return canonical(name, a) == canonical(name, b)
+		})
 	}
+
 	for _, address := range e.rows {
-		e.formerRows.restore(address, e.wasTable, func(a, b string) bool { return destinations(a) == destinations(b) })
+		e.formerRows.restore(address, e.wasTable, func(a, b string) bool {
+			return destinations(a) == destinations(b)
+		})
 	}
+
 	e.main.new = []byte(whole(e.settings, e.wasMain))
 	if text := e.table.String(); text != tableHead {
 		e.addresses.new = []byte(text)
 	} else {
 		e.addresses.new = nil
 	}
+
 	if e.former.old == nil {
 		return
 	}
+
 	if text := whole(e.formerRows, e.wasTable); text != tableHead {
 		e.former.new = []byte(text)
 	} else {
@@ -241,7 +281,8 @@ func (e *edit) finish() {
 
 // wroteFormer reports whether an older version of mailpub wrote into the table that it shared.
 func (e *edit) wroteFormer() bool {
-	return strings.HasPrefix(string(e.former.old), tableHead) || durable.CopyOf(e.former.path) != ""
+	return strings.HasPrefix(string(e.former.old), tableHead) ||
+		durable.CopyOf(e.former.path) != ""
 }
 
 // whole prints a text; one that differs from an older one by nothing but the end of its last

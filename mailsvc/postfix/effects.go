@@ -17,29 +17,37 @@ func (d *Driver) Effects(ctx context.Context, changes []plan.Change) []string {
 	if err != nil {
 		return nil // which the plan says by itself
 	}
+
 	e, err := d.edit(s)
 	if err != nil {
 		return nil
 	}
+
 	writes := false
 	for _, c := range changes {
 		if !c.Writes() {
 			continue
 		}
+
 		writes = true
 		e.release = c.Release
 		if d.set(e, c.Key, c.After) != nil {
 			return nil
 		}
 	}
+
 	if !writes {
 		return nil
 	}
+
 	then, err := d.routingAfter(ctx, e)
 	if err != nil {
-		return []string{fmt.Sprintf("cannot predict the effects on mail without a domain: %v", err)}
+		return []string{fmt.Sprintf("cannot predict the effects on mail without a domain: %v",
+			err)}
 	}
-	return slices.Concat(d.newLookups().routeEffects(ctx, newRoutingView(s), then), trustEffects(s.effective, then.in), logins(s.effective, then.in))
+
+	return slices.Concat(d.newLookups().routeEffects(ctx, newRoutingView(s), then),
+		trustEffects(s.effective, then.in), logins(s.effective, then.in))
 }
 
 // routingAfter is what decides where mail goes when an edit is done.
@@ -48,6 +56,7 @@ func (d *Driver) routingAfter(ctx context.Context, e *edit) (routingView, error)
 	if err != nil {
 		return routingView{}, err
 	}
+
 	rows := maps.Clone(e.s.addresses)
 	for _, address := range e.rows {
 		if to, there := e.table.get(address); there {
@@ -56,6 +65,7 @@ func (d *Driver) routingAfter(ctx context.Context, e *edit) (routingView, error)
 			delete(rows, address)
 		}
 	}
+
 	return routingView{in: in, own: e.s.table, rows: rows}, nil
 }
 
@@ -65,10 +75,12 @@ func (d *Driver) settingsAfter(ctx context.Context, e *edit) (map[string]string,
 	if len(names) == 0 {
 		return e.s.effective, nil
 	}
+
 	printed, err := d.postconf(ctx, append([]string{"-d"}, names...)...)
 	if err != nil {
 		return nil, err
 	}
+
 	byDefault := settings(printed)
 	args := []string{"-x"}
 	for _, name := range names {
@@ -78,6 +90,7 @@ func (d *Driver) settingsAfter(ctx context.Context, e *edit) (map[string]string,
 		}
 		args = append(args, "-o", name+"="+value)
 	}
+
 	out, err := d.postconf(ctx, append(args, needed...)...)
 	return settings(out), err
 }
@@ -88,15 +101,19 @@ func (l *lookups) routeEffects(ctx context.Context, now, then routingView) (effe
 	if err != nil {
 		return []string{err.Error()}
 	}
+
 	is, err := l.routes(ctx, then)
 	if err != nil {
 		return []string{err.Error()}
 	}
+
 	for _, name := range slices.Sorted(maps.Keys(was)) {
 		if was[name] != is[name] {
-			effects = append(effects, fmt.Sprintf("mail for %s, written without a domain: now to %s, then to %s", name, was[name], is[name]))
+			effects = append(effects, fmt.Sprintf("mail for %s, written without a domain: now to %s, then to %s",
+				name, was[name], is[name]))
 		}
 	}
+
 	return effects
 }
 
@@ -105,18 +122,26 @@ func trustEffects(now, then map[string]string) (effects []string) {
 	beyond := func(a, b map[string]string) (list []string) {
 		for _, e := range elements(a["mynetworks"]) {
 			network, ok := networkOf(e)
-			if ok && !slices.ContainsFunc(elements(b["mynetworks"]), func(o string) bool { return covers(o, network) }) {
+			if ok && !slices.ContainsFunc(elements(b["mynetworks"]), func(o string) bool {
+				return covers(o, network)
+			}) {
 				list = append(list, e)
 			}
 		}
+
 		return list
 	}
+
 	if lost := beyond(now, then); len(lost) > 0 {
-		effects = append(effects, fmt.Sprintf("from %s mail for anywhere is taken without a login now, and not then (service.networks keeps a network)", strings.Join(lost, ", ")))
+		effects = append(effects, fmt.Sprintf("from %s mail for anywhere is taken without a login now, and not then (service.networks keeps a network)",
+			strings.Join(lost, ", ")))
 	}
+
 	if more := beyond(then, now); len(more) > 0 {
-		effects = append(effects, fmt.Sprintf("from %s mail for anywhere is not taken without a login now, and is then", strings.Join(more, ", ")))
+		effects = append(effects, fmt.Sprintf("from %s mail for anywhere is not taken without a login now, and is then",
+			strings.Join(more, ", ")))
 	}
+
 	return effects
 }
 

@@ -14,7 +14,12 @@ import (
 
 // A smart host is found wherever it is set, and nothing is said where mail goes its own way.
 func TestSmartHosts(t *testing.T) {
-	spec := mail.Spec{Host: "mail.nomeazienda.it.", Address: netip.MustParseAddr("10.10.10.10"), Domains: []mail.Domain{{Name: "nomeazienda.it.", MX: []mail.MX{{Host: "mail.nomeazienda.it.", Preference: 10}}}}}
+	spec := mail.Spec{
+		Host:    "mail.nomeazienda.it.",
+		Address: netip.MustParseAddr("10.10.10.10"),
+		Domains: []mail.Domain{{Name: "nomeazienda.it.", MX: []mail.MX{{Host: "mail.nomeazienda.it.", Preference: 10}}}},
+	}
+
 	for _, c := range []struct{ setting, want string }{
 		{"", ""},
 		{"transport_maps=inline:{{nomeazienda.it=smtp:[10.10.10.99]}}", ""},
@@ -31,16 +36,19 @@ func TestSmartHosts(t *testing.T) {
 			w.command(t, "postconf", "-c", w.Dir, "-e", c.setting)
 			w.age()
 		}
+
 		settings, err := w.Inspect(t.Context(), spec.ServiceItems())
 		if err != nil {
 			t.Fatal(err)
 		}
+
 		var bad []string
 		for _, s := range settings {
 			if s.Need == mail.NeedDelivery && !s.Good {
 				bad = append(bad, s.Got)
 			}
 		}
+
 		if got := strings.Join(bad, "; "); got != c.want {
 			t.Errorf("%s: %q, want %q", c.setting, got, c.want)
 		}
@@ -55,16 +63,30 @@ func TestEffects(t *testing.T) {
 		w.write(t, name, text)
 		w.command(t, "postmap", "-c", w.Dir, "hash:"+w.Dir+"/"+name)
 	}
+
 	write("virtual", "root@nomeazienda.it mario@vm\n")
-	w.command(t, "postconf", "-c", w.Dir, "-e", "virtual_alias_domains=nomeazienda.it", "virtual_alias_maps=hash:"+w.Dir+"/virtual", "mynetworks=127.0.0.0/8, 192.0.2.0/24")
+	w.command(t, "postconf", "-c", w.Dir, "-e", "virtual_alias_domains=nomeazienda.it",
+		"virtual_alias_maps=hash:"+w.Dir+"/virtual", "mynetworks=127.0.0.0/8, 192.0.2.0/24")
+
 	w.age()
 	change := func(name, before, after string) plan.Change {
-		c := plan.Change{Key: plan.Key{Kind: mailsvc.Kind, Name: name}, Action: plan.Update, After: []string{after}, Stage: plan.StageService}
+		c := plan.Change{
+			Key: plan.Key{
+				Kind: mailsvc.Kind,
+				Name: name,
+			},
+			Action: plan.Update,
+			After:  []string{after},
+			Stage:  plan.StageService,
+		}
+
 		if before != "" {
 			c.Before = []string{before}
 		}
+
 		return c
 	}
+
 	for _, c := range []struct {
 		change plan.Change
 		want   string
@@ -76,11 +98,16 @@ func TestEffects(t *testing.T) {
 		{change("main.cf disable_vrfy_command", "", "yes"), ""},
 	} {
 		got := w.Effects(t.Context(), []plan.Change{c.change})
-		if c.want == "" && len(got) > 0 || c.want != "" && !slices.ContainsFunc(got, func(s string) bool { return strings.HasPrefix(s, c.want) }) {
+		if c.want == "" && len(got) > 0 || c.want != "" &&
+			!slices.ContainsFunc(got, func(s string) bool {
+				return strings.HasPrefix(s, c.want)
+			}) {
 			t.Errorf("%s: %q, want %q", c.change.Key.Name, got, c.want)
 		}
 	}
-	if text, _ := os.ReadFile(w.Dir + "/main.cf"); strings.Contains(string(text), "myorigin = nomeazienda.it") {
+
+	if text, _ := os.ReadFile(w.Dir + "/main.cf"); strings.Contains(string(text),
+		"myorigin = nomeazienda.it") {
 		t.Error("something was written")
 	}
 }
@@ -88,17 +115,30 @@ func TestEffects(t *testing.T) {
 // What would end in nothing is refused before anything is written.
 func TestBareNamesThatWouldBounce(t *testing.T) {
 	w := newWorld(t)
-	w.command(t, "postconf", "-c", w.Dir, "-e", "virtual_alias_domains=nomeazienda.it", "virtual_alias_maps=inline:{{mario@nomeazienda.it=mario}}")
+	w.command(t, "postconf", "-c", w.Dir, "-e", "virtual_alias_domains=nomeazienda.it",
+		"virtual_alias_maps=inline:{{mario@nomeazienda.it=mario}}")
+
 	w.age()
 	before := w.file(t, "main.cf")
-	c := plan.Change{Key: plan.Key{Kind: mailsvc.Kind, Name: "main.cf myorigin"}, Action: plan.Update, After: []string{"nomeazienda.it"}, Stage: plan.StageService}
+	c := plan.Change{
+		Key: plan.Key{
+			Kind: mailsvc.Kind,
+			Name: "main.cf myorigin",
+		},
+		Action: plan.Update,
+		After:  []string{"nomeazienda.it"},
+		Stage:  plan.StageService,
+	}
+
 	s, err := w.load(t.Context())
 	if err != nil {
 		t.Fatal(err)
 	}
+
 	c.Before, _ = w.read(t.Context(), s, c.Key)
 	err = w.Apply(t.Context(), []plan.Change{c}, func(plan.Change, error) {})
-	if err == nil || !strings.Contains(err.Error(), "it bounces then: give") || w.file(t, "main.cf") != before {
+	if err == nil || !strings.Contains(err.Error(), "it bounces then: give") ||
+		w.file(t, "main.cf") != before {
 		t.Errorf("%v", err)
 	}
 }

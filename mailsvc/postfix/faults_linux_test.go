@@ -32,9 +32,11 @@ func (f *faultyDisk) fail(step, path string) error {
 	if f.at == 0 || f.steps < f.at || f.steps > f.at && !f.always {
 		return nil
 	}
+
 	if f.failed == "" {
 		f.failed = step + " " + path
 	}
+
 	return errFull
 }
 
@@ -52,6 +54,7 @@ func (s *site) run(t *testing.T, disk *faultyDisk, wanted bool) error {
 	t.Helper()
 	s.Driver.Disk = durable.Disk{Fail: disk.fail}
 	party := plan.Party{Target: plan.Target{Kind: mail.TargetService}, Driver: s.Driver}
+
 	if wanted {
 		party.Wanted = []plan.Item{
 			{Key: key("main.cf disable_vrfy_command"), Lines: []string{"yes"}},
@@ -61,11 +64,15 @@ func (s *site) run(t *testing.T, disk *faultyDisk, wanted bool) error {
 			{Key: key("hosts mail.nomeazienda.it"), Lines: []string{mail.NotElsewhere}},
 		}
 	}
+
 	p, err := plan.Make(t.Context(), []plan.Party{party}, s.ledger, time.Now())
 	if err != nil {
 		t.Fatal(err)
 	}
-	err = plan.Apply(t.Context(), p, []plan.Party{party}, s.ledger, s, plan.Options{Adopt: true})
+
+	err = plan.Apply(t.Context(), p, []plan.Party{party}, s.ledger, s,
+		plan.Options{Adopt: true})
+
 	return errors.Join(err, plan.Unread(p.Changes))
 }
 
@@ -77,6 +84,7 @@ func TestDiskFaults(t *testing.T) {
 	if n, err := strconv.Atoi(os.Getenv(killsEnv)); err == nil {
 		faults = n
 	}
+
 	steps := map[bool]int{}
 	first := newSite(t)
 	for _, wanted := range []bool{true, false} {
@@ -86,26 +94,32 @@ func TestDiskFaults(t *testing.T) {
 		}
 		steps[wanted] = disk.steps
 	}
+
 	t.Logf("apply writes in %d steps, destroy in %d", steps[true], steps[false])
 	var all sync.WaitGroup
 	defer all.Wait()
-	for _, kind := range []struct{ wanted, always bool }{{true, false}, {true, true}, {false, false}, {false, true}} {
+
+	for _, kind := range []struct{ wanted, always bool }{{true, false}, {true, true},
+		{false, false}, {false, true}} {
 		all.Go(func() {
-			t.Run(fmt.Sprintf("wanted %t, always %t", kind.wanted, kind.always), func(t *testing.T) {
-				s := newSite(t)
-				before := s.Files(t)
-				for _, n := range rand.Perm(steps[kind.wanted])[:min(faults, steps[kind.wanted])] {
-					at := n + 1
-					s.fault(t, &faultyDisk{at: at, always: kind.always}, kind.wanted)
-					if err := s.run(t, &faultyDisk{}, false); err != nil {
-						t.Fatalf("step %d: destroy: %v", at, err)
+			t.Run(fmt.Sprintf("wanted %t, always %t", kind.wanted, kind.always),
+				func(t *testing.T) {
+					s := newSite(t)
+					before := s.Files(t)
+					for _, n := range rand.Perm(steps[kind.wanted])[:min(faults,
+						steps[kind.wanted])] {
+						at := n + 1
+						s.fault(t, &faultyDisk{at: at, always: kind.always}, kind.wanted)
+						if err := s.run(t, &faultyDisk{}, false); err != nil {
+							t.Fatalf("step %d: destroy: %v", at, err)
+						}
+
+						sameBytes(t, s.Files(t), before)
+						if t.Failed() {
+							t.Fatalf("after a fault at step %d", at)
+						}
 					}
-					sameBytes(t, s.Files(t), before)
-					if t.Failed() {
-						t.Fatalf("after a fault at step %d", at)
-					}
-				}
-			})
+				})
 		})
 	}
 }
@@ -125,23 +139,28 @@ func (s *site) fault(t *testing.T, disk *faultyDisk, wanted bool) {
 			t.Fatal(err)
 		}
 	}
+
 	files := s.Files(t)
 	err := s.run(t, disk, wanted)
 	switch {
 	case disk.failed == "":
 		t.Fatalf("nothing is written in step %d", disk.at)
 	case err == nil:
-		if !strings.HasPrefix(disk.failed, "remove ") && !strings.HasPrefix(disk.failed, "sync the directory ") {
+		if !strings.HasPrefix(disk.failed, "remove ") &&
+			!strings.HasPrefix(disk.failed, "sync the directory ") {
 			t.Errorf("%s fails, and nobody says so", disk.failed)
 		}
-	case strings.Contains(err.Error(), "everything was put back"), strings.Contains(err.Error(), "nothing was changed"):
+	case strings.Contains(err.Error(), "everything was put back"), strings.Contains(err.Error(),
+		"nothing was changed"):
 		sameBytes(t, s.Files(t), files)
 	case !errors.Is(err, errFull):
 		t.Errorf("%s fails: %v", disk.failed, err)
 	}
+
 	if err := s.run(t, &faultyDisk{}, wanted); err != nil {
 		t.Fatalf("after %s failed (%v), with a disk that works: %v", disk.failed, err, err)
 	}
+
 	if err := s.run(t, &faultyDisk{}, wanted); err != nil {
 		t.Fatal(err)
 	}

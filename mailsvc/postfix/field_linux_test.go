@@ -53,8 +53,10 @@ func (i *installed) write(t *testing.T, name, text string, index ...string) {
 	if err := os.WriteFile(path, []byte(text), 0o644); err != nil {
 		t.Fatal(err)
 	}
+
 	for _, kind := range index {
-		if _, err := i.driver.run(t.Context(), "postmap", "-c", i.Postfix, kind+":"+path); err != nil {
+		if _, err := i.driver.run(t.Context(), "postmap", "-c", i.Postfix,
+			kind+":"+path); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -69,18 +71,22 @@ func (i *installed) plan(t *testing.T, wanted bool) (*plan.Plan, []plan.Party) {
 			Host:    "mail.nomeazienda.it.",
 			Address: netip.MustParseAddr("10.10.10.10"),
 			Domains: []mail.Domain{{Name: "nomeazienda.it.", MX: []mail.MX{{Host: "mail.nomeazienda.it.", Preference: 10}}}},
-			Service: mail.MailService{Aliases: []mail.Alias{{Address: "postmaster", To: "mario"}, {Address: "abuse", To: "mario"}}},
+			Service: mail.MailService{Aliases: []mail.Alias{{Address: "postmaster", To: "mario"},
+				{Address: "abuse", To: "mario"}}},
 		}
+
 		for _, it := range i.driver.Spell(spec.ServiceItems()) {
 			if it.ByHand == "" {
 				party.Wanted = append(party.Wanted, it)
 			}
 		}
 	}
+
 	p, err := plan.Make(t.Context(), []plan.Party{party}, i.ledger, time.Now())
 	if err != nil {
 		t.Fatal(err)
 	}
+
 	return p, []plan.Party{party}
 }
 
@@ -185,14 +191,17 @@ func fieldCases() []fieldCase {
 				if _, err := command.Execute(t.Context(), "", "install", "-d", "-o", "postfix", "-m", "700", i.Root+"/spool/private"); err != nil {
 					t.Fatal(err)
 				}
+
 				conf, err := os.ReadFile(i.Dovecot)
 				if err != nil {
 					t.Fatal(err)
 				}
+
 				alone := strings.ReplaceAll(string(conf), "!include conf.d/*.conf", "service auth {\n  unix_listener "+i.Root+"/spool/private/dovecot-auth {\n    mode = 0666\n  }\n}\nssl = no\n")
 				if err := os.WriteFile(i.Dovecot, []byte(alone), 0o644); err != nil {
 					t.Fatal(err)
 				}
+
 				i.set(t, "smtpd_sasl_auth_enable=yes", "smtpd_sasl_type=dovecot", "smtpd_sasl_path=private/dovecot-auth", "mydestination=$myhostname, nomeazienda.it")
 			},
 			accepted: []string{mario},
@@ -214,6 +223,7 @@ func fieldCases() []fieldCase {
 				if err == nil {
 					err = os.WriteFile(main, append(text, "smtpd_banner = $myhostname ESMTP\nsmtpd_banner = $myhostname ESMTP\n"...), 0o644)
 				}
+
 				if err != nil {
 					t.Fatal(err)
 				}
@@ -258,11 +268,13 @@ func TestField(t *testing.T) {
 	t.Cleanup(func() { t.Logf("configurations as found:\n%s", table.String()) })
 	var all sync.WaitGroup
 	defer all.Wait()
+
 	running := make(chan struct{}, 6) // they mostly wait: Postfix does, for two seconds after each change
 	for _, c := range append(fieldCases(), panelCases()...) {
 		all.Go(func() {
 			running <- struct{}{}
 			defer func() { <-running }()
+
 			t.Run(c.name, func(t *testing.T) {
 				l := lab.Up(t, lab.Options{NoDaemon: true})
 				i := newInstalled(t, l)
@@ -271,56 +283,75 @@ func TestField(t *testing.T) {
 				i.age(t)
 				i.Start(t, l, "lan")
 				i.awaken(t)
-				i.appendTo(t, i.Root+"/users", "anna:{PLAIN}correct horse:65534:65534::"+i.Root+"\n")
+				i.appendTo(t, i.Root+"/users",
+					"anna:{PLAIN}correct horse:65534:65534::"+i.Root+"\n")
+
 				all := probes(c)
 				before := make([]int, len(all))
 				for n, p := range all {
-					if before[n] = p.ask(t, l); slices.Contains(c.accepted, p.to) && p.name == "for "+p.to && before[n]/100 != 2 {
+					if before[n] = p.ask(t, l); slices.Contains(c.accepted, p.to) &&
+						p.name == "for "+p.to && before[n]/100 != 2 {
 						t.Fatalf("%s is answered %d before", p.to, before[n])
 					}
 				}
-				files, kept := i.Files(t), i.values(t, c.keeps)
+
+				files := i.Files(t)
+				kept := i.values(t, c.keeps)
 				var told strings.Builder
 				planned, _ := i.plan(t, true)
+
 				for _, c := range planned.Changes {
 					fmt.Fprintf(&told, "  %s %-34s %q\n", c.Action.Sign(), c.Key.Name, c.After)
 				}
+
 				for _, e := range planned.Effects {
 					fmt.Fprintf(&told, "  effect: %s\n", e.Text)
 				}
+
 				err := i.apply(t, true, true)
 				if c.refuses != "" {
 					wantError(t, err, c.refuses)
 				} else if err != nil {
 					t.Fatal(err)
 				}
+
 				count := map[string]int{}
 				for n, p := range all {
 					after := p.ask(t, l)
 					verdict := p.verdict(before[n], after)
 					count[verdict]++
-					fmt.Fprintf(&told, "  %-45s %3d -> %3d  %s\n", p.name, before[n], after, verdict)
+					fmt.Fprintf(&told, "  %-45s %3d -> %3d  %s\n", p.name, before[n], after,
+						verdict)
+
 					if verdict == "worse" {
-						t.Errorf("%s: was answered %d and is answered %d", p.name, before[n], after)
+						t.Errorf("%s: was answered %d and is answered %d", p.name, before[n],
+							after)
 					}
 				}
+
 				t.Logf("planned, and as senders and users see it:\n%s", told.String())
 				if now := i.values(t, c.keeps); !maps.Equal(now, kept) {
 					t.Errorf("settings are %q and were %q", now, kept)
 				}
+
 				if p, _ := i.plan(t, true); p.Writes() > 0 {
 					t.Errorf("a second plan has %+v", p.Changes)
 				}
+
 				if c.arrives {
 					i.delivers(t, l)
 				}
+
 				if err := i.apply(t, false, false); err != nil {
 					t.Fatal(err)
 				}
+
 				sameBytes(t, i.Files(t), files)
 				mu.Lock()
 				defer mu.Unlock()
-				fmt.Fprintf(&table, "%-75s better %2d  worse %d  same %2d\n", c.name, count["better"], count["worse"], count["same"])
+
+				fmt.Fprintf(&table, "%-75s better %2d  worse %d  same %2d\n", c.name,
+					count["better"], count["worse"], count["same"])
 			})
 		})
 	}
@@ -331,8 +362,10 @@ func newInstalled(t *testing.T, l *lab.Lab) *installed {
 	m := lab.InstallMailServer(t)
 	i := &installed{MailServer: m, lab: l, ledger: plan.NewLedger("office")}
 	run := func(ctx context.Context, input, name string, args ...string) (string, error) {
-		return command.Execute(ctx, input, "ip", append([]string{"netns", "exec", l.Name + "-lan", name}, args...)...)
+		return command.Execute(ctx, input, "ip",
+			append([]string{"netns", "exec", l.Name + "-lan", name}, args...)...)
 	}
+
 	i.driver = &Driver{
 		Dir:     m.Postfix,
 		Dovecot: m.Dovecot,
@@ -343,6 +376,7 @@ func newInstalled(t *testing.T, l *lab.Lab) *installed {
 		Run:     run,
 		Dial:    l.Dial("lan"),
 	}
+
 	return i
 }
 
@@ -362,6 +396,7 @@ func (i *installed) awaken(t *testing.T) {
 		_, err := smtpclient.Greeting(ctx, i.driver.Dial, i.driver.Addr)
 		return err
 	})
+
 	if err != nil {
 		log, _ := os.ReadFile(i.Root + "/log")
 		t.Fatalf("%v\n%s", err, log)
@@ -378,6 +413,7 @@ func (i *installed) values(t *testing.T, names []string) map[string]string {
 		}
 		values[n] = strings.TrimSpace(out)
 	}
+
 	return values
 }
 
@@ -388,17 +424,23 @@ func (i *installed) delivers(t *testing.T, l *lab.Lab) {
 	if err != nil {
 		t.Fatal(err)
 	}
+
 	defer c.Close()
-	step, r, err := c.Deliver(t.Context(), "a@example.org", "mario@nomeazienda.it", "Subject: field\r\n\r\nhello\r\n")
+
+	step, r, err := c.Deliver(t.Context(), "a@example.org", "mario@nomeazienda.it",
+		"Subject: field\r\n\r\nhello\r\n")
+
 	if err != nil || !r.Accepted() {
 		t.Fatalf("%s: %v, %v", step, r, err)
 	}
+
 	err = i.driver.retryUntil(t.Context(), 20*time.Second, func(context.Context) error {
 		if found, _ := filepath.Glob(i.Maildir + "/mario/new/*"); len(found) > 0 {
 			return nil
 		}
 		return fmt.Errorf("the message is not in the mailbox")
 	})
+
 	if err != nil {
 		log, _ := os.ReadFile(i.Root + "/log")
 		t.Errorf("%v\n%s", err, log)
@@ -412,6 +454,7 @@ func sameBytes(t *testing.T, now, before map[string]string) {
 			t.Errorf("%s is\n%s\nand was (%v)\n%s", name, now[name], there, was)
 		}
 	}
+
 	for name := range before {
 		if _, there := now[name]; !there {
 			t.Errorf("%s is gone", name)

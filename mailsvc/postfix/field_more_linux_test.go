@@ -11,10 +11,14 @@ func panelCases() []fieldCase {
 	const mario, anna = "mario@nomeazienda.it", "anna@nomeazienda.it"
 	mailboxes := func(t *testing.T, i *installed) {
 		i.write(t, "domains", "nomeazienda.it ok\n", "hash")
-		i.write(t, "mailboxes", "mario@nomeazienda.it mario/\nanna@nomeazienda.it anna/\n", "hash")
-		i.set(t, "virtual_mailbox_domains=hash:"+i.Postfix+"/domains", "virtual_mailbox_maps=hash:"+i.Postfix+"/mailboxes",
-			"virtual_mailbox_base="+i.Maildir, "virtual_uid_maps=static:65534", "virtual_gid_maps=static:65534", "virtual_minimum_uid=1")
+		i.write(t, "mailboxes", "mario@nomeazienda.it mario/\nanna@nomeazienda.it anna/\n",
+			"hash")
+		i.set(t, "virtual_mailbox_domains=hash:"+i.Postfix+"/domains",
+			"virtual_mailbox_maps=hash:"+i.Postfix+"/mailboxes",
+			"virtual_mailbox_base="+i.Maildir, "virtual_uid_maps=static:65534",
+			"virtual_gid_maps=static:65534", "virtual_minimum_uid=1")
 	}
+
 	return []fieldCase{
 		{
 			name: "a panel's mailboxes, lists by a generated table",
@@ -37,6 +41,7 @@ func panelCases() []fieldCase {
 				i.write(t, "owners", "mario@nomeazienda.it mario\nanna@nomeazienda.it anna\n", "hash")
 				i.set(t, "smtpd_recipient_restrictions=reject_non_fqdn_recipient, check_policy_service inet:127.0.0.1:7777, permit_mynetworks, permit_sasl_authenticated, reject_unauth_destination",
 					"smtpd_sender_login_maps=hash:"+i.Postfix+"/owners")
+
 				i.submission(t, "smtpd_sender_restrictions=reject_sender_login_mismatch")
 				policy(t, i.lab, func(a map[string]string) string {
 					if a["sender"] == "anna@nomeazienda.it" && a["sasl_username"] != "anna" {
@@ -117,9 +122,11 @@ func panelCases() []fieldCase {
 				run(t, "sh", "-c", "sqlite3 "+db+" \"CREATE TABLE domain (name); INSERT INTO domain VALUES ('nomeazienda.it');"+
 					"CREATE TABLE mailbox (address, path); INSERT INTO mailbox VALUES ('mario@nomeazienda.it', 'mario/');"+
 					"CREATE TABLE alias (address, goto); INSERT INTO alias VALUES ('info@nomeazienda.it', 'mario@nomeazienda.it')\"; chmod 644 "+db)
+
 				for name, query := range map[string]string{"domains": "name FROM domain WHERE name", "mailboxes": "path FROM mailbox WHERE address", "aliases": "goto FROM alias WHERE address"} {
 					i.write(t, name+".cf", "dbpath = "+db+"\nquery = SELECT "+query+" = '%s'\n")
 				}
+
 				i.set(t, "virtual_mailbox_domains=proxy:sqlite:"+i.Postfix+"/domains.cf", "virtual_mailbox_maps=proxy:sqlite:"+i.Postfix+"/mailboxes.cf",
 					"virtual_alias_maps=proxy:sqlite:"+i.Postfix+"/aliases.cf", "virtual_mailbox_base="+i.Maildir, "virtual_uid_maps=static:65534", "virtual_gid_maps=static:65534")
 			},
@@ -155,11 +162,13 @@ func panelCases() []fieldCase {
 				policy(t, i.lab, func(a map[string]string) string {
 					lock <- struct{}{}
 					defer func() { <-lock }()
+
 					triple := a["client_address"] + a["sender"] + a["recipient"]
 					if !seen[triple] {
 						seen[triple] = true
 						return "DEFER_IF_PERMIT greylisted"
 					}
+
 					return "DUNNO"
 				})
 			},

@@ -34,7 +34,9 @@ func (d *Driver) elsewhere(hosts, name string) (out []string) {
 }
 
 func containsName(names []string, name string) bool {
-	return slices.ContainsFunc(names, func(n string) bool { return strings.EqualFold(n, name) })
+	return slices.ContainsFunc(names, func(n string) bool {
+		return strings.EqualFold(n, name)
+	})
 }
 
 // unmap takes a name out of the lines that map it elsewhere. Other names of the line stay.
@@ -46,14 +48,20 @@ func (d *Driver) unmap(hosts, name string) string {
 			b.WriteString(line)
 			continue
 		}
-		rest := slices.DeleteFunc(names, func(n string) bool { return strings.EqualFold(n, name) })
+
+		rest := slices.DeleteFunc(names, func(n string) bool {
+			return strings.EqualFold(n, name)
+		})
+
 		if _, comment, found := strings.Cut(strings.TrimRight(line, "\r\n"), "#"); found {
 			rest = append(rest, "#"+comment)
 		}
+
 		if len(rest) > 0 {
 			b.WriteString(addr.String() + "\t" + strings.Join(rest, " ") + "\n")
 		}
 	}
+
 	return b.String()
 }
 
@@ -62,12 +70,15 @@ func (d *Driver) remap(hosts, copied, name string, addrs []string) string {
 	if d.unmap(copied, name) == hosts {
 		return copied
 	}
+
 	if hosts != "" && !strings.HasSuffix(hosts, "\n") {
 		hosts += "\n"
 	}
+
 	for _, a := range addrs {
 		hosts += a + "\t" + name + "\n"
 	}
+
 	return hosts
 }
 
@@ -80,6 +91,7 @@ func (d *Driver) readHosts(name string) (lines []string, unknown string) {
 	if addrs := d.elsewhere(string(f.old), name); len(addrs) > 0 {
 		return []string{strings.Join(addrs, ", ")}, ""
 	}
+
 	return []string{mail.NotElsewhere}, ""
 }
 
@@ -93,10 +105,12 @@ func (d *Driver) setHosts(e *edit, name, text string) error {
 		}
 		copied = f.old
 	}
+
 	if text == mail.NotElsewhere {
 		e.hosts.new = []byte(d.unmap(string(e.hosts.new), name))
 	} else {
 		e.hosts.new = []byte(d.remap(string(e.hosts.new), string(copied), name, elements(text)))
 	}
+
 	return nil
 }

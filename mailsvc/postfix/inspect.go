@@ -22,31 +22,39 @@ func (d *Driver) Inspect(ctx context.Context, needs []plan.Item) ([]mailsvc.Sett
 	var out []mailsvc.Setting
 	names := []string{"virtual_alias_maps", "queue_directory"}
 	wanted := d.spell(needs)
+
 	for _, it := range wanted {
-		if domain, name := splitMain(it.Key.Name); strings.HasPrefix(it.Key.Name, inMain) && domain == "" {
+		if domain, name := splitMain(it.Key.Name); strings.HasPrefix(it.Key.Name, inMain) &&
+			domain == "" {
 			names = append(names, name)
 		}
 	}
+
 	printed, err := d.postconf(ctx, append([]string{"-x"}, names...)...)
 	if err != nil {
 		return nil, err
 	}
+
 	inForce := settings(printed)
 	state, err := d.load(ctx)
 	if err != nil {
 		return nil, err
 	}
+
 	for _, it := range wanted {
 		if it.ByHand == "" {
 			s := mailsvc.Setting{Need: it.need, Subject: it.Key.Name, Want: it.Lines[0]}
 			if it.Key.Name == dovecotKey {
-				s.Got, s.Good, s.Unknown = listening(filepath.Join(inForce["queue_directory"], socket))
+				s.Got, s.Good, s.Unknown = listening(filepath.Join(inForce["queue_directory"],
+					socket))
 			} else {
 				s.Got, s.Good = d.inForce(ctx, state, inForce, it.Item)
 			}
+
 			out = append(out, s)
 		}
 	}
+
 	return append(out, d.outboundRoutes(ctx, state, wanted)...), ctx.Err()
 }
 
@@ -54,46 +62,64 @@ func (d *Driver) Inspect(ctx context.Context, needs []plan.Item) ([]mailsvc.Sett
 // table of transports, or by the sender (transport(5), postconf(5)). Nothing is said of what has no say.
 func (d *Driver) outboundRoutes(ctx context.Context, s *state, wanted []setting) (out []mailsvc.Setting) {
 	hop := ""
-	relay := slices.IndexFunc(wanted, func(w setting) bool { return w.need == mail.NeedDelivery && w.Key.Name == inMain+" relayhost" })
+	relay := slices.IndexFunc(wanted, func(w setting) bool {
+		return w.need == mail.NeedDelivery && w.Key.Name == inMain+" relayhost"
+	})
+
 	if relay < 0 {
 		return nil
 	}
+
 	if text := wanted[relay].Lines[0]; text != empty {
 		hop = text
 	}
+
 	const foreign = "relay-test.invalid"
 	keys := map[string][]string{"transport_maps": {"mailpub@" + foreign, foreign, "*"}}
-	for _, name := range []string{"sender_dependent_relayhost_maps", "sender_dependent_default_transport_maps"} {
+	for _, name := range []string{"sender_dependent_relayhost_maps",
+		"sender_dependent_default_transport_maps"} {
 		for _, w := range wanted {
-			if domain, setting := splitMain(w.Key.Name); setting == "mydestination" && domain != "" {
+			if domain, setting := splitMain(w.Key.Name); setting == "mydestination" &&
+				domain != "" {
 				keys[name] = append(keys[name], "postmaster@"+domain, "@"+domain)
 			}
 		}
 	}
+
 	for _, name := range slices.Sorted(maps.Keys(keys)) {
 		to, by, err := d.firstOf(ctx, elements(s.effective[name]), keys[name])
-		one := mailsvc.Setting{Need: mail.NeedDelivery, Subject: inMain + " " + name, Want: "no route for mail to other domains"}
+		one := mailsvc.Setting{
+			Need:    mail.NeedDelivery,
+			Subject: inMain + " " + name,
+			Want:    "no route for mail to other domains",
+		}
+
 		if hop != "" {
 			one.Want = hop + ", or nothing"
 		}
+
 		switch {
 		case err != nil:
-			one.Got, one.Unknown = err.Error(), true
+			one.Got = err.Error()
+			one.Unknown = true
 		case to == "" || isPlainTransport(to):
 			continue
 		default:
 			one.Got = fmt.Sprintf("%s goes to %s", by, to)
 			one.Good = hop != "" && strings.HasSuffix(to, hop)
 		}
+
 		out = append(out, one)
 	}
+
 	return out
 }
 
 // isPlainTransport reports whether a transport leaves the way to the recipient's own server.
 func isPlainTransport(to string) bool {
 	service, hop, _ := strings.Cut(to, ":")
-	return hop == "" && (service == "" || service == "smtp" || service == "relay") || to == "DUNNO"
+	return hop == "" && (service == "" || service == "smtp" || service == "relay") ||
+		to == "DUNNO"
 }
 
 // firstOf returns what tables have for the first key that any of them knows.
@@ -106,6 +132,7 @@ func (d *Driver) firstOf(ctx context.Context, tables, keys []string) (to, key st
 			}
 		}
 	}
+
 	return "", "", nil
 }
 
@@ -119,6 +146,7 @@ func listening(path string) (got string, good, unknown bool) {
 	case err != nil || info.Mode()&fs.ModeSocket == 0:
 		return "no socket " + path, false, false
 	}
+
 	return socket, true, false
 }
 
@@ -139,12 +167,15 @@ func (d *Driver) inForce(ctx context.Context, s *state, all map[string]string, i
 				return destinations(to), destinations(to) == it.Lines[0]
 			}
 		}
+
 		return "in no table", false
 	}
+
 	domain, name := splitMain(it.Key.Name)
 	if v, ok := s.override[name]; ok {
 		return fmt.Sprintf("%s, by master.cf", v), false
 	}
+
 	if domain != "" {
 		lines, unknown := d.readDomain(ctx, s, domain)
 		if lines == nil && unknown == "" {
@@ -152,6 +183,7 @@ func (d *Driver) inForce(ctx context.Context, s *state, all map[string]string, i
 		}
 		return strings.Join(lines, "") + unknown, lines != nil
 	}
+
 	got, ok := all[name]
 	if !ok {
 		return "this Postfix does not know it", false
@@ -159,5 +191,6 @@ func (d *Driver) inForce(ctx context.Context, s *state, all map[string]string, i
 	if it.Merge != nil {
 		return got, plan.EqualLines(it.Merge([]string{got}, nil, nil), []string{got})
 	}
+
 	return got, got == it.Lines[0]
 }

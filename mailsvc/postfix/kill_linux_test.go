@@ -42,15 +42,18 @@ func TestMain(m *testing.M) {
 	if text == "" {
 		os.Exit(m.Run())
 	}
+
 	var s siteRun
 	if err := json.Unmarshal([]byte(text), &s); err != nil {
 		fmt.Fprintln(os.Stderr, err)
 		os.Exit(1)
 	}
+
 	if err := s.run(context.Background()); err != nil {
 		fmt.Fprintln(os.Stderr, err)
 		os.Exit(1)
 	}
+
 	fmt.Println(s.points)
 	os.Exit(0)
 }
@@ -89,10 +92,12 @@ func (s *siteRun) driver() *Driver {
 			if writes {
 				s.point()
 			}
+
 			out, err := command.Execute(ctx, input, name, args...)
 			if writes {
 				s.point()
 			}
+
 			return out, err
 		},
 	}
@@ -104,7 +109,9 @@ func (s *siteRun) run(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
+
 	defer lock.Unlock()
+
 	d := s.driver()
 	party := plan.Party{Target: plan.Target{Kind: mail.TargetService}, Driver: d}
 	if !s.Remove {
@@ -112,22 +119,27 @@ func (s *siteRun) run(ctx context.Context) error {
 			Host:    "mail.nomeazienda.it.",
 			Address: netip.MustParseAddr("10.10.10.10"),
 			Domains: []mail.Domain{{Name: "nomeazienda.it.", MX: []mail.MX{{Host: "mail.nomeazienda.it.", Preference: 10}}}},
-			Service: mail.MailService{Aliases: []mail.Alias{{Address: "postmaster", To: "mario"}, {Address: "abuse", To: "mario"}}},
+			Service: mail.MailService{Aliases: []mail.Alias{{Address: "postmaster", To: "mario"},
+				{Address: "abuse", To: "mario"}}},
 		}
+
 		for _, it := range d.Spell(spec.ServiceItems()) {
 			if it.ByHand == "" {
 				party.Wanted = append(party.Wanted, it)
 			}
 		}
 	}
+
 	l := lock.Ledger()
 	p, err := plan.Make(ctx, []plan.Party{party}, l, time.Now())
 	if err != nil {
 		return err
 	}
-	if err := plan.Apply(ctx, p, []plan.Party{party}, l, lock, plan.Options{Adopt: true}); err != nil {
+	if err := plan.Apply(ctx, p, []plan.Party{party}, l, lock,
+		plan.Options{Adopt: true}); err != nil {
 		return err
 	}
+
 	return plan.Unread(p.Changes)
 }
 
@@ -149,6 +161,7 @@ func TestKilledInLab(t *testing.T) {
 	servers := min(kills/2, 4) // they mostly wait: Postfix does, for two seconds after each change
 	var all sync.WaitGroup
 	defer all.Wait()
+
 	for n := range servers {
 		all.Go(func() {
 			t.Run(strconv.Itoa(n), func(t *testing.T) {
@@ -172,49 +185,73 @@ type killer struct {
 func newKiller(t *testing.T) *killer {
 	l := lab.Up(t, lab.Options{NoDaemon: true})
 	m := lab.InstallMailServer(t)
-	for name, text := range map[string]string{"hosts": hostsText, "common-password": "password requisite pam_pwquality.so retry=3\n"} {
+	for name, text := range map[string]string{"hosts": hostsText,
+		"common-password": "password requisite pam_pwquality.so retry=3\n"} {
 		if err := os.WriteFile(filepath.Join(m.Root, name), []byte(text), 0o644); err != nil {
 			t.Fatal(err)
 		}
 	}
+
 	main := m.Postfix + "/main.cf"
 	old := time.Now().Add(-time.Minute)
-	if _, err := command.Execute(t.Context(), "", "postconf", "-c", m.Postfix, "-e", "smtpd_peername_lookup=no"); err != nil {
+	if _, err := command.Execute(t.Context(), "", "postconf", "-c", m.Postfix, "-e",
+		"smtpd_peername_lookup=no"); err != nil {
 		t.Fatal(err)
 	}
+
 	if err := os.Chtimes(main, old, old); err != nil {
 		t.Fatal(err)
 	}
+
 	m.Start(t, l, "lan")
-	k := &killer{MailServer: m, lab: l, before: m.Files(t), points: map[bool]int{}}
+	k := &killer{
+		MailServer: m,
+		lab:        l,
+		before:     m.Files(t),
+		points:     map[bool]int{},
+	}
+
 	k.finish(t, false)
 	k.finish(t, true)
 	t.Logf("apply has %d points, destroy %d", k.points[false], k.points[true])
+
 	return k
 }
 
 // start runs mailpub on the server's host, killed at a point, and returns what it printed.
 func (k *killer) start(t *testing.T, remove bool, at int) (out string, killed bool) {
 	t.Helper()
-	order, err := json.Marshal(siteRun{Root: k.Root, Postfix: k.Postfix, Dovecot: k.Dovecot, Remove: remove, KillAt: at})
+	order, err := json.Marshal(siteRun{
+		Root:    k.Root,
+		Postfix: k.Postfix,
+		Dovecot: k.Dovecot,
+		Remove:  remove,
+		KillAt:  at,
+	})
+
 	if err != nil {
 		t.Fatal(err)
 	}
+
 	self, err := os.Executable()
 	if err != nil {
 		t.Fatal(err)
 	}
+
 	cmd := k.lab.Command(t.Context(), "lan", self)
 	cmd.Env = append(os.Environ(), siteEnv+"="+string(order))
 	var text strings.Builder
-	cmd.Stdout, cmd.Stderr = &text, &text
+	cmd.Stdout = &text
+	cmd.Stderr = &text
 	cmd.WaitDelay = time.Second
 	err = cmd.Run()
 	state, ok := cmd.ProcessState.Sys().(syscall.WaitStatus)
 	killed = ok && state.Signaled()
-	if err != nil && !killed && !errors.Is(err, os.ErrProcessDone) && cmd.ProcessState.ExitCode() != 0 {
+	if err != nil && !killed && !errors.Is(err, os.ErrProcessDone) &&
+		cmd.ProcessState.ExitCode() != 0 {
 		t.Fatalf("remove %t, killed at %d: %v: %s", remove, at, err, text.String())
 	}
+
 	return text.String(), killed
 }
 
@@ -239,49 +276,64 @@ func (k *killer) finish(t *testing.T, remove bool) {
 	if err != nil || killed {
 		t.Fatalf("it prints %q, killed: %t", out, killed)
 	}
+
 	if k.points[remove] == 0 {
 		k.points[remove] = points
 	}
+
 	name := "vm.localdomain"
 	if !remove {
 		name = "mail.nomeazienda.it"
 	}
+
 	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
 	defer cancel()
-	if err := smtpclient.GateAnswers(ctx, k.lab.Dial("lan"), "10.10.10.10:25", name); err != nil {
+
+	if err := smtpclient.GateAnswers(ctx, k.lab.Dial("lan"), "10.10.10.10:25",
+		name); err != nil {
 		t.Errorf("remove %t: %v", remove, err)
 	}
+
 	a := probe{name: "for abuse", addr: "10.10.10.10:25", to: "abuse@nomeazienda.it"}
 	if code := a.ask(t, k.lab); (code == 250) == remove {
 		t.Errorf("remove %t: mail for abuse is answered %d", remove, code)
 	}
-	if out, err := k.lab.Command(ctx, "lan", "doveadm", "-c", k.Dovecot, "service", "status", "auth").CombinedOutput(); err != nil {
+
+	if out, err := k.lab.Command(ctx, "lan", "doveadm", "-c", k.Dovecot, "service", "status",
+		"auth").CombinedOutput(); err != nil {
 		t.Errorf("remove %t: Dovecot does not run: %v: %s", remove, err, out)
 	}
+
 	err = (&Driver{}).retryUntil(ctx, time.Minute, func(context.Context) error { // it takes a moment after a reload
 		if _, err := os.Stat(k.Root + "/spool/" + socket); (err != nil) != remove {
 			return fmt.Errorf("Dovecot's socket: %v", err)
 		}
 		return nil
 	})
+
 	if err != nil {
 		t.Errorf("remove %t: %v", remove, err)
 	}
+
 	if remove {
 		sameBytes(t, k.Files(t), k.before)
 		hosts, err := os.ReadFile(k.Root + "/hosts")
 		if err != nil || string(hosts) != hostsText {
 			t.Errorf("the hosts file is (%v)\n%s", err, hosts)
 		}
+
 		if left, _ := filepath.Glob(k.Root + "/*hosts.*"); len(left) > 0 {
 			t.Errorf("left: %s", left)
 		}
+
 		return
 	}
+
 	l, err := ledger.Files{Dir: k.Root + "/state", Site: "office"}.Read(ctx)
 	if err != nil {
 		t.Fatal(err)
 	}
+
 	for _, e := range l.Entries() {
 		if e.Pending != nil || e.Removing {
 			t.Errorf("%s is under way in the ledger", e.Key)

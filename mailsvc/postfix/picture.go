@@ -52,21 +52,29 @@ func otherPorts() []string { return []string{"587", "465"} }
 // observe asks the server at the address that it answers at. here are the recipients and names that are
 // tried; see recipients.
 func (d *Driver) observe(ctx context.Context, s *state, l *lookups, addr string, recipients []string) (behaviour, error) {
-	p := behaviour{recipients: map[string]smtpclient.Reply{}, passes: map[question]smtpclient.Reply{}, logins: map[string]bool{}}
+	p := behaviour{
+		recipients: map[string]smtpclient.Reply{},
+		passes:     map[question]smtpclient.Reply{},
+		logins:     map[string]bool{},
+	}
+
 	for some := range slices.Chunk(recipients, perDialog) {
 		if err := d.askRecipients(ctx, addr, some, p.recipients); err != nil {
 			return p, err
 		}
 	}
+
 	host, port, err := net.SplitHostPort(addr)
 	if err != nil {
 		return p, err
 	}
+
 	for _, h := range slices.Compact([]string{host, "127.0.0.1"}) {
 		for _, n := range append([]string{port}, otherPorts()...) {
 			d.askPort(ctx, s, net.JoinHostPort(h, n), p)
 		}
 	}
+
 	p.ways, err = l.routes(ctx, newRoutingView(s))
 	return p, err
 }
@@ -79,29 +87,35 @@ const portTime = 15 * time.Second
 func (d *Driver) askPort(ctx context.Context, s *state, addr string, p behaviour) {
 	ctx, cancel := context.WithTimeout(ctx, portTime)
 	defer cancel()
+
 	_, port, _ := net.SplitHostPort(addr)
 	dial := d.Dial
 	if port == "465" {
 		dial = implicitTLS(dial)
 	}
+
 	c, err := smtpclient.Hello(ctx, dial, addr)
 	if err != nil {
 		return
 	}
+
 	if port != "465" {
 		_, err = c.StartTLS(ctx, "")
 		if err == nil {
 			err = c.Greet(ctx)
 		}
+
 		if err != nil && !errors.Is(err, smtpclient.ErrNoTLS) {
 			c.Close()
 			return
 		}
 	}
+
 	p.logins[addr] = c.Offers("AUTH")
 	c.Close()
 	a := &smtpclient.Prober{Dial: dial, Addr: addr}
 	defer a.Close()
+
 	own := s.sampleAddress()
 	for _, q := range []question{
 		{addr, "", "<relay@" + smtpclient.RelayTestDomain + ">"},
@@ -111,10 +125,12 @@ func (d *Driver) askPort(ctx context.Context, s *state, addr string, p behaviour
 		if q.from == "" && q.to == "<>" || own == "" && q.to == "<>" {
 			continue
 		}
+
 		from, to, err := a.Ask(ctx, "<"+q.from+">", q.to)
 		if err != nil {
 			return
 		}
+
 		p.passes[q] = smtpclient.DecisiveReply(from, to)
 	}
 }
@@ -124,16 +140,23 @@ func implicitTLS(dial smtpclient.Dial) smtpclient.Dial {
 	if dial == nil {
 		dial = new(net.Dialer).DialContext
 	}
+
 	return func(ctx context.Context, network, address string) (net.Conn, error) {
 		c, err := dial(ctx, network, address)
 		if err != nil {
 			return nil, err
 		}
-		secure := tls.Client(c, &tls.Config{InsecureSkipVerify: true, MinVersion: tls.VersionTLS10}) // who it is does not matter here
+
+		secure := tls.Client(c, &tls.Config{
+			InsecureSkipVerify: true,
+			MinVersion:         tls.VersionTLS10,
+		}) // who it is does not matter here
+
 		if err := secure.HandshakeContext(ctx); err != nil {
 			c.Close()
 			return nil, err
 		}
+
 		return secure, nil
 	}
 }
@@ -141,6 +164,7 @@ func implicitTLS(dial smtpclient.Dial) smtpclient.Dial {
 func (d *Driver) askRecipients(ctx context.Context, addr string, recipients []string, replies map[string]smtpclient.Reply) error {
 	a := &smtpclient.Prober{Dial: d.Dial, Addr: addr}
 	defer a.Close()
+
 	for _, to := range recipients {
 		from, rcpt, err := a.Ask(ctx, "<>", "<"+to+">")
 		if err != nil {
@@ -148,20 +172,25 @@ func (d *Driver) askRecipients(ctx context.Context, addr string, recipients []st
 		}
 		replies[to] = smtpclient.DecisiveReply(from, rcpt)
 	}
+
 	return nil
 }
 
 // regression names what the server no longer does, or does for whom it did not; "" when it is as before.
 func (p behaviour) regression(after behaviour, a announcedEffects) string {
-	lost := slices.Concat(p.recipientRegressions(after, a), p.relayRegressions(after, a), p.routeRegressions(after, a))
+	lost := slices.Concat(p.recipientRegressions(after, a), p.relayRegressions(after, a),
+		p.routeRegressions(after, a))
+
 	for _, port := range slices.Sorted(maps.Keys(p.logins)) {
 		if now, asked := after.logins[port]; p.logins[port] && asked && !now {
 			lost = append(lost, port+" took logins and takes none")
 		}
 	}
+
 	if len(lost) > 3 {
 		lost = append(lost[:3], fmt.Sprintf("and %d more", len(lost)-3))
 	}
+
 	return strings.Join(lost, "; ")
 }
 
@@ -173,11 +202,13 @@ func (p behaviour) isDeferring(after behaviour) bool {
 			return true
 		}
 	}
+
 	for q, was := range p.passes {
 		if was.Accepted() && after.passes[q].Code/100 == 4 {
 			return true
 		}
 	}
+
 	return false
 }
 
@@ -191,8 +222,10 @@ type announcedEffects struct {
 
 func (p behaviour) recipientRegressions(after behaviour, a announcedEffects) (lost []string) {
 	for _, to := range slices.Sorted(maps.Keys(p.recipients)) {
-		was, is := p.recipients[to], after.recipients[to]
+		was := p.recipients[to]
+		is := after.recipients[to]
 		local, _, _ := strings.Cut(to, "@")
+
 		switch {
 		case slices.Contains(a.refused, local):
 		case was.Accepted() && !is.Accepted():
@@ -201,15 +234,20 @@ func (p behaviour) recipientRegressions(after behaviour, a announcedEffects) (lo
 			lost = append(lost, fmt.Sprintf("%s, an unknown recipient, was refused and is now accepted", to))
 		}
 	}
+
 	return lost
 }
 
 // relayRegressions compares what is done for who has no login.
 func (p behaviour) relayRegressions(after behaviour, a announcedEffects) (lost []string) {
-	for _, q := range slices.SortedFunc(maps.Keys(p.passes), func(a, b question) int { return strings.Compare(a.String(), b.String()) }) {
-		was, is := p.passes[q], after.passes[q]
+	for _, q := range slices.SortedFunc(maps.Keys(p.passes), func(a, b question) int {
+		return strings.Compare(a.String(), b.String())
+	}) {
+		was := p.passes[q]
+		is := after.passes[q]
 		here := strings.HasPrefix(q.addr, "127.")
 		foreign := strings.Contains(q.to, smtpclient.RelayTestDomain)
+
 		switch {
 		case q.to == "<"+q.from+">" && !p.recipients[q.from].Accepted(): // it was about the recipient
 		case is.Code == 0: // the port is not there any more, which logins tell
@@ -221,18 +259,21 @@ func (p behaviour) relayRegressions(after behaviour, a announcedEffects) (lost [
 			lost = append(lost, fmt.Sprintf("%s was accepted and is answered %q", q, is))
 		}
 	}
+
 	return lost
 }
 
 // routeRegressions compares where mail for names without a domain goes.
 func (p behaviour) routeRegressions(after behaviour, a announcedEffects) (lost []string) {
 	for _, name := range slices.Sorted(maps.Keys(p.ways)) {
-		was, is := p.ways[name], after.ways[name]
+		was := p.ways[name]
+		is := after.ways[name]
 		if was == is || is == a.ways[name] && !isDiscarded(is) {
 			continue
 		}
 		lost = append(lost, fmt.Sprintf("mail for %s went to %s and goes to %s", name, was, is))
 	}
+
 	return lost
 }
 
@@ -243,11 +284,13 @@ const unknownLocal = "mailpub-nobody-"
 // every address that a table or a list of users names, as far as it can be read.
 func (d *Driver) recipients(s *state) (out []string) {
 	var domains []string
-	for _, class := range []string{"mydestination", "virtual_alias_domains", "virtual_mailbox_domains", "relay_domains"} {
+	for _, class := range []string{"mydestination", "virtual_alias_domains",
+		"virtual_mailbox_domains", "relay_domains"} {
 		for _, e := range elements(s.effective[class]) {
 			domains = append(domains, d.namesIn(e)...)
 		}
 	}
+
 	slices.Sort(domains)
 	domains = slices.DeleteFunc(slices.Compact(domains), s.isOwnName)
 	locals := []string{"postmaster", "abuse", unknownLocal + "7f3a"}
@@ -256,7 +299,9 @@ func (d *Driver) recipients(s *state) (out []string) {
 			out = append(out, address)
 		}
 	}
-	for _, class := range []string{"virtual_alias_maps", "virtual_mailbox_maps", "relay_recipient_maps", "local_recipient_maps", "alias_maps"} {
+
+	for _, class := range []string{"virtual_alias_maps", "virtual_mailbox_maps",
+		"relay_recipient_maps", "local_recipient_maps", "alias_maps"} {
 		for _, t := range elements(s.effective[class]) {
 			for _, name := range d.namesIn(t) {
 				if strings.Contains(name, "@") {
@@ -267,6 +312,7 @@ func (d *Driver) recipients(s *state) (out []string) {
 			}
 		}
 	}
+
 	locals = append(locals, personalAccounts()...)
 	for _, domain := range domains {
 		if !strings.Contains(domain, ".") {
@@ -276,6 +322,7 @@ func (d *Driver) recipients(s *state) (out []string) {
 			add(local + "@" + domain)
 		}
 	}
+
 	return out
 }
 
@@ -295,7 +342,8 @@ func (d *Driver) namesIn(element string) (names []string) {
 			name, _, _ := strings.Cut(strings.Trim(e, "{} "), "=")
 			names = append(names, strings.TrimSpace(name))
 		}
-	case table && slices.Contains([]string{"hash", "btree", "lmdb", "cdb", "dbm", "texthash"}, kind):
+	case table && slices.Contains([]string{"hash", "btree", "lmdb", "cdb", "dbm", "texthash"},
+		kind):
 		return d.namesInFile(rest)
 	case strings.HasPrefix(element, "/"):
 		return d.namesInFile(element)
@@ -303,6 +351,7 @@ func (d *Driver) namesIn(element string) (names []string) {
 	default:
 		names = append(names, strings.TrimSuffix(element, "."))
 	}
+
 	return names
 }
 
@@ -311,10 +360,13 @@ func (d *Driver) namesInFile(path string) (names []string) {
 	if err != nil {
 		return nil
 	}
+
 	for _, p := range parseTable(string(data)).parts {
-		if name := strings.TrimSuffix(p.name, ":"); name != "" && !strings.HasPrefix(name, "@") {
+		if name := strings.TrimSuffix(p.name, ":"); name != "" &&
+			!strings.HasPrefix(name, "@") {
 			names = append(names, name)
 		}
 	}
+
 	return names
 }

@@ -27,26 +27,79 @@ type probe struct {
 // probes are what senders, users and the machine itself ask of a server.
 func probes(c fieldCase) (all []probe) {
 	const outside, here = "10.10.10.10:25", "127.0.0.1:25"
-	for _, to := range slices.Concat(c.accepted, []string{"postmaster@nomeazienda.it", "abuse@nomeazienda.it"}) {
-		all = append(all, probe{name: "for " + to, want: 2, addr: outside, to: to})
+	for _, to := range slices.Concat(c.accepted,
+		[]string{"postmaster@nomeazienda.it", "abuse@nomeazienda.it"}) {
+		all = append(all, probe{
+			name: "for " + to,
+			want: 2,
+			addr: outside,
+			to:   to,
+		})
 	}
+
 	const mario, anna, foreign = "mario@nomeazienda.it", "anna@nomeazienda.it", "somebody@relay-test.invalid"
 	all = append(all,
 		probe{name: "for nobody", addr: outside, to: "nosuch@nomeazienda.it"},
-		probe{name: "outside relays", want: 5, addr: outside, from: "a@example.org", to: foreign},
-		probe{name: "outside as mario", want: 5, addr: outside, from: mario, to: "postmaster@nomeazienda.it"},
-		probe{name: "outside to root", want: 5, addr: outside, to: "root"},
-		probe{name: "machine relays", addr: here, from: "a@example.org", to: foreign},
-		probe{name: "machine as mario", addr: here, from: mario, to: foreign},
+		probe{
+			name: "outside relays",
+			want: 5,
+			addr: outside,
+			from: "a@example.org",
+			to:   foreign,
+		},
+		probe{
+			name: "outside as mario",
+			want: 5,
+			addr: outside,
+			from: mario,
+			to:   "postmaster@nomeazienda.it",
+		},
+		probe{
+			name: "outside to root",
+			want: 5,
+			addr: outside,
+			to:   "root",
+		},
+		probe{
+			name: "machine relays",
+			addr: here,
+			from: "a@example.org",
+			to:   foreign,
+		},
+		probe{
+			name: "machine as mario",
+			addr: here,
+			from: mario,
+			to:   foreign,
+		},
 		probe{name: "machine to root", addr: here, to: "root"},
-		probe{name: "outside relays at 587", want: 5, addr: "10.10.10.10:587", from: "a@example.org", to: foreign},
-		probe{name: "machine as mario at 587", addr: "127.0.0.1:587", from: mario, to: foreign},
+		probe{
+			name: "outside relays at 587",
+			want: 5,
+			addr: "10.10.10.10:587",
+			from: "a@example.org",
+			to:   foreign,
+		},
+		probe{
+			name: "machine as mario at 587",
+			addr: "127.0.0.1:587",
+			from: mario,
+			to:   foreign,
+		},
 	)
+
 	for _, port := range []string{"25", "587"} {
 		for _, from := range []string{mario, anna} {
-			all = append(all, probe{name: "mario logs in at " + port + " as " + from, addr: "10.10.10.10:" + port, from: from, to: foreign, as: "mario"})
+			all = append(all, probe{
+				name: "mario logs in at " + port + " as " + from,
+				addr: "10.10.10.10:" + port,
+				from: from,
+				to:   foreign,
+				as:   "mario",
+			})
 		}
 	}
+
 	return all
 }
 
@@ -61,6 +114,7 @@ func (p probe) ask(t *testing.T, l *lab.Lab) int {
 		}
 		time.Sleep(500 * time.Millisecond)
 	}
+
 	return code
 }
 
@@ -74,18 +128,23 @@ func (p probe) once(t *testing.T, l *lab.Lab) int {
 		}
 		return smtpclient.DecisiveReply(from, rcpt).Code
 	}
+
 	c, err := smtpclient.Hello(t.Context(), l.Dial("lan"), p.addr)
 	if err != nil {
 		return 0
 	}
+
 	defer c.Close()
+
 	if _, err := c.StartTLS(t.Context(), "mail.nomeazienda.it"); err == nil {
 		if c.Greet(t.Context()) != nil {
 			return 0
 		}
 	}
+
 	login := base64.StdEncoding.EncodeToString([]byte("\x00" + p.as + "\x00correct horse"))
-	for _, line := range []string{"AUTH PLAIN " + login, "MAIL FROM:<" + p.from + ">", "RCPT TO:<" + p.to + ">"} {
+	for _, line := range []string{"AUTH PLAIN " + login, "MAIL FROM:<" + p.from + ">",
+		"RCPT TO:<" + p.to + ">"} {
 		r, err := c.Command(t.Context(), line)
 		switch {
 		case err != nil, strings.HasPrefix(line, "AUTH") && !r.Accepted():
@@ -94,6 +153,7 @@ func (p probe) once(t *testing.T, l *lab.Lab) int {
 			return r.Code
 		}
 	}
+
 	return 0
 }
 
@@ -119,8 +179,10 @@ func policy(t *testing.T, l *lab.Lab, answer func(map[string]string) string) {
 			if err != nil {
 				return
 			}
+
 			go func() {
 				defer c.Close()
+
 				attributes := map[string]string{}
 				for in := bufio.NewScanner(c); in.Scan(); {
 					name, value, ok := strings.Cut(in.Text(), "=")
@@ -143,7 +205,9 @@ func (i *installed) appendTo(t *testing.T, path, text string) {
 	if err != nil {
 		t.Fatal(err)
 	}
+
 	defer f.Close()
+
 	if _, err := f.WriteString(text); err != nil {
 		t.Fatal(err)
 	}
@@ -153,11 +217,14 @@ func (i *installed) appendTo(t *testing.T, path, text string) {
 func (i *installed) submission(t *testing.T, options ...string) {
 	t.Helper()
 	i.postconf(t, "-M", "submission/inet=submission inet n - n - - smtpd")
-	all := append([]string{"smtpd_sasl_auth_enable=yes", "smtpd_sasl_type=dovecot", "smtpd_sasl_path=private/auth",
+	all := append([]string{"smtpd_sasl_auth_enable=yes", "smtpd_sasl_type=dovecot",
+		"smtpd_sasl_path=private/auth",
 		"smtpd_relay_restrictions=permit_sasl_authenticated,reject"}, options...)
+
 	for _, o := range all {
 		i.postconf(t, "-P", "submission/inet/"+strings.ReplaceAll(o, " ", "")) // which takes no blanks
 	}
+
 	i.authSocket(t)
 }
 
@@ -165,6 +232,7 @@ func (i *installed) submission(t *testing.T, options ...string) {
 func (i *installed) authSocket(t *testing.T) {
 	t.Helper()
 	i.appendTo(t, strings.TrimSuffix(i.Dovecot, "dovecot.conf")+"local.conf",
-		"service auth {\n  unix_listener "+i.Root+"/spool/private/auth {\n    mode = 0660\n    user = postfix\n    group = postfix\n  }\n}\n")
+		"service auth {\n  unix_listener "+i.Root+
+			"/spool/private/auth {\n    mode = 0660\n    user = postfix\n    group = postfix\n  }\n}\n")
 	run(t, "install", "-d", "-o", "postfix", "-m", "700", i.Root+"/spool/private")
 }

@@ -25,6 +25,7 @@ func queued(text, sender, recipient string, since time.Time) (string, error) {
 		if strings.TrimSpace(line) == "" {
 			continue
 		}
+
 		var m struct {
 			Queue      string `json:"queue_name"`
 			Arrived    int64  `json:"arrival_time"`
@@ -34,17 +35,20 @@ func queued(text, sender, recipient string, since time.Time) (string, error) {
 				Reason  string `json:"delay_reason"`
 			} `json:"recipients"`
 		}
+
 		if err := json.Unmarshal([]byte(line), &m); err != nil {
 			return "", fmt.Errorf("postqueue: %w", err)
 		}
 		if !strings.EqualFold(m.Sender, sender) || m.Arrived < since.Unix()-1 {
 			continue
 		}
+
 		for _, r := range m.Recipients {
 			if strings.EqualFold(r.Address, recipient) {
 				return cmp.Or(r.Reason, "it waits in the queue "+m.Queue), nil
 			}
 		}
 	}
+
 	return "", nil
 }

@@ -12,6 +12,7 @@ func TestQueued(t *testing.T) {
 {"queue_name": "deferred", "queue_id": "A3", "arrival_time": 1764442801, "message_size": 900, "forced_expire": false, "sender": "mario@nomeazienda.it", "recipients": [{"address": "Mario@provider.example", "delay_reason": "host mx.provider.example[192.0.2.5] said: 450 4.2.0 Greylisted (in reply to RCPT TO command)"}]}
 {"queue_name": "active", "queue_id": "A4", "arrival_time": 1764442802, "message_size": 900, "forced_expire": false, "sender": "anna@nomeazienda.it", "recipients": [{"address": "mario@provider.example"}]}
 `
+
 	since := time.Unix(1764442800, 0)
 	for _, c := range []struct{ text, sender, recipient, want string }{
 		{text, "mario@nomeazienda.it", "mario@provider.example", "host mx.provider.example[192.0.2.5] said: 450 4.2.0 Greylisted (in reply to RCPT TO command)"},
@@ -19,10 +20,12 @@ func TestQueued(t *testing.T) {
 		{text, "postmaster@nomeazienda.it", "mario@provider.example", ""},
 		{"", "mario@nomeazienda.it", "mario@provider.example", ""},
 	} {
-		if got, err := queued(c.text, c.sender, c.recipient, since); got != c.want || err != nil {
+		if got, err := queued(c.text, c.sender, c.recipient, since); got != c.want ||
+			err != nil {
 			t.Errorf("%s: %q %v, want %q", c.sender, got, err, c.want)
 		}
 	}
+
 	if _, err := queued("Mail queue is empty\n", "a", "b", since); err == nil {
 		t.Error("an answer that is no JSON is taken for an empty queue")
 	}

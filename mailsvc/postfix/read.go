@@ -19,9 +19,12 @@ import (
 
 // needed are the settings that reading needs expanded.
 var needed = []string{
-	"mydestination", "virtual_alias_domains", "virtual_alias_maps", "virtual_mailbox_domains", "virtual_mailbox_maps",
-	"local_recipient_maps", "queue_directory", "smtpd_sasl_auth_enable", "smtpd_sasl_type", "smtpd_sasl_path", "myhostname",
-	"relay_domains", "mynetworks", "local_transport", "mailbox_transport", "mailbox_transport_maps", "fallback_transport",
+	"mydestination", "virtual_alias_domains", "virtual_alias_maps", "virtual_mailbox_domains",
+	"virtual_mailbox_maps",
+	"local_recipient_maps", "queue_directory", "smtpd_sasl_auth_enable", "smtpd_sasl_type",
+	"smtpd_sasl_path", "myhostname",
+	"relay_domains", "mynetworks", "local_transport", "mailbox_transport",
+	"mailbox_transport_maps", "fallback_transport",
 	"fallback_transport_maps", "luser_relay", "myorigin", "alias_maps", "transport_maps",
 	"sender_dependent_relayhost_maps", "sender_dependent_default_transport_maps",
 }
@@ -32,10 +35,12 @@ func (d *Driver) load(ctx context.Context) (*state, error) {
 	if err != nil {
 		return nil, fmt.Errorf("%s can't be understood: %w", d.main(), err)
 	}
+
 	s.set = settings(out)
 	if out, err = d.postconf(ctx, append([]string{"-x"}, needed...)...); err != nil {
 		return nil, err
 	}
+
 	s.effective = settings(out)
 	if err := d.overrides(ctx, s); err != nil {
 		return nil, err
@@ -43,6 +48,7 @@ func (d *Driver) load(ctx context.Context) (*state, error) {
 	if err := d.readTable(ctx, s); err != nil {
 		return nil, err
 	}
+
 	return s, nil
 }
 
@@ -55,6 +61,7 @@ func settings(out string) map[string]string {
 			all[name] = canonical(name, value)
 		}
 	}
+
 	return all
 }
 
@@ -65,40 +72,53 @@ func (d *Driver) overrides(ctx context.Context, s *state) error {
 	if err != nil {
 		return err
 	}
+
 	address, port, err := net.SplitHostPort(d.Addr)
 	if err != nil {
 		return err
 	}
+
 	for line := range strings.Lines(out) {
 		key, value, _ := strings.Cut(line, "=")
 		f := strings.Split(strings.TrimSpace(key), "/")
 		if len(f) != 3 {
 			continue
 		}
+
 		value = strings.TrimSpace(value)
-		host, service := "", f[0]
+		host := ""
+		service := f[0]
+
 		if i := strings.LastIndex(f[0], ":"); i >= 0 {
-			host, service = strings.Trim(f[0][:i], "[]"), f[0][i+1:]
+			host = strings.Trim(f[0][:i], "[]")
+			service = f[0][i+1:]
 		}
-		ours := host == "" || host == address || strings.EqualFold(host, s.effective["myhostname"])
+
+		ours := host == "" || host == address ||
+			strings.EqualFold(host, s.effective["myhostname"])
+
 		switch {
-		case f[1] == "inet" && ours && (service == port || service == "smtp" && port == "25"), f[1] == "pass" && service == "smtpd":
+		case f[1] == "inet" && ours && (service == port ||
+			service == "smtp" && port == "25"), f[1] == "pass" && service == "smtpd":
 			s.override[f[2]] = value
 		case f[1] == "inet" && strings.HasPrefix(f[2], "smtpd_"):
 			s.elsewhere[f[2]+" "+value] = inMaster + f[0] + " has " + value
 		}
 	}
+
 	return nil
 }
 
 // readTable reads the index of our own table of addresses, and which others there are.
 func (d *Driver) readTable(ctx context.Context, s *state) (err error) {
-	s.table, s.addresses = d.ownTable(), map[string]string{}
+	s.table = d.ownTable()
+	s.addresses = map[string]string{}
 	s.tables = elements(s.effective["virtual_alias_maps"])
 	source, err := os.ReadFile(pathOf(s.table))
 	if err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return err
 	}
+
 	written := parseTable(string(source))
 	out := ""
 	if _, err := os.Stat(indexOf(s.table)); err == nil { // postmap takes a second to say that there is none
@@ -106,10 +126,12 @@ func (d *Driver) readTable(ctx context.Context, s *state) (err error) {
 			return err
 		}
 	}
+
 	for line := range strings.Lines(out) {
 		address, to, _ := strings.Cut(strings.TrimRight(line, "\n"), "\t")
 		s.addresses[strings.ToLower(address)] = destinations(to)
 	}
+
 	count := 0
 	for _, p := range written.parts {
 		if p.name != "" && written.find(p.name) >= 0 {
@@ -119,10 +141,12 @@ func (d *Driver) readTable(ctx context.Context, s *state) (err error) {
 			}
 		}
 	}
+
 	s.stale = s.stale || count == 0 && len(s.addresses) > 0
 	if s.stale && d.isUnfinished() { // the index is made by the run that ends it
 		s.stale, s.addresses = false, written.addresses()
 	}
+
 	return nil
 }
 
@@ -143,6 +167,7 @@ func (d *Driver) Read(ctx context.Context, keys []plan.Key) ([]plan.Item, error)
 	if err != nil {
 		return nil, err
 	}
+
 	var items []plan.Item
 	for _, k := range keys {
 		it := plan.Item{Key: k}
@@ -150,10 +175,12 @@ func (d *Driver) Read(ctx context.Context, keys []plan.Key) ([]plan.Item, error)
 		if ctx.Err() != nil {
 			return nil, ctx.Err()
 		}
+
 		if it.Lines != nil || it.Unreadable != "" {
 			items = append(items, it)
 		}
 	}
+
 	return items, nil
 }
 
@@ -173,6 +200,7 @@ func (d *Driver) read(ctx context.Context, s *state, k plan.Key) (lines []string
 		}
 		return []string{isLoaded}, ""
 	}
+
 	need, name := mailsvc.SplitNeed(k)
 	switch need {
 	case mail.NeedMailbox:
@@ -184,6 +212,7 @@ func (d *Driver) read(ctx context.Context, s *state, k plan.Key) (lines []string
 	case mail.NeedCollector, mail.NeedSigning:
 		return nil, "Postfix does not say"
 	}
+
 	return nil, "not Postfix's: it was put in place for another service.type; set that again and run destroy"
 }
 
@@ -193,17 +222,22 @@ func (d *Driver) readSetting(ctx context.Context, s *state, k plan.Key) (lines [
 		return nil, fmt.Sprintf("%s sets it for the service that takes mail (-o %s=%s), so that main.cf does not count: take it out there",
 			filepath.Join(d.Dir, "master.cf"), name, v)
 	}
-	if strings.HasPrefix(name, "smtpd_sasl_") && s.effective["smtpd_sasl_auth_enable"] == "yes" && s.effective["smtpd_sasl_type"] != "dovecot" {
-		return nil, fmt.Sprintf("logins are by SASL of type %s, which mailpub leaves alone: see that users can log in", s.effective["smtpd_sasl_type"])
+	if strings.HasPrefix(name, "smtpd_sasl_") &&
+		s.effective["smtpd_sasl_auth_enable"] == "yes" &&
+		s.effective["smtpd_sasl_type"] != "dovecot" {
+		return nil, fmt.Sprintf("logins are by SASL of type %s, which mailpub leaves alone: see that users can log in",
+			s.effective["smtpd_sasl_type"])
 	}
 	if domain != "" {
 		return d.readDomain(ctx, s, domain)
 	}
+
 	if strings.HasPrefix(name, "smtpd_sasl_") || name == "smtpd_tls_auth_only" {
 		if text := s.loginsElsewhere(name); text != "" {
 			return []string{text}, ""
 		}
 	}
+
 	v, ok := s.set[name]
 	switch {
 	case name == "local_recipient_maps" && !s.delivers():
@@ -213,6 +247,7 @@ func (d *Driver) readSetting(ctx context.Context, s *state, k plan.Key) (lines [
 	case name == "mynetworks": // the default is a choice too: it may hold the whole LAN
 		return []string{s.effective[name]}, ""
 	}
+
 	return nil, ""
 }
 
@@ -222,18 +257,22 @@ func (s *state) delivers() bool {
 	if transport != "local" || len(elements(s.effective["mydestination"])) == 0 {
 		return false
 	}
-	for _, name := range []string{"mailbox_transport", "mailbox_transport_maps", "fallback_transport", "fallback_transport_maps", "luser_relay"} {
+
+	for _, name := range []string{"mailbox_transport", "mailbox_transport_maps",
+		"fallback_transport", "fallback_transport_maps", "luser_relay"} {
 		if v := s.effective[name]; v != "" && v != empty {
 			return false
 		}
 	}
+
 	return true
 }
 
 // readDomain sees whether any class of Postfix's takes mail for a domain: by its name, by a
 // variable, by a file of names or by a table.
 func (d *Driver) readDomain(ctx context.Context, s *state, domain string) (lines []string, unknown string) {
-	for _, class := range []string{"mydestination", "virtual_mailbox_domains", "virtual_alias_domains", "relay_domains"} {
+	for _, class := range []string{"mydestination", "virtual_mailbox_domains",
+		"virtual_alias_domains", "relay_domains"} {
 		for _, e := range elements(s.effective[class]) {
 			in, err := d.holds(ctx, e, domain)
 			if err != nil {
@@ -244,6 +283,7 @@ func (d *Driver) readDomain(ctx context.Context, s *state, domain string) (lines
 			}
 		}
 	}
+
 	return nil, ""
 }
 
@@ -258,12 +298,14 @@ func (d *Driver) holds(ctx context.Context, element, domain string) (bool, error
 		out, err := d.query(ctx, element, domain)
 		return out != "", err
 	}
+
 	return false, nil
 }
 
 // query asks a table. postmap says no with the exit code 1 and silence.
 func (d *Driver) query(ctx context.Context, table, key string) (string, error) {
-	out, err := d.run(ctx, "postmap", "-c", d.Dir, "-q", key, strings.TrimPrefix(table, "proxy:"))
+	out, err := d.run(ctx, "postmap", "-c", d.Dir, "-q", key,
+		strings.TrimPrefix(table, "proxy:"))
 	if command.SilentNo(err) {
 		err = nil
 	}
@@ -274,15 +316,18 @@ func (d *Driver) query(ctx context.Context, table, key string) (string, error) {
 // the first other one that knows it.
 func (d *Driver) readAddress(ctx context.Context, s *state, address string) (lines []string, unknown string) {
 	if s.stale {
-		return nil, fmt.Sprintf("%s and its index do not agree: run postmap %s, or undo the edit", pathOf(s.table), s.table)
+		return nil, fmt.Sprintf("%s and its index do not agree: run postmap %s, or undo the edit",
+			pathOf(s.table), s.table)
 	}
 	if to, ok := s.addresses[address]; ok {
 		return []string{to}, ""
 	}
+
 	for _, t := range s.tables {
 		if t == s.table {
 			continue
 		}
+
 		to, err := d.query(ctx, t, address)
 		if err != nil {
 			return nil, fmt.Sprintf("%s can't be asked: %v", t, err)
@@ -291,6 +336,7 @@ func (d *Driver) readAddress(ctx context.Context, s *state, address string) (lin
 			return []string{destinations(to)}, ""
 		}
 	}
+
 	return nil, ""
 }
 
@@ -305,6 +351,7 @@ func (d *Driver) readMailbox(ctx context.Context, s *state, name string) (lines 
 					keys = append(keys, name+"@"+domain)
 				}
 			}
+
 			for _, k := range keys {
 				out, err := d.query(ctx, t, k)
 				if err != nil {
@@ -316,5 +363,6 @@ func (d *Driver) readMailbox(ctx context.Context, s *state, name string) (lines 
 			}
 		}
 	}
+
 	return nil, ""
 }

@@ -16,49 +16,61 @@ import (
 func (d *Driver) rollBack(e *edit, running bool, before *behaviour, cause error) error {
 	ctx, cancel := context.WithTimeout(context.Background(), 2*time.Minute)
 	defer cancel()
+
 	written := slices.ContainsFunc(e.files(), func(f *file) bool { return f.written })
 	if !written {
 		d.dropCopies(e)
 		return errors.Join(fmt.Errorf("%w; nothing was changed", cause), d.end())
 	}
+
 	var err error
 	for _, f := range e.files() {
 		if f.written {
 			err = errors.Join(err, f.put(f.old))
 		}
 	}
+
 	for _, t := range e.tables(d) {
 		if t.written {
 			err = errors.Join(err, d.index(ctx, t.table, t.old != nil))
 		}
 	}
+
 	if e.drop.written && d.dovecotRuns(ctx) {
 		_, reload := d.run(ctx, "doveadm", "-c", d.Dovecot, "reload")
 		err = errors.Join(err, reload)
 	}
+
 	if running && err == nil {
 		err = d.loadAndProve(ctx, e.restart)
 	}
+
 	if err == nil {
 		err = d.compare(ctx, e, before, announcedEffects{})
 	}
+
 	if err != nil {
-		return fmt.Errorf("%w; and the rollback failed: %w (copies of the files are in the same directories, named %s*)", cause, err, durable.CopySuffix)
+		return fmt.Errorf("%w; and the rollback failed: %w (copies of the files are in the same directories, named %s*)",
+			cause, err, durable.CopySuffix)
 	}
+
 	d.dropCopies(e)
-	return errors.Join(fmt.Errorf("%w; everything was restored, and Postfix answers as before", cause), d.end())
+	return errors.Join(fmt.Errorf("%w; everything was restored, and Postfix answers as before",
+		cause), d.end())
 }
 
 // keepCopies puts a dated copy beside each file that is about to be written for the first time.
 func (d *Driver) keepCopies(e *edit) error {
 	for _, f := range e.files() {
-		if !f.changes() || f == e.drop || f.old == nil || strings.HasPrefix(string(f.old), tableHead) {
+		if !f.changes() || f == e.drop || f.old == nil ||
+			strings.HasPrefix(string(f.old), tableHead) {
 			continue
 		}
 		if err := d.Disk.KeepCopy(f.path, f.old, d.now().Format(time.DateOnly)); err != nil {
 			return fmt.Errorf("cannot copy %s, so it was not changed: %w", f.path, err)
 		}
 	}
+
 	return nil
 }
 
@@ -79,6 +91,7 @@ func (d *Driver) dropCopies(e *edit) {
 		if path == "" {
 			continue
 		}
+
 		now, err := os.ReadFile(f.path)
 		was, fault := os.ReadFile(path)
 		if err == nil && fault == nil && string(now) == string(was) {

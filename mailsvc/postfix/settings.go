@@ -69,6 +69,7 @@ func (d *Driver) spell(needs []plan.Item) []setting {
 		need, name := mailsvc.SplitNeed(it.Key)
 		s.need = it
 		text := it.Lines[0]
+
 		switch need {
 		case mail.NeedHostname:
 			s.hostname(text)
@@ -89,7 +90,9 @@ func (d *Driver) spell(needs []plan.Item) []setting {
 			s.senders(all[mail.NeedDomain])
 		case mail.NeedRecipients:
 			s.requireUnless("smtpd_reject_unlisted_recipient", "yes", is("yes"))
-			s.requireUnless("local_recipient_maps", defaultRecipients, func(v string) bool { return v != empty })
+			s.requireUnless("local_recipient_maps", defaultRecipients, func(v string) bool {
+				return v != empty
+			})
 		case mail.NeedAccount:
 			if it.Key == all[need][0].Key {
 				s.accounts(all[need])
@@ -105,6 +108,7 @@ func (d *Driver) spell(needs []plan.Item) []setting {
 			s.item(it.Key.Name, text).ByHand = instructions().Text(need, name, text)
 		}
 	}
+
 	return s.out
 }
 
@@ -121,7 +125,8 @@ func group(needs []plan.Item) map[string][]plan.Item {
 func (s *translator) item(name, text string) *plan.Item {
 	need, _ := mailsvc.SplitNeed(s.need.Key)
 	it := setting{s.need, need}
-	it.Key.Name, it.Lines = name, []string{text}
+	it.Key.Name = name
+	it.Lines = []string{text}
 	s.out = append(s.out, it)
 	return &s.out[len(s.out)-1].Item
 }
@@ -172,7 +177,10 @@ func (s *translator) hostname(host string) {
 		first, _, _ := strings.Cut(v, " ")
 		return isName(first, host)
 	})
-	s.requireUnless("smtp_helo_name", "$myhostname", func(v string) bool { return isName(v, host) })
+
+	s.requireUnless("smtp_helo_name", "$myhostname", func(v string) bool {
+		return isName(v, host)
+	})
 }
 
 func (s *translator) listen(text string) {
@@ -182,10 +190,12 @@ func (s *translator) listen(text string) {
 			return e == "all" || strings.Trim(e, "[]") == addr.String() || isName(e, s.host)
 		})
 	})
+
 	family := "ipv4"
 	if addr.Is6() {
 		family = "ipv6"
 	}
+
 	s.requireUnless("inet_protocols", "all", func(v string) bool {
 		return slices.Contains(elements(v), "all") || slices.Contains(elements(v), family)
 	})
@@ -198,11 +208,13 @@ func (s *translator) delivery(text string) {
 	} else if host, ok := strings.CutPrefix(text, mail.ElseHost); ok {
 		fallback = nextHop(host)
 	}
+
 	s.emptyOr("relayhost", relay)
 	s.emptyOr("smtp_fallback_relay", fallback)
 	s.requireUnless("default_transport", "smtp", func(v string) bool {
 		service, hop, _ := strings.Cut(v, ":")
-		return !slices.Contains([]string{"error", "retry", "discard"}, service) && (hop == "" || hop == relay)
+		return !slices.Contains([]string{"error", "retry", "discard"}, service) &&
+			(hop == "" || hop == relay)
 	})
 }
 
@@ -222,7 +234,8 @@ func nextHop(hostPort string) string {
 }
 
 func (s *translator) relaying(lines []string) {
-	trusted, others := elements(loopback), []string{}
+	trusted := elements(loopback)
+	others := []string{}
 	for _, l := range lines {
 		if n, ok := strings.CutPrefix(l, mail.TrustsNetwork); ok {
 			p := netip.MustParsePrefix(n)
@@ -231,17 +244,21 @@ func (s *translator) relaying(lines []string) {
 			}
 			trusted = append(trusted, n)
 		}
+
 		if d, ok := strings.CutPrefix(l, mail.PassesOn); ok {
 			others = append(others, d)
 		}
 	}
+
 	s.add("mynetworks", strings.Join(trusted, ", "), limitedNetworks(trusted))
 	if len(trusted) > len(elements(loopback)) { // by default they may end lines as they like, and smuggle
 		s.exactly("smtpd_forbid_bare_newline_exclusions", empty)
 	}
+
 	if len(others) > 0 {
 		s.merged("relay_domains", strings.Join(others, ", "))
 	}
+
 	s.add("smtpd_relay_restrictions", relayControl, relayRestrictions)
 }
 
@@ -256,25 +273,34 @@ func limitedNetworks(trusted []string) plan.Merge {
 		if len(observed) == 0 {
 			return []string{canonical("mynetworks", strings.Join(trusted, ", "))}
 		}
+
 		var kept []string
 		networks := 0
 		for _, e := range listOf(observed) {
 			network, ok := networkOf(e)
-			if ok && !slices.ContainsFunc(trusted, func(t string) bool { return covers(t, network) }) {
+			if ok && !slices.ContainsFunc(trusted, func(t string) bool {
+				return covers(t, network)
+			}) {
 				continue
 			}
+
 			if ok {
 				networks++
 			}
+
 			kept = append(kept, e)
 		}
+
 		for _, t := range trusted {
 			network, _ := networkOf(t)
-			there := slices.ContainsFunc(kept, func(e string) bool { return covers(e, network) })
+			there := slices.ContainsFunc(kept, func(e string) bool {
+				return covers(e, network)
+			})
 			if !there && (networks == 0 || !slices.Contains(loop, t)) {
 				kept = append(kept, t)
 			}
 		}
+
 		return []string{canonical("mynetworks", strings.Join(kept, ", "))}
 	}
 }
@@ -288,6 +314,7 @@ func networkOf(element string) (netip.Prefix, bool) {
 	if a, err := netip.ParseAddr(text); err == nil {
 		return netip.PrefixFrom(a, a.BitLen()), true
 	}
+
 	return netip.Prefix{}, false
 }
 
@@ -302,16 +329,22 @@ func relayRestrictions(observed, _, _ []string) []string {
 	if len(observed) == 0 {
 		return []string{relayControl}
 	}
-	list := slices.DeleteFunc(listOf(observed), func(e string) bool { return e == "permit" || e == "defer_unauth_destination" })
+
+	list := slices.DeleteFunc(listOf(observed), func(e string) bool {
+		return e == "permit" || e == "defer_unauth_destination"
+	})
+
 	if !slices.Contains(list, "reject_unauth_destination") && !slices.Contains(list, "reject") {
 		list = append(list, "reject_unauth_destination")
 	}
+
 	return []string{canonical("smtpd_relay_restrictions", strings.Join(list, ", "))}
 }
 
 // isName reports whether a value is the name of the mail host, written out or by its variable.
 func isName(value, host string) bool {
-	return host != "" && (value == "$myhostname" || value == "${myhostname}" || value == "$(myhostname)" || strings.EqualFold(value, host))
+	return host != "" && (value == "$myhostname" || value == "${myhostname}" ||
+		value == "$(myhostname)" || strings.EqualFold(value, host))
 }
 
 // senders lets only those who logged in, and this machine, write as one of us. The rule stands last
@@ -323,13 +356,22 @@ func (s *translator) senders(domains []plan.Item) {
 		_, name := mailsvc.SplitNeed(d.Key)
 		names = append(names, regexp.QuoteMeta(name))
 	}
+
 	// The end of a name is found without a "$": restriction lists are expanded twice, by smtpd and
 	// for proxymap (proxy_read_maps). The case is folded (regexp_table(5)).
 	domain := "/@(" + strings.Join(names, "|") + ")"
-	ours := "check_sender_access regexp:{{" + domain + "[-.0-9a-z_]/ DUNNO}, {" + domain + "/ 553 5.7.1 log in to send as this domain}}"
+	ours := "check_sender_access regexp:{{" + domain + "[-.0-9a-z_]/ DUNNO}, {" + domain +
+		"/ 553 5.7.1 log in to send as this domain}}"
+
 	s.merged("smtpd_sender_restrictions", "permit_mynetworks, permit_sasl_authenticated, "+ours)
-	s.add("smtpd_sasl_auth_enable", "yes", atLeast("yes", func(v string) bool { return v == "yes" || strings.HasPrefix(v, inMaster) }))
-	s.add("smtpd_tls_auth_only", "yes", atLeast("yes", func(v string) bool { return v == "yes" || strings.HasPrefix(v, inMaster) }))
+	s.add("smtpd_sasl_auth_enable", "yes", atLeast("yes", func(v string) bool {
+		return v == "yes" || strings.HasPrefix(v, inMaster)
+	}))
+
+	s.add("smtpd_tls_auth_only", "yes", atLeast("yes", func(v string) bool {
+		return v == "yes" || strings.HasPrefix(v, inMaster)
+	}))
+
 	anything := func(string) bool { return true }
 	s.add("smtpd_sasl_type", "dovecot", atLeast("dovecot", anything))
 	s.add("smtpd_sasl_path", socket, atLeast(socket, anything))
@@ -345,7 +387,8 @@ func (s *translator) accounts(needs []plan.Item) {
 		_, name := mailsvc.SplitNeed(it.Key)
 		names = append(names, "{"+name+"@ = 550 5.1.1 User unknown}")
 	}
-	s.merged("smtpd_recipient_restrictions", "permit_mynetworks, check_recipient_access inline:{"+strings.Join(names, ", ")+"}")
+	s.merged("smtpd_recipient_restrictions",
+		"permit_mynetworks, check_recipient_access inline:{"+strings.Join(names, ", ")+"}")
 }
 
 // merged wants a list to hold ours, and keeps what others have in it, in its order. A list of
@@ -356,18 +399,26 @@ func (s *translator) merged(name, value string) {
 	wanted := elements(value)
 	s.add(name, value, func(observed, last, prior []string) []string {
 		theirs := listOf(prior)
-		former := slices.DeleteFunc(listOf(last), func(e string) bool { return slices.Contains(theirs, e) || slices.Contains(wanted, e) })
-		all := slices.DeleteFunc(listOf(observed), func(e string) bool { return slices.Contains(former, e) })
+		former := slices.DeleteFunc(listOf(last), func(e string) bool {
+			return slices.Contains(theirs, e) || slices.Contains(wanted, e)
+		})
+
+		all := slices.DeleteFunc(listOf(observed), func(e string) bool {
+			return slices.Contains(former, e)
+		})
+
 		at := len(all)
 		if at > 0 && all[at-1] == "permit" {
 			at--
 		}
+
 		var missing []string
 		for _, e := range wanted {
 			if !slices.Contains(all, e) {
 				missing = append(missing, e)
 			}
 		}
+
 		return []string{canonical(name, strings.Join(slices.Insert(all, at, missing...), ", "))}
 	})
 }

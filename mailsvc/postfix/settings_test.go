@@ -10,7 +10,15 @@ import (
 )
 
 func need(name string, lines ...string) plan.Item {
-	return plan.Item{Key: plan.Key{Kind: "service", Name: name}, Lines: lines, Stage: plan.StageService, Reason: "why"}
+	return plan.Item{
+		Key: plan.Key{
+			Kind: "service",
+			Name: name,
+		},
+		Lines:  lines,
+		Stage:  plan.StageService,
+		Reason: "why",
+	}
 }
 
 // spelt returns the one setting that a need comes to.
@@ -21,6 +29,7 @@ func spelt(t *testing.T, name string, needs ...plan.Item) plan.Item {
 			return it
 		}
 	}
+
 	t.Fatalf("%v has no %s", needs, name)
 	return plan.Item{}
 }
@@ -31,24 +40,30 @@ func after(it plan.Item, observed string, last ...string) string {
 	if observed != "" {
 		is = []string{observed}
 	}
+
 	if it.Merge == nil {
 		return it.Lines[0]
 	}
+
 	to := it.Merge(is, last, nil)
 	if again := it.Merge(to, last, nil); !slices.Equal(again, to) {
 		return "not idempotent: " + strings.Join(again, "|")
 	}
+
 	return strings.Join(to, "|")
 }
 
 func TestSpell(t *testing.T) {
-	domains := []plan.Item{need("domain nomeazienda.it", mail.Served), need("domain b.it", mail.Served)}
+	domains := []plan.Item{need("domain nomeazienda.it", mail.Served),
+		need("domain b.it", mail.Served)}
+
 	senders := append(slices.Clone(domains), need("senders", mail.Authenticated))
 	const ours = `check_sender_access regexp:{{/@(nomeazienda\.it|b\.it)[-.0-9a-z_]/ DUNNO}, {/@(nomeazienda\.it|b\.it)/ 553 5.7.1 log in to send as this domain}}`
 	const root = "check_recipient_access inline:{{root@ = 550 5.1.1 User unknown}, {test@ = 550 5.1.1 User unknown}}"
 	accounts := []plan.Item{need("account root", "x"), need("account test", "x")}
 	relaying := []plan.Item{need("relaying", "refused")}
 	listening := []plan.Item{need("hostname", "m.b.it"), need("listen", "10.10.10.10:25")}
+
 	for _, c := range []struct {
 		name           string
 		needs          []plan.Item
@@ -104,13 +119,18 @@ func TestSpell(t *testing.T) {
 			t.Errorf("%s: %q becomes %q, want %q", c.name, c.observed, got, c.want)
 		}
 	}
+
 	it := spelt(t, "main.cf smtpd_sender_restrictions", senders...)
 	was := "permit_mynetworks, check_sender_access regexp:{{/@(old)/ 553 no}}"
-	if got := after(it, "reject_unknown_sender_domain, "+was, was); got != "reject_unknown_sender_domain, permit_mynetworks, permit_sasl_authenticated, "+ours {
+	if got := after(it, "reject_unknown_sender_domain, "+was,
+		was); got != "reject_unknown_sender_domain, permit_mynetworks, permit_sasl_authenticated, "+ours {
 		t.Errorf("what was ours before stays: %q", got)
 	}
-	for _, by := range []string{"mailbox mario", "passwords", "collector m.b.it", "signing b.it"} {
-		if it := spelt(t, by, need(by, "x")); it.ByHand == "" || strings.Contains(it.ByHand, "{") {
+
+	for _, by := range []string{"mailbox mario", "passwords", "collector m.b.it",
+		"signing b.it"} {
+		if it := spelt(t, by, need(by, "x")); it.ByHand == "" ||
+			strings.Contains(it.ByHand, "{") {
 			t.Errorf("%s: %q", by, it.ByHand)
 		}
 	}

@@ -25,13 +25,16 @@ func (s *state) sampleAddress() string {
 	if s.own != "" {
 		return s.own
 	}
-	for _, class := range []string{"mydestination", "virtual_mailbox_domains", "virtual_alias_domains", "relay_domains"} {
+
+	for _, class := range []string{"mydestination", "virtual_mailbox_domains",
+		"virtual_alias_domains", "relay_domains"} {
 		for _, e := range elements(s.effective[class]) {
 			if strings.Contains(e, ".") && !strings.ContainsAny(e, ":/[!") && !s.isOwnName(e) {
 				return "postmaster@" + strings.ToLower(e)
 			}
 		}
 	}
+
 	return ""
 }
 
@@ -50,6 +53,7 @@ func (s *state) loginsElsewhere(name string) string {
 	if text := s.elsewhere[name+" yes"]; text != "" {
 		return text
 	}
+
 	return s.elsewhere["smtpd_sasl_auth_enable yes"]
 }
 
@@ -70,6 +74,7 @@ func indexOf(table string) string {
 	case "dbm":
 		return path + ".pag"
 	}
+
 	return path + ".db"
 }
 
@@ -89,5 +94,8 @@ func (s *state) isOwnName(domain string) bool {
 	if !slices.Contains([]string{host, parent, "localhost." + parent}, domain) {
 		return false
 	}
-	return !slices.ContainsFunc(elements(s.set["mydestination"]), func(e string) bool { return strings.EqualFold(e, domain) })
+
+	return !slices.ContainsFunc(elements(s.set["mydestination"]), func(e string) bool {
+		return strings.EqualFold(e, domain)
+	})
 }

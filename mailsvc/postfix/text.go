@@ -60,11 +60,13 @@ func parse(text string, d *document) *document {
 			d.parts = append(d.parts, paragraph{value: blank, raw: line})
 		}
 	}
+
 	for i, p := range d.parts {
 		if p.value != "" {
 			d.parts[i].name, d.parts[i].value = d.split(p.value)
 		}
 	}
+
 	return d
 }
 
@@ -116,9 +118,11 @@ func (d *document) set(name, value, line string) {
 		}
 		return
 	}
+
 	if n := len(d.parts); n > 0 && !strings.HasSuffix(d.parts[n-1].raw, "\n") {
 		d.parts[n-1].raw += "\n"
 	}
+
 	d.parts = append(d.parts, paragraph{name, value, line})
 }
 
@@ -140,17 +144,21 @@ func (d *document) insert(at int, p paragraph) {
 // restore gives an entry the spelling that it has in an older text, when that says the same
 // by the given measure.
 func (d *document) restore(name string, old *document, same func(a, b string) bool) {
-	i, j := d.find(name), old.find(name)
+	i := d.find(name)
+	j := old.find(name)
 	if i < 0 || j < 0 || !same(d.parts[i].value, old.parts[j].value) {
 		return
 	}
+
 	was := old.parts[j]
 	after := ""
-	for k := i + 1; k < len(d.parts) && d.parts[k].name == "" && len(after) < len(was.comments()); k++ {
+	for k := i + 1; k < len(d.parts) && d.parts[k].name == "" &&
+		len(after) < len(was.comments()); k++ {
 		if after += d.parts[k].raw; after == was.comments() { // set has put them there
 			d.parts = append(d.parts[:i+1], d.parts[k+1:]...)
 		}
 	}
+
 	d.parts[i] = was
 	if i+1 < len(d.parts) && !strings.HasSuffix(was.raw, "\n") {
 		d.parts[i].raw += "\n"

@@ -24,14 +24,18 @@ func TestDocument(t *testing.T) {
 	if d.String() != mainText {
 		t.Fatalf("printed again it is\n%s", d)
 	}
-	for name, want := range map[string]string{"mydestination": "a, b", "relayhost": "", "mynetworks": "127.0.0.0/8", "myhostname": "second", "last": "x"} {
+
+	for name, want := range map[string]string{"mydestination": "a, b", "relayhost": "",
+		"mynetworks": "127.0.0.0/8", "myhostname": "second", "last": "x"} {
 		if got, ok := d.get(name); got != want || !ok {
 			t.Errorf("%s is %q, %v; want %q", name, got, ok, want)
 		}
 	}
+
 	if _, ok := d.get("#relayhost"); ok {
 		t.Error("a comment is a setting")
 	}
+
 	table := parseTable("Info@b.it anna\n  , lucia\ninfo@b.it other\nbad\n")
 	if got, _ := table.get("info@b.it"); got != "anna , lucia" {
 		t.Errorf("of two rows the first counts, got %q", got)
@@ -43,36 +47,47 @@ func TestDocumentRestores(t *testing.T) {
 	same := func(name string) func(a, b string) bool {
 		return func(a, b string) bool { return canonical(name, a) == canonical(name, b) }
 	}
+
 	was := parseMain(mainText)
-	for _, name := range []string{"myhostname", "mydestination", "relayhost", "mynetworks", "last"} {
+	for _, name := range []string{"myhostname", "mydestination", "relayhost", "mynetworks",
+		"last"} {
 		value, _ := was.get(name)
 		d := parseMain(mainText)
 		d.set(name, "new", name+" = new\n")
 		again := parseMain(d.String())
+
 		if got, _ := again.get(name); got != "new" {
 			t.Errorf("%s was set to new and is %q", name, got)
 		}
-		for _, other := range []string{"# comment\n", "# why b\n", "#relayhost = [commented]\n", "  # an indented comment\n"} {
+
+		for _, other := range []string{"# comment\n", "# why b\n",
+			"#relayhost = [commented]\n", "  # an indented comment\n"} {
 			if !strings.Contains(again.String(), other) {
 				t.Errorf("setting %s lost %q:\n%s", name, other, again)
 			}
 		}
+
 		again.set(name, value, name+" = "+value+"\n")
 		back := parseMain(again.String())
 		back.restore(name, was, same(name))
+
 		if got := whole(back, was); got != mainText {
 			t.Errorf("%s was put back as\n%s", name, got)
 		}
 	}
+
 	d := parseMain(mainText)
 	d.set("new", "1", "new = 1\n")
 	d = parseMain(d.String())
 	d.remove("new")
+
 	if got := whole(d, was); got != mainText {
 		t.Errorf("after a setting was added and removed:\n%s", got)
 	}
+
 	d.remove("mydestination")
-	if want := "# why b\n"; !strings.Contains(d.String(), want) || strings.Contains(d.String(), "  b\n") {
+	if want := "# why b\n"; !strings.Contains(d.String(), want) ||
+		strings.Contains(d.String(), "  b\n") {
 		t.Errorf("removed with its comment:\n%s", d)
 	}
 }
@@ -86,9 +101,12 @@ func FuzzDocument(f *testing.F) {
 		if d.String() != text {
 			t.Fatalf("%q is printed as %q", text, d)
 		}
-		if name == "" || name != canonical("", name) || strings.Contains(name, "=") || strings.Contains(name, " ") || name[0] == '#' {
+
+		if name == "" || name != canonical("", name) || strings.Contains(name, "=") ||
+			strings.Contains(name, " ") || name[0] == '#' {
 			return
 		}
+
 		d.set(name, "value", name+" = value\n")
 		if got, ok := parseMain(d.String()).get(name); !ok || got != "value" {
 			t.Fatalf("%q: %s was set in %q, and is %q in %q", name, name, text, got, d)

@@ -22,6 +22,7 @@ func (d *Driver) Unfinished(context.Context) []plan.Change {
 	if !d.isUnfinished() {
 		return nil
 	}
+
 	return []plan.Change{{
 		Key:    unfinishedKey,
 		Action: plan.Update,

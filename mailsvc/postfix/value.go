@@ -11,7 +11,8 @@ const empty = "(empty)"
 // isList tells the settings whose value is a list, with commas or white space between.
 func isList(name string) bool {
 	return strings.HasSuffix(name, "_restrictions") || strings.HasSuffix(name, "_maps") ||
-		slices.Contains([]string{"mydestination", "mynetworks", "relay_domains", "inet_interfaces", "inet_protocols",
+		slices.Contains([]string{"mydestination", "mynetworks", "relay_domains",
+			"inet_interfaces", "inet_protocols",
 			"virtual_mailbox_domains", "virtual_alias_domains", "smtp_fallback_relay"}, name)
 }
 
@@ -22,9 +23,11 @@ func canonical(name, value string) string {
 	} else {
 		value = strings.Join(strings.Fields(value), " ")
 	}
+
 	if value == "" {
 		return empty
 	}
+
 	return value
 }
 
@@ -42,28 +45,34 @@ func elements(value string) (out []string) {
 	if value == empty {
 		return nil
 	}
+
 	depth, start := 0, -1
 	flush := func(end int) {
 		if start < 0 {
 			return
 		}
+
 		word := value[start:end]
 		start = -1
 		if n := len(out); n > 0 && takesArgument(out[n-1]) {
 			out[n-1] += " " + word
 			return
 		}
+
 		out = append(out, word)
 	}
+
 	for i := 0; i < len(value); i++ {
 		c := value[i]
 		if depth == 0 && (c == ',' || c == ' ' || c == '\t' || c == '\r' || c == '\n') {
 			flush(i)
 			continue
 		}
+
 		if start < 0 {
 			start = i
 		}
+
 		switch c {
 		case '{':
 			depth++
@@ -71,6 +80,7 @@ func elements(value string) (out []string) {
 			depth = max(depth-1, 0)
 		}
 	}
+
 	flush(len(value))
 	return out
 }
@@ -80,14 +90,18 @@ func takesArgument(element string) bool {
 	if element == "warn_if_reject" { // a word before the rule that only warns
 		return true
 	}
+
 	element = strings.TrimPrefix(element, "warn_if_reject ")
 	if strings.Contains(element, " ") {
 		return false
 	}
-	for _, prefix := range []string{"check_", "reject_rbl_", "reject_rhsbl_", "permit_dnswl_", "permit_rhswl_"} {
+
+	for _, prefix := range []string{"check_", "reject_rbl_", "reject_rhsbl_", "permit_dnswl_",
+		"permit_rhswl_"} {
 		if strings.HasPrefix(element, prefix) {
 			return true
 		}
 	}
+
 	return element == "sleep"
 }

@@ -12,11 +12,13 @@ func (d *Driver) patience() time.Duration { return cmp.Or(d.Patience, 20*time.Se
 func (d *Driver) retryUntil(ctx context.Context, within time.Duration, try func(context.Context) error) error {
 	ctx, cancel := context.WithTimeout(ctx, within)
 	defer cancel()
+
 	for {
 		err := try(ctx)
 		if err == nil {
 			return nil
 		}
+
 		select {
 		case <-ctx.Done():
 			return err

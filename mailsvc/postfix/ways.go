@@ -40,17 +40,26 @@ func (d *Driver) newLookups() *lookups { return &lookups{d, map[[2]string]string
 
 // fetch asks a table for several keys at once. What comes of it is of use where it succeeds.
 func (l *lookups) fetch(ctx context.Context, table string, keys []string) {
-	keys = slices.DeleteFunc(slices.Clone(keys), func(k string) bool { _, asked := l.known[[2]string{table, k}]; return asked })
+	keys = slices.DeleteFunc(slices.Clone(keys), func(k string) bool {
+		_, asked := l.known[[2]string{table, k}]
+		return asked
+	})
+
 	if len(keys) == 0 {
 		return
 	}
-	out, err := l.d.runWith(ctx, strings.Join(keys, "\n")+"\n", "postmap", "-c", l.d.Dir, "-q", "-", strings.TrimPrefix(table, "proxy:"))
+
+	out, err := l.d.runWith(ctx, strings.Join(keys, "\n")+"\n", "postmap", "-c", l.d.Dir, "-q",
+		"-", strings.TrimPrefix(table, "proxy:"))
+
 	if err != nil && !command.SilentNo(err) {
 		return
 	}
+
 	for _, k := range keys {
 		l.known[[2]string{table, k}] = ""
 	}
+
 	for line := range strings.Lines(out) {
 		if key, value, ok := strings.Cut(strings.TrimRight(line, "\n"), "\t"); ok {
 			l.known[[2]string{table, key}] = strings.TrimSpace(value)
@@ -63,10 +72,12 @@ func (l *lookups) get(ctx context.Context, table, key string) (string, error) {
 	if to, asked := l.known[at]; asked {
 		return to, nil
 	}
+
 	to, err := l.d.query(ctx, table, key)
 	if err == nil {
 		l.known[at] = to
 	}
+
 	return to, err
 }
 
@@ -80,18 +91,28 @@ func (l *lookups) routes(ctx context.Context, v routingView) (map[string]string,
 		}
 		origin, _, _ = strings.Cut(strings.TrimSpace(string(text)), "\n")
 	}
+
 	origin = strings.ToLower(strings.TrimSpace(origin))
 	l.prefetch(ctx, v, origin)
 	all := map[string]string{}
+
 	for _, name := range localNames() {
-		f := addressResolver{lookups: l, view: v, origin: origin, seen: map[string]bool{}}
+		f := addressResolver{
+			lookups: l,
+			view:    v,
+			origin:  origin,
+			seen:    map[string]bool{},
+		}
+
 		ends, err := f.follow(ctx, name, 0)
 		if err != nil {
 			return nil, fmt.Errorf("where mail for %s goes can't be told: %w", name, err)
 		}
+
 		slices.Sort(ends)
 		all[name] = strings.Join(slices.Compact(ends), " and ")
 	}
+
 	return all, nil
 }
 
@@ -101,10 +122,14 @@ func (l *lookups) prefetch(ctx context.Context, v routingView, origin string) {
 	for _, name := range localNames() {
 		keys = append(keys, name, name+"@"+origin)
 	}
+
 	asked := map[string]bool{}
-	for _, class := range []string{"virtual_alias_maps", "virtual_alias_domains", "virtual_mailbox_domains", "relay_domains", "mydestination", "alias_maps", "local_recipient_maps"} {
+	for _, class := range []string{"virtual_alias_maps", "virtual_alias_domains",
+		"virtual_mailbox_domains", "relay_domains", "mydestination", "alias_maps",
+		"local_recipient_maps"} {
 		for _, t := range elements(v.in[class]) {
-			if strings.Contains(t, ":") && !strings.HasPrefix(t, "[") && t != v.own && !asked[t] {
+			if strings.Contains(t, ":") && !strings.HasPrefix(t, "[") && t != v.own &&
+				!asked[t] {
 				asked[t] = true
 				l.fetch(ctx, t, keys)
 			}
@@ -139,29 +164,37 @@ func (f *addressResolver) follow(ctx context.Context, address string, depth int)
 	if depth > longestWay {
 		return []string{isEndless}, nil
 	}
+
 	switch {
 	case strings.HasPrefix(address, "/") && strings.HasSuffix(address, "/"): // a Maildir
 		return []string{inMailbox + address}, nil
-	case strings.HasPrefix(address, "|"), strings.HasPrefix(address, "/"), strings.HasPrefix(address, ":include:"), strings.HasPrefix(address, "\"|"):
+	case strings.HasPrefix(address, "|"), strings.HasPrefix(address,
+		"/"), strings.HasPrefix(address, ":include:"), strings.HasPrefix(address, "\"|"):
 		return []string{toProgram}, nil
 	case !strings.Contains(address, "@"):
 		address += "@" + f.origin
 	}
+
 	address = strings.ToLower(strings.TrimPrefix(address, "\\"))
 	at := strings.LastIndex(address, "@")
-	local, domain := address[:at], address[at+1:]
+	local := address[:at]
+	domain := address[at+1:]
+
 	if f.seen[address] {
 		return nil, nil // an alias that names itself means the mailbox, which was found already
 	}
+
 	f.seen[address] = true
 	is, err := f.class(ctx, domain)
 	if err != nil {
 		return nil, err
 	}
+
 	keys := []string{address}
 	if is == "mydestination" || domain == f.origin {
 		keys = append(keys, local)
 	}
+
 	to, err := f.find(ctx, "virtual_alias_maps", append(keys, "@"+domain))
 	if err != nil {
 		return nil, err
@@ -169,6 +202,7 @@ func (f *addressResolver) follow(ctx context.Context, address string, depth int)
 	if to != "" && !slices.Contains(elements(strings.ToLower(to)), address) {
 		return f.all(ctx, to, depth)
 	}
+
 	switch is {
 	case "mydestination":
 		return f.local(ctx, local, depth)
@@ -178,12 +212,15 @@ func (f *addressResolver) follow(ctx context.Context, address string, depth int)
 		if len(elements(f.view.in["virtual_mailbox_maps"])) == 0 {
 			return []string{inMailbox + address}, nil
 		}
+
 		found, err := f.find(ctx, "virtual_mailbox_maps", []string{address, "@" + domain})
 		if found == "" {
 			return []string{bounces}, err
 		}
+
 		return []string{inMailbox + address}, err
 	}
+
 	return []string{passedOn + domain}, nil
 }
 
@@ -196,6 +233,7 @@ func (f *addressResolver) all(ctx context.Context, to string, depth int) (ends [
 		}
 		ends = append(ends, more...)
 	}
+
 	return ends, nil
 }
 
@@ -205,10 +243,12 @@ func (f *addressResolver) local(ctx context.Context, name string, depth int) ([]
 	if transport != "" && transport != "local" {
 		return []string{inMailbox + name}, nil
 	}
+
 	to, err := f.find(ctx, "alias_maps", []string{name})
 	if err != nil {
 		return nil, err
 	}
+
 	if to != "" {
 		ends, err := f.all(ctx, to, depth)
 		if len(ends) == 0 && err == nil { // it names itself
@@ -216,18 +256,21 @@ func (f *addressResolver) local(ctx context.Context, name string, depth int) ([]
 		}
 		return ends, err
 	}
+
 	if maps := elements(f.view.in["local_recipient_maps"]); len(maps) > 0 {
 		found, err := f.find(ctx, "local_recipient_maps", []string{name})
 		if found == "" || err != nil {
 			return []string{bounces}, err
 		}
 	}
+
 	return []string{inMailbox + name}, nil
 }
 
 // class returns the class of domains that serves one; "" where none does.
 func (f *addressResolver) class(ctx context.Context, domain string) (string, error) {
-	for _, class := range []string{"mydestination", "virtual_alias_domains", "virtual_mailbox_domains", "relay_domains"} {
+	for _, class := range []string{"mydestination", "virtual_alias_domains",
+		"virtual_mailbox_domains", "relay_domains"} {
 		for _, e := range elements(f.view.in[class]) {
 			if e == f.view.own { // virtual_alias_domains is virtual_alias_maps by default
 				if f.view.rows[domain] != "" {
@@ -235,6 +278,7 @@ func (f *addressResolver) class(ctx context.Context, domain string) (string, err
 				}
 				continue
 			}
+
 			in := strings.EqualFold(e, domain)
 			var err error
 			switch {
@@ -246,6 +290,7 @@ func (f *addressResolver) class(ctx context.Context, domain string) (string, err
 			default:
 				in, err = f.d.holds(ctx, e, domain)
 			}
+
 			if err != nil {
 				return "", err
 			}
@@ -254,6 +299,7 @@ func (f *addressResolver) class(ctx context.Context, domain string) (string, err
 			}
 		}
 	}
+
 	return "", nil
 }
 
@@ -267,12 +313,14 @@ func (f *addressResolver) find(ctx context.Context, name string, keys []string) 
 				}
 				continue
 			}
+
 			to, err := f.get(ctx, t, key)
 			if to != "" || err != nil {
 				return to, err
 			}
 		}
 	}
+
 	return "", nil
 }
 
@@ -282,11 +330,14 @@ func personalAccounts() (names []string) {
 	if err != nil {
 		return nil
 	}
+
 	for line := range strings.Lines(string(data)) {
 		f := strings.Split(strings.TrimSpace(line), ":")
-		if len(f) == 7 && strings.HasPrefix(f[5], "/home/") && !strings.HasSuffix(f[6], "nologin") && !strings.HasSuffix(f[6], "false") {
+		if len(f) == 7 && strings.HasPrefix(f[5], "/home/") &&
+			!strings.HasSuffix(f[6], "nologin") && !strings.HasSuffix(f[6], "false") {
 			names = append(names, f[0])
 		}
 	}
+
 	return names
 }

@@ -16,14 +16,17 @@ func (d *Driver) write(ctx context.Context, e *edit, up, running bool) error {
 		func() error { return d.writeTable(ctx, e) },
 		func() error { return d.writeMain(ctx, e, running) },
 	}
+
 	if !up {
 		slices.Reverse(steps)
 	}
+
 	for _, step := range steps {
 		if err := step(); err != nil {
 			return err
 		}
 	}
+
 	return nil
 }
 
@@ -32,18 +35,22 @@ func (d *Driver) writeDovecot(ctx context.Context, e *edit) error {
 	if !e.drop.changes() && !d.dovecotIsBehind(ctx, e, path) {
 		return nil
 	}
+
 	if e.drop.changes() {
 		if err := e.drop.put(e.drop.new); err != nil {
 			return err
 		}
+
 		listens, err := d.listens(ctx, path)
 		if err != nil {
 			return fmt.Errorf("%s is not taken by Dovecot: %w", e.drop.path, err)
 		}
 		if listens != (e.drop.new != nil) {
-			return fmt.Errorf("%s has no effect: %s does not include conf.d/*.conf, or another file overrides it", e.drop.path, d.Dovecot)
+			return fmt.Errorf("%s has no effect: %s does not include conf.d/*.conf, or another file overrides it",
+				e.drop.path, d.Dovecot)
 		}
 	}
+
 	if !d.dovecotRuns(ctx) {
 		return nil
 	}
@@ -53,6 +60,7 @@ func (d *Driver) writeDovecot(ctx context.Context, e *edit) error {
 	if e.drop.new == nil {
 		return nil
 	}
+
 	return d.retryUntil(ctx, d.patience(), func(context.Context) error {
 		if _, err := os.Stat(path); err != nil {
 			return fmt.Errorf("no socket %s: Dovecot was told to listen there, and its log says why it does not", path)
@@ -70,6 +78,7 @@ func (d *Driver) dovecotIsBehind(ctx context.Context, e *edit, path string) bool
 	if _, err := os.Stat(path); err != nil {
 		return false
 	}
+
 	listens, err := d.listens(ctx, path)
 	return err == nil && !listens
 }
@@ -86,11 +95,13 @@ func (d *Driver) writeTable(ctx context.Context, e *edit) error {
 		if !t.changes() && !e.reload {
 			continue
 		}
+
 		if t.changes() {
 			if err := t.put(t.new); err != nil {
 				return err
 			}
 		}
+
 		if _, err := os.Stat(indexOf(t.table)); t.old == nil && t.new == nil && err != nil {
 			continue
 		}
@@ -98,6 +109,7 @@ func (d *Driver) writeTable(ctx context.Context, e *edit) error {
 			return err
 		}
 	}
+
 	return nil
 }
 
@@ -122,8 +134,11 @@ func (d *Driver) writeMain(ctx context.Context, e *edit, running bool) error {
 			return err
 		}
 	}
-	if !running || !e.main.changes() && !e.addresses.changes() && !e.former.changes() && !e.reload {
+
+	if !running || !e.main.changes() && !e.addresses.changes() && !e.former.changes() &&
+		!e.reload {
 		return nil
 	}
+
 	return d.loadAndProve(ctx, e.restart)
 }

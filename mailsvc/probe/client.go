@@ -44,20 +44,35 @@ type Client struct {
 func (c *Client) Check(ctx context.Context, r Request) (Answer, error) {
 	ctx, cancel := context.WithTimeout(ctx, callTimeout)
 	defer cancel()
+
 	r.Format = Format
 	body, err := json.Marshal(r)
 	if err != nil {
 		return Answer{}, err
 	}
-	request, err := http.NewRequestWithContext(ctx, http.MethodPost, strings.TrimSuffix(c.URL, "/")+"/v1/look", bytes.NewReader(body))
+
+	request, err := http.NewRequestWithContext(ctx, http.MethodPost,
+		strings.TrimSuffix(c.URL, "/")+"/v1/look", bytes.NewReader(body))
+
 	if err != nil {
 		return Answer{}, err
 	}
+
 	request.Header.Set("Authorization", "Bearer "+c.Token)
 	request.Header.Set("Content-Type", "application/json")
 	var at net.Addr
-	request = request.WithContext(httptrace.WithClientTrace(ctx, &httptrace.ClientTrace{GotConn: func(i httptrace.GotConnInfo) { at = i.Conn.RemoteAddr() }}))
-	client := http.Client{Transport: c.transport(), CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }}
+	request = request.WithContext(httptrace.WithClientTrace(ctx,
+		&httptrace.ClientTrace{GotConn: func(i httptrace.GotConnInfo) {
+			at = i.Conn.RemoteAddr()
+		}}))
+
+	client := http.Client{
+		Transport: c.transport(),
+		CheckRedirect: func(*http.Request, []*http.Request) error {
+			return http.ErrUseLastResponse
+		},
+	}
+
 	response, err := client.Do(request)
 	if err != nil {
 		if post := (*url.Error)(nil); errors.As(err, &post) { // which says the whole address once more
@@ -65,23 +80,31 @@ func (c *Client) Check(ctx context.Context, r Request) (Answer, error) {
 		}
 		return Answer{}, fmt.Errorf("probe %s: %w", c.URL, err)
 	}
+
 	defer response.Body.Close()
+
 	text, err := io.ReadAll(io.LimitReader(response.Body, maxAnswer))
 	if err != nil {
 		return Answer{}, fmt.Errorf("probe %s: %w", c.URL, err)
 	}
+
 	a, err := read(c.URL, response.StatusCode, text)
-	if to, _ := netip.ParseAddrPort(at.String()); err == nil && to.Addr().Unmap() == a.Seen.Unmap() {
-		return Answer{}, fmt.Errorf("probe %s: %w: it has the address %s itself", c.URL, ErrInside, a.Seen)
+	if to, _ := netip.ParseAddrPort(at.String()); err == nil &&
+		to.Addr().Unmap() == a.Seen.Unmap() {
+		return Answer{}, fmt.Errorf("probe %s: %w: it has the address %s itself", c.URL,
+			ErrInside, a.Seen)
 	}
+
 	return a, err
 }
 
 func read(at string, status int, text []byte) (a Answer, err error) {
 	var no struct{ Format, Error string }
 	if err := json.Unmarshal(text, &no); err != nil || no.Format != Format {
-		return a, fmt.Errorf("probe %s: the server that answers is not a probe (HTTP %d)", at, status)
+		return a, fmt.Errorf("probe %s: the server that answers is not a probe (HTTP %d)", at,
+			status)
 	}
+
 	switch {
 	case status == http.StatusTooManyRequests:
 		return a, fmt.Errorf("probe %s: %w: %s", at, ErrBusy, no.Error)
@@ -90,24 +113,37 @@ func read(at string, status int, text []byte) (a Answer, err error) {
 	case status != http.StatusOK:
 		return a, fmt.Errorf("probe %s: %s", at, no.Error)
 	}
+
 	if err := json.Unmarshal(text, &a); err != nil {
 		return a, fmt.Errorf("probe %s: %w", at, err)
 	}
+
 	return a, nil
 }
 
 func (c *Client) transport() http.RoundTripper {
-	t := &http.Transport{DisableKeepAlives: true, TLSHandshakeTimeout: 10 * time.Second, ResponseHeaderTimeout: callTimeout}
+	t := &http.Transport{
+		DisableKeepAlives:     true,
+		TLSHandshakeTimeout:   10 * time.Second,
+		ResponseHeaderTimeout: callTimeout,
+	}
+
 	if c.Fingerprint == "" {
 		return t
 	}
+
 	want := strings.ToLower(strings.ReplaceAll(c.Fingerprint, ":", ""))
-	t.TLSClientConfig = &tls.Config{InsecureSkipVerify: true, MinVersion: tls.VersionTLS12, VerifyConnection: func(s tls.ConnectionState) error {
-		if got := Fingerprint(s.PeerCertificates[0]); got != want {
-			return fmt.Errorf("its certificate has the fingerprint %s, not the one in the config", got)
-		}
-		return nil
-	}}
+	t.TLSClientConfig = &tls.Config{
+		InsecureSkipVerify: true,
+		MinVersion:         tls.VersionTLS12,
+		VerifyConnection: func(s tls.ConnectionState) error {
+			if got := Fingerprint(s.PeerCertificates[0]); got != want {
+				return fmt.Errorf("its certificate has the fingerprint %s, not the one in the config", got)
+			}
+			return nil
+		},
+	}
+
 	return t
 }
 

@@ -28,18 +28,23 @@ type refusalLog struct {
 func (n *refusalLog) allow(addr netip.Addr, now time.Time) (ok bool, leftOut int) {
 	n.mu.Lock()
 	defer n.mu.Unlock()
+
 	if n.seen == nil || now.Sub(n.began) >= noticePeriod || now.Before(n.began) {
 		for _, count := range n.seen {
 			leftOut += max(count-noticesEach, 0)
 		}
 		leftOut += max(n.other-noticesOfOthers, 0)
-		n.began, n.seen, n.other = now, map[netip.Prefix]int{}, 0
+		n.began = now
+		n.seen = map[netip.Prefix]int{}
+		n.other = 0
 	}
+
 	who := network(addr)
 	if _, known := n.seen[who]; !known && len(n.seen) >= mostNoticed {
 		n.other++
 		return n.other <= noticesOfOthers, leftOut
 	}
+
 	n.seen[who]++
 	return n.seen[who] <= noticesEach, leftOut
 }
@@ -50,9 +55,11 @@ func network(a netip.Addr) netip.Prefix {
 	if a.Is6() {
 		bits = 64
 	}
+
 	p, err := a.Prefix(bits)
 	if err != nil {
 		return netip.Prefix{}
 	}
+
 	return p
 }

@@ -60,27 +60,35 @@ func (r Request) check() error {
 	case r.Format != Format:
 		return fmt.Errorf("format is %q, want %q", r.Format, Format)
 	case len(r.Domains) > MaxDomains || len(r.Ports) > maxPorts:
-		return fmt.Errorf("%d domains and %d ports, want at most %d and %d", len(r.Domains), len(r.Ports), MaxDomains, maxPorts)
+		return fmt.Errorf("%d domains and %d ports, want at most %d and %d", len(r.Domains),
+			len(r.Ports), MaxDomains, maxPorts)
 	case r.Message && len(r.Domains) == 0:
 		return errors.New("a message needs a domain")
 	}
+
 	for _, name := range append([]string{r.Hostname}, r.Domains...) {
 		if name != "" && !isName(name) || name == "" && len(r.Domains)+len(r.Ports) > 0 {
 			return fmt.Errorf("%q is no name of a host or domain", name)
 		}
 	}
+
 	for _, p := range r.Ports {
-		if p.Number == 0 || len(p.Name) > 40 || strings.ContainsFunc(p.Name, func(c rune) bool { return c < ' ' || c > '~' }) {
+		if p.Number == 0 || len(p.Name) > 40 || strings.ContainsFunc(p.Name, func(c rune) bool {
+			return c < ' ' || c > '~'
+		}) {
 			return fmt.Errorf("port %d %q is not a port", p.Number, p.Name)
 		}
 	}
+
 	return nil
 }
 
 // isName follows RFC 1123 section 2.1.
 func isName(s string) bool {
 	labels := strings.Split(s, ".")
-	return len(s) <= 253 && len(labels) > 1 && !slices.ContainsFunc(labels, func(l string) bool {
-		return l == "" || len(l) > 63 || l[0] == '-' || l[len(l)-1] == '-' || strings.Trim(l, "abcdefghijklmnopqrstuvwxyz0123456789-") != ""
-	})
+	return len(s) <= 253 && len(labels) > 1 &&
+		!slices.ContainsFunc(labels, func(l string) bool {
+			return l == "" || len(l) > 63 || l[0] == '-' || l[len(l)-1] == '-' ||
+				strings.Trim(l, "abcdefghijklmnopqrstuvwxyz0123456789-") != ""
+		})
 }

@@ -39,7 +39,9 @@ func newOutside(t *testing.T) *outside {
 	o := &outside{}
 	o.Server = &Server{
 		Tokens: map[string]string{"office": token, "other": "another-token-of-twenty"},
-		MX:     func(context.Context, string) ([]string, error) { return []string{"mail.nomeazienda.it"}, nil },
+		MX: func(context.Context, string) ([]string, error) {
+			return []string{"mail.nomeazienda.it"}, nil
+		},
 		Addresses: func(context.Context, string) ([]netip.Addr, error) {
 			return []netip.Addr{netip.MustParseAddr("2.2.2.2")}, nil
 		},
@@ -47,40 +49,50 @@ func newOutside(t *testing.T) *outside {
 			o.mu.Lock()
 			o.dialed = append(o.dialed, address)
 			o.mu.Unlock()
+
 			if _, port, _ := net.SplitHostPort(address); port != "25" && port != "110" {
 				return nil, &net.OpError{Op: "dial", Err: errors.New("connection refused")}
 			}
+
 			here, there := net.Pipe()
 			go o.serve(there)
 			return here, nil
 		},
 	}
+
 	return o
 }
 
 // serve is a mail server that knows postmaster and abuse, and relays nothing.
 func (o *outside) serve(conn net.Conn) {
 	defer conn.Close()
+
 	conn.SetDeadline(time.Now().Add(5 * time.Second))
 	io.WriteString(conn, "220 mail.nomeazienda.it ESMTP\r\n")
-	buf, pending, data := make([]byte, 4096), "", false
+	buf := make([]byte, 4096)
+	pending := ""
+	data := false
+
 	for {
 		n, err := conn.Read(buf)
 		if err != nil {
 			return
 		}
+
 		pending += string(buf[:n])
 		for {
 			line, rest, ok := strings.Cut(pending, "\r\n")
 			if !ok {
 				break
 			}
+
 			pending = rest
 			o.mu.Lock()
 			o.said = append(o.said, line)
 			o.mu.Unlock()
 			verb, _, _ := strings.Cut(line, " ")
 			answer := "250 2.0.0 ok"
+
 			switch {
 			case data && line == ".":
 				data = false
@@ -90,7 +102,10 @@ func (o *outside) serve(conn net.Conn) {
 				answer = "250 mail.nomeazienda.it"
 			case verb == "DATA":
 				answer, data = "354 go ahead", true
-			case verb == "RCPT" && !strings.HasPrefix(line, "RCPT TO:<postmaster@nomeazienda.it>") && !strings.HasPrefix(line, "RCPT TO:<abuse@nomeazienda.it>") && line != "RCPT TO:<postmaster>":
+			case verb == "RCPT" && !strings.HasPrefix(line,
+				"RCPT TO:<postmaster@nomeazienda.it>") &&
+				!strings.HasPrefix(line, "RCPT TO:<abuse@nomeazienda.it>") &&
+				line != "RCPT TO:<postmaster>":
 				answer = "550 5.7.1 no"
 			case verb == "MAIL" && strings.Contains(line, "nomeazienda.it"):
 				answer = "550 5.7.1 not you"
@@ -99,6 +114,7 @@ func (o *outside) serve(conn net.Conn) {
 			case verb == "QUIT":
 				answer = "221 bye"
 			}
+
 			if _, err := io.WriteString(conn, answer+"\r\n"); err != nil {
 				return
 			}
@@ -108,12 +124,15 @@ func (o *outside) serve(conn net.Conn) {
 
 // call sends a request as it would come from an address.
 func (o *outside) call(from, bearer, body string) *httptest.ResponseRecorder {
-	r := httptest.NewRequest(http.MethodPost, "https://probe.example.net/v1/look", strings.NewReader(body))
+	r := httptest.NewRequest(http.MethodPost, "https://probe.example.net/v1/look",
+		strings.NewReader(body))
+
 	r.RemoteAddr = netip.AddrPortFrom(netip.MustParseAddr(from), 4321).String()
 	r.Header.Set("Authorization", "Bearer "+bearer)
 	r.Header.Set("X-Forwarded-For", "198.51.100.1")
 	w := httptest.NewRecorder()
 	o.ServeHTTP(w, r)
+
 	return w
 }
 
@@ -127,9 +146,11 @@ func TestLook(t *testing.T) {
 	if err := json.Unmarshal(w.Body.Bytes(), &a); err != nil || w.Code != 200 {
 		t.Fatalf("HTTP %d: %s", w.Code, w.Body)
 	}
+
 	if a.Seen != netip.MustParseAddr("2.2.2.2") || a.Word == "" {
 		t.Errorf("%+v", a)
 	}
+
 	got := map[string]plan.Status{}
 	for _, c := range a.Checks {
 		got[c.ID+" "+c.Subject.String()] = c.Status
@@ -137,14 +158,18 @@ func TestLook(t *testing.T) {
 			t.Errorf("%s has no hint", c.ID)
 		}
 	}
+
 	for check, want := range map[string]plan.Status{
-		"port.outside smtp at 2.2.2.2:25": plan.Pass, "port.outside imap at 2.2.2.2:143": plan.Fail, "port.undeclared 2.2.2.2": plan.Warn,
-		"smtp.banner 2.2.2.2:25": plan.Pass, "smtp.starttls 2.2.2.2:25": plan.Warn, "relay.open 2.2.2.2:25": plan.Pass,
+		"port.outside smtp at 2.2.2.2:25":  plan.Pass,
+		"port.outside imap at 2.2.2.2:143": plan.Fail, "port.undeclared 2.2.2.2": plan.Warn,
+		"smtp.banner 2.2.2.2:25": plan.Pass, "smtp.starttls 2.2.2.2:25": plan.Warn,
+		"relay.open 2.2.2.2:25": plan.Pass,
 	} {
 		if got[check] != want {
 			t.Errorf("%s is %q, want %s; all: %v", check, got[check], want, got)
 		}
 	}
+
 	var way []string
 	for _, h := range a.Hops {
 		way = append(way, h.Name)
@@ -152,12 +177,18 @@ func TestLook(t *testing.T) {
 			t.Errorf("hop %+v", h)
 		}
 	}
-	if !slices.Equal(way, []string{"MX", "address", "TCP", "banner", "TLS", "MAIL", "RCPT", "DATA"}) {
+
+	if !slices.Equal(way, []string{"MX", "address", "TCP", "banner", "TLS", "MAIL", "RCPT",
+		"DATA"}) {
 		t.Errorf("hops are %v", way)
 	}
-	if !slices.ContainsFunc(o.said, func(l string) bool { return strings.Contains(l, "Subject: mailpub test "+a.Word) }) {
+
+	if !slices.ContainsFunc(o.said, func(l string) bool {
+		return strings.Contains(l, "Subject: mailpub test "+a.Word)
+	}) {
 		t.Error("no message with the word was sent")
 	}
+
 	for _, address := range o.dialed {
 		if host, _, _ := net.SplitHostPort(address); host != "2.2.2.2" {
 			t.Errorf("connected to %s", address)
@@ -206,12 +237,15 @@ func TestAbuse(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			o := newOutside(t)
 			w := o.call(test.from, test.token, test.body)
-			if w.Code != test.code || !strings.Contains(strings.ReplaceAll(w.Body.String(), `\"`, `"`), test.why) {
+			if w.Code != test.code || !strings.Contains(strings.ReplaceAll(w.Body.String(),
+				`\"`, `"`), test.why) {
 				t.Errorf("HTTP %d %s, want %d %q", w.Code, w.Body, test.code, test.why)
 			}
+
 			if len(o.dialed) > 0 {
 				t.Errorf("connected to %v", o.dialed)
 			}
+
 			if strings.Contains(w.Body.String(), token) {
 				t.Error("the answer has a token in it")
 			}
@@ -224,26 +258,34 @@ func TestRefusalsInTheLog(t *testing.T) {
 	var log strings.Builder
 	now := time.Unix(1764000000, 0)
 	o := newOutside(t)
-	o.Logger, o.Now = slog.New(slog.NewTextHandler(&log, nil)), func() time.Time { return now }
+	o.Logger = slog.New(slog.NewTextHandler(&log, nil))
+	o.Now = func() time.Time { return now }
+
 	for range 5000 {
 		o.call("2.2.2.9", "wrong", "{}")
 	}
+
 	for i := range 300 { // one machine can have a whole /64
 		o.call(fmt.Sprintf("2606:4700::%x", i+1), "wrong", "{}")
 	}
+
 	o.call("2.2.2.3", "wrong", "{}")
 	if n := strings.Count(log.String(), "\n"); n != 21 {
 		t.Errorf("%d lines, want 21", n)
 	}
+
 	if !strings.Contains(log.String(), "remote=2.2.2.3 ") {
 		t.Error("another address is not in the log")
 	}
+
 	for i := range 3000 {
 		o.call(fmt.Sprintf("2.3.%d.%d", i/250, i%250), "wrong", "{}")
 	}
+
 	if n := strings.Count(log.String(), "\n"); n > 21+mostNoticed+noticesOfOthers {
 		t.Errorf("%d lines of 3,000 addresses", n)
 	}
+
 	now = now.Add(2 * time.Minute)
 	o.call("2.2.2.9", "wrong", "{}")
 	if !strings.Contains(log.String(), "further refusals were not logged") {
@@ -261,9 +303,13 @@ func TestThirdParty(t *testing.T) {
 			}
 		},
 		"no address": func(o *outside) {
-			o.Addresses = func(context.Context, string) ([]netip.Addr, error) { return nil, nil }
+			o.Addresses = func(context.Context, string) ([]netip.Addr, error) {
+				return nil, nil
+			}
 		},
-		"no MX": func(o *outside) { o.MX = func(context.Context, string) ([]string, error) { return nil, nil } },
+		"no MX": func(o *outside) {
+			o.MX = func(context.Context, string) ([]string, error) { return nil, nil }
+		},
 		"rebinding": func(o *outside) {
 			asked := 0
 			o.Addresses = func(context.Context, string) ([]netip.Addr, error) {
@@ -283,14 +329,17 @@ func TestThirdParty(t *testing.T) {
 			if err := json.Unmarshal(w.Body.Bytes(), &a); err != nil || w.Code != 200 {
 				t.Fatalf("HTTP %d: %s", w.Code, w.Body)
 			}
+
 			if a.Word != "" || len(a.Hops) == 0 || a.Hops[len(a.Hops)-1].OK {
 				t.Errorf("%+v", a.Hops)
 			}
+
 			for _, l := range o.said {
 				if strings.Contains(l, "@nomeazienda.it") || l == "DATA" {
 					t.Errorf("said %q", l)
 				}
 			}
+
 			for _, address := range o.dialed {
 				if !strings.HasPrefix(address, "2.2.2.2:") {
 					t.Errorf("connected to %s", address)
@@ -305,15 +354,19 @@ func TestRate(t *testing.T) {
 	o := newOutside(t)
 	now := time.Unix(1e9, 0)
 	o.Now = func() time.Time { return now }
-	o.Pause, o.PerHour, o.AtOnce = 30*time.Second, 3, 1
+	o.Pause = 30 * time.Second
+	o.PerHour = 3
+	o.AtOnce = 1
 	ports := `{"format":"mailpub/probe/v1","hostname":"mail.nomeazienda.it","ports":[{"name":"pop3s","port":995}]}`
 	step := func(from, bearer string, want int, why string) {
 		t.Helper()
 		w := o.call(from, bearer, ports)
-		if w.Code != want || !strings.Contains(w.Body.String(), why) || (want == 429) != (w.Header().Get("Retry-After") != "") {
+		if w.Code != want || !strings.Contains(w.Body.String(), why) ||
+			(want == 429) != (w.Header().Get("Retry-After") != "") {
 			t.Errorf("HTTP %d %s, want %d %q", w.Code, w.Body, want, why)
 		}
 	}
+
 	step("2.2.2.2", token, 200, "")
 	step("2.2.2.2", token, 429, "less than 30s ago")
 	step("2.2.2.2", "another-token-of-twenty", 429, "less than 30s ago") // the address counts, whoever asks
@@ -346,32 +399,44 @@ func TestClient(t *testing.T) {
 		}
 		o.ServeHTTP(w, r)
 	}))
+
 	defer s.Close()
+
 	c := &Client{URL: s.URL, Token: token, Fingerprint: Fingerprint(s.Certificate())}
-	if a, err := c.Check(t.Context(), Request{}); !errors.Is(err, ErrInside) || a.Seen.IsValid() {
+	if a, err := c.Check(t.Context(), Request{}); !errors.Is(err, ErrInside) ||
+		a.Seen.IsValid() {
 		t.Errorf("a probe at the address that it should look at: %+v, %v", a, err)
 	}
+
 	inside = false
 	a, err := c.Check(t.Context(), Request{})
 	if err != nil || a.Seen != netip.MustParseAddr("2.2.2.2") {
 		t.Fatalf("%+v, %v", a, err)
 	}
+
 	c.Fingerprint = strings.ToUpper(c.Fingerprint[:2]) + ":" + c.Fingerprint[2:]
 	if _, err := c.Check(t.Context(), Request{}); err != nil {
 		t.Errorf("a fingerprint with colons and capitals: %v", err)
 	}
+
 	for want, bad := range map[string]Client{
 		"not the one in the config": {s.URL, token, strings.Repeat("ab", 32)},
 		"certificate":               {s.URL, token, ""},
 		"does not know this token":  {s.URL, "wrong", c.Fingerprint},
 	} {
-		if _, err := bad.Check(t.Context(), Request{}); err == nil || !strings.Contains(err.Error(), want) || strings.Contains(err.Error(), token) {
+		if _, err := bad.Check(t.Context(), Request{}); err == nil ||
+			!strings.Contains(err.Error(), want) || strings.Contains(err.Error(), token) {
 			t.Errorf("%v, want %q", err, want)
 		}
 	}
+
 	for name, handler := range map[string]http.HandlerFunc{
-		"the server that answers is not a probe (HTTP 200)": func(w http.ResponseWriter, _ *http.Request) { io.WriteString(w, "<html>") },
-		"the server that answers is not a probe (HTTP 302)": func(w http.ResponseWriter, r *http.Request) { http.Redirect(w, r, s.URL, http.StatusFound) },
+		"the server that answers is not a probe (HTTP 200)": func(w http.ResponseWriter, _ *http.Request) {
+			io.WriteString(w, "<html>")
+		},
+		"the server that answers is not a probe (HTTP 302)": func(w http.ResponseWriter, r *http.Request) {
+			http.Redirect(w, r, s.URL, http.StatusFound)
+		},
 		"the probe wants to be asked later": func(w http.ResponseWriter, _ *http.Request) {
 			w.WriteHeader(429)
 			io.WriteString(w, `{"format":"mailpub/probe/v1","error":"busy"}`)
@@ -379,7 +444,8 @@ func TestClient(t *testing.T) {
 	} {
 		other := httptest.NewTLSServer(handler)
 		c := Client{URL: other.URL, Token: token, Fingerprint: Fingerprint(other.Certificate())}
-		if _, err := c.Check(t.Context(), Request{}); err == nil || !strings.Contains(err.Error(), name) {
+		if _, err := c.Check(t.Context(), Request{}); err == nil ||
+			!strings.Contains(err.Error(), name) {
 			t.Errorf("%v, want %q", err, name)
 		}
 		other.Close()

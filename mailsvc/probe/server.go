@@ -58,36 +58,53 @@ type Server struct {
 }
 
 func (s *Server) fillIn() {
-	s.last, s.running, s.looks = map[netip.Addr]time.Time{}, map[netip.Addr]bool{}, map[string][]time.Time{}
+	s.last = map[netip.Addr]time.Time{}
+	s.running = map[netip.Addr]bool{}
+	s.looks = map[string][]time.Time{}
+
 	if s.Pause == 0 {
 		s.Pause = 30 * time.Second
 	}
+
 	if s.PerHour == 0 {
 		s.PerHour = 60
 	}
+
 	if s.AtOnce == 0 {
 		s.AtOnce = 8
 	}
+
 	if s.Allowed == nil {
 		s.Allowed = netaddr.NotPublic
 	}
+
 	if s.Dial == nil {
 		s.Dial = (&net.Dialer{}).DialContext
 	}
+
 	if s.Now == nil {
 		s.Now = time.Now
 	}
+
 	if s.Logger == nil {
 		s.Logger = slog.New(slog.DiscardHandler)
 	}
+
 	s.free = make(chan struct{}, s.AtOnce)
 }
 
 // HTTP returns a server that bounds what a client may take: slow, large and idle requests.
 func (s *Server) HTTP() *http.Server {
 	s.once.Do(s.fillIn)
-	return &http.Server{Handler: s, ReadHeaderTimeout: 5 * time.Second, ReadTimeout: 10 * time.Second, WriteTimeout: callTimeout,
-		IdleTimeout: 30 * time.Second, MaxHeaderBytes: 8 << 10, ErrorLog: slog.NewLogLogger(s.Logger.Handler(), slog.LevelDebug)}
+	return &http.Server{
+		Handler:           s,
+		ReadHeaderTimeout: 5 * time.Second,
+		ReadTimeout:       10 * time.Second,
+		WriteTimeout:      callTimeout,
+		IdleTimeout:       30 * time.Second,
+		MaxHeaderBytes:    8 << 10,
+		ErrorLog:          slog.NewLogLogger(s.Logger.Handler(), slog.LevelDebug),
+	}
 }
 
 // refusal is an answer that says why there is none.
@@ -108,27 +125,34 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	if err == nil {
 		site, answer, err = s.handle(r, peer.Addr().Unmap())
 	}
+
 	w.Header().Set("Content-Type", "application/json")
 	w.Header().Set("Cache-Control", "no-store")
 	var no refusal
+
 	switch {
 	case errors.As(err, &no):
 		ok, leftOut := s.notices.allow(peer.Addr().Unmap(), s.Now())
 		if leftOut > 0 {
 			s.Logger.Warn("further refusals were not logged", "count", leftOut)
 		}
+
 		if ok {
-			s.Logger.Info("refused", "remote", peer.Addr(), "site", site, "status", no.code, "why", no.text)
+			s.Logger.Info("refused", "remote", peer.Addr(), "site", site, "status", no.code,
+				"why", no.text)
 		}
+
 		if no.code == http.StatusTooManyRequests {
 			w.Header().Set("Retry-After", fmt.Sprint(int(s.Pause/time.Second)))
 		}
+
 		w.WriteHeader(no.code)
 		json.NewEncoder(w).Encode(map[string]string{"format": Format, "error": no.text})
 	case err != nil:
 		s.Logger.Warn("failed", "remote", peer.Addr(), "site", site, "error", err)
 		w.WriteHeader(http.StatusInternalServerError)
-		json.NewEncoder(w).Encode(map[string]string{"format": Format, "error": "the probe failed; its log says why"})
+		json.NewEncoder(w).Encode(map[string]string{"format": Format,
+			"error": "the probe failed; its log says why"})
 	default:
 		json.NewEncoder(w).Encode(answer)
 	}
@@ -141,30 +165,40 @@ func (s *Server) handle(r *http.Request, target netip.Addr) (site string, a Answ
 	if r.Method != http.MethodPost || r.URL.Path != "/v1/look" {
 		return site, a, refusal{http.StatusNotFound, "want POST /v1/look"}
 	}
+
 	var req Request
 	body := json.NewDecoder(http.MaxBytesReader(nil, r.Body, maxRequest))
 	body.DisallowUnknownFields()
 	if err := body.Decode(&req); err != nil {
-		return site, a, refusal{http.StatusBadRequest, "the request can't be read: " + err.Error()}
+		return site, a, refusal{http.StatusBadRequest,
+			"the request can't be read: " + err.Error()}
 	}
 	if err := req.check(); err != nil {
 		return site, a, refusal{http.StatusBadRequest, err.Error()}
 	}
+
 	a = Answer{Format: Format, Seen: target, From: s.requestAddresses(r)}
 	if len(req.Ports)+len(req.Domains) == 0 { // only which address it is
 		return site, a, nil
 	}
 	if why := s.Allowed(target); why != "" {
-		return site, a, refusal{http.StatusForbidden, fmt.Sprintf("%s is %s: the probe checks public addresses only", target, why)}
+		return site, a, refusal{http.StatusForbidden,
+			fmt.Sprintf("%s is %s: the probe checks public addresses only", target, why)}
 	}
+
 	leave, err := s.acquire(site, target)
 	if err != nil {
 		return site, a, err
 	}
+
 	defer leave()
+
 	ctx, cancel := context.WithTimeout(r.Context(), runTimeout)
 	defer cancel()
-	s.Logger.Info("look", "site", site, "target", target, "hostname", req.Hostname, "domains", req.Domains, "ports", len(req.Ports), "message", req.Message)
+
+	s.Logger.Info("look", "site", site, "target", target, "hostname", req.Hostname, "domains",
+		req.Domains, "ports", len(req.Ports), "message", req.Message)
+
 	s.check(ctx, req, &a)
 	return site, a, ctx.Err()
 }
@@ -179,6 +213,7 @@ func (s *Server) siteOf(r *http.Request) (site string) {
 			site = name
 		}
 	}
+
 	return site
 }
 
@@ -189,10 +224,12 @@ func (s *Server) requestAddresses(r *http.Request) []netip.Addr {
 	if local == nil {
 		return nil
 	}
+
 	a, err := netip.ParseAddrPort(local.String())
 	if err != nil {
 		return nil
 	}
+
 	return []netip.Addr{a.Addr().Unmap()}
 }
 
@@ -201,31 +238,40 @@ func (s *Server) acquire(site string, target netip.Addr) (leave func(), err erro
 	now := s.Now()
 	s.mu.Lock()
 	defer s.mu.Unlock()
+
 	recent := s.looks[site][:0]
 	for _, t := range s.looks[site] {
 		if now.Sub(t) < time.Hour {
 			recent = append(recent, t)
 		}
 	}
+
 	s.looks[site] = recent
 	for a, t := range s.last {
 		if now.Sub(t) > s.Pause {
 			delete(s.last, a)
 		}
 	}
+
 	switch {
 	case s.running[target]:
-		return nil, refusal{http.StatusTooManyRequests, fmt.Sprintf("a check of %s is already running", target)}
+		return nil, refusal{http.StatusTooManyRequests,
+			fmt.Sprintf("a check of %s is already running", target)}
 	case !s.last[target].IsZero():
-		return nil, refusal{http.StatusTooManyRequests, fmt.Sprintf("%s was checked less than %v ago", target, s.Pause)}
+		return nil, refusal{http.StatusTooManyRequests,
+			fmt.Sprintf("%s was checked less than %v ago", target, s.Pause)}
 	case len(recent) >= s.PerHour:
-		return nil, refusal{http.StatusTooManyRequests, fmt.Sprintf("%d looks within an hour: wait a while", len(recent))}
+		return nil, refusal{http.StatusTooManyRequests,
+			fmt.Sprintf("%d looks within an hour: wait a while", len(recent))}
 	}
+
 	select {
 	case s.free <- struct{}{}:
 	default:
-		return nil, refusal{http.StatusTooManyRequests, "the probe is busy: try again in a minute"}
+		return nil, refusal{http.StatusTooManyRequests,
+			"the probe is busy: try again in a minute"}
 	}
+
 	s.running[target] = true
 	s.looks[site] = append(recent, now)
 	return func() {
@@ -239,10 +285,20 @@ func (s *Server) acquire(site string, target netip.Addr) (leave func(), err erro
 
 // check looks at the target. Names that do not lead to it are not spoken to it.
 func (s *Server) check(ctx context.Context, req Request, a *Answer) {
-	o := check.ExternalTarget{Target: a.Seen, Hostname: req.Hostname, Dial: s.dialOnly(a.Seen), Now: s.Now}
-	for _, p := range req.Ports {
-		o.Ports = append(o.Ports, check.Service{Name: p.Name, Addr: netip.AddrPortFrom(a.Seen, p.Number).String()})
+	o := check.ExternalTarget{
+		Target:   a.Seen,
+		Hostname: req.Hostname,
+		Dial:     s.dialOnly(a.Seen),
+		Now:      s.Now,
 	}
+
+	for _, p := range req.Ports {
+		o.Ports = append(o.Ports, check.Service{
+			Name: p.Name,
+			Addr: netip.AddrPortFrom(a.Seen, p.Number).String(),
+		})
+	}
+
 	var first []check.Hop
 	for i, d := range req.Domains {
 		hops, leads := s.followMX(ctx, d, a.Seen)
@@ -253,10 +309,12 @@ func (s *Server) check(ctx context.Context, req Request, a *Answer) {
 			first = hops
 		}
 	}
+
 	a.Checks = check.CheckExternal(ctx, o)
 	if !req.Message {
 		return
 	}
+
 	a.Hops = first
 	if len(o.Domains) > 0 && o.Domains[0] == req.Domains[0] {
 		a.Word = strings.ToLower(rand.Text())
@@ -286,18 +344,22 @@ func (s *Server) followMX(ctx context.Context, domain string, target netip.Addr)
 		}
 		return append(hops, check.Hop{Name: "MX", Said: said}), false
 	}
+
 	hops = append(hops, check.Hop{Name: "MX", OK: true, Said: strings.Join(hosts, ", ")})
 	addrs, err := s.Addresses(ctx, hosts[0])
 	hop := check.Hop{Name: "address", Said: fmt.Sprintf("%s has no address", hosts[0])}
 	if err != nil {
 		hop.Said = err.Error()
 	}
+
 	for _, a := range addrs {
 		hop.Said = fmt.Sprintf("%s is %s, but who asks is %s", hosts[0], a, target)
 		if a.Unmap() == target {
-			hop.OK, hop.Said = true, a.String()
+			hop.OK = true
+			hop.Said = a.String()
 			break
 		}
 	}
+
 	return append(hops, hop), hop.OK
 }

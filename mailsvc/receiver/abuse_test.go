@@ -63,45 +63,61 @@ func TestAbuse(t *testing.T) {
 			var mu sync.Mutex
 			var refused []Refusal
 			r := start(t, site, func(s *Server) {
-				s.Refused = func(r Refusal) { mu.Lock(); refused = append(refused, r); mu.Unlock() }
+				s.Refused = func(r Refusal) {
+					mu.Lock()
+					refused = append(refused, r)
+					mu.Unlock()
+				}
+
 				if c.change != nil {
 					c.change(s)
 				}
 			})
+
 			client := r.connect(t)
 			go client.conn.Write([]byte(c.send)) // the receiver may close before it has read all
 			var got []string
+
 			for {
 				if !c.ends && len(c.wants) > 0 && contains(got, c.wants) {
 					break
 				}
+
 				reply := client.reply()
 				if reply == "" {
 					break
 				}
+
 				got = append(got, reply)
 			}
+
 			if !contains(got, c.wants) {
 				t.Errorf("replies %.2000q, want %q", got, c.wants)
 			}
+
 			if n := len(r.stored(t)); n != c.stored {
 				t.Errorf("%d stored, want %d", n, c.stored)
 			}
+
 			if c.ends {
 				client.conn.SetReadDeadline(time.Now().Add(10 * time.Second))
 				if n, err := client.conn.Read(make([]byte, 1)); n > 0 || err == nil {
 					t.Error("the receiver does not close")
 				}
 			}
+
 			if c.reason != "" && r.Stats().Refused[c.reason] == 0 {
 				t.Errorf("counted %v, want %s", r.Stats().Refused, c.reason)
 			}
+
 			mu.Lock()
 			for _, one := range refused {
-				if strings.Contains(fmt.Sprint(one), "AHNlY3JldAA") || len(one.Command) > maxCommand || one.Remote == "" || one.Time.IsZero() {
+				if strings.Contains(fmt.Sprint(one), "AHNlY3JldAA") ||
+					len(one.Command) > maxCommand || one.Remote == "" || one.Time.IsZero() {
 					t.Errorf("told of %+v", one)
 				}
 			}
+
 			mu.Unlock()
 			if c.reason != "450 4.7.0" { // here the next one comes from the same address
 				r.dial(t).say("EHLO c.example", "250")
@@ -115,12 +131,15 @@ func stalls(s *Server) { s.IdleTimeout = 200 * time.Millisecond }
 // contains reports whether there are replies that begin so, in this order.
 func contains(replies, wants []string) bool {
 	for _, want := range wants {
-		i := slices.IndexFunc(replies, func(r string) bool { return strings.HasPrefix(r, want) })
+		i := slices.IndexFunc(replies, func(r string) bool {
+			return strings.HasPrefix(r, want)
+		})
 		if i < 0 {
 			return false
 		}
 		replies = replies[i+1:]
 	}
+
 	return true
 }
 
@@ -140,15 +159,18 @@ func TestFlood(t *testing.T) {
 			for range 3 {
 				in = append(in, r.dial(t))
 			}
+
 			for range 200 {
 				more := r.connect(t)
 				more.expect(c.want)
 				more.expect("")
 				more.conn.Close()
 			}
+
 			in[0].say("EHLO client.example", "250") // those inside notice nothing
 			in[1].say("QUIT", "221")
 			in[1].expect("")
+
 			for greeted := false; !greeted; { // the place is free a moment after
 				next := r.connect(t)
 				greeted = strings.HasPrefix(next.reply(), "220")
@@ -156,10 +178,15 @@ func TestFlood(t *testing.T) {
 					next.conn.Close()
 				}
 			}
-			counted := func(s Stats) bool { return s.Connections == 4 && s.Open == 3 && s.Refused[c.want[:9]] >= 200 }
+
+			counted := func(s Stats) bool {
+				return s.Connections == 4 && s.Open == 3 && s.Refused[c.want[:9]] >= 200
+			}
+
 			for wait := 0; !counted(r.Stats()) && wait < 1000; wait++ { // a refusal is counted when its reply is out
 				time.Sleep(10 * time.Millisecond)
 			}
+
 			if s := r.Stats(); !counted(s) {
 				t.Errorf("counted %+v", s)
 			}
@@ -170,21 +197,30 @@ func TestFlood(t *testing.T) {
 func TestQuotas(t *testing.T) {
 	now := time.Now()
 	q := quotas{connections: 2, rate: 4}
-	at := func(s string) net.Addr { return net.TCPAddrFromAddrPort(netip.MustParseAddrPort(s)) }
+	at := func(s string) net.Addr {
+		return net.TCPAddrFromAddrPort(netip.MustParseAddrPort(s))
+	}
+
 	enter := func(from, want string, now time.Time) {
 		t.Helper()
-		if got := q.acquire(at(from), now); !strings.HasPrefix(got, want) || want == "" && got != "" {
+		if got := q.acquire(at(from), now); !strings.HasPrefix(got, want) ||
+			want == "" && got != "" {
 			t.Errorf("%s: %q, want %q", from, got, want)
 		}
 	}
+
 	for range 50 { // the own network, and a router in it that hides the senders
-		for _, own := range []string{"127.0.0.1:1", "192.168.1.1:1", "10.0.0.1:1", "[::1]:1", "[fe80::1%eth0]:1", "[fd00::1]:1", "[::ffff:10.0.0.1]:1"} {
+		for _, own := range []string{"127.0.0.1:1", "192.168.1.1:1", "10.0.0.1:1", "[::1]:1",
+			"[fe80::1%eth0]:1", "[fd00::1]:1", "[::ffff:10.0.0.1]:1"} {
 			enter(own, "", now)
 		}
 	}
+
 	enter("192.0.2.1:1", "", now)
 	enter("192.0.2.1:2", "", now)
-	enter("[::ffff:192.0.2.1]:3", "421 4.7.0 too many connections from your address, please", now)
+	enter("[::ffff:192.0.2.1]:3", "421 4.7.0 too many connections from your address, please",
+		now)
+
 	enter("192.0.2.2:1", "", now)
 	enter("[2001:db8:0:1::1]:1", "", now)
 	enter("[2001:db8:0:1::2]:1", "", now)
@@ -192,21 +228,27 @@ func TestQuotas(t *testing.T) {
 	enter("[2001:db8:0:2::1]:1", "", now)
 	q.release(at("192.0.2.1:1"))
 	enter("192.0.2.1:4", "", now)
+
 	if !q.message(at("192.0.2.1:4"), now) || q.message(at("192.0.2.1:4"), now) {
 		t.Error("four a minute are not four")
 	}
+
 	q.release(at("192.0.2.1:4"))
 	enter("192.0.2.1:5", "421 4.7.0 too many connections from your address in a minute", now)
 	enter("192.0.2.1:5", "", now.Add(16*time.Second)) // a quarter of a minute gives one more
 	later := now.Add(time.Hour)
+
 	for i := range 2 * maxIdleQuotas {
 		later = later.Add(time.Minute)
-		a := netip.AddrPortFrom(netip.AddrFrom4([4]byte{100, byte(i >> 16), byte(i >> 8), byte(i)}), 1)
+		a := netip.AddrPortFrom(netip.AddrFrom4([4]byte{100, byte(i >> 16), byte(i >> 8),
+			byte(i)}), 1)
 		q.acquire(net.TCPAddrFromAddrPort(a), later)
 		q.release(net.TCPAddrFromAddrPort(a))
 	}
+
 	if len(q.by) > maxIdleQuotas+2 {
 		t.Errorf("%d addresses are remembered", len(q.by))
 	}
+
 	enter("192.0.2.1:6", "421 4.7.0 too many connections from your address, please", later) // who is here is
 }

@@ -31,13 +31,17 @@ func BenchmarkReceive(b *testing.B) {
 			b.Skipf("left out: the servers to compare with need root and %s", program)
 		}
 	}
+
 	base := spread(b)
 	peers := []struct{ name, addr string }{
-		{"receiver", startChild(b, base+"/receiver").addr}, {"postfix", startPostfix(b, base+"/postfix")}, {"sink", startSink(b)},
+		{"receiver", startChild(b, base+"/receiver").addr},
+		{"postfix", startPostfix(b, base+"/postfix")}, {"sink", startSink(b)},
 	}
+
 	bare := &maildir{disk: alone{}, root: base + "/floor/mail"}
 	took := map[string]time.Duration{}
 	rounds := 0
+
 	for b.Loop() {
 		rounds++
 		for _, p := range peers {
@@ -46,14 +50,19 @@ func BenchmarkReceive(b *testing.B) {
 		}
 		took["floor"] += writeFiles(b, bare, rounds)
 	}
+
 	b.ReportMetric(0, "ns/op")
-	rate := func(what string) float64 { return float64(rounds*messages) / took[what].Seconds() }
+	rate := func(what string) float64 {
+		return float64(rounds*messages) / took[what].Seconds()
+	}
+
 	for _, way := range []string{"new", "kept"} {
 		for _, p := range peers {
 			b.ReportMetric(rate(p.name+"-"+way), p.name+"-"+way+"/s")
 		}
 		b.ReportMetric(rate("receiver-"+way)/rate("postfix-"+way), "x-postfix-"+way)
 	}
+
 	b.ReportMetric(rate("floor"), "floor/s")
 	b.ReportMetric(rate("receiver-kept")/rate("floor"), "x-floor-kept")
 }
@@ -68,15 +77,18 @@ func writeFiles(b *testing.B, m *maildir, round int) time.Duration {
 	body := strings.Repeat("x", messageBytes)
 	start := time.Now()
 	var wg sync.WaitGroup
+
 	for i := range sessions {
 		wg.Go(func() {
 			for n := range messages / sessions {
-				if _, _, err := m.store([]string{"mario"}, fmt.Sprintf("%d-%d-%d", round, i, n), nil, strings.NewReader(body)); err != nil {
+				if _, _, err := m.store([]string{"mario"},
+					fmt.Sprintf("%d-%d-%d", round, i, n), nil, strings.NewReader(body)); err != nil {
 					b.Error(err)
 				}
 			}
 		})
 	}
+
 	wg.Wait()
 	return time.Since(start)
 }
@@ -89,6 +101,7 @@ func spread(b *testing.B) string {
 	if err != nil {
 		b.Fatal(err)
 	}
+
 	b.Cleanup(func() { os.RemoveAll(base) })
 	exec.Command("chattr", "+T", base).Run() // other file systems do without
 	for _, dir := range []string{"receiver", "postfix", "floor"} {
@@ -96,9 +109,11 @@ func spread(b *testing.B) string {
 			b.Fatal(err)
 		}
 	}
+
 	if err := os.Chmod(base, 0o755); err != nil {
 		b.Fatal(err)
 	}
+
 	return base
 }
 
@@ -106,18 +121,24 @@ func spread(b *testing.B) string {
 func newConnections(b *testing.B, addr string) time.Duration {
 	b.Helper()
 	start := time.Now()
-	out, err := exec.Command("smtp-source", "-s", fmt.Sprint(sessions), "-m", fmt.Sprint(messages), "-l", fmt.Sprint(messageBytes),
-		"-f", "a@client.example", "-t", "postmaster@nomeazienda.it", "inet:"+addr).CombinedOutput()
+	out, err := exec.Command("smtp-source", "-s", fmt.Sprint(sessions), "-m",
+		fmt.Sprint(messages), "-l", fmt.Sprint(messageBytes),
+		"-f", "a@client.example", "-t", "postmaster@nomeazienda.it",
+		"inet:"+addr).CombinedOutput()
+
 	if err != nil {
 		b.Fatalf("smtp-source: %v: %s", err, out)
 	}
+
 	return time.Since(start)
 }
 
 // keptConnections sends on one connection a session.
 func keptConnections(b *testing.B, addr string) time.Duration {
 	b.Helper()
-	body := strings.Repeat("0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcd\r\n", messageBytes/64)
+	body := strings.Repeat("0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcd\r\n",
+		messageBytes/64)
+
 	start := time.Now()
 	var wg sync.WaitGroup
 	for range sessions {
@@ -127,31 +148,38 @@ func keptConnections(b *testing.B, addr string) time.Duration {
 				b.Error(err)
 				return
 			}
+
 			defer conn.Close()
+
 			in := bufio.NewReader(conn)
 			say := func(text, want string) bool {
 				if _, err := conn.Write([]byte(text)); err != nil {
 					b.Errorf("%.40q: %v", text, err)
 					return false
 				}
+
 				for {
 					line, err := in.ReadString('\n')
 					if err != nil || !strings.HasPrefix(line, want) {
 						b.Errorf("%.40q: %q, %v", text, line, err)
 						return false
 					}
+
 					if line[3] == ' ' {
 						return true
 					}
 				}
 			}
+
 			ok := say("", "220") && say("EHLO client.example\r\n", "250")
 			for n := 0; ok && n < messages/sessions; n++ {
-				ok = say("MAIL FROM:<a@client.example>\r\n", "250") && say("RCPT TO:<postmaster@nomeazienda.it>\r\n", "250") &&
+				ok = say("MAIL FROM:<a@client.example>\r\n", "250") &&
+					say("RCPT TO:<postmaster@nomeazienda.it>\r\n", "250") &&
 					say("DATA\r\n", "354") && say(body+".\r\n", "250")
 			}
 		})
 	}
+
 	wg.Wait()
 	return time.Since(start)
 }
@@ -161,9 +189,11 @@ func keptConnections(b *testing.B, addr string) time.Duration {
 func startPostfix(b *testing.B, dir string) (addr string) {
 	b.Helper()
 	addr = freeAddr(b)
-	if out, err := exec.Command("sh", "-euc", fmt.Sprintf(postfixInstall, dir, addr)).CombinedOutput(); err != nil {
+	if out, err := exec.Command("sh", "-euc",
+		fmt.Sprintf(postfixInstall, dir, addr)).CombinedOutput(); err != nil {
 		b.Fatalf("postfix: %v: %s", err, out)
 	}
+
 	b.Cleanup(func() { exec.Command("postfix", "-c", dir+"/etc", "stop").Run() })
 	waitFor(b, addr)
 	return addr
@@ -203,10 +233,12 @@ func startSink(b *testing.B) (addr string) {
 	if err := cmd.Start(); err != nil {
 		b.Fatal(err)
 	}
+
 	b.Cleanup(func() {
 		cmd.Process.Kill()
 		cmd.Wait()
 	})
+
 	waitFor(b, addr)
 	return addr
 }
@@ -235,8 +267,10 @@ func waitFor(b *testing.B, addr string) {
 				return
 			}
 		}
+
 		time.Sleep(100 * time.Millisecond)
 	}
+
 	b.Fatalf("%s: %v", addr, err)
 }
 
@@ -245,16 +279,21 @@ func waitFor(b *testing.B, addr string) {
 func BenchmarkIdle(b *testing.B) {
 	const clients = 1000
 	var limit syscall.Rlimit
-	if err := syscall.Getrlimit(syscall.RLIMIT_NOFILE, &limit); err != nil || limit.Cur < 2*clients {
-		b.Skipf("left out: %d clients need as many open files, the limit is %d, %v", clients, limit.Cur, err)
+	if err := syscall.Getrlimit(syscall.RLIMIT_NOFILE, &limit); err != nil ||
+		limit.Cur < 2*clients {
+		b.Skipf("left out: %d clients need as many open files, the limit is %d, %v", clients,
+			limit.Cur, err)
 	}
+
 	c := startChild(b, b.TempDir())
 	for range clients {
 		conn, err := net.Dial("tcp", c.addr)
 		if err != nil {
 			b.Fatal(err)
 		}
+
 		defer conn.Close()
+
 		in := bufio.NewReader(conn)
 		fmt.Fprint(conn, "EHLO client.example\r\n")
 		for {
@@ -267,11 +306,13 @@ func BenchmarkIdle(b *testing.B) {
 			}
 		}
 	}
+
 	for b.Loop() {
 		before := c.ticks(b)
 		time.Sleep(time.Second)
 		b.ReportMetric(float64(c.ticks(b)-before)*10, "ms-cpu/s") // a tick is 1/100 s
 	}
+
 	b.ReportMetric(0, "ns/op")
 	b.ReportMetric(float64(c.status(b, "VmRSS"))/1024, "MiB")
 	b.ReportMetric(float64(c.status(b, "VmHWM"))/1024, "MiB-most")
@@ -284,10 +325,12 @@ func (c *child) status(b *testing.B, name string) (n int) {
 	if err != nil {
 		b.Fatal(err)
 	}
+
 	_, rest, _ := strings.Cut(string(data), name+":")
 	if _, err := fmt.Sscan(rest, &n); err != nil {
 		b.Fatalf("%s: %v", name, err)
 	}
+
 	return n
 }
 
@@ -298,11 +341,13 @@ func (c *child) ticks(b *testing.B) int {
 	if err != nil {
 		b.Fatal(err)
 	}
+
 	field := strings.Fields(string(data[strings.LastIndexByte(string(data), ')')+1:]))
 	user, err := strconv.Atoi(field[11])
 	system, bad := strconv.Atoi(field[12])
 	if err != nil || bad != nil {
 		b.Fatal(err, bad)
 	}
+
 	return user + system
 }

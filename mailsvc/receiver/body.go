@@ -29,8 +29,10 @@ func (b *body) take(dst, part []byte) (clean []byte, n int, end bool) {
 				b.inLine = false
 				continue
 			}
+
 			dst = b.refuse(dst)
 		}
+
 		switch c {
 		case '\r':
 			b.cr = true
@@ -40,6 +42,7 @@ func (b *body) take(dst, part []byte) (clean []byte, n int, end bool) {
 			dst = b.put(dst, c)
 		}
 	}
+
 	return dst, len(part), false
 }
 

@@ -44,6 +44,7 @@ func FuzzBody(f *testing.F) {
 		if len(want) > n+1 {
 			t.Fatalf("%q grew to %q", data[:n], want)
 		}
+
 		var got []byte
 		consumed, end := 0, false
 		for part := range sliced(data, int(size)%7+1) {
@@ -54,14 +55,18 @@ func FuzzBody(f *testing.F) {
 				break
 			}
 		}
+
 		if !bytes.Equal(got, want) || consumed != n || end != ended || parts != whole {
-			t.Fatalf("%q in parts of %d: %q, %d, %v; at once: %q, %d, %v", data, int(size)%7+1, got, consumed, end, want, n, ended)
+			t.Fatalf("%q in parts of %d: %q, %d, %v; at once: %q, %d, %v", data, int(size)%7+1,
+				got, consumed, end, want, n, ended)
 		}
+
 		for i, c := range want {
 			if (c == '\r') != (i+1 < len(want) && want[i+1] == '\n') {
 				t.Fatalf("%q became %q", data, want)
 			}
 		}
+
 		at := bytes.Index(append([]byte("\r\n"), want...), []byte("\r\n.\r\n"))
 		if ended != (at >= 0) || ended && at+3 != len(want) {
 			t.Fatalf("%q became %q, ended is %v", data, want, ended)
@@ -93,11 +98,13 @@ func TestSmuggling(t *testing.T) {
 			c.send("Subject: outer\r\n\r\ntext" + form.Text +
 				"MAIL FROM:<forged@client.example>\r\nRCPT TO:<postmaster@nomeazienda.it>\r\nDATA\r\n" +
 				"Subject: smuggled\r\n\r\ntext\r\n.\r\n")
+
 			c.expect("550 5.6.0")
 			c.expect("421 4.7.0")
 			c.expect("")
 		})
 	}
+
 	if got := r.stored(t); len(got) != 0 {
 		t.Errorf("stored %q", got)
 	}
@@ -108,10 +115,13 @@ func TestDots(t *testing.T) {
 	r := start(t, site, nil)
 	c := r.dial(t)
 	c.message()
-	c.send("Subject: dots\r\n\r\n..\r\n...x\r\nx.\r\n" + strings.Repeat("long ", 5000) + "\r\n.\r\n")
+	c.send("Subject: dots\r\n\r\n..\r\n...x\r\nx.\r\n" + strings.Repeat("long ", 5000) +
+		"\r\n.\r\n")
+
 	c.expect("250")
 	c.say("QUIT", "221")
 	want := "Subject: dots\r\n\r\n.\r\n..x\r\nx.\r\n" + strings.Repeat("long ", 5000) + "\r\n"
+
 	if got := readAll(t, r); len(got) != 1 || !strings.HasSuffix(got[0], "\r\n"+want) {
 		t.Errorf("stored %.300q", got)
 	}

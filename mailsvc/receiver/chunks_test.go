@@ -28,9 +28,11 @@ func TestChunksWithoutEnd(t *testing.T) {
 			c.expect("")
 		}
 	}
+
 	if err := r.stop(); err != nil {
 		t.Fatal(err)
 	}
+
 	if got := r.stored(t); len(got) != 0 {
 		t.Errorf("stored %q", got)
 	}
@@ -46,6 +48,7 @@ func TestRefusedChunks(t *testing.T) {
 	c.send(fmt.Sprintf("BDAT %d\r\n%s", len(command), command)) // before RCPT
 	c.expect("503 5.5.1")
 	c.say("RSET", "250")
+
 	for _, chunk := range []string{"bare\nLF\r\n", strings.Repeat("QUIT\r\n", 10)} {
 		c.say("MAIL FROM:<>", "250")
 		c.say("RCPT TO:<postmaster>", "250")
@@ -53,6 +56,7 @@ func TestRefusedChunks(t *testing.T) {
 		c.expect("55")
 		c.say("BDAT 0 LAST", "503 5.5.1")
 	}
+
 	c.say("MAIL FROM:<>", "250")
 	c.say("RCPT TO:<postmaster>", "250")
 	c.send("BDAT 4 LAST\r\nok\r\n")
@@ -61,9 +65,11 @@ func TestRefusedChunks(t *testing.T) {
 	c.say("MAIL FROM:<>", "250") // and in three, with a word between them
 	c.say("RCPT TO:<postmaster>", "250")
 	c.send("BDAT 2\r\nokNOOP\r\nBDAT 2\r\n\r\nBDAT 0 LAST\r\n")
+
 	for range 4 {
 		c.expect("250")
 	}
+
 	if got := r.stored(t); len(got) != 2 {
 		t.Errorf("stored %q", got)
 	}

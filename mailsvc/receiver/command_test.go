@@ -53,15 +53,18 @@ func TestParsePath(t *testing.T) {
 func TestChunkSize(t *testing.T) {
 	for argument, want := range map[string]int64{
 		"0": 0, "5": 5, "5 LAST": 5, " 5  last ": 5, "4294967295": 4294967295,
-		"": -1, "-1": -1, "+5": -1, "5 FIRST": -1, "5 LAST x": -1, "4294967296": -1, "0x5": -1, "5LAST": -1,
+		"": -1, "-1": -1, "+5": -1, "5 FIRST": -1, "5 LAST x": -1, "4294967296": -1, "0x5": -1,
+		"5LAST": -1,
 	} {
 		n, last, ok := chunkSize(argument)
 		if ok && last != strings.Contains(strings.ToUpper(argument), "LAST") {
 			t.Errorf("BDAT %q: last is %v", argument, last)
 		}
+
 		if !ok {
 			n = -1
 		}
+
 		if n != want {
 			t.Errorf("BDAT %q: %d, want %d", argument, n, want)
 		}
@@ -86,6 +89,7 @@ func TestMalformedCommands(t *testing.T) {
 		if got := c.reply(); !strings.HasPrefix(got, want) {
 			t.Errorf("%.60q: %q, want %q", line, got, want)
 		}
+
 		if got := c.reply(); got != "" {
 			t.Errorf("%.60q: then %q", line, got)
 		}
@@ -103,10 +107,17 @@ func FuzzSession(f *testing.F) {
 	if err == nil {
 		err = os.WriteFile(filepath.Join(dir, "settings.json"), data, 0o600)
 	}
+
 	if err != nil {
 		f.Fatal(err)
 	}
-	s := &Server{SettingsPath: filepath.Join(dir, "settings.json"), Maildir: filepath.Join(dir, "mail"), MaxSize: 1000}
+
+	s := &Server{
+		SettingsPath: filepath.Join(dir, "settings.json"),
+		Maildir:      filepath.Join(dir, "mail"),
+		MaxSize:      1000,
+	}
+
 	s.fillIn()
 	s.context = f.Context()
 	s.door = newConnLimiter(s)
@@ -114,13 +125,18 @@ func FuzzSession(f *testing.F) {
 		raw := &scripted{in: strings.NewReader(input)}
 		before := s.Stats().Messages[OutcomeLabels{Outcome: Stored}]
 		s.newConn(raw).serve(t.Context())
+
 		for line := range strings.Lines(raw.out.String()) {
-			if len(line) < 6 || line[0] < '2' || line[0] > '5' || !strings.HasSuffix(line, "\r\n") || len(line) > 600 {
+			if len(line) < 6 || line[0] < '2' || line[0] > '5' ||
+				!strings.HasSuffix(line, "\r\n") || len(line) > 600 {
 				t.Fatalf("reply %q to %q", line, input)
 			}
 		}
+
 		stored := s.Stats().Messages[OutcomeLabels{Outcome: Stored}] - before
-		ends := strings.Count(input, "\r\n.\r\n") + strings.Count(strings.ToUpper(input), "LAST")
+		ends := strings.Count(input, "\r\n.\r\n") +
+			strings.Count(strings.ToUpper(input), "LAST")
+
 		if int(stored) > ends {
 			t.Fatalf("%d messages from %q", stored, input)
 		}
@@ -140,5 +156,15 @@ func (s *scripted) Close() error                     { return nil }
 func (s *scripted) SetReadDeadline(time.Time) error  { return nil }
 func (s *scripted) SetWriteDeadline(time.Time) error { return nil }
 func (s *scripted) SetDeadline(time.Time) error      { return nil }
-func (s *scripted) RemoteAddr() net.Addr             { return &net.TCPAddr{IP: net.IPv4(192, 0, 2, 1), Port: 1} }
-func (s *scripted) LocalAddr() net.Addr              { return &net.TCPAddr{IP: net.IPv4(10, 10, 10, 10), Port: 25} }
+func (s *scripted) RemoteAddr() net.Addr {
+	return &net.TCPAddr{
+		IP:   net.IPv4(192, 0, 2, 1),
+		Port: 1,
+	}
+}
+func (s *scripted) LocalAddr() net.Addr {
+	return &net.TCPAddr{
+		IP:   net.IPv4(10, 10, 10, 10),
+		Port: 25,
+	}
+}

@@ -43,14 +43,17 @@ func (c *conn) readCommand() (string, error) {
 	case c.idle > maxIdle:
 		return "", c.sendLast(&response{421, "4.7.0", "too many commands without a message"})
 	}
+
 	line, err := c.readLine()
 	if err != nil {
 		return "", err
 	}
+
 	c.command = redactCommand(line)
 	if problem := syntaxProblem(line); problem != "" {
 		return "", c.sendLast(&response{500, "5.5.2", problem})
 	}
+
 	return string(line[:len(line)-2]), nil
 }
 
@@ -60,11 +63,13 @@ func (c *conn) readLine() (line []byte, err error) {
 	if err := c.out.Flush(); c.in.Buffered() == 0 && err != nil {
 		return nil, err
 	}
+
 	now := time.Now()
 	deadline := now.Add(c.server.patience())
 	if end := c.begun.Add(c.server.SessionTimeout); end.Before(deadline) {
 		deadline = end
 	}
+
 	c.raw.SetReadDeadline(deadline)
 	stopping := c.wait(now)
 	if stopping == "" {
@@ -74,16 +79,20 @@ func (c *conn) readLine() (line []byte, err error) {
 			stopping = ""
 		}
 	}
+
 	if stopping != "" {
 		c.command = ""
 		return nil, c.sendLast(&response{421, "4.3.2", stopping})
 	}
+
 	if errors.Is(err, bufio.ErrBufferFull) {
 		err = nil
 	}
+
 	if isTimeout(err) {
 		c.command = redactCommand(line)
 	}
+
 	return line, err
 }
 
@@ -95,11 +104,13 @@ func syntaxProblem(line []byte) string {
 	case !bytes.HasSuffix(line, []byte("\r\n")):
 		return "lines end in CR LF"
 	}
+
 	for _, c := range line[:len(line)-2] {
 		if c < ' ' && c != '\t' || c == 0x7f {
 			return "control character in a command"
 		}
 	}
+
 	return ""
 }
 
@@ -109,20 +120,28 @@ func (c *conn) helloCommand(argument string, extended bool) error {
 	if len(words) == 0 {
 		return c.reply(&response{501, "5.5.4", "want the name of your host"})
 	}
-	c.helo, c.extended = words[0], extended
+
+	c.helo = words[0]
+	c.extended = extended
 	c.transaction = transaction{}
+
 	if !extended {
 		return c.reply(&response{code: 250, text: c.hostname})
 	}
+
 	size := fmt.Sprintf("SIZE %d", c.server.MaxSize) // RFC 1870 section 4
-	lines := []string{c.hostname, "PIPELINING", "8BITMIME", "ENHANCEDSTATUSCODES", "SMTPUTF8", size}
+	lines := []string{c.hostname, "PIPELINING", "8BITMIME", "ENHANCEDSTATUSCODES", "SMTPUTF8",
+		size}
+
 	if c.tls != nil && !c.secure() {
 		lines = append(lines, "STARTTLS")
 	}
+
 	c.raw.SetWriteDeadline(time.Now().Add(c.server.IdleTimeout))
 	for _, l := range lines {
 		c.out.WriteString("250-" + l + "\r\n")
 	}
+
 	_, err := c.out.WriteString("250 CHUNKING\r\n")
 	return err
 }
@@ -139,23 +158,29 @@ func (c *conn) startTLSCommand(argument string) error {
 	case c.in.Buffered() > 0: // whoever added it wants it taken for what comes under TLS
 		return c.sendLast(&response{501, "5.5.1", "nothing may follow STARTTLS before TLS"})
 	}
-	if err := errors.Join(c.reply(&response{220, "2.0.0", "go ahead"}), c.out.Flush()); err != nil {
+
+	if err := errors.Join(c.reply(&response{220, "2.0.0", "go ahead"}),
+		c.out.Flush()); err != nil {
 		return err
 	}
+
 	c.raw.SetDeadline(time.Now().Add(min(handshakeTimeout, c.server.patience())))
 	secure := tls.Server(c.raw, c.tls)
 	if err := secure.Handshake(); err != nil {
 		c.server.handshakeFailed(c, err)
 		return errLeave
 	}
+
 	c.server.counters.count(func(s *Stats) { s.TLS++ })
 	c.mu.Lock()
 	c.stream = secure
 	c.mu.Unlock()
 	c.in.Reset(secure)
 	c.out.Reset(secure)
-	c.helo, c.extended = "", false
+	c.helo = ""
+	c.extended = false
 	c.transaction = transaction{}
+
 	return nil
 }
 
@@ -167,17 +192,21 @@ func (c *conn) mailCommand(argument string) error {
 	case c.begunMail: // section 4.1.4
 		return c.reply(errNested)
 	}
+
 	from, parameters, err := parsePath(argument, "FROM:")
 	if err != nil {
 		return c.reply(&response{501, "5.5.2", err.Error()})
 	}
+
 	o, refusal := c.mailParameters(parameters)
 	if refusal == nil {
 		refusal = c.server.acceptSender(c, from, o)
 	}
+
 	if refusal != nil {
 		return c.reply(refusal)
 	}
+
 	c.transaction = transaction{begunMail: true, from: from, utf8: o.utf8}
 	c.mails++
 	return c.reply(okReply)
@@ -188,6 +217,7 @@ func (c *conn) rcptCommand(argument string) error {
 	if !c.begunMail || c.inChunks {
 		return c.reply(errOrder)
 	}
+
 	to, parameters, err := parsePath(argument, "TO:")
 	switch {
 	case err != nil:
@@ -197,12 +227,15 @@ func (c *conn) rcptCommand(argument string) error {
 	case len(parameters) > 0: // DSN is not offered
 		return c.reply(&response{555, "5.5.4", "unknown parameter"})
 	case len(c.to) >= c.server.MaxRecipients: // RFC 5321 section 4.5.3.1.10
-		return c.reply(&response{452, "4.5.3", "too many recipients, please send to the others later"})
+		return c.reply(&response{452, "4.5.3",
+			"too many recipients, please send to the others later"})
 	}
+
 	r, refusal := c.server.acceptRecipient(c, to)
 	if refusal != nil {
 		return c.reply(refusal)
 	}
+
 	c.to = append(c.to, r)
 	return c.reply(okReply)
 }
@@ -217,21 +250,29 @@ func (c *conn) dataCommand(ctx context.Context, argument string) error {
 	case len(c.to) == 0:
 		return c.reply(errNoRcpt)
 	}
-	if err := c.reply(&response{code: 354, text: "end with a dot on a separate line"}); err != nil {
+
+	if err := c.reply(&response{
+		code: 354,
+		text: "end with a dot on a separate line",
+	}); err != nil {
 		return err
 	}
+
 	content := &dotted{conn: c, until: time.Now().Add(c.server.MessageTimeout)}
 	refusal := c.take(ctx, content)
 	if err := content.drain(); err != nil {
 		return c.rejectIncomplete(err)
 	}
+
 	c.endMessage()
 	if err := c.reply(refusal); err != nil {
 		return err
 	}
 	if content.body.dirty { // what follows may be part of the message for whoever passed it on
-		return c.sendLast(&response{421, "4.7.0", "please come back with lines that end in CR LF"})
+		return c.sendLast(&response{421, "4.7.0",
+			"please come back with lines that end in CR LF"})
 	}
+
 	return nil
 }
 
@@ -242,17 +283,27 @@ func (c *conn) bdatCommand(ctx context.Context, argument string) error {
 	if !ok { // nobody knows how many octets follow
 		return c.sendLast(&response{501, "5.5.4", "want BDAT SIZE or BDAT SIZE LAST"})
 	}
-	content := &chunked{conn: c, left: size, last: last, until: time.Now().Add(c.server.MessageTimeout)}
+
+	content := &chunked{
+		conn:  c,
+		left:  size,
+		last:  last,
+		until: time.Now().Add(c.server.MessageTimeout),
+	}
+
 	if !c.begunMail || len(c.to) == 0 {
 		refusal := errOrder
 		if c.begunMail {
 			refusal = errNoRcpt
 		}
+
 		if err := content.skip(); err != nil {
 			return c.rejectIncomplete(err)
 		}
+
 		return c.reply(refusal)
 	}
+
 	c.inChunks = true
 	refusal := c.take(ctx, content)
 	switch {
@@ -261,9 +312,11 @@ func (c *conn) bdatCommand(ctx context.Context, argument string) error {
 	case content.given: // up, by RSET or EHLO, which were answered
 		return nil
 	}
+
 	if err := content.skip(); err != nil {
 		return c.rejectIncomplete(err)
 	}
+
 	c.endMessage()
 	return c.reply(refusal)
 }
@@ -278,6 +331,7 @@ func (c *conn) endMessage() {
 // rejectIncomplete answers a message that stalled or whose client went away: it is to come again, and
 // the session ends, as the rest of it may still be on its way.
 func (c *conn) rejectIncomplete(err error) error {
-	c.server.log().Info("message broke off", "remote", c.raw.RemoteAddr().String(), "error", err)
+	c.server.log().Info("message broke off", "remote", c.raw.RemoteAddr().String(), "error",
+		err)
 	return c.sendLast(errBrokenOff)
 }

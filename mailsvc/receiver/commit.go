@@ -69,7 +69,15 @@ type segment struct {
 }
 
 func newCommitLog(d disk, dir string, failed func(error)) *commitLog {
-	l := &commitLog{disk: d, dir: dir, size: segmentSize, after: checkpointAfter, failed: failed, last: make(chan struct{})}
+	l := &commitLog{
+		disk:   d,
+		dir:    dir,
+		size:   segmentSize,
+		after:  checkpointAfter,
+		failed: failed,
+		last:   make(chan struct{}),
+	}
+
 	close(l.last)
 	return l
 }
@@ -78,33 +86,42 @@ func newCommitLog(d disk, dir string, failed func(error)) *commitLog {
 // in its mailboxes, or is not going to be: the record is kept so long.
 func (l *commitLog) commit(r record) (placed func(), err error) {
 	l.mu.Lock()
-	b, before := l.open, l.last
+	b := l.open
+	before := l.last
 	first := b == nil || len(b.data) > maxBatch
+
 	if first {
 		b = &batch{data: make([]byte, 0, 64<<10), done: make(chan struct{})}
-		l.open, l.last = b, b.done
+		l.open = b
+		l.last = b.done
 	}
+
 	b.data = appendRecord(b.data, r)
 	b.count++
 	l.mu.Unlock()
+
 	if first { // it writes for all who come while the batch before is being written
 		<-before
 		l.mu.Lock()
 		if l.open == b {
 			l.open = nil
 		}
+
 		l.mu.Unlock()
 		began := time.Now()
 		b.err = l.write(b)
 		if b.err == nil && l.synced != nil {
 			l.synced(time.Since(began))
 		}
+
 		close(b.done)
 	}
+
 	<-b.done
 	if b.err != nil {
 		return nil, b.err
 	}
+
 	return b.segment.pending.Done, nil
 }
 
@@ -115,37 +132,48 @@ var errNoLog = errors.New("no commit log just now")
 func (l *commitLog) write(b *batch) error {
 	l.writing.Lock()
 	defer l.writing.Unlock()
+
 	if l.closed {
 		return errNoLog
 	}
+
 	if l.active != nil && l.active.used+int64(len(b.data)) > l.size {
 		l.retire()
 		l.background.Go(func() { l.checkpoint(false) })
 	}
+
 	if l.active == nil {
 		if l.active = l.fresh(int64(segmentHeader + len(b.data))); l.active == nil {
 			return errNoLog
 		}
 	}
+
 	l.arm()
 	s := l.active
 	addChecksums(b.data, s.salt)
-	data, at := b.data, s.used
+	data := b.data
+	at := s.used
+
 	if at == segmentHeader {
-		data, at = append(appendHeader(nil, s.salt, l.disk.boot()), data...), 0
+		data = append(appendHeader(nil, s.salt, l.disk.boot()), data...)
+		at = 0
 	}
+
 	_, err := s.WriteAt(data, at)
 	if err == nil {
 		err = s.Sync()
 	}
+
 	if err != nil {
 		l.retire()
 		l.failed(fmt.Errorf("commit log: %w", err))
 		return errNoLog
 	}
+
 	s.used = at + int64(len(data))
 	s.pending.Add(b.count)
 	b.segment = s
+
 	return nil
 }
 
@@ -154,6 +182,7 @@ func (l *commitLog) arm() {
 	if l.timer != nil {
 		return
 	}
+
 	l.background.Add(1)
 	l.timer = time.AfterFunc(l.after, func() {
 		defer l.background.Done()
@@ -175,8 +204,10 @@ func (l *commitLog) fresh(n int64) *segment {
 	if s != nil {
 		var salt [8]byte
 		rand.Read(salt[:])
-		s.salt, s.used = binary.BigEndian.Uint64(salt[:]), segmentHeader
+		s.salt = binary.BigEndian.Uint64(salt[:])
+		s.used = segmentHeader
 	}
+
 	return s
 }
 
@@ -186,9 +217,11 @@ func (l *commitLog) unused(n int64) *segment {
 		l.spare = l.spare[1:]
 		return s
 	}
+
 	if len(l.full) >= maxSegments || time.Now().Before(l.notUntil) {
 		return nil // the disk is slow to take what is in the others, or full
 	}
+
 	l.made++
 	path := filepath.Join(l.dir, fmt.Sprintf("%d.log", l.made))
 	a, err := l.disk.reserve(path, max(n, l.size))
@@ -198,11 +231,13 @@ func (l *commitLog) unused(n int64) *segment {
 			l.disk.remove(path)
 		}
 	}
+
 	if err != nil {
 		l.notUntil = time.Now().Add(reserveAfter)
 		l.failed(fmt.Errorf("commit log: %w", err))
 		return nil
 	}
+
 	return &segment{preallocatedFile: a, path: path}
 }
 
@@ -211,40 +246,50 @@ func (l *commitLog) unused(n int64) *segment {
 func (l *commitLog) checkpoint(active bool) {
 	l.checking.Lock()
 	defer l.checking.Unlock()
+
 	l.writing.Lock()
 	if active {
 		l.retire()
 		l.timer = nil
 	}
+
 	taken := l.full
 	l.full = nil
 	l.writing.Unlock()
+
 	if len(taken) == 0 {
 		return
 	}
+
 	for _, s := range taken {
 		s.pending.Wait()
 	}
+
 	err := l.disk.syncAll(l.dir)
 	var free []*segment
 	for _, s := range taken {
 		if err != nil {
 			break
 		}
+
 		if wiped := s.wipe(); wiped != nil {
 			l.discard(s)
 			l.disk.syncDir(l.dir)
 			continue
 		}
+
 		free = append(free, s)
 	}
+
 	l.writing.Lock()
 	defer l.writing.Unlock()
+
 	if err != nil { // they stay, and go with the next checkpoint
 		l.failed(fmt.Errorf("commit log: %w", err))
 		l.full = append(taken, l.full...)
 		return
 	}
+
 	l.spare = append(l.spare, free...)
 	for len(l.spare) > 2 {
 		l.discard(l.spare[0])
@@ -276,12 +321,15 @@ func (l *commitLog) close() {
 	if l.timer != nil && l.timer.Stop() {
 		l.background.Done()
 	}
+
 	l.writing.Unlock()
 	l.checkpoint(true)
 	l.background.Wait()
+
 	for _, s := range l.spare {
 		l.discard(s)
 	}
+
 	for _, s := range l.full {
 		s.Close()
 	}

@@ -72,9 +72,11 @@ func (c *conn) serve(ctx context.Context) {
 			err = c.dispatch(ctx, line)
 		}
 	}
+
 	if isTimeout(err) { // RFC 5321 section 4.5.3.2
 		c.sendLast(&response{421, "4.4.2", c.hostname + " has waited long enough"})
 	}
+
 	c.out.Flush()
 	c.stream.Close()
 }
@@ -86,6 +88,7 @@ func (c *conn) dispatch(ctx context.Context, line string) error {
 	if !slices.Contains([]string{"MAIL", "RCPT", "DATA", "BDAT", "QUIT"}, verb) {
 		c.idle++
 	}
+
 	switch verb {
 	case "HELO":
 		return c.helloCommand(argument, false)
@@ -119,6 +122,7 @@ func (c *conn) dispatch(ctx context.Context, line string) error {
 	case "GET", "POST", "PUT", "HEAD", "OPTIONS", "CONNECT": // a browser, or somebody who drives one
 		return c.sendLast(&response{500, "5.5.2", "this is a mail server"})
 	}
+
 	return c.reply(&response{500, "5.5.2", "unknown command"})
 }
 
@@ -141,9 +145,11 @@ func (c *conn) tell(r *response) {
 	if r.code < 400 {
 		return
 	}
+
 	if r.code >= 500 {
 		c.bad++
 	}
+
 	c.server.refused(Refusal{
 		Time:    c.server.now(),
 		Remote:  c.raw.RemoteAddr().String(),
@@ -167,10 +173,12 @@ func (c *conn) fill(deadline time.Time) error {
 	if err := c.raw.SetReadDeadline(deadline); err != nil {
 		return err
 	}
+
 	_, err := c.in.Peek(1)
 	if errors.Is(err, io.EOF) {
 		return io.ErrUnexpectedEOF
 	}
+
 	return err
 }
 
@@ -194,9 +202,11 @@ func (c *conn) cipher() string {
 func (c *conn) stop(reply string) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
+
 	if c.stopping == "" {
 		c.stopping = reply
 	}
+
 	if !c.waiting.IsZero() {
 		c.raw.SetReadDeadline(time.Now())
 	}

@@ -37,8 +37,10 @@ func (d *dotted) Read(p []byte) (int, error) {
 		case d.ended:
 			return 0, io.EOF
 		}
+
 		d.next()
 	}
+
 	n := copy(p, d.pending)
 	d.pending = d.pending[n:]
 	return n, nil
@@ -49,13 +51,16 @@ func (d *dotted) next() {
 	if d.err = d.conn.fillContent(d.until); d.err != nil {
 		return
 	}
+
 	part, _ := d.conn.in.Peek(d.conn.in.Buffered())
 	clean, n, end := d.body.take(d.scratch[:0], part)
 	d.scratch = clean
 	d.pending = d.unstuff(clean)
+
 	if end { // the line end behind the dot, which unstuff took off
 		d.pending = d.pending[:len(d.pending)-len("\r\n")]
 	}
+
 	d.ended = end
 	_, d.err = d.conn.in.Discard(n)
 }
@@ -71,6 +76,7 @@ func (d *dotted) unstuff(text []byte) []byte {
 		d.inLine = c != '\n'
 		out = append(out, c)
 	}
+
 	return out
 }
 
@@ -105,12 +111,15 @@ func (c *chunked) Read(p []byte) (int, error) {
 			return 0, errGivenUp
 		}
 	}
+
 	if c.err == nil {
 		c.err = c.conn.fillContent(c.until)
 	}
+
 	if c.err != nil {
 		return 0, c.err
 	}
+
 	n, err := c.conn.in.Read(p[:min(int64(len(p)), c.left)])
 	c.left -= int64(n)
 	return n, err
@@ -121,27 +130,35 @@ func (c *chunked) nextChunk() bool {
 	if c.quit = c.conn.reply(okReply); c.quit != nil {
 		return false
 	}
+
 	for {
 		line, err := c.conn.readCommand()
 		if err != nil {
 			c.quit = err
 			return false
 		}
+
 		verb, argument, _ := strings.Cut(line, " ")
 		verb = strings.ToUpper(verb)
 		if verb == "BDAT" {
 			size, last, ok := chunkSize(argument)
 			if !ok { // nobody knows how many octets follow
-				c.quit = c.conn.sendLast(&response{501, "5.5.4", "want BDAT SIZE or BDAT SIZE LAST"})
+				c.quit = c.conn.sendLast(&response{501, "5.5.4",
+					"want BDAT SIZE or BDAT SIZE LAST"})
 				return false
 			}
-			c.left, c.last = size, last
+
+			c.left = size
+			c.last = last
 			return true
 		}
+
 		if c.quit = c.conn.dispatch(c.conn.server.context, line); c.quit != nil {
 			return false
 		}
-		if slices.Contains([]string{"RSET", "EHLO", "HELO", "STARTTLS"}, verb) && !c.conn.inChunks {
+
+		if slices.Contains([]string{"RSET", "EHLO", "HELO", "STARTTLS"}, verb) &&
+			!c.conn.inChunks {
 			c.given = true
 			return false
 		}
@@ -158,6 +175,7 @@ func (c *chunked) skip() error {
 		n, c.err = c.conn.in.Discard(int(min(c.left, int64(c.conn.in.Buffered()))))
 		c.left -= int64(n)
 	}
+
 	return c.err
 }
 
@@ -168,10 +186,12 @@ func (c *conn) fillContent(until time.Time) error {
 	if now.After(until) {
 		return os.ErrDeadlineExceeded
 	}
+
 	deadline := now.Add(c.server.patience())
 	if until.Before(deadline) {
 		deadline = until
 	}
+
 	return c.fill(deadline)
 }
 

@@ -27,6 +27,7 @@ func TestKilled(t *testing.T) {
 			t.Fatalf("MAILPUB_SOAK: %v", err)
 		}
 	}
+
 	dir := t.TempDir()
 	total, unanswered := 0, 0
 	for round := range rounds {
@@ -34,12 +35,17 @@ func TestKilled(t *testing.T) {
 		var wg sync.WaitGroup
 		var progress atomic.Int64
 		accepted := make([][]string, clients)
+
 		for i := range accepted {
-			wg.Go(func() { accepted[i] = sendUntilCut(t, c.addr, fmt.Sprintf("%d-%d", round, i), &progress) })
+			wg.Go(func() {
+				accepted[i] = sendUntilCut(t, c.addr, fmt.Sprintf("%d-%d", round, i), &progress)
+			})
 		}
+
 		for want := 1 + rand.Int64N(300); progress.Load() < want && !t.Failed(); { // a slow machine takes its time
 			time.Sleep(time.Duration(rand.Int64N(int64(time.Millisecond))))
 		}
+
 		c.kill(t)
 		wg.Wait()
 		startChild(t, dir).stop()
@@ -49,21 +55,26 @@ func TestKilled(t *testing.T) {
 			for _, subject := range list {
 				total++
 				if stored[subject] != 1 {
-					t.Errorf("round %d: message %s was accepted, and is there %d times", round, subject, stored[subject])
+					t.Errorf("round %d: message %s was accepted, and is there %d times", round,
+						subject, stored[subject])
 				}
 				delete(stored, subject)
 			}
 		}
+
 		for subject, n := range stored {
 			if unanswered++; n != 1 {
 				t.Errorf("round %d: message %s is there %d times", round, subject, n)
 			}
 		}
+
 		if t.Failed() {
 			return
 		}
 	}
-	t.Logf("killed %d times: of %d messages that were accepted none is lost, in part or twice; %d more are there whose senders had no answer", rounds, total, unanswered)
+
+	t.Logf("killed %d times: of %d messages that were accepted none is lost, in part or twice; %d more are there whose senders had no answer",
+		rounds, total, unanswered)
 }
 
 // takeStored returns how often each message is in a Maildir, by its subject, and takes them out.
@@ -75,31 +86,38 @@ func takeStored(t *testing.T, maildir string) map[string]int {
 		if err != nil {
 			t.Fatal(err)
 		}
+
 		for _, name := range files {
 			data, err := os.ReadFile(name)
 			if err == nil {
 				err = os.Remove(name)
 			}
+
 			if err != nil {
 				t.Fatal(err)
 			}
+
 			if sub == "tmp" && !(osDisk{}).groups() { // nobody reads it there, and nobody knows that it is nobody's
 				continue
 			}
+
 			_, body, _ := strings.Cut(string(data), "Subject: ")
 			subject, _, _ := strings.Cut(body, "\r\n")
 			if "Subject: "+body != numbered(subject) || sub == "tmp" {
 				t.Errorf("%s is no whole message: %.200q", name, data)
 			}
+
 			stored[subject]++
 		}
 	}
+
 	return stored
 }
 
 // numbered is a message that can be told whole by its subject.
 func numbered(subject string) string {
-	return "Subject: " + subject + "\r\n\r\n" + strings.Repeat(subject+"\r\n", 300) + "the end\r\n"
+	return "Subject: " + subject + "\r\n\r\n" + strings.Repeat(subject+"\r\n", 300) +
+		"the end\r\n"
 }
 
 // sendUntilCut sends messages on one connection until it breaks, and returns the
@@ -110,33 +128,41 @@ func sendUntilCut(t *testing.T, addr, client string, progress *atomic.Int64) (ac
 		t.Error(err)
 		return nil
 	}
+
 	defer conn.Close()
+
 	conn.SetDeadline(time.Now().Add(time.Minute)) // not every system ends the connections of a process that is killed
 	in := bufio.NewReader(conn)
 	say := func(text string) bool {
 		if _, err := conn.Write([]byte(text)); err != nil {
 			return false
 		}
+
 		for {
 			line, err := in.ReadString('\n')
 			if err != nil {
 				return false
 			}
+
 			if line[0] > '3' {
 				t.Errorf("%.40q: %s", text, line)
 				return false
 			}
+
 			if line[3] == ' ' {
 				return true
 			}
 		}
 	}
+
 	if !say("") || !say("EHLO client.example\r\n") {
 		return nil
 	}
+
 	for n := 0; ; n++ {
 		subject := fmt.Sprintf("%s-%d", client, n)
-		if !say("MAIL FROM:<>\r\n") || !say("RCPT TO:<postmaster>\r\n") || !say("DATA\r\n") || !say(numbered(subject)+".\r\n") {
+		if !say("MAIL FROM:<>\r\n") || !say("RCPT TO:<postmaster>\r\n") || !say("DATA\r\n") ||
+			!say(numbered(subject)+".\r\n") {
 			return accepted
 		}
 		accepted = append(accepted, subject)

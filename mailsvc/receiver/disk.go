@@ -63,14 +63,17 @@ func (d osDisk) makeDir(path string) error {
 	if d.exists(path) {
 		return nil
 	}
+
 	parent := filepath.Dir(path)
 	if err := d.makeDir(parent); err != nil {
 		return err
 	}
+
 	_, mode := modes(parent)
 	if err := os.Mkdir(path, mode); err != nil && !errors.Is(err, fs.ErrExist) {
 		return err
 	}
+
 	return d.syncDir(parent)
 }
 func (osDisk) create(path string) (file, error) {
@@ -94,9 +97,11 @@ func (osDisk) list(dir string) (names []string, err error) {
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil, nil
 	}
+
 	for _, e := range entries {
 		names = append(names, e.Name())
 	}
+
 	return names, err
 }
 func (osDisk) read(path string) ([]byte, error) { return os.ReadFile(path) }

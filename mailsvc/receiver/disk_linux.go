@@ -32,6 +32,7 @@ func (osDisk) lock(path string) (file, error) {
 	if err != nil {
 		return nil, err
 	}
+
 	if err := syscall.Flock(int(f.Fd()), syscall.LOCK_EX|syscall.LOCK_NB); err != nil {
 		f.Close()
 		if errors.Is(err, syscall.EWOULDBLOCK) {
@@ -39,6 +40,7 @@ func (osDisk) lock(path string) (file, error) {
 		}
 		return nil, &os.PathError{Op: "lock", Path: path, Err: err}
 	}
+
 	return osFile{f}, nil
 }
 
@@ -47,10 +49,13 @@ func (osDisk) syncAll(path string) error {
 	if err != nil {
 		return err
 	}
+
 	defer d.Close()
+
 	if err := unix.Syncfs(int(d.Fd())); err != nil {
 		return &os.PathError{Op: "syncfs", Path: path, Err: err}
 	}
+
 	return nil
 }
 
@@ -69,17 +74,21 @@ func (osDisk) reserve(path string, n int64) (preallocatedFile, error) {
 	if err != nil {
 		return nil, err
 	}
+
 	zeros := make([]byte, 64<<10)
 	for at := int64(0); at < n && err == nil; at += int64(len(zeros)) {
 		_, err = f.Write(zeros[:min(n-at, int64(len(zeros)))])
 	}
+
 	if err == nil {
 		err = f.Sync()
 	}
+
 	if err != nil {
 		f.Close()
 		os.Remove(path)
 		return nil, err
 	}
+
 	return linuxPreallocatedFile{f}, nil
 }

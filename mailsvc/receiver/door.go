@@ -53,12 +53,14 @@ func (d *connLimiter) admit(ctx context.Context, raw net.Conn) {
 		d.refuse(raw, refusal)
 		return
 	}
+
 	select {
 	case d.free <- struct{}{}:
 		d.gone.Go(func() { d.serve(ctx, raw) })
 		return
 	default:
 	}
+
 	select {
 	case d.waits <- struct{}{}:
 		d.gone.Go(func() { d.waitForPlace(ctx, raw) })
@@ -75,8 +77,10 @@ func (d *connLimiter) waitForPlace(ctx context.Context, raw net.Conn) {
 		d.full(raw)
 		return
 	}
+
 	timer := time.NewTimer(evictWait)
 	defer timer.Stop()
+
 	select {
 	case d.free <- struct{}{}:
 		<-d.waits
@@ -92,7 +96,8 @@ func (d *connLimiter) waitForPlace(ctx context.Context, raw net.Conn) {
 
 func (d *connLimiter) full(raw net.Conn) {
 	d.server.quotas.release(raw.RemoteAddr())
-	d.refuse(raw, "421 4.3.2 "+d.server.hostname()+" has too many connections, please come back later")
+	d.refuse(raw, "421 4.3.2 "+d.server.hostname()+
+		" has too many connections, please come back later")
 }
 
 // refuse answers in the place of a greeting. An empty socket takes so much without waiting.
@@ -100,7 +105,11 @@ func (d *connLimiter) refuse(raw net.Conn, reply string) {
 	raw.SetWriteDeadline(time.Now().Add(time.Second))
 	io.WriteString(raw, reply+"\r\n")
 	raw.Close()
-	d.server.refused(Refusal{Time: d.server.now(), Remote: raw.RemoteAddr().String(), Reply: reply})
+	d.server.refused(Refusal{
+		Time:   d.server.now(),
+		Remote: raw.RemoteAddr().String(),
+		Reply:  reply,
+	})
 }
 
 // serve holds a session that has a place.
@@ -109,9 +118,11 @@ func (d *connLimiter) serve(ctx context.Context, raw net.Conn) {
 	d.server.counters.count(func(s *Stats) { s.Connections++; s.Open++ })
 	d.mu.Lock()
 	d.inside[c] = true
+
 	if d.stopped {
 		c.stop(d.shutdownReply())
 	}
+
 	d.mu.Unlock()
 	c.serve(ctx)
 	d.mu.Lock()
@@ -122,7 +133,10 @@ func (d *connLimiter) serve(ctx context.Context, raw net.Conn) {
 	<-d.free
 }
 
-func (d *connLimiter) shutdownReply() string { return d.server.hostname() + " is shutting down" }
+func (d *connLimiter) shutdownReply() string {
+	return d.server.hostname() +
+		" is shutting down"
+}
 
 // isStressed reports whether so many are inside that nobody may take his time.
 func (d *connLimiter) isStressed() bool {
@@ -133,29 +147,36 @@ func (d *connLimiter) isStressed() bool {
 func (d *connLimiter) evict(now time.Time) bool {
 	d.mu.Lock()
 	defer d.mu.Unlock()
+
 	held := map[string]int{}
 	for c := range d.inside {
 		held[d.server.quotas.sender(c.raw.RemoteAddr())]++
 	}
+
 	var victim *conn
 	var since time.Time
 	most := 0
+
 	for c := range d.inside {
 		waits := c.waitingSince()
 		if c.evicted || waits.IsZero() || now.Sub(waits) < evictAfter {
 			continue
 		}
+
 		n := held[d.server.quotas.sender(c.raw.RemoteAddr())]
 		if victim == nil || n > most || n == most && waits.Before(since) {
 			victim, since, most = c, waits, n
 		}
 	}
+
 	if victim == nil {
 		return false
 	}
+
 	victim.stop(d.server.hostname() + " needs this connection for others")
 	victim.evicted = true // so that nobody else waits for the same place
 	d.server.counters.count(func(s *Stats) { s.Evicted++ })
+
 	return true
 }
 
@@ -176,6 +197,7 @@ func (d *connLimiter) abort() {
 	for c := range d.inside {
 		all = append(all, c)
 	}
+
 	d.mu.Unlock()
 	for _, c := range all {
 		c.abort()

@@ -20,6 +20,7 @@ func (r *running) from(t testing.TB, address string) *client {
 	if err != nil {
 		t.Fatal(err)
 	}
+
 	t.Cleanup(func() { conn.Close() })
 	conn.SetDeadline(time.Now().Add(20 * time.Second))
 	return newClient(t, conn)
@@ -31,16 +32,20 @@ func TestHeldByFew(t *testing.T) {
 	const addresses, each = 4, 5
 	r := start(t, site, func(s *Server) {
 		strict(s)
-		s.MaxConnections, s.MaxPerAddress = addresses*each, each
+		s.MaxConnections = addresses * each
+		s.MaxPerAddress = each
 	})
+
 	for a := range addresses {
 		for range each {
 			r.from(t, fmt.Sprintf("127.0.0.%d", a+2)).expect("220")
 		}
 	}
+
 	r.from(t, "127.0.0.99").expect("421 4.3.2") // those inside have only just come
 	time.Sleep(evictAfter + 100*time.Millisecond)
 	began := time.Now()
+
 	for i := range 3 {
 		c := r.from(t, fmt.Sprintf("127.0.0.%d", 100+i))
 		c.expect("220")
@@ -48,9 +53,11 @@ func TestHeldByFew(t *testing.T) {
 		c.send("Subject: wanted\r\n\r\n.\r\n")
 		c.expect("250")
 	}
+
 	if took := time.Since(began); took > 10*time.Second {
 		t.Errorf("it took %v", took)
 	}
+
 	if s := r.Stats(); s.Evicted < 2 || len(r.stored(t)) != 3 {
 		t.Errorf("%d evicted, %d stored", s.Evicted, len(r.stored(t)))
 	}
@@ -61,12 +68,15 @@ func TestCrowded(t *testing.T) {
 	s := &Server{MaxConnections: 8, IdleTimeout: time.Minute}
 	s.fillIn()
 	s.door = newConnLimiter(s)
+
 	for range 6 {
 		s.door.free <- struct{}{}
 	}
+
 	if got := s.patience(); got != time.Minute {
 		t.Errorf("with room the patience is %v", got)
 	}
+
 	s.door.free <- struct{}{}
 	if got := s.patience(); got != stressTimeout {
 		t.Errorf("without it the patience is %v", got)
@@ -83,6 +93,7 @@ func TestWiderNetwork(t *testing.T) {
 			in++
 		}
 	}
+
 	if in != 2*wider {
 		t.Errorf("%d got in, want %d", in, 2*wider)
 	}
@@ -96,6 +107,7 @@ func TestHostileHeaders(t *testing.T) {
 	var before runtime.MemStats
 	runtime.ReadMemStats(&before)
 	var wg sync.WaitGroup
+
 	for range sessions {
 		c := r.dial(t)
 		wg.Go(func() {
@@ -106,23 +118,28 @@ func TestHostileHeaders(t *testing.T) {
 					c.conn.Write(line)
 				}
 			}
+
 			c.send("\r\n.\r\n")
 			c.expect("552 5.3.4")
 		})
 	}
+
 	var most uint64
 	done := make(chan struct{})
 	go func() { wg.Wait(); close(done) }()
+
 	for ended := false; !ended; {
 		select {
 		case <-done:
 			ended = true
 		case <-time.After(20 * time.Millisecond):
 		}
+
 		var now runtime.MemStats
 		runtime.ReadMemStats(&now)
 		most = max(most, now.Sys-now.HeapReleased)
 	}
+
 	t.Logf("%d sessions, %d MiB of header each: %d MiB at most", sessions, size>>20, most>>20)
 	if most > bound {
 		t.Errorf("%d MiB of memory, want at most %d", most>>20, bound>>20)
@@ -151,21 +168,27 @@ func TestHandshakes(t *testing.T) {
 				s.MinTLS = c.minimum
 				s.Refused = func(r Refusal) { told <- r }
 			})
+
 			smtp := r.dial(t)
 			smtp.say("EHLO client.example", "250")
 			smtp.say("STARTTLS", "220")
-			c.client.RootCAs, c.client.ServerName = pool, site.Hostname
+			c.client.RootCAs = pool
+			c.client.ServerName = site.Hostname
 			err := tls.Client(smtp.conn, c.client).Handshake()
 			if (err == nil) != (c.reason == "") {
 				t.Fatalf("handshake: %v", err)
 			}
+
 			if c.reason == "" {
 				return
 			}
+
 			got := <-told
-			if !strings.Contains(got.Reply, c.reason) || got.Helo != "client.example" || got.Command != "STARTTLS" {
+			if !strings.Contains(got.Reply, c.reason) || got.Helo != "client.example" ||
+				got.Command != "STARTTLS" {
 				t.Errorf("told of %+v, want %q", got, c.reason)
 			}
+
 			if n := r.Stats().TLSFailed; n != 1 {
 				t.Errorf("%d failures counted", n)
 			}

@@ -18,10 +18,13 @@ func Example() {
 	if err != nil {
 		log.Fatal(err)
 	}
+
 	defer os.RemoveAll(dir)
+
 	settings := filepath.Join(dir, "settings.json")
 	const text = `{"format": "mailpub/receiver/v1", "hostname": "mail.nomeazienda.it", "domains": ["nomeazienda.it"],
 		"aliases": {"postmaster@nomeazienda.it": "mario"}}`
+
 	if err := os.WriteFile(settings, []byte(text), 0o600); err != nil {
 		log.Fatal(err)
 	}
@@ -32,22 +35,30 @@ func Example() {
 		Maildir:      filepath.Join(dir, "mail"),
 		Delivered:    func(m receiver.Message) { arrived <- m },
 	}
+
 	l, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
 		log.Fatal(err)
 	}
+
 	ctx, stop := context.WithCancel(context.Background())
 	ended := make(chan error, 1)
 	go func() { ended <- server.Serve(ctx, l) }()
 
-	err = smtp.SendMail(l.Addr().String(), nil, "someone@example.org", []string{"postmaster@nomeazienda.it"}, []byte("Subject: hello\r\n\r\nDoes mail arrive?\r\n"))
+	err = smtp.SendMail(l.Addr().String(), nil, "someone@example.org",
+		[]string{"postmaster@nomeazienda.it"},
+		[]byte("Subject: hello\r\n\r\nDoes mail arrive?\r\n"))
+
 	if err != nil {
 		log.Fatal(err)
 	}
+
 	m := <-arrived
 	fmt.Println(m.From, "->", m.To[0], "in the mailbox of", m.Mailboxes[0])
 
-	err = smtp.SendMail(l.Addr().String(), nil, "someone@example.org", []string{"nobody@elsewhere.example"}, []byte("Subject: spam\r\n\r\n"))
+	err = smtp.SendMail(l.Addr().String(), nil, "someone@example.org",
+		[]string{"nobody@elsewhere.example"}, []byte("Subject: spam\r\n\r\n"))
+
 	fmt.Println(err)
 	stop()
 	fmt.Println(<-ended)

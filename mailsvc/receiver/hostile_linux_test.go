@@ -14,7 +14,8 @@ import (
 // at the most.
 func BenchmarkHostileHeader(b *testing.B) {
 	const size = 48 << 20
-	for name, line := range map[string]string{"one line": strings.Repeat("b", 64<<10), "short lines": strings.Repeat("A:b\r\n", 13<<10)} {
+	for name, line := range map[string]string{"one line": strings.Repeat("b", 64<<10),
+		"short lines": strings.Repeat("A:b\r\n", 13<<10)} {
 		for _, sessions := range []int{1, 8, 50} {
 			b.Run(fmt.Sprintf("%s/%d", name, sessions), func(b *testing.B) {
 				c := startChild(b, b.TempDir())
@@ -37,24 +38,29 @@ func (c *child) headers(b *testing.B, sessions, size int, line string) {
 				b.Error(err)
 				return
 			}
+
 			defer conn.Close()
+
 			replies := make(chan string, 1)
 			go func() {
 				said, _ := io.ReadAll(conn)
 				replies <- string(said)
 			}()
+
 			fmt.Fprint(conn, "EHLO c.example\r\nMAIL FROM:<a@c.example>\r\nRCPT TO:<postmaster>\r\nDATA\r\nSubject: ")
 			for sent := 0; sent < size; sent += len(line) {
 				if _, err := conn.Write([]byte(line)); err != nil {
 					break
 				}
 			}
+
 			fmt.Fprint(conn, "\r\n\r\n.\r\nQUIT\r\n")
 			if said := <-replies; !strings.Contains(said, "552 5.3.4") {
 				b.Errorf("it is answered %.300q", said)
 			}
 		})
 	}
+
 	wg.Wait()
 }
 
@@ -69,17 +75,21 @@ func BenchmarkHeldByFew(b *testing.B) {
 				r.from(b, fmt.Sprintf("127.0.0.%d", a+2)).expect("220")
 			}
 		}
+
 		began := time.Now()
 		for !r.gets(b, "127.0.0.99") {
 			time.Sleep(time.Second)
 		}
+
 		b.ReportMetric(time.Since(began).Seconds(), "s-new")
 		began = time.Now()
 		for !r.gets(b, "127.0.0.98") {
 			time.Sleep(time.Second)
 		}
+
 		b.ReportMetric(time.Since(began).Seconds(), "s-later")
 	}
+
 	b.ReportMetric(0, "ns/op")
 }
 
@@ -88,9 +98,11 @@ func (r *running) gets(b *testing.B, address string) bool {
 	b.Helper()
 	c := r.from(b, address)
 	defer c.conn.Close()
+
 	if !strings.HasPrefix(c.reply(), "220") {
 		return false
 	}
+
 	c.message()
 	c.send("Subject: wanted\r\n\r\n.\r\n")
 	return strings.HasPrefix(c.reply(), "250")

@@ -42,22 +42,27 @@ func (m *maildir) store(mailboxes []string, name string, header []byte, body io.
 			return nil, 0, fmt.Errorf("%q is no mailbox", box)
 		}
 	}
+
 	if err := m.open(); err != nil {
 		return nil, 0, err
 	}
+
 	d := delivery{maildir: m, name: name, boxes: mailboxes}
 	defer func() {
 		if err != nil {
 			d.undo()
 		}
 	}()
+
 	for _, box := range mailboxes {
 		if err := d.create(box); err != nil {
 			return nil, 0, err
 		}
 	}
+
 	buffer := m.buffers.get()
 	defer m.buffers.Put(buffer)
+
 	buffer.Write(header)
 	_, err = io.CopyN(buffer, body, spoolInMemory)
 	whole := err == io.EOF
@@ -67,17 +72,22 @@ func (m *maildir) store(mailboxes []string, name string, header []byte, body io.
 	if size, err = d.write(buffer.Bytes(), body, whole); err != nil {
 		return nil, 0, err
 	}
+
 	placed := func() {}
 	if whole && d.grouped() {
 		placed = d.commit(buffer.Bytes())
 	}
+
 	defer func() { placed() }()
+
 	if err := d.publish(); err != nil {
 		return nil, 0, err
 	}
+
 	for _, c := range d.copies {
 		paths = append(paths, c.path)
 	}
+
 	return paths, size, nil
 }
 
@@ -90,11 +100,13 @@ func (m *maildir) prepare(mailbox string) error {
 			return err
 		}
 	}
+
 	for _, dir := range []string{filepath.Dir(m.root), m.root, box} {
 		if err := m.disk.syncDir(dir); err != nil {
 			return err
 		}
 	}
+
 	m.prepared.Store(mailbox, true)
 	return nil
 }
@@ -132,6 +144,7 @@ func (d *delivery) create(mailbox string) error {
 			return err
 		}
 	}
+
 	path := filepath.Join(d.root, mailbox, "tmp", d.name)
 	f, err := d.disk.create(path)
 	if errors.Is(err, fs.ErrNotExist) {
@@ -139,9 +152,11 @@ func (d *delivery) create(mailbox string) error {
 			f, err = d.disk.create(path)
 		}
 	}
+
 	if err == nil {
 		d.copies = append(d.copies, &mailCopy{f, path})
 	}
+
 	return err
 }
 
@@ -151,10 +166,12 @@ func (d *delivery) write(begin []byte, rest io.Reader, whole bool) (int64, error
 	for _, c := range d.copies {
 		files = append(files, c.file)
 	}
+
 	w := io.MultiWriter(files...)
 	if _, err := w.Write(begin); err != nil || whole {
 		return int64(len(begin)), err
 	}
+
 	n, err := io.Copy(w, rest)
 	return int64(len(begin)) + n, err
 }
@@ -164,11 +181,13 @@ func (d *delivery) grouped() bool {
 	if d.log == nil {
 		return false
 	}
+
 	for _, c := range d.copies {
 		if device, err := c.file.device(); err != nil || device != d.device {
 			return false
 		}
 	}
+
 	return true
 }
 
@@ -191,19 +210,23 @@ func (d *delivery) publish() error {
 				return err
 			}
 		}
+
 		if d.synced != nil {
 			d.synced(time.Since(began))
 		}
 	}
+
 	for _, c := range d.copies {
 		if err := c.close(); err != nil { // before the move: Windows moves no open file
 			return err
 		}
+
 		dir := filepath.Join(filepath.Dir(filepath.Dir(c.path)), "new")
 		path := filepath.Join(dir, d.name)
 		if err := d.disk.rename(c.path, path); err != nil {
 			return err
 		}
+
 		c.path = path
 		if d.committed {
 			continue
@@ -212,6 +235,7 @@ func (d *delivery) publish() error {
 			return err
 		}
 	}
+
 	return nil
 }
 
@@ -231,6 +255,7 @@ func (d *delivery) undo() {
 		c.close()
 		d.disk.remove(c.path)
 	}
+
 	if d.logged {
 		if placed, err := d.log.commit(record{kind: recordVoid, name: d.name}); err == nil {
 			placed()

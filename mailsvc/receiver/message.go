@@ -28,12 +28,15 @@ func isMailbox(name string) bool {
 	if name == "" || len(name) > 64 {
 		return false
 	}
+
 	for i := range len(name) {
 		c := name[i]
 		inner := i > 0 && i < len(name)-1
-		if !(c >= 'a' && c <= 'z' || c >= '0' && c <= '9' || inner && strings.IndexByte("._+-", c) >= 0) {
+		if !(c >= 'a' && c <= 'z' || c >= '0' && c <= '9' ||
+			inner && strings.IndexByte("._+-", c) >= 0) {
 			return false
 		}
 	}
+
 	return filepath.IsLocal(name)
 }

@@ -17,23 +17,28 @@ func parsePath(argument, keyword string) (address string, parameters []string, e
 	if len(argument) < len(keyword) || !strings.EqualFold(argument[:len(keyword)], keyword) {
 		return "", nil, errors.New("want " + keyword + "<ADDRESS>")
 	}
+
 	rest := strings.TrimLeft(argument[len(keyword):], " ")
 	if !strings.HasPrefix(rest, "<") {
 		return "", nil, errWantPath
 	}
+
 	end := pathEnd(rest)
 	if end < 0 {
 		return "", nil, errWantPath
 	}
+
 	inner := rest[1:end]
 	rest = rest[end+1:]
 	if rest != "" && rest[0] != ' ' {
 		return "", nil, errWantPath
 	}
+
 	parameters = strings.Fields(rest)
 	if inner == "" {
 		return "", parameters, nil
 	}
+
 	address, err = parseMailbox(withoutRoute(inner))
 	return address, parameters, err
 }
@@ -52,6 +57,7 @@ func pathEnd(path string) int {
 			return i
 		}
 	}
+
 	return -1
 }
 
@@ -60,17 +66,20 @@ func withoutRoute(path string) string {
 	if !strings.HasPrefix(path, "@") {
 		return path
 	}
+
 	route, mailbox, found := strings.Cut(path, ":")
 	if !found || strings.ContainsAny(route, `"<> `) {
 		return path
 	}
+
 	return mailbox
 }
 
 // parseMailbox reads LOCAL@DOMAIN or LOCAL, and takes the quotes off a local part.
 func parseMailbox(text string) (string, error) {
 	local, domain, err := splitLocal(text)
-	if err != nil || local == "" || len(local) > 64 || !utf8.ValidString(text) && len(text) > 320 {
+	if err != nil || local == "" || len(local) > 64 ||
+		!utf8.ValidString(text) && len(text) > 320 {
 		return "", errAddress
 	}
 	if domain == "" {
@@ -79,6 +88,7 @@ func parseMailbox(text string) (string, error) {
 	if domain = domain[1:]; !isHostPart(domain) {
 		return "", errAddress
 	}
+
 	return local + "@" + domain, nil
 }
 
@@ -89,12 +99,15 @@ func splitLocal(text string) (local, rest string, err error) {
 		if at < 0 {
 			at = len(text)
 		}
+
 		local = text[:at]
 		if strings.ContainsAny(local, " \t\"(),:;<>[]\\") {
 			return "", "", errAddress
 		}
+
 		return local, text[at:], nil
 	}
+
 	var b strings.Builder
 	for i := 1; i < len(text); i++ {
 		switch c := text[i]; c {
@@ -112,6 +125,7 @@ func splitLocal(text string) (local, rest string, err error) {
 			b.WriteByte(c)
 		}
 	}
+
 	return "", "", errAddress
 }
 
@@ -119,12 +133,15 @@ func splitLocal(text string) (local, rest string, err error) {
 // 6531 section 3.3), or an address literal.
 func isHostPart(domain string) bool {
 	if strings.HasPrefix(domain, "[") {
-		return len(domain) > 2 && strings.HasSuffix(domain, "]") && !strings.ContainsAny(domain[1:len(domain)-1], "[]\\ ")
+		return len(domain) > 2 && strings.HasSuffix(domain, "]") &&
+			!strings.ContainsAny(domain[1:len(domain)-1], "[]\\ ")
 	}
 	if domain == "" || len(domain) > 255 {
 		return false
 	}
+
 	return !strings.ContainsFunc(domain, func(r rune) bool {
-		return r < utf8.RuneSelf && !(r >= '0' && r <= '9' || r >= 'a' && r <= 'z' || r >= 'A' && r <= 'Z' || strings.ContainsRune(".-_", r))
+		return r < utf8.RuneSelf && !(r >= '0' && r <= '9' || r >= 'a' && r <= 'z' ||
+			r >= 'A' && r <= 'Z' || strings.ContainsRune(".-_", r))
 	})
 }

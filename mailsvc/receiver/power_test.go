@@ -37,7 +37,12 @@ var errDead = errors.New("the process is dead")
 
 func newPowerDisk(dice *rand.Rand) *powerDisk {
 	root := &node{dir: true}
-	return &powerDisk{names: map[string]*node{"/": root}, kept: map[string]*node{"/": root}, dice: dice, life: 1}
+	return &powerDisk{
+		names: map[string]*node{"/": root},
+		kept:  map[string]*node{"/": root},
+		dice:  dice,
+		life:  1,
+	}
 }
 
 // step is taken before anything happens. A dead process does nothing.
@@ -46,12 +51,14 @@ func (d *powerDisk) step() error {
 		d.left--
 		d.dead = d.dead || d.left == 0
 	}
+
 	switch {
 	case d.dead:
 		return errDead
 	case d.dice.Float64() < d.odds:
 		return errNoSpace
 	}
+
 	return nil
 }
 
@@ -59,7 +66,8 @@ func (d *powerDisk) step() error {
 func (d *powerDisk) killed() {
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	d.dead, d.left = false, 0
+	d.dead = false
+	d.left = 0
 	for _, n := range d.names {
 		n.locked = nil
 	}
@@ -70,12 +78,14 @@ func (d *powerDisk) powerLost() {
 	d.killed()
 	d.mu.Lock()
 	defer d.mu.Unlock()
+
 	d.life++
 	for p, n := range d.names {
 		if d.kept[p] != n && d.dice.IntN(2) == 0 && d.kept[slash.Dir(p)] != nil {
 			d.kept[p] = n // written in time, though nobody asked
 		}
 	}
+
 	for p, n := range d.kept {
 		if d.names[p] == nil && d.dice.IntN(2) == 0 {
 			delete(d.kept, p)
@@ -83,6 +93,7 @@ func (d *powerDisk) powerLost() {
 		}
 		n.data = d.torn(n)
 	}
+
 	for p := range d.kept { // what has no directory can't be found
 		for up := slash.Dir(p); up != "/"; up = slash.Dir(up) {
 			if d.kept[up] == nil {
@@ -90,6 +101,7 @@ func (d *powerDisk) powerLost() {
 			}
 		}
 	}
+
 	d.names = map[string]*node{}
 	for p, n := range d.kept {
 		n.kept = bytes.Clone(n.data)
@@ -104,6 +116,7 @@ func (d *powerDisk) torn(n *node) []byte {
 	if d.dice.IntN(2) == 0 {
 		size = len(n.data)
 	}
+
 	out := make([]byte, size)
 	for at := 0; at < size; at += 512 {
 		from := n.kept
@@ -114,6 +127,7 @@ func (d *powerDisk) torn(n *node) []byte {
 			copy(out[at:min(at+512, size)], from[at:])
 		}
 	}
+
 	return out
 }
 
@@ -148,15 +162,18 @@ func (d *powerDisk) makeDir(p string) error {
 	if err := d.makeDir(slash.Dir(p)); err != nil {
 		return err
 	}
+
 	err := d.do(func() error {
 		if d.names[p] == nil {
 			d.names[p] = &node{dir: true}
 		}
 		return nil
 	})
+
 	if err != nil {
 		return err
 	}
+
 	return d.syncDir(slash.Dir(p))
 }
 
@@ -169,11 +186,14 @@ func (d *powerDisk) create(p string) (f file, err error) {
 		if d.names[p] != nil {
 			return fs.ErrExist
 		}
+
 		n := &node{}
 		d.names[p] = n
 		f = &powerFile{d, n}
+
 		return nil
 	})
+
 	return f, err
 }
 
@@ -206,11 +226,13 @@ func (d *powerDisk) syncDir(p string) error {
 				delete(d.kept, name)
 			}
 		}
+
 		for name, n := range d.names {
 			if slash.Dir(name) == p {
 				d.kept[name] = n
 			}
 		}
+
 		return nil
 	})
 }
@@ -225,6 +247,7 @@ func (d *powerDisk) list(p string) (names []string, err error) {
 		}
 		return nil
 	})
+
 	return names, err
 }
 
@@ -236,6 +259,7 @@ func (d *powerDisk) read(p string) (data []byte, err error) {
 		}
 		return err
 	})
+
 	return data, err
 }
 
@@ -255,12 +279,15 @@ func (d *powerDisk) lock(p string) (f file, err error) {
 			n = &node{}
 			d.names[p] = n
 		}
+
 		if n.locked == nil {
 			n.locked = &powerFile{d, n}
 			f = n.locked
 		}
+
 		return nil
 	})
+
 	return f, err
 }
 
@@ -304,6 +331,7 @@ func (f *powerFile) WriteAt(p []byte, at int64) (int, error) {
 		copy(f.data[at:], p)
 		return nil
 	})
+
 	return len(p), err
 }
 
@@ -326,17 +354,21 @@ func (f *powerFile) device() (uint64, error) { return 1, nil }
 func (d *powerDisk) messages(root string) (texts map[string]string, times map[string]int) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	texts, times = map[string]string{}, map[string]int{}
+
+	texts = map[string]string{}
+	times = map[string]int{}
 	for p, n := range d.names {
 		rel, inside := strings.CutPrefix(p, root+"/")
 		part := strings.Split(rel, "/")
 		if !inside || len(part) != 3 || part[1] == "tmp" {
 			continue
 		}
+
 		name, _, _ := strings.Cut(part[2], ":")
 		key := part[0] + "/" + name
 		texts[key] = string(n.data)
 		times[key]++
 	}
+
 	return texts, times
 }

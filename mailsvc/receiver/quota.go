@@ -71,17 +71,21 @@ func (q *quotas) counted(remote net.Addr) (senders []netip.Prefix) {
 	if !ok {
 		return nil
 	}
+
 	exempt := q.exempt
 	if exempt == nil {
 		exempt = ownNetwork
 	}
+
 	if exempt(addr) {
 		return nil
 	}
+
 	senders = []netip.Prefix{prefix(addr, 64)}
 	if addr.Is6() {
 		senders = append(senders, prefix(addr, 56))
 	}
+
 	return senders
 }
 
@@ -90,6 +94,7 @@ func (q *quotas) acquire(remote net.Addr, now time.Time) (refusal string) {
 	senders := q.counted(remote)
 	q.mu.Lock()
 	defer q.mu.Unlock()
+
 	most := q.connections
 	for _, p := range senders {
 		one := q.of(p)
@@ -99,12 +104,15 @@ func (q *quotas) acquire(remote net.Addr, now time.Time) (refusal string) {
 		}
 		most *= wider
 	}
+
 	if len(senders) > 0 && !q.of(senders[0]).bucket.AllowN(now, 1) {
 		return "421 4.7.0 too many connections from your address in a minute, please come back later"
 	}
+
 	for _, p := range senders {
 		q.of(p).open++
 	}
+
 	return ""
 }
 
@@ -123,8 +131,10 @@ func (q *quotas) message(remote net.Addr, now time.Time) bool {
 	if len(senders) == 0 {
 		return true
 	}
+
 	q.mu.Lock()
 	defer q.mu.Unlock()
+
 	one := q.of(senders[0])
 	one.last = now
 	return one.bucket.AllowN(now, 1)
@@ -134,12 +144,15 @@ func (q *quotas) of(p netip.Prefix) *quota {
 	if one := q.by[p]; one != nil {
 		return one
 	}
+
 	if q.by == nil {
 		q.by = map[netip.Prefix]*quota{}
 	}
+
 	if len(q.by) >= maxIdleQuotas {
 		q.forget()
 	}
+
 	one := &quota{bucket: rate.NewLimiter(rate.Limit(float64(q.rate)/60), q.rate)}
 	q.by[p] = one
 	return one
@@ -153,6 +166,7 @@ func (q *quotas) forget() {
 			newest = one.last
 		}
 	}
+
 	for p, one := range q.by {
 		if one.open == 0 && newest.Sub(one.last) > time.Minute {
 			delete(q.by, p)

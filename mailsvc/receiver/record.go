@@ -50,9 +50,11 @@ func appendRecord(dst []byte, r record) []byte {
 	dst = append(dst, r.kind)
 	dst = appendWord(dst, r.name)
 	dst = binary.BigEndian.AppendUint16(dst, uint16(len(r.mailboxes)))
+
 	for _, box := range r.mailboxes {
 		dst = appendWord(dst, box)
 	}
+
 	dst = append(dst, r.data...)
 	binary.BigEndian.PutUint32(dst[start:], uint32(len(dst)-start-recordHeader))
 	return dst
@@ -86,49 +88,59 @@ func readSegment(data []byte) (boot string, records []record, ok bool) {
 	if len(data) < segmentHeader || !bytes.HasPrefix(data, []byte(segmentMagic)) {
 		return "", nil, false
 	}
+
 	salt := binary.BigEndian.Uint64(data[len(segmentMagic):])
 	name := data[len(segmentMagic)+8 : segmentHeader]
 	boot = string(name[1 : 1+min(int(name[0]), len(name)-1)])
 	data = data[segmentHeader:]
+
 	for len(data) >= recordHeader {
 		n := int64(binary.BigEndian.Uint32(data))
 		if n == 0 || n > int64(len(data)-recordHeader) {
 			break
 		}
+
 		content := data[recordHeader : recordHeader+n]
 		r, whole := parseRecord(content)
 		if checksum(salt, content) != binary.BigEndian.Uint32(data[4:]) || !whole {
 			break
 		}
+
 		records = append(records, r)
 		data = data[recordHeader+n:]
 	}
+
 	return boot, records, true
 }
 
 func parseRecord(content []byte) (r record, ok bool) {
 	take := func(n int) (part []byte) {
 		if ok = ok && n <= len(content); ok {
-			part, content = content[:n], content[n:]
+			part = content[:n]
+			content = content[n:]
 		}
 		return part
 	}
+
 	word := func() string {
 		if n := take(1); ok {
 			return string(take(int(n[0])))
 		}
 		return ""
 	}
+
 	ok = true
 	if kind := take(1); ok {
 		r.kind = kind[0]
 	}
+
 	r.name = word()
 	if count := take(2); ok {
 		for range binary.BigEndian.Uint16(count) {
 			r.mailboxes = append(r.mailboxes, word())
 		}
 	}
+
 	r.data = content
 	return r, ok
 }

@@ -10,7 +10,10 @@ import (
 // TestReplay has a log as a power loss leaves it, and sees what of it comes into the mailboxes.
 func TestReplay(t *testing.T) {
 	const salt = 42
-	name := func(n int) string { return fmt.Sprintf("1795538849.M000000P1Q%dRABCDEFGHIJ.h", n) }
+	name := func(n int) string {
+		return fmt.Sprintf("1795538849.M000000P1Q%dRABCDEFGHIJ.h", n)
+	}
+
 	log := func(boot string, records ...record) []byte {
 		var data []byte
 		for _, r := range records {
@@ -19,6 +22,7 @@ func TestReplay(t *testing.T) {
 		addChecksums(data, salt)
 		return append(appendHeader(nil, salt, boot), data...)
 	}
+
 	one := record{recordMessage, name(1), []string{"mario", "anna"}, []byte("first")}
 	two := record{recordMessage, name(2), []string{"mario"}, []byte("second")}
 	whole := log("boot 0", one, two)
@@ -27,6 +31,7 @@ func TestReplay(t *testing.T) {
 		c[at] ^= 1
 		return c
 	}
+
 	second := len(log("boot 0", one))
 	for what, c := range map[string]struct {
 		log  []byte
@@ -53,25 +58,36 @@ func TestReplay(t *testing.T) {
 		"checksum right, content impossible": {log("boot 0", one, record{recordMessage, "", slices.Repeat([]string{"x"}, 70000), nil}), 2},
 	} {
 		d := newPowerDisk(rand.New(rand.NewPCG(1, 1)))
-		m := &maildir{disk: d, root: "/mail", failed: func(err error) { t.Errorf("%s: %v", what, err) }, restored: func(string, string) {}}
+		m := &maildir{
+			disk:     d,
+			root:     "/mail",
+			failed:   func(err error) { t.Errorf("%s: %v", what, err) },
+			restored: func(string, string) {},
+		}
+
 		if err := d.makeDir("/mail/.commit"); err != nil {
 			t.Fatal(err)
 		}
+
 		d.names["/mail/.commit/1.log"] = &node{data: c.log}
 		for range 2 { // once is enough
 			if err := m.open(); err != nil {
 				t.Errorf("%s: %v", what, err)
 			}
+
 			m.close()
 			texts, times := d.messages("/mail")
 			if len(texts) != c.want {
 				t.Errorf("%s: %q are there, want %d", what, texts, c.want)
 			}
+
 			for key, text := range texts {
-				if want := map[bool]string{true: "first", false: "second"}[key != "mario/"+name(2)]; text != want || times[key] != 1 {
+				if want := map[bool]string{true: "first",
+					false: "second"}[key != "mario/"+name(2)]; text != want || times[key] != 1 {
 					t.Errorf("%s: %s is %q, %d times", what, key, text, times[key])
 				}
 			}
+
 			if d.exists("/mail/.commit/1.log") {
 				t.Errorf("%s: it is left", what)
 			}
@@ -84,20 +100,32 @@ func TestReplayFindsMail(t *testing.T) {
 	const name = "1795538849.M000000P1Q1RABCDEFGHIJ.h"
 	r := record{recordMessage, name, []string{"mario"}, []byte("the whole message")}
 	for path, text := range map[string]string{
-		"/mail/mario/new/" + name: "the whole message", "/mail/mario/cur/" + name + ":2,S": "the whole message",
-		"/mail/mario/cur/" + name: "the whole", "/mail/mario/.Archive/cur/" + name + ":2,RS": "", "/mail/mario/.Other/new/" + name: "the whole\x00\x00\x00\x00\x00\x00\x00\x00",
+		"/mail/mario/new/" + name:                    "the whole message",
+		"/mail/mario/cur/" + name + ":2,S":           "the whole message",
+		"/mail/mario/cur/" + name:                    "the whole",
+		"/mail/mario/.Archive/cur/" + name + ":2,RS": "",
+		"/mail/mario/.Other/new/" + name:             "the whole\x00\x00\x00\x00\x00\x00\x00\x00",
 	} {
 		d := newPowerDisk(rand.New(rand.NewPCG(1, 1)))
-		m := &maildir{disk: d, root: "/mail", failed: func(error) {}, restored: func(string, string) {}}
-		for _, dir := range []string{"new", "cur", "tmp", ".Archive/new", ".Archive/cur", ".Other/new"} {
+		m := &maildir{
+			disk:     d,
+			root:     "/mail",
+			failed:   func(error) {},
+			restored: func(string, string) {},
+		}
+
+		for _, dir := range []string{"new", "cur", "tmp", ".Archive/new", ".Archive/cur",
+			".Other/new"} {
 			if err := d.makeDir("/mail/mario/" + dir); err != nil {
 				t.Fatal(err)
 			}
 		}
+
 		d.names[path] = &node{data: []byte(text)}
 		if err := m.restore("mario", r); err != nil {
 			t.Fatal(err)
 		}
+
 		files := 0
 		for p, n := range d.names {
 			if !n.dir {
@@ -107,6 +135,7 @@ func TestReplayFindsMail(t *testing.T) {
 				}
 			}
 		}
+
 		if files != 1 {
 			t.Errorf("%s: %d files", path, files)
 		}

@@ -40,22 +40,29 @@ func startCutter(t *testing.T, l net.Listener, to string, after int) *cutter {
 			if err != nil {
 				return
 			}
+
 			all.Go(func() {
 				defer client.Close()
+
 				server, err := net.Dial("tcp", to)
 				if err != nil {
 					return
 				}
+
 				defer server.Close()
+
 				all.Go(func() { _, _ = io.Copy(client, server); client.Close() })
 				said := 0
 				buf := make([]byte, 32<<10)
+
 				for {
 					n, err := client.Read(buf)
 					said += n
-					if bytes.Contains(buf[:n], []byte("\nBDAT ")) || bytes.HasPrefix(buf[:n], []byte("BDAT ")) {
+					if bytes.Contains(buf[:n], []byte("\nBDAT ")) ||
+						bytes.HasPrefix(buf[:n], []byte("BDAT ")) {
 						c.chunk.Store(true)
 					}
+
 					if said > c.after && c.cut.CompareAndSwap(false, true) {
 						return
 					}
@@ -66,6 +73,7 @@ func startCutter(t *testing.T, l net.Listener, to string, after int) *cutter {
 			})
 		}
 	})
+
 	return c
 }
 
@@ -96,10 +104,16 @@ func (b bulk) list() (recipients []string) {
 // bulkReceiver takes mail for users who have a mailbox each.
 func bulkReceiver(t *testing.T, recipients []string) *running {
 	t.Helper()
-	set := Settings{Hostname: "mail.nomeazienda.it", Domains: []string{"nomeazienda.it"}, Aliases: map[string]string{"postmaster": "mario"}}
+	set := Settings{
+		Hostname: "mail.nomeazienda.it",
+		Domains:  []string{"nomeazienda.it"},
+		Aliases:  map[string]string{"postmaster": "mario"},
+	}
+
 	for n, r := range recipients {
 		set.Aliases[r] = fmt.Sprintf("box%d", n)
 	}
+
 	return start(t, set, func(s *Server) {
 		s.MaxSize = 64 << 20
 		s.Logger = nil
@@ -121,20 +135,24 @@ func (r *running) once(t *testing.T, b bulk, retry func()) {
 				}
 			}
 		}
+
 		for box, n := range got {
 			if n > 1 {
 				t.Fatalf("%s has the message %d times", box, n)
 			}
 		}
+
 		if len(got) == b.recipients {
 			if least < int64(b.size) {
 				t.Errorf("%d octets of %d", least, b.size)
 			}
 			return
 		}
+
 		if time.Now().After(end) {
 			t.Fatalf("%d of %d have the message", len(got), b.recipients)
 		}
+
 		retry()
 		time.Sleep(500 * time.Millisecond)
 	}
@@ -153,7 +171,8 @@ type sender struct {
 // in the middle: they try again, and everybody has it once.
 func TestSendersRetry(t *testing.T) {
 	for _, b := range []bulk{{"30 MB", 30 << 20, 2}, {"200 recipients", 300 << 10, 200}} {
-		for _, s := range []sender{{"Exim", eximSender, true}, {"Postfix", postfixSender, false}, {"OpenSMTPD", openSender, false}} {
+		for _, s := range []sender{{"Exim", eximSender, true},
+			{"Postfix", postfixSender, false}, {"OpenSMTPD", openSender, false}} {
 			t.Run(s.name+", "+b.name, func(t *testing.T) {
 				r := bulkReceiver(t, b.list())
 				var c *cutter
@@ -161,6 +180,7 @@ func TestSendersRetry(t *testing.T) {
 					c = startCutter(t, l, r.addr, b.size/2)
 					return c
 				})
+
 				send(b.message(), b.list())
 				r.once(t, b, retry)
 				if !c.cut.Load() || s.bdat && !c.chunk.Load() {
@@ -184,18 +204,26 @@ func postfixSender(t *testing.T, through func(net.Listener) *cutter) (func([]byt
 	m := lab.InstallMailServer(t)
 	lb := lab.Up(t, lab.Options{NoDaemon: true})
 	through(lb.Listen(t, "lan", "127.0.0.1:2525"))
-	settings := []string{"relayhost=[127.0.0.1]:2525", "message_size_limit=100000000", "smtpd_recipient_limit=1000", "smtp_destination_recipient_limit=200",
-		"minimal_backoff_time=1s", "maximal_backoff_time=2s", "queue_run_delay=1s", "smtp_host_lookup=native", "disable_dns_lookups=yes", "smtpd_peername_lookup=no"}
-	if out, err := exec.Command("postconf", append([]string{"-c", m.Postfix, "-e"}, settings...)...).CombinedOutput(); err != nil {
+	settings := []string{"relayhost=[127.0.0.1]:2525", "message_size_limit=100000000",
+		"smtpd_recipient_limit=1000", "smtp_destination_recipient_limit=200",
+		"minimal_backoff_time=1s", "maximal_backoff_time=2s", "queue_run_delay=1s",
+		"smtp_host_lookup=native", "disable_dns_lookups=yes", "smtpd_peername_lookup=no"}
+
+	if out, err := exec.Command("postconf", append([]string{"-c", m.Postfix, "-e"},
+		settings...)...).CombinedOutput(); err != nil {
 		t.Fatalf("%v: %s", err, out)
 	}
+
 	old := time.Now().Add(-time.Minute)
 	_ = os.Chtimes(m.Postfix+"/main.cf", old, old)
 	m.StartPostfix(t, lb, "lan")
 	send := func(message []byte, recipients []string) {
 		inject(t, lb.Dial("lan"), "127.0.0.1:25", message, recipients)
 	}
-	return send, func() { _ = lb.Command(t.Context(), "lan", "postqueue", "-c", m.Postfix, "-f").Run() }
+
+	return send, func() {
+		_ = lb.Command(t.Context(), "lan", "postqueue", "-c", m.Postfix, "-f").Run()
+	}
 }
 
 // unpacked is a file of a package that .ci/setup unpacks.
@@ -208,6 +236,7 @@ func unpacked(t *testing.T, path string) string {
 		}
 		t.Skip("left out: needs root, and what .ci/setup unpacks")
 	}
+
 	return path
 }
 
@@ -218,25 +247,31 @@ func accounts(t *testing.T, users ...string) (dir, script string) {
 	if err == nil {
 		err = os.Chmod(dir, 0o777)
 	}
+
 	if err != nil {
 		t.Fatal(err)
 	}
+
 	t.Cleanup(func() { os.RemoveAll(dir) })
 	for _, name := range []string{"passwd", "group"} {
 		data, err := os.ReadFile("/etc/" + name)
 		if err != nil {
 			t.Fatal(err)
 		}
+
 		for n, user := range users {
-			line := fmt.Sprintf("%s:x:%d:%d::/nonexistent:/usr/sbin/nologin\n", user, 990-n, 990-n)
+			line := fmt.Sprintf("%s:x:%d:%d::/nonexistent:/usr/sbin/nologin\n", user, 990-n,
+				990-n)
 			if name == "group" {
 				line = fmt.Sprintf("%s:x:%d:\n", user, 990-n)
 			}
 			data = append(data, line...)
 		}
+
 		writeIn(t, dir, name, string(data))
 		script += "mount --bind " + dir + "/" + name + " /etc/" + name + "\n"
 	}
+
 	return dir, script
 }
 
@@ -256,19 +291,26 @@ func openSender(t *testing.T, through func(net.Listener) *cutter) (func([]byte, 
 	addr := own.Addr().(*net.TCPAddr)
 	own.Close()
 	dir, script := accounts(t, "opensmtpd", "opensmtpq")
-	conf := writeIn(t, dir, "smtpd.conf", fmt.Sprintf("listen on 127.0.0.1 port %d hostname sender.example.org\naction \"out\" relay host smtp://%s\nmatch from any for any action \"out\"\n", addr.Port, c.addr))
+	conf := writeIn(t, dir, "smtpd.conf", fmt.Sprintf("listen on 127.0.0.1 port %d hostname sender.example.org\naction \"out\" relay host smtp://%s\nmatch from any for any action \"out\"\n",
+		addr.Port, c.addr))
+
 	script += "mount -t tmpfs none /var/spool; mkdir -m 711 /var/spool/smtpd\nmount -t tmpfs none /var/lib; mkdir -p /var/lib/opensmtpd/empty\nmount -t tmpfs none /run\n" +
 		"chmod 600 " + conf + "\nexec " + binary + " -d -f " + conf + "\n"
+
 	log, err := os.Create(filepath.Join(dir, "log"))
 	if err != nil {
 		t.Fatal(err)
 	}
+
 	defer log.Close()
+
 	cmd := exec.Command("unshare", "-m", "sh", "-e", writeIn(t, dir, "run", script))
-	cmd.Stdout, cmd.Stderr = log, log
+	cmd.Stdout = log
+	cmd.Stderr = log
 	if err := cmd.Start(); err != nil {
 		t.Fatal(err)
 	}
+
 	t.Cleanup(func() {
 		_ = cmd.Process.Signal(syscall.SIGTERM)
 		_ = cmd.Wait()
@@ -276,16 +318,21 @@ func openSender(t *testing.T, through func(net.Listener) *cutter) (func([]byte, 
 			t.Logf("%s", text)
 		}
 	})
+
 	send := func(message []byte, recipients []string) {
 		inject(t, new(net.Dialer).DialContext, addr.String(), message, recipients)
 	}
+
 	control := filepath.Join(dir, "smtpctl") // which insists on its group
-	if out, err := exec.Command("install", "-g", "989", "-m", "2755", strings.TrimSuffix(binary, "smtpd")+"smtpctl", control).CombinedOutput(); err != nil {
+	if out, err := exec.Command("install", "-g", "989", "-m", "2755",
+		strings.TrimSuffix(binary, "smtpd")+"smtpctl", control).CombinedOutput(); err != nil {
 		t.Fatalf("%v: %s", err, out)
 	}
+
 	return send, func() {
 		// It fails while the server is not up yet.
-		_ = exec.Command("nsenter", "-m", "-t", fmt.Sprint(cmd.Process.Pid), control, "schedule", "all").Run()
+		_ = exec.Command("nsenter", "-m", "-t", fmt.Sprint(cmd.Process.Pid), control,
+			"schedule", "all").Run()
 	}
 }
 
@@ -294,16 +341,20 @@ func inject(t *testing.T, dial func(context.Context, string, string) (net.Conn, 
 	t.Helper()
 	var conn net.Conn
 	var err error
+
 	for range 100 {
 		if conn, err = dial(t.Context(), "tcp", addr); err == nil {
 			break
 		}
 		time.Sleep(200 * time.Millisecond)
 	}
+
 	if err != nil {
 		t.Fatal(err)
 	}
+
 	defer conn.Close()
+
 	_ = conn.SetDeadline(time.Now().Add(2 * time.Minute))
 	in := bufio.NewReader(conn)
 	reply := func() string {
@@ -317,11 +368,13 @@ func inject(t *testing.T, dial func(context.Context, string, string) (net.Conn, 
 			}
 		}
 	}
+
 	reply()
 	commands := []string{"EHLO test", "MAIL FROM:<a@example.org>"}
 	for _, to := range recipients {
 		commands = append(commands, "RCPT TO:<"+to+">")
 	}
+
 	for _, c := range append(commands, "DATA", string(message)+".") {
 		fmt.Fprintf(conn, "%s\r\n", c)
 		if said := reply(); said[0] != '2' && said[0] != '3' {
@@ -335,7 +388,8 @@ func eximSender(t *testing.T, through func(net.Listener) *cutter) (func([]byte, 
 	binary := unpacked(t, "exim4-daemon-light/usr/sbin/exim4")
 	host, port, _ := net.SplitHostPort(through(local(t)).addr)
 	dir, script := accounts(t, "Debian-exim")
-	conf := writeIn(t, dir, "exim.conf", strings.NewReplacer("DIR", dir, "HOST", host, "PORT", port).Replace(`primary_hostname = sender.example.org
+	conf := writeIn(t, dir, "exim.conf", strings.NewReplacer("DIR", dir, "HOST", host, "PORT",
+		port).Replace(`primary_hostname = sender.example.org
 spool_directory = DIR
 log_file_path = DIR/log-%slog
 host_lookup =
@@ -357,20 +411,26 @@ out:
 begin retry
 * * F,1h,1s
 `))
+
 	path := writeIn(t, dir, "run", script+"exec "+binary+" -C "+conf+` "$@"
 `)
+
 	exim := func(input []byte, args ...string) (string, error) {
 		ctx, cancel := context.WithTimeout(t.Context(), 2*time.Minute)
 		defer cancel()
-		cmd := exec.CommandContext(ctx, "unshare", append([]string{"-m", "sh", path}, args...)...)
+		cmd := exec.CommandContext(ctx, "unshare",
+			append([]string{"-m", "sh", path}, args...)...)
 		cmd.Stdin = bytes.NewReader(input)
 		out, err := cmd.CombinedOutput()
 		return string(out), err
 	}
+
 	send := func(message []byte, recipients []string) {
-		if out, err := exim(message, append([]string{"-odf", "-oi", "-f", "a@example.org"}, recipients...)...); err != nil {
+		if out, err := exim(message, append([]string{"-odf", "-oi", "-f", "a@example.org"},
+			recipients...)...); err != nil {
 			t.Fatalf("%v: %s", err, out)
 		}
 	}
+
 	return send, func() { _, _ = exim(nil, "-qff") }
 }

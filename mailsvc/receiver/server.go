@@ -78,38 +78,45 @@ func (s *Server) Serve(ctx context.Context, l net.Listener) error {
 			s.log().Error("storing", "error", err)
 		}
 	}
+
 	s.door = newConnLimiter(s)
 	ended := make(chan error, 1)
 	go func() { ended <- s.accept(ctx, l) }()
 	var err error
+
 	select {
 	case err = <-ended:
 	case <-ctx.Done():
 		l.Close()
 		<-ended
 	}
+
 	s.door.stop()
 	left := make(chan struct{})
 	go func() {
 		s.door.gone.Wait()
 		close(left)
 	}()
+
 	select {
 	case <-left:
 	case <-time.After(s.StopTimeout):
 		s.door.abort()
 		<-left
 	}
+
 	s.maildir.close()
 	if err == nil || errors.Is(err, net.ErrClosed) {
 		return nil
 	}
+
 	return fmt.Errorf("receiver: %w", err)
 }
 
 // accept lets clients in until the listener fails.
 func (s *Server) accept(ctx context.Context, l net.Listener) error {
 	defer l.Close()
+
 	for {
 		raw, err := l.Accept()
 		switch {
@@ -148,32 +155,40 @@ func (s *Server) fillIn() {
 	fillIn(&s.MaxConnections, 200)
 	fillIn(&s.MaxPerAddress, 50)
 	fillIn(&s.MaxRate, 300)
-	s.quotas.connections, s.quotas.rate = s.MaxPerAddress, s.MaxRate
+	s.quotas.connections = s.MaxPerAddress
+	s.quotas.rate = s.MaxRate
 	fillIn(&s.IdleTimeout, 5*time.Minute)
 	fillIn(&s.MessageTimeout, time.Hour)
 	fillIn(&s.SessionTimeout, 15*time.Minute)
+
 	if s.MinTLS == 0 {
 		s.MinTLS = tls.VersionTLS12
 	}
+
 	fillIn(&s.StopTimeout, 3*time.Second)
 	if s.maildir.disk == nil {
 		s.maildir.disk = osDisk{}
 	}
+
 	s.maildir.root = s.Maildir
 	s.maildir.synced = s.counters.synced
 	s.maildir.failed = func(err error) { s.log().Warn("storing", "error", err) }
 	s.maildir.restored = func(name, mailbox string) {
-		s.log().Warn("message written again out of the commit log", "id", name, "mailbox", mailbox)
+		s.log().Warn("message written again out of the commit log", "id", name, "mailbox",
+			mailbox)
 	}
+
 	s.settings.path = s.SettingsPath
 	s.settings.report = func(err error) { s.log().Error("settings", "error", err) }
 	host, err := os.Hostname()
 	if err != nil {
 		host = "localhost"
 	}
+
 	if s.Hostname == "" {
 		s.Hostname = host
 	}
+
 	s.host = strings.NewReplacer("/", "_", ":", "_", `\`, "_").Replace(host)
 	s.run = rand.Text()[:10]
 }
@@ -190,18 +205,22 @@ func (s *Server) tlsConfig() *tls.Config {
 	if s.TLS == nil {
 		return nil
 	}
+
 	given := s.TLS()
 	if given == nil {
 		return nil
 	}
+
 	s.tlsMu.Lock()
 	defer s.tlsMu.Unlock()
+
 	if given != s.tlsGiven {
 		s.tlsGiven = given
 		s.tlsUsed = given.Clone()
 		s.tlsUsed.MinVersion = s.MinTLS
 		s.tlsUsed.CipherSuites = cipherSuites(s.MinTLS)
 	}
+
 	return s.tlsUsed
 }
 
@@ -212,15 +231,19 @@ func cipherSuites(minimum uint16) (ids []uint16) {
 	for _, c := range tls.CipherSuites() {
 		ids = append(ids, c.ID)
 	}
+
 	ids = append(ids,
 		tls.TLS_RSA_WITH_AES_128_GCM_SHA256,
 		tls.TLS_RSA_WITH_AES_256_GCM_SHA384,
 		tls.TLS_RSA_WITH_AES_128_CBC_SHA,
 		tls.TLS_RSA_WITH_AES_256_CBC_SHA,
 	)
+
 	if minimum < tls.VersionTLS12 {
-		ids = append(ids, tls.TLS_ECDHE_RSA_WITH_3DES_EDE_CBC_SHA, tls.TLS_RSA_WITH_3DES_EDE_CBC_SHA)
+		ids = append(ids, tls.TLS_ECDHE_RSA_WITH_3DES_EDE_CBC_SHA,
+			tls.TLS_RSA_WITH_3DES_EDE_CBC_SHA)
 	}
+
 	return ids
 }
 
@@ -258,5 +281,6 @@ func (s *Server) delivered(m Message) {
 // unique returns a file name that no other message of this Maildir has: time, process,
 // place in it, and a random word, since a container's processes all have number 1.
 func (s *Server) unique(now time.Time) string {
-	return fmt.Sprintf("%d.M%06dP%dQ%dR%s.%s", now.Unix(), now.Nanosecond()/1000, os.Getpid(), s.count.Add(1), s.run, s.host)
+	return fmt.Sprintf("%d.M%06dP%dQ%dR%s.%s", now.Unix(), now.Nanosecond()/1000, os.Getpid(),
+		s.count.Add(1), s.run, s.host)
 }

@@ -39,22 +39,31 @@ type running struct {
 func start(t testing.TB, set Settings, change func(*Server)) *running {
 	t.Helper()
 	dir := t.TempDir()
-	r := &running{Server: &Server{SettingsPath: filepath.Join(dir, "settings.json"), Hostname: "before.example", Maildir: filepath.Join(dir, "mail")}}
+	r := &running{Server: &Server{
+		SettingsPath: filepath.Join(dir, "settings.json"),
+		Hostname:     "before.example",
+		Maildir:      filepath.Join(dir, "mail"),
+	}}
+
 	r.Delivered = func(m Message) {
 		r.mu.Lock()
 		defer r.mu.Unlock()
 		r.got = append(r.got, m)
 	}
+
 	if set.Hostname != "" {
 		write(t, r.SettingsPath, set)
 	}
+
 	if change != nil {
 		change(r.Server)
 	}
+
 	l, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
 		t.Fatal(err)
 	}
+
 	r.addr = l.Addr().String()
 	ctx, cancel := context.WithCancel(context.Background())
 	done := make(chan error, 1)
@@ -63,11 +72,13 @@ func start(t testing.TB, set Settings, change func(*Server)) *running {
 		cancel()
 		return <-done
 	})
+
 	t.Cleanup(func() {
 		if err := r.stop(); err != nil {
 			t.Errorf("Serve: %v", err)
 		}
 	})
+
 	return r
 }
 
@@ -77,6 +88,7 @@ func write(t testing.TB, path string, set Settings) {
 	if err == nil {
 		err = os.WriteFile(path, data, 0o600)
 	}
+
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -85,22 +97,27 @@ func write(t testing.TB, path string, set Settings) {
 // stored returns the files of the whole Maildir, relative to it.
 func (r *running) stored(t testing.TB) (files []string) {
 	t.Helper()
-	err := filepath.WalkDir(r.Server.Maildir, func(path string, e os.DirEntry, err error) error {
-		if os.IsNotExist(err) {
-			return nil
-		}
-		if err == nil && e.Name() == logDir {
-			return filepath.SkipDir
-		}
-		if err == nil && !e.IsDir() {
-			rel, _ := filepath.Rel(r.Server.Maildir, path)
-			files = append(files, filepath.ToSlash(rel))
-		}
-		return err
-	})
+	err := filepath.WalkDir(r.Server.Maildir,
+		func(path string, e os.DirEntry, err error) error {
+			if os.IsNotExist(err) {
+				return nil
+			}
+			if err == nil && e.Name() == logDir {
+				return filepath.SkipDir
+			}
+
+			if err == nil && !e.IsDir() {
+				rel, _ := filepath.Rel(r.Server.Maildir, path)
+				files = append(files, filepath.ToSlash(rel))
+			}
+
+			return err
+		})
+
 	if err != nil {
 		t.Fatal(err)
 	}
+
 	return files
 }
 
@@ -131,12 +148,16 @@ func (r *running) connect(t testing.TB) *client {
 	if err != nil {
 		t.Fatal(err)
 	}
+
 	t.Cleanup(func() { conn.Close() })
 	conn.SetDeadline(time.Now().Add(20 * time.Second))
 	return newClient(t, conn)
 }
 
-func newClient(t testing.TB, conn net.Conn) *client { return &client{t, conn, bufio.NewReader(conn)} }
+func newClient(t testing.TB, conn net.Conn) *client {
+	return &client{t, conn,
+		bufio.NewReader(conn)}
+}
 
 func (c *client) send(text string) {
 	c.t.Helper()
@@ -153,6 +174,7 @@ func (c *client) reply() string {
 		if err != nil {
 			return strings.Join(lines, "\n")
 		}
+
 		lines = append(lines, strings.TrimSuffix(line, "\r\n"))
 		if len(line) < 4 || line[3] != '-' {
 			return strings.Join(lines, "\n")
@@ -198,15 +220,21 @@ func TestGreetingAndExtensions(t *testing.T) {
 	if got := c.reply(); got != "220 mail.nomeazienda.it ESMTP" {
 		t.Errorf("greeting %q", got)
 	}
+
 	got := strings.Split(c.say("EHLO client.example", "250-mail.nomeazienda.it\n"), "\n")
-	for _, want := range []string{"PIPELINING", "8BITMIME", "ENHANCEDSTATUSCODES", "SMTPUTF8", "SIZE 52428800"} {
+	for _, want := range []string{"PIPELINING", "8BITMIME", "ENHANCEDSTATUSCODES", "SMTPUTF8",
+		"SIZE 52428800"} {
 		if !slices.ContainsFunc(got, func(line string) bool { return line[4:] == want }) {
 			t.Errorf("EHLO is answered %q, without %s", got, want)
 		}
 	}
-	if slices.ContainsFunc(got, func(line string) bool { return strings.Contains(line, "STARTTLS") || strings.Contains(line, "AUTH") }) {
+
+	if slices.ContainsFunc(got, func(line string) bool {
+		return strings.Contains(line, "STARTTLS") || strings.Contains(line, "AUTH")
+	}) {
 		t.Errorf("EHLO is answered %q, which is not true", got)
 	}
+
 	if got := c.say("HELO client.example", "250"); got != "250 mail.nomeazienda.it" {
 		t.Errorf("HELO is answered %q", got)
 	}
@@ -227,20 +255,24 @@ func TestNotSetUpYet(t *testing.T) {
 	if err := os.Remove(r.SettingsPath); err != nil {
 		t.Fatal(err)
 	}
+
 	c.say("RCPT TO:<postmaster@nomeazienda.it>", "451 4.3.0")
 }
 
 func TestStopEndsIdleSessionsAtOnce(t *testing.T) {
 	r := start(t, site, func(s *Server) { s.StopTimeout = time.Hour })
-	idle, greeted := r.dial(t), r.dial(t)
+	idle := r.dial(t)
+	greeted := r.dial(t)
 	greeted.say("EHLO client.example", "250")
 	if err := r.stop(); err != nil {
 		t.Fatal(err)
 	}
+
 	for _, c := range []*client{idle, greeted} {
 		c.expect("421 4.3.2")
 		c.expect("")
 	}
+
 	if _, err := net.Dial("tcp", r.addr); err == nil {
 		t.Error("it still listens")
 	}
@@ -253,6 +285,7 @@ func TestStopLetsAMessageEnd(t *testing.T) {
 	c.send("Subject: half\r\n\r\n")
 	stopped := make(chan error, 1)
 	go func() { stopped <- r.stop() }()
+
 	for { // until the listener is closed, so that it is stopping
 		conn, err := net.Dial("tcp", r.addr)
 		if err != nil {
@@ -260,12 +293,14 @@ func TestStopLetsAMessageEnd(t *testing.T) {
 		}
 		conn.Close()
 	}
+
 	c.send("the other half\r\n.\r\n")
 	c.expect("250")
 	c.expect("421 4.3.2")
 	if err := <-stopped; err != nil {
 		t.Error(err)
 	}
+
 	if got := r.stored(t); len(got) != 1 || !strings.HasPrefix(got[0], "mario/new/") {
 		t.Errorf("stored %q", got)
 	}
@@ -279,6 +314,7 @@ func TestStopTimeoutEndsTheRest(t *testing.T) {
 	if err := r.stop(); err != nil {
 		t.Error(err)
 	}
+
 	c.expect("421 4.3.2")
 	if got := r.stored(t); len(got) != 0 {
 		t.Errorf("stored %q", got)
@@ -290,10 +326,13 @@ func TestServeReturnsTheListenersError(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
+
 	s := &Server{Maildir: t.TempDir(), SettingsPath: filepath.Join(t.TempDir(), "none")}
-	if err := s.Serve(t.Context(), broken{l}); err == nil || !strings.Contains(err.Error(), "out of sockets") {
+	if err := s.Serve(t.Context(), broken{l}); err == nil ||
+		!strings.Contains(err.Error(), "out of sockets") {
 		t.Errorf("Serve: %v", err)
 	}
+
 	l.Close()
 }
 
@@ -304,13 +343,17 @@ func (broken) Accept() (net.Conn, error) { return nil, fmt.Errorf("out of socket
 
 func TestConnectionCap(t *testing.T) {
 	r := start(t, site, func(s *Server) { s.MaxConnections = 2 })
-	one, two := r.dial(t), r.dial(t)
+	one := r.dial(t)
+	two := r.dial(t)
+
 	if got := r.connect(t).reply(); !strings.HasPrefix(got, "421 4.3.2") {
 		t.Errorf("the third is greeted %q", got)
 	}
+
 	one.say("QUIT", "221")
 	one.expect("")
 	deadline := time.Now().Add(10 * time.Second)
+
 	for {
 		got := r.connect(t).reply()
 		if strings.HasPrefix(got, "220") {
@@ -320,6 +363,7 @@ func TestConnectionCap(t *testing.T) {
 			t.Fatalf("after one has left, another is greeted %q", got)
 		}
 	}
+
 	two.say("NOOP", "250")
 }
 
@@ -333,6 +377,7 @@ func TestIdleTimeout(t *testing.T) {
 	c.message()
 	c.send("Subject: half\r\n")
 	c.expect("451 4.4.2")
+
 	if got := r.stored(t); len(got) != 0 {
 		t.Errorf("stored %q", got)
 	}
@@ -348,14 +393,21 @@ func TestSlowMessage(t *testing.T) {
 			}
 			time.Sleep(40 * time.Millisecond)
 		}
+
 		c.conn.Write([]byte(".\r\n"))
 		return c.reply()
 	}
+
 	r := start(t, site, func(s *Server) { s.IdleTimeout = time.Second })
 	if got := drip(r.dial(t), 30); !strings.HasPrefix(got, "250") {
 		t.Errorf("a message that took longer than the idle timeout: %q", got)
 	}
-	r = start(t, site, func(s *Server) { s.IdleTimeout, s.MessageTimeout = time.Minute, 100*time.Millisecond })
+
+	r = start(t, site, func(s *Server) {
+		s.IdleTimeout = time.Minute
+		s.MessageTimeout = 100 * time.Millisecond
+	})
+
 	if got := drip(r.dial(t), 50); !strings.HasPrefix(got, "451") {
 		t.Errorf("a message that took longer than the message timeout: %q", got)
 	}
@@ -375,20 +427,24 @@ func TestSettingsFileIsReread(t *testing.T) {
 	c.say("RCPT TO:<luigi@nomeazienda.it>", "250")
 
 	for range 3 { // what is wrong changes nothing, and is said once
-		if err := os.WriteFile(r.SettingsPath, []byte(`{"format": "mailpub/receiver/v1",`+"\n"+`"hostnam": "x"}`), 0o600); err != nil {
+		if err := os.WriteFile(r.SettingsPath,
+			[]byte(`{"format": "mailpub/receiver/v1",`+"\n"+`"hostnam": "x"}`), 0o600); err != nil {
 			t.Fatal(err)
 		}
 		c.say("RCPT TO:<luigi@nomeazienda.it>", "250")
 		c.say("RCPT TO:<luigi@nomeazienda.example>", "250")
 	}
+
 	write(t, r.SettingsPath, site)
 	c.say("RCPT TO:<sales@nomeazienda.it>", "250")
 	if err := r.stop(); err != nil {
 		t.Fatal(err)
 	}
+
 	var entry struct{ Error string }
 	line, _, _ := strings.Cut(log.String(), "\n")
-	if err := json.Unmarshal([]byte(line), &entry); err != nil || !strings.HasSuffix(entry.Error, `settings.json: line 2: unknown field "hostnam"`) {
+	if err := json.Unmarshal([]byte(line), &entry); err != nil ||
+		!strings.HasSuffix(entry.Error, `settings.json: line 2: unknown field "hostnam"`) {
 		t.Errorf("logged %q, %v", line, err)
 	}
 }

@@ -13,6 +13,7 @@ func TestRecipients(t *testing.T) {
 	c.say("EHLO client.example", "250")
 	c.say("RCPT TO:<postmaster@nomeazienda.it>", "503 5.5.1") // before MAIL
 	c.say("MAIL FROM:<a@client.example>", "250 2.0.0")
+
 	for to, want := range map[string]string{
 		"<postmaster>":                               "250 2.0.0",
 		"<PostMaster>":                               "250",
@@ -46,6 +47,7 @@ func TestSenders(t *testing.T) {
 	r := start(t, site, nil)
 	c := r.dial(t)
 	c.say("EHLO client.example", "250")
+
 	for from, want := range map[string]string{
 		"<>":                               "250",
 		"<a@client.example>":               "250",
@@ -58,6 +60,7 @@ func TestSenders(t *testing.T) {
 		c.say("RSET", "250")
 		c.say("MAIL FROM:"+from, want)
 	}
+
 	c.say("RSET", "250")
 	c.say("MAIL FROM:<a@client.example>", "250")
 	c.say("MAIL FROM:<b@client.example>", "503 5.5.1")
@@ -68,13 +71,19 @@ func TestSenders(t *testing.T) {
 func TestRelayForms(t *testing.T) {
 	r := start(t, site, nil)
 	const d, d2, s, l, ip = "client.example", "other.example", "mail.nomeazienda.it", "nomeazienda.it", "[127.0.0.1]"
-	froms := []string{"", "x@" + d, "x@" + s, "x@" + ip, "x", "x@localhost", "postmaster@" + l, "nosuch@" + l}
+	froms := []string{"", "x@" + d, "x@" + s, "x@" + ip, "x", "x@localhost", "postmaster@" + l,
+		"nosuch@" + l}
+
 	tos := []string{
-		"u@" + d, "u%" + d + "@" + ip, "u%" + d + "@" + s, `"u@` + d + `"`, `"u%` + d + `"`, "u@" + d + "@" + ip,
-		`"u@` + d + `"@` + ip, "u@" + d + "@" + s, "@" + ip + ":u@" + d, "@" + s + ":u@" + d, d + "!u", d + "!u@" + ip,
-		d + "!u@" + s, "u%" + d + "@" + l, `"u@` + d + `"@` + l, "u@[192.0.2.1]", "u%" + d, "@" + d2 + ",@" + s + ":u@" + d,
+		"u@" + d, "u%" + d + "@" + ip, "u%" + d + "@" + s, `"u@` + d + `"`, `"u%` + d + `"`,
+		"u@" + d + "@" + ip,
+		`"u@` + d + `"@` + ip, "u@" + d + "@" + s, "@" + ip + ":u@" + d, "@" + s + ":u@" + d,
+		d + "!u", d + "!u@" + ip,
+		d + "!u@" + s, "u%" + d + "@" + l, `"u@` + d + `"@` + l, "u@[192.0.2.1]", "u%" + d,
+		"@" + d2 + ",@" + s + ":u@" + d,
 		"u@" + d + ".", `"` + d + `!u"@` + l,
 	}
+
 	for _, auth := range []bool{false, true} {
 		for _, from := range froms {
 			c := r.dial(t)
@@ -82,11 +91,13 @@ func TestRelayForms(t *testing.T) {
 			if auth {
 				c.say("AUTH PLAIN "+base64.StdEncoding.EncodeToString([]byte("\x00root\x00root")), "5")
 			}
+
 			if got := c.say(fmt.Sprintf("MAIL FROM:<%s>", from), ""); got[0] == '5' {
 				continue
 			} else if got[0] != '2' {
 				t.Fatalf("MAIL FROM:<%s>: %s", from, got)
 			}
+
 			for _, to := range tos {
 				c.say(fmt.Sprintf("RCPT TO:<%s>", to), "5")
 			}
@@ -100,18 +111,22 @@ func TestSize(t *testing.T) {
 	if got := c.say("EHLO client.example", "250"); !strings.Contains(got, "\n250-SIZE 1000\n") {
 		t.Errorf("EHLO is answered %q", got)
 	}
+
 	for size, want := range map[string]string{
-		"1000": "250", "1001": "552 5.3.4", "5000000000": "552 5.3.4", "99999999999999999999": "552 5.3.4", "x": "501",
+		"1000": "250", "1001": "552 5.3.4", "5000000000": "552 5.3.4",
+		"99999999999999999999": "552 5.3.4", "x": "501",
 	} {
 		c.say("MAIL FROM:<> SIZE="+size, want)
 		c.say("RSET", "250")
 	}
+
 	text := strings.Repeat("0123456\r\n", 111) + "\r\n"
 	for extra, want := range map[string]string{"": "552 5.3.4", "short": "250"} {
 		body := text // 1001 octets
 		if extra == "short" {
 			body = text[1:]
 		}
+
 		c.message()
 		c.send(body + ".\r\n")
 		c.expect(want)
@@ -120,6 +135,7 @@ func TestSize(t *testing.T) {
 		c.send(fmt.Sprintf("BDAT %d LAST\r\n%s", len(body), body))
 		c.expect(want)
 	}
+
 	if got := r.stored(t); len(got) != 2 {
 		t.Errorf("stored %q", got)
 	}
@@ -155,8 +171,10 @@ func TestSMTPUTF8(t *testing.T) {
 	c.send("Subject: caffè\r\n\r\n.\r\n")
 	c.expect("250")
 	got := readAll(t, r)
+
 	if len(got) != 1 || !strings.HasPrefix(got[0], "Return-Path: <è@client.example>\r\n") ||
-		!strings.Contains(got[0], " with UTF8SMTP id ") || !strings.HasSuffix(got[0], "Subject: caffè\r\n\r\n") {
+		!strings.Contains(got[0], " with UTF8SMTP id ") ||
+		!strings.HasSuffix(got[0], "Subject: caffè\r\n\r\n") {
 		t.Errorf("stored %q", got)
 	}
 }
@@ -186,12 +204,16 @@ func TestPipelining(t *testing.T) {
 	c := r.dial(t)
 	const one = "MAIL FROM:<a@client.example>\r\nRCPT TO:<postmaster>\r\nRCPT TO:<nobody@nomeazienda.it>\r\nDATA\r\n" +
 		"Subject: x\r\n\r\nMAIL FROM:<>\r\nRCPT TO:<postmaster>\r\n.\r\n"
+
 	c.send("EHLO client.example\r\n" + one + one + "NOOP\r\nQUIT\r\n")
-	for _, want := range []string{"250-", "250", "250", "550", "354", "250", "250", "250", "550", "354", "250", "250", "221", ""} {
+	for _, want := range []string{"250-", "250", "250", "550", "354", "250", "250", "250",
+		"550", "354", "250", "250", "221", ""} {
 		c.expect(want)
 	}
+
 	got := readAll(t, r)
-	if len(got) != 2 || !strings.HasSuffix(got[0], "\r\nMAIL FROM:<>\r\nRCPT TO:<postmaster>\r\n") {
+	if len(got) != 2 || !strings.HasSuffix(got[0],
+		"\r\nMAIL FROM:<>\r\nRCPT TO:<postmaster>\r\n") {
 		t.Errorf("stored %q", got)
 	}
 }

@@ -33,6 +33,7 @@ func DecodeSettings(data []byte) (Settings, error) {
 	if err := s.check(); err != nil {
 		return Settings{}, err
 	}
+
 	return s, nil
 }
 
@@ -41,8 +42,10 @@ func (s Settings) check() error {
 		return fmt.Errorf("format is %q, want %q", s.Format, SettingsFormat)
 	}
 	if s.Hostname != "" && !isDomain(s.Hostname) {
-		return fmt.Errorf("hostname %q is no name, want one like mail.example.com, in small letters", s.Hostname)
+		return fmt.Errorf("hostname %q is no name, want one like mail.example.com, in small letters",
+			s.Hostname)
 	}
+
 	for i, d := range s.Domains {
 		if !isDomain(d) {
 			return fmt.Errorf("domains: %q is no name, want one like example.com, in small letters", d)
@@ -51,14 +54,18 @@ func (s Settings) check() error {
 			return fmt.Errorf("domains: %q is there twice", d)
 		}
 	}
+
 	for _, address := range slices.Sorted(maps.Keys(s.Aliases)) {
 		if !isAlias(address) {
-			return fmt.Errorf("alias %q: want an address or a local part, in small letters", address)
+			return fmt.Errorf("alias %q: want an address or a local part, in small letters",
+				address)
 		}
 		if box := s.Aliases[address]; !isMailbox(box) {
-			return fmt.Errorf("alias %q: %q is no mailbox, want a name of small letters, digits and inner dots or hyphens", address, box)
+			return fmt.Errorf("alias %q: %q is no mailbox, want a name of small letters, digits and inner dots or hyphens",
+				address, box)
 		}
 	}
+
 	return nil
 }
 
@@ -69,9 +76,11 @@ func (s Settings) Encode() ([]byte, error) {
 	if s.Domains == nil {
 		s.Domains = []string{}
 	}
+
 	if s.Aliases == nil {
 		s.Aliases = map[string]string{}
 	}
+
 	data, err := json.MarshalIndent(s, "", "  ")
 	return append(data, '\n'), err
 }
@@ -99,11 +108,13 @@ func (s Settings) mailbox(local, domain string) (string, bool) {
 	if box, ok := s.bare(local); ok || !s.serves(domain) {
 		return box, ok
 	}
+
 	for _, box := range s.Aliases {
 		if box == local {
 			return box, true
 		}
 	}
+
 	return "", false
 }
 
@@ -118,6 +129,7 @@ func (s Settings) bare(local string) (string, bool) {
 	if local == "postmaster" || local == "abuse" {
 		return DefaultMailbox, true
 	}
+
 	return "", false
 }
 
@@ -135,13 +147,15 @@ func splitAddress(address string) (local, domain string) {
 // isAlias reports whether mail can be for this address, full or of a local part alone.
 func isAlias(address string) bool {
 	local, domain := splitAddress(address)
-	if local == "" || len(local) > 64 || strings.Contains(local, "@") || !utf8.ValidString(local) ||
+	if local == "" || len(local) > 64 || strings.Contains(local, "@") ||
+		!utf8.ValidString(local) ||
 		strings.ContainsFunc(local, func(r rune) bool { return r <= ' ' || r == 0x7f }) {
 		return false
 	}
 	if strings.Contains(address, "@") {
 		return address == local+"@"+domain && isDomain(domain)
 	}
+
 	return address == local
 }
 
@@ -151,6 +165,7 @@ func isDomain(name string) bool {
 	if len(name) > 253 {
 		return false
 	}
+
 	for label := range strings.SplitSeq(name, ".") {
 		if label == "" || len(label) > 63 || label[0] == '-' || label[len(label)-1] == '-' {
 			return false
@@ -159,5 +174,6 @@ func isDomain(name string) bool {
 			return false
 		}
 	}
+
 	return true
 }

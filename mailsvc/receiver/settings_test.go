@@ -20,17 +20,21 @@ func TestSettingsRoundTrip(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
+
 	back, err := DecodeSettings(data)
 	if err != nil {
 		t.Fatal(err)
 	}
+
 	again, err := back.Encode()
 	if err != nil || !bytes.Equal(data, again) {
 		t.Errorf("%v\n%s\nbecame\n%s", err, data, again)
 	}
+
 	if site.Domains[0] != "nomeazienda.it" {
 		t.Error("Encode has changed its receiver")
 	}
+
 	if _, err := DecodeSettings([]byte(`{"format":"mailpub/receiver/v1"}`)); err != nil {
 		t.Errorf("settings with nothing in them: %v", err)
 	}
@@ -71,23 +75,30 @@ func TestDecodeSettingsErrors(t *testing.T) {
 }
 
 func TestMailboxNames(t *testing.T) {
-	for _, good := range []string{"a", "mario", "mario.rossi", "m_r", "sales+it", "0", "a..b", strings.Repeat("x", 64)} {
+	for _, good := range []string{"a", "mario", "mario.rossi", "m_r", "sales+it", "0", "a..b",
+		strings.Repeat("x", 64)} {
 		if !isMailbox(good) {
 			t.Errorf("%q is refused", good)
 		}
 	}
+
 	for _, bad := range []string{
-		"", ".", "..", "../x", "x/..", "/etc", "a/b", `a\b`, `..\x`, ".hidden", "x.", "-x", "x-", "a b", "a\x00b", "a\nb",
-		"C:", "c:x", "Mario", "è", strings.Repeat("x", 65), "~root", "%2e%2e", "a:b", "x\u202ey",
+		"", ".", "..", "../x", "x/..", "/etc", "a/b", `a\b`, `..\x`, ".hidden", "x.", "-x",
+		"x-", "a b", "a\x00b", "a\nb",
+		"C:", "c:x", "Mario", "è", strings.Repeat("x", 65), "~root", "%2e%2e", "a:b",
+		"x\u202ey",
 	} {
 		if isMailbox(bad) {
 			t.Errorf("%q is a mailbox", bad)
 		}
+
 		dir := t.TempDir()
 		m := &maildir{disk: osDisk{}, root: filepath.Join(dir, "mail")}
-		if _, _, err := m.store([]string{bad}, "name", nil, strings.NewReader("text")); err == nil {
+		if _, _, err := m.store([]string{bad}, "name", nil,
+			strings.NewReader("text")); err == nil {
 			t.Errorf("a message was stored in mailbox %q", bad)
 		}
+
 		if left, err := os.ReadDir(dir); err != nil || len(left) != 0 {
 			t.Errorf("mailbox %q has left %v, %v", bad, left, err)
 		}
@@ -119,6 +130,7 @@ func TestWhereMailGoes(t *testing.T) {
 			t.Errorf("%s goes to %q, %v, want %q", address, box, ok, want)
 		}
 	}
+
 	empty := Settings{}
 	if box, ok := empty.mailbox("postmaster", ""); ok {
 		t.Errorf("without any settings, postmaster goes to %q", box)
@@ -130,6 +142,7 @@ func FuzzDecodeSettings(f *testing.F) {
 	if err != nil {
 		f.Fatal(err)
 	}
+
 	f.Add(data)
 	f.Add([]byte(`{"format":"mailpub/receiver/v1","aliases":{"a":"b","A":"c"}}`))
 	f.Fuzz(func(t *testing.T, data []byte) {
@@ -137,10 +150,12 @@ func FuzzDecodeSettings(f *testing.F) {
 		if err != nil {
 			return
 		}
+
 		out, err := s.Encode()
 		if err != nil {
 			t.Fatal(err)
 		}
+
 		if _, err := DecodeSettings(out); err != nil {
 			t.Errorf("%s\nwas taken, but not as it was written again: %v\n%s", data, err, out)
 		}

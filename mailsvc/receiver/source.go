@@ -25,18 +25,25 @@ type source struct {
 func (s *source) get() (_ Settings, ok bool) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
+
 	info, err := os.Stat(s.path)
 	if errors.Is(err, fs.ErrNotExist) {
-		s.current, s.loaded, s.seen, s.failed = Settings{}, false, nil, ""
+		s.current = Settings{}
+		s.loaded = false
+		s.seen = nil
+		s.failed = ""
 		return Settings{}, false
 	}
+
 	if err == nil && !s.changed(info) {
 		return s.current, s.loaded
 	}
+
 	var data []byte
 	if err == nil {
 		data, err = os.ReadFile(s.path)
 	}
+
 	if err != nil { // it may be readable the next time
 		if s.failed != err.Error() {
 			s.report(fmt.Errorf("receiver settings: %w", err))
@@ -44,13 +51,17 @@ func (s *source) get() (_ Settings, ok bool) {
 		s.seen, s.failed = nil, err.Error()
 		return s.current, s.loaded
 	}
-	s.seen, s.failed = info, ""
+
+	s.seen = info
+	s.failed = ""
 	fresh, err := DecodeSettings(data)
 	if err != nil {
 		s.report(fmt.Errorf("receiver settings %s: %w", s.path, err))
 		return s.current, s.loaded
 	}
-	s.current, s.loaded = fresh, true
+
+	s.current = fresh
+	s.loaded = true
 	return s.current, true
 }
 

@@ -28,18 +28,22 @@ func spool(r io.Reader, dir string) (*spooledMessage, error) {
 	case err != nil:
 		return nil, err
 	}
+
 	f, err := os.CreateTemp(dir, spoolPrefix+"*")
 	if err != nil {
 		return nil, err
 	}
+
 	s := &spooledMessage{f, f}
 	if _, err = io.Copy(f, io.MultiReader(&small, r)); err == nil {
 		_, err = f.Seek(0, io.SeekStart)
 	}
+
 	if err != nil {
 		s.close()
 		return nil, err
 	}
+
 	return s, nil
 }
 

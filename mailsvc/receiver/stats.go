@@ -30,9 +30,11 @@ func (r Refusal) Reason() string {
 			n++
 		}
 	}
+
 	if n <= 4 || n > len(r.Reply) {
 		n = min(3, len(r.Reply))
 	}
+
 	return r.Reply[:n]
 }
 
@@ -89,6 +91,7 @@ func (c *counters) synced(took time.Duration) {
 		if s.CommitWithin == nil {
 			s.CommitWithin = map[float64]uint64{}
 		}
+
 		s.Commits++
 		s.CommitSeconds += took.Seconds()
 		for _, b := range commitBuckets {
@@ -104,7 +107,8 @@ func (s *Server) Stats() Stats {
 	s.counters.mu.Lock()
 	defer s.counters.mu.Unlock()
 	out := s.counters.Stats
-	out.Messages, out.Refused = maps.Clone(out.Messages), maps.Clone(out.Refused)
+	out.Messages = maps.Clone(out.Messages)
+	out.Refused = maps.Clone(out.Refused)
 	out.CommitWithin = maps.Clone(out.CommitWithin)
 	return out
 }
@@ -118,6 +122,7 @@ func (s *Server) countOutcome(m Message, r *response) {
 	case r.code >= 400:
 		outcome = Deferred
 	}
+
 	s.counters.count(func(c *Stats) {
 		if c.Messages == nil {
 			c.Messages = map[OutcomeLabels]uint64{}
@@ -152,6 +157,7 @@ func handshakeReason(err error) string {
 	case errors.As(err, &op):
 		return op.Err.Error()
 	}
+
 	return strings.TrimPrefix(err.Error(), "tls: ")
 }
 

@@ -19,12 +19,15 @@ func decodeStrictly(data []byte, v any) error {
 		return fmt.Errorf("line %d: %w", lineAt(data, errorOffset(data, err)), plainJSON(err))
 	}
 	if _, err := dec.Token(); err != io.EOF {
-		return fmt.Errorf("line %d: something follows the settings", lineAt(data, dec.InputOffset()))
+		return fmt.Errorf("line %d: something follows the settings",
+			lineAt(data, dec.InputOffset()))
 	}
+
 	dec = json.NewDecoder(bytes.NewReader(data))
 	if err := onlyOnce(dec); err != nil {
 		return fmt.Errorf("line %d: %w", lineAt(data, dec.InputOffset()), err)
 	}
+
 	return nil
 }
 
@@ -38,11 +41,13 @@ func errorOffset(data []byte, err error) int64 {
 	case errors.As(err, &kind):
 		return kind.Offset
 	}
+
 	if _, name, found := strings.Cut(err.Error(), "unknown field "); found {
 		if i := bytes.Index(data, []byte(name)); i >= 0 {
 			return int64(i)
 		}
 	}
+
 	return int64(len(data))
 }
 
@@ -69,6 +74,7 @@ func onlyOnce(dec *json.Decoder) error {
 	if err != nil || !nested {
 		return err
 	}
+
 	seen := map[string]bool{}
 	for dec.More() {
 		if open == '{' {
@@ -76,16 +82,20 @@ func onlyOnce(dec *json.Decoder) error {
 			if err != nil {
 				return err
 			}
+
 			name := strings.ToLower(fmt.Sprint(t)) // Decode ignores the case of fields
 			if seen[name] {
 				return fmt.Errorf("%q is there twice", t)
 			}
+
 			seen[name] = true
 		}
+
 		if err := onlyOnce(dec); err != nil {
 			return err
 		}
 	}
+
 	_, err = dec.Token()
 	return err
 }

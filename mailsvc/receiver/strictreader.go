@@ -43,6 +43,7 @@ func (s *strictReader) Read(p []byte) (int, error) {
 		if s.cr != (c == '\n') || c == 0 {
 			return 0, s.refuse(errLineEnds)
 		}
+
 		s.cr = c == '\r'
 		if s.inHeader {
 			if why := s.inspect(c); why != nil {
@@ -50,6 +51,7 @@ func (s *strictReader) Read(p []byte) (int, error) {
 			}
 		}
 	}
+
 	s.left -= int64(n)
 	var refusal *response
 	switch {
@@ -62,6 +64,7 @@ func (s *strictReader) Read(p []byte) (int, error) {
 	case err != nil && !errors.Is(err, io.EOF):
 		s.err = err
 	}
+
 	return n, err
 }
 
@@ -70,6 +73,7 @@ func (s *strictReader) inspect(c byte) *response {
 	if s.header++; s.header > maxHeader {
 		return errHeader
 	}
+
 	const received = "received:"
 	if c != '\n' {
 		if len(s.field) < len(received) {
@@ -77,16 +81,20 @@ func (s *strictReader) inspect(c byte) *response {
 		}
 		return nil
 	}
+
 	if string(s.field) == "\r" {
 		s.inHeader = false
 	}
+
 	if strings.EqualFold(string(s.field), received) {
 		s.hops++
 	}
+
 	s.field = s.field[:0]
 	if s.hops > maxHops {
 		return errLoop
 	}
+
 	return nil
 }
 

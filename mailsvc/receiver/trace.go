@@ -14,8 +14,10 @@ func (m Message) header(c *conn) []byte {
 	if len(m.To) == 1 { // more would tell each of the others (RFC 5321 section 7.6)
 		recipient = "\r\n\tfor " + path(m.To[0])
 	}
+
 	return fmt.Appendf(nil, "Return-Path: %s\r\n%sReceived: from %s (%s)\r\n\tby %s with %s id %s%s;\r\n\t%s\r\n",
-		path(m.From), m.Verdict, traceName(m.Helo), literal(m.Remote), c.hostname, protocol(c), m.ID, recipient,
+		path(m.From), m.Verdict, traceName(m.Helo), literal(m.Remote), c.hostname, protocol(c),
+		m.ID, recipient,
 		m.Time.Format("Mon, 2 Jan 2006 15:04:05 -0700"))
 }
 
@@ -25,12 +27,15 @@ func protocol(c *conn) string {
 	if c.extended {
 		p = "ESMTP"
 	}
+
 	if c.utf8 {
 		p = "UTF8SMTP"
 	}
+
 	if c.secure() {
 		p += "S"
 	}
+
 	return p
 }
 
@@ -41,10 +46,13 @@ func path(address string) string {
 	if i < 0 {
 		return "<" + address + ">"
 	}
+
 	local := address[:i]
-	if strings.ContainsAny(local, " \t\"\\(),:;<>@[]") || local == "" || strings.Contains("."+local+".", "..") {
+	if strings.ContainsAny(local, " \t\"\\(),:;<>@[]") || local == "" ||
+		strings.Contains("."+local+".", "..") {
 		local = `"` + strings.NewReplacer(`\`, `\\`, `"`, `\"`).Replace(local) + `"`
 	}
+
 	return "<" + local + address[i:] + ">"
 }
 
@@ -54,9 +62,11 @@ func literal(remote string) string {
 	if err != nil {
 		return "[unknown]"
 	}
+
 	if strings.Contains(host, ":") {
 		host = "IPv6:" + host
 	}
+
 	return "[" + host + "]"
 }
 
@@ -66,8 +76,10 @@ func traceName(helo string) string {
 	if len(helo) > 255 {
 		helo = helo[:255]
 	}
+
 	return strings.Map(func(r rune) rune {
-		if r < 128 && (r >= '0' && r <= '9' || r >= 'a' && r <= 'z' || r >= 'A' && r <= 'Z' || strings.ContainsRune(".-_:[]", r)) {
+		if r < 128 && (r >= '0' && r <= '9' || r >= 'a' && r <= 'z' || r >= 'A' && r <= 'Z' ||
+			strings.ContainsRune(".-_:[]", r)) {
 			return r
 		}
 		return '?'

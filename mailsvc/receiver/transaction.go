@@ -32,6 +32,7 @@ func (c *conn) mailParameters(parameters []string) (o mailOptions, refusal *resp
 	if len(parameters) > 0 && !c.extended {
 		return o, &response{555, "5.5.4", "parameters need EHLO"}
 	}
+
 	for _, p := range parameters {
 		name, value, _ := strings.Cut(p, "=")
 		switch strings.ToUpper(name) {
@@ -53,6 +54,7 @@ func (c *conn) mailParameters(parameters []string) (o mailOptions, refusal *resp
 			return o, &response{555, "5.5.4", "unknown parameter"}
 		}
 	}
+
 	return o, nil
 }
 
@@ -61,10 +63,12 @@ func (s *Server) acceptSender(c *conn, from string, o mailOptions) *response {
 	if !readable(from, o.utf8) {
 		return errUTF8
 	}
+
 	local, domain := splitAddress(from)
 	if from != "" && domain == "" {
 		return &response{501, "5.1.7", "a sender's address has a domain"}
 	}
+
 	set, ok := s.settings.get()
 	if ok && from != "" && set.local(domain) {
 		// Nobody authenticates here, so a sender of ours is not who he says.
@@ -73,9 +77,11 @@ func (s *Server) acceptSender(c *conn, from string, o mailOptions) *response {
 		}
 		return errNoSender
 	}
+
 	if c.mails > 0 && !s.quotas.message(c.raw.RemoteAddr(), time.Now()) {
 		return errTooMuch
 	}
+
 	return nil
 }
 
@@ -84,10 +90,12 @@ func (s *Server) acceptRecipient(c *conn, to string) (r recipient, refusal *resp
 	if !readable(to, c.utf8) {
 		return r, errUTF8
 	}
+
 	set, ok := s.settings.get()
 	if !ok {
 		return r, errNotSetUp
 	}
+
 	local, domain := splitAddress(to)
 	if domain == "" { // RFC 5321 section 4.5.1: postmaster, and what else stands without a domain
 		box, ok := set.bare(local)
@@ -96,16 +104,20 @@ func (s *Server) acceptRecipient(c *conn, to string) (r recipient, refusal *resp
 		}
 		return recipient{local + "@" + c.hostname, box}, nil
 	}
+
 	if domain == c.hostname || c.isOwnLiteral(domain) {
 		domain = set.Hostname // it may have changed since the greeting
 	}
+
 	if !set.local(domain) {
 		return r, errRelay // RFC 5321 section 3.6.2
 	}
+
 	mailbox, ok := set.mailbox(local, domain)
 	if !ok {
 		return r, errNoMailbox
 	}
+
 	return recipient{to, mailbox}, nil
 }
 
@@ -116,9 +128,11 @@ func (c *conn) isOwnLiteral(domain string) bool {
 	if !literal {
 		return false
 	}
+
 	text = strings.TrimPrefix(strings.TrimSuffix(text, "]"), "ipv6:")
 	addr, err := netip.ParseAddr(text)
 	own, fault := netip.ParseAddrPort(c.raw.LocalAddr().String())
+
 	return err == nil && fault == nil && own.Addr().Unmap().WithZone("") == addr
 }
 
@@ -128,10 +142,12 @@ func (c *conn) take(ctx context.Context, content io.Reader) *response {
 	s := c.server
 	s.storing.RLock()
 	defer s.storing.RUnlock()
+
 	m := c.message()
 	checked := newStrictReader(content, s.MaxSize)
 	err := c.store(ctx, &m, checked)
 	refusal := okReply
+
 	switch {
 	case err == nil:
 	case errors.Is(checked.err, errGivenUp):
@@ -144,11 +160,13 @@ func (c *conn) take(ctx context.Context, content io.Reader) *response {
 		s.log().Error("message not stored", "id", m.ID, "error", err)
 		refusal = errStorage
 	}
+
 	s.countOutcome(m, refusal)
 	if err == nil {
 		s.log().Info("message stored", "id", m.ID, "from", m.From, "to", m.To, "size", m.Size)
 		s.delivered(m)
 	}
+
 	return refusal
 }
 
@@ -160,11 +178,14 @@ func (c *conn) store(ctx context.Context, m *Message, content io.Reader) (err er
 		if err != nil {
 			return err
 		}
+
 		defer whole.close()
+
 		if m.Verdict, content, err = s.Judge(ctx, *m, whole); err != nil {
 			return err
 		}
 	}
+
 	m.Paths, m.Size, err = s.maildir.store(m.Mailboxes, m.ID, m.header(c), content)
 	return err
 }
@@ -179,12 +200,14 @@ func (c *conn) message() Message {
 		From:   c.from,
 		TLS:    c.cipher(),
 	}
+
 	for _, r := range c.to {
 		m.To = append(m.To, r.address)
 		if !slices.Contains(m.Mailboxes, r.mailbox) {
 			m.Mailboxes = append(m.Mailboxes, r.mailbox)
 		}
 	}
+
 	return m
 }
 
@@ -194,10 +217,12 @@ func readable(address string, utf8Asked bool) bool {
 	if utf8Asked {
 		return utf8.ValidString(address)
 	}
+
 	for i := range len(address) {
 		if address[i] >= utf8.RuneSelf {
 			return false
 		}
 	}
+
 	return true
 }

@@ -51,6 +51,7 @@ func parseDMARC(data []byte) (*DMARC, error) {
 	if err := checkXML(data); err != nil {
 		return nil, err
 	}
+
 	var doc struct {
 		XMLName  xml.Name `xml:"feedback"`
 		Metadata struct {
@@ -92,6 +93,7 @@ func parseDMARC(data []byte) (*DMARC, error) {
 			} `xml:"auth_results"`
 		} `xml:"record"`
 	}
+
 	d := xml.NewDecoder(bytes.NewReader(data))
 	d.Strict = true
 	d.CharsetReader = passThrough
@@ -101,34 +103,49 @@ func parseDMARC(data []byte) (*DMARC, error) {
 	if doc.Policy.Domain == "" || len(doc.Records) > maxRows {
 		return nil, errors.New("no DMARC aggregate report: it names no domain, or has too many records")
 	}
+
 	r := &DMARC{
-		Reporter: oneLine(doc.Metadata.Org), ID: oneLine(doc.Metadata.ID), Domain: name(doc.Policy.Domain),
-		From: seconds(doc.Metadata.Range.Begin), To: seconds(doc.Metadata.Range.End),
+		Reporter: oneLine(doc.Metadata.Org),
+		ID:       oneLine(doc.Metadata.ID),
+		Domain:   name(doc.Policy.Domain),
+		From:     seconds(doc.Metadata.Range.Begin),
+		To:       seconds(doc.Metadata.Range.End),
 	}
+
 	for _, rec := range doc.Records {
 		source, err := netip.ParseAddr(strings.Trim(rec.Row.Source, " \t\r\n[]"))
 		if err != nil {
 			continue // one reporter writes names there
 		}
+
 		row := Row{
-			Source: source.Unmap(), Count: count(rec.Row.Count), HeaderFrom: name(rec.Identifiers.HeaderFrom),
-			SPF: is(rec.Row.Policy.SPF, "pass"), DKIM: is(rec.Row.Policy.DKIM, "pass"), Action: strings.ToLower(oneLine(rec.Row.Policy.Disposition)),
+			Source:     source.Unmap(),
+			Count:      count(rec.Row.Count),
+			HeaderFrom: name(rec.Identifiers.HeaderFrom),
+			SPF:        is(rec.Row.Policy.SPF, "pass"),
+			DKIM:       is(rec.Row.Policy.DKIM, "pass"),
+			Action:     strings.ToLower(oneLine(rec.Row.Policy.Disposition)),
 		}
+
 		for _, reason := range rec.Row.Policy.Reasons {
 			row.Override = strings.ToLower(oneLine(reason.Type))
 		}
+
 		for _, sig := range rec.Auth.DKIM {
 			if is(sig.Result, "pass") {
 				row.Signers = append(row.Signers, name(sig.Domain))
 			}
 		}
+
 		for _, spf := range rec.Auth.SPF {
 			if !is(spf.Scope, "helo") {
 				row.Envelope = name(spf.Domain)
 			}
 		}
+
 		r.Rows = append(r.Rows, row)
 	}
+
 	return r, nil
 }
 
@@ -139,6 +156,7 @@ func checkXML(data []byte) error {
 	d.CharsetReader = passThrough
 	d.Strict = false
 	depth, records := 0, 0
+
 	for {
 		token, err := d.RawToken()
 		if errors.Is(err, io.EOF) {
@@ -147,6 +165,7 @@ func checkXML(data []byte) error {
 		if err != nil {
 			return fmt.Errorf("no XML: %w", err)
 		}
+
 		switch token := token.(type) {
 		case xml.Directive:
 			return errHostile
@@ -154,6 +173,7 @@ func checkXML(data []byte) error {
 			if depth++; depth > maxDepth {
 				return errHostile
 			}
+
 			if token.Name.Local == "record" {
 				if records++; records > maxRows {
 					return fmt.Errorf("it has more than %d records", maxRows)
@@ -178,9 +198,11 @@ func oneLine(text string) string {
 		}
 		return r
 	}, strings.ToValidUTF8(text, "?"))), " ")
+
 	if len(text) > 200 {
 		text = text[:200]
 	}
+
 	return text
 }
 
@@ -206,5 +228,6 @@ func seconds(text string) time.Time {
 	case n > 1e11:
 		n /= 1000
 	}
+
 	return time.Unix(n, 0).UTC()
 }

@@ -56,6 +56,7 @@ func (f *Found) Senders(s Site) []Sender {
 		address netip.Addr
 		domain  string
 	}
+
 	listed := s.askOnce()
 	found := map[at]*Sender{}
 	for _, r := range f.recent(s) {
@@ -66,17 +67,22 @@ func (f *Found) Senders(s Site) []Sender {
 				is = &Sender{Address: row.Source, Domain: r.Domain, Kind: Unknown}
 				found[k] = is
 			}
+
 			is.count(r, row)
 			is.Kind = betterKnown(is.Kind, s.kind(r, row, listed))
 		}
 	}
+
 	var all []Sender
 	for _, is := range found {
 		all = append(all, *is)
 	}
+
 	slices.SortFunc(all, func(a, b Sender) int {
-		return cmp.Or(cmp.Compare(b.Failed, a.Failed), cmp.Compare(b.Passed, a.Passed), a.Address.Compare(b.Address), strings.Compare(a.Domain, b.Domain))
+		return cmp.Or(cmp.Compare(b.Failed, a.Failed), cmp.Compare(b.Passed, a.Passed),
+			a.Address.Compare(b.Address), strings.Compare(a.Domain, b.Domain))
 	})
+
 	return all
 }
 
@@ -86,10 +92,12 @@ func (s Site) askOnce() func(netip.Addr, string) (bool, error) {
 		address netip.Addr
 		domain  string
 	}
+
 	type answer struct {
 		is  bool
 		err error
 	}
+
 	kept := map[question]answer{}
 	return func(address netip.Addr, domain string) (bool, error) {
 		q := question{address, domain}
@@ -107,12 +115,17 @@ func (f *Found) recent(s Site) (list []*DMARC) {
 	seen := map[string]bool{}
 	for _, r := range f.DMARC {
 		id := r.Reporter + "\x00" + r.ID + "\x00" + r.Domain
-		if r.To.Before(s.since()) || seen[id] || !slices.ContainsFunc(s.Domains, func(d string) bool { return r.Domain == d || orgdomain.Of(r.Domain) == d }) {
+		if r.To.Before(s.since()) || seen[id] ||
+			!slices.ContainsFunc(s.Domains, func(d string) bool {
+				return r.Domain == d || orgdomain.Of(r.Domain) == d
+			}) {
 			continue
 		}
+
 		seen[id] = true
 		list = append(list, r)
 	}
+
 	return list
 }
 
@@ -123,11 +136,13 @@ func (is *Sender) count(r *DMARC, row Row) {
 	} else {
 		is.Failed += row.Count
 	}
+
 	for _, signer := range row.Signers {
 		if !slices.Contains(is.Signers, signer) && len(is.Signers) < 5 {
 			is.Signers = append(is.Signers, signer)
 		}
 	}
+
 	if !slices.Contains(is.Reported, r.Reporter) && len(is.Reported) < 5 {
 		is.Reported = append(is.Reported, r.Reporter)
 	}
@@ -138,19 +153,23 @@ func (s Site) kind(r *DMARC, row Row, listed func(netip.Addr, string) (bool, err
 	if slices.Contains(s.Own, row.Source) {
 		return Ours
 	}
+
 	domain := r.Domain
 	if row.Envelope != "" && orgdomain.Of(row.Envelope) == orgdomain.Of(r.Domain) { // bounces.example.org, of a service
 		domain = row.Envelope
 	}
+
 	is, err := listed(row.Source, domain)
 	switch {
 	case is:
 		return Listed
-	case row.Override == "forwarded" || row.Override == "mailing_list" || row.Override == "trusted_forwarder" || row.DKIM && !row.SPF:
+	case row.Override == "forwarded" || row.Override == "mailing_list" ||
+		row.Override == "trusted_forwarder" || row.DKIM && !row.SPF:
 		return Forwarder
 	case err != nil:
 		return Unresolved
 	}
+
 	return Unknown
 }
 
@@ -173,51 +192,75 @@ func (f *Found) Checks(s Site) []plan.Check {
 }
 
 func (f *Found) senders(s Site, domain string) plan.Check {
-	c := plan.Check{ID: catalog.DMARCSenders, Subject: plan.OfName(domain), Want: "our own mail passes, and no unknown sender does", Ref: "RFC 7489 section 7.2"}
+	c := plan.Check{
+		ID:      catalog.DMARCSenders,
+		Subject: plan.OfName(domain),
+		Want:    "our own mail passes, and no unknown sender does",
+		Ref:     "RFC 7489 section 7.2",
+	}
+
 	s.Domains = []string{domain}
 	reports := len(f.recent(s))
 	if reports == 0 {
-		c.Status, c.Got, c.Reason = plan.Skip, "no DMARC report of the last 7 days is in the mailbox", plan.ReasonUnseen
+		c.Status = plan.Skip
+		c.Got = "no DMARC report of the last 7 days is in the mailbox"
+		c.Reason = plan.ReasonUnseen
 		c.Hint = "receivers report once a day to the rua of the DMARC record: see dmarc.reports, and verify.reports for where they arrive"
 		return c
 	}
+
 	var ours, unknown, unresolved []string
 	passed, failed := 0, 0
 	for _, is := range f.Senders(s) {
 		switch {
 		case is.Kind == Ours && is.Failed > 0:
-			ours = append(ours, fmt.Sprintf("%s (%d of %d)", is.Address, is.Failed, is.Failed+is.Passed))
+			ours = append(ours, fmt.Sprintf("%s (%d of %d)", is.Address, is.Failed,
+				is.Failed+is.Passed))
 		case is.Kind == Unknown && is.Passed > 0:
 			unknown = append(unknown, fmt.Sprintf("%s (%d)", is.Address, is.Passed))
 		case is.Kind == Unresolved && is.Passed > 0:
 			unresolved = append(unresolved, fmt.Sprintf("%s (%d)", is.Address, is.Passed))
 		}
-		passed, failed = passed+is.Passed, failed+is.Failed
+
+		passed = passed + is.Passed
+		failed = failed + is.Failed
 	}
+
 	if passed+failed == 0 {
-		c.Status, c.Got, c.Reason = plan.Skip, "the DMARC reports of the last 7 days tell of no message whose address can be read", plan.ReasonUnseen
+		c.Status = plan.Skip
+		c.Got = "the DMARC reports of the last 7 days tell of no message whose address can be read"
+		c.Reason = plan.ReasonUnseen
 		c.Hint = "wait for mail to be reported on"
 		return c
 	}
-	c.Got = fmt.Sprintf("%d messages passed and %d failed, in %d reports", passed, failed, reports)
+
+	c.Got = fmt.Sprintf("%d messages passed and %d failed, in %d reports", passed, failed,
+		reports)
+
 	switch {
 	case len(ours) > 0:
-		c.Status, c.Got = plan.Fail, "our own mail fails from "+firstFew(ours)+"; "+c.Got
+		c.Status = plan.Fail
+		c.Got = "our own mail fails from " + firstFew(ours) + "; " + c.Got
 		c.Hint = "see spf.pass and dkim.match: receivers refuse such mail where the policy says so"
 	case len(s.Own) == 0 && failed > 0:
-		c.Status, c.Reason = plan.Skip, plan.ReasonUnseen
+		c.Status = plan.Skip
+		c.Reason = plan.ReasonUnseen
 		c.Got = "the site's public address is not known, so that it is not known whose mail failed; " + c.Got
 		c.Hint = "see router.address"
 	case len(unknown) > 0:
-		c.Status, c.Got = plan.Warn, "unknown senders pass: "+firstFew(unknown)+"; "+c.Got
+		c.Status = plan.Warn
+		c.Got = "unknown senders pass: " + firstFew(unknown) + "; " + c.Got
 		c.Hint = "identify the sender: a service used by someone in the organization (list it under spf.include), or a leaked key"
 	case len(unresolved) > 0:
-		c.Status, c.Reason = plan.Skip, plan.ReasonUnseen
-		c.Got = "the SPF record can't be looked up, so that it is not known whether it lists " + firstFew(unresolved) + "; " + c.Got
+		c.Status = plan.Skip
+		c.Reason = plan.ReasonUnseen
+		c.Got = "the SPF record can't be looked up, so that it is not known whether it lists " +
+			firstFew(unresolved) + "; " + c.Got
 		c.Hint = "see spf.single and verify.resolvers"
 	default:
 		c.Status = plan.Pass
 	}
+
 	return c
 }
 

@@ -32,24 +32,31 @@ const (
 // Read adds the reports in a message that arrived at a time. A message without any adds nothing.
 func (f *Found) Read(raw io.Reader, arrived time.Time) {
 	m, err := message.Read(io.LimitReader(raw, maxMessage))
-	if m == nil || err != nil && !message.IsUnknownCharset(err) && !message.IsUnknownEncoding(err) {
+	if m == nil || err != nil && !message.IsUnknownCharset(err) &&
+		!message.IsUnknownEncoding(err) {
 		return
 	}
-	if sent, err := mail.ParseDate(m.Header.Get("Date")); err == nil && sent.Before(time.Now().Add(48*time.Hour)) {
+
+	if sent, err := mail.ParseDate(m.Header.Get("Date")); err == nil &&
+		sent.Before(time.Now().Add(48*time.Hour)) {
 		arrived = sent
 	}
+
 	parts := 0
 	m.Walk(func(_ []int, part *message.Entity, err error) error {
-		if parts++; part == nil || err != nil && !message.IsUnknownCharset(err) && !message.IsUnknownEncoding(err) || parts > maxParts {
+		if parts++; part == nil || err != nil && !message.IsUnknownCharset(err) &&
+			!message.IsUnknownEncoding(err) || parts > maxParts {
 			return errStop
 		}
 		if !mayBeReport(part.Header) {
 			return nil
 		}
+
 		data, err := io.ReadAll(io.LimitReader(part.Body, maxReport+1))
 		if err == nil && len(data) > 0 {
 			f.add(data, arrived)
 		}
+
 		return nil
 	}) // what could be read of it counts
 }
@@ -65,12 +72,14 @@ func mayBeReport(h message.Header) bool {
 		"application/tlsrpt+gzip", "application/tlsrpt+json", "application/octet-stream", "application/json":
 		return true
 	}
+
 	file := strings.ToLower(params["name"] + disposition["filename"])
 	for _, ending := range []string{".xml", ".gz", ".zip", ".json"} {
 		if strings.HasSuffix(file, ending) {
 			return true
 		}
 	}
+
 	return false
 }
 
@@ -79,7 +88,9 @@ func (f *Found) ReadFile(file io.Reader, written time.Time) {
 	r := bufio.NewReader(io.LimitReader(file, maxMessage))
 	head, _ := r.Peek(4) // a shorter file is no report
 	switch text := bytes.TrimSpace(bytes.TrimPrefix(head, []byte("\xef\xbb\xbf"))); {
-	case bytes.HasPrefix(head, []byte("PK\x03\x04")), bytes.HasPrefix(head, []byte{0x1f, 0x8b}), bytes.HasPrefix(text, []byte("<")), bytes.HasPrefix(text, []byte("{")), len(head) > 0 && len(text) == 0:
+	case bytes.HasPrefix(head, []byte("PK\x03\x04")), bytes.HasPrefix(head,
+		[]byte{0x1f, 0x8b}), bytes.HasPrefix(text, []byte("<")), bytes.HasPrefix(text,
+		[]byte("{")), len(head) > 0 && len(text) == 0:
 		data, err := io.ReadAll(r)
 		if err != nil {
 			f.Bad = append(f.Bad, err)
@@ -98,6 +109,7 @@ func (f *Found) add(data []byte, arrived time.Time) {
 		f.Bad = append(f.Bad, err)
 		return
 	}
+
 	for _, text := range all {
 		text = bytes.TrimSpace(bytes.TrimPrefix(text, []byte("\xef\xbb\xbf")))
 		switch {
@@ -107,20 +119,24 @@ func (f *Found) add(data []byte, arrived time.Time) {
 			if err == nil {
 				r.To, err = ended(r.To, arrived)
 			}
+
 			if err != nil {
 				f.Bad = append(f.Bad, err)
 				continue
 			}
+
 			f.TLS = append(f.TLS, r)
 		case text[0] == '<':
 			r, err := parseDMARC(text)
 			if err == nil {
 				r.To, err = ended(r.To, arrived)
 			}
+
 			if err != nil {
 				f.Bad = append(f.Bad, err)
 				continue
 			}
+
 			f.DMARC = append(f.DMARC, r)
 		}
 	}
@@ -151,6 +167,7 @@ func unpack(data []byte) (all [][]byte, err error) {
 		text, err := unpacked(r)
 		return [][]byte{text}, err
 	}
+
 	return [][]byte{data}, nil
 }
 
@@ -159,18 +176,22 @@ func unzip(data []byte) (all [][]byte, err error) {
 	if err != nil {
 		return nil, fmt.Errorf("zip: %w", err)
 	}
+
 	for _, file := range z.File[:min(len(z.File), 10)] {
 		r, err := file.Open()
 		if err != nil {
 			return all, fmt.Errorf("zip: %w", err)
 		}
+
 		text, err := unpacked(r)
 		r.Close()
 		if err != nil {
 			return all, err
 		}
+
 		all = append(all, text)
 	}
+
 	return all, nil
 }
 
@@ -183,5 +204,6 @@ func unpacked(r io.Reader) ([]byte, error) {
 	if len(text) > maxReport {
 		return nil, fmt.Errorf("it unpacks to more than %d MiB", maxReport>>20)
 	}
+
 	return text, nil
 }

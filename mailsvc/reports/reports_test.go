@@ -30,7 +30,8 @@ func aggregate(org, id, source string, count int, spf, dkim string) string {
     <identifiers><header_from>nomeazienda.it</header_from></identifiers>
     <auth_results><dkim><domain>nomeazienda.it</domain><result>%s</result><selector>mail</selector></dkim><spf><domain>nomeazienda.it</domain><result>%s</result></spf></auth_results>
   </record>
-</feedback>`, org, id, now.Add(-48*time.Hour).Unix(), now.Add(-24*time.Hour).Unix(), source, count, dkim, spf, dkim, spf)
+</feedback>`, org, id, now.Add(-48*time.Hour).Unix(), now.Add(-24*time.Hour).Unix(), source,
+		count, dkim, spf, dkim, spf)
 }
 
 const tlsReport = `{"organization-name":"Google Inc.","date-range":{"start-datetime":"2026-11-27T00:00:00Z","end-datetime":"2026-11-27T23:59:59Z"},
@@ -39,7 +40,8 @@ const tlsReport = `{"organization-name":"Google Inc.","date-range":{"start-datet
 "failure-details":[{"result-type":"certificate-expired","receiving-mx-hostname":"mail.nomeazienda.it","receiving-ip":"2.2.2.2","failed-session-count":BAD}]}]}`
 
 func tlsText(good, bad int) string {
-	return strings.NewReplacer("GOOD", fmt.Sprint(good), "BAD", fmt.Sprint(bad)).Replace(tlsReport)
+	return strings.NewReplacer("GOOD", fmt.Sprint(good), "BAD",
+		fmt.Sprint(bad)).Replace(tlsReport)
 }
 
 func gzipped(text string) string {
@@ -61,15 +63,21 @@ func zipped(text string) string {
 
 func attached(kind, name, data string) string {
 	return "From: noreply@x\r\nSubject: Report\r\nMIME-Version: 1.0\r\nContent-Type: multipart/mixed; boundary=b\r\n\r\n--b\r\nContent-Type: text/plain\r\n\r\nA report.\r\n--b\r\n" +
-		"Content-Type: " + kind + "; name=\"" + name + "\"\r\nContent-Transfer-Encoding: base64\r\nContent-Disposition: attachment; filename=\"" + name + "\"\r\n\r\n" +
+		"Content-Type: " + kind + "; name=\"" + name +
+		"\"\r\nContent-Transfer-Encoding: base64\r\nContent-Disposition: attachment; filename=\"" +
+		name + "\"\r\n\r\n" +
 		base64.StdEncoding.EncodeToString([]byte(data)) + "\r\n--b--\r\n"
 }
 
 func site() Site {
-	return Site{Domains: []string{"nomeazienda.it"}, Own: []netip.Addr{netip.MustParseAddr("2.2.2.2")}, Now: now,
+	return Site{
+		Domains: []string{"nomeazienda.it"},
+		Own:     []netip.Addr{netip.MustParseAddr("2.2.2.2")},
+		Now:     now,
 		Listed: func(a netip.Addr, domain string) (bool, error) {
 			return domain == "nomeazienda.it" && a == netip.MustParseAddr("198.51.100.7"), nil
-		}}
+		},
+	}
 }
 
 // Reports are read in every packing that receivers use.
@@ -80,21 +88,30 @@ func TestPackings(t *testing.T) {
 		"gzip":               attached("application/gzip", "a.xml.gz", gzipped(xml)),
 		"plain":              attached("text/xml", "a.xml", xml),
 		"octets with a name": attached("application/octet-stream", "a.xml.gz", gzipped(xml)),
-		"the whole message":  "Content-Type: application/zip; name=a.zip\r\nContent-Transfer-Encoding: base64\r\n\r\n" + base64.StdEncoding.EncodeToString([]byte(zipped(xml))),
-		"a byte order mark":  attached("application/xml", "a.xml", "\xef\xbb\xbf"+xml),
-		"another namespace":  attached("application/xml", "a.xml", strings.Replace(xml, "<feedback>", `<feedback xmlns="urn:ietf:params:xml:ns:dmarc-2.0">`, 1)),
-		"a prefix":           attached("application/xml", "a.xml", strings.NewReplacer("<feedback>", `<d:feedback xmlns:d="urn:x">`, "</feedback>", "</d:feedback>").Replace(xml)),
-		"an odd charset":     attached("application/xml", "a.xml", strings.Replace(xml, "UTF-8", "windows-1252", 1)),
-		"a zip called gzip":  attached("application/gzip", "a.gz", zipped(xml)),
+		"the whole message": "Content-Type: application/zip; name=a.zip\r\nContent-Transfer-Encoding: base64\r\n\r\n" +
+			base64.StdEncoding.EncodeToString([]byte(zipped(xml))),
+		"a byte order mark": attached("application/xml", "a.xml", "\xef\xbb\xbf"+xml),
+		"another namespace": attached("application/xml", "a.xml",
+			strings.Replace(xml, "<feedback>", `<feedback xmlns="urn:ietf:params:xml:ns:dmarc-2.0">`, 1)),
+		"a prefix": attached("application/xml", "a.xml",
+			strings.NewReplacer("<feedback>", `<d:feedback xmlns:d="urn:x">`, "</feedback>",
+				"</d:feedback>").Replace(xml)),
+		"an odd charset": attached("application/xml", "a.xml",
+			strings.Replace(xml, "UTF-8", "windows-1252", 1)),
+		"a zip called gzip": attached("application/gzip", "a.gz", zipped(xml)),
 	} {
 		var f Found
 		f.Read(strings.NewReader(message), now)
-		if len(f.DMARC) != 1 || len(f.Bad) != 0 || f.DMARC[0].Rows[0].Count != 3 || !f.DMARC[0].Rows[0].SPF {
+		if len(f.DMARC) != 1 || len(f.Bad) != 0 || f.DMARC[0].Rows[0].Count != 3 ||
+			!f.DMARC[0].Rows[0].SPF {
 			t.Errorf("%s: %+v", name, f)
 		}
 	}
+
 	var f Found
-	f.Read(strings.NewReader(attached("application/tlsrpt+gzip", "a.json.gz", gzipped(tlsText(5, 1)))), now)
+	f.Read(strings.NewReader(attached("application/tlsrpt+gzip", "a.json.gz",
+		gzipped(tlsText(5, 1)))), now)
+
 	f.Read(strings.NewReader(attached("application/tlsrpt+json", "a.json", tlsText(5, 1))), now)
 	if len(f.TLS) != 2 || f.TLS[0].Policies[0].Failures[0].Type != "certificate-expired" {
 		t.Errorf("%+v", f)
@@ -119,13 +136,16 @@ func TestHostile(t *testing.T) {
 	} {
 		var f Found
 		f.Read(strings.NewReader(attached("application/octet-stream", "a.xml", c.data)), now)
-		if len(f.Bad) != 1 || !strings.Contains(f.Bad[0].Error(), c.want) || len(f.DMARC)+len(f.TLS) != 0 {
+		if len(f.Bad) != 1 || !strings.Contains(f.Bad[0].Error(), c.want) ||
+			len(f.DMARC)+len(f.TLS) != 0 {
 			t.Errorf("%s: %v, want %q", name, f.Bad, c.want)
 		}
 	}
+
 	var f Found
 	f.Read(strings.NewReader("no message at all"), now)
 	f.Read(strings.NewReader(attached("image/png", "logo.png", "PNG")), now)
+
 	if len(f.Bad)+len(f.DMARC) != 0 {
 		t.Errorf("%+v", f)
 	}
@@ -155,10 +175,13 @@ func TestChecks(t *testing.T) {
 	} {
 		var f Found
 		for _, text := range c.reports {
-			f.Read(strings.NewReader(attached("application/octet-stream", "a.gz", gzipped(text))), now)
+			f.Read(strings.NewReader(attached("application/octet-stream", "a.gz",
+				gzipped(text))), now)
 		}
+
 		for _, is := range f.Checks(site()) {
-			if is.ID == c.id && (is.Status != c.want || !strings.Contains(is.Got, c.got) || is.Status != plan.Pass && is.Hint == "") {
+			if is.ID == c.id && (is.Status != c.want || !strings.Contains(is.Got, c.got) ||
+				is.Status != plan.Pass && is.Hint == "") {
 				t.Errorf("%s: %s %q, want %s with %q", c.name, is.Status, is.Got, c.want, c.got)
 			}
 		}
@@ -170,12 +193,17 @@ func TestTwoHundred(t *testing.T) {
 	var f Found
 	for n := range 200 {
 		source := []string{"2.2.2.2", "198.51.100.7", "203.0.113.3", "203.0.113.4"}[n%4]
-		f.Read(strings.NewReader(attached("application/zip", "a.zip", zipped(aggregate("org"+fmt.Sprint(n%7)+".example", fmt.Sprint(n), source, 10, []string{"pass", "pass", "fail", "fail"}[n%4], []string{"pass", "pass", "pass", "fail"}[n%4])))), now)
+		f.Read(strings.NewReader(attached("application/zip", "a.zip",
+			zipped(aggregate("org"+fmt.Sprint(n%7)+".example", fmt.Sprint(n), source, 10,
+				[]string{"pass", "pass", "fail", "fail"}[n%4],
+				[]string{"pass", "pass", "pass", "fail"}[n%4])))), now)
 	}
+
 	got := ""
 	for _, is := range f.Senders(site()) {
 		got += fmt.Sprintf("%s %s %d %d\n", is.Address, is.Kind, is.Passed, is.Failed)
 	}
+
 	if want := "203.0.113.4 unknown 0 500\n2.2.2.2 ours 500 0\n198.51.100.7 listed 500 0\n203.0.113.3 forwarder 500 0\n"; got != want {
 		t.Errorf("%s\nwant\n%s", got, want)
 	}
@@ -197,7 +225,8 @@ func FuzzReport(f *testing.F) {
 }
 
 func BenchmarkRead(b *testing.B) {
-	message := attached("application/zip", "a.zip", zipped(aggregate("google.com", "1", "2.2.2.2", 3, "pass", "pass")))
+	message := attached("application/zip", "a.zip",
+		zipped(aggregate("google.com", "1", "2.2.2.2", 3, "pass", "pass")))
 	for b.Loop() {
 		var f Found
 		f.Read(strings.NewReader(message), now)

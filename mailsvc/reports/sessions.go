@@ -36,32 +36,41 @@ func (f *Found) Sessions(s Site) (all []Sessions) {
 		if seen[id] || r.To.Before(s.since()) {
 			continue
 		}
+
 		seen[id] = true
 		counted := map[string]bool{}
 		for _, p := range r.Policies {
 			if !slices.Contains(s.Domains, p.Domain) {
 				continue
 			}
+
 			k := [2]string{r.Reporter, p.Domain}
 			if found[k] == nil {
 				found[k] = &Sessions{Reporter: r.Reporter, Domain: p.Domain}
 			}
+
 			if !counted[p.Domain] {
 				counted[p.Domain] = true
 				found[k].Reports++
 			}
+
 			found[k].count(p)
 		}
 	}
+
 	for _, one := range found {
 		slices.SortFunc(one.Failures, func(a, b Failure) int {
-			return cmp.Or(cmp.Compare(b.Sessions, a.Sessions), strings.Compare(a.Type, b.Type), strings.Compare(a.Host, b.Host))
+			return cmp.Or(cmp.Compare(b.Sessions, a.Sessions), strings.Compare(a.Type, b.Type),
+				strings.Compare(a.Host, b.Host))
 		})
 		all = append(all, *one)
 	}
+
 	slices.SortFunc(all, func(a, b Sessions) int {
-		return cmp.Or(cmp.Compare(b.Failed, a.Failed), cmp.Compare(b.Succeeded, a.Succeeded), strings.Compare(a.Reporter, b.Reporter), strings.Compare(a.Domain, b.Domain))
+		return cmp.Or(cmp.Compare(b.Failed, a.Failed), cmp.Compare(b.Succeeded, a.Succeeded),
+			strings.Compare(a.Reporter, b.Reporter), strings.Compare(a.Domain, b.Domain))
 	})
+
 	return all
 }
 
@@ -71,48 +80,71 @@ func (is *Sessions) count(p TLSPolicy) {
 	for _, f := range p.Failures {
 		listed += f.Sessions
 		host := cmp.Or(f.Host, f.Address, "the mail host")
-		i := slices.IndexFunc(is.Failures, func(is Failure) bool { return is.Type == f.Type && is.Host == host })
+		i := slices.IndexFunc(is.Failures, func(is Failure) bool {
+			return is.Type == f.Type && is.Host == host
+		})
+
 		if i < 0 {
 			is.Failures = append(is.Failures, Failure{Type: f.Type, Host: host})
 			i = len(is.Failures) - 1
 		}
+
 		is.Failures[i].Sessions += f.Sessions
 	}
+
 	is.Succeeded += p.Successful
 	is.Failed += max(p.Failed, listed)
 }
 
 // failures judges the TLS reports on a domain.
 func (f *Found) failures(s Site, domain string) plan.Check {
-	c := plan.Check{ID: catalog.TLSRPTFailures, Subject: plan.OfName(domain), Want: "senders reach the mail hosts under TLS", Ref: "RFC 8460"}
+	c := plan.Check{
+		ID:      catalog.TLSRPTFailures,
+		Subject: plan.OfName(domain),
+		Want:    "senders reach the mail hosts under TLS",
+		Ref:     "RFC 8460",
+	}
+
 	s.Domains = []string{domain}
 	reports, good, bad := 0, 0, 0
 	kinds := map[string]int{}
+
 	for _, one := range f.Sessions(s) {
-		reports, good, bad = reports+one.Reports, good+one.Succeeded, bad+one.Failed
+		reports = reports + one.Reports
+		good = good + one.Succeeded
+		bad = bad + one.Failed
 		for _, failure := range one.Failures {
 			kinds[failure.Type+" at "+failure.Host] += failure.Sessions
 		}
 	}
+
 	if reports == 0 {
-		c.Status, c.Got, c.Reason = plan.Skip, "no TLS report of the last 7 days is in the mailbox", plan.ReasonUnseen
+		c.Status = plan.Skip
+		c.Got = "no TLS report of the last 7 days is in the mailbox"
+		c.Reason = plan.ReasonUnseen
 		c.Hint = "senders report once a day to the rua of the TLS-RPT record: see tlsrpt.record, and verify.reports for where they arrive"
 		return c
 	}
-	c.Got = fmt.Sprintf("%d sessions succeeded and %d failed, in %d reports", good, bad, reports)
+
+	c.Got = fmt.Sprintf("%d sessions succeeded and %d failed, in %d reports", good, bad,
+		reports)
+
 	c.Status = plan.Pass
 	if bad == 0 {
 		return c
 	}
+
 	var list []string
 	for kind, n := range kinds {
 		list = append(list, fmt.Sprintf("%s (%d)", kind, n))
 	}
+
 	slices.Sort(list)
 	c.Status = plan.Warn
 	if good == 0 {
 		c.Status = plan.Fail
 	}
+
 	c.Got = strings.TrimPrefix(firstFew(list)+"; "+c.Got, "; ")
 	c.Hint = "see smtp.certificate, sts.policy and dane.match: those senders did not deliver, or delivered unencrypted"
 	return c

@@ -62,29 +62,50 @@ func parseTLS(data []byte) (*TLS, error) {
 			} `json:"failure-details"`
 		} `json:"policies"`
 	}
+
 	if err := json.Unmarshal(data, &doc); err != nil {
 		return nil, fmt.Errorf("no TLS report: %w", err)
 	}
 	if len(doc.Policies) == 0 || len(doc.Policies) > 1000 {
 		return nil, errors.New("no TLS report: it has no policies, or too many")
 	}
-	r := &TLS{Reporter: oneLine(doc.Org), ID: oneLine(doc.ID), From: parseTime(doc.Range.Start), To: parseTime(doc.Range.End)}
+
+	r := &TLS{
+		Reporter: oneLine(doc.Org),
+		ID:       oneLine(doc.ID),
+		From:     parseTime(doc.Range.Start),
+		To:       parseTime(doc.Range.End),
+	}
+
 	for _, p := range doc.Policies {
-		policy := TLSPolicy{Domain: name(p.Policy.Domain), Type: strings.ToLower(oneLine(p.Policy.Type)), Successful: bounded(p.Summary.Successful), Failed: bounded(p.Summary.Failed)}
+		policy := TLSPolicy{
+			Domain:     name(p.Policy.Domain),
+			Type:       strings.ToLower(oneLine(p.Policy.Type)),
+			Successful: bounded(p.Summary.Successful),
+			Failed:     bounded(p.Summary.Failed),
+		}
+
 		for _, f := range p.Failures[:min(len(p.Failures), 1000)] {
 			policy.Failures = append(policy.Failures, TLSFailure{
-				Type: strings.ToLower(oneLine(f.Type)), Host: name(f.Host), Address: oneLine(f.Address), Sessions: bounded(f.Sessions), Why: oneLine(f.Why + " " + f.More),
+				Type:     strings.ToLower(oneLine(f.Type)),
+				Host:     name(f.Host),
+				Address:  oneLine(f.Address),
+				Sessions: bounded(f.Sessions),
+				Why:      oneLine(f.Why + " " + f.More),
 			})
 		}
+
 		r.Policies = append(r.Policies, policy)
 	}
+
 	return r, nil
 }
 
 func bounded(n int64) int { return int(min(max(n, 0), 1e9)) }
 
 // layouts are the ways in which reporters write times, beside that of RFC 8460 section 4.4.
-var layouts = []string{time.RFC3339, "2006-01-02T15:04:05", "2006-01-02 15:04:05Z07:00", "2006-01-02 15:04:05", "2006-01-02T15:04:05Z0700", time.RFC1123Z, "2006-01-02"}
+var layouts = []string{time.RFC3339, "2006-01-02T15:04:05", "2006-01-02 15:04:05Z07:00",
+	"2006-01-02 15:04:05", "2006-01-02T15:04:05Z0700", time.RFC1123Z, "2006-01-02"}
 
 // parseTime reads a time; zero where it can't be read.
 func parseTime(text string) time.Time {

@@ -24,7 +24,8 @@ type Bounce struct {
 
 // Failed reports whether the message will not arrive; else it is only late.
 func (b Bounce) Failed() bool {
-	return b.Action != "delayed" && b.Action != "relayed" && b.Action != "expanded" && b.Action != "delivered"
+	return b.Action != "delayed" && b.Action != "relayed" && b.Action != "expanded" &&
+		b.Action != "delivered"
 }
 
 // maxParts and maxDepth bound what is looked into of a message that somebody else made.
@@ -36,19 +37,25 @@ const (
 // ReadBounce reads a bounce; ok is false where the message is none.
 func ReadBounce(raw []byte) (b Bounce, ok bool) {
 	m, err := message.Read(bytes.NewReader(raw))
-	if err != nil && !message.IsUnknownCharset(err) && !message.IsUnknownEncoding(err) || m == nil {
+	if err != nil && !message.IsUnknownCharset(err) && !message.IsUnknownEncoding(err) ||
+		m == nil {
 		return b, false
 	}
+
 	kind, params, _ := m.Header.ContentType()
-	if kind == "multipart/report" && !strings.EqualFold(params["report-type"], "delivery-status") && params["report-type"] != "" {
+	if kind == "multipart/report" && !strings.EqualFold(params["report-type"],
+		"delivery-status") && params["report-type"] != "" {
 		return b, false
 	}
+
 	var text, page string
 	parts := 0
 	m.Walk(func(_ []int, part *message.Entity, err error) error {
-		if parts++; part == nil || err != nil && !message.IsUnknownCharset(err) && !message.IsUnknownEncoding(err) || parts > maxParts {
+		if parts++; part == nil || err != nil && !message.IsUnknownCharset(err) &&
+			!message.IsUnknownEncoding(err) || parts > maxParts {
 			return errStop
 		}
+
 		switch kind, _, _ := part.Header.ContentType(); kind {
 		case "message/delivery-status", "message/global-delivery-status":
 			body, _ := io.ReadAll(io.LimitReader(part.Body, maxText))
@@ -63,14 +70,17 @@ func ReadBounce(raw []byte) (b Bounce, ok bool) {
 				page = htmlText(io.LimitReader(part.Body, maxText))
 			}
 		}
+
 		return nil
 	}) // what could be read of it counts
+
 	if ok || !isFromMailSystem(m.Header) {
 		return b, ok
 	}
 	if b, ok = readProse(text); ok {
 		return b, true
 	}
+
 	return readProse(page) // some servers write HTML alone
 }
 
@@ -78,22 +88,28 @@ var errStop = errors.New("enough was read")
 
 // readStatus reads the fields of the message and of the first recipient that has one.
 func readStatus(body []byte) (b Bounce, ok bool) {
-	groups := strings.Split(strings.Trim(strings.ReplaceAll(string(body), "\r\n", "\n"), "\n"), "\n\n")
+	groups := strings.Split(strings.Trim(strings.ReplaceAll(string(body), "\r\n", "\n"), "\n"),
+		"\n\n")
+
 	for _, group := range groups[:min(len(groups), maxParts)] {
 		h := textproto.MIMEHeader{}
 		for _, f := range fields([]byte(strings.Trim(group, "\n") + "\n\n")) { // lines that are no fields do not count
 			h.Add(f.name, f.value)
 		}
+
 		if name := withoutType(h.Get("Reporting-MTA")); name != "" {
 			b.Reporter = name
 		}
+
 		if action := strings.ToLower(strings.TrimSpace(h.Get("Action"))); action != "" && !ok {
-			b.Action, ok = strings.Fields(action)[0], true
+			b.Action = strings.Fields(action)[0]
+			ok = true
 			b.Status, _, _ = strings.Cut(strings.TrimSpace(h.Get("Status")), " ")
 			b.Diagnostic = withoutType(h.Get("Diagnostic-Code"))
 			b.Remote = withoutType(h.Get("Remote-MTA"))
 		}
 	}
+
 	return b, ok
 }
 
@@ -123,7 +139,8 @@ func isFromMailSystem(h message.Header) bool {
 		return true
 	}
 	from := strings.ToLower(h.Get("From"))
-	return strings.Contains(from, "mailer-daemon") || strings.Contains(from, "postmaster@") || strings.Contains(from, "mail delivery")
+	return strings.Contains(from, "mailer-daemon") || strings.Contains(from, "postmaster@") ||
+		strings.Contains(from, "mail delivery")
 }
 
 // refusal is a line of a bounce that is no report (qmail, Exim, Exchange of old) and quotes an SMTP reply.
@@ -140,13 +157,15 @@ var later = regexp.MustCompile(`(?i)(not yet been delivered|no action is require
 var smtp = regexp.MustCompile(`(?i)(\b[45]\.\d{1,3}\.\d{1,3}\b|\bsmtp\b|\bsaid:|<<<)`)
 
 func readProse(text string) (b Bounce, ok bool) {
-	if m := refusal.FindStringSubmatch(text); m != nil && (prose.MatchString(text) || smtp.MatchString(text)) {
+	if m := refusal.FindStringSubmatch(text); m != nil &&
+		(prose.MatchString(text) || smtp.MatchString(text)) {
 		b = Bounce{Action: "failed", Diagnostic: oneLine(m[1])}
 		if m[1][0] == '4' && !prose.MatchString(text) || later.MatchString(text) {
 			b.Action = "delayed"
 		}
 		return b, true
 	}
+
 	if at := prose.FindStringIndex(text); at != nil {
 		from := strings.LastIndexAny(text[:at[0]], "\r\n") + 1
 		line, _, _ := strings.Cut(text[from:], "\n")
@@ -156,5 +175,6 @@ func readProse(text string) (b Bounce, ok bool) {
 		}
 		return b, true
 	}
+
 	return b, false
 }

@@ -9,7 +9,8 @@ import (
 )
 
 // inline are the elements that do not end a line.
-var inline = []string{"a", "abbr", "b", "bdi", "code", "em", "font", "i", "small", "span", "strong", "sub", "sup", "tt", "u", "wbr"}
+var inline = []string{"a", "abbr", "b", "bdi", "code", "em", "font", "i", "small", "span",
+	"strong", "sub", "sup", "tt", "u", "wbr"}
 
 // htmlText returns the text of an HTML page, with a line for each block. Scripts, styles and comments are left out.
 func htmlText(page io.Reader) string {
@@ -17,6 +18,7 @@ func htmlText(page io.Reader) string {
 	hidden := ""
 	z := html.NewTokenizer(page)
 	z.SetMaxBuf(maxText)
+
 	for {
 		switch z.Next() {
 		case html.ErrorToken:

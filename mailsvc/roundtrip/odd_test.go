@@ -16,6 +16,7 @@ func TestOddTraces(t *testing.T) {
 		yahoo = "Received: from 2.2.2.2 (EHLO mail.nomeazienda.it)\n by 10.217.150.1 with SMTPs\n (version=TLS1_3); x\n"
 		pc    = "Received: from pc ([192.168.1.9]) by mail.nomeazienda.it with ESMTP id 2\n"
 	)
+
 	for _, c := range []struct {
 		name, header string
 		want         map[string]plan.Status
@@ -44,10 +45,16 @@ func TestOddTraces(t *testing.T) {
 		{"Sendmail in the clear", strings.Replace(hop, "with ESMTPS id 1", "(8.17.1/8.17.1) with ESMTP id 1", 1), map[string]plan.Status{catalog.OutboundTLS: plan.Warn}},
 		{"Exchange in the clear", strings.Replace(hop, "with ESMTPS id 1", "(10.1.1.1) with Microsoft SMTP Server id 15.20", 1), map[string]plan.Status{catalog.OutboundTLS: plan.Warn}},
 	} {
-		o := Outward{From: "mario@nomeazienda.it", Sources: []netip.Addr{netip.MustParseAddr("2.2.2.2")}, Message: []byte(strings.ReplaceAll(c.header+"\nx", "\n", "\r\n"))}
+		o := Outward{
+			From:    "mario@nomeazienda.it",
+			Sources: []netip.Addr{netip.MustParseAddr("2.2.2.2")},
+			Message: []byte(strings.ReplaceAll(c.header+"\nx", "\n", "\r\n")),
+		}
+
 		for _, check := range o.found() {
 			if want, ok := c.want[check.ID]; ok && check.Status != want {
-				t.Errorf("%s: %s is %v (%s), want %v", c.name, check.ID, check.Status, check.Got, want)
+				t.Errorf("%s: %s is %v (%s), want %v", c.name, check.ID, check.Status,
+					check.Got, want)
 			}
 		}
 	}
@@ -57,8 +64,10 @@ func TestOddTraces(t *testing.T) {
 func TestOddBounces(t *testing.T) {
 	report := func(part, status string) string {
 		return "From: MAILER-DAEMON@x\nContent-Type: multipart/report; report-type=delivery-status; boundary=b\n\n--b\n" + part +
-			"\n\nUnzustellbar \xfc\n\n--b\nContent-Type: message/delivery-status\n\n" + status + "\n--b--\n"
+			"\n\nUnzustellbar \xfc\n\n--b\nContent-Type: message/delivery-status\n\n" +
+			status + "\n--b--\n"
 	}
+
 	const status = "Reporting-MTA: dns; mx.it\n\nFinal-Recipient: rfc822; a@b\nAction: failed\nStatus: 5.1.1\n"
 	for _, c := range []struct{ name, message, action, diagnostic string }{
 		{"unknown charset", report("Content-Type: text/plain; charset=unknown-8bit", status), "failed", ""},

@@ -91,7 +91,14 @@ Subject: x
 }
 
 func outward(message []byte) Outward {
-	return Outward{Mailbox: "somebody@provider.example", From: "postmaster@nomeazienda.it", Sources: []netip.Addr{netip.MustParseAddr("2.2.2.2")}, Message: message, Folder: "INBOX", Waited: time.Minute}
+	return Outward{
+		Mailbox: "somebody@provider.example",
+		From:    "postmaster@nomeazienda.it",
+		Sources: []netip.Addr{netip.MustParseAddr("2.2.2.2")},
+		Message: message,
+		Folder:  "INBOX",
+		Waited:  time.Minute,
+	}
 }
 
 func statuses(checks []plan.Check) map[string]plan.Status {
@@ -135,37 +142,50 @@ func TestBroken(t *testing.T) {
 		{"IPv6 that nobody knows", strings.ReplaceAll(google, "[2.2.2.2]", "[IPv6:2001:db8::9]"), catalog.OutboundSource, plan.Fail, "2001:db8::9", nil},
 		{"a smart host", strings.ReplaceAll(google, "[2.2.2.2]", "[203.0.113.9]"), catalog.OutboundSource, plan.Pass, "203.0.113.9", func(o *Outward) { o.Relay = "smtp.isp.example:587" }},
 		{"in the clear", strings.NewReplacer("with ESMTPS id", "with ESMTP id", "(version=TLS1_3 cipher=TLS_AES_256_GCM_SHA384 bits=256/256)", "").Replace(google), catalog.OutboundTLS, plan.Warn, "unencrypted", nil},
-		{"spam", google, catalog.OutboundFolder, plan.Warn, "[Gmail]/Spam", func(o *Outward) { o.Spam, o.Folder = true, "[Gmail]/Spam" }},
+		{"spam", google, catalog.OutboundFolder, plan.Warn, "[Gmail]/Spam", func(o *Outward) {
+			o.Spam = true
+			o.Folder = "[Gmail]/Spam"
+		}},
 		{"results of somebody else", strings.ReplaceAll(google, "Authentication-Results: mx.google.com", "Authentication-Results: mail.nomeazienda.it"), catalog.OutboundSPF, plan.Skip, "gives no result", nil},
 		{"results that the message brought along", strings.Replace(strings.Replace(google, "Authentication-Results: mx.google.com", "X-Moved: x", 1), "Subject: x", "Authentication-Results: mx.google.com; spf=pass smtp.mailfrom=x\nSubject: x", 1),
 			catalog.OutboundSPF, plan.Skip, "gives no result", nil},
-		{"refused here", "", catalog.OutboundDelivered, plan.Fail, "did not take it: 554 no", func(o *Outward) { o.Message, o.Refused = nil, errors.New("554 no") }},
+		{"refused here", "", catalog.OutboundDelivered, plan.Fail, "did not take it: 554 no", func(o *Outward) {
+			o.Message = nil
+			o.Refused = errors.New("554 no")
+		}},
 		{"lost", "", catalog.OutboundDelivered, plan.Fail, "not there after 1m0s", func(o *Outward) { o.Message = nil }},
 		{"returned", "", catalog.OutboundDelivered, plan.Fail, "returned: mx.example: 550 5.7.25 The IP address sending this message does not have a PTR record", func(o *Outward) {
-			o.Message, o.Bounce = nil, &Bounce{Action: "failed", Remote: "mx.example", Diagnostic: "550 5.7.25 The IP address sending this message does not have a PTR record"}
+			o.Message = nil
+			o.Bounce = &Bounce{Action: "failed", Remote: "mx.example", Diagnostic: "550 5.7.25 The IP address sending this message does not have a PTR record"}
 		}},
 		{"late", "", catalog.OutboundDelivered, plan.Warn, "still in the queue of the site's server after 1m0s: 451 4.7.1 Greylisted", func(o *Outward) {
-			o.Message, o.Bounce = nil, &Bounce{Action: "delayed", Diagnostic: "451 4.7.1 Greylisted"}
+			o.Message = nil
+			o.Bounce = &Bounce{Action: "delayed", Diagnostic: "451 4.7.1 Greylisted"}
 		}},
 		{"waits here", "", catalog.OutboundDelivered, plan.Warn, "still in the queue of the site's server after 1m0s: host mx.example[192.0.2.1] said: 450 4.2.0 Greylisted", func(o *Outward) {
-			o.Message, o.Queued = nil, "host mx.example[192.0.2.1] said: 450 4.2.0 Greylisted"
+			o.Message = nil
+			o.Queued = "host mx.example[192.0.2.1] said: 450 4.2.0 Greylisted"
 		}},
 		{"can't leave", "", catalog.OutboundDelivered, plan.Fail, "connect to mx.example[192.0.2.1]:25: Connection timed out", func(o *Outward) {
-			o.Message, o.Queued = nil, "connect to mx.example[192.0.2.1]:25: Connection timed out"
+			o.Message = nil
+			o.Queued = "connect to mx.example[192.0.2.1]:25: Connection timed out"
 		}},
 	} {
 		o := outward(crlf(c.text))
 		if c.change != nil {
 			c.change(&o)
 		}
+
 		for _, is := range o.Checks() {
 			if is.ID == c.id && (is.Status != c.want || !strings.Contains(is.Got, c.got)) {
-				t.Errorf("%s: %s %s: %s; want %s with %q", c.name, is.Status, is.ID, is.Got, c.want, c.got)
+				t.Errorf("%s: %s %s: %s; want %s with %q", c.name, is.Status, is.ID, is.Got,
+					c.want, c.got)
 			}
 			if is.Status != plan.Pass && is.Hint == "" {
 				t.Errorf("%s: %s has no hint", c.name, is.ID)
 			}
 		}
+
 		if got := statuses(o.Checks()); len(got) != 7 {
 			t.Errorf("%s: %v", c.name, got)
 		}
@@ -207,6 +227,7 @@ func TestBounces(t *testing.T) {
 	dsn := func(action, diagnostic string) string {
 		return strings.NewReplacer("ACTION", action, "DIAGNOSTIC", diagnostic).Replace(report)
 	}
+
 	for _, c := range []struct {
 		name, text string
 		ok, failed bool
@@ -225,7 +246,8 @@ func TestBounces(t *testing.T) {
 		{"binary", "\x00\xff\x16\x03", false, false, ""},
 	} {
 		b, ok := ReadBounce(crlf(c.text))
-		if ok != c.ok || ok && (b.Failed() != c.failed || !strings.Contains(b.summary(), c.words)) {
+		if ok != c.ok || ok && (b.Failed() != c.failed ||
+			!strings.Contains(b.summary(), c.words)) {
 			t.Errorf("%s: %+v %v, want %q", c.name, b, ok, c.words)
 		}
 	}
@@ -257,7 +279,8 @@ func TestInward(t *testing.T) {
 		{"nobody can look", Inward{Unread: "the mailbox can't be read from here"}, plan.Skip, "sent;", "service.maildir"},
 	} {
 		is := c.in.Check()
-		if is.Status != c.want || !strings.Contains(is.Got, c.got) || !strings.Contains(is.Hint, c.hint) || is.ID != catalog.MailOutside {
+		if is.Status != c.want || !strings.Contains(is.Got, c.got) ||
+			!strings.Contains(is.Hint, c.hint) || is.ID != catalog.MailOutside {
 			t.Errorf("%s: %s %s %q (%s)", c.name, is.Status, is.ID, is.Got, is.Hint)
 		}
 	}
@@ -268,6 +291,7 @@ func FuzzMessage(f *testing.F) {
 	for _, text := range found {
 		f.Add(crlf(text))
 	}
+
 	f.Add(crlf(report))
 	f.Fuzz(func(_ *testing.T, raw []byte) {
 		ReadTrace(raw).Results()

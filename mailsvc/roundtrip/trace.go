@@ -51,6 +51,7 @@ func ReadTrace(raw []byte) (t Trace) {
 			}
 		}
 	}
+
 	return t
 }
 
@@ -61,17 +62,21 @@ func fields(raw []byte) (all []field) {
 	if end := bytes.Index(raw, []byte("\r\n\r\n")); end >= 0 {
 		raw = raw[:end+2]
 	}
+
 	r := textproto.NewReader(bufio.NewReader(bytes.NewReader(raw)))
 	for len(all) < 1000 {
 		line, err := r.ReadContinuedLine()
 		name, value, ok := strings.Cut(line, ":")
 		if ok {
-			all = append(all, field{textproto.CanonicalMIMEHeaderKey(strings.TrimSpace(name)), strings.TrimSpace(value)})
+			all = append(all, field{textproto.CanonicalMIMEHeaderKey(strings.TrimSpace(name)),
+				strings.TrimSpace(value)})
 		}
+
 		if err != nil || line == "" {
 			return all
 		}
 	}
+
 	return all
 }
 
@@ -88,25 +93,36 @@ func readHop(value string) (h Hop) {
 	if m := fromClient.FindStringSubmatch(value); m != nil {
 		h.From = strings.ToLower(strings.Trim(m[1], "[]"))
 	}
+
 	before, after := value, value
 	if at := byServer.FindStringSubmatchIndex(value); at != nil {
 		h.By = strings.ToLower(value[at[2]:at[3]])
-		before, after = value[:at[0]], value[at[1]:]
+		before = value[:at[0]]
+		after = value[at[1]:]
 	}
+
 	// The address that the server saw stands behind what the client called itself, which may be one too.
 	if all := inBrackets.FindAllStringSubmatch(before, -1); len(all) > 0 {
 		if a, err := netip.ParseAddr(all[len(all)-1][1]); err == nil {
 			h.Client = a.Unmap()
 		}
 	}
+
 	if !h.Client.IsValid() {
 		h.Client = bareAddress(before)
 	}
+
 	if m := withWord.FindStringSubmatch(after); m != nil {
 		h.With = strings.ToUpper(m[1])
 	}
-	h.TLS = h.With == "SMTPS" || strings.HasSuffix(h.With, "S") && strings.HasPrefix(h.With, "ESMTP") || strings.HasSuffix(h.With, "SA") || tlsWords.MatchString(value)
-	h.Clear = !h.TLS && (h.With == "ESMTP" || h.With == "ESMTPA" || h.With == "SMTP") && saysTLS.MatchString(value)
+
+	h.TLS = h.With == "SMTPS" || strings.HasSuffix(h.With, "S") &&
+		strings.HasPrefix(h.With, "ESMTP") || strings.HasSuffix(h.With, "SA") ||
+		tlsWords.MatchString(value)
+
+	h.Clear = !h.TLS && (h.With == "ESMTP" || h.With == "ESMTPA" || h.With == "SMTP") &&
+		saysTLS.MatchString(value)
+
 	return h
 }
 
@@ -117,11 +133,14 @@ var saysTLS = regexp.MustCompile(`(?i)(\((?:Postfix|Exim \d|OpenSMTPD|Haraka|cha
 
 // bareAddress is an address in parentheses without brackets, as Exchange writes it: (2.2.2.2).
 func bareAddress(text string) (a netip.Addr) {
-	for _, word := range strings.FieldsFunc(text, func(r rune) bool { return strings.ContainsRune(" ()=;,", r) }) {
+	for _, word := range strings.FieldsFunc(text, func(r rune) bool {
+		return strings.ContainsRune(" ()=;,", r)
+	}) {
 		if is, err := netip.ParseAddr(word); err == nil {
 			a = is.Unmap()
 		}
 	}
+
 	return a
 }
 
@@ -131,16 +150,19 @@ func readResults(value string) (server string, list []authres.Result, ok bool) {
 	if strings.Contains(parts[0], "=") {
 		parts = slices.Insert(parts, 0, "unnamed")
 	}
+
 	server, _, err := authres.Parse(parts[0] + "; none")
 	if err != nil {
 		return "", nil, false
 	}
+
 	for _, part := range parts[1:] { // each by itself: one that is odd does not take the others with it
 		part = aroundEquals.ReplaceAllString(strings.TrimSpace(part), "=")
 		if _, one, err := authres.Parse("unnamed; " + part); err == nil && part != "" {
 			list = append(list, one...)
 		}
 	}
+
 	return strings.ToLower(server), list, true
 }
 
@@ -161,6 +183,7 @@ func split(value string) []string {
 			text[i] = '\x1f'
 		}
 	}
+
 	return strings.Split(string(text), ";")
 }
 
@@ -169,11 +192,13 @@ func split(value string) []string {
 func (t Trace) entry() int {
 	at := -1
 	for i, h := range t.Hops {
-		if h.named() && provider(h.By) != t.organisation() || !h.named() && i > 0 && t.Hops[i-1].fromOutside() {
+		if h.named() && provider(h.By) != t.organisation() ||
+			!h.named() && i > 0 && t.Hops[i-1].fromOutside() {
 			break
 		}
 		at = i
 	}
+
 	return at
 }
 
@@ -228,6 +253,7 @@ func (t Trace) organisation() string {
 			break
 		}
 	}
+
 	return ""
 }
 
@@ -246,10 +272,14 @@ func (t Trace) Results() (list []authres.Result) {
 		if r.above > t.entry() && len(t.Hops) > 0 {
 			continue
 		}
-		own := r.server == "unnamed" || provider(r.server) == t.organisation() || t.organisation() == "" || !strings.Contains(r.server, ".")
+
+		own := r.server == "unnamed" || provider(r.server) == t.organisation() ||
+			t.organisation() == "" || !strings.Contains(r.server, ".")
+
 		if own {
 			list = append(list, r.list...)
 		}
 	}
+
 	return list
 }

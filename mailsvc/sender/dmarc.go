@@ -17,9 +17,11 @@ import (
 func (c *Checker) dmarc(ctx context.Context, from string, ok bool, spf identity, signatures []identity) authres.Result {
 	r := &authres.DMARCResult{Value: authres.ResultNone, From: headerText(from)}
 	if !ok {
-		r.Value, r.Reason = authres.ResultPermError, "not exactly one author"
+		r.Value = authres.ResultPermError
+		r.Reason = "not exactly one author"
 		return r
 	}
+
 	policy, err := c.policy(ctx, from)
 	switch {
 	case err != nil && temporary(err):
@@ -31,17 +33,21 @@ func (c *Checker) dmarc(ctx context.Context, from string, ok bool, spf identity,
 	case policy == nil:
 		return r
 	}
+
 	if aligned(from, spf.domain, policy.SPFAlignment) {
 		r.Value = authres.ResultPass
 		return r
 	}
+
 	for _, s := range signatures {
 		if aligned(from, s.domain, policy.DKIMAlignment) {
 			r.Value = authres.ResultPass
 			return r
 		}
 	}
-	r.Value, r.Reason = authres.ResultFail, "policy "+string(policy.Policy)
+
+	r.Value = authres.ResultFail
+	r.Reason = "policy " + string(policy.Policy)
 	return r
 }
 
@@ -57,18 +63,21 @@ func (c *Checker) policy(ctx context.Context, domain string) (*dmarc.Record, err
 	if o := orgdomain.Of(domain); o != domain {
 		names = append(names, o)
 	}
+
 	for _, name := range names {
 		texts, err := c.Texts(ctx, "_dmarc."+name)
 		var d *net.DNSError
 		if err != nil && !(errors.As(err, &d) && d.IsNotFound) {
 			return nil, err
 		}
+
 		var records []string
 		for _, t := range texts {
 			if strings.HasPrefix(strings.ReplaceAll(t, " ", ""), "v=DMARC1") {
 				records = append(records, t)
 			}
 		}
+
 		if len(records) == 1 {
 			return dmarc.Parse(records[0])
 		}
@@ -76,6 +85,7 @@ func (c *Checker) policy(ctx context.Context, domain string) (*dmarc.Record, err
 			return nil, nil
 		}
 	}
+
 	return nil, nil
 }
 

@@ -52,6 +52,7 @@ type Envelope struct {
 func (c *Checker) Results(ctx context.Context, e Envelope, message io.ReadSeeker) (string, error) {
 	ctx, cancel := context.WithTimeout(ctx, checkTimeout)
 	defer cancel()
+
 	spf := c.spf(ctx, e)
 	signatures, err := c.dkim(ctx, message)
 	if err != nil {
@@ -60,10 +61,12 @@ func (c *Checker) Results(ctx context.Context, e Envelope, message io.ReadSeeker
 	if _, err := message.Seek(0, io.SeekStart); err != nil {
 		return "", err
 	}
+
 	results := []authres.Result{spf.result}
 	for _, s := range signatures {
 		results = append(results, s.result)
 	}
+
 	from, ok := author(message)
 	results = append(results, c.dmarc(ctx, from, ok, spf, signatures))
 	return fold("Authentication-Results: " + authres.Format(c.Host, results)), nil
@@ -79,9 +82,11 @@ func (c *Checker) spf(ctx context.Context, e Envelope) identity {
 	got, why := c.SPF(ctx, e.Remote, e.Helo, e.From)
 	r := &authres.SPFResult{Value: authres.ResultValue(got), From: headerText(domainOf(e.From))}
 	id := identity{result: r}
+
 	if e.From == "" {
 		r.From, r.Helo = "", headerText(e.Helo)
 	}
+
 	if got == "pass" {
 		id.domain = domainOf(e.From)
 		if e.From == "" {
@@ -90,6 +95,7 @@ func (c *Checker) spf(ctx context.Context, e Envelope) identity {
 	} else if why != nil {
 		r.Reason = reason(got, why)
 	}
+
 	return id
 }
 
@@ -108,32 +114,41 @@ func reason(result string, why error) string {
 // dkim verifies the signatures of a message, and reads it to its end.
 func (c *Checker) dkim(ctx context.Context, message io.Reader) (ids []identity, err error) {
 	found, err := dkim.VerifyWithOptions(message, &dkim.VerifyOptions{
-		LookupTXT:        func(name string) ([]string, error) { return c.Texts(ctx, name) },
+		LookupTXT: func(name string) ([]string, error) {
+			return c.Texts(ctx, name)
+		},
 		MaxVerifications: maxSignatures,
 	})
+
 	if err != nil && !errors.Is(err, dkim.ErrTooManySignatures) {
 		// A message that is none: without a header there is no signature.
 		return []identity{{result: &authres.DKIMResult{Value: authres.ResultNone}}}, drain(message)
 	}
+
 	for _, v := range found {
 		r := &authres.DKIMResult{Value: authres.ResultPass, Domain: headerText(v.Domain)}
 		id := identity{domain: strings.ToLower(v.Domain), result: r}
 		if v.Err != nil {
-			id.domain, r.Reason = "", headerText(strings.TrimPrefix(v.Err.Error(), "dkim: "))
+			id.domain = ""
+			r.Reason = headerText(strings.TrimPrefix(v.Err.Error(), "dkim: "))
 			switch {
 			case dkim.IsTempFail(v.Err):
-				r.Value, r.Reason = authres.ResultTempError, noAnswer
+				r.Value = authres.ResultTempError
+				r.Reason = noAnswer
 			case dkim.IsPermFail(v.Err):
 				r.Value = authres.ResultPermError
 			default:
 				r.Value = authres.ResultFail
 			}
 		}
+
 		ids = append(ids, id)
 	}
+
 	if ids == nil {
 		ids = []identity{{result: &authres.DKIMResult{Value: authres.ResultNone}}}
 	}
+
 	return ids, drain(message)
 }
 
@@ -144,6 +159,7 @@ func Summary(header string) (spf, dkim, dmarc string) {
 	if err != nil {
 		return "", "", ""
 	}
+
 	for _, r := range results {
 		switch r := r.(type) {
 		case *authres.SPFResult:
@@ -156,6 +172,7 @@ func Summary(header string) (spf, dkim, dmarc string) {
 			dmarc = string(r.Value)
 		}
 	}
+
 	return spf, dkim, dmarc
 }
 
@@ -167,14 +184,18 @@ func drain(r io.Reader) error {
 // author returns the domain of a message's From. ok is false where there is not exactly one
 // (RFC 7489 section 6.6.1).
 func author(message io.Reader) (domain string, ok bool) {
-	header, err := textproto.NewReader(bufio.NewReader(io.LimitReader(message, maxHeader))).ReadMIMEHeader()
+	header, err := textproto.NewReader(bufio.NewReader(io.LimitReader(message,
+		maxHeader))).ReadMIMEHeader()
+
 	if err != nil && !errors.Is(err, io.EOF) || len(header.Values("From")) != 1 {
 		return "", false
 	}
+
 	list, err := mail.ParseAddressList(header.Get("From"))
 	if err != nil || len(list) == 0 {
 		return "", false
 	}
+
 	for _, a := range list {
 		d := domainOf(a.Address)
 		if domain != "" && d != domain {
@@ -182,6 +203,7 @@ func author(message io.Reader) (domain string, ok bool) {
 		}
 		domain = d
 	}
+
 	return domain, domain != ""
 }
 
@@ -199,6 +221,7 @@ func headerText(s string) string {
 	if len(s) > 200 {
 		s = s[:200]
 	}
+
 	return strings.Map(func(r rune) rune {
 		if r < ' ' || r > '~' || strings.ContainsRune(`";()\=`, r) {
 			return '?'

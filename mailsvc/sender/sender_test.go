@@ -24,15 +24,19 @@ type world struct {
 func (w world) checker() *Checker {
 	return &Checker{
 		Host: "mail.nomeazienda.it",
-		SPF:  func(context.Context, netip.Addr, string, string) (string, error) { return w.spf, nil },
+		SPF: func(context.Context, netip.Addr, string, string) (string, error) {
+			return w.spf, nil
+		},
 		Texts: func(_ context.Context, name string) ([]string, error) {
 			if strings.Contains(name, "silent") {
 				return nil, &net.DNSError{Err: "no reply", Name: name, IsTemporary: true}
 			}
+
 			t, ok := w.texts[name]
 			if !ok {
 				return nil, &net.DNSError{Err: "no such name", Name: name, IsNotFound: true}
 			}
+
 			return t, nil
 		},
 	}
@@ -45,18 +49,25 @@ func results(t *testing.T, w world, e Envelope, message string) map[string]strin
 	if err != nil {
 		t.Fatal(err)
 	}
-	if !strings.HasPrefix(header, "Authentication-Results: mail.nomeazienda.it;\r\n\t") || !strings.HasSuffix(header, "\r\n") {
+
+	if !strings.HasPrefix(header, "Authentication-Results: mail.nomeazienda.it;\r\n\t") ||
+		!strings.HasSuffix(header, "\r\n") {
 		t.Fatalf("header is %q", header)
 	}
+
 	for l := range strings.SplitSeq(strings.TrimSuffix(header, "\r\n"), "\r\n") {
 		if strings.ContainsAny(l, "\r\n") || l == "" {
 			t.Errorf("line %q in %q", l, header)
 		}
 	}
-	host, parsed, err := authres.Parse(strings.TrimSpace(strings.TrimPrefix(header, "Authentication-Results:")))
+
+	host, parsed, err := authres.Parse(strings.TrimSpace(strings.TrimPrefix(header,
+		"Authentication-Results:")))
+
 	if err != nil || host != "mail.nomeazienda.it" {
 		t.Fatalf("%q: %v", header, err)
 	}
+
 	got := map[string]string{}
 	for _, r := range parsed {
 		switch r := r.(type) {
@@ -68,6 +79,7 @@ func results(t *testing.T, w world, e Envelope, message string) map[string]strin
 			got["dmarc"] = string(r.Value) + " " + r.From
 		}
 	}
+
 	return got
 }
 
@@ -76,21 +88,35 @@ func TestResults(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
+
 	record := "v=DKIM1; k=ed25519; p=" + base64.StdEncoding.EncodeToString(public)
 	sign := func(domain, message string) string {
 		var b bytes.Buffer
-		if err := dkim.Sign(&b, strings.NewReader(message), &dkim.SignOptions{Domain: domain, Selector: "s", Signer: private}); err != nil {
+		if err := dkim.Sign(&b, strings.NewReader(message), &dkim.SignOptions{
+			Domain:   domain,
+			Selector: "s",
+			Signer:   private,
+		}); err != nil {
 			t.Fatal(err)
 		}
+
 		return b.String()
 	}
+
 	plainText := "From: Mario <mario@example.org>\r\nSubject: x\r\n\r\nhello\r\n"
 	texts := map[string][]string{
-		"s._domainkey.example.org": {record}, "s._domainkey.other.example": {record}, "s._domainkey.news.example.org": {record},
-		"_dmarc.example.org": {"v=DMARC1; p=reject"}, "_dmarc.strict.example": {"v=DMARC1; p=reject; adkim=s; aspf=s"},
-		"_dmarc.two.example": {"v=DMARC1; p=reject", "v=DMARC1; p=none"}, "_dmarc.broken.example": {"v=DMARC1; p=maybe"},
+		"s._domainkey.example.org": {record}, "s._domainkey.other.example": {record},
+		"s._domainkey.news.example.org": {record},
+		"_dmarc.example.org":            {"v=DMARC1; p=reject"},
+		"_dmarc.strict.example":         {"v=DMARC1; p=reject; adkim=s; aspf=s"},
+		"_dmarc.two.example":            {"v=DMARC1; p=reject", "v=DMARC1; p=none"},
+		"_dmarc.broken.example":         {"v=DMARC1; p=maybe"},
 	}
-	from := func(domain string) string { return strings.Replace(plainText, "example.org", domain, 1) }
+
+	from := func(domain string) string {
+		return strings.Replace(plainText, "example.org", domain, 1)
+	}
+
 	for name, test := range map[string]struct {
 		spf, sender, message string
 		want                 map[string]string
@@ -117,7 +143,12 @@ func TestResults(t *testing.T) {
 		"a sender that is a trick": {"fail", `"a\r\nX: y"@evil;dmarc=pass.example`, plainText, map[string]string{"spf": `fail "evil?dmarc?pass.example"`}},
 	} {
 		t.Run(name, func(t *testing.T) {
-			e := Envelope{Remote: netip.MustParseAddr("192.0.2.1"), Helo: "mx.example.org", From: test.sender}
+			e := Envelope{
+				Remote: netip.MustParseAddr("192.0.2.1"),
+				Helo:   "mx.example.org",
+				From:   test.sender,
+			}
+
 			got := results(t, world{texts, test.spf}, e, test.message)
 			for method, want := range test.want {
 				if got[method] != want {
@@ -199,16 +230,21 @@ func FuzzResults(f *testing.F) {
 	f.Add("From: a@b.c\r\nDKIM-Signature: v=1; d=x; s=y; b=; bh=\r\n\r\nx", "a@b.c", "helo")
 	f.Fuzz(func(t *testing.T, message, sender, helo string) {
 		c := world{nil, "none"}.checker()
-		header, err := c.Results(t.Context(), Envelope{netip.MustParseAddr("192.0.2.1"), helo, sender}, strings.NewReader(message))
+		header, err := c.Results(t.Context(),
+			Envelope{netip.MustParseAddr("192.0.2.1"), helo, sender}, strings.NewReader(message))
+
 		if err != nil {
 			return
 		}
+
 		for l := range strings.SplitSeq(strings.TrimSuffix(header, "\r\n"), "\r\n\t") {
 			if strings.ContainsAny(l, "\r\n") {
 				t.Errorf("a line end in %q", l)
 			}
 		}
-		if _, err := io.ReadAll(StripOwnResults(c.Host, strings.NewReader(message))); err != nil {
+
+		if _, err := io.ReadAll(StripOwnResults(c.Host,
+			strings.NewReader(message))); err != nil {
 			t.Error(err)
 		}
 	})

@@ -30,6 +30,7 @@ func StripOwnResults(host string, message io.Reader) io.Reader {
 		}
 		field.Reset()
 	}
+
 	for {
 		line, err := readLine(in)
 		if len(bytes.TrimRight(line, "\r\n")) == 0 || err != nil { // the end of the header, or of the message
@@ -40,6 +41,7 @@ func StripOwnResults(host string, message io.Reader) io.Reader {
 				field.Write(line)
 				line = nil
 			}
+
 			flush()
 			kept.Write(line)
 			return io.MultiReader(&kept, in)
@@ -47,6 +49,7 @@ func StripOwnResults(host string, message io.Reader) io.Reader {
 		if !isFold(line[0]) {
 			flush()
 		}
+
 		field.Write(line)
 		if kept.Len()+field.Len() > maxHeader { // no header of a message that was accepted
 			flush()
@@ -81,6 +84,7 @@ func isOwnField(host string, field []byte) bool {
 	case "authentication-results":
 		return claimsHost(host, value)
 	}
+
 	return false
 }
 

@@ -23,6 +23,7 @@ func KeyDigest(path string) (string, error) {
 	if err != nil {
 		return "", err
 	}
+
 	for {
 		var block *pem.Block
 		if block, data = pem.Decode(data); block == nil {
@@ -31,10 +32,12 @@ func KeyDigest(path string) (string, error) {
 		if block.Type == "EC PARAMETERS" {
 			continue
 		}
+
 		der, err := publicKey(block)
 		if err != nil {
 			return "", fmt.Errorf("%s: %w", path, err)
 		}
+
 		return digest(der), nil
 	}
 }
@@ -71,13 +74,16 @@ func publicKey(block *pem.Block) ([]byte, error) {
 	default:
 		return nil, fmt.Errorf("holds a %q, want a CERTIFICATE or a key", block.Type)
 	}
+
 	if err != nil {
 		return nil, errors.New("its private key is damaged, or locked with a password")
 	}
+
 	signer, ok := key.(crypto.Signer)
 	if !ok {
 		return nil, errors.New("its private key is of a kind that no server shows")
 	}
+
 	return x509.MarshalPKIXPublicKey(signer.Public())
 }
 
@@ -103,10 +109,14 @@ func CertificateDigest(c *x509.Certificate) string { return digest(c.RawSubjectP
 // StartTLS goes over to TLS (RFC 3207). It looks at the certificate without judging it:
 // that is the caller's.
 func (d *Conn) StartTLS(ctx context.Context, host string) (tls.ConnectionState, error) {
-	offered := slices.ContainsFunc(d.Hello.Lines, func(l string) bool { return strings.EqualFold(l, "STARTTLS") })
+	offered := slices.ContainsFunc(d.Hello.Lines, func(l string) bool {
+		return strings.EqualFold(l, "STARTTLS")
+	})
+
 	if !offered {
 		return tls.ConnectionState{}, ErrNoTLS
 	}
+
 	r, err := d.Command(ctx, "STARTTLS")
 	if err != nil {
 		return tls.ConnectionState{}, err
@@ -120,12 +130,20 @@ func (d *Conn) StartTLS(ctx context.Context, host string) (tls.ConnectionState, 
 	if err := d.conn.SetDeadline(Deadline(ctx)); err != nil {
 		return tls.ConnectionState{}, err
 	}
-	conn := tls.Client(d.conn, &tls.Config{ServerName: CanonicalHost(host), InsecureSkipVerify: true, MinVersion: tls.VersionTLS10})
+
+	conn := tls.Client(d.conn, &tls.Config{
+		ServerName:         CanonicalHost(host),
+		InsecureSkipVerify: true,
+		MinVersion:         tls.VersionTLS10,
+	})
+
 	if err := conn.HandshakeContext(ctx); err != nil {
 		return tls.ConnectionState{}, fmt.Errorf("TLS: %w", err)
 	}
+
 	d.conn = conn
 	d.secure = true
 	d.in.Reset(conn)
+
 	return conn.ConnectionState(), nil
 }

@@ -27,11 +27,17 @@ func certified(t *testing.T) (*ecdsa.PrivateKey, []byte) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	template := &x509.Certificate{SerialNumber: big.NewInt(1), DNSNames: []string{"mail.nomeazienda.it"}}
+
+	template := &x509.Certificate{
+		SerialNumber: big.NewInt(1),
+		DNSNames:     []string{"mail.nomeazienda.it"},
+	}
+
 	raw, err := x509.CreateCertificate(rand.Reader, template, template, &key.PublicKey, key)
 	if err != nil {
 		t.Fatal(err)
 	}
+
 	return key, raw
 }
 
@@ -41,28 +47,34 @@ func TestKeyDigest(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
+
 	sum := sha256.Sum256(spki)
 	want := hex.EncodeToString(sum[:])
 	ec, err := x509.MarshalECPrivateKey(key)
 	if err != nil {
 		t.Fatal(err)
 	}
+
 	pkcs8, err := x509.MarshalPKCS8PrivateKey(key)
 	if err != nil {
 		t.Fatal(err)
 	}
+
 	dir := t.TempDir()
 	write := func(name string, blocks ...*pem.Block) string {
 		var text []byte
 		for _, b := range blocks {
 			text = append(text, pem.EncodeToMemory(b)...)
 		}
+
 		path := filepath.Join(dir, name)
 		if err := os.WriteFile(path, text, 0o600); err != nil {
 			t.Fatal(err)
 		}
+
 		return path
 	}
+
 	for kind, blocks := range map[string][]*pem.Block{
 		"certificate": {{Type: "CERTIFICATE", Bytes: cert}, {Type: "CERTIFICATE", Bytes: []byte("the issuer's")}},
 		"public":      {{Type: "PUBLIC KEY", Bytes: spki}},
@@ -73,19 +85,24 @@ func TestKeyDigest(t *testing.T) {
 			t.Errorf("%s: %s, %v, want %s", kind, got, err, want)
 		}
 	}
+
 	for kind, block := range map[string]*pem.Block{
 		"is damaged":          {Type: "CERTIFICATE", Bytes: []byte("x")},
 		"is damaged, or lock": {Type: "PRIVATE KEY", Bytes: []byte("SECRET")},
 		"ENCRYPTED":           {Type: "ENCRYPTED PRIVATE KEY", Bytes: []byte("x")},
 	} {
 		path := write("bad", block)
-		if _, err := KeyDigest(path); err == nil || !strings.Contains(err.Error(), kind) || !strings.Contains(err.Error(), path) || strings.Contains(err.Error(), "SECRET") {
+		if _, err := KeyDigest(path); err == nil || !strings.Contains(err.Error(), kind) ||
+			!strings.Contains(err.Error(), path) || strings.Contains(err.Error(), "SECRET") {
 			t.Errorf("want %q and the file, got %v", kind, err)
 		}
 	}
-	if _, err := KeyDigest(write("none")); err == nil || !strings.Contains(err.Error(), "no certificate") {
+
+	if _, err := KeyDigest(write("none")); err == nil ||
+		!strings.Contains(err.Error(), "no certificate") {
 		t.Errorf("an empty file: %v", err)
 	}
+
 	if _, err := KeyDigest(filepath.Join(dir, "absent")); !os.IsNotExist(err) {
 		t.Errorf("no file: %v", err)
 	}
@@ -99,41 +116,53 @@ func TestServed(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
+
 		t.Cleanup(func() { l.Close() })
 		go func() {
 			conn, err := l.Accept()
 			if err != nil {
 				return
 			}
+
 			defer conn.Close()
+
 			in := bufio.NewReader(conn)
 			fmt.Fprint(conn, "220 mail.nomeazienda.it ESMTP\r\n")
 			in.ReadString('\n')
 			fmt.Fprintf(conn, "250-mail.nomeazienda.it\r\n250 %s\r\n", offer)
+
 			if line, _ := in.ReadString('\n'); !strings.HasPrefix(line, "STARTTLS") {
 				return
 			}
+
 			fmt.Fprint(conn, after)
 			secure := tls.Server(conn, &tls.Config{Certificates: []tls.Certificate{{Certificate: [][]byte{cert}, PrivateKey: key}}})
 			secure.Handshake()
 			secure.Close()
 		}()
+
 		return l.Addr().String()
 	}
+
 	want, err := publicKey(&pem.Block{Type: "CERTIFICATE", Bytes: cert})
 	if err != nil {
 		t.Fatal(err)
 	}
-	got, err := Served(context.Background(), nil, serve("STARTTLS", "220 go on\r\n"), "mail.nomeazienda.it")
+
+	got, err := Served(context.Background(), nil, serve("STARTTLS", "220 go on\r\n"),
+		"mail.nomeazienda.it")
+
 	if err != nil || len(got) != 1 || CertificateDigest(got[0]) != digest(want) {
 		t.Errorf("%v, %v, want %s", got, err, digest(want))
 	}
+
 	for want, said := range map[string][2]string{
 		"not offer":  {"SIZE 10", ""},
 		"454":        {"STARTTLS", "454 not now\r\n"},
 		"before TLS": {"STARTTLS", "220 go on\r\n250 injected\r\n"},
 	} {
-		_, err := Served(context.Background(), nil, serve(said[0], said[1]), "mail.nomeazienda.it")
+		_, err := Served(context.Background(), nil, serve(said[0], said[1]),
+			"mail.nomeazienda.it")
 		if err == nil || !strings.Contains(err.Error(), want) {
 			t.Errorf("%s: %v", want, err)
 		}

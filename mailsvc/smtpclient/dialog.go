@@ -43,10 +43,12 @@ func helloName(conn net.Conn) string {
 	if !ok {
 		return InvalidDomain
 	}
+
 	a := local.AddrPort().Addr().Unmap().WithZone("")
 	if a.Is6() {
 		return "[IPv6:" + a.String() + "]"
 	}
+
 	return "[" + a.String() + "]"
 }
 
@@ -96,11 +98,13 @@ func Connect(ctx context.Context, dial Dial, addr string) (*Conn, error) {
 	if dial == nil {
 		dial = (&net.Dialer{}).DialContext
 	}
+
 	for pause := connectionPause; ; pause *= 2 {
 		d, err := connectOnce(ctx, dial, addr)
 		if err != nil || !d.Greeting.tooManyConnections() || pause > maxConnectionPause {
 			return d, err
 		}
+
 		d.Drop()
 		select {
 		case <-ctx.Done():
@@ -130,10 +134,12 @@ func (r Reply) tooManyConnections() bool {
 func connectOnce(ctx context.Context, dial Dial, addr string) (*Conn, error) {
 	stepCtx, cancel := context.WithTimeout(ctx, StepTimeout)
 	defer cancel()
+
 	conn, err := dial(stepCtx, "tcp", addr)
 	if err != nil {
 		return nil, err
 	}
+
 	d := &Conn{conn: conn, in: bufio.NewReaderSize(conn, maxReplyLine)}
 	if d.Greeting, err = d.readWithin(ctx, GreetingTimeout); err != nil {
 		conn.Close()
@@ -143,6 +149,7 @@ func connectOnce(ctx context.Context, dial Dial, addr string) (*Conn, error) {
 		}
 		return nil, err
 	}
+
 	return d, nil
 }
 
@@ -152,10 +159,12 @@ func (d *Conn) Greet(ctx context.Context) (err error) {
 	if name == "" {
 		name = helloName(d.conn)
 	}
+
 	d.Hello, err = d.Command(ctx, "EHLO "+name)
 	if err == nil && !d.Hello.Accepted() {
 		err = fmt.Errorf("%w %s", errHello, d.Hello)
 	}
+
 	return err
 }
 
@@ -187,16 +196,19 @@ func HelloAs(ctx context.Context, dial Dial, addr, name string) (*Conn, error) {
 	if err != nil {
 		return nil, err
 	}
+
 	d.Name = name
 	if d.Greeting.Code != 220 {
 		err = fmt.Errorf("greeting is %s", d.Greeting)
 	} else {
 		err = d.Greet(ctx)
 	}
+
 	if err != nil {
 		d.Close()
 		return nil, err
 	}
+
 	return d, nil
 }
 
@@ -239,14 +251,17 @@ func (d *Conn) readWithin(ctx context.Context, timeout time.Duration) (Reply, er
 	if err := d.conn.SetReadDeadline(deadline(ctx, timeout)); err != nil {
 		return Reply{}, err
 	}
+
 	stop := context.AfterFunc(ctx, func() { d.conn.SetReadDeadline(time.Now()) })
 	defer stop()
+
 	var r Reply
 	for len(r.Lines) < maxReplyLines {
 		line, err := d.line()
 		if err != nil {
 			return Reply{}, err
 		}
+
 		code, text, more, err := parseReply(line)
 		if err != nil {
 			return Reply{}, err
@@ -254,11 +269,14 @@ func (d *Conn) readWithin(ctx context.Context, timeout time.Duration) (Reply, er
 		if r.Code != 0 && code != r.Code {
 			return Reply{}, fmt.Errorf("reply changes its code from %d to %d", r.Code, code)
 		}
-		r.Code, r.Lines = code, append(r.Lines, text)
+
+		r.Code = code
+		r.Lines = append(r.Lines, text)
 		if !more {
 			return r, nil
 		}
 	}
+
 	return Reply{}, fmt.Errorf("reply has more than %d lines", maxReplyLines)
 }
 
@@ -270,6 +288,7 @@ func (d *Conn) line() (string, error) {
 	case err != nil:
 		return "", err
 	}
+
 	return strings.TrimRight(string(line), "\r\n"), nil
 }
 
@@ -278,13 +297,17 @@ func parseReply(line string) (code int, text string, more bool, err error) {
 	if len(line) < 3 {
 		return 0, "", false, fmt.Errorf("%q is no SMTP reply", Shorten(line))
 	}
+
 	code, err = strconv.Atoi(line[:3])
-	if err != nil || code < 200 || code > 599 || len(line) > 3 && line[3] != ' ' && line[3] != '-' {
+	if err != nil || code < 200 || code > 599 ||
+		len(line) > 3 && line[3] != ' ' && line[3] != '-' {
 		return 0, "", false, fmt.Errorf("%q is no SMTP reply", Shorten(line))
 	}
+
 	if len(line) > 4 {
 		text = line[4:]
 	}
+
 	return code, text, len(line) > 3 && line[3] == '-', nil
 }
 
@@ -300,11 +323,13 @@ func (d *Conn) transaction(ctx context.Context, from, to string) (mail, rcpt Rep
 	if mail, err = d.mail(ctx, from); err != nil {
 		return mail, rcpt, err
 	}
+
 	if mail.Accepted() {
 		if rcpt, err = d.Command(ctx, "RCPT TO:"+to); err != nil {
 			return mail, rcpt, err
 		}
 	}
+
 	_, err = d.Command(ctx, "RSET")
 	return mail, rcpt, err
 }
@@ -321,6 +346,7 @@ func (d *Conn) mail(ctx context.Context, from string) (Reply, error) {
 	if err := d.Greet(ctx); err != nil {
 		return r, err
 	}
+
 	return d.Command(ctx, "MAIL FROM:"+from)
 }
 
@@ -329,17 +355,20 @@ func (d *Conn) Deliver(ctx context.Context, from, to, message string) (step stri
 	if r, err = d.mail(ctx, from); err != nil || r.Code/100 > 3 {
 		return "MAIL FROM:" + from, r, err
 	}
+
 	for _, step = range []string{"RCPT TO:" + to, "DATA"} {
 		if r, err = d.Command(ctx, step); err != nil || r.Code/100 > 3 {
 			return step, r, err
 		}
 	}
+
 	if r.Code != 354 { // RFC 5321 section 4.3.2
 		return step, r, fmt.Errorf("want 354, not %s", r)
 	}
 	if err = d.Send(ctx, message+"\r\n.\r\n"); err != nil {
 		return "message", r, err
 	}
+
 	r, err = d.ReadReply(ctx)
 	return "message", r, err
 }
@@ -389,12 +418,17 @@ func GateAnswers(ctx context.Context, dial Dial, addr, hostname string) error {
 	if err != nil {
 		return fmt.Errorf("no mail server answers at %s: %w", addr, err)
 	}
+
 	defer d.Close()
+
 	switch name := CanonicalHost(hostname); {
 	case d.Greeting.Name() != name:
-		return fmt.Errorf("%s answers, but its greeting is %q, want the name %s", addr, d.Greeting, hostname)
+		return fmt.Errorf("%s answers, but its greeting is %q, want the name %s", addr,
+			d.Greeting, hostname)
 	case d.Hello.Name() != name:
-		return fmt.Errorf("%s answers, but its answer to EHLO is %q, want the name %s", addr, d.Hello, hostname)
+		return fmt.Errorf("%s answers, but its answer to EHLO is %q, want the name %s", addr,
+			d.Hello, hostname)
 	}
+
 	return nil
 }

@@ -41,18 +41,22 @@ func TestParseReply(t *testing.T) {
 		{"SSH-2.0-OpenSSH_9.2", 0, "", false},
 		{"+OK POP3 ready", 0, "", false},
 	}
+
 	for _, test := range tests {
 		code, text, more, err := parseReply(test.line)
-		if code != test.code || text != test.text || more != test.more || (err != nil) != (test.code == 0) {
+		if code != test.code || text != test.text || more != test.more ||
+			(err != nil) != (test.code == 0) {
 			t.Errorf("parseReply(%q) = %d, %q, %v, %v", test.line, code, text, more, err)
 		}
 	}
 }
 
 func FuzzParseReply(f *testing.F) {
-	for _, s := range []string{"250 ok", "250-more", "250", "", "2", "٢٥٠ ok", strings.Repeat("9", 5000)} {
+	for _, s := range []string{"250 ok", "250-more", "250", "", "2", "٢٥٠ ok",
+		strings.Repeat("9", 5000)} {
 		f.Add(s)
 	}
+
 	f.Fuzz(func(t *testing.T, line string) {
 		code, text, more, err := parseReply(line)
 		if err != nil {
@@ -61,13 +65,16 @@ func FuzzParseReply(f *testing.F) {
 			}
 			return
 		}
+
 		if code < 200 || code > 599 {
 			t.Errorf("%q: code %d", line, code)
 		}
+
 		back := Reply{code, []string{text}}.String()
 		if more {
 			back = strings.Replace(back, " ", "-", 1)
 		}
+
 		if len(line) <= 200 && strings.TrimRight(back, " ") != strings.TrimRight(line, " ") {
 			t.Errorf("%q reads as %q", line, back)
 		}
@@ -100,6 +107,7 @@ func TestDialogFaults(t *testing.T) {
 		{"refuses EHLO", (&smtptest.Server{EHLO: "502 no"}).Handle, "EHLO was answered 502"},
 		{"closes at EHLO", (&smtptest.Server{EHLO: "-"}).Handle, "EOF"},
 	}
+
 	for _, test := range tests {
 		t.Run(test.name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
@@ -108,12 +116,16 @@ func TestDialogFaults(t *testing.T) {
 				if err == nil || !strings.Contains(err.Error(), test.want) {
 					t.Errorf("error is %v, want %q", err, test.want)
 				}
+
 				if took := time.Since(began); took > GreetingTimeout+StepTimeout+time.Second {
 					t.Errorf("took %v", took)
 				}
-				if err := GateAnswers(t.Context(), smtptest.Piped(test.handle), "mail:25", smtptest.Host); err == nil {
+
+				if err := GateAnswers(t.Context(), smtptest.Piped(test.handle), "mail:25",
+					smtptest.Host); err == nil {
 					t.Error("the gate is open")
 				}
+
 				time.Sleep(2 * time.Second) // for the server to see that we are gone
 				synctest.Wait()
 			})
@@ -126,15 +138,20 @@ func TestDialogCancelled(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		ctx, cancel := context.WithTimeout(t.Context(), 3*time.Second)
 		defer cancel()
+
 		began := time.Now()
-		if _, err := Hello(ctx, smtptest.Piped(smtptest.Drip("220-wait\r\n", time.Second)), "mail:25"); !sockerr.Timeout(err) {
+		if _, err := Hello(ctx, smtptest.Piped(smtptest.Drip("220-wait\r\n", time.Second)),
+			"mail:25"); !sockerr.Timeout(err) {
 			t.Errorf("error is %v", err)
 		}
+
 		if took := time.Since(began); took != 3*time.Second {
 			t.Errorf("took %v", took)
 		}
+
 		time.Sleep(2 * time.Second)
 	})
+
 	synctest.Test(t, func(t *testing.T) {
 		ctx, cancel := context.WithCancel(t.Context())
 		time.AfterFunc(time.Second, cancel)
@@ -142,6 +159,7 @@ func TestDialogCancelled(t *testing.T) {
 		if _, err := Hello(ctx, smtptest.Piped(smtptest.Send("")), "mail:25"); err == nil {
 			t.Error("no error")
 		}
+
 		if took := time.Since(began); took != time.Second {
 			t.Errorf("took %v", took)
 		}
@@ -162,16 +180,21 @@ func TestAnswers(t *testing.T) {
 		{"other EHLO", "", "250 router.lan", smtptest.Host, `its answer to EHLO is "250 router.lan"`},
 		{"no name", "220", "", smtptest.Host, `its greeting is "220 "`},
 	}
+
 	for _, test := range tests {
 		t.Run(test.name, func(t *testing.T) {
 			f := &smtptest.Server{Greeting: test.greeting, EHLO: test.ehlo}
 			err := GateAnswers(t.Context(), nil, f.Start(t), test.hostname)
-			if test.want == "" && err != nil || test.want != "" && (err == nil || !strings.Contains(err.Error(), test.want)) {
+			if test.want == "" && err != nil ||
+				test.want != "" && (err == nil || !strings.Contains(err.Error(), test.want)) {
 				t.Errorf("error is %v, want %q", err, test.want)
 			}
 		})
 	}
-	if err := GateAnswers(t.Context(), nil, smtptest.UnusedAddr(t), smtptest.Host); err == nil || !strings.Contains(err.Error(), "no mail server answers at 127.0.0.1:") {
+
+	if err := GateAnswers(t.Context(), nil, smtptest.UnusedAddr(t),
+		smtptest.Host); err == nil || !strings.Contains(err.Error(),
+		"no mail server answers at 127.0.0.1:") {
 		t.Errorf("where nothing listens: %v", err)
 	}
 }
@@ -182,10 +205,14 @@ func TestSayTakesNoLineEnds(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
+
 	defer d.Close()
-	if _, _, err := d.transaction(t.Context(), "<>", "<a@b>\r\nDATA"); err == nil || !strings.Contains(err.Error(), "line end") {
+
+	if _, _, err := d.transaction(t.Context(), "<>", "<a@b>\r\nDATA"); err == nil ||
+		!strings.Contains(err.Error(), "line end") {
 		t.Errorf("error is %v", err)
 	}
+
 	for _, line := range f.Said() {
 		if line == "DATA" {
 			t.Error("DATA was smuggled in")
@@ -200,10 +227,12 @@ func TestTransactionSendsNothing(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
+
 	mail, rcpt, err := d.transaction(t.Context(), "<>", "<mario@nomeazienda.it>")
 	if err != nil || !mail.Accepted() || !rcpt.Accepted() {
 		t.Errorf("%v, %v, %v", mail, rcpt, err)
 	}
+
 	d.Close()
 	want := "EHLO [127.0.0.1]|MAIL FROM:<>|RCPT TO:<mario@nomeazienda.it>|RSET|QUIT"
 	if got := strings.Join(f.Said(), "|"); got != want {
@@ -228,25 +257,37 @@ func TestDeliver(t *testing.T) {
 		{"message lost", map[string]string{".": "-"}, "message", 0, "EOF"},
 		{"closes at RCPT", map[string]string{"RCPT": "-"}, "RCPT TO:<mario@nomeazienda.it>", 0, "EOF"},
 	}
+
 	for _, test := range tests {
 		t.Run(test.name, func(t *testing.T) {
 			stored := ""
-			f := &smtptest.Server{Stored: func(m string) { stored = m }, Reply: func(line string) string {
-				verb, _, _ := strings.Cut(line, " ")
-				return test.reply[verb]
-			}}
+			f := &smtptest.Server{
+				Stored: func(m string) { stored = m },
+				Reply: func(line string) string {
+					verb, _, _ := strings.Cut(line, " ")
+					return test.reply[verb]
+				},
+			}
+
 			d, err := Hello(t.Context(), nil, f.Start(t))
 			if err != nil {
 				t.Fatal(err)
 			}
+
 			defer d.Close()
-			step, r, err := d.Deliver(t.Context(), "<>", "<mario@nomeazienda.it>", "Subject: x\r\n\r\ny")
+
+			step, r, err := d.Deliver(t.Context(), "<>", "<mario@nomeazienda.it>",
+				"Subject: x\r\n\r\ny")
+
 			if step != test.step || r.Code != test.code {
 				t.Errorf("%s was answered %v, want %s and %d", step, r, test.step, test.code)
 			}
-			if test.err == "" && err != nil || test.err != "" && (err == nil || !strings.Contains(err.Error(), test.err)) {
+
+			if test.err == "" && err != nil ||
+				test.err != "" && (err == nil || !strings.Contains(err.Error(), test.err)) {
 				t.Errorf("error is %v, want %q", err, test.err)
 			}
+
 			if test.name == "taken" && stored != "Subject: x\n\ny" {
 				t.Errorf("stored %q", stored)
 			}
@@ -274,25 +315,35 @@ func TestDialError(t *testing.T) {
 // A server without a greeting is waited for once in a run; one that was cancelled says nothing.
 func TestWaitOnce(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		mute := smtptest.Piped(func(conn net.Conn) { io.Copy(io.Discard, conn); conn.Close() })
+		mute := smtptest.Piped(func(conn net.Conn) {
+			io.Copy(io.Discard, conn)
+			conn.Close()
+		})
+
 		dial := WaitOnce(mute)
 		ctx, cancel := context.WithTimeout(t.Context(), time.Second)
 		defer cancel()
+
 		if _, err := Hello(ctx, dial, "mail:25"); err == nil {
 			t.Error("a mute server greeted")
 		}
+
 		for i, want := range []time.Duration{GreetingTimeout, 0, 0} {
 			began := time.Now()
 			_, err := Hello(t.Context(), dial, "mail:25")
-			if err == nil || !strings.Contains(err.Error(), "no greeting") || !sockerr.Timeout(err) {
+			if err == nil || !strings.Contains(err.Error(), "no greeting") ||
+				!sockerr.Timeout(err) {
 				t.Errorf("try %d: error is %v", i, err)
 			}
+
 			if took := time.Since(began); took != want {
 				t.Errorf("try %d: took %v, want %v", i, took, want)
 			}
 		}
+
 		began := time.Now()
-		if _, err := Hello(t.Context(), dial, "mail:587"); err == nil || time.Since(began) != GreetingTimeout {
+		if _, err := Hello(t.Context(), dial, "mail:587"); err == nil ||
+			time.Since(began) != GreetingTimeout {
 			t.Errorf("another port: %v after %v", err, time.Since(began))
 		}
 	})

@@ -21,15 +21,19 @@ func TestConnectionLimit(t *testing.T) {
 			go func() {
 				defer server.Close()
 				defer open.Add(-1)
+
 				if open.Add(1) > 2 {
 					fmt.Fprint(server, "421 4.7.0 mail.example Error: too many connections from 10.10.10.10\r\n")
 					return
 				}
+
 				fmt.Fprint(server, "220 mail.example ESMTP\r\n")
 				bufio.NewReader(server).ReadString('\n') // until the client is gone
 			}()
+
 			return client, nil
 		}
+
 		var wait sync.WaitGroup
 		for range 6 {
 			wait.Go(func() {
@@ -38,13 +42,17 @@ func TestConnectionLimit(t *testing.T) {
 					t.Error(err)
 					return
 				}
+
 				defer d.Drop()
+
 				if !d.Greeting.Accepted() {
 					t.Errorf("greeted with %s", d.Greeting)
 				}
+
 				time.Sleep(time.Second)
 			})
 		}
+
 		wait.Wait()
 	})
 }
@@ -68,14 +76,17 @@ func TestConnectionLimitForEver(t *testing.T) {
 				}()
 				return client, nil
 			}
+
 			began := time.Now()
 			d, err := Connect(t.Context(), dial, "mail.example:25")
 			if err != nil {
 				t.Fatal(err)
 			}
+
 			d.Drop()
 			if got := asked.Load(); got != tries || time.Since(began) > 10*time.Second {
-				t.Errorf("%s: asked %d times in %v, want %d", greeting, got, time.Since(began), tries)
+				t.Errorf("%s: asked %d times in %v, want %d", greeting, got, time.Since(began),
+					tries)
 			}
 		})
 	}

@@ -26,6 +26,7 @@ func ErrorText(err error) string {
 	case errors.Is(err, context.DeadlineExceeded) || sockerr.Timeout(err):
 		return "no answer in time"
 	}
+
 	return err.Error()
 }
 

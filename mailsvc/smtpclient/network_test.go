@@ -16,6 +16,7 @@ func TestPlainly(t *testing.T) {
 	dialing := func(err error) error {
 		return &net.OpError{Op: "dial", Net: "tcp", Err: os.NewSyscallError("connectex", err)}
 	}
+
 	for _, c := range []struct {
 		err  error
 		want string

@@ -34,24 +34,30 @@ func (a *Prober) Ask(ctx context.Context, from, to string) (mail, rcpt Reply, er
 		if a.used >= perConnection {
 			a.Close()
 		}
+
 		fresh := a.d == nil
 		if err = a.connect(ctx); err != nil {
 			return mail, rcpt, err
 		}
+
 		a.used++
 		mail, rcpt, err = a.d.transaction(ctx, from, to)
 		code := DecisiveReply(mail, rcpt).Code
+
 		if a.Name == "" && isAboutHello(DecisiveReply(mail, rcpt)) { // said as late as at RCPT
 			a.Close()
 			a.Name = machineName()
 			continue
 		}
+
 		if err != nil || code == 421 {
 			a.Close()
 		}
+
 		if code != 0 {
 			err = nil
 		}
+
 		if fresh || err == nil && code != 421 || ctx.Err() != nil {
 			return mail, rcpt, err
 		}
@@ -77,17 +83,21 @@ func (a *Prober) connect(ctx context.Context) (err error) {
 	if a.d != nil {
 		return nil
 	}
+
 	if a.Name == "" {
 		a.d, err = Hello(ctx, a.Dial, a.Addr)
 	} else {
 		a.d, err = HelloAs(ctx, a.Dial, a.Addr, a.Name)
 	}
+
 	if err == nil && a.WrongLogin {
 		_, err = a.d.Command(ctx, "AUTH PLAIN "+wrongLogin())
 	}
+
 	if err != nil {
 		a.Close()
 	}
+
 	return err
 }
 
@@ -95,7 +105,8 @@ func (a *Prober) Close() {
 	if a.d != nil {
 		a.d.Close()
 	}
-	a.d, a.used = nil, 0
+	a.d = nil
+	a.used = 0
 }
 
 // wrongLogin returns a user and a password that nobody has (RFC 4616 section 2).
@@ -125,14 +136,17 @@ func (a *Prober) Discloses(ctx context.Context, known, unknown string) (tells bo
 				return false, "", err
 			}
 		}
+
 		// 252 is "cannot say": only that and a refusal tell nothing.
 		code := replies[0].Code
 		if code == replies[1].Code && (code == 252 || replies[0].Refused()) {
 			continue
 		}
 		if replies[0].Accepted() {
-			return true, fmt.Sprintf("%s %s: %s; %s %s: %s", verb, known, replies[0], verb, unknown, replies[1]), nil
+			return true, fmt.Sprintf("%s %s: %s; %s %s: %s", verb, known, replies[0], verb,
+				unknown, replies[1]), nil
 		}
 	}
+
 	return false, "VRFY and EXPN tell nothing", nil
 }

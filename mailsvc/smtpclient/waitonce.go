@@ -16,11 +16,18 @@ func WaitOnce(dial Dial) Dial {
 		if err := mute.at(address); err != nil {
 			return nil, err
 		}
+
 		conn, err := dial(ctx, network, address)
 		if err != nil {
 			return nil, err
 		}
-		return &onceConn{Conn: conn, address: address, opened: time.Now(), mute: mute}, nil
+
+		return &onceConn{
+			Conn:    conn,
+			address: address,
+			opened:  time.Now(),
+			mute:    mute,
+		}, nil
 	}
 }
 

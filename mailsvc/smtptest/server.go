@@ -38,14 +38,17 @@ func good(line string) string {
 			return "550 5.7.1 not without a password"
 		}
 	case "RCPT":
-		for _, known := range []string{"postmaster", "postmaster@nomeazienda.it", "abuse@nomeazienda.it", "mario@nomeazienda.it"} {
+		for _, known := range []string{"postmaster", "postmaster@nomeazienda.it",
+			"abuse@nomeazienda.it", "mario@nomeazienda.it"} {
 			if rest == "TO:<"+known+">" {
 				return "250 2.1.5 ok"
 			}
 		}
+
 		if strings.HasSuffix(rest, "@nomeazienda.it>") {
 			return "550 5.1.1 no such user"
 		}
+
 		return "554 5.7.1 relaying denied"
 	case "DATA":
 		return "354 go ahead"
@@ -56,11 +59,13 @@ func good(line string) string {
 	case "AUTH":
 		return "535 5.7.8 wrong"
 	}
+
 	return "250 2.0.0 ok"
 }
 
 func (f *Server) Handle(conn net.Conn) {
 	defer conn.Close()
+
 	f.mu.Lock()
 	f.Conns++
 	f.mu.Unlock()
@@ -68,66 +73,82 @@ func (f *Server) Handle(conn net.Conn) {
 		_, err := conn.Write([]byte(s + "\r\n"))
 		return err == nil
 	}
+
 	greeting := f.Greeting
 	if greeting == "" {
 		greeting = "220 " + Host + " ESMTP"
 	}
+
 	if greeting == "-" || !say(greeting) {
 		time.Sleep(time.Millisecond) // see below
 		return
 	}
+
 	in := bufio.NewScanner(conn)
 	in.Split(strictLines)
 	transactions := 0
+
 	for in.Scan() {
 		line := in.Text()
 		f.mu.Lock()
 		f.lines = append(f.lines, line)
 		f.mu.Unlock()
 		answer := ""
+
 		if strings.HasPrefix(line, "MAIL") {
 			if transactions++; transactions == f.Quits {
 				return
 			}
 		}
+
 		if f.Reply != nil {
 			answer = f.Reply(line)
 		}
+
 		if answer == "" && strings.HasPrefix(line, "EHLO") {
 			answer = f.EHLO
 			if answer == "" {
 				answer = "250-" + Host + "\r\n250-PIPELINING\r\n250 SIZE"
 			}
 		}
+
 		if answer == "" {
 			answer = good(line)
 		}
+
 		if answer == "-" {
 			// Not before the client waits for it: a pipe whose other end is closed
 			// takes no deadline either, unlike a socket.
 			time.Sleep(time.Millisecond)
 			return
 		}
+
 		if !say(answer) || line == "QUIT" {
 			return
 		}
+
 		if answer == "354 go ahead" {
 			var message []string
 			for in.Scan() && in.Text() != "." {
 				message = append(message, in.Text())
 			}
+
 			if in.Text() != "." {
 				return
 			}
+
 			if f.Stored != nil {
 				f.Stored(strings.Join(message, "\n"))
 			}
+
 			if f.Reply != nil {
 				answer = f.Reply(".")
 			}
+
 			if answer == "354 go ahead" || answer == "" {
 				answer = "250 2.0.0 stored"
 			}
+
 			if answer == "-" || !say(answer) {
 				return
 			}
@@ -162,6 +183,7 @@ func Serve(t *testing.T, handle func(net.Conn)) (addr string) {
 	if err != nil {
 		t.Fatal(err)
 	}
+
 	var sessions sync.WaitGroup
 	sessions.Go(func() {
 		for {
@@ -172,10 +194,12 @@ func Serve(t *testing.T, handle func(net.Conn)) (addr string) {
 			sessions.Go(func() { handle(conn) })
 		}
 	})
+
 	t.Cleanup(func() {
 		l.Close()
 		sessions.Wait()
 	})
+
 	return l.Addr().String()
 }
 

@@ -20,15 +20,19 @@ func (f Form) HoldsEnd() bool { return strings.Contains(f.Text, "\r\n.\r\n") }
 // attacks are among them.
 func Forms() (forms []Form) {
 	ends := []struct{ name, text string }{
-		{"CRLF", "\r\n"}, {"LF", "\n"}, {"CR", "\r"}, {"CRCRLF", "\r\r\n"}, {"LFCR", "\n\r"}, {"CR NUL LF", "\r\x00\n"}, {"NUL", "\x00"},
+		{"CRLF", "\r\n"}, {"LF", "\n"}, {"CR", "\r"}, {"CRCRLF", "\r\r\n"}, {"LFCR", "\n\r"},
+		{"CR NUL LF", "\r\x00\n"}, {"NUL", "\x00"},
 	}
+
 	for i, before := range ends {
 		for j, after := range ends {
 			if i+j > 0 { // CRLF dot CRLF is the true end
-				forms = append(forms, Form{before.name + " dot " + after.name, before.text + "." + after.text})
+				forms = append(forms, Form{before.name + " dot " + after.name,
+					before.text + "." + after.text})
 			}
 		}
 	}
+
 	return forms
 }
 
@@ -36,5 +40,6 @@ func Forms() (forms []Form) {
 // (SEC Consult's "SMTP Smuggling", December 2023): CR or LF alone for a line end. The others
 // are for whoever writes a server.
 func (f Form) Known() bool {
-	return !strings.Contains(f.Text, "\r\r\n") && !strings.Contains(f.Text, "\n\r") && !strings.Contains(f.Text, "\x00")
+	return !strings.Contains(f.Text, "\r\r\n") && !strings.Contains(f.Text, "\n\r") &&
+		!strings.Contains(f.Text, "\x00")
 }

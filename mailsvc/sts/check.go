@@ -21,9 +21,11 @@ func (f *Fetcher) Checks(domains []mail.Domain) []plan.Checker {
 			wanted = append(wanted, d)
 		}
 	}
+
 	if wanted == nil {
 		return nil
 	}
+
 	return []plan.Checker{{Area: catalog.AreaDNS, IDs: []string{catalog.STSPolicy}, Run: func(ctx context.Context) (found []plan.Check) {
 		for _, d := range wanted {
 			found = append(found, f.check(ctx, d))
@@ -34,32 +36,53 @@ func (f *Fetcher) Checks(domains []mail.Domain) []plan.Checker {
 
 func (f *Fetcher) check(ctx context.Context, d mail.Domain) plan.Check {
 	name := strings.TrimSuffix(d.Name, ".")
-	c := plan.Check{ID: catalog.STSPolicy, Subject: plan.OfName(name), Status: plan.Pass, Ref: "RFC 8461 section 3.3", Want: strings.Join(d.Policy(), ", ")}
+	c := plan.Check{
+		ID:      catalog.STSPolicy,
+		Subject: plan.OfName(name),
+		Status:  plan.Pass,
+		Ref:     "RFC 8461 section 3.3",
+		Want:    strings.Join(d.Policy(), ", "),
+	}
+
 	serve := fmt.Sprintf("serve what mailpub request policy %s prints", name)
 	p, err := f.Fetch(ctx, name)
 	c.Got = strings.Join(p.Lines, ", ")
+
 	if own := f.own(ctx, "mta-sts."+name); own != "" {
 		if err != nil {
 			c.Got = err.Error()
 		}
-		c.Status, c.Got = plan.Skip, fmt.Sprintf("mta-sts.%s is %s, the public address of this network: an answer from inside (%s) proves nothing", name, own, c.Got)
+
+		c.Status = plan.Skip
+		c.Got = fmt.Sprintf("mta-sts.%s is %s, the public address of this network: an answer from inside (%s) proves nothing",
+			name, own, c.Got)
+
 		c.Hint = fmt.Sprintf("check it from another network: curl https://mta-sts.%s/.well-known/mta-sts.txt", name)
 		return c
 	}
+
 	switch {
 	case errors.Is(err, ErrNotServed):
-		c.Status, c.Got, c.Hint = plan.Fail, err.Error(), serve
+		c.Status = plan.Fail
+		c.Got = err.Error()
+		c.Hint = serve
 	case untrusted(err):
-		c.Status, c.Got = plan.Fail, err.Error()
+		c.Status = plan.Fail
+		c.Got = err.Error()
 		c.Hint = "senders then go by no policy, or by the one they remember: give the web server a certificate of a public authority for mta-sts." + name
 	case err != nil:
-		c.Status, c.Got, c.Hint = plan.Skip, err.Error(), "see that https://mta-sts."+name+" can be reached from here, with a certificate for that name, then run verify again"
+		c.Status = plan.Skip
+		c.Got = err.Error()
+		c.Hint = "see that https://mta-sts." + name +
+			" can be reached from here, with a certificate for that name, then run verify again"
 	case Excluded(p, d.MX) != "":
 		c.Status = plan.Fail
 		c.Hint = fmt.Sprintf("the policy keeps mail away from %s: %s", Excluded(p, d.MX), serve)
 	case !plan.EqualLines(p.Lines, d.Policy()):
-		c.Status, c.Hint = plan.Fail, serve
+		c.Status = plan.Fail
+		c.Hint = serve
 	}
+
 	return c
 }
 
@@ -68,12 +91,14 @@ func (f *Fetcher) own(ctx context.Context, host string) string {
 	if f.Lookup == nil || len(f.Own) == 0 {
 		return ""
 	}
+
 	addrs, err := f.Lookup(ctx, host)
 	for _, a := range addrs {
 		if err == nil && slices.Contains(f.Own, a) {
 			return a
 		}
 	}
+
 	return ""
 }
 
@@ -111,9 +136,11 @@ func (f *Fetcher) Gate(ctx context.Context, domains []mail.Domain) error {
 			failed <- nil
 		}()
 	}
+
 	var errs []error
 	for range domains {
 		errs = append(errs, <-failed)
 	}
+
 	return errors.Join(errs...)
 }

@@ -42,45 +42,56 @@ func Parse(text string) (Policy, error) {
 	var p Policy
 	seen := map[string]string{}
 	lines := bufio.NewScanner(strings.NewReader(text))
+
 	for lines.Scan() {
 		line := strings.TrimSpace(lines.Text())
 		if line == "" {
 			continue
 		}
+
 		key, value, ok := strings.Cut(line, ":")
-		key, value = strings.TrimSpace(key), strings.TrimSpace(value)
+		key = strings.TrimSpace(key)
+		value = strings.TrimSpace(value)
 		if !ok {
-			return p, fmt.Errorf("line %q is no pair, want one like mode: enforce", shorten(line))
+			return p, fmt.Errorf("line %q is no pair, want one like mode: enforce",
+				shorten(line))
 		}
+
 		if key == "mx" {
 			p.MX = append(p.MX, strings.ToLower(strings.TrimSuffix(value, ".")))
 		} else if _, twice := seen[key]; !twice {
 			seen[key] = value
 		}
 	}
+
 	if err := lines.Err(); err != nil {
 		return p, err
 	}
 	if seen["version"] != "STSv1" {
 		return p, fmt.Errorf("version is %q, want STSv1", shorten(seen["version"]))
 	}
+
 	switch p.Mode = seen["mode"]; p.Mode {
 	case "enforce", "testing", "none":
 	default:
 		return p, fmt.Errorf("mode is %q, want enforce, testing or none", shorten(p.Mode))
 	}
+
 	seconds, err := strconv.ParseUint(seen["max_age"], 10, 32)
 	if err != nil || seconds > maxAge {
-		return p, fmt.Errorf("max_age is %q, want seconds from 0 to %d", shorten(seen["max_age"]), maxAge)
+		return p, fmt.Errorf("max_age is %q, want seconds from 0 to %d",
+			shorten(seen["max_age"]), maxAge)
 	}
 	if len(p.MX) == 0 && p.Mode != "none" {
 		return p, fmt.Errorf("mode is %s, and no mx is named", p.Mode)
 	}
+
 	p.MaxAge = time.Duration(seconds) * time.Second
 	p.Lines = []string{"version: STSv1", "mode: " + p.Mode}
 	for _, m := range p.MX {
 		p.Lines = append(p.Lines, "mx: "+m)
 	}
+
 	p.Lines = append(p.Lines, fmt.Sprintf("max_age: %d", seconds))
 	return p, nil
 }
@@ -92,16 +103,19 @@ func (p Policy) Allows(host string) bool {
 	if p.Mode != "enforce" {
 		return true
 	}
+
 	for _, m := range p.MX {
 		if m == host {
 			return true
 		}
+
 		if suffix, wild := strings.CutPrefix(m, "*"); wild {
 			if _, rest, ok := strings.Cut(host, "."); ok && "."+rest == suffix {
 				return true
 			}
 		}
 	}
+
 	return false
 }
 
@@ -123,36 +137,49 @@ type Fetcher struct {
 func (f *Fetcher) Fetch(ctx context.Context, domain string) (Policy, error) {
 	ctx, cancel := context.WithTimeout(ctx, fetchTimeout)
 	defer cancel()
+
 	url := "https://mta-sts." + strings.TrimSuffix(domain, ".") + "/.well-known/mta-sts.txt"
 	request, err := http.NewRequestWithContext(ctx, http.MethodGet, url, nil)
 	if err != nil {
 		return Policy{}, err
 	}
-	client := http.Client{Transport: f.transport(), CheckRedirect: func(*http.Request, []*http.Request) error {
-		return http.ErrUseLastResponse
-	}}
+
+	client := http.Client{
+		Transport: f.transport(),
+		CheckRedirect: func(*http.Request, []*http.Request) error {
+			return http.ErrUseLastResponse
+		},
+	}
+
 	response, err := client.Do(request)
 	if err != nil {
 		return Policy{}, err
 	}
+
 	defer response.Body.Close()
+
 	if response.StatusCode != http.StatusOK {
 		return Policy{}, fmt.Errorf("%s: %w: it answers %s", url, ErrNotServed, response.Status)
 	}
 	if kind, _, _ := mime.ParseMediaType(response.Header.Get("Content-Type")); kind != "text/plain" {
-		return Policy{}, fmt.Errorf("%s: %w: its content type is %q, want text/plain", url, ErrNotServed, shorten(kind))
+		return Policy{}, fmt.Errorf("%s: %w: its content type is %q, want text/plain", url,
+			ErrNotServed, shorten(kind))
 	}
+
 	text, err := io.ReadAll(io.LimitReader(response.Body, maxPolicy+1))
 	if err != nil {
 		return Policy{}, err
 	}
 	if len(text) > maxPolicy {
-		return Policy{}, fmt.Errorf("%s: %w: it has over %d octets", url, ErrNotServed, maxPolicy)
+		return Policy{}, fmt.Errorf("%s: %w: it has over %d octets", url, ErrNotServed,
+			maxPolicy)
 	}
+
 	p, err := Parse(string(text))
 	if err != nil {
 		return Policy{}, fmt.Errorf("%s: %w: %w", url, ErrNotServed, err)
 	}
+
 	return p, nil
 }
 
@@ -160,7 +187,13 @@ func (f *Fetcher) transport() http.RoundTripper {
 	if f.Transport != nil {
 		return f.Transport
 	}
-	return &http.Transport{DisableKeepAlives: true, DialContext: f.dial, ForceAttemptHTTP2: true, ResponseHeaderTimeout: fetchTimeout}
+
+	return &http.Transport{
+		DisableKeepAlives:     true,
+		DialContext:           f.dial,
+		ForceAttemptHTTP2:     true,
+		ResponseHeaderTimeout: fetchTimeout,
+	}
 }
 
 // dial tries the addresses of a host in turn.
@@ -170,10 +203,12 @@ func (f *Fetcher) dial(ctx context.Context, network, address string) (net.Conn, 
 	if err != nil || f.Lookup == nil {
 		return d.DialContext(ctx, network, address)
 	}
+
 	addrs, err := f.Lookup(ctx, host)
 	if err != nil {
 		return nil, err
 	}
+
 	err = fmt.Errorf("%s has no address", host)
 	for _, a := range addrs {
 		var conn net.Conn
@@ -181,6 +216,7 @@ func (f *Fetcher) dial(ctx context.Context, network, address string) (net.Conn, 
 			return conn, nil
 		}
 	}
+
 	return nil, err
 }
 
@@ -205,11 +241,16 @@ func (d *Driver) Read(ctx context.Context, keys []plan.Key) ([]plan.Item, error)
 	for i, k := range keys {
 		go func() {
 			defer func() { done <- struct{}{} }()
+
 			domain, ok := strings.CutPrefix(k.Name, "mta-sts.")
 			if !ok {
-				found[i] = &plan.Item{Key: k, Unreadable: fmt.Sprintf("%q is no policy", k.Name)}
+				found[i] = &plan.Item{
+					Key:        k,
+					Unreadable: fmt.Sprintf("%q is no policy", k.Name),
+				}
 				return
 			}
+
 			p, err := d.Fetcher.Fetch(ctx, domain)
 			switch {
 			case err == nil:
@@ -219,15 +260,18 @@ func (d *Driver) Read(ctx context.Context, keys []plan.Key) ([]plan.Item, error)
 			}
 		}()
 	}
+
 	for range keys {
 		<-done
 	}
+
 	var items []plan.Item
 	for _, it := range found {
 		if it != nil {
 			items = append(items, *it)
 		}
 	}
+
 	return items, ctx.Err()
 }
 

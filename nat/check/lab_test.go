@@ -17,6 +17,7 @@ func TestChecksInLab(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
+
 	cmd := l.Command(t.Context(), "lan", self)
 	cmd.Env = append(os.Environ(), insideEnv+"=1")
 	cmd.Stderr = os.Stderr
@@ -24,14 +25,17 @@ func TestChecksInLab(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
+
 	var checks []plan.Check
 	if err := json.Unmarshal(out, &checks); err != nil {
 		t.Fatal(err)
 	}
+
 	got := map[string]plan.Status{}
 	for _, c := range checks {
 		got[c.ID+" "+c.Subject.String()] = c.Status
 	}
+
 	for key, want := range map[string]plan.Status{
 		"router.gateway router": plan.Pass, "router.address public address": plan.Skip,
 		"router.forward tcp/25": plan.Pass, "router.forward tcp/1000": plan.Fail,

@@ -27,6 +27,7 @@ func TestMain(m *testing.M) {
 		}
 		os.Exit(0)
 	}
+
 	goleak.VerifyTestMain(m)
 }
 
@@ -35,15 +36,26 @@ func TestMain(m *testing.M) {
 func inside() error {
 	ctx, cancel := context.WithTimeout(context.Background(), 40*time.Second)
 	defer cancel()
+
 	r, err := nat.Open(ctx, nat.Options{Owner: nat.Owner{Site: "nomeazienda"}})
 	if err != nil {
 		return err
 	}
-	wanted := []plan.Item{wantedItem("tcp/25", lab.Server+":25"), wantedItem("tcp/1000", lab.Server+":1000")}
-	change := plan.Change{Key: wanted[0].Key, Action: plan.Create, After: wanted[0].Lines, Lease: time.Hour}
+
+	wanted := []plan.Item{wantedItem("tcp/25", lab.Server+":25"),
+		wantedItem("tcp/1000", lab.Server+":1000")}
+
+	change := plan.Change{
+		Key:    wanted[0].Key,
+		Action: plan.Create,
+		After:  wanted[0].Lines,
+		Lease:  time.Hour,
+	}
+
 	if err := r.Apply(ctx, []plan.Change{change}, func(plan.Change, error) {}); err != nil {
 		return err
 	}
+
 	checks := plan.RunChecks(ctx, Checkers(Facts{Open: opens(r), Wanted: wanted}))
 	return json.NewEncoder(os.Stdout).Encode(checks)
 }

@@ -46,9 +46,12 @@ func ParsePort(k plan.Key) (Port, error) {
 	proto, number, _ := strings.Cut(k.Name, "/")
 	n, err := strconv.ParseUint(number, 10, 16)
 	p := Port{proto, uint16(n)}
-	if k.Kind != Kind || p.Transport() != "tcp" && p.Transport() != "udp" || err != nil || n == 0 || p.Key() != k {
-		return Port{}, fmt.Errorf("%q is no forward, want one such as %q", k.String(), Kind+" tcp/25")
+	if k.Kind != Kind || p.Transport() != "tcp" && p.Transport() != "udp" || err != nil ||
+		n == 0 || p.Key() != k {
+		return Port{}, fmt.Errorf("%q is no forward, want one such as %q", k.String(),
+			Kind+" tcp/25")
 	}
+
 	return p, nil
 }
 
@@ -75,11 +78,14 @@ func ParseTarget(lines []string) (Target, error) {
 	if len(lines) != 1 {
 		return Target{}, fmt.Errorf("a forward is one line, got %q", lines)
 	}
+
 	text, disabled := strings.CutSuffix(lines[0], " disabled")
 	ap, err := netip.ParseAddrPort(text)
 	if err != nil || ap.Addr().Is4In6() || ap.Addr().Zone() != "" || ap.Port() == 0 {
-		return Target{}, fmt.Errorf("%q is no target of a forward, want one such as %q", lines[0], "10.10.10.10:25")
+		return Target{}, fmt.Errorf("%q is no target of a forward, want one such as %q",
+			lines[0], "10.10.10.10:25")
 	}
+
 	return Target{ap.Addr().String(), ap.Port(), disabled}, nil
 }
 
@@ -92,10 +98,12 @@ func Parse(k plan.Key, lines []string) (p Port, to Target, err error) {
 	if to, err = ParseTarget(lines); err != nil {
 		return p, to, err
 	}
+
 	six := strings.Contains(to.Host, ":")
 	if six != p.Pinhole() || six && to.Port != p.Number {
 		return p, to, fmt.Errorf("cannot forward %s to %s", p, to)
 	}
+
 	return p, to, nil
 }
 

@@ -16,7 +16,9 @@ func IsLocal(a netip.Addr) bool {
 // Networks4 returns the IPv4 networks of an interface.
 func Networks4(name string) ([]netip.Prefix, error) {
 	all, err := networks(name)
-	return slices.DeleteFunc(all, func(p netip.Prefix) bool { return !p.Addr().Is4() }), err
+	return slices.DeleteFunc(all, func(p netip.Prefix) bool {
+		return !p.Addr().Is4()
+	}), err
 }
 
 // networks returns the networks of an interface.
@@ -25,16 +27,19 @@ func networks(name string) ([]netip.Prefix, error) {
 	if err != nil {
 		return nil, fmt.Errorf("network interface %q: %w", name, err)
 	}
+
 	addrs, err := i.Addrs()
 	if err != nil {
 		return nil, fmt.Errorf("network interface %q: %w", name, err)
 	}
+
 	var all []netip.Prefix
 	for _, a := range addrs {
 		if p, err := netip.ParsePrefix(a.String()); err == nil {
 			all = append(all, p)
 		}
 	}
+
 	return all, nil
 }
 
@@ -45,17 +50,21 @@ func InterfaceOf(a netip.Addr) (name string, own bool) {
 	if err != nil {
 		return "", false
 	}
+
 	for _, i := range all {
 		nets, err := networks(i.Name)
 		if err != nil {
 			continue
 		}
+
 		for _, p := range nets {
 			if p.Contains(a) {
-				name, own = i.Name, own || p.Addr() == a
+				name = i.Name
+				own = own || p.Addr() == a
 			}
 		}
 	}
+
 	return name, own
 }
 

@@ -33,6 +33,7 @@ func Default() ([]netip.Addr, error) {
 			all = append(all, r.via)
 		}
 	}
+
 	return all, err
 }
 
@@ -56,16 +57,22 @@ func parseRoutes(r io.Reader) ([]route, error) {
 		if first || len(f) < 8 || f[1] != "00000000" || f[7] != "00000000" {
 			continue // the heading, or no default route
 		}
+
 		word, err := strconv.ParseUint(f[2], 16, 32)
 		metric, err2 := strconv.ParseUint(f[6], 10, 32)
 		if err != nil || err2 != nil {
 			return nil, fmt.Errorf("route %q is in no known form", lines.Text())
 		}
+
 		var raw [4]byte
 		binary.NativeEndian.PutUint32(raw[:], uint32(word))
 		routes = append(routes, route{f[0], netip.AddrFrom4(raw), metric})
 	}
-	slices.SortStableFunc(routes, func(a, b route) int { return cmp.Compare(a.metric, b.metric) })
+
+	slices.SortStableFunc(routes, func(a, b route) int {
+		return cmp.Compare(a.metric, b.metric)
+	})
+
 	return routes, lines.Err()
 }
 
@@ -78,7 +85,9 @@ func Default6() ([]netip.Addr, error) {
 	if err != nil {
 		return nil, err
 	}
+
 	defer f.Close()
+
 	return parseRoutes6(f)
 }
 
@@ -94,23 +103,31 @@ func parseRoutes6(r io.Reader) ([]netip.Addr, error) {
 		if len(f) < 10 || strings.Trim(f[0]+f[1], "0") != "" {
 			continue
 		}
+
 		raw, err := hex.DecodeString(f[4])
 		via, whole := netip.AddrFromSlice(raw)
 		metric, err2 := strconv.ParseUint(f[5], 16, 32)
 		if err != nil || err2 != nil || !whole || !via.Is6() {
 			return nil, fmt.Errorf("route %q is in no known form", lines.Text())
 		}
+
 		if via.IsLinkLocalUnicast() {
 			via = via.WithZone(f[9])
 		}
+
 		if !via.IsUnspecified() {
 			routes = append(routes, route{f[9], via, metric})
 		}
 	}
-	slices.SortStableFunc(routes, func(a, b route) int { return cmp.Compare(a.metric, b.metric) })
+
+	slices.SortStableFunc(routes, func(a, b route) int {
+		return cmp.Compare(a.metric, b.metric)
+	})
+
 	var all []netip.Addr
 	for _, r := range routes {
 		all = append(all, r.via)
 	}
+
 	return all, lines.Err()
 }

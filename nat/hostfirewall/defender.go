@@ -63,6 +63,7 @@ func parseWindowsFirewall(data []byte) (d windowsFirewall, err error) {
 	if len(d.Profiles) == 0 {
 		return d, fmt.Errorf("the firewall tells no profile")
 	}
+
 	return d, nil
 }
 
@@ -78,6 +79,7 @@ func (d windowsFirewall) connectionState(dev, proto string, port uint16) (state,
 			name, bit = "Domain", 1
 		}
 	}
+
 	inbound := 0
 	for _, p := range d.Profiles {
 		if strings.EqualFold(p.Name, name) {
@@ -87,28 +89,36 @@ func (d windowsFirewall) connectionState(dev, proto string, port uint16) (state,
 			inbound = p.Inbound
 		}
 	}
-	allowed, doubt := inbound == defenderAllow, ""
+
+	allowed := inbound == defenderAllow
+	doubt := ""
 	for _, r := range d.Rules {
 		if r.Profile != 0 && r.Profile&bit == 0 || !d.covers(r.InstanceID, proto, port) {
 			continue
 		}
+
 		switch only, out := d.narrow(r.InstanceID); {
 		case out:
 		case only != "":
-			doubt = fmt.Sprintf("rule %q is for %s alone", forward.Printable(r.DisplayName, 60), only)
+			doubt = fmt.Sprintf("rule %q is for %s alone",
+				forward.Printable(r.DisplayName, 60), only)
 		case r.Action == defenderBlock:
-			return "blocked", fmt.Sprintf("Windows Defender Firewall: rule %q blocks it", forward.Printable(r.DisplayName, 60)), "disable that rule, then: " + hint
+			return "blocked", fmt.Sprintf("Windows Defender Firewall: rule %q blocks it",
+				forward.Printable(r.DisplayName, 60)), "disable that rule, then: " + hint
 		case r.Action == defenderAllow:
 			allowed = true
 		}
 	}
+
 	switch {
 	case doubt != "":
 		return "unknown", "Windows Defender Firewall: " + doubt, hint
 	case allowed:
 		return "open", "", ""
 	}
-	return "blocked", fmt.Sprintf("Windows Defender Firewall: no rule of the %s profile lets it in", strings.ToLower(name)), hint
+
+	return "blocked", fmt.Sprintf("Windows Defender Firewall: no rule of the %s profile lets it in",
+		strings.ToLower(name)), hint
 }
 
 // covers reports whether a rule is for a port.
@@ -118,9 +128,11 @@ func (d windowsFirewall) covers(id, proto string, port uint16) bool {
 		if f.InstanceID != id {
 			continue
 		}
-		if f.Protocol != "Any" && !strings.EqualFold(f.Protocol, proto) && f.Protocol != numbers[proto] {
+		if f.Protocol != "Any" && !strings.EqualFold(f.Protocol, proto) &&
+			f.Protocol != numbers[proto] {
 			return false
 		}
+
 		return f.LocalPort.any() || slices.ContainsFunc(f.LocalPort, func(s string) bool {
 			from, to, isRange := strings.Cut(s, "-")
 			low, err := strconv.ParseUint(from, 10, 16)
@@ -131,6 +143,7 @@ func (d windowsFirewall) covers(id, proto string, port uint16) bool {
 			return err == nil && uint64(port) >= low && uint64(port) <= high
 		})
 	}
+
 	return false
 }
 
@@ -141,18 +154,23 @@ func (d windowsFirewall) narrow(id string) (only string, out bool) {
 			only = forward.Printable(f.Program, 120)
 		}
 	}
+
 	for _, f := range d.Addresses {
-		if f.InstanceID != id || f.RemoteAddress.any() || slices.Contains(f.RemoteAddress, "Internet") {
+		if f.InstanceID != id || f.RemoteAddress.any() ||
+			slices.Contains(f.RemoteAddress, "Internet") {
 			continue
 		}
 		if slices.Equal(f.RemoteAddress, stringList{"LocalSubnet"}) {
 			return "", true
 		}
+
 		only = forward.Printable(strings.Join(f.RemoteAddress, ", "), 120)
 	}
+
 	return only, false
 }
 
 func windowsFirewallHint(proto string, port uint16) string {
-	return fmt.Sprintf("netsh advfirewall firewall add rule name=\"mailpub %s %d\" dir=in action=allow protocol=%s localport=%d", proto, port, proto, port)
+	return fmt.Sprintf("netsh advfirewall firewall add rule name=\"mailpub %s %d\" dir=in action=allow protocol=%s localport=%d",
+		proto, port, proto, port)
 }

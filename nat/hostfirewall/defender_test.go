@@ -22,6 +22,7 @@ func TestDefender(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
+
 	for _, c := range []struct {
 		dev, proto string
 		port       uint16
@@ -39,16 +40,21 @@ func TestDefender(t *testing.T) {
 		{"Ufficio", "tcp", 465, "open", ""}, // the profile is switched off
 	} {
 		state, why, hint := d.connectionState(c.dev, c.proto, c.port)
-		if state != c.state || !strings.Contains(why, c.why) || (hint == "") != (state == "open") {
+		if state != c.state || !strings.Contains(why, c.why) ||
+			(hint == "") != (state == "open") {
 			t.Errorf("%s %s/%d: %s, %s, %q", c.dev, c.proto, c.port, state, why, hint)
 		}
+
 		if state == "blocked" {
-			if !strings.Contains(hint, "netsh advfirewall firewall add rule") || !strings.Contains(hint, "action=allow protocol=tcp") {
+			if !strings.Contains(hint, "netsh advfirewall firewall add rule") ||
+				!strings.Contains(hint, "action=allow protocol=tcp") {
 				t.Errorf("hint is %q", hint)
 			}
 		}
 	}
-	for _, bad := range []string{"", "{}", "Get-NetFirewallRule : Access is denied.", `{"profiles":"x"}`} {
+
+	for _, bad := range []string{"", "{}", "Get-NetFirewallRule : Access is denied.",
+		`{"profiles":"x"}`} {
 		if _, err := parseWindowsFirewall([]byte(bad)); err == nil {
 			t.Errorf("%q is read", bad)
 		}
@@ -59,7 +65,8 @@ func FuzzDefender(f *testing.F) {
 	f.Add([]byte(defenderAnswer))
 	f.Fuzz(func(t *testing.T, b []byte) {
 		if d, err := parseWindowsFirewall(b); err == nil {
-			if state, _, hint := d.connectionState("Ethernet", "tcp", 25); (hint == "") != (state == "open") {
+			if state, _, hint := d.connectionState("Ethernet", "tcp",
+				25); (hint == "") != (state == "open") {
 				t.Errorf("%s with %q", state, hint)
 			}
 		}

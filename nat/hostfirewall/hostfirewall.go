@@ -35,20 +35,26 @@ func Inspect(ctx context.Context, wanted []plan.Item) []Finding {
 		if err == nil {
 			to, err = forward.ParseTarget(w.Lines)
 		}
+
 		if err != nil {
 			f.Why = err.Error()
 			found = append(found, f)
 			continue
 		}
+
 		f.Port = forward.Port{Proto: p.Proto, Number: to.Port}.String()
 		host := netip.MustParseAddr(to.Host) // parseTarget has seen to it
 		if dev, own := gateway.InterfaceOf(host); !own {
-			f.Why, f.Hint = to.Host+" is not this host", "run mailpub on the mail server"
+			f.Why = to.Host + " is not this host"
+			f.Hint = "run mailpub on the mail server"
 		} else {
-			f.State, f.Why, f.Hint = hostFirewall(ctx, dev, netip.AddrPortFrom(host, to.Port), p.Transport())
+			f.State, f.Why, f.Hint = hostFirewall(ctx, dev, netip.AddrPortFrom(host, to.Port),
+				p.Transport())
 		}
+
 		found = append(found, f)
 	}
+
 	return found
 }
 
@@ -63,14 +69,17 @@ func SearchAnswers(ctx context.Context) string {
 	if err != nil || len(gateways) == 0 || runtime.GOOS != "linux" {
 		return ""
 	}
+
 	dev, _ := gateway.InterfaceOf(gateways[0])
 	local := gateway.SourceAddr(gateways[0].String())
 	if dev == "" || !local.IsValid() {
 		return ""
 	}
+
 	state, why, _ := hostFirewall(ctx, dev, netip.AddrPortFrom(local, searchPort), "udp")
 	if state != "blocked" {
 		return ""
 	}
+
 	return why
 }

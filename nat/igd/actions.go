@@ -51,12 +51,14 @@ func (d *Device) addPortMapping(c Call) ([]arg, int) {
 	if code != 0 {
 		return nil, code
 	}
+
 	inside, err := strconv.ParseUint(c.Args["NewInternalPort"], 10, 16)
 	client, err2 := netip.ParseAddr(c.Args["NewInternalClient"])
 	seconds, err3 := strconv.ParseUint(c.Args["NewLeaseDuration"], 10, 32)
 	enabled := c.Args["NewEnabled"]
 	on := enabled == "1" || enabled == "true" || enabled == "yes"
 	held := d.mappings[p]
+
 	switch {
 	case err != nil || err2 != nil || err3 != nil:
 		return nil, errInvalidArgs
@@ -71,21 +73,29 @@ func (d *Device) addPortMapping(c Call) ([]arg, int) {
 	case held != nil && held.Internal.Addr() != client:
 		return nil, errConflict
 	}
+
 	lease := time.Duration(seconds) * time.Second
 	if d.cfg.Version == 2 && (lease == permanent || lease > longestLease) {
 		lease = longestLease // nothing is for ever in IGD 2
 	}
+
 	m := Mapping{
-		Proto: strings.ToLower(p.proto), External: p.number, Internal: netip.AddrPortFrom(client, uint16(inside)),
-		Description: c.Args["NewPortMappingDescription"], Enabled: on,
+		Proto:       strings.ToLower(p.proto),
+		External:    p.number,
+		Internal:    netip.AddrPortFrom(client, uint16(inside)),
+		Description: c.Args["NewPortMappingDescription"],
+		Enabled:     on,
 	}
+
 	if lease != permanent {
 		m.Expires = d.cfg.Now().Add(lease)
 	}
+
 	if err := d.put(p, m); err != nil {
 		d.cfg.Logger.Error("no listener for a mapping", "port", p.number, "error", err)
 		return nil, errActionFailed
 	}
+
 	return nil, 0
 }
 
@@ -94,6 +104,7 @@ func (d *Device) deletePortMapping(c Call) ([]arg, int) {
 	if code != 0 {
 		return nil, code
 	}
+
 	held := d.mappings[p]
 	if held == nil {
 		return nil, errNoSuchEntry
@@ -101,6 +112,7 @@ func (d *Device) deletePortMapping(c Call) ([]arg, int) {
 	if d.cfg.Secure && held.Internal.Addr() != c.From {
 		return nil, errNotAuthorized
 	}
+
 	d.drop(p)
 	return nil, 0
 }
@@ -110,10 +122,12 @@ func (d *Device) getSpecific(c Call) ([]arg, int) {
 	if code != 0 {
 		return nil, code
 	}
+
 	m := d.mappings[p]
 	if m == nil {
 		return nil, errNoSuchEntry
 	}
+
 	return d.entry(m), 0
 }
 
@@ -122,11 +136,15 @@ func (d *Device) getGeneric(c Call) ([]arg, int) {
 	if err != nil {
 		return nil, errInvalidArgs
 	}
+
 	all := d.ports()
 	if i < 0 || i >= len(all) {
 		return nil, errIndexInvalid
 	}
-	head := out("NewRemoteHost", "", "NewExternalPort", strconv.Itoa(int(all[i].number)), "NewProtocol", all[i].proto)
+
+	head := out("NewRemoteHost", "", "NewExternalPort", strconv.Itoa(int(all[i].number)),
+		"NewProtocol", all[i].proto)
+
 	return append(head, d.entry(d.mappings[all[i]])...), 0
 }
 
@@ -135,11 +153,15 @@ func (d *Device) entry(m *mapping) []arg {
 	if m.Enabled {
 		enabled = "1"
 	}
+
 	if !m.Expires.IsZero() {
 		left = int((m.Expires.Sub(d.cfg.Now()) + time.Second - 1) / time.Second)
 	}
-	return out("NewInternalPort", strconv.Itoa(int(m.Internal.Port())), "NewInternalClient", m.Internal.Addr().String(),
-		"NewEnabled", enabled, "NewPortMappingDescription", m.Description, "NewLeaseDuration", strconv.Itoa(left))
+
+	return out("NewInternalPort", strconv.Itoa(int(m.Internal.Port())), "NewInternalClient",
+		m.Internal.Addr().String(),
+		"NewEnabled", enabled, "NewPortMappingDescription", m.Description, "NewLeaseDuration",
+		strconv.Itoa(left))
 }
 
 func (d *Device) getExternal(Call) ([]arg, int) {
@@ -151,5 +173,6 @@ func (d *Device) getExternal(Call) ([]arg, int) {
 }
 
 func (d *Device) getStatus(Call) ([]arg, int) {
-	return out("NewConnectionStatus", statusConnected, "NewLastConnectionError", "ERROR_NONE", "NewUptime", "1"), 0
+	return out("NewConnectionStatus", statusConnected, "NewLastConnectionError", "ERROR_NONE",
+		"NewUptime", "1"), 0
 }

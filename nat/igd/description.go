@@ -57,18 +57,24 @@ func (d *Device) serveDescription(w http.ResponseWriter, r *http.Request) {
 	if d.play(w, r, d.faultOf(Call{Action: Describe})) {
 		return
 	}
+
 	v := d.cfg.Version
 	part := func(kind, suffix string) deviceXML {
 		return deviceXML{
-			Type: fmt.Sprintf("urn:schemas-upnp-org:device:%s:%d", kind, v),
-			Name: d.cfg.Name, Manufacturer: "mailpub", Model: "igd", UDN: d.udn() + suffix,
+			Type:         fmt.Sprintf("urn:schemas-upnp-org:device:%s:%d", kind, v),
+			Name:         d.cfg.Name,
+			Manufacturer: "mailpub",
+			Model:        "igd",
+			UDN:          d.udn() + suffix,
 		}
 	}
+
 	connection := part("WANConnectionDevice", "-2")
 	connection.Services = []serviceXML{{
 		Type: d.serviceType(), ID: "urn:upnp-org:serviceId:WANIPConn1",
 		SCPD: "/WANIPCn.xml", Control: controlPath, Event: "/evt/IPConn",
 	}}
+
 	wan := part("WANDevice", "-1")
 	wan.Devices = []deviceXML{connection}
 	root := part("InternetGatewayDevice", "")
@@ -82,6 +88,7 @@ func (d *Device) writeXML(w http.ResponseWriter, status int, doc any) {
 		http.Error(w, err.Error(), http.StatusInternalServerError)
 		return
 	}
+
 	w.Header().Set("Content-Type", `text/xml; charset="utf-8"`)
 	w.WriteHeader(status)
 	_, _ = w.Write(append([]byte(xml.Header), body...))

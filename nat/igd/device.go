@@ -64,24 +64,31 @@ func Start(ctx context.Context, cfg Config) (*Device, error) {
 	if cfg.Version == 0 {
 		cfg.Version = 2
 	}
+
 	if cfg.Version != 1 && cfg.Version != 2 {
 		return nil, fmt.Errorf("igd version %d is not 1 or 2", cfg.Version)
 	}
+
 	if cfg.Name == "" {
 		cfg.Name = "mailpub demo router"
 	}
+
 	if cfg.Listen == "" {
 		cfg.Listen = "127.0.0.1:0"
 	}
+
 	if cfg.Dial == nil {
 		cfg.Dial = (&net.Dialer{Timeout: 10 * time.Second}).DialContext
 	}
+
 	if cfg.Now == nil {
 		cfg.Now = time.Now
 	}
+
 	if cfg.Logger == nil {
 		cfg.Logger = slog.New(slog.NewTextHandler(io.Discard, nil))
 	}
+
 	d := &Device{cfg: cfg, mappings: map[port]*mapping{}}
 	d.ctx, d.cancel = context.WithCancel(ctx)
 	var err error
@@ -89,6 +96,7 @@ func Start(ctx context.Context, cfg Config) (*Device, error) {
 		d.cancel()
 		return nil, fmt.Errorf("igd: %w", err)
 	}
+
 	if cfg.SSDP != "" {
 		if err := d.listenSSDP(); err != nil {
 			d.cancel()
@@ -96,6 +104,7 @@ func Start(ctx context.Context, cfg Config) (*Device, error) {
 			return nil, fmt.Errorf("igd: %w", err)
 		}
 	}
+
 	d.serve()
 	return d, nil
 }
@@ -111,10 +120,12 @@ func (d *Device) serve() {
 		ErrorLog:          slog.NewLogLogger(d.cfg.Logger.Handler(), slog.LevelDebug),
 		BaseContext:       func(net.Listener) context.Context { return d.ctx },
 	}
+
 	d.running.Go(func() { _ = d.http.Serve(d.web) })
 	if d.ssdp != nil {
 		d.running.Go(d.answerSearches)
 	}
+
 	d.running.Go(func() {
 		<-d.ctx.Done()
 		d.http.Close()

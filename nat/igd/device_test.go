@@ -35,33 +35,44 @@ func public() netip.Addr { return netip.MustParseAddr("2.2.2.2") }
 func ask(t *testing.T, d *Device, action string, pairs ...string) (int, string) {
 	t.Helper()
 	var b strings.Builder
-	fmt.Fprintf(&b, `<?xml version="1.0"?><s:Envelope xmlns:s="http://schemas.xmlsoap.org/soap/envelope/"><s:Body><u:%s xmlns:u="%s">`, action, d.serviceType())
+	fmt.Fprintf(&b, `<?xml version="1.0"?><s:Envelope xmlns:s="http://schemas.xmlsoap.org/soap/envelope/"><s:Body><u:%s xmlns:u="%s">`,
+		action, d.serviceType())
+
 	for i := 0; i+1 < len(pairs); i += 2 {
 		fmt.Fprintf(&b, "<%s>%s</%s>", pairs[i], pairs[i+1], pairs[i])
 	}
+
 	fmt.Fprintf(&b, `</u:%s></s:Body></s:Envelope>`, action)
 	url := "http://" + d.web.Addr().String() + controlPath
-	req, err := http.NewRequestWithContext(t.Context(), http.MethodPost, url, strings.NewReader(b.String()))
+	req, err := http.NewRequestWithContext(t.Context(), http.MethodPost, url,
+		strings.NewReader(b.String()))
+
 	if err != nil {
 		t.Fatal(err)
 	}
+
 	client := http.Client{Transport: &http.Transport{DisableKeepAlives: true}}
 	resp, err := client.Do(req)
 	if err != nil {
 		t.Fatal(err)
 	}
+
 	defer resp.Body.Close()
+
 	body, err := io.ReadAll(resp.Body)
 	if err != nil {
 		t.Fatal(err)
 	}
+
 	return resp.StatusCode, string(body)
 }
 
 func add(t *testing.T, d *Device, external int, to netip.AddrPort, lease int) (int, string) {
 	t.Helper()
-	return ask(t, d, "AddPortMapping", "NewRemoteHost", "", "NewExternalPort", fmt.Sprint(external), "NewProtocol", "TCP",
-		"NewInternalPort", fmt.Sprint(to.Port()), "NewInternalClient", to.Addr().String(), "NewEnabled", "1",
+	return ask(t, d, "AddPortMapping", "NewRemoteHost", "", "NewExternalPort",
+		fmt.Sprint(external), "NewProtocol", "TCP",
+		"NewInternalPort", fmt.Sprint(to.Port()), "NewInternalClient", to.Addr().String(),
+		"NewEnabled", "1",
 		"NewPortMappingDescription", "a test", "NewLeaseDuration", fmt.Sprint(lease))
 }
 
@@ -72,6 +83,7 @@ func greeter(t *testing.T) netip.AddrPort {
 	if err != nil {
 		t.Fatal(err)
 	}
+
 	var wg sync.WaitGroup
 	wg.Go(func() {
 		for {
@@ -79,6 +91,7 @@ func greeter(t *testing.T) netip.AddrPort {
 			if err != nil {
 				return
 			}
+
 			wg.Go(func() {
 				defer c.Close()
 				fmt.Fprintln(c, "hello")
@@ -87,34 +100,43 @@ func greeter(t *testing.T) netip.AddrPort {
 			})
 		}
 	})
+
 	t.Cleanup(func() { l.Close(); wg.Wait() })
 	return l.Addr().(*net.TCPAddr).AddrPort()
 }
 
 func TestForwardsForReal(t *testing.T) {
-	d, server := start(t, Config{External: public()}), greeter(t)
+	d := start(t, Config{External: public()})
+	server := greeter(t)
 	if _, err := d.DialWAN(t.Context(), 25); err == nil {
 		t.Fatal("port 25 is open before it is mapped")
 	}
+
 	if status, body := add(t, d, 25, server, 3600); status != 200 {
 		t.Fatalf("AddPortMapping: %d %s", status, body)
 	}
+
 	c, err := d.DialWAN(t.Context(), 25)
 	if err != nil {
 		t.Fatal(err)
 	}
+
 	defer c.Close()
+
 	r := bufio.NewReader(c)
 	if line, err := r.ReadString('\n'); line != "hello\n" {
 		t.Fatalf("got %q, %v", line, err)
 	}
+
 	sent := strings.Repeat("x", 100_000)
 	if _, err := io.WriteString(c, sent); err != nil {
 		t.Fatal(err)
 	}
+
 	if err := c.(*net.TCPConn).CloseWrite(); err != nil {
 		t.Fatal(err)
 	}
+
 	if got, err := io.ReadAll(r); string(got) != "100000 bytes" {
 		t.Errorf("after the client's end the server answered %q, %v", got, err)
 	}
@@ -122,26 +144,32 @@ func TestForwardsForReal(t *testing.T) {
 
 // A mapping that goes takes its connections along.
 func TestRebootCuts(t *testing.T) {
-	d, server := start(t, Config{External: public()}), greeter(t)
+	d := start(t, Config{External: public()})
+	server := greeter(t)
 	add(t, d, 25, server, 0)
 	c, err := d.DialWAN(t.Context(), 25)
 	if err != nil {
 		t.Fatal(err)
 	}
+
 	defer c.Close()
+
 	r := bufio.NewReader(c)
 	if _, err := r.ReadString('\n'); err != nil {
 		t.Fatal(err)
 	}
+
 	d.Reboot()
 	if err := c.SetReadDeadline(time.Now().Add(10 * time.Second)); err != nil {
 		t.Fatal(err)
 	}
+
 	if _, err := r.ReadByte(); err == nil {
 		t.Error("the connection is still open")
 	} else if ne, ok := err.(net.Error); ok && ne.Timeout() {
 		t.Error("the connection was not cut")
 	}
+
 	if m := d.Mappings(); len(m) != 0 {
 		t.Errorf("mappings after the reboot: %v", m)
 	}
@@ -161,18 +189,22 @@ func TestLease(t *testing.T) {
 		now = now.Add(by)
 		mu.Unlock()
 		var got []uint16
+
 		for _, m := range d.Mappings() {
 			got = append(got, m.External)
 		}
+
 		if !slices.Equal(got, want) {
 			t.Errorf("mapped are %v, want %v", got, want)
 		}
 	}
+
 	step(59*time.Second, 25, 110)
 	step(time.Second, 110)
 	if _, err := d.DialWAN(t.Context(), 25); err == nil {
 		t.Error("an expired mapping lets in")
 	}
+
 	step(7*24*time.Hour-61*time.Second, 110)
 	step(time.Second)
 }
@@ -237,6 +269,7 @@ func TestAnswers(t *testing.T) {
 			return add(t, d, 25, mine, 0)
 		}, "<<<"},
 	}
+
 	for _, test := range tests {
 		t.Run(test.name, func(t *testing.T) {
 			if _, body := test.do(t, start(t, test.cfg)); !strings.Contains(body, test.want) {
@@ -252,19 +285,26 @@ func TestSearch(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
+
 	defer c.Close()
-	for _, st := range []string{"urn:schemas-upnp-org:device:InternetGatewayDevice:2", "nonsense", "urn:schemas-upnp-org:device:InternetGatewayDevice:1"} {
+
+	for _, st := range []string{"urn:schemas-upnp-org:device:InternetGatewayDevice:2",
+		"nonsense", "urn:schemas-upnp-org:device:InternetGatewayDevice:1"} {
 		fmt.Fprintf(c, "M-SEARCH * HTTP/1.1\r\nHOST: 239.255.255.250:1900\r\nMAN: \"ssdp:discover\"\r\nMX: 1\r\nST: %s\r\n\r\n", st)
 	}
+
 	buf := make([]byte, 2048)
 	if err := c.SetReadDeadline(time.Now().Add(10 * time.Second)); err != nil {
 		t.Fatal(err)
 	}
+
 	n, err := c.Read(buf)
 	if err != nil {
 		t.Fatal(err)
 	}
-	for _, want := range []string{"LOCATION: " + d.URL() + "\r\n", "ST: urn:schemas-upnp-org:device:InternetGatewayDevice:1\r\n"} {
+
+	for _, want := range []string{"LOCATION: " + d.URL() + "\r\n",
+		"ST: urn:schemas-upnp-org:device:InternetGatewayDevice:1\r\n"} {
 		if !strings.Contains(string(buf[:n]), want) {
 			t.Errorf("the first answer has no %q:\n%s", want, buf[:n])
 		}
@@ -277,6 +317,7 @@ func TestCloseWithParent(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
+
 	add(t, d, 25, netip.MustParseAddrPort("127.0.0.1:9"), 0)
 	cancel()
 	d.running.Wait()
@@ -299,7 +340,8 @@ func FuzzParseCall(f *testing.F) {
 	f.Add(`<s:Envelope xmlns:s="http://schemas.xmlsoap.org/soap/envelope/"><s:Body><u:GetStatusInfo xmlns:u="x"><A>1</A></u:GetStatusInfo></s:Body></s:Envelope>`)
 	f.Add(`<Envelope/>`)
 	f.Fuzz(func(t *testing.T, body string) {
-		if _, c, err := parseCall(strings.NewReader(body)); err == nil && (c.Action == "" || c.Args == nil) {
+		if _, c, err := parseCall(strings.NewReader(body)); err == nil &&
+			(c.Action == "" || c.Args == nil) {
 			t.Errorf("%q is taken for %+v", body, c)
 		}
 	})

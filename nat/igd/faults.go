@@ -64,6 +64,7 @@ func (d *Device) play(w http.ResponseWriter, r *http.Request, f Fault) bool {
 	if !stall(r, f.Stall) {
 		return true
 	}
+
 	switch {
 	case f.Reset:
 		reset(w)
@@ -79,6 +80,7 @@ func (d *Device) play(w http.ResponseWriter, r *http.Request, f Fault) bool {
 	default:
 		return false
 	}
+
 	return true
 }
 
@@ -87,6 +89,7 @@ func stall(r *http.Request, d time.Duration) bool {
 	if d == 0 {
 		return true
 	}
+
 	select {
 	case <-time.After(d):
 		return true
@@ -101,7 +104,9 @@ func raw(w http.ResponseWriter, f Fault) {
 	if err != nil {
 		return
 	}
+
 	defer conn.Close()
+
 	_, _ = conn.Write([]byte(f.Raw))
 	if f.Hold {
 		_ = conn.SetReadDeadline(time.Now().Add(10 * time.Second))
@@ -115,8 +120,10 @@ func reset(w http.ResponseWriter) {
 	if err != nil {
 		return
 	}
+
 	if tcp, ok := conn.(*net.TCPConn); ok {
 		_ = tcp.SetLinger(0)
 	}
+
 	conn.Close()
 }

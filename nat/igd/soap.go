@@ -33,17 +33,20 @@ func parseCall(body io.Reader) (service string, c Call, err error) {
 			} `xml:",any"`
 		} `xml:"http://schemas.xmlsoap.org/soap/envelope/ Body"`
 	}
+
 	if err := xml.NewDecoder(body).Decode(&request); err != nil {
 		return "", Call{}, err
 	}
 	if len(request.Body.Actions) != 1 {
 		return "", Call{}, fmt.Errorf("%d actions in one request", len(request.Body.Actions))
 	}
+
 	a := request.Body.Actions[0]
 	c = Call{Action: a.XMLName.Local, Args: map[string]string{}}
 	for _, arg := range a.Args {
 		c.Args[arg.XMLName.Local] = strings.TrimSpace(arg.Value)
 	}
+
 	return a.XMLName.Space, c, nil
 }
 
@@ -67,12 +70,15 @@ func (d *Device) serveControl(w http.ResponseWriter, r *http.Request) {
 		http.Error(w, err.Error(), http.StatusBadRequest)
 		return
 	}
+
 	from, _ := netip.ParseAddrPort(r.RemoteAddr)
 	call.From = from.Addr().Unmap()
 	fault := d.faultOf(call)
+
 	if !fault.Late && d.play(w, r, fault) {
 		return
 	}
+
 	var args []arg
 	code := errInvalidAction
 	if act := d.actions()[call.Action]; act != nil && service == d.serviceType() {
@@ -81,19 +87,23 @@ func (d *Device) serveControl(w http.ResponseWriter, r *http.Request) {
 		args, code = act(call)
 		d.mu.Unlock()
 	}
+
 	d.cfg.Logger.Debug("action", "name", call.Action, "args", call.Args, "code", code)
 	if fault.Late && d.play(w, r, fault) {
 		return
 	}
+
 	if code != 0 {
 		d.fail(w, code)
 		return
 	}
+
 	type response struct {
 		XMLName xml.Name
 		Space   string `xml:"xmlns:u,attr"`
 		Args    []arg
 	}
+
 	d.writeXML(w, http.StatusOK, envelope(struct{ Response response }{
 		response{xml.Name{Local: "u:" + call.Action + "Response"}, d.serviceType(), args}}))
 }
@@ -105,12 +115,21 @@ func (d *Device) fail(w http.ResponseWriter, code int) {
 		Code    int      `xml:"errorCode"`
 		Text    string   `xml:"errorDescription"`
 	}
+
 	type fault struct {
 		XMLName xml.Name  `xml:"s:Fault"`
 		Code    string    `xml:"faultcode"`
 		Text    string    `xml:"faultstring"`
 		Detail  upnpError `xml:"detail>UPnPError"`
 	}
+
 	d.writeXML(w, http.StatusInternalServerError, envelope(struct{ Fault fault }{
-		fault{Code: "s:Client", Text: "UPnPError", Detail: upnpError{Code: code, Text: fmt.Sprintf("error %d", code)}}}))
+		fault{
+			Code: "s:Client",
+			Text: "UPnPError",
+			Detail: upnpError{
+				Code: code,
+				Text: fmt.Sprintf("error %d", code),
+			},
+		}}))
 }

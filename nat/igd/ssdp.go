@@ -27,12 +27,15 @@ func (d *Device) answerSearches() {
 		if err != nil {
 			return
 		}
+
 		st, ok := searchTarget(buf[:n])
 		if !ok || !d.answersTo(st) {
 			continue
 		}
+
 		answer := fmt.Sprintf("HTTP/1.1 200 OK\r\nCACHE-CONTROL: max-age=120\r\nST: %s\r\nUSN: %s::%s\r\nEXT:\r\n"+
 			"SERVER: mailpub UPnP/1.1 igd/1\r\nLOCATION: %s\r\n\r\n", st, d.udn(), st, d.URL())
+
 		_, _ = d.ssdp.WriteToUDPAddrPort([]byte(answer), from)
 	}
 }
@@ -52,5 +55,6 @@ func (d *Device) answersTo(st string) bool {
 		return true
 	}
 	kind, version, ok := strings.Cut(st, "InternetGatewayDevice:")
-	return ok && kind == "urn:schemas-upnp-org:device:" && (version == "1" || version == "2" && d.cfg.Version == 2)
+	return ok && kind == "urn:schemas-upnp-org:device:" &&
+		(version == "1" || version == "2" && d.cfg.Version == 2)
 }

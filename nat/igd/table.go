@@ -52,6 +52,7 @@ func (d *Device) put(p port, m Mapping) error {
 	if err := d.ctx.Err(); err != nil {
 		return err // the device is closing
 	}
+
 	d.drop(p)
 	made := &mapping{Mapping: m}
 	if m.Enabled && p.proto == "TCP" {
@@ -61,6 +62,7 @@ func (d *Device) put(p port, m Mapping) error {
 		}
 		made.wan = w
 	}
+
 	d.mappings[p] = made
 	return nil
 }
@@ -71,9 +73,11 @@ func (d *Device) ports() []port {
 	for p := range d.mappings {
 		all = append(all, p)
 	}
+
 	slices.SortFunc(all, func(a, b port) int {
 		return cmp.Or(cmp.Compare(a.number, b.number), cmp.Compare(a.proto, b.proto))
 	})
+
 	return all
 }
 
@@ -81,11 +85,13 @@ func (d *Device) ports() []port {
 func (d *Device) Mappings() []Mapping {
 	d.mu.Lock()
 	defer d.mu.Unlock()
+
 	d.expire()
 	var all []Mapping
 	for _, p := range d.ports() {
 		all = append(all, d.mappings[p].Mapping)
 	}
+
 	return all
 }
 
@@ -126,10 +132,12 @@ func (d *Device) Reboot() {
 func (d *Device) WANAddr(external uint16) (net.Addr, bool) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
+
 	d.expire()
 	m := d.mappings[port{"TCP", external}]
 	if m == nil || m.wan == nil {
 		return nil, false
 	}
+
 	return m.wan.listener.Addr(), true
 }

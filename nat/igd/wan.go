@@ -21,6 +21,7 @@ func (d *Device) openWAN(m Mapping) (*wan, error) {
 	if err != nil {
 		return nil, err
 	}
+
 	w := &wan{listener: l}
 	w.ctx, w.cancel = context.WithCancel(d.ctx)
 	to := m.Internal.String()
@@ -33,6 +34,7 @@ func (d *Device) openWAN(m Mapping) (*wan, error) {
 			d.running.Go(func() { w.pipe(d, outer, to) })
 		}
 	})
+
 	return w, nil
 }
 
@@ -47,6 +49,7 @@ func (w *wan) close() {
 // pipe carries one connection until both sides have ended it or the mapping goes.
 func (w *wan) pipe(d *Device, outer net.Conn, to string) {
 	defer outer.Close()
+
 	d.mu.Lock()
 	d.expire()
 	d.mu.Unlock()
@@ -55,8 +58,10 @@ func (w *wan) pipe(d *Device, outer net.Conn, to string) {
 		d.cfg.Logger.Debug("nothing answers inside", "to", to, "error", err)
 		return
 	}
+
 	defer inner.Close()
 	defer context.AfterFunc(w.ctx, func() { outer.Close(); inner.Close() })()
+
 	var both sync.WaitGroup
 	both.Go(func() { half(inner, outer) })
 	both.Go(func() { half(outer, inner) })
@@ -80,7 +85,8 @@ func half(to, from net.Conn) {
 func (d *Device) DialWAN(ctx context.Context, external uint16) (net.Conn, error) {
 	addr, ok := d.WANAddr(external)
 	if !ok {
-		return nil, fmt.Errorf("dial %s port %d: the router forwards nothing there", d.cfg.External, external)
+		return nil, fmt.Errorf("dial %s port %d: the router forwards nothing there",
+			d.cfg.External, external)
 	}
 	return (&net.Dialer{}).DialContext(ctx, "tcp", addr.String())
 }

@@ -66,15 +66,28 @@ func Start(t testing.TB) *Box {
 		}
 		t.Skip("left out: needs Linux for many loopback addresses")
 	}
-	b := &Box{held: map[inside]held{}, state: State{External: netip.MustParseAddr("2.2.2.2"), Epoch: 1000}}
+
+	b := &Box{
+		held: map[inside]held{},
+		state: State{
+			External: netip.MustParseAddr("2.2.2.2"),
+			Epoch:    1000,
+		},
+	}
+
 	for range 20 { // others take some at random too
-		b.Addr = netip.AddrFrom4([4]byte{127, 77, byte(rand.IntN(256)), byte(1 + rand.IntN(254))})
-		s, err := net.ListenUDP("udp4", net.UDPAddrFromAddrPort(netip.AddrPortFrom(b.Addr, Port)))
+		b.Addr = netip.AddrFrom4([4]byte{127, 77, byte(rand.IntN(256)),
+			byte(1 + rand.IntN(254))})
+
+		s, err := net.ListenUDP("udp4", net.UDPAddrFromAddrPort(netip.AddrPortFrom(b.Addr,
+			Port)))
+
 		if err == nil {
 			answer(t, s, b.serve)
 			return b
 		}
 	}
+
 	t.Fatal("no loopback address is free")
 	return nil
 }
@@ -82,11 +95,20 @@ func Start(t testing.TB) *Box {
 // Start6 starts a box on ::1 and a port of its own, which makes pinholes to ::1 by PCP.
 func Start6(t testing.TB) (*Box, netip.AddrPort) {
 	t.Helper()
-	b := &Box{Addr: netip.IPv6Loopback(), held: map[inside]held{}, state: State{External: netip.IPv6Loopback(), Epoch: 1000}}
+	b := &Box{
+		Addr: netip.IPv6Loopback(),
+		held: map[inside]held{},
+		state: State{
+			External: netip.IPv6Loopback(),
+			Epoch:    1000,
+		},
+	}
+
 	s, err := net.ListenUDP("udp6", net.UDPAddrFromAddrPort(netip.AddrPortFrom(b.Addr, 0)))
 	if err != nil {
 		t.Fatal(err)
 	}
+
 	return b, answer(t, s, b.serve)
 }
 
@@ -106,6 +128,7 @@ func answer(t testing.TB, s *net.UDPConn, answers func(datagram []byte) [][]byte
 			}
 		}
 	})
+
 	t.Cleanup(func() { s.Close(); all.Wait() })
 	return s.LocalAddr().(*net.UDPAddr).AddrPort()
 }
@@ -131,9 +154,11 @@ func (b *Box) Mapped() (all []string) {
 func (b *Box) serve(request []byte) [][]byte {
 	b.mu.Lock()
 	defer b.mu.Unlock()
+
 	if len(request) < 2 || b.state.Deaf != nil && b.state.Deaf(request) {
 		return nil
 	}
+
 	answer := b.answer(request)
 	if b.state.Script != nil {
 		return b.state.Script(request, answer)
@@ -141,6 +166,7 @@ func (b *Box) serve(request []byte) [][]byte {
 	if answer == nil {
 		return nil
 	}
+
 	return [][]byte{answer}
 }
 
@@ -151,13 +177,16 @@ func (b *Box) grant(in inside, external uint16, nonce string, lifetime uint32) (
 	if there && is.nonce != nonce {
 		return 0, false // RFC 6887 section 11.3
 	}
+
 	if lifetime == 0 {
 		delete(b.held, in)
 		return 0, true
 	}
+
 	if other, ok := b.state.Offer[external]; ok {
 		external = other
 	}
+
 	b.held[in] = held{external, nonce}
 	return external, true
 }
@@ -165,11 +194,15 @@ func (b *Box) grant(in inside, external uint16, nonce string, lifetime uint32) (
 // Announce sends datagrams from the box's address, as a router does to a group.
 func (b *Box) Announce(t testing.TB, to netip.AddrPort, datagrams ...[]byte) {
 	t.Helper()
-	s, err := net.DialUDP("udp", net.UDPAddrFromAddrPort(netip.AddrPortFrom(b.Addr, 0)), net.UDPAddrFromAddrPort(to))
+	s, err := net.DialUDP("udp", net.UDPAddrFromAddrPort(netip.AddrPortFrom(b.Addr, 0)),
+		net.UDPAddrFromAddrPort(to))
+
 	if err != nil {
 		t.Fatal(err)
 	}
+
 	defer s.Close()
+
 	for _, d := range datagrams {
 		if _, err := s.Write(d); err != nil {
 			t.Fatal(err)
@@ -185,6 +218,7 @@ func Responder(t testing.TB, answers func(st string) []string) netip.AddrPort {
 	if err != nil {
 		t.Fatal(err)
 	}
+
 	return answer(t, s, func(datagram []byte) (all [][]byte) {
 		_, st, _ := strings.Cut(string(datagram), "\nST: ")
 		st, _, _ = strings.Cut(st, "\r\n")
@@ -197,5 +231,6 @@ func Responder(t testing.TB, answers func(st string) []string) netip.AddrPort {
 
 // Answer is an answer to a search (UPnP Device Architecture 1.1, section 1.3.3).
 func Answer(st, location string) string {
-	return fmt.Sprintf("HTTP/1.1 200 OK\r\nST: %s\r\nUSN: uuid:1::%s\r\nLOCATION: %s\r\n\r\n", st, st, location)
+	return fmt.Sprintf("HTTP/1.1 200 OK\r\nST: %s\r\nUSN: uuid:1::%s\r\nLOCATION: %s\r\n\r\n",
+		st, st, location)
 }

@@ -12,11 +12,16 @@ func pmpFaults() []fault {
 	state := func(change func(*nattest.State)) func(*routers) {
 		return func(r *routers) { r.box.Set(change) }
 	}
-	result := func(n byte) func(*routers) { return state(func(s *nattest.State) { s.Result = n }) }
+
+	result := func(n byte) func(*routers) {
+		return state(func(s *nattest.State) { s.Result = n })
+	}
+
 	mapping := func(q []byte) bool { return q[1] != 0 }
 	script := func(f func(q, a []byte) [][]byte) func(*routers) {
 		return state(func(s *nattest.State) { s.Script = f })
 	}
+
 	return []fault{
 		{name: "none"},
 		{name: "silence from the start", early: true, bend: state(func(s *nattest.State) { s.Deaf = func([]byte) bool { return true } }), is: nat.ErrNoRouter, says: []string{"no usable answer"}},
@@ -63,9 +68,11 @@ func pcpFaults() []fault {
 	state := func(change func(*nattest.State)) func(*routers) {
 		return func(r *routers) { r.box.Set(change) }
 	}
+
 	script := func(f func(q, a []byte) [][]byte) func(*routers) {
 		return state(func(s *nattest.State) { s.Script = f })
 	}
+
 	put := func(q []byte) bool { return q[1] == 1 && binary.BigEndian.Uint32(q[4:]) > 0 }
 	// refuse does nothing at all.
 	refuse := func(n byte, outside string) func(*routers) {
@@ -83,6 +90,7 @@ func pcpFaults() []fault {
 			})
 		}
 	}
+
 	first := func(alien func(a []byte) []byte) func(*routers) {
 		return script(func(q, a []byte) [][]byte {
 			if !put(q) {
@@ -91,6 +99,7 @@ func pcpFaults() []fault {
 			return [][]byte{alien(append([]byte{}, a...)), a}
 		})
 	}
+
 	return []fault{
 		{name: "none"},
 		{name: "silence from the start", early: true, bend: state(func(s *nattest.State) { s.Deaf = func([]byte) bool { return true } }), is: nat.ErrNoRouter, says: []string{"no usable answer"}},

@@ -61,6 +61,7 @@ func TestFaults(t *testing.T) {
 			})
 		}
 	}
+
 	if total < 40 {
 		t.Errorf("%d faults, want 40", total)
 	}
@@ -68,44 +69,61 @@ func TestFaults(t *testing.T) {
 
 func (f fault) run(t *testing.T, protocol string) {
 	r := &routers{t: t, box: nattest.Start(t), host: "127.0.0.1"}
-	r.options = nat.Options{Protocol: protocol, Selection: nat.Selection{Gateway: r.box.Addr}, Owner: nat.Owner{Site: "nomeazienda"}, System: nat.System{Timeout: 700 * time.Millisecond}}
+	r.options = nat.Options{
+		Protocol:  protocol,
+		Selection: nat.Selection{Gateway: r.box.Addr},
+		Owner:     nat.Owner{Site: "nomeazienda"},
+		System:    nat.System{Timeout: 700 * time.Millisecond},
+	}
+
 	if protocol == "upnp" {
 		if !f.igd.External.IsValid() {
 			f.igd.External = netip.MustParseAddr("2.2.2.2")
 		}
+
 		var err error
 		if r.igd, err = igd.Start(t.Context(), f.igd); err != nil {
 			t.Fatal(err)
 		}
+
 		defer r.igd.Close()
+
 		r.options.URL = r.igd.URL()
 	}
+
 	if f.early {
 		f.bend(r)
 	}
+
 	reported := 0
 	router, err := nat.Open(t.Context(), r.options)
 	if err == nil {
 		if f.bend != nil && !f.early {
 			f.bend(r)
 		}
+
 		to := f.to
 		if to == "" {
 			to = r.host + ":25"
 		}
-		err = router.Apply(t.Context(), []plan.Change{creation("tcp/25", to), creation("tcp/110", r.host+":110")},
+
+		err = router.Apply(t.Context(), []plan.Change{creation("tcp/25", to),
+			creation("tcp/110", r.host+":110")},
 			func(plan.Change, error) { reported++ })
 	}
+
 	left := r.left()
 	said := "well"
 	if err != nil {
 		said = err.Error()
 	}
+
 	t.Logf("%s\nleft: %v", said, left)
 	want := f.left
 	if f.is == nil {
 		want = []string{"tcp/110 to 110", "tcp/25 to 25"}
 	}
+
 	switch {
 	case f.is == nil && err != nil, f.is != nil && err == nil:
 		t.Fatalf("said %v, want %v", err, f.is)
@@ -114,11 +132,13 @@ func (f fault) run(t *testing.T, protocol string) {
 	case f.is == nil && reported != 2, f.is != nil && reported > 1:
 		t.Errorf("%d changes reported", reported)
 	}
+
 	for _, part := range f.says {
 		if !strings.Contains(said, part) {
 			t.Errorf("said %q, want %q in it", said, part)
 		}
 	}
+
 	if !slices.Equal(left, want) {
 		t.Errorf("left %q, want %q", left, want)
 	}
@@ -137,10 +157,19 @@ func (r *routers) left() []string {
 			all = append(all, fmt.Sprintf("%s/%d to %s", m.Proto, m.External, to))
 		}
 	}
+
 	slices.Sort(all)
 	return all
 }
 
 func creation(name, to string) plan.Change {
-	return plan.Change{Key: plan.Key{Kind: forward.Kind, Name: name}, Action: plan.Create, After: []string{to}, Lease: time.Hour}
+	return plan.Change{
+		Key: plan.Key{
+			Kind: forward.Kind,
+			Name: name,
+		},
+		Action: plan.Create,
+		After:  []string{to},
+		Lease:  time.Hour,
+	}
 }

@@ -27,7 +27,8 @@ func unspecific(f igd.Fault) func(*routers) {
 // untold refuses every question for what is mapped.
 func untold(f igd.Fault) func(*routers) {
 	return inject(func(_ *routers, c igd.Call) igd.Fault {
-		if c.Action == "GetSpecificPortMappingEntry" || c.Action == "GetGenericPortMappingEntry" {
+		if c.Action == "GetSpecificPortMappingEntry" ||
+			c.Action == "GetGenericPortMappingEntry" {
 			return f
 		}
 		return igd.Fault{}
@@ -73,8 +74,10 @@ func mapped(d *igd.Device, port string) bool {
 }
 
 func client(port, enabled, lease string) string {
-	return "<NewInternalPort>" + port + "</NewInternalPort><NewInternalClient>127.0.0.1</NewInternalClient><NewEnabled>" + enabled +
-		"</NewEnabled><NewPortMappingDescription>x</NewPortMappingDescription><NewLeaseDuration>" + lease + "</NewLeaseDuration>"
+	return "<NewInternalPort>" + port + "</NewInternalPort><NewInternalClient>127.0.0.1</NewInternalClient><NewEnabled>" +
+		enabled +
+		"</NewEnabled><NewPortMappingDescription>x</NewPortMappingDescription><NewLeaseDuration>" +
+		lease + "</NewLeaseDuration>"
 }
 
 // fieldFaults are what devices in use were seen to do.
@@ -205,11 +208,19 @@ func late(wait time.Duration) func(*routers) {
 		if c.Action != "AddPortMapping" {
 			return igd.Fault{}
 		}
+
 		var external, internal uint16
 		fmt.Sscan(c.Args["NewExternalPort"], &external)
 		fmt.Sscan(c.Args["NewInternalPort"], &internal)
-		m := igd.Mapping{Proto: "tcp", External: external, Description: c.Args["NewPortMappingDescription"], Enabled: true,
-			Internal: netip.AddrPortFrom(netip.MustParseAddr(c.Args["NewInternalClient"]), internal)}
+		m := igd.Mapping{
+			Proto:       "tcp",
+			External:    external,
+			Description: c.Args["NewPortMappingDescription"],
+			Enabled:     true,
+			Internal: netip.AddrPortFrom(netip.MustParseAddr(c.Args["NewInternalClient"]),
+				internal),
+		}
+
 		time.AfterFunc(wait, func() { _ = r.igd.Set(m) })
 		return igd.Fault{Body: lie}
 	})

@@ -28,7 +28,9 @@ func raw(form string, text func() string, lengthOff int, hold bool) igd.Fault {
 
 // told is a description that is sent in a router's own way.
 func told(form string, lengthOff int, hold bool) func(*routers) {
-	return described(raw(form, func() string { return description("", "WANIPConnection:2", "/ctl/IPConn") }, lengthOff, hold))
+	return described(raw(form, func() string {
+		return description("", "WANIPConnection:2", "/ctl/IPConn")
+	}, lengthOff, hold))
 }
 
 // acted is the answer to AddPortMapping, which is carried out, in a router's own way.
@@ -46,6 +48,7 @@ func fronted(look func(r *routers, head string) string) func(*routers) {
 		if err != nil {
 			r.t.Fatal(err)
 		}
+
 		var all sync.WaitGroup
 		behind, _ := url.Parse(r.igd.URL())
 		all.Go(func() {
@@ -54,26 +57,33 @@ func fronted(look func(r *routers, head string) string) func(*routers) {
 				if err != nil {
 					return
 				}
+
 				all.Go(func() {
 					defer c.Close()
+
 					head, body := readRequest(c)
 					if head == "" {
 						return
 					}
+
 					if answer := look(r, head); answer != "" {
 						_, _ = io.WriteString(c, answer)
 						return
 					}
+
 					to, err := net.Dial("tcp", behind.Host)
 					if err != nil {
 						return
 					}
+
 					defer to.Close()
+
 					_, _ = io.WriteString(to, head+body)
 					_, _ = io.Copy(c, to)
 				})
 			}
 		})
+
 		r.t.Cleanup(func() { l.Close(); all.Wait() })
 		front := *behind
 		front.Host = l.Addr().String()
@@ -86,19 +96,24 @@ func readRequest(c net.Conn) (head, body string) {
 	_ = c.SetReadDeadline(time.Now().Add(5 * time.Second))
 	in := bufio.NewReader(c)
 	length := 0
+
 	for {
 		line, err := in.ReadString('\n')
 		if err != nil {
 			return "", ""
 		}
+
 		head += line
-		if name, value, ok := strings.Cut(line, ":"); ok && strings.EqualFold(name, "Content-Length") {
+		if name, value, ok := strings.Cut(line, ":"); ok &&
+			strings.EqualFold(name, "Content-Length") {
 			_, _ = fmt.Sscan(value, &length)
 		}
+
 		if line == "\r\n" {
 			break
 		}
 	}
+
 	b := make([]byte, length)
 	_, _ = io.ReadFull(in, b)
 	return head, string(b)
@@ -123,8 +138,10 @@ func redirected(to func(r *routers) string) func(*routers) {
 			return "HTTP/1.1 301 Moved\r\nLocation: " + to(r) + "\r\nContent-Length: 0\r\n\r\n"
 		}
 		if strings.HasPrefix(head, "GET ") {
-			return "HTTP/1.1 200 OK\r\n\r\n" + description("", "WANIPConnection:2", "/ctl/IPConn")
+			return "HTTP/1.1 200 OK\r\n\r\n" +
+				description("", "WANIPConnection:2", "/ctl/IPConn")
 		}
+
 		return ""
 	})
 }
@@ -146,23 +163,37 @@ func connections(good int, all ...[3]string) func(*routers) {
 				if i == good {
 					path = "/ctl/IPConn"
 				}
-				fmt.Fprintf(&services, "<service><serviceType>urn:schemas-upnp-org:service:%s</serviceType><controlURL>%s</controlURL></service>", c[0], path)
+				fmt.Fprintf(&services, "<service><serviceType>urn:schemas-upnp-org:service:%s</serviceType><controlURL>%s</controlURL></service>",
+					c[0], path)
 			}
-			return "HTTP/1.1 200 OK\r\n\r\n<root xmlns=\"urn:schemas-upnp-org:device-1-0\"><device><serviceList>" + services.String() + "</serviceList></device></root>"
+
+			return "HTTP/1.1 200 OK\r\n\r\n<root xmlns=\"urn:schemas-upnp-org:device-1-0\"><device><serviceList>" +
+				services.String() + "</serviceList></device></root>"
 		}
+
 		for i, c := range all {
 			if i == good || !strings.HasPrefix(head, fmt.Sprintf("POST /ctl/%d ", i)) {
 				continue
 			}
-			answer := `<s:Envelope xmlns:s="http://schemas.xmlsoap.org/soap/envelope/"><s:Body><u:%[1]sResponse xmlns:u="urn:schemas-upnp-org:service:` + c[0] + `">%[2]s</u:%[1]sResponse></s:Body></s:Envelope>`
+
+			answer := `<s:Envelope xmlns:s="http://schemas.xmlsoap.org/soap/envelope/"><s:Body><u:%[1]sResponse xmlns:u="urn:schemas-upnp-org:service:` +
+				c[0] + `">%[2]s</u:%[1]sResponse></s:Body></s:Envelope>`
+
 			switch {
 			case strings.Contains(head, "#GetStatusInfo"):
-				return "HTTP/1.1 200 OK\r\n\r\n" + fmt.Sprintf(answer, "GetStatusInfo", "<NewConnectionStatus>"+c[1]+"</NewConnectionStatus><NewLastConnectionError>ERROR_NONE</NewLastConnectionError><NewUptime>1</NewUptime>")
+				return "HTTP/1.1 200 OK\r\n\r\n" +
+					fmt.Sprintf(answer, "GetStatusInfo",
+						"<NewConnectionStatus>"+c[1]+"</NewConnectionStatus><NewLastConnectionError>ERROR_NONE</NewLastConnectionError><NewUptime>1</NewUptime>")
 			case strings.Contains(head, "#GetExternalIPAddress"):
-				return "HTTP/1.1 200 OK\r\n\r\n" + fmt.Sprintf(answer, "GetExternalIPAddress", "<NewExternalIPAddress>"+c[2]+"</NewExternalIPAddress>")
+				return "HTTP/1.1 200 OK\r\n\r\n" +
+					fmt.Sprintf(answer, "GetExternalIPAddress",
+						"<NewExternalIPAddress>"+c[2]+"</NewExternalIPAddress>")
 			}
-			return "HTTP/1.1 500 No\r\n\r\n" + strings.ReplaceAll(fmt.Sprintf(refusal, 501), "\n", "")
+
+			return "HTTP/1.1 500 No\r\n\r\n" +
+				strings.ReplaceAll(fmt.Sprintf(refusal, 501), "\n", "")
 		}
+
 		return ""
 	})
 }
@@ -193,18 +224,27 @@ func httpFaults() []fault {
 		{"an encoding that is called identity", "HTTP/1.1 200 OK\nTransfer-Encoding: identity\nContent-Length: LENGTH\n\n", 0, false},
 		{"an interim answer first", "HTTP/1.1 100 Continue\n\nHTTP/1.1 200 OK\nContent-Length: LENGTH\n\n", 0, false},
 	}
+
 	var all []fault
 	for _, f := range forms {
 		all = append(all,
-			fault{early: true, name: "description: " + f.name, bend: told(f.form, f.off, f.hold)},
+			fault{
+				early: true,
+				name:  "description: " + f.name,
+				bend:  told(f.form, f.off, f.hold),
+			},
 			fault{name: "answer: " + f.name, bend: acted(f.form, f.off, f.hold)})
 	}
+
 	return all
 }
 
 // kindFaults are further members of the kinds that the field showed.
 func kindFaults() []fault {
-	wan := func(kind, status, address string) [3]string { return [3]string{kind, status, address} }
+	wan := func(kind, status, address string) [3]string {
+		return [3]string{kind, status, address}
+	}
+
 	public := wan("WANIPConnection:2", "Connected", "2.2.2.2")
 	all := append(httpFaults(), []fault{
 		{early: true, name: "it knows SOAPAction alone", bend: spelling("SOAPAction")},
@@ -331,6 +371,7 @@ func kindFaults() []fault {
 				return igd.Fault{Body: strings.ReplaceAll(entry(fmt.Sprintf("<NewRemoteHost></NewRemoteHost><NewExternalPort>%d</NewExternalPort><NewProtocol>TCP</NewProtocol>", last.External)+
 					client(fmt.Sprint(last.Internal.Port()), "1", "3600")), "GetSpecific", "GetGeneric")}
 			}
+
 			return igd.Fault{}
 		})},
 		{early: true, name: "a location without a scheme", bend: searched(func(r *routers, st string) []string {
@@ -347,5 +388,6 @@ func kindFaults() []fault {
 				r.options.Gateways = func() ([]netip.Addr, error) { return []netip.Addr{netip.MustParseAddr("127.0.0.98")}, nil }
 			}},
 	}...)
+
 	return all
 }

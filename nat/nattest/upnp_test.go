@@ -52,11 +52,15 @@ func set(m igd.Mapping, f igd.Fault) func(*routers) {
 			if c.Action != "AddPortMapping" {
 				return igd.Fault{}
 			}
+
 			to := m
-			to.Proto, to.External = "tcp", 25
+			to.Proto = "tcp"
+			to.External = 25
+
 			if !to.Internal.IsValid() {
 				to.Internal = netip.MustParseAddrPort(r.host + ":26")
 			}
+
 			_ = r.igd.Set(to)
 			return f
 		})
@@ -76,6 +80,7 @@ func after(f igd.Fault, vanish bool) func(*routers) {
 				}
 				return f
 			}
+
 			return igd.Fault{}
 		})
 	}
@@ -85,10 +90,16 @@ func after(f igd.Fault, vanish bool) func(*routers) {
 func searched(answers func(r *routers, st string) []string) func(*routers) {
 	return func(r *routers) {
 		t := r.t
-		r.options.URL, r.options.Gateway = "", netip.Addr{}
+		r.options.URL = ""
+		r.options.Gateway = netip.Addr{}
 		host := netip.MustParseAddr("127.0.0.1")
-		r.options.Gateways = func() ([]netip.Addr, error) { return []netip.Addr{host}, nil }
-		r.options.Search = nattest.Responder(t, func(st string) []string { return answers(r, st) })
+		r.options.Gateways = func() ([]netip.Addr, error) {
+			return []netip.Addr{host}, nil
+		}
+
+		r.options.Search = nattest.Responder(t, func(st string) []string {
+			return answers(r, st)
+		})
 	}
 }
 
@@ -97,14 +108,17 @@ func description(base, service, control string) string {
 	if base != "" {
 		base = "<URLBase>" + base + "</URLBase>"
 	}
-	return `<root xmlns="urn:schemas-upnp-org:device-1-0">` + base + `<device><serviceList><service><serviceType>urn:schemas-upnp-org:service:` +
-		service + `</serviceType><controlURL>` + control + `</controlURL></service></serviceList></device></root>`
+	return `<root xmlns="urn:schemas-upnp-org:device-1-0">` + base +
+		`<device><serviceList><service><serviceType>urn:schemas-upnp-org:service:` +
+		service + `</serviceType><controlURL>` + control +
+		`</controlURL></service></serviceList></device></root>`
 }
 
 func upnpFaults() []fault {
 	const second = "WANIPConnection:2"
 	ours := "mailpub nomeazienda"
 	stranger := igd.Mapping{Internal: netip.MustParseAddrPort("127.0.0.9:25"), Enabled: true}
+
 	return append(append(fieldFaults(), kindFaults()...), []fault{
 		{name: "none"},
 		{name: "the answer is lost", bend: adding(igd.Fault{Stall: time.Minute, Late: true})},

@@ -31,7 +31,8 @@ func (b *Box) answer(q []byte) []byte {
 	case q[0] == 2 && !b.state.NoPCP && len(q) >= pcpHeader && q[1]&0x80 == 0:
 		return b.pcp(q)
 	case q[0] == 2: // RFC 6887 appendix A: NAT-PMP knows no other version than 0
-		return binary.BigEndian.AppendUint32([]byte{0, q[1] | 0x80, 0, unsupported}, b.state.Epoch)
+		return binary.BigEndian.AppendUint32([]byte{0, q[1] | 0x80, 0, unsupported},
+			b.state.Epoch)
 	case q[0] == 0 && !b.state.NoPMP && q[1]&0x80 == 0:
 		return b.pmp(q)
 	case q[0] == 0: // RFC 6887 section 9
@@ -40,6 +41,7 @@ func (b *Box) answer(q []byte) []byte {
 		binary.BigEndian.PutUint32(a[PCPEpoch:], b.state.Epoch)
 		return a
 	}
+
 	return nil
 }
 
@@ -51,18 +53,22 @@ func (b *Box) pmp(q []byte) []byte {
 		ip := b.state.External.As4()
 		return append(a, ip[:]...)
 	}
+
 	if len(q) < 12 {
 		return nil
 	}
+
 	in := inside{"tcp", binary.BigEndian.Uint16(q[4:])}
 	if q[1] == 1 {
 		in.proto = "udp"
 	}
+
 	lifetime := binary.BigEndian.Uint32(q[8:])
 	external := uint16(0)
 	if b.state.Result == 0 {
 		external, _ = b.grant(in, binary.BigEndian.Uint16(q[6:]), "", lifetime)
 	}
+
 	a = binary.BigEndian.AppendUint16(a, in.port)
 	a = binary.BigEndian.AppendUint16(a, external)
 	return binary.BigEndian.AppendUint32(a, lifetime)
@@ -75,6 +81,7 @@ func (b *Box) pcp(q []byte) []byte {
 	a[PCPResult] = b.state.Result
 	clear(a[PCPEpoch:pcpHeader])
 	binary.BigEndian.PutUint32(a[PCPEpoch:], b.state.Epoch)
+
 	switch {
 	case q[1] == 0:
 		return a[:pcpHeader] // ANNOUNCE
@@ -82,23 +89,31 @@ func (b *Box) pcp(q []byte) []byte {
 		a[PCPResult] = badOpcode
 		return a[:pcpHeader]
 	}
+
 	a = a[:pcpMap] // the options that were understood need not be repeated
 	ip := b.state.External.As16()
 	copy(a[PCPAddress:], ip[:])
+
 	if b.state.NoMap != 0 {
 		a[PCPResult] = b.state.NoMap
 	}
+
 	if a[PCPResult] != 0 {
 		return a
 	}
+
 	in := inside{"tcp", binary.BigEndian.Uint16(q[PCPInternal:])}
 	if q[PCPNonce+12] == 17 {
 		in.proto = "udp"
 	}
-	external, ok := b.grant(in, binary.BigEndian.Uint16(q[PCPExternal:]), string(q[PCPNonce:PCPNonce+12]), binary.BigEndian.Uint32(q[4:]))
+
+	external, ok := b.grant(in, binary.BigEndian.Uint16(q[PCPExternal:]),
+		string(q[PCPNonce:PCPNonce+12]), binary.BigEndian.Uint32(q[4:]))
+
 	if !ok {
 		a[PCPResult] = notAuthorised
 	}
+
 	binary.BigEndian.PutUint16(a[PCPExternal:], external)
 	return a
 }
@@ -122,7 +137,8 @@ func PCPAnnouncement(epoch uint32) []byte {
 // further header lines (UPnP Device Architecture 1.1, section 1.2).
 func Notice(nts string, more ...string) []byte {
 	const kind = "urn:schemas-upnp-org:device:InternetGatewayDevice:1"
-	text := fmt.Sprintf("NOTIFY * HTTP/1.1\r\nHOST: 239.255.255.250:1900\r\nNT: %s\r\nNTS: %s\r\nUSN: uuid:1::%s\r\n", kind, nts, kind)
+	text := fmt.Sprintf("NOTIFY * HTTP/1.1\r\nHOST: 239.255.255.250:1900\r\nNT: %s\r\nNTS: %s\r\nUSN: uuid:1::%s\r\n",
+		kind, nts, kind)
 	for _, line := range more {
 		text += line + "\r\n"
 	}

@@ -37,27 +37,37 @@ func Blocked(ctx context.Context, conn *nftables.Conn, hook *nftables.ChainHook,
 	if err := ctx.Err(); err != nil {
 		return "", err
 	}
+
 	chains, err := conn.ListChains()
 	if err != nil {
 		return "", fmt.Errorf("nftables: %w", err)
 	}
+
 	own := nftables.TableFamilyIPv4
 	if p.isIPv6() {
 		own = nftables.TableFamilyIPv6
 	}
+
 	base := slices.DeleteFunc(slices.Clone(chains), func(c *nftables.Chain) bool {
 		f := c.Table.Family
-		return c.Hooknum == nil || *c.Hooknum != *hook || c.Priority == nil || c.Type != nftables.ChainTypeFilter ||
+		return c.Hooknum == nil || *c.Hooknum != *hook || c.Priority == nil ||
+			c.Type != nftables.ChainTypeFilter ||
 			f != own && f != nftables.TableFamilyINet
 	})
-	slices.SortStableFunc(base, func(a, b *nftables.Chain) int { return cmp.Compare(*a.Priority, *b.Priority) })
+
+	slices.SortStableFunc(base, func(a, b *nftables.Chain) int {
+		return cmp.Compare(*a.Priority, *b.Priority)
+	})
+
 	unsure := ""
 	for _, c := range base { // each has a veto: another's accept does not override it
 		f := &filter{conn: conn, chains: chains, packet: p}
 		got := f.chain(c)
-		if got.verdict == expr.VerdictContinue && c.Policy != nil && *c.Policy == nftables.ChainPolicyDrop {
+		if got.verdict == expr.VerdictContinue && c.Policy != nil &&
+			*c.Policy == nftables.ChainPolicyDrop {
 			got = chainResult{expr.VerdictDrop, "the policy of chain " + ChainName(c)}
 		}
+
 		switch {
 		case got.verdict == expr.VerdictDrop && !f.doubt:
 			return got.where + " drops it", nil
@@ -65,9 +75,11 @@ func Blocked(ctx context.Context, conn *nftables.Conn, hook *nftables.ChainHook,
 			unsure = got.where + " drops it, unless a rule before lets it through that mailpub does not understand"
 		}
 	}
+
 	if unsure != "" {
 		return "", errors.New(unsure)
 	}
+
 	return "", nil
 }
 
@@ -81,6 +93,7 @@ func Family(f nftables.TableFamily) string {
 	case nftables.TableFamilyINet:
 		return "inet"
 	}
+
 	return fmt.Sprintf("family %d", f)
 }
 
@@ -95,25 +108,31 @@ func (f *filter) chain(c *nftables.Chain) chainResult {
 		f.doubt = true
 		return chainResult{verdict: expr.VerdictContinue}
 	}
+
 	for i, r := range rules {
 		v, sure := f.rule(c, r)
 		if v == nil {
 			continue
 		}
+
 		got := chainResult{v.Kind, fmt.Sprintf("rule %d of chain %s", i+1, ChainName(c))}
 		if v.Kind == expr.VerdictJump || v.Kind == expr.VerdictGoto {
 			i := slices.IndexFunc(f.chains, func(o *nftables.Chain) bool {
-				return o.Name == v.Chain && o.Table.Name == c.Table.Name && o.Table.Family == c.Table.Family
+				return o.Name == v.Chain && o.Table.Name == c.Table.Name &&
+					o.Table.Family == c.Table.Family
 			})
+
 			if i < 0 {
 				f.doubt = true
 				continue
 			}
+
 			got = f.chain(f.chains[i])
 			if v.Kind == expr.VerdictGoto && got.verdict == expr.VerdictContinue && sure {
 				return got
 			}
 		}
+
 		switch got.verdict {
 		case expr.VerdictAccept, expr.VerdictDrop:
 			if sure {
@@ -127,6 +146,7 @@ func (f *filter) chain(c *nftables.Chain) chainResult {
 			f.doubt = true
 		}
 	}
+
 	return chainResult{verdict: expr.VerdictContinue}
 }
 
@@ -157,7 +177,8 @@ func (f *filter) rule(c *nftables.Chain, r *nftables.Rule) (v *expr.Verdict, sur
 			is := registers[e.Register]
 			if len(is) != len(e.FromData) || len(is) == 0 {
 				sure = false
-			} else if in := bytes.Compare(is, e.FromData) >= 0 && bytes.Compare(is, e.ToData) <= 0; in != (e.Op == expr.CmpOpEq) {
+			} else if in := bytes.Compare(is, e.FromData) >= 0 &&
+				bytes.Compare(is, e.ToData) <= 0; in != (e.Op == expr.CmpOpEq) {
 				return nil, true
 			}
 		case *expr.Lookup:
@@ -197,6 +218,7 @@ func (f *filter) rule(c *nftables.Chain, r *nftables.Rule) (v *expr.Verdict, sur
 			sure = false
 		}
 	}
+
 	return nil, sure
 }
 
@@ -214,6 +236,7 @@ func compares(is []byte, op expr.CmpOp, with []byte) bool {
 	case expr.CmpOpGt:
 		return c > 0
 	}
+
 	return c >= 0
 }
 
@@ -221,10 +244,12 @@ func masked(is []byte, e *expr.Bitwise) []byte {
 	if len(is) < len(e.Mask) || len(e.Xor) != len(e.Mask) || len(is) == 0 {
 		return nil
 	}
+
 	out := make([]byte, len(e.Mask))
 	for i := range out {
 		out[i] = is[i]&e.Mask[i] ^ e.Xor[i]
 	}
+
 	return out
 }
 
@@ -234,27 +259,36 @@ func (f *filter) lookup(c *nftables.Chain, e *expr.Lookup, value []byte) (found 
 	if value == nil {
 		return false, nil, false
 	}
+
 	set, err := f.conn.GetSetByName(c.Table, e.SetName)
 	if err != nil || set.Concatenation {
 		return false, nil, false
 	}
+
 	elements, err := f.conn.GetSetElements(set)
 	if err != nil {
 		return false, nil, false
 	}
-	slices.SortFunc(elements, func(a, b nftables.SetElement) int { return bytes.Compare(a.Key, b.Key) })
+
+	slices.SortFunc(elements, func(a, b nftables.SetElement) int {
+		return bytes.Compare(a.Key, b.Key)
+	})
+
 	for _, el := range elements {
 		if len(el.Key) > len(value) {
 			return false, nil, false
 		}
+
 		order := bytes.Compare(el.Key, value[:len(el.Key)])
 		switch {
 		case set.Interval && order <= 0:
-			found, to = !el.IntervalEnd, verdictOf(el.Val)
+			found = !el.IntervalEnd
+			to = verdictOf(el.Val)
 		case !set.Interval && order == 0 && len(el.Key) == len(value):
 			return true, verdictOf(el.Val), true
 		}
 	}
+
 	return found, to, true
 }
 
@@ -265,6 +299,7 @@ func verdictOf(value []byte) *expr.Verdict {
 	if err != nil {
 		return nil
 	}
+
 	d.ByteOrder = binary.BigEndian
 	var v *expr.Verdict
 	for d.Next() {
@@ -275,8 +310,10 @@ func verdictOf(value []byte) *expr.Verdict {
 			v.Chain = d.String()
 		}
 	}
+
 	if d.Err() != nil {
 		return nil
 	}
+
 	return v
 }

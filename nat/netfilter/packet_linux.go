@@ -27,6 +27,7 @@ func (p Packet) meta(key expr.MetaKey) []byte {
 		}
 		return append([]byte(s), make([]byte, IfNameSize-min(len(s), IfNameSize))...)
 	}
+
 	switch key {
 	case expr.MetaKeyIIFNAME:
 		return interfaceName(p.In)
@@ -49,6 +50,7 @@ func (p Packet) meta(key expr.MetaKey) []byte {
 	case expr.MetaKeyMARK:
 		return binary.NativeEndian.AppendUint32(nil, p.Mark)
 	}
+
 	return nil
 }
 
@@ -64,10 +66,18 @@ func (p Packet) payload(e *expr.Payload) []byte {
 	// Where the headers of IPv4 and of IPv6 have the protocol, the source and the destination
 	// (RFC 791 section 3.1, RFC 8200 section 3), and somebody outside, in no block that
 	// firewalls know.
-	size, proto, from, outside := uint32(4), uint32(9), uint32(12), netip.AddrFrom4([4]byte{9, 9, 9, 9})
+	size := uint32(4)
+	proto := uint32(9)
+	from := uint32(12)
+	outside := netip.AddrFrom4([4]byte{9, 9, 9, 9})
+
 	if p.isIPv6() {
-		size, proto, from, outside = 16, 6, 8, netip.AddrFrom16([16]byte{0: 0x26, 1: 0x07, 15: 9})
+		size = 16
+		proto = 6
+		from = 8
+		outside = netip.AddrFrom16([16]byte{0: 0x26, 1: 0x07, 15: 9})
 	}
+
 	switch network := e.Base == expr.PayloadBaseNetworkHeader; {
 	case e.Base == expr.PayloadBaseTransportHeader && e.Offset == 2 && e.Len == 2:
 		return binary.BigEndian.AppendUint16(nil, p.To.Port())
@@ -80,6 +90,7 @@ func (p Packet) payload(e *expr.Payload) []byte {
 	case network && e.Offset == proto && e.Len == 1:
 		return p.meta(expr.MetaKeyL4PROTO)
 	}
+
 	return nil
 }
 
@@ -93,6 +104,7 @@ func (p Packet) ct(key expr.CtKey) []byte {
 	case key == expr.CtKeySTATUS:
 		return word(0)
 	}
+
 	return nil
 }
 

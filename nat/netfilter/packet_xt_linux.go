@@ -23,11 +23,13 @@ func (p Packet) matches(family nftables.TableFamily, e *expr.Match) (holds, know
 	if e.Info == nil {
 		return false, false
 	}
+
 	switch i := e.Info.(type) {
 	case *xt.Comment:
 		return true, true
 	case *xt.Tcp:
-		return !p.UDP && within(p.To.Port(), i.DstPorts) != (i.InvFlags&xt.TcpInvDestPorts != 0),
+		return !p.UDP && within(p.To.Port(),
+				i.DstPorts) != (i.InvFlags&xt.TcpInvDestPorts != 0),
 			anyPort(i.SrcPorts) && i.FlagsMask == 0 && i.Option == 0
 	case *xt.Udp:
 		return p.UDP && within(p.To.Port(), i.DstPorts) != (i.InvFlags&xt.UdpInvDestPorts != 0), anyPort(i.SrcPorts)
@@ -40,6 +42,7 @@ func (p Packet) matches(family nftables.TableFamily, e *expr.Match) (holds, know
 	case *xt.AddrTypeV1:
 		return i.Dest&xtLocal != 0, i.Source == 0 && i.Flags == 0 && p.Out == "" && !p.DNAT
 	}
+
 	return false, false
 }
 

@@ -49,22 +49,35 @@ func Open(ctx context.Context, dev, mark string, now func() time.Time) (n *Route
 		if err != nil || len(routes) == 0 {
 			return nil, "", errors.Join(errors.New("this machine has no default route, and so no WAN interface"), err)
 		}
-		dev, why = routes[0].Dev, "which has the default route"
+		dev = routes[0].Dev
+		why = "which has the default route"
 	}
-	n = &Router{wanDev: dev, mark: mark, now: now, dial: func() (*nftables.Conn, error) { return nftables.New() }}
+
+	n = &Router{
+		wanDev: dev,
+		mark:   mark,
+		now:    now,
+		dial:   func() (*nftables.Conn, error) { return nftables.New() },
+	}
+
 	if _, err := net.InterfaceByName(dev); err != nil {
 		return nil, "", fmt.Errorf("network interface %q: %w", dev, err)
 	}
+
 	if _, err := n.rules(ctx); errors.Is(err, os.ErrPermission) {
 		return nil, "", errors.New("nftables needs root, or CAP_NET_ADMIN")
 	} else if err != nil {
 		return nil, "", err
 	}
+
 	return n, fmt.Sprintf("nftables: this machine is the router, WAN is %s, %s", dev, why), nil
 }
 
 func (n *Router) Protocol() string { return "nftables" }
-func (n *Router) String() string   { return "router by nftables on this machine, WAN " + n.wanDev }
+func (n *Router) String() string {
+	return "router by nftables on this machine, WAN " +
+		n.wanDev
+}
 
 // WAN returns the address of the WAN interface, the first that is public if there are several.
 func (n *Router) WAN(context.Context) (first netip.Addr, err error) {
@@ -77,6 +90,7 @@ func (n *Router) WAN(context.Context) (first netip.Addr, err error) {
 			first = p.Addr()
 		}
 	}
+
 	return first, err
 }
 
@@ -87,11 +101,21 @@ func (n *Router) Read(ctx context.Context, ports []forward.Port) (found []forwar
 	if err != nil {
 		return nil, err
 	}
+
 	for _, p := range ports {
 		if r := first(rules, p, n.counts); r != nil {
-			found = append(found, forward.Mapping{Port: p, To: r.to, Description: r.comment, Grant: plan.Grant{At: n.now(), State: n.Protocol()}})
+			found = append(found, forward.Mapping{
+				Port:        p,
+				To:          r.to,
+				Description: r.comment,
+				Grant: plan.Grant{
+					At:    n.now(),
+					State: n.Protocol(),
+				},
+			})
 		}
 	}
+
 	return found, nil
 }
 
@@ -102,14 +126,25 @@ func (n *Router) List(ctx context.Context) (found []forward.Mapping, err error) 
 	if err != nil {
 		return nil, err
 	}
+
 	seen := map[forward.Port]bool{}
 	for _, r := range rules {
 		if seen[r.Port] || !n.counts(r) {
 			continue
 		}
+
 		seen[r.Port] = true
-		found = append(found, forward.Mapping{Port: r.Port, To: r.to, Description: r.comment, Grant: plan.Grant{At: n.now(), State: n.Protocol()}})
+		found = append(found, forward.Mapping{
+			Port:        r.Port,
+			To:          r.to,
+			Description: r.comment,
+			Grant: plan.Grant{
+				At:    n.now(),
+				State: n.Protocol(),
+			},
+		})
 	}
+
 	return found, nil
 }
 
@@ -138,6 +173,7 @@ func (n *Router) Add(ctx context.Context, p forward.Port, to forward.Target, _ t
 	if to.Disabled {
 		return errors.New("nftables knows no disabled forwards")
 	}
+
 	rules, err := n.rules(ctx)
 	if err != nil {
 		return err
@@ -145,16 +181,30 @@ func (n *Router) Add(ctx context.Context, p forward.Port, to forward.Target, _ t
 	if theirs := first(rules, p, n.isForeign); theirs != nil && theirs.to == to {
 		return n.withdraw(ctx, rules, p)
 	}
+
 	conn, err := n.dial()
 	if err != nil {
 		return err
 	}
+
 	table := conn.AddTable(&nftables.Table{Name: nftTable, Family: nftables.TableFamilyIPv4})
 	priority := nftPriority
-	chain := conn.AddChain(&nftables.Chain{Name: nftChain, Table: table, Type: nftables.ChainTypeNAT,
-		Hooknum: nftables.ChainHookPrerouting, Priority: &priority})
+	chain := conn.AddChain(&nftables.Chain{
+		Name:     nftChain,
+		Table:    table,
+		Type:     nftables.ChainTypeNAT,
+		Hooknum:  nftables.ChainHookPrerouting,
+		Priority: &priority,
+	})
+
 	drop(conn, rules, p)
-	conn.AddRule(&nftables.Rule{Table: table, Chain: chain, Exprs: dnatRule(n.wanDev, p, host, to.Port), UserData: comment(n.mark)})
+	conn.AddRule(&nftables.Rule{
+		Table:    table,
+		Chain:    chain,
+		Exprs:    dnatRule(n.wanDev, p, host, to.Port),
+		UserData: comment(n.mark),
+	})
+
 	return flush(conn)
 }
 
@@ -167,6 +217,7 @@ func drop(conn *nftables.Conn, rules []natRule, p forward.Port) (left int) {
 			left++
 		}
 	}
+
 	return left
 }
 
@@ -175,9 +226,12 @@ func (n *Router) Remove(ctx context.Context, p forward.Port, _ forward.Target) e
 	if err != nil {
 		return err
 	}
-	if theirs := first(rules, p, n.isForeign); theirs != nil && first(rules, p, natRule.own) == nil {
-		return fmt.Errorf("%w: the rule is in table %s, which mailpub does not own", forward.ErrConflict, theirs.table())
+	if theirs := first(rules, p, n.isForeign); theirs != nil &&
+		first(rules, p, natRule.own) == nil {
+		return fmt.Errorf("%w: the rule is in table %s, which mailpub does not own",
+			forward.ErrConflict, theirs.table())
 	}
+
 	return n.withdraw(ctx, rules, p)
 }
 
@@ -186,13 +240,16 @@ func (n *Router) withdraw(ctx context.Context, rules []natRule, p forward.Port) 
 	if first(rules, p, natRule.own) == nil {
 		return nil
 	}
+
 	conn, err := n.dial()
 	if err != nil {
 		return err
 	}
+
 	if drop(conn, rules, p) == 0 && n.ownsTable(ctx, rules) {
 		conn.DelTable(&nftables.Table{Name: nftTable, Family: nftables.TableFamilyIPv4})
 	}
+
 	return flush(conn)
 }
 
@@ -202,17 +259,20 @@ func (n *Router) ownsTable(ctx context.Context, understood []natRule) bool {
 	if err != nil || ctx.Err() != nil {
 		return false
 	}
+
 	table := &nftables.Table{Name: nftTable, Family: nftables.TableFamilyIPv4}
 	chains, err := conn.ListChainsOfTableFamily(nftables.TableFamilyIPv4)
 	if err != nil {
 		return false
 	}
+
 	ours := 0
 	for _, r := range understood {
 		if r.own() {
 			ours++
 		}
 	}
+
 	for _, c := range chains {
 		if c.Table.Name != nftTable {
 			continue
@@ -222,6 +282,7 @@ func (n *Router) ownsTable(ctx context.Context, understood []natRule) bool {
 			return false
 		}
 	}
+
 	return true
 }
 
@@ -232,18 +293,29 @@ func (n *Router) Obstacle(ctx context.Context, p forward.Port, to forward.Target
 	if err != nil {
 		return "", err
 	}
+
 	conn, err := n.dial()
 	if err != nil {
 		return "", err
 	}
+
 	out, own := gateway.InterfaceOf(host)
-	pk := netfilter.Packet{In: n.wanDev, Out: out, To: netip.AddrPortFrom(host, to.Port), UDP: p.Proto == "udp", DNAT: true}
+	pk := netfilter.Packet{
+		In:   n.wanDev,
+		Out:  out,
+		To:   netip.AddrPortFrom(host, to.Port),
+		UDP:  p.Proto == "udp",
+		DNAT: true,
+	}
+
 	if own {
 		return netfilter.Blocked(ctx, conn, nftables.ChainHookInput, pk)
 	}
-	if on, err := os.ReadFile("/proc/sys/net/ipv4/ip_forward"); err == nil && strings.TrimSpace(string(on)) == "0" {
+	if on, err := os.ReadFile("/proc/sys/net/ipv4/ip_forward"); err == nil &&
+		strings.TrimSpace(string(on)) == "0" {
 		return "this machine forwards no packets (net.ipv4.ip_forward is 0)", nil
 	}
+
 	return netfilter.Blocked(ctx, conn, nftables.ChainHookForward, pk)
 }
 

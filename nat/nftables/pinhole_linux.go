@@ -53,18 +53,22 @@ func (h *Pinholes) list(ctx context.Context, conn *nftables.Conn) (holes []pinho
 	if err := ctx.Err(); err != nil {
 		return nil, 0, err
 	}
+
 	chains, err := conn.ListChainsOfTableFamily(nftables.TableFamilyIPv6)
 	if err != nil {
 		return nil, 0, fmt.Errorf("nftables: %w", err)
 	}
+
 	for _, c := range chains {
 		if c.Table.Name != nftTable {
 			continue
 		}
+
 		rules, err := conn.GetRules(c.Table, c)
 		if err != nil {
 			return nil, 0, fmt.Errorf("nftables: chain %s: %w", netfilter.ChainName(c), err)
 		}
+
 		for _, r := range rules {
 			r.Table = c.Table
 			if got, ok := parsePinhole(r); ok && c.Name == holeChain {
@@ -73,10 +77,12 @@ func (h *Pinholes) list(ctx context.Context, conn *nftables.Conn) (holes []pinho
 				others++
 			}
 		}
+
 		if c.Name != holeChain {
 			others++
 		}
 	}
+
 	return holes, others, nil
 }
 
@@ -86,21 +92,28 @@ func acceptRule(dev string, p forward.Port, host netip.Addr) []expr.Any {
 	name := make([]byte, netfilter.IfNameSize)
 	copy(name, dev)
 	proto := byte(unix.IPPROTO_TCP)
+
 	if p.Transport() == "udp" {
 		proto = unix.IPPROTO_UDP
 	}
-	keep, set := make([]byte, 4), make([]byte, 4)
+
+	keep := make([]byte, 4)
+	set := make([]byte, 4)
 	binary.NativeEndian.PutUint32(keep, ^holeMark)
 	binary.NativeEndian.PutUint32(set, holeMark)
+
 	return []expr.Any{
 		&expr.Meta{Key: expr.MetaKeyIIFNAME, Register: 1},
 		&expr.Cmp{Op: expr.CmpOpEq, Register: 1, Data: name},
-		&expr.Payload{DestRegister: 1, Base: expr.PayloadBaseNetworkHeader, Offset: 24, Len: 16},
+		&expr.Payload{DestRegister: 1, Base: expr.PayloadBaseNetworkHeader, Offset: 24,
+			Len: 16},
 		&expr.Cmp{Op: expr.CmpOpEq, Register: 1, Data: host.AsSlice()},
 		&expr.Meta{Key: expr.MetaKeyL4PROTO, Register: 1},
 		&expr.Cmp{Op: expr.CmpOpEq, Register: 1, Data: []byte{proto}},
-		&expr.Payload{DestRegister: 1, Base: expr.PayloadBaseTransportHeader, Offset: 2, Len: 2},
-		&expr.Cmp{Op: expr.CmpOpEq, Register: 1, Data: binary.BigEndian.AppendUint16(nil, p.Number)},
+		&expr.Payload{DestRegister: 1, Base: expr.PayloadBaseTransportHeader, Offset: 2,
+			Len: 2},
+		&expr.Cmp{Op: expr.CmpOpEq, Register: 1,
+			Data: binary.BigEndian.AppendUint16(nil, p.Number)},
 		&expr.Meta{Key: expr.MetaKeyMARK, Register: 1},
 		&expr.Bitwise{SourceRegister: 1, DestRegister: 1, Len: 4, Mask: keep, Xor: set},
 		&expr.Meta{Key: expr.MetaKeyMARK, SourceRegister: true, Register: 1},
@@ -120,7 +133,8 @@ func parsePinhole(r *nftables.Rule) (h pinholeRule, ok bool) {
 			switch l := loaded.(type) {
 			case *expr.Meta:
 				if l.Key == expr.MetaKeyL4PROTO && len(e.Data) == 1 {
-					h.Proto = map[byte]string{unix.IPPROTO_TCP: "tcp6", unix.IPPROTO_UDP: "udp6"}[e.Data[0]]
+					h.Proto = map[byte]string{unix.IPPROTO_TCP: "tcp6",
+						unix.IPPROTO_UDP: "udp6"}[e.Data[0]]
 				}
 			case *expr.Payload:
 				if l.Base == expr.PayloadBaseTransportHeader && len(e.Data) == 2 {
@@ -133,7 +147,11 @@ func parsePinhole(r *nftables.Rule) (h pinholeRule, ok bool) {
 			accepts = e.Kind == expr.VerdictAccept
 		}
 	}
-	h.to.Port, h.comment, h.rule = h.Number, parseComment(r.UserData), r
+
+	h.to.Port = h.Number
+	h.comment = parseComment(r.UserData)
+	h.rule = r
+
 	return h, accepts && h.Proto != "" && h.Number != 0 && h.to.Host != ""
 }
 
@@ -142,18 +160,30 @@ func (h *Pinholes) Read(ctx context.Context, ports []forward.Port) (found []forw
 	if err != nil {
 		return nil, err
 	}
+
 	holes, _, err := h.list(ctx, conn)
 	if err != nil {
 		return nil, err
 	}
+
 	for _, p := range ports {
 		for _, o := range holes {
 			if o.Port == p {
-				found = append(found, forward.Mapping{Port: p, To: o.to, Description: o.comment, Grant: plan.Grant{At: h.now(), State: h.Protocol()}})
+				found = append(found, forward.Mapping{
+					Port:        p,
+					To:          o.to,
+					Description: o.comment,
+					Grant: plan.Grant{
+						At:    h.now(),
+						State: h.Protocol(),
+					},
+				})
+
 				break
 			}
 		}
 	}
+
 	return found, nil
 }
 
@@ -162,20 +192,35 @@ func (h *Pinholes) Add(ctx context.Context, p forward.Port, to forward.Target, _
 	if err != nil {
 		return err
 	}
+
 	conn, err := h.dial()
 	if err != nil {
 		return err
 	}
+
 	holes, _, err := h.list(ctx, conn)
 	if err != nil {
 		return err
 	}
+
 	table := conn.AddTable(pinholeTable())
 	priority := holePriority
-	chain := conn.AddChain(&nftables.Chain{Name: holeChain, Table: table, Type: nftables.ChainTypeFilter,
-		Hooknum: nftables.ChainHookForward, Priority: &priority})
+	chain := conn.AddChain(&nftables.Chain{
+		Name:     holeChain,
+		Table:    table,
+		Type:     nftables.ChainTypeFilter,
+		Hooknum:  nftables.ChainHookForward,
+		Priority: &priority,
+	})
+
 	h.drop(conn, holes, p)
-	conn.AddRule(&nftables.Rule{Table: table, Chain: chain, Exprs: acceptRule(h.wanDev, p, host), UserData: comment(h.mark)})
+	conn.AddRule(&nftables.Rule{
+		Table:    table,
+		Chain:    chain,
+		Exprs:    acceptRule(h.wanDev, p, host),
+		UserData: comment(h.mark),
+	})
+
 	return flush(conn)
 }
 
@@ -188,6 +233,7 @@ func (h *Pinholes) drop(conn *nftables.Conn, holes []pinholeRule, p forward.Port
 			left++
 		}
 	}
+
 	return left
 }
 
@@ -197,13 +243,16 @@ func (h *Pinholes) Remove(ctx context.Context, p forward.Port, _ forward.Target)
 	if err != nil {
 		return err
 	}
+
 	holes, others, err := h.list(ctx, conn)
 	if err != nil || len(holes) == 0 {
 		return err
 	}
+
 	if h.drop(conn, holes, p)+others == 0 {
 		conn.DelTable(pinholeTable())
 	}
+
 	return flush(conn)
 }
 
@@ -213,16 +262,24 @@ func (h *Pinholes) Obstacle(ctx context.Context, p forward.Port, to forward.Targ
 	if err != nil {
 		return "", err
 	}
-	if on, err := os.ReadFile("/proc/sys/net/ipv6/conf/all/forwarding"); err == nil && strings.TrimSpace(string(on)) == "0" {
+	if on, err := os.ReadFile("/proc/sys/net/ipv6/conf/all/forwarding"); err == nil &&
+		strings.TrimSpace(string(on)) == "0" {
 		return "this machine forwards no IPv6 packets (net.ipv6.conf.all.forwarding is 0)", nil
 	}
+
 	conn, err := h.dial()
 	if err != nil {
 		return "", err
 	}
+
 	out, _ := gateway.InterfaceOf(host)
-	return netfilter.Blocked(ctx, conn, nftables.ChainHookForward, netfilter.Packet{In: h.wanDev, Out: out,
-		To: netip.AddrPortFrom(host, to.Port), UDP: p.Transport() == "udp", Mark: holeMark})
+	return netfilter.Blocked(ctx, conn, nftables.ChainHookForward, netfilter.Packet{
+		In:   h.wanDev,
+		Out:  out,
+		To:   netip.AddrPortFrom(host, to.Port),
+		UDP:  p.Transport() == "udp",
+		Mark: holeMark,
+	})
 }
 
 // Blocked says what keeps a pinhole from working, as far as that is sure.

@@ -45,43 +45,61 @@ func (n *Router) rules(ctx context.Context) (found []natRule, err error) {
 	if err := ctx.Err(); err != nil {
 		return nil, err
 	}
+
 	conn, err := n.dial()
 	if err != nil {
 		return nil, fmt.Errorf("nftables: %w", err)
 	}
+
 	chains, err := conn.ListChains()
 	if err != nil {
 		return nil, fmt.Errorf("nftables: %w", err)
 	}
+
 	var here []netip.Addr
 	nets, _ := gateway.Networks4(n.wanDev) // without addresses, rules for one are another's
 	for _, p := range nets {
 		here = append(here, p.Addr())
 	}
+
 	for _, base := range chains {
 		f := base.Table.Family
-		if base.Type != nftables.ChainTypeNAT || base.Hooknum == nil || *base.Hooknum != *nftables.ChainHookPrerouting ||
-			base.Priority == nil || f != nftables.TableFamilyIPv4 && f != nftables.TableFamilyINet {
+		if base.Type != nftables.ChainTypeNAT || base.Hooknum == nil ||
+			*base.Hooknum != *nftables.ChainHookPrerouting ||
+			base.Priority == nil || f != nftables.TableFamilyIPv4 &&
+			f != nftables.TableFamilyINet {
 			continue
 		}
+
 		for _, c := range chains { // and those that it may jump to
-			if c.Table.Name != base.Table.Name || c.Table.Family != f || c != base && c.Hooknum != nil {
+			if c.Table.Name != base.Table.Name || c.Table.Family != f ||
+				c != base && c.Hooknum != nil {
 				continue
 			}
+
 			rules, err := conn.GetRules(c.Table, c)
 			if err != nil {
-				return nil, fmt.Errorf("nftables: chain %s of table %s %s: %w", c.Name, netfilter.Family(f), c.Table.Name, err)
+				return nil, fmt.Errorf("nftables: chain %s of table %s %s: %w", c.Name,
+					netfilter.Family(f), c.Table.Name, err)
 			}
+
 			for _, r := range rules {
-				if t, ok := parseTranslation(r.Exprs); ok && (!t.at.IsValid() || slices.Contains(here, t.at)) {
-					t.rule, t.priority, t.comment = r, *base.Priority, parseComment(r.UserData)
+				if t, ok := parseTranslation(r.Exprs); ok &&
+					(!t.at.IsValid() || slices.Contains(here, t.at)) {
+					t.rule = r
+					t.priority = *base.Priority
+					t.comment = parseComment(r.UserData)
 					t.rule.Table = c.Table
 					found = append(found, t)
 				}
 			}
 		}
 	}
-	slices.SortStableFunc(found, func(a, b natRule) int { return cmp.Compare(a.priority, b.priority) })
+
+	slices.SortStableFunc(found, func(a, b natRule) int {
+		return cmp.Compare(a.priority, b.priority)
+	})
+
 	return found, nil
 }
 
@@ -91,6 +109,7 @@ func dnatRule(dev string, p forward.Port, host netip.Addr, inside uint16) []expr
 	if p.Proto == "udp" {
 		proto = unix.IPPROTO_UDP
 	}
+
 	name := make([]byte, netfilter.IfNameSize)
 	copy(name, dev)
 	return []expr.Any{
@@ -98,11 +117,14 @@ func dnatRule(dev string, p forward.Port, host netip.Addr, inside uint16) []expr
 		&expr.Cmp{Op: expr.CmpOpEq, Register: 1, Data: name},
 		&expr.Meta{Key: expr.MetaKeyL4PROTO, Register: 1},
 		&expr.Cmp{Op: expr.CmpOpEq, Register: 1, Data: []byte{proto}},
-		&expr.Payload{DestRegister: 1, Base: expr.PayloadBaseTransportHeader, Offset: 2, Len: 2},
-		&expr.Cmp{Op: expr.CmpOpEq, Register: 1, Data: binary.BigEndian.AppendUint16(nil, p.Number)},
+		&expr.Payload{DestRegister: 1, Base: expr.PayloadBaseTransportHeader, Offset: 2,
+			Len: 2},
+		&expr.Cmp{Op: expr.CmpOpEq, Register: 1,
+			Data: binary.BigEndian.AppendUint16(nil, p.Number)},
 		&expr.Immediate{Register: 1, Data: host.AsSlice()},
 		&expr.Immediate{Register: 2, Data: binary.BigEndian.AppendUint16(nil, inside)},
-		&expr.NAT{Type: expr.NATTypeDestNAT, Family: unix.NFPROTO_IPV4, RegAddrMin: 1, RegProtoMin: 2},
+		&expr.NAT{Type: expr.NATTypeDestNAT, Family: unix.NFPROTO_IPV4, RegAddrMin: 1,
+			RegProtoMin: 2},
 	}
 }
 
@@ -122,21 +144,28 @@ func parseTranslation(exprs []expr.Any) (r natRule, ok bool) {
 			data[e.Register] = e.Data
 		case *expr.NAT:
 			host, good := netip.AddrFromSlice(data[e.RegAddrMin])
-			if e.Type != expr.NATTypeDestNAT || !good || !host.Is4() || r.Number == 0 || r.Proto == "" {
+			if e.Type != expr.NATTypeDestNAT || !good || !host.Is4() || r.Number == 0 ||
+				r.Proto == "" {
 				return r, false
 			}
-			if r.to = (forward.Target{Host: host.String(), Port: r.Number}); e.RegProtoMin != 0 {
+
+			if r.to = (forward.Target{
+				Host: host.String(),
+				Port: r.Number,
+			}); e.RegProtoMin != 0 {
 				if len(data[e.RegProtoMin]) != 2 {
 					return r, false
 				}
 				r.to.Port = binary.BigEndian.Uint16(data[e.RegProtoMin])
 			}
+
 			return r, true
 		case *expr.Counter, *expr.Log:
 		default:
 			return r, false
 		}
 	}
+
 	return r, false
 }
 
@@ -154,6 +183,7 @@ func (r *natRule) compare(loaded expr.Any, data []byte) bool {
 		default:
 			return l.Key == expr.MetaKeyNFPROTO && bytes.Equal(data, []byte{unix.NFPROTO_IPV4})
 		}
+
 		return true
 	case *expr.Payload:
 		if l.Base == expr.PayloadBaseTransportHeader && l.Offset == 2 && len(data) == 2 {
@@ -166,6 +196,7 @@ func (r *natRule) compare(loaded expr.Any, data []byte) bool {
 	case *expr.Fib:
 		return l.ResultADDRTYPE && l.FlagDADDR
 	}
+
 	return false
 }
 
@@ -183,5 +214,6 @@ func parseComment(data []byte) string {
 		}
 		data = data[2+len(value):]
 	}
+
 	return ""
 }

@@ -75,6 +75,7 @@ func Groups() (groups []string) {
 			groups = append(groups, group)
 		}
 	}
+
 	return groups
 }
 
@@ -86,12 +87,14 @@ func Expand(words []string) (expanded []string) {
 			expanded = append(expanded, word)
 			continue
 		}
+
 		for _, id := range IDs() {
 			if strings.HasPrefix(id, word+".") {
 				expanded = append(expanded, id)
 			}
 		}
 	}
+
 	return expanded
 }
 

@@ -17,22 +17,30 @@ func NewReport(site string, checks []plan.Check) plan.Report {
 	for i := range r.Checks {
 		r.Checks[i].Cause = ""
 	}
+
 	leads := map[int]bool{}
 	for _, rule := range causeRules() {
 		for i, c := range r.Checks {
 			if c.Status == plan.Pass || c.Cause != "" || leads[i] {
 				continue
 			}
+
 			says := rule.says(c, r.Checks)
 			if says == "" {
 				continue
 			}
+
 			if follow := rule.consequences(i, r.Checks, leads); follow != nil {
 				leads[i] = true
-				r.Causes = append(r.Causes, plan.Cause{Says: says, Check: i, Consequences: follow})
+				r.Causes = append(r.Causes, plan.Cause{
+					Says:         says,
+					Check:        i,
+					Consequences: follow,
+				})
 			}
 		}
 	}
+
 	return r
 }
 
@@ -40,13 +48,15 @@ func NewReport(site string, checks []plan.Check) plan.Report {
 func (rule causeRule) consequences(i int, checks []plan.Check, leads map[int]bool) (follow []int) {
 	c := checks[i]
 	for j, other := range checks {
-		known := other.Status == plan.Pass || other.Reason == plan.ReasonUnseen || other.Cause != ""
+		known := other.Status == plan.Pass || other.Reason == plan.ReasonUnseen ||
+			other.Cause != ""
 		if j == i || known || leads[j] || !rule.explains(c, other, checks) {
 			continue
 		}
 		checks[j].Cause = c.ID
 		follow = append(follow, j)
 	}
+
 	return follow
 }
 
@@ -118,7 +128,9 @@ func fromOutside(c plan.Check) bool { return c.ID == PortOutside || message(c) }
 
 // isMisdirected reports whether the message from outside was led elsewhere.
 func isMisdirected(all []plan.Check) bool {
-	return slices.ContainsFunc(all, func(c plan.Check) bool { return c.Reason == plan.ReasonAstray })
+	return slices.ContainsFunc(all, func(c plan.Check) bool {
+		return c.Reason == plan.ReasonAstray
+	})
 }
 
 // allForwards holds for a router that has none of the forwards that mailpub put there, each for
@@ -128,11 +140,13 @@ func allForwards(why plan.Reason, says string) func(plan.Check, []plan.Check) st
 		if c.ID != RouterForward || c.Reason != why {
 			return ""
 		}
+
 		for _, o := range all {
 			if o.ID == RouterForward && o.Reason != why {
 				return ""
 			}
 		}
+
 		return says
 	}
 }
@@ -150,30 +164,38 @@ func forwardMissing(c plan.Check, _ []plan.Check) string {
 func behindServer(_, o plan.Check, all []plan.Check) bool {
 	area, _, _ := strings.Cut(o.ID, ".")
 	switch {
-	case o.Reason == plan.ReasonSilent && slices.Contains([]string{"smtp", "relay", "account", "service", "mail"}, area):
+	case o.Reason == plan.ReasonSilent && slices.Contains([]string{"smtp", "relay", "account",
+		"service", "mail"}, area):
 		return true
 	case o.Reason == plan.ReasonMute:
 		return true
 	case o.ID == PortInside:
-		return o.Status == plan.Fail && !slices.ContainsFunc(all, func(c plan.Check) bool { return c.ID == o.ID && c.Status == plan.Pass })
+		return o.Status == plan.Fail && !slices.ContainsFunc(all, func(c plan.Check) bool {
+			return c.ID == o.ID && c.Status == plan.Pass
+		})
 	case o.ID == PortOutside:
 		return !slices.ContainsFunc(all, func(c plan.Check) bool {
-			return c.ID == PortInside && c.Status == plan.Pass && c.Subject.Service == o.Subject.Service
+			return c.ID == PortInside && c.Status == plan.Pass &&
+				c.Subject.Service == o.Subject.Service
 		})
 	}
+
 	return message(o)
 }
 
 // unanswered is what can't be known, or not for sure, where servers of a zone do not answer.
 func unanswered(c, o plan.Check, _ []plan.Check) bool {
-	return o.Status != plan.Fail && (o.Reason == plan.ReasonSilent || o.Reason == plan.ReasonPartly) && isInZone(o.Subject, c.Subject.Name)
+	return o.Status != plan.Fail && (o.Reason == plan.ReasonSilent ||
+		o.Reason == plan.ReasonPartly) && isInZone(o.Subject, c.Subject.Name)
 }
 
 // inUndelegatedZone is what is wrong in a zone whose written records nobody sees.
 func inUndelegatedZone(c, o plan.Check, _ []plan.Check) bool {
 	area, _, _ := strings.Cut(o.ID, ".")
-	inDNS := slices.Contains([]string{"host", "mx", "spf", "dkim", "dmarc", "sts", "tlsrpt", "dane", "caa", "srv", "autoconfig", "dns"}, area)
-	return inDNS && (o.Status == plan.Fail || o.Status == plan.Warn) && isInZone(o.Subject, c.Subject.Name)
+	inDNS := slices.Contains([]string{"host", "mx", "spf", "dkim", "dmarc", "sts", "tlsrpt",
+		"dane", "caa", "srv", "autoconfig", "dns"}, area)
+	return inDNS && (o.Status == plan.Fail || o.Status == plan.Warn) &&
+		isInZone(o.Subject, c.Subject.Name)
 }
 
 // isInZone reports whether a subject has a name in a zone.

@@ -38,21 +38,31 @@ func subjectOf(t *testing.T, id, words string) (s plan.Subject) {
 	default:
 		s = plan.OfName(words)
 	}
+
 	if s.String() != words {
 		t.Fatalf("%#v is %q, want %q", s, s.String(), words)
 	}
+
 	return s
 }
 
 func TestCauses(t *testing.T) {
 	check := func(status plan.Status, reason plan.Reason, idAndSubject string) plan.Check {
 		id, words, _ := strings.Cut(idAndSubject, " ")
-		return plan.Check{ID: id, Subject: subjectOf(t, id, words), Status: status, Reason: reason}
+		return plan.Check{
+			ID:      id,
+			Subject: subjectOf(t, id, words),
+			Status:  status,
+			Reason:  reason,
+		}
 	}
+
 	pass := func(s string) plan.Check { return check(plan.Pass, "", s) }
 	fail := func(s string) plan.Check { return check(plan.Fail, "", s) }
 	skip := func(s string) plan.Check { return check(plan.Skip, plan.ReasonSilent, s) }
-	smtpOut, arrives := fail("port.outside smtp at :25"), fail("mail.outside postmaster@nomeazienda.it")
+	smtpOut := fail("port.outside smtp at :25")
+	arrives := fail("mail.outside postmaster@nomeazienda.it")
+
 	for _, test := range []struct {
 		name   string
 		checks []plan.Check
@@ -104,12 +114,16 @@ func TestCauses(t *testing.T) {
 				says := cause.Says + ":"
 				for _, i := range cause.Consequences {
 					says += fmt.Sprintf(" %d", i)
-					if c := report.Checks[i]; c.Cause != test.checks[cause.Check].ID || test.checks[i].Cause != "" {
-						t.Errorf("%s has the cause %q, and %q before", c.ID, c.Cause, test.checks[i].Cause)
+					if c := report.Checks[i]; c.Cause != test.checks[cause.Check].ID ||
+						test.checks[i].Cause != "" {
+						t.Errorf("%s has the cause %q, and %q before", c.ID, c.Cause,
+							test.checks[i].Cause)
 					}
 				}
+
 				got = append(got, says)
 			}
+
 			if !slices.Equal(got, test.want) {
 				t.Errorf("%q, want %q", got, test.want)
 			}

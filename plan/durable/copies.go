@@ -20,6 +20,7 @@ func CopyOf(path string) (newest string) {
 			newest = dir + e.Name() // they are in order
 		}
 	}
+
 	return newest
 }
 
@@ -34,9 +35,11 @@ func (d Disk) KeepCopy(path string, data []byte, day string) error {
 	if CopyOf(path) != "" {
 		return nil
 	}
+
 	mode := fs.FileMode(0o600)
 	if is, err := os.Stat(path); err == nil {
 		mode = is.Mode().Perm()
 	}
+
 	return d.ReplaceShared(path+CopySuffix+day, data, mode)
 }

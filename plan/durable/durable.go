@@ -54,9 +54,11 @@ func forReaders(tmp *os.File, dir fs.FileInfo) error {
 			return err
 		}
 	}
+
 	if isForGroup(dir) {
 		return tmp.Chmod(0o640)
 	}
+
 	return nil
 }
 
@@ -65,19 +67,23 @@ func (d Disk) ReplaceShared(path string, data []byte, mode fs.FileMode) error {
 	if real, err := filepath.EvalSymlinks(path); err == nil {
 		path = real
 	}
+
 	old, err := os.Stat(path)
 	if err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return err
 	}
+
 	err = d.replace(path, data, func(tmp *os.File, _ fs.FileInfo) error {
 		if old == nil {
 			return tmp.Chmod(mode)
 		}
 		return errors.Join(keepOwner(tmp, old), tmp.Chmod(old.Mode().Perm()))
 	})
+
 	if old != nil && isBusy(err) {
 		return rewrite(path, data)
 	}
+
 	return err
 }
 
@@ -86,6 +92,7 @@ func (d Disk) Remove(path string) error {
 	if err := d.at("remove", path); err != nil {
 		return err
 	}
+
 	dir, name, err := locate(path, false)
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil
@@ -93,10 +100,13 @@ func (d Disk) Remove(path string) error {
 	if err != nil {
 		return err
 	}
+
 	defer dir.close()
+
 	if err := dir.remove(name); err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return err
 	}
+
 	return errors.Join(d.at("sync the directory", path), dir.sync())
 }
 
@@ -107,13 +117,16 @@ func rewrite(path string, data []byte) error {
 	if err != nil {
 		return err
 	}
+
 	_, err = f.WriteAt(data, 0)
 	if err == nil {
 		err = f.Truncate(int64(len(data)))
 	}
+
 	if err == nil {
 		err = f.Sync()
 	}
+
 	return errors.Join(err, f.Close())
 }
 
@@ -142,14 +155,18 @@ func (d Disk) replace(path string, data []byte, prepare func(tmp *os.File, dir f
 	if err != nil {
 		return err
 	}
+
 	defer dir.close()
+
 	if err := d.at("create", path); err != nil {
 		return err
 	}
+
 	tmp, temp, err := dir.makeTemp(name)
 	if err != nil {
 		return err
 	}
+
 	err = d.fill(tmp, path, data, func() error {
 		around, err := dir.lstat(".")
 		if err != nil {
@@ -157,16 +174,20 @@ func (d Disk) replace(path string, data []byte, prepare func(tmp *os.File, dir f
 		}
 		return prepare(tmp, around)
 	})
+
 	if err == nil {
 		err = d.at("rename", path)
 	}
+
 	if err == nil {
 		err = dir.rename(temp, name)
 	}
+
 	if err != nil {
 		_ = dir.remove(temp)
 		return err
 	}
+
 	return errors.Join(d.at("sync the directory", path), dir.sync())
 }
 
@@ -176,12 +197,15 @@ func (d Disk) fill(tmp *os.File, path string, data []byte, prepare func() error)
 	if err == nil {
 		err = errors.Join(d.at("prepare", path), prepare())
 	}
+
 	if err == nil {
 		err = d.at("sync", path)
 	}
+
 	if err == nil {
 		err = tmp.Sync()
 	}
+
 	return errors.Join(err, tmp.Close(), d.at("close", path))
 }
 

@@ -17,16 +17,19 @@ func TestReplace(t *testing.T) {
 		if err := Replace(path, []byte(text)); err != nil {
 			t.Fatal(err)
 		}
+
 		reader, err := os.Open(path) // for a while yet when the next one comes
 		if err != nil {
 			t.Fatal(err)
 		}
+
 		t.Cleanup(func() { reader.Close() })
 		time.AfterFunc(100*time.Millisecond, func() { reader.Close() })
 		if got, err := Read(path); err != nil || string(got) != text {
 			t.Errorf("%q, %v", got, err)
 		}
 	}
+
 	names, err := os.ReadDir(dir)
 	if err != nil || len(names) != 1 {
 		t.Errorf("there are %v, %v", names, err)
@@ -43,15 +46,19 @@ func TestMakePrivate(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
+
 	file := filepath.Join(dir, "file")
 	if err := Replace(file, nil); err != nil {
 		t.Fatal(err)
 	}
+
 	private(t, dir)
 	if err := MakePrivate(file); err == nil {
 		t.Error("a file is no directory")
 	}
-	if err := MakePrivate(filepath.Join(file, "below")); err == nil || errors.Is(err, fs.ErrExist) {
+
+	if err := MakePrivate(filepath.Join(file, "below")); err == nil ||
+		errors.Is(err, fs.ErrExist) {
 		t.Errorf("below a file: %v", err)
 	}
 }

@@ -23,10 +23,12 @@ func someonesDir(t *testing.T) string {
 		}
 		t.Skip("left out: only root can write in the place of another user")
 	}
+
 	dir := t.TempDir()
 	if err := os.Chown(dir, nobody, nobody); err != nil {
 		t.Fatal(err)
 	}
+
 	return dir
 }
 
@@ -47,15 +49,18 @@ func TestMakePrivateOfAnother(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
+
 	for _, path := range []string{"a", "a/b"} {
 		if uid := owner(t, filepath.Join(dir, path)); uid != nobody {
 			t.Errorf("%s belongs to %d", path, uid)
 		}
 	}
+
 	file := filepath.Join(dir, "file")
 	if err := Replace(file, nil); err != nil {
 		t.Fatal(err)
 	}
+
 	for _, path := range []string{file, filepath.Join(file, "below")} {
 		if err := MakePrivate(path); !errors.Is(err, syscall.ENOTDIR) {
 			t.Errorf("%s: %v", path, err)
@@ -83,22 +88,28 @@ func TestForeignFiles(t *testing.T) {
 		os.WriteFile(at("everybody's"), nil, 0o666), os.Chmod(at("everybody's"), 0o666),
 		os.WriteFile(at("own"), []byte("own"), 0o600), as(nobody, at("own")),
 	)
+
 	if err != nil {
 		t.Fatal(err)
 	}
+
 	for name, want := range map[string]string{
-		"way/shadow": "a symbolic link of the account 65534", "link": "a symbolic link of the account 65534", "hard": "has another name elsewhere",
-		"pipe": "not a regular file", "daemon's": "belongs to the account 1", "everybody's": "writable by every user",
+		"way/shadow": "a symbolic link of the account 65534",
+		"link":       "a symbolic link of the account 65534", "hard": "has another name elsewhere",
+		"pipe": "not a regular file", "daemon's": "belongs to the account 1",
+		"everybody's": "writable by every user",
 	} {
 		if data, err := Read(at(name)); err == nil || !strings.Contains(err.Error(), want) {
 			t.Errorf("%s: %q, %v, want %s", name, data, err, want)
 		}
 	}
+
 	for name, want := range map[string]string{"own": "own", "roots/shadow": "secret"} {
 		if data, err := Read(at(name)); err != nil || string(data) != want {
 			t.Errorf("%s: %q, %v", name, data, err)
 		}
 	}
+
 	for what, err := range map[string]error{
 		"replace": Replace(at("way/new"), []byte("x")),
 		"remove":  Disk{}.Remove(at("way/shadow")),
@@ -110,16 +121,21 @@ func TestForeignFiles(t *testing.T) {
 			t.Errorf("%s: %v", what, err)
 		}
 	}
-	if names, err := os.ReadDir(secrets); err != nil || len(names) != 1 || owner(t, secrets+"/shadow") != 0 {
+
+	if names, err := os.ReadDir(secrets); err != nil || len(names) != 1 ||
+		owner(t, secrets+"/shadow") != 0 {
 		t.Errorf("there are %v, %v", names, err)
 	}
+
 	if err := Replace(at("roots/new"), []byte("x")); err != nil {
 		t.Error(err)
 	}
+
 	t.Setenv("SUDO_UID", "65534") // who runs it with sudo may have links
 	if data, err := Read(at("link")); err != nil || string(data) != "secret" {
 		t.Errorf("with sudo: %q, %v", data, err)
 	}
+
 	// A link in the place of the file itself gives way to the file.
 	if err := Replace(at("link"), []byte("x")); err != nil || owner(t, at("link")) != nobody {
 		t.Errorf("replaced by %v", err)
@@ -129,18 +145,24 @@ func TestForeignFiles(t *testing.T) {
 // What a directory hands its group on to, that group may read, whoever writes it.
 func TestForGroup(t *testing.T) {
 	dir := someonesDir(t)
-	if err := errors.Join(os.Chown(dir, nobody, 1), os.Chmod(dir, 0o750|fs.ModeSetgid)); err != nil {
+	if err := errors.Join(os.Chown(dir, nobody, 1),
+		os.Chmod(dir, 0o750|fs.ModeSetgid)); err != nil {
 		t.Fatal(err)
 	}
-	path, key := filepath.Join(dir, "settings"), filepath.Join(dir, "key")
+
+	path := filepath.Join(dir, "settings")
+	key := filepath.Join(dir, "key")
 	if err := errors.Join(ReplaceForGroup(path, nil), Replace(key, nil)); err != nil {
 		t.Fatal(err)
 	}
+
 	if info, err := os.Stat(key); err != nil || info.Mode().Perm() != 0o600 {
 		t.Errorf("a file that may be secret: %v, %v", info.Mode(), err)
 	}
+
 	info, err := os.Stat(path)
-	if err != nil || info.Mode().Perm() != 0o640 || info.Sys().(*syscall.Stat_t).Gid != 1 || owner(t, path) != nobody {
+	if err != nil || info.Mode().Perm() != 0o640 || info.Sys().(*syscall.Stat_t).Gid != 1 ||
+		owner(t, path) != nobody {
 		t.Errorf("%v, %v", info, err)
 	}
 }
@@ -151,21 +173,29 @@ func TestInherit(t *testing.T) {
 	elsewhere := filepath.Join(t.TempDir(), "elsewhere")
 	at := func(name string) string { return filepath.Join(dir, name) }
 	err := errors.Join(
-		os.WriteFile(elsewhere, nil, 0o600), os.WriteFile(at("plain"), nil, 0o600), os.WriteFile(at("daemon's"), nil, 0o600), os.Chown(at("daemon's"), 1, 1),
+		os.WriteFile(elsewhere, nil, 0o600), os.WriteFile(at("plain"), nil, 0o600),
+		os.WriteFile(at("daemon's"), nil, 0o600), os.Chown(at("daemon's"), 1, 1),
 		os.Symlink(elsewhere, at("link")), os.Link(elsewhere, at("hard")))
+
 	if err != nil {
 		t.Fatal(err)
 	}
-	if err := errors.Join(Inherit(at("plain")), Inherit(at("daemon's")), Inherit(at("hard"))); err != nil {
+
+	if err := errors.Join(Inherit(at("plain")), Inherit(at("daemon's")),
+		Inherit(at("hard"))); err != nil {
 		t.Error(err)
 	}
+
 	if err := Inherit(at("link")); !errors.Is(err, syscall.ELOOP) {
 		t.Errorf("a symbolic link: %v", err)
 	}
+
 	if err := Inherit(at("none")); !errors.Is(err, fs.ErrNotExist) {
 		t.Errorf("nothing: %v", err)
 	}
-	for path, want := range map[string]uint32{at("plain"): nobody, at("daemon's"): 1, elsewhere: 0} {
+
+	for path, want := range map[string]uint32{at("plain"): nobody, at("daemon's"): 1,
+		elsewhere: 0} {
 		if uid := owner(t, path); uid != want {
 			t.Errorf("%s belongs to %d, want %d", path, uid, want)
 		}

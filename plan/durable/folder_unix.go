@@ -34,10 +34,12 @@ func locate(path string, follow bool) (folder, string, error) {
 		dir, name := filepath.Split(path)
 		return folder{dir: filepath.Clean(dir)}, name, nil
 	}
+
 	abs, err := filepath.Abs(path)
 	if err != nil {
 		return folder{}, "", err
 	}
+
 	for range mostLinks {
 		f, name, onward, err := descend(abs, follow)
 		if err != nil || onward == "" {
@@ -45,6 +47,7 @@ func locate(path string, follow bool) (folder, string, error) {
 		}
 		abs = onward
 	}
+
 	return folder{}, "", &fs.PathError{Op: "open", Path: path, Err: syscall.ELOOP}
 }
 
@@ -55,6 +58,7 @@ func descend(abs string, follow bool) (f folder, name, onward string, err error)
 	if err != nil {
 		return folder{}, "", "", err
 	}
+
 	parts := strings.Split(strings.Trim(abs, "/"), "/")
 	at := "/"
 	for i, part := range parts {
@@ -65,25 +69,32 @@ func descend(abs string, follow bool) (f folder, name, onward string, err error)
 				root.Close()
 				return folder{}, "", "", err
 			}
+
 			if target != "" {
 				root.Close()
-				return folder{}, "", filepath.Join(append([]string{target}, parts[i+1:]...)...), nil
+				return folder{}, "", filepath.Join(append([]string{target},
+					parts[i+1:]...)...), nil
 			}
 		}
+
 		if last {
 			return folder{at, root}, part, "", nil
 		}
+
 		next, err := root.OpenRoot(part)
 		if is, fault := root.Lstat(part); err != nil && fault == nil && !is.IsDir() {
 			err = syscall.ENOTDIR
 		}
+
 		root.Close()
 		at = filepath.Join(at, part)
 		if err != nil {
 			return folder{}, "", "", &fs.PathError{Op: "open", Path: at, Err: underlying(err)}
 		}
+
 		root = next
 	}
+
 	return folder{"/", root}, ".", "", nil
 }
 
@@ -100,10 +111,12 @@ func (f folder) openFile(name string, flag int, perm fs.FileMode) (*os.File, err
 	if f.root == nil {
 		return os.OpenFile(f.path(name), flag, perm)
 	}
+
 	file, err := f.root.OpenFile(name, flag, perm)
 	if err != nil {
 		return nil, &fs.PathError{Op: "open", Path: f.path(name), Err: underlying(err)}
 	}
+
 	return file, nil
 }
 
@@ -158,18 +171,24 @@ func linkAt(root *os.Root, at, name string) (target string, err error) {
 	if err != nil || info.Mode()&fs.ModeSymlink == 0 {
 		return "", nil
 	}
+
 	path := filepath.Join(at, name)
-	if is, ok := info.Sys().(*syscall.Stat_t); ok && is.Uid != 0 && strconv.FormatUint(uint64(is.Uid), 10) != os.Getenv("SUDO_UID") {
-		err := fmt.Errorf("%w: a symbolic link of the account %d, which root does not follow", syscall.ELOOP, is.Uid)
+	if is, ok := info.Sys().(*syscall.Stat_t); ok && is.Uid != 0 &&
+		strconv.FormatUint(uint64(is.Uid), 10) != os.Getenv("SUDO_UID") {
+		err := fmt.Errorf("%w: a symbolic link of the account %d, which root does not follow",
+			syscall.ELOOP, is.Uid)
 		return "", &fs.PathError{Op: "open", Path: path, Err: err}
 	}
+
 	target, err = root.Readlink(name)
 	if err != nil {
 		return "", err
 	}
+
 	if !filepath.IsAbs(target) {
 		target = filepath.Join(at, target)
 	}
+
 	return target, nil
 }
 

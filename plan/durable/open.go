@@ -18,22 +18,28 @@ func OpenFile(path string, flag int, perm fs.FileMode) (*os.File, error) {
 	if err != nil {
 		return nil, err
 	}
+
 	defer dir.close()
+
 	f, err := dir.openFile(name, flag, perm)
 	if err != nil {
 		return nil, err
 	}
+
 	info, err := f.Stat()
 	if err == nil && !info.Mode().IsRegular() {
 		err = &fs.PathError{Op: "open", Path: path, Err: errors.New("not a regular file")}
 	}
+
 	if err == nil {
 		err = dir.believed(path, info)
 	}
+
 	if err != nil {
 		f.Close()
 		return nil, err
 	}
+
 	return f, nil
 }
 
@@ -56,5 +62,6 @@ func (f folder) makeTemp(name string) (tmp *os.File, temp string, err error) {
 			return tmp, temp, err
 		}
 	}
+
 	return nil, "", fmt.Errorf("no temporary file in %s: %w", f.dir, err)
 }

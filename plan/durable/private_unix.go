@@ -23,16 +23,20 @@ func MakePrivate(dir string) error {
 		}
 		d, name, err = locate(dir, true)
 	}
+
 	if err != nil {
 		return err
 	}
+
 	defer d.close()
+
 	if is, err := d.stat(name); err == nil {
 		if !is.IsDir() {
 			return &fs.PathError{Op: "mkdir", Path: dir, Err: syscall.ENOTDIR}
 		}
 		return nil
 	}
+
 	if d.root == nil {
 		if up := filepath.Dir(dir); up != dir {
 			if err := MakePrivate(up); err != nil {
@@ -40,9 +44,11 @@ func MakePrivate(dir string) error {
 			}
 		}
 	}
+
 	if err := d.mkdir(name, 0o700); err != nil && !errors.Is(err, fs.ErrExist) {
 		return &fs.PathError{Op: "mkdir", Path: dir, Err: underlying(err)}
 	}
+
 	return Inherit(dir)
 }
 
@@ -52,10 +58,13 @@ func Give(dir string, uid, gid int) error {
 	if err != nil {
 		return err
 	}
+
 	defer d.close()
+
 	f, err := d.openFile(name, os.O_RDONLY|syscall.O_DIRECTORY, 0)
 	if err != nil {
 		return err
 	}
+
 	return errors.Join(f.Chown(uid, gid), f.Close())
 }

@@ -41,6 +41,7 @@ func isTemp(name, of string) bool {
 	if !ok {
 		return false
 	}
+
 	number := rest
 	if i := strings.LastIndex(rest, tempMark); i >= 0 {
 		copied := strings.HasPrefix(rest, CopySuffix)
@@ -51,5 +52,6 @@ func isTemp(name, of string) bool {
 	} else if number, ok = strings.CutPrefix(rest, "."); !ok { // as former versions called them
 		return false
 	}
+
 	return number != "" && strings.Trim(number, "0123456789") == ""
 }

@@ -28,20 +28,25 @@ func TestSweep(t *testing.T) {
 			if err := os.WriteFile(left, nil, 0o600); err != nil {
 				t.Fatal(err)
 			}
+
 			if err := Replace(path, nil); err != nil {
 				t.Fatal(err)
 			}
+
 			if _, err := os.Stat(left); err != nil {
 				t.Errorf("%s is new and gone", name)
 			}
+
 			if err := os.Chtimes(left, time.Now().Add(-old), time.Now().Add(-old)); err != nil {
 				t.Fatal(err)
 			}
+
 			if !replace {
 				Sweep(path)
 			} else if err := Replace(path, nil); err != nil {
 				t.Fatal(err)
 			}
+
 			if _, err := os.Stat(left); (err != nil) != gone {
 				t.Errorf("%s, replace %t: %v", name, replace, err)
 			}

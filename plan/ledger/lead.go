@@ -19,6 +19,7 @@ func Lead(ctx context.Context, dir, site string, waiting func(who string)) (rele
 	if err := durable.MakePrivate(dir); err != nil {
 		return nil, fmt.Errorf("state directory: %w", err)
 	}
+
 	path := filepath.Join(dir, site+".watch.lock")
 	h, opened, err := openLock(path)
 	if err != nil {
@@ -30,11 +31,13 @@ func Lead(ctx context.Context, dir, site string, waiting func(who string)) (rele
 		waiting(holder(path))
 		ok, err = h.flock.TryLockContext(ctx, leadAgain)
 	}
+
 	if err != nil || !ok {
 		return nil, h.failed(err)
 	}
 	if err := h.sign(); err != nil {
 		return nil, err
 	}
+
 	return func() { h.release() }, nil
 }

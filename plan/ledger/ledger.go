@@ -42,17 +42,25 @@ func (f Files) Lock(ctx context.Context, wait time.Duration) (plan.Lock, error) 
 	if err := durable.MakePrivate(f.Dir); err != nil {
 		return nil, fmt.Errorf("state directory: %w", withAdvice(err))
 	}
+
 	held, err := acquire(ctx, f.lockPath(), wait)
 	if err != nil {
 		return nil, withAdvice(err)
 	}
+
 	durable.Sweep(f.Path())
 	l, err := f.Read(ctx)
 	if err != nil {
 		held.release()
 		return nil, err
 	}
-	return &lock{held: held, path: f.Path(), ledger: l, replace: durable.Replace}, nil
+
+	return &lock{
+		held:    held,
+		path:    f.Path(),
+		ledger:  l,
+		replace: durable.Replace,
+	}, nil
 }
 
 // withAdvice says what to do where nothing can be written.
@@ -65,7 +73,8 @@ func withAdvice(err error) error {
 
 // Read reads the ledger without locking it.
 func (f Files) Read(context.Context) (*plan.Ledger, error) {
-	path, site := f.Path(), f.Site
+	path := f.Path()
+	site := f.Site
 	data, err := durable.Read(path)
 	if errors.Is(err, fs.ErrNotExist) {
 		return plan.NewLedger(site), nil
@@ -73,17 +82,20 @@ func (f Files) Read(context.Context) (*plan.Ledger, error) {
 	if err != nil {
 		return nil, fmt.Errorf("ledger: %w", err)
 	}
+
 	l := plan.NewLedger(site)
 	err = l.UnmarshalJSON(data)
 	if err == nil && l.Site != site {
 		err = fmt.Errorf("it is the ledger of site %q, not of %q", l.Site, site)
 	}
+
 	if errors.Is(err, plan.ErrNewer) {
 		return nil, fmt.Errorf("ledger %s: %w", path, err)
 	}
 	if err != nil {
 		return nil, damagedError(path, data, err)
 	}
+
 	return l, nil
 }
 
@@ -93,11 +105,14 @@ func damagedError(path string, data []byte, cause error) error {
 	aside := path + ".damaged"
 	if _, err := os.Stat(aside); errors.Is(err, fs.ErrNotExist) {
 		if err := durable.Replace(aside, data); err != nil {
-			return fmt.Errorf("ledger %s can't be read: %w (and no copy could be kept: %v)", path, cause, err)
+			return fmt.Errorf("ledger %s can't be read: %w (and no copy could be kept: %v)",
+				path, cause, err)
 		}
 	}
+
 	return fmt.Errorf("ledger %s can't be read: %w (a copy is kept in %s; restore %s.bak or another backup, or remove the ledger: "+
-		"the next plan then shows the current state, and apply adds it to the ledger)", path, cause, aside, path)
+		"the next plan then shows the current state, and apply adds it to the ledger)", path,
+		cause, aside, path)
 }
 
 // Locked reports whether another process works on the site just now.
@@ -110,10 +125,12 @@ func keepBackup(path string, link func(from, to string) error, replace func(stri
 	if err := os.Remove(backup); err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return err
 	}
+
 	err := link(path, backup)
 	if err == nil || errors.Is(err, fs.ErrNotExist) {
 		return nil
 	}
+
 	data, err := durable.Read(path)
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil
@@ -121,6 +138,7 @@ func keepBackup(path string, link func(from, to string) error, replace func(stri
 	if err != nil {
 		return err
 	}
+
 	return replace(backup, data)
 }
 
@@ -142,16 +160,19 @@ func (l *lock) Save(ledger *plan.Ledger) error {
 	if err := l.held.check(); err != nil {
 		return err
 	}
+
 	data, err := json.MarshalIndent(ledger, "", "  ")
 	if err != nil {
 		return err
 	}
+
 	if !l.kept {
 		if err := keepBackup(l.path, os.Link, l.replace); err != nil {
 			return err
 		}
 		l.kept = true
 	}
+
 	return l.replace(l.path, append(data, '\n'))
 }
 

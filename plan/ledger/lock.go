@@ -56,10 +56,12 @@ func acquire(ctx context.Context, path string, wait time.Duration) (*heldLock, e
 	defer opened()
 	ctx, cancel := context.WithTimeout(ctx, wait)
 	defer cancel()
+
 	ok, err := h.flock.TryLock()
 	if err == nil && !ok && wait > 0 {
 		ok, err = h.flock.TryLockContext(ctx, retry)
 	}
+
 	switch {
 	case ok:
 		return h, h.sign()
@@ -75,11 +77,13 @@ func isHeld(path string) bool {
 	if _, err := os.Stat(path); err != nil {
 		return false
 	}
+
 	f := flock.New(path, flock.SetFlag(os.O_RDONLY|durable.NoFollow))
 	free, err := f.TryRLock()
 	if free {
 		f.Unlock()
 	}
+
 	return err == nil && !free
 }
 
@@ -89,6 +93,7 @@ func (h *heldLock) check() error {
 	if !h.flock.Locked() {
 		return plan.ErrLockLost
 	}
+
 	own, err := h.flock.Stat()
 	if err != nil {
 		return fmt.Errorf("%w: %w", plan.ErrLockLost, err)
@@ -100,6 +105,7 @@ func (h *heldLock) check() error {
 	if !os.SameFile(own, there) {
 		return fmt.Errorf("%w: %s was replaced", plan.ErrLockLost, h.path)
 	}
+
 	return nil
 }
 
@@ -122,11 +128,15 @@ func holderPath(lock string) string { return lock + ".holder" }
 func (h *heldLock) sign() error {
 	path := h.path
 	host, _ := os.Hostname()
-	note := fmt.Sprintf("process %d on %s since %s", os.Getpid(), host, time.Now().Format(time.DateTime))
-	if err := errors.Join(durable.Inherit(path), writeAnew(holderPath(path), note)); err != nil {
+	note := fmt.Sprintf("process %d on %s since %s", os.Getpid(), host,
+		time.Now().Format(time.DateTime))
+
+	if err := errors.Join(durable.Inherit(path),
+		writeAnew(holderPath(path), note)); err != nil {
 		h.flock.Unlock()
 		return fmt.Errorf("lock: %w", err)
 	}
+
 	return nil
 }
 
@@ -160,6 +170,7 @@ func writeAnew(path, text string) error {
 	if err != nil {
 		return err
 	}
+
 	_, err = file.WriteString(text)
 	return errors.Join(err, file.Close(), durable.Inherit(path))
 }

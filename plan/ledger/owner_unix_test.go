@@ -20,25 +20,32 @@ func TestForeignLedger(t *testing.T) {
 		}
 		t.Skip("left out: only root can write in the place of another user")
 	}
+
 	secret := filepath.Join(t.TempDir(), "shadow")
 	if err := os.WriteFile(secret, []byte("secret"), 0o600); err != nil {
 		t.Fatal(err)
 	}
+
 	for what, put := range map[string]func(path string) error{
 		"link": func(path string) error { return os.Symlink(secret, path) },
 		"pipe": func(path string) error { return syscall.Mkfifo(path, 0o600) },
 		"open": func(path string) error {
-			return errors.Join(os.WriteFile(path, []byte(`{"version":1,"site":"office"}`), 0o600), os.Chmod(path, 0o666))
+			return errors.Join(os.WriteFile(path, []byte(`{"version":1,"site":"office"}`),
+				0o600), os.Chmod(path, 0o666))
 		},
 	} {
 		f := Files{Dir: t.TempDir(), Site: "office"}
-		err := errors.Join(put(f.Path()), os.Lchown(f.Path(), nobody, nobody), os.Chown(f.Dir, nobody, nobody))
+		err := errors.Join(put(f.Path()), os.Lchown(f.Path(), nobody, nobody),
+			os.Chown(f.Dir, nobody, nobody))
+
 		if err != nil {
 			t.Fatal(err)
 		}
+
 		if _, err := f.Lock(t.Context(), 0); err == nil {
 			t.Errorf("%s: it is gone by", what)
 		}
+
 		if _, err := os.Lstat(f.Path() + ".damaged"); err == nil {
 			t.Errorf("%s: a copy is made", what)
 		}
@@ -55,28 +62,36 @@ func TestRootLeavesNothingOfItsOwn(t *testing.T) {
 		}
 		t.Skip("left out: only root can write in the place of another user")
 	}
+
 	dir := t.TempDir()
 	if err := os.Chown(dir, nobody, nobody); err != nil {
 		t.Fatal(err)
 	}
+
 	state := filepath.Join(dir, "state")
 	f, err := Files{Dir: state, Site: "office"}.Lock(t.Context(), 0)
 	if err != nil {
 		t.Fatal(err)
 	}
+
 	defer f.Unlock()
+
 	release, err := Lead(t.Context(), state, "office", func(string) {})
 	if err != nil {
 		t.Fatal(err)
 	}
+
 	defer release()
+
 	if err := f.Save(f.Ledger()); err != nil {
 		t.Fatal(err)
 	}
+
 	left, err := filepath.Glob(filepath.Join(state, "*"))
 	if err != nil || len(left) != 5 {
 		t.Fatalf("%q, %v", left, err)
 	}
+
 	for _, path := range append(left, state) {
 		info, err := os.Stat(path)
 		if err != nil {

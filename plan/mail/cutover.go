@@ -38,10 +38,12 @@ func (c *Cutover) Until() time.Time {
 	if c.Since.IsZero() {
 		return time.Time{}
 	}
+
 	longest := 0
 	for _, m := range c.Moving {
 		longest = max(longest, m.TTL)
 	}
+
 	return c.Since.Add(time.Duration(longest) * time.Second)
 }
 
@@ -71,6 +73,7 @@ func DecodeCutover(data []byte, site string) (*Cutover, error) {
 	if c.Site != site {
 		return nil, fmt.Errorf("is of site %q, not %q", c.Site, site)
 	}
+
 	return &c, nil
 }
 
@@ -82,10 +85,13 @@ func MovingChanges(changes []plan.Change) (movers []plan.Change) {
 		if err != nil || c.Action != plan.Update || c.Release {
 			continue
 		}
-		if (rrtype == "A" || rrtype == "AAAA" || rrtype == "MX") && !slices.Equal(withTTL(c.Before, -1), withTTL(c.After, -1)) {
+
+		if (rrtype == "A" || rrtype == "AAAA" || rrtype == "MX") &&
+			!slices.Equal(withTTL(c.Before, -1), withTTL(c.After, -1)) {
 			movers = append(movers, c)
 		}
 	}
+
 	return movers
 }
 
@@ -100,12 +106,15 @@ func NewCutover(site string, movers []plan.Change, ttl int) (*Cutover, []plan.Ch
 			_, t := SplitRecordLine(l)
 			old = max(old, t)
 		}
+
 		c.Moving = append(c.Moving, MovingRRset{m.Key.Kind, m.Key.Name, old})
 		if old > ttl {
-			m.After, m.Reason = withTTL(m.Before, ttl), "resolvers must not cache the old one for long when it changes"
+			m.After = withTTL(m.Before, ttl)
+			m.Reason = "resolvers must not cache the old one for long when it changes"
 			lower = append(lower, m)
 		}
 	}
+
 	return c, lower
 }
 
@@ -117,7 +126,10 @@ func (c *Cutover) WithLowTTL(changes []plan.Change) []plan.Change {
 			out[i].After = withTTL(ch.After, c.TTL)
 		}
 	}
-	return slices.DeleteFunc(out, func(ch plan.Change) bool { return ch.Writes() && !ch.Renew && plan.EqualLines(ch.Before, ch.After) })
+
+	return slices.DeleteFunc(out, func(ch plan.Change) bool {
+		return ch.Writes() && !ch.Renew && plan.EqualLines(ch.Before, ch.After)
+	})
 }
 
 // withTTL returns record lines with another TTL, sorted as they were made; none when ttl is

@@ -24,8 +24,11 @@ func AddressUpdate(p *plan.Plan, host string, l *plan.Ledger) ([]plan.Change, er
 	moves := addressMoves(p, host, l)
 	pointers := pointersIn(l)
 	isPointer := func(c plan.Change) bool {
-		return slices.ContainsFunc(pointers, func(text []string) bool { return plan.EqualLines(text, c.After) })
+		return slices.ContainsFunc(pointers, func(text []string) bool {
+			return plan.EqualLines(text, c.After)
+		})
 	}
+
 	var out []plan.Change
 	moved := len(moves) > 0
 	for _, c := range p.Changes {
@@ -33,32 +36,41 @@ func AddressUpdate(p *plan.Plan, host string, l *plan.Ledger) ([]plan.Change, er
 		e, known := l.Get(c.Key)
 		follows := c.Action == plan.Manual
 		address := FQDN(name) == FQDN(host) && (rrtype == "A" || rrtype == "AAAA")
+
 		switch {
-		case c.Key.Kind == "dns" && address && (c.Action == plan.Unreadable || !known && !follows):
+		case c.Key.Kind == "dns" && address &&
+			(c.Action == plan.Unreadable || !known && !follows):
 			return nil, nil // it is not known, or not published by mailpub: nothing to follow
 		case c.Key.Kind != "dns" || c.Action == plan.Unreadable || l.Restores(c):
 			continue
 		case address:
 			follows = follows || known && plan.EqualLines(movedAddress(e.Text, moves), c.After)
 		case rrtype == "TXT "+spfTag:
-			follows = follows || known && slices.Equal(movedSPF(e.Text, moves), movedSPF(c.After, nil))
+			follows = follows || known && slices.Equal(movedSPF(e.Text, moves),
+				movedSPF(c.After, nil))
 		case rrtype == "PTR":
 			follows = follows || c.Release && known || !c.Release && isPointer(c)
 			moved = moved || !c.Release && !known && c.Writes() && isPointer(c)
 		default:
 			continue
 		}
+
 		if c.Adopt {
-			return nil, fmt.Errorf("%w: %s is not mailpub's: review it, then run apply --adopt", ErrUnsettled, c.Key)
+			return nil, fmt.Errorf("%w: %s is not mailpub's: review it, then run apply --adopt",
+				ErrUnsettled, c.Key)
 		}
 		if !follows {
-			return nil, fmt.Errorf("%w: %s differs by more than the address: run apply", ErrUnsettled, c.Key)
+			return nil, fmt.Errorf("%w: %s differs by more than the address: run apply",
+				ErrUnsettled, c.Key)
 		}
+
 		out = append(out, c)
 	}
+
 	if !moved {
 		return nil, nil
 	}
+
 	return out, nil
 }
 
@@ -71,17 +83,22 @@ func addressMoves(p *plan.Plan, host string, l *plan.Ledger) map[netip.Addr]neti
 		if !known || c.Release || c.Action == plan.Unreadable || c.Key.Kind != "dns" {
 			continue
 		}
+
 		var was, is netip.Addr
 		switch {
 		case c.Key == DNSKey(host, "A") || c.Key == DNSKey(host, "AAAA"):
-			was, is = addressIn(e.Text), addressIn(c.After)
+			was = addressIn(e.Text)
+			is = addressIn(c.After)
 		case strings.HasSuffix(c.Key.Name, " TXT "+spfTag):
-			was, is = onlyAddressIn(e.Text, c.After), onlyAddressIn(c.After, e.Text)
+			was = onlyAddressIn(e.Text, c.After)
+			is = onlyAddressIn(c.After, e.Text)
 		}
+
 		if was.IsValid() && is.IsValid() && was != is && was.Is4() == is.Is4() {
 			out[was] = is
 		}
 	}
+
 	return out
 }
 
@@ -98,8 +115,10 @@ func onlyAddressIn(lines, other []string) (only netip.Addr) {
 		if only.IsValid() {
 			return netip.Addr{}
 		}
+
 		only = a
 	}
+
 	return only
 }
 
@@ -144,6 +163,7 @@ func movedSPF(lines []string, moves map[netip.Addr]netip.Addr) []string {
 			}
 		}
 	}
+
 	slices.Sort(terms)
 	return terms
 }

@@ -15,44 +15,91 @@ func ledgerOf(lines ...string) *plan.Ledger {
 	for _, line := range lines {
 		key, text, _ := strings.Cut(line, " = ")
 		kind, name, _ := strings.Cut(key, " ")
-		l.Put(plan.Entry{Key: plan.Key{Kind: kind, Name: name}, Target: mail.ZoneTarget("nomeazienda.it"), Text: []string{text}})
+		l.Put(plan.Entry{
+			Key: plan.Key{
+				Kind: kind,
+				Name: name,
+			},
+			Target: mail.ZoneTarget("nomeazienda.it"),
+			Text:   []string{text},
+		})
 	}
+
 	return l
 }
 
 func dnsChange(action plan.Action, name, before, after string) plan.Change {
-	c := plan.Change{Target: mail.ZoneTarget("nomeazienda.it"), Key: plan.Key{Kind: "dns", Name: name}, Action: action}
+	c := plan.Change{
+		Target: mail.ZoneTarget("nomeazienda.it"),
+		Key: plan.Key{
+			Kind: "dns",
+			Name: name,
+		},
+		Action: action,
+	}
+
 	if before != "" {
 		c.Before = []string{before}
 	}
+
 	if after != "" {
 		c.After = []string{after}
 	}
+
 	return c
 }
 
 func TestRestores(t *testing.T) {
-	l := ledgerOf("forward tcp/25 = 10.10.10.10:25", "dns nomeazienda.it. MX = 10 mail.nomeazienda.it. ttl 3600")
-	l.Put(plan.Entry{Key: plan.Key{Kind: "forward", Name: "tcp/110"}, Pending: []string{"10.10.10.10:110"}})
+	l := ledgerOf("forward tcp/25 = 10.10.10.10:25",
+		"dns nomeazienda.it. MX = 10 mail.nomeazienda.it. ttl 3600")
+
+	l.Put(plan.Entry{
+		Key: plan.Key{
+			Kind: "forward",
+			Name: "tcp/110",
+		},
+		Pending: []string{"10.10.10.10:110"},
+	})
+
 	forward := func(name, to string, change func(*plan.Change)) plan.Change {
-		c := plan.Change{Key: plan.Key{Kind: "forward", Name: name}, Action: plan.Create, After: []string{to}}
+		c := plan.Change{
+			Key: plan.Key{
+				Kind: "forward",
+				Name: name,
+			},
+			Action: plan.Create,
+			After:  []string{to},
+		}
+
 		if change != nil {
 			change(&c)
 		}
+
 		return c
 	}
+
 	for _, c := range []struct {
 		name string
 		c    plan.Change
 		want bool
 	}{
 		{"it is gone", forward("tcp/25", "10.10.10.10:25", nil), true},
-		{"its lease runs out", forward("tcp/25", "10.10.10.10:25", func(c *plan.Change) { c.Action, c.Renew, c.Before = plan.Update, true, c.After }), true},
+		{"its lease runs out", forward("tcp/25", "10.10.10.10:25", func(c *plan.Change) {
+			c.Action = plan.Update
+			c.Renew = true
+			c.Before = c.After
+		}), true},
 		{"a write that died", forward("tcp/110", "10.10.10.10:110", nil), true},
 		{"it never was", forward("tcp/143", "10.10.10.10:143", nil), false},
 		{"the config has another one since", forward("tcp/25", "10.10.10.99:25", nil), false},
-		{"a stranger has the port", forward("tcp/25", "10.10.10.10:25", func(c *plan.Change) { c.Action, c.Adopt = plan.Update, true }), false},
-		{"it is to go", forward("tcp/25", "", func(c *plan.Change) { c.Action, c.Release = plan.Delete, true }), false},
+		{"a stranger has the port", forward("tcp/25", "10.10.10.10:25", func(c *plan.Change) {
+			c.Action = plan.Update
+			c.Adopt = true
+		}), false},
+		{"it is to go", forward("tcp/25", "", func(c *plan.Change) {
+			c.Action = plan.Delete
+			c.Release = true
+		}), false},
 		{"a person does it", forward("tcp/25", "10.10.10.10:25", func(c *plan.Change) { c.Action = plan.Manual }), false},
 		{"nobody can see it", forward("tcp/25", "10.10.10.10:25", func(c *plan.Change) { c.Action = plan.Unreadable }), false},
 		{"a record is gone", dnsChange(plan.Create, "nomeazienda.it. MX", "", "10 mail.nomeazienda.it. ttl 3600"), true},
@@ -65,14 +112,29 @@ func TestRestores(t *testing.T) {
 
 func TestFollowing(t *testing.T) {
 	const host = "mail.nomeazienda.it."
-	all := []string{"dns mail.nomeazienda.it. A = 2.2.2.2 ttl 3600", `dns nomeazienda.it. TXT v=spf1 = "v=spf1 mx ip4:2.2.2.2 -all"`,
-		"dns 2.2.2.2.in-addr.arpa. PTR = mail.nomeazienda.it. ttl 3600", "dns nomeazienda.it. MX = 10 mail.nomeazienda.it. ttl 3600"}
-	a := dnsChange(plan.Update, "mail.nomeazienda.it. A", "2.2.2.2 ttl 3600", "2.2.2.7 ttl 3600")
-	spf := dnsChange(plan.Update, "nomeazienda.it. TXT v=spf1", `"v=spf1 mx ip4:2.2.2.2 -all"`, `"v=spf1 mx ip4:2.2.2.7 -all"`)
-	ptr := dnsChange(plan.Create, "7.2.2.2.in-addr.arpa. PTR", "", "mail.nomeazienda.it. ttl 3600")
-	old := dnsChange(plan.Delete, "2.2.2.2.in-addr.arpa. PTR", "mail.nomeazienda.it. ttl 3600", "")
+	all := []string{"dns mail.nomeazienda.it. A = 2.2.2.2 ttl 3600",
+		`dns nomeazienda.it. TXT v=spf1 = "v=spf1 mx ip4:2.2.2.2 -all"`,
+		"dns 2.2.2.2.in-addr.arpa. PTR = mail.nomeazienda.it. ttl 3600",
+		"dns nomeazienda.it. MX = 10 mail.nomeazienda.it. ttl 3600"}
+
+	a := dnsChange(plan.Update, "mail.nomeazienda.it. A", "2.2.2.2 ttl 3600",
+		"2.2.2.7 ttl 3600")
+
+	spf := dnsChange(plan.Update, "nomeazienda.it. TXT v=spf1", `"v=spf1 mx ip4:2.2.2.2 -all"`,
+		`"v=spf1 mx ip4:2.2.2.7 -all"`)
+
+	ptr := dnsChange(plan.Create, "7.2.2.2.in-addr.arpa. PTR", "",
+		"mail.nomeazienda.it. ttl 3600")
+
+	old := dnsChange(plan.Delete, "2.2.2.2.in-addr.arpa. PTR", "mail.nomeazienda.it. ttl 3600",
+		"")
+
 	old.Release = true
-	with := func(c plan.Change, change func(*plan.Change)) plan.Change { change(&c); return c }
+	with := func(c plan.Change, change func(*plan.Change)) plan.Change {
+		change(&c)
+		return c
+	}
+
 	byHand := with(ptr, func(c *plan.Change) { c.Action = plan.Manual })
 	mx := dnsChange(plan.Create, "nomeazienda.it. MX", "", "10 mail.nomeazienda.it. ttl 3600")
 	for _, c := range []struct {
@@ -86,9 +148,15 @@ func TestFollowing(t *testing.T) {
 		{"the PTR is the provider's", all, []plan.Change{a, spf, byHand}, 3, ""},
 		{"nothing else", all, []plan.Change{a, spf, mx}, 2, ""},
 		{"no change of address", all, []plan.Change{mx}, 0, ""},
-		{"the first address", all[1:], []plan.Change{with(a, func(c *plan.Change) { c.Action, c.Before = plan.Create, nil }), spf}, 0, ""},
+		{"the first address", all[1:], []plan.Change{with(a, func(c *plan.Change) {
+			c.Action = plan.Create
+			c.Before = nil
+		}), spf}, 0, ""},
 		{"A was put back to what it was", all, []plan.Change{dnsChange(plan.Create, "mail.nomeazienda.it. A", "", "2.2.2.2 ttl 3600")}, 0, ""},
-		{"somebody changed A", all, []plan.Change{with(a, func(c *plan.Change) { c.Adopt, c.Before = true, []string{"9.9.9.9 ttl 60"} }), spf}, 0, "mail.nomeazienda.it. A is not mailpub's"},
+		{"somebody changed A", all, []plan.Change{with(a, func(c *plan.Change) {
+			c.Adopt = true
+			c.Before = []string{"9.9.9.9 ttl 60"}
+		}), spf}, 0, "mail.nomeazienda.it. A is not mailpub's"},
 		{"somebody changed SPF", all, []plan.Change{a, with(spf, func(c *plan.Change) { c.Adopt = true })}, 0, "nomeazienda.it. TXT v=spf1 is not mailpub's"},
 		{"the config has another TTL", all, []plan.Change{with(a, func(c *plan.Change) { c.After = []string{"2.2.2.7 ttl 60"} }), spf}, 0, "A differs by more than the address"},
 		{"the config includes somebody", all, []plan.Change{a, with(spf, func(c *plan.Change) { c.After = []string{`"v=spf1 mx ip4:2.2.2.7 include:_spf.example.net -all"`} })}, 0, "TXT v=spf1 differs by more"},
@@ -102,8 +170,11 @@ func TestFollowing(t *testing.T) {
 		{"only the old PTR is left", all, []plan.Change{old}, 0, ""},
 		{"nobody can see A", all, []plan.Change{with(a, func(c *plan.Change) { c.Action = plan.Unreadable }), spf}, 0, ""},
 	} {
-		got, err := mail.AddressUpdate(&plan.Plan{Changes: c.changes}, host, ledgerOf(c.ledger...))
-		if len(got) != c.want || (err == nil) != (c.err == "") || err != nil && (!strings.Contains(err.Error(), c.err) || !errors.Is(err, mail.ErrUnsettled)) {
+		got, err := mail.AddressUpdate(&plan.Plan{Changes: c.changes}, host,
+			ledgerOf(c.ledger...))
+		if len(got) != c.want || (err == nil) != (c.err == "") ||
+			err != nil && (!strings.Contains(err.Error(), c.err) ||
+				!errors.Is(err, mail.ErrUnsettled)) {
 			t.Errorf("%s: %d changes, %v; want %d, %q", c.name, len(got), err, c.want, c.err)
 		}
 	}

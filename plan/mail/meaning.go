@@ -27,6 +27,7 @@ func Fit(rrtype string, said bool) func(observed, wanted []string) []string {
 	case said:
 		return fitDataTTL
 	}
+
 	return fitData
 }
 
@@ -40,6 +41,7 @@ func serviceMeaning(data string) string {
 	case f[3] == ".":
 		return "."
 	}
+
 	return f[2] + " " + strings.ToLower(f[3])
 }
 
@@ -49,7 +51,10 @@ func fitText(observed, wanted []string) []string {
 func fitTextTTL(observed, wanted []string) []string {
 	return fitLines(observed, wanted, textMeaning, true)
 }
-func fitData(observed, wanted []string) []string { return fitLines(observed, wanted, identity, false) }
+func fitData(observed, wanted []string) []string {
+	return fitLines(observed, wanted, identity,
+		false)
+}
 func fitDataTTL(observed, wanted []string) []string {
 	return fitLines(observed, wanted, identity, true)
 }
@@ -63,15 +68,18 @@ func fitLines(observed, wanted []string, meaning func(string) string, said bool)
 	if others == nil {
 		return lines
 	}
+
 	if _, ttl, _ := dataAndTTL(others); len(own) == 0 && !said {
 		data, _, _ := dataAndTTL(wanted)
 		lines = linesOf(data, ttl)
 	}
+
 	out := slices.Concat(lines, others)
 	if _, ttl, _ := dataAndTTL(lines); ttl >= 0 { // a set has one TTL (RFC 2181 section 5.2)
 		data, _, _ := dataAndTTL(out)
 		out = linesOf(data, ttl)
 	}
+
 	slices.Sort(out)
 	return out
 }
@@ -83,18 +91,23 @@ func splitPolicies(observed, wanted []string) (own, others []string) {
 	if len(wanted) == 1 {
 		version = policyVersion(wanted[0])
 	}
+
 	if version == "" {
 		return observed, nil
 	}
+
 	for _, l := range observed {
 		data, _ := SplitRecordLine(l)
 		text, err := Text(data)
-		if err != nil || strings.HasPrefix(strings.ToLower(strings.ReplaceAll(text, " ", "")), "v=") {
+		if err != nil || strings.HasPrefix(strings.ToLower(strings.ReplaceAll(text, " ", "")),
+			"v=") {
 			own = append(own, l) // a policy, whole or not
 			continue
 		}
+
 		others = append(others, l)
 	}
+
 	return own, others
 }
 
@@ -105,11 +118,13 @@ func policyVersion(line string) string {
 	if err != nil {
 		return ""
 	}
+
 	for _, v := range []string{"v=DMARC1", "v=TLSRPTv1", "v=STSv1"} {
 		if strings.HasPrefix(text, v) {
 			return v
 		}
 	}
+
 	return ""
 }
 
@@ -117,6 +132,7 @@ func fitOwn(observed, wanted []string, meaning func(string) string, said bool) [
 	if slices.Equal(observed, wanted) {
 		return observed
 	}
+
 	is, ttl, uniform := dataAndTTL(observed)
 	want, wantTTL, _ := dataAndTTL(wanted)
 	if uniform && sameMeaning(is, want, meaning) {
@@ -125,9 +141,11 @@ func fitOwn(observed, wanted []string, meaning func(string) string, said bool) [
 		}
 		return linesOf(is, wantTTL)
 	}
+
 	if said || wantTTL < 0 || ttl < 0 || !uniform {
 		return wanted
 	}
+
 	return linesOf(want, ttl)
 }
 
@@ -139,8 +157,10 @@ func dataAndTTL(lines []string) (data []string, ttl int, uniform bool) {
 		if i > 0 && t != ttl {
 			uniform = false
 		}
-		data, ttl = append(data, d), t
+		data = append(data, d)
+		ttl = t
 	}
+
 	return data, ttl, uniform
 }
 
@@ -156,10 +176,12 @@ func sameMeaning(a, b []string, meaning func(string) string) bool {
 	if len(a) != len(b) {
 		return false
 	}
+
 	left := make([]string, len(a))
 	for i, d := range a {
 		left[i] = meaning(d)
 	}
+
 	for _, d := range b {
 		i := slices.Index(left, meaning(d))
 		if i < 0 {
@@ -167,6 +189,7 @@ func sameMeaning(a, b []string, meaning func(string) string) bool {
 		}
 		left = slices.Delete(left, i, i+1)
 	}
+
 	return true
 }
 
@@ -178,10 +201,12 @@ func textMeaning(data string) string {
 	if err != nil {
 		return data
 	}
+
 	tags, ok := Tags(text)
 	if !ok || len(tags) == 0 {
 		return data
 	}
+
 	switch first := tags[0]; {
 	case first.Name == "v" && first.Value == "DMARC1":
 		return dmarcMeaning(tags)
@@ -190,6 +215,7 @@ func textMeaning(data string) string {
 	case first.Name == "v" && first.Value == "DKIM1", hasTag(tags, "p") && first.Name != "v":
 		return keyMeaning(tags, data)
 	}
+
 	return data
 }
 
@@ -204,13 +230,16 @@ func Tags(text string) (tags []Tag, ok bool) {
 		if part == "" {
 			continue
 		}
+
 		name, value, found := strings.Cut(part, "=")
 		name = strings.TrimSpace(name)
 		if !found || hasTag(tags, name) {
 			return nil, false
 		}
+
 		tags = append(tags, Tag{name, strings.TrimSpace(value)})
 	}
+
 	return tags, true
 }
 
@@ -230,20 +259,26 @@ func tagValue(tags []Tag, name string) string {
 // dmarcMeaning leaves out what says a default, and folds the case that does not count.
 func dmarcMeaning(tags []Tag) string {
 	policy := strings.ToLower(tagValue(tags, "p"))
-	defaults := map[string]string{"adkim": "r", "aspf": "r", "pct": "100", "fo": "0", "rf": "afrf", "ri": "86400", "sp": policy, "t": "n", "psd": "u"}
+	defaults := map[string]string{"adkim": "r", "aspf": "r", "pct": "100", "fo": "0",
+		"rf": "afrf", "ri": "86400", "sp": policy, "t": "n", "psd": "u"}
+
 	var out []string
 	for _, t := range tags {
-		name, value := strings.ToLower(t.Name), t.Value
+		name := strings.ToLower(t.Name)
+		value := t.Value
 		if name == "rua" || name == "ruf" {
 			value = uris(value)
 		} else {
 			value = strings.ToLower(value)
 		}
+
 		if value != "" && value == defaults[name] {
 			continue
 		}
+
 		out = append(out, name+"="+value)
 	}
+
 	slices.Sort(out)
 	return strings.Join(out, ";")
 }
@@ -256,6 +291,7 @@ func listMeaning(tags []Tag) string {
 		}
 		out = append(out, t.Name+"="+t.Value)
 	}
+
 	slices.Sort(out[1:]) // the version stays first
 	return strings.Join(out, ";")
 }
@@ -270,6 +306,7 @@ func uris(list string) string {
 		}
 		out = append(out, scheme+rest)
 	}
+
 	slices.Sort(out)
 	return strings.Join(out, ",")
 }
@@ -281,11 +318,17 @@ func keyMeaning(tags []Tag, data string) string {
 	if kind == "" {
 		kind = "rsa"
 	}
-	hashes, services, flags := tagValue(tags, "h"), tagValue(tags, "s"), tagValue(tags, "t")
-	usable := (hashes == "" || listHas(hashes, "sha256")) && (services == "" || listHas(services, "*") || listHas(services, "email"))
+
+	hashes := tagValue(tags, "h")
+	services := tagValue(tags, "s")
+	flags := tagValue(tags, "t")
+	usable := (hashes == "" || listHas(hashes, "sha256")) &&
+		(services == "" || listHas(services, "*") || listHas(services, "email"))
+
 	if !usable || flags != "" && flags != "s" {
 		return data
 	}
+
 	return "dkim " + kind + " " + strings.Join(strings.Fields(tagValue(tags, "p")), "")
 }
 

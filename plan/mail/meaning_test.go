@@ -61,12 +61,15 @@ func TestFit(t *testing.T) {
 		{"of an alias there is none", "TLSA", true, "3 1 1 00", "3 1 1 00 ttl 60", ""},
 		{"what the provider says beside counts", "A", false, "2.2.2.2 ttl 1 proxied", "2.2.2.2 ttl 3600", "2.2.2.2 ttl 3600"},
 	} {
-		is, want := []string{c.is}, []string{c.want}
+		is := []string{c.is}
+		want := []string{c.want}
 		got := Fit(c.rrtype, c.said)(is, want)
 		expected := is
+
 		if c.writes != "" {
 			expected = []string{c.writes}
 		}
+
 		if !slices.Equal(got, expected) {
 			t.Errorf("%s: %q beside %q writes %q, want %q", c.name, c.want, c.is, got, expected)
 		}

@@ -15,6 +15,7 @@ func (d Domain) Policy() []string {
 	if d.MTASTS.Mode == "" {
 		return nil
 	}
+
 	lines := []string{"version: STSv1", "mode: " + d.MTASTS.Mode}
 	seen := map[string]bool{}
 	for _, host := range append(d.exchangers(), d.MTASTS.MX...) {
@@ -23,6 +24,7 @@ func (d Domain) Policy() []string {
 		}
 		seen[host] = true
 	}
+
 	return append(lines, fmt.Sprintf("max_age: %d", int(d.MTASTS.MaxAge/time.Second)))
 }
 
@@ -46,13 +48,26 @@ func (d Domain) transportPolicy() (rs []record) {
 	if policy == nil {
 		return nil
 	}
+
 	if h := d.MTASTS.Host; h != "" {
-		rs = append(rs, record{name: "mta-sts." + d.Name, rrtype: "CNAME", data: []string{FQDN(h)}, stage: plan.StageRecord, ttl: d.MTASTS.TTL,
-			reason: "senders fetch the policy for delivery under TLS from here (RFC 8461 section 3.3)"})
+		rs = append(rs, record{
+			name:   "mta-sts." + d.Name,
+			rrtype: "CNAME",
+			data:   []string{FQDN(h)},
+			stage:  plan.StageRecord,
+			ttl:    d.MTASTS.TTL,
+			reason: "senders fetch the policy for delivery under TLS from here (RFC 8461 section 3.3)",
+		})
 	}
-	return append(rs, record{name: "_mta-sts." + d.Name, rrtype: "TXT", stage: plan.StageRecord, ttl: d.MTASTS.TTL,
+
+	return append(rs, record{
+		name:   "_mta-sts." + d.Name,
+		rrtype: "TXT",
+		stage:  plan.StageRecord,
+		ttl:    d.MTASTS.TTL,
 		data:   []string{TextData("v=STSv1; id=" + PolicyID(policy))},
-		reason: "tells senders that there is a policy for delivery under TLS, and when it changed (RFC 8461)"})
+		reason: "tells senders that there is a policy for delivery under TLS, and when it changed (RFC 8461)",
+	})
 }
 
 // PolicyKey is the key of the MTA-STS policy of a domain.
@@ -67,11 +82,18 @@ func (s Spec) policyItems() (items []plan.Item) {
 		if policy == nil {
 			continue
 		}
+
 		name := strings.TrimSuffix(d.Name, ".")
-		items = append(items, plan.Item{Key: PolicyKey(d.Name), Lines: policy, Stage: plan.StageRecord,
+		items = append(items, plan.Item{
+			Key:    PolicyKey(d.Name),
+			Lines:  policy,
+			Stage:  plan.StageRecord,
 			Reason: "senders deliver under TLS to these hosts only (RFC 8461)",
-			ByHand: fmt.Sprintf("serve this text at https://mta-sts.%s/.well-known/mta-sts.txt; mailpub request policy %s prints it", name, name)})
+			ByHand: fmt.Sprintf("serve this text at https://mta-sts.%s/.well-known/mta-sts.txt; mailpub request policy %s prints it",
+				name, name),
+		})
 	}
+
 	return items
 }
 
@@ -81,11 +103,23 @@ func (d Domain) autoconfig() (rs []record) {
 	if d.Autoconfig == "" {
 		return nil
 	}
+
 	host := FQDN(d.Autoconfig)
 	for _, name := range []string{"autoconfig.", "autodiscover."} {
-		rs = append(rs, record{name: name + d.Name, rrtype: "CNAME", data: []string{host}, stage: plan.StageRecord,
-			reason: "mail programs ask here for the domain's settings"})
+		rs = append(rs, record{
+			name:   name + d.Name,
+			rrtype: "CNAME",
+			data:   []string{host},
+			stage:  plan.StageRecord,
+			reason: "mail programs ask here for the domain's settings",
+		})
 	}
-	return append(rs, record{name: "_autodiscover._tcp." + d.Name, rrtype: "SRV", data: []string{"0 1 443 " + host}, stage: plan.StageRecord,
-		reason: "Outlook asks there for the domain's settings"})
+
+	return append(rs, record{
+		name:   "_autodiscover._tcp." + d.Name,
+		rrtype: "SRV",
+		data:   []string{"0 1 443 " + host},
+		stage:  plan.StageRecord,
+		reason: "Outlook asks there for the domain's settings",
+	})
 }

@@ -12,14 +12,27 @@ import (
 func (d Domain) policies() (rs []record) {
 	if d.DMARC.Policy != "" {
 		text := d.DMARC.Text()
-		rs = append(rs, record{name: "_dmarc." + d.Name, rrtype: "TXT", ttl: d.DMARC.TTL, data: []string{TextData(text)}, stage: plan.StageRecord,
-			reason: "tells receivers how to handle mail forged in the domain's name (RFC 7489)"})
+		rs = append(rs, record{
+			name:   "_dmarc." + d.Name,
+			rrtype: "TXT",
+			ttl:    d.DMARC.TTL,
+			data:   []string{TextData(text)},
+			stage:  plan.StageRecord,
+			reason: "tells receivers how to handle mail forged in the domain's name (RFC 7489)",
+		})
 	}
+
 	if len(d.TLSRPT) > 0 {
 		text := TLSReports(d.TLSRPT)
-		rs = append(rs, record{name: "_smtp._tls." + d.Name, rrtype: "TXT", data: []string{TextData(text)}, stage: plan.StageRecord,
-			reason: "others report when they can't deliver under TLS (RFC 8460)"})
+		rs = append(rs, record{
+			name:   "_smtp._tls." + d.Name,
+			rrtype: "TXT",
+			data:   []string{TextData(text)},
+			stage:  plan.StageRecord,
+			reason: "others report when they can't deliver under TLS (RFC 8460)",
+		})
 	}
+
 	return rs
 }
 
@@ -44,14 +57,22 @@ func reportTargets(targets []string) string {
 		}
 		uris = append(uris, t)
 	}
+
 	return strings.Join(uris, ",")
 }
 
 func (d Domain) services() (rs []record) {
 	for _, s := range d.Services {
-		rs = append(rs, record{name: "_" + s.Name + "._tcp." + d.Name, rrtype: "SRV", stage: plan.StageRecord, ttl: s.TTL,
-			data: []string{fmt.Sprintf("0 1 %d %s", s.Port, FQDN(s.Host))}, reason: "clients find the server by themselves (RFC 6186)"})
+		rs = append(rs, record{
+			name:   "_" + s.Name + "._tcp." + d.Name,
+			rrtype: "SRV",
+			stage:  plan.StageRecord,
+			ttl:    s.TTL,
+			data:   []string{fmt.Sprintf("0 1 %d %s", s.Port, FQDN(s.Host))},
+			reason: "clients find the server by themselves (RFC 6186)",
+		})
 	}
+
 	return rs
 }
 
@@ -59,10 +80,18 @@ func (s Spec) authorities() []record {
 	if len(s.CAA) == 0 {
 		return nil
 	}
-	r := record{name: s.Host, rrtype: "CAA", stage: plan.StageRecord, reason: "only these may issue certificates for the mail host (RFC 8659)"}
+
+	r := record{
+		name:   s.Host,
+		rrtype: "CAA",
+		stage:  plan.StageRecord,
+		reason: "only these may issue certificates for the mail host (RFC 8659)",
+	}
+
 	for _, ca := range s.CAA {
 		r.data = append(r.data, `0 issue "`+ca+`"`)
 	}
+
 	return []record{r}
 }
 

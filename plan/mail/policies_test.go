@@ -11,13 +11,20 @@ func TestWantsPolicies(t *testing.T) {
 	s.CAA = []string{"letsencrypt.org", "ca.example.net"}
 	s.NoMail = []string{"www.nomeazienda.it."}
 	d := &s.Domains[0]
-	d.DMARC = DMARC{Policy: "quarantine", RUA: []string{"dmarc@nomeazienda.it", "mailto:x@example.net"}}
+	d.DMARC = DMARC{
+		Policy: "quarantine",
+		RUA:    []string{"dmarc@nomeazienda.it", "mailto:x@example.net"},
+	}
+
 	d.TLSRPT = []string{"tls@nomeazienda.it", "https://example.net/tls"}
-	d.Services = []Service{{Name: "imaps", Host: "mail.nomeazienda.it.", Port: 993}, {Name: "pop3", Host: "."}}
+	d.Services = []Service{{Name: "imaps", Host: "mail.nomeazienda.it.", Port: 993},
+		{Name: "pop3", Host: "."}}
+
 	w, err := s.Desired()
 	if err != nil {
 		t.Fatal(err)
 	}
+
 	got := flat(w.Zones["nomeazienda.it."])
 	for name, want := range map[string]string{
 		"_dmarc.nomeazienda.it. TXT":      `"v=DMARC1; p=quarantine; rua=mailto:dmarc@nomeazienda.it,mailto:x@example.net" ttl 3600`,
@@ -37,11 +44,14 @@ func TestWantsPolicies(t *testing.T) {
 		}
 		delete(got, name)
 	}
+
 	for name, text := range got {
 		t.Errorf("%s is wanted too: %s", name, text)
 	}
+
 	for _, it := range w.Zones["nomeazienda.it."] {
-		if it.Reason == "" || it.Key.Name != "nomeazienda.it. MX" && it.Stage >= plan.StageMail {
+		if it.Reason == "" || it.Key.Name != "nomeazienda.it. MX" &&
+			it.Stage >= plan.StageMail {
 			t.Errorf("%s: stage %d, reason %q", it.Key, it.Stage, it.Reason)
 		}
 	}

@@ -44,9 +44,11 @@ func SplitDNSKey(k plan.Key) (name, rrtype, tag string, err error) {
 	if k.Kind != "dns" || len(f) < 2 || !strings.HasSuffix(f[0], ".") {
 		return "", "", "", fmt.Errorf("%q is no dns key: want an absolute name and a type", k)
 	}
+
 	if len(f) == 3 {
 		tag = f[2]
 	}
+
 	return f[0], f[1], tag, nil
 }
 
@@ -60,7 +62,8 @@ func FQDN(name string) string {
 
 // Within reports whether name is the zone's apex or below it, by whole labels.
 func Within(name, zone string) bool {
-	name, zone = FQDN(name), FQDN(zone)
+	name = FQDN(name)
+	zone = FQDN(zone)
 	below, ok := strings.CutSuffix(name, zone)
 	return zone == "." || ok && (below == "" || below[len(below)-1] == '.')
 }
@@ -92,10 +95,12 @@ func SplitRecordLine(line string) (data string, ttl int) {
 	if !found {
 		return line, -1
 	}
+
 	n, err := strconv.Atoi(after)
 	if err != nil || n < 0 {
 		return line, -1
 	}
+
 	return data, n
 }
 
@@ -139,6 +144,7 @@ func TextData(text string) string {
 			b.WriteByte(c)
 		}
 	}
+
 	b.WriteByte('"')
 	return b.String()
 }
@@ -149,6 +155,7 @@ func Text(data string) (string, error) {
 	if len(data) < 2 || data[0] != '"' || data[len(data)-1] != '"' {
 		return "", bad
 	}
+
 	in := data[1 : len(data)-1]
 	var b strings.Builder
 	for i := 0; i < len(in); i++ {
@@ -172,5 +179,6 @@ func Text(data string) (string, error) {
 			return "", bad
 		}
 	}
+
 	return b.String(), nil
 }

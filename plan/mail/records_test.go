@@ -23,6 +23,7 @@ func TestTextData(t *testing.T) {
 			t.Errorf("Text(%s) = %q, %v, want %q", data, got, err, text)
 		}
 	}
+
 	for _, bad := range []string{``, `"`, `x`, `"a"b"`, `"a\"`, `"\25"`, `"\999"`, `"\x41"`} {
 		if got, err := Text(bad); err == nil {
 			t.Errorf("Text(%s) = %q, want an error", bad, got)
@@ -37,6 +38,7 @@ func FuzzText(f *testing.F) {
 		if back, err := Text(TextData(text)); err != nil || back != text {
 			t.Errorf("%q came back as %q, %v", text, back, err)
 		}
+
 		if plain, err := Text(text); err == nil {
 			if again, err := Text(TextData(plain)); err != nil || again != plain {
 				t.Errorf("%q came back as %q, %v", plain, again, err)
@@ -80,15 +82,19 @@ func TestKeysAndLines(t *testing.T) {
 	if k.String() != "dns nomeazienda.it. TXT v=spf1" {
 		t.Errorf("tagged key is %q", k)
 	}
+
 	name, typ, tag, err := SplitDNSKey(k)
 	if name != "nomeazienda.it." || typ != "TXT" || tag != "v=spf1" || err != nil {
 		t.Errorf("SplitDNSKey(%q) = %q, %q, %q, %v", k, name, typ, tag, err)
 	}
-	for _, bad := range []plan.Key{{Kind: "forward", Name: "tcp/25"}, {Kind: "dns", Name: "x."}, {Kind: "dns", Name: "x MX"}} {
+
+	for _, bad := range []plan.Key{{Kind: "forward", Name: "tcp/25"},
+		{Kind: "dns", Name: "x."}, {Kind: "dns", Name: "x MX"}} {
 		if _, _, _, err := SplitDNSKey(bad); err == nil {
 			t.Errorf("SplitDNSKey(%q) did not fail", bad)
 		}
 	}
+
 	for _, c := range []struct {
 		data string
 		ttl  int

@@ -15,15 +15,18 @@ func ReverseName(a netip.Addr) string {
 	raw := a.AsSlice()
 	slices.Reverse(raw)
 	var b strings.Builder
+
 	if a.Is4() {
 		for _, o := range raw {
 			fmt.Fprintf(&b, "%d.", o)
 		}
 		return b.String() + "in-addr.arpa."
 	}
+
 	for _, o := range raw {
 		fmt.Fprintf(&b, "%x.%x.", o&15, o>>4)
 	}
+
 	return b.String() + "ip6.arpa."
 }
 
@@ -39,9 +42,11 @@ func (s Spec) pointerName(a netip.Addr) string {
 			return FQDN(end)
 		}
 	}
+
 	if a = a.Unmap(); !a.Is4() {
 		return name
 	}
+
 	last, parent, _ := strings.Cut(name, ".")
 	for _, z := range s.Zones {
 		label, above, _ := strings.Cut(z.Name, ".")
@@ -49,6 +54,7 @@ func (s Spec) pointerName(a netip.Addr) string {
 			return last + "." + z.Name
 		}
 	}
+
 	return name
 }
 
@@ -61,13 +67,16 @@ func inRange(label string, n byte) bool {
 		to, err2 := strconv.ParseUint(rest, 10, 8)
 		return err == nil && err2 == nil && from <= uint64(n) && uint64(n) <= to
 	}
+
 	if first, rest, ok = strings.Cut(label, "/"); !ok {
 		first, rest, ok = strings.Cut(label, "_")
 	}
+
 	from, err = strconv.ParseUint(first, 10, 8)
 	bits, err2 := strconv.ParseUint(rest, 10, 8)
 	if !ok || err != nil || err2 != nil || bits < 24 || bits > 32 {
 		return false
 	}
+
 	return from>>(32-bits) == uint64(n)>>(32-bits)
 }

@@ -68,11 +68,13 @@ func (a Alias) Expand(domains []Domain) []string {
 	if strings.Contains(a.Address, "@") {
 		return []string{strings.ToLower(a.Address)}
 	}
+
 	local := strings.ToLower(a.Address)
 	out := []string{local}
 	for _, d := range domains {
 		out = append(out, local+"@"+d.bare())
 	}
+
 	return out
 }
 
@@ -100,50 +102,80 @@ func (d Delivery) String() string {
 // ServiceItems returns what the site needs of any mail server.
 func (s Spec) ServiceItems() (items []plan.Item) {
 	add := func(reason, name string, lines ...string) {
-		items = append(items, plan.Item{Key: plan.Key{Kind: "service", Name: name}, Lines: lines, Stage: plan.StageService, Reason: reason})
+		items = append(items, plan.Item{
+			Key: plan.Key{
+				Kind: "service",
+				Name: name,
+			},
+			Lines:  lines,
+			Stage:  plan.StageService,
+			Reason: reason,
+		})
 	}
+
 	host := strings.TrimSuffix(s.Host, ".")
 	port := cmp.Or(s.Service.Port, 25)
 	add("banner, EHLO and PTR must agree", NeedHostname, host)
 	add("the router forwards to it", NeedListen, netip.AddrPortFrom(s.Address, port).String())
+
 	for _, d := range s.Inbound() {
 		add("mail for the domain is accepted", NeedDomain+" "+d.bare(), Served)
 	}
+
 	boxes := map[string]bool{}
 	for _, a := range s.aliases() {
 		why := "declared in the config"
-		if local, _, _ := strings.Cut(a.Address, "@"); local == "postmaster" || local == "abuse" {
+		if local, _, _ := strings.Cut(a.Address, "@"); local == "postmaster" ||
+			local == "abuse" {
 			why = "every domain has a postmaster and an abuse address (RFC 2142, RFC 5321 section 4.5.1)"
 		}
+
 		add(why, NeedAlias+" "+a.Address, a.To)
 		if !boxes[a.To] {
 			boxes[a.To] = true
 			add("an alias delivers to it", NeedMailbox+" "+a.To, Exists)
 		}
 	}
-	add("the way that mail takes out, which SPF must agree with", NeedDelivery, s.Service.Delivery.String())
-	add("an open relay is used for spam within hours (RFC 5321 section 7.1)", NeedRelaying, s.Service.relaying()...)
-	add("outsiders cannot send as one of our addresses, above all as postmaster (RFC 6409 section 4.3)", NeedSenders, Authenticated)
-	add("mail for unknown recipients is refused at once and causes no bounces to forged senders", NeedRecipients, KnownOnly)
+
+	add("the way that mail takes out, which SPF must agree with", NeedDelivery,
+		s.Service.Delivery.String())
+
+	add("an open relay is used for spam within hours (RFC 5321 section 7.1)", NeedRelaying,
+		s.Service.relaying()...)
+
+	add("outsiders cannot send as one of our addresses, above all as postmaster (RFC 6409 section 4.3)",
+		NeedSenders, Authenticated)
+
+	add("mail for unknown recipients is refused at once and causes no bounces to forged senders",
+		NeedRecipients, KnownOnly)
+
 	for _, name := range []string{"root", "test"} {
 		if !s.declares(name) {
 			add("the names that attackers try first", NeedAccount+" "+name, Unreachable)
 		}
 	}
-	add("else one message can be smuggled inside another (RFC 5321 section 2.3.8)", NeedLineEnds, StrictEnds)
+
+	add("else one message can be smuggled inside another (RFC 5321 section 2.3.8)",
+		NeedLineEnds, StrictEnds)
+
 	add("spammers ask for addresses (RFC 5321 section 7.3)", NeedVRFY, Silent)
 	add("a guessed password makes the server a relay", NeedPasswords, StrongOnly)
 	add("programs on the server must use the public address", NeedHosts+" "+host, NotElsewhere)
+
 	for _, c := range s.Service.Collectors {
 		if s.Host == FQDN(c) {
-			add("since mail comes here, the name "+c+" is this server itself", NeedCollector+" "+c, Elsewhere)
+			add("since mail comes here, the name "+c+" is this server itself",
+				NeedCollector+" "+c, Elsewhere)
 		}
 	}
+
 	for _, d := range s.Domains {
 		for _, k := range d.DKIM {
-			add("receivers check the signature (RFC 6376)", NeedSigning+" "+d.bare(), fmt.Sprintf("selector %s, key %s", k.Selector, k.File))
+			add("receivers check the signature (RFC 6376)", NeedSigning+" "+d.bare(),
+				fmt.Sprintf("selector %s, key %s", k.Selector, k.File))
 		}
 	}
+
 	return items
 }
 
@@ -160,9 +192,11 @@ func (m MailService) relaying() []string {
 	for _, n := range m.Networks {
 		lines = append(lines, TrustsNetwork+n.String())
 	}
+
 	for _, d := range m.PassesOn {
 		lines = append(lines, PassesOn+strings.TrimSuffix(d, "."))
 	}
+
 	return lines
 }
 
@@ -171,29 +205,38 @@ func (m MailService) relaying() []string {
 // the local part.
 func (s Spec) aliases() []Alias {
 	to := map[string]string{}
-	for _, a := range slices.Concat([]Alias{{"postmaster", "postmaster"}, {"abuse", "postmaster"}}, s.Service.Aliases) {
+	for _, a := range slices.Concat([]Alias{{"postmaster", "postmaster"},
+		{"abuse", "postmaster"}}, s.Service.Aliases) {
 		if !strings.Contains(a.Address, "@") {
 			for _, full := range a.Expand(s.Inbound()) {
 				to[full] = a.To
 			}
 		}
 	}
+
 	for _, a := range s.Service.Aliases {
 		if strings.Contains(a.Address, "@") {
 			to[strings.ToLower(a.Address)] = a.To
 		}
 	}
+
 	out := make([]Alias, 0, len(to))
 	for full, box := range to {
 		out = append(out, Alias{full, box})
 	}
-	slices.SortFunc(out, func(a, b Alias) int { return strings.Compare(a.Address, b.Address) })
+
+	slices.SortFunc(out, func(a, b Alias) int {
+		return strings.Compare(a.Address, b.Address)
+	})
+
 	return out
 }
 
 // Inbound are the domains whose mail the server takes.
 func (s Spec) Inbound() []Domain {
-	return slices.DeleteFunc(slices.Clone(s.Domains), func(d Domain) bool { return !d.TakenHere() })
+	return slices.DeleteFunc(slices.Clone(s.Domains), func(d Domain) bool {
+		return !d.TakenHere()
+	})
 }
 
 // TakenHere reports whether the server takes the domain's mail. Where others do, as a hosted mailbox

@@ -20,17 +20,21 @@ func TestDelivery(t *testing.T) {
 		s.Service.Delivery = d
 		s.Service.Delivery.SPF = []string{"_spf.example.net", "spf.example.org."}
 		s.Domains[0].SPF.Include = []string{"spf.example.org"}
+
 		if got := needs(s)[NeedDelivery]; got != text {
 			t.Errorf("%+v is %q, want %q", d, got, text)
 		}
+
 		w, err := s.Desired()
 		if err != nil {
 			t.Fatal(err)
 		}
+
 		want := `"v=spf1 mx ip4:2.2.2.2 include:spf.example.org include:_spf.example.net -all"`
 		if d.SmartHost == "" {
 			want = `"v=spf1 mx ip4:2.2.2.2 include:spf.example.org -all"`
 		}
+
 		if got := flat(w.Zones["nomeazienda.it."])["nomeazienda.it. TXT v=spf1"]; got != want {
 			t.Errorf("%s: SPF is %s, want %s", text, got, want)
 		}
@@ -46,18 +50,22 @@ func TestServiceNeeds(t *testing.T) {
 	s.Service.Aliases = append(s.Service.Aliases, Alias{"Test@nomeazienda.it", "mario"})
 	s.Domains[0].DKIM = []DKIM{{Selector: "s1", File: "/state/s1.pem"}}
 	got := needs(s)
+
 	for name, want := range map[string]string{
 		NeedListen: "10.10.10.10:2525", NeedRelaying: "refused | trusts 192.168.1.0/24 | passes on example.org",
-		"collector MAIL.nomeazienda.it": Elsewhere, "collector pop.example.net": "", "collector 192.0.2.7": "",
-		"account root": Unreachable, "account test": "", // the config itself wants test@
+		"collector MAIL.nomeazienda.it": Elsewhere, "collector pop.example.net": "",
+		"collector 192.0.2.7": "",
+		"account root":        Unreachable, "account test": "", // the config itself wants test@
 		"signing nomeazienda.it": "selector s1, key /state/s1.pem",
 	} {
 		if got[name] != want {
 			t.Errorf("%s is %q, want %q", name, got[name], want)
 		}
 	}
+
 	for _, it := range s.ServiceItems() {
-		if it.Reason == "" || it.Stage != plan.StageService || len(it.Lines) == 0 || it.ByHand != "" || strings.Contains(it.Key.Name, "it. ") {
+		if it.Reason == "" || it.Stage != plan.StageService || len(it.Lines) == 0 ||
+			it.ByHand != "" || strings.Contains(it.Key.Name, "it. ") {
 			t.Errorf("%+v", it)
 		}
 	}

@@ -35,34 +35,47 @@ type Desired struct {
 // Desired computes what the site asks for. It fails when a name lies in none of the
 // site's zones.
 func (s Spec) Desired() (Desired, error) {
-	w := Desired{Service: s.ServiceItems(), Forwards: s.ForwardItems(), Zones: make(map[string][]plan.Item, len(s.Zones))}
+	w := Desired{
+		Service:  s.ServiceItems(),
+		Forwards: s.ForwardItems(),
+		Zones:    make(map[string][]plan.Item, len(s.Zones)),
+	}
+
 	each := s.recordCount()/max(len(s.Zones), 1) + 2
 	for _, z := range s.Zones {
 		w.Zones[z.Name] = make([]plan.Item, 0, each)
 	}
+
 	index := s.zoneIndex()
 	for r := range s.records() {
 		z, ok := zoneOf(index, r.name)
 		if !ok && r.rrtype != "PTR" {
-			return Desired{}, fmt.Errorf("no zone holds %q, which needs its %s record", r.name, r.rrtype)
+			return Desired{}, fmt.Errorf("no zone holds %q, which needs its %s record", r.name,
+				r.rrtype)
 		}
+
 		if !ok {
 			w.ByHand = append(w.ByHand, r.item(-1, true, s.ptrByHand(r)))
 			continue
 		}
+
 		ttl, keep := z.recordTTL(r)
 		byHand := r.hold
 		switch {
 		case z.ByHand:
-			ttl, byHand = -1, cmp.Or(byHand, "enter it in zone "+z.Name)
+			ttl = -1
+			byHand = cmp.Or(byHand, "enter it in zone "+z.Name)
 		case r.rrtype == "TLSA" && z.Unsigned != "":
 			byHand = "not published: " + z.Unsigned
 		}
+
 		if own, ok := s.TTLs[DNSKey(r.name, r.rrtype)]; ok && keep && ttl >= 0 {
 			ttl, keep = own, false
 		}
+
 		w.Zones[z.Name] = append(w.Zones[z.Name], r.item(ttl, keep, byHand))
 	}
+
 	w.Policies = s.policyItems()
 	return w, nil
 }
@@ -104,14 +117,18 @@ func (s Spec) batches() iter.Seq[[]record] {
 		if !yield(withRecordTTL(s.hostRecords(), s.TTL)) {
 			return
 		}
+
 		for _, d := range s.Domains {
 			if !yield(withRecordTTL(s.domainRecords(d), d.TTL)) {
 				return
 			}
 		}
-		if !yield(withRecordTTL(s.authorities(), s.TTL)) || !yield(withRecordTTL(s.keyRecords(), s.TTL)) {
+
+		if !yield(withRecordTTL(s.authorities(), s.TTL)) ||
+			!yield(withRecordTTL(s.keyRecords(), s.TTL)) {
 			return
 		}
+
 		for _, name := range s.NoMail {
 			if !yield(noMail(name)) {
 				return
@@ -126,41 +143,69 @@ func (s Spec) recordCount() int { return 16*len(s.Domains) + 2*len(s.NoMail) + 1
 func (s Spec) hostRecords() (rs []record) {
 	for _, t := range []string{"A", "AAAA"} {
 		if data := s.addresses(t); data != nil {
-			rs = append(rs, record{name: s.Host, rrtype: t, data: data, stage: plan.StageAddress,
-				reason: "the mail host is reached at its public address"})
+			rs = append(rs, record{
+				name:   s.Host,
+				rrtype: t,
+				data:   data,
+				stage:  plan.StageAddress,
+				reason: "the mail host is reached at its public address",
+			})
 		}
 	}
+
 	if !slices.ContainsFunc(s.Domains, func(d Domain) bool { return d.Name == s.Host }) {
 		rs = append(rs, spfRecord(s.Host, s.Host, []string{"a"}, SPF{All: "fail"},
 			"bounces are checked by the mail host's own name (RFC 7208 section 2.4)"))
 	}
+
 	for _, a := range s.Public {
-		rs = append(rs, record{name: s.pointerName(a), rrtype: "PTR", data: []string{s.Host}, stage: plan.StageRecord,
-			reason: "receivers expect " + a.String() + " to be named " + strings.TrimSuffix(s.Host, ".")})
+		rs = append(rs, record{
+			name:   s.pointerName(a),
+			rrtype: "PTR",
+			data:   []string{s.Host},
+			stage:  plan.StageRecord,
+			reason: "receivers expect " + a.String() + " to be named " +
+				strings.TrimSuffix(s.Host, "."),
+		})
 	}
+
 	return rs
 }
 
 func (s Spec) domainRecords(d Domain) []record {
 	var terms []string
-	if slices.ContainsFunc(d.MX, func(m MX) bool { return FQDN(m.Host) == FQDN(s.Host) }) {
+	if slices.ContainsFunc(d.MX, func(m MX) bool {
+		return FQDN(m.Host) == FQDN(s.Host)
+	}) {
 		terms = append(terms, "mx") // others' hosts take mail, and need not send it
 	}
+
 	for _, a := range s.Public {
 		terms = append(terms, addressTerm(a))
 	}
-	spf, why := d.SPF, "names the servers that may send mail for the domain (RFC 7208)"
+
+	spf := d.SPF
+	why := "names the servers that may send mail for the domain (RFC 7208)"
 	if s.Service.Delivery.SmartHost != "" {
 		spf.Include = spf.including(s.Service.Delivery.SPF)
 	}
-	mx := record{name: d.Name, rrtype: "MX", stage: plan.StageMail, reason: "mail for the domain goes to the mail host"}
+
+	mx := record{
+		name:   d.Name,
+		rrtype: "MX",
+		stage:  plan.StageMail,
+		reason: "mail for the domain goes to the mail host",
+	}
+
 	for _, m := range d.MX {
 		mx.data = append(mx.data, MXData(m.Preference, m.Host))
 	}
+
 	own := []record{spfRecord(d.Name, s.Host, terms, spf, why)}
 	if d.TakenHere() {
 		own = append(own, mx)
 	}
+
 	return slices.Concat(own,
 		d.signatures(), d.policies(), d.transportPolicy(), d.services(), d.autoconfig())
 }
@@ -169,11 +214,13 @@ func (s Spec) addresses(rrtype string) (data []string) {
 	if rrtype == "AAAA" && len(s.Shut) > 0 {
 		return nil
 	}
+
 	for _, a := range s.Public {
 		if AddressType(a) == rrtype {
 			data = append(data, AddressData(a))
 		}
 	}
+
 	return data
 }
 
@@ -187,15 +234,25 @@ func (s Spec) ForwardItems() (items []plan.Item) {
 	if s.Router == RouterNone {
 		return nil
 	}
+
 	for _, f := range s.Forwards {
 		target := netip.AddrPortFrom(s.Address, f.Internal).String()
-		it := plan.Item{Key: f.Key(), Lines: []string{target}, Stage: plan.StageForward, Lease: s.Lease,
-			Reason: f.Name + " is reached from outside"}
-		if s.Router == RouterByHand {
-			it.ByHand = fmt.Sprintf("forward %s port %d to %s in the router", f.Proto, f.Port, target)
+		it := plan.Item{
+			Key:    f.Key(),
+			Lines:  []string{target},
+			Stage:  plan.StageForward,
+			Lease:  s.Lease,
+			Reason: f.Name + " is reached from outside",
 		}
+
+		if s.Router == RouterByHand {
+			it.ByHand = fmt.Sprintf("forward %s port %d to %s in the router", f.Proto, f.Port,
+				target)
+		}
+
 		items = append(items, it)
 	}
+
 	return append(items, s.pinholeItems()...)
 }
 
@@ -205,18 +262,28 @@ func (s Spec) pinholeItems() (items []plan.Item) {
 	if !six.IsValid() || s.OpenIPv6 {
 		return nil
 	}
+
 	for _, f := range s.Forwards {
 		target := netip.AddrPortFrom(six, f.Port).String()
-		it := plan.Item{Key: f.Pinhole(), Lines: []string{target}, Stage: plan.StageForward, Lease: s.Lease,
-			Reason: f.Name + " is reached from outside by IPv6"}
+		it := plan.Item{
+			Key:    f.Pinhole(),
+			Lines:  []string{target},
+			Stage:  plan.StageForward,
+			Lease:  s.Lease,
+			Reason: f.Name + " is reached from outside by IPv6",
+		}
+
 		if s.Router == RouterByHand {
-			it.ByHand = fmt.Sprintf("let %s port %d pass to %s in the router's firewall of IPv6", f.Proto, f.Port, six)
+			it.ByHand = fmt.Sprintf("let %s port %d pass to %s in the router's firewall of IPv6",
+				f.Proto, f.Port, six)
 		} else if why, shut := s.Shut[it.Key]; shut {
 			it.ByHand = fmt.Sprintf("%s. Until every port is open by IPv6, %s has no AAAA record; open them manually and set router.ipv6 to open",
 				why, strings.TrimSuffix(s.Host, "."))
 		}
+
 		items = append(items, it)
 	}
+
 	return items
 }
 

@@ -21,7 +21,8 @@ func (s SPF) including(more []string) []string {
 
 const spfTag = "v=spf1"
 
-var spfAll = map[string]string{"": "-all", "fail": "-all", "softfail": "~all", "neutral": "?all"}
+var spfAll = map[string]string{"": "-all", "fail": "-all", "softfail": "~all",
+	"neutral": "?all"}
 
 func addressTerm(a netip.Addr) string {
 	if a = a.Unmap(); a.Is4() {
@@ -37,6 +38,7 @@ func spfRecord(name, host string, terms []string, s SPF, reason string) record {
 	for _, d := range s.Include {
 		terms = append(terms, "include:"+strings.TrimSuffix(strings.ToLower(d), "."))
 	}
+
 	all := spfAll[s.All]
 	return record{name: name, rrtype: "TXT", tag: spfTag, stage: plan.StageRecord, reason: reason,
 		merge: spfMerge(spfNames{record: name, host: host}, terms, all, s.All != ""),
@@ -69,6 +71,7 @@ func mergeSPF(names spfNames, observed, ours, wanted []string, all string, expli
 	if len(observed) == 0 {
 		return []string{spfData(append(slices.Clone(wanted), all))}
 	}
+
 	is := readSPF(observed, ours, wanted)
 	missing := is.missing(names, wanted)
 
@@ -82,10 +85,12 @@ func mergeSPF(names spfNames, observed, ours, wanted []string, all string, expli
 	case is.redirect != "":
 		final = is.redirect
 	}
+
 	there := is.all
 	if there == "" {
 		there = is.redirect
 	}
+
 	if len(observed) == 1 && len(missing) == 0 && !is.dropped && there == final {
 		return slices.Clone(observed)
 	}
@@ -95,13 +100,16 @@ func mergeSPF(names spfNames, observed, ours, wanted []string, all string, expli
 		terms = append(terms, t.text)
 		others = others || !slices.Contains(wanted, t.canonical)
 	}
+
 	if !others { // written afresh
 		terms = slices.Clone(wanted)
 	}
+
 	terms = append(terms, final)
 	for _, t := range slices.Concat(is.parked, is.modifiers) {
 		terms = append(terms, t.text)
 	}
+
 	return []string{spfData(terms)}
 }
 
@@ -121,14 +129,18 @@ type spfRead struct {
 
 func readSPF(observed, ours, wanted []string) (r spfRead) {
 	has := func(list []spfTerm, t spfTerm) bool {
-		return slices.ContainsFunc(list, func(o spfTerm) bool { return o.canonical == t.canonical })
+		return slices.ContainsFunc(list, func(o spfTerm) bool {
+			return o.canonical == t.canonical
+		})
 	}
+
 	for _, l := range observed {
 		ended := false // by "all"
 		for _, t := range spfTermsOf(l) {
 			own := slices.Contains(ours, t.canonical)
 			r.byAddress = r.byAddress || own && isAddressTerm(t.canonical)
 			own = own && !slices.Contains(wanted, t.canonical)
+
 			switch {
 			case isAll(t.canonical) && !ended:
 				ended = true
@@ -148,10 +160,12 @@ func readSPF(observed, ours, wanted []string) (r spfRead) {
 			}
 		}
 	}
+
 	if r.all != "" && r.redirect != "" { // ignored there; left where it can do no harm
 		r.parked = append(r.parked, spfTerm{r.redirect, r.redirect})
 		r.redirect = ""
 	}
+
 	return r
 }
 
@@ -170,12 +184,14 @@ func (r spfRead) missing(names spfNames, wanted []string) (terms []string) {
 			covered++
 		}
 	}
+
 	all := addresses > 0 && addresses == covered
 	for _, t := range wanted {
 		if !r.covers(names, t) && !(t == "mx" && all) && !(isAddressTerm(t) && all) {
 			terms = append(terms, t)
 		}
 	}
+
 	return terms
 }
 
@@ -192,6 +208,7 @@ func (r spfRead) names(names spfNames, wanted []string) bool {
 			return false // the host, before it is named
 		}
 	}
+
 	return false
 }
 
@@ -251,11 +268,13 @@ func spfTermsOf(line string) (terms []spfTerm) {
 	if err != nil {
 		return nil
 	}
+
 	for i, t := range strings.Fields(text) {
 		if i > 0 {
 			terms = append(terms, spfTerm{t, canonicalTerm(t)})
 		}
 	}
+
 	return terms
 }
 
@@ -277,6 +296,7 @@ func canonicalTerm(t string) string {
 	if !strings.Contains(t, "%") {
 		t = strings.ToLower(t)
 	}
+
 	t = strings.TrimPrefix(t, "+")
 	if rest, ok := strings.CutPrefix(t, "ip4:"); ok {
 		return "ip4:" + strings.TrimSuffix(rest, "/32")
@@ -284,6 +304,7 @@ func canonicalTerm(t string) string {
 	if rest, ok := strings.CutPrefix(t, "ip6:"); ok {
 		return "ip6:" + strings.TrimSuffix(rest, "/128")
 	}
+
 	return t
 }
 

@@ -13,6 +13,7 @@ func TestMergeSPF(t *testing.T) {
 		}
 		return lines
 	}
+
 	for _, c := range []struct {
 		name           string
 		observed, last []string
@@ -85,9 +86,11 @@ func TestMergeSPF(t *testing.T) {
 			all := "-all"
 			merge := spfMerge(spfNames{record: "nomeazienda.it.", host: "mail.nomeazienda.it."}, wanted, all, c.explicit)
 			got := merge(c.observed, c.last, c.prior)
+
 			if want := q(c.want); !slices.Equal(got, want) {
 				t.Fatalf("got  %s\nwant %s", got, want)
 			}
+
 			base := []string{spfData(append(slices.Clone(wanted), all))}
 			if again := merge(got, base, c.prior); !slices.Equal(got, again) {
 				t.Errorf("a second merge is not the same: %s", again)

@@ -166,16 +166,27 @@ type record struct {
 }
 
 func (r record) item(ttl int, keepTTL bool, byHand string) plan.Item {
-	it := plan.Item{Key: DNSKey(r.name, r.rrtype), Stage: r.stage, Reason: r.reason, ByHand: byHand, Merge: r.merge}
+	it := plan.Item{
+		Key:    DNSKey(r.name, r.rrtype),
+		Stage:  r.stage,
+		Reason: r.reason,
+		ByHand: byHand,
+		Merge:  r.merge,
+	}
+
 	if r.merge == nil {
 		it.Fit = Fit(r.rrtype, !keepTTL)
 	}
+
 	if r.tag != "" {
-		it.Key, ttl = TaggedTXT(r.name, r.tag), -1
+		it.Key = TaggedTXT(r.name, r.tag)
+		ttl = -1
 	}
+
 	for _, d := range r.data {
 		it.Lines = append(it.Lines, RecordLine(d, ttl))
 	}
+
 	slices.Sort(it.Lines)
 	return it
 }

@@ -43,6 +43,7 @@ func Find(a netip.Addr) (b Block, ok bool) {
 	case a.Zone() != "":
 		return Block{Kind: LinkLocal, Text: "link-local (RFC 4007)"}, true
 	}
+
 	a = a.Unmap()
 	for _, candidate := range blocks() {
 		narrower := !ok || candidate.Prefix.Bits() > b.Prefix.Bits()
@@ -50,9 +51,15 @@ func Find(a netip.Addr) (b Block, ok bool) {
 			b, ok = candidate, true
 		}
 	}
+
 	if !ok && isISATAP(a) {
-		return Block{Prefix: netip.PrefixFrom(a, 128), Kind: Translated, Text: "an ISATAP tunnel to IPv4 (RFC 5214)"}, true
+		return Block{
+			Prefix: netip.PrefixFrom(a, 128),
+			Kind:   Translated,
+			Text:   "an ISATAP tunnel to IPv4 (RFC 5214)",
+		}, true
 	}
+
 	return b, ok
 }
 
@@ -87,10 +94,12 @@ func Embedded(a netip.Addr) (v4 netip.Addr, ok bool) {
 	if a.Is4In6() {
 		return a.Unmap(), true
 	}
+
 	bytes := a.As16()
 	last := netip.AddrFrom4([4]byte(bytes[12:16]))
 	switch {
-	case slices.ContainsFunc([]string{"64:ff9b::/96", "64:ff9b:1::/48", "::ffff:0:0:0/96"}, within(a)):
+	case slices.ContainsFunc([]string{"64:ff9b::/96", "64:ff9b:1::/48", "::ffff:0:0:0/96"},
+		within(a)):
 		return last, true
 	case within(a)("::/96") && !a.IsUnspecified() && a != netip.IPv6Loopback():
 		return last, true
@@ -101,6 +110,7 @@ func Embedded(a netip.Addr) (v4 netip.Addr, ok bool) {
 	case isISATAP(a):
 		return last, true
 	}
+
 	return netip.Addr{}, false
 }
 

@@ -20,7 +20,8 @@ func TestOf(t *testing.T) {
 }
 
 func TestRegistered(t *testing.T) {
-	for name, want := range map[string]string{"mail.nomeazienda.it.": "nomeazienda.it", "it": "", "": "", ".it": ""} {
+	for name, want := range map[string]string{"mail.nomeazienda.it.": "nomeazienda.it",
+		"it": "", "": "", ".it": ""} {
 		if got, ok := Registered(name); got != want || ok != (want != "") {
 			t.Errorf("Registered(%q) = %q, %v, want %q", name, got, ok, want)
 		}
@@ -28,7 +29,8 @@ func TestRegistered(t *testing.T) {
 }
 
 func TestPublic(t *testing.T) {
-	for name, want := range map[string]bool{"mail.nomeazienda.it": true, "it": false, "server.fritz.box": true, "server.invented": false, "me.github.io": false} {
+	for name, want := range map[string]bool{"mail.nomeazienda.it": true, "it": false,
+		"server.fritz.box": true, "server.invented": false, "me.github.io": false} {
 		if got := Public(name); got != want {
 			t.Errorf("Public(%q) = %v, want %v", name, got, want)
 		}
@@ -39,7 +41,8 @@ func TestIsSuffix(t *testing.T) {
 	if !IsSuffix("it", "nomeazienda.it.") || !IsSuffix("co.uk.", "example.co.uk") {
 		t.Error("the zone of a registry is no suffix")
 	}
-	if IsSuffix("nomeazienda.it", "mail.nomeazienda.it") || IsSuffix("github.io", "me.github.io") {
+	if IsSuffix("nomeazienda.it", "mail.nomeazienda.it") ||
+		IsSuffix("github.io", "me.github.io") {
 		t.Error("a registered domain is a suffix")
 	}
 }

@@ -42,6 +42,7 @@ func RunBackend(t *testing.T, newBackends func(t *testing.T) Backends) {
 		{"a save under a stolen lock is refused", testStolen},
 		{"no change is lost between processes", testContended},
 	}
+
 	for _, test := range tests {
 		t.Run(test.name, func(t *testing.T) { test.run(t, newBackends(t)) })
 	}
@@ -53,7 +54,11 @@ func backendEntry(n int) plan.Entry {
 		Target: plan.Target{Kind: "router"},
 		Stage:  plan.StageForward,
 		Text:   []string{"10.10.10.10:25"},
-		Grant:  &plan.Grant{Lifetime: time.Hour, At: time.Unix(1764435600, 0).UTC(), State: "nonce"},
+		Grant: &plan.Grant{
+			Lifetime: time.Hour,
+			At:       time.Unix(1764435600, 0).UTC(),
+			State:    "nonce",
+		},
 	}
 }
 
@@ -89,9 +94,11 @@ func keysIn(t *testing.T, b plan.Backend) (names []string) {
 	if err != nil {
 		t.Fatal(err)
 	}
+
 	for _, e := range l.Entries() {
 		names = append(names, e.Key.Name)
 	}
+
 	return names
 }
 
@@ -101,8 +108,10 @@ func testNewSite(t *testing.T, h Backends) {
 	if err != nil || l.Site != "office" || l.Len() != 0 {
 		t.Fatalf("a new site: %+v, %v", l, err)
 	}
+
 	lock := take(t, b)
 	defer giveBack(t, lock)
+
 	if got := lock.Ledger(); got.Site != "office" || got.Len() != 0 {
 		t.Errorf("under the lock: %+v", got)
 	}
@@ -112,15 +121,19 @@ func testSaved(t *testing.T, h Backends) {
 	lock := take(t, h.Open(t, "office"))
 	put(t, lock, backendEntry(25), backendEntry(110))
 	other := h.Open(t, "office")
+
 	if got := keysIn(t, other); !slices.Equal(got, []string{"tcp/110", "tcp/25"}) {
 		t.Errorf("read beside the lock: %q", got)
 	}
+
 	giveBack(t, lock)
 	again := take(t, other)
 	defer giveBack(t, again)
+
 	want := backendEntry(25)
 	got, ok := again.Ledger().Get(want.Key)
-	if !ok || !slices.Equal(got.Text, want.Text) || got.Target != want.Target || got.Stage != want.Stage || *got.Grant != *want.Grant {
+	if !ok || !slices.Equal(got.Text, want.Text) || got.Target != want.Target ||
+		got.Stage != want.Stage || *got.Grant != *want.Grant {
 		t.Errorf("came back as %+v (%v), want %+v", got, ok, want)
 	}
 }
@@ -135,23 +148,29 @@ func testUnsaved(t *testing.T, h Backends) {
 }
 
 func testExcludes(t *testing.T, h Backends) {
-	first, second := h.Open(t, "office"), h.Open(t, "office")
+	first := h.Open(t, "office")
+	second := h.Open(t, "office")
 	if second.Locked(t.Context()) {
 		t.Error("locked before anybody locked it")
 	}
+
 	lock := take(t, first)
 	if !second.Locked(t.Context()) {
 		t.Error("not locked while somebody holds the lock")
 	}
+
 	_, err := second.Lock(t.Context(), 0)
 	var locked plan.LockedError
-	if !errors.Is(err, plan.ErrLocked) || !errors.As(err, &locked) || locked.Holder == "" || !strings.Contains(err.Error(), locked.Holder) {
+	if !errors.Is(err, plan.ErrLocked) || !errors.As(err, &locked) || locked.Holder == "" ||
+		!strings.Contains(err.Error(), locked.Holder) {
 		t.Errorf("error %v, want a LockedError with its holder", err)
 	}
+
 	giveBack(t, lock)
 	if second.Locked(t.Context()) {
 		t.Error("locked after it was given back")
 	}
+
 	giveBack(t, take(t, second))
 }
 
@@ -166,6 +185,7 @@ func testWaits(t *testing.T, h Backends) {
 		}
 		got <- err
 	}()
+
 	put(t, lock, backendEntry(25))
 	giveBack(t, lock)
 	if err := <-got; err != nil {
@@ -184,11 +204,13 @@ func testWaitEnds(t *testing.T, h Backends) {
 }
 
 func testSites(t *testing.T, h Backends) {
-	office, home := take(t, h.Open(t, "office")), take(t, h.Open(t, "home"))
+	office := take(t, h.Open(t, "office"))
+	home := take(t, h.Open(t, "home"))
 	put(t, office, backendEntry(25))
 	put(t, home, backendEntry(143))
 	giveBack(t, office)
 	giveBack(t, home)
+
 	if got := keysIn(t, h.Open(t, "home")); !slices.Equal(got, []string{"tcp/143"}) {
 		t.Errorf("home has %q", got)
 	}
@@ -202,6 +224,7 @@ func testSaveUnlocked(t *testing.T, h Backends) {
 	if err := lock.Save(lock.Ledger()); !errors.Is(err, plan.ErrLockLost) {
 		t.Errorf("error %v, want ErrLockLost", err)
 	}
+
 	if got := keysIn(t, h.Open(t, "office")); !slices.Equal(got, []string{"tcp/25"}) {
 		t.Errorf("saved all the same: %q", got)
 	}
@@ -211,6 +234,7 @@ func testStolen(t *testing.T, h Backends) {
 	if h.Steal == nil {
 		return
 	}
+
 	lock := take(t, h.Open(t, "office"))
 	put(t, lock, backendEntry(25))
 	h.Steal(t, "office")
@@ -220,8 +244,10 @@ func testStolen(t *testing.T, h Backends) {
 	if err := lock.Save(lock.Ledger()); !errors.Is(err, plan.ErrLockLost) {
 		t.Errorf("error %v, want ErrLockLost", err)
 	}
+
 	giveBack(t, thief)
-	if got := keysIn(t, h.Open(t, "office")); !slices.Equal(got, []string{"tcp/143", "tcp/25"}) {
+	if got := keysIn(t, h.Open(t, "office")); !slices.Equal(got,
+		[]string{"tcp/143", "tcp/25"}) {
 		t.Errorf("the ledger has %q", got)
 	}
 }
@@ -238,6 +264,7 @@ func testContended(t *testing.T, h Backends) {
 					t.Error(err)
 					return
 				}
+
 				lock.Ledger().Put(backendEntry(1000 + w*rounds + r))
 				if err := errors.Join(lock.Save(lock.Ledger()), lock.Unlock()); err != nil {
 					t.Error(err)
@@ -245,6 +272,7 @@ func testContended(t *testing.T, h Backends) {
 			}
 		})
 	}
+
 	wg.Wait()
 	if got := keysIn(t, h.Open(t, "office")); len(got) != workers*rounds {
 		t.Errorf("%d of %d entries are there", len(got), workers*rounds)

@@ -60,12 +60,14 @@ func (m *Memory) step(name string) error {
 func (m *Memory) Read(ctx context.Context, keys []plan.Key) ([]plan.Item, error) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
+
 	var items []plan.Item
 	for _, k := range keys {
 		if lines, ok := m.World[k]; ok {
 			items = append(items, plan.Item{Key: k, Lines: lines})
 		}
 	}
+
 	return items, ctx.Err()
 }
 
@@ -78,21 +80,26 @@ func (m *Memory) Apply(ctx context.Context, batch []plan.Change, done func(plan.
 			return err
 		}
 	}
+
 	for _, c := range batch {
 		err := ctx.Err()
 		if err == nil {
 			err = m.step("before write")
 		}
+
 		if err == nil {
 			m.Set(c.Key, c.After)
 			m.Wrote++
 			err = m.step("after write")
 		}
+
 		if err != nil {
 			done(c, err)
 			return err
 		}
+
 		done(c, nil)
 	}
+
 	return nil
 }

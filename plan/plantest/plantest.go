@@ -49,17 +49,20 @@ func Run(t *testing.T, newHarness func(t *testing.T) Harness) {
 		{"a cancelled context writes nothing", testCancelled},
 		{"putting the same text back changes nothing", testRenew},
 	}
+
 	for _, test := range tests {
 		t.Run(test.name, func(t *testing.T) {
 			h := newHarness(t)
 			if len(h.Items) < 2 || len(h.Other) == 0 {
 				t.Fatal("the harness needs two items and another text for the first")
 			}
+
 			for _, it := range h.Items {
 				if it.Key.Kind != h.Driver.Kind() {
 					t.Fatalf("item %v is not of the driver's kind %q", it.Key, h.Driver.Kind())
 				}
 			}
+
 			before := h.foreignItems(t)
 			test.run(t, h)
 			if after := h.foreignItems(t); !slices.Equal(before, after) {
@@ -83,23 +86,29 @@ func (h Harness) readAll(t *testing.T) map[plan.Key][]string {
 	for _, it := range h.Items {
 		keys = append(keys, it.Key)
 	}
+
 	items, err := h.Driver.Read(deadline(t), keys)
 	if err != nil {
 		t.Fatalf("Read: %v", err)
 	}
+
 	got := map[plan.Key][]string{}
 	for _, it := range items {
 		if _, twice := got[it.Key]; twice {
 			t.Errorf("Read returned %v twice", it.Key)
 		}
+
 		if !slices.Contains(keys, it.Key) {
 			t.Errorf("Read returned %v, which was not asked for", it.Key)
 		}
+
 		if it.Unreadable != "" {
 			t.Errorf("%v is unreadable: %s", it.Key, it.Unreadable)
 		}
+
 		got[it.Key] = it.Lines
 	}
+
 	return got
 }
 
@@ -112,6 +121,7 @@ func (h Harness) expect(t *testing.T, want map[plan.Key][]string) {
 		}
 		delete(got, k)
 	}
+
 	for k, lines := range got {
 		t.Errorf("%v is there: %q", k, lines)
 	}
@@ -128,17 +138,21 @@ func (h Harness) apply(t *testing.T, ctx context.Context, batch ...plan.Change) 
 			failures++
 		}
 	})
+
 	for k, n := range reported {
 		if n != 1 {
 			t.Errorf("%v was reported %d times", k, n)
 		}
 	}
+
 	switch {
 	case err == nil && (len(reported) != len(batch) || failures != 0):
-		t.Errorf("Apply returned nil, but reported %d of %d changes, %d failed", len(reported), len(batch), failures)
+		t.Errorf("Apply returned nil, but reported %d of %d changes, %d failed", len(reported),
+			len(batch), failures)
 	case err != nil && len(reported)-failures == len(batch):
 		t.Errorf("Apply returned %v, but reported every change as done", err)
 	}
+
 	return err
 }
 
@@ -163,15 +177,34 @@ func deadline(t *testing.T) context.Context {
 }
 
 func create(it plan.Item) plan.Change {
-	return plan.Change{Key: it.Key, Action: plan.Create, Stage: it.Stage, After: it.Lines, Lease: it.Lease}
+	return plan.Change{
+		Key:    it.Key,
+		Action: plan.Create,
+		Stage:  it.Stage,
+		After:  it.Lines,
+		Lease:  it.Lease,
+	}
 }
 
 func update(it plan.Item, after []string) plan.Change {
-	return plan.Change{Key: it.Key, Action: plan.Update, Stage: it.Stage, Before: it.Lines, After: after, Lease: it.Lease}
+	return plan.Change{
+		Key:    it.Key,
+		Action: plan.Update,
+		Stage:  it.Stage,
+		Before: it.Lines,
+		After:  after,
+		Lease:  it.Lease,
+	}
 }
 
 func remove(it plan.Item) plan.Change {
-	return plan.Change{Key: it.Key, Action: plan.Delete, Stage: it.Stage, Before: it.Lines, Release: true}
+	return plan.Change{
+		Key:     it.Key,
+		Action:  plan.Delete,
+		Stage:   it.Stage,
+		Before:  it.Lines,
+		Release: true,
+	}
 }
 
 func all(items []plan.Item, f func(plan.Item) plan.Change) (batch []plan.Change) {

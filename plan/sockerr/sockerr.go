@@ -39,7 +39,8 @@ func Broken(err error) bool {
 
 // Closed reports whether the connection is at its end, cut or not, by whichever side.
 func Closed(err error) bool {
-	return errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF) || errors.Is(err, net.ErrClosed) || Broken(err)
+	return errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF) ||
+		errors.Is(err, net.ErrClosed) || Broken(err)
 }
 
 // InUse reports whether another socket has the port.

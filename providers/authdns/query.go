@@ -8,12 +8,14 @@ import (
 func (s *Server) zoneOf(name string) *zone {
 	s.mu.RLock()
 	defer s.mu.RUnlock()
+
 	var best *zone
 	for origin, z := range s.zones {
 		if dns.IsSubDomain(origin, name) && (best == nil || len(origin) > len(best.origin)) {
 			best = z
 		}
 	}
+
 	return best
 }
 
@@ -28,20 +30,24 @@ func (s *Server) answer(reply *dns.Msg, q dns.Question, signatures bool) {
 		reply.Rcode = dns.RcodeRefused
 		return
 	}
+
 	reply.Authoritative = true
 	name := q.Name
 	for range maxChain {
-		sets, found := z.names[dns.CanonicalName(name)], z.exists(name)
+		sets := z.names[dns.CanonicalName(name)]
+		found := z.exists(name)
 		if !found {
 			sets = z.wildcard(name)
 			found = sets != nil
 		}
+
 		rrs := sets[q.Qtype]
 		if q.Qtype == dns.TypeANY {
 			for _, set := range sets {
 				rrs = append(rrs, set...)
 			}
 		}
+
 		if len(rrs) > 0 {
 			reply.Answer = append(reply.Answer, renamed(rrs, name)...)
 			for _, rr := range sets[dns.TypeRRSIG] {
@@ -51,6 +57,7 @@ func (s *Server) answer(reply *dns.Msg, q dns.Question, signatures bool) {
 			}
 			return
 		}
+
 		if alias := sets[dns.TypeCNAME]; alias != nil {
 			reply.Answer = append(reply.Answer, renamed(alias, name)...)
 			name = alias[0].(*dns.CNAME).Target
@@ -59,9 +66,11 @@ func (s *Server) answer(reply *dns.Msg, q dns.Question, signatures bool) {
 			}
 			continue
 		}
+
 		if !found {
 			reply.Rcode = dns.RcodeNameError
 		}
+
 		reply.Ns = []dns.RR{negative(z)}
 		return
 	}
@@ -92,12 +101,14 @@ func (s *Server) transfer(w dns.ResponseWriter, req *dns.Msg, signed bool) int {
 	s.mu.RLock()
 	z := s.zones[dns.CanonicalName(req.Question[0].Name)]
 	s.mu.RUnlock()
+
 	switch {
 	case z == nil:
 		return dns.RcodeNotAuth
 	case !signed || s.cfg.NoTransfer || w.RemoteAddr().Network() != "tcp":
 		return dns.RcodeRefused
 	}
+
 	rrs := append(z.records(), z.soa())
 	ch := make(chan *dns.Envelope)
 	sent := make(chan error, 1)
@@ -107,15 +118,19 @@ func (s *Server) transfer(w dns.ResponseWriter, req *dns.Msg, signed bool) int {
 		}
 		sent <- err
 	}()
+
 	const chunk = 100
 	for len(rrs) > 0 {
 		n := min(chunk, len(rrs))
 		ch <- &dns.Envelope{RR: rrs[:n]}
 		rrs = rrs[n:]
 	}
+
 	close(ch)
 	if err := <-sent; err != nil {
-		s.log.Warn("zone transfer broken off", "zone", z.origin, "to", w.RemoteAddr(), "err", err)
+		s.log.Warn("zone transfer broken off", "zone", z.origin, "to", w.RemoteAddr(), "err",
+			err)
 	}
+
 	return dns.RcodeSuccess
 }

@@ -57,9 +57,11 @@ func Start(ctx context.Context, cfg Config) (*Server, error) {
 	if s.log == nil {
 		s.log = slog.New(slog.DiscardHandler)
 	}
+
 	if err := s.setKey(); err != nil {
 		return nil, err
 	}
+
 	for name, text := range cfg.Zones {
 		z, err := parseZone(name, text)
 		if err != nil {
@@ -67,14 +69,17 @@ func Start(ctx context.Context, cfg Config) (*Server, error) {
 		}
 		s.zones[z.origin] = z
 	}
+
 	tcp, udp, err := listen(ctx, cfg.Addr)
 	if err != nil {
 		return nil, err
 	}
+
 	s.addr = tcp.Addr().String()
 	s.serve(&dns.Server{Listener: tcp})
 	s.serve(&dns.Server{PacketConn: udp})
 	context.AfterFunc(ctx, func() { s.Close() })
+
 	return s, nil
 }
 
@@ -86,9 +91,11 @@ func (s *Server) setKey() error {
 	if _, err := base64.StdEncoding.DecodeString(k.Secret); err != nil {
 		return fmt.Errorf("secret of key %q is not base64", k.Name)
 	}
+
 	if k.Alg == "" {
 		k.Alg = "hmac-sha256"
 	}
+
 	k.Name, s.alg = dns.CanonicalName(k.Name), dns.CanonicalName(k.Alg)
 	return nil
 }
@@ -99,6 +106,7 @@ func listen(ctx context.Context, addr string) (net.Listener, net.PacketConn, err
 	if addr == "" {
 		addr = "127.0.0.1:0"
 	}
+
 	var lc net.ListenConfig
 	var failed error
 	for range 10 {
@@ -106,13 +114,16 @@ func listen(ctx context.Context, addr string) (net.Listener, net.PacketConn, err
 		if err != nil {
 			return nil, nil, fmt.Errorf("listen on %s: %w", addr, err)
 		}
+
 		udp, err := lc.ListenPacket(ctx, "udp", tcp.Addr().String())
 		if err == nil {
 			return tcp, udp, nil
 		}
+
 		tcp.Close()
 		failed = fmt.Errorf("listen on %s: %w", addr, err)
 	}
+
 	return nil, nil, failed
 }
 
@@ -120,10 +131,13 @@ func (s *Server) serve(d *dns.Server) {
 	started := make(chan struct{})
 	d.Handler = dns.HandlerFunc(s.handle)
 	d.MsgAcceptFunc = accept
-	d.ReadTimeout, d.WriteTimeout = 5*time.Second, 5*time.Second
+	d.ReadTimeout = 5 * time.Second
+	d.WriteTimeout = 5 * time.Second
+
 	if s.cfg.Key.Name != "" {
 		d.TsigSecret = map[string]string{s.cfg.Key.Name: s.cfg.Key.Secret}
 	}
+
 	d.NotifyStartedFunc = func() { close(started) }
 	failed := make(chan struct{})
 	s.done.Go(func() {
@@ -132,10 +146,12 @@ func (s *Server) serve(d *dns.Server) {
 			s.log.Error("dns server stopped", "addr", s.addr, "err", err)
 		}
 	})
+
 	select {
 	case <-started:
 	case <-failed:
 	}
+
 	s.stops = append(s.stops, d.Shutdown)
 }
 
@@ -150,6 +166,7 @@ func (s *Server) Close() error {
 			errs = append(errs, stop())
 		}
 	})
+
 	s.done.Wait()
 	return errors.Join(errs...)
 }
@@ -178,6 +195,7 @@ func accept(h dns.Header) dns.MsgAcceptAction {
 	case h.Qdcount != 1:
 		return dns.MsgReject
 	}
+
 	return dns.MsgAccept
 }
 
@@ -187,6 +205,7 @@ func (s *Server) handle(w dns.ResponseWriter, req *dns.Msg) {
 		_ = w.WriteMsg(refusal)
 		return
 	}
+
 	reply := new(dns.Msg).SetReply(req)
 	q := req.Question[0]
 	switch {
@@ -202,6 +221,7 @@ func (s *Server) handle(w dns.ResponseWriter, req *dns.Msg) {
 		edns := req.IsEdns0()
 		s.answer(reply, q, edns != nil && edns.Do())
 	}
+
 	s.send(w, req, reply, signed)
 }
 
@@ -212,16 +232,19 @@ func (s *Server) send(w dns.ResponseWriter, req, reply *dns.Msg, signed bool) {
 		size = max(size, min(int(opt.UDPSize()), 1232))
 		reply.SetEdns0(1232, false)
 	}
+
 	if _, udp := w.RemoteAddr().(*net.UDPAddr); udp {
 		if signed {
 			size -= 128 // room for the signature, which must not be cut off
 		}
 		reply.Truncate(size)
 	}
+
 	if signed {
 		t := req.IsTsig()
 		reply.SetTsig(t.Hdr.Name, t.Algorithm, t.Fudge, time.Now().Unix())
 	}
+
 	if err := w.WriteMsg(reply); err != nil {
 		s.log.Warn("dns reply not sent", "to", w.RemoteAddr(), "err", err)
 	}
@@ -235,6 +258,7 @@ func (s *Server) authenticate(w dns.ResponseWriter, req *dns.Msg) (signed bool, 
 	if t == nil {
 		return false, nil
 	}
+
 	code := uint16(dns.RcodeSuccess)
 	switch err := w.TsigStatus(); {
 	case s.cfg.Key.Name == "",
@@ -248,12 +272,16 @@ func (s *Server) authenticate(w dns.ResponseWriter, req *dns.Msg) (signed bool, 
 	default:
 		return true, nil
 	}
+
 	refusal = new(dns.Msg).SetRcode(req, dns.RcodeNotAuth)
 	refusal.SetTsig(t.Hdr.Name, t.Algorithm, t.Fudge, int64(t.TimeSigned))
 	sig := refusal.IsTsig()
-	sig.OrigId, sig.Error = req.Id, code
+	sig.OrigId = req.Id
+	sig.Error = code
+
 	if code == dns.RcodeBadTime {
 		sig.OtherLen, sig.OtherData = 6, fmt.Sprintf("%012x", time.Now().Unix())
 	}
+
 	return false, refusal
 }

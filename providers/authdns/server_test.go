@@ -32,21 +32,26 @@ const secret = "MDEyMzQ1Njc4OWFiY2RlZg=="
 func start(t *testing.T, change func(*Config)) *Server {
 	t.Helper()
 	cfg := Config{
-		Zones: map[string]string{"example.org": text, "sub.example.org": strings.Replace(text, "192.0.2.1\n", "192.0.2.9\n", 1)},
-		Key:   Key{Name: "Writer", Secret: secret},
+		Zones: map[string]string{"example.org": text,
+			"sub.example.org": strings.Replace(text, "192.0.2.1\n", "192.0.2.9\n", 1)},
+		Key: Key{Name: "Writer", Secret: secret},
 	}
+
 	if change != nil {
 		change(&cfg)
 	}
+
 	s, err := Start(t.Context(), cfg)
 	if err != nil {
 		t.Fatal(err)
 	}
+
 	t.Cleanup(func() {
 		if err := s.Close(); err != nil {
 			t.Error(err)
 		}
 	})
+
 	return s
 }
 
@@ -85,21 +90,30 @@ func TestQueries(t *testing.T) {
 		{"example.net.", dns.TypeA, dns.RcodeRefused, "", false},
 		{"notexample.org.", dns.TypeA, dns.RcodeRefused, "", false},
 	}
+
 	for _, network := range []string{"udp", "tcp"} {
 		for _, test := range tests {
 			reply := ask(t, s, network, new(dns.Msg).SetQuestion(test.name, test.qtype))
 			var got []string
 			for _, rr := range reply.Answer {
-				got = append(got, dns.TypeToString[rr.Header().Rrtype]+" "+strings.TrimPrefix(rr.String(), rr.Header().String()))
+				got = append(got, dns.TypeToString[rr.Header().Rrtype]+" "+
+					strings.TrimPrefix(rr.String(), rr.Header().String()))
 			}
-			soa := len(reply.Ns) == 1 && reply.Ns[0].Header().Rrtype == dns.TypeSOA && reply.Ns[0].Header().Ttl == 60
-			if reply.Rcode != test.rcode || strings.Join(got, ", ") != test.answer || soa != test.soa ||
+
+			soa := len(reply.Ns) == 1 && reply.Ns[0].Header().Rrtype == dns.TypeSOA &&
+				reply.Ns[0].Header().Ttl == 60
+
+			if reply.Rcode != test.rcode || strings.Join(got, ", ") != test.answer ||
+				soa != test.soa ||
 				reply.Authoritative != (test.rcode != dns.RcodeRefused) {
-				t.Errorf("%s %s by %s:\n%v", test.name, dns.TypeToString[test.qtype], network, reply)
+				t.Errorf("%s %s by %s:\n%v", test.name, dns.TypeToString[test.qtype], network,
+					reply)
 			}
 		}
+
 		// A loop of aliases ends.
-		if reply := ask(t, s, network, new(dns.Msg).SetQuestion("loop.example.org.", dns.TypeA)); len(reply.Answer) != maxChain {
+		if reply := ask(t, s, network, new(dns.Msg).SetQuestion("loop.example.org.",
+			dns.TypeA)); len(reply.Answer) != maxChain {
 			t.Errorf("a loop: %v", reply)
 		}
 	}
@@ -113,24 +127,31 @@ func TestTruncation(t *testing.T) {
 		}
 		c.Zones = map[string]string{"example.org": z}
 	})
+
 	for _, test := range []struct {
 		network string
 		edns    uint16
 		signed  bool
 		size    int
-	}{{"udp", 0, false, 512}, {"udp", 4096, false, 1232}, {"udp", 1232, true, 1232}, {"tcp", 0, false, 0}} {
+	}{{"udp", 0, false, 512}, {"udp", 4096, false, 1232}, {"udp", 1232, true, 1232},
+		{"tcp", 0, false, 0}} {
 		m := new(dns.Msg).SetQuestion("big.example.org.", dns.TypeTXT)
 		if test.edns > 0 {
 			m.SetEdns0(test.edns, false)
 		}
+
 		if test.signed {
 			m.SetTsig("writer.", dns.HmacSHA256, 300, time.Now().Unix())
 		}
+
 		reply := ask(t, s, test.network, m)
 		reply.Compress = true
 		whole := len(reply.Answer) == 20
-		if reply.Truncated == whole || whole != (test.size == 0) || test.size > 0 && reply.Len() > test.size {
-			t.Errorf("%+v: truncated %v, %d records, %d octets", test, reply.Truncated, len(reply.Answer), reply.Len())
+
+		if reply.Truncated == whole || whole != (test.size == 0) ||
+			test.size > 0 && reply.Len() > test.size {
+			t.Errorf("%+v: truncated %v, %d records, %d octets", test, reply.Truncated,
+				len(reply.Answer), reply.Len())
 		}
 	}
 }
@@ -201,27 +222,35 @@ func TestUpdate(t *testing.T) {
 		}, 0, []string{"-" + a + " 300 IN A 192.0.2.1"}},
 		{"a prerequisite outside", func(t *testing.T, m *dns.Msg) { m.NameUsed(one(t, "example.net. IN A 0.0.0.0")) }, dns.RcodeNotZone, nil},
 	}
+
 	for _, test := range tests {
 		t.Run(test.name, func(t *testing.T) {
 			s := start(t, nil)
-			before, serial := s.Dump("example.org"), s.zones["example.org."].soa().Serial
+			before := s.Dump("example.org")
+			serial := s.zones["example.org."].soa().Serial
 			m := new(dns.Msg).SetUpdate("example.org.")
 			test.build(t, m)
+
 			if test.rcode != 0 { // whatever else is in it is not done
 				m.Insert(one(t, "never.example.org. 300 IN A 192.0.2.99"))
 			}
+
 			m.SetTsig("writer.", dns.HmacSHA256, 300, time.Now().Unix())
 			if reply := ask(t, s, "tcp", m); reply.Rcode != test.rcode {
-				t.Fatalf("%s, want %s", dns.RcodeToString[reply.Rcode], dns.RcodeToString[test.rcode])
+				t.Fatalf("%s, want %s", dns.RcodeToString[reply.Rcode],
+					dns.RcodeToString[test.rcode])
 			}
+
 			after := s.Dump("example.org")
 			if got := difference(before, after); !slices.Equal(got, test.differ) {
 				t.Errorf("%q, want %q", got, test.differ)
 			}
+
 			want := serial
 			if len(test.differ) > 0 {
 				want = 1 // from the highest, leaving out zero
 			}
+
 			if got := s.zones["example.org."].soa().Serial; got != want {
 				t.Errorf("the serial is %d, want %d", got, want)
 			}
@@ -235,11 +264,13 @@ func difference(a, b []string) (out []string) {
 			out = append(out, "-"+l)
 		}
 	}
+
 	for _, l := range b {
 		if !slices.Contains(a, l) {
 			out = append(out, "+"+l)
 		}
 	}
+
 	slices.Sort(out)
 	return out
 }
@@ -260,6 +291,7 @@ func TestSignatures(t *testing.T) {
 		{"another algorithm", "writer.", dns.HmacSHA512, secret, 0, dns.RcodeNotAuth, dns.RcodeBadKey},
 		{"another time", "writer.", dns.HmacSHA256, secret, -time.Hour, dns.RcodeNotAuth, dns.RcodeBadTime},
 	}
+
 	s := start(t, nil)
 	for _, test := range tests {
 		t.Run(test.name, func(t *testing.T) {
@@ -267,18 +299,24 @@ func TestSignatures(t *testing.T) {
 			m := new(dns.Msg).SetUpdate("example.org.")
 			m.Insert([]dns.RR{rr(t, test.name[:1]+"new.example.org. 300 IN A 192.0.2.1")})
 			c := &dns.Client{Net: "tcp"}
+
 			if test.key != "" {
 				c.TsigSecret = map[string]string{test.key: test.secret}
 				m.SetTsig(test.key, test.alg, 300, time.Now().Add(test.at).Unix())
 			}
+
 			reply, _, _ := c.Exchange(m, s.Addr()) // an unsigned refusal does not verify
 			if reply == nil || reply.Rcode != test.rcode {
 				t.Fatalf("%v", reply)
 			}
-			if sig := reply.IsTsig(); test.key != "" && (sig == nil || sig.Error != test.tsigError) {
+
+			if sig := reply.IsTsig(); test.key != "" &&
+				(sig == nil || sig.Error != test.tsigError) {
 				t.Errorf("signature: %v", sig)
 			}
-			if written := len(difference(before, s.Dump("example.org"))) > 0; written != (test.rcode == 0) {
+
+			if written := len(difference(before,
+				s.Dump("example.org"))) > 0; written != (test.rcode == 0) {
 				t.Errorf("written: %v", written)
 			}
 		})
@@ -290,6 +328,7 @@ func TestTransfer(t *testing.T) {
 	for i := range 950 {
 		many += fmt.Sprintf("n%d IN TXT \"%s\"\n", i, strings.Repeat("x", 100))
 	}
+
 	transfer := func(s *Server, signed bool) (n int, err error) {
 		m := new(dns.Msg).SetAxfr("example.org.")
 		tr := &dns.Transfer{}
@@ -297,28 +336,37 @@ func TestTransfer(t *testing.T) {
 			tr.TsigSecret = map[string]string{"writer.": secret}
 			m.SetTsig("writer.", dns.HmacSHA256, 300, time.Now().Unix())
 		}
+
 		ch, err := tr.In(m, s.Addr())
 		if err != nil {
 			return 0, err
 		}
+
 		for e := range ch {
 			if e.Error != nil {
 				err = e.Error
 			}
 			n += len(e.RR)
 		}
+
 		return n, err
 	}
+
 	s := start(t, func(c *Config) { c.Zones = map[string]string{"example.org": many} })
 	if n, err := transfer(s, true); err != nil || n != len(s.Dump("example.org"))+2 {
 		t.Errorf("%d records, %v", n, err)
 	}
+
 	if n, err := transfer(s, false); err == nil || n > 0 {
 		t.Errorf("unsigned: %d records, %v", n, err)
 	}
-	if n, err := transfer(start(t, func(c *Config) { c.NoTransfer = true }), true); err == nil || n > 0 {
+
+	if n, err := transfer(start(t, func(c *Config) {
+		c.NoTransfer = true
+	}), true); err == nil || n > 0 {
 		t.Errorf("not allowed: %d records, %v", n, err)
 	}
+
 	reply := ask(t, s, "udp", new(dns.Msg).SetAxfr("example.org."))
 	if reply.Rcode != dns.RcodeRefused {
 		t.Errorf("by UDP: %v", reply)
@@ -339,8 +387,10 @@ func TestConfigErrors(t *testing.T) {
 		{"secret", Config{Key: Key{Name: "k", Secret: "!"}}, `secret of key "k" is not base64`},
 		{"address", Config{Addr: "127.0.0.1:x"}, "listen on 127.0.0.1:x"},
 	}
+
 	for _, test := range tests {
-		if s, err := Start(t.Context(), test.cfg); err == nil || !strings.Contains(err.Error(), test.want) {
+		if s, err := Start(t.Context(), test.cfg); err == nil ||
+			!strings.Contains(err.Error(), test.want) {
 			t.Errorf("%s: %v, want %s", test.name, err, test.want)
 			if s != nil {
 				s.Close()
@@ -357,10 +407,12 @@ func TestClose(t *testing.T) {
 			t.Error(err)
 		}
 	}
+
 	l, err := net.Listen("tcp", s.Addr())
 	if err != nil {
 		t.Fatal(err)
 	}
+
 	l.Close()
 	if s.Dump("nowhere.example") != nil {
 		t.Error("a zone that is not there has content")

@@ -11,8 +11,10 @@ func (s *Server) update(req *dns.Msg, signed bool) int {
 	if req.Question[0].Qtype != dns.TypeSOA {
 		return dns.RcodeFormatError // section 3.1.1
 	}
+
 	s.mu.Lock()
 	defer s.mu.Unlock()
+
 	z := s.zones[origin]
 	switch {
 	case z == nil:
@@ -20,16 +22,19 @@ func (s *Server) update(req *dns.Msg, signed bool) int {
 	case !signed:
 		return dns.RcodeRefused // section 3.3
 	}
+
 	if code := z.prerequisites(req.Answer); code != dns.RcodeSuccess {
 		return code
 	}
 	if code := z.prescan(req.Ns); code != dns.RcodeSuccess {
 		return code
 	}
+
 	next := z.clone()
 	for _, rr := range req.Ns {
 		next.apply(rr)
 	}
+
 	if changed(z, next) {
 		if next.soa().Serial == z.soa().Serial {
 			next.bump()
@@ -37,19 +42,23 @@ func (s *Server) update(req *dns.Msg, signed bool) int {
 		s.zones[origin] = next
 		s.log.Info("dns zone updated", "zone", origin, "serial", next.soa().Serial)
 	}
+
 	return dns.RcodeSuccess
 }
 
 func changed(a, b *zone) bool {
-	x, y := a.records(), b.records()
+	x := a.records()
+	y := b.records()
 	if len(x) != len(y) {
 		return true
 	}
+
 	for i := range x {
 		if x[i].String() != y[i].String() {
 			return true
 		}
 	}
+
 	return false
 }
 
@@ -59,6 +68,7 @@ func (z *zone) prerequisites(rrs []dns.RR) int {
 		name   string
 		rrtype uint16
 	}
+
 	wanted := map[set][]dns.RR{}
 	for _, rr := range rrs {
 		h := rr.Header()
@@ -68,6 +78,7 @@ func (z *zone) prerequisites(rrs []dns.RR) int {
 		if !dns.IsSubDomain(z.origin, h.Name) {
 			return dns.RcodeNotZone
 		}
+
 		inUse := z.names[dns.CanonicalName(h.Name)] != nil
 		hasSet := len(z.set(h.Name, h.Rrtype)) > 0
 		switch {
@@ -94,11 +105,13 @@ func (z *zone) prerequisites(rrs []dns.RR) int {
 			return dns.RcodeFormatError
 		}
 	}
+
 	for key, want := range wanted {
 		if !sameSet(z.set(key.name, key.rrtype), want) {
 			return dns.RcodeNXRrset
 		}
 	}
+
 	return dns.RcodeSuccess
 }
 
@@ -106,11 +119,13 @@ func sameSet(have, want []dns.RR) bool {
 	if len(have) != len(want) {
 		return false
 	}
+
 	for _, w := range want {
 		if !contains(have, w) {
 			return false
 		}
 	}
+
 	return true
 }
 
@@ -123,6 +138,7 @@ func contains(rrs []dns.RR, rr dns.RR) bool {
 			return true
 		}
 	}
+
 	return false
 }
 
@@ -133,9 +149,11 @@ func (z *zone) prescan(rrs []dns.RR) int {
 		if !dns.IsSubDomain(z.origin, h.Name) {
 			return dns.RcodeNotZone
 		}
+
 		_, bare := rr.(*dns.RR_Header)
 		meta := h.Rrtype >= 128 && h.Rrtype <= 255 // RFC 6895 section 3.1: no data types
 		ok := false
+
 		switch h.Class {
 		case dns.ClassINET:
 			ok = !meta && !bare
@@ -144,10 +162,12 @@ func (z *zone) prescan(rrs []dns.RR) int {
 		case dns.ClassNONE:
 			ok = h.Ttl == 0 && !meta
 		}
+
 		if !ok {
 			return dns.RcodeFormatError
 		}
 	}
+
 	return dns.RcodeSuccess
 }
 
@@ -159,6 +179,7 @@ func (z *zone) apply(rr dns.RR) {
 	kept := func(rrtype uint16) bool { // section 3.4.2.3
 		return apex && (rrtype == dns.TypeSOA || rrtype == dns.TypeNS)
 	}
+
 	switch {
 	case h.Class == dns.ClassINET:
 		z.insert(rr)
@@ -201,11 +222,13 @@ func (z *zone) remove(rr dns.RR, apex bool) {
 	if h.Rrtype == dns.TypeSOA || apex && h.Rrtype == dns.TypeNS && len(set) == 1 {
 		return // section 3.4.2.4
 	}
+
 	var left []dns.RR
 	for _, have := range set {
 		if !contains([]dns.RR{have}, rr) {
 			left = append(left, have)
 		}
 	}
+
 	z.put(h.Name, h.Rrtype, left)
 }

@@ -27,12 +27,15 @@ func parseZone(name, text string) (*zone, error) {
 		}
 		z.add(rr)
 	}
+
 	if err := p.Err(); err != nil {
 		return nil, fmt.Errorf("zone %s: %w", z.origin, err)
 	}
 	if len(z.set(z.origin, dns.TypeSOA)) != 1 || len(z.set(z.origin, dns.TypeNS)) == 0 {
-		return nil, fmt.Errorf("zone %s: want one SOA and at least one NS at the apex", z.origin)
+		return nil, fmt.Errorf("zone %s: want one SOA and at least one NS at the apex",
+			z.origin)
 	}
+
 	return z, nil
 }
 
@@ -58,9 +61,11 @@ func (z *zone) put(name string, rrtype uint16, rrs []dns.RR) {
 		}
 		return
 	}
+
 	if z.names[name] == nil {
 		z.names[name] = map[uint16][]dns.RR{}
 	}
+
 	z.names[name][rrtype] = rrs
 }
 
@@ -70,18 +75,22 @@ func (z *zone) add(rr dns.RR) {
 	h := rr.Header()
 	rrs := slices.Clone(z.set(h.Name, h.Rrtype))
 	there := false
+
 	for i, old := range rrs {
 		switch {
 		case dns.IsDuplicate(old, rr):
-			rrs[i], there = rr, true
+			rrs[i] = rr
+			there = true
 		case old.Header().Ttl != h.Ttl:
 			rrs[i] = dns.Copy(old)
 			rrs[i].Header().Ttl = h.Ttl
 		}
 	}
+
 	if !there {
 		rrs = append(rrs, rr)
 	}
+
 	z.put(h.Name, h.Rrtype, rrs)
 }
 
@@ -106,6 +115,7 @@ func (z *zone) records() []dns.RR {
 			}
 		}
 	}
+
 	return out
 }
 
@@ -125,11 +135,13 @@ func (z *zone) exists(name string) bool {
 	if z.names[name] != nil {
 		return true
 	}
+
 	for other := range z.names {
 		if strings.HasSuffix(other, "."+name) {
 			return true
 		}
 	}
+
 	return false
 }
 
@@ -143,5 +155,6 @@ func (z *zone) wildcard(name string) map[uint16][]dns.RR {
 		}
 		name = parent
 	}
+
 	return nil
 }

@@ -30,8 +30,13 @@ func Provider() zone.Provider {
 			{Name: "zone_token", Secret: true, Help: "token to find the zone with, where token itself may not"},
 		},
 		Scopes: "Zone:Read and DNS:Edit for the zone; with zone_token, that one needs Zone:Read and token DNS:Edit",
-		Limits: zone.Limits{MinTTL: time.Minute, MaxTTL: 24 * time.Hour, AutoTTL: 1,
-			Types: []string{"A", "AAAA", "CAA", "CNAME", "MX", "NS", "PTR", "SRV", "TLSA", "TXT"}},
+		Limits: zone.Limits{
+			MinTTL:  time.Minute,
+			MaxTTL:  24 * time.Hour,
+			AutoTTL: 1,
+			Types: []string{"A", "AAAA", "CAA", "CNAME", "MX", "NS", "PTR", "SRV", "TLSA",
+				"TXT"},
+		},
 		Connect: openCloudflare,
 	}
 }
@@ -40,12 +45,20 @@ func openCloudflare(o zone.Options) (zone.Backend, error) {
 	polite := webapi.NewClient("cloudflare", o)
 	zone := strings.TrimSuffix(o.Zone, ".") // as the API spells it
 	c := &cloudflareClient{
-		http: polite, token: o.Setting("token"), zoneToken: o.Setting("zone_token"),
-		lib: &cloudflare.Provider{APIToken: o.Setting("token"), ZoneToken: o.Setting("zone_token"), HTTPClient: jsonOnly{polite}},
+		http:      polite,
+		token:     o.Setting("token"),
+		zoneToken: o.Setting("zone_token"),
+		lib: &cloudflare.Provider{
+			APIToken:   o.Setting("token"),
+			ZoneToken:  o.Setting("zone_token"),
+			HTTPClient: jsonOnly{polite},
+		},
 	}
+
 	if c.zoneToken == "" {
 		c.zoneToken = c.token
 	}
+
 	return &webapi.LibdnsBackend{Zone: zone, Client: c, Timeout: 2 * time.Minute}, nil
 }
 
@@ -68,9 +81,11 @@ func (c *cloudflareClient) GetRecords(ctx context.Context, zone string) ([]libdn
 	if err != nil {
 		return nil, err
 	}
+
 	const size = 100
 	var out []libdns.Record
 	seen := map[string]bool{}
+
 	for page := 1; ; page++ {
 		var recs []cloudflareRecord
 		q := url.Values{"page": {strconv.Itoa(page)}, "per_page": {strconv.Itoa(size)}}
@@ -78,12 +93,14 @@ func (c *cloudflareClient) GetRecords(ctx context.Context, zone string) ([]libdn
 		if err != nil {
 			return nil, err
 		}
+
 		for _, r := range recs {
 			if !seen[r.ID] {
 				seen[r.ID] = true
 				out = append(out, r)
 			}
 		}
+
 		// Not every reply says how many pages there are; a short one is the last.
 		if len(recs) == 0 || pages > 0 && page >= pages || pages == 0 && len(recs) < size {
 			return out, nil
@@ -100,10 +117,12 @@ func (c *cloudflareClient) AppendRecords(ctx context.Context, zone string, recs 
 			}
 			continue
 		}
+
 		body, err := cloudflareBody(rec, zone)
 		if err != nil {
 			return nil, err
 		}
+
 		path, err := c.Records(ctx, zone)
 		if err != nil {
 			return nil, err
@@ -112,6 +131,7 @@ func (c *cloudflareClient) AppendRecords(ctx context.Context, zone string, recs 
 			return nil, err
 		}
 	}
+
 	return recs, nil
 }
 
@@ -125,8 +145,10 @@ func sentRight(rec libdns.Record) bool {
 		return r.Preference > 0 && r.Target != "." // 0 is left out
 	case libdns.TXT:
 		plain := func(c rune) bool { return ' ' <= c && c <= '~' && c != '"' }
-		return len(r.Text) <= 255 && strings.TrimFunc(r.Text, plain) == "" && !strings.Contains(r.Text, `"`)
+		return len(r.Text) <= 255 && strings.TrimFunc(r.Text, plain) == "" &&
+			!strings.Contains(r.Text, `"`)
 	}
+
 	return false
 }
 
@@ -138,14 +160,17 @@ func (c *cloudflareClient) DeleteRecords(ctx context.Context, zone string, recs 
 		if err != nil {
 			return nil, err
 		}
+
 		_, err = c.Call(ctx, http.MethodDelete, path, c.token, nil, nil)
 		if e := (apiError{}); errors.As(err, &e) && e.status == http.StatusNotFound {
 			err = nil
 		}
+
 		if err != nil {
 			return nil, err
 		}
 	}
+
 	return recs, nil
 }
 
@@ -156,10 +181,12 @@ func (c *cloudflareClient) ReplaceRecord(ctx context.Context, zone string, from,
 	if err != nil {
 		return err
 	}
+
 	body, err := cloudflareBody(to, zone)
 	if err != nil {
 		return err
 	}
+
 	_, err = c.Call(ctx, http.MethodPatch, path, c.token, body, nil)
 	return err
 }
@@ -178,14 +205,17 @@ func (c *cloudflareClient) Records(ctx context.Context, zone string) (string, er
 	if c.id == "" {
 		var zones []struct{ ID, Name string }
 		q := url.Values{"name": {zone}}
-		if _, err := c.Call(ctx, http.MethodGet, "/zones?"+q.Encode(), c.zoneToken, nil, &zones); err != nil {
+		if _, err := c.Call(ctx, http.MethodGet, "/zones?"+q.Encode(), c.zoneToken, nil,
+			&zones); err != nil {
 			return "", err
 		}
 		if len(zones) != 1 || mail.FQDN(zones[0].Name) != mail.FQDN(zone) {
 			return "", fmt.Errorf("cloudflare: the token sees %d zones named %q, want 1: check the name, and that the token's zone resources include it",
 				len(zones), zone)
 		}
+
 		c.id = zones[0].ID
 	}
+
 	return "/zones/" + url.PathEscape(c.id) + "/dns_records", nil
 }

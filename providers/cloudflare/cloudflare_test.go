@@ -25,21 +25,49 @@ func startAPI(t *testing.T) *cloudflaretest.API {
 	a := cloudflaretest.New(cfZone, "the-token")
 	t.Cleanup(a.Close)
 	a.Put(
-		cloudflaretest.Record{Type: "TXT", Name: cfZone, Content: "bare verification", TTL: 1},
-		cloudflaretest.Record{Type: "TXT", Name: cfZone, Content: `"v=spf10 is no SPF"`, TTL: 120},
-		cloudflaretest.Record{Type: "SRV", Name: "odd." + cfZone, Content: "0 25 odd.example", TTL: 1,
-			Data: map[string]any{"priority": 0, "weight": 0, "port": 25, "target": "odd.example"}},
-		cloudflaretest.Record{Type: "SVCB", Name: "svc." + cfZone, Content: "1 . alpn=h2", TTL: 1},
+		cloudflaretest.Record{
+			Type:    "TXT",
+			Name:    cfZone,
+			Content: "bare verification",
+			TTL:     1,
+		},
+		cloudflaretest.Record{
+			Type:    "TXT",
+			Name:    cfZone,
+			Content: `"v=spf10 is no SPF"`,
+			TTL:     120,
+		},
+		cloudflaretest.Record{
+			Type:    "SRV",
+			Name:    "odd." + cfZone,
+			Content: "0 25 odd.example",
+			TTL:     1,
+			Data: map[string]any{"priority": 0, "weight": 0, "port": 25,
+				"target": "odd.example"},
+		},
+		cloudflaretest.Record{
+			Type:    "SVCB",
+			Name:    "svc." + cfZone,
+			Content: "1 . alpn=h2",
+			TTL:     1,
+		},
 	)
+
 	return a
 }
 
 func openCF(t *testing.T, a *cloudflaretest.API, token string) *zone.Zone {
 	t.Helper()
-	z, err := zone.Open(Provider(), zone.Options{Zone: cfZone, HTTPClient: a.Client(), Settings: map[string]string{"token": token}})
+	z, err := zone.Open(Provider(), zone.Options{
+		Zone:       cfZone,
+		HTTPClient: a.Client(),
+		Settings:   map[string]string{"token": token},
+	})
+
 	if err != nil {
 		t.Fatal(err)
 	}
+
 	z.Pauses = nil
 	return z
 }
@@ -54,7 +82,9 @@ func texts(rs []cloudflaretest.Record) (out []string) {
 func TestCloudflare(t *testing.T) {
 	for _, noInfo := range []bool{false, true} {
 		t.Run(fmt.Sprint("without result_info ", noInfo), func(t *testing.T) {
-			providertest.Run(t, func(t *testing.T) *providertest.Harness { return cloudflareHarness(t, noInfo) })
+			providertest.Run(t, func(t *testing.T) *providertest.Harness {
+				return cloudflareHarness(t, noInfo)
+			})
 		})
 	}
 }
@@ -63,30 +93,46 @@ func cloudflareHarness(t *testing.T, noInfo bool) *providertest.Harness {
 	a := startAPI(t)
 	a.NoResultInfo = noInfo
 	gate := providertest.NewGate(t, providertest.Before("http://api", a.Client().Transport))
+
 	return &providertest.Harness{
-		Zone: zonetest.Zone, Web: gate, Secret: "the-token", LowTTL: 30,
+		Zone:   zonetest.Zone,
+		Web:    gate,
+		Secret: "the-token",
+		LowTTL: 30,
 		Open: func(t *testing.T) plan.Driver {
 			return webtest.OpenWeb(t, Provider(), zonetest.Zone, "the-token", gate.Client())
 		},
 		Put: func(t *testing.T, sets ...providertest.Set) {
 			for _, s := range sets {
 				name, rrtype, _ := strings.Cut(s.Key.Name, " ")
-				name, rrtype = strings.TrimSuffix(name, "."), strings.Fields(rrtype)[0]
+				name = strings.TrimSuffix(name, ".")
+				rrtype = strings.Fields(rrtype)[0]
 				a.Drop(name, rrtype)
+
 				for _, l := range s.Lines {
 					data, ttl := mail.SplitRecordLine(l)
-					r := cloudflaretest.Record{Type: rrtype, Name: name, Content: data, TTL: ttl}
+					r := cloudflaretest.Record{
+						Type:    rrtype,
+						Name:    name,
+						Content: data,
+						TTL:     ttl,
+					}
+
 					if rrtype == "MX" {
 						p, host, _ := strings.Cut(data, " ")
 						n, _ := strconv.Atoi(p)
-						r.Priority, r.Content = &n, strings.TrimSuffix(host, ".")
+						r.Priority = &n
+						r.Content = strings.TrimSuffix(host, ".")
 					}
+
 					a.Put(r)
 				}
 			}
 		},
-		Dump:    func(*testing.T) []string { return texts(a.Records()) },
-		Between: func(_ *testing.T, intrude func()) { gate.BeforeNth(1, gate.Writes, intrude) },
+		Dump: func(*testing.T) []string { return texts(a.Records()) },
+		Between: func(_ *testing.T, intrude func()) {
+			gate.BeforeNth(1, gate.Writes, intrude)
+		},
 	}
 }
 
@@ -147,6 +193,7 @@ func TestCloudflareKeepsData(t *testing.T) {
 			zonetest.Change{Key: mail.DNSKey("mail."+cfZone, "A"), Before: []string{"2.2.2.2 ttl 1"}, After: []string{"2.2.2.2 ttl 300"}},
 			[]string{"mail.nomeazienda.it 300 A 2.2.2.2"}},
 	}
+
 	for _, test := range tests {
 		t.Run(test.name, func(t *testing.T) {
 			a := startAPI(t)
@@ -155,13 +202,17 @@ func TestCloudflareKeepsData(t *testing.T) {
 			if err := zonetest.ApplyAll(t, openCF(t, a, "the-token"), test.Change); err != nil {
 				t.Fatal(err)
 			}
+
 			want := append(slices.Clone(before), test.want...)
 			slices.Sort(want)
 			if got := texts(a.Records()); !slices.Equal(got, want) {
-				t.Errorf("the zone holds\n%s\nwant\n%s", strings.Join(got, "\n"), strings.Join(want, "\n"))
+				t.Errorf("the zone holds\n%s\nwant\n%s", strings.Join(got, "\n"),
+					strings.Join(want, "\n"))
 			}
+
 			for _, r := range a.Records() {
-				if len(test.have) > 0 && test.have[0].Comment != "" && r.Name == test.have[0].Name && r.Comment != test.have[0].Comment {
+				if len(test.have) > 0 && test.have[0].Comment != "" &&
+					r.Name == test.have[0].Name && r.Comment != test.have[0].Comment {
 					t.Errorf("the comment became %q", r.Comment)
 				}
 			}
@@ -177,22 +228,31 @@ func TestCloudflareErrors(t *testing.T) {
 		{"wrong token", cfZone, "wrong", "HTTP 403: Invalid access token (code 9109); the token must be valid and have Zone:Read and DNS:Edit"},
 		{"unknown zone", "other.example", "the-token", `the token sees 0 zones named "other.example", want 1`},
 	}
+
 	for _, test := range tests {
 		t.Run(test.name, func(t *testing.T) {
 			a := startAPI(t)
-			z, err := zone.Open(Provider(), zone.Options{Zone: test.zone, HTTPClient: a.Client(), Settings: map[string]string{"token": test.token}})
+			z, err := zone.Open(Provider(), zone.Options{
+				Zone:       test.zone,
+				HTTPClient: a.Client(),
+				Settings:   map[string]string{"token": test.token},
+			})
+
 			if err != nil {
 				t.Fatal(err)
 			}
+
 			_, err = z.Read(t.Context(), []plan.Key{mail.DNSKey("mail."+test.zone, "A")})
 			if err == nil || !strings.Contains(err.Error(), test.want) {
 				t.Errorf("got %v, want ... %s ...", err, test.want)
 			}
+
 			if err != nil && strings.Contains(err.Error(), "the-token") {
 				t.Errorf("the error shows the token: %v", err)
 			}
 		})
 	}
+
 	t.Run("refused write", func(t *testing.T) {
 		a := startAPI(t)
 		a.Intercept = func(w http.ResponseWriter, r *http.Request) bool {
@@ -201,11 +261,18 @@ func TestCloudflareErrors(t *testing.T) {
 			}
 			return r.Method == http.MethodPost
 		}
+
 		before := texts(a.Records())
-		err := zonetest.ApplyAll(t, openCF(t, a, "the-token"), zonetest.Change{Key: key, Before: nil, After: []string{"2.2.2.2 ttl 300"}})
+		err := zonetest.ApplyAll(t, openCF(t, a, "the-token"), zonetest.Change{
+			Key:    key,
+			Before: nil,
+			After:  []string{"2.2.2.2 ttl 300"},
+		})
+
 		if err == nil || !strings.Contains(err.Error(), "Authentication error") {
 			t.Errorf("got %v", err)
 		}
+
 		if !slices.Equal(texts(a.Records()), before) {
 			t.Error("something was written")
 		}
@@ -216,12 +283,14 @@ func TestCloudflareErrors(t *testing.T) {
 func TestCloudflareBreaksOff(t *testing.T) {
 	a := startAPI(t)
 	a.Intercept = func(w http.ResponseWriter, r *http.Request) bool {
-		if n := len(a.Requests()); r.Method == http.MethodPost && n > 0 && strings.Count(strings.Join(a.Requests(), "\n"), "POST") > 1 {
+		if n := len(a.Requests()); r.Method == http.MethodPost && n > 0 &&
+			strings.Count(strings.Join(a.Requests(), "\n"), "POST") > 1 {
 			cloudflaretest.Refuse(w, http.StatusInternalServerError, 1, "Internal error")
 			return true
 		}
 		return false
 	}
+
 	var done []string
 	items := zonetest.MailItems()
 	batch := []plan.Change{
@@ -229,12 +298,14 @@ func TestCloudflareBreaksOff(t *testing.T) {
 		zonetest.Change{Key: items[2].Key, Before: nil, After: items[2].Lines}.Plan(),
 		zonetest.Change{Key: items[3].Key, Before: nil, After: items[3].Lines}.Plan(),
 	}
+
 	err := openCF(t, a, "the-token").Apply(t.Context(), batch, func(c plan.Change, err error) {
 		done = append(done, c.Key.Name)
 		if (err == nil) != (c.Key == items[0].Key) {
 			t.Errorf("%v was reported with %v", c.Key, err)
 		}
 	})
+
 	if err == nil || !strings.Contains(err.Error(), "Internal error") || len(done) != 2 {
 		t.Errorf("got %v after %q", err, done)
 	}
@@ -256,6 +327,7 @@ func TestSentRight(t *testing.T) {
 		{libdns.SRV{}, false},
 		{libdns.RR{Type: "TLSA"}, false},
 	}
+
 	for _, test := range tests {
 		if got := sentRight(test.rec); got != test.want {
 			t.Errorf("%#v: %v, want %v", test.rec, got, test.want)

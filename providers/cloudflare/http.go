@@ -23,19 +23,26 @@ func (c *cloudflareClient) Call(ctx context.Context, method, path, token string,
 			return 0, err
 		}
 	}
-	req, err := http.NewRequestWithContext(ctx, method, cloudflareURL+path, bytes.NewReader(payload))
+
+	req, err := http.NewRequestWithContext(ctx, method, cloudflareURL+path,
+		bytes.NewReader(payload))
+
 	if err != nil {
 		return 0, err
 	}
+
 	req.Header.Set("Authorization", "Bearer "+token)
 	if body != nil {
 		req.Header.Set("Content-Type", "application/json")
 	}
+
 	resp, err := c.http.Do(req)
 	if err != nil {
 		return 0, fmt.Errorf("cloudflare: %w", err)
 	}
+
 	defer resp.Body.Close()
+
 	var reply struct {
 		Success bool
 		Errors  []apiMessage
@@ -46,27 +53,33 @@ func (c *cloudflareClient) Call(ctx context.Context, method, path, token string,
 			TotalPages int `json:"total_pages"`
 		} `json:"result_info"`
 	}
+
 	text, err := io.ReadAll(io.LimitReader(resp.Body, 16<<20))
 	if err != nil {
 		return 0, fmt.Errorf("cloudflare: %w", err)
 	}
+
 	broken := json.Unmarshal(text, &reply)
 	if resp.StatusCode >= 400 || broken == nil && !reply.Success {
 		return 0, apiError{status: resp.StatusCode, messages: reply.Errors}
 	}
 	if broken != nil {
-		return 0, fmt.Errorf("cloudflare: HTTP %d with a reply that is not JSON: %w", resp.StatusCode, broken)
+		return 0, fmt.Errorf("cloudflare: HTTP %d with a reply that is not JSON: %w",
+			resp.StatusCode, broken)
 	}
+
 	if info := reply.Info; info != nil {
 		if pages = info.TotalPages; pages == 0 && info.PerPage > 0 {
 			pages = (info.TotalCount + info.PerPage - 1) / info.PerPage
 		}
 	}
+
 	if result != nil && len(reply.Result) > 0 {
 		if err := json.Unmarshal(reply.Result, result); err != nil {
 			return 0, fmt.Errorf("cloudflare: reply to %s: %w", method, err)
 		}
 	}
+
 	return pages, nil
 }
 
@@ -96,13 +109,16 @@ func (e apiError) Error() string {
 	for _, m := range e.messages {
 		said = append(said, m.String())
 	}
+
 	s := fmt.Sprintf("cloudflare: HTTP %d", e.status)
 	if len(said) > 0 {
 		s += ": " + strings.Join(said, "; ")
 	}
+
 	if e.status == http.StatusUnauthorized || e.status == http.StatusForbidden {
 		s += "; the token must be valid and have Zone:Read and DNS:Edit for this zone"
 	}
+
 	return s
 }
 
@@ -116,7 +132,9 @@ func (c jsonOnly) Do(req *http.Request) (*http.Response, error) {
 	if err != nil {
 		return nil, err
 	}
+
 	defer resp.Body.Close()
+
 	text, err := io.ReadAll(io.LimitReader(resp.Body, 16<<20))
 	if err != nil {
 		return nil, err
@@ -124,6 +142,7 @@ func (c jsonOnly) Do(req *http.Request) (*http.Response, error) {
 	if !json.Valid(text) {
 		return nil, fmt.Errorf("HTTP %d: %s", resp.StatusCode, webapi.ReplyText(text))
 	}
+
 	resp.Body = io.NopCloser(bytes.NewReader(text))
 	return resp, nil
 }

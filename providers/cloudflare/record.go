@@ -43,11 +43,18 @@ func (c cloudflareRecord) RR() libdns.RR {
 		}
 		data = fmt.Sprintf("%d %s", priority, mail.FQDN(data))
 	case "SRV":
-		data = fmt.Sprintf("%d %d %d %s", c.Data.Priority, c.Data.Weight, c.Data.Port, mail.FQDN(c.Data.Target))
+		data = fmt.Sprintf("%d %d %d %s", c.Data.Priority, c.Data.Weight, c.Data.Port,
+			mail.FQDN(c.Data.Target))
 	case "TXT":
 		data = record.AnyText(data)
 	}
-	return libdns.RR{Name: mail.FQDN(c.Name), Type: c.Type, TTL: record.Seconds(c.TTL), Data: data}
+
+	return libdns.RR{
+		Name: mail.FQDN(c.Name),
+		Type: c.Type,
+		TTL:  record.Seconds(c.TTL),
+		Data: data,
+	}
 }
 
 // Note says what else there is to a record.
@@ -68,6 +75,7 @@ func cloudflareBody(rec libdns.Record, zone string) (map[string]any, error) {
 		"name": strings.TrimSuffix(libdns.AbsoluteName(rr.Name, zone), "."),
 		"ttl":  int(rr.TTL.Seconds()),
 	}
+
 	switch r := rec.(type) {
 	case libdns.Address:
 		body["content"], body["proxied"] = rr.Data, r.ProviderData == proxied
@@ -80,12 +88,14 @@ func cloudflareBody(rec libdns.Record, zone string) (map[string]any, error) {
 	case libdns.TXT:
 		body["content"] = record.Quoted(r.Text)
 	case libdns.SRV:
-		body["data"] = map[string]any{"priority": r.Priority, "weight": r.Weight, "port": r.Port, "target": record.Undotted(r.Target)}
+		body["data"] = map[string]any{"priority": r.Priority, "weight": r.Weight,
+			"port": r.Port, "target": record.Undotted(r.Target)}
 	case libdns.CAA:
 		body["data"] = map[string]any{"flags": r.Flags, "tag": r.Tag, "value": r.Value}
 	default:
 		return rawBody(body, rr)
 	}
+
 	return body, nil
 }
 
@@ -96,12 +106,16 @@ func rawBody(body map[string]any, rr libdns.RR) (map[string]any, error) {
 	case "TLSA":
 		var usage, selector, matching int
 		var certificate string
-		if _, err := fmt.Sscan(rr.Data, &usage, &selector, &matching, &certificate); err != nil {
+		if _, err := fmt.Sscan(rr.Data, &usage, &selector, &matching,
+			&certificate); err != nil {
 			return nil, fmt.Errorf("%q is no data of a TLSA record", rr.Data)
 		}
-		body["data"] = map[string]any{"usage": usage, "selector": selector, "matching_type": matching, "certificate": certificate}
+
+		body["data"] = map[string]any{"usage": usage, "selector": selector,
+			"matching_type": matching, "certificate": certificate}
 	default:
 		return nil, fmt.Errorf("cloudflare: records of type %q are not written", rr.Type)
 	}
+
 	return body, nil
 }

@@ -36,9 +36,11 @@ func (r Record) String() string {
 	if r.Priority != nil {
 		s += fmt.Sprintf(" priority %d", *r.Priority)
 	}
+
 	if r.Proxied {
 		s += " proxied"
 	}
+
 	return s
 }
 
@@ -73,17 +75,22 @@ func New(zone, token string) *API {
 	mux.HandleFunc("DELETE "+records+"/{id}", a.remove)
 	a.server = httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		a.mu.Lock()
-		a.requests = append(a.requests, r.Method+" "+strings.TrimPrefix(r.URL.Path, "/client/v4"))
+		a.requests = append(a.requests, r.Method+" "+
+			strings.TrimPrefix(r.URL.Path, "/client/v4"))
+
 		a.mu.Unlock()
 		if a.Intercept != nil && a.Intercept(w, r) {
 			return
 		}
+
 		if r.Header.Get("Authorization") != "Bearer "+a.Token {
 			Refuse(w, http.StatusForbidden, 9109, "Invalid access token")
 			return
 		}
+
 		mux.ServeHTTP(w, r)
 	}))
+
 	return a
 }
 
@@ -106,8 +113,12 @@ func (d redirect) RoundTrip(r *http.Request) (*http.Response, error) {
 	if err != nil {
 		return nil, err
 	}
+
 	r = r.Clone(r.Context())
-	r.URL.Scheme, r.URL.Host, r.Host = to.Scheme, to.Host, to.Host
+	r.URL.Scheme = to.Scheme
+	r.URL.Host = to.Host
+	r.Host = to.Host
+
 	return d.next.RoundTrip(r)
 }
 
@@ -131,7 +142,9 @@ func (a *API) add(r Record) Record {
 func (a *API) Drop(name, rrtype string) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
-	a.records = slices.DeleteFunc(a.records, func(r Record) bool { return r.Name == name && r.Type == rrtype })
+	a.records = slices.DeleteFunc(a.records, func(r Record) bool {
+		return r.Name == name && r.Type == rrtype
+	})
 }
 
 // Records returns what is there, sorted.
@@ -139,7 +152,9 @@ func (a *API) Records() []Record {
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	out := slices.Clone(a.records)
-	slices.SortFunc(out, func(x, y Record) int { return cmp.Compare(x.String(), y.String()) })
+	slices.SortFunc(out, func(x, y Record) int {
+		return cmp.Compare(x.String(), y.String())
+	})
 	return out
 }
 
@@ -163,7 +178,8 @@ func reply(w http.ResponseWriter, status int, body any) {
 }
 
 func (a *API) result(w http.ResponseWriter, result any) {
-	reply(w, http.StatusOK, map[string]any{"success": true, "errors": []any{}, "messages": []any{}, "result": result})
+	reply(w, http.StatusOK, map[string]any{"success": true, "errors": []any{},
+		"messages": []any{}, "result": result})
 }
 
 func (a *API) zones(w http.ResponseWriter, r *http.Request) {
@@ -178,20 +194,26 @@ func (a *API) list(w http.ResponseWriter, r *http.Request) {
 	q := r.URL.Query()
 	page, _ := strconv.Atoi(q.Get("page"))
 	size, _ := strconv.Atoi(q.Get("per_page"))
-	page, size = max(page, 1), cmp.Or(size, 100)
+	page = max(page, 1)
+	size = cmp.Or(size, 100)
 	a.mu.Lock()
 	matches := slices.DeleteFunc(slices.Clone(a.records), func(x Record) bool {
-		return q.Has("type") && x.Type != q.Get("type") || q.Has("name") && x.Name != q.Get("name") ||
+		return q.Has("type") && x.Type != q.Get("type") ||
+			q.Has("name") && x.Name != q.Get("name") ||
 			q.Has("content.exact") && x.Content != q.Get("content.exact") ||
 			q.Has("content.contains") && !strings.Contains(x.Content, q.Get("content.contains"))
 	})
+
 	a.mu.Unlock()
 	from := min((page-1)*size, len(matches))
 	part := matches[from:min(from+size, len(matches))]
-	body := map[string]any{"success": true, "errors": []any{}, "messages": []any{}, "result": part}
+	body := map[string]any{"success": true, "errors": []any{}, "messages": []any{},
+		"result": part}
+
 	if !a.NoResultInfo {
 		body["result_info"] = map[string]int{"page": page, "per_page": size, "count": len(part),
 			"total_count": len(matches), "total_pages": (len(matches) + size - 1) / size}
 	}
+
 	reply(w, http.StatusOK, body)
 }

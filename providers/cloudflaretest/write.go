@@ -20,33 +20,40 @@ func (a *API) create(w http.ResponseWriter, r *http.Request) {
 		Refuse(w, http.StatusBadRequest, 9207, "Request body is invalid.")
 		return
 	}
+
 	a.mu.Lock()
 	defer a.mu.Unlock()
+
 	if p := a.complete(&rec); p != nil {
 		Refuse(w, http.StatusBadRequest, p.code, p.message)
 		return
 	}
+
 	a.result(w, a.add(rec))
 }
 
 func (a *API) patch(w http.ResponseWriter, r *http.Request) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
+
 	i := a.index(r.PathValue("id"))
 	if i < 0 {
 		Refuse(w, http.StatusNotFound, 81044, "Record does not exist.")
 		return
 	}
+
 	rec := a.records[i]
 	if err := json.NewDecoder(r.Body).Decode(&rec); err != nil {
 		Refuse(w, http.StatusBadRequest, 9207, "Request body is invalid.")
 		return
 	}
+
 	rec.ID = a.records[i].ID
 	if p := a.complete(&rec); p != nil {
 		Refuse(w, http.StatusBadRequest, p.code, p.message)
 		return
 	}
+
 	a.records[i] = rec
 	a.result(w, rec)
 }
@@ -54,11 +61,13 @@ func (a *API) patch(w http.ResponseWriter, r *http.Request) {
 func (a *API) remove(w http.ResponseWriter, r *http.Request) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
+
 	i := a.index(r.PathValue("id"))
 	if i < 0 {
 		Refuse(w, http.StatusNotFound, 81044, "Record does not exist.")
 		return
 	}
+
 	id := a.records[i].ID
 	a.records = slices.Delete(a.records, i, i+1)
 	a.result(w, map[string]string{"id": id})
@@ -76,16 +85,19 @@ func (a *API) complete(r *Record) *problem {
 	case r.Name != a.Zone && !strings.HasSuffix(r.Name, "."+a.Zone):
 		r.Name += "." + a.Zone
 	}
+
 	r.Name = strings.ToLower(r.Name)
 	if r.TTL == 0 || r.Proxied {
 		r.TTL = 1
 	}
+
 	if r.TTL != 1 && (r.TTL < 60 || r.TTL > 86400) {
 		return &problem{9021, "Invalid TTL. Must be between 60 and 86400 seconds, or 1 for Automatic."}
 	}
 	if p := r.fill(); p != nil {
 		return p
 	}
+
 	for _, o := range a.records {
 		switch {
 		case o.ID == r.ID || o.Name != r.Name:
@@ -95,6 +107,7 @@ func (a *API) complete(r *Record) *problem {
 			return &problem{81053, "An A, AAAA, or CNAME record with that host already exists."}
 		}
 	}
+
 	return nil
 }
 
@@ -108,6 +121,7 @@ func (r *Record) fill() *problem {
 		}
 		return nil
 	}
+
 	switch r.Type {
 	case "MX":
 		if r.Priority == nil {
@@ -122,12 +136,14 @@ func (r *Record) fill() *problem {
 		}
 		priority := int(r.Data["priority"].(float64))
 		r.Priority = &priority
-		r.Content = fmt.Sprintf("%v %v %v", r.Data["weight"], r.Data["port"], host(fmt.Sprint(r.Data["target"])))
+		r.Content = fmt.Sprintf("%v %v %v", r.Data["weight"], r.Data["port"],
+			host(fmt.Sprint(r.Data["target"])))
 	case "TLSA":
 		if p := need("usage", "selector", "matching_type", "certificate"); p != nil {
 			return p
 		}
-		r.Content = fmt.Sprintf("%v %v %v %v", r.Data["usage"], r.Data["selector"], r.Data["matching_type"], r.Data["certificate"])
+		r.Content = fmt.Sprintf("%v %v %v %v", r.Data["usage"], r.Data["selector"],
+			r.Data["matching_type"], r.Data["certificate"])
 	case "CAA":
 		if p := need("flags", "tag", "value"); p != nil {
 			return p
@@ -136,9 +152,11 @@ func (r *Record) fill() *problem {
 	case "TXT":
 		r.Content = pieces(r.Content)
 	}
+
 	if r.Content == "" {
 		return &problem{9005, "Content is a required field."}
 	}
+
 	return nil
 }
 
@@ -156,11 +174,13 @@ func pieces(content string) string {
 	if strings.Contains(text, `" "`) || len(text) <= 255 {
 		return content
 	}
+
 	var out []string
 	for text != "" {
 		n := min(len(text), 255)
 		out = append(out, `"`+text[:n]+`"`)
 		text = text[n:]
 	}
+
 	return strings.Join(out, " ")
 }

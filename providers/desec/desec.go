@@ -32,7 +32,8 @@ func Provider() zone.Provider {
 // a short TTL without a word, gives up on a zone with text escaped in another way than
 // its own, and takes no http.Client, so no deadline either.
 func openDesec(o zone.Options) (zone.Backend, error) {
-	web := webapi.New("desec", desecURL, o, webapi.KeyIn("Authorization", "Token "+o.Setting("token")), map[int]string{
+	web := webapi.New("desec", desecURL, o, webapi.KeyIn("Authorization",
+		"Token "+o.Setting("token")), map[int]string{
 		http.StatusUnauthorized: "the token must be valid, and used from an address that it allows",
 		http.StatusForbidden:    "the token's policies must let it write the records of this domain",
 	})
@@ -69,18 +70,29 @@ func (d *desecAPI) RRsets(ctx context.Context, _ []string) ([]webapi.Set, error)
 			}
 			return nil, err
 		}
+
 		for _, s := range page {
-			set := webapi.Set{RRset: record.RRset{Name: record.Below(s.Subname, d.name), Type: s.Type}, TTL: s.TTL}
+			set := webapi.Set{
+				RRset: record.RRset{
+					Name: record.Below(s.Subname, d.name),
+					Type: s.Type,
+				},
+				TTL: s.TTL,
+			}
+
 			for _, r := range s.Records {
 				set.Values = append(set.Values, webapi.Value{Text: r})
 			}
+
 			out = append(out, set)
 		}
+
 		query, err = nextQuery(header)
 		if err != nil {
 			return nil, fmt.Errorf("desec: %w", err)
 		}
 	}
+
 	return out, nil
 }
 
@@ -93,23 +105,28 @@ func nextQuery(h http.Header) (string, error) {
 			if !ok || !strings.Contains(params, `rel="next"`) {
 				continue
 			}
+
 			u, err := url.Parse(strings.TrimPrefix(target, "<"))
 			if err != nil || u.RawQuery == "" {
 				return "", fmt.Errorf("the link to the next page makes no sense: %q", link)
 			}
+
 			return "?" + u.RawQuery, nil
 		}
 	}
+
 	return "", nil
 }
 
 // missing names the domain that was probably meant.
 func (d *desecAPI) missing(ctx context.Context, why error) error {
 	var domains []webapi.ZoneRef
-	if _, err := d.web.Call(ctx, http.MethodGet, "/domains/?cursor=", nil, &domains); err != nil {
+	if _, err := d.web.Call(ctx, http.MethodGet, "/domains/?cursor=", nil,
+		&domains); err != nil {
 		return why
 	}
-	return webapi.NoZone("desec", "the account of this token", d.name, webapi.ZoneNames(domains))
+	return webapi.NoZone("desec", "the account of this token", d.name,
+		webapi.ZoneNames(domains))
 }
 
 // Put is one bulk request, which is carried out whole or not at all. An RRset without
@@ -121,12 +138,21 @@ func (d *desecAPI) Put(ctx context.Context, _, sets []webapi.Set) error {
 		if err != nil {
 			return err
 		}
-		out := desecSet{Subname: strings.TrimPrefix(name, "@"), Type: s.Type, TTL: s.TTL, Records: []string{}}
+
+		out := desecSet{
+			Subname: strings.TrimPrefix(name, "@"),
+			Type:    s.Type,
+			TTL:     s.TTL,
+			Records: []string{},
+		}
+
 		for _, v := range s.Values {
 			out.Records = append(out.Records, v.Text)
 		}
+
 		body = append(body, out)
 	}
+
 	_, err := d.web.Call(ctx, http.MethodPatch, d.path(), body, nil)
 	return err
 }

@@ -25,8 +25,14 @@ func Provider() zone.Provider {
 		NameServers: []string{"*.digitalocean.com"},
 		Settings:    []zone.Setting{{Name: "token", Required: true, Secret: true, Help: "personal access token"}},
 		Scopes:      "a token with domain:read, domain:create, domain:update and domain:delete",
-		Limits: zone.Limits{MinTTL: 30 * time.Second, NoText: `\`, MaxText: 509, NoNullMX: true, NamesInCAA: true,
-			Types: []string{"A", "AAAA", "CAA", "CNAME", "MX", "NS", "SRV", "TXT"}},
+		Limits: zone.Limits{
+			MinTTL:     30 * time.Second,
+			NoText:     `\`,
+			MaxText:    509,
+			NoNullMX:   true,
+			NamesInCAA: true,
+			Types:      []string{"A", "AAAA", "CAA", "CNAME", "MX", "NS", "SRV", "TXT"},
+		},
 		Connect: openDigitalOcean,
 	}
 }
@@ -34,10 +40,16 @@ func Provider() zone.Provider {
 func openDigitalOcean(o zone.Options) (zone.Backend, error) {
 	polite := webapi.NewClient("digitalocean", o)
 	client := &http.Client{
-		Transport:     authTransport{polite, webapi.KeyIn("Authorization", "Bearer "+o.Setting("token"))},
+		Transport: authTransport{polite,
+			webapi.KeyIn("Authorization", "Bearer "+o.Setting("token"))},
 		CheckRedirect: webapi.NoRedirect,
 	}
-	return webapi.RecordBackend{RecordAPI: &digitaloceanAPI{zone: o.Zone, client: godo.NewClient(client), timeout: 2 * time.Minute}}, nil
+
+	return webapi.RecordBackend{RecordAPI: &digitaloceanAPI{
+		zone:    o.Zone,
+		client:  godo.NewClient(client),
+		timeout: 2 * time.Minute,
+	}}, nil
 }
 
 // authTransport puts credentials into every request of an SDK's client.
@@ -73,31 +85,45 @@ func (d *digitaloceanAPI) said(err error) error {
 		}
 		return err
 	}
-	e := webapi.Error{API: "digitalocean", Status: refused.Response.StatusCode, Text: webapi.ReplyText([]byte(refused.Message))}
+
+	e := webapi.Error{
+		API:    "digitalocean",
+		Status: refused.Response.StatusCode,
+		Text:   webapi.ReplyText([]byte(refused.Message)),
+	}
+
 	switch e.Status {
 	case http.StatusUnauthorized:
 		e.Hint = "the token must be valid"
 	case http.StatusForbidden:
 		e.Hint = "the token must have domain:read, domain:create, domain:update and domain:delete"
 	}
+
 	return e
 }
 
 func (d *digitaloceanAPI) Records(ctx context.Context, _ []string) ([]record.Record, error) {
 	ctx, cancel := context.WithTimeout(ctx, d.timeout)
 	defer cancel()
+
 	var out []record.Record
 	for page := 1; ; page++ {
-		list, resp, err := d.client.Domains.Records(ctx, d.Domain(), &godo.ListOptions{Page: page, PerPage: 200})
+		list, resp, err := d.client.Domains.Records(ctx, d.Domain(), &godo.ListOptions{
+			Page:    page,
+			PerPage: 200,
+		})
+
 		if err = d.said(err); webapi.RefusedWith(err, http.StatusNotFound) {
 			return nil, d.missing(ctx, err)
 		}
 		if err != nil {
 			return nil, err
 		}
+
 		for _, l := range list {
 			out = append(out, d.listed(l))
 		}
+
 		if resp.Links == nil || resp.Links.IsLastPage() {
 			return out, nil
 		}
@@ -106,10 +132,12 @@ func (d *digitaloceanAPI) Records(ctx context.Context, _ []string) ([]record.Rec
 
 // listed returns a record. Names come without their final dot, the zone's own as "@".
 func (d *digitaloceanAPI) listed(l godo.DomainRecord) record.Record {
-	data, target := l.Data, mail.FQDN(l.Data)
+	data := l.Data
+	target := mail.FQDN(l.Data)
 	if l.Data == "@" {
 		target = mail.FQDN(d.zone)
 	}
+
 	switch l.Type {
 	case "TXT":
 		data = record.Quoted(l.Data)
@@ -122,7 +150,12 @@ func (d *digitaloceanAPI) listed(l godo.DomainRecord) record.Record {
 	case "CAA":
 		data = fmt.Sprintf("%d %s %s", l.Flags, l.Tag, record.Quoted(l.Data))
 	}
-	r := record.Parse(record.RRset{Name: record.Below(l.Name, d.zone), Type: l.Type}, l.TTL, data)
+
+	r := record.Parse(record.RRset{
+		Name: record.Below(l.Name, d.zone),
+		Type: l.Type,
+	}, l.TTL, data)
+
 	r.ID = strconv.Itoa(l.ID)
 	return r
 }
@@ -133,10 +166,12 @@ func (d *digitaloceanAPI) missing(ctx context.Context, why error) error {
 	if err != nil {
 		return why
 	}
+
 	var known []string
 	for _, l := range list {
 		known = append(known, l.Name)
 	}
+
 	return webapi.NoZone("digitalocean", "the account of this token", d.zone, known)
 }
 
@@ -147,7 +182,14 @@ func (d *digitaloceanAPI) body(r record.Record) (*godo.DomainRecordEditRequest, 
 	if err != nil {
 		return nil, err
 	}
-	out := &godo.DomainRecordEditRequest{Type: r.Type, Name: name, TTL: r.TTL, Data: r.Data}
+
+	out := &godo.DomainRecordEditRequest{
+		Type: r.Type,
+		Name: name,
+		TTL:  r.TTL,
+		Data: r.Data,
+	}
+
 	switch r.Type {
 	case "TXT":
 		out.Data, err = mail.Text(r.Data)
@@ -160,6 +202,7 @@ func (d *digitaloceanAPI) body(r record.Record) (*godo.DomainRecordEditRequest, 
 			out.Data = strings.Trim(out.Data, `"`) + "."
 		}
 	}
+
 	return out, err
 }
 
@@ -175,6 +218,7 @@ func (d *digitaloceanAPI) Replace(ctx context.Context, from, to record.Record) e
 	if err != nil {
 		return err
 	}
+
 	return d.edit(ctx, to, func(ctx context.Context, body *godo.DomainRecordEditRequest) error {
 		_, _, err := d.client.Domains.EditRecord(ctx, d.Domain(), id, body)
 		return err
@@ -196,11 +240,14 @@ func (d *digitaloceanAPI) Remove(ctx context.Context, r record.Record) error {
 	if err != nil {
 		return err
 	}
+
 	ctx, cancel := context.WithTimeout(ctx, d.timeout)
 	defer cancel()
+
 	_, err = d.client.Domains.DeleteRecord(ctx, d.Domain(), id)
 	if err = d.said(err); webapi.RefusedWith(err, http.StatusNotFound) {
 		return nil
 	}
+
 	return err
 }

@@ -29,7 +29,9 @@ type certificateAuthority struct {
 // documentation.
 func certificateAuthorities() []certificateAuthority {
 	digicert := []string{"digicert.com", "geotrust.com", "rapidssl.com", "thawte.com"}
-	sectigo := []string{"sectigo.com", "comodo.com", "comodoca.com", "usertrust.com", "trust-provider.com"}
+	sectigo := []string{"sectigo.com", "comodo.com", "comodoca.com", "usertrust.com",
+		"trust-provider.com"}
+
 	return []certificateAuthority{
 		{"Let's Encrypt", []string{"letsencrypt.org"}, true},
 		{"ZeroSSL", sectigo, true},
@@ -53,11 +55,19 @@ func certificateAuthorities() []certificateAuthority {
 
 // caa checks that the authority whose certificate is in use may issue the next one.
 func (e *checkRun) caa() {
-	c := plan.Check{ID: catalog.CAAPermits, Subject: subjectOf(e.Host), Want: "the authority in use may issue", Status: plan.Pass, Ref: "RFC 8659 section 3"}
+	c := plan.Check{
+		ID:      catalog.CAAPermits,
+		Subject: subjectOf(e.Host),
+		Want:    "the authority in use may issue",
+		Status:  plan.Pass,
+		Ref:     "RFC 8659 section 3",
+	}
+
 	at, records, err := e.relevantCAA(e.Host)
 	switch {
 	case err != nil && refusedToSay(err) && e.answersOther():
-		c.Status, c.Got = plan.Fail, err.Error()
+		c.Status = plan.Fail
+		c.Got = err.Error()
 		c.Hint = "let the name server answer questions for CAA: an authority that gets such an answer issues nothing, and the next renewal fails (RFC 8659 section 3)"
 		e.add(c)
 		return
@@ -65,42 +75,57 @@ func (e *checkRun) caa() {
 		e.skip(c.ID, c.Subject, err.Error(), hintUnknown)
 		return
 	case records == nil:
-		c.Got, c.Unused = "no CAA: any may", true
+		c.Got = "no CAA: any may"
+		c.Unused = true
 		e.add(c)
 		return
 	case e.Served == nil:
-		e.skip(c.ID, c.Subject, "the mail server was not asked for its certificate", "run verify where the mail server answers")
+		e.skip(c.ID, c.Subject, "the mail server was not asked for its certificate",
+			"run verify where the mail server answers")
 		return
 	}
+
 	shown, err := e.Served(e.ctx, 25)
 	if err != nil {
 		e.skipCertificate(c, err)
 		return
 	}
+
 	if len(shown) == 0 {
-		e.skip(c.ID, c.Subject, "the mail server shows no certificate: it offers no STARTTLS", "see that the CAA records of "+record.Bare(at)+" name the authority that you use")
-		return
-	}
-	who, known := issuer(shown[0])
-	if !known {
-		e.skip(c.ID, c.Subject, fmt.Sprintf("the certificate in use is of no authority that is known here (%s)", shown[0].Issuer),
+		e.skip(c.ID, c.Subject, "the mail server shows no certificate: it offers no STARTTLS",
 			"see that the CAA records of "+record.Bare(at)+" name the authority that you use")
 		return
 	}
+
+	who, known := issuer(shown[0])
+	if !known {
+		e.skip(c.ID, c.Subject, fmt.Sprintf("the certificate in use is of no authority that is known here (%s)",
+			shown[0].Issuer),
+			"see that the CAA records of "+record.Bare(at)+" name the authority that you use")
+		return
+	}
+
 	c.Got = strings.Join(records, ", ")
 	switch names := strings.Join(who.names, ", "); {
 	case permits(records, who.names):
 	case who.complete:
-		c.Status, c.Hint = plan.Fail, fmt.Sprintf("the next certificate of %s will be refused: add it to server.caa, or to the CAA records of %s", names, record.Bare(at))
+		c.Status = plan.Fail
+		c.Hint = fmt.Sprintf("the next certificate of %s will be refused: add it to server.caa, or to the CAA records of %s",
+			names, record.Bare(at))
 	default:
-		c.Status, c.Hint = plan.Warn, fmt.Sprintf("%s is known here by %s alone, which is not among them: see its statement on CAA records, and add a name of it to server.caa, or to the CAA records of %s", who.word, names, record.Bare(at))
+		c.Status = plan.Warn
+		c.Hint = fmt.Sprintf("%s is known here by %s alone, which is not among them: see its statement on CAA records, and add a name of it to server.caa, or to the CAA records of %s",
+			who.word, names, record.Bare(at))
 	}
+
 	e.add(c)
 }
 
 // skipCertificate reports that the mail server's certificate can't be had.
 func (e *checkRun) skipCertificate(c plan.Check, err error) {
-	c.Status, c.Got, c.Reason = plan.Skip, "the certificate in use is not known: "+err.Error(), plan.ReasonMute
+	c.Status = plan.Skip
+	c.Got = "the certificate in use is not known: " + err.Error()
+	c.Reason = plan.ReasonMute
 	c.Hint = "let the mail server answer and offer STARTTLS, then run verify again"
 	e.add(c)
 }
@@ -117,13 +142,15 @@ func (e *checkRun) relevantCAA(name string) (at string, records []string, err er
 			return at, a.Data(), nil
 		}
 	}
+
 	return "", nil, nil
 }
 
 // refusedToSay reports whether a name server answered that it can't or won't say.
 func refusedToSay(err error) bool {
 	server := resolver.ServerError{}
-	return errors.As(err, &server) && slices.Contains([]string{"SERVFAIL", "NOTIMP", "REFUSED"}, server.Err.Error())
+	return errors.As(err, &server) && slices.Contains([]string{"SERVFAIL", "NOTIMP",
+		"REFUSED"}, server.Err.Error())
 }
 
 // answersOther reports whether the mail host's name servers answer questions for its address.
@@ -141,26 +168,34 @@ func permits(records, names []string) bool {
 		if err != nil {
 			continue
 		}
+
 		r := rr.(*dns.CAA)
 		if !strings.EqualFold(r.Tag, "issue") {
 			continue
 		}
+
 		restricted = true
 		name, _, _ := strings.Cut(r.Value, ";")
-		if slices.ContainsFunc(names, func(n string) bool { return strings.EqualFold(strings.TrimSpace(name), n) }) {
+		if slices.ContainsFunc(names, func(n string) bool {
+			return strings.EqualFold(strings.TrimSpace(name), n)
+		}) {
 			return true
 		}
 	}
+
 	return !restricted
 }
 
 // issuer returns the authority that issued a certificate.
 func issuer(shown *x509.Certificate) (certificateAuthority, bool) {
 	for _, a := range certificateAuthorities() {
-		named := func(o string) bool { return strings.Contains(strings.ToLower(o), strings.ToLower(a.word)) }
+		named := func(o string) bool {
+			return strings.Contains(strings.ToLower(o), strings.ToLower(a.word))
+		}
 		if slices.ContainsFunc(shown.Issuer.Organization, named) {
 			return a, true
 		}
 	}
+
 	return certificateAuthority{}, false
 }

@@ -19,48 +19,65 @@ func Checks(f Facts) []plan.Checker {
 	group := func(run func(*checkRun), ids ...string) plan.Checker {
 		number := groups
 		groups++
-		return plan.Checker{Area: catalog.AreaDNS, IDs: ids, Run: func(ctx context.Context) []plan.Check {
-			e := &checkRun{Facts: f, QueryCache: shared.of(number), ctx: ctx}
-			run(e)
-			return e.found
-		}}
+		return plan.Checker{
+			Area: catalog.AreaDNS,
+			IDs:  ids,
+			Run: func(ctx context.Context) []plan.Check {
+				e := &checkRun{Facts: f, QueryCache: shared.of(number), ctx: ctx}
+				run(e)
+				return e.found
+			},
+		}
 	}
+
 	checks := []plan.Checker{
 		group((*checkRun).host, catalog.HostA, catalog.HostPTR, catalog.HostFCrDNS),
 		group((*checkRun).mx, catalog.MXExists, catalog.MXExpected, catalog.MXTarget),
-		group((*checkRun).spf, catalog.SPFSingle, catalog.SPFSyntax, catalog.SPFPass, catalog.SPFAll, catalog.SPFSize),
+		group((*checkRun).spf, catalog.SPFSingle, catalog.SPFSyntax, catalog.SPFPass,
+			catalog.SPFAll, catalog.SPFSize),
 		group((*checkRun).hosts, catalog.ConfigHosts),
 		group((*checkRun).dane, catalog.DANEMatch),
 		group((*checkRun).caa, catalog.CAAPermits),
 	}
+
 	if len(f.Domains) > 0 {
 		checks = append(checks,
-			group((*checkRun).dmarc, catalog.DMARCSingle, catalog.DMARCSyntax, catalog.DMARCPolicy, catalog.DMARCReports),
+			group((*checkRun).dmarc, catalog.DMARCSingle, catalog.DMARCSyntax,
+				catalog.DMARCPolicy, catalog.DMARCReports),
 			group((*checkRun).transport, catalog.STSRecord, catalog.TLSRPTRecord))
 	}
+
 	any := func(has func(Domain) bool) bool { return slices.ContainsFunc(f.Domains, has) }
 	if any(func(d Domain) bool { return len(d.DKIM) > 0 }) {
 		checks = append(checks, group((*checkRun).dkim, catalog.DKIMRecord, catalog.DKIMMatch))
 	}
+
 	if any(func(d Domain) bool { return len(d.Services) > 0 }) {
 		checks = append(checks, group((*checkRun).services, catalog.SRVClients))
 	}
+
 	if any(func(d Domain) bool { return d.Autoconfig != "" }) {
 		checks = append(checks, group((*checkRun).autoconfigs, catalog.AutoconfigServed))
 	}
+
 	if len(f.Zones) > 0 {
-		checks = append(checks, group((*checkRun).zones, catalog.DNSZone, catalog.DNSSEC), group((*checkRun).delegations, catalog.DNSDelegation),
+		checks = append(checks, group((*checkRun).zones, catalog.DNSZone, catalog.DNSSEC),
+			group((*checkRun).delegations, catalog.DNSDelegation),
 			group((*checkRun).checkVantages, catalog.DNSVantage))
 	}
+
 	if len(f.Written) > 0 && len(f.Zones) > 0 {
 		checks = append(checks, group((*checkRun).written, catalog.DNSWritten))
 	}
+
 	if len(f.BlockLists) > 0 {
 		checks = append(checks, group((*checkRun).blocked, catalog.ListDNSBL))
 	}
+
 	if len(f.Owned) > 0 {
 		checks = append(checks, group((*checkRun).owned, catalog.DNSDrift))
 	}
+
 	return checks
 }
 
@@ -77,10 +94,12 @@ type sharedCache struct {
 func (s *sharedCache) of(group int) *resolver.QueryCache {
 	s.mu.Lock()
 	defer s.mu.Unlock()
+
 	if s.cache == nil || s.had[group] {
 		s.cache = s.fresh()
 		s.had = map[int]bool{}
 	}
+
 	s.had[group] = true
 	return s.cache
 }

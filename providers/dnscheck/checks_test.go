@@ -34,13 +34,18 @@ func siteFacts(servers ...string) Facts {
 func wellFormed(t *testing.T, checkers []plan.Checker, found []plan.Check) {
 	t.Helper()
 	for _, c := range found {
-		if c.Subject == (plan.Subject{}) || c.Got == "" || (c.Hint == "") != (c.Status == plan.Pass) || c.Status != plan.Skip && (c.Want == "" || c.Ref == "") {
+		if c.Subject == (plan.Subject{}) || c.Got == "" ||
+			(c.Hint == "") != (c.Status == plan.Pass) ||
+			c.Status != plan.Skip && (c.Want == "" || c.Ref == "") {
 			t.Errorf("incomplete: %+v", c)
 		}
 	}
+
 	for _, ch := range checkers {
 		for _, id := range ch.IDs {
-			if !slices.ContainsFunc(found, func(c plan.Check) bool { return c.ID == id }) {
+			if !slices.ContainsFunc(found, func(c plan.Check) bool {
+				return c.ID == id
+			}) {
 				t.Errorf("nothing was said about %s", id)
 			}
 		}
@@ -76,7 +81,10 @@ var allPass = []string{
 }
 
 func TestChecks(t *testing.T) {
-	long := func(n int) string { return strings.TrimSpace(strings.Repeat("ip4:192.0.2.123 ", n)) }
+	long := func(n int) string {
+		return strings.TrimSpace(strings.Repeat("ip4:192.0.2.123 ", n))
+	}
+
 	many := func(s string, n int) string {
 		var b strings.Builder
 		for i := range n {
@@ -84,6 +92,7 @@ func TestChecks(t *testing.T) {
 		}
 		return b.String()
 	}
+
 	spf := func(text string) string { // in strings of at most 255
 		var parts []string
 		for _, s := range record.TextStrings(text) {
@@ -91,6 +100,7 @@ func TestChecks(t *testing.T) {
 		}
 		return strings.Join(parts, " ")
 	}
+
 	const mx, apexSPF, a = "@ IN MX 10 mail", `@ IN TXT "v=spf1 mx ip4:2.2.2.2 -all"`, "mail IN A 2.2.2.2"
 	tests := []struct {
 		name           string
@@ -225,13 +235,18 @@ func TestChecks(t *testing.T) {
 			"spf.size nomeazienda.it": "warn: 26 octets, but ",
 		}},
 	}
+
 	for _, test := range tests {
 		t.Run(test.name, func(t *testing.T) {
-			forward, reverse := strings.Replace(zonetest.GoodZone, test.spoil, test.with, 1), zonetest.GoodReverse
+			forward := strings.Replace(zonetest.GoodZone, test.spoil, test.with, 1)
+			reverse := zonetest.GoodReverse
 			if test.reverse != "" {
 				reverse = strings.Replace(zonetest.GoodReverse, test.reverse, test.other, 1)
 			}
-			checkers := Checks(siteFacts(zonetest.Serve(t, map[string]string{zonetest.Zone: forward, zonetest.ReverseZone: reverse})))
+
+			checkers := Checks(siteFacts(zonetest.Serve(t,
+				map[string]string{zonetest.Zone: forward, zonetest.ReverseZone: reverse})))
+
 			found := plan.RunChecks(t.Context(), checkers)
 			wellFormed(t, checkers, found)
 			for _, c := range found {
@@ -244,8 +259,11 @@ func TestChecks(t *testing.T) {
 					t.Errorf("%s is %q", subject, is)
 				}
 			}
+
 			for subject, want := range test.want {
-				if want != "" && !slices.ContainsFunc(found, func(c plan.Check) bool { return c.ID+" "+c.Subject.String() == subject }) {
+				if want != "" && !slices.ContainsFunc(found, func(c plan.Check) bool {
+					return c.ID+" "+c.Subject.String() == subject
+				}) {
 					t.Errorf("%s is not among the findings", subject)
 				}
 			}
@@ -254,13 +272,17 @@ func TestChecks(t *testing.T) {
 }
 
 func TestChecksWithoutPublicAddress(t *testing.T) {
-	f := siteFacts(zonetest.Serve(t, map[string]string{zonetest.Zone: zonetest.GoodZone, zonetest.ReverseZone: zonetest.GoodReverse}))
+	f := siteFacts(zonetest.Serve(t, map[string]string{zonetest.Zone: zonetest.GoodZone,
+		zonetest.ReverseZone: zonetest.GoodReverse}))
+
 	f.Public = nil
 	checkers := Checks(f)
 	found := plan.RunChecks(t.Context(), checkers)
 	wellFormed(t, checkers, found)
+
 	for _, c := range found {
-		needs := slices.Contains([]string{"host.a", "host.ptr", "host.fcrdns", "spf.pass"}, c.ID)
+		needs := slices.Contains([]string{"host.a", "host.ptr", "host.fcrdns", "spf.pass"},
+			c.ID)
 		if needs != (c.Status == plan.Skip) || !needs && c.Status != plan.Pass {
 			t.Errorf("%s %s is %s: %s", c.ID, c.Subject, c.Status, c.Got)
 		}
@@ -268,23 +290,28 @@ func TestChecksWithoutPublicAddress(t *testing.T) {
 }
 
 func TestChecksKnowWhatTheyDoNotKnow(t *testing.T) {
-	good := zonetest.Serve(t, map[string]string{zonetest.Zone: zonetest.GoodZone, zonetest.ReverseZone: zonetest.GoodReverse})
+	good := zonetest.Serve(t, map[string]string{zonetest.Zone: zonetest.GoodZone,
+		zonetest.ReverseZone: zonetest.GoodReverse})
+
 	deaf := zonetest.Silent(t)
 	t.Run("nobody answers", func(t *testing.T) {
 		checkers := Checks(siteFacts(deaf))
 		found := plan.RunChecks(t.Context(), checkers)
 		wellFormed(t, checkers, found)
+
 		for _, c := range found {
 			if c.Status != plan.Skip && c.ID != "config.hosts" {
 				t.Errorf("%s %s is %s: %s", c.ID, c.Subject, c.Status, c.Got)
 			}
 		}
 	})
+
 	t.Run("one of two servers does not answer", func(t *testing.T) {
 		f := siteFacts(good)
 		f.Nameservers[zonetest.Zone] = []string{deaf, good}
 		for _, c := range plan.RunChecks(t.Context(), Checks(f)) {
-			if c.ID == "mx.exists" && (c.Status != plan.Warn || !strings.Contains(c.Got, deaf)) {
+			if c.ID == "mx.exists" && (c.Status != plan.Warn ||
+				!strings.Contains(c.Got, deaf)) {
 				t.Errorf("%+v", c)
 			}
 			if c.Status == plan.Fail {
@@ -292,18 +319,25 @@ func TestChecksKnowWhatTheyDoNotKnow(t *testing.T) {
 			}
 		}
 	})
+
 	t.Run("a resolver remembers what was", func(t *testing.T) {
-		old := zonetest.Serve(t, map[string]string{zonetest.Zone: strings.Replace(zonetest.GoodZone, "2.2.2.2\n", "2.2.2.9\n", 1), zonetest.ReverseZone: zonetest.GoodReverse})
+		old := zonetest.Serve(t, map[string]string{zonetest.Zone: strings.Replace(zonetest.GoodZone,
+			"2.2.2.2\n", "2.2.2.9\n", 1), zonetest.ReverseZone: zonetest.GoodReverse})
+
 		f := siteFacts(good)
 		f.Resolver.Servers = []string{old}
 		for _, c := range plan.RunChecks(t.Context(), Checks(f)) {
-			if c.ID == "host.a" && (c.Status != plan.Warn || !strings.Contains(c.Got, "2.2.2.9") || !strings.Contains(c.Hint, "3600 s")) {
+			if c.ID == "host.a" && (c.Status != plan.Warn ||
+				!strings.Contains(c.Got, "2.2.2.9") || !strings.Contains(c.Hint, "3600 s")) {
 				t.Errorf("%+v", c)
 			}
 		}
 	})
+
 	t.Run("the zone's servers are wrong, whatever a resolver says", func(t *testing.T) {
-		old := zonetest.Serve(t, map[string]string{zonetest.Zone: strings.Replace(zonetest.GoodZone, "2.2.2.2\n", "2.2.2.9\n", 1), zonetest.ReverseZone: zonetest.GoodReverse})
+		old := zonetest.Serve(t, map[string]string{zonetest.Zone: strings.Replace(zonetest.GoodZone,
+			"2.2.2.2\n", "2.2.2.9\n", 1), zonetest.ReverseZone: zonetest.GoodReverse})
+
 		f := siteFacts(old)
 		f.Resolver.Servers = []string{good}
 		for _, c := range plan.RunChecks(t.Context(), Checks(f)) {
@@ -315,7 +349,9 @@ func TestChecksKnowWhatTheyDoNotKnow(t *testing.T) {
 }
 
 func TestHostsFile(t *testing.T) {
-	server := zonetest.Serve(t, map[string]string{zonetest.Zone: zonetest.GoodZone, zonetest.ReverseZone: zonetest.GoodReverse})
+	server := zonetest.Serve(t, map[string]string{zonetest.Zone: zonetest.GoodZone,
+		zonetest.ReverseZone: zonetest.GoodReverse})
+
 	tests := []struct {
 		name, text string
 		want       plan.Status
@@ -325,6 +361,7 @@ func TestHostsFile(t *testing.T) {
 		{"to itself, as some installers do", "127.0.1.1\tMAIL.nomeazienda.it mail\n", plan.Fail},
 		{"once right, once wrong", "2.2.2.2 mail.nomeazienda.it\n::1 mail.nomeazienda.it\n", plan.Fail},
 	}
+
 	for _, test := range tests {
 		t.Run(test.name, func(t *testing.T) {
 			f := siteFacts(server)
@@ -333,7 +370,11 @@ func TestHostsFile(t *testing.T) {
 			if err := os.WriteFile(f.HostsFile, []byte(test.text), 0o600); err != nil {
 				t.Fatal(err)
 			}
-			checkers := slices.DeleteFunc(Checks(f), func(c plan.Checker) bool { return c.IDs[0] != "config.hosts" })
+
+			checkers := slices.DeleteFunc(Checks(f), func(c plan.Checker) bool {
+				return c.IDs[0] != "config.hosts"
+			})
+
 			found := plan.RunChecks(t.Context(), checkers)
 			wellFormed(t, checkers, found)
 			if len(found) != 2 || found[0].Status != test.want || found[1].Status != plan.Pass {

@@ -27,7 +27,12 @@ func (e *checkRun) dkim() {
 
 func (e *checkRun) dkimRecord(name string) {
 	e.checkRule(rule{
-		id: catalog.DKIMRecord, subject: subjectOf(name), want: "a public key", ref: "RFC 6376 section 3.6.1", name: name, rrtype: "TXT",
+		id:      catalog.DKIMRecord,
+		subject: subjectOf(name),
+		want:    "a public key",
+		ref:     "RFC 6376 section 3.6.1",
+		name:    name,
+		rrtype:  "TXT",
 		judge: func(a resolver.Answer) verdict {
 			texts := a.Texts()
 			switch len(texts) {
@@ -35,11 +40,14 @@ func (e *checkRun) dkimRecord(name string) {
 				return fail(answerSummary(a), "publish the key; mailpub apply does")
 			case 1:
 			default:
-				return fail(fmt.Sprintf("%d records", len(texts)), "leave one record: with several, receivers may take any (RFC 6376 section 3.6.2.2)")
+				return fail(fmt.Sprintf("%d records", len(texts)),
+					"leave one record: with several, receivers may take any (RFC 6376 section 3.6.2.2)")
 			}
+
 			if why := keyProblem(texts[0]); why != "" {
 				return fail(why, "correct the record, or let mailpub apply publish the key")
 			}
+
 			return pass(shortened(texts[0]))
 		},
 	})
@@ -51,6 +59,7 @@ func keyProblem(text string) string {
 	if !ok {
 		return "it is no list of tags, or has a tag twice: " + shortened(text)
 	}
+
 	var public *string
 	kind := "rsa"
 	for i, t := range tags {
@@ -68,19 +77,23 @@ func keyProblem(text string) string {
 			}
 		case "h":
 			if !inList(t.Value, "sha256") {
-				return fmt.Sprintf("h=%s, without sha256, the one that is in use (RFC 8301 section 3.1)", shortened(t.Value))
+				return fmt.Sprintf("h=%s, without sha256, the one that is in use (RFC 8301 section 3.1)",
+					shortened(t.Value))
 			}
 		case "s":
 			if !inList(t.Value, "*") && !inList(t.Value, "email") {
-				return fmt.Sprintf("s=%s, which is not for mail (RFC 6376 section 3.6.1)", shortened(t.Value))
+				return fmt.Sprintf("s=%s, which is not for mail (RFC 6376 section 3.6.1)",
+					shortened(t.Value))
 			}
 		case "p":
 			public = &t.Value
 		}
 	}
+
 	if public == nil {
 		return "no key: p= is missing in " + shortened(text)
 	}
+
 	return publicKeyProblem(kind, strings.Join(strings.Fields(*public), ""))
 }
 
@@ -98,6 +111,7 @@ func publicKeyProblem(kind, p string) string {
 	if p == "" {
 		return "the key is revoked: p= is empty"
 	}
+
 	raw, err := base64.StdEncoding.DecodeString(p)
 	switch {
 	case err != nil:
@@ -109,13 +123,17 @@ func publicKeyProblem(kind, p string) string {
 	case len(raw) == ed25519.PublicKeySize:
 		return "p= is as long as an Ed25519 key, but k=ed25519 is missing"
 	}
+
 	key, err := rsaKey(raw)
 	switch {
 	case err != nil:
-		return fmt.Sprintf("p= is no RSA key (%d octets), as when a part of it was lost", len(raw))
+		return fmt.Sprintf("p= is no RSA key (%d octets), as when a part of it was lost",
+			len(raw))
 	case key.N.BitLen() < 1024:
-		return fmt.Sprintf("an RSA key of %d bits: receivers refuse those under 1024 (RFC 8301 section 3.2)", key.N.BitLen())
+		return fmt.Sprintf("an RSA key of %d bits: receivers refuse those under 1024 (RFC 8301 section 3.2)",
+			key.N.BitLen())
 	}
+
 	return ""
 }
 
@@ -143,6 +161,7 @@ func tagList(text string) map[string]string {
 			}
 		}
 	}
+
 	return tags
 }
 
@@ -156,7 +175,12 @@ func shortened(s string) string {
 
 func (e *checkRun) dkimMatch(name string, s Selector) {
 	r := rule{
-		id: catalog.DKIMMatch, subject: subjectOf(name), want: "proves what the private key signs", ref: "RFC 6376 section 6.1.3", name: name, rrtype: "TXT",
+		id:      catalog.DKIMMatch,
+		subject: subjectOf(name),
+		want:    "proves what the private key signs",
+		ref:     "RFC 6376 section 6.1.3",
+		name:    name,
+		rrtype:  "TXT",
 		judge: func(a resolver.Answer) verdict {
 			texts := a.Texts()
 			if len(texts) != 1 {
@@ -166,12 +190,16 @@ func (e *checkRun) dkimMatch(name string, s Selector) {
 				why, _, _ := strings.Cut(err.Error(), ": asn1:") // how a parser sees it
 				return fail("does not ("+why+")", "the record belongs to another key than the one here: let mailpub apply publish this one, or sign with the other")
 			}
+
 			return pass("a test message signed with the private key is proved")
 		},
 	}
+
 	if s.Proves == nil {
-		e.skip(r.id, r.subject, "the private key is not here", "run verify where the key file is, or make it with mailpub dkim --make")
+		e.skip(r.id, r.subject, "the private key is not here",
+			"run verify where the key file is, or make it with mailpub dkim --make")
 		return
 	}
+
 	e.checkRule(r)
 }

@@ -27,16 +27,19 @@ func readDMARC(text string) (r dmarcRecord) {
 		r.problem = "it is no list of tags, or has a tag twice"
 		return r
 	}
+
 	if len(tags) == 0 || tags[0] != (mail.Tag{Name: "v", Value: "DMARC1"}) {
 		r.problem = "it does not begin with v=DMARC1"
 		return r
 	}
+
 	policyGiven := ""
 	for _, t := range tags[1:] {
 		value := strings.ToLower(t.Value)
 		switch strings.ToLower(t.Name) {
 		case "p":
-			policyGiven, r.policy = t.Value, policyWord(value)
+			policyGiven = t.Value
+			r.policy = policyWord(value)
 		case "sp":
 			r.subdomains = policyWord(value)
 			r.pass(t, r.subdomains != "")
@@ -57,17 +60,21 @@ func readDMARC(text string) (r dmarcRecord) {
 			r.ruf = uriList(t.Value)
 		}
 	}
+
 	if r.policy == "" {
 		said := "p is missing"
 		if policyGiven != "" {
 			said = fmt.Sprintf("p=%s is no policy", shortened(policyGiven))
 		}
+
 		if !slices.ContainsFunc(r.rua, isMailto) {
 			r.problem = said + ", and there is no rua to make it p=none"
 			return r
 		}
+
 		r.ignored = append(r.ignored, said+", which receivers take for p=none")
 	}
+
 	return r
 }
 
@@ -94,7 +101,8 @@ func failureOptions(value string) bool {
 }
 
 func percentage(value string) bool {
-	return value == "100" || len(value) > 0 && len(value) <= 2 && strings.Trim(value, "0123456789") == ""
+	return value == "100" || len(value) > 0 && len(value) <= 2 &&
+		strings.Trim(value, "0123456789") == ""
 }
 
 func uriList(value string) (list []string) {

@@ -25,7 +25,13 @@ type rule struct {
 // may still remember what was there before. A place that says nothing turns a pass into a
 // warning, and when no place says anything it is a skip.
 func (e *checkRun) checkRule(r rule) {
-	c := plan.Check{ID: r.id, Subject: r.subject, Want: r.want, Ref: r.ref}
+	c := plan.Check{
+		ID:      r.id,
+		Subject: r.subject,
+		Want:    r.want,
+		Ref:     r.ref,
+	}
+
 	var silent, own []string
 	var at, cached *evaluated
 	for _, v := range e.AskAll(e.ctx, r.name, r.rrtype) {
@@ -39,6 +45,7 @@ func (e *checkRun) checkRule(r rule) {
 			silent = append(silent, v.Err.Error())
 			continue
 		}
+
 		j := &evaluated{r.judge(v.Answer), v}
 		if v.Authority {
 			at = worse(at, j)
@@ -46,35 +53,51 @@ func (e *checkRun) checkRule(r rule) {
 			cached = worse(cached, j)
 		}
 	}
+
 	decisive := at
 	if at == nil {
 		decisive = cached
 	}
+
 	if inner := e.Inner(e.ctx, r.name); at == nil && cached != nil && inner != "" {
-		silent = append(silent, fmt.Sprintf("the resolver %s serves its own zone %s, which differs from the public one", cached.Addr, record.Bare(inner)))
+		silent = append(silent, fmt.Sprintf("the resolver %s serves its own zone %s, which differs from the public one",
+			cached.Addr, record.Bare(inner)))
 		decisive = nil
 	}
+
 	if decisive == nil {
 		e.skip(r.id, r.subject, strings.Join(append(silent, own...), "; "), hintUnknown)
 		return
 	}
-	c.Status, c.Got, c.Hint = decisive.status, decisive.got, decisive.hint
+
+	c.Status = decisive.status
+	c.Got = decisive.got
+	c.Hint = decisive.hint
+
 	if c.Status != plan.Pass {
 		c.Got += " (at " + decisive.Addr + ")"
 	}
+
 	inside := false // a resolver's answer is right where it is: dns.vantage tells of it
 	if c.Status == plan.Pass && at != nil && cached != nil && cached.status != plan.Pass {
 		inside = e.insideView(cached.Addr, r.name)
 	}
+
 	switch {
 	case c.Status != plan.Pass, inside:
 	case cached != nil && cached.status != plan.Pass:
-		c.Status, c.Got = plan.Warn, fmt.Sprintf("%s at the zone's own servers, but %s at %s", c.Got, cached.got, cached.Addr)
-		c.Hint = "a resolver may answer from its cache; run verify again after the TTL" + remembered(cached.Answer)
+		c.Status = plan.Warn
+		c.Got = fmt.Sprintf("%s at the zone's own servers, but %s at %s", c.Got, cached.got,
+			cached.Addr)
+		c.Hint = "a resolver may answer from its cache; run verify again after the TTL" +
+			remembered(cached.Answer)
 	case len(silent) > 0:
-		c.Status, c.Got = plan.Warn, c.Got+"; not everywhere: "+strings.Join(silent, "; ")
-		c.Hint, c.Reason = hintUnknown, plan.ReasonPartly
+		c.Status = plan.Warn
+		c.Got = c.Got + "; not everywhere: " + strings.Join(silent, "; ")
+		c.Hint = hintUnknown
+		c.Reason = plan.ReasonPartly
 	}
+
 	c.Unused = decisive.unused && c.Status == plan.Pass
 	c.Hint = e.whoCanWrite(r.name, decisive.Answer, c.Hint)
 	e.add(c)
@@ -129,6 +152,8 @@ func remembered(a resolver.Answer) string {
 	if len(a.Records) == 0 {
 		return ""
 	}
-	longest := slices.MaxFunc(a.Records, func(x, y resolver.Record) int { return cmp.Compare(x.TTL, y.TTL) })
+	longest := slices.MaxFunc(a.Records, func(x, y resolver.Record) int {
+		return cmp.Compare(x.TTL, y.TTL)
+	})
 	return fmt.Sprintf(", at most %d s", longest.TTL)
 }

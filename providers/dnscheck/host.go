@@ -18,9 +18,12 @@ func (e *checkRun) host() {
 	e.hostAddress("A")
 	e.hostAddress("AAAA")
 	if len(e.Public) == 0 {
-		e.skip(catalog.HostPTR, subjectOf(e.Host), "the public address is not known", hintPublic)
-		e.skip(catalog.HostFCrDNS, subjectOf(e.Host), "the public address is not known", hintPublic)
+		e.skip(catalog.HostPTR, subjectOf(e.Host), "the public address is not known",
+			hintPublic)
+		e.skip(catalog.HostFCrDNS, subjectOf(e.Host), "the public address is not known",
+			hintPublic)
 	}
+
 	for _, addr := range e.Public {
 		if addr = addr.Unmap(); addr.Is6() && !e.publishesIPv6() {
 			const why = "the mail host has no AAAA record, so its IPv6 address is not used"
@@ -29,6 +32,7 @@ func (e *checkRun) host() {
 			e.skip(catalog.HostFCrDNS, e.fcrdnsSubject(addr), why, hint)
 			continue
 		}
+
 		e.pointer(addr)
 		e.checkFCrDNS(addr)
 	}
@@ -51,30 +55,46 @@ func (e *checkRun) wanted(rrtype string) (out []string) {
 
 // hostAddress checks the A or AAAA records of the mail host.
 func (e *checkRun) hostAddress(rrtype string) {
-	want, known := e.wanted(rrtype), len(e.Public) > 0
+	want := e.wanted(rrtype)
+	known := len(e.Public) > 0
 	if len(want) == 0 && (known || rrtype == "AAAA") {
 		a, err := e.Authoritative(e.ctx, e.Host, rrtype)
 		if err == nil && a.Status != resolver.Found && len(a.Chain) == 0 {
 			return // not wanted, not there
 		}
 	}
-	r := rule{id: catalog.HostA, subject: plan.Subject{Name: record.Bare(e.Host), Type: rrtype}, name: e.Host, rrtype: rrtype,
-		want: strings.Join(want, ", "), ref: "RFC 5321 section 5.1"}
+
+	r := rule{
+		id: catalog.HostA,
+		subject: plan.Subject{
+			Name: record.Bare(e.Host),
+			Type: rrtype,
+		},
+		name:   e.Host,
+		rrtype: rrtype,
+		want:   strings.Join(want, ", "),
+		ref:    "RFC 5321 section 5.1",
+	}
+
 	switch {
 	case !known:
 		r.want = "the public address"
 	case len(want) == 0:
 		r.want = "none"
 	}
+
 	r.judge = func(a resolver.Answer) verdict {
 		got := answerSummary(a)
 		switch private := firstPrivate(a); {
 		case len(a.Chain) > 0:
-			return fail("CNAME "+a.Chain[0], "replace the CNAME of "+record.Bare(e.Host)+" with address records: an MX must not point to an alias (RFC 2181 section 10.3)")
+			return fail("CNAME "+a.Chain[0],
+				"replace the CNAME of "+record.Bare(e.Host)+
+					" with address records: an MX must not point to an alias (RFC 2181 section 10.3)")
 		case a.Status != resolver.Found && rrtype == "AAAA":
 			return warn(got, "publish the AAAA record, or set server.public.ipv6 to none")
 		case a.Status != resolver.Found:
-			return fail(got, fmt.Sprintf("publish the %s record of %s; mailpub apply does", rrtype, record.Bare(e.Host)))
+			return fail(got, fmt.Sprintf("publish the %s record of %s; mailpub apply does",
+				rrtype, record.Bare(e.Host)))
 		case private != "":
 			return fail(got, private+" can't be reached from the Internet: publish the public address instead")
 		case !known:
@@ -86,8 +106,10 @@ func (e *checkRun) hostAddress(rrtype string) {
 			return fail(got, fmt.Sprintf("the public address is %s: mailpub apply publishes it; if that is not so, set server.public",
 				strings.Join(e.publicText(), ", ")))
 		}
+
 		return pass(got)
 	}
+
 	e.checkRule(r)
 }
 
@@ -116,12 +138,19 @@ func firstPrivate(a resolver.Answer) string {
 // pointer checks the PTR of a public address.
 func (e *checkRun) pointer(addr netip.Addr) {
 	who := "the connectivity provider"
-	hint := fmt.Sprintf("ask %s to point %s at %s, and at nothing else", who, record.Bare(mail.ReverseName(addr)), record.Bare(e.Host))
+	hint := fmt.Sprintf("ask %s to point %s at %s, and at nothing else", who,
+		record.Bare(mail.ReverseName(addr)), record.Bare(e.Host))
+
 	e.checkRule(rule{
-		id: catalog.HostPTR, subject: plan.OfAddr(addr.String()), want: e.Host, ref: "RFC 1912 section 2.1",
-		name: mail.ReverseName(addr), rrtype: "PTR",
+		id:      catalog.HostPTR,
+		subject: plan.OfAddr(addr.String()),
+		want:    e.Host,
+		ref:     "RFC 1912 section 2.1",
+		name:    mail.ReverseName(addr),
+		rrtype:  "PTR",
 		judge: func(a resolver.Answer) verdict {
-			if a.Status == resolver.Found && len(a.Records) == 1 && a.Records[0].Data == e.Host {
+			if a.Status == resolver.Found && len(a.Records) == 1 &&
+				a.Records[0].Data == e.Host {
 				return pass(e.Host)
 			}
 			return fail(answerSummary(a), hint)
@@ -137,17 +166,27 @@ func (e *checkRun) fcrdnsSubject(addr netip.Addr) plan.Subject {
 // checkFCrDNS checks that a name of the address's PTR leads back to it. It takes one of
 // several (RFC 8601 section 3).
 func (e *checkRun) checkFCrDNS(addr netip.Addr) {
-	c := plan.Check{ID: catalog.HostFCrDNS, Subject: e.fcrdnsSubject(addr), Want: addr.String(), Ref: "RFC 8601 section 3"}
+	c := plan.Check{
+		ID:      catalog.HostFCrDNS,
+		Subject: e.fcrdnsSubject(addr),
+		Want:    addr.String(),
+		Ref:     "RFC 8601 section 3",
+	}
+
 	ptr, err := e.Authoritative(e.ctx, mail.ReverseName(addr), "PTR")
 	if err != nil {
 		e.skip(c.ID, c.Subject, err.Error(), hintUnknown)
 		return
 	}
+
 	if ptr.Status != resolver.Found {
-		c.Status, c.Got, c.Hint = plan.Fail, "no PTR", "give the address a PTR first, see host.ptr"
+		c.Status = plan.Fail
+		c.Got = "no PTR"
+		c.Hint = "give the address a PTR first, see host.ptr"
 		e.add(c)
 		return
 	}
+
 	var got []string
 	for _, name := range ptr.Data() {
 		a, err := e.Authoritative(e.ctx, name, mail.AddressType(addr))
@@ -155,15 +194,21 @@ func (e *checkRun) checkFCrDNS(addr netip.Addr) {
 			e.skip(c.ID, c.Subject, err.Error(), hintUnknown)
 			return
 		}
+
 		if slices.Contains(a.Addresses(), addr) {
-			c.Status, c.Got = plan.Pass, record.Bare(name)+" is "+answerSummary(a)
+			c.Status = plan.Pass
+			c.Got = record.Bare(name) + " is " + answerSummary(a)
 			e.add(c)
 			return
 		}
+
 		got = append(got, record.Bare(name)+": "+answerSummary(a))
 	}
-	c.Status, c.Got = plan.Fail, strings.Join(got, "; ")
+
+	c.Status = plan.Fail
+	c.Got = strings.Join(got, "; ")
 	c.Hint = fmt.Sprintf("the PTR of %s must be a name whose %s record is that address: correct whichever of the two is wrong",
 		addr, mail.AddressType(addr))
+
 	e.add(c)
 }

@@ -19,6 +19,7 @@ func (e *checkRun) owned() {
 	each := make([]*checkRun, len(e.Owned))
 	var group errgroup.Group
 	group.SetLimit(settleAtOnce)
+
 	for i, entry := range e.Owned {
 		each[i] = &checkRun{Facts: e.Facts, QueryCache: e.QueryCache, ctx: e.ctx}
 		group.Go(func() error {
@@ -26,6 +27,7 @@ func (e *checkRun) owned() {
 			return nil
 		})
 	}
+
 	_ = group.Wait()
 	for _, one := range each {
 		e.found = append(e.found, one.found...)
@@ -37,9 +39,28 @@ func (e *checkRun) drift(entry plan.Entry) {
 	if err != nil || entry.Text == nil {
 		return
 	}
-	x := expectation{Target: record.Target{RRset: record.RRset{Name: name, Type: rrtype}, Tag: tag}, data: record.DataOf(entry.Text)}
+
+	x := expectation{
+		Target: record.Target{
+			RRset: record.RRset{
+				Name: name,
+				Type: rrtype,
+			},
+			Tag: tag,
+		},
+		data: record.DataOf(entry.Text),
+	}
+
 	e.checkRule(rule{
-		id: catalog.DNSDrift, subject: plan.Subject{Key: entry.Key, Name: record.Bare(name)}, want: strings.Join(x.data, ", "), ref: "the ledger", name: name, rrtype: rrtype,
+		id: catalog.DNSDrift,
+		subject: plan.Subject{
+			Key:  entry.Key,
+			Name: record.Bare(name),
+		},
+		want:   strings.Join(x.data, ", "),
+		ref:    "the ledger",
+		name:   name,
+		rrtype: rrtype,
 		judge: func(a resolver.Answer) verdict {
 			if x.met(a) {
 				return pass("as it was put in place")
@@ -54,15 +75,18 @@ func (x expectation) got(a resolver.Answer) string {
 	if x.Tag == "" {
 		return answerSummary(a)
 	}
+
 	var got []string
 	for _, r := range a.Records {
 		if x.Holds(record.Record{Data: r.Data}) {
 			got = append(got, r.Data)
 		}
 	}
+
 	if got == nil {
 		return "none"
 	}
+
 	slices.Sort(got)
 	return strings.Join(got, ", ")
 }

@@ -30,17 +30,30 @@ func issued(t *testing.T, organization string) *x509.Certificate {
 	if err != nil {
 		t.Fatal(err)
 	}
+
 	name := pkix.Name{Organization: []string{organization}, CommonName: "R1"}
-	ca := &x509.Certificate{SerialNumber: big.NewInt(1), Subject: name, IsCA: true, BasicConstraintsValid: true}
-	leaf := &x509.Certificate{SerialNumber: big.NewInt(2), DNSNames: []string{"mail.nomeazienda.it"}}
+	ca := &x509.Certificate{
+		SerialNumber:          big.NewInt(1),
+		Subject:               name,
+		IsCA:                  true,
+		BasicConstraintsValid: true,
+	}
+
+	leaf := &x509.Certificate{
+		SerialNumber: big.NewInt(2),
+		DNSNames:     []string{"mail.nomeazienda.it"},
+	}
+
 	raw, err := x509.CreateCertificate(rand.Reader, leaf, ca, &key.PublicKey, key)
 	if err != nil {
 		t.Fatal(err)
 	}
+
 	cert, err := x509.ParseCertificate(raw)
 	if err != nil {
 		t.Fatal(err)
 	}
+
 	return cert
 }
 
@@ -51,10 +64,12 @@ func rsaText(t *testing.T, bits int) string {
 	if err != nil {
 		t.Fatal(err)
 	}
+
 	raw, err := x509.MarshalPKIXPublicKey(&key.PublicKey)
 	if err != nil {
 		t.Fatal(err)
 	}
+
 	return base64.StdEncoding.EncodeToString(raw)
 }
 
@@ -71,19 +86,28 @@ func TestPolicyChecks(t *testing.T) {
 		}
 		return nil
 	}
+
 	sel := func(f *Facts) { f.Domains[0].DKIM = []Selector{{"m1", proves}} }
 	dane := func(f *Facts) { f.DANE = []uint16{25} }
 	imaps := func(f *Facts) {
 		f.Domains[0].Services = []mail.Service{{Name: "imaps", Host: "mail.nomeazienda.it.", Port: 993}}
 	}
-	noPOP := func(f *Facts) { f.Domains[0].Services = []mail.Service{{Name: "pop3s", Host: ".", Port: 995}} }
+
+	noPOP := func(f *Facts) {
+		f.Domains[0].Services = []mail.Service{{Name: "pop3s", Host: ".", Port: 995}}
+	}
+
 	auto := func(f *Facts) { f.Domains[0].Autoconfig = "mail.nomeazienda.it" }
 	sts := func(f *Facts) { f.Domains[0].PolicyID = "abc123" }
 	const over4 = "mail IN AAAA 2001:4860::2\n@ IN MX 1 b1\nb1 IN A 2.2.2.5\n@ IN MX 2 b2\nb2 IN A 2.2.2.5\n"
-	both := func(f *Facts) { f.Public = append(f.Public, netip.MustParseAddr("2001:4860::2")) }
+	both := func(f *Facts) {
+		f.Public = append(f.Public, netip.MustParseAddr("2001:4860::2"))
+	}
+
 	owned := func(f *Facts) {
 		f.Owned = []plan.Entry{{Key: mail.TaggedTXT(zonetest.Zone, "v=spf1"), Text: []string{`"v=spf1 mx ip4:2.2.2.2 -all"`}}}
 	}
+
 	for _, test := range []struct {
 		name, zone string
 		change     func(*Facts)
@@ -167,36 +191,54 @@ func TestPolicyChecks(t *testing.T) {
 		{"what is owned is gone", "-spf", owned, "dns.drift nomeazienda.it. TXT v=spf1", "fail: none"},
 	} {
 		t.Run(test.name, func(t *testing.T) {
-			zone, more := zonetest.GoodZone, test.zone
+			zone := zonetest.GoodZone
+			more := test.zone
 			if rest, without := strings.CutPrefix(more, "-dmarc"); without {
-				zone, more = strings.Replace(zone, `_dmarc IN TXT "v=DMARC1; p=reject"`, "", 1), rest
+				zone = strings.Replace(zone, `_dmarc IN TXT "v=DMARC1; p=reject"`, "", 1)
+				more = rest
 			}
+
 			if rest, without := strings.CutPrefix(more, "-spf"); without {
-				zone, more = strings.Replace(zone, `@ IN TXT "v=spf1 mx ip4:2.2.2.2 -all"`, "", 1), rest
+				zone = strings.Replace(zone, `@ IN TXT "v=spf1 mx ip4:2.2.2.2 -all"`, "", 1)
+				more = rest
 			}
+
 			others := strings.ReplaceAll(zonetest.GoodReverse, "2 IN PTR", "x IN PTR")
 			f := siteFacts(zonetest.Serve(t, map[string]string{
-				zonetest.Zone: zone + more + "\n", zonetest.ReverseZone: zonetest.GoodReverse, "elsewhere.example.": others,
-				"willing.example.": others + `nomeazienda.it._report._dmarc IN TXT "v=DMARC1"` + "\n",
+				zonetest.Zone: zone + more + "\n", zonetest.ReverseZone: zonetest.GoodReverse,
+				"elsewhere.example.": others,
+				"willing.example.": others +
+					`nomeazienda.it._report._dmarc IN TXT "v=DMARC1"` + "\n",
 			}))
+
 			for _, z := range []string{"elsewhere.example.", "willing.example."} {
 				f.Nameservers[z] = f.Nameservers[zonetest.Zone]
 			}
-			f.Served = func(context.Context, uint16) ([]*x509.Certificate, error) { return []*x509.Certificate{inUse}, nil }
+
+			f.Served = func(context.Context, uint16) ([]*x509.Certificate, error) {
+				return []*x509.Certificate{inUse}, nil
+			}
+
 			if test.change != nil {
 				test.change(&f)
 			}
+
 			checkers := Checks(f)
 			found := plan.RunChecks(t.Context(), checkers)
 			wellFormed(t, checkers, found)
-			i := slices.IndexFunc(found, func(c plan.Check) bool { return c.ID+" "+c.Subject.String() == test.check })
+			i := slices.IndexFunc(found, func(c plan.Check) bool {
+				return c.ID+" "+c.Subject.String() == test.check
+			})
+
 			if i < 0 {
 				t.Fatalf("%s is not among the findings", test.check)
 			}
+
 			status := string(found[i].Status)
 			if found[i].Unused {
 				status = "unused"
 			}
+
 			if is := status + ": " + found[i].Got; !strings.HasPrefix(is, test.want) {
 				t.Errorf("%s is %q, want %q", test.check, is, test.want)
 			}
@@ -206,12 +248,18 @@ func TestPolicyChecks(t *testing.T) {
 
 // Without the mail server's certificate nothing is claimed of it.
 func TestCertificateUnknown(t *testing.T) {
-	zone := zonetest.GoodZone + "_25._tcp.mail IN TLSA 3 1 1 " + strings.Repeat("ab", 32) + "\nmail IN CAA 0 issue \"letsencrypt.org\"\n" +
+	zone := zonetest.GoodZone + "_25._tcp.mail IN TLSA 3 1 1 " + strings.Repeat("ab", 32) +
+		"\nmail IN CAA 0 issue \"letsencrypt.org\"\n" +
 		"@ IN DNSKEY 257 3 13 mdsswUyr3DPW132mOi8V9xESWE8jTo0dxCjjnopKl+GqJxpVXckHAeF+KkxLbxILfDLUT0rAK9iUzy1L53eKGQ==\n"
-	f := siteFacts(zonetest.Serve(t, map[string]string{zonetest.Zone: zone, zonetest.ReverseZone: zonetest.GoodReverse}))
+
+	f := siteFacts(zonetest.Serve(t, map[string]string{zonetest.Zone: zone,
+		zonetest.ReverseZone: zonetest.GoodReverse}))
+
 	for name, served := range map[string]Served{
 		"not asked": nil,
-		"no answer": func(context.Context, uint16) ([]*x509.Certificate, error) { return nil, errors.New("no STARTTLS") },
+		"no answer": func(context.Context, uint16) ([]*x509.Certificate, error) {
+			return nil, errors.New("no STARTTLS")
+		},
 	} {
 		f.Served = served
 		for _, c := range plan.RunChecks(t.Context(), Checks(f)) {
@@ -220,11 +268,14 @@ func TestCertificateUnknown(t *testing.T) {
 			}
 		}
 	}
+
 	f.Served = func(context.Context, uint16) ([]*x509.Certificate, error) {
 		return []*x509.Certificate{issued(t, "My Own")}, nil
 	}
+
 	for _, c := range plan.RunChecks(t.Context(), Checks(f)) {
-		if c.ID == "caa.permits" && (c.Status != plan.Skip || !strings.Contains(c.Got, "My Own")) {
+		if c.ID == "caa.permits" && (c.Status != plan.Skip ||
+			!strings.Contains(c.Got, "My Own")) {
 			t.Errorf("an unknown authority: %s: %s", c.Status, c.Got)
 		}
 	}
@@ -244,14 +295,24 @@ func TestDMARCAdvice(t *testing.T) {
 		{"reject is asked for", "reject", "v=DMARC1; p=none", false},
 	} {
 		t.Run(test.name, func(t *testing.T) {
-			zone := strings.Replace(zonetest.GoodZone, `_dmarc IN TXT "v=DMARC1; p=reject"`, "", 1)
+			zone := strings.Replace(zonetest.GoodZone, `_dmarc IN TXT "v=DMARC1; p=reject"`,
+				"", 1)
+
 			if test.record != "" {
 				zone += `_dmarc IN TXT "` + test.record + "\"\n"
 			}
-			f := siteFacts(zonetest.Serve(t, map[string]string{zonetest.Zone: zone, zonetest.ReverseZone: zonetest.GoodReverse}))
+
+			f := siteFacts(zonetest.Serve(t,
+				map[string]string{zonetest.Zone: zone, zonetest.ReverseZone: zonetest.GoodReverse}))
+
 			f.Domains[0].DMARC = test.wanted
-			found := plan.RunChecks(t.Context(), plan.SelectCheckers(Checks(f), []string{"dmarc.policy"}))
-			i := slices.IndexFunc(found, func(c plan.Check) bool { return c.ID == "dmarc.policy" })
+			found := plan.RunChecks(t.Context(),
+				plan.SelectCheckers(Checks(f), []string{"dmarc.policy"}))
+
+			i := slices.IndexFunc(found, func(c plan.Check) bool {
+				return c.ID == "dmarc.policy"
+			})
+
 			if i < 0 || found[i].Status != plan.Warn || found[i].Advice != test.advice {
 				t.Errorf("%+v, want a warning, advice %v", found, test.advice)
 			}

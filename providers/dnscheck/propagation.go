@@ -27,7 +27,8 @@ const (
 
 // propagationPauses are the waits between two rounds of questions; the last one stays.
 func propagationPauses() []time.Duration {
-	return []time.Duration{100 * time.Millisecond, 300 * time.Millisecond, time.Second, 2 * time.Second, 5 * time.Second}
+	return []time.Duration{100 * time.Millisecond, 300 * time.Millisecond, time.Second,
+		2 * time.Second, 5 * time.Second}
 }
 
 // Propagation is what the world says of changes that were written.
@@ -67,9 +68,11 @@ func (x expectation) met(a resolver.Answer) bool {
 			lines = append(lines, mail.RecordLine(r.Data, r.TTL))
 		}
 	}
+
 	if x.lines != nil && a.Authoritative {
 		return slices.Equal(slices.Sorted(slices.Values(lines)), x.lines)
 	}
+
 	return slices.Equal(slices.Sorted(slices.Values(got)), x.data)
 }
 
@@ -78,7 +81,13 @@ func (x expectation) met(a resolver.Answer) bool {
 // nil, hears after each round which servers are still behind. A server that does not answer
 // is not waited for.
 func (f Facts) WaitPropagated(ctx context.Context, changes []plan.Change, tell func(behind []StaleServer)) Propagation {
-	s := propagation{QueryCache: f.lookups(), expected: expectations(changes), servers: map[string][]expectation{}, silent: map[string]error{}}
+	s := propagation{
+		QueryCache: f.lookups(),
+		expected:   expectations(changes),
+		servers:    map[string][]expectation{},
+		silent:     map[string]error{},
+	}
+
 	s.find(ctx)
 	pauses := propagationPauses()
 	for round := 0; len(s.servers) > 0; round++ {
@@ -86,14 +95,17 @@ func (f Facts) WaitPropagated(ctx context.Context, changes []plan.Change, tell f
 		if len(s.behind) == 0 || ctx.Err() != nil { // the last round is what is told
 			break
 		}
+
 		if tell != nil {
 			tell(s.behind)
 		}
+
 		select {
 		case <-time.After(pauses[min(round, len(pauses)-1)]):
 		case <-ctx.Done():
 		}
 	}
+
 	return s.result(context.WithoutCancel(ctx))
 }
 
@@ -103,20 +115,35 @@ func expectations(changes []plan.Change) (xs []expectation) {
 		if err != nil || !c.Writes() {
 			continue
 		}
-		x := expectation{Target: record.Target{RRset: record.RRset{Name: name, Type: rrtype}, Tag: tag}, change: c}
+
+		x := expectation{
+			Target: record.Target{
+				RRset: record.RRset{
+					Name: name,
+					Type: rrtype,
+				},
+				Tag: tag,
+			},
+			change: c,
+		}
+
 		x.data = record.DataOf(c.After)
 		if slices.Equal(x.data, record.DataOf(c.Before)) {
 			x.lines = slices.Sorted(slices.Values(c.After))
 		}
+
 		xs = append(xs, x)
 	}
+
 	if len(xs) <= settleMost {
 		return xs
 	}
+
 	picked := make([]expectation, settleMost)
 	for i := range picked {
 		picked[i] = xs[(i+1)*len(xs)/settleMost-1]
 	}
+
 	return picked
 }
 
@@ -151,27 +178,33 @@ func (s *propagation) round(ctx context.Context) {
 	var group errgroup.Group
 	group.SetLimit(settleAtOnce)
 	open := map[string][]expectation{}
+
 	for server, xs := range s.servers {
 		for _, x := range xs {
 			group.Go(func() error {
 				s.mu.Lock()
 				gone := s.silent[server] != nil
 				s.mu.Unlock()
+
 				if gone {
 					return nil
 				}
+
 				a, err := s.Via.Ask(ctx, server, x.Name, x.Type)
 				s.mu.Lock()
 				defer s.mu.Unlock()
+
 				if err != nil && ctx.Err() == nil {
 					s.silent[server] = err
 				} else if err != nil || !x.met(a) {
 					open[server] = append(open[server], x)
 				}
+
 				return nil
 			})
 		}
 	}
+
 	_ = group.Wait()
 	for server := range s.servers {
 		switch xs := open[server]; {
@@ -182,14 +215,19 @@ func (s *propagation) round(ctx context.Context) {
 			s.behind = append(s.behind, StaleServer{Server: server, Key: xs[0].change.Key})
 			continue
 		}
+
 		delete(s.servers, server)
 	}
+
 	for server, xs := range open {
 		if _, still := s.servers[server]; still {
 			s.servers[server] = xs
 		}
 	}
-	slices.SortFunc(s.behind, func(a, b StaleServer) int { return cmp.Compare(a.Server, b.Server) })
+
+	slices.SortFunc(s.behind, func(a, b StaleServer) int {
+		return cmp.Compare(a.Server, b.Server)
+	})
 }
 
 func (s *propagation) result(ctx context.Context) Propagation {
@@ -197,9 +235,14 @@ func (s *propagation) result(ctx context.Context) Propagation {
 	for _, err := range s.silent {
 		out.Silent = append(out.Silent, err)
 	}
-	slices.SortFunc(out.Silent, func(a, b error) int { return cmp.Compare(a.Error(), b.Error()) })
+
+	slices.SortFunc(out.Silent, func(a, b error) int {
+		return cmp.Compare(a.Error(), b.Error())
+	})
+
 	ctx, cancel := context.WithTimeout(ctx, 5*time.Second)
 	defer cancel()
+
 	out.Cached = s.remembered(ctx)
 	out.Old = s.old(ctx)
 	return out
@@ -211,10 +254,12 @@ func (s *propagation) remembered(ctx context.Context) (out []StaleServer) {
 	if err != nil || len(s.agree) == 0 {
 		return nil
 	}
+
 	for _, server := range resolvers {
 		if slices.Contains(s.agree, server) {
 			continue
 		}
+
 		late := StaleServer{Server: server}
 		for _, x := range s.expected {
 			a, err := s.Via.Query(ctx, server, x.Name, x.Type, true)
@@ -224,18 +269,23 @@ func (s *propagation) remembered(ctx context.Context) (out []StaleServer) {
 			if err != nil || x.met(a) {
 				continue
 			}
+
 			left := time.Duration(0)
 			for _, r := range a.Records {
 				left = max(left, record.Seconds(r.TTL))
 			}
+
 			if late.Key == (plan.Key{}) || left > late.Left {
-				late.Key, late.Left = x.change.Key, left
+				late.Key = x.change.Key
+				late.Left = left
 			}
 		}
+
 		if late.Key != (plan.Key{}) {
 			out = append(out, late)
 		}
 	}
+
 	return out
 }
 
@@ -248,15 +298,18 @@ func (s *propagation) old(ctx context.Context) (longest time.Duration) {
 				longest = max(longest, record.Seconds(ttl))
 			}
 		}
+
 		if x.change.Before != nil {
 			continue
 		}
+
 		zone, _, err := s.Delegation(ctx, x.Name)
 		if err == nil && !zones[zone] {
 			zones[zone] = true
 			longest = max(longest, s.negative(ctx, zone))
 		}
 	}
+
 	return longest
 }
 
@@ -267,10 +320,13 @@ func (s *propagation) negative(ctx context.Context, zone string) time.Duration {
 	if err != nil || len(a.Records) != 1 {
 		return 0
 	}
+
 	var ns, mbox string
 	var serial, refresh, retry, expire, minimum int
-	if n, _ := fmt.Sscan(a.Records[0].Data, &ns, &mbox, &serial, &refresh, &retry, &expire, &minimum); n != 7 {
+	if n, _ := fmt.Sscan(a.Records[0].Data, &ns, &mbox, &serial, &refresh, &retry, &expire,
+		&minimum); n != 7 {
 		return 0
 	}
+
 	return record.Seconds(min(minimum, a.Records[0].TTL))
 }

@@ -17,12 +17,14 @@ func TestKeyProblem(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
+
 	bare := base64.StdEncoding.EncodeToString(x509.MarshalPKCS1PublicKey(&key.PublicKey))
 	small := &rsa.PublicKey{N: new(big.Int).SetBit(big.NewInt(1), 511, 1), E: 65537}
 	raw, err := x509.MarshalPKIXPublicKey(small)
 	if err != nil {
 		t.Fatal(err)
 	}
+
 	short := base64.StdEncoding.EncodeToString(raw)
 	ed := base64.StdEncoding.EncodeToString(make([]byte, 32))
 	for _, c := range []struct{ text, want string }{
@@ -76,17 +78,24 @@ func TestReadDMARC(t *testing.T) {
 		{"v=DMARC1; reject", "", "", 0, "no list of tags"},
 	} {
 		r := readDMARC(c.text)
-		fits := r.policy == c.policy && r.subdomains == c.subdomains && len(r.ignored) == c.ignored
-		if (r.problem == "") != (c.problem == "") || !strings.Contains(r.problem, c.problem) || c.problem == "" && !fits {
+		fits := r.policy == c.policy && r.subdomains == c.subdomains &&
+			len(r.ignored) == c.ignored
+		if (r.problem == "") != (c.problem == "") || !strings.Contains(r.problem, c.problem) ||
+			c.problem == "" && !fits {
 			t.Errorf("%s: %+v", c.text, r)
 		}
 	}
-	for text, want := range map[string]bool{"v=dmarc1; p=none": true, "\u201cv=DMARC1; p=none\u201d": true, `v=DMARC1\; p=none`: true, "v=spf1 -all": false, "dmarc": false} {
+
+	for text, want := range map[string]bool{"v=dmarc1; p=none": true,
+		"\u201cv=DMARC1; p=none\u201d": true, `v=DMARC1\; p=none`: true, "v=spf1 -all": false,
+		"dmarc": false} {
 		if got := nearMiss([]string{"other", text}, dmarcVersion); (got != "") != want {
 			t.Errorf("%s: a near miss: %q", text, got)
 		}
 	}
-	for uri, want := range map[string]bool{"mailto:a@x.it": true, "MAILTO:a@x.it!10m": true, "a@x.it": false, "mailto:": false, "https://x.it/": false} {
+
+	for uri, want := range map[string]bool{"mailto:a@x.it": true, "MAILTO:a@x.it!10m": true,
+		"a@x.it": false, "mailto:": false, "https://x.it/": false} {
 		if isMailto(uri) != want {
 			t.Errorf("%s takes reports: %v", uri, !want)
 		}
@@ -96,9 +105,12 @@ func TestReadDMARC(t *testing.T) {
 func TestPermits(t *testing.T) {
 	names := func(word string) []string {
 		list := certificateAuthorities()
-		i := slices.IndexFunc(list, func(a certificateAuthority) bool { return a.word == word })
+		i := slices.IndexFunc(list, func(a certificateAuthority) bool {
+			return a.word == word
+		})
 		return list[i].names
 	}
+
 	for _, c := range []struct {
 		word, record string
 		want         bool

@@ -31,10 +31,18 @@ func subjectOf(name string) plan.Subject { return plan.OfName(record.Bare(name))
 
 // skip reports that something can't be known.
 func (e *checkRun) skip(id string, subject plan.Subject, why, hint string) {
-	c := plan.Check{ID: id, Subject: subject, Status: plan.Skip, Got: why, Hint: hint}
+	c := plan.Check{
+		ID:      id,
+		Subject: subject,
+		Status:  plan.Skip,
+		Got:     why,
+		Hint:    hint,
+	}
+
 	if hint == hintUnknown {
 		c.Reason = plan.ReasonSilent
 	}
+
 	e.add(c)
 }
 
@@ -90,7 +98,9 @@ func (e *checkRun) isOwn(server string) bool {
 // isAnswer reports whether a server said something, if only that it knows nothing.
 func isAnswer(err error) bool {
 	var s resolver.ServerError
-	return errors.As(err, &s) && (strings.Contains(s.Err.Error(), dns.RcodeToString[dns.RcodeRefused]) || strings.Contains(s.Err.Error(), "not authoritative") ||
+	return errors.As(err, &s) && (strings.Contains(s.Err.Error(),
+		dns.RcodeToString[dns.RcodeRefused]) ||
+		strings.Contains(s.Err.Error(), "not authoritative") ||
 		strings.Contains(s.Err.Error(), "NOTAUTH"))
 }
 
@@ -99,13 +109,31 @@ func (e *checkRun) neededOf(zone string) (sets []record.RRset) {
 	all := []record.RRset{{Name: zone, Type: "SOA"}, {Name: zone, Type: "MX"}}
 	for _, d := range e.Domains {
 		name := mail.FQDN(d.Name)
-		all = append(all, record.RRset{Name: name, Type: "MX"}, record.RRset{Name: name, Type: "TXT"})
+		all = append(all, record.RRset{
+			Name: name,
+			Type: "MX",
+		}, record.RRset{
+			Name: name,
+			Type: "TXT",
+		})
 	}
-	all = append(all, record.RRset{Name: e.Host, Type: "A"}, record.RRset{Name: e.Host, Type: "AAAA"}, record.RRset{Name: "_25._tcp." + e.Host, Type: "TLSA"})
+
+	all = append(all, record.RRset{
+		Name: e.Host,
+		Type: "A",
+	}, record.RRset{
+		Name: e.Host,
+		Type: "AAAA",
+	}, record.RRset{
+		Name: "_25._tcp." + e.Host,
+		Type: "TLSA",
+	})
+
 	for _, set := range all {
 		if mail.Within(set.Name, zone) && !slices.Contains(sets, set) {
 			sets = append(sets, set)
 		}
 	}
+
 	return sets
 }

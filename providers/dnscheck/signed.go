@@ -18,10 +18,13 @@ func (f Facts) Unsigned(ctx context.Context, zone string) string {
 	a, err := f.lookups().Authoritative(ctx, mail.FQDN(zone), "DNSKEY")
 	switch {
 	case err != nil:
-		return "cannot find out whether zone " + record.Bare(zone) + " is signed: " + err.Error()
+		return "cannot find out whether zone " + record.Bare(zone) + " is signed: " +
+			err.Error()
 	case a.Status != resolver.Found:
-		return fmt.Sprintf("zone %s is not signed with DNSSEC, so senders would ignore it (RFC 7672 section 2.2): sign the zone first", record.Bare(zone))
+		return fmt.Sprintf("zone %s is not signed with DNSSEC, so senders would ignore it (RFC 7672 section 2.2): sign the zone first",
+			record.Bare(zone))
 	}
+
 	return ""
 }
 

@@ -22,19 +22,23 @@ func (e *checkRun) spf() {
 	for _, d := range e.Domains {
 		names = append(names, mail.FQDN(d.Name))
 	}
+
 	if !slices.Contains(names, e.Host) {
 		names = append(names, e.Host)
 	}
+
 	for _, name := range names {
 		e.spfSingle(name)
 		e.spfPass(name)
 		text, why := e.spfRecord(name)
+
 		if why != "" {
 			for _, id := range []string{catalog.SPFSyntax, catalog.SPFAll, catalog.SPFSize} {
 				e.skip(id, subjectOf(name), why, "see spf.single")
 			}
 			continue
 		}
+
 		e.spfSyntax(name, text)
 		e.spfAll(name, text)
 		e.spfSize(name, text)
@@ -47,6 +51,7 @@ func (e *checkRun) spfRecord(name string) (text, why string) {
 	if err != nil {
 		return "", err.Error()
 	}
+
 	if ps := spf.Records(a); len(ps) == 1 {
 		return ps[0], ""
 	} else {
@@ -56,16 +61,22 @@ func (e *checkRun) spfRecord(name string) (text, why string) {
 
 func (e *checkRun) spfSingle(name string) {
 	e.checkRule(rule{
-		id: catalog.SPFSingle, subject: subjectOf(name), want: "one record", ref: "RFC 7208 section 3.2",
-		name: name, rrtype: "TXT",
+		id:      catalog.SPFSingle,
+		subject: subjectOf(name),
+		want:    "one record",
+		ref:     "RFC 7208 section 3.2",
+		name:    name,
+		rrtype:  "TXT",
 		judge: func(a resolver.Answer) verdict {
 			switch ps := spf.Records(a); len(ps) {
 			case 0:
-				return fail("none", "publish an SPF record for "+record.Bare(name)+"; mailpub apply does")
+				return fail("none", "publish an SPF record for "+record.Bare(name)+
+					"; mailpub apply does")
 			case 1:
 				return pass(ps[0])
 			default:
-				return fail(strings.Join(ps, " and "), "leave one record, with the terms of all of them: with several, receivers reject the policy as a whole")
+				return fail(strings.Join(ps, " and "),
+					"leave one record, with the terms of all of them: with several, receivers reject the policy as a whole")
 			}
 		},
 	})
@@ -77,17 +88,33 @@ func (e *checkRun) spfPass(name string) {
 	if len(e.Public) == 0 {
 		e.skip(id, subjectOf(name), "the public address is not known", hintPublic)
 	}
+
 	for _, addr := range e.Public {
-		subject := plan.Subject{Addr: addr.String(), Name: record.Bare(name), Text: addr.String() + " for " + record.Bare(name)}
+		subject := plan.Subject{
+			Addr: addr.String(),
+			Name: record.Bare(name),
+			Text: addr.String() + " for " + record.Bare(name),
+		}
+
 		if name == e.Host {
 			subject.Text = addr.String() + " as " + record.Bare(name)
 		}
+
 		if addr.Unmap().Is6() && !e.publishesIPv6() {
-			e.skip(id, subject, "the mail host has no AAAA record", "publish it, or set server.public.ipv6 to none")
+			e.skip(id, subject, "the mail host has no AAAA record",
+				"publish it, or set server.public.ipv6 to none")
 			continue
 		}
+
 		result, err := e.evaluate(addr, name)
-		c := plan.Check{ID: id, Subject: subject, Want: "pass", Got: string(result), Ref: ref}
+		c := plan.Check{
+			ID:      id,
+			Subject: subject,
+			Want:    "pass",
+			Got:     string(result),
+			Ref:     ref,
+		}
+
 		switch result {
 		case spf.Pass:
 			c.Status, c.Got = plan.Pass, spfReason(result, err)
@@ -95,11 +122,14 @@ func (e *checkRun) spfPass(name string) {
 		case spf.TempError:
 			c.Status, c.Got, c.Hint = plan.Skip, spfReason(result, err), hintUnknown
 		case spf.PermError:
-			c.Status, c.Got, c.Hint = plan.Fail, spfReason(result, err), "correct the policy, see spf.single and spf.syntax"
+			c.Status, c.Got, c.Hint = plan.Fail, spfReason(result,
+				err), "correct the policy, see spf.single and spf.syntax"
 		default:
 			c.Status, c.Got = plan.Fail, spfReason(result, err)
-			c.Hint = fmt.Sprintf("add %s to the SPF record of %s; mailpub apply does", addressTerm(addr), record.Bare(name))
+			c.Hint = fmt.Sprintf("add %s to the SPF record of %s; mailpub apply does",
+				addressTerm(addr), record.Bare(name))
 		}
+
 		e.add(c)
 	}
 }
@@ -109,14 +139,21 @@ func (e *checkRun) spfOverIPv4(c *plan.Check, addr netip.Addr, name string) {
 	if !addr.Unmap().Is6() {
 		return
 	}
-	hosts := spf.WithoutIPv6(e.ctx, e.QueryCache, addr, record.Bare(e.Host), "postmaster@"+record.Bare(name))
+
+	hosts := spf.WithoutIPv6(e.ctx, e.QueryCache, addr, record.Bare(e.Host),
+		"postmaster@"+record.Bare(name))
+
 	if len(hosts) <= spf.MostVoid {
 		return
 	}
+
 	c.Status = plan.Warn
-	c.Got = fmt.Sprintf("pass, but only after look-ups of %d hosts without an IPv6 address: %s", len(hosts), bareList(hosts))
+	c.Got = fmt.Sprintf("pass, but only after look-ups of %d hosts without an IPv6 address: %s",
+		len(hosts), bareList(hosts))
+
 	c.Hint = fmt.Sprintf("receivers that count each as a look-up without an answer reject the policy after %d: put %s before the terms that name these hosts",
 		spf.MostVoid, addressTerm(addr))
+
 	c.Ref = "RFC 7208 section 4.6.4"
 }
 
@@ -136,57 +173,94 @@ func spfReason(result spf.Result, err error) string {
 
 // evaluate runs check_host for a sender at name.
 func (e *checkRun) evaluate(addr netip.Addr, name string) (spf.Result, error) {
-	return spf.Evaluate(e.ctx, e.QueryCache, addr, record.Bare(e.Host), "postmaster@"+record.Bare(name))
+	return spf.Evaluate(e.ctx, e.QueryCache, addr, record.Bare(e.Host),
+		"postmaster@"+record.Bare(name))
 }
 
 // spfSyntax has the whole policy evaluated, by an address that no term matches, so that
 // every term and every limit is met.
 func (e *checkRun) spfSyntax(name, text string) {
-	c := plan.Check{ID: catalog.SPFSyntax, Subject: subjectOf(name), Want: "no error", Status: plan.Pass, Got: text, Ref: "RFC 7208 section 4.6"}
+	c := plan.Check{
+		ID:      catalog.SPFSyntax,
+		Subject: subjectOf(name),
+		Want:    "no error",
+		Status:  plan.Pass,
+		Got:     text,
+		Ref:     "RFC 7208 section 4.6",
+	}
+
 	switch result, err := e.evaluate(spf.UnlikelySender, name); {
 	case result == spf.PermError && errors.As(err, new(spf.MalformedError)): // it quotes the record, which may be an included one
-		c.Status, c.Got, c.Hint = plan.Fail, err.Error(), spf.SyntaxHint(err)
+		c.Status = plan.Fail
+		c.Got = err.Error()
+		c.Hint = spf.SyntaxHint(err)
 	case result == spf.PermError:
-		c.Status, c.Got, c.Hint = plan.Fail, fmt.Sprintf("%v in %s", err, text), spf.SyntaxHint(err)
+		c.Status = plan.Fail
+		c.Got = fmt.Sprintf("%v in %s", err, text)
+		c.Hint = spf.SyntaxHint(err)
 	case result == spf.TempError:
-		c.Status, c.Got, c.Hint = plan.Skip, err.Error(), hintUnknown
+		c.Status = plan.Skip
+		c.Got = err.Error()
+		c.Hint = hintUnknown
 	}
+
 	e.add(c)
 }
 
 // spfAll looks at what happens to everybody else: the "all" term, here or where a
 // redirect leads.
 func (e *checkRun) spfAll(name, text string) {
-	c := plan.Check{ID: catalog.SPFAll, Subject: subjectOf(name), Want: "-all or ~all", Status: plan.Pass, Ref: "RFC 7208 section 5.1"}
+	c := plan.Check{
+		ID:      catalog.SPFAll,
+		Subject: subjectOf(name),
+		Want:    "-all or ~all",
+		Status:  plan.Pass,
+		Ref:     "RFC 7208 section 5.1",
+	}
+
 	for range 10 { // as many redirects as look-ups are allowed
 		all, redirect := spf.LastTerms(text)
 		if all == "" && strings.Contains(redirect, "%") {
-			e.skip(c.ID, c.Subject, "redirect to "+redirect+", which is another name for each sender", "see spf.pass")
+			e.skip(c.ID, c.Subject, "redirect to "+redirect+
+				", which is another name for each sender", "see spf.pass")
 			return
 		}
+
 		if all == "" && redirect != "" {
 			next, why := e.spfRecord(redirect)
 			if why != "" {
-				e.skip(c.ID, c.Subject, "redirect to "+redirect+": "+why, "see that "+redirect+" has one SPF record")
+				e.skip(c.ID, c.Subject, "redirect to "+redirect+": "+why,
+					"see that "+redirect+" has one SPF record")
 				return
 			}
+
 			text = next
 			continue
 		}
+
 		c.Got = all
 		switch {
 		case strings.HasPrefix(all, "-"), strings.HasPrefix(all, "~"):
 		case all == "?all":
-			c.Status, c.Hint = plan.Warn, "end the record with -all or ~all, when all senders are listed: ?all says nothing about forgeries"
+			c.Status = plan.Warn
+			c.Hint = "end the record with -all or ~all, when all senders are listed: ?all says nothing about forgeries"
 		case all == "":
-			c.Status, c.Got, c.Hint = plan.Fail, "none", "end the record with -all or ~all: without it every other sender gets neutral"
+			c.Status = plan.Fail
+			c.Got = "none"
+			c.Hint = "end the record with -all or ~all: without it every other sender gets neutral"
 		default:
-			c.Status, c.Hint = plan.Fail, "end the record with -all or ~all: "+all+" lets the whole world send for "+record.Bare(name)
+			c.Status = plan.Fail
+			c.Hint = "end the record with -all or ~all: " + all +
+				" lets the whole world send for " + record.Bare(name)
 		}
+
 		e.add(c)
 		return
 	}
-	c.Status, c.Got, c.Hint = plan.Fail, "redirects without end", "redirect to a domain with a policy"
+
+	c.Status = plan.Fail
+	c.Got = "redirects without end"
+	c.Hint = "redirect to a domain with a policy"
 	e.add(c)
 }
 
@@ -194,17 +268,30 @@ func (e *checkRun) spfAll(name, text string) {
 // can be cut off (RFC 7208 section 3.4).
 func (e *checkRun) spfSize(name, text string) {
 	const limit, near = 512, 450
-	c := plan.Check{ID: catalog.SPFSize, Subject: subjectOf(name), Want: fmt.Sprintf("at most %d octets", near), Status: plan.Pass,
-		Got: fmt.Sprintf("%d octets", len(text)), Ref: "RFC 7208 section 3.4"}
+	c := plan.Check{
+		ID:      catalog.SPFSize,
+		Subject: subjectOf(name),
+		Want:    fmt.Sprintf("at most %d octets", near),
+		Status:  plan.Pass,
+		Got:     fmt.Sprintf("%d octets", len(text)),
+		Ref:     "RFC 7208 section 3.4",
+	}
+
 	a, err := e.Authoritative(e.ctx, name, "TXT")
 	switch {
 	case len(text) > limit:
-		c.Status, c.Hint = plan.Fail, "shorten the record: list networks instead of single addresses, or move terms into a name that is included"
+		c.Status = plan.Fail
+		c.Hint = "shorten the record: list networks instead of single addresses, or move terms into a name that is included"
 	case len(text) > near:
-		c.Status, c.Hint = plan.Warn, fmt.Sprintf("the record is close to %d octets: shorten it before adding to it", limit)
+		c.Status = plan.Warn
+		c.Hint = fmt.Sprintf("the record is close to %d octets: shorten it before adding to it", limit)
 	case err == nil && a.Size() > limit:
-		c.Status, c.Got = plan.Warn, fmt.Sprintf("%d octets, but %d in the reply with all TXT records", len(text), a.Size())
-		c.Hint = "remove TXT records of " + record.Bare(name) + " that are no longer needed, such as old verifications"
+		c.Status = plan.Warn
+		c.Got = fmt.Sprintf("%d octets, but %d in the reply with all TXT records", len(text),
+			a.Size())
+		c.Hint = "remove TXT records of " + record.Bare(name) +
+			" that are no longer needed, such as old verifications"
 	}
+
 	e.add(c)
 }

@@ -26,7 +26,9 @@ func (e *checkRun) transport() {
 
 // stsID reports whether RFC 8461 section 3.1 allows the id of a policy.
 func stsID(id string) bool {
-	other := func(c rune) bool { return c > unicode.MaxASCII || !unicode.IsLetter(c) && !unicode.IsDigit(c) }
+	other := func(c rune) bool {
+		return c > unicode.MaxASCII || !unicode.IsLetter(c) && !unicode.IsDigit(c)
+	}
 	return 0 < len(id) && len(id) <= 32 && !strings.ContainsFunc(id, other)
 }
 
@@ -36,13 +38,17 @@ func (e *checkRun) stsRecord(d Domain) {
 	if d.PolicyID != "" {
 		want = "v=STSv1; id=" + d.PolicyID
 	}
+
 	var kept func(text string) verdict
-	if a, err := e.Authoritative(e.ctx, name, "TXT"); err == nil && d.PolicyID == "" && len(versioned(a, "v=STSv1")) == 1 {
+	if a, err := e.Authoritative(e.ctx, name, "TXT"); err == nil && d.PolicyID == "" &&
+		len(versioned(a, "v=STSv1")) == 1 {
 		want = "a policy that lets mail in"
 		kept = e.policyElsewhere(d)
 	}
+
 	e.checkRule(rule{
-		id: catalog.STSRecord, subject: subjectOf(name), want: want, ref: "RFC 8461 section 3.1", name: name, rrtype: "TXT",
+		id: catalog.STSRecord, subject: subjectOf(name), want: want,
+		ref: "RFC 8461 section 3.1", name: name, rrtype: "TXT",
 		judge: func(a resolver.Answer) verdict {
 			records := versioned(a, "v=STSv1")
 			switch {
@@ -51,8 +57,10 @@ func (e *checkRun) stsRecord(d Domain) {
 			case len(records) == 0:
 				return fail("none", "publish the record; mailpub apply does")
 			case len(records) > 1:
-				return fail(strings.Join(records, " and "), "leave one record: with several there is no policy at all")
+				return fail(strings.Join(records, " and "),
+					"leave one record: with several there is no policy at all")
 			}
+
 			switch id := tagList(records[0])["id"]; {
 			case !stsID(id):
 				hint := "the id has to be 1 to 32 letters and digits"
@@ -67,6 +75,7 @@ func (e *checkRun) stsRecord(d Domain) {
 			case id != d.PolicyID:
 				return fail(records[0], "the policy has changed since, and senders keep to the old one until the id does; mailpub apply publishes the new one")
 			}
+
 			return pass(records[0])
 		},
 	})
@@ -78,23 +87,37 @@ func (e *checkRun) policyElsewhere(d Domain) func(text string) verdict {
 	const how = "fetch it from another network: curl https://mta-sts."
 	if e.FetchPolicy == nil {
 		return func(text string) verdict {
-			return verdict{status: plan.Skip, got: text + "; its policy is served by another host and was not fetched", hint: how + record.Bare(d.Name) + "/.well-known/mta-sts.txt"}
+			return verdict{
+				status: plan.Skip,
+				got:    text + "; its policy is served by another host and was not fetched",
+				hint:   how + record.Bare(d.Name) + "/.well-known/mta-sts.txt",
+			}
 		}
 	}
+
 	mx := d.MX
 	if a, err := e.Authoritative(e.ctx, d.Name, "MX"); err == nil && len(a.Records) > 0 {
 		mx = a.Exchangers()
 	}
+
 	excluded, served, err := e.FetchPolicy(e.ctx, record.Bare(d.Name), mx)
 	return func(text string) verdict {
 		switch {
 		case err != nil && served:
-			return verdict{status: plan.Skip, got: text + "; its policy can't be fetched from here: " + err.Error(), hint: how + record.Bare(d.Name) + "/.well-known/mta-sts.txt"}
+			return verdict{
+				status: plan.Skip,
+				got:    text + "; its policy can't be fetched from here: " + err.Error(),
+				hint:   how + record.Bare(d.Name) + "/.well-known/mta-sts.txt",
+			}
 		case err != nil:
-			return fail(text+", but no policy is served: "+err.Error(), "serve the policy where mta-sts."+record.Bare(d.Name)+" points, or remove the record")
+			return fail(text+", but no policy is served: "+err.Error(),
+				"serve the policy where mta-sts."+record.Bare(d.Name)+" points, or remove the record")
 		case excluded != "":
-			return fail(text+", and the policy that is served keeps mail away from "+record.Bare(excluded), "have the policy allow "+record.Bare(excluded)+" where it is kept, or put it into domains: mta_sts:")
+			return fail(text+", and the policy that is served keeps mail away from "+
+				record.Bare(excluded), "have the policy allow "+record.Bare(excluded)+
+				" where it is kept, or put it into domains: mta_sts:")
 		}
+
 		return pass(text + "; the policy that is served lets mail in")
 	}
 }
@@ -105,8 +128,14 @@ func (e *checkRun) tlsReports(d Domain) {
 	if d.TLSRPT {
 		want = "one record"
 	}
+
 	e.checkRule(rule{
-		id: catalog.TLSRPTRecord, subject: subjectOf(name), want: want, ref: "RFC 8460 section 3", name: name, rrtype: "TXT",
+		id:      catalog.TLSRPTRecord,
+		subject: subjectOf(name),
+		want:    want,
+		ref:     "RFC 8460 section 3",
+		name:    name,
+		rrtype:  "TXT",
 		judge: func(a resolver.Answer) verdict {
 			records := versioned(a, "v=TLSRPTv1")
 			switch {
@@ -115,13 +144,17 @@ func (e *checkRun) tlsReports(d Domain) {
 			case len(records) == 0:
 				return unused("none")
 			case len(records) > 1:
-				return fail(strings.Join(records, " and "), "leave one record: with several, senders do not report")
+				return fail(strings.Join(records, " and "),
+					"leave one record: with several, senders do not report")
 			}
+
 			for _, uri := range strings.Split(tagList(records[0])["rua"], ",") {
-				if low := strings.ToLower(strings.TrimSpace(uri)); !strings.HasPrefix(low, "mailto:") && !strings.HasPrefix(low, "https://") {
+				if low := strings.ToLower(strings.TrimSpace(uri)); !strings.HasPrefix(low,
+					"mailto:") && !strings.HasPrefix(low, "https://") {
 					return fail(records[0], "rua has to name where reports go, as mailto: or https: (RFC 8460 section 3)")
 				}
 			}
+
 			return pass(records[0])
 		},
 	})
@@ -141,46 +174,68 @@ func (e *checkRun) dane() {
 
 func (e *checkRun) daneMatch(port uint16, wanted bool) {
 	name := fmt.Sprintf("_%d._tcp.%s", port, e.Host)
-	c := plan.Check{ID: catalog.DANEMatch, Subject: subjectOf(name), Want: "a record for the key in use", Status: plan.Pass, Ref: "RFC 7672 section 3"}
+	c := plan.Check{
+		ID:      catalog.DANEMatch,
+		Subject: subjectOf(name),
+		Want:    "a record for the key in use",
+		Status:  plan.Pass,
+		Ref:     "RFC 7672 section 3",
+	}
+
 	if !wanted {
 		c.Want = "none, or one for the key in use"
 	}
+
 	a, err := e.Authoritative(e.ctx, name, "TLSA")
 	switch {
 	case err != nil:
 		e.skip(c.ID, c.Subject, err.Error(), hintUnknown)
 		return
 	case a.Status != resolver.Found && !wanted:
-		c.Got, c.Unused = answerSummary(a), true
+		c.Got = answerSummary(a)
+		c.Unused = true
 		e.add(c)
 		return
 	case a.Status != resolver.Found:
-		c.Status, c.Got, c.Hint = plan.Fail, answerSummary(a), "publish the record; mailpub apply does where the zone is signed"
+		c.Status = plan.Fail
+		c.Got = answerSummary(a)
+		c.Hint = "publish the record; mailpub apply does where the zone is signed"
 		e.add(c)
 		return
 	}
+
 	if why := e.Unsigned(e.ctx, e.ZoneAbove(e.ctx, name)); why != "" {
-		c.Status, c.Got, c.Hint = plan.Fail, strings.Join(a.Data(), ", ")+", and "+why, "sign the zone with DNSSEC, or remove the record"
+		c.Status = plan.Fail
+		c.Got = strings.Join(a.Data(), ", ") + ", and " + why
+		c.Hint = "sign the zone with DNSSEC, or remove the record"
 		e.add(c)
 		return
 	}
+
 	if e.Served == nil {
-		e.skip(c.ID, c.Subject, "the mail server was not asked for its certificate", "run verify where the mail server answers")
+		e.skip(c.ID, c.Subject, "the mail server was not asked for its certificate",
+			"run verify where the mail server answers")
 		return
 	}
+
 	shown, err := e.Served(e.ctx, port)
 	if err != nil {
 		e.skipCertificate(c, err)
 		return
 	}
+
 	c.Got = strings.Join(a.Data(), ", ")
 	if len(shown) == 0 { // RFC 7672 section 2.2: who heeds the records delivers under TLS or not at all
-		c.Status, c.Got = plan.Fail, c.Got+", and the server offers no STARTTLS"
+		c.Status = plan.Fail
+		c.Got = c.Got + ", and the server offers no STARTTLS"
 		c.Hint = "senders that heed DANE deliver no mail: let the server offer STARTTLS, or remove the record"
-	} else if !slices.ContainsFunc(a.Data(), func(data string) bool { return tlsaMatches(data, shown) }) {
+	} else if !slices.ContainsFunc(a.Data(), func(data string) bool {
+		return tlsaMatches(data, shown)
+	}) {
 		c.Status = plan.Fail
 		c.Hint = "senders that heed DANE deliver no mail: publish a record for the key in use (mailpub apply), or put the former key back"
 	}
+
 	e.add(c)
 }
 
@@ -192,6 +247,7 @@ func tlsaMatches(data string, shown []*x509.Certificate) bool {
 	if err != nil {
 		return false
 	}
+
 	t := rr.(*dns.TLSA)
 	var fits []*x509.Certificate
 	switch {
@@ -200,6 +256,7 @@ func tlsaMatches(data string, shown []*x509.Certificate) bool {
 	case t.Usage == 2:
 		fits = shown
 	}
+
 	return slices.ContainsFunc(fits, func(c *x509.Certificate) bool {
 		is, err := dns.CertificateToDANE(t.Selector, t.MatchingType, c)
 		return err == nil && strings.EqualFold(is, t.Certificate)

@@ -34,10 +34,12 @@ func (e *checkRun) innerZone(server, name string) string {
 		if !mail.Within(zone, apex) {
 			break
 		}
+
 		said, err := e.Ask(e.ctx, at, zone, "SOA")
 		if err != nil || said.Status != resolver.Found || len(said.Chain) > 0 {
 			continue
 		}
+
 		is, err := e.Authoritative(e.ctx, zone, "SOA")
 		switch {
 		case err != nil:
@@ -45,8 +47,10 @@ func (e *checkRun) innerZone(server, name string) string {
 		case is.Status != resolver.Found, soaOwner(is) != soaOwner(said):
 			return zone
 		}
+
 		return ""
 	}
+
 	return ""
 }
 
@@ -72,19 +76,23 @@ func (e *checkRun) overridden(server, name string) string {
 		if err != nil {
 			continue
 		}
+
 		is, err := e.Authoritative(e.ctx, name, rrtype)
 		if err != nil {
 			continue
 		}
+
 		own := is.Addresses()
 		answers := said.Addresses()
 		at := slices.IndexFunc(answers, func(a netip.Addr) bool {
 			return netaddr.Unreachable(a) != "" && !slices.Contains(own, a)
 		})
+
 		if at >= 0 {
 			return answers[at].String()
 		}
 	}
+
 	return ""
 }
 
@@ -104,39 +112,50 @@ func (e *checkRun) checkVantage(zone string) {
 		Want:    "the resolvers here answer as the delegated servers do",
 		Ref:     "RFC 8499 section 6, split DNS",
 	}
+
 	servers, err := e.Via.ServerAddrs()
 	if err == nil {
 		_, err = e.Authoritative(e.ctx, zone, "SOA")
 	}
+
 	if err != nil {
 		e.skip(c.ID, c.Subject, err.Error(), hintUnknown)
 		return
 	}
+
 	var said, inward []string
 	for _, s := range servers {
 		if inner := e.innerZone(s, zone); inner != "" {
-			said = append(said, fmt.Sprintf("%s serves an inner zone %s", s, record.Bare(inner)))
+			said = append(said, fmt.Sprintf("%s serves an inner zone %s", s,
+				record.Bare(inner)))
 			continue
 		}
+
 		for _, name := range e.hostsIn(zone) {
 			switch addr := e.overridden(s, name); {
 			case addr == "":
 			case addr == e.Inside:
-				inward = append(inward, fmt.Sprintf("%s resolves %s to %s, the server's private address", s, record.Bare(name), addr))
+				inward = append(inward, fmt.Sprintf("%s resolves %s to %s, the server's private address",
+					s, record.Bare(name), addr))
 			default:
-				said = append(said, fmt.Sprintf("%s answers %s for %s itself", s, addr, record.Bare(name)))
+				said = append(said, fmt.Sprintf("%s answers %s for %s itself", s, addr,
+					record.Bare(name)))
 			}
 		}
 	}
+
 	c.Got = "they do"
 	if len(inward) > 0 {
 		c.Got = strings.Join(inward, "; ")
 	}
+
 	if len(said) > 0 {
-		c.Status, c.Advice = plan.Warn, true
+		c.Status = plan.Warn
+		c.Advice = true
 		c.Got = strings.Join(append(said, inward...), "; ")
 		c.Hint = "mailpub does not count its answers as public data. If that zone is intended, nothing needs to be done; internal clients need the mail records there too. Otherwise name another resolver in verify.resolvers"
 	}
+
 	e.add(c)
 }
 
@@ -148,10 +167,13 @@ func (e *checkRun) hostsIn(zone string) (names []string) {
 			all = append(all, mail.FQDN(m.Host))
 		}
 	}
+
 	for _, name := range all {
-		if mail.Within(name, zone) && !slices.Contains(names, name) && mail.FQDN(e.ZoneAbove(e.ctx, name)) == zone {
+		if mail.Within(name, zone) && !slices.Contains(names, name) &&
+			mail.FQDN(e.ZoneAbove(e.ctx, name)) == zone {
 			names = append(names, name)
 		}
 	}
+
 	return names
 }

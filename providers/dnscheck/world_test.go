@@ -147,8 +147,14 @@ func TestChecksInTheWorld(t *testing.T) {
 				Zones:     []string{"nomeazienda.it"},
 				HostsFile: os.DevNull,
 			}
+
 			c.change(w, &f)
-			f.Resolver = &resolver.Resolver{Servers: []string{w.Start(t)}, Timeout: 400 * time.Millisecond, Attempts: 1}
+			f.Resolver = &resolver.Resolver{
+				Servers:  []string{w.Start(t)},
+				Timeout:  400 * time.Millisecond,
+				Attempts: 1,
+			}
+
 			f.port = w.Port
 			for zone, at := range f.Written {
 				if at.Server != "" {
@@ -156,17 +162,22 @@ func TestChecksInTheWorld(t *testing.T) {
 				}
 				f.Written[zone] = at
 			}
+
 			for _, check := range plan.RunChecks(t.Context(), Checks(f)) {
 				want, named := c.want[check.ID+" "+check.Subject.String()]
 				if !named {
 					want, named = c.want[check.ID]
 				}
+
 				status, text, _ := strings.Cut(want, " ")
 				switch {
-				case named && (string(check.Status) != status || !strings.Contains(check.Got, text)):
-					t.Errorf("%s %s is %s: %s, want %s", check.ID, check.Subject, check.Status, check.Got, want)
+				case named && (string(check.Status) != status ||
+					!strings.Contains(check.Got, text)):
+					t.Errorf("%s %s is %s: %s, want %s", check.ID, check.Subject, check.Status,
+						check.Got, want)
 				case !named && check.Status != plan.Pass:
-					t.Errorf("%s %s is %s: %s", check.ID, check.Subject, check.Status, check.Got)
+					t.Errorf("%s %s is %s: %s", check.ID, check.Subject, check.Status,
+						check.Got)
 				}
 			}
 		})

@@ -55,6 +55,7 @@ func (f Facts) Delegated(ctx context.Context, zones []string) *Delegations {
 	d := &Delegations{facts: f, cache: f.lookups(), asked: make(chan struct{})}
 	go func() {
 		defer close(d.asked)
+
 		var group errgroup.Group
 		group.SetLimit(settleAtOnce)
 		for _, zone := range zones {
@@ -63,8 +64,10 @@ func (f Facts) Delegated(ctx context.Context, zones []string) *Delegations {
 				return nil
 			})
 		}
+
 		_ = group.Wait()
 	}()
+
 	return d
 }
 
@@ -88,14 +91,17 @@ func (e *checkRun) written() {
 		if !ok {
 			continue
 		}
+
 		c := plan.Check{
 			ID:      catalog.DNSWritten,
 			Subject: subjectOf(zone),
 			Status:  plan.Pass,
-			Want:    "the zone written at " + w.at() + " is the one that the delegated servers serve",
-			Got:     "it is",
-			Ref:     "RFC 1034 section 4.2.2",
+			Want: "the zone written at " + w.at() +
+				" is the one that the delegated servers serve",
+			Got: "it is",
+			Ref: "RFC 1034 section 4.2.2",
 		}
+
 		_, err := e.NameServers(e.ctx, zone)
 		elsewhere := e.elsewhere(zone, ZoneContent{})
 		switch {
@@ -103,10 +109,12 @@ func (e *checkRun) written() {
 			e.skip(c.ID, c.Subject, err.Error(), hintUnknown)
 			continue
 		case elsewhere != nil:
-			c.Status, c.Reason = plan.Fail, plan.ReasonElsewhere
+			c.Status = plan.Fail
+			c.Reason = plan.ReasonElsewhere
 			c.Got = elsewhere.String()
 			c.Hint = elsewhere.Hint()
 		}
+
 		e.add(c)
 	}
 }
@@ -117,10 +125,14 @@ func (e UndelegatedZone) String() string {
 		return fmt.Sprintf("the zone that mailpub writes at %s is not delegated: resolvers look its names up in zone %s, at %s",
 			e.At, zoneName(e.Parent), bareList(e.Hosts))
 	}
-	text := fmt.Sprintf("the parent sends resolvers to %s, and mailpub writes the zone at %s", bareList(e.Hosts), e.At)
+
+	text := fmt.Sprintf("the parent sends resolvers to %s, and mailpub writes the zone at %s",
+		bareList(e.Hosts), e.At)
+
 	if e.Differ != "" {
 		text += "; they do not hold the same: " + e.Differ
 	}
+
 	return text
 }
 
@@ -130,10 +142,12 @@ func (e UndelegatedZone) Hint() string {
 	if len(e.Own) > 0 {
 		to = bareList(e.Own)
 	}
+
 	if e.Parent != "" {
 		return fmt.Sprintf("resolvers do not see what mailpub writes, and mailpub apply cannot change that: have %s delegated in zone %s (NS records, for a domain at the registrar) to %s, or remove the zone from zones:",
 			record.Bare(e.Zone), zoneName(e.Parent), to)
 	}
+
 	return "resolvers do not see what mailpub writes, and mailpub apply cannot change that: have the name servers at the registrar changed to " + to +
 		", or give in zones: the provider that serves it"
 }
@@ -158,30 +172,44 @@ func (e *checkRun) elsewhere(zone string, held ZoneContent) *UndelegatedZone {
 	if !ok {
 		return nil
 	}
+
 	servers, err := e.NameServers(e.ctx, zone)
 	if err != nil || slices.Contains(servers, w.Server) {
 		return nil
 	}
+
 	parent, hosts, err := e.Delegation(e.ctx, zone)
 	if err != nil {
 		parent, hosts = zone, servers
 	}
+
 	if e.sameZone(zone, w, held, hosts) {
 		return nil
 	}
+
 	differ, agreed := e.differsFromHeld(held.Items)
 	if held.Items == nil && w.Server != "" {
 		differ, agreed = e.differsFrom(zone, w.Server)
 	} else if held.Items == nil {
 		differ, agreed = e.lostOwned(zone)
 	}
+
 	if differ == "" && agreed {
 		return nil
 	}
-	out := &UndelegatedZone{Zone: zone, At: w.at(), Own: held.Hosts, Hosts: hosts, Differ: differ}
+
+	out := &UndelegatedZone{
+		Zone:   zone,
+		At:     w.at(),
+		Own:    held.Hosts,
+		Hosts:  hosts,
+		Differ: differ,
+	}
+
 	if parent != zone {
 		out.Parent = parent
 	}
+
 	return out
 }
 
@@ -197,17 +225,22 @@ func (e *checkRun) sameZone(zone string, w Written, held ZoneContent, delegated 
 		}
 		own = soaOwner(a)
 	}
+
 	seen, err := e.Authoritative(e.ctx, zone, "SOA")
 	switch {
 	case err != nil:
 		return true
-	case own != "" && own == soaOwner(seen), len(w.Hosts) > 0 && servedBy(primaryOf(seen), w.Hosts):
+	case own != "" && own == soaOwner(seen), len(w.Hosts) > 0 &&
+		servedBy(primaryOf(seen), w.Hosts):
 		return true
 	case own != "" && w.Server != "":
 		return false
 	case len(held.Hosts) > 0:
-		return slices.ContainsFunc(held.Hosts, func(h string) bool { return slices.Contains(delegated, mail.FQDN(h)) })
+		return slices.ContainsFunc(held.Hosts, func(h string) bool {
+			return slices.Contains(delegated, mail.FQDN(h))
+		})
 	}
+
 	return servedBy(delegated, w.Hosts)
 }
 
@@ -231,16 +264,30 @@ func (e *checkRun) differsFromHeld(items []plan.Item) (differ string, agreed boo
 		if err != nil || it.Unreadable != "" || it.Fixed != "" {
 			continue
 		}
-		x := expectation{Target: record.Target{RRset: record.RRset{Name: name, Type: rrtype}, Tag: tag}, data: record.DataOf(it.Lines)}
+
+		x := expectation{
+			Target: record.Target{
+				RRset: record.RRset{
+					Name: name,
+					Type: rrtype,
+				},
+				Tag: tag,
+			},
+			data: record.DataOf(it.Lines),
+		}
+
 		a, err := e.Authoritative(e.ctx, name, rrtype)
 		if err != nil {
 			continue
 		}
 		if !x.met(a) {
-			return fmt.Sprintf("%s is %s there, and %s here", it.Key.Name, shortened(x.got(a)), orNone(x.data)), agreed
+			return fmt.Sprintf("%s is %s there, and %s here", it.Key.Name, shortened(x.got(a)),
+				orNone(x.data)), agreed
 		}
+
 		agreed = agreed || len(x.data) > 0
 	}
+
 	return "", agreed
 }
 
@@ -259,19 +306,24 @@ func (e *checkRun) differsFrom(zone, written string) (differ string, agreed bool
 		if set.Type == "SOA" {
 			continue
 		}
+
 		here, err := e.Ask(e.ctx, primary, set.Name, set.Type)
 		if err != nil {
 			continue
 		}
+
 		there, err := e.Authoritative(e.ctx, set.Name, set.Type)
 		if err != nil {
 			continue
 		}
 		if is, seen := answerSummary(here), answerSummary(there); is != seen {
-			return fmt.Sprintf("%s is %s there, and %s here", set, shortened(seen), shortened(is)), agreed
+			return fmt.Sprintf("%s is %s there, and %s here", set, shortened(seen),
+				shortened(is)), agreed
 		}
+
 		agreed = agreed || here.Status == resolver.Found
 	}
+
 	return "", agreed
 }
 
@@ -281,6 +333,7 @@ func servedBy(hosts, patterns []string) bool {
 	if len(patterns) == 0 {
 		return true
 	}
+
 	return slices.ContainsFunc(hosts, func(host string) bool {
 		return slices.ContainsFunc(patterns, func(p string) bool {
 			ok, err := path.Match(p, strings.TrimSuffix(strings.ToLower(host), "."))
@@ -296,15 +349,29 @@ func (e *checkRun) lostOwned(zone string) (differ string, agreed bool) {
 		if err != nil || entry.Text == nil || !mail.Within(name, zone) {
 			continue
 		}
-		x := expectation{Target: record.Target{RRset: record.RRset{Name: name, Type: rrtype}, Tag: tag}, data: record.DataOf(entry.Text)}
+
+		x := expectation{
+			Target: record.Target{
+				RRset: record.RRset{
+					Name: name,
+					Type: rrtype,
+				},
+				Tag: tag,
+			},
+			data: record.DataOf(entry.Text),
+		}
+
 		a, err := e.Authoritative(e.ctx, name, rrtype)
 		if err != nil {
 			continue
 		}
 		if !x.met(a) {
-			return fmt.Sprintf("%s is %s there, and mailpub wrote %s", entry.Key.Name, shortened(x.got(a)), shortened(strings.Join(x.data, ", "))), agreed
+			return fmt.Sprintf("%s is %s there, and mailpub wrote %s", entry.Key.Name,
+				shortened(x.got(a)), shortened(strings.Join(x.data, ", "))), agreed
 		}
+
 		agreed = true
 	}
+
 	return "", agreed
 }

@@ -25,11 +25,13 @@ func (e *checkRun) zones() {
 		if err != nil { // a resolver can't tell whom nobody answers for; the parent can
 			servers, err = e.referred(zone, err)
 		}
+
 		if err != nil {
 			e.skip(catalog.DNSZone, subjectOf(zone), err.Error(), hintUnknown)
 			e.skip(catalog.DNSSEC, subjectOf(zone), err.Error(), hintUnknown)
 			continue
 		}
+
 		e.served(zone, servers)
 		e.dnssec(zone, servers)
 	}
@@ -37,21 +39,31 @@ func (e *checkRun) zones() {
 
 // served asks every name server of a zone for its SOA, and compares what they say.
 func (e *checkRun) served(zone string, servers []string) {
-	c := plan.Check{ID: catalog.DNSZone, Subject: subjectOf(zone), Status: plan.Pass, Want: "every name server answers alike", Ref: "RFC 1034 section 4.2.2, RFC 2182"}
+	c := plan.Check{
+		ID:      catalog.DNSZone,
+		Subject: subjectOf(zone),
+		Status:  plan.Pass,
+		Want:    "every name server answers alike",
+		Ref:     "RFC 1034 section 4.2.2, RFC 2182",
+	}
+
 	serials := map[string][]string{}
 	primaries := map[string]bool{}
 	var silent, lame, holding, own, noWay []string
+
 	for _, s := range servers {
 		if e.isOwn(s) {
 			own = append(own, s)
 			continue
 		}
+
 		a, err := e.Ask(e.ctx, resolver.Source{Addr: s, Authority: true}, zone, "SOA")
 		switch {
 		case err == nil && a.Authoritative && len(a.Records) == 1:
 			serial := strings.Fields(a.Records[0].Data)[2]
 			primaries[soaOwner(a)] = true
-			serials[serial], holding = append(serials[serial], s), append(holding, s)
+			serials[serial] = append(serials[serial], s)
+			holding = append(holding, s)
 		case err != nil && noIPv6(s, err):
 			noWay = append(noWay, s)
 		case err != nil && !isAnswer(err):
@@ -60,62 +72,95 @@ func (e *checkRun) served(zone string, servers []string) {
 			lame = append(lame, s)
 		}
 	}
+
 	differ := e.differ(zone, holding)
 	switch {
 	case len(lame) > 0:
-		c.Status, c.Got, c.Reason = plan.Fail, strings.Join(lame, ", ")+" answers, but does not hold the zone", plan.ReasonPartly
+		c.Status = plan.Fail
+		c.Got = strings.Join(lame, ", ") + " answers, but does not hold the zone"
+		c.Reason = plan.ReasonPartly
 		c.Hint = "let that server serve the zone, or take it out of the zone's NS records and of those at the parent"
 	case len(holding) == 0 && len(own) > 0:
 		e.inside(&c, own)
 	case len(holding) == 0 && e.online(zone):
-		c.Status, c.Got, c.Reason = plan.Fail, "none answers: "+strings.Join(silent, "; "), plan.ReasonSilent
+		c.Status = plan.Fail
+		c.Got = "none answers: " + strings.Join(silent, "; ")
+		c.Reason = plan.ReasonSilent
 		c.Hint = "the domain cannot be resolved until one does: start the name servers, or have the delegation corrected (at the registrar)"
 	case len(holding) == 0:
-		c.Status, c.Got, c.Hint, c.Reason = plan.Skip, strings.Join(silent, "; "), hintUnknown, plan.ReasonSilent
+		c.Status = plan.Skip
+		c.Got = strings.Join(silent, "; ")
+		c.Hint = hintUnknown
+		c.Reason = plan.ReasonSilent
 	case differ != "":
-		c.Status, c.Got = plan.Fail, differ
+		c.Status = plan.Fail
+		c.Got = differ
 		c.Hint = "a resolver that asks the wrong one gets the wrong answer: if a change is still propagating, run verify again soon; otherwise repair the zone transfer"
 	case len(silent) > 0:
-		c.Status, c.Got, c.Reason = plan.Warn, "not all answer: "+strings.Join(silent, "; "), plan.ReasonPartly
+		c.Status = plan.Warn
+		c.Got = "not all answer: " + strings.Join(silent, "; ")
+		c.Reason = plan.ReasonPartly
 		c.Hint = "start that server, or take it out of the zone's NS records; " + hintUnknown
 	case len(serials) > 1 && len(primaries) > 1:
-		c.Got = fmt.Sprintf("%d of them, from %d primaries that count their own serials and say the same", len(holding), len(primaries))
+		c.Got = fmt.Sprintf("%d of them, from %d primaries that count their own serials and say the same",
+			len(holding), len(primaries))
 	case len(serials) > 1:
 		var said []string
 		for _, serial := range slices.Sorted(maps.Keys(serials)) {
 			said = append(said, serial+" at "+strings.Join(serials[serial], ", "))
 		}
-		c.Status, c.Got = plan.Warn, "serials differ: "+strings.Join(said, "; ")
+		c.Status = plan.Warn
+		c.Got = "serials differ: " + strings.Join(said, "; ")
 		c.Hint = "a change is on its way from one server to the other; where it stays so, the transfer between them fails"
 	case len(own) > 0:
 		e.inside(&c, own)
 	default:
-		c.Got = fmt.Sprintf("%d of them, with serial %s", len(servers), slices.Collect(maps.Keys(serials))[0])
+		c.Got = fmt.Sprintf("%d of them, with serial %s", len(servers),
+			slices.Collect(maps.Keys(serials))[0])
 	}
+
 	if len(noWay) > 0 {
 		c.Got += "; " + strings.Join(noWay, ", ") + " was not asked: this network has no IPv6"
 	}
+
 	e.add(c)
 }
 
 // inside says of a zone that some of its servers can't be judged from inside.
 func (e *checkRun) inside(c *plan.Check, own []string) {
-	c.Status, c.Reason = plan.Skip, plan.ReasonUnseen
+	c.Status = plan.Skip
+	c.Reason = plan.ReasonUnseen
 	c.Got = strings.Join(own, ", ") + " is at this network's own public address: an answer from inside, or none, proves nothing"
-	c.Hint = "query it from another network: dig @SERVER " + c.Subject.Name + " SOA; or list the zone's servers by their addresses inside in its nameservers"
+	c.Hint = "query it from another network: dig @SERVER " + c.Subject.Name +
+		" SOA; or list the zone's servers by their addresses inside in its nameservers"
 }
 
 // differ says where servers that hold a zone do not agree on what mail needs of it, or "".
 func (e *checkRun) differ(zone string, servers []string) string {
 	ask := []record.RRset{{Name: zone, Type: "NS"}}
 	for _, d := range e.Domains {
-		ask = append(ask, record.RRset{Name: mail.FQDN(d.Name), Type: "MX"}, record.RRset{Name: mail.FQDN(d.Name), Type: "TXT"})
+		ask = append(ask, record.RRset{
+			Name: mail.FQDN(d.Name),
+			Type: "MX",
+		}, record.RRset{
+			Name: mail.FQDN(d.Name),
+			Type: "TXT",
+		})
 	}
-	ask = append(ask, record.RRset{Name: e.Host, Type: "A"}, record.RRset{Name: e.Host, Type: "AAAA"})
+
+	ask = append(ask, record.RRset{
+		Name: e.Host,
+		Type: "A",
+	}, record.RRset{
+		Name: e.Host,
+		Type: "AAAA",
+	})
+
 	for _, q := range ask {
 		if !mail.Within(q.Name, zone) {
 			continue
 		}
+
 		first, at := "", ""
 		for _, s := range servers {
 			a, err := e.Ask(e.ctx, resolver.Source{Addr: s, Authority: true}, q.Name, q.Type)
@@ -124,10 +169,12 @@ func (e *checkRun) differ(zone string, servers []string) string {
 			case at == "":
 				first, at = now, s
 			case now != first:
-				return fmt.Sprintf("%s %s is %s at %s, and %s at %s", record.Bare(q.Name), q.Type, shortened(first), at, shortened(now), s)
+				return fmt.Sprintf("%s %s is %s at %s, and %s at %s", record.Bare(q.Name),
+					q.Type, shortened(first), at, shortened(now), s)
 			}
 		}
 	}
+
 	return ""
 }
 
@@ -146,6 +193,7 @@ func (e *checkRun) referred(zone string, why error) ([]string, error) {
 	if err != nil {
 		return nil, why
 	}
+
 	var servers []string
 	for _, host := range r.hosts {
 		addrs := r.glue[host]
@@ -154,64 +202,88 @@ func (e *checkRun) referred(zone string, why error) ([]string, error) {
 				addrs = a.Data()
 			}
 		}
+
 		if len(addrs) > 0 {
 			servers = append(servers, net.JoinHostPort(addrs[0], e.NSPort))
 		}
 	}
+
 	if servers == nil {
 		return nil, why
 	}
+
 	return servers, nil
 }
 
 // dnssec checks the signatures of a zone as a validating resolver does, from the DS at the
 // parent downwards, at every server of it. An unsigned zone has nothing to be wrong.
 func (e *checkRun) dnssec(zone string, servers []string) {
-	c := plan.Check{ID: catalog.DNSSEC, Subject: subjectOf(zone), Status: plan.Pass, Want: "unsigned, or signatures that hold", Ref: "RFC 4035 section 5"}
+	c := plan.Check{
+		ID:      catalog.DNSSEC,
+		Subject: subjectOf(zone),
+		Status:  plan.Pass,
+		Want:    "unsigned, or signatures that hold",
+		Ref:     "RFC 4035 section 5",
+	}
+
 	keys, err := e.signed(servers, zone, dns.TypeDNSKEY)
 	if err != nil {
 		e.skip(c.ID, c.Subject, err.Error(), hintUnknown)
 		return
 	}
+
 	ds, err := e.Resolve(e.ctx, zone, "DS")
 	if err != nil && len(keys.rrs) > 0 { // a resolver that validates answers SERVFAIL when it is bogus
-		c.Status, c.Got, c.Hint = plan.Warn, "cannot look up the DS record at the parent: "+err.Error(), hintUnknown
+		c.Status = plan.Warn
+		c.Got = "cannot look up the DS record at the parent: " + err.Error()
+		c.Hint = hintUnknown
 		e.add(c)
 		return
 	}
+
 	switch {
 	case len(keys.rrs) == 0 && len(ds.Records) == 0:
-		c.Got, c.Unused = "unsigned", true
+		c.Got = "unsigned"
+		c.Unused = true
 		e.add(c)
 		return
 	case len(keys.rrs) == 0:
-		c.Status, c.Got = plan.Fail, "the parent has a DS, but the zone has no keys"
+		c.Status = plan.Fail
+		c.Got = "the parent has a DS, but the zone has no keys"
 		c.Hint = "validating resolvers cannot resolve the zone: have the DS removed at the registrar, or sign the zone again"
 		e.add(c)
 		return
 	}
+
 	if name := unsupported(keys.rrs); name != "" {
-		e.skip(c.ID, c.Subject, "its keys are of algorithm "+name+", and mailpub cannot verify its signatures", "check the zone with a resolver that validates "+name)
+		e.skip(c.ID, c.Subject, "its keys are of algorithm "+name+
+			", and mailpub cannot verify its signatures",
+			"check the zone with a resolver that validates "+name)
 		return
 	}
+
 	problem, err := e.brokenSignatures(zone, servers)
 	switch {
 	case err != nil:
 		e.skip(c.ID, c.Subject, err.Error(), hintUnknown)
 		return
 	case problem != "":
-		c.Status, c.Got = plan.Fail, problem
+		c.Status = plan.Fail
+		c.Got = problem
 		c.Hint = "validating resolvers cannot resolve the zone: sign it again, and check the clock and the signer"
 	case len(ds.Records) == 0:
-		c.Status, c.Got = plan.Warn, "signed, but the parent has no DS"
+		c.Status = plan.Warn
+		c.Got = "signed, but the parent has no DS"
 		c.Hint = "resolvers do not validate the zone, and senders ignore its TLSA records: give the DS to the registrar"
 		c.Advice = true
 	case !isSigned(keys.rrs, ds):
-		c.Status, c.Got = plan.Fail, "no DNSKEY of the zone matches the DS at the parent"
+		c.Status = plan.Fail
+		c.Got = "no DNSKEY of the zone matches the DS at the parent"
 		c.Hint = "validating resolvers cannot resolve the zone: give the DS of the current key to the registrar"
 	default:
 		c.Got = fmt.Sprintf("signed, with %d keys", len(keys.rrs))
 	}
+
 	e.add(c)
 }
 
@@ -227,6 +299,7 @@ func unsupported(keys []dns.RR) (name string) {
 			}
 		}
 	}
+
 	return name
 }
 
@@ -240,12 +313,14 @@ func (e *checkRun) brokenSignatures(zone string, servers []string) (problem stri
 		if e.isOwn(s) {
 			continue
 		}
+
 		one := []string{s}
 		keys, err := e.signed(one, zone, dns.TypeDNSKEY)
 		if err != nil {
 			errs = append(errs, err)
 			continue
 		}
+
 		asked++
 		if len(keys.rrs) == 0 {
 			return s + " has no keys of the zone", nil
@@ -253,9 +328,11 @@ func (e *checkRun) brokenSignatures(zone string, servers []string) (problem stri
 		if why := keys.problem(keys.rrs, time.Now()); why != "" {
 			return why + " (at " + s + ")", nil
 		}
+
 		for _, q := range e.neededOf(zone) {
 			set, err := e.signed(one, q.Name, dns.StringToType[q.Type])
-			if err != nil || len(set.rrs) == 0 || len(set.sigs) == 0 && mail.FQDN(e.ZoneAbove(e.ctx, q.Name)) != zone {
+			if err != nil || len(set.rrs) == 0 ||
+				len(set.sigs) == 0 && mail.FQDN(e.ZoneAbove(e.ctx, q.Name)) != zone {
 				continue
 			}
 			if why := set.problem(keys.rrs, time.Now()); why != "" {
@@ -263,9 +340,11 @@ func (e *checkRun) brokenSignatures(zone string, servers []string) (problem stri
 			}
 		}
 	}
+
 	if asked == 0 && len(errs) > 0 {
 		return "", resolver.JoinErrors(errs)
 	}
+
 	return "", nil
 }
 
@@ -284,17 +363,21 @@ func (e *checkRun) signed(servers []string, zone string, rrtype uint16) (set sig
 			errs = append(errs, err)
 			continue
 		}
+
 		m := new(dns.Msg).SetQuestion(zone, rrtype)
 		m.RecursionDesired = false
 		m.SetEdns0(1232, true)
 		reply, err := e.Via.Exchange(e.ctx, m, addr)
 		if err == nil {
-			_, err = resolver.AnswerOf(reply, zone, rrtype) // a SERVFAIL says nothing, and no "unsigned"
+			_, err = resolver.AnswerOf(reply, zone,
+				rrtype) // a SERVFAIL says nothing, and no "unsigned"
 		}
+
 		if err != nil {
 			errs = append(errs, resolver.ServerError{Server: addr, Err: err})
 			continue
 		}
+
 		for _, rr := range reply.Answer {
 			if sig, ok := rr.(*dns.RRSIG); ok {
 				if sig.TypeCovered == rrtype {
@@ -304,8 +387,10 @@ func (e *checkRun) signed(servers []string, zone string, rrtype uint16) (set sig
 				set.rrs = append(set.rrs, rr)
 			}
 		}
+
 		return set, nil
 	}
+
 	return set, resolver.JoinErrors(errs)
 }
 
@@ -315,22 +400,27 @@ func (s signedSet) problem(keys []dns.RR, now time.Time) string {
 	if len(s.sigs) == 0 {
 		return "the " + what + " records have no signature"
 	}
+
 	why := ""
 	for _, sig := range s.sigs {
 		if !sig.ValidityPeriod(now) {
-			why = fmt.Sprintf("the signature of %s is valid from %s to %s", what, dns.TimeToString(sig.Inception), dns.TimeToString(sig.Expiration))
+			why = fmt.Sprintf("the signature of %s is valid from %s to %s", what,
+				dns.TimeToString(sig.Inception), dns.TimeToString(sig.Expiration))
 			continue
 		}
+
 		for _, rr := range keys {
 			key := rr.(*dns.DNSKEY)
 			if key.KeyTag() == sig.KeyTag && sig.Verify(key, s.rrs) == nil {
 				return ""
 			}
 		}
+
 		if why == "" {
 			why = fmt.Sprintf("the signature of %s is of no key of the zone", what)
 		}
 	}
+
 	return why
 }
 
@@ -343,11 +433,14 @@ func isSigned(keys []dns.RR, ds resolver.Answer) bool {
 			if err != nil {
 				continue
 			}
+
 			d := is.(*dns.DS)
-			if own := key.ToDS(d.DigestType); own != nil && own.KeyTag == d.KeyTag && strings.EqualFold(own.Digest, d.Digest) {
+			if own := key.ToDS(d.DigestType); own != nil && own.KeyTag == d.KeyTag &&
+				strings.EqualFold(own.Digest, d.Digest) {
 				return true
 			}
 		}
 	}
+
 	return false
 }

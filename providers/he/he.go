@@ -33,9 +33,14 @@ func Provider() zone.Provider {
 		Check: func(s map[string]string) (errs []zone.SettingError) {
 			if v := s["server"]; v != "" {
 				if _, err := resolver.HostPort(v); err != nil {
-					errs = append(errs, zone.SettingError{Setting: "server", Problem: err.Error(), Want: `a host or host:port, such as "ns1.he.net"`})
+					errs = append(errs, zone.SettingError{
+						Setting: "server",
+						Problem: err.Error(),
+						Want:    `a host or host:port, such as "ns1.he.net"`,
+					})
 				}
 			}
+
 			return errs
 		},
 		Connect: openHE,
@@ -49,11 +54,16 @@ func openHE(o zone.Options) (zone.Backend, error) {
 	if err != nil {
 		return nil, err
 	}
+
 	web := webapi.New("he", heURL, o, nil, nil)
 	web.Codec = &heCodec
 	return &heBackend{
-		Backend: manual.Backend{Zone: mail.FQDN(o.Zone), Resolver: &resolver.Resolver{Servers: []string{server}}, Nameservers: map[string][]string{o.Zone: {server}}},
-		web:     web, key: o.Setting("key"),
+		Backend: manual.Backend{
+			Zone:        mail.FQDN(o.Zone),
+			Resolver:    &resolver.Resolver{Servers: []string{server}},
+			Nameservers: map[string][]string{o.Zone: {server}},
+		},
+		web: web, key: o.Setting("key"),
 	}, nil
 }
 
@@ -84,6 +94,7 @@ func (h *heBackend) Write(ctx context.Context, edits []zone.Edit) error {
 			return fmt.Errorf("%s: %w", e.RRset, err)
 		}
 	}
+
 	return nil
 }
 
@@ -91,8 +102,11 @@ func (h *heBackend) update(ctx context.Context, after []record.Record) error {
 	if len(after) != 1 {
 		return errors.New("he: exactly one record of a name and type can be changed")
 	}
+
 	r := after[0]
-	form := url.Values{"hostname": {record.Undotted(r.Name)}, "password": {h.key}, "myip": {r.Data}}
+	form := url.Values{"hostname": {record.Undotted(r.Name)}, "password": {h.key},
+		"myip": {r.Data}}
+
 	if r.Type == "TXT" {
 		text, err := mail.Text(r.Data)
 		if err != nil {
@@ -101,10 +115,12 @@ func (h *heBackend) update(ctx context.Context, after []record.Record) error {
 		form.Del("myip")
 		form.Set("txt", text)
 	}
+
 	var reply string
 	if _, err := h.web.Call(ctx, http.MethodPost, "/nic/update", form, &reply); err != nil {
 		return err
 	}
+
 	word, _, _ := strings.Cut(reply, " ")
 	switch word {
 	case "good", "nochg":
@@ -116,5 +132,6 @@ func (h *heBackend) update(ctx context.Context, after []record.Record) error {
 	case "interval", "abuse":
 		return fmt.Errorf("he: %s: too many updates: run this again in a few minutes", word)
 	}
+
 	return fmt.Errorf("he: %s", webapi.ReplyText([]byte(reply)))
 }

@@ -31,23 +31,31 @@ func (f *fakeHE) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	case f.say != "":
 		fmt.Fprintln(w, f.say)
 		return
-	case r.Method != http.MethodPost || r.URL.Path != "/nic/update" || r.FormValue("password") != "the-token":
+	case r.Method != http.MethodPost || r.URL.Path != "/nic/update" ||
+		r.FormValue("password") != "the-token":
 		fmt.Fprintln(w, "badauth")
 		return
 	}
-	value, rrtype := r.FormValue("myip"), "A"
+
+	value := r.FormValue("myip")
+	rrtype := "A"
 	if r.Form.Has("txt") {
-		value, rrtype = record.Quoted(r.FormValue("txt")), "TXT"
+		value = record.Quoted(r.FormValue("txt"))
+		rrtype = "TXT"
 	} else if strings.Contains(value, ":") {
 		rrtype = "AAAA"
 	}
+
 	m := new(dns.Msg).SetUpdate(zonetest.Zone)
-	m.RemoveRRset([]dns.RR{&dns.ANY{Hdr: dns.RR_Header{Name: host, Rrtype: dns.StringToType[rrtype]}}})
+	m.RemoveRRset([]dns.RR{&dns.ANY{Hdr: dns.RR_Header{Name: host,
+		Rrtype: dns.StringToType[rrtype]}}})
+
 	rr, err := dns.NewRR(host + " 300 IN " + rrtype + " " + value)
 	if err != nil {
 		fmt.Fprintln(w, "notfqdn")
 		return
 	}
+
 	m.Insert([]dns.RR{rr})
 	zonetest.Update(f.t, f.dns.Addr(), m)
 	fmt.Fprintln(w, "good "+value)
@@ -55,14 +63,22 @@ func (f *fakeHE) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 
 func openHETest(t *testing.T, say string) (*zone.Zone, *fakeHE, *providertest.Gate) {
 	s := zonetest.Start(t, func(c *authdns.Config) {
-		c.Zones = map[string]string{zonetest.Zone: zonetest.Text + "mail 300 IN A 192.0.2.1\nmail 300 IN TXT \"v=spf1 -all\"\ntwo 300 IN A 192.0.2.1\ntwo 300 IN A 192.0.2.2\n"}
+		c.Zones = map[string]string{zonetest.Zone: zonetest.Text +
+			"mail 300 IN A 192.0.2.1\nmail 300 IN TXT \"v=spf1 -all\"\ntwo 300 IN A 192.0.2.1\ntwo 300 IN A 192.0.2.2\n"}
 	})
+
 	f := &fakeHE{t: t, dns: s, say: say}
 	gate := providertest.NewGate(t, f)
-	z, err := zone.Open(Provider(), zone.Options{Zone: zonetest.Zone, HTTPClient: gate.Client(), Settings: map[string]string{"key": "the-token", "server": s.Addr()}})
+	z, err := zone.Open(Provider(), zone.Options{
+		Zone:       zonetest.Zone,
+		HTTPClient: gate.Client(),
+		Settings:   map[string]string{"key": "the-token", "server": s.Addr()},
+	})
+
 	if err != nil {
 		t.Fatal(err)
 	}
+
 	z.Pauses = nil
 	return z, f, gate
 }
@@ -79,12 +95,15 @@ func TestHE(t *testing.T) {
 		if _, err := z.Read(t.Context(), []plan.Key{c.Key}); err != nil {
 			t.Fatal(err)
 		}
+
 		if why := z.RefusesChange(c.Plan()); why != "" {
 			t.Errorf("%v: %s", c.Key, why)
 		}
+
 		if err := zonetest.ApplyAll(t, z, c); err != nil {
 			t.Errorf("%v: %v", c.Key, err)
 		}
+
 		if after := f.dns.Dump(zonetest.Zone); len(after) != len(before) {
 			t.Errorf("%v: %d records became %d", c.Key, len(before), len(after))
 		}
@@ -105,16 +124,24 @@ func TestHERefuses(t *testing.T) {
 		if _, err := z.Read(t.Context(), []plan.Key{c.Key}); err != nil {
 			t.Fatal(err)
 		}
-		if why := z.RefusesChange(c.Plan()); !strings.Contains(why, "he only changes what is there") {
+
+		if why := z.RefusesChange(c.Plan()); !strings.Contains(why,
+			"he only changes what is there") {
 			t.Errorf("%v: %q", c.Key, why)
 		}
+
 		if err := zonetest.ApplyAll(t, z, c); err == nil {
 			t.Errorf("%v was carried out", c.Key)
 		}
 	}
-	if why := z.Refuses(plan.Item{Key: mail.DNSKey(zonetest.Zone, "MX"), Lines: []string{"10 mail.nomeazienda.it."}}); !strings.Contains(why, "takes no MX records") {
+
+	if why := z.Refuses(plan.Item{
+		Key:   mail.DNSKey(zonetest.Zone, "MX"),
+		Lines: []string{"10 mail.nomeazienda.it."},
+	}); !strings.Contains(why, "takes no MX records") {
 		t.Errorf("MX: %q", why)
 	}
+
 	if len(gate.Requests()) > 0 || len(f.dns.Dump(zonetest.Zone)) != len(before) {
 		t.Error("something was asked for")
 	}
@@ -131,8 +158,14 @@ func TestHEAnswers(t *testing.T) {
 		"something else !": "something else !",
 	} {
 		z, _, _ := openHETest(t, say)
-		err := zonetest.ApplyAll(t, z, zonetest.Change{Key: mail.DNSKey("mail."+zonetest.Zone, "A"), Before: []string{"192.0.2.1"}, After: []string{"2.2.2.2"}})
-		if err == nil || !strings.Contains(err.Error(), want) || strings.Contains(err.Error(), "the-token") {
+		err := zonetest.ApplyAll(t, z, zonetest.Change{
+			Key:    mail.DNSKey("mail."+zonetest.Zone, "A"),
+			Before: []string{"192.0.2.1"},
+			After:  []string{"2.2.2.2"},
+		})
+
+		if err == nil || !strings.Contains(err.Error(), want) ||
+			strings.Contains(err.Error(), "the-token") {
 			t.Errorf("%s: %v, want ... %s ...", say, err, want)
 		}
 	}

@@ -25,7 +25,8 @@ func Provider() zone.Provider {
 		Settings:    []zone.Setting{{Name: "token", Required: true, Secret: true, Help: "API token of the project that holds the zone"}},
 		Scopes:      "a token of the project, with Read & Write",
 		Limits: zone.Limits{MinTTL: time.Minute, OneTTL: true,
-			Types: []string{"A", "AAAA", "CAA", "CNAME", "HTTPS", "MX", "NS", "PTR", "SRV", "SVCB", "TLSA", "TXT"}},
+			Types: []string{"A", "AAAA", "CAA", "CNAME", "HTTPS", "MX", "NS", "PTR", "SRV",
+				"SVCB", "TLSA", "TXT"}},
 		Connect: openHetzner,
 	}
 }
@@ -33,11 +34,12 @@ func Provider() zone.Provider {
 // openHetzner speaks to the API itself: the vendor's SDK brings a metrics library that costs
 // every start of the program 2 to 3 ms.
 func openHetzner(o zone.Options) (zone.Backend, error) {
-	web := webapi.New("hetzner", hetznerURL, o, webapi.KeyIn("Authorization", "Bearer "+o.Setting("token")), map[int]string{
-		http.StatusUnauthorized: "the token must be one of the Hetzner Console, not of the old DNS Console",
-		http.StatusForbidden:    "the token must have Read & Write",
-		http.StatusLocked:       "another change of the zone is under way: run this again",
-	})
+	web := webapi.New("hetzner", hetznerURL, o,
+		webapi.KeyIn("Authorization", "Bearer "+o.Setting("token")), map[int]string{
+			http.StatusUnauthorized: "the token must be one of the Hetzner Console, not of the old DNS Console",
+			http.StatusForbidden:    "the token must have Read & Write",
+			http.StatusLocked:       "another change of the zone is under way: run this again",
+		})
 	return &hetznerBackend{name: o.Zone, web: web}, nil
 }
 
@@ -63,12 +65,14 @@ func (h *hetznerBackend) defaults(ctx context.Context) error {
 	if h.ttl != 0 {
 		return nil
 	}
+
 	var reply struct {
 		Zone struct {
 			Mode string
 			TTL  int
 		}
 	}
+
 	_, err := h.web.Call(ctx, http.MethodGet, h.path(), nil, &reply)
 	if webapi.RefusedWith(err, http.StatusNotFound) {
 		return h.missing(ctx, err)
@@ -82,16 +86,19 @@ func (h *hetznerBackend) defaults(ctx context.Context) error {
 	if reply.Zone.Mode == "secondary" {
 		return fmt.Errorf("hetzner: zone %s is a secondary there, so it can't be written: give its primary server", h.name)
 	}
+
 	h.ttl = reply.Zone.TTL
 	return nil
 }
 
 func (h *hetznerBackend) missing(ctx context.Context, why error) error {
 	var reply struct{ Zones []webapi.ZoneRef }
-	if _, err := h.web.Call(ctx, http.MethodGet, "/zones?per_page=50", nil, &reply); err != nil {
+	if _, err := h.web.Call(ctx, http.MethodGet, "/zones?per_page=50", nil,
+		&reply); err != nil {
 		return why
 	}
-	return webapi.NoZone("hetzner", "the project of this token", h.name, webapi.ZoneNames(reply.Zones))
+	return webapi.NoZone("hetzner", "the project of this token", h.name,
+		webapi.ZoneNames(reply.Zones))
 }
 
 // sets returns every RRset of the zone.
@@ -99,6 +106,7 @@ func (h *hetznerBackend) sets(ctx context.Context) ([]webapi.Set, error) {
 	if err := h.defaults(ctx); err != nil {
 		return nil, err
 	}
+
 	var out []webapi.Set
 	for page := 1; page != 0; {
 		var reply struct {
@@ -113,24 +121,38 @@ func (h *hetznerBackend) sets(ctx context.Context) ([]webapi.Set, error) {
 				}
 			}
 		}
-		if _, err := h.web.Call(ctx, http.MethodGet, fmt.Sprintf("%s/rrsets?per_page=50&page=%d", h.path(), page), nil, &reply); err != nil {
+
+		if _, err := h.web.Call(ctx, http.MethodGet,
+			fmt.Sprintf("%s/rrsets?per_page=50&page=%d", h.path(), page), nil, &reply); err != nil {
 			return nil, err
 		}
 		if reply.Meta == nil {
 			return nil, errors.New("hetzner: a list without the number of its next page: not the reply of this interface")
 		}
+
 		for _, s := range reply.RRsets {
-			set := webapi.Set{RRset: record.RRset{Name: record.Below(s.Name, h.name), Type: s.Type}, TTL: h.ttl}
+			set := webapi.Set{
+				RRset: record.RRset{
+					Name: record.Below(s.Name, h.name),
+					Type: s.Type,
+				},
+				TTL: h.ttl,
+			}
+
 			if s.TTL != nil {
 				set.TTL = *s.TTL
 			}
+
 			for _, r := range s.Records {
 				set.Values = append(set.Values, webapi.Value{Text: r.Value})
 			}
+
 			out = append(out, set)
 		}
+
 		page = reply.Meta.Pagination.Next
 	}
+
 	return out, nil
 }
 
@@ -153,12 +175,14 @@ func (h *hetznerBackend) Write(ctx context.Context, edits []zone.Edit) error {
 	if err != nil {
 		return err
 	}
+
 	changed := make([]webapi.Set, len(edits))
 	for i, e := range edits {
 		if changed[i], err = webapi.Find(now, e.RRset).Edited(e); err != nil {
 			return err
 		}
 	}
+
 	for i, e := range edits {
 		if err := ctx.Err(); err != nil {
 			return err
@@ -167,6 +191,7 @@ func (h *hetznerBackend) Write(ctx context.Context, edits []zone.Edit) error {
 			return fmt.Errorf("%s: %w", e.RRset, err)
 		}
 	}
+
 	return nil
 }
 
@@ -177,18 +202,23 @@ func (h *hetznerBackend) one(ctx context.Context, is, want webapi.Set) error {
 	if err != nil {
 		return err
 	}
+
 	path := fmt.Sprintf("%s/rrsets/%s/%s/actions/", h.path(), url.PathEscape(name), is.Type)
 	type step struct {
 		action string
 		body   map[string]any
 	}
+
 	var steps []step
 	if fresh := missingFrom(is, want); len(fresh) > 0 {
-		steps = append(steps, step{"add_records", map[string]any{"records": fresh, "ttl": want.TTL}})
+		steps = append(steps, step{"add_records",
+			map[string]any{"records": fresh, "ttl": want.TTL}})
 	}
+
 	if gone := missingFrom(want, is); len(gone) > 0 {
 		steps = append(steps, step{"remove_records", map[string]any{"records": gone}})
 	}
+
 	switch {
 	case len(is.Values) == 0 || len(want.Values) == 0:
 	case is.Type == "CNAME" && len(steps) == 2:
@@ -196,11 +226,13 @@ func (h *hetznerBackend) one(ctx context.Context, is, want webapi.Set) error {
 	case is.TTL != want.TTL:
 		steps = append([]step{{"change_ttl", map[string]any{"ttl": want.TTL}}}, steps...)
 	}
+
 	for _, s := range steps {
 		if err := h.act(ctx, path+s.action, s.body); err != nil {
 			return err
 		}
 	}
+
 	return nil
 }
 
@@ -213,11 +245,14 @@ func (h *hetznerBackend) act(ctx context.Context, path string, body any) error {
 			Error  *struct{ Message string }
 		}
 	}
-	method, pause := http.MethodPost, 50*time.Millisecond
+
+	method := http.MethodPost
+	pause := 50 * time.Millisecond
 	for {
 		if _, err := h.web.Call(ctx, method, path, body, &reply); err != nil {
 			return err
 		}
+
 		switch {
 		case reply.Action.Status == "success":
 			return nil
@@ -228,10 +263,14 @@ func (h *hetznerBackend) act(ctx context.Context, path string, body any) error {
 			}
 			return fmt.Errorf("hetzner: the change failed (%q): %s", reply.Action.Status, why)
 		}
+
 		if err := zone.Sleep(ctx, pause); err != nil {
 			return err
 		}
-		method, path, body = http.MethodGet, fmt.Sprintf("/actions/%d", reply.Action.ID), nil
+
+		method = http.MethodGet
+		path = fmt.Sprintf("/actions/%d", reply.Action.ID)
+		body = nil
 		pause = min(2*pause, 2*time.Second)
 	}
 }

@@ -34,8 +34,13 @@ func Provider() zone.Provider {
 			{Name: "totp_secret", Secret: true, Help: "shared secret of the second factor in base32, where the account has one"},
 		},
 		Scopes: "an account that may manage the zone's nameserver records; a sub-account for that alone is best",
-		Limits: zone.Limits{MinTTL: 5 * time.Minute, Trims: true, NoText: "`",
-			Types: []string{"A", "AAAA", "CAA", "CNAME", "HTTPS", "MX", "NS", "PTR", "SRV", "SSHFP", "SVCB", "TLSA", "TXT"}},
+		Limits: zone.Limits{
+			MinTTL: 5 * time.Minute,
+			Trims:  true,
+			NoText: "`",
+			Types: []string{"A", "AAAA", "CAA", "CNAME", "HTTPS", "MX", "NS", "PTR", "SRV",
+				"SSHFP", "SVCB", "TLSA", "TXT"},
+		},
 		Connect: openINWX,
 	}
 }
@@ -48,15 +53,24 @@ func openINWX(o zone.Options) (zone.Backend, error) {
 	if err != nil {
 		return nil, err
 	}
+
 	web := webapi.New("inwx", inwxURL, o, nil, nil)
 	web.Client.HTTP.Jar = jar
 	secret, err := base32.StdEncoding.WithPadding(base32.NoPadding).DecodeString(
-		strings.ToUpper(strings.TrimRight(strings.ReplaceAll(o.Setting("totp_secret"), " ", ""), "=")))
+		strings.ToUpper(strings.TrimRight(strings.ReplaceAll(o.Setting("totp_secret"), " ",
+			""), "=")))
+
 	if err != nil {
 		return nil, errors.New(`setting "totp_secret": not base32; copy it as the account's page shows it`)
 	}
+
 	return webapi.RecordBackend{RecordAPI: &inwxAPI{
-		zone: o.Zone, web: web, user: o.Setting("user"), password: o.Setting("password"), totp: secret, now: time.Now,
+		zone:     o.Zone,
+		web:      web,
+		user:     o.Setting("user"),
+		password: o.Setting("password"),
+		totp:     secret,
+		now:      time.Now,
 		Spelling: record.Spelling{Priority: true, Undotted: true},
 	}}, nil
 }
@@ -87,6 +101,7 @@ func (e inwxError) Error() string {
 	case 2201:
 		s += "; the account must be allowed to manage the zone's nameserver records"
 	}
+
 	return s
 }
 
@@ -101,11 +116,13 @@ func (i *inwxAPI) rpc(ctx context.Context, method string, params map[string]any,
 		if err := i.login(ctx); err != nil {
 			return err
 		}
+
 		err := i.once(ctx, method, params, result)
 		if e := (inwxError{}); try == 0 && errors.As(err, &e) && e.code == inwxNoSession {
 			i.in = false // the session has run out
 			continue
 		}
+
 		return err
 	}
 }
@@ -114,18 +131,24 @@ func (i *inwxAPI) login(ctx context.Context) error {
 	if i.in {
 		return nil
 	}
+
 	var reply struct{ TFA string }
-	if err := i.once(webapi.Reading(ctx), "account.login", map[string]any{"user": i.user, "pass": i.password}, &reply); err != nil {
+	if err := i.once(webapi.Reading(ctx), "account.login",
+		map[string]any{"user": i.user, "pass": i.password}, &reply); err != nil {
 		return err
 	}
+
 	if reply.TFA != "" && reply.TFA != "0" {
 		if reply.TFA != "GOOGLE-AUTH" || len(i.totp) == 0 {
-			return fmt.Errorf("inwx: the account wants a second factor (%s): give totp_secret, or a sub-account without one", webapi.OneLine(reply.TFA))
+			return fmt.Errorf("inwx: the account wants a second factor (%s): give totp_secret, or a sub-account without one",
+				webapi.OneLine(reply.TFA))
 		}
-		if err := i.once(ctx, "account.unlock", map[string]any{"tan": totp(i.totp, i.now())}, nil); err != nil {
+		if err := i.once(ctx, "account.unlock", map[string]any{"tan": totp(i.totp, i.now())},
+			nil); err != nil {
 			return err
 		}
 	}
+
 	i.in = true
 	return nil
 }
@@ -136,9 +159,12 @@ func (i *inwxAPI) once(ctx context.Context, method string, params map[string]any
 		Msg, Reason string
 		ResData     json.RawMessage
 	}
-	if _, err := i.web.Call(ctx, http.MethodPost, "/jsonrpc/", map[string]any{"method": method, "params": params}, &reply); err != nil {
+
+	if _, err := i.web.Call(ctx, http.MethodPost, "/jsonrpc/",
+		map[string]any{"method": method, "params": params}, &reply); err != nil {
 		return err
 	}
+
 	switch {
 	case reply.Code == 0:
 		return errors.New("inwx: a reply without a code: not one of this interface")
@@ -149,6 +175,7 @@ func (i *inwxAPI) once(ctx context.Context, method string, params map[string]any
 			return fmt.Errorf("inwx: reply to %s: %w", method, err)
 		}
 	}
+
 	return nil
 }
 
@@ -171,32 +198,42 @@ func (i *inwxAPI) Domain() string { return strings.TrimSuffix(i.zone, ".") }
 
 func (i *inwxAPI) Records(ctx context.Context, _ []string) ([]record.Record, error) {
 	var reply struct{ Record []inwxRecord }
-	err := i.rpc(webapi.Reading(ctx), "nameserver.info", map[string]any{"domain": i.Domain()}, &reply)
+	err := i.rpc(webapi.Reading(ctx), "nameserver.info", map[string]any{"domain": i.Domain()},
+		&reply)
+
 	if e := (inwxError{}); errors.As(err, &e) && e.code == inwxNotThere {
 		return nil, i.missing(ctx, err)
 	}
 	if err != nil {
 		return nil, err
 	}
+
 	var out []record.Record
 	for _, l := range reply.Record {
-		r := i.Record(record.RRset{Name: mail.FQDN(l.Name), Type: l.Type}, int(l.TTL), int(l.Prio), l.Content)
+		r := i.Record(record.RRset{
+			Name: mail.FQDN(l.Name),
+			Type: l.Type,
+		}, int(l.TTL), int(l.Prio), l.Content)
 		r.ID = string(l.ID)
 		out = append(out, r)
 	}
+
 	return out, nil
 }
 
 // missing names the zone that was probably meant.
 func (i *inwxAPI) missing(ctx context.Context, why error) error {
 	var reply struct{ Domains []struct{ Domain string } }
-	if err := i.rpc(webapi.Reading(ctx), "nameserver.list", map[string]any{"pagelimit": 1000}, &reply); err != nil {
+	if err := i.rpc(webapi.Reading(ctx), "nameserver.list", map[string]any{"pagelimit": 1000},
+		&reply); err != nil {
 		return why
 	}
+
 	var known []string
 	for _, d := range reply.Domains {
 		known = append(known, d.Domain)
 	}
+
 	return webapi.NoZone("inwx", "the account", i.zone, known)
 }
 
@@ -206,7 +243,8 @@ func (i *inwxAPI) params(r record.Record) (map[string]any, error) {
 		return nil, err
 	}
 	name, err := record.Relative(r.Name, i.zone)
-	return map[string]any{"name": strings.TrimPrefix(name, "@"), "type": r.Type, "content": data, "ttl": r.TTL, "prio": priority}, err
+	return map[string]any{"name": strings.TrimPrefix(name, "@"), "type": r.Type,
+		"content": data, "ttl": r.TTL, "prio": priority}, err
 }
 
 func (i *inwxAPI) Create(ctx context.Context, r record.Record) error {
@@ -228,12 +266,14 @@ func (i *inwxAPI) Replace(ctx context.Context, from, to record.Record) error {
 	if params["prio"] == 0 && to.Type == "MX" {
 		return webapi.ErrNoReplace
 	}
+
 	params["id"] = json.RawMessage(from.ID)
 	return i.rpc(ctx, "nameserver.updateRecord", params, nil)
 }
 
 func (i *inwxAPI) Remove(ctx context.Context, r record.Record) error {
-	err := i.rpc(ctx, "nameserver.deleteRecord", map[string]any{"id": json.RawMessage(r.ID)}, nil)
+	err := i.rpc(ctx, "nameserver.deleteRecord", map[string]any{"id": json.RawMessage(r.ID)},
+		nil)
 	if e := (inwxError{}); errors.As(err, &e) && e.code == inwxNotThere {
 		return nil
 	}

@@ -46,18 +46,24 @@ func (f *fakeINWX) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		Method string
 		Params inwxParams
 	}
+
 	if !webtest.Decode(w, r, &call) {
 		return
 	}
+
 	session := ""
 	if c, err := r.Cookie("domrobot"); err == nil {
 		session = c.Value
 	}
+
 	f.mu.Lock()
 	defer f.mu.Unlock()
+
 	reply := func(code int, msg string, data any) {
-		webtest.Answer(w, http.StatusOK, map[string]any{"code": code, "msg": msg, "resData": data, "svTRID": "1"})
+		webtest.Answer(w, http.StatusOK, map[string]any{"code": code, "msg": msg,
+			"resData": data, "svTRID": "1"})
 	}
+
 	p := call.Params
 	switch {
 	case call.Method == "account.login":
@@ -65,15 +71,19 @@ func (f *fakeINWX) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 			reply(2200, "Authentication error", nil)
 			return
 		}
+
 		f.logins++
 		session = strconv.Itoa(f.logins)
 		f.sessions[session] = f.totp == nil
 		http.SetCookie(w, &http.Cookie{Name: "domrobot", Value: session})
 		tfa := "0"
+
 		if f.totp != nil {
 			tfa = "GOOGLE-AUTH"
 		}
-		reply(1000, "Command completed successfully", map[string]any{"customerId": 1, "tfa": tfa})
+
+		reply(1000, "Command completed successfully",
+			map[string]any{"customerId": 1, "tfa": tfa})
 	case call.Method == "account.unlock":
 		if _, ok := f.sessions[session]; !ok || p.TAN != totp(f.totp, time.Now()) {
 			reply(2200, "Authentication error", nil)
@@ -93,23 +103,40 @@ func (f *fakeINWX) Records(method string, p inwxParams, reply func(int, string, 
 	old, known := f.z.Get(id)
 	switch {
 	case method == "nameserver.list":
-		reply(1000, "Command completed successfully", map[string]any{"count": 1, "domains": []any{map[string]any{"domain": f.z.Domain(), "type": "MASTER"}}})
-	case method == "nameserver.info" && p.Domain != f.z.Domain(), method == "nameserver.updateRecord" && !known, method == "nameserver.deleteRecord" && !known:
+		reply(1000, "Command completed successfully",
+			map[string]any{"count": 1, "domains": []any{map[string]any{"domain": f.z.Domain(),
+				"type": "MASTER"}}})
+	case method == "nameserver.info" && p.Domain != f.z.Domain(), method == "nameserver.updateRecord" &&
+		!known, method == "nameserver.deleteRecord" && !known:
 		reply(2303, "Object does not exist", nil)
 	case method == "nameserver.info":
 		list := []any{}
 		for _, r := range f.z.All() {
 			prio, text := webtest.Apart(r.Type, webtest.WithoutDot(r.Text))
-			list = append(list, map[string]any{"id": r.ID, "name": strings.TrimSuffix(r.Name, "."), "type": r.Type, "content": text, "ttl": r.TTL, "prio": prio})
+			list = append(list, map[string]any{"id": r.ID,
+				"name": strings.TrimSuffix(r.Name, "."), "type": r.Type, "content": text, "ttl": r.TTL,
+				"prio": prio})
 		}
-		reply(1000, "Command completed successfully", map[string]any{"domain": f.z.Domain(), "type": "MASTER", "count": len(list), "record": list})
+
+		reply(1000, "Command completed successfully",
+			map[string]any{"domain": f.z.Domain(), "type": "MASTER", "count": len(list),
+				"record": list})
 	case method == "nameserver.deleteRecord":
 		f.z.Drop(id)
 		reply(1000, "Command completed successfully", nil)
 	case p.TTL < 300:
 		reply(2004, "Parameter value range error", nil)
 	default:
-		rec := webtest.FakeRecord{ID: old.ID, RRset: record.RRset{Name: mail.FQDN(strings.TrimPrefix(p.Name+"."+f.z.Name, ".")), Type: p.Type}, TTL: p.TTL, Text: p.Content}
+		rec := webtest.FakeRecord{
+			ID: old.ID,
+			RRset: record.RRset{
+				Name: mail.FQDN(strings.TrimPrefix(p.Name+"."+f.z.Name, ".")),
+				Type: p.Type,
+			},
+			TTL:  p.TTL,
+			Text: p.Content,
+		}
+
 		switch {
 		case p.Type == "TXT":
 			rec.Text = strings.TrimSuffix(p.Content, ` "`) // spaces at the end are lost
@@ -121,11 +148,13 @@ func (f *fakeINWX) Records(method string, p inwxParams, reply func(int, string, 
 		case p.Type == "CNAME" || p.Type == "NS" || p.Type == "PTR":
 			rec.Text = mail.FQDN(p.Content)
 		}
+
 		stored, why := f.z.Store(rec)
 		if why != "" {
 			reply(2308, "Data management policy violation: "+why, nil)
 			return
 		}
+
 		reply(1000, "Command completed successfully", map[string]any{"id": stored})
 	}
 }
@@ -139,6 +168,7 @@ func inwxReads(r *http.Request) bool {
 			return true
 		}
 	}
+
 	return false
 }
 
@@ -148,15 +178,21 @@ func TestINWX(t *testing.T) {
 		g.ReadOnly = inwxReads
 		return g
 	}
+
 	providertest.Run(t, func(t *testing.T) *providertest.Harness {
 		z := webtest.NewFakeRecords()
 		h := webtest.RecordHarness(t, Provider(), z, newFakeINWX(z))
 		h.Web.ReadOnly = inwxReads
 		h.LowTTL = 60
-		h.Refused = func(text string) bool { return strings.Trim(text, " ") != text || strings.Contains(text, "`") }
+		h.Refused = func(text string) bool {
+			return strings.Trim(text, " ") != text || strings.Contains(text, "`")
+		}
+
 		return h
 	})
-	webtest.WrongAccess(t, Provider(), gate(t, webtest.NewFakeRecords()).Client(), "Authentication error (code 2200); check user and password")
+
+	webtest.WrongAccess(t, Provider(), gate(t, webtest.NewFakeRecords()).Client(),
+		"Authentication error (code 2200); check user and password")
 }
 
 func TestINWXSession(t *testing.T) {
@@ -164,26 +200,37 @@ func TestINWXSession(t *testing.T) {
 	f.totp = []byte("12345678901234567890")
 	client := providertest.NewGate(t, f).Client()
 	open := func(secret string) *zone.Zone {
-		d, err := zone.Open(Provider(), zone.Options{Zone: zonetest.Zone, HTTPClient: client, Settings: map[string]string{
-			"user": "user", "password": "the-token", "totp_secret": secret}})
+		d, err := zone.Open(Provider(), zone.Options{
+			Zone:       zonetest.Zone,
+			HTTPClient: client,
+			Settings: map[string]string{
+				"user": "user", "password": "the-token", "totp_secret": secret},
+		})
+
 		if err != nil {
 			t.Fatal(err)
 		}
+
 		return d
 	}
+
 	keys := []plan.Key{mail.DNSKey(zonetest.Zone, "MX")}
-	if _, err := open("").Read(t.Context(), keys); err == nil || !strings.Contains(err.Error(), "wants a second factor (GOOGLE-AUTH): give totp_secret") {
+	if _, err := open("").Read(t.Context(), keys); err == nil ||
+		!strings.Contains(err.Error(), "wants a second factor (GOOGLE-AUTH): give totp_secret") {
 		t.Errorf("without the second factor: %v", err)
 	}
+
 	z := open("GEZD GNBV GY3T QOJQ GEZD GNBV GY3T QOJQ")
 	for range 2 {
 		if _, err := z.Read(t.Context(), keys); err != nil {
 			t.Fatal(err)
 		}
 	}
+
 	if f.logins != 2 {
 		t.Errorf("%d logins, want one for each driver", f.logins)
 	}
+
 	f.mu.Lock()
 	clear(f.sessions) // they have run out
 	f.mu.Unlock()
@@ -194,7 +241,8 @@ func TestINWXSession(t *testing.T) {
 
 // The test values of RFC 6238 appendix B, in six digits.
 func TestTOTP(t *testing.T) {
-	for at, want := range map[int64]string{59: "287082", 1111111109: "081804", 1234567890: "005924", 20000000000: "353130"} {
+	for at, want := range map[int64]string{59: "287082", 1111111109: "081804",
+		1234567890: "005924", 20000000000: "353130"} {
 		if got := totp([]byte("12345678901234567890"), time.Unix(at, 0)); got != want {
 			t.Errorf("at %d: %s, want %s", at, got, want)
 		}

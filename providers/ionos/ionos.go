@@ -25,7 +25,8 @@ func Provider() zone.Provider {
 		},
 		Scopes: "an API key of the contract that holds the domain (developer.hosting.ionos.com)",
 		Limits: zone.Limits{MinTTL: time.Minute,
-			Types: []string{"A", "AAAA", "CAA", "CNAME", "DS", "HTTPS", "MX", "NS", "SRV", "SSHFP", "SVCB", "TLSA", "TXT"}},
+			Types: []string{"A", "AAAA", "CAA", "CNAME", "DS", "HTTPS", "MX", "NS", "SRV",
+				"SSHFP", "SVCB", "TLSA", "TXT"}},
 		Connect: openIONOS,
 	}
 }
@@ -35,11 +36,20 @@ func Provider() zone.Provider {
 // http.Client, and says of a refusal only its status.
 func openIONOS(o zone.Options) (zone.Backend, error) {
 	const wrongKey = "the key must be PREFIX.SECRET, of the contract that holds the domain"
-	web := webapi.New("ionos", ionosURL, o, webapi.KeyIn("X-API-Key", o.Setting("api_key")), map[int]string{
-		http.StatusUnauthorized: wrongKey,
-		http.StatusForbidden:    wrongKey,
-	})
-	return webapi.RecordBackend{RecordAPI: &ionosAPI{zone: o.Zone, web: web, Spelling: record.Spelling{Priority: true, Undotted: true}}}, nil
+	web := webapi.New("ionos", ionosURL, o, webapi.KeyIn("X-API-Key", o.Setting("api_key")),
+		map[int]string{
+			http.StatusUnauthorized: wrongKey,
+			http.StatusForbidden:    wrongKey,
+		})
+
+	return webapi.RecordBackend{RecordAPI: &ionosAPI{
+		zone: o.Zone,
+		web:  web,
+		Spelling: record.Spelling{
+			Priority: true,
+			Undotted: true,
+		},
+	}}, nil
 }
 
 // ionosAPI is one zone at IONOS.
@@ -67,6 +77,7 @@ func (i *ionosAPI) path(ctx context.Context) (string, error) {
 		if _, err := i.web.Call(ctx, http.MethodGet, "/zones", nil, &zones); err != nil {
 			return "", err
 		}
+
 		var known []string
 		for _, z := range zones {
 			known = append(known, z.Name)
@@ -74,10 +85,12 @@ func (i *ionosAPI) path(ctx context.Context) (string, error) {
 				i.id = z.ID
 			}
 		}
+
 		if i.id == "" {
 			return "", webapi.NoZone("ionos", "the contract of this key", i.zone, known)
 		}
 	}
+
 	return "/zones/" + url.PathEscape(i.id), nil
 }
 
@@ -88,19 +101,27 @@ func (i *ionosAPI) Records(ctx context.Context, _ []string) ([]record.Record, er
 	if err != nil {
 		return nil, err
 	}
+
 	var reply struct{ Records []ionosRecord }
 	if _, err := i.web.Call(ctx, http.MethodGet, path, nil, &reply); err != nil {
 		return nil, err
 	}
+
 	var out []record.Record
 	for _, l := range reply.Records {
 		if l.Disabled {
 			continue
 		}
-		r := i.Record(record.RRset{Name: mail.FQDN(l.Name), Type: l.Type}, l.TTL, l.Prio, l.Content)
+
+		r := i.Record(record.RRset{
+			Name: mail.FQDN(l.Name),
+			Type: l.Type,
+		}, l.TTL, l.Prio, l.Content)
+
 		r.ID = l.ID
 		out = append(out, r)
 	}
+
 	return out, nil
 }
 
@@ -118,7 +139,12 @@ func (i *ionosAPI) Replace(ctx context.Context, from, to record.Record) error {
 	if err != nil {
 		return err
 	}
-	return i.send(ctx, http.MethodPut, "/records/"+url.PathEscape(from.ID), ionosRecord{Content: data, TTL: to.TTL, Prio: priority})
+
+	return i.send(ctx, http.MethodPut, "/records/"+url.PathEscape(from.ID), ionosRecord{
+		Content: data,
+		TTL:     to.TTL,
+		Prio:    priority,
+	})
 }
 
 func (i *ionosAPI) Remove(ctx context.Context, r record.Record) error {

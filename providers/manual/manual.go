@@ -21,7 +21,11 @@ func Provider() zone.Provider {
 		Scopes:  "none",
 		Manual:  true,
 		Connect: func(o zone.Options) (zone.Backend, error) {
-			return &Backend{Zone: mail.FQDN(o.Zone), Resolver: o.Resolver, Nameservers: o.Servers()}, nil
+			return &Backend{
+				Zone:        mail.FQDN(o.Zone),
+				Resolver:    o.Resolver,
+				Nameservers: o.Servers(),
+			}, nil
 		},
 	}
 }
@@ -44,7 +48,11 @@ func (b *Backend) List(ctx context.Context, sets []record.RRset) (zone.Listing, 
 // ListAround implements zone.AroundLister. Of the names around it asks for the wildcards alone, and
 // for the delegations on the way, which a resolver has to follow anyway.
 func (b *Backend) ListAround(ctx context.Context, sets []record.RRset, around []string) (zone.Listing, error) {
-	a := queries{QueryCache: resolver.NewQueryCache(b.Resolver, b.Nameservers, ""), listing: zone.NewListing()}
+	a := queries{
+		QueryCache: resolver.NewQueryCache(b.Resolver, b.Nameservers, ""),
+		listing:    zone.NewListing(),
+	}
+
 	a.listing.Asked = true
 	a.all(ctx, sets)
 	if len(around) > 0 && b.Zone != "." {
@@ -52,6 +60,7 @@ func (b *Backend) ListAround(ctx context.Context, sets []record.RRset, around []
 		a.agree(sets, around)
 		a.cuts(ctx, b.Zone, sets)
 	}
+
 	return a.listing, ctx.Err()
 }
 
@@ -72,6 +81,7 @@ func (q *queries) all(ctx context.Context, sets []record.RRset) {
 			q.add(set, a, err)
 		})
 	}
+
 	wg.Wait()
 }
 
@@ -80,10 +90,12 @@ func (q *queries) add(set record.RRset, a resolver.Answer, err error) {
 		q.listing.Unknown[set] = "not known: " + err.Error()
 		return
 	}
+
 	if len(a.Chain) > 0 && set.Type != "CNAME" { // kept elsewhere, which package zone tells
 		set.Type = "CNAME"
 		a.Records = []resolver.Record{{Data: a.Chain[0]}}
 	}
+
 	for _, r := range a.Records {
 		found := record.Record{RRset: set, Data: r.Data, TTL: -1}
 		if !record.HoldsData(q.listing.Sets[set], found) { // an alias answers several questions
@@ -99,6 +111,7 @@ func wildcards(sets []record.RRset, around []string) (asked []record.RRset) {
 		_, above, _ := strings.Cut(set.Name, ".")
 		may["*."+above] = may["*."+above] || !strings.HasPrefix(set.Name, "_")
 	}
+
 	for _, name := range around {
 		if !may[name] || strings.Contains(name, "_") {
 			continue
@@ -107,6 +120,7 @@ func wildcards(sets []record.RRset, around []string) (asked []record.RRset) {
 			asked = append(asked, record.RRset{Name: name, Type: t})
 		}
 	}
+
 	return asked
 }
 
@@ -114,15 +128,18 @@ func wildcards(sets []record.RRset, around []string) (asked []record.RRset) {
 // wildcard's, and something is still to be entered. The others are there of themselves, as far as
 // can be told from outside. What only a wildcard alias answers is not at the name.
 func (q *queries) agree(sets []record.RRset, around []string) {
-	own, open := map[string]bool{}, map[string]bool{}
+	own := map[string]bool{}
+	open := map[string]bool{}
 	for _, set := range sets {
 		_, above, _ := strings.Cut(set.Name, ".")
 		wild := record.RRset{Name: "*." + above, Type: set.Type}
 		alias := record.RRset{Name: set.Name, Type: "CNAME"}
 		wildAlias := q.listing.Sets[record.RRset{Name: wild.Name, Type: "CNAME"}]
+
 		if sameData(q.listing.Sets[alias], wildAlias) && len(wildAlias) > 0 {
 			delete(q.listing.Sets, alias)
 		}
+
 		is := q.listing.Sets[set]
 		switch {
 		case len(is) == 0 && len(q.listing.Sets[wild]) == 0:
@@ -131,11 +148,13 @@ func (q *queries) agree(sets []record.RRset, around []string) {
 			own[set.Name] = true
 		}
 	}
+
 	for _, name := range around {
 		if own[name] || !open[name] {
 			q.listing.Parents[name] = true
 		}
 	}
+
 	for _, set := range sets {
 		if open[set.Name] && !own[set.Name] {
 			delete(q.listing.Sets, set) // gone once the rest is entered
@@ -161,11 +180,13 @@ func (q *queries) cuts(ctx context.Context, apex string, sets []record.RRset) {
 		if set.Name == apex {
 			continue
 		}
+
 		at, hosts, err := q.Delegation(ctx, set.Name)
 		cut := record.RRset{Name: at, Type: "NS"}
 		if err != nil || at == apex || !mail.Within(at, apex) || len(q.listing.Sets[cut]) > 0 {
 			continue
 		}
+
 		for _, h := range hosts {
 			q.listing.Add(record.Record{RRset: cut, Data: h, TTL: -1})
 		}

@@ -35,12 +35,18 @@ func Provider() zone.Provider {
 		},
 		Scopes: "a consumer key with GET on /domain/zone and /domain/zone/*, GET, POST, PUT and DELETE on /domain/zone/ZONE/record*, and POST on /domain/zone/ZONE/refresh",
 		Limits: zone.Limits{MinTTL: time.Minute,
-			Types: []string{"A", "AAAA", "CAA", "CNAME", "HTTPS", "MX", "NS", "PTR", "SRV", "SSHFP", "SVCB", "TLSA", "TXT"}},
+			Types: []string{"A", "AAAA", "CAA", "CNAME", "HTTPS", "MX", "NS", "PTR", "SRV",
+				"SSHFP", "SVCB", "TLSA", "TXT"}},
 		Check: func(s map[string]string) (errs []zone.SettingError) {
 			if e := s["endpoint"]; e != "" && !slices.Contains(endpoints, e) {
-				errs = append(errs, zone.SettingError{Setting: "endpoint", Problem: fmt.Sprintf("unknown endpoint %q%s", e, zone.DidYouMean(e, endpoints)),
-					Want: "one of " + strings.Join(endpoints, ", ")})
+				errs = append(errs, zone.SettingError{
+					Setting: "endpoint",
+					Problem: fmt.Sprintf("unknown endpoint %q%s", e,
+						zone.DidYouMean(e, endpoints)),
+					Want: "one of " + strings.Join(endpoints, ", "),
+				})
 			}
+
 			return errs
 		},
 		Connect: openOVH,
@@ -63,17 +69,23 @@ func openOVH(o zone.Options) (zone.Backend, error) {
 	v := &ovhAPI{zone: o.Zone, now: time.Now}
 	auth := func(req *http.Request, payload []byte) error {
 		at := strconv.FormatInt(v.now().Add(v.ahead).Unix(), 10)
-		secret, consumer := o.Setting("application_secret"), o.Setting("consumer_key")
-		sum := sha1.Sum([]byte(strings.Join([]string{secret, consumer, req.Method, req.URL.String(), string(payload), at}, "+")))
-		return webapi.KeyIn("X-Ovh-Application", o.Setting("application_key"), "X-Ovh-Consumer", consumer,
+		secret := o.Setting("application_secret")
+		consumer := o.Setting("consumer_key")
+		sum := sha1.Sum([]byte(strings.Join([]string{secret, consumer, req.Method,
+			req.URL.String(), string(payload), at}, "+")))
+
+		return webapi.KeyIn("X-Ovh-Application", o.Setting("application_key"),
+			"X-Ovh-Consumer", consumer,
 			"X-Ovh-Timestamp", at, "X-Ovh-Signature", fmt.Sprintf("$1$%x", sum))(req, payload)
 	}
+
 	const wrongKey = "the three keys must belong together, and the consumer key have the rights that mailpub providers ovh lists"
 	v.web = webapi.New("ovh", base, o, auth, map[int]string{
 		http.StatusUnauthorized: wrongKey,
 		http.StatusForbidden:    wrongKey,
 		http.StatusBadRequest:   "the three keys must belong together and to this endpoint",
 	})
+
 	return &ovhBackend{RecordBackend: webapi.RecordBackend{RecordAPI: v, PerName: true}}, nil
 }
 
@@ -118,13 +130,16 @@ func (v *ovhAPI) clock(ctx context.Context) error {
 	if v.known {
 		return nil
 	}
+
 	open := v.web
 	open.Auth = nil
 	var at int64
 	if _, err := open.Call(ctx, http.MethodGet, "/auth/time", nil, &at); err != nil {
 		return err
 	}
-	v.ahead, v.known = time.Unix(at, 0).Sub(v.now()).Round(time.Second), true
+
+	v.ahead = time.Unix(at, 0).Sub(v.now()).Round(time.Second)
+	v.known = true
 	return nil
 }
 
@@ -142,6 +157,7 @@ func (v *ovhAPI) Records(ctx context.Context, names []string) ([]record.Record, 
 		}
 		queries = append(queries, "subDomain="+url.QueryEscape(strings.TrimPrefix(sub, "@")))
 	}
+
 	return v.found(ctx, queries)
 }
 
@@ -155,6 +171,7 @@ func (v *ovhAPI) found(ctx context.Context, queries []string) ([]record.Record, 
 	if err := v.clock(ctx); err != nil {
 		return nil, err
 	}
+
 	paths, err := v.paths(ctx, queries)
 	if webapi.RefusedWith(err, http.StatusNotFound) {
 		return nil, v.missing(ctx, err)
@@ -162,10 +179,12 @@ func (v *ovhAPI) found(ctx context.Context, queries []string) ([]record.Record, 
 	if err != nil {
 		return nil, err
 	}
+
 	var mu sync.Mutex
 	var out []record.Record
 	group, ctx := errgroup.WithContext(ctx)
 	group.SetLimit(ovhAtOnce)
+
 	for _, path := range paths {
 		group.Go(func() error {
 			var l ovhRecord
@@ -176,12 +195,15 @@ func (v *ovhAPI) found(ctx context.Context, queries []string) ([]record.Record, 
 			if err != nil {
 				return err
 			}
+
 			mu.Lock()
 			defer mu.Unlock()
+
 			out = append(out, v.listed(l))
 			return nil
 		})
 	}
+
 	err = group.Wait()
 	return out, err
 }
@@ -192,20 +214,26 @@ func (v *ovhAPI) paths(ctx context.Context, queries []string) ([]string, error) 
 	var paths []string
 	group, ctx := errgroup.WithContext(ctx)
 	group.SetLimit(ovhAtOnce)
+
 	for _, query := range queries {
 		group.Go(func() error {
 			var ids []int64
-			if _, err := v.web.Call(ctx, http.MethodGet, v.path()+"/record?"+query, nil, &ids); err != nil {
+			if _, err := v.web.Call(ctx, http.MethodGet, v.path()+"/record?"+query, nil,
+				&ids); err != nil {
 				return err
 			}
+
 			mu.Lock()
 			defer mu.Unlock()
+
 			for _, id := range ids {
 				paths = append(paths, fmt.Sprintf("%s/record/%d", v.path(), id))
 			}
+
 			return nil
 		})
 	}
+
 	err := group.Wait()
 	return paths, err
 }
@@ -217,10 +245,16 @@ func (v *ovhAPI) listed(l ovhRecord) record.Record {
 	case "SPF", "DKIM", "DMARC":
 		l.FieldType = "TXT"
 	}
+
 	if l.TTL == 0 {
 		l.TTL = 3600
 	}
-	r := v.Record(record.RRset{Name: record.Below(l.SubDomain, v.zone), Type: l.FieldType}, l.TTL, 0, l.Target)
+
+	r := v.Record(record.RRset{
+		Name: record.Below(l.SubDomain, v.zone),
+		Type: l.FieldType,
+	}, l.TTL, 0, l.Target)
+
 	r.ID = strconv.FormatInt(l.ID, 10)
 	return r
 }

@@ -29,7 +29,8 @@ func Provider() zone.Provider {
 		},
 		Scopes: "an API key of the account, and API access switched on for the domain (Domain Management, Details, API Access)",
 		Limits: zone.Limits{MinTTL: 10 * time.Minute, Trims: true,
-			Types: []string{"A", "AAAA", "CAA", "CNAME", "HTTPS", "MX", "NS", "SRV", "SSHFP", "SVCB", "TLSA", "TXT"}},
+			Types: []string{"A", "AAAA", "CAA", "CNAME", "HTTPS", "MX", "NS", "SRV", "SSHFP",
+				"SVCB", "TLSA", "TXT"}},
 		Connect: openPorkbun,
 	}
 }
@@ -38,14 +39,25 @@ func Provider() zone.Provider {
 // no priority, deletes every record of a name and type, raises a short TTL without a
 // word, and takes neither an http.Client nor a context.
 func openPorkbun(o zone.Options) (zone.Backend, error) {
-	auth := webapi.KeyIn("X-API-Key", o.Setting("api_key"), "X-Secret-API-Key", o.Setting("secret_api_key"))
+	auth := webapi.KeyIn("X-API-Key", o.Setting("api_key"), "X-Secret-API-Key",
+		o.Setting("secret_api_key"))
+
 	const wrongKey = "the keys must be a pair, and API access switched on for the domain"
 	web := webapi.New("porkbun", porkbunURL, o, auth, map[int]string{
 		http.StatusBadRequest:   wrongKey,
 		http.StatusUnauthorized: wrongKey,
 		http.StatusForbidden:    wrongKey,
 	})
-	return webapi.RecordBackend{RecordAPI: &porkbunAPI{zone: o.Zone, web: web, Spelling: record.Spelling{Priority: true, Undotted: true, Bare: true}}}, nil
+
+	return webapi.RecordBackend{RecordAPI: &porkbunAPI{
+		zone: o.Zone,
+		web:  web,
+		Spelling: record.Spelling{
+			Priority: true,
+			Undotted: true,
+			Bare:     true,
+		},
+	}}, nil
 }
 
 // porkbunAPI is one domain at Porkbun.
@@ -61,15 +73,18 @@ func (p *porkbunAPI) Call(ctx context.Context, method, path string, body, result
 		Status, Message string
 		Records         []porkbunRecord
 	}
+
 	if _, err := p.web.Call(ctx, method, path, body, &reply); err != nil {
 		return err
 	}
 	if reply.Status != "SUCCESS" {
 		return fmt.Errorf("porkbun: %s", webapi.OneLine(reply.Status+" "+reply.Message))
 	}
+
 	if out, ok := result.(*[]porkbunRecord); ok {
 		*out = reply.Records
 	}
+
 	return nil
 }
 
@@ -87,12 +102,17 @@ func (p *porkbunAPI) Records(ctx context.Context, _ []string) ([]record.Record, 
 	if err := p.Call(ctx, http.MethodGet, "/dns/retrieve/"+p.Domain(), nil, &list); err != nil {
 		return nil, p.missing(ctx, err)
 	}
+
 	var out []record.Record
 	for _, l := range list {
-		r := p.Record(record.RRset{Name: mail.FQDN(l.Name), Type: l.Type}, int(l.TTL), int(l.Prio), l.Content)
+		r := p.Record(record.RRset{
+			Name: mail.FQDN(l.Name),
+			Type: l.Type,
+		}, int(l.TTL), int(l.Prio), l.Content)
 		r.ID = l.ID
 		out = append(out, r)
 	}
+
 	return out, nil
 }
 
@@ -102,10 +122,13 @@ func (p *porkbunAPI) missing(ctx context.Context, why error) error {
 	if !webapi.RefusedWith(why, http.StatusBadRequest) {
 		return why
 	}
+
 	var reply struct{ Domains []struct{ Domain string } }
-	if _, err := p.web.Call(webapi.Reading(ctx), http.MethodPost, "/domain/listAll", map[string]string{"start": "0"}, &reply); err != nil {
+	if _, err := p.web.Call(webapi.Reading(ctx), http.MethodPost, "/domain/listAll",
+		map[string]string{"start": "0"}, &reply); err != nil {
 		return why
 	}
+
 	var known []string
 	for _, d := range reply.Domains {
 		if mail.FQDN(d.Domain) == p.zone {
@@ -113,6 +136,7 @@ func (p *porkbunAPI) missing(ctx context.Context, why error) error {
 		}
 		known = append(known, d.Domain)
 	}
+
 	return webapi.NoZone("porkbun", "the account of this key", p.zone, known)
 }
 
@@ -122,6 +146,7 @@ func (p *porkbunAPI) body(r record.Record) (map[string]string, error) {
 	if err != nil {
 		return nil, err
 	}
+
 	name, err := record.Relative(r.Name, p.zone)
 	return map[string]string{
 		"name": strings.TrimPrefix(name, "@"), "type": r.Type, "content": data,
@@ -146,5 +171,6 @@ func (p *porkbunAPI) send(ctx context.Context, action, id string, r record.Recor
 }
 
 func (p *porkbunAPI) Remove(ctx context.Context, r record.Record) error {
-	return p.Call(ctx, http.MethodPost, "/dns/delete/"+p.Domain()+"/"+url.PathEscape(r.ID), map[string]string{}, nil)
+	return p.Call(ctx, http.MethodPost, "/dns/delete/"+p.Domain()+"/"+url.PathEscape(r.ID),
+		map[string]string{}, nil)
 }

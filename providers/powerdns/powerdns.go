@@ -28,10 +28,16 @@ func Provider() zone.Provider {
 		Limits: zone.Limits{OneTTL: true},
 		Check: func(s map[string]string) (errs []zone.SettingError) {
 			if v := s["url"]; v != "" {
-				if u, err := url.Parse(v); err != nil || u.Scheme != "http" && u.Scheme != "https" || u.Host == "" {
-					errs = append(errs, zone.SettingError{Setting: "url", Problem: fmt.Sprintf("%q is no address of an API", v), Want: `such as "http://127.0.0.1:8081"`})
+				if u, err := url.Parse(v); err != nil ||
+					u.Scheme != "http" && u.Scheme != "https" || u.Host == "" {
+					errs = append(errs, zone.SettingError{
+						Setting: "url",
+						Problem: fmt.Sprintf("%q is no address of an API", v),
+						Want:    `such as "http://127.0.0.1:8081"`,
+					})
 				}
 			}
+
 			return errs
 		},
 		Connect: openPowerDNS,
@@ -40,12 +46,19 @@ func Provider() zone.Provider {
 
 func openPowerDNS(o zone.Options) (zone.Backend, error) {
 	base := strings.TrimSuffix(o.Setting("url"), "/")
-	web := webapi.New("powerdns", base, o, webapi.KeyIn("X-API-Key", o.Setting("key")), map[int]string{
-		http.StatusUnauthorized: `setting "key" must be the server's api-key`,
-		http.StatusForbidden:    "the server's webserver-allow-from must include this machine",
-	})
+	web := webapi.New("powerdns", base, o, webapi.KeyIn("X-API-Key", o.Setting("key")),
+		map[int]string{
+			http.StatusUnauthorized: `setting "key" must be the server's api-key`,
+			http.StatusForbidden:    "the server's webserver-allow-from must include this machine",
+		})
+
 	zones := "/api/v1/servers/" + url.PathEscape(o.Setting("server_id")) + "/zones"
-	return &webapi.RRsetBackend{API: &powerdnsAPI{name: o.Zone, zones: zones, web: web, log: o.Logger}}, nil
+	return &webapi.RRsetBackend{API: &powerdnsAPI{
+		name:  o.Zone,
+		zones: zones,
+		web:   web,
+		log:   o.Logger,
+	}}, nil
 }
 
 // powerdnsAPI is one zone at PowerDNS. Comments and disabled records are strangers', and
@@ -82,28 +95,42 @@ func (p *powerdnsAPI) RRsets(ctx context.Context, _ []string) ([]webapi.Set, err
 		SOAEditAPI string `json:"soa_edit_api"`
 		RRsets     []powerdnsSet
 	}
+
 	if _, err := p.web.Call(ctx, http.MethodGet, p.path(), nil, &reply); err != nil {
 		if webapi.RefusedWith(err, http.StatusNotFound) {
 			return nil, p.missing(ctx, err)
 		}
 		return nil, err
 	}
+
 	switch strings.ToLower(reply.Kind) {
 	case "slave", "secondary", "consumer":
 		return nil, fmt.Errorf("powerdns: zone %s is a secondary there, so what is written does not last: give its primary server", p.name)
 	}
+
 	if reply.SOAEditAPI == "" && !p.told {
 		p.told = true
-		p.log.Warn("the zone's SOA-EDIT-API is not set: its serial does not count changes made here, and secondaries miss them", "zone", p.name)
+		p.log.Warn("the zone's SOA-EDIT-API is not set: its serial does not count changes made here, and secondaries miss them",
+			"zone", p.name)
 	}
+
 	var sets []webapi.Set
 	for _, s := range reply.RRsets {
-		set := webapi.Set{RRset: record.RRset{Name: mail.FQDN(s.Name), Type: s.Type}, TTL: s.TTL}
+		set := webapi.Set{
+			RRset: record.RRset{
+				Name: mail.FQDN(s.Name),
+				Type: s.Type,
+			},
+			TTL: s.TTL,
+		}
+
 		for _, r := range s.Records {
 			set.Values = append(set.Values, webapi.Value{Text: r.Content, Disabled: r.Disabled})
 		}
+
 		sets = append(sets, set)
 	}
+
 	return sets, nil
 }
 
@@ -121,16 +148,27 @@ func (p *powerdnsAPI) Put(ctx context.Context, _, sets []webapi.Set) error {
 	var body struct {
 		RRsets []powerdnsSet `json:"rrsets"`
 	}
+
 	for _, s := range sets {
-		out := powerdnsSet{Name: s.Name, Type: s.Type, ChangeType: "REPLACE", TTL: s.TTL, Records: []powerdnsRecord{}}
+		out := powerdnsSet{
+			Name:       s.Name,
+			Type:       s.Type,
+			ChangeType: "REPLACE",
+			TTL:        s.TTL,
+			Records:    []powerdnsRecord{},
+		}
+
 		if len(s.Values) == 0 {
 			out.ChangeType = "DELETE"
 		}
+
 		for _, v := range s.Values {
 			out.Records = append(out.Records, powerdnsRecord{v.Text, v.Disabled})
 		}
+
 		body.RRsets = append(body.RRsets, out)
 	}
+
 	_, err := p.web.Call(ctx, http.MethodPatch, p.path(), body, nil)
 	return err
 }

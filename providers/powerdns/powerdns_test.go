@@ -25,6 +25,7 @@ func openPowerDNSTest(t *testing.T, p *servertest.PowerDNS, change func(*zone.Op
 	if err != nil {
 		t.Fatal(err)
 	}
+
 	z.Pauses = nil
 	return z
 }
@@ -39,12 +40,18 @@ func TestPowerDNS(t *testing.T) {
 				return &providertest.Harness{
 					Zone: apex, Web: gate, Secret: servertest.PowerdnsKey,
 					Open: func(t *testing.T) plan.Driver {
-						return openPowerDNSTest(t, p, func(o *zone.Options) { o.Zone, o.HTTPClient = apex, gate.Client() })
+						return openPowerDNSTest(t, p, func(o *zone.Options) {
+							o.Zone, o.HTTPClient = apex, gate.Client()
+						})
 					},
-					Put:  func(t *testing.T, sets ...providertest.Set) { p.Put(t, apex, sets...) },
+					Put: func(t *testing.T, sets ...providertest.Set) {
+						p.Put(t, apex, sets...)
+					},
 					Dump: func(t *testing.T) []string { return p.Dump(t, apex) },
 					// There are no preconditions: the last look is the one right before writing.
-					Between: func(_ *testing.T, intrude func()) { gate.BeforeNth(2, gate.Reads, intrude) },
+					Between: func(_ *testing.T, intrude func()) {
+						gate.BeforeNth(2, gate.Reads, intrude)
+					},
 				}
 			})
 		})
@@ -58,11 +65,16 @@ func TestPowerDNSKeepsWhatIsNotServed(t *testing.T) {
 	name := "suite." + apex
 	p.Call(t, "PATCH", "/zones/"+apex, map[string]any{"rrsets": []any{map[string]any{
 		"name": name, "type": "A", "ttl": 600, "changetype": "REPLACE",
-		"records":  []any{map[string]any{"content": "192.0.2.66", "disabled": true}, map[string]any{"content": "192.0.2.1", "disabled": false}},
+		"records": []any{map[string]any{"content": "192.0.2.66", "disabled": true},
+			map[string]any{"content": "192.0.2.1", "disabled": false}},
 		"comments": []any{map[string]any{"content": "ask Anna first", "account": "anna"}},
 	}}}, nil)
+
 	key := mail.DNSKey(name, "A")
-	open := func() *zone.Zone { return openPowerDNSTest(t, p, func(o *zone.Options) { o.Zone = apex }) }
+	open := func() *zone.Zone {
+		return openPowerDNSTest(t, p, func(o *zone.Options) { o.Zone = apex })
+	}
+
 	for _, c := range []zonetest.Change{
 		{Key: key, Before: []string{"192.0.2.1 ttl 600"}, After: []string{"192.0.2.2 ttl 600"}},
 		{Key: key, Before: []string{"192.0.2.2 ttl 600"}, After: nil},
@@ -71,7 +83,8 @@ func TestPowerDNSKeepsWhatIsNotServed(t *testing.T) {
 		if err := zonetest.ApplyAll(t, open(), c); err != nil {
 			t.Fatal(err)
 		}
-		if dump := strings.Join(p.Dump(t, apex), "\n"); !strings.Contains(dump, name+" 600 A 192.0.2.66 true [{ask Anna first anna}]") {
+		if dump := strings.Join(p.Dump(t, apex), "\n"); !strings.Contains(dump,
+			name+" 600 A 192.0.2.66 true [{ask Anna first anna}]") {
 			t.Errorf("after %q the zone holds\n%s", c.After, dump)
 		}
 	}
@@ -80,7 +93,9 @@ func TestPowerDNSKeepsWhatIsNotServed(t *testing.T) {
 func TestPowerDNSErrors(t *testing.T) {
 	p := servertest.StartPowerDNS(t)
 	apex := p.Fresh(t, false)
-	p.Call(t, "POST", "/zones", map[string]any{"name": "second.example.", "kind": "Slave", "masters": []string{"127.0.0.1"}}, nil)
+	p.Call(t, "POST", "/zones", map[string]any{"name": "second.example.", "kind": "Slave",
+		"masters": []string{"127.0.0.1"}}, nil)
+
 	tests := []struct {
 		name, zone string
 		set        [2]string
@@ -94,6 +109,7 @@ func TestPowerDNSErrors(t *testing.T) {
 		{"a secondary", "second.example.", [2]string{}, "give its primary server"},
 		{"nobody listens", apex, [2]string{"url", "http://127.0.0.1:1"}, "connection refused"},
 	}
+
 	for _, test := range tests {
 		t.Run(test.name, func(t *testing.T) {
 			z := openPowerDNSTest(t, p, func(o *zone.Options) {
@@ -103,8 +119,10 @@ func TestPowerDNSErrors(t *testing.T) {
 				}
 				o.HTTPClient = &http.Client{Transport: onceOnly{}}
 			})
+
 			_, err := z.Read(t.Context(), []plan.Key{mail.DNSKey("x."+test.zone, "A")})
-			if err == nil || !strings.Contains(err.Error(), test.want) || strings.Contains(err.Error(), "wrong-key") {
+			if err == nil || !strings.Contains(err.Error(), test.want) ||
+				strings.Contains(err.Error(), "wrong-key") {
 				t.Errorf("got %v, want ... %s ...", err, test.want)
 			}
 		})
@@ -117,8 +135,13 @@ type onceOnly struct{}
 func (onceOnly) RoundTrip(r *http.Request) (*http.Response, error) {
 	resp, err := http.DefaultTransport.RoundTrip(r)
 	if err != nil {
-		return &http.Response{StatusCode: http.StatusTeapot, Header: http.Header{}, Body: io.NopCloser(strings.NewReader(err.Error()))}, nil
+		return &http.Response{
+			StatusCode: http.StatusTeapot,
+			Header:     http.Header{},
+			Body:       io.NopCloser(strings.NewReader(err.Error())),
+		}, nil
 	}
+
 	return resp, nil
 }
 
@@ -128,14 +151,17 @@ func TestPowerDNSWritesAllOrNothing(t *testing.T) {
 	apex := p.Fresh(t, false)
 	before := p.Dump(t, apex)
 	z := openPowerDNSTest(t, p, func(o *zone.Options) { o.Zone = apex })
-	fine, beside := record.RRset{Name: "fine." + apex, Type: "A"}, record.RRset{Name: "web." + apex, Type: "CNAME"} // where there is an address
+	fine := record.RRset{Name: "fine." + apex, Type: "A"}
+	beside := record.RRset{Name: "web." + apex, Type: "CNAME"} // where there is an address
 	err := z.Backend.Write(t.Context(), []zone.Edit{
 		{RRset: fine, After: []record.Record{{RRset: fine, Data: "192.0.2.1", TTL: 600}}},
 		{RRset: beside, After: []record.Record{{RRset: beside, Data: "www.example.net.", TTL: 600}}},
 	})
+
 	if err == nil || !strings.Contains(err.Error(), "HTTP 422") {
 		t.Errorf("got %v", err)
 	}
+
 	if after := p.Dump(t, apex); !slices.Equal(before, after) {
 		t.Errorf("before %q\nafter %q", before, after)
 	}
@@ -145,9 +171,17 @@ func TestPowerDNSWritesAllOrNothing(t *testing.T) {
 func TestPowerDNSClasslessReverseZone(t *testing.T) {
 	p := servertest.StartPowerDNS(t)
 	const reverse = "0/25.2.0.192.in-addr.arpa."
-	p.Call(t, "POST", "/zones", map[string]any{"name": reverse, "kind": "Native", "nameservers": []string{"ns.example.net."}}, nil)
+	p.Call(t, "POST", "/zones", map[string]any{"name": reverse, "kind": "Native",
+		"nameservers": []string{"ns.example.net."}}, nil)
+
 	key := mail.DNSKey("2."+reverse, "PTR")
-	if err := zonetest.ApplyAll(t, openPowerDNSTest(t, p, func(o *zone.Options) { o.Zone = reverse }), zonetest.Change{Key: key, Before: nil, After: []string{"mail.nomeazienda.it. ttl 600"}}); err != nil {
+	if err := zonetest.ApplyAll(t, openPowerDNSTest(t, p, func(o *zone.Options) {
+		o.Zone = reverse
+	}), zonetest.Change{
+		Key:    key,
+		Before: nil,
+		After:  []string{"mail.nomeazienda.it. ttl 600"},
+	}); err != nil {
 		t.Error(err)
 	}
 }

@@ -50,11 +50,13 @@ func testAllKinds(t *testing.T, h *Harness) {
 	before := h.Dump(t)
 	var there, gone []plan.Change
 	var keys []plan.Key
+
 	for _, k := range h.kinds() {
 		there = append(there, change(k.Key, nil, k.Lines))
 		gone = append(gone, change(k.Key, k.Lines, nil))
 		keys = append(keys, k.Key)
 	}
+
 	must(t, h.Open(t), there...)
 	got := h.read(t, keys...)
 	for _, k := range h.kinds() {
@@ -62,6 +64,7 @@ func testAllKinds(t *testing.T, h *Harness) {
 			t.Errorf("%s: %q, want %q", k.name, got[k.Key], k.Lines)
 		}
 	}
+
 	slices.Reverse(gone)
 	must(t, h.Open(t), gone...)
 	h.unchanged(t, before)
@@ -73,6 +76,7 @@ func testOneOfSeveral(t *testing.T, h *Harness) {
 		if len(k.Lines) < 2 {
 			continue
 		}
+
 		t.Run(k.name, func(t *testing.T) {
 			d := h.Open(t)
 			must(t, d, change(k.Key, nil, k.Lines))
@@ -93,11 +97,13 @@ func testTTL(t *testing.T, h *Harness) {
 		if _, _, tag, _ := mail.SplitDNSKey(k.Key); tag != "" {
 			continue
 		}
+
 		var other []string
 		for _, l := range k.Lines {
 			data, _ := mail.SplitRecordLine(l)
 			other = append(other, mail.RecordLine(data, h.OtherTTL))
 		}
+
 		slices.Sort(other)
 		t.Run(k.name, func(t *testing.T) {
 			d := h.Open(t)
@@ -109,8 +115,10 @@ func testTTL(t *testing.T, h *Harness) {
 }
 
 func testAliasMoves(t *testing.T, h *Harness) {
-	key, d := mail.DNSKey("alias.suite."+h.Zone, "CNAME"), h.Open(t)
-	first, second := h.lines("one.example.net."), h.lines("two.example.net.")
+	key := mail.DNSKey("alias.suite."+h.Zone, "CNAME")
+	d := h.Open(t)
+	first := h.lines("one.example.net.")
+	second := h.lines("two.example.net.")
 	must(t, d, change(key, nil, first))
 	must(t, d, change(key, first, second))
 	h.expect(t, key, second)
@@ -119,45 +127,64 @@ func testAliasMoves(t *testing.T, h *Harness) {
 // Strangers' text beside our SPF: bare, with escapes, in another TTL, and almost SPF.
 func testSiblings(t *testing.T, h *Harness) {
 	strangers := []string{}
-	for _, s := range []string{"google-site-verification=abc", "v=spf10 is none", "MS=ms1234; x", strings.Repeat("long ", 80)} {
+	for _, s := range []string{"google-site-verification=abc", "v=spf10 is none",
+		"MS=ms1234; x", strings.Repeat("long ", 80)} {
 		strangers = append(strangers, mail.RecordLine(mail.TextData(s), h.OtherTTL))
 	}
+
 	name := "suite." + h.Zone
 	h.Put(t, Set{mail.DNSKey(name, "TXT"), strangers})
 	before := h.Dump(t)
 	key := mail.TaggedTXT(name, "v=spf1")
-	first, second := []string{`"v=spf1 mx -all"`}, []string{`"v=spf1 mx ip4:2.2.2.2 -all"`}
-	for _, c := range []plan.Change{change(key, nil, first), change(key, first, second), change(key, second, nil)} {
+	first := []string{`"v=spf1 mx -all"`}
+	second := []string{`"v=spf1 mx ip4:2.2.2.2 -all"`}
+
+	for _, c := range []plan.Change{change(key, nil, first), change(key, first, second),
+		change(key, second, nil)} {
 		must(t, h.Open(t), c)
 		h.expect(t, key, c.After)
 		after := h.Dump(t)
+
 		for _, l := range before {
 			if !slices.Contains(after, l) {
 				t.Errorf("%s: gone or changed: %s", c.Action, l)
 			}
 		}
 	}
+
 	h.unchanged(t, before)
 }
 
 func testNeighbours(t *testing.T, h *Harness) {
 	name := "suite." + h.Zone
-	h.Put(t, Set{mail.DNSKey(name, "TXT"), []string{mail.RecordLine(`"a stranger's"`, h.OtherTTL)}},
-		Set{mail.DNSKey(name, "MX"), []string{mail.RecordLine("5 elsewhere.example.", h.OtherTTL)}},
-		Set{mail.DNSKey("below."+name, "A"), []string{mail.RecordLine("192.0.2.77", h.OtherTTL)}})
+	h.Put(t, Set{mail.DNSKey(name, "TXT"), []string{mail.RecordLine(`"a stranger's"`,
+		h.OtherTTL)}},
+		Set{mail.DNSKey(name, "MX"), []string{mail.RecordLine("5 elsewhere.example.",
+			h.OtherTTL)}},
+		Set{mail.DNSKey("below."+name, "A"),
+			[]string{mail.RecordLine("192.0.2.77", h.OtherTTL)}})
+
 	before := h.Dump(t)
 	key := mail.DNSKey(name, "A")
-	for _, c := range []plan.Change{change(key, nil, h.lines("192.0.2.1")), change(key, h.lines("192.0.2.1"), h.lines("192.0.2.2")),
+	for _, c := range []plan.Change{change(key, nil, h.lines("192.0.2.1")),
+		change(key, h.lines("192.0.2.1"), h.lines("192.0.2.2")),
 		change(key, h.lines("192.0.2.2"), nil)} {
 		must(t, h.Open(t), c)
 	}
+
 	h.unchanged(t, before)
 }
 
 func testCapitals(t *testing.T, h *Harness) {
-	lower, upper := "suite."+h.Zone, "SUITE."+strings.ToUpper(h.Zone)
-	h.Put(t, Set{plan.Key{Kind: "dns", Name: upper + " MX"}, []string{mail.RecordLine("10 MAIL.Example.NET.", h.TTL)}})
-	key, was := mail.DNSKey(lower, "MX"), h.lines("10 mail.example.net.")
+	lower := "suite." + h.Zone
+	upper := "SUITE." + strings.ToUpper(h.Zone)
+	h.Put(t, Set{plan.Key{
+		Kind: "dns",
+		Name: upper + " MX",
+	}, []string{mail.RecordLine("10 MAIL.Example.NET.", h.TTL)}})
+
+	key := mail.DNSKey(lower, "MX")
+	was := h.lines("10 mail.example.net.")
 	h.expect(t, key, was)
 	must(t, h.Open(t), change(key, was, h.lines("20 mail.example.net.")))
 	h.expect(t, key, h.lines("20 mail.example.net."))
@@ -168,8 +195,10 @@ func testCapitals(t *testing.T, h *Harness) {
 func testLarge(t *testing.T, h *Harness) {
 	var sets []Set
 	for i := range h.Large {
-		sets = append(sets, Set{mail.DNSKey(fmt.Sprintf("h%04d.suite.%s", i, h.Zone), "A"), h.lines(fmt.Sprintf("192.0.2.%d", i%250+1))})
+		sets = append(sets, Set{mail.DNSKey(fmt.Sprintf("h%04d.suite.%s", i, h.Zone), "A"),
+			h.lines(fmt.Sprintf("192.0.2.%d", i%250+1))})
 	}
+
 	h.Put(t, sets...)
 	before := h.Dump(t)
 	last := sets[len(sets)-1]

@@ -47,10 +47,12 @@ func testRateLimit(t *testing.T, h *Harness) {
 			http.Error(w, `{"message":"slow down"}`, http.StatusTooManyRequests)
 			return true
 		})
+
 		must(t, h.Open(t), c)
 		if turned.Load() < 3 {
 			t.Errorf("%d requests, want at least 3", turned.Load())
 		}
+
 		h.expect(t, k, c.After)
 		c = change(k, c.After, c.Before)
 	}
@@ -63,7 +65,9 @@ func testLongRateLimit(t *testing.T, h *Harness) {
 		http.Error(w, `{"message":"slow down"}`, http.StatusTooManyRequests)
 		return true
 	})
-	if _, err := h.Open(t).Read(deadline(t), []plan.Key{k}); err == nil || !strings.Contains(err.Error(), "wait 1h0m0s") {
+
+	if _, err := h.Open(t).Read(deadline(t), []plan.Key{k}); err == nil ||
+		!strings.Contains(err.Error(), "wait 1h0m0s") {
 		t.Errorf("got %v", err)
 	}
 }
@@ -79,6 +83,7 @@ func testServerError(t *testing.T, h *Harness) {
 		http.Error(w, "bad gateway", http.StatusBadGateway)
 		return true
 	})
+
 	if _, err := h.Open(t).Read(deadline(t), []plan.Key{k}); err != nil || turned.Load() < 2 {
 		t.Errorf("%v after %d requests", err, turned.Load())
 	}
@@ -100,12 +105,14 @@ func testFault(status int, body, want string) func(*testing.T, *Harness) {
 				_, _ = w.Write([]byte(body))
 				return true
 			})
+
 			var err error
 			if i == 0 {
 				_, err = h.Open(t).Read(deadline(t), []plan.Key{k})
 			} else {
 				err = apply(t, h.Open(t), c)
 			}
+
 			switch {
 			case err == nil:
 				t.Error("no error")
@@ -117,6 +124,7 @@ func testFault(status int, body, want string) func(*testing.T, *Harness) {
 				t.Errorf("no error of one line: %v", err)
 			}
 		}
+
 		h.Web.Intercept(nil)
 		h.unchanged(t, before)
 	}
@@ -129,9 +137,12 @@ func testRedirect(t *testing.T, h *Harness) {
 		http.Redirect(w, r, "https://elsewhere.example/collect", http.StatusTemporaryRedirect)
 		return true
 	})
-	if _, err := h.Open(t).Read(deadline(t), []plan.Key{k}); err == nil || !strings.Contains(err.Error(), "307") {
+
+	if _, err := h.Open(t).Read(deadline(t), []plan.Key{k}); err == nil ||
+		!strings.Contains(err.Error(), "307") {
 		t.Errorf("got %v", err)
 	}
+
 	for _, r := range h.Web.Requests() {
 		if strings.Contains(r, "/collect") {
 			t.Error("the redirect was followed")
@@ -143,6 +154,7 @@ func testTimeout(t *testing.T, h *Harness) {
 	k, _ := h.one()
 	release := make(chan struct{})
 	defer close(release)
+
 	asked := make(chan struct{}, 100)
 	h.Web.Intercept(func(_ http.ResponseWriter, r *http.Request) bool {
 		asked <- struct{}{}
@@ -152,13 +164,16 @@ func testTimeout(t *testing.T, h *Harness) {
 		}
 		return true
 	})
+
 	ctx, cancel := context.WithCancel(deadline(t))
 	go func() {
 		<-asked
 		cancel()
 	}()
+
 	start := time.Now()
-	if _, err := h.Open(t).Read(ctx, []plan.Key{k}); err == nil || time.Since(start) > 20*time.Second {
+	if _, err := h.Open(t).Read(ctx, []plan.Key{k}); err == nil ||
+		time.Since(start) > 20*time.Second {
 		t.Errorf("%v after %v", err, time.Since(start))
 	}
 }
@@ -174,9 +189,11 @@ func testFalseFailure(t *testing.T, h *Harness) {
 		http.Error(w, "bad gateway", http.StatusBadGateway)
 		return true
 	})
+
 	if err := apply(t, h.Open(t), c); err != nil {
 		t.Errorf("everything is in place, but Apply returned %v", err)
 	}
+
 	h.Web.Intercept(nil)
 	h.expect(t, k, c.After)
 }
@@ -186,8 +203,10 @@ func testFalseFailure(t *testing.T, h *Harness) {
 func testBreaksOff(t *testing.T, h *Harness) {
 	var batch []plan.Change
 	for i := range 4 {
-		batch = append(batch, change(mail.DNSKey(fmt.Sprintf("b%d.suite.%s", i, h.Zone), "A"), nil, h.lines("192.0.2.1")))
+		batch = append(batch, change(mail.DNSKey(fmt.Sprintf("b%d.suite.%s", i, h.Zone), "A"),
+			nil, h.lines("192.0.2.1")))
 	}
+
 	var writes atomic.Int32
 	h.Web.Intercept(func(w http.ResponseWriter, r *http.Request) bool {
 		if !h.Web.Writes(r) || writes.Add(1) == 1 {
@@ -196,20 +215,27 @@ func testBreaksOff(t *testing.T, h *Harness) {
 		http.Error(w, `{"message":"down"}`, http.StatusServiceUnavailable)
 		return true
 	})
+
 	done := map[plan.Key]bool{}
-	err := h.Open(t).Apply(deadline(t), batch, func(c plan.Change, err error) { done[c.Key] = err == nil })
+	err := h.Open(t).Apply(deadline(t), batch, func(c plan.Change, err error) {
+		done[c.Key] = err == nil
+	})
+
 	if writes.Load() > 1 && err == nil {
 		t.Error("it was down, and Apply says nothing")
 	}
+
 	h.Web.Intercept(nil)
 	for _, c := range batch {
 		there := h.read(t, c.Key)[c.Key] != nil
 		if there != done[c.Key] {
 			t.Errorf("%v: in place %v, reported as done %v", c.Key, there, done[c.Key])
 		}
+
 		if !there {
 			must(t, h.Open(t), c)
 		}
+
 		h.expect(t, c.Key, c.After)
 	}
 }

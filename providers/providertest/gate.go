@@ -31,14 +31,17 @@ func NewGate(t *testing.T, h http.Handler) *Gate {
 		if g.Writes(r) {
 			note = "write: " + note
 		}
+
 		g.mu.Lock()
 		g.requests = append(g.requests, note)
 		intercept := g.intercept
 		g.mu.Unlock()
+
 		if intercept == nil || !intercept(w, r) {
 			h.ServeHTTP(w, r)
 		}
 	}))
+
 	t.Cleanup(g.server.Close)
 	return g
 }
@@ -50,7 +53,11 @@ func Before(server string, transport http.RoundTripper) http.Handler {
 	if err != nil {
 		panic(err) // a test's own address
 	}
-	return &httputil.ReverseProxy{Transport: transport, Rewrite: func(r *httputil.ProxyRequest) { r.SetURL(to) }}
+
+	return &httputil.ReverseProxy{
+		Transport: transport,
+		Rewrite:   func(r *httputil.ProxyRequest) { r.SetURL(to) },
+	}
 }
 
 // Intercept sets what is asked before each request; it returns true when it has answered. It
@@ -84,7 +91,9 @@ type redirect struct {
 
 func (d redirect) RoundTrip(r *http.Request) (*http.Response, error) {
 	r = r.Clone(r.Context())
-	r.URL.Scheme, r.URL.Host, r.Host = d.to.Scheme, d.to.Host, d.to.Host
+	r.URL.Scheme = d.to.Scheme
+	r.URL.Host = d.to.Host
+	r.Host = d.to.Host
 	return d.next.RoundTrip(r)
 }
 
@@ -94,18 +103,21 @@ func (g *Gate) BeforeNth(n int, is func(*http.Request) bool, f func()) {
 	g.Intercept(func(_ http.ResponseWriter, r *http.Request) bool {
 		mu.Lock()
 		defer mu.Unlock()
+
 		if is(r) {
 			if n--; n == 0 {
 				f()
 			}
 		}
+
 		return false
 	})
 }
 
 // Reads reports whether a request changes nothing.
 func (g *Gate) Reads(r *http.Request) bool {
-	return r.Method == http.MethodGet || r.Method == http.MethodHead || g.ReadOnly != nil && g.ReadOnly(r)
+	return r.Method == http.MethodGet || r.Method == http.MethodHead ||
+		g.ReadOnly != nil && g.ReadOnly(r)
 }
 
 // Writes reports whether a request may change something.

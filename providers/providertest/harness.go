@@ -61,19 +61,25 @@ func Run(t *testing.T, newHarness func(t *testing.T) *Harness) {
 	make := func(t *testing.T) *Harness {
 		h := newHarness(t)
 		if h.TTL == 0 {
-			h.TTL, h.OtherTTL = 3600, 7200
+			h.TTL = 3600
+			h.OtherTTL = 7200
 		}
+
 		if h.Large == 0 {
 			h.Large = 1200
 		}
+
 		return h
 	}
+
 	t.Run("as any driver", func(t *testing.T) {
 		plantest.Run(t, func(t *testing.T) plantest.Harness { return make(t).plain(t) })
 	})
+
 	for _, c := range cases() {
 		t.Run(c.name, func(t *testing.T) { c.run(t, make(t)) })
 	}
+
 	for _, c := range webCases() {
 		t.Run(c.name, func(t *testing.T) {
 			if h := make(t); h.Web != nil {
@@ -96,12 +102,19 @@ func (h *Harness) plain(t *testing.T) plantest.Harness {
 		{Key: mail.DNSKey(h.Zone, "MX"), Lines: h.lines("10 mail." + h.Zone), Stage: plan.StageMail},
 		{Key: mail.TaggedTXT(h.Zone, "v=spf1"), Lines: []string{mail.TextData("v=spf1 mx ip4:2.2.2.2 -all")}, Stage: plan.StageRecord},
 	}
+
 	start := h.Dump(t)
 	return plantest.Harness{
-		Driver: h.Open(t), Items: items, Other: h.lines("2.2.2.3"),
-		Foreign: func(t *testing.T, k plan.Key, lines []string) { h.Put(t, Set{k, lines}) },
+		Driver: h.Open(t),
+		Items:  items,
+		Other:  h.lines("2.2.2.3"),
+		Foreign: func(t *testing.T, k plan.Key, lines []string) {
+			h.Put(t, Set{k, lines})
+		},
 		Strangers: func(t *testing.T) []string {
-			return slices.DeleteFunc(h.Dump(t), func(l string) bool { return !slices.Contains(start, l) })
+			return slices.DeleteFunc(h.Dump(t), func(l string) bool {
+				return !slices.Contains(start, l)
+			})
 		},
 	}
 }
@@ -116,13 +129,20 @@ func (h *Harness) lines(values ...string) (out []string) {
 }
 
 func change(k plan.Key, before, after []string) plan.Change {
-	c := plan.Change{Key: k, Action: plan.Update, Before: before, After: after}
+	c := plan.Change{
+		Key:    k,
+		Action: plan.Update,
+		Before: before,
+		After:  after,
+	}
+
 	switch {
 	case before == nil:
 		c.Action = plan.Create
 	case after == nil:
 		c.Action = plan.Delete
 	}
+
 	return c
 }
 
@@ -151,6 +171,7 @@ func (h *Harness) read(t *testing.T, keys ...plan.Key) map[plan.Key][]string {
 	if err != nil {
 		t.Fatalf("Read: %v", err)
 	}
+
 	out := map[plan.Key][]string{}
 	for _, it := range items {
 		if it.Unreadable != "" {
@@ -158,6 +179,7 @@ func (h *Harness) read(t *testing.T, keys ...plan.Key) map[plan.Key][]string {
 		}
 		out[it.Key] = it.Lines
 	}
+
 	return out
 }
 
@@ -177,6 +199,7 @@ func (h *Harness) unchanged(t *testing.T, before []string) {
 			t.Errorf("gone or changed: %s", l)
 		}
 	}
+
 	for _, l := range after {
 		if !slices.Contains(before, l) {
 			t.Errorf("new: %s", l)

@@ -25,11 +25,16 @@ func (h *Harness) putTarget(t *testing.T) {
 
 // kinds are all of them, each at names of its own or in an RRset of its own.
 func (h *Harness) kinds() []kind {
-	z, target := h.Zone, target(h.Zone)
+	z := h.Zone
+	target := target(h.Zone)
 	set := func(name, rrtype string, values ...string) plan.Item {
 		return plan.Item{Key: mail.DNSKey(name, rrtype), Lines: h.lines(values...)}
 	}
-	text := func(name, text string) plan.Item { return set(name, "TXT", mail.TextData(text)) }
+
+	text := func(name, text string) plan.Item {
+		return set(name, "TXT", mail.TextData(text))
+	}
+
 	key := strings.Repeat("MIIBIjANBgkqhkiG9w0BAQEFAAOCAQ8A", 13)[:392]
 	all := []kind{
 		{"address", set("mail."+z, "A", "2.2.2.2")},
@@ -68,6 +73,7 @@ func (h *Harness) kinds() []kind {
 		{"spaces", text("spaces."+z, "  two  before, one after ")},
 		{"capitals in text", text("capitals."+z, "MixedCase=Yes")},
 	}
+
 	return slices.DeleteFunc(all, func(k kind) bool {
 		_, rrtype, _, _ := mail.SplitDNSKey(k.Key)
 		return slices.Contains(h.Without, rrtype) || h.refused(k.Item)

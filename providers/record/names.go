@@ -11,7 +11,8 @@ import (
 var ErrOutside = errors.New("lies outside the zone")
 
 func Relative(name, zone string) (string, error) {
-	name, zone = mail.FQDN(name), mail.FQDN(zone)
+	name = mail.FQDN(name)
+	zone = mail.FQDN(zone)
 	switch {
 	case name == zone:
 		return "@", nil
@@ -20,6 +21,7 @@ func Relative(name, zone string) (string, error) {
 	case zone == ".":
 		return strings.TrimSuffix(name, "."), nil
 	}
+
 	return strings.TrimSuffix(name, "."+zone), nil
 }
 

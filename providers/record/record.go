@@ -60,11 +60,14 @@ func ParseLine(set RRset, line string, ttl int) (Record, error) {
 			text, note = head, last
 		}
 	}
+
 	data, own := mail.SplitRecordLine(text)
 	if own >= 0 {
 		r.TTL = own
 	}
-	r.Data, r.Note = data, note
+
+	r.Data = data
+	r.Note = note
 	rr, err := r.RR()
 	if err != nil {
 		return r, fmt.Errorf("%s: %w", set, err)
@@ -72,6 +75,7 @@ func ParseLine(set RRset, line string, ttl int) (Record, error) {
 	if want := CanonicalData(rr); want != data {
 		return r, fmt.Errorf("%s: %q is not canonical, want %q", set, data, want)
 	}
+
 	return r, nil
 }
 
@@ -98,15 +102,24 @@ func (r Record) RR() (dns.RR, error) {
 		if err != nil {
 			return nil, err
 		}
-		h := dns.RR_Header{Name: r.Name, Rrtype: dns.TypeTXT, Class: dns.ClassINET, Ttl: ttl}
+
+		h := dns.RR_Header{
+			Name:   r.Name,
+			Rrtype: dns.TypeTXT,
+			Class:  dns.ClassINET,
+			Ttl:    ttl,
+		}
+
 		return &dns.TXT{Hdr: h, Txt: TextStrings(text)}, nil
 	}
+
 	if _, ok := dns.StringToType[r.Type]; !ok {
 		return nil, fmt.Errorf("%q is no record type", r.Type)
 	}
 	if r.Data == "" || strings.ContainsAny(r.Data, "\r\n") {
 		return nil, fmt.Errorf("%q is no data of a %s record", r.Data, r.Type)
 	}
+
 	rr, err := dns.NewRR(fmt.Sprintf("%s %d IN %s %s", r.Name, ttl, r.Type, r.Data))
 	if err != nil || rr == nil {
 		return nil, fmt.Errorf("%q is no data of a %s record", r.Data, r.Type)
@@ -114,6 +127,7 @@ func (r Record) RR() (dns.RR, error) {
 	if rr, err = viaWire(rr); err != nil {
 		return nil, fmt.Errorf("%q is no data of a %s record: %w", r.Data, r.Type, err)
 	}
+
 	return rr, nil
 }
 
@@ -163,6 +177,7 @@ func CanonicalData(rr dns.RR) string {
 	case *dns.RFC3597:
 		return fmt.Sprintf(`\# %d %s`, len(t.Rdata)/2, strings.ToLower(t.Rdata))
 	}
+
 	rr = dns.Copy(rr)
 	switch t := rr.(type) {
 	case *dns.MX:
@@ -192,6 +207,7 @@ func CanonicalData(rr dns.RR) string {
 	case *dns.SVCB:
 		canonicalService(t)
 	}
+
 	return strings.TrimPrefix(rr.String(), rr.Header().String())
 }
 
@@ -203,7 +219,9 @@ func lower(names ...*string) {
 
 func canonicalService(s *dns.SVCB) {
 	lower(&s.Target)
-	slices.SortFunc(s.Value, func(a, b dns.SVCBKeyValue) int { return int(a.Key()) - int(b.Key()) })
+	slices.SortFunc(s.Value, func(a, b dns.SVCBKeyValue) int {
+		return int(a.Key()) - int(b.Key())
+	})
 }
 
 // Unescape undoes the escapes of RFC 1035 section 5.1: \DDD for an octet, a backslash
@@ -212,6 +230,7 @@ func Unescape(s string) string {
 	if !strings.Contains(s, `\`) {
 		return s
 	}
+
 	digit := func(c byte) bool { return '0' <= c && c <= '9' }
 	var b strings.Builder
 	for i := 0; i < len(s); i++ {
@@ -219,6 +238,7 @@ func Unescape(s string) string {
 			b.WriteByte(s[i])
 			continue
 		}
+
 		i++
 		if i+2 < len(s) && digit(s[i]) && digit(s[i+1]) && digit(s[i+2]) {
 			if n := int(s[i]-'0')*100 + int(s[i+1]-'0')*10 + int(s[i+2]-'0'); n < 256 {
@@ -227,8 +247,10 @@ func Unescape(s string) string {
 				continue
 			}
 		}
+
 		b.WriteByte(s[i])
 	}
+
 	return b.String()
 }
 
@@ -240,7 +262,13 @@ func Parse(set RRset, ttl int, text string) Record {
 			return FromRR(rr)
 		}
 	}
-	return Record{RRset: set, Data: text, TTL: ttl, Bad: fmt.Errorf("%q is no data of a %s record", text, set.Type)}
+
+	return Record{
+		RRset: set,
+		Data:  text,
+		TTL:   ttl,
+		Bad:   fmt.Errorf("%q is no data of a %s record", text, set.Type),
+	}
 }
 
 func HoldsData(rs []Record, r Record) bool {
@@ -263,7 +291,8 @@ func FromRRs(rrs []dns.RR) []Record {
 // Pick returns the records of an RRset, leaving out what a CNAME led to.
 func Pick(rrs []dns.RR, set RRset) (out []dns.RR) {
 	for _, rr := range rrs {
-		if h := rr.Header(); mail.FQDN(h.Name) == set.Name && h.Rrtype == dns.StringToType[set.Type] {
+		if h := rr.Header(); mail.FQDN(h.Name) == set.Name &&
+			h.Rrtype == dns.StringToType[set.Type] {
 			out = append(out, rr)
 		}
 	}

@@ -27,12 +27,14 @@ func TestCanonicalData(t *testing.T) {
 		{"TXT", `""`, `""`},
 		{"TYPE65534", `\# 3 ABCDEF`, `\# 3 abcdef`},
 	}
+
 	for _, test := range tests {
 		rr, err := dns.NewRR("x. 60 IN " + test.rrtype + " " + test.in)
 		if err != nil {
 			t.Errorf("%s %s: %v", test.rrtype, test.in, err)
 			continue
 		}
+
 		if got := CanonicalData(rr); got != test.want {
 			t.Errorf("%s %s is %s, want %s", test.rrtype, test.in, got, test.want)
 		}
@@ -58,6 +60,7 @@ func TestParseLine(t *testing.T) {
 		{rrtype: "TXT", line: `"a" "b" ttl 300`, err: "is not one quoted string"},
 		{rrtype: "NOTYPE", line: "x ttl 300", err: `"NOTYPE" is no record type`},
 	}
+
 	for _, test := range tests {
 		r, err := ParseLine(RRset{"x.", test.rrtype}, test.line, 7)
 		if test.err != "" {
@@ -66,6 +69,7 @@ func TestParseLine(t *testing.T) {
 			}
 			continue
 		}
+
 		if err != nil || r.TTL != test.ttl || r.Note != test.note {
 			t.Errorf("%s %q: %+v, %v", test.rrtype, test.line, r, err)
 		}
@@ -81,6 +85,7 @@ func TestRelative(t *testing.T) {
 		{"com.", "example.com.", ""},
 		{"example.", ".", "example"},
 	}
+
 	for _, test := range tests {
 		got, err := Relative(test.name, test.zone)
 		if got != test.want || (err != nil) != (test.want == "") {
@@ -91,24 +96,29 @@ func TestRelative(t *testing.T) {
 
 // Text comes back as it went, however it is cut and escaped on the way.
 func FuzzText(f *testing.F) {
-	for _, s := range []string{"", "v=spf1 -all", `quote " and \ and \000`, "tab\tnul\x00 è", strings.Repeat(`\"é`, 300)} {
+	for _, s := range []string{"", "v=spf1 -all", `quote " and \ and \000`, "tab\tnul\x00 è",
+		strings.Repeat(`\"é`, 300)} {
 		f.Add(s)
 	}
+
 	f.Fuzz(func(t *testing.T, text string) {
 		r := Record{RRset: RRset{"x.", "TXT"}, Data: mail.TextData(text), TTL: 60}
 		rr, err := r.RR()
 		if err != nil {
 			t.Fatal(err)
 		}
+
 		for _, s := range rr.(*dns.TXT).Txt {
 			if len(Unescape(s)) > 255 {
 				t.Errorf("a string of %d octets", len(Unescape(s)))
 			}
 		}
+
 		sent, err := viaWire(rr)
 		if err != nil {
 			t.Skip(err) // longer than a message can be
 		}
+
 		if back := FromRR(sent); !back.SameData(r) || back.TTL != r.TTL {
 			t.Errorf("%s came back as %s", r.Line(), back.Line())
 		}
@@ -130,18 +140,23 @@ func FuzzCanonical(f *testing.F) {
 		default:
 			t.Skip("not a type that mailpub writes")
 		}
+
 		rr, err := Record{RRset: RRset{"x.", rrtype}, Data: data, TTL: 60}.RR()
 		if err != nil {
 			t.Skip("no data of this type")
 		}
-		if caa, ok := rr.(*dns.CAA); ok && strings.Trim(strings.ToLower(caa.Tag), "abcdefghijklmnopqrstuvwxyz0123456789") != "" || ok && caa.Tag == "" {
+
+		if caa, ok := rr.(*dns.CAA); ok && strings.Trim(strings.ToLower(caa.Tag),
+			"abcdefghijklmnopqrstuvwxyz0123456789") != "" || ok && caa.Tag == "" {
 			t.Skip("no tag of RFC 8659 section 4.1")
 		}
+
 		first := FromRR(rr)
 		again, err := ParseLine(first.RRset, first.Line(), 60)
 		if err != nil {
 			t.Fatalf("%s: %v", first.Line(), err)
 		}
+
 		if !again.SameData(first) {
 			t.Errorf("%s became %s", first.Line(), again.Line())
 		}

@@ -26,6 +26,7 @@ func (s Spelling) Spell(r Record) (data string, priority int, err error) {
 		}
 		return text, 0, err
 	}
+
 	data = r.Data
 	if s.Priority && (r.Type == "MX" || r.Type == "SRV") {
 		first, rest, _ := strings.Cut(data, " ")
@@ -34,9 +35,11 @@ func (s Spelling) Spell(r Record) (data string, priority int, err error) {
 		}
 		data = rest
 	}
+
 	if s.Undotted && endsInName(r.Type) {
 		data = editLast(data, Undotted)
 	}
+
 	return data, priority, nil
 }
 
@@ -48,12 +51,15 @@ func (s Spelling) Record(set RRset, ttl, priority int, data string) Record {
 		}
 		return Record{RRset: set, TTL: ttl, Data: mail.TextData(data)}
 	}
+
 	if s.Undotted && endsInName(set.Type) {
 		data = editLast(data, mail.FQDN)
 	}
+
 	if s.Priority && (set.Type == "MX" || set.Type == "SRV") {
 		data = strconv.Itoa(priority) + " " + data
 	}
+
 	return Parse(set, ttl, data)
 }
 

@@ -18,9 +18,11 @@ func (t Target) Holds(r Record) bool {
 	if t.Tag == "" {
 		return true
 	}
+
 	text, err := mail.Text(r.Data)
 	if err != nil || len(text) < len(t.Tag) || !strings.EqualFold(text[:len(t.Tag)], t.Tag) {
 		return false
 	}
+
 	return len(text) == len(t.Tag) || text[len(t.Tag)] == ' '
 }

@@ -17,17 +17,21 @@ func ZoneFile(k plan.Key, lines []string, ttl time.Duration) ([]string, error) {
 	if err != nil {
 		return nil, err
 	}
+
 	var out []string
 	for _, l := range lines {
 		r, err := ParseLine(RRset{name, rrtype}, l, int(ttl/time.Second))
 		if err != nil {
 			return nil, err
 		}
+
 		rr, err := r.RR()
 		if err != nil {
 			return nil, fmt.Errorf("%s: %w", k, err)
 		}
+
 		out = append(out, strings.ReplaceAll(rr.String(), "\t", "  "))
 	}
+
 	return out, nil
 }

@@ -26,7 +26,9 @@ type asking struct {
 }
 
 func sweepQuestions() []asking {
-	return []asking{{"", "MX"}, {"", "TXT"}, {"mail.", "A"}, {"mail.", "AAAA"}, {"_dmarc.", "TXT"}, {"_mta-sts.", "TXT"}, {"_smtp._tls.", "TXT"}, {"_25._tcp.mail.", "TLSA"}}
+	return []asking{{"", "MX"}, {"", "TXT"}, {"mail.", "A"}, {"mail.", "AAAA"},
+		{"_dmarc.", "TXT"}, {"_mta-sts.", "TXT"}, {"_smtp._tls.", "TXT"},
+		{"_25._tcp.mail.", "TLSA"}}
 }
 
 func sweepDomain(i int) string { return fmt.Sprintf("d%05d.example.", i) }
@@ -36,18 +38,25 @@ func startSweep(b *testing.B) (addr string) {
 	b.Helper()
 	var zone strings.Builder
 	zone.WriteString("$TTL 3600\n@ IN SOA ns h 1 3600 600 86400 300\n@ IN NS ns\nns IN A 127.0.0.1\n")
+
 	for i := range sweepDomains {
 		d := strings.TrimSuffix(sweepDomain(i), ".example.")
 		fmt.Fprintf(&zone, "%[1]s MX 10 mail.%[1]s\n%[1]s TXT \"v=spf1 mx ip4:2.2.2.2 -all\"\nmail.%[1]s A 2.2.2.2\n_dmarc.%[1]s TXT \"v=DMARC1; p=reject\"\n_smtp._tls.%[1]s TXT \"v=TLSRPTv1; rua=mailto:x@example\"\n", d)
 	}
-	path, dir, port := servertest.Program(b, "knotd"), b.TempDir(), servertest.FreePort(b)
+
+	path := servertest.Program(b, "knotd")
+	dir := b.TempDir()
+	port := servertest.FreePort(b)
 	servertest.Write(b, filepath.Join(dir, "zone"), zone.String())
-	servertest.Write(b, filepath.Join(dir, "knot.conf"), fmt.Sprintf("server:\n  rundir: %q\n  listen: 127.0.0.1@%d\ndatabase:\n  storage: %[1]q\nzone:\n  - domain: example\n    file: %[3]q\n",
-		dir, port, filepath.Join(dir, "zone")))
+	servertest.Write(b, filepath.Join(dir, "knot.conf"),
+		fmt.Sprintf("server:\n  rundir: %q\n  listen: 127.0.0.1@%d\ndatabase:\n  storage: %[1]q\nzone:\n  - domain: example\n    file: %[3]q\n",
+			dir, port, filepath.Join(dir, "zone")))
+
 	addr = fmt.Sprintf("127.0.0.1:%d", port)
 	if !servertest.Run(b, addr, "example", path, "-c", filepath.Join(dir, "knot.conf")) {
 		b.Fatal("Knot did not come up")
 	}
+
 	return addr
 }
 
@@ -58,6 +67,7 @@ func sweep(b *testing.B, worker func() func(name, rrtype string) error) (rate fl
 	var next, lost atomic.Int64
 	var wg sync.WaitGroup
 	start := time.Now()
+
 	for range sweepAtOnce {
 		ask := worker()
 		wg.Go(func() {
@@ -66,6 +76,7 @@ func sweep(b *testing.B, worker func() func(name, rrtype string) error) (rate fl
 				if i >= sweepDomains {
 					return
 				}
+
 				for _, q := range sweepQuestions() {
 					if err := ask(q.prefix+sweepDomain(i), q.rrtype); err != nil {
 						lost.Add(1)
@@ -74,11 +85,13 @@ func sweep(b *testing.B, worker func() func(name, rrtype string) error) (rate fl
 			}
 		})
 	}
+
 	wg.Wait()
 	took := time.Since(start)
 	if n := lost.Load(); n > 0 {
 		b.Errorf("%d questions were not answered", n)
 	}
+
 	return float64(sweepDomains*len(sweepQuestions())) / took.Seconds()
 }
 
@@ -88,6 +101,7 @@ func BenchmarkSweep(b *testing.B) {
 	addr := startSweep(b)
 	var ours, bareRate float64
 	resolver := &Resolver{}
+
 	for b.Loop() {
 		bareRate += sweep(b, func() func(string, string) error {
 			client := new(dns.Client)
@@ -95,6 +109,7 @@ func BenchmarkSweep(b *testing.B) {
 			if err != nil {
 				b.Fatal(err)
 			}
+
 			b.Cleanup(func() { conn.Close() })
 			return func(name, rrtype string) error {
 				m := new(dns.Msg).SetQuestion(name, dns.StringToType[rrtype])
@@ -103,6 +118,7 @@ func BenchmarkSweep(b *testing.B) {
 				return err
 			}
 		})
+
 		ours += sweep(b, func() func(string, string) error {
 			return func(name, rrtype string) error {
 				_, err := resolver.Ask(b.Context(), addr, name, rrtype)
@@ -110,6 +126,7 @@ func BenchmarkSweep(b *testing.B) {
 			}
 		})
 	}
+
 	b.ReportMetric(0, "ns/op")
 	b.ReportMetric(ours/float64(b.N), "questions/s")
 	b.ReportMetric(bareRate/float64(b.N), "bare/s")

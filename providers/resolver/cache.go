@@ -50,12 +50,15 @@ func NewQueryCache(r *Resolver, nameservers map[string][]string, port string) *Q
 		timeouts:    map[string]int{},
 		cuts:        map[string]*zoneCut{},
 	}
+
 	if l.Via == nil {
 		l.Via = &Resolver{}
 	}
+
 	for zone, servers := range nameservers {
 		l.nameservers[mail.FQDN(zone)] = servers
 	}
+
 	return l
 }
 
@@ -80,16 +83,20 @@ func (l *QueryCache) AskAll(ctx context.Context, name, rrtype string) []SourceAn
 	if err != nil {
 		views = append(views, SourceAnswer{Err: err})
 	}
+
 	for _, s := range servers {
 		places = append(places, Source{s, true})
 	}
+
 	resolvers, err := l.Via.ServerAddrs()
 	if err != nil {
 		views = append(views, SourceAnswer{Err: err})
 	}
+
 	for _, s := range resolvers {
 		places = append(places, Source{s, false})
 	}
+
 	found := make([]SourceAnswer, len(places))
 	var wg sync.WaitGroup
 	for i, p := range places {
@@ -98,6 +105,7 @@ func (l *QueryCache) AskAll(ctx context.Context, name, rrtype string) []SourceAn
 			found[i] = SourceAnswer{p, a, err}
 		})
 	}
+
 	wg.Wait()
 	return append(views, found...)
 }
@@ -114,6 +122,7 @@ func (l *QueryCache) authoritative(ctx context.Context, name, rrtype string, hop
 	if err != nil {
 		errs = append(errs, err)
 	}
+
 	for _, s := range servers {
 		a, err := l.askFrom(ctx, Source{s, true}, name, rrtype, hops)
 		if err == nil {
@@ -121,13 +130,18 @@ func (l *QueryCache) authoritative(ctx context.Context, name, rrtype string, hop
 		}
 		errs = append(errs, err)
 	}
+
 	if inner := l.Inner(ctx, name); inner != "" { // what a resolver says is not the world's
-		return Answer{}, JoinErrors(append(errs, fmt.Errorf("the resolver serves zone %s itself (%s)", record.Bare(inner), "an inner zone")))
+		return Answer{}, JoinErrors(append(errs,
+			fmt.Errorf("the resolver serves zone %s itself (%s)", record.Bare(inner),
+				"an inner zone")))
 	}
+
 	a, err := l.Resolve(ctx, name, rrtype)
 	if err != nil {
 		err = JoinErrors(append(errs, err))
 	}
+
 	return a, err
 }
 
@@ -154,13 +168,18 @@ func (l *QueryCache) askFrom(ctx context.Context, p Source, name, rrtype string,
 	case hops >= mostHops:
 		return a, fmt.Errorf("%s: more than %d aliases in a row", name, mostHops)
 	}
+
 	target := a.Chain[len(a.Chain)-1]
 	end, err := l.authoritative(ctx, target, rrtype, hops+1)
 	if err != nil {
-		return a, fmt.Errorf("%s is an alias of %s: %w", record.Bare(mail.FQDN(name)), record.Bare(target), err)
+		return a, fmt.Errorf("%s is an alias of %s: %w", record.Bare(mail.FQDN(name)),
+			record.Bare(target), err)
 	}
+
 	end.Chain = append(slices.Clone(a.Chain), end.Chain...)
-	end.Server, end.Authoritative = a.Server, a.Authoritative
+	end.Server = a.Server
+	end.Authoritative = a.Authoritative
+
 	return end, nil
 }
 
@@ -169,6 +188,7 @@ func (l *QueryCache) below(ctx context.Context, r ReferralError, name, rrtype st
 	if hops > mostHops {
 		return Answer{}, fmt.Errorf("%s: more than %d delegations in a row", name, mostHops)
 	}
+
 	errs := []error{r}
 	for _, host := range r.Hosts {
 		addrs := r.Glue[host]
@@ -180,15 +200,21 @@ func (l *QueryCache) below(ctx context.Context, r ReferralError, name, rrtype st
 				addrs = a.Data()
 			}
 		}
+
 		if len(addrs) == 0 {
 			continue
 		}
-		a, err := l.askFrom(ctx, Source{net.JoinHostPort(addrs[0], l.NSPort), true}, name, rrtype, hops)
+
+		a, err := l.askFrom(ctx, Source{net.JoinHostPort(addrs[0], l.NSPort), true}, name,
+			rrtype, hops)
+
 		if err == nil {
 			return a, nil
 		}
+
 		errs = append(errs, err)
 	}
+
 	return Answer{}, JoinErrors(errs)
 }
 
@@ -201,11 +227,13 @@ func (l *QueryCache) askOnce(ctx context.Context, p Source, name, rrtype string)
 		l.mu.Unlock()
 		return Answer{}, err
 	}
+
 	q := l.asked[key]
 	if q == nil {
 		q = &cachedAnswer{}
 		l.asked[key] = q
 	}
+
 	l.mu.Unlock()
 	q.once.Do(func() {
 		addr, err := HostPort(p.Addr)
@@ -215,6 +243,7 @@ func (l *QueryCache) askOnce(ctx context.Context, p Source, name, rrtype string)
 		q.err = err
 		l.noteLife(ctx, p, addr, err)
 	})
+
 	return q.answer, q.err
 }
 
@@ -234,20 +263,25 @@ func (l *QueryCache) noteLife(ctx context.Context, p Source, addr string, err er
 		l.mu.Unlock()
 		return
 	}
+
 	l.timeouts[p.Addr]++
 	dead := !l.alive[p.Addr] || l.timeouts[p.Addr] >= mostTimeouts
 	l.mu.Unlock()
+
 	if dead && !p.Authority {
 		_, rootErr := l.Via.Query(ctx, addr, ".", "NS", true)
 		dead = errors.As(rootErr, new(TimeoutError))
 	}
+
 	l.mu.Lock()
 	defer l.mu.Unlock()
+
 	switch {
 	case dead:
 		l.dead[p.Addr] = err
 	case !p.Authority:
-		l.alive[p.Addr], l.timeouts[p.Addr] = true, 0
+		l.alive[p.Addr] = true
+		l.timeouts[p.Addr] = 0
 	}
 }
 
@@ -258,17 +292,22 @@ func (l *QueryCache) NameServers(ctx context.Context, name string) ([]string, er
 	if best := l.configured(name); best != "" {
 		return l.nameservers[best], nil
 	}
+
 	c, err := l.cut(ctx, name)
 	if err != nil {
 		return nil, fmt.Errorf("the name servers of %s: %w", name, err)
 	}
+
 	var servers []string
-	errs := []error{fmt.Errorf("no name server of %s has an address that can be found out", c.zone)}
+	errs := []error{fmt.Errorf("no name server of %s has an address that can be found out",
+		c.zone)}
+
 	for _, h := range c.hosts {
 		if glue := c.glue[h]; len(glue) > 0 {
 			servers = append(servers, net.JoinHostPort(glue[0], l.NSPort))
 			continue
 		}
+
 		for _, t := range []string{"A", "AAAA"} {
 			a, err := l.Resolve(ctx, h, t)
 			errs = append(errs, err)
@@ -278,9 +317,11 @@ func (l *QueryCache) NameServers(ctx context.Context, name string) ([]string, er
 			}
 		}
 	}
+
 	if len(servers) == 0 {
 		return nil, JoinErrors(errs)
 	}
+
 	return servers, nil
 }
 
@@ -312,6 +353,7 @@ func (l *QueryCache) Resolve(ctx context.Context, name, rrtype string) (Answer, 
 		}
 		errs = append(errs, err)
 	}
+
 	return Answer{}, JoinErrors(errs)
 }
 

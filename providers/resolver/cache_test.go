@@ -65,15 +65,19 @@ func TestAuthoritativeFollows(t *testing.T) {
 			t.Errorf("%s: %v %v", c.name, servers, err)
 			continue
 		}
+
 		a, err := l.Ask(t.Context(), Source{servers[0], true}, c.name, c.rrtype)
 		got := strings.Join(a.Data(), " ")
 		if a.Status != Found {
 			got = a.Status.String()
 		}
+
 		if err != nil || got != c.want || strings.Join(a.Chain, " ") != c.chain {
-			t.Errorf("%s %s: %s by %v, %v; want %s by %s", c.name, c.rrtype, got, a.Chain, err, c.want, c.chain)
+			t.Errorf("%s %s: %s by %v, %v; want %s by %s", c.name, c.rrtype, got, a.Chain, err,
+				c.want, c.chain)
 		}
 	}
+
 	for _, name := range []string{"loop.azienda.test", "out.azienda.test"} {
 		if a, err := l.Authoritative(t.Context(), name, "A"); err == nil && a.Status == Found {
 			t.Errorf("%s: %+v", name, a)
@@ -102,13 +106,16 @@ func TestInnerZone(t *testing.T) {
 	if err != nil || strings.Join(a.Data(), " ") != "2.2.2.2" {
 		t.Errorf("%v %v, want the world's", a.Data(), err)
 	}
+
 	if inner := l.Inner(t.Context(), "mail.azienda.test"); inner != "azienda.test." {
 		t.Errorf("inner zone %q", inner)
 	}
+
 	zone, hosts, err := l.Delegation(t.Context(), "mail.azienda.test")
 	if zone != "azienda.test." || strings.Join(hosts, " ") != "ns.azienda.test." || err != nil {
 		t.Errorf("%s is served by %v, %v", zone, hosts, err)
 	}
+
 	if inner := l.Inner(t.Context(), "m1.vendor.test"); inner != "" {
 		t.Errorf("vendor.test is taken for an inner zone %q", inner)
 	}
@@ -117,7 +124,8 @@ func TestInnerZone(t *testing.T) {
 	pinpoint.Inner = map[string]string{"mail.azienda.test.": "@ SOA dc1.azienda.test. admin.azienda.test. 7 1 1 1 1\n@ NS dc1.azienda.test.\n@ A 10.10.10.10\n"}
 	l = cacheOf(t, pinpoint, nil)
 	a, err = l.Authoritative(t.Context(), "mail.azienda.test", "A")
-	if err != nil || strings.Join(a.Data(), " ") != "2.2.2.2" || l.Inner(t.Context(), "mail.azienda.test") != "mail.azienda.test." {
+	if err != nil || strings.Join(a.Data(), " ") != "2.2.2.2" ||
+		l.Inner(t.Context(), "mail.azienda.test") != "mail.azienda.test." {
 		t.Errorf("%v %v, inner %q", a.Data(), err, l.Inner(t.Context(), "mail.azienda.test"))
 	}
 
@@ -131,11 +139,14 @@ func TestSlowName(t *testing.T) {
 	w := world()
 	w.Silent = []string{"_spf.dead.test."}
 	l := cacheOf(t, w, nil)
+
 	for range 2 {
-		if _, err := l.Resolve(t.Context(), "_spf.dead.test", "TXT"); err == nil || !strings.Contains(err.Error(), "no reply") {
+		if _, err := l.Resolve(t.Context(), "_spf.dead.test", "TXT"); err == nil ||
+			!strings.Contains(err.Error(), "no reply") {
 			t.Errorf("the slow name: %v", err)
 		}
 	}
+
 	if a, err := l.Resolve(t.Context(), "azienda.test", "MX"); err != nil || a.Status != Found {
 		t.Errorf("after it: %v %v", a, err)
 	}

@@ -38,6 +38,7 @@ func referralIn(reply *dns.Msg) (r ReferralError, ok bool) {
 		r.Zone = mail.FQDN(ns.Hdr.Name)
 		r.Hosts = append(r.Hosts, mail.FQDN(ns.Ns))
 	}
+
 	for _, rr := range reply.Extra {
 		name := mail.FQDN(rr.Header().Name)
 		switch rr := rr.(type) {
@@ -47,6 +48,7 @@ func referralIn(reply *dns.Msg) (r ReferralError, ok bool) {
 			r.Glue[name] = append(r.Glue[name], rr.AAAA.String())
 		}
 	}
+
 	slices.Sort(r.Hosts)
 	return r, len(r.Hosts) > 0
 }
@@ -72,11 +74,13 @@ func (l *QueryCache) cut(ctx context.Context, name string) (zoneCut, error) {
 		if a.Status != Found || len(a.Chain) > 0 {
 			continue
 		}
+
 		c := l.seenFromParent(ctx, zone, a.Data())
 		if c.hosts != nil {
 			return zoneCut{zone: c.zone, hosts: c.hosts, glue: c.glue}, nil
 		}
 	}
+
 	return zoneCut{}, errors.New("no server names any")
 }
 
@@ -90,13 +94,16 @@ func (l *QueryCache) Inner(ctx context.Context, name string) string {
 	if _, err := l.cut(ctx, name); err != nil {
 		return ""
 	}
+
 	l.mu.Lock()
 	defer l.mu.Unlock()
+
 	for zone := range mail.Enclosing(name) {
 		if c := l.cuts[zone]; c != nil && c.inner {
 			return zone
 		}
 	}
+
 	return ""
 }
 
@@ -109,12 +116,14 @@ func (l *QueryCache) seenFromParent(ctx context.Context, zone string, hosts []st
 		c = &zoneCut{zone: zone, hosts: hosts}
 		l.cuts[zone] = c
 	}
+
 	l.mu.Unlock()
 	c.once.Do(func() {
 		_, parent, _ := strings.Cut(zone, ".")
 		if parent == "" {
 			return // the root, and a top-level domain, are nobody's inner zone
 		}
+
 		referral, delegated, err := l.referral(ctx, mail.FQDN(parent), zone)
 		switch {
 		case err != nil:
@@ -127,13 +136,16 @@ func (l *QueryCache) seenFromParent(ctx context.Context, zone string, hosts []st
 			}
 		}
 	})
+
 	return c
 }
 
 func (l *QueryCache) mark(c *zoneCut, inner bool, hosts []string, glue map[string][]string) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	c.inner, c.hosts, c.glue = inner, hosts, glue
+	c.inner = inner
+	c.hosts = hosts
+	c.glue = glue
 }
 
 // referral asks the parent's servers, as a resolver names them, for the delegation of a zone.
@@ -145,26 +157,33 @@ func (l *QueryCache) referral(ctx context.Context, parent, zone string) (r Refer
 		if err != nil {
 			return r, false, err
 		}
+
 		if a.Status == Found && len(a.Chain) == 0 {
 			for _, host := range a.Data() {
 				addrs, err := l.Resolve(ctx, host, "A")
 				if err != nil || addrs.Status != Found {
 					continue
 				}
+
 				r, delegated, err := l.Referral(ctx, addrs.Records[0].Data, zone)
 				if err == nil {
 					return r, delegated, nil
 				}
+
 				errs = append(errs, err)
 			}
+
 			break
 		}
+
 		if parent == "." {
 			break
 		}
+
 		_, parent, _ = strings.Cut(parent, ".")
 		parent = mail.FQDN(parent)
 	}
+
 	return r, false, JoinErrors(errs)
 }
 
@@ -184,6 +203,7 @@ func (l *QueryCache) Referral(ctx context.Context, addr, zone string) (r Referra
 	case !a.Authoritative:
 		return r, false, ServerError{a.Server, errors.New("it answers without authority")}
 	}
+
 	return r, false, nil
 }
 
@@ -197,15 +217,19 @@ func (l *QueryCache) ownServers(ctx context.Context, r ReferralError, zone strin
 				addrs = a.Data()
 			}
 		}
+
 		if len(addrs) == 0 {
 			continue
 		}
+
 		a, err := l.askOnce(ctx, Source{hostAt(addrs[0], l.NSPort), true}, zone, "NS")
 		if err == nil && a.Authoritative && a.Status == Found {
 			return a.Data(), nil
 		}
+
 		errs = append(errs, err)
 	}
+
 	return nil, JoinErrors(append(errs, errors.New("none of them answers")))
 }
 

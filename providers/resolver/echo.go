@@ -43,25 +43,31 @@ func ParseEcho(text string) (Echo, error) {
 	if i := slices.IndexFunc(known, func(e Echo) bool { return e.Name == text }); i >= 0 {
 		return known[i], nil
 	}
+
 	f := strings.Fields(text)
 	bad := fmt.Errorf(`%q is no echo service, want opendns, google, cloudflare, or one like "myip.example.org A 192.0.2.53"`, text)
 	if len(f) != 3 || !slices.Contains([]string{"A", "AAAA", "TXT"}, f[1]) {
 		return Echo{}, bad
 	}
+
 	server, err := HostPort(f[2])
 	if err != nil {
 		return Echo{}, bad
 	}
+
 	at, err := netip.ParseAddrPort(server)
 	if err != nil {
 		return Echo{}, bad
 	}
+
 	e := Echo{Name: f[0] + " at " + f[2], question: mail.FQDN(f[0]), class: dns.ClassINET}
 	by := 0
 	if at.Addr().Is6() {
 		by = 1
 	}
-	e.types[by], e.servers[by] = dns.StringToType[f[1]], []string{server}
+
+	e.types[by] = dns.StringToType[f[1]]
+	e.servers[by] = []string{server}
 	return e, nil
 }
 
@@ -88,17 +94,23 @@ func (r *Resolver) Echo(ctx context.Context, e Echo, ipv6 bool) (netip.Addr, err
 			errs = append(errs, ServerError{server, err})
 			continue
 		}
+
 		if e.holder && !reply.Authoritative {
-			errs = append(errs, ServerError{server, errors.New("something between here and there answers in its place (it redirects port 53)")})
+			errs = append(errs, ServerError{server,
+				errors.New("something between here and there answers in its place (it redirects port 53)")})
 			continue
 		}
+
 		for _, rr := range reply.Answer {
 			if a, ok := echoed(rr); ok && a.Is6() == ipv6 {
 				return a, nil
 			}
 		}
-		errs = append(errs, ServerError{server, fmt.Errorf("says no such address (%s)", dns.RcodeToString[reply.Rcode])})
+
+		errs = append(errs, ServerError{server,
+			fmt.Errorf("says no such address (%s)", dns.RcodeToString[reply.Rcode])})
 	}
+
 	return netip.Addr{}, fmt.Errorf("%s: %w", e.Name, JoinErrors(errs))
 }
 
@@ -113,6 +125,7 @@ func echoed(rr dns.RR) (netip.Addr, bool) {
 	case *dns.TXT:
 		text = strings.Join(t.Txt, "")
 	}
+
 	a, err := netip.ParseAddr(text)
 	return a.Unmap(), err == nil
 }

@@ -11,17 +11,20 @@ import (
 func HostPort(s string) (string, error) {
 	host, port, err := net.SplitHostPort(s)
 	if err != nil {
-		host, port = strings.Trim(s, "[]"), "53"
+		host = strings.Trim(s, "[]")
+		port = "53"
 		if strings.Contains(host, ":") && net.ParseIP(host) == nil {
 			return "", fmt.Errorf("%q is neither host nor host:port", s)
 		}
 	}
+
 	if n, err := strconv.ParseUint(port, 10, 16); err != nil || n == 0 {
 		return "", fmt.Errorf("%q has no valid port", s)
 	}
 	if host == "" || strings.ContainsAny(host, " /") {
 		return "", fmt.Errorf("%q has no host", s)
 	}
+
 	return net.JoinHostPort(host, port), nil
 }
 

@@ -36,10 +36,12 @@ type socket struct {
 func (k *sockets) take(server string) *dns.Conn {
 	k.mu.Lock()
 	defer k.mu.Unlock()
+
 	list := k.idle[server]
 	if len(list) == 0 {
 		return nil
 	}
+
 	last := list[len(list)-1]
 	k.idle[server] = list[:len(list)-1]
 	return last.Conn
@@ -49,13 +51,16 @@ func (k *sockets) take(server string) *dns.Conn {
 func (k *sockets) Put(server string, c *dns.Conn) {
 	k.mu.Lock()
 	defer k.mu.Unlock()
+
 	if len(k.idle[server]) >= keptMost {
 		c.Close()
 		return
 	}
+
 	if k.idle == nil {
 		k.idle = map[string][]socket{}
 	}
+
 	k.idle[server] = append(k.idle[server], socket{c, time.Now()})
 	if !k.closing {
 		k.closing = true
@@ -67,6 +72,7 @@ func (k *sockets) Put(server string, c *dns.Conn) {
 func (k *sockets) close() {
 	k.mu.Lock()
 	defer k.mu.Unlock()
+
 	k.closing = false
 	for server, list := range k.idle {
 		late := 0
@@ -74,12 +80,16 @@ func (k *sockets) close() {
 			list[late].Close()
 			late++
 		}
+
 		if list = list[late:]; len(list) == 0 {
 			delete(k.idle, server)
 			continue
 		}
-		k.idle[server], k.closing = list, true
+
+		k.idle[server] = list
+		k.closing = true
 	}
+
 	if k.closing {
 		time.AfterFunc(keptFor, k.close)
 	}
@@ -92,16 +102,19 @@ func (r *Resolver) udp(ctx context.Context, m *dns.Msg, server string, timeout t
 	if end, ok := ctx.Deadline(); ok && end.Before(deadline) {
 		deadline = end
 	}
+
 	if conn := r.kept.take(server); conn != nil {
 		reply, err := r.converse(ctx, conn, m, server, deadline)
 		if err == nil || errors.Is(err, os.ErrDeadlineExceeded) || ctx.Err() != nil {
 			return reply, err
 		}
 	}
+
 	raw, err := (&net.Dialer{Deadline: deadline}).DialContext(ctx, "udp", server)
 	if err != nil {
 		return nil, err
 	}
+
 	return r.converse(ctx, &dns.Conn{Conn: raw}, m, server, deadline)
 }
 
@@ -112,15 +125,18 @@ func (r *Resolver) converse(ctx context.Context, conn *dns.Conn, m *dns.Msg, ser
 	if opt := m.IsEdns0(); opt != nil {
 		conn.UDPSize = max(opt.UDPSize(), dns.MinMsgSize)
 	}
+
 	err := conn.SetDeadline(deadline)
 	stop := context.AfterFunc(ctx, func() { _ = conn.SetDeadline(time.Unix(1, 0)) })
 	if err == nil {
 		err = conn.WriteMsg(m)
 	}
+
 	var reply *dns.Msg
 	for err == nil && (reply == nil || reply.Id != m.Id) { // another's is late
 		reply, err = conn.ReadMsg()
 	}
+
 	if !stop() || err != nil {
 		conn.Close()
 		if ctx.Err() != nil {
@@ -128,6 +144,7 @@ func (r *Resolver) converse(ctx context.Context, conn *dns.Conn, m *dns.Msg, ser
 		}
 		return nil, err
 	}
+
 	r.kept.Put(server, conn)
 	return reply, nil
 }

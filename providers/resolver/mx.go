@@ -15,12 +15,14 @@ func (a Answer) Exchangers() (out []mail.MX) {
 		n, _ := strconv.ParseUint(preference, 10, 16)
 		out = append(out, mail.MX{Host: host, Preference: uint16(n)})
 	}
+
 	slices.SortFunc(out, func(a, b mail.MX) int {
 		if a.Preference != b.Preference {
 			return int(a.Preference) - int(b.Preference)
 		}
 		return strings.Compare(a.Host, b.Host)
 	})
+
 	return out
 }
 

@@ -47,7 +47,8 @@ func (a Answer) Size() int {
 		return 0
 	}
 	bare := *a.reply
-	bare.Extra, bare.Compress = nil, true
+	bare.Extra = nil
+	bare.Compress = true
 	return bare.Len()
 }
 
@@ -83,7 +84,10 @@ type ServerError struct {
 	Err    error
 }
 
-func (e ServerError) Error() string { return fmt.Sprintf("name server %s: %v", e.Server, e.Err) }
+func (e ServerError) Error() string {
+	return fmt.Sprintf("name server %s: %v", e.Server,
+		e.Err)
+}
 func (e ServerError) Unwrap() error { return e.Err }
 
 // Data returns the records' data in the server's order.
@@ -102,6 +106,7 @@ func (r *Resolver) Lookup(ctx context.Context, name, rrtype string) (Answer, err
 	if err != nil {
 		return Answer{}, err
 	}
+
 	var errs []error
 	for _, s := range servers {
 		a, err := r.Query(ctx, s, name, rrtype, true)
@@ -112,6 +117,7 @@ func (r *Resolver) Lookup(ctx context.Context, name, rrtype string) (Answer, err
 			break
 		}
 	}
+
 	return Answer{}, JoinErrors(errs)
 }
 
@@ -135,6 +141,7 @@ func (r *Resolver) Addresses(ctx context.Context, host string) ([]netip.Addr, er
 		}
 		out = append(out, a.Addresses()...)
 	}
+
 	return out, nil
 }
 
@@ -155,6 +162,7 @@ func (r *Resolver) ServerAddrs() ([]string, error) {
 			return nil, fmt.Errorf("the system's name servers: %w", err)
 		}
 	}
+
 	out := make([]string, len(servers))
 	for i, s := range servers {
 		var err error
@@ -162,6 +170,7 @@ func (r *Resolver) ServerAddrs() ([]string, error) {
 			return nil, err
 		}
 	}
+
 	return out, nil
 }
 
@@ -173,6 +182,7 @@ func (r *Resolver) Query(ctx context.Context, server, name, rrtype string, recur
 	if _, ok := dns.IsDomainName(name); !ok {
 		return Answer{}, fmt.Errorf("%q is no domain name", name)
 	}
+
 	name = Canonical(name)
 	m := new(dns.Msg).SetQuestion(name, qtype)
 	m.RecursionDesired = recurse
@@ -181,10 +191,12 @@ func (r *Resolver) Query(ctx context.Context, server, name, rrtype string, recur
 	if err != nil {
 		return Answer{}, ServerError{server, err}
 	}
+
 	a, err := AnswerOf(reply, name, qtype)
 	if err != nil {
 		return Answer{}, ServerError{server, err}
 	}
+
 	a.Server = server
 	return a, nil
 }
@@ -195,13 +207,17 @@ func exchange(ctx context.Context, client *dns.Client, m *dns.Msg, server string
 	if err != nil {
 		return nil, err
 	}
+
 	defer conn.Close()
+
 	stop := context.AfterFunc(ctx, func() { _ = conn.SetDeadline(time.Unix(1, 0)) })
 	defer stop()
+
 	reply, _, err := client.ExchangeWithConnContext(ctx, m, conn)
 	if err != nil && ctx.Err() != nil {
 		return nil, ctx.Err()
 	}
+
 	return reply, err
 }
 
@@ -209,19 +225,23 @@ func exchange(ctx context.Context, client *dns.Client, m *dns.Msg, server string
 // cut off (RFC 7766 section 5). A server that stumbles over EDNS is asked without
 // (RFC 6891 section 7).
 func (r *Resolver) Exchange(ctx context.Context, m *dns.Msg, server string) (*dns.Msg, error) {
-	timeout, attempts := r.Timeout, r.Attempts
+	timeout := r.Timeout
+	attempts := r.Attempts
 	if timeout == 0 {
 		timeout = 2 * time.Second
 	}
+
 	if attempts == 0 {
 		attempts = 2
 	}
+
 	silent := func(reply *dns.Msg, err error) (*dns.Msg, error) {
 		if errors.Is(err, context.DeadlineExceeded) || sockerr.Timeout(err) {
 			err = TimeoutError(timeout)
 		}
 		return reply, err
 	}
+
 	var reply *dns.Msg
 	var err error
 	for range attempts {
@@ -230,12 +250,14 @@ func (r *Resolver) Exchange(ctx context.Context, m *dns.Msg, server string) (*dn
 			break
 		}
 	}
+
 	switch {
 	case ctx.Err() != nil:
 		return nil, ctx.Err()
 	case err != nil:
 		return nil, err
-	case (reply.Rcode == dns.RcodeFormatError || reply.Rcode == dns.RcodeBadVers) && m.IsEdns0() != nil:
+	case (reply.Rcode == dns.RcodeFormatError || reply.Rcode == dns.RcodeBadVers) &&
+		m.IsEdns0() != nil:
 		m.Extra = nil
 		return r.Exchange(ctx, m, server)
 	case reply.Truncated:
@@ -243,25 +265,32 @@ func (r *Resolver) Exchange(ctx context.Context, m *dns.Msg, server string) (*dn
 		defer cancel()
 		return silent(exchange(ctx, &dns.Client{Net: "tcp", Timeout: timeout}, m, server))
 	}
+
 	return reply, nil
 }
 
 // TimeoutError is the error of a server that did not reply in time.
 type TimeoutError time.Duration
 
-func (s TimeoutError) Error() string { return fmt.Sprintf("no reply within %v", time.Duration(s)) }
+func (s TimeoutError) Error() string {
+	return fmt.Sprintf("no reply within %v",
+		time.Duration(s))
+}
 
 // Canonical is an absolute name as replies have it: octets can be escaped in several ways.
 func Canonical(name string) string {
-	if name = mail.FQDN(name); strings.Trim(name, "abcdefghijklmnopqrstuvwxyz0123456789-_.") == "" {
+	if name = mail.FQDN(name); strings.Trim(name,
+		"abcdefghijklmnopqrstuvwxyz0123456789-_.") == "" {
 		return name
 	}
+
 	var wire [256]byte
 	if n, err := dns.PackDomainName(mail.FQDN(name), wire[:], 0, nil, false); err == nil {
 		if same, _, err := dns.UnpackDomainName(wire[:n], 0); err == nil {
 			return mail.FQDN(same)
 		}
 	}
+
 	return mail.FQDN(name)
 }
 
@@ -280,11 +309,13 @@ func AnswerOf(reply *dns.Msg, name string, qtype uint16) (Answer, error) {
 	if q := reply.Question; len(q) != 1 || mail.FQDN(q[0].Name) != name || q[0].Qtype != qtype {
 		return a, errors.New("the reply is to another question") // RFC 5452 section 9.1
 	}
+
 	switch reply.Rcode {
 	case dns.RcodeSuccess, dns.RcodeNameError:
 	default:
 		return a, errors.New(rcodeName(reply))
 	}
+
 	for range len(reply.Answer) {
 		alias := record.Pick(reply.Answer, record.RRset{Name: name, Type: "CNAME"})
 		if len(alias) == 0 || qtype == dns.TypeCNAME {
@@ -293,10 +324,15 @@ func AnswerOf(reply *dns.Msg, name string, qtype uint16) (Answer, error) {
 		name = mail.FQDN(alias[0].(*dns.CNAME).Target)
 		a.Chain = append(a.Chain, name)
 	}
-	for _, rr := range record.Pick(reply.Answer, record.RRset{Name: name, Type: dns.TypeToString[qtype]}) {
+
+	for _, rr := range record.Pick(reply.Answer, record.RRset{
+		Name: name,
+		Type: dns.TypeToString[qtype],
+	}) {
 		c := record.FromRR(rr)
 		a.Records = append(a.Records, Record{c.Name, c.Data, c.TTL})
 	}
+
 	switch {
 	case len(a.Records) > 0:
 	case reply.Rcode == dns.RcodeNameError:
@@ -309,6 +345,7 @@ func AnswerOf(reply *dns.Msg, name string, qtype uint16) (Answer, error) {
 	default:
 		a.Status = NoData
 	}
+
 	return a, nil
 }
 

@@ -15,9 +15,11 @@ import (
 )
 
 func TestResolver(t *testing.T) {
-	server := zonetest.Serve(t, map[string]string{zonetest.Zone: zonetest.GoodZone + `big IN TXT "` + strings.Repeat("x", 250) + `" "` + strings.Repeat("y", 250) + `"
+	server := zonetest.Serve(t, map[string]string{zonetest.Zone: zonetest.GoodZone +
+		`big IN TXT "` + strings.Repeat("x", 250) + `" "` + strings.Repeat("y", 250) + `"
 many IN A 192.0.2.1
 ` + strings.Repeat("huge IN TXT \""+strings.Repeat("z", 250)+"\"\n", 1) + hugeSet()})
+
 	r := &Resolver{Servers: []string{server}}
 	tests := []struct {
 		name, rrtype string
@@ -33,15 +35,19 @@ many IN A 192.0.2.1
 		{"none." + zonetest.Zone, "A", NoName, "", ""},
 		{"big." + zonetest.Zone, "TXT", Found, `"` + strings.Repeat("x", 250) + strings.Repeat("y", 250) + `"`, ""},
 	}
+
 	for _, test := range tests {
 		a, err := r.Lookup(t.Context(), test.name, test.rrtype)
-		if err != nil || a.Status != test.status || strings.Join(a.Data(), "|") != test.want || strings.Join(a.Chain, "|") != test.chain {
+		if err != nil || a.Status != test.status || strings.Join(a.Data(), "|") != test.want ||
+			strings.Join(a.Chain, "|") != test.chain {
 			t.Errorf("%s %s: %+v %v", test.name, test.rrtype, a, err)
 		}
+
 		if !a.Authoritative || a.Server != server {
 			t.Errorf("%s: not said by whom: %+v", test.name, a)
 		}
 	}
+
 	// More than fits into a UDP reply comes by TCP, whole.
 	a, err := r.Lookup(t.Context(), "huge."+zonetest.Zone, "TXT")
 	if err != nil || len(a.Records) != 11 {
@@ -63,31 +69,40 @@ func TestResolverDoesNotGuess(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
+
 	defer deaf.Close()
+
 	quick := func(servers ...string) *Resolver {
 		return &Resolver{Servers: servers, Timeout: 100 * time.Millisecond, Attempts: 2}
 	}
+
 	_, err = quick(deaf.LocalAddr().String()).Lookup(t.Context(), zonetest.Zone, "MX")
-	if s := (ServerError{}); !errors.As(err, &s) || !strings.Contains(err.Error(), "no reply within 100ms") {
+	if s := (ServerError{}); !errors.As(err, &s) ||
+		!strings.Contains(err.Error(), "no reply within 100ms") {
 		t.Errorf("a server that says nothing: %v", err)
 	}
+
 	_, err = quick(good).Lookup(t.Context(), "example.org", "MX")
 	if err == nil || !strings.Contains(err.Error(), "REFUSED") {
 		t.Errorf("a server that refuses: %v", err)
 	}
+
 	a, err := quick(deaf.LocalAddr().String(), good).Lookup(t.Context(), zonetest.Zone, "MX")
 	if err != nil || a.Server != good {
 		t.Errorf("the second server: %+v %v", a, err)
 	}
+
 	if _, err := quick("host name").Lookup(t.Context(), zonetest.Zone, "MX"); err == nil {
 		t.Error("a server that is no address was asked")
 	}
+
 	ctx, cancel := context.WithCancel(t.Context())
 	slow := &Resolver{Servers: []string{deaf.LocalAddr().String()}, Timeout: time.Hour}
 	go func() {
 		_, _, _ = deaf.ReadFrom(make([]byte, 512)) // the second query is the slow one's
 		cancel()
 	}()
+
 	if _, err := slow.Lookup(ctx, zonetest.Zone, "MX"); !errors.Is(err, context.Canceled) {
 		t.Errorf("cancelled: %v", err)
 	}
@@ -97,7 +112,9 @@ func TestResolverDoesNotGuess(t *testing.T) {
 func TestAnswerOf(t *testing.T) {
 	reply := func(change func(*dns.Msg), rrs ...string) *dns.Msg {
 		m := new(dns.Msg).SetQuestion("a.example.", dns.TypeA)
-		m.Response, m.RecursionAvailable = true, true
+		m.Response = true
+		m.RecursionAvailable = true
+
 		for _, s := range rrs {
 			rr, err := dns.NewRR(s)
 			if err != nil {
@@ -105,11 +122,14 @@ func TestAnswerOf(t *testing.T) {
 			}
 			m.Answer = append(m.Answer, rr)
 		}
+
 		if change != nil {
 			change(m)
 		}
+
 		return m
 	}
+
 	tests := []struct {
 		name   string
 		reply  *dns.Msg
@@ -126,9 +146,11 @@ func TestAnswerOf(t *testing.T) {
 		{"an alias of nothing", reply(func(m *dns.Msg) { m.Rcode = dns.RcodeNameError }, "a.example. 60 IN CNAME b.example."), NoName, nil, false},
 		{"with its signature", reply(nil, "a.example. 60 IN A 192.0.2.1"), Found, []string{"192.0.2.1"}, false},
 	}
+
 	for _, test := range tests {
 		a, err := AnswerOf(test.reply, "a.example.", dns.TypeA)
-		if (err != nil) != test.bad || !test.bad && (a.Status != test.status || !slices.Equal(a.Data(), test.data) && len(test.data) > 0) {
+		if (err != nil) != test.bad || !test.bad &&
+			(a.Status != test.status || !slices.Equal(a.Data(), test.data) && len(test.data) > 0) {
 			t.Errorf("%s: %+v %v", test.name, a, err)
 		}
 	}

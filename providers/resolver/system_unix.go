@@ -15,12 +15,15 @@ func systemServers() ([]string, error) {
 	if err != nil {
 		return nil, err
 	}
+
 	var out []string
 	for _, s := range c.Servers {
 		out = append(out, net.JoinHostPort(s, c.Port))
 	}
+
 	if len(out) == 0 {
 		return nil, errors.New("/etc/resolv.conf names none")
 	}
+
 	return out, nil
 }

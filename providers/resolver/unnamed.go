@@ -12,6 +12,7 @@ func Unnamed(err error) error {
 	if err == nil {
 		return nil
 	}
+
 	var several errorList
 	if errors.As(err, &several) {
 		var out []error
@@ -20,14 +21,17 @@ func Unnamed(err error) error {
 		}
 		return JoinErrors(out)
 	}
+
 	var server ServerError
 	var timeout TimeoutError
 	var network *net.OpError
+
 	switch {
 	case errors.As(err, &timeout), errors.As(err, &network):
 		return errors.New("no name server answers")
 	case errors.As(err, &server):
 		return fmt.Errorf("the name server says %w", server.Err)
 	}
+
 	return err
 }

@@ -24,16 +24,19 @@ func (b *backend) exchange(ctx context.Context, m *dns.Msg, once bool) (*dns.Msg
 	if _, err := b.server.acquire(ctx); err != nil {
 		return nil, b.unreachable(err)
 	}
+
 	var reply *dns.Msg
 	err := b.server.withConn(ctx, b.timeout, once, func(c *tcpConn) error {
 		mac, err := c.send(m, b.key, b.timeout)
 		if err != nil {
 			return err
 		}
+
 		msg, err := c.receive(b.timeout)
 		if err != nil {
 			return err
 		}
+
 		reply = new(dns.Msg)
 		if err := reply.Unpack(msg); err != nil {
 			return err
@@ -41,12 +44,15 @@ func (b *backend) exchange(ctx context.Context, m *dns.Msg, once bool) (*dns.Msg
 		if reply.Id != m.Id {
 			return dns.ErrId
 		}
+
 		return dns.TsigVerify(msg, b.key.secret, mac, false)
 	})
+
 	if reply == nil {
 		b.server.release(outcomeOf(err), b.unreachable(err))
 		return nil, b.unreachable(err)
 	}
+
 	b.server.release(answered, nil)
 	if sig := reply.IsTsig(); sig != nil && sig.Error != dns.RcodeSuccess {
 		return nil, b.keyError(sig.Error)
@@ -55,6 +61,7 @@ func (b *backend) exchange(ctx context.Context, m *dns.Msg, once bool) (*dns.Msg
 		return nil, fmt.Errorf("server %s: its reply is not signed with key %q (%w): something between here and there answers in its place",
 			b.server.addr, b.key.name, err)
 	}
+
 	return reply, nil
 }
 
@@ -75,7 +82,8 @@ type unreachable struct {
 }
 
 func (u unreachable) Error() string {
-	return fmt.Sprintf("server %s does not answer: %v; check the address, and that TCP port 53 of it is reachable from here", u.server, u.err)
+	return fmt.Sprintf("server %s does not answer: %v; check the address, and that TCP port 53 of it is reachable from here",
+		u.server, u.err)
 }
 
 func (u unreachable) Unwrap() error { return u.err }
@@ -91,9 +99,12 @@ func (b *backend) keyError(code uint16) error {
 		return fmt.Errorf("server %s knows key %q, but not with this secret: compare key and key_alg (%s) with the server's",
 			b.server.addr, b.key.name, alg)
 	case dns.RcodeBadTime:
-		return fmt.Errorf("server %s says that the clocks are more than 5 minutes apart: set the time here or there", b.server.addr)
+		return fmt.Errorf("server %s says that the clocks are more than 5 minutes apart: set the time here or there",
+			b.server.addr)
 	}
-	return fmt.Errorf("server %s rejects key %q: %s", b.server.addr, b.key.name, dns.RcodeToString[int(code)])
+
+	return fmt.Errorf("server %s rejects key %q: %s", b.server.addr, b.key.name,
+		dns.RcodeToString[int(code)])
 }
 
 // updateError explains the reply to an update (RFC 2136 section 2.2).
@@ -102,18 +113,24 @@ func (b *backend) updateError(code int) error {
 	case dns.RcodeSuccess:
 		return nil
 	case dns.RcodeNXRrset, dns.RcodeYXRrset, dns.RcodeYXDomain, dns.RcodeNameError:
-		return fmt.Errorf("server %s: %w: a record was changed between reading and writing", b.server.addr, plan.ErrStale)
+		return fmt.Errorf("server %s: %w: a record was changed between reading and writing",
+			b.server.addr, plan.ErrStale)
 	case dns.RcodeRefused:
 		return fmt.Errorf("server %s refuses the update: allow key %q to update zone %s (BIND: allow-update or update-policy); "+
-			"where that is so already, the server's log tells which record it objects to", b.server.addr, b.key.name, b.zone)
+			"where that is so already, the server's log tells which record it objects to",
+			b.server.addr, b.key.name, b.zone)
 	case dns.RcodeNotAuth:
-		return fmt.Errorf("server %s is not authoritative for zone %s: give the zone's primary server", b.server.addr, b.zone)
+		return fmt.Errorf("server %s is not authoritative for zone %s: give the zone's primary server",
+			b.server.addr, b.zone)
 	case dns.RcodeNotImplemented:
 		return fmt.Errorf("server %s does not do dynamic updates", b.server.addr)
 	case dns.RcodeServerFailure:
-		return fmt.Errorf("server %s could not carry out the update (SERVFAIL): its log says why, often a zone file or journal it may not write", b.server.addr)
+		return fmt.Errorf("server %s could not carry out the update (SERVFAIL): its log says why, often a zone file or journal it may not write",
+			b.server.addr)
 	}
-	return fmt.Errorf("server %s answers the update with %s", b.server.addr, dns.RcodeToString[code])
+
+	return fmt.Errorf("server %s answers the update with %s", b.server.addr,
+		dns.RcodeToString[code])
 }
 
 // diagnose finds out why nothing can be had from the server, by a signed query for the
@@ -123,10 +140,14 @@ func (b *backend) diagnose(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	if len(record.Pick(reply.Answer, record.RRset{Name: b.zone, Type: "SOA"})) == 0 || !reply.Authoritative {
+	if len(record.Pick(reply.Answer, record.RRset{
+		Name: b.zone,
+		Type: "SOA",
+	})) == 0 || !reply.Authoritative {
 		return fmt.Errorf("server %s is not authoritative for zone %s (%s): check the zone's name, and give its primary server",
 			b.server.addr, b.zone, dns.RcodeToString[reply.Rcode])
 	}
+
 	return nil
 }
 
@@ -136,15 +157,19 @@ func (b *backend) exact(ctx context.Context, set record.RRset) ([]dns.RR, error)
 	if err != nil {
 		return nil, err
 	}
+
 	switch {
 	case reply.Rcode == dns.RcodeNameError:
 		return nil, nil
 	case reply.Rcode != dns.RcodeSuccess:
-		return nil, fmt.Errorf("server %s answers the question for %s with %s", b.server.addr, set, dns.RcodeToString[reply.Rcode])
+		return nil, fmt.Errorf("server %s answers the question for %s with %s", b.server.addr,
+			set, dns.RcodeToString[reply.Rcode])
 	}
+
 	if ns := referred(reply, b.zone); ns != nil {
 		return ns, nil
 	}
+
 	return record.Pick(reply.Answer, set), nil
 }
 
@@ -154,11 +179,13 @@ func referred(reply *dns.Msg, zone string) (ns []dns.RR) {
 	if reply.Authoritative || len(reply.Answer) > 0 {
 		return nil
 	}
+
 	for _, rr := range reply.Ns {
 		if rr.Header().Rrtype == dns.TypeNS && mail.FQDN(rr.Header().Name) != zone {
 			ns = append(ns, rr)
 		}
 	}
+
 	return ns
 }
 
@@ -175,6 +202,7 @@ func (b *backend) ask(ctx context.Context, sets []record.RRset) (zone.Listing, e
 	for _, set := range sets {
 		at[set.Name] = append(at[set.Name], set)
 	}
+
 	var questions []record.RRset
 	for name, own := range at {
 		questions = append(questions, own...)
@@ -182,50 +210,64 @@ func (b *backend) ask(ctx context.Context, sets []record.RRset) (zone.Listing, e
 			questions = append(questions, alias)
 		}
 	}
+
 	l := zone.NewListing()
 	var mu sync.Mutex
 	group, ctx := errgroup.WithContext(ctx)
 	group.SetLimit(mostAtOnce)
+
 	for _, set := range questions {
 		group.Go(func() error {
 			rrs, err := b.exact(ctx, set)
 			if err != nil {
 				return err
 			}
+
 			found := record.FromRRs(rrs)
 			if len(found) > 0 && found[0].RRset != set { // of a zone below
 				mu.Lock()
 				defer mu.Unlock()
+
 				for _, r := range found {
 					if !record.HoldsData(l.Sets[r.RRset], r) {
 						l.Add(r)
 					}
 				}
+
 				return nil
 			}
+
 			wild, err := b.wildcard(ctx, set, found)
 			if err != nil {
 				return err
 			}
+
 			mu.Lock()
 			defer mu.Unlock()
+
 			for _, r := range found {
 				l.Add(r)
 			}
+
 			if wild == "" {
 				return nil
 			}
+
 			hidden := []record.RRset{set}
 			if set.Type == "CNAME" {
 				hidden = at[set.Name]
 			}
+
 			for _, h := range hidden {
 				l.Unknown[h] = fmt.Sprintf("the wildcard %s answers for it, and server %s refuses a zone transfer, "+
-					"which would show what is really there: allow key %q to transfer zone %s", wild, b.server.addr, b.key.name, b.zone)
+					"which would show what is really there: allow key %q to transfer zone %s",
+					wild, b.server.addr, b.key.name, b.zone)
 			}
+
 			return nil
 		})
 	}
+
 	return l, group.Wait()
 }
 
@@ -235,6 +277,7 @@ func (b *backend) wildcard(ctx context.Context, set record.RRset, rs []record.Re
 	if len(rs) == 0 || strings.HasPrefix(set.Name, "*.") {
 		return "", nil
 	}
+
 	for name := set.Name; name != b.zone; {
 		_, name, _ = strings.Cut(name, ".")
 		wild := record.RRset{Name: "*." + name, Type: set.Type}
@@ -242,13 +285,16 @@ func (b *backend) wildcard(ctx context.Context, set record.RRset, rs []record.Re
 		if err != nil {
 			return "", err
 		}
+
 		same := record.FromRRs(rrs)
 		for i := range same {
 			same[i].Name = set.Name
 		}
+
 		if len(same) > 0 && plan.EqualLines(record.Lines(same), record.Lines(rs)) {
 			return wild.Name, nil
 		}
 	}
+
 	return "", nil
 }

@@ -44,25 +44,34 @@ func crookedWorld(t *testing.T) *resolver.Resolver {
 		},
 		"127.0.0.13": {"nomeazienda.it.": strings.ReplaceAll(crookedZone, "$TTL 3600\n", "")},
 	}}
+
 	return &resolver.Resolver{Servers: []string{w.Start(t)}, Timeout: time.Second, Attempts: 1}
 }
 
 // planOf compares what is wanted of the zone with what is there, as mailpub plan does.
 func planOf(t *testing.T, d plan.Driver, ledger *plan.Ledger, wanted ...plan.Item) *plan.Plan {
 	t.Helper()
-	p, err := plan.Make(t.Context(), []plan.Party{{Target: mail.ZoneTarget(zonetest.Zone), Driver: d, Wanted: wanted}}, ledger, time.Now())
+	p, err := plan.Make(t.Context(), []plan.Party{{Target: mail.ZoneTarget(zonetest.Zone), Driver: d, Wanted: wanted}},
+		ledger, time.Now())
+
 	if err != nil {
 		t.Fatal(err)
 	}
+
 	for i, c := range p.Changes {
 		if why := d.(*zone.Zone).RefusesChange(c); c.Writes() && why != "" {
-			p.Changes[i].Action, p.Changes[i].Reason = plan.Manual, why
+			p.Changes[i].Action = plan.Manual
+			p.Changes[i].Reason = why
 		}
 	}
+
 	return p
 }
 
-func wantedText(name, text string) plan.Item { return wantedData(name, "TXT", mail.TextData(text)) }
+func wantedText(name, text string) plan.Item {
+	return wantedData(name, "TXT",
+		mail.TextData(text))
+}
 
 func wantedData(name, rrtype, data string) plan.Item {
 	return plan.Item{
@@ -76,7 +85,10 @@ func wantedData(name, rrtype, data string) plan.Item {
 // What a record depends on is in the plan, and is not found out by writing it.
 func TestPlanShowsEffects(t *testing.T) {
 	world := crookedWorld(t)
-	s := zonetest.Start(t, func(c *authdns.Config) { c.Zones = map[string]string{zonetest.Zone: crookedZone} })
+	s := zonetest.Start(t, func(c *authdns.Config) {
+		c.Zones = map[string]string{zonetest.Zone: crookedZone}
+	})
+
 	z := openTest(t, s.Addr(), func(o *zone.Options) { o.Resolver = world })
 	for _, c := range []struct {
 		name   string
@@ -100,12 +112,15 @@ func TestPlanShowsEffects(t *testing.T) {
 		var got []string
 		for _, change := range planOf(t, z, plan.NewLedger("s"), c.wanted).Changes {
 			name, rrtype, _, _ := mail.SplitDNSKey(change.Key)
-			got = append(got, fmt.Sprintf("%s %s %s: %s", change.Action, strings.TrimSuffix(name, "."+zonetest.Zone), rrtype, change.Reason))
+			got = append(got, fmt.Sprintf("%s %s %s: %s", change.Action,
+				strings.TrimSuffix(name, "."+zonetest.Zone), rrtype, change.Reason))
 		}
+
 		want := strings.Split(c.want, "\n")
 		if c.want == "" {
 			want = nil
 		}
+
 		fits := len(got) == len(want)
 		for i := range got {
 			if fits {
@@ -113,6 +128,7 @@ func TestPlanShowsEffects(t *testing.T) {
 				fits = strings.HasPrefix(got[i], head+": ") && strings.Contains(got[i], reason)
 			}
 		}
+
 		if !fits {
 			t.Errorf("%s:\n%s\nwant\n%s", c.name, strings.Join(got, "\n"), c.want)
 		}
@@ -130,42 +146,60 @@ func TestWildcardIsKept(t *testing.T) {
 		t.Run(server, func(t *testing.T) {
 			addr := ""
 			if server == "BIND" {
-				addr = servertest.BIND{Zones: map[string]string{"nomeazienda.it": crookedZone}, Secret: zonetest.Secret, Transfer: "any;", Args: []string{"-n", "1"}}.Start(t)
+				addr = servertest.BIND{
+					Zones:    map[string]string{"nomeazienda.it": crookedZone},
+					Secret:   zonetest.Secret,
+					Transfer: "any;",
+					Args:     []string{"-n", "1"},
+				}.Start(t)
 			} else {
-				addr = zonetest.Start(t, func(c *authdns.Config) { c.Zones = map[string]string{zonetest.Zone: crookedZone} }).Addr()
+				addr = zonetest.Start(t, func(c *authdns.Config) {
+					c.Zones = map[string]string{zonetest.Zone: crookedZone}
+				}).Addr()
 			}
+
 			z := openTest(t, addr, nil)
 			ledger := plan.NewLedger("s")
 			parties := []plan.Party{{Target: mail.ZoneTarget(zonetest.Zone), Driver: z}}
-			wanted := []plan.Item{wantedData("www", "MX", "0 ."), {Key: mail.TaggedTXT("www."+zonetest.Zone, "v=spf1"), Lines: []string{`"v=spf1 -all"`}, Stage: plan.StageRecord}}
+			wanted := []plan.Item{wantedData("www", "MX", "0 ."),
+				{Key: mail.TaggedTXT("www."+zonetest.Zone, "v=spf1"), Lines: []string{`"v=spf1 -all"`}, Stage: plan.StageRecord}}
+
 			apply := func(wanted []plan.Item) {
 				t.Helper()
 				p := planOf(t, z, ledger, wanted...)
-				if err := plan.Apply(t.Context(), p, parties, ledger, noStore{}, plan.Options{}); err != nil {
+				if err := plan.Apply(t.Context(), p, parties, ledger, noStore{},
+					plan.Options{}); err != nil {
 					t.Fatal(err)
 				}
+
 				if rest := planOf(t, z, ledger, wanted...); len(rest.Changes) > 0 {
 					t.Errorf("the next plan has %+v", rest.Changes)
 				}
 			}
+
 			sees := func(name, rrtype, want string) {
 				t.Helper()
-				a, err := (&resolver.Resolver{}).Ask(t.Context(), addr, name+"."+zonetest.Zone, rrtype)
+				a, err := (&resolver.Resolver{}).Ask(t.Context(), addr, name+"."+zonetest.Zone,
+					rrtype)
 				if got := strings.Join(a.Data(), " "); err != nil || got != want {
 					t.Errorf("%s %s: %q, %v, want %q", name, rrtype, got, err, want)
 				}
 			}
+
 			sees("www", "A", "2.2.2.80")
 			apply(wanted)
 			sees("www", "A", "2.2.2.80")
 			sees("www", "AAAA", "2001:db8::80")
 			sees("www", "MX", "0 .")
-			zonetest.Foreign(t, addr, mail.DNSKey("*."+zonetest.Zone, "A"), []string{"2.2.2.81 ttl 600"})
+			zonetest.Foreign(t, addr, mail.DNSKey("*."+zonetest.Zone, "A"),
+				[]string{"2.2.2.81 ttl 600"})
+
 			apply(wanted)
 			sees("www", "A", "2.2.2.81")
 			apply(nil)
 			sees("www", "A", "2.2.2.81")
 			sees("www", "MX", "")
+
 			if n := ledger.Len(); n != 0 {
 				t.Errorf("%d entries are left in the ledger", n)
 			}
@@ -175,11 +209,19 @@ func TestWildcardIsKept(t *testing.T) {
 
 // Where a zone can't be transferred, a delegation shows in the answers.
 func TestDelegationWithoutTransfer(t *testing.T) {
-	addr := servertest.BIND{Zones: map[string]string{"nomeazienda.it": crookedZone}, Secret: zonetest.Secret, Transfer: "none;", Args: []string{"-n", "1"}}.Start(t)
+	addr := servertest.BIND{
+		Zones:    map[string]string{"nomeazienda.it": crookedZone},
+		Secret:   zonetest.Secret,
+		Transfer: "none;",
+		Args:     []string{"-n", "1"},
+	}.Start(t)
+
 	world := crookedWorld(t)
 	z := openTest(t, addr, func(o *zone.Options) { o.Resolver = world })
 	items, err := z.Read(t.Context(), []plan.Key{mail.DNSKey("www.child."+zonetest.Zone, "A")})
-	if err != nil || len(items) != 1 || !strings.Contains(items[0].Fixed, "delegated to ns.vendor.test") || !slices.Equal(items[0].Lines, []string{"192.0.2.90"}) {
+	if err != nil || len(items) != 1 || !strings.Contains(items[0].Fixed,
+		"delegated to ns.vendor.test") || !slices.Equal(items[0].Lines,
+		[]string{"192.0.2.90"}) {
 		t.Errorf("%+v %v", items, err)
 	}
 }

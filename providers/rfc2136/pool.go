@@ -41,14 +41,22 @@ func poolOf(s *zone.Shared) *Pool {
 func (p *Pool) server(addr string) *dnsServer {
 	p.mu.Lock()
 	defer p.mu.Unlock()
+
 	if p.servers == nil {
 		p.servers = map[string]*dnsServer{}
 	}
+
 	s := p.servers[addr]
 	if s == nil {
-		s = &dnsServer{addr: addr, brief: p.brief, limit: firstAtOnce, ceiling: mostAtOnce}
+		s = &dnsServer{
+			addr:    addr,
+			brief:   p.brief,
+			limit:   firstAtOnce,
+			ceiling: mostAtOnce,
+		}
 		p.servers[addr] = s
 	}
+
 	return s
 }
 
@@ -56,6 +64,7 @@ func (p *Pool) server(addr string) *dnsServer {
 func (p *Pool) Close() {
 	p.mu.Lock()
 	defer p.mu.Unlock()
+
 	for _, s := range p.servers {
 		s.mu.Lock()
 		for _, l := range s.idle {
@@ -114,33 +123,40 @@ func (s *dnsServer) acquire(ctx context.Context) (ticket, error) {
 		defer s.mu.Unlock()
 		return 0, s.dead
 	}
+
 	if s.busy < s.limit && len(s.waiting) == 0 {
 		s.busy++
 		defer s.mu.Unlock()
 		return s.entered(), nil
 	}
+
 	turn := make(chan struct{})
 	s.waiting = append(s.waiting, turn)
 	s.mu.Unlock()
+
 	select {
 	case <-turn:
 		s.mu.Lock()
 		defer s.mu.Unlock()
+
 		if s.dead != nil && !s.answered {
 			s.busy--
 			s.wake()
 			return 0, s.dead
 		}
+
 		return s.entered(), nil
 	case <-ctx.Done():
 		s.mu.Lock()
 		defer s.mu.Unlock()
+
 		for i, w := range s.waiting {
 			if w == turn {
 				s.waiting = append(s.waiting[:i], s.waiting[i+1:]...)
 				return 0, ctx.Err()
 			}
 		}
+
 		s.busy-- // the turn came all the same
 		s.wake()
 		return 0, ctx.Err()
@@ -178,9 +194,11 @@ func outcomeOf(err error) outcome {
 	if errors.Is(err, context.Canceled) {
 		return givenUp
 	}
-	if err != nil && (sockerr.Closed(err) || errors.As(err, new(net.Error)) || errors.Is(err, context.DeadlineExceeded)) {
+	if err != nil && (sockerr.Closed(err) || errors.As(err, new(net.Error)) ||
+		errors.Is(err, context.DeadlineExceeded)) {
 		return fellSilent
 	}
+
 	return answered
 }
 
@@ -188,28 +206,36 @@ func outcomeOf(err error) outcome {
 func (s *dnsServer) release(v outcome, err error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
+
 	switch v {
 	case answered:
 		s.answered = true
 		s.streak++
 		switch {
 		case s.limit < s.ceiling && s.streak >= s.limit:
-			s.limit, s.streak = s.limit+1, 0
+			s.limit = s.limit + 1
+			s.streak = 0
 		case s.ceiling < mostAtOnce && s.streak >= 16*s.limit: // it may have more room by now
-			s.ceiling, s.streak = s.ceiling+1, 0
+			s.ceiling = s.ceiling + 1
+			s.streak = 0
 		}
 	case turnedAway:
-		s.answered, s.refusals = true, s.refusals+1
+		s.answered = true
+		s.refusals = s.refusals + 1
 		fallthrough
 	case fellSilent:
 		if s.dead == nil && v == fellSilent {
 			s.dead = err
 		}
+
 		if s.busy > 1 {
 			s.ceiling = max(min(s.ceiling, s.busy-1), 1)
 		}
-		s.limit, s.streak = max(min(s.limit/2, s.ceiling), 1), 0
+
+		s.limit = max(min(s.limit/2, s.ceiling), 1)
+		s.streak = 0
 	}
+
 	s.busy--
 	s.wake()
 }
@@ -239,12 +265,14 @@ func (s *dnsServer) take(ctx context.Context, timeout time.Duration, fresh bool)
 		s.mu.Unlock()
 		return l, nil
 	}
+
 	s.mu.Unlock()
 	client := dns.Client{Net: "tcp", Timeout: timeout}
 	conn, err := client.DialContext(ctx, s.addr)
 	if err != nil {
 		return nil, err
 	}
+
 	conn.Conn = buffered{conn.Conn, bufio.NewReaderSize(conn.Conn, 4096)}
 	return &tcpConn{Conn: conn}, nil
 }
@@ -273,12 +301,14 @@ func (s *dnsServer) withConn(ctx context.Context, timeout time.Duration, once bo
 		if ctx.Err() != nil {
 			err = ctx.Err()
 		}
+
 		if err != nil {
 			if l != nil {
 				l.Close()
 			}
 			return err
 		}
+
 		used := l.used
 		stop := context.AfterFunc(ctx, func() { _ = l.SetDeadline(time.Unix(1, 0)) })
 		err = use(l)
@@ -287,12 +317,14 @@ func (s *dnsServer) withConn(ctx context.Context, timeout time.Duration, once bo
 		} else {
 			s.Put(l)
 		}
+
 		switch {
 		case err != nil && ctx.Err() != nil:
 			return ctx.Err()
 		case used && sockerr.Closed(err):
 			continue
 		}
+
 		return err
 	}
 }
@@ -308,6 +340,7 @@ func (l *tcpConn) send(m *dns.Msg, key tsigKey, timeout time.Duration) (mac stri
 	if err != nil {
 		return "", err
 	}
+
 	_ = l.SetDeadline(time.Now().Add(timeout))
 	_, err = l.Write(wire)
 	return mac, err
@@ -318,6 +351,7 @@ func (l *tcpConn) receive(timeout time.Duration) ([]byte, error) {
 	if l.buf == nil {
 		l.buf = make([]byte, dns.MaxMsgSize)
 	}
+
 	_ = l.SetDeadline(time.Now().Add(timeout))
 	n, err := l.Read(l.buf)
 	if err != nil {
@@ -326,5 +360,6 @@ func (l *tcpConn) receive(timeout time.Duration) ([]byte, error) {
 	if n < 12 {
 		return nil, fmt.Errorf("a reply of %d octets is too short", n)
 	}
+
 	return l.buf[:n], nil
 }

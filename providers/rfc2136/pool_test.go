@@ -31,22 +31,28 @@ func readAll(t *testing.T, addr string, zones []string) *Pool {
 	shared := &zone.Shared{}
 	t.Cleanup(shared.Close)
 	var wg sync.WaitGroup
+
 	for _, name := range zones {
 		wg.Go(func() {
 			var log bytes.Buffer
 			z := openTest(t, addr, func(o *zone.Options) {
-				o.Zone, o.Shared = name, shared
-				o.Logger = slog.New(slog.NewTextHandler(&log, &slog.HandlerOptions{Level: slog.LevelDebug}))
+				o.Zone = name
+				o.Shared = shared
+				o.Logger = slog.New(slog.NewTextHandler(&log,
+					&slog.HandlerOptions{Level: slog.LevelDebug}))
 			})
+
 			items, err := z.Read(t.Context(), []plan.Key{mail.DNSKey("web."+name, "A")})
 			if err != nil || len(items) != 1 {
 				t.Errorf("%s: %v %v", name, items, err)
 			}
+
 			if z.Backend.(*backend).oneByOne {
 				t.Errorf("%s was not transferred:\n%s", name, log.String())
 			}
 		})
 	}
+
 	wg.Wait()
 	return poolOf(shared)
 }
@@ -60,15 +66,26 @@ func TestManyZones(t *testing.T) {
 		{"one at a time", "transfers-out 1;"},
 	} {
 		t.Run(c.name, func(t *testing.T) {
-			files, zones := map[string]string{}, []string{}
+			files := map[string]string{}
+			zones := []string{}
 			for i := range 200 {
 				zone := fmt.Sprintf("m%03d.example", i)
-				files[zone], zones = zonetest.Text, append(zones, zone+".")
+				files[zone] = zonetest.Text
+				zones = append(zones, zone+".")
 			}
-			addr := servertest.BIND{Zones: files, Secret: zonetest.Secret, Transfer: `key "mailpub.";`, Options: c.options}.Start(t)
+
+			addr := servertest.BIND{
+				Zones:    files,
+				Secret:   zonetest.Secret,
+				Transfer: `key "mailpub.";`,
+				Options:  c.options,
+			}.Start(t)
+
 			pool := readAll(t, addr, zones)
 			s := pool.server(addr)
-			t.Logf("%d refusals; at most %d at a time in the end, %d connections", s.refusals, s.limit, len(s.idle))
+			t.Logf("%d refusals; at most %d at a time in the end, %d connections", s.refusals,
+				s.limit, len(s.idle))
+
 			if len(s.idle) > mostAtOnce {
 				t.Errorf("%d connections", len(s.idle))
 			}
@@ -82,13 +99,20 @@ func TestUnreachableOnce(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
+
 	defer silent.Close()
+
 	shared := &zone.Shared{}
 	var wg sync.WaitGroup
 	start := time.Now()
+
 	for i := range 100 {
 		wg.Go(func() {
-			z := openTest(t, silent.Addr().String(), func(o *zone.Options) { o.Zone, o.Shared = fmt.Sprintf("m%d.example", i), shared })
+			z := openTest(t, silent.Addr().String(), func(o *zone.Options) {
+				o.Zone = fmt.Sprintf("m%d.example", i)
+				o.Shared = shared
+			})
+
 			z.Backend.(*backend).timeout = time.Second
 			_, err := z.Read(t.Context(), []plan.Key{mail.DNSKey("a."+z.Name, "A")})
 			if err == nil || !strings.Contains(err.Error(), "does not answer") {
@@ -96,6 +120,7 @@ func TestUnreachableOnce(t *testing.T) {
 			}
 		})
 	}
+
 	wg.Wait()
 	if took := time.Since(start); took > 15*time.Second {
 		t.Errorf("it took %v", took)
@@ -107,9 +132,11 @@ func TestIdleConnectionClosed(t *testing.T) {
 	s := zonetest.Start(t, nil)
 	shared := &zone.Shared{}
 	defer shared.Close()
+
 	z := openTest(t, s.Addr(), func(o *zone.Options) { o.Shared = shared })
 	for range 2 {
-		if _, err := z.Read(t.Context(), []plan.Key{mail.DNSKey("web."+zonetest.Zone, "A")}); err != nil {
+		if _, err := z.Read(t.Context(), []plan.Key{mail.DNSKey("web."+zonetest.Zone,
+			"A")}); err != nil {
 			t.Fatal(err)
 		}
 		for _, l := range poolOf(shared).server(s.Addr()).idle {
@@ -129,22 +156,28 @@ func TestAtOnce(t *testing.T) {
 			}
 		}
 	}
+
 	enter(1)
 	for range 100 {
 		s.release(answered, nil)
 		enter(1)
 	}
+
 	if s.limit != mostAtOnce {
 		t.Errorf("after 100 answers %d at a time, want %d", s.limit, mostAtOnce)
 	}
+
 	enter(4)
 	s.release(turnedAway, errors.New("refused"))
 	if s.limit != 2 || s.ceiling != 4 {
-		t.Errorf("after one of 5 was turned away: %d at a time, at most %d; want 2, 4", s.limit, s.ceiling)
+		t.Errorf("after one of 5 was turned away: %d at a time, at most %d; want 2, 4",
+			s.limit, s.ceiling)
 	}
+
 	for range 4 {
 		s.release(fellSilent, errors.New("timeout"))
 	}
+
 	if s.limit != 1 || s.busy != 0 {
 		t.Errorf("after silence: %d at a time, %d under way; want 1, 0", s.limit, s.busy)
 	}
@@ -157,8 +190,10 @@ func TestGivingUp(t *testing.T) {
 		for range firstAtOnce {
 			_, _ = s.acquire(t.Context())
 		}
+
 		ctx, cancel := context.WithTimeout(t.Context(), time.Second)
 		defer cancel()
+
 		var in atomic.Int32
 		for _, c := range []context.Context{ctx, t.Context(), ctx, t.Context()} {
 			go func() {
@@ -167,13 +202,16 @@ func TestGivingUp(t *testing.T) {
 				}
 			}()
 		}
+
 		time.Sleep(2 * time.Second)
 		for range firstAtOnce {
 			s.release(answered, nil)
 		}
+
 		synctest.Wait()
 		if in.Load() != 2 || s.busy != 2 || len(s.waiting) != 0 {
-			t.Errorf("%d came in, %d are under way, %d wait; want 2, 2, 0", in.Load(), s.busy, len(s.waiting))
+			t.Errorf("%d came in, %d are under way, %d wait; want 2, 2, 0", in.Load(), s.busy,
+				len(s.waiting))
 		}
 	})
 }
@@ -208,20 +246,28 @@ func answerTransfers(t *testing.T, rrs []string, sign bool) string {
 	if err != nil {
 		t.Fatal(err)
 	}
-	server := &dns.Server{Listener: l, TsigSecret: map[string]string{"mailpub.": zonetest.Secret}, Handler: dns.HandlerFunc(func(w dns.ResponseWriter, q *dns.Msg) {
-		m := new(dns.Msg).SetReply(q)
-		for _, text := range rrs {
-			rr, err := dns.NewRR(text)
-			if err != nil {
-				t.Error(err)
+
+	server := &dns.Server{
+		Listener:   l,
+		TsigSecret: map[string]string{"mailpub.": zonetest.Secret},
+		Handler: dns.HandlerFunc(func(w dns.ResponseWriter, q *dns.Msg) {
+			m := new(dns.Msg).SetReply(q)
+			for _, text := range rrs {
+				rr, err := dns.NewRR(text)
+				if err != nil {
+					t.Error(err)
+				}
+				m.Answer = append(m.Answer, rr)
 			}
-			m.Answer = append(m.Answer, rr)
-		}
-		if sign {
-			m.SetTsig("mailpub.", dns.HmacSHA256, 300, time.Now().Unix())
-		}
-		_ = w.WriteMsg(m)
-	})}
+
+			if sign {
+				m.SetTsig("mailpub.", dns.HmacSHA256, 300, time.Now().Unix())
+			}
+
+			_ = w.WriteMsg(m)
+		}),
+	}
+
 	go func() { _ = server.ActivateAndServe() }()
 	t.Cleanup(func() { _ = server.Shutdown() })
 	return l.Addr().String()
@@ -232,11 +278,17 @@ func TestLargeBatch(t *testing.T) {
 	s := zonetest.Start(t, func(c *authdns.Config) {})
 	var changes []zonetest.Change
 	for i := range 3000 {
-		changes = append(changes, zonetest.Change{Key: mail.DNSKey(fmt.Sprintf("n%d.%s", i, zonetest.Zone), "A"), Before: nil, After: []string{"192.0.2.1 ttl 60"}})
+		changes = append(changes, zonetest.Change{
+			Key:    mail.DNSKey(fmt.Sprintf("n%d.%s", i, zonetest.Zone), "A"),
+			Before: nil,
+			After:  []string{"192.0.2.1 ttl 60"},
+		})
 	}
+
 	if err := zonetest.ApplyAll(t, openTest(t, s.Addr(), nil), changes...); err != nil {
 		t.Fatal(err)
 	}
+
 	if n := len(s.Dump(zonetest.Zone)); n < 3000 {
 		t.Errorf("%d records", n)
 	}
@@ -249,9 +301,19 @@ func TestTransferKeepsWhatIsWanted(t *testing.T) {
 	for i := range 5000 {
 		fmt.Fprintf(&text, "s%d IN TXT \"a stranger's, number %[1]d\"\n", i)
 	}
-	s := zonetest.Start(t, func(c *authdns.Config) { c.Zones = map[string]string{zonetest.Zone: text.String()} })
-	l, err := openTest(t, s.Addr(), nil).Backend.List(t.Context(), []record.RRset{{Name: "web." + zonetest.Zone, Type: "A"}, {Name: "none." + zonetest.Zone, Type: "A"}})
-	if err != nil || len(l.Sets) != 1 || len(l.Sets[record.RRset{Name: "web." + zonetest.Zone, Type: "A"}]) != 1 {
+
+	s := zonetest.Start(t, func(c *authdns.Config) {
+		c.Zones = map[string]string{zonetest.Zone: text.String()}
+	})
+
+	l, err := openTest(t, s.Addr(), nil).Backend.List(t.Context(),
+		[]record.RRset{{Name: "web." + zonetest.Zone, Type: "A"},
+			{Name: "none." + zonetest.Zone, Type: "A"}})
+
+	if err != nil || len(l.Sets) != 1 || len(l.Sets[record.RRset{
+		Name: "web." + zonetest.Zone,
+		Type: "A",
+	}]) != 1 {
 		t.Errorf("%d sets, %v", len(l.Sets), err)
 	}
 }

@@ -19,7 +19,10 @@ func TestPowerDNSUpdates(t *testing.T) {
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			p := servertest.StartPowerDNS(t)
-			runUpdates(t, nameServer{p.Addr, test.name == "without transfer", func(t *testing.T) string { return p.Fresh(t, test.signed, test.transfer...) }})
+			runUpdates(t, nameServer{p.Addr, test.name == "without transfer",
+				func(t *testing.T) string {
+					return p.Fresh(t, test.signed, test.transfer...)
+				}})
 		})
 	}
 }

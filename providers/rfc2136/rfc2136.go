@@ -43,18 +43,33 @@ func tsigAlgs() []string {
 func checkRFC2136(s map[string]string) (errs []zone.SettingError) {
 	if v := s["server"]; v != "" {
 		if _, err := resolver.HostPort(v); err != nil {
-			errs = append(errs, zone.SettingError{Setting: "server", Problem: err.Error(), Want: `a host or host:port, such as "192.0.2.53:53"`})
+			errs = append(errs, zone.SettingError{
+				Setting: "server",
+				Problem: err.Error(),
+				Want:    `a host or host:port, such as "192.0.2.53:53"`,
+			})
 		}
 	}
+
 	if v := s["key_name"]; v != "" {
 		if _, ok := dns.IsDomainName(v); !ok || strings.ContainsAny(v, " \t:") {
-			errs = append(errs, zone.SettingError{Setting: "key_name", Problem: fmt.Sprintf("%q is no key name", v), Want: `a name such as "mailpub."`})
+			errs = append(errs, zone.SettingError{
+				Setting: "key_name",
+				Problem: fmt.Sprintf("%q is no key name", v),
+				Want:    `a name such as "mailpub."`,
+			})
 		}
 	}
-	if v := strings.ToLower(strings.TrimSuffix(s["key_alg"], ".")); v != "" && !slices.Contains(tsigAlgs(), v) {
-		errs = append(errs, zone.SettingError{Setting: "key_alg", Problem: fmt.Sprintf("unknown algorithm %q%s", v, zone.DidYouMean(v, tsigAlgs())),
-			Want: "one of " + strings.Join(tsigAlgs(), ", ")})
+
+	if v := strings.ToLower(strings.TrimSuffix(s["key_alg"], ".")); v != "" &&
+		!slices.Contains(tsigAlgs(), v) {
+		errs = append(errs, zone.SettingError{
+			Setting: "key_alg",
+			Problem: fmt.Sprintf("unknown algorithm %q%s", v, zone.DidYouMean(v, tsigAlgs())),
+			Want:    "one of " + strings.Join(tsigAlgs(), ", "),
+		})
 	}
+
 	return errs
 }
 
@@ -66,8 +81,11 @@ func openRFC2136(o zone.Options) (zone.Backend, error) {
 	if _, err := base64.StdEncoding.DecodeString(o.Setting("key")); err != nil {
 		return nil, errors.New(`setting "key": not base64; copy the secret as the server's key file has it`)
 	}
+
 	return &backend{
-		zone: o.Zone, server: poolOf(o.Shared).server(server), log: o.Logger,
+		zone:   o.Zone,
+		server: poolOf(o.Shared).server(server),
+		log:    o.Logger,
 		key: tsigKey{
 			name:   dns.CanonicalName(o.Setting("key_name")),
 			alg:    dns.Fqdn(strings.ToLower(strings.TrimSuffix(o.Setting("key_alg"), "."))),
@@ -101,6 +119,7 @@ func (b *backend) ListAround(ctx context.Context, sets []record.RRset, around []
 	if b.oneByOne {
 		return b.ask(ctx, sets)
 	}
+
 	l, err := b.transfer(ctx, sets, around...)
 	if err == nil {
 		return l, nil
@@ -111,7 +130,10 @@ func (b *backend) ListAround(ctx context.Context, sets []record.RRset, around []
 	if why := b.diagnose(ctx); why != nil {
 		return zone.Listing{}, why
 	}
-	b.log.Warn("no zone transfer; asking for the wanted names one by one", "zone", b.zone, "server", b.server.addr, "err", err)
+
+	b.log.Warn("no zone transfer; asking for the wanted names one by one", "zone", b.zone,
+		"server", b.server.addr, "err", err)
+
 	b.oneByOne = true
 	b.server.forbids.Store(true)
 	return b.ask(ctx, sets)
@@ -125,24 +147,32 @@ const maxUpdate = 60_000
 // prerequisites are the RRsets as they were (RFC 2136 section 2.4), so it is carried out whole
 // on what the plan was made from, or not at all.
 func (b *backend) Write(ctx context.Context, edits []zone.Edit) error {
-	all, size := new(dns.Msg).SetUpdate(b.zone), 0
+	all := new(dns.Msg).SetUpdate(b.zone)
+	size := 0
 	for _, e := range edits {
 		one := new(dns.Msg).SetUpdate(b.zone)
 		if err := addEdit(one, e); err != nil {
 			return err
 		}
+
 		n := 0
 		for _, rr := range slices.Concat(one.Answer, one.Ns) {
 			n += dns.Len(rr) - len(b.zone) + 2 // of the zone's name, a pointer is left
 		}
+
 		if size > 0 && size+n > maxUpdate {
 			if err := b.update(ctx, all); err != nil {
 				return err
 			}
-			all, size = new(dns.Msg).SetUpdate(b.zone), 0
+			all = new(dns.Msg).SetUpdate(b.zone)
+			size = 0
 		}
-		all.Answer, all.Ns, size = append(all.Answer, one.Answer...), append(all.Ns, one.Ns...), size+n
+
+		all.Answer = append(all.Answer, one.Answer...)
+		all.Ns = append(all.Ns, one.Ns...)
+		size = size + n
 	}
+
 	return b.update(ctx, all)
 }
 
@@ -156,7 +186,9 @@ func (b *backend) update(ctx context.Context, m *dns.Msg) error {
 }
 
 func addEdit(m *dns.Msg, e zone.Edit) error {
-	bare := []dns.RR{&dns.ANY{Hdr: dns.RR_Header{Name: e.Name, Rrtype: dns.StringToType[e.Type]}}}
+	bare := []dns.RR{&dns.ANY{Hdr: dns.RR_Header{Name: e.Name,
+		Rrtype: dns.StringToType[e.Type]}}}
+
 	if len(e.Before) == 0 {
 		m.RRsetNotUsed(bare)
 	} else {
@@ -166,6 +198,7 @@ func addEdit(m *dns.Msg, e zone.Edit) error {
 		}
 		m.Used(there)
 	}
+
 	gone, fresh := e.Split()
 	switch {
 	case e.Type == "CNAME" && len(fresh) > 0:
@@ -180,6 +213,7 @@ func addEdit(m *dns.Msg, e zone.Edit) error {
 		}
 		m.Remove(rrs)
 	}
+
 	for _, r := range fresh {
 		rr, err := r.RR()
 		if err != nil {
@@ -187,6 +221,7 @@ func addEdit(m *dns.Msg, e zone.Edit) error {
 		}
 		m.Insert([]dns.RR{rr})
 	}
+
 	return nil
 }
 
@@ -198,13 +233,16 @@ func wireRRs(rs []record.Record) ([]dns.RR, error) {
 			out[i] = dns.Copy(r.Wire)
 			continue
 		}
+
 		if r.Bad != nil {
 			return nil, fmt.Errorf("%s: a record can't be understood: %w", r.RRset, r.Bad)
 		}
+
 		var err error
 		if out[i], err = r.RR(); err != nil {
 			return nil, err
 		}
 	}
+
 	return out, nil
 }

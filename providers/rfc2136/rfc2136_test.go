@@ -24,14 +24,17 @@ func onBoth(t *testing.T, run func(t *testing.T, addr string, dump func() []stri
 	reader := zonetest.Key()
 	reader.Name = "reader."
 	for _, transfer := range []bool{true, false} {
-		name, who := "with transfer", `key "mailpub."; key "reader.";`
+		name := "with transfer"
+		who := `key "mailpub."; key "reader.";`
 		if !transfer {
 			name, who = "without transfer", `key "reader.";`
 		}
+
 		t.Run("embedded "+name, func(t *testing.T) {
 			s := zonetest.Start(t, func(c *authdns.Config) { c.NoTransfer = !transfer })
 			run(t, s.Addr(), func() []string { return s.Dump(zonetest.Zone) })
 		})
+
 		t.Run("bind "+name, func(t *testing.T) {
 			addr := startBIND(t, who)
 			run(t, addr, func() []string { return transferred(t, addr, reader) })
@@ -44,19 +47,25 @@ func TestTextOfStrangersStays(t *testing.T) {
 	onBoth(t, func(t *testing.T, addr string, dump func() []string) {
 		before := dump()
 		key := mail.TaggedTXT(zonetest.Zone, "v=spf1")
-		first, second := []string{`"v=spf1 mx -all"`}, []string{`"v=spf1 mx ip4:2.2.2.2 -all"`}
-		for _, c := range []zonetest.Change{{Key: key, Before: nil, After: first}, {Key: key, Before: first, After: second}, {Key: key, Before: second, After: nil}} {
+		first := []string{`"v=spf1 mx -all"`}
+		second := []string{`"v=spf1 mx ip4:2.2.2.2 -all"`}
+
+		for _, c := range []zonetest.Change{{Key: key, Before: nil, After: first},
+			{Key: key, Before: first, After: second}, {Key: key, Before: second, After: nil}} {
 			if err := zonetest.ApplyAll(t, openTest(t, addr, nil), c); err != nil {
 				t.Fatal(err)
 			}
+
 			for _, l := range dump() {
 				if strings.Contains(l, " TXT ") && !strings.Contains(l, " 1800 ") {
 					t.Errorf("re-timed: %s", l)
 				}
 			}
 		}
+
 		if after := dump(); !slices.Equal(before, after) {
-			t.Errorf("before\n%s\nafter\n%s", strings.Join(before, "\n"), strings.Join(after, "\n"))
+			t.Errorf("before\n%s\nafter\n%s", strings.Join(before, "\n"),
+				strings.Join(after, "\n"))
 		}
 	})
 }
@@ -66,9 +75,11 @@ func TestOddText(t *testing.T) {
 	onBoth(t, func(t *testing.T, addr string, dump func() []string) {
 		m := new(dns.Msg).SetUpdate(zonetest.Zone)
 		m.Insert([]dns.RR{&dns.TXT{
-			Hdr: dns.RR_Header{Name: "odd." + zonetest.Zone, Rrtype: dns.TypeTXT, Class: dns.ClassINET, Ttl: 60},
+			Hdr: dns.RR_Header{Name: "odd." + zonetest.Zone, Rrtype: dns.TypeTXT,
+				Class: dns.ClassINET, Ttl: 60},
 			Txt: []string{"V=SPF1", ` ip4:192.0.2.1 \195\168 `, `\"x\\y\" -all`},
 		}})
+
 		zonetest.Update(t, addr, m)
 		key := mail.TaggedTXT("odd."+zonetest.Zone, "v=spf1")
 		z := openTest(t, addr, nil)
@@ -77,9 +88,15 @@ func TestOddText(t *testing.T) {
 		if err != nil || len(items) != 1 || !slices.Equal(items[0].Lines, want) {
 			t.Fatalf("%v %v", items, err)
 		}
-		if err := zonetest.ApplyAll(t, z, zonetest.Change{Key: key, Before: want, After: nil}); err != nil {
+
+		if err := zonetest.ApplyAll(t, z, zonetest.Change{
+			Key:    key,
+			Before: want,
+			After:  nil,
+		}); err != nil {
 			t.Fatal(err)
 		}
+
 		for _, l := range dump() {
 			if strings.HasPrefix(l, "odd.") {
 				t.Errorf("still there: %s", l)
@@ -97,9 +114,11 @@ func TestOneUpdate(t *testing.T) {
 		for _, it := range zonetest.MailItems() {
 			batch = append(batch, zonetest.Change{Key: it.Key, Before: nil, After: it.Lines})
 		}
+
 		if err := zonetest.ApplyAll(t, openTest(t, addr, nil), batch...); err != nil {
 			t.Fatal(err)
 		}
+
 		if now := soa(t, addr); now != serial+1 {
 			t.Errorf("the serial went from %d to %d: not one update", serial, now)
 		}
@@ -108,7 +127,8 @@ func TestOneUpdate(t *testing.T) {
 
 func soa(t *testing.T, addr string) uint32 {
 	t.Helper()
-	reply, _, err := new(dns.Client).Exchange(new(dns.Msg).SetQuestion(zonetest.Zone, dns.TypeSOA), addr)
+	reply, _, err := new(dns.Client).Exchange(new(dns.Msg).SetQuestion(zonetest.Zone,
+		dns.TypeSOA), addr)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -127,11 +147,13 @@ func TestStaleAtTheServer(t *testing.T) {
 		if !errors.Is(err, plan.ErrStale) {
 			t.Errorf("creating what is there: %v", err)
 		}
+
 		other, _ := record.ParseLine(set, "192.0.2.67 ttl 300", 300)
 		err = b.Write(t.Context(), []zone.Edit{{RRset: set, Before: []record.Record{other}, After: []record.Record{after}}})
 		if !errors.Is(err, plan.ErrStale) {
 			t.Errorf("changing what is not so: %v", err)
 		}
+
 		if !slices.Equal(before, dump()) {
 			t.Error("something was written")
 		}
@@ -142,16 +164,21 @@ func TestStaleAtTheServer(t *testing.T) {
 func TestWildcard(t *testing.T) {
 	onBoth(t, func(t *testing.T, addr string, _ func() []string) {
 		z := openTest(t, addr, nil)
-		items, err := z.Read(t.Context(), []plan.Key{mail.DNSKey("mail.apps."+zonetest.Zone, "A"), mail.DNSKey("*.apps."+zonetest.Zone, "A")})
+		items, err := z.Read(t.Context(), []plan.Key{mail.DNSKey("mail.apps."+zonetest.Zone,
+			"A"), mail.DNSKey("*.apps."+zonetest.Zone, "A")})
+
 		if err != nil {
 			t.Fatal(err)
 		}
+
 		for _, it := range items {
 			if own := strings.HasPrefix(it.Key.Name, "*"); own != (it.Unreadable == "") {
 				t.Errorf("%+v", it)
 			}
 		}
-		if oneByOne := z.Backend.(*backend).oneByOne; len(items) != map[bool]int{false: 1, true: 2}[oneByOne] {
+
+		if oneByOne := z.Backend.(*backend).oneByOne; len(items) != map[bool]int{false: 1,
+			true: 2}[oneByOne] {
 			t.Errorf("%d items, one by one %v", len(items), oneByOne)
 		}
 	})
@@ -160,32 +187,61 @@ func TestWildcard(t *testing.T) {
 func TestAliasInTheWay(t *testing.T) {
 	onBoth(t, func(t *testing.T, addr string, dump func() []string) {
 		before := dump()
-		err := zonetest.ApplyAll(t, openTest(t, addr, nil), zonetest.Change{Key: mail.DNSKey("www."+zonetest.Zone, "A"), Before: nil, After: []string{"2.2.2.2 ttl 300"}})
-		if err == nil || !strings.Contains(err.Error(), "alias of web.nomeazienda.it. (CNAME)") {
+		err := zonetest.ApplyAll(t, openTest(t, addr, nil), zonetest.Change{
+			Key:    mail.DNSKey("www."+zonetest.Zone, "A"),
+			Before: nil,
+			After:  []string{"2.2.2.2 ttl 300"},
+		})
+
+		if err == nil || !strings.Contains(err.Error(),
+			"alias of web.nomeazienda.it. (CNAME)") {
 			t.Errorf("A beside CNAME: %v", err)
 		}
+
 		// The server would drop this one without a word.
-		err = zonetest.ApplyAll(t, openTest(t, addr, nil), zonetest.Change{Key: mail.DNSKey("web."+zonetest.Zone, "CNAME"), Before: nil, After: []string{"www.nomeazienda.it. ttl 300"}})
-		if err == nil || !strings.Contains(err.Error(), "web.nomeazienda.it has other records (A)") {
+		err = zonetest.ApplyAll(t, openTest(t, addr, nil), zonetest.Change{
+			Key:    mail.DNSKey("web."+zonetest.Zone, "CNAME"),
+			Before: nil,
+			After:  []string{"www.nomeazienda.it. ttl 300"},
+		})
+
+		if err == nil || !strings.Contains(err.Error(),
+			"web.nomeazienda.it has other records (A)") {
 			t.Errorf("CNAME beside A: %v", err)
 		}
+
 		if !slices.Equal(before, dump()) {
 			t.Error("something was written")
 		}
+
 		// Without a transfer of the zone nobody sees this one, and the server drops the CNAME
 		// without a word.
-		if err := zonetest.ApplyAll(t, openTest(t, addr, nil), zonetest.Change{Key: mail.DNSKey("_x._tcp."+zonetest.Zone, "SRV"), Before: nil, After: []string{"0 1 25 www.nomeazienda.it. ttl 300"}}); err != nil {
+		if err := zonetest.ApplyAll(t, openTest(t, addr, nil), zonetest.Change{
+			Key:    mail.DNSKey("_x._tcp."+zonetest.Zone, "SRV"),
+			Before: nil,
+			After:  []string{"0 1 25 www.nomeazienda.it. ttl 300"},
+		}); err != nil {
 			t.Fatal(err)
 		}
-		err = zonetest.ApplyAll(t, openTest(t, addr, nil), zonetest.Change{Key: mail.DNSKey("_x._tcp."+zonetest.Zone, "CNAME"), Before: nil, After: []string{"www.nomeazienda.it. ttl 300"}})
-		if err == nil || !strings.Contains(err.Error(), "written, but") && !strings.Contains(err.Error(), "other records (SRV)") {
+
+		err = zonetest.ApplyAll(t, openTest(t, addr, nil), zonetest.Change{
+			Key:    mail.DNSKey("_x._tcp."+zonetest.Zone, "CNAME"),
+			Before: nil,
+			After:  []string{"www.nomeazienda.it. ttl 300"},
+		})
+
+		if err == nil || !strings.Contains(err.Error(), "written, but") &&
+			!strings.Contains(err.Error(), "other records (SRV)") {
 			t.Errorf("CNAME beside SRV: %v", err)
 		}
 	})
 }
 
 func TestRFC2136Errors(t *testing.T) {
-	set := func(k, v string) func(*zone.Options) { return func(o *zone.Options) { o.Settings[k] = v } }
+	set := func(k, v string) func(*zone.Options) {
+		return func(o *zone.Options) { o.Settings[k] = v }
+	}
+
 	tests := []struct {
 		name   string
 		change func(*zone.Options)
@@ -197,6 +253,7 @@ func TestRFC2136Errors(t *testing.T) {
 		{"another zone", func(o *zone.Options) { o.Zone = "example.org" }, "is not authoritative for zone example.org."},
 		{"nobody listens", set("server", "127.0.0.1:1"), "server 127.0.0.1:1 does not answer"},
 	}
+
 	onBoth(t, func(t *testing.T, addr string, _ func() []string) {
 		for _, test := range tests {
 			t.Run(test.name, func(t *testing.T) {
@@ -205,7 +262,9 @@ func TestRFC2136Errors(t *testing.T) {
 				if err == nil || !strings.Contains(err.Error(), test.want) {
 					t.Errorf("got %v, want ... %s ...", err, test.want)
 				}
-				if err != nil && (strings.Contains(err.Error(), zonetest.Secret) || strings.Contains(err.Error(), "b3RoZXI=")) {
+
+				if err != nil && (strings.Contains(err.Error(), zonetest.Secret) ||
+					strings.Contains(err.Error(), "b3RoZXI=")) {
 					t.Errorf("the error shows the secret: %v", err)
 				}
 			})
@@ -217,8 +276,14 @@ func TestRFC2136Errors(t *testing.T) {
 func TestRefusedUpdate(t *testing.T) {
 	addr := startBIND(t, `key "mailpub."; key "reader.";`)
 	z := openTest(t, addr, func(o *zone.Options) { o.Settings["key_name"] = "reader" })
-	err := zonetest.ApplyAll(t, z, zonetest.Change{Key: mail.DNSKey("mail."+zonetest.Zone, "A"), Before: nil, After: []string{"2.2.2.2 ttl 300"}})
-	if err == nil || !strings.Contains(err.Error(), `allow key "reader." to update zone nomeazienda.it.`) {
+	err := zonetest.ApplyAll(t, z, zonetest.Change{
+		Key:    mail.DNSKey("mail."+zonetest.Zone, "A"),
+		Before: nil,
+		After:  []string{"2.2.2.2 ttl 300"},
+	})
+
+	if err == nil || !strings.Contains(err.Error(),
+		`allow key "reader." to update zone nomeazienda.it.`) {
 		t.Error(err)
 	}
 }
@@ -226,13 +291,17 @@ func TestRefusedUpdate(t *testing.T) {
 // One odd record does not keep the others from being read.
 func TestOddRecords(t *testing.T) {
 	s := zonetest.Start(t, func(c *authdns.Config) {
-		c.Zones = map[string]string{zonetest.Zone: zonetest.Text + "svcb IN SVCB 1 . alpn=h2\nmail 300 IN A 2.2.2.2\n"}
+		c.Zones = map[string]string{zonetest.Zone: zonetest.Text +
+			"svcb IN SVCB 1 . alpn=h2\nmail 300 IN A 2.2.2.2\n"}
 	})
+
 	z := openTest(t, s.Addr(), nil)
 	items, err := z.Read(t.Context(), []plan.Key{mail.DNSKey("mail."+zonetest.Zone, "A")})
-	if err != nil || len(items) != 1 || !slices.Equal(items[0].Lines, []string{"2.2.2.2 ttl 300"}) {
+	if err != nil || len(items) != 1 || !slices.Equal(items[0].Lines,
+		[]string{"2.2.2.2 ttl 300"}) {
 		t.Errorf("%v %v", items, err)
 	}
+
 	if z.Backend.(*backend).oneByOne {
 		t.Error("the zone was not transferred")
 	}
@@ -244,7 +313,9 @@ func TestSilentServer(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
+
 	defer silent.Close()
+
 	z := openTest(t, silent.Addr().String(), nil)
 	z.Backend.(*backend).timeout = 100 * time.Millisecond
 	_, err = z.Read(t.Context(), []plan.Key{mail.DNSKey(zonetest.Zone, "MX")})
@@ -259,7 +330,9 @@ func TestCancelled(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
+
 	defer silent.Close()
+
 	z := openTest(t, silent.Addr().String(), nil)
 	z.Backend.(*backend).timeout = time.Hour
 	ctx, cancel := context.WithCancel(t.Context())
@@ -270,7 +343,9 @@ func TestCancelled(t *testing.T) {
 			defer c.Close()
 		}
 	}()
-	if _, err := z.Read(ctx, []plan.Key{mail.DNSKey(zonetest.Zone, "MX")}); !errors.Is(err, context.Canceled) {
+
+	if _, err := z.Read(ctx, []plan.Key{mail.DNSKey(zonetest.Zone, "MX")}); !errors.Is(err,
+		context.Canceled) {
 		t.Errorf("Read returned %v", err)
 	}
 }

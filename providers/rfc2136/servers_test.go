@@ -49,17 +49,24 @@ func runUpdates(t *testing.T, s nameServer) {
 	if _, err := first.Read(t.Context(), []plan.Key{mail.DNSKey(name, "MX")}); err != nil {
 		t.Fatal(err)
 	}
+
 	if asks := first.Backend.(*backend).oneByOne; asks != s.refuses {
-		t.Fatalf("the driver asks one by one: %v; the server refuses transfers: %v", asks, s.refuses)
+		t.Fatalf("the driver asks one by one: %v; the server refuses transfers: %v", asks,
+			s.refuses)
 	}
+
 	reader := zonetest.Key()
 	reader.Name = "reader."
 	providertest.Run(t, func(t *testing.T) *providertest.Harness {
 		name := s.fresh(t)
-		open := func(t *testing.T) *zone.Zone { return openTest(t, s.addr, func(o *zone.Options) { o.Zone = name }) }
+		open := func(t *testing.T) *zone.Zone {
+			return openTest(t, s.addr, func(o *zone.Options) { o.Zone = name })
+		}
+
 		h := &providertest.Harness{
-			Zone: name, Secret: zonetest.Secret,
-			Open: func(t *testing.T) plan.Driver { return open(t) },
+			Zone:   name,
+			Secret: zonetest.Secret,
+			Open:   func(t *testing.T) plan.Driver { return open(t) },
 			Put: func(t *testing.T, sets ...providertest.Set) {
 				for len(sets) > 0 {
 					n := min(len(sets), 400)
@@ -67,8 +74,11 @@ func runUpdates(t *testing.T, s nameServer) {
 					sets = sets[n:]
 				}
 			},
-			Dump: func(t *testing.T) []string { return transferredZone(t, s.addr, name, reader) },
+			Dump: func(t *testing.T) []string {
+				return transferredZone(t, s.addr, name, reader)
+			},
 		}
+
 		h.Between = func(t *testing.T, intrude func()) {
 			before := h.Open
 			h.Open = func(t *testing.T) plan.Driver {
@@ -78,6 +88,7 @@ func runUpdates(t *testing.T, s nameServer) {
 				return z
 			}
 		}
+
 		return h
 	})
 }
@@ -102,16 +113,28 @@ func strangersUpdate(t *testing.T, name string, sets []providertest.Set) *dns.Ms
 	m := new(dns.Msg).SetUpdate(name)
 	for _, s := range sets {
 		f := strings.Fields(s.Key.Name)
-		m.RemoveRRset([]dns.RR{&dns.ANY{Hdr: dns.RR_Header{Name: f[0], Rrtype: dns.StringToType[f[1]]}}})
+		m.RemoveRRset([]dns.RR{&dns.ANY{Hdr: dns.RR_Header{Name: f[0],
+			Rrtype: dns.StringToType[f[1]]}}})
+
 		for _, l := range s.Lines {
 			data, ttl := mail.SplitRecordLine(l)
-			rr, err := record.Record{RRset: record.RRset{Name: f[0], Type: f[1]}, Data: data, TTL: ttl}.RR()
+			rr, err := record.Record{
+				RRset: record.RRset{
+					Name: f[0],
+					Type: f[1],
+				},
+				Data: data,
+				TTL:  ttl,
+			}.RR()
+
 			if err != nil {
 				t.Fatal(err)
 			}
+
 			m.Insert([]dns.RR{rr})
 		}
 	}
+
 	return m
 }
 
@@ -125,6 +148,7 @@ func TestEmbedded(t *testing.T) {
 					c.Zones[zonetest.SuiteZone(i)] = zonetest.Text
 				}
 			})
+
 			runEmbedded(t, s)
 		})
 	}
@@ -136,7 +160,8 @@ func runEmbedded(t *testing.T, s *authdns.Server) {
 	providertest.Run(t, func(t *testing.T) *providertest.Harness {
 		name := fresh(t)
 		return &providertest.Harness{
-			Zone: name, Secret: zonetest.Secret,
+			Zone:   name,
+			Secret: zonetest.Secret,
 			Open: func(t *testing.T) plan.Driver {
 				return openTest(t, s.Addr(), func(o *zone.Options) { o.Zone = name })
 			},
@@ -159,7 +184,8 @@ func TestBIND(t *testing.T) {
 		{"signed", `key "mailpub."; key "reader.";`, "dnssec-policy default; inline-signing no;"},
 	} {
 		t.Run(test.name, func(t *testing.T) {
-			runUpdates(t, nameServer{startBINDZones(t, test.transfer, test.signing), test.name == "without transfer", takeZones()})
+			runUpdates(t, nameServer{startBINDZones(t, test.transfer, test.signing),
+				test.name == "without transfer", takeZones()})
 		})
 	}
 }
@@ -170,7 +196,14 @@ func startBINDZones(t *testing.T, transfer, signing string) string {
 	for i := range suiteZones {
 		zones[strings.TrimSuffix(zonetest.SuiteZone(i), ".")] = zonetest.Text
 	}
-	return servertest.BIND{Zones: zones, Secret: zonetest.Secret, Transfer: transfer, Signing: signing, Args: []string{"-n", "1"}}.Start(t)
+
+	return servertest.BIND{
+		Zones:    zones,
+		Secret:   zonetest.Secret,
+		Transfer: transfer,
+		Signing:  signing,
+		Args:     []string{"-n", "1"},
+	}.Start(t)
 }
 
 const knotConfig = `
@@ -211,18 +244,24 @@ func TestKnot(t *testing.T) {
 		{"signed", "update, transfer", "on"},
 	} {
 		t.Run(test.name, func(t *testing.T) {
-			path, dir, port := servertest.Program(t, "knotd"), t.TempDir(), servertest.FreePort(t)
+			path := servertest.Program(t, "knotd")
+			dir := t.TempDir()
+			port := servertest.FreePort(t)
 			conf := fmt.Sprintf(knotConfig, dir, port, zonetest.Secret, test.may, test.signing)
+
 			for i := range suiteZones {
 				zone := zonetest.SuiteZone(i)
 				servertest.Write(t, filepath.Join(dir, zone+"zone"), zonetest.Text)
 				conf += fmt.Sprintf("  - domain: %s\n    file: %szone\n", zone, zone)
 			}
+
 			servertest.Write(t, filepath.Join(dir, "knot.conf"), conf)
 			addr := fmt.Sprintf("127.0.0.1:%d", port)
-			if !servertest.Run(t, addr, zonetest.SuiteZone(suiteZones-1), path, "-c", filepath.Join(dir, "knot.conf")) {
+			if !servertest.Run(t, addr, zonetest.SuiteZone(suiteZones-1), path, "-c",
+				filepath.Join(dir, "knot.conf")) {
 				t.Fatal("Knot did not come up")
 			}
+
 			runUpdates(t, nameServer{addr, test.name == "without transfer", takeZones()})
 		})
 	}

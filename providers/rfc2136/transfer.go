@@ -43,7 +43,9 @@ func (b *backend) transfer(ctx context.Context, sets []record.RRset, around ...s
 	var crowded, alone, silent int // tries that ended so
 	for {
 		l, lonely, err := b.transferOnce(ctx, wanted)
-		refused, again := refusedTransfer{}, false
+		refused := refusedTransfer{}
+		again := false
+
 		switch {
 		case errors.As(err, &refused) && !refused.full():
 		case errors.As(err, &refused) && lonely:
@@ -60,11 +62,16 @@ func (b *backend) transfer(ctx context.Context, sets []record.RRset, around ...s
 			silent++
 			again = silent < triesSilent && b.server.hasAnswered()
 		}
+
 		if !again {
 			return l, err
 		}
-		b.log.Debug("no zone transfer; trying again", "zone", b.zone, "server", b.server.addr, "err", err)
-		if err := zone.Sleep(ctx, 10*time.Millisecond<<min(crowded+alone+silent, 6)); err != nil {
+
+		b.log.Debug("no zone transfer; trying again", "zone", b.zone, "server", b.server.addr,
+			"err", err)
+
+		if err := zone.Sleep(ctx, 10*time.Millisecond<<min(crowded+alone+silent,
+			6)); err != nil {
 			return zone.Listing{}, err
 		}
 	}
@@ -76,20 +83,24 @@ func (b *backend) transferOnce(ctx context.Context, wanted map[string]bool) (l z
 	if err != nil {
 		return zone.Listing{}, false, b.unreachable(err)
 	}
+
 	err = b.server.withConn(ctx, b.timeout, false, func(c *tcpConn) error {
 		l = zone.NewListing()
 		return b.axfr(c, l, wanted)
 	})
+
 	alone = b.server.wasAlone(ticket)
 	if err == nil { // before the next one may begin
 		b.server.transferred.Store(true)
 	}
+
 	refused := refusedTransfer{}
 	if errors.As(err, &refused) && refused.full() {
 		b.server.release(turnedAway, err)
 	} else {
 		b.server.release(outcomeOf(err), b.unreachable(err))
 	}
+
 	return l, alone, err
 }
 
@@ -101,6 +112,7 @@ func (b *backend) axfr(c *tcpConn, l zone.Listing, wanted map[string]bool) error
 	if err != nil {
 		return err
 	}
+
 	x := axfr{zone: b.zone, wanted: wanted, into: l}
 	for first := true; !x.done; first = false {
 		msg, err := c.receive(b.timeout)
@@ -113,6 +125,7 @@ func (b *backend) axfr(c *tcpConn, l zone.Listing, wanted map[string]bool) error
 		if rcode := int(msg[3] & 0xf); rcode != dns.RcodeSuccess {
 			return refusedTransfer{rcode}
 		}
+
 		tsig, err := x.take(msg)
 		if err != nil {
 			return err
@@ -123,8 +136,10 @@ func (b *backend) axfr(c *tcpConn, l zone.Listing, wanted map[string]bool) error
 		if err := dns.TsigVerify(msg, b.key.secret, mac, !first); err != nil {
 			return err
 		}
+
 		mac = tsig.MAC
 	}
+
 	return nil
 }
 
@@ -150,6 +165,7 @@ func (x *axfr) take(msg []byte) (*dns.TSIG, error) {
 		}
 		off = next + 4
 	}
+
 	for range count(6) {
 		next, err := x.Record(msg, off)
 		if err != nil {
@@ -157,17 +173,21 @@ func (x *axfr) take(msg []byte) (*dns.TSIG, error) {
 		}
 		off = next
 	}
+
 	var tsig *dns.TSIG
 	for range count(8) + count(10) {
 		rr, next, err := dns.UnpackRR(msg, off)
 		if err != nil {
 			return nil, err
 		}
+
 		if t, ok := rr.(*dns.TSIG); ok {
 			tsig = t
 		}
+
 		off = next
 	}
+
 	return tsig, nil
 }
 
@@ -179,11 +199,13 @@ func (x *axfr) Record(msg []byte, off int) (next int, err error) {
 	if at+10 > len(msg) {
 		return 0, errors.New("a reply that is cut off")
 	}
+
 	rrtype := binary.BigEndian.Uint16(msg[at:])
 	next = at + 10 + int(binary.BigEndian.Uint16(msg[at+8:]))
 	if next > len(msg) {
 		return 0, errors.New("a reply that is cut off")
 	}
+
 	name = strings.ToLower(name)
 	switch {
 	case x.done:
@@ -196,18 +218,29 @@ func (x *axfr) Record(msg []byte, off int) (next int, err error) {
 			return next, nil
 		}
 	}
+
 	if name != x.last {
 		x.into.SawBelow(name, x.wanted)
 		x.last = name
 	}
+
 	if !x.wanted[name] {
 		return next, nil
 	}
+
 	rr, _, err := dns.UnpackRR(msg, off)
 	if err != nil {
-		x.into.Add(record.Record{RRset: record.RRset{Name: mail.FQDN(name), Type: dns.TypeToString[rrtype]}, Bad: err})
+		x.into.Add(record.Record{
+			RRset: record.RRset{
+				Name: mail.FQDN(name),
+				Type: dns.TypeToString[rrtype],
+			},
+			Bad: err,
+		})
+
 		return next, nil
 	}
+
 	x.into.Add(record.FromRR(rr))
 	return next, nil
 }

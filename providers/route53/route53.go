@@ -23,9 +23,10 @@ const route53URL = "https://route53.amazonaws.com/2013-04-01"
 
 func Provider() zone.Provider {
 	return zone.Provider{
-		Name:        "route53",
-		Summary:     "hosted zones of Amazon Route 53",
-		NameServers: []string{"*.awsdns-*.com", "*.awsdns-*.net", "*.awsdns-*.org", "*.awsdns-*.co.uk"},
+		Name:    "route53",
+		Summary: "hosted zones of Amazon Route 53",
+		NameServers: []string{"*.awsdns-*.com", "*.awsdns-*.net", "*.awsdns-*.org",
+			"*.awsdns-*.co.uk"},
 		Settings: []zone.Setting{
 			{Name: "access_key_id", Required: true, Help: "access key id (AKIA...)"},
 			{Name: "secret_access_key", Required: true, Secret: true, Help: "its secret access key"},
@@ -34,7 +35,8 @@ func Provider() zone.Provider {
 		},
 		Scopes: "route53:ListHostedZonesByName and route53:ListHostedZones; route53:ListResourceRecordSets and route53:ChangeResourceRecordSets on the hosted zone",
 		Limits: zone.Limits{OneTTL: true, MaxText: 4000,
-			Types: []string{"A", "AAAA", "CAA", "CNAME", "DS", "HTTPS", "MX", "NAPTR", "NS", "PTR", "SRV", "SSHFP", "SVCB", "TLSA", "TXT"}},
+			Types: []string{"A", "AAAA", "CAA", "CNAME", "DS", "HTTPS", "MX", "NAPTR", "NS",
+				"PTR", "SRV", "SSHFP", "SVCB", "TLSA", "TXT"}},
 		Connect: openRoute53,
 	}
 }
@@ -46,17 +48,27 @@ func Provider() zone.Provider {
 func openRoute53(o zone.Options) (zone.Backend, error) {
 	signer := v4.NewSigner()
 	key := aws.Credentials{
-		AccessKeyID: o.Setting("access_key_id"), SecretAccessKey: o.Setting("secret_access_key"), SessionToken: o.Setting("session_token"),
+		AccessKeyID:     o.Setting("access_key_id"),
+		SecretAccessKey: o.Setting("secret_access_key"),
+		SessionToken:    o.Setting("session_token"),
 	}
+
 	auth := func(req *http.Request, payload []byte) error {
 		sum := sha256.Sum256(payload)
-		return signer.SignHTTP(req.Context(), key, req, fmt.Sprintf("%x", sum), "route53", "us-east-1", time.Now())
+		return signer.SignHTTP(req.Context(), key, req, fmt.Sprintf("%x", sum), "route53",
+			"us-east-1", time.Now())
 	}
+
 	web := webapi.New("route53", route53URL, o, auth, map[int]string{
 		http.StatusForbidden: "the key must be valid, the clock right, and its policy have the actions that mailpub providers route53 lists",
 	})
+
 	web.Codec = &route53Codec
-	return &webapi.RRsetBackend{API: &route53API{name: o.Zone, id: o.Setting("zone_id"), web: web}}, nil
+	return &webapi.RRsetBackend{API: &route53API{
+		name: o.Zone,
+		id:   o.Setting("zone_id"),
+		web:  web,
+	}}, nil
 }
 
 // route53API is one hosted zone.
@@ -70,7 +82,8 @@ type route53API struct {
 func (r *route53API) Call(ctx context.Context, method, path string, body, result any) error {
 	for try := 0; ; try++ {
 		_, err := r.web.Call(ctx, method, path, body, result)
-		if err == nil || try == 3 || !errContains(err, "Throttling", "PriorRequestNotComplete") {
+		if err == nil || try == 3 || !errContains(err, "Throttling",
+			"PriorRequestNotComplete") {
 			return err
 		}
 		if err := zone.Sleep(ctx, time.Second<<try); err != nil {
@@ -84,11 +97,13 @@ func errContains(err error, words ...string) bool {
 	if !webapi.RefusedWith(err, http.StatusBadRequest) {
 		return false
 	}
+
 	for _, w := range words {
 		if strings.Contains(err.Error(), w) {
 			return true
 		}
 	}
+
 	return false
 }
 
@@ -97,15 +112,18 @@ func errContains(err error, words ...string) bool {
 func (r *route53API) path(ctx context.Context) (string, error) {
 	if r.id == "" {
 		var reply route53Zones
-		if err := r.Call(ctx, http.MethodGet, "/hostedzonesbyname?dnsname="+url.QueryEscape(r.name), nil, &reply); err != nil {
+		if err := r.Call(ctx, http.MethodGet,
+			"/hostedzonesbyname?dnsname="+url.QueryEscape(r.name), nil, &reply); err != nil {
 			return "", err
 		}
+
 		var ids []string
 		for _, z := range reply.Zones {
 			if mail.FQDN(z.Name) == r.name && !z.Private {
 				ids = append(ids, strings.TrimPrefix(z.ID, "/hostedzone/"))
 			}
 		}
+
 		switch len(ids) {
 		case 0:
 			return "", r.missing(ctx)
@@ -116,6 +134,7 @@ func (r *route53API) path(ctx context.Context) (string, error) {
 				len(ids), strings.TrimSuffix(r.name, "."), strings.Join(ids, ", "))
 		}
 	}
+
 	return "/hostedzone/" + url.PathEscape(r.id) + "/rrset", nil
 }
 
@@ -124,11 +143,13 @@ func (r *route53API) missing(ctx context.Context) error {
 	var reply route53Zones
 	_ = r.Call(ctx, http.MethodGet, "/hostedzone", nil, &reply) // only to suggest one
 	var known []string
+
 	for _, z := range reply.Zones {
 		if !z.Private {
 			known = append(known, z.Name)
 		}
 	}
+
 	return webapi.NoZone("route53", "the account of this key", r.name, known)
 }
 
@@ -137,18 +158,22 @@ func (r *route53API) RRsets(ctx context.Context, _ []string) ([]webapi.Set, erro
 	if err != nil {
 		return nil, err
 	}
+
 	var out []webapi.Set
 	for from := (url.Values{}); ; {
 		var reply route53List
 		if err := r.Call(ctx, http.MethodGet, path+"?"+from.Encode(), nil, &reply); err != nil {
 			return nil, err
 		}
+
 		for _, s := range reply.Sets {
 			out = append(out, s.apiSet())
 		}
+
 		if !reply.Truncated {
 			return out, nil
 		}
+
 		from = url.Values{"name": {reply.NextName}, "type": {reply.NextType}}
 		if reply.NextID != "" {
 			from.Set("identifier", reply.NextID)
@@ -171,19 +196,28 @@ func (r *route53API) Put(ctx context.Context, was, sets []webapi.Set) error {
 	if err != nil {
 		return err
 	}
+
 	var batch route53Batch
 	records, octets := 0, 0
 	send := func() error {
 		if len(batch.Changes) == 0 {
 			return nil
 		}
+
 		err := r.Call(ctx, http.MethodPost, path, batch, nil)
-		if errContains(err, "but it already exists", "but it was not found", "do not match the current values") {
-			err = fmt.Errorf("%w: a record was changed between reading and writing (%w)", plan.ErrStale, err)
+		if errContains(err, "but it already exists", "but it was not found",
+			"do not match the current values") {
+			err = fmt.Errorf("%w: a record was changed between reading and writing (%w)",
+				plan.ErrStale, err)
 		}
-		batch.Changes, records, octets = nil, 0, 0
+
+		batch.Changes = nil
+		records = 0
+		octets = 0
+
 		return err
 	}
+
 	for i := range sets {
 		var changes []route53Change
 		for action, s := range map[string]webapi.Set{"DELETE": was[i], "CREATE": sets[i]} {
@@ -191,9 +225,11 @@ func (r *route53API) Put(ctx context.Context, was, sets []webapi.Set) error {
 				changes = append(changes, route53Change{action, newRoute53Set(s)})
 			}
 		}
+
 		if len(changes) == 2 && changes[0].Action == "CREATE" {
 			changes[0], changes[1] = changes[1], changes[0]
 		}
+
 		n, size := 0, 0
 		for _, c := range changes {
 			n += len(c.Set.Values)
@@ -201,12 +237,17 @@ func (r *route53API) Put(ctx context.Context, was, sets []webapi.Set) error {
 				size += len(v.Value)
 			}
 		}
+
 		if records+n > route53Records || octets+size > route53Octets {
 			if err := send(); err != nil {
 				return err
 			}
 		}
-		batch.Changes, records, octets = append(batch.Changes, changes...), records+n, octets+size
+
+		batch.Changes = append(batch.Changes, changes...)
+		records = records + n
+		octets = octets + size
 	}
+
 	return send()
 }

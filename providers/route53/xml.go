@@ -11,7 +11,12 @@ import (
 	"github.com/mailpub/mailpub/providers/webapi"
 )
 
-var route53Codec = webapi.Codec{Mime: "application/xml", Marshal: xml.Marshal, Unmarshal: xml.Unmarshal, Refusal: route53Refusal}
+var route53Codec = webapi.Codec{
+	Mime:      "application/xml",
+	Marshal:   xml.Marshal,
+	Unmarshal: xml.Unmarshal,
+	Refusal:   route53Refusal,
+}
 
 // route53Refusal returns what an error says, in either of its two forms.
 func route53Refusal(body []byte) string {
@@ -20,10 +25,13 @@ func route53Refusal(body []byte) string {
 		Message  string   `xml:"Error>Message"`
 		Messages []string `xml:"Messages>Message"`
 	}
+
 	if xml.Unmarshal(body, &e) != nil || e.Code+strings.Join(e.Messages, "") == "" {
 		return webapi.ReplyText(body)
 	}
-	return webapi.OneLine(strings.TrimSpace(e.Code + " " + e.Message + strings.Join(e.Messages, "; ")))
+
+	return webapi.OneLine(strings.TrimSpace(e.Code + " " + e.Message +
+		strings.Join(e.Messages, "; ")))
 }
 
 type route53Zones struct {
@@ -66,13 +74,22 @@ type route53Set struct {
 }
 
 func (s route53Set) apiSet() webapi.Set {
-	out := webapi.Set{RRset: record.RRset{Name: mail.FQDN(octalToDecimal(s.Name, record.Unescape)), Type: s.Type}, TTL: s.TTL}
+	out := webapi.Set{
+		RRset: record.RRset{
+			Name: mail.FQDN(octalToDecimal(s.Name, record.Unescape)),
+			Type: s.Type,
+		},
+		TTL: s.TTL,
+	}
+
 	switch {
 	case s.Alias != nil:
-		out.Unreadable = fmt.Sprintf("an alias record of Route 53, to %s, answers for it: remove that first", webapi.OneLine(s.Alias.DNSName))
+		out.Unreadable = fmt.Sprintf("an alias record of Route 53, to %s, answers for it: remove that first",
+			webapi.OneLine(s.Alias.DNSName))
 	case s.ID != "":
 		out.Unreadable = "the answer depends on the client, by a routing policy of Route 53: remove that first"
 	}
+
 	for _, v := range s.Values {
 		text := v.Value
 		if s.Type == "TXT" {
@@ -80,6 +97,7 @@ func (s route53Set) apiSet() webapi.Set {
 		}
 		out.Values = append(out.Values, webapi.Value{Text: text, Raw: v.Value})
 	}
+
 	return out
 }
 
@@ -90,11 +108,15 @@ func newRoute53Set(s webapi.Set) route53Set {
 		if text == "" {
 			text = v.Text
 			if s.Type == "TXT" {
-				text = recoded(text, 10, func(c byte) string { return fmt.Sprintf(`\%03o`, c) })
+				text = recoded(text, 10, func(c byte) string {
+					return fmt.Sprintf(`\%03o`, c)
+				})
 			}
 		}
+
 		out.Values = append(out.Values, struct{ Value string }{text})
 	}
+
 	return out
 }
 
@@ -114,12 +136,14 @@ func recoded(s string, base int, spell func(byte) string) string {
 	if !strings.Contains(s, `\`) {
 		return s
 	}
+
 	var b strings.Builder
 	for i := 0; i < len(s); i++ {
 		if s[i] != '\\' || i+1 == len(s) {
 			b.WriteByte(s[i])
 			continue
 		}
+
 		if i+3 < len(s) {
 			if c, err := strconv.ParseUint(s[i+1:i+4], base, 8); err == nil {
 				b.WriteString(spell(byte(c)))
@@ -127,8 +151,10 @@ func recoded(s string, base int, spell func(byte) string) string {
 				continue
 			}
 		}
+
 		b.WriteString(s[i : i+2])
 		i++
 	}
+
 	return b.String()
 }

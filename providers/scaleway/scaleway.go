@@ -25,7 +25,8 @@ func Provider() zone.Provider {
 		Settings:    []zone.Setting{{Name: "secret_key", Required: true, Secret: true, Help: "secret key of an API key"}},
 		Scopes:      "an API key with DomainsDNSFullAccess in the project that holds the zone",
 		Limits: zone.Limits{MinTTL: time.Minute,
-			Types: []string{"A", "AAAA", "CAA", "CNAME", "DS", "HTTPS", "MX", "NS", "PTR", "SRV", "SSHFP", "SVCB", "TLSA", "TXT"}},
+			Types: []string{"A", "AAAA", "CAA", "CNAME", "DS", "HTTPS", "MX", "NS", "PTR",
+				"SRV", "SSHFP", "SVCB", "TLSA", "TXT"}},
 		Connect: openScaleway,
 	}
 }
@@ -34,10 +35,11 @@ func Provider() zone.Provider {
 // zone, does not look at its context, and asks for a zone to be made where there is none.
 func openScaleway(o zone.Options) (zone.Backend, error) {
 	const wrongKey = "the key must have DomainsDNSFullAccess in the project that holds the zone"
-	web := webapi.New("scaleway", scalewayURL, o, webapi.KeyIn("X-Auth-Token", o.Setting("secret_key")), map[int]string{
-		http.StatusUnauthorized: wrongKey,
-		http.StatusForbidden:    wrongKey,
-	})
+	web := webapi.New("scaleway", scalewayURL, o,
+		webapi.KeyIn("X-Auth-Token", o.Setting("secret_key")), map[int]string{
+			http.StatusUnauthorized: wrongKey,
+			http.StatusForbidden:    wrongKey,
+		})
 	return &scalewayBackend{zone: o.Zone, web: web}, nil
 }
 
@@ -76,27 +78,40 @@ func (s *scalewayBackend) List(ctx context.Context, sets []record.RRset) (zone.L
 // ListAround implements zone.AroundLister.
 func (s *scalewayBackend) ListAround(ctx context.Context, sets []record.RRset, around []string) (zone.Listing, error) {
 	const size = 1000
-	l, wanted := zone.NewListing(), zone.Owners(sets, around...)
+	l := zone.NewListing()
+	wanted := zone.Owners(sets, around...)
+
 	for page, seen := 1, 0; ; page++ {
 		var reply struct {
 			Total   *int `json:"total_count"`
 			Records []scalewayRecord
 		}
-		_, err := s.web.Call(ctx, http.MethodGet, fmt.Sprintf("%s/records?page=%d&page_size=%d", s.path(), page, size), nil, &reply)
-		if webapi.RefusedWith(err, http.StatusNotFound) || webapi.RefusedWith(err, http.StatusForbidden) {
+
+		_, err := s.web.Call(ctx, http.MethodGet,
+			fmt.Sprintf("%s/records?page=%d&page_size=%d", s.path(), page, size), nil, &reply)
+
+		if webapi.RefusedWith(err, http.StatusNotFound) ||
+			webapi.RefusedWith(err, http.StatusForbidden) {
 			return zone.Listing{}, s.missing(ctx, err)
 		}
+
 		if err == nil && reply.Total == nil {
 			err = errors.New("scaleway: a list that does not say how long it is: not the reply of this interface")
 		}
+
 		if err != nil {
 			return zone.Listing{}, err
 		}
+
 		for _, r := range reply.Records {
-			if set := (record.RRset{Name: record.Below(r.Name, s.zone), Type: r.Type}); wanted[set.Name] {
+			if set := (record.RRset{
+				Name: record.Below(r.Name, s.zone),
+				Type: r.Type,
+			}); wanted[set.Name] {
 				l.Add(s.listed(set, r))
 			}
 		}
+
 		if seen += len(reply.Records); seen >= *reply.Total || len(reply.Records) == 0 {
 			return l, nil
 		}
@@ -107,11 +122,13 @@ func (s *scalewayBackend) listed(set record.RRset, l scalewayRecord) record.Reco
 	if set.Type == "MX" && !strings.Contains(l.Data, " ") {
 		l.Data = fmt.Sprintf("%d %s", l.Priority, l.Data)
 	}
+
 	r := s.Record(set, l.TTL, 0, l.Data)
 	r.ID = l.ID
 	if l.GeoIP != nil || l.HTTP != nil || l.Weighted != nil || l.View != nil {
 		r.Bad = errors.New("its answer depends on the client, as configured at Scaleway")
 	}
+
 	return r
 }
 
@@ -121,9 +138,12 @@ func (s *scalewayBackend) missing(ctx context.Context, why error) error {
 	var reply struct {
 		Zones []struct{ Domain, Subdomain string } `json:"dns_zones"`
 	}
-	if _, err := s.web.Call(ctx, http.MethodGet, "/dns-zones?page_size=1000", nil, &reply); err != nil {
+
+	if _, err := s.web.Call(ctx, http.MethodGet, "/dns-zones?page_size=1000", nil,
+		&reply); err != nil {
 		return why
 	}
+
 	var known []string
 	for _, z := range reply.Zones {
 		name := record.Below(z.Subdomain, z.Domain)
@@ -132,6 +152,7 @@ func (s *scalewayBackend) missing(ctx context.Context, why error) error {
 		}
 		known = append(known, name)
 	}
+
 	return webapi.NoZone("scaleway", "the project of this key", s.zone, known)
 }
 
@@ -140,6 +161,7 @@ func (s *scalewayBackend) Write(ctx context.Context, edits []zone.Edit) error {
 	type ids struct {
 		ID string `json:"id"`
 	}
+
 	var changes []map[string]any
 	for _, e := range edits {
 		gone, fresh := e.Split()
@@ -149,6 +171,7 @@ func (s *scalewayBackend) Write(ctx context.Context, edits []zone.Edit) error {
 			}
 			changes = append(changes, map[string]any{"delete": ids{r.ID}})
 		}
+
 		var add []scalewayRecord
 		for _, r := range fresh {
 			body, err := s.body(r)
@@ -157,13 +180,16 @@ func (s *scalewayBackend) Write(ctx context.Context, edits []zone.Edit) error {
 			}
 			add = append(add, body)
 		}
+
 		if add != nil {
 			changes = append(changes, map[string]any{"add": map[string]any{"records": add}})
 		}
 	}
+
 	_, err := s.web.Call(ctx, http.MethodPatch, s.path()+"/records", map[string]any{
 		"changes": changes, "return_all_records": false, "disallow_new_zone_creation": true,
 	}, nil)
+
 	return err
 }
 
@@ -172,10 +198,18 @@ func (s *scalewayBackend) body(r record.Record) (scalewayRecord, error) {
 	if err != nil {
 		return scalewayRecord{}, err
 	}
+
 	name, err := record.Relative(r.Name, s.zone)
-	out := scalewayRecord{Name: strings.TrimPrefix(name, "@"), Type: r.Type, TTL: r.TTL, Data: data}
+	out := scalewayRecord{
+		Name: strings.TrimPrefix(name, "@"),
+		Type: r.Type,
+		TTL:  r.TTL,
+		Data: data,
+	}
+
 	if r.Type == "MX" {
 		_, err = fmt.Sscan(data, &out.Priority)
 	}
+
 	return out, err
 }

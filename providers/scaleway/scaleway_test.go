@@ -23,26 +23,38 @@ func fakeScaleway(z *webtest.FakeRecords) http.Handler {
 	refuse := func(w http.ResponseWriter, status int, kind, message string) {
 		webtest.Answer(w, status, map[string]string{"type": kind, "message": message})
 	}
+
 	mux.HandleFunc("GET "+zones, func(w http.ResponseWriter, _ *http.Request) {
 		domain, sub, _ := strings.Cut(z.Domain(), "/")
-		webtest.Answer(w, http.StatusOK, map[string]any{"total_count": 1, "dns_zones": []any{map[string]any{"domain": domain, "subdomain": sub}}})
+		webtest.Answer(w, http.StatusOK, map[string]any{"total_count": 1,
+			"dns_zones": []any{map[string]any{"domain": domain, "subdomain": sub}}})
 	})
-	mux.HandleFunc("GET "+zones+"/{zone}/records", func(w http.ResponseWriter, r *http.Request) {
-		if r.PathValue("zone") != z.Domain() {
-			refuse(w, http.StatusForbidden, "denied_authentication", "domain not found")
-			return
-		}
-		size, _ := strconv.Atoi(r.URL.Query().Get("page_size"))
-		page, _ := strconv.Atoi(r.URL.Query().Get("page"))
-		all, list := z.All(), []any{}
-		from, to := min((page-1)*size, len(all)), min(page*size, len(all))
-		for _, f := range all[from:to] {
-			prio, _ := webtest.Apart(f.Type, f.Text)
-			list = append(list, map[string]any{"id": strconv.Itoa(f.ID), "name": strings.TrimSuffix(z.Relative(f.Name, ""), "."), "type": f.Type,
-				"ttl": f.TTL, "priority": prio, "data": f.Text, "comment": nil})
-		}
-		webtest.Answer(w, http.StatusOK, map[string]any{"total_count": len(all), "records": list})
-	})
+
+	mux.HandleFunc("GET "+zones+"/{zone}/records",
+		func(w http.ResponseWriter, r *http.Request) {
+			if r.PathValue("zone") != z.Domain() {
+				refuse(w, http.StatusForbidden, "denied_authentication", "domain not found")
+				return
+			}
+
+			size, _ := strconv.Atoi(r.URL.Query().Get("page_size"))
+			page, _ := strconv.Atoi(r.URL.Query().Get("page"))
+			all := z.All()
+			list := []any{}
+			from := min((page-1)*size, len(all))
+			to := min(page*size, len(all))
+
+			for _, f := range all[from:to] {
+				prio, _ := webtest.Apart(f.Type, f.Text)
+				list = append(list, map[string]any{"id": strconv.Itoa(f.ID),
+					"name": strings.TrimSuffix(z.Relative(f.Name, ""), "."), "type": f.Type,
+					"ttl": f.TTL, "priority": prio, "data": f.Text, "comment": nil})
+			}
+
+			webtest.Answer(w, http.StatusOK, map[string]any{"total_count": len(all),
+				"records": list})
+		})
+
 	type change struct {
 		Add *struct {
 			Records []struct {
@@ -52,54 +64,75 @@ func fakeScaleway(z *webtest.FakeRecords) http.Handler {
 		}
 		Delete *struct{ ID string }
 	}
-	mux.HandleFunc("PATCH "+zones+"/{zone}/records", func(w http.ResponseWriter, r *http.Request) {
-		var body struct {
-			Changes  []change
-			Disallow bool `json:"disallow_new_zone_creation"`
-		}
-		if !webtest.Decode(w, r, &body) {
-			return
-		}
-		before := z.All()
-		back := func(why string) {
-			z.Mu.Lock()
-			z.Recs = before
-			z.Mu.Unlock()
-			refuse(w, http.StatusBadRequest, "invalid_arguments", why)
-		}
-		if !body.Disallow {
-			back("a zone could be made by this")
-			return
-		}
-		for _, c := range body.Changes {
-			if c.Delete != nil && !z.Drop(c.Delete.ID) {
-				back("record not found")
+
+	mux.HandleFunc("PATCH "+zones+"/{zone}/records",
+		func(w http.ResponseWriter, r *http.Request) {
+			var body struct {
+				Changes  []change
+				Disallow bool `json:"disallow_new_zone_creation"`
+			}
+
+			if !webtest.Decode(w, r, &body) {
 				return
 			}
-			if c.Add == nil {
-				continue
+
+			before := z.All()
+			back := func(why string) {
+				z.Mu.Lock()
+				z.Recs = before
+				z.Mu.Unlock()
+				refuse(w, http.StatusBadRequest, "invalid_arguments", why)
 			}
-			for _, b := range c.Add.Records {
-				rec := webtest.FakeRecord{RRset: record.RRset{Name: mail.FQDN(strings.TrimPrefix(b.Name+"."+z.Name, ".")), Type: b.Type}, TTL: b.TTL, Text: b.Data}
-				if b.TTL < 60 {
-					back("ttl must be at least 60")
+
+			if !body.Disallow {
+				back("a zone could be made by this")
+				return
+			}
+
+			for _, c := range body.Changes {
+				if c.Delete != nil && !z.Drop(c.Delete.ID) {
+					back("record not found")
 					return
 				}
-				if b.Type == "MX" && !strings.HasPrefix(b.Data, strconv.Itoa(b.Priority)+" ") {
-					back("priority and data differ")
-					return
+
+				if c.Add == nil {
+					continue
 				}
-				if _, why := z.Store(rec); why != "" {
-					back(why)
-					return
+
+				for _, b := range c.Add.Records {
+					rec := webtest.FakeRecord{
+						RRset: record.RRset{
+							Name: mail.FQDN(strings.TrimPrefix(b.Name+"."+z.Name, ".")),
+							Type: b.Type,
+						},
+						TTL:  b.TTL,
+						Text: b.Data,
+					}
+
+					if b.TTL < 60 {
+						back("ttl must be at least 60")
+						return
+					}
+
+					if b.Type == "MX" && !strings.HasPrefix(b.Data, strconv.Itoa(b.Priority)+" ") {
+						back("priority and data differ")
+						return
+					}
+
+					if _, why := z.Store(rec); why != "" {
+						back(why)
+						return
+					}
 				}
 			}
-		}
-		webtest.Answer(w, http.StatusOK, map[string]any{"records": []any{}})
-	})
+
+			webtest.Answer(w, http.StatusOK, map[string]any{"records": []any{}})
+		})
+
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if r.Header.Get("X-Auth-Token") != "the-token" {
-			refuse(w, http.StatusUnauthorized, "denied_authentication", "authentication is denied")
+			refuse(w, http.StatusUnauthorized, "denied_authentication",
+				"authentication is denied")
 			return
 		}
 		mux.ServeHTTP(w, r)
@@ -113,7 +146,9 @@ func TestScaleway(t *testing.T) {
 		h.LowTTL = 30
 		return h
 	})
-	webtest.WrongAccess(t, Provider(), providertest.NewGate(t, fakeScaleway(webtest.NewFakeRecords())).Client(),
+
+	webtest.WrongAccess(t, Provider(), providertest.NewGate(t,
+		fakeScaleway(webtest.NewFakeRecords())).Client(),
 		"HTTP 401: authentication is denied; the key must have DomainsDNSFullAccess")
 }
 
@@ -122,20 +157,32 @@ func TestScalewayGeoIP(t *testing.T) {
 	gate := providertest.NewGate(t, fakeScaleway(webtest.NewFakeRecords()))
 	gate.Intercept(func(w http.ResponseWriter, r *http.Request) bool {
 		if gate.Reads(r) {
-			webtest.Answer(w, http.StatusOK, map[string]any{"total_count": 1, "records": []any{map[string]any{"id": "1", "name": "mail", "type": "A", "ttl": 60,
-				"data": "192.0.2.1", "geo_ip_config": map[string]any{"matches": []any{}}}}})
+			webtest.Answer(w, http.StatusOK,
+				map[string]any{"total_count": 1, "records": []any{map[string]any{"id": "1",
+					"name": "mail", "type": "A", "ttl": 60,
+					"data": "192.0.2.1", "geo_ip_config": map[string]any{"matches": []any{}}}}})
 		}
 		return gate.Reads(r)
 	})
+
 	d := webtest.OpenWeb(t, Provider(), zonetest.Zone, "the-token", gate.Client())
 	items, err := d.Read(t.Context(), []plan.Key{mail.DNSKey("mail."+zonetest.Zone, "A")})
-	if err != nil || len(items) != 1 || !strings.Contains(items[0].Unreadable, "depends on the client") {
+	if err != nil || len(items) != 1 || !strings.Contains(items[0].Unreadable,
+		"depends on the client") {
 		t.Errorf("%+v %v", items, err)
 	}
-	if err := zonetest.ApplyAll(t, d, zonetest.Change{Key: mail.DNSKey("mail."+zonetest.Zone, "A"), Before: []string{"192.0.2.1 ttl 60"}, After: []string{"192.0.2.2 ttl 60"}}); err == nil {
+
+	if err := zonetest.ApplyAll(t, d, zonetest.Change{
+		Key:    mail.DNSKey("mail."+zonetest.Zone, "A"),
+		Before: []string{"192.0.2.1 ttl 60"},
+		After:  []string{"192.0.2.2 ttl 60"},
+	}); err == nil {
 		t.Error("it was written")
 	}
-	if slices.ContainsFunc(gate.Requests(), func(r string) bool { return strings.HasPrefix(r, "write: ") }) {
+
+	if slices.ContainsFunc(gate.Requests(), func(r string) bool {
+		return strings.HasPrefix(r, "write: ")
+	}) {
 		t.Error("something was asked for")
 	}
 }

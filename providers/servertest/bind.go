@@ -33,9 +33,11 @@ key "reader." { algorithm hmac-sha256; secret %[4]q; };
 // Start runs the server and returns its address.
 func (b BIND) Start(t testing.TB) string {
 	t.Helper()
-	path, dir := Program(t, "named"), t.TempDir()
+	path := Program(t, "named")
+	dir := t.TempDir()
 	var zones strings.Builder
 	last := ""
+
 	for name, text := range b.Zones {
 		file := strings.ReplaceAll(name, "/", "_") + ".zone"
 		Write(t, filepath.Join(dir, file), text)
@@ -43,15 +45,20 @@ func (b BIND) Start(t testing.TB) string {
 			name, file, b.Transfer, b.Signing)
 		last = name
 	}
+
 	for range 5 { // somebody else may take the port
 		port := FreePort(t)
-		conf := fmt.Sprintf(bindConfig, dir, port, filepath.Join(dir, "session.key"), b.Secret, b.Options)
+		conf := fmt.Sprintf(bindConfig, dir, port, filepath.Join(dir, "session.key"), b.Secret,
+			b.Options)
+
 		Write(t, filepath.Join(dir, "named.conf"), conf+zones.String())
 		addr := fmt.Sprintf("127.0.0.1:%d", port)
-		if Run(t, addr, last, path, append([]string{"-g", "-c", filepath.Join(dir, "named.conf")}, b.Args...)...) {
+		if Run(t, addr, last, path, append([]string{"-g", "-c",
+			filepath.Join(dir, "named.conf")}, b.Args...)...) {
 			return addr
 		}
 	}
+
 	t.Fatal("BIND did not come up")
 	return ""
 }

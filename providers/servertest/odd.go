@@ -18,24 +18,33 @@ func Scripted(t *testing.T, authoritative bool, replies map[string][]string) (ad
 		reply.Authoritative = authoritative
 		q := m.Question[0]
 		lines, there := replies[strings.ToLower(q.Name)+" "+dns.TypeToString[q.Qtype]]
+
 		if !there {
 			reply.Rcode = dns.RcodeRefused
 		}
+
 		for _, line := range lines {
 			section := &reply.Answer
 			if rest, is := strings.CutPrefix(line, "authority:"); is {
-				line, section, reply.Authoritative = rest, &reply.Ns, false
+				line = rest
+				section = &reply.Ns
+				reply.Authoritative = false
 			}
+
 			if rest, is := strings.CutPrefix(line, "glue:"); is {
-				line, section = rest, &reply.Extra
+				line = rest
+				section = &reply.Extra
 			}
+
 			rr, err := dns.NewRR(line)
 			if err != nil {
 				t.Error(err)
 				return
 			}
+
 			*section = append(*section, rr)
 		}
+
 		w.WriteMsg(reply)
 	})
 }
@@ -45,19 +54,24 @@ func Handled(t *testing.T, handle dns.HandlerFunc) (addr string) {
 	t.Helper()
 	var l net.Listener
 	var p net.PacketConn
+
 	for range 20 { // a port may be free for TCP alone
 		var err error
 		if l, err = net.Listen("tcp", "127.0.0.1:0"); err != nil {
 			t.Fatal(err)
 		}
+
 		if p, err = net.ListenPacket("udp", l.Addr().String()); err == nil {
 			break
 		}
+
 		l.Close()
 	}
+
 	if p == nil {
 		t.Fatal("no port is free for UDP and TCP")
 	}
+
 	var running sync.WaitGroup
 	servers := []*dns.Server{{Listener: l, Handler: handle}, {PacketConn: p, Handler: handle}}
 	for _, s := range servers {
@@ -66,11 +80,13 @@ func Handled(t *testing.T, handle dns.HandlerFunc) (addr string) {
 		running.Go(func() { s.ActivateAndServe() })
 		<-ready
 	}
+
 	t.Cleanup(func() {
 		for _, s := range servers {
 			s.Shutdown()
 		}
 		running.Wait()
 	})
+
 	return l.Addr().String()
 }

@@ -54,20 +54,34 @@ type PowerDNS struct {
 
 func StartPowerDNS(t *testing.T) *PowerDNS {
 	t.Helper()
-	path, sqlite, dir := Program(t, "pdns_server"), Program(t, "sqlite3"), t.TempDir()
+	path := Program(t, "pdns_server")
+	sqlite := Program(t, "sqlite3")
+	dir := t.TempDir()
 	schema := "/usr/share/pdns-backend-sqlite3/schema/schema.sqlite3.sql"
-	if out, err := exec.Command(sqlite, "-bail", filepath.Join(dir, "db"), ".read "+schema).CombinedOutput(); err != nil {
+	if out, err := exec.Command(sqlite, "-bail", filepath.Join(dir, "db"),
+		".read "+schema).CombinedOutput(); err != nil {
 		t.Fatalf("the database of PowerDNS: %v %s", err, out)
 	}
-	dns, web := FreePort(t), FreePort(t)
-	Write(t, filepath.Join(dir, "pdns.conf"), fmt.Sprintf(powerdnsConfig, dir, dns, web, PowerdnsKey))
-	p := &PowerDNS{Addr: fmt.Sprintf("127.0.0.1:%d", dns), Url: fmt.Sprintf("http://127.0.0.1:%d", web)}
+
+	dns := FreePort(t)
+	web := FreePort(t)
+	Write(t, filepath.Join(dir, "pdns.conf"),
+		fmt.Sprintf(powerdnsConfig, dir, dns, web, PowerdnsKey))
+
+	p := &PowerDNS{
+		Addr: fmt.Sprintf("127.0.0.1:%d", dns),
+		Url:  fmt.Sprintf("http://127.0.0.1:%d", web),
+	}
+
 	if !Run(t, p.Addr, "", path, "--config-dir="+dir) {
 		t.Fatal("PowerDNS did not come up")
 	}
+
 	for _, name := range []string{"mailpub", "reader"} {
-		p.Call(t, "POST", "/tsigkeys", map[string]any{"name": name, "algorithm": "hmac-sha256", "key": zonetest.Secret}, nil)
+		p.Call(t, "POST", "/tsigkeys", map[string]any{"name": name, "algorithm": "hmac-sha256",
+			"key": zonetest.Secret}, nil)
 	}
+
 	return p
 }
 
@@ -78,21 +92,28 @@ func (p *PowerDNS) Call(t *testing.T, method, path string, body, result any) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	req, err := http.NewRequestWithContext(t.Context(), method, p.Url+"/api/v1/servers/localhost"+path, bytes.NewReader(text))
+
+	req, err := http.NewRequestWithContext(t.Context(), method,
+		p.Url+"/api/v1/servers/localhost"+path, bytes.NewReader(text))
+
 	if err != nil {
 		t.Fatal(err)
 	}
+
 	req.Header.Set("X-API-Key", PowerdnsKey)
 	req.Header.Set("Content-Type", "application/json")
 	resp, err := http.DefaultClient.Do(req)
 	if err != nil {
 		t.Fatal(err)
 	}
+
 	defer resp.Body.Close()
+
 	reply, err := io.ReadAll(resp.Body)
 	if err != nil || resp.StatusCode >= 300 {
 		t.Fatalf("PowerDNS: %s %s: HTTP %d %s %v", method, path, resp.StatusCode, reply, err)
 	}
+
 	if result != nil {
 		if err := json.Unmarshal(reply, result); err != nil {
 			t.Fatal(err)
@@ -104,9 +125,15 @@ func (p *PowerDNS) Call(t *testing.T, method, path string, body, result any) {
 func (p *PowerDNS) Fresh(t *testing.T, signed bool, transfer ...string) string {
 	t.Helper()
 	zone := zonetest.SuiteZone(int(p.next.Add(1)))
-	p.Call(t, "POST", "/zones", map[string]any{"name": zone, "kind": "Native", "dnssec": signed, "soa_edit_api": "INCREASE",
-		"master_tsig_key_ids": transfer, "zone": "$ORIGIN " + zone + "\n" + strings.ReplaceAll(zonetest.Text, "IN SOA ns hostmaster 1", "IN SOA ns hostmaster 1")}, nil)
-	p.Call(t, "POST", "/zones/"+zone+"/metadata", map[string]any{"kind": "TSIG-ALLOW-DNSUPDATE", "metadata": []string{"mailpub"}}, nil)
+	p.Call(t, "POST", "/zones", map[string]any{"name": zone, "kind": "Native",
+		"dnssec": signed, "soa_edit_api": "INCREASE",
+		"master_tsig_key_ids": transfer, "zone": "$ORIGIN " + zone + "\n" +
+			strings.ReplaceAll(zonetest.Text, "IN SOA ns hostmaster 1", "IN SOA ns hostmaster 1")},
+		nil)
+
+	p.Call(t, "POST", "/zones/"+zone+"/metadata",
+		map[string]any{"kind": "TSIG-ALLOW-DNSUPDATE", "metadata": []string{"mailpub"}}, nil)
+
 	return zone
 }
 
@@ -124,13 +151,16 @@ func (p *PowerDNS) Dump(t *testing.T, zone string) (out []string) {
 	t.Helper()
 	var reply struct{ RRsets []powerdnsDump }
 	p.Call(t, "GET", "/zones/"+zone, nil, &reply)
+
 	for _, s := range reply.RRsets {
 		for _, r := range s.Records {
 			if s.Type != "SOA" {
-				out = append(out, fmt.Sprintf("%s %d %s %s %v %v", s.Name, s.TTL, s.Type, r.Content, r.Disabled, s.Comments))
+				out = append(out, fmt.Sprintf("%s %d %s %s %v %v", s.Name, s.TTL, s.Type,
+					r.Content, r.Disabled, s.Comments))
 			}
 		}
 	}
+
 	slices.Sort(out)
 	return out
 }
@@ -141,7 +171,9 @@ func (p *PowerDNS) Put(t *testing.T, zone string, sets ...providertest.Set) {
 	for _, s := range sets {
 		name, rrtype, _ := strings.Cut(s.Key.Name, " ")
 		rrtype, _, _ = strings.Cut(rrtype, " ")
-		records, ttl := []map[string]any{}, 0
+		records := []map[string]any{}
+		ttl := 0
+
 		for _, l := range s.Lines {
 			r := record.Record{RRset: record.RRset{Name: name, Type: rrtype}}
 			r.Data, ttl = mail.SplitRecordLine(l)
@@ -149,9 +181,14 @@ func (p *PowerDNS) Put(t *testing.T, zone string, sets ...providertest.Set) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			records = append(records, map[string]any{"content": strings.TrimPrefix(rr.String(), rr.Header().String()), "disabled": false})
+
+			records = append(records, map[string]any{"content": strings.TrimPrefix(rr.String(),
+				rr.Header().String()), "disabled": false})
 		}
-		rrsets = append(rrsets, map[string]any{"name": name, "type": rrtype, "ttl": ttl, "changetype": "REPLACE", "records": records})
+
+		rrsets = append(rrsets, map[string]any{"name": name, "type": rrtype, "ttl": ttl,
+			"changetype": "REPLACE", "records": records})
 	}
+
 	p.Call(t, "PATCH", "/zones/"+zone, map[string]any{"rrsets": rrsets}, nil)
 }

@@ -20,14 +20,17 @@ import (
 // elsewhere.
 func Program(t testing.TB, name string) string {
 	t.Helper()
-	for _, p := range []string{name, "/usr/bin/" + name, "/usr/sbin/" + name, "/usr/local/sbin/" + name} {
+	for _, p := range []string{name, "/usr/bin/" + name, "/usr/sbin/" + name,
+		"/usr/local/sbin/" + name} {
 		if path, err := exec.LookPath(p); err == nil {
 			return path
 		}
 	}
+
 	if os.Getenv("MAILPUB_LAB") == "require" {
 		t.Fatalf("%s is not installed", name)
 	}
+
 	t.Skipf("%s is not installed: nothing is tried on it", name)
 	return ""
 }
@@ -60,15 +63,18 @@ func Run(t testing.TB, addr, zone, path string, args ...string) bool {
 	t.Helper()
 	var log output
 	cmd := exec.Command(path, args...)
-	cmd.Stdout, cmd.Stderr = &log, &log
+	cmd.Stdout = &log
+	cmd.Stderr = &log
 	if err := cmd.Start(); err != nil {
 		t.Fatal(err)
 	}
+
 	gone := make(chan struct{})
 	go func() {
 		_ = cmd.Wait()
 		close(gone)
 	}()
+
 	t.Cleanup(func() {
 		_ = cmd.Process.Signal(syscall.SIGTERM)
 		select {
@@ -77,17 +83,21 @@ func Run(t testing.TB, addr, zone, path string, args ...string) bool {
 			_ = cmd.Process.Kill()
 			<-gone
 		}
+
 		if t.Failed() {
 			t.Logf("%s:\n%s", path, log.String())
 		}
 	})
+
 	client := &dns.Client{Timeout: 200 * time.Millisecond}
 	deadline := time.After(30 * time.Second)
 	for {
 		m := new(dns.Msg).SetQuestion(dns.Fqdn(zone), dns.TypeSOA)
-		if reply, _, err := client.Exchange(m, addr); err == nil && (zone == "" || reply.Authoritative && len(reply.Answer) > 0) {
+		if reply, _, err := client.Exchange(m, addr); err == nil &&
+			(zone == "" || reply.Authoritative && len(reply.Answer) > 0) {
 			return true
 		}
+
 		select {
 		case <-gone:
 			t.Logf("%s ended:\n%s", path, log.String())

@@ -43,14 +43,17 @@ func (w *World) Start(t *testing.T) (resolver string) {
 			}
 		}
 	}
+
 	inner := map[string]*zoneData{}
 	for name, text := range w.Inner {
 		inner[name] = parseZone(t, name, text)
 	}
+
 	handlers := map[string]dns.HandlerFunc{ResolverAddress: w.resolve(parsed, inner)}
 	for addr, zones := range parsed {
 		handlers[addr] = w.serve(zones)
 	}
+
 	w.Port = listenAll(t, handlers)
 	return net.JoinHostPort(ResolverAddress, w.Port)
 }
@@ -65,13 +68,16 @@ func parseZone(t *testing.T, apex, text string) *zoneData {
 	t.Helper()
 	z := &zoneData{apex: apex, names: map[string][]dns.RR{}}
 	parser := dns.NewZoneParser(strings.NewReader("$TTL 300\n"+text), apex, "")
+
 	for rr, ok := parser.Next(); ok; rr, ok = parser.Next() {
 		name := strings.ToLower(rr.Header().Name)
 		z.names[name] = append(z.names[name], rr)
 	}
+
 	if err := parser.Err(); err != nil {
 		t.Fatalf("zone %s: %v", apex, err)
 	}
+
 	return z
 }
 
@@ -93,10 +99,13 @@ func (z *zoneData) answer(reply *dns.Msg, name string, rrtype uint16) {
 			reply.Ns = ns
 			for _, rr := range ns {
 				host := strings.ToLower(rr.(*dns.NS).Ns)
-				reply.Extra = append(reply.Extra, slices.Concat(z.find(host, dns.TypeA), z.find(host, dns.TypeAAAA))...)
+				reply.Extra = append(reply.Extra,
+					slices.Concat(z.find(host, dns.TypeA), z.find(host, dns.TypeAAAA))...)
 			}
+
 			return
 		}
+
 		if d := z.find(at, dns.TypeDNAME); len(d) > 0 && at != name {
 			target := strings.TrimSuffix(name, at) + strings.ToLower(d[0].(*dns.DNAME).Target)
 			alias, _ := dns.NewRR(fmt.Sprintf("%s 300 CNAME %s", name, target))
@@ -105,12 +114,14 @@ func (z *zoneData) answer(reply *dns.Msg, name string, rrtype uint16) {
 			return
 		}
 	}
+
 	rrs := z.find(name, rrtype)
 	if alias := z.find(name, dns.TypeCNAME); len(alias) > 0 && rrtype != dns.TypeCNAME {
 		reply.Answer = append(reply.Answer, alias...)
 		z.chase(reply, strings.ToLower(alias[0].(*dns.CNAME).Target), rrtype)
 		return
 	}
+
 	if !z.exists(name) {
 		if wild := z.wildcard(name); wild != "" {
 			for _, rr := range z.find(wild, rrtype) {
@@ -122,6 +133,7 @@ func (z *zoneData) answer(reply *dns.Msg, name string, rrtype uint16) {
 			reply.Rcode = dns.RcodeNameError
 		}
 	}
+
 	reply.Answer = append(reply.Answer, rrs...)
 	if len(rrs) == 0 {
 		reply.Ns = z.find(z.apex, dns.TypeSOA)
@@ -179,12 +191,14 @@ func (w *World) serve(zones map[string]*zoneData) dns.HandlerFunc {
 		if slices.Contains(w.Silent, name) {
 			return
 		}
+
 		reply := new(dns.Msg).SetReply(m)
 		if z := closest(zones, name); z != nil {
 			z.answer(reply, name, q.Qtype)
 		} else {
 			reply.Rcode = dns.RcodeRefused
 		}
+
 		out.WriteMsg(reply)
 	}
 }
@@ -196,6 +210,7 @@ func (w *World) resolve(servers map[string]map[string]*zoneData, inner map[strin
 		if slices.Contains(w.Silent, name) {
 			return
 		}
+
 		reply := new(dns.Msg).SetReply(m)
 		reply.RecursionAvailable = true
 		for range 10 {
@@ -203,11 +218,15 @@ func (w *World) resolve(servers map[string]map[string]*zoneData, inner map[strin
 			reply.Rcode = step.Rcode
 			reply.Answer = append(reply.Answer, step.Answer...)
 			last := lastAlias(step.Answer, name)
-			if last == name || len(step.Answer) == 0 || step.Answer[len(step.Answer)-1].Header().Rrtype == q.Qtype {
+
+			if last == name || len(step.Answer) == 0 ||
+				step.Answer[len(step.Answer)-1].Header().Rrtype == q.Qtype {
 				break
 			}
+
 			name = last
 		}
+
 		out.WriteMsg(reply)
 	}
 }
@@ -228,6 +247,7 @@ func (w *World) lookup(servers map[string]map[string]*zoneData, inner map[string
 		z.answer(reply, name, rrtype)
 		return reply
 	}
+
 	addr := w.Root
 	for range 10 {
 		reply := new(dns.Msg)
@@ -236,12 +256,15 @@ func (w *World) lookup(servers map[string]map[string]*zoneData, inner map[string
 			reply.Rcode = dns.RcodeServerFailure
 			return reply
 		}
+
 		z.answer(reply, name, rrtype)
 		if len(reply.Answer) > 0 || reply.Authoritative || len(reply.Ns) == 0 {
 			return reply
 		}
+
 		addr = w.addressOf(servers, inner, reply)
 	}
+
 	return &dns.Msg{MsgHdr: dns.MsgHdr{Rcode: dns.RcodeServerFailure}}
 }
 
@@ -251,6 +274,7 @@ func (w *World) addressOf(servers map[string]map[string]*zoneData, inner map[str
 			return a.A.String()
 		}
 	}
+
 	for _, rr := range referral.Ns {
 		host := strings.ToLower(rr.(*dns.NS).Ns)
 		for _, rr := range w.lookup(servers, inner, host, dns.TypeA).Answer {
@@ -259,6 +283,7 @@ func (w *World) addressOf(servers map[string]map[string]*zoneData, inner map[str
 			}
 		}
 	}
+
 	return ""
 }
 
@@ -269,6 +294,7 @@ func listenAll(t *testing.T, handlers map[string]dns.HandlerFunc) (port string) 
 		var servers []*dns.Server
 		port = fmt.Sprint(FreePort(t))
 		ok := true
+
 		for addr, handle := range handlers {
 			at := net.JoinHostPort(addr, port)
 			l, err := net.Listen("tcp", at)
@@ -276,14 +302,17 @@ func listenAll(t *testing.T, handlers map[string]dns.HandlerFunc) (port string) 
 				ok = false
 				break
 			}
+
 			servers = append(servers, &dns.Server{Listener: l, Handler: handle})
 			p, err := net.ListenPacket("udp", at)
 			if err != nil {
 				ok = false
 				break
 			}
+
 			servers = append(servers, &dns.Server{PacketConn: p, Handler: handle})
 		}
+
 		if !ok {
 			for _, s := range servers {
 				if s.Listener != nil {
@@ -292,8 +321,10 @@ func listenAll(t *testing.T, handlers map[string]dns.HandlerFunc) (port string) 
 					s.PacketConn.Close()
 				}
 			}
+
 			continue
 		}
+
 		var running sync.WaitGroup
 		for _, s := range servers {
 			ready := make(chan struct{})
@@ -301,14 +332,17 @@ func listenAll(t *testing.T, handlers map[string]dns.HandlerFunc) (port string) 
 			running.Go(func() { s.ActivateAndServe() })
 			<-ready
 		}
+
 		t.Cleanup(func() {
 			for _, s := range servers {
 				s.Shutdown()
 			}
 			running.Wait()
 		})
+
 		return port
 	}
+
 	t.Fatal("no port is free at every address")
 	return ""
 }

@@ -21,20 +21,27 @@ import (
 func Refuse(ctx context.Context, l *resolver.QueryCache, host string, changes []plan.Change) {
 	planned := map[record.RRset][]string{}
 	for _, c := range changes {
-		if name, rrtype, tag, err := mail.SplitDNSKey(c.Key); err == nil && c.Writes() && (tag == "" || tag == Tag) {
+		if name, rrtype, tag, err := mail.SplitDNSKey(c.Key); err == nil && c.Writes() &&
+			(tag == "" || tag == Tag) {
 			planned[record.RRset{Name: name, Type: rrtype}] = record.DataOf(c.After)
 		}
 	}
+
 	r := libraryResolver{QueryCache: l, planned: planned, stranger: true}
 	for i, c := range changes {
 		name, _, tag, err := mail.SplitDNSKey(c.Key)
 		if err != nil || tag != Tag || !c.Writes() || c.After == nil {
 			continue
 		}
-		result, err := r.checkHost(ctx, UnlikelySender, record.Bare(host), "postmaster@"+record.Bare(name))
+
+		result, err := r.checkHost(ctx, UnlikelySender, record.Bare(host),
+			"postmaster@"+record.Bare(name))
+
 		if result == PermError {
-			changes[i].Action, changes[i].Adopt = plan.Manual, false
-			changes[i].Reason = fmt.Sprintf("not written, as receivers would reject it (%v): %s", err, SyntaxHint(err))
+			changes[i].Action = plan.Manual
+			changes[i].Adopt = false
+			changes[i].Reason = fmt.Sprintf("not written, as receivers would reject it (%v): %s",
+				err, SyntaxHint(err))
 		}
 	}
 }
@@ -50,6 +57,7 @@ func SyntaxHint(err error) string {
 	case errors.Is(err, spf.ErrMultipleRecords):
 		return "a domain that is included has several SPF records: tell its owner, or remove the include"
 	}
+
 	return "correct the record: receivers reject a policy with an error as a whole"
 }
 

@@ -33,5 +33,6 @@ func LastTerms(record string) (all, redirect string) {
 			redirect = to
 		}
 	}
+
 	return all, redirect
 }

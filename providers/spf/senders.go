@@ -16,7 +16,10 @@ import (
 type Senders struct{ Resolver *resolver.Resolver }
 
 func (s Senders) resolver() libraryResolver {
-	return libraryResolver{QueryCache: resolver.NewQueryCache(s.Resolver, nil, ""), resolversOnly: true}
+	return libraryResolver{
+		QueryCache:    resolver.NewQueryCache(s.Resolver, nil, ""),
+		resolversOnly: true,
+	}
 }
 
 // Listed reports whether the SPF record of a domain names an address, itself or by what it includes. That everybody
@@ -58,6 +61,7 @@ func (s Senders) Exchangers(ctx context.Context, domain string) (hosts []string,
 	if err != nil {
 		return nil, err
 	}
+
 	mxs := a.Exchangers()
 	if resolver.RefusesMail(mxs) {
 		return nil, nil
@@ -65,8 +69,10 @@ func (s Senders) Exchangers(ctx context.Context, domain string) (hosts []string,
 	if len(mxs) == 0 {
 		return []string{domain}, nil
 	}
+
 	for _, m := range mxs {
 		hosts = append(hosts, record.Bare(m.Host))
 	}
+
 	return hosts, nil
 }

@@ -43,19 +43,27 @@ func (e MalformedError) Error() string { return string(e) }
 // 4, with its limits: 10 terms that look something up, 2 of them in vain. The error says why the
 // result is what it is.
 func (r libraryResolver) checkHost(ctx context.Context, addr netip.Addr, helo, sender string) (spf.Result, error) {
-	r.problem, r.client = new(string), addr.Unmap()
+	r.problem = new(string)
+	r.client = addr.Unmap()
 	options := []spf.Option{spf.WithContext(ctx)}
+
 	if r.stranger {
 		r.voids = new(int)
 		options = append(options, spf.OverrideVoidLookupLimit(100)) // counted here
 	}
-	result, err := spf.CheckHostWithSender(net.IP(addr.Unmap().AsSlice()), helo, sender, append(options, spf.WithResolver(r))...)
+
+	result, err := spf.CheckHostWithSender(net.IP(addr.Unmap().AsSlice()), helo, sender,
+		append(options, spf.WithResolver(r))...)
+
 	if r.voids != nil && *r.voids > MostVoid && result != PermError && result != TempError { // RFC 7208 section 4.6.4
-		result, err = PermError, spf.ErrVoidLookupLimitReached
+		result = PermError
+		err = spf.ErrVoidLookupLimitReached
 	}
+
 	if *r.problem != "" && result == spf.PermError {
 		err = MalformedError(*r.problem)
 	}
+
 	return result, err
 }
 
@@ -63,21 +71,30 @@ func (r libraryResolver) checkHost(ctx context.Context, addr netip.Addr, helo, s
 // (macros) are there for the clients that are listed, and in vain for all others.
 func (r libraryResolver) countVoid(name string, err error, answers int) {
 	notFound := &net.DNSError{}
-	if r.voids == nil || answers > 0 || err != nil && !(errors.As(err, &notFound) && notFound.IsNotFound) {
+	if r.voids == nil || answers > 0 || err != nil &&
+		!(errors.As(err, &notFound) && notFound.IsNotFound) {
 		return
 	}
+
 	reverse, _, _ := strings.Cut(mail.ReverseName(r.client), ".in-addr")
 	if strings.Contains(name, r.client.String()) || strings.Contains(name, reverse) {
 		return
 	}
+
 	*r.voids++
 }
 
 func (r libraryResolver) find(ctx context.Context, name, rrtype string) (resolver.Answer, error) {
 	name = spelled(strings.ReplaceAll(name, slash, "/"))
-	if _, ok := dns.IsDomainName(name); !ok || name == "." { // nothing can be there; "." is the target of a null MX
-		return resolver.Answer{Status: resolver.NoName}, &net.DNSError{Err: resolver.NoName.String(), Name: name, IsNotFound: true}
+	if _, ok := dns.IsDomainName(name); !ok ||
+		name == "." { // nothing can be there; "." is the target of a null MX
+		return resolver.Answer{Status: resolver.NoName}, &net.DNSError{
+			Err:        resolver.NoName.String(),
+			Name:       name,
+			IsNotFound: true,
+		}
 	}
+
 	if data, ok := r.planned[record.RRset{Name: mail.FQDN(name), Type: rrtype}]; ok {
 		a := resolver.Answer{}
 		for _, d := range data {
@@ -85,10 +102,12 @@ func (r libraryResolver) find(ctx context.Context, name, rrtype string) (resolve
 		}
 		return a, nil
 	}
+
 	ask := r.Authoritative
 	if r.resolversOnly {
 		ask = r.Resolve
 	}
+
 	a, err := ask(ctx, name, rrtype)
 	switch {
 	case err != nil:
@@ -96,6 +115,7 @@ func (r libraryResolver) find(ctx context.Context, name, rrtype string) (resolve
 	case a.Status == resolver.NoName:
 		return a, &net.DNSError{Err: a.Status.String(), Name: name, IsNotFound: true}
 	}
+
 	return a, nil
 }
 
@@ -105,13 +125,16 @@ func (r libraryResolver) LookupTXT(ctx context.Context, name string) ([]string, 
 	if err != nil {
 		return nil, err
 	}
+
 	out, problem := checked(a.Texts())
 	if r.problem != nil && *r.problem == "" {
 		*r.problem = problem
 	}
+
 	for i, text := range out {
 		out[i] = r.expandP(ctx, name, text)
 	}
+
 	return out, nil
 }
 
@@ -120,28 +143,35 @@ var macroP = regexp.MustCompile(`%\{[pP]\}`)
 // expandP puts the client's validated name in the place of the macro that asks for it, which the
 // library does not know (RFC 7208 section 7.3): the domain itself, or one below it, or any.
 func (r libraryResolver) expandP(ctx context.Context, domain, text string) string {
-	if !r.client.IsValid() || !strings.HasPrefix(strings.ToLower(text), Tag) || !macroP.MatchString(text) {
+	if !r.client.IsValid() || !strings.HasPrefix(strings.ToLower(text), Tag) ||
+		!macroP.MatchString(text) {
 		return text
 	}
+
 	const unknown = "unknown"
 	best := unknown
 	ptr, err := r.find(ctx, mail.ReverseName(r.client), "PTR")
 	names := ptr.Data()
+
 	for _, name := range names[:min(len(names), 10)] { // section 4.6.4
 		a, err := r.find(ctx, name, mail.AddressType(r.client))
 		if err != nil || !slices.Contains(a.Addresses(), r.client) {
 			continue
 		}
-		if within := mail.Within(mail.FQDN(name), mail.FQDN(domain)); within || best == unknown {
+
+		if within := mail.Within(mail.FQDN(name), mail.FQDN(domain)); within ||
+			best == unknown {
 			best = record.Bare(name)
 			if within {
 				break
 			}
 		}
 	}
+
 	if err != nil {
 		best = unknown
 	}
+
 	return macroP.ReplaceAllLiteralString(text, best)
 }
 
@@ -150,12 +180,14 @@ func spelled(name string) string {
 	var b strings.Builder
 	for i := range len(name) {
 		switch c := name[i]; {
-		case c == '.' || c == '-' || c == '_' || '0' <= c && c <= '9' || 'a' <= c && c <= 'z' || 'A' <= c && c <= 'Z':
+		case c == '.' || c == '-' || c == '_' || '0' <= c && c <= '9' ||
+			'a' <= c && c <= 'z' || 'A' <= c && c <= 'Z':
 			b.WriteByte(c)
 		default:
 			fmt.Fprintf(&b, "\\%03d", c)
 		}
 	}
+
 	return b.String()
 }
 
@@ -166,10 +198,12 @@ func (r libraryResolver) LookupMX(ctx context.Context, name string) ([]*net.MX, 
 	if err != nil {
 		return nil, err
 	}
+
 	var out []*net.MX
 	for _, m := range a.Exchangers() {
 		out = append(out, &net.MX{Host: m.Host, Pref: m.Preference})
 	}
+
 	return out, nil
 }
 
@@ -181,24 +215,30 @@ func (r libraryResolver) LookupIPAddr(ctx context.Context, host string) ([]net.I
 	if r.client.Is6() {
 		types = []string{"AAAA", "A"}
 	}
+
 	var out []net.IPAddr
 	for i, t := range types {
 		a, err := r.find(ctx, host, t)
 		if err != nil && i > 0 {
 			break
 		}
+
 		if err != nil {
 			r.countVoid(host, err, 0)
 			return nil, err
 		}
+
 		addrs := a.Addresses()
-		if i > 0 && len(out) == 0 && len(addrs) > 0 && r.withoutIPv6 != nil && !slices.Contains(*r.withoutIPv6, host) {
+		if i > 0 && len(out) == 0 && len(addrs) > 0 && r.withoutIPv6 != nil &&
+			!slices.Contains(*r.withoutIPv6, host) {
 			*r.withoutIPv6 = append(*r.withoutIPv6, host)
 		}
+
 		for _, addr := range addrs {
 			out = append(out, net.IPAddr{IP: addr.AsSlice()})
 		}
 	}
+
 	r.countVoid(host, nil, len(out))
 	return out, nil
 }
@@ -209,10 +249,12 @@ func (r libraryResolver) LookupAddr(ctx context.Context, addr string) ([]string,
 	if err != nil {
 		return nil, &net.DNSError{Err: err.Error(), Name: addr}
 	}
+
 	a, err := r.find(ctx, mail.ReverseName(ip), "PTR")
 	if err != nil {
 		return nil, err
 	}
+
 	return a.Data(), nil
 }
 
@@ -240,5 +282,8 @@ func WithoutIPv6(ctx context.Context, l *resolver.QueryCache, addr netip.Addr, h
 // Evaluate evaluates whether an address may send for a sender, by what the zones' own servers
 // publish. The error says why the result is what it is.
 func Evaluate(ctx context.Context, l *resolver.QueryCache, addr netip.Addr, helo, sender string) (Result, error) {
-	return libraryResolver{QueryCache: l, stranger: addr == UnlikelySender}.checkHost(ctx, addr, helo, sender)
+	return libraryResolver{
+		QueryCache: l,
+		stranger:   addr == UnlikelySender,
+	}.checkHost(ctx, addr, helo, sender)
 }

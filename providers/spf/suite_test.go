@@ -39,9 +39,11 @@ func (o *oneOrMore) UnmarshalYAML(n *yaml.Node) error {
 		*o = oneOrMore{n.Value}
 		return nil
 	}
+
 	for _, c := range n.Content {
 		*o = append(*o, c.Value)
 	}
+
 	return nil
 }
 
@@ -51,21 +53,36 @@ func (s openspf) answers(q dns.Question) (rrs []dns.RR, there, silent bool) {
 		if resolver.Canonical(spelled(owner)) != resolver.Canonical(q.Name) {
 			continue
 		}
-		hdr := dns.RR_Header{Name: q.Name, Class: dns.ClassINET, Ttl: 60, Rrtype: q.Qtype}
+
+		hdr := dns.RR_Header{
+			Name:   q.Name,
+			Class:  dns.ClassINET,
+			Ttl:    60,
+			Rrtype: q.Qtype,
+		}
+
 		for _, record := range records {
 			for kind, value := range record {
-				rrs, silent = append(rrs, suiteRecord(hdr, kind, value, q)...), silent || kind == "TIMEOUT"
+				rrs = append(rrs, suiteRecord(hdr, kind, value, q)...)
+				silent = silent || kind == "TIMEOUT"
 			}
 		}
-		if q.Qtype == dns.TypeTXT && !slices.ContainsFunc(records, func(r map[string]yaml.Node) bool { _, has := r["TXT"]; return has }) {
+
+		if q.Qtype == dns.TypeTXT && !slices.ContainsFunc(records,
+			func(r map[string]yaml.Node) bool {
+				_, has := r["TXT"]
+				return has
+			}) {
 			for _, record := range records { // the suite's SPF records stand for TXT where there is none
 				if value, is := record["SPF"]; is {
 					rrs = append(rrs, suiteRecord(hdr, "TXT", value, q)...)
 				}
 			}
 		}
+
 		there = true
 	}
+
 	return rrs, there, silent && len(rrs) == 0
 }
 
@@ -77,10 +94,12 @@ func suiteRecord(hdr dns.RR_Header, kind string, value yaml.Node, q dns.Question
 		t := &dns.TXT{Hdr: hdr}
 		for _, part := range list {
 			for len(part) > 255 {
-				t.Txt, part = append(t.Txt, escaped(part[:255])), part[255:]
+				t.Txt = append(t.Txt, escaped(part[:255]))
+				part = part[255:]
 			}
 			t.Txt = append(t.Txt, escaped(part))
 		}
+
 		return []dns.RR{t}
 	case kind == "A" && q.Qtype == dns.TypeA:
 		return []dns.RR{&dns.A{Hdr: hdr, A: netip.MustParseAddr(list[0]).AsSlice()}}
@@ -94,6 +113,7 @@ func suiteRecord(hdr dns.RR_Header, kind string, value yaml.Node, q dns.Question
 		hdr.Rrtype = dns.TypeCNAME
 		return []dns.RR{&dns.CNAME{Hdr: hdr, Target: dns.Fqdn(list[0])}}
 	}
+
 	return nil
 }
 
@@ -108,26 +128,42 @@ func TestOpenSPF(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
+
 	defer file.Close()
+
 	var section atomic.Pointer[openspf]
 	addr := servertest.Handled(t, func(w dns.ResponseWriter, m *dns.Msg) {
 		reply := new(dns.Msg).SetReply(m)
 		reply.RecursionAvailable = true
 		rrs, there, silent := section.Load().answers(m.Question[0])
+
 		if silent {
 			return
 		}
+
 		if !there {
 			reply.Rcode = dns.RcodeNameError
 		}
-		for hops := 0; len(rrs) == 1 && rrs[0].Header().Rrtype == dns.TypeCNAME && m.Question[0].Qtype != dns.TypeCNAME && hops < 10; hops++ {
+
+		for hops := 0; len(rrs) == 1 && rrs[0].Header().Rrtype == dns.TypeCNAME &&
+			m.Question[0].Qtype != dns.TypeCNAME && hops < 10; hops++ {
 			reply.Answer = append(reply.Answer, rrs...)
-			rrs, _, _ = section.Load().answers(dns.Question{Name: rrs[0].(*dns.CNAME).Target, Qtype: m.Question[0].Qtype})
+			rrs, _, _ = section.Load().answers(dns.Question{
+				Name:  rrs[0].(*dns.CNAME).Target,
+				Qtype: m.Question[0].Qtype,
+			})
 		}
+
 		reply.Answer = append(reply.Answer, rrs...)
 		w.WriteMsg(reply)
 	})
-	senders := Senders{Resolver: &resolver.Resolver{Servers: []string{addr}, Timeout: 100 * time.Millisecond, Attempts: 1}}
+
+	senders := Senders{Resolver: &resolver.Resolver{
+		Servers:  []string{addr},
+		Timeout:  100 * time.Millisecond,
+		Attempts: 1,
+	}}
+
 	count := 0
 	for decoder := yaml.NewDecoder(file); ; {
 		s := new(openspf)
@@ -136,18 +172,22 @@ func TestOpenSPF(t *testing.T) {
 		} else if err != nil {
 			t.Fatal(err)
 		}
+
 		section.Store(s)
 		for _, name := range slices.Sorted(maps.Keys(s.Tests)) {
 			test := s.Tests[name]
 			count++
-			got, err := senders.SPF(t.Context(), netip.MustParseAddr(test.Host), test.Helo, test.MailFrom)
+			got, err := senders.SPF(t.Context(), netip.MustParseAddr(test.Host), test.Helo,
+				test.MailFrom)
 			if !slices.Contains(test.Result, got) {
 				t.Errorf("%s: %s: %s (%v), want %v", s.Description, name, got, err, test.Result)
 			}
 		}
 	}
+
 	if count < 200 {
 		t.Errorf("the suite has %d tests, want all 200", count)
 	}
+
 	t.Logf("%d tests", count)
 }

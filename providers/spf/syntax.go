@@ -15,7 +15,8 @@ var (
 	spfLiteral  = `[\x21-\x24\x26-\x7e]`
 	spfTopLabel = `(?:[0-9A-Za-z]*[A-Za-z][0-9A-Za-z]*|[0-9A-Za-z]+-[0-9A-Za-z\-]*[0-9A-Za-z])`
 	spfString   = regexp.MustCompile(`^(?:` + spfMacro + `|` + spfLiteral + `)*$`)
-	spfDomain   = regexp.MustCompile(`^(?:` + spfMacro + `|` + spfLiteral + `)*(?:\.` + spfTopLabel + `\.?|` + spfMacro + `)$`)
+	spfDomain   = regexp.MustCompile(`^(?:` + spfMacro + `|` + spfLiteral + `)*(?:\.` +
+		spfTopLabel + `\.?|` + spfMacro + `)$`)
 	spfModifier = regexp.MustCompile(`^([A-Za-z][A-Za-z0-9\-_.]*)=(.*)$`)
 	spfLengths  = regexp.MustCompile(`^(.*?)(/[0-9]*)?(//[0-9]*)?$`)
 )
@@ -29,6 +30,7 @@ func spfProblem(record string) string {
 		if i == 0 || term == "" {
 			continue
 		}
+
 		modifier := spfModifier.FindStringSubmatch(term)
 		if modifier == nil {
 			if why := mechanismProblem(term); why != "" {
@@ -36,16 +38,21 @@ func spfProblem(record string) string {
 			}
 			continue
 		}
-		name, value := strings.ToLower(modifier[1]), modifier[2]
+
+		name := strings.ToLower(modifier[1])
+		value := modifier[2]
 		once := name == "redirect" || name == "exp"
+
 		switch {
 		case once && seen[name]:
 			return fmt.Sprintf("%q: %s is there twice", term, name)
 		case once && !spfDomain.MatchString(value), !spfString.MatchString(value):
 			return fmt.Sprintf("%q names no domain", term)
 		}
+
 		seen[name] = true
 	}
+
 	return ""
 }
 
@@ -55,12 +62,16 @@ func mechanismProblem(term string) string {
 	if strings.IndexAny(text, "+-~?") == 0 {
 		text = text[1:]
 	}
+
 	end := len(text)
 	if i := strings.IndexAny(text, ":/"); i >= 0 {
 		end = i
 	}
-	name, rest := strings.ToLower(text[:end]), text[end:]
+
+	name := strings.ToLower(text[:end])
+	rest := text[end:]
 	value, given := strings.CutPrefix(rest, ":")
+
 	switch name {
 	case "all":
 		if rest != "" {
@@ -86,12 +97,14 @@ func mechanismProblem(term string) string {
 		addr, length, _ := strings.Cut(value, "/")
 		a, err := netip.ParseAddr(addr)
 		bits := map[string]int{"ip4": 32, "ip6": 128}[name]
-		if !given || err != nil || a.Is4() != (name == "ip4") || a.Zone() != "" || strings.Contains(value, "/") && !prefixLength("/"+length, bits) {
+		if !given || err != nil || a.Is4() != (name == "ip4") || a.Zone() != "" ||
+			strings.Contains(value, "/") && !prefixLength("/"+length, bits) {
 			return "is no network of " + map[string]string{"ip4": "IPv4", "ip6": "IPv6"}[name]
 		}
 	default:
 		return "is no term" + misspelt(name)
 	}
+
 	return ""
 }
 
@@ -105,7 +118,8 @@ func prefixLength(text string, most int) bool {
 }
 
 func misspelt(name string) string {
-	for wrong, right := range map[string]string{"ipv4": "ip4", "ipv6": "ip6", "includes": "include", "exist": "exists"} {
+	for wrong, right := range map[string]string{"ipv4": "ip4", "ipv6": "ip6",
+		"includes": "include", "exist": "exists"} {
 		if name == wrong {
 			return ", want " + right
 		}
@@ -127,16 +141,19 @@ func checked(texts []string) (out []string, problem string) {
 			out = append(out, text)
 			continue
 		}
+
 		why := spfProblem(text)
 		if why == "" {
 			out = append(out, readable(text))
 			continue
 		}
+
 		out = append(out, broken)
 		if problem == "" {
 			problem = why + " in " + text
 		}
 	}
+
 	return out, problem
 }
 
@@ -145,11 +162,13 @@ func readable(record string) string {
 	terms := strings.Split(record, " ")
 	for i, term := range terms {
 		name, value, given := strings.Cut(term, ":")
-		if !given || !slices.Contains([]string{"a", "mx"}, strings.ToLower(strings.TrimLeft(name, "+-~?"))) {
+		if !given || !slices.Contains([]string{"a", "mx"},
+			strings.ToLower(strings.TrimLeft(name, "+-~?"))) {
 			continue
 		}
 		parts := spfLengths.FindStringSubmatch(value)
 		terms[i] = name + ":" + strings.ReplaceAll(parts[1], "/", slash) + parts[2] + parts[3]
 	}
+
 	return strings.Join(terms, " ")
 }

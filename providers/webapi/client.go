@@ -51,17 +51,25 @@ func (p *Client) Do(req *http.Request) (*http.Response, error) {
 		if !again || try == maxTries || req.Context().Err() != nil {
 			return resp, err
 		}
+
 		if resp != nil {
 			_, _ = io.Copy(io.Discard, io.LimitReader(resp.Body, 1<<20))
 			resp.Body.Close()
 		}
-		if deadline, ok := req.Context().Deadline(); wait > maxWait || ok && time.Until(deadline) < wait {
-			return nil, fmt.Errorf("rate limited: the API asks to wait %v; run this again then", wait.Round(time.Second))
+
+		if deadline, ok := req.Context().Deadline(); wait > maxWait ||
+			ok && time.Until(deadline) < wait {
+			return nil, fmt.Errorf("rate limited: the API asks to wait %v; run this again then",
+				wait.Round(time.Second))
 		}
-		p.log.Warn("trying again", "provider", p.api, "wait", wait, "method", req.Method, "err", err)
+
+		p.log.Warn("trying again", "provider", p.api, "wait", wait, "method", req.Method,
+			"err", err)
+
 		if err := zone.Sleep(req.Context(), wait); err != nil {
 			return nil, err
 		}
+
 		if req.GetBody != nil {
 			if req.Body, err = req.GetBody(); err != nil {
 				return nil, err
@@ -72,7 +80,10 @@ func (p *Client) Do(req *http.Request) (*http.Response, error) {
 
 // Reading marks ctx for a request that changes nothing although it is no GET, so that it may
 // be tried again.
-func Reading(ctx context.Context) context.Context { return context.WithValue(ctx, readingKey{}, true) }
+func Reading(ctx context.Context) context.Context {
+	return context.WithValue(ctx, readingKey{},
+		true)
+}
 
 type readingKey struct{}
 
@@ -92,6 +103,7 @@ func retryAfter(req *http.Request, resp *http.Response, err error, try int) (tim
 	default:
 		return 0, false
 	}
+
 	after := resp.Header.Get("Retry-After")
 	if n, err := strconv.Atoi(after); err == nil && n >= 0 {
 		return record.Seconds(n), true
@@ -99,5 +111,6 @@ func retryAfter(req *http.Request, resp *http.Response, err error, try int) (tim
 	if at, err := http.ParseTime(after); err == nil {
 		return max(time.Until(at), 0), true
 	}
+
 	return backoff, true
 }

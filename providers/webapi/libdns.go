@@ -43,10 +43,12 @@ func (b *LibdnsBackend) List(ctx context.Context, sets []record.RRset) (zone.Lis
 func (b *LibdnsBackend) ListAround(ctx context.Context, sets []record.RRset, around []string) (zone.Listing, error) {
 	ctx, cancel := context.WithTimeout(ctx, b.Timeout)
 	defer cancel()
+
 	recs, err := b.Client.GetRecords(ctx, b.Zone)
 	if err != nil {
 		return zone.Listing{}, err
 	}
+
 	l := zone.NewListing()
 	names := zone.Owners(sets, around...)
 	for _, rec := range recs {
@@ -56,6 +58,7 @@ func (b *LibdnsBackend) ListAround(ctx context.Context, sets []record.RRset, aro
 			l.Add(fromLibdns(rec, b.Zone, b.escaped))
 		}
 	}
+
 	return l, nil
 }
 
@@ -68,16 +71,20 @@ func (b *LibdnsBackend) Replace(ctx context.Context, from, to record.Record) err
 	if !ok {
 		return ErrNoReplace
 	}
+
 	rec, err := toLibdns(to, b.Zone)
 	if err != nil {
 		return err
 	}
+
 	ctx, cancel := context.WithTimeout(ctx, b.Timeout)
 	defer cancel()
+
 	listed, ok := from.Listed.(libdns.Record)
 	if !ok {
 		return ErrNoID
 	}
+
 	return client.ReplaceRecord(ctx, b.Zone, listed, withProxied(rec, to))
 }
 
@@ -86,8 +93,10 @@ func (b *LibdnsBackend) Create(ctx context.Context, r record.Record) error {
 	if err != nil {
 		return err
 	}
+
 	ctx, cancel := context.WithTimeout(ctx, b.Timeout)
 	defer cancel()
+
 	_, err = b.Client.AppendRecords(ctx, b.Zone, []libdns.Record{withProxied(rec, r)})
 	return err
 }
@@ -99,8 +108,10 @@ func (b *LibdnsBackend) Remove(ctx context.Context, r record.Record) error {
 	if !ok || listed.RR().Data == "" || listed.RR().Type == "" {
 		return errors.New("a record to delete has no data, which would delete them all")
 	}
+
 	ctx, cancel := context.WithTimeout(ctx, b.Timeout)
 	defer cancel()
+
 	_, err := b.Client.DeleteRecords(ctx, b.Zone, []libdns.Record{listed})
 	return err
 }

@@ -19,9 +19,11 @@ func fromLibdns(rec libdns.Record, zone string, escaped bool) record.Record {
 		TTL:    int(in.TTL.Seconds()),
 		Listed: rec,
 	}
+
 	if n, ok := rec.(interface{ Note() string }); ok {
 		r.Note = n.Note()
 	}
+
 	if r.Type == "TXT" {
 		if escaped {
 			in.Data = record.Unescape(in.Data)
@@ -29,11 +31,13 @@ func fromLibdns(rec libdns.Record, zone string, escaped bool) record.Record {
 		r.Data = mail.TextData(in.Data)
 		return r
 	}
+
 	rr, err := r.RR()
 	if err != nil {
 		r.Bad = err
 		return r
 	}
+
 	r.Data = record.CanonicalData(rr)
 	return r
 }
@@ -45,16 +49,25 @@ func toLibdns(r record.Record, zone string) (libdns.Record, error) {
 	if r.Bad != nil {
 		return nil, r.Bad
 	}
+
 	name, err := record.Relative(r.Name, zone)
 	if err != nil {
 		return nil, err
 	}
-	out := libdns.RR{Name: name, Type: r.Type, TTL: record.Seconds(r.TTL), Data: r.Data}
+
+	out := libdns.RR{
+		Name: name,
+		Type: r.Type,
+		TTL:  record.Seconds(r.TTL),
+		Data: r.Data,
+	}
+
 	if r.Type == "TXT" {
 		if out.Data, err = mail.Text(r.Data); err != nil {
 			return nil, err
 		}
 	}
+
 	return out.Parse()
 }
 
@@ -63,7 +76,8 @@ func toLibdns(r record.Record, zone string) (libdns.Record, error) {
 // the final dot, which makes it look like a relative one.
 func absolute(name, zone string) string {
 	zone = mail.FQDN(zone)
-	if full := mail.FQDN(name); name != full && strings.ToLower(name) != name && mail.Within(full, zone) {
+	if full := mail.FQDN(name); name != full && strings.ToLower(name) != name &&
+		mail.Within(full, zone) {
 		return full
 	}
 	return mail.FQDN(libdns.AbsoluteName(name, zone))

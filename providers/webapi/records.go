@@ -46,6 +46,7 @@ func writeEdit(ctx context.Context, w RecordWriter, e zone.Edit) error {
 		if err := ctx.Err(); err != nil {
 			return err
 		}
+
 		if len(gone) > 0 {
 			i := counterpart(gone, f)
 			old := gone[i]
@@ -54,22 +55,26 @@ func writeEdit(ctx context.Context, w RecordWriter, e zone.Edit) error {
 			if err == nil || errors.Is(err, ErrNoReplace) && same {
 				gone = append(gone[:i:i], gone[i+1:]...)
 			}
+
 			if err == nil {
 				continue
 			}
 			if !errors.Is(err, ErrNoReplace) {
 				return err
 			}
+
 			if same {
 				if err := w.Remove(ctx, old); err != nil {
 					return err
 				}
 			}
 		}
+
 		if err := w.Create(ctx, f); err != nil {
 			return err
 		}
 	}
+
 	for _, g := range gone {
 		if err := ctx.Err(); err != nil {
 			return err
@@ -78,6 +83,7 @@ func writeEdit(ctx context.Context, w RecordWriter, e zone.Edit) error {
 			return err
 		}
 	}
+
 	return nil
 }
 
@@ -117,21 +123,25 @@ func (b RecordBackend) ListAround(ctx context.Context, sets []record.RRset, arou
 	if b.PerName {
 		asked = zone.Owners(sets, wildcardsIn(around)...)
 	}
+
 	found, err := b.Records(ctx, slices.Sorted(maps.Keys(asked)))
 	if err != nil {
 		return zone.Listing{}, err
 	}
+
 	if cutter, ok := b.RecordAPI.(CutLister); ok && b.PerName && around != nil {
 		cuts, err := cutter.Cuts(ctx)
 		if err != nil {
 			return zone.Listing{}, err
 		}
+
 		for _, r := range cuts {
 			if !asked[r.Name] { // else it is there already
 				found = append(found, r)
 			}
 		}
 	}
+
 	l := zone.NewListing()
 	for _, r := range found {
 		l.SawBelow(r.Name, wanted)
@@ -139,6 +149,7 @@ func (b RecordBackend) ListAround(ctx context.Context, sets []record.RRset, arou
 			l.Add(r)
 		}
 	}
+
 	return l, nil
 }
 

@@ -57,21 +57,25 @@ func (b *RRsetBackend) ListAround(ctx context.Context, sets []record.RRset, arou
 
 // Listed takes up what was found at the names of sets and at those around.
 func Listed(found []Set, sets []record.RRset, around ...string) zone.Listing {
-	l, wanted := zone.NewListing(), zone.Owners(sets, around...)
+	l := zone.NewListing()
+	wanted := zone.Owners(sets, around...)
 	for _, s := range found {
 		l.SawBelow(s.Name, wanted)
 		if !wanted[s.Name] {
 			continue
 		}
+
 		if s.Unreadable != "" {
 			l.Unknown[s.RRset] = s.Unreadable
 		}
+
 		for _, v := range s.Values {
 			if !v.Disabled {
 				l.Add(s.RecordOf(v))
 			}
 		}
 	}
+
 	return l
 }
 
@@ -105,20 +109,25 @@ func (b *RRsetBackend) Write(ctx context.Context, edits []zone.Edit) error {
 	for _, e := range edits {
 		names[e.Name] = true
 	}
+
 	now, err := b.API.RRsets(ctx, slices.Sorted(maps.Keys(names)))
 	if err != nil {
 		return err
 	}
-	was, sets := make([]Set, len(edits)), make([]Set, len(edits))
+
+	was := make([]Set, len(edits))
+	sets := make([]Set, len(edits))
 	for i, e := range edits {
 		was[i] = Find(now, e.RRset)
 		if sets[i], err = was[i].Edited(e); err != nil {
 			return err
 		}
 	}
+
 	if err := ctx.Err(); err != nil {
 		return err
 	}
+
 	return b.API.Put(ctx, was, sets)
 }
 
@@ -130,9 +139,12 @@ func (s Set) Edited(e zone.Edit) (Set, error) {
 			served = append(served, s.RecordOf(v))
 		}
 	}
+
 	if is := record.Lines(served); !plan.EqualLines(is, record.Lines(e.Before)) {
-		return s, fmt.Errorf("%s: %w: it became %q between reading and writing", e.RRset, plan.ErrStale, is)
+		return s, fmt.Errorf("%s: %w: it became %q between reading and writing", e.RRset,
+			plan.ErrStale, is)
 	}
+
 	gone, fresh := e.Split()
 	out := Set{RRset: e.RRset, TTL: s.TTL}
 	for _, v := range s.Values {
@@ -140,13 +152,16 @@ func (s Set) Edited(e zone.Edit) (Set, error) {
 			out.Values = append(out.Values, v)
 		}
 	}
+
 	for _, r := range fresh {
 		rr, err := r.RR()
 		if err != nil {
 			return out, err
 		}
 		out.TTL = r.TTL
-		out.Values = append(out.Values, Value{Text: strings.TrimPrefix(rr.String(), rr.Header().String())})
+		out.Values = append(out.Values, Value{Text: strings.TrimPrefix(rr.String(),
+			rr.Header().String())})
 	}
+
 	return out, nil
 }

@@ -15,7 +15,13 @@ import (
 // it keeps its spelling and its place.
 func TestEdited(t *testing.T) {
 	set := record.RRset{Name: "x." + zonetest.Zone, Type: "TXT"}
-	is := Set{RRset: set, TTL: 600, Values: []Value{{Text: `"b" "oth"`}, {Text: `"off"`, Disabled: true}, {Text: `"caffè"`}}}
+	is := Set{
+		RRset: set,
+		TTL:   600,
+		Values: []Value{{Text: `"b" "oth"`}, {Text: `"off"`, Disabled: true},
+			{Text: `"caffè"`}},
+	}
+
 	line := func(l string) record.Record {
 		r, err := record.ParseLine(set, l, 600)
 		if err != nil {
@@ -23,7 +29,10 @@ func TestEdited(t *testing.T) {
 		}
 		return r
 	}
-	both, cafe, ours := line(`"both" ttl 600`), line(`"caff\195\168" ttl 600`), line(`"ours" ttl 600`)
+
+	both := line(`"both" ttl 600`)
+	cafe := line(`"caff\195\168" ttl 600`)
+	ours := line(`"ours" ttl 600`)
 	tests := []struct {
 		name          string
 		before, after []record.Record
@@ -37,6 +46,7 @@ func TestEdited(t *testing.T) {
 		{"one went meanwhile", []record.Record{both, cafe, ours}, []record.Record{both}, nil, true},
 		{"none was there", nil, []record.Record{ours}, nil, true},
 	}
+
 	for _, test := range tests {
 		got, err := is.Edited(zone.Edit{RRset: set, Before: test.before, After: test.after})
 		switch {

@@ -35,11 +35,22 @@ type Codec struct {
 	Refusal   func([]byte) string // what an error says to people; nil is plain
 }
 
-var jsonCodec = Codec{Mime: "application/json", Marshal: json.Marshal, Unmarshal: json.Unmarshal}
+var jsonCodec = Codec{
+	Mime:      "application/json",
+	Marshal:   json.Marshal,
+	Unmarshal: json.Unmarshal,
+}
 
 // New returns the interface at base, with the client of o and the usual deadline.
 func New(name, base string, o zone.Options, auth func(*http.Request, []byte) error, hints map[int]string) API {
-	return API{name: name, base: base, Client: NewClient(name, o), timeout: 2 * time.Minute, Auth: auth, hints: hints}
+	return API{
+		name:    name,
+		base:    base,
+		Client:  NewClient(name, o),
+		timeout: 2 * time.Minute,
+		Auth:    auth,
+		hints:   hints,
+	}
 }
 
 // KeyIn puts a key into a header: name, value, name, value ...
@@ -57,35 +68,43 @@ func KeyIn(headers ...string) func(*http.Request, []byte) error {
 func (a *API) Call(ctx context.Context, method, path string, body, result any) (http.Header, error) {
 	ctx, cancel := context.WithTimeout(ctx, a.timeout)
 	defer cancel()
+
 	codec := a.Codec
 	if codec == nil {
 		codec = &jsonCodec
 	}
+
 	req, err := a.request(ctx, codec, method, path, body)
 	if err != nil {
 		return nil, fmt.Errorf("%s: %w", a.name, err)
 	}
+
 	resp, err := a.Client.Do(req)
 	if err != nil {
 		return nil, fmt.Errorf("%s: %w", a.name, err)
 	}
+
 	defer resp.Body.Close()
+
 	text, err := io.ReadAll(io.LimitReader(resp.Body, 64<<20))
 	if err != nil {
 		return nil, fmt.Errorf("%s: %w", a.name, err)
 	}
 	if resp.StatusCode >= 300 && resp.StatusCode < 400 {
-		return nil, fmt.Errorf("%s: HTTP %d: the server redirects to %q, and mailpub does not send the key there", a.name, resp.StatusCode, resp.Header.Get("Location"))
+		return nil, fmt.Errorf("%s: HTTP %d: the server redirects to %q, and mailpub does not send the key there",
+			a.name, resp.StatusCode, resp.Header.Get("Location"))
 	}
 	if resp.StatusCode >= 300 {
 		return nil, a.refused(codec, resp.StatusCode, text)
 	}
+
 	if result != nil {
 		if err := codec.Unmarshal(text, result); err != nil {
 			return nil, fmt.Errorf("%s: HTTP %d with a reply that is not of this interface (%s): %w",
 				a.name, resp.StatusCode, ReplyText(text), err)
 		}
 	}
+
 	return resp.Header, nil
 }
 
@@ -97,25 +116,36 @@ func (a *API) request(ctx context.Context, codec *Codec, method, path string, bo
 			return nil, err
 		}
 	}
+
 	req, err := http.NewRequestWithContext(ctx, method, a.base+path, bytes.NewReader(payload))
 	if err != nil {
 		return nil, err
 	}
+
 	req.Header.Set("Accept", codec.Mime)
 	if body != nil {
 		req.Header.Set("Content-Type", codec.Mime)
 	}
+
 	if a.Auth != nil {
 		err = a.Auth(req, payload)
 	}
+
 	return req, err
 }
 
 func (a *API) refused(codec *Codec, status int, text []byte) error {
-	e := Error{API: a.name, Status: status, Text: ReplyText(text), Hint: a.hints[status]}
+	e := Error{
+		API:    a.name,
+		Status: status,
+		Text:   ReplyText(text),
+		Hint:   a.hints[status],
+	}
+
 	if codec.Refusal != nil {
 		e.Text = codec.Refusal(text)
 	}
+
 	return e
 }
 
@@ -147,19 +177,23 @@ func ReplyText(body []byte) string {
 	if strings.HasPrefix(text, "<") {
 		return "the answer is a web page: is this the address of the API, or is a proxy in front of it?"
 	}
+
 	var reply any
 	if json.Unmarshal(body, &reply) == nil {
 		if list, ok := reply.([]any); ok && len(list) > 0 { // IONOS
 			reply = list[0]
 		}
+
 		fields, _ := reply.(map[string]any)
 		inner, _ := fields["error"].(map[string]any) // Hetzner; PowerDNS says a string here
-		for _, s := range []any{fields["error"], inner["message"], fields["detail"], fields["message"]} {
+		for _, s := range []any{fields["error"], inner["message"], fields["detail"],
+			fields["message"]} {
 			if s, ok := s.(string); ok && s != "" {
 				text = s
 			}
 		}
 	}
+
 	return OneLine(text)
 }
 
@@ -169,9 +203,11 @@ func OneLine(text string) string {
 	if len(text) > 200 {
 		text = text[:200] + " ..."
 	}
+
 	if text == "" {
 		return "without a word"
 	}
+
 	return text
 }
 
@@ -185,6 +221,7 @@ func (n *JSONInt) UnmarshalJSON(text []byte) error {
 		*n = 0
 		return nil
 	}
+
 	i, err := strconv.Atoi(s)
 	*n = JSONInt(i)
 	return err

@@ -48,6 +48,7 @@ func NewFakeRecords() *FakeRecords {
 	} {
 		z.Add(r)
 	}
+
 	return z
 }
 
@@ -66,7 +67,9 @@ func (z *FakeRecords) Add(r FakeRecord) int {
 }
 
 func (z *FakeRecords) index(id string) int {
-	return slices.IndexFunc(z.Recs, func(r FakeRecord) bool { return strconv.Itoa(r.ID) == id })
+	return slices.IndexFunc(z.Recs, func(r FakeRecord) bool {
+		return strconv.Itoa(r.ID) == id
+	})
 }
 
 // Refuse says why the zone can't hold a record; with its id it takes the place of another.
@@ -74,7 +77,9 @@ func (z *FakeRecords) Refuse(r FakeRecord) string {
 	if !mail.Within(r.Name, z.Name) {
 		return fmt.Sprintf("%q is not in the zone", r.Name)
 	}
-	values, others := []string{r.Text}, []record.RRset{}
+
+	values := []string{r.Text}
+	others := []record.RRset{}
 	for _, o := range z.Recs {
 		switch {
 		case o.ID == r.ID:
@@ -84,6 +89,7 @@ func (z *FakeRecords) Refuse(r FakeRecord) string {
 			others = append(others, record.RRset{Name: mail.FQDN(o.Name), Type: o.Type})
 		}
 	}
+
 	return refuseRRset(r.RRset, values, others)
 }
 
@@ -91,12 +97,14 @@ func (z *FakeRecords) Refuse(r FakeRecord) string {
 func (z *FakeRecords) Store(r FakeRecord) (id int, refusal string) {
 	z.Mu.Lock()
 	defer z.Mu.Unlock()
+
 	if why := z.Refuse(r); why != "" {
 		return 0, why
 	}
 	if r.ID == 0 {
 		return z.Add(r), ""
 	}
+
 	z.Recs[z.index(strconv.Itoa(r.ID))] = r
 	return r.ID, ""
 }
@@ -125,19 +133,23 @@ func (z *FakeRecords) Put(t *testing.T, sets ...providertest.Set) {
 	t.Helper()
 	z.Mu.Lock()
 	defer z.Mu.Unlock()
+
 	for _, s := range sets {
 		set, ttl, values := Presented(t, s)
 		z.Recs = slices.DeleteFunc(z.Recs, func(r FakeRecord) bool {
 			if r.RRset != set {
 				return false
 			}
+
 			i := slices.Index(values, r.Text)
 			if i < 0 || r.TTL != ttl {
 				return true
 			}
+
 			values = slices.Delete(values, i, i+1)
 			return false
 		})
+
 		for _, v := range values {
 			z.Add(FakeRecord{RRset: set, TTL: ttl, Text: v})
 		}
@@ -194,11 +206,17 @@ func WithoutDot(text string) string {
 func RecordHarness(t *testing.T, provider zone.Provider, z *FakeRecords, h http.Handler) *providertest.Harness {
 	gate := providertest.NewGate(t, h)
 	return &providertest.Harness{
-		Zone: z.Name, Web: gate, Secret: "the-token",
-		Open:    func(t *testing.T) plan.Driver { return OpenWeb(t, provider, z.Name, "the-token", gate.Client()) },
-		Put:     z.Put,
-		Dump:    z.Dump,
-		Between: func(_ *testing.T, intrude func()) { gate.BeforeNth(1, gate.Writes, intrude) },
+		Zone:   z.Name,
+		Web:    gate,
+		Secret: "the-token",
+		Open: func(t *testing.T) plan.Driver {
+			return OpenWeb(t, provider, z.Name, "the-token", gate.Client())
+		},
+		Put:  z.Put,
+		Dump: z.Dump,
+		Between: func(_ *testing.T, intrude func()) {
+			gate.BeforeNth(1, gate.Writes, intrude)
+		},
 	}
 }
 

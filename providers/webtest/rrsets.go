@@ -34,7 +34,11 @@ type FakeZone struct {
 func NewFakeZone() *FakeZone {
 	z := &FakeZone{Name: zonetest.Zone}
 	z.Set(record.RRset{Name: zonetest.Zone, Type: "NS"}, 3600, "ns.example.net.")
-	z.Set(record.RRset{Name: zonetest.Zone, Type: "TXT"}, 3600, `"google-site-verification=abc"`, `"MS=\"quoted\" caffè"`)
+	z.Set(record.RRset{
+		Name: zonetest.Zone,
+		Type: "TXT",
+	}, 3600, `"google-site-verification=abc"`, `"MS=\"quoted\" caffè"`)
+
 	z.Set(record.RRset{Name: "_dns." + zonetest.Zone, Type: "SVCB"}, 3600, "1 . alpn=h2")
 	return z
 }
@@ -49,12 +53,16 @@ func (z *FakeZone) Set(set record.RRset, ttl int, values ...string) {
 func (z *FakeZone) Locked(set record.RRset, ttl int, values ...string) {
 	i := slices.IndexFunc(z.Sets, func(s webapi.Set) bool { return s.RRset == set })
 	if i < 0 {
-		i, z.Sets = len(z.Sets), append(z.Sets, webapi.Set{RRset: set})
+		i = len(z.Sets)
+		z.Sets = append(z.Sets, webapi.Set{RRset: set})
 	}
-	z.Sets[i].TTL, z.Sets[i].Values = ttl, nil
+
+	z.Sets[i].TTL = ttl
+	z.Sets[i].Values = nil
 	for _, v := range values {
 		z.Sets[i].Values = append(z.Sets[i].Values, webapi.Value{Text: v})
 	}
+
 	if len(values) == 0 {
 		z.Sets = slices.Delete(z.Sets, i, i+1)
 	}
@@ -84,21 +92,27 @@ func refuseRRset(set record.RRset, values []string, others []record.RRset) strin
 		case seen[record.CanonicalData(rr)]:
 			return "identical records"
 		}
+
 		for _, s := range append([]string{}, txtOf(rr)...) {
 			if len(record.Unescape(s)) > 255 {
 				return "a string of over 255 octets"
 			}
 		}
+
 		seen[record.CanonicalData(rr)] = true
 	}
+
 	if set.Type == "CNAME" && len(values) > 1 {
 		return "a name has one CNAME"
 	}
+
 	for _, s := range others {
-		if len(values) > 0 && s.Name == set.Name && s.Type != set.Type && (s.Type == "CNAME" || set.Type == "CNAME") {
+		if len(values) > 0 && s.Name == set.Name && s.Type != set.Type &&
+			(s.Type == "CNAME" || set.Type == "CNAME") {
 			return "a CNAME stands alone"
 		}
 	}
+
 	return ""
 }
 
@@ -148,6 +162,7 @@ func Presented(t *testing.T, s providertest.Set) (set record.RRset, ttl int, val
 		}
 		values = append(values, strings.TrimPrefix(rr.String(), rr.Header().String()))
 	}
+
 	return record.RRset{Name: mail.FQDN(f[0]), Type: f[1]}, ttl, values
 }
 
@@ -170,19 +185,36 @@ func Answer(w http.ResponseWriter, status int, body any) {
 func WebHarness(t *testing.T, provider zone.Provider, z *FakeZone, h http.Handler) *providertest.Harness {
 	gate := providertest.NewGate(t, h)
 	return &providertest.Harness{
-		Zone: z.Name, Web: gate, Secret: "the-token",
-		Open: func(t *testing.T) plan.Driver { return OpenWeb(t, provider, z.Name, "the-token", gate.Client()) },
-		Put:  z.Put, Dump: z.Dump,
+		Zone:   z.Name,
+		Web:    gate,
+		Secret: "the-token",
+		Open: func(t *testing.T) plan.Driver {
+			return OpenWeb(t, provider, z.Name, "the-token", gate.Client())
+		},
+		Put:  z.Put,
+		Dump: z.Dump,
 	}
 }
 
 func OpenWeb(t *testing.T, provider zone.Provider, name, token string, client *http.Client) *zone.Zone {
 	t.Helper()
-	nobody := &resolver.Resolver{Servers: []string{"127.0.0.1:1"}, Timeout: 100 * time.Millisecond, Attempts: 1}
-	z, err := zone.Open(provider, zone.Options{Zone: name, HTTPClient: client, Settings: SettingsWith(provider, token), Resolver: nobody})
+	nobody := &resolver.Resolver{
+		Servers:  []string{"127.0.0.1:1"},
+		Timeout:  100 * time.Millisecond,
+		Attempts: 1,
+	}
+
+	z, err := zone.Open(provider, zone.Options{
+		Zone:       name,
+		HTTPClient: client,
+		Settings:   SettingsWith(provider, token),
+		Resolver:   nobody,
+	})
+
 	if err != nil {
 		t.Fatal(err)
 	}
+
 	z.Pauses = nil
 	return z
 }
@@ -199,6 +231,7 @@ func SettingsWith(provider zone.Provider, token string) map[string]string {
 			out[s.Name] = s.Name
 		}
 	}
+
 	return out
 }
 
@@ -213,7 +246,8 @@ func WrongAccess(t *testing.T, provider zone.Provider, client *http.Client, toke
 		t.Run(test.name, func(t *testing.T) {
 			z := OpenWeb(t, provider, test.zone, test.token, client)
 			_, err := z.Read(t.Context(), []plan.Key{mail.DNSKey("x."+test.zone, "A")})
-			if err == nil || !strings.Contains(err.Error(), test.want) || strings.Contains(err.Error(), "-token") {
+			if err == nil || !strings.Contains(err.Error(), test.want) ||
+				strings.Contains(err.Error(), "-token") {
 				t.Errorf("got %v, want ... %s ...", err, test.want)
 			}
 		})

@@ -37,7 +37,11 @@ type Listing struct {
 }
 
 func NewListing() Listing {
-	return Listing{Sets: map[record.RRset][]record.Record{}, Unknown: map[record.RRset]string{}, Parents: map[string]bool{}}
+	return Listing{
+		Sets:    map[record.RRset][]record.Record{},
+		Unknown: map[record.RRset]string{},
+		Parents: map[string]bool{},
+	}
 }
 
 func (l Listing) Add(r record.Record) { l.Sets[r.RRset] = append(l.Sets[r.RRset], r) }
@@ -56,19 +60,23 @@ func (e Edit) Split() (gone, fresh []record.Record) {
 		kept := false
 		for i, b := range e.Before {
 			if !used[i] && b.Line() == a.Line() {
-				used[i], kept = true, true
+				used[i] = true
+				kept = true
 				break
 			}
 		}
+
 		if !kept {
 			fresh = append(fresh, a)
 		}
 	}
+
 	for i, b := range e.Before {
 		if !used[i] {
 			gone = append(gone, b)
 		}
 	}
+
 	return gone, fresh
 }
 
@@ -79,9 +87,11 @@ func Owners(sets []record.RRset, around ...string) map[string]bool {
 	for _, s := range sets {
 		names[s.Name] = true
 	}
+
 	for _, name := range around {
 		names[name] = true
 	}
+
 	return names
 }
 
@@ -92,9 +102,11 @@ func (l Listing) SawBelow(name string, wanted map[string]bool) {
 		if !ok || above == "" || l.Parents[above] {
 			return
 		}
+
 		if wanted[above] {
 			l.Parents[above] = true
 		}
+
 		name = above
 	}
 }

@@ -17,9 +17,11 @@ func (z *Zone) edits(batch []plan.Change, targets []record.Target, seen Listing)
 		case is.Unreadable != "":
 			return nil, i, fmt.Errorf("%s: %s", c.Key, is.Unreadable)
 		case !plan.EqualLines(is.Lines, slices.Sorted(slices.Values(c.Before))):
-			return nil, i, fmt.Errorf("%s: %w: is %q, was %q", c.Key, plan.ErrStale, is.Lines, c.Before)
+			return nil, i, fmt.Errorf("%s: %w: is %q, was %q", c.Key, plan.ErrStale, is.Lines,
+				c.Before)
 		}
 	}
+
 	var order []record.RRset
 	after := map[record.RRset][]record.Record{}
 	for i, c := range batch {
@@ -28,12 +30,15 @@ func (z *Zone) edits(batch []plan.Change, targets []record.Target, seen Listing)
 			order = append(order, t.RRset)
 			after[t.RRset] = seen.Sets[t.RRset]
 		}
+
 		next, err := z.next(t, seen.Sets[t.RRset], after[t.RRset], c.After)
 		if err != nil {
 			return nil, i, err
 		}
+
 		after[t.RRset] = next
 	}
+
 	var edits []Edit
 	for _, set := range order {
 		e := Edit{set, seen.Sets[set], after[set]}
@@ -41,11 +46,13 @@ func (z *Zone) edits(batch []plan.Change, targets []record.Target, seen Listing)
 			edits = append(edits, e)
 		}
 	}
+
 	for i, t := range targets {
 		if err := aliased(t.RRset, after, seen); err != nil {
 			return nil, i, err
 		}
 	}
+
 	return edits, 0, nil
 }
 
@@ -57,6 +64,7 @@ func (z *Zone) merged(t record.Target, set []record.Record, want []string) ([]re
 	if t.Tag != "" && len(set) > 0 {
 		ttl = set[0].TTL
 	}
+
 	var own, next []record.Record
 	for _, r := range set {
 		if t.Holds(r) {
@@ -65,6 +73,7 @@ func (z *Zone) merged(t record.Target, set []record.Record, want []string) ([]re
 			next = append(next, r)
 		}
 	}
+
 	for _, line := range want {
 		r, err := record.ParseLine(t.RRset, line, ttl)
 		if err != nil {
@@ -73,11 +82,14 @@ func (z *Zone) merged(t record.Target, set []record.Record, want []string) ([]re
 		if !t.Holds(r) {
 			return nil, fmt.Errorf("%s TXT: %q does not begin with %q", t.Name, r.Data, t.Tag)
 		}
+
 		if t.Tag != "" {
 			r = keep(r, own)
 		}
+
 		next = append(next, r)
 	}
+
 	return next, nil
 }
 
@@ -102,13 +114,16 @@ func aliased(set record.RRset, after map[record.RRset][]record.Record, seen List
 		}
 		return seen.Sets[s]
 	}
+
 	if len(is(set)) == 0 {
 		return nil
 	}
+
 	alias := is(record.RRset{Name: set.Name, Type: "CNAME"})
 	if set.Type != "CNAME" && len(alias) > 0 {
 		return fmt.Errorf("%s: the name is an alias of %s (CNAME), which excludes other records: remove the CNAME first",
 			set, alias[0].Data)
 	}
+
 	return nil
 }

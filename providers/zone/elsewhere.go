@@ -36,11 +36,13 @@ func (z *Zone) around(sets []record.RRset) (names []string) {
 			if seen[at] {
 				break
 			}
+
 			seen[at] = true
 			names = append(names, at)
 			if at == z.Name {
 				break
 			}
+
 			_, above, _ := strings.Cut(at, ".")
 			if !wild[above] {
 				wild[above] = true
@@ -48,6 +50,7 @@ func (z *Zone) around(sets []record.RRset) (names []string) {
 			}
 		}
 	}
+
 	return names
 }
 
@@ -58,11 +61,13 @@ func outsideReason(zone string, t record.Target, seen Listing) string {
 	switch {
 	case len(alias) == 0 || t.Type == "CNAME":
 	case t.Type == "PTR":
-		return fmt.Sprintf("%s is an alias of %s (RFC 2317): it is set by the operator of that zone", record.Bare(t.Name), record.Bare(alias[0].Data))
+		return fmt.Sprintf("%s is an alias of %s (RFC 2317): it is set by the operator of that zone",
+			record.Bare(t.Name), record.Bare(alias[0].Data))
 	default:
 		return fmt.Sprintf("%s is an alias of %s (CNAME), which excludes other records: its data are in the other zone; "+
 			"to set it here, remove the CNAME", record.Bare(t.Name), record.Bare(alias[0].Data))
 	}
+
 	for at := range mail.Enclosing(t.Name) {
 		dname := seen.Sets[record.RRset{Name: at, Type: "DNAME"}]
 		if len(dname) > 0 && at != t.Name {
@@ -72,13 +77,16 @@ func outsideReason(zone string, t record.Target, seen Listing) string {
 		if at == zone {
 			return ""
 		}
+
 		ns := seen.Sets[record.RRset{Name: at, Type: "NS"}]
 		own := at == t.Name && (t.Type == "NS" || t.Type == "DS")
 		if len(ns) > 0 && !own {
 			return fmt.Sprintf("%s is in zone %s, which is delegated to %s: resolvers do not see records for it in zone %s; "+
-				"give zone %s to mailpub too, or enter it there", record.Bare(t.Name), record.Bare(at), hosts(ns), record.Bare(zone), record.Bare(at))
+				"give zone %s to mailpub too, or enter it there", record.Bare(t.Name),
+				record.Bare(at), hosts(ns), record.Bare(zone), record.Bare(at))
 		}
 	}
+
 	return ""
 }
 
@@ -100,11 +108,14 @@ func (z *Zone) elsewhere(ctx context.Context, targets []record.Target, keys []pl
 		if why == "" {
 			continue
 		}
+
 		if cache == nil {
 			cache = resolver.NewQueryCache(z.resolver, z.nameservers, "")
 		}
+
 		items[i] = published(ctx, cache, t, keys[i], why)
 	}
+
 	return items
 }
 
@@ -114,14 +125,17 @@ func published(ctx context.Context, cache *resolver.QueryCache, t record.Target,
 	it := plan.Item{Key: k, Fixed: why}
 	a, err := cache.Authoritative(ctx, t.Name, t.Type)
 	if err != nil {
-		it.Unreadable, it.Silent = why+"; cannot read it there: "+err.Error(), true
+		it.Unreadable = why + "; cannot read it there: " + err.Error()
+		it.Silent = true
 		return it
 	}
+
 	for _, r := range a.Records {
 		if t.Holds(record.Record{Data: r.Data}) {
 			it.Lines = append(it.Lines, r.Data)
 		}
 	}
+
 	slices.Sort(it.Lines)
 	return it
 }

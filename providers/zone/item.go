@@ -14,24 +14,32 @@ func itemOf(t record.Target, k plan.Key, seen Listing) plan.Item {
 	it := plan.Item{Key: k, Unreadable: seen.Unknown[t.RRset]}
 	it.Silent = seen.Asked && it.Unreadable != ""
 	var own []record.Record
+
 	for _, r := range seen.Sets[t.RRset] {
 		if !t.Holds(r) {
 			continue
 		}
+
 		if r.Bad != nil {
 			it.Unreadable = fmt.Sprintf("a record can't be understood: %v", r.Bad)
 		}
+
 		if t.Tag != "" {
-			r.TTL, r.Note = -1, ""
+			r.TTL = -1
+			r.Note = ""
 		}
+
 		own = append(own, r)
 	}
+
 	if it.Unreadable == "" {
 		it.Lines = record.Lines(own)
 	}
+
 	if t.Type == "CNAME" && len(own) == 0 && it.Unreadable == "" {
 		it.Unreadable = conflictsWith(t.Name, seen)
 	}
+
 	return it
 }
 
@@ -53,9 +61,11 @@ func conflictsWith(name string, seen Listing) string {
 			there = append(there, set.Type)
 		}
 	}
+
 	if there == nil {
 		return ""
 	}
+
 	return fmt.Sprintf("%s has other records (%s), which a CNAME excludes: remove those, or publish this under another name",
 		record.Bare(name), strings.Join(slices.Sorted(slices.Values(there)), ", "))
 }

@@ -34,39 +34,52 @@ func (l Limits) String() string {
 	if l.Types != nil {
 		said = append(said, "writes only "+strings.Join(l.Types, ", "))
 	}
+
 	if l.MinTTL > 0 {
 		said = append(said, "no TTL under "+plan.ConfigDuration(l.MinTTL))
 	}
+
 	if l.MaxTTL > 0 {
 		said = append(said, "no TTL over "+plan.ConfigDuration(l.MaxTTL))
 	}
+
 	if l.ASCII {
 		said = append(said, "text in printable ASCII only")
 	}
+
 	if l.NoText != "" {
 		said = append(said, fmt.Sprintf("no text with any of %s", l.NoText))
 	}
+
 	if l.Trims {
 		said = append(said, "no text that begins or ends with a space")
 	}
+
 	if l.MaxText > 0 {
-		said = append(said, fmt.Sprintf("no text over %d octets, quotes and escapes included", l.MaxText))
+		said = append(said, fmt.Sprintf("no text over %d octets, quotes and escapes included",
+			l.MaxText))
 	}
+
 	if l.NoNullMX {
 		said = append(said, "no null MX")
 	}
+
 	if l.NamesInCAA {
 		said = append(said, "no CAA record whose value is not a domain name")
 	}
+
 	if l.NoTTL {
 		said = append(said, "the TTL is not written")
 	}
+
 	if l.UpdateOnly {
 		said = append(said, "changes what is there, where a name has one record of the type; adds and removes nothing")
 	}
+
 	if said == nil {
 		return "none known"
 	}
+
 	return strings.Join(said, "; ")
 }
 
@@ -92,11 +105,13 @@ func (l Limits) Refuse(r record.Record) string {
 	if l.Types != nil && !slices.Contains(l.Types, r.Type) {
 		return fmt.Sprintf("takes no %s records", r.Type)
 	}
+
 	if r.TTL >= 0 && r.Note == "" && (r.TTL == 0 || r.TTL != l.AutoTTL) {
 		if why := l.RefuseTTL(record.Seconds(r.TTL)); why != "" {
 			return fmt.Sprintf("does not take a TTL of %d s: it %s", r.TTL, why)
 		}
 	}
+
 	switch {
 	case r.Type == "TXT":
 		return l.refuseText(r)
@@ -104,9 +119,11 @@ func (l Limits) Refuse(r record.Record) string {
 		return "takes no null MX"
 	case r.Type == "CAA" && l.NamesInCAA:
 		if _, value, _ := record.CutLast(r.Data, " "); strings.ContainsAny(value, ";: \\") {
-			return fmt.Sprintf("takes only a domain name as the value of a CAA record, not %s", value)
+			return fmt.Sprintf("takes only a domain name as the value of a CAA record, not %s",
+				value)
 		}
 	}
+
 	return ""
 }
 
@@ -115,7 +132,9 @@ func (l Limits) refuseText(r record.Record) string {
 	if err != nil {
 		return err.Error()
 	}
-	if i := strings.IndexFunc(text, func(c rune) bool { return c < ' ' || c > '~' }); l.ASCII && i >= 0 {
+	if i := strings.IndexFunc(text, func(c rune) bool {
+		return c < ' ' || c > '~'
+	}); l.ASCII && i >= 0 {
 		return fmt.Sprintf("takes only printable ASCII in text, and this has something else at octet %d", i+1)
 	}
 	if i := strings.IndexAny(text, l.NoText); i >= 0 {
@@ -125,8 +144,10 @@ func (l Limits) refuseText(r record.Record) string {
 		return "does not keep the spaces at the ends of text"
 	}
 	if n := len(record.Quoted(text)); l.MaxText > 0 && n > l.MaxText {
-		return fmt.Sprintf("takes no text over %d octets, quotes and escapes included, and this has %d", l.MaxText, n)
+		return fmt.Sprintf("takes no text over %d octets, quotes and escapes included, and this has %d",
+			l.MaxText, n)
 	}
+
 	return ""
 }
 
@@ -140,6 +161,7 @@ func (z *Zone) Refuses(it plan.Item) string {
 	if z.limits.none() {
 		return "" // what is no data at all, RefusesChange finds
 	}
+
 	var rs []record.Record
 	for _, l := range it.Lines {
 		r, err := record.ParseLine(t.RRset, l, z.ttl)
@@ -148,9 +170,11 @@ func (z *Zone) Refuses(it plan.Item) string {
 		}
 		rs = append(rs, r)
 	}
+
 	if err := z.allowed(rs, nil); err != nil {
 		return err.Error()
 	}
+
 	return ""
 }
 
@@ -165,10 +189,12 @@ func (z *Zone) RefusesChange(c plan.Change) string {
 	if why := z.aliasWildcard(t.Name); why != "" && c.Before == nil {
 		return why
 	}
+
 	there := z.last.Sets[t.RRset]
 	if _, err := z.next(t, there, there, c.After); err != nil {
 		return err.Error()
 	}
+
 	return ""
 }
 
@@ -179,10 +205,12 @@ func (z *Zone) next(t record.Target, there, set []record.Record, want []string) 
 	if err == nil {
 		err = z.allowed(rs, there)
 	}
+
 	if err == nil && z.limits.UpdateOnly && (len(rs) != 1 || len(there) != 1) {
 		err = fmt.Errorf("%s: %s only changes what is there, where a name has one record of the type; here are %d, and %d are wanted",
 			t.RRset, z.provider, len(there), len(rs))
 	}
+
 	return rs, err
 }
 
@@ -190,15 +218,19 @@ func (z *Zone) next(t record.Target, there, set []record.Record, want []string) 
 // written. What is there already is the provider's own and not judged.
 func (z *Zone) allowed(rs, there []record.Record) error {
 	for i, r := range rs {
-		if slices.ContainsFunc(there, func(o record.Record) bool { return o.Line() == r.Line() }) {
+		if slices.ContainsFunc(there, func(o record.Record) bool {
+			return o.Line() == r.Line()
+		}) {
 			continue
 		}
 		if why := z.limits.Refuse(r); why != "" {
 			return fmt.Errorf("%s: %s %s", r.RRset, z.provider, why)
 		}
 		if z.limits.OneTTL && i > 0 && rs[0].TTL != r.TTL {
-			return fmt.Errorf("%s: the records of an RRset have one TTL, not %d s and %d s", r.RRset, rs[0].TTL, r.TTL)
+			return fmt.Errorf("%s: the records of an RRset have one TTL, not %d s and %d s",
+				r.RRset, rs[0].TTL, r.TTL)
 		}
 	}
+
 	return nil
 }

@@ -11,7 +11,16 @@ import (
 )
 
 func TestRefuses(t *testing.T) {
-	strict := Limits{MinTTL: time.Minute, MaxTTL: time.Hour, AutoTTL: 1, Types: []string{"A", "TXT"}, OneTTL: true, ASCII: true, NoText: `"\`}
+	strict := Limits{
+		MinTTL:  time.Minute,
+		MaxTTL:  time.Hour,
+		AutoTTL: 1,
+		Types:   []string{"A", "TXT"},
+		OneTTL:  true,
+		ASCII:   true,
+		NoText:  `"\`,
+	}
+
 	tests := []struct {
 		name   string
 		limits Limits
@@ -32,17 +41,32 @@ func TestRefuses(t *testing.T) {
 		{"plain text", strict, "TXT", []string{`"v=spf1 -all; 100%" ttl 60`}, ""},
 		{"nonsense", strict, "A", []string{"nonsense ttl 60"}, "is no data of a A record"},
 	}
+
 	for _, test := range tests {
 		t.Run(test.name, func(t *testing.T) {
-			z := &Zone{Name: zonetest.Zone, ttl: 3600, provider: "some", limits: test.limits}
-			got := z.Refuses(plan.Item{Key: mail.DNSKey("x."+zonetest.Zone, test.rrtype), Lines: test.lines})
+			z := &Zone{
+				Name:     zonetest.Zone,
+				ttl:      3600,
+				provider: "some",
+				limits:   test.limits,
+			}
+
+			got := z.Refuses(plan.Item{
+				Key:   mail.DNSKey("x."+zonetest.Zone, test.rrtype),
+				Lines: test.lines,
+			})
+
 			if (got == "") != (test.want == "") || !strings.Contains(got, test.want) {
 				t.Errorf("%q, want ... %s ...", got, test.want)
 			}
 		})
 	}
+
 	z := &Zone{Name: zonetest.Zone, ttl: 3600}
-	if got := z.Refuses(plan.Item{Key: mail.DNSKey("x.example.org", "A"), Lines: []string{"192.0.2.1"}}); !strings.Contains(got, "outside") {
+	if got := z.Refuses(plan.Item{
+		Key:   mail.DNSKey("x.example.org", "A"),
+		Lines: []string{"192.0.2.1"},
+	}); !strings.Contains(got, "outside") {
 		t.Errorf("outside the zone: %q", got)
 	}
 }

@@ -72,11 +72,13 @@ func (p Provider) defaults(settings map[string]string) map[string]string {
 			out[s.Name] = s.Default
 		}
 	}
+
 	for k, v := range settings {
 		if v != "" || out[k] == "" {
 			out[k] = v
 		}
 	}
+
 	return out
 }
 
@@ -97,36 +99,51 @@ func Open(p Provider, o Options) (*Zone, error) {
 	if o.Zone == "" {
 		return nil, fmt.Errorf("provider %s: no zone given", p.Name)
 	}
+
 	o.Zone = mail.FQDN(o.Zone)
 	if o.Logger == nil {
 		o.Logger = slog.New(slog.DiscardHandler)
 	}
+
 	if o.Resolver == nil {
 		o.Resolver = &resolver.Resolver{}
 	}
+
 	if o.TTL == 0 {
 		o.TTL = DefaultTTL
 	}
+
 	o.Settings = p.defaults(o.Settings)
 	for _, e := range p.CheckSettings(o.Settings) {
 		return nil, fmt.Errorf("zone %s: %w", o.Zone, e)
 	}
+
 	if why := p.Limits.RefuseTTL(o.TTL); why != "" {
 		return nil, fmt.Errorf("zone %s: ttl %v: %s %s", o.Zone, o.TTL, p.Name, why)
 	}
+
 	o.HTTPClient = p.scrubbing(o)
 	b, err := p.Connect(o)
 	if err != nil {
 		return nil, fmt.Errorf("zone %s: %w", o.Zone, err)
 	}
+
 	ttl := int(o.TTL.Seconds())
 	if p.Limits.NoTTL {
 		ttl = -1
 	}
+
 	return &Zone{
-		Name: o.Zone, ttl: ttl, Backend: b, log: o.Logger,
-		provider: p.Name, manual: p.Manual, limits: p.Limits, resolver: o.Resolver, nameservers: o.Servers(),
-		Pauses: []time.Duration{250 * time.Millisecond, time.Second},
+		Name:        o.Zone,
+		ttl:         ttl,
+		Backend:     b,
+		log:         o.Logger,
+		provider:    p.Name,
+		manual:      p.Manual,
+		limits:      p.Limits,
+		resolver:    o.Resolver,
+		nameservers: o.Servers(),
+		Pauses:      []time.Duration{250 * time.Millisecond, time.Second},
 	}, nil
 }
 
@@ -140,6 +157,7 @@ func (p Provider) CheckSettings(settings map[string]string) (errs []SettingError
 			errs = append(errs, SettingError{s.Name, "missing", s.Help})
 		}
 	}
+
 	for _, k := range slices.Sorted(maps.Keys(settings)) {
 		if !slices.Contains(known, k) {
 			want := "no settings"
@@ -149,8 +167,10 @@ func (p Provider) CheckSettings(settings map[string]string) (errs []SettingError
 			errs = append(errs, SettingError{k, "unknown setting" + DidYouMean(k, known), want})
 		}
 	}
+
 	if p.Check != nil {
 		errs = append(errs, p.Check(settings)...)
 	}
+
 	return errs
 }

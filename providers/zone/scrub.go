@@ -26,6 +26,7 @@ func (p Provider) scrubbing(o Options) *http.Client {
 	if o.HTTPClient != nil {
 		client = *o.HTTPClient
 	}
+
 	next := client.Transport
 	if next == nil {
 		next = http.DefaultTransport
@@ -51,6 +52,7 @@ func (s scrubber) RoundTrip(req *http.Request) (*http.Response, error) {
 	if err != nil {
 		return nil, s.secrets.Error(err)
 	}
+
 	for name, values := range resp.Header {
 		for i, v := range values {
 			resp.Header[name][i] = s.secrets.Text(v)
@@ -59,6 +61,7 @@ func (s scrubber) RoundTrip(req *http.Request) (*http.Response, error) {
 	resp.Status = s.secrets.Text(resp.Status)
 	body, err := io.ReadAll(io.LimitReader(resp.Body, maxReply+1))
 	resp.Body.Close()
+
 	switch {
 	case err != nil:
 		return nil, err

@@ -31,14 +31,23 @@ func TestNoSecretComesBack(t *testing.T) {
 				w.WriteHeader(http.StatusFound)
 				fmt.Fprint(w, text)
 			}))
+
 			defer server.Close()
-			client := p.scrubbing(Options{Settings: map[string]string{"token": secret, "server": "x"}})
-			client.CheckRedirect = func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }
+
+			client := p.scrubbing(Options{Settings: map[string]string{"token": secret,
+				"server": "x"}})
+
+			client.CheckRedirect = func(*http.Request, []*http.Request) error {
+				return http.ErrUseLastResponse
+			}
+
 			resp, err := client.Get(server.URL)
 			if err != nil {
 				t.Fatal(err)
 			}
+
 			defer resp.Body.Close()
+
 			body, err := io.ReadAll(resp.Body)
 			got := string(body) + resp.Header.Get("Location")
 			if err != nil || !strings.Contains(got, redact.Mark) {
@@ -51,9 +60,15 @@ func TestNoSecretComesBack(t *testing.T) {
 			}
 		})
 	}
+
 	// An error of the connection may have the address in it, and that the key.
-	client := p.scrubbing(Options{Settings: map[string]string{"token": "SECRETKEY"}, HTTPClient: &http.Client{Transport: failing{}}})
-	if _, err := client.Get("http://x.example/"); err == nil || strings.Contains(err.Error(), "SECRETKEY") {
+	client := p.scrubbing(Options{
+		Settings:   map[string]string{"token": "SECRETKEY"},
+		HTTPClient: &http.Client{Transport: failing{}},
+	})
+
+	if _, err := client.Get("http://x.example/"); err == nil ||
+		strings.Contains(err.Error(), "SECRETKEY") {
 		t.Errorf("error %v", err)
 	}
 }

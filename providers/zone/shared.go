@@ -14,12 +14,15 @@ type Shared struct {
 func SharedBy[T interface{ Close() }](s *Shared, key any, fresh func() T) T {
 	s.mu.Lock()
 	defer s.mu.Unlock()
+
 	if thing, ok := s.things[key].(T); ok {
 		return thing
 	}
+
 	if s.things == nil {
 		s.things = map[any]interface{ Close() }{}
 	}
+
 	thing := fresh()
 	s.things[key] = thing
 	return thing

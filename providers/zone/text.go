@@ -40,22 +40,31 @@ func (z *Zone) changeText(ctx context.Context, name string, edit func([]string, 
 		if err != nil {
 			return plan.Change{}, err
 		}
+
 		c := plan.Change{Key: key, Action: plan.Create}
 		ttl := z.ttl
 		if len(items) == 1 {
 			if items[0].Unreadable != "" {
 				return c, fmt.Errorf("%s: %s", key, items[0].Unreadable)
 			}
-			c.Action, c.Before = plan.Update, items[0].Lines
+			c.Action = plan.Update
+			c.Before = items[0].Lines
 			_, ttl = mail.SplitRecordLine(c.Before[0])
 		}
-		if slices.ContainsFunc(c.Before, func(l string) bool { return isText(l, text) }) == wanted {
+
+		if slices.ContainsFunc(c.Before, func(l string) bool {
+			return isText(l, text)
+		}) == wanted {
 			c.After = c.Before
 			return c, nil
 		}
-		if c.After = slices.Sorted(slices.Values(edit(slices.Clone(c.Before), ttl))); len(c.After) == 0 {
-			c.Action, c.After = plan.Delete, nil
+
+		if c.After = slices.Sorted(slices.Values(edit(slices.Clone(c.Before),
+			ttl))); len(c.After) == 0 {
+			c.Action = plan.Delete
+			c.After = nil
 		}
+
 		err = z.Apply(ctx, []plan.Change{c}, func(plan.Change, error) {})
 		if !errors.Is(err, plan.ErrStale) || try == 3 {
 			return c, err

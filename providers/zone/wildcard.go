@@ -19,15 +19,18 @@ func (z *Zone) Companions(wanted []plan.Item, made func(plan.Key) bool) (more, o
 	if !z.hasWildcard() {
 		return nil, nil
 	}
+
 	has := make(map[plan.Key]bool, len(wanted))
 	types := map[string]map[string]bool{} // wanted at each name
 	var names []string
+
 	for _, it := range wanted {
 		has[it.Key] = true
 		t, err := z.target(it.Key)
 		if err != nil || it.ByHand != "" && !z.manual {
 			continue
 		}
+
 		for at := range mail.Enclosing(t.Name) {
 			if at == z.Name || types[at] != nil {
 				break
@@ -35,31 +38,47 @@ func (z *Zone) Companions(wanted []plan.Item, made func(plan.Key) bool) (more, o
 			types[at] = map[string]bool{}
 			names = append(names, at)
 		}
+
 		if t.Name != z.Name {
 			types[t.Name][t.Type] = true
 		}
 	}
+
 	for _, name := range names {
 		if strings.Contains(name, "_") || strings.HasPrefix(name, "*.") {
 			continue // nobody has hosts there
 		}
-		wild, former := z.wildcard(name), false
+
+		wild := z.wildcard(name)
+		former := false
 		if wild == "" {
-			wild, former = z.formerWildcard(name, made), true
+			wild = z.formerWildcard(name, made)
+			former = true
 		}
+
 		for _, set := range z.setsAt(wild) {
 			it, ok := z.kept(name, wild, set, types[name])
-			if !ok || has[it.Key] || former && !made(it.Key) || !z.needed(name, set.Type, made) {
+			if !ok || has[it.Key] || former && !made(it.Key) ||
+				!z.needed(name, set.Type, made) {
 				continue
 			}
+
 			more = append(more, it)
 			_, _, tag, _ := mail.SplitDNSKey(it.Key)
-			is := itemOf(record.Target{RRset: record.RRset{Name: name, Type: set.Type}, Tag: tag}, it.Key, z.last)
+			is := itemOf(record.Target{
+				RRset: record.RRset{
+					Name: name,
+					Type: set.Type,
+				},
+				Tag: tag,
+			}, it.Key, z.last)
+
 			if is.Unreadable != "" || len(is.Lines) > 0 {
 				observed = append(observed, is)
 			}
 		}
 	}
+
 	return more, observed
 }
 
@@ -78,7 +97,8 @@ func (z *Zone) kept(name, wild string, set record.RRset, types map[string]bool) 
 // keptAtName reports whether records of a type are put at a name beside others. Text is not:
 // what a wildcard says in it is said of no name in particular. Nor is an alias, which stands alone.
 func keptAtName(rrtype string) bool {
-	return !slices.Contains([]string{"TXT", "SPF", "CNAME", "NS", "DNAME", "SOA", "RRSIG", "NSEC", "NSEC3"}, rrtype)
+	return !slices.Contains([]string{"TXT", "SPF", "CNAME", "NS", "DNAME", "SOA", "RRSIG",
+		"NSEC", "NSEC3"}, rrtype)
 }
 
 // wildcardSPF returns the SPF record that a wildcard gives a name: it says who may send in the name of
@@ -90,8 +110,11 @@ func (z *Zone) wildcardSPF(name, wild string, set record.RRset) (it plan.Item, o
 			it.Lines = append(it.Lines, r.Data)
 		}
 	}
-	it.Key, it.Stage = mail.TaggedTXT(name, spf.Tag), plan.StageRecord
+
+	it.Key = mail.TaggedTXT(name, spf.Tag)
+	it.Stage = plan.StageRecord
 	it.Reason = z.onlyWildcard(name, wild, "SPF record")
+
 	return z.byHand(it), len(it.Lines) == 1
 }
 
@@ -119,9 +142,13 @@ func setsByName(all map[record.RRset][]record.Record) map[string][]record.RRset 
 			byName[set.Name] = append(byName[set.Name], set)
 		}
 	}
+
 	for _, sets := range byName {
-		slices.SortFunc(sets, func(a, b record.RRset) int { return strings.Compare(a.Type, b.Type) })
+		slices.SortFunc(sets, func(a, b record.RRset) int {
+			return strings.Compare(a.Type, b.Type)
+		})
 	}
+
 	return byName
 }
 
@@ -138,7 +165,8 @@ func (z *Zone) hasWildcard() bool {
 // wildcard returns the wildcard that answers for a name where the name does not exist; "" where
 // none does.
 func (z *Zone) wildcard(name string) string {
-	for _, above, _ := strings.Cut(name, "."); above != ""; _, above, _ = strings.Cut(above, ".") {
+	for _, above, _ := strings.Cut(name, "."); above != ""; _, above, _ = strings.Cut(above,
+		".") {
 		if wild := "*." + above; len(z.setsAt(wild)) > 0 {
 			return wild
 		}
@@ -146,13 +174,15 @@ func (z *Zone) wildcard(name string) string {
 			return "" // the nearest name above that exists decides (RFC 4592 section 3.3.1)
 		}
 	}
+
 	return ""
 }
 
 // formerWildcard returns the wildcard that answered for a name before mailpub put records at the names
 // above it.
 func (z *Zone) formerWildcard(name string, made func(plan.Key) bool) string {
-	for _, above, _ := strings.Cut(name, "."); above != ""; _, above, _ = strings.Cut(above, ".") {
+	for _, above, _ := strings.Cut(name, "."); above != ""; _, above, _ = strings.Cut(above,
+		".") {
 		if wild := "*." + above; len(z.setsAt(wild)) > 0 {
 			return wild
 		}
@@ -160,6 +190,7 @@ func (z *Zone) formerWildcard(name string, made func(plan.Key) bool) string {
 			return ""
 		}
 	}
+
 	return ""
 }
 
@@ -177,22 +208,29 @@ func (z *Zone) madeAt(name string, made func(plan.Key) bool) bool {
 // needed reports whether a name has what the wildcard says by the wildcard alone, or has had it
 // from mailpub since.
 func (z *Zone) needed(name, rrtype string, made func(plan.Key) bool) bool {
-	if made(mail.DNSKey(name, rrtype)) || rrtype == "TXT" && made(mail.TaggedTXT(name, "v=spf1")) {
+	if made(mail.DNSKey(name, rrtype)) || rrtype == "TXT" &&
+		made(mail.TaggedTXT(name, "v=spf1")) {
 		return true
 	}
 	if len(z.last.Sets[record.RRset{Name: name, Type: rrtype}]) > 0 || z.last.Parents[name] {
 		return false
 	}
+
 	for _, set := range z.setsAt(name) {
 		if made(mail.DNSKey(name, set.Type)) {
 			continue
 		}
+
 		spf := record.Target{RRset: set, Tag: "v=spf1"}
-		others := slices.ContainsFunc(z.last.Sets[set], func(r record.Record) bool { return !spf.Holds(r) })
+		others := slices.ContainsFunc(z.last.Sets[set], func(r record.Record) bool {
+			return !spf.Holds(r)
+		})
+
 		if set.Type != "TXT" || others || !made(mail.TaggedTXT(name, "v=spf1")) {
 			return false // the name exists of itself
 		}
 	}
+
 	return true
 }
 
@@ -209,7 +247,8 @@ func (z *Zone) companion(name, wild string, set record.RRset) plan.Item {
 // byHand makes a person's work of an item where nobody else enters records.
 func (z *Zone) byHand(it plan.Item) plan.Item {
 	if z.manual {
-		it.ByHand = "enter it in zone " + record.Bare(z.Name) + " before the others at the name: " + it.Reason
+		it.ByHand = "enter it in zone " + record.Bare(z.Name) +
+			" before the others at the name: " + it.Reason
 	}
 	return it
 }
@@ -222,14 +261,18 @@ func (z *Zone) onlyWildcard(name, wild, what string) string {
 // aliasWildcard says why a record at a name can't be added as long as a wildcard alias alone answers
 // for the name, or returns "".
 func (z *Zone) aliasWildcard(name string) string {
-	if name == z.Name || strings.Contains(name, "_") || len(z.setsAt(name)) > 0 || z.last.Parents[name] {
+	if name == z.Name || strings.Contains(name, "_") || len(z.setsAt(name)) > 0 ||
+		z.last.Parents[name] {
 		return ""
 	}
+
 	wild := z.wildcard(name)
 	alias := z.last.Sets[record.RRset{Name: wild, Type: "CNAME"}]
 	if wild == "" || len(alias) == 0 {
 		return ""
 	}
+
 	return fmt.Sprintf("only the wildcard %s, an alias of %s, answers for %s, and no longer does once %s has records of its own (RFC 4592): "+
-		"enter at %s what it is to keep of that, its address first", record.Bare(wild), record.Bare(alias[0].Data), record.Bare(name), record.Bare(name), record.Bare(name))
+		"enter at %s what it is to keep of that, its address first", record.Bare(wild),
+		record.Bare(alias[0].Data), record.Bare(name), record.Bare(name), record.Bare(name))
 }

@@ -53,26 +53,34 @@ func (z *Zone) Read(ctx context.Context, keys []plan.Key) ([]plan.Item, error) {
 			return nil, err
 		}
 	}
+
 	seen, err := z.readSets(ctx, targets)
 	if err != nil {
 		return nil, err
 	}
-	z.last, z.byName = seen, nil
+
+	z.last = seen
+	z.byName = nil
 	elsewhere := z.elsewhere(ctx, targets, keys, seen)
 	items := make([]plan.Item, 0, len(targets))
+
 	for i, t := range targets {
 		if it, ok := elsewhere[i]; ok {
 			items = append(items, it)
 			continue
 		}
+
 		it := itemOf(t, keys[i], seen)
 		if z.manual && it.Unreadable == "" && len(it.Lines) == 0 {
-			it.Lines, it.Fixed = nil, z.aliasWildcard(t.Name)
+			it.Lines = nil
+			it.Fixed = z.aliasWildcard(t.Name)
 		}
+
 		if it.Unreadable != "" || len(it.Lines) > 0 || it.Fixed != "" {
 			items = append(items, it)
 		}
 	}
+
 	return items, nil
 }
 
@@ -96,12 +104,15 @@ func (z *Zone) Seen(keys []plan.Key) (items []plan.Item, soa string, nameservers
 		it.Fixed = outsideReason(z.Name, t, z.last)
 		items = append(items, it)
 	}
+
 	for _, r := range z.last.Sets[record.RRset{Name: z.Name, Type: "SOA"}] {
 		soa = r.Data
 	}
+
 	for _, r := range z.last.Sets[record.RRset{Name: z.Name, Type: "NS"}] {
 		nameservers = append(nameservers, mail.FQDN(r.Data))
 	}
+
 	slices.Sort(nameservers)
 	return items, soa, nameservers
 }
@@ -115,6 +126,7 @@ func (z *Zone) readSets(ctx context.Context, targets []record.Target) (Listing, 
 			sets = append(sets, s)
 		}
 	}
+
 	for _, t := range targets {
 		want(t.RRset)
 		if t.Type == "CNAME" {
@@ -123,10 +135,12 @@ func (z *Zone) readSets(ctx context.Context, targets []record.Target) (Listing, 
 			}
 		}
 	}
+
 	l, err := z.listAround(ctx, sets)
 	if err != nil {
 		return l, fmt.Errorf("zone %s: %w", z.Name, err)
 	}
+
 	return l, nil
 }
 
@@ -141,6 +155,7 @@ func (z *Zone) target(k plan.Key) (record.Target, error) {
 	if tag != "" && rrtype != "TXT" {
 		return record.Target{}, fmt.Errorf("%s: only TXT records are told apart by their first word", k)
 	}
+
 	return record.Target{RRset: record.RRset{Name: name, Type: rrtype}, Tag: tag}, nil
 }
 
@@ -152,6 +167,7 @@ func (z *Zone) Apply(ctx context.Context, batch []plan.Change, done func(plan.Ch
 	if len(batch) == 0 {
 		return nil
 	}
+
 	targets := make([]record.Target, len(batch))
 	for i, c := range batch {
 		var err error
@@ -160,30 +176,36 @@ func (z *Zone) Apply(ctx context.Context, batch []plan.Change, done func(plan.Ch
 			return err
 		}
 	}
+
 	seen, err := z.readSets(ctx, targets)
 	if err == nil {
 		err = ctx.Err()
 	}
+
 	if err != nil {
 		done(batch[0], err)
 		return err
 	}
+
 	edits, i, err := z.edits(batch, targets, seen)
 	if err != nil {
 		done(batch[i], err)
 		return err
 	}
+
 	var written error
 	if len(edits) > 0 {
 		written = z.Backend.Write(ctx, edits)
 		if written != nil {
 			written = fmt.Errorf("zone %s: %w", z.Name, written)
 		}
+
 		if errors.Is(written, plan.ErrStale) || ctx.Err() != nil && written != nil {
 			done(batch[0], written)
 			return written
 		}
 	}
+
 	return z.readBack(ctx, batch, targets, written, done)
 }
 
@@ -201,6 +223,7 @@ func (z *Zone) readBack(ctx context.Context, batch []plan.Change, targets []reco
 			done(batch[0], err)
 			return err
 		}
+
 		if written != nil || try == len(z.Pauses) || z.firstOpen(batch, targets, seen) < 0 {
 			break
 		}
@@ -208,23 +231,30 @@ func (z *Zone) readBack(ctx context.Context, batch []plan.Change, targets []reco
 			break
 		}
 	}
+
 	open := z.firstOpen(batch, targets, seen)
 	for i, c := range batch {
 		if i != open {
 			done(c, nil)
 			continue
 		}
+
 		err := written
 		if err == nil {
 			is := itemOf(targets[i], c.Key, seen)
-			err = fmt.Errorf("%s: written, but %s holds %q instead of %q", c.Key, z.Name, is.Lines, c.After)
+			err = fmt.Errorf("%s: written, but %s holds %q instead of %q", c.Key, z.Name,
+				is.Lines, c.After)
 		}
+
 		done(c, err)
 		return err
 	}
+
 	if written != nil {
-		z.log.Warn("dns update failed, but everything is in place", "zone", z.Name, "err", written)
+		z.log.Warn("dns update failed, but everything is in place", "zone", z.Name, "err",
+			written)
 	}
+
 	return nil
 }
 
@@ -232,16 +262,19 @@ func (z *Zone) readBack(ctx context.Context, batch []plan.Change, targets []reco
 func (z *Zone) firstOpen(batch []plan.Change, targets []record.Target, seen Listing) int {
 	for i, c := range batch {
 		is := itemOf(targets[i], c.Key, seen)
-		if is.Unreadable != "" || !plan.EqualLines(is.Lines, slices.Sorted(slices.Values(c.After))) {
+		if is.Unreadable != "" || !plan.EqualLines(is.Lines,
+			slices.Sorted(slices.Values(c.After))) {
 			return i
 		}
 	}
+
 	return -1
 }
 
 func Sleep(ctx context.Context, d time.Duration) error {
 	t := time.NewTimer(d)
 	defer t.Stop()
+
 	select {
 	case <-t.C:
 		return nil

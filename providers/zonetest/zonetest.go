@@ -20,7 +20,12 @@ func Update(t *testing.T, addr string, m *dns.Msg) {
 	m.Compress = true
 	key := Key()
 	m.SetTsig(key.Name, dns.Fqdn(key.Alg), 300, time.Now().Unix())
-	client := dns.Client{Net: "tcp", TsigSecret: map[string]string{key.Name: key.Secret}, Timeout: 5 * time.Second}
+	client := dns.Client{
+		Net:        "tcp",
+		TsigSecret: map[string]string{key.Name: key.Secret},
+		Timeout:    5 * time.Second,
+	}
+
 	reply, _, err := client.ExchangeContext(t.Context(), m, addr)
 	if err != nil || reply.Rcode != dns.RcodeSuccess {
 		t.Fatalf("update: %v %v", reply, err)
@@ -80,18 +85,25 @@ func Start(t *testing.T, change func(*authdns.Config)) *authdns.Server {
 	if change != nil {
 		change(&cfg)
 	}
+
 	s, err := authdns.Start(t.Context(), cfg)
 	if err != nil {
 		t.Fatal(err)
 	}
+
 	t.Cleanup(func() { s.Close() })
 	return s
 }
 
 func MailItems() []plan.Item {
 	tagged := func(name, text string) plan.Item {
-		return plan.Item{Key: mail.TaggedTXT(name, "v=spf1"), Lines: []string{mail.TextData(text)}, Stage: plan.StageRecord}
+		return plan.Item{
+			Key:   mail.TaggedTXT(name, "v=spf1"),
+			Lines: []string{mail.TextData(text)},
+			Stage: plan.StageRecord,
+		}
 	}
+
 	return []plan.Item{
 		{Key: mail.DNSKey("mail."+Zone, "A"), Lines: []string{"2.2.2.2 ttl 300"}, Stage: plan.StageAddress},
 		{Key: mail.DNSKey("mail."+Zone, "AAAA"), Lines: []string{"2001:db8::2 ttl 300", "2001:db8::3 ttl 300"}, Stage: plan.StageAddress},
@@ -108,8 +120,11 @@ func Foreign(t *testing.T, addr string, k plan.Key, want []string) {
 	if err != nil {
 		t.Fatal(err)
 	}
+
 	m := new(dns.Msg).SetUpdate(Zone)
-	m.RemoveRRset([]dns.RR{&dns.ANY{Hdr: dns.RR_Header{Name: name, Rrtype: dns.StringToType[rrtype]}}})
+	m.RemoveRRset([]dns.RR{&dns.ANY{Hdr: dns.RR_Header{Name: name,
+		Rrtype: dns.StringToType[rrtype]}}})
+
 	for _, l := range want {
 		r, err := record.ParseLine(record.RRset{Name: name, Type: rrtype}, l, 300)
 		if err != nil {
@@ -118,6 +133,7 @@ func Foreign(t *testing.T, addr string, k plan.Key, want []string) {
 		rr, _ := r.RR()
 		m.Insert([]dns.RR{rr})
 	}
+
 	Update(t, addr, m)
 }
 
@@ -129,7 +145,8 @@ func Serve(t *testing.T, zones map[string]string) string {
 // Silent returns an address where nobody answers: a socket that only listens.
 func Silent(t *testing.T) string {
 	t.Helper()
-	s := Serve(t, map[string]string{"elsewhere.example.": strings.ReplaceAll(GoodZone, "mail IN A 2.2.2.2\n", "")})
+	s := Serve(t, map[string]string{"elsewhere.example.": strings.ReplaceAll(GoodZone,
+		"mail IN A 2.2.2.2\n", "")})
 	return s // it refuses what it is not authoritative for
 }
 
@@ -147,7 +164,13 @@ func (c Change) Plan() plan.Change {
 	case c.After == nil:
 		action = plan.Delete
 	}
-	return plan.Change{Key: c.Key, Action: action, Before: c.Before, After: c.After}
+
+	return plan.Change{
+		Key:    c.Key,
+		Action: action,
+		Before: c.Before,
+		After:  c.After,
+	}
 }
 
 func ApplyAll(t *testing.T, d plan.Driver, cs ...Change) error {
@@ -156,6 +179,7 @@ func ApplyAll(t *testing.T, d plan.Driver, cs ...Change) error {
 	for _, c := range cs {
 		batch = append(batch, c.Plan())
 	}
+
 	return d.Apply(t.Context(), batch, func(c plan.Change, err error) {
 		if err != nil {
 			t.Logf("%v: %v", c.Key, err)

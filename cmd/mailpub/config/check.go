@@ -12,11 +12,13 @@ func (c *Config) check() Errors {
 	k.verify()
 	k.watch()
 	k.ignores()
+
 	return k.bad
 }
 
 func (k *checker) site() {
 	if !siteName(k.c.Site) {
-		k.add("site", "is %q, want a short name of small letters, digits and hyphens; it names the ledger", k.c.Site)
+		k.add("site", "is %q, want a short name of small letters, digits and hyphens; it names the ledger",
+			k.c.Site)
 	}
 }

@@ -12,6 +12,7 @@ func (k *checker) domains() {
 	if len(k.c.Domains) == 0 {
 		k.add("domains", "is empty, want at least one mail domain")
 	}
+
 	seen := map[string]bool{}
 	for i, d := range k.c.Domains {
 		at := fmt.Sprintf("domains[%d]", i)
@@ -19,9 +20,11 @@ func (k *checker) domains() {
 		if name == "" {
 			continue
 		}
+
 		if seen[name] {
 			k.add(at+".name", "%q is there twice", d.Name)
 		}
+
 		seen[name] = true
 		k.inZone(at+".name", name)
 		for j, m := range d.MX {
@@ -33,27 +36,33 @@ func (k *checker) domains() {
 				k.add(mx+".preference", "is %d, want 0 to 65535", m.Preference)
 			}
 		}
+
 		for j, inc := range d.SPF.Include {
 			k.name(fmt.Sprintf("%s.spf.include[%d]", at, j), strings.ReplaceAll(inc, "_", "x"))
 		}
+
 		k.word("domains.spf.all", at+".spf.all", d.SPF.All, "")
 		k.policies(at, d)
 		k.dkim(at, d)
 		k.mtasts(at, d)
+
 		if d.Autoconfig != "" {
 			k.name(at+".autoconfig", d.Autoconfig)
 		}
 	}
+
 	for i, n := range k.c.NoMail {
 		at := fmt.Sprintf("nomail[%d]", i)
 		name := k.name(at, n)
 		if name == "" {
 			continue
 		}
+
 		k.inZone(at, name)
 		if seen[name] || mail.FQDN(name) == mail.FQDN(k.c.Server.Hostname) {
 			k.add(at, "%q does mail: it is a domain or the mail host", n)
 		}
+
 		seen[name] = true
 	}
 }
@@ -64,13 +73,17 @@ func (k *checker) policies(at string, d Domain) {
 	if d.DMARC.Policy == "" && len(d.DMARC.RUA) > 0 {
 		k.add(at+".dmarc.policy", "is missing, want none, quarantine or reject")
 	}
-	for list, targets := range map[string][]string{".dmarc.rua": d.DMARC.RUA, ".tlsrpt": d.TLSRPT} {
+
+	for list, targets := range map[string][]string{".dmarc.rua": d.DMARC.RUA,
+		".tlsrpt": d.TLSRPT} {
 		for i, t := range targets {
 			if !reportTarget(t, list == ".tlsrpt") {
-				k.add(fmt.Sprintf("%s%s[%d]", at, list, i), "%q is nowhere to send reports, want an address like reports@example.org", t)
+				k.add(fmt.Sprintf("%s%s[%d]", at, list, i),
+					"%q is nowhere to send reports, want an address like reports@example.org", t)
 			}
 		}
 	}
+
 	seen := map[string]bool{}
 	for i, s := range d.Services {
 		path := fmt.Sprintf("%s.services[%d]", at, i)
@@ -78,6 +91,7 @@ func (k *checker) policies(at string, d Domain) {
 		if seen[s.Name] {
 			k.add(path+".name", "%q is there twice", s.Name)
 		}
+
 		seen[s.Name] = true
 		k.port(path+".port", s.Port)
 		if k.c.isSet(path+".host") && s.Host != "." {
@@ -93,10 +107,12 @@ func reportTarget(t string, https bool) bool {
 	if strings.ContainsAny(t, ",!; \"") {
 		return false
 	}
+
 	if https && strings.HasPrefix(t, "https://") {
 		u, err := url.Parse(t)
 		return err == nil && u.Host != ""
 	}
+
 	local, domain, ok := strings.Cut(strings.TrimPrefix(t, "mailto:"), "@")
 	return ok && local != "" && hostName(ASCII(strings.ToLower(domain)))
 }

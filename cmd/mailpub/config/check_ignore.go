@@ -15,9 +15,11 @@ func (k *checker) ignores() {
 		if _, known := catalog.Lookup(ig.Check); !known {
 			k.add(path+".check", "%q is not a check, %s", ig.Check, suggestCheck(ig.Check))
 		}
+
 		if _, err := time.Parse(time.DateOnly, ig.Until); err != nil {
 			k.add(path+".until", "is %q, want the last day, like 2027-01-31", ig.Until)
 		}
+
 		if strings.TrimSpace(ig.Why) == "" {
 			k.add(path+".why", "is missing, want the reason in a few words")
 		}

@@ -24,6 +24,7 @@ func (k *checker) dkim(at string, d Domain) {
 		case len(s+"._domainkey."+strings.TrimSuffix(d.Name, ".")) > 253: // RFC 1035 section 2.3.4
 			k.add(path+".selector", "makes a name of over 253 characters with %s, want a shorter one", d.Name)
 		}
+
 		seen[key.Selector] = true
 		k.word("domains.dkim.algorithm", path+".algorithm", key.Algorithm)
 	}
@@ -31,7 +32,9 @@ func (k *checker) dkim(at string, d Domain) {
 
 // selector follows RFC 6376 section 3.1: labels with dots between them.
 func selector(s string) bool {
-	return !slices.ContainsFunc(strings.Split(s, "."), func(l string) bool { return !isInnerWord(l, "-_", 63) })
+	return !slices.ContainsFunc(strings.Split(s, "."), func(l string) bool {
+		return !isInnerWord(l, "-_", 63)
+	})
 }
 
 // mtasts checks what a domain asks of senders. A domain whose mail goes elsewhere has no
@@ -45,6 +48,7 @@ func (k *checker) mtasts(at string, d Domain) {
 		}
 		return
 	}
+
 	k.word("domains.mta_sts.mode", at+".mode", s.Mode)
 	if s.MaxAge < time.Minute || s.MaxAge > 31557600*time.Second || s.MaxAge%time.Second != 0 { // RFC 8461 section 3.2
 		k.add(at+".max_age", "is %v, want 1m to 8766h", s.MaxAge)
@@ -52,12 +56,14 @@ func (k *checker) mtasts(at string, d Domain) {
 	if s.Host != "none" && fqdn(s.Host) != fqdn(k.c.Server.Hostname) {
 		k.name(at+".host", s.Host)
 	}
+
 	for i, m := range s.MX {
 		k.name(fmt.Sprintf("%s.mx[%d]", at, i), strings.TrimPrefix(m, "*."))
 	}
 	here := func(m MX) bool { return fqdn(m.Host) == fqdn(k.c.Server.Hostname) }
 	if !slices.ContainsFunc(d.MX, here) {
-		k.add(at, "the mail of %s does not come here: none of its mx is %s, so its policy is not this server's to make", d.Name, k.c.Server.Hostname)
+		k.add(at, "the mail of %s does not come here: none of its mx is %s, so its policy is not this server's to make",
+			d.Name, k.c.Server.Hostname)
 	}
 }
 
@@ -75,8 +81,10 @@ func (k *checker) tls() {
 	t := k.c.Service.TLS
 	const at = "service.tls"
 	if t.Minimum != "" && !slices.Contains(TLSVersions(), t.Minimum) {
-		k.add(at+".minimum", "%q is not a version of TLS, want one of %s", t.Minimum, strings.Join(TLSVersions(), ", "))
+		k.add(at+".minimum", "%q is not a version of TLS, want one of %s", t.Minimum,
+			strings.Join(TLSVersions(), ", "))
 	}
+
 	switch {
 	case t == TLS{}:
 		return
@@ -87,20 +95,27 @@ func (k *checker) tls() {
 	case t.Certificate != ACME && t.Key == "":
 		k.add(at+".key", "is missing, want the PEM file with the certificate's private key")
 	case t.Certificate != ACME && (t.Email != "" || t.Directory != "" || t.Roots != ""):
-		k.add(at, "email, directory and roots are for certificate: acme, but it is %q", t.Certificate)
+		k.add(at, "email, directory and roots are for certificate: acme, but it is %q",
+			t.Certificate)
 	case t.Certificate != ACME:
 		return
 	case t.Key != "":
 		k.add(at+".key", "is not wanted with certificate: acme, which makes its own")
 	}
+
 	if t.Certificate != ACME {
 		return
 	}
-	if u, err := url.Parse(t.Directory); t.Directory != "" && (err != nil || u.Scheme != "https" || u.Host == "") {
-		k.add(at+".directory", "%q is no directory of an authority, want a URL like https://acme.example.org/directory", t.Directory)
+
+	if u, err := url.Parse(t.Directory); t.Directory != "" &&
+		(err != nil || u.Scheme != "https" || u.Host == "") {
+		k.add(at+".directory", "%q is no directory of an authority, want a URL like https://acme.example.org/directory",
+			t.Directory)
 	}
+
 	if k.c.manualZoneOf(k.c.Server.Hostname) {
-		k.add(at+".certificate", "is acme, but mailpub cannot write to the zone of %s: its provider is manual", k.c.Server.Hostname)
+		k.add(at+".certificate", "is acme, but mailpub cannot write to the zone of %s: its provider is manual",
+			k.c.Server.Hostname)
 	}
 }
 

@@ -23,6 +23,7 @@ func (k *checker) name(path, s string) string {
 	default:
 		return ascii
 	}
+
 	return ""
 }
 
@@ -33,13 +34,16 @@ func (k *checker) endpoints(path string, list []string) {
 		if k.c.isSet(fmt.Sprintf("%s[%d]", path, i)) {
 			at = fmt.Sprintf("%s[%d]", path, i)
 		}
+
 		host, port := s, "53"
 		if h, p, err := net.SplitHostPort(s); err == nil {
 			host, port = h, p
 		}
+
 		n, err := strconv.Atoi(port)
 		_, isAddr := netip.ParseAddr(strings.Trim(host, "[]"))
-		if err != nil || n < 0 || n > 65535 || isAddr != nil && !hostName(strings.ToLower(host)) && host != "localhost" {
+		if err != nil || n < 0 || n > 65535 ||
+			isAddr != nil && !hostName(strings.ToLower(host)) && host != "localhost" {
 			k.add(at, "%q is no host, want an address or a name, with :PORT where it is not the usual one", s)
 		}
 	}

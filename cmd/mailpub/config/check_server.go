@@ -15,26 +15,36 @@ func (k *checker) server() {
 		k.inZone("server.hostname", name)
 		k.c.Server.Hostname = name // greetings, certificates and results of checks have it as DNS does
 	}
-	if a, err := netip.ParseAddr(s.Address); err != nil || a.IsUnspecified() || a.IsMulticast() {
-		k.add("server.address", "%q is no address of a host, want the server's on the LAN, like 10.10.10.10", s.Address)
+
+	if a, err := netip.ParseAddr(s.Address); err != nil || a.IsUnspecified() ||
+		a.IsMulticast() {
+		k.add("server.address", "%q is no address of a host, want the server's on the LAN, like 10.10.10.10",
+			s.Address)
 	}
+
 	k.public("server.public.ipv4", s.Public.IPv4, netip.Addr.Is4)
 	k.public("server.public.ipv6", s.Public.IPv6, netip.Addr.Is6)
 	k.also()
+
 	for i, e := range s.Public.Echo {
 		if _, err := resolver.ParseEcho(e); err != nil {
 			k.add(fmt.Sprintf("server.public.echo[%d]", i), "%v", err)
 		}
 	}
+
 	for i, ca := range s.CAA {
 		k.name(fmt.Sprintf("server.caa[%d]", i), ca)
 	}
+
 	k.dane()
 	if s.Public.IPv4 == "none" && s.Public.IPv6 == "none" {
 		k.add("server.public", "has no address at all, want ipv4: auto or the address")
 	}
-	if s.Public.IPv4 == "auto" && k.c.Router.RouterKind() != mail.RouterProtocol && len(s.Public.Echo) == 0 {
-		k.add("server.public.ipv4", "is auto, but router.protocol is %q and can't be asked: want the address, or services to ask under server.public.echo", k.c.Router.Protocol)
+
+	if s.Public.IPv4 == "auto" && k.c.Router.RouterKind() != mail.RouterProtocol &&
+		len(s.Public.Echo) == 0 {
+		k.add("server.public.ipv4", "is auto, but router.protocol is %q and can't be asked: want the address, or services to ask under server.public.echo",
+			k.c.Router.Protocol)
 	}
 }
 
@@ -53,6 +63,7 @@ func (k *checker) also() {
 		case seen[text]:
 			k.add(path, "%s is there twice", text)
 		}
+
 		seen[text] = true
 	}
 }
@@ -61,6 +72,7 @@ func (k *checker) public(path, s string, family func(netip.Addr) bool) {
 	if s == "auto" || s == "none" {
 		return
 	}
+
 	a, err := netip.ParseAddr(s)
 	switch {
 	case err != nil || !family(a):

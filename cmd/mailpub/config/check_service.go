@@ -17,27 +17,34 @@ func (k *checker) service() {
 	if s.Listen != "" {
 		k.endpoints("service.listen", []string{s.Listen})
 	}
+
 	k.tls()
 	k.receiver()
 	for i, a := range s.Aliases {
 		at := fmt.Sprintf("service.aliases[%d]", i)
 		local, domain, full := strings.Cut(strings.ToLower(a.Address), "@")
 		if !mailbox(local) {
-			k.add(at+".address", "%q is no address, want postmaster or postmaster@example.org", a.Address)
+			k.add(at+".address", "%q is no address, want postmaster or postmaster@example.org",
+				a.Address)
 		} else if full && !k.served(domain) {
 			k.add(at+".address", "%q is not one of the domains", domain)
 		}
+
 		if err := CheckMailbox(a.To); err != nil {
 			k.add(at+".to", "%v", err)
 		}
 	}
+
 	k.delivery(s.Delivery)
 	for i, need := range s.Confirmed {
 		k.word("service.confirmed", fmt.Sprintf("service.confirmed[%d]", i), need)
 	}
+
 	if len(s.Confirmed) > 0 && (s.Type == "receiver" || s.Type == "postfix") {
-		k.add("service.confirmed", "is not used: mailpub sees all of that in a %s itself", s.Type)
+		k.add("service.confirmed", "is not used: mailpub sees all of that in a %s itself",
+			s.Type)
 	}
+
 	for i, n := range s.Networks {
 		p, err := netip.ParsePrefix(n)
 		if at := fmt.Sprintf("service.networks[%d]", i); err != nil {
@@ -46,12 +53,14 @@ func (k *checker) service() {
 			k.add(at, "%s would let any host send without a password, want only your own hosts", n)
 		}
 	}
+
 	for i, d := range s.BackupFor {
 		at := fmt.Sprintf("service.backup_for[%d]", i)
 		if name := k.name(at, d); name != "" && k.served(name) {
 			k.add(at, "%q is one of the domains: its mail is kept here, not passed on", d)
 		}
 	}
+
 	for i, c := range s.Collectors {
 		at := fmt.Sprintf("service.collectors[%d].host", i)
 		if _, err := netip.ParseAddr(c.Host); err != nil {
@@ -61,7 +70,9 @@ func (k *checker) service() {
 }
 
 func (k *checker) served(domain string) bool {
-	return slices.ContainsFunc(k.c.Domains, func(d Domain) bool { return mail.FQDN(d.Name) == mail.FQDN(domain) })
+	return slices.ContainsFunc(k.c.Domains, func(d Domain) bool {
+		return mail.FQDN(d.Name) == mail.FQDN(domain)
+	})
 }
 
 // serverType checks the type and the settings that it knows.
@@ -72,9 +83,12 @@ func (k *checker) serverType(s Service) {
 		k.word("service.type", "service.type", s.Type)
 		return
 	}
+
 	for _, f := range t.Settings {
 		known = append(known, f.Name)
-		at, v := "service.settings."+f.Name, s.Settings[f.Name]
+		at := "service.settings." + f.Name
+		v := s.Settings[f.Name]
+
 		switch {
 		case v == "":
 		case f.Secret && !IsReference(v):
@@ -83,6 +97,7 @@ func (k *checker) serverType(s Service) {
 			k.add(at, "is %q, want %s", v, f.Want)
 		}
 	}
+
 	if s.Type == "mdaemon" && s.Settings["url"] != "" { // without, only SMTP is asked
 		for _, name := range []string{"user", "password"} {
 			if s.Settings[name] == "" {
@@ -90,10 +105,12 @@ func (k *checker) serverType(s Service) {
 			}
 		}
 	}
+
 	for name := range s.Settings {
 		if slices.Contains(known, name) {
 			continue
 		}
+
 		if at := "service.settings." + name; len(known) == 0 {
 			k.add(at, "%s has no settings", s.Type)
 		} else {
@@ -109,18 +126,24 @@ func (k *checker) delivery(d Delivery) {
 	for i, s := range d.SPF {
 		k.name(fmt.Sprintf("service.delivery.spf[%d]", i), strings.ReplaceAll(s, "_", "x"))
 	}
+
 	if d.Mode == DeliverDirect {
 		if d.SmartHost != "" {
-			k.add("service.delivery.smart_host", "is not used: mode is direct, want mode fallback or smart_host, or no smart host")
+			k.add("service.delivery.smart_host",
+				"is not used: mode is direct, want mode fallback or smart_host, or no smart host")
 		}
 		return
 	}
+
 	host, port, err := net.SplitHostPort(d.SmartHost)
 	if n, bad := strconv.Atoi(port); err != nil || bad != nil || n < 1 || n > 65535 {
-		k.add("service.delivery.smart_host", "is %q, want the provider's server with its port, like smtp.example.net:587", d.SmartHost)
+		k.add("service.delivery.smart_host",
+			"is %q, want the provider's server with its port, like smtp.example.net:587",
+			d.SmartHost)
 	} else if _, err := netip.ParseAddr(host); err != nil {
 		k.name("service.delivery.smart_host", host)
 	}
+
 	for i, dom := range k.c.Domains {
 		if len(d.SPF) == 0 && len(dom.SPF.Include) == 0 {
 			k.add("service.delivery.spf", "is missing, and domains[%d].spf.include too: want the domain whose SPF record lists the smart host, or its mail fails SPF", i)

@@ -24,13 +24,16 @@ func (k *checker) zones() {
 		if z.Name = ASCII(strings.ToLower(strings.TrimSuffix(z.Name, "."))); !zoneName(z.Name) {
 			k.add(at+".name", "%q is no name of a zone, want one like example.org or 2.0.192.in-addr.arpa", z.Name)
 		}
+
 		if seen[z.Name] {
 			k.add(at+".name", "%q is there twice", z.Name)
 		}
+
 		seen[z.Name] = true
 		if badTTL(z.TTL) {
 			k.add(at+".ttl", "is %v, want whole seconds from 1s to 168h", z.TTL)
 		}
+
 		k.endpoints(at+".nameservers", z.Nameservers)
 		k.settings(at, *z)
 	}
@@ -42,9 +45,11 @@ func (k *checker) settings(at string, z Zone) {
 		k.word("zones.provider", at+".provider", z.Provider)
 		return
 	}
+
 	if why := p.Limits.RefuseTTL(z.TTL); why != "" && !p.Limits.NoTTL {
 		k.add(at+".ttl", "is %v, and %s %s", z.TTL, z.Provider, why)
 	}
+
 	for _, e := range providers.CheckSettings(z.Provider, z.Settings) {
 		path := at + ".settings." + e.Setting
 		if e.Want != "" {
@@ -53,6 +58,7 @@ func (k *checker) settings(at string, z Zone) {
 			k.add(path, "%s", e.Problem)
 		}
 	}
+
 	for _, s := range p.Settings {
 		if v := z.Settings[s.Name]; s.Secret && v != "" && !IsReference(v) {
 			k.add(at+".settings."+s.Name, "holds the secret itself, want a reference to it: env:NAME, file:PATH or exec:COMMAND")
@@ -68,11 +74,13 @@ func (c *Config) ZoneOf(name string) (Zone, bool) {
 			c.zoneAt[fqdn(z.Name)] = i
 		}
 	}
+
 	for n := range mail.Enclosing(name) {
 		if i, ok := c.zoneAt[n]; ok {
 			return c.Zones[i], true
 		}
 	}
+
 	return Zone{}, false
 }
 

@@ -14,7 +14,12 @@ type checker struct {
 
 func (k *checker) add(path, format string, args ...any) {
 	file, line := k.c.at(path)
-	k.bad = append(k.bad, Problem{File: file, Line: line, Field: path, Text: fmt.Sprintf(format, args...)})
+	k.bad = append(k.bad, Problem{
+		File:  file,
+		Line:  line,
+		Field: path,
+		Text:  fmt.Sprintf(format, args...),
+	})
 }
 
 // siteName reports whether a site can be called so: files are named after it.

@@ -25,16 +25,19 @@ const (
 func runBounded(ctx context.Context, dir string, words []string) ([]byte, error) {
 	ctx, stop := context.WithCancel(ctx)
 	defer stop()
+
 	cmd := exec.CommandContext(ctx, words[0], words[1:]...)
 	out := &limitedBuffer{left: maxSecret, full: stop}
 	if err := checkOwner(cmd.Path); cmd.Err == nil && err != nil {
 		return nil, err
 	}
+
 	cmd.Dir = dir
 	cmd.Stdout = out
 	cmd.Stderr = os.Stderr
 	cmd.WaitDelay = commandGrace
 	err := cmd.Run()
+
 	switch {
 	case out.over:
 		return nil, fmt.Errorf("it printed more than %d KiB", maxSecret>>10)
@@ -43,6 +46,7 @@ func runBounded(ctx context.Context, dir string, words []string) ([]byte, error)
 	case ctx.Err() != nil:
 		return nil, fmt.Errorf("it did not end in time: %w", ctx.Err())
 	}
+
 	return out.buf.Bytes(), err
 }
 
@@ -72,6 +76,7 @@ func splitWords(line string, windows bool) (words []string, err error) {
 	var word strings.Builder
 	inWord := false
 	quote := byte(0)
+
 	for i := 0; i < len(line); i++ {
 		c := line[i]
 		switch {
@@ -95,15 +100,19 @@ func splitWords(line string, windows bool) (words []string, err error) {
 			inWord = true
 		}
 	}
+
 	if quote != 0 {
 		return nil, fmt.Errorf("a quote %c is not closed", quote)
 	}
+
 	if inWord {
 		words = append(words, word.String())
 	}
+
 	if len(words) == 0 {
 		return nil, errors.New("it is empty")
 	}
+
 	return words, nil
 }
 

@@ -46,17 +46,23 @@ func TestCommandsEnd(t *testing.T) {
 	if runtime.GOOS == "windows" {
 		t.Skip("there is no sh on Windows")
 	}
+
 	began := time.Now()
 	secret, err := Resolve(t.Context(), `exec:sh -c 'sleep 15 & echo hush'`, t.TempDir())
 	if err != nil || secret != "hush" || time.Since(began) > 10*time.Second {
 		t.Errorf("%q, %v after %v", secret, err, time.Since(began))
 	}
-	if _, err := Resolve(t.Context(), "exec:cat /dev/zero", t.TempDir()); err == nil || !strings.Contains(err.Error(), "more than 64 KiB") {
+
+	if _, err := Resolve(t.Context(), "exec:cat /dev/zero", t.TempDir()); err == nil ||
+		!strings.Contains(err.Error(), "more than 64 KiB") {
 		t.Errorf("without end: %v", err)
 	}
+
 	ctx, cancel := context.WithTimeout(t.Context(), 200*time.Millisecond)
 	defer cancel()
-	if _, err := Resolve(ctx, "exec:sleep 60", t.TempDir()); err == nil || !strings.Contains(err.Error(), "did not end in time") {
+
+	if _, err := Resolve(ctx, "exec:sleep 60", t.TempDir()); err == nil ||
+		!strings.Contains(err.Error(), "did not end in time") {
 		t.Errorf("too slow: %v", err)
 	}
 }
@@ -75,10 +81,13 @@ func TestAliases(t *testing.T) {
 			if err := os.WriteFile(path, []byte(text), 0o600); err != nil {
 				t.Fatal(err)
 			}
+
 			began := time.Now()
-			if _, err := Load(path); err == nil || !strings.Contains(err.Error(), "mailpub.yaml") {
+			if _, err := Load(path); err == nil ||
+				!strings.Contains(err.Error(), "mailpub.yaml") {
 				t.Errorf("error %v", err)
 			}
+
 			if took := time.Since(began); took > 10*time.Second {
 				t.Errorf("it took %v", took)
 			}

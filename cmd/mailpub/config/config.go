@@ -120,7 +120,8 @@ type ServiceName struct {
 
 // servicePorts are the services of RFC 6186 and RFC 8314, with their own ports.
 func servicePorts() map[string]int {
-	return map[string]int{"imaps": 993, "imap": 143, "pop3s": 995, "pop3": 110, "submissions": 465, "submission": 587}
+	return map[string]int{"imaps": 993, "imap": 143, "pop3s": 995, "pop3": 110,
+		"submissions": 465, "submission": 587}
 }
 
 // MX is a mail exchanger.

@@ -50,20 +50,31 @@ func TestLoad(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if c.State != ".mailpub" || c.Server.Public.IPv6 != "none" || c.Service.Type != "receiver" || c.Router.Lease != 168*time.Hour {
+
+	if c.State != ".mailpub" || c.Server.Public.IPv6 != "none" ||
+		c.Service.Type != "receiver" || c.Router.Lease != 168*time.Hour {
 		t.Errorf("defaults: %+v", c)
 	}
+
 	if m := c.Domains[0].MX; len(m) != 1 || m[0] != (MX{"mail.nomeazienda.it", 10}) {
 		t.Errorf("mx %+v", m)
 	}
+
 	if z := c.Zones[0]; z.TTL != 10*time.Minute || z.Settings["key"] != "env:KEY" {
 		t.Errorf("zone %+v", z)
 	}
+
 	if c.SMTPPort() != 2525 {
 		t.Errorf("SMTP port %d", c.SMTPPort())
 	}
+
 	s := c.PlanSite(netip.Addr{})
-	if s.Host != "mail.nomeazienda.it." || len(s.Public) != 1 || s.Forwards[1] != (mail.Forward{Name: "dns", Proto: "udp", Port: 53, Internal: 53}) {
+	if s.Host != "mail.nomeazienda.it." || len(s.Public) != 1 || s.Forwards[1] != (mail.Forward{
+		Name:     "dns",
+		Proto:    "udp",
+		Port:     53,
+		Internal: 53,
+	}) {
 		t.Errorf("site %+v", s)
 	}
 }
@@ -78,13 +89,16 @@ func TestForms(t *testing.T) {
 		"a.toml": "site = \"s\"\n[server]\nhostname = \"m.x.org\"\naddress = \"10.0.0.1\"\npublic = {ipv4 = \"2.2.2.2\"}\n" +
 			"[[domains]]\nname = \"x.org\"\n[[zones]]\nname = \"x.org\"\nprovider = \"manual\"\n",
 	}
+
 	for name, text := range forms {
 		c, err := Load(write(t, name, text))
 		if err != nil {
 			t.Errorf("%s: %v", name, err)
 			continue
 		}
-		if c.Server.Hostname != "m.x.org" || c.Domains[0].Name != "x.org" || c.Zones[0].Provider != "manual" || c.Server.Public.IPv4 != "2.2.2.2" {
+
+		if c.Server.Hostname != "m.x.org" || c.Domains[0].Name != "x.org" ||
+			c.Zones[0].Provider != "manual" || c.Server.Public.IPv4 != "2.2.2.2" {
 			t.Errorf("%s: %+v", name, c)
 		}
 	}
@@ -97,6 +111,7 @@ func TestNamesStayWhole(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
+
 	w, err := c.PlanSite(netip.Addr{}).Desired()
 	if err != nil || len(w.Zones["nomeazienda.it."]) != 4 {
 		t.Errorf("%v, %v", w.Zones, err)
@@ -109,6 +124,7 @@ func TestMistakes(t *testing.T) {
 	if runtime.GOOS == "windows" {
 		wrongUser = "20: service.user: is for Unix"
 	}
+
 	for _, c := range []struct {
 		name, old, new string
 		want           []string // "LINE: FIELD: words"
@@ -196,19 +212,23 @@ func TestMistakes(t *testing.T) {
 			if !strings.Contains(good, c.old) {
 				t.Fatalf("the good config has no %q", c.old)
 			}
+
 			path := write(t, "site.yaml", strings.Replace(good, c.old, c.new, 1))
 			_, err := Load(path)
 			if (err == nil) != (c.want == nil) {
 				t.Fatalf("error %v", err)
 			}
+
 			for _, w := range c.want {
-				if strings.HasPrefix(w, "1") || strings.HasPrefix(w, "2") || len(w) > 1 && w[1] == ':' {
+				if strings.HasPrefix(w, "1") || strings.HasPrefix(w, "2") ||
+					len(w) > 1 && w[1] == ':' {
 					w = path + ":" + w
 				}
 				if !strings.Contains(err.Error(), w) {
 					t.Errorf("error is\n%v\nwant in it\n%s", err, w)
 				}
 			}
+
 			if err != nil && strings.Contains(err.Error(), "c2VjcmV0") {
 				t.Error("the error holds a secret")
 			}
@@ -217,10 +237,13 @@ func TestMistakes(t *testing.T) {
 }
 
 func TestAllMistakesAtOnce(t *testing.T) {
-	text := strings.NewReplacer("address: 10.10.10.10", "address: ten", "port: 25,", "port: 0,", "all: softfail", "all: no").Replace(good)
+	text := strings.NewReplacer("address: 10.10.10.10", "address: ten", "port: 25,",
+		"port: 0,", "all: softfail", "all: no").Replace(good)
+
 	_, err := Load(write(t, "a.yaml", text))
 	problems, ok := err.(Errors)
-	if !ok || len(problems) != 3 || problems[0].Line != 4 || problems[1].Line != 8 || problems[2].Line != 17 {
+	if !ok || len(problems) != 3 || problems[0].Line != 4 || problems[1].Line != 8 ||
+		problems[2].Line != 17 {
 		t.Errorf("got %v", err)
 	}
 }
@@ -241,8 +264,10 @@ spf = {include = [], al = "fail"}
 name = "x.org"
 provider = "manual"
 `)
+
 	_, err := Load(path)
-	if err == nil || !strings.Contains(err.Error(), path+`:11: domains[1].spf.al: there is no such field; did you mean "all"?`) {
+	if err == nil || !strings.Contains(err.Error(),
+		path+`:11: domains[1].spf.al: there is no such field; did you mean "all"?`) {
 		t.Errorf("got %v", err)
 	}
 }
@@ -253,28 +278,37 @@ func TestSecrets(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
+
 	t.Setenv("KEY", "")
-	if _, err := c.ResolvedSettings(t.Context(), 0); err == nil || !strings.Contains(err.Error(), path+":13: zones[0].settings.key: env:KEY is empty") {
+	if _, err := c.ResolvedSettings(t.Context(), 0); err == nil ||
+		!strings.Contains(err.Error(), path+":13: zones[0].settings.key: env:KEY is empty") {
 		t.Errorf("an empty variable: %v", err)
 	}
+
 	os.Unsetenv("KEY")
-	if _, err := c.ResolvedSettings(t.Context(), 0); err == nil || !strings.Contains(err.Error(), "the environment has no KEY") {
+	if _, err := c.ResolvedSettings(t.Context(), 0); err == nil ||
+		!strings.Contains(err.Error(), "the environment has no KEY") {
 		t.Errorf("no variable: %v", err)
 	}
+
 	echo := "exec:echo from command"
 	if runtime.GOOS == "windows" { // where a shell alone can do that
 		echo = "exec:cmd.exe /c echo from command"
 	}
-	for ref, want := range map[string]string{"env:KEY": "from env", "file:key.txt": "from file", echo: "from command"} {
+
+	for ref, want := range map[string]string{"env:KEY": "from env",
+		"file:key.txt": "from file", echo: "from command"} {
 		t.Setenv("KEY", "from env")
 		if err := os.WriteFile(c.Path("key.txt"), []byte("from file\n"), 0o600); err != nil {
 			t.Fatal(err)
 		}
+
 		c.Zones[0].Settings["key"] = ref
 		got, err := c.ResolvedSettings(t.Context(), 0)
 		if err != nil || got["key"] != want {
 			t.Errorf("%s is %q, %v", ref, got["key"], err)
 		}
+
 		if c.Zones[0].Settings["key"] != ref {
 			t.Error("the config itself now holds the secret")
 		}
@@ -298,9 +332,11 @@ func TestSecretsFromWindows(t *testing.T) {
 			t.Errorf("%s: %q, %v", name, got, err)
 		}
 	}
+
 	if err := os.WriteFile(filepath.Join(dir, "key"), []byte("\xff\xfe"), 0o600); err != nil {
 		t.Fatal(err)
 	}
+
 	if got, err := Resolve(t.Context(), "file:key", dir); err == nil {
 		t.Errorf("nothing but a mark is %q", got)
 	}
@@ -313,18 +349,22 @@ func TestLoadFromWindows(t *testing.T) {
 	for _, u := range utf16.Encode([]rune(crlf)) {
 		wide = binary.LittleEndian.AppendUint16(wide, u)
 	}
+
 	const toml = "site = 'nomeazienda'\r\n[server]\r\nhostname = 'mail.nomeazienda.it'\r\n"
 	for name, file := range map[string]string{
-		"crlf.yaml": crlf, "bom.yaml": "\xef\xbb\xbf" + crlf, "utf16.yaml": "\xff\xfe" + string(wide),
-		"bom.toml": "\xef\xbb\xbf" + toml,
+		"crlf.yaml": crlf, "bom.yaml": "\xef\xbb\xbf" + crlf,
+		"utf16.yaml": "\xff\xfe" + string(wide),
+		"bom.toml":   "\xef\xbb\xbf" + toml,
 	} {
 		c, err := Load(write(t, name, file))
 		if strings.HasSuffix(name, ".toml") { // it says too little, and is read all the same
-			if err == nil || strings.Contains(err.Error(), "site") || !strings.Contains(err.Error(), "server.address") {
+			if err == nil || strings.Contains(err.Error(), "site") ||
+				!strings.Contains(err.Error(), "server.address") {
 				t.Errorf("%s: %v", name, err)
 			}
 			continue
 		}
+
 		if err != nil || c.Site != "nomeazienda" || c.Server.Hostname != "mail.nomeazienda.it" {
 			t.Errorf("%s: %v", name, err)
 		}
@@ -338,27 +378,34 @@ func TestMailTakenElsewhere(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
+
 	spec := c.PlanSite()
 	if d := spec.Domains[0]; d.TakenHere() || len(spec.Inbound()) != 0 {
 		t.Errorf("MX of the domain: %+v", d.MX)
 	}
+
 	if z := spec.Zones[0]; z.TTL != 3600 || !z.KeepTTL {
 		t.Errorf("zone %+v", z)
 	}
+
 	desired, err := spec.Desired()
 	if err != nil {
 		t.Fatal(err)
 	}
+
 	for _, it := range desired.Zones["nomeazienda.it."] {
 		if strings.HasSuffix(it.Key.Name, " MX") {
 			t.Errorf("%v is wanted", it.Key)
 		}
-		if it.Key.Name == "nomeazienda.it. TXT v=spf1" && strings.Contains(it.Lines[0], " mx ") {
+		if it.Key.Name == "nomeazienda.it. TXT v=spf1" &&
+			strings.Contains(it.Lines[0], " mx ") {
 			t.Errorf("others' hosts may send: %s", it.Lines[0])
 		}
 	}
+
 	for _, it := range desired.Service {
-		if strings.Contains(it.Key.Name, "domain nomeazienda.it") || strings.Contains(it.Key.Name, "@nomeazienda.it") {
+		if strings.Contains(it.Key.Name, "domain nomeazienda.it") ||
+			strings.Contains(it.Key.Name, "@nomeazienda.it") {
 			t.Errorf("%v is wanted of the server", it.Key)
 		}
 	}
@@ -367,8 +414,10 @@ func TestMailTakenElsewhere(t *testing.T) {
 // A name that DNS can't have is a mistake of the config, not of apply.
 func TestSelectorTooLong(t *testing.T) {
 	long := strings.TrimSuffix(strings.Repeat(strings.Repeat("a", 60)+".", 4), ".")
-	text := strings.Replace(good, "    spf: {include:", "    dkim: [{selector: "+long+"}]\n    spf: {include:", 1)
-	if _, err := Load(write(t, "mailpub.yaml", text)); err == nil || !strings.Contains(err.Error(), "over 253 characters") {
+	text := strings.Replace(good, "    spf: {include:",
+		"    dkim: [{selector: "+long+"}]\n    spf: {include:", 1)
+	if _, err := Load(write(t, "mailpub.yaml", text)); err == nil ||
+		!strings.Contains(err.Error(), "over 253 characters") {
 		t.Errorf("%v", err)
 	}
 }

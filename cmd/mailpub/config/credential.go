@@ -30,11 +30,13 @@ func credential(name string) (secret string, there bool, err error) {
 	if dir == "" || name == "" || strings.ContainsAny(name, `/\`) {
 		return "", false, nil
 	}
+
 	for _, file := range []string{name, credentialPrefix + name} {
 		path := filepath.Join(dir, file)
 		if err := checkOwner(path); err != nil {
 			return "", false, fmt.Errorf("credential: %w", err)
 		}
+
 		data, err := os.ReadFile(path)
 		if errors.Is(err, fs.ErrNotExist) {
 			continue
@@ -42,8 +44,10 @@ func credential(name string) (secret string, there bool, err error) {
 		if err != nil {
 			return "", false, fmt.Errorf("credential can't be read: %w", err)
 		}
+
 		return text(data), true, nil
 	}
+
 	return "", false, nil
 }
 
@@ -66,20 +70,25 @@ func useEnvironment(path string) error {
 	case errors.Is(err, fs.ErrNotExist):
 		return nil
 	case errors.Is(err, fs.ErrPermission):
-		return fmt.Errorf("%w: the secrets of the services are root's: sudo mailpub --system", err)
+		return fmt.Errorf("%w: the secrets of the services are root's: sudo mailpub --system",
+			err)
 	case err != nil:
 		return err
 	}
+
 	defer f.Close()
+
 	if err := checkOwner(path); err != nil {
 		return fmt.Errorf("environment: %w", err)
 	}
+
 	lines := bufio.NewScanner(f)
 	for n := 1; lines.Scan(); n++ {
 		line := strings.TrimSpace(lines.Text())
 		if line == "" || line[0] == '#' || line[0] == ';' {
 			continue
 		}
+
 		name, value, ok := strings.Cut(line, "=")
 		if name = strings.TrimSpace(name); !ok || !isVariable(name) {
 			return fmt.Errorf("%s:%d: is no line NAME=VALUE", path, n)
@@ -91,6 +100,7 @@ func useEnvironment(path string) error {
 			return err
 		}
 	}
+
 	return lines.Err()
 }
 
@@ -107,7 +117,8 @@ func isVariable(name string) bool {
 // unquoted takes a pair of quotes off a value.
 func unquoted(value string) string {
 	for _, quote := range []string{`"`, "'"} {
-		if len(value) > 1 && strings.HasPrefix(value, quote) && strings.HasSuffix(value, quote) {
+		if len(value) > 1 && strings.HasPrefix(value, quote) &&
+			strings.HasSuffix(value, quote) {
 			return value[1 : len(value)-1]
 		}
 	}

@@ -21,6 +21,7 @@ func writeAll(t *testing.T, files map[string]string) string {
 			t.Fatal(err)
 		}
 	}
+
 	return dir
 }
 
@@ -36,21 +37,28 @@ func TestDefaults(t *testing.T) {
 		"bianchi/mailpub.yaml": customer + "router: {lease: 24h}\nverify: {resolvers: [192.0.2.1]}\n",
 		"common.yaml":          "server: {public: {ipv4: 2.2.2.2}}\nrouter: {lease: 48h, protocol: upnp, forwards: [{name: smtp, port: 25}]}\nverify: {resolvers: [192.0.2.53, 192.0.2.54]}\n",
 	})
+
 	c, err := Load(filepath.Join(dir, "bianchi/mailpub.yaml"))
 	if err != nil {
 		t.Fatal(err)
 	}
-	if c.Router.Lease != 24*time.Hour || c.Router.Protocol != "upnp" || c.Server.Public.IPv4 != "2.2.2.2" || len(c.Router.Forwards) != 1 {
+
+	if c.Router.Lease != 24*time.Hour || c.Router.Protocol != "upnp" ||
+		c.Server.Public.IPv4 != "2.2.2.2" || len(c.Router.Forwards) != 1 {
 		t.Errorf("sections are merged: %+v, %+v", c.Router, c.Server)
 	}
+
 	if len(c.Verify.Resolvers) != 1 {
 		t.Errorf("lists are taken whole: %v", c.Verify.Resolvers)
 	}
+
 	toml := writeAll(t, map[string]string{
 		"c.toml":      "Defaults = \"common.yaml\"\nsite = \"a\"\n[server]\nhostname = \"mail.example.org\"\naddress = \"10.0.0.1\"\n[[domains]]\nname = \"example.org\"\n",
 		"common.yaml": "zones: [{name: example.org, provider: manual}]\nserver: {public: {ipv4: 2.2.2.2}}\n",
 	})
-	if c, err := Load(filepath.Join(toml, "c.toml")); err != nil || c.Server.Public.IPv4 != "2.2.2.2" || len(c.Zones) != 1 {
+
+	if c, err := Load(filepath.Join(toml, "c.toml")); err != nil ||
+		c.Server.Public.IPv4 != "2.2.2.2" || len(c.Zones) != 1 {
 		t.Errorf("TOML above YAML: %v", err)
 	}
 }
@@ -67,13 +75,17 @@ func TestDefaultsMistakes(t *testing.T) {
 		{"defaults of defaults", "", "defaults: more.yaml\n", "common.yaml:1: defaults: is a file of defaults itself"},
 		{"no YAML", "", "router: {", "common.yaml:1:"},
 	} {
-		dir := writeAll(t, map[string]string{"bianchi/mailpub.yaml": customer + c.own, "common.yaml": c.common})
-		if _, err := Load(filepath.Join(dir, "bianchi/mailpub.yaml")); err == nil || !strings.Contains(err.Error(), c.want) {
+		dir := writeAll(t, map[string]string{"bianchi/mailpub.yaml": customer + c.own,
+			"common.yaml": c.common})
+		if _, err := Load(filepath.Join(dir, "bianchi/mailpub.yaml")); err == nil ||
+			!strings.Contains(err.Error(), c.want) {
 			t.Errorf("%s: %v\nwant %s", c.name, err, c.want)
 		}
 	}
+
 	dir := writeAll(t, map[string]string{"bianchi/mailpub.yaml": customer})
-	if _, err := Load(filepath.Join(dir, "bianchi/mailpub.yaml")); err == nil || !strings.Contains(err.Error(), `mailpub.yaml:1: defaults: cannot find "../common.yaml"`) {
+	if _, err := Load(filepath.Join(dir, "bianchi/mailpub.yaml")); err == nil ||
+		!strings.Contains(err.Error(), `mailpub.yaml:1: defaults: cannot find "../common.yaml"`) {
 		t.Errorf("no file: %v", err)
 	}
 }
@@ -91,21 +103,28 @@ func TestLedger(t *testing.T) {
 			if !strings.Contains(own, "Site: ") {
 				own += "site: bianchi\n"
 			}
-			top := writeAll(t, map[string]string{"bianchi/mailpub.yaml": own, "common.yaml": "server: {public: {ipv4: 2.2.2.2}}\n" + c.common})
+
+			top := writeAll(t, map[string]string{"bianchi/mailpub.yaml": own,
+				"common.yaml": "server: {public: {ipv4: 2.2.2.2}}\n" + c.common})
+
 			u, err := Read(filepath.Join(top, "bianchi/mailpub.yaml"))
 			if err != nil {
 				t.Fatal(err)
 			}
+
 			dir, site := u.Ledger()
 			if want := filepath.Join(top, c.dir); dir != want || site != c.site {
 				t.Errorf("%s, %q; want %s, %q", dir, site, want, c.site)
 			}
+
 			checked, err := u.Check()
 			if (err == nil) != (site != "") {
 				t.Fatal(err)
 			}
+
 			if err == nil && (checked.Path(checked.State) != dir || checked.Site != site) {
-				t.Errorf("the checked config says %s, %q", checked.Path(checked.State), checked.Site)
+				t.Errorf("the checked config says %s, %q", checked.Path(checked.State),
+					checked.Site)
 			}
 		})
 	}

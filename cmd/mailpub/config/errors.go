@@ -27,7 +27,8 @@ func (p Problem) Excerpt() string {
 	}
 	number := fmt.Sprintf("%5d | ", p.Line)
 	blank := strings.Repeat(" ", len(number)-2) + "| "
-	return number + strings.ReplaceAll(p.Source, "\t", " ") + "\n" + blank + strings.Repeat(" ", max(p.Column-1, 0)) + "^"
+	return number + strings.ReplaceAll(p.Source, "\t", " ") + "\n" + blank +
+		strings.Repeat(" ", max(p.Column-1, 0)) + "^"
 }
 
 func (p Problem) Error() string {
@@ -35,9 +36,11 @@ func (p Problem) Error() string {
 	if p.Line > 0 {
 		where = fmt.Sprintf("%s:%d", p.File, p.Line)
 	}
+
 	if p.Field == "" {
 		return where + ": " + p.Text
 	}
+
 	return where + ": " + p.Field + ": " + p.Text
 }
 

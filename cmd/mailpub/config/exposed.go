@@ -13,25 +13,30 @@ func (c *Config) Exposed() (warnings []string) {
 	if c.beneath != nil {
 		paths = append(paths, c.beneath.path)
 	}
+
 	for _, ref := range c.references() {
 		if file, ok := strings.CutPrefix(ref, "file:"); ok {
 			paths = append(paths, c.Path(file))
 		}
 	}
+
 	for _, d := range c.Domains {
 		for _, k := range d.DKIM {
 			paths = append(paths, c.DKIMPath(d, k))
 		}
 	}
+
 	if key := c.Service.TLS.Key; key != "" {
 		paths = append(paths, c.Path(key))
 	}
+
 	for _, p := range paths {
 		text := worldWritable(filepath.Clean(p))
 		if text != "" && !slices.Contains(warnings, text) {
 			warnings = append(warnings, text)
 		}
 	}
+
 	return warnings
 }
 
@@ -43,11 +48,14 @@ func (c *Config) references() []string {
 			refs = append(refs, v)
 		}
 	}
+
 	for _, v := range c.Service.Settings {
 		refs = append(refs, v)
 	}
+
 	for _, n := range c.Watch.Notify {
 		refs = append(refs, n.URL, n.Secret)
 	}
+
 	return refs
 }

@@ -8,7 +8,8 @@ import (
 // Fields returns every field, in the order of the help page. Settings of providers and of mail
 // servers are among them as examples.
 func Fields() []Field {
-	return slices.Concat(siteFields(), serverFields(), domainFields(), zoneFields(), routerFields(),
+	return slices.Concat(siteFields(), serverFields(), domainFields(), zoneFields(),
+		routerFields(),
 		serviceFields(), verifyFields(), watchFields(), ignoreFields())
 }
 

@@ -20,22 +20,27 @@ func typeAt(path string) (t reflect.Type, known []string, ok bool) {
 		default:
 			return t, nil, true // a value where a section was expected: the decoder says so
 		}
+
 		found := false
 		known = nil
 		for i := range t.NumField() {
 			f := t.Field(i)
 			tag := f.Tag.Get("mapstructure")
 			if tag == name {
-				t, found = f.Type, true
+				t = f.Type
+				found = true
 				break
 			}
+
 			if tag != "" && tag != "-" {
 				known = append(known, tag)
 			}
 		}
+
 		if !found {
 			return nil, known, false
 		}
+
 		for range strings.Count(index, "]") {
 			if t.Kind() != reflect.Slice {
 				return t, nil, true
@@ -43,6 +48,7 @@ func typeAt(path string) (t reflect.Type, known []string, ok bool) {
 			t = t.Elem()
 		}
 	}
+
 	return t, nil, true
 }
 
@@ -59,21 +65,26 @@ func FieldKind(path string) string {
 		for t.Kind() == reflect.Slice {
 			t = t.Elem()
 		}
+
 		if t.Kind() == reflect.Map {
 			return kindOf(t.Elem())
 		}
 		if t.Kind() != reflect.Struct {
 			return ""
 		}
+
 		f, ok := t.FieldByNameFunc(func(field string) bool {
 			f, _ := t.FieldByName(field)
 			return f.Tag.Get("mapstructure") == name
 		})
+
 		if !ok {
 			return ""
 		}
+
 		t = f.Type
 	}
+
 	return kindOf(t)
 }
 
@@ -84,9 +95,11 @@ func fieldsOf(t reflect.Type, path string) (paths []string) {
 	for t.Kind() == reflect.Slice {
 		t = t.Elem()
 	}
+
 	if t.Kind() != reflect.Struct {
 		return nil
 	}
+
 	for i := range t.NumField() {
 		tag := t.Field(i).Tag.Get("mapstructure")
 		if tag == "" || tag == "-" {
@@ -95,6 +108,7 @@ func fieldsOf(t reflect.Type, path string) (paths []string) {
 		below := join(path, tag)
 		paths = append(append(paths, below), fieldsOf(t.Field(i).Type, below)...)
 	}
+
 	return paths
 }
 
@@ -105,21 +119,31 @@ func unknownKeys(file string, lines Lines) (out Errors) {
 		if known[general] {
 			continue
 		}
+
 		_, fields, ok := typeAt(path)
 		if ok {
 			known[general] = true
 			continue
 		}
-		if _, _, parent := typeAt(path[:max(strings.LastIndex(path, "."), 0)]); !parent && strings.Contains(path, ".") {
+
+		if _, _, parent := typeAt(path[:max(strings.LastIndex(path, "."), 0)]); !parent &&
+			strings.Contains(path, ".") {
 			continue // the section around it is unknown already
 		}
+
 		key := path[strings.LastIndex(path, ".")+1:]
 		if strings.Contains(key, "[") {
 			continue
 		}
-		out = append(out, Problem{File: file, Line: line, Field: path,
-			Text: "there is no such field; " + suggest(key, fields)})
+
+		out = append(out, Problem{
+			File:  file,
+			Line:  line,
+			Field: path,
+			Text:  "there is no such field; " + suggest(key, fields),
+		})
 	}
+
 	return out
 }
 
@@ -128,6 +152,7 @@ func withoutIndices(path string) string {
 	if !strings.Contains(path, "[") {
 		return path
 	}
+
 	var b strings.Builder
 	for i := 0; i < len(path); i++ {
 		b.WriteByte(path[i])
@@ -135,6 +160,7 @@ func withoutIndices(path string) string {
 			i += max(strings.IndexByte(path[i:], ']')-1, 0)
 		}
 	}
+
 	return b.String()
 }
 
@@ -148,6 +174,7 @@ func kindOf(t reflect.Type) string {
 	case t == reflect.TypeFor[time.Duration]():
 		return "a time like 1h"
 	}
+
 	switch t.Kind() {
 	case reflect.String:
 		return "text (in quotes where it looks like a number)"
@@ -158,5 +185,6 @@ func kindOf(t reflect.Type) string {
 	case reflect.Slice:
 		return "a list"
 	}
+
 	return "a section of fields"
 }

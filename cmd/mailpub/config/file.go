@@ -24,16 +24,20 @@ func readFile(path string, data []byte) (f file, err error) {
 	if format == "yml" {
 		format = "yaml"
 	}
-	f.path, data = path, []byte(text(data))
+
+	f.path = path
+	data = []byte(text(data))
 	if f.lines, f.fields, err = linesOf(format, data); err == nil && f.fields == nil { // TOML
 		v := viper.NewWithOptions(viper.KeyDelimiter(delimiter))
 		v.SetConfigType(format)
 		err = v.ReadConfig(bytes.NewReader(data))
 		f.fields = v.AllSettings()
 	}
+
 	if err != nil {
 		return f, Errors{syntaxProblem(path, format, data, err)}
 	}
+
 	return f, nil
 }
 
@@ -61,12 +65,14 @@ func text(data []byte) string {
 	default:
 		return string(data)
 	}
+
 	var units []uint16
 	for pair := range slices.Chunk(data[2:], 2) {
 		if len(pair) == 2 {
 			units = append(units, order.Uint16(pair))
 		}
 	}
+
 	return string(utf16.Decode(units))
 }
 

@@ -21,6 +21,7 @@ func Format(path string, data []byte) ([]byte, error) {
 	if err != nil {
 		return nil, err
 	}
+
 	lines := strings.Split(strings.ReplaceAll(text(data), "\r\n", "\n"), "\n")
 	fixed := map[int]bool{} // lines that are within a value, from 0
 	switch strings.ToLower(filepath.Ext(path)) {
@@ -45,6 +46,7 @@ func Format(path string, data []byte) ([]byte, error) {
 	if err != nil || !reflect.DeepEqual(before.fields, after.fields) {
 		return nil, fmt.Errorf("%s: its form is not one that can be changed without changing values", path)
 	}
+
 	return out, nil
 }
 
@@ -56,15 +58,19 @@ func squeeze(lines []string, fixed map[int]bool) (out []string) {
 			out = append(out, line)
 			continue
 		}
+
 		line = strings.TrimRight(line, " \t")
 		if line == "" && (len(out) == 0 || out[len(out)-1] == "") {
 			continue
 		}
+
 		out = append(out, line)
 	}
+
 	for len(out) > 0 && out[len(out)-1] == "" {
 		out = out[:len(out)-1]
 	}
+
 	return out
 }
 
@@ -74,15 +80,18 @@ func reindent(lines []string) (out []string, fixed map[int]bool, err error) {
 	if err := yaml.Unmarshal([]byte(strings.Join(lines, "\n")), &doc); err != nil {
 		return nil, nil, err
 	}
+
 	fixed = map[int]bool{}
 	starts := map[int]int{} // line, from 0, to its level
 	if err := levels(&doc, 0, starts); err != nil {
 		return nil, nil, err
 	}
+
 	var first []int
 	for line := range starts {
 		first = append(first, line)
 	}
+
 	slices.Sort(first)
 	if len(first) == 0 {
 		return lines, fixed, nil
@@ -112,6 +121,7 @@ func reindent(lines []string) (out []string, fixed map[int]bool, err error) {
 			fixed[i] = insideText(&doc, i+1)
 		}
 	}
+
 	return out, fixed, nil
 }
 
@@ -122,6 +132,7 @@ func levels(n *yaml.Node, level int, starts map[int]int) error {
 			starts[line-1] = level
 		}
 	}
+
 	switch {
 	case n.Style&yaml.FlowStyle != 0:
 	case n.Kind == yaml.DocumentNode:
@@ -144,6 +155,7 @@ func levels(n *yaml.Node, level int, starts map[int]int) error {
 			}
 		}
 	}
+
 	return nil
 }
 
@@ -152,5 +164,7 @@ func insideText(n *yaml.Node, line int) bool {
 	if n.Kind == yaml.ScalarNode && n.Style&(yaml.LiteralStyle|yaml.FoldedStyle) != 0 {
 		return line > n.Line && line <= n.Line+strings.Count(n.Value, "\n")+1
 	}
-	return slices.ContainsFunc(n.Content, func(c *yaml.Node) bool { return insideText(c, line) })
+	return slices.ContainsFunc(n.Content, func(c *yaml.Node) bool {
+		return insideText(c, line)
+	})
 }

@@ -33,12 +33,15 @@ func TestFormat(t *testing.T) {
 				}
 				return
 			}
+
 			if err != nil {
 				t.Fatal(err)
 			}
+
 			if string(got) != test.after {
 				t.Errorf("got\n%s\nwant\n%s", got, test.after)
 			}
+
 			again, err := Format(test.file, got)
 			if err != nil || string(again) != string(got) {
 				t.Errorf("again: %v\n%s", err, again)
@@ -53,16 +56,19 @@ func TestFormatExamples(t *testing.T) {
 	if err != nil || len(files) < 4 {
 		t.Fatalf("%v %v", files, err)
 	}
+
 	for _, file := range files {
 		data, err := os.ReadFile(file)
 		if err != nil {
 			t.Fatal(err)
 		}
+
 		got, err := Format(file, data)
 		if err != nil {
 			t.Error(err)
 			continue
 		}
+
 		if string(got) != string(data) {
 			t.Errorf("%s is not in the usual form:\n%s", file, got)
 		}

@@ -18,6 +18,7 @@ func FuzzConfig(f *testing.F) {
 		if err == nil {
 			c, err = u.Check()
 		}
+
 		var problems Errors
 		switch {
 		case err == nil:

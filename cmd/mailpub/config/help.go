@@ -19,8 +19,10 @@ func Keys() (keys []Key) {
 			continue
 		}
 		known[f.Path] = true
-		keys = append(keys, Key{f.Path, f.Example, strings.TrimSpace(strings.ReplaceAll(f.Text, "\n", " "))})
+		keys = append(keys, Key{f.Path, f.Example,
+			strings.TrimSpace(strings.ReplaceAll(f.Text, "\n", " "))})
 	}
+
 	return keys
 }
 
@@ -50,12 +52,15 @@ func Help() string {
 		if f.Inline {
 			continue
 		}
+
 		topLevel := !strings.Contains(f.Path, ".")
 		if i > 0 && topLevel && (f.Example == "" || strings.Contains(fields[i-1].Path, ".")) {
 			b.WriteByte('\n')
 		}
+
 		f.write(&b, lists)
 	}
+
 	return strings.TrimSuffix(b.String(), "\n")
 }
 
@@ -80,9 +85,11 @@ func (f Field) write(b *strings.Builder, lists map[string]bool) {
 	case f.Off:
 		line = "# " + line
 	}
+
 	if f.Example != "" && !f.More {
 		line += " " + f.Example
 	}
+
 	line = strings.Repeat(" ", indent) + line
 
 	if f.Text != "" {
@@ -90,11 +97,14 @@ func (f Field) write(b *strings.Builder, lists map[string]bool) {
 		if len(line)+2 > textColumn {
 			column = longColumn
 		}
+
 		if !strings.HasPrefix(f.Text, "\n") {
 			line += strings.Repeat(" ", column-len(line))
 		}
+
 		line += strings.ReplaceAll(f.Text, "\n", "\n"+strings.Repeat(" ", textColumn))
 	}
+
 	b.WriteString(line + "\n")
 	if f.Note != "" {
 		b.WriteString("\n  " + strings.ReplaceAll(f.Note, "\n", "\n  ") + "\n")

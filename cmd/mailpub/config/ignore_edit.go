@@ -18,24 +18,31 @@ func (c *Config) WithIgnore(data []byte, add Ignore) ([]byte, error) {
 	if file, _ := c.at("ignore"); file != c.File && c.has("ignore") {
 		return nil, byHand(add, "the list stands in "+file)
 	}
+
 	lineEnd := "\n"
 	if bytes.Contains(data, []byte("\r\n")) {
 		lineEnd = "\r\n"
 	}
-	lines := strings.Split(strings.TrimRight(strings.ReplaceAll(string(data), "\r\n", "\n"), "\n"), "\n")
+
+	lines := strings.Split(strings.TrimRight(strings.ReplaceAll(string(data), "\r\n", "\n"),
+		"\n"), "\n")
 
 	var err error
 	switch strings.ToLower(filepath.Ext(c.File)) {
 	case ".yaml", ".yml":
 		lines, err = ignoreInYAML(lines, data, add)
 	case ".toml":
-		if c.has("ignore") && slices.ContainsFunc(c.Ignore, func(i Ignore) bool { return i.Check == add.Check && i.Subject == add.Subject }) {
+		if c.has("ignore") && slices.ContainsFunc(c.Ignore, func(i Ignore) bool {
+			return i.Check == add.Check && i.Subject == add.Subject
+		}) {
 			err = errors.New("it has an entry of this check and subject already")
 		}
-		lines = append(lines, "", "[[ignore]]", "check = "+quote(add.Check), "subject = "+quote(add.Subject), "until = "+quote(add.Until), "why = "+quote(add.Why))
+		lines = append(lines, "", "[[ignore]]", "check = "+quote(add.Check),
+			"subject = "+quote(add.Subject), "until = "+quote(add.Until), "why = "+quote(add.Why))
 	default:
 		err = errors.New("JSON is not edited")
 	}
+
 	if err != nil {
 		return nil, byHand(add, err.Error())
 	}
@@ -49,20 +56,28 @@ func (c *Config) holdsAfter(text []byte, add Ignore) error {
 	after, err := Parse(c.File, text)
 	if err != nil {
 		var mistakes Errors
-		if errors.As(err, &mistakes) && slices.ContainsFunc(mistakes, func(p Problem) bool { return strings.HasPrefix(p.Field, "ignore") }) {
+		if errors.As(err, &mistakes) && slices.ContainsFunc(mistakes, func(p Problem) bool {
+			return strings.HasPrefix(p.Field, "ignore")
+		}) {
 			return err
 		}
 		return byHand(add, "the edited file would be wrong: "+err.Error())
 	}
-	want := slices.DeleteFunc(slices.Clone(c.Ignore), func(i Ignore) bool { return i.Check == add.Check && i.Subject == add.Subject })
+
+	want := slices.DeleteFunc(slices.Clone(c.Ignore), func(i Ignore) bool {
+		return i.Check == add.Check && i.Subject == add.Subject
+	})
+
 	if !slices.Equal(after.Ignore, append(want, add)) {
 		return byHand(add, "its list of ignore has a form that cannot be edited")
 	}
+
 	return nil
 }
 
 func byHand(add Ignore, why string) error {
-	return fmt.Errorf("the config is not changed, as %s; add this to ignore:\n%s", why, strings.Join(yamlIgnore(add, "  "), "\n"))
+	return fmt.Errorf("the config is not changed, as %s; add this to ignore:\n%s", why,
+		strings.Join(yamlIgnore(add, "  "), "\n"))
 }
 
 // yamlIgnore is an entry as lines of YAML.
@@ -89,6 +104,7 @@ func quote(s string) string {
 			b.WriteRune(r)
 		}
 	}
+
 	return b.String() + `"`
 }
 
@@ -97,17 +113,20 @@ func ignoreInYAML(lines []string, data []byte, add Ignore) ([]string, error) {
 	if err := yaml.Unmarshal([]byte(text(data)), &doc); err != nil || len(doc.Content) == 0 {
 		return nil, errors.New("it cannot be read as YAML")
 	}
+
 	list := child(doc.Content[0], "ignore")
 	switch {
 	case list == nil:
 		return slices.Concat(lines, []string{"", "ignore:"}, yamlIgnore(add, "  ")), nil
-	case list.Kind != yaml.SequenceNode || list.Style&yaml.FlowStyle != 0 || len(list.Content) == 0:
+	case list.Kind != yaml.SequenceNode || list.Style&yaml.FlowStyle != 0 ||
+		len(list.Content) == 0:
 		return nil, errors.New("its list of ignore is not written with a line for each entry")
 	}
 
 	indent := strings.Repeat(" ", list.Column-1)
 	end := lastLine(list)
 	lines = slices.Insert(lines, end, yamlIgnore(add, indent)...)
+
 	for n := len(list.Content) - 1; n >= 0; n-- {
 		entry := list.Content[n]
 		if !sameEntry(entry, add) {
@@ -116,6 +135,7 @@ func ignoreInYAML(lines []string, data []byte, add Ignore) ([]string, error) {
 		last := lastLine(entry)
 		lines = slices.Delete(lines, entry.Line-1, last)
 	}
+
 	return lines, nil
 }
 

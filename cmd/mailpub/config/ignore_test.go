@@ -20,7 +20,13 @@ router: {protocol: none}
 // An entry is added to files of many forms; all else in them stays, and what cannot be edited is told as lines to
 // add.
 func TestWithIgnore(t *testing.T) {
-	add := Ignore{Check: "host.ptr", Subject: "2.2.2.2", Until: "2099-01-31", Why: `the "provider" \ does it`}
+	add := Ignore{
+		Check:   "host.ptr",
+		Subject: "2.2.2.2",
+		Until:   "2099-01-31",
+		Why:     `the "provider" \ does it`,
+	}
+
 	const entry = "  - check: host.ptr\n    subject: \"2.2.2.2\"\n    until: \"2099-01-31\"\n    why: \"the \\\"provider\\\" \\\\ does it\"\n"
 	other := "  - check: mx.exists\n    until: 2098-12-31\n    why: other # behind\n"
 	for _, test := range []struct{ name, file, before, after, err string }{
@@ -41,10 +47,12 @@ func TestWithIgnore(t *testing.T) {
 			if err := os.WriteFile(path, []byte(test.before), 0o600); err != nil {
 				t.Fatal(err)
 			}
+
 			c, err := Load(path)
 			if err != nil {
 				t.Fatal(err)
 			}
+
 			got, err := c.WithIgnore([]byte(test.before), add)
 			if test.err != "" {
 				if err == nil || !strings.Contains(err.Error(), test.err) {
@@ -52,12 +60,15 @@ func TestWithIgnore(t *testing.T) {
 				}
 				return
 			}
+
 			if err != nil {
 				t.Fatal(err)
 			}
+
 			if test.file == "a.toml" {
 				test.after = test.before + "\n" + test.after
 			}
+
 			if string(got) != test.after {
 				t.Errorf("got\n%s\nwant\n%s", got, test.after)
 			}
@@ -75,13 +86,19 @@ func TestWithIgnoreDefaults(t *testing.T) {
 		}
 		return path
 	}
+
 	write("defaults.yaml", "ignore: [{check: mx.exists, until: 2098-12-31, why: x}]\n")
 	path := write("a.yaml", "defaults: defaults.yaml\n"+ignorable)
 	c, err := Load(path)
 	if err != nil {
 		t.Fatal(err)
 	}
-	if _, err := c.WithIgnore([]byte("defaults: defaults.yaml\n"+ignorable), Ignore{Check: "host.ptr", Until: "2099-01-31", Why: "x"}); err == nil || !strings.Contains(err.Error(), "the list stands in") {
+
+	if _, err := c.WithIgnore([]byte("defaults: defaults.yaml\n"+ignorable), Ignore{
+		Check: "host.ptr",
+		Until: "2099-01-31",
+		Why:   "x",
+	}); err == nil || !strings.Contains(err.Error(), "the list stands in") {
 		t.Errorf("error %v", err)
 	}
 }
@@ -90,7 +107,8 @@ func TestWithIgnoreDefaults(t *testing.T) {
 func TestIgnore(t *testing.T) {
 	zone := time.FixedZone("east", 5*3600)
 	i := Ignore{Check: "mx.target", Subject: "Nomeazienda.it.", Until: "2027-01-31"}
-	for at, ended := range map[string]bool{"2027-01-31T23:59:59": false, "2027-02-01T00:00:00": true, "2026-01-01T00:00:00": false} {
+	for at, ended := range map[string]bool{"2027-01-31T23:59:59": false,
+		"2027-02-01T00:00:00": true, "2026-01-01T00:00:00": false} {
 		now, err := time.ParseInLocation("2006-01-02T15:04:05", at, zone)
 		if err != nil {
 			t.Fatal(err)
@@ -99,6 +117,7 @@ func TestIgnore(t *testing.T) {
 			t.Errorf("at %s: %v", at, !ended)
 		}
 	}
+
 	for _, test := range []struct {
 		check plan.Check
 		want  bool
@@ -115,8 +134,11 @@ func TestIgnore(t *testing.T) {
 
 // Wrong entries are mistakes at their fields.
 func TestIgnoreMistakes(t *testing.T) {
-	_, err := Parse("a.yaml", []byte(ignorable+"ignore:\n  - check: mx.exist\n    until: tomorrow\n"))
-	for _, want := range []string{"a.yaml:7: ignore[0].check: \"mx.exist\" is not a check, did you mean mx.exists?", "a.yaml:8: ignore[0].until: is \"tomorrow\"", "ignore[0].why: is missing"} {
+	_, err := Parse("a.yaml", []byte(ignorable+
+		"ignore:\n  - check: mx.exist\n    until: tomorrow\n"))
+
+	for _, want := range []string{"a.yaml:7: ignore[0].check: \"mx.exist\" is not a check, did you mean mx.exists?",
+		"a.yaml:8: ignore[0].until: is \"tomorrow\"", "ignore[0].why: is missing"} {
 		if err == nil || !strings.Contains(err.Error(), want) {
 			t.Errorf("no %q in %v", want, err)
 		}

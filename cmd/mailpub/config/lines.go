@@ -46,12 +46,15 @@ func linesOf(format string, data []byte) (lines Lines, fields map[string]any, er
 		if len(doc.Content) == 0 {
 			return nil, nil, fmt.Errorf("the file is empty")
 		}
+
 		var more yaml.Node // it would be passed over in silence
 		if err := dec.Decode(&more); !errors.Is(err, io.EOF) && len(more.Content) > 0 {
-			return nil, nil, fmt.Errorf("line %d: a second document begins, want one site a file", more.Line)
+			return nil, nil, fmt.Errorf("line %d: a second document begins, want one site a file",
+				more.Line)
 		}
 		if doc.Content[0].Kind == yaml.SequenceNode {
-			return nil, nil, fmt.Errorf("line %d: a list, want fields like \"site: NAME\"", doc.Content[0].Line)
+			return nil, nil, fmt.Errorf("line %d: a list, want fields like \"site: NAME\"",
+				doc.Content[0].Line)
 		}
 		if err := bounded(doc.Content[0], 0, new(int), map[*yaml.Node]bool{}); err != nil {
 			return nil, nil, err
@@ -59,9 +62,11 @@ func linesOf(format string, data []byte) (lines Lines, fields map[string]any, er
 		if err := lines.yaml("", doc.Content[0]); err != nil {
 			return nil, nil, err
 		}
+
 		err := doc.Decode(&fields)
 		return lines, fields, err
 	}
+
 	return nil, nil, fmt.Errorf("want a file name that ends in .yaml, .toml or .json")
 }
 
@@ -73,24 +78,29 @@ const (
 // bounded fails for a document that aliases make endless, or larger than any config is.
 func bounded(n *yaml.Node, depth int, count *int, within map[*yaml.Node]bool) error {
 	if *count++; *count > maxNodes {
-		return fmt.Errorf("line %d: the file has more than %d values (each use of an alias counts)", n.Line, maxNodes)
+		return fmt.Errorf("line %d: the file has more than %d values (each use of an alias counts)",
+			n.Line, maxNodes)
 	}
 	if depth > maxDepth {
 		return fmt.Errorf("line %d: more than %d levels of nesting", n.Line, maxDepth)
 	}
+
 	if n.Kind == yaml.AliasNode {
 		if within[n.Alias] {
 			return fmt.Errorf("line %d: alias %q refers to itself", n.Line, n.Value)
 		}
 		return bounded(n.Alias, depth+1, count, within)
 	}
+
 	within[n] = true
 	defer delete(within, n)
+
 	for _, c := range n.Content {
 		if err := bounded(c, depth+1, count, within); err != nil {
 			return err
 		}
 	}
+
 	return nil
 }
 
@@ -98,13 +108,16 @@ func (l Lines) yaml(path string, n *yaml.Node) error {
 	if n.Kind == yaml.AliasNode {
 		n = n.Alias
 	}
+
 	switch n.Kind {
 	case yaml.MappingNode:
 		for i := 0; i+1 < len(n.Content); i += 2 {
 			key := join(path, n.Content[i].Value)
 			if before, twice := l[key]; twice {
-				return fmt.Errorf("line %d: %q is there already, on line %d", n.Content[i].Line, key, before)
+				return fmt.Errorf("line %d: %q is there already, on line %d",
+					n.Content[i].Line, key, before)
 			}
+
 			l[key] = n.Content[i].Line
 			if err := l.yaml(key, n.Content[i+1]); err != nil {
 				return err
@@ -123,13 +136,16 @@ func (l Lines) yaml(path string, n *yaml.Node) error {
 			return fmt.Errorf("line %d: want fields like \"site: NAME\"", n.Line)
 		}
 	}
+
 	return nil
 }
 
 func (l Lines) toml(data []byte) error {
 	var p unstable.Parser
 	p.Reset(data)
-	table, arrays := "", map[string]int{}
+	table := ""
+	arrays := map[string]int{}
+
 	for p.NextExpression() {
 		e := p.Expression()
 		switch e.Kind {
@@ -144,6 +160,7 @@ func (l Lines) toml(data []byte) error {
 			l.tomlValue(&p, l.tomlKey(&p, table, e, arrays), e.Value(), arrays)
 		}
 	}
+
 	return p.Error()
 }
 
@@ -158,6 +175,7 @@ func (l Lines) tomlKey(p *unstable.Parser, path string, e *unstable.Node, arrays
 		}
 		l[path] = p.Shape(key.Raw).Start.Line
 	}
+
 	return path
 }
 

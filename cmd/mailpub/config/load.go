@@ -45,7 +45,8 @@ type Unchecked struct {
 func Read(path string) (*Unchecked, error) {
 	data, err := os.ReadFile(path)
 	if errors.Is(err, fs.ErrNotExist) {
-		return nil, fmt.Errorf("no config file %s (mailpub init writes one; -c names another)", path)
+		return nil, fmt.Errorf("no config file %s (mailpub init writes one; -c names another)",
+			path)
 	}
 	if err != nil {
 		return nil, fmt.Errorf("config: %w", err)
@@ -53,6 +54,7 @@ func Read(path string) (*Unchecked, error) {
 	if err := checkOwner(path); err != nil {
 		return nil, fmt.Errorf("config: %w", err)
 	}
+
 	return parse(path, data)
 }
 
@@ -61,15 +63,18 @@ func parse(path string, data []byte) (*Unchecked, error) {
 	if err != nil {
 		return nil, err
 	}
+
 	c := &Config{File: path, Lines: own.lines}
 	name := own.text("defaults")
 	if name == "" {
 		return &Unchecked{c, []file{own}}, nil
 	}
+
 	beneath, err := readDefaults(c.Path(name))
 	if err != nil {
 		return nil, c.inDefaults(name, err)
 	}
+
 	c.beneath = &beneath
 	return &Unchecked{c, []file{beneath, own}}, nil
 }
@@ -79,11 +84,14 @@ func parse(path string, data []byte) (*Unchecked, error) {
 func (u *Unchecked) Ledger() (dir, site string) {
 	dir = DefaultState
 	for _, f := range u.files {
-		dir, site = cmp.Or(f.text("state"), dir), cmp.Or(f.text("site"), site)
+		dir = cmp.Or(f.text("state"), dir)
+		site = cmp.Or(f.text("site"), site)
 	}
+
 	if !siteName(site) {
 		site = ""
 	}
+
 	return u.config.Path(dir), site
 }
 
@@ -92,20 +100,24 @@ func (u *Unchecked) Check() (*Config, error) {
 	c := u.config
 	v := viper.NewWithOptions(viper.KeyDelimiter(delimiter))
 	var problems Errors
+
 	for _, f := range u.files {
 		problems = append(problems, unknownKeys(f.path, f.lines)...)
 		if err := v.MergeConfigMap(f.fields); err != nil {
 			return nil, err
 		}
 	}
+
 	if err := v.Unmarshal(c, strict); err != nil {
 		problems = append(problems, c.typeErrors(err)...)
 	}
+
 	c.fillIn()
 	problems = append(problems, c.independent(c.check(), problems)...)
 	if len(problems) > 0 {
 		return nil, problems.sorted()
 	}
+
 	return c, nil
 }
 
@@ -113,11 +125,14 @@ func (u *Unchecked) Check() (*Config, error) {
 // fields that are not known, or that have a wrong type and so no value.
 func (c *Config) independent(found, before Errors) (out Errors) {
 	for _, p := range found {
-		follows := slices.ContainsFunc(before, func(b Problem) bool { return c.follows(p, b) })
+		follows := slices.ContainsFunc(before, func(b Problem) bool {
+			return c.follows(p, b)
+		})
 		if !follows {
 			out = append(out, p)
 		}
 	}
+
 	return out
 }
 
@@ -133,7 +148,9 @@ func (c *Config) follows(p, before Problem) bool {
 	case own == section && !c.has(p.Field):
 		return true
 	}
-	return within(before.Field, "zones") && !within(p.Field, "router") && !within(p.Field, "service") &&
+
+	return within(before.Field, "zones") && !within(p.Field, "router") &&
+		!within(p.Field, "service") &&
 		!within(p.Field, "verify") && !within(p.Field, "watch")
 }
 
@@ -149,12 +166,15 @@ func readDefaults(path string) (f file, err error) {
 	if err == nil {
 		err = checkOwner(path)
 	}
+
 	if err == nil {
 		f, err = readFile(path, data)
 	}
+
 	if line, further := f.lines["defaults"]; err == nil && further {
 		return f, Errors{{File: path, Line: line, Field: "defaults", Text: "is a file of defaults itself, which names no further one"}}
 	}
+
 	return f, err
 }
 
@@ -164,9 +184,11 @@ func (c *Config) inDefaults(name string, err error) Errors {
 	if errors.As(err, &theirs) {
 		return theirs
 	}
+
 	if errors.Is(err, fs.ErrNotExist) {
 		err = fmt.Errorf("cannot find %q, want a file with the settings that several configs share, relative to this one", name)
 	}
+
 	return Errors{{File: c.File, Line: c.Lines.At("defaults"), Field: "defaults", Text: err.Error()}}
 }
 
@@ -187,13 +209,16 @@ func durations(from, to reflect.Type, value any) (any, error) {
 	if to != reflect.TypeFor[time.Duration]() {
 		return value, nil
 	}
+
 	text, ok := value.(string)
 	if !ok {
 		return nil, errors.New("want a time with its unit, like 30m, 1h or 168h")
 	}
+
 	d, err := time.ParseDuration(text)
 	if err != nil || d < 0 {
 		return nil, fmt.Errorf("%q is no time: want a number with its unit, like 30m, 1h or 168h", text)
 	}
+
 	return d, nil
 }

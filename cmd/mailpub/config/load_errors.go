@@ -17,10 +17,12 @@ func (c *Config) typeErrors(err error) (out Errors) {
 		}
 		return out
 	}
+
 	var field *mapstructure.DecodeError
 	if !errors.As(err, &field) {
 		return Errors{{File: c.File, Text: err.Error()}}
 	}
+
 	inner := field.Unwrap()
 	if nested := errors.Unwrap(err); nested != nil {
 		if _, ok := nested.(interface{ Unwrap() []error }); ok {
@@ -30,14 +32,19 @@ func (c *Config) typeErrors(err error) (out Errors) {
 			return c.typeErrors(nested)
 		}
 	}
+
 	path := strings.ToLower(field.Name())
 	p := Problem{Field: path, Text: inner.Error()}
 	p.File, p.Line = c.at(path)
 	var wrong *mapstructure.UnconvertibleTypeError
+
 	if errors.As(inner, &wrong) {
-		p.Text = fmt.Sprintf("is %s, want %s", kindOf(reflect.TypeOf(wrong.Value)), kindOf(wrong.Expected.Type()))
-	} else if strings.Contains(p.Text, "source data must be") || strings.Contains(p.Text, "expected a map") {
+		p.Text = fmt.Sprintf("is %s, want %s", kindOf(reflect.TypeOf(wrong.Value)),
+			kindOf(wrong.Expected.Type()))
+	} else if strings.Contains(p.Text, "source data must be") ||
+		strings.Contains(p.Text, "expected a map") {
 		p.Text = "want " + kindAt(path)
 	}
+
 	return Errors{p}
 }

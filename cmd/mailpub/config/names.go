@@ -11,7 +11,8 @@ import (
 // word reports whether s is 1 to most small letters, digits and octets of others.
 func word(s, others string, most int) bool {
 	for i := range len(s) {
-		if c := s[i]; !(c >= 'a' && c <= 'z' || c >= '0' && c <= '9') && strings.IndexByte(others, c) < 0 {
+		if c := s[i]; !(c >= 'a' && c <= 'z' || c >= '0' && c <= '9') &&
+			strings.IndexByte(others, c) < 0 {
 			return false
 		}
 	}
@@ -30,11 +31,13 @@ func hostName(s string) bool {
 	if len(s) > 253 || len(labels) < 2 {
 		return false
 	}
+
 	for _, l := range labels {
 		if !isInnerWord(l, "-", 63) {
 			return false
 		}
 	}
+
 	_, err := strconv.Atoi(labels[len(labels)-1])
 	return err != nil
 }
@@ -61,7 +64,8 @@ func safeURL(s string) bool {
 		return false
 	}
 	addr, err := netip.ParseAddr(u.Hostname())
-	return u.Scheme == "https" || u.Scheme == "http" && (u.Hostname() == "localhost" || err == nil && addr.IsLoopback())
+	return u.Scheme == "https" || u.Scheme == "http" &&
+		(u.Hostname() == "localhost" || err == nil && addr.IsLoopback())
 }
 
 func isSHA256(s string) bool {

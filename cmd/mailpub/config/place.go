@@ -15,16 +15,19 @@ func (c *Config) LineOf(target plan.Target, check plan.Check) int {
 	if target != (plan.Target{}) {
 		return c.ownLine(c.targetPath(target))
 	}
+
 	switch catalog.Area(check.ID) {
 	case catalog.AreaRouter:
 		return c.ownLine("router")
 	case catalog.AreaMail:
 		return c.ownLine("service")
 	}
+
 	name := check.Subject.Name
 	if name == "" {
 		name, _, _ = strings.Cut(check.Subject.String(), " ")
 	}
+
 	return c.ownLine(c.namePath(name))
 }
 
@@ -32,11 +35,13 @@ func (c *Config) targetPath(target plan.Target) string {
 	if target.Kind != "zone" {
 		return target.Kind
 	}
+
 	for i, z := range c.Zones {
 		if sameName(z.Name, target.Name) {
 			return fmt.Sprintf("zones[%d]", i)
 		}
 	}
+
 	return "zones"
 }
 
@@ -45,18 +50,23 @@ func (c *Config) namePath(name string) string {
 	best, path := 0, "server.hostname"
 	consider := func(around, field string) {
 		if mail.Within(name, around) && len(around) > best {
-			best, path = len(around), field
+			best = len(around)
+			path = field
 		}
 	}
+
 	for i, d := range c.Domains {
 		consider(d.Name, fmt.Sprintf("domains[%d]", i))
 	}
+
 	for i, z := range c.Zones {
 		consider(z.Name, fmt.Sprintf("zones[%d]", i))
 	}
+
 	if sameName(name, c.Server.Hostname) {
 		return "server.hostname"
 	}
+
 	return path
 }
 

@@ -12,6 +12,7 @@ func (c *Config) has(path string) bool {
 	if c.beneath == nil {
 		return false
 	}
+
 	_, ok := c.beneath.lines[path]
 	return ok
 }
@@ -32,10 +33,12 @@ func (c *Config) isSet(path string) bool {
 func (c *Config) at(path string) (file string, line int) {
 	list, _, _ := strings.Cut(path, "[")
 	if _, own := c.Lines[list]; c.beneath != nil && (!own || list == path) { // lists are taken whole
-		own, theirs := c.Lines.nearest(path), c.beneath.lines.nearest(path)
+		own := c.Lines.nearest(path)
+		theirs := c.beneath.lines.nearest(path)
 		if len(theirs) > len(own) {
 			return c.beneath.path, c.beneath.lines[theirs]
 		}
 	}
+
 	return c.File, c.Lines.At(path)
 }

@@ -25,6 +25,7 @@ func Octets(s string) (int64, error) {
 	if err != nil || !ok || n < 0 || n > math.MaxInt64>>by {
 		return 0, errors.New("want octets, or a number with K, M or G, like 50M")
 	}
+
 	return n << by, nil
 }
 
@@ -32,7 +33,9 @@ func (l *Limits) fillIn() {
 	if l.Size == "" {
 		l.Size = "50M"
 	}
-	for field, value := range map[*int]int{&l.Recipients: 1000, &l.Connections: 200, &l.PerAddress: 50, &l.Rate: 300} {
+
+	for field, value := range map[*int]int{&l.Recipients: 1000, &l.Connections: 200,
+		&l.PerAddress: 50, &l.Rate: 300} {
 		if *field == 0 {
 			*field = value
 		}

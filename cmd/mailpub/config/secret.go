@@ -35,20 +35,25 @@ func (c *Config) ResolvedSettings(ctx context.Context, i int) (map[string]string
 	z := c.Zones[i]
 	p, _ := providers.Lookup(z.Provider)
 	out := map[string]string{}
+
 	for name, v := range z.Settings {
 		out[name] = v
 	}
+
 	for _, s := range p.Settings {
 		v := z.Settings[s.Name]
 		if !s.Secret || v == "" {
 			continue
 		}
+
 		secret, err := c.secret(ctx, fmt.Sprintf("zones[%d].settings.%s", i, s.Name), v)
 		if err != nil {
 			return nil, err
 		}
+
 		out[s.Name] = secret
 	}
+
 	return out, nil
 }
 
@@ -106,9 +111,11 @@ func Resolve(ctx context.Context, ref, dir string) (string, error) {
 				return "", err
 			}
 		}
+
 		if !set {
 			return "", fmt.Errorf("the environment has no %s, want it set to the secret", what)
 		}
+
 		secret = v
 	case "credential":
 		v, there, err := credential(what)
@@ -116,20 +123,25 @@ func Resolve(ctx context.Context, ref, dir string) (string, error) {
 			return "", err
 		}
 		if !there {
-			return "", fmt.Errorf("there is no credential %s: systemd gives it to a unit with LoadCredential=, mailpub --system takes it from %s", what, SystemCredentials)
+			return "", fmt.Errorf("there is no credential %s: systemd gives it to a unit with LoadCredential=, mailpub --system takes it from %s",
+				what, SystemCredentials)
 		}
+
 		secret = v
 	case "file":
 		if !filepath.IsAbs(what) {
 			what = filepath.Join(dir, what)
 		}
+
 		if err := checkOwner(what); err != nil {
 			return "", fmt.Errorf("secret: %w", err)
 		}
+
 		data, err := os.ReadFile(what)
 		if err != nil {
 			return "", fmt.Errorf("secret can't be read: %w", err)
 		}
+
 		secret = text(data)
 	case "exec":
 		ctx, cancel := context.WithTimeout(ctx, commandTimeout)
@@ -138,27 +150,33 @@ func Resolve(ctx context.Context, ref, dir string) (string, error) {
 		if err != nil {
 			return "", fmt.Errorf("command of the secret: %w", err)
 		}
+
 		data, err := runBounded(ctx, dir, words)
 		if err != nil {
 			return "", fmt.Errorf("command %q for the secret: %w", words[0], err)
 		}
+
 		secret = string(data)
 	}
+
 	if secret = strings.TrimSuffix(strings.TrimSuffix(secret, "\n"), "\r"); secret == "" {
 		return "", errors.New(ref + " is empty, want the secret")
 	}
+
 	return secret, nil
 }
 
 // NotifySecret returns what the reference of channel i names: the URL of a service, or the secret
 // of a webhook; "" where it has none.
 func (c *Config) NotifySecret(ctx context.Context, i int) (string, error) {
-	n, at := c.Watch.Notify[i], fmt.Sprintf("watch.notify[%d]", i)
+	n := c.Watch.Notify[i]
+	at := fmt.Sprintf("watch.notify[%d]", i)
 	switch {
 	case n.URL != "":
 		return c.secret(ctx, at+".url", n.URL)
 	case n.Secret != "":
 		return c.secret(ctx, at+".secret", n.Secret)
 	}
+
 	return "", nil
 }

@@ -24,8 +24,14 @@ type ServerSetting struct {
 func ServerTypes() []ServerType {
 	// Of a Unix server, wherever the config is looked at.
 	file := func(name, debian string) ServerSetting {
-		return ServerSetting{Name: name, Default: debian, Want: "an absolute path", good: path.IsAbs}
+		return ServerSetting{
+			Name:    name,
+			Default: debian,
+			Want:    "an absolute path",
+			good:    path.IsAbs,
+		}
 	}
+
 	return []ServerType{
 		{Name: "receiver"},
 		{Name: "postfix", Settings: []ServerSetting{

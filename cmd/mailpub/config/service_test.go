@@ -22,27 +22,40 @@ func TestService(t *testing.T) {
   collectors: [{host: pop.example.net}]
   settings: {dovecot: /opt/dovecot.conf}
 `))
+
 	if err != nil {
 		t.Fatal(err)
 	}
+
 	m := c.PlanSite(netip.Addr{}).Service
-	if m.Port != 2525 || m.Delivery.String() != "direct, else through smtp.example.net:587" || m.Networks[0].String() != "192.168.1.0/24" ||
-		m.PassesOn[0] != "example.org" || m.Collectors[0] != "pop.example.net" || m.Aliases[0] != (mail.Alias{Address: "postmaster", To: "mario"}) {
+	if m.Port != 2525 || m.Delivery.String() != "direct, else through smtp.example.net:587" ||
+		m.Networks[0].String() != "192.168.1.0/24" ||
+		m.PassesOn[0] != "example.org" || m.Collectors[0] != "pop.example.net" ||
+		m.Aliases[0] != (mail.Alias{
+			Address: "postmaster",
+			To:      "mario",
+		}) {
 		t.Errorf("%+v", m)
 	}
-	if s := c.Service.Settings; s["config_directory"] != "/etc/postfix" || s["dovecot"] != "/opt/dovecot.conf" || s["pam"] == "" || c.Service.Maildir != "" {
+
+	if s := c.Service.Settings; s["config_directory"] != "/etc/postfix" ||
+		s["dovecot"] != "/opt/dovecot.conf" || s["pam"] == "" || c.Service.Maildir != "" {
 		t.Errorf("settings %v, maildir %q", s, c.Service.Maildir)
 	}
+
 	t.Setenv("MDAEMON", "secret")
 	c, err = Load(withService(t, "  type: mdaemon\n  settings: {url: \"https://m:444/MdMgmtWS/\", user: a@b.it, password: \"env:MDAEMON\"}\n"))
 	if err != nil {
 		t.Fatal(err)
 	}
+
 	if got, err := c.ServiceSecret(t.Context(), "password"); got != "secret" || err != nil {
 		t.Errorf("%q, %v", got, err)
 	}
+
 	c.Service.Settings["password"] = "env:NO_SUCH_VARIABLE"
-	if _, err := c.ServiceSecret(t.Context(), "password"); err == nil || !strings.Contains(err.Error(), "service.settings.password: the environment has no NO_SUCH_VARIABLE") {
+	if _, err := c.ServiceSecret(t.Context(), "password"); err == nil ||
+		!strings.Contains(err.Error(), "service.settings.password: the environment has no NO_SUCH_VARIABLE") {
 		t.Errorf("%v", err)
 	}
 }
@@ -68,14 +81,19 @@ func TestServiceMistakes(t *testing.T) {
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			_, err := Load(withService(t, c.lines))
-			if err == nil || !strings.Contains(err.Error(), c.want) || strings.Contains(err.Error(), "c2VjcmV0") {
+			if err == nil || !strings.Contains(err.Error(), c.want) ||
+				strings.Contains(err.Error(), "c2VjcmV0") {
 				t.Errorf("%v\nwant %s", err, c.want)
 			}
 		})
 	}
+
 	noSPF := strings.Replace(good, "include: [_spf.example.net], ", "", 1)
-	_, err := Load(write(t, "site.yaml", strings.Replace(noSPF, "service:\n", "service:\n  delivery: {mode: smart_host, smart_host: \"smtp.example.net:587\"}\n", 1)))
-	if err == nil || !strings.Contains(err.Error(), "service.delivery.spf: is missing, and domains[0].spf.include too") {
+	_, err := Load(write(t, "site.yaml", strings.Replace(noSPF, "service:\n",
+		"service:\n  delivery: {mode: smart_host, smart_host: \"smtp.example.net:587\"}\n", 1)))
+
+	if err == nil || !strings.Contains(err.Error(),
+		"service.delivery.spf: is missing, and domains[0].spf.include too") {
 		t.Errorf("a smart host that SPF does not name: %v", err)
 	}
 }

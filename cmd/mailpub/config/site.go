@@ -25,15 +25,18 @@ func (c *Config) PlanSite(auto ...netip.Addr) mail.Spec {
 		CAA:      c.Server.CAA,
 		Service:  c.mailService(),
 	}
+
 	for _, d := range c.Domains {
 		pd := mail.Domain{
 			Name: fqdn(d.Name), TTL: seconds(d.TTL), SPF: mail.SPF{Include: mapped(d.SPF.Include, ASCII), All: d.SPF.All},
 			DMARC: mail.DMARC{Policy: d.DMARC.Policy, RUA: mapped(d.DMARC.RUA, reportAddress), TTL: seconds(d.DMARC.TTL)}, TLSRPT: mapped(d.TLSRPT, reportAddress),
 			MTASTS: mail.MTASTS{Mode: d.MTASTS.Mode, MaxAge: d.MTASTS.MaxAge, TTL: seconds(d.MTASTS.TTL)},
 		}
+
 		if h := d.MTASTS.Host; h != "" && h != "none" {
 			pd.MTASTS.Host = fqdn(h)
 		}
+
 		for _, m := range d.MTASTS.MX {
 			host, wild := strings.CutPrefix(m, "*.")
 			if host = fqdn(host); wild {
@@ -41,37 +44,68 @@ func (c *Config) PlanSite(auto ...netip.Addr) mail.Spec {
 			}
 			pd.MTASTS.MX = append(pd.MTASTS.MX, host)
 		}
+
 		if d.Autoconfig != "" {
 			pd.Autoconfig = fqdn(d.Autoconfig)
 		}
+
 		for _, k := range d.DKIM {
-			pd.DKIM = append(pd.DKIM, mail.DKIM{Selector: k.Selector, File: c.DKIMPath(d, k), TTL: seconds(k.TTL)})
+			pd.DKIM = append(pd.DKIM, mail.DKIM{
+				Selector: k.Selector,
+				File:     c.DKIMPath(d, k),
+				TTL:      seconds(k.TTL),
+			})
 		}
+
 		for _, n := range d.Services {
-			pd.Services = append(pd.Services, mail.Service{Name: n.Name, Host: fqdn(n.Host), Port: uint16(n.Port), TTL: seconds(n.TTL)})
+			pd.Services = append(pd.Services, mail.Service{
+				Name: n.Name,
+				Host: fqdn(n.Host),
+				Port: uint16(n.Port),
+				TTL:  seconds(n.TTL),
+			})
 		}
+
 		for _, m := range d.MX {
 			pd.MX = append(pd.MX, mail.MX{Host: fqdn(m.Host), Preference: uint16(m.Preference)})
 		}
+
 		s.Domains = append(s.Domains, pd)
 	}
+
 	s.DANE.TTL = seconds(c.Server.DANE.TTL)
 	for _, p := range c.Server.DANE.Ports {
 		s.DANE.Ports = append(s.DANE.Ports, uint16(p))
 	}
+
 	for _, n := range c.NoMail {
 		s.NoMail = append(s.NoMail, fqdn(n))
 	}
+
 	for _, z := range c.Zones {
-		pz := mail.Zone{Name: mail.FQDN(z.Name), TTL: seconds(z.TTL), KeepTTL: z.keepTTL, ByHand: z.Manual()}
+		pz := mail.Zone{
+			Name:    mail.FQDN(z.Name),
+			TTL:     seconds(z.TTL),
+			KeepTTL: z.keepTTL,
+			ByHand:  z.Manual(),
+		}
+
 		if p, ok := providers.Lookup(z.Provider); ok && p.Limits.NoTTL {
 			pz.TTL = -1
 		}
+
 		s.Zones = append(s.Zones, pz)
 	}
+
 	for _, f := range c.Router.Forwards {
-		s.Forwards = append(s.Forwards, mail.Forward{Name: f.Name, Proto: f.Proto, Port: uint16(f.Port), Internal: uint16(f.Internal)})
+		s.Forwards = append(s.Forwards, mail.Forward{
+			Name:     f.Name,
+			Proto:    f.Proto,
+			Port:     uint16(f.Port),
+			Internal: uint16(f.Internal),
+		})
 	}
+
 	return s
 }
 
@@ -98,21 +132,27 @@ func (c *Config) mailService() mail.MailService {
 	m := mail.MailService{
 		Port: uint16(c.SMTPPort()),
 		Delivery: mail.Delivery{
-			SmartHost: c.Service.Delivery.SmartHost, Always: c.Service.Delivery.Mode == DeliverSmartHost, SPF: c.Service.Delivery.SPF,
+			SmartHost: c.Service.Delivery.SmartHost,
+			Always:    c.Service.Delivery.Mode == DeliverSmartHost, SPF: c.Service.Delivery.SPF,
 		},
 	}
+
 	for _, n := range c.Service.Networks {
 		m.Networks = append(m.Networks, netip.MustParsePrefix(n).Masked()) // check has read it
 	}
+
 	for _, d := range c.Service.BackupFor {
 		m.PassesOn = append(m.PassesOn, strings.TrimSuffix(fqdn(d), "."))
 	}
+
 	for _, h := range c.Service.Collectors {
 		m.Collectors = append(m.Collectors, h.Host)
 	}
+
 	for _, a := range c.Service.Aliases {
 		m.Aliases = append(m.Aliases, mail.Alias{Address: strings.ToLower(a.Address), To: a.To})
 	}
+
 	return m
 }
 
@@ -129,11 +169,13 @@ func (c *Config) PublicAddresses(auto ...netip.Addr) (out []netip.Addr) {
 			out = append(out, auto[i])
 		}
 	}
+
 	for _, text := range c.Server.Public.Also {
 		if a, err := netip.ParseAddr(text); err == nil {
 			out = append(out, a)
 		}
 	}
+
 	return out
 }
 

@@ -20,6 +20,7 @@ func syntaxProblem(path, format string, data []byte, err error) Problem {
 	if format == "toml" && errors.As(parserOf(format)(data), &position) {
 		p.Line, p.Column = position.Position()
 	}
+
 	var at *json.SyntaxError
 	if format == "json" && errors.As(json.Unmarshal(data, new(any)), &at) {
 		before := data[:max(at.Offset-1, 0)]
@@ -27,9 +28,11 @@ func syntaxProblem(path, format string, data []byte, err error) Problem {
 		p.Column = len(before) - bytes.LastIndexByte(before, '\n')
 		p.Text = at.Error()
 	}
+
 	if line := brokenLine(data, parserOf(format)); line > 0 && position == nil && at == nil {
 		p.Line = line
 	}
+
 	if p.Line == 0 {
 		return p
 	}
@@ -38,13 +41,16 @@ func syntaxProblem(path, format string, data []byte, err error) Problem {
 	if p.Line > len(lines) {
 		return p
 	}
+
 	p.Source = strings.TrimRight(lines[p.Line-1], "\r")
 	if p.Column == 0 {
 		p.Column = 1 + utf8.RuneCountInString(p.Source[:len(p.Source)-len(strings.TrimLeft(p.Source, " "))])
 	}
+
 	if format == "yaml" {
 		p.Text = plainSyntax(p.Text, p.Source)
 	}
+
 	return p
 }
 
@@ -55,6 +61,7 @@ func parserOf(format string) func([]byte) error {
 			return toml.Unmarshal(data, &fields)
 		}
 	}
+
 	return func(data []byte) error {
 		var doc yaml.Node
 		return yaml.Unmarshal(data, &doc)
@@ -71,6 +78,7 @@ func brokenLine(data []byte, parse func([]byte) error) int {
 	if len(lines) > mostLines || parse(data) == nil {
 		return 0
 	}
+
 	end := len(data)
 	for n := len(lines); n > 0; n-- {
 		end -= len(lines[n-1])
@@ -78,6 +86,7 @@ func brokenLine(data []byte, parse func([]byte) error) int {
 			return firstText(lines, n)
 		}
 	}
+
 	return 1
 }
 
@@ -100,7 +109,8 @@ func plainSyntax(text, source string) string {
 		return "the line is indented with a tab, want spaces"
 	case strings.Contains(text, "mapping values are not allowed"):
 		return "the line does not fit the one before it: indent it like its neighbours, or quote a value that has a colon"
-	case strings.Contains(text, "did not find expected key"), strings.Contains(text, "did not find expected '-'"):
+	case strings.Contains(text, "did not find expected key"), strings.Contains(text,
+		"did not find expected '-'"):
 		return "the line does not fit the indentation of the lines before it"
 	case strings.Contains(text, "could not find expected ':'"):
 		return "a key without a colon, want KEY: VALUE"
@@ -111,17 +121,22 @@ func plainSyntax(text, source string) string {
 	case strings.Contains(text, "cannot start any token"):
 		return "a value begins with a character that has a meaning in YAML, want it in quotes"
 	}
+
 	return text
 }
 
 // lineIn finds the line in a parser's own message: "line 3: ...", "(3, 7): ...", "3:7: ...".
 func lineIn(err error) int {
-	fields := strings.FieldsFunc(err.Error(), func(r rune) bool { return strings.ContainsRune(" :(,)", r) })
+	fields := strings.FieldsFunc(err.Error(), func(r rune) bool {
+		return strings.ContainsRune(" :(,)", r)
+	})
+
 	for _, f := range fields {
 		if n, e := strconv.Atoi(f); e == nil {
 			return n
 		}
 	}
+
 	return 0
 }
 
@@ -131,8 +146,10 @@ func strip(err error) string {
 	for _, p := range []string{"yaml: ", "toml: "} {
 		text = strings.TrimPrefix(text, p)
 	}
+
 	if i := strings.Index(text, ": "); i > 0 && strings.HasPrefix(text, "line ") {
 		text = text[i+2:]
 	}
+
 	return strings.Join(strings.Fields(text), " ")
 }

@@ -39,20 +39,27 @@ func TestSyntax(t *testing.T) {
 			if !errors.As(err, &mistakes) || len(mistakes) != 1 {
 				t.Fatalf("error %v", err)
 			}
+
 			p := mistakes[0]
 			if !strings.HasPrefix(p.Error(), test.want) {
 				t.Errorf("got %q, want %q", p.Error(), test.want)
 			}
+
 			line := strings.TrimRight(strings.Split(test.text, "\n")[p.Line-1], "\r")
 			if p.Source != line || p.Column != test.column {
-				t.Errorf("line %q, column %d; want %q, %d", p.Source, p.Column, line, test.column)
+				t.Errorf("line %q, column %d; want %q, %d", p.Source, p.Column, line,
+					test.column)
 			}
-			want := fmt.Sprintf("%5d | %s\n      | %s^", p.Line, strings.ReplaceAll(line, "\t", " "), strings.Repeat(" ", test.column-1))
+
+			want := fmt.Sprintf("%5d | %s\n      | %s^", p.Line,
+				strings.ReplaceAll(line, "\t", " "), strings.Repeat(" ", test.column-1))
+
 			if p.Excerpt() != want {
 				t.Errorf("excerpt\n%s\nwant\n%s", p.Excerpt(), want)
 			}
 		})
 	}
+
 	if (Problem{File: "a.yaml", Line: 1, Text: "x"}).Excerpt() != "" {
 		t.Error("an excerpt of no source")
 	}

@@ -19,14 +19,17 @@ func checkOwner(path string) error {
 	if os.Geteuid() != 0 {
 		return nil
 	}
+
 	abs, err := filepath.Abs(path)
 	if err != nil {
 		return err
 	}
+
 	real, err := filepath.EvalSymlinks(abs)
 	if err != nil {
 		return nil // whoever opens it says so
 	}
+
 	for _, p := range slices.Concat(ancestors(abs), ancestors(real)) {
 		info, err := os.Stat(p)
 		if err != nil {
@@ -36,6 +39,7 @@ func checkOwner(path string) error {
 			return err
 		}
 	}
+
 	return nil
 }
 
@@ -55,7 +59,8 @@ func worldWritable(path string) string {
 	if err != nil || info.Mode().Perm()&0o002 == 0 {
 		return ""
 	}
-	return fmt.Sprintf("%s (mode %#o) is writable by every user: chmod o-w %[1]s", path, info.Mode().Perm())
+	return fmt.Sprintf("%s (mode %#o) is writable by every user: chmod o-w %[1]s", path,
+		info.Mode().Perm())
 }
 
 func trustedInfo(path string, info fs.FileInfo) error {
@@ -63,18 +68,26 @@ func trustedInfo(path string, info fs.FileInfo) error {
 	if !ok {
 		return nil
 	}
+
 	mode := info.Mode()
 	if info.IsDir() && mode&fs.ModeSticky != 0 { // others can't replace what is in it
 		return nil
 	}
-	want := "want it owned by root and writable only by root: chown root " + path + "; chmod go-w " + path
+
+	want := "want it owned by root and writable only by root: chown root " + path +
+		"; chmod go-w " + path
+
 	switch {
 	case is.Uid != 0 && strconv.FormatUint(uint64(is.Uid), 10) != os.Getenv("SUDO_UID"):
-		return fmt.Errorf("%s (mode %#o) belongs to user %d, who could make root run any command: %s", path, mode.Perm(), is.Uid, want)
+		return fmt.Errorf("%s (mode %#o) belongs to user %d, who could make root run any command: %s",
+			path, mode.Perm(), is.Uid, want)
 	case mode.Perm()&0o002 != 0:
-		return fmt.Errorf("%s (mode %#o) is writable by every user, who could make root run any command: %s", path, mode.Perm(), want)
+		return fmt.Errorf("%s (mode %#o) is writable by every user, who could make root run any command: %s",
+			path, mode.Perm(), want)
 	case mode.Perm()&0o020 != 0 && is.Gid != 0:
-		return fmt.Errorf("%s (mode %#o) is writable by group %d, which could have root do anything: %s", path, mode.Perm(), is.Gid, want)
+		return fmt.Errorf("%s (mode %#o) is writable by group %d, which could have root do anything: %s",
+			path, mode.Perm(), is.Gid, want)
 	}
+
 	return nil
 }

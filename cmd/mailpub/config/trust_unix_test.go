@@ -15,9 +15,11 @@ func needsRoot(t *testing.T) {
 	if os.Geteuid() == 0 {
 		return
 	}
+
 	if os.Getenv("MAILPUB_LAB") == "require" {
 		t.Fatal("only root can give files away")
 	}
+
 	t.Skip("left out: only root can give files away")
 }
 
@@ -26,6 +28,7 @@ func TestRootObeysNobody(t *testing.T) {
 	needsRoot(t)
 	t.Setenv("SUDO_UID", "")
 	const nobody = 65534
+
 	for name, c := range map[string]struct {
 		spoil func(path string) error
 		want  string
@@ -48,18 +51,24 @@ func TestRootObeysNobody(t *testing.T) {
 			if err := os.MkdirAll(dir, 0o755); err != nil {
 				t.Fatal(err)
 			}
+
 			secret := filepath.Join(dir, "secret")
 			if err := os.WriteFile(secret, []byte("hush"), 0o600); err != nil {
 				t.Fatal(err)
 			}
+
 			if err := c.spoil(secret); err != nil {
 				t.Fatal(err)
 			}
+
 			_, err := Resolve(t.Context(), "file:"+secret, dir)
-			if (err == nil) != (c.want == "") || err != nil && !strings.Contains(err.Error(), c.want) {
+			if (err == nil) != (c.want == "") ||
+				err != nil && !strings.Contains(err.Error(), c.want) {
 				t.Errorf("secret: %v, want %q", err, c.want)
 			}
-			if _, err := Read(secret); c.want != "" && (err == nil || !strings.Contains(err.Error(), c.want)) {
+
+			if _, err := Read(secret); c.want != "" &&
+				(err == nil || !strings.Contains(err.Error(), c.want)) {
 				t.Errorf("config: %v, want %q", err, c.want)
 			}
 		})
@@ -70,12 +79,16 @@ func TestRootObeysNobody(t *testing.T) {
 func TestRootObeysNobodysDefaults(t *testing.T) {
 	needsRoot(t)
 	dir := t.TempDir()
-	beneath, path := filepath.Join(dir, "defaults.yaml"), filepath.Join(dir, "site.yaml")
-	if err := firstError(os.WriteFile(beneath, []byte("router: {protocol: none}\n"), 0o644), os.WriteFile(path, []byte("defaults: defaults.yaml\n"+good), 0o644),
+	beneath := filepath.Join(dir, "defaults.yaml")
+	path := filepath.Join(dir, "site.yaml")
+	if err := firstError(os.WriteFile(beneath, []byte("router: {protocol: none}\n"), 0o644),
+		os.WriteFile(path, []byte("defaults: defaults.yaml\n"+good), 0o644),
 		os.Chmod(beneath, 0o666)); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := Load(path); err == nil || !strings.Contains(err.Error(), "is writable by every user") {
+
+	if _, err := Load(path); err == nil || !strings.Contains(err.Error(),
+		"is writable by every user") {
 		t.Errorf("defaults that everybody may write: %v", err)
 	}
 }
@@ -83,24 +96,33 @@ func TestRootObeysNobodysDefaults(t *testing.T) {
 // What everybody may write is named.
 func TestExposed(t *testing.T) {
 	dir := t.TempDir()
-	path, secret := filepath.Join(dir, "site.yaml"), filepath.Join(dir, "tsig.key")
+	path := filepath.Join(dir, "site.yaml")
+	secret := filepath.Join(dir, "tsig.key")
 	text := strings.Replace(good, `"env:KEY"`, `"file:tsig.key"`, 1)
-	if err := firstError(os.WriteFile(path, []byte(text), 0o644), os.WriteFile(secret, []byte("hush"), 0o600)); err != nil {
+	if err := firstError(os.WriteFile(path, []byte(text), 0o644),
+		os.WriteFile(secret, []byte("hush"), 0o600)); err != nil {
 		t.Fatal(err)
 	}
+
 	c, err := Load(path)
 	if err != nil {
 		t.Fatal(err)
 	}
+
 	if got := c.Exposed(); got != nil {
 		t.Errorf("%q", got)
 	}
+
 	if err := firstError(os.Chmod(path, 0o646), os.Chmod(secret, 0o602)); err != nil {
 		t.Fatal(err)
 	}
-	want := []string{path + " (mode 0646) is writable by every user", secret + " (mode 0602) is writable by every user"}
+
+	want := []string{path + " (mode 0646) is writable by every user",
+		secret + " (mode 0602) is writable by every user"}
+
 	got := c.Exposed()
-	if len(got) != 2 || !strings.HasPrefix(got[0], want[0]) || !strings.HasPrefix(got[1], want[1]) {
+	if len(got) != 2 || !strings.HasPrefix(got[0], want[0]) ||
+		!strings.HasPrefix(got[1], want[1]) {
 		t.Errorf("%q, want %q", got, want)
 	}
 }

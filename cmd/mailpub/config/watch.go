@@ -39,15 +39,19 @@ func (w *Watch) fillIn(written func(string) bool) {
 	if w.Every == 0 {
 		w.Every = defaultEvery
 	}
+
 	if !written("watch.jitter") && w.Cron == "" {
 		w.Jitter = w.Every / 10
 	}
+
 	if !written("watch.repair") {
 		w.Repair = []string{"router"}
 	}
+
 	if !written("watch.address_changes_per_hour") {
 		w.AddressChanges = defaultAddressChanges
 	}
+
 	if !written("watch.address_confirm") {
 		w.AddressConfirm = defaultAddressConfirm
 	}
@@ -58,9 +62,11 @@ func (w Watch) Times() interface{ Next(time.Time) time.Time } {
 	if w.Cron == "" {
 		return nil
 	}
+
 	times := gocron.NewDefaultCron(false)
 	if times.IsValid(w.Cron, time.Local, time.Now()) != nil { // check has read it
 		return nil
 	}
+
 	return times
 }

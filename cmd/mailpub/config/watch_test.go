@@ -12,11 +12,14 @@ func TestWatchDefaults(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
+
 	w := c.Watch
-	if w.Every != 15*time.Minute || w.Jitter != 90*time.Second || !slices.Equal(w.Repair, []string{"router"}) || w.AddressChanges != 4 ||
+	if w.Every != 15*time.Minute || w.Jitter != 90*time.Second ||
+		!slices.Equal(w.Repair, []string{"router"}) || w.AddressChanges != 4 ||
 		w.AddressConfirm != 30*time.Second || w.Times() != nil {
 		t.Errorf("%+v", w)
 	}
+
 	t.Setenv("NOTIFY", "ntfy://ntfy.sh/topic")
 	c, err = Load(write(t, "site.yaml", good+`watch:
   cron: "*/10 6-22 * * 1-5"
@@ -27,22 +30,30 @@ func TestWatchDefaults(t *testing.T) {
     - {webhook: "http://192.168.1.5:8080/"}
     - {exec: [/usr/local/bin/tell, now]}
 `))
+
 	if err != nil {
 		t.Fatal(err)
 	}
-	if w = c.Watch; len(w.Repair) != 0 || w.Jitter != 0 || len(w.Notify) != 4 || w.Notify[3].Exec[1] != "now" {
+
+	if w = c.Watch; len(w.Repair) != 0 || w.Jitter != 0 || len(w.Notify) != 4 ||
+		w.Notify[3].Exec[1] != "now" {
 		t.Errorf("%+v", w)
 	}
+
 	sunday := time.Date(2026, 11, 22, 23, 30, 0, 0, time.Local)
 	if next := w.Times().Next(sunday); next != time.Date(2026, 11, 23, 6, 0, 0, 0, time.Local) {
 		t.Errorf("next after %v is %v", sunday, next)
 	}
+
 	if url, err := c.NotifySecret(t.Context(), 0); url != "ntfy://ntfy.sh/topic" || err != nil {
 		t.Errorf("%q, %v", url, err)
 	}
-	if _, err := c.NotifySecret(t.Context(), 1); err == nil || !strings.Contains(err.Error(), "watch.notify[1].secret: the environment has no NO_SUCH_VARIABLE") {
+
+	if _, err := c.NotifySecret(t.Context(), 1); err == nil ||
+		!strings.Contains(err.Error(), "watch.notify[1].secret: the environment has no NO_SUCH_VARIABLE") {
 		t.Errorf("%v", err)
 	}
+
 	if s, err := c.NotifySecret(t.Context(), 2); s != "" || err != nil {
 		t.Errorf("%q, %v", s, err)
 	}
@@ -75,7 +86,8 @@ func TestWatchMistakes(t *testing.T) {
 		{"notify: [{mail: a@b}]", "watch.notify[0].mail: there is no such field"},
 	} {
 		_, err := Load(write(t, "site.yaml", good+"watch:\n  "+c.lines+"\n"))
-		if err == nil || !strings.Contains(err.Error(), c.want) || strings.Contains(err.Error(), "s3cret") {
+		if err == nil || !strings.Contains(err.Error(), c.want) ||
+			strings.Contains(err.Error(), "s3cret") {
 			t.Errorf("%s:\n%v\nwant %s", c.lines, err, c.want)
 		}
 	}

@@ -51,7 +51,8 @@ func OneOf(s string, words []string) error {
 // Confirmable are the needs of a mail server that an administrator can answer for.
 func Confirmable() []string {
 	return []string{
-		mail.NeedPasswords, mail.NeedDelivery, mail.NeedRelaying, mail.NeedSenders, mail.NeedLineEnds,
+		mail.NeedPasswords, mail.NeedDelivery, mail.NeedRelaying, mail.NeedSenders,
+		mail.NeedLineEnds,
 		mail.NeedCollector, mail.NeedSigning, mail.NeedHosts,
 	}
 }

@@ -42,9 +42,17 @@ func Run(ctx context.Context, u *term.UI, mailpub Command) error {
 	if err != nil {
 		return err
 	}
+
 	defer os.RemoveAll(dir)
+
 	style := term.Style{Colour: u.Colour}
-	d := &demo{mailpub: mailpub, style: style, out: &lockedWriter{w: u.Out}, dir: dir}
+	d := &demo{
+		mailpub: mailpub,
+		style:   style,
+		out:     &lockedWriter{w: u.Out},
+		dir:     dir,
+	}
+
 	return d.run(ctx)
 }
 
@@ -74,18 +82,22 @@ func (l *lockedWriter) Write(p []byte) (int, error) {
 func (d *demo) run(ctx context.Context) (err error) {
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
+
 	if d.internet, err = Start(ctx); err != nil {
 		return err
 	}
+
 	defer d.internet.Close()
 
 	// The key is in a file beside the config: a variable would be one of the whole process.
 	config := strings.ReplaceAll(d.internet.Config(), "env:"+KeyVariable, "file:"+keyFile)
-	for name, text := range map[string]string{configFile: config, keyFile: d.internet.Key + "\n"} {
+	for name, text := range map[string]string{configFile: config,
+		keyFile: d.internet.Key + "\n"} {
 		if err := os.WriteFile(filepath.Join(d.dir, name), []byte(text), 0o600); err != nil {
 			return err
 		}
 	}
+
 	d.scene(config)
 	stopReceiver := d.receive(ctx)
 	for _, step := range d.story() {
@@ -93,12 +105,15 @@ func (d *demo) run(ctx context.Context) (err error) {
 			err = step(ctx)
 		}
 	}
+
 	if e := stopReceiver(); err == nil {
 		err = e
 	}
+
 	if err != nil {
 		return fmt.Errorf("the demo stopped: %w", err)
 	}
+
 	return nil
 }
 
@@ -112,6 +127,7 @@ func (d *demo) scene(config string) {
   server   mail.nomeazienda.it; here the receiver that comes with mailpub
 
 One file describes the desired state:`, d.internet.DNS.Addr())
+
 	d.command("cat " + configFile)
 	fmt.Fprintln(d.out, indent(config))
 }
@@ -120,12 +136,14 @@ One file describes the desired state:`, d.internet.DNS.Addr())
 func (d *demo) story() []func(context.Context) error {
 	return []func(context.Context) error{
 		d.tell("What is missing?", exitDiffer, "plan", "--detailed-exitcode"),
-		d.tell("Apply it in a safe order: the service, the router, DNS, MX last.", exitDone, "apply", "--yes"),
+		d.tell("Apply it in a safe order: the service, the router, DNS, MX last.", exitDone,
+			"apply", "--yes"),
 		d.message,
 		d.tell("Plan again: no changes.", exitDone, "plan", "--detailed-exitcode"),
 		d.tell("Verify it, independently of how it was applied.", exitDone, "verify"),
 		d.sabotage,
-		d.tell("Check for drift, as a scheduler does; exit code 2 reports a difference.", exitDiffer, "drift"),
+		d.tell("Check for drift, as a scheduler does; exit code 2 reports a difference.",
+			exitDiffer, "drift"),
 		d.tell("Repair.", exitDone, "apply", "--yes"),
 		d.tell("Check again: no output, exit code 0.", exitDone, "drift"),
 		d.message,
@@ -149,20 +167,24 @@ func (d *demo) tell(why string, want int, args ...string) func(context.Context) 
 		d.command("mailpub " + strings.Join(args, " "))
 		var buf bytes.Buffer
 		got := d.do(ctx, io.MultiWriter(d.out, &buf), args...)
+
 		if buf.Len() == 0 || want != exitDone {
 			fmt.Fprintf(d.out, "%s\n", d.style.Dim(fmt.Sprintf("(exit code %d)", got)))
 		}
+
 		fmt.Fprintln(d.out)
 		if got != want {
 			return fmt.Errorf("mailpub %s ended with exit code %d, want %d", args[0], got, want)
 		}
+
 		return nil
 	}
 }
 
 // do runs a command of mailpub on the config of the story.
 func (d *demo) do(ctx context.Context, out io.Writer, args ...string) int {
-	return d.mailpub(ctx, out, d.style, append([]string{"--config", filepath.Join(d.dir, configFile)}, args...))
+	return d.mailpub(ctx, out, d.style, append([]string{"--config",
+		filepath.Join(d.dir, configFile)}, args...))
 }
 
 func (d *demo) heading(text string) {
@@ -176,8 +198,13 @@ func (d *demo) receive(ctx context.Context) (stop func() error) {
 	ctx, cancel := context.WithCancel(ctx)
 	code := make(chan int, 1)
 	go func() {
-		code <- d.do(ctx, &prefixed{w: d.out, prefix: d.style.Dim("[receive] "), dir: d.dir + string(filepath.Separator)}, "receive")
+		code <- d.do(ctx, &prefixed{
+			w:      d.out,
+			prefix: d.style.Dim("[receive] "),
+			dir:    d.dir + string(filepath.Separator),
+		}, "receive")
 	}()
+
 	d.internet.WaitForReceiver(ctx)
 	fmt.Fprintln(d.out)
 	return func() error {
@@ -219,6 +246,7 @@ func (d *demo) message(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
+
 	found, err := FindMessage(filepath.Join(d.dir, "mail"), nonce)
 	if err != nil {
 		return err
@@ -226,6 +254,7 @@ func (d *demo) message(ctx context.Context) error {
 	if found, err = filepath.Rel(d.dir, found); err != nil {
 		return err
 	}
+
 	d.say("The message is in %s.", found)
 	return nil
 }
@@ -237,15 +266,19 @@ func FindMessage(root, text string) (string, error) {
 		if err != nil || e.IsDir() {
 			return err
 		}
+
 		data, err := os.ReadFile(path)
 		if bytes.Contains(data, []byte(text)) {
 			found = path
 		}
+
 		return err
 	})
+
 	if err == nil && found == "" {
 		err = fmt.Errorf("the message is not in %s", root)
 	}
+
 	return found, err
 }
 

@@ -48,7 +48,8 @@ const demoReverseZone = `$TTL 3600
 @    NS   ns.nomeazienda.it.
 `
 
-var demoZones = map[string]string{"nomeazienda.it.": demoZone, "2.2.2.in-addr.arpa.": demoReverseZone}
+var demoZones = map[string]string{"nomeazienda.it.": demoZone,
+	"2.2.2.in-addr.arpa.": demoReverseZone}
 
 // Start starts one with the zones of the demo.
 func Start(ctx context.Context) (o *Internet, err error) {
@@ -63,31 +64,47 @@ func StartWith(ctx context.Context, zones map[string]string) (_ *Internet, err e
 			o.Close()
 		}
 	}()
+
 	secret := make([]byte, 32)
 	if _, err := rand.Read(secret); err != nil {
 		return nil, err
 	}
+
 	o.Key = base64.StdEncoding.EncodeToString(secret)
 	o.DNS, err = authdns.Start(ctx, authdns.Config{
 		Zones: zones,
 		Key:   authdns.Key{Name: "mailpub.", Alg: "hmac-sha256", Secret: o.Key},
 	})
+
 	if err != nil {
 		return nil, err
 	}
+
 	o.stops = append(o.stops, func() { o.DNS.Close() })
-	o.Router, err = igd.Start(ctx, igd.Config{External: netip.MustParseAddr("2.2.2.2"), Version: 2})
+	o.Router, err = igd.Start(ctx, igd.Config{
+		External: netip.MustParseAddr("2.2.2.2"),
+		Version:  2,
+	})
+
 	if err != nil {
 		return nil, err
 	}
+
 	o.stops = append(o.stops, func() { o.Router.Close() })
 	if err := o.listen(); err != nil {
 		return nil, err
 	}
+
 	target := netip.AddrPortFrom(netip.MustParseAddr("127.0.0.1"), 8080)
-	if err := o.Router.Set(igd.Mapping{Proto: "tcp", External: 8080, Internal: target, Description: "somebody else's"}); err != nil {
+	if err := o.Router.Set(igd.Mapping{
+		Proto:       "tcp",
+		External:    8080,
+		Internal:    target,
+		Description: "somebody else's",
+	}); err != nil {
 		return nil, err
 	}
+
 	o.before = o.State()
 	return o, nil
 }
@@ -96,21 +113,25 @@ func StartWith(ctx context.Context, zones map[string]string) (_ *Internet, err e
 // and picks a free one for SMTP.
 func (o *Internet) listen() error {
 	for name, greeting := range map[string]string{
-		"smtp": "", "pop3": "+OK mail.nomeazienda.it\r\n", "imap": "* OK mail.nomeazienda.it\r\n",
+		"smtp": "", "pop3": "+OK mail.nomeazienda.it\r\n",
+		"imap":        "* OK mail.nomeazienda.it\r\n",
 		"worldclient": "", "webadmin": "",
 	} {
 		l, err := net.Listen("tcp", "127.0.0.1:0")
 		if err != nil {
 			return err
 		}
+
 		o.Ports[name] = l.Addr().(*net.TCPAddr).Port
 		if name == "smtp" { // mailpub receive will listen there
 			l.Close()
 			continue
 		}
+
 		o.stops = append(o.stops, func() { l.Close() })
 		go greet(l, greeting)
 	}
+
 	return nil
 }
 
@@ -165,7 +186,8 @@ service:
 verify:
   resolvers: ["%[1]s"]
 `, o.DNS.Addr(), KeyVariable, o.Router.URL(),
-		o.Ports["smtp"], o.Ports["pop3"], o.Ports["imap"], o.Ports["worldclient"], o.Ports["webadmin"])
+		o.Ports["smtp"], o.Ports["pop3"], o.Ports["imap"], o.Ports["worldclient"],
+		o.Ports["webadmin"])
 }
 
 // State is everything that mailpub could change, in a form for people.
@@ -176,9 +198,11 @@ func (o *Internet) State() string {
 			fmt.Fprintln(&b, strings.ReplaceAll(line, "\t", "  "))
 		}
 	}
+
 	for _, m := range o.Router.Mappings() {
 		fmt.Fprintf(&b, "%s/%d -> %s  %q\n", m.Proto, m.External, m.Internal, m.Description)
 	}
+
 	return b.String()
 }
 
@@ -186,6 +210,7 @@ func (o *Internet) State() string {
 func (o *Internet) WaitForReceiver(ctx context.Context) {
 	ctx, cancel := context.WithTimeout(ctx, 10*time.Second)
 	defer cancel()
+
 	var d net.Dialer
 	for ctx.Err() == nil {
 		conn, err := d.DialContext(ctx, "tcp", fmt.Sprintf("127.0.0.1:%d", o.Ports["smtp"]))
@@ -193,6 +218,7 @@ func (o *Internet) WaitForReceiver(ctx context.Context) {
 			conn.Close()
 			return
 		}
+
 		select {
 		case <-ctx.Done():
 		case <-time.After(20 * time.Millisecond):
@@ -205,6 +231,7 @@ func (o *Internet) WaitForReceiver(ctx context.Context) {
 func (o *Internet) Send(ctx context.Context, to, nonce string) (transcript string, err error) {
 	ctx, cancel := context.WithTimeout(ctx, 20*time.Second)
 	defer cancel()
+
 	var b strings.Builder
 	note := func(format string, args ...any) { fmt.Fprintf(&b, format+"\n", args...) }
 	domain := to[strings.LastIndex(to, "@")+1:]
@@ -213,22 +240,26 @@ func (o *Internet) Send(ctx context.Context, to, nonce string) (transcript strin
 	if err != nil || len(mx.Records) == 0 {
 		return b.String(), fmt.Errorf("no MX of %s: %w", domain, errors.Join(err))
 	}
+
 	_, host, _ := strings.Cut(mx.Records[0].Data, " ")
 	note("MX of %s is %s", domain, host)
 	addrs, err := resolver.Addresses(ctx, host)
 	if err != nil || len(addrs) == 0 {
 		return b.String(), fmt.Errorf("no address of %s: %w", host, errors.Join(err))
 	}
+
 	note("its address is %s", addrs[0])
 	conn, err := o.Router.DialWAN(ctx, 25)
 	if err != nil {
 		return b.String(), fmt.Errorf("connecting to %s port 25: %w", addrs[0], err)
 	}
+
 	note("connected to %s port 25, the router", addrs[0])
 	deadline, _ := ctx.Deadline()
 	if err := conn.SetDeadline(deadline); err != nil {
 		return b.String(), err
 	}
+
 	return b.String() + deliver(conn, host, to, nonce, &err), err
 }
 
@@ -243,12 +274,18 @@ func deliver(conn net.Conn, host, to, nonce string, failed *error) string {
 		fmt.Fprintf(&b, "%s: accepted\n", what)
 		return true
 	}
+
 	c, err := smtp.NewClient(conn, host)
 	if !step("greeting of "+host, err) {
 		return b.String()
 	}
+
 	defer c.Close()
-	message := "From: someone@example.org\r\nTo: " + to + "\r\nSubject: hello\r\nMessage-ID: <" + nonce + "@example.org>\r\n\r\nDoes mail arrive?\r\n"
+
+	message := "From: someone@example.org\r\nTo: " + to +
+		"\r\nSubject: hello\r\nMessage-ID: <" + nonce +
+		"@example.org>\r\n\r\nDoes mail arrive?\r\n"
+
 	if step("EHLO sender.example.org", c.Hello("sender.example.org")) &&
 		step("MAIL FROM:<someone@example.org>", c.Mail("someone@example.org")) &&
 		step("RCPT TO:<"+to+">", c.Rcpt(to)) {
@@ -257,31 +294,40 @@ func deliver(conn net.Conn, host, to, nonce string, failed *error) string {
 			_, err = w.Write([]byte(message))
 			err = errors.Join(err, w.Close())
 		}
+
 		if step("DATA", err) {
 			c.Quit()
 		}
 	}
+
 	return b.String()
 }
 
 // sabotage deletes the MX record with a key of its own right, as anyone with access to
 // the zone could, and takes the forward of port 143 from the router.
 func (o *Internet) sabotage(ctx context.Context) error {
-	zone, err := providers.Open("rfc2136", zone.Options{Zone: "nomeazienda.it", Settings: map[string]string{
-		"server": o.DNS.Addr(), "key_name": "mailpub.", "key": o.Key,
-	}})
+	zone, err := providers.Open("rfc2136", zone.Options{
+		Zone: "nomeazienda.it",
+		Settings: map[string]string{
+			"server": o.DNS.Addr(), "key_name": "mailpub.", "key": o.Key,
+		},
+	})
+
 	if err != nil {
 		return err
 	}
+
 	key := mail.DNSKey("nomeazienda.it", "MX")
 	items, err := zone.Read(ctx, []plan.Key{key})
 	if err != nil || len(items) == 0 {
 		return fmt.Errorf("no MX to delete: %w", errors.Join(err))
 	}
+
 	change := plan.Change{Key: key, Action: plan.Delete, Before: items[0].Lines}
 	if err := zone.Apply(ctx, []plan.Change{change}, func(plan.Change, error) {}); err != nil {
 		return err
 	}
+
 	o.Router.Remove("tcp", 143)
 	return nil
 }

@@ -11,6 +11,7 @@ func TestInternetThatFails(t *testing.T) {
 	if err == nil || internet != nil {
 		t.Errorf("%v, %v", internet, err)
 	}
+
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()
 	if internet, err := Start(ctx); err == nil {

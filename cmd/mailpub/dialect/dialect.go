@@ -34,10 +34,12 @@ func Load(path string) (*mdaemon.Dialect, error) {
 	if err != nil {
 		return nil, err
 	}
+
 	var file struct {
 		Version  string               `yaml:"version"`
 		Settings map[string]yaml.Node `yaml:"settings"`
 	}
+
 	decoder := yaml.NewDecoder(bytes.NewReader(data))
 	decoder.KnownFields(true)
 	if err := decoder.Decode(&file); errors.Is(err, io.EOF) {
@@ -45,9 +47,11 @@ func Load(path string) (*mdaemon.Dialect, error) {
 	} else if err != nil {
 		return nil, fmt.Errorf("%s: %w", path, err)
 	}
+
 	if file.Version == "" {
 		return nil, fmt.Errorf("%s: version: is missing, want that of the MDaemon that it was learnt on", path)
 	}
+
 	d := &mdaemon.Dialect{Version: file.Version, Settings: map[string]mdaemon.Placement{}}
 	var bad []error
 	for name, node := range file.Settings {
@@ -57,7 +61,11 @@ func Load(path string) (*mdaemon.Dialect, error) {
 		}
 		d.Settings[name] = p
 	}
-	slices.SortFunc(bad, func(a, b error) int { return strings.Compare(a.Error(), b.Error()) })
+
+	slices.SortFunc(bad, func(a, b error) int {
+		return strings.Compare(a.Error(), b.Error())
+	})
+
 	return d, errors.Join(bad...)
 }
 
@@ -69,6 +77,7 @@ func placement(name string, node yaml.Node) (p mdaemon.Placement, err error) {
 	if err := node.Decode(&p); err != nil {
 		return p, err
 	}
+
 	ending := strings.ToLower(filepath.Ext(p.File))
 	switch {
 	case strings.ContainsAny(p.File, `/\:`) || ending != ".ini" && ending != ".dat":
@@ -86,6 +95,7 @@ func placement(name string, node yaml.Node) (p mdaemon.Placement, err error) {
 	case p.On == p.Off && !s.Text:
 		return p, errors.New("on and off are the same")
 	}
+
 	return p, nil
 }
 
@@ -106,5 +116,6 @@ func Save(path string, d *mdaemon.Dialect) error {
 	if err := encoder.Encode(d); err != nil {
 		return err
 	}
+
 	return durable.ReplaceShared(path, b.Bytes(), 0o644)
 }

@@ -15,13 +15,16 @@ func TestRoundTrip(t *testing.T) {
 	if filepath.Base(path) != "mdaemon-26.yaml" {
 		t.Error(path)
 	}
+
 	d := &mdaemon.Dialect{Version: "26.0.1", Settings: map[string]mdaemon.Placement{
 		"relaying": {File: "MDaemon.ini", Section: "Special", Key: "X", On: "Yes", Off: "No"},
 		"hostname": {File: "MDaemon.ini", Section: "Special", Key: "FQDN"},
 	}}
+
 	if err := Save(path, d); err != nil {
 		t.Fatal(err)
 	}
+
 	got, err := Load(path)
 	if err != nil || !reflect.DeepEqual(got, d) {
 		t.Errorf("%+v %v", got, err)
@@ -48,10 +51,12 @@ func TestMistakes(t *testing.T) {
 		if err := os.WriteFile(path, []byte(c.text), 0o600); err != nil {
 			t.Fatal(err)
 		}
-		if _, err := Load(path); err == nil || !strings.Contains(err.Error(), c.want) || !strings.Contains(err.Error(), "d.yaml") {
+		if _, err := Load(path); err == nil || !strings.Contains(err.Error(), c.want) ||
+			!strings.Contains(err.Error(), "d.yaml") {
 			t.Errorf("%s: %v, want %q", c.name, err, c.want)
 		}
 	}
+
 	if _, err := Load(path + ".none"); !os.IsNotExist(err) {
 		t.Errorf("%v", err)
 	}

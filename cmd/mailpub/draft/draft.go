@@ -108,15 +108,19 @@ var text string
 // YAML returns the file.
 func (d Draft) YAML() ([]byte, error) {
 	t, err := template.New("mailpub.yaml").Funcs(template.FuncMap{
-		"q": scalar, "list": flowList, "settings": flowMap, "comment": comment, "ttl": plan.ConfigDuration, "beside": appendComment,
+		"q": scalar, "list": flowList, "settings": flowMap, "comment": comment,
+		"ttl": plan.ConfigDuration, "beside": appendComment,
 	}).Parse(text)
+
 	if err != nil {
 		return nil, err
 	}
+
 	var b strings.Builder
 	if err := t.Execute(&b, d); err != nil {
 		return nil, err
 	}
+
 	return []byte(strings.TrimRight(b.String(), "\n") + "\n"), nil
 }
 
@@ -127,10 +131,12 @@ func scalar(v any) (string, error) {
 	if err != nil || strings.Contains(s, "\n") {
 		return "", fmt.Errorf("cannot write %q into a config: %w", s, err)
 	}
+
 	out = []byte(strings.TrimSuffix(string(out), "\n"))
 	if strings.ContainsAny(s, ",[]{}:") && out[0] != '"' && out[0] != '\'' { // between braces these end a value
 		return fmt.Sprintf("%q", s), nil
 	}
+
 	return string(out), nil
 }
 
@@ -143,6 +149,7 @@ func flowList(values []string) (string, error) {
 		}
 		parts = append(parts, s)
 	}
+
 	return "[" + strings.Join(parts, ", ") + "]", nil
 }
 
@@ -155,6 +162,7 @@ func flowMap(settings []Setting) (string, error) {
 		}
 		parts = append(parts, s.Name+": "+v)
 	}
+
 	return "{" + strings.Join(parts, ", ") + "}", nil
 }
 
@@ -177,16 +185,21 @@ func comment(indent int, text string) string {
 	const width = 96
 	var lines []string
 	line := ""
+
 	for _, w := range strings.Fields(text) {
 		if line != "" && len(line)+1+len(w) > width-indent-2 {
 			lines = append(lines, line)
 			line = ""
 		}
+
 		if line != "" {
 			line += " "
 		}
+
 		line += w
 	}
+
 	lines = append(lines, line)
-	return strings.Repeat(" ", indent) + "# " + strings.Join(lines, "\n"+strings.Repeat(" ", indent)+"# ")
+	return strings.Repeat(" ", indent) + "# " +
+		strings.Join(lines, "\n"+strings.Repeat(" ", indent)+"# ")
 }

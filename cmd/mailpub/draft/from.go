@@ -17,37 +17,54 @@ import (
 // From makes a draft of what was found and decided. Every choice must be made: see Suggest.
 func From(f scout.Result, c Choices) Draft {
 	d := Draft{
-		Site: c.Site, Hostname: c.Hostname, Address: c.Address, Resolvers: c.Resolvers, Egress: c.Egress,
-		Public4: Annotated{c.Public, publicNote(f, c)}, Public6: Annotated{"none", ""},
-		Protocol: Annotated{c.Protocol, routerNote(f, c)}, URL: c.URL, Gateway: c.Gateway,
-		Service: Annotated{c.Service, serviceNote(f.Server, c)}, Postmaster: c.Postmaster,
+		Site:       c.Site,
+		Hostname:   c.Hostname,
+		Address:    c.Address,
+		Resolvers:  c.Resolvers,
+		Egress:     c.Egress,
+		Public4:    Annotated{c.Public, publicNote(f, c)},
+		Public6:    Annotated{"none", ""},
+		Protocol:   Annotated{c.Protocol, routerNote(f, c)},
+		URL:        c.URL,
+		Gateway:    c.Gateway,
+		Service:    Annotated{c.Service, serviceNote(f.Server, c)},
+		Postmaster: c.Postmaster,
 	}
+
 	if f.Router.WAN.Kind != "public" && f.Router.Silent == "" && c.Public != "auto" {
 		d.BehindNAT = c.Existing // of something new, a person first has to see to it
 		if !c.Existing && c.Protocol != "none" && c.Protocol != "manual" {
-			d.Front = fmt.Sprintf("Set this once the outer router forwards the same ports to this one (%s); until then apply stops before MX.", f.Router.WAN.Address)
+			d.Front = fmt.Sprintf("Set this once the outer router forwards the same ports to this one (%s); until then apply stops before MX.",
+				f.Router.WAN.Address)
 		}
 	}
+
 	if six := f.Machine.IPv6; six.IsValid() && f.Server.Here {
 		d.Public6.Note = fmt.Sprintf("auto publishes this machine's own, now %s", six)
 	}
+
 	for _, found := range f.DNS.Domains {
 		d.Domains = append(d.Domains, domain(found, c, unusableHost(f)))
 	}
+
 	d.zones(f, c)
 	d.forwards(c)
 	if c.Existing {
 		d.existing(f)
 	}
+
 	return d
 }
 
 // isHostedMail reports whether a service takes the mail and keeps the mailboxes, so that the server can't
 // be where it is delivered. One that filters and hands on is none.
 func isHostedMail(mx []scout.MX) bool {
-	services := []string{"google.com", "googlemail.com", "mail.protection.outlook.com", "mx.microsoft"}
+	services := []string{"google.com", "googlemail.com", "mail.protection.outlook.com",
+		"mx.microsoft"}
 	return slices.ContainsFunc(mx, func(m scout.MX) bool {
-		return slices.ContainsFunc(services, func(s string) bool { return mail.Within(m.Host, s) })
+		return slices.ContainsFunc(services, func(s string) bool {
+			return mail.Within(m.Host, s)
+		})
 	})
 }
 
@@ -57,8 +74,10 @@ func publicNote(f scout.Result, c Choices) string {
 	case c.Public == "auto":
 		return fmt.Sprintf("asked of the router each time, now %s", wan.Address)
 	case wan.Kind == "private" || wan.Kind == "cgnat":
-		return fmt.Sprintf("the router itself has %s, so there is another one in front", wan.Address)
+		return fmt.Sprintf("the router itself has %s, so there is another one in front",
+			wan.Address)
 	}
+
 	return "as seen from the Internet"
 }
 
@@ -71,6 +90,7 @@ func routerNote(f scout.Result, c Choices) string {
 	case f.Router.Silent == "":
 		return fmt.Sprintf("%s answers here", f.Router.Protocol)
 	}
+
 	return ""
 }
 
@@ -98,6 +118,7 @@ func domain(found scout.Domain, c Choices, unusable string) Domain {
 	if !c.Existing {
 		return d
 	}
+
 	d.Hosted = isHostedMail(found.MX)
 	if !d.Hosted {
 		for _, m := range found.MX {
@@ -113,9 +134,11 @@ func domain(found scout.Domain, c Choices, unusable string) Domain {
 	d.Include, d.All = spf(found.SPF)
 	d.DMARC, d.RUA = dmarc(found.DMARC)
 	d.TLSRPT = tlsReports(found.TLSRPT)
+
 	for _, s := range found.Services {
 		d.Services = append(d.Services, Service(s))
 	}
+
 	d.Autoconfig = found.Autoconfig
 	return d
 }
@@ -125,7 +148,8 @@ func domain(found scout.Domain, c Choices, unusable string) Domain {
 func spf(record string) (include []string, all string) {
 	for _, t := range strings.Fields(strings.ToLower(record)) {
 		switch {
-		case strings.HasPrefix(strings.TrimPrefix(t, "+"), "include:") && !strings.Contains(t, "%"):
+		case strings.HasPrefix(strings.TrimPrefix(t, "+"), "include:") &&
+			!strings.Contains(t, "%"):
 			include = append(include, t[strings.Index(t, ":")+1:])
 		case t == "-all":
 			all = "fail"
@@ -135,6 +159,7 @@ func spf(record string) (include []string, all string) {
 			all = "neutral"
 		}
 	}
+
 	return include, all
 }
 
@@ -144,6 +169,7 @@ func dmarc(record string) (policy string, rua []string) {
 	if !ok {
 		return "", nil
 	}
+
 	for _, t := range tags {
 		switch strings.ToLower(t.Name) {
 		case "p":
@@ -152,10 +178,12 @@ func dmarc(record string) (policy string, rua []string) {
 			rua, ok = reportTargets(t.Value)
 		}
 	}
+
 	known := slices.Contains([]string{"none", "quarantine", "reject"}, policy)
 	if !ok || !known || !mail.SameText(record, mail.DMARC{Policy: policy, RUA: rua}.Text()) {
 		return "", nil
 	}
+
 	return policy, rua
 }
 
@@ -165,10 +193,12 @@ func tlsReports(record string) []string {
 	if !ok || len(tags) != 2 || tags[1].Name != "rua" {
 		return nil
 	}
+
 	rua, ok := reportTargets(tags[1].Value)
 	if !ok || !mail.SameText(record, mail.TLSReports(rua)) {
 		return nil
 	}
+
 	return rua
 }
 
@@ -180,11 +210,14 @@ func reportTargets(uris string) (list []string, ok bool) {
 		if len(u) > 7 && strings.EqualFold(u[:7], "mailto:") {
 			u = u[7:]
 		}
+
 		if u == "" || strings.ContainsAny(u, "! ") {
 			return nil, false
 		}
+
 		list = append(list, u)
 	}
+
 	return list, true
 }
 
@@ -196,32 +229,53 @@ func (d *Draft) zones(f scout.Result, c Choices) {
 		if name == "" {
 			name = fallback
 		}
-		if name == "" || slices.ContainsFunc(d.Zones, func(have Zone) bool { return have.Name == name }) {
+
+		if name == "" || slices.ContainsFunc(d.Zones, func(have Zone) bool {
+			return have.Name == name
+		}) {
 			return
 		}
+
 		z.Name = name
-		out := Zone{Name: name, Nameservers: c.Nameservers, Provider: Annotated{provider(z), zoneNote(z)}}
+		out := Zone{
+			Name:        name,
+			Nameservers: c.Nameservers,
+			Provider:    Annotated{provider(z), zoneNote(z)},
+		}
+
 		values := settings(out.Provider.Value, z, nil, c.Nameservers)
 		if len(d.Zones) == 0 {
 			first = z
 		}
-		if len(d.Zones) == 0 || len(z.Nameservers) > 0 && slices.Equal(z.Nameservers, first.Nameservers) {
-			out.Provider.Value, values = c.Provider, c.Settings
+
+		if len(d.Zones) == 0 || len(z.Nameservers) > 0 &&
+			slices.Equal(z.Nameservers, first.Nameservers) {
+			out.Provider.Value = c.Provider
+			values = c.Settings
 		}
+
 		out.Settings = sortedSettings(out.Provider.Value, values)
 		d.Zones = append(d.Zones, out)
 	}
+
 	for _, dom := range f.DNS.Domains {
 		add(dom.Zone, dom.Name)
 	}
+
 	held := func(name string) bool {
-		return slices.ContainsFunc(d.Zones, func(z Zone) bool { return mail.Within(name, z.Name) })
+		return slices.ContainsFunc(d.Zones, func(z Zone) bool {
+			return mail.Within(name, z.Name)
+		})
 	}
-	if host := f.DNS.Host; host.Name == c.Hostname && host.Zone.Name != "" || !held(c.Hostname) {
+
+	if host := f.DNS.Host; host.Name == c.Hostname && host.Zone.Name != "" ||
+		!held(c.Hostname) {
 		add(host.Zone, scout.DomainOf(c.Hostname))
 	}
+
 	// The reverse zone is the site's own where the same name servers hold it.
-	if r := f.DNS.Reverse.Zone; r.Name != "" && slices.Equal(r.Nameservers, first.Nameservers) && c.Provider != "manual" {
+	if r := f.DNS.Reverse.Zone; r.Name != "" &&
+		slices.Equal(r.Nameservers, first.Nameservers) && c.Provider != "manual" {
 		add(r, "")
 	}
 }
@@ -244,11 +298,13 @@ func sortedSettings(name string, values map[string]string) (out []Setting) {
 			out = append(out, Setting{s.Name, v})
 		}
 	}
+
 	for _, k := range slices.Sorted(maps.Keys(values)) {
 		if !slices.ContainsFunc(out, func(s Setting) bool { return s.Name == k }) {
 			out = append(out, Setting{k, values[k]})
 		}
 	}
+
 	return out
 }
 
@@ -260,21 +316,31 @@ func forwardedPort(s nat.ForwardStatus, server netip.Addr) (p scout.Port, ok boo
 	if err != nil || err2 != nil || proto != "tcp" || to.Addr() != server {
 		return p, false
 	}
+
 	p.Number = uint16(port)
 	if to.Port() != p.Number {
 		p.Internal = to.Port()
 	}
+
 	return p, true
 }
 
 // forwards lists the ports that were chosen. Ports that are usual and were not stay as comments.
 func (d *Draft) forwards(c Choices) {
 	for _, p := range scout.Ports(c.Ports) {
-		i := slices.IndexFunc(c.Ports, func(chosen scout.Port) bool { return chosen.Number == p.Number })
+		i := slices.IndexFunc(c.Ports, func(chosen scout.Port) bool {
+			return chosen.Number == p.Number
+		})
+
 		switch {
 		case i >= 0:
-			d.Forwards = append(d.Forwards, Forward{Name: p.Name, Port: int(p.Number), Internal: int(c.Ports[i].Internal)})
-		case c.Service == "receiver" || c.Service != "mdaemon" && (p.Number == 1000 || p.Number > 995):
+			d.Forwards = append(d.Forwards, Forward{
+				Name:     p.Name,
+				Port:     int(p.Number),
+				Internal: int(c.Ports[i].Internal),
+			})
+		case c.Service == "receiver" || c.Service != "mdaemon" &&
+			(p.Number == 1000 || p.Number > 995):
 		default:
 			d.Shown = append(d.Shown, fmt.Sprintf("{name: %s, port: %d}", p.Name, p.Number))
 		}
@@ -286,15 +352,20 @@ func (d *Draft) existing(f scout.Result) {
 	if f.DNS.Host.Name == d.Hostname {
 		d.CAA = f.DNS.Host.CAA
 		if len(f.DNS.Host.OtherCAA) > 0 {
-			d.Left = append(d.Left, fmt.Sprintf("CAA of %s, %s: it says more than server.caa can.", d.Hostname, strings.Join(f.DNS.Host.OtherCAA, ", ")))
+			d.Left = append(d.Left, fmt.Sprintf("CAA of %s, %s: it says more than server.caa can.",
+				d.Hostname, strings.Join(f.DNS.Host.OtherCAA, ", ")))
 		}
+
 		for _, a := range f.DNS.Host.Addresses {
 			if a.Is6() {
-				d.Public6, d.OpenIPv6 = Annotated{a.String(), "as DNS has it"}, true
+				d.Public6 = Annotated{a.String(), "as DNS has it"}
+				d.OpenIPv6 = true
 			}
 		}
+
 		if ports := f.DNS.Host.TLSA; len(ports) > 0 {
-			d.Left = append(d.Left, fmt.Sprintf("TLSA records of %s for ports %s: server.dane makes and keeps them.", d.Hostname, strings.Trim(fmt.Sprint(ports), "[]")))
+			d.Left = append(d.Left, fmt.Sprintf("TLSA records of %s for ports %s: server.dane makes and keeps them.",
+				d.Hostname, strings.Trim(fmt.Sprint(ports), "[]")))
 		}
 	}
 	if name := unusableHost(f); name != "" && name != d.Hostname {
@@ -302,29 +373,42 @@ func (d *Draft) existing(f scout.Result) {
 	}
 	for _, dom := range f.DNS.Domains {
 		if policy, _ := dmarc(dom.DMARC); dom.DMARC != "" && policy == "" {
-			d.Left = append(d.Left, fmt.Sprintf("DMARC of %s, %q: it says more than domains.dmarc can.", dom.Name, dom.DMARC))
+			d.Left = append(d.Left, fmt.Sprintf("DMARC of %s, %q: it says more than domains.dmarc can.",
+				dom.Name, dom.DMARC))
 		}
+
 		if dom.TLSRPT != "" && tlsReports(dom.TLSRPT) == nil {
-			d.Left = append(d.Left, fmt.Sprintf("TLS reports of %s, %q: they say more than domains.tlsrpt can.", dom.Name, dom.TLSRPT))
+			d.Left = append(d.Left, fmt.Sprintf("TLS reports of %s, %q: they say more than domains.tlsrpt can.",
+				dom.Name, dom.TLSRPT))
 		}
+
 		for _, e := range dom.Elsewhere {
-			d.Left = append(d.Left, fmt.Sprintf("%s: an alias of %s, where it is kept.", e.Name, e.Alias))
+			d.Left = append(d.Left, fmt.Sprintf("%s: an alias of %s, where it is kept.",
+				e.Name, e.Alias))
 		}
+
 		if len(dom.OtherServices) > 0 {
-			d.Left = append(d.Left, fmt.Sprintf("SRV of %s with its own priorities or weights: %s.", dom.Name, strings.Join(dom.OtherServices, ", ")))
+			d.Left = append(d.Left, fmt.Sprintf("SRV of %s with its own priorities or weights: %s.",
+				dom.Name, strings.Join(dom.OtherServices, ", ")))
 		}
+
 		if isHostedMail(dom.MX) {
 			var hosts []string
 			for _, m := range dom.MX {
 				hosts = append(hosts, m.Host)
 			}
-			d.Left = append(d.Left, fmt.Sprintf("MX of %s, %s: mail is taken there, and this server only sends.", dom.Name, strings.Join(hosts, ", ")))
+			d.Left = append(d.Left, fmt.Sprintf("MX of %s, %s: mail is taken there, and this server only sends.",
+				dom.Name, strings.Join(hosts, ", ")))
 		}
+
 		if dom.MTASTS != "" {
-			d.Left = append(d.Left, fmt.Sprintf("MTA-STS of %s: domains.mta_sts publishes a policy and its record.", dom.Name))
+			d.Left = append(d.Left, fmt.Sprintf("MTA-STS of %s: domains.mta_sts publishes a policy and its record.",
+				dom.Name))
 		}
+
 		if len(dom.Selectors) > 0 {
-			d.Left = append(d.Left, fmt.Sprintf("DKIM of %s, selector %s: domains.dkim takes it up with its private key.", dom.Name, strings.Join(dom.Selectors, ", ")))
+			d.Left = append(d.Left, fmt.Sprintf("DKIM of %s, selector %s: domains.dkim takes it up with its private key.",
+				dom.Name, strings.Join(dom.Selectors, ", ")))
 		}
 	}
 }

@@ -42,34 +42,44 @@ func Suggest(f scout.Result, c Choices) Choices {
 	if len(f.DNS.Domains) > 0 {
 		first = f.DNS.Domains[0]
 	}
+
 	if c.Site == "" {
 		c.Site = siteName(first.Name)
 	}
+
 	if c.Hostname == "" {
 		c.Hostname = hostname(f, first)
 	}
+
 	if !c.Address.IsValid() {
 		c.Address = f.Server.Address
 	}
+
 	if c.Service == "" {
 		c.Service = service(f.Server, c.Receiver)
 	}
+
 	if c.Protocol == "" {
 		c.Protocol = protocol(f)
 	}
+
 	if c.Public == "" {
 		c.Public = publicAddress(f, c)
 	}
+
 	if c.Provider == "" {
 		c.Provider = provider(first.Zone)
 	}
+
 	c.Settings = settings(c.Provider, first.Zone, c.Settings, c.Nameservers)
 	if len(c.Ports) == 0 || c.Existing {
 		c.Ports = ports(f, c)
 	}
+
 	if c.Postmaster == "" && c.Service != "postfix" { // there a mailbox is an account, which must exist
 		c.Postmaster = f.Machine.User
 	}
+
 	return c
 }
 
@@ -82,6 +92,7 @@ func siteName(domain string) string {
 		}
 		return '-'
 	}, strings.ToLower(name))
+
 	return strings.Trim(name[:min(len(name), 31)], "-")
 }
 
@@ -106,6 +117,7 @@ func hostname(f scout.Result, d scout.Domain) string {
 	if d.Name == "" {
 		return ""
 	}
+
 	return "mail." + d.Name
 }
 
@@ -130,10 +142,12 @@ func service(s scout.Server, receiver bool) string {
 	default:
 		return "manual"
 	}
+
 	// Postfix is set up in its files, which must be on this machine.
 	if kind == "postfix" && !(s.Here && slices.Contains(s.Installed, kind)) {
 		return "manual"
 	}
+
 	return kind
 }
 
@@ -154,9 +168,11 @@ func publicAddress(f scout.Result, c Choices) string {
 	if !a.IsValid() {
 		return ""
 	}
-	if byHand := c.Protocol == "manual" || c.Protocol == "none"; !byHand && f.Router.WAN.Kind == "public" && f.Router.WAN.Address == a {
+	if byHand := c.Protocol == "manual" || c.Protocol == "none"; !byHand &&
+		f.Router.WAN.Kind == "public" && f.Router.WAN.Address == a {
 		return "auto"
 	}
+
 	return a.String()
 }
 
@@ -182,6 +198,7 @@ func settings(name string, z scout.Zone, given map[string]string, nameservers []
 	if !ok {
 		return given
 	}
+
 	out := map[string]string{}
 	for _, s := range p.Settings {
 		v := given[s.Name]
@@ -199,13 +216,16 @@ func settings(name string, z scout.Zone, given map[string]string, nameservers []
 		case name == "rfc2136" && s.Name == "key_name":
 			v = "mailpub."
 		}
+
 		if v != "" {
 			out[s.Name] = v
 		}
 	}
+
 	for k, v := range given { // a mistake is for the config's own check
 		out[k] = v
 	}
+
 	return out
 }
 
@@ -216,31 +236,40 @@ func ports(f scout.Result, c Choices) (list []scout.Port) {
 		list = slices.Clone(c.Ports)
 		for _, s := range f.Router.Forwards {
 			p, ok := forwardedPort(s, c.Address)
-			if ok && !slices.ContainsFunc(list, func(have scout.Port) bool { return have.Number == p.Number }) {
+			if ok && !slices.ContainsFunc(list, func(have scout.Port) bool {
+				return have.Number == p.Number
+			}) {
 				list = append(list, p)
 			}
 		}
+
 		if len(list) > 0 {
 			return list
 		}
 	}
+
 	for _, p := range scout.Ports(nil) {
-		if p.Number == 25 || slices.ContainsFunc(f.Server.Listens, func(l scout.Port) bool { return l.Number == p.Number }) {
+		if p.Number == 25 || slices.ContainsFunc(f.Server.Listens, func(l scout.Port) bool {
+			return l.Number == p.Number
+		}) {
 			list = append(list, p)
 		}
 	}
+
 	return list
 }
 
 // Missing names the choices that Suggest could not make, by the flags that give them.
 func (c Choices) Missing() (flags []string) {
 	for flag, set := range map[string]bool{
-		"--hostname": c.Hostname != "", "--address": c.Address.IsValid(), "--public": c.Public != "",
+		"--hostname": c.Hostname != "", "--address": c.Address.IsValid(),
+		"--public": c.Public != "",
 	} {
 		if !set {
 			flags = append(flags, flag)
 		}
 	}
+
 	if p, ok := providers.Lookup(c.Provider); ok {
 		for _, s := range p.Settings {
 			if s.Required && c.Settings[s.Name] == "" {
@@ -248,6 +277,7 @@ func (c Choices) Missing() (flags []string) {
 			}
 		}
 	}
+
 	slices.SortFunc(flags, func(a, b string) int { return cmp.Compare(a, b) })
 	return flags
 }

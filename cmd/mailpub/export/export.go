@@ -107,7 +107,9 @@ func Write(w io.Writer, format string, d Document) error {
 	case SARIF:
 		return writeSARIF(w, d)
 	}
-	return fmt.Errorf("format %q is not known, want one of %s", format, strings.Join(Formats(), ", "))
+
+	return fmt.Errorf("format %q is not known, want one of %s", format,
+		strings.Join(Formats(), ", "))
 }
 
 // WriteFile writes a document to a file.

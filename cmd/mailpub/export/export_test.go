@@ -23,6 +23,7 @@ func example() Document {
 		{Target: plan.ParseTarget("router"), Key: plan.Key{Kind: "forward", Name: "tcp/143"}, Action: plan.Manual, After: []string{"10.10.10.10:143"}, Reason: "forward it"},
 		{Target: plan.ParseTarget("router"), Key: plan.Key{Kind: "forward", Name: "tcp/80"}, Action: plan.Delete, Before: []string{"10.10.10.10:80"}, Reason: "no longer wanted"},
 	}
+
 	checks := []plan.Check{
 		{ID: "host.ptr", Subject: plan.About("2.2.2.2"), Status: plan.Fail, Want: "mail.nomeazienda.it.", Got: "host-2.example.", Hint: "ask the provider"},
 		{ID: "host.a", Subject: plan.About("mail.nomeazienda.it A"), Status: plan.Pass, Want: "2.2.2.2", Got: "2.2.2.2"},
@@ -32,14 +33,17 @@ func example() Document {
 		{ID: "list.dnsbl", Subject: plan.About("2.2.2.2"), Status: plan.Warn, Advice: true, Got: "listed", Hint: "ask", Ignored: &plan.Ignored{Until: "2027-01-31", Why: "asked for removal", Status: plan.Fail}},
 		{ID: "port.outside", Subject: plan.About("every forward"), Status: plan.Skip, Got: "no probe is in the config", Hint: "name one"},
 	}
+
 	report := catalog.NewReport("nomeazienda", checks)
-	report.Changes, report.Drift = changes, true
+	report.Changes = changes
+	report.Drift = true
 	line := func(target plan.Target, check plan.Check) int {
 		if target.Kind == "router" {
 			return 12
 		}
 		return 0
 	}
+
 	return Document{Command: "drift", Version: "v0.1.0", Results: []Result{
 		{Site: "nomeazienda", File: "sites/nome azienda.yaml", Plan: &plan.Plan{Site: "nomeazienda", Changes: changes, Unchanged: 4, Scope: []string{"dns"}, Effects: []plan.Effect{{Target: plan.ParseTarget("service"), Text: "root's mail stays here"}}},
 			Errors: []error{errors.New("zone nomeazienda.it: refused")}, Line: line},
@@ -55,45 +59,57 @@ func TestSARIF(t *testing.T) {
 	if err := Write(&out, SARIF, example()); err != nil {
 		t.Fatal(err)
 	}
+
 	validate(t, "testdata/sarif-schema-2.1.0.json", out.Bytes())
 
 	var log sarifLog
 	if err := json.Unmarshal(out.Bytes(), &log); err != nil {
 		t.Fatal(err)
 	}
+
 	if len(log.Runs) != 4 {
 		t.Fatalf("%d runs", len(log.Runs))
 	}
+
 	ids := map[string]bool{}
 	var got []string
 	for _, run := range log.Runs {
 		if ids[run.Automation.ID] && run.Automation.ID != "mailpub-drift/nomeazienda" {
 			t.Errorf("two runs are called %s", run.Automation.ID)
 		}
+
 		ids[run.Automation.ID] = true
 		for _, r := range run.Results {
-			if rule := run.Tool.Driver.Rules[r.RuleIndex]; rule.ID != r.RuleID || rule.Short.Text == "" || rule.Full.Text == "" || rule.Help.Text == "" {
+			if rule := run.Tool.Driver.Rules[r.RuleIndex]; rule.ID != r.RuleID ||
+				rule.Short.Text == "" || rule.Full.Text == "" || rule.Help.Text == "" {
 				t.Errorf("the rule of %s is %+v", r.RuleID, rule)
 			}
 			got = append(got, r.RuleID+" "+r.Kind+" "+r.Level)
 		}
 	}
+
 	planned := "plan.update fail warning;plan.create fail warning;plan.unreadable fail error;plan.manual fail note;plan.delete fail warning;"
 	want := planned + planned + "host.ptr fail error;host.a pass none;sts.record notApplicable none;dmarc.policy fail note;smtp.vrfy fail warning;list.dnsbl fail warning;port.outside open none"
 	if is := strings.Join(got, ";"); is != want {
 		t.Errorf("the results are\n%s\nwant\n%s", is, want)
 	}
-	if log.Runs[0].Calls[0].Successful || !log.Runs[1].Calls[0].Successful || log.Runs[2].Calls[0].Successful || !log.Runs[3].Calls[0].Successful {
+
+	if log.Runs[0].Calls[0].Successful || !log.Runs[1].Calls[0].Successful ||
+		log.Runs[2].Calls[0].Successful || !log.Runs[3].Calls[0].Successful {
 		t.Error("a run that could not read everything is called successful, or the other way round")
 	}
+
 	at := log.Runs[0].Results[2].Locations[0].Physical
 	if at.Artifact.URI != "sites/nome%20azienda.yaml" || at.Region.Line != 12 {
 		t.Errorf("the place is %+v", at)
 	}
+
 	if notice := log.Runs[2].Calls[0].Notices[0]; notice.Locations[0].Physical.Region.Line != 7 {
 		t.Errorf("the notice is %+v", notice)
 	}
-	if s := log.Runs[1].Results[10].Suppressions; len(s) != 1 || !strings.Contains(s[0].Why, "asked for removal") {
+
+	if s := log.Runs[1].Results[10].Suppressions; len(s) != 1 ||
+		!strings.Contains(s[0].Why, "asked for removal") {
 		t.Errorf("the suppressions of what is ignored are %+v", s)
 	}
 }
@@ -105,23 +121,28 @@ func validate(t *testing.T, schema string, document []byte) {
 	if err != nil {
 		t.Fatal(err)
 	}
+
 	rules, err := jsonschema.UnmarshalJSON(bytes.NewReader(file))
 	if err != nil {
 		t.Fatal(err)
 	}
+
 	c := jsonschema.NewCompiler()
 	c.AssertFormat()
 	if err := c.AddResource("schema.json", rules); err != nil {
 		t.Fatal(err)
 	}
+
 	compiled, err := c.Compile("schema.json")
 	if err != nil {
 		t.Fatal(err)
 	}
+
 	v, err := jsonschema.UnmarshalJSON(bytes.NewReader(document))
 	if err != nil {
 		t.Fatal(err)
 	}
+
 	if err := compiled.Validate(v); err != nil {
 		t.Errorf("%v in\n%s", err, document)
 	}
@@ -134,6 +155,7 @@ func TestMarkdown(t *testing.T) {
 	if err := Write(&out, Markdown, example()); err != nil {
 		t.Fatal(err)
 	}
+
 	text := out.String()
 	for _, want := range []string{
 		"<!-- mailpub drift -->\n",
@@ -152,11 +174,14 @@ func TestMarkdown(t *testing.T) {
 			t.Errorf("no %q in\n%s", want, text)
 		}
 	}
+
 	if strings.Contains(text, "<b>") || strings.Contains(text, "@octocat") {
 		t.Errorf("text from outside is markup:\n%s", text)
 	}
+
 	for line := range strings.Lines(text) {
-		if strings.HasPrefix(line, "|") && strings.Count(line, "|") != 7 && strings.Count(line, "|") != 6 {
+		if strings.HasPrefix(line, "|") && strings.Count(line, "|") != 7 &&
+			strings.Count(line, "|") != 6 {
 			t.Errorf("a row with other cells: %s", line)
 		}
 	}
@@ -166,17 +191,31 @@ func TestMarkdown(t *testing.T) {
 func TestMarkdownShort(t *testing.T) {
 	var checks []plan.Check
 	for range 1000 {
-		checks = append(checks, plan.Check{ID: "port.outside", Subject: plan.About(strings.Repeat("x", 60)), Status: plan.Skip, Got: "no probe", Hint: "name one"})
+		checks = append(checks, plan.Check{
+			ID:      "port.outside",
+			Subject: plan.About(strings.Repeat("x", 60)),
+			Status:  plan.Skip,
+			Got:     "no probe",
+			Hint:    "name one",
+		})
 	}
+
 	var out bytes.Buffer
-	if err := Write(&out, Markdown, Document{Command: "verify", Results: []Result{{Site: "s", Report: &plan.Report{Checks: checks}}}}); err != nil {
+	if err := Write(&out, Markdown, Document{
+		Command: "verify",
+		Results: []Result{{Site: "s", Report: &plan.Report{Checks: checks}}},
+	}); err != nil {
 		t.Fatal(err)
 	}
+
 	text := out.String()
-	if out.Len() > 65_000 || !strings.Contains(text, "**Cut off here") || strings.Count(text, "<details>") != strings.Count(text, "</details>") {
+	if out.Len() > 65_000 || !strings.Contains(text, "**Cut off here") ||
+		strings.Count(text, "<details>") != strings.Count(text, "</details>") {
 		t.Errorf("%d octets, ending in %q", out.Len(), text[len(text)-300:])
 	}
-	if err := Write(&out, "xml", Document{}); err == nil || !strings.Contains(err.Error(), "want one of markdown, junit, sarif") {
+
+	if err := Write(&out, "xml", Document{}); err == nil ||
+		!strings.Contains(err.Error(), "want one of markdown, junit, sarif") {
 		t.Errorf("an unknown format: %v", err)
 	}
 }

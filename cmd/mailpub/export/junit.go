@@ -54,10 +54,12 @@ func writeJUnit(w io.Writer, d Document) error {
 		if len(d.Results) > 1 {
 			prefix = r.name() + " "
 		}
+
 		for _, s := range append(r.checkSuites(), r.changeSuite(), r.errorSuite()) {
 			if s.Tests == 0 {
 				continue
 			}
+
 			s.Name = prefix + s.Name
 			out.Tests += s.Tests
 			out.Failures += s.Failures
@@ -66,12 +68,14 @@ func writeJUnit(w io.Writer, d Document) error {
 			out.Suites = append(out.Suites, s)
 		}
 	}
+
 	out.Name = "mailpub " + d.Command + " " + strings.Join(names, " ")
 
 	data, err := xml.MarshalIndent(out, "", "  ")
 	if err != nil {
 		return err
 	}
+
 	_, err = io.WriteString(w, xml.Header+string(data)+"\n")
 	return err
 }
@@ -87,6 +91,7 @@ func (r Result) checkSuites() (suites []junitSuite) {
 		}
 		suites = append(suites, s)
 	}
+
 	return suites
 }
 
@@ -101,6 +106,7 @@ func (s *junitSuite) add(c junitCase) {
 	case c.Skipped != nil:
 		s.Skipped++
 	}
+
 	s.Cases = append(s.Cases, c)
 }
 
@@ -114,10 +120,12 @@ func checkCase(c plan.Check) junitCase {
 	case c.Unused:
 		one.Out = "not used: " + c.Got
 	case c.Ignored != nil:
-		one.Skipped = &junitText{"ignored until " + c.Ignored.Until + ": " + c.Ignored.Why, junitDetail(c)}
+		one.Skipped = &junitText{"ignored until " + c.Ignored.Until + ": " + c.Ignored.Why,
+			junitDetail(c)}
 	case c.Status == plan.Warn:
 		one.Out = "warning: " + c.Got + "\n" + junitDetail(c)
 	}
+
 	return one
 }
 
@@ -127,19 +135,25 @@ func (r Result) changeSuite() junitSuite {
 	s := junitSuite{Name: "changes"}
 	for _, c := range r.changes() {
 		one := junitCase{Class: c.Target.String(), Name: c.Key.String()}
-		detail := &junitText{verb(c.Action) + ": " + c.Reason, fmt.Sprintf("now: %s\nplanned: %s\n", strings.Join(c.Before, ", "), strings.Join(c.After, ", "))}
+		detail := &junitText{verb(c.Action) + ": " + c.Reason,
+			fmt.Sprintf("now: %s\nplanned: %s\n", strings.Join(c.Before, ", "),
+				strings.Join(c.After, ", "))}
+
 		if c.Action == plan.Unreadable {
 			detail.Text = ""
 			one.Error = detail
 		} else {
 			one.Failure = detail
 		}
+
 		s.add(one)
 	}
+
 	looked := r.Plan != nil || r.Report != nil && r.Report.Drift
 	if looked && s.Tests == 0 && len(r.errors()) == 0 {
 		s.add(junitCase{Class: "changes", Name: "no changes"})
 	}
+
 	return s
 }
 
@@ -153,11 +167,13 @@ func (r Result) errorSuite() junitSuite {
 		}
 		s.add(junitCase{Class: "errors", Name: name, Error: &junitText{m.Text, ""}})
 	}
+
 	return s
 }
 
 func junitDetail(c plan.Check) (text string) {
-	for _, part := range [][2]string{{"want", c.Want}, {"got", c.Got}, {"do", c.Hint}, {"ref", c.Ref}, {"because of", c.Cause}} {
+	for _, part := range [][2]string{{"want", c.Want}, {"got", c.Got}, {"do", c.Hint},
+		{"ref", c.Ref}, {"because of", c.Cause}} {
 		if part[1] != "" {
 			text += fmt.Sprintf("%s: %s\n", part[0], part[1])
 		}

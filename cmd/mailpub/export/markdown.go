@@ -24,6 +24,7 @@ func writeMarkdown(w io.Writer, d Document) error {
 		r.markdownChanges(&b)
 		r.markdownChecks(&b)
 	}
+
 	fmt.Fprintf(&b, "<sub>mailpub %s</sub>\n", cell(d.Version))
 	_, err := io.WriteString(w, shorten(b.String()))
 	return err
@@ -45,6 +46,7 @@ func (r Result) markdownErrors(b *strings.Builder) {
 	if len(list) == 0 {
 		return
 	}
+
 	b.WriteString("> [!CAUTION]\n> Not everything could be read, so what follows is incomplete:\n>\n")
 	for _, m := range list {
 		where := cell(m.File)
@@ -53,6 +55,7 @@ func (r Result) markdownErrors(b *strings.Builder) {
 		}
 		fmt.Fprintf(b, "> - %s: %s\n", where, cell(m.Text))
 	}
+
 	b.WriteString("\n")
 }
 
@@ -62,36 +65,45 @@ func (r Result) markdownChanges(b *strings.Builder) {
 	case r.Plan != nil:
 		fmt.Fprintf(b, "**%s.**\n\n", cmp.Or(r.Plan.Summary().String(), "nothing is managed"))
 		if len(r.Plan.Scope) > 0 {
-			fmt.Fprintf(b, "Only a part of the site was planned: %s.\n\n", cell(strings.Join(r.Plan.Scope, ", ")))
+			fmt.Fprintf(b, "Only a part of the site was planned: %s.\n\n",
+				cell(strings.Join(r.Plan.Scope, ", ")))
 		}
 	case r.Report != nil && r.Report.Drift && len(changes) == 0 && len(r.errors()) == 0:
 		b.WriteString("**No changes.**\n\n")
 	case len(changes) > 0:
 		fmt.Fprintf(b, "**%s.**\n\n", (&plan.Plan{Changes: changes}).Summary())
 	}
+
 	if len(changes) == 0 {
 		return
 	}
 
 	b.WriteString("| | where | what | now | planned | why |\n|---|---|---|---|---|---|\n")
 	for _, c := range changes {
-		before, after := code(c.Before), code(c.After)
+		before := code(c.Before)
+		after := code(c.After)
 		if c.Action == plan.Unreadable {
 			before, after = "not known", "not known"
 		}
+
 		why := cell(c.Reason)
 		if c.Adopt {
 			why += " **Not mailpub's: needs `--adopt`.**"
 		}
-		fmt.Fprintf(b, "| %s %s | %s | %s | %s | %s | %s |\n", sign(c.Action), verb(c.Action), cell(c.Target.String()), code([]string{c.Key.Name}), before, after, why)
+
+		fmt.Fprintf(b, "| %s %s | %s | %s | %s | %s | %s |\n", sign(c.Action), verb(c.Action),
+			cell(c.Target.String()), code([]string{c.Key.Name}), before, after, why)
 	}
+
 	b.WriteString("\n")
 	if r.Plan == nil {
 		return
 	}
+
 	for _, e := range r.Plan.Effects {
 		fmt.Fprintf(b, "- **Effect** (%s): %s\n", cell(e.Target.String()), cell(e.Text))
 	}
+
 	if len(r.Plan.Effects) > 0 {
 		b.WriteString("\n")
 	}
@@ -113,15 +125,20 @@ func (r Result) markdownChecks(b *strings.Builder) {
 	if r.Report == nil {
 		return
 	}
+
 	t := plan.Count(checks)
-	fmt.Fprintf(b, "**%d passed, %d failed, %d warned, %d skipped, %d not used, %d ignored.**\n\n", t.Pass-t.Unused, t.Fail, t.Warn-t.Ignored, t.Skip, t.Unused, t.Ignored)
+	fmt.Fprintf(b, "**%d passed, %d failed, %d warned, %d skipped, %d not used, %d ignored.**\n\n",
+		t.Pass-t.Unused, t.Fail, t.Warn-t.Ignored, t.Skip, t.Unused, t.Ignored)
 
 	for _, cause := range r.Report.Causes {
-		fmt.Fprintf(b, "- Cause: **%s** (%s, %d more findings follow from it)\n", cell(cause.Says), code([]string{checks[cause.Check].ID}), len(cause.Consequences))
+		fmt.Fprintf(b, "- Cause: **%s** (%s, %d more findings follow from it)\n",
+			cell(cause.Says), code([]string{checks[cause.Check].ID}), len(cause.Consequences))
 	}
+
 	if len(r.Report.Causes) > 0 {
 		b.WriteString("\n")
 	}
+
 	table := func(title string, folded bool, wanted func(plan.Check) bool) {
 		var rows strings.Builder
 		n := 0
@@ -129,31 +146,49 @@ func (r Result) markdownChecks(b *strings.Builder) {
 			if !wanted(c) {
 				continue
 			}
+
 			n++
 			todo := cell(c.Hint)
 			if c.Ignored != nil {
-				todo = fmt.Sprintf("ignored until %s: %s", cell(c.Ignored.Until), cell(c.Ignored.Why))
+				todo = fmt.Sprintf("ignored until %s: %s", cell(c.Ignored.Until),
+					cell(c.Ignored.Why))
 			}
-			fmt.Fprintf(&rows, "| %s | %s | %s | %s | %s |\n", code([]string{c.ID}), cell(c.Subject.String()), cell(c.Got), cell(c.Want), todo)
+
+			fmt.Fprintf(&rows, "| %s | %s | %s | %s | %s |\n", code([]string{c.ID}),
+				cell(c.Subject.String()), cell(c.Got), cell(c.Want), todo)
 		}
+
 		if n == 0 {
 			return
 		}
+
 		if folded {
 			fmt.Fprintf(b, "<details>\n<summary>%s (%d)</summary>\n\n", title, n)
 		} else {
 			fmt.Fprintf(b, "### %s\n\n", title)
 		}
-		b.WriteString("| check | subject | found | wanted | what to do |\n|---|---|---|---|---|\n" + rows.String() + "\n")
+
+		b.WriteString("| check | subject | found | wanted | what to do |\n|---|---|---|---|---|\n" +
+			rows.String() + "\n")
+
 		if folded {
 			b.WriteString("</details>\n\n")
 		}
 	}
+
 	table("🔴 Failed", false, func(c plan.Check) bool { return c.Status == plan.Fail })
-	table("🟡 Warnings", false, func(c plan.Check) bool { return c.Status == plan.Warn && !c.Advice })
-	table("Advice", true, func(c plan.Check) bool { return c.Status == plan.Warn && c.Advice && c.Ignored == nil })
+	table("🟡 Warnings", false, func(c plan.Check) bool {
+		return c.Status == plan.Warn && !c.Advice
+	})
+
+	table("Advice", true, func(c plan.Check) bool {
+		return c.Status == plan.Warn && c.Advice && c.Ignored == nil
+	})
+
 	table("Ignored", true, func(c plan.Check) bool { return c.Ignored != nil })
-	table("Skipped: not known from here", true, func(c plan.Check) bool { return c.Status == plan.Skip })
+	table("Skipped: not known from here", true, func(c plan.Check) bool {
+		return c.Status == plan.Skip
+	})
 }
 
 // cell makes text from outside plain text of Markdown that stays in one cell of a table.
@@ -171,6 +206,7 @@ func cell(text string) string {
 			b.WriteRune(r)
 		}
 	}
+
 	return b.String()
 }
 
@@ -183,5 +219,6 @@ func code(lines []string) string {
 		}
 		out = append(out, "<code>"+cell(strings.ToValidUTF8(line, "?"))+"</code>")
 	}
+
 	return strings.Join(out, "<br>")
 }

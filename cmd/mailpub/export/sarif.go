@@ -95,36 +95,53 @@ type (
 
 // writeSARIF writes a run for each site.
 func writeSARIF(w io.Writer, d Document) error {
-	log := sarifLog{Schema: "https://json.schemastore.org/sarif-2.1.0.json", Version: "2.1.0", Runs: []sarifRun{}}
+	log := sarifLog{
+		Schema:  "https://json.schemastore.org/sarif-2.1.0.json",
+		Version: "2.1.0",
+		Runs:    []sarifRun{},
+	}
+
 	for _, r := range d.Results {
 		log.Runs = append(log.Runs, sarifOf(d, r))
 	}
+
 	data, err := json.MarshalIndent(log, "", "  ")
 	if err != nil {
 		return err
 	}
+
 	_, err = w.Write(append(data, '\n'))
 	return err
 }
 
 func sarifOf(d Document, r Result) sarifRun {
 	run := sarifRun{
-		Tool:       sarifTool{sarifDriver{Name: "mailpub", Version: d.Version, URI: home, Rules: []sarifRule{}}},
+		Tool: sarifTool{sarifDriver{
+			Name:    "mailpub",
+			Version: d.Version,
+			URI:     home,
+			Rules:   []sarifRule{},
+		}},
 		Automation: sarifAutomation{"mailpub-" + d.Command + "/" + r.name()},
 		Results:    []sarifResult{},
 	}
+
 	call := sarifInvocation{Successful: true}
 	for _, m := range r.errors() {
 		call.Successful = false
-		call.Notices = append(call.Notices, sarifNotice{"error", sarifText{m.Text}, []sarifLocation{place(cmp.Or(m.File, r.File), max(m.Line, 1), "")}})
+		call.Notices = append(call.Notices, sarifNotice{"error", sarifText{m.Text},
+			[]sarifLocation{place(cmp.Or(m.File, r.File), max(m.Line, 1), "")}})
 	}
+
 	run.Calls = []sarifInvocation{call}
 	for _, c := range r.changes() {
 		run.add(changeRule(c.Action), r.changeResult(c))
 	}
+
 	for _, c := range r.checks() {
 		run.add(checkRule(c.ID), r.checkResult(c))
 	}
+
 	return run
 }
 
@@ -135,10 +152,13 @@ func (run *sarifRun) add(rule sarifRule, result sarifResult) {
 	for index < len(rules) && rules[index].ID != rule.ID {
 		index++
 	}
+
 	if index == len(rules) {
 		run.Tool.Driver.Rules = append(rules, rule)
 	}
-	result.RuleID, result.RuleIndex = rule.ID, index
+
+	result.RuleID = rule.ID
+	result.RuleIndex = index
 	run.Results = append(run.Results, result)
 }
 
@@ -150,6 +170,7 @@ func changeRule(a plan.Action) sarifRule {
 		plan.Manual:     "Something is other than the config asks for, and only a person can change it.",
 		plan.Unreadable: "Something could not be read.",
 	}[a]
+
 	return sarifRule{
 		ID:    "plan." + string(a),
 		Short: sarifText{text},
@@ -162,8 +183,11 @@ func changeRule(a plan.Action) sarifRule {
 func checkRule(id string) sarifRule {
 	e, known := catalog.Lookup(id)
 	if !known {
-		e.Looks, e.Why, e.Mend = id, id, "See the hint of the result."
+		e.Looks = id
+		e.Why = id
+		e.Mend = "See the hint of the result."
 	}
+
 	first, _, _ := strings.Cut(e.Looks, ". ")
 	return sarifRule{
 		ID:    id,
@@ -180,15 +204,18 @@ func (r Result) changeResult(c plan.Change) sarifResult {
 	if len(c.Before) > 0 && c.Action != plan.Unreadable {
 		text += ", now " + strings.Join(c.Before, ", ")
 	}
+
 	if len(c.After) > 0 && c.Action != plan.Unreadable {
 		text += ", planned " + strings.Join(c.After, ", ")
 	}
+
 	return sarifResult{
-		Kind:      "fail",
-		Level:     cmp.Or(level, "warning"),
-		Message:   sarifText{text + ". " + c.Reason},
-		Locations: []sarifLocation{place(r.File, r.line(c.Target, plan.Check{}), c.Key.String())},
-		Prints:    map[string]string{"mailpub/v1": c.Key.String()},
+		Kind:    "fail",
+		Level:   cmp.Or(level, "warning"),
+		Message: sarifText{text + ". " + c.Reason},
+		Locations: []sarifLocation{place(r.File, r.line(c.Target, plan.Check{}),
+			c.Key.String())},
+		Prints: map[string]string{"mailpub/v1": c.Key.String()},
 	}
 }
 
@@ -199,12 +226,15 @@ func (r Result) checkResult(c plan.Check) sarifResult {
 		Locations: []sarifLocation{place(r.File, r.line(plan.Target{}, c), c.Subject.String())},
 		Prints:    map[string]string{"mailpub/v1": c.ID + " " + c.Subject.String()},
 	}
+
 	if c.Want != "" && c.Status != plan.Skip {
 		out.Message.Text += ", want " + c.Want
 	}
+
 	if c.Hint != "" {
 		out.Message.Text += ". To do: " + c.Hint
 	}
+
 	switch {
 	case c.Status == plan.Fail:
 		out.Level = "error"
@@ -213,15 +243,20 @@ func (r Result) checkResult(c plan.Check) sarifResult {
 	case c.Status == plan.Warn:
 		out.Level = "warning"
 	case c.Status == plan.Pass && c.Unused:
-		out.Kind, out.Level = "notApplicable", "none"
+		out.Kind = "notApplicable"
+		out.Level = "none"
 	case c.Status == plan.Pass:
-		out.Kind, out.Level = "pass", "none"
+		out.Kind = "pass"
+		out.Level = "none"
 	default: // it is not known
-		out.Kind, out.Level = "open", "none"
+		out.Kind = "open"
+		out.Level = "none"
 	}
+
 	if c.Ignored != nil {
 		out.Suppressions = []sarifSuppression{{"external", "accepted", c.Ignored.Why + " (until " + c.Ignored.Until + ")"}}
 	}
+
 	return out
 }
 
@@ -237,7 +272,8 @@ func place(file string, line int, logical string) sarifLocation {
 func uri(path string) string {
 	u := url.URL{Path: filepath.ToSlash(path)}
 	if filepath.IsAbs(path) {
-		u.Scheme, u.Path = "file", "/"+strings.TrimPrefix(u.Path, "/")
+		u.Scheme = "file"
+		u.Path = "/" + strings.TrimPrefix(u.Path, "/")
 	}
 	return u.String()
 }

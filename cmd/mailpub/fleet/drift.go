@@ -26,6 +26,7 @@ func Drift(ctx context.Context, files []string, o site.Options, seen func(DriftR
 			result.Config = s.Config()
 			result.Drift, err = s.Drift(ctx)
 		}
+
 		result.Err = err
 		seen(result)
 	}

@@ -25,19 +25,24 @@ func Files(paths []string) (files []string, err error) {
 			files = append(files, p) // config.Load says what to do
 			continue
 		}
+
 		if err != nil {
 			return nil, err
 		}
+
 		if !info.IsDir() {
 			files = append(files, p)
 			continue
 		}
+
 		found, err := filepath.Glob(filepath.Join(p, "*.yaml"))
 		if err != nil {
 			return nil, err
 		}
+
 		files = append(files, found...)
 	}
+
 	slices.Sort(files)
 	return slices.Compact(files), nil
 }

@@ -41,14 +41,21 @@ type historyRecorder struct {
 }
 
 func newHistoryRecorder(log *slog.Logger, pages *page.Server) *historyRecorder {
-	return &historyRecorder{log: log, pages: pages, sites: map[string]page.Site{}, homes: map[string]string{},
-		stores: map[string]*history.Store{}, work: make(chan any, 1024)}
+	return &historyRecorder{
+		log:    log,
+		pages:  pages,
+		sites:  map[string]page.Site{},
+		homes:  map[string]string{},
+		stores: map[string]*history.Store{},
+		work:   make(chan any, 1024),
+	}
 }
 
 // setSites says which sites are watched from now on.
 func (c *historyRecorder) setSites(sites []watch.Site) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
+
 	for name := range c.sites {
 		if c.homes[name] == "" { // a file that was wrong; where it still is, it is shown again
 			delete(c.sites, name)
@@ -57,10 +64,16 @@ func (c *historyRecorder) setSites(sites []watch.Site) {
 			}
 		}
 	}
+
 	for _, s := range sites {
 		c.homes[s.Name] = historyPath(filepath.Dir(s.Home))
 		if _, known := c.sites[s.Name]; !known {
-			c.show(page.Site{Snapshot: watch.Snapshot{Site: s.Name, File: s.File, Host: s.Host, LAN: s.LAN}})
+			c.show(page.Site{Snapshot: watch.Snapshot{
+				Site: s.Name,
+				File: s.File,
+				Host: s.Host,
+				LAN:  s.LAN,
+			}})
 		}
 	}
 }
@@ -77,9 +90,11 @@ func (c *historyRecorder) show(s page.Site) {
 func (c *historyRecorder) Seen(s watch.Snapshot) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
+
 	site := c.sites[s.Site]
 	site.Snapshot = s
 	c.show(site)
+
 	if !s.Standby && c.homes[s.Site] != "" { // the one that leads keeps the history; a file that is wrong has none
 		c.enqueue(s)
 	}
@@ -89,6 +104,7 @@ func (c *historyRecorder) Seen(s watch.Snapshot) {
 func (c *historyRecorder) Happened(e watch.Event) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
+
 	c.enqueue(e)
 	if e.Kind == watch.Left {
 		delete(c.sites, e.Site)
@@ -97,8 +113,10 @@ func (c *historyRecorder) Happened(e watch.Event) {
 		}
 		return
 	}
+
 	if site, known := c.sites[e.Site]; known {
-		site.Events = append([]watch.Event{e}, site.Events[:min(len(site.Events), eventsShown-1)]...)
+		site.Events = append([]watch.Event{e},
+			site.Events[:min(len(site.Events), eventsShown-1)]...)
 		c.show(site)
 	}
 }
@@ -121,6 +139,7 @@ func (c *historyRecorder) run(ctx context.Context) {
 			continue
 		default:
 		}
+
 		select {
 		case what := <-c.work:
 			c.write(rest, what)
@@ -136,6 +155,7 @@ func (c *historyRecorder) run(ctx context.Context) {
 func (c *historyRecorder) write(ctx context.Context, what any) {
 	ctx, cancel := context.WithTimeout(ctx, 10*time.Second)
 	defer cancel()
+
 	err := c.keep(ctx, what)
 	switch {
 	case err != nil && !c.full:
@@ -143,6 +163,7 @@ func (c *historyRecorder) write(ctx context.Context, what any) {
 	case err == nil && c.full:
 		c.log.Info("the history is written again")
 	}
+
 	c.full = err != nil
 }
 
@@ -159,21 +180,26 @@ func (c *historyRecorder) keep(ctx context.Context, what any) error {
 		if err != nil {
 			return err
 		}
+
 		valid := v.Took + time.Minute // a late pass leaves no gap
 		if v.Next.After(v.At) {
 			valid += v.Next.Sub(v.At)
 		}
+
 		if err := store.AddState(ctx, v.Site, v.At, page.StateOf(v), valid); err != nil {
 			return err
 		}
+
 		if v.At.Sub(c.pruned).Abs() > 24*time.Hour {
 			c.pruned = v.At
 			if err := store.Prune(ctx, v.At.Add(-history.Keep)); err != nil {
 				return err
 			}
 		}
+
 		return c.showHistory(ctx, store, v)
 	}
+
 	return nil
 }
 
@@ -182,13 +208,16 @@ func (c *historyRecorder) store(ctx context.Context, site string) (*history.Stor
 	c.mu.Lock()
 	path := c.homes[site]
 	c.mu.Unlock()
+
 	if s := c.stores[path]; s != nil {
 		return s, nil
 	}
+
 	s, err := history.Open(ctx, path)
 	if err == nil {
 		c.stores[path] = s
 	}
+
 	return s, err
 }
 
@@ -197,12 +226,15 @@ func (c *historyRecorder) showHistory(ctx context.Context, store *history.Store,
 	if c.pages == nil {
 		return nil
 	}
+
 	days, events, err := loadHistory(ctx, store, v.Site, v.At)
 	if err != nil {
 		return err
 	}
+
 	c.mu.Lock()
 	defer c.mu.Unlock()
+
 	if site, known := c.sites[v.Site]; known {
 		site.Days = days
 		if len(site.Events) < len(events) { // those from before the daemon began
@@ -210,6 +242,7 @@ func (c *historyRecorder) showHistory(ctx context.Context, store *history.Store,
 		}
 		c.show(site)
 	}
+
 	return nil
 }
 
@@ -219,7 +252,11 @@ func loadHistory(ctx context.Context, store *history.Store, site string, now tim
 	if err != nil {
 		return nil, nil, err
 	}
+
 	events, err := store.Events(ctx, site, eventsShown)
-	slices.SortStableFunc(events, func(a, b watch.Event) int { return cmp.Compare(b.At.Unix(), a.At.Unix()) })
+	slices.SortStableFunc(events, func(a, b watch.Event) int {
+		return cmp.Compare(b.At.Unix(), a.At.Unix())
+	})
+
 	return days, events, err
 }

@@ -26,23 +26,28 @@ func load(ctx context.Context, paths []string, o site.Options) (sites []watch.Si
 	if err != nil {
 		return nil, nil, err
 	}
+
 	for _, file := range files {
 		data, err := os.ReadFile(file)
 		var cfg *config.Config
 		if err == nil || errors.Is(err, fs.ErrNotExist) {
 			cfg, err = config.Load(file)
 		}
+
 		var one watch.Site
 		if err == nil {
 			sum := sha256.Sum256(data)
 			one, err = newSite(ctx, cfg, hex.EncodeToString(sum[:]), o)
 		}
+
 		if err != nil {
 			wrong = append(wrong, watch.BadConfig{File: file, Err: err})
 			continue
 		}
+
 		sites = append(sites, one)
 	}
+
 	return sites, wrong, nil
 }
 
@@ -52,6 +57,7 @@ func newSite(ctx context.Context, cfg *config.Config, digest string, o site.Opti
 	if err != nil {
 		return watch.Site{}, err
 	}
+
 	dir := site.StateDir(cfg)
 	home, err := filepath.Abs(dir)
 	if err != nil {
@@ -60,7 +66,9 @@ func newSite(ctx context.Context, cfg *config.Config, digest string, o site.Opti
 
 	monitor := site.NewMonitor(cfg, o)
 	monitor.KeepMessages(digest)
-	spec, w := cfg.PlanSite(), cfg.Watch
+	spec := cfg.PlanSite()
+	w := cfg.Watch
+
 	return watch.Site{
 		Name:     cfg.Site,
 		File:     cfg.File,
@@ -69,7 +77,11 @@ func newSite(ctx context.Context, cfg *config.Config, digest string, o site.Opti
 		Host:     strings.TrimSuffix(spec.Host, "."),
 		LAN:      spec.Address,
 		Schedule: watch.Schedule{Every: w.Every, Jitter: w.Jitter, Cron: w.Times()},
-		Policy:   watch.Policy{Repair: w.Repair, ChangesPerHour: w.AddressChanges, Confirm: w.AddressConfirm},
+		Policy: watch.Policy{
+			Repair:         w.Repair,
+			ChangesPerHour: w.AddressChanges,
+			Confirm:        w.AddressConfirm,
+		},
 		Channels: channels,
 		Look:     monitor.Observe,
 		Repair:   monitor.Repair,
@@ -77,7 +89,12 @@ func newSite(ctx context.Context, cfg *config.Config, digest string, o site.Opti
 		Lead: func(ctx context.Context, waiting func(string)) (func(), error) {
 			return ledger.Lead(ctx, dir, cfg.Site, waiting)
 		},
-		Busy:   func() bool { return ledger.Files{Dir: dir, Site: cfg.Site}.Locked(context.Background()) },
+		Busy: func() bool {
+			return ledger.Files{
+				Dir:  dir,
+				Site: cfg.Site,
+			}.Locked(context.Background())
+		},
 		Memory: stateFile(filepath.Join(dir, cfg.Site+".watch.json")),
 	}, nil
 }
@@ -89,6 +106,7 @@ func newChannels(ctx context.Context, cfg *config.Config) (all []watch.Channel, 
 		if err != nil {
 			return nil, err
 		}
+
 		switch {
 		case n.Webhook != "":
 			all = append(all, notify.Webhook(n.Webhook, secret))
@@ -109,6 +127,7 @@ func newChannels(ctx context.Context, cfg *config.Config) (all []watch.Channel, 
 			all = append(all, notify.Exec(filepath.Dir(cfg.File), command...))
 		}
 	}
+
 	return all, nil
 }
 
@@ -123,4 +142,7 @@ func (m stateFile) Load() ([]byte, error) {
 	return data, err
 }
 
-func (m stateFile) Save(data []byte) error { return durable.Replace(string(m), append(data, '\n')) }
+func (m stateFile) Save(data []byte) error {
+	return durable.Replace(string(m),
+		append(data, '\n'))
+}

@@ -28,6 +28,7 @@ func NewLog(form string, from slog.Level, w io.Writer) (*slog.Logger, error) {
 	default:
 		return nil, fmt.Errorf("--log is %q, want text, json or journald", form)
 	}
+
 	return slog.New(h), nil
 }
 
@@ -51,14 +52,17 @@ func (j *journald) Handle(_ context.Context, r slog.Record) error {
 		vars["MAILPUB_"+field(name)] = value
 		more = append(more, name+"="+value)
 	}
+
 	for _, a := range j.attrs {
 		add(a.Key, a.Value)
 	}
+
 	r.Attrs(func(a slog.Attr) bool { add(j.group+a.Key, a.Value); return true })
 	message := r.Message
 	if len(more) > 0 {
 		message += " (" + strings.Join(more, " ") + ")"
 	}
+
 	return j.send(message, priority(r.Level), vars)
 }
 
@@ -81,6 +85,7 @@ func priority(l slog.Level) sdjournal.Priority {
 	case l >= slog.LevelInfo:
 		return sdjournal.PriInfo
 	}
+
 	return sdjournal.PriDebug
 }
 

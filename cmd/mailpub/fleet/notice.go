@@ -16,13 +16,16 @@ func TestNotices(ctx context.Context, paths []string, o site.Options, sent func(
 	for _, w := range wrong {
 		err = errors.Join(err, w.Err)
 	}
+
 	if err != nil {
 		return err
 	}
+
 	for _, s := range sites {
 		for _, c := range s.Channels {
 			sent(s.Name, c.Name, watch.Try(ctx, c, watch.TestNotice(s, time.Now())))
 		}
 	}
+
 	return nil
 }

@@ -16,23 +16,29 @@ func watchFiles(paths []string, changed func()) (*fsnotify.Watcher, error) {
 	if err != nil {
 		return nil, err
 	}
-	files, dirs := map[string]bool{}, map[string]bool{}
+
+	files := map[string]bool{}
+	dirs := map[string]bool{}
 	for _, p := range paths {
 		p = filepath.Clean(p)
 		dir := filepath.Dir(p)
 		if info, err := os.Stat(p); err == nil && info.IsDir() {
-			dirs[p], dir = true, p
+			dirs[p] = true
+			dir = p
 		} else {
 			files[p] = true
 		}
+
 		if e := w.Add(dir); e != nil {
 			err = errors.Join(err, e)
 		}
 	}
+
 	if err != nil {
 		w.Close()
 		return nil, err
 	}
+
 	go func() {
 		for {
 			select {
@@ -40,6 +46,7 @@ func watchFiles(paths []string, changed func()) (*fsnotify.Watcher, error) {
 				if !ok {
 					return
 				}
+
 				name := filepath.Clean(e.Name)
 				yaml := dirs[filepath.Dir(name)] && filepath.Ext(name) == ".yaml"
 				if e.Op != fsnotify.Chmod && (files[name] || yaml) {
@@ -53,5 +60,6 @@ func watchFiles(paths []string, changed func()) (*fsnotify.Watcher, error) {
 			}
 		}
 	}()
+
 	return w, nil
 }

@@ -22,6 +22,7 @@ func Report(ctx context.Context, cfg *config.Config, o site.Options) (page.Site,
 	if err := ctx.Err(); err != nil {
 		return page.Site{}, err
 	}
+
 	spec := cfg.PlanSite()
 	out := page.Site{Snapshot: watch.Snapshot{
 		Site:   cfg.Site,
@@ -40,11 +41,14 @@ func Report(ctx context.Context, cfg *config.Config, o site.Options) (page.Site,
 	if _, err := os.Stat(path); errors.Is(err, fs.ErrNotExist) {
 		return out, nil
 	}
+
 	store, err := history.Open(ctx, path)
 	if err != nil {
 		return page.Site{}, err
 	}
+
 	defer store.Close()
+
 	out.Days, out.Events, err = loadHistory(ctx, store, cfg.Site, start)
 	return out, err
 }

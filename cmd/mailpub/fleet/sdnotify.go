@@ -20,10 +20,12 @@ func newSDNotify(log *slog.Logger) *sdNotify {
 		_, err := daemon.SdNotify(false, state)
 		return err
 	}}
+
 	var err error
 	if s.watchdog, err = daemon.SdWatchdogEnabled(false); err != nil {
 		log.Warn("systemd's watchdog", "error", err)
 	}
+
 	return s
 }
 

@@ -30,6 +30,7 @@ func Watch(ctx context.Context, o Options) error {
 	if err != nil {
 		return err
 	}
+
 	defer closeRecords()
 
 	changes, err := watchFiles(o.Paths, d.Changed)
@@ -42,6 +43,7 @@ func Watch(ctx context.Context, o Options) error {
 	hangups := make(chan os.Signal, 1)
 	notifyReload(hangups)
 	defer signal.Stop(hangups)
+
 	go func() {
 		for {
 			select {
@@ -52,6 +54,7 @@ func Watch(ctx context.Context, o Options) error {
 			}
 		}
 	}()
+
 	return d.Run(ctx)
 }
 
@@ -63,6 +66,8 @@ func Once(ctx context.Context, o Options) ([]watch.Snapshot, error) {
 	if err != nil {
 		return nil, err
 	}
+
 	defer closeRecords()
+
 	return d.Once(ctx)
 }

@@ -37,13 +37,21 @@ func (s *Store) Days(ctx context.Context, site string, now time.Time, n int) ([]
 	year, month, day := now.Date()
 	days := make([]Day, n)
 	for i := range days { // AddDate and not 24 hours: two days of the year are not as long
-		days[i] = Day{Start: time.Date(year, month, day-(n-1)+i, 0, 0, 0, 0, now.Location()), In: map[State]time.Duration{}}
+		days[i] = Day{
+			Start: time.Date(year, month, day-(n-1)+i, 0, 0, 0, 0, now.Location()),
+			In:    map[State]time.Duration{},
+		}
 	}
-	rows, err := s.db.QueryContext(ctx, `SELECT since, until, state FROM state WHERE site = ? AND until > ? ORDER BY since`, site, days[0].Start.Unix())
+
+	rows, err := s.db.QueryContext(ctx, `SELECT since, until, state FROM state WHERE site = ? AND until > ? ORDER BY since`,
+		site, days[0].Start.Unix())
+
 	if err != nil {
 		return nil, s.failed(err)
 	}
+
 	defer rows.Close()
+
 	for rows.Next() {
 		var since, until int64
 		var state State
@@ -52,6 +60,7 @@ func (s *Store) Days(ctx context.Context, site string, now time.Time, n int) ([]
 		}
 		addToDays(days, now, time.Unix(since, 0), time.Unix(until, 0), state)
 	}
+
 	for i, d := range days {
 		rest := dayEnd(days, i, now).Sub(d.Start)
 		for _, t := range d.In {
@@ -59,6 +68,7 @@ func (s *Store) Days(ctx context.Context, site string, now time.Time, n int) ([]
 		}
 		d.In[Unknown] += max(rest, 0)
 	}
+
 	return days, s.failed(rows.Err())
 }
 
@@ -69,9 +79,11 @@ func addToDays(days []Day, now, since, until time.Time, state State) {
 		if from.Before(d.Start) {
 			from = d.Start
 		}
+
 		if e := dayEnd(days, i, now); to.After(e) {
 			to = e
 		}
+
 		if t := to.Sub(from); t > 0 {
 			d.In[state] += t
 		}

@@ -42,6 +42,7 @@ func writeHistory(path string) int {
 		fmt.Fprintln(os.Stderr, err)
 		return 1
 	}
+
 	begin := time.Date(2026, 11, 24, 0, 0, 0, 0, time.UTC)
 	code := 0
 	for i := range rounds {
@@ -50,18 +51,29 @@ func writeHistory(path string) int {
 			fmt.Fprintln(os.Stderr, err)
 			code = 1
 		}
-		event := watch.Event{Site: "office", At: at, Kind: "broke", Subject: strconv.Itoa(i), Text: strings.Repeat("x", 3000)}
+
+		event := watch.Event{
+			Site:    "office",
+			At:      at,
+			Kind:    "broke",
+			Subject: strconv.Itoa(i),
+			Text:    strings.Repeat("x", 3000),
+		}
+
 		if err := s.AddEvent(ctx, event); err != nil {
 			fmt.Fprintln(os.Stderr, err)
 			code = 1
 			continue
 		}
+
 		fmt.Println(i)
 	}
+
 	if err := s.Close(); err != nil {
 		fmt.Fprintln(os.Stderr, err)
 		code = 1
 	}
+
 	return code
 }
 
@@ -70,16 +82,20 @@ func traced(t *testing.T, path string, rules ...string) (kept []string, trace st
 	t.Helper()
 	log := filepath.Join(t.TempDir(), "trace")
 	args := []string{"-f", "--seccomp-bpf", "-o", log, "-e", "trace=" + calls}
+
 	for _, r := range rules {
 		args = append(args, "-e", "inject="+r)
 	}
+
 	cmd := exec.CommandContext(t.Context(), "strace", append(args, os.Args[0])...)
 	cmd.Env = append(os.Environ(), writerEnv+"="+path)
 	out, err := cmd.Output()
 	data, unread := os.ReadFile(log)
+
 	if unread != nil {
 		t.Fatalf("strace: %v, %v", err, unread)
 	}
+
 	return strings.Fields(string(out)), string(data), cmd.ProcessState.ExitCode()
 }
 
@@ -92,17 +108,24 @@ func TestShortWrites(t *testing.T) {
 	for range 5 {
 		limit := rand.IntN(100 << 10)
 		path := filepath.Join(t.TempDir(), "history.sqlite")
-		cmd := exec.CommandContext(t.Context(), "prlimit", "--fsize="+strconv.Itoa(limit), os.Args[0])
+		cmd := exec.CommandContext(t.Context(), "prlimit", "--fsize="+strconv.Itoa(limit),
+			os.Args[0])
+
 		cmd.Env = append(os.Environ(), writerEnv+"="+path)
 		out, _ := cmd.Output()
 		if cmd.ProcessState.ExitCode() != 1 {
-			t.Fatalf("with files of %d octets at most it ends with %d", limit, cmd.ProcessState.ExitCode())
+			t.Fatalf("with files of %d octets at most it ends with %d", limit,
+				cmd.ProcessState.ExitCode())
 		}
+
 		s, err := Open(t.Context(), path)
 		if err != nil {
 			t.Fatalf("after files of %d octets at most: %v", limit, err)
 		}
-		s.whole(t, fmt.Sprintf("files of %d octets at most", limit), strings.Fields(string(out)))
+
+		s.whole(t, fmt.Sprintf("files of %d octets at most", limit),
+			strings.Fields(string(out)))
+
 		s.Close()
 	}
 }
@@ -117,14 +140,17 @@ func TestFaults(t *testing.T) {
 		}
 		t.Skip("left out: no strace here; apt-get install strace")
 	}
+
 	_, trace, code := traced(t, filepath.Join(t.TempDir(), "history.sqlite"))
 	if code != 0 {
 		t.Fatalf("without a fault: %d", code)
 	}
+
 	type fault struct {
 		call, rule string
 		n          int
 	}
+
 	var all []fault
 	for call := range strings.SplitSeq(calls, ",") {
 		for n := range strings.Count(trace, " "+call+"(") {
@@ -136,12 +162,14 @@ func TestFaults(t *testing.T) {
 			}
 		}
 	}
+
 	t.Logf("%d faults are possible", len(all))
 	rand.Shuffle(len(all), func(i, j int) { all[i], all[j] = all[j], all[i] })
 	count := 10 // a soak has all
 	if n, err := strconv.Atoi(os.Getenv("MAILPUB_KILLS")); err == nil {
 		count = n
 	}
+
 	for _, f := range all[:min(count, len(all))] {
 		path := filepath.Join(t.TempDir(), "history.sqlite")
 		kept, _, _ := traced(t, path, fmt.Sprintf("%s%s:when=%d", f.call, f.rule, f.n))
@@ -150,6 +178,7 @@ func TestFaults(t *testing.T) {
 			t.Errorf("%s%s, number %d: %v", f.call, f.rule, f.n, err)
 			continue
 		}
+
 		s.whole(t, fmt.Sprintf("%s%s, number %d", f.call, f.rule, f.n), kept)
 		s.Close()
 	}
@@ -159,24 +188,33 @@ func TestFaults(t *testing.T) {
 func (s *Store) whole(t *testing.T, what string, kept []string) {
 	t.Helper()
 	var verdict string
-	if err := s.db.QueryRowContext(t.Context(), "PRAGMA integrity_check").Scan(&verdict); err != nil || verdict != "ok" {
+	if err := s.db.QueryRowContext(t.Context(),
+		"PRAGMA integrity_check").Scan(&verdict); err != nil || verdict != "ok" {
 		t.Errorf("%s: %s, %v", what, verdict, err)
 		return
 	}
+
 	events, err := s.Events(t.Context(), "office", 100)
 	if err != nil {
 		t.Errorf("%s: %v", what, err)
 	}
+
 	there := map[string]bool{}
 	for _, e := range events {
 		there[e.Subject] = len(e.Text) == 3000
 	}
+
 	for _, subject := range kept {
 		if !there[subject] {
 			t.Errorf("%s: event %s was acknowledged and is not there", what, subject)
 		}
 	}
-	if err := s.AddEvent(t.Context(), watch.Event{Site: "office", At: time.Unix(0, 0), Subject: "more"}); err != nil {
+
+	if err := s.AddEvent(t.Context(), watch.Event{
+		Site:    "office",
+		At:      time.Unix(0, 0),
+		Subject: "more",
+	}); err != nil {
 		t.Errorf("%s: no more is taken: %v", what, err)
 	}
 }
@@ -190,20 +228,26 @@ func TestLinksBesideTheFile(t *testing.T) {
 		}
 		t.Skip("left out: only root can make a link of another account")
 	}
+
 	for _, ending := range []string{"", "-wal", "-shm", "-journal"} {
 		dir := t.TempDir()
-		path, elsewhere := filepath.Join(dir, "history.sqlite"), filepath.Join(dir, "elsewhere")
-		if err := errors.Join(os.Symlink(elsewhere, path+ending), os.Lchown(path+ending, nobody, nobody), os.Chown(dir, nobody, nobody)); err != nil {
+		path := filepath.Join(dir, "history.sqlite")
+		elsewhere := filepath.Join(dir, "elsewhere")
+		if err := errors.Join(os.Symlink(elsewhere, path+ending),
+			os.Lchown(path+ending, nobody, nobody), os.Chown(dir, nobody, nobody)); err != nil {
 			t.Fatal(err)
 		}
+
 		s, err := Open(t.Context(), path)
 		if err == nil {
 			err = s.AddEvent(t.Context(), watch.Event{Site: "office", At: time.Unix(0, 0)})
 			s.Close()
 		}
+
 		if err == nil && ending != "-journal" { // which WAL does without
 			t.Errorf("%q: it is written", ending)
 		}
+
 		if _, err := os.Lstat(elsewhere); err == nil {
 			t.Errorf("%q: the link is followed", ending)
 		}

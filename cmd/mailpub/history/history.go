@@ -61,10 +61,14 @@ CREATE INDEX IF NOT EXISTS event_of ON event (site, at);
 // Open opens the file at path, which is made if need be, readable by its owner alone. A file
 // that is no SQLite database, or a broken one, is an error that names it; it stays as it is.
 func Open(ctx context.Context, path string) (*Store, error) {
-	fail := func(err error) (*Store, error) { return nil, fmt.Errorf("history %s: %w", path, err) }
+	fail := func(err error) (*Store, error) {
+		return nil, fmt.Errorf("history %s: %w", path, err)
+	}
+
 	if err := durable.MakePrivate(filepath.Dir(path)); err != nil {
 		return fail(err)
 	}
+
 	f, err := durable.OpenFile(path, os.O_RDWR|os.O_CREATE, 0o600)
 	if err != nil {
 		return fail(err)
@@ -97,24 +101,34 @@ func (s *Store) AddState(ctx context.Context, site string, at time.Time, state S
 	if err != nil {
 		return s.failed(err)
 	}
+
 	defer tx.Rollback()
+
 	var since, until int64
 	var last State
-	err = tx.QueryRowContext(ctx, `SELECT since, until, state FROM state WHERE site = ? ORDER BY since DESC LIMIT 1`, site).Scan(&since, &until, &last)
-	now, end := at.Unix(), at.Add(valid).Unix()
+	err = tx.QueryRowContext(ctx, `SELECT since, until, state FROM state WHERE site = ? ORDER BY since DESC LIMIT 1`,
+		site).Scan(&since, &until, &last)
+
+	now := at.Unix()
+	end := at.Add(valid).Unix()
 	switch {
 	case err == nil && now < since: // the clock was set back: what is known already stays
 		return nil
 	case err == nil && last == state && now <= until:
-		_, err = tx.ExecContext(ctx, `UPDATE state SET until = max(until, ?) WHERE site = ? AND since = ?`, end, site, since)
+		_, err = tx.ExecContext(ctx, `UPDATE state SET until = max(until, ?) WHERE site = ? AND since = ?`,
+			end, site, since)
 	case err == nil || err == sql.ErrNoRows:
-		if _, err = tx.ExecContext(ctx, `UPDATE state SET until = min(until, ?) WHERE site = ? AND since = ?`, now, site, since); err == nil {
-			_, err = tx.ExecContext(ctx, `INSERT OR REPLACE INTO state VALUES (?, ?, ?, ?)`, site, now, end, state)
+		if _, err = tx.ExecContext(ctx, `UPDATE state SET until = min(until, ?) WHERE site = ? AND since = ?`,
+			now, site, since); err == nil {
+			_, err = tx.ExecContext(ctx, `INSERT OR REPLACE INTO state VALUES (?, ?, ?, ?)`,
+				site, now, end, state)
 		}
 	}
+
 	if err == nil {
 		err = tx.Commit()
 	}
+
 	return s.failed(err)
 }
 
@@ -127,30 +141,39 @@ func (s *Store) AddEvent(ctx context.Context, e watch.Event) error {
 
 // Events returns the newest events of a site, newest first, at most so many.
 func (s *Store) Events(ctx context.Context, site string, most int) (list []watch.Event, err error) {
-	rows, err := s.db.QueryContext(ctx, `SELECT at, kind, subject, text, took FROM event WHERE site = ? ORDER BY at DESC, rowid DESC LIMIT ?`, site, most)
+	rows, err := s.db.QueryContext(ctx, `SELECT at, kind, subject, text, took FROM event WHERE site = ? ORDER BY at DESC, rowid DESC LIMIT ?`,
+		site, most)
+
 	if err != nil {
 		return nil, s.failed(err)
 	}
+
 	defer rows.Close()
+
 	for rows.Next() {
 		e := watch.Event{Site: site}
 		var at, took int64
 		if err := rows.Scan(&at, &e.Kind, &e.Subject, &e.Text, &took); err != nil {
 			return nil, s.failed(err)
 		}
-		e.At, e.Took = time.Unix(at, 0), time.Duration(took)*time.Millisecond
+
+		e.At = time.Unix(at, 0)
+		e.Took = time.Duration(took) * time.Millisecond
 		list = append(list, e)
 	}
+
 	return list, s.failed(rows.Err())
 }
 
 // Prune forgets what ended before a time, and gives the room back.
 func (s *Store) Prune(ctx context.Context, before time.Time) error {
-	for _, q := range []string{`DELETE FROM state WHERE until < ?`, `DELETE FROM event WHERE at < ?`} {
+	for _, q := range []string{`DELETE FROM state WHERE until < ?`,
+		`DELETE FROM event WHERE at < ?`} {
 		if _, err := s.db.ExecContext(ctx, q, before.Unix()); err != nil {
 			return s.failed(err)
 		}
 	}
+
 	_, err := s.db.ExecContext(ctx, `PRAGMA incremental_vacuum`)
 	return s.failed(err)
 }

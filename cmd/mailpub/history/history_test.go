@@ -19,10 +19,12 @@ func open(t *testing.T) *Store {
 	if runtime.GOOS == "windows" { // where no name has a question mark
 		odd = "the state 100% #1"
 	}
+
 	s, err := Open(t.Context(), filepath.Join(t.TempDir(), odd, "history.sqlite"))
 	if err != nil {
 		t.Fatal(err)
 	}
+
 	t.Cleanup(func() { s.Close() })
 	return s
 }
@@ -39,6 +41,7 @@ func TestDays(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
+
 	s := open(t)
 	day := time.Date(2026, 10, 24, 0, 0, 0, 0, rome)
 	s.must(t, day.Add(6*time.Hour), Good, time.Hour)    // nobody looked before six
@@ -49,30 +52,37 @@ func TestDays(t *testing.T) {
 	if err := s.AddState(t.Context(), "other", day, Bad, 72*time.Hour); err != nil {
 		t.Fatal(err)
 	}
+
 	now := day.AddDate(0, 0, 2).Add(3 * time.Hour)
 	days, err := s.Days(t.Context(), "office", now, 4)
 	if err != nil {
 		t.Fatal(err)
 	}
+
 	want := []map[State]time.Duration{
 		{Unknown: 24 * time.Hour},
 		{Unknown: 6 * time.Hour, Good: 6 * time.Hour, Bad: 30 * time.Minute, Uneasy: 11*time.Hour + 30*time.Minute},
 		{Good: 25 * time.Hour}, // clocks go back
 		{Good: 3 * time.Hour},
 	}
+
 	for i, d := range days {
 		for _, state := range []State{Unknown, Good, Uneasy, Bad} {
 			if d.In[state] != want[i][state] {
-				t.Errorf("%s: state %d for %v, want %v", d.Start.Format(time.DateOnly), state, d.In[state], want[i][state])
+				t.Errorf("%s: state %d for %v, want %v", d.Start.Format(time.DateOnly), state,
+					d.In[state], want[i][state])
 			}
 		}
 	}
+
 	if got := days[1].Worst(); got != Bad {
 		t.Errorf("worst is %d", got)
 	}
+
 	if share, known := days[1].Uptime(); !known || share < 0.97 || share > 0.98 {
 		t.Errorf("well for %v, %t", share, known)
 	}
+
 	if _, known := days[0].Uptime(); known {
 		t.Error("a day on which nobody looked is known")
 	}
@@ -89,6 +99,7 @@ func TestGapAndClock(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
+
 	if in := days[0].In; in[Good] != 40*time.Minute || in[Bad] != 0 {
 		t.Errorf("%v", in)
 	}
@@ -98,27 +109,40 @@ func TestEventsAndPrune(t *testing.T) {
 	s := open(t)
 	start := time.Date(2026, 11, 2, 10, 0, 0, 0, time.UTC)
 	for i := range 5 {
-		e := watch.Event{Site: "office", At: start.Add(time.Duration(i) * time.Hour), Kind: watch.Healed, Subject: "router.forward tcp/25",
-			Text: fmt.Sprint("event ", i), Took: 1500 * time.Millisecond}
+		e := watch.Event{
+			Site:    "office",
+			At:      start.Add(time.Duration(i) * time.Hour),
+			Kind:    watch.Healed,
+			Subject: "router.forward tcp/25",
+			Text:    fmt.Sprint("event ", i),
+			Took:    1500 * time.Millisecond,
+		}
+
 		if err := s.AddEvent(t.Context(), e); err != nil {
 			t.Fatal(err)
 		}
 	}
+
 	s.must(t, start, Bad, time.Hour)
 	s.must(t, start.Add(4*time.Hour), Good, time.Hour)
 	list, err := s.Events(t.Context(), "office", 3)
 	if err != nil {
 		t.Fatal(err)
 	}
-	if len(list) != 3 || list[0].Text != "event 4" || list[0].Took != 1500*time.Millisecond || !list[0].At.Equal(start.Add(4*time.Hour)) {
+
+	if len(list) != 3 || list[0].Text != "event 4" || list[0].Took != 1500*time.Millisecond ||
+		!list[0].At.Equal(start.Add(4*time.Hour)) {
 		t.Errorf("%+v", list)
 	}
+
 	if err := s.Prune(t.Context(), start.Add(3*time.Hour)); err != nil {
 		t.Fatal(err)
 	}
+
 	if list, err = s.Events(t.Context(), "office", 9); err != nil || len(list) != 2 {
 		t.Errorf("after pruning: %v, %+v", err, list)
 	}
+
 	days, err := s.Days(t.Context(), "office", start.Add(5*time.Hour), 1)
 	if err != nil || days[0].In[Bad] != 0 || days[0].In[Good] != time.Hour {
 		t.Errorf("after pruning: %v, %+v", err, days)
@@ -132,9 +156,11 @@ func TestNoDatabase(t *testing.T) {
 	if err := os.WriteFile(path, []byte(text), 0o600); err != nil {
 		t.Fatal(err)
 	}
+
 	if _, err := Open(t.Context(), path); err == nil || !strings.Contains(err.Error(), path) {
 		t.Errorf("%v", err)
 	}
+
 	if left, err := os.ReadFile(path); err != nil || string(left) != text {
 		t.Errorf("%v, %q", err, left)
 	}
@@ -147,21 +173,31 @@ func TestFull(t *testing.T) {
 	start := time.Date(2026, 11, 2, 10, 0, 0, 0, time.UTC)
 	s.must(t, start, Good, time.Hour)
 	limit := func(pages int) {
-		if _, err := s.db.ExecContext(t.Context(), fmt.Sprintf("PRAGMA max_page_count = %d", pages)); err != nil {
+		if _, err := s.db.ExecContext(t.Context(),
+			fmt.Sprintf("PRAGMA max_page_count = %d", pages)); err != nil {
 			t.Fatal(err)
 		}
 	}
+
 	limit(1) // SQLite takes the number of pages that there are
 	var err error
 	for i := 0; err == nil && i < 10_000; i++ {
-		err = s.AddEvent(t.Context(), watch.Event{Site: "office", At: start, Kind: watch.Broke, Text: strings.Repeat("x", 500)})
+		err = s.AddEvent(t.Context(), watch.Event{
+			Site: "office",
+			At:   start,
+			Kind: watch.Broke,
+			Text: strings.Repeat("x", 500),
+		})
 	}
+
 	if err == nil || !strings.Contains(err.Error(), "full") {
 		t.Errorf("%v", err)
 	}
+
 	if _, err := s.Days(t.Context(), "office", start.Add(time.Hour), 30); err != nil {
 		t.Error(err)
 	}
+
 	limit(100_000)
 	s.must(t, start.Add(time.Minute), Bad, time.Hour)
 }
@@ -173,29 +209,38 @@ func TestTwoReadAndWrite(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
+
 	defer other.Close()
+
 	start := time.Now()
 	failed := make(chan error, 1)
 	go func() {
 		var err error
 		for i := range 50 {
-			err = errors.Join(err, s.AddState(t.Context(), "office", start.Add(time.Duration(i)*time.Second), State(1+i%3), time.Minute))
+			err = errors.Join(err, s.AddState(t.Context(), "office",
+				start.Add(time.Duration(i)*time.Second), State(1+i%3), time.Minute))
 		}
 		failed <- err
 	}()
+
 	for range 50 {
 		if _, err := other.Days(t.Context(), "office", time.Now(), 30); err != nil {
 			t.Error(err)
 		}
 	}
+
 	if err := <-failed; err != nil {
 		t.Error(err)
 	}
-	if info, err := os.Stat(s.path); err != nil || info.Mode().Perm()&0o077 != 0 && os.PathSeparator == '/' {
+
+	if info, err := os.Stat(s.path); err != nil ||
+		info.Mode().Perm()&0o077 != 0 && os.PathSeparator == '/' {
 		t.Errorf("%v, %v: others can read it", err, info.Mode())
 	}
+
 	var mode string
-	if err := s.db.QueryRowContext(t.Context(), "PRAGMA journal_mode").Scan(&mode); err != nil || mode != "wal" {
+	if err := s.db.QueryRowContext(t.Context(),
+		"PRAGMA journal_mode").Scan(&mode); err != nil || mode != "wal" {
 		t.Errorf("%v, %q", err, mode)
 	}
 }

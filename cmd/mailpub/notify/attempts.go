@@ -32,7 +32,9 @@ func (a *attempts) do(ctx context.Context, send func() error) error {
 		a.mu.Unlock()
 		return errHangs
 	}
-	a.begun, a.hanging = a.begun+1, time.Now()
+
+	a.begun = a.begun + 1
+	a.hanging = time.Now()
 	a.mu.Unlock()
 	ended := make(chan error, 1) // it never waits for its reader
 	go func() {
@@ -42,6 +44,7 @@ func (a *attempts) do(ctx context.Context, send func() error) error {
 		a.mu.Unlock()
 		ended <- err
 	}()
+
 	select {
 	case err := <-ended:
 		return err

@@ -37,9 +37,11 @@ func secretsOf(raw string) []string {
 	if err != nil {
 		return list
 	}
+
 	if password, ok := u.User.Password(); ok {
 		list = append(list, password, url.QueryEscape(password))
 	}
+
 	list = append(list, u.User.Username())
 	for _, part := range strings.Split(u.EscapedPath(), "/") {
 		list = append(list, part)
@@ -47,11 +49,13 @@ func secretsOf(raw string) []string {
 			list = append(list, plain)
 		}
 	}
+
 	for name, values := range u.Query() {
 		if !isPublicParameter(name) {
 			list = append(list, values...)
 		}
 	}
+
 	return list
 }
 

@@ -21,8 +21,14 @@ import (
 )
 
 func notice() watch.Notice {
-	return watch.Notice{Format: watch.NoticeFormat, Site: "nomeazienda", Host: "mail.nomeazienda.it", Kind: watch.Broke,
-		Title: "broken: mx.exists nomeazienda.it", Text: "broken: mx.exists nomeazienda.it\n- it is gone"}
+	return watch.Notice{
+		Format: watch.NoticeFormat,
+		Site:   "nomeazienda",
+		Host:   "mail.nomeazienda.it",
+		Kind:   watch.Broke,
+		Title:  "broken: mx.exists nomeazienda.it",
+		Text:   "broken: mx.exists nomeazienda.it\n- it is gone",
+	}
 }
 
 func TestWebhook(t *testing.T) {
@@ -38,27 +44,36 @@ func TestWebhook(t *testing.T) {
 		}
 		w.WriteHeader(answer)
 	}))
+
 	defer server.Close()
+
 	hook := Webhook(server.URL+"/hook?token=t0ps3cret", secret)
 	if err := hook.Send(t.Context(), notice()); err != nil {
 		t.Fatal(err)
 	}
+
 	var got watch.Notice
-	if err := json.Unmarshal([]byte(body), &got); err != nil || got.Title != notice().Title || got.Format != "mailpub/notice/v1" {
+	if err := json.Unmarshal([]byte(body), &got); err != nil || got.Title != notice().Title ||
+		got.Format != "mailpub/notice/v1" {
 		t.Errorf("%v %s", err, body)
 	}
+
 	if want := "sha256=" + Sign(secret, at, []byte(body)); signature != want || at == "" {
 		t.Errorf("signature %q, want %q", signature, want)
 	}
+
 	for _, code := range []int{http.StatusInternalServerError, http.StatusFound} {
 		answer = code
-		if err := hook.Send(t.Context(), notice()); err == nil || !strings.Contains(err.Error(), fmt.Sprint(code)) {
+		if err := hook.Send(t.Context(), notice()); err == nil ||
+			!strings.Contains(err.Error(), fmt.Sprint(code)) {
 			t.Errorf("%d: %v", code, err)
 		}
 	}
+
 	server.Close()
 	err := hook.Send(t.Context(), notice())
-	if err == nil || strings.Contains(err.Error(), "t0ps3cret") || strings.Contains(err.Error(), "/hook") {
+	if err == nil || strings.Contains(err.Error(), "t0ps3cret") ||
+		strings.Contains(err.Error(), "/hook") {
 		t.Errorf("of a server that is gone: %v", err)
 	}
 }
@@ -74,22 +89,29 @@ func TestExec(t *testing.T) {
 	if runtime.GOOS == "windows" {
 		t.Skip("left out: a shell script on Windows")
 	}
+
 	t.Setenv("MAILPUB_TSIG_KEY", "s3cret")
 	dir := t.TempDir()
 	script := filepath.Join(dir, "tell")
-	if err := os.WriteFile(script, []byte("#!/bin/sh\necho \"$1 $MAILPUB_SITE $MAILPUB_KIND [$MAILPUB_TSIG_KEY]\" >said; cat >>said\n[ -z \"$2\" ] || { echo first; echo \"the last word\" >&2; exit $2; }\n"), 0o700); err != nil {
+	if err := os.WriteFile(script, []byte("#!/bin/sh\necho \"$1 $MAILPUB_SITE $MAILPUB_KIND [$MAILPUB_TSIG_KEY]\" >said; cat >>said\n[ -z \"$2\" ] || { echo first; echo \"the last word\" >&2; exit $2; }\n"),
+		0o700); err != nil {
 		t.Fatal(err)
 	}
+
 	if err := Exec(dir, script, "argument").Send(t.Context(), notice()); err != nil {
 		t.Fatal(err)
 	}
+
 	said, _ := os.ReadFile(filepath.Join(dir, "said"))
 	if !strings.HasPrefix(string(said), "argument nomeazienda broke []\n{\"format\":\"mailpub/notice/v1\"") {
 		t.Errorf("%s", said)
 	}
-	if err := Exec(dir, script, "x", "3").Send(t.Context(), notice()); err == nil || err.Error() != "exit status 3: the last word" {
+
+	if err := Exec(dir, script, "x", "3").Send(t.Context(), notice()); err == nil ||
+		err.Error() != "exit status 3: the last word" {
 		t.Errorf("%v", err)
 	}
+
 	if err := Exec(dir, filepath.Join(dir, "no-such")).Send(t.Context(), notice()); err == nil {
 		t.Error("a program that is not there took it")
 	}
@@ -105,7 +127,9 @@ func TestExec(t *testing.T) {
 	}
 	ctx, cancel := context.WithTimeout(t.Context(), 100*time.Millisecond)
 	defer cancel()
-	if err := Exec(dir, "sleep", "60").Send(ctx, notice()); err == nil || !strings.Contains(err.Error(), "did not end in time") {
+
+	if err := Exec(dir, "sleep", "60").Send(ctx, notice()); err == nil ||
+		!strings.Contains(err.Error(), "did not end in time") {
 		t.Errorf("%v", err)
 	}
 }
@@ -123,6 +147,7 @@ func TestServiceSecrets(t *testing.T) {
 			t.Errorf("%s is taken for a service", raw)
 			continue
 		}
+
 		for _, secret := range []string{"s3cret", "AAHdqTcv", "mario"} {
 			if strings.Contains(err.Error(), secret) {
 				t.Errorf("the error holds the secret: %v", err)
@@ -138,37 +163,53 @@ func TestService(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
+
 	defer l.Close()
+
 	got := make(chan string, 1)
 	go smtpOnce(l, got)
-	c, err := Service(fmt.Sprintf("smtp://%s/?fromAddress=watch@nomeazienda.it&toAddresses=mario@example.org&useStartTLS=no&auth=None&encryption=None", l.Addr()))
+	c, err := Service(fmt.Sprintf("smtp://%s/?fromAddress=watch@nomeazienda.it&toAddresses=mario@example.org&useStartTLS=no&auth=None&encryption=None",
+		l.Addr()))
+
 	if err != nil {
 		t.Fatal(err)
 	}
+
 	if c.Name != "smtp" {
 		t.Errorf("name %q", c.Name)
 	}
+
 	if err := c.Send(t.Context(), notice()); err != nil {
 		t.Fatal(err)
 	}
+
 	message := <-got
-	for _, want := range []string{"Subject: mailpub nomeazienda: broken: mx.exists nomeazienda.it", "it is gone", "To: mario@example.org"} {
+	for _, want := range []string{"Subject: mailpub nomeazienda: broken: mx.exists nomeazienda.it",
+		"it is gone", "To: mario@example.org"} {
 		if !strings.Contains(message, want) {
 			t.Errorf("no %q in:\n%s", want, message)
 		}
 	}
 
-	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { w.WriteHeader(http.StatusForbidden) }))
+	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		w.WriteHeader(http.StatusForbidden)
+	}))
+
 	defer server.Close()
+
 	c, err = Service("generic+" + server.URL + "/s3cret-token")
 	if err != nil {
 		t.Fatal(err)
 	}
-	if err := c.Send(t.Context(), notice()); err == nil || strings.Contains(err.Error(), "s3cret") {
+
+	if err := c.Send(t.Context(), notice()); err == nil ||
+		strings.Contains(err.Error(), "s3cret") {
 		t.Errorf("%v", err)
 	}
+
 	server.Close()
-	if err := c.Send(t.Context(), notice()); err == nil || strings.Contains(err.Error(), "s3cret") {
+	if err := c.Send(t.Context(), notice()); err == nil ||
+		strings.Contains(err.Error(), "s3cret") {
 		t.Errorf("%v", err)
 	}
 }
@@ -179,10 +220,13 @@ func smtpOnce(l net.Listener, got chan<- string) {
 	if err != nil {
 		return
 	}
+
 	defer conn.Close()
+
 	fmt.Fprint(conn, "220 test ESMTP\r\n")
 	var data strings.Builder
 	in := false
+
 	for s := bufio.NewScanner(conn); s.Scan(); {
 		switch line := s.Text(); {
 		case in && line == ".":
@@ -206,19 +250,27 @@ func smtpOnce(l net.Listener, got chan<- string) {
 // While a message hangs there is no second one.
 func TestServiceHangs(t *testing.T) {
 	hang := make(chan struct{})
-	server := httptest.NewServer(http.HandlerFunc(func(http.ResponseWriter, *http.Request) { <-hang }))
+	server := httptest.NewServer(http.HandlerFunc(func(http.ResponseWriter, *http.Request) {
+		<-hang
+	}))
+
 	defer server.Close()
 	defer close(hang)
+
 	c, err := Service("generic+" + server.URL + "/")
 	if err != nil {
 		t.Fatal(err)
 	}
+
 	ctx, cancel := context.WithTimeout(t.Context(), 50*time.Millisecond)
 	defer cancel()
+
 	if err := watch.Try(ctx, c, notice()); !errors.Is(err, context.DeadlineExceeded) {
 		t.Error(err)
 	}
-	if err := c.Send(t.Context(), notice()); err == nil || !strings.Contains(err.Error(), "still being sent") {
+
+	if err := c.Send(t.Context(), notice()); err == nil ||
+		!strings.Contains(err.Error(), "still being sent") {
 		t.Error(err)
 	}
 }

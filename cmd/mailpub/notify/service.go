@@ -23,24 +23,31 @@ import (
 func Service(raw string) (watch.Channel, error) {
 	scheme, _, _ := strings.Cut(raw, ":")
 	fail := func(err error) (watch.Channel, error) {
-		return watch.Channel{}, fmt.Errorf("not the URL of a supported service: %w", withoutSecrets(err, secretsOf(raw)...))
+		return watch.Channel{}, fmt.Errorf("not the URL of a supported service: %w",
+			withoutSecrets(err, secretsOf(raw)...))
 	}
+
 	router, err := shoutrrr.NewSender(log.New(io.Discard, "", 0))
 	if err != nil {
 		return fail(err)
 	}
+
 	service, err := router.Locate(raw)
 	if err != nil {
 		return fail(err)
 	}
+
 	a := &attempts{}
 	return watch.Channel{Name: scheme, Send: func(ctx context.Context, n watch.Notice) error {
 		err := a.do(ctx, func() error {
-			return service.Send(n.Text, &types.Params{"title": "mailpub " + n.Site + ": " + n.Title})
+			return service.Send(n.Text, &types.Params{"title": "mailpub " + n.Site + ": " +
+				n.Title})
 		})
+
 		if err == nil || ctx.Err() != nil || errors.Is(err, errHangs) {
 			return err
 		}
+
 		return withoutSecrets(err, secretsOf(raw)...)
 	}}, nil
 }

@@ -27,20 +27,26 @@ const (
 // Webhook returns a channel that posts a notice as JSON. With a secret it is signed: see Sign. An
 // answer of 2xx means that it was taken; redirections are not followed.
 func Webhook(to, secret string) watch.Channel {
-	client := &http.Client{CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }}
+	client := &http.Client{CheckRedirect: func(*http.Request, []*http.Request) error {
+		return http.ErrUseLastResponse
+	}}
+
 	name := "webhook"
 	if u, err := url.Parse(to); err == nil {
 		name += " " + u.Host
 	}
+
 	return watch.Channel{Name: name, Send: func(ctx context.Context, n watch.Notice) error {
 		body, err := json.Marshal(n)
 		if err != nil {
 			return err
 		}
+
 		r, err := http.NewRequestWithContext(ctx, http.MethodPost, to, bytes.NewReader(body))
 		if err != nil {
 			return withoutSecrets(err, secretsOf(to)...)
 		}
+
 		r.Header.Set("Content-Type", "application/json")
 		r.Header.Set("User-Agent", "mailpub")
 		if secret != "" {
@@ -48,18 +54,23 @@ func Webhook(to, secret string) watch.Channel {
 			r.Header.Set(TimestampHeader, at)
 			r.Header.Set(SignatureHeader, "sha256="+Sign(secret, at, body))
 		}
+
 		answer, err := client.Do(r)
 		if failed := (*url.Error)(nil); errors.As(err, &failed) {
 			err = failed.Err // without the address
 		}
+
 		if err != nil {
 			return withoutSecrets(err, secretsOf(to)...)
 		}
+
 		defer answer.Body.Close()
+
 		_, _ = io.Copy(io.Discard, io.LimitReader(answer.Body, 64<<10)) // so that the connection can be used again
 		if answer.StatusCode/100 != 2 {
 			return fmt.Errorf("it answers %s", answer.Status)
 		}
+
 		return nil
 	}}
 }

@@ -33,6 +33,7 @@ func TestBrowser(t *testing.T) {
 		inBrowser(t)
 		return
 	}
+
 	_, err := exec.LookPath("chromium")
 	if err != nil || os.Getuid() != 0 {
 		if os.Getenv("MAILPUB_LAB") == "require" {
@@ -40,10 +41,12 @@ func TestBrowser(t *testing.T) {
 		}
 		t.Skipf("needs root and chromium: %v", err)
 	}
+
 	args := append([]string{"-n", os.Args[0]}, "-test.run=^TestBrowser$", "-test.v")
 	if *update {
 		args = append(args, "-update")
 	}
+
 	cmd := exec.CommandContext(t.Context(), "unshare", args...)
 	cmd.Env = append(os.Environ(), "MAILPUB_BROWSER=inside")
 	out, err := cmd.CombinedOutput()
@@ -66,33 +69,52 @@ func inBrowser(t *testing.T) {
 	if out, err := exec.Command("ip", "link", "set", "lo", "up").CombinedOutput(); err != nil {
 		t.Fatalf("%v: %s", err, out)
 	}
+
 	site := office()
-	way := plan.Subject{Name: "mario@provider.example", Text: "from mario@nomeazienda.it to mario@provider.example", Outside: true}
+	way := plan.Subject{
+		Name:    "mario@provider.example",
+		Text:    "from mario@nomeazienda.it to mario@provider.example",
+		Outside: true,
+	}
+
 	set(&site, "outbound.delivered", func(c *plan.Check) {
 		c.Subject, c.Got, c.Seen = way, "arrived in INBOX; source 2.2.2.2", noon.Add(-3*time.Hour)
 	})
-	set(&site, "outbound.spf", func(c *plan.Check) { c.Subject, c.Got, c.Seen = way, "pass", noon.Add(-3*time.Hour) })
+
+	set(&site, "outbound.spf", func(c *plan.Check) {
+		c.Subject, c.Got, c.Seen = way, "pass", noon.Add(-3*time.Hour)
+	})
+
 	set(&site, "mail.outside", func(c *plan.Check) {
-		c.Subject = plan.Subject{Name: "postmaster@nomeazienda.it", Text: "postmaster@nomeazienda.it, from mario@provider.example", Outside: true}
+		c.Subject = plan.Subject{
+			Name:    "postmaster@nomeazienda.it",
+			Text:    "postmaster@nomeazienda.it, from mario@provider.example",
+			Outside: true,
+		}
 		c.Got, c.Seen = "arrived in the mailbox of mario over IMAP; by mx.provider.example from 203.0.113.5 under TLS, then mail.nomeazienda.it from 203.0.113.9 under TLS", noon.Add(-3*time.Hour)
 	})
+
 	for i := range 30 { // weeks with a bad day and one on which nobody looked
 		in := map[history.State]time.Duration{history.Good: 24 * time.Hour}
 		switch i {
 		case 11:
-			in = map[history.State]time.Duration{history.Good: 21 * time.Hour, history.Bad: 3 * time.Hour}
+			in = map[history.State]time.Duration{history.Good: 21 * time.Hour,
+				history.Bad: 3 * time.Hour}
 		case 12:
 			in = map[history.State]time.Duration{history.Uneasy: 24 * time.Hour}
 		case 3:
 			in = map[history.State]time.Duration{history.Unknown: 24 * time.Hour}
 		}
+
 		site.Days = append(site.Days, history.Day{Start: noon.AddDate(0, 0, i-29), In: in})
 	}
+
 	site.Events = []watch.Event{
 		{Site: "office", At: noon.Add(-71 * time.Minute), Kind: watch.Repaired, Text: "the forwards are back: tcp/25, tcp/110, tcp/143, tcp/1000, tcp/3000", Took: 940 * time.Millisecond},
 		{Site: "office", At: noon.Add(-71 * time.Minute), Kind: watch.Broke, Text: "the router forgot its forwards (it restarted)"},
 		{Site: "office", At: noon.Add(-26 * time.Hour), Kind: watch.AddressChanged, Text: "the public address is 2.2.2.2, it was 2.2.2.7; A and SPF follow"},
 	}
+
 	server := NewServer("test")
 	server.Now = func() time.Time { return noon }
 	server.Show(site)
@@ -100,6 +122,7 @@ func inBrowser(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
+
 	web := &http.Server{Handler: RejectForeignOrigins(server.Handler())}
 	go web.Serve(l)
 	t.Cleanup(func() { web.Close() })
@@ -109,47 +132,82 @@ func inBrowser(t *testing.T) {
 		name          string
 		width, height int64
 		picture       string
-	}{{"phone", 375, 740, "tall"}, {"larger phone", 390, 844, "tall"}, {"desktop", 1280, 900, "wide"}} {
+	}{{"phone", 375, 740, "tall"}, {"larger phone", 390, 844, "tall"},
+		{"desktop", 1280, 900, "wide"}} {
 		b.load(screen.width, screen.height)
-		b.expect(screen.name+": the headline", `document.querySelector(".headline").innerText`, "✓ Mail arrives and leaves. No problems found.")
-		b.expect(screen.name+": nothing to scroll sideways", `String(document.documentElement.scrollWidth <= window.innerWidth)`, "true")
-		b.expect(screen.name+": one picture", `[...document.querySelectorAll(".wide,.tall")].filter(e => e.offsetParent).map(e => e.className).join()`, screen.picture)
+		b.expect(screen.name+": the headline", `document.querySelector(".headline").innerText`,
+			"✓ Mail arrives and leaves. No problems found.")
+
+		b.expect(screen.name+": nothing to scroll sideways",
+			`String(document.documentElement.scrollWidth <= window.innerWidth)`, "true")
+
+		b.expect(screen.name+": one picture",
+			`[...document.querySelectorAll(".wide,.tall")].filter(e => e.offsetParent).map(e => e.className).join()`,
+			screen.picture)
+
 		b.expect(screen.name+": no text wider than its box", tooWide, "")
 	}
+
 	b.picture("status-outside.png", 1280, 1000)
 	b.picture("status-outside-phone.png", 390, 1500)
 	light := b.eval(`getComputedStyle(document.body).backgroundColor`)
 	b.scheme("dark")
+
 	if dark := b.eval(`getComputedStyle(document.body).backgroundColor`); dark == light {
 		t.Errorf("dark and light are both %s", dark)
 	}
+
 	b.expect("words can be read on dark", contrast, "true")
 	b.scheme("light")
 	b.expect("words can be read on light", contrast, "true")
 
-	b.expect("the picture is told in words", `[...document.querySelectorAll(".path li")].map(e => e.textContent).join("|").replace(/\s+/g, " ").slice(0, 14)`, "Internet: well")
-	b.expect("each path is told", `[...document.querySelectorAll(".path h2")].map(e => e.textContent).join()`, "Mail comes in,Mail goes out")
-	b.expect("the picture is not told twice", `String([...document.querySelectorAll("svg")].every(e => e.closest("[aria-hidden]")))`, "true")
-	b.expect("every part of the page has a name", `[...document.querySelectorAll("section")].filter(e => !e.getAttribute("aria-label")).length`, "0")
+	b.expect("the picture is told in words",
+		`[...document.querySelectorAll(".path li")].map(e => e.textContent).join("|").replace(/\s+/g, " ").slice(0, 14)`,
+		"Internet: well")
+
+	b.expect("each path is told", `[...document.querySelectorAll(".path h2")].map(e => e.textContent).join()`,
+		"Mail comes in,Mail goes out")
+
+	b.expect("the picture is not told twice",
+		`String([...document.querySelectorAll("svg")].every(e => e.closest("[aria-hidden]")))`,
+		"true")
+
+	b.expect("every part of the page has a name",
+		`[...document.querySelectorAll("section")].filter(e => !e.getAttribute("aria-label")).length`, "0")
+
 	b.eval(`document.querySelector("summary").click(), document.querySelector("summary").focus(), window.mark = "the same page"`)
 	bad := rebooted()
-	bad.Days, bad.Events = site.Days, site.Events
+	bad.Days = site.Days
+	bad.Events = site.Events
 	server.Show(bad)
-	b.wait("the break shows by itself", `document.querySelector(".headline").innerText`, "✗ The router forgot its forwards (it restarted).")
+	b.wait("the break shows by itself", `document.querySelector(".headline").innerText`,
+		"✗ The router forgot its forwards (it restarted).")
+
 	b.expect("without loading anew", `window.mark`, "the same page")
-	b.wait("the news are told", `document.getElementById("told").textContent`, "✗ office: The router forgot its forwards (it restarted).")
+	b.wait("the news are told", `document.getElementById("told").textContent`,
+		"✗ office: The router forgot its forwards (it restarted).")
+
 	b.expect("the focus stays", `document.activeElement.tagName`, "SUMMARY")
 	b.expect("the break is told in words", `String([...document.querySelectorAll(".path li")].some(e => e.textContent.startsWith("Router: broken.")))`, "true")
 	b.eval(`getSelection().selectAllChildren(document.querySelector(".headline"))`)
 	server.Show(site)
 	time.Sleep(time.Second)
-	b.expect("news wait for the end of a selection", `document.querySelector(".headline").innerText`, "✗ The router forgot its forwards (it restarted).")
+	b.expect("news wait for the end of a selection",
+		`document.querySelector(".headline").innerText`,
+		"✗ The router forgot its forwards (it restarted).")
+
 	b.eval(`getSelection().removeAllRanges()`)
-	b.wait("and come then", `document.querySelector(".headline").innerText`, "✓ Mail arrives and leaves. No problems found.")
+	b.wait("and come then", `document.querySelector(".headline").innerText`,
+		"✓ Mail arrives and leaves. No problems found.")
+
 	server.Show(bad)
-	b.wait("the break shows again", `document.querySelector(".headline").innerText`, "✗ The router forgot its forwards (it restarted).")
+	b.wait("the break shows again", `document.querySelector(".headline").innerText`,
+		"✗ The router forgot its forwards (it restarted).")
+
 	b.expect("what was open stays open", `String(document.querySelectorAll("details[open]").length > 0)`, "true")
-	b.expect("where it breaks", `document.querySelectorAll(".wide .break").length + " " + document.querySelector(".wide .box.bad .name").textContent`, "1 Router")
+	b.expect("where it breaks", `document.querySelectorAll(".wide .break").length + " " + document.querySelector(".wide .box.bad .name").textContent`,
+		"1 Router")
+
 	b.picture("status.png", 1280, 1180)
 	b.picture("status-phone.png", 390, 844)
 	b.scheme("dark")
@@ -163,9 +221,12 @@ func inBrowser(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if !strings.Contains(text, "mailpub apply restores it") || !strings.Contains(text, "LEASE LEFT") && !strings.Contains(text, "Lease left") {
+
+	if !strings.Contains(text, "mailpub apply restores it") ||
+		!strings.Contains(text, "LEASE LEFT") && !strings.Contains(text, "Lease left") {
 		t.Errorf("without scripts:\n%s", text)
 	}
+
 	b.scripts(true)
 
 	b.load(1280, 900)
@@ -189,8 +250,11 @@ const contrast = `String((() => {
 
 func start(t *testing.T, url string) *browser {
 	t.Helper()
-	ctx, cancel := chromedp.NewExecAllocator(t.Context(), chromedp.ExecPath("chromium"), chromedp.Headless, chromedp.NoSandbox, chromedp.NoFirstRun,
-		chromedp.UserDataDir(filepath.Join(t.TempDir(), "profile")), chromedp.Flag("disable-dev-shm-usage", true))
+	ctx, cancel := chromedp.NewExecAllocator(t.Context(), chromedp.ExecPath("chromium"),
+		chromedp.Headless, chromedp.NoSandbox, chromedp.NoFirstRun,
+		chromedp.UserDataDir(filepath.Join(t.TempDir(), "profile")),
+		chromedp.Flag("disable-dev-shm-usage", true))
+
 	t.Cleanup(cancel)
 	ctx, cancel = chromedp.NewContext(ctx)
 	t.Cleanup(cancel)
@@ -200,6 +264,7 @@ func start(t *testing.T, url string) *browser {
 	err := chromedp.Listen(ctx, func(event any) {
 		b.mu.Lock()
 		defer b.mu.Unlock()
+
 		switch e := event.(type) {
 		case *log.EventEntryAdded:
 			b.wrongs = append(b.wrongs, e.Entry.Text)
@@ -207,9 +272,11 @@ func start(t *testing.T, url string) *browser {
 			b.wrongs = append(b.wrongs, e.ExceptionDetails.Text)
 		}
 	})
+
 	if err != nil {
 		t.Fatal(err)
 	}
+
 	call(b, log.Enable, cdp.Empty{})
 	return b
 }
@@ -228,7 +295,8 @@ func (b *browser) scheme(name string) {
 
 func (b *browser) scripts(on bool) {
 	b.Helper()
-	call(b, emulation.SetScriptExecutionDisabled, emulation.SetScriptExecutionDisabledParams{Value: !on})
+	call(b, emulation.SetScriptExecutionDisabled,
+		emulation.SetScriptExecutionDisabledParams{Value: !on})
 }
 
 func (b *browser) run(steps ...chromedp.Action[chromedp.Void]) {
@@ -240,7 +308,8 @@ func (b *browser) run(steps ...chromedp.Action[chromedp.Void]) {
 
 func (b *browser) load(width, height int64) {
 	b.Helper()
-	b.run(chromedp.EmulateViewport(width, height), chromedp.Navigate(b.url), chromedp.WaitVisible(chromedp.CSS("main")))
+	b.run(chromedp.EmulateViewport(width, height), chromedp.Navigate(b.url),
+		chromedp.WaitVisible(chromedp.CSS("main")))
 }
 
 func (b *browser) eval(js string) string {
@@ -268,6 +337,7 @@ func (b *browser) wait(what, js, want string) {
 		}
 		time.Sleep(100 * time.Millisecond)
 	}
+
 	b.expect(what, js, want)
 }
 
@@ -286,12 +356,15 @@ func (b *browser) picture(name string, width, height int64) {
 	if !*update {
 		return
 	}
+
 	b.run(chromedp.EmulateViewport(width, height), chromedp.Sleep(200*time.Millisecond))
 	png, err := chromedp.Run(b.ctx, chromedp.CaptureScreenshot())
 	if err != nil {
 		b.Fatal(err)
 	}
-	if err := os.WriteFile(filepath.Join("..", "..", "..", "docs", name), png, 0o644); err != nil {
+
+	if err := os.WriteFile(filepath.Join("..", "..", "..", "docs", name), png,
+		0o644); err != nil {
 		b.Fatal(err)
 	}
 }

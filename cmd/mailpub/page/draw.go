@@ -42,7 +42,8 @@ type line struct {
 
 // Middle is where the mark of a break stands.
 func (l line) Middle() (at struct{ X, Y int }) {
-	at.X, at.Y = (l.X1+l.X2)/2, (l.Y1+l.Y2)/2
+	at.X = (l.X1 + l.X2) / 2
+	at.Y = (l.Y1 + l.Y2) / 2
 	return at
 }
 
@@ -55,6 +56,7 @@ func (l line) Head() struct{ X, Y, Angle int } {
 	case l.Y2 > l.Y1:
 		angle = 90
 	}
+
 	return struct{ X, Y, Angle int }{l.X2, l.Y2, angle}
 }
 
@@ -71,11 +73,18 @@ const (
 func (s Site) wideDiagram() diagram {
 	in, out := s.paths()
 	columns := len(in.Stations)
-	p := diagram{Site: s.Site, Headline: s.Headline(), Width: columns*(boxW+gapX) - gapX + 2*margin, Height: 2*(labelH+boxH) + gapY + 2*margin}
+	p := diagram{
+		Site:     s.Site,
+		Headline: s.Headline(),
+		Width:    columns*(boxW+gapX) - gapX + 2*margin,
+		Height:   2*(labelH+boxH) + gapY + 2*margin,
+	}
+
 	y := margin
 	p.drawPath(in, y, func(i int) int { return i })
 	y += labelH + boxH + gapY
 	p.drawPath(out, y, func(i int) int { return len(out.Stations) - 1 - i })
+
 	return p
 }
 
@@ -88,10 +97,12 @@ func (p *diagram) drawPath(w mailPath, y int, column func(int) int) {
 			from := p.Boxes[len(p.Boxes)-1]
 			l := line{from.X + boxW, b.Y + boxH/2, b.X, b.Y + boxH/2, st.Health}
 			if b.X < from.X {
-				l.X1, l.X2 = from.X, b.X+boxW
+				l.X1 = from.X
+				l.X2 = b.X + boxW
 			}
 			p.Lines = append(p.Lines, l)
 		}
+
 		p.Boxes = append(p.Boxes, b)
 	}
 }
@@ -102,6 +113,7 @@ func (s Site) tallDiagram() diagram {
 	const width, high, gap = 320, 58, 26
 	p := diagram{Site: s.Site, Headline: s.Headline(), Width: width}
 	y := margin
+
 	for _, w := range []mailPath{in, out} {
 		p.Labels = append(p.Labels, label{margin, y + 18, w.Name})
 		y += labelH
@@ -114,6 +126,7 @@ func (s Site) tallDiagram() diagram {
 			y += high + gap
 		}
 	}
+
 	p.Height = y - gap + margin
 	return p
 }

@@ -26,11 +26,14 @@ func Serve(ctx context.Context, l net.Listener, h http.Handler, names ...string)
 		IdleTimeout:    2 * time.Minute,
 		ErrorLog:       log.New(io.Discard, "", 0), // what clients send is not worth a line
 	}
+
 	stop := context.AfterFunc(ctx, func() { server.Close() })
 	defer stop()
+
 	if err := server.Serve(l); !errors.Is(err, http.ErrServerClosed) {
 		return fmt.Errorf("page at %s: %w", l.Addr(), err)
 	}
+
 	return nil
 }
 
@@ -53,11 +56,15 @@ func isAllowedHost(host string, names []string) bool {
 	if name, _, err := net.SplitHostPort(host); err == nil {
 		host = name
 	}
+
 	host = strings.ToLower(strings.TrimSuffix(strings.Trim(host, "[]"), "."))
 	if _, err := netip.ParseAddr(host); err == nil || host == "localhost" {
 		return true
 	}
-	return slices.ContainsFunc(names, func(n string) bool { return strings.EqualFold(n, host) })
+
+	return slices.ContainsFunc(names, func(n string) bool {
+		return strings.EqualFold(n, host)
+	})
 }
 
 // isCrossOrigin reports whether a script or an element of another origin's page asks. To follow
@@ -68,5 +75,6 @@ func isCrossOrigin(r *http.Request) bool {
 		return err != nil || u.Host != r.Host
 	}
 	site := r.Header.Get("Sec-Fetch-Site")
-	return (site == "cross-site" || site == "same-site") && r.Header.Get("Sec-Fetch-Mode") != "navigate"
+	return (site == "cross-site" || site == "same-site") &&
+		r.Header.Get("Sec-Fetch-Mode") != "navigate"
 }

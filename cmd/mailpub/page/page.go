@@ -39,9 +39,11 @@ func StateOf(s watch.Snapshot) history.State {
 		return history.Bad
 	case s.Err != nil && t.Pass == 0:
 		return history.Unknown
-	case s.Err != nil || s.Config != nil || slices.ContainsFunc(s.Report.Checks, needsAttention) || slices.ContainsFunc(s.Report.Changes, plan.Change.Differs):
+	case s.Err != nil || s.Config != nil || slices.ContainsFunc(s.Report.Checks,
+		needsAttention) || slices.ContainsFunc(s.Report.Changes, plan.Change.Differs):
 		return history.Uneasy
 	}
+
 	return history.Good
 }
 
@@ -53,10 +55,14 @@ func (s Site) Headline() string {
 	checks := s.Report.Checks
 	switch s.State() {
 	case history.Bad:
-		i := slices.IndexFunc(checks, func(c plan.Check) bool { return c.Status == plan.Fail && c.Cause == "" })
+		i := slices.IndexFunc(checks, func(c plan.Check) bool {
+			return c.Status == plan.Fail && c.Cause == ""
+		})
+
 		if causes := s.Report.Causes; len(causes) > 0 {
 			return upper(causes[0].Says) + "."
 		}
+
 		c := checks[max(i, 0)]
 		return c.ID + " fails: " + cmp.Or(c.Got, c.Subject.String()) + "."
 	case history.Uneasy:
@@ -64,15 +70,18 @@ func (s Site) Headline() string {
 			return "Not everything could be checked: " + s.Err.Error() + "."
 		}
 		if s.Config != nil {
-			return "The config has errors; the former version stays in use: " + s.Config.Error() + "."
+			return "The config has errors; the former version stays in use: " +
+				s.Config.Error() + "."
 		}
 		if s.showed(catalog.MailOutside) {
 			return "Mail arrives. Some findings need attention."
 		}
+
 		return "Some findings need attention. Whether mail arrives from outside is unknown."
 	case history.Good:
 		return s.headlineWell()
 	}
+
 	switch {
 	case s.Config != nil:
 		return "The config has errors; the site is not watched: " + s.Config.Error() + "."
@@ -81,6 +90,7 @@ func (s Site) Headline() string {
 	case s.Err != nil:
 		return "Status unknown: " + s.Err.Error() + "."
 	}
+
 	return "Not checked yet."
 }
 
@@ -96,6 +106,7 @@ func (s Site) headlineWell() string {
 	case out:
 		return "Mail leaves. No problems found; the way in was checked from inside only."
 	}
+
 	return "No problems found, as far as can be seen from inside."
 }
 
@@ -112,6 +123,7 @@ func (s Site) showed(id string) bool {
 			seen = true
 		}
 	}
+
 	return seen
 }
 
@@ -138,10 +150,12 @@ func findings(r plan.Report) (wrong, advice, unknown []finding) {
 		}
 		wrong = append(wrong, f)
 	}
+
 	for i, c := range checks {
 		if told[i] {
 			continue
 		}
+
 		switch {
 		case c.Status == plan.Fail || needsAttention(c):
 			wrong = append(wrong, finding{Check: c})
@@ -152,6 +166,7 @@ func findings(r plan.Report) (wrong, advice, unknown []finding) {
 			unknown = append(unknown, finding{Check: c})
 		}
 	}
+
 	slices.SortStableFunc(wrong, func(a, b finding) int {
 		rank := func(f finding) int {
 			if f.Follows != nil {
@@ -161,6 +176,7 @@ func findings(r plan.Report) (wrong, advice, unknown []finding) {
 		}
 		return rank(a) - rank(b)
 	})
+
 	return wrong, advice, unknown
 }
 

@@ -22,16 +22,35 @@ var noon = time.Date(2026, 11, 24, 12, 0, 0, 0, time.UTC)
 func office() Site {
 	pass := func(ids ...string) (checks []plan.Check) {
 		for _, id := range ids {
-			checks = append(checks, plan.Check{ID: id, Subject: plan.About("nomeazienda.it"), Status: plan.Pass, Got: "as wanted"})
+			checks = append(checks, plan.Check{
+				ID:      id,
+				Subject: plan.About("nomeazienda.it"),
+				Status:  plan.Pass,
+				Got:     "as wanted",
+			})
 		}
+
 		return checks
 	}
+
 	return Site{Snapshot: watch.Snapshot{
-		Site: "office", File: "/etc/mailpub/office.yaml", Host: "mail.nomeazienda.it", LAN: netip.MustParseAddr("10.10.10.10"),
-		Public: []netip.Addr{netip.MustParseAddr("2.2.2.2")}, At: noon.Add(-time.Minute), Took: 1300 * time.Millisecond, Next: noon.Add(14 * time.Minute),
-		Report: plan.Report{Site: "office", Checks: pass("mx.exists", "host.a", "router.forward", "port.inside", "smtp.banner", "mail.local", "spf.pass",
-			"host.ptr", "port.egress25", "service.delivery", "port.outside", "mail.outside", "outbound.delivered", "outbound.spf")},
-		Leases: []watch.Lease{{Key: plan.Key{Kind: "forward", Name: "tcp/25"}, Until: noon.Add(42 * time.Minute)}, {Key: plan.Key{Kind: "forward", Name: "tcp/110"}}},
+		Site:   "office",
+		File:   "/etc/mailpub/office.yaml",
+		Host:   "mail.nomeazienda.it",
+		LAN:    netip.MustParseAddr("10.10.10.10"),
+		Public: []netip.Addr{netip.MustParseAddr("2.2.2.2")},
+		At:     noon.Add(-time.Minute),
+		Took:   1300 * time.Millisecond,
+		Next:   noon.Add(14 * time.Minute),
+		Report: plan.Report{
+			Site: "office",
+			Checks: pass("mx.exists", "host.a", "router.forward", "port.inside", "smtp.banner",
+				"mail.local", "spf.pass",
+				"host.ptr", "port.egress25", "service.delivery", "port.outside",
+				"mail.outside", "outbound.delivered", "outbound.spf"),
+		},
+		Leases: []watch.Lease{{Key: plan.Key{Kind: "forward", Name: "tcp/25"}, Until: noon.Add(42 * time.Minute)},
+			{Key: plan.Key{Kind: "forward", Name: "tcp/110"}}},
 	}}
 }
 
@@ -46,7 +65,8 @@ func set(s *Site, id string, change func(*plan.Check)) {
 
 // unseen makes nobody look at a site from outside.
 func unseen(s *Site) {
-	for _, id := range []string{"port.outside", "mail.outside", "outbound.delivered", "outbound.spf"} {
+	for _, id := range []string{"port.outside", "mail.outside", "outbound.delivered",
+		"outbound.spf"} {
 		set(s, id, func(c *plan.Check) { c.Status = plan.Skip })
 	}
 }
@@ -55,12 +75,22 @@ func unseen(s *Site) {
 func rebooted() Site {
 	s := office()
 	set(&s, "router.forward", func(c *plan.Check) {
-		c.Subject, c.Status, c.Want, c.Got = plan.OfKey(plan.Key{Kind: "forward", Name: "tcp/25"}), plan.Fail, "10.10.10.10:25", "not there"
-		c.Hint, c.Reason = "mailpub apply restores it", plan.ReasonLost
+		c.Subject = plan.OfKey(plan.Key{Kind: "forward", Name: "tcp/25"})
+		c.Status = plan.Fail
+		c.Want = "10.10.10.10:25"
+		c.Got = "not there"
+		c.Hint = "mailpub apply restores it"
+		c.Reason = plan.ReasonLost
 	})
+
 	set(&s, "mail.outside", func(c *plan.Check) {
-		c.Subject, c.Status, c.Want, c.Got, c.Hint = plan.About("postmaster@nomeazienda.it"), plan.Fail, "arrives", "2.2.2.2:25 refuses", "see the hop"
+		c.Subject = plan.About("postmaster@nomeazienda.it")
+		c.Status = plan.Fail
+		c.Want = "arrives"
+		c.Got = "2.2.2.2:25 refuses"
+		c.Hint = "see the hop"
 	})
+
 	s.Report = catalog.NewReport(s.Report.Site, s.Report.Checks)
 	s.Report.Changes = []plan.Change{{Target: plan.ParseTarget("router"), Key: plan.Key{Kind: "forward", Name: "tcp/25"}, Action: plan.Create, Reason: "was put in place and is gone"}}
 	return s
@@ -74,18 +104,33 @@ func TestState(t *testing.T) {
 		headline string
 	}{
 		{"well", func(*Site) {}, history.Good, "Mail arrives and leaves. No problems found."},
-		{"advice", func(s *Site) { set(s, "host.a", func(c *plan.Check) { c.Status, c.Advice = plan.Warn, true }) }, history.Good, "Mail arrives and leaves. No problems found."},
+		{"advice", func(s *Site) {
+			set(s, "host.a", func(c *plan.Check) {
+				c.Status = plan.Warn
+				c.Advice = true
+			})
+		}, history.Good, "Mail arrives and leaves. No problems found."},
 		{"warning", func(s *Site) { set(s, "host.a", func(c *plan.Check) { c.Status = plan.Warn }) }, history.Uneasy, "Mail arrives. Some findings need attention."},
 		{"difference", func(s *Site) { s.Report.Changes = []plan.Change{{Action: plan.Create}} }, history.Uneasy, "Mail arrives. Some findings need attention."},
 		{"by hand, unseen", func(s *Site) { s.Report.Changes = []plan.Change{{Action: plan.Manual, Unseen: true}} }, history.Good, "Mail arrives and leaves. No problems found."},
 		{"one failure", func(s *Site) {
-			set(s, "smtp.banner", func(c *plan.Check) { c.Status, c.Got = plan.Fail, "says localhost" })
+			set(s, "smtp.banner", func(c *plan.Check) {
+				c.Status = plan.Fail
+				c.Got = "says localhost"
+			})
 		}, history.Bad, "smtp.banner fails: says localhost."},
 		{"a cause", func(s *Site) { *s = rebooted() }, history.Bad, "The router forgot its forwards (it restarted)."},
 		{"not everything read", func(s *Site) { s.Err = errors.New("zone a: no answer") }, history.Uneasy, "Not everything could be checked: zone a: no answer."},
-		{"nothing read", func(s *Site) { s.Err, s.Report = errors.New("no answer"), plan.Report{} }, history.Unknown, "Status unknown: no answer."},
+		{"nothing read", func(s *Site) {
+			s.Err = errors.New("no answer")
+			s.Report = plan.Report{}
+		}, history.Unknown, "Status unknown: no answer."},
 		{"the config is wrong now", func(s *Site) { s.Config = errors.New("office.yaml:3: x") }, history.Uneasy, "The config has errors; the former version stays in use: office.yaml:3: x."},
-		{"the config was wrong from the start", func(s *Site) { s.Took, s.Report, s.Config = 0, plan.Report{}, errors.New("office.yaml:3: x") }, history.Unknown,
+		{"the config was wrong from the start", func(s *Site) {
+			s.Took = 0
+			s.Report = plan.Report{}
+			s.Config = errors.New("office.yaml:3: x")
+		}, history.Unknown,
 			"The config has errors; the site is not watched: office.yaml:3: x."},
 		{"well, and nobody looked from outside", func(s *Site) { unseen(s) }, history.Good, "No problems found, as far as can be seen from inside."},
 		{"well, and no message went out", func(s *Site) {
@@ -104,7 +149,10 @@ func TestState(t *testing.T) {
 			set(s, "host.a", func(c *plan.Check) { c.Status = plan.Warn })
 		}, history.Uneasy, "Some findings need attention. Whether mail arrives from outside is unknown."},
 		{"standby", func(s *Site) { s.Standby = true }, history.Unknown, "Another mailpub watches this site; this one is on standby."},
-		{"new", func(s *Site) { s.Took, s.Report = 0, plan.Report{} }, history.Unknown, "Not checked yet."},
+		{"new", func(s *Site) {
+			s.Took = 0
+			s.Report = plan.Report{}
+		}, history.Unknown, "Not checked yet."},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			s := office()
@@ -112,6 +160,7 @@ func TestState(t *testing.T) {
 			if got := s.State(); got != c.want {
 				t.Errorf("state %d, want %d", got, c.want)
 			}
+
 			if got := s.Headline(); got != c.headline {
 				t.Errorf("%q, want %q", got, c.headline)
 			}
@@ -147,13 +196,19 @@ func TestWays(t *testing.T) {
 		}, "?✓✓✓✓", "✓✓✓?"},
 		{"a message out was returned", func() Site {
 			s := office()
-			set(&s, "outbound.delivered", func(c *plan.Check) { c.Status, c.Got = plan.Fail, "it was returned: 550" })
+			set(&s, "outbound.delivered", func(c *plan.Check) {
+				c.Status = plan.Fail
+				c.Got = "it was returned: 550"
+			})
 			return s
 		}, "✓✓✓✓✓", "✓✗……"},
 		{"router rebooted", rebooted, "✓✓✗……", "✓✓✓✓"},
 		{"no PTR", func() Site {
 			s := office()
-			set(&s, "host.ptr", func(c *plan.Check) { c.Status, c.Got = plan.Fail, "none" })
+			set(&s, "host.ptr", func(c *plan.Check) {
+				c.Status = plan.Fail
+				c.Got = "none"
+			})
 			return s
 		}, "✓✓✓✓✓", "✓✓✗…"},
 		{"SPF differs", func() Site {
@@ -165,7 +220,8 @@ func TestWays(t *testing.T) {
 	} {
 		in, out := c.site().paths()
 		if healths(in) != c.in || healths(out) != c.out {
-			t.Errorf("%s: in %s, want %s; out %s, want %s", c.name, healths(in), c.in, healths(out), c.out)
+			t.Errorf("%s: in %s, want %s; out %s, want %s", c.name, healths(in), c.in,
+				healths(out), c.out)
 		}
 	}
 }
@@ -179,6 +235,7 @@ func TestEveryCheckHasItsPlace(t *testing.T) {
 				at = append(at, p.name)
 			}
 		}
+
 		if len(at) != 1 {
 			t.Errorf("%s stands at %q", id, at)
 		}
@@ -189,12 +246,15 @@ func TestEveryCheckHasItsPlace(t *testing.T) {
 func TestSVG(t *testing.T) {
 	s := rebooted()
 	set(&s, "smtp.banner", func(c *plan.Check) {
-		c.Status, c.Got = plan.Fail, "220 </title><script>alert(1)</script>\x1b[31m\x00 & \"quotes\" ünïcödé"
+		c.Status = plan.Fail
+		c.Got = "220 </title><script>alert(1)</script>\x1b[31m\x00 & \"quotes\" ünïcödé"
 	})
+
 	var b strings.Builder
 	if err := WriteSVG(&b, s); err != nil {
 		t.Fatal(err)
 	}
+
 	d := xml.NewDecoder(strings.NewReader(b.String()))
 	boxes := 0
 	for {
@@ -202,9 +262,11 @@ func TestSVG(t *testing.T) {
 		if errors.Is(err, io.EOF) {
 			break
 		}
+
 		if err != nil {
 			t.Fatalf("%v in\n%s", err, b.String())
 		}
+
 		if e, ok := token.(xml.StartElement); ok {
 			if e.Name.Local == "script" {
 				t.Error("a script came in")
@@ -214,6 +276,7 @@ func TestSVG(t *testing.T) {
 			}
 		}
 	}
+
 	if boxes != 9 {
 		t.Errorf("%d boxes", boxes)
 	}
@@ -227,17 +290,23 @@ func TestWrite(t *testing.T) {
 	if err := Write(&b, s, noon, "1.2.3"); err != nil {
 		t.Fatal(err)
 	}
+
 	for _, want := range []string{
-		"<title>✗ office: The router forgot its forwards (it restarted).</title>", "mail.nomeazienda.it at 10.10.10.10, public address 2.2.2.2",
-		"<code>router.forward</code> tcp/25", "mailpub apply restores it", "1 more follow from it", "42 min, then it has to be renewed", "until it is removed",
-		"Mon 23 Nov: up for 75 % of the time", "No failure for 75 % of the 1 d watched.", "forgot its forwards &lt;b&gt;", "mailpub 1.2.3", "12 checks that pass",
+		"<title>✗ office: The router forgot its forwards (it restarted).</title>",
+		"mail.nomeazienda.it at 10.10.10.10, public address 2.2.2.2",
+		"<code>router.forward</code> tcp/25", "mailpub apply restores it",
+		"1 more follow from it", "42 min, then it has to be renewed", "until it is removed",
+		"Mon 23 Nov: up for 75 % of the time", "No failure for 75 % of the 1 d watched.",
+		"forgot its forwards &lt;b&gt;", "mailpub 1.2.3", "12 checks that pass",
 	} {
 		if !strings.Contains(b.String(), want) {
 			t.Errorf("no %q in the page", want)
 		}
 	}
+
 	for _, no := range []string{"<script", "http://", "https://", "src=", "/api/report"} {
-		if text := strings.ReplaceAll(b.String(), "http://www.w3.org/2000/svg", ""); strings.Contains(text, no) {
+		if text := strings.ReplaceAll(b.String(), "http://www.w3.org/2000/svg",
+			""); strings.Contains(text, no) {
 			t.Errorf("%q is in a page that needs nothing from elsewhere", no)
 		}
 	}
@@ -247,27 +316,53 @@ func TestWrite(t *testing.T) {
 func TestSeenOutside(t *testing.T) {
 	s := office()
 	at := noon.Add(-7 * time.Hour)
-	subject := plan.Subject{Name: "mario@provider.example", Text: "from postmaster@nomeazienda.it to mario@provider.example", Outside: true}
-	set(&s, "outbound.delivered", func(c *plan.Check) { c.Subject, c.Got, c.Seen = subject, "arrived in INBOX", at })
-	set(&s, "outbound.spf", func(c *plan.Check) { c.Subject, c.Got, c.Seen, c.Status = subject, "softfail", at, plan.Fail })
-	set(&s, "mail.outside", func(c *plan.Check) {
-		c.Subject, c.Got, c.Seen = plan.About("postmaster@nomeazienda.it, from mario@provider.example"), "arrived in INBOX; by mx.provider.example from 203.0.113.5 under TLS", at
+	subject := plan.Subject{
+		Name:    "mario@provider.example",
+		Text:    "from postmaster@nomeazienda.it to mario@provider.example",
+		Outside: true,
+	}
+
+	set(&s, "outbound.delivered", func(c *plan.Check) {
+		c.Subject = subject
+		c.Got = "arrived in INBOX"
+		c.Seen = at
 	})
+
+	set(&s, "outbound.spf", func(c *plan.Check) {
+		c.Subject = subject
+		c.Got = "softfail"
+		c.Seen = at
+		c.Status = plan.Fail
+	})
+
+	set(&s, "mail.outside", func(c *plan.Check) {
+		c.Subject = plan.About("postmaster@nomeazienda.it, from mario@provider.example")
+		c.Got = "arrived in INBOX; by mx.provider.example from 203.0.113.5 under TLS"
+		c.Seen = at
+	})
+
 	var b strings.Builder
 	if err := Write(&b, s, noon, "test"); err != nil {
 		t.Fatal(err)
 	}
-	for _, want := range []string{"1 of 1 answer", "by mx.provider.example from 203.0.113.5 under TLS", "delivered arrived in INBOX; spf softfail", "24 Nov 05:00:00", `<li class="bad"><span class="mark">✗</span> Message out: from postmaster@nomeazienda.it`} {
+
+	for _, want := range []string{"1 of 1 answer",
+		"by mx.provider.example from 203.0.113.5 under TLS",
+		"delivered arrived in INBOX; spf softfail", "24 Nov 05:00:00",
+		`<li class="bad"><span class="mark">✗</span> Message out: from postmaster@nomeazienda.it`} {
 		if !strings.Contains(b.String(), want) {
 			t.Errorf("%q is not on the page", want)
 		}
 	}
+
 	unseen(&s)
 	b.Reset()
 	if err := Write(&b, s, noon, "test"); err != nil {
 		t.Fatal(err)
 	}
-	if !strings.Contains(b.String(), "as far as can be seen from inside. A mailbox at another provider") || strings.Contains(b.String(), `class="seen"`) {
+
+	if !strings.Contains(b.String(), "as far as can be seen from inside. A mailbox at another provider") ||
+		strings.Contains(b.String(), `class="seen"`) {
 		t.Error("a page of which nothing was seen outside says otherwise")
 	}
 }

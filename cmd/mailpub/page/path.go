@@ -33,6 +33,7 @@ func (h health) mark() string {
 	case follows:
 		return "…"
 	}
+
 	return "?"
 }
 
@@ -48,6 +49,7 @@ func (h health) Words() string {
 	case follows:
 		return "cut off"
 	}
+
 	return "not known"
 }
 
@@ -67,14 +69,18 @@ type mailPath struct {
 
 // paths returns the way in and the way out of a site.
 func (s Site) paths() (in, out mailPath) {
-	in = mailPath{"Mail comes in", []hopStatus{s.internet(catalog.PortOutside, catalog.MailOutside)}}
+	in = mailPath{"Mail comes in", []hopStatus{s.internet(catalog.PortOutside,
+		catalog.MailOutside)}}
+
 	for _, part := range inboundHops() {
 		in.Stations = append(in.Stations, s.hopStatus(part))
 	}
+
 	out = mailPath{"Mail goes out", nil}
 	for _, part := range outboundHops() {
 		out.Stations = append(out.Stations, s.hopStatus(part))
 	}
+
 	out.Stations = append(out.Stations, s.internetOut())
 	return in.markUnreachable(), out.markUnreachable()
 }
@@ -83,20 +89,47 @@ func (s Site) paths() (in, out mailPath) {
 // from there.
 func (s Site) internet(ids ...string) hopStatus {
 	if slices.ContainsFunc(ids, s.showed) {
-		return hopStatus{Name: "Internet", Health: well, Says: "other mail servers", More: s.shownBy(ids...)}
+		return hopStatus{
+			Name:   "Internet",
+			Health: well,
+			Says:   "other mail servers",
+			More:   s.shownBy(ids...),
+		}
 	}
-	return hopStatus{Name: "Internet", Health: unknown, Says: "not checked", More: "nothing was checked from outside"}
+
+	return hopStatus{
+		Name:   "Internet",
+		Health: unknown,
+		Says:   "not checked",
+		More:   "nothing was checked from outside",
+	}
 }
 
 // internetOut is where mail goes. It is well only where a message arrived there: that port 25 is open is no proof.
 func (s Site) internetOut() hopStatus {
 	switch {
 	case s.showed(catalog.OutboundDelivered):
-		return hopStatus{Name: "Internet", Health: well, Says: "a message arrived", More: s.shownBy(catalog.OutboundDelivered)}
+		return hopStatus{
+			Name:   "Internet",
+			Health: well,
+			Says:   "a message arrived",
+			More:   s.shownBy(catalog.OutboundDelivered),
+		}
 	case s.showed(catalog.PortEgress25):
-		return hopStatus{Name: "Internet", Health: unknown, Says: "port 25 is open", More: "port 25 of other mail servers is reached; no message was sent to a mailbox elsewhere"}
+		return hopStatus{
+			Name:   "Internet",
+			Health: unknown,
+			Says:   "port 25 is open",
+			More:   "port 25 of other mail servers is reached; no message was sent to a mailbox elsewhere",
+		}
 	}
-	return hopStatus{Name: "Internet", Health: unknown, Says: "not checked", More: "no message was sent to a mailbox elsewhere"}
+
+	return hopStatus{
+		Name:   "Internet",
+		Health: unknown,
+		Says:   "not checked",
+		More:   "no message was sent to a mailbox elsewhere",
+	}
 }
 
 // shownBy says what the first of some checks that passes showed.
@@ -111,15 +144,21 @@ func (s Site) shownBy(ids ...string) string {
 
 // markUnreachable marks what lies behind a broken station: a message does not come there.
 func (w mailPath) markUnreachable() mailPath {
-	i := slices.IndexFunc(w.Stations, func(s hopStatus) bool { return s.Health == broken })
+	i := slices.IndexFunc(w.Stations, func(s hopStatus) bool {
+		return s.Health == broken
+	})
+
 	if i < 0 {
 		return w
 	}
+
 	for j := i + 1; j < len(w.Stations); j++ {
 		if s := &w.Stations[j]; s.Health == well || s.Health == unknown {
-			s.Health, s.Says = follows, "cut off"
+			s.Health = follows
+			s.Says = "cut off"
 		}
 	}
+
 	return w
 }
 
@@ -161,16 +200,23 @@ func (p hopDefinition) has(id string) bool { return catalog.HopOf(id) == p.hop }
 func (s Site) hopStatus(p hopDefinition) hopStatus {
 	st := hopStatus{Name: p.name, Health: unknown, Says: "not checked"}
 	passed := 0
-	rank := func(h health) int { return slices.Index([]health{unknown, well, follows, uneasy, broken}, h) }
+	rank := func(h health) int {
+		return slices.Index([]health{unknown, well, follows, uneasy, broken}, h)
+	}
+
 	take := func(h health, says, more string) {
 		if rank(h) > rank(st.Health) {
-			st.Health, st.Says, st.More = h, says, more
+			st.Health = h
+			st.Says = says
+			st.More = more
 		}
 	}
+
 	for _, c := range s.Report.Checks {
 		if !p.has(c.ID) {
 			continue
 		}
+
 		more := c.ID + " " + c.Subject.String() + ": " + c.Got
 		switch {
 		case c.Status == plan.Pass:
@@ -184,17 +230,20 @@ func (s Site) hopStatus(p hopDefinition) hopStatus {
 			take(uneasy, c.ID, more)
 		}
 	}
+
 	for _, c := range s.Report.Changes {
 		if c.Differs() && p.change != nil && p.change(c) {
 			take(uneasy, "differs from the config", c.Key.String()+": "+c.Reason)
 		}
 	}
+
 	if st.Health == well {
 		st.Says = fmt.Sprintf("%d checks pass", passed)
 		if passed == 1 {
 			st.Says = "1 check passes"
 		}
 	}
+
 	st.More = cmp.Or(st.More, st.Says)
 	return st
 }

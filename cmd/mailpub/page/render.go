@@ -30,9 +30,12 @@ func readAsset(name string) string {
 // templates are parsed when a page is first asked for, and kept.
 var templates = sync.OnceValue(func() *template.Template {
 	return template.Must(template.New("").Funcs(template.FuncMap{
-		"plain": printable, "short": short, "spell": plan.FormatDuration, "statusMark": statusMark, "eventClass": eventClass,
-		"less":   func(a, b int) int { return a - b },
-		"room":   func(width int) int { return (width - 24) / 7 }, // characters of the small font
+		"plain": printable, "short": short, "spell": plan.FormatDuration,
+		"statusMark": statusMark, "eventClass": eventClass,
+		"less": func(a, b int) int { return a - b },
+		"room": func(width int) int {
+			return (width - 24) / 7
+		}, // characters of the small font
 		"stamp":  func(t time.Time) string { return t.UTC().Format(time.RFC3339) },
 		"clock":  func(t time.Time) string { return t.Format("15:04:05") },
 		"moment": func(t time.Time) string { return t.Format("2 Jan 15:04:05") },
@@ -40,7 +43,8 @@ var templates = sync.OnceValue(func() *template.Template {
 })
 
 func statusMark(s plan.Status) string {
-	return map[plan.Status]health{plan.Pass: well, plan.Warn: uneasy, plan.Fail: broken}[s].mark()
+	return map[plan.Status]health{plan.Pass: well, plan.Warn: uneasy,
+		plan.Fail: broken}[s].mark()
 }
 
 // eventClass is how an event is coloured.
@@ -92,13 +96,17 @@ type siteError struct{ Says, Why string }
 func (s Site) errors() (list []siteError) {
 	switch {
 	case s.Config != nil && s.Took == 0:
-		list = append(list, siteError{"The config has errors: the site is not watched", s.Config.Error()})
+		list = append(list, siteError{"The config has errors: the site is not watched",
+			s.Config.Error()})
 	case s.Config != nil:
-		list = append(list, siteError{"The config has errors; the former version stays in use", s.Config.Error()})
+		list = append(list, siteError{"The config has errors; the former version stays in use",
+			s.Config.Error()})
 	}
+
 	if s.Err != nil {
 		list = append(list, siteError{"Not everything could be checked", s.Err.Error()})
 	}
+
 	return list
 }
 
@@ -106,16 +114,25 @@ func (s Site) errors() (list []siteError) {
 func (s siteView) Mark() string { return s.Class.mark() }
 
 func healthOf(s history.State) health {
-	return map[history.State]health{history.Good: well, history.Uneasy: uneasy, history.Bad: broken, history.Unknown: unknown}[s]
+	return map[history.State]health{history.Good: well, history.Uneasy: uneasy,
+		history.Bad: broken, history.Unknown: unknown}[s]
 }
 
 func newSiteView(s Site, now time.Time) siteView {
-	v := siteView{Site: s, Class: healthOf(s.State()), Facts: facts(s), Wide: s.wideDiagram(), Tall: s.tallDiagram()}
+	v := siteView{
+		Site:  s,
+		Class: healthOf(s.State()),
+		Facts: facts(s),
+		Wide:  s.wideDiagram(),
+		Tall:  s.tallDiagram(),
+	}
+
 	in, out := s.paths()
 	v.Paths = []mailPath{in, out}
 	v.Errors = s.errors()
 	v.Seen = s.seen()
 	v.Wrong, v.Advice, v.Unknown = findings(s.Report)
+
 	for _, c := range s.Report.Checks {
 		switch {
 		case c.Ignored != nil:
@@ -126,14 +143,17 @@ func newSiteView(s Site, now time.Time) siteView {
 			v.Passed = append(v.Passed, c)
 		}
 	}
+
 	for _, c := range s.Report.Changes {
 		if c.Differs() || c.Action == plan.Manual {
 			v.Differs = append(v.Differs, c)
 		}
 	}
+
 	if !s.Next.IsZero() {
 		v.Next = s.Next.Format("15:04:05")
 	}
+
 	for _, l := range s.Leases {
 		left := "until it is removed"
 		if !l.Until.IsZero() {
@@ -142,31 +162,41 @@ func newSiteView(s Site, now time.Time) siteView {
 				left = "over since " + ago(now.Sub(l.Until))
 			}
 		}
+
 		v.Leases = append(v.Leases, struct{ Name, Left string }{l.Key.Name, left})
 	}
+
 	v.days(s.Days)
 	return v
 }
 
 // days fills in the last weeks, and the share of them in which mail arrived.
 func (v *siteView) days(days []history.Day) {
-	if !slices.ContainsFunc(days, func(d history.Day) bool { return d.Worst() != history.Unknown }) {
+	if !slices.ContainsFunc(days, func(d history.Day) bool {
+		return d.Worst() != history.Unknown
+	}) {
 		return
 	}
+
 	var known, good time.Duration
 	for _, d := range days {
 		words := d.Start.Format("Mon 2 Jan") + ": not checked"
 		if share, ok := d.Uptime(); ok {
-			words = fmt.Sprintf("%s: up for %.4g %% of the time", d.Start.Format("Mon 2 Jan"), share*100)
+			words = fmt.Sprintf("%s: up for %.4g %% of the time", d.Start.Format("Mon 2 Jan"),
+				share*100)
 		}
+
 		v.Days = append(v.Days, struct {
 			Class health
 			Words string
 		}{healthOf(d.Worst()), words})
+
 		good += d.In[history.Good] + d.In[history.Uneasy]
 		known += d.In[history.Good] + d.In[history.Uneasy] + d.In[history.Bad]
 	}
-	v.Share = fmt.Sprintf("No failure for %.4g %% of the %s watched.", 100*float64(good)/float64(known), plan.FormatDuration(known))
+
+	v.Share = fmt.Sprintf("No failure for %.4g %% of the %s watched.",
+		100*float64(good)/float64(known), plan.FormatDuration(known))
 }
 
 // facts says which site it is.
@@ -174,14 +204,17 @@ func facts(s Site) string {
 	if s.Host == "" {
 		return s.File
 	}
+
 	text := fmt.Sprintf("%s at %s", s.Host, s.LAN)
 	var public []string
 	for _, a := range s.Public {
 		public = append(public, a.String())
 	}
+
 	if public != nil {
 		text += ", public address " + strings.Join(public, ", ")
 	}
+
 	return text
 }
 
@@ -192,7 +225,8 @@ func Write(w io.Writer, s Site, now time.Time, version string) error {
 }
 
 func title(s Site) string {
-	return fmt.Sprintf("%s %s: %s", healthOf(s.State()).mark(), printable(s.Site), printable(s.Headline()))
+	return fmt.Sprintf("%s %s: %s", healthOf(s.State()).mark(), printable(s.Site),
+		printable(s.Headline()))
 }
 
 func (p pageData) write(w io.Writer) error {

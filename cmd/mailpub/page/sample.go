@@ -20,15 +20,18 @@ func appendSample(b []byte, name string, value float64, labels ...string) []byte
 		if i == 0 {
 			sep = '{'
 		}
+
 		b = append(b, sep)
 		b = append(b, labels[i]...)
 		b = append(b, '=', '"')
 		b = appendLabel(b, labels[i+1])
 		b = append(b, '"')
 	}
+
 	if len(labels) > 1 {
 		b = append(b, '}')
 	}
+
 	b = append(b, ' ')
 	b = strconv.AppendFloat(b, value, 'g', -1, 64)
 	return append(b, '\n')
@@ -42,6 +45,7 @@ func appendLabel(b []byte, s string) []byte {
 	if !strings.ContainsAny(s, "\\\"\n") {
 		return append(b, s...)
 	}
+
 	for _, c := range []byte(s) {
 		switch c {
 		case '\\', '"':
@@ -52,5 +56,6 @@ func appendLabel(b []byte, s string) []byte {
 			b = append(b, c)
 		}
 	}
+
 	return b
 }

@@ -27,14 +27,17 @@ func (s Site) seen() (list []seenOutside) {
 	var in []seenOutside
 	out := map[string]*seenOutside{}
 	var order []string
+
 	for _, c := range s.Report.Checks {
 		if c.Status == plan.Skip {
 			continue
 		}
+
 		when := c.Seen
 		if when.IsZero() {
 			when = s.At
 		}
+
 		name, isOut := strings.CutPrefix(c.ID, catalog.OutboundGroup+".")
 		switch {
 		case c.ID == catalog.PortOutside:
@@ -43,7 +46,8 @@ func (s Site) seen() (list []seenOutside) {
 			}
 			ports.Class = worse(ports.Class, c.Status)
 		case c.ID == catalog.MailOutside:
-			in = append(in, seenOutside{worse(well, c.Status), "Message in: " + about(c), c.Got, when})
+			in = append(in, seenOutside{worse(well, c.Status), "Message in: " + about(c),
+				c.Got, when})
 		case isOut:
 			is := out[c.Subject.Name]
 			if is == nil {
@@ -51,18 +55,22 @@ func (s Site) seen() (list []seenOutside) {
 				out[c.Subject.Name] = is
 				order = append(order, c.Subject.Name)
 			}
+
 			is.Class = worse(is.Class, c.Status)
 			is.Says = strings.TrimPrefix(is.Says+"; "+name+" "+c.Got, "; ")
 		}
 	}
+
 	if all > 0 {
 		ports.Says = fmt.Sprintf("%d of %d answer", open, all)
 		list = append(list, ports)
 	}
+
 	list = append(list, in...)
 	for _, name := range order {
 		list = append(list, *out[name])
 	}
+
 	return list
 }
 

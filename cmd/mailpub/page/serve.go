@@ -45,7 +45,13 @@ type cachedPage struct {
 
 // NewServer returns a server that shows no site yet.
 func NewServer(version string) *Server {
-	return &Server{Version: version, sites: map[string]Site{}, news: make(chan struct{}), drawn: map[string]cachedPage{}, stamp: time.Now().UnixNano()}
+	return &Server{
+		Version: version,
+		sites:   map[string]Site{},
+		news:    make(chan struct{}),
+		drawn:   map[string]cachedPage{},
+		stamp:   time.Now().UnixNano(),
+	}
 }
 
 // Show shows a site as it is now, in place of what was known of it.
@@ -86,26 +92,37 @@ func (s *Server) Sites() []Site {
 // but GET and HEAD, and nothing that changes anything.
 func (s *Server) Handler() http.Handler {
 	mux := http.NewServeMux()
-	mux.HandleFunc("GET /{$}", func(w http.ResponseWriter, r *http.Request) { s.page(w, r, "") })
-	mux.HandleFunc("GET /site/{name}", func(w http.ResponseWriter, r *http.Request) { s.page(w, r, r.PathValue("name")) })
+	mux.HandleFunc("GET /{$}", func(w http.ResponseWriter, r *http.Request) {
+		s.page(w, r, "")
+	})
+
+	mux.HandleFunc("GET /site/{name}", func(w http.ResponseWriter, r *http.Request) {
+		s.page(w, r, r.PathValue("name"))
+	})
+
 	mux.HandleFunc("GET /events", s.events)
 	mux.HandleFunc("GET /api/report", s.report)
 	mux.HandleFunc("GET /metrics", s.metrics)
 	mux.HandleFunc("GET /healthz", s.health)
+
 	return withSecurityHeaders(mux)
 }
 
 // withSecurityHeaders sets what a browser must know: nothing from elsewhere, in nobody's frame.
 func withSecurityHeaders(h http.Handler) http.Handler {
 	policy := fmt.Sprintf("default-src 'none'; style-src 'sha256-%s'; script-src 'sha256-%s'; connect-src 'self'; img-src data:; base-uri 'none'; form-action 'none'; frame-ancestors 'none'",
-		contentHash(readAsset("page.css")+readAsset("picture.css")), contentHash(readAsset("live.js")))
+		contentHash(readAsset("page.css")+readAsset("picture.css")),
+		contentHash(readAsset("live.js")))
+
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		for name, value := range map[string]string{
-			"Content-Security-Policy": policy, "X-Content-Type-Options": "nosniff", "Referrer-Policy": "no-referrer",
+			"Content-Security-Policy": policy, "X-Content-Type-Options": "nosniff",
+			"Referrer-Policy":              "no-referrer",
 			"Cross-Origin-Resource-Policy": "same-origin", "Cache-Control": "no-store",
 		} {
 			w.Header().Set(name, value)
 		}
+
 		h.ServeHTTP(w, r)
 	})
 }
@@ -134,34 +151,48 @@ func (s *Server) page(w http.ResponseWriter, r *http.Request, name string) {
 func (s *Server) render(name string) ([]byte, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
+
 	now := s.now()
 	if d := s.drawn[name]; d.stamp == s.stamp && now.Sub(d.at).Abs() < fresh {
 		return d.body, nil
 	}
-	p := pageData{Version: s.Version, Live: true, Back: len(s.sites) > 1, Stamp: strconv.FormatInt(s.stamp, 10)}
+
+	p := pageData{
+		Version: s.Version,
+		Live:    true,
+		Back:    len(s.sites) > 1,
+		Stamp:   strconv.FormatInt(s.stamp, 10),
+	}
+
 	site, known := s.sites[name]
 	if name == "" && len(s.sites) == 1 {
 		for _, site = range s.sites {
 			known = true
 		}
 	}
+
 	switch {
 	case known:
-		p.Title, p.Site = title(site), newSiteView(site, now)
+		p.Title = title(site)
+		p.Site = newSiteView(site, now)
 	case name != "":
 		return nil, nil
 	case len(s.sites) == 0:
-		p.Title, p.Site = "mailpub", siteView{Class: unknown, Facts: "No site is watched yet."}
+		p.Title = "mailpub"
+		p.Site = siteView{Class: unknown, Facts: "No site is watched yet."}
 	default:
-		p.Title, p.Back = fmt.Sprintf("mailpub: %d sites", len(s.sites)), false
+		p.Title = fmt.Sprintf("mailpub: %d sites", len(s.sites))
+		p.Back = false
 		for _, name := range slices.Sorted(maps.Keys(s.sites)) {
 			p.Sites = append(p.Sites, newSiteView(s.sites[name], now))
 		}
 	}
+
 	var b bytes.Buffer
 	if err := p.write(&b); err != nil {
 		return nil, err
 	}
+
 	s.drawn[name] = cachedPage{s.stamp, now, b.Bytes()}
 	return b.Bytes(), nil
 }
@@ -173,19 +204,24 @@ func (s *Server) events(w http.ResponseWriter, r *http.Request) {
 		http.Error(w, "too many listeners", http.StatusServiceUnavailable)
 		return
 	}
+
 	defer s.addListener(-1)
+
 	w.Header().Set("Content-Type", "text/event-stream")
 	out := http.NewResponseController(w)
 	alive := time.NewTicker(20 * time.Second)
 	defer alive.Stop()
+
 	for {
 		s.mu.Lock()
-		stamp, news := s.stamp, s.news
+		stamp := s.stamp
+		news := s.news
 		s.mu.Unlock()
 		out.SetWriteDeadline(time.Now().Add(10 * time.Second)) // an error shows when writing
 		if _, err := fmt.Fprintf(w, "data: %d\n\n", stamp); err != nil || out.Flush() != nil {
 			return
 		}
+
 		select {
 		case <-news:
 			time.Sleep(100 * time.Millisecond) // several sites may have news at once
@@ -214,12 +250,15 @@ func (s *Server) health(w http.ResponseWriter, _ *http.Request) {
 			return
 		}
 	}
+
 	for _, site := range s.Sites() {
 		if site.Config != nil && site.Took == 0 {
-			http.Error(w, fmt.Sprintf("%s is not watched: its config has errors: %v", site.Site, site.Config), http.StatusServiceUnavailable)
+			http.Error(w, fmt.Sprintf("%s is not watched: its config has errors: %v",
+				site.Site, site.Config), http.StatusServiceUnavailable)
 			return
 		}
 	}
+
 	fmt.Fprintln(w, "ok")
 }
 
@@ -227,17 +266,21 @@ func (s *Server) health(w http.ResponseWriter, _ *http.Request) {
 func (s *Server) report(w http.ResponseWriter, r *http.Request) {
 	sites := s.Sites()
 	if name := r.URL.Query().Get("site"); name != "" {
-		sites = slices.DeleteFunc(sites, func(site Site) bool { return site.Site != name })
+		sites = slices.DeleteFunc(sites, func(site Site) bool {
+			return site.Site != name
+		})
 		if len(sites) == 0 {
 			http.Error(w, fmt.Sprintf("no site %q is watched here", name), http.StatusNotFound)
 			return
 		}
 	}
+
 	body, err := Status(sites)
 	if err != nil {
 		http.Error(w, err.Error(), http.StatusInternalServerError)
 		return
 	}
+
 	w.Header().Set("Content-Type", "application/json")
 	w.Write(body)
 }
@@ -251,6 +294,7 @@ func Status(sites []Site) ([]byte, error) {
 		Name  string    `json:"name"`
 		Until time.Time `json:"until,omitzero"`
 	}
+
 	type status struct {
 		Site     string    `json:"site"`
 		State    health    `json:"state"` // good, warn, bad or unknown
@@ -264,19 +308,34 @@ func Status(sites []Site) ([]byte, error) {
 		Leases   []lease   `json:"leases,omitempty"`
 		Report   any       `json:"report"`
 	}
+
 	list := make([]status, 0, len(sites))
 	for _, s := range sites {
-		st := status{Site: s.Site, State: healthOf(s.State()), Headline: s.Headline(), At: s.At, Seconds: s.Took.Seconds(), Next: s.Next, Standby: s.Standby, Report: s.Report}
+		st := status{
+			Site:     s.Site,
+			State:    healthOf(s.State()),
+			Headline: s.Headline(),
+			At:       s.At,
+			Seconds:  s.Took.Seconds(),
+			Next:     s.Next,
+			Standby:  s.Standby,
+			Report:   s.Report,
+		}
+
 		if s.Err != nil {
 			st.Error = s.Err.Error()
 		}
+
 		if s.Config != nil {
 			st.Config = s.Config.Error()
 		}
+
 		for _, l := range s.Leases {
 			st.Leases = append(st.Leases, lease{l.Key.Name, l.Until})
 		}
+
 		list = append(list, st)
 	}
+
 	return json.MarshalIndent(map[string]any{"format": StatusFormat, "sites": list}, "", "  ")
 }

@@ -18,12 +18,14 @@ func WithToken(h http.Handler, token string) http.Handler {
 		if !bearer {
 			_, given, _ = r.BasicAuth()
 		}
+
 		got := sha256.Sum256([]byte(given))
 		if given == "" || subtle.ConstantTimeCompare(got[:], want[:]) != 1 {
 			w.Header().Set("WWW-Authenticate", `Basic realm="mailpub", charset="UTF-8"`)
 			http.Error(w, "a token is required", http.StatusUnauthorized)
 			return
 		}
+
 		h.ServeHTTP(w, r)
 	})
 }
@@ -38,6 +40,7 @@ func IsLoopback(address string) bool {
 	if strings.EqualFold(host, "localhost") {
 		return true
 	}
+
 	addr, err := netip.ParseAddr(host)
 	return err == nil && addr.Unmap().IsLoopback()
 }

@@ -7,7 +7,10 @@ import (
 )
 
 func TestWithToken(t *testing.T) {
-	h := WithToken(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(http.StatusNoContent) }), "hush")
+	h := WithToken(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+		w.WriteHeader(http.StatusNoContent)
+	}), "hush")
+
 	for name, c := range map[string]struct {
 		set  func(*http.Request)
 		want int
@@ -33,7 +36,8 @@ func TestWithToken(t *testing.T) {
 func TestIsLoopback(t *testing.T) {
 	for address, want := range map[string]bool{
 		"127.0.0.1:8025": true, "[::1]:8025": true, "localhost:1": true, "127.9.9.9:1": true,
-		":8025": false, "0.0.0.0:8025": false, "[::]:1": false, "10.10.10.10:1": false, "status.example:1": false, "x": false,
+		":8025": false, "0.0.0.0:8025": false, "[::]:1": false, "10.10.10.10:1": false,
+		"status.example:1": false, "x": false,
 	} {
 		if got := IsLoopback(address); got != want {
 			t.Errorf("%s: %v", address, got)

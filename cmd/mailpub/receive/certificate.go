@@ -21,13 +21,16 @@ func certificate(ctx context.Context, cfg *config.Config, o Options) (current fu
 	case config.ACME:
 		return acme(ctx, cfg, o)
 	}
+
 	files, err := certs.FromFiles(cfg.Path(t.Certificate), cfg.Path(t.Key), o.Logger)
 	if err != nil {
 		return nil, nil, err
 	}
+
 	if problem := files.Problem(cfg.Server.Hostname, time.Now()); problem != "" {
 		o.Notice("certificate:", problem+"; most senders ignore that, but not those that enforce MTA-STS")
 	}
+
 	served := files.Config()
 	return func() *tls.Config { return served }, func() {}, nil
 }
@@ -37,6 +40,7 @@ func acme(ctx context.Context, cfg *config.Config, o Options) (func() *tls.Confi
 	if err != nil {
 		return nil, nil, err
 	}
+
 	t := cfg.Service.TLS
 	options := certs.Options{
 		Host:      cfg.Server.Hostname,
@@ -46,12 +50,15 @@ func acme(ctx context.Context, cfg *config.Config, o Options) (func() *tls.Confi
 		Prover:    challenge,
 		Logger:    o.Notices,
 	}
+
 	if t.Roots != "" {
 		options.Roots = cfg.Path(t.Roots)
 	}
+
 	made, err := certs.FromACME(ctx, options)
 	if err != nil {
 		return nil, nil, err
 	}
+
 	return made.Config, made.Close, nil
 }

@@ -25,6 +25,7 @@ func listen(ctx context.Context, cfg *config.Config) (net.Listener, error) {
 			addrs = append(addrs, netip.AddrPortFrom(six, 25).String())
 		}
 	}
+
 	var all []net.Listener
 	for _, addr := range addrs {
 		l, err := Listen(ctx, addr)
@@ -34,8 +35,10 @@ func listen(ctx context.Context, cfg *config.Config) (net.Listener, error) {
 			}
 			return nil, err
 		}
+
 		all = append(all, l)
 	}
+
 	return joinListeners(all), nil
 }
 
@@ -44,11 +47,13 @@ func Listen(ctx context.Context, addr string) (net.Listener, error) {
 	if runtime.GOOS == "windows" && isListening(ctx, addr) {
 		return nil, fmt.Errorf("listen tcp %s: another server listens there, and Windows would let mailpub take over its connections (set service.type to the server's)", addr)
 	}
+
 	var lc net.ListenConfig
 	l, err := lc.Listen(ctx, "tcp", addr)
 	if hint := listenHint(err); hint != "" {
 		return nil, fmt.Errorf("%w (%s)", err, hint)
 	}
+
 	return l, err
 }
 
@@ -57,10 +62,12 @@ func Listen(ctx context.Context, addr string) (net.Listener, error) {
 func isListening(ctx context.Context, addr string) bool {
 	ctx, cancel := context.WithTimeout(ctx, time.Second)
 	defer cancel()
+
 	conn, err := (&net.Dialer{}).DialContext(ctx, "tcp", addr)
 	if err != nil {
 		return false
 	}
+
 	conn.Close()
 	return true
 }
@@ -75,13 +82,16 @@ func listenHint(err error) string {
 		if unknown != nil {
 			program = os.Args[0]
 		}
-		return "a port below 1024: run as root and set service.user; or once: setcap cap_net_bind_service=+ep " + program +
+		return "a port below 1024: run as root and set service.user; or once: setcap cap_net_bind_service=+ep " +
+			program +
 			"; or in the systemd unit: AmbientCapabilities=CAP_NET_BIND_SERVICE"
 	case sockerr.NotLocal(err):
-		return fmt.Sprintf("no network card of %s has this address: run mailpub on the mail server, or set service.listen", hostname())
+		return fmt.Sprintf("no network card of %s has this address: run mailpub on the mail server, or set service.listen",
+			hostname())
 	case sockerr.InUse(err):
 		return "another mail server listens there; set service.type to that server's"
 	}
+
 	return ""
 }
 

@@ -12,17 +12,25 @@ import (
 // What keeps a port shut is known by the numbers of Unix and by those of Windows.
 func TestListenHint(t *testing.T) {
 	for err, want := range map[syscall.Errno]string{
-		syscall.EACCES: "setcap", syscall.EADDRINUSE: "another mail server", syscall.EADDRNOTAVAIL: "no network card",
-		10048: "another mail server", 10049: "no network card", 10013: "excludedportrange",
+		syscall.EACCES: "setcap", syscall.EADDRINUSE: "another mail server",
+		syscall.EADDRNOTAVAIL: "no network card",
+		10048:                 "another mail server", 10049: "no network card", 10013: "excludedportrange",
 	} {
-		hint := listenHint(&net.OpError{Op: "listen", Net: "tcp", Err: os.NewSyscallError("bind", err)})
+		hint := listenHint(&net.OpError{
+			Op:  "listen",
+			Net: "tcp",
+			Err: os.NewSyscallError("bind", err),
+		})
+
 		if !strings.Contains(hint, want) {
 			t.Errorf("%v: %q, want %q", err, hint, want)
 		}
 	}
+
 	if hint := listenHint(errors.New("something else")); hint != "" {
 		t.Error(hint)
 	}
+
 	if hint := listenHint(nil); hint != "" {
 		t.Error(hint)
 	}
@@ -34,9 +42,11 @@ func TestAnswers(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
+
 	if !isListening(t.Context(), l.Addr().String()) {
 		t.Error("nothing answers where something listens")
 	}
+
 	l.Close()
 	if isListening(t.Context(), l.Addr().String()) {
 		t.Error("something answers where nothing listens")

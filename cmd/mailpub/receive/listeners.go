@@ -24,6 +24,7 @@ func joinListeners(all []net.Listener) net.Listener {
 	if len(all) == 1 {
 		return all[0]
 	}
+
 	l := &listeners{all: all, accepted: make(chan acceptResult), closed: make(chan struct{})}
 	for _, each := range all {
 		go func() {
@@ -37,12 +38,14 @@ func joinListeners(all []net.Listener) net.Listener {
 					}
 					return
 				}
+
 				if errors.Is(err, net.ErrClosed) {
 					return
 				}
 			}
 		}()
 	}
+
 	return l
 }
 

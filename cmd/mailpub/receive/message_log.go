@@ -63,10 +63,17 @@ type messageLog struct {
 
 // newMessageLog begins one; close ends it.
 func newMessageLog(path string, warn func(error)) *messageLog {
-	j := &messageLog{path: path, warn: warn, entries: make(chan entry, journalAhead), done: make(chan struct{})}
+	j := &messageLog{
+		path:    path,
+		warn:    warn,
+		entries: make(chan entry, journalAhead),
+		done:    make(chan struct{}),
+	}
+
 	if err := j.open(); err != nil {
 		j.fail(err)
 	}
+
 	go func() {
 		defer close(j.done)
 		for e := range j.entries {
@@ -76,6 +83,7 @@ func newMessageLog(path string, warn func(error)) *messageLog {
 			j.file.Close()
 		}
 	}()
+
 	return j
 }
 
@@ -88,29 +96,54 @@ func (j *messageLog) close() {
 func (j *messageLog) stored(m receiver.Message) {
 	spf, dkim, dmarc := sender.Summary(m.Verdict)
 	j.add(entry{
-		Time: m.Time, Event: "stored", ID: m.ID, Remote: m.Remote, Helo: m.Helo, TLS: m.TLS, From: &m.From, To: m.To, Size: m.Size,
-		Mailboxes: m.Mailboxes, SPF: spf, DKIM: dkim, DMARC: dmarc,
+		Time:      m.Time,
+		Event:     "stored",
+		ID:        m.ID,
+		Remote:    m.Remote,
+		Helo:      m.Helo,
+		TLS:       m.TLS,
+		From:      &m.From,
+		To:        m.To,
+		Size:      m.Size,
+		Mailboxes: m.Mailboxes,
+		SPF:       spf,
+		DKIM:      dkim,
+		DMARC:     dmarc,
 	})
 }
 
 func (j *messageLog) refused(r receiver.Refusal) {
 	j.mu.Lock()
 	if now := r.Time.Truncate(time.Minute); !now.Equal(j.minute) {
-		j.minute, j.refusals = now, 0
+		j.minute = now
+		j.refusals = 0
 	}
+
 	j.refusals++
 	over := j.refusals > journalRefusals
 	if over {
 		j.leftOut++
 	}
+
 	j.mu.Unlock()
 	if over {
 		return
 	}
-	e := entry{Time: r.Time, Event: "refused", Remote: r.Remote, Helo: r.Helo, TLS: r.TLS, Command: r.Command, Reply: r.Reply}
+
+	e := entry{
+		Time:    r.Time,
+		Event:   "refused",
+		Remote:  r.Remote,
+		Helo:    r.Helo,
+		TLS:     r.TLS,
+		Command: r.Command,
+		Reply:   r.Reply,
+	}
+
 	if r.From != "" {
 		e.From = &r.From
 	}
+
 	j.add(e)
 }
 
@@ -118,6 +151,7 @@ func (j *messageLog) refused(r receiver.Refusal) {
 func (j *messageLog) add(e entry) {
 	j.mu.Lock()
 	defer j.mu.Unlock()
+
 	e.LeftOut = j.leftOut
 	select {
 	case j.entries <- e:
@@ -132,13 +166,16 @@ func (j *messageLog) write(e entry) {
 	if err == nil {
 		err = j.current()
 	}
+
 	if err == nil {
 		_, err = j.file.Write(append(escaped(line), '\n')) // one write a line: readers see no half
 	}
+
 	if err != nil {
 		j.fail(err)
 		return
 	}
+
 	j.failed = false
 }
 
@@ -148,6 +185,7 @@ func escaped(line []byte) []byte {
 	if !bytes.ContainsFunc(line, isHidden) {
 		return line
 	}
+
 	var b bytes.Buffer
 	for _, r := range string(line) {
 		if !isHidden(r) {
@@ -158,6 +196,7 @@ func escaped(line []byte) []byte {
 			fmt.Fprintf(&b, "\\u%04x", unit)
 		}
 	}
+
 	return b.Bytes()
 }
 
@@ -172,6 +211,7 @@ func (j *messageLog) current() error {
 		j.file.Close()
 		j.file = nil
 	}
+
 	return j.open()
 }
 
@@ -180,12 +220,15 @@ func (j *messageLog) open() error {
 	if err != nil {
 		return err
 	}
+
 	info, err := f.Stat()
 	if err != nil {
 		f.Close()
 		return err
 	}
-	j.file, j.info = f, info
+
+	j.file = f
+	j.info = info
 	return nil
 }
 

@@ -33,10 +33,12 @@ func lookupAccount(name string) (*account, error) {
 	if err != nil {
 		return nil, fmt.Errorf("service.user %q: %w", name, err)
 	}
+
 	ids, err := u.GroupIds()
 	if err != nil {
 		return nil, fmt.Errorf("service.user %q: %w", name, err)
 	}
+
 	a := &account{name: name}
 	for _, id := range ids {
 		gid, err := strconv.Atoi(id)
@@ -45,12 +47,15 @@ func lookupAccount(name string) (*account, error) {
 		}
 		a.groups = append(a.groups, gid)
 	}
+
 	uid, err := strconv.Atoi(u.Uid)
 	gid, bad := strconv.Atoi(u.Gid)
 	if err := errors.Join(err, bad); err != nil {
 		return nil, fmt.Errorf("service.user %q: %w", name, err)
 	}
-	a.uid, a.gid = uid, gid
+
+	a.uid = uid
+	a.gid = gid
 	return a, nil
 }
 
@@ -64,6 +69,7 @@ func (a *account) become() error {
 		}
 		return nil
 	}
+
 	if err := syscall.Setgroups(a.groups); err != nil {
 		return fmt.Errorf("service.user %q: setgroups: %w", a.name, err)
 	}
@@ -76,6 +82,7 @@ func (a *account) become() error {
 	if a.uid != 0 && syscall.Setuid(0) == nil {
 		return fmt.Errorf("service.user %q: root privileges could be regained", a.name)
 	}
+
 	return nil
 }
 
@@ -84,13 +91,16 @@ func (a *account) makeDir(dir string) error {
 	if _, err := os.Stat(dir); err == nil || os.Geteuid() != 0 {
 		return nil
 	}
+
 	err := durable.MakePrivate(dir)
 	if err == nil {
 		err = durable.Give(dir, a.uid, a.gid)
 	}
+
 	if err != nil {
 		return fmt.Errorf("service.user %q: %w", a.name, err)
 	}
+
 	return nil
 }
 
@@ -99,13 +109,17 @@ func (a *account) canRead(path string) error {
 	if path == "" {
 		return nil
 	}
+
 	f, err := os.Open(path)
 	if errors.Is(err, os.ErrPermission) {
-		return fmt.Errorf("service.user: %s cannot read %s: chown %[1]s %[2]s, and grant it access to %s", a.name, path, filepath.Dir(path))
+		return fmt.Errorf("service.user: %s cannot read %s: chown %[1]s %[2]s, and grant it access to %s",
+			a.name, path, filepath.Dir(path))
 	}
+
 	if err == nil {
 		f.Close()
 	}
+
 	return nil
 }
 
@@ -114,15 +128,18 @@ func (a *account) canRead(path string) error {
 func (a *account) canWrite(dir string, deep int) error {
 	err := unix.Access(dir, unix.R_OK|unix.W_OK|unix.X_OK)
 	if errors.Is(err, os.ErrPermission) || errors.Is(err, syscall.EROFS) {
-		return fmt.Errorf("service.user: %s cannot write to %s (%w): chown -R %[1]s %[2]s", a.name, dir, err)
+		return fmt.Errorf("service.user: %s cannot write to %s (%w): chown -R %[1]s %[2]s",
+			a.name, dir, err)
 	}
 	if deep == 0 || err != nil {
 		return nil
 	}
+
 	inside, err := os.ReadDir(dir)
 	if err != nil {
 		return fmt.Errorf("service.user: %w", err)
 	}
+
 	for _, e := range inside {
 		if e.IsDir() && !strings.HasPrefix(e.Name(), "lost+found") {
 			if err := a.canWrite(filepath.Join(dir, e.Name()), deep-1); err != nil {
@@ -130,5 +147,6 @@ func (a *account) canWrite(dir string, deep int) error {
 			}
 		}
 	}
+
 	return nil
 }

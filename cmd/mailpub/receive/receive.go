@@ -41,6 +41,7 @@ func Run(ctx context.Context, cfg *config.Config, o Options) error {
 	if err != nil {
 		return err
 	}
+
 	defer listener.Close()
 
 	server := newServer(cfg, o.Logger)
@@ -50,30 +51,41 @@ func Run(ctx context.Context, cfg *config.Config, o Options) error {
 	if err := dropPrivileges(cfg); err != nil {
 		return err
 	}
+
 	current, end, err := certificate(ctx, cfg, o)
 	if err != nil {
 		return err
 	}
+
 	defer end()
+
 	server.TLS = current
 
 	server.Judge = filter(cfg)
 	if *cfg.Service.SenderChecks {
 		server.Judge = authenticate(cfg)
 	}
+
 	server.Delivered = o.Delivered
 	if cfg.Service.Journal != "" {
-		log := newMessageLog(cfg.Path(cfg.Service.Journal), func(err error) { o.Notice("", err.Error()) })
+		log := newMessageLog(cfg.Path(cfg.Service.Journal), func(err error) {
+			o.Notice("", err.Error())
+		})
+
 		defer log.close()
+
 		server.Delivered = func(m receiver.Message) {
 			log.stored(m)
 			o.Delivered(m)
 		}
+
 		server.Refused = log.refused
 	}
+
 	if err := durable.MakePrivate(cfg.Path(cfg.Service.Maildir)); err != nil {
 		return fmt.Errorf("service.maildir: %w", err)
 	}
+
 	o.Ready(listener.Addr())
 	return server.Serve(ctx, listener)
 }
@@ -112,15 +124,18 @@ func showMetrics(ctx context.Context, cfg *config.Config, server *receiver.Serve
 	if cfg.Service.Metrics == "" {
 		return nil
 	}
+
 	l, err := Listen(ctx, cfg.Service.Metrics)
 	if err != nil {
 		return fmt.Errorf("service.metrics: %w", err)
 	}
+
 	go func() {
 		if err := serveMetrics(ctx, l, server.Stats); err != nil {
 			log.Error("metrics", "error", err) // mail goes on
 		}
 	}()
+
 	return nil
 }
 
@@ -130,37 +145,47 @@ func dropPrivileges(cfg *config.Config) error {
 	if cfg.Service.User == "" {
 		return nil
 	}
+
 	u, err := lookupAccount(cfg.Service.User)
 	if err != nil {
 		return err
 	}
-	maildir, acme := cfg.Path(cfg.Service.Maildir), filepath.Join(site.StateDir(cfg), "acme")
+
+	maildir := cfg.Path(cfg.Service.Maildir)
+	acme := filepath.Join(site.StateDir(cfg), "acme")
 	own := []string{maildir}
+
 	if cfg.Service.TLS.Certificate == config.ACME {
 		own = append(own, acme)
 	}
+
 	for _, dir := range own {
 		if err := u.makeDir(dir); err != nil {
 			return err
 		}
 	}
+
 	if err := u.become(); err != nil {
 		return err
 	}
+
 	read := []string{site.SettingsPath(cfg)}
 	if t := cfg.Service.TLS; t.Certificate != "" && t.Certificate != config.ACME {
 		read = append(read, cfg.Path(t.Certificate), cfg.Path(t.Key))
 	}
+
 	for _, path := range read {
 		if err := u.canRead(path); err != nil {
 			return err
 		}
 	}
+
 	for _, dir := range own {
 		if err := u.canWrite(dir, 2); err != nil {
 			return err
 		}
 	}
+
 	return nil
 }
 
@@ -180,10 +205,12 @@ func authenticate(cfg *config.Config) func(context.Context, receiver.Message, io
 		if remote, err := netip.ParseAddrPort(m.Remote); err == nil {
 			e.Remote = remote.Addr()
 		}
+
 		header, err := c.Results(ctx, e, message)
 		if err == nil {
 			_, err = message.Seek(0, io.SeekStart)
 		}
+
 		return header, sender.StripOwnResults(c.Host, message), err
 	}
 }

@@ -24,13 +24,17 @@ func startTemporary(ctx context.Context, s *site.Site, o Options) (stop func(), 
 	if cfg.Service.Type != "receiver" {
 		return none, false
 	}
+
 	d := net.Dialer{Timeout: 2 * time.Second}
 	if conn, err := d.DialContext(ctx, "tcp", s.SMTPAddr()); err == nil {
 		conn.Close()
 		return none, false
 	}
+
 	if user := cfg.Service.User; user != "" && os.Geteuid() == 0 {
-		o.Notice("", "nothing listens at "+s.SMTPAddr()+", and verify does not start the bundled receiver: it would leave files that "+user+" can't use")
+		o.Notice("", "nothing listens at "+s.SMTPAddr()+
+			", and verify does not start the bundled receiver: it would leave files that "+user+
+			" can't use")
 		return none, false
 	}
 
@@ -44,16 +48,20 @@ func startTemporary(ctx context.Context, s *site.Site, o Options) (stop func(), 
 			server.TLS = current
 		}
 	}
+
 	listener, err := listen(ctx, cfg)
 	if err != nil { // the checks say that nothing answers
 		o.Logger.Info("no receiver was started for the checks", "error", err)
 		return none, false
 	}
 
-	o.Notice("", "nothing listens at "+s.SMTPAddr()+": verify runs the bundled receiver during the checks")
+	o.Notice("", "nothing listens at "+s.SMTPAddr()+
+		": verify runs the bundled receiver during the checks")
+
 	ctx, cancel := context.WithCancel(ctx)
 	done := make(chan error, 1)
 	go func() { done <- server.Serve(ctx, listener) }()
+
 	return func() {
 		cancel()
 		if err := <-done; err != nil {

@@ -50,6 +50,7 @@ func SystemLanguage() string {
 			break
 		}
 	}
+
 	return "en"
 }
 
@@ -62,10 +63,12 @@ func Write(ctx context.Context, u *term.UI, o Options, words []string) error {
 	if !slices.Contains(Forms(), o.Form) {
 		return fmt.Errorf("--form is %q, want one of %s", o.Form, strings.Join(Forms(), ", "))
 	}
+
 	cfg, l, err := site.Load(ctx, u.ConfigFile, o.Site)
 	if err != nil {
 		return err
 	}
+
 	subject, name, err := subjectOf(cfg, words)
 	if err != nil {
 		return err
@@ -78,16 +81,19 @@ func Write(ctx context.Context, u *term.UI, o Options, words []string) error {
 	if err != nil {
 		return err
 	}
+
 	p, err := s.Plan(ctx)
 	if err != nil {
 		return err
 	}
+
 	switch subject {
 	case "ptr":
 		return pointers(ctx, u, p, o)
 	case "zone":
 		return printZone(u, p, name, o)
 	}
+
 	printPending(u, p)
 	return nil
 }
@@ -97,18 +103,24 @@ func subjectOf(cfg *config.Config, words []string) (subject, name string, err er
 	if len(words) > 0 {
 		subject = words[0]
 	}
+
 	if len(words) > 1 {
 		name = words[1]
 	}
+
 	switch {
-	case subject == "" || subject == "ptr" && name == "" || subject == "zone" && name != "" || subject == "policy" && name != "":
+	case subject == "" || subject == "ptr" && name == "" || subject == "zone" && name != "" ||
+		subject == "policy" && name != "":
 		return subject, name, nil
 	case subject == "zone":
-		return "", "", fmt.Errorf("request zone needs a zone; the config has %s", strings.Join(zoneNames(cfg), ", "))
+		return "", "", fmt.Errorf("request zone needs a zone; the config has %s",
+			strings.Join(zoneNames(cfg), ", "))
 	case subject == "policy":
 		return "", "", fmt.Errorf("request policy needs a domain")
 	}
-	return "", "", fmt.Errorf("%q is not a request, want ptr, zone NAME or policy DOMAIN", strings.Join(words, " "))
+
+	return "", "", fmt.Errorf("%q is not a request, want ptr, zone NAME or policy DOMAIN",
+		strings.Join(words, " "))
 }
 
 func zoneNames(cfg *config.Config) (names []string) {
@@ -126,11 +138,13 @@ func printPending(u *term.UI, p *site.Plan) {
 			open[c.Target] = append(open[c.Target], c)
 		}
 	}
+
 	for _, party := range p.Parties {
 		changes := open[party.Target]
 		if len(changes) == 0 {
 			continue
 		}
+
 		command := ""
 		switch party.Target.Kind {
 		case mail.TargetReverse:
@@ -138,12 +152,15 @@ func printPending(u *term.UI, p *site.Plan) {
 		case plan.TargetZone:
 			command = "mailpub request zone " + party.Target.Name
 		case mail.TargetWeb:
-			command = "mailpub request policy " + strings.TrimPrefix(changes[0].Key.Name, "mta-sts.")
+			command = "mailpub request policy " +
+				strings.TrimPrefix(changes[0].Key.Name, "mta-sts.")
 		}
+
 		fmt.Fprintf(u.Out, "%s  %s\n", u.Bold(party.Target.String()), u.Dim(command))
 		term.ShowChanges(u, changes)
 		fmt.Fprintln(u.Out)
 	}
+
 	if len(open) == 0 {
 		fmt.Fprintln(u.Out, "No pending requests.")
 	}
@@ -156,13 +173,16 @@ func printPolicy(u *term.UI, cfg *config.Config, domain string) error {
 		if d.Name != mail.FQDN(domain) {
 			continue
 		}
+
 		policy := d.Policy()
 		if policy == nil {
 			return fmt.Errorf("%s has no MTA-STS policy in the config (domains: mta_sts: mode:)", domain)
 		}
+
 		_, err := fmt.Fprintln(u.Out, strings.Join(policy, "\n"))
 		return err
 	}
+
 	return fmt.Errorf("%q is not one of the domains in the config", domain)
 }
 
@@ -177,11 +197,13 @@ func pointers(ctx context.Context, u *term.UI, p *site.Plan, o Options) error {
 	for _, c := range p.Changes {
 		open[c.Key.Name] = true
 	}
+
 	letter := struct {
 		Host     string
 		Pointers []ptrRequest
 		Resolves bool
 	}{Host: strings.TrimSuffix(s.Spec().Host, ".")}
+
 	published, err := s.HostAddresses(ctx)
 	letter.Resolves = err == nil
 	for _, addr := range s.Spec().Public {
@@ -189,16 +211,20 @@ func pointers(ctx context.Context, u *term.UI, p *site.Plan, o Options) error {
 		if !o.All && !open[mail.DNSKey(name, "PTR").Name] {
 			continue
 		}
+
 		if end := s.Spec().Pointers[addr.Unmap()]; end != "" {
 			name = end
 		}
+
 		letter.Pointers = append(letter.Pointers, ptrRequest{addr.String(), name})
 		letter.Resolves = letter.Resolves && slices.Contains(published, addr)
 	}
+
 	if len(letter.Pointers) == 0 {
 		fmt.Fprintln(u.Err, "No request needed: every PTR is correct (--all prints the letter anyway).")
 		return nil
 	}
+
 	return writeLetter(u.Out, "ptr", o.Lang, letter)
 }
 

@@ -18,6 +18,7 @@ func office(t *testing.T) *term.UI {
 	if err != nil {
 		t.Fatal(err)
 	}
+
 	t.Cleanup(internet.Close)
 	var lines []string
 	for _, line := range strings.Split(internet.Config(), "\n") {
@@ -29,12 +30,15 @@ func office(t *testing.T) *term.UI {
 		case line == "  - name: nomeazienda.it" && len(lines) < 8:
 			line += "\n    mta_sts: {mode: testing}"
 		}
+
 		lines = append(lines, line)
 	}
+
 	file := filepath.Join(t.TempDir(), "mailpub.yaml")
 	if err := os.WriteFile(file, []byte(strings.Join(lines, "\n")), 0o600); err != nil {
 		t.Fatal(err)
 	}
+
 	return &term.UI{ConfigFile: file, Out: new(bytes.Buffer), Err: new(bytes.Buffer)}
 }
 
@@ -56,16 +60,20 @@ func TestWrite(t *testing.T) {
 		out := new(bytes.Buffer)
 		u.Out = out
 		o := test.o
+
 		if o.Lang == "" {
 			o.Lang = "en"
 		}
+
 		if o.Form == "" {
 			o.Form = "letter"
 		}
+
 		if err := Write(t.Context(), u, o, strings.Fields(test.words)); err != nil {
 			t.Errorf("request %s: %v", test.words, err)
 			continue
 		}
+
 		for _, want := range test.want {
 			if !strings.Contains(out.String(), want) {
 				t.Errorf("request %s %+v: no %q in\n%s", test.words, test.o, want, out)
@@ -86,7 +94,10 @@ func TestWriteRefuses(t *testing.T) {
 		{"zone elsewhere.example", "en", "letter", `"elsewhere.example" is not one of the zones in the config`},
 		{"money", "en", "letter", `"money" is not a request`},
 	} {
-		err := Write(t.Context(), u, Options{Lang: test.lang, Form: test.form}, strings.Fields(test.words))
+		err := Write(t.Context(), u, Options{
+			Lang: test.lang,
+			Form: test.form,
+		}, strings.Fields(test.words))
 		if err == nil || !strings.Contains(err.Error(), test.want) {
 			t.Errorf("request %s: %v, want %q", test.words, err, test.want)
 		}

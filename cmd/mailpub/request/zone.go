@@ -17,19 +17,26 @@ import (
 // printZone prints the records that a zone lacks, in the form that was asked for.
 func printZone(u *term.UI, p *site.Plan, name string, o Options) error {
 	cfg := p.Site.Config()
-	i := slices.IndexFunc(cfg.Zones, func(z config.Zone) bool { return mail.FQDN(z.Name) == mail.FQDN(name) })
+	i := slices.IndexFunc(cfg.Zones, func(z config.Zone) bool {
+		return mail.FQDN(z.Name) == mail.FQDN(name)
+	})
+
 	if i < 0 {
-		return fmt.Errorf("%q is not one of the zones in the config, want %s", name, strings.Join(zoneNames(cfg), " or "))
+		return fmt.Errorf("%q is not one of the zones in the config, want %s", name,
+			strings.Join(zoneNames(cfg), " or "))
 	}
+
 	z := cfg.Zones[i]
 	asked, err := zoneRecords(p, z, o.All)
 	if err != nil {
 		return err
 	}
+
 	if len(asked.lines) == 0 {
 		fmt.Fprintf(u.Err, "No request needed: zone %s is complete (--all prints it anyway).\n", z.Name)
 		return nil
 	}
+
 	switch o.Form {
 	case "zone":
 		_, err = fmt.Fprintln(u.Out, strings.Join(asked.lines, "\n"))
@@ -37,6 +44,7 @@ func printZone(u *term.UI, p *site.Plan, name string, o Options) error {
 	case "table":
 		return table(u.Out, asked.rows)
 	}
+
 	return writeLetter(u.Out, "zone", o.Lang, map[string]any{
 		"Zone":    z.Name,
 		"Host":    strings.TrimSuffix(p.Site.Spec().Host, "."),
@@ -59,43 +67,57 @@ func zoneRecords(p *site.Plan, z config.Zone, all bool) (out records, err error)
 		if err != nil {
 			return err
 		}
+
 		file, err := record.ZoneFile(k, lines, z.TTL)
 		if err != nil {
 			return err
 		}
+
 		out.lines = append(out.lines, file...)
 		for _, l := range lines {
 			data, _ := mail.SplitRecordLine(l)
-			out.rows = append(out.rows, []string{name, rrtype, plan.FormatDuration(z.TTL), data})
+			out.rows = append(out.rows, []string{name, rrtype, plan.FormatDuration(z.TTL),
+				data})
 		}
+
 		return nil
 	}
+
 	differs := map[plan.Key]plan.Change{}
 	for _, c := range p.Changes {
 		differs[c.Key] = c
 	}
+
 	wanted := p.Wanted(z.Name)
 	for _, c := range p.Changes { // what has to be there so that the others take nothing away
-		beside := !slices.ContainsFunc(wanted, func(it plan.Item) bool { return it.Key == c.Key })
-		if c.Target != mail.ZoneTarget(z.Name) || c.Action != plan.Manual || !beside || c.Key == mail.DNSKey(z.Name, "NS") {
+		beside := !slices.ContainsFunc(wanted, func(it plan.Item) bool {
+			return it.Key == c.Key
+		})
+
+		if c.Target != mail.ZoneTarget(z.Name) || c.Action != plan.Manual || !beside ||
+			c.Key == mail.DNSKey(z.Name, "NS") {
 			continue
 		}
 		if err := add(c.Key, c.After); err != nil {
 			return out, err
 		}
 	}
+
 	for _, it := range wanted {
 		c, open := differs[it.Key]
 		if !open && !all || it.Lines == nil || slices.Contains(p.Unmade, it.Key) { // a key that is yet to be made has no record
 			continue
 		}
+
 		lines := it.Lines
 		if open && c.After != nil {
 			lines = c.After
 		}
+
 		if err := add(it.Key, lines); err != nil {
 			continue // a key that is not known yet: no record
 		}
+
 		if open && c.Before != nil {
 			removed, err := record.ZoneFile(it.Key, c.Before, z.TTL)
 			if err != nil {
@@ -104,6 +126,7 @@ func zoneRecords(p *site.Plan, z config.Zone, all bool) (out records, err error)
 			out.removed = append(out.removed, removed...)
 		}
 	}
+
 	return out, nil
 }
 

@@ -18,14 +18,19 @@ func Documents() []string { return []string{"plan", "report", "notice", "status"
 func Document(name string) ([]byte, error) {
 	text, err := documents.ReadFile("documents/" + name + ".json")
 	if err != nil {
-		return nil, fmt.Errorf("there is no document %q, want one of %s", name, strings.Join(Documents(), ", "))
+		return nil, fmt.Errorf("there is no document %q, want one of %s", name,
+			strings.Join(Documents(), ", "))
 	}
+
 	defs, err := documents.ReadFile("documents/defs.json")
 	if err != nil {
 		return nil, err
 	}
+
 	own := strings.TrimSpace(string(text))
-	head := fmt.Sprintf(`{"$schema": "https://json-schema.org/draft/2020-12/schema", "$id": "%s",`, documentID(name))
+	head := fmt.Sprintf(`{"$schema": "https://json-schema.org/draft/2020-12/schema", "$id": "%s",`,
+		documentID(name))
+
 	whole := head + strings.TrimSuffix(strings.TrimPrefix(own, "{"), "}")
 	if strings.Contains(own, "#/$defs/") {
 		whole += `, "$defs": ` + string(defs)
@@ -38,10 +43,12 @@ func Document(name string) ([]byte, error) {
 	if err := enc.Encode(json.RawMessage(whole + "}")); err != nil {
 		return nil, fmt.Errorf("schema of %s: %w", name, err)
 	}
+
 	return []byte(out.String()), nil
 }
 
 // documentID names the schema of a document; it is also where the latest one is.
 func documentID(name string) string {
-	return "https://raw.githubusercontent.com/mailpub/mailpub/main/docs/reference/schemas/" + name + ".schema.json"
+	return "https://raw.githubusercontent.com/mailpub/mailpub/main/docs/reference/schemas/" +
+		name + ".schema.json"
 }

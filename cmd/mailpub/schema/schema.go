@@ -28,7 +28,11 @@ const (
 // "router.lease"; "" for nothing.
 func Generate(describe func(path string) string) ([]byte, error) {
 	r := jsonschema.Reflector{
-		FieldNameTag: "mapstructure", DoNotReference: true, ExpandedStruct: true, Anonymous: true, RequiredFromJSONSchemaTags: true,
+		FieldNameTag:               "mapstructure",
+		DoNotReference:             true,
+		ExpandedStruct:             true,
+		Anonymous:                  true,
+		RequiredFromJSONSchemaTags: true,
 		Mapper: func(t reflect.Type) *jsonschema.Schema {
 			if t == reflect.TypeFor[time.Duration]() {
 				return &jsonschema.Schema{Type: "string", Pattern: duration}
@@ -36,8 +40,11 @@ func Generate(describe func(path string) string) ([]byte, error) {
 			return nil
 		},
 	}
+
 	s := r.Reflect(&config.Config{})
-	s.ID, s.Title, s.Description = ID, "mailpub", "A mail server and its reachability from the Internet."
+	s.ID = ID
+	s.Title = "mailpub"
+	s.Description = "A mail server and its reachability from the Internet."
 	complete(s, "", describe)
 	// What a file lacks may be in its defaults.
 	s.If, s.Then, s.Required = &jsonschema.Schema{Not: &jsonschema.Schema{Required: []string{"defaults"}}}, &jsonschema.Schema{Required: s.Required}, nil
@@ -46,6 +53,7 @@ func Generate(describe func(path string) string) ([]byte, error) {
 	service, _ := s.Properties.Get("service")
 	service.AllOf = byServer()
 	data, err := json.MarshalIndent(s, "", "  ")
+
 	return append(data, '\n'), err
 }
 
@@ -54,11 +62,13 @@ func complete(s *jsonschema.Schema, path string, describe func(string) string) {
 	if path != "" && s.Description == "" {
 		s.Description = describe(path)
 	}
+
 	if words := config.Words(path); words != nil && s.Type == "string" {
 		for _, w := range words {
 			s.Enum = append(s.Enum, w)
 		}
 	}
+
 	switch last := path[strings.LastIndex(path, ".")+1:]; last {
 	case "port", "internal", "ports":
 		limit(s, "1", "65535")
@@ -67,6 +77,7 @@ func complete(s *jsonschema.Schema, path string, describe func(string) string) {
 	case "password", "token":
 		s.Pattern = reference
 	}
+
 	s.Required = config.Required(path)
 	if s.Properties == nil {
 		if s.Items != nil {
@@ -76,11 +87,14 @@ func complete(s *jsonschema.Schema, path string, describe func(string) string) {
 				}
 				return describe(p)
 			})
+
 			s.Items.Required = config.Required(path)
 			s.Required = nil
 		}
+
 		return
 	}
+
 	for at := s.Properties.Oldest(); at != nil; at = at.Next() {
 		complete(at.Value, strings.TrimPrefix(path+"."+at.Key, "."), describe)
 	}
@@ -90,7 +104,8 @@ func limit(s *jsonschema.Schema, least, most json.Number) {
 	if s.Items != nil {
 		s = s.Items
 	}
-	s.Minimum, s.Maximum = least, most
+	s.Minimum = least
+	s.Maximum = most
 }
 
 // setting is one of a provider's or a mail server's.
@@ -108,6 +123,7 @@ func byProvider() (rules []*jsonschema.Schema) {
 		}
 		rules = append(rules, rule("provider", p.Name, list))
 	}
+
 	return rules
 }
 
@@ -120,6 +136,7 @@ func byServer() (rules []*jsonschema.Schema) {
 		}
 		rules = append(rules, rule("type", t.Name, list))
 	}
+
 	return rules
 }
 
@@ -128,25 +145,34 @@ func rule(field, value string, list []setting) *jsonschema.Schema {
 	is := jsonschema.NewProperties()
 	is.Set(field, &jsonschema.Schema{Const: value})
 	known := jsonschema.NewProperties()
-	settings := &jsonschema.Schema{Type: "object", Properties: known, AdditionalProperties: jsonschema.FalseSchema}
+	settings := &jsonschema.Schema{
+		Type:                 "object",
+		Properties:           known,
+		AdditionalProperties: jsonschema.FalseSchema,
+	}
+
 	for _, s := range list {
 		one := &jsonschema.Schema{Type: "string", Description: s.help}
 		if s.secret {
 			one.Pattern = reference
 		}
+
 		known.Set(s.name, one)
 		if s.required {
 			settings.Required = append(settings.Required, s.name)
 		}
 	}
+
 	then := jsonschema.NewProperties()
 	then.Set("settings", settings)
 	out := &jsonschema.Schema{
 		If:   &jsonschema.Schema{Properties: is, Required: []string{field}},
 		Then: &jsonschema.Schema{Properties: then},
 	}
+
 	if settings.Required != nil {
 		out.Then.Required = []string{"settings"}
 	}
+
 	return out
 }

@@ -88,26 +88,34 @@ type Reverse struct {
 
 // selectors are the names that keys of DKIM often have: none can be listed.
 func selectors() []string {
-	return []string{"default", "dkim", "mail", "m1", "s1", "s2", "k1", "key1", "mx", "selector1", "selector2", "google", "mdaemon"}
+	return []string{"default", "dkim", "mail", "m1", "s1", "s2", "k1", "key1", "mx",
+		"selector1", "selector2", "google", "mdaemon"}
 }
 
-func newSurvey(o Options) *resolver.Survey { return resolver.NewSurvey(o.Resolver, o.Nameservers) }
+func newSurvey(o Options) *resolver.Survey {
+	return resolver.NewSurvey(o.Resolver,
+		o.Nameservers)
+}
 
 func detectDNS(ctx context.Context, o Options) DNS {
 	s := newSurvey(o)
 	d := DNS{Domains: make([]Domain, len(o.Domains))}
 	var wg sync.WaitGroup
+
 	for i, name := range o.Domains {
 		wg.Go(func() { d.Domains[i] = domain(ctx, s, name) })
 	}
+
 	wg.Wait()
 	host := o.Host
 	if host == "" && len(d.Domains) > 0 && len(d.Domains[0].MX) > 0 {
 		host = d.Domains[0].MX[0].Host
 	}
+
 	if host != "" {
 		d.Host = mailHost(ctx, s, host)
 	}
+
 	return d
 }
 
@@ -117,18 +125,22 @@ func zoneOf(ctx context.Context, s *resolver.Survey, name string) (z Zone) {
 		z.Silent = err.Error()
 		return z
 	}
+
 	z.Name = strings.TrimSuffix(zone, ".")
 	if z.Name == "" || orgdomain.IsSuffix(z.Name, name) {
 		return Zone{Silent: "it is not registered, or not delegated"}
 	}
+
 	for _, ns := range servers {
 		z.Nameservers = append(z.Nameservers, strings.TrimSuffix(ns, "."))
 	}
+
 	slices.Sort(z.Nameservers)
 	z.Host, _ = providers.HostOf(z.Nameservers)
 	if at, err := s.Servers(ctx, zone); err == nil {
 		z.Server = at[0]
 	}
+
 	return z
 }
 
@@ -137,6 +149,7 @@ func domain(ctx context.Context, s *resolver.Survey, name string) Domain {
 	if d.Zone.Name == "" {
 		return d
 	}
+
 	var wg sync.WaitGroup
 	wg.Go(func() { d.exchangers(ctx, s) })
 	wg.Go(func() { d.SPF = findText(ctx, s, name, "v=spf1") })
@@ -147,20 +160,25 @@ func domain(ctx context.Context, s *resolver.Survey, name string) Domain {
 			*into = findText(ctx, s, name, tag)
 			return
 		}
+
 		mu.Lock()
 		defer mu.Unlock()
+
 		d.Elsewhere = append(d.Elsewhere, AliasedName{name, alias})
 	}
+
 	wg.Go(func() { own(&d.DMARC, "_dmarc."+name, "v=DMARC1") })
 	wg.Go(func() { own(&d.TLSRPT, "_smtp._tls."+name, "v=TLSRPTv1") })
 	wg.Go(func() { own(&d.MTASTS, "_mta-sts."+name, "v=STSv1") })
 	wg.Go(func() { d.services(ctx, s) })
 	wg.Go(func() {
-		first, second := findAlias(ctx, s, "autoconfig."+name), findAlias(ctx, s, "autodiscover."+name)
+		first := findAlias(ctx, s, "autoconfig."+name)
+		second := findAlias(ctx, s, "autodiscover."+name)
 		if first == second {
 			d.Autoconfig = first
 		}
 	})
+
 	wg.Go(func() {
 		for _, selector := range selectors() {
 			at := selector + "._domainkey." + name
@@ -168,15 +186,20 @@ func domain(ctx context.Context, s *resolver.Survey, name string) Domain {
 			switch {
 			case err == nil && len(a.Chain) > 0:
 				mu.Lock()
-				d.Elsewhere = append(d.Elsewhere, AliasedName{at, strings.TrimSuffix(a.Chain[0], ".")})
+				d.Elsewhere = append(d.Elsewhere,
+					AliasedName{at, strings.TrimSuffix(a.Chain[0], ".")})
 				mu.Unlock()
 			case err == nil && len(a.Records) > 0:
 				d.Selectors = append(d.Selectors, selector)
 			}
 		}
 	})
+
 	wg.Wait()
-	slices.SortFunc(d.Elsewhere, func(a, b AliasedName) int { return strings.Compare(a.Name, b.Name) })
+	slices.SortFunc(d.Elsewhere, func(a, b AliasedName) int {
+		return strings.Compare(a.Name, b.Name)
+	})
+
 	return d
 }
 
@@ -185,23 +208,28 @@ func (d *Domain) exchangers(ctx context.Context, s *resolver.Survey) {
 	if err != nil {
 		return
 	}
+
 	for _, r := range a.Records {
 		preference, host, _ := strings.Cut(r.Data, " ")
 		n, err := strconv.Atoi(preference)
 		if err == nil && host != "." { // a null MX: no mail so far (RFC 7505)
-			d.MX, d.TTL = append(d.MX, MX{strings.TrimSuffix(host, "."), n}), r.TTL
+			d.MX = append(d.MX, MX{strings.TrimSuffix(host, "."), n})
+			d.TTL = r.TTL
 		}
 	}
+
 	slices.SortStableFunc(d.MX, func(a, b MX) int { return a.Preference - b.Preference })
 }
 
 // services asks for the SRV records that mailpub writes; one that says more is left out.
 func (d *Domain) services(ctx context.Context, s *resolver.Survey) {
-	for _, name := range []string{"imaps", "imap", "pop3s", "pop3", "submissions", "submission"} {
+	for _, name := range []string{"imaps", "imap", "pop3s", "pop3", "submissions",
+		"submission"} {
 		a, err := s.Ask(ctx, "_"+name+"._tcp."+d.Name, "SRV")
 		if err != nil || len(a.Records) == 0 {
 			continue
 		}
+
 		f := strings.Fields(a.Records[0].Data)
 		if len(a.Records) != 1 || len(f) != 4 { // of one alone, priority and weight choose among none
 			for _, data := range a.Data() {
@@ -209,6 +237,7 @@ func (d *Domain) services(ctx context.Context, s *resolver.Survey) {
 			}
 			continue
 		}
+
 		if port, err := strconv.Atoi(f[2]); err == nil {
 			if f[3] == "." {
 				port = cmp.Or(port, 1) // there is none, at whatever port
@@ -233,6 +262,7 @@ func findText(ctx context.Context, s *resolver.Survey, name, tag string) (found 
 	if err != nil {
 		return ""
 	}
+
 	for _, r := range a.Records {
 		t, err := mail.Text(r.Data)
 		if err != nil || !strings.HasPrefix(strings.ToLower(t), strings.ToLower(tag)) {
@@ -241,8 +271,10 @@ func findText(ctx context.Context, s *resolver.Survey, name, tag string) (found 
 		if found != "" {
 			return ""
 		}
+
 		found = t
 	}
+
 	return found
 }
 
@@ -261,22 +293,27 @@ func mailHost(ctx context.Context, s *resolver.Survey, name string) Host {
 		if err != nil {
 			continue
 		}
+
 		for _, r := range a.Records {
 			if addr, err := netip.ParseAddr(r.Data); err == nil {
 				h.Addresses = append(h.Addresses, addr)
 			}
 		}
 	}
+
 	if a, err := s.Ask(ctx, name, "CAA"); err == nil {
 		if h.CAA = issuers(a.Data()); h.CAA == nil {
 			h.OtherCAA = a.Data()
 		}
 	}
+
 	for _, port := range []int{25, 465, 587, 993, 995} {
-		if a, err := s.Ask(ctx, "_"+strconv.Itoa(port)+"._tcp."+name, "TLSA"); err == nil && len(a.Records) > 0 {
+		if a, err := s.Ask(ctx, "_"+strconv.Itoa(port)+"._tcp."+name, "TLSA"); err == nil &&
+			len(a.Records) > 0 {
 			h.TLSA = append(h.TLSA, port)
 		}
 	}
+
 	return h
 }
 
@@ -290,6 +327,7 @@ func issuers(records []string) (who []string) {
 		}
 		who = append(who, value)
 	}
+
 	return who
 }
 

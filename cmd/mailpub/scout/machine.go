@@ -34,27 +34,36 @@ func ThisMachine(ctx context.Context) Machine {
 	if name, err := os.Hostname(); err == nil {
 		names = append(names, name)
 	}
-	hosts := net.Resolver{PreferGo: true, Dial: func(context.Context, string, string) (net.Conn, error) {
-		return nil, errors.New("it is not asked")
-	}}
+
+	hosts := net.Resolver{
+		PreferGo: true,
+		Dial: func(context.Context, string, string) (net.Conn, error) {
+			return nil, errors.New("it is not asked")
+		},
+	}
+
 	for _, a := range []string{"127.0.1.1", m.Address.String()} { // Debian maps the name to 127.0.1.1
 		if more, err := hosts.LookupAddr(ctx, a); err == nil {
 			names = append(names, more...)
 		}
 	}
+
 	for _, n := range names {
 		if n = strings.ToLower(strings.TrimSuffix(n, ".")); isPublicName(n) {
-			m.Name, m.Domain = n, DomainOf(n)
+			m.Name = n
+			m.Domain = DomainOf(n)
 			break
 		}
 	}
+
 	return m
 }
 
 // isPublicName reports whether a name can be one of the Internet's: it lies in a domain that somebody
 // registered, and not in one of those that home routers make up.
 func isPublicName(name string) bool {
-	for _, local := range []string{"local", "localdomain", "lan", "home", "internal", "box", "arpa", "test", "example", "invalid", "localhost"} {
+	for _, local := range []string{"local", "localdomain", "lan", "home", "internal", "box",
+		"arpa", "test", "example", "invalid", "localhost"} {
 		if strings.HasSuffix(name, "."+local) {
 			return false
 		}
@@ -74,15 +83,18 @@ func (m *Machine) addresses() {
 		m.Address = c.LocalAddr().(*net.UDPAddr).AddrPort().Addr().Unmap()
 		c.Close()
 	}
+
 	all, err := net.InterfaceAddrs()
 	if err != nil {
 		return
 	}
+
 	for _, i := range all {
 		p, err := netip.ParsePrefix(i.String())
 		if err != nil || p.Addr().IsLoopback() || p.Addr().IsLinkLocalUnicast() {
 			continue
 		}
+
 		switch a := p.Addr().Unmap(); {
 		case a.Is6():
 			if netaddr.Unreachable(a) == "" && !m.IPv6.IsValid() { // neither a unique local one nor a tunnel's
@@ -104,14 +116,17 @@ func userName() string {
 			name = u.Username
 		}
 	}
+
 	name = strings.ToLower(name[strings.LastIndex(name, `\`)+1:]) // DOMAIN\name on Windows
 	for i := range len(name) {
 		if c := name[i]; !(c >= 'a' && c <= 'z' || c >= '0' && c <= '9') {
 			return ""
 		}
 	}
+
 	if slices.Contains([]string{"root", "administrator", "system", "nobody"}, name) {
 		return ""
 	}
+
 	return name
 }

@@ -50,15 +50,18 @@ func Detect(ctx context.Context, o Options) (Result, error) {
 	if !o.Address.IsValid() {
 		o.Address = f.Machine.Address
 	}
+
 	var wg sync.WaitGroup
 	wg.Go(func() { f.Router = detectRouter(ctx, o) })
 	wg.Go(func() { f.Server = detectServer(ctx, o) })
 	wg.Go(func() { f.DNS = detectDNS(ctx, o) })
 	wg.Go(func() { f.Egress = detectEgress(ctx, o.Egress) })
 	wg.Wait()
+
 	if a := f.Public(); a.IsValid() && ctx.Err() == nil {
 		f.DNS.reverse(ctx, newSurvey(o), a)
 	}
+
 	return f, ctx.Err()
 }
 
@@ -76,11 +79,13 @@ func (f Result) Public() netip.Addr {
 	if f.Direct() {
 		return f.Server.Address
 	}
+
 	for _, a := range f.DNS.Host.Addresses {
 		if a.Is4() {
 			return a
 		}
 	}
+
 	return netip.Addr{}
 }
 
@@ -88,22 +93,33 @@ func detectRouter(ctx context.Context, o Options) Router {
 	if o.NoRouter {
 		return Router{Silent: "it was not asked"}
 	}
+
 	r, err := nat.Open(ctx, o.Router)
 	if err != nil {
 		return Router{Silent: err.Error()}
 	}
+
 	var wanted []plan.Item
 	for _, p := range Ports(o.Ports) {
 		f := mail.Forward{Name: p.Name, Proto: "tcp", Port: p.Number}
-		wanted = append(wanted, plan.Item{Key: f.Key(), Lines: []string{netip.AddrPortFrom(o.Address, p.Inside()).String()}})
+		wanted = append(wanted, plan.Item{
+			Key:   f.Key(),
+			Lines: []string{netip.AddrPortFrom(o.Address, p.Inside()).String()},
+		})
 	}
+
 	if r.Protocol() == "manual" {
 		wanted = nil // nobody can say
 	}
+
 	report, err := r.Status(ctx, wanted)
 	if err != nil {
 		return Router{Silent: err.Error()}
 	}
-	report.Forwards = slices.DeleteFunc(report.Forwards, func(s nat.ForwardStatus) bool { return s.Is == "" })
+
+	report.Forwards = slices.DeleteFunc(report.Forwards, func(s nat.ForwardStatus) bool {
+		return s.Is == ""
+	})
+
 	return Router{Report: report}
 }

@@ -38,12 +38,16 @@ func TestLook(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
+
 	defer dns.Close()
+
 	l, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
 		t.Fatal(err)
 	}
+
 	defer l.Close()
+
 	go func() {
 		for {
 			conn, err := l.Accept()
@@ -54,32 +58,47 @@ func TestLook(t *testing.T) {
 			conn.Close()
 		}
 	}()
+
 	inside := uint16(l.Addr().(*net.TCPAddr).Port)
 	f, err := Detect(t.Context(), Options{
-		Domains: []string{"nomeazienda.it", "nobody.nomeazienda.it"}, Address: netip.MustParseAddr("127.0.0.1"), NoRouter: true,
-		Ports:    []Port{{Number: 25, Internal: inside}},
-		Resolver: &resolver.Resolver{Servers: []string{dns.Addr()}}, Nameservers: []string{dns.Addr()}, Egress: []string{l.Addr().String(), "127.0.0.1:1"},
+		Domains:     []string{"nomeazienda.it", "nobody.nomeazienda.it"},
+		Address:     netip.MustParseAddr("127.0.0.1"),
+		NoRouter:    true,
+		Ports:       []Port{{Number: 25, Internal: inside}},
+		Resolver:    &resolver.Resolver{Servers: []string{dns.Addr()}},
+		Nameservers: []string{dns.Addr()},
+		Egress:      []string{l.Addr().String(), "127.0.0.1:1"},
 	})
+
 	if err != nil {
 		t.Fatal(err)
 	}
+
 	d := f.DNS.Domains[0]
-	if got := fmt.Sprint(d.Zone.Name, d.Zone.Nameservers, d.MX, d.TTL, d.DMARC, d.Services, d.Autoconfig, d.Selectors); got !=
+	if got := fmt.Sprint(d.Zone.Name, d.Zone.Nameservers, d.MX, d.TTL, d.DMARC, d.Services,
+		d.Autoconfig, d.Selectors); got !=
 		"nomeazienda.it[ns.nomeazienda.it] [{mail.nomeazienda.it 10} {backup.example.net 20}] 600v=DMARC1; p=none[{imaps mail.nomeazienda.it 993} {pop3 mail.nomeazienda.it 110}]mail.nomeazienda.it[m1]" {
 		t.Errorf("the domain: %s", got)
 	}
+
 	if d.SPF != "" { // two records begin so: none is the one
 		t.Errorf("SPF of several: %q", d.SPF)
 	}
-	if h := f.DNS.Host; h.Name != "mail.nomeazienda.it" || len(h.Addresses) != 1 || len(h.CAA) != 1 || len(h.TLSA) != 1 || h.Zone.Name != "nomeazienda.it" {
+
+	if h := f.DNS.Host; h.Name != "mail.nomeazienda.it" || len(h.Addresses) != 1 ||
+		len(h.CAA) != 1 || len(h.TLSA) != 1 || h.Zone.Name != "nomeazienda.it" {
 		t.Errorf("the mail host: %+v", h)
 	}
-	if s := f.Server; s.Kind != "postfix" || s.Name != "mail.nomeazienda.it" || !s.Here || len(s.Listens) == 0 || s.Listens[0].Name != "smtp" {
+
+	if s := f.Server; s.Kind != "postfix" || s.Name != "mail.nomeazienda.it" || !s.Here ||
+		len(s.Listens) == 0 || s.Listens[0].Name != "smtp" {
 		t.Errorf("the server: %+v", s)
 	}
+
 	if !strings.Contains(f.Egress[0].Says, "Postfix") || f.Egress[1].Silent == "" {
 		t.Errorf("port 25 outwards: %+v", f.Egress)
 	}
+
 	if f.Router.Silent == "" || f.Public() != netip.MustParseAddr("2.2.2.2") {
 		t.Errorf("the router %+v, public %v", f.Router, f.Public())
 	}
@@ -90,6 +109,7 @@ func TestPublic(t *testing.T) {
 	router := func(addr, kind string) Router {
 		return Router{Report: nat.Report{WAN: nat.WANAddress{Address: a(addr), Kind: kind}}}
 	}
+
 	for _, c := range []struct {
 		name string
 		f    Result
@@ -109,20 +129,25 @@ func TestPublic(t *testing.T) {
 
 func TestNames(t *testing.T) {
 	for name, want := range map[string]bool{
-		"mail.nomeazienda.it": true, "mail.example.co.uk": true, "server.fritz.box": false, "server.lan": false, "printer.local": false, "localhost": false, "co.uk": false, "host": false,
+		"mail.nomeazienda.it": true, "mail.example.co.uk": true, "server.fritz.box": false,
+		"server.lan": false, "printer.local": false, "localhost": false, "co.uk": false,
+		"host": false,
 	} {
 		if isPublicName(name) != want {
 			t.Errorf("%s: want %v", name, want)
 		}
 	}
+
 	if d := DomainOf("mail.sub.example.co.uk"); d != "example.co.uk" {
 		t.Errorf("the domain is %q", d)
 	}
 }
 
 func TestPorts(t *testing.T) {
-	all := Ports([]Port{{Number: 25, Internal: 2525}, {Number: 8443}, {Name: "x", Number: 8444}})
-	if all[0].Inside() != 2525 || all[0].Name != "smtp" || all[len(all)-2].Name != "port8443" || all[len(all)-1].Name != "x" {
+	all := Ports([]Port{{Number: 25, Internal: 2525}, {Number: 8443},
+		{Name: "x", Number: 8444}})
+	if all[0].Inside() != 2525 || all[0].Name != "smtp" ||
+		all[len(all)-2].Name != "port8443" || all[len(all)-1].Name != "x" {
 		t.Errorf("%v", all)
 	}
 }

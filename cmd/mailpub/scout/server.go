@@ -28,17 +28,26 @@ func (p Port) Inside() uint16 { return cmp.Or(p.Internal, p.Number) }
 // Ports returns the ports that are looked at: those of mail, of MDaemon's web pages, and more.
 func Ports(more []Port) []Port {
 	all := []Port{
-		{Name: "smtp", Number: 25}, {Name: "submissions", Number: 465}, {Name: "submission", Number: 587},
-		{Name: "pop3", Number: 110}, {Name: "pop3s", Number: 995}, {Name: "imap", Number: 143}, {Name: "imaps", Number: 993},
-		{Name: "sieve", Number: 4190}, {Name: "worldclient", Number: 3000}, {Name: "webadmin", Number: 1000},
+		{Name: "smtp", Number: 25}, {Name: "submissions", Number: 465},
+		{Name: "submission", Number: 587},
+		{Name: "pop3", Number: 110}, {Name: "pop3s", Number: 995}, {Name: "imap", Number: 143},
+		{Name: "imaps", Number: 993},
+		{Name: "sieve", Number: 4190}, {Name: "worldclient", Number: 3000},
+		{Name: "webadmin", Number: 1000},
 	}
+
 	for _, m := range more {
-		if i := slices.IndexFunc(all, func(p Port) bool { return p.Number == m.Number }); i >= 0 {
+		if i := slices.IndexFunc(all, func(p Port) bool {
+			return p.Number == m.Number
+		}); i >= 0 {
 			all[i].Internal = m.Internal
 			continue
 		}
-		all = append(all, Port{cmp.Or(m.Name, fmt.Sprintf("port%d", m.Number)), m.Number, m.Internal})
+
+		all = append(all, Port{cmp.Or(m.Name, fmt.Sprintf("port%d", m.Number)), m.Number,
+			m.Internal})
 	}
+
 	slices.SortFunc(all, func(a, b Port) int { return cmp.Compare(a.Number, b.Number) })
 	return all
 }
@@ -66,33 +75,40 @@ func detectServer(ctx context.Context, o Options) Server {
 			return err == nil && p.Addr().Unmap() == o.Address
 		})
 	}
+
 	if !o.Address.IsValid() {
 		s.Silent = "the server's address is not known"
 		return s
 	}
+
 	ports := Ports(o.Ports)
 	open := make([]bool, len(ports))
 	var wg sync.WaitGroup
+
 	for i, p := range ports {
 		wg.Go(func() {
 			at := netip.AddrPortFrom(o.Address, p.Inside()).String()
 			if p.Number == 25 {
 				s.greet(ctx, at)
 			}
+
 			ctx, cancel := context.WithTimeout(ctx, connecting)
 			defer cancel()
+
 			conn, err := (&net.Dialer{}).DialContext(ctx, "tcp", at)
 			if open[i] = err == nil; open[i] {
 				conn.Close()
 			}
 		})
 	}
+
 	wg.Wait()
 	for i, p := range ports {
 		if open[i] {
 			s.Listens = append(s.Listens, p)
 		}
 	}
+
 	return s
 }
 
@@ -122,6 +138,7 @@ func detectEgress(ctx context.Context, servers []string) []Egress {
 			if _, _, err := net.SplitHostPort(at); err != nil {
 				at = net.JoinHostPort(server, strconv.Itoa(25))
 			}
+
 			out[i].Server = server
 			if r, err := smtpclient.Greeting(ctx, nil, at); err != nil {
 				out[i].Silent = err.Error()
@@ -130,6 +147,7 @@ func detectEgress(ctx context.Context, servers []string) []Egress {
 			}
 		})
 	}
+
 	wg.Wait()
 	return out
 }

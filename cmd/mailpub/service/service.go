@@ -35,11 +35,13 @@ func UnitOptions(f Options, paths []string) (o unit.Options, err error) {
 	if !regexp.MustCompile(`^[a-z][a-z0-9-]{0,40}$`).MatchString(f.Name) {
 		return o, fmt.Errorf("--name is %q, want small letters, digits and hyphens, like mailpub", f.Name)
 	}
+
 	_, missing := os.Stat(config.SystemCredentials)
 	o = unit.Options{Name: f.Name, User: f.User, Credentials: missing == nil}
 	if o.Program, err = os.Executable(); err != nil {
 		return o, err
 	}
+
 	files, err := fleet.Files(paths)
 	if err != nil {
 		return o, err
@@ -48,13 +50,16 @@ func UnitOptions(f Options, paths []string) (o unit.Options, err error) {
 		return o, fleet.ErrNoSites
 	}
 	if f.Receive && len(files) > 1 {
-		return o, fmt.Errorf("--receive takes one config, not %d: each site's receiver is a separate service (--name)", len(files))
+		return o, fmt.Errorf("--receive takes one config, not %d: each site's receiver is a separate service (--name)",
+			len(files))
 	}
+
 	for _, p := range paths {
 		abs, err := filepath.Abs(p)
 		if err != nil {
 			return o, err
 		}
+
 		o.Configs = append(o.Configs, abs)
 		if info, err := os.Stat(p); err == nil && info.IsDir() { // sites that come later keep their state here too
 			if f.Receive {
@@ -63,25 +68,31 @@ func UnitOptions(f Options, paths []string) (o unit.Options, err error) {
 			o.Writable = append(o.Writable, abs)
 		}
 	}
+
 	for _, file := range files {
 		cfg, err := config.Load(file)
 		if err != nil {
 			return o, err
 		}
+
 		if !f.Print { // a unit can write only to what is there
 			if err := durable.MakePrivate(site.StateDir(cfg)); err != nil {
 				return o, fmt.Errorf("state directory: %w", err)
 			}
 		}
+
 		o.MailServer = o.MailServer || repairsPostfix(cfg)
 		if f.Receive && cfg.Service.Type != "receiver" {
-			return o, fmt.Errorf("--receive: service.type is %q in %s, want receiver", cfg.Service.Type, file)
+			return o, fmt.Errorf("--receive: service.type is %q in %s, want receiver",
+				cfg.Service.Type, file)
 		}
+
 		o.NetAdmin = o.NetAdmin || cfg.Router.Protocol == "nftables"
 		if o.Writable, err = addWritable(o.Writable, cfg); err != nil {
 			return o, err
 		}
 	}
+
 	return o, nil
 }
 
@@ -92,19 +103,27 @@ func addWritable(dirs []string, cfg *config.Config) ([]string, error) {
 	if cfg.Service.Maildir != "" { // it takes its own test message away again
 		more = append(more, cfg.Path(cfg.Service.Maildir))
 	}
+
 	if repairsPostfix(cfg) { // not the hosts file: its names are not repaired
 		s := cfg.Service.Settings
-		more = append(more, s["config_directory"], filepath.Join(filepath.Dir(s["dovecot"]), "conf.d"))
+		more = append(more, s["config_directory"],
+			filepath.Join(filepath.Dir(s["dovecot"]), "conf.d"))
 	}
+
 	for _, dir := range more {
 		abs, err := filepath.Abs(dir)
 		if err != nil {
 			return nil, err
 		}
-		if !slices.ContainsFunc(dirs, func(d string) bool { rel, err := filepath.Rel(d, abs); return err == nil && filepath.IsLocal(rel) }) {
+
+		if !slices.ContainsFunc(dirs, func(d string) bool {
+			rel, err := filepath.Rel(d, abs)
+			return err == nil && filepath.IsLocal(rel)
+		}) {
 			dirs = append(dirs, abs)
 		}
 	}
+
 	return dirs, nil
 }
 

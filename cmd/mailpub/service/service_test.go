@@ -31,33 +31,48 @@ func write(t *testing.T, dir, name, text string) string {
 func TestUnitOptions(t *testing.T) {
 	dir := t.TempDir()
 	file := write(t, dir, "mailpub.yaml", officeConfig)
-	o, err := UnitOptions(Options{Name: "mailpub", User: "mailpub", Print: true}, []string{file})
+	o, err := UnitOptions(Options{
+		Name:  "mailpub",
+		User:  "mailpub",
+		Print: true,
+	}, []string{file})
+
 	if err != nil {
 		t.Fatal(err)
 	}
-	if !slices.Equal(o.Configs, []string{file}) || !o.NetAdmin || o.MailServer || o.User != "mailpub" || o.Program == "" {
+
+	if !slices.Equal(o.Configs, []string{file}) || !o.NetAdmin || o.MailServer ||
+		o.User != "mailpub" || o.Program == "" {
 		t.Errorf("%+v", o)
 	}
+
 	for _, want := range []string{filepath.Join(dir, ".mailpub"), filepath.Join(dir, "mail")} {
 		if !slices.Contains(o.Writable, want) {
 			t.Errorf("writable are %q, want %q among them", o.Writable, want)
 		}
 	}
+
 	if _, err := os.Stat(filepath.Join(dir, ".mailpub")); err == nil {
 		t.Error("--print made the state directory")
 	}
+
 	if _, err := UnitOptions(Options{Name: "mailpub"}, []string{file}); err != nil {
 		t.Error(err)
 	}
+
 	if _, err := os.Stat(filepath.Join(dir, ".mailpub")); err != nil {
 		t.Error("an installation did not make the state directory, and the unit can't write to it")
 	}
 }
 
 func TestUnitOptionsRefused(t *testing.T) {
-	dir, other := t.TempDir(), t.TempDir()
+	dir := t.TempDir()
+	other := t.TempDir()
 	file := write(t, dir, "mailpub.yaml", officeConfig)
-	manual := write(t, other, "manual.yaml", strings.Replace(officeConfig, "type: receiver, maildir: mail, aliases: [{address: postmaster, to: mario}, {address: abuse, to: mario}]", "type: manual", 1))
+	manual := write(t, other, "manual.yaml",
+		strings.Replace(officeConfig, "type: receiver, maildir: mail, aliases: [{address: postmaster, to: mario}, {address: abuse, to: mario}]",
+			"type: manual", 1))
+
 	for _, test := range []struct {
 		name  string
 		o     Options
@@ -72,7 +87,8 @@ func TestUnitOptionsRefused(t *testing.T) {
 		{"a receiver that is none", Options{Name: "mailpub", Receive: true}, []string{manual}, `service.type is "manual"`},
 	} {
 		test.o.Print = true
-		if _, err := UnitOptions(test.o, test.paths); err == nil || !strings.Contains(err.Error(), test.want) {
+		if _, err := UnitOptions(test.o, test.paths); err == nil ||
+			!strings.Contains(err.Error(), test.want) {
 			t.Errorf("%s: %v, want %q", test.name, err, test.want)
 		}
 	}
@@ -86,9 +102,11 @@ func printed(t *testing.T, o Options) string {
 	if err != nil {
 		t.Fatal(err)
 	}
+
 	var out bytes.Buffer
 	if err := Install(t.Context(), &term.UI{Out: &out, Err: &out}, unit, o); err != nil {
 		t.Fatal(err)
 	}
+
 	return out.String()
 }

@@ -23,6 +23,7 @@ func TestPrintedUnits(t *testing.T) {
 				t.Errorf("%s: no %q in\n%s", test.name, want, got)
 			}
 		}
+
 		for _, no := range test.without {
 			if strings.Contains(got, no) {
 				t.Errorf("%s: %q in\n%s", test.name, no, got)

@@ -16,6 +16,7 @@ func Format(path string, check bool) (changed bool, err error) {
 	if err != nil {
 		return false, err
 	}
+
 	text, err := config.Format(path, data)
 	if err != nil || bytes.Equal(text, data) {
 		return false, err
@@ -26,5 +27,6 @@ func Format(path string, check bool) (changed bool, err error) {
 	if err := durable.ReplaceShared(path, text, 0o600); err != nil {
 		return false, fmt.Errorf("%s was not changed: %w", path, err)
 	}
+
 	return true, nil
 }

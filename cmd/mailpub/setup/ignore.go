@@ -14,6 +14,7 @@ func Ignore(cfg *config.Config, add config.Ignore) error {
 	if err != nil {
 		return err
 	}
+
 	text, err := cfg.WithIgnore(data, add)
 	if err != nil {
 		return err
@@ -21,5 +22,6 @@ func Ignore(cfg *config.Config, add config.Ignore) error {
 	if err := durable.ReplaceShared(cfg.File, text, 0o600); err != nil {
 		return fmt.Errorf("the config was not changed: %w", err)
 	}
+
 	return nil
 }

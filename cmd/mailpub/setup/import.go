@@ -20,6 +20,7 @@ func Import(ctx context.Context, o Options, domains []string, adopt bool) error 
 	if err != nil {
 		return err
 	}
+
 	u := b.UI
 	for i, d := range domains {
 		if err := config.CheckName(d); err != nil {
@@ -27,26 +28,32 @@ func Import(ctx context.Context, o Options, domains []string, adopt bool) error 
 		}
 		domains[i] = config.ASCII(d)
 	}
+
 	b.command = "import " + strings.Join(domains, " ")
 	b.Choices.Existing = true
 	if err := b.detect(ctx, domains); err != nil {
 		return err
 	}
+
 	for _, d := range b.found.DNS.Domains {
 		if len(d.MX) == 0 {
 			why := "it has no MX"
 			if d.Zone.Name == "" {
 				why = d.Zone.Silent
 			}
-			return fmt.Errorf("%s can't be imported: %s; mailpub init sets up something new", d.Name, why)
+			return fmt.Errorf("%s can't be imported: %s; mailpub init sets up something new",
+				d.Name, why)
 		}
 	}
+
 	c := &b.Choices
 	c.Receiver = b.receiverHere(draft.Suggest(b.found, *c).Site)
 	*c = draft.Suggest(b.found, *c)
+
 	if missing := c.Missing(); len(missing) > 0 {
 		return fmt.Errorf("cannot detect these values: give %s", strings.Join(missing, ", "))
 	}
+
 	cfg, err := b.write()
 	switch {
 	case err != nil || b.Print:
@@ -58,6 +65,7 @@ func Import(ctx context.Context, o Options, domains []string, adopt bool) error 
 	default:
 		fmt.Fprintf(u.Out, "\nWrote %s.\n", u.Bold(u.ConfigFile))
 	}
+
 	return b.compare(ctx, cfg, adopt)
 }
 
@@ -68,7 +76,8 @@ func (b *wizard) compare(ctx context.Context, cfg *config.Config, adopt bool) er
 		list := strings.Join(names, ", ")
 		fmt.Fprintf(u.Err, "not compared with the current state: %s is not set\n", list)
 		if adopt {
-			return fmt.Errorf("nothing was taken over: set %s, then run mailpub%s apply", list, u.ConfigFlag())
+			return fmt.Errorf("nothing was taken over: set %s, then run mailpub%s apply", list,
+				u.ConfigFlag())
 		}
 		return nil
 	}
@@ -77,15 +86,19 @@ func (b *wizard) compare(ctx context.Context, cfg *config.Config, adopt bool) er
 	if err != nil {
 		return err
 	}
+
 	defer lock.Close()
+
 	s, err := lock.Open(ctx)
 	if err != nil {
 		return err
 	}
+
 	p, err := s.Plan(ctx)
 	if err != nil {
 		return err
 	}
+
 	fmt.Fprintln(u.Text())
 	term.ShowPlan(u, p)
 	if len(p.Failed) > 0 {
@@ -98,6 +111,7 @@ func (b *wizard) compare(ctx context.Context, cfg *config.Config, adopt bool) er
 		b.printAdvice(p.Plan, len(unlisted))
 		return nil
 	}
+
 	return b.writeLedger(ctx, s, p, unlisted)
 }
 
@@ -110,9 +124,12 @@ func (b *wizard) writeLedger(ctx context.Context, s *site.Site, p *site.Plan, un
 	case err == nil && b.UI.JSON:
 		err = b.UI.PrintJSON(p.Plan)
 	}
+
 	if err == nil && len(unlisted) > 0 {
-		fmt.Fprintf(b.UI.Err, "The router confirmed %s. mailpub destroy leaves that; it ends with its lease.\n", names(unlisted))
+		fmt.Fprintf(b.UI.Err, "The router confirmed %s. mailpub destroy leaves that; it ends with its lease.\n",
+			names(unlisted))
 	}
+
 	return err
 }
 
@@ -122,9 +139,11 @@ func (b *wizard) printAdvice(p *plan.Plan, unlisted int) {
 	switch {
 	case unlisted > 0 && p.Writes() == unlisted: // tellUnlisted has said what to do
 	case p.Writes() > 0:
-		fmt.Fprintf(u.Err, "\nThe lines above are what mailpub would change. Where one is not wanted, change the config;\nthen: mailpub%s apply --adopt\n", u.ConfigFlag())
+		fmt.Fprintf(u.Err, "\nThe lines above are what mailpub would change. Where one is not wanted, change the config;\nthen: mailpub%s apply --adopt\n",
+			u.ConfigFlag())
 	case p.AdoptedCount() > 0:
-		fmt.Fprintf(u.Err, "\nThe config matches the current state. To add it to the ledger: mailpub%s apply\n", u.ConfigFlag())
+		fmt.Fprintf(u.Err, "\nThe config matches the current state. To add it to the ledger: mailpub%s apply\n",
+			u.ConfigFlag())
 	}
 }
 
@@ -133,6 +152,7 @@ func (b *wizard) printUnlisted(s *site.Site, list []plan.Change) {
 	if len(list) == 0 {
 		return
 	}
+
 	u := b.UI
 	fmt.Fprintf(u.Err, "\n%s\n", u.Wrap(fmt.Sprintf("Not seen: %s. The router speaks %s, which can't list what it forwards, so that these are "+
 		"in the config because the server listens there, or because you named them. "+

@@ -23,16 +23,22 @@ func Init(ctx context.Context, o Options, given string) error {
 	if err != nil {
 		return err
 	}
-	domain, err := b.questions.Ask(ctx, "Mail domain", "DOMAIN", given, scout.ThisMachine(ctx).Domain, config.CheckName)
+
+	domain, err := b.questions.Ask(ctx, "Mail domain", "DOMAIN", given,
+		scout.ThisMachine(ctx).Domain, config.CheckName)
+
 	if err == nil && domain != "" {
 		err = config.CheckName(domain)
 	}
+
 	if err == nil && domain == "" {
 		err = b.questions.Complete()
 	}
+
 	if err != nil {
 		return err
 	}
+
 	domain = config.ASCII(domain)
 	b.command = "init " + domain
 	if err := b.detect(ctx, []string{domain}); err != nil {
@@ -41,6 +47,7 @@ func Init(ctx context.Context, o Options, given string) error {
 	if err := b.decide(ctx); err != nil {
 		return err
 	}
+
 	cfg, err := b.write()
 	switch {
 	case err != nil || b.Print:
@@ -48,6 +55,7 @@ func Init(ctx context.Context, o Options, given string) error {
 	case b.UI.JSON:
 		return b.printFound()
 	}
+
 	b.printNextSteps(cfg)
 	return nil
 }
@@ -67,36 +75,69 @@ func (b *wizard) decide(ctx context.Context) (err error) {
 	c.Receiver = b.receiverHere(draft.Suggest(b.found, *c).Site)
 	ask := func(text, flag string, value *string, found func(draft.Choices) string, wrong func(string) error) {
 		if err == nil {
-			*value, err = b.questions.Ask(ctx, text, flag, *value, found(draft.Suggest(b.found, *c)), wrong)
+			*value, err = b.questions.Ask(ctx, text, flag, *value,
+				found(draft.Suggest(b.found, *c)), wrong)
 		}
 	}
-	ask("Name of the mail host", "--hostname", &c.Hostname, func(s draft.Choices) string { return s.Hostname }, config.CheckName)
+
+	ask("Name of the mail host", "--hostname", &c.Hostname, func(s draft.Choices) string {
+		return s.Hostname
+	}, config.CheckName)
+
 	if s := draft.Suggest(b.found, *c); !s.Address.IsValid() {
-		ask("Address of the mail server on the LAN", "--address", &b.Address, func(draft.Choices) string { return "" }, rightAddress)
+		ask("Address of the mail server on the LAN", "--address", &b.Address,
+			func(draft.Choices) string {
+				return ""
+			}, rightAddress)
 		c.Address, _ = netip.ParseAddr(b.Address)
 	}
+
 	if draft.Suggest(b.found, *c).Public == "" {
-		ask("Public IPv4 address, as the Internet sees it", "--public ADDRESS, as the Internet sees it", &c.Public, func(draft.Choices) string { return "" }, rightAddress)
+		ask("Public IPv4 address, as the Internet sees it",
+			"--public ADDRESS, as the Internet sees it", &c.Public, func(draft.Choices) string {
+				return ""
+			}, rightAddress)
 	}
-	ask("Who serves the DNS zone", "--provider", &c.Provider, func(s draft.Choices) string { return s.Provider }, rightProvider)
+
+	ask("Who serves the DNS zone", "--provider", &c.Provider, func(s draft.Choices) string {
+		return s.Provider
+	}, rightProvider)
+
 	if p, ok := providers.Lookup(c.Provider); ok && err == nil {
 		err = b.decideSettings(ctx, p)
 	}
+
 	if s := b.found.Server; s.Kind == "" && s.Greeting != "" || len(s.Installed) > 1 { // else it is plain
-		ask("Mail server", "--service", &c.Service, func(s draft.Choices) string { return s.Service }, rightServer)
+		ask("Mail server", "--service", &c.Service, func(s draft.Choices) string {
+			return s.Service
+		}, rightServer)
 	}
+
 	var numbers string
 	if len(c.Ports) > 0 {
 		numbers = "given"
 	}
-	ask("Ports to forward to it", "--port", &numbers, func(s draft.Choices) string { return portList(s.Ports) }, func(s string) error { _, err := readPorts(s); return err })
+
+	ask("Ports to forward to it", "--port", &numbers, func(s draft.Choices) string {
+		return portList(s.Ports)
+	}, func(s string) error {
+		_, err := readPorts(s)
+		return err
+	})
+
 	if err == nil && numbers != "given" {
 		c.Ports, err = readPorts(numbers)
 	}
-	ask("Mailbox for postmaster's mail", "--postmaster", &c.Postmaster, func(s draft.Choices) string { return cmp.Or(s.Postmaster, "postmaster") }, config.CheckMailbox)
+
+	ask("Mailbox for postmaster's mail", "--postmaster", &c.Postmaster,
+		func(s draft.Choices) string {
+			return cmp.Or(s.Postmaster, "postmaster")
+		}, config.CheckMailbox)
+
 	if err == nil {
 		err = b.questions.Complete()
 	}
+
 	*c = draft.Suggest(b.found, *c)
 	return err
 }
@@ -108,10 +149,12 @@ func (b *wizard) decideSettings(ctx context.Context, p zone.Provider) error {
 	if c.Settings == nil {
 		c.Settings = map[string]string{}
 	}
+
 	for _, s := range p.Settings {
 		if !s.Required {
 			continue
 		}
+
 		text := fmt.Sprintf("%s: %s", p.Name, s.Help)
 		wrong := func(string) error { return nil }
 		if s.Secret {
@@ -123,12 +166,17 @@ func (b *wizard) decideSettings(ctx context.Context, p zone.Provider) error {
 				return errors.New("want env:NAME, file:PATH or exec:COMMAND, so that the secret is not in the config")
 			}
 		}
-		v, err := b.questions.Ask(ctx, text, "--set "+s.Name+"=...", c.Settings[s.Name], suggested[s.Name], wrong)
+
+		v, err := b.questions.Ask(ctx, text, "--set "+s.Name+"=...", c.Settings[s.Name],
+			suggested[s.Name], wrong)
+
 		if err != nil {
 			return err
 		}
+
 		c.Settings[s.Name] = v
 	}
+
 	return nil
 }
 
@@ -158,27 +206,34 @@ func portList(ports []scout.Port) string {
 		}
 		words = append(words, word)
 	}
+
 	return strings.Join(words, " ")
 }
 
 // readPorts reads ports with spaces or commas between them, each with ":INSIDE" behind it where
 // the server's own is another.
 func readPorts(s string) (ports []scout.Port, err error) {
-	for _, w := range strings.FieldsFunc(s, func(r rune) bool { return r == ' ' || r == ',' }) {
+	for _, w := range strings.FieldsFunc(s, func(r rune) bool {
+		return r == ' ' || r == ','
+	}) {
 		outside, inside, two := strings.Cut(w, ":")
 		n, err := strconv.ParseUint(outside, 10, 16)
 		internal := n
 		if two && err == nil {
 			internal, err = strconv.ParseUint(inside, 10, 16)
 		}
+
 		if err != nil || n == 0 || internal == 0 {
 			return nil, fmt.Errorf("%q is no port, want numbers from 1 to 65535, like 25 143, or 25:2525 where the server has another", w)
 		}
+
 		p := scout.Port{Number: uint16(n)}
 		if internal != n {
 			p.Internal = uint16(internal)
 		}
+
 		ports = append(ports, p)
 	}
+
 	return ports, nil
 }

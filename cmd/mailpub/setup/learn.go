@@ -29,26 +29,32 @@ type Learning struct {
 func (l Learning) Learn(ctx context.Context, name string) error {
 	s, ok := mdaemon.LookupSetting(name)
 	if !ok {
-		return fmt.Errorf("%q is no setting, want one of %s", name, strings.Join(dialect.Names(), ", "))
+		return fmt.Errorf("%q is no setting, want one of %s", name,
+			strings.Join(dialect.Names(), ", "))
 	}
 	if err := l.complete(ctx); err != nil {
 		return err
 	}
+
 	known, err := l.savedDialect()
 	if err != nil {
 		return err
 	}
+
 	if l.Ask == nil {
 		l.Ask = term.AskMDaemon(l.UI)
 	}
+
 	found, err := (&mdaemon.Learner{App: &mdaemon.App{Dir: l.App}, Ask: l.Ask}).Learn(ctx, s)
 	if err != nil {
 		return err
 	}
+
 	known.Settings[s.Name] = found
 	if err := dialect.Save(l.File, known); err != nil {
 		return err
 	}
+
 	term.ShowLearnt(l.UI, s, found, l.File)
 	return nil
 }
@@ -64,20 +70,25 @@ func (l *Learning) complete(ctx context.Context) error {
 			l.fromConfig(cfg)
 		}
 	}
+
 	if l.App == "" {
 		return errors.New("service.settings.app is not given, want MDaemon's App folder there or as --app")
 	}
+
 	if l.Version == "" {
 		d := mdaemon.New("", "")
 		d.App = &mdaemon.App{Dir: l.App}
 		l.Version = d.Version(ctx)
 	}
+
 	if l.Version == "" {
 		return errors.New("which version MDaemon is can't be read from its logs: give --version, as Help > About says it")
 	}
+
 	if l.File == "" {
 		l.File = dialect.NameFor(l.Version)
 	}
+
 	return nil
 }
 
@@ -96,12 +107,17 @@ func (l *Learning) savedDialect() (*mdaemon.Dialect, error) {
 	d, err := dialect.Load(l.File)
 	switch {
 	case errors.Is(err, fs.ErrNotExist):
-		return &mdaemon.Dialect{Version: l.Version, Settings: map[string]mdaemon.Placement{}}, nil
+		return &mdaemon.Dialect{
+			Version:  l.Version,
+			Settings: map[string]mdaemon.Placement{},
+		}, nil
 	case err != nil:
 		return nil, err
 	case dialect.NameFor(d.Version) != dialect.NameFor(l.Version):
-		return nil, fmt.Errorf("%s was learnt on MDaemon %s, and this is %s: give another --dialect", filepath.Base(l.File), d.Version, l.Version)
+		return nil, fmt.Errorf("%s was learnt on MDaemon %s, and this is %s: give another --dialect",
+			filepath.Base(l.File), d.Version, l.Version)
 	}
+
 	d.Version = l.Version
 	return d, nil
 }

@@ -33,16 +33,20 @@ func (m Mailbox) Lines(ctx context.Context, address string) (string, error) {
 	if m.Provider != "" {
 		known, ok := config.LookupMailboxProvider(m.Provider)
 		if !ok {
-			return "", fmt.Errorf("--provider: %w", config.OneOf(m.Provider, config.Words("verify.mailboxes.provider")))
+			return "", fmt.Errorf("--provider: %w",
+				config.OneOf(m.Provider, config.Words("verify.mailboxes.provider")))
 		}
 		p = known
 	}
+
 	lines := "verify:\n  mailboxes:\n    - address: " + address + "\n"
 	if m.Provider != "" {
 		lines += "      provider: " + m.Provider + "\n"
 	} else {
-		lines += "      submission: smtp." + domainOf(address) + ":465\n      imap: imap." + domainOf(address) + ":993\n"
+		lines += "      submission: smtp." + domainOf(address) + ":465\n      imap: imap." +
+			domainOf(address) + ":993\n"
 	}
+
 	if p.DeviceURL == "" {
 		return lines + "      password: \"env:MAILBOX_PASSWORD\"\n", nil
 	}
@@ -52,14 +56,17 @@ func (m Mailbox) Lines(ctx context.Context, address string) (string, error) {
 	if err := m.authorize(ctx, p); err != nil {
 		return "", err
 	}
+
 	lines += "      oauth:\n        client_id: " + m.ClientID + "\n"
 	if m.ClientSecret != "" {
 		lines += fmt.Sprintf("        client_secret: %q\n", m.ClientSecret)
 	}
+
 	lines += fmt.Sprintf("        refresh_token: %q\n", "file:"+m.TokenFile)
 	if m.TokenURL != "" {
 		lines += "        token_url: " + m.TokenURL + "\n"
 	}
+
 	return lines, nil
 }
 
@@ -70,7 +77,12 @@ func domainOf(address string) string {
 
 // authorize gets the token into its file.
 func (m Mailbox) authorize(ctx context.Context, p config.MailboxProvider) error {
-	ask := site.DeviceAuthorization{Provider: p, ClientID: m.ClientID, Show: func(url, code string) { term.ShowCode(m.UI, url, code) }}
+	ask := site.DeviceAuthorization{
+		Provider: p,
+		ClientID: m.ClientID,
+		Show:     func(url, code string) { term.ShowCode(m.UI, url, code) },
+	}
+
 	if m.ClientSecret != "" {
 		secret, err := config.Resolve(ctx, m.ClientSecret, ".")
 		if err != nil {
@@ -78,8 +90,10 @@ func (m Mailbox) authorize(ctx context.Context, p config.MailboxProvider) error 
 		}
 		ask.ClientSecret = secret
 	}
+
 	ctx, cancel := context.WithTimeout(ctx, m.Wait)
 	defer cancel()
+
 	token, err := ask.Authorize(ctx)
 	if errors.Is(err, context.DeadlineExceeded) {
 		return fmt.Errorf("no permission was given within %v", m.Wait)
@@ -87,5 +101,6 @@ func (m Mailbox) authorize(ctx context.Context, p config.MailboxProvider) error 
 	if err != nil {
 		return err
 	}
+
 	return durable.Replace(m.TokenFile, []byte(token+"\n"))
 }

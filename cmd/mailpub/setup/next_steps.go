@@ -28,11 +28,13 @@ func unsetVariables(cfg *config.Config) (names []string) {
 		p, _ := providers.Lookup(z.Provider)
 		for _, s := range p.Settings {
 			name, ok := strings.CutPrefix(z.Settings[s.Name], "env:")
-			if _, there := os.LookupEnv(name); ok && s.Secret && !there && !strings.Contains(" "+strings.Join(names, " ")+" ", " "+name+" ") {
+			if _, there := os.LookupEnv(name); ok && s.Secret && !there &&
+				!strings.Contains(" "+strings.Join(names, " ")+" ", " "+name+" ") {
 				names = append(names, name)
 			}
 		}
 	}
+
 	return names
 }
 
@@ -42,21 +44,28 @@ func (b *wizard) printNextSteps(cfg *config.Config) {
 	type row struct{ command, why string }
 	var rows []row
 	add := func(command, why string) { rows = append(rows, row{command, why}) }
-	mailpub, packaged := "mailpub"+u.ConfigFlag()+" ", b.packaged()
+	mailpub := "mailpub" + u.ConfigFlag() + " "
+	packaged := b.packaged()
+
 	if packaged && u.ConfigFile == config.SystemConfig {
 		mailpub = "mailpub --system "
 	}
+
 	for _, name := range unsetVariables(cfg) {
 		if packaged {
-			add("install -m 600 /dev/stdin "+config.SystemCredentials+"/"+name, "type the secret, which the config only refers to, then Ctrl-D")
+			add("install -m 600 /dev/stdin "+config.SystemCredentials+"/"+name,
+				"type the secret, which the config only refers to, then Ctrl-D")
 			continue
 		}
+
 		set := "export " + name + "=..."
 		if runtime.GOOS == "windows" {
 			set = `$env:` + name + ` = "..."`
 		}
+
 		add(set, "the secret, which the config only refers to")
 	}
+
 	add(mailpub+"plan", "shows planned changes; writes nothing")
 	switch {
 	case cfg.Service.Type == "receiver" && packaged:
@@ -64,21 +73,25 @@ func (b *wizard) printNextSteps(cfg *config.Config) {
 	case cfg.Service.Type == "receiver":
 		add(mailpub+"receive", "the mail server: in another terminal, or as a service")
 	}
+
 	add(mailpub+"apply", "brings it about, MX last")
 	add(mailpub+"verify", "proves it")
 	if packaged && !needsRoot(cfg) {
 		add("systemctl enable --now mailpub", "monitors the site: watch, as a service")
 	} else {
 		if cfg.Service.Type == "receiver" && runtime.GOOS == "linux" {
-			add(mailpub+"service install --receive", "keeps it so: watch and the receiver, as services")
+			add(mailpub+"service install --receive",
+				"keeps it so: watch and the receiver, as services")
 		} else {
 			add(mailpub+"service install", "monitors the site: watch, as a service")
 		}
 	}
+
 	width := 36
 	for _, r := range rows {
 		width = max(width, len(r.command))
 	}
+
 	fmt.Fprintf(u.Out, "\nWrote %s. Next:\n", u.Bold(u.ConfigFile))
 	for _, r := range rows {
 		fmt.Fprintf(u.Out, "  %s %s\n", term.Pad(r.command, width), u.Dim(r.why))

@@ -60,19 +60,25 @@ func start(o Options) (*wizard, error) {
 func (b *wizard) prepare() error {
 	u := b.UI
 	b.Choices.Settings = b.Settings
-	if ext := strings.ToLower(filepath.Ext(u.ConfigFile)); ext != ".yaml" && ext != ".yml" && !b.Print {
-		return fmt.Errorf("-c is %q, want a name that ends in .yaml: the config is written as YAML", u.ConfigFile)
+	if ext := strings.ToLower(filepath.Ext(u.ConfigFile)); ext != ".yaml" && ext != ".yml" &&
+		!b.Print {
+		return fmt.Errorf("-c is %q, want a name that ends in .yaml: the config is written as YAML",
+			u.ConfigFile)
 	}
 	if _, err := os.Stat(u.ConfigFile); err == nil && !b.Force && !b.Print {
-		return fmt.Errorf("%s exists: mailpub%s plan uses it, --force replaces it, -c names another", u.ConfigFile, u.ConfigFlag())
+		return fmt.Errorf("%s exists: mailpub%s plan uses it, --force replaces it, -c names another",
+			u.ConfigFile, u.ConfigFlag())
 	}
+
 	if b.Address != "" {
 		addr, err := netip.ParseAddr(b.Address)
 		if err != nil {
-			return fmt.Errorf("--address is %q, want the server's on the LAN, like 10.10.10.10", b.Address)
+			return fmt.Errorf("--address is %q, want the server's on the LAN, like 10.10.10.10",
+				b.Address)
 		}
 		b.Choices.Address = addr
 	}
+
 	var err error
 	b.Choices.Ports, err = readPorts(strings.Join(b.Ports, " "))
 	return err
@@ -80,7 +86,8 @@ func (b *wizard) prepare() error {
 
 // detect looks at everything about these domains, and shows it.
 func (b *wizard) detect(ctx context.Context, domains []string) error {
-	u, c := b.UI, &b.Choices
+	u := b.UI
+	c := &b.Choices
 	o := scout.Options{
 		Domains:     domains,
 		Host:        c.Hostname,
@@ -90,25 +97,31 @@ func (b *wizard) detect(ctx context.Context, domains []string) error {
 		Egress:      c.Egress,
 		NoRouter:    c.Protocol == "manual" || c.Protocol == "none",
 	}
+
 	o.Router.Protocol = c.Protocol
 	o.Router.URL = c.URL
 	o.Router.Logger = b.Logger
 	o.Ports = c.Ports
+
 	if c.Gateway != "" {
 		addr, err := netip.ParseAddr(c.Gateway)
 		if err != nil {
-			return fmt.Errorf("--gateway is %q, want the router's address on the LAN, like 192.168.1.1", c.Gateway)
+			return fmt.Errorf("--gateway is %q, want the router's address on the LAN, like 192.168.1.1",
+				c.Gateway)
 		}
 		o.Router.Gateway = addr
 	}
+
 	fmt.Fprintln(u.Err, u.Dim("Checking this machine, the router, DNS and the mail server ..."))
 	var err error
 	if b.found, err = scout.Detect(ctx, o); err != nil {
 		return err
 	}
+
 	if !u.JSON && !b.Print {
 		term.ShowFound(u, b.found)
 	}
+
 	return nil
 }
 
@@ -118,30 +131,37 @@ func (b *wizard) write() (*config.Config, error) {
 	d := draft.From(b.found, b.Choices)
 	d.How = "mailpub " + b.command
 	d.Schema = schema.ID
+
 	if b.packaged() {
 		d.State = unit.PackageState
 		d.Maildir = unit.PackageState + "/mail"
 		d.User = unit.PackageReceiver
 	}
+
 	text, err := d.YAML()
 	if err != nil {
 		return nil, err
 	}
+
 	cfg, err := config.Parse(u.ConfigFile, text)
 	if err != nil {
 		var problems config.Errors
 		if errors.As(err, &problems) {
-			return nil, fmt.Errorf("cannot make a config from these values: %s", strings.ReplaceAll(problems.Error(), "\n", "; "))
+			return nil, fmt.Errorf("cannot make a config from these values: %s",
+				strings.ReplaceAll(problems.Error(), "\n", "; "))
 		}
 		return nil, err
 	}
+
 	if b.Print {
 		_, err := u.Out.Write(text)
 		return cfg, err
 	}
+
 	if err := durable.Replace(u.ConfigFile, text); err != nil {
 		return nil, fmt.Errorf("the config was not written: %w", err)
 	}
+
 	return cfg, nil
 }
 
@@ -151,7 +171,13 @@ func (b *wizard) receiverHere(name string) bool {
 	if b.packaged() {
 		state = unit.PackageState
 	}
-	_, err := os.Stat(site.SettingsPath(&config.Config{File: b.UI.ConfigFile, State: state, Site: name}))
+
+	_, err := os.Stat(site.SettingsPath(&config.Config{
+		File:  b.UI.ConfigFile,
+		State: state,
+		Site:  name,
+	}))
+
 	return err == nil
 }
 

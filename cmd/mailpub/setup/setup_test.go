@@ -18,6 +18,7 @@ func TestRefusedBeforeLooking(t *testing.T) {
 	if err := os.WriteFile(there, []byte("site: office\n"), 0o600); err != nil {
 		t.Fatal(err)
 	}
+
 	absent := filepath.Join(dir, "absent.yaml")
 	for _, test := range []struct {
 		name, file string
@@ -31,13 +32,25 @@ func TestRefusedBeforeLooking(t *testing.T) {
 		{"a port that is none", absent, func(o *Options) { o.Ports = []string{"70000"} }, "70000"},
 	} {
 		out := new(bytes.Buffer)
-		o := Options{UI: &term.UI{ConfigFile: test.file, In: strings.NewReader(""), Out: out, Err: out}, Yes: true}
+		o := Options{
+			UI: &term.UI{
+				ConfigFile: test.file,
+				In:         strings.NewReader(""),
+				Out:        out,
+				Err:        out,
+			},
+			Yes: true,
+		}
+
 		if test.change != nil {
 			test.change(&o)
 		}
+
 		for command, run := range map[string]func() error{
-			"init":   func() error { return Init(t.Context(), o, "nomeazienda.it") },
-			"import": func() error { return Import(t.Context(), o, []string{"nomeazienda.it"}, false) },
+			"init": func() error { return Init(t.Context(), o, "nomeazienda.it") },
+			"import": func() error {
+				return Import(t.Context(), o, []string{"nomeazienda.it"}, false)
+			},
 		} {
 			if err := run(); err == nil || !strings.Contains(err.Error(), test.want) {
 				t.Errorf("%s, %s: %v, want %q", command, test.name, err, test.want)
@@ -47,9 +60,11 @@ func TestRefusedBeforeLooking(t *testing.T) {
 			}
 		}
 	}
+
 	if data, err := os.ReadFile(there); err != nil || string(data) != "site: office\n" {
 		t.Errorf("the file that was there is %q, %v", data, err)
 	}
+
 	if _, err := os.Stat(absent); err == nil {
 		t.Error("a file was written")
 	}
@@ -69,6 +84,7 @@ func TestNames(t *testing.T) {
 			t.Errorf("no provider %q among %q", want, ProviderNames())
 		}
 	}
+
 	for _, want := range []string{"receiver", "postfix", "mdaemon", "manual"} {
 		if !slices.Contains(ServerNames(), want) {
 			t.Errorf("no mail server %q among %q", want, ServerNames())

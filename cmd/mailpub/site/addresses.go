@@ -14,9 +14,11 @@ import (
 // publicChecks compares what the router and the outside say of the public address. Without
 // anybody outside to ask there is nothing to compare.
 func (s *Site) publicChecks() []plan.Checker {
-	if len(s.cfg.Server.Public.Echo) == 0 || s.cfg.Server.Public.IPv4 != auto && !s.router.wan.IsValid() {
+	if len(s.cfg.Server.Public.Echo) == 0 ||
+		s.cfg.Server.Public.IPv4 != auto && !s.router.wan.IsValid() {
 		return nil
 	}
+
 	find := addressFinder{cfg: s.cfg, resolver: s.resolver, probe: s.probe}
 	return []plan.Checker{{Area: catalog.AreaRouter, IDs: []string{catalog.RouterAddress}, Run: func(ctx context.Context) []plan.Check {
 		c := plan.Check{
@@ -26,9 +28,11 @@ func (s *Site) publicChecks() []plan.Checker {
 			Want:    "all the same",
 			Ref:     "RFC 6269 section 13",
 		}
+
 		p := publicAddress{seen: append([]addressSource{{routerSource, s.router.wan, s.router.wanErr}}, find.openRouterAndAddresses(ctx, false)...)}
 		p.agree(explainIPv4)
 		var said, failed []string
+
 		for _, source := range p.seen {
 			if source.err == nil {
 				said = append(said, source.name+": "+source.addr.String())
@@ -36,6 +40,7 @@ func (s *Site) publicChecks() []plan.Checker {
 				failed = append(failed, source.err.Error())
 			}
 		}
+
 		c.Got = strings.Join(said, ", ")
 		switch {
 		case len(said) < 2:
@@ -46,6 +51,7 @@ func (s *Site) publicChecks() []plan.Checker {
 			c.Status = plan.Fail
 			c.Hint = explainIPv4(p.seen)
 		}
+
 		return []plan.Check{c}
 	}}}
 }
@@ -56,6 +62,7 @@ func (s *Site) outerAddress() string {
 	if a, err := netip.ParseAddr(s.cfg.Server.Public.IPv4); err == nil {
 		return fmt.Sprintf("the public address is %s, as the config says", a)
 	}
+
 	for _, p := range s.public {
 		for _, source := range p.seen {
 			if !p.ipv6 && source.err == nil && source.name != routerSource {
@@ -63,6 +70,7 @@ func (s *Site) outerAddress() string {
 			}
 		}
 	}
+
 	return ""
 }
 
@@ -71,6 +79,7 @@ func (s *Site) seenOutside() func(context.Context) (netip.Addr, error) {
 	if s.probe == nil {
 		return nil
 	}
+
 	return func(ctx context.Context) (netip.Addr, error) {
 		for _, p := range s.public { // it was asked already
 			for _, source := range p.seen {
@@ -79,6 +88,7 @@ func (s *Site) seenOutside() func(context.Context) (netip.Addr, error) {
 				}
 			}
 		}
+
 		answer, err := askProbe(ctx, s.probe, probe.Request{})
 		return answer.Seen, err
 	}

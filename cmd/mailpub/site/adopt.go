@@ -20,6 +20,7 @@ func (s *Site) Adopt(ctx context.Context, p *Plan) error {
 	if s.lock == nil {
 		return ErrReadOnly
 	}
+
 	unlisted := p.Unlisted()
 	if p.Writes() > len(unlisted) {
 		return ErrNotAsFound
@@ -31,9 +32,12 @@ func (s *Site) Adopt(ctx context.Context, p *Plan) error {
 			err = errors.Join(err, fmt.Errorf("ledger: %w", saved))
 		}
 	}
-	if len(unlisted) > 0 && (errors.Is(err, nat.ErrRefused) || errors.Is(err, nat.ErrConflict)) {
+
+	if len(unlisted) > 0 && (errors.Is(err, nat.ErrRefused) ||
+		errors.Is(err, nat.ErrConflict)) {
 		return fmt.Errorf("%w; the router does not confirm it: check its target in the router's web interface, and remove it there, or remove it from router.forwards", err)
 	}
+
 	return err
 }
 
@@ -46,5 +50,6 @@ func (s *Site) markPrior(list []plan.Change) (kept int) {
 			kept++
 		}
 	}
+
 	return kept
 }

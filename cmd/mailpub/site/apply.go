@@ -28,9 +28,11 @@ func (s *Site) Apply(ctx context.Context, p *Plan, adopt bool) error {
 		s.options.tell(ApplyProgress{e})
 	})
 
-	if errors.Is(err, nat.ErrDoubleNAT) && errors.Is(s.router.wanErr, nat.ErrDoubleNAT) && !errors.As(err, new(plan.GateError)) {
+	if errors.Is(err, nat.ErrDoubleNAT) && errors.Is(s.router.wanErr, nat.ErrDoubleNAT) &&
+		!errors.As(err, new(plan.GateError)) {
 		err = fmt.Errorf("%w; %w", err, s.bothAddresses())
 	}
+
 	if err != nil {
 		err = withProgress(ctx, err, done, of)
 	}
@@ -44,11 +46,14 @@ func (s *Site) apply(ctx context.Context, p *Plan, adopt bool, progress func(pla
 	if s.lock == nil {
 		return ErrReadOnly
 	}
+
 	for _, c := range p.Changes {
 		if c.Writes() && slices.Contains(p.Unmade, c.Key) { // its text is none
-			return fmt.Errorf("%s: the key does not exist yet; create it with mailpub dkim --make", c.Key.Name)
+			return fmt.Errorf("%s: the key does not exist yet; create it with mailpub dkim --make",
+				c.Key.Name)
 		}
 	}
+
 	return plan.Apply(ctx, p.Plan, planParties(p.Parties), s.ledger, s.lock, plan.Options{
 		Gates:    s.gates(p),
 		Adopt:    adopt,
@@ -66,8 +71,10 @@ func withProgress(ctx context.Context, err error, done, of int) error {
 		return err
 	}
 	if errors.As(err, new(*plan.StaysError)) {
-		return fmt.Errorf("%d of %s done, cannot remove the rest: %w", done, countChanges(of), err)
+		return fmt.Errorf("%d of %s done, cannot remove the rest: %w", done, countChanges(of),
+			err)
 	}
+
 	return fmt.Errorf("stopped after %d of %s: %w", done, countChanges(of), err)
 }
 

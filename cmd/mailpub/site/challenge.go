@@ -29,11 +29,15 @@ func NewDNSChallenge(ctx context.Context, cfg *config.Config, o Options) (certs.
 	spec := cfg.PlanSite()
 	resolver := newResolver(cfg)
 	holder, _ := spec.ZoneOf(spec.Host) // config has checked that there is one
-	i := slices.IndexFunc(cfg.Zones, func(z config.Zone) bool { return mail.FQDN(z.Name) == holder.Name })
+	i := slices.IndexFunc(cfg.Zones, func(z config.Zone) bool {
+		return mail.FQDN(z.Name) == holder.Name
+	})
+
 	driver, err := openZone(ctx, cfg, cfg.Zones[i], resolver, &zone.Shared{}, o)
 	if err != nil {
 		return nil, err
 	}
+
 	return dnsChallenge{facts: dnsFacts(cfg, spec, resolver), zone: driver.(*zone.Zone)}, nil
 }
 
@@ -43,12 +47,16 @@ func (p dnsChallenge) Publish(ctx context.Context, name, text string) error {
 	if err != nil {
 		return err
 	}
+
 	ctx, cancel := context.WithTimeout(ctx, challengeWait)
 	defer cancel()
+
 	c.Action = plan.Update
 	if seen := p.facts.WaitPropagated(ctx, []plan.Change{c}, nil); len(seen.Behind) > 0 {
-		return fmt.Errorf("not everywhere within %v: %s", challengeWait, StaleServers(seen.Behind))
+		return fmt.Errorf("not everywhere within %v: %s", challengeWait,
+			StaleServers(seen.Behind))
 	}
+
 	return nil
 }
 

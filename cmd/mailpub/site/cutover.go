@@ -25,7 +25,8 @@ var (
 )
 
 // requiredChecks have to pass before the TTL goes back up.
-var requiredChecks = []string{catalog.HostA, catalog.MXExists, catalog.MXExpected, catalog.MXTarget, catalog.SMTPBanner, catalog.MailLocal}
+var requiredChecks = []string{catalog.HostA, catalog.MXExists, catalog.MXExpected,
+	catalog.MXTarget, catalog.SMTPBanner, catalog.MailLocal}
 
 // CutoverOptions say how a cutover is carried out.
 type CutoverOptions struct {
@@ -57,10 +58,12 @@ func CutoverUnderWay(cfg *config.Config) (*mail.Cutover, error) {
 	if err != nil {
 		return nil, err
 	}
+
 	c, err := mail.DecodeCutover(data, cfg.Site)
 	if err != nil {
 		return nil, fmt.Errorf("%s: %w", cutoverPath(cfg), err)
 	}
+
 	return c, nil
 }
 
@@ -73,21 +76,25 @@ func Cutover(ctx context.Context, cfg *config.Config, o Options, co CutoverOptio
 	if m.state, err = CutoverUnderWay(cfg); err != nil {
 		return 0, err
 	}
+
 	if m.state == nil || m.state.Since.IsZero() {
 		if err := m.step(ctx, m.lower); err != nil || m.state == nil {
 			return 0, err
 		}
 	}
+
 	if left, err = m.waitOut(ctx); left > 0 || err != nil {
 		return left, err
 	}
 	if err := m.step(ctx, m.change); err != nil {
 		return 0, err
 	}
+
 	m.restoring = true
 	if err := m.step(ctx, m.restore); err != nil {
 		return 0, err
 	}
+
 	return 0, os.Remove(cutoverPath(cfg))
 }
 
@@ -107,18 +114,23 @@ func (m *cutover) step(ctx context.Context, do func(context.Context, *Site, *Pla
 	if err != nil {
 		return err
 	}
+
 	defer lock.Close()
+
 	s, err := lock.Open(ctx)
 	if err != nil {
 		return err
 	}
+
 	if m.restoring {
 		s.spec.TTLs = m.state.TTLs()
 	}
+
 	p, err := s.Plan(ctx)
 	if err != nil {
 		return err
 	}
+
 	return do(ctx, s, p)
 }
 
@@ -160,6 +172,7 @@ func (m *cutover) lower(ctx context.Context, s *Site, p *Plan) error {
 		s.WaitPropagated(ctx, p.Changes, m.Wait)
 		return nil
 	}
+
 	adopt, err := m.Consent.Confirm(ctx, p)
 	if err != nil {
 		return err
@@ -171,6 +184,7 @@ func (m *cutover) lower(ctx context.Context, s *Site, p *Plan) error {
 	} else { // the last run died here
 		_, lower = mail.NewCutover(m.cfg.Site, movers, m.state.TTL)
 	}
+
 	m.tell(CutoverStep{Step: CutoverLower, TTL: time.Duration(m.state.TTL) * time.Second})
 	first := p.withChanges(withLoweredTTLs(p.Changes, m.state, lower))
 	if len(first.Takeovers()) == 0 || adopt { // else Apply refuses, and nothing has begun
@@ -178,6 +192,7 @@ func (m *cutover) lower(ctx context.Context, s *Site, p *Plan) error {
 			return err
 		}
 	}
+
 	if err := m.carryOut(ctx, s, first); err != nil {
 		return err
 	}
@@ -185,6 +200,7 @@ func (m *cutover) lower(ctx context.Context, s *Site, p *Plan) error {
 	if seen := s.WaitPropagated(ctx, lower, max(m.Wait, time.Second)); len(seen.Behind) > 0 {
 		return fmt.Errorf("%w: %s", ErrStillOld, StaleServers(seen.Behind))
 	}
+
 	m.state.Since = time.Now().UTC().Truncate(time.Second).Add(time.Second)
 	return m.save()
 }
@@ -203,10 +219,14 @@ func withLoweredTTLs(changes []plan.Change, c *mail.Cutover, lower []plan.Change
 			out = append(out, ch)
 			continue
 		}
-		if i := slices.IndexFunc(lower, func(l plan.Change) bool { return l.Key == ch.Key }); i >= 0 {
+
+		if i := slices.IndexFunc(lower, func(l plan.Change) bool {
+			return l.Key == ch.Key
+		}); i >= 0 {
 			out = append(out, lower[i])
 		}
 	}
+
 	return out
 }
 
@@ -215,14 +235,18 @@ func lowTTL(p *Plan, movers []plan.Change) int {
 	for _, ttl := range []int{60, 120, 300, 600, 3600} {
 		_, lower := mail.NewCutover("", movers, ttl)
 		refused := slices.ContainsFunc(lower, func(c plan.Change) bool {
-			i := slices.IndexFunc(p.Parties, func(party Party) bool { return party.Target == c.Target })
+			i := slices.IndexFunc(p.Parties, func(party Party) bool {
+				return party.Target == c.Target
+			})
 			limited, ok := p.Parties[i].Driver.(plan.Limiter)
 			return ok && limited.Refuses(plan.Item{Key: c.Key, Lines: c.After}) != ""
 		})
+
 		if !refused {
 			return ttl
 		}
 	}
+
 	return 3600
 }
 
@@ -234,6 +258,7 @@ func (m *cutover) waitOut(ctx context.Context) (time.Duration, error) {
 	if left <= 0 {
 		return 0, nil
 	}
+
 	if left > m.Patience {
 		m.tell(CutoverStep{Step: CutoverLater, Until: until, Left: left})
 		return left, nil
@@ -255,14 +280,19 @@ func (m *cutover) change(ctx context.Context, s *Site, p *Plan) error {
 	if err := m.carryOut(ctx, s, moved); err != nil {
 		return err
 	}
+
 	s.WaitPropagated(ctx, moved.Changes, m.Wait)
 
 	checks, _ := s.checkWithReceiver(ctx, []string{"dns", "mail"}, func() {})
-	checks = slices.DeleteFunc(checks, func(c plan.Check) bool { return !slices.Contains(requiredChecks, c.ID) })
+	checks = slices.DeleteFunc(checks, func(c plan.Check) bool {
+		return !slices.Contains(requiredChecks, c.ID)
+	})
+
 	m.options.tell(CutoverChecks{catalog.NewReport(m.cfg.Site, checks)})
 	if plan.Count(checks).Fail > 0 {
 		return ErrNotMoved
 	}
+
 	return ctx.Err()
 }
 
@@ -283,7 +313,11 @@ func (p *Plan) WithoutCutover() (held int, err error) {
 	if err != nil || c == nil {
 		return 0, err
 	}
+
 	before := len(p.Changes)
-	p.Changes = slices.DeleteFunc(p.Changes, func(ch plan.Change) bool { return c.IsMoving(ch.Key) && !ch.Release })
+	p.Changes = slices.DeleteFunc(p.Changes, func(ch plan.Change) bool {
+		return c.IsMoving(ch.Key) && !ch.Release
+	})
+
 	return before - len(p.Changes), nil
 }

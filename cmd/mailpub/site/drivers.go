@@ -29,18 +29,26 @@ func (s *Site) openParties(ctx context.Context) ([]Party, error) {
 		if err != nil {
 			return nil, err
 		}
-		list = append(list, Party{plan.Party{Target: mail.ZoneTarget(z.Name), Driver: driver}, z.Provider})
+
+		list = append(list, Party{plan.Party{
+			Target: mail.ZoneTarget(z.Name),
+			Driver: driver,
+		}, z.Provider})
 	}
 
 	reverse, err := providers.Open("manual", zone.Options{Zone: ".", Resolver: s.resolver})
 	if err != nil {
 		return nil, err
 	}
+
 	list = append(list, newParty(mail.TargetReverse, reverse, ""))
 
-	if slices.ContainsFunc(s.spec.Domains, func(d mail.Domain) bool { return d.Policy() != nil }) {
+	if slices.ContainsFunc(s.spec.Domains, func(d mail.Domain) bool {
+		return d.Policy() != nil
+	}) {
 		list = append(list, newParty(mail.TargetWeb, &sts.Driver{Fetcher: s.policies()}, ""))
 	}
+
 	return list, nil
 }
 
@@ -63,11 +71,15 @@ func (s *Site) openZone(ctx context.Context, z config.Zone) (plan.Driver, error)
 
 // openZone makes the driver of a zone of the config. Its secrets are resolved here.
 func openZone(ctx context.Context, cfg *config.Config, z config.Zone, resolver *resolver.Resolver, pool *zone.Shared, o Options) (plan.Driver, error) {
-	i := slices.IndexFunc(cfg.Zones, func(other config.Zone) bool { return other.Name == z.Name })
+	i := slices.IndexFunc(cfg.Zones, func(other config.Zone) bool {
+		return other.Name == z.Name
+	})
+
 	settings, err := cfg.ResolvedSettings(ctx, i)
 	if err != nil {
 		return nil, err
 	}
+
 	return providers.Open(z.Provider, zone.Options{
 		Zone:        z.Name,
 		TTL:         z.TTL,
@@ -105,11 +117,13 @@ func applyProviderLimits(driver plan.Driver, items []plan.Item) []plan.Item {
 	if !ok {
 		return items
 	}
+
 	for i, it := range items {
 		if why := limited.Refuses(it); why != "" && it.ByHand == "" {
 			items[i].ByHand = why + ": set it manually, if the provider allows that"
 		}
 	}
+
 	return items
 }
 
@@ -122,11 +136,13 @@ func applyChangeLimits(parties []Party, changes []plan.Change) {
 			limits[p.Target] = l.RefusesChange
 		}
 	}
+
 	for i, c := range changes {
 		refuses, ok := limits[c.Target]
 		if !ok || !c.Writes() {
 			continue
 		}
+
 		if why := refuses(c); why != "" {
 			changes[i].Action = plan.Manual
 			changes[i].Reason = why + ": do it manually, if the provider allows that"

@@ -20,6 +20,7 @@ func (s *Site) delegations(ctx context.Context) *dnscheck.Delegations {
 	f := s.dnsFacts()
 	f.Written = map[string]dnscheck.Written{}
 	var zones []string
+
 	for _, z := range s.cfg.Zones {
 		w, ok := writtenAt(z)
 		if !ok || slices.Contains(z.Nameservers, w.Server) {
@@ -28,6 +29,7 @@ func (s *Site) delegations(ctx context.Context) *dnscheck.Delegations {
 		f.Written[mail.FQDN(z.Name)] = w
 		zones = append(zones, z.Name)
 	}
+
 	return f.Delegated(ctx, zones)
 }
 
@@ -38,12 +40,17 @@ func (s *Site) delegationSteps(ctx context.Context, d *dnscheck.Delegations, lis
 	found := make([]*dnscheck.UndelegatedZone, len(list))
 	var group errgroup.Group
 	group.SetLimit(zonesAtOnce)
+
 	for i, party := range list {
 		driver, ok := party.Driver.(*zone.Zone)
-		unread := slices.ContainsFunc(failed, func(e plan.PartyError) bool { return e.Target == party.Target })
+		unread := slices.ContainsFunc(failed, func(e plan.PartyError) bool {
+			return e.Target == party.Target
+		})
+
 		if !ok || party.Target.Kind != plan.TargetZone || unread {
 			continue
 		}
+
 		group.Go(func() error {
 			var held dnscheck.ZoneContent
 			held.Items, held.SOA, held.Hosts = driver.Seen(comparedKeys(party.Wanted))
@@ -51,11 +58,13 @@ func (s *Site) delegationSteps(ctx context.Context, d *dnscheck.Delegations, lis
 			return nil
 		})
 	}
+
 	_ = group.Wait()
 	for i, e := range found {
 		if e == nil {
 			continue
 		}
+
 		s.elsewhere = append(s.elsewhere, e.Zone)
 		steps = append(steps, plan.Change{
 			Target: list[i].Target,
@@ -67,6 +76,7 @@ func (s *Site) delegationSteps(ctx context.Context, d *dnscheck.Delegations, lis
 			Reason: e.String() + "; " + e.Hint(),
 		})
 	}
+
 	return steps
 }
 
@@ -80,6 +90,7 @@ func comparedKeys(items []plan.Item) (keys []plan.Key) {
 			keys = append(keys, it.Key)
 		}
 	}
+
 	return keys
 }
 

@@ -16,6 +16,7 @@ import (
 func Example() {
 	ctx, cancel := context.WithCancel(context.Background())
 	defer cancel()
+
 	file, stop := demoConfig(ctx)
 	defer stop()
 
@@ -23,10 +24,12 @@ func Example() {
 	if err != nil {
 		log.Fatal(err)
 	}
+
 	p, err := s.Plan(ctx)
 	if err != nil {
 		log.Fatal(err)
 	}
+
 	for _, c := range p.Changes {
 		if c.Target.Kind == plan.TargetZone {
 			fmt.Println(c.Action.Sign(), c.Target.Name, "-", c.Key.Name)
@@ -44,6 +47,7 @@ func Example() {
 func ExampleSite_Apply() {
 	ctx, cancel := context.WithCancel(context.Background())
 	defer cancel()
+
 	file, stop := demoConfig(ctx)
 	defer stop()
 
@@ -51,23 +55,29 @@ func ExampleSite_Apply() {
 	if err != nil {
 		log.Fatal(err)
 	}
+
 	lock, err := site.NewLock(ctx, cfg, site.Options{Event: func(e site.Event) {
 		if end, ok := e.(site.ApplyEnded); ok {
 			fmt.Println(end.Done, "changes carried out")
 		}
 	}})
+
 	if err != nil {
 		log.Fatal(err)
 	}
+
 	defer lock.Close()
+
 	s, err := lock.Open(ctx)
 	if err != nil {
 		log.Fatal(err)
 	}
+
 	p, err := s.Plan(ctx)
 	if err != nil {
 		log.Fatal(err)
 	}
+
 	const adopt = false // without consent nothing of others is taken over
 	err = s.Apply(ctx, p, adopt)
 	fmt.Println("stopped before MX, as no mail server answers:", err != nil)
@@ -82,17 +92,21 @@ func demoConfig(ctx context.Context) (file string, stop func()) {
 	if err != nil {
 		log.Fatal(err)
 	}
+
 	dir, err := os.MkdirTemp("", "mailpub-example-")
 	if err != nil {
 		log.Fatal(err)
 	}
+
 	if err := os.Setenv(demo.KeyVariable, internet.Key); err != nil {
 		log.Fatal(err)
 	}
+
 	file = filepath.Join(dir, "mailpub.yaml")
 	if err := os.WriteFile(file, []byte(internet.Config()), 0o600); err != nil {
 		log.Fatal(err)
 	}
+
 	return file, func() {
 		internet.Close()
 		os.RemoveAll(dir)

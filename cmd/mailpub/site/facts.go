@@ -30,19 +30,24 @@ func (s *Site) dnsFacts() dnscheck.Facts { return dnsFacts(s.cfg, s.spec, s.reso
 func dnsFacts(cfg *config.Config, spec mail.Spec, resolver *resolver.Resolver) dnscheck.Facts {
 	public := spec.Public
 	if len(spec.Shut) > 0 { // not published by IPv6, on purpose
-		public = slices.DeleteFunc(slices.Clone(public), func(a netip.Addr) bool { return mail.AddressType(a) == "AAAA" })
+		public = slices.DeleteFunc(slices.Clone(public), func(a netip.Addr) bool {
+			return mail.AddressType(a) == "AAAA"
+		})
 	}
+
 	f := dnscheck.Facts{
 		Host:        spec.Host,
 		Public:      public,
 		Resolver:    resolver,
 		Nameservers: map[string][]string{},
 	}
+
 	for _, z := range cfg.Zones {
 		if len(z.Nameservers) > 0 {
 			f.Nameservers[mail.FQDN(z.Name)] = z.Nameservers
 		}
 	}
+
 	return f
 }
 
@@ -51,16 +56,19 @@ func (s *Site) desiredDNS() dnscheck.Facts {
 	f := s.dnsFacts()
 	f.Own = s.behindRouter()
 	f.Inside = s.spec.Address.String()
+
 	for _, c := range s.spec.Service.Collectors {
 		if _, err := netip.ParseAddr(c); err != nil {
 			f.Names = append(f.Names, c)
 		}
 	}
+
 	f.BlockLists = s.cfg.Verify.DNSBL
 	f.HostsFile = s.cfg.HostsFile()
 	f.DANE = s.spec.DANE.Ports
 	f.Served = s.servedCertificates
 	f.FetchPolicy = s.fetchPolicy
+
 	for i, d := range s.spec.Domains {
 		pd := dnscheck.Domain{
 			Name:       d.Name,
@@ -71,11 +79,14 @@ func (s *Site) desiredDNS() dnscheck.Facts {
 			Autoconfig: d.Autoconfig,
 			DKIM:       s.selectors(s.cfg.Domains[i]),
 		}
+
 		if policy := d.Policy(); policy != nil {
 			pd.PolicyID = mail.PolicyID(policy)
 		}
+
 		f.Domains = append(f.Domains, pd)
 	}
+
 	f.Written = map[string]dnscheck.Written{}
 	for _, z := range s.cfg.Zones {
 		f.Zones = append(f.Zones, z.Name)
@@ -83,6 +94,7 @@ func (s *Site) desiredDNS() dnscheck.Facts {
 			f.Written[mail.FQDN(z.Name)] = w
 		}
 	}
+
 	f.Owned = s.ledger.Of("dns")
 	return f
 }
@@ -92,6 +104,7 @@ func (s *Site) routerFacts() routercheck.Facts {
 	for _, e := range s.ledger.Of(forward.Kind) {
 		kept = append(kept, e.Key)
 	}
+
 	loopback, noLoopback := s.loopback()
 	return routercheck.Facts{
 		Loopback:   loopback,
@@ -107,10 +120,12 @@ func (s *Site) routerFacts() routercheck.Facts {
 			}
 			return s.router.Router, s.router.err
 		},
-		Wanted:    s.spec.ForwardItems(),
-		Kept:      kept,
-		Outside:   s.seenOutside(),
-		Published: func(ctx context.Context) ([]netip.Addr, error) { return s.resolver.Addresses(ctx, s.spec.Host) },
+		Wanted:  s.spec.ForwardItems(),
+		Kept:    kept,
+		Outside: s.seenOutside(),
+		Published: func(ctx context.Context) ([]netip.Addr, error) {
+			return s.resolver.Addresses(ctx, s.spec.Host)
+		},
 		Owned: func(k plan.Key) bool {
 			e, known := s.ledger.Get(k)
 			return known && e.Text != nil // one that was never seen in place is not lost
@@ -125,7 +140,10 @@ const loopbackTime = 3 * time.Second
 // or why that is of no use: it has to run in the server's own network.
 func (s *Site) loopback() (connect func(context.Context) (string, error), why string) {
 	public := s.behindRouter()
-	at := slices.IndexFunc(s.spec.Forwards, func(f mail.Forward) bool { return f.Proto == "tcp" })
+	at := slices.IndexFunc(s.spec.Forwards, func(f mail.Forward) bool {
+		return f.Proto == "tcp"
+	})
+
 	network, _ := gateway.InterfaceOf(s.spec.Address)
 	switch {
 	case s.spec.Router == mail.RouterNone:
@@ -135,14 +153,17 @@ func (s *Site) loopback() (connect func(context.Context) (string, error), why st
 	case network == "" || s.spec.Address.IsLoopback():
 		return nil, "this machine is not in the server's network"
 	}
+
 	addr := netip.AddrPortFrom(public[0].Unmap(), s.spec.Forwards[at].Port).String()
 	return func(ctx context.Context) (string, error) {
 		ctx, cancel := context.WithTimeout(ctx, loopbackTime)
 		defer cancel()
+
 		conn, err := new(net.Dialer).DialContext(ctx, "tcp", addr)
 		if err != nil {
 			return addr, errors.New(smtpclient.RemoteErrorText(err))
 		}
+
 		conn.Close()
 		return addr, nil
 	}, ""
@@ -154,7 +175,9 @@ func (s *Site) behindRouter() []netip.Addr {
 	if s.spec.Router == mail.RouterNone {
 		return nil
 	}
-	return slices.DeleteFunc(slices.Clone(s.spec.Public), func(a netip.Addr) bool { return !a.Unmap().Is4() })
+	return slices.DeleteFunc(slices.Clone(s.spec.Public), func(a netip.Addr) bool {
+		return !a.Unmap().Is4()
+	})
 }
 
 // policies fetches MTA-STS policies as senders do.
@@ -163,13 +186,17 @@ func (s *Site) policies() *sts.Fetcher {
 	for _, a := range s.behindRouter() {
 		own = append(own, a.String())
 	}
-	return &sts.Fetcher{Own: own, Lookup: func(ctx context.Context, host string) (list []string, err error) {
-		addrs, err := s.resolver.Addresses(ctx, host)
-		for _, a := range addrs {
-			list = append(list, a.String())
-		}
-		return list, err
-	}}
+
+	return &sts.Fetcher{
+		Own: own,
+		Lookup: func(ctx context.Context, host string) (list []string, err error) {
+			addrs, err := s.resolver.Addresses(ctx, host)
+			for _, a := range addrs {
+				list = append(list, a.String())
+			}
+			return list, err
+		},
+	}
 }
 
 // servedCertificates returns the certificates that the mail server shows on a port, seen from outside; none
@@ -181,10 +208,12 @@ func (s *Site) servedCertificates(ctx context.Context, port uint16) ([]*x509.Cer
 			addr = netip.AddrPortFrom(s.spec.Address, f.Internal).String()
 		}
 	}
+
 	served, err := smtpclient.Served(ctx, nil, addr, s.cfg.Server.Hostname)
 	if errors.Is(err, smtpclient.ErrNoTLS) {
 		return nil, nil
 	}
+
 	return served, err
 }
 
@@ -197,6 +226,7 @@ func (s *Site) selectors(d config.Domain) (list []dnscheck.Selector) {
 		}
 		list = append(list, one)
 	}
+
 	return list
 }
 
@@ -206,10 +236,12 @@ func writtenAt(z config.Zone) (w dnscheck.Written, ok bool) {
 	if !known || p.Manual {
 		return w, false
 	}
+
 	w = dnscheck.Written{Provider: z.Provider, Hosts: p.NameServers}
 	if z.Provider == "rfc2136" {
 		w.Server, _ = resolver.HostPort(z.Settings["server"])
 	}
+
 	return w, true
 }
 
@@ -217,12 +249,17 @@ func writtenAt(z config.Zone) (w dnscheck.Written, ok bool) {
 func (s *Site) fetchPolicy(ctx context.Context, domain string, mx []mail.MX) (excluded string, served bool, err error) {
 	fetcher := s.policies()
 	addrs, err := fetcher.Lookup(ctx, "mta-sts."+domain)
-	if own := slices.IndexFunc(addrs, func(a string) bool { return slices.Contains(fetcher.Own, a) }); err == nil && own >= 0 {
-		return "", true, fmt.Errorf("mta-sts.%s is %s, the public address of this network: an answer from inside proves nothing", domain, addrs[own])
+	if own := slices.IndexFunc(addrs, func(a string) bool {
+		return slices.Contains(fetcher.Own, a)
+	}); err == nil && own >= 0 {
+		return "", true, fmt.Errorf("mta-sts.%s is %s, the public address of this network: an answer from inside proves nothing",
+			domain, addrs[own])
 	}
+
 	p, err := fetcher.Fetch(ctx, domain)
 	if err != nil {
 		return "", !errors.Is(err, sts.ErrNotServed), err
 	}
+
 	return sts.Excluded(p, mx), true, nil
 }

@@ -26,30 +26,57 @@ func (s *Site) gates(p *Plan) (gates []plan.Gate) {
 			},
 		})
 	}
+
 	if s.spec.Router == mail.RouterProtocol {
 		forwards := func(stage plan.Stage) {
-			gates = append(gates, plan.Gate{Stage: stage, Name: "every forward is in the router", Check: s.forwardsInPlace})
+			gates = append(gates, plan.Gate{
+				Stage: stage,
+				Name:  "every forward is in the router",
+				Check: s.forwardsInPlace,
+			})
 		}
+
 		if s.publishesAddress(p) {
 			forwards(plan.StageAddress)
 		}
+
 		forwards(plan.StageMail)
 	}
-	if six := mail.DNSKey(s.spec.Host, "AAAA"); slices.ContainsFunc(p.Changes, func(c plan.Change) bool { return c.Key == six && !c.Release }) {
+
+	if six := mail.DNSKey(s.spec.Host, "AAAA"); slices.ContainsFunc(p.Changes,
+		func(c plan.Change) bool {
+			return c.Key == six && !c.Release
+		}) {
 		answers(plan.StageAddress, netip.AddrPortFrom(s.spec.IPv6(), 25).String())
 	}
+
 	if errors.Is(s.router.wanErr, nat.ErrDoubleNAT) && !s.cfg.Router.BehindNAT {
-		gates = append(gates, plan.Gate{Stage: plan.StageMail, Name: "the router has a public address",
-			Check: func(context.Context) error { return s.bothAddresses() }})
+		gates = append(gates, plan.Gate{
+			Stage: plan.StageMail,
+			Name:  "the router has a public address",
+			Check: func(context.Context) error { return s.bothAddresses() },
+		})
 	}
+
 	answers(plan.StageMail, s.SMTPAddr())
 	if s.probe != nil {
-		gates = append(gates, plan.Gate{Stage: plan.StageMail, Name: s.cfg.Server.Hostname + " answers from outside", Check: s.gateExternalAnswer})
+		gates = append(gates, plan.Gate{
+			Stage: plan.StageMail,
+			Name:  s.cfg.Server.Hostname + " answers from outside",
+			Check: s.gateExternalAnswer,
+		})
 	}
+
 	if moving := s.policyDomains(p); len(moving) > 0 {
-		gates = append(gates, plan.Gate{Stage: plan.StageMail, Name: "the served MTA-STS policies allow the new MX",
-			Check: func(ctx context.Context) error { return s.policies().Gate(ctx, moving) }})
+		gates = append(gates, plan.Gate{
+			Stage: plan.StageMail,
+			Name:  "the served MTA-STS policies allow the new MX",
+			Check: func(ctx context.Context) error {
+				return s.policies().Gate(ctx, moving)
+			},
+		})
 	}
+
 	return gates
 }
 
@@ -58,11 +85,14 @@ func (s *Site) gates(p *Plan) (gates []plan.Gate) {
 func (s *Site) policyDomains(p *Plan) (domains []mail.Domain) {
 	for _, d := range s.spec.Domains {
 		mx := mail.DNSKey(d.Name, "MX")
-		if !slices.ContainsFunc(p.Changes, func(c plan.Change) bool { return c.Key == mx && c.Action == plan.Update && !c.Release }) {
+		if !slices.ContainsFunc(p.Changes, func(c plan.Change) bool {
+			return c.Key == mx && c.Action == plan.Update && !c.Release
+		}) {
 			continue
 		}
 		domains = append(domains, d)
 	}
+
 	return domains
 }
 
@@ -79,7 +109,8 @@ var ErrForwards = errors.New("a forward is missing")
 
 // publishesAddress reports whether a plan gives the mail host an address that it did not have.
 func (s *Site) publishesAddress(p *Plan) bool {
-	a, aaaa := mail.DNSKey(s.spec.Host, "A"), mail.DNSKey(s.spec.Host, "AAAA")
+	a := mail.DNSKey(s.spec.Host, "A")
+	aaaa := mail.DNSKey(s.spec.Host, "AAAA")
 	return slices.ContainsFunc(p.Changes, func(c plan.Change) bool {
 		return (c.Key == a || c.Key == aaaa) && !c.Release && c.Writes()
 	})
@@ -90,11 +121,14 @@ func (s *Site) publishesAddress(p *Plan) bool {
 // counts while its grant lasts and the router has not restarted, which was asked just now.
 func (s *Site) forwardsInPlace(ctx context.Context) error {
 	if errors.Is(s.router.err, errNotAsked) { // a plan without it still leads senders there
-		s.router = openRouter(ctx, s.cfg, s.ledger, pinholeAddress(s.spec, s.ledger), s.options.logger())
+		s.router = openRouter(ctx, s.cfg, s.ledger, pinholeAddress(s.spec, s.ledger),
+			s.options.logger())
 	}
+
 	if s.router.err != nil {
 		return fmt.Errorf("%w: %w", ErrForwards, s.router.err)
 	}
+
 	var wanted []plan.Item
 	var keys []plan.Key
 	for _, w := range s.spec.ForwardItems() {
@@ -104,19 +138,23 @@ func (s *Site) forwardsInPlace(ctx context.Context) error {
 		wanted = append(wanted, w)
 		keys = append(keys, w.Key)
 	}
+
 	items, err := s.router.Read(ctx, keys)
 	if err != nil {
 		return fmt.Errorf("%w: %w", ErrForwards, err)
 	}
+
 	found := map[plan.Key]plan.Item{}
 	for _, it := range items {
 		found[it.Key] = it
 	}
+
 	for _, w := range wanted {
 		if why := forwardProblem(w, found); why != "" {
 			return fmt.Errorf("%w: %s: %s", ErrForwards, w.Key.Name, why)
 		}
 	}
+
 	return nil
 }
 
@@ -131,7 +169,9 @@ func forwardProblem(want plan.Item, found map[plan.Key]plan.Item) string {
 	case len(is.Lines) == 0:
 		return "cannot find out whether it is in the router: " + is.Again
 	case !plan.EqualLines(is.Lines, want.Lines):
-		return fmt.Sprintf("its target is %s, not %s", strings.Join(is.Lines, " "), strings.Join(want.Lines, " "))
+		return fmt.Sprintf("its target is %s, not %s", strings.Join(is.Lines, " "),
+			strings.Join(want.Lines, " "))
 	}
+
 	return ""
 }

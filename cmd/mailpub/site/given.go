@@ -12,7 +12,9 @@ import (
 
 // isGiven reports whether an address of a family was given.
 func (o Options) isGiven(ipv6 bool) bool {
-	return slices.ContainsFunc(o.Public, func(a netip.Addr) bool { return a.Unmap().Is4() != ipv6 })
+	return slices.ContainsFunc(o.Public, func(a netip.Addr) bool {
+		return a.Unmap().Is4() != ipv6
+	})
 }
 
 // givenSource and ledgerSource know a public address without anybody being asked.
@@ -29,6 +31,7 @@ func (o Options) withoutAsking(cfg *config.Config, l *plan.Ledger, ipv6 bool) (p
 	if ipv6 {
 		rrtype = "AAAA"
 	}
+
 	for _, addr := range o.Public {
 		if addr.Unmap().Is4() != ipv6 {
 			p.addr = addr.Unmap()
@@ -36,6 +39,7 @@ func (o Options) withoutAsking(cfg *config.Config, l *plan.Ledger, ipv6 bool) (p
 			return p
 		}
 	}
+
 	if e, ok := l.Get(mail.DNSKey(cfg.Server.Hostname, rrtype)); ok && len(e.Text) == 1 {
 		data, _ := mail.SplitRecordLine(e.Text[0])
 		if addr, err := netip.ParseAddr(data); err == nil {
@@ -44,7 +48,10 @@ func (o Options) withoutAsking(cfg *config.Config, l *plan.Ledger, ipv6 bool) (p
 			return p
 		}
 	}
-	p.err = fmt.Errorf("%s is auto, and %w: the router is not asked, and the ledger has no address; give it with --public", p.field(), ErrPublicAddress)
+
+	p.err = fmt.Errorf("%s is auto, and %w: the router is not asked, and the ledger has no address; give it with --public",
+		p.field(), ErrPublicAddress)
+
 	return p
 }
 
@@ -56,9 +63,12 @@ func (o Options) checkPublic(cfg *config.Config) error {
 		if p.ipv6 {
 			set = cfg.Server.Public.IPv6
 		}
+
 		if set != auto {
-			return fmt.Errorf("--public %s: %s is %q in the config, want auto there", addr, p.field(), set)
+			return fmt.Errorf("--public %s: %s is %q in the config, want auto there", addr,
+				p.field(), set)
 		}
 	}
+
 	return nil
 }

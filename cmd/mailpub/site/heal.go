@@ -15,20 +15,24 @@ func (s *Site) Forwards(name string) (list []plan.Item, err error) {
 	if s.router.err != nil {
 		return nil, s.router.err
 	}
+
 	keys := map[plan.Key]bool{}
 	for _, f := range s.spec.Forwards {
 		_, ours := s.ledger.Get(f.Pinhole())
 		keys[f.Key()] = name == f.Name || name == f.Key().Name
 		keys[f.Pinhole()] = name == f.Name && ours || name == f.Pinhole().Name
 	}
+
 	for _, it := range s.spec.ForwardItems() {
 		if keys[it.Key] {
 			list = append(list, it)
 		}
 	}
+
 	if len(list) == 0 {
 		return nil, fmt.Errorf("%q is not a forward of the config, want a name such as smtp or a port such as tcp/25", name)
 	}
+
 	return list, nil
 }
 
@@ -42,12 +46,14 @@ func (s *Site) Heal(ctx context.Context, forwards []plan.Item) error {
 	if s.router.err != nil {
 		return s.router.err
 	}
+
 	for _, it := range forwards {
 		if err := s.recreate(ctx, it); err != nil {
 			return err
 		}
 		s.options.tell(ForwardRecreated{it.Key})
 	}
+
 	return nil
 }
 
@@ -62,10 +68,12 @@ func (s *Site) recreate(ctx context.Context, it plan.Item) error {
 	if err != nil { // where it was deleted, the old grant does not hold any more
 		e.Grant = nil
 	}
+
 	s.ledger.Put(e)
 	if saved := s.lock.Save(s.ledger); saved != nil {
 		return errors.Join(err, fmt.Errorf("ledger: %w", saved))
 	}
+
 	return err
 }
 

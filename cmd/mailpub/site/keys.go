@@ -32,11 +32,18 @@ func Keys(cfg *config.Config) ([]Key, error) {
 			list = append(list, key)
 		}
 	}
+
 	return list, nil
 }
 
 func describeKey(cfg *config.Config, d config.Domain, k config.DKIM) (Key, error) {
-	out := Key{Domain: d.Name, Selector: k.Selector, Algorithm: k.Algorithm, File: cfg.DKIMPath(d, k)}
+	out := Key{
+		Domain:    d.Name,
+		Selector:  k.Selector,
+		Algorithm: k.Algorithm,
+		File:      cfg.DKIMPath(d, k),
+	}
+
 	key, err := readKey(cfg, d, k)
 	switch {
 	case errors.Is(err, dkim.ErrNoKey):
@@ -44,6 +51,7 @@ func describeKey(cfg *config.Config, d config.Domain, k config.DKIM) (Key, error
 	case err != nil:
 		return Key{}, err
 	}
+
 	out.Record = key.Record()
 	return out, nil
 }
@@ -53,7 +61,8 @@ func readKey(cfg *config.Config, d config.Domain, k config.DKIM) (dkim.Key, erro
 	path := cfg.DKIMPath(d, k)
 	key, err := dkim.Load(path)
 	if err == nil && key.Algorithm() != k.Algorithm {
-		err = fmt.Errorf("DKIM key %s: is for %s, but the config says %s for selector %q of %s", path, key.Algorithm(), k.Algorithm, k.Selector, d.Name)
+		err = fmt.Errorf("DKIM key %s: is for %s, but the config says %s for selector %q of %s",
+			path, key.Algorithm(), k.Algorithm, k.Selector, d.Name)
 	}
 	return key, err
 }

@@ -16,7 +16,15 @@ func TestLeasesAreThoseSeen(t *testing.T) {
 	lines := []string{"10.10.10.10:25"}
 	l := plan.NewLedger("office")
 	at := time.Now()
-	l.Put(plan.Entry{Key: key, Target: plan.Target{Kind: mail.TargetRouter}, Text: lines, Grant: &plan.Grant{At: at, Lifetime: time.Hour}})
+	l.Put(plan.Entry{
+		Key:    key,
+		Target: plan.Target{Kind: mail.TargetRouter},
+		Text:   lines,
+		Grant: &plan.Grant{
+			At:       at,
+			Lifetime: time.Hour,
+		},
+	})
 
 	for _, test := range []struct {
 		name string

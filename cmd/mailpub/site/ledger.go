@@ -20,15 +20,18 @@ func FindEntry(l *plan.Ledger, name string) (found plan.Entry, err error) {
 			n++
 		}
 	}
+
 	switch {
 	case n == 1:
 		return found, nil
 	case n > 1:
 		return plan.Entry{}, fmt.Errorf("the ledger has %d entries named %q", n, name)
 	}
+
 	if near := plan.Nearest(name, names); near != "" {
 		return plan.Entry{}, fmt.Errorf("the ledger has no %q, did you mean %q?", name, near)
 	}
+
 	return plan.Entry{}, fmt.Errorf("the ledger has no %q; list its entries with mailpub state list", name)
 }
 
@@ -44,9 +47,11 @@ func (l *Lock) Forget(names ...string) error {
 		}
 		entries = append(entries, e)
 	}
+
 	for _, e := range entries {
 		ledger.Drop(e.Key)
 	}
+
 	return l.held.Save(ledger)
 }
 
@@ -58,6 +63,7 @@ func (l *Lock) Rename(name, to string) error {
 	if err != nil {
 		return err
 	}
+
 	key := plan.Key{Kind: e.Key.Kind, Name: to}
 	if err := l.checkRename(e, key); err != nil {
 		return err
@@ -65,9 +71,11 @@ func (l *Lock) Rename(name, to string) error {
 	if _, taken := ledger.Get(key); taken {
 		return fmt.Errorf("the ledger already has %q", to)
 	}
+
 	ledger.Drop(e.Key)
 	e.Key = key
 	ledger.Put(e)
+
 	return l.held.Save(ledger)
 }
 
@@ -85,5 +93,6 @@ func (l *Lock) checkRename(e plan.Entry, key plan.Key) error {
 			return fmt.Errorf("%s is not in %s", name, e.Target)
 		}
 	}
+
 	return nil
 }

@@ -28,15 +28,19 @@ func (a routerAddrFeed) set(cfg *config.Config, r router) {
 		at.router = r.Address()
 		at.none = !at.router.IsValid()
 	}
+
 	if u, err := url.Parse(cfg.Router.URL); err == nil && !at.router.IsValid() {
 		at.router, _ = netip.ParseAddr(u.Hostname())
 	}
-	at.none = at.none || at.router.IsLoopback() || cfg.Router.RouterKind() != mail.RouterProtocol
+
+	at.none = at.none || at.router.IsLoopback() ||
+		cfg.Router.RouterKind() != mail.RouterProtocol
 
 	select {
 	case <-a:
 	default:
 	}
+
 	a <- at
 }
 
@@ -47,6 +51,7 @@ func (a routerAddrFeed) listen(ctx context.Context, l nat.Listener, tell func(wa
 	failed := make(chan error, 1)
 	stop := func() {}
 	defer func() { stop() }()
+
 	for {
 		select {
 		case <-ctx.Done():
@@ -57,9 +62,11 @@ func (a routerAddrFeed) listen(ctx context.Context, l nat.Listener, tell func(wa
 			if now.router == at.router && now.none == at.none { // its address it announces itself
 				continue
 			}
+
 			stop()
 			at = now
 			stop = func() {}
+
 			if !at.none {
 				l.Router = at.router
 				l.Address = at.wan
@@ -82,12 +89,18 @@ func listenToRouter(ctx context.Context, l nat.Listener, tell func(watch.RouterE
 			}
 		}
 	}()
+
 	return func() { cancel(); <-ended }
 }
 
 func routerEvent(e nat.Event) watch.RouterEvent {
 	kind := map[nat.Happening]watch.Kind{
-		nat.Restarted: watch.RouterRestarted, nat.Gone: watch.RouterGone, nat.AddressChanged: watch.AddressSeen,
+		nat.Restarted: watch.RouterRestarted, nat.Gone: watch.RouterGone,
+		nat.AddressChanged: watch.AddressSeen,
 	}[e.What]
-	return watch.RouterEvent{Kind: kind, Text: fmt.Sprintf("router %s: %s (%s)", e.Router, e.Why, e.Protocol)}
+
+	return watch.RouterEvent{
+		Kind: kind,
+		Text: fmt.Sprintf("router %s: %s (%s)", e.Router, e.Why, e.Protocol),
+	}
 }

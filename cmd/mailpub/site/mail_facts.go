@@ -30,30 +30,47 @@ func (s *Site) mailFacts() mailcheck.Facts {
 		Backups:    s.backups(),
 		Accounts:   s.cfg.Verify.Accounts,
 	}
+
 	if m := s.cfg.Verify.Mailbox; m.User != "" {
-		f.Mailbox = &mailcheck.Mailbox{IMAP: m.IMAP, POP3: m.POP3, User: m.User, Password: s.cfg.MailboxPassword}
+		f.Mailbox = &mailcheck.Mailbox{
+			IMAP:     m.IMAP,
+			POP3:     m.POP3,
+			User:     m.User,
+			Password: s.cfg.MailboxPassword,
+		}
 	}
+
 	needs := s.spec.ServiceItems()
 	if s.cfg.Service.Maildir != "" {
 		f.Maildir = s.cfg.Path(s.cfg.Service.Maildir)
 	}
+
 	if d, ok := s.server.(*mdaemon.Driver); ok && f.Maildir == "" {
 		f.Maildir = d.Folder(postmaster(needs))
 	}
+
 	switch s.cfg.Service.Type {
 	case "receiver":
 		f.Closed = true
 	case "postfix":
-		f.Closed = !slices.ContainsFunc(s.spec.Service.Networks, func(p netip.Prefix) bool { return p.Contains(s.spec.Address) })
+		f.Closed = !slices.ContainsFunc(s.spec.Service.Networks, func(p netip.Prefix) bool {
+			return p.Contains(s.spec.Address)
+		})
 	}
+
 	if i, ok := s.server.(mailsvc.Inspector); ok {
-		f.Inspect = func(ctx context.Context) ([]mailsvc.Setting, error) { return i.Inspect(ctx, needs) }
+		f.Inspect = func(ctx context.Context) ([]mailsvc.Setting, error) {
+			return i.Inspect(ctx, needs)
+		}
 	}
+
 	for _, it := range needs {
-		if need, name := mailsvc.SplitNeed(it.Key); need == mail.NeedAlias && strings.Contains(name, "@") {
+		if need, name := mailsvc.SplitNeed(it.Key); need == mail.NeedAlias &&
+			strings.Contains(name, "@") {
 			f.Aliases = append(f.Aliases, name)
 		}
 	}
+
 	f.Services = s.services()
 	return f
 }
@@ -76,12 +93,17 @@ func (s *Site) services() (list []mailcheck.Service) {
 		if f.Proto != "tcp" {
 			continue
 		}
+
 		inside := net.JoinHostPort(s.spec.Address.String(), strconv.Itoa(int(f.Internal)))
 		list = append(list, mailcheck.Service{Name: f.Name, Addr: inside})
 		if byIPv6 {
-			list = append(list, mailcheck.Service{Name: f.Name, Addr: netip.AddrPortFrom(six, f.Port).String()})
+			list = append(list, mailcheck.Service{
+				Name: f.Name,
+				Addr: netip.AddrPortFrom(six, f.Port).String(),
+			})
 		}
 	}
+
 	return list
 }
 
@@ -89,7 +111,9 @@ func (s *Site) services() (list []mailcheck.Service) {
 // does not: its records stand for the key alone, whoever signed the certificate and whatever it
 // names (RFC 7672 section 3.1.1).
 func (s *Site) tlsPolicy() string {
-	if slices.ContainsFunc(s.spec.Domains, func(d mail.Domain) bool { return d.MTASTS.Mode == "enforce" }) {
+	if slices.ContainsFunc(s.spec.Domains, func(d mail.Domain) bool {
+		return d.MTASTS.Mode == "enforce"
+	}) {
 		return "MTA-STS"
 	}
 	return ""
@@ -100,9 +124,13 @@ func (s *Site) backups() (list []mailcheck.Backup) {
 	for _, d := range s.spec.Domains {
 		for _, mx := range d.MX {
 			if host := mail.FQDN(mx.Host); host != mail.FQDN(s.spec.Host) && host != "." {
-				list = append(list, mailcheck.Backup{Host: strings.TrimSuffix(host, "."), Domain: strings.TrimSuffix(d.Name, ".")})
+				list = append(list, mailcheck.Backup{
+					Host:   strings.TrimSuffix(host, "."),
+					Domain: strings.TrimSuffix(d.Name, "."),
+				})
 			}
 		}
 	}
+
 	return list
 }

@@ -36,16 +36,23 @@ func (s *Site) mailboxChecks() (checkers []plan.Checker) {
 	for i, m := range v.Mailboxes {
 		timeout := v.Wait() + 2*time.Minute
 		checkers = append(checkers,
-			plan.Checker{Area: catalog.AreaMail, IDs: []string{catalog.MailOutside}, Timeout: timeout, Run: func(ctx context.Context) []plan.Check {
-				if firstDomain(s.spec) == "" { // others take the mail of every domain
-					return nil
-				}
-				return seenNow(s.checkInward(ctx, i, m))
-			}},
-			plan.Checker{Area: catalog.AreaMail, IDs: roundtrip.OutboundIDs(), Timeout: timeout, Run: func(ctx context.Context) []plan.Check {
-				return seenNow(s.checkOutward(ctx, i, m)...)
-			}})
+			plan.Checker{Area: catalog.AreaMail, IDs: []string{catalog.MailOutside},
+				Timeout: timeout, Run: func(ctx context.Context) []plan.Check {
+					if firstDomain(s.spec) == "" { // others take the mail of every domain
+						return nil
+					}
+					return seenNow(s.checkInward(ctx, i, m))
+				}},
+			plan.Checker{
+				Area:    catalog.AreaMail,
+				IDs:     roundtrip.OutboundIDs(),
+				Timeout: timeout,
+				Run: func(ctx context.Context) []plan.Check {
+					return seenNow(s.checkOutward(ctx, i, m)...)
+				},
+			})
 	}
+
 	return checkers
 }
 
@@ -65,22 +72,32 @@ func (s *Site) account(i int, m config.RemoteMailbox) (*mailbox.Account, error) 
 	at := fmt.Sprintf("mailboxes[%d].", i)
 	a := &mailbox.Account{Address: m.Address, User: cmp.Or(m.User, m.Address)}
 	a.Submission, a.IMAP = m.Servers()
+
 	if m.CAFile != "" {
 		pem, err := os.ReadFile(s.cfg.Path(m.CAFile))
 		if err != nil {
 			return nil, err
 		}
+
 		a.Roots = x509.NewCertPool()
 		if !a.Roots.AppendCertsFromPEM(pem) {
-			return nil, fmt.Errorf("verify.%sca_file: %s holds no certificate in PEM", at, m.CAFile)
+			return nil, fmt.Errorf("verify.%sca_file: %s holds no certificate in PEM", at,
+				m.CAFile)
 		}
 	}
+
 	if m.OAuth.ClientID == "" {
-		a.Password = func(ctx context.Context) (string, error) { return s.cfg.VerifySecret(ctx, at+"password", m.Password) }
+		a.Password = func(ctx context.Context) (string, error) {
+			return s.cfg.VerifySecret(ctx, at+"password", m.Password)
+		}
 		return a, nil
 	}
+
 	a.Token = true
-	a.Password = func(ctx context.Context) (string, error) { return s.accessToken(ctx, at, m) }
+	a.Password = func(ctx context.Context) (string, error) {
+		return s.accessToken(ctx, at, m)
+	}
+
 	return a, nil
 }
 
@@ -90,21 +107,31 @@ func (s *Site) accessToken(ctx context.Context, at string, m config.RemoteMailbo
 	if err != nil {
 		return "", err
 	}
-	o := oauth2.Config{ClientID: m.OAuth.ClientID, Endpoint: oauth2.Endpoint{TokenURL: m.OAuth.TokenURL}}
+
+	o := oauth2.Config{
+		ClientID: m.OAuth.ClientID,
+		Endpoint: oauth2.Endpoint{TokenURL: m.OAuth.TokenURL},
+	}
+
 	if p, ok := config.LookupMailboxProvider(m.Provider); ok && o.Endpoint.TokenURL == "" {
 		o.Endpoint.TokenURL = p.TokenURL
 	}
+
 	if m.OAuth.ClientSecret != "" {
-		if o.ClientSecret, err = s.cfg.VerifySecret(ctx, at+"oauth.client_secret", m.OAuth.ClientSecret); err != nil {
+		if o.ClientSecret, err = s.cfg.VerifySecret(ctx, at+"oauth.client_secret",
+			m.OAuth.ClientSecret); err != nil {
 			return "", err
 		}
 	}
+
 	if s.options.HTTPClient != nil {
 		ctx = context.WithValue(ctx, oauth2.HTTPClient, s.options.HTTPClient)
 	}
+
 	token, err := o.TokenSource(ctx, &oauth2.Token{RefreshToken: refresh}).Token()
 	if err != nil {
-		return "", fmt.Errorf("%w; if the authorization has expired, run mailpub mailbox add again", remoteError("an access token", err))
+		return "", fmt.Errorf("%w; if the authorization has expired, run mailpub mailbox add again",
+			remoteError("an access token", err))
 	}
 	s.cfg.Secrets().Add(token.AccessToken)
 	return token.AccessToken, nil
@@ -125,31 +152,40 @@ func (s *Site) TryMailboxes(ctx context.Context) (states []MailboxState) {
 		if err == nil {
 			err = testAccount(ctx, a)
 		}
+
 		if err != nil {
 			state.Why = s.cfg.Secrets().Text(err.Error())
 		}
+
 		state.Works = err == nil
 		states = append(states, state)
 	}
+
 	return states
 }
 
 func testAccount(ctx context.Context, a *mailbox.Account) error {
 	ctx, cancel := context.WithTimeout(ctx, time.Minute)
 	defer cancel()
+
 	session, err := a.Open(ctx)
 	if err != nil {
 		return err
 	}
+
 	session.Close()
 	return a.Try(ctx)
 }
 
 // testMessage is a message with a word in several places, as a provider may rewrite one.
 func testMessage(from, to, word string, now time.Time) []byte {
-	return []byte("From: mailpub verify <" + from + ">\r\nTo: <" + to + ">\r\nSubject: mailpub test " + word + "\r\nDate: " + now.Format("Mon, 2 Jan 2006 15:04:05 -0700") +
-		"\r\nMessage-ID: <" + word + from[strings.LastIndex(from, "@"):] + ">\r\nAuto-Submitted: auto-generated\r\nX-Mailpub-Test: " + word +
-		"\r\nMIME-Version: 1.0\r\nContent-Type: text/plain; charset=us-ascii\r\n\r\nmailpub verify sent this message to see whether it arrives (" + word + ").\r\nIt can be deleted.\r\n")
+	return []byte("From: mailpub verify <" + from + ">\r\nTo: <" + to +
+		">\r\nSubject: mailpub test " + word + "\r\nDate: " +
+		now.Format("Mon, 2 Jan 2006 15:04:05 -0700") +
+		"\r\nMessage-ID: <" + word + from[strings.LastIndex(from, "@"):] +
+		">\r\nAuto-Submitted: auto-generated\r\nX-Mailpub-Test: " + word +
+		"\r\nMIME-Version: 1.0\r\nContent-Type: text/plain; charset=us-ascii\r\n\r\nmailpub verify sent this message to see whether it arrives (" +
+		word + ").\r\nIt can be deleted.\r\n")
 }
 
 // checkInward sends a message from a mailbox elsewhere to the site, and looks for it here, and for a bounce there.
@@ -159,32 +195,42 @@ func (s *Site) checkInward(ctx context.Context, i int, m config.RemoteMailbox) p
 	if err == nil {
 		err = s.countMessage()
 	}
+
 	if err != nil {
 		in.Refused = err
 		return in.Check()
 	}
+
 	word := mailcheck.Nonce(time.Now())
-	if in.Refused = a.Submit(ctx, m.Address, in.To, testMessage(m.Address, in.To, word, time.Now())); in.Refused != nil {
+	if in.Refused = a.Submit(ctx, m.Address, in.To,
+		testMessage(m.Address, in.To, word, time.Now())); in.Refused != nil {
 		return in.Check()
 	}
+
 	begin := time.Now()
-	facts, box := s.mailFacts(), mailboxReader{account: a}
+	facts := s.mailFacts()
+	box := mailboxReader{account: a}
 	defer box.close()
+
 	there := time.Now().Add(lookThere)
-	for in.Arrived == "" && (in.Bounce == nil || !in.Bounce.Failed()) && time.Since(begin) < s.cfg.Verify.Wait() && ctx.Err() == nil {
+	for in.Arrived == "" && (in.Bounce == nil || !in.Bounce.Failed()) &&
+		time.Since(begin) < s.cfg.Verify.Wait() && ctx.Err() == nil {
 		in.Arrived, in.Message, err = facts.FindMessage(ctx, word, true)
 		in.Unread = ""
 		if err != nil {
 			in.Unread = err.Error()
 		}
+
 		if in.Arrived == "" && time.Now().After(there) {
 			in.Bounce = s.findRemoteBounce(ctx, &box, word, begin)
 			there = time.Now().Add(lookThere)
 		}
+
 		if in.Arrived == "" {
 			pause(ctx, lookHere)
 		}
 	}
+
 	in.Waited = time.Since(begin)
 	s.deleteTestMessages(ctx, &box, word, begin)
 	return in.Check()
@@ -210,9 +256,11 @@ func (r *mailboxReader) find(ctx context.Context, word string, since time.Time) 
 			return nil, err
 		}
 	}
+
 	if found, err = r.session.Find(word, since); err != nil {
 		r.close()
 	}
+
 	return found, err
 }
 
@@ -227,13 +275,16 @@ func (r *mailboxReader) close() {
 func (s *Site) findRemoteBounce(ctx context.Context, box *mailboxReader, word string, since time.Time) *roundtrip.Bounce {
 	found, err := box.find(ctx, word, since)
 	if err != nil {
-		s.options.logger().Debug("cannot search for a bounce", "mailbox", box.account.Address, "error", err)
+		s.options.logger().Debug("cannot search for a bounce", "mailbox", box.account.Address,
+			"error", err)
 	}
+
 	for _, message := range found {
 		if b, ok := roundtrip.ReadBounce(message.Raw); ok {
 			return &b
 		}
 	}
+
 	return nil
 }
 
@@ -243,16 +294,20 @@ func (s *Site) deleteTestMessages(ctx context.Context, box *mailboxReader, word 
 	if ctx.Err() != nil {
 		box.close()
 	}
+
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), time.Minute)
 	defer cancel()
+
 	found, err := box.find(ctx, word, since)
 	for _, message := range found {
 		if err = box.session.Delete(message); err != nil {
 			break
 		}
 	}
+
 	if err != nil {
-		s.options.logger().Debug("a test message was left", "mailbox", box.account.Address, "error", err)
+		s.options.logger().Debug("a test message was left", "mailbox", box.account.Address,
+			"error", err)
 	}
 }
 
@@ -264,25 +319,37 @@ func (s *Site) recipient() string {
 // checkOutward sends a message through the site's own server to a mailbox elsewhere, and looks for it there, and for a
 // bounce here.
 func (s *Site) checkOutward(ctx context.Context, i int, m config.RemoteMailbox) []plan.Check {
-	out := roundtrip.Outward{Mailbox: m.Address, From: s.cfg.Verify.Outbound.From, Sources: s.spec.Public, Relay: s.spec.Service.Delivery.SmartHost}
+	out := roundtrip.Outward{
+		Mailbox: m.Address,
+		From:    s.cfg.Verify.Outbound.From,
+		Sources: s.spec.Public,
+		Relay:   s.spec.Service.Delivery.SmartHost,
+	}
+
 	if out.From == "" {
 		out.From = "postmaster@" + strings.TrimSuffix(s.spec.Domains[0].Name, ".")
 	}
+
 	a, err := s.account(i, m)
 	if err == nil {
 		err = s.countMessage()
 	}
+
 	if err != nil {
 		out.Unsent = err
 		return out.Checks()
 	}
+
 	word := mailcheck.Nonce(time.Now())
-	if out.Refused = s.ownAccount().Submit(ctx, out.From, m.Address, testMessage(out.From, m.Address, word, time.Now())); out.Refused != nil {
+	if out.Refused = s.ownAccount().Submit(ctx, out.From, m.Address,
+		testMessage(out.From, m.Address, word, time.Now())); out.Refused != nil {
 		return out.Checks()
 	}
+
 	begin := time.Now()
 	box := mailboxReader{account: a}
 	defer box.close()
+
 	out.Unsent = s.waitRemote(ctx, &box, &out, word, begin)
 	out.Waited = time.Since(begin)
 	if queue, ok := s.server.(mailsvc.Queue); ok && out.Unsent == nil && out.Message == nil {
@@ -290,9 +357,11 @@ func (s *Site) checkOutward(ctx context.Context, i int, m config.RemoteMailbox) 
 			s.options.logger().Debug("the queue can't be read", "error", err)
 		}
 	}
+
 	if out.Unsent == nil {
 		s.deleteTestMessages(ctx, &box, word, begin)
 	}
+
 	return out.Checks()
 }
 
@@ -307,12 +376,15 @@ func (s *Site) waitRemote(ctx context.Context, box *mailboxReader, out *roundtri
 				if _, isBounce := roundtrip.ReadBounce(message.Raw); isBounce || message.Sent {
 					continue
 				}
-				out.Message, out.Folder, out.Spam = message.Raw, message.Folder, message.Spam
+				out.Message = message.Raw
+				out.Folder = message.Folder
+				out.Spam = message.Spam
 				return nil
 			}
 		} else if errors.Is(err, mailbox.ErrLogin) {
 			return err
 		}
+
 		if _, raw, _ := facts.FindMessage(ctx, word, false); raw != nil {
 			if b, ok := roundtrip.ReadBounce(raw); ok {
 				out.Bounce = &b
@@ -322,22 +394,31 @@ func (s *Site) waitRemote(ctx context.Context, box *mailboxReader, out *roundtri
 				}
 			}
 		}
+
 		pause(ctx, lookThere)
 	}
+
 	return err
 }
 
 // ownAccount is the way out of the site: its submission with a login, or its SMTP port.
 func (s *Site) ownAccount() *mailbox.Account {
 	o := s.cfg.Verify.Outbound
-	a := &mailbox.Account{Submission: cmp.Or(o.Submission, s.SMTPAddr()), User: o.User, Inside: true}
+	a := &mailbox.Account{
+		Submission: cmp.Or(o.Submission, s.SMTPAddr()),
+		User:       o.User,
+		Inside:     true,
+	}
+
 	if host, _, err := net.SplitHostPort(a.Submission); err == nil {
 		if ip, err := netip.ParseAddr(host); err == nil && !ip.IsPrivate() && !ip.IsLoopback() {
 			a.Inside = false
 		}
 	}
+
 	a.Password = func(ctx context.Context) (string, error) {
 		return s.cfg.VerifySecret(ctx, "outbound.password", o.Password)
 	}
+
 	return a
 }

@@ -21,6 +21,7 @@ func newServer(cfg *config.Config, spec mail.Spec, l *plan.Ledger, o Options) (m
 		setConfirmations(m, cfg, l)
 		return m
 	}
+
 	switch s.Type {
 	case "postfix":
 		return &postfix.Driver{
@@ -45,5 +46,6 @@ func newServer(cfg *config.Config, spec mail.Spec, l *plan.Ledger, o Options) (m
 	case "manual":
 		return byHand(&mailsvc.Manual{Addr: addr, Domain: domain}), nil
 	}
+
 	return &mailsvc.Receiver{Path: SettingsPath(cfg)}, nil
 }

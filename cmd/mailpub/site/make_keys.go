@@ -20,8 +20,12 @@ func (l *Lock) MakeAllKeys() error { return l.makeKeys(func(Key) bool { return t
 // cutover moves is in neither plan.
 func (l *Lock) MakeKeys(ctx context.Context, p *Plan) (*Plan, error) {
 	lacks := func(k plan.Key) bool {
-		return slices.Contains(p.Unmade, k) && slices.ContainsFunc(p.Changes, func(c plan.Change) bool { return c.Key == k })
+		return slices.Contains(p.Unmade, k) &&
+			slices.ContainsFunc(p.Changes, func(c plan.Change) bool {
+				return c.Key == k
+			})
 	}
+
 	if !slices.ContainsFunc(p.Unmade, lacks) {
 		return p, nil
 	}
@@ -33,6 +37,7 @@ func (l *Lock) MakeKeys(ctx context.Context, p *Plan) (*Plan, error) {
 	if err != nil {
 		return nil, err
 	}
+
 	made, err := s.Plan(ctx)
 	if err != nil {
 		return nil, err
@@ -40,13 +45,17 @@ func (l *Lock) MakeKeys(ctx context.Context, p *Plan) (*Plan, error) {
 	if _, err := made.WithoutCutover(); err != nil {
 		return nil, err
 	}
+
 	saved := plan.Saved{Site: p.Plan.Site, Changes: slices.Clone(p.Changes)}
 	for i, c := range saved.Changes {
-		j := slices.IndexFunc(made.Changes, func(m plan.Change) bool { return m.Key == c.Key && m.Action == c.Action })
+		j := slices.IndexFunc(made.Changes, func(m plan.Change) bool {
+			return m.Key == c.Key && m.Action == c.Action
+		})
 		if lacks(c.Key) && j >= 0 {
 			saved.Changes[i].After = made.Changes[j].After
 		}
 	}
+
 	return made, saved.Stale(made.Plan)
 }
 
@@ -55,6 +64,7 @@ func (l *Lock) makeKeys(wanted func(Key) bool) error {
 	if err != nil {
 		return err
 	}
+
 	for _, k := range keys {
 		if k.Record != "" || !wanted(k) {
 			continue
@@ -64,6 +74,7 @@ func (l *Lock) makeKeys(wanted func(Key) bool) error {
 		}
 		l.options.tell(KeyMade{k})
 	}
+
 	return nil
 }
 

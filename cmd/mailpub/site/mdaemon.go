@@ -23,6 +23,7 @@ func newMDaemon(cfg *config.Config, spec mail.Spec, l *plan.Ledger) (*mdaemon.Dr
 	d.Client = mdaemonClient(cfg)
 	d.Own = spec.Address
 	setConfirmations(&d.Manual, cfg, l)
+
 	if m := cfg.Verify.Mailbox; m.User != "" {
 		d.Mailbox, _, _ = strings.Cut(m.User, "@")
 		d.Password = cfg.MailboxPassword
@@ -36,6 +37,7 @@ func newMDaemon(cfg *config.Config, spec mail.Spec, l *plan.Ledger) (*mdaemon.Dr
 			docs = filepath.Join(filepath.Dir(d.App.Dir), "Docs")
 		}
 	}
+
 	if docs != "" {
 		help, err := mdaemon.ReadHelp(cfg.Path(docs))
 		if err != nil {
@@ -43,6 +45,7 @@ func newMDaemon(cfg *config.Config, spec mail.Spec, l *plan.Ledger) (*mdaemon.Dr
 		}
 		d.Help = help
 	}
+
 	if s["dialect"] != "" {
 		learnt, err := dialect.Load(cfg.Path(s["dialect"]))
 		if err != nil {
@@ -50,6 +53,7 @@ func newMDaemon(cfg *config.Config, spec mail.Spec, l *plan.Ledger) (*mdaemon.Dr
 		}
 		d.Dialect = learnt
 	}
+
 	return d, nil
 }
 
@@ -60,13 +64,20 @@ func mdaemonClient(cfg *config.Config) *mdaemon.Client {
 	if s["url"] == "" {
 		return nil
 	}
+
 	c := &mdaemon.Client{
-		URL: s["url"], User: s["user"], Fingerprint: s["fingerprint"],
-		Password: func(ctx context.Context) (string, error) { return cfg.ServiceSecret(ctx, "password") },
+		URL:         s["url"],
+		User:        s["user"],
+		Fingerprint: s["fingerprint"],
+		Password: func(ctx context.Context) (string, error) {
+			return cfg.ServiceSecret(ctx, "password")
+		},
 	}
+
 	if s["ca_file"] != "" {
 		c.CAFile = cfg.Path(s["ca_file"])
 	}
+
 	return c
 }
 
@@ -76,11 +87,15 @@ func (s *Site) addServerLogHints(checks []plan.Check, since time.Time) {
 	if !ok || d.App == nil {
 		return
 	}
+
 	for i, c := range checks {
 		address := c.Subject.Name
-		if c.Status == plan.Pass || !slices.Contains([]string{catalog.MailLocal, catalog.AccountPostmaster, catalog.AccountAbuse}, c.ID) || !strings.Contains(address, "@") {
+		if c.Status == plan.Pass || !slices.Contains([]string{catalog.MailLocal,
+			catalog.AccountPostmaster, catalog.AccountAbuse}, c.ID) ||
+			!strings.Contains(address, "@") {
 			continue
 		}
+
 		why, err := d.App.Refusal(address, s.ownClient, since)
 		if err != nil {
 			s.options.logger().Debug("cannot read MDaemon's log", "error", err)
@@ -93,7 +108,8 @@ func (s *Site) addServerLogHints(checks []plan.Check, since time.Time) {
 // ownClient reports whether an address with its port is this machine's, as the mail server sees it.
 func (s *Site) ownClient(client string) bool {
 	a, err := netip.ParseAddrPort(client)
-	return err == nil && (a.Addr().IsLoopback() || a.Addr().Unmap() == s.spec.Address || a.Addr().IsPrivate())
+	return err == nil && (a.Addr().IsLoopback() || a.Addr().Unmap() == s.spec.Address ||
+		a.Addr().IsPrivate())
 }
 
 // MDaemon returns what can be told of the site's MDaemon; ok is false where the site has another server.

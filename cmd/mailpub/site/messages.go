@@ -21,18 +21,23 @@ var counting sync.Mutex
 func (s *Site) countMessage() error {
 	counting.Lock()
 	defer counting.Unlock()
+
 	path := filepath.Join(StateDir(s.cfg), s.cfg.Site+".messages.json")
 	today := time.Now().Format(time.DateOnly)
 	var is messageCount
 	if err := readState(path, &is); err != nil {
 		return fmt.Errorf("cannot read today's message count: %w", err)
 	}
+
 	if is.Day != today {
 		is = messageCount{Day: today}
 	}
+
 	if most := s.cfg.Verify.MessagesPerDay(); is.Sent >= most {
-		return fmt.Errorf("today's limit of %d messages is reached (verify.messages_per_day)", most)
+		return fmt.Errorf("today's limit of %d messages is reached (verify.messages_per_day)",
+			most)
 	}
+
 	is.Sent++
 	return writeState(path, is)
 }

@@ -57,10 +57,12 @@ func (m *Monitor) Observe(ctx context.Context) (f watch.Observation) {
 	if err == nil {
 		p, err = m.observe(ctx, l, &f)
 	}
+
 	f.Err = err
 	if l != nil {
 		f.Leases, f.Renew = leases(l, p.isInPlace)
 	}
+
 	return f
 }
 
@@ -69,13 +71,17 @@ func (m *Monitor) observe(ctx context.Context, l *plan.Ledger, f *watch.Observat
 	if err != nil {
 		return nil, err
 	}
+
 	m.announcer.set(m.cfg, s.router)
 
 	f.Public = s.spec.Public
 	for _, p := range s.public {
 		for _, source := range p.seen {
 			if source.err == nil {
-				f.Sightings = append(f.Sightings, watch.AddressAnswer{Source: source.name, Addr: source.addr})
+				f.Sightings = append(f.Sightings, watch.AddressAnswer{
+					Source: source.name,
+					Addr:   source.addr,
+				})
 			}
 		}
 	}
@@ -87,6 +93,7 @@ func (m *Monitor) observe(ctx context.Context, l *plan.Ledger, f *watch.Observat
 		f.Unread = p.Failed
 		f.Mendable = repairable(p)
 	}
+
 	return p, err
 }
 
@@ -94,19 +101,25 @@ func (m *Monitor) observe(ctx context.Context, l *plan.Ledger, f *watch.Observat
 func repairable(p *Plan) (kinds []string) {
 	l := p.Site.ledger
 	for _, kind := range []string{watch.Router, watch.DNS, watch.Service} {
-		if slices.ContainsFunc(p.Changes, func(c plan.Change) bool { return isRepair(l, kind, c) }) {
+		if slices.ContainsFunc(p.Changes, func(c plan.Change) bool {
+			return isRepair(l, kind, c)
+		}) {
 			kinds = append(kinds, kind)
 		}
 	}
-	if changes, err := mail.AddressUpdate(p.Plan, p.Site.spec.Host, l); err != nil || slices.ContainsFunc(changes, plan.Change.Writes) {
+
+	if changes, err := mail.AddressUpdate(p.Plan, p.Site.spec.Host, l); err != nil ||
+		slices.ContainsFunc(changes, plan.Change.Writes) {
 		kinds = append(kinds, watch.Address)
 	}
+
 	return kinds
 }
 
 // isRepair reports whether a change is a repair of a kind.
 func isRepair(l *plan.Ledger, kind string, c plan.Change) bool {
-	of := map[string]string{watch.Router: forward.Kind, watch.DNS: "dns", watch.Service: "service"}
+	of := map[string]string{watch.Router: forward.Kind, watch.DNS: "dns",
+		watch.Service: "service"}
 	return c.Key.Kind == of[kind] && l.Restores(c)
 }
 
@@ -117,18 +130,22 @@ func (m *Monitor) verify(ctx context.Context, s *Site) []plan.Check {
 	if s.cfg.Service.Maildir == "" { // else mailpub takes its own message away again
 		ids = append(ids, catalog.MailLocal, catalog.MailRead)
 	}
+
 	is := func(c plan.Check) bool {
 		return slices.Contains(ids, c.ID) || c.Subject.Outside
 	}
+
 	sent := m.messages.sent()
 	if !sent.due(s.spec.Public, time.Now()) {
 		return append(s.checkWithout(ctx, ids), sent.checks()...)
 	}
+
 	checks := s.check(ctx, nil)
 	before := sent.checks()
 	sent.At = time.Now()
 	sent.Public = slices.Clone(s.spec.Public)
 	sent.Checks = nil
+
 	for i, c := range checks {
 		if !is(c) {
 			continue
@@ -136,6 +153,7 @@ func (m *Monitor) verify(ctx context.Context, s *Site) []plan.Check {
 		checks[i] = stillFailing(c, before)
 		sent.add(checks[i])
 	}
+
 	m.messages.save()
 	return checks
 }
@@ -146,11 +164,13 @@ func stillFailing(c plan.Check, before []plan.Check) plan.Check {
 	if c.Status != plan.Skip {
 		return c
 	}
+
 	for _, was := range before {
 		if was.ID == c.ID && was.Subject == c.Subject && was.Status == plan.Fail {
 			return was
 		}
 	}
+
 	return c
 }
 
@@ -161,6 +181,7 @@ func leases(l *plan.Ledger, there func(plan.Entry) bool) (seen []watch.Lease, re
 		if e.Text == nil {
 			continue
 		}
+
 		lease := watch.Lease{Key: e.Key}
 		if g := e.Grant; g != nil && g.Lifetime > 0 {
 			lease.Until = g.Expires()
@@ -169,17 +190,21 @@ func leases(l *plan.Ledger, there func(plan.Entry) bool) (seen []watch.Lease, re
 				renew = half
 			}
 		}
+
 		if there(e) {
 			seen = append(seen, lease)
 		}
 	}
+
 	return seen, renew
 }
 
 // isInPlace reports whether the plan saw that an entry of the ledger is in place; without a plan nothing
 // was seen.
 func (p *Plan) isInPlace(e plan.Entry) bool {
-	if p == nil || slices.ContainsFunc(p.Failed, func(f plan.PartyError) bool { return f.Target == e.Target }) {
+	if p == nil || slices.ContainsFunc(p.Failed, func(f plan.PartyError) bool {
+		return f.Target == e.Target
+	}) {
 		return false
 	}
 	i := slices.IndexFunc(p.Changes, func(c plan.Change) bool { return c.Key == e.Key })

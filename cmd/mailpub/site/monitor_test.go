@@ -16,13 +16,15 @@ import (
 // Messages are sent at the start, once a day, while one fails, after a repair and from another public address.
 func TestMessagesDue(t *testing.T) {
 	now := time.Date(2026, 11, 30, 12, 0, 0, 0, time.UTC)
-	address, other := netip.MustParseAddr("2.2.2.2"), netip.MustParseAddr("2.2.2.7")
+	address := netip.MustParseAddr("2.2.2.2")
+	other := netip.MustParseAddr("2.2.2.7")
 	sent := func(ago time.Duration, status plan.Status) sentMessages {
 		m := sentMessages{At: now.Add(-ago), Public: []netip.Addr{address}}
 		m.add(plan.Check{Status: plan.Pass})
 		m.add(plan.Check{Status: status})
 		return m
 	}
+
 	for name, c := range map[string]struct {
 		sent   sentMessages
 		public netip.Addr
@@ -50,10 +52,12 @@ func TestMessagesOutlastTheProcess(t *testing.T) {
 		m.KeepMessages(digest)
 		return m
 	}
+
 	m := open("one", Options{})
 	if len(m.messages.sent().Checks) != 0 {
 		t.Fatalf("%+v", m.messages)
 	}
+
 	want := plan.Check{
 		ID:      catalog.OutboundSPF,
 		Subject: plan.Subject{Name: "mario@nomeazienda.it", Outside: true},
@@ -62,21 +66,27 @@ func TestMessagesOutlastTheProcess(t *testing.T) {
 		Advice:  true,
 		Reason:  plan.ReasonLost,
 	}
+
 	m.messages.sent().At = time.Now()
 	m.messages.sent().add(want)
 	m.messages.save()
 
-	if got := open("one", Options{}).messages.sent().checks(); !reflect.DeepEqual(got, []plan.Check{want}) {
+	if got := open("one", Options{}).messages.sent().checks(); !reflect.DeepEqual(got,
+		[]plan.Check{want}) {
 		t.Errorf("kept %+v", got)
 	}
-	for name, m := range map[string]*Monitor{"another config": open("two", Options{}), "at once": open("one", Options{MessagesNow: true})} {
+
+	for name, m := range map[string]*Monitor{"another config": open("two", Options{}),
+		"at once": open("one", Options{MessagesNow: true})} {
 		if !m.messages.sent().due(nil, time.Now()) {
 			t.Errorf("%s: not due", name)
 		}
 	}
+
 	if err := os.WriteFile(m.messages.file, []byte("{"), 0o600); err != nil {
 		t.Fatal(err)
 	}
+
 	if !open("one", Options{}).messages.sent().due(nil, time.Now()) {
 		t.Error("a damaged file counts")
 	}

@@ -39,22 +39,30 @@ func open(ctx context.Context, cfg *config.Config, l *plan.Ledger, lock plan.Loc
 	if err := errors.Join(o.Scope.check(cfg), o.checkPublic(cfg)); err != nil {
 		return nil, err
 	}
+
 	resolver := newResolver(cfg)
 	client, err := NewProbe(ctx, cfg)
 	if err != nil {
 		return nil, err
 	}
-	spec, r, public := o.openRouterAndAddresses(ctx, cfg, l, addressFinder{cfg: cfg, resolver: resolver, probe: client})
+
+	spec, r, public := o.openRouterAndAddresses(ctx, cfg, l, addressFinder{
+		cfg:      cfg,
+		resolver: resolver,
+		probe:    client,
+	})
 
 	server, err := newServer(cfg, spec, l, o)
 	if err != nil {
 		return nil, err
 	}
+
 	spec.Pointers = pointers(ctx, cfg, l, resolver, spec.Public)
 	spec.Shut = r.blockedPinholes(ctx, spec.ForwardItems())
 	if err := ctx.Err(); err != nil {
 		return nil, err
 	}
+
 	return &Site{
 		cfg:      cfg,
 		options:  o,
@@ -74,11 +82,13 @@ func open(ctx context.Context, cfg *config.Config, l *plan.Ledger, lock plan.Loc
 func (o Options) openRouterAndAddresses(ctx context.Context, cfg *config.Config, l *plan.Ledger, find addressFinder) (mail.Spec, router, []publicAddress) {
 	if !o.Scope.target(plan.Target{Kind: mail.TargetRouter}) {
 		var public []publicAddress
-		for ipv6, set := range map[bool]string{false: cfg.Server.Public.IPv4, true: cfg.Server.Public.IPv6} {
+		for ipv6, set := range map[bool]string{false: cfg.Server.Public.IPv4,
+			true: cfg.Server.Public.IPv6} {
 			if set == auto {
 				public = append(public, o.withoutAsking(cfg, l, ipv6))
 			}
 		}
+
 		return cfg.PlanSite(foundAddresses(public)...), router{err: errNotAsked}, public
 	}
 
@@ -95,19 +105,23 @@ func (o Options) openRouterAndAddresses(ctx context.Context, cfg *config.Config,
 	if o.isGiven(true) {
 		own = []publicAddress{o.withoutAsking(cfg, l, true)}
 	}
+
 	spec := cfg.PlanSite(foundAddresses(own)...)
 	r := openRouter(ctx, cfg, l, pinholeAddress(spec, l), o.logger())
 	r.askWAN(ctx)
 	public := own
+
 	if o.isGiven(false) {
 		<-answers
 		public = append(public, o.withoutAsking(cfg, l, false))
 	} else {
 		public = append(public, find.ipv4(r, <-answers)...)
 	}
+
 	if len(public) > len(own) {
 		spec = cfg.PlanSite(foundAddresses(public)...)
 	}
+
 	return spec, r, public
 }
 
@@ -126,6 +140,7 @@ func (l *Lock) openRouterOnly(ctx context.Context) (*Site, error) {
 	if err != nil {
 		return nil, err
 	}
+
 	spec.Shut = r.blockedPinholes(ctx, spec.ForwardItems())
 	return &Site{
 		cfg:      l.cfg,

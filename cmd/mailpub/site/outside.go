@@ -17,7 +17,9 @@ import (
 // Ids of what a probe may report. Anything else in its answer is not believed.
 var (
 	outsidePorts = []string{catalog.PortOutside, catalog.PortUndeclared}
-	outsideMail  = []string{catalog.SMTPBanner, catalog.SMTPSTARTTLS, catalog.AccountPostmaster, catalog.AccountAbuse, catalog.RelayOpen, catalog.RelaySpoof, catalog.RelaySender, catalog.RelayRecipient}
+	outsideMail  = []string{catalog.SMTPBanner, catalog.SMTPSTARTTLS,
+		catalog.AccountPostmaster, catalog.AccountAbuse, catalog.RelayOpen, catalog.RelaySpoof,
+		catalog.RelaySender, catalog.RelayRecipient}
 )
 
 // probedIDs are the ids of what a message from the probe shows.
@@ -37,18 +39,25 @@ type probeRun struct {
 func (r *probeRun) ask(ctx context.Context) (probe.Answer, error) {
 	r.once.Do(func() {
 		spec := r.site.spec
-		request := probe.Request{Hostname: strings.TrimSuffix(spec.Host, "."), Message: r.message}
+		request := probe.Request{
+			Hostname: strings.TrimSuffix(spec.Host, "."),
+			Message:  r.message,
+		}
+
 		for _, f := range spec.Forwards {
 			if f.Proto == "tcp" {
 				request.Ports = append(request.Ports, probe.Port{Name: f.Name, Number: f.Port})
 			}
 		}
+
 		if r.message {
 			names := domainNames(spec)
 			request.Domains = names[:min(len(names), probe.MaxDomains)]
 		}
+
 		r.answer, r.err = askProbe(ctx, r.site.probe, request)
 	})
+
 	return r.answer, r.err
 }
 
@@ -58,14 +67,22 @@ const hintProbe = "check that mailpub probe serve runs there and its port is rea
 // inside, or does not, is the router's doing, and not what strangers meet.
 func checksWithoutProbe() []plan.Checker {
 	one := func(area, id, subject, why, hint string) plan.Checker {
-		return plan.Checker{Area: area, IDs: []string{id}, Run: func(context.Context) []plan.Check {
-			return []plan.Check{{ID: id, Subject: plan.About(subject), Status: plan.Skip, Got: why, Hint: hint, Reason: plan.ReasonUnseen}}
-		}}
+		return plan.Checker{
+			Area: area,
+			IDs:  []string{id},
+			Run: func(context.Context) []plan.Check {
+				return []plan.Check{{ID: id, Subject: plan.About(subject), Status: plan.Skip, Got: why, Hint: hint, Reason: plan.ReasonUnseen}}
+			},
+		}
 	}
+
 	return []plan.Checker{
-		one("router", catalog.PortOutside, "every forward", "no probe in the config, and a test from inside cannot show whether a port is open outside",
+		one("router", catalog.PortOutside, "every forward",
+			"no probe in the config, and a test from inside cannot show whether a port is open outside",
 			"run mailpub probe serve on an external machine and set verify.probe (docs/probe.md)"),
-		one("mail", catalog.MailOutside, "a message from outside", "no probe in the config to send one", "see port.outside; or send one from an external mailbox"),
+		one("mail", catalog.MailOutside, "a message from outside",
+			"no probe in the config to send one",
+			"see port.outside; or send one from an external mailbox"),
 	}
 }
 
@@ -79,13 +96,25 @@ func (s *Site) outsideChecks(only []string) []plan.Checker {
 		}
 		return none
 	}
-	run := &probeRun{site: s, message: len(only) == 0 || slices.ContainsFunc(append(probedIDs(), outsideMail...), func(id string) bool {
-		return slices.Contains(only, id) || slices.Contains(only, "mail")
-	})}
+
+	run := &probeRun{
+		site: s,
+		message: len(only) == 0 || slices.ContainsFunc(append(probedIDs(), outsideMail...),
+			func(id string) bool {
+				return slices.Contains(only, id) || slices.Contains(only, "mail")
+			}),
+	}
+
 	timeout := 2*time.Minute + busyPause
-	ports := plan.Checker{Area: catalog.AreaRouter, IDs: outsidePorts, Timeout: timeout, Run: func(ctx context.Context) []plan.Check {
-		return run.report(ctx, outsidePorts)
-	}}
+	ports := plan.Checker{
+		Area:    catalog.AreaRouter,
+		IDs:     outsidePorts,
+		Timeout: timeout,
+		Run: func(ctx context.Context) []plan.Check {
+			return run.report(ctx, outsidePorts)
+		},
+	}
+
 	switch {
 	case run.message && len(domainNames(s.spec)) == 0:
 		run.message = false
@@ -93,6 +122,7 @@ func (s *Site) outsideChecks(only []string) []plan.Checker {
 	case !run.message:
 		return []plan.Checker{ports}
 	}
+
 	return []plan.Checker{
 		ports,
 		{Area: catalog.AreaMail, IDs: probedIDs(), Also: outsideMail, Timeout: timeout, Run: func(ctx context.Context) []plan.Check {
@@ -107,25 +137,40 @@ func (s *Site) outsideChecks(only []string) []plan.Checker {
 
 // externalMessageChecks are the checks by mailboxes elsewhere, where only asks for something that takes a message.
 func (s *Site) externalMessageChecks(only []string) []plan.Checker {
-	asked := len(only) == 0 || slices.Contains(only, catalog.AreaMail) || slices.ContainsFunc(append(roundtrip.OutboundIDs(), catalog.MailOutside), func(id string) bool {
-		return slices.Contains(only, id)
-	})
+	asked := len(only) == 0 || slices.Contains(only, catalog.AreaMail) ||
+		slices.ContainsFunc(append(roundtrip.OutboundIDs(), catalog.MailOutside),
+			func(id string) bool {
+				return slices.Contains(only, id)
+			})
+
 	if !asked {
 		return nil
 	}
+
 	return s.mailboxChecks()
 }
 
 // checksWithoutSender are the checks of a message that nobody can send.
 func checksWithoutSender(why string) plan.Checker {
-	return plan.Checker{Area: catalog.AreaMail, IDs: probedIDs(), Run: func(context.Context) (found []plan.Check) {
-		for _, id := range probedIDs() {
-			c := plan.Check{ID: id, Subject: plan.About("a message from outside"), Status: plan.Skip, Got: why}
-			c.Hint = "no action is needed if other servers receive the mail of every domain"
-			found = append(found, c)
-		}
-		return found
-	}}
+	return plan.Checker{
+		Area: catalog.AreaMail,
+		IDs:  probedIDs(),
+		Run: func(context.Context) (found []plan.Check) {
+			for _, id := range probedIDs() {
+				c := plan.Check{
+					ID:      id,
+					Subject: plan.About("a message from outside"),
+					Status:  plan.Skip,
+					Got:     why,
+				}
+
+				c.Hint = "no action is needed if other servers receive the mail of every domain"
+				found = append(found, c)
+			}
+
+			return found
+		},
+	}
 }
 
 // report returns what the probe found under some ids.
@@ -134,14 +179,17 @@ func (r *probeRun) report(ctx context.Context, ids []string) (found []plan.Check
 	if err != nil {
 		return r.unknown(ids...)
 	}
+
 	for _, c := range answer.Checks {
-		if slices.Contains(ids, c.ID) && slices.Contains([]plan.Status{plan.Pass, plan.Warn, plan.Fail, plan.Skip}, c.Status) {
+		if slices.Contains(ids, c.ID) && slices.Contains([]plan.Status{plan.Pass, plan.Warn,
+			plan.Fail, plan.Skip}, c.Status) {
 			if !strings.HasPrefix(c.ID, "port.") {
 				c.Subject.Outside = true
 			}
 			found = append(found, c)
 		}
 	}
+
 	return found
 }
 
@@ -156,19 +204,26 @@ func (r *probeRun) unknown(ids ...string) (found []plan.Check) {
 			Reason:  plan.ReasonUnseen,
 		})
 	}
+
 	return found
 }
 
 // gateExternalAnswer is the gate before MX where there is a probe: the mail host answers outside.
 func (s *Site) gateExternalAnswer(ctx context.Context) error {
-	answer, err := askProbe(ctx, s.probe, probe.Request{Hostname: strings.TrimSuffix(s.spec.Host, "."), Ports: []probe.Port{{Name: "smtp", Number: 25}}})
+	answer, err := askProbe(ctx, s.probe, probe.Request{
+		Hostname: strings.TrimSuffix(s.spec.Host, "."),
+		Ports:    []probe.Port{{Name: "smtp", Number: 25}},
+	})
+
 	if err != nil {
 		return err
 	}
+
 	for _, c := range answer.Checks {
 		if c.ID == catalog.PortOutside && c.Status != plan.Pass {
 			return errors.New(c.Subject.String() + ", seen from outside: " + c.Got)
 		}
 	}
+
 	return nil
 }

@@ -24,13 +24,18 @@ func (p DeviceAuthorization) Authorize(ctx context.Context) (string, error) {
 	o := oauth2.Config{
 		ClientID:     p.ClientID,
 		ClientSecret: p.ClientSecret,
-		Endpoint:     oauth2.Endpoint{TokenURL: p.Provider.TokenURL, DeviceAuthURL: p.Provider.DeviceURL},
-		Scopes:       []string{p.Provider.Scope},
+		Endpoint: oauth2.Endpoint{
+			TokenURL:      p.Provider.TokenURL,
+			DeviceAuthURL: p.Provider.DeviceURL,
+		},
+		Scopes: []string{p.Provider.Scope},
 	}
+
 	device, err := o.DeviceAuth(ctx)
 	if err != nil {
 		return "", remoteError("the device flow", err)
 	}
+
 	p.Show(device.VerificationURI, device.UserCode)
 	token, err := o.DeviceAccessToken(ctx, device)
 	if err != nil {
@@ -39,6 +44,7 @@ func (p DeviceAuthorization) Authorize(ctx context.Context) (string, error) {
 	if token.RefreshToken == "" {
 		return "", errors.New("the provider gave no refresh token: the application must ask for offline access")
 	}
+
 	return token.RefreshToken, nil
 }
 
@@ -51,9 +57,11 @@ func remoteError(what string, err error) error {
 		}
 		return fmt.Errorf("%s: cannot reach the provider", what)
 	}
+
 	code := refused.ErrorCode
 	if code == "" && refused.Response != nil {
 		code = refused.Response.Status
 	}
+
 	return fmt.Errorf("%s: the provider says %s", what, code)
 }

@@ -52,29 +52,40 @@ func (s *Site) Plan(ctx context.Context) (*Plan, error) {
 	if err != nil {
 		return nil, err
 	}
-	list = slices.DeleteFunc(list, func(p Party) bool { return !s.options.Scope.target(p.Target) })
+
+	list = slices.DeleteFunc(list, func(p Party) bool {
+		return !s.options.Scope.target(p.Target)
+	})
+
 	spec, unmade, err := s.signing()
 	if err != nil {
 		return nil, err
 	}
+
 	s.certificates(ctx, &spec)
 	for _, p := range s.public {
-		if p.err != nil && slices.ContainsFunc(list, func(p Party) bool { return isInPart(scopeDNS, p.Target) }) {
+		if p.err != nil && slices.ContainsFunc(list, func(p Party) bool {
+			return isInPart(scopeDNS, p.Target)
+		}) {
 			return nil, p.err
 		}
 	}
+
 	desired, err := spec.Desired()
 	if err != nil {
 		return nil, err
 	}
+
 	desire(list, desired, s.server)
 
 	served := s.delegations(ctx)
 	defer served.Wait()
+
 	p, err := s.makePlan(ctx, list)
 	if err != nil {
 		return nil, err
 	}
+
 	p.Unmade = unmade
 	p.Changes = append(s.delegationSteps(ctx, served, list, p.Failed), p.Changes...)
 	s.dnsFacts().RefuseSPF(ctx, p.Changes)
@@ -82,9 +93,11 @@ func (s *Site) Plan(ctx context.Context) (*Plan, error) {
 	if err := p.limitTo(s.options.Scope, s.ledger); err != nil {
 		return nil, err
 	}
+
 	if foretold && !s.options.Scope.all() {
 		p.Effects = plan.Effects(ctx, planParties(list), p.Changes)
 	}
+
 	return p, nil
 }
 
@@ -151,6 +164,7 @@ func (s *Site) signing() (spec mail.Spec, unmade []plan.Key, err error) {
 			}
 		}
 	}
+
 	return spec, unmade, nil
 }
 
@@ -160,8 +174,12 @@ func (s *Site) isManualZone(k plan.Key) bool {
 	if err != nil {
 		return true
 	}
+
 	zone, _ := s.spec.ZoneOf(name)
-	i := slices.IndexFunc(s.cfg.Zones, func(z config.Zone) bool { return mail.FQDN(z.Name) == mail.FQDN(zone.Name) })
+	i := slices.IndexFunc(s.cfg.Zones, func(z config.Zone) bool {
+		return mail.FQDN(z.Name) == mail.FQDN(zone.Name)
+	})
+
 	return i >= 0 && s.cfg.Zones[i].Manual()
 }
 
@@ -172,17 +190,21 @@ func (s *Site) certificates(ctx context.Context, spec *mail.Spec) {
 	if d.Certificate == "" {
 		return
 	}
+
 	for _, from := range []string{d.Certificate, d.Next} {
 		if from == "" {
 			continue
 		}
+
 		digest, err := s.keyDigest(ctx, from)
 		if err != nil {
 			spec.DANE.Missing = "the key is unknown, so nothing is published: " + err.Error()
 			return
 		}
+
 		spec.DANE.Digests = append(spec.DANE.Digests, digest)
 	}
+
 	spec.Zones = slices.Clone(s.spec.Zones)
 	for i, z := range spec.Zones {
 		if mail.Within(spec.Host, z.Name) {
@@ -198,10 +220,12 @@ func (s *Site) keyDigest(ctx context.Context, from string) (string, error) {
 	if from != servedCertificate {
 		return smtpclient.KeyDigest(s.cfg.Path(from))
 	}
+
 	served, err := smtpclient.Served(ctx, nil, s.SMTPAddr(), s.cfg.Server.Hostname)
 	if err != nil {
 		return "", fmt.Errorf("asked at %s: %w", s.SMTPAddr(), err)
 	}
+
 	return smtpclient.CertificateDigest(served[0]), nil
 }
 
@@ -209,10 +233,12 @@ func (s *Site) keyDigest(ctx context.Context, from string) (string, error) {
 func (p *Plan) Unlisted() (list []plan.Change) {
 	r := p.Site.router
 	for _, c := range p.Changes {
-		if c.Action == plan.Create && c.Key.Kind == forward.Kind && r.Router != nil && !r.Lists(c.Key) {
+		if c.Action == plan.Create && c.Key.Kind == forward.Kind && r.Router != nil &&
+			!r.Lists(c.Key) {
 			list = append(list, c)
 		}
 	}
+
 	return list
 }
 
@@ -221,23 +247,29 @@ func (p *Plan) limitTo(c Scope, l *plan.Ledger) error {
 	if c.all() {
 		return nil
 	}
+
 	keys := map[plan.Key]bool{}
 	for _, e := range l.Entries() {
 		keys[e.Key] = true
 	}
+
 	for _, ch := range p.Changes {
 		keys[ch.Key] = true
 	}
+
 	outside := 0
 	for _, party := range p.Parties {
 		for _, w := range party.Wanted {
 			keys[w.Key] = true
-			changes := slices.ContainsFunc(p.Changes, func(ch plan.Change) bool { return ch.Key == w.Key })
+			changes := slices.ContainsFunc(p.Changes, func(ch plan.Change) bool {
+				return ch.Key == w.Key
+			})
 			if !changes && !c.change(plan.Change{Target: party.Target, Key: w.Key}) {
 				outside++
 			}
 		}
 	}
+
 	if err := c.missing(keys); err != nil {
 		return err
 	}
@@ -245,8 +277,10 @@ func (p *Plan) limitTo(c Scope, l *plan.Ledger) error {
 	p.Plan = p.Only(l, c.change)
 	p.Unchanged = max(p.Unchanged-outside, 0)
 	p.Plan.Scope = slices.Clone(c.Only)
+
 	for _, word := range c.Exclude {
 		p.Plan.Scope = append(p.Plan.Scope, "-"+word)
 	}
+
 	return nil
 }

@@ -22,6 +22,7 @@ func pointers(ctx context.Context, cfg *config.Config, l *plan.Ledger, r *resolv
 			servers[mail.FQDN(z.Name)] = z.Nameservers
 		}
 	}
+
 	cache := resolver.NewQueryCache(r, servers, "")
 	names := map[netip.Addr]string{}
 	for _, addr := range public {
@@ -36,6 +37,7 @@ func pointers(ctx context.Context, cfg *config.Config, l *plan.Ledger, r *resolv
 			}
 		}
 	}
+
 	return names
 }
 
@@ -53,5 +55,6 @@ func ownPointer(l *plan.Ledger, addr netip.Addr, only bool) string {
 			return name
 		}
 	}
+
 	return ""
 }

@@ -22,10 +22,12 @@ func NewProbe(ctx context.Context, cfg *config.Config) (*probe.Client, error) {
 	if p.URL == "" {
 		return nil, nil
 	}
+
 	token, err := cfg.ProbeToken(ctx)
 	if err != nil {
 		return nil, err
 	}
+
 	return &probe.Client{URL: p.URL, Token: token, Fingerprint: p.Fingerprint}, nil
 }
 
@@ -35,6 +37,7 @@ func askProbe(ctx context.Context, client *probe.Client, r probe.Request) (probe
 	if !errors.Is(err, probe.ErrBusy) {
 		return a, err
 	}
+
 	select {
 	case <-ctx.Done():
 		return a, err

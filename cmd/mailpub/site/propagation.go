@@ -22,12 +22,14 @@ func (s *Site) WaitPropagated(ctx context.Context, changes []plan.Change, wait t
 			written = append(written, c)
 		}
 	}
+
 	if len(written) == 0 {
 		return out
 	}
 
 	waiting, cancel := context.WithTimeout(ctx, wait)
 	defer cancel()
+
 	last := ""
 	out = s.dnsFacts().WaitPropagated(waiting, written, func(behind []dnscheck.StaleServer) {
 		if text := StaleServers(behind); text != last {
@@ -35,6 +37,7 @@ func (s *Site) WaitPropagated(ctx context.Context, changes []plan.Change, wait t
 			last = text
 		}
 	})
+
 	s.options.tell(Propagation{out})
 	return out
 }
@@ -45,7 +48,8 @@ func StaleServers(behind []dnscheck.StaleServer) string {
 	for _, b := range behind {
 		servers = append(servers, b.Server)
 	}
-	return fmt.Sprintf("%s: still serves the old %s", strings.Join(servers, ", "), behind[0].Key.Name)
+	return fmt.Sprintf("%s: still serves the old %s", strings.Join(servers, ", "),
+		behind[0].Key.Name)
 }
 
 // PropagationWait is told when the list of name servers with old answers changes.

@@ -52,8 +52,10 @@ func (p *publicAddress) agree(why func([]addressSource) string) {
 	for i := range p.seen {
 		s := &p.seen[i]
 		if kind := netaddr.Unreachable(s.addr); s.err == nil && kind != "" {
-			s.err = fmt.Errorf("%s reports %s, which is not reachable from the Internet: %s", s.name, s.addr, kind)
+			s.err = fmt.Errorf("%s reports %s, which is not reachable from the Internet: %s",
+				s.name, s.addr, kind)
 		}
+
 		switch {
 		case s.err != nil:
 			failed = append(failed, s.err)
@@ -67,11 +69,14 @@ func (p *publicAddress) agree(why func([]addressSource) string) {
 			said = append(said, s.name+" says "+s.addr.String())
 		}
 	}
+
 	switch {
 	case p.err != nil:
-		p.addr, p.err = netip.Addr{}, fmt.Errorf("%w: %s: %s", p.err, strings.Join(said, ", "), why(p.seen))
+		p.addr, p.err = netip.Addr{}, fmt.Errorf("%w: %s: %s", p.err, strings.Join(said, ", "),
+			why(p.seen))
 	case !p.addr.IsValid():
-		p.err = fmt.Errorf("%s is auto, and %w: %w", p.field(), ErrPublicAddress, resolver.JoinErrors(failed))
+		p.err = fmt.Errorf("%s is auto, and %w: %w", p.field(), ErrPublicAddress,
+			resolver.JoinErrors(failed))
 	}
 }
 
@@ -83,10 +88,14 @@ func (p publicAddress) sources() string {
 			names = append(names, s.name)
 		}
 	}
+
 	if len(names) == 1 && names[0] == routerSource {
 		return "the router's"
 	}
-	text := "as " + strings.Join(names, ", ") + " " + map[bool]string{true: "says", false: "say"}[len(names) == 1]
+
+	text := "as " + strings.Join(names, ", ") + " " +
+		map[bool]string{true: "says", false: "say"}[len(names) == 1]
+
 	return text + p.unanswered()
 }
 
@@ -99,9 +108,11 @@ func (p publicAddress) unanswered() string {
 			names = append(names, s.name)
 		}
 	}
+
 	if names == nil {
 		return ""
 	}
+
 	return "; no answer from " + strings.Join(names, ", ")
 }
 
@@ -114,9 +125,13 @@ func explainIPv4(seen []addressSource) string {
 			return "the router is behind another one"
 		}
 	}
-	if slices.ContainsFunc(seen, func(s addressSource) bool { return s.name == routerSource && s.err == nil }) {
+
+	if slices.ContainsFunc(seen, func(s addressSource) bool {
+		return s.name == routerSource && s.err == nil
+	}) {
 		return "this machine does not use that router for outgoing connections (a VPN, a second line), or the router is behind another router; set the address for incoming mail"
 	}
+
 	return "this machine has several outgoing connections; set the address for incoming mail"
 }
 
@@ -146,21 +161,25 @@ func (f addressFinder) openRouterAndAddresses(ctx context.Context, ipv6 bool) []
 	echoes := f.echoes(ipv6)
 	seen := make([]addressSource, len(echoes))
 	var wg sync.WaitGroup
+
 	for i, e := range echoes {
 		wg.Go(func() {
 			addr, err := f.resolver.Echo(ctx, e, ipv6)
 			seen[i] = addressSource{e.Name, addr, err}
 		})
 	}
+
 	wg.Wait()
 
 	if f.probe == nil {
 		return seen
 	}
+
 	answer, err := askProbe(ctx, f.probe, probe.Request{})
 	if err != nil || answer.Seen.Is6() == ipv6 { // it sees only the family that it was asked by
 		seen = append(seen, addressSource{probeSource, answer.Seen, err})
 	}
+
 	return seen
 }
 
@@ -170,20 +189,25 @@ func (f addressFinder) ipv4(r router, outside []addressSource) []publicAddress {
 	if f.cfg.Server.Public.IPv4 != auto {
 		return nil
 	}
+
 	p := publicAddress{seen: outside}
 	if f.cfg.Router.RouterKind() == mail.RouterProtocol && !f.cfg.Router.BehindNAT {
 		err := r.err
 		if err == nil {
 			err = r.wanErr
 		}
+
 		p.seen = append([]addressSource{{routerSource, r.wan, err}}, outside...)
 		if errors.Is(err, nat.ErrDoubleNAT) { // what the outside sees leads to another router
-			p.err = fmt.Errorf("%s is auto, and %w: %w%s", p.field(), ErrPublicAddress, err, otherAddresses(outside))
+			p.err = fmt.Errorf("%s is auto, and %w: %w%s", p.field(), ErrPublicAddress, err,
+				otherAddresses(outside))
 		}
 	}
+
 	if p.err == nil {
 		p.agree(explainIPv4)
 	}
+
 	return []publicAddress{p}
 }
 
@@ -192,7 +216,12 @@ func (f addressFinder) ipv6(ctx context.Context) []publicAddress {
 	if f.cfg.Server.Public.IPv6 != auto {
 		return nil
 	}
-	p := publicAddress{ipv6: true, seen: append(localIPv6(f.cfg.Server.Address), f.openRouterAndAddresses(ctx, true)...)}
+
+	p := publicAddress{
+		ipv6: true,
+		seen: append(localIPv6(f.cfg.Server.Address), f.openRouterAndAddresses(ctx, true)...),
+	}
+
 	p.agree(explainIPv6)
 	return []publicAddress{p}
 }
@@ -227,23 +256,27 @@ func localIPv6(server string) (seen []addressSource) {
 	if err != nil {
 		return []addressSource{{source, netip.Addr{}, err}}
 	}
+
 	here := false
 	for _, i := range interfaces {
 		prefix, err := netip.ParsePrefix(i.String())
 		if err != nil {
 			continue
 		}
+
 		a := prefix.Addr()
 		here = here || a.Unmap().String() == server
 		if a.Is6() && !a.Is4In6() && a.IsGlobalUnicast() && !a.IsPrivate() {
 			seen = append(seen, addressSource{source, a, nil})
 		}
 	}
+
 	switch {
 	case !here:
 		return []addressSource{{source, netip.Addr{}, fmt.Errorf("this machine is not the mail server: none of its addresses is %s", server)}}
 	case seen == nil:
 		return []addressSource{{source, netip.Addr{}, errors.New("it has no public IPv6 address; set none")}}
 	}
+
 	return seen
 }

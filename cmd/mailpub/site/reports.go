@@ -26,6 +26,7 @@ func (s *Site) reportChecks() []plan.Checker {
 	if r.Maildir == "" && r.IMAP == "" {
 		return nil
 	}
+
 	ids := []string{catalog.DMARCSenders, catalog.TLSRPTFailures}
 	return []plan.Checker{{Area: catalog.AreaMail, IDs: ids, Timeout: 2 * time.Minute, Run: func(ctx context.Context) []plan.Check {
 		found, err := s.readReports(ctx, reports.Window)
@@ -37,6 +38,7 @@ func (s *Site) reportChecks() []plan.Checker {
 			}
 			return checks
 		}
+
 		return found.Checks(s.reportSite(ctx, reports.Window))
 	}}}
 }
@@ -71,17 +73,26 @@ func (s *Site) Reports(ctx context.Context, paths []string, window time.Duration
 			return nil, s.cfg.Secrets().Error(err)
 		}
 	}
+
 	looked := 0
 	for _, path := range paths {
 		if err := readTree(ctx, path, found, &looked); err != nil {
 			return nil, err
 		}
 	}
+
 	by := s.reportSite(ctx, window)
-	out := &Reported{DMARC: len(found.DMARC), TLS: len(found.TLS), Senders: found.Senders(by), Sessions: found.Sessions(by)}
+	out := &Reported{
+		DMARC:    len(found.DMARC),
+		TLS:      len(found.TLS),
+		Senders:  found.Senders(by),
+		Sessions: found.Sessions(by),
+	}
+
 	for _, bad := range found.Bad {
 		out.Bad = append(out.Bad, bad.Error())
 	}
+
 	return out, nil
 }
 
@@ -98,9 +109,11 @@ func readTree(ctx context.Context, root string, into *reports.Found, looked *int
 		case !e.Type().IsRegular() && path != root, e.IsDir():
 			return nil
 		}
+
 		if *looked++; *looked > maxReportMessages {
 			return fmt.Errorf("%s: more than %d files", root, maxReportMessages)
 		}
+
 		return readReportFile(path, into)
 	})
 }
@@ -114,17 +127,29 @@ func (s *Site) readReports(ctx context.Context, window time.Duration) (*reports.
 	case r.IMAP == "":
 		return nil, errors.New("the config names no place where reports arrive (verify.reports): name it there, or give files or directories with reports")
 	}
-	a := &mailbox.Account{IMAP: r.IMAP, User: r.User, Inside: true,
+
+	a := &mailbox.Account{
+		IMAP:   r.IMAP,
+		User:   r.User,
+		Inside: true,
 		Password: func(ctx context.Context) (string, error) {
 			return s.cfg.VerifySecret(ctx, "reports.password", r.Password)
-		}}
+		},
+	}
+
 	session, err := a.Open(ctx)
 	if err != nil {
 		return nil, err
 	}
+
 	defer session.Close()
+
 	found := &reports.Found{}
-	err = session.Each(time.Now().Add(-window), maxReportMessages, func(raw []byte, at time.Time) { found.Read(bytes.NewReader(raw), at) })
+	err = session.Each(time.Now().Add(-window), maxReportMessages,
+		func(raw []byte, at time.Time) {
+			found.Read(bytes.NewReader(raw), at)
+		})
+
 	return found, err
 }
 
@@ -133,26 +158,33 @@ func readMaildir(ctx context.Context, root string, window time.Duration) (*repor
 	found := &reports.Found{}
 	since := time.Now().Add(-window - 24*time.Hour)
 	looked := 0
+
 	for _, sub := range []string{"new", "cur", "."} {
 		dir := filepath.Join(root, sub)
 		files, err := os.ReadDir(dir)
 		if err != nil && (sub == "." || !os.IsNotExist(err)) {
 			return nil, fmt.Errorf("verify.reports.maildir: %w", err)
 		}
+
 		for _, f := range files {
 			if ctx.Err() != nil {
 				return nil, ctx.Err()
 			}
+
 			info, err := f.Info()
-			if err != nil || !info.Mode().IsRegular() || info.ModTime().Before(since) || looked >= maxReportMessages {
+			if err != nil || !info.Mode().IsRegular() || info.ModTime().Before(since) ||
+				looked >= maxReportMessages {
 				continue
 			}
+
 			looked++
-			if err := readReportFile(filepath.Join(dir, f.Name()), found); err != nil && !os.IsNotExist(err) {
+			if err := readReportFile(filepath.Join(dir, f.Name()), found); err != nil &&
+				!os.IsNotExist(err) {
 				return nil, err
 			}
 		}
 	}
+
 	return found, nil
 }
 
@@ -161,11 +193,14 @@ func readReportFile(path string, into *reports.Found) error {
 	if err != nil {
 		return err
 	}
+
 	defer f.Close()
+
 	written := time.Time{}
 	if info, err := f.Stat(); err == nil {
 		written = info.ModTime()
 	}
+
 	into.ReadFile(f, written)
 	return nil
 }

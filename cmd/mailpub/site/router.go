@@ -43,15 +43,19 @@ func openRouter(ctx context.Context, cfg *config.Config, l *plan.Ledger, six net
 			Logger:  log,
 		},
 	}
+
 	if c.RouterKind() != mail.RouterProtocol {
 		options.Protocol = "manual"
 	}
+
 	if c.Gateway != "" {
 		options.Gateway = netip.MustParseAddr(c.Gateway) // config has checked both
 	}
+
 	if c.Gateway6 != "" {
 		options.Gateway6 = netip.MustParseAddr(c.Gateway6)
 	}
+
 	r.Router, r.err = nat.Open(ctx, options)
 	return r
 }
@@ -60,8 +64,12 @@ func openRouter(ctx context.Context, cfg *config.Config, l *plan.Ledger, six net
 func forwardNames(cfg *config.Config) func(plan.Key) string {
 	names := map[plan.Key]string{}
 	for _, f := range cfg.Router.Forwards {
-		names[plan.Key{Kind: forward.Kind, Name: fmt.Sprintf("%s/%d", f.Proto, f.Port)}] = f.Name
+		names[plan.Key{
+			Kind: forward.Kind,
+			Name: fmt.Sprintf("%s/%d", f.Proto, f.Port),
+		}] = f.Name
 	}
+
 	return func(k plan.Key) string { return names[k] }
 }
 
@@ -113,10 +121,13 @@ func pinholeAddress(spec mail.Spec, l *plan.Ledger) netip.Addr {
 	if spec.IPv6().IsValid() && !spec.OpenIPv6 {
 		return spec.IPv6()
 	}
+
 	for _, e := range l.Of(forward.Kind) {
-		if ap, err := netip.ParseAddrPort(strings.Join(e.Text, "")); err == nil && ap.Addr().Is6() {
+		if ap, err := netip.ParseAddrPort(strings.Join(e.Text, "")); err == nil &&
+			ap.Addr().Is6() {
 			return ap.Addr()
 		}
 	}
+
 	return netip.Addr{}
 }

@@ -52,23 +52,32 @@ func (c Scope) check(cfg *config.Config) error {
 		case near != "":
 			return fmt.Errorf("%q is not a part of the site, did you mean %s?", word, near)
 		}
-		return fmt.Errorf("%q is not a part of the site, want %s, or the name of a change as plan shows it", word, strings.Join(known, ", "))
+
+		return fmt.Errorf("%q is not a part of the site, want %s, or the name of a change as plan shows it",
+			word, strings.Join(known, ", "))
 	}
+
 	return nil
 }
 
 // isKey reports whether a word is the name of one thing.
 func isKey(word string) bool {
-	return !slices.Contains([]string{scopeDNS, scopeRouter, scopeService}, word) && !strings.HasPrefix(word, scopeZone)
+	return !slices.Contains([]string{scopeDNS, scopeRouter, scopeService}, word) &&
+		!strings.HasPrefix(word, scopeZone)
 }
 
 // target reports whether a target is asked. What is named alone is asked of all that can have it.
 func (c Scope) target(t plan.Target) bool {
-	if slices.ContainsFunc(c.Exclude, func(word string) bool { return isInPart(word, t) || isZone(word, t) }) {
+	if slices.ContainsFunc(c.Exclude, func(word string) bool {
+		return isInPart(word, t) || isZone(word, t)
+	}) {
 		return false
 	}
+
 	return len(c.Only) == 0 || slices.ContainsFunc(c.Only, func(word string) bool {
-		mayHave := isKey(word) && slices.ContainsFunc(partsOf(word), func(part string) bool { return isInPart(part, t) })
+		mayHave := isKey(word) && slices.ContainsFunc(partsOf(word), func(part string) bool {
+			return isInPart(part, t)
+		})
 		return isInPart(word, t) || isZone(word, t) || mayHave
 	})
 }
@@ -78,7 +87,8 @@ func (c Scope) change(ch plan.Change) bool {
 	is := func(word string) bool {
 		return isInPart(word, ch.Target) || isZone(word, ch.Target) || isSameKey(word, ch.Key)
 	}
-	return !slices.ContainsFunc(c.Exclude, is) && (len(c.Only) == 0 || slices.ContainsFunc(c.Only, is))
+	return !slices.ContainsFunc(c.Exclude, is) &&
+		(len(c.Only) == 0 || slices.ContainsFunc(c.Only, is))
 }
 
 // isInPart reports whether a target belongs to dns, router or service. The reverse zone and the policies
@@ -86,18 +96,21 @@ func (c Scope) change(ch plan.Change) bool {
 func isInPart(word string, t plan.Target) bool {
 	switch word {
 	case scopeDNS:
-		return t.Kind == plan.TargetZone || t.Kind == mail.TargetReverse || t.Kind == mail.TargetWeb
+		return t.Kind == plan.TargetZone || t.Kind == mail.TargetReverse ||
+			t.Kind == mail.TargetWeb
 	case scopeRouter:
 		return t.Kind == mail.TargetRouter
 	case scopeService:
 		return t.Kind == mail.TargetService
 	}
+
 	return false
 }
 
 func isZone(word string, t plan.Target) bool {
 	name, found := strings.CutPrefix(word, scopeZone)
-	return found && t.Kind == plan.TargetZone && strings.EqualFold(strings.TrimSuffix(name, "."), t.Name)
+	return found && t.Kind == plan.TargetZone &&
+		strings.EqualFold(strings.TrimSuffix(name, "."), t.Name)
 }
 
 // partsOf are the parts that a thing of a name can be in.
@@ -113,7 +126,9 @@ func partsOf(word string) []string {
 
 // isSameKey reports whether a word names a thing, whatever its letters and final dots.
 func isSameKey(word string, k plan.Key) bool {
-	plain := func(s string) string { return strings.ReplaceAll(strings.ToLower(s)+" ", ". ", " ") }
+	plain := func(s string) string {
+		return strings.ReplaceAll(strings.ToLower(s)+" ", ". ", " ")
+	}
 	return plain(word) == plain(k.Name)
 }
 
@@ -123,15 +138,21 @@ func (c Scope) missing(keys map[plan.Key]bool) error {
 	for k := range keys {
 		names = append(names, k.Name)
 	}
+
 	for _, word := range slices.Concat(c.Only, c.Exclude) {
-		if !isKey(word) || slices.ContainsFunc(names, func(name string) bool { return isSameKey(word, plan.Key{Name: name}) }) {
+		if !isKey(word) || slices.ContainsFunc(names, func(name string) bool {
+			return isSameKey(word, plan.Key{Name: name})
+		}) {
 			continue
 		}
 		if near := plan.Nearest(word, names); near != "" {
-			return fmt.Errorf("there is no %q in the plan or the ledger, did you mean %q?", word, near)
+			return fmt.Errorf("there is no %q in the plan or the ledger, did you mean %q?",
+				word, near)
 		}
+
 		return fmt.Errorf("there is no %q in the plan or the ledger; mailpub plan shows the names", word)
 	}
+
 	return nil
 }
 
@@ -144,6 +165,7 @@ func ParseScope(words []string) (c Scope) {
 		}
 		c.Only = append(c.Only, word)
 	}
+
 	return c
 }
 

@@ -9,8 +9,10 @@ import (
 )
 
 func TestScope(t *testing.T) {
-	zone, other := mail.ZoneTarget("nomeazienda.it"), mail.ZoneTarget("altra.it")
-	router, service := plan.Target{Kind: mail.TargetRouter}, plan.Target{Kind: mail.TargetService}
+	zone := mail.ZoneTarget("nomeazienda.it")
+	other := mail.ZoneTarget("altra.it")
+	router := plan.Target{Kind: mail.TargetRouter}
+	service := plan.Target{Kind: mail.TargetService}
 	mx := plan.Change{Target: zone, Key: mail.DNSKey("nomeazienda.it", "MX")}
 	spf := plan.Change{Target: zone, Key: mail.TaggedTXT("nomeazienda.it", "v=spf1")}
 	smtp := plan.Change{Target: router, Key: plan.Key{Kind: forward.Kind, Name: "tcp/25"}}
@@ -45,6 +47,7 @@ func TestScope(t *testing.T) {
 				t.Errorf("%s: %s is in it: %v, want %v", test.name, c.Key, got, want)
 			}
 		}
+
 		for _, target := range []plan.Target{zone, other, router, service} {
 			want := false
 			for _, w := range test.asked {
@@ -54,14 +57,18 @@ func TestScope(t *testing.T) {
 				t.Errorf("%s: %s is asked: %v, want %v", test.name, target, got, want)
 			}
 		}
+
 		p := Plan{Plan: &plan.Plan{Changes: all}}
 		if err := p.limitTo(scope, plan.NewLedger("office")); err != nil {
 			t.Fatal(err)
 		}
+
 		if len(p.Changes) != len(test.want) {
 			t.Errorf("%s: %d changes, want %d", test.name, len(p.Changes), len(test.want))
 		}
-		if back := ParseScope(p.Scope); len(back.Only) != len(test.only) || len(back.Exclude) != len(test.exclude) {
+
+		if back := ParseScope(p.Scope); len(back.Only) != len(test.only) ||
+			len(back.Exclude) != len(test.exclude) {
 			t.Errorf("%s: %q came back as %+v", test.name, p.Scope, back)
 		}
 	}

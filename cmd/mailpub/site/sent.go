@@ -35,9 +35,12 @@ type subjectFields plan.Subject
 // due reports whether messages are sent again: none was sent yet or since a repair, the last ones are a day old or
 // from the future, one failed, or the site has another public address, of which they prove nothing.
 func (m sentMessages) due(public []netip.Addr, now time.Time) bool {
-	failing := slices.ContainsFunc(m.Checks, func(c sentCheck) bool { return c.Status == plan.Fail })
+	failing := slices.ContainsFunc(m.Checks, func(c sentCheck) bool {
+		return c.Status == plan.Fail
+	})
 	age := now.Sub(m.At)
-	return m.At.IsZero() || failing || age < 0 || age >= messageEvery || !slices.Equal(m.Public, public)
+	return m.At.IsZero() || failing || age < 0 || age >= messageEvery ||
+		!slices.Equal(m.Public, public)
 }
 
 // checks are the findings.
@@ -49,11 +52,17 @@ func (m sentMessages) checks() (checks []plan.Check) {
 		check.Reason = c.Reason
 		checks = append(checks, check)
 	}
+
 	return checks
 }
 
 func (m *sentMessages) add(c plan.Check) {
-	m.Checks = append(m.Checks, sentCheck{Check: c, Subject: subjectFields(c.Subject), Advice: c.Advice, Reason: c.Reason})
+	m.Checks = append(m.Checks, sentCheck{
+		Check:   c,
+		Subject: subjectFields(c.Subject),
+		Advice:  c.Advice,
+		Reason:  c.Reason,
+	})
 }
 
 // messageStore is what messages showed last, in a file of the state directory where it is to outlast the process.
@@ -70,13 +79,16 @@ func (m *messageStore) sent() *sentMessages {
 	if !m.unread {
 		return &m.last
 	}
+
 	m.unread = false
 	var kept sentMessages
 	if err := readState(m.file, &kept); err != nil {
-		m.log.Warn("cannot read the results of the last messages; they are sent again", "file", m.file, "error", err)
+		m.log.Warn("cannot read the results of the last messages; they are sent again", "file",
+			m.file, "error", err)
 	} else if kept.Digest == m.last.Digest {
 		m.last = kept
 	}
+
 	return &m.last
 }
 

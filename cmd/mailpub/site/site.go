@@ -124,6 +124,7 @@ func (s *Site) PublicAddresses() (list []PublicAddress) {
 		}
 		list = append(list, one)
 	}
+
 	return list
 }
 

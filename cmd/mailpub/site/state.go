@@ -56,6 +56,7 @@ func Load(ctx context.Context, file string, o Options) (*config.Config, *plan.Le
 	if err != nil {
 		return nil, nil, err
 	}
+
 	var l *plan.Ledger
 	var unread error
 	var reading sync.WaitGroup
@@ -67,10 +68,12 @@ func Load(ctx context.Context, file string, o Options) (*config.Config, *plan.Le
 	if err != nil {
 		return nil, nil, err
 	}
+
 	o.warn(cfg)
 	if b := o.backend(cfg); b != plan.Backend(early) {
 		l, unread = b.Read(ctx)
 	}
+
 	return cfg, l, unread
 }
 

@@ -18,6 +18,7 @@ func readState(path string, into any) error {
 	if err != nil {
 		return err
 	}
+
 	return json.Unmarshal(data, into)
 }
 
@@ -30,5 +31,6 @@ func writeState(path string, value any) error {
 	if err := durable.MakePrivate(filepath.Dir(path)); err != nil {
 		return err
 	}
+
 	return durable.Replace(path, append(data, '\n'))
 }

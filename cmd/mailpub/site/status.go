@@ -23,11 +23,16 @@ func (s *Site) RouterStatus(ctx context.Context) (RouterStatus, error) {
 	if s.router.err != nil {
 		return RouterStatus{}, s.router.err
 	}
+
 	report, err := s.router.Status(ctx, s.spec.ForwardItems())
 	if err != nil {
 		return RouterStatus{}, err
 	}
-	return RouterStatus{Report: report, Firewall: hostfirewall.Inspect(ctx, s.spec.ForwardItems())}, nil
+
+	return RouterStatus{
+		Report:   report,
+		Firewall: hostfirewall.Inspect(ctx, s.spec.ForwardItems()),
+	}, nil
 }
 
 // RouterScript returns the forwards as text for nft(8), where the router is nftables.
@@ -58,9 +63,11 @@ func (s *Site) Drift(ctx context.Context) (Drift, error) {
 	if err != nil {
 		return Drift{}, err
 	}
+
 	report := catalog.NewReport(s.cfg.Site, s.ignore(s.check(ctx, nil), time.Now()))
 	report.Changes = p.Changes
 	report.Drift = true
+
 	return Drift{Report: report, Failed: p.Failed}, ctx.Err()
 }
 
@@ -79,10 +86,12 @@ func (s *Site) RemoveStrays(ctx context.Context, strays []nat.ForwardStatus) err
 	if s.lock == nil {
 		return ErrReadOnly
 	}
+
 	for _, stray := range strays {
 		if err := s.router.RemoveStray(ctx, stray); err != nil {
 			return err
 		}
+
 		k := plan.Key{Kind: forward.Kind, Name: stray.Name}
 		if _, known := s.ledger.Get(k); known {
 			s.ledger.Drop(k)
@@ -91,5 +100,6 @@ func (s *Site) RemoveStrays(ctx context.Context, strays []nat.ForwardStatus) err
 			}
 		}
 	}
+
 	return nil
 }

@@ -18,11 +18,15 @@ import (
 // does not run it is started for that time, if Options can. What can't be known from here is
 // plan.Skip, with the reason.
 func (s *Site) Verify(ctx context.Context, only []string) plan.Report {
-	checks, started := s.checkWithReceiver(ctx, only, func() { s.options.tell(ChecksStarted{}) })
+	checks, started := s.checkWithReceiver(ctx, only, func() {
+		s.options.tell(ChecksStarted{})
+	})
+
 	s.options.tell(ChecksEnded{})
 	if started {
 		markTemporaryReceiver(checks, s.SMTPAddr())
 	}
+
 	return catalog.NewReport(s.cfg.Site, s.ignore(checks, time.Now()))
 }
 
@@ -44,11 +48,16 @@ func (s *Site) check(ctx context.Context, only []string) []plan.Check {
 	checks := plan.RunChecks(ctx, checkers)
 	s.firewall(ctx, checks)
 	s.addServerLogHints(checks, begin)
+
 	for _, word := range only {
-		reports := func(c plan.Checker) bool { return slices.Contains(slices.Concat(c.IDs, c.Also), word) }
+		reports := func(c plan.Checker) bool {
+			return slices.Contains(slices.Concat(c.IDs, c.Also), word)
+		}
+
 		if catalog.Area(word) == "" || slices.ContainsFunc(checkers, reports) {
 			continue
 		}
+
 		checks = append(checks, plan.Check{
 			ID:      word,
 			Subject: plan.About(s.cfg.Site),
@@ -68,6 +77,7 @@ func (s *Site) checkWithout(ctx context.Context, ids []string) []plan.Check {
 			only = append(only, id)
 		}
 	}
+
 	checks := plan.RunChecks(ctx, plan.SelectCheckers(s.allCheckers(outsidePorts), only))
 	s.firewall(ctx, checks)
 	return s.redactChecks(checks)
@@ -80,7 +90,9 @@ func (s *Site) checkers(only []string) []plan.Checker {
 
 // allCheckers are those of every package; outside says which are to be had from the probe.
 func (s *Site) allCheckers(outside []string) []plan.Checker {
-	return slices.Concat(mailcheck.Checkers(s.mailFacts()), routercheck.Checkers(s.routerFacts()), s.outsideChecks(outside), s.externalMessageChecks(outside), s.reportChecks(), s.publicChecks(),
+	return slices.Concat(mailcheck.Checkers(s.mailFacts()),
+		routercheck.Checkers(s.routerFacts()), s.outsideChecks(outside),
+		s.externalMessageChecks(outside), s.reportChecks(), s.publicChecks(),
 		dnscheck.Checks(s.desiredDNS()), s.policies().Checks(s.spec.Domains))
 }
 
@@ -106,8 +118,10 @@ func (s *Site) firewall(ctx context.Context, checks []plan.Check) {
 		if f.State != "blocked" {
 			continue
 		}
+
 		for j, c := range checks {
-			if c.ID == catalog.PortInside && c.Status == plan.Pass && c.Subject.HostPort() == strings.Join(wanted[i].Lines, "") {
+			if c.ID == catalog.PortInside && c.Status == plan.Pass &&
+				c.Subject.HostPort() == strings.Join(wanted[i].Lines, "") {
 				checks[j].Status = plan.Warn
 				checks[j].Hint = f.Hint
 				checks[j].Got = "listens, but this host's firewall blocks it: " + f.Why

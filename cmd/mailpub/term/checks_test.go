@@ -12,16 +12,35 @@ import (
 func TestShowSkips(t *testing.T) {
 	var out strings.Builder
 	u := &UI{Out: &out}
-	gone := plan.Check{Subject: plan.About("from outside"), Status: plan.Skip, Got: "probe https://probe.example.net:8443: connection refused", Hint: "see"}
+	gone := plan.Check{
+		Subject: plan.About("from outside"),
+		Status:  plan.Skip,
+		Got:     "probe https://probe.example.net:8443: connection refused",
+		Hint:    "see",
+	}
+
 	var checks []plan.Check
 	for _, id := range []string{"port.outside", "host.a", "port.undeclared", "mail.outside"} {
 		c := gone
 		if c.ID = id; id == "host.a" {
-			c = plan.Check{ID: id, Subject: plan.About("mail.nomeazienda.it A"), Status: plan.Pass}
+			c = plan.Check{
+				ID:      id,
+				Subject: plan.About("mail.nomeazienda.it A"),
+				Status:  plan.Pass,
+			}
 		}
+
 		checks = append(checks, c)
 	}
-	ShowChecks(u, catalog.NewReport("office", append(checks, plan.Check{ID: "mail.read", Subject: plan.About("mario"), Status: plan.Skip, Got: "connection refused", Hint: "see"})))
+
+	ShowChecks(u, catalog.NewReport("office", append(checks, plan.Check{
+		ID:      "mail.read",
+		Subject: plan.About("mario"),
+		Status:  plan.Skip,
+		Got:     "connection refused",
+		Hint:    "see",
+	})))
+
 	want := `skip  port.outside port.undeclared mail.outside  from outside
       why  probe https://probe.example.net:8443: connection refused
       do   see
@@ -33,6 +52,7 @@ pass  host.a
 
 Verify: 1 passed, 0 failed, 0 warned, 4 skipped.
 `
+
 	if out.String() != want {
 		t.Errorf("%s\nwant\n%s", out.String(), want)
 	}
@@ -47,12 +67,14 @@ func TestShowUnused(t *testing.T) {
 		{ID: "sts.record", Subject: plan.About("_mta-sts.nomeazienda.it"), Status: plan.Pass, Unused: true},
 		{ID: "sts.record", Subject: plan.About("_mta-sts.example.org"), Status: plan.Pass},
 	}
+
 	ShowChecks(&UI{Out: &out}, catalog.NewReport("office", checks))
 	want := `pass  host.a sts.record
 not used  tlsrpt.record
 
 Verify: 2 passed, 0 failed, 0 warned, 0 skipped, 2 not used.
 `
+
 	if out.String() != want {
 		t.Errorf("%s\nwant\n%s", out.String(), want)
 	}
@@ -70,7 +92,8 @@ func TestWrap(t *testing.T) {
 		{20, 6, "perché cosìà più", "perché cosìà\n      più"},
 		{20, 6, "one-word-that-is-longer-than-a-line after", "one-word-that-is-longer-than-a-line\n      after"},
 	} {
-		if got := (Style{Columns: test.columns}).Wrap(test.text, test.indent); got != test.want {
+		if got := (Style{Columns: test.columns}).Wrap(test.text,
+			test.indent); got != test.want {
 			t.Errorf("%d, %d: %q, want %q", test.columns, test.indent, got, test.want)
 		}
 	}
@@ -86,6 +109,7 @@ func TestShowCauses(t *testing.T) {
 		{ID: "router.forward", Subject: plan.About("tcp/143"), Status: plan.Fail, Got: "not in the router any more", Hint: "run apply", Reason: plan.ReasonLost},
 		{ID: "mail.outside", Subject: plan.About("postmaster@nomeazienda.it"), Status: plan.Fail, Got: "TCP: no answer in time", Hint: "see"},
 	}
+
 	ShowChecks(u, catalog.NewReport("office", checks))
 	want := `cause: the router forgot its forwards (it restarted)
 FAIL  router.forward  tcp/25
@@ -101,6 +125,7 @@ FAIL  mx.exists  nomeazienda.it
 Verify: 0 passed, 4 failed, 0 warned, 0 skipped.
   next: mailpub verify --explain router.forward
 `
+
 	if out.String() != want {
 		t.Errorf("%s\nwant\n%s", out.String(), want)
 	}

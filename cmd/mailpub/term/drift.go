@@ -12,16 +12,21 @@ func ShowDrift(u *UI, r plan.Report, prefix string) {
 		if c.Unseen {
 			continue
 		}
-		fmt.Fprintf(u.Out, "%s%s %s: %s (%s)\n", prefix, actionSign(u, c.Action), Clean(c.Key.String()), Clean(c.Reason), Clean(c.Target.String()))
+		fmt.Fprintf(u.Out, "%s%s %s: %s (%s)\n", prefix, actionSign(u, c.Action),
+			Clean(c.Key.String()), Clean(c.Reason), Clean(c.Target.String()))
 	}
+
 	for _, c := range r.Checks {
 		if c.Status != plan.Fail && (c.Status != plan.Warn || c.Advice) {
 			continue
 		}
+
 		because := ""
 		if c.Cause != "" {
 			because = " (because of " + c.Cause + ")"
 		}
-		fmt.Fprintf(u.Out, "%s%s %s: %s: got %s, want %s%s\n", prefix, statusMark(u, c.Status), c.ID, Clean(c.Subject.String()), Clean(c.Got), Clean(c.Want), because)
+
+		fmt.Fprintf(u.Out, "%s%s %s: %s: got %s, want %s%s\n", prefix, statusMark(u, c.Status),
+			c.ID, Clean(c.Subject.String()), Clean(c.Got), Clean(c.Want), because)
 	}
 }

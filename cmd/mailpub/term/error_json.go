@@ -44,6 +44,7 @@ func PrintFailure(u *UI, err error, exit int, documented func(config.Errors) str
 	if !u.JSON || u.printed {
 		return nil
 	}
+
 	out := Failure{Format: ErrorFormat, Error: err.Error(), Exit: exit}
 	var mistakes config.Errors
 	if errors.As(err, &mistakes) {
@@ -56,5 +57,6 @@ func PrintFailure(u *UI, err error, exit int, documented func(config.Errors) str
 	} else {
 		out.Next = nextStep(u, err)
 	}
+
 	return u.PrintJSON(out)
 }

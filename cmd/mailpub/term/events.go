@@ -20,7 +20,8 @@ func (u *UI) Events() func(site.Event) {
 		case site.Warning:
 			fmt.Fprintf(u.Err, "warning: %s\n", Clean(e.Text))
 		case site.KeyMade:
-			fmt.Fprintf(u.Err, "created a DKIM key for %s, selector %s: %s\n", e.Key.Domain, e.Key.Selector, e.Key.File)
+			fmt.Fprintf(u.Err, "created a DKIM key for %s, selector %s: %s\n", e.Key.Domain,
+				e.Key.Selector, e.Key.File)
 		case site.ChecksStarted:
 			u.checksStarted()
 		case site.ChecksEnded:
@@ -35,7 +36,8 @@ func (u *UI) Events() func(site.Event) {
 				showApplied(u, e.Plan.Plan, e.Done)
 			}
 		case site.ForwardRecreated:
-			fmt.Fprintf(u.Out, "%s %s was re-created; check from outside that it reaches the server.\n", u.Green("Healed:"), e.Key.Name)
+			fmt.Fprintf(u.Out, "%s %s was re-created; check from outside that it reaches the server.\n",
+				u.Green("Healed:"), e.Key.Name)
 		case site.PropagationWait:
 			fmt.Fprintf(u.Text(), "waiting for %s\n", Clean(site.StaleServers(e.Behind)))
 		case site.Propagation:
@@ -68,21 +70,26 @@ func showCutoverStep(u *UI, e site.CutoverStep) {
 	at := e.Until.Local().Format(time.DateTime)
 	left := plan.FormatDuration(e.Left)
 	text := ""
+
 	switch e.Step {
 	case site.CutoverNothing:
 		fmt.Fprintln(out, "No live record moves; this is an ordinary apply.")
 		return
 	case site.CutoverLower:
-		text = fmt.Sprintf("1. Lowering the TTL of %s to %s, and making the other changes.", keyNames(e.Moving), plan.FormatDuration(e.TTL))
+		text = fmt.Sprintf("1. Lowering the TTL of %s to %s, and making the other changes.",
+			keyNames(e.Moving), plan.FormatDuration(e.TTL))
 	case site.CutoverLater:
-		text = fmt.Sprintf("2. The old TTL expires everywhere at %s, in %s. Then run: mailpub%s apply --cutover", at, left, u.ConfigFlag())
+		text = fmt.Sprintf("2. The old TTL expires everywhere at %s, in %s. Then run: mailpub%s apply --cutover",
+			at, left, u.ConfigFlag())
 	case site.CutoverWait:
-		text = fmt.Sprintf("2. Waiting until %s, for %s, when the old TTL expires everywhere.", at, left)
+		text = fmt.Sprintf("2. Waiting until %s, for %s, when the old TTL expires everywhere.",
+			at, left)
 	case site.CutoverMove:
 		text = fmt.Sprintf("3. Moving %s.", keyNames(e.Moving))
 	case site.CutoverRestore:
 		text = "4. Restoring the TTL."
 	}
+
 	fmt.Fprintf(out, "%s\n", u.Bold(text))
 }
 
@@ -104,6 +111,8 @@ func (u *UI) Notice(subject, text string) {
 
 // ShowMessage prints a line for a message that the bundled receiver stored.
 func (u *UI) ShowMessage(m receiver.Message) {
-	fmt.Fprintf(u.Out, "%s  from <%s> at %s  for %s  %d bytes  %s\n", m.Time.Format(time.DateTime),
-		Clean(m.From), Clean(m.Remote), Clean(strings.Join(m.To, ", ")), m.Size, strings.Join(m.Paths, ", "))
+	fmt.Fprintf(u.Out, "%s  from <%s> at %s  for %s  %d bytes  %s\n",
+		m.Time.Format(time.DateTime),
+		Clean(m.From), Clean(m.Remote), Clean(strings.Join(m.To, ", ")), m.Size,
+		strings.Join(m.Paths, ", "))
 }

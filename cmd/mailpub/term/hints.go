@@ -28,7 +28,8 @@ func PrintError(u *UI, err error, documented func(config.Errors) string) {
 	var mistakes config.Errors
 	if errors.As(err, &mistakes) {
 		ShowMistakes(u, mistakes)
-		fmt.Fprintf(u.Err, "mailpub: %s in %s; nothing was changed\n", Count(len(mistakes), "mistake"), u.ConfigFile)
+		fmt.Fprintf(u.Err, "mailpub: %s in %s; nothing was changed\n",
+			Count(len(mistakes), "mistake"), u.ConfigFile)
 		if key := documented(mistakes); key != "" {
 			fmt.Fprintf(u.Err, "  next: mailpub explain %s\n", key)
 		}
@@ -92,9 +93,11 @@ func nextStep(u *UI, err error) string {
 		return "set it to the address that the provider gave you"
 	case errors.Is(err, nat.ErrNoRouter):
 		if why := hostfirewall.SearchAnswers(context.Background()); why != "" {
-			return "this host's own firewall may drop the router's answers (" + why + "): let in UDP from the router, or name the router in router.url"
+			return "this host's own firewall may drop the router's answers (" + why +
+				"): let in UDP from the router, or name the router in router.url"
 		}
 		return "switch UPnP, PCP or NAT-PMP on in the router, or set router.protocol: manual"
 	}
+
 	return ""
 }

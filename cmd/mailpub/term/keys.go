@@ -31,6 +31,7 @@ func ShowKeys(u *UI, keys []site.Key) error {
 				Record:    k.Record,
 			})
 		}
+
 		return u.PrintJSON(list)
 	}
 
@@ -39,14 +40,17 @@ func ShowKeys(u *UI, keys []site.Key) error {
 		if k.Record == "" {
 			made = u.Yellow("not created yet; mailpub dkim --make")
 		}
+
 		fmt.Fprintf(u.Out, "%s  %s, %s\n", u.Bold(k.Name()), k.Algorithm, made)
 		fmt.Fprintf(u.Out, "  private  %s\n", k.File)
 		if k.Record != "" {
 			fmt.Fprintf(u.Out, "  public   %s\n", k.Record)
 		}
 	}
+
 	if len(keys) == 0 {
 		fmt.Fprintln(u.Out, "The config has no DKIM keys; to add them see domains.dkim in mailpub help config.")
 	}
+
 	return nil
 }

@@ -14,6 +14,7 @@ func ShowLedger(u *UI, l *plan.Ledger) error {
 		fmt.Fprintln(u.Text(), "The ledger is empty.")
 		return nil
 	}
+
 	t := NewTable(u.Text())
 	for _, e := range l.Entries() {
 		note := ""
@@ -25,8 +26,11 @@ func ShowLedger(u *UI, l *plan.Ledger) error {
 		case e.Prior != nil:
 			note = "taken over"
 		}
-		fmt.Fprintf(t, "%s\t%s\t%s\t%s\n", e.Target, Clean(e.Key.Name), Clean(strings.Join(e.Text, ", ")), note)
+
+		fmt.Fprintf(t, "%s\t%s\t%s\t%s\n", e.Target, Clean(e.Key.Name),
+			Clean(strings.Join(e.Text, ", ")), note)
 	}
+
 	return t.Flush()
 }
 
@@ -39,15 +43,19 @@ func ShowEntry(u *UI, e plan.Entry) {
 			fmt.Fprintf(w, "  %-9s %s\n", name, Clean(strings.Join(text, ", ")))
 		}
 	}
+
 	line("kind", []string{e.Key.Kind})
 	line("of", []string{e.Target.String()})
 	line("text", e.Text)
 	line("pending", e.Pending)
 	line("before", e.Prior)
+
 	if e.Removing {
 		line("removal", []string{"was interrupted"})
 	}
+
 	if g := e.Grant; g != nil && g.Lifetime > 0 {
-		line("lease", []string{fmt.Sprintf("%s, until %s", plan.FormatDuration(g.Lifetime), g.Expires().Format(time.RFC3339))})
+		line("lease", []string{fmt.Sprintf("%s, until %s", plan.FormatDuration(g.Lifetime),
+			g.Expires().Format(time.RFC3339))})
 	}
 }

@@ -20,10 +20,12 @@ func ShowPlan(u *UI, p *site.Plan) {
 	fmt.Fprintf(w, "%s\n\n", u.hang(Headline(p.Site), 2))
 	about := map[plan.Target]string{}
 	var order []plan.Target
+
 	for _, party := range p.Parties {
 		about[party.Target] = Clean(party.About)
 		order = append(order, party.Target)
 	}
+
 	showGroups(u, w, p.Plan, order, about)
 	showTotals(u, w, p.Plan)
 }
@@ -32,7 +34,14 @@ func ShowPlan(u *UI, p *site.Plan) {
 func ShowSaved(u *UI, saved plan.Saved) {
 	w := u.Text()
 	fmt.Fprintf(w, "%s, saved plan\n\n", saved.Site)
-	p := &plan.Plan{Site: saved.Site, Scope: saved.Scope, Changes: saved.Changes, Unchanged: saved.Unchanged, Effects: saved.Effects}
+	p := &plan.Plan{
+		Site:      saved.Site,
+		Scope:     saved.Scope,
+		Changes:   saved.Changes,
+		Unchanged: saved.Unchanged,
+		Effects:   saved.Effects,
+	}
+
 	showGroups(u, w, p, nil, map[plan.Target]string{})
 	showTotals(u, w, p)
 }
@@ -40,7 +49,8 @@ func ShowSaved(u *UI, saved plan.Saved) {
 func showTotals(u *UI, w io.Writer, p *plan.Plan) {
 	fmt.Fprintln(w, Totals(u, p))
 	if len(p.Scope) > 0 {
-		fmt.Fprintf(w, "Limited to %s; the rest of the site is not included.\n", scopeText(p.Scope))
+		fmt.Fprintf(w, "Limited to %s; the rest of the site is not included.\n",
+			scopeText(p.Scope))
 	}
 }
 
@@ -55,6 +65,7 @@ func showGroups(u *UI, w io.Writer, p *plan.Plan, order []plan.Target, about map
 		}
 		groups[t] = append(groups[t], c)
 	}
+
 	for _, c := range p.Changes { // parties that left the config
 		if _, known := about[c.Target]; !known {
 			about[c.Target] = ""
@@ -66,11 +77,13 @@ func showGroups(u *UI, w io.Writer, p *plan.Plan, order []plan.Target, about map
 		if len(groups[t]) == 0 {
 			continue
 		}
+
 		name := t.String()
 		title := u.Bold(name)
 		if about[t] != "" {
 			title += "  " + u.Dim(u.Wrap(about[t], len(name)+2))
 		}
+
 		fmt.Fprintln(w, title)
 		ShowChanges(u, groups[t])
 		showEffects(u, p.Effects, t)
@@ -86,6 +99,7 @@ func ShowMoves(u *UI, changes []plan.Change, underWay bool) {
 		fmt.Fprintf(u.Text(), "A cutover is under way; continue it with: %s\n", command)
 		return
 	}
+
 	movers := mail.MovingChanges(changes)
 	if len(movers) == 0 {
 		return
@@ -100,8 +114,11 @@ func ShowMoves(u *UI, changes []plan.Change, underWay bool) {
 			longest = max(longest, ttl)
 		}
 	}
+
 	text := fmt.Sprintf("This moves live records: %s. Resolvers may return the old data for up to %s. To move without losing mail: %s",
-		strings.Join(names, ", "), plan.FormatDuration(time.Duration(longest)*time.Second), command)
+		strings.Join(names, ", "), plan.FormatDuration(time.Duration(longest)*time.Second),
+		command)
+
 	fmt.Fprintln(u.Text(), u.Wrap(text, 0))
 }
 
@@ -115,13 +132,16 @@ func scopeText(words []string) string {
 		}
 		only = append(only, word)
 	}
+
 	text := "all"
 	if only != nil {
 		text = strings.Join(only, ", ")
 	}
+
 	if without != nil {
 		text += " but " + strings.Join(without, ", ")
 	}
+
 	return text
 }
 
@@ -145,11 +165,14 @@ func Headline(s *site.Site) string {
 		}
 		addresses = append(addresses, text)
 	}
+
 	public := "no public address known"
 	if len(addresses) > 0 {
 		public = "public address " + strings.Join(addresses, ", ")
 	}
-	return fmt.Sprintf("%s: %s at %s, %s", cfg.Site, cfg.Server.Hostname, cfg.Server.Address, public)
+
+	return fmt.Sprintf("%s: %s at %s, %s", cfg.Site, cfg.Server.Hostname, cfg.Server.Address,
+		public)
 }
 
 // columns of the lists that are printed, and the width that a name or text has at most
@@ -165,30 +188,37 @@ func ShowChanges(u *UI, changes []plan.Change) {
 	w := u.Text()
 	name, text := 0, 0
 	for _, c := range changes {
-		name = max(name, min(ansi.StringWidth(c.Key.Name), nameWidth, cmp.Or(u.Columns, widest)/2))
+		name = max(name, min(ansi.StringWidth(c.Key.Name), nameWidth,
+			cmp.Or(u.Columns, widest)/2))
 		text = max(text, min(len(changeText(c)), textWidth))
 	}
+
 	reason := ""
 	for _, c := range changes {
-		line, why := changeLine(u, c, name, text), Clean(c.Reason)
+		line := changeLine(u, c, name, text)
+		why := Clean(c.Reason)
 		if why == reason {
 			why = ""
 		}
+
 		reason = Clean(c.Reason)
 		used := 4 + max(name, len(c.Key.Name)) + 2 + max(text, len(changeText(c))) + 2
 		if why != "" && used+ansi.StringWidth(why) <= cmp.Or(u.Columns, widest) {
 			line += "  " + u.Dim(why)
 			why = ""
 		}
+
 		fmt.Fprintf(w, "  %s\n", strings.TrimRight(line, " "))
 		note := func(style func(string) string, text string) {
 			if text != "" {
 				fmt.Fprintf(w, "      %s\n", style(u.Wrap(Clean(text), 6)))
 			}
 		}
+
 		if c.Before != nil && (c.Action == plan.Update || c.Action == plan.Manual) && !c.Renew {
 			note(u.Dim, "now "+strings.Join(c.Before, ", "))
 		}
+
 		note(u.Dim, why)
 		if c.Adopt {
 			note(u.Yellow, "not mailpub's: apply takes it over only with your consent (--adopt)")
@@ -208,7 +238,9 @@ func changeLine(u *UI, c plan.Change, name, text int) string {
 	default:
 		value = "\n      " + u.Wrap(value, 6)
 	}
-	return fmt.Sprintf("%s %s  %s", actionSign(u, c.Action), Pad(Clean(c.Key.Name), name), value)
+
+	return fmt.Sprintf("%s %s  %s", actionSign(u, c.Action), Pad(Clean(c.Key.Name), name),
+		value)
 }
 
 // longText is the length from which a text is shown without its middle: nobody reads a key.
@@ -219,7 +251,8 @@ const longText = 160
 func changeText(c plan.Change) string {
 	text := fullText(c)
 	if len(text) > longText && c.Action != plan.Manual {
-		text = strings.ToValidUTF8(text[:60], "") + "..." + strings.ToValidUTF8(text[len(text)-30:], "")
+		text = strings.ToValidUTF8(text[:60], "") + "..." +
+			strings.ToValidUTF8(text[len(text)-30:], "")
 	}
 	return text
 }
@@ -233,6 +266,7 @@ func fullText(c plan.Change) string {
 	case c.Renew:
 		return Clean(strings.Join(c.After, ", ")) + "  renew"
 	}
+
 	return Clean(strings.Join(c.After, ", "))
 }
 
@@ -245,6 +279,7 @@ func actionSign(u *UI, action plan.Action) string {
 	case plan.Delete:
 		return u.Red(action.Sign())
 	}
+
 	return u.Blue(action.Sign())
 }
 
@@ -255,6 +290,7 @@ func Totals(u *UI, p *plan.Plan) string {
 	if n := p.AdoptedCount(); n > 0 {
 		taken = fmt.Sprintf(" Apply adds %d of them to the ledger.", n)
 	}
+
 	switch {
 	case p.Differs() || s.Manual+s.Unreadable > 0:
 	case s.Unchanged == 0:
@@ -262,5 +298,6 @@ func Totals(u *UI, p *plan.Plan) string {
 	default:
 		return u.Green(fmt.Sprintf("No changes: %d items up to date.", s.Unchanged)) + taken
 	}
+
 	return u.Bold("Plan: ") + s.String() + "." + taken
 }

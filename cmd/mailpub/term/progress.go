@@ -31,10 +31,12 @@ func (p *progress) update(e plan.Event) {
 	if e.Of > 0 {
 		p.of = e.Of
 	}
+
 	at := u.Dim(Pad(fmt.Sprintf("%d/%d", e.N, e.Of), 2*len(fmt.Sprint(e.Of))+1))
 	flat := *u
 	flat.Columns = 0 // one line, which is clipped or wrapped by the terminal
 	what := strings.TrimRight(changeLine(&flat, e.Change, p.width, 0), " ")
+
 	switch e.Phase {
 	case plan.Started:
 		if u.Terminal {
@@ -54,7 +56,8 @@ func (p *progress) update(e plan.Event) {
 		fmt.Fprintf(p.out, "%s %s\n", u.Green("gate open:"), Clean(e.Gate))
 	case plan.GateShut:
 		p.end()
-		fmt.Fprintf(p.out, "%s %s; the remaining changes, including MX, were not made\n", u.Red("gate closed; not confirmed:"), Clean(e.Gate))
+		fmt.Fprintf(p.out, "%s %s; the remaining changes, including MX, were not made\n",
+			u.Red("gate closed; not confirmed:"), Clean(e.Gate))
 	}
 }
 

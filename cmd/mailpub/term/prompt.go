@@ -31,11 +31,13 @@ func (u *UI) Confirm(ctx context.Context, question string) error {
 	if !u.CanAsk() {
 		return ErrNoTerminal
 	}
+
 	fmt.Fprintf(u.Err, "%s [y/N] ", u.Bold(question))
 	s, err := u.line(ctx)
 	if s = strings.ToLower(s); err == nil && (s == "y" || s == "yes") {
 		return nil
 	}
+
 	return ErrNotConfirmed
 }
 
@@ -45,15 +47,18 @@ func (u *UI) line(ctx context.Context) (string, error) {
 	if u.typed == nil {
 		u.typed = bufio.NewReader(u.In)
 	}
+
 	type answer struct {
 		text string
 		err  error
 	}
+
 	got := make(chan answer, 1)
 	go func() {
 		text, err := u.typed.ReadString('\n')
 		got <- answer{text, err}
 	}()
+
 	select {
 	case <-ctx.Done():
 		fmt.Fprintln(u.Err)
@@ -92,26 +97,32 @@ func (q *Questions) Ask(ctx context.Context, text, flag, given, found string, wr
 		q.open = append(q.open, hint)
 		return found, nil
 	}
+
 	for {
 		shown := ""
 		if found != "" {
 			shown = q.UI.Dim(" [" + found + "]")
 		}
+
 		fmt.Fprintf(q.UI.Err, "%s%s: ", q.UI.Bold(text), shown)
 		s, err := q.UI.line(ctx)
 		if err != nil {
 			return "", err
 		}
+
 		if s == "" {
 			s = found
 		}
+
 		err = errors.New("an answer is required")
 		if s != "" {
 			err = wrong(s)
 		}
+
 		if err == nil {
 			return s, nil
 		}
+
 		fmt.Fprintf(q.UI.Err, "  %v\n", err)
 	}
 }
@@ -122,7 +133,10 @@ func (q *Questions) Complete() error {
 		return nil
 	}
 	if q.Yes {
-		return fmt.Errorf("cannot detect this, and --yes does not prompt: give %s", strings.Join(q.open, ", "))
+		return fmt.Errorf("cannot detect this, and --yes does not prompt: give %s",
+			strings.Join(q.open, ", "))
 	}
-	return fmt.Errorf("cannot prompt: standard input is not a terminal; give %s, or --yes to accept the detected values", strings.Join(q.open, ", "))
+
+	return fmt.Errorf("cannot prompt: standard input is not a terminal; give %s, or --yes to accept the detected values",
+		strings.Join(q.open, ", "))
 }

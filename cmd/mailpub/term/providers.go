@@ -27,7 +27,8 @@ type SettingJSON struct {
 func ProviderData(p zone.Provider) ProviderJSON {
 	out := ProviderJSON{p.Name, p.Summary, p.Scopes, p.Limits.String(), []SettingJSON{}}
 	for _, s := range p.Settings {
-		out.Settings = append(out.Settings, SettingJSON{s.Name, s.Help, s.Default, s.Required, s.Secret})
+		out.Settings = append(out.Settings, SettingJSON{s.Name, s.Help, s.Default, s.Required,
+			s.Secret})
 	}
 	return out
 }
@@ -38,6 +39,7 @@ func ShowProviders(u *UI) error {
 	for _, p := range providers.All() {
 		list = append(list, ProviderData(p))
 	}
+
 	if u.JSON {
 		return u.PrintJSON(list)
 	}
@@ -46,9 +48,11 @@ func ShowProviders(u *UI) error {
 	for _, p := range list {
 		fmt.Fprintf(table, "%s\t%s\n", u.Bold(p.Name), p.Summary)
 	}
+
 	if err := table.Flush(); err != nil {
 		return err
 	}
+
 	_, err := fmt.Fprintln(u.Out, "\nmailpub providers NAME shows the settings of one.")
 	return err
 }
@@ -58,20 +62,25 @@ func ShowProvider(u *UI, p zone.Provider) error {
 	if u.JSON {
 		return u.PrintJSON(ProviderData(p))
 	}
+
 	fmt.Fprintf(u.Out, "%s: %s\n", u.Bold(p.Name), p.Summary)
 	if p.Scopes != "" {
 		fmt.Fprintf(u.Out, "\nCredentials: %s\n", u.Wrap(p.Scopes, 13))
 	}
+
 	if limits := p.Limits.String(); limits != "" {
 		fmt.Fprintf(u.Out, "\nLimits: %s\n", u.Wrap(limits, 8))
 	}
+
 	if len(p.Settings) > 0 {
 		fmt.Fprintln(u.Out, "\nSettings:")
 	}
+
 	width := 0
 	for _, s := range p.Settings {
 		width = max(width, len(s.Name))
 	}
+
 	for _, s := range p.Settings {
 		note := ""
 		switch {
@@ -84,7 +93,10 @@ func ShowProvider(u *UI, p zone.Provider) error {
 		case s.Default != "":
 			note = " (default " + s.Default + ")"
 		}
-		fmt.Fprintf(u.Out, "  %s  %s\n", u.Bold(Pad(s.Name, width)), u.Wrap(s.Help+note, width+4))
+
+		fmt.Fprintf(u.Out, "  %s  %s\n", u.Bold(Pad(s.Name, width)),
+			u.Wrap(s.Help+note, width+4))
 	}
+
 	return nil
 }

@@ -14,35 +14,46 @@ const mostBad = 5
 // ShowReports prints who sent as the site's domains, and who reached it under TLS.
 func ShowReports(u *UI, r *site.Reported, days int) error {
 	w := u.Text()
-	fmt.Fprintf(w, "%s, %s were read; these are of the last %s.\n", Count(r.DMARC, "DMARC report"), Count(r.TLS, "TLS report"), Count(days, "day"))
+	fmt.Fprintf(w, "%s, %s were read; these are of the last %s.\n",
+		Count(r.DMARC, "DMARC report"), Count(r.TLS, "TLS report"), Count(days, "day"))
+
 	if len(r.Senders) > 0 {
 		fmt.Fprintln(w)
 		table := NewTable(w)
 		fmt.Fprintln(table, "SENDER\tWHO\tDOMAIN\tPASSED\tFAILED\tSIGNED BY\tREPORTED BY")
+
 		for _, s := range r.Senders {
-			fmt.Fprintf(table, "%s\t%s\t%s\t%d\t%d\t%s\t%s\n", s.Address, s.Kind, Clean(s.Domain), s.Passed, s.Failed, orDash(s.Signers), orDash(s.Reported))
+			fmt.Fprintf(table, "%s\t%s\t%s\t%d\t%d\t%s\t%s\n", s.Address, s.Kind,
+				Clean(s.Domain), s.Passed, s.Failed, orDash(s.Signers), orDash(s.Reported))
 		}
+
 		if err := table.Flush(); err != nil {
 			return err
 		}
 	}
+
 	if len(r.Sessions) > 0 {
 		fmt.Fprintln(w)
 		table := NewTable(w)
 		fmt.Fprintln(table, "TLS REPORTED BY\tDOMAIN\tSUCCEEDED\tFAILED\tWHY")
+
 		for _, s := range r.Sessions {
-			fmt.Fprintf(table, "%s\t%s\t%d\t%d\t%s\n", Clean(s.Reporter), Clean(s.Domain), s.Succeeded, s.Failed, failures(s.Failures))
+			fmt.Fprintf(table, "%s\t%s\t%d\t%d\t%s\n", Clean(s.Reporter), Clean(s.Domain),
+				s.Succeeded, s.Failed, failures(s.Failures))
 		}
+
 		if err := table.Flush(); err != nil {
 			return err
 		}
 	}
+
 	if len(r.Bad) > 0 {
 		fmt.Fprintf(w, "\n%s could not be read:\n", Count(len(r.Bad), "report"))
 		for _, why := range r.Bad[:min(len(r.Bad), mostBad)] {
 			fmt.Fprintf(w, "  %s\n", u.Wrap(Clean(why), 2))
 		}
 	}
+
 	return nil
 }
 

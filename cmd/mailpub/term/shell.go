@@ -11,14 +11,17 @@ func ShellWord(s, system string) string {
 	if system == "windows" {
 		plain += `\`
 	}
+
 	odd := func(r rune) bool {
 		return !unicode.IsLetter(r) && !unicode.IsDigit(r) && !strings.ContainsRune(plain, r)
 	}
+
 	switch {
 	case s != "" && !strings.ContainsFunc(s, odd):
 		return s
 	case system == "windows": // where no file name has a quotation mark
 		return `"` + s + `"`
 	}
+
 	return "'" + strings.ReplaceAll(s, "'", `'\''`) + "'"
 }

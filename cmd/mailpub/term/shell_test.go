@@ -12,8 +12,10 @@ func TestShellWord(t *testing.T) {
 		{"it's $HOME.yaml", `'it'\''s $HOME.yaml'`, `"it's $HOME.yaml"`},
 		{"", "''", `""`},
 	} {
-		if unix, windows := ShellWord(c.word, "linux"), ShellWord(c.word, "windows"); unix != c.unix || windows != c.windows {
-			t.Errorf("%s is %s and %s, want %s and %s", c.word, unix, windows, c.unix, c.windows)
+		if unix, windows := ShellWord(c.word, "linux"), ShellWord(c.word,
+			"windows"); unix != c.unix || windows != c.windows {
+			t.Errorf("%s is %s and %s, want %s and %s", c.word, unix, windows, c.unix,
+				c.windows)
 		}
 	}
 }

@@ -41,6 +41,7 @@ func StyleOf(w io.Writer, noColour bool) Style {
 		s.Columns = min(max(width, narrowest), widest)
 		s.Width = width
 	}
+
 	return s
 }
 
@@ -72,7 +73,9 @@ func (s Style) Blue(text string) string { return s.paint("36", text) }
 // Wrap breaks text at spaces so that lines, indented by n, stay within the style's columns.
 func (s Style) Wrap(text string, n int) string {
 	var b strings.Builder
-	column, width := n, cmp.Or(s.Columns, widest)
+	column := n
+	width := cmp.Or(s.Columns, widest)
+
 	for i, word := range strings.Fields(text) {
 		if column+1+ansi.StringWidth(word) > width && i > 0 {
 			b.WriteString("\n" + strings.Repeat(" ", n))
@@ -81,9 +84,11 @@ func (s Style) Wrap(text string, n int) string {
 			b.WriteByte(' ')
 			column++
 		}
+
 		b.WriteString(word)
 		column += ansi.StringWidth(word)
 	}
+
 	return b.String()
 }
 
@@ -93,11 +98,14 @@ func (s Style) hang(line string, n int) string {
 	if s.Columns == 0 || strings.Contains(line, "\n") || ansi.StringWidth(line) <= s.Columns {
 		return line
 	}
+
 	lead := line[:len(line)-len(strings.TrimLeft(line, " "))]
 	words := strings.Fields(line)
 	head := lead + words[0] + " "
 	wrapped := s.Wrap(strings.Join(words[1:], " "), len(head))
-	return head + strings.ReplaceAll(wrapped, "\n"+strings.Repeat(" ", len(head)), "\n"+strings.Repeat(" ", n))
+
+	return head + strings.ReplaceAll(wrapped, "\n"+strings.Repeat(" ", len(head)),
+		"\n"+strings.Repeat(" ", n))
 }
 
 // Clip cuts a line that does not fit the terminal, so that EraseLine takes all of it away again.
@@ -114,6 +122,7 @@ func (s Style) Fold(text string) string {
 	if s.Columns == 0 {
 		return text
 	}
+
 	var out []string
 	paragraph := ""
 	flush := func() {
@@ -122,6 +131,7 @@ func (s Style) Fold(text string) string {
 		}
 		paragraph = ""
 	}
+
 	for line := range strings.SplitSeq(text, "\n") {
 		switch {
 		case line == "":
@@ -134,6 +144,7 @@ func (s Style) Fold(text string) string {
 			out = append(out, s.foldRow(line))
 		}
 	}
+
 	flush()
 	return strings.Join(out, "\n")
 }
@@ -143,12 +154,14 @@ func (s Style) foldRow(line string) string {
 	if ansi.StringWidth(line) <= s.Columns {
 		return line
 	}
+
 	bare := strings.TrimLeft(line, " ")
 	indent := len(line) - len(bare)
 	if gap := strings.LastIndex(bare, "   "); gap > 0 && indent+gap+3 <= s.Columns*2/3 {
 		head := line[:indent+gap+3]
 		return head + s.Wrap(bare[gap+3:], ansi.StringWidth(head))
 	}
+
 	return strings.Repeat(" ", indent) + s.Wrap(bare, indent)
 }
 

@@ -23,6 +23,7 @@ func ShowValidated(u *UI, files []Validated) error {
 		Valid    bool          `json:"valid"`
 		Mistakes []ConfigError `json:"mistakes"`
 	}
+
 	list := []file{}
 	for _, f := range files {
 		one := file{File: f.File, Valid: f.Err == nil, Mistakes: []ConfigError{}}
@@ -39,10 +40,13 @@ func ShowValidated(u *UI, files []Validated) error {
 			fmt.Fprintln(u.Err, Clean(f.Err.Error()))
 			one.Mistakes = append(one.Mistakes, ConfigError{File: f.File, Text: f.Err.Error()})
 		}
+
 		list = append(list, one)
 	}
+
 	if !u.JSON {
 		return nil
 	}
+
 	return u.PrintJSON(map[string]any{"format": ValidatedFormat, "files": list})
 }

@@ -37,7 +37,15 @@ func wideChanges() []plan.Change {
 func TestPlanFits(t *testing.T) {
 	for _, columns := range []int{50, 80, 100} {
 		var out bytes.Buffer
-		ShowChanges(&UI{Out: &out, Style: Style{Terminal: true, Columns: columns, Width: columns}}, wideChanges())
+		ShowChanges(&UI{
+			Out: &out,
+			Style: Style{
+				Terminal: true,
+				Columns:  columns,
+				Width:    columns,
+			},
+		}, wideChanges())
+
 		for line := range strings.Lines(out.String()) {
 			long := strings.Contains(line, "a-name-that-is-much-longer") // a name is not broken
 			if !long {
@@ -51,16 +59,41 @@ func TestPlanFits(t *testing.T) {
 func TestProgressFits(t *testing.T) {
 	for _, width := range []int{20, 40, 80} {
 		var out bytes.Buffer
-		u := &UI{Out: &out, In: strings.NewReader(""), Err: io.Discard, Style: Style{Terminal: true, Colour: true, Columns: max(width, 50), Width: width}}
+		u := &UI{
+			Out: &out,
+			In:  strings.NewReader(""),
+			Err: io.Discard,
+			Style: Style{
+				Terminal: true,
+				Colour:   true,
+				Columns:  max(width, 50),
+				Width:    width,
+			},
+		}
+
 		p := newProgress(u, wideChanges())
 		for i, c := range wideChanges() {
 			out.Reset()
-			p.update(plan.Event{Phase: plan.Started, Change: c, N: i + 1, Of: 4})
+			p.update(plan.Event{
+				Phase:  plan.Started,
+				Change: c,
+				N:      i + 1,
+				Of:     4,
+			})
+
 			line := strings.TrimPrefix(out.String(), EraseLine)
-			if got := ansi.StringWidth(line); got >= width || strings.Contains(line, "\n") || got == 0 {
+			if got := ansi.StringWidth(line); got >= width || strings.Contains(line, "\n") ||
+				got == 0 {
 				t.Errorf("%d columns of %d: %q", got, width, line)
 			}
-			p.update(plan.Event{Phase: plan.Done, Change: c, N: i + 1, Of: 4})
+
+			p.update(plan.Event{
+				Phase:  plan.Done,
+				Change: c,
+				N:      i + 1,
+				Of:     4,
+			})
+
 			if !strings.Contains(out.String(), EraseLine) {
 				t.Errorf("the line is not taken away: %q", out.String())
 			}
@@ -75,6 +108,7 @@ func TestFold(t *testing.T) {
 	if got := (Style{Columns: 50}).Fold(text); got != want {
 		t.Errorf("got\n%s\nwant\n%s", got, want)
 	}
+
 	if got := (Style{}).Fold(text); got != text {
 		t.Errorf("without a terminal: %s", got)
 	}

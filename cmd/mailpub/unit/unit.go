@@ -53,13 +53,15 @@ func Watch(o Options) (File, error) {
 
 // Drift returns the service that tells once of drift, and the timer that starts it.
 func Drift(o Options) (files []File, err error) {
-	for _, f := range [][2]string{{"drift.service.tmpl", o.Name + "-drift.service"}, {"drift.timer.tmpl", o.Name + "-drift.timer"}} {
+	for _, f := range [][2]string{{"drift.service.tmpl", o.Name + "-drift.service"},
+		{"drift.timer.tmpl", o.Name + "-drift.timer"}} {
 		file, err := render(f[0], f[1], o)
 		if err != nil {
 			return nil, err
 		}
 		files = append(files, file)
 	}
+
 	return files, nil
 }
 
@@ -80,14 +82,17 @@ func Packaged() ([]File, error) {
 		User:        PackageUser,
 		Credentials: true,
 	}
+
 	files, err := Drift(o)
 	if err != nil {
 		return nil, err
 	}
+
 	watch, err := Watch(o)
 	if err != nil {
 		return nil, err
 	}
+
 	o.User = PackageReceiver
 	o.Groups = []string{PackageUser} // for the config
 	o.Hidden = PackageState
@@ -97,14 +102,18 @@ func Packaged() ([]File, error) {
 	if err != nil {
 		return nil, err
 	}
+
 	return append(files, watch, receive), nil
 }
 
 func render(from, name string, o Options) (File, error) {
-	t, err := template.New(from).Funcs(template.FuncMap{"quote": quote, "path": path, "home": home}).ParseFS(templates, "*.tmpl")
+	t, err := template.New(from).Funcs(template.FuncMap{"quote": quote, "path": path,
+		"home": home}).ParseFS(templates, "*.tmpl")
+
 	if err != nil {
 		return File{}, err
 	}
+
 	var b strings.Builder
 	err = t.ExecuteTemplate(&b, from, o)
 	return File{name, b.String()}, err
@@ -133,5 +142,6 @@ func home(o Options) string {
 			}
 		}
 	}
+
 	return "yes"
 }

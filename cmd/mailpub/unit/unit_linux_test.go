@@ -17,6 +17,7 @@ func systemdAnalyze(t *testing.T, args ...string) (string, error) {
 		}
 		t.Skip("left out: no systemd-analyze here; apt-get install --no-install-recommends systemd")
 	}
+
 	out, err := exec.CommandContext(t.Context(), "systemd-analyze", args...).CombinedOutput()
 	return string(out), err
 }
@@ -31,25 +32,30 @@ func write(t *testing.T, o Options) (dir string, names []string) {
 			t.Fatal(err)
 		}
 	}
+
 	watch, err := Watch(o)
 	if err != nil {
 		t.Fatal(err)
 	}
+
 	drift, err := Drift(o)
 	if err != nil {
 		t.Fatal(err)
 	}
+
 	o.Configs = o.Configs[:1]
 	receive, err := Receive(o)
 	if err != nil {
 		t.Fatal(err)
 	}
+
 	for _, f := range append(drift, watch, receive) {
 		if err := os.WriteFile(filepath.Join(dir, f.Name), []byte(f.Text), 0o644); err != nil {
 			t.Fatal(err)
 		}
 		names = append(names, filepath.Join(dir, f.Name))
 	}
+
 	return dir, names
 }
 
@@ -61,17 +67,23 @@ func TestUnits(t *testing.T) {
 		{Name: "mailpub", Configs: []string{"/home/mario/100% mail/$HOME \"x\".yaml"}, Writable: []string{"/home/mario/100% mail/.mailpub"}, User: "daemon"},
 	} {
 		_, names := write(t, o)
-		if out, err := systemdAnalyze(t, append([]string{"verify", "--man=no"}, names...)...); err != nil || strings.Contains(out, "mailpub") {
+		if out, err := systemdAnalyze(t, append([]string{"verify", "--man=no"},
+			names...)...); err != nil || strings.Contains(out, "mailpub") {
 			t.Errorf("verify: %v\n%s", err, out)
 		}
+
 		for _, name := range names {
 			if filepath.Ext(name) != ".service" {
 				continue
 			}
-			out, err := systemdAnalyze(t, "security", "--offline=true", "--no-pager", "--threshold=30", name)
+
+			out, err := systemdAnalyze(t, "security", "--offline=true", "--no-pager",
+				"--threshold=30", name)
+
 			if err != nil {
 				t.Errorf("security: %v\n%s", err, out)
 			}
+
 			lines := strings.Split(strings.TrimSpace(out), "\n")
 			t.Log(lines[len(lines)-1])
 		}
@@ -80,8 +92,14 @@ func TestUnits(t *testing.T) {
 
 // That systemd sees a mistake at all.
 func TestUnitsVerifyFails(t *testing.T) {
-	_, names := write(t, Options{Name: "mailpub", Program: "/no/such/program", Configs: []string{"/etc/mailpub/mailpub.yaml"}})
-	if out, err := systemdAnalyze(t, append([]string{"verify", "--man=no"}, names...)...); err == nil && !strings.Contains(out, "/no/such/program") {
+	_, names := write(t, Options{
+		Name:    "mailpub",
+		Program: "/no/such/program",
+		Configs: []string{"/etc/mailpub/mailpub.yaml"},
+	})
+
+	if out, err := systemdAnalyze(t, append([]string{"verify", "--man=no"},
+		names...)...); err == nil && !strings.Contains(out, "/no/such/program") {
 		t.Errorf("a program that is not there passes:\n%s", out)
 	}
 }

@@ -30,17 +30,24 @@ type addressDecision struct {
 // agree are enough; where there is one alone, it has to say the same again after confirm.
 func (f *addressUpdate) decide(found Observation, p Policy, now time.Time) addressDecision {
 	if !slices.Equal(f.Addrs, found.Public) {
-		f.Addrs, f.Since = slices.Clone(found.Public), now
+		f.Addrs = slices.Clone(found.Public)
+		f.Since = now
 	}
-	f.Changes = slices.DeleteFunc(f.Changes, func(at time.Time) bool { return now.Sub(at) >= time.Hour })
+
+	f.Changes = slices.DeleteFunc(f.Changes, func(at time.Time) bool {
+		return now.Sub(at) >= time.Hour
+	})
+
 	if !isConfirmedTwice(found) && now.Sub(f.Since) < p.Confirm {
 		return addressDecision{again: f.Since.Add(p.Confirm)}
 	}
+
 	if len(f.Changes) >= p.ChangesPerHour {
 		first := !f.Held
 		f.Held = true
 		return addressDecision{held: first, again: f.Changes[0].Add(time.Hour)}
 	}
+
 	f.Held = false
 	return addressDecision{write: true}
 }
@@ -52,12 +59,17 @@ func (f *addressUpdate) markUpdated(now time.Time) {
 }
 
 // markInSync notes that DNS and the public address agree.
-func (f *addressUpdate) markInSync() { f.Addrs, f.Since = nil, time.Time{} }
+func (f *addressUpdate) markInSync() {
+	f.Addrs = nil
+	f.Since = time.Time{}
+}
 
 // isDisputed reports whether sources name different addresses of one family.
 func isDisputed(seen []AddressAnswer) bool {
 	return slices.ContainsFunc(seen, func(a AddressAnswer) bool {
-		return slices.ContainsFunc(seen, func(b AddressAnswer) bool { return a.Addr != b.Addr && a.Addr.Is4() == b.Addr.Is4() })
+		return slices.ContainsFunc(seen, func(b AddressAnswer) bool {
+			return a.Addr != b.Addr && a.Addr.Is4() == b.Addr.Is4()
+		})
 	})
 }
 
@@ -69,8 +81,13 @@ func (p *passResult) addDispute(err error) {
 			t.Under = subjectSources()
 		}
 	}
-	p.add(&problem{Subject: subjectSources(), Got: err.Error(), Hint: "DNS is not changed until they agree",
-		says: "the sources of the public address disagree"})
+
+	p.add(&problem{
+		Subject: subjectSources(),
+		Got:     err.Error(),
+		Hint:    "DNS is not changed until they agree",
+		says:    "the sources of the public address disagree",
+	})
 }
 
 // isConfirmedTwice reports whether each address that was found out has two sources.
@@ -82,10 +99,12 @@ func isConfirmedTwice(found Observation) bool {
 		}
 		count[s.Addr][s.Source] = true
 	}
+
 	for _, sources := range count {
 		if len(sources) < 2 {
 			return false
 		}
 	}
+
 	return true
 }

@@ -67,18 +67,23 @@ func (d *Daemon) prepare() {
 		if d.Logger == nil {
 			d.Logger = slog.New(slog.DiscardHandler)
 		}
+
 		if d.Passes == 0 {
 			d.Passes = 4
 		}
+
 		if d.Heartbeat == 0 {
 			d.Heartbeat = 10 * time.Second
 		}
+
 		if d.Now == nil {
 			d.Now = time.Now
 		}
+
 		if d.Random == nil {
 			d.Random = rand.Int64N
 		}
+
 		d.slots = make(chan struct{}, d.Passes)
 		d.reloads = make(chan bool, 1)
 		d.news = make(chan struct{}, 1)
@@ -104,19 +109,25 @@ func (d *Daemon) publishSnapshot(s Snapshot) {
 	switch {
 	case s.Standby:
 		state = "on standby"
-	case s.Config != nil || s.Err != nil || plan.Count(s.Report.Checks).Fail > 0 || slices.ContainsFunc(s.Report.Changes, func(c plan.Change) bool { return c.Differs() && !c.Renew }):
+	case s.Config != nil || s.Err != nil || plan.Count(s.Report.Checks).Fail > 0 ||
+		slices.ContainsFunc(s.Report.Changes, func(c plan.Change) bool {
+			return c.Differs() && !c.Renew
+		}):
 		state = "broken"
 	}
+
 	d.mu.Lock()
 	other := d.states[s.Site] != state
 	d.states[s.Site] = state
 	d.mu.Unlock()
+
 	if other {
 		select {
 		case d.news <- struct{}{}:
 		default:
 		}
 	}
+
 	for _, o := range d.Observers {
 		o.Seen(s)
 	}
@@ -136,27 +147,34 @@ func (d *Daemon) Run(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
+
 	if len(sites) == 0 {
 		var all error
 		for _, f := range wrong {
 			all = errors.Join(all, f.Err)
 		}
+
 		if all == nil {
 			all = errors.New("no site to watch")
 		}
+
 		return all
 	}
+
 	d.apply(ctx, sites, wrong, false)
 	d.state("ready")
 	d.sendHeartbeat()
 	d.loop(ctx)
 	d.state("stopping")
+
 	for _, r := range d.sites {
 		r.stop()
 	}
+
 	for _, r := range d.sites {
 		<-r.ended
 	}
+
 	return nil
 }
 
@@ -181,8 +199,11 @@ const settleTime = 500 * time.Millisecond
 func (d *Daemon) loop(ctx context.Context) {
 	beat := time.NewTicker(d.Heartbeat)
 	defer beat.Stop()
+
 	var settle <-chan time.Time
-	last, wall := time.Now(), d.Now().Round(0)
+	last := time.Now()
+	wall := d.Now().Round(0)
+
 	for {
 		select {
 		case <-ctx.Done():
@@ -200,12 +221,14 @@ func (d *Daemon) loop(ctx context.Context) {
 		case <-d.news:
 			d.sendHeartbeat()
 		case <-beat.C:
-			now, w := time.Now(), d.Now().Round(0)
+			now := time.Now()
+			w := d.Now().Round(0)
 			if jump := w.Sub(wall) - now.Sub(last); jump > jumpFrom || jump < -jumpFrom {
 				for _, r := range d.sites {
 					r.wake(wakeup{jump: jump})
 				}
 			}
+
 			last, wall = now, w
 			d.sendHeartbeat()
 		}
@@ -223,6 +246,7 @@ func (d *Daemon) sendHeartbeat() {
 			return
 		}
 	}
+
 	if d.Beat != nil {
 		d.Beat(d.status())
 	}
@@ -232,39 +256,47 @@ func (d *Daemon) sendHeartbeat() {
 func (d *Daemon) status() string {
 	d.mu.Lock()
 	defer d.mu.Unlock()
+
 	count := map[string]int{}
 	for _, r := range d.sites {
 		if state, ok := d.states[r.of.Name]; ok {
 			count[state]++
 		}
 	}
+
 	sites := "1 site"
 	if n := len(d.sites); n != 1 {
 		sites = fmt.Sprintf("%d sites", n)
 	}
+
 	var parts []string
 	for _, state := range []string{"well", "broken", "on standby"} {
 		if count[state] > 0 {
 			parts = append(parts, fmt.Sprintf("%d %s", count[state], state))
 		}
 	}
+
 	if d.unread > 0 {
 		parts = append(parts, fmt.Sprintf("%d not watched: errors in the config", d.unread))
 	}
+
 	if parts == nil {
 		return sites + ": looking"
 	}
+
 	return sites + ": " + strings.Join(parts, ", ")
 }
 
 func (d *Daemon) reload(ctx context.Context, all bool) {
 	d.state("reloading")
 	defer d.state("ready")
+
 	sites, wrong, err := d.Load(ctx)
 	if err != nil {
 		d.Logger.Error("cannot read the configs; the former ones stay in use", "error", err)
 		return
 	}
+
 	d.apply(ctx, sites, wrong, all)
 }
 
@@ -274,23 +306,29 @@ func (d *Daemon) apply(ctx context.Context, sites []Site, wrong []BadConfig, all
 	for _, r := range d.sites {
 		left[r.of.Home] = r
 	}
+
 	d.sites = nil
 	first := map[string]string{} // name of a site to its file
 	for _, s := range sites {
 		if file, twice := first[s.Name]; twice {
-			wrong = append(wrong, BadConfig{s.File, fmt.Errorf("%s: site %q is already in %s, want a unique name", s.File, s.Name, file)})
+			wrong = append(wrong, BadConfig{s.File,
+				fmt.Errorf("%s: site %q is already in %s, want a unique name", s.File, s.Name, file)})
 			continue
 		}
+
 		first[s.Name] = s.File
 		r := left[s.Home]
 		delete(left, s.Home)
+
 		if r == nil {
 			r = d.start(ctx, s)
 		} else if r.reload(s, all) {
 			r.of = s
 		}
+
 		d.sites = append(d.sites, r)
 	}
+
 	unread := map[string]bool{}
 	for _, f := range wrong {
 		d.Logger.Error("errors in a config", "file", f.File, "error", f.Err)
@@ -306,15 +344,18 @@ func (d *Daemon) apply(ctx context.Context, sites []Site, wrong []BadConfig, all
 				}
 			}
 		}
+
 		if !former {
 			unread[f.File] = true
 		}
 	}
+
 	for _, r := range left {
 		r.stop()
 		<-r.ended
 		r.emit(Event{Kind: Left, Text: "no longer watched: " + r.of.File})
 	}
+
 	d.reportBadConfigs(unread, wrong)
 }
 
@@ -324,9 +365,15 @@ func (d *Daemon) reportBadConfigs(unread map[string]bool, wrong []BadConfig) {
 	d.mu.Lock()
 	d.unread = len(unread)
 	d.mu.Unlock()
+
 	for _, f := range wrong {
 		if unread[f.File] {
-			d.publishSnapshot(Snapshot{Site: filepath.Base(f.File), File: f.File, At: d.Now(), Config: f.Err})
+			d.publishSnapshot(Snapshot{
+				Site:   filepath.Base(f.File),
+				File:   f.File,
+				At:     d.Now(),
+				Config: f.Err,
+			})
 		}
 	}
 }
@@ -345,11 +392,18 @@ func (r *runningSite) reload(s Site, all bool) bool {
 
 func (d *Daemon) start(ctx context.Context, s Site) *runningSite {
 	ctx, stop := context.WithCancel(ctx)
-	r := &runningSite{watcher: newWatcher(d, s), of: s, stop: stop, ended: make(chan struct{})}
+	r := &runningSite{
+		watcher: newWatcher(d, s),
+		of:      s,
+		stop:    stop,
+		ended:   make(chan struct{}),
+	}
+
 	r.emit(Event{Kind: Joined, Text: "watched from now on: " + s.File})
 	go func() {
 		defer close(r.ended)
 		r.run(ctx)
 	}()
+
 	return r
 }

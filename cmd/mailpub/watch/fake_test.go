@@ -69,6 +69,7 @@ func checks(fails string) (all []plan.Check) {
 		s.Port = port
 		return s
 	}
+
 	for _, c := range []plan.Check{
 		{ID: catalog.RouterGateway, Subject: plan.About("router")},
 		{ID: catalog.RouterForward, Subject: forward(25)},
@@ -79,16 +80,23 @@ func checks(fails string) (all []plan.Check) {
 		c.Status = plan.Pass
 		c.Want = "well"
 		id := subjectOfCheck(c).String()
+
 		for _, word := range strings.Split(fails, ",") {
 			switch word {
 			case id, c.ID:
-				c.Status, c.Got, c.Hint = plan.Fail, "not well", "mend it"
+				c.Status = plan.Fail
+				c.Got = "not well"
+				c.Hint = "mend it"
 			case "?" + c.ID:
-				c.Status, c.Got, c.Reason = plan.Skip, "no router to ask", plan.ReasonSilent
+				c.Status = plan.Skip
+				c.Got = "no router to ask"
+				c.Reason = plan.ReasonSilent
 			}
 		}
+
 		all = append(all, c)
 	}
+
 	return all
 }
 
@@ -96,9 +104,17 @@ func (f *fake) fails(ids string) { f.found.Report.Checks = checks(ids) }
 
 func (f *fake) site() Site {
 	return Site{
-		Name: "nomeazienda", File: "site.yaml", Home: "/state/nomeazienda", Digest: "1", Host: "mail.nomeazienda.it",
+		Name:     "nomeazienda",
+		File:     "site.yaml",
+		Home:     "/state/nomeazienda",
+		Digest:   "1",
+		Host:     "mail.nomeazienda.it",
 		Schedule: Schedule{Every: 15 * time.Minute},
-		Policy:   Policy{Repair: []string{Router}, ChangesPerHour: 4, Confirm: 30 * time.Second},
+		Policy: Policy{
+			Repair:         []string{Router},
+			ChangesPerHour: 4,
+			Confirm:        30 * time.Second,
+		},
 		Channels: []Channel{{Name: "test", Send: func(_ context.Context, n Notice) error {
 			f.set(func() { f.notices = append(f.notices, n) })
 			return nil
@@ -106,14 +122,18 @@ func (f *fake) site() Site {
 		Look: func(ctx context.Context) Observation {
 			f.mu.Lock()
 			f.looks = append(f.looks, time.Now())
-			looking, found := f.looking, f.found
+			looking := f.looking
+			found := f.found
 			f.mu.Unlock()
+
 			if looking != nil {
 				looking(ctx)
 			}
+
 			changes := found.Report.Changes
 			found.Report = catalog.NewReport(found.Report.Site, found.Report.Checks)
 			found.Report.Changes = changes
+
 			return found
 		},
 		Repair: func(_ context.Context, o RepairRequest) (RepairResult, error) {
@@ -144,13 +164,20 @@ func (f *fake) Load() ([]byte, error) { f.mu.Lock(); defer f.mu.Unlock(); return
 func (f *fake) Save(b []byte) error {
 	f.mu.Lock()
 	defer f.mu.Unlock()
+
 	if f.full {
 		return errors.New("no space left on device")
 	}
-	f.kept, f.saves = b, f.saves+1
+
+	f.kept = b
+	f.saves = f.saves + 1
 	return nil
 }
-func (f *fake) Seen(s Snapshot)  { f.set(func() { f.snapshots = append(f.snapshots, s) }) }
+func (f *fake) Seen(s Snapshot) {
+	f.set(func() {
+		f.snapshots = append(f.snapshots, s)
+	})
+}
 func (f *fake) Happened(e Event) { f.set(func() { f.events = append(f.events, e) }) }
 
 // view is what came of it so far.
@@ -211,11 +238,13 @@ func (f *fake) last() Snapshot {
 func (f *fake) happenings(k Kind) (n int) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
+
 	for _, e := range f.events {
 		if e.Kind == k {
 			n++
 		}
 	}
+
 	return n
 }
 
@@ -224,15 +253,21 @@ func start(t *testing.T, f *fake, change func(*Daemon, *Site)) (*Daemon, context
 	t.Helper()
 	site := f.site()
 	d := &Daemon{Observers: []Observer{f}, Random: func(int64) int64 { return 0 }}
+
 	if change != nil {
 		change(d, &site)
 	}
+
 	if d.Load == nil {
-		d.Load = func(context.Context) ([]Site, []BadConfig, error) { return []Site{site}, nil, nil }
+		d.Load = func(context.Context) ([]Site, []BadConfig, error) {
+			return []Site{site}, nil, nil
+		}
 	}
+
 	ctx, stop := context.WithCancel(t.Context())
 	ended := make(chan error, 1)
 	go func() { ended <- d.Run(ctx) }()
+
 	return d, func() {
 		stop()
 		if err := <-ended; err != nil {
@@ -257,8 +292,17 @@ var errSilent = errors.New("no router answers")
 // forwards are changes that put forwards back.
 func forwards(ports ...string) (all []plan.Change) {
 	for _, p := range ports {
-		all = append(all, plan.Change{Target: plan.ParseTarget("router"), Key: plan.Key{Kind: "forward", Name: "tcp/" + p}, Action: plan.Create, After: []string{"10.10.10.10:" + p}})
+		all = append(all, plan.Change{
+			Target: plan.ParseTarget("router"),
+			Key: plan.Key{
+				Kind: "forward",
+				Name: "tcp/" + p,
+			},
+			Action: plan.Create,
+			After:  []string{"10.10.10.10:" + p},
+		})
 	}
+
 	return all
 }
 

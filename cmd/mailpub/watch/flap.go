@@ -32,31 +32,43 @@ func (ts *problems) suppressFlapping(n *stateChanges, now time.Time) {
 		f := ts.Flaps[t.rootCause()]
 		return f != nil && f.On && !flapping[t.rootCause()]
 	}
+
 	for _, t := range n.broke {
 		t.Told = true
 		if t.Under != (subjectKey{}) {
 			continue
 		}
+
 		f := ts.Flaps[t.Subject]
 		if f == nil {
 			f = &flapCounter{}
 			ts.Flaps[t.Subject] = f
 		}
-		f.Breaks = slices.DeleteFunc(append(f.Breaks, now), func(at time.Time) bool { return now.Sub(at) >= flapWindow })
+
+		f.Breaks = slices.DeleteFunc(append(f.Breaks, now), func(at time.Time) bool {
+			return now.Sub(at) >= flapWindow
+		})
+
 		if f.On {
 			f.Last = now
 		} else if len(f.Breaks) >= flapsFrom {
-			f.On, f.Last = true, now
+			f.On = true
+			f.Last = now
 			flapping[t.Subject] = true
 			n.flapping = append(n.flapping, t)
 		}
 	}
+
 	for _, t := range n.healed {
 		if f := ts.Flaps[t.Subject]; f != nil && f.On {
 			f.Last = now
 		}
 	}
-	n.broke = slices.DeleteFunc(n.broke, func(t *problem) bool { return quiet(t) || flapping[t.rootCause()] })
+
+	n.broke = slices.DeleteFunc(n.broke, func(t *problem) bool {
+		return quiet(t) || flapping[t.rootCause()]
+	})
+
 	n.healed = slices.DeleteFunc(n.healed, quiet)
 	ts.expireFlapping(n, now)
 }

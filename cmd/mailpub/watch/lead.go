@@ -17,6 +17,7 @@ func (w *watcher) acquireLead(ctx context.Context) (release func(), ok bool) {
 	if w.site.Lead == nil {
 		return func() {}, true
 	}
+
 	for failed := false; ; failed = true {
 		l := w.tryToLead(ctx)
 		switch {
@@ -29,9 +30,15 @@ func (w *watcher) acquireLead(ctx context.Context) (release func(), ok bool) {
 		case ctx.Err() != nil:
 			return nil, false
 		case !failed:
-			e := w.emit(Event{Kind: Broke, Subject: "lead", Text: "the site is not watched: cannot find out whether another mailpub watches it: " + l.err.Error()})
+			e := w.emit(Event{
+				Kind:    Broke,
+				Subject: "lead",
+				Text: "the site is not watched: cannot find out whether another mailpub watches it: " +
+					l.err.Error(),
+			})
 			w.notify(Notice{Kind: Broke, Title: e.Text})
 		}
+
 		if !sleep(ctx, time.Minute) {
 			return nil, false
 		}
@@ -40,19 +47,29 @@ func (w *watcher) acquireLead(ctx context.Context) (release func(), ok bool) {
 
 // tryToLead stands by as long as another daemon leads.
 func (w *watcher) tryToLead(ctx context.Context) leadResult {
-	answer, waiting := make(chan leadResult, 1), make(chan string, 1)
+	answer := make(chan leadResult, 1)
+	waiting := make(chan string, 1)
 	lead := w.site.Lead
 	go func() {
 		release, err := lead(ctx, func(who string) { waiting <- who })
 		answer <- leadResult{release, err}
 	}()
+
 	waited := false
 	for {
 		select {
 		case who := <-waiting:
 			waited = true
 			w.emit(Event{Kind: StandingBy, Text: "standing by, as " + who + " watches it"})
-			w.snapshot = Snapshot{Site: w.site.Name, File: w.site.File, Host: w.site.Host, LAN: w.site.LAN, At: w.d.Now(), Standby: true}
+			w.snapshot = Snapshot{
+				Site:    w.site.Name,
+				File:    w.site.File,
+				Host:    w.site.Host,
+				LAN:     w.site.LAN,
+				At:      w.d.Now(),
+				Standby: true,
+			}
+
 			w.publishSnapshot()
 		case l := <-answer:
 			if waited && l.err == nil {
@@ -72,6 +89,7 @@ func (w *watcher) tryToLead(ctx context.Context) leadResult {
 func sleep(ctx context.Context, d time.Duration) bool {
 	t := time.NewTimer(d)
 	defer t.Stop()
+
 	select {
 	case <-ctx.Done():
 		return false
@@ -85,18 +103,28 @@ func (w *watcher) listen(ctx context.Context) {
 	if w.unlisten != nil {
 		w.unlisten()
 	}
+
 	ctx, cancel := context.WithCancel(ctx)
 	done := make(chan struct{})
-	hear, log := w.site.Listen, w.log
+	hear := w.site.Listen
+	log := w.log
 	go func() {
 		defer close(done)
-		for pause := time.Minute; hear != nil && ctx.Err() == nil; pause = min(2*pause, time.Hour) {
-			err := hear(ctx, func(s RouterEvent) { w.wake(wakeup{signal: &s, at: w.d.Now()}) })
+
+		for pause := time.Minute; hear != nil &&
+			ctx.Err() == nil; pause = min(2*pause, time.Hour) {
+			err := hear(ctx, func(s RouterEvent) {
+				w.wake(wakeup{signal: &s, at: w.d.Now()})
+			})
+
 			if err != nil && ctx.Err() == nil {
-				log.Warn("cannot listen for the router's announcements", "error", err, "again in", pause)
+				log.Warn("cannot listen for the router's announcements", "error", err,
+					"again in", pause)
 			}
+
 			sleep(ctx, pause)
 		}
 	}()
+
 	w.unlisten = func() { cancel(); <-done }
 }

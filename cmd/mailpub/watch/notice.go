@@ -48,19 +48,23 @@ func (n *Notice) write(more ...string) {
 	n.Format = NoticeFormat
 	var b strings.Builder
 	fmt.Fprintf(&b, "%s\n", n.Title)
+
 	for i, t := range n.Things {
 		if i == mostThings {
 			fmt.Fprintf(&b, "and %d more\n", len(n.Things)-i)
 			break
 		}
+
 		fmt.Fprintf(&b, "- %s\n", t.line())
 		if t.Hint != "" && t.Seconds == 0 && t.Cause == "" {
 			fmt.Fprintf(&b, "  %s\n", t.Hint)
 		}
 	}
+
 	for _, line := range more {
 		fmt.Fprintln(&b, line)
 	}
+
 	n.Text = strings.TrimSuffix(b.String(), "\n")
 }
 
@@ -75,11 +79,14 @@ func (n *Notice) clean() {
 			return r
 		}, s)
 	}
+
 	lines := strings.Split(n.Text, "\n")
 	for i, l := range lines {
 		lines[i] = line(l)
 	}
-	n.Title, n.Text = line(n.Title), strings.Join(lines, "\n")
+
+	n.Title = line(n.Title)
+	n.Text = strings.Join(lines, "\n")
 	for i, t := range n.Things {
 		n.Things[i].Subject, n.Things[i].Got, n.Things[i].Want, n.Things[i].Hint = line(t.Subject), line(t.Got), line(t.Want), line(t.Hint)
 	}
@@ -93,11 +100,15 @@ func (t Item) line() string {
 	case t.Got != "":
 		line += ": " + t.Got
 	}
+
 	if t.Cause != "" {
 		line += " (because of " + t.Cause + ")"
 	}
+
 	if t.Seconds > 0 {
-		line += fmt.Sprintf(", since %s, after %s", t.Since.Format(time.DateTime), formatDuration(time.Duration(t.Seconds*float64(time.Second))))
+		line += fmt.Sprintf(", since %s, after %s", t.Since.Format(time.DateTime),
+			formatDuration(time.Duration(t.Seconds*float64(time.Second))))
 	}
+
 	return line
 }

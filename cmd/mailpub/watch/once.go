@@ -19,15 +19,19 @@ func (d *Daemon) Once(ctx context.Context) (seen []Snapshot, err error) {
 	if err != nil {
 		return nil, err
 	}
+
 	for _, f := range wrong {
 		err = errors.Join(err, f.Err)
 	}
+
 	seen = make([]Snapshot, len(sites))
 	failed := make([]error, len(sites))
 	var all sync.WaitGroup
+
 	for i, s := range sites {
 		all.Go(func() { seen[i], failed[i] = d.once(ctx, s) })
 	}
+
 	all.Wait()
 	return seen, errors.Join(append(failed, err)...)
 }
@@ -35,32 +39,48 @@ func (d *Daemon) Once(ctx context.Context) (seen []Snapshot, err error) {
 func (d *Daemon) once(ctx context.Context, s Site) (Snapshot, error) {
 	w := newWatcher(d, s)
 	defer w.queues.close(onceFlush)
+
 	if s.Lead != nil {
 		trying, stop := context.WithCancel(ctx)
 		var other string
 		release, err := s.Lead(trying, func(who string) { other = who; stop() })
 		stop()
+
 		if other != "" {
-			return Snapshot{Site: s.Name, File: s.File}, fmt.Errorf("%s is watched already, by %s", s.Name, other)
+			return Snapshot{
+				Site: s.Name,
+				File: s.File,
+			}, fmt.Errorf("%s is watched already, by %s", s.Name, other)
 		}
 		if err != nil {
 			return Snapshot{Site: s.Name, File: s.File}, err
 		}
+
 		defer release()
 	}
+
 	w.load()
 	w.snapshot = Snapshot{Site: s.Name, File: s.File}
 	w.pass(ctx)
+
 	for w.snapshot.At.IsZero() && ctx.Err() == nil { // somebody works on the site
 		sleep(ctx, w.next.Sub(d.Now()))
 		w.pass(ctx)
 	}
+
 	return w.snapshot, ctx.Err()
 }
 
 // TestNotice is a notice of nothing, to see whether it arrives.
 func TestNotice(s Site, now time.Time) Notice {
-	n := Notice{Site: s.Name, Host: s.Host, At: now, Kind: Test, Title: "test notice; no action needed"}
+	n := Notice{
+		Site:  s.Name,
+		Host:  s.Host,
+		At:    now,
+		Kind:  Test,
+		Title: "test notice; no action needed",
+	}
+
 	n.write("This is a test: mailpub watch --test-notice was run for " + s.Host + ".")
 	return n
 }

@@ -61,9 +61,11 @@ func (w *watcher) isLockedElsewhere(now time.Time) bool {
 		w.busySince = time.Time{}
 		return false
 	}
+
 	if w.busySince.IsZero() {
 		w.busySince = now
 	}
+
 	return now.Sub(w.busySince) < busyMost
 }
 
@@ -72,22 +74,28 @@ func (w *watcher) pass(ctx context.Context) {
 	if !w.d.acquireSlot(ctx) {
 		return
 	}
+
 	defer w.d.releaseSlot()
+
 	start := w.d.Now()
 	w.next = w.site.Schedule.after(start, w.d.Random)
 	w.lastPass = start
+
 	if w.isLockedElsewhere(start) {
 		w.next = start.Add(busyPause)
 		return
 	}
+
 	found := w.observe(ctx)
 	if ctx.Err() != nil {
 		return
 	}
+
 	if w.isLockedElsewhere(w.d.Now()) {
 		w.next = w.d.Now().Add(busyPause)
 		return
 	}
+
 	order := w.repairRequest(found, w.d.Now())
 	w.process(found, Healed)
 	if len(order.Kinds) > 0 {
@@ -100,6 +108,7 @@ func (w *watcher) pass(ctx context.Context) {
 			w.process(found, Repaired)
 		}
 	}
+
 	w.finish(ctx, found, start)
 }
 
@@ -108,29 +117,51 @@ func (w *watcher) finish(ctx context.Context, found Observation, start time.Time
 	w.leases(found.Leases, found.Renew)
 	now := w.d.Now()
 	w.next = laterOf(w.next, now.Add(w.site.Schedule.Every/10))
+
 	if w.relook = w.hasTransient() && !w.relook; w.relook {
 		w.schedule(now.Add(softPause))
 	}
-	if w.Known[subjectGateway()] != nil && w.retry.IsZero() && len(w.allowedRepairs(Router)) > 0 {
+
+	if w.Known[subjectGateway()] != nil && w.retry.IsZero() &&
+		len(w.allowedRepairs(Router)) > 0 {
 		w.retry = now.Add(firstRetry) // many routers do not say that they are back
 	}
+
 	if !w.again.IsZero() {
 		w.schedule(laterOf(w.again, now.Add(time.Second)))
 		w.again = time.Time{}
 	}
-	found.Report.Site, found.Report.Drift = w.site.Name, true
+
+	found.Report.Site = w.site.Name
+	found.Report.Drift = true
 	w.snapshot = Snapshot{
-		Site: w.site.Name, File: w.site.File, Host: w.site.Host, LAN: w.site.LAN, Public: found.Public,
-		At: start, Took: now.Sub(start), Next: w.next, Report: found.Report, Err: found.Err, Leases: found.Leases, Config: w.wrongConfig,
+		Site:   w.site.Name,
+		File:   w.site.File,
+		Host:   w.site.Host,
+		LAN:    w.site.LAN,
+		Public: found.Public,
+		At:     start,
+		Took:   now.Sub(start),
+		Next:   w.next,
+		Report: found.Report,
+		Err:    found.Err,
+		Leases: found.Leases,
+		Config: w.wrongConfig,
 	}
+
 	level := slog.LevelDebug
 	if n := len(w.Known); w.broken == nil || *w.broken != n {
-		level, w.broken = slog.LevelInfo, &n
+		level = slog.LevelInfo
+		w.broken = &n
 	}
-	attrs := []any{"seconds", w.snapshot.Took.Seconds(), "broken", len(w.Known), "next", w.next.Format(time.DateTime)}
+
+	attrs := []any{"seconds", w.snapshot.Took.Seconds(), "broken", len(w.Known), "next",
+		w.next.Format(time.DateTime)}
+
 	if found.Err != nil {
 		attrs = append(attrs, "error", found.Err)
 	}
+
 	w.log.Log(ctx, level, "looked", attrs...)
 	w.publishSnapshot()
 	w.save()

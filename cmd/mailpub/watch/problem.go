@@ -26,31 +26,52 @@ type problem struct {
 }
 
 func (t *problem) item(now time.Time, healed bool) Item {
-	th := Item{Subject: t.Subject.String(), Got: t.Got, Want: t.Want, Hint: t.Hint, Since: t.Since}
+	th := Item{
+		Subject: t.Subject.String(),
+		Got:     t.Got,
+		Want:    t.Want,
+		Hint:    t.Hint,
+		Since:   t.Since,
+	}
+
 	if t.Under.words != "" {
 		th.Cause = t.Under.check
 	}
+
 	if healed {
 		th.Seconds = now.Sub(t.Since).Seconds()
-		th.Got, th.Want, th.Hint, th.Cause = "", "", "", ""
+		th.Got = ""
+		th.Want = ""
+		th.Hint = ""
+		th.Cause = ""
 	}
+
 	return th
 }
 
 func problemOf(c plan.Change) *problem {
-	t := &problem{Subject: subjectOf(c), Got: "none", Want: strings.Join(c.After, ", "), Hint: c.Reason}
+	t := &problem{
+		Subject: subjectOf(c),
+		Got:     "none",
+		Want:    strings.Join(c.After, ", "),
+		Hint:    c.Reason,
+	}
+
 	if len(c.Before) > 0 {
 		t.Got = strings.Join(c.Before, ", ")
 	}
+
 	if t.Want == "" {
 		t.Want = "none"
 	}
+
 	switch {
 	case c.Adopt:
 		t.Hint += "; mailpub apply --adopt takes it over"
 	case c.Writes():
 		t.Hint += "; mailpub apply does it"
 	}
+
 	return t
 }
 
@@ -65,18 +86,30 @@ type passResult struct {
 
 // newPassResult makes a picture of what was found.
 func newPassResult(f Observation) passResult {
-	p := passResult{broken: map[subjectKey]*problem{}, well: map[subjectKey]bool{}, unknown: map[subjectKey]bool{}, complete: f.Err == nil && len(f.Unread) == 0}
+	p := passResult{
+		broken:   map[subjectKey]*problem{},
+		well:     map[subjectKey]bool{},
+		unknown:  map[subjectKey]bool{},
+		complete: f.Err == nil && len(f.Unread) == 0,
+	}
+
 	for _, c := range f.Report.Checks {
 		subject := subjectOfCheck(c)
 		switch c.Status {
 		case plan.Fail:
-			p.add(&problem{Subject: subject, Got: c.Got, Want: c.Want, Hint: c.Hint})
+			p.add(&problem{
+				Subject: subject,
+				Got:     c.Got,
+				Want:    c.Want,
+				Hint:    c.Hint,
+			})
 		case plan.Skip:
 			p.unknown[subject] = true
 		default:
 			p.well[subject] = true
 		}
 	}
+
 	p.causes(f.Report)
 	for _, c := range f.Report.Changes {
 		switch {
@@ -87,15 +120,23 @@ func newPassResult(f Observation) passResult {
 			p.add(problemOf(c))
 		}
 	}
+
 	for _, e := range f.Unread {
-		p.add(&problem{Subject: subjectKey{"read", e.Target.String()}, Got: e.Err.Error(), Hint: "cannot compare it until it answers", soft: true})
+		p.add(&problem{
+			Subject: subjectKey{"read", e.Target.String()},
+			Got:     e.Err.Error(),
+			Hint:    "cannot compare it until it answers",
+			soft:    true,
+		})
 	}
+
 	switch {
 	case f.Err != nil && isDisputed(f.Sightings):
 		p.addDispute(f.Err)
 	case f.Err != nil:
 		p.add(&problem{Subject: subjectPass(), Got: f.Err.Error(), soft: true})
 	}
+
 	for _, a := range f.Public { // that a PTR record is missing is one thing
 		pointer := p.broken[subjectKey{catalog.DNSDrift, mail.ReverseName(a) + " PTR"}]
 		for _, id := range []string{catalog.HostPTR, catalog.HostFCrDNS} {
@@ -104,6 +145,7 @@ func newPassResult(f Observation) passResult {
 			}
 		}
 	}
+
 	if p.broken[subjectGateway()] != nil { // it takes all that the router would tell with it
 		for _, s := range []subjectKey{subjectPass(), {"read", "router"}} {
 			if t := p.broken[s]; t != nil {
@@ -111,6 +153,7 @@ func newPassResult(f Observation) passResult {
 			}
 		}
 	}
+
 	return p
 }
 
@@ -130,6 +173,7 @@ func (p *passResult) causes(r plan.Report) {
 		if root == nil {
 			continue
 		}
+
 		root.says = cause.Says
 		for _, i := range cause.Consequences {
 			if t := p.broken[subjectOfCheck(checks[i])]; t != nil && t != root {
@@ -160,7 +204,8 @@ func (n stateChanges) empty() bool {
 // when it is there the second time.
 func (ts *problems) update(p passResult, now time.Time) (n stateChanges) {
 	for _, subject := range p.order {
-		t, old := p.broken[subject], ts.Known[subject]
+		t := p.broken[subject]
+		old := ts.Known[subject]
 		if old == nil {
 			t.Since = now
 			ts.Known[subject] = t
@@ -168,25 +213,35 @@ func (ts *problems) update(p passResult, now time.Time) (n stateChanges) {
 				continue
 			}
 		} else {
-			old.Got, old.Want, old.Hint, old.Under, old.says = t.Got, t.Want, t.Hint, t.Under, t.says
+			old.Got = t.Got
+			old.Want = t.Want
+			old.Hint = t.Hint
+			old.Under = t.Under
+			old.says = t.says
 			t = old
 		}
+
 		if t.Told || ts.isReported(t) {
 			continue
 		}
+
 		n.broke = append(n.broke, t)
 	}
+
 	for _, subject := range sortedSubjects(ts.Known) {
 		if p.unknown != nil && p.broken[subject] == nil { // a whole picture, and it is not in it: no hurry
 			ts.Known[subject].soft = false
 		}
+
 		if p.broken[subject] != nil || p.unknown[subject] || !p.well[subject] && !p.complete {
 			continue
 		}
+
 		if t := ts.resolve(subject); t.Told {
 			n.healed = append(n.healed, t)
 		}
 	}
+
 	ts.suppressFlapping(&n, now)
 	return n
 }
@@ -211,24 +266,29 @@ func title(list []*problem) string {
 	for _, t := range list {
 		count[t.rootCause()]++
 	}
+
 	first := list[0]
 	for _, t := range list {
-		if t.Under == (subjectKey{}) && (first.Under != (subjectKey{}) || count[t.Subject] > count[first.Subject]) {
+		if t.Under == (subjectKey{}) && (first.Under != (subjectKey{}) ||
+			count[t.Subject] > count[first.Subject]) {
 			first = t
 		}
 	}
+
 	var more []string
 	for _, t := range list {
 		if t != first && t.rootCause() != first.rootCause() {
 			more = append(more, t.Subject.String())
 		}
 	}
+
 	text := first.name()
 	if n := count[first.rootCause()]; n > 1 && sameCheck(list, first.rootCause()) {
 		text += fmt.Sprintf(" (%d)", n) // five forwards
 	} else if n > 1 {
 		text += fmt.Sprintf(", and its consequences (%d)", n-1)
 	}
+
 	switch len(more) {
 	case 0:
 	case 1:
@@ -236,12 +296,15 @@ func title(list []*problem) string {
 	default:
 		text += fmt.Sprintf("; and %d other things", len(more))
 	}
+
 	return text
 }
 
 // sameCheck reports whether what follows from a root is the same as that: one check of several things.
 func sameCheck(list []*problem, root subjectKey) bool {
-	return !slices.ContainsFunc(list, func(t *problem) bool { return t.rootCause() == root && t.Subject.check != root.check })
+	return !slices.ContainsFunc(list, func(t *problem) bool {
+		return t.rootCause() == root && t.Subject.check != root.check
+	})
 }
 
 // name is what a trouble is called in a title.
@@ -254,6 +317,7 @@ func (t *problem) name() string {
 	case t.Subject == subjectRepair():
 		return "automatic repair failed"
 	}
+
 	return t.Subject.String()
 }
 

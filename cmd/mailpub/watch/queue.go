@@ -61,11 +61,14 @@ func (q *queues) setChannels(channels []Channel) {
 func (q *queues) put(n Notice) {
 	q.mu.Lock()
 	defer q.mu.Unlock()
+
 	for _, to := range q.to {
 		if len(to.waiting) == queueMost {
-			q.log.Warn("too many pending notices; the oldest is dropped", "channel", to.channel.Name, "notice", to.waiting[0].Title)
+			q.log.Warn("too many pending notices; the oldest is dropped", "channel",
+				to.channel.Name, "notice", to.waiting[0].Title)
 			to.waiting = to.waiting[1:]
 		}
+
 		to.waiting = append(to.waiting, n)
 		if !to.running {
 			to.running = true
@@ -83,6 +86,7 @@ func (q *queues) drain(to *queue) {
 			q.mu.Unlock()
 			return
 		}
+
 		n := to.waiting[0]
 		to.waiting = to.waiting[1:]
 		q.mu.Unlock()
@@ -98,14 +102,19 @@ func (q *queues) send(c Channel, n Notice) {
 			q.log.Info("told", "site", n.Site, "channel", c.Name, "notice", n.Title)
 			return
 		}
+
 		if q.ctx.Err() != nil || try == len(pauses) {
-			q.log.Error("a notice was not delivered", "site", n.Site, "channel", c.Name, "notice", n.Title, "error", err)
+			q.log.Error("a notice was not delivered", "site", n.Site, "channel", c.Name,
+				"notice", n.Title, "error", err)
 			if q.undelivered != nil {
 				q.undelivered(c.Name, n, err)
 			}
 			return
 		}
-		q.log.Warn("a channel did not accept a notice", "site", n.Site, "channel", c.Name, "notice", n.Title, "error", err, "again in", pauses[try].String())
+
+		q.log.Warn("a channel did not accept a notice", "site", n.Site, "channel", c.Name,
+			"notice", n.Title, "error", err, "again in", pauses[try].String())
+
 		sleep(q.ctx, pauses[try])
 	}
 }
@@ -114,6 +123,7 @@ func (q *queues) send(c Channel, n Notice) {
 func Try(ctx context.Context, c Channel, n Notice) error {
 	ctx, cancel := context.WithTimeout(ctx, sendTime)
 	defer cancel()
+
 	sent := make(chan error, 1)
 	go func() { sent <- c.Send(ctx, n) }()
 	select {
@@ -130,10 +140,12 @@ func (q *queues) close(within time.Duration) {
 	go func() { q.all.Wait(); close(done) }()
 	t := time.NewTimer(within)
 	defer t.Stop()
+
 	select {
 	case <-done:
 	case <-t.C:
 	}
+
 	q.cancel()
 	<-done
 }

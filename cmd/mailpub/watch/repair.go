@@ -22,24 +22,33 @@ func (w *watcher) repairRequest(found Observation, now time.Time) RepairRequest 
 		}
 		return o
 	}
+
 	v := w.Address.decide(found, w.site.Policy, now)
 	w.again = v.again
 	if v.held {
-		e := w.emit(Event{Kind: AddressHeld, Text: fmt.Sprintf("the public address changed %d times within an hour, and is %s now; DNS is not changed until %s",
-			len(w.Address.Changes), addresses(found.Public), v.again.Format(time.TimeOnly))})
+		e := w.emit(Event{
+			Kind: AddressHeld,
+			Text: fmt.Sprintf("the public address changed %d times within an hour, and is %s now; DNS is not changed until %s",
+				len(w.Address.Changes), addresses(found.Public), v.again.Format(time.TimeOnly)),
+		})
 		w.notify(Notice{Kind: AddressHeld, Title: e.Text})
 	}
+
 	if v.write {
 		o.Address = found.Public
 	} else {
 		o.Kinds = slices.Delete(o.Kinds, i, i+1)
 	}
+
 	return o
 }
 
 // addressUpdatePending reports whether a change of address is about to be followed, so that what it breaks is
 // no news of its own.
-func (w *watcher) addressUpdatePending() bool { return w.Address.Addrs != nil && !w.Address.Held }
+func (w *watcher) addressUpdatePending() bool {
+	return w.Address.Addrs != nil &&
+		!w.Address.Held
+}
 
 // carryOut repairs. since is when it broke, and why says so in a few words; "" where the news of that
 // is out already. Where that failed, it is tried again soon.
@@ -47,22 +56,27 @@ func (w *watcher) carryOut(ctx context.Context, o RepairRequest, since time.Time
 	if len(o.Kinds) == 0 {
 		return RepairResult{}, nil
 	}
+
 	out, err := w.repair(ctx, o)
 	if ctx.Err() != nil {
 		return out, err
 	}
+
 	if out.Leases != nil || !out.Renew.IsZero() {
 		w.leases(out.Leases, out.Renew)
 	}
+
 	if errors.Is(err, ErrBusy) {
 		w.log.Info("another mailpub process is changing the site; repairing later")
 		w.retry = w.d.Now().Add(busyPause)
 		w.again = w.retry // what is no repair of the router comes with a pass
 		return out, err
 	}
+
 	if why != "" {
 		w.reportLoss(out, since, why)
 	}
+
 	w.reportRepairs(o, out)
 	w.recordRepair(o, err)
 	return out, err
@@ -83,10 +97,15 @@ func (w *watcher) reportLoss(out RepairResult, since time.Time, why string) {
 			p.add(problemOf(c))
 		}
 	}
-	gone := slices.DeleteFunc(slices.Clone(out.Found), func(c plan.Change) bool { return c.Renew })
+
+	gone := slices.DeleteFunc(slices.Clone(out.Found), func(c plan.Change) bool {
+		return c.Renew
+	})
+
 	if !slices.ContainsFunc(gone, func(c plan.Change) bool { return !c.Lapsed }) {
 		why = "the leases of the forwards ran out" // the router did nothing wrong
 	}
+
 	for i, subject := range p.order {
 		switch t := p.broken[subject]; {
 		case w.Known[subjectGateway()] != nil:
@@ -97,6 +116,7 @@ func (w *watcher) reportLoss(out RepairResult, since time.Time, why string) {
 			t.Under = p.order[0]
 		}
 	}
+
 	w.reportChanges(w.update(p, since), Broke)
 }
 
@@ -109,17 +129,23 @@ func (w *watcher) reportRepairs(o RepairRequest, out RepairResult) {
 			renewed = append(renewed, c.Key.Name)
 			continue
 		}
-		if !slices.ContainsFunc(out.Moved, func(m plan.Change) bool { return m.Key == c.Key }) {
+
+		if !slices.ContainsFunc(out.Moved, func(m plan.Change) bool {
+			return m.Key == c.Key
+		}) {
 			put = append(put, c.Key.Name)
 			p.well[subjectOf(c)] = true
 		}
 	}
+
 	if len(renewed) > 0 {
 		w.emit(Event{Kind: Renewed, Text: "leases renewed: " + strings.Join(renewed, ", ")})
 	}
+
 	if len(out.Moved) > 0 {
 		w.reportAddressUpdate(o, out.Moved)
 	}
+
 	if len(put) > 0 {
 		w.log.Warn("restored", "what", strings.Join(put, ", "))
 		w.reportChanges(w.update(p, w.d.Now()), Repaired)
@@ -135,22 +161,42 @@ func (w *watcher) reportAddressUpdate(o RepairRequest, changes []plan.Change) {
 			w.resolve(subject)
 		}
 	}
+
 	w.Address.markUpdated(now)
-	n := Notice{Kind: AddressChanged, Title: "the public address is " + addresses(o.Address) + " now; DNS was updated"}
+	n := Notice{
+		Kind:  AddressChanged,
+		Title: "the public address is " + addresses(o.Address) + " now; DNS was updated",
+	}
+
 	var more []string
 	for _, c := range changes {
 		if c.Action != plan.Manual {
-			n.Things = append(n.Things, Item{Subject: subjectOf(c).String(), Got: written(c), Since: since, Seconds: now.Sub(since).Seconds()})
+			n.Things = append(n.Things, Item{
+				Subject: subjectOf(c).String(),
+				Got:     written(c),
+				Since:   since,
+				Seconds: now.Sub(since).Seconds(),
+			})
 			continue
 		}
+
 		t := problemOf(c)
-		t.Since, t.Told = now, true
+		t.Since = now
+		t.Told = true
 		w.Known[t.Subject] = t
 		n.Things = append(n.Things, t.item(now, false))
 		more = append(more, "manual step: "+c.Reason)
 	}
+
 	n.write(more...)
-	w.emit(Event{Kind: AddressChanged, Subject: subjectAddress().String(), Text: n.Title, Since: since, Took: now.Sub(since)})
+	w.emit(Event{
+		Kind:    AddressChanged,
+		Subject: subjectAddress().String(),
+		Text:    n.Title,
+		Since:   since,
+		Took:    now.Sub(since),
+	})
+
 	w.notify(n)
 }
 
@@ -166,23 +212,29 @@ func (w *watcher) recordRepair(o RepairRequest, err error) {
 	subject := subjectRepair()
 	now := w.d.Now()
 	if err == nil {
-		w.failures, w.retry = 0, time.Time{}
-		w.reportChanges(w.update(passResult{well: map[subjectKey]bool{subject: true}}, now), Healed)
+		w.failures = 0
+		w.retry = time.Time{}
+		w.reportChanges(w.update(passResult{well: map[subjectKey]bool{subject: true}}, now),
+			Healed)
 		return
 	}
+
 	if slices.Contains(o.Kinds, Router) { // the others come with the next pass
 		w.failures++
 		pause := firstRetry << min(w.failures-1, 20)
 		w.retry = now.Add(min(pause, laterOf(now.Add(w.site.Schedule.Every), w.next).Sub(now)))
 	}
+
 	w.log.Warn("could not repair", "what", o.Kinds, "error", err)
 	t := &problem{Subject: subject, Got: err.Error(), soft: true}
 	if w.Known[subjectGateway()] != nil {
 		t.Under = subjectGateway()
 	}
+
 	if w.Known[subject] == nil {
 		w.emit(Event{Kind: RepairFailed, Subject: subject.String(), Text: err.Error()})
 	}
+
 	p := passResult{broken: map[subjectKey]*problem{}}
 	p.add(t)
 	w.reportChanges(w.update(p, now), Broke)
@@ -194,24 +246,32 @@ func (w *watcher) process(found Observation, by Kind) {
 	if len(found.Mendable) > 0 { // whether it can be is seen afterwards
 		p.unknown[subjectRepair()] = true
 	}
+
 	behind := slices.Contains(found.Mendable, Address)
 	for _, subject := range slices.Clone(p.order) {
 		switch {
-		case behind && w.addressUpdatePending() && subject.ofAddress(), !behind && subject.check == catalog.RouterAddress && w.addressRecentlyChanged():
+		case behind && w.addressUpdatePending() &&
+			subject.ofAddress(), !behind && subject.check == catalog.RouterAddress &&
+			w.addressRecentlyChanged():
 			p.drop(subject)
 		case behind && subject.ofAddress():
 			p.causedByAddress(subject)
 		}
 	}
+
 	for subject := range w.Known {
 		if behind && subject.ofAddress() && p.broken[subject] == nil { // of the address that DNS has: no matter now
 			p.drop(subject)
 		}
 	}
+
 	n := w.update(p, w.d.Now())
 	if w.Address.Held { // which was said
-		n.broke = slices.DeleteFunc(n.broke, func(t *problem) bool { return t.rootCause() == subjectAddress() })
+		n.broke = slices.DeleteFunc(n.broke, func(t *problem) bool {
+			return t.rootCause() == subjectAddress()
+		})
 	}
+
 	w.reportChanges(n, by)
 }
 

@@ -9,8 +9,10 @@ func (s Schedule) after(start time.Time, random func(n int64) int64) time.Time {
 	if s.Cron != nil {
 		next = s.Cron.Next(start)
 	}
+
 	if s.Jitter > 0 {
 		next = next.Add(time.Duration(random(int64(s.Jitter))))
 	}
+
 	return next
 }

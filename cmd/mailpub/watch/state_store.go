@@ -28,28 +28,39 @@ type stateJSON struct {
 
 // load takes up what is remembered. That it can't be read is no reason not to watch.
 func (w *watcher) load() {
-	w.memory = memory{problems: problems{Known: map[subjectKey]*problem{}, Flaps: map[subjectKey]*flapCounter{}}}
+	w.memory = memory{problems: problems{
+		Known: map[subjectKey]*problem{},
+		Flaps: map[subjectKey]*flapCounter{},
+	}}
+
 	if w.site.Memory == nil {
 		return
 	}
+
 	data, err := w.site.Memory.Load()
 	var m stateJSON
 	if err == nil && data != nil {
 		err = json.Unmarshal(data, &m)
 	}
+
 	if err != nil || data != nil && m.Format != memoryFormat {
-		w.log.Warn("cannot read the state of the last watch; problems may be reported again", "error", err)
+		w.log.Warn("cannot read the state of the last watch; problems may be reported again",
+			"error", err)
 		return
 	}
+
 	for _, t := range m.Broken {
 		w.Known[t.Subject] = t
 	}
+
 	for subject, f := range m.Flaps {
 		if f.On || len(f.Breaks) > 0 {
 			w.Flaps[subject] = f
 		}
 	}
-	w.Address, w.kept = m.Address, data
+
+	w.Address = m.Address
+	w.kept = data
 }
 
 // save keeps what changed.
@@ -57,20 +68,32 @@ func (w *watcher) save() {
 	if w.site.Memory == nil {
 		return
 	}
-	m := stateJSON{Format: memoryFormat, Broken: []*problem{}, Flaps: w.Flaps, Address: w.Address}
+
+	m := stateJSON{
+		Format:  memoryFormat,
+		Broken:  []*problem{},
+		Flaps:   w.Flaps,
+		Address: w.Address,
+	}
+
 	for _, subject := range sortedSubjects(w.Known) {
 		m.Broken = append(m.Broken, w.Known[subject])
 	}
+
 	data, err := json.Marshal(m)
 	if err != nil || bytes.Equal(data, w.kept) {
 		return
 	}
+
 	if err := w.site.Memory.Save(data); err != nil {
 		if !w.unsaved {
-			w.log.Warn("cannot save the known problems for the next watch; watching continues", "error", err)
+			w.log.Warn("cannot save the known problems for the next watch; watching continues",
+				"error", err)
 		}
 		w.unsaved = true
 		return
 	}
-	w.kept, w.unsaved = data, false
+
+	w.kept = data
+	w.unsaved = false
 }

@@ -31,7 +31,8 @@ func subjectOfCheck(c plan.Check) subjectKey { return subjectKey{c.ID, c.Subject
 
 // subjectOf is how a change is called: as the check that sees the same.
 func subjectOf(c plan.Change) subjectKey {
-	id, ok := map[string]string{"forward": catalog.RouterForward, "dns": catalog.DNSDrift, "service": catalog.ServiceConfig}[c.Key.Kind]
+	id, ok := map[string]string{"forward": catalog.RouterForward, "dns": catalog.DNSDrift,
+		"service": catalog.ServiceConfig}[c.Key.Kind]
 	if !ok {
 		id = c.Key.Kind
 	}
@@ -61,12 +62,16 @@ func (s subjectKey) ofAddress() bool {
 		return true
 	case catalog.DNSDrift:
 		_, rrtype, tag, err := mail.SplitDNSKey(plan.Key{Kind: "dns", Name: s.words})
-		return err == nil && (slices.Contains([]string{"A", "AAAA", "PTR"}, rrtype) || rrtype == "TXT" && tag == "v=spf1")
+		return err == nil && (slices.Contains([]string{"A", "AAAA", "PTR"}, rrtype) ||
+			rrtype == "TXT" && tag == "v=spf1")
 	}
+
 	return false
 }
 
 // sortedSubjects returns the keys of a map, in the order of their texts.
 func sortedSubjects[V any](m map[subjectKey]V) []subjectKey {
-	return slices.SortedFunc(maps.Keys(m), func(a, b subjectKey) int { return cmp.Compare(a.String(), b.String()) })
+	return slices.SortedFunc(maps.Keys(m), func(a, b subjectKey) int {
+		return cmp.Compare(a.String(), b.String())
+	})
 }

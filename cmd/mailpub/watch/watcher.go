@@ -64,10 +64,21 @@ type watcher struct {
 }
 
 func newWatcher(d *Daemon, site Site) *watcher {
-	w := &watcher{d: d, pokes: make(chan wakeup, 16), changes: make(chan configChange, 1), queues: newQueues(d.Logger)}
-	w.queues.undelivered = func(channel string, n Notice, err error) {
-		d.emit(n.Site, &w.telling, Event{Kind: NoticeUndelivered, Subject: channel, Text: channel + " did not take \"" + n.Title + "\": " + err.Error()})
+	w := &watcher{
+		d:       d,
+		pokes:   make(chan wakeup, 16),
+		changes: make(chan configChange, 1),
+		queues:  newQueues(d.Logger),
 	}
+
+	w.queues.undelivered = func(channel string, n Notice, err error) {
+		d.emit(n.Site, &w.telling, Event{
+			Kind:    NoticeUndelivered,
+			Subject: channel,
+			Text:    channel + " did not take \"" + n.Title + "\": " + err.Error(),
+		})
+	}
+
 	w.setSite(site)
 	return w
 }
@@ -100,14 +111,18 @@ func (w *watcher) configure(c configChange) {
 // run watches until ctx is done.
 func (w *watcher) run(ctx context.Context) {
 	defer w.queues.close(flushTime)
+
 	release, ok := w.acquireLead(ctx)
 	if !ok {
 		return
 	}
+
 	defer release()
+
 	w.load()
 	w.listen(ctx)
 	defer func() { w.unlisten() }()
+
 	for ctx.Err() == nil {
 		w.pass(ctx)
 		w.wait(ctx)
@@ -123,6 +138,7 @@ func (w *watcher) wait(ctx context.Context) {
 				at = t
 			}
 		}
+
 		timer := time.NewTimer(at.Sub(w.d.Now()))
 		select {
 		case <-ctx.Done():
@@ -132,15 +148,19 @@ func (w *watcher) wait(ctx context.Context) {
 			w.changed(ctx, c)
 		case <-timer.C:
 		}
+
 		timer.Stop()
 		now := w.d.Now()
 		if !w.next.After(now) {
 			return
 		}
+
 		if isDue(w.retry, now) || isDue(w.renew, now) {
-			w.retry, w.renew = time.Time{}, time.Time{}
+			w.retry = time.Time{}
+			w.renew = time.Time{}
 			failed := w.failures
-			if _, err := w.carryOut(ctx, RepairRequest{Kinds: w.allowedRepairs(Router)}, now, "the router forgot its forwards"); err == nil && failed > 0 {
+			if _, err := w.carryOut(ctx, RepairRequest{Kinds: w.allowedRepairs(Router)}, now,
+				"the router forgot its forwards"); err == nil && failed > 0 {
 				w.schedule(w.d.Now()) // it is back
 			}
 		}
@@ -160,10 +180,14 @@ func (w *watcher) schedule(at time.Time) {
 func (w *watcher) handleWakeup(ctx context.Context, p wakeup) {
 	now := w.d.Now()
 	if p.signal == nil {
-		w.emit(Event{Kind: ClockJumped, Text: "the clock jumped by " + p.jump.Round(time.Second).String()})
+		w.emit(Event{
+			Kind: ClockJumped,
+			Text: "the clock jumped by " + p.jump.Round(time.Second).String(),
+		})
 		w.next = now
 		return
 	}
+
 	w.emit(Event{Kind: p.signal.Kind, Text: p.signal.Text})
 	at := laterOf(now, w.lastPass.Add(eventPause))
 	switch p.signal.Kind {
@@ -171,8 +195,10 @@ func (w *watcher) handleWakeup(ctx context.Context, p wakeup) {
 		at = laterOf(at, now.Add(gonePause))
 	case RouterRestarted:
 		w.failures = 0
-		w.carryOut(ctx, RepairRequest{Kinds: w.allowedRepairs(Router)}, p.at, "the router restarted and forgot its forwards")
+		w.carryOut(ctx, RepairRequest{Kinds: w.allowedRepairs(Router)}, p.at,
+			"the router restarted and forgot its forwards")
 	}
+
 	w.schedule(at)
 }
 
@@ -184,15 +210,33 @@ func (w *watcher) changed(ctx context.Context, c configChange) {
 		if !w.snapshot.At.IsZero() {
 			w.publishSnapshot()
 		}
-		e := w.emit(Event{Kind: ConfigWrong, Subject: w.site.File, Text: "the config has errors; the former version stays in use: " + c.wrong.Error()})
-		w.notify(Notice{Kind: ConfigWrong, Title: "the config " + w.site.File + " has errors; the former version stays in use", Text: e.Text})
+
+		e := w.emit(Event{
+			Kind:    ConfigWrong,
+			Subject: w.site.File,
+			Text: "the config has errors; the former version stays in use: " +
+				c.wrong.Error(),
+		})
+
+		w.notify(Notice{
+			Kind:  ConfigWrong,
+			Title: "the config " + w.site.File + " has errors; the former version stays in use",
+			Text:  e.Text,
+		})
+
 		return
 	}
+
 	w.setSite(*c.site)
 	w.listen(ctx)
 	w.next = w.d.Now()
 	e := w.emit(Event{Kind: Reloaded, Subject: w.site.File, Text: "the config was read again"})
+
 	if c.mended {
-		w.notify(Notice{Kind: Reloaded, Title: "the config " + w.site.File + " is right again", Text: e.Text})
+		w.notify(Notice{
+			Kind:  Reloaded,
+			Title: "the config " + w.site.File + " is right again",
+			Text:  e.Text,
+		})
 	}
 }

@@ -49,7 +49,9 @@ func StartFor(t testing.TB, user, password string, submission, mailbox net.Liste
 			t.Fatal(err)
 		}
 	}
-	submission, mailbox = orLoopback(t, submission), orLoopback(t, mailbox)
+
+	submission = orLoopback(t, submission)
+	mailbox = orLoopback(t, mailbox)
 	p.Submission, p.IMAP = submission.Addr().String(), mailbox.Addr().String()
 	memory := imapmemserver.New()
 	memory.AddUser(p.user)
@@ -60,6 +62,7 @@ func StartFor(t testing.TB, user, password string, submission, mailbox net.Liste
 		Caps:         imap.CapSet{imap.CapIMAP4rev1: {}, imap.CapIMAP4rev2: {}},
 		InsecureAuth: true,
 	})
+
 	smtpServer := smtp.NewServer(p)
 	smtpServer.AllowInsecureAuth = true
 	smtpServer.Domain = "provider.example"
@@ -69,6 +72,7 @@ func StartFor(t testing.TB, user, password string, submission, mailbox net.Liste
 		imapServer.Close()
 		smtpServer.Close()
 	})
+
 	return p
 }
 
@@ -77,10 +81,12 @@ func orLoopback(t testing.TB, l net.Listener) net.Listener {
 	if l != nil {
 		return l
 	}
+
 	l, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
 		t.Fatal(err)
 	}
+
 	return l
 }
 
@@ -89,7 +95,8 @@ func (p *Provider) Create(folder string) error { return p.user.Create(folder, ni
 
 // Put puts a message into a folder.
 func (p *Provider) Put(folder string, message []byte) error {
-	_, err := p.user.Append(folder, literal{bytes.NewReader(message)}, &imap.AppendOptions{Time: time.Now()})
+	_, err := p.user.Append(folder, literal{bytes.NewReader(message)},
+		&imap.AppendOptions{Time: time.Now()})
 	return err
 }
 
@@ -126,8 +133,13 @@ func (s *session) AuthMechanisms() []string { return []string{sasl.Plain} }
 func (s *session) Auth(string) (sasl.Server, error) {
 	return sasl.NewPlainServer(func(_, user, password string) error {
 		if user != User || password != Password {
-			return &smtp.SMTPError{Code: 535, EnhancedCode: smtp.EnhancedCode{5, 7, 8}, Message: "wrong user or password"}
+			return &smtp.SMTPError{
+				Code:         535,
+				EnhancedCode: smtp.EnhancedCode{5, 7, 8},
+				Message:      "wrong user or password",
+			}
 		}
+
 		return nil
 	}), nil
 }
@@ -142,11 +154,14 @@ func (s *session) Data(r io.Reader) error {
 	if err != nil {
 		return err
 	}
+
 	s.p.mu.Lock()
 	s.p.sent++
 	s.p.mu.Unlock()
+
 	if s.p.Handed == nil {
 		return errors.New("the test takes no message")
 	}
+
 	return s.p.Handed(s.from, s.to, message)
 }

@@ -18,24 +18,29 @@ func (s *Server) serveSMTP(conn net.Conn) {
 		conn.Close()
 		return
 	}
+
 	var to string
 	said := []string{}
 	server := &smtptest.Server{
 		Greeting: "220 " + s.setting("FQDN") + " ESMTP MDaemon " + Version,
 		EHLO:     "250-" + s.setting("FQDN") + " Hello\r\n250 SIZE",
 	}
+
 	server.Reply = func(line string) string {
 		reply := s.reply(line)
 		if strings.HasPrefix(line, "RCPT") {
 			to = address(line)
 		}
+
 		said = append(said, "<-- "+line)
 		if strings.Contains(reply, "recipient unknown") {
 			said = append(said, "no account and no alias")
 		}
+
 		said = append(said, "--> "+reply)
 		return reply
 	}
+
 	server.Stored = func(message string) { s.deliver(to, message) }
 	server.Handle(conn)
 	s.log(conn, said)
@@ -61,6 +66,7 @@ func (s *Server) reply(line string) string {
 		if ours && s.setting("MailMustExist") == "Yes" && s.mailbox(address(line)) == "" {
 			return "550 5.1.8 sender unknown"
 		}
+
 		return "250 2.1.0 Sender OK"
 	case strings.HasPrefix(line, "RCPT"):
 		switch {
@@ -71,21 +77,25 @@ func (s *Server) reply(line string) string {
 		case ours && s.mailbox(address(line)) == "" && s.setting("RcptMustExist") == "Yes":
 			return "550 5.1.1 recipient unknown"
 		}
+
 		return "250 2.1.5 Recipient OK"
 	case strings.HasPrefix(line, "VRFY"), strings.HasPrefix(line, "EXPN"):
 		return "502 5.5.1 not available"
 	}
+
 	return ""
 }
 
 func (s *Server) serves(domain string) bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
+
 	for _, line := range strings.Fields(string(s.loaded["Domains.dat"])) {
 		if strings.EqualFold(line, domain) {
 			return true
 		}
 	}
+
 	return false
 }
 
@@ -93,6 +103,7 @@ func (s *Server) serves(domain string) bool {
 func (s *Server) mailbox(to string) string {
 	s.mu.Lock()
 	defer s.mu.Unlock()
+
 	for _, line := range strings.Split(string(s.loaded["Alias.dat"]), "\r\n") {
 		alias, actual, ok := strings.Cut(line, " = ")
 		pattern := strings.ToLower(strings.ReplaceAll(alias, "$LOCALDOMAIN$", "*"))
@@ -100,11 +111,13 @@ func (s *Server) mailbox(to string) string {
 			return actual
 		}
 	}
+
 	for _, u := range users(s.loaded["userlist.dat"]) {
 		if u[1]+"@"+u[0] == to {
 			return to
 		}
 	}
+
 	return ""
 }
 
@@ -112,7 +125,8 @@ func (s *Server) mailbox(to string) string {
 func users(list []byte) (all [][2]string) {
 	for _, line := range strings.Split(string(list), "\r\n") {
 		if len(line) >= 75 {
-			all = append(all, [2]string{strings.TrimSpace(line[:45]), strings.TrimSpace(line[45:75])})
+			all = append(all, [2]string{strings.TrimSpace(line[:45]),
+				strings.TrimSpace(line[45:75])})
 		}
 	}
 	return all
@@ -124,14 +138,17 @@ func (s *Server) deliver(to, message string) {
 	if mailbox == "" {
 		mailbox = "admin@nomeazienda.it"
 	}
+
 	local, domain, _ := strings.Cut(mailbox, "@")
 	dir := filepath.Join(s.Root, "Users", domain, local)
 	if err := os.MkdirAll(dir, 0o755); err != nil {
 		return
 	}
+
 	n := time.Now().UnixNano() % 1e9
 	os.WriteFile(filepath.Join(dir, fmt.Sprintf("MD50%09d.msg", n)), []byte(message), 0o644)
-	os.WriteFile(filepath.Join(dir, "Hiwater.mrk"), []byte(fmt.Sprintf("[Hiwater]\r\nLast=%d\r\n", n)), 0o644)
+	os.WriteFile(filepath.Join(dir, "Hiwater.mrk"),
+		[]byte(fmt.Sprintf("[Hiwater]\r\nLast=%d\r\n", n)), 0o644)
 }
 
 // log writes a session into today's log once it is over.
@@ -139,20 +156,28 @@ func (s *Server) log(conn net.Conn, said []string) {
 	now := time.Now()
 	var b strings.Builder
 	at := now.Format("Mon 2006-01-02 15:04:05.000: ")
-	fmt.Fprintf(&b, "%sSession 00000001; child 0001\r\n%sAccepting SMTP connection from %s to %s\r\n", at, at, conn.RemoteAddr(), conn.LocalAddr())
+	fmt.Fprintf(&b, "%sSession 00000001; child 0001\r\n%sAccepting SMTP connection from %s to %s\r\n",
+		at, at, conn.RemoteAddr(), conn.LocalAddr())
+
 	for _, line := range said {
 		if !strings.HasSuffix(line, "--> ") {
 			fmt.Fprintf(&b, "%s%s\r\n", at, line)
 		}
 	}
-	fmt.Fprintf(&b, "%sSMTP session successful (Bytes in/out: 100/100)\r\n%s----------\r\n", at, at)
+
+	fmt.Fprintf(&b, "%sSMTP session successful (Bytes in/out: 100/100)\r\n%s----------\r\n",
+		at, at)
+
 	name := filepath.Join(s.Root, "Logs", "MDaemon-"+now.Format(time.DateOnly)+"-SMTP-(in).log")
 	s.mu.Lock()
 	defer s.mu.Unlock()
+
 	f, err := os.OpenFile(name, os.O_CREATE|os.O_APPEND|os.O_WRONLY, 0o644)
 	if err != nil {
 		return
 	}
+
 	defer f.Close()
+
 	f.WriteString(b.String())
 }

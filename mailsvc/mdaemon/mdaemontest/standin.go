@@ -70,34 +70,44 @@ func Start(t *testing.T) *Server {
 	t.Helper()
 	root := filepath.Join(t.TempDir(), "MDaemon")
 	s := &Server{Root: root, App: filepath.Join(root, "App"), loaded: map[string][]byte{}}
-	for _, dir := range []string{"App", "Logs", filepath.Join("Users", "nomeazienda.it", "admin"), filepath.Join("Users", "nomeazienda.it", "mario"), filepath.Join("Docs", "API", "XML API")} {
+
+	for _, dir := range []string{"App", "Logs",
+		filepath.Join("Users", "nomeazienda.it", "admin"),
+		filepath.Join("Users", "nomeazienda.it", "mario"),
+		filepath.Join("Docs", "API", "XML API")} {
 		if err := os.MkdirAll(filepath.Join(root, dir), 0o755); err != nil {
 			t.Fatal(err)
 		}
 	}
+
 	for name, text := range files() {
 		if err := os.WriteFile(filepath.Join(root, name), []byte(text), 0o644); err != nil {
 			t.Fatal(err)
 		}
 	}
+
 	s.reload()
 	s.SMTP = smtptest.Serve(t, s.serveSMTP)
 	s.API = s.startAPI(t)
-	done, ended := make(chan struct{}), make(chan struct{})
+	done := make(chan struct{})
+	ended := make(chan struct{})
 	go s.watch(done, ended)
 	t.Cleanup(func() {
 		close(done)
 		<-ended
 	})
+
 	return s
 }
 
 // files are what the folder holds at the start. One line is in code page 1252.
 func files() map[string]string {
 	user := func(domain, mailbox string) string {
-		record := fmt.Sprintf("%-45s%-30s%-30s%-90s%-20s", domain, mailbox, mailbox, `C:\MDaemon\Users\`+domain+`\`+mailbox+`\`, "REVERSIBLE")
+		record := fmt.Sprintf("%-45s%-30s%-30s%-90s%-20s", domain, mailbox, mailbox,
+			`C:\MDaemon\Users\`+domain+`\`+mailbox+`\`, "REVERSIBLE")
 		return record + strings.Repeat("N", 20) + "\r\n"
 	}
+
 	help := func(elements ...string) string {
 		text := "<MDaemon><API><Help>"
 		for _, e := range elements {
@@ -105,26 +115,31 @@ func files() map[string]string {
 		}
 		return text + "</Help></API></MDaemon>"
 	}
+
 	docs := filepath.Join("Docs", "API", "XML API") + string(filepath.Separator)
 	return map[string]string{
 		filepath.Join("App", "MDaemon.ini"): "[Directories]\r\nRaw=C:\\MDaemon\\Queues\\Raw\\\r\n\r\n[Special]\r\nMinPasswordLength=6\r\nCompany=Societ\xe0 Esempio\r\n\r\n" +
 			"[StandIn]\r\nNoRelay=No\r\nMailMustExist=No\r\nRcptMustExist=No\r\nPostmasterAuth=No\r\nStrongPasswords=No\r\nDeliver=1\r\nFQDN=localhost\r\nSaved=0\r\n",
-		filepath.Join("App", "Alias.dat"):                         "; aliases\r\nMDaemon@$LOCALDOMAIN$ = admin@nomeazienda.it\r\nsales*@nomeazienda.it = mario@nomeazienda.it\r\n",
-		filepath.Join("App", "TrustedIPs.dat"):                    "127.0.0.1\r\n",
-		filepath.Join("App", "IPShield.dat"):                      "example.com\t10.0.0.1\r\n",
-		filepath.Join("App", "userlist.dat"):                      user("nomeazienda.it", "admin") + user("nomeazienda.it", "mario"),
-		filepath.Join("Logs", "MDaemon-2026-11-28-SMTP-(in).log"): "----\r\nSTART Event Log / MDaemon PRO v" + Version + ", SMTP (in) log information\r\n----\r\n",
-		docs + "Help_UpdateUser_RES.xml":                          help("Domain", "Mailbox", "AddAliases", "RemoveAliases", "Alias"),
-		docs + "Help_CreateDomain_RES.xml":                        help("Domain"),
-		docs + "Help_DeleteDomain_RES.xml":                        help("Domain"),
-		filepath.Join("App", "Domains.dat"):                       "nomeazienda.it\r\n",
-		filepath.Join("App", "readme.txt"):                        "not a setting\r\n",
+		filepath.Join("App", "Alias.dat"):      "; aliases\r\nMDaemon@$LOCALDOMAIN$ = admin@nomeazienda.it\r\nsales*@nomeazienda.it = mario@nomeazienda.it\r\n",
+		filepath.Join("App", "TrustedIPs.dat"): "127.0.0.1\r\n",
+		filepath.Join("App", "IPShield.dat"):   "example.com\t10.0.0.1\r\n",
+		filepath.Join("App", "userlist.dat"): user("nomeazienda.it",
+			"admin") + user("nomeazienda.it", "mario"),
+		filepath.Join("Logs", "MDaemon-2026-11-28-SMTP-(in).log"): "----\r\nSTART Event Log / MDaemon PRO v" +
+			Version + ", SMTP (in) log information\r\n----\r\n",
+		docs + "Help_UpdateUser_RES.xml": help("Domain", "Mailbox",
+			"AddAliases", "RemoveAliases", "Alias"),
+		docs + "Help_CreateDomain_RES.xml":  help("Domain"),
+		docs + "Help_DeleteDomain_RES.xml":  help("Domain"),
+		filepath.Join("App", "Domains.dat"): "nomeazienda.it\r\n",
+		filepath.Join("App", "readme.txt"):  "not a setting\r\n",
 	}
 }
 
 // watch takes semaphores as MDaemon does, until done.
 func (s *Server) watch(done, ended chan struct{}) {
 	defer close(ended)
+
 	for {
 		select {
 		case <-done:
@@ -141,6 +156,7 @@ func (s *Server) takeSemaphores() {
 	if _, err := os.Stat(filepath.Join(s.App, "LOCKSEMS.SEM")); err == nil || !s.running() {
 		return
 	}
+
 	sems, _ := filepath.Glob(filepath.Join(s.App, "*.SEM"))
 	for _, path := range sems {
 		s.reload()
@@ -158,6 +174,7 @@ func (s *Server) overwrite() {
 	if session == nil {
 		return
 	}
+
 	for _, name := range settingsFiles {
 		if data := session(name); data != nil {
 			os.WriteFile(filepath.Join(s.App, name), data, 0o644)
@@ -165,15 +182,18 @@ func (s *Server) overwrite() {
 	}
 }
 
-var settingsFiles = []string{"MDaemon.ini", "Alias.dat", "TrustedIPs.dat", "IPShield.dat", "userlist.dat", "Domains.dat"}
+var settingsFiles = []string{"MDaemon.ini", "Alias.dat", "TrustedIPs.dat", "IPShield.dat",
+	"userlist.dat", "Domains.dat"}
 
 // reload reads the files, as at a start.
 func (s *Server) reload() {
 	s.mu.Lock()
 	defer s.mu.Unlock()
+
 	if s.faults.NoEffect && len(s.loaded) > 0 {
 		return
 	}
+
 	for _, name := range settingsFiles {
 		data, err := os.ReadFile(filepath.Join(s.App, name))
 		if err != nil {
@@ -237,6 +257,7 @@ func (s *Server) save(key, value string) {
 	path := filepath.Join(s.App, "MDaemon.ini")
 	data, _ := os.ReadFile(path)
 	lines := strings.Split(string(data), "\r\n")
+
 	for i, line := range lines {
 		name, _, _ := strings.Cut(line, "=")
 		switch name {
@@ -246,6 +267,7 @@ func (s *Server) save(key, value string) {
 			lines[i] = fmt.Sprintf("Saved=%d", time.Now().UnixNano())
 		}
 	}
+
 	os.WriteFile(path, []byte(strings.Join(lines, "\r\n")), 0o644)
 	s.reload()
 }
@@ -254,10 +276,12 @@ func (s *Server) save(key, value string) {
 func (s *Server) setting(key string) string {
 	s.mu.Lock()
 	defer s.mu.Unlock()
+
 	for _, line := range strings.Split(string(s.loaded["MDaemon.ini"]), "\r\n") {
 		if name, value, _ := strings.Cut(line, "="); name == key {
 			return value
 		}
 	}
+
 	return ""
 }
