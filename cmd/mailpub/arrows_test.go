@@ -199,8 +199,11 @@ func forbidden(pkg, path string) string {
 	}
 
 	for library, owner := range owners {
-		owned := slices.ContainsFunc(strings.Split(owner, " or "), func(folder string) bool { return under(pkg, folder) })
-		if strings.HasPrefix(path, library) && !(owner == onlyMain && pkg == "cmd/mailpub") && !owned {
+		owned := slices.ContainsFunc(strings.Split(owner, " or "), func(folder string) bool {
+			return under(pkg, folder)
+		})
+		if strings.HasPrefix(path, library) && !(owner == onlyMain && pkg == "cmd/mailpub") &&
+			!owned {
 			return "only " + owner + " knows it"
 		}
 	}

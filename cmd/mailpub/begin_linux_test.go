@@ -170,7 +170,8 @@ func TestLabImportUnseen(t *testing.T) {
 			plainly := strings.Join(strings.Fields(errs), " ")
 			has(t, plainly, "Not seen: tcp/25. The router speaks "+protocol+
 				", which can't list what it forwards",
-				"import --adopt, requests each forward from the router", "router.protocol: manual")
+				"import --adopt, requests each forward from the router",
+				"router.protocol: manual")
 
 			if after := s.state(); after != before {
 				t.Errorf("import wrote:\n%s\nbefore:\n%s", after, before)

@@ -183,7 +183,8 @@ func (v vantage) verify(t *testing.T) []plan.Check {
 	if v.only == "" && len(v.edits) == 0 && (w.provider.Count("INBOX")+w.provider.Count("Sent")+
 		w.provider.Count(mailboxtest.Spam) != 0) {
 		t.Errorf("test messages were left at the provider: %d, %d, %d",
-			w.provider.Count("INBOX"), w.provider.Count("Sent"), w.provider.Count(mailboxtest.Spam))
+			w.provider.Count("INBOX"), w.provider.Count("Sent"),
+			w.provider.Count(mailboxtest.Spam))
 	}
 
 	return report.Checks

@@ -31,7 +31,8 @@ Exit code: 0 when none is left, else 1.`,
 					term.ShowForwards(a.ui, strays)
 					if !yes {
 						if err := a.ui.Confirm(cmd.Context(),
-							fmt.Sprintf("Remove %s?", term.Count(len(strays), "forward"))); err != nil {
+							fmt.Sprintf("Remove %s?",
+								term.Count(len(strays), "forward"))); err != nil {
 							return err
 						}
 					}

@@ -15,7 +15,8 @@ type dnsStep struct {
 }
 
 // onEveryServer are the cases that are tried with Knot and PowerDNS, too.
-var onEveryServer = []string{"RFC 2317, an alias into the domain's own zone", "DMARC that a vendor keeps otherwise", "a wildcard with a web site",
+var onEveryServer = []string{"RFC 2317, an alias into the domain's own zone",
+	"DMARC that a vendor keeps otherwise", "a wildcard with a web site",
 	"a wildcard, and no mail host yet", "mail. is delegated", "the mail host is an alias"}
 
 // asItShould are the steps of a site that has nothing to write and nothing wrong.

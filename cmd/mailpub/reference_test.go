@@ -77,7 +77,8 @@ func commandsPage() string {
 
 		if c.Example != "" {
 			fmt.Fprintf(&b, "\n```sh\n%s\n```\n",
-				strings.TrimRight(regexp.MustCompile(`(?m)^  `).ReplaceAllString(c.Example, ""), "\n"))
+				strings.TrimRight(regexp.MustCompile(`(?m)^  `).ReplaceAllString(c.Example,
+					""), "\n"))
 		}
 
 		flags := c.LocalFlags().FlagUsagesWrapped(100)

@@ -52,7 +52,8 @@ func TestFaults(t *testing.T) {
 				t.Parallel()
 				start := time.Now()
 				checks := in.look(t, "inet",
-					filepath.Join(in.sites[f.name].dir, "mailpub.yaml"), strings.Fields(f.only)...)
+					filepath.Join(in.sites[f.name].dir, "mailpub.yaml"),
+					strings.Fields(f.only)...)
 
 				if took := time.Since(start); took > f.within {
 					t.Errorf("took %v, want at most %v", took, f.within)

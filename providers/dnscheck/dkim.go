@@ -186,9 +186,11 @@ func (e *checkRun) dkimMatch(name string, s Selector) {
 			if len(texts) != 1 {
 				return fail(fmt.Sprintf("%d records", len(texts)), "see dkim.record")
 			}
+
 			if err := s.Proves(texts[0]); err != nil {
 				why, _, _ := strings.Cut(err.Error(), ": asn1:") // how a parser sees it
-				return fail("does not ("+why+")", "the record belongs to another key than the one here: let mailpub apply publish this one, or sign with the other")
+				return fail("does not ("+why+")",
+					"the record belongs to another key than the one here: let mailpub apply publish this one, or sign with the other")
 			}
 
 			return pass("a test message signed with the private key is proved")

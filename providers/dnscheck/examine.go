@@ -113,11 +113,13 @@ func (e *checkRun) whoCanWrite(name string, a resolver.Answer, hint string) stri
 		return fmt.Sprintf("%s is an alias of %s: have the record corrected there, or remove the alias; mailpub plan shows the wanted record",
 			record.Bare(name), record.Bare(a.Chain[n-1]))
 	}
+
 	kept := e.keptZone(name)
 	zone, hosts, err := e.Delegation(e.ctx, name)
 	if err != nil || kept == "" || len(zone) <= len(kept) || !mail.Within(zone, kept) {
 		return hint
 	}
+
 	return fmt.Sprintf("%s is in zone %s, which is delegated to %s: change it there, or give zone %s to mailpub too; mailpub plan shows the wanted record",
 		record.Bare(name), record.Bare(zone), bareList(hosts), record.Bare(zone))
 }

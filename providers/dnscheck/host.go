@@ -98,7 +98,11 @@ func (e *checkRun) hostAddress(rrtype string) {
 		case private != "":
 			return fail(got, private+" can't be reached from the Internet: publish the public address instead")
 		case !known:
-			return verdict{status: plan.Skip, got: "published is " + got + ", but the public address is not known", hint: hintPublic}
+			return verdict{
+				status: plan.Skip,
+				got:    "published is " + got + ", but the public address is not known",
+				hint:   hintPublic,
+			}
 		case containsAll(a.Data(), want) && len(a.Data()) > len(want):
 			return fail(got, fmt.Sprintf("the public address is %s: if another one leads to the server too, add it to server.public.also; else "+
 				"mailpub apply --adopt removes it", strings.Join(e.publicText(), ", ")))
@@ -115,7 +119,9 @@ func (e *checkRun) hostAddress(rrtype string) {
 
 // containsAll reports whether a list has all of some texts, and there are some.
 func containsAll(list, some []string) bool {
-	return len(some) > 0 && !slices.ContainsFunc(some, func(s string) bool { return !slices.Contains(list, s) })
+	return len(some) > 0 && !slices.ContainsFunc(some, func(s string) bool {
+		return !slices.Contains(list, s)
+	})
 }
 
 func (e *checkRun) publicText() (out []string) {

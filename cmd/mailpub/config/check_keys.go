@@ -15,7 +15,9 @@ func (k *checker) dkim(at string, d Domain) {
 		switch s := key.Selector; {
 		case s == "":
 			k.add(path+".selector", "is missing, want a word that names the key, like m2026a")
-		case slices.ContainsFunc(strings.Split(s, "."), func(l string) bool { return len(l) > 63 }): // RFC 1035 section 2.3.4
+		case slices.ContainsFunc(strings.Split(s, "."), func(l string) bool {
+			return len(l) > 63
+		}): // RFC 1035 section 2.3.4
 			k.add(path+".selector", "%q is too long, want at most 63 characters between dots", s)
 		case !selector(s):
 			k.add(path+".selector", "%q is no selector, want small letters, digits and hyphens, like m2026a", s)
@@ -53,6 +55,7 @@ func (k *checker) mtasts(at string, d Domain) {
 	if s.MaxAge < time.Minute || s.MaxAge > 31557600*time.Second || s.MaxAge%time.Second != 0 { // RFC 8461 section 3.2
 		k.add(at+".max_age", "is %v, want 1m to 8766h", s.MaxAge)
 	}
+
 	if s.Host != "none" && fqdn(s.Host) != fqdn(k.c.Server.Hostname) {
 		k.name(at+".host", s.Host)
 	}
@@ -60,6 +63,7 @@ func (k *checker) mtasts(at string, d Domain) {
 	for i, m := range s.MX {
 		k.name(fmt.Sprintf("%s.mx[%d]", at, i), strings.TrimPrefix(m, "*."))
 	}
+
 	here := func(m MX) bool { return fqdn(m.Host) == fqdn(k.c.Server.Hostname) }
 	if !slices.ContainsFunc(d.MX, here) {
 		k.add(at, "the mail of %s does not come here: none of its mx is %s, so its policy is not this server's to make",

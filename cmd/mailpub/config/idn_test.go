@@ -23,12 +23,15 @@ zones:
 router: {protocol: none}
 service: {type: manual}
 `))
+
 	if err != nil {
 		t.Fatal(err)
 	}
+
 	if c.Server.Hostname != "posta.xn--caff-8oa.it" {
 		t.Errorf("the host greets as %s", c.Server.Hostname)
 	}
+
 	s := c.PlanSite()
 	d := s.Domains[0]
 	for got, want := range map[string]string{
@@ -48,14 +51,18 @@ service: {type: manual}
 			t.Errorf("%q, want %q", got, want)
 		}
 	}
+
 	desired, err := s.Desired()
 	if err != nil {
 		t.Fatal(err)
 	}
+
 	for zone, items := range desired.Zones {
 		for _, it := range items {
 			for _, text := range append(slices.Clone(it.Lines), it.Key.Name, zone) {
-				if slices.ContainsFunc([]rune(text), func(r rune) bool { return r > '~' }) {
+				if slices.ContainsFunc([]rune(text), func(r rune) bool {
+					return r > '~'
+				}) {
 					t.Errorf("%s: %s", it.Key.Name, text)
 				}
 			}

@@ -28,9 +28,23 @@ func (c *Config) PlanSite(auto ...netip.Addr) mail.Spec {
 
 	for _, d := range c.Domains {
 		pd := mail.Domain{
-			Name: fqdn(d.Name), TTL: seconds(d.TTL), SPF: mail.SPF{Include: mapped(d.SPF.Include, ASCII), All: d.SPF.All},
-			DMARC: mail.DMARC{Policy: d.DMARC.Policy, RUA: mapped(d.DMARC.RUA, reportAddress), TTL: seconds(d.DMARC.TTL)}, TLSRPT: mapped(d.TLSRPT, reportAddress),
-			MTASTS: mail.MTASTS{Mode: d.MTASTS.Mode, MaxAge: d.MTASTS.MaxAge, TTL: seconds(d.MTASTS.TTL)},
+			Name: fqdn(d.Name),
+			TTL:  seconds(d.TTL),
+			SPF: mail.SPF{
+				Include: mapped(d.SPF.Include, ASCII),
+				All:     d.SPF.All,
+			},
+			DMARC: mail.DMARC{
+				Policy: d.DMARC.Policy,
+				RUA:    mapped(d.DMARC.RUA, reportAddress),
+				TTL:    seconds(d.DMARC.TTL),
+			},
+			TLSRPT: mapped(d.TLSRPT, reportAddress),
+			MTASTS: mail.MTASTS{
+				Mode:   d.MTASTS.Mode,
+				MaxAge: d.MTASTS.MaxAge,
+				TTL:    seconds(d.MTASTS.TTL),
+			},
 		}
 
 		if h := d.MTASTS.Host; h != "" && h != "none" {

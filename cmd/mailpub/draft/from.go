@@ -128,9 +128,11 @@ func domain(found scout.Domain, c Choices, unusable string) Domain {
 			d.MX = append(d.MX, MX(m))
 		}
 	}
+
 	if len(d.MX) == 1 && d.MX[0] == (MX{Host: c.Hostname, Preference: 10}) {
 		d.MX = nil
 	}
+
 	d.Include, d.All = spf(found.SPF)
 	d.DMARC, d.RUA = dmarc(found.DMARC)
 	d.TLSRPT = tlsReports(found.TLSRPT)
@@ -368,9 +370,12 @@ func (d *Draft) existing(f scout.Result) {
 				d.Hostname, strings.Trim(fmt.Sprint(ports), "[]")))
 		}
 	}
+
 	if name := unusableHost(f); name != "" && name != d.Hostname {
-		d.Left = append(d.Left, fmt.Sprintf("%s: no host may have this name (an underscore, RFC 1123 section 2.1), so %s takes its place.", name, d.Hostname))
+		d.Left = append(d.Left, fmt.Sprintf("%s: no host may have this name (an underscore, RFC 1123 section 2.1), so %s takes its place.",
+			name, d.Hostname))
 	}
+
 	for _, dom := range f.DNS.Domains {
 		if policy, _ := dmarc(dom.DMARC); dom.DMARC != "" && policy == "" {
 			d.Left = append(d.Left, fmt.Sprintf("DMARC of %s, %q: it says more than domains.dmarc can.",

@@ -99,7 +99,10 @@ func siteName(domain string) string {
 // hostname is that of the mail host: what MX names already, where that is one of the domain's
 // own; else this machine's, or mail.DOMAIN.
 func hostname(f scout.Result, d scout.Domain) string {
-	within := func(name string) bool { return name == d.Name || strings.HasSuffix(name, "."+d.Name) }
+	within := func(name string) bool {
+		return name == d.Name || strings.HasSuffix(name, "."+d.Name)
+	}
+
 	if unusableHost(f) != "" {
 		for _, name := range f.DNS.Reverse.Names {
 			if within(name) && !strings.Contains(name, "_") {
@@ -108,7 +111,10 @@ func hostname(f scout.Result, d scout.Domain) string {
 		}
 		return "mail." + d.Name
 	}
-	if f.DNS.Host.Name != "" && f.DNS.Host.Name != d.Name && (within(f.DNS.Host.Name) || len(d.MX) > 0 && d.MX[0].Host == f.DNS.Host.Name && within(d.MX[0].Host)) {
+
+	if f.DNS.Host.Name != "" && f.DNS.Host.Name != d.Name &&
+		(within(f.DNS.Host.Name) || len(d.MX) > 0 && d.MX[0].Host == f.DNS.Host.Name &&
+			within(d.MX[0].Host)) {
 		return f.DNS.Host.Name
 	}
 	if f.Machine.Name != d.Name && within(f.Machine.Name) {

@@ -26,7 +26,11 @@ type connector struct {
 }
 
 func newConnector(path string, file *os.File) (connector, error) {
-	source := url.URL{Scheme: "file", Opaque: (&url.URL{Path: filepath.ToSlash(path)}).EscapedPath(), RawQuery: "_pragma=busy_timeout(2000)"}
+	source := url.URL{
+		Scheme:   "file",
+		Opaque:   (&url.URL{Path: filepath.ToSlash(path)}).EscapedPath(),
+		RawQuery: "_pragma=busy_timeout(2000)",
+	}
 	c, err := sqlite.NewConnector(source.String())
 	return connector{Connector: c, file: file}, err
 }
@@ -38,18 +42,22 @@ func (c connector) Connect(ctx context.Context) (driver.Conn, error) {
 	if err != nil {
 		return nil, err
 	}
+
 	if after, ok := descriptors(c.file); countable && ok && after <= before {
 		conn.Close()
 		return nil, errExchanged
 	}
+
 	exec, ok := conn.(driver.ExecerContext)
 	if !ok {
 		conn.Close()
 		return nil, errors.New("the SQLite driver executes nothing")
 	}
+
 	if _, err := exec.ExecContext(ctx, settings, nil); err != nil {
 		conn.Close()
 		return nil, err
 	}
+
 	return conn, nil
 }

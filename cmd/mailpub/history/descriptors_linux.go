@@ -10,14 +10,17 @@ func descriptors(file *os.File) (n int, ok bool) {
 	if err != nil {
 		return 0, false
 	}
+
 	open, err := os.ReadDir(dir)
 	if err != nil {
 		return 0, false
 	}
+
 	for _, e := range open {
 		if info, err := os.Stat(dir + "/" + e.Name()); err == nil && os.SameFile(info, own) {
 			n++
 		}
 	}
+
 	return n, n > 0
 }

@@ -73,21 +73,25 @@ func Open(ctx context.Context, path string) (*Store, error) {
 	if err != nil {
 		return fail(err)
 	}
+
 	if err := durable.Inherit(path); err != nil {
 		f.Close()
 		return fail(err)
 	}
+
 	c, err := newConnector(path, f)
 	if err != nil {
 		f.Close()
 		return fail(err)
 	}
+
 	s := &Store{db: sql.OpenDB(c), file: f, path: path}
 	s.db.SetMaxOpenConns(1) // its memory is worth more than a second reader
 	if _, err := s.db.ExecContext(ctx, schema); err != nil {
 		s.Close()
 		return fail(err)
 	}
+
 	return s, nil
 }
 

@@ -24,10 +24,13 @@ func refuseAliases(parties []Party, changes []plan.Change) {
 			if target == "" {
 				continue
 			}
+
 			_, rrtype, _, _ := mail.SplitDNSKey(c.Key)
 			changes[i].Action = plan.Manual
 			changes[i].Reason = fmt.Sprintf("%s is an alias of %s (CNAME), which %s may not name (%s): give %s an address record of its own in place "+
-				"of the CNAME, or name another host in the config", bareName(host), bareName(target), rrtype, aliasRule[rrtype], bareName(host))
+				"of the CNAME, or name another host in the config", bareName(host),
+				bareName(target), rrtype, aliasRule[rrtype], bareName(host))
+
 			break
 		}
 	}
@@ -39,15 +42,18 @@ var aliasRule = map[string]string{"MX": "RFC 2181 section 10.3", "SRV": "RFC 278
 // namedHosts are the hosts that a change newly names where no alias may stand.
 func namedHosts(c plan.Change) (hosts []string) {
 	_, rrtype, _, err := mail.SplitDNSKey(c.Key)
-	if err != nil || aliasRule[rrtype] == "" || c.Action == plan.Delete || c.Action == plan.Unreadable {
+	if err != nil || aliasRule[rrtype] == "" || c.Action == plan.Delete ||
+		c.Action == plan.Unreadable {
 		return nil
 	}
+
 	before := hostsIn(rrtype, c.Before)
 	for _, host := range hostsIn(rrtype, c.After) {
 		if host != "." && !slices.Contains(before, host) {
 			hosts = append(hosts, host)
 		}
 	}
+
 	return hosts
 }
 
@@ -64,12 +70,14 @@ func hostsIn(rrtype string, lines []string) (hosts []string) {
 
 func aliasOf(parties []Party, host string) string {
 	for _, p := range parties {
-		if reader, ok := p.Driver.(aliasReader); ok && p.Target.Kind == plan.TargetZone && mail.Within(host, mail.FQDN(p.Target.Name)) {
+		if reader, ok := p.Driver.(aliasReader); ok && p.Target.Kind == plan.TargetZone &&
+			mail.Within(host, mail.FQDN(p.Target.Name)) {
 			if target := reader.AliasOf(host); target != "" {
 				return target
 			}
 		}
 	}
+
 	return ""
 }
 

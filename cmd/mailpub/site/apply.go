@@ -21,9 +21,11 @@ func (s *Site) Apply(ctx context.Context, p *Plan, adopt bool) error {
 		if e.Of > 0 {
 			of = e.Of
 		}
+
 		if e.Phase == plan.Done {
 			done++
 		}
+
 		e.Err = s.cfg.Secrets().Error(e.Err)
 		s.options.tell(ApplyProgress{e})
 	})
@@ -36,6 +38,7 @@ func (s *Site) Apply(ctx context.Context, p *Plan, adopt bool) error {
 	if err != nil {
 		err = withProgress(ctx, err, done, of)
 	}
+
 	err = s.cfg.Secrets().Error(err)
 	s.options.tell(ApplyEnded{Plan: p, Done: done, Err: err})
 	return err

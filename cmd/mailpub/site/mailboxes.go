@@ -133,6 +133,7 @@ func (s *Site) accessToken(ctx context.Context, at string, m config.RemoteMailbo
 		return "", fmt.Errorf("%w; if the authorization has expired, run mailpub mailbox add again",
 			remoteError("an access token", err))
 	}
+
 	s.cfg.Secrets().Add(token.AccessToken)
 	return token.AccessToken, nil
 }

@@ -123,10 +123,12 @@ func (s *Site) makePlan(ctx context.Context, list []Party) (*Plan, error) {
 	if err != nil {
 		return nil, err
 	}
+
 	applyChangeLimits(list, made.Changes)
 	refuseAliases(list, made.Changes)
 	p := &Plan{Plan: made, Site: s, Parties: list}
 	p.redact(s.cfg.Secrets())
+
 	return p, nil
 }
 

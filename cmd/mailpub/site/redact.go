@@ -18,6 +18,7 @@ func (s *Site) redactChecks(checks []plan.Check) []plan.Check {
 		c.Got = secrets.Text(c.Got)
 		c.Hint = secrets.Text(c.Hint)
 	}
+
 	return checks
 }
 
@@ -86,5 +87,6 @@ func (h redactHandler) attr(a slog.Attr) slog.Attr {
 			return slog.String(a.Key, h.secrets.Text(text))
 		}
 	}
+
 	return a
 }

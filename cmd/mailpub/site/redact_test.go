@@ -33,6 +33,7 @@ func imapThatRepeats(t *testing.T) string {
 	if err != nil {
 		t.Fatal(err)
 	}
+
 	t.Cleanup(func() { l.Close() })
 	go func() {
 		for {
@@ -43,11 +44,13 @@ func imapThatRepeats(t *testing.T) string {
 			go repeatLogins(conn)
 		}
 	}()
+
 	return l.Addr().String()
 }
 
 func repeatLogins(conn net.Conn) {
 	defer conn.Close()
+
 	fmt.Fprint(conn, "* OK [CAPABILITY IMAP4rev1 AUTH=PLAIN SASL-IR] ready\r\n")
 	lines := bufio.NewScanner(conn)
 	for lines.Scan() {
@@ -56,7 +59,8 @@ func repeatLogins(conn net.Conn) {
 		case strings.HasPrefix(command, "CAPABILITY"):
 			fmt.Fprintf(conn, "* CAPABILITY IMAP4rev1 AUTH=PLAIN SASL-IR\r\n%s OK\r\n", tag)
 		case strings.HasPrefix(command, "AUTHENTICATE"):
-			fmt.Fprintf(conn, "%s NO %s means the password %s, which is wrong\r\n", tag, command, passwordOfTest)
+			fmt.Fprintf(conn, "%s NO %s means the password %s, which is wrong\r\n", tag,
+				command, passwordOfTest)
 		default:
 			fmt.Fprintf(conn, "%s OK\r\n", tag)
 		}
@@ -68,9 +72,12 @@ func repeatLogins(conn net.Conn) {
 func TestSecretsThatAreRepeated(t *testing.T) {
 	external := httptest.NewTLSServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		w.WriteHeader(http.StatusForbidden)
-		_ = json.NewEncoder(w).Encode(map[string]string{"format": probe.Format, "error": "not for " + r.Header.Get("Authorization")})
+		_ = json.NewEncoder(w).Encode(map[string]string{"format": probe.Format,
+			"error": "not for " + r.Header.Get("Authorization")})
 	}))
+
 	defer external.Close()
+
 	dir := t.TempDir()
 	for name, text := range map[string]string{
 		"token":    tokenOfTest,
@@ -83,7 +90,8 @@ router: {protocol: none}
 service: {type: manual}
 verify:
   resolvers: ["127.0.0.1:1"]
-  probe: {url: "` + external.URL + `", token: "file:token", fingerprint: "` + probe.Fingerprint(external.Certificate()) + `"}
+  probe: {url: "` + external.URL + `", token: "file:token", fingerprint: "` +
+			probe.Fingerprint(external.Certificate()) + `"}
   reports: {imap: "` + imapThatRepeats(t) + `", user: mario, password: "file:password"}
 `,
 	} {
@@ -91,23 +99,31 @@ verify:
 			t.Fatal(err)
 		}
 	}
+
 	var logged bytes.Buffer
 	log := slog.New(slog.NewTextHandler(&logged, &slog.HandlerOptions{Level: slog.LevelDebug}))
 	s, err := OpenFile(t.Context(), filepath.Join(dir, "mailpub.yaml"), Options{Logger: log})
 	if err != nil {
 		t.Fatal(err)
 	}
+
 	_, err = s.Reports(t.Context(), nil, time.Hour)
 	if err == nil || !strings.Contains(err.Error(), "means the password "+redact.Mark) {
 		t.Errorf("reports: %v", err)
 	}
+
 	report := s.Verify(t.Context(), []string{"port.outside", "dmarc.senders", "reports.read"})
 	whole, marshalErr := json.Marshal(report)
 	if marshalErr != nil || !strings.Contains(string(whole), "not for Bearer "+redact.Mark) {
 		t.Errorf("%s, %v", whole, marshalErr)
 	}
-	s.options.logger().Error(passwordOfTest, "text", passwordOfTest, slog.Group("g", "error", errors.New(tokenOfTest)))
-	s.options.logger().With("token", tokenOfTest).WithGroup("h").Info("x", "list", []string{tokenOfTest})
+
+	s.options.logger().Error(passwordOfTest, "text", passwordOfTest,
+		slog.Group("g", "error", errors.New(tokenOfTest)))
+
+	s.options.logger().With("token", tokenOfTest).WithGroup("h").Info("x", "list",
+		[]string{tokenOfTest})
+
 	for _, secret := range []string{tokenOfTest, passwordOfTest} {
 		for _, spelling := range redact.Spellings(secret) {
 			if strings.Contains(fmt.Sprint(err)+string(whole)+logged.String(), spelling) {
@@ -115,9 +131,12 @@ verify:
 			}
 		}
 	}
-	if plain := base64.StdEncoding.EncodeToString([]byte("\x00mario\x00" + passwordOfTest)); strings.Contains(fmt.Sprint(err), plain) {
+
+	if plain := base64.StdEncoding.EncodeToString([]byte("\x00mario\x00" +
+		passwordOfTest)); strings.Contains(fmt.Sprint(err), plain) {
 		t.Errorf("%v", err)
 	}
+
 	if strings.Count(logged.String(), redact.Mark) != 5 {
 		t.Errorf("%s", &logged)
 	}
@@ -131,10 +150,12 @@ func TestSecretsInPlans(t *testing.T) {
 		Changes: []plan.Change{{Reason: "it says " + tokenOfTest, Before: []string{tokenOfTest}}},
 		Failed:  []plan.PartyError{{Err: errors.New("no " + tokenOfTest)}},
 	}}
+
 	p.redact(&secrets)
 	if c := p.Changes[0]; c.Reason != "it says [secret]" || c.Before[0] != tokenOfTest {
 		t.Errorf("%+v", c)
 	}
+
 	if err := p.Failed[0].Err; err.Error() != "no [secret]" {
 		t.Error(err)
 	}

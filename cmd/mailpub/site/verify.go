@@ -66,6 +66,7 @@ func (s *Site) check(ctx context.Context, only []string) []plan.Check {
 			Hint:    "mailpub verify --explain " + word + " describes it",
 		})
 	}
+
 	return s.redactChecks(checks)
 }
 
