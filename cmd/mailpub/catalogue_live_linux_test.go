@@ -6,6 +6,7 @@ import (
 	"net/http"
 	"os"
 	"path/filepath"
+	"strings"
 	"testing"
 	"time"
 
@@ -187,6 +188,22 @@ func serverScenarios() []scenario {
 		{name: "spoofed local sender accepted", fails: "relay.spoof service.config", lived: postfix("smtpd_sender_restrictions=reject_unlisted_sender")},
 		{name: "unknown local sender accepted", fails: "relay.sender relay.spoof service.config", lived: postfix("smtpd_sender_restrictions=")},
 		{name: "the server defers all mail", fails: "smtp.refusing", lived: postfix("smtpd_client_restrictions=defer")},
+		{name: "the server greylists, and takes mail at the second try", passes: dialogs + " mail.local mail.outside", lived: lived{breaks: func(tw *town) {
+			tw.greylists("3")
+		}}},
+		{name: "the server greylists for longer than verify waits", skips: "smtp.refusing account.postmaster account.abuse",
+			follows: "mail.outside mail.read", published: published{config: []string{"  accounts: true => # accounts: true\n  patience: 2s"}}, lived: lived{breaks: func(tw *town) {
+				tw.greylists("300")
+			}}},
+		{name: "an Exim as it should be", passes: "relay.open relay.sender relay.recipient smtp.vrfy smtp.refusing", lived: lived{apart: func(t *testing.T) []plan.Check {
+			return verifyExim(t, "")
+		}}},
+		{name: "an Exim that relays, as its own test shows", fails: "relay.open service.config", warns: "relay.spoof", passes: "relay.sender relay.recipient",
+			lived: lived{apart: func(t *testing.T) []plan.Check { return verifyExim(t, "  accept domains = ! +local_domains\n") }}},
+		{name: "an Exim that relays for its own network alone", warns: "relay.open", passes: "relay.recipient service.config", follows: "relay.spoof relay.sender",
+			lived: lived{apart: func(t *testing.T) []plan.Check {
+				return verifyExim(t, "  accept hosts = 10.10.10.0/24\n         domains = ! +local_domains\n")
+			}}},
 		{name: "catch-all", fails: "relay.recipient service.config", lived: postfix("local_recipient_maps=", "luser_relay=mario")},
 		{name: "postmaster refused", fails: "account.postmaster service.config", lived: postfix(access("postmaster"))},
 		{name: "abuse refused", fails: "account.abuse service.config", lived: postfix(access("abuse"))},
@@ -243,6 +260,28 @@ func messageScenarios() []scenario {
 			"transport_maps=inline:{{nomeazienda.it = smtp:[2.2.2.2]}}", "smtpd_recipient_restrictions=reject_unverified_recipient",
 			"unverified_recipient_reject_code=550", "address_verify_poll_delay=1s")},
 	}
+}
+
+// greylists puts a postgrey in front of the mail server that defers everybody for some seconds, until the
+// scenario ends. Debian's lists of who is never deferred are left out: postmaster is on them.
+func (tw *town) greylists(seconds string) {
+	dir := filepath.Join(tw.mail.Root, "postgrey")
+	tw.must("lan", "install", "-d", "-o", "postgrey", dir)
+	tw.t.Cleanup(func() { os.RemoveAll(dir) })
+	tw.background("lan", "postgrey", "--inet=127.0.0.1:10023", "--dbdir="+dir,
+		"--delay="+seconds, "--auto-whitelist-clients=0",
+		"--whitelist-clients=/dev/null", "--whitelist-recipients=/dev/null")
+
+	tw.eventually("postgrey listens", func() bool {
+		_, _, code := tw.on("lan", "socat", "-u", "OPEN:/dev/null", "TCP:127.0.0.1:10023")
+		return code == 0
+	})
+
+	before := strings.TrimSpace(tw.must("lan", "postconf", "-c", tw.mail.Postfix, "-h",
+		"smtpd_recipient_restrictions"))
+
+	tw.postfix("smtpd_recipient_restrictions=" +
+		strings.Trim("check_policy_service inet:127.0.0.1:10023, "+before, ", "))
 }
 
 // users gives Dovecot other users until the scenario ends.

@@ -25,7 +25,8 @@ func (f Facts) accounts(ctx context.Context, id, local, ref string, addresses ..
 		addresses = append(addresses, local+"@"+d)
 	}
 
-	for _, a := range addresses {
+	for i, is := range f.tryRecipients(ctx, fromNull(addresses)...) {
+		a := addresses[i]
 		c := plan.Check{
 			ID:      id,
 			Subject: plan.OfName(a),
@@ -33,14 +34,14 @@ func (f Facts) accounts(ctx context.Context, id, local, ref string, addresses ..
 			Ref:     ref,
 		}
 
-		mail, rcpt, err := f.tryRecipient(ctx, "<>", "<"+a+">")
-		out = append(out, f.evaluate(c, mail, rcpt, err, func(c *plan.Check) {
-			if rcpt.Accepted() {
+		out = append(out, f.evaluate(c, is, func(c *plan.Check) {
+			if is.rcpt.Accepted() {
 				c.Status = plan.Pass
 				return
 			}
 			c.Status = plan.Fail
-			c.Hint = cmp.Or(hintOf(rcpt), fmt.Sprintf("make %s an alias of a mailbox that is read", a))
+			c.Hint = cmp.Or(hintOf(is.rcpt),
+				fmt.Sprintf("make %s an alias of a mailbox that is read", a))
 		}))
 	}
 
@@ -49,8 +50,13 @@ func (f Facts) accounts(ctx context.Context, id, local, ref string, addresses ..
 
 // relayRecipient sees that unknown recipients are refused while the sender still waits.
 func (f Facts) relayRecipient(ctx context.Context) (out []plan.Check) {
+	var addresses []string
 	for _, d := range f.Domains {
-		a := "mailpub-nobody-" + Nonce(f.Now()) + "@" + d
+		addresses = append(addresses, f.unknownAddress(d))
+	}
+
+	for i, is := range f.tryRecipients(ctx, fromNull(addresses)...) {
+		d := f.Domains[i]
 		c := plan.Check{
 			ID: catalog.RelayRecipient,
 			Subject: plan.Subject{
@@ -61,9 +67,8 @@ func (f Facts) relayRecipient(ctx context.Context) (out []plan.Check) {
 			Ref:  "RFC 5321 section 3.3",
 		}
 
-		mail, rcpt, err := f.tryRecipient(ctx, "<>", "<"+a+">")
-		out = append(out, f.evaluate(c, mail, rcpt, err, func(c *plan.Check) {
-			if rcpt.Refused() {
+		out = append(out, f.evaluate(c, is, func(c *plan.Check) {
+			if is.rcpt.Refused() {
 				c.Status = plan.Pass
 				return
 			}

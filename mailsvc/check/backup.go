@@ -49,21 +49,25 @@ func (f Facts) backup(ctx context.Context, b Backup) plan.Check {
 		return unknown(err.Error(), "give the host an address, or take it out of the MX records")
 	}
 
-	a := smtpclient.Prober{Dial: f.Dial, Addr: addr}
-	defer a.Close()
-
-	nobody := "mailpub-nobody-" + Nonce(f.Now()) + "@" + b.Domain
-	for _, question := range []struct{ to, bad, hint string }{
+	nobody := f.unknownAddress(b.Domain)
+	questions := []struct{ to, bad, hint string }{
 		{"mailpub-relay-test@" + smtpclient.RelayTestDomain, "relays: ", "it is an open relay and will be put on block lists under your domain's name: have it closed, or remove it from the MX records"},
 		{nobody, "takes mail for unknown recipients: ", "spammers prefer such a server, and its bounces go to forged senders: give it the list of recipients, or let it ask the mail host before it accepts; else take it out"},
-	} {
-		mail, rcpt, err := a.Ask(ctx, "<>", "<"+question.to+">")
-		said := smtpclient.DecisiveReply(mail, rcpt)
+	}
+
+	there := f
+	there.Addr = addr
+	for i, is := range there.tryRecipients(ctx, envelope{"<>", "<" + questions[0].to + ">"},
+		envelope{"<>", "<" + questions[1].to + ">"}) {
+		question := questions[i]
+		said := is.decisive()
 		switch {
-		case err != nil:
+		case is.err != nil:
 			return unknown(fmt.Sprintf("%s does not answer: %s", addr,
-				smtpclient.RemoteErrorText(err)), unreached)
-		case mail.Accepted() && rcpt.Accepted():
+				smtpclient.RemoteErrorText(is.err)), unreached)
+		case is.isGreylisting():
+			return f.deferred(c, said.String())
+		case is.mail.Accepted() && is.rcpt.Accepted():
 			c.Status, c.Got, c.Hint = plan.Fail, question.bad+said.String(), question.hint
 			return c
 		case !said.Refused():

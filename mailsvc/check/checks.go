@@ -21,6 +21,7 @@ func Checkers(f Facts) []plan.Checker {
 	}
 
 	f.Dial = smtpclient.WaitOnce(f.Dial)
+	f.pace = new(pace)
 	if f.Now == nil {
 		f.Now = time.Now
 	}
@@ -29,7 +30,7 @@ func Checkers(f Facts) []plan.Checker {
 		return plan.Checker{
 			Area:    area,
 			IDs:     []string{id},
-			Timeout: checkTimeout,
+			Timeout: checkTimeout + f.Patience,
 			Run:     run,
 		}
 	}
@@ -57,7 +58,7 @@ func Checkers(f Facts) []plan.Checker {
 		all = append(all, plan.Checker{
 			Area:    catalog.AreaMail,
 			IDs:     []string{catalog.MailLocal, catalog.MailRead},
-			Timeout: checkTimeout,
+			Timeout: checkTimeout + f.Patience,
 			Run:     f.mailRead,
 		})
 	}

@@ -2,8 +2,9 @@ package check
 
 import (
 	"cmp"
-	"context"
 	"crypto/rand"
+	"crypto/sha256"
+	"encoding/hex"
 	"fmt"
 	"strconv"
 	"strings"
@@ -13,31 +14,33 @@ import (
 	"github.com/mailpub/mailpub/plan"
 )
 
-// tryRecipient asks once, on a connection of its own.
-func (f Facts) tryRecipient(ctx context.Context, from, to string) (mail, rcpt smtpclient.Reply, err error) {
-	a := smtpclient.Prober{Dial: f.Dial, Addr: f.Addr}
-	defer a.Close()
-	return a.Ask(ctx, from, to)
-}
-
 // evaluate handles what is the same for every check by RCPT: no server, a server that
 // breaks off, an answer of "later". decide sees a 2xx or 5xx reply to RCPT.
-func (f Facts) evaluate(c plan.Check, mail, rcpt smtpclient.Reply, err error, decide func(*plan.Check)) plan.Check {
+func (f Facts) evaluate(c plan.Check, is answer, decide func(*plan.Check)) plan.Check {
 	switch {
-	case err != nil:
-		return f.unreachable(c, err)
-	case !mail.Accepted():
-		c.Status, c.Got = plan.Skip, "MAIL FROM:<> was answered "+mail.String()
-		c.Hint = cmp.Or(hintOf(mail), "a server must accept the null sender (RFC 5321 section 4.5.5): review its sender checks")
-	case !rcpt.Accepted() && !rcpt.Refused():
-		c.Status, c.Got = plan.Skip, "not decided: "+rcpt.String()
-		c.Hint = cmp.Or(hintOf(rcpt), "the server says \"later\": where that is greylisting, verify again in some minutes; see smtp.refusing")
+	case is.err != nil:
+		return f.unreachable(c, is.err)
+	case is.isGreylisting():
+		return f.deferred(c, is.decisive().String())
+	case !is.mail.Accepted():
+		c.Status, c.Got = plan.Skip, "MAIL FROM:<> was answered "+is.mail.String()
+		c.Hint = cmp.Or(hintOf(is.mail), "a server must accept the null sender (RFC 5321 section 4.5.5): review its sender checks")
+	case !is.rcpt.Accepted() && !is.rcpt.Refused():
+		c = f.deferred(c, is.rcpt.String())
+		c.Hint = cmp.Or(hintOf(is.rcpt), c.Hint)
 	default:
-		c.Got = rcpt.String()
+		c.Got = is.note(is.rcpt.String())
 		decide(&c)
 	}
 
 	return c
+}
+
+// unknownAddress returns an address that nobody has. It is the same for a day: a server that greylists
+// answers a question that it has heard before.
+func (f Facts) unknownAddress(domain string) string {
+	sum := sha256.Sum256([]byte(f.Hostname + domain + f.Now().UTC().Format(time.DateOnly)))
+	return "mailpub-nobody-" + hex.EncodeToString(sum[:8]) + "@" + domain
 }
 
 // Nonce returns a word that no message has had before.
@@ -98,22 +101,21 @@ func (f Facts) acceptedFromInside() (plan.Status, string) {
 
 // refusal judges a transaction that the server has to refuse. hint is what to do when it does
 // not.
-func (f Facts) refusal(c plan.Check, mail, rcpt smtpclient.Reply, err error, hint string) plan.Check {
+func (f Facts) refusal(c plan.Check, is answer, hint string) plan.Check {
+	decisive := is.decisive().String()
 	switch {
-	case err != nil:
-		return f.unreachable(c, err)
-	case mail.Refused() || rcpt.Refused():
+	case is.err != nil:
+		return f.unreachable(c, is.err)
+	case is.mail.Refused() || is.rcpt.Refused():
 		c.Status = plan.Pass
-		c.Got = smtpclient.DecisiveReply(mail, rcpt).String()
-	case mail.Accepted() && rcpt.Accepted():
-		c.Got = rcpt.String()
+		c.Got = is.note(decisive)
+	case is.mail.Accepted() && is.rcpt.Accepted():
+		c.Got = is.note(decisive)
 		if c.Status, c.Hint = f.acceptedFromInside(); c.Status == plan.Fail {
 			c.Hint = hint
 		}
 	default:
-		c.Status = plan.Skip
-		c.Got = "not decided: " + smtpclient.DecisiveReply(mail, rcpt).String()
-		c.Hint = "the server says \"later\": verify again in some minutes"
+		c = f.deferred(c, decisive)
 	}
 
 	return c

@@ -55,12 +55,19 @@ type Facts struct {
 	Mailbox  *Mailbox // nil: none may be looked into
 	Accounts bool     // weak passwords may be tried, which a server may count as an attack
 
+	// Patience is how long a server is asked again that greylists: that defers what comes from a new
+	// sender. 0 asks once.
+	Patience time.Duration
+
 	Dial smtpclient.Dial  // nil dials
 	Now  func() time.Time // default time.Now
+
+	pace *pace
 }
 
-// checkTimeout bounds one check: a server may hold its greeting back for a minute.
-const checkTimeout = 3 * time.Minute
+// checkTimeout bounds one check beside the patience: a server may hold its greeting back for a minute, and
+// each reply for some seconds.
+const checkTimeout = 5 * time.Minute
 
 // Service is what listens behind a forward.
 type Service struct{ Name, Addr string }

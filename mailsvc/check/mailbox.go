@@ -27,7 +27,7 @@ type mailboxConn struct {
 
 // openMailbox connects, with TLS from the start at the ports that have it so (RFC 8314).
 func (f Facts) openMailbox(ctx context.Context, addr string) (*mailboxConn, error) {
-	stepCtx, cancel := context.WithTimeout(ctx, smtpclient.StepTimeout)
+	stepCtx, cancel := context.WithTimeout(ctx, smtpclient.DialTimeout)
 	defer cancel()
 
 	raw, err := f.Dial(stepCtx, "tcp", addr)

@@ -43,9 +43,16 @@ func (f Facts) CheckMessage(ctx context.Context, domain string, hops []Hop, word
 			c.Status = plan.Fail
 			c.Got = strings.Join(append(way, h.Name+": "+h.Said), "; ")
 			c.Hint = hopHint(h.Name)
+
+			if h.Greylisted() {
+				c.Status = plan.Warn
+				c.Hint = f.deferred(c, h.Said).Hint
+			}
+
 			if h.Name == "MX" || h.Name == "address" {
 				c.Reason = plan.ReasonAstray
 			}
+
 			return []plan.Check{c, source}
 		}
 

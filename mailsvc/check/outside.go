@@ -68,6 +68,7 @@ func CheckExternal(ctx context.Context, o ExternalTarget) []plan.Check {
 			Closed:   true,
 			Dial:     o.Dial,
 			Now:      o.Now,
+			pace:     new(pace),
 		}
 
 		runs := []func(context.Context) []plan.Check{f.banner, f.startsTLS}
@@ -243,6 +244,12 @@ type Hop struct {
 	Name string `json:"name"` // "MX", "address", "TCP", "banner", "TLS", "MAIL", "RCPT", "DATA"
 	OK   bool   `json:"ok"`
 	Said string `json:"said"` // what was seen or answered
+}
+
+// Greylisted reports whether the message stopped here as its sender is new to the server.
+func (h Hop) Greylisted() bool {
+	return !h.OK && (h.Name == "MAIL" || h.Name == "RCPT" || h.Name == "DATA") &&
+		strings.Contains(h.Said, " was answered 4") && Greylisted(h.Said)
 }
 
 // Send sends one message with a word that no other has to the postmaster of a domain, as a

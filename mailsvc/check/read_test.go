@@ -105,7 +105,8 @@ func TestMailRead(t *testing.T) {
 
 		for _, c := range found {
 			if c.Subject == (plan.Subject{}) || c.Want == "" || c.Got == "" || c.Ref == "" ||
-				(c.Hint == "") != (c.Status == plan.Pass) || strings.Contains(fmt.Sprint(c), "cret") {
+				(c.Hint == "") != (c.Status == plan.Pass) ||
+				strings.Contains(fmt.Sprint(c), "cret") {
 				t.Errorf("incomplete: %+v", c)
 			}
 		}

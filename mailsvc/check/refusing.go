@@ -2,8 +2,6 @@ package check
 
 import (
 	"context"
-	"regexp"
-	"sync"
 	"time"
 
 	"github.com/mailpub/mailpub/mailsvc/smtpclient"
@@ -31,18 +29,17 @@ func (f Facts) refusing(ctx context.Context) []plan.Check {
 		return singleCheck(c)
 	}
 
-	words, err := f.refusesAll(ctx)
+	words, waited, err := f.refusesLongest(ctx)
 	switch {
 	case err != nil:
 		return singleCheck(f.unreachable(c, err))
 	case words == "":
 		c.Status = plan.Pass
-		c.Got = "postmaster@" + f.Domains[0] + " is not put off"
+		c.Got = answer{waited: waited}.note("postmaster@" + f.Domains[0] + " is not put off")
 		return singleCheck(c)
-	case greylisted().MatchString(words):
-		c.Status = plan.Skip
+	case Greylisted(words):
+		c = f.deferred(c, words)
 		c.Got = words
-		c.Hint = "the server puts off who is new to it (greylisting): verify again in some minutes"
 		return singleCheck(c)
 	}
 
@@ -63,6 +60,18 @@ func (f Facts) refusing(ctx context.Context) []plan.Check {
 	}
 
 	return singleCheck(c)
+}
+
+// refusesLongest returns the words of a server that greylists only after the patience, and how long it
+// deferred the sender if it took it then.
+func (f Facts) refusesLongest(ctx context.Context) (words string, waited time.Duration, err error) {
+	words, err = f.refusesAll(ctx)
+	r := f.newRetry()
+	for err == nil && Greylisted(words) && r.Wait(ctx, words) {
+		words, err = f.refusesAll(ctx)
+		waited = time.Since(r.began)
+	}
+	return words, waited, err
 }
 
 // refusesAll returns the words with which the server puts off whoever writes to the postmaster, "" where
@@ -95,8 +104,3 @@ func (f Facts) refusesAll(ctx context.Context) (words string, err error) {
 
 	return words, nil
 }
-
-// greylisted tells the words of servers that put off who is new to them.
-var greylisted = sync.OnceValue(func() *regexp.Regexp {
-	return regexp.MustCompile(`(?i)gr[ae]y-?list|postgrey|sqlgrey`)
-})

@@ -1,12 +1,14 @@
 package check
 
 import (
+	"cmp"
 	"context"
 	"crypto/tls"
 	"fmt"
 	"net"
 	"slices"
 	"strings"
+	"sync"
 
 	"github.com/mailpub/mailpub/mailsvc"
 	"github.com/mailpub/mailpub/mailsvc/smtpclient"
@@ -97,30 +99,44 @@ func (f Facts) relayOpen(ctx context.Context) []plan.Check {
 		out[0].Hint = "the server is an open relay, by its own test of an external client: it must refuse recipients of other domains"
 	}
 
-	if out[0].Status == plan.Pass {
-		if taken := f.relaysByName(ctx, f.Addr, f.Dial); taken != "" {
-			out[0].Got = "accepted: " + taken
-			out[0].Status = plan.Fail
-			out[0].Hint = "the server relays for any client that gives that name: HELO proves nothing (RFC 5321 section 4.1.4)"
-		}
-	}
-
-	for _, s := range f.Services {
+	// What is left is asked one after the other, or of a slow server at once.
+	ports := slices.DeleteFunc(slices.Clone(f.Services), func(s Service) bool {
 		_, port, err := net.SplitHostPort(s.Addr)
-		if err != nil || s.Addr == f.Addr ||
-			!slices.Contains([]string{"465", "587", "2525"}, port) {
-			continue
+		return err != nil || s.Addr == f.Addr ||
+			!slices.Contains([]string{"465", "587", "2525"}, port)
+	})
+
+	found := make([][]plan.Check, len(ports))
+	f.pace.askEach(indexes(1+len(ports)), func(i int) {
+		if i == 0 {
+			f.judgeNames(ctx, &out[0])
+			return
 		}
 
+		addr := ports[i-1].Addr
 		dial := f.Dial
-		if port == "465" {
+		if strings.HasSuffix(addr, ":465") {
 			dial = implicitTLS(f.Dial, f.Hostname)
 		}
 
-		out = append(out, f.relaySubmission(ctx, s.Addr, dial)...)
+		found[i-1] = f.relaySubmission(ctx, addr, dial)
+	})
+
+	return slices.Concat(append([][]plan.Check{out}, found...)...)
+}
+
+// judgeNames tries relaying under the names that a server may take for its own, if it refuses all else.
+func (f Facts) judgeNames(ctx context.Context, c *plan.Check) {
+	if c.Status != plan.Pass {
+		return
 	}
 
-	return out
+	taken := f.relaysByName(ctx, f.Addr, f.Dial)
+	if taken != "" {
+		c.Status = plan.Fail
+		c.Got = "accepted: " + taken
+		c.Hint = "the server relays for any client that gives that name: HELO proves nothing (RFC 5321 section 4.1.4)"
+	}
 }
 
 // relaysOutside reports whether the server's own commands show that it relays for a client outside.
@@ -137,40 +153,53 @@ func (f Facts) relaySubmission(ctx context.Context, addr string, dial smtpclient
 	c := plan.Check{
 		ID:      catalog.RelayOpen,
 		Subject: plan.OfAddr(addr),
+		Status:  plan.Pass,
 		Want:    "relaying refused without a login",
 		Ref:     "RFC 6409 section 4.3",
 	}
 
+	var is answer
+	named := ""
+	f.pace.askEach(indexes(2), func(i int) {
+		if i == 0 {
+			is = askSubmission(ctx, addr, dial)
+			c.Got = is.decisive().String()
+			return
+		}
+		named = f.relaysByName(ctx, addr, dial)
+	})
+
+	switch {
+	case is.err != nil:
+		return nil
+	case is.rcpt.Accepted():
+		if c.Status, c.Hint = f.acceptedFromInside(); c.Status == plan.Fail {
+			c.Hint = "let this port take mail for other domains only after a login"
+		}
+	case named != "":
+		c.Status = plan.Fail
+		c.Got = "accepted: " + named
+		c.Hint = "let this port take mail for other domains only after a login, whatever is said in HELO"
+	}
+
+	return singleCheck(c)
+}
+
+// askSubmission asks a port of submission to relay, as a bounce and for a sender elsewhere. The answer is
+// the one that takes the recipient, or else the last.
+func askSubmission(ctx context.Context, addr string, dial smtpclient.Dial) (is answer) {
 	a := smtpclient.Prober{Dial: dial, Addr: addr}
 	defer a.Close()
 
-	const d, u = smtpclient.RelayTestDomain, "mailpub-relay-test"
-	for _, from := range []string{"<>", "<" + u + "@" + d + ">"} {
-		mail, rcpt, err := a.Ask(ctx, from, "<"+u+"@"+d+">")
-		if err != nil {
-			return nil
+	const elsewhere = "<mailpub-relay-test@" + smtpclient.RelayTestDomain + ">"
+	for _, from := range []string{"<>", elsewhere} {
+		is.mail, is.rcpt, is.err = a.Ask(ctx, from, elsewhere)
+		if is.err != nil || is.rcpt.Accepted() {
+			break
 		}
-
-		if rcpt.Accepted() {
-			c.Got = "MAIL FROM:" + from + ": " + rcpt.String()
-			if c.Status, c.Hint = f.acceptedFromInside(); c.Status == plan.Fail {
-				c.Hint = "let this port take mail for other domains only after a login"
-			}
-			return singleCheck(c)
-		}
-
-		c.Got = smtpclient.DecisiveReply(mail, rcpt).String()
 	}
 
-	if taken := f.relaysByName(ctx, addr, dial); taken != "" {
-		c.Status = plan.Fail
-		c.Got = "accepted: " + taken
-		c.Hint = "let this port take mail for other domains only after a login, whatever is said in HELO"
-		return singleCheck(c)
-	}
-
-	c.Status = plan.Pass
-	return singleCheck(c)
+	return is
 }
 
 // relaysByName tries relaying under names that a server may take for its own; "" where all is refused.
@@ -186,16 +215,18 @@ func (f Facts) relaysByName(ctx context.Context, addr string, dial smtpclient.Di
 	}
 
 	const to = "<mailpub-relay-test@" + smtpclient.RelayTestDomain + ">"
-	for _, name := range []string{f.Hostname, "localhost", literal} {
-		a := smtpclient.Prober{Dial: dial, Addr: addr, Name: name}
+	names := []string{f.Hostname, "localhost", literal}
+	taken := make([]string, len(names))
+	f.pace.askEach(indexes(len(names)), func(i int) {
+		a := smtpclient.Prober{Dial: dial, Addr: addr, Name: names[i]}
+		defer a.Close()
 		_, rcpt, err := a.Ask(ctx, "<mailpub-relay-test@"+smtpclient.RelayTestDomain+">", to)
-		a.Close()
 		if err == nil && rcpt.Accepted() {
-			return "EHLO " + name + ", RCPT TO:" + to + ": " + rcpt.String()
+			taken[i] = "EHLO " + names[i] + ", RCPT TO:" + to + ": " + rcpt.String()
 		}
-	}
+	})
 
-	return ""
+	return cmp.Or(taken...)
 }
 
 // implicitTLS dials with TLS from the first octet (RFC 8314 section 3.3). Whose the certificate is, is not
@@ -227,31 +258,25 @@ func (f Facts) relayForms25(ctx context.Context) []plan.Check {
 	}
 
 	forms := f.relayForms()
+	answers := f.askForms(ctx, forms)
+	if err := answers[0].err; err != nil {
+		return singleCheck(f.unreachable(c, err))
+	}
+
 	var taken, caught, later []string
-	a := smtpclient.Prober{Dial: f.Dial, Addr: f.Addr}
-	defer a.Close()
-
 	for i, form := range forms {
-		if form.login {
-			a.Close()
-			a.WrongLogin = true
-		}
-
-		mail, rcpt, err := a.Ask(ctx, form.from, form.to)
-		if err != nil && i == 0 {
-			return singleCheck(f.unreachable(c, err))
-		}
-
-		switch r := smtpclient.DecisiveReply(mail, rcpt); {
-		case rcpt.Refused(), mail.Refused() && form.from != "<>":
-		case rcpt.Accepted() && form.ours:
-			caught = append(caught, form.String()+": "+r.String())
-		case rcpt.Accepted():
-			taken = append(taken, form.String()+": "+r.String())
+		is := answers[i]
+		r := is.decisive()
+		switch {
+		case is.rcpt.Refused(), is.mail.Refused() && form.from != "<>":
+		case is.rcpt.Accepted() && form.ours:
+			caught = append(caught, form.String()+": "+is.note(r.String()))
+		case is.rcpt.Accepted():
+			taken = append(taken, form.String()+": "+is.note(r.String()))
 		case r.Code != 0:
 			later = append(later, form.String()+": "+r.String())
 		default:
-			later = append(later, form.String()+": "+smtpclient.ErrorText(err))
+			later = append(later, form.String()+": "+smtpclient.ErrorText(is.err))
 		}
 	}
 
@@ -268,10 +293,9 @@ func (f Facts) relayForms25(ctx context.Context) []plan.Check {
 		c.Got = fmt.Sprintf("%d of %d accepted: %s", len(caught), len(forms), firstFew(caught))
 		c.Hint = "they end in a domain of ours: a catch-all mailbox takes them (see relay.recipient), or the server sends them on; look where one went"
 	case len(later) > 0:
-		c.Status = plan.Skip
+		c = f.deferred(c, later[0])
 		c.Got = fmt.Sprintf("%d of %d not decided, the others refused: %s", len(later),
 			len(forms), later[0])
-		c.Hint = "the server says \"later\" or breaks off: verify again in some minutes"
 	default:
 		c.Status = plan.Pass
 		c.Got = fmt.Sprintf("all %d forms refused", len(forms))
@@ -280,34 +304,87 @@ func (f Facts) relayForms25(ctx context.Context) []plan.Check {
 	return singleCheck(c)
 }
 
+// askForms asks about every form, some on each connection. If the first gets no answer, the others are not
+// asked.
+func (f Facts) askForms(ctx context.Context, forms []relayAttempt) []answer {
+	var mu sync.Mutex
+	var free []*smtpclient.Prober
+	defer func() {
+		for _, p := range free {
+			p.Close()
+		}
+	}()
+
+	take := func() *smtpclient.Prober {
+		mu.Lock()
+		defer mu.Unlock()
+
+		if len(free) == 0 {
+			return &smtpclient.Prober{Dial: f.Dial, Addr: f.Addr}
+		}
+
+		p := free[len(free)-1]
+		free = free[:len(free)-1]
+		return p
+	}
+
+	var unreachable error
+	return f.patiently(ctx, len(forms), func(i int) (a answer) {
+		if unreachable != nil {
+			return answer{err: unreachable}
+		}
+
+		if forms[i].login {
+			p := smtpclient.Prober{Dial: f.Dial, Addr: f.Addr, WrongLogin: true}
+			defer p.Close()
+			a.mail, a.rcpt, a.err = p.Ask(ctx, forms[i].from, forms[i].to)
+			return a
+		}
+
+		p := take()
+		a.mail, a.rcpt, a.err = p.Ask(ctx, forms[i].from, forms[i].to)
+		if i == 0 { // before any other
+			unreachable = a.err
+		}
+
+		mu.Lock()
+		defer mu.Unlock()
+
+		free = append(free, p)
+		return a
+	})
+}
+
 // refusesUnknown reports whether the server refuses a recipient of ours that does not exist. Then
 // what it accepts in our domain beside its own mailboxes, it sends on.
 func (f Facts) refusesUnknown(ctx context.Context) bool {
 	if len(f.Domains) == 0 {
 		return false
 	}
-	_, rcpt, err := f.tryRecipient(ctx, "<>",
-		"<mailpub-nobody-"+Nonce(f.Now())+"@"+f.Domains[0]+">")
+	_, rcpt, err := f.tryRecipient(ctx, "<>", "<"+f.unknownAddress(f.Domains[0])+">")
 	return err == nil && rcpt.Refused()
 }
 
 // relaySpoof sees that a sender of one's own domain must authenticate.
 func (f Facts) relaySpoof(ctx context.Context) (out []plan.Check) {
+	var envelopes []envelope
 	for _, domain := range f.Domains {
-		for _, to := range []string{"postmaster@" + domain,
-			"mailpub-relay-test@" + smtpclient.RelayTestDomain} {
-			from := "postmaster@" + domain
-			c := plan.Check{
-				ID:      catalog.RelaySpoof,
-				Subject: plan.About(fmt.Sprintf("from %s to %s, unauthenticated", from, to)),
-				Want:    "refused (5xx)",
-				Ref:     "RFC 6409 section 4.3, RFC 5321 section 7.1",
-			}
+		from := "<postmaster@" + domain + ">"
+		envelopes = append(envelopes, envelope{from, from},
+			envelope{from, "<mailpub-relay-test@" + smtpclient.RelayTestDomain + ">"})
+	}
 
-			mail, rcpt, err := f.tryRecipient(ctx, "<"+from+">", "<"+to+">")
-			out = append(out, f.refusal(c, mail, rcpt, err,
-				"let the server take mail from its own domains only after authentication"))
+	for i, is := range f.tryRecipients(ctx, envelopes...) {
+		from := strings.Trim(envelopes[i].from, "<>")
+		to := strings.Trim(envelopes[i].to, "<>")
+		c := plan.Check{
+			ID:      catalog.RelaySpoof,
+			Subject: plan.About(fmt.Sprintf("from %s to %s, unauthenticated", from, to)),
+			Want:    "refused (5xx)",
+			Ref:     "RFC 6409 section 4.3, RFC 5321 section 7.1",
 		}
+
+		out = append(out, f.refusal(c, is, "let the server take mail from its own domains only after authentication"))
 	}
 
 	return out

@@ -36,7 +36,8 @@ func (f Facts) config(ctx context.Context) (out []plan.Check) {
 		}
 	}
 
-	for _, a := range f.Aliases {
+	for i, is := range f.tryRecipients(ctx, fromNull(f.Aliases)...) {
+		a := f.Aliases[i]
 		c := plan.Check{
 			ID: catalog.ServiceConfig,
 			Subject: plan.Subject{
@@ -47,9 +48,8 @@ func (f Facts) config(ctx context.Context) (out []plan.Check) {
 			Ref:  "RFC 5321 section 3.3",
 		}
 
-		mail, rcpt, err := f.tryRecipient(ctx, "<>", "<"+a+">")
-		out = append(out, f.evaluate(c, mail, rcpt, err, func(c *plan.Check) {
-			if c.Status = plan.Pass; !rcpt.Accepted() {
+		out = append(out, f.evaluate(c, is, func(c *plan.Check) {
+			if c.Status = plan.Pass; !is.rcpt.Accepted() {
 				c.Status = plan.Fail
 				c.Hint = "let the server accept " + a + "; mailpub plan shows how"
 			}

@@ -3,7 +3,6 @@ package roundtrip
 import (
 	"fmt"
 	"net/netip"
-	"regexp"
 	"slices"
 	"strings"
 	"time"
@@ -458,11 +457,11 @@ func hops(t Trace) string {
 const slow = 15 * time.Second
 
 // reached matches the server that a queue tried, as Postfix writes it: mail.example[192.0.2.1]:25.
-var reached = regexp.MustCompile(`([A-Za-z0-9.-]*)\[([0-9a-fA-F.:]+)\](?::25)?`)
+var reached = pattern(`([A-Za-z0-9.-]*)\[([0-9a-fA-F.:]+)\](?::25)?`)
 
 // elsewhere is the server that refused, if that is none of the site's.
 func (i Inward) elsewhere(b Bounce) string {
-	for _, m := range reached.FindAllStringSubmatch(b.Diagnostic+" "+b.Remote, -1) {
+	for _, m := range reached().FindAllStringSubmatch(b.Diagnostic+" "+b.Remote, -1) {
 		a, err := netip.ParseAddr(m[2])
 		if err == nil && a.IsGlobalUnicast() && len(i.Own) > 0 &&
 			!slices.Contains(i.Own, a.Unmap()) {

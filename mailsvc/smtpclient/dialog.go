@@ -11,6 +11,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"sync"
 	"time"
 )
 
@@ -24,9 +25,12 @@ const (
 	maxReplyLines = 100
 )
 
-// StepTimeout bounds each step of a dialog. RFC 5321 section 4.5.3.2 gives minutes; who
-// waits that long for a greeting does not call it working.
-const StepTimeout = 10 * time.Second
+// StepTimeout bounds each step of a dialog. RFC 5321 section 4.5.3.2 gives minutes; servers that delay
+// their replies to drive spam away (tarpits) take up to some 20 s a step.
+const StepTimeout = 30 * time.Second
+
+// DialTimeout bounds the wait for a connection.
+const DialTimeout = 10 * time.Second
 
 // GreetingTimeout bounds the wait for a greeting: many servers hold theirs back for up to a minute, as
 // those who send spam do not wait (postscreen_greet_wait, Exim's delay, greet_pause).
@@ -123,16 +127,18 @@ const (
 
 // connectionLimit are the words of servers that refuse a connection for the number of those that are open: Postfix
 // (smtpd_client_connection_count_limit), Exim (smtp_accept_max), Exchange, mox and others.
-var connectionLimit = regexp.MustCompile(`(?i)too many (?:\w+ )?(?:\w+ )?(?:connections|sessions)|concurrent|maximum (?:number of )?connections|connection limit`)
+var connectionLimit = sync.OnceValue(func() *regexp.Regexp {
+	return regexp.MustCompile(`(?i)too many (?:\w+ )?(?:\w+ )?(?:connections|sessions)|concurrent|maximum (?:number of )?connections|connection limit`)
+})
 
 // tooManyConnections reports whether a greeting refuses a connection for the number of those that are open. The own
 // ones end soon.
 func (r Reply) tooManyConnections() bool {
-	return r.Code/100 == 4 && connectionLimit.MatchString(strings.Join(r.Lines, " "))
+	return r.Code/100 == 4 && connectionLimit().MatchString(strings.Join(r.Lines, " "))
 }
 
 func connectOnce(ctx context.Context, dial Dial, addr string) (*Conn, error) {
-	stepCtx, cancel := context.WithTimeout(ctx, StepTimeout)
+	stepCtx, cancel := context.WithTimeout(ctx, DialTimeout)
 	defer cancel()
 
 	conn, err := dial(stepCtx, "tcp", addr)
@@ -320,7 +326,7 @@ func Shorten(s string) string {
 
 // transaction says MAIL and RCPT, and takes it back with RSET. No message is sent.
 func (d *Conn) transaction(ctx context.Context, from, to string) (mail, rcpt Reply, err error) {
-	if mail, err = d.mail(ctx, from); err != nil {
+	if mail, err = d.Mail(ctx, from); err != nil {
 		return mail, rcpt, err
 	}
 
@@ -334,9 +340,14 @@ func (d *Conn) transaction(ctx context.Context, from, to string) (mail, rcpt Rep
 	return mail, rcpt, err
 }
 
-// mail says MAIL. A server that wants TLS first (530, RFC 3207 section 4) gets it.
-func (d *Conn) mail(ctx context.Context, from string) (Reply, error) {
-	r, err := d.Command(ctx, "MAIL FROM:"+from)
+// Mail says MAIL, under TLS if the server wants that first.
+func (d *Conn) Mail(ctx context.Context, from string) (Reply, error) {
+	return d.secured(ctx, "MAIL FROM:"+from)
+}
+
+// secured sends one command. A server that wants TLS first (530, RFC 3207 section 4) gets it.
+func (d *Conn) secured(ctx context.Context, line string) (Reply, error) {
+	r, err := d.Command(ctx, line)
 	if err != nil || r.Code != 530 || d.secure || !d.Offers("STARTTLS") {
 		return r, err
 	}
@@ -347,12 +358,12 @@ func (d *Conn) mail(ctx context.Context, from string) (Reply, error) {
 		return r, err
 	}
 
-	return d.Command(ctx, "MAIL FROM:"+from)
+	return d.Command(ctx, line)
 }
 
 // Deliver sends a message. The reply is that of the step that decided.
 func (d *Conn) Deliver(ctx context.Context, from, to, message string) (step string, r Reply, err error) {
-	if r, err = d.mail(ctx, from); err != nil || r.Code/100 > 3 {
+	if r, err = d.Mail(ctx, from); err != nil || r.Code/100 > 3 {
 		return "MAIL FROM:" + from, r, err
 	}
 

@@ -129,7 +129,7 @@ func (a *Prober) Discloses(ctx context.Context, known, unknown string) (tells bo
 		var replies [2]Reply
 		for i, name := range []string{known, unknown} {
 			if err = a.connect(ctx); err == nil {
-				replies[i], err = a.d.Command(ctx, verb+" "+name)
+				replies[i], err = a.d.secured(ctx, verb+" "+name)
 			}
 			if err != nil {
 				a.Close()

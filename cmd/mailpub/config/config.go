@@ -1,4 +1,4 @@
-// Package config loads a mailpub config file: YAML, TOML or JSON through viper, checked as a
+// Package config loads a mailpub config file: YAML, TOML or JSON, checked as a
 // whole, every mistake with its file, line, field and what was expected.
 //
 // It knows the file's form and what its values may be. It asks no network and
@@ -19,6 +19,7 @@ type Config struct {
 	Site     string   `mapstructure:"site"`
 	Defaults string   `mapstructure:"defaults"` // a file beneath this one, relative to it
 	State    string   `mapstructure:"state"`    // directory, relative to the config file
+	Language string   `mapstructure:"language"` // of requests, reports, notices and the page; "": the system's
 	Server   Server   `mapstructure:"server"`
 	Domains  []Domain `mapstructure:"domains"`
 	NoMail   []string `mapstructure:"nomail"` // names that neither send nor receive mail

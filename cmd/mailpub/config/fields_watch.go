@@ -160,7 +160,8 @@ func verifyFields() []Field {
 		{
 			Path:    "verify.patience",
 			Example: "2m",
-			Text:    "how long a message is waited for; this is the default",
+			Text: "how long a message is waited for, and a server that\n" +
+				"greylists is asked again; this is the default",
 		},
 		{
 			Path: "verify.reports",

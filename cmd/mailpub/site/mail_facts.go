@@ -29,6 +29,7 @@ func (s *Site) mailFacts() mailcheck.Facts {
 		Strict:     s.tlsPolicy(),
 		Backups:    s.backups(),
 		Accounts:   s.cfg.Verify.Accounts,
+		Patience:   s.cfg.Verify.Wait(),
 	}
 
 	if m := s.cfg.Verify.Mailbox; m.User != "" {

@@ -8,6 +8,7 @@ import (
 	"sync"
 	"time"
 
+	mailcheck "github.com/mailpub/mailpub/mailsvc/check"
 	"github.com/mailpub/mailpub/mailsvc/probe"
 	"github.com/mailpub/mailpub/mailsvc/roundtrip"
 	"github.com/mailpub/mailpub/plan"
@@ -56,9 +57,42 @@ func (r *probeRun) ask(ctx context.Context) (probe.Answer, error) {
 		}
 
 		r.answer, r.err = askProbe(ctx, r.site.probe, request)
+		if r.err == nil {
+			r.answer = r.site.askAgain(ctx, request, r.answer)
+		}
 	})
 
 	return r.answer, r.err
+}
+
+// lookPause is the first pause before the probe sends a greylisted message again.
+const lookPause = 5 * time.Second
+
+// askAgain has the probe look again for as long as the mail host greylists its message, within the patience.
+// The last look counts that the probe took; it may want to be asked later.
+func (s *Site) askAgain(ctx context.Context, request probe.Request, first probe.Answer) probe.Answer {
+	for again := mailcheck.NewRetry(lookPause, s.cfg.Verify.Wait()); ; {
+		words, is := greylistedMessage(first)
+		if !is || !again.Wait(ctx, words) {
+			return first
+		}
+
+		next, err := askProbe(ctx, s.probe, request)
+		if err == nil {
+			first = next
+		}
+	}
+}
+
+// greylistedMessage returns the words of the mail host if it deferred the probe's message as the sender is
+// new to it.
+func greylistedMessage(a probe.Answer) (words string, is bool) {
+	for _, h := range a.Hops {
+		if h.Greylisted() {
+			return h.Said, true
+		}
+	}
+	return "", false
 }
 
 const hintProbe = "check that mailpub probe serve runs there and its port is reachable; test it with mailpub probe test"
@@ -105,7 +139,7 @@ func (s *Site) outsideChecks(only []string) []plan.Checker {
 			}),
 	}
 
-	timeout := 2*time.Minute + busyPause
+	timeout := 2*time.Minute + busyPause + s.cfg.Verify.Wait()
 	ports := plan.Checker{
 		Area:    catalog.AreaRouter,
 		IDs:     outsidePorts,
