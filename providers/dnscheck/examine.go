@@ -115,13 +115,17 @@ func (e *checkRun) whoCanWrite(name string, a resolver.Answer, hint string) stri
 	}
 
 	kept := e.keptZone(name)
-	zone, hosts, err := e.Delegation(e.ctx, name)
+	zone, servers, err := e.Delegation(e.ctx, name)
+	hosts := slices.Clone(servers)
 	if err != nil || kept == "" || len(zone) <= len(kept) || !mail.Within(zone, kept) {
 		return hint
 	}
 
+	for i := range hosts {
+		hosts[i] = record.Bare(hosts[i])
+	}
 	return fmt.Sprintf("%s is in zone %s, which is delegated to %s: change it there, or give zone %s to mailpub too; mailpub plan shows the wanted record",
-		record.Bare(name), record.Bare(zone), bareList(hosts), record.Bare(zone))
+		record.Bare(name), record.Bare(zone), strings.Join(hosts, ", "), record.Bare(zone))
 }
 
 // keptZone is the zone of the config that a name is in; "" where there is none.

@@ -6,6 +6,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/mailpub/mailpub/cmd/mailpub/lang"
 	"github.com/mailpub/mailpub/plan/mail"
 	"github.com/mailpub/mailpub/providers"
 )
@@ -122,6 +123,9 @@ func (c *Config) PlanSite(auto ...netip.Addr) mail.Spec {
 
 	return s
 }
+
+// Addressed is the language of the people whom the site's requests, reports, notices and page address.
+func (c *Config) Addressed() lang.Language { return lang.Language(c.Language).Or(lang.System()) }
 
 // mapped returns a list with a function of each text; nil for nil.
 func mapped(list []string, f func(string) string) (out []string) {
