@@ -25,11 +25,13 @@ func withoutSecrets(err error, secrets ...string) error {
 	set := &redact.Set{}
 	set.Add(secrets...)
 	text = set.Text(text)
+
 	for _, s := range secrets {
 		if len(s) > 3 {
 			text = strings.ReplaceAll(text, s, redact.Mark)
 		}
 	}
+
 	return errors.New(text)
 }
 
