@@ -24,7 +24,7 @@ func Do(protocol string, req *http.Request, send func(*http.Request) (*http.Resp
 	end := Start(ctx, protocol, req.URL.Host, line)
 	if Observed(ctx) {
 		var text string
-		req, text = readable(req)
+		req, text = withCopiedBody(req)
 		Wire(ctx, protocol, req.URL.Host, Sent, line+"\n"+text)
 	}
 
@@ -39,8 +39,8 @@ func Do(protocol string, req *http.Request, send func(*http.Request) (*http.Resp
 	return resp, err
 }
 
-// readable reads the beginning of a request's body, and returns a request that still has all of it.
-func readable(req *http.Request) (again *http.Request, text string) {
+// withCopiedBody reads the beginning of a request's body, and returns a request that still has all of it.
+func withCopiedBody(req *http.Request) (again *http.Request, text string) {
 	if req.Body == nil || req.Body == http.NoBody {
 		return req, ""
 	}
