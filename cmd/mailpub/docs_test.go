@@ -65,7 +65,7 @@ var ends = regexp.MustCompile(`\s*(?:&&|\|\||[;|&]|\s[0-9]?>|<[^-]|\s#|   |` + "
 	`|"\s*$|"\]|\)\.|>/).*$|>[a-zA-Z/].*$`)
 
 // lacking matches the errors of a command that lacks an argument.
-var lacking = regexp.MustCompile(`a domain is missing|received 0$`)
+var lacking = regexp.MustCompile(`a domain is missing|wrong number of arguments \(0\)`)
 
 // TestDocs parses every command line of mailpub in everything that people read, as mailpub does
 // before it does anything: the command, its flags and how many arguments it takes.

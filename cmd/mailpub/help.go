@@ -72,7 +72,39 @@ func customizeHelp(root *cobra.Command) {
 	for _, c := range root.Commands() {
 		if c.Name() == "completion" {
 			c.Short = "Print a script for shell completion"
+			nameShells(c)
 		}
+	}
+	nameMissingArguments(root)
+}
+
+// nameShells has the command for completion refuse a shell that it does not know, which cobra answers with help.
+func nameShells(completion *cobra.Command) {
+	completion.Args = cobra.ArbitraryArgs
+	completion.RunE = func(c *cobra.Command, args []string) error {
+		if len(args) > 0 {
+			return noSuchCommand(c, args[0])
+		}
+		return c.Help()
+	}
+}
+
+// nameMissingArguments has every command below one say how it is used where cobra counts arguments.
+func nameMissingArguments(c *cobra.Command) {
+	for _, below := range c.Commands() {
+		nameMissingArguments(below)
+	}
+
+	check := c.Args
+	if check == nil {
+		return
+	}
+	c.Args = func(c *cobra.Command, args []string) error {
+		err := check(c, args)
+		if err == nil || !strings.Contains(err.Error(), "arg(s)") {
+			return err
+		}
+		return fmt.Errorf("wrong number of arguments (%d), want %q", len(args), strings.TrimSuffix(c.UseLine(), " [flags]"))
 	}
 }
 

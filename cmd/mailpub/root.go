@@ -145,7 +145,7 @@ func rootCommand(a *app) *cobra.Command {
 	f.BoolVar(&a.system, "system", false, "the config and the secrets of the package's services, as root")
 	f.BoolVar(&a.ui.JSON, "json", false, "print JSON on standard output, and nothing else there")
 	f.BoolVar(&a.noColor, "no-color", false,
-		"print without colour (so does the variable NO_COLOR)")
+		"print without colour (so does the variable NO_COLOR; CLICOLOR_FORCE=1 prints colour into files, too)")
 
 	f.VarP(&a.verbose, "verbose", "v", "log each question and write on standard error; -vv also what is on the wire, without secrets")
 	f.Lookup("verbose").NoOptDefVal = more

@@ -116,7 +116,7 @@ func detectServer(ctx context.Context, o Options) Server {
 func (s *Server) greet(ctx context.Context, at string) {
 	r, err := smtpclient.Greeting(ctx, nil, at)
 	if err != nil {
-		s.Silent = err.Error()
+		s.Silent = smtpclient.ErrorText(err)
 		return
 	}
 	s.Greeting, s.Name, s.Kind = r.String(), r.Name(), mailsvc.TypeOf(r)

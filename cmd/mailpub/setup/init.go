@@ -12,6 +12,7 @@ import (
 	"github.com/mailpub/mailpub/cmd/mailpub/config"
 	"github.com/mailpub/mailpub/cmd/mailpub/draft"
 	"github.com/mailpub/mailpub/cmd/mailpub/scout"
+	"github.com/mailpub/mailpub/cmd/mailpub/term"
 	"github.com/mailpub/mailpub/providers"
 	"github.com/mailpub/mailpub/providers/zone"
 )
@@ -99,18 +100,20 @@ func (b *wizard) decide(ctx context.Context) (err error) {
 			}, rightAddress)
 	}
 
-	ask("Who serves the DNS zone", "--provider", &c.Provider, func(s draft.Choices) string {
-		return s.Provider
-	}, rightProvider)
+	if err == nil {
+		c.Provider, err = b.questions.Choose(ctx, "Who serves the DNS zone", "--provider", c.Provider,
+			draft.Suggest(b.found, *c).Provider, providerChoices(), rightProvider)
+	}
 
 	if p, ok := providers.Lookup(c.Provider); ok && err == nil {
 		err = b.decideSettings(ctx, p)
 	}
 
 	if s := b.found.Server; s.Kind == "" && s.Greeting != "" || len(s.Installed) > 1 { // else it is plain
-		ask("Mail server", "--service", &c.Service, func(s draft.Choices) string {
-			return s.Service
-		}, rightServer)
+		if err == nil {
+			c.Service, err = b.questions.Choose(ctx, "Mail server", "--service", c.Service,
+				draft.Suggest(b.found, *c).Service, serverChoices(), rightServer)
+		}
 	}
 
 	var numbers string
@@ -193,6 +196,29 @@ func ProviderNames() (names []string) {
 		names = append(names, p.Name)
 	}
 	return names
+}
+
+// providerChoices are the providers, and what each is for.
+func providerChoices() (list []term.Choice) {
+	for _, p := range providers.All() {
+		list = append(list, term.Choice{Name: p.Name, Text: p.Summary})
+	}
+	return list
+}
+
+// serverChoices are the mail servers, and what mailpub does with each.
+func serverChoices() (list []term.Choice) {
+	about := map[string]string{
+		"receiver": "the bundled receiver: mailpub takes the mail itself",
+		"postfix":  "Postfix, with or without Dovecot, on this machine",
+		"mdaemon":  "MDaemon, over its XML API or by its files",
+		"exim":     "Exim: mailpub tests it, and lists what to set",
+		"manual":   "another server: mailpub tests it, and lists what to set",
+	}
+	for _, name := range ServerNames() {
+		list = append(list, term.Choice{Name: name, Text: cmp.Or(about[name], "tested over SMTP; mailpub lists what to set")})
+	}
+	return list
 }
 
 func rightProvider(s string) error { return config.OneOf(s, ProviderNames()) }

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"strconv"
 	"strings"
 
 	"golang.org/x/term"
@@ -125,6 +126,48 @@ func (q *Questions) Ask(ctx context.Context, text, flag, given, found string, wr
 
 		fmt.Fprintf(q.UI.Err, "  %v\n", err)
 	}
+}
+
+// Choice is one of the answers to a question, and what it means.
+type Choice struct{ Name, Text string }
+
+// Choose is Ask for a question that has certain answers. It lists them with numbers; the answer is a number or a
+// name, and "?" lists them again. The list is plain text, so that a screen reader and a log have it too.
+func (q *Questions) Choose(ctx context.Context, text, flag, given, found string, choices []Choice, wrong func(string) error) (string, error) {
+	list := func() {
+		width := 0
+		for _, c := range choices {
+			width = max(width, len(c.Name))
+		}
+
+		fmt.Fprintf(q.UI.Err, "%s:\n", q.UI.Bold(text))
+		for i, c := range choices {
+			line := fmt.Sprintf("  %2d  %-*s  %s", i+1, width, c.Name, c.Text)
+			fmt.Fprintln(q.UI.Err, q.UI.hang(strings.TrimRight(line, " "), width+8))
+		}
+	}
+
+	if given == "" && !q.Yes && q.UI.CanAsk() {
+		list()
+		text = "Number or name (? for the list)"
+	}
+
+	answer, err := q.Ask(ctx, text, flag, given, found, func(s string) error {
+		if s == "?" {
+			list()
+			return errors.New("choose one of these")
+		}
+		return wrong(chosen(s, choices))
+	})
+	return chosen(answer, choices), err
+}
+
+// chosen is the name of a choice that was answered by its number.
+func chosen(answer string, choices []Choice) string {
+	if n, err := strconv.Atoi(answer); err == nil && n >= 1 && n <= len(choices) {
+		return choices[n-1].Name
+	}
+	return answer
 }
 
 // Complete returns an error that names the flags of all open questions; nil when there are none.

@@ -29,12 +29,12 @@ const (
 // StyleOf returns the style for a stream. NO_COLOR (no-color.org) and TERM=dumb are respected.
 func StyleOf(w io.Writer, noColour bool) Style {
 	f, ok := w.(*os.File)
+	_, unwanted := os.LookupEnv("NO_COLOR")
 	if !ok || !term.IsTerminal(int(f.Fd())) {
-		return Style{}
+		return Style{Colour: !noColour && !unwanted && isColourForced()}
 	}
 
 	s := Style{Terminal: true}
-	_, unwanted := os.LookupEnv("NO_COLOR")
 	s.Colour = !noColour && !unwanted && os.Getenv("TERM") != "dumb" && understandsColours(f)
 
 	if width, _, err := term.GetSize(int(f.Fd())); err == nil && width > 0 {
@@ -43,6 +43,13 @@ func StyleOf(w io.Writer, noColour bool) Style {
 	}
 
 	return s
+}
+
+// isColourForced reports whether the environment asks for colour without a terminal, as logs of CI show it
+// (https://bixense.com/clicolors).
+func isColourForced() bool {
+	force := os.Getenv("CLICOLOR_FORCE")
+	return force != "" && force != "0"
 }
 
 func (s Style) paint(code, text string) string {
