@@ -74,6 +74,7 @@ func (a *app) site() site.Options {
 // receive returns what the bundled receiver is run with.
 func (a *app) receive() receive.Options {
 	return receive.Options{
+		Version:   version().Version,
 		Site:      site.Options{Logger: a.logger(), HTTPClient: a.http},
 		Logger:    a.logger(),
 		Notices:   a.notices(),

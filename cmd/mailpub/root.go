@@ -172,7 +172,8 @@ func rootCommand(a *app) *cobra.Command {
 		receiveCommand(a), probeCommand(a))
 
 	add(groupAbout, explainCommand(a), providersCommand(a), schemaCommand(a), versionCommand(a))
-	root.AddCommand(configTopic(), manCommand(a), unitsCommand(a))
+	root.AddCommand(configTopic(), unitsCommand(a))
+	root.AddCommand(packagerCommands(a)...)
 	customizeHelp(root)
 
 	return root

@@ -44,7 +44,8 @@ func Execute(ctx context.Context, input, name string, args ...string) (string, e
 	cmd := exec.CommandContext(ctx, path, args...)
 	cmd.Env = append(cmd.Environ(), "LC_ALL=C")
 	cmd.WaitDelay = time.Second // daemons keep what they inherit open
-	out, errs := limited{most: maxOut}, limited{most: maxErrs}
+	out := limited{most: maxOut}
+	errs := limited{most: maxErrs}
 	cmd.Stdin = strings.NewReader(input)
 	cmd.Stdout = &out
 	cmd.Stderr = &errs
@@ -52,6 +53,7 @@ func Execute(ctx context.Context, input, name string, args ...string) (string, e
 	if err == nil && out.over {
 		err = fmt.Errorf("it printed more than %d MiB", maxOut>>20)
 	}
+
 	if errors.Is(err, exec.ErrWaitDelay) {
 		err = nil
 	}
@@ -62,6 +64,7 @@ func Execute(ctx context.Context, input, name string, args ...string) (string, e
 		}
 		return out.text.String(), failed(name, err, errs.text.String())
 	}
+
 	return out.text.String(), nil
 }
 

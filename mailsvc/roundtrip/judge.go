@@ -3,7 +3,6 @@ package roundtrip
 import (
 	"fmt"
 	"net/netip"
-	"regexp"
 	"slices"
 	"strings"
 	"time"
@@ -458,7 +457,7 @@ func hops(t Trace) string {
 const slow = 15 * time.Second
 
 // reached matches the server that a queue tried, as Postfix writes it: mail.example[192.0.2.1]:25.
-var reached = regexp.MustCompile(`([A-Za-z0-9.-]*)\[([0-9a-fA-F.:]+)\](?::25)?`)
+var reached = pattern(`([A-Za-z0-9.-]*)\[([0-9a-fA-F.:]+)\](?::25)?`)
 
 // elsewhere is the server that refused, if that is none of the site's.
 func (i InboundTest) elsewhere(b Bounce) string {

@@ -11,6 +11,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"sync"
 	"time"
 )
 
@@ -126,12 +127,14 @@ const (
 
 // connectionLimit are the words of servers that refuse a connection for the number of those that are open: Postfix
 // (smtpd_client_connection_count_limit), Exim (smtp_accept_max), Exchange, mox and others.
-var connectionLimit = regexp.MustCompile(`(?i)too many (?:\w+ )?(?:\w+ )?(?:connections|sessions)|concurrent|maximum (?:number of )?connections|connection limit`)
+var connectionLimit = sync.OnceValue(func() *regexp.Regexp {
+	return regexp.MustCompile(`(?i)too many (?:\w+ )?(?:\w+ )?(?:connections|sessions)|concurrent|maximum (?:number of )?connections|connection limit`)
+})
 
 // tooManyConnections reports whether a greeting refuses a connection for the number of those that are open. The own
 // ones end soon.
 func (r Reply) tooManyConnections() bool {
-	return r.Code/100 == 4 && connectionLimit.MatchString(strings.Join(r.Lines, " "))
+	return r.Code/100 == 4 && connectionLimit().MatchString(strings.Join(r.Lines, " "))
 }
 
 func connectOnce(ctx context.Context, dial Dial, addr string) (*Conn, error) {

@@ -31,6 +31,7 @@ func (p Provider) scrubbing(o Options) *http.Client {
 	if next == nil {
 		next = http.DefaultTransport
 	}
+
 	client.Transport = scrubber{next: next, secrets: p.secrets(o.Settings)}
 	return &client
 }
@@ -58,6 +59,7 @@ func (s scrubber) RoundTrip(req *http.Request) (*http.Response, error) {
 			resp.Header[name][i] = s.secrets.Text(v)
 		}
 	}
+
 	resp.Status = s.secrets.Text(resp.Status)
 	body, err := io.ReadAll(io.LimitReader(resp.Body, maxReply+1))
 	resp.Body.Close()
@@ -68,8 +70,10 @@ func (s scrubber) RoundTrip(req *http.Request) (*http.Response, error) {
 	case len(body) > maxReply:
 		return nil, fmt.Errorf("the reply is larger than %d MiB", maxReply>>20)
 	}
+
 	body = []byte(s.secrets.Text(string(body)))
 	resp.Body = io.NopCloser(bytes.NewReader(body))
 	resp.ContentLength = int64(len(body))
+
 	return resp, nil
 }

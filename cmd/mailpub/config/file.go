@@ -8,7 +8,7 @@ import (
 	"strings"
 	"unicode/utf16"
 
-	"github.com/spf13/viper"
+	"github.com/pelletier/go-toml/v2"
 )
 
 // file is a config file as it was read.
@@ -28,10 +28,7 @@ func readFile(path string, data []byte) (f file, err error) {
 	f.path = path
 	data = []byte(text(data))
 	if f.lines, f.fields, err = linesOf(format, data); err == nil && f.fields == nil { // TOML
-		v := viper.NewWithOptions(viper.KeyDelimiter(delimiter))
-		v.SetConfigType(format)
-		err = v.ReadConfig(bytes.NewReader(data))
-		f.fields = v.AllSettings()
+		err = toml.Unmarshal(data, &f.fields)
 	}
 
 	if err != nil {
@@ -75,6 +72,3 @@ func text(data []byte) string {
 
 	return string(utf16.Decode(units))
 }
-
-// delimiter joins keys inside viper. It stands in no key, so names with dots stay whole.
-const delimiter = "::"

@@ -37,8 +37,10 @@ func (c *Config) WithIgnore(data []byte, add Ignore) ([]byte, error) {
 		}) {
 			err = errors.New("it has an entry of this check and subject already")
 		}
+
 		lines = append(lines, "", "[[ignore]]", "check = "+quote(add.Check),
-			"subject = "+quote(add.Subject), "until = "+quote(add.Until), "why = "+quote(add.Why))
+			"subject = "+quote(add.Subject), "until = "+quote(add.Until),
+			"why = "+quote(add.Why))
 	default:
 		err = errors.New("JSON is not edited")
 	}

@@ -48,8 +48,6 @@ func Report(ctx context.Context, cfg *config.Config, o site.Options) (page.Site,
 		return page.Site{}, err
 	}
 
-	defer store.Close()
-
 	out.Days, out.Events, err = loadHistory(ctx, store, cfg.Site, start)
 	return out, err
 }

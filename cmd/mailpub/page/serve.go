@@ -14,6 +14,7 @@ import (
 	"time"
 
 	"github.com/mailpub/mailpub/cmd/mailpub/lang"
+	"github.com/mailpub/mailpub/cmd/mailpub/metrics"
 )
 
 // maxListeners is how many browsers are told at once that something is new.
@@ -104,7 +105,7 @@ func (s *Server) Handler() http.Handler {
 
 	mux.HandleFunc("GET /events", s.events)
 	mux.HandleFunc("GET /api/report", s.report)
-	mux.HandleFunc("GET /metrics", s.metrics)
+	mux.HandleFunc("GET /metrics", metrics.Handler(s.Version, s.writeMetrics))
 	mux.HandleFunc("GET /healthz", s.health)
 
 	return withSecurityHeaders(mux)

@@ -125,6 +125,7 @@ func (s *Site) makePlan(ctx context.Context, list []Party) (*Plan, error) {
 	}
 
 	applyChangeLimits(list, made.Changes)
+	refuseAliases(list, made.Changes)
 	p := &Plan{Plan: made, Site: s, Parties: list}
 	p.redact(s.cfg.Secrets())
 

@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"strings"
 
-	"github.com/charmbracelet/x/ansi"
 	"github.com/mailpub/mailpub/plan"
 )
 
@@ -22,7 +21,7 @@ func ShowChanges(u *UI, changes []plan.Change) {
 	w := u.Text()
 	name, text := 0, 0
 	for _, c := range changes {
-		name = max(name, min(ansi.StringWidth(c.Key.Name), nameWidth,
+		name = max(name, min(displayWidth(c.Key.Name), nameWidth,
 			cmp.Or(u.Columns, widest)/2))
 		text = max(text, min(len(changeText(u, c)), textWidth))
 	}
@@ -37,7 +36,7 @@ func ShowChanges(u *UI, changes []plan.Change) {
 
 		reason = Clean(u.Language.Text(c.Reason))
 		used := 4 + max(name, len(c.Key.Name)) + 2 + max(text, len(changeText(u, c))) + 2
-		if why != "" && used+ansi.StringWidth(why) <= cmp.Or(u.Columns, widest) {
+		if why != "" && used+displayWidth(why) <= cmp.Or(u.Columns, widest) {
 			line += "  " + u.Dim(why)
 			why = ""
 		}
@@ -63,9 +62,9 @@ func ShowChanges(u *UI, changes []plan.Change) {
 // changeLine is a change on one line: its sign, its name and what it becomes.
 func changeLine(u *UI, c plan.Change, name, text int) string {
 	value := changeText(u, c)
-	at := 4 + max(name, ansi.StringWidth(c.Key.Name)) + 2
+	at := 4 + max(name, displayWidth(c.Key.Name)) + 2
 	switch {
-	case u.Columns == 0 || at+ansi.StringWidth(value) <= u.Columns:
+	case u.Columns == 0 || at+displayWidth(value) <= u.Columns:
 		value = Pad(value, text)
 	case at < u.Columns*2/3:
 		value = u.Wrap(value, at)
