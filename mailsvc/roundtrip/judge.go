@@ -461,7 +461,7 @@ var reached = pattern(`([A-Za-z0-9.-]*)\[([0-9a-fA-F.:]+)\](?::25)?`)
 
 // elsewhere is the server that refused, if that is none of the site's.
 func (i InboundTest) elsewhere(b Bounce) string {
-	for _, m := range reached.FindAllStringSubmatch(b.Diagnostic+" "+b.Remote, -1) {
+	for _, m := range reached().FindAllStringSubmatch(b.Diagnostic+" "+b.Remote, -1) {
 		a, err := netip.ParseAddr(m[2])
 		if err == nil && a.IsGlobalUnicast() && len(i.Own) > 0 &&
 			!slices.Contains(i.Own, a.Unmap()) {
