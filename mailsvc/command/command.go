@@ -12,6 +12,8 @@ import (
 	"strings"
 	"sync"
 	"time"
+
+	"github.com/mailpub/mailpub/plan/trace"
 )
 
 // Run executes a command with input and returns what it printed. An error says what the
@@ -33,6 +35,19 @@ var ErrMissing = errors.New("not installed here")
 // Execute is the Run that executes, with a deadline and without another language than
 // English.
 func Execute(ctx context.Context, input, name string, args ...string) (string, error) {
+	end := trace.Start(ctx, "command", name, strings.Join(args, " "))
+	if input != "" {
+		trace.Wire(ctx, "command", name, trace.Sent, input)
+	}
+
+	out, err := execute(ctx, input, name, args...)
+	end(err)
+	trace.Wire(ctx, "command", name, trace.Received, out)
+
+	return out, err
+}
+
+func execute(ctx context.Context, input, name string, args ...string) (string, error) {
 	ctx, cancel := context.WithTimeout(ctx, timeout)
 	defer cancel()
 

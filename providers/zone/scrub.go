@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/mailpub/mailpub/plan/redact"
+	"github.com/mailpub/mailpub/plan/trace"
 )
 
 // maxReply bounds the reply of a provider, in octets.
@@ -49,6 +50,10 @@ func (p Provider) secrets(settings map[string]string) *redact.Set {
 
 // RoundTrip implements http.RoundTripper.
 func (s scrubber) RoundTrip(req *http.Request) (*http.Response, error) {
+	return trace.Do("https", req, s.roundTrip)
+}
+
+func (s scrubber) roundTrip(req *http.Request) (*http.Response, error) {
 	resp, err := s.next.RoundTrip(req)
 	if err != nil {
 		return nil, s.secrets.Error(err)
