@@ -1,4 +1,4 @@
-// Package config loads a mailpub config file: YAML, TOML or JSON, checked as a
+// Package config loads a mailpub config file: YAML, TOML or JSON through viper, checked as a
 // whole, every mistake with its file, line, field and what was expected.
 //
 // It knows the file's form and what its values may be. It asks no network and

@@ -8,7 +8,7 @@ import (
 	"strings"
 	"unicode/utf16"
 
-	"github.com/pelletier/go-toml/v2"
+	"github.com/spf13/viper"
 )
 
 // file is a config file as it was read.
@@ -28,7 +28,10 @@ func readFile(path string, data []byte) (f file, err error) {
 	f.path = path
 	data = []byte(text(data))
 	if f.lines, f.fields, err = linesOf(format, data); err == nil && f.fields == nil { // TOML
-		err = toml.Unmarshal(data, &f.fields)
+		v := viper.NewWithOptions(viper.KeyDelimiter(delimiter))
+		v.SetConfigType(format)
+		err = v.ReadConfig(bytes.NewReader(data))
+		f.fields = v.AllSettings()
 	}
 
 	if err != nil {
@@ -72,3 +75,6 @@ func text(data []byte) string {
 
 	return string(utf16.Decode(units))
 }
+
+// delimiter joins keys inside viper. It stands in no key, so names with dots stay whole.
+const delimiter = "::"

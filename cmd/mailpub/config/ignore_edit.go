@@ -50,11 +50,11 @@ func (c *Config) WithIgnore(data []byte, add Ignore) ([]byte, error) {
 	}
 
 	text := []byte(strings.Join(lines, lineEnd) + lineEnd)
-	return text, c.holdsAfter(text, add)
+	return text, c.checkEdited(text, add)
 }
 
 // holdsAfter makes sure that a text is the config with the entry, and nothing else.
-func (c *Config) holdsAfter(text []byte, add Ignore) error {
+func (c *Config) checkEdited(text []byte, add Ignore) error {
 	after, err := Parse(c.File, text)
 	if err != nil {
 		var mistakes Errors

@@ -13,6 +13,7 @@ import (
 
 	"github.com/go-viper/mapstructure/v2"
 	"github.com/pelletier/go-toml/v2"
+	"github.com/spf13/viper"
 )
 
 // Load reads and checks a config file. The error is an Errors with every mistake that
@@ -97,20 +98,22 @@ func (u *Unchecked) Ledger() (dir, site string) {
 // Check is the second half of Load. It may be called once.
 func (u *Unchecked) Check() (*Config, error) {
 	c := u.config
-	fields := map[string]any{}
+	v := viper.NewWithOptions(viper.KeyDelimiter(delimiter))
 	var problems Errors
 
 	for _, f := range u.files {
 		problems = append(problems, unknownKeys(f.path, f.lines)...)
-		merge(fields, f.fields)
+		if err := v.MergeConfigMap(f.fields); err != nil {
+			return nil, err
+		}
 	}
 
-	if err := decode(fields, c); err != nil {
+	if err := v.Unmarshal(c, strict); err != nil {
 		problems = append(problems, c.typeErrors(err)...)
 	}
 
 	c.fillIn()
-	problems = append(problems, c.independent(c.check(), problems)...)
+	problems = append(problems, c.rootProblems(c.check(), problems)...)
 	if len(problems) > 0 {
 		return nil, problems.sorted()
 	}
@@ -120,10 +123,10 @@ func (u *Unchecked) Check() (*Config, error) {
 
 // independent returns the mistakes that were found in a config which do not follow from others: from
 // fields that are not known, or that have a wrong type and so no value.
-func (c *Config) independent(found, before Errors) (out Errors) {
+func (c *Config) rootProblems(found, before Errors) (out Errors) {
 	for _, p := range found {
 		follows := slices.ContainsFunc(before, func(b Problem) bool {
-			return c.follows(p, b)
+			return c.isConsequence(p, b)
 		})
 		if !follows {
 			out = append(out, p)
@@ -136,7 +139,7 @@ func (c *Config) independent(found, before Errors) (out Errors) {
 // follows reports whether a mistake may follow from another one: in the same field, around it or
 // within; a field that is missing where another one of its section is wrong; what needs the zones
 // where these are wrong.
-func (c *Config) follows(p, before Problem) bool {
+func (c *Config) isConsequence(p, before Problem) bool {
 	section, _ := splitPath(before.Field)
 	own, _ := splitPath(p.Field)
 	switch {
@@ -189,57 +192,10 @@ func (c *Config) inDefaults(name string, err error) Errors {
 	return Errors{{File: c.File, Line: c.Lines.At("defaults"), Field: "defaults", Text: err.Error()}}
 }
 
-// merge puts fields over others: sections are merged, all else is replaced. The case of names does not
-// matter, and a section that is empty takes nothing away.
-func merge(into, over map[string]any) {
-	for name, value := range over {
-		name = strings.ToLower(name)
-		value = lowerNames(value)
-		section, isSection := value.(map[string]any)
-		beneath, hasSection := into[name].(map[string]any)
-
-		switch {
-		case isSection && hasSection:
-			merge(beneath, section)
-		case value == nil && hasSection:
-		default:
-			into[name] = value
-		}
-	}
-}
-
-// lowerNames returns a value with the names of its sections in small letters.
-func lowerNames(value any) any {
-	switch v := value.(type) {
-	case map[string]any:
-		out := make(map[string]any, len(v))
-		for name, inner := range v {
-			out[strings.ToLower(name)] = lowerNames(inner)
-		}
-		return out
-	case []any:
-		out := make([]any, len(v))
-		for i, inner := range v {
-			out[i] = lowerNames(inner)
-		}
-		return out
-	}
-
-	return value
-}
-
-// decode fills a config in. A wrong type is an error.
-func decode(fields map[string]any, c *Config) error {
-	d, err := mapstructure.NewDecoder(&mapstructure.DecoderConfig{
-		DecodeHook: durations,
-		Result:     c,
-	})
-
-	if err != nil {
-		return err
-	}
-
-	return d.Decode(fields)
+// strict makes a wrong type an error, where viper would bend it.
+func strict(d *mapstructure.DecoderConfig) {
+	d.WeaklyTypedInput = false
+	d.DecodeHook = durations
 }
 
 // durations decodes "1h" where a duration is expected, and a date where text is.

@@ -174,9 +174,9 @@ func newSiteView(s Site, now time.Time) siteView {
 	for _, l := range s.Leases {
 		left := "until it is removed"
 		if !l.Until.IsZero() {
-			left = ago(l.Until.Sub(now)) + ", then it has to be renewed"
+			left = formatAgo(l.Until.Sub(now)) + ", then it has to be renewed"
 			if l.Until.Before(now) {
-				left = "over since " + ago(now.Sub(l.Until))
+				left = "over since " + formatAgo(now.Sub(l.Until))
 			}
 		}
 

@@ -76,7 +76,7 @@ func (s *Site) Plan(ctx context.Context) (*Plan, error) {
 		return nil, err
 	}
 
-	desire(list, desired, s.server)
+	assignDesired(list, desired, s.server)
 
 	served := s.delegations(ctx)
 	defer served.Wait()
