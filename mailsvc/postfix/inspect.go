@@ -188,6 +188,11 @@ func (d *Driver) inForce(ctx context.Context, s *state, all map[string]string, i
 	if !ok {
 		return "this Postfix does not know it", false
 	}
+
+	if text := s.metElsewhere(name); text != "" {
+		got = text
+	}
+
 	if it.Merge != nil {
 		return got, plan.EqualLines(it.Merge([]string{got}, nil, nil), []string{got})
 	}

@@ -151,10 +151,12 @@ func TestKilledInLab(t *testing.T) {
 	if n, err := strconv.Atoi(os.Getenv(killsEnv)); err == nil {
 		kills = n
 	}
+
 	from, err := strconv.Atoi(os.Getenv(killsFromEnv))
 	if err != nil {
 		from = rand.IntN(1000)
 	}
+
 	var next atomic.Int64
 	next.Store(int64(from))
 
