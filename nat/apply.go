@@ -131,7 +131,7 @@ func (r *Router) stale(ctx context.Context, batch []change) ([]change, error) {
 // change carries out one change and returns what was granted.
 func (r *Router) change(ctx context.Context, c change) (*plan.Grant, error) {
 	if r.isFormer(c.port) {
-		return r.changeOver(ctx, c)
+		return r.replaceFormer(ctx, c)
 	}
 
 	if c.Action == plan.Delete {

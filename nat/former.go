@@ -95,7 +95,7 @@ func (o Options) findFormer(ctx context.Context, now string) *formerProtocol {
 	}
 
 	f := &formerProtocol{protocol: maker}
-	for _, w := range ways() {
+	for _, w := range protocolOrder() {
 		if w.protocol == maker {
 			o.URL = ""
 			f.device, _, f.err = w.open(ctx, o)
@@ -144,7 +144,7 @@ func (r *Router) readFormer(ctx context.Context, ports []forward.Port) []forward
 }
 
 // changeOver takes away what the former protocol made, and makes it by the one of now.
-func (r *Router) changeOver(ctx context.Context, c change) (*plan.Grant, error) {
+func (r *Router) replaceFormer(ctx context.Context, c change) (*plan.Grant, error) {
 	f := r.former
 	if c.before != nil {
 		if err := r.removeAndCheck(ctx, f.device, c.port, c.before.To); err != nil {

@@ -323,10 +323,12 @@ func TestStranger(t *testing.T) {
 	stranger := func(t *testing.T, l *lab.Lab) {
 		t.Helper()
 		if out, err := l.Exec(t, "lan2", "upnpc", "-u",
-			"http://"+lab.Router+":5000/rootDesc.xml", "-e", "theirs", "-a", lab.Neighbour, "25",
+			"http://"+lab.Router+":5000/rootDesc.xml", "-e", "theirs", "-a", lab.Neighbour,
+			"25",
 			"25", "tcp"); err != nil {
 			t.Fatalf("upnpc: %v: %s", err, out)
 		}
+
 		kernel(t, l, map[string]string{"25": theirs})
 	}
 

@@ -137,7 +137,7 @@ func (r *Router) protocols(ctx context.Context) []ProtocolStatus {
 		return []ProtocolStatus{own}
 	}
 
-	all := ways()
+	all := protocolOrder()
 	out := make([]ProtocolStatus, len(all))
 	done := make(chan int, len(all))
 

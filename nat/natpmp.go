@@ -8,12 +8,12 @@ import (
 	"strings"
 	"time"
 
-	"github.com/mailpub/mailpub/nat/gateway"
-
 	natpmp "github.com/jackpal/go-nat-pmp"
 
 	"github.com/mailpub/mailpub/nat/forward"
+	"github.com/mailpub/mailpub/nat/gateway"
 	"github.com/mailpub/mailpub/plan"
+	"github.com/mailpub/mailpub/plan/trace"
 )
 
 // pmp is a router spoken to by NAT-PMP (RFC 6886). The protocol can't list; see grants.
@@ -86,7 +86,9 @@ func pmpError(err error) error {
 
 // wanAddress asks for the WAN address, which also tells the epoch.
 func (p *pmp) wanAddress(ctx context.Context) (netip.Addr, uint32, error) {
+	end := trace.Start(ctx, "nat-pmp", p.gateway.String(), "external address")
 	got, err := ask(ctx, p, (*natpmp.Client).GetExternalAddress)
+	end(err)
 	if err != nil {
 		return netip.Addr{}, 0, err
 	}
@@ -164,6 +166,15 @@ func (p *pmp) isGranted(ctx context.Context, q forward.Port) bool {
 }
 
 func (p *pmp) request(ctx context.Context, proto string, internal, external uint16, lease time.Duration) (*natpmp.AddPortMappingResult, error) {
+	end := trace.Start(ctx, "nat-pmp", p.gateway.String(),
+		fmt.Sprintf("map %s %d to %d for %v", proto, external, internal, lease))
+
+	got, err := p.requestMapping(ctx, proto, internal, external, lease)
+	end(err)
+	return got, err
+}
+
+func (p *pmp) requestMapping(ctx context.Context, proto string, internal, external uint16, lease time.Duration) (*natpmp.AddPortMappingResult, error) {
 	got, err := ask(ctx, p, func(c *natpmp.Client) (*natpmp.AddPortMappingResult, error) {
 		return c.AddPortMapping(proto, int(internal), int(external), int(seconds(lease)))
 	})

@@ -98,7 +98,7 @@ func openDevice(ctx context.Context, o Options) (d device, why string, err error
 
 // ways are the protocols in the order in which auto prefers them: first what can be read
 // back, then the younger protocol.
-func ways() []protocolOption {
+func protocolOrder() []protocolOption {
 	return []protocolOption{{"upnp", openUPnP}, {"pcp", openPCP}, {"nat-pmp", openPMP}}
 }
 
@@ -110,7 +110,7 @@ func openAny(ctx context.Context, o Options) (device, string, error) {
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
 
-	all := ways()
+	all := protocolOrder()
 	maker := o.formerMaker()
 	answers := make(chan openResult, len(all))
 

@@ -3,6 +3,7 @@ package nat
 import (
 	"context"
 	"crypto/rand"
+	"encoding/hex"
 	"errors"
 	"fmt"
 	"net"
@@ -13,6 +14,7 @@ import (
 	"github.com/mailpub/mailpub/nat/forward"
 	"github.com/mailpub/mailpub/nat/gateway"
 	"github.com/mailpub/mailpub/plan"
+	"github.com/mailpub/mailpub/plan/trace"
 )
 
 // pcp is a router spoken to by PCP (RFC 6887). Like NAT-PMP it can't list; see grants.
@@ -37,6 +39,24 @@ const retransmit = 250 * time.Millisecond
 // exchange sends a request until an answer to it comes or the time-out of a step, or ctx,
 // ends. What comes from elsewhere or answers something else is passed over.
 func (p *pcp) exchange(ctx context.Context, request []byte) (pcpAnswer, error) {
+	end := trace.Start(ctx, "pcp", p.server.String(), pcpText(request))
+	trace.Wire(ctx, "pcp", p.server.String(), trace.Sent, hex.EncodeToString(request))
+
+	a, err := p.exchangeDatagrams(ctx, request)
+	end(err)
+	return a, err
+}
+
+// pcpText names a request by its opcode (RFC 6887 section 7.1).
+func pcpText(request []byte) string {
+	names := map[byte]string{0: "ANNOUNCE", 1: "MAP", 2: "PEER"}
+	if len(request) < 2 {
+		return "request"
+	}
+	return names[request[1]&0x7f]
+}
+
+func (p *pcp) exchangeDatagrams(ctx context.Context, request []byte) (pcpAnswer, error) {
 	end := time.Now().Add(p.timeout)
 	if d, ok := ctx.Deadline(); ok && d.Before(end) {
 		end = d

@@ -32,7 +32,9 @@ const rootDevice = "upnp:rootdevice"
 const everything = "ssdp:all"
 
 // gatewayType is the type of a router, in whichever name space.
-var gatewayType = regexp.MustCompile(`(?i):device:InternetGatewayDevice:[0-9]+$`)
+var gatewayType = sync.OnceValue(func() *regexp.Regexp {
+	return regexp.MustCompile(`(?i):device:InternetGatewayDevice:[0-9]+$`)
+})
 
 const ssdpPort = 1900
 
@@ -276,7 +278,7 @@ func (o Options) probeSSDP(ctx context.Context) <-chan error {
 func parseAnswer(datagram []byte, from, gateway netip.Addr) (*url.URL, error) {
 	status, header := parseHeader(datagram)
 	target := header["st"]
-	service := gatewayType.MatchString(target) || connectionType.MatchString(target)
+	service := gatewayType().MatchString(target) || connectionType().MatchString(target)
 	general := strings.EqualFold(target, rootDevice) || strings.EqualFold(target, everything)
 
 	if status != http.StatusOK || !service && !(from == gateway && general) {

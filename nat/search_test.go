@@ -244,7 +244,8 @@ func TestTakesTheConnectionThatIsUp(t *testing.T) {
 	mux := http.NewServeMux()
 	mux.HandleFunc("GET /", func(w http.ResponseWriter, _ *http.Request) {
 		fmt.Fprint(w, `<root xmlns="urn:schemas-upnp-org:device-1-0"><device><serviceList>`+
-			service("WANIPConnection")+service("WANPPPConnection")+`</serviceList></device></root>`)
+			service("WANIPConnection")+service("WANPPPConnection")+
+			`</serviceList></device></root>`)
 	})
 
 	up := "Connected"

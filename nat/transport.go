@@ -15,6 +15,8 @@ import (
 	"time"
 
 	"github.com/huin/goupnp"
+
+	"github.com/mailpub/mailpub/plan/trace"
 )
 
 // longest is the most that is read of a router's answer; descriptions are about 5 KB.
@@ -54,10 +56,14 @@ type sanitizingTransport struct {
 
 func (l *sanitizingTransport) RoundTrip(req *http.Request) (*http.Response, error) {
 	call, _ := req.Context().Value(soapKey{}).(*soapCall)
-	resp, err := l.roundTrip(req, call)
+	resp, err := trace.Do("upnp", req, func(req *http.Request) (*http.Response, error) {
+		return l.roundTrip(req, call)
+	})
+
 	if call != nil {
 		call.err = err
 	}
+
 	return resp, err
 }
 

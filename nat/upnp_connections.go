@@ -25,7 +25,7 @@ import (
 func links(root *goupnp.RootDevice, location *url.URL, client *http.Client) (all []*wanLink) {
 	for _, s := range services(root) {
 		kind := strings.TrimSpace(s.ServiceType)
-		parts := connectionType.FindStringSubmatch(kind)
+		parts := connectionType().FindStringSubmatch(kind)
 		control := *location
 		control.Path = s.ControlURL.URL.Path
 		control.RawPath = s.ControlURL.URL.RawPath

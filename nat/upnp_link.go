@@ -5,6 +5,7 @@ import (
 	"net/netip"
 	"regexp"
 	"strings"
+	"sync"
 
 	"github.com/huin/goupnp"
 )
@@ -32,7 +33,9 @@ type connection interface {
 
 // connectionType is the type of a service that maps ports, in whichever name space: some
 // routers have that of the DSL Forum.
-var connectionType = regexp.MustCompile(`(?i):service:WAN(IP|PPP)Connection:([0-9]+)$`)
+var connectionType = sync.OnceValue(func() *regexp.Regexp {
+	return regexp.MustCompile(`(?i):service:WAN(IP|PPP)Connection:([0-9]+)$`)
+})
 
 // wanLink is a connection of the router to the outside, which maps ports.
 type wanLink struct {
@@ -47,7 +50,7 @@ type wanLink struct {
 // services returns the services of a description that map ports, in their order.
 func services(root *goupnp.RootDevice) (all []*goupnp.Service) {
 	root.Device.VisitServices(func(s *goupnp.Service) {
-		if connectionType.MatchString(strings.TrimSpace(s.ServiceType)) {
+		if connectionType().MatchString(strings.TrimSpace(s.ServiceType)) {
 			all = append(all, s)
 		}
 	})

@@ -102,7 +102,7 @@ func Make(ctx context.Context, parties []Party, ledger *Ledger, now time.Time) (
 
 			want := p.Wanted
 			if c, ok := p.Driver.(Companion); ok && err == nil {
-				more[i], observed = companions(c, p.Wanted, observed, ledger)
+				more[i], observed = addCompanions(c, p.Wanted, observed, ledger)
 				if len(more[i]) > 0 {
 					want = slices.Concat(want, more[i])
 				}
@@ -168,7 +168,7 @@ type Companion interface {
 }
 
 // companions asks a driver for what else is wanted, and adds what was seen of it.
-func companions(c Companion, wanted, observed []Item, ledger *Ledger) (more, all []Item) {
+func addCompanions(c Companion, wanted, observed []Item, ledger *Ledger) (more, all []Item) {
 	more, seen := c.Companions(wanted, func(k Key) bool {
 		e := ledger.entries[k]
 		return e != nil && e.Prior == nil

@@ -45,7 +45,7 @@ var (
 type app struct {
 	ui      *term.UI
 	noColor bool
-	verbose bool
+	verbose verbosity
 	system  bool // the package's config and secrets
 
 	style       *term.Style                                      // of the output, whatever the stream is; nil for what fits it
@@ -74,6 +74,7 @@ func (a *app) site() site.Options {
 // receive returns what the bundled receiver is run with.
 func (a *app) receive() receive.Options {
 	return receive.Options{
+		Version:   version().Version,
 		Site:      site.Options{Logger: a.logger(), HTTPClient: a.http},
 		Logger:    a.logger(),
 		Notices:   a.notices(),
@@ -84,7 +85,7 @@ func (a *app) receive() receive.Options {
 
 // logger logs to standard error with -v, and otherwise nowhere.
 func (a *app) logger() *slog.Logger {
-	if !a.verbose {
+	if a.verbose == 0 {
 		return slog.New(slog.DiscardHandler)
 	}
 	return slog.New(slog.NewTextHandler(a.ui.Err, &slog.HandlerOptions{Level: slog.LevelDebug}))
@@ -92,7 +93,7 @@ func (a *app) logger() *slog.Logger {
 
 // notices logs what an administrator should know to standard error, and every step with -v.
 func (a *app) notices() *slog.Logger {
-	if a.verbose {
+	if a.verbose > 0 {
 		return a.logger()
 	}
 	return slog.New(slog.NewTextHandler(a.ui.Err, nil))

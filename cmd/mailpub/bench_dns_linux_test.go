@@ -112,8 +112,20 @@ func (s *siteOf) start(b *testing.B, files map[string]string) (server, config st
 	return server, config
 }
 
-// run is one process: how long it took, and how much memory at its most, in MiB.
-func run(b *testing.B, code int, name string, args ...string) (took time.Duration, peak float64, out string) {
+// usage is what processes took.
+type usage struct {
+	wall, cpu time.Duration
+	peak      float64 // memory at its most, in MiB
+}
+
+func (u *usage) add(more usage) {
+	u.wall += more.wall
+	u.cpu += more.cpu
+	u.peak = max(u.peak, more.peak)
+}
+
+// run is one process, and what it printed.
+func run(b *testing.B, code int, name string, args ...string) (took usage, out string) {
 	b.Helper()
 	var said bytes.Buffer
 	cmd := exec.CommandContext(b.Context(), name, args...)
@@ -122,18 +134,20 @@ func run(b *testing.B, code int, name string, args ...string) (took time.Duratio
 	cmd.Stderr = &said
 	start := time.Now()
 	err := cmd.Run()
-	took = time.Since(start)
+	took.wall = time.Since(start)
 	if exit := (*exec.ExitError)(nil); err != nil && !errors.As(err, &exit) ||
 		cmd.ProcessState.ExitCode() != code {
 		text := said.String()
 		b.Fatalf("%s %q: %v\n%s", name, args, err, text[max(0, len(text)-2000):])
 	}
 
-	return took, float64(cmd.ProcessState.SysUsage().(*syscall.Rusage).Maxrss) / 1024, said.String()
+	took.cpu = cmd.ProcessState.UserTime() + cmd.ProcessState.SystemTime()
+	took.peak = float64(cmd.ProcessState.SysUsage().(*syscall.Rusage).Maxrss) / 1024
+	return took, said.String()
 }
 
 // digAXFR transfers the zones one after the other in one process.
-func digAXFR(b *testing.B, server string, zones int) time.Duration {
+func digAXFR(b *testing.B, server string, zones int) usage {
 	b.Helper()
 	host, port, _ := net.SplitHostPort(server)
 	var batch strings.Builder
@@ -144,7 +158,7 @@ func digAXFR(b *testing.B, server string, zones int) time.Duration {
 
 	file := filepath.Join(b.TempDir(), "batch")
 	servertest.Write(b, file, batch.String())
-	took, _, out := run(b, 0, "dig", "@"+host, "-p", port, "-y",
+	took, out := run(b, 0, "dig", "@"+host, "-p", port, "-y",
 		"hmac-sha256:mailpub.:"+benchSecret, "-f", file)
 
 	if n := strings.Count(out, ";; XFR size"); n != zones {
@@ -182,10 +196,10 @@ func BenchmarkDNSPlan(b *testing.B) {
 				code = 2
 			}
 
-			var plan, dig time.Duration
-			var most float64
+			former := newFormer(b, config, code)
+			var plan, dig usage
 			for b.Loop() {
-				took, peak, out := run(b, code, bin, "-c", config, "plan",
+				took, out := run(b, code, bin, "-c", config, "plan",
 					"--detailed-exitcode")
 
 				if want := fmt.Sprintf("%d to change", c.differs); c.differs > 0 &&
@@ -193,12 +207,13 @@ func BenchmarkDNSPlan(b *testing.B) {
 					b.Fatalf("not %q:\n%s", want, out[max(0, len(out)-500):])
 				}
 
-				plan = plan + took
-				most = max(most, peak)
-				dig += digAXFR(b, server, c.site.zones)
+				plan.add(took)
+				dig.add(digAXFR(b, server, c.site.zones))
+				former.plan(b)
 			}
 
-			report(b, plan, dig, most, "plan")
+			report(b, plan, dig, "plan")
+			former.report(b)
 		})
 	}
 }
@@ -207,8 +222,7 @@ func BenchmarkDNSPlan(b *testing.B) {
 // everything that apply asks and waits for, against "dig AXFR" of the zone afterwards.
 func BenchmarkDNSApply(b *testing.B) {
 	bin := build(b, ".")
-	var apply, dig time.Duration
-	var most float64
+	var apply, dig usage
 
 	for b.Loop() {
 		b.StopTimer()
@@ -218,27 +232,79 @@ func BenchmarkDNSApply(b *testing.B) {
 		site.nomail = 500
 		servertest.Write(b, config, site.config(server))
 		b.StartTimer()
-		took, peak, out := run(b, 0, bin, "-c", config, "apply", "--yes")
+		took, out := run(b, 0, bin, "-c", config, "apply", "--yes")
 
 		if !strings.Contains(out, "Done: 1000 changes") {
 			b.Fatalf("not everything was applied:\n%s", out[max(0, len(out)-1000):])
 		}
 
-		apply = apply + took
-		most = max(most, peak)
-		dig += digAXFR(b, server, 1)
+		apply.add(took)
+		dig.add(digAXFR(b, server, 1))
 	}
 
-	report(b, apply, dig, most, "apply")
+	report(b, apply, dig, "apply")
 }
 
-func report(b *testing.B, ours, dig time.Duration, most float64, what string) {
+// formerEnv names another build of mailpub, such as an earlier one, that plans the same zones in turn. What both take
+// of the processor can be compared on a machine that has other work, too.
+const formerEnv = "MAILPUB_BENCH_FORMER"
+
+// former is that build, nil without one.
+type former struct {
+	bin, config string
+	code        int
+	used        usage
+}
+
+// newFormer has the build take the zones up, in a state directory of its own.
+func newFormer(b *testing.B, config string, code int) *former {
+	b.Helper()
+	f := &former{bin: os.Getenv(formerEnv), config: filepath.Join(b.TempDir(), "mailpub.yaml"), code: code}
+	if f.bin == "" {
+		return nil
+	}
+
+	text, err := os.ReadFile(config)
+	if err != nil {
+		b.Fatal(err)
+	}
+
+	servertest.Write(b, f.config, string(text))
+	if code == 0 {
+		run(b, 0, f.bin, "-c", f.config, "apply", "--yes")
+	}
+
+	return f
+}
+
+func (f *former) plan(b *testing.B) {
+	b.Helper()
+	if f == nil {
+		return
+	}
+
+	took, _ := run(b, f.code, f.bin, "-c", f.config, "plan", "--detailed-exitcode")
+	f.used.add(took)
+}
+
+func (f *former) report(b *testing.B) {
+	if f == nil {
+		return
+	}
+
+	b.ReportMetric(f.used.wall.Seconds()*1e3/float64(b.N), "ms/former")
+	b.ReportMetric(f.used.cpu.Seconds()*1e3/float64(b.N), "cpu-ms/former")
+	b.ReportMetric(f.used.peak, "MiB-former")
+}
+
+func report(b *testing.B, ours, dig usage, what string) {
 	n := float64(b.N)
 	b.ReportMetric(0, "ns/op")
-	b.ReportMetric(ours.Seconds()*1e3/n, "ms/"+what)
-	b.ReportMetric(dig.Seconds()*1e3/n, "ms/dig")
-	b.ReportMetric(ours.Seconds()/dig.Seconds(), "x-dig")
-	b.ReportMetric(most, "MiB")
+	b.ReportMetric(ours.wall.Seconds()*1e3/n, "ms/"+what)
+	b.ReportMetric(ours.cpu.Seconds()*1e3/n, "cpu-ms/"+what)
+	b.ReportMetric(dig.wall.Seconds()*1e3/n, "ms/dig")
+	b.ReportMetric(ours.wall.Seconds()/dig.wall.Seconds(), "x-dig")
+	b.ReportMetric(ours.peak, "MiB")
 }
 
 // mailHost answers as a mail server does until somebody hangs up, and returns its port.

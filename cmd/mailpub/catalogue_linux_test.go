@@ -13,6 +13,7 @@ import (
 	"testing"
 
 	"github.com/mailpub/mailpub/cmd/mailpub/export"
+	"github.com/mailpub/mailpub/cmd/mailpub/lang"
 	"github.com/mailpub/mailpub/cmd/mailpub/term"
 	"github.com/mailpub/mailpub/plan"
 	"github.com/mailpub/mailpub/plan/catalog"
@@ -185,6 +186,12 @@ func (c *catalogue) add(t *testing.T, s scenario, checks []plan.Check) {
 				check.ID) {
 				t.Logf("%s %s %s: %s", check.Status, check.ID, check.Subject, check.Got)
 			}
+		}
+	}
+
+	for _, check := range checks {
+		if check.Hint != "" && lang.Italian.Text(check.Hint) == check.Hint {
+			t.Errorf("%s: the hint is not translated: %s", check.ID, check.Hint)
 		}
 	}
 

@@ -17,7 +17,7 @@ type dnsStep struct {
 // onEveryServer are the cases that are tried with Knot and PowerDNS, too.
 var onEveryServer = []string{"RFC 2317, an alias into the domain's own zone",
 	"DMARC that a vendor keeps otherwise", "a wildcard with a web site",
-	"a wildcard, and no mail host yet", "mail. is delegated"}
+	"a wildcard, and no mail host yet", "mail. is delegated", "the mail host is an alias"}
 
 // asItShould are the steps of a site that has nothing to write and nothing wrong.
 func asItShould(more ...string) []dnsStep {
@@ -83,6 +83,8 @@ func TestLabDNSCases(t *testing.T) {
 			config: []string{"domains:\n => nomail: [git.{D}, x.git.{D}]\ndomains:\n"}},
 		{name: "a wildcard alias", own: zone("* CNAME lb.hosting.example."),
 			config: []string{"domains:\n => nomail: [www.{D}]\ndomains:\n"}},
+		{name: "the mail host is an alias", own: map[string][]string{"{D}": {"@ NS {OWN}", "mail CNAME host.hosting.example."}},
+			config: []string{"  - name: {D}\nzones: =>   - name: {D}\n    services: [{name: imaps, port: 993}]\nzones:"}},
 		{name: "an office with an inner zone", office: true, inner: []string{"@ NS dc1", "dc1 A 10.10.10.5", "mail A {A}", "www A 10.10.10.6"}},
 	}
 
@@ -181,6 +183,13 @@ func TestLabDNSCases(t *testing.T) {
 			{args: "plan", says: []string{"! www.{D}. MX", "only the wildcard *.{D}, an alias of lb.hosting.example"}, not: []string{"+ www"}},
 			{args: "apply --yes", not: []string{"error"}},
 			{args: "plan --detailed-exitcode", code: exitDiffer},
+		},
+		"the mail host is an alias": {
+			{args: "plan", says: []string{"+ {D}. TXT v=spf1", "! {D}. MX", "! _imaps._tcp.{D}. SRV", "which MX may not name (RFC 2181 section 10.3)", "which SRV may not name (RFC 2782)"},
+				not: []string{"+ {D}. MX", "+ _imaps"}},
+			{args: "apply --yes", says: []string{"Done: 1 change"}},
+			{args: "plan --detailed-exitcode", code: exitDiffer, says: []string{"! {D}. MX"}},
+			{args: "verify --only host.a", code: exitDiffer, says: []string{"FAIL host.a", "must not point to an alias"}},
 		},
 		"an office with an inner zone": {
 			{args: "plan", says: []string{"No changes: "}},

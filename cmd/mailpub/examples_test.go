@@ -18,6 +18,7 @@ import (
 	"github.com/mailpub/mailpub/cmd/mailpub/config"
 	"github.com/mailpub/mailpub/cmd/mailpub/demo"
 	"github.com/mailpub/mailpub/cmd/mailpub/schema"
+	"github.com/mailpub/mailpub/cmd/mailpub/schemagen"
 	"github.com/mailpub/mailpub/plan"
 	"github.com/mailpub/mailpub/plan/mail"
 	"github.com/mailpub/mailpub/providers/cloudflaretest"
@@ -70,12 +71,7 @@ func generated(t *testing.T, path string, want []byte) {
 
 func compiledSchema(t *testing.T) *jsonschema.Schema {
 	t.Helper()
-	text, err := configSchema()
-	if err != nil {
-		t.Fatal(err)
-	}
-
-	doc, err := jsonschema.UnmarshalJSON(bytes.NewReader(text))
+	doc, err := jsonschema.UnmarshalJSON(strings.NewReader(schema.Config))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -116,12 +112,16 @@ func jsonValue(t *testing.T, text []byte) any {
 
 // The file for editors is what "mailpub schema" prints.
 func TestSchemaFile(t *testing.T) {
-	text, err := configSchema()
+	text, err := schemagen.Schema()
 	if err != nil {
 		t.Fatal(err)
 	}
 
 	generated(t, schemaFile, text)
+	generated(t, "schema/config.json", text)
+	if schema.Config != string(text) && !*update {
+		t.Error("mailpub schema prints another one")
+	}
 	for _, name := range schema.Documents() {
 		text, err := schema.Document(name)
 		if err != nil {

@@ -5,6 +5,7 @@ import (
 	"regexp"
 	"slices"
 	"strings"
+	"sync"
 
 	"github.com/spf13/cobra"
 
@@ -44,11 +45,13 @@ func completeExplain(*cobra.Command, []string, string) (words []cobra.Completion
 }
 
 // index is what stands behind a list's name in errors: "domains[0]".
-var index = regexp.MustCompile(`\[[0-9]*\]`)
+var index = sync.OnceValue(func() *regexp.Regexp {
+	return regexp.MustCompile(`\[[0-9]*\]`)
+})
 
 // explainField prints what there is to say about a field: word is its path, or the end of one.
 func explainField(u *term.UI, word string) error {
-	word = index.ReplaceAllString(strings.ToLower(word), "")
+	word = index().ReplaceAllString(strings.ToLower(word), "")
 	keys := config.Keys()
 	var named []config.Key
 	var known []string
@@ -84,10 +87,8 @@ func explainField(u *term.UI, word string) error {
 func documentedField(problems config.Errors) string {
 	keys := config.Keys()
 	for _, p := range problems {
-		path := index.ReplaceAllString(p.Field, "")
-		if slices.ContainsFunc(keys, func(k config.Key) bool {
-			return k.Path == path && k.Text != ""
-		}) {
+		path := index().ReplaceAllString(p.Field, "")
+		if slices.ContainsFunc(keys, func(k config.Key) bool { return k.Path == path && k.Text != "" }) {
 			return path
 		}
 	}

@@ -148,7 +148,8 @@ func (in *internet) bind(t testing.TB, name, address, options, clauses string, z
 	}
 
 	for _, zone := range slices.Sorted(maps.Keys(zones)) {
-		file := filepath.Join(dir, strings.TrimSuffix(zone, ".")+".zone")
+		file := filepath.Join(dir, strings.ReplaceAll(strings.TrimSuffix(zone, "."), "/", "-")+
+			".zone") // RFC 2317 has slashes in names
 		in.write(file, zones[zone])
 		clauses += fmt.Sprintf("zone %q { type primary; file %q; };\n", zone, file)
 	}

@@ -1,3 +1,5 @@
+//go:build man
+
 package main
 
 import (
@@ -14,9 +16,10 @@ import (
 	"github.com/mailpub/mailpub/cmd/mailpub/config"
 )
 
-// manCommand is for those who make packages, so that no list shows it.
-func manCommand(a *app) *cobra.Command {
-	return &cobra.Command{
+// packagerCommands are for those who make packages, so that no list shows them. They are in a program that
+// was built with "-tags man" alone: what makes manual pages is large.
+func packagerCommands(*app) []*cobra.Command {
+	return []*cobra.Command{{
 		Use:    "man DIR",
 		Short:  "Write the manual pages into a directory",
 		Hidden: true,
@@ -50,7 +53,7 @@ reproducible; without the variable they have no date.`,
 			return os.WriteFile(filepath.Join(args[0], "mailpub.yaml.5"),
 				[]byte(configPage(date)), 0o644)
 		},
-	}
+	}}
 }
 
 // configPage is the help page of the config as a manual page, in its own lines.

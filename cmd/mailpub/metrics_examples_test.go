@@ -3,7 +3,6 @@ package main
 import (
 	"encoding/json"
 	"maps"
-	"net/http/httptest"
 	"os"
 	"path/filepath"
 	"regexp"
@@ -12,8 +11,11 @@ import (
 	"testing"
 	"time"
 
+	"github.com/VictoriaMetrics/metricsql"
+	dto "github.com/prometheus/client_model/go"
 	"go.yaml.in/yaml/v3"
 
+	"github.com/mailpub/mailpub/cmd/mailpub/metrics/metricstest"
 	"github.com/mailpub/mailpub/cmd/mailpub/page"
 	"github.com/mailpub/mailpub/cmd/mailpub/receive"
 	"github.com/mailpub/mailpub/cmd/mailpub/watch"
@@ -21,74 +23,165 @@ import (
 	"github.com/mailpub/mailpub/plan"
 )
 
-// The examples for Prometheus and Grafana ask for nothing that mailpub does not show, neither a
-// name nor a label.
-func TestMetricsExamples(t *testing.T) {
-	var shown strings.Builder
-	receive.WriteMetrics(&shown, receiver.Stats{Refused: map[string]uint64{"550 5.1.1": 1}})
+// series are the labels of each sample that a scrape of watch and of the receiver brings, by name.
+type series map[string][]map[string]string
+
+func scraped(t *testing.T) series {
+	t.Helper()
+	now := time.Now()
 	pages := page.NewServer("test")
+	pages.Now = func() time.Time { return now }
 	pages.Show(page.Site{Snapshot: watch.Snapshot{
 		Site:   "office",
 		Took:   time.Second,
 		Report: plan.Report{Checks: []plan.Check{{ID: "mx.exists", Status: plan.Pass}}},
-		Leases: []watch.Lease{{Key: plan.Key{Kind: "forward", Name: "tcp/25"}, Until: time.Now()}},
+		Leases: []watch.Lease{{Key: plan.Key{Kind: "forward", Name: "tcp/25"}, Until: now.Add(time.Hour)}},
 	}})
-
-	w := httptest.NewRecorder()
-	pages.Handler().ServeHTTP(w, httptest.NewRequest("GET", "/metrics", nil))
-	shown.WriteString(w.Body.String())
-
-	known := map[string][]string{} // labels by name
-	label := regexp.MustCompile(`(\w+)=`)
-	for _, line := range strings.Split(strings.TrimSpace(shown.String()), "\n") {
-		name, labels, _ := strings.Cut(strings.Fields(line)[0], "{")
-		for _, m := range label.FindAllStringSubmatch(labels, -1) {
-			known[name] = append(known[name], m[1])
-		}
-		known[name] = append(known[name], "instance", "job")
-	}
-
-	all := slices.Concat(slices.Collect(maps.Values(known))...)
-	name := regexp.MustCompile(`\bmailpub_\w+`)
-	asked := regexp.MustCompile(`(\w+)=~?"|\{\{ ?(?:\$labels\.)?(\w+) ?\}\}|by \(([\w, ]+)\)`)
-
-	for _, file := range []string{"mailpub-alerts.yaml", "grafana-dashboard.json"} {
-		data, err := os.ReadFile(filepath.Join("..", "..", "examples", "prometheus", file))
-		if err != nil {
-			t.Fatal(err)
-		}
-
-		var any map[string]any
-		if filepath.Ext(file) == ".json" {
-			err = json.Unmarshal(data, &any)
-		} else {
-			err = yaml.Unmarshal(data, &any)
-		}
-
-		if err != nil {
-			t.Errorf("%s: %v", file, err)
-		}
-
-		names := name.FindAllString(string(data), -1)
-		if len(names) == 0 {
-			t.Errorf("%s asks for nothing", file)
-		}
-
-		for _, n := range names {
-			if known[n] == nil {
-				t.Errorf("%s asks for %s, which is not shown", file, n)
+	stats := func() receiver.Stats { return receiver.Stats{Refused: map[string]uint64{"550 5.1.1": 1}} }
+	all := series{"up": {{"job": "mailpub", "instance": "127.0.0.1:9024"}}} // Prometheus' own
+	for _, families := range []map[string]*dto.MetricFamily{
+		metricstest.Families(t, pages.Handler()),
+		metricstest.Families(t, receive.MetricsHandler("test", stats)),
+	} {
+		for name, family := range families {
+			for _, m := range family.Metric {
+				labels := map[string]string{"job": "mailpub", "instance": "127.0.0.1:9024"}
+				for _, l := range m.Label {
+					labels[l.GetName()] = l.GetValue()
+				}
+				all[name] = append(all[name], labels)
 			}
 		}
+	}
+	return all
+}
 
-		for _, m := range asked.FindAllStringSubmatch(strings.ReplaceAll(string(data), `\"`,
-			`"`), -1) {
-			for _, l := range strings.FieldsFunc(m[1]+m[2]+m[3], func(r rune) bool {
-				return r == ',' || r == ' '
-			}) {
-				if !slices.Contains(all, l) {
-					t.Errorf("%s asks for the label %s, which nothing has", file, l)
+// answer returns the samples that a selector of a query finds.
+func (s series) answer(t *testing.T, selector *metricsql.MetricExpr) (found []map[string]string) {
+	t.Helper()
+	for _, filters := range selector.LabelFilterss {
+		name := filters[0].Value
+		for _, labels := range s[name] {
+			matches := func(f metricsql.LabelFilter) bool {
+				same := labels[f.Label] == f.Value
+				if f.IsRegexp {
+					same = regexp.MustCompile("^(?:" + f.Value + ")$").MatchString(labels[f.Label])
+				}
+				return same != f.IsNegative
+			}
+			if !slices.ContainsFunc(filters[1:], func(f metricsql.LabelFilter) bool { return !matches(f) }) {
+				found = append(found, labels)
+			}
+		}
+	}
+	return found
+}
+
+// check parses a query, and sees that every selector of it finds samples with the labels that the query and its
+// legend name.
+func (s series) check(t *testing.T, file, query, legend string) {
+	t.Helper()
+	parsed, err := metricsql.Parse(strings.ReplaceAll(query, "$site", ".+"))
+	if err != nil {
+		t.Errorf("%s: %s: %v", file, query, err)
+		return
+	}
+	var wanted []string
+	for _, m := range regexp.MustCompile(`\{\{ ?(?:\$labels\.)?(\w+) ?\}\}`).FindAllStringSubmatch(legend, -1) {
+		wanted = append(wanted, m[1])
+	}
+	selectors := 0
+	metricsql.VisitAll(parsed, func(e metricsql.Expr) {
+		switch e := e.(type) {
+		case *metricsql.AggrFuncExpr:
+			wanted = append(wanted, e.Modifier.Args...)
+		case *metricsql.MetricExpr:
+			selectors++
+		}
+	})
+	if selectors == 0 {
+		t.Errorf("%s: %s asks for nothing", file, query)
+	}
+	metricsql.VisitAll(parsed, func(e metricsql.Expr) {
+		selector, is := e.(*metricsql.MetricExpr)
+		if !is {
+			return
+		}
+		found := s.answer(t, selector)
+		if len(found) == 0 {
+			t.Errorf("%s: nothing answers %s", file, selector.AppendString(nil))
+		}
+		for _, labels := range found {
+			for _, l := range wanted {
+				if _, has := labels[l]; !has {
+					t.Errorf("%s: %s has no label %s, only %v", file, selector.AppendString(nil), l, slices.Sorted(maps.Keys(labels)))
 				}
 			}
 		}
+	})
+}
+
+// The real metrics answer every query of the dashboard for Grafana and of the alerts for Prometheus.
+func TestMetricsExamples(t *testing.T) {
+	all := scraped(t)
+	read := func(file string, into any, decode func([]byte, any) error) {
+		data, err := os.ReadFile(filepath.Join("..", "..", "examples", "prometheus", file))
+		if err == nil {
+			err = decode(data, into)
+		}
+		if err != nil {
+			t.Fatal(file, err)
+		}
+	}
+
+	var board struct {
+		Panels []struct {
+			Title   string
+			Targets []struct{ Expr, LegendFormat string }
+		}
+		Templating struct {
+			List []struct{ Type, Query string }
+		}
+	}
+	const dashboard = "grafana-dashboard.json"
+	read(dashboard, &board, json.Unmarshal)
+	if len(board.Panels) < 8 {
+		t.Errorf("%d panels", len(board.Panels))
+	}
+	for _, p := range board.Panels {
+		if len(p.Targets) == 0 {
+			t.Errorf("%s: %q has no query", dashboard, p.Title)
+		}
+		for _, target := range p.Targets {
+			all.check(t, dashboard, target.Expr, target.LegendFormat)
+		}
+	}
+	for _, v := range board.Templating.List {
+		if m := regexp.MustCompile(`^label_values\((\w+), (\w+)\)$`).FindStringSubmatch(v.Query); m != nil {
+			all.check(t, dashboard, m[1], "{{"+m[2]+"}}")
+		} else if v.Type == "query" {
+			t.Errorf("%s: %q is not understood", dashboard, v.Query)
+		}
+	}
+
+	var alerts struct {
+		Groups []struct {
+			Rules []struct {
+				Alert, Expr string
+				Annotations map[string]string
+			}
+		}
+	}
+	const rules = "mailpub-alerts.yaml"
+	read(rules, &alerts, yaml.Unmarshal)
+	count := 0
+	for _, g := range alerts.Groups {
+		for _, r := range g.Rules {
+			count++
+			all.check(t, rules, r.Expr, strings.Join(slices.Collect(maps.Values(r.Annotations)), " "))
+		}
+	}
+	if count < 7 {
+		t.Errorf("%d alerts", count)
 	}
 }

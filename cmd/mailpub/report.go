@@ -4,11 +4,13 @@ import (
 	"bytes"
 	"errors"
 	"fmt"
+	"strings"
 	"time"
 
 	"github.com/spf13/cobra"
 
 	"github.com/mailpub/mailpub/cmd/mailpub/fleet"
+	"github.com/mailpub/mailpub/cmd/mailpub/lang"
 	"github.com/mailpub/mailpub/cmd/mailpub/page"
 	"github.com/mailpub/mailpub/cmd/mailpub/term"
 	"github.com/mailpub/mailpub/plan/durable"
@@ -17,6 +19,7 @@ import (
 func reportCommand(a *app) *cobra.Command {
 	var file string
 	var svg bool
+	var language string
 	cmd := &cobra.Command{
 		Use:   "report",
 		Short: "Write a status report as one file, for a ticket or a customer",
@@ -43,10 +46,15 @@ Exit code: 0 when the report is written, whatever its result; else 1.`,
 				return err
 			}
 
+			if language != "" && !lang.Language(language).Known() {
+				return fmt.Errorf("--lang is %q, want %s", language, strings.Join(lang.Names(), " or "))
+			}
+
 			site, err := fleet.Report(cmd.Context(), cfg, a.site())
 			if err != nil {
 				return err
 			}
+			site.Language = lang.Language(language).Or(site.Language)
 
 			var b bytes.Buffer
 			switch {
@@ -73,7 +81,7 @@ Exit code: 0 when the report is written, whatever its result; else 1.`,
 				return fmt.Errorf("report: %w", err)
 			}
 
-			fmt.Fprintln(a.ui.Err, term.Clean(site.Headline()))
+			fmt.Fprintln(a.ui.Err, term.Clean(site.Language.Text(site.Headline())))
 			if site.Err != nil {
 				fmt.Fprintln(a.ui.Err, "Not everything could be checked:",
 					term.Clean(site.Err.Error()))
@@ -86,6 +94,9 @@ Exit code: 0 when the report is written, whatever its result; else 1.`,
 
 	cmd.Flags().StringVarP(&file, "output", "o", "",
 		"write to `FILE`; default: standard output")
+
+	cmd.Flags().StringVar(&language, "lang", "",
+		"`LANGUAGE` of the report: en or it; default: that of the config, else the system's")
 
 	cmd.Flags().BoolVar(&svg, "svg", false, "write the picture alone, as SVG")
 	return cmd

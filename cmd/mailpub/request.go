@@ -3,6 +3,7 @@ package main
 import (
 	"github.com/spf13/cobra"
 
+	"github.com/mailpub/mailpub/cmd/mailpub/lang"
 	"github.com/mailpub/mailpub/cmd/mailpub/request"
 )
 
@@ -35,14 +36,14 @@ func requestCommand(a *app) *cobra.Command {
 		},
 	}
 
-	cmd.Flags().StringVar(&o.Lang, "lang", request.SystemLanguage(),
-		"`LANGUAGE` of a letter: en or it")
+	cmd.Flags().StringVar(&o.Lang, "lang", "",
+		"`LANGUAGE` of the request: en or it; default: that of the config, else the system's")
 
 	cmd.Flags().StringVar(&o.Form, "form", "letter",
 		"`FORM` of a zone's records: letter, table or zone")
 
 	cmd.Flags().BoolVar(&o.All, "all", false, "include existing records")
-	for name, words := range map[string][]string{"lang": request.Languages(),
+	for name, words := range map[string][]string{"lang": lang.Names(),
 		"form": request.Forms()} {
 		if err := cmd.RegisterFlagCompletionFunc(name,
 			cobra.FixedCompletions(words, cobra.ShellCompDirectiveNoFileComp)); err != nil {

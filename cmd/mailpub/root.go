@@ -126,6 +126,7 @@ func rootCommand(a *app) *cobra.Command {
 				cmd.SetContext(a.withSignals(cmd.Context()))
 			}
 
+			a.observe(cmd)
 			a.ui.Stopped = cmd.Context().Err
 			return a.useSystem()
 		},
@@ -146,7 +147,8 @@ func rootCommand(a *app) *cobra.Command {
 	f.BoolVar(&a.noColor, "no-color", false,
 		"print without colour (so does the variable NO_COLOR)")
 
-	f.BoolVarP(&a.verbose, "verbose", "v", false, "log every step on standard error")
+	f.VarP(&a.verbose, "verbose", "v", "log each question and write on standard error; -vv also what is on the wire, without secrets")
+	f.Lookup("verbose").NoOptDefVal = more
 	root.SetCompletionCommandGroupID(groupAbout)
 	root.AddGroup(
 		&cobra.Group{ID: groupStart, Title: "Begin:"},
@@ -172,7 +174,8 @@ func rootCommand(a *app) *cobra.Command {
 		receiveCommand(a), probeCommand(a))
 
 	add(groupAbout, explainCommand(a), providersCommand(a), schemaCommand(a), versionCommand(a))
-	root.AddCommand(configTopic(), manCommand(a), unitsCommand(a))
+	root.AddCommand(configTopic(), unitsCommand(a))
+	root.AddCommand(packagerCommands(a)...)
 	customizeHelp(root)
 
 	return root

@@ -5,7 +5,6 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"github.com/mailpub/mailpub/cmd/mailpub/config"
 	"github.com/mailpub/mailpub/cmd/mailpub/schema"
 )
 
@@ -28,25 +27,15 @@ page), error. Programs that read them find every field there; fields may be adde
 		Args:      cobra.MaximumNArgs(1),
 		ValidArgs: append([]string{"config"}, schema.Documents()...),
 		RunE: func(_ *cobra.Command, args []string) error {
-			text, err := configSchema()
+			text := []byte(schema.Config)
 			if len(args) == 1 && args[0] != "config" {
-				text, err = schema.Document(args[0])
+				var err error
+				if text, err = schema.Document(args[0]); err != nil {
+					return err
+				}
 			}
-
-			if err == nil {
-				_, err = a.ui.Out.Write(text)
-			}
-
+			_, err := a.ui.Out.Write(text)
 			return err
 		},
 	}
-}
-
-// configSchema is the schema, with what the help page says of each field.
-func configSchema() ([]byte, error) {
-	about := map[string]string{}
-	for _, k := range config.Keys() {
-		about[k.Path] = k.Text
-	}
-	return schema.Generate(func(path string) string { return about[path] })
 }

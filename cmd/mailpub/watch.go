@@ -102,7 +102,7 @@ differs or fails, 1 when the state of a site is unknown.`,
 // fleetOptions are what sites are watched with. The log has what is at least of a level and, with
 // -v, everything, what the packages below log too.
 func (a *app) fleetOptions(f watchFlags, level slog.Level) (fleet.Options, error) {
-	if a.verbose {
+	if a.verbose > 0 {
 		level = slog.LevelDebug
 	}
 
@@ -122,7 +122,7 @@ func (a *app) fleetOptions(f watchFlags, level slog.Level) (fleet.Options, error
 	}
 
 	o.Site.MessagesNow = f.now
-	if a.verbose {
+	if a.verbose > 0 {
 		o.Site.Logger = log
 	}
 

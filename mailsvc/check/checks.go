@@ -21,7 +21,7 @@ func Checkers(f Facts) []plan.Checker {
 	}
 
 	f.Dial = smtpclient.WaitOnce(f.Dial)
-	f.pace = new(pace)
+	f.pace = new(serverPace)
 	if f.Now == nil {
 		f.Now = time.Now
 	}

@@ -62,7 +62,7 @@ type Facts struct {
 	Dial smtpclient.Dial  // nil dials
 	Now  func() time.Time // default time.Now
 
-	pace *pace
+	pace *serverPace
 }
 
 // checkTimeout bounds one check beside the patience: a server may hold its greeting back for a minute, and

@@ -68,7 +68,7 @@ func CheckExternal(ctx context.Context, o ExternalTarget) []plan.Check {
 			Closed:   true,
 			Dial:     o.Dial,
 			Now:      o.Now,
-			pace:     new(pace),
+			pace:     new(serverPace),
 		}
 
 		runs := []func(context.Context) []plan.Check{f.banner, f.startsTLS}

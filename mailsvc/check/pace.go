@@ -26,10 +26,10 @@ func indexes(n int) []int {
 }
 
 // pace is how fast the server is, as all checks of a run see it.
-type pace struct{ slow atomic.Bool }
+type serverPace struct{ slow atomic.Bool }
 
 // askEach asks one after the other; once an answer was slow, the rest at once.
-func (p *pace) askEach(questions []int, ask func(i int)) {
+func (p *serverPace) askEach(questions []int, ask func(i int)) {
 	for n, i := range questions {
 		if p.slow.Load() {
 			p.askAtOnce(questions[n:], ask)
@@ -44,7 +44,7 @@ func (p *pace) askEach(questions []int, ask func(i int)) {
 	}
 }
 
-func (p *pace) askAtOnce(questions []int, ask func(i int)) {
+func (p *serverPace) askAtOnce(questions []int, ask func(i int)) {
 	var all errgroup.Group
 	all.SetLimit(parallelAsks)
 	for _, i := range questions {

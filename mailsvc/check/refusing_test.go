@@ -44,7 +44,7 @@ func TestRefusing(t *testing.T) {
 					Addr:     "10.10.10.10:25",
 					Domains:  []string{"nomeazienda.it"},
 					Dial:     smtptest.Piped(c.server.Handle),
-					pace:     new(pace),
+					pace:     new(serverPace),
 				}
 
 				got := f.refusing(t.Context())[0]

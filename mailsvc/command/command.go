@@ -12,6 +12,8 @@ import (
 	"strings"
 	"sync"
 	"time"
+
+	"github.com/mailpub/mailpub/plan/trace"
 )
 
 // Run executes a command with input and returns what it printed. An error says what the
@@ -33,6 +35,19 @@ var ErrMissing = errors.New("not installed here")
 // Execute is the Run that executes, with a deadline and without another language than
 // English.
 func Execute(ctx context.Context, input, name string, args ...string) (string, error) {
+	end := trace.Start(ctx, "command", name, strings.Join(args, " "))
+	if input != "" {
+		trace.Wire(ctx, "command", name, trace.Sent, input)
+	}
+
+	out, err := execute(ctx, input, name, args...)
+	end(err)
+	trace.Wire(ctx, "command", name, trace.Received, out)
+
+	return out, err
+}
+
+func execute(ctx context.Context, input, name string, args ...string) (string, error) {
 	ctx, cancel := context.WithTimeout(ctx, timeout)
 	defer cancel()
 
@@ -44,7 +59,8 @@ func Execute(ctx context.Context, input, name string, args ...string) (string, e
 	cmd := exec.CommandContext(ctx, path, args...)
 	cmd.Env = append(cmd.Environ(), "LC_ALL=C")
 	cmd.WaitDelay = time.Second // daemons keep what they inherit open
-	out, errs := limited{most: maxOut}, limited{most: maxErrs}
+	out := limited{most: maxOut}
+	errs := limited{most: maxErrs}
 	cmd.Stdin = strings.NewReader(input)
 	cmd.Stdout = &out
 	cmd.Stderr = &errs
@@ -52,6 +68,7 @@ func Execute(ctx context.Context, input, name string, args ...string) (string, e
 	if err == nil && out.over {
 		err = fmt.Errorf("it printed more than %d MiB", maxOut>>20)
 	}
+
 	if errors.Is(err, exec.ErrWaitDelay) {
 		err = nil
 	}
@@ -62,6 +79,7 @@ func Execute(ctx context.Context, input, name string, args ...string) (string, e
 		}
 		return out.text.String(), failed(name, err, errs.text.String())
 	}
+
 	return out.text.String(), nil
 }
 

@@ -10,6 +10,7 @@ import (
 	"regexp"
 	"slices"
 	"strings"
+	"sync"
 	"time"
 
 	"github.com/mailpub/mailpub/plan/durable"
@@ -100,7 +101,7 @@ func (a *App) version() string {
 	logs, _ := filepath.Glob(filepath.Join(filepath.Dir(a.Dir), "Logs", "MDaemon-*.log"))
 	slices.Sort(logs)
 	for _, path := range slices.Backward(logs) {
-		if m := logHead.FindSubmatch(firstOctets(path)); m != nil {
+		if m := logHead().FindSubmatch(firstOctets(path)); m != nil {
 			return string(m[1])
 		}
 	}
@@ -108,7 +109,9 @@ func (a *App) version() string {
 	return ""
 }
 
-var logHead = regexp.MustCompile(`MDaemon(?: PRO)? v([0-9]+(?:\.[0-9]+)*)`)
+var logHead = sync.OnceValue(func() *regexp.Regexp {
+	return regexp.MustCompile(`MDaemon(?: PRO)? v([0-9]+(?:\.[0-9]+)*)`)
+})
 
 func firstOctets(path string) []byte {
 	f, err := os.Open(path)

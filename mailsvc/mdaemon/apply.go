@@ -18,7 +18,7 @@ const effectPatience = 5 * time.Second
 
 // Unfinished implements plan.Resumer: files that a run wrote before it was cut off are loaded by the next.
 func (d *Driver) Unfinished(context.Context) []plan.Change {
-	if d.App == nil || d.App.unfinished() == nil {
+	if d.App == nil || d.App.leftoverSemaphores() == nil {
 		return nil
 	}
 
@@ -164,7 +164,7 @@ func (d *Driver) applyFiles(ctx context.Context, batch []plan.Change, done func(
 
 // finishEarlier loads what a run that was cut off wrote.
 func (d *Driver) finishEarlier(ctx context.Context) error {
-	sems := d.App.unfinished()
+	sems := d.App.leftoverSemaphores()
 	if sems == nil {
 		return nil
 	}

@@ -19,6 +19,8 @@ import (
 	"time"
 
 	"golang.org/x/net/html/charset"
+
+	"github.com/mailpub/mailpub/plan/trace"
 )
 
 // Limits of a call.
@@ -99,7 +101,7 @@ func (c *Client) call(ctx context.Context, operation string, parameters ...eleme
 
 	req.Header.Set("Content-Type", "text/xml")
 	req.SetBasicAuth(c.User, password)
-	res, err := c.http.Do(req)
+	res, err := trace.Do("mdaemon", req, c.http.Do)
 	if err != nil {
 		return Answer{}, fmt.Errorf("MDaemon's XML API at %s: %w", c.URL, withoutAddresses(err))
 	}

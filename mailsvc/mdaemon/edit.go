@@ -341,7 +341,7 @@ func (a *App) end() error {
 }
 
 // unfinished are the semaphores of a run that was cut off.
-func (a *App) unfinished() (sems []string) {
+func (a *App) leftoverSemaphores() (sems []string) {
 	text, err := os.ReadFile(filepath.Join(a.Dir, unfinishedFile))
 	if err != nil {
 		return nil

@@ -7,6 +7,7 @@ import (
 	"path/filepath"
 	"regexp"
 	"strings"
+	"sync"
 )
 
 // Help is what the vendor's own help files on the server's machine say of the XML API: which
@@ -18,7 +19,9 @@ type Help struct {
 // maxHelp bounds one help file: those of 24.0 are below 100 KB.
 const maxHelp = 4 << 20
 
-var elementName = regexp.MustCompile(`(?:<|&lt;)([A-Za-z][A-Za-z0-9]*)`)
+var elementName = sync.OnceValue(func() *regexp.Regexp {
+	return regexp.MustCompile(`(?:<|&lt;)([A-Za-z][A-Za-z0-9]*)`)
+})
 
 // ReadHelp reads Docs\API\XML API\Help_OPERATION_RES.xml. Without such files nothing is known, which is no
 // error.
@@ -51,7 +54,7 @@ func ReadHelp(docs string) (*Help, error) {
 		}
 
 		known := map[string]bool{}
-		for _, m := range elementName.FindAllSubmatch(text, -1) {
+		for _, m := range elementName().FindAllSubmatch(text, -1) {
 			known[strings.ToLower(string(m[1]))] = true
 		}
 

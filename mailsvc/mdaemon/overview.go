@@ -44,7 +44,7 @@ func (d *Driver) Overview(ctx context.Context) Overview {
 	if d.App != nil {
 		s.App = d.App.Dir
 		s.Locked = d.App.unlocked() != nil
-		s.Unfinished = len(d.App.unfinished()) > 0
+		s.Unfinished = len(d.App.leftoverSemaphores()) > 0
 	}
 
 	if d.Help != nil {

@@ -18,6 +18,8 @@ import (
 	"net/url"
 	"strings"
 	"time"
+
+	"github.com/mailpub/mailpub/plan/trace"
 )
 
 // maxAnswer bounds what a probe may say, in octets.
@@ -73,7 +75,7 @@ func (c *Client) Check(ctx context.Context, r Request) (Answer, error) {
 		},
 	}
 
-	response, err := client.Do(request)
+	response, err := trace.Do("probe", request, client.Do)
 	if err != nil {
 		if post := (*url.Error)(nil); errors.As(err, &post) { // which says the whole address once more
 			err = post.Err

@@ -5,7 +5,6 @@ import (
 	"errors"
 	"io"
 	"net/textproto"
-	"regexp"
 	"strings"
 	"unicode"
 
@@ -144,33 +143,33 @@ func isFromMailSystem(h message.Header) bool {
 }
 
 // refusal is a line of a bounce that is no report (qmail, Exim, Exchange of old) and quotes an SMTP reply.
-var refusal = regexp.MustCompile(`(?m)(?:^|[\s>:"'(])([45]\d\d[ -](?:[45]\.\d{1,3}\.\d{1,3}[ -])?[^\r\n]{0,300})`)
+var refusal = pattern(`(?m)(?:^|[\s>:"'(])([45]\d\d[ -](?:[45]\.\d{1,3}\.\d{1,3}[ -])?[^\r\n]{0,300})`)
 
 // prose are words with which such bounces say that nothing was delivered.
-var prose = regexp.MustCompile(`(?i)(could not be delivered|couldn't be delivered|undeliverable|delivery (?:has )?failed|permanent (?:fatal )?error|unable to deliver|wasn't able to deliver|retry time not reached|connection refused|timed out|was not delivered` +
+var prose = pattern(`(?i)(could not be delivered|couldn't be delivered|undeliverable|delivery (?:has )?failed|permanent (?:fatal )?error|unable to deliver|wasn't able to deliver|retry time not reached|connection refused|timed out|was not delivered` +
 	`|nicht zugestellt|unzustellbar|impossibile (?:recapitare|consegnare)|(?:mancato|mancata) (?:recapito|consegna)|non recapitabile|n'a pas pu (?:être|etre|=EAtre) (?:remis|distribu)|non remis)`)
 
 // later are words of a warning: the message is still in a queue.
-var later = regexp.MustCompile(`(?i)(not yet been delivered|no action is required on your part|will (?:continue|keep trying|be retried))`)
+var later = pattern(`(?i)(not yet been delivered|no action is required on your part|will (?:continue|keep trying|be retried))`)
 
 // smtp is what makes a number a reply: an answering machine may quote the number of a telephone.
-var smtp = regexp.MustCompile(`(?i)(\b[45]\.\d{1,3}\.\d{1,3}\b|\bsmtp\b|\bsaid:|<<<)`)
+var smtp = pattern(`(?i)(\b[45]\.\d{1,3}\.\d{1,3}\b|\bsmtp\b|\bsaid:|<<<)`)
 
 func readProse(text string) (b Bounce, ok bool) {
-	if m := refusal.FindStringSubmatch(text); m != nil &&
-		(prose.MatchString(text) || smtp.MatchString(text)) {
+	if m := refusal().FindStringSubmatch(text); m != nil &&
+		(prose().MatchString(text) || smtp().MatchString(text)) {
 		b = Bounce{Action: "failed", Diagnostic: oneLine(m[1])}
-		if m[1][0] == '4' && !prose.MatchString(text) || later.MatchString(text) {
+		if m[1][0] == '4' && !prose().MatchString(text) || later().MatchString(text) {
 			b.Action = "delayed"
 		}
 		return b, true
 	}
 
-	if at := prose.FindStringIndex(text); at != nil {
+	if at := prose().FindStringIndex(text); at != nil {
 		from := strings.LastIndexAny(text[:at[0]], "\r\n") + 1
 		line, _, _ := strings.Cut(text[from:], "\n")
 		b = Bounce{Action: "failed", Diagnostic: oneLine(line)}
-		if later.MatchString(text) {
+		if later().MatchString(text) {
 			b.Action = "delayed"
 		}
 		return b, true

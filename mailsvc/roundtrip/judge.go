@@ -3,7 +3,6 @@ package roundtrip
 import (
 	"fmt"
 	"net/netip"
-	"regexp"
 	"slices"
 	"strings"
 	"time"
@@ -16,7 +15,7 @@ import (
 )
 
 // Outward is a message from the site that was looked for in a mailbox elsewhere.
-type Outward struct {
+type OutboundTest struct {
 	Mailbox string       // address there
 	From    string       // of the site
 	Sources []netip.Addr // the addresses that the site's mail may come from; none where a smart host sends it
@@ -33,7 +32,7 @@ type Outward struct {
 }
 
 // Checks judges it: whether it arrived, and what the provider found out.
-func (o Outward) Checks() []plan.Check {
+func (o OutboundTest) Checks() []plan.Check {
 	if o.Unsent != nil {
 		return o.skipped(OutboundIDs(), o.Unsent.Error(),
 			"see verify.mailboxes and verify.messages_per_day")
@@ -80,7 +79,7 @@ func (o Outward) Checks() []plan.Check {
 		"see outbound.delivered")...)
 }
 
-func (o Outward) check(id, want, ref string) plan.Check {
+func (o OutboundTest) check(id, want, ref string) plan.Check {
 	return plan.Check{
 		ID: id,
 		Subject: plan.Subject{
@@ -103,7 +102,7 @@ func OutboundIDs() []string {
 }
 
 // skipped are checks of a message that nobody could look at, for one reason.
-func (o Outward) skipped(ids []string, got, hint string) (checks []plan.Check) {
+func (o OutboundTest) skipped(ids []string, got, hint string) (checks []plan.Check) {
 	for _, id := range ids {
 		c := o.check(id, "known from the message", "RFC 8601")
 		c.Status = plan.Skip
@@ -120,12 +119,12 @@ func (o Outward) skipped(ids []string, got, hint string) (checks []plan.Check) {
 func sameOrganisation(a, b string) bool { return a != "" && orgdomain.Of(a) == orgdomain.Of(b) }
 
 // found judges the message itself.
-func (o Outward) found() []plan.Check {
+func (o OutboundTest) found() []plan.Check {
 	t := ReadTrace(o.Message)
 	return []plan.Check{o.source(t), o.spf(t), o.dkim(t), o.dmarc(t), o.tls(t), o.folder()}
 }
 
-func (o Outward) source(t Trace) plan.Check {
+func (o OutboundTest) source(t Trace) plan.Check {
 	c := o.check(catalog.OutboundSource, "the site's own address", "RFC 5321 section 4.4")
 	if o.Relay != "" {
 		c.Want = "the smart host " + o.Relay
@@ -197,7 +196,7 @@ func resultCheck(c plan.Check, is authres.ResultValue, why, hint string) plan.Ch
 	return c
 }
 
-func (o Outward) spf(t Trace) plan.Check {
+func (o OutboundTest) spf(t Trace) plan.Check {
 	sender := slices.ContainsFunc(t.Results(), func(r authres.Result) bool {
 		s, ok := r.(*authres.SPFResult)
 		return ok && s.From != ""
@@ -214,7 +213,7 @@ func (o Outward) spf(t Trace) plan.Check {
 		"the address that mail leaves from is not in the SPF record: see outbound.source and spf.pass")
 }
 
-func (o Outward) dkim(t Trace) plan.Check {
+func (o OutboundTest) dkim(t Trace) plan.Check {
 	_, domain, _ := strings.Cut(o.From, "@")
 	aligned := false
 	is, why := resultOf(t, func(r authres.Result) (authres.ResultValue, string) {
@@ -249,7 +248,7 @@ func (o Outward) dkim(t Trace) plan.Check {
 	return c
 }
 
-func (o Outward) dmarc(t Trace) plan.Check {
+func (o OutboundTest) dmarc(t Trace) plan.Check {
 	is, why := resultOf(t, func(r authres.Result) (authres.ResultValue, string) {
 		switch r := r.(type) {
 		case *authres.DMARCResult:
@@ -275,7 +274,7 @@ func (o Outward) dmarc(t Trace) plan.Check {
 	return c
 }
 
-func (o Outward) tls(t Trace) plan.Check {
+func (o OutboundTest) tls(t Trace) plan.Check {
 	c := o.check(catalog.OutboundTLS, "encrypted", "RFC 3207")
 	h, ok := t.Entry()
 	switch {
@@ -300,7 +299,7 @@ func (o Outward) tls(t Trace) plan.Check {
 	return c
 }
 
-func (o Outward) folder() plan.Check {
+func (o OutboundTest) folder() plan.Check {
 	c := o.check(catalog.OutboundFolder, "the inbox", "RFC 6154")
 	c.Status = plan.Pass
 	c.Got = o.Folder
@@ -370,7 +369,7 @@ func bounceHint(b Bounce) string {
 }
 
 // Inward is a message from a mailbox elsewhere to the site.
-type Inward struct {
+type InboundTest struct {
 	Mailbox string // that it was sent from
 	To      string
 	Own     []netip.Addr // the site's public addresses; none where they are not known
@@ -384,7 +383,7 @@ type Inward struct {
 }
 
 // Check judges it, with the hops that the message bears.
-func (i Inward) Check() plan.Check {
+func (i InboundTest) Check() plan.Check {
 	c := plan.Check{
 		ID: catalog.MailOutside,
 		Subject: plan.Subject{
@@ -458,11 +457,11 @@ func hops(t Trace) string {
 const slow = 15 * time.Second
 
 // reached matches the server that a queue tried, as Postfix writes it: mail.example[192.0.2.1]:25.
-var reached = regexp.MustCompile(`([A-Za-z0-9.-]*)\[([0-9a-fA-F.:]+)\](?::25)?`)
+var reached = pattern(`([A-Za-z0-9.-]*)\[([0-9a-fA-F.:]+)\](?::25)?`)
 
 // elsewhere is the server that refused, if that is none of the site's.
-func (i Inward) elsewhere(b Bounce) string {
-	for _, m := range reached.FindAllStringSubmatch(b.Diagnostic+" "+b.Remote, -1) {
+func (i InboundTest) elsewhere(b Bounce) string {
+	for _, m := range reached().FindAllStringSubmatch(b.Diagnostic+" "+b.Remote, -1) {
 		a, err := netip.ParseAddr(m[2])
 		if err == nil && a.IsGlobalUnicast() && len(i.Own) > 0 &&
 			!slices.Contains(i.Own, a.Unmap()) {
@@ -474,7 +473,7 @@ func (i Inward) elsewhere(b Bounce) string {
 }
 
 // hint says where on the mail path the provider was stopped.
-func (i Inward) hint(b Bounce) string {
+func (i InboundTest) hint(b Bounce) string {
 	other := i.elsewhere(b)
 	switch {
 	case b.mentions("loops back"):

@@ -45,7 +45,7 @@ func TestOddTraces(t *testing.T) {
 		{"Sendmail in the clear", strings.Replace(hop, "with ESMTPS id 1", "(8.17.1/8.17.1) with ESMTP id 1", 1), map[string]plan.Status{catalog.OutboundTLS: plan.Warn}},
 		{"Exchange in the clear", strings.Replace(hop, "with ESMTPS id 1", "(10.1.1.1) with Microsoft SMTP Server id 15.20", 1), map[string]plan.Status{catalog.OutboundTLS: plan.Warn}},
 	} {
-		o := Outward{
+		o := OutboundTest{
 			From:    "mario@nomeazienda.it",
 			Sources: []netip.Addr{netip.MustParseAddr("2.2.2.2")},
 			Message: []byte(strings.ReplaceAll(c.header+"\nx", "\n", "\r\n")),

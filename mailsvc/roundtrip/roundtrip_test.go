@@ -90,8 +90,8 @@ Subject: x
 `,
 }
 
-func outward(message []byte) Outward {
-	return Outward{
+func outward(message []byte) OutboundTest {
+	return OutboundTest{
 		Mailbox: "somebody@provider.example",
 		From:    "postmaster@nomeazienda.it",
 		Sources: []netip.Addr{netip.MustParseAddr("2.2.2.2")},
@@ -127,7 +127,7 @@ func TestBroken(t *testing.T) {
 		name, text, id string
 		want           plan.Status
 		got            string
-		change         func(*Outward)
+		change         func(*OutboundTest)
 	}{
 		{"SPF fails", strings.Replace(google, "spf=pass", "spf=fail", 1), catalog.OutboundSPF, plan.Fail, "fail", nil},
 		{"SPF softfail", strings.Replace(google, "spf=pass", "spf=softfail", 1), catalog.OutboundSPF, plan.Fail, "softfail", nil},
@@ -140,33 +140,33 @@ func TestBroken(t *testing.T) {
 		{"no DMARC record", strings.Replace(google, "dmarc=pass", "dmarc=none", 1), catalog.OutboundDMARC, plan.Warn, "no DMARC record", nil},
 		{"another way out", strings.ReplaceAll(google, "[2.2.2.2]", "[203.0.113.9]"), catalog.OutboundSource, plan.Fail, "203.0.113.9", nil},
 		{"IPv6 that nobody knows", strings.ReplaceAll(google, "[2.2.2.2]", "[IPv6:2001:db8::9]"), catalog.OutboundSource, plan.Fail, "2001:db8::9", nil},
-		{"a smart host", strings.ReplaceAll(google, "[2.2.2.2]", "[203.0.113.9]"), catalog.OutboundSource, plan.Pass, "203.0.113.9", func(o *Outward) { o.Relay = "smtp.isp.example:587" }},
+		{"a smart host", strings.ReplaceAll(google, "[2.2.2.2]", "[203.0.113.9]"), catalog.OutboundSource, plan.Pass, "203.0.113.9", func(o *OutboundTest) { o.Relay = "smtp.isp.example:587" }},
 		{"in the clear", strings.NewReplacer("with ESMTPS id", "with ESMTP id", "(version=TLS1_3 cipher=TLS_AES_256_GCM_SHA384 bits=256/256)", "").Replace(google), catalog.OutboundTLS, plan.Warn, "unencrypted", nil},
-		{"spam", google, catalog.OutboundFolder, plan.Warn, "[Gmail]/Spam", func(o *Outward) {
+		{"spam", google, catalog.OutboundFolder, plan.Warn, "[Gmail]/Spam", func(o *OutboundTest) {
 			o.Spam = true
 			o.Folder = "[Gmail]/Spam"
 		}},
 		{"results of somebody else", strings.ReplaceAll(google, "Authentication-Results: mx.google.com", "Authentication-Results: mail.nomeazienda.it"), catalog.OutboundSPF, plan.Skip, "gives no result", nil},
 		{"results that the message brought along", strings.Replace(strings.Replace(google, "Authentication-Results: mx.google.com", "X-Moved: x", 1), "Subject: x", "Authentication-Results: mx.google.com; spf=pass smtp.mailfrom=x\nSubject: x", 1),
 			catalog.OutboundSPF, plan.Skip, "gives no result", nil},
-		{"refused here", "", catalog.OutboundDelivered, plan.Fail, "did not take it: 554 no", func(o *Outward) {
+		{"refused here", "", catalog.OutboundDelivered, plan.Fail, "did not take it: 554 no", func(o *OutboundTest) {
 			o.Message = nil
 			o.Refused = errors.New("554 no")
 		}},
-		{"lost", "", catalog.OutboundDelivered, plan.Fail, "not there after 1m0s", func(o *Outward) { o.Message = nil }},
-		{"returned", "", catalog.OutboundDelivered, plan.Fail, "returned: mx.example: 550 5.7.25 The IP address sending this message does not have a PTR record", func(o *Outward) {
+		{"lost", "", catalog.OutboundDelivered, plan.Fail, "not there after 1m0s", func(o *OutboundTest) { o.Message = nil }},
+		{"returned", "", catalog.OutboundDelivered, plan.Fail, "returned: mx.example: 550 5.7.25 The IP address sending this message does not have a PTR record", func(o *OutboundTest) {
 			o.Message = nil
 			o.Bounce = &Bounce{Action: "failed", Remote: "mx.example", Diagnostic: "550 5.7.25 The IP address sending this message does not have a PTR record"}
 		}},
-		{"late", "", catalog.OutboundDelivered, plan.Warn, "still in the queue of the site's server after 1m0s: 451 4.7.1 Greylisted", func(o *Outward) {
+		{"late", "", catalog.OutboundDelivered, plan.Warn, "still in the queue of the site's server after 1m0s: 451 4.7.1 Greylisted", func(o *OutboundTest) {
 			o.Message = nil
 			o.Bounce = &Bounce{Action: "delayed", Diagnostic: "451 4.7.1 Greylisted"}
 		}},
-		{"waits here", "", catalog.OutboundDelivered, plan.Warn, "still in the queue of the site's server after 1m0s: host mx.example[192.0.2.1] said: 450 4.2.0 Greylisted", func(o *Outward) {
+		{"waits here", "", catalog.OutboundDelivered, plan.Warn, "still in the queue of the site's server after 1m0s: host mx.example[192.0.2.1] said: 450 4.2.0 Greylisted", func(o *OutboundTest) {
 			o.Message = nil
 			o.Queued = "host mx.example[192.0.2.1] said: 450 4.2.0 Greylisted"
 		}},
-		{"can't leave", "", catalog.OutboundDelivered, plan.Fail, "connect to mx.example[192.0.2.1]:25: Connection timed out", func(o *Outward) {
+		{"can't leave", "", catalog.OutboundDelivered, plan.Fail, "connect to mx.example[192.0.2.1]:25: Connection timed out", func(o *OutboundTest) {
 			o.Message = nil
 			o.Queued = "connect to mx.example[192.0.2.1]:25: Connection timed out"
 		}},
@@ -257,26 +257,26 @@ func TestInward(t *testing.T) {
 	own := []netip.Addr{netip.MustParseAddr("2.2.2.2")}
 	for _, c := range []struct {
 		name string
-		in   Inward
+		in   InboundTest
 		want plan.Status
 		got  string
 		hint string
 	}{
-		{"arrived", Inward{Arrived: "/mail/mario/new/1", Message: crlf("\nReceived: from mx.provider.example (mx [203.0.113.5]) by mail.nomeazienda.it with ESMTPS; x\nReceived: from me by mx.provider.example with ESMTPSA; x\n\n")}, plan.Pass,
+		{"arrived", InboundTest{Arrived: "/mail/mario/new/1", Message: crlf("\nReceived: from mx.provider.example (mx [203.0.113.5]) by mail.nomeazienda.it with ESMTPS; x\nReceived: from me by mx.provider.example with ESMTPSA; x\n\n")}, plan.Pass,
 			"arrived in /mail/mario/new/1; by mx.provider.example under TLS, then mail.nomeazienda.it from 203.0.113.5 under TLS", ""},
-		{"port closed", Inward{Bounce: &Bounce{Action: "failed", Diagnostic: "connect to mail.nomeazienda.it[2.2.2.2]:25: Connection refused"}}, plan.Fail, "returned to", "router.forward"},
-		{"kept shut", Inward{Bounce: &Bounce{Action: "failed", Diagnostic: "connect to 2.2.2.2: Operation timed out"}}, plan.Fail, "timed out", "blocks it"},
-		{"greylisted, and arrived", Inward{Arrived: "/mail/1", Waited: 40 * time.Second}, plan.Pass, "arrived in /mail/1; it took 40 s (a queue, or greylisting)", ""},
-		{"another server's port", Inward{Own: own, Bounce: &Bounce{Action: "failed", Diagnostic: "connect to www.nomeazienda.it[192.0.2.9]:25: Connection refused"}}, plan.Fail, "refused", "went to www.nomeazienda.it 192.0.2.9, which is not"},
-		{"our own port", Inward{Own: own, Bounce: &Bounce{Action: "failed", Diagnostic: "connect to mail.nomeazienda.it[2.2.2.2]:25: Connection refused"}}, plan.Fail, "refused", "port 25 is not open outside"},
-		{"another server refuses", Inward{Own: own, Bounce: &Bounce{Action: "failed", Remote: "mx.old.example", Diagnostic: "host mx.old.example[192.0.2.9] said: 550 5.1.1 user unknown"}}, plan.Fail, "unknown", "went to mx.old.example 192.0.2.9"},
-		{"MX to the provider", Inward{Own: own, Bounce: &Bounce{Action: "failed", Diagnostic: "mail for nomeazienda.it loops back to myself"}}, plan.Fail, "loops", "to itself"},
-		{"wrong MX", Inward{Bounce: &Bounce{Action: "failed", Diagnostic: "Host or domain name not found"}}, plan.Fail, "not found", "mx.exists"},
-		{"unknown here", Inward{Bounce: &Bounce{Action: "failed", Diagnostic: "550 5.1.1 user unknown"}}, plan.Fail, "user unknown", "account.postmaster"},
-		{"late", Inward{Bounce: &Bounce{Action: "delayed", Diagnostic: "451 greylisted"}}, plan.Warn, "late", "patience"},
-		{"waiting", Inward{Waited: time.Minute}, plan.Warn, "not here after 1m0s", "patience"},
-		{"the provider's login", Inward{Refused: errors.New("535 no")}, plan.Skip, "did not take it: 535 no", "verify.mailboxes"},
-		{"nobody can look", Inward{Unread: "the mailbox can't be read from here"}, plan.Skip, "sent;", "service.maildir"},
+		{"port closed", InboundTest{Bounce: &Bounce{Action: "failed", Diagnostic: "connect to mail.nomeazienda.it[2.2.2.2]:25: Connection refused"}}, plan.Fail, "returned to", "router.forward"},
+		{"kept shut", InboundTest{Bounce: &Bounce{Action: "failed", Diagnostic: "connect to 2.2.2.2: Operation timed out"}}, plan.Fail, "timed out", "blocks it"},
+		{"greylisted, and arrived", InboundTest{Arrived: "/mail/1", Waited: 40 * time.Second}, plan.Pass, "arrived in /mail/1; it took 40 s (a queue, or greylisting)", ""},
+		{"another server's port", InboundTest{Own: own, Bounce: &Bounce{Action: "failed", Diagnostic: "connect to www.nomeazienda.it[192.0.2.9]:25: Connection refused"}}, plan.Fail, "refused", "went to www.nomeazienda.it 192.0.2.9, which is not"},
+		{"our own port", InboundTest{Own: own, Bounce: &Bounce{Action: "failed", Diagnostic: "connect to mail.nomeazienda.it[2.2.2.2]:25: Connection refused"}}, plan.Fail, "refused", "port 25 is not open outside"},
+		{"another server refuses", InboundTest{Own: own, Bounce: &Bounce{Action: "failed", Remote: "mx.old.example", Diagnostic: "host mx.old.example[192.0.2.9] said: 550 5.1.1 user unknown"}}, plan.Fail, "unknown", "went to mx.old.example 192.0.2.9"},
+		{"MX to the provider", InboundTest{Own: own, Bounce: &Bounce{Action: "failed", Diagnostic: "mail for nomeazienda.it loops back to myself"}}, plan.Fail, "loops", "to itself"},
+		{"wrong MX", InboundTest{Bounce: &Bounce{Action: "failed", Diagnostic: "Host or domain name not found"}}, plan.Fail, "not found", "mx.exists"},
+		{"unknown here", InboundTest{Bounce: &Bounce{Action: "failed", Diagnostic: "550 5.1.1 user unknown"}}, plan.Fail, "user unknown", "account.postmaster"},
+		{"late", InboundTest{Bounce: &Bounce{Action: "delayed", Diagnostic: "451 greylisted"}}, plan.Warn, "late", "patience"},
+		{"waiting", InboundTest{Waited: time.Minute}, plan.Warn, "not here after 1m0s", "patience"},
+		{"the provider's login", InboundTest{Refused: errors.New("535 no")}, plan.Skip, "did not take it: 535 no", "verify.mailboxes"},
+		{"nobody can look", InboundTest{Unread: "the mailbox can't be read from here"}, plan.Skip, "sent;", "service.maildir"},
 	} {
 		is := c.in.Check()
 		if is.Status != c.want || !strings.Contains(is.Got, c.got) ||
@@ -297,7 +297,7 @@ func FuzzMessage(f *testing.F) {
 		ReadTrace(raw).Results()
 		outward(raw).Checks()
 		if b, ok := ReadBounce(raw); ok {
-			Inward{Bounce: &b}.Check()
+			InboundTest{Bounce: &b}.Check()
 		}
 	})
 }

@@ -5,7 +5,6 @@ import (
 	"bytes"
 	"net/netip"
 	"net/textproto"
-	"regexp"
 	"slices"
 	"strings"
 
@@ -81,28 +80,28 @@ func fields(raw []byte) (all []field) {
 }
 
 var (
-	byServer   = regexp.MustCompile(`(?i)\bby\s+([^\s;()]+)`)
-	fromClient = regexp.MustCompile(`(?i)^from\s+([^\s;()]+)`)
-	inBrackets = regexp.MustCompile(`\[(?:IPv6:|ipv6:)?([0-9a-fA-F.:]+)\]`)
-	withWord   = regexp.MustCompile(`(?i)\bwith\s+(?:Microsoft\s+)?([A-Za-z]+)`)
-	tlsWords   = regexp.MustCompile(`(?i)(\bTLS|\bcipher[= ]|version=TLS|\bSSL\b)`)
+	byServer   = pattern(`(?i)\bby\s+([^\s;()]+)`)
+	fromClient = pattern(`(?i)^from\s+([^\s;()]+)`)
+	inBrackets = pattern(`\[(?:IPv6:|ipv6:)?([0-9a-fA-F.:]+)\]`)
+	withWord   = pattern(`(?i)\bwith\s+(?:Microsoft\s+)?([A-Za-z]+)`)
+	tlsWords   = pattern(`(?i)(\bTLS|\bcipher[= ]|version=TLS|\bSSL\b)`)
 )
 
 // readHop reads a Received field (RFC 5321 section 4.4), as Postfix, Exim, Sendmail, Exchange and Google write it.
 func readHop(value string) (h Hop) {
-	if m := fromClient.FindStringSubmatch(value); m != nil {
+	if m := fromClient().FindStringSubmatch(value); m != nil {
 		h.From = strings.ToLower(strings.Trim(m[1], "[]"))
 	}
 
 	before, after := value, value
-	if at := byServer.FindStringSubmatchIndex(value); at != nil {
+	if at := byServer().FindStringSubmatchIndex(value); at != nil {
 		h.By = strings.ToLower(value[at[2]:at[3]])
 		before = value[:at[0]]
 		after = value[at[1]:]
 	}
 
 	// The address that the server saw stands behind what the client called itself, which may be one too.
-	if all := inBrackets.FindAllStringSubmatch(before, -1); len(all) > 0 {
+	if all := inBrackets().FindAllStringSubmatch(before, -1); len(all) > 0 {
 		if a, err := netip.ParseAddr(all[len(all)-1][1]); err == nil {
 			h.Client = a.Unmap()
 		}
@@ -112,16 +111,16 @@ func readHop(value string) (h Hop) {
 		h.Client = bareAddress(before)
 	}
 
-	if m := withWord.FindStringSubmatch(after); m != nil {
+	if m := withWord().FindStringSubmatch(after); m != nil {
 		h.With = strings.ToUpper(m[1])
 	}
 
 	h.TLS = h.With == "SMTPS" || strings.HasSuffix(h.With, "S") &&
 		strings.HasPrefix(h.With, "ESMTP") || strings.HasSuffix(h.With, "SA") ||
-		tlsWords.MatchString(value)
+		tlsWords().MatchString(value)
 
 	h.Clear = !h.TLS && (h.With == "ESMTP" || h.With == "ESMTPA" || h.With == "SMTP") &&
-		saysTLS.MatchString(value)
+		saysTLS().MatchString(value)
 
 	return h
 }
@@ -129,7 +128,7 @@ func readHop(value string) (h Hop) {
 // saysTLS matches the fields of servers that write ESMTPS, a cipher or a version when a message comes encrypted
 // (RFC 3848): Postfix, Exim, OpenSMTPD, Sendmail, Google, GMX, Exchange and others. Other servers write "with ESMTP" or "with SMTP"
 // either way, so that these words alone prove nothing.
-var saysTLS = regexp.MustCompile(`(?i)(\((?:Postfix|Exim \d|OpenSMTPD|Haraka|chasquid)|\(\d+\.\d+\.\d+/\d|by mx\.google\.com\b|\(Nemesis\)|with Microsoft SMTP Server)`)
+var saysTLS = pattern(`(?i)(\((?:Postfix|Exim \d|OpenSMTPD|Haraka|chasquid)|\(\d+\.\d+\.\d+/\d|by mx\.google\.com\b|\(Nemesis\)|with Microsoft SMTP Server)`)
 
 // bareAddress is an address in parentheses without brackets, as Exchange writes it: (2.2.2.2).
 func bareAddress(text string) (a netip.Addr) {
@@ -157,7 +156,7 @@ func readResults(value string) (server string, list []authres.Result, ok bool) {
 	}
 
 	for _, part := range parts[1:] { // each by itself: one that is odd does not take the others with it
-		part = aroundEquals.ReplaceAllString(strings.TrimSpace(part), "=")
+		part = aroundEquals().ReplaceAllString(strings.TrimSpace(part), "=")
 		if _, one, err := authres.Parse("unnamed; " + part); err == nil && part != "" {
 			list = append(list, one...)
 		}
@@ -166,7 +165,7 @@ func readResults(value string) (server string, list []authres.Result, ok bool) {
 	return strings.ToLower(server), list, true
 }
 
-var aroundEquals = regexp.MustCompile(`\s*=\s*`)
+var aroundEquals = pattern(`\s*=\s*`)
 
 // split cuts a field at its semicolons; those in quotes become commas. Blanks in quotes become control characters, which
 // the library does not split at.

@@ -168,33 +168,34 @@ func TestWithout(t *testing.T) {
 		"Authentication-Results: other.example; spf=pass\r\n\r\n":                                              "Authentication-Results: other.example; spf=pass\r\n\r\n",
 		"Authentication-Results: ;\r\nB: c\r\n\r\n":                                                            "B: c\r\n\r\n",
 		"A: b\r\n\r\nAuthentication-Results: mail.nomeazienda.it; spf=pass\r\n":                                "A: b\r\n\r\nAuthentication-Results: mail.nomeazienda.it; spf=pass\r\n",
-		"Authentication-Results: mail.nomeazienda.it; " + long + "\r\nB: " + long + "\r\n\r\nx":                "B: " + long + "\r\n\r\nx",
-		"A: b\r\nAuthentication-Results: (c) mail.nomeazienda.it; dkim=pass\r\n\r\n":                           "A: b\r\n\r\n",
-		"Authentication-Results: mail.nomeazienda.it(c); dkim=pass\r\n\r\n":                                    "\r\n",
-		"Authentication-Results: (a (b) \\) c)\r\n mail.nomeazienda.it; dkim=pass\r\n\r\n":                     "\r\n",
-		"Authentication-Results:\r\n\tmail.nomeazienda.it;\r\n\tdkim=pass\r\n\r\n":                             "\r\n",
-		"Authentication-Results: \"mail.nomeazienda.it\"; dkim=pass\r\n\r\n":                                   "\r\n",
-		"Authentication-Results:\u00a0mail.nomeazienda.it; dkim=pass\r\n\r\n":                                  "\r\n",
-		"Authentication-Results:\xa0mail.nomeazienda.it; dkim=pass\r\n\r\n":                                    "\r\n",
-		"Authentication-Results: dkim=pass\r\n\r\n":                                                            "\r\n",
-		"AUTHENTICATION-RESULTS\t: mail.nomeazienda.it/1; dkim=pass\r\n\r\n":                                   "\r\n",
-		"Return-Path: <x@y.example>\r\nA: b\r\n\r\n":                                                           "A: b\r\n\r\n",
-		"Authentication-Results: other.example (for mail.nomeazienda.it); spf=pass\r\n\r\n":                    "Authentication-Results: other.example (for mail.nomeazienda.it); spf=pass\r\n\r\n",
-		"X-Authentication-Results: mail.nomeazienda.it; spf=pass\r\n\r\n":                                      "X-Authentication-Results: mail.nomeazienda.it; spf=pass\r\n\r\n",
-		" ; dkim=pass\r\nA: b\r\n\r\n":                                                                         "\r\n ; dkim=pass\r\nA: b\r\n\r\n",
-		"\tAuthentication-Results: mail.nomeazienda.it; dkim=pass\r\n\r\n":                                     "\r\n\tAuthentication-Results: mail.nomeazienda.it; dkim=pass\r\n\r\n",
-		"\ufeffAuthentication-Results: mail.nomeazienda.it; dkim=pass\r\n\r\n":                                 "\r\n",
-		"Authentication-Results\u200b: mail.nomeazienda.it; dkim=pass\r\n\r\n":                                 "\r\n",
-		"Authentication-Results\r\n : mail.nomeazienda.it; dkim=pass\r\n\r\n":                                  "\r\n",
-		"garbage\r\nAuthentication-Results: mail.nomeazienda.it; dkim=pass\r\n\r\n":                            "garbage\r\n\r\n",
-		"A: b\r\n \r\nAuthentication-Results: mail.nomeazienda.it; dkim=pass\r\n\r\n":                          "A: b\r\n \r\n\r\n",
-		"Authentication-Results: mail . nomeazienda(c).it; dkim=pass\r\n\r\n":                                  "\r\n",
-		"Authentication-Results: m\\ail.nomeazienda.it; dkim=pass\r\n\r\n":                                     "\r\n",
-		"Authentication-Results: =?utf-8?q?mail=2enomeazienda.it?=; dkim=pass\r\n\r\n":                         "\r\n",
-		"Authentication-Results: (mail.nomeazienda.it; dkim=pass\r\n\r\n":                                      "\r\n",
-		"Authentication-Results: \uff4dail\u3002nomeazienda.it; dkim=pass\r\n\r\n":                             "\r\n",
-		"Authentication-Results: ma\u00adil.nomeazienda.it; dkim=pass\r\n\r\n":                                 "\r\n",
-		"Authentication-Results: posta.caff\u00e8.it; dkim=pass\r\n\r\n":                                       "Authentication-Results: posta.caff\u00e8.it; dkim=pass\r\n\r\n",
+		"Authentication-Results: mail.nomeazienda.it; " + long + "\r\nB: " + long +
+			"\r\n\r\nx": "B: " + long + "\r\n\r\nx",
+		"A: b\r\nAuthentication-Results: (c) mail.nomeazienda.it; dkim=pass\r\n\r\n":        "A: b\r\n\r\n",
+		"Authentication-Results: mail.nomeazienda.it(c); dkim=pass\r\n\r\n":                 "\r\n",
+		"Authentication-Results: (a (b) \\) c)\r\n mail.nomeazienda.it; dkim=pass\r\n\r\n":  "\r\n",
+		"Authentication-Results:\r\n\tmail.nomeazienda.it;\r\n\tdkim=pass\r\n\r\n":          "\r\n",
+		"Authentication-Results: \"mail.nomeazienda.it\"; dkim=pass\r\n\r\n":                "\r\n",
+		"Authentication-Results:\u00a0mail.nomeazienda.it; dkim=pass\r\n\r\n":               "\r\n",
+		"Authentication-Results:\xa0mail.nomeazienda.it; dkim=pass\r\n\r\n":                 "\r\n",
+		"Authentication-Results: dkim=pass\r\n\r\n":                                         "\r\n",
+		"AUTHENTICATION-RESULTS\t: mail.nomeazienda.it/1; dkim=pass\r\n\r\n":                "\r\n",
+		"Return-Path: <x@y.example>\r\nA: b\r\n\r\n":                                        "A: b\r\n\r\n",
+		"Authentication-Results: other.example (for mail.nomeazienda.it); spf=pass\r\n\r\n": "Authentication-Results: other.example (for mail.nomeazienda.it); spf=pass\r\n\r\n",
+		"X-Authentication-Results: mail.nomeazienda.it; spf=pass\r\n\r\n":                   "X-Authentication-Results: mail.nomeazienda.it; spf=pass\r\n\r\n",
+		" ; dkim=pass\r\nA: b\r\n\r\n":                                                      "\r\n ; dkim=pass\r\nA: b\r\n\r\n",
+		"\tAuthentication-Results: mail.nomeazienda.it; dkim=pass\r\n\r\n":                  "\r\n\tAuthentication-Results: mail.nomeazienda.it; dkim=pass\r\n\r\n",
+		"\ufeffAuthentication-Results: mail.nomeazienda.it; dkim=pass\r\n\r\n":              "\r\n",
+		"Authentication-Results\u200b: mail.nomeazienda.it; dkim=pass\r\n\r\n":              "\r\n",
+		"Authentication-Results\r\n : mail.nomeazienda.it; dkim=pass\r\n\r\n":               "\r\n",
+		"garbage\r\nAuthentication-Results: mail.nomeazienda.it; dkim=pass\r\n\r\n":         "garbage\r\n\r\n",
+		"A: b\r\n \r\nAuthentication-Results: mail.nomeazienda.it; dkim=pass\r\n\r\n":       "A: b\r\n \r\n\r\n",
+		"Authentication-Results: mail . nomeazienda(c).it; dkim=pass\r\n\r\n":               "\r\n",
+		"Authentication-Results: m\\ail.nomeazienda.it; dkim=pass\r\n\r\n":                  "\r\n",
+		"Authentication-Results: =?utf-8?q?mail=2enomeazienda.it?=; dkim=pass\r\n\r\n":      "\r\n",
+		"Authentication-Results: (mail.nomeazienda.it; dkim=pass\r\n\r\n":                   "\r\n",
+		"Authentication-Results: \uff4dail\u3002nomeazienda.it; dkim=pass\r\n\r\n":          "\r\n",
+		"Authentication-Results: ma\u00adil.nomeazienda.it; dkim=pass\r\n\r\n":              "\r\n",
+		"Authentication-Results: posta.caff\u00e8.it; dkim=pass\r\n\r\n":                    "Authentication-Results: posta.caff\u00e8.it; dkim=pass\r\n\r\n",
 		"no header at all": "no header at all", "": "",
 	} {
 		got, err := io.ReadAll(StripOwnResults("mail.nomeazienda.it", strings.NewReader(in)))
@@ -219,7 +220,8 @@ func TestWithoutNamesOfOtherScripts(t *testing.T) {
 		"\u043f\u043e\u0447\u0442\u0430; spf=pass":         false,
 	} {
 		field := "Authentication-Results: " + value + "\r\n"
-		got, err := io.ReadAll(StripOwnResults("posta.xn--caff-8oa.it", strings.NewReader(field+"\r\n")))
+		got, err := io.ReadAll(StripOwnResults("posta.xn--caff-8oa.it",
+			strings.NewReader(field+"\r\n")))
 		if err != nil || (string(got) == "\r\n") != claimed {
 			t.Errorf("of %q is left %q, %v", field, got, err)
 		}
@@ -231,7 +233,8 @@ func FuzzResults(f *testing.F) {
 	f.Fuzz(func(t *testing.T, message, sender, helo string) {
 		c := world{nil, "none"}.checker()
 		header, err := c.Results(t.Context(),
-			Envelope{netip.MustParseAddr("192.0.2.1"), helo, sender}, strings.NewReader(message))
+			Envelope{netip.MustParseAddr("192.0.2.1"), helo, sender},
+			strings.NewReader(message))
 
 		if err != nil {
 			return

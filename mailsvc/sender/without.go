@@ -24,6 +24,7 @@ func StripOwnResults(host string, message io.Reader) io.Reader {
 	if first, err := in.Peek(1); err == nil && isFold(first[0]) {
 		return io.MultiReader(strings.NewReader("\r\n"), in)
 	}
+
 	flush := func() {
 		if !isOwnField(host, field.Bytes()) {
 			kept.Write(field.Bytes())
@@ -46,6 +47,7 @@ func StripOwnResults(host string, message io.Reader) io.Reader {
 			kept.Write(line)
 			return io.MultiReader(&kept, in)
 		}
+
 		if !isFold(line[0]) {
 			flush()
 		}
@@ -78,6 +80,7 @@ func isOwnField(host string, field []byte) bool {
 	if !ok {
 		return false
 	}
+
 	switch strings.ToLower(plainASCII(name)) {
 	case "return-path":
 		return true
@@ -109,9 +112,11 @@ func claimsHost(host, value string) bool {
 	id, _, _ := strings.Cut(header.WithoutComments(value), ";")
 	id = strings.NewReplacer(`"`, "", `\`, "").Replace(id)
 	plain := strings.ToLower(plainASCII(id))
+
 	if strings.Contains(plain, "=") || plain == "" && !hasLetter(id) { // a result without a name: anybody's
 		return true
 	}
+
 	host = strings.ToLower(strings.TrimSuffix(host, "."))
 	return strings.Contains(plain, host) || slices.Contains(namesIn(id), nameOf(host))
 }
@@ -121,7 +126,9 @@ func hasLetter(text string) bool { return strings.ContainsFunc(text, unicode.IsL
 
 // namesIn are the words of a text as names in DNS: an authserv-id may be spelled in Unicode (RFC 8616 section 5).
 func namesIn(text string) []string {
-	words := strings.FieldsFunc(text, func(r rune) bool { return unicode.IsSpace(r) || unicode.IsControl(r) || r == '/' })
+	words := strings.FieldsFunc(text, func(r rune) bool {
+		return unicode.IsSpace(r) || unicode.IsControl(r) || r == '/'
+	})
 	for i, w := range words {
 		words[i] = nameOf(w)
 	}

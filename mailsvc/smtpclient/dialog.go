@@ -11,7 +11,11 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"sync"
 	"time"
+
+	"github.com/mailpub/mailpub/plan/redact"
+	"github.com/mailpub/mailpub/plan/trace"
 )
 
 // Dial connects to a server; net.Dialer.DialContext is one.
@@ -94,6 +98,7 @@ type Conn struct {
 	Hello    Reply  // to EHLO; zero before
 	Name     string // said in EHLO; "" is the own address
 	secure   bool   // TLS is on
+	asked    bool   // for a part of a login (334)
 }
 
 // Connect connects and reads the greeting. An error means that there was none.
@@ -126,15 +131,24 @@ const (
 
 // connectionLimit are the words of servers that refuse a connection for the number of those that are open: Postfix
 // (smtpd_client_connection_count_limit), Exim (smtp_accept_max), Exchange, mox and others.
-var connectionLimit = regexp.MustCompile(`(?i)too many (?:\w+ )?(?:\w+ )?(?:connections|sessions)|concurrent|maximum (?:number of )?connections|connection limit`)
+var connectionLimit = sync.OnceValue(func() *regexp.Regexp {
+	return regexp.MustCompile(`(?i)too many (?:\w+ )?(?:\w+ )?(?:connections|sessions)|concurrent|maximum (?:number of )?connections|connection limit`)
+})
 
 // tooManyConnections reports whether a greeting refuses a connection for the number of those that are open. The own
 // ones end soon.
 func (r Reply) tooManyConnections() bool {
-	return r.Code/100 == 4 && connectionLimit.MatchString(strings.Join(r.Lines, " "))
+	return r.Code/100 == 4 && connectionLimit().MatchString(strings.Join(r.Lines, " "))
 }
 
 func connectOnce(ctx context.Context, dial Dial, addr string) (*Conn, error) {
+	end := trace.Start(ctx, "smtp", addr, "connect")
+	d, err := dialOnce(ctx, dial, addr)
+	end(err)
+	return d, err
+}
+
+func dialOnce(ctx context.Context, dial Dial, addr string) (*Conn, error) {
 	stepCtx, cancel := context.WithTimeout(ctx, DialTimeout)
 	defer cancel()
 
@@ -220,6 +234,38 @@ func (d *Conn) Command(ctx context.Context, line string) (Reply, error) {
 	if strings.ContainsAny(line, "\r\n") {
 		return Reply{}, fmt.Errorf("command %q has a line end in it", line)
 	}
+
+	shown := d.shownCommand(line)
+	end := trace.Start(ctx, "smtp", d.peer(), shown)
+	trace.Wire(ctx, "smtp", d.peer(), trace.Sent, shown)
+	r, err := d.command(ctx, line)
+	end(err)
+
+	return r, err
+}
+
+// peer is the address of the server.
+func (d *Conn) peer() string {
+	if d.conn == nil || d.conn.RemoteAddr() == nil {
+		return ""
+	}
+	return d.conn.RemoteAddr().String()
+}
+
+// shownCommand is a command without a login (RFC 4954).
+func (d *Conn) shownCommand(line string) string {
+	words := strings.Fields(line)
+	switch {
+	case d.asked:
+		return redact.Mark
+	case len(words) > 2 && strings.EqualFold(words[0], "AUTH"):
+		return words[0] + " " + words[1] + " " + redact.Mark
+	}
+
+	return line
+}
+
+func (d *Conn) command(ctx context.Context, line string) (Reply, error) {
 	if err := d.Send(ctx, line+"\r\n"); err != nil {
 		return Reply{}, err
 	}
@@ -251,6 +297,16 @@ func (d *Conn) ReadReply(ctx context.Context) (Reply, error) {
 }
 
 func (d *Conn) readWithin(ctx context.Context, timeout time.Duration) (Reply, error) {
+	r, err := d.readLines(ctx, timeout)
+	d.asked = r.Code == 334
+	if trace.Observed(ctx) && err == nil {
+		trace.Wire(ctx, "smtp", d.peer(), trace.Received,
+			fmt.Sprintf("%d %s", r.Code, strings.Join(r.Lines, "\n")))
+	}
+	return r, err
+}
+
+func (d *Conn) readLines(ctx context.Context, timeout time.Duration) (Reply, error) {
 	if err := d.conn.SetReadDeadline(deadline(ctx, timeout)); err != nil {
 		return Reply{}, err
 	}

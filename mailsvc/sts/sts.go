@@ -17,6 +17,7 @@ import (
 	"time"
 
 	"github.com/mailpub/mailpub/plan"
+	"github.com/mailpub/mailpub/plan/trace"
 )
 
 const (
@@ -151,7 +152,7 @@ func (f *Fetcher) Fetch(ctx context.Context, domain string) (Policy, error) {
 		},
 	}
 
-	response, err := client.Do(request)
+	response, err := trace.Do("https", request, client.Do)
 	if err != nil {
 		return Policy{}, err
 	}

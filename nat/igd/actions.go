@@ -142,7 +142,7 @@ func (d *Device) getGeneric(c Call) ([]arg, int) {
 		return nil, errIndexInvalid
 	}
 
-	head := out("NewRemoteHost", "", "NewExternalPort", strconv.Itoa(int(all[i].number)),
+	head := outputArgs("NewRemoteHost", "", "NewExternalPort", strconv.Itoa(int(all[i].number)),
 		"NewProtocol", all[i].proto)
 
 	return append(head, d.entry(d.mappings[all[i]])...), 0
@@ -158,7 +158,7 @@ func (d *Device) entry(m *mapping) []arg {
 		left = int((m.Expires.Sub(d.cfg.Now()) + time.Second - 1) / time.Second)
 	}
 
-	return out("NewInternalPort", strconv.Itoa(int(m.Internal.Port())), "NewInternalClient",
+	return outputArgs("NewInternalPort", strconv.Itoa(int(m.Internal.Port())), "NewInternalClient",
 		m.Internal.Addr().String(),
 		"NewEnabled", enabled, "NewPortMappingDescription", m.Description, "NewLeaseDuration",
 		strconv.Itoa(left))
@@ -169,10 +169,10 @@ func (d *Device) getExternal(Call) ([]arg, int) {
 	if d.cfg.External.IsValid() {
 		address = d.cfg.External.String()
 	}
-	return out("NewExternalIPAddress", address), 0
+	return outputArgs("NewExternalIPAddress", address), 0
 }
 
 func (d *Device) getStatus(Call) ([]arg, int) {
-	return out("NewConnectionStatus", statusConnected, "NewLastConnectionError", "ERROR_NONE",
+	return outputArgs("NewConnectionStatus", statusConnected, "NewLastConnectionError", "ERROR_NONE",
 		"NewUptime", "1"), 0
 }

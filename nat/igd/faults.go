@@ -69,7 +69,7 @@ func (d *Device) play(w http.ResponseWriter, r *http.Request, f Fault) bool {
 	case f.Reset:
 		reset(w)
 	case f.Raw != "":
-		raw(w, f)
+		writeRawFault(w, f)
 	case f.Code != 0:
 		d.fail(w, f.Code)
 	case f.Body != "" || f.Status != 0:
@@ -99,7 +99,7 @@ func stall(r *http.Request, d time.Duration) bool {
 }
 
 // raw sends what a fault has, past the server's own form.
-func raw(w http.ResponseWriter, f Fault) {
+func writeRawFault(w http.ResponseWriter, f Fault) {
 	conn, _, err := http.NewResponseController(w).Hijack()
 	if err != nil {
 		return

@@ -15,7 +15,7 @@ type arg struct {
 	Value   string `xml:",chardata"`
 }
 
-func out(pairs ...string) []arg {
+func outputArgs(pairs ...string) []arg {
 	var args []arg
 	for i := 0; i+1 < len(pairs); i += 2 {
 		args = append(args, arg{xml.Name{Local: pairs[i]}, pairs[i+1]})

@@ -63,14 +63,14 @@ func (w *wan) pipe(d *Device, outer net.Conn, to string) {
 	defer context.AfterFunc(w.ctx, func() { outer.Close(); inner.Close() })()
 
 	var both sync.WaitGroup
-	both.Go(func() { half(inner, outer) })
-	both.Go(func() { half(outer, inner) })
+	both.Go(func() { copyOneWay(inner, outer) })
+	both.Go(func() { copyOneWay(outer, inner) })
 	both.Wait()
 }
 
 // half copies one direction and passes its end on, so that a client that has said all
 // it had to say still gets the answer.
-func half(to, from net.Conn) {
+func copyOneWay(to, from net.Conn) {
 	_, err := io.Copy(to, from)
 	if c, ok := to.(interface{ CloseWrite() error }); ok && err == nil {
 		_ = c.CloseWrite()

@@ -90,8 +90,8 @@ func causeRules() []causeRule {
 		{forwardMissing, func(c, o plan.Check, _ []plan.Check) bool {
 			return o.ID == PortOutside && o.Subject.Port == c.Subject.Port || c.Subject.Port == 25 && message(o)
 		}},
-		{reason(PortInside, plan.ReasonStandIn, "the mail server does not run (only mailpub's temporary receiver answered)"), behindServer},
-		{reason(PortInside, plan.ReasonDown, "the mail server is down"), behindServer},
+		{reason(PortInside, plan.ReasonStandIn, "the mail server does not run (only mailpub's temporary receiver answered)"), dependsOnMailServer},
+		{reason(PortInside, plan.ReasonDown, "the mail server is down"), dependsOnMailServer},
 		{reason(DNSWritten, plan.ReasonElsewhere, "zone %s is written where the delegated name servers do not get it from"), inUndelegatedZone},
 		{failing(MXExpected, "the MX records point to another server"), func(c, o plan.Check, all []plan.Check) bool {
 			return o.ID == DNSDrift && o.Subject.Key == mail.DNSKey(c.Subject.Name, "MX") || o.Reason == plan.ReasonAstray || o.ID == PortSource && isMisdirected(all)
@@ -161,7 +161,7 @@ func forwardMissing(c plan.Check, _ []plan.Check) string {
 
 // behindServer is what follows where the mail server does not run: its dialogs, its other ports
 // unless some of them still listen, and what is reached through these.
-func behindServer(_, o plan.Check, all []plan.Check) bool {
+func dependsOnMailServer(_, o plan.Check, all []plan.Check) bool {
 	area, _, _ := strings.Cut(o.ID, ".")
 	switch {
 	case o.Reason == plan.ReasonSilent && slices.Contains([]string{"smtp", "relay", "account",

@@ -16,14 +16,18 @@ func Anchor(path string) (anchored string, release func(), err error) {
 	if err != nil {
 		return path, nothing, err
 	}
+
 	defer dir.close()
+
 	if dir.root == nil {
 		return path, nothing, nil
 	}
+
 	held, err := dir.root.Open(".")
 	if err != nil {
 		return path, nothing, err
 	}
+
 	at := fmt.Sprintf("/proc/self/fd/%d", held.Fd())
 	there, err := os.Stat(at)
 	own, ownErr := held.Stat()
@@ -31,5 +35,6 @@ func Anchor(path string) (anchored string, release func(), err error) {
 		held.Close()
 		return path, nothing, nil
 	}
+
 	return at + "/" + name, func() { held.Close() }, nil
 }

@@ -14,32 +14,43 @@ func TestAnchor(t *testing.T) {
 		}
 		t.Skip("left out: only root works by descriptors")
 	}
+
 	base := t.TempDir()
-	state, moved, elsewhere := filepath.Join(base, "state"), filepath.Join(base, "moved"), filepath.Join(base, "elsewhere")
+	state := filepath.Join(base, "state")
+	moved := filepath.Join(base, "moved")
+	elsewhere := filepath.Join(base, "elsewhere")
+
 	for _, dir := range []string{state, elsewhere} {
 		if err := os.Mkdir(dir, 0o700); err != nil {
 			t.Fatal(err)
 		}
 	}
+
 	path, release, err := Anchor(filepath.Join(state, "office.lock"))
 	if err != nil {
 		t.Fatal(err)
 	}
+
 	defer release()
+
 	if err := os.Rename(state, moved); err != nil {
 		t.Fatal(err)
 	}
+
 	if err := os.Symlink(elsewhere, state); err != nil {
 		t.Fatal(err)
 	}
+
 	f, err := os.OpenFile(path, os.O_CREATE|NoFollow, 0o600)
 	if err != nil {
 		t.Fatal(err)
 	}
+
 	f.Close()
 	if _, err := os.Stat(filepath.Join(moved, "office.lock")); err != nil {
 		t.Error(err)
 	}
+
 	if _, err := os.Lstat(filepath.Join(elsewhere, "office.lock")); err == nil {
 		t.Error("the link was followed")
 	}
@@ -47,6 +58,7 @@ func TestAnchor(t *testing.T) {
 	if err := os.Lchown(state, 65534, 65534); err != nil {
 		t.Fatal(err)
 	}
+
 	if _, _, err := Anchor(filepath.Join(state, "office.lock")); err == nil {
 		t.Error("a link of another account is followed")
 	}

@@ -95,8 +95,9 @@ func TestForeignFiles(t *testing.T) {
 
 	for name, want := range map[string]string{
 		"way/shadow": "a symbolic link of the account 65534",
-		"link":       "a symbolic link of the account 65534", "hard": "has another name elsewhere",
-		"pipe": "not a regular file", "daemon's": "belongs to the account 1",
+		"link":       "a symbolic link of the account 65534",
+		"hard":       "has another name elsewhere",
+		"pipe":       "not a regular file", "daemon's": "belongs to the account 1",
 		"everybody's": "writable by every user",
 	} {
 		if data, err := Read(at(name)); err == nil || !strings.Contains(err.Error(), want) {

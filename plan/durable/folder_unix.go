@@ -89,7 +89,7 @@ func descend(abs string, follow bool) (f folder, name, onward string, err error)
 		root.Close()
 		at = filepath.Join(at, part)
 		if err != nil {
-			return folder{}, "", "", &fs.PathError{Op: "open", Path: at, Err: underlying(err)}
+			return folder{}, "", "", &fs.PathError{Op: "open", Path: at, Err: unwrapPathError(err)}
 		}
 
 		root = next
@@ -114,7 +114,7 @@ func (f folder) openFile(name string, flag int, perm fs.FileMode) (*os.File, err
 
 	file, err := f.root.OpenFile(name, flag, perm)
 	if err != nil {
-		return nil, &fs.PathError{Op: "open", Path: f.path(name), Err: underlying(err)}
+		return nil, &fs.PathError{Op: "open", Path: f.path(name), Err: unwrapPathError(err)}
 	}
 
 	return file, nil
@@ -193,7 +193,7 @@ func linkAt(root *os.Root, at, name string) (target string, err error) {
 }
 
 // underlying takes the path off an error.
-func underlying(err error) error {
+func unwrapPathError(err error) error {
 	if p, ok := err.(*fs.PathError); ok {
 		return p.Err
 	}

@@ -32,7 +32,7 @@ func OpenFile(path string, flag int, perm fs.FileMode) (*os.File, error) {
 	}
 
 	if err == nil {
-		err = dir.believed(path, info)
+		err = dir.checkTrusted(path, info)
 	}
 
 	if err != nil {

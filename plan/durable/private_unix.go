@@ -46,7 +46,7 @@ func MakePrivate(dir string) error {
 	}
 
 	if err := d.mkdir(name, 0o700); err != nil && !errors.Is(err, fs.ErrExist) {
-		return &fs.PathError{Op: "mkdir", Path: dir, Err: underlying(err)}
+		return &fs.PathError{Op: "mkdir", Path: dir, Err: unwrapPathError(err)}
 	}
 
 	return Inherit(dir)

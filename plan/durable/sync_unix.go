@@ -98,7 +98,7 @@ func inherit(path string) error {
 
 // believed says why root does not go by what a file of some directory says: only root, the owner of the
 // directory, and the file's owner where the directory is that one's may have written it.
-func (f folder) believed(path string, file fs.FileInfo) error {
+func (f folder) checkTrusted(path string, file fs.FileInfo) error {
 	if f.root == nil {
 		return nil
 	}

@@ -25,7 +25,9 @@ func Lead(ctx context.Context, dir, site string, waiting func(who string)) (rele
 	if err != nil {
 		return nil, err
 	}
+
 	defer opened()
+
 	ok, err := h.flock.TryLock()
 	if err == nil && !ok {
 		waiting(holder(path))

@@ -116,7 +116,7 @@ func damagedError(path string, data []byte, cause error) error {
 }
 
 // Locked reports whether another process works on the site just now.
-func (f Files) Locked(context.Context) bool { return isHeld(f.lockPath()) }
+func (f Files) Locked(context.Context) bool { return isLockHeld(f.lockPath()) }
 
 // keepBackup keeps the ledger as it was before this run beside it, for a person who needs it: as a second
 // name of the file that Replace leaves alone; where the file system has no such thing, as a copy.

@@ -33,7 +33,8 @@ func openLock(path string) (h *heldLock, opened func(), err error) {
 	if err != nil {
 		return nil, nil, fmt.Errorf("lock %s: %w", path, err)
 	}
-	f := flock.New(anchored, flock.SetPermissions(0o600), flock.SetFlag(os.O_CREATE|os.O_RDONLY|durable.NoFollow))
+	f := flock.New(anchored, flock.SetPermissions(0o600),
+		flock.SetFlag(os.O_CREATE|os.O_RDONLY|durable.NoFollow))
 	return &heldLock{flock: f, path: path}, opened, nil
 }
 
@@ -53,7 +54,9 @@ func acquire(ctx context.Context, path string, wait time.Duration) (*heldLock, e
 	if err != nil {
 		return nil, err
 	}
+
 	defer opened()
+
 	ctx, cancel := context.WithTimeout(ctx, wait)
 	defer cancel()
 
@@ -73,7 +76,7 @@ func acquire(ctx context.Context, path string, wait time.Duration) (*heldLock, e
 }
 
 // isHeld reports whether another process holds the lock of a file.
-func isHeld(path string) bool {
+func isLockHeld(path string) bool {
 	if _, err := os.Stat(path); err != nil {
 		return false
 	}
@@ -98,6 +101,7 @@ func (h *heldLock) check() error {
 	if err != nil {
 		return fmt.Errorf("%w: %w", plan.ErrLockLost, err)
 	}
+
 	there, err := os.Lstat(h.path)
 	if err != nil {
 		return fmt.Errorf("%w: %w", plan.ErrLockLost, err)
@@ -157,16 +161,22 @@ func writeAnew(path, text string) error {
 	if err != nil {
 		return err
 	}
+
 	defer release()
+
 	if err := os.Remove(anchored); err != nil && !errors.Is(err, fs.ErrNotExist) {
-		file, err := os.OpenFile(anchored, os.O_WRONLY|os.O_CREATE|os.O_TRUNC|durable.NoFollow, 0o600)
+		file, err := os.OpenFile(anchored, os.O_WRONLY|os.O_CREATE|os.O_TRUNC|durable.NoFollow,
+			0o600)
 		if err != nil {
 			return err
 		}
 		_, err = file.WriteString(text)
 		return errors.Join(err, file.Close())
 	}
-	file, err := os.OpenFile(anchored, os.O_WRONLY|os.O_CREATE|os.O_EXCL|durable.NoFollow, 0o600)
+
+	file, err := os.OpenFile(anchored, os.O_WRONLY|os.O_CREATE|os.O_EXCL|durable.NoFollow,
+		0o600)
+
 	if err != nil {
 		return err
 	}

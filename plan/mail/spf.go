@@ -40,9 +40,15 @@ func spfRecord(name, host string, terms []string, s SPF, reason string) record {
 	}
 
 	all := spfAll[s.All]
-	return record{name: name, rrtype: "TXT", tag: spfTag, stage: plan.StageRecord, reason: reason,
-		merge: spfMerge(spfNames{record: name, host: host}, terms, all, s.All != ""),
-		data:  []string{spfData(append(slices.Clone(terms), all))}}
+	return record{
+		name:   name,
+		rrtype: "TXT",
+		tag:    spfTag,
+		stage:  plan.StageRecord,
+		reason: reason,
+		merge:  spfMerge(spfNames{record: name, host: host}, terms, all, s.All != ""),
+		data:   []string{spfData(append(slices.Clone(terms), all))},
+	}
 }
 
 // spfNames are the names that a record's terms are read with.
@@ -54,7 +60,9 @@ type spfNames struct {
 func spfMerge(names spfNames, wanted []string, all string, explicit bool) plan.Merge {
 	return func(observed, last, prior []string) []string {
 		theirs := spfTerms(prior)
-		ours := slices.DeleteFunc(spfTerms(last), func(t string) bool { return slices.Contains(theirs, t) })
+		ours := slices.DeleteFunc(spfTerms(last), func(t string) bool {
+			return slices.Contains(theirs, t)
+		})
 		return mergeSPF(names, observed, ours, wanted, all, explicit)
 	}
 }
@@ -217,14 +225,18 @@ func (r spfRead) covers(names spfNames, term string) bool {
 	_, text, _ := strings.Cut(term, ":")
 	addr, err := netip.ParseAddr(text)
 	refused := false
+
 	return slices.ContainsFunc(r.live, func(t spfTerm) bool {
 		if names.meaning(t.canonical) == term {
 			return true
 		}
+
 		refused = refused || mayRefuse(t)
 		_, network, isNet := strings.Cut(t.canonical, ":")
 		prefix, err2 := netip.ParsePrefix(network)
-		return !refused && err == nil && isNet && isAddressTerm(t.canonical) && err2 == nil && prefix.Contains(addr)
+
+		return !refused && err == nil && isNet && isAddressTerm(t.canonical) && err2 == nil &&
+			prefix.Contains(addr)
 	})
 }
 
@@ -242,13 +254,16 @@ func (n spfNames) meaning(t string) string {
 		}
 		return t
 	}
+
 	if name != "a" && name != "mx" || strings.Contains(target, "%") {
 		return t
 	}
+
 	target = strings.TrimSuffix(target, "/32")
 	if FQDN(target) == FQDN(n.record) {
 		return name
 	}
+
 	return name + ":" + strings.TrimSuffix(FQDN(target), ".")
 }
 

@@ -25,9 +25,11 @@ func FuzzMergeSPF(f *testing.F) {
 			strings.ContainsAny(text, "\x00") {
 			return
 		}
+
 		names := spfNames{record: "nomeazienda.it.", host: "mail.nomeazienda.it."}
 		merge := spfMerge(names, wanted, "-all", explicit)
 		got := merge([]string{TextData(text)}, []string{TextData(last)}, nil)
+
 		if len(got) != 1 {
 			t.Fatalf("%q makes %q", text, got)
 		}

@@ -84,7 +84,11 @@ func TestMergeSPF(t *testing.T) {
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			all := "-all"
-			merge := spfMerge(spfNames{record: "nomeazienda.it.", host: "mail.nomeazienda.it."}, wanted, all, c.explicit)
+			merge := spfMerge(spfNames{
+				record: "nomeazienda.it.",
+				host:   "mail.nomeazienda.it.",
+			}, wanted, all, c.explicit)
+
 			got := merge(c.observed, c.last, c.prior)
 
 			if want := q(c.want); !slices.Equal(got, want) {
@@ -103,7 +107,11 @@ func TestMergeSPF(t *testing.T) {
 // address, a network around it, its host), that is what is wanted, in other words. An include or a redirect is a
 // record of others, who may change it tomorrow: there the domain's own record says it as well, and they stay.
 func TestPassesByOtherTerms(t *testing.T) {
-	merge := spfMerge(spfNames{record: "nomeazienda.it.", host: "mail.nomeazienda.it."}, []string{"mx", "ip4:2.2.2.2"}, "-all", false)
+	merge := spfMerge(spfNames{
+		record: "nomeazienda.it.",
+		host:   "mail.nomeazienda.it.",
+	}, []string{"mx", "ip4:2.2.2.2"}, "-all", false)
+
 	for there, want := range map[string]string{
 		"v=spf1 ip4:2.2.2.0/24 -all":                      "",
 		"v=spf1 a:mail.nomeazienda.it -all":               "",
@@ -117,13 +125,21 @@ func TestPassesByOtherTerms(t *testing.T) {
 		if want == "" {
 			want = there
 		}
-		if got := merge([]string{TextData(there)}, nil, nil); !slices.Equal(got, []string{TextData(want)}) {
+		if got := merge([]string{TextData(there)}, nil, nil); !slices.Equal(got,
+			[]string{TextData(want)}) {
 			t.Errorf("%s becomes %s, want %s", there, got, want)
 		}
 	}
-	host := spfMerge(spfNames{record: "mail.nomeazienda.it.", host: "mail.nomeazienda.it."}, []string{"a"}, "-all", true)
-	for _, there := range []string{"v=spf1 a -all", "v=spf1 a:MAIL.nomeazienda.it. -all", "v=spf1 +a/32 -all"} {
-		if got := host([]string{TextData(there)}, nil, nil); !slices.Equal(got, []string{TextData(there)}) {
+
+	host := spfMerge(spfNames{
+		record: "mail.nomeazienda.it.",
+		host:   "mail.nomeazienda.it.",
+	}, []string{"a"}, "-all", true)
+
+	for _, there := range []string{"v=spf1 a -all", "v=spf1 a:MAIL.nomeazienda.it. -all",
+		"v=spf1 +a/32 -all"} {
+		if got := host([]string{TextData(there)}, nil, nil); !slices.Equal(got,
+			[]string{TextData(there)}) {
 			t.Errorf("the host's %s becomes %s", there, got)
 		}
 	}

@@ -24,16 +24,20 @@ type Set struct {
 func (s *Set) Add(secrets ...string) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
+
 	for _, secret := range secrets {
 		if s.known[secret] || len(secret) < Shortest {
 			continue
 		}
+
 		if s.known == nil {
 			s.known = map[string]bool{}
 		}
+
 		s.known[secret] = true
 		s.spellings = append(s.spellings, Spellings(secret)...)
 	}
+
 	slices.SortFunc(s.spellings, func(a, b string) int { return len(b) - len(a) })
 }
 
@@ -42,11 +46,14 @@ func (s *Set) Text(text string) string {
 	if s == nil || text == "" {
 		return text
 	}
+
 	s.mu.RLock()
 	defer s.mu.RUnlock()
+
 	for _, spelling := range s.spellings {
 		text = strings.ReplaceAll(text, spelling, Mark)
 	}
+
 	return text
 }
 
@@ -56,10 +63,12 @@ func (s *Set) Error(err error) error {
 	if err == nil {
 		return nil
 	}
+
 	text := s.Text(err.Error())
 	if text == err.Error() {
 		return err
 	}
+
 	return redacted{text: text, err: err}
 }
 

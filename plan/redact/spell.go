@@ -18,17 +18,26 @@ const Shortest = 6
 // Spellings are the texts that a secret may come back as: as it is, and in the encodings of JSON, URLs, HTML,
 // base64 and hexadecimal digits. Each is at least Shortest octets long.
 func Spellings(secret string) []string {
-	all := []string{secret, hex.EncodeToString([]byte(secret)), strings.ToUpper(hex.EncodeToString([]byte(secret)))}
+	all := []string{secret, hex.EncodeToString([]byte(secret)),
+		strings.ToUpper(hex.EncodeToString([]byte(secret)))}
+
 	all = append(all, jsonSpellings(secret)...)
-	for _, escaped := range []string{url.QueryEscape(secret), url.PathEscape(secret), percent(secret)} {
+	for _, escaped := range []string{url.QueryEscape(secret), url.PathEscape(secret),
+		percent(secret)} {
 		all = append(all, escaped, lowerPercent(escaped))
 	}
+
 	html4 := html.EscapeString(secret)
-	all = append(all, html4, strings.NewReplacer("&#34;", "&quot;", "&#39;", "&apos;").Replace(html4), strings.NewReplacer("&#39;", "'").Replace(html4))
+	all = append(all, html4, strings.NewReplacer("&#34;", "&quot;", "&#39;",
+		"&apos;").Replace(html4), strings.NewReplacer("&#39;", "'").Replace(html4))
+
 	for skip := range 3 {
-		all = append(all, base64At(base64.StdEncoding, secret, skip), base64At(base64.URLEncoding, secret, skip))
+		all = append(all, base64At(base64.StdEncoding, secret, skip),
+			base64At(base64.URLEncoding, secret, skip))
 	}
-	all = append(all, base64.StdEncoding.EncodeToString([]byte(secret)), base64.URLEncoding.EncodeToString([]byte(secret)))
+
+	all = append(all, base64.StdEncoding.EncodeToString([]byte(secret)),
+		base64.URLEncoding.EncodeToString([]byte(secret)))
 
 	all = slices.DeleteFunc(all, func(s string) bool { return len(s) < Shortest })
 	slices.Sort(all)
@@ -42,9 +51,11 @@ func jsonSpellings(secret string) (all []string) {
 	if err != nil {
 		return nil
 	}
+
 	full := strings.TrimSuffix(strings.TrimPrefix(string(quoted), `"`), `"`)
 	plain := strings.NewReplacer(`\u003c`, "<", `\u003e`, ">", `\u0026`, "&").Replace(full)
 	slashes := strings.ReplaceAll(plain, "/", `\/`)
+
 	return []string{full, plain, slashes, asciiOnly(plain), asciiOnly(slashes)}
 }
 
@@ -60,6 +71,7 @@ func asciiOnly(text string) string {
 			fmt.Fprintf(&b, `\u%04x`, unit)
 		}
 	}
+
 	return b.String()
 }
 
@@ -74,6 +86,7 @@ func percent(text string) string {
 		}
 		fmt.Fprintf(&b, "%%%02X", c)
 	}
+
 	return b.String()
 }
 
@@ -95,8 +108,10 @@ func base64At(encoding *base64.Encoding, secret string, skip int) string {
 	text := encoding.WithPadding(base64.NoPadding).EncodeToString(raw)
 	first := (skip*8 + 5) / 6 // characters that also hold bits of what stands before
 	last := len(raw) * 8 / 6  // of the last one some bits may be those of what follows
+
 	if first >= last {
 		return ""
 	}
+
 	return text[first:last]
 }

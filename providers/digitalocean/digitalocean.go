@@ -1,4 +1,4 @@
-// Package digitalocean writes zones at DigitalOcean, through its SDK.
+// Package digitalocean writes zones at DigitalOcean, through its API.
 package digitalocean
 
 import (
@@ -6,17 +6,18 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
+	"net/url"
 	"strconv"
 	"strings"
 	"time"
-
-	"github.com/digitalocean/godo"
 
 	"github.com/mailpub/mailpub/plan/mail"
 	"github.com/mailpub/mailpub/providers/record"
 	"github.com/mailpub/mailpub/providers/webapi"
 	"github.com/mailpub/mailpub/providers/zone"
 )
+
+const digitaloceanURL = "https://api.digitalocean.com/v2"
 
 func Provider() zone.Provider {
 	return zone.Provider{
@@ -37,101 +38,79 @@ func Provider() zone.Provider {
 	}
 }
 
+// openDigitalOcean speaks to the API itself: the vendor's SDK has a client for every product, which made
+// mailpub a megabyte larger.
 func openDigitalOcean(o zone.Options) (zone.Backend, error) {
-	polite := webapi.NewClient("digitalocean", o)
-	client := &http.Client{
-		Transport: authTransport{polite,
-			webapi.KeyIn("Authorization", "Bearer "+o.Setting("token"))},
-		CheckRedirect: webapi.NoRedirect,
-	}
-
-	return webapi.RecordBackend{RecordAPI: &digitaloceanAPI{
-		zone:    o.Zone,
-		client:  godo.NewClient(client),
-		timeout: 2 * time.Minute,
-	}}, nil
-}
-
-// authTransport puts credentials into every request of an SDK's client.
-type authTransport struct {
-	next http.RoundTripper
-	auth func(*http.Request, []byte) error
-}
-
-// RoundTrip implements http.RoundTripper.
-func (k authTransport) RoundTrip(req *http.Request) (*http.Response, error) {
-	req = req.Clone(req.Context())
-	if err := k.auth(req, nil); err != nil {
-		return nil, err
-	}
-	return k.next.RoundTrip(req)
+	web := webapi.New("digitalocean", digitaloceanURL, o,
+		webapi.KeyIn("Authorization", "Bearer "+o.Setting("token")), map[int]string{
+			http.StatusUnauthorized: "the token must be valid",
+			http.StatusForbidden:    "the token must have domain:read, domain:create, domain:update and domain:delete",
+		})
+	return webapi.RecordBackend{RecordAPI: &digitaloceanAPI{zone: o.Zone, web: web}}, nil
 }
 
 // digitaloceanAPI is one domain at DigitalOcean.
 type digitaloceanAPI struct {
-	zone    string // absolute
-	client  *godo.Client
-	timeout time.Duration
+	zone string // absolute
+	web  webapi.API
+}
+
+// digitaloceanRecord is a record as the API lists and takes it. Numbers that a type does not have are null.
+type digitaloceanRecord struct {
+	ID       int64  `json:"id,omitempty"`
+	Type     string `json:"type"`
+	Name     string `json:"name"`
+	Data     string `json:"data"`
+	TTL      int    `json:"ttl"`
+	Priority int    `json:"priority"`
+	Weight   int    `json:"weight"`
+	Port     int    `json:"port,omitempty"`
+	Flags    int    `json:"flags"`
+	Tag      string `json:"tag,omitempty"`
 }
 
 func (d *digitaloceanAPI) Domain() string { return strings.TrimSuffix(d.zone, ".") }
 
-// said turns an error of the SDK into one of this package: without the URL, and on one line.
-func (d *digitaloceanAPI) said(err error) error {
-	var refused *godo.ErrorResponse
-	if !errors.As(err, &refused) {
-		if err != nil {
-			err = fmt.Errorf("digitalocean: %w", err)
-		}
-		return err
-	}
-
-	e := webapi.Error{
-		API:    "digitalocean",
-		Status: refused.Response.StatusCode,
-		Text:   webapi.ReplyText([]byte(refused.Message)),
-	}
-
-	switch e.Status {
-	case http.StatusUnauthorized:
-		e.Hint = "the token must be valid"
-	case http.StatusForbidden:
-		e.Hint = "the token must have domain:read, domain:create, domain:update and domain:delete"
-	}
-
-	return e
+func (d *digitaloceanAPI) path() string {
+	return "/domains/" + url.PathEscape(d.Domain()) + "/records"
 }
 
 func (d *digitaloceanAPI) Records(ctx context.Context, _ []string) ([]record.Record, error) {
-	ctx, cancel := context.WithTimeout(ctx, d.timeout)
-	defer cancel()
-
+	const size = 200
 	var out []record.Record
 	for page := 1; ; page++ {
-		list, resp, err := d.client.Domains.Records(ctx, d.Domain(), &godo.ListOptions{
-			Page:    page,
-			PerPage: 200,
-		})
+		var reply struct {
+			Records []digitaloceanRecord `json:"domain_records"`
+			Meta    *struct{ Total int }
+		}
 
-		if err = d.said(err); webapi.RefusedWith(err, http.StatusNotFound) {
+		_, err := d.web.Call(ctx, http.MethodGet,
+			fmt.Sprintf("%s?page=%d&per_page=%d", d.path(), page, size), nil, &reply)
+
+		if webapi.RefusedWith(err, http.StatusNotFound) {
 			return nil, d.missing(ctx, err)
 		}
+
+		if err == nil && reply.Meta == nil {
+			err = errors.New("digitalocean: a list that does not say how long it is: not the reply of this interface")
+		}
+
 		if err != nil {
 			return nil, err
 		}
 
-		for _, l := range list {
+		for _, l := range reply.Records {
 			out = append(out, d.listed(l))
 		}
 
-		if resp.Links == nil || resp.Links.IsLastPage() {
+		if len(out) >= reply.Meta.Total || len(reply.Records) == 0 {
 			return out, nil
 		}
 	}
 }
 
 // listed returns a record. Names come without their final dot, the zone's own as "@".
-func (d *digitaloceanAPI) listed(l godo.DomainRecord) record.Record {
+func (d *digitaloceanAPI) listed(l digitaloceanRecord) record.Record {
 	data := l.Data
 	target := mail.FQDN(l.Data)
 	if l.Data == "@" {
@@ -156,19 +135,20 @@ func (d *digitaloceanAPI) listed(l godo.DomainRecord) record.Record {
 		Type: l.Type,
 	}, l.TTL, data)
 
-	r.ID = strconv.Itoa(l.ID)
+	r.ID = strconv.FormatInt(l.ID, 10)
 	return r
 }
 
 // missing names the domain that was probably meant.
 func (d *digitaloceanAPI) missing(ctx context.Context, why error) error {
-	list, _, err := d.client.Domains.List(ctx, &godo.ListOptions{PerPage: 200})
-	if err != nil {
+	var reply struct{ Domains []struct{ Name string } }
+	if _, err := d.web.Call(ctx, http.MethodGet, "/domains?per_page=200", nil,
+		&reply); err != nil {
 		return why
 	}
 
 	var known []string
-	for _, l := range list {
+	for _, l := range reply.Domains {
 		known = append(known, l.Name)
 	}
 
@@ -177,13 +157,13 @@ func (d *digitaloceanAPI) missing(ctx context.Context, why error) error {
 
 // body is the request for a record. The value of a CAA record is sent with a final dot,
 // which it is then listed without.
-func (d *digitaloceanAPI) body(r record.Record) (*godo.DomainRecordEditRequest, error) {
+func (d *digitaloceanAPI) body(r record.Record) (digitaloceanRecord, error) {
 	name, err := record.Relative(r.Name, d.zone)
 	if err != nil {
-		return nil, err
+		return digitaloceanRecord{}, err
 	}
 
-	out := &godo.DomainRecordEditRequest{
+	out := digitaloceanRecord{
 		Type: r.Type,
 		Name: name,
 		TTL:  r.TTL,
@@ -207,45 +187,25 @@ func (d *digitaloceanAPI) body(r record.Record) (*godo.DomainRecordEditRequest, 
 }
 
 func (d *digitaloceanAPI) Create(ctx context.Context, r record.Record) error {
-	return d.edit(ctx, r, func(ctx context.Context, body *godo.DomainRecordEditRequest) error {
-		_, _, err := d.client.Domains.CreateRecord(ctx, d.Domain(), body)
-		return err
-	})
+	return d.send(ctx, http.MethodPost, d.path(), r)
 }
 
 func (d *digitaloceanAPI) Replace(ctx context.Context, from, to record.Record) error {
-	id, err := strconv.Atoi(from.ID)
-	if err != nil {
-		return err
-	}
-
-	return d.edit(ctx, to, func(ctx context.Context, body *godo.DomainRecordEditRequest) error {
-		_, _, err := d.client.Domains.EditRecord(ctx, d.Domain(), id, body)
-		return err
-	})
+	return d.send(ctx, http.MethodPut, d.path()+"/"+url.PathEscape(from.ID), to)
 }
 
-func (d *digitaloceanAPI) edit(ctx context.Context, r record.Record, send func(context.Context, *godo.DomainRecordEditRequest) error) error {
+func (d *digitaloceanAPI) send(ctx context.Context, method, path string, r record.Record) error {
 	body, err := d.body(r)
 	if err != nil {
 		return err
 	}
-	ctx, cancel := context.WithTimeout(ctx, d.timeout)
-	defer cancel()
-	return d.said(send(ctx, body))
+	_, err = d.web.Call(ctx, method, path, body, nil)
+	return err
 }
 
 func (d *digitaloceanAPI) Remove(ctx context.Context, r record.Record) error {
-	id, err := strconv.Atoi(r.ID)
-	if err != nil {
-		return err
-	}
-
-	ctx, cancel := context.WithTimeout(ctx, d.timeout)
-	defer cancel()
-
-	_, err = d.client.Domains.DeleteRecord(ctx, d.Domain(), id)
-	if err = d.said(err); webapi.RefusedWith(err, http.StatusNotFound) {
+	_, err := d.web.Call(ctx, http.MethodDelete, d.path()+"/"+url.PathEscape(r.ID), nil, nil)
+	if webapi.RefusedWith(err, http.StatusNotFound) {
 		return nil
 	}
 

@@ -33,7 +33,8 @@ func fakeDigitalOcean(z *webtest.FakeRecords) http.Handler {
 		w := strings.Fields(f.Text)
 		number := func(i int) int { n, _ := strconv.Atoi(w[i]); return n }
 		out := map[string]any{"id": f.ID, "type": f.Type,
-			"name": strings.TrimSuffix(z.Relative(f.Name, "@"), "."), "ttl": f.TTL, "data": f.Text,
+			"name": strings.TrimSuffix(z.Relative(f.Name, "@"), "."), "ttl": f.TTL,
+			"data":     f.Text,
 			"priority": nil, "port": nil, "weight": nil, "flags": nil, "tag": nil}
 
 		switch f.Type {

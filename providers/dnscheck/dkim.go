@@ -186,8 +186,10 @@ func (e *checkRun) dkimMatch(name string, s Selector) {
 			if len(texts) != 1 {
 				return fail(fmt.Sprintf("%d records", len(texts)), "see dkim.record")
 			}
+
 			if err := s.Proves(texts[0]); err != nil {
-				return fail(fmt.Sprintf("does not (%v)", err),
+				why, _, _ := strings.Cut(err.Error(), ": asn1:") // how a parser sees it
+				return fail("does not ("+why+")",
 					"the record belongs to another key than the one here: let mailpub apply publish this one, or sign with the other")
 			}
 

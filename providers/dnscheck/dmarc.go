@@ -100,9 +100,12 @@ func (e *checkRun) dmarcSyntax(name string) {
 			case r.problem != "":
 				return fail(r.problem+": "+records[0],
 					"correct the record: receivers pass over one with an error")
+			case r.policy == "":
+				return warn(strings.Join(r.ignored, ", ")+" in "+records[0],
+					"set p to none, quarantine or reject")
 			case len(r.ignored) > 0:
 				return warn(strings.Join(r.ignored, ", ")+" in "+records[0],
-					"correct or remove it: receivers pass over it")
+					"correct or remove it: receivers ignore it")
 			}
 
 			return pass(records[0])

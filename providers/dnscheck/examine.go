@@ -7,6 +7,7 @@ import (
 	"strings"
 
 	"github.com/mailpub/mailpub/plan"
+	"github.com/mailpub/mailpub/plan/mail"
 	"github.com/mailpub/mailpub/providers/record"
 	"github.com/mailpub/mailpub/providers/resolver"
 )
@@ -98,7 +99,43 @@ func (e *checkRun) checkRule(r rule) {
 	}
 
 	c.Unused = decisive.unused && c.Status == plan.Pass
+	c.Hint = e.whoCanWrite(r.name, decisive.Answer, c.Hint)
 	e.add(c)
+}
+
+// whoCanWrite returns a hint that names mailpub apply as it is, or another one where the record is kept outside the
+// zones of the config: by the target of an alias, or in a zone that is delegated to others.
+func (e *checkRun) whoCanWrite(name string, a resolver.Answer, hint string) string {
+	if !strings.Contains(hint, "mailpub apply") {
+		return hint
+	}
+	if n := len(a.Chain); n > 0 && e.keptZone(a.Chain[n-1]) == "" {
+		return fmt.Sprintf("%s is an alias of %s: have the record corrected there, or remove the alias; mailpub plan shows the wanted record",
+			record.Bare(name), record.Bare(a.Chain[n-1]))
+	}
+
+	kept := e.keptZone(name)
+	zone, servers, err := e.Delegation(e.ctx, name)
+	hosts := slices.Clone(servers)
+	if err != nil || kept == "" || len(zone) <= len(kept) || !mail.Within(zone, kept) {
+		return hint
+	}
+
+	for i := range hosts {
+		hosts[i] = record.Bare(hosts[i])
+	}
+	return fmt.Sprintf("%s is in zone %s, which is delegated to %s: change it there, or give zone %s to mailpub too; mailpub plan shows the wanted record",
+		record.Bare(name), record.Bare(zone), strings.Join(hosts, ", "), record.Bare(zone))
+}
+
+// keptZone is the zone of the config that a name is in; "" where there is none.
+func (e *checkRun) keptZone(name string) (kept string) {
+	for _, zone := range e.Zones {
+		if zone = mail.FQDN(zone); mail.Within(mail.FQDN(name), zone) && len(zone) > len(kept) {
+			kept = zone
+		}
+	}
+	return kept
 }
 
 type evaluated struct {

@@ -30,9 +30,9 @@ type Facts struct {
 	// HostsFile is the system's table of hosts; "" is where the system keeps it.
 	HostsFile string
 
-	Zones      []string           // that mailpub or a person keeps
-	Written    map[string]Written // by zone: where mailpub writes it
-	BlockLists []string           // zones of DNS block lists to ask about Public
+	Zones      []string               // that mailpub or a person keeps
+	Written    map[string]WrittenZone // by zone: where mailpub writes it
+	BlockLists []string               // zones of DNS block lists to ask about Public
 
 	// FetchPolicy fetches the MTA-STS policy of a domain, as senders do, and returns the first of
 	// the hosts that it keeps mail away from. An error with served set is of the way there, not
@@ -76,7 +76,7 @@ type Selector struct {
 type Served func(ctx context.Context, port uint16) ([]*x509.Certificate, error)
 
 // Written is where mailpub writes a zone.
-type Written struct {
+type WrittenZone struct {
 	Provider string   // its name
 	Server   string   // host:port, where the zone is written at a name server
 	Hosts    []string // what the provider's name servers are called, "*" standing for any part

@@ -103,6 +103,9 @@ func (e *checkRun) hostAddress(rrtype string) {
 				got:    "published is " + got + ", but the public address is not known",
 				hint:   hintPublic,
 			}
+		case containsAll(a.Data(), want) && len(a.Data()) > len(want):
+			return fail(got, fmt.Sprintf("the public address is %s: if another one leads to the server too, add it to server.public.also; else "+
+				"mailpub apply --adopt removes it", strings.Join(e.publicText(), ", ")))
 		case !slices.Equal(slices.Sorted(slices.Values(a.Data())), want):
 			return fail(got, fmt.Sprintf("the public address is %s: mailpub apply publishes it; if that is not so, set server.public",
 				strings.Join(e.publicText(), ", ")))
@@ -112,6 +115,13 @@ func (e *checkRun) hostAddress(rrtype string) {
 	}
 
 	e.checkRule(r)
+}
+
+// containsAll reports whether a list has all of some texts, and there are some.
+func containsAll(list, some []string) bool {
+	return len(some) > 0 && !slices.ContainsFunc(some, func(s string) bool {
+		return !slices.Contains(list, s)
+	})
 }
 
 func (e *checkRun) publicText() (out []string) {

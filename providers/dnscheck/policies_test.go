@@ -303,7 +303,8 @@ func TestDMARCAdvice(t *testing.T) {
 			}
 
 			f := siteFacts(zonetest.Serve(t,
-				map[string]string{zonetest.Zone: zone, zonetest.ReverseZone: zonetest.GoodReverse}))
+				map[string]string{zonetest.Zone: zone,
+					zonetest.ReverseZone: zonetest.GoodReverse}))
 
 			f.Domains[0].DMARC = test.wanted
 			found := plan.RunChecks(t.Context(),

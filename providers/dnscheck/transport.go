@@ -111,7 +111,8 @@ func (e *checkRun) policyElsewhere(d Domain) func(text string) verdict {
 			}
 		case err != nil:
 			return fail(text+", but no policy is served: "+err.Error(),
-				"serve the policy where mta-sts."+record.Bare(d.Name)+" points, or remove the record")
+				"serve the policy where mta-sts."+record.Bare(d.Name)+
+					" points, or remove the record")
 		case excluded != "":
 			return fail(text+", and the policy that is served keeps mail away from "+
 				record.Bare(excluded), "have the policy allow "+record.Bare(excluded)+

@@ -101,27 +101,27 @@ func TestChecksInTheWorld(t *testing.T) {
 			w.Servers["127.0.0.12"]["it."] = strings.Replace(w.Servers["127.0.0.12"]["it."], "nomeazienda NS ns.nomeazienda\n", "nomeazienda NS ns.vendor.test.\n", 1)
 			w.Servers["127.0.0.14"]["nomeazienda.it."] = "@ SOA ns.vendor.test. old.vendor.test. 77 1 1 1 300\n@ NS ns.vendor.test.\n@ MX 10 old.vendor.test.\nmail A 192.0.2.7\n"
 			w.Servers["127.0.0.14"]["vendor.test."] += "old A 192.0.2.7\n"
-			f.Written = map[string]Written{"nomeazienda.it.": {Provider: "rfc2136", Server: "127.0.0.13"}}
+			f.Written = map[string]WrittenZone{"nomeazienda.it.": {Provider: "rfc2136", Server: "127.0.0.13"}}
 		}, map[string]string{"dns.delegation": "pass ns.vendor.test.", "dns.written": "fail mailpub writes the zone at 127.0.0.13:", "mx.expected": "fail", "host.a": "fail", "host.fcrdns": "fail", "spf.single": "fail", "spf.pass": "fail", "spf.syntax": "skip", "spf.all": "skip", "spf.size": "skip", "dmarc.policy": "warn"}},
 		{"a hidden primary", func(w *servertest.World, f *Facts) {
 			w.Servers["127.0.0.15"] = map[string]string{"nomeazienda.it.": goodSite}
-			f.Written = map[string]Written{"nomeazienda.it.": {Provider: "rfc2136", Server: "127.0.0.15"}}
+			f.Written = map[string]WrittenZone{"nomeazienda.it.": {Provider: "rfc2136", Server: "127.0.0.15"}}
 		}, map[string]string{"dmarc.policy": "warn none"}},
 		{"a hidden primary of another name that agrees", func(w *servertest.World, f *Facts) {
 			w.Servers["127.0.0.15"] = map[string]string{"nomeazienda.it.": strings.Replace(goodSite, "SOA ns hostmaster 1 ", "SOA hidden.vendor.test. dns.vendor.test. 42 ", 1)}
-			f.Written = map[string]Written{"nomeazienda.it.": {Provider: "rfc2136", Server: "127.0.0.15"}}
+			f.Written = map[string]WrittenZone{"nomeazienda.it.": {Provider: "rfc2136", Server: "127.0.0.15"}}
 		}, map[string]string{"dns.written": "pass", "dmarc.policy": "warn none"}},
 		{"a provider that the parent does not name", func(_ *servertest.World, f *Facts) {
-			f.Written = map[string]Written{"nomeazienda.it.": {Provider: "desec", Hosts: []string{"*.desec.io", "*.desec.org"}}}
+			f.Written = map[string]WrittenZone{"nomeazienda.it.": {Provider: "desec", Hosts: []string{"*.desec.io", "*.desec.org"}}}
 		}, map[string]string{"dns.written": "fail sends resolvers to ns.nomeazienda.it, and mailpub writes the zone at desec", "dmarc.policy": "warn none"}},
 		{"name servers of a provider under other names", func(w *servertest.World, f *Facts) {
 			w.Servers["127.0.0.13"]["nomeazienda.it."] = strings.Replace(goodSite, "SOA ns hostmaster ", "SOA ns1.desec.io. get.desec.io. ", 1)
-			f.Written = map[string]Written{"nomeazienda.it.": {Provider: "desec", Hosts: []string{"*.desec.io", "*.desec.org"}}}
+			f.Written = map[string]WrittenZone{"nomeazienda.it.": {Provider: "desec", Hosts: []string{"*.desec.io", "*.desec.org"}}}
 		}, map[string]string{"dns.written": "pass", "dmarc.policy": "warn none"}},
 		{"a zone that no delegation leads to", func(w *servertest.World, f *Facts) {
 			w.Servers["127.0.0.15"] = map[string]string{"posta.nomeazienda.it.": "@ SOA ns.nomeazienda.it. p.nomeazienda.it. 1 1 1 1 300\n@ NS ns.posta.nomeazienda.it.\nx A 2.2.2.2\n"}
 			f.Zones = append(f.Zones, "posta.nomeazienda.it")
-			f.Written = map[string]Written{"posta.nomeazienda.it.": {Provider: "rfc2136", Server: "127.0.0.15"}, "nomeazienda.it.": {Provider: "rfc2136", Server: "127.0.0.13"}}
+			f.Written = map[string]WrittenZone{"posta.nomeazienda.it.": {Provider: "rfc2136", Server: "127.0.0.15"}, "nomeazienda.it.": {Provider: "rfc2136", Server: "127.0.0.13"}}
 			f.Owned = []plan.Entry{{Key: mail.DNSKey("x.posta.nomeazienda.it", "A"), Text: []string{"2.2.2.2 ttl 300"}}}
 		}, map[string]string{"dns.delegation posta.nomeazienda.it": "skip does not delegate", "dns.written nomeazienda.it": "pass", "dns.zone posta.nomeazienda.it": "fail does not hold the zone", "dns.written posta.nomeazienda.it": "fail the zone that mailpub writes at", "dmarc.policy": "warn none", "dns.drift": "fail"}},
 		{"two providers for one zone", func(w *servertest.World, f *Facts) {
@@ -129,7 +129,7 @@ func TestChecksInTheWorld(t *testing.T) {
 			both := goodSite + "@ NS ns.vendor.test.\n"
 			w.Servers["127.0.0.13"]["nomeazienda.it."] = both
 			w.Servers["127.0.0.14"]["nomeazienda.it."] = strings.Replace(both, "SOA ns hostmaster 1 ", "SOA ns.vendor.test. dns.vendor.test. 42 ", 1)
-			f.Written = map[string]Written{"nomeazienda.it.": {Provider: "rfc2136", Server: "127.0.0.13"}}
+			f.Written = map[string]WrittenZone{"nomeazienda.it.": {Provider: "rfc2136", Server: "127.0.0.13"}}
 		}, map[string]string{"dns.zone": "pass from 2 primaries", "dmarc.policy": "warn none"}},
 		{"mail that others take", func(w *servertest.World, f *Facts) {
 			zone := strings.Replace(goodSite, "@ MX 10 mail\n", "@ MX 1 in.vendor.test.\n", 1)

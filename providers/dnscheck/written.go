@@ -16,7 +16,7 @@ import (
 	"github.com/mailpub/mailpub/providers/resolver"
 )
 
-func (w Written) at() string {
+func (w WrittenZone) at() string {
 	if w.Server != "" {
 		return w.Server
 	}
@@ -216,7 +216,7 @@ func (e *checkRun) elsewhere(zone string, held ZoneContent) *UndelegatedZone {
 // sameZone reports whether a zone is the one that the delegated servers have, by what it says of
 // itself: its primary server and person (SOA), its name servers, what its provider's are called.
 // Where nothing is known it is taken to be so.
-func (e *checkRun) sameZone(zone string, w Written, held ZoneContent, delegated []string) bool {
+func (e *checkRun) sameZone(zone string, w WrittenZone, held ZoneContent, delegated []string) bool {
 	own := ownerOf(held.SOA)
 	if own == "" && w.Server != "" {
 		a, err := e.Ask(e.ctx, resolver.Source{Addr: w.Server, Authority: true}, zone, "SOA")

@@ -12,6 +12,7 @@ import (
 
 	"github.com/mailpub/mailpub/plan/mail"
 	"github.com/mailpub/mailpub/plan/sockerr"
+	"github.com/mailpub/mailpub/plan/trace"
 	"github.com/mailpub/mailpub/providers/record"
 )
 
@@ -221,10 +222,31 @@ func exchange(ctx context.Context, client *dns.Client, m *dns.Msg, server string
 	return reply, err
 }
 
-// Exchange asks over UDP, again when there is no reply, and over TCP when the reply was
+// Exchange asks a server. It tells an observer of the question (see trace).
+func (r *Resolver) Exchange(ctx context.Context, m *dns.Msg, server string) (*dns.Msg, error) {
+	end := trace.Start(ctx, "dns", server, questionText(m))
+	reply, err := r.ask(ctx, m, server)
+	end(err)
+
+	if reply != nil && trace.Observed(ctx) {
+		trace.Wire(ctx, "dns", server, trace.Received, reply.String())
+	}
+
+	return reply, err
+}
+
+// questionText is what a message asks, on one line.
+func questionText(m *dns.Msg) string {
+	if len(m.Question) == 0 {
+		return dns.OpcodeToString[m.Opcode]
+	}
+	return m.Question[0].Name + " " + dns.Type(m.Question[0].Qtype).String()
+}
+
+// ask asks over UDP, again when there is no reply, and over TCP when the reply was
 // cut off (RFC 7766 section 5). A server that stumbles over EDNS is asked without
 // (RFC 6891 section 7).
-func (r *Resolver) Exchange(ctx context.Context, m *dns.Msg, server string) (*dns.Msg, error) {
+func (r *Resolver) ask(ctx context.Context, m *dns.Msg, server string) (*dns.Msg, error) {
 	timeout := r.Timeout
 	attempts := r.Attempts
 	if timeout == 0 {
@@ -259,7 +281,7 @@ func (r *Resolver) Exchange(ctx context.Context, m *dns.Msg, server string) (*dn
 	case (reply.Rcode == dns.RcodeFormatError || reply.Rcode == dns.RcodeBadVers) &&
 		m.IsEdns0() != nil:
 		m.Extra = nil
-		return r.Exchange(ctx, m, server)
+		return r.ask(ctx, m, server)
 	case reply.Truncated:
 		ctx, cancel := context.WithTimeout(ctx, timeout)
 		defer cancel()

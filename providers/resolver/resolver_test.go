@@ -150,7 +150,8 @@ func TestAnswerOf(t *testing.T) {
 	for _, test := range tests {
 		a, err := AnswerOf(test.reply, "a.example.", dns.TypeA)
 		if (err != nil) != test.bad || !test.bad &&
-			(a.Status != test.status || !slices.Equal(a.Data(), test.data) && len(test.data) > 0) {
+			(a.Status != test.status || !slices.Equal(a.Data(), test.data) &&
+				len(test.data) > 0) {
 			t.Errorf("%s: %+v %v", test.name, a, err)
 		}
 	}

@@ -13,6 +13,7 @@ import (
 
 	"github.com/mailpub/mailpub/plan"
 	"github.com/mailpub/mailpub/plan/mail"
+	"github.com/mailpub/mailpub/plan/trace"
 	"github.com/mailpub/mailpub/providers/record"
 	"github.com/mailpub/mailpub/providers/zone"
 )
@@ -21,6 +22,29 @@ import (
 // names the server and says what to do. A reply's code is the caller's to judge. What is to
 // be sent once is never sent again, whatever becomes of it.
 func (b *backend) exchange(ctx context.Context, m *dns.Msg, once bool) (*dns.Msg, error) {
+	end := trace.Start(ctx, "dns", b.server.addr, b.messageText(m))
+	if trace.Observed(ctx) {
+		trace.Wire(ctx, "dns", b.server.addr, trace.Sent, m.String())
+	}
+
+	reply, err := b.exchangeSigned(ctx, m, once)
+	end(err)
+	if reply != nil && trace.Observed(ctx) {
+		trace.Wire(ctx, "dns", b.server.addr, trace.Received, reply.String())
+	}
+
+	return reply, err
+}
+
+// messageText is a question or an update on one line.
+func (b *backend) messageText(m *dns.Msg) string {
+	if m.Opcode == dns.OpcodeUpdate || len(m.Question) == 0 {
+		return fmt.Sprintf("%s %s, %d records", dns.OpcodeToString[m.Opcode], b.zone, len(m.Ns))
+	}
+	return m.Question[0].Name + " " + dns.Type(m.Question[0].Qtype).String()
+}
+
+func (b *backend) exchangeSigned(ctx context.Context, m *dns.Msg, once bool) (*dns.Msg, error) {
 	if _, err := b.server.acquire(ctx); err != nil {
 		return nil, b.unreachable(err)
 	}

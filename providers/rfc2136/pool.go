@@ -180,17 +180,17 @@ func (s *dnsServer) wasAlone(t ticket) bool {
 }
 
 // outcome is what came of something that was under way.
-type outcome int
+type exchangeResult int
 
 const (
-	answered outcome = iota
+	answered exchangeResult = iota
 	turnedAway
 	fellSilent
 	givenUp // nobody waited for an answer
 )
 
 // outcomeOf tells what an error says of the server.
-func outcomeOf(err error) outcome {
+func outcomeOf(err error) exchangeResult {
 	if errors.Is(err, context.Canceled) {
 		return givenUp
 	}
@@ -203,7 +203,7 @@ func outcomeOf(err error) outcome {
 }
 
 // release ends what enter began.
-func (s *dnsServer) release(v outcome, err error) {
+func (s *dnsServer) release(v exchangeResult, err error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 

@@ -11,6 +11,7 @@ import (
 	"github.com/miekg/dns"
 
 	"github.com/mailpub/mailpub/plan/mail"
+	"github.com/mailpub/mailpub/plan/trace"
 	"github.com/mailpub/mailpub/providers/record"
 	"github.com/mailpub/mailpub/providers/zone"
 )
@@ -79,6 +80,9 @@ func (b *backend) transfer(ctx context.Context, sets []record.RRset, around ...s
 
 // transferOnce also says whether nothing else was asked of the server meanwhile.
 func (b *backend) transferOnce(ctx context.Context, wanted map[string]bool) (l zone.Listing, alone bool, err error) {
+	end := trace.Start(ctx, "dns", b.server.addr, b.zone+" AXFR")
+	defer func() { end(err) }()
+
 	ticket, err := b.server.acquire(ctx)
 	if err != nil {
 		return zone.Listing{}, false, b.unreachable(err)

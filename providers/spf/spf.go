@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"net"
 	"net/netip"
-	"regexp"
 	"slices"
 	"strings"
 
@@ -138,13 +137,13 @@ func (r libraryResolver) LookupTXT(ctx context.Context, name string) ([]string, 
 	return out, nil
 }
 
-var macroP = regexp.MustCompile(`%\{[pP]\}`)
+var macroP = pattern(`%\{[pP]\}`)
 
 // expandP puts the client's validated name in the place of the macro that asks for it, which the
 // library does not know (RFC 7208 section 7.3): the domain itself, or one below it, or any.
 func (r libraryResolver) expandP(ctx context.Context, domain, text string) string {
 	if !r.client.IsValid() || !strings.HasPrefix(strings.ToLower(text), Tag) ||
-		!macroP.MatchString(text) {
+		!macroP().MatchString(text) {
 		return text
 	}
 
@@ -172,7 +171,7 @@ func (r libraryResolver) expandP(ctx context.Context, domain, text string) strin
 		best = unknown
 	}
 
-	return macroP.ReplaceAllLiteralString(text, best)
+	return macroP().ReplaceAllLiteralString(text, best)
 }
 
 // spelled is a name, which macros may have put anything into, as DNS writes names.

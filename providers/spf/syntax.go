@@ -3,7 +3,6 @@ package spf
 import (
 	"fmt"
 	"net/netip"
-	"regexp"
 	"slices"
 	"strconv"
 	"strings"
@@ -14,11 +13,11 @@ var (
 	spfMacro    = `%\{[slodiphvSLODIPHV](?:[1-9][0-9]*)?[rR]?[.\-+,/_=]*\}|%[%_\-]`
 	spfLiteral  = `[\x21-\x24\x26-\x7e]`
 	spfTopLabel = `(?:[0-9A-Za-z]*[A-Za-z][0-9A-Za-z]*|[0-9A-Za-z]+-[0-9A-Za-z\-]*[0-9A-Za-z])`
-	spfString   = regexp.MustCompile(`^(?:` + spfMacro + `|` + spfLiteral + `)*$`)
-	spfDomain   = regexp.MustCompile(`^(?:` + spfMacro + `|` + spfLiteral + `)*(?:\.` +
-		spfTopLabel + `\.?|` + spfMacro + `)$`)
-	spfModifier = regexp.MustCompile(`^([A-Za-z][A-Za-z0-9\-_.]*)=(.*)$`)
-	spfLengths  = regexp.MustCompile(`^(.*?)(/[0-9]*)?(//[0-9]*)?$`)
+	spfString   = pattern(`^(?:` + spfMacro + `|` + spfLiteral + `)*$`)
+	spfDomain   = pattern(`^(?:` + spfMacro + `|` + spfLiteral + `)*(?:\.` + spfTopLabel +
+		`\.?|` + spfMacro + `)$`)
+	spfModifier = pattern(`^([A-Za-z][A-Za-z0-9\-_.]*)=(.*)$`)
+	spfLengths  = pattern(`^(.*?)(/[0-9]*)?(//[0-9]*)?$`)
 )
 
 // spfProblem says what in an SPF record is no term of RFC 7208, or returns "". Receivers look at
@@ -31,7 +30,7 @@ func spfProblem(record string) string {
 			continue
 		}
 
-		modifier := spfModifier.FindStringSubmatch(term)
+		modifier := spfModifier().FindStringSubmatch(term)
 		if modifier == nil {
 			if why := mechanismProblem(term); why != "" {
 				return fmt.Sprintf("%q %s", term, why)
@@ -46,7 +45,7 @@ func spfProblem(record string) string {
 		switch {
 		case once && seen[name]:
 			return fmt.Sprintf("%q: %s is there twice", term, name)
-		case once && !spfDomain.MatchString(value), !spfString.MatchString(value):
+		case once && !spfDomain().MatchString(value), !spfString().MatchString(value):
 			return fmt.Sprintf("%q names no domain", term)
 		}
 
@@ -78,17 +77,17 @@ func mechanismProblem(term string) string {
 			return "has something behind all"
 		}
 	case "include", "exists":
-		if !given || !spfDomain.MatchString(value) {
+		if !given || !spfDomain().MatchString(value) {
 			return "names no domain"
 		}
 	case "ptr":
-		if rest != "" && (!given || !spfDomain.MatchString(value)) {
+		if rest != "" && (!given || !spfDomain().MatchString(value)) {
 			return "names no domain"
 		}
 	case "a", "mx":
-		parts := spfLengths.FindStringSubmatch(value)
+		parts := spfLengths().FindStringSubmatch(value)
 		switch {
-		case given && !spfDomain.MatchString(parts[1]), !given && parts[1] != "":
+		case given && !spfDomain().MatchString(parts[1]), !given && parts[1] != "":
 			return "names no domain"
 		case !prefixLength(parts[2], 32), !prefixLength(strings.TrimPrefix(parts[3], "/"), 128):
 			return "has no length of a prefix behind the slash"
@@ -166,7 +165,7 @@ func readable(record string) string {
 			strings.ToLower(strings.TrimLeft(name, "+-~?"))) {
 			continue
 		}
-		parts := spfLengths.FindStringSubmatch(value)
+		parts := spfLengths().FindStringSubmatch(value)
 		terms[i] = name + ":" + strings.ReplaceAll(parts[1], "/", slash) + parts[2] + parts[3]
 	}
 

@@ -20,7 +20,7 @@ type Backend interface {
 }
 
 // AroundLister is a Backend that reads whole zones, so that further names cost nothing.
-type AroundLister interface {
+type NeighbourLister interface {
 	// ListAround is List that also returns what is at the names around.
 	ListAround(ctx context.Context, sets []record.RRset, around []string) (Listing, error)
 }

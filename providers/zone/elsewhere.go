@@ -19,7 +19,7 @@ import (
 // listAround reads RRsets, and what else a change at their names may depend on, where a backend
 // has that for nothing.
 func (z *Zone) listAround(ctx context.Context, sets []record.RRset) (Listing, error) {
-	b, ok := z.Backend.(AroundLister)
+	b, ok := z.Backend.(NeighbourLister)
 	if !ok {
 		return z.Backend.List(ctx, sets)
 	}

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/mailpub/mailpub/plan/redact"
+	"github.com/mailpub/mailpub/plan/trace"
 )
 
 // maxReply bounds the reply of a provider, in octets.
@@ -31,6 +32,7 @@ func (p Provider) scrubbing(o Options) *http.Client {
 	if next == nil {
 		next = http.DefaultTransport
 	}
+
 	client.Transport = scrubber{next: next, secrets: p.secrets(o.Settings)}
 	return &client
 }
@@ -48,6 +50,10 @@ func (p Provider) secrets(settings map[string]string) *redact.Set {
 
 // RoundTrip implements http.RoundTripper.
 func (s scrubber) RoundTrip(req *http.Request) (*http.Response, error) {
+	return trace.Do("https", req, s.roundTrip)
+}
+
+func (s scrubber) roundTrip(req *http.Request) (*http.Response, error) {
 	resp, err := s.next.RoundTrip(req)
 	if err != nil {
 		return nil, s.secrets.Error(err)
@@ -58,6 +64,7 @@ func (s scrubber) RoundTrip(req *http.Request) (*http.Response, error) {
 			resp.Header[name][i] = s.secrets.Text(v)
 		}
 	}
+
 	resp.Status = s.secrets.Text(resp.Status)
 	body, err := io.ReadAll(io.LimitReader(resp.Body, maxReply+1))
 	resp.Body.Close()
@@ -68,8 +75,10 @@ func (s scrubber) RoundTrip(req *http.Request) (*http.Response, error) {
 	case len(body) > maxReply:
 		return nil, fmt.Errorf("the reply is larger than %d MiB", maxReply>>20)
 	}
+
 	body = []byte(s.secrets.Text(string(body)))
 	resp.Body = io.NopCloser(bytes.NewReader(body))
 	resp.ContentLength = int64(len(body))
+
 	return resp, nil
 }

@@ -53,6 +53,7 @@ func TestNoSecretComesBack(t *testing.T) {
 			if err != nil || !strings.Contains(got, redact.Mark) {
 				t.Errorf("%q, %v", got, err)
 			}
+
 			for _, s := range redact.Spellings(secret) {
 				if strings.Contains(got, s) {
 					t.Errorf("%q is in %q", s, got)

@@ -84,6 +84,14 @@ func (z *Zone) Read(ctx context.Context, keys []plan.Key) ([]plan.Item, error) {
 	return items, nil
 }
 
+// AliasOf returns the name that a name of the zone is an alias of, as Read saw it last; "" where it is none.
+func (z *Zone) AliasOf(name string) string {
+	for _, r := range z.last.Sets[record.RRset{Name: mail.FQDN(name), Type: "CNAME"}] {
+		return mail.FQDN(r.Data)
+	}
+	return ""
+}
+
 // Seen is what Read saw last of keys, and of the zone itself: the data of its SOA and the name servers
 // that it names, where the provider lists those.
 func (z *Zone) Seen(keys []plan.Key) (items []plan.Item, soa string, nameservers []string) {

@@ -114,5 +114,5 @@ func reportTarget(t string, https bool) bool {
 	}
 
 	local, domain, ok := strings.Cut(strings.TrimPrefix(t, "mailto:"), "@")
-	return ok && local != "" && hostName(strings.ToLower(domain))
+	return ok && local != "" && hostName(ASCII(strings.ToLower(domain)))
 }

@@ -6,8 +6,6 @@ import (
 	"slices"
 	"strings"
 	"time"
-
-	"github.com/mailpub/mailpub/plan/mail"
 )
 
 func (k *checker) dkim(at string, d Domain) {
@@ -17,6 +15,10 @@ func (k *checker) dkim(at string, d Domain) {
 		switch s := key.Selector; {
 		case s == "":
 			k.add(path+".selector", "is missing, want a word that names the key, like m2026a")
+		case slices.ContainsFunc(strings.Split(s, "."), func(l string) bool {
+			return len(l) > 63
+		}): // RFC 1035 section 2.3.4
+			k.add(path+".selector", "%q is too long, want at most 63 characters between dots", s)
 		case !selector(s):
 			k.add(path+".selector", "%q is no selector, want small letters, digits and hyphens, like m2026a", s)
 		case seen[s]:
@@ -54,7 +56,7 @@ func (k *checker) mtasts(at string, d Domain) {
 		k.add(at+".max_age", "is %v, want 1m to 8766h", s.MaxAge)
 	}
 
-	if s.Host != "none" && s.Host != k.c.Server.Hostname {
+	if s.Host != "none" && fqdn(s.Host) != fqdn(k.c.Server.Hostname) {
 		k.name(at+".host", s.Host)
 	}
 
@@ -62,7 +64,7 @@ func (k *checker) mtasts(at string, d Domain) {
 		k.name(fmt.Sprintf("%s.mx[%d]", at, i), strings.TrimPrefix(m, "*."))
 	}
 
-	here := func(m MX) bool { return mail.FQDN(m.Host) == mail.FQDN(k.c.Server.Hostname) }
+	here := func(m MX) bool { return fqdn(m.Host) == fqdn(k.c.Server.Hostname) }
 	if !slices.ContainsFunc(d.MX, here) {
 		k.add(at, "the mail of %s does not come here: none of its mx is %s, so its policy is not this server's to make",
 			d.Name, k.c.Server.Hostname)

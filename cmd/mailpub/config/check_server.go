@@ -13,6 +13,7 @@ func (k *checker) server() {
 	s := &k.c.Server
 	if name := k.name("server.hostname", s.Hostname); name != "" {
 		k.inZone("server.hostname", name)
+		k.c.Server.Hostname = name // greetings, certificates and results of checks have it as DNS does
 	}
 
 	if a, err := netip.ParseAddr(s.Address); err != nil || a.IsUnspecified() ||

@@ -21,7 +21,7 @@ func (k *checker) zones() {
 	for i := range k.c.Zones {
 		z := &k.c.Zones[i]
 		at := fmt.Sprintf("zones[%d]", i)
-		if z.Name = strings.ToLower(strings.TrimSuffix(z.Name, ".")); !zoneName(z.Name) {
+		if z.Name = ASCII(strings.ToLower(strings.TrimSuffix(z.Name, "."))); !zoneName(z.Name) {
 			k.add(at+".name", "%q is no name of a zone, want one like example.org or 2.0.192.in-addr.arpa", z.Name)
 		}
 
@@ -71,7 +71,7 @@ func (c *Config) ZoneOf(name string) (Zone, bool) {
 	if c.zoneAt == nil {
 		c.zoneAt = make(map[string]int, len(c.Zones))
 		for i, z := range c.Zones {
-			c.zoneAt[mail.FQDN(z.Name)] = i
+			c.zoneAt[fqdn(z.Name)] = i
 		}
 	}
 

@@ -80,7 +80,8 @@ func splitWords(line string, windows bool) (words []string, err error) {
 	for i := 0; i < len(line); i++ {
 		c := line[i]
 		switch {
-		case c == '\\' && quote != '\'' && i+1 < len(line) && isEscaped(line[i+1], quote, windows):
+		case c == '\\' && quote != '\'' && i+1 < len(line) &&
+			isEscaped(line[i+1], quote, windows):
 			i++
 			word.WriteByte(line[i])
 			inWord = true

@@ -30,6 +30,7 @@ func TestSplitWords(t *testing.T) {
 			t.Errorf("%q: %q, %v, want %q", line, got, err, want)
 		}
 	}
+
 	for line, want := range map[string][]string{
 		`C:\tools\pw.exe show mail`:           {`C:\tools\pw.exe`, "show", "mail"},
 		`"C:\Program Files\pw.exe" "a \"b\""`: {`C:\Program Files\pw.exe`, `a "b"`},

@@ -19,6 +19,7 @@ type Config struct {
 	Site     string   `mapstructure:"site"`
 	Defaults string   `mapstructure:"defaults"` // a file beneath this one, relative to it
 	State    string   `mapstructure:"state"`    // directory, relative to the config file
+	Language string   `mapstructure:"language"` // of requests, reports, notices and the page; "": the system's
 	Server   Server   `mapstructure:"server"`
 	Domains  []Domain `mapstructure:"domains"`
 	NoMail   []string `mapstructure:"nomail"` // names that neither send nor receive mail

@@ -25,6 +25,12 @@ func siteFields() []Field {
 			Example: ".mailpub",
 			Text:    "directory of the ledger (this is the default)",
 		},
+		{
+			Path:    "language",
+			Example: "it",
+			Text: "en or it: of requests, reports, notices and the page\n" +
+				"(default: the system's, LC_MESSAGES or LANG)",
+		},
 	}
 }
 

@@ -41,7 +41,7 @@ func Format(path string, data []byte) ([]byte, error) {
 		}
 	}
 
-	out := []byte(strings.Join(squeeze(lines, fixed), "\n") + "\n")
+	out := []byte(strings.Join(trimBlankLines(lines, fixed), "\n") + "\n")
 	after, err := readFile(path, out)
 	if err != nil || !reflect.DeepEqual(before.fields, after.fields) {
 		return nil, fmt.Errorf("%s: its form is not one that can be changed without changing values", path)
@@ -52,7 +52,7 @@ func Format(path string, data []byte) ([]byte, error) {
 
 // squeeze takes spaces off the ends of lines, and empty lines that follow another one, but for lines that are
 // within a value.
-func squeeze(lines []string, fixed map[int]bool) (out []string) {
+func trimBlankLines(lines []string, fixed map[int]bool) (out []string) {
 	for i, line := range lines {
 		if fixed[i] {
 			out = append(out, line)
@@ -83,7 +83,7 @@ func reindent(lines []string) (out []string, fixed map[int]bool, err error) {
 
 	fixed = map[int]bool{}
 	starts := map[int]int{} // line, from 0, to its level
-	if err := levels(&doc, 0, starts); err != nil {
+	if err := nestingLevels(&doc, 0, starts); err != nil {
 		return nil, nil, err
 	}
 
@@ -126,7 +126,7 @@ func reindent(lines []string) (out []string, fixed map[int]bool, err error) {
 }
 
 // levels notes how deep the lines are that a key or an element begins.
-func levels(n *yaml.Node, level int, starts map[int]int) error {
+func nestingLevels(n *yaml.Node, level int, starts map[int]int) error {
 	note := func(line int) {
 		if _, before := starts[line-1]; !before {
 			starts[line-1] = level
@@ -136,11 +136,11 @@ func levels(n *yaml.Node, level int, starts map[int]int) error {
 	switch {
 	case n.Style&yaml.FlowStyle != 0:
 	case n.Kind == yaml.DocumentNode:
-		return levels(n.Content[0], level, starts)
+		return nestingLevels(n.Content[0], level, starts)
 	case n.Kind == yaml.MappingNode:
 		for i := 0; i+1 < len(n.Content); i += 2 {
 			note(n.Content[i].Line)
-			if err := levels(n.Content[i+1], level+1, starts); err != nil {
+			if err := nestingLevels(n.Content[i+1], level+1, starts); err != nil {
 				return err
 			}
 		}
@@ -150,7 +150,7 @@ func levels(n *yaml.Node, level int, starts map[int]int) error {
 				return errors.New("a list within a list is not formatted")
 			}
 			note(e.Line)
-			if err := levels(e, level+1, starts); err != nil {
+			if err := nestingLevels(e, level+1, starts); err != nil {
 				return err
 			}
 		}

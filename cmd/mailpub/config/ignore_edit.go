@@ -37,8 +37,10 @@ func (c *Config) WithIgnore(data []byte, add Ignore) ([]byte, error) {
 		}) {
 			err = errors.New("it has an entry of this check and subject already")
 		}
+
 		lines = append(lines, "", "[[ignore]]", "check = "+quote(add.Check),
-			"subject = "+quote(add.Subject), "until = "+quote(add.Until), "why = "+quote(add.Why))
+			"subject = "+quote(add.Subject), "until = "+quote(add.Until),
+			"why = "+quote(add.Why))
 	default:
 		err = errors.New("JSON is not edited")
 	}
@@ -48,11 +50,11 @@ func (c *Config) WithIgnore(data []byte, add Ignore) ([]byte, error) {
 	}
 
 	text := []byte(strings.Join(lines, lineEnd) + lineEnd)
-	return text, c.holdsAfter(text, add)
+	return text, c.checkEdited(text, add)
 }
 
 // holdsAfter makes sure that a text is the config with the entry, and nothing else.
-func (c *Config) holdsAfter(text []byte, add Ignore) error {
+func (c *Config) checkEdited(text []byte, add Ignore) error {
 	after, err := Parse(c.File, text)
 	if err != nil {
 		var mistakes Errors

@@ -113,7 +113,7 @@ func (u *Unchecked) Check() (*Config, error) {
 	}
 
 	c.fillIn()
-	problems = append(problems, c.independent(c.check(), problems)...)
+	problems = append(problems, c.rootProblems(c.check(), problems)...)
 	if len(problems) > 0 {
 		return nil, problems.sorted()
 	}
@@ -123,10 +123,10 @@ func (u *Unchecked) Check() (*Config, error) {
 
 // independent returns the mistakes that were found in a config which do not follow from others: from
 // fields that are not known, or that have a wrong type and so no value.
-func (c *Config) independent(found, before Errors) (out Errors) {
+func (c *Config) rootProblems(found, before Errors) (out Errors) {
 	for _, p := range found {
 		follows := slices.ContainsFunc(before, func(b Problem) bool {
-			return c.follows(p, b)
+			return c.isConsequence(p, b)
 		})
 		if !follows {
 			out = append(out, p)
@@ -139,7 +139,7 @@ func (c *Config) independent(found, before Errors) (out Errors) {
 // follows reports whether a mistake may follow from another one: in the same field, around it or
 // within; a field that is missing where another one of its section is wrong; what needs the zones
 // where these are wrong.
-func (c *Config) follows(p, before Problem) bool {
+func (c *Config) isConsequence(p, before Problem) bool {
 	section, _ := splitPath(before.Field)
 	own, _ := splitPath(p.Field)
 	switch {

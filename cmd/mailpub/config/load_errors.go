@@ -9,7 +9,7 @@ import (
 	"github.com/go-viper/mapstructure/v2"
 )
 
-// typeErrors spells out what viper's decoder found wrong, one Problem a field.
+// typeErrors spells out what the decoder found wrong, one Problem a field.
 func (c *Config) typeErrors(err error) (out Errors) {
 	if many, ok := err.(interface{ Unwrap() []error }); ok {
 		for _, e := range many.Unwrap() {

@@ -146,6 +146,7 @@ func Resolve(ctx context.Context, ref, dir string) (string, error) {
 	case "exec":
 		ctx, cancel := context.WithTimeout(ctx, commandTimeout)
 		defer cancel()
+
 		words, err := splitWords(what, runtime.GOOS == "windows")
 		if err != nil {
 			return "", fmt.Errorf("command of the secret: %w", err)

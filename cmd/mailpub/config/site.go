@@ -6,8 +6,7 @@ import (
 	"strings"
 	"time"
 
-	"golang.org/x/net/idna"
-
+	"github.com/mailpub/mailpub/cmd/mailpub/lang"
 	"github.com/mailpub/mailpub/plan/mail"
 	"github.com/mailpub/mailpub/providers"
 )
@@ -33,15 +32,15 @@ func (c *Config) PlanSite(auto ...netip.Addr) mail.Spec {
 			Name: fqdn(d.Name),
 			TTL:  seconds(d.TTL),
 			SPF: mail.SPF{
-				Include: d.SPF.Include,
+				Include: mapped(d.SPF.Include, ASCII),
 				All:     d.SPF.All,
 			},
 			DMARC: mail.DMARC{
 				Policy: d.DMARC.Policy,
-				RUA:    d.DMARC.RUA,
+				RUA:    mapped(d.DMARC.RUA, reportAddress),
 				TTL:    seconds(d.DMARC.TTL),
 			},
-			TLSRPT: d.TLSRPT,
+			TLSRPT: mapped(d.TLSRPT, reportAddress),
 			MTASTS: mail.MTASTS{
 				Mode:   d.MTASTS.Mode,
 				MaxAge: d.MTASTS.MaxAge,
@@ -125,6 +124,26 @@ func (c *Config) PlanSite(auto ...netip.Addr) mail.Spec {
 	return s
 }
 
+// Addressed is the language of the people whom the site's requests, reports, notices and page address.
+func (c *Config) Addressed() lang.Language { return lang.Language(c.Language).Or(lang.System()) }
+
+// mapped returns a list with a function of each text; nil for nil.
+func mapped(list []string, f func(string) string) (out []string) {
+	for _, s := range list {
+		out = append(out, f(s))
+	}
+	return out
+}
+
+// reportAddress is where reports go to, as a record says it: with the domain as it is in DNS (RFC 8616 section 4).
+func reportAddress(s string) string {
+	i := strings.LastIndexByte(s, '@')
+	if i < 0 || strings.Contains(s, "/") {
+		return s
+	}
+	return s[:i+1] + ASCII(s[i+1:])
+}
+
 func seconds(d time.Duration) int { return int(d / time.Second) }
 
 func (c *Config) mailService() mail.MailService {
@@ -179,9 +198,4 @@ func (c *Config) PublicAddresses(auto ...netip.Addr) (out []netip.Addr) {
 }
 
 // fqdn returns a checked name as it is in DNS. Underscores, which idna refuses, stay.
-func fqdn(name string) string {
-	if ascii, err := idna.Lookup.ToASCII(strings.TrimSuffix(name, ".")); err == nil {
-		name = ascii
-	}
-	return mail.FQDN(name)
-}
+func fqdn(name string) string { return mail.FQDN(ASCII(name)) }

@@ -29,7 +29,7 @@ func syntaxProblem(path, format string, data []byte, err error) Problem {
 		p.Text = at.Error()
 	}
 
-	if line := brokenLine(data, parserOf(format)); line > 0 && position == nil && at == nil {
+	if line := firstUnparsableLine(data, parserOf(format)); line > 0 && position == nil && at == nil {
 		p.Line = line
 	}
 
@@ -73,7 +73,7 @@ const mostLines = 1000
 
 // brokenLine returns the line from which on a file cannot be parsed: parsers name the beginning of the section, or
 // the end of the file where a quote is open. It is zero where the file can be parsed, or is too long to try.
-func brokenLine(data []byte, parse func([]byte) error) int {
+func firstUnparsableLine(data []byte, parse func([]byte) error) int {
 	lines := strings.SplitAfter(string(data), "\n")
 	if len(lines) > mostLines || parse(data) == nil {
 		return 0

@@ -13,10 +13,18 @@ import (
 // ASCII returns a name as it is written in DNS, in lower case and without its final dot. What is
 // no name comes back as it is.
 func ASCII(name string) string {
-	if ascii, err := idna.Lookup.ToASCII(strings.TrimSuffix(name, ".")); err == nil {
-		return ascii
+	isMapped := func(r rune) bool { return r > '~' || r >= 'A' && r <= 'Z' }
+	if !strings.ContainsFunc(name, isMapped) { // most names, of which a site may have many thousands
+		return strings.TrimSuffix(name, ".")
 	}
-	return name
+
+	labels := strings.Split(strings.TrimSuffix(name, "."), ".")
+	for i, label := range labels {
+		if ascii, err := idna.Lookup.ToASCII(label); err == nil {
+			labels[i] = ascii
+		}
+	}
+	return strings.Join(labels, ".")
 }
 
 // CheckName returns an error unless s can be a host or a mail domain.

@@ -282,3 +282,48 @@ func TestExistingLeavesAlone(t *testing.T) {
 		}
 	}
 }
+
+// A mail host whose name no host may have keeps no config from being written: the name of its address takes its place.
+func TestHostWithUnderscore(t *testing.T) {
+	for _, c := range []struct {
+		reverse []string
+		want    string
+	}{
+		{[]string{"mx_1.nomeazienda.it", "posta.nomeazienda.it"}, "posta.nomeazienda.it"},
+		{[]string{"host-2-2-2-2.provider.example"}, "mail.nomeazienda.it"},
+		{nil, "mail.nomeazienda.it"},
+	} {
+		f := found()
+		d := &f.DNS.Domains[0]
+		d.MX = []scout.MX{{Host: "mail_1.nomeazienda.it", Preference: 10},
+			{Host: "backup_1.provider.example", Preference: 20}}
+
+		f.DNS.Host = scout.Host{
+			Name:      "mail_1.nomeazienda.it",
+			Zone:      d.Zone,
+			Addresses: []netip.Addr{netip.MustParseAddr("2.2.2.2")},
+		}
+
+		f.DNS.Reverse.Names = c.reverse
+		cfg, text := write(t, f, Choices{Existing: true, Provider: "manual"})
+		mx := cfg.Domains[0].MX
+
+		if cfg.Server.Hostname != c.want || len(mx) != 2 || mx[0].Host != c.want ||
+			mx[1].Host != "backup_1.provider.example" {
+			t.Errorf("%q: %s, %+v", c.reverse, cfg.Server.Hostname, mx)
+		}
+
+		if !strings.Contains(strings.ReplaceAll(text, "\n# ", " "),
+			"mail_1.nomeazienda.it: no host may have this name") {
+			t.Errorf("not told in\n%s", text)
+		}
+
+		d.MX = d.MX[:1]
+		if cfg, _ := write(t, f, Choices{
+			Existing: true,
+			Provider: "manual",
+		}); len(cfg.Domains[0].MX) != 1 || cfg.Domains[0].MX[0].Host != c.want {
+			t.Errorf("%q alone: %+v", c.reverse, cfg.Domains[0].MX)
+		}
+	}
+}

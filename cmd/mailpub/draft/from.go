@@ -44,7 +44,7 @@ func From(f scout.Result, c Choices) Draft {
 	}
 
 	for _, found := range f.DNS.Domains {
-		d.Domains = append(d.Domains, domain(found, c))
+		d.Domains = append(d.Domains, domain(found, c, unusableHost(f)))
 	}
 
 	d.zones(f, c)
@@ -112,21 +112,25 @@ func short(s string, n int) string {
 }
 
 // domain describes a mail domain: of something new only its name, of what exists all that mailpub
-// writes itself.
-func domain(found scout.Domain, c Choices) Domain {
+// writes itself. In the place of the host unusable the config has another name.
+func domain(found scout.Domain, c Choices, unusable string) Domain {
 	d := Domain{Name: found.Name}
 	if !c.Existing {
 		return d
 	}
 
 	d.Hosted = isHostedMail(found.MX)
-	if !d.Hosted && (len(found.MX) != 1 || found.MX[0] != (scout.MX{
-		Host:       c.Hostname,
-		Preference: 10,
-	})) {
+	if !d.Hosted {
 		for _, m := range found.MX {
+			if m.Host == unusable {
+				m.Host = c.Hostname
+			}
 			d.MX = append(d.MX, MX(m))
 		}
+	}
+
+	if len(d.MX) == 1 && d.MX[0] == (MX{Host: c.Hostname, Preference: 10}) {
+		d.MX = nil
 	}
 
 	d.Include, d.All = spf(found.SPF)
@@ -365,6 +369,11 @@ func (d *Draft) existing(f scout.Result) {
 			d.Left = append(d.Left, fmt.Sprintf("TLSA records of %s for ports %s: server.dane makes and keeps them.",
 				d.Hostname, strings.Trim(fmt.Sprint(ports), "[]")))
 		}
+	}
+
+	if name := unusableHost(f); name != "" && name != d.Hostname {
+		d.Left = append(d.Left, fmt.Sprintf("%s: no host may have this name (an underscore, RFC 1123 section 2.1), so %s takes its place.",
+			name, d.Hostname))
 	}
 
 	for _, dom := range f.DNS.Domains {

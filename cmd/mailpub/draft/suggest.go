@@ -103,6 +103,15 @@ func hostname(f scout.Result, d scout.Domain) string {
 		return name == d.Name || strings.HasSuffix(name, "."+d.Name)
 	}
 
+	if unusableHost(f) != "" {
+		for _, name := range f.DNS.Reverse.Names {
+			if within(name) && !strings.Contains(name, "_") {
+				return name
+			}
+		}
+		return "mail." + d.Name
+	}
+
 	if f.DNS.Host.Name != "" && f.DNS.Host.Name != d.Name &&
 		(within(f.DNS.Host.Name) || len(d.MX) > 0 && d.MX[0].Host == f.DNS.Host.Name &&
 			within(d.MX[0].Host)) {
@@ -116,6 +125,15 @@ func hostname(f scout.Result, d scout.Domain) string {
 	}
 
 	return "mail." + d.Name
+}
+
+// unusableHost is the name of the mail host that is there, where no host may have that name: with an underscore no
+// certificate is made for it, and some senders refuse it (RFC 1123 section 2.1); else "".
+func unusableHost(f scout.Result) string {
+	if strings.Contains(f.DNS.Host.Name, "_") {
+		return f.DNS.Host.Name
+	}
+	return ""
 }
 
 func service(s scout.Server, receiver bool) string {

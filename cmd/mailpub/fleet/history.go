@@ -1,11 +1,9 @@
 package fleet
 
 import (
-	"cmp"
 	"context"
 	"log/slog"
 	"path/filepath"
-	"slices"
 	"sync"
 	"time"
 
@@ -14,8 +12,8 @@ import (
 	"github.com/mailpub/mailpub/cmd/mailpub/watch"
 )
 
-// historyPath is where the past of the sites of a state directory is kept.
-func historyPath(dir string) string { return filepath.Join(dir, "history.sqlite") }
+// historyPath is the directory where the past of the sites of a state directory is kept.
+func historyPath(dir string) string { return filepath.Join(dir, "history") }
 
 // What a page shows of the past.
 const (
@@ -31,11 +29,11 @@ type historyRecorder struct {
 
 	mu    sync.Mutex
 	sites map[string]page.Site
-	homes map[string]string // history file of each site
+	homes map[string]string // history of each site
 
 	stores map[string]*history.Store // by path; run's alone, as are:
 	full   bool                      // writing failed last time, and that was said
-	pruned time.Time
+	pruned map[*history.Store]time.Time
 
 	work chan any // watch.Snapshot or watch.Event
 }
@@ -47,6 +45,7 @@ func newHistoryRecorder(log *slog.Logger, pages *page.Server) *historyRecorder {
 		sites:  map[string]page.Site{},
 		homes:  map[string]string{},
 		stores: map[string]*history.Store{},
+		pruned: map[*history.Store]time.Time{},
 		work:   make(chan any, 1024),
 	}
 }
@@ -69,10 +68,11 @@ func (c *historyRecorder) setSites(sites []watch.Site) {
 		c.homes[s.Name] = historyPath(filepath.Dir(s.Home))
 		if _, known := c.sites[s.Name]; !known {
 			c.show(page.Site{Snapshot: watch.Snapshot{
-				Site: s.Name,
-				File: s.File,
-				Host: s.Host,
-				LAN:  s.LAN,
+				Site:     s.Name,
+				File:     s.File,
+				Host:     s.Host,
+				Language: s.Language,
+				LAN:      s.LAN,
 			}})
 		}
 	}
@@ -144,9 +144,6 @@ func (c *historyRecorder) run(ctx context.Context) {
 		case what := <-c.work:
 			c.write(rest, what)
 		case <-ctx.Done():
-			for _, s := range c.stores {
-				s.Close()
-			}
 			return
 		}
 	}
@@ -190,11 +187,11 @@ func (c *historyRecorder) keep(ctx context.Context, what any) error {
 			return err
 		}
 
-		if v.At.Sub(c.pruned).Abs() > 24*time.Hour {
-			c.pruned = v.At
+		if v.At.Sub(c.pruned[store]).Abs() > 24*time.Hour {
 			if err := store.Prune(ctx, v.At.Add(-history.Keep)); err != nil {
 				return err
 			}
+			c.pruned[store] = v.At
 		}
 
 		return c.showHistory(ctx, store, v)
@@ -254,9 +251,5 @@ func loadHistory(ctx context.Context, store *history.Store, site string, now tim
 	}
 
 	events, err := store.Events(ctx, site, eventsShown)
-	slices.SortStableFunc(events, func(a, b watch.Event) int {
-		return cmp.Compare(b.At.Unix(), a.At.Unix())
-	})
-
 	return days, events, err
 }

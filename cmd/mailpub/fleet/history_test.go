@@ -132,8 +132,8 @@ func TestWrongConfigIsShown(t *testing.T) {
 
 func TestHistoryWithoutDisk(t *testing.T) {
 	dir := t.TempDir()
-	path := filepath.Join(dir, "history.sqlite")
-	if err := os.Mkdir(path, 0o700); err != nil { // where the file should be
+	path := filepath.Join(dir, "history")
+	if err := os.WriteFile(path, nil, 0o600); err != nil { // where the directory should be
 		t.Fatal(err)
 	}
 

@@ -75,6 +75,7 @@ func newSite(ctx context.Context, cfg *config.Config, digest string, o site.Opti
 		Home:     filepath.Join(home, cfg.Site),
 		Digest:   digest,
 		Host:     strings.TrimSuffix(spec.Host, "."),
+		Language: cfg.Addressed(),
 		LAN:      spec.Address,
 		Schedule: watch.Schedule{Every: w.Every, Jitter: w.Jitter, Cron: w.Times()},
 		Policy: watch.Policy{

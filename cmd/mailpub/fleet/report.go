@@ -25,16 +25,17 @@ func Report(ctx context.Context, cfg *config.Config, o site.Options) (page.Site,
 
 	spec := cfg.PlanSite()
 	out := page.Site{Snapshot: watch.Snapshot{
-		Site:   cfg.Site,
-		File:   cfg.File,
-		Host:   strings.TrimSuffix(spec.Host, "."),
-		LAN:    spec.Address,
-		Public: found.Public,
-		At:     start,
-		Took:   time.Since(start),
-		Report: found.Report,
-		Err:    found.Err,
-		Leases: found.Leases,
+		Site:     cfg.Site,
+		File:     cfg.File,
+		Host:     strings.TrimSuffix(spec.Host, "."),
+		Language: cfg.Addressed(),
+		LAN:      spec.Address,
+		Public:   found.Public,
+		At:       start,
+		Took:     time.Since(start),
+		Report:   found.Report,
+		Err:      found.Err,
+		Leases:   found.Leases,
 	}}
 
 	path := historyPath(site.StateDir(cfg))
@@ -46,8 +47,6 @@ func Report(ctx context.Context, cfg *config.Config, o site.Options) (page.Site,
 	if err != nil {
 		return page.Site{}, err
 	}
-
-	defer store.Close()
 
 	out.Days, out.Events, err = loadHistory(ctx, store, cfg.Site, start)
 	return out, err

@@ -33,7 +33,7 @@ func (d Day) Uptime() (share float64, known bool) {
 }
 
 // Days returns the last n days, oldest first; the last one is today and ends now.
-func (s *Store) Days(ctx context.Context, site string, now time.Time, n int) ([]Day, error) {
+func (s *Store) Days(_ context.Context, site string, now time.Time, n int) ([]Day, error) {
 	year, month, day := now.Date()
 	days := make([]Day, n)
 	for i := range days { // AddDate and not 24 hours: two days of the year are not as long
@@ -43,22 +43,13 @@ func (s *Store) Days(ctx context.Context, site string, now time.Time, n int) ([]
 		}
 	}
 
-	rows, err := s.db.QueryContext(ctx, `SELECT since, until, state FROM state WHERE site = ? AND until > ? ORDER BY since`,
-		site, days[0].Start.Unix())
-
+	states, err := s.states(site)
 	if err != nil {
-		return nil, s.failed(err)
+		return nil, err
 	}
 
-	defer rows.Close()
-
-	for rows.Next() {
-		var since, until int64
-		var state State
-		if err := rows.Scan(&since, &until, &state); err != nil {
-			return nil, s.failed(err)
-		}
-		addToDays(days, now, time.Unix(since, 0), time.Unix(until, 0), state)
+	for _, r := range states {
+		addToDays(days, now, time.Unix(r.At, 0), time.Unix(r.Until, 0), r.State)
 	}
 
 	for i, d := range days {
@@ -69,7 +60,7 @@ func (s *Store) Days(ctx context.Context, site string, now time.Time, n int) ([]
 		d.In[Unknown] += max(rest, 0)
 	}
 
-	return days, s.failed(rows.Err())
+	return days, nil
 }
 
 // addToDays adds a time in a state to the days on which it falls.

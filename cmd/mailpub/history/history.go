@@ -1,17 +1,19 @@
-// Package history keeps how well sites were, and what happened to them, in a small SQLite file,
-// so that a status page can show the last weeks.
+// Package history keeps how well sites were, and what happened to them, in a small text file for each
+// site, so that a status page can show the last weeks.
 //
 // It is a memory for people alone: nothing that mailpub decides depends on it, and the ledger
-// knows nothing of it. Losing the file loses the past and no more.
+// knows nothing of it. Losing the files loses the past and no more.
 package history
 
 import (
+	"cmp"
 	"context"
-	"database/sql"
-	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
+	"strings"
+	"sync"
 	"time"
 
 	"github.com/mailpub/mailpub/cmd/mailpub/watch"
@@ -31,156 +33,157 @@ const (
 	Bad
 )
 
-// Store is an open history file. Safe for concurrent use; two processes may share a file.
+// ending is that of the files; the name in front of it is the site's.
+const ending = ".jsonl"
+
+// Store is a directory of history files. Safe for concurrent use; another process may read what one writes.
 type Store struct {
-	db   *sql.DB
-	file *os.File // the file that was looked at; closing it would end SQLite's own locks (fcntl_locking(2))
-	path string
+	dir string
+
+	mu    sync.Mutex
+	sites map[string]bool // whose file was seen to be a history
 }
 
-// schema is made anew where it is not there. Times are Unix seconds in UTC.
-const schema = `
-CREATE TABLE IF NOT EXISTS state (
-	site  TEXT    NOT NULL,
-	since INTEGER NOT NULL,
-	until INTEGER NOT NULL,
-	state INTEGER NOT NULL,
-	PRIMARY KEY (site, since)
-) WITHOUT ROWID;
-CREATE TABLE IF NOT EXISTS event (
-	site    TEXT    NOT NULL,
-	at      INTEGER NOT NULL,
-	kind    TEXT    NOT NULL,
-	subject TEXT    NOT NULL,
-	text    TEXT    NOT NULL,
-	took    INTEGER NOT NULL -- milliseconds
-);
-CREATE INDEX IF NOT EXISTS event_of ON event (site, at);
-`
-
-// Open opens the file at path, which is made if need be, readable by its owner alone. A file
-// that is no SQLite database, or a broken one, is an error that names it; it stays as it is.
-func Open(ctx context.Context, path string) (*Store, error) {
-	fail := func(err error) (*Store, error) {
-		return nil, fmt.Errorf("history %s: %w", path, err)
+// Open opens the directory, which is made if need be, readable by its owner alone.
+func Open(_ context.Context, dir string) (*Store, error) {
+	if err := durable.MakePrivate(dir); err != nil {
+		return nil, fmt.Errorf("history %s: %w", dir, err)
 	}
-
-	if err := durable.MakePrivate(filepath.Dir(path)); err != nil {
-		return fail(err)
+	if err := durable.Inherit(dir); err != nil {
+		return nil, fmt.Errorf("history %s: %w", dir, err)
 	}
-
-	f, err := durable.OpenFile(path, os.O_RDWR|os.O_CREATE, 0o600)
-	if err != nil {
-		return fail(err)
-	}
-	if err := durable.Inherit(path); err != nil {
-		f.Close()
-		return fail(err)
-	}
-	c, err := newConnector(path, f)
-	if err != nil {
-		f.Close()
-		return fail(err)
-	}
-	s := &Store{db: sql.OpenDB(c), file: f, path: path}
-	s.db.SetMaxOpenConns(1) // its memory is worth more than a second reader
-	if _, err := s.db.ExecContext(ctx, schema); err != nil {
-		s.Close()
-		return fail(err)
-	}
-	return s, nil
+	return &Store{dir: dir, sites: map[string]bool{}}, nil
 }
 
-// Close closes the file.
-func (s *Store) Close() error { return errors.Join(s.db.Close(), s.file.Close()) }
+func (s *Store) path(site string) string { return filepath.Join(s.dir, site+ending) }
 
 // AddState notes that a site was in a state at a time. The state holds until the next record, but
 // for no longer than valid: a daemon that does not run knows nothing.
-func (s *Store) AddState(ctx context.Context, site string, at time.Time, state State, valid time.Duration) error {
-	tx, err := s.db.BeginTx(ctx, nil)
-	if err != nil {
-		return s.failed(err)
-	}
-
-	defer tx.Rollback()
-
-	var since, until int64
-	var last State
-	err = tx.QueryRowContext(ctx, `SELECT since, until, state FROM state WHERE site = ? ORDER BY since DESC LIMIT 1`,
-		site).Scan(&since, &until, &last)
-
-	now := at.Unix()
-	end := at.Add(valid).Unix()
-	switch {
-	case err == nil && now < since: // the clock was set back: what is known already stays
-		return nil
-	case err == nil && last == state && now <= until:
-		_, err = tx.ExecContext(ctx, `UPDATE state SET until = max(until, ?) WHERE site = ? AND since = ?`,
-			end, site, since)
-	case err == nil || err == sql.ErrNoRows:
-		if _, err = tx.ExecContext(ctx, `UPDATE state SET until = min(until, ?) WHERE site = ? AND since = ?`,
-			now, site, since); err == nil {
-			_, err = tx.ExecContext(ctx, `INSERT OR REPLACE INTO state VALUES (?, ?, ?, ?)`,
-				site, now, end, state)
-		}
-	}
-
-	if err == nil {
-		err = tx.Commit()
-	}
-
-	return s.failed(err)
+func (s *Store) AddState(_ context.Context, site string, at time.Time, state State, valid time.Duration) error {
+	return s.add(site, entry{
+		At:    at.Unix(),
+		Until: at.Add(valid).Unix(),
+		State: state,
+	})
 }
 
 // AddEvent keeps an event.
-func (s *Store) AddEvent(ctx context.Context, e watch.Event) error {
-	_, err := s.db.ExecContext(ctx, `INSERT INTO event VALUES (?, ?, ?, ?, ?, ?)`,
-		e.Site, e.At.Unix(), string(e.Kind), e.Subject, e.Text, e.Took.Milliseconds())
-	return s.failed(err)
+func (s *Store) AddEvent(_ context.Context, e watch.Event) error {
+	return s.add(e.Site, entry{
+		At:      e.At.Unix(),
+		Kind:    e.Kind,
+		Subject: e.Subject,
+		Text:    e.Text,
+		Took:    e.Took.Milliseconds(),
+	})
+}
+
+// add appends a record. A file that is something else is an error that names it; it stays as it is.
+func (s *Store) add(site string, r entry) error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+
+	path := s.path(site)
+	if !s.sites[site] {
+		if _, _, err := readFile(path); err != nil {
+			return err
+		}
+		s.sites[site] = true
+	}
+
+	return appendRecord(path, r)
 }
 
 // Events returns the newest events of a site, newest first, at most so many.
-func (s *Store) Events(ctx context.Context, site string, most int) (list []watch.Event, err error) {
-	rows, err := s.db.QueryContext(ctx, `SELECT at, kind, subject, text, took FROM event WHERE site = ? ORDER BY at DESC, rowid DESC LIMIT ?`,
-		site, most)
+func (s *Store) Events(_ context.Context, site string, most int) ([]watch.Event, error) {
+	records, _, err := readFile(s.path(site))
+	if err != nil {
+		return nil, err
+	}
+
+	var list []watch.Event
+	for _, r := range slices.Backward(records) {
+		if r.Kind == "" {
+			continue
+		}
+
+		list = append(list, watch.Event{
+			Site:    site,
+			At:      time.Unix(r.At, 0),
+			Kind:    r.Kind,
+			Subject: r.Subject,
+			Text:    r.Text,
+			Took:    time.Duration(r.Took) * time.Millisecond,
+		})
+	}
+
+	slices.SortStableFunc(list, func(a, b watch.Event) int {
+		return cmp.Compare(b.At.Unix(), a.At.Unix())
+	})
+
+	return list[:min(most, len(list))], nil
+}
+
+// states are those of a site in their order, none of which overlaps the next.
+func (s *Store) states(site string) ([]entry, error) {
+	records, _, err := readFile(s.path(site))
+	if err != nil {
+		return nil, err
+	}
+	return foldStates(records), nil
+}
+
+// Prune forgets what ended before a time, and writes what is left as shortly as it can be said.
+func (s *Store) Prune(ctx context.Context, before time.Time) error {
+	entries, err := os.ReadDir(s.dir)
+	if err != nil {
+		return fmt.Errorf("history %s: %w", s.dir, err)
+	}
+
+	for _, e := range entries {
+		site, ours := strings.CutSuffix(e.Name(), ending)
+		if !ours {
+			continue
+		}
+		if err := cmp.Or(ctx.Err(), s.pruneSite(site, before.Unix())); err != nil {
+			return err
+		}
+	}
+
+	return nil
+}
+
+func (s *Store) pruneSite(site string, before int64) error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+
+	path := s.path(site)
+	records, lines, err := readFile(path)
+	if err != nil {
+		return err
+	}
+
+	kept := foldStates(records)
+	for _, r := range records {
+		if r.Kind != "" {
+			kept = append(kept, r)
+		}
+	}
+
+	kept = slices.DeleteFunc(kept, func(r entry) bool {
+		return max(r.At, r.Until) < before
+	})
+
+	switch {
+	case len(kept) == 0:
+		err = os.Remove(path)
+	case len(kept) < lines:
+		err = writeFile(path, kept)
+	}
 
 	if err != nil {
-		return nil, s.failed(err)
+		return fmt.Errorf("history %s: %w", path, err)
 	}
 
-	defer rows.Close()
-
-	for rows.Next() {
-		e := watch.Event{Site: site}
-		var at, took int64
-		if err := rows.Scan(&at, &e.Kind, &e.Subject, &e.Text, &took); err != nil {
-			return nil, s.failed(err)
-		}
-
-		e.At = time.Unix(at, 0)
-		e.Took = time.Duration(took) * time.Millisecond
-		list = append(list, e)
-	}
-
-	return list, s.failed(rows.Err())
-}
-
-// Prune forgets what ended before a time, and gives the room back.
-func (s *Store) Prune(ctx context.Context, before time.Time) error {
-	for _, q := range []string{`DELETE FROM state WHERE until < ?`,
-		`DELETE FROM event WHERE at < ?`} {
-		if _, err := s.db.ExecContext(ctx, q, before.Unix()); err != nil {
-			return s.failed(err)
-		}
-	}
-
-	_, err := s.db.ExecContext(ctx, `PRAGMA incremental_vacuum`)
-	return s.failed(err)
-}
-
-func (s *Store) failed(err error) error {
-	if err == nil {
-		return nil
-	}
-	return fmt.Errorf("history %s: %w", s.path, err)
+	return nil
 }

@@ -20,12 +20,11 @@ func open(t *testing.T) *Store {
 		odd = "the state 100% #1"
 	}
 
-	s, err := Open(t.Context(), filepath.Join(t.TempDir(), odd, "history.sqlite"))
+	s, err := Open(t.Context(), filepath.Join(t.TempDir(), odd, "history"))
 	if err != nil {
 		t.Fatal(err)
 	}
 
-	t.Cleanup(func() { s.Close() })
 	return s
 }
 
@@ -149,68 +148,96 @@ func TestEventsAndPrune(t *testing.T) {
 	}
 }
 
+// Lines of the same state become one when the past is pruned, and a site of which nothing is left has no file.
+func TestPruneFolds(t *testing.T) {
+	s := open(t)
+	start := time.Date(2026, 11, 2, 10, 0, 0, 0, time.UTC)
+	for i := range 96 {
+		s.must(t, start.Add(time.Duration(i)*15*time.Minute), Good, 20*time.Minute)
+	}
+
+	if err := s.Prune(t.Context(), start); err != nil {
+		t.Fatal(err)
+	}
+
+	data, err := os.ReadFile(s.path("office"))
+	if err != nil || strings.Count(string(data), "\n") != 1 {
+		t.Errorf("%v: %s", err, data)
+	}
+
+	s.must(t, start.Add(24*time.Hour), Good, 20*time.Minute)
+	days, err := s.Days(t.Context(), "office", start.Add(13*time.Hour), 1)
+	if err != nil || days[0].In[Good] != 13*time.Hour {
+		t.Errorf("%v: %v", err, days)
+	}
+
+	if err := s.Prune(t.Context(), start.AddDate(0, 0, 2)); err != nil {
+		t.Fatal(err)
+	}
+
+	if _, err := os.Stat(s.path("office")); err == nil {
+		t.Error("an empty history has a file")
+	}
+}
+
 // A file that is something else stays as it is.
-func TestNoDatabase(t *testing.T) {
-	path := filepath.Join(t.TempDir(), "history.sqlite")
-	const text = "a letter that somebody keeps here, and wants to keep: it is longer than a header of SQLite's"
+func TestNoHistory(t *testing.T) {
+	s := open(t)
+	path := s.path("office")
+	const text = "a letter that is kept here\n"
 	if err := os.WriteFile(path, []byte(text), 0o600); err != nil {
 		t.Fatal(err)
 	}
 
-	if _, err := Open(t.Context(), path); err == nil || !strings.Contains(err.Error(), path) {
+	if err := s.AddState(t.Context(), "office", time.Now(), Good, time.Minute); err == nil ||
+		!strings.Contains(err.Error(), path) {
 		t.Errorf("%v", err)
+	}
+
+	if err := s.Prune(t.Context(), time.Now()); err == nil {
+		t.Error("it is pruned")
 	}
 
 	if left, err := os.ReadFile(path); err != nil || string(left) != text {
 		t.Errorf("%v, %q", err, left)
 	}
-}
 
-// On a full disk writing fails and says so; what is there can still be read, and once there is
-// room it goes on.
-func TestFull(t *testing.T) {
-	s := open(t)
-	start := time.Date(2026, 11, 2, 10, 0, 0, 0, time.UTC)
-	s.must(t, start, Good, time.Hour)
-	limit := func(pages int) {
-		if _, err := s.db.ExecContext(t.Context(),
-			fmt.Sprintf("PRAGMA max_page_count = %d", pages)); err != nil {
-			t.Fatal(err)
-		}
-	}
-
-	limit(1) // SQLite takes the number of pages that there are
-	var err error
-	for i := 0; err == nil && i < 10_000; i++ {
-		err = s.AddEvent(t.Context(), watch.Event{
-			Site: "office",
-			At:   start,
-			Kind: watch.Broke,
-			Text: strings.Repeat("x", 500),
-		})
-	}
-
-	if err == nil || !strings.Contains(err.Error(), "full") {
-		t.Errorf("%v", err)
-	}
-
-	if _, err := s.Days(t.Context(), "office", start.Add(time.Hour), 30); err != nil {
-		t.Error(err)
-	}
-
-	limit(100_000)
-	s.must(t, start.Add(time.Minute), Bad, time.Hour)
-}
-
-// A second process may look while the first one writes.
-func TestTwoReadAndWrite(t *testing.T) {
-	s := open(t)
-	other, err := Open(t.Context(), s.path)
-	if err != nil {
+	file := filepath.Join(t.TempDir(), "history")
+	if err := os.WriteFile(file, []byte(text), 0o600); err != nil {
 		t.Fatal(err)
 	}
 
-	defer other.Close()
+	if _, err := Open(t.Context(), file); err == nil || !strings.Contains(err.Error(), file) {
+		t.Errorf("%v", err)
+	}
+}
+
+// A line that was cut off costs that line alone.
+func TestTornLine(t *testing.T) {
+	s := open(t)
+	start := time.Date(2026, 11, 2, 10, 0, 0, 0, time.UTC)
+	for _, torn := range []string{"", "{", `{"at":1764`,
+		`{"at":1764000000,"kind":"broke","text":"half of`} {
+		if err := os.WriteFile(s.path("office"), []byte(torn), 0o600); err != nil {
+			t.Fatal(err)
+		}
+
+		s.must(t, start, Good, time.Hour)
+		s.must(t, start.Add(time.Hour), Bad, time.Hour)
+		days, err := s.Days(t.Context(), "office", start.Add(2*time.Hour), 1)
+		if err != nil || days[0].In[Good] != time.Hour || days[0].In[Bad] != time.Hour {
+			t.Errorf("%q: %v, %v", torn, err, days)
+		}
+	}
+}
+
+// A second process may look while the first one writes and prunes.
+func TestTwoReadAndWrite(t *testing.T) {
+	s := open(t)
+	other, err := Open(t.Context(), s.dir)
+	if err != nil {
+		t.Fatal(err)
+	}
 
 	start := time.Now()
 	failed := make(chan error, 1)
@@ -219,7 +246,11 @@ func TestTwoReadAndWrite(t *testing.T) {
 		for i := range 50 {
 			err = errors.Join(err, s.AddState(t.Context(), "office",
 				start.Add(time.Duration(i)*time.Second), State(1+i%3), time.Minute))
+			if i%10 == 0 {
+				err = errors.Join(err, s.Prune(t.Context(), start))
+			}
 		}
+
 		failed <- err
 	}()
 
@@ -233,14 +264,14 @@ func TestTwoReadAndWrite(t *testing.T) {
 		t.Error(err)
 	}
 
-	if info, err := os.Stat(s.path); err != nil ||
-		info.Mode().Perm()&0o077 != 0 && os.PathSeparator == '/' {
-		t.Errorf("%v, %v: others can read it", err, info.Mode())
+	if list, err := other.states("office"); err != nil || len(list) != 50 {
+		t.Errorf("%v: %d states", err, len(list))
 	}
 
-	var mode string
-	if err := s.db.QueryRowContext(t.Context(),
-		"PRAGMA journal_mode").Scan(&mode); err != nil || mode != "wal" {
-		t.Errorf("%v, %q", err, mode)
+	for _, path := range []string{s.dir, s.path("office")} {
+		if info, err := os.Stat(path); err != nil ||
+			info.Mode().Perm()&0o077 != 0 && os.PathSeparator == '/' {
+			t.Errorf("%v, %v: others can read %s", err, info.Mode(), path)
+		}
 	}
 }

@@ -19,33 +19,39 @@ import (
 // and in short in its environment: MAILPUB_SITE, MAILPUB_KIND and MAILPUB_TITLE. Of mailpub's own
 // environment, which may hold secrets, it gets no more than what most programs need.
 func Exec(dir string, command ...string) watch.Channel {
-	return watch.Channel{Name: "exec " + command[0], Send: func(ctx context.Context, n watch.Notice) error {
-		body, err := json.Marshal(n)
-		if err != nil {
-			return err
-		}
-		cmd := exec.CommandContext(ctx, command[0], command[1:]...)
-		cmd.Dir = dir
-		cmd.Stdin = bytes.NewReader(append(body, '\n'))
-		cmd.WaitDelay = 2 * time.Second
-		cmd.Env = append(slices.DeleteFunc(os.Environ(), func(v string) bool {
-			name, _, _ := strings.Cut(v, "=")
-			return !slices.Contains([]string{"PATH", "HOME", "USER", "LANG", "LC_ALL", "TZ", "TMPDIR", "SYSTEMROOT", "WINDIR", "PATHEXT", "COMSPEC", "TEMP"}, strings.ToUpper(name))
-		}), "MAILPUB_SITE="+n.Site, "MAILPUB_KIND="+string(n.Kind), "MAILPUB_TITLE="+n.Title)
-		printed := &tail{}
-		cmd.Stdout = printed
-		cmd.Stderr = printed
-		err = cmd.Run()
-		switch {
-		case errors.Is(err, exec.ErrWaitDelay): // it ended well, a child of it did not
+	return watch.Channel{Name: "exec " + command[0],
+		Send: func(ctx context.Context, n watch.Notice) error {
+			body, err := json.Marshal(n)
+			if err != nil {
+				return err
+			}
+
+			cmd := exec.CommandContext(ctx, command[0], command[1:]...)
+			cmd.Dir = dir
+			cmd.Stdin = bytes.NewReader(append(body, '\n'))
+			cmd.WaitDelay = 2 * time.Second
+			cmd.Env = append(slices.DeleteFunc(os.Environ(), func(v string) bool {
+				name, _, _ := strings.Cut(v, "=")
+				return !slices.Contains([]string{"PATH", "HOME", "USER", "LANG", "LC_ALL", "TZ",
+					"TMPDIR", "SYSTEMROOT", "WINDIR", "PATHEXT", "COMSPEC", "TEMP"}, strings.ToUpper(name))
+			}), "MAILPUB_SITE="+n.Site, "MAILPUB_KIND="+string(n.Kind), "MAILPUB_TITLE="+n.Title)
+
+			printed := &tail{}
+			cmd.Stdout = printed
+			cmd.Stderr = printed
+			err = cmd.Run()
+
+			switch {
+			case errors.Is(err, exec.ErrWaitDelay): // it ended well, a child of it did not
+				return nil
+			case ctx.Err() != nil:
+				return errors.New("it did not end in time")
+			case err != nil:
+				return fmt.Errorf("%w: %s", err, printed.lastLine())
+			}
+
 			return nil
-		case ctx.Err() != nil:
-			return errors.New("it did not end in time")
-		case err != nil:
-			return fmt.Errorf("%w: %s", err, printed.lastLine())
-		}
-		return nil
-	}}
+		}}
 }
 
 // tail keeps the end of what a program prints.

@@ -9,24 +9,29 @@ import (
 	"net/url"
 	"regexp"
 	"strings"
+	"sync"
 
 	"github.com/mailpub/mailpub/plan/redact"
 )
 
 // addressIn finds addresses in the text of errors: they may hold tokens.
-var addressIn = regexp.MustCompile(`[a-z][a-z0-9+.-]*://[^\s"']+`)
+var addressIn = sync.OnceValue(func() *regexp.Regexp {
+	return regexp.MustCompile(`[a-z][a-z0-9+.-]*://[^\s"']+`)
+})
 
 // withoutSecrets returns an error without addresses, and without any of some secrets.
 func withoutSecrets(err error, secrets ...string) error {
-	text := addressIn.ReplaceAllString(err.Error(), "(address)")
+	text := addressIn().ReplaceAllString(err.Error(), "(address)")
 	set := &redact.Set{}
 	set.Add(secrets...)
 	text = set.Text(text)
+
 	for _, s := range secrets {
 		if len(s) > 3 {
 			text = strings.ReplaceAll(text, s, redact.Mark)
 		}
 	}
+
 	return errors.New(text)
 }
 

@@ -115,16 +115,22 @@ func TestExec(t *testing.T) {
 	if err := Exec(dir, filepath.Join(dir, "no-such")).Send(t.Context(), notice()); err == nil {
 		t.Error("a program that is not there took it")
 	}
-	for _, script := range []string{"sleep 20 & exit 0", "sleep 20 & cat >/dev/null", "cat >/dev/null; head -c 50000000 /dev/zero"} {
+
+	for _, script := range []string{"sleep 20 & exit 0", "sleep 20 & cat >/dev/null",
+		"cat >/dev/null; head -c 50000000 /dev/zero"} {
 		began := time.Now()
-		if err := Exec(dir, "sh", "-c", script).Send(t.Context(), notice()); err != nil || time.Since(began) > 15*time.Second {
+		if err := Exec(dir, "sh", "-c", script).Send(t.Context(), notice()); err != nil ||
+			time.Since(began) > 15*time.Second {
 			t.Errorf("%s: %v after %v", script, err, time.Since(began))
 		}
 	}
+
 	long := "yes | head -c 100000; echo; echo the end; exit 1"
-	if err := Exec(dir, "sh", "-c", long).Send(t.Context(), notice()); err == nil || err.Error() != "exit status 1: the end" {
+	if err := Exec(dir, "sh", "-c", long).Send(t.Context(), notice()); err == nil ||
+		err.Error() != "exit status 1: the end" {
 		t.Errorf("%v", err)
 	}
+
 	ctx, cancel := context.WithTimeout(t.Context(), 100*time.Millisecond)
 	defer cancel()
 

@@ -135,7 +135,7 @@ func (s Site) tallDiagram() diagram {
 func WriteSVG(w io.Writer, s Site) error {
 	p := s.wideDiagram()
 	p.Style = template.CSS(readAsset("picture.css"))
-	return templates().ExecuteTemplate(w, "picture", p)
+	return templates(s.Language).ExecuteTemplate(w, "picture", p)
 }
 
 // short cuts text to so many characters. Control characters are not for documents.

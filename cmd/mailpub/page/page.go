@@ -60,7 +60,7 @@ func (s Site) Headline() string {
 		})
 
 		if causes := s.Report.Causes; len(causes) > 0 {
-			return upper(causes[0].Says) + "."
+			return capitalize(causes[0].Says) + "."
 		}
 
 		c := checks[max(i, 0)]
@@ -127,7 +127,7 @@ func (s Site) showed(id string) bool {
 	return seen
 }
 
-func upper(s string) string { return strings.ToUpper(s[:min(1, len(s))]) + s[min(1, len(s)):] }
+func capitalize(s string) string { return strings.ToUpper(s[:min(1, len(s))]) + s[min(1, len(s)):] }
 
 // finding is a check with what follows from it.
 type finding struct {
@@ -142,7 +142,7 @@ func findings(r plan.Report) (wrong, advice, unknown []finding) {
 	checks := r.Checks
 	told := map[int]bool{}
 	for _, cause := range r.Causes {
-		f := finding{Check: checks[cause.Check], Says: upper(cause.Says)}
+		f := finding{Check: checks[cause.Check], Says: capitalize(cause.Says)}
 		told[cause.Check] = true
 		for _, i := range cause.Consequences {
 			f.Follows = append(f.Follows, checks[i])
@@ -181,7 +181,7 @@ func findings(r plan.Report) (wrong, advice, unknown []finding) {
 }
 
 // ago writes how long something is over, or is still to come, as people say it.
-func ago(d time.Duration) string {
+func formatAgo(d time.Duration) string {
 	switch d = d.Abs(); {
 	case d < time.Second:
 		return "now"

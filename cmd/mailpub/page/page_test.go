@@ -5,11 +5,13 @@ import (
 	"errors"
 	"io"
 	"net/netip"
+	"regexp"
 	"strings"
 	"testing"
 	"time"
 
 	"github.com/mailpub/mailpub/cmd/mailpub/history"
+	"github.com/mailpub/mailpub/cmd/mailpub/lang"
 	"github.com/mailpub/mailpub/cmd/mailpub/watch"
 	"github.com/mailpub/mailpub/plan"
 	"github.com/mailpub/mailpub/plan/catalog"
@@ -364,5 +366,65 @@ func TestSeenOutside(t *testing.T) {
 	if !strings.Contains(b.String(), "as far as can be seen from inside. A mailbox at another provider") ||
 		strings.Contains(b.String(), `class="seen"`) {
 		t.Error("a page of which nothing was seen outside says otherwise")
+	}
+}
+
+// english finds words that no Italian page has.
+var english = regexp.MustCompile(`\b(the|is|of|and|not|with|from|was|are|checked|shows|mail|checks|to)\b`)
+
+func TestItalian(t *testing.T) {
+	s := rebooted()
+	s.Language = lang.Italian
+	s.Err = errors.New("no answer within 3s")
+	set(&s, "router.forward", func(c *plan.Check) {
+		c.Got = "not in the router"
+		c.Hint = "mailpub apply puts it there"
+	})
+	set(&s, "mail.outside", func(c *plan.Check) {
+		c.Want = "the message arrives"
+		c.Got = "no message arrived"
+	})
+	set(&s, "host.ptr", func(c *plan.Check) {
+		c.Status = plan.Skip
+		c.Got = "the public address is not known"
+	})
+	for i := range s.Report.Checks {
+		if c := &s.Report.Checks[i]; c.Got == "as wanted" {
+			c.Got = "listens"
+		}
+	}
+	s.Report.Changes = []plan.Change{{
+		Target: mail.ZoneTarget("nomeazienda.it."),
+		Key:    mail.DNSKey("nomeazienda.it.", "MX"),
+		Action: plan.Manual,
+		Reason: "mail for the domain goes to the mail host",
+	}}
+	s.Days = []history.Day{{Start: noon, In: map[history.State]time.Duration{history.Good: time.Hour}}}
+	s.Events = []watch.Event{
+		{At: noon, Kind: watch.Broke, Text: "broken: the mail server is down"},
+		{At: noon, Kind: watch.Healed, Text: "well again: router.forward tcp/25", Took: time.Minute},
+	}
+
+	var page strings.Builder
+	if err := Write(&page, s, noon, "1"); err != nil {
+		t.Fatal(err)
+	}
+	text := page.String()
+	for _, want := range []string{
+		`<html lang="it">`, "Che cosa non va", "non nel router", "mailpub apply ce lo mette", "24 nov 12:00:00",
+		"la posta del dominio va all&#39;host di posta", "guasto: il server di posta è fermo", "La posta entra",
+		"Nessun guasto per il 100 % dei 1 h di sorveglianza.",
+	} {
+		if !strings.Contains(text, want) {
+			t.Errorf("no %q", want)
+		}
+	}
+
+	bare := regexp.MustCompile(`(?s)<style.*?</style>|<code>.*?</code>|<[^>]*>`).ReplaceAllString(text, "\n")
+	for line := range strings.Lines(bare) {
+		line = strings.ReplaceAll(strings.TrimSpace(line), "mail.", "")
+		if english.MatchString(line) {
+			t.Errorf("not translated: %s", line)
+		}
 	}
 }

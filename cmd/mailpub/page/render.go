@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/mailpub/mailpub/cmd/mailpub/history"
+	"github.com/mailpub/mailpub/cmd/mailpub/lang"
 	"github.com/mailpub/mailpub/cmd/mailpub/watch"
 	"github.com/mailpub/mailpub/plan"
 )
@@ -27,20 +28,35 @@ func readAsset(name string) string {
 	return string(data)
 }
 
-// templates are parsed when a page is first asked for, and kept.
-var templates = sync.OnceValue(func() *template.Template {
+// templates are parsed when a page is first asked for in a language, and kept.
+func templates(l lang.Language) *template.Template {
+	if l == lang.Italian {
+		return italianTemplates()
+	}
+	return englishTemplates()
+}
+
+var (
+	englishTemplates = sync.OnceValue(func() *template.Template { return parseTemplates(lang.English) })
+	italianTemplates = sync.OnceValue(func() *template.Template { return parseTemplates(lang.Italian) })
+)
+
+// parseTemplates reads the parts; "text" says a sentence of mailpub in l, "plain" shows what is no sentence.
+func parseTemplates(l lang.Language) *template.Template {
 	return template.Must(template.New("").Funcs(template.FuncMap{
-		"plain": printable, "short": short, "spell": plan.FormatDuration,
-		"statusMark": statusMark, "eventClass": eventClass,
-		"less": func(a, b int) int { return a - b },
-		"room": func(width int) int {
-			return (width - 24) / 7
-		}, // characters of the small font
-		"stamp":  func(t time.Time) string { return t.UTC().Format(time.RFC3339) },
-		"clock":  func(t time.Time) string { return t.Format("15:04:05") },
-		"moment": func(t time.Time) string { return t.Format("2 Jan 15:04:05") },
+		"text":       func(s string) string { return printable(l.Text(s)) },
+		"plain":      printable,
+		"short":      short,
+		"spell":      plan.FormatDuration,
+		"statusMark": statusMark,
+		"eventClass": eventClass,
+		"less":       func(a, b int) int { return a - b },
+		"room":       func(width int) int { return (width - 24) / 7 }, // characters of the small font
+		"stamp":      func(t time.Time) string { return t.UTC().Format(time.RFC3339) },
+		"clock":      func(t time.Time) string { return t.Format("15:04:05") },
+		"moment":     func(t time.Time) string { return l.Format(t, "2 Jan 15:04:05") },
 	}).ParseFS(parts, "parts/*.tmpl"))
-})
+}
 
 func statusMark(s plan.Status) string {
 	return map[plan.Status]health{plan.Pass: well, plan.Warn: uneasy,
@@ -61,6 +77,7 @@ func eventClass(k watch.Kind) health {
 // pageData is one page, as the template has it.
 type pageData struct {
 	Title, Stamp, Version string
+	Language              lang.Language
 	Live, Back            bool // served, and kept up to date; one of several
 	Style                 template.CSS
 	Script                template.JS
@@ -157,9 +174,9 @@ func newSiteView(s Site, now time.Time) siteView {
 	for _, l := range s.Leases {
 		left := "until it is removed"
 		if !l.Until.IsZero() {
-			left = ago(l.Until.Sub(now)) + ", then it has to be renewed"
+			left = formatAgo(l.Until.Sub(now)) + ", then it has to be renewed"
 			if l.Until.Before(now) {
-				left = "over since " + ago(now.Sub(l.Until))
+				left = "over since " + formatAgo(now.Sub(l.Until))
 			}
 		}
 
@@ -180,9 +197,9 @@ func (v *siteView) days(days []history.Day) {
 
 	var known, good time.Duration
 	for _, d := range days {
-		words := d.Start.Format("Mon 2 Jan") + ": not checked"
+		words := v.Site.Language.Format(d.Start, "Mon 2 Jan") + ": not checked"
 		if share, ok := d.Uptime(); ok {
-			words = fmt.Sprintf("%s: up for %.4g %% of the time", d.Start.Format("Mon 2 Jan"),
+			words = fmt.Sprintf("%s: up for %.4g %% of the time", v.Site.Language.Format(d.Start, "Mon 2 Jan"),
 				share*100)
 		}
 
@@ -221,16 +238,21 @@ func facts(s Site) string {
 // Write writes the page of one site as a document that needs nothing else: for a ticket, or a
 // customer. Version is that of mailpub.
 func Write(w io.Writer, s Site, now time.Time, version string) error {
-	return pageData{Title: title(s), Version: version, Site: newSiteView(s, now)}.write(w)
+	return pageData{
+		Title:    title(s),
+		Version:  version,
+		Language: s.Language.Or(lang.English),
+		Site:     newSiteView(s, now),
+	}.write(w)
 }
 
 func title(s Site) string {
 	return fmt.Sprintf("%s %s: %s", healthOf(s.State()).mark(), printable(s.Site),
-		printable(s.Headline()))
+		printable(s.Language.Text(s.Headline())))
 }
 
 func (p pageData) write(w io.Writer) error {
 	p.Style = template.CSS(readAsset("page.css") + readAsset("picture.css"))
 	p.Script = template.JS(readAsset("live.js"))
-	return templates().ExecuteTemplate(w, "page", p)
+	return templates(p.Language).ExecuteTemplate(w, "page", p)
 }

@@ -12,6 +12,9 @@ import (
 	"strconv"
 	"sync"
 	"time"
+
+	"github.com/mailpub/mailpub/cmd/mailpub/lang"
+	"github.com/mailpub/mailpub/cmd/mailpub/metrics"
 )
 
 // maxListeners is how many browsers are told at once that something is new.
@@ -102,7 +105,7 @@ func (s *Server) Handler() http.Handler {
 
 	mux.HandleFunc("GET /events", s.events)
 	mux.HandleFunc("GET /api/report", s.report)
-	mux.HandleFunc("GET /metrics", s.metrics)
+	mux.HandleFunc("GET /metrics", metrics.Handler(s.Version, s.writeMetrics))
 	mux.HandleFunc("GET /healthz", s.health)
 
 	return withSecurityHeaders(mux)
@@ -158,10 +161,11 @@ func (s *Server) render(name string) ([]byte, error) {
 	}
 
 	p := pageData{
-		Version: s.Version,
-		Live:    true,
-		Back:    len(s.sites) > 1,
-		Stamp:   strconv.FormatInt(s.stamp, 10),
+		Version:  s.Version,
+		Language: s.commonLanguage(),
+		Live:     true,
+		Back:     len(s.sites) > 1,
+		Stamp:    strconv.FormatInt(s.stamp, 10),
 	}
 
 	site, known := s.sites[name]
@@ -174,6 +178,7 @@ func (s *Server) render(name string) ([]byte, error) {
 	switch {
 	case known:
 		p.Title = title(site)
+		p.Language = site.Language.Or(lang.English)
 		p.Site = newSiteView(site, now)
 	case name != "":
 		return nil, nil
@@ -181,7 +186,7 @@ func (s *Server) render(name string) ([]byte, error) {
 		p.Title = "mailpub"
 		p.Site = siteView{Class: unknown, Facts: "No site is watched yet."}
 	default:
-		p.Title = fmt.Sprintf("mailpub: %d sites", len(s.sites))
+		p.Title = p.Language.Text(fmt.Sprintf("mailpub: %d sites", len(s.sites)))
 		p.Back = false
 		for _, name := range slices.Sorted(maps.Keys(s.sites)) {
 			p.Sites = append(p.Sites, newSiteView(s.sites[name], now))
@@ -195,6 +200,18 @@ func (s *Server) render(name string) ([]byte, error) {
 
 	s.drawn[name] = cachedPage{s.stamp, now, b.Bytes()}
 	return b.Bytes(), nil
+}
+
+// commonLanguage is that of all sites, English where they differ.
+func (s *Server) commonLanguage() lang.Language {
+	var common lang.Language
+	for _, site := range s.sites {
+		if common != "" && site.Language.Or(lang.English) != common {
+			return lang.English
+		}
+		common = site.Language.Or(lang.English)
+	}
+	return common.Or(lang.English)
 }
 
 // events tells a browser the stamp of what is shown, now and whenever it changes, as

@@ -14,7 +14,8 @@ func TestListenHint(t *testing.T) {
 	for err, want := range map[syscall.Errno]string{
 		syscall.EACCES: "setcap", syscall.EADDRINUSE: "another mail server",
 		syscall.EADDRNOTAVAIL: "no network card",
-		10048:                 "another mail server", 10049: "no network card", 10013: "excludedportrange",
+		10048:                 "another mail server", 10049: "no network card",
+		10013: "excludedportrange",
 	} {
 		hint := listenHint(&net.OpError{
 			Op:  "listen",

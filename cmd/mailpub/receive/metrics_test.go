@@ -32,7 +32,10 @@ func TestMetrics(t *testing.T) {
 
 	ctx, cancel := context.WithCancel(t.Context())
 	ended := make(chan error, 1)
-	go func() { ended <- serveMetrics(ctx, l, func() receiver.Stats { return stats }) }()
+	go func() {
+		ended <- serveMetrics(ctx, l, "1.2.3", func() receiver.Stats { return stats })
+	}()
+
 	ask := func(method, path, host string) (int, string) {
 		t.Helper()
 		r, err := http.NewRequest(method, "http://"+l.Addr().String()+path, nil)

@@ -26,6 +26,8 @@ import (
 
 // Options say who hears of a receiver.
 type Options struct {
+	Version string // of mailpub, for its metrics
+
 	Site    site.Options // for the zone that holds the certificate's challenges
 	Logger  *slog.Logger // every step
 	Notices *slog.Logger // what an administrator should know of the certificate
@@ -45,7 +47,7 @@ func Run(ctx context.Context, cfg *config.Config, o Options) error {
 	defer listener.Close()
 
 	server := newServer(cfg, o.Logger)
-	if err := showMetrics(ctx, cfg, server, o.Logger); err != nil {
+	if err := showMetrics(ctx, cfg, server, o); err != nil {
 		return err
 	}
 	if err := dropPrivileges(cfg); err != nil {
@@ -120,7 +122,7 @@ func minTLS(text string) uint16 {
 }
 
 // showMetrics serves the receiver's metrics where the config wants them.
-func showMetrics(ctx context.Context, cfg *config.Config, server *receiver.Server, log *slog.Logger) error {
+func showMetrics(ctx context.Context, cfg *config.Config, server *receiver.Server, o Options) error {
 	if cfg.Service.Metrics == "" {
 		return nil
 	}
@@ -131,8 +133,8 @@ func showMetrics(ctx context.Context, cfg *config.Config, server *receiver.Serve
 	}
 
 	go func() {
-		if err := serveMetrics(ctx, l, server.Stats); err != nil {
-			log.Error("metrics", "error", err) // mail goes on
+		if err := serveMetrics(ctx, l, o.Version, server.Stats); err != nil {
+			o.Logger.Error("metrics", "error", err) // mail goes on
 		}
 	}()
 

@@ -8,13 +8,12 @@ import (
 	"context"
 	"embed"
 	"fmt"
-	"io"
-	"os"
 	"slices"
 	"strings"
 	"text/template"
 
 	"github.com/mailpub/mailpub/cmd/mailpub/config"
+	"github.com/mailpub/mailpub/cmd/mailpub/lang"
 	"github.com/mailpub/mailpub/cmd/mailpub/site"
 	"github.com/mailpub/mailpub/cmd/mailpub/term"
 	"github.com/mailpub/mailpub/plan"
@@ -28,37 +27,20 @@ var letters embed.FS
 
 // Options say how a request is written.
 type Options struct {
-	Lang string // one of Languages
+	Lang string // one of lang.Names; "": that of the config
 	Form string // one of Forms
 	All  bool   // include existing records
 	Site site.Options
 }
 
-// Languages are those of the letters.
-func Languages() []string { return []string{"en", "it"} }
-
 // Forms are those of a zone's records.
 func Forms() []string { return []string{"letter", "table", "zone"} }
-
-// SystemLanguage is the language of the session, where there are letters in it.
-func SystemLanguage() string {
-	for _, v := range []string{"LC_ALL", "LC_MESSAGES", "LANG"} {
-		if s := os.Getenv(v); s != "" {
-			if lang, _, _ := strings.Cut(s, "_"); slices.Contains(Languages(), lang) {
-				return lang
-			}
-			break
-		}
-	}
-
-	return "en"
-}
 
 // Write prints a request of the site of u's config file: "ptr", "zone" NAME or "policy" DOMAIN;
 // without a subject the list of what is open.
 func Write(ctx context.Context, u *term.UI, o Options, words []string) error {
-	if !slices.Contains(Languages(), o.Lang) {
-		return fmt.Errorf("--lang is %q, want %s", o.Lang, strings.Join(Languages(), " or "))
+	if o.Lang != "" && !lang.Language(o.Lang).Known() {
+		return fmt.Errorf("--lang is %q, want %s", o.Lang, strings.Join(lang.Names(), " or "))
 	}
 	if !slices.Contains(Forms(), o.Form) {
 		return fmt.Errorf("--form is %q, want one of %s", o.Form, strings.Join(Forms(), ", "))
@@ -69,6 +51,7 @@ func Write(ctx context.Context, u *term.UI, o Options, words []string) error {
 		return err
 	}
 
+	u.Language = lang.Language(o.Lang).Or(cfg.Addressed())
 	subject, name, err := subjectOf(cfg, words)
 	if err != nil {
 		return err
@@ -156,13 +139,13 @@ func printPending(u *term.UI, p *site.Plan) {
 				strings.TrimPrefix(changes[0].Key.Name, "mta-sts.")
 		}
 
-		fmt.Fprintf(u.Out, "%s  %s\n", u.Bold(party.Target.String()), u.Dim(command))
+		fmt.Fprintf(u.Out, "%s  %s\n", u.Bold(u.Language.Text(party.Target.String())), u.Dim(command))
 		term.ShowChanges(u, changes)
 		fmt.Fprintln(u.Out)
 	}
 
 	if len(open) == 0 {
-		fmt.Fprintln(u.Out, "No pending requests.")
+		fmt.Fprintln(u.Out, u.Language.Text("No pending requests."))
 	}
 }
 
@@ -221,17 +204,17 @@ func pointers(ctx context.Context, u *term.UI, p *site.Plan, o Options) error {
 	}
 
 	if len(letter.Pointers) == 0 {
-		fmt.Fprintln(u.Err, "No request needed: every PTR is correct (--all prints the letter anyway).")
+		fmt.Fprintln(u.Err, u.Language.Text("No request needed: every PTR is correct (--all prints the letter anyway)."))
 		return nil
 	}
 
-	return writeLetter(u.Out, "ptr", o.Lang, letter)
+	return writeLetter(u, "ptr", letter)
 }
 
-func writeLetter(w io.Writer, subject, lang string, data any) error {
-	t, err := template.ParseFS(letters, "letters/"+subject+"."+lang+".txt")
+func writeLetter(u *term.UI, subject string, data any) error {
+	t, err := template.ParseFS(letters, fmt.Sprintf("letters/%s.%s.txt", subject, u.Language))
 	if err != nil {
 		return err
 	}
-	return t.Execute(w, data)
+	return t.Execute(u.Out, data)
 }

@@ -103,20 +103,3 @@ func TestWriteRefuses(t *testing.T) {
 		}
 	}
 }
-
-func TestSystemLanguage(t *testing.T) {
-	for _, test := range []struct{ all, messages, lang, want string }{
-		{"", "", "it_IT.UTF-8", "it"},
-		{"", "", "de_DE.UTF-8", "en"},
-		{"C", "", "it_IT.UTF-8", "en"},
-		{"", "it_CH", "en_GB", "it"},
-		{"", "", "", "en"},
-	} {
-		t.Setenv("LC_ALL", test.all)
-		t.Setenv("LC_MESSAGES", test.messages)
-		t.Setenv("LANG", test.lang)
-		if got := SystemLanguage(); got != test.want {
-			t.Errorf("%+v: %q", test, got)
-		}
-	}
-}

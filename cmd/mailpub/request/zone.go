@@ -33,7 +33,8 @@ func printZone(u *term.UI, p *site.Plan, name string, o Options) error {
 	}
 
 	if len(asked.lines) == 0 {
-		fmt.Fprintf(u.Err, "No request needed: zone %s is complete (--all prints it anyway).\n", z.Name)
+		fmt.Fprintln(u.Err, u.Language.Text(
+			fmt.Sprintf("No request needed: zone %s is complete (--all prints it anyway).", z.Name)))
 		return nil
 	}
 
@@ -45,7 +46,7 @@ func printZone(u *term.UI, p *site.Plan, name string, o Options) error {
 		return table(u.Out, asked.rows)
 	}
 
-	return writeLetter(u.Out, "zone", o.Lang, map[string]any{
+	return writeLetter(u, "zone", map[string]any{
 		"Zone":    z.Name,
 		"Host":    strings.TrimSuffix(p.Site.Spec().Host, "."),
 		"Lines":   asked.lines,

@@ -1,3 +1,5 @@
+// Package schema holds the JSON Schemas of the config file and of the documents that mailpub prints,
+// for editors and programs.
 package schema
 
 import (
@@ -6,6 +8,14 @@ import (
 	"fmt"
 	"strings"
 )
+
+// ID names the schema of the config; it is also where the latest one is.
+const ID = "https://raw.githubusercontent.com/mailpub/mailpub/main/examples/mailpub.schema.json"
+
+// Config is the schema of the config file, indented; "make docs" writes it.
+//
+//go:embed config.json
+var Config string
 
 //go:embed documents
 var documents embed.FS

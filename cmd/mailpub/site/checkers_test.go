@@ -42,7 +42,7 @@ func everyChecker() []plan.Checker {
 		s.externalMessageChecks(nil), s.reportChecks(), s.publicChecks(),
 		dnscheck.Checks(dnscheck.Facts{
 			Zones:      []string{"nomeazienda.it"},
-			Written:    map[string]dnscheck.Written{"nomeazienda.it": {}},
+			Written:    map[string]dnscheck.WrittenZone{"nomeazienda.it": {}},
 			BlockLists: []string{"bl.example.net"},
 			Owned:      make([]plan.Entry, 1),
 			Domains: []dnscheck.Domain{{

@@ -93,7 +93,7 @@ func openZone(ctx context.Context, cfg *config.Config, z config.Zone, resolver *
 }
 
 // desire fills in what is wanted of each party.
-func desire(parties []Party, desired mail.Desired, server mailsvc.Server) {
+func assignDesired(parties []Party, desired mail.Desired, server mailsvc.Server) {
 	for i := range parties {
 		p := &parties[i]
 		switch p.Target.Kind {

@@ -18,7 +18,7 @@ const zonesAtOnce = 16
 // delegations begins to ask who serves the zones that the plan writes.
 func (s *Site) delegations(ctx context.Context) *dnscheck.Delegations {
 	f := s.dnsFacts()
-	f.Written = map[string]dnscheck.Written{}
+	f.Written = map[string]dnscheck.WrittenZone{}
 	var zones []string
 
 	for _, z := range s.cfg.Zones {

@@ -87,7 +87,7 @@ func (s *Site) desiredDNS() dnscheck.Facts {
 		f.Domains = append(f.Domains, pd)
 	}
 
-	f.Written = map[string]dnscheck.Written{}
+	f.Written = map[string]dnscheck.WrittenZone{}
 	for _, z := range s.cfg.Zones {
 		f.Zones = append(f.Zones, z.Name)
 		if w, ok := writtenAt(z); ok {
@@ -231,13 +231,13 @@ func (s *Site) selectors(d config.Domain) (list []dnscheck.Selector) {
 }
 
 // writtenAt says where a zone is written; ok is false where a person enters it.
-func writtenAt(z config.Zone) (w dnscheck.Written, ok bool) {
+func writtenAt(z config.Zone) (w dnscheck.WrittenZone, ok bool) {
 	p, known := providers.Lookup(z.Provider)
 	if !known || p.Manual {
 		return w, false
 	}
 
-	w = dnscheck.Written{Provider: z.Provider, Hosts: p.NameServers}
+	w = dnscheck.WrittenZone{Provider: z.Provider, Hosts: p.NameServers}
 	if z.Provider == "rfc2136" {
 		w.Server, _ = resolver.HostPort(z.Settings["server"])
 	}

@@ -41,14 +41,14 @@ func (s *Site) mailboxChecks() (checkers []plan.Checker) {
 					if firstDomain(s.spec) == "" { // others take the mail of every domain
 						return nil
 					}
-					return seenNow(s.checkInward(ctx, i, m))
+					return stampSeen(s.checkInward(ctx, i, m))
 				}},
 			plan.Checker{
 				Area:    catalog.AreaMail,
 				IDs:     roundtrip.OutboundIDs(),
 				Timeout: timeout,
 				Run: func(ctx context.Context) []plan.Check {
-					return seenNow(s.checkOutward(ctx, i, m)...)
+					return stampSeen(s.checkOutward(ctx, i, m)...)
 				},
 			})
 	}
@@ -57,7 +57,7 @@ func (s *Site) mailboxChecks() (checkers []plan.Checker) {
 }
 
 // seenNow marks when a message showed what checks say; those that nobody could look at have no time.
-func seenNow(checks ...plan.Check) []plan.Check {
+func stampSeen(checks ...plan.Check) []plan.Check {
 	now := time.Now().Truncate(time.Second)
 	for i := range checks {
 		if checks[i].Status != plan.Skip {
@@ -191,7 +191,7 @@ func testMessage(from, to, word string, now time.Time) []byte {
 
 // checkInward sends a message from a mailbox elsewhere to the site, and looks for it here, and for a bounce there.
 func (s *Site) checkInward(ctx context.Context, i int, m config.RemoteMailbox) plan.Check {
-	in := roundtrip.Inward{Mailbox: m.Address, To: s.recipient(), Own: s.spec.Public}
+	in := roundtrip.InboundTest{Mailbox: m.Address, To: s.recipient(), Own: s.spec.Public}
 	a, err := s.account(i, m)
 	if err == nil {
 		err = s.countMessage()
@@ -320,7 +320,7 @@ func (s *Site) recipient() string {
 // checkOutward sends a message through the site's own server to a mailbox elsewhere, and looks for it there, and for a
 // bounce here.
 func (s *Site) checkOutward(ctx context.Context, i int, m config.RemoteMailbox) []plan.Check {
-	out := roundtrip.Outward{
+	out := roundtrip.OutboundTest{
 		Mailbox: m.Address,
 		From:    s.cfg.Verify.Outbound.From,
 		Sources: s.spec.Public,
@@ -368,7 +368,7 @@ func (s *Site) checkOutward(ctx context.Context, i int, m config.RemoteMailbox) 
 
 // waitRemote looks for the message there and for its bounce here, until either is found or patience ends. The error
 // says why the mailbox there can't be read at all.
-func (s *Site) waitRemote(ctx context.Context, box *mailboxReader, out *roundtrip.Outward, word string, begin time.Time) (err error) {
+func (s *Site) waitRemote(ctx context.Context, box *mailboxReader, out *roundtrip.OutboundTest, word string, begin time.Time) (err error) {
 	facts := s.mailFacts()
 	for time.Since(begin) < s.cfg.Verify.Wait() && ctx.Err() == nil {
 		var found []mailbox.Message

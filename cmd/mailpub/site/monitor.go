@@ -137,7 +137,7 @@ func (m *Monitor) verify(ctx context.Context, s *Site) []plan.Check {
 
 	sent := m.messages.sent()
 	if !sent.due(s.spec.Public, time.Now()) {
-		return append(s.checkWithout(ctx, ids), sent.checks()...)
+		return append(s.checkExcept(ctx, ids), sent.checks()...)
 	}
 
 	checks := s.check(ctx, nil)

@@ -8,6 +8,7 @@ import (
 	"github.com/mailpub/mailpub/cmd/mailpub/config"
 	"github.com/mailpub/mailpub/plan"
 	"github.com/mailpub/mailpub/plan/mail"
+	"github.com/mailpub/mailpub/plan/trace"
 	"github.com/mailpub/mailpub/providers/resolver"
 	"github.com/mailpub/mailpub/providers/zone"
 )
@@ -36,6 +37,7 @@ func (l *Lock) Open(ctx context.Context) (*Site, error) {
 
 func open(ctx context.Context, cfg *config.Config, l *plan.Ledger, lock plan.Lock, o Options) (*Site, error) {
 	o.Logger = redactLogger(o.Logger, cfg.Secrets())
+	trace.Redact(ctx, cfg.Site, cfg.Secrets().Text)
 	if err := errors.Join(o.Scope.check(cfg), o.checkPublic(cfg)); err != nil {
 		return nil, err
 	}

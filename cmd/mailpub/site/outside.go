@@ -58,7 +58,7 @@ func (r *probeRun) ask(ctx context.Context) (probe.Answer, error) {
 
 		r.answer, r.err = askProbe(ctx, r.site.probe, request)
 		if r.err == nil {
-			r.answer = r.site.askAgain(ctx, request, r.answer)
+			r.answer = r.site.retryGreylisted(ctx, request, r.answer)
 		}
 	})
 
@@ -70,7 +70,7 @@ const lookPause = 5 * time.Second
 
 // askAgain has the probe look again for as long as the mail host greylists its message, within the patience.
 // The last look counts that the probe took; it may want to be asked later.
-func (s *Site) askAgain(ctx context.Context, request probe.Request, first probe.Answer) probe.Answer {
+func (s *Site) retryGreylisted(ctx context.Context, request probe.Request, first probe.Answer) probe.Answer {
 	for again := mailcheck.NewRetry(lookPause, s.cfg.Verify.Wait()); ; {
 		words, is := greylistedMessage(first)
 		if !is || !again.Wait(ctx, words) {

@@ -76,7 +76,7 @@ func (s *Site) Plan(ctx context.Context) (*Plan, error) {
 		return nil, err
 	}
 
-	desire(list, desired, s.server)
+	assignDesired(list, desired, s.server)
 
 	served := s.delegations(ctx)
 	defer served.Wait()
@@ -125,6 +125,7 @@ func (s *Site) makePlan(ctx context.Context, list []Party) (*Plan, error) {
 	}
 
 	applyChangeLimits(list, made.Changes)
+	refuseAliases(list, made.Changes)
 	p := &Plan{Plan: made, Site: s, Parties: list}
 	p.redact(s.cfg.Secrets())
 

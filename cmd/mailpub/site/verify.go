@@ -71,7 +71,7 @@ func (s *Site) check(ctx context.Context, only []string) []plan.Check {
 }
 
 // checkWithout runs all checks but some, and those that have the probe send a message.
-func (s *Site) checkWithout(ctx context.Context, ids []string) []plan.Check {
+func (s *Site) checkExcept(ctx context.Context, ids []string) []plan.Check {
 	var only []string
 	for _, id := range catalog.IDs() {
 		if !slices.Contains(ids, id) {

@@ -7,7 +7,7 @@ import (
 	"strings"
 	"unicode"
 
-	"github.com/charmbracelet/x/ansi"
+	"github.com/clipperhouse/displaywidth"
 	"golang.org/x/term"
 )
 
@@ -77,7 +77,7 @@ func (s Style) Wrap(text string, n int) string {
 	width := cmp.Or(s.Columns, widest)
 
 	for i, word := range strings.Fields(text) {
-		if column+1+ansi.StringWidth(word) > width && i > 0 {
+		if column+1+displayWidth(word) > width && i > 0 {
 			b.WriteString("\n" + strings.Repeat(" ", n))
 			column = n
 		} else if i > 0 {
@@ -86,7 +86,7 @@ func (s Style) Wrap(text string, n int) string {
 		}
 
 		b.WriteString(word)
-		column += ansi.StringWidth(word)
+		column += displayWidth(word)
 	}
 
 	return b.String()
@@ -95,7 +95,7 @@ func (s Style) Wrap(text string, n int) string {
 // hang breaks a line that does not fit the terminal, with what follows indented by n. Text of several lines
 // stays as it is.
 func (s Style) hang(line string, n int) string {
-	if s.Columns == 0 || strings.Contains(line, "\n") || ansi.StringWidth(line) <= s.Columns {
+	if s.Columns == 0 || strings.Contains(line, "\n") || displayWidth(line) <= s.Columns {
 		return line
 	}
 
@@ -113,7 +113,7 @@ func (s Style) Clip(line string) string {
 	if s.Width == 0 {
 		return line
 	}
-	return ansi.Truncate(line, s.Width-1, "…")
+	return terminalText.TruncateString(line, s.Width-1, "…")
 }
 
 // Fold breaks the lines of a help text that do not fit the terminal: paragraphs anew, and the texts of a table
@@ -151,7 +151,7 @@ func (s Style) Fold(text string) string {
 
 // foldRow breaks an indented line: behind its last column, or as it is indented.
 func (s Style) foldRow(line string) string {
-	if ansi.StringWidth(line) <= s.Columns {
+	if displayWidth(line) <= s.Columns {
 		return line
 	}
 
@@ -159,7 +159,7 @@ func (s Style) foldRow(line string) string {
 	indent := len(line) - len(bare)
 	if gap := strings.LastIndex(bare, "   "); gap > 0 && indent+gap+3 <= s.Columns*2/3 {
 		head := line[:indent+gap+3]
-		return head + s.Wrap(bare[gap+3:], ansi.StringWidth(head))
+		return head + s.Wrap(bare[gap+3:], displayWidth(head))
 	}
 
 	return strings.Repeat(" ", indent) + s.Wrap(bare, indent)
@@ -181,8 +181,14 @@ func Clean(s string) string {
 
 // Pad fills s up with spaces to n columns.
 func Pad(s string, n int) string {
-	if missing := n - ansi.StringWidth(s); missing > 0 {
+	if missing := n - displayWidth(s); missing > 0 {
 		return s + strings.Repeat(" ", missing)
 	}
 	return s
 }
+
+// terminalText measures text as a terminal shows it: escape sequences have no width.
+var terminalText = displaywidth.Options{ControlSequences: true}
+
+// displayWidth is how many columns of a terminal a text takes.
+func displayWidth(s string) int { return terminalText.String(s) }

@@ -12,6 +12,8 @@ import (
 	"io"
 	"runtime"
 	"text/tabwriter"
+
+	"github.com/mailpub/mailpub/cmd/mailpub/lang"
 )
 
 // DefaultConfig is the config file of a command that names none.
@@ -25,8 +27,9 @@ type UI struct {
 	JSON     bool // standard output holds a JSON document alone
 	Document bool // standard output holds another document alone
 
-	ConfigFile string       // for the commands that are suggested
-	Stopped    func() error // not nil after the command was interrupted
+	Language   lang.Language // of what is handed on to other people; "": English
+	ConfigFile string        // for the commands that are suggested
+	Stopped    func() error  // not nil after the command was interrupted
 
 	typed   *bufio.Reader // of In, after the first question
 	printed bool          // a JSON document was

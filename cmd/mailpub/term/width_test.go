@@ -6,8 +6,6 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/charmbracelet/x/ansi"
-
 	"github.com/mailpub/mailpub/plan"
 )
 
@@ -16,8 +14,8 @@ func fits(t *testing.T, text string, columns int) {
 	t.Helper()
 	for line := range strings.Lines(text) {
 		line = strings.TrimRight(line, "\n")
-		if ansi.StringWidth(line) > columns && len(strings.Fields(line)) > 1 {
-			t.Errorf("%d columns: %q", ansi.StringWidth(line), line)
+		if displayWidth(line) > columns && len(strings.Fields(line)) > 1 {
+			t.Errorf("%d columns: %q", displayWidth(line), line)
 		}
 	}
 }
@@ -82,8 +80,7 @@ func TestProgressFits(t *testing.T) {
 			})
 
 			line := strings.TrimPrefix(out.String(), EraseLine)
-			if got := ansi.StringWidth(line); got >= width || strings.Contains(line, "\n") ||
-				got == 0 {
+			if got := displayWidth(line); got >= width || strings.Contains(line, "\n") || got == 0 {
 				t.Errorf("%d columns of %d: %q", got, width, line)
 			}
 

@@ -62,12 +62,13 @@ func (w *watcher) tryToLead(ctx context.Context) leadResult {
 			waited = true
 			w.emit(Event{Kind: StandingBy, Text: "standing by, as " + who + " watches it"})
 			w.snapshot = Snapshot{
-				Site:    w.site.Name,
-				File:    w.site.File,
-				Host:    w.site.Host,
-				LAN:     w.site.LAN,
-				At:      w.d.Now(),
-				Standby: true,
+				Site:     w.site.Name,
+				File:     w.site.File,
+				Host:     w.site.Host,
+				Language: w.site.Language,
+				LAN:      w.site.LAN,
+				At:       w.d.Now(),
+				Standby:  true,
 			}
 
 			w.publishSnapshot()

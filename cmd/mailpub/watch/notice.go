@@ -6,6 +6,8 @@ import (
 	"strings"
 	"time"
 	"unicode"
+
+	"github.com/mailpub/mailpub/cmd/mailpub/lang"
 )
 
 // NoticeFormat names the form of a Notice in JSON.
@@ -66,6 +68,18 @@ func (n *Notice) write(more ...string) {
 	}
 
 	n.Text = strings.TrimSuffix(b.String(), "\n")
+}
+
+// translate says a notice in the language of those who get it. Subjects are names, and stay.
+func (n *Notice) translate(l lang.Language) {
+	n.Title = l.Text(n.Title)
+	n.Text = l.Lines(n.Text)
+	for i, t := range n.Things {
+		n.Things[i].Got = l.Text(t.Got)
+		n.Things[i].Want = l.Text(t.Want)
+		n.Things[i].Hint = l.Text(t.Hint)
+		n.Things[i].Cause = l.Text(t.Cause)
+	}
 }
 
 // clean takes out of a notice what could be more than text where it is shown: it holds what name

@@ -60,7 +60,7 @@ func (d *Daemon) once(ctx context.Context, s Site) (Snapshot, error) {
 	}
 
 	w.load()
-	w.snapshot = Snapshot{Site: s.Name, File: s.File}
+	w.snapshot = Snapshot{Site: s.Name, File: s.File, Language: s.Language}
 	w.pass(ctx)
 
 	for w.snapshot.At.IsZero() && ctx.Err() == nil { // somebody works on the site
@@ -82,5 +82,6 @@ func TestNotice(s Site, now time.Time) Notice {
 	}
 
 	n.write("This is a test: mailpub watch --test-notice was run for " + s.Host + ".")
+	n.translate(s.Language)
 	return n
 }

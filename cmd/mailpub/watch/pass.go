@@ -135,18 +135,19 @@ func (w *watcher) finish(ctx context.Context, found Observation, start time.Time
 	found.Report.Site = w.site.Name
 	found.Report.Drift = true
 	w.snapshot = Snapshot{
-		Site:   w.site.Name,
-		File:   w.site.File,
-		Host:   w.site.Host,
-		LAN:    w.site.LAN,
-		Public: found.Public,
-		At:     start,
-		Took:   now.Sub(start),
-		Next:   w.next,
-		Report: found.Report,
-		Err:    found.Err,
-		Leases: found.Leases,
-		Config: w.wrongConfig,
+		Site:     w.site.Name,
+		File:     w.site.File,
+		Host:     w.site.Host,
+		Language: w.site.Language,
+		LAN:      w.site.LAN,
+		Public:   found.Public,
+		At:       start,
+		Took:     now.Sub(start),
+		Next:     w.next,
+		Report:   found.Report,
+		Err:      found.Err,
+		Leases:   found.Leases,
+		Config:   w.wrongConfig,
 	}
 
 	level := slog.LevelDebug

@@ -6,6 +6,7 @@ import (
 	"net/netip"
 	"time"
 
+	"github.com/mailpub/mailpub/cmd/mailpub/lang"
 	"github.com/mailpub/mailpub/plan"
 )
 
@@ -19,8 +20,9 @@ type Site struct {
 	// Digest stands for all that follows, as far as it comes from files.
 	Digest string
 
-	Host string
-	LAN  netip.Addr
+	Host     string
+	LAN      netip.Addr
+	Language lang.Language // of notices and of the page
 
 	Schedule Schedule
 	Policy   Policy

@@ -4,6 +4,7 @@ import (
 	"net/netip"
 	"time"
 
+	"github.com/mailpub/mailpub/cmd/mailpub/lang"
 	"github.com/mailpub/mailpub/plan"
 )
 
@@ -12,6 +13,8 @@ import (
 type Snapshot struct {
 	Site string // its name, unique in a daemon
 	File string // the config file
+
+	Language lang.Language // of those who read of the site
 
 	Host   string       // the mail host, without a final dot: "mail.nomeazienda.it"
 	LAN    netip.Addr   // of the mail server

@@ -54,6 +54,7 @@ func (w *watcher) notify(n Notice) {
 	}
 
 	n.clean()
+	n.translate(w.site.Language)
 	w.queues.put(n)
 }
 

@@ -1,7 +1,9 @@
-// Package schema makes the JSON Schema of a config file from the structs that load it, for
+// Package schemagen makes the JSON Schema of a config file from the structs that load it, for
 // editors. It knows what JSON Schema can say; what it can't (that a zone holds a name, say) is
 // left to the config's own check.
-package schema
+//
+// The tests alone use it: mailpub contains the text that it made, and not the libraries.
+package schemagen
 
 import (
 	"encoding/json"
@@ -12,11 +14,9 @@ import (
 	"github.com/invopop/jsonschema"
 
 	"github.com/mailpub/mailpub/cmd/mailpub/config"
+	"github.com/mailpub/mailpub/cmd/mailpub/schema"
 	"github.com/mailpub/mailpub/providers"
 )
-
-// ID names the schema; it is also where the latest one is.
-const ID = "https://raw.githubusercontent.com/mailpub/mailpub/main/examples/mailpub.schema.json"
 
 // Patterns of values that are more than text.
 const (
@@ -24,9 +24,15 @@ const (
 	reference = `^(env|file|exec):.+$`
 )
 
-// Generate returns the schema, indented. describe says what a field is for, by its path:
-// "router.lease"; "" for nothing.
-func Generate(describe func(path string) string) ([]byte, error) {
+// Schema returns the schema, indented.
+func Schema() ([]byte, error) {
+	about := map[string]string{}
+	for _, k := range config.Keys() {
+		about[k.Path] = k.Text
+	}
+
+	describe := func(path string) string { return about[path] }
+
 	r := jsonschema.Reflector{
 		FieldNameTag:               "mapstructure",
 		DoNotReference:             true,
@@ -42,7 +48,7 @@ func Generate(describe func(path string) string) ([]byte, error) {
 	}
 
 	s := r.Reflect(&config.Config{})
-	s.ID = ID
+	s.ID = schema.ID
 	s.Title = "mailpub"
 	s.Description = "A mail server and its reachability from the Internet."
 	complete(s, "", describe)
