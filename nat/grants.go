@@ -187,7 +187,7 @@ func (g *leaseTable) list(ports []forward.Port, epoch uint32, err error) (found 
 		}
 
 		if g.isFromFuture(got) {
-			m.Again = fmt.Sprintf("its grant is dated %s, which is still to come: the clock was wrong, and whether it lasts cannot be told",
+			m.Again = fmt.Sprintf("its grant is dated %s, in the future: the clock was wrong, and whether it lasts is unknown",
 				got.At.UTC().Format(time.RFC3339))
 		}
 

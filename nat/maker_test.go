@@ -255,7 +255,7 @@ func TestGrantFromTheFuture(t *testing.T) {
 	r := openPMPAt(t, box, known, time.Now)
 	items, err := r.Read(t.Context(), []plan.Key{key})
 	if err != nil || len(items) != 1 || !items[0].Unverified ||
-		!strings.Contains(items[0].Again, "which is still to come: the clock was wrong") {
+		!strings.Contains(items[0].Again, "in the future: the clock was wrong") {
 		t.Fatalf("read %+v, %v", items, err)
 	}
 

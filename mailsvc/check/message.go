@@ -149,7 +149,7 @@ func checkSource(c plan.Check, head []byte, from []netip.Addr) plan.Check {
 	default:
 		c.Got = fmt.Sprintf("%s, which is not the address that the probe knows for itself",
 			seen)
-		c.Hint = "the probe may be translated itself; then this can't be told"
+		c.Hint = "the probe may be translated itself; then this cannot be determined"
 	}
 
 	return c

@@ -35,7 +35,7 @@ func (f Facts) refusing(ctx context.Context) []plan.Check {
 		return singleCheck(f.unreachable(c, err))
 	case words == "":
 		c.Status = plan.Pass
-		c.Got = answer{waited: waited}.note("postmaster@" + f.Domains[0] + " is not put off")
+		c.Got = answer{waited: waited}.note("postmaster@" + f.Domains[0] + " is not deferred")
 		return singleCheck(c)
 	case Greylisted(words):
 		c = f.deferred(c, words)

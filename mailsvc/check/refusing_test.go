@@ -17,7 +17,7 @@ func TestRefusing(t *testing.T) {
 		status plan.Status
 		got    string
 	}{
-		"takes mail": {&smtptest.Server{}, plan.Pass, "not put off"},
+		"takes mail": {&smtptest.Server{}, plan.Pass, "not deferred"},
 		"a full disk": {&smtptest.Server{Reply: func(l string) string {
 			if strings.HasPrefix(l, "MAIL") {
 				return "452 4.3.1 Insufficient system storage"
@@ -35,7 +35,7 @@ func TestRefusing(t *testing.T) {
 				return "550 no such user"
 			}
 			return ""
-		}}, plan.Pass, "not put off"},
+		}}, plan.Pass, "not deferred"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {

@@ -211,7 +211,7 @@ func (d *Driver) readAlias(ctx context.Context, k plan.Key, address string) (*pl
 	has, err := d.isAccount(ctx, address)
 	switch {
 	case err != nil:
-		return unreadable(k, "whether there is an account of that name can't be told: "+
+		return unreadable(k, "cannot determine whether there is an account of that name: "+
 			err.Error()), nil
 	case has:
 		return observedItem(k, ownAccount), nil
@@ -365,7 +365,7 @@ func (d *Driver) otherVersion(ctx context.Context) string {
 	is := d.Version(ctx)
 	switch {
 	case is == "":
-		return "which version this MDaemon is can't be told, and the dialect holds for " +
+		return "cannot determine which version this MDaemon is, and the dialect holds for " +
 			d.Dialect.Version
 	case major(is) != major(d.Dialect.Version):
 		return fmt.Sprintf("the dialect was learnt on MDaemon %s, and this is %s: learn it again (mailpub mdaemon learn)",

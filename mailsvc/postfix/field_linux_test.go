@@ -35,9 +35,7 @@ func (*installed) Save(*plan.Ledger) error { return nil }
 // set writes settings of main.cf.
 func (i *installed) set(t *testing.T, settings ...string) {
 	t.Helper()
-	for _, s := range settings {
-		i.postconf(t, "-e", s)
-	}
+	i.postconf(t, append([]string{"-e"}, settings...)...)
 }
 
 func (i *installed) postconf(t *testing.T, args ...string) {
@@ -62,20 +60,25 @@ func (i *installed) write(t *testing.T, name, text string, index ...string) {
 	}
 }
 
+// siteNeeds are what the site of these tests needs of its server.
+func siteNeeds() []plan.Item {
+	spec := mail.Spec{
+		Host:    "mail.nomeazienda.it.",
+		Address: netip.MustParseAddr("10.10.10.10"),
+		Domains: []mail.Domain{{Name: "nomeazienda.it.", MX: []mail.MX{{Host: "mail.nomeazienda.it.", Preference: 10}}}},
+		Service: mail.MailService{Aliases: []mail.Alias{{Address: "postmaster", To: "mario"},
+			{Address: "abuse", To: "mario"}}},
+	}
+
+	return spec.ServiceItems()
+}
+
 // plan plans the site, or with wanted false that it goes.
 func (i *installed) plan(t *testing.T, wanted bool) (*plan.Plan, []plan.Party) {
 	t.Helper()
 	party := plan.Party{Target: plan.Target{Kind: mail.TargetService}, Driver: i.driver}
 	if wanted {
-		spec := mail.Spec{
-			Host:    "mail.nomeazienda.it.",
-			Address: netip.MustParseAddr("10.10.10.10"),
-			Domains: []mail.Domain{{Name: "nomeazienda.it.", MX: []mail.MX{{Host: "mail.nomeazienda.it.", Preference: 10}}}},
-			Service: mail.MailService{Aliases: []mail.Alias{{Address: "postmaster", To: "mario"},
-				{Address: "abuse", To: "mario"}}},
-		}
-
-		for _, it := range i.driver.Spell(spec.ServiceItems()) {
+		for _, it := range i.driver.Spell(siteNeeds()) {
 			if it.ByHand == "" {
 				party.Wanted = append(party.Wanted, it)
 			}
@@ -270,7 +273,7 @@ func TestField(t *testing.T) {
 	defer all.Wait()
 
 	running := make(chan struct{}, 6) // they mostly wait: Postfix does, for two seconds after each change
-	for _, c := range append(fieldCases(), panelCases()...) {
+	for _, c := range slices.Concat(fieldCases(), panelCases(), filedCases(t)) {
 		all.Go(func() {
 			running <- struct{}{}
 			defer func() { <-running }()
@@ -334,9 +337,17 @@ func TestField(t *testing.T) {
 					t.Errorf("settings are %q and were %q", now, kept)
 				}
 
-				if p, _ := i.plan(t, true); p.Writes() > 0 {
+				if c.refuses != "" {
+					sameBytes(t, i.Files(t), files)
+					return
+				}
+
+				p, _ := i.plan(t, true)
+				if p.Writes() > 0 {
 					t.Errorf("a second plan has %+v", p.Changes)
 				}
+
+				i.inspect(t, p)
 
 				if c.arrives {
 					i.delivers(t, l)
@@ -378,6 +389,25 @@ func newInstalled(t *testing.T, l *lab.Lab) *installed {
 	}
 
 	return i
+}
+
+// inspect compares what verify says of the settings with a plan that changes nothing: only what the plan
+// can't read or leaves to a person may be wrong.
+func (i *installed) inspect(t *testing.T, p *plan.Plan) {
+	t.Helper()
+	settings, err := i.driver.Inspect(t.Context(), siteNeeds())
+	if err != nil {
+		t.Fatal(err)
+	}
+
+	for _, s := range settings {
+		open := slices.ContainsFunc(p.Changes, func(c plan.Change) bool {
+			return c.Key.Name == s.Subject
+		})
+		if !s.Good && !s.Unknown && !open {
+			t.Errorf("verify says of %s: want %q, got %q", s.Subject, s.Want, s.Got)
+		}
+	}
 }
 
 // age makes main.cf an old file: Postfix's commands wait until one is more than a second old.

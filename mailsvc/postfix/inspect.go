@@ -45,8 +45,7 @@ func (d *Driver) Inspect(ctx context.Context, needs []plan.Item) ([]mailsvc.Sett
 		if it.ByHand == "" {
 			s := mailsvc.Setting{Need: it.need, Subject: it.Key.Name, Want: it.Lines[0]}
 			if it.Key.Name == dovecotKey {
-				s.Got, s.Good, s.Unknown = listening(filepath.Join(inForce["queue_directory"],
-					socket))
+				s.Got, s.Good, s.Unknown = state.loginSocket(inForce["queue_directory"])
 			} else {
 				s.Got, s.Good = d.inForce(ctx, state, inForce, it.Item)
 			}
@@ -56,6 +55,22 @@ func (d *Driver) Inspect(ctx context.Context, needs []plan.Item) ([]mailsvc.Sett
 	}
 
 	return append(out, d.outboundRoutes(ctx, state, wanted)...), ctx.Err()
+}
+
+// loginSocket sees whether somebody listens where Postfix asks for logins: at our socket, or at that which
+// the administrator has. One in another place than a file of the queue can't be seen from here.
+func (s *state) loginSocket(queue string) (got string, good, unknown bool) {
+	got, good, unknown = listening(filepath.Join(queue, socket))
+	other := s.asksElsewhere()
+	switch {
+	case good, other == "":
+		return got, good, unknown
+	case strings.Contains(other, ":"), strings.HasPrefix(other, "/"):
+		return other, false, true
+	}
+
+	_, good, unknown = listening(filepath.Join(queue, other))
+	return other, good, unknown
 }
 
 // outboundRoutes sees whether mail for elsewhere goes where the site's delivery says, whatever relayhost has: by a
@@ -188,6 +203,14 @@ func (d *Driver) inForce(ctx context.Context, s *state, all map[string]string, i
 	if !ok {
 		return "this Postfix does not know it", false
 	}
+
+	if name == "local_recipient_maps" && !s.delivers() {
+		return got, true // who delivers knows the users
+	}
+	if text := s.metElsewhere(name); text != "" {
+		got = text
+	}
+
 	if it.Merge != nil {
 		return got, plan.EqualLines(it.Merge([]string{got}, nil, nil), []string{got})
 	}

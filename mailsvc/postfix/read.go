@@ -232,10 +232,8 @@ func (d *Driver) readSetting(ctx context.Context, s *state, k plan.Key) (lines [
 		return d.readDomain(ctx, s, domain)
 	}
 
-	if strings.HasPrefix(name, "smtpd_sasl_") || name == "smtpd_tls_auth_only" {
-		if text := s.loginsElsewhere(name); text != "" {
-			return []string{text}, ""
-		}
+	if text := s.metElsewhere(name); text != "" {
+		return []string{text}, ""
 	}
 
 	v, ok := s.set[name]

@@ -284,7 +284,7 @@ func limitedNetworks(trusted []string) plan.Merge {
 				continue
 			}
 
-			if ok {
+			if ok || strings.HasPrefix(e, "/") || strings.Contains(e, ":/") { // of a file or table too
 				networks++
 			}
 
@@ -326,8 +326,11 @@ func covers(element string, network netip.Prefix) bool {
 // relayRestrictions wants relay restrictions that end strangers' mail for others for good. What an
 // administrator has there stays where it is.
 func relayRestrictions(observed, _, _ []string) []string {
-	if len(observed) == 0 {
+	if len(observed) == 0 || observed[0] == empty {
 		return []string{relayControl}
+	}
+	if strings.HasPrefix(observed[0], inRecipients) {
+		return observed
 	}
 
 	list := slices.DeleteFunc(listOf(observed), func(e string) bool {

@@ -41,6 +41,31 @@ func (s *state) sampleAddress() string {
 // socket is where Postfix asks who may log in.
 func (s *state) socket() string { return filepath.Join(s.effective["queue_directory"], socket) }
 
+// inRecipients begins the text of relay restrictions that are empty, as those for recipients have them
+// (as before Postfix 2.10).
+const inRecipients = "in smtpd_recipient_restrictions: "
+
+// metElsewhere is the text of a setting whose need another place meets; "" where main.cf decides.
+func (s *state) metElsewhere(name string) string {
+	switch {
+	case strings.HasPrefix(name, "smtpd_sasl_"), name == "smtpd_tls_auth_only":
+		return s.loginsElsewhere(name)
+	case name != "smtpd_relay_restrictions" || s.set[name] != empty:
+		return ""
+	}
+
+	for _, rule := range elements(s.set["smtpd_recipient_restrictions"]) {
+		switch rule {
+		case "reject", "reject_unauth_destination":
+			return inRecipients + rule
+		case "permit":
+			return ""
+		}
+	}
+
+	return ""
+}
+
 // loginsElsewhere is the text of a setting that only the services that take logins have, in
 // master.cf; "" where main.cf decides.
 func (s *state) loginsElsewhere(name string) string {

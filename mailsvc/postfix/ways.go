@@ -106,7 +106,7 @@ func (l *lookups) routes(ctx context.Context, v routingView) (map[string]string,
 
 		ends, err := f.follow(ctx, name, 0)
 		if err != nil {
-			return nil, fmt.Errorf("where mail for %s goes can't be told: %w", name, err)
+			return nil, fmt.Errorf("where mail for %s goes cannot be determined: %w", name, err)
 		}
 
 		slices.Sort(ends)

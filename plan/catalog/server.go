@@ -23,7 +23,7 @@ func server() []Entry {
 			ID:    SMTPSTARTTLS,
 			Area:  AreaMail,
 			Hop:   InServer,
-			Looks: "Whether STARTTLS is offered from outside, and a handshake comes about. It warns where it is not offered and fails where it breaks.",
+			Looks: "Whether STARTTLS is offered from outside, and a handshake succeeds. It warns where it is not offered and fails where it breaks.",
 			Why:   "Mail is transferred unencrypted; if the handshake fails, many senders do not deliver.",
 			Mend:  "Give the server a certificate and its key; its log names errors in them.",
 		},

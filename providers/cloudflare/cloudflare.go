@@ -194,7 +194,7 @@ func (c *cloudflareClient) ReplaceRecord(ctx context.Context, zone string, from,
 func (c *cloudflareClient) Record(ctx context.Context, zone string, rec libdns.Record) (string, error) {
 	listed, ok := rec.(cloudflareRecord)
 	if !ok || listed.ID == "" {
-		return "", errors.New("cloudflare: a record without an id can't be told from its neighbours")
+		return "", errors.New("cloudflare: a record without an id cannot be distinguished from its neighbours")
 	}
 	path, err := c.Records(ctx, zone)
 	return path + "/" + url.PathEscape(listed.ID), err

@@ -22,7 +22,7 @@ type RecordWriter interface {
 	Remove(ctx context.Context, r record.Record) error
 }
 
-var ErrNoID = errors.New("a record without an id can't be told from its neighbours")
+var ErrNoID = errors.New("a record without an id cannot be distinguished from its neighbours")
 
 var ErrNoReplace = errors.New("records can't be replaced")
 

@@ -50,6 +50,8 @@ func (p Provider) secrets(settings map[string]string) *redact.Set {
 
 // RoundTrip implements http.RoundTripper.
 func (s scrubber) RoundTrip(req *http.Request) (*http.Response, error) {
+	// Some providers have their secrets in the body of a request.
+	trace.Redact(req.Context(), fmt.Sprintf("zone %p", s.secrets), s.secrets.Text)
 	return trace.Do("https", req, s.roundTrip)
 }
 

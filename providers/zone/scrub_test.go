@@ -11,6 +11,7 @@ import (
 	"testing"
 
 	"github.com/mailpub/mailpub/plan/redact"
+	"github.com/mailpub/mailpub/plan/trace"
 )
 
 // Whatever is sent back with a secret in it comes without, however it is spelt.
@@ -78,4 +79,37 @@ type failing struct{}
 
 func (failing) RoundTrip(*http.Request) (*http.Response, error) {
 	return nil, fmt.Errorf("dial /?key=SECRETKEY: refused")
+}
+
+// What an observer is told of requests and replies has no secret in it, whoever opened the zone.
+func TestNoSecretIsTraced(t *testing.T) {
+	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		_, _ = io.Copy(w, r.Body)
+	}))
+	defer server.Close()
+
+	var told strings.Builder
+	ctx := trace.With(t.Context(), &trace.Observer{
+		Exchanged: func(e trace.Exchange) { told.WriteString(e.Question + e.Err) },
+		Wire: func(_, _ string, way trace.Direction, text string) {
+			told.WriteString(string(way) + " " + text + "\n")
+		},
+	})
+
+	p := Provider{Settings: []Setting{{Name: "token", Secret: true}}}
+	client := p.scrubbing(Options{Settings: map[string]string{"token": "SECRETKEY"}})
+	req, err := http.NewRequestWithContext(ctx, http.MethodPost, server.URL+"/login/SECRETKEY", strings.NewReader(`{"password":"SECRETKEY"}`))
+	if err != nil {
+		t.Fatal(err)
+	}
+
+	resp, err := client.Do(req)
+	if err != nil {
+		t.Fatal(err)
+	}
+	resp.Body.Close()
+
+	if strings.Contains(told.String(), "SECRETKEY") || strings.Count(told.String(), redact.Mark) < 4 {
+		t.Errorf("%s", &told)
+	}
 }

@@ -81,7 +81,7 @@ func (b *wizard) printNextSteps(cfg *config.Config) {
 	} else {
 		if cfg.Service.Type == "receiver" && runtime.GOOS == "linux" {
 			add(mailpub+"service install --receive",
-				"keeps it so: watch and the receiver, as services")
+				"keeps it that way: watch and the receiver, as services")
 		} else {
 			add(mailpub+"service install", "monitors the site: watch, as a service")
 		}
