@@ -143,7 +143,7 @@ func (r *Router) readFormer(ctx context.Context, ports []forward.Port) []forward
 	return found
 }
 
-// changeOver takes away what the former protocol made, and makes it by the one of now.
+// replaceFormer takes away what the former protocol made, and makes it by the one of now.
 func (r *Router) replaceFormer(ctx context.Context, c change) (*plan.Grant, error) {
 	f := r.former
 	if c.before != nil {

@@ -96,7 +96,7 @@ func openDevice(ctx context.Context, o Options) (d device, why string, err error
 	return d, why, err
 }
 
-// ways are the protocols in the order in which auto prefers them: first what can be read
+// protocolOrder are the protocols in the order in which auto prefers them: first what can be read
 // back, then the younger protocol.
 func protocolOrder() []protocolOption {
 	return []protocolOption{{"upnp", openUPnP}, {"pcp", openPCP}, {"nat-pmp", openPMP}}

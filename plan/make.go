@@ -167,7 +167,7 @@ type Companion interface {
 	Companions(wanted []Item, made func(Key) bool) (more, observed []Item)
 }
 
-// companions asks a driver for what else is wanted, and adds what was seen of it.
+// addCompanions asks a driver for what else is wanted, and adds what was seen of it.
 func addCompanions(c Companion, wanted, observed []Item, ledger *Ledger) (more, all []Item) {
 	more, seen := c.Companions(wanted, func(k Key) bool {
 		e := ledger.entries[k]

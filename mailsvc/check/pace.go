@@ -25,7 +25,7 @@ func indexes(n int) []int {
 	return all
 }
 
-// pace is how fast the server is, as all checks of a run see it.
+// serverPace is how fast the server is, as all checks of a run see it.
 type serverPace struct{ slow atomic.Bool }
 
 // askEach asks one after the other; once an answer was slow, the rest at once.

@@ -340,7 +340,7 @@ func (a *App) end() error {
 	return err
 }
 
-// unfinished are the semaphores of a run that was cut off.
+// leftoverSemaphores are the semaphores of a run that was cut off.
 func (a *App) leftoverSemaphores() (sems []string) {
 	text, err := os.ReadFile(filepath.Join(a.Dir, unfinishedFile))
 	if err != nil {

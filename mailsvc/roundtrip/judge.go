@@ -14,7 +14,7 @@ import (
 	"github.com/mailpub/mailpub/plan/orgdomain"
 )
 
-// Outward is a message from the site that was looked for in a mailbox elsewhere.
+// OutboundTest is a message from the site that was looked for in a mailbox elsewhere.
 type OutboundTest struct {
 	Mailbox string       // address there
 	From    string       // of the site
@@ -368,7 +368,7 @@ func bounceHint(b Bounce) string {
 	return "the words are the other server's: its postmaster pages explain them"
 }
 
-// Inward is a message from a mailbox elsewhere to the site.
+// InboundTest is a message from a mailbox elsewhere to the site.
 type InboundTest struct {
 	Mailbox string // that it was sent from
 	To      string

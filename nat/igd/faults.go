@@ -98,7 +98,7 @@ func stall(r *http.Request, d time.Duration) bool {
 	}
 }
 
-// raw sends what a fault has, past the server's own form.
+// writeRawFault sends what a fault has, past the server's own form.
 func writeRawFault(w http.ResponseWriter, f Fault) {
 	conn, _, err := http.NewResponseController(w).Hijack()
 	if err != nil {

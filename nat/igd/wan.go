@@ -68,7 +68,7 @@ func (w *wan) pipe(d *Device, outer net.Conn, to string) {
 	both.Wait()
 }
 
-// half copies one direction and passes its end on, so that a client that has said all
+// copyOneWay copies one direction and passes its end on, so that a client that has said all
 // it had to say still gets the answer.
 func copyOneWay(to, from net.Conn) {
 	_, err := io.Copy(to, from)

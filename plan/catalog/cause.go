@@ -159,7 +159,7 @@ func forwardMissing(c plan.Check, _ []plan.Check) string {
 	return "the router does not let " + c.Subject.String() + " through to the server"
 }
 
-// behindServer is what follows where the mail server does not run: its dialogs, its other ports
+// dependsOnMailServer is what follows where the mail server does not run: its dialogs, its other ports
 // unless some of them still listen, and what is reached through these.
 func dependsOnMailServer(_, o plan.Check, all []plan.Check) bool {
 	area, _, _ := strings.Cut(o.ID, ".")

@@ -69,7 +69,7 @@ func TestMakePrivateOfAnother(t *testing.T) {
 }
 
 // As root no link of another account is followed, in any part of a path, no pipe waited for, and nothing
-// believed that a third account may have written. Links of root's are followed.
+// checkTrusted that a third account may have written. Links of root's are followed.
 func TestForeignFiles(t *testing.T) {
 	t.Setenv("SUDO_UID", "")
 	dir := someonesDir(t)

@@ -192,7 +192,7 @@ func linkAt(root *os.Root, at, name string) (target string, err error) {
 	return target, nil
 }
 
-// underlying takes the path off an error.
+// unwrapPathError takes the path off an error.
 func unwrapPathError(err error) error {
 	if p, ok := err.(*fs.PathError); ok {
 		return p.Err

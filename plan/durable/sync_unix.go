@@ -96,7 +96,7 @@ func inherit(path string) error {
 	return keepOwner(f, around)
 }
 
-// believed says why root does not go by what a file of some directory says: only root, the owner of the
+// checkTrusted says why root does not go by what a file of some directory says: only root, the owner of the
 // directory, and the file's owner where the directory is that one's may have written it.
 func (f folder) checkTrusted(path string, file fs.FileInfo) error {
 	if f.root == nil {

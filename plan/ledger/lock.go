@@ -75,7 +75,7 @@ func acquire(ctx context.Context, path string, wait time.Duration) (*heldLock, e
 	}
 }
 
-// isHeld reports whether another process holds the lock of a file.
+// isLockHeld reports whether another process holds the lock of a file.
 func isLockHeld(path string) bool {
 	if _, err := os.Stat(path); err != nil {
 		return false

@@ -75,7 +75,7 @@ type Selector struct {
 // where it answers and offers no TLS.
 type Served func(ctx context.Context, port uint16) ([]*x509.Certificate, error)
 
-// Written is where mailpub writes a zone.
+// WrittenZone is where mailpub writes a zone.
 type WrittenZone struct {
 	Provider string   // its name
 	Server   string   // host:port, where the zone is written at a name server

@@ -179,7 +179,7 @@ func (s *dnsServer) wasAlone(t ticket) bool {
 	return t != 0 && t == s.entries
 }
 
-// outcome is what came of something that was under way.
+// exchangeResult is what came of something that was under way.
 type exchangeResult int
 
 const (

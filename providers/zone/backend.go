@@ -19,7 +19,7 @@ type Backend interface {
 	Write(ctx context.Context, edits []Edit) error
 }
 
-// AroundLister is a Backend that reads whole zones, so that further names cost nothing.
+// NeighbourLister is a Backend that reads whole zones, so that further names cost nothing.
 type NeighbourLister interface {
 	// ListAround is List that also returns what is at the names around.
 	ListAround(ctx context.Context, sets []record.RRset, around []string) (Listing, error)

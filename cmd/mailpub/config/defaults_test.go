@@ -73,6 +73,8 @@ func TestDefaultsMistakes(t *testing.T) {
 		{"an entry of a list", "", "verify:\n  egress: [mx.example.net, \"a b\"]\n", `common.yaml:2: verify.egress[1]: "a b" is no name`},
 		{"a list above", "verify: {egress: [\"a b\"]}\n", "verify:\n  egress: [mx.example.net, mx2.example.net]\n", `mailpub.yaml:6: verify.egress[0]: "a b" is no name`},
 		{"defaults of defaults", "", "defaults: more.yaml\n", "common.yaml:1: defaults: is a file of defaults itself"},
+		{"no section above", "router: 5\n", "router: {protocol: upnp}\n", "mailpub.yaml:6: router: want"},
+		{"no section within", "watch: {every: 1h, notify: 5}\nverify: {mailbox: 5}\n", "verify: {mailbox: {user: mario}}\n", "mailpub.yaml:7: verify.mailbox: want"},
 		{"no YAML", "", "router: {", "common.yaml:1:"},
 	} {
 		dir := writeAll(t, map[string]string{"bianchi/mailpub.yaml": customer + c.own,

@@ -50,7 +50,7 @@ func Format(path string, data []byte) ([]byte, error) {
 	return out, nil
 }
 
-// squeeze takes spaces off the ends of lines, and empty lines that follow another one, but for lines that are
+// trimBlankLines takes spaces off the ends of lines, and empty lines that follow another one, but for lines that are
 // within a value.
 func trimBlankLines(lines []string, fixed map[int]bool) (out []string) {
 	for i, line := range lines {
@@ -125,7 +125,7 @@ func reindent(lines []string) (out []string, fixed map[int]bool, err error) {
 	return out, fixed, nil
 }
 
-// levels notes how deep the lines are that a key or an element begins.
+// nestingLevels notes how deep the lines are that a key or an element begins.
 func nestingLevels(n *yaml.Node, level int, starts map[int]int) error {
 	note := func(line int) {
 		if _, before := starts[line-1]; !before {

@@ -53,7 +53,7 @@ func (c *Config) WithIgnore(data []byte, add Ignore) ([]byte, error) {
 	return text, c.checkEdited(text, add)
 }
 
-// holdsAfter makes sure that a text is the config with the entry, and nothing else.
+// checkEdited makes sure that a text is the config with the entry, and nothing else.
 func (c *Config) checkEdited(text []byte, add Ignore) error {
 	after, err := Parse(c.File, text)
 	if err != nil {

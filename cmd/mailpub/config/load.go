@@ -108,8 +108,13 @@ func (u *Unchecked) Check() (*Config, error) {
 		}
 	}
 
+	problems = append(problems, u.hiddenErrors()...)
 	if err := v.Unmarshal(c, strict); err != nil {
-		problems = append(problems, c.typeErrors(err)...)
+		for _, p := range c.typeErrors(err) {
+			if !slices.Contains(problems, p) {
+				problems = append(problems, p)
+			}
+		}
 	}
 
 	c.fillIn()
@@ -121,7 +126,24 @@ func (u *Unchecked) Check() (*Config, error) {
 	return c, nil
 }
 
-// independent returns the mistakes that were found in a config which do not follow from others: from
+// hiddenErrors are the wrong types of a file over defaults. Merging passes over a value that is no section if the
+// defaults have a section there.
+func (u *Unchecked) hiddenErrors() Errors {
+	if len(u.files) < 2 {
+		return nil
+	}
+
+	own := viper.NewWithOptions(viper.KeyDelimiter(delimiter))
+	if err := own.MergeConfigMap(u.files[len(u.files)-1].fields); err != nil {
+		return Errors{{File: u.config.File, Text: err.Error()}}
+	}
+	if err := own.Unmarshal(new(Config), strict); err != nil {
+		return u.config.typeErrors(err)
+	}
+	return nil
+}
+
+// rootProblems returns the mistakes that were found in a config which do not follow from others: from
 // fields that are not known, or that have a wrong type and so no value.
 func (c *Config) rootProblems(found, before Errors) (out Errors) {
 	for _, p := range found {
@@ -136,7 +158,7 @@ func (c *Config) rootProblems(found, before Errors) (out Errors) {
 	return out
 }
 
-// follows reports whether a mistake may follow from another one: in the same field, around it or
+// isConsequence reports whether a mistake may follow from another one: in the same field, around it or
 // within; a field that is missing where another one of its section is wrong; what needs the zones
 // where these are wrong.
 func (c *Config) isConsequence(p, before Problem) bool {

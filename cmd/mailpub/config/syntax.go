@@ -71,7 +71,7 @@ func parserOf(format string) func([]byte) error {
 // mostLines is how long a file is at most whose lines are tried one after the other.
 const mostLines = 1000
 
-// brokenLine returns the line from which on a file cannot be parsed: parsers name the beginning of the section, or
+// firstUnparsableLine returns the line from which on a file cannot be parsed: parsers name the beginning of the section, or
 // the end of the file where a quote is open. It is zero where the file can be parsed, or is too long to try.
 func firstUnparsableLine(data []byte, parse func([]byte) error) int {
 	lines := strings.SplitAfter(string(data), "\n")

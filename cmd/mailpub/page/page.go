@@ -180,7 +180,7 @@ func findings(r plan.Report) (wrong, advice, unknown []finding) {
 	return wrong, advice, unknown
 }
 
-// ago writes how long something is over, or is still to come, as people say it.
+// formatAgo writes how long something is over, or is still to come, as people say it.
 func formatAgo(d time.Duration) string {
 	switch d = d.Abs(); {
 	case d < time.Second:

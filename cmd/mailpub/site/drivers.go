@@ -92,7 +92,7 @@ func openZone(ctx context.Context, cfg *config.Config, z config.Zone, resolver *
 	})
 }
 
-// desire fills in what is wanted of each party.
+// assignDesired fills in what is wanted of each party.
 func assignDesired(parties []Party, desired mail.Desired, server mailsvc.Server) {
 	for i := range parties {
 		p := &parties[i]

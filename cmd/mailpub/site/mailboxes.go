@@ -56,7 +56,7 @@ func (s *Site) mailboxChecks() (checkers []plan.Checker) {
 	return checkers
 }
 
-// seenNow marks when a message showed what checks say; those that nobody could look at have no time.
+// stampSeen marks when a message showed what checks say; those that nobody could look at have no time.
 func stampSeen(checks ...plan.Check) []plan.Check {
 	now := time.Now().Truncate(time.Second)
 	for i := range checks {

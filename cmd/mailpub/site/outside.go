@@ -68,7 +68,7 @@ func (r *probeRun) ask(ctx context.Context) (probe.Answer, error) {
 // lookPause is the first pause before the probe sends a greylisted message again.
 const lookPause = 5 * time.Second
 
-// askAgain has the probe look again for as long as the mail host greylists its message, within the patience.
+// retryGreylisted has the probe look again for as long as the mail host greylists its message, within the patience.
 // The last look counts that the probe took; it may want to be asked later.
 func (s *Site) retryGreylisted(ctx context.Context, request probe.Request, first probe.Answer) probe.Answer {
 	for again := mailcheck.NewRetry(lookPause, s.cfg.Verify.Wait()); ; {

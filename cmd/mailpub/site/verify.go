@@ -70,7 +70,7 @@ func (s *Site) check(ctx context.Context, only []string) []plan.Check {
 	return s.redactChecks(checks)
 }
 
-// checkWithout runs all checks but some, and those that have the probe send a message.
+// checkExcept runs all checks but some, and those that have the probe send a message.
 func (s *Site) checkExcept(ctx context.Context, ids []string) []plan.Check {
 	var only []string
 	for _, id := range catalog.IDs() {
