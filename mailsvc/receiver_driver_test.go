@@ -117,7 +117,8 @@ func TestReceiverKeepsBrokenFiles(t *testing.T) {
 
 			r := &Receiver{Path: path}
 			if _, err := r.Read(t.Context(), []plan.Key{key("hostname")}); err == nil ||
-				!strings.Contains(err.Error(), test.want) || !strings.Contains(err.Error(), path) {
+				!strings.Contains(err.Error(), test.want) ||
+				!strings.Contains(err.Error(), path) {
 				t.Errorf("Read: %v, want %s and the file", err, test.want)
 			}
 

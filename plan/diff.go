@@ -168,7 +168,8 @@ func (d *Difference) wanted(party Target, w, o *Item, known *Entry, now time.Tim
 		case e.Text != nil && !e.Removing && e.lapsed(now):
 			c.Lapsed = true
 			c.Reason = fmt.Sprintf("its lease of %s ran out %s ago; %s",
-				FormatDuration(e.Grant.Lifetime), FormatDuration(now.Sub(e.Grant.Expires())), w.Reason)
+				FormatDuration(e.Grant.Lifetime), FormatDuration(now.Sub(e.Grant.Expires())),
+				w.Reason)
 		case e.Text != nil && !e.Removing:
 			c.Reason = "was put in place and is gone; " + w.Reason
 		}

@@ -259,7 +259,8 @@ func TestUnderWay(t *testing.T) {
 			}
 
 			if len(d.Changes) != 1 || d.Changes[0].Action != c.action ||
-				d.Changes[0].Reason != c.reason || len(d.Keep) != 0 && c.ledger.Entries()[0].Removing {
+				d.Changes[0].Reason != c.reason ||
+				len(d.Keep) != 0 && c.ledger.Entries()[0].Removing {
 				t.Errorf("changes %+v, keep %+v", d.Changes, d.Keep)
 			}
 		})

@@ -259,7 +259,12 @@ type former struct {
 // newFormer has the build take the zones up, in a state directory of its own.
 func newFormer(b *testing.B, config string, code int) *former {
 	b.Helper()
-	f := &former{bin: os.Getenv(formerEnv), config: filepath.Join(b.TempDir(), "mailpub.yaml"), code: code}
+	f := &former{
+		bin:    os.Getenv(formerEnv),
+		config: filepath.Join(b.TempDir(), "mailpub.yaml"),
+		code:   code,
+	}
+
 	if f.bin == "" {
 		return nil
 	}

@@ -23,16 +23,19 @@ func version() buildInfo {
 	if !ok {
 		return v
 	}
+
 	switch {
 	case release != "":
 		v.Version = release
 	case info.Main.Version != "" && info.Main.Version != "(devel)":
 		v.Version = info.Main.Version
 	}
+
 	for _, s := range info.Settings {
 		if s.Key == "vcs.revision" {
 			v.Commit = s.Value
 		}
 	}
+
 	return v
 }

@@ -122,6 +122,7 @@ func TestSchemaFile(t *testing.T) {
 	if schema.Config != string(text) && !*update {
 		t.Error("mailpub schema prints another one")
 	}
+
 	for _, name := range schema.Documents() {
 		text, err := schema.Document(name)
 		if err != nil {

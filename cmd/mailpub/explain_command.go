@@ -88,7 +88,9 @@ func documentedField(problems config.Errors) string {
 	keys := config.Keys()
 	for _, p := range problems {
 		path := index().ReplaceAllString(p.Field, "")
-		if slices.ContainsFunc(keys, func(k config.Key) bool { return k.Path == path && k.Text != "" }) {
+		if slices.ContainsFunc(keys, func(k config.Key) bool {
+			return k.Path == path && k.Text != ""
+		}) {
 			return path
 		}
 	}

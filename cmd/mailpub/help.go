@@ -75,6 +75,7 @@ func customizeHelp(root *cobra.Command) {
 			nameShells(c)
 		}
 	}
+
 	nameMissingArguments(root)
 }
 
@@ -99,12 +100,14 @@ func nameMissingArguments(c *cobra.Command) {
 	if check == nil {
 		return
 	}
+
 	c.Args = func(c *cobra.Command, args []string) error {
 		err := check(c, args)
 		if err == nil || !strings.Contains(err.Error(), "arg(s)") {
 			return err
 		}
-		return fmt.Errorf("wrong number of arguments (%d), want %q", len(args), strings.TrimSuffix(c.UseLine(), " [flags]"))
+		return fmt.Errorf("wrong number of arguments (%d), want %q", len(args),
+			strings.TrimSuffix(c.UseLine(), " [flags]"))
 	}
 }
 

@@ -37,7 +37,11 @@ func scraped(t *testing.T) series {
 		Report: plan.Report{Checks: []plan.Check{{ID: "mx.exists", Status: plan.Pass}}},
 		Leases: []watch.Lease{{Key: plan.Key{Kind: "forward", Name: "tcp/25"}, Until: now.Add(time.Hour)}},
 	}})
-	stats := func() receiver.Stats { return receiver.Stats{Refused: map[string]uint64{"550 5.1.1": 1}} }
+
+	stats := func() receiver.Stats {
+		return receiver.Stats{Refused: map[string]uint64{"550 5.1.1": 1}}
+	}
+
 	all := series{"up": {{"job": "mailpub", "instance": "127.0.0.1:9024"}}} // Prometheus' own
 	for _, families := range []map[string]*dto.MetricFamily{
 		metricstest.Families(t, pages.Handler()),
@@ -53,6 +57,7 @@ func scraped(t *testing.T) series {
 			}
 		}
 	}
+
 	return all
 }
 
@@ -65,15 +70,20 @@ func (s series) answer(t *testing.T, selector *metricsql.MetricExpr) (found []ma
 			matches := func(f metricsql.LabelFilter) bool {
 				same := labels[f.Label] == f.Value
 				if f.IsRegexp {
-					same = regexp.MustCompile("^(?:" + f.Value + ")$").MatchString(labels[f.Label])
+					same = regexp.MustCompile("^(?:" + f.Value +
+						")$").MatchString(labels[f.Label])
 				}
 				return same != f.IsNegative
 			}
-			if !slices.ContainsFunc(filters[1:], func(f metricsql.LabelFilter) bool { return !matches(f) }) {
+
+			if !slices.ContainsFunc(filters[1:], func(f metricsql.LabelFilter) bool {
+				return !matches(f)
+			}) {
 				found = append(found, labels)
 			}
 		}
 	}
+
 	return found
 }
 
@@ -86,10 +96,12 @@ func (s series) check(t *testing.T, file, query, legend string) {
 		t.Errorf("%s: %s: %v", file, query, err)
 		return
 	}
+
 	var wanted []string
 	for _, m := range regexp.MustCompile(`\{\{ ?(?:\$labels\.)?(\w+) ?\}\}`).FindAllStringSubmatch(legend, -1) {
 		wanted = append(wanted, m[1])
 	}
+
 	selectors := 0
 	metricsql.VisitAll(parsed, func(e metricsql.Expr) {
 		switch e := e.(type) {
@@ -99,22 +111,27 @@ func (s series) check(t *testing.T, file, query, legend string) {
 			selectors++
 		}
 	})
+
 	if selectors == 0 {
 		t.Errorf("%s: %s asks for nothing", file, query)
 	}
+
 	metricsql.VisitAll(parsed, func(e metricsql.Expr) {
 		selector, is := e.(*metricsql.MetricExpr)
 		if !is {
 			return
 		}
+
 		found := s.answer(t, selector)
 		if len(found) == 0 {
 			t.Errorf("%s: nothing answers %s", file, selector.AppendString(nil))
 		}
+
 		for _, labels := range found {
 			for _, l := range wanted {
 				if _, has := labels[l]; !has {
-					t.Errorf("%s: %s has no label %s, only %v", file, selector.AppendString(nil), l, slices.Sorted(maps.Keys(labels)))
+					t.Errorf("%s: %s has no label %s, only %v", file,
+						selector.AppendString(nil), l, slices.Sorted(maps.Keys(labels)))
 				}
 			}
 		}
@@ -143,11 +160,13 @@ func TestMetricsExamples(t *testing.T) {
 			List []struct{ Type, Query string }
 		}
 	}
+
 	const dashboard = "grafana-dashboard.json"
 	read(dashboard, &board, json.Unmarshal)
 	if len(board.Panels) < 8 {
 		t.Errorf("%d panels", len(board.Panels))
 	}
+
 	for _, p := range board.Panels {
 		if len(p.Targets) == 0 {
 			t.Errorf("%s: %q has no query", dashboard, p.Title)
@@ -156,6 +175,7 @@ func TestMetricsExamples(t *testing.T) {
 			all.check(t, dashboard, target.Expr, target.LegendFormat)
 		}
 	}
+
 	for _, v := range board.Templating.List {
 		if m := regexp.MustCompile(`^label_values\((\w+), (\w+)\)$`).FindStringSubmatch(v.Query); m != nil {
 			all.check(t, dashboard, m[1], "{{"+m[2]+"}}")
@@ -172,15 +192,18 @@ func TestMetricsExamples(t *testing.T) {
 			}
 		}
 	}
+
 	const rules = "mailpub-alerts.yaml"
 	read(rules, &alerts, yaml.Unmarshal)
 	count := 0
+
 	for _, g := range alerts.Groups {
 		for _, r := range g.Rules {
 			count++
 			all.check(t, rules, r.Expr, strings.Join(slices.Collect(maps.Values(r.Annotations)), " "))
 		}
 	}
+
 	if count < 7 {
 		t.Errorf("%d alerts", count)
 	}

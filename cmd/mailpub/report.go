@@ -47,13 +47,15 @@ Exit code: 0 when the report is written, whatever its result; else 1.`,
 			}
 
 			if language != "" && !lang.Language(language).Known() {
-				return fmt.Errorf("--lang is %q, want %s", language, strings.Join(lang.Names(), " or "))
+				return fmt.Errorf("--lang is %q, want %s", language,
+					strings.Join(lang.Names(), " or "))
 			}
 
 			site, err := fleet.Report(cmd.Context(), cfg, a.site())
 			if err != nil {
 				return err
 			}
+
 			site.Language = lang.Language(language).Or(site.Language)
 
 			var b bytes.Buffer

@@ -34,6 +34,7 @@ page), error. Programs that read them find every field there; fields may be adde
 					return err
 				}
 			}
+
 			_, err := a.ui.Out.Write(text)
 			return err
 		},

@@ -14,6 +14,7 @@ func (v *verbosity) Set(text string) error {
 		*v++
 		return nil
 	}
+
 	if on, err := strconv.ParseBool(text); err == nil {
 		*v = 0
 		if on {
@@ -21,6 +22,7 @@ func (v *verbosity) Set(text string) error {
 		}
 		return nil
 	}
+
 	n, err := strconv.ParseUint(text, 10, 8)
 	*v = verbosity(n)
 	return err

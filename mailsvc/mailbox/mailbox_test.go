@@ -28,7 +28,8 @@ func TestRoundTrip(t *testing.T) {
 	p.Handed = func(f, r string, message []byte) error {
 		from, to = f, r
 		return errors.Join(p.Put("Sent", message),
-			p.Put(mailboxtest.Spam, append([]byte("Subject: ***SPAM***\r\nX-Old-"), message...)),
+			p.Put(mailboxtest.Spam, append([]byte("Subject: ***SPAM***\r\nX-Old-"),
+				message...)),
 			p.Put("INBOX", []byte("Subject: another\r\n\r\nword-2\r\n")))
 	}
 

@@ -105,7 +105,8 @@ func TestSuite(t *testing.T) {
 				return plantest.Harness{
 					Driver: driven(t, s, channel.files, channel.api),
 					Items: []plan.Item{service("alias postmaster@nomeazienda.it",
-						"mario@nomeazienda.it"), service("alias abuse@nomeazienda.it", "admin@nomeazienda.it")},
+						"mario@nomeazienda.it"),
+						service("alias abuse@nomeazienda.it", "admin@nomeazienda.it")},
 					Other:   []string{"admin@nomeazienda.it"},
 					Foreign: foreign(s),
 					Strangers: func(*testing.T) (others []string) {

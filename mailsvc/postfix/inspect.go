@@ -207,6 +207,7 @@ func (d *Driver) inForce(ctx context.Context, s *state, all map[string]string, i
 	if name == "local_recipient_maps" && !s.delivers() {
 		return got, true // who delivers knows the users
 	}
+
 	if text := s.metElsewhere(name); text != "" {
 		got = text
 	}

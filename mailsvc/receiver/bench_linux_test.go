@@ -82,7 +82,8 @@ func writeFiles(b *testing.B, m *maildir, round int) time.Duration {
 		wg.Go(func() {
 			for n := range messages / sessions {
 				if _, _, err := m.store([]string{"mario"},
-					fmt.Sprintf("%d-%d-%d", round, i, n), nil, strings.NewReader(body)); err != nil {
+					fmt.Sprintf("%d-%d-%d", round, i, n), nil,
+					strings.NewReader(body)); err != nil {
 					b.Error(err)
 				}
 			}

@@ -428,7 +428,8 @@ func TestSettingsFileIsReread(t *testing.T) {
 
 	for range 3 { // what is wrong changes nothing, and is said once
 		if err := os.WriteFile(r.SettingsPath,
-			[]byte(`{"format": "mailpub/receiver/v1",`+"\n"+`"hostnam": "x"}`), 0o600); err != nil {
+			[]byte(`{"format": "mailpub/receiver/v1",`+"\n"+`"hostnam": "x"}`),
+			0o600); err != nil {
 			t.Fatal(err)
 		}
 		c.say("RCPT TO:<luigi@nomeazienda.it>", "250")

@@ -70,7 +70,8 @@ func TestTraceWithoutLogins(t *testing.T) {
 		"sent AUTH LOGIN\n", "sent [secret]\nasked " + peer + " [secret]", "sent QUIT",
 	} {
 		if !strings.Contains(told.String(), want) &&
-			!strings.Contains(strings.ReplaceAll(told.String(), "received 334 UGFzc3dvcmQ6\n", ""),
+			!strings.Contains(strings.ReplaceAll(told.String(), "received 334 UGFzc3dvcmQ6\n",
+				""),
 				want) {
 			t.Errorf("no %q in\n%s", want, told.String())
 		}

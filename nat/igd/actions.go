@@ -158,7 +158,8 @@ func (d *Device) entry(m *mapping) []arg {
 		left = int((m.Expires.Sub(d.cfg.Now()) + time.Second - 1) / time.Second)
 	}
 
-	return outputArgs("NewInternalPort", strconv.Itoa(int(m.Internal.Port())), "NewInternalClient",
+	return outputArgs("NewInternalPort", strconv.Itoa(int(m.Internal.Port())),
+		"NewInternalClient",
 		m.Internal.Addr().String(),
 		"NewEnabled", enabled, "NewPortMappingDescription", m.Description, "NewLeaseDuration",
 		strconv.Itoa(left))
@@ -173,6 +174,7 @@ func (d *Device) getExternal(Call) ([]arg, int) {
 }
 
 func (d *Device) getStatus(Call) ([]arg, int) {
-	return outputArgs("NewConnectionStatus", statusConnected, "NewLastConnectionError", "ERROR_NONE",
+	return outputArgs("NewConnectionStatus", statusConnected, "NewLastConnectionError",
+		"ERROR_NONE",
 		"NewUptime", "1"), 0
 }

@@ -183,7 +183,8 @@ func connections(good int, all ...[3]string) func(*routers) {
 			case strings.Contains(head, "#GetStatusInfo"):
 				return "HTTP/1.1 200 OK\r\n\r\n" +
 					fmt.Sprintf(answer, "GetStatusInfo",
-						"<NewConnectionStatus>"+c[1]+"</NewConnectionStatus><NewLastConnectionError>ERROR_NONE</NewLastConnectionError><NewUptime>1</NewUptime>")
+						"<NewConnectionStatus>"+c[1]+
+							"</NewConnectionStatus><NewLastConnectionError>ERROR_NONE</NewLastConnectionError><NewUptime>1</NewUptime>")
 			case strings.Contains(head, "#GetExternalIPAddress"):
 				return "HTTP/1.1 200 OK\r\n\r\n" +
 					fmt.Sprintf(answer, "GetExternalIPAddress",

@@ -89,7 +89,11 @@ func descend(abs string, follow bool) (f folder, name, onward string, err error)
 		root.Close()
 		at = filepath.Join(at, part)
 		if err != nil {
-			return folder{}, "", "", &fs.PathError{Op: "open", Path: at, Err: unwrapPathError(err)}
+			return folder{}, "", "", &fs.PathError{
+				Op:   "open",
+				Path: at,
+				Err:  unwrapPathError(err),
+			}
 		}
 
 		root = next

@@ -124,6 +124,7 @@ func (e *checkRun) whoCanWrite(name string, a resolver.Answer, hint string) stri
 	for i := range hosts {
 		hosts[i] = record.Bare(hosts[i])
 	}
+
 	return fmt.Sprintf("%s is in zone %s, which is delegated to %s: change it there, or give zone %s to mailpub too; mailpub plan shows the wanted record",
 		record.Bare(name), record.Bare(zone), strings.Join(hosts, ", "), record.Bare(zone))
 }

@@ -123,7 +123,8 @@ func (h *hetznerBackend) sets(ctx context.Context) ([]webapi.Set, error) {
 		}
 
 		if _, err := h.web.Call(ctx, http.MethodGet,
-			fmt.Sprintf("%s/rrsets?per_page=50&page=%d", h.path(), page), nil, &reply); err != nil {
+			fmt.Sprintf("%s/rrsets?per_page=50&page=%d", h.path(), page), nil,
+			&reply); err != nil {
 			return nil, err
 		}
 		if reply.Meta == nil {

@@ -67,7 +67,8 @@ func fakeHetzner(z *webtest.FakeZone) http.Handler {
 			}
 
 			webtest.Answer(w, http.StatusOK, map[string]any{"rrsets": sets,
-				"meta": map[string]any{"pagination": map[string]any{"page": page, "next_page": next}}})
+				"meta": map[string]any{"pagination": map[string]any{"page": page,
+					"next_page": next}}})
 		})
 
 	mux.HandleFunc("GET /v1/actions/{id}", func(w http.ResponseWriter, _ *http.Request) {
@@ -145,7 +146,8 @@ func fakeHetzner(z *webtest.FakeZone) http.Handler {
 			}
 
 			webtest.Answer(w, http.StatusCreated,
-				map[string]any{"action": map[string]any{"id": 7, "status": status, "error": nil}})
+				map[string]any{"action": map[string]any{"id": 7, "status": status,
+					"error": nil}})
 		})
 
 	mux.HandleFunc("/", func(w http.ResponseWriter, _ *http.Request) {

@@ -114,7 +114,8 @@ func (f *fakeINWX) Records(method string, p inwxParams, reply func(int, string, 
 		for _, r := range f.z.All() {
 			prio, text := webtest.Apart(r.Type, webtest.WithoutDot(r.Text))
 			list = append(list, map[string]any{"id": r.ID,
-				"name": strings.TrimSuffix(r.Name, "."), "type": r.Type, "content": text, "ttl": r.TTL,
+				"name": strings.TrimSuffix(r.Name, "."), "type": r.Type, "content": text,
+				"ttl":  r.TTL,
 				"prio": prio})
 		}
 

@@ -114,7 +114,8 @@ func fakeScaleway(z *webtest.FakeRecords) http.Handler {
 						return
 					}
 
-					if b.Type == "MX" && !strings.HasPrefix(b.Data, strconv.Itoa(b.Priority)+" ") {
+					if b.Type == "MX" && !strings.HasPrefix(b.Data,
+						strconv.Itoa(b.Priority)+" ") {
 						back("priority and data differ")
 						return
 					}

@@ -128,7 +128,8 @@ func (p *PowerDNS) Fresh(t *testing.T, signed bool, transfer ...string) string {
 	p.Call(t, "POST", "/zones", map[string]any{"name": zone, "kind": "Native",
 		"dnssec": signed, "soa_edit_api": "INCREASE",
 		"master_tsig_key_ids": transfer, "zone": "$ORIGIN " + zone + "\n" +
-			strings.ReplaceAll(zonetest.Text, "IN SOA ns hostmaster 1", "IN SOA ns hostmaster 1")},
+			strings.ReplaceAll(zonetest.Text, "IN SOA ns hostmaster 1",
+				"IN SOA ns hostmaster 1")},
 		nil)
 
 	p.Call(t, "POST", "/zones/"+zone+"/metadata",

@@ -86,6 +86,7 @@ func TestNoSecretIsTraced(t *testing.T) {
 	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		_, _ = io.Copy(w, r.Body)
 	}))
+
 	defer server.Close()
 
 	var told strings.Builder
@@ -98,7 +99,9 @@ func TestNoSecretIsTraced(t *testing.T) {
 
 	p := Provider{Settings: []Setting{{Name: "token", Secret: true}}}
 	client := p.scrubbing(Options{Settings: map[string]string{"token": "SECRETKEY"}})
-	req, err := http.NewRequestWithContext(ctx, http.MethodPost, server.URL+"/login/SECRETKEY", strings.NewReader(`{"password":"SECRETKEY"}`))
+	req, err := http.NewRequestWithContext(ctx, http.MethodPost, server.URL+"/login/SECRETKEY",
+		strings.NewReader(`{"password":"SECRETKEY"}`))
+
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -107,9 +110,11 @@ func TestNoSecretIsTraced(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
+
 	resp.Body.Close()
 
-	if strings.Contains(told.String(), "SECRETKEY") || strings.Count(told.String(), redact.Mark) < 4 {
+	if strings.Contains(told.String(), "SECRETKEY") ||
+		strings.Count(told.String(), redact.Mark) < 4 {
 		t.Errorf("%s", &told)
 	}
 }

@@ -140,6 +140,7 @@ func (u *Unchecked) hiddenErrors() Errors {
 	if err := own.Unmarshal(new(Config), strict); err != nil {
 		return u.config.typeErrors(err)
 	}
+
 	return nil
 }
 

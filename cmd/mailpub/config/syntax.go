@@ -29,7 +29,8 @@ func syntaxProblem(path, format string, data []byte, err error) Problem {
 		p.Text = at.Error()
 	}
 
-	if line := firstUnparsableLine(data, parserOf(format)); line > 0 && position == nil && at == nil {
+	if line := firstUnparsableLine(data, parserOf(format)); line > 0 && position == nil &&
+		at == nil {
 		p.Line = line
 	}
 

@@ -24,6 +24,7 @@ func ASCII(name string) string {
 			labels[i] = ascii
 		}
 	}
+
 	return strings.Join(labels, ".")
 }
 

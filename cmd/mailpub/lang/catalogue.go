@@ -51,6 +51,7 @@ func parse(text string) ([]pair, error) {
 	var pairs []pair
 	seen := map[string]bool{}
 	english := ""
+
 	for i, line := range strings.Split(text, "\n") {
 		other, indented := strings.CutPrefix(line, "\t")
 		switch {
@@ -60,7 +61,8 @@ func parse(text string) ([]pair, error) {
 			return nil, fmt.Errorf("line %d: a translation without a sentence", i+1)
 		case indented:
 			if strings.Count(english, value) != strings.Count(other, value) {
-				return nil, fmt.Errorf("line %d: %q has other values than %q", i+1, other, english)
+				return nil, fmt.Errorf("line %d: %q has other values than %q", i+1, other,
+					english)
 			}
 			pairs = append(pairs, pair{english, other})
 			english = ""
@@ -73,6 +75,7 @@ func parse(text string) ([]pair, error) {
 			seen[line] = true
 		}
 	}
+
 	return pairs, nil
 }
 
@@ -80,7 +83,8 @@ func newSentences(tag language.Tag, pairs []pair) *sentences {
 	builder := catalog.NewBuilder(catalog.Fallback(language.English))
 	s := &sentences{whole: map[string]bool{}}
 	for _, p := range pairs {
-		key, other := complete(p.english), complete(p.other)
+		key := complete(p.english)
+		other := complete(p.other)
 		if err := builder.SetString(tag, escape(key), escape(other)); err != nil {
 			panic(err) // a text in this package
 		}
@@ -89,6 +93,7 @@ func newSentences(tag language.Tag, pairs []pair) *sentences {
 			s.whole[key] = true
 			continue
 		}
+
 		pieces := strings.Split(key, value)
 		s.open = append(s.open, sentence{key, pieces, len(strings.Join(pieces, ""))})
 	}
@@ -132,9 +137,11 @@ func (s *sentences) say(text string, depth int) string {
 			return s.printer.Sprintf(escape(o.key), said...)
 		}
 	}
+
 	if said, ok := s.sayDressed(text, depth); ok {
 		return said
 	}
+
 	return s.sayParts(text, depth)
 }
 
@@ -152,6 +159,7 @@ func (s *sentences) sayDressed(text string, depth int) (string, bool) {
 	if !unicode.IsUpper(first) || !s.whole[lower] {
 		return "", false
 	}
+
 	said := s.say(lower, depth+1)
 	first, size = utf8.DecodeRuneInString(said)
 	return string(unicode.ToUpper(first)) + said[size:], true
@@ -170,6 +178,7 @@ func (s *sentences) nearest(text string) (best sentence, values []string) {
 			best, values, least = o, v, words
 		}
 	}
+
 	return best, values
 }
 
@@ -187,6 +196,7 @@ func (s *sentences) sayValues(o sentence, values []string, depth int) ([]any, bo
 		}
 		said[i] = text
 	}
+
 	return said, true
 }
 
@@ -197,11 +207,13 @@ func (s *sentences) sayParts(text string, depth int) string {
 		if !ok {
 			continue
 		}
+
 		parts := s.say(before, depth+1) + separator + s.say(after, depth+1)
 		if parts != text {
 			return parts
 		}
 	}
+
 	return text
 }
 
@@ -233,12 +245,15 @@ func (o sentence) match(text string) ([]string, bool) {
 				return nil, false
 			}
 		}
+
 		if at < least {
 			return nil, false
 		}
+
 		values = append(values, rest[:at])
 		rest = rest[at+len(piece):]
 	}
+
 	return values, true
 }
 

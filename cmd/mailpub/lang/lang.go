@@ -48,8 +48,10 @@ func System() Language {
 		if l := Language(code); l.Known() {
 			return l
 		}
+
 		break
 	}
+
 	return English
 }
 
@@ -81,7 +83,9 @@ func (l Language) Format(t time.Time, layout string) string {
 }
 
 var calendar = strings.NewReplacer(
-	"Jan", "gen", "May", "mag", "Jun", "giu", "Jul", "lug", "Aug", "ago", "Sep", "set", "Oct", "ott", "Dec", "dic",
+	"Jan", "gen", "May", "mag", "Jun", "giu", "Jul", "lug", "Aug", "ago", "Sep", "set", "Oct",
+	"ott", "Dec", "dic",
 	"Feb", "feb", "Mar", "mar", "Apr", "apr", "Nov", "nov",
-	"Mon", "lun", "Tue", "mar", "Wed", "mer", "Thu", "gio", "Fri", "ven", "Sat", "sab", "Sun", "dom",
+	"Mon", "lun", "Tue", "mar", "Wed", "mer", "Thu", "gio", "Fri", "ven", "Sat", "sab", "Sun",
+	"dom",
 )

@@ -97,10 +97,12 @@ func TestEverySentence(t *testing.T) {
 			never[line] = true
 		}
 	}
+
 	pairs, err := parse(italianText)
 	if err != nil {
 		t.Fatal(err)
 	}
+
 	translated := map[string]bool{}
 	for _, p := range pairs {
 		translated[p.english] = true
@@ -108,16 +110,20 @@ func TestEverySentence(t *testing.T) {
 
 	used := map[string]bool{}
 	for _, pattern := range []string{
-		"../../../providers/dnscheck/*.go", "../../../providers/zone/*.go", "../../../mailsvc/check/*.go",
-		"../../../mailsvc/roundtrip/*.go", "../../../nat/check/*.go", "../../../plan/*.go", "../../../plan/mail/*.go",
+		"../../../providers/dnscheck/*.go", "../../../providers/zone/*.go",
+		"../../../mailsvc/check/*.go",
+		"../../../mailsvc/roundtrip/*.go", "../../../nat/check/*.go", "../../../plan/*.go",
+		"../../../plan/mail/*.go",
 		"../../../plan/catalog/cause.go", "../page/*.go", "../watch/*.go", "../request/*.go",
 		"../term/changes.go", "../page/parts/*.tmpl", "../site/*.go",
-		"../../../mailsvc/*.go", "../../../mailsvc/sts/*.go", "../../../providers/spf/*.go", "../../../nat/*.go",
+		"../../../mailsvc/*.go", "../../../mailsvc/sts/*.go", "../../../providers/spf/*.go",
+		"../../../nat/*.go",
 	} {
 		files, err := filepath.Glob(pattern)
 		if err != nil || files == nil {
 			t.Fatalf("%s: %v, %v", pattern, files, err)
 		}
+
 		for _, file := range files {
 			for _, s := range sentencesOf(t, file) {
 				used[s] = true
@@ -130,11 +136,13 @@ func TestEverySentence(t *testing.T) {
 			}
 		}
 	}
+
 	for s := range translated {
 		if !used[s] && !said[s] && strings.Contains(s, " ") { // single words are said by many
 			t.Errorf("nothing says this any more: %s", s)
 		}
 	}
+
 	for s := range never {
 		if !used[s] {
 			t.Errorf("nothing says this any more, in testdata/never_shown.txt: %s", s)
@@ -145,11 +153,14 @@ func TestEverySentence(t *testing.T) {
 // said are sentences that are put together where no test can read them: subjects of checks, references, and what
 // a resolver says.
 var said = map[string]bool{
-	"%s at %s": true, "%s (at %s)": true, "%s (%s)": true, "zone %s": true, "%s as %s": true, "%s in %s": true,
+	"%s at %s": true, "%s (at %s)": true, "%s (%s)": true, "zone %s": true, "%s as %s": true,
+	"%s in %s":          true,
 	"RFC %s section %s": true, "RFC %s sections %s": true, "%s: %s": true,
 	"ask the connectivity provider to point %s at %s, and at nothing else": true,
-	"connection refused: nothing listens":                                  true, "the name servers of %s: %s": true, "name server %s: %s": true,
-	"no such record": true, "no such name": true, "no name server answers": true, "none of them answers": true,
+	"connection refused: nothing listens":                                  true,
+	"the name servers of %s: %s":                                           true, "name server %s: %s": true,
+	"no such record": true, "no such name": true, "no name server answers": true,
+	"none of them answers": true,
 }
 
 func readFile(t *testing.T, name string) string {
@@ -175,6 +186,7 @@ func sentencesOf(t *testing.T, file string) (list []string) {
 	if strings.HasSuffix(file, "_test.go") {
 		return nil
 	}
+
 	if strings.HasSuffix(file, ".tmpl") {
 		for _, action := range action.FindAllString(readFile(t, file), -1) {
 			for _, quoted := range quoted.FindAllStringSubmatch(action, -1) {
@@ -183,6 +195,7 @@ func sentencesOf(t *testing.T, file string) (list []string) {
 				}
 			}
 		}
+
 		return list
 	}
 
@@ -190,24 +203,33 @@ func sentencesOf(t *testing.T, file string) (list []string) {
 	if err != nil {
 		t.Fatal(err)
 	}
+
 	ast.Inspect(parsed, func(n ast.Node) bool {
 		if _, ok := n.(*ast.ImportSpec); ok {
 			return false
 		}
+
 		e, ok := n.(ast.Expr)
 		if !ok {
 			return true
 		}
+
 		text, ok := format(e)
 		if !ok {
 			return true
 		}
-		text = strings.ReplaceAll(verb.ReplaceAllString(strings.ReplaceAll(text, "%%", "\x00"), value), "\x00", "%")
-		if strings.Contains(text, " ") && word.MatchString(strings.ReplaceAll(text, value, "")) && !machine.MatchString(text) {
+
+		text = strings.ReplaceAll(verb.ReplaceAllString(strings.ReplaceAll(text, "%%", "\x00"),
+			value), "\x00", "%")
+
+		if strings.Contains(text, " ") && word.MatchString(strings.ReplaceAll(text, value,
+			"")) && !machine.MatchString(text) {
 			list = append(list, text)
 		}
+
 		return false
 	})
+
 	return list
 }
 
@@ -227,24 +249,30 @@ func format(e ast.Expr) (string, bool) {
 		if e.Op != token.ADD || !ok && !also {
 			return "", false
 		}
+
 		if !ok {
 			a = value
 		}
+
 		if !also {
 			b = value
 		}
+
 		return a + b, true
 	case *ast.CallExpr:
 		s, ok := e.Fun.(*ast.SelectorExpr)
 		if !ok || len(e.Args) == 0 || !strings.HasSuffix(s.Sel.Name, "f") {
 			return "", false
 		}
+
 		l, ok := e.Args[0].(*ast.BasicLit)
 		if !ok || l.Kind != token.STRING {
 			return "", false
 		}
+
 		text, err := strconv.Unquote(l.Value)
 		return text, err == nil
 	}
+
 	return "", false
 }

@@ -33,8 +33,10 @@ func Exec(dir string, command ...string) watch.Channel {
 			cmd.Env = append(slices.DeleteFunc(os.Environ(), func(v string) bool {
 				name, _, _ := strings.Cut(v, "=")
 				return !slices.Contains([]string{"PATH", "HOME", "USER", "LANG", "LC_ALL", "TZ",
-					"TMPDIR", "SYSTEMROOT", "WINDIR", "PATHEXT", "COMSPEC", "TEMP"}, strings.ToUpper(name))
-			}), "MAILPUB_SITE="+n.Site, "MAILPUB_KIND="+string(n.Kind), "MAILPUB_TITLE="+n.Title)
+					"TMPDIR", "SYSTEMROOT", "WINDIR", "PATHEXT", "COMSPEC", "TEMP"},
+					strings.ToUpper(name))
+			}), "MAILPUB_SITE="+n.Site, "MAILPUB_KIND="+string(n.Kind),
+				"MAILPUB_TITLE="+n.Title)
 
 			printed := &tail{}
 			cmd.Stdout = printed

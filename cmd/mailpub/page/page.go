@@ -127,7 +127,10 @@ func (s Site) showed(id string) bool {
 	return seen
 }
 
-func capitalize(s string) string { return strings.ToUpper(s[:min(1, len(s))]) + s[min(1, len(s)):] }
+func capitalize(s string) string {
+	return strings.ToUpper(s[:min(1, len(s))]) +
+		s[min(1, len(s)):]
+}
 
 // finding is a check with what follows from it.
 type finding struct {

@@ -380,25 +380,30 @@ func TestItalian(t *testing.T) {
 		c.Got = "not in the router"
 		c.Hint = "mailpub apply puts it there"
 	})
+
 	set(&s, "mail.outside", func(c *plan.Check) {
 		c.Want = "the message arrives"
 		c.Got = "no message arrived"
 	})
+
 	set(&s, "host.ptr", func(c *plan.Check) {
 		c.Status = plan.Skip
 		c.Got = "the public address is not known"
 	})
+
 	for i := range s.Report.Checks {
 		if c := &s.Report.Checks[i]; c.Got == "as wanted" {
 			c.Got = "listens"
 		}
 	}
+
 	s.Report.Changes = []plan.Change{{
 		Target: mail.ZoneTarget("nomeazienda.it."),
 		Key:    mail.DNSKey("nomeazienda.it.", "MX"),
 		Action: plan.Manual,
 		Reason: "mail for the domain goes to the mail host",
 	}}
+
 	s.Days = []history.Day{{Start: noon, In: map[history.State]time.Duration{history.Good: time.Hour}}}
 	s.Events = []watch.Event{
 		{At: noon, Kind: watch.Broke, Text: "broken: the mail server is down"},
@@ -409,10 +414,13 @@ func TestItalian(t *testing.T) {
 	if err := Write(&page, s, noon, "1"); err != nil {
 		t.Fatal(err)
 	}
+
 	text := page.String()
 	for _, want := range []string{
-		`<html lang="it">`, "Che cosa non va", "non nel router", "mailpub apply ce lo mette", "24 nov 12:00:00",
-		"la posta del dominio va all&#39;host di posta", "guasto: il server di posta è fermo", "La posta entra",
+		`<html lang="it">`, "Che cosa non va", "non nel router", "mailpub apply ce lo mette",
+		"24 nov 12:00:00",
+		"la posta del dominio va all&#39;host di posta", "guasto: il server di posta è fermo",
+		"La posta entra",
 		"Nessun guasto per il 100 % dei 1 h di sorveglianza.",
 	} {
 		if !strings.Contains(text, want) {

@@ -37,8 +37,12 @@ func templates(l lang.Language) *template.Template {
 }
 
 var (
-	englishTemplates = sync.OnceValue(func() *template.Template { return parseTemplates(lang.English) })
-	italianTemplates = sync.OnceValue(func() *template.Template { return parseTemplates(lang.Italian) })
+	englishTemplates = sync.OnceValue(func() *template.Template {
+		return parseTemplates(lang.English)
+	})
+	italianTemplates = sync.OnceValue(func() *template.Template {
+		return parseTemplates(lang.Italian)
+	})
 )
 
 // parseTemplates reads the parts; "text" says a sentence of mailpub in l, "plain" shows what is no sentence.
@@ -51,10 +55,12 @@ func parseTemplates(l lang.Language) *template.Template {
 		"statusMark": statusMark,
 		"eventClass": eventClass,
 		"less":       func(a, b int) int { return a - b },
-		"room":       func(width int) int { return (width - 24) / 7 }, // characters of the small font
-		"stamp":      func(t time.Time) string { return t.UTC().Format(time.RFC3339) },
-		"clock":      func(t time.Time) string { return t.Format("15:04:05") },
-		"moment":     func(t time.Time) string { return l.Format(t, "2 Jan 15:04:05") },
+		"room": func(width int) int {
+			return (width - 24) / 7
+		}, // characters of the small font
+		"stamp":  func(t time.Time) string { return t.UTC().Format(time.RFC3339) },
+		"clock":  func(t time.Time) string { return t.Format("15:04:05") },
+		"moment": func(t time.Time) string { return l.Format(t, "2 Jan 15:04:05") },
 	}).ParseFS(parts, "parts/*.tmpl"))
 }
 
@@ -199,7 +205,8 @@ func (v *siteView) days(days []history.Day) {
 	for _, d := range days {
 		words := v.Site.Language.Format(d.Start, "Mon 2 Jan") + ": not checked"
 		if share, ok := d.Uptime(); ok {
-			words = fmt.Sprintf("%s: up for %.4g %% of the time", v.Site.Language.Format(d.Start, "Mon 2 Jan"),
+			words = fmt.Sprintf("%s: up for %.4g %% of the time",
+				v.Site.Language.Format(d.Start, "Mon 2 Jan"),
 				share*100)
 		}
 

@@ -211,6 +211,7 @@ func (s *Server) commonLanguage() lang.Language {
 		}
 		common = site.Language.Or(lang.English)
 	}
+
 	return common.Or(lang.English)
 }
 

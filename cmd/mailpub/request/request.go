@@ -139,7 +139,9 @@ func printPending(u *term.UI, p *site.Plan) {
 				strings.TrimPrefix(changes[0].Key.Name, "mta-sts.")
 		}
 
-		fmt.Fprintf(u.Out, "%s  %s\n", u.Bold(u.Language.Text(party.Target.String())), u.Dim(command))
+		fmt.Fprintf(u.Out, "%s  %s\n", u.Bold(u.Language.Text(party.Target.String())),
+			u.Dim(command))
+
 		term.ShowChanges(u, changes)
 		fmt.Fprintln(u.Out)
 	}

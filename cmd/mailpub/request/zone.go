@@ -34,7 +34,8 @@ func printZone(u *term.UI, p *site.Plan, name string, o Options) error {
 
 	if len(asked.lines) == 0 {
 		fmt.Fprintln(u.Err, u.Language.Text(
-			fmt.Sprintf("No request needed: zone %s is complete (--all prints it anyway).", z.Name)))
+			fmt.Sprintf("No request needed: zone %s is complete (--all prints it anyway).",
+				z.Name)))
 		return nil
 	}
 

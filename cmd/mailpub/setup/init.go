@@ -101,7 +101,8 @@ func (b *wizard) decide(ctx context.Context) (err error) {
 	}
 
 	if err == nil {
-		c.Provider, err = b.questions.Choose(ctx, "Who serves the DNS zone", "--provider", c.Provider,
+		c.Provider, err = b.questions.Choose(ctx, "Who serves the DNS zone", "--provider",
+			c.Provider,
 			draft.Suggest(b.found, *c).Provider, providerChoices(), rightProvider)
 	}
 
@@ -215,9 +216,14 @@ func serverChoices() (list []term.Choice) {
 		"exim":     "Exim: mailpub tests it, and lists what to set",
 		"manual":   "another server: mailpub tests it, and lists what to set",
 	}
+
 	for _, name := range ServerNames() {
-		list = append(list, term.Choice{Name: name, Text: cmp.Or(about[name], "tested over SMTP; mailpub lists what to set")})
+		list = append(list, term.Choice{
+			Name: name,
+			Text: cmp.Or(about[name], "tested over SMTP; mailpub lists what to set"),
+		})
 	}
+
 	return list
 }
 

@@ -91,6 +91,7 @@ func changeText(u *UI, c plan.Change) string {
 		text = strings.ToValidUTF8(text[:60], "") + "..." +
 			strings.ToValidUTF8(text[len(text)-30:], "")
 	}
+
 	return text
 }
 

@@ -159,6 +159,7 @@ func (q *Questions) Choose(ctx context.Context, text, flag, given, found string,
 		}
 		return wrong(chosen(s, choices))
 	})
+
 	return chosen(answer, choices), err
 }
 

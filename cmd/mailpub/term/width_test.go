@@ -80,7 +80,8 @@ func TestProgressFits(t *testing.T) {
 			})
 
 			line := strings.TrimPrefix(out.String(), EraseLine)
-			if got := displayWidth(line); got >= width || strings.Contains(line, "\n") || got == 0 {
+			if got := displayWidth(line); got >= width || strings.Contains(line, "\n") ||
+				got == 0 {
 				t.Errorf("%d columns of %d: %q", got, width, line)
 			}
 

@@ -131,7 +131,8 @@ func TestAddressOfTwo(t *testing.T) {
 
 		for _, want := range []string{"the public address is 2.2.2.7 now; DNS was updated",
 			"dns.drift nomeazienda.it. TXT v=spf1: v=spf1 mx ip4:2.2.2.7 -all",
-			"dns.drift 7.2.2.2.in-addr.arpa. PTR", "manual step: ask the connectivity provider"} {
+			"dns.drift 7.2.2.2.in-addr.arpa. PTR",
+			"manual step: ask the connectivity provider"} {
 			if !strings.Contains(n.Text, want) {
 				t.Errorf("no %q in:\n%s", want, n.Text)
 			}

@@ -312,7 +312,8 @@ func (d *Daemon) apply(ctx context.Context, sites []Site, wrong []BadConfig, all
 	for _, s := range sites {
 		if file, twice := first[s.Name]; twice {
 			wrong = append(wrong, BadConfig{s.File,
-				fmt.Errorf("%s: site %q is already in %s, want a unique name", s.File, s.Name, file)})
+				fmt.Errorf("%s: site %q is already in %s, want a unique name", s.File, s.Name,
+					file)})
 			continue
 		}
 
