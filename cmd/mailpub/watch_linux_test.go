@@ -300,7 +300,10 @@ func TestLabWatchKilled(t *testing.T) {
 	// Another one stands by, a person can apply meanwhile, and when the first one dies it leads.
 	second := s.watch("-v")
 	second.says("event=standing-by", 1)
-	has(t, s.mailpub(exitOK, "apply", "--yes"), "No changes")
+	if said := s.mailpub(exitOK, "apply", "--yes"); !strings.Contains(said, "No changes") &&
+		!strings.Contains(said, "Nothing to write; ") { // it died before it noted in the ledger what it put back
+		t.Errorf("apply writes again:\n%s", said)
+	}
 	w.end(syscall.SIGKILL)
 	second.says("event=took-over", 1)
 	second.says("msg=looked", 1)

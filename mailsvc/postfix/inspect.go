@@ -204,8 +204,8 @@ func (d *Driver) inForce(ctx context.Context, s *state, all map[string]string, i
 		return "this Postfix does not know it", false
 	}
 
-	if name == "local_recipient_maps" && !s.delivers() {
-		return got, true // who delivers knows the users
+	if name == "local_recipient_maps" && !s.delivers() && !isSet(s.effective["luser_relay"]) {
+		return got, true // who delivers knows the users; luser_relay takes those that nobody has
 	}
 
 	if text := s.metElsewhere(name); text != "" {
@@ -218,3 +218,6 @@ func (d *Driver) inForce(ctx context.Context, s *state, all map[string]string, i
 
 	return got, got == it.Lines[0]
 }
+
+// isSet reports whether a parameter has a value.
+func isSet(value string) bool { return value != "" && value != empty }

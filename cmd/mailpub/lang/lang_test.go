@@ -112,7 +112,8 @@ func TestEverySentence(t *testing.T) {
 	for _, pattern := range []string{
 		"../../../providers/dnscheck/*.go", "../../../providers/zone/*.go",
 		"../../../mailsvc/check/*.go",
-		"../../../mailsvc/roundtrip/*.go", "../../../nat/check/*.go", "../../../plan/*.go",
+		"../../../mailsvc/roundtrip/*.go", "../../../nat/check/*.go", "../../../mailsvc/reports/judge.go",
+		"../../../mailsvc/reports/sessions.go", "../../../plan/*.go",
 		"../../../plan/mail/*.go",
 		"../../../plan/catalog/cause.go", "../page/*.go", "../watch/*.go", "../request/*.go",
 		"../term/changes.go", "../page/parts/*.tmpl", "../site/*.go",
@@ -153,12 +154,13 @@ func TestEverySentence(t *testing.T) {
 // said are sentences that are put together where no test can read them: subjects of checks, references, and what
 // a resolver says.
 var said = map[string]bool{
-	"%s at %s": true, "%s (at %s)": true, "%s (%s)": true, "zone %s": true, "%s as %s": true,
+	"%s at %s": true, "%s (at %s)": true, "%s (%s of %s)": true, "%s (%s)": true, "zone %s": true, "%s as %s": true,
 	"%s in %s":          true,
 	"RFC %s section %s": true, "RFC %s sections %s": true, "%s: %s": true,
 	"ask the connectivity provider to point %s at %s, and at nothing else": true,
 	"connection refused: nothing listens":                                  true,
 	"the name servers of %s: %s":                                           true, "name server %s: %s": true,
+	"let the host's firewall accept %s from everywhere": true, "run mailpub as root": true,
 	"no such record": true, "no such name": true, "no name server answers": true,
 	"none of them answers": true,
 }
