@@ -290,25 +290,27 @@ func (s *siteInLab) kill(after time.Duration, args ...string) {
 
 // trigger is an output that calls do when a word comes by for the first time.
 type trigger struct {
-	bytes.Buffer
+	text strings.Builder
 	word string
 	do   func()
 	once sync.Once
 }
 
 func (w *trigger) Write(p []byte) (int, error) {
-	n, err := w.Buffer.Write(p)
-	if strings.Contains(w.String(), w.word) {
+	w.text.Write(p)
+	if strings.Contains(w.text.String(), w.word) {
 		w.once.Do(w.do)
 	}
-	return n, err
+	return len(p), nil
 }
 
 // TestLabInterrupted is Ctrl-C in the middle of apply: it says how to go on, and can.
 func TestLabInterrupted(t *testing.T) {
 	s := newSiteInLab(t, lab.Options{})
 	s.services()
+	s.lab.Slow(t, 100*time.Millisecond) // else apply is done before the signal comes
 	interrupted := false
+	last := ""
 
 	for try := 0; try < 5 && !interrupted; try++ { // it may be done before the signal comes
 		cmd := s.command(t.Context(), "lan", s.bin, "apply", "--yes")
@@ -322,11 +324,12 @@ func TestLabInterrupted(t *testing.T) {
 		switch code := cmd.ProcessState.ExitCode(); code {
 		case exitStopped:
 			interrupted = true
-			has(t, out.String(), "mailpub: stopped",
+			has(t, out.text.String(), "mailpub: stopped",
 				"next: the completed changes are in the ledger")
 		case exitOK: // done already
+			last = out.text.String()
 		default:
-			t.Fatalf("exit code %d\n%s", code, out.String())
+			t.Fatalf("exit code %d\n%s", code, out.text.String())
 		}
 
 		s.mailpub(exitOK, "apply", "--yes")
@@ -335,7 +338,7 @@ func TestLabInterrupted(t *testing.T) {
 	}
 
 	if !interrupted {
-		t.Error("no run was interrupted; nothing was tried")
+		t.Errorf("no run was interrupted; nothing was tried:\n%s", last)
 	}
 }
 
