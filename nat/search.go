@@ -8,7 +8,6 @@ import (
 	"net/http"
 	"net/netip"
 	"net/url"
-	"regexp"
 	"strconv"
 	"strings"
 	"sync"
@@ -18,6 +17,7 @@ import (
 
 	"github.com/mailpub/mailpub/nat/forward"
 	"github.com/mailpub/mailpub/nat/gateway"
+	"github.com/mailpub/mailpub/plan/lazy"
 	"github.com/mailpub/mailpub/plan/sockerr"
 )
 
@@ -32,9 +32,7 @@ const rootDevice = "upnp:rootdevice"
 const everything = "ssdp:all"
 
 // gatewayType is the type of a router, in whichever name space.
-var gatewayType = sync.OnceValue(func() *regexp.Regexp {
-	return regexp.MustCompile(`(?i):device:InternetGatewayDevice:[0-9]+$`)
-})
+var gatewayType = lazy.Regexp(`(?i):device:InternetGatewayDevice:[0-9]+$`)
 
 const ssdpPort = 1900
 

@@ -3,11 +3,11 @@ package nat
 import (
 	"context"
 	"net/netip"
-	"regexp"
 	"strings"
-	"sync"
 
 	"github.com/huin/goupnp"
+
+	"github.com/mailpub/mailpub/plan/lazy"
 )
 
 // soapKey is the key of a *soapCall in a request's context.
@@ -33,9 +33,7 @@ type connection interface {
 
 // connectionType is the type of a service that maps ports, in whichever name space: some
 // routers have that of the DSL Forum.
-var connectionType = sync.OnceValue(func() *regexp.Regexp {
-	return regexp.MustCompile(`(?i):service:WAN(IP|PPP)Connection:([0-9]+)$`)
-})
+var connectionType = lazy.Regexp(`(?i):service:WAN(IP|PPP)Connection:([0-9]+)$`)
 
 // wanLink is a connection of the router to the outside, which maps ports.
 type wanLink struct {

@@ -2,10 +2,8 @@ package main
 
 import (
 	"fmt"
-	"regexp"
 	"slices"
 	"strings"
-	"sync"
 
 	"github.com/spf13/cobra"
 
@@ -13,6 +11,7 @@ import (
 	"github.com/mailpub/mailpub/cmd/mailpub/term"
 	"github.com/mailpub/mailpub/plan"
 	"github.com/mailpub/mailpub/plan/catalog"
+	"github.com/mailpub/mailpub/plan/lazy"
 )
 
 func explainCommand(a *app) *cobra.Command {
@@ -45,9 +44,7 @@ func completeExplain(*cobra.Command, []string, string) (words []cobra.Completion
 }
 
 // index is what stands behind a list's name in errors: "domains[0]".
-var index = sync.OnceValue(func() *regexp.Regexp {
-	return regexp.MustCompile(`\[[0-9]*\]`)
-})
+var index = lazy.Regexp(`\[[0-9]*\]`)
 
 // explainField prints what there is to say about a field: word is its path, or the end of one.
 func explainField(u *term.UI, word string) error {

@@ -3,15 +3,14 @@ package check
 import (
 	"context"
 	"fmt"
-	"regexp"
 	"slices"
 	"strconv"
 	"strings"
-	"sync"
 	"time"
 
 	"github.com/mailpub/mailpub/mailsvc/smtpclient"
 	"github.com/mailpub/mailpub/plan"
+	"github.com/mailpub/mailpub/plan/lazy"
 )
 
 const (
@@ -24,17 +23,13 @@ const (
 // greylisted matches the words of servers that defer the first message of a new sender (RFC 6647):
 // postgrey, sqlgrey, milter-greylist, MDaemon, mailcow and others name it; rspamd says no more than that
 // it wants a second try, and spamdyke and some others name a time.
-var greylisted = sync.OnceValue(func() *regexp.Regexp {
-	return regexp.MustCompile(`(?i)gr[ae]y.?list|postgrey|sqlgrey|4\.7\.1 try again later$|(?:try again|come back|retry) (?:in|after) \d`)
-})
+var greylisted = lazy.Regexp(`(?i)gr[ae]y.?list|postgrey|sqlgrey|4\.7\.1 try again later$|(?:try again|come back|retry) (?:in|after) \d`)
 
 // Greylisted reports whether the words of a reply of 4xx defer a sender for being new.
 func Greylisted(words string) bool { return greylisted().MatchString(strings.TrimSpace(words)) }
 
 // namedPause finds the time that a server names: "00:05:00", "300 seconds", "5 minutes".
-var namedPause = sync.OnceValue(func() *regexp.Regexp {
-	return regexp.MustCompile(`(?i)\b(?:(\d{1,2}):(\d\d):(\d\d)|(\d{1,4}) ?(s|sec|secs|seconds?|m|min|mins|minutes?|h|hours?))\b`)
-})
+var namedPause = lazy.Regexp(`(?i)\b(?:(\d{1,2}):(\d\d):(\d\d)|(\d{1,4}) ?(s|sec|secs|seconds?|m|min|mins|minutes?|h|hours?))\b`)
 
 // pauseNamed returns the time after which a server takes the sender, as its words name it; 0 if they
 // name none.

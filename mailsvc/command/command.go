@@ -8,11 +8,10 @@ import (
 	"errors"
 	"fmt"
 	"os/exec"
-	"regexp"
 	"strings"
-	"sync"
 	"time"
 
+	"github.com/mailpub/mailpub/plan/lazy"
 	"github.com/mailpub/mailpub/plan/trace"
 )
 
@@ -134,9 +133,7 @@ func SilentNo(err error) bool {
 }
 
 // prefix is what Postfix's and Dovecot's commands put before a message.
-var prefix = sync.OnceValue(func() *regexp.Regexp {
-	return regexp.MustCompile(`^(\S+: )?(fatal|error|Fatal|Error): |^doveconf: |^doveadm(\(\w*\))?: `)
-})
+var prefix = lazy.Regexp(`^(\S+: )?(fatal|error|Fatal|Error): |^doveconf: |^doveadm(\(\w*\))?: `)
 
 // failed says of a failed command what it said itself: the lines that speak of errors, else
 // the last one.

@@ -7,13 +7,12 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"regexp"
 	"strings"
-	"sync"
 
 	"github.com/mailpub/mailpub/mailsvc"
 	"github.com/mailpub/mailpub/mailsvc/command"
 	"github.com/mailpub/mailpub/plan"
+	"github.com/mailpub/mailpub/plan/lazy"
 	"github.com/mailpub/mailpub/plan/mail"
 )
 
@@ -197,9 +196,7 @@ func (d Driver) questions(keys []plan.Key) (all []question) {
 }
 
 // lastLine is the last line of a reply (RFC 5321 section 4.2.1).
-var lastLine = sync.OnceValue(func() *regexp.Regexp {
-	return regexp.MustCompile(`(?m)^([2-5]\d\d)(?: [^\r\n]*)?\r?$`)
-})
+var lastLine = lazy.Regexp(`(?m)^([2-5]\d\d)(?: [^\r\n]*)?\r?$`)
 
 // replyCodes returns the replies of a played session, each by its last line.
 func replyCodes(out string) []string { return lastLine().FindAllString(out, -1) }

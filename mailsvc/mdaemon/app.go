@@ -7,13 +7,12 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
-	"regexp"
 	"slices"
 	"strings"
-	"sync"
 	"time"
 
 	"github.com/mailpub/mailpub/plan/durable"
+	"github.com/mailpub/mailpub/plan/lazy"
 )
 
 // Files of the App folder.
@@ -109,9 +108,7 @@ func (a *App) version() string {
 	return ""
 }
 
-var logHead = sync.OnceValue(func() *regexp.Regexp {
-	return regexp.MustCompile(`MDaemon(?: PRO)? v([0-9]+(?:\.[0-9]+)*)`)
-})
+var logHead = lazy.Regexp(`MDaemon(?: PRO)? v([0-9]+(?:\.[0-9]+)*)`)
 
 func firstOctets(path string) []byte {
 	f, err := os.Open(path)

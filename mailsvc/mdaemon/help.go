@@ -5,9 +5,9 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
-	"regexp"
 	"strings"
-	"sync"
+
+	"github.com/mailpub/mailpub/plan/lazy"
 )
 
 // Help is what the vendor's own help files on the server's machine say of the XML API: which
@@ -19,9 +19,7 @@ type Help struct {
 // maxHelp bounds one help file: those of 24.0 are below 100 KB.
 const maxHelp = 4 << 20
 
-var elementName = sync.OnceValue(func() *regexp.Regexp {
-	return regexp.MustCompile(`(?:<|&lt;)([A-Za-z][A-Za-z0-9]*)`)
-})
+var elementName = lazy.Regexp(`(?:<|&lt;)([A-Za-z][A-Za-z0-9]*)`)
 
 // ReadHelp reads Docs\API\XML API\Help_OPERATION_RES.xml. Without such files nothing is known, which is no
 // error.

@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"slices"
-	"strconv"
 	"strings"
 
 	"github.com/mailpub/mailpub/mailsvc"
@@ -15,16 +14,6 @@ import (
 
 // lengthPlace is where older versions keep the least length of a password.
 var lengthPlace = iniKey{File: mainFile, Section: "Special", Key: "MinPasswordLength"}
-
-// longEnough keeps a length that is at least what is wanted.
-func longEnough(observed, wanted []string) []string {
-	is, err := strconv.Atoi(observed[0])
-	want, _ := strconv.Atoi(wanted[0])
-	if err == nil && is >= want {
-		return observed
-	}
-	return wanted
-}
 
 // apiState is what the XML API said of itself.
 type apiState struct {
@@ -162,22 +151,6 @@ func (d *Driver) read(ctx context.Context, k plan.Key) (*plan.Item, error) {
 	}
 
 	return nil, nil
-}
-
-func unreadable(k plan.Key, why string) *plan.Item {
-	return &plan.Item{
-		Key:        k,
-		Unreadable: why,
-	}
-}
-
-// unreachableItem is of what the XML API would have told.
-func unreachableItem(k plan.Key, err error) *plan.Item {
-	return &plan.Item{Key: k, Unreadable: err.Error(), Silent: true}
-}
-
-func observedItem(k plan.Key, text string) *plan.Item {
-	return &plan.Item{Key: k, Lines: []string{text}}
 }
 
 func (d *Driver) readAPI(ctx context.Context, k plan.Key) *plan.Item {
@@ -319,13 +292,6 @@ func (d *Driver) readTrusted(k plan.Key, address string) (*plan.Item, error) {
 	return nil, nil
 }
 
-// isRow matches a line that holds one word and nothing else.
-func isRow(word string) func(string) bool {
-	return func(line string) bool {
-		return strings.EqualFold(strings.TrimSpace(line), word)
-	}
-}
-
 func (d *Driver) readShield(k plan.Key, domain string) (*plan.Item, error) {
 	data, err := d.App.read(shieldFile)
 	if err != nil {
@@ -373,11 +339,6 @@ func (d *Driver) otherVersion(ctx context.Context) string {
 	}
 
 	return ""
-}
-
-func major(version string) string {
-	m, _, _ := strings.Cut(version, ".")
-	return m
 }
 
 func (d *Driver) readPlace(k plan.Key, p Placement) (*plan.Item, error) {

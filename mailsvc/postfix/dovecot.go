@@ -4,10 +4,9 @@ import (
 	"context"
 	"os"
 	"path/filepath"
-	"regexp"
 	"strings"
-	"sync"
 
+	"github.com/mailpub/mailpub/plan/lazy"
 	"github.com/mailpub/mailpub/plan/mail"
 )
 
@@ -81,9 +80,7 @@ func (d *Driver) dovecotRuns(ctx context.Context) bool {
 }
 
 // strength are the PAM modules that refuse weak passwords.
-var strength = sync.OnceValue(func() *regexp.Regexp {
-	return regexp.MustCompile(`(?m)^\s*password\s.*\bpam_(pwquality|passwdqc|cracklib)\.so`)
-})
+var strength = lazy.Regexp(`(?m)^\s*password\s.*\bpam_(pwquality|passwdqc|cracklib)\.so`)
 
 // readPasswords sees whether weak passwords are refused where they are chosen. Neither Postfix
 // nor Dovecot ever sees a password being chosen: where accounts are the system's, PAM does.

@@ -218,6 +218,3 @@ func (d *Driver) inForce(ctx context.Context, s *state, all map[string]string, i
 
 	return got, got == it.Lines[0]
 }
-
-// isSet reports whether a parameter has a value.
-func isSet(value string) bool { return value != "" && value != empty }

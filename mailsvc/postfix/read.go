@@ -258,13 +258,16 @@ func (s *state) delivers() bool {
 
 	for _, name := range []string{"mailbox_transport", "mailbox_transport_maps",
 		"fallback_transport", "fallback_transport_maps", "luser_relay"} {
-		if v := s.effective[name]; v != "" && v != empty {
+		if isSet(s.effective[name]) {
 			return false
 		}
 	}
 
 	return true
 }
+
+// isSet reports whether a parameter has a value.
+func isSet(value string) bool { return value != "" && value != empty }
 
 // readDomain sees whether any class of Postfix's takes mail for a domain: by its name, by a
 // variable, by a file of names or by a table.

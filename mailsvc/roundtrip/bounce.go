@@ -10,6 +10,8 @@ import (
 
 	"github.com/emersion/go-message"
 	_ "github.com/emersion/go-message/charset" // bounces come in the charsets of their senders
+
+	"github.com/mailpub/mailpub/plan/lazy"
 )
 
 // Bounce is what a delivery status notification says of a message (RFC 3464).
@@ -143,17 +145,17 @@ func isFromMailSystem(h message.Header) bool {
 }
 
 // refusal is a line of a bounce that is no report (qmail, Exim, Exchange of old) and quotes an SMTP reply.
-var refusal = pattern(`(?m)(?:^|[\s>:"'(])([45]\d\d[ -](?:[45]\.\d{1,3}\.\d{1,3}[ -])?[^\r\n]{0,300})`)
+var refusal = lazy.Regexp(`(?m)(?:^|[\s>:"'(])([45]\d\d[ -](?:[45]\.\d{1,3}\.\d{1,3}[ -])?[^\r\n]{0,300})`)
 
 // prose are words with which such bounces say that nothing was delivered.
-var prose = pattern(`(?i)(could not be delivered|couldn't be delivered|undeliverable|delivery (?:has )?failed|permanent (?:fatal )?error|unable to deliver|wasn't able to deliver|retry time not reached|connection refused|timed out|was not delivered` +
+var prose = lazy.Regexp(`(?i)(could not be delivered|couldn't be delivered|undeliverable|delivery (?:has )?failed|permanent (?:fatal )?error|unable to deliver|wasn't able to deliver|retry time not reached|connection refused|timed out|was not delivered` +
 	`|nicht zugestellt|unzustellbar|impossibile (?:recapitare|consegnare)|(?:mancato|mancata) (?:recapito|consegna)|non recapitabile|n'a pas pu (?:être|etre|=EAtre) (?:remis|distribu)|non remis)`)
 
 // later are words of a warning: the message is still in a queue.
-var later = pattern(`(?i)(not yet been delivered|no action is required on your part|will (?:continue|keep trying|be retried))`)
+var later = lazy.Regexp(`(?i)(not yet been delivered|no action is required on your part|will (?:continue|keep trying|be retried))`)
 
 // smtp is what makes a number a reply: an answering machine may quote the number of a telephone.
-var smtp = pattern(`(?i)(\b[45]\.\d{1,3}\.\d{1,3}\b|\bsmtp\b|\bsaid:|<<<)`)
+var smtp = lazy.Regexp(`(?i)(\b[45]\.\d{1,3}\.\d{1,3}\b|\bsmtp\b|\bsaid:|<<<)`)
 
 func readProse(text string) (b Bounce, ok bool) {
 	if m := refusal().FindStringSubmatch(text); m != nil &&

@@ -11,6 +11,7 @@ import (
 	"github.com/emersion/go-msgauth/authres"
 
 	"github.com/mailpub/mailpub/mailsvc/header"
+	"github.com/mailpub/mailpub/plan/lazy"
 	"github.com/mailpub/mailpub/plan/orgdomain"
 )
 
@@ -80,11 +81,11 @@ func fields(raw []byte) (all []field) {
 }
 
 var (
-	byServer   = pattern(`(?i)\bby\s+([^\s;()]+)`)
-	fromClient = pattern(`(?i)^from\s+([^\s;()]+)`)
-	inBrackets = pattern(`\[(?:IPv6:|ipv6:)?([0-9a-fA-F.:]+)\]`)
-	withWord   = pattern(`(?i)\bwith\s+(?:Microsoft\s+)?([A-Za-z]+)`)
-	tlsWords   = pattern(`(?i)(\bTLS|\bcipher[= ]|version=TLS|\bSSL\b)`)
+	byServer   = lazy.Regexp(`(?i)\bby\s+([^\s;()]+)`)
+	fromClient = lazy.Regexp(`(?i)^from\s+([^\s;()]+)`)
+	inBrackets = lazy.Regexp(`\[(?:IPv6:|ipv6:)?([0-9a-fA-F.:]+)\]`)
+	withWord   = lazy.Regexp(`(?i)\bwith\s+(?:Microsoft\s+)?([A-Za-z]+)`)
+	tlsWords   = lazy.Regexp(`(?i)(\bTLS|\bcipher[= ]|version=TLS|\bSSL\b)`)
 )
 
 // readHop reads a Received field (RFC 5321 section 4.4), as Postfix, Exim, Sendmail, Exchange and Google write it.
@@ -128,7 +129,7 @@ func readHop(value string) (h Hop) {
 // saysTLS matches the fields of servers that write ESMTPS, a cipher or a version when a message comes encrypted
 // (RFC 3848): Postfix, Exim, OpenSMTPD, Sendmail, Google, GMX, Exchange and others. Other servers write "with ESMTP" or "with SMTP"
 // either way, so that these words alone prove nothing.
-var saysTLS = pattern(`(?i)(\((?:Postfix|Exim \d|OpenSMTPD|Haraka|chasquid)|\(\d+\.\d+\.\d+/\d|by mx\.google\.com\b|\(Nemesis\)|with Microsoft SMTP Server)`)
+var saysTLS = lazy.Regexp(`(?i)(\((?:Postfix|Exim \d|OpenSMTPD|Haraka|chasquid)|\(\d+\.\d+\.\d+/\d|by mx\.google\.com\b|\(Nemesis\)|with Microsoft SMTP Server)`)
 
 // bareAddress is an address in parentheses without brackets, as Exchange writes it: (2.2.2.2).
 func bareAddress(text string) (a netip.Addr) {
@@ -165,7 +166,7 @@ func readResults(value string) (server string, list []authres.Result, ok bool) {
 	return strings.ToLower(server), list, true
 }
 
-var aroundEquals = pattern(`\s*=\s*`)
+var aroundEquals = lazy.Regexp(`\s*=\s*`)
 
 // split cuts a field at its semicolons; those in quotes become commas. Blanks in quotes become control characters, which
 // the library does not split at.

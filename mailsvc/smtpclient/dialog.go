@@ -6,12 +6,8 @@ import (
 	"errors"
 	"fmt"
 	"net"
-	"os"
-	"regexp"
 	"slices"
-	"strconv"
 	"strings"
-	"sync"
 	"time"
 
 	"github.com/mailpub/mailpub/plan/redact"
@@ -41,51 +37,6 @@ const GreetingTimeout = 62 * time.Second
 
 // InvalidDomain is the domain of what the checks write. It is a name that nobody has (RFC 6761).
 const InvalidDomain = "mailpub.invalid"
-
-// helloName is what the checks call themselves: the address that they speak from, as
-// RFC 5321 section 4.1.3 has it for a host without a name. Servers refuse names that do
-// not resolve.
-func helloName(conn net.Conn) string {
-	local, ok := conn.LocalAddr().(*net.TCPAddr)
-	if !ok {
-		return InvalidDomain
-	}
-
-	a := local.AddrPort().Addr().Unmap().WithZone("")
-	if a.Is6() {
-		return "[IPv6:" + a.String() + "]"
-	}
-
-	return "[" + a.String() + "]"
-}
-
-// Reply is what a server answered.
-type Reply struct {
-	Code  int
-	Lines []string // text without the codes
-}
-
-// String returns the reply on one line, shortened.
-func (r Reply) String() string {
-	text := strings.Join(r.Lines, " / ")
-	if len(text) > 200 {
-		text = text[:200] + "..."
-	}
-	return strconv.Itoa(r.Code) + " " + text
-}
-
-func (r Reply) Accepted() bool { return r.Code/100 == 2 }
-func (r Reply) Refused() bool  { return r.Code/100 == 5 }
-
-// Name returns the first word of the reply: in a greeting and in the answer to EHLO the
-// server's own name (RFC 5321 sections 4.2 and 4.1.1.1).
-func (r Reply) Name() string {
-	if len(r.Lines) == 0 {
-		return ""
-	}
-	name, _, _ := strings.Cut(r.Lines[0], " ")
-	return CanonicalHost(name)
-}
 
 // CanonicalHost makes names comparable: case and a final dot don't count.
 func CanonicalHost(s string) string { return strings.ToLower(strings.TrimSuffix(s, ".")) }
@@ -129,18 +80,6 @@ const (
 	maxConnectionPause = 3200 * time.Millisecond
 )
 
-// connectionLimit are the words of servers that refuse a connection for the number of those that are open: Postfix
-// (smtpd_client_connection_count_limit), Exim (smtp_accept_max), Exchange, mox and others.
-var connectionLimit = sync.OnceValue(func() *regexp.Regexp {
-	return regexp.MustCompile(`(?i)too many (?:\w+ )?(?:\w+ )?(?:connections|sessions)|concurrent|maximum (?:number of )?connections|connection limit`)
-})
-
-// tooManyConnections reports whether a greeting refuses a connection for the number of those that are open. The own
-// ones end soon.
-func (r Reply) tooManyConnections() bool {
-	return r.Code/100 == 4 && connectionLimit().MatchString(strings.Join(r.Lines, " "))
-}
-
 func connectOnce(ctx context.Context, dial Dial, addr string) (*Conn, error) {
 	end := trace.Start(ctx, "smtp", addr, "connect")
 	d, err := dialOnce(ctx, dial, addr)
@@ -183,50 +122,6 @@ func (d *Conn) Greet(ctx context.Context) (err error) {
 	}
 
 	return err
-}
-
-// Hello opens a dialog and says EHLO. Where the server refuses an address for a name, it says the name of
-// this machine.
-func Hello(ctx context.Context, dial Dial, addr string) (*Conn, error) {
-	d, err := HelloAs(ctx, dial, addr, "")
-	if err == nil || d != nil || !errors.Is(err, errHello) {
-		return d, err
-	}
-	return HelloAs(ctx, dial, addr, machineName())
-}
-
-// errHello means that EHLO was refused.
-var errHello = errors.New("EHLO was answered")
-
-// machineName is the name of this machine, as it may stand in EHLO.
-func machineName() string {
-	name, err := os.Hostname()
-	if err != nil || !strings.Contains(name, ".") {
-		return InvalidDomain
-	}
-	return name
-}
-
-// HelloAs opens a dialog and says EHLO with a name.
-func HelloAs(ctx context.Context, dial Dial, addr, name string) (*Conn, error) {
-	d, err := Connect(ctx, dial, addr)
-	if err != nil {
-		return nil, err
-	}
-
-	d.Name = name
-	if d.Greeting.Code != 220 {
-		err = fmt.Errorf("greeting is %s", d.Greeting)
-	} else {
-		err = d.Greet(ctx)
-	}
-
-	if err != nil {
-		d.Close()
-		return nil, err
-	}
-
-	return d, nil
 }
 
 // Command sends one command and reads the reply.
@@ -351,32 +246,6 @@ func (d *Conn) line() (string, error) {
 	return strings.TrimRight(string(line), "\r\n"), nil
 }
 
-// parseReply takes a reply line apart (RFC 5321 section 4.2).
-func parseReply(line string) (code int, text string, more bool, err error) {
-	if len(line) < 3 {
-		return 0, "", false, fmt.Errorf("%q is no SMTP reply", Shorten(line))
-	}
-
-	code, err = strconv.Atoi(line[:3])
-	if err != nil || code < 200 || code > 599 ||
-		len(line) > 3 && line[3] != ' ' && line[3] != '-' {
-		return 0, "", false, fmt.Errorf("%q is no SMTP reply", Shorten(line))
-	}
-
-	if len(line) > 4 {
-		text = line[4:]
-	}
-
-	return code, text, len(line) > 3 && line[3] == '-', nil
-}
-
-func Shorten(s string) string {
-	if len(s) > 60 {
-		return s[:60] + "..."
-	}
-	return s
-}
-
 // transaction says MAIL and RCPT, and takes it back with RSET. No message is sent.
 func (d *Conn) transaction(ctx context.Context, from, to string) (mail, rcpt Reply, err error) {
 	if mail, err = d.Mail(ctx, from); err != nil {
@@ -463,36 +332,4 @@ func (d *Conn) Close() {
 		d.in.ReadSlice('\n')
 	}
 	d.conn.Close()
-}
-
-// Greeting connects to an SMTP server and returns what it says first. dial may be nil.
-func Greeting(ctx context.Context, dial Dial, addr string) (Reply, error) {
-	d, err := Connect(ctx, dial, addr)
-	if err != nil {
-		return Reply{}, err
-	}
-	defer d.Close()
-	return d.Greeting, nil
-}
-
-// GateAnswers is the gate before MX: it returns nil when something answers at addr as the mail
-// host, by greeting and EHLO. dial may be nil.
-func GateAnswers(ctx context.Context, dial Dial, addr, hostname string) error {
-	d, err := Hello(ctx, dial, addr)
-	if err != nil {
-		return fmt.Errorf("no mail server answers at %s: %w", addr, err)
-	}
-
-	defer d.Close()
-
-	switch name := CanonicalHost(hostname); {
-	case d.Greeting.Name() != name:
-		return fmt.Errorf("%s answers, but its greeting is %q, want the name %s", addr,
-			d.Greeting, hostname)
-	case d.Hello.Name() != name:
-		return fmt.Errorf("%s answers, but its answer to EHLO is %q, want the name %s", addr,
-			d.Hello, hostname)
-	}
-
-	return nil
 }

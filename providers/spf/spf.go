@@ -12,6 +12,7 @@ import (
 	"blitiri.com.ar/go/spf"
 	"github.com/miekg/dns"
 
+	"github.com/mailpub/mailpub/plan/lazy"
 	"github.com/mailpub/mailpub/plan/mail"
 	"github.com/mailpub/mailpub/providers/record"
 	"github.com/mailpub/mailpub/providers/resolver"
@@ -137,7 +138,7 @@ func (r libraryResolver) LookupTXT(ctx context.Context, name string) ([]string, 
 	return out, nil
 }
 
-var macroP = pattern(`%\{[pP]\}`)
+var macroP = lazy.Regexp(`%\{[pP]\}`)
 
 // expandP puts the client's validated name in the place of the macro that asks for it, which the
 // library does not know (RFC 7208 section 7.3): the domain itself, or one below it, or any.

@@ -6,6 +6,8 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+
+	"github.com/mailpub/mailpub/plan/lazy"
 )
 
 // The grammar of RFC 7208 section 12, in so far as words have one.
@@ -13,11 +15,11 @@ var (
 	spfMacro    = `%\{[slodiphvSLODIPHV](?:[1-9][0-9]*)?[rR]?[.\-+,/_=]*\}|%[%_\-]`
 	spfLiteral  = `[\x21-\x24\x26-\x7e]`
 	spfTopLabel = `(?:[0-9A-Za-z]*[A-Za-z][0-9A-Za-z]*|[0-9A-Za-z]+-[0-9A-Za-z\-]*[0-9A-Za-z])`
-	spfString   = pattern(`^(?:` + spfMacro + `|` + spfLiteral + `)*$`)
-	spfDomain   = pattern(`^(?:` + spfMacro + `|` + spfLiteral + `)*(?:\.` + spfTopLabel +
+	spfString   = lazy.Regexp(`^(?:` + spfMacro + `|` + spfLiteral + `)*$`)
+	spfDomain   = lazy.Regexp(`^(?:` + spfMacro + `|` + spfLiteral + `)*(?:\.` + spfTopLabel +
 		`\.?|` + spfMacro + `)$`)
-	spfModifier = pattern(`^([A-Za-z][A-Za-z0-9\-_.]*)=(.*)$`)
-	spfLengths  = pattern(`^(.*?)(/[0-9]*)?(//[0-9]*)?$`)
+	spfModifier = lazy.Regexp(`^([A-Za-z][A-Za-z0-9\-_.]*)=(.*)$`)
+	spfLengths  = lazy.Regexp(`^(.*?)(/[0-9]*)?(//[0-9]*)?$`)
 )
 
 // spfProblem says what in an SPF record is no term of RFC 7208, or returns "". Receivers look at

@@ -182,8 +182,8 @@ func (s *sentences) nearest(text string) (best sentence, values []string) {
 	return best, values
 }
 
-// clear is the length of its own from which a sentence is known for what it is, whatever its values are.
-const clear = 12
+// distinctive is how much text of its own a sentence needs to be known for what it is, whatever its values are.
+const distinctive = 12
 
 // sayValues translates values. What a short sentence such as "%s and %s" stands between is itself one word, or
 // known, else it is not that sentence.
@@ -191,7 +191,7 @@ func (s *sentences) sayValues(o sentence, values []string, depth int) ([]any, bo
 	said := make([]any, len(values))
 	for i, v := range values {
 		text := s.say(v, depth+1)
-		if o.solid < clear && text == v && strings.Contains(strings.TrimSpace(v), " ") {
+		if o.solid < distinctive && text == v && strings.Contains(strings.TrimSpace(v), " ") {
 			return nil, false
 		}
 		said[i] = text

@@ -7,17 +7,14 @@ package notify
 import (
 	"errors"
 	"net/url"
-	"regexp"
 	"strings"
-	"sync"
 
+	"github.com/mailpub/mailpub/plan/lazy"
 	"github.com/mailpub/mailpub/plan/redact"
 )
 
 // addressIn finds addresses in the text of errors: they may hold tokens.
-var addressIn = sync.OnceValue(func() *regexp.Regexp {
-	return regexp.MustCompile(`[a-z][a-z0-9+.-]*://[^\s"']+`)
-})
+var addressIn = lazy.Regexp(`[a-z][a-z0-9+.-]*://[^\s"']+`)
 
 // withoutSecrets returns an error without addresses, and without any of some secrets.
 func withoutSecrets(err error, secrets ...string) error {

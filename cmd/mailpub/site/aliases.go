@@ -7,6 +7,7 @@ import (
 
 	"github.com/mailpub/mailpub/plan"
 	"github.com/mailpub/mailpub/plan/mail"
+	"github.com/mailpub/mailpub/providers/record"
 )
 
 // aliasReader is a driver of a zone that knows which of the names that it read are aliases.
@@ -28,8 +29,8 @@ func refuseAliases(parties []Party, changes []plan.Change) {
 			_, rrtype, _, _ := mail.SplitDNSKey(c.Key)
 			changes[i].Action = plan.Manual
 			changes[i].Reason = fmt.Sprintf("%s is an alias of %s (CNAME), which %s may not name (%s): give %s an address record of its own in place "+
-				"of the CNAME, or name another host in the config", bareName(host),
-				bareName(target), rrtype, aliasRule[rrtype], bareName(host))
+				"of the CNAME, or name another host in the config", record.Bare(host),
+				record.Bare(target), rrtype, aliasRule[rrtype], record.Bare(host))
 
 			break
 		}
@@ -80,5 +81,3 @@ func aliasOf(parties []Party, host string) string {
 
 	return ""
 }
-
-func bareName(name string) string { return strings.TrimSuffix(name, ".") }
