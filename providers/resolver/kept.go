@@ -9,6 +9,8 @@ import (
 	"time"
 
 	"github.com/miekg/dns"
+
+	"github.com/mailpub/mailpub/plan/egress"
 )
 
 // Sockets are kept for a moment, as dialling is half of what a question costs; not for long, as a
@@ -103,14 +105,20 @@ func (r *Resolver) udp(ctx context.Context, m *dns.Msg, server string, timeout t
 		deadline = end
 	}
 
+	ctx = r.operatorContext(ctx, server)
 	if conn := r.kept.take(server); conn != nil {
+		if err := egress.Connected(ctx, conn.RemoteAddr()); err != nil {
+			r.kept.Put(server, conn)
+			return nil, err
+		}
+
 		reply, err := r.converse(ctx, conn, m, server, deadline)
 		if err == nil || errors.Is(err, os.ErrDeadlineExceeded) || ctx.Err() != nil {
 			return reply, err
 		}
 	}
 
-	raw, err := (&net.Dialer{Deadline: deadline}).DialContext(ctx, "udp", server)
+	raw, err := (&net.Dialer{Deadline: deadline, ControlContext: egress.Control}).DialContext(ctx, "udp", server)
 	if err != nil {
 		return nil, err
 	}
