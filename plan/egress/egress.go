@@ -110,7 +110,7 @@ func isNAT64(a netip.Addr) bool {
 	return netip.PrefixFrom(netip.AddrFrom16([16]byte{0x00, 0x64, 0xff, 0x9b}), 96).Contains(a)
 }
 
-// Control refuses a socket whose address the rules of ctx does not allow. It is a net.Dialer's
+// Control refuses a socket whose address the rules of ctx do not allow. It is a net.Dialer's
 // ControlContext: called for each address of a name, when it is known and before anything is sent.
 func Control(ctx context.Context, network, address string, _ syscall.RawConn) error {
 	if !Limited(ctx) {

@@ -10,7 +10,7 @@ import (
 const maxTransports = 64
 
 // Transport is an http.RoundTripper that keeps to the rules of each request's context. It keeps
-// connections for the next request, but never hands one to a request with other rules. A request with a
+// connections for the next request, but never hands one to a request with other rules. A request with
 // rules uses no proxy: a proxy would connect in its place. The zero value is ready; safe for concurrent use.
 type Transport struct {
 	mu      sync.Mutex
