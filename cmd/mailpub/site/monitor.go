@@ -2,7 +2,6 @@ package site
 
 import (
 	"context"
-	"path/filepath"
 	"slices"
 	"time"
 
@@ -36,7 +35,7 @@ func NewMonitor(cfg *config.Config, o Options) *Monitor {
 // same config. With Options.MessagesNow it begins without. Nothing is read before the first look.
 func (m *Monitor) KeepMessages(digest string) {
 	m.messages = messageStore{
-		file:   filepath.Join(StateDir(m.cfg), m.cfg.Site+".sent.json"),
+		state:  m.options.state(m.cfg),
 		unread: !m.options.MessagesNow,
 		last:   sentMessages{Digest: digest},
 		log:    m.options.logger(),

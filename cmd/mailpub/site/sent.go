@@ -65,16 +65,16 @@ func (m *sentMessages) add(c plan.Check) {
 	})
 }
 
-// messageStore is what messages showed last, in a file of the state directory where it is to outlast the process.
+// messageStore is what messages showed last, in the site's state where it is to outlast the process.
 // Its zero value keeps it in memory. It is not safe for concurrent use.
 type messageStore struct {
-	file   string
-	unread bool // the file was not read yet
+	state  State // nil: in memory
+	unread bool  // the state was not read yet
 	last   sentMessages
 	log    *slog.Logger
 }
 
-// sent is what messages showed last. The file is read when that is first asked for.
+// sent is what messages showed last. The state is read when that is first asked for.
 func (m *messageStore) sent() *sentMessages {
 	if !m.unread {
 		return &m.last
@@ -82,9 +82,9 @@ func (m *messageStore) sent() *sentMessages {
 
 	m.unread = false
 	var kept sentMessages
-	if err := readState(m.file, &kept); err != nil {
-		m.log.Warn("cannot read the results of the last messages; they are sent again", "file",
-			m.file, "error", err)
+	if err := readState(m.state, StateSent, &kept); err != nil {
+		m.log.Warn("cannot read the results of the last messages; they are sent again",
+			"error", err)
 	} else if kept.Digest == m.last.Digest {
 		m.last = kept
 	}
@@ -95,10 +95,10 @@ func (m *messageStore) sent() *sentMessages {
 // save keeps what messages showed. Without it they are sent more often, and no more than
 // verify.messages_per_day.
 func (m *messageStore) save() {
-	if m.file == "" {
+	if m.state == nil {
 		return
 	}
-	if err := writeState(m.file, m.sent()); err != nil {
-		m.log.Warn("cannot save the results of the messages", "file", m.file, "error", err)
+	if err := writeState(m.state, StateSent, m.sent()); err != nil {
+		m.log.Warn("cannot save the results of the messages", "error", err)
 	}
 }

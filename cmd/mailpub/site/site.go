@@ -27,6 +27,7 @@ type Options struct {
 	Logger     *slog.Logger // every step; nil for none
 	HTTPClient *http.Client // carries the calls of DNS providers; nil for one of their own
 	Backend    plan.Backend // keeps the ledger and its lock; nil for files beside the config
+	State      State        // keeps what else outlasts the process; nil for files beside the config
 
 	// Shared is what the site has in common with the others of the process. Nil: nothing, as for a command
 	// that works on one site.
