@@ -26,7 +26,7 @@ type Resolver struct {
 	// Attempts is how often each server is asked over UDP; zero is 2.
 	Attempts int
 	// Shared is what the resolver has in common with others; nil: nothing.
-	Shared *Shared
+	Shared *QuestionPool
 
 	kept sockets
 }

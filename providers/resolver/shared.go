@@ -5,9 +5,9 @@ import (
 	"sync"
 )
 
-// Shared is what the resolvers of many sites have in common: sockets, and how many questions one name
+// QuestionPool is what the resolvers of many sites have in common: sockets, and how many questions one name
 // server is asked at a time. The zero value is ready; methods may be called concurrently.
-type Shared struct {
+type QuestionPool struct {
 	sockets sockets
 
 	mu      sync.Mutex
@@ -21,11 +21,11 @@ const mostQuestions = 64
 // questions are those to one server.
 type questions struct {
 	slots chan struct{}
-	users int // that wait or ask; guarded by Shared.mu
+	users int // that wait or ask; guarded by QuestionPool.mu
 }
 
 // acquire waits until one more question may be put to a server. It fails with ctx's error.
-func (s *Shared) acquire(ctx context.Context, server string) error {
+func (s *QuestionPool) acquire(ctx context.Context, server string) error {
 	s.mu.Lock()
 	q := s.servers[server]
 	if q == nil {
@@ -49,7 +49,7 @@ func (s *Shared) acquire(ctx context.Context, server string) error {
 }
 
 // release ends a question.
-func (s *Shared) release(server string) {
+func (s *QuestionPool) release(server string) {
 	s.mu.Lock()
 	q := s.servers[server]
 	s.mu.Unlock()
@@ -58,7 +58,7 @@ func (s *Shared) release(server string) {
 	s.forget(server, q)
 }
 
-func (s *Shared) forget(server string, q *questions) {
+func (s *QuestionPool) forget(server string, q *questions) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 

@@ -51,7 +51,7 @@ func TestSharedBoundsQuestions(t *testing.T) {
 		}
 	}()
 
-	shared := &Shared{}
+	shared := &QuestionPool{}
 	var sites sync.WaitGroup
 	for range 400 {
 		one := &Resolver{
@@ -79,7 +79,7 @@ func TestSharedBoundsQuestions(t *testing.T) {
 
 // Who waits for a busy server stops with its context.
 func TestSharedWaitEnds(t *testing.T) {
-	shared := &Shared{}
+	shared := &QuestionPool{}
 	const server = "192.0.2.1:53"
 	for range mostQuestions {
 		if err := shared.acquire(t.Context(), server); err != nil {

@@ -16,7 +16,7 @@ type Shared struct {
 	Budgets func(zone.Account) zone.Budget
 
 	zones     zone.Shared
-	questions resolver.Shared
+	questions resolver.QuestionPool
 	accounts  webapi.Budgets
 
 	mu    sync.Mutex
