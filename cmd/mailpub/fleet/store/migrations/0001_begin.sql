@@ -104,6 +104,7 @@ CREATE TABLE due (
     next      timestamptz NOT NULL DEFAULT now(),
     priority  smallint NOT NULL DEFAULT 4, -- 2 asked for, 3 news, 4 by the schedule
     why       text NOT NULL DEFAULT '',
+    asked     bigint NOT NULL DEFAULT 0, -- counts who asked: what was asked for during a look is looked at again
     queued_at timestamptz
 ) WITH (fillfactor = 70);
 CREATE INDEX due_next ON due (next) WHERE queued_at IS NULL;
