@@ -100,15 +100,22 @@ func (k *sockets) close() {
 // udp asks once over UDP, on a kept socket where there is one. A socket that was kept may tell of
 // an error that is not of this question; then it is asked on a new one.
 func (r *Resolver) udp(ctx context.Context, m *dns.Msg, server string, timeout time.Duration) (*dns.Msg, error) {
+	if r.Shared != nil {
+		if err := r.Shared.acquire(ctx, server); err != nil {
+			return nil, err
+		}
+		defer r.Shared.release(server)
+	}
+
 	deadline := time.Now().Add(timeout)
 	if end, ok := ctx.Deadline(); ok && end.Before(deadline) {
 		deadline = end
 	}
 
 	ctx = r.operatorContext(ctx, server)
-	if conn := r.kept.take(server); conn != nil {
+	if conn := r.sockets().take(server); conn != nil {
 		if err := egress.Connected(ctx, conn.RemoteAddr()); err != nil {
-			r.kept.Put(server, conn)
+			r.sockets().Put(server, conn)
 			return nil, err
 		}
 
@@ -153,6 +160,6 @@ func (r *Resolver) converse(ctx context.Context, conn *dns.Conn, m *dns.Msg, ser
 		return nil, err
 	}
 
-	r.kept.Put(server, conn)
+	r.sockets().Put(server, conn)
 	return reply, nil
 }

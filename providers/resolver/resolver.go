@@ -28,6 +28,8 @@ type Resolver struct {
 	Timeout time.Duration
 	// Attempts is how often each server is asked over UDP; zero is 2.
 	Attempts int
+	// Shared is what the resolver has in common with others; nil: nothing.
+	Shared *QuestionPool
 
 	kept sockets
 }
