@@ -91,7 +91,7 @@ func Channels(ctx context.Context, cfg *config.Config) (all []watch.Channel, err
 		case n.Webhook != "":
 			all = append(all, notify.Webhook(n.Webhook, secret))
 		case n.URL != "":
-			c, err := notify.Service(secret)
+			c, err := notify.Service(ctx, secret)
 			if err != nil {
 				at := fmt.Sprintf("watch.notify[%d].url", i)
 				return nil, config.Errors{{File: cfg.File, Line: cfg.Lines.At(at), Field: at, Text: err.Error()}}

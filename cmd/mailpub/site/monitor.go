@@ -51,6 +51,14 @@ func (m *Monitor) Listen(ctx context.Context, tell func(watch.RouterEvent)) erro
 // Observe plans and verifies, and goes as far as it can.
 func (m *Monitor) Observe(ctx context.Context) (f watch.Observation) {
 	f.Report.Site = m.cfg.Site
+	release, err := m.options.Shared.useMailHost(ctx, smtpAddr(m.cfg, m.cfg.PlanSite()))
+	if err != nil {
+		f.Err = err
+		return f
+	}
+
+	defer release()
+
 	l, err := m.options.backend(m.cfg).Read(ctx)
 	var p *Plan
 	if err == nil {
