@@ -22,6 +22,9 @@ var arrows = map[string][]string{
 	"cmd/mailpub/service":      {"cmd/mailpub/term", "cmd/mailpub/fleet", "cmd/mailpub/site", "cmd/mailpub/unit", "cmd/mailpub/config", "plan/durable"},
 	"cmd/mailpub/term":         {"cmd/mailpub/lang", "cmd/mailpub/site", "cmd/mailpub/scout", "cmd/mailpub/config", "plan", "providers", "nat", "mailsvc"},
 	"cmd/mailpub/fleet":        {"cmd/mailpub/site", "cmd/mailpub/watch", "cmd/mailpub/page", "cmd/mailpub/notify", "cmd/mailpub/history", "cmd/mailpub/config", "plan"},
+	"cmd/mailpub/fleet/store":  {"cmd/mailpub/history", "cmd/mailpub/watch", "plan"},
+	"cmd/mailpub/fleet/queue":  {"cmd/mailpub/fleet", "cmd/mailpub/fleet/store", "cmd/mailpub/site", "cmd/mailpub/watch", "cmd/mailpub/page", "cmd/mailpub/history", "cmd/mailpub/config", "plan", "providers/zone"},
+	"cmd/mailpub/fleet/pgtest": {},
 	"cmd/mailpub/receive":      {"cmd/mailpub/site", "cmd/mailpub/page", "cmd/mailpub/metrics", "cmd/mailpub/config", "plan", "providers", "mailsvc"},
 	"cmd/mailpub/dialect":      {"mailsvc/mdaemon", "plan/durable"},
 	"cmd/mailpub/site":         {"cmd/mailpub/dialect", "cmd/mailpub/watch", "cmd/mailpub/config", "plan", "providers", "nat", "mailsvc"},
@@ -114,6 +117,8 @@ const onlyMain = "cmd/mailpub, package main"
 
 // owners are the packages that alone may know a library.
 var owners = map[string]string{
+	"github.com/jackc/pgx/":         "cmd/mailpub/fleet",
+	"github.com/riverqueue/":        "cmd/mailpub/fleet",
 	"github.com/libdns/":            "providers",
 	"github.com/miekg/dns":          "providers",
 	"github.com/huin/goupnp":        "nat",
@@ -268,6 +273,8 @@ func TestForbidden(t *testing.T) {
 		{"cmd/mailpub/site", "github.com/spf13/cobra", false},
 		{"cmd/mailpub/fleet", module + "cmd/mailpub/term", false},
 		{"cmd/mailpub/receive", module + "cmd/mailpub/fleet", false},
+		{"cmd/mailpub/watch", "github.com/jackc/pgx/v5", false},
+		{"cmd/mailpub/fleet/store", module + "cmd/mailpub/fleet/queue", false},
 		{"cmd/mailpub/term", module + "cmd/mailpub/site", true},
 		{"cmd/mailpub/watch", module + "cmd/mailpub/site", false},
 		{"examples/embed", module + "cmd/mailpub/site", true},

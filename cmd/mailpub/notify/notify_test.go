@@ -203,7 +203,7 @@ func TestService(t *testing.T) {
 
 	defer server.Close()
 
-	c, err = Service(t.Context(), "generic+" + server.URL + "/s3cret-token")
+	c, err = Service(t.Context(), "generic+"+server.URL+"/s3cret-token")
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -263,7 +263,7 @@ func TestServiceHangs(t *testing.T) {
 	defer server.Close()
 	defer close(hang)
 
-	c, err := Service(t.Context(), "generic+" + server.URL + "/")
+	c, err := Service(t.Context(), "generic+"+server.URL+"/")
 	if err != nil {
 		t.Fatal(err)
 	}

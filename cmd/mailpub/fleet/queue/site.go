@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"io/fs"
 	"log/slog"
-	"net/http"
 	"path/filepath"
 
 	"github.com/mailpub/mailpub/cmd/mailpub/config"
@@ -19,8 +18,8 @@ type Opener struct {
 	Log *slog.Logger
 	// Dir is where relative paths of the operator's own configs are looked up. Nobody else's have any.
 	Dir string
-	// HTTP carries the calls of DNS providers.
-	HTTP *http.Client
+	// Shared is what the sites of a process have in common.
+	Shared *site.Shared
 }
 
 // Config reads the config of a stored site.
@@ -42,9 +41,9 @@ func ParseConfig(dir string, s store.Site) (*config.Config, error) {
 // options are what a stored site is opened with.
 func (o Opener) options(s store.Site, state site.State) site.Options {
 	return site.Options{
-		Logger:     o.Log.With("site", s.Path()),
-		HTTPClient: o.HTTP,
-		State:      state,
+		Logger: o.Log.With("tenant", s.Tenant),
+		Shared: o.Shared,
+		State:  state,
 		Backend: store.Ledger{
 			DB:   o.DB,
 			Site: s.ID,
