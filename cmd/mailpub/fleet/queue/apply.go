@@ -26,11 +26,11 @@ const (
 type planner struct {
 	river.WorkerDefaults[PlanArgs]
 	Opener
-	policy Policy
+	policy ApprovalPolicy
 }
 
-// Policy says how many people have to agree to a plan of a tenant, beside its author.
-type Policy func(ctx context.Context, tenant string, p store.Made, kind string) (approvals int, err error)
+// ApprovalPolicy says how many people have to agree to a plan of a tenant, beside its author.
+type ApprovalPolicy func(ctx context.Context, tenant string, p store.Made, kind string) (approvals int, err error)
 
 // Timeout implements river.Worker.
 func (planner) Timeout(*river.Job[PlanArgs]) time.Duration { return planTime }
@@ -58,7 +58,7 @@ func (w planner) Work(ctx context.Context, job *river.Job[PlanArgs]) error {
 	return w.DB.PlanMade(ctx, p.ID, made)
 }
 
-func (w planner) make(ctx context.Context, p store.Plan) (store.Made, error) {
+func (w planner) make(ctx context.Context, p store.StoredPlan) (store.Made, error) {
 	s, err := w.DB.Site(ctx, p.Site)
 	if err != nil {
 		return store.Made{}, err
@@ -172,7 +172,7 @@ func (w applier) Work(ctx context.Context, job *river.Job[ApplyArgs]) error {
 	})
 }
 
-func (w applier) apply(ctx context.Context, p store.Plan, again bool) (done int, err error) {
+func (w applier) apply(ctx context.Context, p store.StoredPlan, again bool) (done int, err error) {
 	saved, err := plan.DecodeSaved(p.Doc)
 	if err != nil {
 		return 0, fmt.Errorf("plan %d: %w", p.ID, err)
@@ -215,7 +215,7 @@ func (w applier) apply(ctx context.Context, p store.Plan, again bool) (done int,
 }
 
 // carryOut plans anew under the lock, and applies what was saved if that is still what there is to do.
-func carryOut(ctx context.Context, lock *site.Lock, p store.Plan, saved plan.Saved, again bool) error {
+func carryOut(ctx context.Context, lock *site.Lock, p store.StoredPlan, saved plan.Saved, again bool) error {
 	opened, err := lock.Open(ctx)
 	if err != nil {
 		return err

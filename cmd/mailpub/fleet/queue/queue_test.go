@@ -207,7 +207,7 @@ func (f *farm) looked() (n int) {
 }
 
 // plan has a plan made, and returns it.
-func (f *farm) plan(id int64, kind string) store.Plan {
+func (f *farm) plan(id int64, kind string) store.StoredPlan {
 	f.t.Helper()
 	ctx := context.Background()
 	var plan int64
@@ -225,7 +225,7 @@ func (f *farm) plan(id int64, kind string) store.Plan {
 }
 
 // planIs waits until a plan has one of some states.
-func (f *farm) planIs(id int64, states ...string) (p store.Plan) {
+func (f *farm) planIs(id int64, states ...string) (p store.StoredPlan) {
 	f.t.Helper()
 	f.wait(fmt.Sprintf("plan %d is %v", id, states), func() bool {
 		var err error
@@ -238,7 +238,7 @@ func (f *farm) planIs(id int64, states ...string) (p store.Plan) {
 }
 
 // apply has a plan applied, and returns it.
-func (f *farm) apply(id int64) store.Plan {
+func (f *farm) apply(id int64) store.StoredPlan {
 	f.t.Helper()
 	ctx := context.Background()
 	err := f.db.InTx(ctx, func(tx pgx.Tx) error {

@@ -28,7 +28,7 @@ type Worker struct {
 	Opener
 	Looks   int // at the same time; 0: DefaultLooks
 	Version string
-	Policy  Policy // nil: no plan needs an approval
+	Policy  ApprovalPolicy // nil: no plan needs an approval
 
 	id   string
 	self store.Worker
