@@ -25,6 +25,8 @@ var arrows = map[string][]string{
 	"cmd/mailpub/fleet/store":  {"cmd/mailpub/history", "cmd/mailpub/watch", "plan"},
 	"cmd/mailpub/fleet/queue":  {"cmd/mailpub/fleet", "cmd/mailpub/fleet/store", "cmd/mailpub/site", "cmd/mailpub/watch", "cmd/mailpub/page", "cmd/mailpub/history", "cmd/mailpub/config", "plan", "providers/zone"},
 	"cmd/mailpub/fleet/pgtest": {},
+	"cmd/mailpub/fleet/guard":  {"cmd/mailpub/config", "plan/egress", "plan/lazy", "providers"},
+	"cmd/mailpub/fleet/seal":   {},
 	"cmd/mailpub/receive":      {"cmd/mailpub/site", "cmd/mailpub/page", "cmd/mailpub/metrics", "cmd/mailpub/config", "plan", "providers", "mailsvc"},
 	"cmd/mailpub/dialect":      {"mailsvc/mdaemon", "plan/durable"},
 	"cmd/mailpub/site":         {"cmd/mailpub/dialect", "cmd/mailpub/watch", "cmd/mailpub/config", "plan", "providers", "nat", "mailsvc"},
