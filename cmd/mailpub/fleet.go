@@ -58,7 +58,7 @@ func (f *fleetFlags) inFleet(cmd *cobra.Command, run func(*store.DB) error) erro
 func fleetMigrateCommand(a *app, f *fleetFlags) *cobra.Command {
 	return &cobra.Command{
 		Use:   "migrate",
-		Short: "Create or update the tables of the database",
+		Short: "Update the tables of the database",
 		Long: `Brings the tables to the version of this mailpub. Run twice it changes nothing. Workers of the
 previous version keep working meanwhile.
 
@@ -88,7 +88,7 @@ Exit code: 0 when every site was moved, else 1.`,
 		Args:    cobra.ExactArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			return f.inFleet(cmd, func(db *store.DB) error {
-				return console.Import(cmd.Context(), a.ui, db, args[0], o)
+				return console.ImportDir(cmd.Context(), a.ui, db, args[0], o)
 			})
 		},
 	}
@@ -112,7 +112,7 @@ Exit code: 0 when every site was written, else 1.`,
 		Args:    cobra.ExactArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			return f.inFleet(cmd, func(db *store.DB) error {
-				return console.Export(cmd.Context(), a.ui, db, args[0], tenant)
+				return console.ExportDir(cmd.Context(), a.ui, db, args[0], tenant)
 			})
 		},
 	}
@@ -125,7 +125,7 @@ func fleetWorkCommand(a *app, f *fleetFlags) *cobra.Command {
 	o := console.WorkOptions{Version: version().Version}
 	cmd := &cobra.Command{
 		Use:   "work",
-		Short: "Check, repair and change sites as a worker",
+		Short: "Run as a worker: check, repair and change sites",
 		Long: `Does the work of the fleet until it is stopped: it checks sites when they are due, repairs what
 their configs allow, makes and applies plans, and sends notices. Any number of workers share
 it. One of them leads; when it ends another one does within seconds, and the work of a

@@ -85,8 +85,8 @@ func Migrate(ctx context.Context, u *term.UI, database string) error {
 // ErrNotAll means that some of the sites could not be moved; each was said.
 var ErrNotAll = errors.New("not every site was moved")
 
-// Import takes the sites of a directory into the fleet.
-func Import(ctx context.Context, u *term.UI, db *store.DB, dir string, o transfer.Options) error {
+// ImportDir takes the sites of a directory into the fleet.
+func ImportDir(ctx context.Context, u *term.UI, db *store.DB, dir string, o transfer.Options) error {
 	outcomes, err := transfer.Import(ctx, db, dir, o)
 	if err := show(u, outcomes); err != nil {
 		return err
@@ -94,8 +94,8 @@ func Import(ctx context.Context, u *term.UI, db *store.DB, dir string, o transfe
 	return errors.Join(err, failures(outcomes))
 }
 
-// Export writes the sites of a tenant as files.
-func Export(ctx context.Context, u *term.UI, db *store.DB, dir, tenant string) error {
+// ExportDir writes the sites of a tenant as files.
+func ExportDir(ctx context.Context, u *term.UI, db *store.DB, dir, tenant string) error {
 	outcomes, err := transfer.Export(ctx, db, dir, tenant)
 	if err := show(u, outcomes); err != nil {
 		return err

@@ -134,7 +134,7 @@ func moveIn(ctx context.Context, db *store.DB, cfg *config.Config, data []byte, 
 		defer lock.Unlock()
 	}
 
-	c, err := read(cfg, data, o.Tenant)
+	c, err := readFiles(cfg, data, o.Tenant)
 	if err != nil {
 		return "", err
 	}
@@ -188,8 +188,8 @@ func put(ctx context.Context, db *store.DB, c *store.Carried, o Options) (done s
 	return done, err
 }
 
-// read gathers what the files say of a site.
-func read(cfg *config.Config, data []byte, tenant string) (*store.Carried, error) {
+// readFiles gathers what the files say of a site.
+func readFiles(cfg *config.Config, data []byte, tenant string) (*store.Carried, error) {
 	s, err := Describe(cfg, data)
 	if err != nil {
 		return nil, err
