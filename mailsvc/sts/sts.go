@@ -17,6 +17,7 @@ import (
 	"time"
 
 	"github.com/mailpub/mailpub/plan"
+	"github.com/mailpub/mailpub/plan/sockerr"
 	"github.com/mailpub/mailpub/plan/trace"
 )
 
@@ -154,7 +155,7 @@ func (f *Fetcher) Fetch(ctx context.Context, domain string) (Policy, error) {
 
 	response, err := trace.Do("https", request, client.Do)
 	if err != nil {
-		return Policy{}, err
+		return Policy{}, sockerr.Plain(err)
 	}
 
 	defer response.Body.Close()
