@@ -14,6 +14,7 @@ import (
 	"github.com/mailpub/mailpub/nat/forward"
 	"github.com/mailpub/mailpub/nat/gateway"
 	"github.com/mailpub/mailpub/plan"
+	"github.com/mailpub/mailpub/plan/egress"
 	"github.com/mailpub/mailpub/plan/sockerr"
 	"github.com/mailpub/mailpub/plan/trace"
 )
@@ -65,8 +66,12 @@ func (p *pcp) exchangeDatagrams(ctx context.Context, request []byte) (pcpAnswer,
 
 	// Connected, so that the kernel passes on the gateway's datagrams alone.
 	// Bound, as a pinhole is for the address that asks (RFC 6887 section 8.1).
-	conn, err := net.DialUDP("udp", net.UDPAddrFromAddrPort(netip.AddrPortFrom(p.local, 0)),
-		net.UDPAddrFromAddrPort(p.server))
+	dialer := net.Dialer{
+		LocalAddr:      net.UDPAddrFromAddrPort(netip.AddrPortFrom(p.local, 0)),
+		ControlContext: egress.Control,
+	}
+
+	conn, err := dialer.DialContext(ctx, "udp", p.server.String())
 
 	if err != nil {
 		return pcpAnswer{}, fmt.Errorf("%w: %w", errNoAnswer, err)
@@ -107,7 +112,7 @@ func (p *pcp) exchangeDatagrams(ctx context.Context, request []byte) (pcpAnswer,
 }
 
 // receive returns the first datagram that answers a request.
-func receive(conn *net.UDPConn, buf []byte, until time.Time, request []byte) (pcpAnswer, error) {
+func receive(conn net.Conn, buf []byte, until time.Time, request []byte) (pcpAnswer, error) {
 	if err := conn.SetReadDeadline(until); err != nil {
 		return pcpAnswer{}, err
 	}

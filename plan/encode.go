@@ -177,8 +177,7 @@ func (s Saved) Stale(now *Plan) error {
 		if !ok {
 			return fmt.Errorf("%w: %s needs no %s any more", ErrStale, c.Key, c.Action)
 		}
-		if c.Action != n.Action || c.Adopt != n.Adopt || !EqualLines(c.Before, n.Before) ||
-			!EqualLines(c.After, n.After) {
+		if !sameChange(c, n) {
 			return fmt.Errorf("%w: %s is now %q", ErrStale, c.Key, n.Before)
 		}
 
@@ -193,6 +192,51 @@ func (s Saved) Stale(now *Plan) error {
 	}
 
 	return nil
+}
+
+// Remains returns nil when a plan made now is what is left of the saved one, which was begun and did not end:
+// each change that is left is as it was saved, and what is missing is in place as it was saved, as the
+// ledger knows. Else the error wraps ErrStale and names the first difference. An untouched plan remains
+// whole.
+func (s Saved) Remains(now *Plan, l *Ledger) error {
+	is := map[Key]Change{}
+	for _, c := range now.Changes {
+		is[c.Key] = c
+	}
+
+	for _, c := range s.Changes {
+		n, left := is[c.Key]
+		delete(is, c.Key)
+		switch {
+		case left && !sameChange(c, n):
+			return fmt.Errorf("%w: %s is now %q", ErrStale, c.Key, n.Before)
+		case !left && c.Writes() && !l.carriedOut(c):
+			return fmt.Errorf("%w: %s is no longer to be changed, and mailpub did not do it", ErrStale,
+				c.Key)
+		}
+	}
+
+	for _, c := range now.Changes {
+		if _, extra := is[c.Key]; extra {
+			return fmt.Errorf("%w: %s needs a %s that the saved plan does not have", ErrStale,
+				c.Key, c.Action)
+		}
+	}
+
+	return nil
+}
+
+// carriedOut reports whether a change that is no longer needed was carried out, or was under way. What was to be
+// given back needs nothing more once it is not mailpub's, whoever saw to that.
+func (l *Ledger) carriedOut(c Change) bool {
+	e, known := l.Get(c.Key)
+	return c.Release || c.Action == Delete && !known || known && (EqualLines(e.Text, c.After) || EqualLines(e.Pending, c.After))
+}
+
+// sameChange reports whether two changes do the same to the same.
+func sameChange(a, b Change) bool {
+	return a.Key == b.Key && a.Action == b.Action && a.Adopt == b.Adopt &&
+		EqualLines(a.Before, b.Before) && EqualLines(a.After, b.After)
 }
 
 // Report is the outcome of verify, and with changes of drift.

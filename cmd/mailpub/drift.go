@@ -15,6 +15,7 @@ import (
 
 func driftCommand(a *app) *cobra.Command {
 	var format formatFlag
+	atOnce := fleet.AtOnce
 	cmd := &cobra.Command{
 		Use:   "drift [FILE|DIR]...",
 		Short: "Report drift from the config, for a scheduler",
@@ -41,23 +42,24 @@ of a site is unknown.`,
 				}
 			}
 
-			return drift(cmd.Context(), a, files, len(args) > 0, format)
+			return drift(cmd.Context(), a, files, atOnce, len(args) > 0, format)
 		},
 	}
 
 	format.add(cmd)
+	addAtOnce(cmd, &atOnce)
 	return cmd
 }
 
 // drift looks at some sites, prints what each is not as it should be in, and fails where that is
 // anything. Errors name their file where named is set.
-func drift(ctx context.Context, a *app, files []string, named bool, format formatFlag) (err error) {
+func drift(ctx context.Context, a *app, files []string, atOnce int, named bool, format formatFlag) (err error) {
 	if err := format.use(a); err != nil {
 		return err
 	}
 
 	var results []export.Result
-	fleet.Drift(ctx, files, a.site(), func(r fleet.DriftResult) {
+	fleet.Drift(ctx, files, atOnce, a.site(), func(r fleet.DriftResult) {
 		results = append(results, driftResult(r))
 		differs := false
 		failed := r.Err

@@ -19,6 +19,7 @@ import (
 type watchFlags struct {
 	once, test bool
 	now        bool // messages are sent at once
+	atOnce     int  // how many sites are checked at once
 	log        string
 	listen     string   // where the status page is
 	token      string   // a reference to what the page asks for
@@ -80,6 +81,7 @@ differs or fails, 1 when the state of a site is unknown.`,
 	fl.BoolVar(&f.test, "test-notice", false,
 		"send a test notice to every channel of watch.notify, and exit")
 
+	addAtOnce(cmd, &f.atOnce)
 	fl.StringVar(&f.listen, "listen", "", "serve a read-only status page at `ADDRESS`, like 127.0.0.1:8025")
 	fl.StringVar(&f.token, "listen-token", "",
 		"ask for the token that `REFERENCE` names (env:NAME, file:PATH), as a bearer token or a password")
@@ -99,6 +101,20 @@ differs or fails, 1 when the state of a site is unknown.`,
 	return cmd
 }
 
+// addAtOnce adds the flag that says how many sites are checked at once.
+func addAtOnce(cmd *cobra.Command, n *int) {
+	cmd.Flags().IntVar(n, "at-once", fleet.AtOnce,
+		"how many sites to check at once; each name server, mail host and provider account has its own limit besides")
+
+	inner := cmd.RunE
+	cmd.RunE = func(cmd *cobra.Command, args []string) error {
+		if *n < 1 || *n > 1024 {
+			return fmt.Errorf("--at-once is %d, want a number from 1 to 1024", *n)
+		}
+		return inner(cmd, args)
+	}
+}
+
 // fleetOptions are what sites are watched with. The log has what is at least of a level and, with
 // -v, everything, what the packages below log too.
 func (a *app) fleetOptions(f watchFlags, level slog.Level) (fleet.Options, error) {
@@ -113,6 +129,7 @@ func (a *app) fleetOptions(f watchFlags, level slog.Level) (fleet.Options, error
 
 	o := fleet.Options{
 		Paths:       f.files,
+		AtOnce:      f.atOnce,
 		Site:        a.site(),
 		Log:         log,
 		Listen:      f.listen,

@@ -20,6 +20,7 @@ import (
 
 	"golang.org/x/net/html/charset"
 
+	"github.com/mailpub/mailpub/plan/egress"
 	"github.com/mailpub/mailpub/plan/sockerr"
 	"github.com/mailpub/mailpub/plan/trace"
 )
@@ -209,7 +210,8 @@ func (c *Client) connect() (*http.Client, error) {
 
 	return &http.Client{
 		Transport: &http.Transport{
-			TLSClientConfig: config, DialContext: (&net.Dialer{Timeout: callTimeout}).DialContext,
+			TLSClientConfig:   config,
+			DialContext:       (&net.Dialer{Timeout: callTimeout, ControlContext: egress.Control}).DialContext,
 			DisableKeepAlives: true,
 		},
 		CheckRedirect: func(*http.Request, []*http.Request) error {

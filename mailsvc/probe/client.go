@@ -18,6 +18,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/mailpub/mailpub/plan/egress"
 	"github.com/mailpub/mailpub/plan/sockerr"
 	"github.com/mailpub/mailpub/plan/trace"
 )
@@ -122,6 +123,7 @@ func read(at string, status int, text []byte) (a Answer, err error) {
 
 func (c *Client) transport() http.RoundTripper {
 	t := &http.Transport{
+		DialContext:           egress.Dialer().DialContext,
 		DisableKeepAlives:     true,
 		TLSHandshakeTimeout:   10 * time.Second,
 		ResponseHeaderTimeout: callTimeout,

@@ -37,6 +37,7 @@ func Provider() zone.Provider {
 			Types: []string{"A", "AAAA", "CAA", "CNAME", "MX", "NS", "PTR", "SRV", "TLSA",
 				"TXT"},
 		},
+		Rate:    zone.Rate{Calls: 1200, Per: 5 * time.Minute}, // of a user
 		Connect: openCloudflare,
 	}
 }

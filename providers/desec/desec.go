@@ -24,6 +24,7 @@ func Provider() zone.Provider {
 		Settings:    []zone.Setting{{Name: "token", Required: true, Secret: true, Help: "API token"}},
 		Scopes:      "a token that may write the zone's records; with token policies, one for the domain with write permission. No right to manage tokens",
 		Limits:      zone.Limits{MinTTL: time.Hour, MaxTTL: 24 * time.Hour, OneTTL: true},
+		Rate:        zone.Rate{Calls: 2000, Per: 24 * time.Hour}, // of a user
 		Connect:     openDesec,
 	}
 }

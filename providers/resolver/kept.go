@@ -9,6 +9,8 @@ import (
 	"time"
 
 	"github.com/miekg/dns"
+
+	"github.com/mailpub/mailpub/plan/egress"
 )
 
 // Sockets are kept for a moment, as dialling is half of what a question costs; not for long, as a
@@ -98,19 +100,32 @@ func (k *sockets) close() {
 // udp asks once over UDP, on a kept socket where there is one. A socket that was kept may tell of
 // an error that is not of this question; then it is asked on a new one.
 func (r *Resolver) udp(ctx context.Context, m *dns.Msg, server string, timeout time.Duration) (*dns.Msg, error) {
+	if r.Shared != nil {
+		if err := r.Shared.acquire(ctx, server); err != nil {
+			return nil, err
+		}
+		defer r.Shared.release(server)
+	}
+
 	deadline := time.Now().Add(timeout)
 	if end, ok := ctx.Deadline(); ok && end.Before(deadline) {
 		deadline = end
 	}
 
-	if conn := r.kept.take(server); conn != nil {
+	ctx = r.operatorContext(ctx, server)
+	if conn := r.sockets().take(server); conn != nil {
+		if err := egress.Connected(ctx, conn.RemoteAddr()); err != nil {
+			r.sockets().Put(server, conn)
+			return nil, err
+		}
+
 		reply, err := r.converse(ctx, conn, m, server, deadline)
 		if err == nil || errors.Is(err, os.ErrDeadlineExceeded) || ctx.Err() != nil {
 			return reply, err
 		}
 	}
 
-	raw, err := (&net.Dialer{Deadline: deadline}).DialContext(ctx, "udp", server)
+	raw, err := (&net.Dialer{Deadline: deadline, ControlContext: egress.Control}).DialContext(ctx, "udp", server)
 	if err != nil {
 		return nil, err
 	}
@@ -145,6 +160,6 @@ func (r *Resolver) converse(ctx context.Context, conn *dns.Conn, m *dns.Msg, ser
 		return nil, err
 	}
 
-	r.kept.Put(server, conn)
+	r.sockets().Put(server, conn)
 	return reply, nil
 }

@@ -12,6 +12,7 @@ import (
 
 	"github.com/miekg/dns"
 
+	"github.com/mailpub/mailpub/plan/egress"
 	"github.com/mailpub/mailpub/plan/sockerr"
 	"github.com/mailpub/mailpub/providers/zone"
 )
@@ -100,7 +101,8 @@ type dnsServer struct {
 	streak   int    // answers since limit changed
 	answered bool
 	refusals int   // of what was turned away
-	dead     error // why it never answered; then nobody else waits for it
+	dead     error // why it never answered; then nobody else waits for it, until:
+	again    time.Time
 	waiting  []chan struct{}
 	idle     []*tcpConn
 }
@@ -119,7 +121,7 @@ type ticket int
 // acquire waits until one more may be under way.
 func (s *dnsServer) acquire(ctx context.Context) (ticket, error) {
 	s.mu.Lock()
-	if s.dead != nil && !s.answered {
+	if s.isDead() {
 		defer s.mu.Unlock()
 		return 0, s.dead
 	}
@@ -139,7 +141,7 @@ func (s *dnsServer) acquire(ctx context.Context) (ticket, error) {
 		s.mu.Lock()
 		defer s.mu.Unlock()
 
-		if s.dead != nil && !s.answered {
+		if s.isDead() {
 			s.busy--
 			s.wake()
 			return 0, s.dead
@@ -161,6 +163,15 @@ func (s *dnsServer) acquire(ctx context.Context) (ticket, error) {
 		s.wake()
 		return 0, ctx.Err()
 	}
+}
+
+// deadFor is how long a server that never answered is not asked again. It is as long as one look at a site
+// may have to wait for it.
+const deadFor = 30 * time.Second
+
+// isDead reports whether the server never answered, and was asked a moment ago. It is called with the lock held.
+func (s *dnsServer) isDead() bool {
+	return s.dead != nil && !s.answered && time.Now().Before(s.again)
 }
 
 // entered is called with the lock held.
@@ -224,8 +235,9 @@ func (s *dnsServer) release(v exchangeResult, err error) {
 		s.refusals = s.refusals + 1
 		fallthrough
 	case fellSilent:
-		if s.dead == nil && v == fellSilent {
+		if v == fellSilent && (s.dead == nil || !time.Now().Before(s.again)) {
 			s.dead = err
+			s.again = time.Now().Add(deadFor)
 		}
 
 		if s.busy > 1 {
@@ -263,11 +275,22 @@ func (s *dnsServer) take(ctx context.Context, timeout time.Duration, fresh bool)
 		l := s.idle[n-1]
 		s.idle = s.idle[:n-1]
 		s.mu.Unlock()
+
+		if err := egress.Connected(ctx, l.RemoteAddr()); err != nil {
+			s.Put(l)
+			return nil, err
+		}
+
 		return l, nil
 	}
 
 	s.mu.Unlock()
-	client := dns.Client{Net: "tcp", Timeout: timeout}
+	client := dns.Client{
+		Net:     "tcp",
+		Timeout: timeout,
+		Dialer:  &net.Dialer{Timeout: timeout, ControlContext: egress.Control},
+	}
+
 	conn, err := client.DialContext(ctx, s.addr)
 	if err != nil {
 		return nil, err

@@ -37,6 +37,7 @@ func Provider() zone.Provider {
 		Limits: zone.Limits{OneTTL: true, MaxText: 4000,
 			Types: []string{"A", "AAAA", "CAA", "CNAME", "DS", "HTTPS", "MX", "NAPTR", "NS",
 				"PTR", "SRV", "SSHFP", "SVCB", "TLSA", "TXT"}},
+		Rate:    zone.Rate{Calls: 5, Per: time.Second}, // of an account
 		Connect: openRoute53,
 	}
 }

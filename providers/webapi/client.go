@@ -2,6 +2,7 @@ package webapi
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"log/slog"
@@ -20,6 +21,8 @@ type Client struct {
 	api  string // the provider's name
 	HTTP *http.Client
 	log  *slog.Logger
+
+	budget zone.Budget // of the account; nil for none
 }
 
 // NewClient returns a client over the one of o, or over one with a deadline of its own. It
@@ -29,8 +32,14 @@ func NewClient(api string, o zone.Options) *Client {
 	if o.HTTPClient != nil {
 		client = *o.HTTPClient
 	}
+
 	client.CheckRedirect = NoRedirect
-	return &Client{api: api, HTTP: &client, log: o.Logger}
+	return &Client{
+		api:    api,
+		HTTP:   &client,
+		log:    o.Logger,
+		budget: o.Budget(),
+	}
 }
 
 func NoRedirect(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }
@@ -46,7 +55,7 @@ const (
 // Do sends the request. The reply of the last try is returned whatever its status.
 func (p *Client) Do(req *http.Request) (*http.Response, error) {
 	for try := 1; ; try++ {
-		resp, err := p.HTTP.Do(req)
+		resp, err := p.send(req)
 		wait, again := retryAfter(req, resp, err, try)
 		if !again || try == maxTries || req.Context().Err() != nil {
 			return resp, err
@@ -78,6 +87,22 @@ func (p *Client) Do(req *http.Request) (*http.Response, error) {
 	}
 }
 
+// send sends a request once, as soon as the account's budget has room for it.
+func (p *Client) send(req *http.Request) (*http.Response, error) {
+	if p.budget != nil {
+		if err := p.budget.Wait(req.Context(), 1); err != nil {
+			return nil, err
+		}
+	}
+
+	resp, err := p.HTTP.Do(req)
+	if err == nil && p.budget != nil {
+		p.budget.Heard(resp.Header, resp.StatusCode)
+	}
+
+	return resp, err
+}
+
 // Reading marks ctx for a request that changes nothing although it is no GET, so that it may
 // be tried again.
 func Reading(ctx context.Context) context.Context {
@@ -96,6 +121,8 @@ func reads(req *http.Request) bool {
 func retryAfter(req *http.Request, resp *http.Response, err error, try int) (time.Duration, bool) {
 	backoff := time.Second << (try - 1)
 	switch {
+	case errors.As(err, &zone.BudgetError{}):
+		return 0, false // nothing was sent
 	case err != nil:
 		return backoff, reads(req)
 	case resp.StatusCode == http.StatusTooManyRequests:
@@ -104,13 +131,22 @@ func retryAfter(req *http.Request, resp *http.Response, err error, try int) (tim
 		return 0, false
 	}
 
-	after := resp.Header.Get("Retry-After")
-	if n, err := strconv.Atoi(after); err == nil && n >= 0 {
-		return record.Seconds(n), true
-	}
-	if at, err := http.ParseTime(after); err == nil {
-		return max(time.Until(at), 0), true
+	if after, told := retryAfterHeader(resp.Header); told {
+		return after, true
 	}
 
 	return backoff, true
+}
+
+// retryAfterHeader is how long a reply asks to wait; told is false if it does not say.
+func retryAfterHeader(h http.Header) (after time.Duration, told bool) {
+	text := h.Get("Retry-After")
+	if n, err := strconv.Atoi(text); err == nil && n >= 0 {
+		return record.Seconds(n), true
+	}
+	if at, err := http.ParseTime(text); err == nil {
+		return max(time.Until(at), 0), true
+	}
+
+	return 0, false
 }

@@ -23,6 +23,7 @@ type Provider struct {
 	Scopes      string // what the credentials must be allowed to do
 	Manual      bool   // writes nothing: a person enters the records
 	Limits      Limits
+	Rate        Rate // of calls to an account; zero: not known
 
 	Check   func(settings map[string]string) []SettingError
 	Connect func(o Options) (Backend, error)
@@ -51,9 +52,17 @@ type Options struct {
 	// HTTPClient carries the calls of providers with a web interface. Nil is a client with
 	// a deadline of its own.
 	HTTPClient *http.Client
-	Shared     *Shared      // with the other zones of a run; nil: nothing is shared or kept
-	Logger     *slog.Logger // nil discards
+	// Budgets returns the budget of an account, the same one for all zones of it. Nil: calls are not
+	// kept apart.
+	Budgets func(Account) Budget
+	Shared  *Shared      // with the other zones of a run; nil: nothing is shared or kept
+	Logger  *slog.Logger // nil discards
+
+	budget Budget // of the account of Settings; nil for none
 }
+
+// Budget is the one of the account; nil for none.
+func (o Options) Budget() Budget { return o.budget }
 
 // Servers are the Nameservers by the zone's name, nil where there are none.
 func (o Options) Servers() map[string][]string {
@@ -123,6 +132,10 @@ func Open(p Provider, o Options) (*Zone, error) {
 	}
 
 	o.HTTPClient = p.scrubbing(o)
+	if o.Budgets != nil {
+		o.budget = o.Budgets(p.account(o.Settings))
+	}
+
 	b, err := p.Connect(o)
 	if err != nil {
 		return nil, fmt.Errorf("zone %s: %w", o.Zone, err)

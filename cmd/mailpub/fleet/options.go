@@ -6,9 +6,13 @@ import (
 	"github.com/mailpub/mailpub/cmd/mailpub/site"
 )
 
+// AtOnce is how many sites are looked at at once where nobody says otherwise.
+const AtOnce = 32
+
 // Options say which sites are watched, and how.
 type Options struct {
 	Paths       []string // files and directories
+	AtOnce      int      // how many sites are looked at at once
 	Site        site.Options
 	Log         *slog.Logger
 	Listen      string   // address of the status page; "" for none

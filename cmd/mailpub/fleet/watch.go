@@ -4,24 +4,58 @@ import (
 	"context"
 	"os"
 	"os/signal"
+	"time"
 
+	"github.com/mailpub/mailpub/cmd/mailpub/site"
 	"github.com/mailpub/mailpub/cmd/mailpub/watch"
 )
 
-// daemon is what watches the sites of some files.
-func (o Options) daemon() *watch.Daemon {
-	return &watch.Daemon{
+// idleTime is how often connections are closed that no site uses.
+const idleTime = time.Minute
+
+// daemon is what watches the sites of some files. end ends what they share.
+func (o Options) daemon() (d *watch.Daemon, end func()) {
+	o.Site = o.Site.Serial()
+	shared := o.Site.Shared
+	if shared == nil {
+		shared = &site.Shared{}
+		o.Site.Shared = shared
+	}
+
+	idle := time.NewTicker(idleTime)
+	ended := make(chan struct{})
+	go func() {
+		for {
+			select {
+			case <-idle.C:
+				shared.CloseIdle()
+			case <-ended:
+				return
+			}
+		}
+	}()
+
+	d = &watch.Daemon{
 		Load: func(ctx context.Context) ([]watch.Site, []watch.BadConfig, error) {
 			return load(ctx, o.Paths, o.Site)
 		},
 		Logger: o.Log,
+		Passes: o.AtOnce,
+	}
+
+	return d, func() {
+		idle.Stop()
+		close(ended)
+		shared.CloseIdle()
 	}
 }
 
 // Watch watches sites until ctx is done. It reads configs again when they change, and on SIGHUP, and
 // tells systemd how it is.
 func Watch(ctx context.Context, o Options) error {
-	d := o.daemon()
+	d, closeShared := o.daemon()
+	defer closeShared()
+
 	systemd := newSDNotify(o.Log)
 	d.State = systemd.state
 	d.Beat = systemd.sendHeartbeat
@@ -61,7 +95,9 @@ func Watch(ctx context.Context, o Options) error {
 // Once looks at each site once, repairs it, and notifies. It serves no status page.
 func Once(ctx context.Context, o Options) ([]watch.Snapshot, error) {
 	o.Listen = ""
-	d := o.daemon()
+	d, closeShared := o.daemon()
+	defer closeShared()
+
 	closeRecords, err := startHistory(ctx, d, o)
 	if err != nil {
 		return nil, err

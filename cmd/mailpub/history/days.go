@@ -34,33 +34,8 @@ func (d Day) Uptime() (share float64, known bool) {
 
 // Days returns the last n days, oldest first; the last one is today and ends now.
 func (s *Store) Days(_ context.Context, site string, now time.Time, n int) ([]Day, error) {
-	year, month, day := now.Date()
-	days := make([]Day, n)
-	for i := range days { // AddDate and not 24 hours: two days of the year are not as long
-		days[i] = Day{
-			Start: time.Date(year, month, day-(n-1)+i, 0, 0, 0, 0, now.Location()),
-			In:    map[State]time.Duration{},
-		}
-	}
-
-	states, err := s.states(site)
-	if err != nil {
-		return nil, err
-	}
-
-	for _, r := range states {
-		addToDays(days, now, time.Unix(r.At, 0), time.Unix(r.Until, 0), r.State)
-	}
-
-	for i, d := range days {
-		rest := dayEnd(days, i, now).Sub(d.Start)
-		for _, t := range d.In {
-			rest -= t
-		}
-		d.In[Unknown] += max(rest, 0)
-	}
-
-	return days, nil
+	records, _, err := readFile(s.path(site))
+	return Past{records}.Days(now, n), err
 }
 
 // addToDays adds a time in a state to the days on which it falls.

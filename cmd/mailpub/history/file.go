@@ -23,8 +23,7 @@ type entry struct {
 	Took    int64      `json:"ms,omitempty"`
 }
 
-// readFile reads a site's history, and how many lines it has. A line that a full disk or a crash cut off is left
-// out. A file without any record is something else, and an error.
+// readFile reads a site's history, and how many lines it has. A file without any record is something else, and an error.
 func readFile(path string) (records []entry, lines int, err error) {
 	data, err := durable.Read(path)
 	if errors.Is(err, fs.ErrNotExist) {
@@ -34,14 +33,7 @@ func readFile(path string) (records []entry, lines int, err error) {
 		return nil, 0, fmt.Errorf("history %s: %w", path, err)
 	}
 
-	for line := range bytes.Lines(data) {
-		lines++
-		var r entry
-		if json.Unmarshal(line, &r) == nil && r.At != 0 {
-			records = append(records, r)
-		}
-	}
-
+	records, lines = parse(data)
 	if records == nil && bytes.Contains(data, []byte("\n")) {
 		return nil, 0, fmt.Errorf("history %s: it is not a history of mailpub", path)
 	}

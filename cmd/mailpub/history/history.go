@@ -60,22 +60,12 @@ func (s *Store) path(site string) string { return filepath.Join(s.dir, site+endi
 // AddState notes that a site was in a state at a time. The state holds until the next record, but
 // for no longer than valid: a daemon that does not run knows nothing.
 func (s *Store) AddState(_ context.Context, site string, at time.Time, state State, valid time.Duration) error {
-	return s.add(site, entry{
-		At:    at.Unix(),
-		Until: at.Add(valid).Unix(),
-		State: state,
-	})
+	return s.add(site, stateEntry(at, state, valid))
 }
 
 // AddEvent keeps an event.
 func (s *Store) AddEvent(_ context.Context, e watch.Event) error {
-	return s.add(e.Site, entry{
-		At:      e.At.Unix(),
-		Kind:    e.Kind,
-		Subject: e.Subject,
-		Text:    e.Text,
-		Took:    e.Took.Milliseconds(),
-	})
+	return s.add(e.Site, eventEntry(e))
 }
 
 // add appends a record. A file that is something else is an error that names it; it stays as it is.
@@ -97,40 +87,7 @@ func (s *Store) add(site string, r entry) error {
 // Events returns the newest events of a site, newest first, at most so many.
 func (s *Store) Events(_ context.Context, site string, most int) ([]watch.Event, error) {
 	records, _, err := readFile(s.path(site))
-	if err != nil {
-		return nil, err
-	}
-
-	var list []watch.Event
-	for _, r := range slices.Backward(records) {
-		if r.Kind == "" {
-			continue
-		}
-
-		list = append(list, watch.Event{
-			Site:    site,
-			At:      time.Unix(r.At, 0),
-			Kind:    r.Kind,
-			Subject: r.Subject,
-			Text:    r.Text,
-			Took:    time.Duration(r.Took) * time.Millisecond,
-		})
-	}
-
-	slices.SortStableFunc(list, func(a, b watch.Event) int {
-		return cmp.Compare(b.At.Unix(), a.At.Unix())
-	})
-
-	return list[:min(most, len(list))], nil
-}
-
-// states are those of a site in their order, none of which overlaps the next.
-func (s *Store) states(site string) ([]entry, error) {
-	records, _, err := readFile(s.path(site))
-	if err != nil {
-		return nil, err
-	}
-	return foldStates(records), nil
+	return Past{records}.Events(site, most), err
 }
 
 // Prune forgets what ended before a time, and writes what is left as shortly as it can be said.

@@ -33,7 +33,7 @@ func NewDNSChallenge(ctx context.Context, cfg *config.Config, o Options) (certs.
 		return mail.FQDN(z.Name) == holder.Name
 	})
 
-	driver, err := openZone(ctx, cfg, cfg.Zones[i], resolver, &zone.Shared{}, o)
+	driver, err := openZone(ctx, cfg, cfg.Zones[i], resolver, o.Shared.pool(), o)
 	if err != nil {
 		return nil, err
 	}

@@ -88,6 +88,7 @@ func openZone(ctx context.Context, cfg *config.Config, z config.Zone, resolver *
 		Nameservers: z.Nameservers,
 		Shared:      pool,
 		HTTPClient:  o.HTTPClient,
+		Budgets:     o.Shared.budgets(),
 		Logger:      o.logger(),
 	})
 }

@@ -5,7 +5,6 @@ import (
 	"crypto/x509"
 	"errors"
 	"fmt"
-	"net"
 	"net/netip"
 	"slices"
 	"time"
@@ -18,6 +17,7 @@ import (
 	"github.com/mailpub/mailpub/nat/forward"
 	"github.com/mailpub/mailpub/nat/gateway"
 	"github.com/mailpub/mailpub/plan"
+	"github.com/mailpub/mailpub/plan/egress"
 	"github.com/mailpub/mailpub/plan/mail"
 	"github.com/mailpub/mailpub/providers"
 	"github.com/mailpub/mailpub/providers/dnscheck"
@@ -159,7 +159,7 @@ func (s *Site) loopback() (connect func(context.Context) (string, error), why st
 		ctx, cancel := context.WithTimeout(ctx, loopbackTime)
 		defer cancel()
 
-		conn, err := new(net.Dialer).DialContext(ctx, "tcp", addr)
+		conn, err := egress.Dialer().DialContext(ctx, "tcp", addr)
 		if err != nil {
 			return addr, errors.New(smtpclient.RemoteErrorText(err))
 		}

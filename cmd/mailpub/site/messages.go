@@ -2,7 +2,6 @@ package site
 
 import (
 	"fmt"
-	"path/filepath"
 	"sync"
 	"time"
 )
@@ -22,10 +21,10 @@ func (s *Site) countMessage() error {
 	counting.Lock()
 	defer counting.Unlock()
 
-	path := filepath.Join(StateDir(s.cfg), s.cfg.Site+".messages.json")
+	state := s.options.state(s.cfg)
 	today := time.Now().Format(time.DateOnly)
 	var is messageCount
-	if err := readState(path, &is); err != nil {
+	if err := readState(state, StateMessages, &is); err != nil {
 		return fmt.Errorf("cannot read today's message count: %w", err)
 	}
 
@@ -39,5 +38,5 @@ func (s *Site) countMessage() error {
 	}
 
 	is.Sent++
-	return writeState(path, is)
+	return writeState(state, StateMessages, is)
 }

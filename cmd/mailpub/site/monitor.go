@@ -2,7 +2,6 @@ package site
 
 import (
 	"context"
-	"path/filepath"
 	"slices"
 	"time"
 
@@ -36,7 +35,7 @@ func NewMonitor(cfg *config.Config, o Options) *Monitor {
 // same config. With Options.MessagesNow it begins without. Nothing is read before the first look.
 func (m *Monitor) KeepMessages(digest string) {
 	m.messages = messageStore{
-		file:   filepath.Join(StateDir(m.cfg), m.cfg.Site+".sent.json"),
+		state:  m.options.state(m.cfg),
 		unread: !m.options.MessagesNow,
 		last:   sentMessages{Digest: digest},
 		log:    m.options.logger(),
@@ -52,6 +51,14 @@ func (m *Monitor) Listen(ctx context.Context, tell func(watch.RouterEvent)) erro
 // Observe plans and verifies, and goes as far as it can.
 func (m *Monitor) Observe(ctx context.Context) (f watch.Observation) {
 	f.Report.Site = m.cfg.Site
+	release, err := m.options.Shared.useMailHost(ctx, smtpAddr(m.cfg, m.cfg.PlanSite()))
+	if err != nil {
+		f.Err = err
+		return f
+	}
+
+	defer release()
+
 	l, err := m.options.backend(m.cfg).Read(ctx)
 	var p *Plan
 	if err == nil {

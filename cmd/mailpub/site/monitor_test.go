@@ -83,7 +83,7 @@ func TestMessagesOutlastTheProcess(t *testing.T) {
 		}
 	}
 
-	if err := os.WriteFile(m.messages.file, []byte("{"), 0o600); err != nil {
+	if err := os.WriteFile(m.messages.state.(StateFiles).Path(StateSent), []byte("{"), 0o600); err != nil {
 		t.Fatal(err)
 	}
 

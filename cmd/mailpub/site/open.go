@@ -10,7 +10,6 @@ import (
 	"github.com/mailpub/mailpub/plan/mail"
 	"github.com/mailpub/mailpub/plan/trace"
 	"github.com/mailpub/mailpub/providers/resolver"
-	"github.com/mailpub/mailpub/providers/zone"
 )
 
 // OpenFile opens the site of a config file for looking: nothing is locked, and nothing can be
@@ -42,7 +41,7 @@ func open(ctx context.Context, cfg *config.Config, l *plan.Ledger, lock plan.Loc
 		return nil, err
 	}
 
-	resolver := newResolver(cfg)
+	resolver := o.resolver(cfg)
 	client, err := NewProbe(ctx, cfg)
 	if err != nil {
 		return nil, err
@@ -71,7 +70,7 @@ func open(ctx context.Context, cfg *config.Config, l *plan.Ledger, lock plan.Loc
 		ledger:   l,
 		lock:     lock,
 		resolver: resolver,
-		pool:     &zone.Shared{},
+		pool:     o.Shared.pool(),
 		router:   r,
 		public:   public,
 		spec:     spec,
@@ -149,12 +148,21 @@ func (l *Lock) openRouterOnly(ctx context.Context) (*Site, error) {
 		options:  l.options,
 		ledger:   kept,
 		lock:     l.held,
-		resolver: newResolver(l.cfg),
-		pool:     &zone.Shared{},
+		resolver: l.options.resolver(l.cfg),
+		pool:     l.options.Shared.pool(),
 		router:   r,
 		spec:     spec,
 		server:   server,
 	}, nil
+}
+
+// resolver asks the site's name servers.
+func (o Options) resolver(cfg *config.Config) *resolver.Resolver {
+	r := newResolver(cfg)
+	if o.Shared != nil {
+		r.Shared = &o.Shared.questions
+	}
+	return r
 }
 
 func newResolver(cfg *config.Config) *resolver.Resolver {

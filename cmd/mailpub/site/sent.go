@@ -15,27 +15,16 @@ const messageEvery = 24 * time.Hour
 // sentMessages is what the messages that checks sent last have shown. It is kept beside the ledger, so that a
 // timer that starts watch again and again sends them once a day as well.
 type sentMessages struct {
-	Digest string       `json:"digest"` // of the config that they were sent with
-	At     time.Time    `json:"at,omitzero"`
-	Public []netip.Addr `json:"public"` // that the site had then
-	Checks []sentCheck  `json:"checks"`
+	Digest string           `json:"digest"` // of the config that they were sent with
+	At     time.Time        `json:"at,omitzero"`
+	Public []netip.Addr     `json:"public"` // that the site had then
+	Checks []plan.KeptCheck `json:"checks"`
 }
-
-// sentCheck is a check with what its JSON leaves out, or has in words.
-type sentCheck struct {
-	plan.Check
-	Subject subjectFields `json:"subject"`
-	Advice  bool          `json:"advice,omitempty"`
-	Reason  plan.Reason   `json:"reason,omitempty"`
-}
-
-// subjectFields is a subject whose JSON has its fields, so that it can be compared when it was read.
-type subjectFields plan.Subject
 
 // due reports whether messages are sent again: none was sent yet or since a repair, the last ones are a day old or
 // from the future, one failed, or the site has another public address, of which they prove nothing.
 func (m sentMessages) due(public []netip.Addr, now time.Time) bool {
-	failing := slices.ContainsFunc(m.Checks, func(c sentCheck) bool {
+	failing := slices.ContainsFunc(m.Checks, func(c plan.KeptCheck) bool {
 		return c.Status == plan.Fail
 	})
 	age := now.Sub(m.At)
@@ -46,35 +35,23 @@ func (m sentMessages) due(public []netip.Addr, now time.Time) bool {
 // checks are the findings.
 func (m sentMessages) checks() (checks []plan.Check) {
 	for _, c := range m.Checks {
-		check := c.Check
-		check.Subject = plan.Subject(c.Subject)
-		check.Advice = c.Advice
-		check.Reason = c.Reason
-		checks = append(checks, check)
+		checks = append(checks, c.Whole())
 	}
-
 	return checks
 }
 
-func (m *sentMessages) add(c plan.Check) {
-	m.Checks = append(m.Checks, sentCheck{
-		Check:   c,
-		Subject: subjectFields(c.Subject),
-		Advice:  c.Advice,
-		Reason:  c.Reason,
-	})
-}
+func (m *sentMessages) add(c plan.Check) { m.Checks = append(m.Checks, plan.Keep(c)) }
 
-// messageStore is what messages showed last, in a file of the state directory where it is to outlast the process.
+// messageStore is what messages showed last, in the site's state where it is to outlast the process.
 // Its zero value keeps it in memory. It is not safe for concurrent use.
 type messageStore struct {
-	file   string
-	unread bool // the file was not read yet
+	state  State // nil: in memory
+	unread bool  // the state was not read yet
 	last   sentMessages
 	log    *slog.Logger
 }
 
-// sent is what messages showed last. The file is read when that is first asked for.
+// sent is what messages showed last. The state is read when that is first asked for.
 func (m *messageStore) sent() *sentMessages {
 	if !m.unread {
 		return &m.last
@@ -82,9 +59,9 @@ func (m *messageStore) sent() *sentMessages {
 
 	m.unread = false
 	var kept sentMessages
-	if err := readState(m.file, &kept); err != nil {
-		m.log.Warn("cannot read the results of the last messages; they are sent again", "file",
-			m.file, "error", err)
+	if err := readState(m.state, StateSent, &kept); err != nil {
+		m.log.Warn("cannot read the results of the last messages; they are sent again",
+			"error", err)
 	} else if kept.Digest == m.last.Digest {
 		m.last = kept
 	}
@@ -95,10 +72,10 @@ func (m *messageStore) sent() *sentMessages {
 // save keeps what messages showed. Without it they are sent more often, and no more than
 // verify.messages_per_day.
 func (m *messageStore) save() {
-	if m.file == "" {
+	if m.state == nil {
 		return
 	}
-	if err := writeState(m.file, m.sent()); err != nil {
-		m.log.Warn("cannot save the results of the messages", "file", m.file, "error", err)
+	if err := writeState(m.state, StateSent, m.sent()); err != nil {
+		m.log.Warn("cannot save the results of the messages", "error", err)
 	}
 }

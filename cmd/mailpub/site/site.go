@@ -27,7 +27,13 @@ type Options struct {
 	Logger     *slog.Logger // every step; nil for none
 	HTTPClient *http.Client // carries the calls of DNS providers; nil for one of their own
 	Backend    plan.Backend // keeps the ledger and its lock; nil for files beside the config
-	Event      func(Event)  // progress of what takes its time, one call after the other; may be nil
+	State      State        // keeps what else outlasts the process; nil for files beside the config
+
+	// Shared is what the site has in common with the others of the process. Nil: nothing, as for a command
+	// that works on one site.
+	Shared *Shared
+
+	Event func(Event) // progress of what takes its time, one call after the other; may be nil
 
 	Scope  Scope        // of plans
 	Public []netip.Addr // one of each family that the config leaves open, where nobody is to be asked

@@ -59,6 +59,13 @@ type Drift struct {
 
 // Drift plans and verifies. It writes nothing.
 func (s *Site) Drift(ctx context.Context) (Drift, error) {
+	release, err := s.options.Shared.useMailHost(ctx, s.SMTPAddr())
+	if err != nil {
+		return Drift{}, err
+	}
+
+	defer release()
+
 	p, err := s.Plan(ctx)
 	if err != nil {
 		return Drift{}, err

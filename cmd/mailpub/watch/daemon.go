@@ -22,7 +22,7 @@ type Daemon struct {
 	// Observers are told what is seen; see Observer.
 	Observers []Observer
 	Logger    *slog.Logger // default: discards
-	// Passes is how many sites are looked at at once; default 4.
+	// Passes is how many sites are looked at at once; default 32.
 	Passes int
 
 	// Beat is called every Heartbeat, and when a site is other than it was, with a line for people,
@@ -69,7 +69,7 @@ func (d *Daemon) prepare() {
 		}
 
 		if d.Passes == 0 {
-			d.Passes = 4
+			d.Passes = 32
 		}
 
 		if d.Heartbeat == 0 {
