@@ -64,6 +64,7 @@ func (w planner) make(ctx context.Context, p store.StoredPlan) (store.Made, erro
 		return store.Made{}, err
 	}
 
+	ctx = w.limit(ctx, s)
 	cfg, err := w.Config(s)
 	if err != nil {
 		return store.Made{}, err
@@ -187,6 +188,7 @@ func (w applier) apply(ctx context.Context, p store.StoredPlan, again bool) (don
 		return 0, fmt.Errorf("%w: the config has version %d, the plan was made of %d", plan.ErrStale, s.Rev, p.Rev)
 	}
 
+	ctx = w.limit(ctx, s)
 	cfg, err := w.Config(s)
 	if err != nil {
 		return 0, err
