@@ -15,6 +15,7 @@ import (
 	"github.com/mailpub/mailpub/nat/gateway"
 	"github.com/mailpub/mailpub/plan"
 	"github.com/mailpub/mailpub/plan/egress"
+	"github.com/mailpub/mailpub/plan/sockerr"
 	"github.com/mailpub/mailpub/plan/trace"
 )
 
@@ -90,7 +91,7 @@ func (p *pcp) exchangeDatagrams(ctx context.Context, request []byte) (pcpAnswer,
 			return pcpAnswer{}, fmt.Errorf("%w within %v", errNoAnswer, p.timeout)
 		}
 		if _, err := conn.Write(request); err != nil {
-			return pcpAnswer{}, fmt.Errorf("%w: %w", errNoAnswer, cause(err))
+			return pcpAnswer{}, fmt.Errorf("%w: %w", errNoAnswer, sockerr.Plain(err))
 		}
 
 		until := time.Now().Add(wait)
@@ -105,18 +106,9 @@ func (p *pcp) exchangeDatagrams(ctx context.Context, request []byte) (pcpAnswer,
 
 		var timeout net.Error
 		if !errors.As(err, &timeout) || !timeout.Timeout() {
-			return pcpAnswer{}, fmt.Errorf("%w: %w", errNoAnswer, cause(err))
+			return pcpAnswer{}, fmt.Errorf("%w: %w", errNoAnswer, sockerr.Plain(err))
 		}
 	}
-}
-
-// cause is an error of a socket without the addresses of its ends.
-func cause(err error) error {
-	var op *net.OpError
-	if errors.As(err, &op) {
-		return op.Err
-	}
-	return err
 }
 
 // receive returns the first datagram that answers a request.

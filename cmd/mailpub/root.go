@@ -33,6 +33,9 @@ func (a *app) execute(ctx context.Context, args []string) int {
 	root.SetOut(a.ui.Out)
 	root.SetErr(a.ui.Err)
 	cmd, err := root.ExecuteContextC(ctx)
+	if a.stopWaits != nil {
+		a.stopWaits()
+	}
 
 	switch {
 	case err == nil:

@@ -97,7 +97,7 @@ differs or fails, 1 when the state of a site is unknown.`,
 		panic(err) // it is defined above
 	}
 
-	fl.StringVar(&f.log, "log", "text", "how to log on standard error: text, json, or to journald")
+	fl.StringVar(&f.log, "log", "auto", "how to log on standard error: text, json, or to journald; auto: for people on a terminal, else text")
 	return cmd
 }
 
@@ -122,7 +122,7 @@ func (a *app) fleetOptions(f watchFlags, level slog.Level) (fleet.Options, error
 		level = slog.LevelDebug
 	}
 
-	log, err := fleet.NewLog(f.log, level, a.ui.Err)
+	log, err := a.watchLog(f, level)
 	if err != nil {
 		return fleet.Options{}, err
 	}
@@ -144,6 +144,18 @@ func (a *app) fleetOptions(f watchFlags, level slog.Level) (fleet.Options, error
 	}
 
 	return o, nil
+}
+
+// watchLog is the log of watch: for people on a terminal, else in the form that --log names.
+func (a *app) watchLog(f watchFlags, level slog.Level) (*slog.Logger, error) {
+	if f.log == "auto" {
+		if h := term.NewLogHandler(a.ui.Err, a.noColor, level); h != nil {
+			return slog.New(h), nil
+		}
+		f.log = "text"
+	}
+
+	return fleet.NewLog(f.log, level, a.ui.Err)
 }
 
 // watchSites watches until ctx is done.

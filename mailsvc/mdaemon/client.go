@@ -21,6 +21,7 @@ import (
 	"golang.org/x/net/html/charset"
 
 	"github.com/mailpub/mailpub/plan/egress"
+	"github.com/mailpub/mailpub/plan/sockerr"
 	"github.com/mailpub/mailpub/plan/trace"
 )
 
@@ -104,7 +105,7 @@ func (c *Client) call(ctx context.Context, operation string, parameters ...eleme
 	req.SetBasicAuth(c.User, password)
 	res, err := trace.Do("mdaemon", req, c.http.Do)
 	if err != nil {
-		return Answer{}, fmt.Errorf("MDaemon's XML API at %s: %w", c.URL, withoutAddresses(err))
+		return Answer{}, sockerr.Plain(fmt.Errorf("MDaemon's XML API at %s: %w", c.URL, withoutAddresses(err)))
 	}
 
 	defer res.Body.Close()

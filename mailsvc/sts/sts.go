@@ -18,6 +18,7 @@ import (
 
 	"github.com/mailpub/mailpub/plan"
 	"github.com/mailpub/mailpub/plan/egress"
+	"github.com/mailpub/mailpub/plan/sockerr"
 	"github.com/mailpub/mailpub/plan/trace"
 )
 
@@ -155,7 +156,7 @@ func (f *Fetcher) Fetch(ctx context.Context, domain string) (Policy, error) {
 
 	response, err := trace.Do("https", request, client.Do)
 	if err != nil {
-		return Policy{}, err
+		return Policy{}, sockerr.Plain(err)
 	}
 
 	defer response.Body.Close()

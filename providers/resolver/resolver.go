@@ -91,8 +91,7 @@ type ServerError struct {
 }
 
 func (e ServerError) Error() string {
-	return fmt.Sprintf("name server %s: %v", e.Server,
-		e.Err)
+	return sockerr.Plain(fmt.Errorf("name server %s: %w", e.Server, e.Err)).Error()
 }
 func (e ServerError) Unwrap() error { return e.Err }
 

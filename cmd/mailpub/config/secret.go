@@ -35,6 +35,7 @@ func (c *Config) ResolvedSettings(ctx context.Context, i int) (map[string]string
 	z := c.Zones[i]
 	p, _ := providers.Lookup(z.Provider)
 	out := map[string]string{}
+	var missing Errors
 
 	for name, v := range z.Settings {
 		out[name] = v
@@ -47,11 +48,20 @@ func (c *Config) ResolvedSettings(ctx context.Context, i int) (map[string]string
 		}
 
 		secret, err := c.secret(ctx, fmt.Sprintf("zones[%d].settings.%s", i, s.Name), v)
+		var problems Errors
+		if errors.As(err, &problems) {
+			missing = append(missing, problems...)
+			continue
+		}
 		if err != nil {
 			return nil, err
 		}
 
 		out[s.Name] = secret
+	}
+
+	if len(missing) > 0 {
+		return nil, missing
 	}
 
 	return out, nil
@@ -62,7 +72,13 @@ func (c *Config) ResolvedSettings(ctx context.Context, i int) (map[string]string
 func (c *Config) secret(ctx context.Context, path, ref string) (string, error) {
 	secret, err := c.resolve(ctx, ref)
 	if err != nil {
-		return "", Errors{{File: c.File, Line: c.Lines.At(path), Field: path, Text: err.Error()}}
+		return "", Errors{{
+			File:      c.File,
+			Line:      c.Lines.At(path),
+			Field:     path,
+			Text:      err.Error(),
+			Reference: ref,
+		}}
 	}
 	c.secrets.Add(secret)
 	return secret, nil
@@ -139,7 +155,7 @@ func Resolve(ctx context.Context, ref, dir string) (string, error) {
 
 		data, err := os.ReadFile(what)
 		if err != nil {
-			return "", fmt.Errorf("secret can't be read: %w", err)
+			return "", fmt.Errorf("secret cannot be read: %w", err)
 		}
 
 		secret = text(data)

@@ -332,7 +332,6 @@ func (d *Daemon) apply(ctx context.Context, sites []Site, wrong []BadConfig, all
 
 	unread := map[string]bool{}
 	for _, f := range wrong {
-		d.Logger.Error("errors in a config", "file", f.File, "error", f.Err)
 		former := false
 		for home, r := range left {
 			if r.of.File == f.File { // what it was holds
@@ -346,7 +345,8 @@ func (d *Daemon) apply(ctx context.Context, sites []Site, wrong []BadConfig, all
 			}
 		}
 
-		if !former {
+		if !former { // else its own watcher logs it
+			d.Logger.Error("errors in a config", "file", f.File, "error", f.Err)
 			unread[f.File] = true
 		}
 	}
