@@ -70,6 +70,11 @@ func ParseConfig(dir string, s store.Site) (*config.Config, error) {
 	})
 }
 
+// contextOf is the context of all that is done for a site.
+func (o Opener) contextOf(ctx context.Context, s store.Site) context.Context {
+	return context.WithValue(ctx, siteKey{}, s.ID)
+}
+
 // options are what a stored site is opened with.
 func (o Opener) options(s store.Site, state site.State) site.Options {
 	return site.Options{
