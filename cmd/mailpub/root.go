@@ -172,7 +172,7 @@ func rootCommand(a *app) *cobra.Command {
 		applyCommand(a), verifyCommand(a), driftCommand(a), ignoreCommand(a),
 		destroyCommand(a), stateCommand(a), requestCommand(a))
 
-	add(groupServe, watchCommand(a), serviceCommand(a), reportCommand(a), routerCommand(a),
+	add(groupServe, watchCommand(a), fleetCommand(a), serviceCommand(a), reportCommand(a), routerCommand(a),
 		mdaemonCommand(a), mailboxCommand(a), reportsCommand(a), dkimCommand(a),
 		receiveCommand(a), probeCommand(a))
 

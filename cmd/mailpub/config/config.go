@@ -6,6 +6,7 @@
 package config
 
 import (
+	"context"
 	"path/filepath"
 	"strings"
 	"time"
@@ -39,6 +40,8 @@ type Config struct {
 	zoneAt map[string]int // absolute name of each zone to its index
 
 	secrets redact.Set // those that were resolved
+
+	named func(ctx context.Context, name string) (string, error) // resolves secret:NAME; see ResolveWith
 }
 
 // Server is the mail server.
@@ -91,6 +94,7 @@ type DKIM struct {
 	Selector  string `mapstructure:"selector"`
 	Algorithm string `mapstructure:"algorithm"`
 	File      string `mapstructure:"file"` // PEM, relative to the config file; see DKIMPath
+	Key       string `mapstructure:"key"`  // a reference to the PEM text, in the place of a file
 
 	TTL time.Duration `mapstructure:"ttl"` // 0: the domain's
 }

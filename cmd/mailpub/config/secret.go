@@ -20,7 +20,7 @@ const commandTimeout = time.Minute
 
 // IsReference reports whether s names a secret without holding it.
 func IsReference(s string) bool {
-	for _, p := range []string{"env:", "file:", "exec:", "credential:"} {
+	for _, p := range []string{"env:", "file:", "exec:", "credential:", "secret:"} {
 		if rest, ok := strings.CutPrefix(s, p); ok && rest != "" {
 			return true
 		}
@@ -110,7 +110,44 @@ func (c *Config) ServiceSecret(ctx context.Context, name string) (string, error)
 
 // resolve is Resolve for references in the config: paths are relative to its file.
 func (c *Config) resolve(ctx context.Context, ref string) (string, error) {
+	name, named := strings.CutPrefix(ref, "secret:")
+	switch {
+	case !named:
+	case c.named == nil:
+		return "", errNoNamedSecrets
+	default:
+		return c.namedSecret(ctx, name)
+	}
 	return Resolve(ctx, ref, filepath.Dir(c.File))
+}
+
+// ResolveWith has find return what a reference secret:NAME names: a fleet keeps such secrets, sealed, in its
+// database. find is called with the name alone.
+func (c *Config) ResolveWith(find func(ctx context.Context, name string) (string, error)) {
+	c.named = find
+}
+
+// errNoNamedSecrets is the error of a secret:NAME outside a fleet.
+var errNoNamedSecrets = errors.New("secret:NAME works only for a site of a fleet, whose database keeps the secret (mailpub fleet secret set NAME); a config file takes env:NAME, file:PATH, exec:COMMAND or credential:NAME")
+
+func (c *Config) namedSecret(ctx context.Context, name string) (string, error) {
+	secret, err := c.named(ctx, name)
+	if err == nil && secret == "" {
+		err = fmt.Errorf("secret:%s is empty, want the secret", name)
+	}
+	return secret, err
+}
+
+// DKIMKey returns the text that the key of a domain's selector refers to; "" where the key is a file.
+func (c *Config) DKIMKey(ctx context.Context, domain, selector string) (string, error) {
+	for i, d := range c.Domains {
+		for j, k := range d.DKIM {
+			if d.Name == domain && k.Selector == selector && k.Key != "" {
+				return c.secret(ctx, fmt.Sprintf("domains[%d].dkim[%d].key", i, j), k.Key)
+			}
+		}
+	}
+	return "", nil
 }
 
 // Resolve fetches what a reference names. Relative paths are relative to dir; one final newline
@@ -119,6 +156,8 @@ func Resolve(ctx context.Context, ref, dir string) (string, error) {
 	kind, what, _ := strings.Cut(ref, ":")
 	var secret string
 	switch kind {
+	case "secret":
+		return "", errNoNamedSecrets
 	case "env":
 		v, set := os.LookupEnv(what)
 		if !set {

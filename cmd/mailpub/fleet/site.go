@@ -27,6 +27,10 @@ func newSite(ctx context.Context, cfg *config.Config, digest string, o site.Opti
 		return watch.Site{}, err
 	}
 
+	if err := site.CheckMoved(dir, cfg.Site); err != nil {
+		return watch.Site{}, err
+	}
+
 	monitor := site.NewMonitor(cfg, o)
 	monitor.KeepMessages(digest)
 	s := NewSite(cfg, digest, monitor)

@@ -116,6 +116,12 @@ func NewLock(ctx context.Context, cfg *config.Config, o Options) (*Lock, error) 
 }
 
 func tryLock(ctx context.Context, cfg *config.Config, o Options, wait time.Duration) (*Lock, error) {
+	if o.Backend == nil {
+		if err := CheckMoved(StateDir(cfg), cfg.Site); err != nil {
+			return nil, err
+		}
+	}
+
 	held, err := o.backend(cfg).Lock(ctx, wait)
 	if err != nil {
 		return nil, err

@@ -64,6 +64,7 @@ func (w planner) make(ctx context.Context, p store.StoredPlan) (store.Made, erro
 		return store.Made{}, err
 	}
 
+	ctx = w.limit(ctx, s)
 	cfg, err := w.Config(s)
 	if err != nil {
 		return store.Made{}, err
@@ -74,6 +75,7 @@ func (w planner) make(ctx context.Context, p store.StoredPlan) (store.Made, erro
 		return store.Made{}, err
 	}
 
+	ctx = w.contextOf(ctx, s)
 	o := w.options(s, memory)
 	ledger, err := o.Backend.Read(ctx)
 	if err != nil {
@@ -187,6 +189,7 @@ func (w applier) apply(ctx context.Context, p store.StoredPlan, again bool) (don
 		return 0, fmt.Errorf("%w: the config has version %d, the plan was made of %d", plan.ErrStale, s.Rev, p.Rev)
 	}
 
+	ctx = w.limit(ctx, s)
 	cfg, err := w.Config(s)
 	if err != nil {
 		return 0, err
@@ -197,6 +200,7 @@ func (w applier) apply(ctx context.Context, p store.StoredPlan, again bool) (don
 		return 0, err
 	}
 
+	ctx = w.contextOf(ctx, s)
 	o := w.options(s, memory)
 	o.Event = func(e site.Event) {
 		if ended, ok := e.(site.ApplyEnded); ok {

@@ -48,7 +48,7 @@ func (w looker) Work(ctx context.Context, job *river.Job[LookArgs]) error {
 		return err
 	}
 
-	l, err := w.look(ctx, s)
+	l, err := w.look(w.contextOf(ctx, s), s)
 	if err != nil {
 		return err
 	}
@@ -70,6 +70,7 @@ func (w looker) Work(ctx context.Context, job *river.Job[LookArgs]) error {
 
 // look looks at a site, repairs it, and returns what there is to write.
 func (w looker) look(ctx context.Context, s store.Site) (*store.Look, error) {
+	ctx = w.limit(ctx, s)
 	cfg, err := w.Config(s)
 	if err != nil {
 		return w.wrong(s, err), nil

@@ -5,11 +5,14 @@ import (
 	"fmt"
 	"io/fs"
 	"log/slog"
+	"net/netip"
 	"path/filepath"
 
 	"github.com/mailpub/mailpub/cmd/mailpub/config"
+	"github.com/mailpub/mailpub/cmd/mailpub/fleet/guard"
 	"github.com/mailpub/mailpub/cmd/mailpub/fleet/store"
 	"github.com/mailpub/mailpub/cmd/mailpub/site"
+	"github.com/mailpub/mailpub/plan/egress"
 )
 
 // Opener opens the stored sites.
@@ -20,22 +23,56 @@ type Opener struct {
 	Dir string
 	// Shared is what the sites of a process have in common.
 	Shared *site.Shared
+	// Allow are ranges of addresses that are not public, and to which sites of tenants may connect all the same.
+	Allow []netip.Prefix
+	// Secret returns the secret of a tenant that a config names as secret:NAME. Nil: there are none.
+	Secret func(ctx context.Context, tenant, name string) (string, error)
 }
 
-// Config reads the config of a stored site.
-func (o Opener) Config(s store.Site) (*config.Config, error) {
-	return ParseConfig(o.Dir, s)
+// Config reads the config of a stored site. That of a tenant who is not trusted may not name files, programs or
+// addresses of the operator's: see package guard.
+func (o Opener) Config(s store.Site) (cfg *config.Config, err error) {
+	if s.Trusted {
+		cfg, err = ParseConfig(o.Dir, s)
+	} else {
+		cfg, err = guard.Parse(configPath(o.Dir, s), s.Config, s.Body, guard.Rules{Allow: o.Allow})
+	}
+
+	if err == nil && o.Secret != nil {
+		cfg.ResolveWith(func(ctx context.Context, name string) (string, error) {
+			return o.Secret(ctx, s.Tenant, name)
+		})
+	}
+
+	return cfg, err
+}
+
+// limit returns a context in which a site of a tenant who is not trusted connects to public addresses only.
+func (o Opener) limit(ctx context.Context, s store.Site) context.Context {
+	if s.Trusted {
+		return ctx
+	}
+	return egress.With(ctx, egress.Rules{Allow: o.Allow})
+}
+
+// configPath is where the config would be as a file.
+func configPath(dir string, s store.Site) string {
+	return filepath.Join(dir, filepath.FromSlash(s.Tenant), s.File)
 }
 
 // ParseConfig reads the config of a stored site as if it were a file of a directory.
 func ParseConfig(dir string, s store.Site) (*config.Config, error) {
-	path := filepath.Join(dir, filepath.FromSlash(s.Tenant), s.File)
-	return config.ParseOver(path, s.Config, func(string) ([]byte, error) {
+	return config.ParseOver(configPath(dir, s), s.Config, func(string) ([]byte, error) {
 		if s.Defaults == "" {
 			return nil, fs.ErrNotExist
 		}
 		return s.Body, nil
 	})
+}
+
+// contextOf is the context of all that is done for a site.
+func (o Opener) contextOf(ctx context.Context, s store.Site) context.Context {
+	return context.WithValue(ctx, siteKey{}, s.ID)
 }
 
 // options are what a stored site is opened with.

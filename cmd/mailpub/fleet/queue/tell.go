@@ -58,6 +58,7 @@ func (w teller) send(ctx context.Context, n store.Notice) error {
 		return err
 	}
 
+	ctx = w.limit(ctx, s)
 	cfg, err := w.Config(s)
 	if err != nil {
 		return err
