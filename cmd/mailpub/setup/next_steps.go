@@ -97,7 +97,7 @@ func (b *wizard) printNextSteps(cfg *config.Config) {
 		}
 	}
 
-	add("mailpub explain verify.mailboxes", "a mailbox elsewhere shows whether mail really arrives")
+	add("mailpub explain verify.mailboxes", "a mailbox at another provider shows whether mail arrives")
 	width := 36
 	for _, r := range rows {
 		width = max(width, len(r.command))
