@@ -55,16 +55,25 @@ const peoplesShare = 4
 
 // NewBudget returns the budget of an account of which nothing is heard yet.
 func NewBudget(a zone.Account) *Budget {
-	b := &Budget{account: a, usual: rate.Inf, burst: 20}
-	if a.Rate.Calls > 0 && a.Rate.Per > 0 {
-		most := max(a.Rate.Calls-a.Rate.Calls/peoplesShare, 1)
-		b.usual = rate.Limit(float64(most) / a.Rate.Per.Seconds())
-		b.burst = min(max(most/10, 1), 100) // what comes at once counts too
-	}
-
+	b := &Budget{account: a}
+	b.usual, b.burst = LimitsOf(a)
 	b.limiter = rate.NewLimiter(b.usual, b.burst)
 	return b
 }
+
+// LimitsOf are how many calls a second mailpub makes with an account, and how many at once, less people's share. The
+// rate is rate.Inf where the provider documents none.
+func LimitsOf(a zone.Account) (perSecond rate.Limit, burst int) {
+	if a.Rate.Calls <= 0 || a.Rate.Per <= 0 {
+		return rate.Inf, 20
+	}
+
+	most := max(a.Rate.Calls-a.Rate.Calls/peoplesShare, 1)
+	return rate.Limit(float64(most) / a.Rate.Per.Seconds()), min(max(most/10, 1), 100) // what comes at once counts too
+}
+
+// BlockedUntil is when the provider takes calls again; in the past where it does.
+func (b *Budget) BlockedUntil() time.Time { return b.blockedUntil() }
 
 // Wait implements zone.Budget.
 func (b *Budget) Wait(ctx context.Context, calls int) error {

@@ -75,6 +75,7 @@ func (w planner) make(ctx context.Context, p store.StoredPlan) (store.Made, erro
 		return store.Made{}, err
 	}
 
+	ctx = w.contextOf(ctx, s)
 	o := w.options(s, memory)
 	ledger, err := o.Backend.Read(ctx)
 	if err != nil {
@@ -199,6 +200,7 @@ func (w applier) apply(ctx context.Context, p store.StoredPlan, again bool) (don
 		return 0, err
 	}
 
+	ctx = w.contextOf(ctx, s)
 	o := w.options(s, memory)
 	o.Event = func(e site.Event) {
 		if ended, ok := e.(site.ApplyEnded); ok {

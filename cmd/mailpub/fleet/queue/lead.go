@@ -17,7 +17,7 @@ type riverTx = pgx.Tx
 // Times of the leader.
 const (
 	tick       = time.Second
-	settleTime = 20 * time.Second // a new leader takes no worker for dead before: all may come back from the same fault
+	settleTime = store.DeadAfter  // a new leader takes no worker for dead before: all may come back from the same fault
 	houseEvery = 30 * time.Second // what was lost of the queue is put there again
 )
 

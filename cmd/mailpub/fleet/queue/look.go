@@ -48,7 +48,7 @@ func (w looker) Work(ctx context.Context, job *river.Job[LookArgs]) error {
 		return err
 	}
 
-	l, err := w.look(ctx, s)
+	l, err := w.look(w.contextOf(ctx, s), s)
 	if err != nil {
 		return err
 	}

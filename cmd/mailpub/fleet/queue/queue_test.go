@@ -8,7 +8,11 @@ import (
 	"fmt"
 	"log/slog"
 	"net"
+	"os"
+	"os/exec"
+	"os/signal"
 	"strings"
+	"syscall"
 	"testing"
 	"time"
 
@@ -17,13 +21,62 @@ import (
 
 	"github.com/mailpub/mailpub/cmd/mailpub/fleet/pgtest"
 	"github.com/mailpub/mailpub/cmd/mailpub/fleet/store"
-	"github.com/mailpub/mailpub/cmd/mailpub/site"
 	"github.com/mailpub/mailpub/plan"
 	_ "github.com/mailpub/mailpub/providers/rfc2136"
 	"github.com/mailpub/mailpub/providers/servertest"
 )
 
-func TestMain(m *testing.M) { pgtest.Main(m) }
+// workerVariable has the test binary work for the fleet of a database instead: a process that can be killed.
+const workerVariable = "FARM_WORKER"
+
+func TestMain(m *testing.M) {
+	os.Setenv("FARM_KEY", key)
+	if url := os.Getenv(workerVariable); url != "" {
+		if err := work(url); err != nil {
+			fmt.Fprintln(os.Stderr, err)
+			os.Exit(1)
+		}
+		return
+	}
+	pgtest.Main(m)
+}
+
+func work(url string) error {
+	db, err := store.Connect(context.Background(), url, "a worker of a test")
+	if err != nil {
+		return err
+	}
+
+	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGTERM)
+	defer stop()
+	w := &Worker{
+		Opener: Opener{
+			DB:  db,
+			Log: slog.New(slog.NewTextHandler(os.Stderr, &slog.HandlerOptions{Level: slog.LevelError})),
+		},
+		Looks: 8,
+	}
+	return w.Run(ctx)
+}
+
+// process starts a worker that can be killed.
+func (f *farm) process() *exec.Cmd {
+	f.t.Helper()
+	cmd := exec.Command(os.Args[0])
+	cmd.Env = append(os.Environ(), workerVariable+"="+f.url)
+	cmd.Stderr = f.t.Output()
+	cmd.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL}
+	if err := cmd.Start(); err != nil {
+		f.t.Fatal(err)
+	}
+
+	f.t.Cleanup(func() {
+		cmd.Process.Kill()
+		cmd.Wait()
+	})
+
+	return cmd
+}
 
 const key = "MTIzNDU2Nzg5MDEyMzQ1Njc4OTAxMjM0NTY3ODkwMTI="
 
@@ -34,11 +87,11 @@ type farm struct {
 	db     *store.DB
 	client *Client
 	bind   string
+	pause  time.Duration // before the mail servers greet
 }
 
 func newFarm(t testing.TB, url string, zones int) *farm {
 	t.Helper()
-	t.Setenv("FARM_KEY", key)
 	all := map[string]string{}
 	for i := range zones {
 		all[zoneName(i)] = "$TTL 60\n@ SOA ns hostmaster 1 3600 600 86400 60\n@ NS ns\nns A 127.0.0.1\n"
@@ -91,11 +144,11 @@ router: {protocol: none, forwards: [{name: smtp, port: 25, internal: %[4]d}]}
 service: {type: manual}
 verify: {resolvers: ["%[3]s"]}
 watch: {every: 1h, repair: [dns]}
-`, i, zone, f.bind, greet(f.t, "mail."+zone))
+`, i, zone, f.bind, greet(f.t, "mail."+zone, f.pause))
 }
 
 // greet is a mail server that takes mail for postmaster and relays nothing.
-func greet(t testing.TB, name string) (port int) {
+func greet(t testing.TB, name string, pause time.Duration) (port int) {
 	l, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
 		t.Fatal(err)
@@ -108,15 +161,16 @@ func greet(t testing.TB, name string) (port int) {
 			if err != nil {
 				return
 			}
-			go talk(c, name)
+			go talk(c, name, pause)
 		}
 	}()
 
 	return l.Addr().(*net.TCPAddr).Port
 }
 
-func talk(c net.Conn, name string) {
+func talk(c net.Conn, name string, pause time.Duration) {
 	defer c.Close()
+	time.Sleep(pause)
 	fmt.Fprint(c, "220 "+name+" ESMTP\r\n")
 	for lines := bufio.NewScanner(c); lines.Scan(); {
 		reply := "250 ok"
@@ -160,9 +214,8 @@ func (f *farm) worker() (stop func()) {
 	ctx, cancel := context.WithCancel(context.Background())
 	w := &Worker{
 		Opener: Opener{
-			DB:     f.connect(),
-			Log:    slog.New(slog.NewTextHandler(f.t.Output(), &slog.HandlerOptions{Level: slog.LevelError})),
-			Shared: &site.Shared{},
+			DB:  f.connect(),
+			Log: slog.New(slog.NewTextHandler(f.t.Output(), &slog.HandlerOptions{Level: slog.LevelError})),
 		},
 		Looks: 8,
 	}

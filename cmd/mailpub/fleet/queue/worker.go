@@ -12,8 +12,10 @@ import (
 
 	"github.com/riverqueue/river"
 	"github.com/riverqueue/river/riverdriver/riverpgxv5"
+	"github.com/riverqueue/river/rivertype"
 
 	"github.com/mailpub/mailpub/cmd/mailpub/fleet/store"
+	"github.com/mailpub/mailpub/cmd/mailpub/site"
 )
 
 // Slots of a worker.
@@ -57,6 +59,10 @@ func (w *Worker) Run(ctx context.Context) error {
 		Slots:   w.Looks,
 	}
 
+	accounts := &budgets{db: w.DB}
+	w.Shared = &site.Shared{Budgets: accounts.Of}
+	w.Guests = &site.Shared{Budgets: accounts.Of}
+
 	client, err := w.client()
 	if err != nil {
 		return err
@@ -80,6 +86,7 @@ func (w *Worker) Run(ctx context.Context) error {
 	var loops sync.WaitGroup
 	loops.Go(func() { w.beat(ctx) })
 	loops.Go(func() { w.lead.run(ctx) })
+	loops.Go(func() { w.closeIdle(ctx) })
 	<-ctx.Done()
 	loops.Wait()
 	return w.stop(ctx, client)
@@ -103,7 +110,9 @@ func (w *Worker) client() (*river.Client[riverTx], error) {
 	client, err := river.NewClient(riverpgxv5.New(w.DB.Pool), &river.Config{
 		ID:     w.id,
 		Schema: store.RiverSchema,
-		Logger: slog.New(onlyErrors{w.Log.Handler()}),
+		Logger: slog.New(slog.DiscardHandler), // that the database is away is said once, by beat
+
+		ErrorHandler: jobErrors{w.Log},
 		Queues: map[string]river.QueueConfig{
 			queueLooks:   {MaxWorkers: w.Looks},
 			queuePeople:  {MaxWorkers: peopleSlots},
@@ -140,6 +149,15 @@ func (w *Worker) stop(ctx context.Context, client *river.Client[riverTx]) error 
 	return errors.Join(err, w.DB.Leave(last, w.id))
 }
 
+// closeIdle closes connections that nobody has used for a while.
+func (w *Worker) closeIdle(ctx context.Context) {
+	for ctx.Err() == nil {
+		sleep(ctx, time.Minute)
+		w.Shared.CloseIdle()
+		w.Guests.CloseIdle()
+	}
+}
+
 // beat says again and again that the worker lives.
 func (w *Worker) beat(ctx context.Context) {
 	every := time.NewTicker(store.BeatEvery)
@@ -170,18 +188,22 @@ func (w *Worker) beat(ctx context.Context) {
 	}
 }
 
-// onlyErrors passes on what River says of errors: the rest of what it says is about its own house.
-type onlyErrors struct{ slog.Handler }
+// jobErrors tells of jobs that failed. It implements river.ErrorHandler.
+type jobErrors struct{ log *slog.Logger }
 
-// Enabled implements slog.Handler.
-func (h onlyErrors) Enabled(ctx context.Context, level slog.Level) bool {
-	return level >= slog.LevelError && h.Handler.Enabled(ctx, level)
+// HandleError implements river.ErrorHandler.
+func (f jobErrors) HandleError(ctx context.Context, job *rivertype.JobRow, err error) *river.ErrorHandlerResult {
+	level := slog.LevelWarn
+	if job.Attempt < job.MaxAttempts {
+		level = slog.LevelDebug // it is tried again
+	}
+	f.log.Log(ctx, level, "a job failed", "kind", job.Kind, "args", string(job.EncodedArgs), "attempt", job.Attempt, "error", err)
+	return nil
 }
 
-// WithAttrs implements slog.Handler.
-func (h onlyErrors) WithAttrs(attrs []slog.Attr) slog.Handler {
-	return onlyErrors{h.Handler.WithAttrs(attrs)}
+// HandlePanic implements river.ErrorHandler.
+func (f jobErrors) HandlePanic(_ context.Context, job *rivertype.JobRow, value any, trace string) *river.ErrorHandlerResult {
+	f.log.Error("a job ended in a panic: please report this", "kind", job.Kind, "args", string(job.EncodedArgs), "panic", value,
+		"trace", trace)
+	return nil
 }
-
-// WithGroup implements slog.Handler.
-func (h onlyErrors) WithGroup(name string) slog.Handler { return onlyErrors{h.Handler.WithGroup(name)} }
