@@ -74,9 +74,15 @@ type Anchor struct {
 // first entry that was changed, removed or moved. With the end of a former run it also finds entries that
 // were cut off.
 func (db *DB) VerifyAudit(ctx context.Context, former Anchor) (end Anchor, n int, err error) {
+	return verifyAudit(ctx, db.Pool, former)
+}
+
+func verifyAudit(ctx context.Context, q interface {
+	Query(ctx context.Context, sql string, args ...any) (pgx.Rows, error)
+}, former Anchor) (end Anchor, n int, err error) {
 	const all = `SELECT id, (extract(epoch FROM at) * 1000000)::bigint::text, coalesce(person::text, ''), by_name, means,
 		tenant, site, act, before, after, detail::text, former, hash FROM audit ORDER BY id`
-	rows, err := db.Pool.Query(ctx, all)
+	rows, err := q.Query(ctx, all)
 	if err != nil {
 		return end, 0, err
 	}

@@ -84,16 +84,16 @@ CREATE POLICY own ON person TO mailpub_api
     WITH CHECK (true);
 
 -- What a login has to know before it is known whose it is.
-CREATE FUNCTION token_login(token text)
+CREATE FUNCTION token_login(wanted text)
 RETURNS TABLE (hash bytea, person bigint, name text, tenant text, role text, expires timestamptz, now timestamptz)
 LANGUAGE sql STABLE SECURITY DEFINER SET search_path = mailpub, pg_temp AS $$
     SELECT t.hash, t.person, p.name, t.tenant, t.role, t.expires, now() FROM token t JOIN person p ON p.id = t.person
-    WHERE t.id = token AND NOT p.disabled
+    WHERE t.id = wanted AND NOT p.disabled
 $$;
 
-CREATE FUNCTION token_used(token text) RETURNS void
+CREATE FUNCTION token_used(wanted text) RETURNS void
 LANGUAGE sql SECURITY DEFINER SET search_path = mailpub, pg_temp AS $$
-    UPDATE token SET used = now() WHERE id = token AND (used IS NULL OR used < now() - interval '1 minute')
+    UPDATE token SET used = now() WHERE id = wanted AND (used IS NULL OR used < now() - interval '1 minute')
 $$;
 
 CREATE FUNCTION person_login(issuer text, subject text) RETURNS TABLE (person bigint, name text)
