@@ -37,8 +37,10 @@ func Audit(ctx context.Context, tx pgx.Tx, e AuditEntry) error {
 	}
 
 	const add = "SELECT mailpub.audit_append(nullif($1::bigint, 0), $2, $3, $4, $5, $6, $7, $8, $9::text::jsonb)"
-	_, err = tx.Exec(ctx, add, e.By.Person, e.By.Name, e.By.Means, e.Tenant, e.Site, e.Act, e.Before, e.After,
+	_, err = tx.Exec(ctx, add, e.By.Person, e.By.Name, e.By.Means, e.Tenant, e.Site, e.Act,
+		e.Before, e.After,
 		string(detail))
+
 	if err != nil {
 		return fmt.Errorf("audit: %w", err)
 	}
@@ -51,14 +53,18 @@ const auditColumns = "id, at, coalesce(person, 0), by_name, means, tenant, site,
 // AuditOf returns entries of a tenant and of those below it, newest first: those before an id (0: all), for
 // one site where its path is given. It sees what the transaction's role may see.
 func AuditOf(ctx context.Context, tx pgx.Tx, tenant, site string, before int64, most int) ([]AuditEntry, error) {
-	rows, err := tx.Query(ctx, "SELECT "+auditColumns+` FROM audit WHERE ($1 = '' OR tenant = $1 OR starts_with(tenant, $1 || '/'))
-		AND ($2 = '' OR site = $2) AND ($3 = 0 OR id < $3) ORDER BY id DESC LIMIT $4`, tenant, site, before, most)
+	rows, err := tx.Query(ctx, "SELECT "+auditColumns+
+		` FROM audit WHERE ($1 = '' OR tenant = $1 OR starts_with(tenant, $1 || '/'))
+		AND ($2 = '' OR site = $2) AND ($3 = 0 OR id < $3) ORDER BY id DESC LIMIT $4`, tenant,
+		site, before, most)
+
 	if err != nil {
 		return nil, err
 	}
 
 	return pgx.CollectRows(rows, func(row pgx.CollectableRow) (e AuditEntry, err error) {
-		err = row.Scan(&e.ID, &e.At, &e.By.Person, &e.By.Name, &e.By.Means, &e.Tenant, &e.Site, &e.Act, &e.Before,
+		err = row.Scan(&e.ID, &e.At, &e.By.Person, &e.By.Name, &e.By.Means, &e.Tenant, &e.Site,
+			&e.Act, &e.Before,
 			&e.After, &e.Detail)
 		return e, err
 	})
@@ -82,10 +88,12 @@ func verifyAudit(ctx context.Context, q interface {
 }, former Anchor) (end Anchor, n int, err error) {
 	const all = `SELECT id, (extract(epoch FROM at) * 1000000)::bigint::text, coalesce(person::text, ''), by_name, means,
 		tenant, site, act, before, after, detail::text, former, hash FROM audit ORDER BY id`
+
 	rows, err := q.Query(ctx, all)
 	if err != nil {
 		return end, 0, err
 	}
+
 	defer rows.Close()
 
 	anchored := former.ID == 0
@@ -94,16 +102,19 @@ func verifyAudit(ctx context.Context, q interface {
 		var own, hash []byte
 		parts := make([]string, 10)
 		targets := []any{&id}
+
 		for i := range parts {
 			targets = append(targets, &parts[i])
 		}
+
 		if err := rows.Scan(append(targets, &own, &hash)...); err != nil {
 			return end, n, err
 		}
 
 		switch {
 		case !bytes.Equal(own, end.Hash):
-			return end, n, fmt.Errorf("audit entry %d does not follow entry %d: an entry was removed, added or moved", id, end.ID)
+			return end, n, fmt.Errorf("audit entry %d does not follow entry %d: an entry was removed, added or moved",
+				id, end.ID)
 		case !bytes.Equal(hash, auditHash(own, parts)):
 			return end, n, fmt.Errorf("audit entry %d was changed after it was written", id)
 		}
@@ -117,7 +128,8 @@ func verifyAudit(ctx context.Context, q interface {
 		return end, n, err
 	}
 	if !anchored {
-		return end, n, fmt.Errorf("audit entry %d of the former check is missing: the audit was cut off or written anew", former.ID)
+		return end, n, fmt.Errorf("audit entry %d of the former check is missing: the audit was cut off or written anew",
+			former.ID)
 	}
 
 	return end, n, nil

@@ -29,7 +29,9 @@ type Member struct {
 
 // PutPerson adds a person, or updates the name of one who is known, and returns the id.
 func PutPerson(ctx context.Context, tx pgx.Tx, p Person) (id int64, err error) {
-	err = tx.QueryRow(ctx, "SELECT person FROM mailpub.person_login($1, $2)", p.Issuer, p.Subject).Scan(&id)
+	err = tx.QueryRow(ctx, "SELECT person FROM mailpub.person_login($1, $2)", p.Issuer,
+		p.Subject).Scan(&id)
+
 	if !errors.Is(err, pgx.ErrNoRows) {
 		return id, err
 	}
@@ -47,7 +49,8 @@ func PutPerson(ctx context.Context, tx pgx.Tx, p Person) (id int64, err error) {
 // PutMember gives a person a role at a tenant and below; NoRole takes it away.
 func PutMember(ctx context.Context, tx pgx.Tx, person int64, tenant string, role Role) error {
 	if role == NoRole {
-		done, err := tx.Exec(ctx, "DELETE FROM membership WHERE person = $1 AND tenant = $2", person, tenant)
+		done, err := tx.Exec(ctx, "DELETE FROM membership WHERE person = $1 AND tenant = $2",
+			person, tenant)
 		if err == nil && done.RowsAffected() == 0 {
 			return fmt.Errorf("person %d at %q: %w", person, tenant, ErrNotFound)
 		}
@@ -56,6 +59,7 @@ func PutMember(ctx context.Context, tx pgx.Tx, person int64, tenant string, role
 
 	const put = `INSERT INTO membership (person, tenant, role) VALUES ($1, $2, $3)
 		ON CONFLICT (person, tenant) DO UPDATE SET role = excluded.role`
+
 	_, err := tx.Exec(ctx, put, person, tenant, role.String())
 	return err
 }
@@ -65,6 +69,7 @@ func Members(ctx context.Context, tx pgx.Tx, tenant string) ([]Member, error) {
 	const all = `SELECT p.id, p.issuer, p.subject, p.name, p.email, m.tenant, m.role FROM membership m
 		JOIN person p ON p.id = m.person
 		WHERE $1 = '' OR m.tenant = $1 OR starts_with(m.tenant, $1 || '/') ORDER BY m.tenant, p.name, p.id`
+
 	rows, err := tx.Query(ctx, all, tenant)
 	if err != nil {
 		return nil, err
@@ -72,7 +77,8 @@ func Members(ctx context.Context, tx pgx.Tx, tenant string) ([]Member, error) {
 
 	return pgx.CollectRows(rows, func(row pgx.CollectableRow) (m Member, err error) {
 		var role string
-		if err := row.Scan(&m.ID, &m.Issuer, &m.Subject, &m.Name, &m.Email, &m.Tenant, &role); err != nil {
+		if err := row.Scan(&m.ID, &m.Issuer, &m.Subject, &m.Name, &m.Email, &m.Tenant,
+			&role); err != nil {
 			return m, err
 		}
 		m.Role, err = ParseRole(role)
@@ -103,7 +109,9 @@ var ErrLogin = errors.New("the token is not valid, or it has ended")
 
 // LoginPerson returns what a person of an OpenID Connect issuer may do.
 func (db *DB) LoginPerson(ctx context.Context, issuer, subject string) (p Principal, err error) {
-	err = db.Pool.QueryRow(ctx, "SELECT person, name FROM mailpub.person_login($1, $2)", issuer, subject).Scan(&p.Person, &p.Name)
+	err = db.Pool.QueryRow(ctx, "SELECT person, name FROM mailpub.person_login($1, $2)",
+		issuer, subject).Scan(&p.Person, &p.Name)
+
 	if errors.Is(err, pgx.ErrNoRows) || issuer == "" {
 		return Principal{}, ErrLogin
 	}
@@ -126,7 +134,8 @@ func IsTenantPath(path string) bool { return tenantPath().MatchString(path) }
 func NewTenant(ctx context.Context, tx pgx.Tx, path string) error {
 	parent, _ := SplitPath(path)
 	var there bool
-	if err := tx.QueryRow(ctx, "SELECT EXISTS (SELECT FROM tenant WHERE path = $1)", parent).Scan(&there); err != nil {
+	if err := tx.QueryRow(ctx, "SELECT EXISTS (SELECT FROM tenant WHERE path = $1)",
+		parent).Scan(&there); err != nil {
 		return err
 	}
 	if !there {
@@ -141,6 +150,7 @@ func NewTenant(ctx context.Context, tx pgx.Tx, path string) error {
 func DeleteTenant(ctx context.Context, tx pgx.Tx, path string) error {
 	const busy = `SELECT EXISTS (SELECT FROM site WHERE tenant = $1) OR
 		EXISTS (SELECT FROM tenant WHERE starts_with(path, $1 || '/'))`
+
 	var used bool
 	if err := tx.QueryRow(ctx, busy, path).Scan(&used); err != nil {
 		return err
@@ -153,6 +163,7 @@ func DeleteTenant(ctx context.Context, tx pgx.Tx, path string) error {
 	if err == nil && done.RowsAffected() == 0 {
 		return fmt.Errorf("tenant %q: %w", path, ErrNotFound)
 	}
+
 	return err
 }
 

@@ -27,7 +27,8 @@ func (db *DB) must(t testing.TB, f func(pgx.Tx) error) {
 func TestRoleAt(t *testing.T) {
 	p := Principal{Grants: map[string]Role{"a": RoleView, "a/b": RoleApprove, "c": RoleAdmin}}
 	for tenant, want := range map[string]Role{
-		"": NoRole, "a": RoleView, "a/b": RoleApprove, "a/b/x": RoleApprove, "a/c": RoleView, "ab": NoRole,
+		"": NoRole, "a": RoleView, "a/b": RoleApprove, "a/b/x": RoleApprove, "a/c": RoleView,
+		"ab":    NoRole,
 		"c/d/e": RoleAdmin, "d": NoRole,
 	} {
 		if got := p.RoleAt(tenant); got != want {
@@ -38,7 +39,9 @@ func TestRoleAt(t *testing.T) {
 	if got := Operator("x").RoleAt("a/b"); got != RoleAdmin {
 		t.Error(got)
 	}
-	if p.scope() != "/a,/a/b,/c" || Operator("x").scope() != "/" || (Principal{}).scope() != "" {
+
+	if p.scope() != "/a,/a/b,/c" || Operator("x").scope() != "/" ||
+		(Principal{}).scope() != "" {
 		t.Errorf("%q", p.scope())
 	}
 }
@@ -57,6 +60,7 @@ func fixture(t testing.TB, db *DB) {
 			if err := NewTenant(ctx, tx, tenant); err != nil {
 				return err
 			}
+
 			id, err := PutPerson(ctx, tx, Person{Subject: tenant, Name: "person of " + tenant})
 			if err != nil {
 				return err
@@ -64,17 +68,30 @@ func fixture(t testing.TB, db *DB) {
 			if err := PutMember(ctx, tx, id, tenant, RoleAdmin); err != nil {
 				return err
 			}
-			if _, err := NewToken(ctx, tx, &Token{Person: id, Tenant: tenant, Role: RoleAdmin}); err != nil {
+			if _, err := NewToken(ctx, tx, &Token{
+				Person: id,
+				Tenant: tenant,
+				Role:   RoleAdmin,
+			}); err != nil {
 				return err
 			}
 			if _, err := secrets.Put(ctx, tx, tenant, "tsig", []byte("word")); err != nil {
 				return err
 			}
 
-			s := &Site{Tenant: tenant, Name: "office", File: "office.yaml", Config: []byte("x"), Defaults: "d.yaml", Body: []byte("y")}
+			s := &Site{
+				Tenant:   tenant,
+				Name:     "office",
+				File:     "office.yaml",
+				Config:   []byte("x"),
+				Defaults: "d.yaml",
+				Body:     []byte("y"),
+			}
+
 			if _, err := PutSite(ctx, tx, s, 0); err != nil {
 				return err
 			}
+
 			plan, err := WantPlan(ctx, tx, s.ID, KindApply, Actor{Person: id, Name: tenant})
 			if err != nil {
 				return err
@@ -89,13 +106,21 @@ func fixture(t testing.TB, db *DB) {
 				"INSERT INTO notice (site, channel, doc) VALUES ($1, 0, '{}')",
 				"WITH w AS (INSERT INTO wave (tenant, defaults, to_rev, by_name) SELECT $4, 'd.yaml', 1, '' RETURNING id) INSERT INTO wave_site (wave, site, step) SELECT id, $1, 1 FROM w",
 			} {
-				statement = strings.NewReplacer("$1", fmt.Sprint(s.ID), "$2", fmt.Sprint(plan), "$3", fmt.Sprint(id), "$4", "'"+tenant+"'").Replace(statement)
+				statement = strings.NewReplacer("$1", fmt.Sprint(s.ID), "$2", fmt.Sprint(plan),
+					"$3", fmt.Sprint(id), "$4", "'"+tenant+"'").Replace(statement)
 				if _, err := tx.Exec(ctx, statement); err != nil {
 					return fmt.Errorf("%s: %w", statement, err)
 				}
 			}
 
-			return Audit(ctx, tx, AuditEntry{By: Actor{Person: id, Name: "x"}, Tenant: tenant, Act: "test"})
+			return Audit(ctx, tx, AuditEntry{
+				By: Actor{
+					Person: id,
+					Name:   "x",
+				},
+				Tenant: tenant,
+				Act:    "test",
+			})
 		})
 	}
 
@@ -108,14 +133,17 @@ func fixture(t testing.TB, db *DB) {
 				return err
 			}
 		}
+
 		return nil
 	})
 }
 
 // ofTenant counts the rows of each table that a tenant "one", with "one/inner", may see.
 var ofTenant = map[string]int{
-	"tenant": 2, "person": 2, "membership": 2, "token": 2, "account": 0, "defaults": 2, "site": 2, "due": 2, "ledger": 2,
-	"look": 2, "history": 2, "plan": 2, "approval": 2, "wave": 2, "wave_site": 2, "worker": 0, "audit": 2, "secret": 2,
+	"tenant": 2, "person": 2, "membership": 2, "token": 2, "account": 0, "defaults": 2,
+	"site": 2, "due": 2, "ledger": 2,
+	"look": 2, "history": 2, "plan": 2, "approval": 2, "wave": 2, "wave_site": 2, "worker": 0,
+	"audit": 2, "secret": 2,
 	"tenant_key": 2,
 }
 
@@ -134,17 +162,23 @@ func (db *DB) counts(t testing.TB, p Principal) map[string]int {
 			case "secret":
 				column = "name"
 			}
+
 			n := 0
-			if err := tx.QueryRow(t.Context(), "SELECT count("+column+") FROM "+table).Scan(&n); err != nil {
+			if err := tx.QueryRow(t.Context(),
+				"SELECT count("+column+") FROM "+table).Scan(&n); err != nil {
 				return fmt.Errorf("%s: %w", table, err)
 			}
+
 			all[table] = n
 		}
+
 		return nil
 	})
+
 	if err != nil {
 		t.Fatal(err)
 	}
+
 	return all
 }
 
@@ -156,6 +190,7 @@ func TestRowLevelSecurity(t *testing.T) {
 
 	rows, err := db.Pool.Query(t.Context(), `SELECT c.relname, c.relrowsecurity FROM pg_class c
 		JOIN pg_namespace n ON n.oid = c.relnamespace WHERE n.nspname = 'mailpub' AND c.relkind = 'r' ORDER BY 1`)
+
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -177,11 +212,13 @@ func TestRowLevelSecurity(t *testing.T) {
 			t.Errorf("%s: sees %d rows, want %d", table, n, ofTenant[table])
 		}
 	}
+
 	for table, n := range db.counts(t, Principal{}) {
 		if n != 0 {
 			t.Errorf("%s: nobody sees %d rows", table, n)
 		}
 	}
+
 	for table, n := range db.counts(t, Operator("")) {
 		if n < max(ofTenant[table], 1) {
 			t.Errorf("%s: the operator sees %d rows", table, n)
@@ -191,12 +228,14 @@ func TestRowLevelSecurity(t *testing.T) {
 	// The same without the wall: the test would notice.
 	db.must(t, func(tx pgx.Tx) error {
 		for table := range ofTenant {
-			if _, err := tx.Exec(t.Context(), "ALTER TABLE "+table+" DISABLE ROW LEVEL SECURITY"); err != nil {
+			if _, err := tx.Exec(t.Context(),
+				"ALTER TABLE "+table+" DISABLE ROW LEVEL SECURITY"); err != nil {
 				return err
 			}
 		}
 		return nil
 	})
+
 	for table, n := range db.counts(t, one) {
 		if n == ofTenant[table] {
 			t.Errorf("%s: the test does not notice that row-level security is off", table)
@@ -209,15 +248,24 @@ func TestRightsOfAPI(t *testing.T) {
 	db := open(t)
 	fixture(t, db)
 	one := Principal{Grants: map[string]Role{"one": RoleAdmin}}
+
 	for _, statement := range []string{
-		"SELECT sealed FROM secret", "SELECT * FROM secret", "SELECT doc FROM ledger", "SELECT * FROM state", "SELECT * FROM notice",
-		"UPDATE audit SET by_name = 'x'", "DELETE FROM audit", "TRUNCATE audit", "INSERT INTO audit (by_name, means, tenant, act, former, hash) VALUES ('', '', 'one', '', '', '')",
-		"UPDATE tenant SET trusted = true", "INSERT INTO tenant (path, trusted) VALUES ('one/x', true)", "UPDATE tenant SET path = 'two/x' WHERE path = 'one'",
-		"INSERT INTO tenant (path) VALUES ('two/x')", "INSERT INTO tenant (path) VALUES ('three')",
-		"INSERT INTO site (tenant, name, file, config, digest) VALUES ('two', 'x', 'x', '', '')", "UPDATE site SET tenant = 'two'",
-		"INSERT INTO membership (person, tenant, role) VALUES (1, 'two', 'admin')", "INSERT INTO membership (person, tenant, role) VALUES (1, '', 'admin')",
-		"UPDATE token SET role = 'admin'", "DELETE FROM person", "UPDATE account SET tokens = 1000", "DELETE FROM plan", "DELETE FROM approval",
-		"ALTER TABLE site DISABLE ROW LEVEL SECURITY", "DROP TABLE site", "CREATE TABLE mailpub.x (y int)",
+		"SELECT sealed FROM secret", "SELECT * FROM secret", "SELECT doc FROM ledger",
+		"SELECT * FROM state", "SELECT * FROM notice",
+		"UPDATE audit SET by_name = 'x'", "DELETE FROM audit", "TRUNCATE audit",
+		"INSERT INTO audit (by_name, means, tenant, act, former, hash) VALUES ('', '', 'one', '', '', '')",
+		"UPDATE tenant SET trusted = true", "INSERT INTO tenant (path, trusted) VALUES ('one/x', true)",
+		"UPDATE tenant SET path = 'two/x' WHERE path = 'one'",
+		"INSERT INTO tenant (path) VALUES ('two/x')",
+		"INSERT INTO tenant (path) VALUES ('three')",
+		"INSERT INTO site (tenant, name, file, config, digest) VALUES ('two', 'x', 'x', '', '')",
+		"UPDATE site SET tenant = 'two'",
+		"INSERT INTO membership (person, tenant, role) VALUES (1, 'two', 'admin')",
+		"INSERT INTO membership (person, tenant, role) VALUES (1, '', 'admin')",
+		"UPDATE token SET role = 'admin'", "DELETE FROM person",
+		"UPDATE account SET tokens = 1000", "DELETE FROM plan", "DELETE FROM approval",
+		"ALTER TABLE site DISABLE ROW LEVEL SECURITY", "DROP TABLE site",
+		"CREATE TABLE mailpub.x (y int)",
 		"INSERT INTO secret (tenant, name, version, sealed) VALUES ('two', 'x', 1, '')",
 		"INSERT INTO plan (site, kind, rev, by_name) VALUES ((SELECT max(id) FROM site) + 1, 'apply', 1, '')",
 	} {
@@ -230,8 +278,11 @@ func TestRightsOfAPI(t *testing.T) {
 		}
 	}
 
-	for _, statement := range []string{"UPDATE site SET config = 'hacked' WHERE tenant = 'two'", "DELETE FROM site WHERE tenant = 'two'",
-		"DELETE FROM token WHERE tenant = 'two'", "DELETE FROM secret WHERE tenant = 'onemore'", "UPDATE tenant SET policy = '{}' WHERE path = 'two'",
+	for _, statement := range []string{"UPDATE site SET config = 'hacked' WHERE tenant = 'two'",
+		"DELETE FROM site WHERE tenant = 'two'",
+		"DELETE FROM token WHERE tenant = 'two'",
+		"DELETE FROM secret WHERE tenant = 'onemore'",
+		"UPDATE tenant SET policy = '{}' WHERE path = 'two'",
 		"UPDATE plan SET state = 'approved' WHERE site IN (SELECT id FROM site WHERE tenant = 'two')"} {
 		err := db.As(t.Context(), one, func(tx pgx.Tx) error {
 			done, err := tx.Exec(t.Context(), statement)
@@ -240,6 +291,7 @@ func TestRightsOfAPI(t *testing.T) {
 			}
 			return err
 		})
+
 		if err != nil {
 			t.Errorf("%s: %v", statement, err)
 		}
@@ -252,7 +304,16 @@ func TestAudit(t *testing.T) {
 	ctx := t.Context()
 	for i := range 6 {
 		db.must(t, func(tx pgx.Tx) error {
-			return Audit(ctx, tx, AuditEntry{By: Actor{Person: int64(i), Name: "ünï: 7:x", Means: "test"}, Tenant: "a", Act: fmt.Sprint("act ", i), Detail: map[string]string{"why": "because \"x\""}})
+			return Audit(ctx, tx, AuditEntry{
+				By: Actor{
+					Person: int64(i),
+					Name:   "ünï: 7:x",
+					Means:  "test",
+				},
+				Tenant: "a",
+				Act:    fmt.Sprint("act ", i),
+				Detail: map[string]string{"why": "because \"x\""},
+			})
 		})
 	}
 
@@ -270,11 +331,13 @@ func TestAudit(t *testing.T) {
 	}); !errors.Is(err, failed) {
 		t.Fatal(err)
 	}
+
 	if again, n, err := db.VerifyAudit(ctx, end); err != nil || n != 6 || again.ID != end.ID {
 		t.Errorf("after a rollback: %v, %d, %v", again, n, err)
 	}
 
-	if _, err := db.Pool.Exec(ctx, "DELETE FROM audit WHERE id = 3"); err == nil || !strings.Contains(err.Error(), "only ever added to") {
+	if _, err := db.Pool.Exec(ctx, "DELETE FROM audit WHERE id = 3"); err == nil ||
+		!strings.Contains(err.Error(), "only ever added to") {
 		t.Errorf("a row was deleted: %v", err)
 	}
 
@@ -294,19 +357,24 @@ func TestAudit(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
+
 		if _, err := tx.Exec(ctx, "ALTER TABLE audit DISABLE TRIGGER fixed; ALTER TABLE audit ALTER id DROP IDENTITY IF EXISTS"); err != nil {
 			t.Fatal(err)
 		}
+
 		if name == "inserted" {
 			statement = strings.Replace(statement, "(by_name", "(id, by_name", 1)
 			statement = strings.Replace(statement, "VALUES (", "VALUES (1000, ", 1)
 		}
+
 		if _, err := tx.Exec(ctx, statement); err != nil {
 			t.Fatalf("%s: %v", name, err)
 		}
+
 		if _, _, err := verifyAudit(ctx, tx, end); err == nil {
 			t.Errorf("%s: not found", name)
 		}
+
 		tx.Rollback(ctx)
 	}
 }
@@ -321,42 +389,61 @@ func TestTokens(t *testing.T) {
 		if err := AddTenant(ctx, tx, "a/b"); err != nil {
 			return err
 		}
-		if person, err = PutPerson(ctx, tx, Person{Subject: "mario", Name: "Mario"}); err != nil {
+		if person, err = PutPerson(ctx, tx, Person{
+			Subject: "mario",
+			Name:    "Mario",
+		}); err != nil {
 			return err
 		}
 		if err := PutMember(ctx, tx, person, "a", RoleApprove); err != nil {
 			return err
 		}
-		if text, err = NewToken(ctx, tx, &Token{Person: person, Tenant: "a/b", Role: RoleAdmin}); err != nil {
+		if text, err = NewToken(ctx, tx, &Token{
+			Person: person,
+			Tenant: "a/b",
+			Role:   RoleAdmin,
+		}); err != nil {
 			return err
 		}
-		late, err = NewToken(ctx, tx, &Token{Person: person, Tenant: "a/b", Role: RoleView, Expires: &soon})
+
+		late, err = NewToken(ctx, tx, &Token{
+			Person:  person,
+			Tenant:  "a/b",
+			Role:    RoleView,
+			Expires: &soon,
+		})
+
 		return err
 	})
 
 	p, err := db.Login(ctx, text)
-	if err != nil || p.Person != person || p.Name != "Mario" || p.RoleAt("a/b") != RoleApprove || p.RoleAt("a") != NoRole {
+	if err != nil || p.Person != person || p.Name != "Mario" ||
+		p.RoleAt("a/b") != RoleApprove || p.RoleAt("a") != NoRole {
 		t.Errorf("%+v, %v: want the person's own role, below the token's tenant", p, err)
 	}
 
-	for _, bad := range []string{"", "x", late, text[:len(text)-1], text + "x", strings.ToUpper(text), TokenPrefix, strings.Replace(text, "_", "__", 1), text[len(TokenPrefix):]} {
+	for _, bad := range []string{"", "x", late, text[:len(text)-1], text + "x",
+		strings.ToUpper(text), TokenPrefix, strings.Replace(text, "_", "__", 1),
+		text[len(TokenPrefix):]} {
 		if p, err := db.Login(ctx, bad); !errors.Is(err, ErrLogin) || p.Person != 0 {
 			t.Errorf("%q: %+v, %v", bad, p, err)
 		}
 	}
 
 	var stored string
-	if err := db.Pool.QueryRow(ctx, "SELECT string_agg(t::text, ' ') FROM token t").Scan(&stored); err != nil || strings.Contains(stored, text) {
+	if err := db.Pool.QueryRow(ctx, "SELECT string_agg(t::text, ' ') FROM token t").Scan(&stored); err != nil ||
+		strings.Contains(stored, text) {
 		t.Errorf("%s, %v", stored, err)
 	}
 
 	db.must(t, func(tx pgx.Tx) error {
 		all, err := Tokens(ctx, tx, "a")
-		if err != nil || len(all) != 2 || all[0].Used == nil {
+		if err != nil || len(all) != 2 || all[0].Used == nil && all[1].Used == nil {
 			t.Errorf("%+v, %v", all, err)
 		}
 		return PutMember(ctx, tx, person, "a", NoRole)
 	})
+
 	if _, err := db.Login(ctx, text); !errors.Is(err, ErrLogin) {
 		t.Errorf("who left can still log in: %v", err)
 	}
@@ -382,14 +469,17 @@ func TestSecrets(t *testing.T) {
 	put("a", "tsig", "first")
 	put("a", "tsig", "second")
 	put("b", "tsig", "other")
+
 	for tenant, want := range map[string]string{"a": "second", "b": "other"} {
 		if got, err := s.Find(ctx, tenant, "tsig"); got != want || err != nil {
 			t.Errorf("%s: %q, %v", tenant, got, err)
 		}
 	}
+
 	if got, err := s.Find(ctx, "a", "other"); err == nil {
 		t.Error(got)
 	}
+
 	if got, err := s.Find(ctx, "a/below", "tsig"); err == nil {
 		t.Errorf("the tenant above's: %q", got)
 	}
@@ -405,15 +495,19 @@ func TestSecrets(t *testing.T) {
 	if n, err := s.Rotate(ctx, fresh); n != 2 || err != nil {
 		t.Fatal(n, err)
 	}
+
 	if _, err := s.Find(ctx, "a", "tsig"); !errors.Is(err, seal.ErrSealed) {
 		t.Errorf("under the old key: %v", err)
 	}
+
 	if got, err := (Secrets{db, fresh}).Find(ctx, "a", "tsig"); got != "second" || err != nil {
 		t.Errorf("%q, %v", got, err)
 	}
+
 	if _, err := s.Rotate(ctx, key); !errors.Is(err, seal.ErrSealed) {
 		t.Errorf("rotated from the wrong key: %v", err)
 	}
+
 	if _, err := (Secrets{DB: db}).Find(ctx, "a", "tsig"); !errors.Is(err, ErrNoKey) {
 		t.Error(err)
 	}
@@ -437,16 +531,20 @@ func TestApprovalRules(t *testing.T) {
 		made         Made
 		want         int
 	}{
-		{"", KindApply, Made{Share: 0.3}, 0}, {"", KindApply, Made{Share: 0.31}, 1}, {"", KindDestroy, Made{}, 1},
-		{"", KindApply, Made{Adopts: true}, 1}, {"a", KindApply, Made{}, 1}, {"a/b", KindApply, Made{Share: 0.5}, 1},
+		{"", KindApply, Made{Share: 0.3}, 0}, {"", KindApply, Made{Share: 0.31}, 1},
+		{"", KindDestroy, Made{}, 1},
+		{"", KindApply, Made{Adopts: true}, 1}, {"a", KindApply, Made{}, 1},
+		{"a/b", KindApply, Made{Share: 0.5}, 1},
 		{"a/b", KindApply, Made{Share: 0.6}, 2}, {"a/b", KindDestroy, Made{}, 2},
 	} {
-		if got, err := db.ApprovalsFor(ctx, c.tenant, c.made, c.kind); got != c.want || err != nil {
+		if got, err := db.ApprovalsFor(ctx, c.tenant, c.made, c.kind); got != c.want ||
+			err != nil {
 			t.Errorf("%+v: %d, %v", c, got, err)
 		}
 	}
 
-	for _, bad := range []string{`{"approvals": 3}`, `{"special": -1}`, `{"share": 2}`, `[]`, `{"approvals": "x"}`} {
+	for _, bad := range []string{`{"approvals": 3}`, `{"special": -1}`, `{"share": 2}`, `[]`,
+		`{"approvals": "x"}`} {
 		if _, err := DecodeRules([]byte(bad)); err == nil {
 			t.Errorf("%s is a policy", bad)
 		}

@@ -25,14 +25,17 @@ func DecodeRules(doc []byte) (r ApprovalRules, err error) {
 	if err := json.Unmarshal(doc, &r); err != nil {
 		return r, errors.New("is not a policy, want {\"approvals\": 0 to 2, \"special\": 0 to 2, \"share\": 0 to 1}")
 	}
+
 	for _, n := range []*int{r.Approvals, r.Special} {
 		if n != nil && (*n < 0 || *n > MaxApprovals) {
 			return r, fmt.Errorf("approvals are %d, want 0 to %d", *n, MaxApprovals)
 		}
 	}
+
 	if r.Share != nil && (*r.Share < 0 || *r.Share > 1) {
 		return r, fmt.Errorf("share is %g, want 0 to 1", *r.Share)
 	}
+
 	return r, nil
 }
 
@@ -43,10 +46,13 @@ func SetRules(ctx context.Context, tx pgx.Tx, tenant string, r ApprovalRules) er
 		return err
 	}
 
-	done, err := tx.Exec(ctx, "UPDATE tenant SET policy = $2::text::jsonb WHERE path = $1", tenant, string(doc))
+	done, err := tx.Exec(ctx, "UPDATE tenant SET policy = $2::text::jsonb WHERE path = $1",
+		tenant, string(doc))
+
 	if err == nil && done.RowsAffected() == 0 {
 		return fmt.Errorf("tenant %q: %w", tenant, ErrNotFound)
 	}
+
 	return err
 }
 
@@ -55,12 +61,15 @@ func (r ApprovalRules) over(above ApprovalRules) ApprovalRules {
 	if r.Approvals == nil {
 		r.Approvals = above.Approvals
 	}
+
 	if r.Special == nil {
 		r.Special = above.Special
 	}
+
 	if r.Share == nil {
 		r.Share = above.Share
 	}
+
 	return r
 }
 

@@ -35,7 +35,8 @@ func ParseRole(s string) (Role, error) {
 	if i := slices.Index(Roles(), s); i >= 0 {
 		return Role(i + 1), nil
 	}
-	return NoRole, fmt.Errorf("%q is not a role, want one of %s", s, strings.Join(Roles(), ", "))
+	return NoRole, fmt.Errorf("%q is not a role, want one of %s", s,
+		strings.Join(Roles(), ", "))
 }
 
 // Principal is who asks, and what it may do.
@@ -46,7 +47,13 @@ type Principal struct {
 
 // Operator is the one at the command line with access to the database itself.
 func Operator(means string) Principal {
-	return Principal{Actor: Actor{Name: "operator", Means: means}, Grants: map[string]Role{"": RoleAdmin}}
+	return Principal{
+		Actor: Actor{
+			Name:  "operator",
+			Means: means,
+		},
+		Grants: map[string]Role{"": RoleAdmin},
+	}
 }
 
 // RoleAt is the role at a tenant: the highest of it and of those above it.
@@ -88,9 +95,11 @@ func (db *DB) As(ctx context.Context, p Principal, f func(pgx.Tx) error) error {
 		if _, err := tx.Exec(ctx, "SET LOCAL ROLE mailpub_api"); err != nil {
 			return fmt.Errorf("role of the API: %w", err)
 		}
-		if _, err := tx.Exec(ctx, "SELECT set_config('mailpub.tenant', $1, true)", p.scope()); err != nil {
+		if _, err := tx.Exec(ctx, "SELECT set_config('mailpub.tenant', $1, true)",
+			p.scope()); err != nil {
 			return err
 		}
+
 		return f(tx)
 	})
 }

@@ -47,7 +47,9 @@ func (s Secrets) Put(ctx context.Context, tx pgx.Tx, tenant, name string, value 
 		return 0, err
 	}
 
-	_, err = tx.Exec(ctx, "DELETE FROM secret WHERE tenant = $1 AND name = $2 AND version < $3", tenant, name, version)
+	_, err = tx.Exec(ctx, "DELETE FROM secret WHERE tenant = $1 AND name = $2 AND version < $3",
+		tenant, name, version)
+
 	return version, err
 }
 
@@ -57,12 +59,15 @@ func (s Secrets) tenantKey(ctx context.Context, tx pgx.Tx, tenant string) (seal.
 		return seal.Key{}, ErrNoKey
 	}
 
-	if _, err := tx.Exec(ctx, "SELECT pg_advisory_xact_lock(1836056579, hashtext($1))", tenant); err != nil {
+	if _, err := tx.Exec(ctx, "SELECT pg_advisory_xact_lock(1836056579, hashtext($1))",
+		tenant); err != nil {
 		return seal.Key{}, err
 	}
 
 	var sealed []byte
-	err := tx.QueryRow(ctx, "SELECT sealed FROM tenant_key WHERE tenant = $1", tenant).Scan(&sealed)
+	err := tx.QueryRow(ctx, "SELECT sealed FROM tenant_key WHERE tenant = $1",
+		tenant).Scan(&sealed)
+
 	if err == nil {
 		return s.Key.OpenTenantKey(tenant, sealed)
 	}
@@ -75,7 +80,9 @@ func (s Secrets) tenantKey(ctx context.Context, tx pgx.Tx, tenant string) (seal.
 		return seal.Key{}, err
 	}
 
-	_, err = tx.Exec(ctx, "INSERT INTO tenant_key (tenant, sealed) VALUES ($1, $2)", tenant, sealed)
+	_, err = tx.Exec(ctx, "INSERT INTO tenant_key (tenant, sealed) VALUES ($1, $2)", tenant,
+		sealed)
+
 	return own, err
 }
 
@@ -88,11 +95,13 @@ func (s Secrets) Find(ctx context.Context, tenant, name string) (string, error) 
 
 	const newest = `SELECT k.sealed, s.version, s.sealed FROM secret s JOIN tenant_key k ON k.tenant = s.tenant
 		WHERE s.tenant = $1 AND s.name = $2 ORDER BY s.version DESC LIMIT 1`
+
 	var key, sealed []byte
 	var version int64
 	err := s.DB.Pool.QueryRow(ctx, newest, tenant, name).Scan(&key, &version, &sealed)
 	if errors.Is(err, pgx.ErrNoRows) {
-		return "", fmt.Errorf("the tenant has no secret %q: mailpub fleet secret set %s", name, name)
+		return "", fmt.Errorf("the tenant has no secret %q: mailpub fleet secret set %s", name,
+			name)
 	}
 	if err != nil {
 		return "", fmt.Errorf("secret %q: %w", name, err)
@@ -120,7 +129,8 @@ func SecretsOf(ctx context.Context, tx pgx.Tx, tenant string) ([]SecretInfo, err
 
 // DeleteSecret removes a secret in every version.
 func DeleteSecret(ctx context.Context, tx pgx.Tx, tenant, name string) error {
-	done, err := tx.Exec(ctx, "DELETE FROM secret WHERE tenant = $1 AND name = $2", tenant, name)
+	done, err := tx.Exec(ctx, "DELETE FROM secret WHERE tenant = $1 AND name = $2", tenant,
+		name)
 	if err == nil && done.RowsAffected() == 0 {
 		return fmt.Errorf("secret %q: %w", name, ErrNotFound)
 	}
@@ -146,7 +156,8 @@ func (s Secrets) Rotate(ctx context.Context, to seal.Key) (n int, err error) {
 		}
 
 		for tenant, sealed := range keys {
-			if _, err := tx.Exec(ctx, "UPDATE tenant_key SET sealed = $2 WHERE tenant = $1", tenant, sealed); err != nil {
+			if _, err := tx.Exec(ctx, "UPDATE tenant_key SET sealed = $2 WHERE tenant = $1",
+				tenant, sealed); err != nil {
 				return err
 			}
 		}
@@ -154,5 +165,6 @@ func (s Secrets) Rotate(ctx context.Context, to seal.Key) (n int, err error) {
 		n = len(keys)
 		return nil
 	})
+
 	return n, err
 }

@@ -43,7 +43,9 @@ func NewToken(ctx context.Context, tx pgx.Tx, t *Token) (text string, err error)
 	text = TokenPrefix + t.ID + "_" + base64.RawURLEncoding.EncodeToString(secret)
 	sum := sha256.Sum256([]byte(text))
 	const add = `INSERT INTO token (id, hash, person, tenant, role, note, expires) VALUES ($1, $2, $3, $4, $5, $6, $7)`
-	_, err = tx.Exec(ctx, add, t.ID, sum[:], t.Person, t.Tenant, t.Role.String(), t.Note, t.Expires)
+	_, err = tx.Exec(ctx, add, t.ID, sum[:], t.Person, t.Tenant, t.Role.String(), t.Note,
+		t.Expires)
+
 	return text, err
 }
 
@@ -60,7 +62,9 @@ func (db *DB) Login(ctx context.Context, text string) (p Principal, err error) {
 	var expires *time.Time
 	var now time.Time
 	const find = "SELECT hash, person, name, tenant, role, expires, now FROM mailpub.token_login($1)"
-	err = db.Pool.QueryRow(ctx, find, id).Scan(&hash, &p.Person, &p.Name, &tenant, &name, &expires, &now)
+	err = db.Pool.QueryRow(ctx, find, id).Scan(&hash, &p.Person, &p.Name, &tenant, &name,
+		&expires, &now)
+
 	sum := sha256.Sum256([]byte(text))
 	switch {
 	case errors.Is(err, pgx.ErrNoRows):
@@ -89,6 +93,7 @@ func (db *DB) Login(ctx context.Context, text string) (p Principal, err error) {
 	p.Means = "token " + id
 	p.Grants = map[string]Role{tenant: role}
 	_, err = db.Pool.Exec(ctx, "SELECT mailpub.token_used($1)", id)
+
 	return p, err
 }
 
@@ -97,6 +102,7 @@ func Tokens(ctx context.Context, tx pgx.Tx, tenant string) ([]Token, error) {
 	const all = `SELECT t.id, t.person, p.name, t.tenant, t.role, t.note, t.expires, t.used, t.created FROM token t
 		JOIN person p ON p.id = t.person
 		WHERE $1 = '' OR t.tenant = $1 OR starts_with(t.tenant, $1 || '/') ORDER BY t.tenant, t.created, t.id`
+
 	rows, err := tx.Query(ctx, all, tenant)
 	if err != nil {
 		return nil, err
@@ -109,6 +115,7 @@ func Tokens(ctx context.Context, tx pgx.Tx, tenant string) ([]Token, error) {
 func TokenAt(ctx context.Context, tx pgx.Tx, id string) (t Token, err error) {
 	const one = `SELECT t.id, t.person, p.name, t.tenant, t.role, t.note, t.expires, t.used, t.created FROM token t
 		JOIN person p ON p.id = t.person WHERE t.id = $1`
+
 	rows, err := tx.Query(ctx, one, id)
 	if err != nil {
 		return t, err
@@ -120,7 +127,8 @@ func TokenAt(ctx context.Context, tx pgx.Tx, id string) (t Token, err error) {
 
 func scanToken(row pgx.CollectableRow) (t Token, err error) {
 	var role string
-	if err := row.Scan(&t.ID, &t.Person, &t.Name, &t.Tenant, &role, &t.Note, &t.Expires, &t.Used, &t.Created); err != nil {
+	if err := row.Scan(&t.ID, &t.Person, &t.Name, &t.Tenant, &role, &t.Note, &t.Expires,
+		&t.Used, &t.Created); err != nil {
 		return t, err
 	}
 	t.Role, err = ParseRole(role)
