@@ -56,14 +56,14 @@ const peoplesShare = 4
 // NewBudget returns the budget of an account of which nothing is heard yet.
 func NewBudget(a zone.Account) *Budget {
 	b := &Budget{account: a}
-	b.usual, b.burst = Limits(a)
+	b.usual, b.burst = LimitsOf(a)
 	b.limiter = rate.NewLimiter(b.usual, b.burst)
 	return b
 }
 
-// Limits are how many calls a second mailpub makes with an account, and how many at once, less people's share. The
+// LimitsOf are how many calls a second mailpub makes with an account, and how many at once, less people's share. The
 // rate is rate.Inf where the provider documents none.
-func Limits(a zone.Account) (perSecond rate.Limit, burst int) {
+func LimitsOf(a zone.Account) (perSecond rate.Limit, burst int) {
 	if a.Rate.Calls <= 0 || a.Rate.Per <= 0 {
 		return rate.Inf, 20
 	}

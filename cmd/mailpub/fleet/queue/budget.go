@@ -50,7 +50,7 @@ func (b *budgets) Of(a zone.Account) zone.Budget {
 type budget struct {
 	db      *store.DB
 	account zone.Account
-	stored  store.Account
+	stored  store.StoredAccount
 	heard   *webapi.Budget // alone for what replies say
 
 	mu     sync.Mutex
@@ -61,7 +61,7 @@ type budget struct {
 }
 
 func newBudget(db *store.DB, a zone.Account) *budget {
-	perSecond, burst := webapi.Limits(a)
+	perSecond, burst := webapi.LimitsOf(a)
 	if perSecond == rate.Inf {
 		perSecond = noLimit
 		burst = noLimit
@@ -72,7 +72,7 @@ func newBudget(db *store.DB, a zone.Account) *budget {
 		account: a,
 		heard:   webapi.NewBudget(a),
 		sites:   map[int64]bool{},
-		stored: store.Account{
+		stored: store.StoredAccount{
 			ID:        a.Provider + ":" + a.ID,
 			Provider:  a.Provider,
 			PerSecond: float64(perSecond),

@@ -21,7 +21,6 @@ import (
 
 	"github.com/mailpub/mailpub/cmd/mailpub/fleet/pgtest"
 	"github.com/mailpub/mailpub/cmd/mailpub/fleet/store"
-	"github.com/mailpub/mailpub/cmd/mailpub/site"
 	"github.com/mailpub/mailpub/plan"
 	_ "github.com/mailpub/mailpub/providers/rfc2136"
 	"github.com/mailpub/mailpub/providers/servertest"
@@ -52,9 +51,8 @@ func work(url string) error {
 	defer stop()
 	w := &Worker{
 		Opener: Opener{
-			DB:     db,
-			Log:    slog.New(slog.NewTextHandler(os.Stderr, &slog.HandlerOptions{Level: slog.LevelError})),
-			Shared: &site.Shared{},
+			DB:  db,
+			Log: slog.New(slog.NewTextHandler(os.Stderr, &slog.HandlerOptions{Level: slog.LevelError})),
 		},
 		Looks: 8,
 	}
@@ -216,9 +214,8 @@ func (f *farm) worker() (stop func()) {
 	ctx, cancel := context.WithCancel(context.Background())
 	w := &Worker{
 		Opener: Opener{
-			DB:     f.connect(),
-			Log:    slog.New(slog.NewTextHandler(f.t.Output(), &slog.HandlerOptions{Level: slog.LevelError})),
-			Shared: &site.Shared{},
+			DB:  f.connect(),
+			Log: slog.New(slog.NewTextHandler(f.t.Output(), &slog.HandlerOptions{Level: slog.LevelError})),
 		},
 		Looks: 8,
 	}
