@@ -88,6 +88,8 @@ type farm struct {
 	client *Client
 	bind   string
 	pause  time.Duration // before the mail servers greet
+
+	defaults string // of the sites that are added
 }
 
 func newFarm(t testing.TB, url string, zones int) *farm {
@@ -195,6 +197,11 @@ func (f *farm) add(tenant string, i int) int64 {
 		File:   fmt.Sprintf("s%d.yaml", i),
 		Config: []byte(f.config(i)),
 		Every:  time.Hour,
+	}
+	if f.defaults != "" {
+		s.Defaults = "common.yml"
+		s.Body = []byte(f.defaults)
+		s.Config = append([]byte("defaults: common.yml\n"), s.Config...)
 	}
 
 	err := f.db.InTx(context.Background(), func(tx pgx.Tx) error {

@@ -20,8 +20,8 @@ type Person struct {
 	Email   string
 }
 
-// Member is a person with the role at a tenant.
-type Member struct {
+// TeamMember is a person with the role at a tenant.
+type TeamMember struct {
 	Person
 	Tenant string
 	Role   Role
@@ -64,8 +64,8 @@ func PutMember(ctx context.Context, tx pgx.Tx, person int64, tenant string, role
 	return err
 }
 
-// Members returns who has a role at a tenant or below it.
-func Members(ctx context.Context, tx pgx.Tx, tenant string) ([]Member, error) {
+// TeamMembers returns who has a role at a tenant or below it.
+func TeamMembers(ctx context.Context, tx pgx.Tx, tenant string) ([]TeamMember, error) {
 	const all = `SELECT p.id, p.issuer, p.subject, p.name, p.email, m.tenant, m.role FROM membership m
 		JOIN person p ON p.id = m.person
 		WHERE $1 = '' OR m.tenant = $1 OR starts_with(m.tenant, $1 || '/') ORDER BY m.tenant, p.name, p.id`
@@ -75,7 +75,7 @@ func Members(ctx context.Context, tx pgx.Tx, tenant string) ([]Member, error) {
 		return nil, err
 	}
 
-	return pgx.CollectRows(rows, func(row pgx.CollectableRow) (m Member, err error) {
+	return pgx.CollectRows(rows, func(row pgx.CollectableRow) (m TeamMember, err error) {
 		var role string
 		if err := row.Scan(&m.ID, &m.Issuer, &m.Subject, &m.Name, &m.Email, &m.Tenant,
 			&role); err != nil {

@@ -54,6 +54,7 @@ type StoredPlan struct {
 	Approvals []string
 	By        Actor
 	Created   time.Time
+	Changed   time.Time // its state
 	Expires   time.Time
 	Done      int // changes carried out
 	Error     string
@@ -62,38 +63,30 @@ type StoredPlan struct {
 
 const planColumns = `p.id, p.site, CASE WHEN s.tenant = '' THEN s.name ELSE s.tenant || '/' || s.name END, p.kind, p.state, p.rev,
 	coalesce(p.doc::text, ''), p.digest, p.share, p.adopts, p.approvals,
-	ARRAY(SELECT a.by_name FROM approval a WHERE a.plan = p.id ORDER BY a.at), coalesce(p.by_person, 0), p.by_name, p.created,
+	ARRAY(SELECT a.by_name FROM approval a WHERE a.plan = p.id ORDER BY a.at), coalesce(p.by_person, 0), p.by_name, p.created, p.changed,
 	p.expires, p.done, p.error, coalesce(p.wave, 0)`
 
 const planTables = ` FROM plan p JOIN site s ON s.id = p.site `
 
 func scanPlan(row pgx.Row) (p StoredPlan, err error) {
-	err = row.Scan(&p.ID, &p.Site, &p.SitePath, &p.Kind, &p.State, &p.Rev, &p.Doc, &p.Digest,
-		&p.Share, &p.Adopts, &p.Needs,
-		&p.Approvals, &p.By.Person, &p.By.Name, &p.Created, &p.Expires, &p.Done, &p.Error,
-		&p.Wave)
+	err = row.Scan(&p.ID, &p.Site, &p.SitePath, &p.Kind, &p.State, &p.Rev, &p.Doc, &p.Digest, &p.Share, &p.Adopts, &p.Needs,
+		&p.Approvals, &p.By.Person, &p.By.Name, &p.Created, &p.Changed, &p.Expires, &p.Done, &p.Error, &p.Wave)
 	return p, err
 }
 
 // Plan returns a plan.
 func (db *DB) Plan(ctx context.Context, id int64) (StoredPlan, error) {
-	p, err := scanPlan(db.Pool.QueryRow(ctx,
-		"SELECT "+planColumns+planTables+"WHERE p.id = $1", id))
+	p, err := scanPlan(db.Pool.QueryRow(ctx, "SELECT "+planColumns+planTables+"WHERE p.id = $1", id))
 	return p, found(err, "plan %d", id)
 }
 
 // Plans returns the newest plans of a site, newest first.
 func (db *DB) Plans(ctx context.Context, site int64, most int) ([]StoredPlan, error) {
-	rows, err := db.Pool.Query(ctx, "SELECT "+planColumns+planTables+
-		"WHERE p.site = $1 ORDER BY p.id DESC LIMIT $2", site, most)
-
+	rows, err := db.Pool.Query(ctx, "SELECT "+planColumns+planTables+"WHERE p.site = $1 ORDER BY p.id DESC LIMIT $2", site, most)
 	if err != nil {
 		return nil, err
 	}
-
-	return pgx.CollectRows(rows, func(row pgx.CollectableRow) (StoredPlan, error) {
-		return scanPlan(row)
-	})
+	return pgx.CollectRows(rows, func(row pgx.CollectableRow) (StoredPlan, error) { return scanPlan(row) })
 }
 
 // WantPlan asks for a plan of a site. The caller puts its job into the queue in the same transaction.
@@ -124,10 +117,7 @@ func (db *DB) PlanMade(ctx context.Context, id int64, m Made) error {
 
 	const made = `UPDATE plan SET state = $2, rev = $3, doc = $4::text::json, digest = $5, share = $6, adopts = $7,
 		approvals = $8, changed = now(), error = '' WHERE id = $1 AND state = 'wanted'`
-
-	_, err := db.Pool.Exec(ctx, made, id, state, m.Rev, string(m.Doc), m.Digest, m.Share,
-		m.Adopts, m.Approvals)
-
+	_, err := db.Pool.Exec(ctx, made, id, state, m.Rev, string(m.Doc), m.Digest, m.Share, m.Adopts, m.Approvals)
 	return err
 }
 
@@ -140,7 +130,6 @@ func (db *DB) EndPlan(ctx context.Context, id int64, state string, done int, why
 
 	const end = `UPDATE plan SET state = $2, done = greatest(done, $3), error = $4, changed = now() WHERE id = $1
 		AND state IN ('wanted', 'approved', 'applying')`
-
 	_, err := db.Pool.Exec(ctx, end, id, state, done, text)
 	return err
 }
@@ -168,7 +157,6 @@ func lockPlan(ctx context.Context, tx pgx.Tx, id int64) (StoredPlan, error) {
 	if err := tx.QueryRow(ctx, "SELECT now()").Scan(&now); err != nil {
 		return p, err
 	}
-
 	if p.State == PlanPlanned && now.After(p.Expires) {
 		p.State = PlanExpired
 	}
@@ -210,14 +198,11 @@ func StartApply(ctx context.Context, tx pgx.Tx, id int64) (StoredPlan, error) {
 	case p.State != PlanPlanned:
 		return p, wrongState(p)
 	case len(p.Approvals) < p.Needs:
-		return p, fmt.Errorf("plan %d: %w: %d of %d", id, ErrApprovals, len(p.Approvals),
-			p.Needs)
+		return p, fmt.Errorf("plan %d: %w: %d of %d", id, ErrApprovals, len(p.Approvals), p.Needs)
 	}
 
 	p.State = PlanApproved
-	_, err = tx.Exec(ctx, "UPDATE plan SET state = 'approved', changed = now() WHERE id = $1",
-		id)
-
+	_, err = tx.Exec(ctx, "UPDATE plan SET state = 'approved', changed = now() WHERE id = $1", id)
 	return p, err
 }
 
@@ -234,10 +219,8 @@ func (db *DB) BeginApply(ctx context.Context, id int64) (p StoredPlan, again boo
 		again = p.State == PlanApplying
 		p.State = PlanApplying
 		_, err := tx.Exec(ctx, "UPDATE plan SET state = 'applying', changed = now() WHERE id = $1", id)
-
 		return err
 	})
-
 	return p, again, err
 }
 
@@ -252,9 +235,7 @@ func Withdraw(ctx context.Context, tx pgx.Tx, id int64) (StoredPlan, error) {
 	}
 
 	p.State = PlanWithdrawn
-	_, err = tx.Exec(ctx, "UPDATE plan SET state = 'withdrawn', changed = now() WHERE id = $1",
-		id)
-
+	_, err = tx.Exec(ctx, "UPDATE plan SET state = 'withdrawn', changed = now() WHERE id = $1", id)
 	return p, err
 }
 
@@ -268,7 +249,6 @@ func OpenPlans(ctx context.Context, tx pgx.Tx) (wanted, approved []int64, err er
 
 	const open = `SELECT id, state FROM plan WHERE state IN ('wanted', 'approved', 'applying')
 		AND changed < now() - interval '1 minute' ORDER BY id`
-
 	rows, err := tx.Query(ctx, open)
 	if err != nil {
 		return nil, nil, err
