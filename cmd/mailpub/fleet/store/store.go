@@ -61,6 +61,7 @@ func Connect(ctx context.Context, url, who string) (*DB, error) {
 	config.MaxConns = max(config.MaxConns, Connections)
 	config.ConnConfig.RuntimeParams["search_path"] = Schema
 	config.ConnConfig.RuntimeParams["application_name"] = "mailpub"
+
 	for name, value := range keepAlive {
 		config.ConnConfig.RuntimeParams[name] = value
 	}
@@ -90,10 +91,12 @@ func withoutURL(err error) error {
 	var failed *pgconn.ConnectError
 	if errors.As(err, &failed) {
 		if cause := errors.Unwrap(failed); cause != nil {
-			return fmt.Errorf("no connection to the database %q on %s: %w", failed.Config.Database,
+			return fmt.Errorf("no connection to the database %q on %s: %w",
+				failed.Config.Database,
 				failed.Config.Host, cause)
 		}
 	}
+
 	return fmt.Errorf("database: %w", err)
 }
 
