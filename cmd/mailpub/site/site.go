@@ -12,6 +12,7 @@ import (
 	"net/http"
 	"net/netip"
 	"strings"
+	"sync"
 
 	"github.com/mailpub/mailpub/cmd/mailpub/config"
 	"github.com/mailpub/mailpub/mailsvc"
@@ -137,4 +138,18 @@ func (s *Site) PublicAddresses() (list []PublicAddress) {
 // HostAddresses returns the addresses of the mail host as the resolver has them now.
 func (s *Site) HostAddresses(ctx context.Context) ([]netip.Addr, error) {
 	return s.resolver.Addresses(ctx, s.spec.Host)
+}
+
+// Serial returns o with an Event function that several sites may use.
+func (o Options) Serial() Options {
+	if tell := o.Event; tell != nil {
+		var mu sync.Mutex
+		o.Event = func(e Event) {
+			mu.Lock()
+			defer mu.Unlock()
+			tell(e)
+		}
+	}
+
+	return o
 }
