@@ -64,7 +64,7 @@ func parse(path string, data []byte) (*Unchecked, error) {
 		return nil, err
 	}
 
-	c := &Config{File: path, Lines: own.lines}
+	c := &Config{File: path, Lines: own.lines, sources: []Source{own.source()}}
 	name := own.text("defaults")
 	if name == "" {
 		return &Unchecked{c, []file{own}}, nil
@@ -76,6 +76,7 @@ func parse(path string, data []byte) (*Unchecked, error) {
 	}
 
 	c.beneath = &beneath
+	c.sources = append(c.sources, beneath.source())
 	return &Unchecked{c, []file{beneath, own}}, nil
 }
 
