@@ -44,7 +44,7 @@ type Daemon struct {
 	news    chan struct{} // a site is other than it was
 
 	mu     sync.Mutex
-	sites  []*runningSite // replaced as a whole
+	sites  []*runningSite    // replaced as a whole
 	states map[string]string // of each site: "well", "broken", "on standby"
 	unread int               // config files without a site, as they are wrong
 }
