@@ -1,6 +1,7 @@
 package page
 
 import (
+	"bytes"
 	"embed"
 	"fmt"
 	"html/template"
@@ -83,12 +84,13 @@ func eventClass(k watch.Kind) health {
 // pageData is one page, as the template has it.
 type pageData struct {
 	Title, Stamp, Version string
+	Of                    string // the site that is shown; "" for an overview
 	Language              lang.Language
 	Live, Back            bool // served, and kept up to date; one of several
 	Style                 template.CSS
 	Script                template.JS
 	Site                  siteView
-	Sites                 []siteView // of an overview
+	Overview              *overview // in place of Site
 }
 
 // siteView is a site, as the template has it.
@@ -256,6 +258,14 @@ func Write(w io.Writer, s Site, now time.Time, version string) error {
 func title(s Site) string {
 	return fmt.Sprintf("%s %s: %s", healthOf(s.State()).mark(), printable(s.Site),
 		printable(s.Language.Text(s.Headline())))
+}
+
+func (p pageData) bytes() ([]byte, error) {
+	var b bytes.Buffer
+	if err := p.write(&b); err != nil {
+		return nil, err
+	}
+	return b.Bytes(), nil
 }
 
 func (p pageData) write(w io.Writer) error {
