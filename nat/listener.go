@@ -12,6 +12,8 @@ import (
 	"time"
 
 	"golang.org/x/net/ipv4"
+
+	"github.com/mailpub/mailpub/plan/egress"
 )
 
 // Listener hears what a router announces by itself: by SSDP that it comes and goes, by
@@ -35,6 +37,10 @@ type Listener struct {
 // nil then, and an error when it can't listen at all: of two ports one is enough. No
 // goroutine of it is left.
 func (l Listener) Run(ctx context.Context, report func(Event)) error {
+	if err := egress.Refuse(ctx, "listening to routers"); err != nil {
+		return err
+	}
+
 	if l.Now == nil {
 		l.Now = time.Now
 	}

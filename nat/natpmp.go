@@ -13,6 +13,7 @@ import (
 	"github.com/mailpub/mailpub/nat/forward"
 	"github.com/mailpub/mailpub/nat/gateway"
 	"github.com/mailpub/mailpub/plan"
+	"github.com/mailpub/mailpub/plan/egress"
 	"github.com/mailpub/mailpub/plan/trace"
 )
 
@@ -36,6 +37,10 @@ func ask[T any](ctx context.Context, p *pmp, f func(*natpmp.Client) (T, error)) 
 
 	if ctx.Err() != nil || timeout <= 0 {
 		return none, context.Cause(ctx)
+	}
+
+	if err := egress.Allowed(ctx, p.gateway); err != nil { // the library takes no context
+		return none, err
 	}
 
 	c := natpmp.NewClientWithLocalAndTimeout(p.gateway.AsSlice(), p.local.AsSlice(), timeout)

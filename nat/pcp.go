@@ -14,6 +14,8 @@ import (
 	"github.com/mailpub/mailpub/nat/forward"
 	"github.com/mailpub/mailpub/nat/gateway"
 	"github.com/mailpub/mailpub/plan"
+	"github.com/mailpub/mailpub/plan/egress"
+	"github.com/mailpub/mailpub/plan/sockerr"
 	"github.com/mailpub/mailpub/plan/trace"
 )
 
@@ -64,8 +66,12 @@ func (p *pcp) exchangeDatagrams(ctx context.Context, request []byte) (pcpAnswer,
 
 	// Connected, so that the kernel passes on the gateway's datagrams alone.
 	// Bound, as a pinhole is for the address that asks (RFC 6887 section 8.1).
-	conn, err := net.DialUDP("udp", net.UDPAddrFromAddrPort(netip.AddrPortFrom(p.local, 0)),
-		net.UDPAddrFromAddrPort(p.server))
+	dialer := net.Dialer{
+		LocalAddr:      net.UDPAddrFromAddrPort(netip.AddrPortFrom(p.local, 0)),
+		ControlContext: egress.Control,
+	}
+
+	conn, err := dialer.DialContext(ctx, "udp", p.server.String())
 
 	if err != nil {
 		return pcpAnswer{}, fmt.Errorf("%w: %w", errNoAnswer, err)
@@ -85,7 +91,7 @@ func (p *pcp) exchangeDatagrams(ctx context.Context, request []byte) (pcpAnswer,
 			return pcpAnswer{}, fmt.Errorf("%w within %v", errNoAnswer, p.timeout)
 		}
 		if _, err := conn.Write(request); err != nil {
-			return pcpAnswer{}, fmt.Errorf("%w: %w", errNoAnswer, cause(err))
+			return pcpAnswer{}, fmt.Errorf("%w: %w", errNoAnswer, sockerr.Plain(err))
 		}
 
 		until := time.Now().Add(wait)
@@ -100,22 +106,13 @@ func (p *pcp) exchangeDatagrams(ctx context.Context, request []byte) (pcpAnswer,
 
 		var timeout net.Error
 		if !errors.As(err, &timeout) || !timeout.Timeout() {
-			return pcpAnswer{}, fmt.Errorf("%w: %w", errNoAnswer, cause(err))
+			return pcpAnswer{}, fmt.Errorf("%w: %w", errNoAnswer, sockerr.Plain(err))
 		}
 	}
 }
 
-// cause is an error of a socket without the addresses of its ends.
-func cause(err error) error {
-	var op *net.OpError
-	if errors.As(err, &op) {
-		return op.Err
-	}
-	return err
-}
-
 // receive returns the first datagram that answers a request.
-func receive(conn *net.UDPConn, buf []byte, until time.Time, request []byte) (pcpAnswer, error) {
+func receive(conn net.Conn, buf []byte, until time.Time, request []byte) (pcpAnswer, error) {
 	if err := conn.SetReadDeadline(until); err != nil {
 		return pcpAnswer{}, err
 	}

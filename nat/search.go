@@ -17,6 +17,7 @@ import (
 
 	"github.com/mailpub/mailpub/nat/forward"
 	"github.com/mailpub/mailpub/nat/gateway"
+	"github.com/mailpub/mailpub/plan/egress"
 	"github.com/mailpub/mailpub/plan/lazy"
 	"github.com/mailpub/mailpub/plan/sockerr"
 )
@@ -66,6 +67,10 @@ func request(target string) []byte {
 // the group, which come from another address than was asked. It fails when nothing could be
 // sent at all.
 func (o Options) search(ctx context.Context, found func(*url.URL), passed func(error)) error {
+	if err := egress.Refuse(ctx, "a search for routers"); err != nil {
+		return err
+	}
+
 	sockets, err := o.sockets()
 	if err != nil {
 		return err
@@ -245,8 +250,7 @@ func (o Options) probeSSDP(ctx context.Context) <-chan error {
 	}
 
 	go func() {
-		c, err := net.DialUDP("udp4", nil, net.UDPAddrFromAddrPort(netip.AddrPortFrom(gateway,
-			ssdpPort)))
+		c, err := egress.Dialer().DialContext(ctx, "udp4", netip.AddrPortFrom(gateway, ssdpPort).String())
 
 		if err != nil {
 			return

@@ -16,6 +16,7 @@ import (
 
 	"github.com/huin/goupnp"
 
+	"github.com/mailpub/mailpub/plan/egress"
 	"github.com/mailpub/mailpub/plan/trace"
 )
 
@@ -26,7 +27,7 @@ const longest = 256 << 10
 // environment says: a proxy is never nearer to the router. It follows a redirect of a
 // description on the same host, and no other. It keeps no connection: routers close them, and a
 // request that then fails may have been carried out. Time-outs are the requests' contexts'.
-func newClient() *http.Client { return clientFrom(new(net.Dialer)) }
+func newClient() *http.Client { return clientFrom(egress.Dialer()) }
 
 func clientFrom(d *net.Dialer) *http.Client {
 	return &http.Client{

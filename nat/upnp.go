@@ -16,6 +16,7 @@ import (
 	"github.com/mailpub/mailpub/nat/forward"
 	"github.com/mailpub/mailpub/nat/gateway"
 	"github.com/mailpub/mailpub/plan"
+	"github.com/mailpub/mailpub/plan/sockerr"
 )
 
 // upnp is a router spoken to by UPnP.
@@ -49,7 +50,7 @@ func (u *upnp) host() netip.Addr {
 func describe(ctx context.Context, location *url.URL, client *http.Client, o Options) (*upnp, error) {
 	root, err := fetchDescription(ctx, location, client, o.Timeout)
 	if err != nil {
-		return nil, fmt.Errorf("description at %s: %w", location, err)
+		return nil, sockerr.Plain(fmt.Errorf("description at %s: %w", location, err))
 	}
 
 	all := links(root, location, client)
@@ -110,7 +111,7 @@ func (u *upnp) callFor(ctx context.Context, timeout time.Duration, f func(contex
 		err = seen.err
 	}
 
-	return fmt.Errorf("%w: %w", errNoAnswer, err)
+	return fmt.Errorf("%w: %w", errNoAnswer, sockerr.Plain(err))
 }
 
 // errTooSlow: there was no answer in the time of the request.

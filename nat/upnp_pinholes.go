@@ -16,6 +16,7 @@ import (
 	"github.com/mailpub/mailpub/nat/forward"
 	"github.com/mailpub/mailpub/nat/gateway"
 	"github.com/mailpub/mailpub/plan"
+	"github.com/mailpub/mailpub/plan/egress"
 )
 
 // upnpPinholes makes pinholes by UPnP (WANIPv6FirewallControl:1). It lists none: each has a
@@ -43,7 +44,10 @@ func (u *upnp) Pinholes(ctx context.Context, o Options) (*upnpPinholes, error) {
 		return nil, fmt.Errorf("%w: run mailpub on %s itself", ErrOtherHost, o.IPv6)
 	}
 
-	client := clientFrom(&net.Dialer{LocalAddr: net.TCPAddrFromAddrPort(netip.AddrPortFrom(o.IPv6, 0))})
+	client := clientFrom(&net.Dialer{
+		LocalAddr:      net.TCPAddrFromAddrPort(netip.AddrPortFrom(o.IPv6, 0)),
+		ControlContext: egress.Control,
+	})
 	root, location, err := u.describeOverIPv6(ctx, o, client)
 	if err != nil {
 		root, location, client = u.root, u.location, newClient() // better than not to ask

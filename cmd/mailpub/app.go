@@ -48,6 +48,7 @@ type app struct {
 	verbose verbosity
 	system  bool // the package's config and secrets
 
+	stopWaits   func()                                           // ends the line of what is waited for; may be nil
 	style       *term.Style                                      // of the output, whatever the stream is; nil for what fits it
 	withSignals func(context.Context) context.Context            // makes the context of commands that take their time; may be nil
 	learning    func(context.Context, mdaemon.Instruction) error // has a person do something in MDaemon; nil asks on the terminal

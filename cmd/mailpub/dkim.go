@@ -35,7 +35,7 @@ remove the first one some days later, when all mail signed with it is delivered.
 				}
 			}
 
-			keys, err := site.Keys(cfg)
+			keys, err := site.Keys(cmd.Context(), cfg)
 			if err != nil {
 				return err
 			}
@@ -55,5 +55,5 @@ func makeKeys(ctx context.Context, cfg *config.Config, o site.Options) error {
 		return err
 	}
 	defer lock.Close()
-	return lock.MakeAllKeys()
+	return lock.MakeAllKeys(ctx)
 }

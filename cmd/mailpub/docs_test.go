@@ -364,7 +364,7 @@ func TestDocsLinks(t *testing.T) {
 }
 
 // imperatives are the verbs that a command's short text begins with.
-var imperatives = strings.Fields("Apply Authorize Check Detect Explain Format Generate Give Ignore Install Learn List Make Manage Monitor Print Recreate Remove Rename Report Run Show Stop Test Verify Write")
+var imperatives = strings.Fields("Apply Authorize Check Detect Explain Format Generate Give Ignore Install Learn List Make Manage Monitor Move Print Recreate Remove Rename Report Run Show Stop Test Update Verify Write")
 
 // Every short text is an imperative with its object, in one style.
 func TestShortTexts(t *testing.T) {

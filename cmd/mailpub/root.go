@@ -33,6 +33,9 @@ func (a *app) execute(ctx context.Context, args []string) int {
 	root.SetOut(a.ui.Out)
 	root.SetErr(a.ui.Err)
 	cmd, err := root.ExecuteContextC(ctx)
+	if a.stopWaits != nil {
+		a.stopWaits()
+	}
 
 	switch {
 	case err == nil:
@@ -169,7 +172,7 @@ func rootCommand(a *app) *cobra.Command {
 		applyCommand(a), verifyCommand(a), driftCommand(a), ignoreCommand(a),
 		destroyCommand(a), stateCommand(a), requestCommand(a))
 
-	add(groupServe, watchCommand(a), serviceCommand(a), reportCommand(a), routerCommand(a),
+	add(groupServe, watchCommand(a), fleetCommand(a), serviceCommand(a), reportCommand(a), routerCommand(a),
 		mdaemonCommand(a), mailboxCommand(a), reportsCommand(a), dkimCommand(a),
 		receiveCommand(a), probeCommand(a))
 

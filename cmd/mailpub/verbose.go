@@ -2,6 +2,7 @@ package main
 
 import (
 	"log/slog"
+	"slices"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -9,9 +10,11 @@ import (
 	"github.com/mailpub/mailpub/plan/trace"
 )
 
-// observe has a command log what it asks and writes, as often as -v was given.
+// observe has a command log what it asks and writes, as often as -v was given; without -v, a terminal shows which
+// answer the command waits for.
 func (a *app) observe(cmd *cobra.Command) {
 	if a.verbose == 0 {
+		a.showWaits(cmd)
 		return
 	}
 
@@ -38,4 +41,20 @@ func (a *app) observe(cmd *cobra.Command) {
 	}
 
 	cmd.SetContext(trace.With(cmd.Context(), o))
+}
+
+// showWaits has a terminal show what the command waits for. Commands that run until a signal have a log instead, and
+// the demo says itself what it does.
+func (a *app) showWaits(cmd *cobra.Command) {
+	if a.style != nil || slices.Contains([]string{"watch", "receive", "serve", "demo"}, cmd.Name()) {
+		return
+	}
+
+	began, stop := a.ui.ShowWaits(a.noColor)
+	if began == nil {
+		return
+	}
+
+	a.stopWaits = stop
+	cmd.SetContext(trace.With(cmd.Context(), &trace.Observer{Began: began}))
 }

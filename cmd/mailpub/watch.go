@@ -97,22 +97,8 @@ differs or fails, 1 when the state of a site is unknown.`,
 		panic(err) // it is defined above
 	}
 
-	fl.StringVar(&f.log, "log", "text", "how to log on standard error: text, json, or to journald")
+	fl.StringVar(&f.log, "log", "auto", "how to log on standard error: text, json, or to journald; auto: for people on a terminal, else text")
 	return cmd
-}
-
-// addAtOnce adds the flag that says how many sites are checked at once.
-func addAtOnce(cmd *cobra.Command, n *int) {
-	cmd.Flags().IntVar(n, "at-once", fleet.AtOnce,
-		"how many sites to check at once; each name server, mail host and provider account has its own limit besides")
-
-	inner := cmd.RunE
-	cmd.RunE = func(cmd *cobra.Command, args []string) error {
-		if *n < 1 || *n > 1024 {
-			return fmt.Errorf("--at-once is %d, want a number from 1 to 1024", *n)
-		}
-		return inner(cmd, args)
-	}
 }
 
 // fleetOptions are what sites are watched with. The log has what is at least of a level and, with
@@ -122,7 +108,7 @@ func (a *app) fleetOptions(f watchFlags, level slog.Level) (fleet.Options, error
 		level = slog.LevelDebug
 	}
 
-	log, err := fleet.NewLog(f.log, level, a.ui.Err)
+	log, err := a.watchLog(f, level)
 	if err != nil {
 		return fleet.Options{}, err
 	}
@@ -144,6 +130,18 @@ func (a *app) fleetOptions(f watchFlags, level slog.Level) (fleet.Options, error
 	}
 
 	return o, nil
+}
+
+// watchLog is the log of watch: for people on a terminal, else in the form that --log names.
+func (a *app) watchLog(f watchFlags, level slog.Level) (*slog.Logger, error) {
+	if f.log == "auto" {
+		if h := term.NewLogHandler(a.ui.Err, a.noColor, level); h != nil {
+			return slog.New(h), nil
+		}
+		f.log = "text"
+	}
+
+	return fleet.NewLog(f.log, level, a.ui.Err)
 }
 
 // watchSites watches until ctx is done.

@@ -13,6 +13,8 @@ import (
 	"github.com/caddyserver/certmagic"
 	"github.com/mholt/acmez/v3/acme"
 	"go.uber.org/zap"
+
+	"github.com/mailpub/mailpub/plan/egress"
 )
 
 // LetsEncrypt is the directory of Let's Encrypt.
@@ -49,6 +51,10 @@ type ACME struct {
 // renewed until ctx ends. It returns before there is one: see Config. What goes wrong is
 // logged, and tried again with growing pauses. Wait for Close when ctx has ended.
 func FromACME(ctx context.Context, o Options) (*ACME, error) {
+	if err := egress.Refuse(ctx, "ordering certificates"); err != nil { // the library has dialers of its own
+		return nil, err
+	}
+
 	issuer := certmagic.ACMEIssuer{
 		CA:                      o.Directory,
 		Email:                   o.Email,

@@ -12,12 +12,13 @@ import (
 	"github.com/mailpub/mailpub/mailsvc/smtpclient"
 	"github.com/mailpub/mailpub/plan"
 	"github.com/mailpub/mailpub/plan/catalog"
+	"github.com/mailpub/mailpub/plan/egress"
 )
 
 // Checks returns the checks of the mail service. Each opens connections of its own.
 func Checkers(f Facts) []plan.Checker {
 	if f.Dial == nil {
-		f.Dial = (&net.Dialer{}).DialContext
+		f.Dial = egress.Dialer().DialContext
 	}
 
 	f.Dial = smtpclient.WaitOnce(f.Dial)

@@ -14,6 +14,7 @@ import (
 	"github.com/mailpub/mailpub/mailsvc/smtpclient"
 	"github.com/mailpub/mailpub/plan"
 	"github.com/mailpub/mailpub/plan/catalog"
+	"github.com/mailpub/mailpub/plan/egress"
 )
 
 // ExternalTarget is what somebody elsewhere needs to know to check a mail server.
@@ -47,7 +48,7 @@ const portTimeout = 5 * time.Second
 // rules that only a stranger can try. Of SMTP it says nothing where port 25 is not among Ports.
 func CheckExternal(ctx context.Context, o ExternalTarget) []plan.Check {
 	if o.Dial == nil {
-		o.Dial = (&net.Dialer{}).DialContext
+		o.Dial = egress.Dialer().DialContext
 	}
 
 	if o.Now == nil {
@@ -257,7 +258,7 @@ func (h Hop) Greylisted() bool {
 // first that failed.
 func (o ExternalTarget) Send(ctx context.Context, domain, word string) []Hop {
 	if o.Dial == nil {
-		o.Dial = (&net.Dialer{}).DialContext
+		o.Dial = egress.Dialer().DialContext
 	}
 
 	if o.Now == nil {

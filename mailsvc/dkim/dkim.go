@@ -100,6 +100,9 @@ func Load(path string) (Key, error) {
 	return k, nil
 }
 
+// Parse reads the text of a private key, as Load does. No error holds any of it.
+func Parse(text string) (Key, error) { return parse([]byte(text)) }
+
 func parse(data []byte) (Key, error) {
 	block, _ := pem.Decode(data)
 	if block == nil {

@@ -14,6 +14,8 @@ import (
 
 	"github.com/emersion/go-sasl"
 	"github.com/emersion/go-smtp"
+
+	"github.com/mailpub/mailpub/plan/egress"
 )
 
 // stepTimeout bounds a connection and a login.
@@ -53,7 +55,7 @@ func (a *Account) dial(ctx context.Context, address string) (net.Conn, error) {
 	if a.Dial != nil {
 		return a.Dial(ctx, "tcp", address)
 	}
-	return (&net.Dialer{}).DialContext(ctx, "tcp", address)
+	return egress.Dialer().DialContext(ctx, "tcp", address)
 }
 
 func (a *Account) tls(address string) *tls.Config {

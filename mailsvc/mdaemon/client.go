@@ -20,6 +20,8 @@ import (
 
 	"golang.org/x/net/html/charset"
 
+	"github.com/mailpub/mailpub/plan/egress"
+	"github.com/mailpub/mailpub/plan/sockerr"
 	"github.com/mailpub/mailpub/plan/trace"
 )
 
@@ -103,7 +105,7 @@ func (c *Client) call(ctx context.Context, operation string, parameters ...eleme
 	req.SetBasicAuth(c.User, password)
 	res, err := trace.Do("mdaemon", req, c.http.Do)
 	if err != nil {
-		return Answer{}, fmt.Errorf("MDaemon's XML API at %s: %w", c.URL, withoutAddresses(err))
+		return Answer{}, sockerr.Plain(fmt.Errorf("MDaemon's XML API at %s: %w", c.URL, withoutAddresses(err)))
 	}
 
 	defer res.Body.Close()
@@ -208,7 +210,8 @@ func (c *Client) connect() (*http.Client, error) {
 
 	return &http.Client{
 		Transport: &http.Transport{
-			TLSClientConfig: config, DialContext: (&net.Dialer{Timeout: callTimeout}).DialContext,
+			TLSClientConfig:   config,
+			DialContext:       (&net.Dialer{Timeout: callTimeout, ControlContext: egress.Control}).DialContext,
 			DisableKeepAlives: true,
 		},
 		CheckRedirect: func(*http.Request, []*http.Request) error {

@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"github.com/mailpub/mailpub/mailsvc/smtpclient"
+	"github.com/mailpub/mailpub/plan/egress"
 )
 
 const (
@@ -138,7 +139,7 @@ func (d *Driver) askPort(ctx context.Context, s *state, addr string, p behaviour
 // implicitTLS dials with TLS from the first octet on (RFC 8314 section 3.3).
 func implicitTLS(dial smtpclient.Dial) smtpclient.Dial {
 	if dial == nil {
-		dial = new(net.Dialer).DialContext
+		dial = egress.Dialer().DialContext
 	}
 
 	return func(ctx context.Context, network, address string) (net.Conn, error) {

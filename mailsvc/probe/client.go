@@ -15,10 +15,11 @@ import (
 	"net/http"
 	"net/http/httptrace"
 	"net/netip"
-	"net/url"
 	"strings"
 	"time"
 
+	"github.com/mailpub/mailpub/plan/egress"
+	"github.com/mailpub/mailpub/plan/sockerr"
 	"github.com/mailpub/mailpub/plan/trace"
 )
 
@@ -77,10 +78,7 @@ func (c *Client) Check(ctx context.Context, r Request) (Answer, error) {
 
 	response, err := trace.Do("probe", request, client.Do)
 	if err != nil {
-		if post := (*url.Error)(nil); errors.As(err, &post) { // which says the whole address once more
-			err = post.Err
-		}
-		return Answer{}, fmt.Errorf("probe %s: %w", c.URL, err)
+		return Answer{}, sockerr.Plain(fmt.Errorf("probe %s: %w", c.URL, err))
 	}
 
 	defer response.Body.Close()
@@ -125,6 +123,7 @@ func read(at string, status int, text []byte) (a Answer, err error) {
 
 func (c *Client) transport() http.RoundTripper {
 	t := &http.Transport{
+		DialContext:           egress.Dialer().DialContext,
 		DisableKeepAlives:     true,
 		TLSHandshakeTimeout:   10 * time.Second,
 		ResponseHeaderTimeout: callTimeout,

@@ -18,6 +18,7 @@ import (
 
 	"github.com/mailpub/mailpub/mailsvc/check"
 	"github.com/mailpub/mailpub/mailsvc/smtpclient"
+	"github.com/mailpub/mailpub/plan/egress"
 	"github.com/mailpub/mailpub/plan/netaddr"
 )
 
@@ -79,7 +80,7 @@ func (s *Server) fillIn() {
 	}
 
 	if s.Dial == nil {
-		s.Dial = (&net.Dialer{}).DialContext
+		s.Dial = egress.Dialer().DialContext
 	}
 
 	if s.Now == nil {

@@ -10,6 +10,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/mailpub/mailpub/plan/egress"
 	"github.com/mailpub/mailpub/plan/redact"
 	"github.com/mailpub/mailpub/plan/trace"
 )
@@ -55,7 +56,7 @@ type Conn struct {
 // Connect connects and reads the greeting. An error means that there was none.
 func Connect(ctx context.Context, dial Dial, addr string) (*Conn, error) {
 	if dial == nil {
-		dial = (&net.Dialer{}).DialContext
+		dial = egress.Dialer().DialContext
 	}
 
 	for pause := connectionPause; ; pause *= 2 {

@@ -1,9 +1,7 @@
 package smtpclient
 
 import (
-	"context"
 	"errors"
-	"io"
 	"net"
 
 	"github.com/mailpub/mailpub/plan/sockerr"
@@ -14,20 +12,10 @@ const ConnectionClosed = "the connection was closed"
 
 // ErrorText says a network error without the addresses that its reader knows.
 func ErrorText(err error) string {
-	switch {
-	case sockerr.Refused(err):
+	if sockerr.Refused(err) {
 		return "connection refused: nothing listens"
-	case sockerr.Unreachable(err):
-		return "no route to the host"
-	case errors.Is(err, io.EOF), sockerr.Broken(err):
-		return ConnectionClosed
-	case errors.Is(err, context.Canceled):
-		return "interrupted"
-	case errors.Is(err, context.DeadlineExceeded) || sockerr.Timeout(err):
-		return "no answer in time"
 	}
-
-	return err.Error()
+	return sockerr.Words(err)
 }
 
 // RemoteErrorText is plainly where routers are on the way: what refuses may be one of them, or a provider.

@@ -17,6 +17,8 @@ import (
 	"time"
 
 	"github.com/mailpub/mailpub/plan"
+	"github.com/mailpub/mailpub/plan/egress"
+	"github.com/mailpub/mailpub/plan/sockerr"
 	"github.com/mailpub/mailpub/plan/trace"
 )
 
@@ -154,7 +156,7 @@ func (f *Fetcher) Fetch(ctx context.Context, domain string) (Policy, error) {
 
 	response, err := trace.Do("https", request, client.Do)
 	if err != nil {
-		return Policy{}, err
+		return Policy{}, sockerr.Plain(err)
 	}
 
 	defer response.Body.Close()
@@ -199,7 +201,7 @@ func (f *Fetcher) transport() http.RoundTripper {
 
 // dial tries the addresses of a host in turn.
 func (f *Fetcher) dial(ctx context.Context, network, address string) (net.Conn, error) {
-	var d net.Dialer
+	d := egress.Dialer()
 	host, port, err := net.SplitHostPort(address)
 	if err != nil || f.Lookup == nil {
 		return d.DialContext(ctx, network, address)

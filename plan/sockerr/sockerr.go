@@ -1,7 +1,7 @@
 // Package sockerr tells the errors of sockets apart by the system's numbers. Windows has
 // numbers of its own (winsock2.h), which Go's syscall package gives no names there; no other
-// system has numbers like these. The package knows no protocol, says no words, and imports
-// the standard library only.
+// system has numbers like these. Plain says them in words. The package knows no protocol, and imports the
+// standard library only.
 package sockerr
 
 import (

@@ -32,6 +32,9 @@ type Observer struct {
 	Exchanged func(Exchange)
 	Wire      func(protocol, peer string, way Direction, text string)
 
+	// Began is told of an exchange when it begins; the function that it returns is called when it ends.
+	Began func(Exchange) (ended func())
+
 	mu      sync.Mutex
 	redacts map[string]func(string) string
 }
@@ -79,18 +82,29 @@ func of(ctx context.Context) *Observer {
 // Start begins an exchange. The function that it returns ends it.
 func Start(ctx context.Context, protocol, peer, question string) func(error) {
 	o := of(ctx)
-	if o == nil || o.Exchanged == nil {
+	if o == nil || o.Exchanged == nil && o.Began == nil {
 		return func(error) {}
+	}
+
+	e := Exchange{
+		Protocol: protocol,
+		Peer:     peer,
+		Question: o.clean(question),
+	}
+
+	ended := func() {}
+	if o.Began != nil {
+		ended = o.Began(e)
 	}
 
 	begin := time.Now()
 	return func(err error) {
-		e := Exchange{
-			Protocol: protocol,
-			Peer:     peer,
-			Question: o.clean(question),
-			Took:     time.Since(begin),
+		ended()
+		if o.Exchanged == nil {
+			return
 		}
+
+		e.Took = time.Since(begin)
 
 		if err != nil {
 			e.Err = o.clean(err.Error())

@@ -11,7 +11,8 @@ type errorList []error
 func (s errorList) Error() string {
 	var said []string
 	for _, err := range s {
-		if text := err.Error(); !slices.Contains(said, text) {
+		text := err.Error()
+		if !slices.ContainsFunc(said, func(s string) bool { return s == text || strings.HasSuffix(s, ": "+text) }) {
 			said = append(said, text)
 		}
 	}
@@ -26,5 +27,15 @@ func JoinErrors(errs []error) error {
 	if len(errs) == 0 {
 		return nil
 	}
-	return errorList(errs)
+
+	var flat errorList
+	for _, err := range errs {
+		if several, ok := err.(errorList); ok {
+			flat = append(flat, several...)
+			continue
+		}
+		flat = append(flat, err)
+	}
+
+	return flat
 }

@@ -4,12 +4,15 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"net"
 	"net/netip"
+	"slices"
 	"strings"
 	"time"
 
 	"github.com/miekg/dns"
 
+	"github.com/mailpub/mailpub/plan/egress"
 	"github.com/mailpub/mailpub/plan/mail"
 	"github.com/mailpub/mailpub/plan/sockerr"
 	"github.com/mailpub/mailpub/plan/trace"
@@ -88,8 +91,7 @@ type ServerError struct {
 }
 
 func (e ServerError) Error() string {
-	return fmt.Sprintf("name server %s: %v", e.Server,
-		e.Err)
+	return sockerr.Plain(fmt.Errorf("name server %s: %w", e.Server, e.Err)).Error()
 }
 func (e ServerError) Unwrap() error { return e.Err }
 
@@ -285,12 +287,35 @@ func (r *Resolver) ask(ctx context.Context, m *dns.Msg, server string) (*dns.Msg
 		m.Extra = nil
 		return r.ask(ctx, m, server)
 	case reply.Truncated:
-		ctx, cancel := context.WithTimeout(ctx, timeout)
+		ctx, cancel := context.WithTimeout(r.operatorContext(ctx, server), timeout)
 		defer cancel()
-		return silent(exchange(ctx, &dns.Client{Net: "tcp", Timeout: timeout}, m, server))
+		return silent(exchange(ctx, tcpClient(timeout), m, server))
 	}
 
 	return reply, nil
+}
+
+func tcpClient(timeout time.Duration) *dns.Client {
+	return &dns.Client{
+		Net:     "tcp",
+		Timeout: timeout,
+		Dialer:  &net.Dialer{Timeout: timeout, ControlContext: egress.Control},
+	}
+}
+
+// operatorContext returns a context without a limit for the system's name servers, if the Resolver uses
+// them: they are the choice of the machine's operator, and often at an address of the own network.
+func (r *Resolver) operatorContext(ctx context.Context, server string) context.Context {
+	if len(r.Servers) > 0 || !egress.Limited(ctx) {
+		return ctx
+	}
+
+	system, err := r.ServerAddrs()
+	if err != nil || !slices.Contains(system, server) {
+		return ctx
+	}
+
+	return egress.Without(ctx)
 }
 
 // TimeoutError is the error of a server that did not reply in time.

@@ -13,6 +13,7 @@ import (
 
 	"github.com/mailpub/mailpub/plan"
 	"github.com/mailpub/mailpub/plan/mail"
+	"github.com/mailpub/mailpub/plan/sockerr"
 	"github.com/mailpub/mailpub/plan/trace"
 	"github.com/mailpub/mailpub/providers/record"
 	"github.com/mailpub/mailpub/providers/zone"
@@ -95,7 +96,7 @@ func (b *backend) unreachable(err error) error {
 	case err == nil || errors.Is(err, context.Canceled) || errors.As(err, new(unreachable)):
 		return err
 	case outcomeOf(err) != fellSilent:
-		return fmt.Errorf("server %s: %w", b.server.addr, err)
+		return sockerr.Plain(fmt.Errorf("server %s: %w", b.server.addr, err))
 	}
 	return unreachable{b.server.addr, err}
 }
@@ -106,8 +107,8 @@ type unreachable struct {
 }
 
 func (u unreachable) Error() string {
-	return fmt.Sprintf("server %s does not answer: %v; check the address, and that TCP port 53 of it is reachable from here",
-		u.server, u.err)
+	why := sockerr.Plain(fmt.Errorf("server %s does not answer: %w", u.server, u.err))
+	return why.Error() + "; check the address, and that its TCP port is reachable from here"
 }
 
 func (u unreachable) Unwrap() error { return u.err }

@@ -12,6 +12,7 @@ import (
 
 	"github.com/miekg/dns"
 
+	"github.com/mailpub/mailpub/plan/egress"
 	"github.com/mailpub/mailpub/plan/sockerr"
 	"github.com/mailpub/mailpub/providers/zone"
 )
@@ -274,11 +275,22 @@ func (s *dnsServer) take(ctx context.Context, timeout time.Duration, fresh bool)
 		l := s.idle[n-1]
 		s.idle = s.idle[:n-1]
 		s.mu.Unlock()
+
+		if err := egress.Connected(ctx, l.RemoteAddr()); err != nil {
+			s.Put(l)
+			return nil, err
+		}
+
 		return l, nil
 	}
 
 	s.mu.Unlock()
-	client := dns.Client{Net: "tcp", Timeout: timeout}
+	client := dns.Client{
+		Net:     "tcp",
+		Timeout: timeout,
+		Dialer:  &net.Dialer{Timeout: timeout, ControlContext: egress.Control},
+	}
+
 	conn, err := client.DialContext(ctx, s.addr)
 	if err != nil {
 		return nil, err

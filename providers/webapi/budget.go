@@ -18,16 +18,16 @@ import (
 // called concurrently.
 type Budgets struct {
 	mu sync.Mutex
-	of map[zone.Account]*Budget
+	of map[zone.APIAccount]*Budget
 }
 
 // Of returns the budget of an account.
-func (b *Budgets) Of(a zone.Account) zone.Budget {
+func (b *Budgets) Of(a zone.APIAccount) zone.Budget {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 
 	if b.of == nil {
-		b.of = map[zone.Account]*Budget{}
+		b.of = map[zone.APIAccount]*Budget{}
 	}
 
 	if b.of[a] == nil {
@@ -40,7 +40,7 @@ func (b *Budgets) Of(a zone.Account) zone.Budget {
 // Budget keeps the calls of one account within what the provider allows: as it documents, and as its
 // replies tell. A quarter is left for people, who use the same account. It implements zone.Budget.
 type Budget struct {
-	account zone.Account
+	account zone.APIAccount
 	limiter *rate.Limiter
 	usual   rate.Limit // as documented, less people's share
 	burst   int
@@ -54,17 +54,26 @@ type Budget struct {
 const peoplesShare = 4
 
 // NewBudget returns the budget of an account of which nothing is heard yet.
-func NewBudget(a zone.Account) *Budget {
-	b := &Budget{account: a, usual: rate.Inf, burst: 20}
-	if a.Rate.Calls > 0 && a.Rate.Per > 0 {
-		most := max(a.Rate.Calls-a.Rate.Calls/peoplesShare, 1)
-		b.usual = rate.Limit(float64(most) / a.Rate.Per.Seconds())
-		b.burst = min(max(most/10, 1), 100) // what comes at once counts too
-	}
-
+func NewBudget(a zone.APIAccount) *Budget {
+	b := &Budget{account: a}
+	b.usual, b.burst = CallRate(a)
 	b.limiter = rate.NewLimiter(b.usual, b.burst)
 	return b
 }
+
+// CallRate are how many calls a second mailpub makes with an account, and how many at once, less people's share. The
+// rate is rate.Inf where the provider documents none.
+func CallRate(a zone.APIAccount) (perSecond rate.Limit, burst int) {
+	if a.Rate.Calls <= 0 || a.Rate.Per <= 0 {
+		return rate.Inf, 20
+	}
+
+	most := max(a.Rate.Calls-a.Rate.Calls/peoplesShare, 1)
+	return rate.Limit(float64(most) / a.Rate.Per.Seconds()), min(max(most/10, 1), 100) // what comes at once counts too
+}
+
+// BlockedUntil is when the provider takes calls again; in the past where it does.
+func (b *Budget) BlockedUntil() time.Time { return b.blockedUntil() }
 
 // Wait implements zone.Budget.
 func (b *Budget) Wait(ctx context.Context, calls int) error {

@@ -7,6 +7,7 @@ import (
 	"net/http"
 	"time"
 
+	"github.com/mailpub/mailpub/plan/egress"
 	"github.com/mailpub/mailpub/plan/redact"
 	"github.com/mailpub/mailpub/plan/trace"
 )
@@ -23,14 +24,14 @@ type scrubber struct {
 
 // scrubbing returns an HTTP client that never hands a secret of the settings back.
 func (p Provider) scrubbing(o Options) *http.Client {
-	client := http.Client{Timeout: 20 * time.Second}
+	client := http.Client{Timeout: 20 * time.Second, Transport: egress.HTTP()}
 	if o.HTTPClient != nil {
 		client = *o.HTTPClient
 	}
 
 	next := client.Transport
 	if next == nil {
-		next = http.DefaultTransport
+		next = egress.HTTP()
 	}
 
 	client.Transport = scrubber{next: next, secrets: p.secrets(o.Settings)}

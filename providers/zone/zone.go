@@ -10,6 +10,7 @@ import (
 
 	"github.com/mailpub/mailpub/plan"
 	"github.com/mailpub/mailpub/plan/mail"
+	"github.com/mailpub/mailpub/plan/sockerr"
 	"github.com/mailpub/mailpub/providers/record"
 	"github.com/mailpub/mailpub/providers/resolver"
 )
@@ -138,7 +139,7 @@ func (z *Zone) readSets(ctx context.Context, targets []record.Target) (Listing, 
 
 	l, err := z.listAround(ctx, sets)
 	if err != nil {
-		return l, fmt.Errorf("zone %s: %w", z.Name, err)
+		return l, sockerr.Plain(err)
 	}
 
 	return l, nil
@@ -197,7 +198,7 @@ func (z *Zone) Apply(ctx context.Context, batch []plan.Change, done func(plan.Ch
 	if len(edits) > 0 {
 		written = z.Backend.Write(ctx, edits)
 		if written != nil {
-			written = fmt.Errorf("zone %s: %w", z.Name, written)
+			written = sockerr.Plain(written)
 		}
 
 		if errors.Is(written, plan.ErrStale) || ctx.Err() != nil && written != nil {

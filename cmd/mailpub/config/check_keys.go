@@ -29,6 +29,12 @@ func (k *checker) dkim(at string, d Domain) {
 
 		seen[key.Selector] = true
 		k.word("domains.dkim.algorithm", path+".algorithm", key.Algorithm)
+		switch {
+		case key.Key != "" && key.File != "":
+			k.add(path+".key", "is set together with file, want one of them")
+		case key.Key != "":
+			k.reference(path+".key", key.Key)
+		}
 	}
 }
 

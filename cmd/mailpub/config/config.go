@@ -6,6 +6,7 @@
 package config
 
 import (
+	"context"
 	"path/filepath"
 	"strings"
 	"time"
@@ -40,6 +41,8 @@ type Config struct {
 	zoneAt map[string]int // absolute name of each zone to its index
 
 	secrets redact.Set // those that were resolved
+
+	named func(ctx context.Context, name string) (string, error) // resolves secret:NAME; see ResolveWith
 }
 
 // Server is the mail server.
@@ -92,6 +95,7 @@ type DKIM struct {
 	Selector  string `mapstructure:"selector"`
 	Algorithm string `mapstructure:"algorithm"`
 	File      string `mapstructure:"file"` // PEM, relative to the config file; see DKIMPath
+	Key       string `mapstructure:"key"`  // a reference to the PEM text, in the place of a file
 
 	TTL time.Duration `mapstructure:"ttl"` // 0: the domain's
 }

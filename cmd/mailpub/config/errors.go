@@ -15,6 +15,9 @@ type Problem struct {
 	Field string // "domains[0].name"
 	Text  string // what is wrong and what was expected
 
+	// Reference is the reference of a secret that cannot be read: the file itself is right.
+	Reference string
+
 	// Of a file that cannot be parsed:
 	Source string // the line itself
 	Column int    // in it, from 1
@@ -42,6 +45,11 @@ func (p Problem) Error() string {
 	}
 
 	return where + ": " + p.Field + ": " + p.Text
+}
+
+// OnlySecrets reports whether the files are right, and only secrets are missing that they refer to.
+func (e Errors) OnlySecrets() bool {
+	return len(e) > 0 && !slices.ContainsFunc(e, func(p Problem) bool { return p.Reference == "" })
 }
 
 // Errors are all mistakes of a file, one a line, in the order of the file.

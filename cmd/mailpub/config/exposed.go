@@ -22,7 +22,9 @@ func (c *Config) Exposed() (warnings []string) {
 
 	for _, d := range c.Domains {
 		for _, k := range d.DKIM {
-			paths = append(paths, c.DKIMPath(d, k))
+			if k.Key == "" {
+				paths = append(paths, c.DKIMPath(d, k))
+			}
 		}
 	}
 
@@ -43,6 +45,12 @@ func (c *Config) Exposed() (warnings []string) {
 // references are the values that may name a secret.
 func (c *Config) references() []string {
 	refs := []string{c.Verify.Probe.Token, c.Verify.Mailbox.Password}
+	for _, d := range c.Domains {
+		for _, k := range d.DKIM {
+			refs = append(refs, k.Key)
+		}
+	}
+
 	for _, z := range c.Zones {
 		for _, v := range z.Settings {
 			refs = append(refs, v)

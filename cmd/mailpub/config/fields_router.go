@@ -47,7 +47,8 @@ func zoneFields() []Field {
 			Path:    "zones.settings.key",
 			Example: `"env:MAILPUB_TSIG_KEY"`,
 			Text: "secrets are references: env:NAME, file:PATH,\n" +
-				"exec:COMMAND, credential:NAME (systemd)",
+				"exec:COMMAND, credential:NAME (systemd); for a site\n" +
+				"of a fleet secret:NAME",
 			Note: "The PTR of a public address goes into the reverse zone that is listed here, say\n" +
 				"2.2.2.in-addr.arpa. Without that zone, plan prints a request for the provider.",
 		},

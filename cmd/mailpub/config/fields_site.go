@@ -203,6 +203,13 @@ func domainFields() []Field {
 			Text:    "by default .mailpub/dkim/DOMAIN.SELECTOR.pem",
 		},
 		{
+			Path:    "domains.dkim.key",
+			Example: `"env:DKIM_KEY"`,
+			Text: "instead of a file: a reference to the key's PEM text,\n" +
+				"which apply never makes",
+			Off: true,
+		},
+		{
 			Path:    "domains.dkim.ttl",
 			Example: "1h",
 			Text:    "by default the domain's",

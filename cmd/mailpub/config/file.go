@@ -28,9 +28,6 @@ type Source struct {
 
 func (f file) source() Source { return Source{f.path, f.digest} }
 
-// Sources are the files that the config was read from: its own, and the one of defaults if there is one.
-func (c *Config) Sources() []Source { return c.sources }
-
 // readFile parses a file for what it holds and where in it that is. The error is an Errors.
 func readFile(path string, data []byte) (f file, err error) {
 	format := strings.TrimPrefix(strings.ToLower(filepath.Ext(path)), ".")

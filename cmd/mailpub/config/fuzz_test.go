@@ -13,7 +13,7 @@ func FuzzConfig(f *testing.F) {
 	f.Add([]byte("site: x\ndomains: [{name: x.it, ttl: 1h, dkim: [{selector: a, ttl: 5m}]}]\nzones: 7\n"))
 	f.Add([]byte("\xff\xfes\x00i\x00t\x00e\x00"))
 	f.Fuzz(func(t *testing.T, data []byte) {
-		u, err := parse("site.yaml", data)
+		u, err := parse("site.yaml", data, readOwned)
 		var c *Config
 		if err == nil {
 			c, err = u.Check()

@@ -28,11 +28,26 @@ func Load(path string) (*Config, error) {
 
 // Parse is Load for the text of a file that is at path, or is to be.
 func Parse(path string, data []byte) (*Config, error) {
-	u, err := parse(path, data)
+	return ParseOver(path, data, readOwned)
+}
+
+// ParseOver is Parse for a file whose defaults are not beside it: beneath returns the text of the file that defaults
+// names.
+func ParseOver(path string, data []byte, beneath func(path string) ([]byte, error)) (*Config, error) {
+	u, err := parse(path, data, beneath)
 	if err != nil {
 		return nil, err
 	}
 	return u.Check()
+}
+
+// readOwned reads a file that nobody else may write.
+func readOwned(path string) ([]byte, error) {
+	data, err := os.ReadFile(path)
+	if err == nil {
+		err = checkOwner(path)
+	}
+	return data, err
 }
 
 // Unchecked is a config whose files were read, and of which nobody knows yet whether it is right.
@@ -55,10 +70,10 @@ func Read(path string) (*Unchecked, error) {
 		return nil, fmt.Errorf("config: %w", err)
 	}
 
-	return parse(path, data)
+	return parse(path, data, readOwned)
 }
 
-func parse(path string, data []byte) (*Unchecked, error) {
+func parse(path string, data []byte, beneath func(string) ([]byte, error)) (*Unchecked, error) {
 	own, err := readFile(path, data)
 	if err != nil {
 		return nil, err
@@ -70,15 +85,18 @@ func parse(path string, data []byte) (*Unchecked, error) {
 		return &Unchecked{c, []file{own}}, nil
 	}
 
-	beneath, err := readDefaults(c.Path(name))
+	under, err := readDefaults(c.Path(name), beneath)
 	if err != nil {
 		return nil, c.inDefaults(name, err)
 	}
 
-	c.beneath = &beneath
-	c.sources = append(c.sources, beneath.source())
-	return &Unchecked{c, []file{beneath, own}}, nil
+	c.beneath = &under
+	c.sources = append(c.sources, under.source())
+	return &Unchecked{c, []file{under, own}}, nil
 }
+
+// Sources are the files that the config was read from: its own, and the one of defaults if there is one.
+func (c *Config) Sources() []Source { return c.sources }
 
 // Ledger returns the state directory and the name of the site, as they stand in the files. Check
 // may come to others, or find a mistake in them; what is no name is "".
@@ -185,12 +203,8 @@ func within(path, section string) bool {
 }
 
 // readDefaults reads the file that defaults names.
-func readDefaults(path string) (f file, err error) {
-	data, err := os.ReadFile(path)
-	if err == nil {
-		err = checkOwner(path)
-	}
-
+func readDefaults(path string, read func(string) ([]byte, error)) (f file, err error) {
+	data, err := read(path)
 	if err == nil {
 		f, err = readFile(path, data)
 	}

@@ -78,3 +78,6 @@ func (c *Config) ownLine(path string) int {
 	}
 	return line
 }
+
+// Position returns where a field is, or the nearest thing around it: the file and the line, from 1.
+func (c *Config) Position(path string) (file string, line int) { return c.at(path) }

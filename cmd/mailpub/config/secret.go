@@ -20,7 +20,7 @@ const commandTimeout = time.Minute
 
 // IsReference reports whether s names a secret without holding it.
 func IsReference(s string) bool {
-	for _, p := range []string{"env:", "file:", "exec:", "credential:"} {
+	for _, p := range []string{"env:", "file:", "exec:", "credential:", "secret:"} {
 		if rest, ok := strings.CutPrefix(s, p); ok && rest != "" {
 			return true
 		}
@@ -35,6 +35,7 @@ func (c *Config) ResolvedSettings(ctx context.Context, i int) (map[string]string
 	z := c.Zones[i]
 	p, _ := providers.Lookup(z.Provider)
 	out := map[string]string{}
+	var missing Errors
 
 	for name, v := range z.Settings {
 		out[name] = v
@@ -47,11 +48,20 @@ func (c *Config) ResolvedSettings(ctx context.Context, i int) (map[string]string
 		}
 
 		secret, err := c.secret(ctx, fmt.Sprintf("zones[%d].settings.%s", i, s.Name), v)
+		var problems Errors
+		if errors.As(err, &problems) {
+			missing = append(missing, problems...)
+			continue
+		}
 		if err != nil {
 			return nil, err
 		}
 
 		out[s.Name] = secret
+	}
+
+	if len(missing) > 0 {
+		return nil, missing
 	}
 
 	return out, nil
@@ -62,7 +72,13 @@ func (c *Config) ResolvedSettings(ctx context.Context, i int) (map[string]string
 func (c *Config) secret(ctx context.Context, path, ref string) (string, error) {
 	secret, err := c.resolve(ctx, ref)
 	if err != nil {
-		return "", Errors{{File: c.File, Line: c.Lines.At(path), Field: path, Text: err.Error()}}
+		return "", Errors{{
+			File:      c.File,
+			Line:      c.Lines.At(path),
+			Field:     path,
+			Text:      err.Error(),
+			Reference: ref,
+		}}
 	}
 	c.secrets.Add(secret)
 	return secret, nil
@@ -94,7 +110,44 @@ func (c *Config) ServiceSecret(ctx context.Context, name string) (string, error)
 
 // resolve is Resolve for references in the config: paths are relative to its file.
 func (c *Config) resolve(ctx context.Context, ref string) (string, error) {
+	name, named := strings.CutPrefix(ref, "secret:")
+	switch {
+	case !named:
+	case c.named == nil:
+		return "", errNoNamedSecrets
+	default:
+		return c.namedSecret(ctx, name)
+	}
 	return Resolve(ctx, ref, filepath.Dir(c.File))
+}
+
+// ResolveWith has find return what a reference secret:NAME names: a fleet keeps such secrets, sealed, in its
+// database. find is called with the name alone.
+func (c *Config) ResolveWith(find func(ctx context.Context, name string) (string, error)) {
+	c.named = find
+}
+
+// errNoNamedSecrets is the error of a secret:NAME outside a fleet.
+var errNoNamedSecrets = errors.New("secret:NAME works only for a site of a fleet, whose database keeps the secret (mailpub fleet secret set NAME); a config file takes env:NAME, file:PATH, exec:COMMAND or credential:NAME")
+
+func (c *Config) namedSecret(ctx context.Context, name string) (string, error) {
+	secret, err := c.named(ctx, name)
+	if err == nil && secret == "" {
+		err = fmt.Errorf("secret:%s is empty, want the secret", name)
+	}
+	return secret, err
+}
+
+// DKIMKey returns the text that the key of a domain's selector refers to; "" where the key is a file.
+func (c *Config) DKIMKey(ctx context.Context, domain, selector string) (string, error) {
+	for i, d := range c.Domains {
+		for j, k := range d.DKIM {
+			if d.Name == domain && k.Selector == selector && k.Key != "" {
+				return c.secret(ctx, fmt.Sprintf("domains[%d].dkim[%d].key", i, j), k.Key)
+			}
+		}
+	}
+	return "", nil
 }
 
 // Resolve fetches what a reference names. Relative paths are relative to dir; one final newline
@@ -103,6 +156,8 @@ func Resolve(ctx context.Context, ref, dir string) (string, error) {
 	kind, what, _ := strings.Cut(ref, ":")
 	var secret string
 	switch kind {
+	case "secret":
+		return "", errNoNamedSecrets
 	case "env":
 		v, set := os.LookupEnv(what)
 		if !set {
@@ -139,7 +194,7 @@ func Resolve(ctx context.Context, ref, dir string) (string, error) {
 
 		data, err := os.ReadFile(what)
 		if err != nil {
-			return "", fmt.Errorf("secret can't be read: %w", err)
+			return "", fmt.Errorf("secret cannot be read: %w", err)
 		}
 
 		secret = text(data)

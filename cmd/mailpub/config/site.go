@@ -1,6 +1,7 @@
 package config
 
 import (
+	"cmp"
 	"net/netip"
 	"slices"
 	"strings"
@@ -67,7 +68,7 @@ func (c *Config) PlanSite(auto ...netip.Addr) mail.Spec {
 		for _, k := range d.DKIM {
 			pd.DKIM = append(pd.DKIM, mail.DKIM{
 				Selector: k.Selector,
-				File:     c.DKIMPath(d, k),
+				File:     cmp.Or(k.Key, c.DKIMPath(d, k)),
 				TTL:      seconds(k.TTL),
 			})
 		}

@@ -12,8 +12,8 @@ import (
 	"github.com/mailpub/mailpub/cmd/mailpub/watch"
 )
 
-// historyPath is the directory where the past of the sites of a state directory is kept.
-func historyPath(dir string) string { return filepath.Join(dir, "history") }
+// HistoryDir is the directory where the past of the sites of a state directory is kept.
+func HistoryDir(dir string) string { return filepath.Join(dir, "history") }
 
 // What a page shows of the past.
 const (
@@ -71,7 +71,7 @@ func (c *historyRecorder) setSites(sites []watch.Site) {
 	}
 
 	for _, s := range sites {
-		c.homes[s.Name] = historyPath(filepath.Dir(s.Home))
+		c.homes[s.Name] = HistoryDir(filepath.Dir(s.Home))
 		if c.sites[s.Name] == nil {
 			c.show(watch.Snapshot{
 				Site:     s.Name,

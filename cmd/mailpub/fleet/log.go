@@ -26,7 +26,7 @@ func NewLog(form string, from slog.Level, w io.Writer) (*slog.Logger, error) {
 		}
 		h = &journald{level: o.Level, send: sdjournal.Send}
 	default:
-		return nil, fmt.Errorf("--log is %q, want text, json or journald", form)
+		return nil, fmt.Errorf("--log is %q, want auto, text, json or journald", form)
 	}
 
 	return slog.New(h), nil

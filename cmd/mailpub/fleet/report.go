@@ -38,7 +38,7 @@ func Report(ctx context.Context, cfg *config.Config, o site.Options) (page.Site,
 		Leases:   found.Leases,
 	}}
 
-	path := historyPath(site.StateDir(cfg))
+	path := HistoryDir(site.StateDir(cfg))
 	if _, err := os.Stat(path); errors.Is(err, fs.ErrNotExist) {
 		return out, nil
 	}

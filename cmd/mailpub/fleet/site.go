@@ -27,6 +27,10 @@ func newSite(ctx context.Context, cfg *config.Config, digest string, leads *ledg
 		return watch.Site{}, err
 	}
 
+	if err := site.CheckMoved(dir, cfg.Site); err != nil {
+		return watch.Site{}, err
+	}
+
 	monitor := site.NewMonitor(cfg, o)
 	monitor.KeepMessages(digest)
 	s := NewSite(cfg, digest, monitor)
@@ -91,7 +95,7 @@ func Channels(ctx context.Context, cfg *config.Config) (all []watch.Channel, err
 		case n.Webhook != "":
 			all = append(all, notify.Webhook(n.Webhook, secret))
 		case n.URL != "":
-			c, err := notify.Service(secret)
+			c, err := notify.Service(ctx, secret)
 			if err != nil {
 				at := fmt.Sprintf("watch.notify[%d].url", i)
 				return nil, config.Errors{{File: cfg.File, Line: cfg.Lines.At(at), Field: at, Text: err.Error()}}

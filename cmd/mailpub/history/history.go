@@ -55,7 +55,10 @@ func Open(_ context.Context, dir string) (*Store, error) {
 	return &Store{dir: dir, sites: map[string]bool{}}, nil
 }
 
-func (s *Store) path(site string) string { return filepath.Join(s.dir, site+ending) }
+func (s *Store) path(site string) string { return Path(s.dir, site) }
+
+// Path is the file of a site in a directory of histories.
+func Path(dir, site string) string { return filepath.Join(dir, site+ending) }
 
 // AddState notes that a site was in a state at a time. The state holds until the next record, but
 // for no longer than valid: a daemon that does not run knows nothing.

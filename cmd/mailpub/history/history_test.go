@@ -264,8 +264,8 @@ func TestTwoReadAndWrite(t *testing.T) {
 		t.Error(err)
 	}
 
-	if list, err := other.states("office"); err != nil || len(list) != 50 {
-		t.Errorf("%v: %d states", err, len(list))
+	if records, _, err := readFile(other.path("office")); err != nil || len(foldStates(records)) != 50 {
+		t.Errorf("%v: %d states", err, len(foldStates(records)))
 	}
 
 	for _, path := range []string{s.dir, s.path("office")} {

@@ -122,3 +122,12 @@ func (p Past) Days(now time.Time, n int) []Day {
 
 	return days
 }
+
+// TimeOf is when the line of a history was written; the zero time of what is no line of one.
+func TimeOf(line string) time.Time {
+	var r entry
+	if json.Unmarshal([]byte(line), &r) != nil || r.At == 0 {
+		return time.Time{}
+	}
+	return time.Unix(r.At, 0)
+}

@@ -103,7 +103,7 @@ func TestServiceThatHangs(t *testing.T) {
 	for _, url := range []string{"smtp://" + l.Addr().String() +
 		"/?fromAddress=a@example.org&toAddresses=b@example.org&auth=none&encryption=none&usestarttls=no",
 		"generic://" + l.Addr().String() + "/hook?disabletls=yes"} {
-		c, err := Service(url)
+		c, err := Service(t.Context(), url)
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"github.com/mailpub/mailpub/cmd/mailpub/watch"
+	"github.com/mailpub/mailpub/plan/egress"
 )
 
 // Exec returns a channel that runs a program in dir, with a notice as JSON on its standard input
@@ -21,6 +22,10 @@ import (
 func Exec(dir string, command ...string) watch.Channel {
 	return watch.Channel{Name: "exec " + command[0],
 		Send: func(ctx context.Context, n watch.Notice) error {
+			if err := egress.Refuse(ctx, "a program for notices"); err != nil {
+				return err
+			}
+
 			body, err := json.Marshal(n)
 			if err != nil {
 				return err

@@ -148,7 +148,7 @@ func TestServiceSecrets(t *testing.T) {
 		"smtp://mario:s3cret-token@mail example.org/",
 		"s3cret-token",
 	} {
-		_, err := Service(raw)
+		_, err := Service(t.Context(), raw)
 		if err == nil {
 			t.Errorf("%s is taken for a service", raw)
 			continue
@@ -174,7 +174,7 @@ func TestService(t *testing.T) {
 
 	got := make(chan string, 1)
 	go smtpOnce(l, got)
-	c, err := Service(fmt.Sprintf("smtp://%s/?fromAddress=watch@nomeazienda.it&toAddresses=mario@example.org&useStartTLS=no&auth=None&encryption=None",
+	c, err := Service(t.Context(), fmt.Sprintf("smtp://%s/?fromAddress=watch@nomeazienda.it&toAddresses=mario@example.org&useStartTLS=no&auth=None&encryption=None",
 		l.Addr()))
 
 	if err != nil {
@@ -203,7 +203,7 @@ func TestService(t *testing.T) {
 
 	defer server.Close()
 
-	c, err = Service("generic+" + server.URL + "/s3cret-token")
+	c, err = Service(t.Context(), "generic+"+server.URL+"/s3cret-token")
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -263,7 +263,7 @@ func TestServiceHangs(t *testing.T) {
 	defer server.Close()
 	defer close(hang)
 
-	c, err := Service("generic+" + server.URL + "/")
+	c, err := Service(t.Context(), "generic+"+server.URL+"/")
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -16,6 +16,7 @@ import (
 	"time"
 
 	"github.com/mailpub/mailpub/cmd/mailpub/watch"
+	"github.com/mailpub/mailpub/plan/egress"
 )
 
 // Headers of a webhook's request.
@@ -27,9 +28,12 @@ const (
 // Webhook returns a channel that posts a notice as JSON. With a secret it is signed: see Sign. An
 // answer of 2xx means that it was taken; redirections are not followed.
 func Webhook(to, secret string) watch.Channel {
-	client := &http.Client{CheckRedirect: func(*http.Request, []*http.Request) error {
-		return http.ErrUseLastResponse
-	}}
+	client := &http.Client{
+		Transport: egress.HTTP(),
+		CheckRedirect: func(*http.Request, []*http.Request) error {
+			return http.ErrUseLastResponse
+		},
+	}
 
 	name := "webhook"
 	if u, err := url.Parse(to); err == nil {

@@ -7,12 +7,8 @@ import (
 	"github.com/mailpub/mailpub/cmd/mailpub/history"
 	"github.com/mailpub/mailpub/cmd/mailpub/metrics"
 	"github.com/mailpub/mailpub/cmd/mailpub/watch"
-	"github.com/mailpub/mailpub/plan"
 	"github.com/mailpub/mailpub/plan/catalog"
 )
-
-// statuses are those of a check, in the order of their samples.
-var statuses = [...]plan.Status{plan.Pass, plan.Warn, plan.Fail, plan.Skip}
 
 // writeMetrics writes what is known of the sites: totals, and each site by its name; of many sites only
 // those that are not well.

@@ -138,11 +138,6 @@ func (s Site) errors() (list []siteError) {
 // Mark is that of the site's health.
 func (s siteView) Mark() string { return s.Class.mark() }
 
-func healthOf(s history.State) health {
-	return map[history.State]health{history.Good: well, history.Uneasy: uneasy,
-		history.Bad: broken, history.Unknown: unknown}[s]
-}
-
 func newSiteView(s Site, now time.Time) siteView {
 	v := siteView{
 		Site:  s,
@@ -272,4 +267,11 @@ func (p pageData) write(w io.Writer) error {
 	p.Style = template.CSS(readAsset("page.css") + readAsset("picture.css"))
 	p.Script = template.JS(readAsset("live.js"))
 	return templates(p.Language).ExecuteTemplate(w, "page", p)
+}
+
+// WriteSVG writes the picture of a site's ways as an SVG document that stands alone.
+func WriteSVG(w io.Writer, s Site) error {
+	p := s.wideDiagram()
+	p.Style = template.CSS(readAsset("picture.css"))
+	return templates(s.Language).ExecuteTemplate(w, "picture", p)
 }

@@ -20,6 +20,9 @@ import (
 // written only for what is not well, and browsers hear of news every few seconds only.
 const manySites = 100
 
+// statuses are those of a check, in the order of their samples.
+var statuses = [...]plan.Status{plan.Pass, plan.Warn, plan.Fail, plan.Skip}
+
 // Server serves the pages of sites. Safe for concurrent use.
 type Server struct {
 	Version string

@@ -8,6 +8,7 @@ import (
 
 	"github.com/mailpub/mailpub/cmd/mailpub/config"
 	"github.com/mailpub/mailpub/cmd/mailpub/site"
+	"github.com/mailpub/mailpub/plan/egress"
 )
 
 // Temporary returns what starts the receiver for the time of a verification (site.Options): where it
@@ -25,7 +26,7 @@ func startTemporary(ctx context.Context, s *site.Site, o Options) (stop func(), 
 		return none, false
 	}
 
-	d := net.Dialer{Timeout: 2 * time.Second}
+	d := net.Dialer{Timeout: 2 * time.Second, ControlContext: egress.Control}
 	if conn, err := d.DialContext(ctx, "tcp", s.SMTPAddr()); err == nil {
 		conn.Close()
 		return none, false

@@ -13,6 +13,7 @@ import (
 
 	"github.com/mailpub/mailpub/mailsvc"
 	"github.com/mailpub/mailpub/mailsvc/smtpclient"
+	"github.com/mailpub/mailpub/plan/egress"
 )
 
 // Port is one that mail servers serve.
@@ -95,7 +96,7 @@ func detectServer(ctx context.Context, o Options) Server {
 			ctx, cancel := context.WithTimeout(ctx, connecting)
 			defer cancel()
 
-			conn, err := (&net.Dialer{}).DialContext(ctx, "tcp", at)
+			conn, err := egress.Dialer().DialContext(ctx, "tcp", at)
 			if open[i] = err == nil; open[i] {
 				conn.Close()
 			}

@@ -5,7 +5,6 @@ import (
 	"crypto/x509"
 	"errors"
 	"fmt"
-	"net"
 	"net/netip"
 	"slices"
 	"time"
@@ -18,6 +17,7 @@ import (
 	"github.com/mailpub/mailpub/nat/forward"
 	"github.com/mailpub/mailpub/nat/gateway"
 	"github.com/mailpub/mailpub/plan"
+	"github.com/mailpub/mailpub/plan/egress"
 	"github.com/mailpub/mailpub/plan/mail"
 	"github.com/mailpub/mailpub/providers"
 	"github.com/mailpub/mailpub/providers/dnscheck"
@@ -52,7 +52,7 @@ func dnsFacts(cfg *config.Config, spec mail.Spec, resolver *resolver.Resolver) d
 }
 
 // desiredDNS is everything that should be found in DNS.
-func (s *Site) desiredDNS() dnscheck.Facts {
+func (s *Site) desiredDNS(ctx context.Context) dnscheck.Facts {
 	f := s.dnsFacts()
 	f.Own = s.behindRouter()
 	f.Inside = s.spec.Address.String()
@@ -77,7 +77,7 @@ func (s *Site) desiredDNS() dnscheck.Facts {
 			TLSRPT:     len(d.TLSRPT) > 0,
 			Services:   d.Services,
 			Autoconfig: d.Autoconfig,
-			DKIM:       s.selectors(s.cfg.Domains[i]),
+			DKIM:       s.selectors(ctx, s.cfg.Domains[i]),
 		}
 
 		if policy := d.Policy(); policy != nil {
@@ -159,7 +159,7 @@ func (s *Site) loopback() (connect func(context.Context) (string, error), why st
 		ctx, cancel := context.WithTimeout(ctx, loopbackTime)
 		defer cancel()
 
-		conn, err := new(net.Dialer).DialContext(ctx, "tcp", addr)
+		conn, err := egress.Dialer().DialContext(ctx, "tcp", addr)
 		if err != nil {
 			return addr, errors.New(smtpclient.RemoteErrorText(err))
 		}
@@ -218,10 +218,10 @@ func (s *Site) servedCertificates(ctx context.Context, port uint16) ([]*x509.Cer
 }
 
 // selectors are the DKIM keys of a domain, as the checks need them.
-func (s *Site) selectors(d config.Domain) (list []dnscheck.Selector) {
+func (s *Site) selectors(ctx context.Context, d config.Domain) (list []dnscheck.Selector) {
 	for _, k := range d.DKIM {
 		one := dnscheck.Selector{Name: k.Selector}
-		if key, err := readKey(s.cfg, d, k); err == nil {
+		if key, err := readKey(ctx, s.cfg, d, k); err == nil {
 			one.Proves = key.SignedBy
 		}
 		list = append(list, one)

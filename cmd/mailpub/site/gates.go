@@ -70,7 +70,7 @@ func (s *Site) gates(p *Plan) (gates []plan.Gate) {
 	if moving := s.policyDomains(p); len(moving) > 0 {
 		gates = append(gates, plan.Gate{
 			Stage: plan.StageMail,
-			Name:  "the served MTA-STS policies allow the new MX",
+			Name:  "no served MTA-STS policy forbids the new MX",
 			Check: func(ctx context.Context) error {
 				return s.policies().Gate(ctx, moving)
 			},

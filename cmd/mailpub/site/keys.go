@@ -1,6 +1,8 @@
 package site
 
 import (
+	"cmp"
+	"context"
 	"errors"
 	"fmt"
 
@@ -21,11 +23,11 @@ type Key struct {
 func (k Key) Name() string { return k.Selector + "._domainkey." + k.Domain }
 
 // Keys lists the DKIM keys of a config. The error is that of a key that can't be read.
-func Keys(cfg *config.Config) ([]Key, error) {
+func Keys(ctx context.Context, cfg *config.Config) ([]Key, error) {
 	var list []Key
 	for _, d := range cfg.Domains {
 		for _, k := range d.DKIM {
-			key, err := describeKey(cfg, d, k)
+			key, err := describeKey(ctx, cfg, d, k)
 			if err != nil {
 				return nil, err
 			}
@@ -36,15 +38,15 @@ func Keys(cfg *config.Config) ([]Key, error) {
 	return list, nil
 }
 
-func describeKey(cfg *config.Config, d config.Domain, k config.DKIM) (Key, error) {
+func describeKey(ctx context.Context, cfg *config.Config, d config.Domain, k config.DKIM) (Key, error) {
 	out := Key{
 		Domain:    d.Name,
 		Selector:  k.Selector,
 		Algorithm: k.Algorithm,
-		File:      cfg.DKIMPath(d, k),
+		File:      cmp.Or(k.Key, cfg.DKIMPath(d, k)),
 	}
 
-	key, err := readKey(cfg, d, k)
+	key, err := readKey(ctx, cfg, d, k)
 	switch {
 	case errors.Is(err, dkim.ErrNoKey):
 		return out, nil
@@ -57,12 +59,35 @@ func describeKey(cfg *config.Config, d config.Domain, k config.DKIM) (Key, error
 }
 
 // readKey reads a key, which must be of the algorithm that the config says.
-func readKey(cfg *config.Config, d config.Domain, k config.DKIM) (dkim.Key, error) {
-	path := cfg.DKIMPath(d, k)
-	key, err := dkim.Load(path)
+func readKey(ctx context.Context, cfg *config.Config, d config.Domain, k config.DKIM) (dkim.Key, error) {
+	path := k.Key
+	key, err := loadKey(ctx, cfg, d, k)
+	if k.Key == "" {
+		path = cfg.DKIMPath(d, k)
+	}
+
 	if err == nil && key.Algorithm() != k.Algorithm {
 		err = fmt.Errorf("DKIM key %s: is for %s, but the config says %s for selector %q of %s",
 			path, key.Algorithm(), k.Algorithm, k.Selector, d.Name)
 	}
+	return key, err
+}
+
+// loadKey reads a key from its file, or from what the config refers to.
+func loadKey(ctx context.Context, cfg *config.Config, d config.Domain, k config.DKIM) (dkim.Key, error) {
+	if k.Key == "" {
+		return dkim.Load(cfg.DKIMPath(d, k))
+	}
+
+	text, err := cfg.DKIMKey(ctx, d.Name, k.Selector)
+	if err != nil {
+		return dkim.Key{}, err
+	}
+
+	key, err := dkim.Parse(text)
+	if err != nil {
+		err = fmt.Errorf("DKIM key %s: %w", k.Key, err)
+	}
+
 	return key, err
 }

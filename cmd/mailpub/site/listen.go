@@ -99,8 +99,10 @@ func routerEvent(e nat.Event) watch.RouterEvent {
 		nat.AddressChanged: watch.AddressSeen,
 	}[e.What]
 
-	return watch.RouterEvent{
-		Kind: kind,
-		Text: fmt.Sprintf("router %s: %s (%s)", e.Router, e.Why, e.Protocol),
+	text := fmt.Sprintf("router %s: %s (%s)", e.Router, e.Why, e.Protocol)
+	if e.What == nat.Restarted {
+		text = fmt.Sprintf("router %s has restarted (%s: %s)", e.Router, e.Protocol, e.Why)
 	}
+
+	return watch.RouterEvent{Kind: kind, Text: text}
 }

@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"net"
+	"net/http"
 	"net/netip"
 	"os"
 	"strings"
@@ -21,6 +22,7 @@ import (
 	"github.com/mailpub/mailpub/mailsvc/roundtrip"
 	"github.com/mailpub/mailpub/plan"
 	"github.com/mailpub/mailpub/plan/catalog"
+	"github.com/mailpub/mailpub/plan/egress"
 )
 
 // Pauses between two looks, here and at a provider.
@@ -124,9 +126,12 @@ func (s *Site) accessToken(ctx context.Context, at string, m config.RemoteMailbo
 		}
 	}
 
-	if s.options.HTTPClient != nil {
-		ctx = context.WithValue(ctx, oauth2.HTTPClient, s.options.HTTPClient)
+	client := s.options.HTTPClient
+	if client == nil {
+		client = &http.Client{Transport: egress.HTTP()}
 	}
+
+	ctx = context.WithValue(ctx, oauth2.HTTPClient, client)
 
 	token, err := o.TokenSource(ctx, &oauth2.Token{RefreshToken: refresh}).Token()
 	if err != nil {

@@ -13,7 +13,9 @@ import (
 func (k Key) record() plan.Key { return mail.DKIM{Selector: k.Selector}.RecordKey(k.Domain) }
 
 // MakeAllKeys makes the DKIM keys that are missing, and tells of each (KeyMade).
-func (l *Lock) MakeAllKeys() error { return l.makeKeys(func(Key) bool { return true }) }
+func (l *Lock) MakeAllKeys(ctx context.Context) error {
+	return l.makeKeys(ctx, func(Key) bool { return true })
+}
 
 // MakeKeys makes the DKIM keys that a plan lacks, and returns the plan with their records. It fails with
 // plan.ErrStale where anything else differs meanwhile. With a plan that lacks none it returns that. What a
@@ -29,7 +31,7 @@ func (l *Lock) MakeKeys(ctx context.Context, p *Plan) (*Plan, error) {
 	if !slices.ContainsFunc(p.Unmade, lacks) {
 		return p, nil
 	}
-	if err := l.makeKeys(func(k Key) bool { return lacks(k.record()) }); err != nil {
+	if err := l.makeKeys(ctx, func(k Key) bool { return lacks(k.record()) }); err != nil {
 		return nil, err
 	}
 
@@ -59,8 +61,8 @@ func (l *Lock) MakeKeys(ctx context.Context, p *Plan) (*Plan, error) {
 	return made, saved.Stale(made.Plan)
 }
 
-func (l *Lock) makeKeys(wanted func(Key) bool) error {
-	keys, err := Keys(l.cfg)
+func (l *Lock) makeKeys(ctx context.Context, wanted func(Key) bool) error {
+	keys, err := Keys(ctx, l.cfg)
 	if err != nil {
 		return err
 	}

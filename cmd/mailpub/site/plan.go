@@ -57,7 +57,7 @@ func (s *Site) Plan(ctx context.Context) (*Plan, error) {
 		return !s.options.Scope.target(p.Target)
 	})
 
-	spec, unmade, err := s.signing()
+	spec, unmade, err := s.signing(ctx)
 	if err != nil {
 		return nil, err
 	}
@@ -144,14 +144,14 @@ func (p *Plan) redact(secrets *redact.Set) {
 
 // signing returns the site's spec with what DNS is to say of the domains' DKIM keys, and the records of
 // those keys that are not there yet. Where a person enters the records the key has to be there first.
-func (s *Site) signing() (spec mail.Spec, unmade []plan.Key, err error) {
+func (s *Site) signing(ctx context.Context) (spec mail.Spec, unmade []plan.Key, err error) {
 	spec = s.spec
 	spec.Domains = slices.Clone(s.spec.Domains)
 	for i, d := range s.cfg.Domains {
 		spec.Domains[i].DKIM = slices.Clone(s.spec.Domains[i].DKIM)
 		for j, k := range d.DKIM {
 			out := &spec.Domains[i].DKIM[j]
-			key, err := readKey(s.cfg, d, k)
+			key, err := readKey(ctx, s.cfg, d, k)
 			switch {
 			case errors.Is(err, dkim.ErrNoKey):
 				record := out.RecordKey(spec.Domains[i].Name)

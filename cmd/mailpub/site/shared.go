@@ -13,7 +13,7 @@ import (
 // and accounts at DNS providers bear. Methods may be called concurrently.
 type Shared struct {
 	// Budgets returns the budget of an account at a DNS provider. Nil: one of this process.
-	Budgets func(zone.Account) zone.Budget
+	Budgets func(zone.APIAccount) zone.Budget
 
 	zones     zone.Shared
 	questions resolver.QuestionPool
@@ -36,7 +36,7 @@ type mailHost struct {
 // CloseIdle closes the connections that are not in use. What was learnt of servers and accounts stays.
 func (s *Shared) CloseIdle() { s.zones.Close() }
 
-func (s *Shared) budgets() func(zone.Account) zone.Budget {
+func (s *Shared) budgets() func(zone.APIAccount) zone.Budget {
 	switch {
 	case s == nil:
 		return nil
@@ -44,20 +44,6 @@ func (s *Shared) budgets() func(zone.Account) zone.Budget {
 		return s.Budgets
 	}
 	return s.accounts.Of
-}
-
-// Serial returns o with an Event function that several sites may use.
-func (o Options) Serial() Options {
-	if tell := o.Event; tell != nil {
-		var mu sync.Mutex
-		o.Event = func(e Event) {
-			mu.Lock()
-			defer mu.Unlock()
-			tell(e)
-		}
-	}
-
-	return o
 }
 
 // pool is what zones share; without Shared those of one opened site.

@@ -49,6 +49,14 @@ func (o Options) backend(cfg *config.Config) plan.Backend {
 	return files(cfg)
 }
 
+// state is what keeps the state of a site.
+func (o Options) state(cfg *config.Config) State {
+	if o.State != nil {
+		return o.State
+	}
+	return StateFiles{Dir: StateDir(cfg), Site: cfg.Site}
+}
+
 // Load reads a config file, and the ledger of its site as it is now, without a lock. The ledger is
 // read while the config is checked, as both take their time where there are many records.
 func Load(ctx context.Context, file string, o Options) (*config.Config, *plan.Ledger, error) {
@@ -108,12 +116,21 @@ func NewLock(ctx context.Context, cfg *config.Config, o Options) (*Lock, error) 
 }
 
 func tryLock(ctx context.Context, cfg *config.Config, o Options, wait time.Duration) (*Lock, error) {
+	if o.Backend == nil {
+		if err := CheckMoved(StateDir(cfg), cfg.Site); err != nil {
+			return nil, err
+		}
+	}
+
 	held, err := o.backend(cfg).Lock(ctx, wait)
 	if err != nil {
 		return nil, err
 	}
 	return &Lock{cfg: cfg, options: o, held: held}, nil
 }
+
+// Ledger is the site's ledger as it is under the lock.
+func (l *Lock) Ledger() *plan.Ledger { return l.held.Ledger() }
 
 // Close gives the lock back. Sites that were opened with it can't be written for any more.
 func (l *Lock) Close() error { return l.held.Unlock() }

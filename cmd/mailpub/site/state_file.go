@@ -6,7 +6,6 @@ import (
 	"io/fs"
 	"path/filepath"
 
-	"github.com/mailpub/mailpub/cmd/mailpub/config"
 	"github.com/mailpub/mailpub/plan/durable"
 )
 
@@ -45,14 +44,6 @@ func (f StateFiles) Write(name string, data []byte) error {
 		return err
 	}
 	return durable.Replace(f.Path(name), append(data, '\n'))
-}
-
-// state is what keeps the state of a site.
-func (o Options) state(cfg *config.Config) State {
-	if o.State != nil {
-		return o.State
-	}
-	return StateFiles{Dir: StateDir(cfg), Site: cfg.Site}
 }
 
 // readState reads JSON of a state. What is not there leaves into as it is.

@@ -43,7 +43,7 @@ func (s *Site) checkWithReceiver(ctx context.Context, only []string, begin func(
 
 // check runs the checks of some areas and ids, all when only is empty.
 func (s *Site) check(ctx context.Context, only []string) []plan.Check {
-	checkers := s.checkers(only)
+	checkers := s.checkers(ctx, only)
 	begin := time.Now()
 	checks := plan.RunChecks(ctx, checkers)
 	s.firewall(ctx, checks)
@@ -79,22 +79,22 @@ func (s *Site) checkExcept(ctx context.Context, ids []string) []plan.Check {
 		}
 	}
 
-	checks := plan.RunChecks(ctx, plan.SelectCheckers(s.allCheckers(outsidePorts), only))
+	checks := plan.RunChecks(ctx, plan.SelectCheckers(s.allCheckers(ctx, outsidePorts), only))
 	s.firewall(ctx, checks)
 	return s.redactChecks(checks)
 }
 
 // checkers are the checks of every package for the site.
-func (s *Site) checkers(only []string) []plan.Checker {
-	return plan.SelectCheckers(s.allCheckers(only), only)
+func (s *Site) checkers(ctx context.Context, only []string) []plan.Checker {
+	return plan.SelectCheckers(s.allCheckers(ctx, only), only)
 }
 
 // allCheckers are those of every package; outside says which are to be had from the probe.
-func (s *Site) allCheckers(outside []string) []plan.Checker {
+func (s *Site) allCheckers(ctx context.Context, outside []string) []plan.Checker {
 	return slices.Concat(mailcheck.Checkers(s.mailFacts()),
 		routercheck.Checkers(s.routerFacts()), s.outsideChecks(outside),
 		s.externalMessageChecks(outside), s.reportChecks(), s.publicChecks(),
-		dnscheck.Checks(s.desiredDNS()), s.policies().Checks(s.spec.Domains))
+		dnscheck.Checks(s.desiredDNS(ctx)), s.policies().Checks(s.spec.Domains))
 }
 
 // markTemporaryReceiver says of the check that found a listener at addr that it was only the

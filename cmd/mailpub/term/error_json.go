@@ -2,6 +2,7 @@ package term
 
 import (
 	"errors"
+	"strings"
 
 	"github.com/mailpub/mailpub/cmd/mailpub/config"
 )
@@ -51,7 +52,9 @@ func PrintFailure(u *UI, err error, exit int, documented func(config.Errors) str
 		for _, m := range mistakes {
 			out.Mistakes = append(out.Mistakes, configError(m))
 		}
-		if key := documented(mistakes); key != "" {
+		if mistakes.OnlySecrets() {
+			out.Next = strings.Join(secretSteps(u, mistakes), "; ")
+		} else if key := documented(mistakes); key != "" {
 			out.Next = "mailpub explain " + key
 		}
 	} else {

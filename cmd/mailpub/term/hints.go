@@ -28,6 +28,11 @@ func PrintError(u *UI, err error, documented func(config.Errors) string) {
 	var mistakes config.Errors
 	if errors.As(err, &mistakes) {
 		ShowMistakes(u, mistakes)
+		if mistakes.OnlySecrets() {
+			printMissing(u, mistakes)
+			return
+		}
+
 		fmt.Fprintf(u.Err, "mailpub: %s in %s; nothing was changed\n",
 			Count(len(mistakes), "mistake"), u.ConfigFile)
 		if key := documented(mistakes); key != "" {

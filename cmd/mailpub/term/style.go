@@ -28,6 +28,10 @@ const (
 
 // StyleOf returns the style for a stream. NO_COLOR (no-color.org) and TERM=dumb are respected.
 func StyleOf(w io.Writer, noColour bool) Style {
+	if below, ok := w.(*outputOfWait); ok {
+		w = below.Writer
+	}
+
 	f, ok := w.(*os.File)
 	_, unwanted := os.LookupEnv("NO_COLOR")
 	if !ok || !term.IsTerminal(int(f.Fd())) {

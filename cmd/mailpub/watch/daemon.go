@@ -391,8 +391,8 @@ func (d *Daemon) keepFormer(left map[string]*runningSite, wrong []BadConfig) (fo
 
 	unread = map[string]bool{}
 	for _, f := range wrong {
-		d.Logger.Error("errors in a config", "file", f.File, "error", f.Err)
-		if byFile[f.File] == nil {
+		if byFile[f.File] == nil { // else its own watcher logs it
+			d.Logger.Error("errors in a config", "file", f.File, "error", f.Err)
 			unread[f.File] = true
 		}
 

@@ -156,8 +156,11 @@ func (w *watcher) finish(ctx context.Context, found Observation, start time.Time
 		w.broken = &n
 	}
 
-	attrs := []any{"seconds", w.snapshot.Took.Seconds(), "broken", len(w.Known), "next",
-		w.next.Format(time.DateTime)}
+	attrs := []any{
+		"seconds", seconds(w.snapshot.Took),
+		"broken", len(w.Known),
+		"next", w.next.Format(time.RFC3339),
+	}
 
 	if found.Err != nil {
 		attrs = append(attrs, "error", found.Err)
@@ -167,6 +170,9 @@ func (w *watcher) finish(ctx context.Context, found Observation, start time.Time
 	w.publishSnapshot()
 	w.save()
 }
+
+// seconds are those of a log: to the millisecond.
+func seconds(d time.Duration) float64 { return d.Round(time.Millisecond).Seconds() }
 
 // leases notes when the next one has to be renewed.
 func (w *watcher) leases(_ []Lease, renew time.Time) {

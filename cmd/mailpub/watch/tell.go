@@ -32,7 +32,7 @@ func (d *Daemon) emit(site string, one *sync.Mutex, e Event) Event {
 	}
 
 	if e.Took > 0 {
-		attrs = append(attrs, "seconds", e.Took.Seconds())
+		attrs = append(attrs, "seconds", seconds(e.Took))
 	}
 
 	d.Logger.With("site", site).Log(context.Background(), level, e.Text, attrs...)

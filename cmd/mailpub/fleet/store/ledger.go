@@ -2,6 +2,7 @@ package store
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"time"
@@ -170,7 +171,7 @@ func (l *ledgerLock) Save(ledger *plan.Ledger) error {
 		return plan.ErrLockLost
 	}
 
-	doc, err := ledger.MarshalJSON()
+	doc, err := json.MarshalIndent(ledger, "", "  ") // as files have it
 	if err != nil {
 		return err
 	}
@@ -179,7 +180,7 @@ func (l *ledgerLock) Save(ledger *plan.Ledger) error {
 	defer cancel()
 
 	const save = "UPDATE ledger SET doc = $1::text::json, version = version + 1 WHERE site = $2 AND version = $3"
-	done, err := l.conn.Exec(ctx, save, string(doc), l.of.Site, l.version)
+	done, err := l.conn.Exec(ctx, save, string(doc)+"\n", l.of.Site, l.version)
 	var refused *pgconn.PgError
 	switch {
 	case errors.As(err, &refused) && !l.conn.IsClosed():

@@ -131,11 +131,11 @@ func scanSeen(row pgx.Row, site int64) (seen Seen, err error) {
 	var at, next time.Time
 	var took time.Duration
 	if err := row.Scan(&seen.State, &at, &took, &next, &seen.Since, &doc); err != nil {
-		return seen, found(err, "a look at site %d", site)
+		return seen, found(err, "the status of site %d", site)
 	}
 
 	if seen.Snapshot, err = watch.DecodeSnapshot(doc); err != nil {
-		return seen, fmt.Errorf("the last look at site %d can't be read: %w", site, err)
+		return seen, fmt.Errorf("the snapshot of site %d cannot be read: %w", site, err)
 	}
 
 	seen.Snapshot.At = at

@@ -38,8 +38,8 @@ type Actor struct {
 	Means  string // "token ab12cd", "browser", "command line"
 }
 
-// Plan is a stored plan.
-type Plan struct {
+// StoredPlan is a plan as the fleet keeps it.
+type StoredPlan struct {
 	ID        int64
 	Site      int64
 	SitePath  string
@@ -67,25 +67,25 @@ const planColumns = `p.id, p.site, CASE WHEN s.tenant = '' THEN s.name ELSE s.te
 
 const planTables = ` FROM plan p JOIN site s ON s.id = p.site `
 
-func scanPlan(row pgx.Row) (p Plan, err error) {
+func scanPlan(row pgx.Row) (p StoredPlan, err error) {
 	err = row.Scan(&p.ID, &p.Site, &p.SitePath, &p.Kind, &p.State, &p.Rev, &p.Doc, &p.Digest, &p.Share, &p.Adopts, &p.Needs,
 		&p.Approvals, &p.By.Person, &p.By.Name, &p.Created, &p.Expires, &p.Done, &p.Error, &p.Wave)
 	return p, err
 }
 
 // Plan returns a plan.
-func (db *DB) Plan(ctx context.Context, id int64) (Plan, error) {
+func (db *DB) Plan(ctx context.Context, id int64) (StoredPlan, error) {
 	p, err := scanPlan(db.Pool.QueryRow(ctx, "SELECT "+planColumns+planTables+"WHERE p.id = $1", id))
 	return p, found(err, "plan %d", id)
 }
 
 // Plans returns the newest plans of a site, newest first.
-func (db *DB) Plans(ctx context.Context, site int64, most int) ([]Plan, error) {
+func (db *DB) Plans(ctx context.Context, site int64, most int) ([]StoredPlan, error) {
 	rows, err := db.Pool.Query(ctx, "SELECT "+planColumns+planTables+"WHERE p.site = $1 ORDER BY p.id DESC LIMIT $2", site, most)
 	if err != nil {
 		return nil, err
 	}
-	return pgx.CollectRows(rows, func(row pgx.CollectableRow) (Plan, error) { return scanPlan(row) })
+	return pgx.CollectRows(rows, func(row pgx.CollectableRow) (StoredPlan, error) { return scanPlan(row) })
 }
 
 // WantPlan asks for a plan of a site. The caller puts its job into the queue in the same transaction.
@@ -142,9 +142,9 @@ var (
 
 // lockPlan reads a plan that is about to be changed. One that has expired is noted as such, with no error of the
 // transaction's.
-func lockPlan(ctx context.Context, tx pgx.Tx, id int64) (Plan, error) {
+func lockPlan(ctx context.Context, tx pgx.Tx, id int64) (StoredPlan, error) {
 	if _, err := tx.Exec(ctx, "SELECT FROM plan WHERE id = $1 FOR UPDATE", id); err != nil {
-		return Plan{}, err
+		return StoredPlan{}, err
 	}
 
 	p, err := scanPlan(tx.QueryRow(ctx, "SELECT "+planColumns+planTables+"WHERE p.id = $1", id))
@@ -163,12 +163,12 @@ func lockPlan(ctx context.Context, tx pgx.Tx, id int64) (Plan, error) {
 	return p, nil
 }
 
-func wrongState(p Plan) error {
+func wrongState(p StoredPlan) error {
 	return fmt.Errorf("plan %d is %s: %w", p.ID, p.State, ErrPlanState)
 }
 
 // Approve notes that a person agrees to a plan. Who asked for it can't; to do it twice is to do it once.
-func Approve(ctx context.Context, tx pgx.Tx, id int64, by Actor) (Plan, error) {
+func Approve(ctx context.Context, tx pgx.Tx, id int64, by Actor) (StoredPlan, error) {
 	p, err := lockPlan(ctx, tx, id)
 	switch {
 	case err != nil:
@@ -189,7 +189,7 @@ func Approve(ctx context.Context, tx pgx.Tx, id int64, by Actor) (Plan, error) {
 
 // StartApply has a plan applied, once it has the approvals that it needs. The caller puts its job into the queue in the same
 // transaction.
-func StartApply(ctx context.Context, tx pgx.Tx, id int64) (Plan, error) {
+func StartApply(ctx context.Context, tx pgx.Tx, id int64) (StoredPlan, error) {
 	p, err := lockPlan(ctx, tx, id)
 	switch {
 	case err != nil:
@@ -206,7 +206,7 @@ func StartApply(ctx context.Context, tx pgx.Tx, id int64) (Plan, error) {
 }
 
 // BeginApply marks a plan as begun, and reports whether it was before: then a part of it may be done.
-func (db *DB) BeginApply(ctx context.Context, id int64) (p Plan, again bool, err error) {
+func (db *DB) BeginApply(ctx context.Context, id int64) (p StoredPlan, again bool, err error) {
 	err = db.InTx(ctx, func(tx pgx.Tx) error {
 		if p, err = lockPlan(ctx, tx, id); err != nil {
 			return err
@@ -224,7 +224,7 @@ func (db *DB) BeginApply(ctx context.Context, id int64) (p Plan, again bool, err
 }
 
 // Withdraw takes a plan back that was not begun.
-func Withdraw(ctx context.Context, tx pgx.Tx, id int64) (Plan, error) {
+func Withdraw(ctx context.Context, tx pgx.Tx, id int64) (StoredPlan, error) {
 	p, err := lockPlan(ctx, tx, id)
 	switch {
 	case err != nil:

@@ -130,3 +130,8 @@ func found(err error, what string, args ...any) error {
 	}
 	return err
 }
+
+// collect reads rows into structs, column by column.
+func collect[T any](rows pgx.Rows) ([]T, error) {
+	return pgx.CollectRows(rows, pgx.RowToStructByPos[T])
+}
