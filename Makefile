@@ -6,13 +6,14 @@
 # make fuzz    every fuzz target, FUZZTIME each
 # make build   ./mailpub
 # make packages   archives, .deb, .rpm, SBOMs and checksums for every system, in dist
+# make release    the same, with a container image, manifests of package managers and signed checksums
 # make docs    what is generated under docs and examples
 
 GO       ?= go
 FUZZTIME ?= 30s
 SOAK     ?= 200
 
-.PHONY: test demo lint bench soak fuzz build setup packages docs
+.PHONY: test demo lint bench soak fuzz build setup packages release docs
 
 build:
 	CGO_ENABLED=0 $(GO) build -trimpath -ldflags '-s -w' -o mailpub ./cmd/mailpub
@@ -33,6 +34,9 @@ lint:
 
 packages:
 	@./.ci/packages
+
+release:
+	@./.ci/release
 
 docs:
 	$(GO) test ./cmd/mailpub -run '^Test(SchemaFile|Reference|MDaemonWalk)$$' -update

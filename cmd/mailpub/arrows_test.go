@@ -23,7 +23,7 @@ var arrows = map[string][]string{
 	"cmd/mailpub/term":           {"cmd/mailpub/lang", "cmd/mailpub/site", "cmd/mailpub/scout", "cmd/mailpub/config", "plan", "providers", "nat", "mailsvc"},
 	"cmd/mailpub/fleet":          {"cmd/mailpub/site", "cmd/mailpub/watch", "cmd/mailpub/page", "cmd/mailpub/notify", "cmd/mailpub/history", "cmd/mailpub/config", "plan"},
 	"cmd/mailpub/fleet/store":    {"cmd/mailpub/fleet/seal", "cmd/mailpub/history", "cmd/mailpub/watch", "plan"},
-	"cmd/mailpub/fleet/queue":    {"cmd/mailpub/fleet/guard", "cmd/mailpub/fleet", "cmd/mailpub/fleet/store", "cmd/mailpub/site", "cmd/mailpub/watch", "cmd/mailpub/page", "cmd/mailpub/history", "cmd/mailpub/config", "plan", "providers/zone"},
+	"cmd/mailpub/fleet/queue":    {"cmd/mailpub/fleet/guard", "cmd/mailpub/fleet", "cmd/mailpub/fleet/store", "cmd/mailpub/site", "cmd/mailpub/watch", "cmd/mailpub/page", "cmd/mailpub/history", "cmd/mailpub/config", "plan", "providers/zone", "providers/webapi"},
 	"cmd/mailpub/fleet/pgtest":   {},
 	"cmd/mailpub/fleet/guard":    {"cmd/mailpub/config", "plan/egress", "plan/lazy", "providers"},
 	"cmd/mailpub/fleet/seal":     {},

@@ -54,7 +54,7 @@ func TestLabFirstMinutes(t *testing.T) {
 		"zone nomeazienda.it is at ns.nomeazienda.it", "nothing answers SMTP",
 		"Wrote mailpub.yaml")
 
-	has(t, mailpub("plan"), "Plan: 12 to add.", "public address 2.2.2.2 (the router's)")
+	has(t, mailpub("plan"), "Plan: 14 to add.", "public address 2.2.2.2 (the router's)")
 	s.background("lan", append(s.enter, s.bin, "receive")...)
 	commands++
 	s.eventually("the receiver answers", func() bool {
@@ -62,7 +62,7 @@ func TestLabFirstMinutes(t *testing.T) {
 		return code == 0
 	})
 
-	has(t, mailpub("apply", "--yes"), "Done: 12 changes.")
+	has(t, mailpub("apply", "--yes"), "Done: 14 changes.")
 	has(t, mailpub("verify"), ", 0 failed,")
 	s.send("nonce-first-minutes", "postmaster@nomeazienda.it")
 

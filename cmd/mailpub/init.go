@@ -36,6 +36,11 @@ Exit code: 0 when the config is written, else 1.`,
 	}
 
 	setupFlags(cmd, o)
+	f := cmd.Flags()
+	c := &o.Choices
+	f.StringVar(&c.Reports, "reports", "", "`ADDRESS` for DMARC and TLS reports, or none; by default the postmaster's")
+	f.StringVar(&c.DKIM, "dkim", "", "`SELECTOR` of the DKIM key that the server signs with, or none")
+	f.StringVar(&c.Certificate, "certificate", "", "`KIND` of the bundled receiver's certificate: acme (Let's Encrypt) or none")
 	return cmd
 }
 

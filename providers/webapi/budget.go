@@ -18,16 +18,16 @@ import (
 // called concurrently.
 type Budgets struct {
 	mu sync.Mutex
-	of map[zone.APIAccount]*Budget
+	of map[zone.Account]*Budget
 }
 
 // Of returns the budget of an account.
-func (b *Budgets) Of(a zone.APIAccount) zone.Budget {
+func (b *Budgets) Of(a zone.Account) zone.Budget {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 
 	if b.of == nil {
-		b.of = map[zone.APIAccount]*Budget{}
+		b.of = map[zone.Account]*Budget{}
 	}
 
 	if b.of[a] == nil {
@@ -40,7 +40,7 @@ func (b *Budgets) Of(a zone.APIAccount) zone.Budget {
 // Budget keeps the calls of one account within what the provider allows: as it documents, and as its
 // replies tell. A quarter is left for people, who use the same account. It implements zone.Budget.
 type Budget struct {
-	account zone.APIAccount
+	account zone.Account
 	limiter *rate.Limiter
 	usual   rate.Limit // as documented, less people's share
 	burst   int
@@ -54,16 +54,16 @@ type Budget struct {
 const peoplesShare = 4
 
 // NewBudget returns the budget of an account of which nothing is heard yet.
-func NewBudget(a zone.APIAccount) *Budget {
+func NewBudget(a zone.Account) *Budget {
 	b := &Budget{account: a}
-	b.usual, b.burst = CallRate(a)
+	b.usual, b.burst = LimitsOf(a)
 	b.limiter = rate.NewLimiter(b.usual, b.burst)
 	return b
 }
 
-// CallRate are how many calls a second mailpub makes with an account, and how many at once, less people's share. The
+// LimitsOf are how many calls a second mailpub makes with an account, and how many at once, less people's share. The
 // rate is rate.Inf where the provider documents none.
-func CallRate(a zone.APIAccount) (perSecond rate.Limit, burst int) {
+func LimitsOf(a zone.Account) (perSecond rate.Limit, burst int) {
 	if a.Rate.Calls <= 0 || a.Rate.Per <= 0 {
 		return rate.Inf, 20
 	}

@@ -16,8 +16,8 @@ import (
 )
 
 // account is one that allows 4 calls a second, of which 3 are for mailpub.
-func account(id string) zone.APIAccount {
-	return zone.APIAccount{
+func account(id string) zone.Account {
+	return zone.Account{
 		Provider: "cloudflare",
 		ID:       id,
 		Rate:     zone.Rate{Calls: 1200, Per: 5 * time.Minute},
@@ -202,7 +202,7 @@ func TestBudgetHearsHeaders(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
-				b := NewBudget(zone.APIAccount{Provider: "hetzner"})
+				b := NewBudget(zone.Account{Provider: "hetzner"})
 				drain := func(calls int) time.Duration {
 					start := time.Now()
 					for range calls {
@@ -249,7 +249,7 @@ func TestBudgetIgnoresNonsense(t *testing.T) {
 		{"X-RateLimit-Remaining", "0"},
 		{"Ratelimit", `"a";r=0;t=99999999999999999999`, "Ratelimit-Policy", `"a";q=5`},
 	} {
-		b := NewBudget(zone.APIAccount{Provider: "hetzner"})
+		b := NewBudget(zone.Account{Provider: "hetzner"})
 		b.Heard(reply(200, header...).Header, 200)
 		ctx, cancel := context.WithTimeout(t.Context(), time.Second)
 		if err := b.Wait(ctx, 1); err != nil {

@@ -20,7 +20,7 @@ type Budget interface {
 
 // BudgetError says that the account may make no call before a time. Nothing was sent.
 type BudgetError struct {
-	Account APIAccount
+	Account Account
 	Until   time.Time
 	Blocked bool // the provider said so (429); else mailpub keeps the calls apart itself
 }
@@ -35,8 +35,8 @@ func (e BudgetError) Error() string {
 		" are limited: the next one is possible in " + left
 }
 
-// APIAccount is an account at a provider, as far as its credentials tell accounts apart.
-type APIAccount struct {
+// Account is an account at a provider, as far as its credentials tell accounts apart.
+type Account struct {
 	Provider string // its name: "cloudflare"
 	ID       string // a digest of the credentials; it reveals none
 	Rate     Rate   // as the provider documents it; zero: not known
@@ -49,7 +49,7 @@ type Rate struct {
 }
 
 // account is the account that some settings open.
-func (p Provider) account(settings map[string]string) APIAccount {
+func (p Provider) account(settings map[string]string) Account {
 	sum := sha256.New()
 	for _, s := range p.Settings {
 		if s.Secret {
@@ -57,7 +57,7 @@ func (p Provider) account(settings map[string]string) APIAccount {
 		}
 	}
 
-	return APIAccount{
+	return Account{
 		Provider: p.Name,
 		ID:       hex.EncodeToString(sum.Sum(nil)[:8]),
 		Rate:     p.Rate,

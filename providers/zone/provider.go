@@ -54,7 +54,7 @@ type Options struct {
 	HTTPClient *http.Client
 	// Budgets returns the budget of an account, the same one for all zones of it. Nil: calls are not
 	// kept apart.
-	Budgets func(APIAccount) Budget
+	Budgets func(Account) Budget
 	Shared  *Shared      // with the other zones of a run; nil: nothing is shared or kept
 	Logger  *slog.Logger // nil discards
 

@@ -44,6 +44,8 @@ type Draft struct {
 
 	Service    Annotated // its type
 	Settings   []Setting
+	ACME       bool   // the receiver's certificate is made over DNS
+	TLSComment bool   // how to have one stands as a comment
 	Postmaster string // a mailbox
 	Aliases    []Alias
 	Resolvers  []string
@@ -62,10 +64,14 @@ type Domain struct {
 	Include    []string
 	All        string
 	DMARC      string // policy
+	DMARCNote  string
+	DKIM       string // selector
 	RUA        []string
 	TLSRPT     []string
 	Services   []Service
 	Autoconfig string
+
+	DKIMComment string // a selector that stands as a comment
 }
 
 // MX is a mail exchanger.

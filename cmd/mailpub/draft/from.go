@@ -29,6 +29,8 @@ func From(f scout.Result, c Choices) Draft {
 		Gateway:    c.Gateway,
 		Service:    Annotated{c.Service, serviceNote(f.Server, c)},
 		Postmaster: c.Postmaster,
+		ACME:       c.Certificate == "acme",
+		TLSComment: !c.Existing && c.Certificate != "acme" && c.Service == "receiver",
 	}
 
 	if f.Router.WAN.Kind != "public" && f.Router.Silent == "" && c.Public != "auto" {
@@ -116,6 +118,7 @@ func short(s string, n int) string {
 func domain(found scout.Domain, c Choices, unusable string) Domain {
 	d := Domain{Name: found.Name}
 	if !c.Existing {
+		d.propose(found, c)
 		return d
 	}
 
@@ -143,6 +146,29 @@ func domain(found scout.Domain, c Choices, unusable string) Domain {
 
 	d.Autoconfig = found.Autoconfig
 	return d
+}
+
+// propose adds the policies of a new domain; those that it has already stay as they are.
+func (d *Domain) propose(found scout.Domain, c Choices) {
+	d.DMARC, d.RUA = dmarc(found.DMARC)
+	d.TLSRPT = tlsReports(found.TLSRPT)
+
+	if c.Reports != "none" {
+		if hasNoDMARC(found) {
+			d.DMARC = "none"
+			d.RUA = []string{c.Reports}
+			d.DMARCNote = "asks for reports first; later quarantine, then reject"
+		}
+		if hasNoTLSReports(found) {
+			d.TLSRPT = []string{c.Reports}
+		}
+	}
+
+	if c.DKIM != "none" {
+		d.DKIM = c.DKIM
+	} else if len(found.Selectors) == 0 {
+		d.DKIMComment = "m1"
+	}
 }
 
 // spf reads who else sends, and what becomes of the rest. Other terms stay in the record whatever

@@ -29,6 +29,10 @@ type Choices struct {
 	Resolvers   []string
 	Egress      []string
 
+	Reports     string // address for DMARC and TLS reports; "none" for no records that ask for them
+	DKIM        string // selector of a key to sign with; "none" for no key
+	Certificate string // of the bundled receiver: "acme" or "none"
+
 	// Existing says that what is there is to be described, not something new.
 	Existing bool
 	// Receiver says that the bundled receiver has been set up here before.
@@ -80,7 +84,47 @@ func Suggest(f scout.Result, c Choices) Choices {
 		c.Postmaster = f.Machine.User
 	}
 
+	c.suggestPolicies(first)
 	return c
+}
+
+// suggestPolicies fills in what receivers of the domain's mail ask for, as far as the domain has none of it.
+func (c *Choices) suggestPolicies(d scout.Domain) {
+	if c.Reports == "" {
+		c.Reports = "none"
+		if !c.Existing && (hasNoDMARC(d) || hasNoTLSReports(d)) {
+			c.Reports = "postmaster@" + d.Name
+		}
+	}
+
+	if c.DKIM == "" {
+		c.DKIM = "none"
+		if !c.Existing && c.Service != "receiver" && len(d.Selectors) == 0 { // the receiver sends no mail
+			c.DKIM = "m1"
+		}
+	}
+
+	if c.Certificate == "" {
+		c.Certificate = "none"
+		if !c.Existing && c.Service == "receiver" && c.Provider != "manual" {
+			c.Certificate = "acme"
+		}
+	}
+}
+
+func hasNoDMARC(d scout.Domain) bool {
+	return d.DMARC == "" && !isElsewhere(d, "_dmarc."+d.Name)
+}
+
+func hasNoTLSReports(d scout.Domain) bool {
+	return d.TLSRPT == "" && !isElsewhere(d, "_smtp._tls."+d.Name)
+}
+
+// isElsewhere reports whether a name is an alias that others keep.
+func isElsewhere(d scout.Domain, name string) bool {
+	return slices.ContainsFunc(d.Elsewhere, func(a scout.AliasedName) bool {
+		return strings.TrimSuffix(a.Name, ".") == strings.TrimSuffix(name, ".")
+	})
 }
 
 // siteName makes the name of a site of a domain: "nomeazienda" of nomeazienda.it.

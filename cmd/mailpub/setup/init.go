@@ -138,6 +138,7 @@ func (b *wizard) decide(ctx context.Context) (err error) {
 			return cmp.Or(s.Postmaster, "postmaster")
 		}, config.CheckMailbox)
 
+	b.askPolicies(ask)
 	if err == nil {
 		err = b.questions.Complete()
 	}
@@ -145,6 +146,31 @@ func (b *wizard) decide(ctx context.Context) (err error) {
 	*c = draft.Suggest(b.found, *c)
 	return err
 }
+
+// askPolicies asks for what other servers want of a mail domain. Nothing of it can be detected. With --yes reports
+// are asked for, and no certificate: an authority outside is named only by a person.
+func (b *wizard) askPolicies(ask func(text, flag string, value *string, found func(draft.Choices) string, wrong func(string) error)) {
+	c := &b.Choices
+	if draft.Suggest(b.found, *c).Reports != "none" { // else the domain asks for them already
+		ask("Address for DMARC and TLS reports (none: no reports)", "--reports", &c.Reports,
+			func(s draft.Choices) string { return s.Reports }, config.CheckReports)
+	}
+
+	if suggested := draft.Suggest(b.found, *c); suggested.Service != "receiver" {
+		ask("Selector of the DKIM key that the server signs with (none: it does not sign)", "--dkim", &c.DKIM,
+			func(s draft.Choices) string { return s.DKIM }, config.CheckSelector)
+		return
+	}
+
+	if b.Yes && c.Certificate == "" {
+		c.Certificate = "none"
+	}
+
+	ask("Certificate for STARTTLS: acme (Let's Encrypt, over the zone) or none", "--certificate", &c.Certificate,
+		func(s draft.Choices) string { return s.Certificate }, rightCertificate)
+}
+
+func rightCertificate(s string) error { return config.OneOf(s, []string{"acme", "none"}) }
 
 // decideSettings asks for the settings of the provider that have no default of their own.
 func (b *wizard) decideSettings(ctx context.Context, p zone.Provider) error {

@@ -5,6 +5,7 @@ import (
 	"os"
 	"path/filepath"
 	"runtime"
+	"slices"
 	"strings"
 
 	"github.com/mailpub/mailpub/cmd/mailpub/config"
@@ -66,6 +67,10 @@ func (b *wizard) printNextSteps(cfg *config.Config) {
 		add(set, "the secret, which the config only refers to")
 	}
 
+	if cfg.Service.Type == "mdaemon" {
+		add(mailpub+"mdaemon", "tests its XML API, which the config names once you open it: docs/how-to/mdaemon.md")
+	}
+
 	add(mailpub+"plan", "shows planned changes; writes nothing")
 	switch {
 	case cfg.Service.Type == "receiver" && packaged:
@@ -74,8 +79,13 @@ func (b *wizard) printNextSteps(cfg *config.Config) {
 		add(mailpub+"receive", "the mail server: in another terminal, or as a service")
 	}
 
-	add(mailpub+"apply", "brings it about, MX last")
-	add(mailpub+"verify", "proves it")
+	add(mailpub+"apply", "applies them, MX last")
+	if slices.ContainsFunc(cfg.Domains, func(d config.Domain) bool { return len(d.DKIM) > 0 }) {
+		add(mailpub+"dkim", "names the key that the mail server must sign with")
+	}
+
+	add(mailpub+"verify", "tests the result, and says what to do about the rest")
+	add(mailpub+"request", "letters for what the provider must do, such as the PTR")
 	if packaged && !needsRoot(cfg) {
 		add("systemctl enable --now mailpub", "monitors the site: watch, as a service")
 	} else {
@@ -87,6 +97,7 @@ func (b *wizard) printNextSteps(cfg *config.Config) {
 		}
 	}
 
+	add("mailpub explain verify.mailboxes", "a mailbox at another provider shows whether mail arrives")
 	width := 36
 	for _, r := range rows {
 		width = max(width, len(r.command))

@@ -79,9 +79,35 @@ func (b *wizard) prepare() error {
 		b.Choices.Address = addr
 	}
 
+	if err := b.checkPolicies(); err != nil {
+		return err
+	}
+
 	var err error
 	b.Choices.Ports, err = readPorts(strings.Join(b.Ports, " "))
 	return err
+}
+
+// checkPolicies checks the flags that stand for questions.
+func (b *wizard) checkPolicies() error {
+	c := b.Choices
+	for _, f := range []struct {
+		flag, value string
+		check       func(string) error
+	}{
+		{"--reports", c.Reports, config.CheckReports},
+		{"--dkim", c.DKIM, config.CheckSelector},
+		{"--certificate", c.Certificate, rightCertificate},
+	} {
+		if f.value == "" {
+			continue
+		}
+		if err := f.check(f.value); err != nil {
+			return fmt.Errorf("%s: %w", f.flag, err)
+		}
+	}
+
+	return nil
 }
 
 // detect looks at everything about these domains, and shows it.

@@ -13,7 +13,7 @@ import (
 // and accounts at DNS providers bear. Methods may be called concurrently.
 type Shared struct {
 	// Budgets returns the budget of an account at a DNS provider. Nil: one of this process.
-	Budgets func(zone.APIAccount) zone.Budget
+	Budgets func(zone.Account) zone.Budget
 
 	zones     zone.Shared
 	questions resolver.QuestionPool
@@ -36,7 +36,7 @@ type mailHost struct {
 // CloseIdle closes the connections that are not in use. What was learnt of servers and accounts stays.
 func (s *Shared) CloseIdle() { s.zones.Close() }
 
-func (s *Shared) budgets() func(zone.APIAccount) zone.Budget {
+func (s *Shared) budgets() func(zone.Account) zone.Budget {
 	switch {
 	case s == nil:
 		return nil

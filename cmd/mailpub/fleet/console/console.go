@@ -16,7 +16,6 @@ import (
 	"github.com/mailpub/mailpub/cmd/mailpub/fleet/queue"
 	"github.com/mailpub/mailpub/cmd/mailpub/fleet/store"
 	"github.com/mailpub/mailpub/cmd/mailpub/fleet/transfer"
-	"github.com/mailpub/mailpub/cmd/mailpub/site"
 	"github.com/mailpub/mailpub/cmd/mailpub/term"
 )
 
@@ -91,7 +90,7 @@ func ImportDir(ctx context.Context, u *term.UI, db *store.DB, dir string, o tran
 	if err := show(u, outcomes); err != nil {
 		return err
 	}
-	return errors.Join(err, failures(outcomes))
+	return errors.Join(err, notAll(outcomes))
 }
 
 // ExportDir writes the sites of a tenant as files.
@@ -100,10 +99,10 @@ func ExportDir(ctx context.Context, u *term.UI, db *store.DB, dir, tenant string
 	if err := show(u, outcomes); err != nil {
 		return err
 	}
-	return errors.Join(err, failures(outcomes))
+	return errors.Join(err, notAll(outcomes))
 }
 
-func failures(outcomes []transfer.Outcome) error {
+func notAll(outcomes []transfer.Outcome) error {
 	for _, o := range outcomes {
 		if o.Err != nil {
 			return ErrNotAll
@@ -176,10 +175,9 @@ type WorkOptions struct {
 func Work(ctx context.Context, db *store.DB, o WorkOptions) error {
 	w := &queue.Worker{
 		Opener: queue.Opener{
-			DB:     db,
-			Log:    o.Log,
-			Dir:    o.Dir,
-			Shared: &site.Shared{},
+			DB:  db,
+			Log: o.Log,
+			Dir: o.Dir,
 		},
 		Looks:   o.Looks,
 		Version: o.Version,

@@ -26,16 +26,16 @@ type budgets struct {
 	db *store.DB
 
 	mu sync.Mutex
-	of map[zone.APIAccount]*budget
+	of map[zone.Account]*budget
 }
 
 // Of returns the budget of an account.
-func (b *budgets) Of(a zone.APIAccount) zone.Budget {
+func (b *budgets) Of(a zone.Account) zone.Budget {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 
 	if b.of == nil {
-		b.of = map[zone.APIAccount]*budget{}
+		b.of = map[zone.Account]*budget{}
 	}
 
 	if b.of[a] == nil {
@@ -49,8 +49,8 @@ func (b *budgets) Of(a zone.APIAccount) zone.Budget {
 // implements zone.Budget.
 type budget struct {
 	db      *store.DB
-	account zone.APIAccount
-	stored  store.Account
+	account zone.Account
+	stored  store.StoredAccount
 	heard   *webapi.Budget // alone for what replies say
 
 	mu     sync.Mutex
@@ -60,8 +60,8 @@ type budget struct {
 	told   time.Time // until when the database knows that it is blocked
 }
 
-func newBudget(db *store.DB, a zone.APIAccount) *budget {
-	perSecond, burst := webapi.CallRate(a)
+func newBudget(db *store.DB, a zone.Account) *budget {
+	perSecond, burst := webapi.LimitsOf(a)
 	if perSecond == rate.Inf {
 		perSecond = noLimit
 		burst = noLimit
@@ -72,7 +72,7 @@ func newBudget(db *store.DB, a zone.APIAccount) *budget {
 		account: a,
 		heard:   webapi.NewBudget(a),
 		sites:   map[int64]bool{},
-		stored: store.Account{
+		stored: store.StoredAccount{
 			ID:        a.Provider + ":" + a.ID,
 			Provider:  a.Provider,
 			PerSecond: float64(perSecond),

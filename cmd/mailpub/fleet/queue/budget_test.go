@@ -41,7 +41,7 @@ func workersOf(t *testing.T) (all []*budgets) {
 // Five workers ask one account as fast as they may. Together they stay within its limit, less people's quarter.
 func TestWorkersShareAnAccount(t *testing.T) {
 	t.Parallel()
-	account := zone.APIAccount{Provider: "cloudflare", ID: "one", Rate: zone.Rate{Calls: 400, Per: 10 * time.Second}} // 30 a second are ours
+	account := zone.Account{Provider: "cloudflare", ID: "one", Rate: zone.Rate{Calls: 400, Per: 10 * time.Second}} // 30 a second are ours
 	const span = 3 * time.Second
 	ctx, cancel := context.WithTimeout(t.Context(), span)
 	defer cancel()
@@ -70,8 +70,8 @@ func TestWorkersShareAnAccount(t *testing.T) {
 func TestTooManyRequests(t *testing.T) {
 	t.Parallel()
 	workers := workersOf(t)
-	account := zone.APIAccount{Provider: "cloudflare", ID: "one"}
-	other := zone.APIAccount{Provider: "cloudflare", ID: "two"}
+	account := zone.Account{Provider: "cloudflare", ID: "one"}
+	other := zone.Account{Provider: "cloudflare", ID: "two"}
 	for _, w := range workers {
 		if err := w.Of(account).Wait(t.Context(), 1); err != nil {
 			t.Fatal(err)

@@ -19,6 +19,7 @@ const (
 	tick       = time.Second
 	settleTime = store.DeadAfter  // a new leader takes no worker for dead before: all may come back from the same fault
 	houseEvery = 30 * time.Second // what was lost of the queue is put there again
+	wavesEvery = time.Second
 )
 
 // leader decides what is done: one of a fleet's processes at a time. It admits looks as they are due, gives the jobs of dead
@@ -31,6 +32,7 @@ type leader struct {
 
 	since time.Time // leads since then
 	house time.Time // when the house was last in order
+	waved time.Time // when the waves were last seen to
 }
 
 // run leads whenever nobody else does, until ctx is done.
@@ -88,6 +90,17 @@ func (l *leader) tick(ctx context.Context, conn *pgx.Conn) error {
 			return err
 		}
 		l.house = time.Now()
+	}
+
+	if time.Since(l.waved) > wavesEvery {
+		err := pgx.BeginFunc(ctx, conn, func(tx pgx.Tx) error { return l.waves(ctx, tx) })
+		if err != nil && conn.IsClosed() {
+			return err
+		}
+		if err != nil {
+			l.log.Error("the waves stand still", "error", err)
+		}
+		l.waved = time.Now()
 	}
 
 	return pgx.BeginFunc(ctx, conn, func(tx pgx.Tx) error { return l.admit(ctx, tx) })

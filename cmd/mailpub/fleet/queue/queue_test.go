@@ -21,7 +21,6 @@ import (
 
 	"github.com/mailpub/mailpub/cmd/mailpub/fleet/pgtest"
 	"github.com/mailpub/mailpub/cmd/mailpub/fleet/store"
-	"github.com/mailpub/mailpub/cmd/mailpub/site"
 	"github.com/mailpub/mailpub/plan"
 	_ "github.com/mailpub/mailpub/providers/rfc2136"
 	"github.com/mailpub/mailpub/providers/servertest"
@@ -52,9 +51,8 @@ func work(url string) error {
 	defer stop()
 	w := &Worker{
 		Opener: Opener{
-			DB:     db,
-			Log:    slog.New(slog.NewTextHandler(os.Stderr, &slog.HandlerOptions{Level: slog.LevelError})),
-			Shared: &site.Shared{},
+			DB:  db,
+			Log: slog.New(slog.NewTextHandler(os.Stderr, &slog.HandlerOptions{Level: slog.LevelError})),
 		},
 		Looks: 8,
 	}
@@ -90,6 +88,8 @@ type farm struct {
 	client *Client
 	bind   string
 	pause  time.Duration // before the mail servers greet
+
+	defaults string // of the sites that are added
 }
 
 func newFarm(t testing.TB, url string, zones int) *farm {
@@ -198,6 +198,11 @@ func (f *farm) add(tenant string, i int) int64 {
 		Config: []byte(f.config(i)),
 		Every:  time.Hour,
 	}
+	if f.defaults != "" {
+		s.Defaults = "common.yml"
+		s.Body = []byte(f.defaults)
+		s.Config = append([]byte("defaults: common.yml\n"), s.Config...)
+	}
 
 	err := f.db.InTx(context.Background(), func(tx pgx.Tx) error {
 		_, err := store.PutSite(context.Background(), tx, &s, 0)
@@ -216,9 +221,8 @@ func (f *farm) worker() (stop func()) {
 	ctx, cancel := context.WithCancel(context.Background())
 	w := &Worker{
 		Opener: Opener{
-			DB:     f.connect(),
-			Log:    slog.New(slog.NewTextHandler(f.t.Output(), &slog.HandlerOptions{Level: slog.LevelError})),
-			Shared: &site.Shared{},
+			DB:  f.connect(),
+			Log: slog.New(slog.NewTextHandler(f.t.Output(), &slog.HandlerOptions{Level: slog.LevelError})),
 		},
 		Looks: 8,
 	}

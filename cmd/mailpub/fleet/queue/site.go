@@ -21,8 +21,9 @@ type Opener struct {
 	Log *slog.Logger
 	// Dir is where relative paths of the operator's own configs are looked up. Nobody else's have any.
 	Dir string
-	// Shared is what the sites of a process have in common.
-	Shared *site.Shared
+	// Shared is what the operator's sites of a process have in common, Guests what the others have: no connection of the
+	// one is used by the other.
+	Shared, Guests *site.Shared
 	// Allow are ranges of addresses that are not public, and to which sites of tenants may connect all the same.
 	Allow []netip.Prefix
 	// Secret returns the secret of a tenant that a config names as secret:NAME. Nil: there are none.
@@ -75,11 +76,18 @@ func (o Opener) contextOf(ctx context.Context, s store.Site) context.Context {
 	return context.WithValue(ctx, siteKey{}, s.ID)
 }
 
+func (o Opener) sharedOf(s store.Site) *site.Shared {
+	if s.Trusted {
+		return o.Shared
+	}
+	return o.Guests
+}
+
 // options are what a stored site is opened with.
 func (o Opener) options(s store.Site, state site.State) site.Options {
 	return site.Options{
 		Logger: o.Log.With("tenant", s.Tenant),
-		Shared: o.Shared,
+		Shared: o.sharedOf(s),
 		State:  state,
 		Backend: store.Ledger{
 			DB:   o.DB,

@@ -15,6 +15,7 @@ import (
 	"github.com/riverqueue/river/rivertype"
 
 	"github.com/mailpub/mailpub/cmd/mailpub/fleet/store"
+	"github.com/mailpub/mailpub/cmd/mailpub/site"
 )
 
 // Slots of a worker.
@@ -58,9 +59,9 @@ func (w *Worker) Run(ctx context.Context) error {
 		Slots:   w.Looks,
 	}
 
-	if w.Shared.Budgets == nil {
-		w.Shared.Budgets = (&budgets{db: w.DB}).Of
-	}
+	accounts := &budgets{db: w.DB}
+	w.Shared = &site.Shared{Budgets: accounts.Of}
+	w.Guests = &site.Shared{Budgets: accounts.Of}
 
 	client, err := w.client()
 	if err != nil {
@@ -111,7 +112,7 @@ func (w *Worker) client() (*river.Client[riverTx], error) {
 		Schema: store.RiverSchema,
 		Logger: slog.New(slog.DiscardHandler), // that the database is away is said once, by beat
 
-		ErrorHandler: failures{w.Log},
+		ErrorHandler: jobErrors{w.Log},
 		Queues: map[string]river.QueueConfig{
 			queueLooks:   {MaxWorkers: w.Looks},
 			queuePeople:  {MaxWorkers: peopleSlots},
@@ -153,6 +154,7 @@ func (w *Worker) closeIdle(ctx context.Context) {
 	for ctx.Err() == nil {
 		sleep(ctx, time.Minute)
 		w.Shared.CloseIdle()
+		w.Guests.CloseIdle()
 	}
 }
 
@@ -186,11 +188,11 @@ func (w *Worker) beat(ctx context.Context) {
 	}
 }
 
-// failures tells of jobs that failed. It implements river.ErrorHandler.
-type failures struct{ log *slog.Logger }
+// jobErrors tells of jobs that failed. It implements river.ErrorHandler.
+type jobErrors struct{ log *slog.Logger }
 
 // HandleError implements river.ErrorHandler.
-func (f failures) HandleError(ctx context.Context, job *rivertype.JobRow, err error) *river.ErrorHandlerResult {
+func (f jobErrors) HandleError(ctx context.Context, job *rivertype.JobRow, err error) *river.ErrorHandlerResult {
 	level := slog.LevelWarn
 	if job.Attempt < job.MaxAttempts {
 		level = slog.LevelDebug // it is tried again
@@ -200,7 +202,7 @@ func (f failures) HandleError(ctx context.Context, job *rivertype.JobRow, err er
 }
 
 // HandlePanic implements river.ErrorHandler.
-func (f failures) HandlePanic(_ context.Context, job *rivertype.JobRow, value any, trace string) *river.ErrorHandlerResult {
+func (f jobErrors) HandlePanic(_ context.Context, job *rivertype.JobRow, value any, trace string) *river.ErrorHandlerResult {
 	f.log.Error("a job ended in a panic: please report this", "kind", job.Kind, "args", string(job.EncodedArgs), "panic", value,
 		"trace", trace)
 	return nil

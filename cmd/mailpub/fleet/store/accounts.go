@@ -5,8 +5,8 @@ import (
 	"time"
 )
 
-// Account is an account at a DNS provider, as all workers share it.
-type Account struct {
+// StoredAccount is an account at a DNS provider, as all workers share it.
+type StoredAccount struct {
 	ID           string // the provider, and a digest of the credentials
 	Provider     string
 	PerSecond    float64 // calls
@@ -24,7 +24,7 @@ type Lease struct {
 }
 
 // Lease takes at most so many calls of an account's, of which all workers of the fleet have a part.
-func (db *DB) Lease(ctx context.Context, a Account, calls int) (l Lease, err error) {
+func (db *DB) Lease(ctx context.Context, a StoredAccount, calls int) (l Lease, err error) {
 	const enter = `INSERT INTO account (id, provider, per_second, burst, tokens) VALUES ($1, $2, $3, $4, $4)
 		ON CONFLICT (id) DO UPDATE SET per_second = excluded.per_second, burst = excluded.burst
 		WHERE account.per_second <> excluded.per_second OR account.burst <> excluded.burst`
@@ -71,12 +71,12 @@ func (db *DB) UsesAccount(ctx context.Context, site int64, id string) error {
 }
 
 // Accounts are all that were asked.
-func (db *DB) Accounts(ctx context.Context) (all []Account, err error) {
+func (db *DB) Accounts(ctx context.Context) (all []StoredAccount, err error) {
 	const list = `SELECT id, provider, per_second, burst, (SELECT count(*) FROM site s WHERE a.id = ANY (s.accounts)),
 		blocked_until, paused_until FROM account a ORDER BY id`
 	rows, err := db.Pool.Query(ctx, list)
 	if err != nil {
 		return nil, err
 	}
-	return collect[Account](rows)
+	return collect[StoredAccount](rows)
 }

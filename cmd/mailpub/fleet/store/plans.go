@@ -54,6 +54,7 @@ type StoredPlan struct {
 	Approvals []string
 	By        Actor
 	Created   time.Time
+	Changed   time.Time // its state
 	Expires   time.Time
 	Done      int // changes carried out
 	Error     string
@@ -62,14 +63,14 @@ type StoredPlan struct {
 
 const planColumns = `p.id, p.site, CASE WHEN s.tenant = '' THEN s.name ELSE s.tenant || '/' || s.name END, p.kind, p.state, p.rev,
 	coalesce(p.doc::text, ''), p.digest, p.share, p.adopts, p.approvals,
-	ARRAY(SELECT a.by_name FROM approval a WHERE a.plan = p.id ORDER BY a.at), coalesce(p.by_person, 0), p.by_name, p.created,
+	ARRAY(SELECT a.by_name FROM approval a WHERE a.plan = p.id ORDER BY a.at), coalesce(p.by_person, 0), p.by_name, p.created, p.changed,
 	p.expires, p.done, p.error, coalesce(p.wave, 0)`
 
 const planTables = ` FROM plan p JOIN site s ON s.id = p.site `
 
 func scanPlan(row pgx.Row) (p StoredPlan, err error) {
 	err = row.Scan(&p.ID, &p.Site, &p.SitePath, &p.Kind, &p.State, &p.Rev, &p.Doc, &p.Digest, &p.Share, &p.Adopts, &p.Needs,
-		&p.Approvals, &p.By.Person, &p.By.Name, &p.Created, &p.Expires, &p.Done, &p.Error, &p.Wave)
+		&p.Approvals, &p.By.Person, &p.By.Name, &p.Created, &p.Changed, &p.Expires, &p.Done, &p.Error, &p.Wave)
 	return p, err
 }
 

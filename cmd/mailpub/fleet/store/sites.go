@@ -90,6 +90,12 @@ func (db *DB) SiteAt(ctx context.Context, path string) (Site, error) {
 	return s, found(err, "site %s", path)
 }
 
+// SiteIn returns a site as it is in a transaction.
+func SiteIn(ctx context.Context, tx pgx.Tx, tenant, name string) (Site, error) {
+	s, err := scanSite(tx.QueryRow(ctx, "SELECT "+siteColumns+siteTables+"WHERE s.tenant = $1 AND s.name = $2", tenant, name))
+	return s, found(err, "site %s", SitePath(tenant, name))
+}
+
 // Sites returns the sites of a tenant and of those below it, by path.
 func (db *DB) Sites(ctx context.Context, tenant string) ([]Site, error) {
 	rows, err := db.Pool.Query(ctx, "SELECT "+siteColumns+siteTables+
@@ -107,7 +113,7 @@ var ErrRev = errors.New("the config was changed meanwhile")
 // at once. It fills in the site's id, version and digest, and reports whether anything changed.
 func PutSite(ctx context.Context, tx pgx.Tx, s *Site, ifRev int64) (changed bool, err error) {
 	if s.Defaults != "" {
-		if s.DefRev, err = putDefaults(ctx, tx, s.Tenant, s.Defaults, s.Body); err != nil {
+		if s.DefRev, err = PutDefaults(ctx, tx, s.Tenant, s.Defaults, s.Body); err != nil {
 			return false, err
 		}
 	}
@@ -162,8 +168,8 @@ func insertSite(ctx context.Context, tx pgx.Tx, s *Site) error {
 	return err
 }
 
-// putDefaults keeps a version of a file of defaults, and returns its number. The same text is the same version.
-func putDefaults(ctx context.Context, tx pgx.Tx, tenant, name string, body []byte) (rev int64, err error) {
+// PutDefaults keeps a version of a file of defaults, and returns its number. The same text is the same version.
+func PutDefaults(ctx context.Context, tx pgx.Tx, tenant, name string, body []byte) (rev int64, err error) {
 	const known = "SELECT rev FROM defaults WHERE tenant = $1 AND name = $2 AND body = $3 ORDER BY rev DESC LIMIT 1"
 	err = tx.QueryRow(ctx, known, tenant, name, body).Scan(&rev)
 	if !errors.Is(err, pgx.ErrNoRows) {

@@ -3,6 +3,7 @@
 package transfer
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -27,6 +28,11 @@ import (
 type Options struct {
 	Tenant string
 	DryRun bool
+	// StopAt is how many sites may fail before a wave stops; 0: 1. AtOnce has changed defaults take effect for all sites
+	// at once instead.
+	StopAt int
+	AtOnce bool
+	By     store.Actor
 	// Check says why a tenant may not have a config; nil asks nothing.
 	Check func(data []byte, cfg *config.Config) error
 	// Audit notes in the same transaction what was done; nil notes nothing.
@@ -45,6 +51,7 @@ type Outcome struct {
 const (
 	Added     = "added"
 	Changed   = "changed"
+	Waiting   = "waiting for its turn in a wave" // its defaults have changed
 	Unchanged = "unchanged"
 )
 
@@ -64,18 +71,55 @@ func Import(ctx context.Context, db *store.DB, dir string, o Options) ([]Outcome
 		return nil, fmt.Errorf("%s: %w", dir, fleet.ErrNoSites)
 	}
 
+	i := importer{Options: o, db: db, waves: map[change][]int64{}}
 	outcomes := make([]Outcome, 0, len(files))
 	for _, file := range files {
 		if err := ctx.Err(); err != nil {
 			return outcomes, err
 		}
-		outcomes = append(outcomes, importSite(ctx, db, file, o))
+		outcomes = append(outcomes, i.site(ctx, file))
 	}
 
-	return outcomes, nil
+	return outcomes, i.startWaves(ctx)
 }
 
-func importSite(ctx context.Context, db *store.DB, file string, o Options) (out Outcome) {
+// importer imports the sites of a directory.
+type importer struct {
+	Options
+	db    *store.DB
+	waves map[change][]int64 // sites of which only the defaults have changed
+}
+
+// change is a new version of a file of defaults.
+type change struct {
+	name string
+	rev  int64
+}
+
+// startWaves has changed defaults go to a few of their sites first.
+func (i importer) startWaves(ctx context.Context) error {
+	if i.DryRun {
+		return nil
+	}
+
+	return i.db.InTx(ctx, func(tx pgx.Tx) error {
+		for c, sites := range i.waves {
+			w := store.Wave{
+				Tenant:   i.Tenant,
+				Defaults: c.name,
+				ToRev:    c.rev,
+				StopAt:   i.StopAt,
+				By:       i.By,
+			}
+			if err := store.StartWave(ctx, tx, &w, sites); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+}
+
+func (i importer) site(ctx context.Context, file string) (out Outcome) {
 	out.File = file
 	data, err := os.ReadFile(file)
 	if err != nil {
@@ -85,12 +129,12 @@ func importSite(ctx context.Context, db *store.DB, file string, o Options) (out 
 
 	cfg, err := config.Load(file)
 	if err == nil {
-		out.Site = store.SitePath(o.Tenant, cfg.Site)
+		out.Site = store.SitePath(i.Tenant, cfg.Site)
 		err = canMove(cfg)
 	}
 
-	if err == nil && o.Check != nil {
-		err = o.Check(data, cfg)
+	if err == nil && i.Check != nil {
+		err = i.Check(data, cfg)
 	}
 
 	if err != nil {
@@ -98,7 +142,7 @@ func importSite(ctx context.Context, db *store.DB, file string, o Options) (out 
 		return out
 	}
 
-	out.Done, out.Err = moveIn(ctx, db, cfg, data, o)
+	out.Done, out.Err = i.moveIn(ctx, cfg, data)
 	return out
 }
 
@@ -124,9 +168,9 @@ func canMove(cfg *config.Config) error {
 }
 
 // moveIn takes a site in under the lock of its files.
-func moveIn(ctx context.Context, db *store.DB, cfg *config.Config, data []byte, o Options) (done string, err error) {
+func (i importer) moveIn(ctx context.Context, cfg *config.Config, data []byte) (done string, err error) {
 	dir := site.StateDir(cfg)
-	if !o.DryRun {
+	if !i.DryRun {
 		lock, err := (ledger.Files{Dir: dir, Site: cfg.Site}).Lock(ctx, 10*time.Second)
 		if err != nil {
 			return "", err
@@ -134,13 +178,13 @@ func moveIn(ctx context.Context, db *store.DB, cfg *config.Config, data []byte, 
 		defer lock.Unlock()
 	}
 
-	c, err := readFiles(cfg, data, o.Tenant)
+	c, err := readFiles(cfg, data, i.Tenant)
 	if err != nil {
 		return "", err
 	}
 
-	done, err = put(ctx, db, c, o)
-	if err != nil || o.DryRun {
+	done, err = i.put(ctx, c)
+	if err != nil || i.DryRun {
 		return done, err
 	}
 
@@ -150,35 +194,23 @@ func moveIn(ctx context.Context, db *store.DB, cfg *config.Config, data []byte, 
 // errDryRun takes a transaction back.
 var errDryRun = errors.New("nothing is to be changed")
 
-func put(ctx context.Context, db *store.DB, c *store.Carried, o Options) (done string, err error) {
+func (i importer) put(ctx context.Context, c *store.Carried) (done string, err error) {
 	done = Unchanged
-	err = db.InTx(ctx, func(tx pgx.Tx) error {
-		if err := store.AddTenant(ctx, tx, o.Tenant); err != nil {
+	err = i.db.InTx(ctx, func(tx pgx.Tx) error {
+		if err := store.AddTenant(ctx, tx, i.Tenant); err != nil {
 			return err
 		}
 
-		before := c.Site.Rev
-		changed, err := store.PutCarried(ctx, tx, c)
-		switch {
-		case err != nil:
-			return err
-		case changed && c.Site.Rev <= 1 && before == 0:
-			done = Added
-		case changed:
-			done = Changed
+		done, err = i.take(ctx, tx, c)
+		if err == nil && done != Unchanged && i.Audit != nil {
+			err = i.Audit(ctx, tx, "import", c.Site)
 		}
 
-		if changed && o.Audit != nil {
-			if err := o.Audit(ctx, tx, "import", c.Site); err != nil {
-				return err
-			}
+		if err == nil && i.DryRun {
+			err = errDryRun
 		}
 
-		if o.DryRun {
-			return errDryRun
-		}
-
-		return nil
+		return err
 	})
 
 	if errors.Is(err, errDryRun) {
@@ -186,6 +218,41 @@ func put(ctx context.Context, db *store.DB, c *store.Carried, o Options) (done s
 	}
 
 	return done, err
+}
+
+// take takes a site in. One of which only the defaults have changed waits for its turn.
+func (i importer) take(ctx context.Context, tx pgx.Tx, c *store.Carried) (done string, err error) {
+	was, err := store.SiteIn(ctx, tx, c.Site.Tenant, c.Site.Name)
+	known := err == nil
+	if err != nil && !errors.Is(err, store.ErrNotFound) {
+		return "", err
+	}
+
+	if known && !i.AtOnce && onlyDefaults(was, c.Site) {
+		rev, err := store.PutDefaults(ctx, tx, c.Site.Tenant, c.Site.Defaults, c.Site.Body)
+		key := change{c.Site.Defaults, rev}
+		i.waves[key] = append(i.waves[key], was.ID)
+		c.Site = was
+		return Waiting, err
+	}
+
+	changed, err := store.PutCarried(ctx, tx, c)
+	switch {
+	case err != nil:
+		return "", err
+	case !known:
+		return Added, nil
+	case changed:
+		return Changed, nil
+	}
+
+	return Unchanged, nil
+}
+
+// onlyDefaults reports whether a site differs from what it was in the text of its defaults alone.
+func onlyDefaults(was, is store.Site) bool {
+	return was.Defaults != "" && was.Defaults == is.Defaults && was.File == is.File && bytes.Equal(was.Config, is.Config) &&
+		!bytes.Equal(was.Body, is.Body)
 }
 
 // readFiles gathers what the files say of a site.

@@ -213,6 +213,8 @@ CREATE TABLE wave_site (
     site  bigint NOT NULL REFERENCES site ON DELETE CASCADE,
     step  int NOT NULL,
     state text NOT NULL DEFAULT 'waiting' CHECK (state IN ('waiting', 'moved', 'well', 'failed')),
+    was   smallint NOT NULL DEFAULT 0, -- how the site was before
+    moved timestamptz,
     plan  bigint REFERENCES plan ON DELETE SET NULL,
     error text NOT NULL DEFAULT '',
     PRIMARY KEY (wave, site)
