@@ -60,6 +60,20 @@ func (o Options) tell(e Event) {
 	}
 }
 
+// Serial returns o with an Event function that several sites may use.
+func (o Options) Serial() Options {
+	if tell := o.Event; tell != nil {
+		var mu sync.Mutex
+		o.Event = func(e Event) {
+			mu.Lock()
+			defer mu.Unlock()
+			tell(e)
+		}
+	}
+
+	return o
+}
+
 // Event tells of the progress of something that takes its time. What tells it says which ones.
 type Event interface{ event() }
 
@@ -138,18 +152,4 @@ func (s *Site) PublicAddresses() (list []PublicAddress) {
 // HostAddresses returns the addresses of the mail host as the resolver has them now.
 func (s *Site) HostAddresses(ctx context.Context) ([]netip.Addr, error) {
 	return s.resolver.Addresses(ctx, s.spec.Host)
-}
-
-// Serial returns o with an Event function that several sites may use.
-func (o Options) Serial() Options {
-	if tell := o.Event; tell != nil {
-		var mu sync.Mutex
-		o.Event = func(e Event) {
-			mu.Lock()
-			defer mu.Unlock()
-			tell(e)
-		}
-	}
-
-	return o
 }
