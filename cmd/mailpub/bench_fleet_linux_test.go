@@ -3,386 +3,212 @@ package main
 import (
 	"bytes"
 	"context"
-	"fmt"
-	"io"
-	"net"
-	"net/http"
 	"os"
 	"os/exec"
 	"path/filepath"
+	"strconv"
 	"strings"
-	"sync"
+	"syscall"
 	"testing"
 	"time"
 
-	"github.com/mailpub/mailpub/providers/servertest"
+	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgxpool"
+	"github.com/riverqueue/river"
+	"github.com/riverqueue/river/riverdriver/riverpgxv5"
+
+	"github.com/mailpub/mailpub/cmd/mailpub/fleet/pgtest"
 )
 
-// farAway is the round trip to name servers and mail hosts that BenchmarkWatchFleet has.
-const farAway = 30 * time.Millisecond
-
-// fleetOf writes the configs of some sites, a zone of ten records each at BIND on loopback, each with a mail
-// host at an address of its own. What they ask is answered after rtt.
-func fleetOf(b *testing.B, sites int, rtt time.Duration) (dir string) {
-	b.Helper()
-	one := siteOf{zones: sites}
-	all := one.files(nil)
-
-	for i := range sites { // each has its own mail host
-		all[benchZone(i)] = strings.ReplaceAll(all[benchZone(i)], "mail."+benchZone(0)+".",
-			"mail."+benchZone(i)+".")
-		if i > 0 {
-			all[benchZone(i)] += "mail A 2.2.2.2\nmail TXT \"v=spf1 a -all\"\n"
-		}
-	}
-
-	one.smtp = farMailHosts(b, rtt)
-	server := servertest.BIND{
-		Zones:    all,
-		Secret:   benchSecret,
-		Transfer: `key "mailpub.";`,
-	}.Start(b)
-
-	if rtt > 0 {
-		server = delayed(b, server, rtt)
-	}
-
-	dir = filepath.Join(b.TempDir(), "sites")
-	if err := os.Mkdir(dir, 0o700); err != nil {
-		b.Fatal(err)
-	}
-
-	text := siteOf{zones: 1, smtp: one.smtp}.config(server)
-	for i := range sites {
-		text := strings.ReplaceAll(text, benchZone(0), benchZone(i))
-		text = strings.Replace(text, "address: 127.0.0.1,",
-			fmt.Sprintf("address: 127.1.%d.%d,", i/250, 1+i%250), 1)
-
-		text = strings.Replace(text, "site: bench\n",
-			fmt.Sprintf("site: bench-%d\nservice: {type: manual}\n", i), 1)
-		path := filepath.Join(dir, fmt.Sprintf("%05d.yaml", i))
-		servertest.Write(b, path, text)
-	}
-
-	return dir
-}
-
-// farMailHosts answers every command of SMTP at every address of loopback, after a time.
-func farMailHosts(b *testing.B, rtt time.Duration) (port int) {
-	b.Helper()
-	l, err := new(net.ListenConfig).Listen(context.Background(), "tcp", "0.0.0.0:0")
-	if err != nil {
-		b.Fatal(err)
-	}
-
-	b.Cleanup(func() { l.Close() })
-	go func() {
-		for {
-			c, err := l.Accept()
-			if err != nil {
-				return
-			}
-
-			go func() {
-				defer c.Close()
-
-				time.Sleep(2 * rtt) // of the handshake too
-				fmt.Fprintf(c, "220 mail ESMTP\r\n")
-				buf := make([]byte, 512)
-				for {
-					if _, err := c.Read(buf); err != nil {
-						return
-					}
-					time.Sleep(rtt)
-					fmt.Fprintf(c, "250 mail\r\n")
-				}
-			}()
-		}
-	}()
-
-	return l.Addr().(*net.TCPAddr).Port
-}
-
-// delayed is a name server as it is seen over a distance: each answer comes rtt later.
-func delayed(b *testing.B, server string, rtt time.Duration) (addr string) {
-	b.Helper()
-	l, err := new(net.ListenConfig).Listen(context.Background(), "tcp", "127.0.0.1:0")
-	if err != nil {
-		b.Fatal(err)
-	}
-
-	udp, err := net.ListenPacket("udp", l.Addr().String())
-	if err != nil {
-		b.Fatal(err)
-	}
-
-	b.Cleanup(func() { l.Close(); udp.Close() })
-	go func() {
-		for {
-			c, err := l.Accept()
-			if err != nil {
-				return
-			}
-			go delayedConn(c, server, rtt)
-		}
-	}()
-	go delayedPackets(udp, server, rtt)
-
-	return l.Addr().String()
-}
-
-func delayedConn(c net.Conn, server string, rtt time.Duration) {
-	defer c.Close()
-	up, err := net.Dial("tcp", server)
-	if err != nil {
-		return
-	}
-
-	defer up.Close()
-
-	type chunk struct {
-		data []byte
-		due  time.Time
-	}
-
-	answers := make(chan chunk, 256)
-	go func() {
-		defer close(answers)
-		for {
-			buf := make([]byte, 16<<10)
-			n, err := up.Read(buf)
-			if n > 0 {
-				answers <- chunk{buf[:n], time.Now().Add(rtt)}
-			}
-			if err != nil {
-				return
-			}
-		}
-	}()
-
-	go func() {
-		time.Sleep(rtt) // of the handshake
-		_, _ = io.Copy(up, c)
-		up.Close()
-	}()
-
-	for a := range answers {
-		time.Sleep(time.Until(a.due))
-		if _, err := c.Write(a.data); err != nil {
-			return
-		}
+// BenchmarkFleet is one pass of a fleet over sites with a zone of ten records each at a BIND on loopback: two workers and a
+// PostgreSQL of its own. Beside it, in turn, "watch --once" over the same files, and River alone with as many jobs that do
+// nothing.
+func BenchmarkFleet(b *testing.B) {
+	for _, sites := range []int{1000, 10000} {
+		b.Run(strconv.Itoa(sites), func(b *testing.B) { benchFleet(b, sites) })
 	}
 }
 
-func delayedPackets(udp net.PacketConn, server string, rtt time.Duration) {
-	var mu sync.Mutex
-	peers := map[string]net.Conn{}
-	buf := make([]byte, 4096)
-	for {
-		n, from, err := udp.ReadFrom(buf)
-		if err != nil {
-			return
-		}
-
-		mu.Lock()
-		up := peers[from.String()]
-		if up == nil {
-			if up, err = net.Dial("udp", server); err != nil {
-				mu.Unlock()
-				continue
-			}
-
-			peers[from.String()] = up
-			go func() {
-				defer func() {
-					up.Close()
-					mu.Lock()
-					delete(peers, from.String())
-					mu.Unlock()
-				}()
-
-				for {
-					answer := make([]byte, 4096)
-					_ = up.SetReadDeadline(time.Now().Add(5 * time.Second))
-					n, err := up.Read(answer)
-					if err != nil {
-						return
-					}
-					time.AfterFunc(rtt, func() { _, _ = udp.WriteTo(answer[:n], from) })
-				}
-			}()
-		}
-
-		mu.Unlock()
-		_, _ = up.Write(buf[:n])
-	}
-}
-
-// fleetWatch is a "mailpub watch" of a directory.
-type fleetWatch struct {
-	cmd  *exec.Cmd
-	said *logged
-	url  string
-}
-
-// watchFleet starts one, and waits until it has read its configs.
-func watchFleet(b *testing.B, bin, dir string, atOnce int, sites int, more ...string) (w fleetWatch, started time.Duration) {
-	b.Helper()
-	args := append([]string{"watch", "--listen", "127.0.0.1:0", "--at-once", fmt.Sprint(atOnce), dir}, more...)
-	w = fleetWatch{cmd: exec.Command(bin, args...), said: &logged{}}
-	w.cmd.Env = append(os.Environ(), "MAILPUB_TSIG_KEY="+benchSecret)
-	w.cmd.Stdout = w.said
-	w.cmd.Stderr = w.said
-	from := time.Now()
-	start(b, w.cmd, w.said, "watched from now on", sites)
-	started = time.Since(from)
-	_, rest, _ := strings.Cut(w.said.String(), "url=http://")
-	address, _, _ := strings.Cut(rest, "/")
-	w.url = "http://" + address
-	return w, started
-}
-
-// get loads a page, and returns how long that took.
-func (w fleetWatch) get(b *testing.B, path string) (body []byte, took time.Duration) {
-	b.Helper()
-	from := time.Now()
-	answer, err := (&http.Client{Timeout: 5 * time.Minute}).Get(w.url + path)
-	if err != nil {
-		b.Fatal(err)
-	}
-
-	defer answer.Body.Close()
-
-	body, err = io.ReadAll(answer.Body)
-	if err != nil {
-		b.Fatal(err)
-	}
-
-	return body, time.Since(from)
-}
-
-// waitLooked waits until all sites were looked at, and returns when the last one was.
-func (w fleetWatch) waitLooked(b *testing.B, sites int, most time.Duration) {
-	b.Helper()
-	for end := time.Now().Add(most); time.Now().Before(end); time.Sleep(2 * time.Second) {
-		body, _ := w.get(b, "/metrics")
-		var good, warn, bad int
-		for _, line := range strings.Split(string(body), "\n") {
-			_, _ = fmt.Sscanf(line, `mailpub_sites{state="good"} %d`, &good)
-			_, _ = fmt.Sscanf(line, `mailpub_sites{state="warn"} %d`, &warn)
-			_, _ = fmt.Sscanf(line, `mailpub_sites{state="bad"} %d`, &bad)
-		}
-		if good+warn+bad >= sites {
-			return
-		}
-	}
-
-	b.Fatalf("not all sites were looked at within %v", most)
-}
-
-// BenchmarkWatchFleet is "mailpub watch" of many sites: how long it takes to begin and to look at all of them, what
-// a page and a changed file take then, its memory after all that, and what a second one takes that stands by.
-// With a round trip of 30 ms name server and mail hosts are far away. The size is MAILPUB_FLEET, 1,000 if
-// there is none.
-func BenchmarkWatchFleet(b *testing.B) {
+func benchFleet(b *testing.B, sites int) {
+	dir := sitesAtBIND(b, sites)
 	bin := build(b, ".")
-	sizes := []int{1000}
-	if text := os.Getenv("MAILPUB_FLEET"); text != "" {
-		sizes = nil
-		for word := range strings.SplitSeq(text, ",") {
-			n := 0
-			if _, err := fmt.Sscan(word, &n); err != nil {
-				b.Fatalf("MAILPUB_FLEET is %q: %v", text, err)
-			}
-			sizes = append(sizes, n)
-		}
+	server := pgtest.New(b)
+	env := append(os.Environ(), "MAILPUB_TSIG_KEY="+benchSecret, "MAILPUB_DATABASE="+server.URL("postgres"))
+	command := func(args ...string) *exec.Cmd {
+		cmd := exec.CommandContext(context.Background(), bin, args...)
+		cmd.Env = env
+		return cmd
 	}
 
-	for _, sites := range sizes {
-		for _, rtt := range []time.Duration{0, farAway} {
-			b.Run(fmt.Sprintf("%d/%v", sites, rtt), func(b *testing.B) {
-				dir := fleetOf(b, sites, rtt)
-				for b.Loop() {
-					benchFleet(b, bin, dir, sites, rtt)
-				}
-			})
-		}
-	}
-}
-
-func benchFleet(b *testing.B, bin, dir string, sites int, rtt time.Duration) {
-	const atOnce = 64
+	took(b, command("fleet", "migrate"))
 	from := time.Now()
-	w, started := watchFleet(b, bin, dir, atOnce, sites)
-	w.waitLooked(b, sites, 30*time.Minute)
-	pass := time.Since(from)
-	cpu := cpuOf(b, w.cmd.Process.Pid)
+	took(b, command("fleet", "import", dir))
+	imported := time.Since(from)
+	pool, err := pgxpool.New(b.Context(), server.URL("postgres"))
+	if err != nil {
+		b.Fatal(err)
+	}
+	defer pool.Close()
+
+	var fleet, watch, bare benchPass
+	for b.Loop() {
+		fleet.add(fleetPass(b, command, server, pool, sites))
+		watch.add(watchPass(b, command, copyOf(b, dir)))
+		bare.add(riverPass(b, server, pool, sites))
+	}
+
+	n := float64(b.N)
 	b.ReportMetric(0, "ns/op")
-	b.ReportMetric(started.Seconds(), "s/start")
-	b.ReportMetric(pass.Seconds(), "s/pass")
-	b.ReportMetric(cpu.Seconds(), "cpu-s/pass")
+	b.ReportMetric(imported.Seconds(), "s/import")
+	b.ReportMetric(fleet.wall.Seconds()/n, "s/pass")
+	b.ReportMetric(fleet.cpu.Seconds()/n, "cpu-s/pass")
+	b.ReportMetric(fleet.database.Seconds()/n, "cpu-s/database")
+	b.ReportMetric(fleet.memory, "MiB/worker")
+	b.ReportMetric(watch.wall.Seconds()/n, "s/watch")
+	b.ReportMetric(watch.cpu.Seconds()/n, "cpu-s/watch")
+	b.ReportMetric((fleet.cpu+fleet.database).Seconds()/watch.cpu.Seconds(), "x-watch")
+	b.ReportMetric(float64(sites)*n/bare.wall.Seconds(), "River-jobs/s")
+}
 
-	if rtt == 0 {
-		page := []float64{}
-		for range 20 {
-			_, took := w.get(b, "/?page=3")
-			page = append(page, took.Seconds()*1e3)
-			time.Sleep(100 * time.Millisecond)
+// benchPass is what passes took.
+type benchPass struct {
+	wall, cpu, database time.Duration
+	memory              float64 // MiB, at most
+}
+
+func (p *benchPass) add(other benchPass) {
+	p.wall += other.wall
+	p.cpu += other.cpu
+	p.database += other.database
+	p.memory = max(p.memory, other.memory)
+}
+
+// fleetPass has two workers look at every site once.
+func fleetPass(b *testing.B, command func(...string) *exec.Cmd, server *pgtest.Server, pool *pgxpool.Pool, sites int) (p benchPass) {
+	b.Helper()
+	for _, statement := range []string{"DELETE FROM mailpub.look", "UPDATE mailpub.due SET next = now(), queued_at = NULL"} {
+		if _, err := pool.Exec(b.Context(), statement); err != nil {
+			b.Fatal(err)
 		}
-
-		_, report := w.get(b, "/api/report")
-		b.ReportMetric(median(page), "ms/page-median")
-		b.ReportMetric(report.Seconds(), "s/report")
-		b.ReportMetric(changedFile(b, w, dir), "ms/changed-file")
-		b.ReportMetric(standingBy(b, bin, dir, sites), "%core-standby")
 	}
 
-	b.ReportMetric(memoryOf(b, w.cmd.Process.Pid), "MiB")
-	b.ReportMetric(peakOf(b, w.cmd.Process.Pid), "MiB-peak")
+	before := server.CPU(b)
+	from := time.Now()
+	var workers []*exec.Cmd
+	for range 2 {
+		cmd := command("fleet", "work", "--looks", "32")
+		cmd.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL}
+		if err := cmd.Start(); err != nil {
+			b.Fatal(err)
+		}
+		workers = append(workers, cmd)
+	}
+
+	for looked := 0; looked < sites; time.Sleep(100 * time.Millisecond) {
+		if err := pool.QueryRow(b.Context(), "SELECT count(*) FROM mailpub.look").Scan(&looked); err != nil {
+			b.Fatal(err)
+		}
+	}
+
+	p.wall = time.Since(from)
+	p.database = server.CPU(b) - before
+	for _, cmd := range workers {
+		p.cpu += cpuOf(b, cmd.Process.Pid)
+		p.memory = max(p.memory, memoryOf(b, cmd.Process.Pid))
+		cmd.Process.Signal(syscall.SIGTERM)
+		cmd.Wait()
+	}
+
+	return p
 }
 
-// changedFile is how long it takes from a change of a file until its site is watched as the file is now.
-func changedFile(b *testing.B, w fleetWatch, dir string) (ms float64) {
+// watchPass is "watch --once" over the same sites.
+func watchPass(b *testing.B, command func(...string) *exec.Cmd, dir string) (p benchPass) {
 	b.Helper()
-	path := filepath.Join(dir, "00042.yaml")
-	text, err := os.ReadFile(path)
+	cmd := command("watch", "--once", "--log", "json", dir)
+	var out bytes.Buffer
+	cmd.Stdout = &out
+	cmd.Stderr = &out
+	from := time.Now()
+	_ = cmd.Run() // what is not well is told
+	p.wall = time.Since(from)
+	p.cpu = cmd.ProcessState.UserTime() + cmd.ProcessState.SystemTime()
+	if !strings.Contains(out.String(), "\nbench-") {
+		b.Fatalf("nothing was looked at:\n%s", out.String()[:min(out.Len(), 3000)])
+	}
+	return p
+}
+
+// copyOf is a copy of the files, for file commands: the others are a fleet's now.
+func copyOf(b *testing.B, dir string) string {
+	b.Helper()
+	to := b.TempDir()
+	files, err := filepath.Glob(filepath.Join(dir, "*.yaml"))
 	if err != nil {
 		b.Fatal(err)
 	}
 
-	const said = "the config was read again"
-	before := strings.Count(w.said.String(), said)
-	servertest.Write(b, path, string(bytes.TrimSpace(text))+"\n# changed\n")
-	at := time.Now()
-	waitFor(b, w.said, said, before+1)
-	return time.Since(at).Seconds() * 1e3
+	for _, file := range files {
+		data, err := os.ReadFile(file)
+		if err != nil {
+			b.Fatal(err)
+		}
+		if err := os.WriteFile(filepath.Join(to, filepath.Base(file)), data, 0o600); err != nil {
+			b.Fatal(err)
+		}
+	}
+
+	return to
 }
 
-// standingBy is what a second watcher of the same sites takes of a core while the first one leads.
-func standingBy(b *testing.B, bin, dir string, sites int) (percent float64) {
-	b.Helper()
-	second, _ := watchFleet(b, bin, dir, 64, sites)
-	waitFor(b, second.said, "standing by", sites)
-	time.Sleep(5 * time.Second)
-	const span = 30 * time.Second
-	before := cpuOf(b, second.cmd.Process.Pid)
-	time.Sleep(span)
-	return 100 * (cpuOf(b, second.cmd.Process.Pid) - before).Seconds() / span.Seconds()
+// nothing is a job that does nothing.
+type nothing struct {
+	N int `json:"n"`
 }
 
-// peakOf is the most that a process has held in memory so far, in MiB.
-func peakOf(b *testing.B, pid int) float64 {
+func (nothing) Kind() string { return "nothing" }
+
+// riverPass has River alone carry as many jobs.
+func riverPass(b *testing.B, server *pgtest.Server, pool *pgxpool.Pool, jobs int) (p benchPass) {
 	b.Helper()
-	data, err := os.ReadFile(fmt.Sprintf("/proc/%d/status", pid))
+	workers := river.NewWorkers()
+	river.AddWorker(workers, river.WorkFunc(func(context.Context, *river.Job[nothing]) error { return nil }))
+	client, err := river.NewClient(riverpgxv5.New(pool), &river.Config{
+		Schema:  "river",
+		Queues:  map[string]river.QueueConfig{"bare": {MaxWorkers: 64}},
+		Workers: workers,
+	})
 	if err != nil {
 		b.Fatal(err)
 	}
 
-	_, rest, _ := bytes.Cut(data, []byte("VmHWM:"))
-	kib := 0
-	if _, err := fmt.Sscan(string(rest), &kib); err != nil {
+	all := make([]river.InsertManyParams, jobs)
+	for i := range all {
+		all[i] = river.InsertManyParams{Args: nothing{i}, InsertOpts: &river.InsertOpts{Queue: "bare"}}
+	}
+
+	from := time.Now()
+	if _, err := client.InsertManyFast(b.Context(), all); err != nil {
+		b.Fatal(err)
+	}
+	if err := client.Start(b.Context()); err != nil {
 		b.Fatal(err)
 	}
 
-	return float64(kib) / 1024
+	for left := 1; left > 0; time.Sleep(20 * time.Millisecond) {
+		const q = "SELECT count(*) FROM river.river_job WHERE queue = 'bare' AND state <> 'completed'"
+		if err := pool.QueryRow(b.Context(), q).Scan(&left); err != nil && err != pgx.ErrNoRows {
+			b.Fatal(err)
+		}
+	}
+
+	p.wall = time.Since(from)
+	if err := client.Stop(b.Context()); err != nil {
+		b.Fatal(err)
+	}
+	if _, err := pool.Exec(b.Context(), "DELETE FROM river.river_job WHERE queue = 'bare'"); err != nil {
+		b.Fatal(err)
+	}
+
+	return p
 }

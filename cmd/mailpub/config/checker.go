@@ -37,13 +37,3 @@ func (k *checker) port(path string, n int) {
 		k.add(path, "is %d, want a port from 1 to 65535", n)
 	}
 }
-
-// reference checks a secret that has to be given.
-func (k *checker) reference(at, value string) {
-	switch {
-	case value == "":
-		k.add(at, "is missing, want a reference to it: env:NAME, file:PATH or exec:COMMAND")
-	case !IsReference(value):
-		k.add(at, "holds the secret itself, want a reference to it: env:NAME, file:PATH or exec:COMMAND")
-	}
-}

@@ -28,6 +28,7 @@ func (db *DB) Lease(ctx context.Context, a StoredAccount, calls int) (l Lease, e
 	const enter = `INSERT INTO account (id, provider, per_second, burst, tokens) VALUES ($1, $2, $3, $4, $4)
 		ON CONFLICT (id) DO UPDATE SET per_second = excluded.per_second, burst = excluded.burst
 		WHERE account.per_second <> excluded.per_second OR account.burst <> excluded.burst`
+
 	if _, err := db.Pool.Exec(ctx, enter, a.ID, a.Provider, a.PerSecond, a.Burst); err != nil {
 		return l, err
 	}
@@ -44,8 +45,10 @@ func (db *DB) Lease(ctx context.Context, a StoredAccount, calls int) (l Lease, e
 		UPDATE account SET tokens = g.have - g.calls, at = greatest(g.moment, account.at) FROM granted g WHERE account.id = g.id
 		RETURNING g.calls::int, make_interval(secs => greatest(1 - g.have, 0) / g.per_second),
 			CASE WHEN g.blocked THEN greatest(g.blocked_until, g.paused_until) - g.moment END`
+
 	var blocked *time.Duration
-	if err := db.Pool.QueryRow(ctx, take, a.ID, calls).Scan(&l.Calls, &l.Wait, &blocked); err != nil {
+	if err := db.Pool.QueryRow(ctx, take, a.ID, calls).Scan(&l.Calls, &l.Wait,
+		&blocked); err != nil {
 		return l, err
 	}
 

@@ -28,10 +28,12 @@ func PutCarried(ctx context.Context, tx pgx.Tx, c *Carried) (changed bool, err e
 		const put = `INSERT INTO ledger (site, doc, version) VALUES ($1, $2::text::json, 1)
 			ON CONFLICT (site) DO UPDATE SET doc = excluded.doc, version = ledger.version + 1
 			WHERE ledger.doc IS NULL OR ledger.doc::text <> excluded.doc::text`
+
 		done, err := tx.Exec(ctx, put, c.Site.ID, string(c.Ledger))
 		if err != nil {
 			return false, err
 		}
+
 		changed = changed || done.RowsAffected() > 0
 	}
 
@@ -47,7 +49,8 @@ func PutCarried(ctx context.Context, tx pgx.Tx, c *Carried) (changed bool, err e
 // putHistory takes in a history where there is none yet.
 func putHistory(ctx context.Context, tx pgx.Tx, site int64, lines []string) error {
 	var has bool
-	if err := tx.QueryRow(ctx, "SELECT EXISTS (SELECT FROM history WHERE site = $1)", site).Scan(&has); err != nil || has {
+	if err := tx.QueryRow(ctx, "SELECT EXISTS (SELECT FROM history WHERE site = $1)",
+		site).Scan(&has); err != nil || has {
 		return err
 	}
 
@@ -56,7 +59,9 @@ func putHistory(ctx context.Context, tx pgx.Tx, site int64, lines []string) erro
 		rows = append(rows, []any{site, history.TimeOf(line), line})
 	}
 
-	_, err := tx.CopyFrom(ctx, pgx.Identifier{"history"}, []string{"site", "at", "line"}, pgx.CopyFromRows(rows))
+	_, err := tx.CopyFrom(ctx, pgx.Identifier{"history"}, []string{"site", "at", "line"},
+		pgx.CopyFromRows(rows))
+
 	return err
 }
 
@@ -68,6 +73,7 @@ func (db *DB) Carry(ctx context.Context, s Site) (c Carried, err error) {
 	if err := db.Pool.QueryRow(ctx, ledger, s.ID).Scan(&doc); err != nil {
 		return c, err
 	}
+
 	if doc != nil {
 		c.Ledger = []byte(*doc)
 	}
@@ -100,10 +106,12 @@ func AddTenant(ctx context.Context, tx pgx.Tx, path string) error {
 		if above == "" {
 			continue
 		}
-		if _, err := tx.Exec(ctx, "INSERT INTO tenant (path) VALUES ($1) ON CONFLICT DO NOTHING", above); err != nil {
+		if _, err := tx.Exec(ctx, "INSERT INTO tenant (path) VALUES ($1) ON CONFLICT DO NOTHING",
+			above); err != nil {
 			return err
 		}
 	}
+
 	return nil
 }
 
@@ -121,10 +129,13 @@ func Pause(ctx context.Context, tx pgx.Tx, tenant string, until time.Time) error
 		at = &until
 	}
 
-	done, err := tx.Exec(ctx, "UPDATE tenant SET paused_until = $2 WHERE path = $1 OR starts_with(path, $1 || '/')", tenant, at)
+	done, err := tx.Exec(ctx, "UPDATE tenant SET paused_until = $2 WHERE path = $1 OR starts_with(path, $1 || '/')",
+		tenant, at)
+
 	if err == nil && done.RowsAffected() == 0 {
 		return found(pgx.ErrNoRows, "tenant %q", tenant)
 	}
+
 	return err
 }
 
@@ -139,5 +150,6 @@ func PauseAccount(ctx context.Context, tx pgx.Tx, id string, until time.Time) er
 	if err == nil && done.RowsAffected() == 0 {
 		return found(pgx.ErrNoRows, "account %q", id)
 	}
+
 	return err
 }

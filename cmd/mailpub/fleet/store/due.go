@@ -55,6 +55,7 @@ func TakeDue(ctx context.Context, tx pgx.Tx, most int) ([]DueSite, error) {
 		)
 		UPDATE due d SET queued_at = now() FROM chosen WHERE d.site = chosen.site
 		RETURNING d.site, d.priority, d.why`
+
 	rows, err := tx.Query(ctx, take, most)
 	if err != nil {
 		return nil, err

@@ -28,26 +28,33 @@ func (db *DB) take(t testing.TB, most int) map[string]int {
 		due, err := TakeDue(context.Background(), tx, most)
 		for _, d := range due {
 			var tenant string
-			if err := tx.QueryRow(context.Background(), "SELECT tenant FROM site WHERE id = $1", d.Site).Scan(&tenant); err != nil {
+			if err := tx.QueryRow(context.Background(),
+				"SELECT tenant FROM site WHERE id = $1", d.Site).Scan(&tenant); err != nil {
 				return err
 			}
 			of[tenant]++
 		}
+
 		return err
 	})
+
 	if err != nil {
 		t.Fatal(err)
 	}
+
 	return of
 }
 
 // many adds tenants with sites that are due.
 func (db *DB) many(t testing.TB, tenants, sites int, prefix string, overdue time.Duration) {
 	t.Helper()
-	db.exec(t, "INSERT INTO tenant (path) SELECT $1 || i FROM generate_series(1, $2) i", prefix, tenants)
+	db.exec(t, "INSERT INTO tenant (path) SELECT $1 || i FROM generate_series(1, $2) i",
+		prefix, tenants)
+
 	db.exec(t, `INSERT INTO site (tenant, name, file, config, digest)
 		SELECT $1 || i, 's' || j, 's' || j || '.yaml', '', '' FROM generate_series(1, $2::int) i, generate_series(1, $3::int) j`,
 		prefix, tenants, sites)
+
 	db.exec(t, `INSERT INTO due (site, tenant, next) SELECT id, tenant, now() - $2::interval FROM site
 		WHERE starts_with(tenant, $1)`, prefix, overdue)
 }
@@ -58,9 +65,11 @@ func TestFair(t *testing.T) {
 	db.many(t, 1, 9000, "big", time.Hour)
 	db.many(t, 100, 10, "small", time.Second)
 	of := db.take(t, 202)
+
 	if len(of) != 101 {
 		t.Errorf("%d tenants had their turn, want 101", len(of))
 	}
+
 	for tenant, n := range of {
 		if n != 2 {
 			t.Errorf("%s had %d turns, want 2", tenant, n)
@@ -100,7 +109,9 @@ func TestClockOfAWorker(t *testing.T) {
 	db := open(t)
 	id := db.addSite(t, "", "office")
 	db.exec(t, "INSERT INTO due (site, tenant, queued_at) VALUES ($1, '', now())", id)
-	for _, at := range []time.Time{time.Unix(1, 0), time.Date(2091, 1, 1, 0, 0, 0, 0, time.UTC)} {
+
+	for _, at := range []time.Time{time.Unix(1, 0),
+		time.Date(2091, 1, 1, 0, 0, 0, 0, time.UTC)} {
 		l := Look{
 			Site:  id,
 			State: history.Good,
@@ -113,14 +124,18 @@ func TestClockOfAWorker(t *testing.T) {
 			},
 		}
 
-		if err := db.InTx(t.Context(), func(tx pgx.Tx) error { return SaveLook(t.Context(), tx, &l) }); err != nil {
+		if err := db.InTx(t.Context(), func(tx pgx.Tx) error {
+			return SaveLook(t.Context(), tx, &l)
+		}); err != nil {
 			t.Fatal(err)
 		}
 
 		var left time.Duration
-		if err := db.Pool.QueryRow(t.Context(), "SELECT next - now() FROM due WHERE site = $1", id).Scan(&left); err != nil {
+		if err := db.Pool.QueryRow(t.Context(), "SELECT next - now() FROM due WHERE site = $1",
+			id).Scan(&left); err != nil {
 			t.Fatal(err)
 		}
+
 		if left < 14*time.Minute || left > 15*time.Minute {
 			t.Errorf("clock at %v: due in %v", at, left)
 		}
@@ -139,13 +154,22 @@ func TestAskedDuringALook(t *testing.T) {
 	}
 
 	now := time.Now()
-	l := Look{Site: id, Asked: asked, Snapshot: watch.Snapshot{At: now, Next: now.Add(time.Hour)}}
+	l := Look{
+		Site:  id,
+		Asked: asked,
+		Snapshot: watch.Snapshot{
+			At:   now,
+			Next: now.Add(time.Hour),
+		},
+	}
+
 	err = db.InTx(t.Context(), func(tx pgx.Tx) error {
 		if err := Ask(t.Context(), tx, id, PrioritySchedule, "the config changed"); err != nil {
 			return err
 		}
 		return SaveLook(t.Context(), tx, &l)
 	})
+
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -39,7 +39,9 @@ func (b Ledger) Read(ctx context.Context) (*plan.Ledger, error) {
 func (b Ledger) read(ctx context.Context, q querier) (*plan.Ledger, int64, error) {
 	var version int64
 	var doc []byte
-	err := q.QueryRow(ctx, "SELECT version, doc::text FROM mailpub.ledger WHERE site = $1", b.Site).Scan(&version, &doc)
+	err := q.QueryRow(ctx, "SELECT version, doc::text FROM mailpub.ledger WHERE site = $1",
+		b.Site).Scan(&version, &doc)
+
 	if err != nil && !errors.Is(err, pgx.ErrNoRows) {
 		return nil, 0, fmt.Errorf("ledger: %w", err)
 	}
@@ -81,6 +83,7 @@ func (b Ledger) lock(ctx context.Context, conn *pgx.Conn, wait time.Duration) (*
 
 	const enter = `INSERT INTO ledger (site, holder) VALUES ($1, $2)
 		ON CONFLICT (site) DO UPDATE SET holder = excluded.holder`
+
 	holder := b.DB.who + ", since " + time.Now().Format(time.DateTime)
 	if _, err := conn.Exec(ctx, enter, b.Site, holder); err != nil {
 		return nil, fmt.Errorf("lock: %w", err)
@@ -102,7 +105,9 @@ func (b Ledger) lock(ctx context.Context, conn *pgx.Conn, wait time.Duration) (*
 // acquire takes the lock, or says who has it.
 func (b Ledger) acquire(ctx context.Context, conn *pgx.Conn, wait time.Duration) error {
 	var got bool
-	err := conn.QueryRow(ctx, "SELECT pg_try_advisory_lock($1, $2)", lockClass, int32(b.Site)).Scan(&got)
+	err := conn.QueryRow(ctx, "SELECT pg_try_advisory_lock($1, $2)", lockClass,
+		int32(b.Site)).Scan(&got)
+
 	if err == nil && !got && wait > 0 {
 		got, err = b.waitForLock(ctx, conn, wait)
 	}
@@ -137,7 +142,8 @@ func (b Ledger) waitForLock(ctx context.Context, conn *pgx.Conn, wait time.Durat
 
 func (b Ledger) holder(ctx context.Context) string {
 	var who string
-	err := b.DB.Pool.QueryRow(ctx, "SELECT holder FROM ledger WHERE site = $1", b.Site).Scan(&who)
+	err := b.DB.Pool.QueryRow(ctx, "SELECT holder FROM ledger WHERE site = $1",
+		b.Site).Scan(&who)
 	if err != nil || who == "" {
 		return "another process of the fleet"
 	}
@@ -182,6 +188,7 @@ func (l *ledgerLock) Save(ledger *plan.Ledger) error {
 	const save = "UPDATE ledger SET doc = $1::text::json, version = version + 1 WHERE site = $2 AND version = $3"
 	done, err := l.conn.Exec(ctx, save, string(doc)+"\n", l.of.Site, l.version)
 	var refused *pgconn.PgError
+
 	switch {
 	case errors.As(err, &refused) && !l.conn.IsClosed():
 		return fmt.Errorf("ledger: %w", err)
@@ -208,5 +215,6 @@ func (l *ledgerLock) Unlock() error {
 	l.conn = nil
 	conn.Exec(ctx, "SELECT pg_advisory_unlock($1, $2)", lockClass, int32(l.of.Site)) // where it fails, the end of the session frees it
 	conn.Close(ctx)
+
 	return nil
 }

@@ -48,11 +48,9 @@ func SaveLook(ctx context.Context, tx pgx.Tx, l *Look) error {
 		}
 	}
 
-	for _, line := range l.Lines {
-		if _, err := tx.Exec(ctx, "INSERT INTO history (site, at, line) VALUES ($1, $2, $3)", l.Site, l.At,
-			line); err != nil {
-			return err
-		}
+	const lines = "INSERT INTO history (site, at, line) SELECT $1, $2, unnest($3::text[])"
+	if _, err := tx.Exec(ctx, lines, l.Site, l.At, l.Lines); err != nil {
+		return err
 	}
 
 	for i := range l.Notices {
@@ -65,6 +63,7 @@ func SaveLook(ctx context.Context, tx pgx.Tx, l *Look) error {
 		n.Site = l.Site
 		err = tx.QueryRow(ctx, "INSERT INTO notice (site, channel, doc) VALUES ($1, $2, $3::text::json) RETURNING id", l.Site,
 			n.Channel, string(doc)).Scan(&n.ID)
+
 		if err != nil {
 			return err
 		}
@@ -99,6 +98,7 @@ func saveSnapshot(ctx context.Context, tx pgx.Tx, l *Look) error {
 	digest := hex.EncodeToString(sum[:16])
 	const touch = `UPDATE look SET state = $2, at = $3, took = $4, next = $5,
 		since = CASE WHEN state = $2 THEN since ELSE $3 END WHERE site = $1 AND digest = $6`
+
 	args := []any{l.Site, l.State, l.Snapshot.At, l.Snapshot.Took, l.Snapshot.Next, digest}
 	done, err := tx.Exec(ctx, touch, args...)
 	if err != nil || done.RowsAffected() > 0 {
@@ -106,9 +106,10 @@ func saveSnapshot(ctx context.Context, tx pgx.Tx, l *Look) error {
 	}
 
 	const put = `INSERT INTO look (site, state, at, took, next, since, digest, doc)
-		VALUES ($1, $2, $3, $4, $5, $3, $6, $7::text::jsonb)
+		VALUES ($1, $2, $3, $4, $5, $3, $6, $7::text::json)
 		ON CONFLICT (site) DO UPDATE SET state = $2, at = $3, took = $4, next = $5, digest = $6, doc = excluded.doc,
 		since = CASE WHEN look.state = $2 THEN look.since ELSE $3 END`
+
 	_, err = tx.Exec(ctx, put, append(args, string(doc))...)
 	return err
 }
@@ -141,12 +142,14 @@ func scanSeen(row pgx.Row, site int64) (seen Seen, err error) {
 	seen.Snapshot.At = at
 	seen.Snapshot.Took = took
 	seen.Snapshot.Next = next
+
 	return seen, nil
 }
 
 // Past returns the history of a site.
 func (db *DB) Past(ctx context.Context, site int64) ([]string, error) {
-	rows, err := db.Pool.Query(ctx, "SELECT line FROM history WHERE site = $1 ORDER BY id", site)
+	rows, err := db.Pool.Query(ctx, "SELECT line FROM history WHERE site = $1 ORDER BY id",
+		site)
 	if err != nil {
 		return nil, err
 	}
@@ -155,7 +158,8 @@ func (db *DB) Past(ctx context.Context, site int64) ([]string, error) {
 
 // State returns what a site remembers under a name; nil for nothing.
 func (db *DB) State(ctx context.Context, site int64, name string) (doc []byte, err error) {
-	err = db.Pool.QueryRow(ctx, "SELECT doc::text FROM state WHERE site = $1 AND name = $2", site, name).Scan(&doc)
+	err = db.Pool.QueryRow(ctx, "SELECT doc::text FROM state WHERE site = $1 AND name = $2",
+		site, name).Scan(&doc)
 	if errors.Is(err, pgx.ErrNoRows) {
 		return nil, nil
 	}
@@ -190,7 +194,8 @@ func putState(ctx context.Context, tx pgx.Tx, site int64, name string, doc []byt
 func (db *DB) TakeNotice(ctx context.Context, id int64) (n Notice, err error) {
 	var doc []byte
 	const take = "SELECT id, site, channel, doc::text FROM notice WHERE id = $1 AND state = 'open'"
-	if err := db.Pool.QueryRow(ctx, take, id).Scan(&n.ID, &n.Site, &n.Channel, &doc); err != nil {
+	if err := db.Pool.QueryRow(ctx, take, id).Scan(&n.ID, &n.Site, &n.Channel,
+		&doc); err != nil {
 		return n, found(err, "notice %d", id)
 	}
 	return n, json.Unmarshal(doc, &n.Notice)
@@ -204,6 +209,9 @@ func (db *DB) EndNotice(ctx context.Context, id int64, failed error) error {
 		state = "given-up"
 		text = failed.Error()
 	}
-	_, err := db.Pool.Exec(ctx, "UPDATE notice SET state = $2, error = $3 WHERE id = $1", id, state, text)
+
+	_, err := db.Pool.Exec(ctx, "UPDATE notice SET state = $2, error = $3 WHERE id = $1", id,
+		state, text)
+
 	return err
 }

@@ -78,12 +78,15 @@ func (db *DB) Migrate(ctx context.Context) (done Migrated, err error) {
 	if err != nil {
 		return done, err
 	}
+
 	defer conn.Release()
 
 	if _, err := conn.Exec(ctx, "SELECT pg_advisory_lock($1)", int64(migrateLock)); err != nil {
 		return done, err
 	}
-	defer conn.Exec(context.WithoutCancel(ctx), "SELECT pg_advisory_unlock($1)", int64(migrateLock))
+
+	defer conn.Exec(context.WithoutCancel(ctx), "SELECT pg_advisory_unlock($1)",
+		int64(migrateLock))
 
 	if err := checkServer(ctx, conn); err != nil {
 		return done, err
@@ -115,13 +118,17 @@ func (m migration) run(ctx context.Context, conn *pgx.Conn) error {
 		const head = `CREATE SCHEMA IF NOT EXISTS mailpub;
 			CREATE TABLE IF NOT EXISTS mailpub.migration (
 				number int PRIMARY KEY, name text NOT NULL, at timestamptz NOT NULL DEFAULT now());`
+
 		if _, err := tx.Exec(ctx, head); err != nil {
 			return err
 		}
 		if _, err := tx.Exec(ctx, m.text); err != nil {
 			return err
 		}
-		_, err := tx.Exec(ctx, "INSERT INTO migration (number, name) VALUES ($1, $2)", m.number, m.name)
+
+		_, err := tx.Exec(ctx, "INSERT INTO migration (number, name) VALUES ($1, $2)",
+			m.number, m.name)
+
 		return err
 	})
 }
@@ -135,6 +142,7 @@ func (db *DB) migrateRiver(ctx context.Context) (int, error) {
 		Schema: RiverSchema,
 		Logger: slog.New(slog.DiscardHandler),
 	})
+
 	if err != nil {
 		return 0, err
 	}
@@ -155,7 +163,8 @@ var (
 )
 
 func newerTables(is, want int) error {
-	return fmt.Errorf("%w (they have version %d, this mailpub knows %d)", ErrNewerTables, is, want)
+	return fmt.Errorf("%w (they have version %d, this mailpub knows %d)", ErrNewerTables, is,
+		want)
 }
 
 // checkSchema checks that the tables are those of this program. The program before works with them too, as a migration
@@ -210,4 +219,20 @@ func checkServer(ctx context.Context, q querier) error {
 	}
 
 	return err
+}
+
+// Open connects to a database, as the URL or the PG* variables of the environment say, and checks that its tables are
+// those that this program knows. who names the process for others. The error never holds a password.
+func Open(ctx context.Context, url, who string) (*DB, error) {
+	db, err := Connect(ctx, url, who)
+	if err != nil {
+		return nil, err
+	}
+
+	if err := db.checkSchema(ctx); err != nil {
+		db.Close()
+		return nil, err
+	}
+
+	return db, nil
 }

@@ -71,7 +71,8 @@ const siteTables = ` FROM site s JOIN tenant t ON t.path = s.tenant
 
 func scanSite(row pgx.Row) (s Site, err error) {
 	var domains string
-	err = row.Scan(&s.ID, &s.Tenant, &s.Name, &s.File, &s.Config, &s.Rev, &s.Digest, &s.Defaults, &s.DefRev, &s.Body,
+	err = row.Scan(&s.ID, &s.Tenant, &s.Name, &s.File, &s.Config, &s.Rev, &s.Digest,
+		&s.Defaults, &s.DefRev, &s.Body,
 		&s.Host, &domains, &s.Every, &s.Accounts, &s.Wrong, &s.Trusted)
 	s.Domains = strings.Fields(domains)
 	return s, err
@@ -79,14 +80,16 @@ func scanSite(row pgx.Row) (s Site, err error) {
 
 // Site returns a site by its id.
 func (db *DB) Site(ctx context.Context, id int64) (Site, error) {
-	s, err := scanSite(db.Pool.QueryRow(ctx, "SELECT "+siteColumns+siteTables+"WHERE s.id = $1", id))
+	s, err := scanSite(db.Pool.QueryRow(ctx,
+		"SELECT "+siteColumns+siteTables+"WHERE s.id = $1", id))
 	return s, found(err, "site %d", id)
 }
 
 // SiteAt returns a site by its path.
 func (db *DB) SiteAt(ctx context.Context, path string) (Site, error) {
 	tenant, name := SplitPath(path)
-	s, err := scanSite(db.Pool.QueryRow(ctx, "SELECT "+siteColumns+siteTables+"WHERE s.tenant = $1 AND s.name = $2", tenant, name))
+	s, err := scanSite(db.Pool.QueryRow(ctx,
+		"SELECT "+siteColumns+siteTables+"WHERE s.tenant = $1 AND s.name = $2", tenant, name))
 	return s, found(err, "site %s", path)
 }
 
@@ -100,10 +103,14 @@ func SiteIn(ctx context.Context, tx pgx.Tx, tenant, name string) (Site, error) {
 func (db *DB) Sites(ctx context.Context, tenant string) ([]Site, error) {
 	rows, err := db.Pool.Query(ctx, "SELECT "+siteColumns+siteTables+
 		"WHERE s.tenant = $1 OR $1 = '' OR starts_with(s.tenant, $1 || '/') ORDER BY s.tenant, s.name", tenant)
+
 	if err != nil {
 		return nil, err
 	}
-	return pgx.CollectRows(rows, func(row pgx.CollectableRow) (Site, error) { return scanSite(row) })
+
+	return pgx.CollectRows(rows, func(row pgx.CollectableRow) (Site, error) {
+		return scanSite(row)
+	})
 }
 
 // ErrRev means that a config was changed by another one since it was read.
@@ -126,7 +133,8 @@ func PutSite(ctx context.Context, tx pgx.Tx, s *Site, ifRev int64) (changed bool
 	case err != nil:
 		return false, err
 	case ifRev != 0 && ifRev != was.Rev:
-		return false, fmt.Errorf("site %s: %w (it has version %d, not %d)", s.Path(), ErrRev, was.Rev, ifRev)
+		return false, fmt.Errorf("site %s: %w (it has version %d, not %d)", s.Path(), ErrRev,
+			was.Rev, ifRev)
 	}
 
 	s.ID = was.ID
@@ -138,8 +146,11 @@ func PutSite(ctx context.Context, tx pgx.Tx, s *Site, ifRev int64) (changed bool
 	const update = `UPDATE site SET file = $2, config = $3, rev = rev + 1, digest = $4, defaults = nullif($5, ''),
 		defaults_rev = nullif($6::bigint, 0), host = $7, domains = $8, every = $9, accounts = $10, wrong = $11
 		WHERE id = $1 RETURNING rev`
-	err = tx.QueryRow(ctx, update, s.ID, s.File, s.Config, s.Digest, s.Defaults, s.DefRev, s.Host,
+
+	err = tx.QueryRow(ctx, update, s.ID, s.File, s.Config, s.Digest, s.Defaults, s.DefRev,
+		s.Host,
 		strings.Join(s.Domains, " "), s.Every, nonNil(s.Accounts), s.Wrong).Scan(&s.Rev)
+
 	if err != nil {
 		return false, err
 	}
@@ -157,14 +168,19 @@ func insertSite(ctx context.Context, tx pgx.Tx, s *Site) error {
 	const insert = `INSERT INTO site (tenant, name, file, config, digest, defaults, defaults_rev, host, domains, every,
 		accounts, wrong)
 		VALUES ($1, $2, $3, $4, $5, nullif($6, ''), nullif($7::bigint, 0), $8, $9, $10, $11, $12) RETURNING id, rev`
-	err := tx.QueryRow(ctx, insert, s.Tenant, s.Name, s.File, s.Config, s.Digest, s.Defaults, s.DefRev, s.Host,
+
+	err := tx.QueryRow(ctx, insert, s.Tenant, s.Name, s.File, s.Config, s.Digest, s.Defaults,
+		s.DefRev, s.Host,
 		strings.Join(s.Domains, " "), s.Every, nonNil(s.Accounts), s.Wrong).Scan(&s.ID, &s.Rev)
+
 	if err != nil {
 		return err
 	}
 
-	_, err = tx.Exec(ctx, "INSERT INTO due (site, tenant, priority, why) VALUES ($1, $2, $3, 'it is new')", s.ID, s.Tenant,
+	_, err = tx.Exec(ctx, "INSERT INTO due (site, tenant, priority, why) VALUES ($1, $2, $3, 'it is new')",
+		s.ID, s.Tenant,
 		PriorityNews)
+
 	return err
 }
 
@@ -178,6 +194,7 @@ func PutDefaults(ctx context.Context, tx pgx.Tx, tenant, name string, body []byt
 
 	const add = `INSERT INTO defaults (tenant, name, rev, body)
 		SELECT $1, $2, coalesce(max(rev), 0) + 1, $3 FROM defaults WHERE tenant = $1 AND name = $2 RETURNING rev`
+
 	err = tx.QueryRow(ctx, add, tenant, name, body).Scan(&rev)
 	return rev, err
 }

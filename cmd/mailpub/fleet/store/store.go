@@ -35,22 +35,6 @@ type DB struct {
 	who  string // "fleet work on mail2, process 812", for those who wait for a lock
 }
 
-// Open connects to a database, as the URL or the PG* variables of the environment say, and checks that its tables are
-// those that this program knows. who names the process for others. The error never holds a password.
-func Open(ctx context.Context, url, who string) (*DB, error) {
-	db, err := Connect(ctx, url, who)
-	if err != nil {
-		return nil, err
-	}
-
-	if err := db.checkSchema(ctx); err != nil {
-		db.Close()
-		return nil, err
-	}
-
-	return db, nil
-}
-
 // Connect is Open without the look at the tables.
 func Connect(ctx context.Context, url, who string) (*DB, error) {
 	config, err := pgxpool.ParseConfig(url)
@@ -61,6 +45,7 @@ func Connect(ctx context.Context, url, who string) (*DB, error) {
 	config.MaxConns = max(config.MaxConns, Connections)
 	config.ConnConfig.RuntimeParams["search_path"] = Schema
 	config.ConnConfig.RuntimeParams["application_name"] = "mailpub"
+
 	for name, value := range keepAlive {
 		config.ConnConfig.RuntimeParams[name] = value
 	}
@@ -90,10 +75,12 @@ func withoutURL(err error) error {
 	var failed *pgconn.ConnectError
 	if errors.As(err, &failed) {
 		if cause := errors.Unwrap(failed); cause != nil {
-			return fmt.Errorf("no connection to the database %q on %s: %w", failed.Config.Database,
+			return fmt.Errorf("no connection to the database %q on %s: %w",
+				failed.Config.Database,
 				failed.Config.Host, cause)
 		}
 	}
+
 	return fmt.Errorf("database: %w", err)
 }
 

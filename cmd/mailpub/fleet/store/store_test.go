@@ -40,12 +40,15 @@ func openAt(t testing.TB, url string) *DB {
 // addSite adds a site with an empty config, and returns its id.
 func (db *DB) addSite(t testing.TB, tenant, name string) (id int64) {
 	t.Helper()
-	err := db.Pool.QueryRow(context.Background(), `INSERT INTO site (tenant, name, file, config, digest)
+	err := db.Pool.QueryRow(context.Background(),
+		`INSERT INTO site (tenant, name, file, config, digest)
 		VALUES ($1, $2, $2 || '.yaml', '', '') ON CONFLICT (tenant, name) DO UPDATE SET digest = '' RETURNING id`,
 		tenant, name).Scan(&id)
+
 	if err != nil {
 		t.Fatal(err)
 	}
+
 	return id
 }
 
@@ -65,9 +68,11 @@ func TestMigrate(t *testing.T) {
 	if _, err := db.Pool.Exec(ctx, "INSERT INTO migration VALUES (999, 'later')"); err != nil {
 		t.Fatal(err)
 	}
+
 	if _, err := Open(ctx, url, "a test"); !errors.Is(err, ErrNewerTables) {
 		t.Errorf("newer tables: %v", err)
 	}
+
 	if _, err := db.Migrate(ctx); !errors.Is(err, ErrNewerTables) {
 		t.Errorf("newer tables are migrated: %v", err)
 	}
@@ -95,7 +100,8 @@ func TestLedger(t *testing.T) {
 		tenant := "" // each test has its sites
 		if k := n.Add(1); k > 1 {
 			tenant = "t" + strings.Repeat("x", int(k))
-			if _, err := first.Pool.Exec(t.Context(), "INSERT INTO tenant (path) VALUES ($1)", tenant); err != nil {
+			if _, err := first.Pool.Exec(t.Context(), "INSERT INTO tenant (path) VALUES ($1)",
+				tenant); err != nil {
 				t.Fatal(err)
 			}
 		}

@@ -51,7 +51,9 @@ func (db *DB) Workers(ctx context.Context) ([]Worker, error) {
 
 // LiveWorkers returns the ids of those that live, and how many looks they do at the same time.
 func LiveWorkers(ctx context.Context, tx pgx.Tx) (ids []string, slots int, err error) {
-	rows, err := tx.Query(ctx, "SELECT id, slots FROM worker WHERE beat > now() - $1::interval", DeadAfter)
+	rows, err := tx.Query(ctx, "SELECT id, slots FROM worker WHERE beat > now() - $1::interval",
+		DeadAfter)
+
 	if err != nil {
 		return nil, 0, err
 	}
@@ -99,5 +101,6 @@ func (db *DB) Tidy(ctx context.Context, keep time.Duration) error {
 			return err
 		}
 	}
+
 	return nil
 }
