@@ -123,6 +123,7 @@ const onlyMain = "cmd/mailpub, package main"
 // owners are the packages that alone may know a library.
 var owners = map[string]string{
 	"github.com/jackc/pgx/":         "cmd/mailpub/fleet",
+	"github.com/coreos/go-oidc/":    "cmd/mailpub/fleet/api",
 	"github.com/riverqueue/":        "cmd/mailpub/fleet",
 	"github.com/libdns/":            "providers",
 	"github.com/miekg/dns":          "providers",

@@ -40,18 +40,21 @@ func statusOf(err error) int {
 	var input inputError
 	var large *http.MaxBytesError
 	var failed *pgconn.PgError
+
 	switch {
 	case errors.Is(err, store.ErrNotFound):
 		return http.StatusNotFound
 	case errors.Is(err, store.ErrLogin), errors.Is(err, errNoLogin):
 		return http.StatusUnauthorized
-	case errors.Is(err, errForbidden), errors.Is(err, errCrossOrigin), errors.Is(err, store.ErrOwnPlan):
+	case errors.Is(err, errForbidden), errors.Is(err, errCrossOrigin), errors.Is(err,
+		store.ErrOwnPlan):
 		return http.StatusForbidden
 	case errors.Is(err, errNoMatch):
 		return http.StatusPreconditionRequired
 	case errors.Is(err, store.ErrRev):
 		return http.StatusPreconditionFailed
-	case errors.Is(err, store.ErrPlanState), errors.Is(err, store.ErrApprovals), errors.Is(err, store.ErrInUse), errors.Is(err, errExists):
+	case errors.Is(err, store.ErrPlanState), errors.Is(err, store.ErrApprovals), errors.Is(err,
+		store.ErrInUse), errors.Is(err, errExists):
 		return http.StatusConflict
 	case errors.As(err, &config):
 		return http.StatusUnprocessableEntity
@@ -81,7 +84,12 @@ func (s *Server) fail(w http.ResponseWriter, r *http.Request, err error) {
 	case errors.As(err, &mistakes):
 		p.Detail = "the config is refused"
 		for _, m := range mistakes {
-			p.Problems = append(p.Problems, ConfigProblem{File: m.File, Line: m.Line, Field: m.Field, Text: m.Text})
+			p.Problems = append(p.Problems, ConfigProblem{
+				File:  m.File,
+				Line:  m.Line,
+				Field: m.Field,
+				Text:  m.Text,
+			})
 		}
 	case p.Status == http.StatusNotFound:
 		p.Detail = "there is nothing here, or you have no role where it is"
@@ -136,8 +144,10 @@ func (c *call) decode(into any) error {
 		}
 		return inputError{"the body is not the JSON document that is expected: " + err.Error()}
 	}
+
 	if _, err := d.Token(); !errors.Is(err, io.EOF) {
 		return inputError{"the body has more than one JSON document"}
 	}
+
 	return nil
 }

@@ -100,9 +100,11 @@ func (o *OIDC) put(w http.ResponseWriter, name string, value any, life time.Dura
 	if err != nil {
 		return
 	}
+
 	http.SetCookie(w, &http.Cookie{
-		Name:     name,
-		Value:    base64.RawURLEncoding.EncodeToString(o.sealer.Seal(nil, nil, plain, []byte(name))),
+		Name: name,
+		Value: base64.RawURLEncoding.EncodeToString(o.sealer.Seal(nil, nil, plain,
+			[]byte(name))),
 		Path:     "/",
 		MaxAge:   int(life.Seconds()),
 		Secure:   true,
@@ -127,7 +129,14 @@ func (o *OIDC) get(r *http.Request, name string, into any) bool {
 }
 
 func clearCookie(w http.ResponseWriter, name string) {
-	http.SetCookie(w, &http.Cookie{Name: name, Path: "/", MaxAge: -1, Secure: true, HttpOnly: true, SameSite: http.SameSiteLaxMode})
+	http.SetCookie(w, &http.Cookie{
+		Name:     name,
+		Path:     "/",
+		MaxAge:   -1,
+		Secure:   true,
+		HttpOnly: true,
+		SameSite: http.SameSiteLaxMode,
+	})
 }
 
 // session returns who a request's cookie stands for.
@@ -149,7 +158,8 @@ func (o *OIDC) begin(w http.ResponseWriter, r *http.Request) {
 	}
 
 	o.put(w, loginCookie, u, loginTime)
-	http.Redirect(w, r, o.oauth.AuthCodeURL(u.State, oidc.Nonce(u.Nonce), oauth2.S256ChallengeOption(u.Verifier)), http.StatusFound)
+	http.Redirect(w, r, o.oauth.AuthCodeURL(u.State, oidc.Nonce(u.Nonce),
+		oauth2.S256ChallengeOption(u.Verifier)), http.StatusFound)
 }
 
 // errBack is the error of a browser that comes back with something else than it was sent with.
@@ -161,6 +171,7 @@ func (o *OIDC) back(w http.ResponseWriter, r *http.Request) (name string, err er
 	there := o.get(r, loginCookie, &u)
 	clearCookie(w, loginCookie)
 	q := r.URL.Query()
+
 	if !there || o.now().After(u.Until) || q.Get("state") != u.State || q.Get("code") == "" {
 		return "", errBack
 	}
@@ -183,7 +194,12 @@ func (o *OIDC) back(w http.ResponseWriter, r *http.Request) (name string, err er
 		Name  string `json:"name"`
 		Email string `json:"email"`
 	}
+
 	_ = id.Claims(&claims) // only shown
-	o.put(w, sessionCookie, session{Subject: id.Subject, Until: o.now().Add(store.Session)}, store.Session)
+	o.put(w, sessionCookie, session{
+		Subject: id.Subject,
+		Until:   o.now().Add(store.Session),
+	}, store.Session)
+
 	return id.Subject, nil
 }

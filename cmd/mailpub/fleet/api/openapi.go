@@ -54,23 +54,32 @@ var parameter = lazy.Regexp(`\{([a-z]+)(\.\.\.)?\}`)
 func (r route) operation(schemas object) object {
 	params := []any{}
 	for _, m := range parameter().FindAllStringSubmatch(r.path, -1) {
-		params = append(params, object{"name": m[1], "in": "path", "required": true, "schema": object{"type": "string"}})
-	}
-	for _, q := range r.query {
-		params = append(params, object{"name": q, "in": "query", "schema": object{"type": "string"}})
-	}
-	if r.text {
-		params = append(params, object{"name": "If-Match", "in": "header", "required": true, "schema": object{"type": "string"}})
+		params = append(params, object{"name": m[1], "in": "path", "required": true,
+			"schema": object{"type": "string"}})
 	}
 
-	problem := object{"description": "an error", "content": object{"application/problem+json": object{"schema": schemaOf(reflect.TypeFor[Problem](), schemas)}}}
+	for _, q := range r.query {
+		params = append(params, object{"name": q, "in": "query",
+			"schema": object{"type": "string"}})
+	}
+
+	if r.text {
+		params = append(params, object{"name": "If-Match", "in": "header", "required": true,
+			"schema": object{"type": "string"}})
+	}
+
+	problem := object{"description": "an error",
+		"content": object{"application/problem+json": object{"schema": schemaOf(reflect.TypeFor[Problem](),
+			schemas)}}}
+
 	ok := object{"description": r.summary}
 	switch r.out.(type) {
 	case nil:
 	case rawText:
 		ok["content"] = object{"text/plain": object{"schema": object{"type": "string"}}}
 	default:
-		ok["content"] = object{"application/json": object{"schema": schemaOf(reflect.TypeOf(r.out), schemas)}}
+		ok["content"] = object{"application/json": object{"schema": schemaOf(reflect.TypeOf(r.out),
+			schemas)}}
 	}
 
 	op := object{
@@ -84,9 +93,12 @@ func (r route) operation(schemas object) object {
 
 	switch {
 	case r.text:
-		op["requestBody"] = object{"required": true, "content": object{"text/plain": object{"schema": object{"type": "string"}}}}
+		op["requestBody"] = object{"required": true,
+			"content": object{"text/plain": object{"schema": object{"type": "string"}}}}
 	case r.in != nil:
-		op["requestBody"] = object{"required": true, "content": object{"application/json": object{"schema": schemaOf(reflect.TypeOf(r.in), schemas)}}}
+		op["requestBody"] = object{"required": true,
+			"content": object{"application/json": object{"schema": schemaOf(reflect.TypeOf(r.in),
+				schemas)}}}
 	}
 
 	return op
@@ -140,5 +152,7 @@ func structSchema(t reflect.Type, schemas object) object {
 			required = append(required, name)
 		}
 	}
-	return object{"type": "object", "properties": properties, "required": required, "additionalProperties": false}
+
+	return object{"type": "object", "properties": properties, "required": required,
+		"additionalProperties": false}
 }

@@ -74,7 +74,11 @@ func (s *Server) loginBack(w http.ResponseWriter, r *http.Request) {
 			s.fail(w, r, err)
 			return
 		}
-		http.Error(w, "You are logged in as "+subject+", and nobody has given you a role yet: ask an administrator of your tenant.", http.StatusForbidden)
+
+		http.Error(w, "You are logged in as "+subject+
+			", and nobody has given you a role yet: ask an administrator of your tenant.",
+			http.StatusForbidden)
+
 		return
 	}
 
@@ -89,6 +93,7 @@ func (s *Server) browser(draw func(*call) ([]byte, error)) http.Handler {
 			http.Redirect(w, r, "/login", http.StatusSeeOther)
 			return
 		}
+
 		if err != nil {
 			s.fail(w, r, err)
 			return
@@ -96,10 +101,18 @@ func (s *Server) browser(draw func(*call) ([]byte, error)) http.Handler {
 
 		var body []byte
 		err = s.DB.As(r.Context(), who, func(tx pgx.Tx) error {
-			c := &call{Server: s, r: r, tx: tx, who: who, need: store.RoleView}
+			c := &call{
+				Server: s,
+				r:      r,
+				tx:     tx,
+				who:    who,
+				need:   store.RoleView,
+			}
+
 			body, err = draw(c)
 			return err
 		})
+
 		if err != nil {
 			s.fail(w, r, err)
 			return
@@ -144,6 +157,7 @@ func overviewPage(c *call) ([]byte, error) {
 		States:  []string{"bad", "warning", "unknown", "good"},
 		Version: c.Version,
 	}
+
 	if f.Offset > 0 {
 		former := max(f.Offset-f.Limit, 0)
 		o.Former = &former

@@ -27,6 +27,7 @@ func listMembers(c *call) (any, error) {
 			Subject: m.Subject,
 		})
 	}
+
 	return out, err
 }
 
@@ -62,6 +63,7 @@ func putMember(c *call) (any, error) {
 		Name:    in.Name,
 		Email:   in.Email,
 	})
+
 	if err != nil {
 		return nil, err
 	}
@@ -78,6 +80,7 @@ func putMember(c *call) (any, error) {
 		Issuer:  in.Issuer,
 		Subject: subject,
 	}
+
 	detail := map[string]string{"person": fmt.Sprint(id), "name": in.Name, "role": in.Role}
 	return out, c.audit(in.Tenant, "", "member.put", "", "", detail)
 }
@@ -96,7 +99,8 @@ func deleteMember(c *call) (any, error) {
 		return nil, err
 	}
 
-	return nil, c.audit(tenant, "", "member.delete", "", "", map[string]string{"person": fmt.Sprint(id)})
+	return nil, c.audit(tenant, "", "member.delete", "", "",
+		map[string]string{"person": fmt.Sprint(id)})
 }
 
 func tokenDocument(t store.Token) Token {
@@ -124,6 +128,7 @@ func listTokens(c *call) (any, error) {
 	for _, t := range list {
 		out.Tokens = append(out.Tokens, tokenDocument(t))
 	}
+
 	return out, err
 }
 
@@ -149,7 +154,8 @@ func addToken(c *call) (any, error) {
 
 	person, err := store.PersonByID(c.r.Context(), c.tx, in.Person)
 	if errors.Is(err, store.ErrNotFound) {
-		return nil, inputError{fmt.Sprintf("person %d has no role at this tenant: add it first (POST /members)", in.Person)}
+		return nil, inputError{fmt.Sprintf("person %d has no role at this tenant: add it first (POST /members)",
+			in.Person)}
 	}
 	if err != nil {
 		return nil, err
@@ -164,6 +170,7 @@ func addToken(c *call) (any, error) {
 		Expires: in.Expires,
 		Created: time.Now(),
 	}
+
 	text, err := store.NewToken(c.r.Context(), c.tx, &t)
 	if err != nil {
 		return nil, err
@@ -172,6 +179,7 @@ func addToken(c *call) (any, error) {
 	out := tokenDocument(t)
 	out.Token = text
 	detail := map[string]string{"token": t.ID, "person": fmt.Sprint(t.Person), "role": in.Role}
+
 	return out, c.audit(in.Tenant, "", "token.add", "", "", detail)
 }
 
@@ -186,5 +194,6 @@ func deleteToken(c *call) (any, error) {
 	if err := store.DeleteToken(c.r.Context(), c.tx, t.ID); err != nil {
 		return nil, err
 	}
+
 	return nil, c.audit(t.Tenant, "", "token.delete", "", "", map[string]string{"token": t.ID})
 }

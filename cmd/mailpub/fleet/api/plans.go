@@ -30,9 +30,11 @@ func planDocument(p store.StoredPlan, whole bool) Plan {
 		Error:     p.Error,
 		Wave:      p.Wave,
 	}
+
 	if whole && len(p.Doc) > 0 {
 		out.Document = p.Doc
 	}
+
 	return out
 }
 
@@ -53,7 +55,9 @@ func listPlans(c *call) (any, error) {
 		return nil, err
 	}
 
-	list, err := store.FindPlans(c.r.Context(), c.tx, tenant, 0, c.r.URL.Query().Get("state"), mostPlans)
+	list, err := store.FindPlans(c.r.Context(), c.tx, tenant, 0, c.r.URL.Query().Get("state"),
+		mostPlans)
+
 	return planDocuments(list), err
 }
 
@@ -111,7 +115,8 @@ func makePlan(c *call) (any, error) {
 	if err := c.Queue.Plan(c.r.Context(), c.tx, id); err != nil {
 		return nil, err
 	}
-	if err := c.audit(s.Tenant, s.Path(), "plan.make", "", "", map[string]string{"plan": fmt.Sprint(id), "kind": in.Kind}); err != nil {
+	if err := c.audit(s.Tenant, s.Path(), "plan.make", "", "",
+		map[string]string{"plan": fmt.Sprint(id), "kind": in.Kind}); err != nil {
 		return nil, err
 	}
 

@@ -34,6 +34,7 @@ func (r route) status() int {
 	case r.ask:
 		return http.StatusAccepted
 	}
+
 	return http.StatusOK
 }
 

@@ -74,7 +74,10 @@ func (s *Server) Handler() http.Handler {
 	}
 
 	mux.HandleFunc("GET "+prefix+"/openapi.json", s.openAPI)
-	mux.HandleFunc(prefix+"/", func(w http.ResponseWriter, r *http.Request) { s.fail(w, r, store.ErrNotFound) })
+	mux.HandleFunc(prefix+"/", func(w http.ResponseWriter, r *http.Request) {
+		s.fail(w, r, store.ErrNotFound)
+	})
+
 	mux.HandleFunc("GET /healthz", s.health)
 	s.pages(mux)
 
@@ -97,10 +100,18 @@ func (s *Server) serve(r route) http.Handler {
 
 		var out any
 		err = s.DB.As(ctx, who, func(tx pgx.Tx) error {
-			c := &call{Server: s, r: req, tx: tx, who: who, need: r.role}
+			c := &call{
+				Server: s,
+				r:      req,
+				tx:     tx,
+				who:    who,
+				need:   r.role,
+			}
+
 			out, err = r.run(c)
 			return err
 		})
+
 		if err != nil {
 			s.fail(w, req, err)
 			return
@@ -119,6 +130,7 @@ func (s *Server) health(w http.ResponseWriter, r *http.Request) {
 		s.fail(w, r, err)
 		return
 	}
+
 	s.answer(w, http.StatusOK, map[string]string{"status": "well"})
 }
 
@@ -134,6 +146,7 @@ func withHeaders(h http.Handler) http.Handler {
 		} {
 			w.Header().Set(name, value)
 		}
+
 		h.ServeHTTP(w, r)
 	})
 }

@@ -34,10 +34,13 @@ func (c *call) number(name string, missing, least, most int) (int, error) {
 	if text == "" {
 		return missing, nil
 	}
+
 	n, err := strconv.Atoi(text)
 	if err != nil || n < least || n > most {
-		return 0, inputError{fmt.Sprintf("%s is %q, want a number from %d to %d", name, text, least, most)}
+		return 0, inputError{fmt.Sprintf("%s is %q, want a number from %d to %d", name, text,
+			least, most)}
 	}
+
 	return n, nil
 }
 
@@ -55,11 +58,13 @@ func (c *call) tenant() string {
 	if c.r.URL.Query().Has("tenant") {
 		return c.r.URL.Query().Get("tenant")
 	}
+
 	if len(c.who.Grants) == 1 {
 		for only := range c.who.Grants {
 			return only
 		}
 	}
+
 	return ""
 }
 
@@ -72,6 +77,7 @@ func (c *call) scopeOf() (string, error) {
 	if err := c.at(tenant); err != nil {
 		return "", err
 	}
+
 	return tenant, store.VisibleTenant(c.r.Context(), c.tx, tenant)
 }
 
@@ -128,8 +134,10 @@ func (c *call) filter() (f store.SiteFilter, err error) {
 				f.State = i
 			}
 		}
+
 		if f.State < 0 {
-			return f, inputError{fmt.Sprintf("state is %q, want one of %s", name, strings.Join(stateNames(), ", "))}
+			return f, inputError{fmt.Sprintf("state is %q, want one of %s", name,
+				strings.Join(stateNames(), ", "))}
 		}
 	}
 
@@ -230,14 +238,17 @@ func addSite(c *call) (any, error) {
 	if s.File == "" {
 		s.File = "site.yaml"
 	}
+
 	if err := c.read(&s); err != nil {
 		return nil, err
 	}
+
 	if in.File == "" {
 		s.File = s.Name + ".yaml"
 	}
 
-	if _, err := store.SiteIn(c.r.Context(), c.tx, s.Tenant, s.Name); !errors.Is(err, store.ErrNotFound) {
+	if _, err := store.SiteIn(c.r.Context(), c.tx, s.Tenant, s.Name); !errors.Is(err,
+		store.ErrNotFound) {
 		return nil, errors.Join(err, errExists)
 	}
 
@@ -270,6 +281,7 @@ func (c *call) read(s *store.Site) error {
 	s.Every = cfg.Watch.Every
 	s.Wrong = ""
 	s.Domains = nil
+
 	for _, d := range cfg.Domains {
 		s.Domains = append(s.Domains, d.Name)
 	}
@@ -343,6 +355,7 @@ func deleteSite(c *call) (any, error) {
 	if err := store.DeleteSite(c.r.Context(), c.tx, s.ID); err != nil {
 		return nil, err
 	}
+
 	return nil, c.audit(s.Tenant, s.Path(), "site.delete", s.Digest, "", nil)
 }
 
@@ -351,12 +364,14 @@ func askLook(c *call) (any, error) {
 	if err != nil {
 		return nil, err
 	}
-	if err := store.Ask(c.r.Context(), c.tx, s.ID, store.PriorityAsked, c.who.Name+" asked"); err != nil {
+	if err := store.Ask(c.r.Context(), c.tx, s.ID, store.PriorityAsked,
+		c.who.Name+" asked"); err != nil {
 		return nil, err
 	}
 	if err := c.audit(s.Tenant, s.Path(), "site.look", "", "", nil); err != nil {
 		return nil, err
 	}
+
 	return c.one(s)
 }
 
@@ -384,6 +399,7 @@ func getReport(c *call) (any, error) {
 		Next:   seen.Snapshot.Next,
 		Report: report,
 	}
+
 	if err := errors.Join(seen.Snapshot.Config, seen.Snapshot.Err); err != nil {
 		out.Error = err.Error()
 	}

@@ -43,7 +43,8 @@ func addTenant(c *call) (any, error) {
 		return nil, err
 	}
 	if !store.IsTenantPath(in.Path) {
-		return nil, inputError{fmt.Sprintf("path is %q, want names of small letters, digits and hyphens with / between them", in.Path)}
+		return nil, inputError{fmt.Sprintf("path is %q, want names of small letters, digits and hyphens with / between them",
+			in.Path)}
 	}
 
 	parent, _ := store.SplitPath(in.Path)
@@ -70,6 +71,7 @@ func deleteTenant(c *call) (any, error) {
 	if err := store.DeleteTenant(c.r.Context(), c.tx, path); err != nil {
 		return nil, err
 	}
+
 	return nil, c.audit(path, "", "tenant.delete", "", "", nil)
 }
 
@@ -110,6 +112,7 @@ func (c *call) until() (time.Time, error) {
 	if in.Until == nil {
 		return time.Time{}, nil
 	}
+
 	return *in.Until, nil
 }
 
@@ -127,7 +130,8 @@ func pauseTenant(c *call) (any, error) {
 		return nil, err
 	}
 
-	return nil, c.audit(tenant, "", "tenant.pause", "", "", map[string]string{"until": formatUntil(until)})
+	return nil, c.audit(tenant, "", "tenant.pause", "", "",
+		map[string]string{"until": formatUntil(until)})
 }
 
 func formatUntil(t time.Time) string {
@@ -156,7 +160,8 @@ func pauseAccount(c *call) (any, error) {
 		return nil, err
 	}
 
-	return nil, c.audit("", "", "account.pause", "", "", map[string]string{"account": id, "until": formatUntil(until)})
+	return nil, c.audit("", "", "account.pause", "", "",
+		map[string]string{"account": id, "until": formatUntil(until)})
 }
 
 func listSecrets(c *call) (any, error) {
@@ -170,6 +175,7 @@ func listSecrets(c *call) (any, error) {
 	for _, s := range list {
 		out.Secrets = append(out.Secrets, Secret(s))
 	}
+
 	return out, err
 }
 
@@ -204,6 +210,7 @@ func putSecret(c *call) (any, error) {
 		Version: version,
 		Created: time.Now(),
 	}
+
 	return out, c.audit(tenant, "", "secret.set", "", "", detail)
 }
 
@@ -231,12 +238,15 @@ func listAudit(c *call) (any, error) {
 	if err != nil {
 		return nil, err
 	}
+
 	limit, err := c.number("limit", 100, 1, 1000)
 	if err != nil {
 		return nil, err
 	}
 
-	list, err := store.AuditOf(c.r.Context(), c.tx, tenant, c.r.URL.Query().Get("site"), int64(before), limit)
+	list, err := store.AuditOf(c.r.Context(), c.tx, tenant, c.r.URL.Query().Get("site"),
+		int64(before), limit)
+
 	out := AuditList{Entries: []AuditEntry{}}
 	for _, e := range list {
 		out.Entries = append(out.Entries, AuditEntry{
@@ -252,5 +262,6 @@ func listAudit(c *call) (any, error) {
 			Detail: e.Detail,
 		})
 	}
+
 	return out, err
 }
