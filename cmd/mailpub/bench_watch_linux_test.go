@@ -237,33 +237,7 @@ func bareAdds(b *testing.B, l *lab.Lab) float64 {
 // minutes, and how much memory at its most.
 func BenchmarkWatchSites(b *testing.B) {
 	const sites = 1000
-	one := siteOf{zones: sites}
-	all := one.files(nil)
-
-	for i := range sites { // each has its own mail host
-		all[benchZone(i)] = strings.ReplaceAll(all[benchZone(i)], "mail."+benchZone(0)+".",
-			"mail."+benchZone(i)+".")
-		if i > 0 {
-			all[benchZone(i)] += "mail A 2.2.2.2\nmail TXT \"v=spf1 a -all\"\n"
-		}
-	}
-
-	server, config := one.start(b, all)
-	dir := filepath.Join(filepath.Dir(config), "sites")
-	if err := os.Mkdir(dir, 0o700); err != nil {
-		b.Fatal(err)
-	}
-
-	for i := range sites {
-		text := strings.ReplaceAll(siteOf{
-			zones: 1,
-			smtp:  one.smtp,
-		}.config(server), benchZone(0), benchZone(i))
-		text = strings.Replace(text, "site: bench\n",
-			fmt.Sprintf("site: bench-%d\nservice: {type: manual}\n", i), 1)
-		servertest.Write(b, filepath.Join(dir, fmt.Sprintf("%04d.yaml", i)), text)
-	}
-
+	dir := sitesAtBIND(b, sites)
 	bin := build(b, ".")
 	var cpu, wall time.Duration
 	var most float64
@@ -292,6 +266,39 @@ func BenchmarkWatchSites(b *testing.B) {
 	b.ReportMetric(cpu.Seconds()/n, "cpu-s/pass")
 	b.ReportMetric(100*cpu.Seconds()/n/(15*time.Minute).Seconds(), "%core-at-15min")
 	b.ReportMetric(most, "MiB")
+}
+
+// sitesAtBIND starts a BIND and writes a directory of site files, each with a zone of ten records there.
+func sitesAtBIND(b *testing.B, sites int) (dir string) {
+	b.Helper()
+	one := siteOf{zones: sites}
+	all := one.files(nil)
+
+	for i := range sites { // each has its own mail host
+		all[benchZone(i)] = strings.ReplaceAll(all[benchZone(i)], "mail."+benchZone(0)+".",
+			"mail."+benchZone(i)+".")
+		if i > 0 {
+			all[benchZone(i)] += "mail A 2.2.2.2\nmail TXT \"v=spf1 a -all\"\n"
+		}
+	}
+
+	server, config := one.start(b, all)
+	dir = filepath.Join(filepath.Dir(config), "sites")
+	if err := os.Mkdir(dir, 0o700); err != nil {
+		b.Fatal(err)
+	}
+
+	for i := range sites {
+		text := strings.ReplaceAll(siteOf{
+			zones: 1,
+			smtp:  one.smtp,
+		}.config(server), benchZone(0), benchZone(i))
+		text = strings.Replace(text, "site: bench\n",
+			fmt.Sprintf("site: bench-%d\nservice: {type: manual}\n", i), 1)
+		servertest.Write(b, filepath.Join(dir, fmt.Sprintf("%04d.yaml", i)), text)
+	}
+
+	return dir
 }
 
 // BenchmarkWatchIdle is "mailpub watch" of one site with five forwards between two passes: its

@@ -83,6 +83,9 @@ commands say where the site lives. To import again updates configs that have cha
 It refuses what has to stay with its machine, and says why: a router whose leases are
 renewed from the LAN, a mail server that is set on its own machine, keys in files.
 
+When a file of defaults has changed, the change goes to one site, then to 1 %, 10 % and the
+rest, each step after the one before works, and stops at the first failure.
+
 Exit code: 0 when every site was moved, else 1.`,
 		Example: "  mailpub fleet import --dry-run /etc/mailpub/sites\n  mailpub fleet import --tenant hoster/customer sites",
 		Args:    cobra.ExactArgs(1),
@@ -95,6 +98,8 @@ Exit code: 0 when every site was moved, else 1.`,
 
 	cmd.Flags().StringVar(&o.Tenant, "tenant", "", "`PATH` of the tenant that the sites belong to; by default the operator")
 	cmd.Flags().BoolVar(&o.DryRun, "dry-run", false, "only say what would be moved")
+	cmd.Flags().IntVar(&o.StopAt, "stop-at", 1, "`NUMBER` of sites that may fail before a change of defaults stops")
+	cmd.Flags().BoolVar(&o.AtOnce, "no-wave", false, "have changed defaults take effect for all sites at once")
 	return cmd
 }
 
@@ -151,6 +156,8 @@ Exit code: 0 when stopped by a signal, 1 when it could not start.`,
 	}
 
 	cmd.Flags().IntVar(&o.Looks, "looks", queue.DefaultLooks, "how many sites to check at once")
+	cmd.Flags().StringVar(&o.Key, "key", "", "`REFERENCE` to the key that seals the tenants' secrets (file:PATH, credential:NAME); by default $"+console.KeyVariable)
+	cmd.Flags().StringSliceVar(&o.Allow, "allow", nil, "`RANGES` of private addresses that tenants' sites may connect to")
 	cmd.Flags().StringVar(&o.Dir, "dir", "/etc/mailpub", "`DIR` that relative paths in the operator's own configs start from")
 	cmd.Flags().StringVar(&f.log, "log", "text", "how to log on standard error: text, json, or to journald")
 	return cmd

@@ -101,20 +101,6 @@ differs or fails, 1 when the state of a site is unknown.`,
 	return cmd
 }
 
-// addAtOnce adds the flag that says how many sites are checked at once.
-func addAtOnce(cmd *cobra.Command, n *int) {
-	cmd.Flags().IntVar(n, "at-once", fleet.AtOnce,
-		"how many sites to check at once; each name server, mail host and provider account has its own limit besides")
-
-	inner := cmd.RunE
-	cmd.RunE = func(cmd *cobra.Command, args []string) error {
-		if *n < 1 || *n > 1024 {
-			return fmt.Errorf("--at-once is %d, want a number from 1 to 1024", *n)
-		}
-		return inner(cmd, args)
-	}
-}
-
 // fleetOptions are what sites are watched with. The log has what is at least of a level and, with
 // -v, everything, what the packages below log too.
 func (a *app) fleetOptions(f watchFlags, level slog.Level) (fleet.Options, error) {

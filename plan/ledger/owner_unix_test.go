@@ -76,7 +76,7 @@ func TestRootLeavesNothingOfItsOwn(t *testing.T) {
 
 	defer f.Unlock()
 
-	release, err := Lead(t.Context(), state, "office", func(string) {})
+	release, err := new(Leads).Lead(t.Context(), state, "office", func(string) {})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -88,7 +88,7 @@ func TestRootLeavesNothingOfItsOwn(t *testing.T) {
 	}
 
 	left, err := filepath.Glob(filepath.Join(state, "*"))
-	if err != nil || len(left) != 5 {
+	if err != nil || len(left) != 6 {
 		t.Fatalf("%q, %v", left, err)
 	}
 

@@ -67,11 +67,3 @@ func (s *QuestionPool) forget(server string, q *questions) {
 		delete(s.servers, server)
 	}
 }
-
-// sockets are those that the resolver keeps.
-func (r *Resolver) sockets() *sockets {
-	if r.Shared != nil {
-		return &r.Shared.sockets
-	}
-	return &r.kept
-}

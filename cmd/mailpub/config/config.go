@@ -36,6 +36,7 @@ type Config struct {
 	Lines Lines  `mapstructure:"-"`
 
 	beneath *file // of defaults; nil for none
+	sources []Source
 
 	zoneAt map[string]int // absolute name of each zone to its index
 

@@ -2,6 +2,7 @@ package config
 
 import (
 	"bytes"
+	"crypto/sha256"
 	"encoding/binary"
 	"path/filepath"
 	"slices"
@@ -16,7 +17,16 @@ type file struct {
 	path   string
 	lines  Lines
 	fields map[string]any
+	digest [sha256.Size]byte
 }
+
+// Source is a file that a config was read from.
+type Source struct {
+	Path   string
+	Digest [sha256.Size]byte // SHA-256 of what was read
+}
+
+func (f file) source() Source { return Source{f.path, f.digest} }
 
 // readFile parses a file for what it holds and where in it that is. The error is an Errors.
 func readFile(path string, data []byte) (f file, err error) {
@@ -26,6 +36,7 @@ func readFile(path string, data []byte) (f file, err error) {
 	}
 
 	f.path = path
+	f.digest = sha256.Sum256(data)
 	data = []byte(text(data))
 	if f.lines, f.fields, err = linesOf(format, data); err == nil && f.fields == nil { // TOML
 		v := viper.NewWithOptions(viper.KeyDelimiter(delimiter))

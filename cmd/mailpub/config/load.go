@@ -79,7 +79,7 @@ func parse(path string, data []byte, beneath func(string) ([]byte, error)) (*Unc
 		return nil, err
 	}
 
-	c := &Config{File: path, Lines: own.lines}
+	c := &Config{File: path, Lines: own.lines, sources: []Source{own.source()}}
 	name := own.text("defaults")
 	if name == "" {
 		return &Unchecked{c, []file{own}}, nil
@@ -91,8 +91,12 @@ func parse(path string, data []byte, beneath func(string) ([]byte, error)) (*Unc
 	}
 
 	c.beneath = &under
+	c.sources = append(c.sources, under.source())
 	return &Unchecked{c, []file{under, own}}, nil
 }
+
+// Sources are the files that the config was read from: its own, and the one of defaults if there is one.
+func (c *Config) Sources() []Source { return c.sources }
 
 // Ledger returns the state directory and the name of the site, as they stand in the files. Check
 // may come to others, or find a mistake in them; what is no name is "".

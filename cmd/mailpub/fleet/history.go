@@ -28,7 +28,7 @@ type historyRecorder struct {
 	pages *page.Server // nil without a page
 
 	mu    sync.Mutex
-	sites map[string]page.Site
+	sites map[string]*sitePast
 	homes map[string]string // history of each site
 
 	stores map[string]*history.Store // by path; run's alone, as are:
@@ -38,11 +38,17 @@ type historyRecorder struct {
 	work chan any // watch.Snapshot or watch.Event
 }
 
+// sitePast is what is shown of a site's past.
+type sitePast struct {
+	events []watch.Event // newest first
+	days   []history.Day
+}
+
 func newHistoryRecorder(log *slog.Logger, pages *page.Server) *historyRecorder {
 	return &historyRecorder{
 		log:    log,
 		pages:  pages,
-		sites:  map[string]page.Site{},
+		sites:  map[string]*sitePast{},
 		homes:  map[string]string{},
 		stores: map[string]*history.Store{},
 		pruned: map[*history.Store]time.Time{},
@@ -66,23 +72,28 @@ func (c *historyRecorder) setSites(sites []watch.Site) {
 
 	for _, s := range sites {
 		c.homes[s.Name] = HistoryDir(filepath.Dir(s.Home))
-		if _, known := c.sites[s.Name]; !known {
-			c.show(page.Site{Snapshot: watch.Snapshot{
+		if c.sites[s.Name] == nil {
+			c.show(watch.Snapshot{
 				Site:     s.Name,
 				File:     s.File,
 				Host:     s.Host,
 				Language: s.Language,
 				LAN:      s.LAN,
-			}})
+			})
 		}
 	}
 }
 
-// show takes over how a site is now. c.mu is held.
-func (c *historyRecorder) show(s page.Site) {
-	c.sites[s.Site] = s
+// show shows how a site is now. c.mu is held.
+func (c *historyRecorder) show(s watch.Snapshot) {
+	past := c.sites[s.Site]
+	if past == nil {
+		past = &sitePast{}
+		c.sites[s.Site] = past
+	}
+
 	if c.pages != nil {
-		c.pages.Show(s)
+		c.pages.Show(page.Site{Snapshot: s, Events: past.events, Days: past.days})
 	}
 }
 
@@ -91,9 +102,7 @@ func (c *historyRecorder) Seen(s watch.Snapshot) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 
-	site := c.sites[s.Site]
-	site.Snapshot = s
-	c.show(site)
+	c.show(s)
 
 	if !s.Standby && c.homes[s.Site] != "" { // the one that leads keeps the history; a file that is wrong has none
 		c.enqueue(s)
@@ -114,11 +123,14 @@ func (c *historyRecorder) Happened(e watch.Event) {
 		return
 	}
 
-	if site, known := c.sites[e.Site]; known {
-		site.Events = append([]watch.Event{e},
-			site.Events[:min(len(site.Events), eventsShown-1)]...)
-		c.show(site)
+	past := c.sites[e.Site]
+	if past == nil || c.pages == nil || c.pages.HasMany() {
+		return // of many sites the past is read when somebody looks
 	}
+
+	past.events = append([]watch.Event{e},
+		past.events[:min(len(past.events), eventsShown-1)]...)
+	c.pages.ShowPast(e.Site, past.events, past.days)
 }
 
 // enqueue has something written. What there is no room for is lost, not waited for.
@@ -220,7 +232,7 @@ func (c *historyRecorder) store(ctx context.Context, site string) (*history.Stor
 
 // showHistory shows the past of a site, where somebody may look.
 func (c *historyRecorder) showHistory(ctx context.Context, store *history.Store, v watch.Snapshot) error {
-	if c.pages == nil {
+	if c.pages == nil || c.pages.HasMany() {
 		return nil
 	}
 
@@ -232,15 +244,37 @@ func (c *historyRecorder) showHistory(ctx context.Context, store *history.Store,
 	c.mu.Lock()
 	defer c.mu.Unlock()
 
-	if site, known := c.sites[v.Site]; known {
-		site.Days = days
-		if len(site.Events) < len(events) { // those from before the daemon began
-			site.Events = events
+	if past := c.sites[v.Site]; past != nil {
+		past.days = days
+		if len(past.events) < len(events) { // those from before the daemon began
+			past.events = events
 		}
-		c.show(site)
+		c.pages.ShowPast(v.Site, past.events, past.days)
 	}
 
 	return nil
+}
+
+// readPast reads the past of a site, for a page that is drawn now. What can't be read is not shown.
+func (c *historyRecorder) readPast(site string) ([]watch.Event, []history.Day) {
+	c.mu.Lock()
+	path := c.homes[site]
+	c.mu.Unlock()
+
+	ctx, cancel := context.WithTimeout(context.Background(), 5*time.Second)
+	defer cancel()
+
+	store, err := history.Open(ctx, path)
+	if err != nil {
+		return nil, nil
+	}
+
+	days, events, err := loadHistory(ctx, store, site, time.Now())
+	if err != nil {
+		return nil, nil
+	}
+
+	return events, days
 }
 
 // loadHistory reads what a page shows of the past.

@@ -54,6 +54,10 @@ func startHistory(ctx context.Context, d *watch.Daemon, o Options) (close func()
 	}
 
 	recorder := newHistoryRecorder(o.Log, pages)
+	if pages != nil {
+		pages.Past = recorder.readPast
+	}
+
 	d.Observers = append(d.Observers, recorder)
 	load := d.Load
 	d.Load = func(ctx context.Context) ([]watch.Site, []watch.BadConfig, error) {

@@ -4,62 +4,109 @@ import (
 	"errors"
 	"os"
 	"path/filepath"
+	"sync"
 
 	"github.com/fsnotify/fsnotify"
 )
 
+// fileWatch tells of files that may have become other ones. It looks at the directories around them, as
+// editors put a new file in the place of the old.
+type fileWatch struct {
+	watcher *fsnotify.Watcher
+
+	mu      sync.Mutex
+	files   map[string]bool
+	dirs    map[string]bool // of which each *.yaml counts
+	watched map[string]bool // directories
+}
+
 // watchFiles calls changed whenever one of some files, or a *.yaml in one of some directories,
-// may have become another one. It looks at the directories around them, as editors put a new file
-// in the place of the old.
-func watchFiles(paths []string, changed func()) (*fsnotify.Watcher, error) {
-	w, err := fsnotify.NewWatcher()
+// may have become another one.
+func watchFiles(paths []string, changed func()) (*fileWatch, error) {
+	watcher, err := fsnotify.NewWatcher()
 	if err != nil {
 		return nil, err
 	}
 
-	files := map[string]bool{}
-	dirs := map[string]bool{}
+	w := &fileWatch{
+		watcher: watcher,
+		files:   map[string]bool{},
+		dirs:    map[string]bool{},
+		watched: map[string]bool{},
+	}
+
 	for _, p := range paths {
 		p = filepath.Clean(p)
-		dir := filepath.Dir(p)
-		if info, err := os.Stat(p); err == nil && info.IsDir() {
-			dirs[p] = true
-			dir = p
+		if info, e := os.Stat(p); e == nil && info.IsDir() {
+			w.dirs[p] = true
+			err = errors.Join(err, w.watch(p))
 		} else {
-			files[p] = true
-		}
-
-		if e := w.Add(dir); e != nil {
-			err = errors.Join(err, e)
+			err = errors.Join(err, w.add(p))
 		}
 	}
 
 	if err != nil {
-		w.Close()
+		watcher.Close()
 		return nil, err
 	}
 
-	go func() {
-		for {
-			select {
-			case e, ok := <-w.Events:
-				if !ok {
-					return
-				}
+	go w.run(changed)
+	return w, nil
+}
 
-				name := filepath.Clean(e.Name)
-				yaml := dirs[filepath.Dir(name)] && filepath.Ext(name) == ".yaml"
-				if e.Op != fsnotify.Chmod && (files[name] || yaml) {
-					changed()
-				}
-			case _, ok := <-w.Errors: // too many at once: something has changed
-				if !ok {
-					return
-				}
+// Close ends the watch.
+func (w *fileWatch) Close() error { return w.watcher.Close() }
+
+// Also watches further files.
+func (w *fileWatch) Also(files []string) (err error) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+
+	for _, file := range files {
+		err = errors.Join(err, w.add(filepath.Clean(file)))
+	}
+	return err
+}
+
+func (w *fileWatch) add(file string) error {
+	if w.files[file] {
+		return nil
+	}
+
+	w.files[file] = true
+	return w.watch(filepath.Dir(file))
+}
+
+func (w *fileWatch) watch(dir string) error {
+	if w.watched[dir] {
+		return nil
+	}
+
+	w.watched[dir] = true
+	return w.watcher.Add(dir)
+}
+
+func (w *fileWatch) run(changed func()) {
+	for {
+		select {
+		case e, ok := <-w.watcher.Events:
+			if !ok {
+				return
+			}
+			if e.Op != fsnotify.Chmod && w.isOurs(filepath.Clean(e.Name)) {
 				changed()
 			}
+		case _, ok := <-w.watcher.Errors: // too many at once: something has changed
+			if !ok {
+				return
+			}
+			changed()
 		}
-	}()
+	}
+}
 
-	return w, nil
+func (w *fileWatch) isOurs(name string) bool {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return w.files[name] || w.dirs[filepath.Dir(name)] && filepath.Ext(name) == ".yaml"
 }

@@ -15,7 +15,7 @@ import (
 )
 
 // newSite is a site of a config file as watch knows it. Its state is in files.
-func newSite(ctx context.Context, cfg *config.Config, digest string, o site.Options) (watch.Site, error) {
+func newSite(ctx context.Context, cfg *config.Config, digest string, leads *ledger.Leads, o site.Options) (watch.Site, error) {
 	channels, err := Channels(ctx, cfg)
 	if err != nil {
 		return watch.Site{}, err
@@ -38,7 +38,7 @@ func newSite(ctx context.Context, cfg *config.Config, digest string, o site.Opti
 	s.Channels = channels
 	s.Memory = WatchState{site.StateFiles{Dir: dir, Site: cfg.Site}}
 	s.Lead = func(ctx context.Context, waiting func(string)) (func(), error) {
-		return ledger.Lead(ctx, dir, cfg.Site, waiting)
+		return leads.Lead(ctx, home, cfg.Site, waiting)
 	}
 	s.Busy = func() bool {
 		return ledger.Files{

@@ -14,7 +14,7 @@ import (
 const idleTime = time.Minute
 
 // daemon is what watches the sites of some files. end ends what they share.
-func (o Options) daemon() (d *watch.Daemon, end func()) {
+func (o Options) daemon() (d *watch.Daemon, configs *loader, end func()) {
 	o.Site = o.Site.Serial()
 	shared := o.Site.Shared
 	if shared == nil {
@@ -35,15 +35,14 @@ func (o Options) daemon() (d *watch.Daemon, end func()) {
 		}
 	}()
 
+	configs = newLoader(o.Paths, o.Site)
 	d = &watch.Daemon{
-		Load: func(ctx context.Context) ([]watch.Site, []watch.BadConfig, error) {
-			return load(ctx, o.Paths, o.Site)
-		},
+		Load:   configs.load,
 		Logger: o.Log,
 		Passes: o.AtOnce,
 	}
 
-	return d, func() {
+	return d, configs, func() {
 		idle.Stop()
 		close(ended)
 		shared.CloseIdle()
@@ -53,7 +52,7 @@ func (o Options) daemon() (d *watch.Daemon, end func()) {
 // Watch watches sites until ctx is done. It reads configs again when they change, and on SIGHUP, and
 // tells systemd how it is.
 func Watch(ctx context.Context, o Options) error {
-	d, closeShared := o.daemon()
+	d, configs, closeShared := o.daemon()
 	defer closeShared()
 
 	systemd := newSDNotify(o.Log)
@@ -72,6 +71,14 @@ func Watch(ctx context.Context, o Options) error {
 		o.Log.Warn("cannot watch the files for changes; SIGHUP reloads them", "error", err)
 	} else {
 		defer changes.Close()
+		load := d.Load
+		d.Load = func(ctx context.Context) ([]watch.Site, []watch.BadConfig, error) {
+			sites, wrong, err := load(ctx)
+			if err := changes.Also(configs.beneath()); err != nil {
+				o.Log.Warn("cannot watch a file of defaults for changes; SIGHUP reloads it", "error", err)
+			}
+			return sites, wrong, err
+		}
 	}
 
 	hangups := make(chan os.Signal, 1)
@@ -84,6 +91,7 @@ func Watch(ctx context.Context, o Options) error {
 			case <-ctx.Done():
 				return
 			case <-hangups:
+				configs.reread()
 				d.Reload()
 			}
 		}
@@ -95,7 +103,7 @@ func Watch(ctx context.Context, o Options) error {
 // Once looks at each site once, repairs it, and notifies. It serves no status page.
 func Once(ctx context.Context, o Options) ([]watch.Snapshot, error) {
 	o.Listen = ""
-	d, closeShared := o.daemon()
+	d, _, closeShared := o.daemon()
 	defer closeShared()
 
 	closeRecords, err := startHistory(ctx, d, o)

@@ -2,7 +2,6 @@ package page
 
 import (
 	"html/template"
-	"io"
 	"strings"
 	"unicode"
 )
@@ -129,13 +128,6 @@ func (s Site) tallDiagram() diagram {
 
 	p.Height = y - gap + margin
 	return p
-}
-
-// WriteSVG writes the picture of a site's ways as an SVG document that stands alone.
-func WriteSVG(w io.Writer, s Site) error {
-	p := s.wideDiagram()
-	p.Style = template.CSS(readAsset("picture.css"))
-	return templates(s.Language).ExecuteTemplate(w, "picture", p)
 }
 
 // short cuts text to so many characters. Control characters are not for documents.

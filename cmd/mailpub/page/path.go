@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"slices"
 
+	"github.com/mailpub/mailpub/cmd/mailpub/history"
 	"github.com/mailpub/mailpub/plan"
 	"github.com/mailpub/mailpub/plan/catalog"
 	"github.com/mailpub/mailpub/plan/mail"
@@ -246,4 +247,9 @@ func (s Site) hopStatus(p hopDefinition) hopStatus {
 
 	st.More = cmp.Or(st.More, st.Says)
 	return st
+}
+
+func healthOf(s history.State) health {
+	return map[history.State]health{history.Good: well, history.Uneasy: uneasy,
+		history.Bad: broken, history.Unknown: unknown}[s]
 }

@@ -1,6 +1,7 @@
 package page
 
 import (
+	"bytes"
 	"embed"
 	"fmt"
 	"html/template"
@@ -83,12 +84,13 @@ func eventClass(k watch.Kind) health {
 // pageData is one page, as the template has it.
 type pageData struct {
 	Title, Stamp, Version string
+	Of                    string // the site that is shown; "" for an overview
 	Language              lang.Language
 	Live, Back            bool // served, and kept up to date; one of several
 	Style                 template.CSS
 	Script                template.JS
 	Site                  siteView
-	Sites                 []siteView // of an overview
+	Overview              *overview // in place of Site
 }
 
 // siteView is a site, as the template has it.
@@ -135,11 +137,6 @@ func (s Site) errors() (list []siteError) {
 
 // Mark is that of the site's health.
 func (s siteView) Mark() string { return s.Class.mark() }
-
-func healthOf(s history.State) health {
-	return map[history.State]health{history.Good: well, history.Uneasy: uneasy,
-		history.Bad: broken, history.Unknown: unknown}[s]
-}
 
 func newSiteView(s Site, now time.Time) siteView {
 	v := siteView{
@@ -258,8 +255,23 @@ func title(s Site) string {
 		printable(s.Language.Text(s.Headline())))
 }
 
+func (p pageData) bytes() ([]byte, error) {
+	var b bytes.Buffer
+	if err := p.write(&b); err != nil {
+		return nil, err
+	}
+	return b.Bytes(), nil
+}
+
 func (p pageData) write(w io.Writer) error {
 	p.Style = template.CSS(readAsset("page.css") + readAsset("picture.css"))
 	p.Script = template.JS(readAsset("live.js"))
 	return templates(p.Language).ExecuteTemplate(w, "page", p)
+}
+
+// WriteSVG writes the picture of a site's ways as an SVG document that stands alone.
+func WriteSVG(w io.Writer, s Site) error {
+	p := s.wideDiagram()
+	p.Style = template.CSS(readAsset("picture.css"))
+	return templates(s.Language).ExecuteTemplate(w, "picture", p)
 }

@@ -1,16 +1,12 @@
 package page
 
 import (
-	"bytes"
+	"context"
 	"crypto/sha256"
 	"encoding/base64"
-	"encoding/json"
 	"fmt"
-	"maps"
 	"net/http"
-	"slices"
 	"strconv"
-	"sync"
 	"time"
 
 	"github.com/mailpub/mailpub/cmd/mailpub/lang"
@@ -19,76 +15,6 @@ import (
 
 // maxListeners is how many browsers are told at once that something is new.
 const maxListeners = 64
-
-// fresh is how long a page is handed out again as it is, where nothing is new: what it says of
-// times left is that old at most.
-const fresh = 2 * time.Second
-
-// Server serves the pages of sites. Safe for concurrent use.
-type Server struct {
-	Version string
-	// Health says what keeps the daemon from watching; nil: nothing does.
-	Health func() error
-	// Now tells the time; nil: time.Now.
-	Now func() time.Time
-
-	mu     sync.Mutex
-	sites  map[string]Site
-	stamp  int64
-	news   chan struct{} // closed when something is new
-	drawn  map[string]cachedPage
-	listen int
-}
-
-type cachedPage struct {
-	stamp int64
-	at    time.Time
-	body  []byte
-}
-
-// NewServer returns a server that shows no site yet.
-func NewServer(version string) *Server {
-	return &Server{
-		Version: version,
-		sites:   map[string]Site{},
-		news:    make(chan struct{}),
-		drawn:   map[string]cachedPage{},
-		stamp:   time.Now().UnixNano(),
-	}
-}
-
-// Show shows a site as it is now, in place of what was known of it.
-func (s *Server) Show(site Site) { s.change(func() { s.sites[site.Site] = site }) }
-
-// Forget shows a site no longer.
-func (s *Server) Forget(name string) { s.change(func() { delete(s.sites, name) }) }
-
-func (s *Server) now() time.Time {
-	if s.Now != nil {
-		return s.Now()
-	}
-	return time.Now()
-}
-
-func (s *Server) change(how func()) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	how()
-	s.stamp++
-	close(s.news)
-	s.news = make(chan struct{})
-}
-
-// Sites returns what is shown, sorted by name.
-func (s *Server) Sites() []Site {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	list := make([]Site, 0, len(s.sites))
-	for _, name := range slices.Sorted(maps.Keys(s.sites)) {
-		list = append(list, s.sites[name])
-	}
-	return list
-}
 
 // Handler serves / and /site/NAME for people, /events for the script of those, /api/report for
 // programs, /metrics for Prometheus and /healthz for whoever keeps the daemon alive. Nothing
@@ -113,7 +39,7 @@ func (s *Server) Handler() http.Handler {
 
 // withSecurityHeaders sets what a browser must know: nothing from elsewhere, in nobody's frame.
 func withSecurityHeaders(h http.Handler) http.Handler {
-	policy := fmt.Sprintf("default-src 'none'; style-src 'sha256-%s'; script-src 'sha256-%s'; connect-src 'self'; img-src data:; base-uri 'none'; form-action 'none'; frame-ancestors 'none'",
+	policy := fmt.Sprintf("default-src 'none'; style-src 'sha256-%s'; script-src 'sha256-%s'; connect-src 'self'; img-src data:; base-uri 'none'; form-action 'self'; frame-ancestors 'none'",
 		contentHash(readAsset("page.css")+readAsset("picture.css")),
 		contentHash(readAsset("live.js")))
 
@@ -137,7 +63,7 @@ func contentHash(text string) string {
 
 // page serves the page of a site, and with no name the one of the only site or the overview.
 func (s *Server) page(w http.ResponseWriter, r *http.Request, name string) {
-	body, err := s.render(name)
+	body, err := s.render(name, queryOf(r.URL.Query()))
 	switch {
 	case err != nil:
 		http.Error(w, err.Error(), http.StatusInternalServerError)
@@ -151,61 +77,70 @@ func (s *Server) page(w http.ResponseWriter, r *http.Request, name string) {
 
 // render returns a page; nil where there is no such site. A page is drawn once for all who ask
 // for it within a moment.
-func (s *Server) render(name string) ([]byte, error) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-
-	now := s.now()
-	if d := s.drawn[name]; d.stamp == s.stamp && now.Sub(d.at).Abs() < fresh {
-		return d.body, nil
+func (s *Server) render(name string, q query) ([]byte, error) {
+	list, stamp := s.shown()
+	if name == "" && len(list) != 1 {
+		return s.drawings.get(drawing{query: q}, stamp, s.now(), func() ([]byte, error) {
+			return s.drawOverview(list, stamp, q)
+		})
 	}
 
+	shown := s.find(name)
+	if name == "" {
+		shown = list[0]
+	}
+
+	if shown == nil {
+		return nil, nil
+	}
+
+	several := len(list) > 1
+	return s.drawings.get(drawing{site: shown.Name, several: several}, shown.stamp, s.now(),
+		func() ([]byte, error) { return s.drawSite(shown, several) })
+}
+
+func (s *Server) drawSite(shown *shownSite, several bool) ([]byte, error) {
+	site := shown.whole()
+	if shown.packed != nil && s.Past != nil {
+		site.Events, site.Days = s.Past(shown.Name)
+	}
+
+	return pageData{
+		Title:    title(site),
+		Version:  s.Version,
+		Language: site.Language.Or(lang.English),
+		Live:     true,
+		Back:     several,
+		Of:       site.Site,
+		Stamp:    strconv.FormatInt(shown.stamp, 10),
+		Site:     newSiteView(site, s.now()),
+	}.bytes()
+}
+
+func (s *Server) drawOverview(list []*shownSite, stamp int64, q query) ([]byte, error) {
 	p := pageData{
 		Version:  s.Version,
-		Language: s.commonLanguage(),
+		Language: commonLanguage(list),
 		Live:     true,
-		Back:     len(s.sites) > 1,
-		Stamp:    strconv.FormatInt(s.stamp, 10),
+		Stamp:    strconv.FormatInt(stamp, 10),
 	}
 
-	site, known := s.sites[name]
-	if name == "" && len(s.sites) == 1 {
-		for _, site = range s.sites {
-			known = true
-		}
-	}
-
-	switch {
-	case known:
-		p.Title = title(site)
-		p.Language = site.Language.Or(lang.English)
-		p.Site = newSiteView(site, now)
-	case name != "":
-		return nil, nil
-	case len(s.sites) == 0:
+	if len(list) == 0 {
 		p.Title = "mailpub"
 		p.Site = siteView{Class: unknown, Facts: "No site is watched yet."}
-	default:
-		p.Title = p.Language.Text(fmt.Sprintf("mailpub: %d sites", len(s.sites)))
-		p.Back = false
-		for _, name := range slices.Sorted(maps.Keys(s.sites)) {
-			p.Sites = append(p.Sites, newSiteView(s.sites[name], now))
-		}
+		return p.bytes()
 	}
 
-	var b bytes.Buffer
-	if err := p.write(&b); err != nil {
-		return nil, err
-	}
-
-	s.drawn[name] = cachedPage{s.stamp, now, b.Bytes()}
-	return b.Bytes(), nil
+	o := newOverview(list, q)
+	p.Title = o.title(p.Language)
+	p.Overview = &o
+	return p.bytes()
 }
 
 // commonLanguage is that of all sites, English where they differ.
-func (s *Server) commonLanguage() lang.Language {
+func commonLanguage(list []*shownSite) lang.Language {
 	var common lang.Language
-	for _, site := range s.sites {
+	for _, site := range list {
 		if common != "" && site.Language.Or(lang.English) != common {
 			return lang.English
 		}
@@ -216,7 +151,7 @@ func (s *Server) commonLanguage() lang.Language {
 }
 
 // events tells a browser the stamp of what is shown, now and whenever it changes, as
-// server-sent events.
+// server-sent events: of one site with ?site=NAME, else of all.
 func (s *Server) events(w http.ResponseWriter, r *http.Request) {
 	if !s.addListener(1) {
 		http.Error(w, "too many listeners", http.StatusServiceUnavailable)
@@ -230,23 +165,52 @@ func (s *Server) events(w http.ResponseWriter, r *http.Request) {
 	alive := time.NewTicker(20 * time.Second)
 	defer alive.Stop()
 
+	name := r.URL.Query().Get("site")
+	told := int64(-1)
 	for {
-		s.mu.Lock()
-		stamp := s.stamp
-		news := s.news
-		s.mu.Unlock()
-		out.SetWriteDeadline(time.Now().Add(10 * time.Second)) // an error shows when writing
-		if _, err := fmt.Fprintf(w, "data: %d\n\n", stamp); err != nil || out.Flush() != nil {
-			return
+		stamp, news, many := s.stampOf(name)
+		if stamp != told {
+			told = stamp
+			out.SetWriteDeadline(time.Now().Add(10 * time.Second)) // an error shows when writing
+			if _, err := fmt.Fprintf(w, "data: %d\n\n", stamp); err != nil || out.Flush() != nil {
+				return
+			}
 		}
 
 		select {
 		case <-news:
-			time.Sleep(100 * time.Millisecond) // several sites may have news at once
+			pause(r.Context(), many)
 		case <-alive.C:
+			told = -1
 		case <-r.Context().Done():
 			return
 		}
+	}
+}
+
+// stampOf is the stamp of a site, of all with "", and what tells of news.
+func (s *Server) stampOf(name string) (stamp int64, news chan struct{}, many bool) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+
+	stamp = s.stamp
+	if shown := s.sites[name]; name != "" && shown != nil {
+		stamp = shown.stamp
+	}
+
+	return stamp, s.news, len(s.sites) >= manySites
+}
+
+// pause waits for further news: several sites may have some at once, and of many one always has.
+func pause(ctx context.Context, many bool) {
+	moment := 100 * time.Millisecond
+	if many {
+		moment = 5 * time.Second
+	}
+
+	select {
+	case <-time.After(moment):
+	case <-ctx.Done():
 	}
 }
 
@@ -269,91 +233,35 @@ func (s *Server) health(w http.ResponseWriter, _ *http.Request) {
 		}
 	}
 
-	for _, site := range s.Sites() {
-		if site.Config != nil && site.Took == 0 {
-			http.Error(w, fmt.Sprintf("%s is not watched: its config has errors: %v",
-				site.Site, site.Config), http.StatusServiceUnavailable)
-			return
+	list, _ := s.shown()
+	former, unwatched := 0, 0
+	var first *shownSite
+	for _, site := range list {
+		switch {
+		case site.config == nil:
+		case site.Took == 0:
+			unwatched++
+			if first == nil {
+				first = site
+			}
+		default:
+			former++
 		}
 	}
 
-	fmt.Fprintln(w, "ok")
-}
-
-// report serves what is known as JSON, of all sites or of ?site=NAME.
-func (s *Server) report(w http.ResponseWriter, r *http.Request) {
-	sites := s.Sites()
-	if name := r.URL.Query().Get("site"); name != "" {
-		sites = slices.DeleteFunc(sites, func(site Site) bool {
-			return site.Site != name
-		})
-		if len(sites) == 0 {
-			http.Error(w, fmt.Sprintf("no site %q is watched here", name), http.StatusNotFound)
-			return
+	if unwatched > 0 {
+		more := ""
+		if unwatched > 1 {
+			more = fmt.Sprintf(" (and %d more)", unwatched-1)
 		}
-	}
 
-	body, err := Status(sites)
-	if err != nil {
-		http.Error(w, err.Error(), http.StatusInternalServerError)
+		http.Error(w, fmt.Sprintf("%s is not watched: its config has errors: %v%s",
+			first.Name, first.config, more), http.StatusServiceUnavailable)
 		return
 	}
 
-	w.Header().Set("Content-Type", "application/json")
-	w.Write(body)
-}
-
-// StatusFormat names the JSON that Status returns.
-const StatusFormat = "mailpub/status/v1"
-
-// Status returns what is known of sites as one JSON document.
-func Status(sites []Site) ([]byte, error) {
-	type lease struct {
-		Name  string    `json:"name"`
-		Until time.Time `json:"until,omitzero"`
+	fmt.Fprintln(w, "ok")
+	if former > 0 {
+		fmt.Fprintf(w, "%d configs have errors; their former versions stay in use\n", former)
 	}
-
-	type status struct {
-		Site     string    `json:"site"`
-		State    health    `json:"state"` // good, warn, bad or unknown
-		Headline string    `json:"headline"`
-		At       time.Time `json:"at,omitzero"`
-		Seconds  float64   `json:"seconds"` // that the look took
-		Next     time.Time `json:"next,omitzero"`
-		Error    string    `json:"error,omitempty"`
-		Config   string    `json:"config_error,omitempty"` // the config is wrong; what it was before holds, if there was one
-		Standby  bool      `json:"standby,omitempty"`
-		Leases   []lease   `json:"leases,omitempty"`
-		Report   any       `json:"report"`
-	}
-
-	list := make([]status, 0, len(sites))
-	for _, s := range sites {
-		st := status{
-			Site:     s.Site,
-			State:    healthOf(s.State()),
-			Headline: s.Headline(),
-			At:       s.At,
-			Seconds:  s.Took.Seconds(),
-			Next:     s.Next,
-			Standby:  s.Standby,
-			Report:   s.Report,
-		}
-
-		if s.Err != nil {
-			st.Error = s.Err.Error()
-		}
-
-		if s.Config != nil {
-			st.Config = s.Config.Error()
-		}
-
-		for _, l := range s.Leases {
-			st.Leases = append(st.Leases, lease{l.Key.Name, l.Until})
-		}
-
-		list = append(list, st)
-	}
-
-	return json.MarshalIndent(map[string]any{"format": StatusFormat, "sites": list}, "", "  ")
 }

@@ -40,6 +40,6 @@ func CheckMoved(dir, name string) error {
 		return err
 	}
 
-	return fmt.Errorf("%w, as %q: use mailpub fleet, or remove %s after mailpub fleet export", ErrMoved, string(path[:max(len(path)-1, 0)]),
+	return fmt.Errorf("%w, as %s: use mailpub fleet, or remove %s after mailpub fleet export", ErrMoved, string(path[:max(len(path)-1, 0)]),
 		markPath(dir, name))
 }

@@ -46,20 +46,6 @@ func (s *Shared) budgets() func(zone.Account) zone.Budget {
 	return s.accounts.Of
 }
 
-// Serial returns o with an Event function that several sites may use.
-func (o Options) Serial() Options {
-	if tell := o.Event; tell != nil {
-		var mu sync.Mutex
-		o.Event = func(e Event) {
-			mu.Lock()
-			defer mu.Unlock()
-			tell(e)
-		}
-	}
-
-	return o
-}
-
 // pool is what zones share; without Shared those of one opened site.
 func (s *Shared) pool() *zone.Shared {
 	if s == nil {

@@ -12,6 +12,7 @@ import (
 	"net/http"
 	"net/netip"
 	"strings"
+	"sync"
 
 	"github.com/mailpub/mailpub/cmd/mailpub/config"
 	"github.com/mailpub/mailpub/mailsvc"
@@ -57,6 +58,20 @@ func (o Options) tell(e Event) {
 	if o.Event != nil {
 		o.Event(e)
 	}
+}
+
+// Serial returns o with an Event function that several sites may use.
+func (o Options) Serial() Options {
+	if tell := o.Event; tell != nil {
+		var mu sync.Mutex
+		o.Event = func(e Event) {
+			mu.Lock()
+			defer mu.Unlock()
+			tell(e)
+		}
+	}
+
+	return o
 }
 
 // Event tells of the progress of something that takes its time. What tells it says which ones.

@@ -10,6 +10,7 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/mailpub/mailpub/plan"
@@ -38,11 +39,12 @@ type Daemon struct {
 
 	setUp   sync.Once
 	slots   chan struct{}
-	reloads chan bool     // true: whatever the files say
+	reloads chan struct{}
+	anew    atomic.Bool   // the next reload takes up every site, whatever the files say
 	news    chan struct{} // a site is other than it was
-	sites   []*runningSite
 
 	mu     sync.Mutex
+	sites  []*runningSite    // replaced as a whole
 	states map[string]string // of each site: "well", "broken", "on standby"
 	unread int               // config files without a site, as they are wrong
 }
@@ -56,7 +58,8 @@ type BadConfig struct {
 // runningSite is a site with the goroutine that watches it.
 type runningSite struct {
 	*watcher
-	of    Site // as it was loaded last
+	name  string
+	of    Site // as it was loaded last; apply's alone
 	stop  context.CancelFunc
 	ended chan struct{}
 	wrong bool // its file is, and that was said
@@ -85,7 +88,7 @@ func (d *Daemon) prepare() {
 		}
 
 		d.slots = make(chan struct{}, d.Passes)
-		d.reloads = make(chan bool, 1)
+		d.reloads = make(chan struct{}, 1)
 		d.news = make(chan struct{}, 1)
 		d.states = map[string]string{}
 	})
@@ -164,18 +167,33 @@ func (d *Daemon) Run(ctx context.Context) error {
 	d.apply(ctx, sites, wrong, false)
 	d.state("ready")
 	d.sendHeartbeat()
+	reloading := make(chan struct{})
+	go func() {
+		defer close(reloading)
+		d.reloadLoop(ctx)
+	}()
+
 	d.loop(ctx)
+	<-reloading
 	d.state("stopping")
 
-	for _, r := range d.sites {
+	running := d.running()
+	for _, r := range running {
 		r.stop()
 	}
 
-	for _, r := range d.sites {
+	for _, r := range running {
 		<-r.ended
 	}
 
 	return nil
+}
+
+// running are the sites that are watched.
+func (d *Daemon) running() []*runningSite {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	return d.sites
 }
 
 // Reload makes the daemon read its configs again, and take up every site anew.
@@ -187,8 +205,12 @@ func (d *Daemon) Changed() { d.requestReload(false) }
 
 func (d *Daemon) requestReload(all bool) {
 	d.prepare()
+	if all {
+		d.anew.Store(true)
+	}
+
 	select {
-	case d.reloads <- all:
+	case d.reloads <- struct{}{}:
 	default:
 	}
 }
@@ -196,20 +218,15 @@ func (d *Daemon) requestReload(all bool) {
 // settleTime is how long the files must be left alone before they are read again.
 const settleTime = 500 * time.Millisecond
 
-func (d *Daemon) loop(ctx context.Context) {
-	beat := time.NewTicker(d.Heartbeat)
-	defer beat.Stop()
-
+// reloadLoop reads the configs again when it is asked to. The sites and the sign of life do not wait for it.
+func (d *Daemon) reloadLoop(ctx context.Context) {
 	var settle <-chan time.Time
-	last := time.Now()
-	wall := d.Now().Round(0)
-
 	for {
 		select {
 		case <-ctx.Done():
 			return
-		case all := <-d.reloads:
-			if all {
+		case <-d.reloads:
+			if d.anew.Swap(false) {
 				settle = nil
 				d.reload(ctx, true)
 			} else {
@@ -218,13 +235,29 @@ func (d *Daemon) loop(ctx context.Context) {
 		case <-settle:
 			settle = nil
 			d.reload(ctx, false)
+		}
+	}
+}
+
+// loop gives the sign of life, and notices a clock that is set.
+func (d *Daemon) loop(ctx context.Context) {
+	beat := time.NewTicker(d.Heartbeat)
+	defer beat.Stop()
+
+	last := time.Now()
+	wall := d.Now().Round(0)
+
+	for {
+		select {
+		case <-ctx.Done():
+			return
 		case <-d.news:
 			d.sendHeartbeat()
 		case <-beat.C:
 			now := time.Now()
 			w := d.Now().Round(0)
 			if jump := w.Sub(wall) - now.Sub(last); jump > jumpFrom || jump < -jumpFrom {
-				for _, r := range d.sites {
+				for _, r := range d.running() {
 					r.wake(wakeup{jump: jump})
 				}
 			}
@@ -240,9 +273,9 @@ const jumpFrom = 5 * time.Second
 
 // sendHeartbeat tells that all is alive, unless something hangs.
 func (d *Daemon) sendHeartbeat() {
-	for _, r := range d.sites {
+	for _, r := range d.running() {
 		if !r.isAlive() {
-			d.Logger.Error("a pass does not finish", "site", r.of.Name)
+			d.Logger.Error("a pass does not finish", "site", r.name)
 			return
 		}
 	}
@@ -259,7 +292,7 @@ func (d *Daemon) status() string {
 
 	count := map[string]int{}
 	for _, r := range d.sites {
-		if state, ok := d.states[r.of.Name]; ok {
+		if state, ok := d.states[r.name]; ok {
 			count[state]++
 		}
 	}
@@ -300,15 +333,15 @@ func (d *Daemon) reload(ctx context.Context, all bool) {
 	d.apply(ctx, sites, wrong, all)
 }
 
-// apply makes the running sites those that were loaded.
+// apply makes the running sites those that were loaded. It is called by one goroutine at a time.
 func (d *Daemon) apply(ctx context.Context, sites []Site, wrong []BadConfig, all bool) {
 	left := map[string]*runningSite{}
-	for _, r := range d.sites {
+	for _, r := range d.running() {
 		left[r.of.Home] = r
 	}
 
-	d.sites = nil
-	first := map[string]string{} // name of a site to its file
+	now := make([]*runningSite, 0, len(sites))
+	first := make(map[string]string, len(sites)) // name of a site to its file
 	for _, s := range sites {
 		if file, twice := first[s.Name]; twice {
 			wrong = append(wrong, BadConfig{s.File,
@@ -327,37 +360,60 @@ func (d *Daemon) apply(ctx context.Context, sites []Site, wrong []BadConfig, all
 			r.of = s
 		}
 
-		d.sites = append(d.sites, r)
+		now = append(now, r)
 	}
 
-	unread := map[string]bool{}
-	for _, f := range wrong {
-		former := false
-		for home, r := range left {
-			if r.of.File == f.File { // what it was holds
-				former = true
-				delete(left, home)
-				d.sites = append(d.sites, r)
-				if !r.wrong {
-					r.wrong = true
-					r.configure(configChange{wrong: f.Err})
-				}
-			}
-		}
-
-		if !former { // else its own watcher logs it
-			d.Logger.Error("errors in a config", "file", f.File, "error", f.Err)
-			unread[f.File] = true
-		}
-	}
+	former, unread := d.keepFormer(left, wrong)
+	d.mu.Lock()
+	d.sites = append(now, former...)
+	d.mu.Unlock()
 
 	for _, r := range left {
 		r.stop()
+	}
+
+	for _, r := range left {
 		<-r.ended
+		d.forget(r.name)
 		r.emit(Event{Kind: Left, Text: "no longer watched: " + r.of.File})
 	}
 
 	d.reportBadConfigs(unread, wrong)
+}
+
+// keepFormer takes out of left, and returns, the sites whose config has errors by now: what it was holds.
+// unread are the files of which nothing is known from before.
+func (d *Daemon) keepFormer(left map[string]*runningSite, wrong []BadConfig) (former []*runningSite, unread map[string]bool) {
+	byFile := make(map[string][]*runningSite, len(left))
+	for _, r := range left {
+		byFile[r.of.File] = append(byFile[r.of.File], r)
+	}
+
+	unread = map[string]bool{}
+	for _, f := range wrong {
+		if byFile[f.File] == nil { // else its own watcher logs it
+			d.Logger.Error("errors in a config", "file", f.File, "error", f.Err)
+			unread[f.File] = true
+		}
+
+		for _, r := range byFile[f.File] {
+			delete(left, r.of.Home)
+			former = append(former, r)
+			if !r.wrong {
+				r.wrong = true
+				r.configure(configChange{wrong: f.Err})
+			}
+		}
+	}
+
+	return former, unread
+}
+
+// forget takes a site that is watched no more out of what status counts.
+func (d *Daemon) forget(name string) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	delete(d.states, name)
 }
 
 // reportBadConfigs tells the observers of files that are no site, as they are wrong. Such a one is known by
@@ -395,6 +451,7 @@ func (d *Daemon) start(ctx context.Context, s Site) *runningSite {
 	ctx, stop := context.WithCancel(ctx)
 	r := &runningSite{
 		watcher: newWatcher(d, s),
+		name:    s.Name,
 		of:      s,
 		stop:    stop,
 		ended:   make(chan struct{}),

@@ -405,6 +405,45 @@ func TestWatchdog(t *testing.T) {
 	})
 }
 
+// The sign of life does not wait for configs that take long to read, and neither do the sites.
+func TestSlowReload(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		f := newFake()
+		c := &configs{}
+		c.set([]Site{f.site()})
+		var beats, loads atomic.Int64
+		d, stop := start(t, f, func(d *Daemon, _ *Site) {
+			d.Beat = func(string) { beats.Add(1) }
+			d.Load = func(ctx context.Context) ([]Site, []BadConfig, error) {
+				if loads.Add(1) > 1 {
+					time.Sleep(time.Hour)
+				}
+				return c.load(ctx)
+			}
+		})
+
+		defer stop()
+
+		pass(time.Minute)
+		d.Changed()
+		d.Reload() // what comes at once is not lost
+		before := beats.Load()
+		looks := len(f.view().looks)
+		pass(50 * time.Minute)
+		if n := beats.Load() - before; n < 300 {
+			t.Errorf("%d signs of life within 50 min", n)
+		}
+		if n := len(f.view().looks) - looks; n < 3 {
+			t.Errorf("%d looks within 50 min", n)
+		}
+
+		pass(time.Hour)
+		if n := f.happenings(Reloaded); n != 1 {
+			t.Errorf("%d reloads", n)
+		}
+	})
+}
+
 // Two daemons: one leads, the other stands by, and takes over without telling all again.
 func TestTwoDaemons(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {

@@ -5,15 +5,21 @@
 package console
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
 	"log/slog"
+	"net/netip"
 	"os"
 	"strings"
 
+	"github.com/jackc/pgx/v5"
+
 	"github.com/mailpub/mailpub/cmd/mailpub/config"
+	"github.com/mailpub/mailpub/cmd/mailpub/fleet/guard"
 	"github.com/mailpub/mailpub/cmd/mailpub/fleet/queue"
+	"github.com/mailpub/mailpub/cmd/mailpub/fleet/seal"
 	"github.com/mailpub/mailpub/cmd/mailpub/fleet/store"
 	"github.com/mailpub/mailpub/cmd/mailpub/fleet/transfer"
 	"github.com/mailpub/mailpub/cmd/mailpub/term"
@@ -86,6 +92,31 @@ var ErrNotAll = errors.New("not every site was moved")
 
 // ImportDir takes the sites of a directory into the fleet.
 func ImportDir(ctx context.Context, u *term.UI, db *store.DB, dir string, o transfer.Options) error {
+	t, err := db.TenantAt(ctx, o.Tenant)
+	if err != nil && !errors.Is(err, store.ErrNotFound) {
+		return err
+	}
+
+	if !t.Trusted {
+		o.Check = func(_ []byte, cfg *config.Config) error {
+			if problems := guard.Check(cfg, guard.Rules{}); len(problems) > 0 {
+				return problems
+			}
+			return nil
+		}
+	}
+
+	o.By = store.Operator("command line").Actor
+	o.Audit = func(ctx context.Context, tx pgx.Tx, act string, s store.Site) error {
+		return store.Audit(ctx, tx, store.AuditEntry{
+			By:     o.By,
+			Tenant: s.Tenant,
+			Site:   s.Path(),
+			Act:    act,
+			After:  s.Digest,
+		})
+	}
+
 	outcomes, err := transfer.Import(ctx, db, dir, o)
 	if err := show(u, outcomes); err != nil {
 		return err
@@ -163,24 +194,75 @@ func showJSON(u *term.UI, outcomes []transfer.Outcome) error {
 	return u.PrintJSON(lines)
 }
 
+// KeyVariable is the variable of the environment that refers to the operator's key where the command line does not.
+const KeyVariable = "MAILPUB_FLEET_KEY"
+
 // WorkOptions say how a worker works.
 type WorkOptions struct {
 	Looks   int
 	Dir     string // of the relative paths of the operator's own configs
+	Key     string // a reference to the operator's key
+	Allow   []string
 	Version string
 	Log     *slog.Logger
 }
 
+// operatorKey reads the operator's key, where there is one.
+func operatorKey(ctx context.Context, reference string) (k seal.Key, ok bool, err error) {
+	if reference = cmp.Or(reference, os.Getenv(KeyVariable)); reference == "" {
+		return k, false, nil
+	}
+	if !config.IsReference(reference) {
+		return k, false, errors.New("the key is a secret: name it by a reference like file:PATH or env:NAME")
+	}
+
+	text, err := config.Resolve(ctx, reference, "")
+	if err != nil {
+		return k, false, err
+	}
+
+	k, err = seal.ParseKey(text)
+	return k, err == nil, err
+}
+
+// prefixes reads ranges of addresses.
+func prefixes(texts []string) (all []netip.Prefix, err error) {
+	for _, text := range texts {
+		p, err := netip.ParsePrefix(text)
+		if err != nil {
+			return nil, fmt.Errorf("--allow is %q, want a range like 192.0.2.0/24", text)
+		}
+		all = append(all, p.Masked())
+	}
+	return all, nil
+}
+
 // Work does the fleet's jobs until ctx is done.
 func Work(ctx context.Context, db *store.DB, o WorkOptions) error {
+	allow, err := prefixes(o.Allow)
+	if err != nil {
+		return err
+	}
+
+	k, has, err := operatorKey(ctx, o.Key)
+	if err != nil {
+		return err
+	}
+
 	w := &queue.Worker{
 		Opener: queue.Opener{
-			DB:  db,
-			Log: o.Log,
-			Dir: o.Dir,
+			DB:    db,
+			Log:   o.Log,
+			Dir:   o.Dir,
+			Allow: allow,
 		},
 		Looks:   o.Looks,
 		Version: o.Version,
+		Policy:  db.ApprovalsFor,
 	}
+	if has {
+		w.Secret = store.Secrets{DB: db, Key: k}.Find
+	}
+
 	return w.Run(ctx)
 }

@@ -278,3 +278,38 @@ func (s *Server) copy(t testing.TB, from, to string) {
 		t.Fatalf("%v: %s", err, out)
 	}
 }
+
+// CPU is what the server and its sessions have used of the processor so far, those of sessions that ended included.
+func (s *Server) CPU(t testing.TB) (used time.Duration) {
+	t.Helper()
+	pids := []int{s.cmd.Process.Pid}
+	children, err := os.ReadFile(fmt.Sprintf("/proc/%d/task/%[1]d/children", s.cmd.Process.Pid))
+	if err != nil {
+		t.Fatal(err)
+	}
+
+	for _, field := range strings.Fields(string(children)) {
+		pid, _ := strconv.Atoi(field)
+		pids = append(pids, pid)
+	}
+
+	for i, pid := range pids {
+		data, err := os.ReadFile(fmt.Sprintf("/proc/%d/stat", pid))
+		if err != nil {
+			continue // it ended meanwhile
+		}
+
+		fields := strings.Fields(string(data[strings.LastIndexByte(string(data), ')')+1:]))
+		last := 13 // user and system, of itself
+		if i == 0 {
+			last = 15 // and of its children that ended
+		}
+
+		for _, field := range fields[11:last] {
+			ticks, _ := strconv.Atoi(field)
+			used += time.Duration(ticks) * 10 * time.Millisecond
+		}
+	}
+
+	return used
+}

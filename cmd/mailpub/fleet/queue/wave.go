@@ -125,14 +125,14 @@ func (l *leader) judge(m store.Member, p store.StoredPlan) (done bool, why strin
 		return false, "", nil
 	case m.Wrong != "":
 		return true, m.Wrong, nil
-	case worse(m.Is, m.Was):
+	case isWorse(m.Is, m.Was):
 		return true, "it was well before the change and is not now", nil
 	}
 	return true, "", nil
 }
 
-// worse reports whether a site that could be used can't be any more.
-func worse(is, was history.State) bool {
+// isWorse reports whether a site that could be used can't be any more.
+func isWorse(is, was history.State) bool {
 	usable := func(s history.State) bool { return s == history.Good || s == history.Uneasy }
 	return usable(was) && !usable(is)
 }

@@ -48,12 +48,9 @@ func SaveLook(ctx context.Context, tx pgx.Tx, l *Look) error {
 		}
 	}
 
-	for _, line := range l.Lines {
-		if _, err := tx.Exec(ctx, "INSERT INTO history (site, at, line) VALUES ($1, $2, $3)",
-			l.Site, l.At,
-			line); err != nil {
-			return err
-		}
+	const lines = "INSERT INTO history (site, at, line) SELECT $1, $2, unnest($3::text[])"
+	if _, err := tx.Exec(ctx, lines, l.Site, l.At, l.Lines); err != nil {
+		return err
 	}
 
 	for i := range l.Notices {
@@ -109,7 +106,7 @@ func saveSnapshot(ctx context.Context, tx pgx.Tx, l *Look) error {
 	}
 
 	const put = `INSERT INTO look (site, state, at, took, next, since, digest, doc)
-		VALUES ($1, $2, $3, $4, $5, $3, $6, $7::text::jsonb)
+		VALUES ($1, $2, $3, $4, $5, $3, $6, $7::text::json)
 		ON CONFLICT (site) DO UPDATE SET state = $2, at = $3, took = $4, next = $5, digest = $6, doc = excluded.doc,
 		since = CASE WHEN look.state = $2 THEN look.since ELSE $3 END`
 

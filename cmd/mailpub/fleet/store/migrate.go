@@ -220,3 +220,19 @@ func checkServer(ctx context.Context, q querier) error {
 
 	return err
 }
+
+// Open connects to a database, as the URL or the PG* variables of the environment say, and checks that its tables are
+// those that this program knows. who names the process for others. The error never holds a password.
+func Open(ctx context.Context, url, who string) (*DB, error) {
+	db, err := Connect(ctx, url, who)
+	if err != nil {
+		return nil, err
+	}
+
+	if err := db.checkSchema(ctx); err != nil {
+		db.Close()
+		return nil, err
+	}
+
+	return db, nil
+}

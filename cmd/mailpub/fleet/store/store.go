@@ -35,22 +35,6 @@ type DB struct {
 	who  string // "fleet work on mail2, process 812", for those who wait for a lock
 }
 
-// Open connects to a database, as the URL or the PG* variables of the environment say, and checks that its tables are
-// those that this program knows. who names the process for others. The error never holds a password.
-func Open(ctx context.Context, url, who string) (*DB, error) {
-	db, err := Connect(ctx, url, who)
-	if err != nil {
-		return nil, err
-	}
-
-	if err := db.checkSchema(ctx); err != nil {
-		db.Close()
-		return nil, err
-	}
-
-	return db, nil
-}
-
 // Connect is Open without the look at the tables.
 func Connect(ctx context.Context, url, who string) (*DB, error) {
 	config, err := pgxpool.ParseConfig(url)

@@ -203,7 +203,7 @@ func (i importer) put(ctx context.Context, c *store.Carried) (done string, err e
 
 		done, err = i.take(ctx, tx, c)
 		if err == nil && done != Unchanged && i.Audit != nil {
-			err = i.Audit(ctx, tx, "import", c.Site)
+			err = i.Audit(ctx, tx, "site.import", c.Site)
 		}
 
 		if err == nil && i.DryRun {

@@ -8,10 +8,11 @@
   // A selection is not taken away: the news waits for it.
   const selecting = () => { const s = getSelection(); return s !== null && !s.isCollapsed && document.getElementById("live").contains(s.anchorNode); };
   let stamp = document.getElementById("live").dataset.stamp;
+  const site = document.getElementById("live").dataset.site;
   let late = false; // news came while something was selected
   async function renew() {
     if (selecting()) return;
-    const answer = await fetch(location.pathname, { cache: "no-store" });
+    const answer = await fetch(location.pathname + location.search, { cache: "no-store" });
     if (!answer.ok) return;
     const fresh = new DOMParser().parseFromString(await answer.text(), "text/html");
     const was = document.getElementById("live");
@@ -27,7 +28,7 @@
     document.title = fresh.title;
     stamp = now.dataset.stamp;
   }
-  const news = new EventSource("/events");
+  const news = new EventSource("/events" + (site ? "?site=" + encodeURIComponent(site) : ""));
   news.onmessage = (e) => { lost.hidden = true; if (e.data !== stamp) { late = selecting(); renew(); } };
   news.onerror = () => { lost.hidden = false; };
   document.addEventListener("selectionchange", () => { if (late && !selecting()) { late = false; renew(); } });

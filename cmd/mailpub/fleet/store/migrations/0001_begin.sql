@@ -134,7 +134,7 @@ CREATE TABLE look (
     next    timestamptz NOT NULL,
     since   timestamptz NOT NULL DEFAULT now(), -- of this state
     digest  text NOT NULL, -- of the document: it is written when it changed
-    doc     jsonb NOT NULL -- what a page shows
+    doc     json NOT NULL -- what a page shows
 );
 CREATE INDEX look_state ON look (state DESC, at);
 
