@@ -14,6 +14,7 @@ import (
 	"github.com/mailpub/mailpub/nat/gateway"
 	"github.com/mailpub/mailpub/plan"
 	"github.com/mailpub/mailpub/plan/egress"
+	"github.com/mailpub/mailpub/plan/sockerr"
 	"github.com/mailpub/mailpub/plan/trace"
 )
 
@@ -72,7 +73,7 @@ func pmpError(err error) error {
 	_, text, found := strings.Cut(err.Error(), "result code ")
 	var code int
 	if _, e := fmt.Sscan(text, &code); !found || e != nil {
-		return fmt.Errorf("%w: %w", errNoAnswer, err)
+		return fmt.Errorf("%w: %w", errNoAnswer, sockerr.Plain(err))
 	}
 
 	switch code { // RFC 6886 section 3.5

@@ -28,7 +28,7 @@ var arrows = map[string][]string{
 	"cmd/mailpub/fleet/guard":    {"cmd/mailpub/config", "plan/egress", "plan/lazy", "providers"},
 	"cmd/mailpub/fleet/seal":     {},
 	"cmd/mailpub/fleet/api":      {"cmd/mailpub/fleet/guard", "cmd/mailpub/fleet/seal", "cmd/mailpub/fleet/store", "cmd/mailpub/fleet/queue", "cmd/mailpub/page", "cmd/mailpub/history", "cmd/mailpub/watch", "cmd/mailpub/lang", "cmd/mailpub/config", "plan"},
-	"cmd/mailpub/fleet/console":  {"cmd/mailpub/fleet/api", "cmd/mailpub/fleet/seal", "cmd/mailpub/fleet/queue", "cmd/mailpub/fleet/store", "cmd/mailpub/fleet/transfer", "cmd/mailpub/site", "cmd/mailpub/term", "cmd/mailpub/config"},
+	"cmd/mailpub/fleet/console":  {"cmd/mailpub/fleet/api", "cmd/mailpub/fleet/guard", "cmd/mailpub/fleet/seal", "cmd/mailpub/fleet/queue", "cmd/mailpub/fleet/store", "cmd/mailpub/fleet/transfer", "cmd/mailpub/site", "cmd/mailpub/term", "cmd/mailpub/config"},
 	"cmd/mailpub/fleet/transfer": {"cmd/mailpub/fleet", "cmd/mailpub/fleet/store", "cmd/mailpub/site", "cmd/mailpub/history", "cmd/mailpub/config", "plan"},
 	"cmd/mailpub/receive":        {"cmd/mailpub/site", "cmd/mailpub/page", "cmd/mailpub/metrics", "cmd/mailpub/config", "plan", "providers", "mailsvc"},
 	"cmd/mailpub/dialect":        {"mailsvc/mdaemon", "plan/durable"},
@@ -123,6 +123,7 @@ const onlyMain = "cmd/mailpub, package main"
 // owners are the packages that alone may know a library.
 var owners = map[string]string{
 	"github.com/jackc/pgx/":         "cmd/mailpub/fleet",
+	"github.com/coreos/go-oidc/":    "cmd/mailpub/fleet/api",
 	"github.com/riverqueue/":        "cmd/mailpub/fleet",
 	"github.com/libdns/":            "providers",
 	"github.com/miekg/dns":          "providers",

@@ -57,8 +57,9 @@ func TestLabTutorial(t *testing.T) {
 	}
 
 	all := steps(string(page))
-	// The lab is up already, and is taken down by the test.
-	script := "sudo() { [ \"$1\" != -E ] || shift; case \"$*\" in *lab.sh\\ up | *lab.sh\\ down) ;; *) \"$@\" ;; esac; }\n"
+	// The lab is up already, and is taken down by the test; so is what is installed (TestLabTutorialOnBareDebian).
+	script := "sudo() { [ \"$1\" != -E ] || shift; case \"$*\" in *lab.sh\\ up | *lab.sh\\ down | apt-get* | install*) ;; *) \"$@\" ;; esac; }\n" +
+		"go() { :; }\n"
 	for i, st := range all {
 		script += fmt.Sprintf("%s\necho \"=== %d $?\"\n", st.command, i)
 		if strings.HasSuffix(st.command, "&") {
@@ -73,27 +74,7 @@ func TestLabTutorial(t *testing.T) {
 	cmd.Env = append(cmd.Env, "LAB="+s.lab.Name, "PATH="+s.dir+":"+os.Getenv("PATH"))
 	out, _ := cmd.CombinedOutput() // the codes are in it
 
-	for i, printed := range strings.Split(string(out), "=== ")[:len(all)] {
-		if i > 0 {
-			_, printed, _ = strings.Cut(printed, "\n")
-		}
-		if !saysSo(printed, all[i].prints) {
-			t.Errorf("%s\nprints\n%s\nthe page has\n%s", all[i].command, printed,
-				strings.Join(all[i].prints, "\n"))
-		}
-	}
-
-	drifts := 0
-	for i, st := range all {
-		code := exitOK
-		if strings.HasSuffix(st.command, " drift") {
-			if drifts++; drifts == 1 { // something has been broken
-				code = exitDiffer
-			}
-		}
-		has(t, string(out), fmt.Sprintf("=== %d %d\n", i, code))
-	}
-
+	judgeTyped(t, string(out), all)
 	if t.Failed() {
 		t.Logf("all of it:\n%s", out)
 	}

@@ -46,6 +46,13 @@ func PutPerson(ctx context.Context, tx pgx.Tx, p Person) (id int64, err error) {
 	return id, err
 }
 
+// PersonByID returns a person whom the transaction's role may see.
+func PersonByID(ctx context.Context, tx pgx.Tx, id int64) (p Person, err error) {
+	const one = "SELECT id, issuer, subject, name, email FROM person WHERE id = $1"
+	err = tx.QueryRow(ctx, one, id).Scan(&p.ID, &p.Issuer, &p.Subject, &p.Name, &p.Email)
+	return p, found(err, "person %d", id)
+}
+
 // PutMember gives a person a role at a tenant and below; NoRole takes it away.
 func PutMember(ctx context.Context, tx pgx.Tx, person int64, tenant string, role Role) error {
 	if role == NoRole {
@@ -54,6 +61,10 @@ func PutMember(ctx context.Context, tx pgx.Tx, person int64, tenant string, role
 		if err == nil && done.RowsAffected() == 0 {
 			return fmt.Errorf("person %d at %q: %w", person, tenant, ErrNotFound)
 		}
+		return err
+	}
+
+	if _, err := ParseRole(role.String()); err != nil {
 		return err
 	}
 

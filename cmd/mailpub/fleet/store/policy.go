@@ -25,18 +25,22 @@ func DecodeRules(doc []byte) (r ApprovalRules, err error) {
 	if err := json.Unmarshal(doc, &r); err != nil {
 		return r, errors.New("is not a policy, want {\"approvals\": 0 to 2, \"special\": 0 to 2, \"share\": 0 to 1}")
 	}
+	return r, r.Check()
+}
 
+// Check says what is wrong with a policy.
+func (r ApprovalRules) Check() error {
 	for _, n := range []*int{r.Approvals, r.Special} {
 		if n != nil && (*n < 0 || *n > MaxApprovals) {
-			return r, fmt.Errorf("approvals are %d, want 0 to %d", *n, MaxApprovals)
+			return fmt.Errorf("approvals are %d, want 0 to %d", *n, MaxApprovals)
 		}
 	}
 
 	if r.Share != nil && (*r.Share < 0 || *r.Share > 1) {
-		return r, fmt.Errorf("share is %g, want 0 to 1", *r.Share)
+		return fmt.Errorf("share is %g, want 0 to 1", *r.Share)
 	}
 
-	return r, nil
+	return nil
 }
 
 // SetRules changes the policy of a tenant.
