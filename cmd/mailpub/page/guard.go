@@ -22,7 +22,7 @@ func Serve(ctx context.Context, l net.Listener, h http.Handler, names ...string)
 		Handler:        RejectForeignOrigins(h, names...),
 		MaxHeaderBytes: 8 << 10,
 		ReadTimeout:    5 * time.Second,
-		WriteTimeout:   10 * time.Second,
+		WriteTimeout:   time.Minute, // on a machine with much to do
 		IdleTimeout:    2 * time.Minute,
 		ErrorLog:       log.New(io.Discard, "", 0), // what clients send is not worth a line
 	}

@@ -16,7 +16,7 @@ func (s *Server) writeMetrics(w *metrics.Writer) {
 	sites, _ := s.shown()
 	writeTotals(w, sites)
 	if len(sites) > manySites {
-		sites = slices.DeleteFunc(sites, func(site *shownSite) bool { return site.isWell() })
+		sites = slices.DeleteFunc(sites, func(site *shownSite) bool { return !site.needsAttention() })
 	}
 
 	w.Family("mailpub_state", metrics.Gauge,

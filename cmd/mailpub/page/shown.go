@@ -61,7 +61,6 @@ type summary struct {
 	At       time.Time
 	Took     time.Duration
 	Next     time.Time
-	APIRead  time.Time
 	Standby  bool
 
 	config      error // the config has errors
@@ -106,9 +105,9 @@ func (s summary) Mark() string { return s.Class().mark() }
 // isWatched reports whether the site was looked at, by this process.
 func (s summary) isWatched() bool { return !s.Standby && s.Took > 0 }
 
-// isWell reports whether nothing of the site needs attention.
-func (s summary) isWell() bool {
-	return s.State == history.Good && s.config == nil && !s.incomplete
+// needsAttention reports whether something of the site does. Of one that was not looked at, nothing is known.
+func (s summary) needsAttention() bool {
+	return s.config != nil || s.isWatched() && (s.State != history.Good || s.incomplete)
 }
 
 // rank orders sites by how much they need attention, most first.

@@ -27,6 +27,7 @@ type siteStatus struct {
 	Error    string        `json:"error,omitempty"`
 	Config   string        `json:"config_error,omitempty"` // the config is wrong; what it was before holds, if there was one
 	Standby  bool          `json:"standby,omitempty"`
+	APIRead  time.Time     `json:"api_read,omitzero"` // of the DNS providers, the longest ago
 	Leases   []leaseStatus `json:"leases,omitempty"`
 	Report   any           `json:"report"`
 }
@@ -45,6 +46,7 @@ func statusOf(s Site) siteStatus {
 		Seconds:  s.Took.Seconds(),
 		Next:     s.Next,
 		Standby:  s.Standby,
+		APIRead:  s.APIRead,
 		Report:   s.Report,
 	}
 

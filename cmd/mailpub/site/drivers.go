@@ -80,7 +80,7 @@ func openZone(ctx context.Context, cfg *config.Config, z config.Zone, resolver *
 		return nil, err
 	}
 
-	return providers.Open(z.Provider, zone.Options{
+	driver, err := providers.Open(z.Provider, zone.Options{
 		Zone:        z.Name,
 		TTL:         z.TTL,
 		Settings:    settings,
@@ -91,6 +91,18 @@ func openZone(ctx context.Context, cfg *config.Config, z config.Zone, resolver *
 		Budgets:     o.Shared.budgets(),
 		Logger:      o.logger(),
 	})
+
+	if err != nil {
+		return nil, err
+	}
+
+	if o.reading != nil {
+		if r := o.reading(z); r != nil {
+			driver.(*zone.Zone).Remember(r)
+		}
+	}
+
+	return driver, nil
 }
 
 // assignDesired fills in what is wanted of each party.

@@ -24,6 +24,8 @@ type Monitor struct {
 
 	// Checks that send messages to people's mailboxes are run once a day, and until they pass.
 	messages messageStore
+
+	api *apiReader // nil: providers are read whole at each look
 }
 
 // NewMonitor returns the monitor of a site.
@@ -39,6 +41,13 @@ func (m *Monitor) KeepMessages(digest string) {
 		unread: !m.options.MessagesNow,
 		last:   sentMessages{Digest: digest},
 		log:    m.options.logger(),
+	}
+
+	m.api = &apiReader{
+		state:  m.options.state(m.cfg),
+		digest: digest,
+		log:    m.options.logger(),
+		now:    time.Now,
 	}
 }
 
@@ -74,7 +83,13 @@ func (m *Monitor) Observe(ctx context.Context) (f watch.Observation) {
 }
 
 func (m *Monitor) observe(ctx context.Context, l *plan.Ledger, f *watch.Observation) (*Plan, error) {
-	s, err := Open(ctx, m.cfg, l, m.options)
+	o := m.options
+	if m.api != nil {
+		m.api.begin(m.cfg, l)
+		o.reading = m.api.reading
+	}
+
+	s, err := Open(ctx, m.cfg, l, o)
 	if err != nil {
 		return nil, err
 	}
@@ -94,6 +109,10 @@ func (m *Monitor) observe(ctx context.Context, l *plan.Ledger, f *watch.Observat
 	}
 
 	p, err := s.Plan(ctx)
+	if m.api != nil && ctx.Err() == nil {
+		f.APIRead = m.api.end(p)
+	}
+
 	f.Report = catalog.NewReport(m.cfg.Site, s.ignore(m.verify(ctx, s), time.Now()))
 	if p != nil {
 		f.Report.Changes = p.Changes

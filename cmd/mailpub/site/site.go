@@ -45,6 +45,8 @@ type Options struct {
 	// StartReceiver starts the bundled receiver for the time of a verification, where it is the
 	// site's mail server and nothing listens. started says whether it did. Nil: it is not started.
 	StartReceiver func(ctx context.Context, s *Site) (stop func(), started bool)
+
+	reading func(config.Zone) *zone.Reading // how a zone is read that is only looked at; nil: whole
 }
 
 func (o Options) logger() *slog.Logger {

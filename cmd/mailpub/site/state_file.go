@@ -20,6 +20,7 @@ type State interface {
 const (
 	StateWatch    = "watch"    // the problems that watch knows of
 	StateSent     = "sent"     // what messages showed last
+	StateZones    = "zones"    // what DNS providers showed last
 	StateMessages = "messages" // how many messages were sent today
 )
 

@@ -25,6 +25,7 @@ type keptSnapshot struct {
 	Checks   []plan.KeptCheck `json:"checks"`
 	Changes  []plan.Change    `json:"changes"`
 	Err      string           `json:"error,omitempty"`
+	APIRead  time.Time        `json:"api_read,omitzero"`
 	Leases   []Lease          `json:"leases,omitempty"`
 	Config   string           `json:"config_error,omitempty"`
 }
@@ -44,6 +45,7 @@ func (s Snapshot) Encode() ([]byte, error) {
 		Checks:   make([]plan.KeptCheck, 0, len(s.Report.Checks)),
 		Changes:  s.Report.Changes,
 		Err:      textOf(s.Err),
+		APIRead:  s.APIRead,
 		Leases:   s.Leases,
 		Config:   textOf(s.Config),
 	}
@@ -83,6 +85,7 @@ func DecodeSnapshot(data []byte) (Snapshot, error) {
 		Next:     kept.Next,
 		Report:   report,
 		Err:      errorOf(kept.Err),
+		APIRead:  kept.APIRead,
 		Leases:   kept.Leases,
 		Config:   errorOf(kept.Config),
 	}, nil

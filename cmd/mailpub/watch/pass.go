@@ -146,6 +146,7 @@ func (w *watcher) finish(ctx context.Context, found Observation, start time.Time
 		Next:     w.next,
 		Report:   found.Report,
 		Err:      found.Err,
+		APIRead:  found.APIRead,
 		Leases:   found.Leases,
 		Config:   w.wrongConfig,
 	}

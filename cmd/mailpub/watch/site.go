@@ -85,6 +85,10 @@ type Observation struct {
 	// the public address is another one than mailpub published.
 	Mendable []string
 
+	// APIRead is when the DNS providers were read last that show more by their API than DNS does; zero: there
+	// are none, or one was never read.
+	APIRead time.Time
+
 	Leases []Lease
 	Renew  time.Time // when the first lease is half over; zero: never
 }

@@ -29,6 +29,8 @@ type Snapshot struct {
 	Report plan.Report
 	Err    error // why it could not look, or not at everything; nil when it could
 
+	APIRead time.Time // when the DNS providers were read last by their API; zero: never, or they have none
+
 	Leases []Lease // of the forwards that were seen, sorted by key
 
 	// Config says why the config file can't be used as it is now. The former one holds; where there
