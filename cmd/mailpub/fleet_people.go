@@ -120,7 +120,7 @@ func (f *clientFlags) command(cmd *cobra.Command, run func(*api.Client, []string
 	cmd.Flags().StringVar(&f.server, "server", "", "`URL` of the fleet's server; by default $"+console.ServerVariable)
 	cmd.Flags().StringVar(&f.token, "token", "", "`REFERENCE` to your token (env:NAME, file:PATH); by default $"+console.TokenVariable)
 	cmd.RunE = func(cmd *cobra.Command, args []string) error {
-		c, err := console.NewClient(cmd.Context(), f.server, f.token)
+		c, err := console.APIClient(cmd.Context(), f.server, f.token)
 		if err != nil {
 			return err
 		}
@@ -171,7 +171,7 @@ func fleetPlanCommand(a *app) *cobra.Command {
 	var destroy bool
 	cmd := &cobra.Command{
 		Use:   "plan SITE",
-		Short: "Have a plan made, and show how many approvals it needs",
+		Short: "Make a plan of a site, and show how many approvals it needs",
 		Long: `Asks for a plan of a site, by its path, and waits for it. It can be approved and applied for 24 hours.
 
 Exit code: 0, or 1 when there is no plan.`,

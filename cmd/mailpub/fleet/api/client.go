@@ -125,7 +125,7 @@ func (c *Client) SiteAt(ctx context.Context, path string) (Site, error) {
 }
 
 // WaitPlan waits until a plan is in none of some states.
-func (c *Client) WaitPlan(ctx context.Context, id int64, states ...string) (p Plan, err error) {
+func (c *Client) WaitPlan(ctx context.Context, id int64, states ...string) (p PlanStatus, err error) {
 	for {
 		if err := c.Call(ctx, http.MethodGet, fmt.Sprintf("/plans/%d", id), nil, &p); err != nil {
 			return p, err

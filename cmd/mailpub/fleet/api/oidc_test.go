@@ -121,7 +121,7 @@ func TestOIDC(t *testing.T) {
 	}
 
 	mario := browser()
-	if status, body := get(mario, "/"); status != 403 || !strings.Contains(body, "nobody has given you a role") {
+	if status, body := get(mario, "/"); status != 403 || !strings.Contains(body, "have no role yet") {
 		t.Errorf("without a role: %d %s", status, body)
 	}
 

@@ -48,7 +48,7 @@ func MakePlan(ctx context.Context, u *term.UI, c *api.Client, path, kind string)
 		return err
 	}
 
-	var p api.Plan
+	var p api.PlanStatus
 	if err := c.Call(ctx, http.MethodPost, fmt.Sprintf("/sites/%d/plans", s.ID), api.NewPlan{Kind: kind}, &p); err != nil {
 		return err
 	}
@@ -61,7 +61,7 @@ func MakePlan(ctx context.Context, u *term.UI, c *api.Client, path, kind string)
 
 // ChangePlan approves or withdraws a plan.
 func ChangePlan(ctx context.Context, u *term.UI, c *api.Client, id, act string) error {
-	var p api.Plan
+	var p api.PlanStatus
 	if err := c.Call(ctx, http.MethodPost, "/plans/"+url.PathEscape(id)+"/"+act, nil, &p); err != nil {
 		return err
 	}
@@ -70,7 +70,7 @@ func ChangePlan(ctx context.Context, u *term.UI, c *api.Client, id, act string) 
 
 // ApplyPlan has a plan applied, and waits for its end.
 func ApplyPlan(ctx context.Context, u *term.UI, c *api.Client, id string) error {
-	var p api.Plan
+	var p api.PlanStatus
 	if err := c.Call(ctx, http.MethodPost, "/plans/"+url.PathEscape(id)+"/apply", nil, &p); err != nil {
 		return err
 	}
@@ -89,7 +89,7 @@ func ApplyPlan(ctx context.Context, u *term.UI, c *api.Client, id string) error 
 	return nil
 }
 
-func showPlan(u *term.UI, p api.Plan) error {
+func showPlan(u *term.UI, p api.PlanStatus) error {
 	if u.JSON {
 		return u.PrintJSON(p)
 	}
@@ -129,7 +129,7 @@ func Log(ctx context.Context, u *term.UI, c *api.Client, site string) error {
 
 // Pause pauses a tenant or an account for some time; zero: it goes on.
 func Pause(ctx context.Context, c *api.Client, tenant, account string, d time.Duration) error {
-	var body api.Pause
+	var body api.PauseRequest
 	if d > 0 {
 		until := time.Now().Add(d)
 		body.Until = &until

@@ -58,7 +58,7 @@ func Serve(ctx context.Context, db *store.DB, o ServeOptions, listening func(add
 		return errors.New("tokens would cross the network unencrypted: give --certificate and --certificate-key, or --behind-proxy where a proxy speaks TLS")
 	}
 
-	s, err := newServer(ctx, db, o)
+	s, err := apiServer(ctx, db, o)
 	if err != nil {
 		return err
 	}
@@ -97,7 +97,7 @@ func Serve(ctx context.Context, db *store.DB, o ServeOptions, listening func(add
 	return err
 }
 
-func newServer(ctx context.Context, db *store.DB, o ServeOptions) (*api.Server, error) {
+func apiServer(ctx context.Context, db *store.DB, o ServeOptions) (*api.Server, error) {
 	allow, err := prefixes(o.Allow)
 	if err != nil {
 		return nil, err
@@ -247,8 +247,8 @@ func SetSecret(ctx context.Context, u *term.UI, db *store.DB, tenant, name, key 
 	})
 }
 
-// NewClient returns a client of the fleet's API, as flags or the environment say.
-func NewClient(ctx context.Context, server, token string) (*api.Client, error) {
+// APIClient returns a client of the fleet's API, as flags or the environment say.
+func APIClient(ctx context.Context, server, token string) (*api.Client, error) {
 	server = cmp.Or(server, os.Getenv(ServerVariable))
 	if server == "" {
 		return nil, errors.New("no fleet: name its server by --server or " + ServerVariable)
