@@ -124,9 +124,20 @@ func (w *watcher) run(ctx context.Context) {
 	defer func() { w.unlisten() }()
 
 	for ctx.Err() == nil {
-		w.pass(ctx)
+		onFreshStack(func() { w.pass(ctx) })
 		w.wait(ctx)
 	}
+}
+
+// onFreshStack runs f on a stack of its own. A look needs a large one; the goroutine that waits for the next look
+// would keep it, of each site.
+func onFreshStack(f func()) {
+	done := make(chan struct{})
+	go func() {
+		defer close(done)
+		f()
+	}()
+	<-done
 }
 
 // wait sleeps until something is to be done, and does what is no pass.
