@@ -12,12 +12,6 @@ import (
 	"github.com/mailpub/mailpub/cmd/mailpub/fleet/transfer"
 )
 
-// fleetFlags are those of all commands of a fleet.
-type fleetFlags struct {
-	database string
-	log      string
-}
-
 func fleetCommand(a *app) *cobra.Command {
 	var f fleetFlags
 	cmd := &cobra.Command{
@@ -39,20 +33,10 @@ Without --database or MAILPUB_DATABASE none of it is started.`,
 	cmd.PersistentFlags().StringVar(&f.database, "database", "",
 		"`URL` of the database, or a reference to it (env:NAME, file:PATH); by default $"+console.DatabaseVariable)
 	cmd.AddCommand(fleetMigrateCommand(a, &f), fleetImportCommand(a, &f), fleetExportCommand(a, &f),
-		fleetWorkCommand(a, &f))
+		fleetWorkCommand(a, &f), fleetServeCommand(a, &f), fleetTokenCommand(a, &f), fleetSecretCommand(a, &f))
+	cmd.AddCommand(fleetClientCommands(a)...)
 
 	return cmd
-}
-
-// inFleet runs f with the fleet's database.
-func (f *fleetFlags) inFleet(cmd *cobra.Command, run func(*store.DB) error) error {
-	db, err := console.Open(cmd.Context(), f.database, cmd.Name())
-	if err != nil {
-		return err
-	}
-
-	defer db.Close()
-	return run(db)
 }
 
 func fleetMigrateCommand(a *app, f *fleetFlags) *cobra.Command {

@@ -92,7 +92,7 @@ func newFleet(t testing.TB) *fleet {
 		return nil
 	})
 
-	doc, _ := json.Marshal(Document("test"))
+	doc, _ := json.Marshal(OpenAPIDocument("test"))
 	parsed, err := jsonschema.UnmarshalJSON(bytes.NewReader(doc))
 	if err != nil {
 		t.Fatal(err)

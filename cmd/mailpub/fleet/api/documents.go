@@ -57,8 +57,8 @@ type Report struct {
 	Report json.RawMessage `json:"report"`          // mailpub/report/v1
 }
 
-// Plan is a stored plan.
-type Plan struct {
+// PlanStatus is a stored plan.
+type PlanStatus struct {
 	ID        int64           `json:"id"`
 	Site      int64           `json:"site"`
 	Path      string          `json:"path"`
@@ -81,7 +81,7 @@ type Plan struct {
 
 // PlanList is a list of plans, newest first.
 type PlanList struct {
-	Plans []Plan `json:"plans"`
+	Plans []PlanStatus `json:"plans"`
 }
 
 // NewPlan asks for a plan.
@@ -108,15 +108,15 @@ type NewTenant struct {
 	Path string `json:"path"`
 }
 
-// Rules are the approvals that plans of a tenant need. What is left open is as the tenant above has it.
-type Rules struct {
+// PolicyRules are the approvals that plans of a tenant need. What is left open is as the tenant above has it.
+type PolicyRules struct {
 	Approvals *int     `json:"approvals,omitempty"`
 	Special   *int     `json:"special,omitempty"`
 	Share     *float64 `json:"share,omitempty"`
 }
 
-// Pause has nothing done by itself until a time; without one it goes on.
-type Pause struct {
+// PauseRequest has nothing done by itself until a time; without one it goes on.
+type PauseRequest struct {
 	Until *time.Time `json:"until,omitempty"`
 }
 

@@ -12,14 +12,14 @@ import (
 
 // openAPI serves the document that describes the API (OpenAPI 3.1). It is made of the routes themselves.
 func (s *Server) openAPI(w http.ResponseWriter, _ *http.Request) {
-	s.answer(w, http.StatusOK, Document(s.Version))
+	s.answer(w, http.StatusOK, OpenAPIDocument(s.Version))
 }
 
 // object is a JSON object.
 type object = map[string]any
 
-// Document is the OpenAPI document.
-func Document(version string) map[string]any {
+// OpenAPIDocument is the OpenAPI document.
+func OpenAPIDocument(version string) map[string]any {
 	schemas := object{}
 	paths := object{}
 	for _, r := range routes() {

@@ -76,7 +76,7 @@ func (s *Server) loginBack(w http.ResponseWriter, r *http.Request) {
 		}
 
 		http.Error(w, "You are logged in as "+subject+
-			", and nobody has given you a role yet: ask an administrator of your tenant.",
+			", and have no role yet: ask an administrator of your tenant.",
 			http.StatusForbidden)
 
 		return

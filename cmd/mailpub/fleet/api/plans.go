@@ -10,8 +10,8 @@ import (
 	"github.com/mailpub/mailpub/cmd/mailpub/fleet/store"
 )
 
-func planDocument(p store.StoredPlan, whole bool) Plan {
-	out := Plan{
+func planDocument(p store.StoredPlan, whole bool) PlanStatus {
+	out := PlanStatus{
 		ID:        p.ID,
 		Site:      p.Site,
 		Path:      p.SitePath,
@@ -39,7 +39,7 @@ func planDocument(p store.StoredPlan, whole bool) Plan {
 }
 
 func planDocuments(list []store.StoredPlan) PlanList {
-	out := PlanList{Plans: []Plan{}}
+	out := PlanList{Plans: []PlanStatus{}}
 	for _, p := range list {
 		out.Plans = append(out.Plans, planDocument(p, false))
 	}

@@ -81,7 +81,7 @@ func getPolicy(c *call) (any, error) {
 		return nil, err
 	}
 	r, err := store.RulesAt(c.r.Context(), c.tx, tenant)
-	return Rules(r), err
+	return PolicyRules(r), err
 }
 
 func putPolicy(c *call) (any, error) {
@@ -90,7 +90,7 @@ func putPolicy(c *call) (any, error) {
 		return nil, err
 	}
 
-	var in Rules
+	var in PolicyRules
 	if err := c.decode(&in); err != nil {
 		return nil, err
 	}
@@ -105,7 +105,7 @@ func putPolicy(c *call) (any, error) {
 }
 
 func (c *call) until() (time.Time, error) {
-	var in Pause
+	var in PauseRequest
 	if err := c.decode(&in); err != nil {
 		return time.Time{}, err
 	}

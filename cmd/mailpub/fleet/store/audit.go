@@ -128,7 +128,7 @@ func verifyAudit(ctx context.Context, q interface {
 		return end, n, err
 	}
 	if !anchored {
-		return end, n, fmt.Errorf("audit entry %d of the former check is missing: the audit was cut off or written anew",
+		return end, n, fmt.Errorf("audit entry %d of the former check is missing: the audit was cut off or rewritten",
 			former.ID)
 	}
 
