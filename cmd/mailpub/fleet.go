@@ -33,7 +33,7 @@ Without --database or MAILPUB_DATABASE none of it is started.`,
 	cmd.PersistentFlags().StringVar(&f.database, "database", "",
 		"`URL` of the database, or a reference to it (env:NAME, file:PATH); by default $"+console.DatabaseVariable)
 	cmd.AddCommand(fleetMigrateCommand(a, &f), fleetImportCommand(a, &f), fleetExportCommand(a, &f),
-		fleetWorkCommand(a, &f), fleetServeCommand(a, &f), fleetTokenCommand(a, &f), fleetSecretCommand(a, &f))
+		fleetTenantCommand(&f), fleetWorkCommand(a, &f), fleetServeCommand(a, &f), fleetTokenCommand(a, &f), fleetSecretCommand(a, &f))
 	cmd.AddCommand(fleetClientCommands(a)...)
 
 	return cmd

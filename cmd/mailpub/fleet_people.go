@@ -130,7 +130,7 @@ func (f *clientFlags) command(cmd *cobra.Command, run func(*api.Client, []string
 }
 
 func fleetClientCommands(a *app) []*cobra.Command {
-	return []*cobra.Command{fleetStatusCommand(a), fleetPlanCommand(a),
+	return []*cobra.Command{fleetStatusCommand(a), fleetShowCommand(a), fleetPlanCommand(a),
 		fleetPlanChange(a, "approve", "Approve a plan of another person"),
 		fleetPlanChange(a, "withdraw", "Withdraw a plan that was not begun"),
 		fleetApplyCommand(a), fleetLogCommand(a), fleetPauseCommand()}
@@ -159,6 +159,28 @@ Exit code: 0 when all are well, 2 when some are not, 1 when it could not be foun
 		}
 
 		well, err := console.Status(cmd.Context(), a.ui, c, query)
+		if err == nil && !well {
+			err = errDifference
+		}
+		return err
+	})
+}
+
+func fleetShowCommand(a *app) *cobra.Command {
+	var f clientFlags
+	var look bool
+	cmd := &cobra.Command{
+		Use:   "show SITE",
+		Short: "Show what was last found of a site",
+		Long: `Shows what was last found of a site, by its path; with --look it is checked first.
+
+Exit code: 0 when it is well, 2 when it is not or its state is unknown, 1 when it could not be found out.`,
+		Example: "  mailpub fleet show hoster/customer/office --look",
+		Args:    cobra.ExactArgs(1),
+	}
+	cmd.Flags().BoolVar(&look, "look", false, "check the site first")
+	return f.command(cmd, func(c *api.Client, args []string) error {
+		well, err := console.ShowSite(cmd.Context(), a.ui, c, args[0], look)
 		if err == nil && !well {
 			err = errDifference
 		}

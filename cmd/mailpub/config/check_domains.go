@@ -2,7 +2,6 @@ package config
 
 import (
 	"fmt"
-	"net/url"
 	"strings"
 
 	"github.com/mailpub/mailpub/plan/mail"
@@ -98,21 +97,4 @@ func (k *checker) policies(at string, d Domain) {
 			k.name(path+".host", s.Host)
 		}
 	}
-}
-
-// reportTarget reports whether reports can go to t: an address, or a URI that has no
-// comma or exclamation mark, which would end it (RFC 7489 section 6.4). Only TLS reports
-// go over HTTPS (RFC 8460 section 3).
-func reportTarget(t string, https bool) bool {
-	if strings.ContainsAny(t, ",!; \"") {
-		return false
-	}
-
-	if https && strings.HasPrefix(t, "https://") {
-		u, err := url.Parse(t)
-		return err == nil && u.Host != ""
-	}
-
-	local, domain, ok := strings.Cut(strings.TrimPrefix(t, "mailto:"), "@")
-	return ok && local != "" && hostName(ASCII(strings.ToLower(domain)))
 }

@@ -38,13 +38,6 @@ func (k *checker) dkim(at string, d Domain) {
 	}
 }
 
-// selector follows RFC 6376 section 3.1: labels with dots between them.
-func selector(s string) bool {
-	return !slices.ContainsFunc(strings.Split(s, "."), func(l string) bool {
-		return !isInnerWord(l, "-_", 63)
-	})
-}
-
 // mtasts checks what a domain asks of senders. A domain whose mail goes elsewhere has no
 // policy here: it would say who receives mail there.
 func (k *checker) mtasts(at string, d Domain) {

@@ -36,40 +36,6 @@ func CheckName(s string) error {
 	return nil
 }
 
-// CheckMailbox returns an error unless s can be the name of a mailbox.
-func CheckMailbox(s string) error {
-	if !mailbox(s) {
-		return fmt.Errorf("%q is no mailbox, want a name of small letters, digits, dots and hyphens, like mario", s)
-	}
-	return nil
-}
-
-// CheckReports returns an error unless s is an address that reports can go to, or none.
-func CheckReports(s string) error {
-	if s != "none" && !reportTarget(s, false) {
-		return fmt.Errorf("%q is not an address for reports, want one like reports@example.org, or none", s)
-	}
-	return nil
-}
-
-// CheckSelector returns an error unless s can name a DKIM key, or is none.
-func CheckSelector(s string) error {
-	if !selector(s) {
-		return fmt.Errorf("%q is no selector, want small letters, digits and hyphens, like m2026a, or none", s)
-	}
-	return nil
-}
-
-// OneOf returns an error unless s is one of some words; it names the nearest of them.
-func OneOf(s string, words []string) error {
-	for _, w := range words {
-		if s == w {
-			return nil
-		}
-	}
-	return fmt.Errorf("%q is not known; %s", s, suggest(s, words))
-}
-
 // Confirmable are the needs of a mail server that an administrator can answer for.
 func Confirmable() []string {
 	return []string{

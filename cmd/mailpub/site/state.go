@@ -117,7 +117,7 @@ func NewLock(ctx context.Context, cfg *config.Config, o Options) (*Lock, error) 
 
 func tryLock(ctx context.Context, cfg *config.Config, o Options, wait time.Duration) (*Lock, error) {
 	if o.Backend == nil {
-		if err := CheckMoved(StateDir(cfg), cfg.Site); err != nil {
+		if err := CheckMoved(StateDir(cfg), cfg.Site); errors.Is(err, ErrMoved) { // else the lock says what is wrong
 			return nil, err
 		}
 	}

@@ -5,7 +5,6 @@ import (
 	"io"
 	"os"
 	"strings"
-	"unicode"
 
 	"github.com/clipperhouse/displaywidth"
 	"golang.org/x/term"
@@ -28,8 +27,8 @@ const (
 
 // StyleOf returns the style for a stream. NO_COLOR (no-color.org) and TERM=dumb are respected.
 func StyleOf(w io.Writer, noColour bool) Style {
-	if below, ok := w.(*outputOfWait); ok {
-		w = below.Writer
+	if above, ok := w.(interface{ below() io.Writer }); ok {
+		w = above.below()
 	}
 
 	f, ok := w.(*os.File)
@@ -178,17 +177,6 @@ func (s Style) foldRow(line string) string {
 
 // EraseLine returns to the beginning of a terminal's line and clears it.
 const EraseLine = "\r\x1b[K"
-
-// Clean makes text from outside fit for a terminal: what could move the cursor or
-// change colours becomes "?". Line ends stay.
-func Clean(s string) string {
-	return strings.Map(func(r rune) rune {
-		if r != '\n' && (unicode.IsControl(r) || !unicode.IsPrint(r) && r != ' ') {
-			return '?'
-		}
-		return r
-	}, s)
-}
 
 // Pad fills s up with spaces to n columns.
 func Pad(s string, n int) string {

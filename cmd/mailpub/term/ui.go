@@ -62,14 +62,6 @@ func (u *UI) ConfigFlag() string {
 	return " -c " + ShellWord(u.ConfigFile, runtime.GOOS)
 }
 
-// Count is a number of things: "1 change", "3 changes".
-func Count(n int, what string) string {
-	if n == 1 {
-		return "1 " + what
-	}
-	return fmt.Sprintf("%d %ss", n, what)
-}
-
 // NewTable returns a writer of a table whose cells end with a tab; two spaces separate columns.
 // Cells of a column have either all the same colour, or none.
 func NewTable(w io.Writer) *tabwriter.Writer { return tabwriter.NewWriter(w, 0, 0, 2, ' ', 0) }

@@ -137,6 +137,9 @@ type outputOfWait struct {
 	wait *wait
 }
 
+// below is the output itself.
+func (o *outputOfWait) below() io.Writer { return o.Writer }
+
 func (o *outputOfWait) Write(p []byte) (int, error) {
 	o.wait.mu.Lock()
 	defer o.wait.mu.Unlock()

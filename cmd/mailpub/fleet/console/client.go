@@ -10,6 +10,7 @@ import (
 
 	"github.com/mailpub/mailpub/cmd/mailpub/fleet/api"
 	"github.com/mailpub/mailpub/cmd/mailpub/term"
+	"github.com/mailpub/mailpub/plan"
 )
 
 // Status shows the sites that the caller may see, those with problems first, or one site.
@@ -94,9 +95,22 @@ func showPlan(u *term.UI, p api.PlanStatus) error {
 		return u.PrintJSON(p)
 	}
 
+	if p.State == "planned" && len(p.Document) > 0 {
+		saved, err := plan.DecodeSaved(p.Document)
+		if err != nil {
+			return err
+		}
+		term.ShowSaved(u, saved)
+	}
+
 	text := fmt.Sprintf("plan %d of %s (%s): %s", p.ID, p.Path, p.Kind, p.State)
 	if p.State == "planned" {
-		text += fmt.Sprintf(", %d of %d approvals, until %s", len(p.Approvals), p.Needs, p.Expires.Local().Format(time.DateTime))
+		next := "mailpub fleet approve"
+		if len(p.Approvals) >= p.Needs {
+			next = "mailpub fleet apply"
+		}
+		text += fmt.Sprintf(", %d of %d approvals, until %s; next: %s %d", len(p.Approvals), p.Needs,
+			p.Expires.Local().Format(time.DateTime), next, p.ID)
 	}
 	if p.Error != "" {
 		text += ": " + p.Error
