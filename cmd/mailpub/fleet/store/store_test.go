@@ -8,6 +8,9 @@ import (
 	"strings"
 	"sync/atomic"
 	"testing"
+	"time"
+
+	"github.com/jackc/pgx/v5"
 
 	"github.com/mailpub/mailpub/cmd/mailpub/fleet/pgtest"
 	"github.com/mailpub/mailpub/plan"
@@ -124,4 +127,36 @@ func TestLedger(t *testing.T) {
 			},
 		}
 	})
+}
+
+// While one leads and another migrates, the audit is written: each has a lock of its own.
+func TestLocksAreApart(t *testing.T) {
+	db := open(t)
+	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+	defer cancel()
+
+	leader, err := db.Lead(ctx)
+	if err != nil || leader == nil {
+		t.Fatalf("nobody leads: %v", err)
+	}
+	defer leader.Close(context.Background())
+
+	if other, err := db.Lead(ctx); err != nil || other != nil {
+		t.Errorf("two lead: %v, %v", other, err)
+	}
+
+	lock, err := Ledger{DB: db, Site: db.addSite(t, "", "office"), Name: "office"}.Lock(ctx, 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer lock.Unlock()
+
+	if _, err := leader.Exec(ctx, "SELECT pg_advisory_lock($1)", int64(migrateLock)); err != nil {
+		t.Fatal(err)
+	}
+	if err := db.InTx(ctx, func(tx pgx.Tx) error {
+		return Audit(ctx, tx, AuditEntry{By: Operator("test").Actor, Act: "test"})
+	}); err != nil {
+		t.Errorf("the audit waits for others: %v", err)
+	}
 }

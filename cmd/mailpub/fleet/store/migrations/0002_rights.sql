@@ -117,7 +117,7 @@ LANGUAGE plpgsql SECURITY DEFINER SET search_path = mailpub, pg_temp AS $$
 DECLARE
     one audit%ROWTYPE;
 BEGIN
-    PERFORM pg_advisory_xact_lock(1836056578); -- one row after the other
+    PERFORM pg_advisory_xact_lock(1836056580); -- one row after the other; the number is nobody else's (0x6d700001 and 2: migrate, leader)
     SELECT hash INTO one.former FROM audit ORDER BY id DESC LIMIT 1;
     one.former := coalesce(one.former, ''::bytea);
     one.at := clock_timestamp();
