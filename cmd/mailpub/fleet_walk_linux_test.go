@@ -6,6 +6,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"regexp"
 	"strings"
 	"syscall"
 	"testing"
@@ -64,6 +65,9 @@ func TestLabFleetWalk(t *testing.T) {
 	}
 }
 
+// jobNotice is what the shell says of a job that has ended.
+var jobNotice = regexp.MustCompile(`(?m)^(\[\d+\][-+]? .*|bash: line .*)\n+`)
+
 // compareWalk compares what each command printed with what the page says. One command of it is to be refused: apply before
 // the approval.
 func compareWalk(t *testing.T, out string, all []step) {
@@ -73,6 +77,7 @@ func compareWalk(t *testing.T, out string, all []step) {
 		if i > 0 {
 			_, printed, _ = strings.Cut(printed, "\n")
 		}
+		printed = jobNotice.ReplaceAllString(printed, "")
 		if !saysSo(printed, all[i].prints) {
 			t.Errorf("%s\nprints\n%s\nthe page has\n%s", all[i].command, printed, strings.Join(all[i].prints, "\n"))
 		}
