@@ -1,6 +1,7 @@
 package durable
 
 import (
+	"math/rand/v2"
 	"os"
 	"path/filepath"
 	"strings"
@@ -18,8 +19,21 @@ const oldTemp = time.Hour
 // must not be called while another one may replace that file.
 func Sweep(path string) { sweep(path, 0) }
 
-// sweepOld is Sweep of what is so old that nobody writes it.
-func sweepOld(path string) { sweep(path, oldTemp) }
+// sweepOld is Sweep of what is so old that nobody writes it. A large directory is read for that only once in a while:
+// the state of 10,000 sites is 30,000 files, and each of them is replaced again and again.
+func sweepOld(path string) {
+	info, err := os.Stat(filepath.Clean(filepath.Dir(path)))
+	if err == nil && info.Size() > largeDirectory && rand.IntN(sweptOnceIn) > 0 {
+		return
+	}
+	sweep(path, oldTemp)
+}
+
+// largeDirectory is the size of a directory, in octets, that is about 2,000 files.
+const (
+	largeDirectory = 64 << 10
+	sweptOnceIn    = 500
+)
 
 func sweep(path string, age time.Duration) {
 	dir, name := filepath.Split(path)

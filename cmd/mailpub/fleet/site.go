@@ -12,6 +12,7 @@ import (
 	"github.com/mailpub/mailpub/cmd/mailpub/site"
 	"github.com/mailpub/mailpub/cmd/mailpub/watch"
 	"github.com/mailpub/mailpub/plan/ledger"
+	"github.com/mailpub/mailpub/plan/mail"
 )
 
 // newSite is a site of a config file as watch knows it. Its state is in files.
@@ -55,6 +56,11 @@ func newSite(ctx context.Context, cfg *config.Config, digest string, leads *ledg
 func NewSite(cfg *config.Config, digest string, monitor *site.Monitor) watch.Site {
 	spec := cfg.PlanSite()
 	w := cfg.Watch
+	listen := monitor.Listen
+	if cfg.Router.RouterKind() != mail.RouterProtocol { // it announces nothing
+		listen = nil
+	}
+
 	return watch.Site{
 		Name:     cfg.Site,
 		File:     cfg.File,
@@ -70,7 +76,7 @@ func NewSite(cfg *config.Config, digest string, monitor *site.Monitor) watch.Sit
 		},
 		Look:   monitor.Observe,
 		Repair: monitor.Repair,
-		Listen: monitor.Listen,
+		Listen: listen,
 	}
 }
 

@@ -294,7 +294,7 @@ func (e *shownSite) pack() {
 	}
 
 	e.packed = slices.Clone(out.Bytes())
-	e.site.Snapshot = watch.Snapshot{Site: e.site.Site, Config: e.site.Config, Err: e.site.Err}
+	e.site.Snapshot = watch.Snapshot{Site: e.site.Site}
 }
 
 // whole is the site with its snapshot.

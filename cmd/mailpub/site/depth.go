@@ -133,6 +133,8 @@ func (r *apiReader) end(p *Plan) (oldest time.Time) {
 		}
 	}
 
+	r.zones = nil // nothing of it is kept until the next look
+	r.kept = zoneReads{}
 	if never {
 		return time.Time{}
 	}

@@ -15,6 +15,12 @@ func (w *watcher) publishSnapshot() {
 	w.d.publishSnapshot(w.snapshot)
 }
 
+// manySites is the number of sites from which on no more is kept of each than the next pass needs.
+const manySites = 100
+
+// hasMany reports whether so many sites are watched that what was seen of each is not kept here.
+func (d *Daemon) hasMany() bool { return len(d.running()) > manySites }
+
 // busy notes that something is under way that has to end within d; the returned function, that
 // it has.
 func (w *watcher) busy(d time.Duration) (done func()) {
@@ -170,6 +176,9 @@ func (w *watcher) finish(ctx context.Context, found Observation, start time.Time
 	w.log.Log(ctx, level, "looked", attrs...)
 	w.publishSnapshot()
 	w.save()
+	if w.d.hasMany() {
+		w.snapshot = Snapshot{} // an observer has it
+	}
 }
 
 // seconds are those of a log: to the millisecond.

@@ -218,8 +218,11 @@ func (w *watcher) changed(ctx context.Context, c configChange) {
 	w.wrongConfig = c.wrong
 	if c.wrong != nil {
 		w.snapshot.Config = c.wrong
-		if !w.snapshot.At.IsZero() {
+		switch {
+		case !w.snapshot.At.IsZero():
 			w.publishSnapshot()
+		case !w.lastPass.IsZero(): // what was seen is not kept: it is looked at again, and that says so
+			w.next = w.d.Now()
 		}
 
 		e := w.emit(Event{
