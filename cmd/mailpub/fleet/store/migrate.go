@@ -149,7 +149,7 @@ func (db *DB) migrateRiver(ctx context.Context) (int, error) {
 
 	out, err := m.Migrate(ctx, rivermigrate.DirectionUp, nil)
 	if err != nil {
-		return 0, fmt.Errorf("River's tables: %w", err)
+		return 0, fmt.Errorf("the tables of River: %w", err)
 	}
 
 	return len(out.Versions), nil
