@@ -39,12 +39,19 @@ func StateOf(s watch.Snapshot) history.State {
 		return history.Bad
 	case s.Err != nil && t.Pass == 0:
 		return history.Unknown
-	case s.Err != nil || s.Config != nil || slices.ContainsFunc(s.Report.Checks,
-		needsAttention) || slices.ContainsFunc(s.Report.Changes, plan.Change.Differs):
+	case s.Err != nil || s.Config != nil || slices.ContainsFunc(s.Report.Checks, gotNoAnswer) ||
+		slices.ContainsFunc(s.Report.Checks, needsAttention) || slices.ContainsFunc(s.Report.Changes, plan.Change.Differs):
 		return history.Uneasy
 	}
 
 	return history.Good
+}
+
+// gotNoAnswer reports whether a check could not be made as a name server or the mail server did not answer. That there is no
+// router to ask may be as the config says, and the PTR's zone is the connectivity provider's.
+func gotNoAnswer(c plan.Check) bool {
+	return c.Status == plan.Skip && c.Reason == plan.ReasonSilent &&
+		!strings.HasPrefix(c.ID, "router.") && !strings.HasPrefix(c.ID, "ptr.")
 }
 
 // needsAttention reports whether a finding, short of a failure, asks for somebody to look.
@@ -72,6 +79,9 @@ func (s Site) Headline() string {
 		if s.Config != nil {
 			return "The config has errors; the former version stays in use: " +
 				s.Config.Error() + "."
+		}
+		if i := slices.IndexFunc(checks, gotNoAnswer); i >= 0 && !slices.ContainsFunc(checks, needsAttention) {
+			return "Not everything could be checked: " + checks[i].Got + "."
 		}
 		if s.showed(catalog.MailOutside) {
 			return "Mail arrives. Some findings need attention."

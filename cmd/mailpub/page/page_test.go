@@ -134,6 +134,17 @@ func TestState(t *testing.T) {
 			s.Config = errors.New("office.yaml:3: x")
 		}, history.Unknown,
 			"The config has errors; the site is not watched: office.yaml:3: x."},
+		{"name servers that do not answer", func(s *Site) {
+			s.Report.Checks = []plan.Check{{
+				ID:     "config.hosts",
+				Status: plan.Pass,
+			}, {
+				ID:     "mx.exists",
+				Status: plan.Skip,
+				Got:    "the name servers of nomeazienda.it. do not answer",
+				Reason: plan.ReasonSilent,
+			}}
+		}, history.Uneasy, "Not everything could be checked: the name servers of nomeazienda.it. do not answer."},
 		{"well, and nobody looked from outside", func(s *Site) { unseen(s) }, history.Good, "No problems found, as far as can be seen from inside."},
 		{"well, and no message went out", func(s *Site) {
 			set(s, "outbound.delivered", func(c *plan.Check) { c.Status = plan.Skip })

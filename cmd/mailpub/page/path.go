@@ -238,6 +238,15 @@ func (s Site) hopStatus(p hopDefinition) hopStatus {
 		}
 	}
 
+	if i := slices.IndexFunc(s.Report.Checks, func(c plan.Check) bool {
+		return p.has(c.ID) && gotNoAnswer(c)
+	}); i >= 0 && st.Health == well { // what passed does not vouch for what did not answer
+		c := s.Report.Checks[i]
+		st.Health = unknown
+		st.Says = "no answer"
+		st.More = c.ID + " " + c.Subject.String() + ": " + c.Got
+	}
+
 	if st.Health == well {
 		st.Says = fmt.Sprintf("%d checks pass", passed)
 		if passed == 1 {
