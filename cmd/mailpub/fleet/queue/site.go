@@ -6,6 +6,7 @@ import (
 	"io/fs"
 	"log/slog"
 	"net/netip"
+	"os"
 	"path/filepath"
 
 	"github.com/mailpub/mailpub/cmd/mailpub/config"
@@ -37,6 +38,10 @@ func (o Opener) Config(s store.Site) (cfg *config.Config, err error) {
 		cfg, err = ParseConfig(o.Dir, s)
 	} else {
 		cfg, err = guard.Parse(configPath(o.Dir, s), s.Config, s.Body, guard.Rules{Allow: o.Allow})
+	}
+
+	if err == nil && !s.Trusted {
+		cfg.Verify.Hosts = os.DevNull // what the worker's own hosts file says is not the tenant's
 	}
 
 	if err == nil && o.Secret != nil {
