@@ -282,23 +282,10 @@ func (w fleetWatch) waitLooked(b *testing.B, sites int, most time.Duration) {
 
 // BenchmarkWatchFleet is "mailpub watch" of many sites: how long it takes to begin and to look at all of them, what
 // a page and a changed file take then, its memory after all that, and what a second one takes that stands by.
-// With a round trip of 30 ms name server and mail hosts are far away. The size is MAILPUB_FLEET, 1,000 if
-// there is none.
+// With a round trip of 30 ms name server and mail hosts are far away. See benchSizes.
 func BenchmarkWatchFleet(b *testing.B) {
 	bin := build(b, ".")
-	sizes := []int{1000}
-	if text := os.Getenv("MAILPUB_FLEET"); text != "" {
-		sizes = nil
-		for word := range strings.SplitSeq(text, ",") {
-			n := 0
-			if _, err := fmt.Sscan(word, &n); err != nil {
-				b.Fatalf("MAILPUB_FLEET is %q: %v", text, err)
-			}
-			sizes = append(sizes, n)
-		}
-	}
-
-	for _, sites := range sizes {
+	for _, sites := range benchSizes(b) {
 		for _, rtt := range []time.Duration{0, farAway} {
 			b.Run(fmt.Sprintf("%d/%v", sites, rtt), func(b *testing.B) {
 				dir := fleetOf(b, sites, rtt)
@@ -308,6 +295,25 @@ func BenchmarkWatchFleet(b *testing.B) {
 			})
 		}
 	}
+}
+
+// benchSizes are the numbers of sites that are tried: 1,000, or what MAILPUB_SITES has ("1000,10000").
+func benchSizes(b *testing.B) (sizes []int) {
+	b.Helper()
+	text := os.Getenv("MAILPUB_SITES")
+	if text == "" {
+		return []int{1000}
+	}
+
+	for word := range strings.SplitSeq(text, ",") {
+		n := 0
+		if _, err := fmt.Sscan(word, &n); err != nil {
+			b.Fatalf("MAILPUB_SITES is %q: %v", text, err)
+		}
+		sizes = append(sizes, n)
+	}
+
+	return sizes
 }
 
 func benchSites(b *testing.B, bin, dir string, sites int, rtt time.Duration) {
