@@ -28,7 +28,7 @@ var arrows = map[string][]string{
 	"cmd/mailpub/fleet/guard":    {"cmd/mailpub/config", "plan/egress", "plan/lazy", "providers"},
 	"cmd/mailpub/fleet/seal":     {},
 	"cmd/mailpub/fleet/api":      {"cmd/mailpub/fleet/guard", "cmd/mailpub/fleet/seal", "cmd/mailpub/fleet/store", "cmd/mailpub/fleet/queue", "cmd/mailpub/page", "cmd/mailpub/history", "cmd/mailpub/watch", "cmd/mailpub/lang", "cmd/mailpub/config", "plan"},
-	"cmd/mailpub/fleet/console":  {"cmd/mailpub/fleet/api", "cmd/mailpub/fleet/guard", "cmd/mailpub/fleet/seal", "cmd/mailpub/fleet/queue", "cmd/mailpub/fleet/store", "cmd/mailpub/fleet/transfer", "cmd/mailpub/site", "cmd/mailpub/term", "cmd/mailpub/config"},
+	"cmd/mailpub/fleet/console":  {"cmd/mailpub/fleet/api", "cmd/mailpub/fleet/guard", "cmd/mailpub/fleet/seal", "cmd/mailpub/fleet/queue", "cmd/mailpub/fleet/store", "cmd/mailpub/fleet/transfer", "cmd/mailpub/site", "cmd/mailpub/term", "cmd/mailpub/config", "plan"},
 	"cmd/mailpub/fleet/transfer": {"cmd/mailpub/fleet", "cmd/mailpub/fleet/store", "cmd/mailpub/site", "cmd/mailpub/history", "cmd/mailpub/config", "plan"},
 	"cmd/mailpub/receive":        {"cmd/mailpub/site", "cmd/mailpub/page", "cmd/mailpub/metrics", "cmd/mailpub/config", "plan", "providers", "mailsvc"},
 	"cmd/mailpub/dialect":        {"mailsvc/mdaemon", "plan/durable"},

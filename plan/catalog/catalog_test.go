@@ -90,7 +90,7 @@ func TestIDsAreConstants(t *testing.T) {
 			return err
 		}
 		if slash := filepath.ToSlash(path); slash == "../../plan/catalog/ids.go" ||
-			strings.Contains(slash, "cmd/mailpub/config/") {
+			strings.Contains(slash, "cmd/mailpub/config/") || strings.HasSuffix(slash, "fleet/guard/fields.go") {
 			return nil // a field of the config may be called as a check
 		}
 
