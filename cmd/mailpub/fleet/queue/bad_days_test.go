@@ -330,9 +330,7 @@ func TestRestoredBackup(t *testing.T) {
 	stop()
 	server.Stop("fast")
 	server.Backup(t)
-	if err := server.Start(); err != nil {
-		t.Fatal(err)
-	}
+	f.restart(server)
 
 	stop = f.worker()
 	if p := f.apply(f.plan(id, store.KindApply).ID); p.State != store.PlanApplied {
@@ -342,9 +340,7 @@ func TestRestoredBackup(t *testing.T) {
 	stop()
 	server.Stop("fast")
 	server.Restore(t)
-	if err := server.Start(); err != nil {
-		t.Fatal(err)
-	}
+	f.restart(server)
 
 	f.worker()
 	serial := f.records("z0.example", dns.TypeSOA)
@@ -361,4 +357,13 @@ func TestRestoredBackup(t *testing.T) {
 	if again := f.plan(id, store.KindApply); again.State != store.PlanEmpty {
 		t.Errorf("then a plan is %s: %s", again.State, again.Doc)
 	}
+}
+
+// restart starts the server of the farm's database again. What was connected to it before is of no more use.
+func (f *farm) restart(server *pgtest.Server) {
+	f.t.Helper()
+	if err := server.Start(); err != nil {
+		f.t.Fatal(err)
+	}
+	f.db.Pool.Reset()
 }
