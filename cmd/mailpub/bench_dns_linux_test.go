@@ -313,7 +313,7 @@ func report(b *testing.B, ours, dig usage, what string) {
 }
 
 // mailHost answers as a mail server does until somebody hangs up, and returns its port.
-func mailHost(b *testing.B, name string) int {
+func mailHost(b testing.TB, name string) int {
 	b.Helper()
 	l, err := new(net.ListenConfig).Listen(context.Background(), "tcp", "127.0.0.1:0")
 	if err != nil {

@@ -26,16 +26,7 @@ const farAway = 30 * time.Millisecond
 func fleetOf(b *testing.B, sites int, rtt time.Duration) (dir string) {
 	b.Helper()
 	one := siteOf{zones: sites}
-	all := one.files(nil)
-
-	for i := range sites { // each has its own mail host
-		all[benchZone(i)] = strings.ReplaceAll(all[benchZone(i)], "mail."+benchZone(0)+".",
-			"mail."+benchZone(i)+".")
-		if i > 0 {
-			all[benchZone(i)] += "mail A 2.2.2.2\nmail TXT \"v=spf1 a -all\"\n"
-		}
-	}
-
+	all := one.filesApart()
 	one.smtp = farMailHosts(b, rtt)
 	server := servertest.BIND{
 		Zones:    all,
@@ -48,23 +39,43 @@ func fleetOf(b *testing.B, sites int, rtt time.Duration) (dir string) {
 	}
 
 	dir = filepath.Join(b.TempDir(), "sites")
+	text := siteOf{zones: 1, smtp: one.smtp}.config(server)
+	writeSites(b, dir, text, sites, func(i int, text string) string {
+		return strings.Replace(text, "address: 127.0.0.1,",
+			fmt.Sprintf("address: 127.1.%d.%d,", i/250, 1+i%250), 1)
+	})
+
+	return dir
+}
+
+// filesApart are the zones as they should be, each with a mail host of its own.
+func (s siteOf) filesApart() map[string]string {
+	all := s.files(nil)
+	for i := range s.zones {
+		all[benchZone(i)] = strings.ReplaceAll(all[benchZone(i)], "mail."+benchZone(0)+".",
+			"mail."+benchZone(i)+".")
+		if i > 0 {
+			all[benchZone(i)] += "mail A 2.2.2.2\nmail TXT \"v=spf1 a -all\"\n"
+		}
+	}
+
+	return all
+}
+
+// writeSites writes the configs of some sites into a directory, each a copy of text with a name and a zone of its own, and
+// what edit alters beyond that.
+func writeSites(b *testing.B, dir, text string, sites int, edit func(i int, text string) string) {
+	b.Helper()
 	if err := os.Mkdir(dir, 0o700); err != nil {
 		b.Fatal(err)
 	}
 
-	text := siteOf{zones: 1, smtp: one.smtp}.config(server)
 	for i := range sites {
-		text := strings.ReplaceAll(text, benchZone(0), benchZone(i))
-		text = strings.Replace(text, "address: 127.0.0.1,",
-			fmt.Sprintf("address: 127.1.%d.%d,", i/250, 1+i%250), 1)
-
-		text = strings.Replace(text, "site: bench\n",
+		own := strings.ReplaceAll(text, benchZone(0), benchZone(i))
+		own = strings.Replace(own, "site: bench\n",
 			fmt.Sprintf("site: bench-%d\nservice: {type: manual}\n", i), 1)
-		path := filepath.Join(dir, fmt.Sprintf("%05d.yaml", i))
-		servertest.Write(b, path, text)
+		servertest.Write(b, filepath.Join(dir, fmt.Sprintf("%05d.yaml", i)), edit(i, own))
 	}
-
-	return dir
 }
 
 // farMailHosts answers every command of SMTP at every address of loopback, after a time.

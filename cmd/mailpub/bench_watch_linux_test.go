@@ -18,7 +18,6 @@ import (
 	"time"
 
 	"github.com/mailpub/mailpub/examples/lab"
-	"github.com/mailpub/mailpub/providers/servertest"
 )
 
 // BenchmarkWatchReboot is a router that restarts under "mailpub watch": from the moment that it
@@ -272,31 +271,11 @@ func BenchmarkWatchSites(b *testing.B) {
 func sitesAtBIND(b *testing.B, sites int) (dir string) {
 	b.Helper()
 	one := siteOf{zones: sites}
-	all := one.files(nil)
-
-	for i := range sites { // each has its own mail host
-		all[benchZone(i)] = strings.ReplaceAll(all[benchZone(i)], "mail."+benchZone(0)+".",
-			"mail."+benchZone(i)+".")
-		if i > 0 {
-			all[benchZone(i)] += "mail A 2.2.2.2\nmail TXT \"v=spf1 a -all\"\n"
-		}
-	}
-
+	all := one.filesApart()
 	server, config := one.start(b, all)
 	dir = filepath.Join(filepath.Dir(config), "sites")
-	if err := os.Mkdir(dir, 0o700); err != nil {
-		b.Fatal(err)
-	}
-
-	for i := range sites {
-		text := strings.ReplaceAll(siteOf{
-			zones: 1,
-			smtp:  one.smtp,
-		}.config(server), benchZone(0), benchZone(i))
-		text = strings.Replace(text, "site: bench\n",
-			fmt.Sprintf("site: bench-%d\nservice: {type: manual}\n", i), 1)
-		servertest.Write(b, filepath.Join(dir, fmt.Sprintf("%04d.yaml", i)), text)
-	}
+	text := siteOf{zones: 1, smtp: one.smtp}.config(server)
+	writeSites(b, dir, text, sites, func(_ int, text string) string { return text })
 
 	return dir
 }

@@ -113,7 +113,7 @@ func fiftySites(t *testing.T, dir string) (bind string) {
 	}
 
 	bind = servertest.BIND{Zones: zones, Secret: walkKey, Transfer: `key "mailpub.";`}.Start(t)
-	smtp := greeter(t, "mail.z7.example")
+	smtp := mailHost(t, "mail.z7.example")
 	for i := range 50 {
 		servertest.Write(t, filepath.Join(dir, fmt.Sprintf("s%d.yaml", i)), fmt.Sprintf(`site: s%[1]d
 server: {hostname: mail.z%[1]d.example, address: 127.0.0.1, public: {ipv4: 2.2.2.2}}
@@ -131,50 +131,4 @@ watch: {every: 1h, repair: [dns]}
 	}
 
 	return bind
-}
-
-// greeter is a mail server that relays nothing, and returns its port.
-func greeter(t *testing.T, name string) int {
-	t.Helper()
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-
-	t.Cleanup(func() { l.Close() })
-	go func() {
-		for {
-			c, err := l.Accept()
-			if err != nil {
-				return
-			}
-			go greetClient(c, name)
-		}
-	}()
-
-	return l.Addr().(*net.TCPAddr).Port
-}
-
-func greetClient(c net.Conn, name string) {
-	defer c.Close()
-	fmt.Fprintf(c, "220 %s ESMTP\r\n", name)
-	buffer := make([]byte, 4096)
-	for {
-		n, err := c.Read(buffer)
-		if err != nil {
-			return
-		}
-
-		switch line := strings.ToUpper(string(buffer[:n])); {
-		case strings.HasPrefix(line, "EHLO"), strings.HasPrefix(line, "HELO"):
-			fmt.Fprintf(c, "250 %s\r\n", name)
-		case strings.HasPrefix(line, "RCPT"):
-			fmt.Fprint(c, "554 no relaying\r\n")
-		case strings.HasPrefix(line, "QUIT"):
-			fmt.Fprint(c, "221 bye\r\n")
-			return
-		default:
-			fmt.Fprint(c, "250 ok\r\n")
-		}
-	}
 }

@@ -36,10 +36,7 @@ func putMember(c *call) (any, error) {
 	if err := c.decode(&in); err != nil {
 		return nil, err
 	}
-	if err := c.at(in.Tenant); err != nil {
-		return nil, err
-	}
-	if err := store.VisibleTenant(c.r.Context(), c.tx, in.Tenant); err != nil {
+	if err := c.enter(in.Tenant); err != nil {
 		return nil, err
 	}
 
@@ -137,10 +134,7 @@ func addToken(c *call) (any, error) {
 	if err := c.decode(&in); err != nil {
 		return nil, err
 	}
-	if err := c.at(in.Tenant); err != nil {
-		return nil, err
-	}
-	if err := store.VisibleTenant(c.r.Context(), c.tx, in.Tenant); err != nil {
+	if err := c.enter(in.Tenant); err != nil {
 		return nil, err
 	}
 

@@ -78,11 +78,12 @@ func (c *call) plan() (store.StoredPlan, string, error) {
 		return store.StoredPlan{}, "", err
 	}
 
-	p, tenant, err := store.PlanByID(c.r.Context(), c.tx, id)
+	p, err := store.PlanByID(c.r.Context(), c.tx, id)
 	if err != nil {
 		return p, "", err
 	}
 
+	tenant, _ := store.SplitPath(p.SitePath)
 	return p, tenant, c.at(tenant)
 }
 
@@ -120,7 +121,7 @@ func makePlan(c *call) (any, error) {
 		return nil, err
 	}
 
-	p, _, err := store.PlanByID(c.r.Context(), c.tx, id)
+	p, err := store.PlanByID(c.r.Context(), c.tx, id)
 	return planDocument(p, true), err
 }
 

@@ -74,11 +74,15 @@ func (c *call) scopeOf() (string, error) {
 	if tenant == "" {
 		return "", nil
 	}
-	if err := c.at(tenant); err != nil {
-		return "", err
-	}
+	return tenant, c.enter(tenant)
+}
 
-	return tenant, store.VisibleTenant(c.r.Context(), c.tx, tenant)
+// enter fails where the caller's role at a tenant is too low, or there is no such tenant for it.
+func (c *call) enter(tenant string) error {
+	if err := c.at(tenant); err != nil {
+		return err
+	}
+	return store.VisibleTenant(c.r.Context(), c.tx, tenant)
 }
 
 // site returns the site of the path, where the caller has the role that the route needs.
@@ -227,10 +231,7 @@ func addSite(c *call) (any, error) {
 	if err := c.decode(&in); err != nil {
 		return nil, err
 	}
-	if err := c.at(in.Tenant); err != nil {
-		return nil, err
-	}
-	if err := store.VisibleTenant(c.r.Context(), c.tx, in.Tenant); err != nil {
+	if err := c.enter(in.Tenant); err != nil {
 		return nil, err
 	}
 

@@ -12,10 +12,7 @@ import (
 // inTenant returns the tenant that the query names, where the caller has the role that the route needs.
 func (c *call) inTenant() (string, error) {
 	tenant := c.tenant()
-	if err := c.at(tenant); err != nil {
-		return "", err
-	}
-	return tenant, store.VisibleTenant(c.r.Context(), c.tx, tenant)
+	return tenant, c.enter(tenant)
 }
 
 func (c *call) tenantDocument(t store.Tenant) Tenant {

@@ -64,19 +64,12 @@ func (w planner) make(ctx context.Context, p store.StoredPlan) (store.Made, erro
 		return store.Made{}, err
 	}
 
-	ctx = w.limit(ctx, s)
-	cfg, err := w.Config(s)
-	if err != nil {
-		return store.Made{}, err
-	}
-
-	memory, err := w.memory(ctx, s.ID)
-	if err != nil {
-		return store.Made{}, err
-	}
-
 	ctx = w.contextOf(ctx, s)
-	o := w.options(s, memory)
+	cfg, o, err := w.prepare(ctx, s)
+	if err != nil {
+		return store.Made{}, err
+	}
+
 	ledger, err := o.Backend.Read(ctx)
 	if err != nil {
 		return store.Made{}, err
@@ -189,19 +182,12 @@ func (w applier) apply(ctx context.Context, p store.StoredPlan, again bool) (don
 		return 0, fmt.Errorf("%w: the config has version %d, the plan was made of %d", plan.ErrStale, s.Rev, p.Rev)
 	}
 
-	ctx = w.limit(ctx, s)
-	cfg, err := w.Config(s)
-	if err != nil {
-		return 0, err
-	}
-
-	memory, err := w.memory(ctx, s.ID)
-	if err != nil {
-		return 0, err
-	}
-
 	ctx = w.contextOf(ctx, s)
-	o := w.options(s, memory)
+	cfg, o, err := w.prepare(ctx, s)
+	if err != nil {
+		return 0, err
+	}
+
 	o.Event = func(e site.Event) {
 		if ended, ok := e.(site.ApplyEnded); ok {
 			done = ended.Done

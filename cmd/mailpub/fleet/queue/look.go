@@ -70,7 +70,6 @@ func (w looker) Work(ctx context.Context, job *river.Job[LookArgs]) error {
 
 // look looks at a site, repairs it, and returns what there is to write.
 func (w looker) look(ctx context.Context, s store.Site) (*store.Look, error) {
-	ctx = w.limit(ctx, s)
 	cfg, err := w.Config(s)
 	if err != nil {
 		return w.wrong(s, err), nil

@@ -53,14 +53,6 @@ func (o Opener) Config(s store.Site) (cfg *config.Config, err error) {
 	return cfg, err
 }
 
-// limit returns a context in which a site of a tenant who is not trusted connects to public addresses only.
-func (o Opener) limit(ctx context.Context, s store.Site) context.Context {
-	if s.Trusted {
-		return ctx
-	}
-	return egress.With(ctx, egress.Rules{Allow: o.Allow})
-}
-
 // configPath is where the config would be as a file.
 func configPath(dir string, s store.Site) string {
 	return filepath.Join(dir, filepath.FromSlash(s.Tenant), s.File)
@@ -76,9 +68,29 @@ func ParseConfig(dir string, s store.Site) (*config.Config, error) {
 	})
 }
 
-// contextOf is the context of all that is done for a site.
+// contextOf is the context of all that is done for a site. One of a tenant who is not trusted connects to public addresses
+// only.
 func (o Opener) contextOf(ctx context.Context, s store.Site) context.Context {
-	return context.WithValue(ctx, siteKey{}, s.ID)
+	ctx = context.WithValue(ctx, siteKey{}, s.ID)
+	if s.Trusted {
+		return ctx
+	}
+	return egress.With(ctx, egress.Rules{Allow: o.Allow})
+}
+
+// prepare reads what a site is opened with.
+func (o Opener) prepare(ctx context.Context, s store.Site) (*config.Config, site.Options, error) {
+	cfg, err := o.Config(s)
+	if err != nil {
+		return nil, site.Options{}, err
+	}
+
+	memory, err := o.memory(ctx, s.ID)
+	if err != nil {
+		return nil, site.Options{}, err
+	}
+
+	return cfg, o.options(s, memory), nil
 }
 
 func (o Opener) sharedOf(s store.Site) *site.Shared {

@@ -58,7 +58,7 @@ func (w teller) send(ctx context.Context, n store.Notice) error {
 		return err
 	}
 
-	ctx = w.limit(ctx, s)
+	ctx = w.contextOf(ctx, s)
 	cfg, err := w.Config(s)
 	if err != nil {
 		return err

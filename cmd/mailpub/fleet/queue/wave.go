@@ -89,7 +89,7 @@ func (l *leader) member(ctx context.Context, tx pgx.Tx, w store.Wave, m store.Me
 		return false, "", l.client.Plan(ctx, tx, id)
 	}
 
-	p, err := store.PlanIn(ctx, tx, m.Plan)
+	p, err := store.PlanByID(ctx, tx, m.Plan)
 	if err != nil {
 		return false, "", err
 	}

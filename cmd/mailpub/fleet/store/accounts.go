@@ -7,13 +7,10 @@ import (
 
 // StoredAccount is an account at a DNS provider, as all workers share it.
 type StoredAccount struct {
-	ID           string // the provider, and a digest of the credentials
-	Provider     string
-	PerSecond    float64 // calls
-	Burst        float64 // calls at once
-	Sites        int     // that ask it
-	BlockedUntil *time.Time
-	PausedUntil  *time.Time
+	ID        string // the provider, and a digest of the credentials
+	Provider  string
+	PerSecond float64 // calls
+	Burst     float64 // calls at once
 }
 
 // Lease is the leave to make some calls.
@@ -71,15 +68,4 @@ func (db *DB) UsesAccount(ctx context.Context, site int64, id string) error {
 	const note = "UPDATE site SET accounts = array_append(accounts, $2) WHERE id = $1 AND NOT $2 = ANY (accounts)"
 	_, err := db.Pool.Exec(ctx, note, site, id)
 	return err
-}
-
-// Accounts are all that were asked.
-func (db *DB) Accounts(ctx context.Context) (all []StoredAccount, err error) {
-	const list = `SELECT id, provider, per_second, burst, (SELECT count(*) FROM site s WHERE a.id = ANY (s.accounts)),
-		blocked_until, paused_until FROM account a ORDER BY id`
-	rows, err := db.Pool.Query(ctx, list)
-	if err != nil {
-		return nil, err
-	}
-	return collect[StoredAccount](rows)
 }

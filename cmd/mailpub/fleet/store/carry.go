@@ -86,7 +86,7 @@ func (db *DB) Carry(ctx context.Context, s Site) (c Carried, err error) {
 		c.States[name] = []byte(strings.TrimSuffix(string(doc), "\n") + "\n")
 	}
 
-	c.History, err = db.Past(ctx, s.ID)
+	c.History, err = PastOf(ctx, db.Pool, s.ID)
 	return c, err
 }
 
@@ -129,14 +129,8 @@ func Pause(ctx context.Context, tx pgx.Tx, tenant string, until time.Time) error
 		at = &until
 	}
 
-	done, err := tx.Exec(ctx, "UPDATE tenant SET paused_until = $2 WHERE path = $1 OR starts_with(path, $1 || '/')",
-		tenant, at)
-
-	if err == nil && done.RowsAffected() == 0 {
-		return found(pgx.ErrNoRows, "tenant %q", tenant)
-	}
-
-	return err
+	done, err := tx.Exec(ctx, "UPDATE tenant SET paused_until = $2 WHERE path = $1 OR starts_with(path, $1 || '/')", tenant, at)
+	return mustChange(done, err, "tenant %q", tenant)
 }
 
 // PauseAccount stops the calls of an account at a provider until a time; zero: no longer.
@@ -147,9 +141,5 @@ func PauseAccount(ctx context.Context, tx pgx.Tx, id string, until time.Time) er
 	}
 
 	done, err := tx.Exec(ctx, "UPDATE account SET paused_until = $2 WHERE id = $1", id, at)
-	if err == nil && done.RowsAffected() == 0 {
-		return found(pgx.ErrNoRows, "account %q", id)
-	}
-
-	return err
+	return mustChange(done, err, "account %q", id)
 }

@@ -69,11 +69,3 @@ func (db *DB) Asked(ctx context.Context, site int64) (n int64, err error) {
 	err = db.Pool.QueryRow(ctx, "SELECT asked FROM due WHERE site = $1", site).Scan(&n)
 	return n, found(err, "site %d", site)
 }
-
-// NextDue says when the next site is due, and how many are overdue and since when.
-func (db *DB) NextDue(ctx context.Context) (backlog int, oldest time.Duration, err error) {
-	const count = `SELECT count(*), coalesce(greatest(now() - min(next), '0'), '0') FROM due
-		WHERE next <= now() AND queued_at IS NULL`
-	err = db.Pool.QueryRow(ctx, count).Scan(&backlog, &oldest)
-	return backlog, oldest, err
-}

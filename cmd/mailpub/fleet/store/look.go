@@ -5,7 +5,6 @@ import (
 	"crypto/sha256"
 	"encoding/hex"
 	"encoding/json"
-	"errors"
 	"fmt"
 	"time"
 
@@ -121,12 +120,6 @@ type Seen struct {
 	Since    time.Time // of the state
 }
 
-// LastLook returns how a site was seen last. ErrNotFound: nobody looked yet.
-func (db *DB) LastLook(ctx context.Context, site int64) (seen Seen, err error) {
-	const last = "SELECT state, at, took, next, since, doc::text FROM look WHERE site = $1"
-	return scanSeen(db.Pool.QueryRow(ctx, last, site), site)
-}
-
 func scanSeen(row pgx.Row, site int64) (seen Seen, err error) {
 	var doc []byte
 	var at, next time.Time
@@ -144,26 +137,6 @@ func scanSeen(row pgx.Row, site int64) (seen Seen, err error) {
 	seen.Snapshot.Next = next
 
 	return seen, nil
-}
-
-// Past returns the history of a site.
-func (db *DB) Past(ctx context.Context, site int64) ([]string, error) {
-	rows, err := db.Pool.Query(ctx, "SELECT line FROM history WHERE site = $1 ORDER BY id",
-		site)
-	if err != nil {
-		return nil, err
-	}
-	return pgx.CollectRows(rows, pgx.RowTo[string])
-}
-
-// State returns what a site remembers under a name; nil for nothing.
-func (db *DB) State(ctx context.Context, site int64, name string) (doc []byte, err error) {
-	err = db.Pool.QueryRow(ctx, "SELECT doc::text FROM state WHERE site = $1 AND name = $2",
-		site, name).Scan(&doc)
-	if errors.Is(err, pgx.ErrNoRows) {
-		return nil, nil
-	}
-	return doc, err
 }
 
 // States returns all that a site remembers.
@@ -214,4 +187,19 @@ func (db *DB) EndNotice(ctx context.Context, id int64, failed error) error {
 		state, text)
 
 	return err
+}
+
+// SeenOf returns the last look at a site.
+func SeenOf(ctx context.Context, tx pgx.Tx, site int64) (Seen, error) {
+	const last = "SELECT state, at, took, next, since, doc::text FROM look WHERE site = $1"
+	return scanSeen(tx.QueryRow(ctx, last, site), site)
+}
+
+// PastOf returns the lines of a site's history.
+func PastOf(ctx context.Context, q querier, site int64) ([]string, error) {
+	rows, err := q.Query(ctx, "SELECT line FROM history WHERE site = $1 ORDER BY id", site)
+	if err != nil {
+		return nil, err
+	}
+	return pgx.CollectRows(rows, pgx.RowTo[string])
 }

@@ -190,10 +190,6 @@ func (db *DB) checkSchema(ctx context.Context) error {
 	return nil
 }
 
-type querier interface {
-	QueryRow(ctx context.Context, sql string, args ...any) pgx.Row
-}
-
 // tablesVersion is the number of the last migration; 0 where there are no tables.
 func tablesVersion(ctx context.Context, q querier) (n int, err error) {
 	err = q.QueryRow(ctx, "SELECT coalesce(max(number), 0) FROM mailpub.migration").Scan(&n)

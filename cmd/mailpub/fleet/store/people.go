@@ -56,12 +56,8 @@ func PersonByID(ctx context.Context, tx pgx.Tx, id int64) (p Person, err error) 
 // PutMember gives a person a role at a tenant and below; NoRole takes it away.
 func PutMember(ctx context.Context, tx pgx.Tx, person int64, tenant string, role Role) error {
 	if role == NoRole {
-		done, err := tx.Exec(ctx, "DELETE FROM membership WHERE person = $1 AND tenant = $2",
-			person, tenant)
-		if err == nil && done.RowsAffected() == 0 {
-			return fmt.Errorf("person %d at %q: %w", person, tenant, ErrNotFound)
-		}
-		return err
+		done, err := tx.Exec(ctx, "DELETE FROM membership WHERE person = $1 AND tenant = $2", person, tenant)
+		return mustChange(done, err, "person %d at %q", person, tenant)
 	}
 
 	if _, err := ParseRole(role.String()); err != nil {
@@ -144,13 +140,8 @@ func IsTenantPath(path string) bool { return tenantPath().MatchString(path) }
 // NewTenant adds a tenant below one that is there.
 func NewTenant(ctx context.Context, tx pgx.Tx, path string) error {
 	parent, _ := SplitPath(path)
-	var there bool
-	if err := tx.QueryRow(ctx, "SELECT EXISTS (SELECT FROM tenant WHERE path = $1)",
-		parent).Scan(&there); err != nil {
+	if err := VisibleTenant(ctx, tx, parent); err != nil {
 		return err
-	}
-	if !there {
-		return fmt.Errorf("tenant %q: %w", parent, ErrNotFound)
 	}
 
 	_, err := tx.Exec(ctx, "INSERT INTO tenant (path) VALUES ($1)", path)
@@ -171,11 +162,7 @@ func DeleteTenant(ctx context.Context, tx pgx.Tx, path string) error {
 	}
 
 	done, err := tx.Exec(ctx, "DELETE FROM tenant WHERE path = $1 AND path <> ''", path)
-	if err == nil && done.RowsAffected() == 0 {
-		return fmt.Errorf("tenant %q: %w", path, ErrNotFound)
-	}
-
-	return err
+	return mustChange(done, err, "tenant %q", path)
 }
 
 // ErrInUse means that something is left below what was to be removed.
@@ -192,3 +179,15 @@ func Tenants(ctx context.Context, tx pgx.Tx) ([]Tenant, error) {
 
 // Session bounds how long a login of a browser lasts.
 const Session = 12 * time.Hour
+
+// VisibleTenant fails with ErrNotFound for a tenant that is not there, or not the transaction's to see.
+func VisibleTenant(ctx context.Context, tx pgx.Tx, path string) error {
+	var there bool
+	if err := tx.QueryRow(ctx, "SELECT EXISTS (SELECT FROM tenant WHERE path = $1)", path).Scan(&there); err != nil {
+		return err
+	}
+	if !there {
+		return fmt.Errorf("tenant %q: %w", path, ErrNotFound)
+	}
+	return nil
+}

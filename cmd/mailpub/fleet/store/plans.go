@@ -76,17 +76,7 @@ func scanPlan(row pgx.Row) (p StoredPlan, err error) {
 
 // Plan returns a plan.
 func (db *DB) Plan(ctx context.Context, id int64) (StoredPlan, error) {
-	p, err := scanPlan(db.Pool.QueryRow(ctx, "SELECT "+planColumns+planTables+"WHERE p.id = $1", id))
-	return p, found(err, "plan %d", id)
-}
-
-// Plans returns the newest plans of a site, newest first.
-func (db *DB) Plans(ctx context.Context, site int64, most int) ([]StoredPlan, error) {
-	rows, err := db.Pool.Query(ctx, "SELECT "+planColumns+planTables+"WHERE p.site = $1 ORDER BY p.id DESC LIMIT $2", site, most)
-	if err != nil {
-		return nil, err
-	}
-	return pgx.CollectRows(rows, func(row pgx.CollectableRow) (StoredPlan, error) { return scanPlan(row) })
+	return PlanByID(ctx, db.Pool, id)
 }
 
 // WantPlan asks for a plan of a site. The caller puts its job into the queue in the same transaction.
@@ -148,9 +138,9 @@ func lockPlan(ctx context.Context, tx pgx.Tx, id int64) (StoredPlan, error) {
 		return StoredPlan{}, err
 	}
 
-	p, err := scanPlan(tx.QueryRow(ctx, "SELECT "+planColumns+planTables+"WHERE p.id = $1", id))
+	p, err := PlanByID(ctx, tx, id)
 	if err != nil {
-		return p, found(err, "plan %d", id)
+		return p, err
 	}
 
 	var now time.Time
@@ -291,4 +281,20 @@ func ShareOf(p *plan.Plan, l *plan.Ledger) float64 {
 	}
 
 	return float64(n) / float64(l.Len())
+}
+
+// PlanByID returns a plan.
+func PlanByID(ctx context.Context, q querier, id int64) (StoredPlan, error) {
+	p, err := scanPlan(q.QueryRow(ctx, "SELECT "+planColumns+planTables+"WHERE p.id = $1", id))
+	return p, found(err, "plan %d", id)
+}
+
+// FindPlans returns plans, newest first: of a site where its id is not 0, in a state where that is not "".
+func FindPlans(ctx context.Context, tx pgx.Tx, tenant string, site int64, state string, most int) ([]StoredPlan, error) {
+	rows, err := tx.Query(ctx, "SELECT "+planColumns+planTables+`WHERE ($1 = 0 OR p.site = $1) AND ($2 = '' OR p.state = $2)
+		AND ($3 = '' OR s.tenant = $3 OR starts_with(s.tenant, $3 || '/')) ORDER BY p.id DESC LIMIT $4`, site, state, tenant, most)
+	if err != nil {
+		return nil, err
+	}
+	return pgx.CollectRows(rows, func(row pgx.CollectableRow) (StoredPlan, error) { return scanPlan(row) })
 }

@@ -50,14 +50,8 @@ func SetRules(ctx context.Context, tx pgx.Tx, tenant string, r ApprovalRules) er
 		return err
 	}
 
-	done, err := tx.Exec(ctx, "UPDATE tenant SET policy = $2::text::jsonb WHERE path = $1",
-		tenant, string(doc))
-
-	if err == nil && done.RowsAffected() == 0 {
-		return fmt.Errorf("tenant %q: %w", tenant, ErrNotFound)
-	}
-
-	return err
+	done, err := tx.Exec(ctx, "UPDATE tenant SET policy = $2::text::jsonb WHERE path = $1", tenant, string(doc))
+	return mustChange(done, err, "tenant %q", tenant)
 }
 
 // over fills in what r leaves open.
@@ -115,4 +109,14 @@ func (db *DB) ApprovalsFor(ctx context.Context, tenant string, m Made, kind stri
 		return 0, err
 	}
 	return rules.Needs(kind, m, false), nil
+}
+
+// RulesAt returns the rules that a tenant has itself.
+func RulesAt(ctx context.Context, tx pgx.Tx, tenant string) (ApprovalRules, error) {
+	var doc string
+	err := tx.QueryRow(ctx, "SELECT policy::text FROM tenant WHERE path = $1", tenant).Scan(&doc)
+	if err != nil {
+		return ApprovalRules{}, found(err, "tenant %q", tenant)
+	}
+	return DecodeRules([]byte(doc))
 }

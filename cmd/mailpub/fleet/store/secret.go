@@ -129,12 +129,8 @@ func SecretsOf(ctx context.Context, tx pgx.Tx, tenant string) ([]SecretInfo, err
 
 // DeleteSecret removes a secret in every version.
 func DeleteSecret(ctx context.Context, tx pgx.Tx, tenant, name string) error {
-	done, err := tx.Exec(ctx, "DELETE FROM secret WHERE tenant = $1 AND name = $2", tenant,
-		name)
-	if err == nil && done.RowsAffected() == 0 {
-		return fmt.Errorf("secret %q: %w", name, ErrNotFound)
-	}
-	return err
+	done, err := tx.Exec(ctx, "DELETE FROM secret WHERE tenant = $1 AND name = $2", tenant, name)
+	return mustChange(done, err, "secret %q", name)
 }
 
 // Rotate seals the keys of all tenants under another operator's key, all or none, and returns how many.

@@ -79,19 +79,7 @@ func scanSite(row pgx.Row) (s Site, err error) {
 }
 
 // Site returns a site by its id.
-func (db *DB) Site(ctx context.Context, id int64) (Site, error) {
-	s, err := scanSite(db.Pool.QueryRow(ctx,
-		"SELECT "+siteColumns+siteTables+"WHERE s.id = $1", id))
-	return s, found(err, "site %d", id)
-}
-
-// SiteAt returns a site by its path.
-func (db *DB) SiteAt(ctx context.Context, path string) (Site, error) {
-	tenant, name := SplitPath(path)
-	s, err := scanSite(db.Pool.QueryRow(ctx,
-		"SELECT "+siteColumns+siteTables+"WHERE s.tenant = $1 AND s.name = $2", tenant, name))
-	return s, found(err, "site %s", path)
-}
+func (db *DB) Site(ctx context.Context, id int64) (Site, error) { return SiteByID(ctx, db.Pool, id) }
 
 // SiteIn returns a site as it is in a transaction.
 func SiteIn(ctx context.Context, tx pgx.Tx, tenant, name string) (Site, error) {
@@ -202,10 +190,7 @@ func PutDefaults(ctx context.Context, tx pgx.Tx, tenant, name string, body []byt
 // DeleteSite forgets a site. What it has in DNS stays; destroy comes before.
 func DeleteSite(ctx context.Context, tx pgx.Tx, id int64) error {
 	done, err := tx.Exec(ctx, "DELETE FROM site WHERE id = $1", id)
-	if err == nil && done.RowsAffected() == 0 {
-		return fmt.Errorf("site %d: %w", id, ErrNotFound)
-	}
-	return err
+	return mustChange(done, err, "site %d", id)
 }
 
 func nonNil(list []string) []string {
@@ -213,4 +198,10 @@ func nonNil(list []string) []string {
 		return []string{}
 	}
 	return list
+}
+
+// SiteByID returns a site.
+func SiteByID(ctx context.Context, q querier, id int64) (Site, error) {
+	s, err := scanSite(q.QueryRow(ctx, "SELECT "+siteColumns+siteTables+"WHERE s.id = $1", id))
+	return s, found(err, "site %d", id)
 }

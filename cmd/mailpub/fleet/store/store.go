@@ -96,6 +96,12 @@ func Who(what string) string {
 	return fmt.Sprintf("%s on %s, process %d", what, strings.ToLower(host), os.Getpid())
 }
 
+// querier is what can be asked: the database, one connection of it, or a transaction, which sees what its role may see.
+type querier interface {
+	Query(ctx context.Context, sql string, args ...any) (pgx.Rows, error)
+	QueryRow(ctx context.Context, sql string, args ...any) pgx.Row
+}
+
 // InTx runs f in a transaction, which is committed when f returns nil.
 func (db *DB) InTx(ctx context.Context, f func(pgx.Tx) error) error {
 	return pgx.BeginFunc(ctx, db.Pool, f)
@@ -116,6 +122,14 @@ func found(err error, what string, args ...any) error {
 		return fmt.Errorf(what+": %w", append(args, ErrNotFound)...)
 	}
 	return err
+}
+
+// mustChange fails with an ErrNotFound that names what there is none of, where a statement changed nothing.
+func mustChange(done pgconn.CommandTag, err error, what string, args ...any) error {
+	if err == nil && done.RowsAffected() == 0 {
+		err = pgx.ErrNoRows
+	}
+	return found(err, what, args...)
 }
 
 // collect reads rows into structs, column by column.

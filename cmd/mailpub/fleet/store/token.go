@@ -8,7 +8,6 @@ import (
 	"encoding/base64"
 	"encoding/hex"
 	"errors"
-	"fmt"
 	"strings"
 	"time"
 
@@ -138,8 +137,5 @@ func scanToken(row pgx.CollectableRow) (t Token, err error) {
 // DeleteToken ends a token.
 func DeleteToken(ctx context.Context, tx pgx.Tx, id string) error {
 	done, err := tx.Exec(ctx, "DELETE FROM token WHERE id = $1", id)
-	if err == nil && done.RowsAffected() == 0 {
-		return fmt.Errorf("token %q: %w", id, ErrNotFound)
-	}
-	return err
+	return mustChange(done, err, "token %q", id)
 }

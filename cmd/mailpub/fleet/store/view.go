@@ -2,7 +2,6 @@ package store
 
 import (
 	"context"
-	"fmt"
 	"strings"
 	"time"
 
@@ -11,7 +10,8 @@ import (
 	"github.com/mailpub/mailpub/cmd/mailpub/history"
 )
 
-// What follows reads in a transaction, and so sees no more than the transaction's role: see As.
+// What follows reads in a transaction, and so sees no more than the transaction's role: see As. Outside of one the
+// operator's role sees all.
 
 // SiteState is a site in a list.
 type SiteState struct {
@@ -82,64 +82,4 @@ func CountSites(ctx context.Context, tx pgx.Tx, f SiteFilter) (map[history.State
 	})
 
 	return all, err
-}
-
-// SiteByID returns a site.
-func SiteByID(ctx context.Context, tx pgx.Tx, id int64) (Site, error) {
-	s, err := scanSite(tx.QueryRow(ctx, "SELECT "+siteColumns+siteTables+"WHERE s.id = $1", id))
-	return s, found(err, "site %d", id)
-}
-
-// SeenOf returns the last look at a site.
-func SeenOf(ctx context.Context, tx pgx.Tx, site int64) (Seen, error) {
-	const last = "SELECT state, at, took, next, since, doc::text FROM look WHERE site = $1"
-	return scanSeen(tx.QueryRow(ctx, last, site), site)
-}
-
-// PastOf returns the lines of a site's history.
-func PastOf(ctx context.Context, tx pgx.Tx, site int64) ([]string, error) {
-	rows, err := tx.Query(ctx, "SELECT line FROM history WHERE site = $1 ORDER BY id", site)
-	if err != nil {
-		return nil, err
-	}
-	return pgx.CollectRows(rows, pgx.RowTo[string])
-}
-
-// PlanByID returns a plan, and the tenant of its site.
-func PlanByID(ctx context.Context, tx pgx.Tx, id int64) (StoredPlan, string, error) {
-	p, err := scanPlan(tx.QueryRow(ctx, "SELECT "+planColumns+planTables+"WHERE p.id = $1", id))
-	tenant, _ := SplitPath(p.SitePath)
-	return p, tenant, found(err, "plan %d", id)
-}
-
-// FindPlans returns plans, newest first: of a site where its id is not 0, in a state where that is not "".
-func FindPlans(ctx context.Context, tx pgx.Tx, tenant string, site int64, state string, most int) ([]StoredPlan, error) {
-	rows, err := tx.Query(ctx, "SELECT "+planColumns+planTables+`WHERE ($1 = 0 OR p.site = $1) AND ($2 = '' OR p.state = $2)
-		AND ($3 = '' OR s.tenant = $3 OR starts_with(s.tenant, $3 || '/')) ORDER BY p.id DESC LIMIT $4`, site, state, tenant, most)
-	if err != nil {
-		return nil, err
-	}
-	return pgx.CollectRows(rows, func(row pgx.CollectableRow) (StoredPlan, error) { return scanPlan(row) })
-}
-
-// RulesAt returns the rules that a tenant has itself.
-func RulesAt(ctx context.Context, tx pgx.Tx, tenant string) (ApprovalRules, error) {
-	var doc string
-	err := tx.QueryRow(ctx, "SELECT policy::text FROM tenant WHERE path = $1", tenant).Scan(&doc)
-	if err != nil {
-		return ApprovalRules{}, found(err, "tenant %q", tenant)
-	}
-	return DecodeRules([]byte(doc))
-}
-
-// VisibleTenant fails with ErrNotFound for a tenant that is not there, or not the transaction's to see.
-func VisibleTenant(ctx context.Context, tx pgx.Tx, path string) error {
-	var there bool
-	if err := tx.QueryRow(ctx, "SELECT EXISTS (SELECT FROM tenant WHERE path = $1)", path).Scan(&there); err != nil {
-		return err
-	}
-	if !there {
-		return fmt.Errorf("tenant %q: %w", path, ErrNotFound)
-	}
-	return nil
 }

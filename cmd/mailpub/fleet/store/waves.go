@@ -202,14 +202,5 @@ func AdvanceWave(ctx context.Context, tx pgx.Tx, w Wave) error {
 // StopWave stops a wave where it is. The sites that have the change keep it.
 func StopWave(ctx context.Context, tx pgx.Tx, wave int64, why string) error {
 	done, err := tx.Exec(ctx, "UPDATE wave SET state = 'stopped', why = $2 WHERE id = $1 AND state = 'running'", wave, why)
-	if err == nil && done.RowsAffected() == 0 {
-		return fmt.Errorf("a running wave %d: %w", wave, ErrNotFound)
-	}
-	return err
-}
-
-// PlanIn returns a plan as it is in a transaction.
-func PlanIn(ctx context.Context, tx pgx.Tx, id int64) (StoredPlan, error) {
-	p, err := scanPlan(tx.QueryRow(ctx, "SELECT "+planColumns+planTables+"WHERE p.id = $1", id))
-	return p, found(err, "plan %d", id)
+	return mustChange(done, err, "a running wave %d", wave)
 }
